@@ -1,0 +1,102 @@
+import { randomUUID } from 'node:crypto'
+import helmet from '@fastify/helmet'
+import rateLimit from '@fastify/rate-limit'
+import underPressure from '@fastify/under-pressure'
+import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify'
+import { validatorCompiler } from 'fastify-type-provider-zod'
+import type { EventLog } from '../ingest/event-log.ts'
+import type { Registry } from '../registry/registry.ts'
+import type { ClickHouse } from '../sql/clickhouse.ts'
+import { describeApi } from './describe.ts'
+import { ApiError, toApiError } from './errors.ts'
+import { exactSerializer } from './exact-serializer.ts'
+import { httpMetrics } from './http-metrics.ts'
+import { limitKeyOf, perMinute } from './limits.ts'
+import { adminRoutes } from './routes/admin.ts'
+import { eventRoutes } from './routes/events.ts'
+import { homeRoutes } from './routes/home.ts'
+import { operatingRoutes } from './routes/operating.ts'
+import { projectRoutes } from './routes/projects.ts'
+import { usageRoutes } from './routes/usage.ts'
+
+/** What the routes stand on. Put together once, where the process starts. */
+export interface ApiContext {
+  readonly clickhouse: ClickHouse
+  readonly registry: Registry
+  readonly eventLog: EventLog
+  readonly adminToken: string
+  /** Runs work while no batch of the event log is in flight. */
+  readonly betweenBatches: <T>(work: () => Promise<T>) => Promise<T>
+  readonly logger: FastifyBaseLogger
+  /** ms since 1970. */
+  readonly now: () => number
+  /** Requests per credential; 0 is no limit. */
+  readonly requestsPerMinute: number
+  readonly eventRequestsPerMinute: number
+}
+
+const EVENT_LOOP_DELAY_MS_MAX = 3_000
+const REQUEST_TIMEOUT_MS = 120_000
+const PATH_PARAMETER_CHARACTERS_MAX = 256
+
+/** What the api is: its plugins, its errors, and every route there is. How it listens is server.ts's concern. */
+export async function buildApp(context: ApiContext): Promise<FastifyInstance> {
+  const app: FastifyInstance = fastify({
+    loggerInstance: context.logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: () => randomUUID(),
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    routerOptions: { maxParamLength: PATH_PARAMETER_CHARACTERS_MAX },
+  })
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSerializerCompiler(exactSerializer)
+  emptyJsonIsAnEmptyObject(app)
+  answerErrorsInOneShape(app)
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id)
+  })
+  // Without TLS of its own the service must not tell browsers to insist on it.
+  await app.register(helmet, { contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } }, strictTransportSecurity: false })
+  await app.register(underPressure, { maxEventLoopDelay: EVENT_LOOP_DELAY_MS_MAX })
+  if (context.requestsPerMinute > 0 || context.eventRequestsPerMinute > 0) {
+    await app.register(rateLimit, { ...perMinute(context.requestsPerMinute), global: context.requestsPerMinute > 0, keyGenerator: limitKeyOf })
+  }
+  httpMetrics(app)
+  await describeApi(app)
+  homeRoutes(app)
+  operatingRoutes(app, context)
+  eventRoutes(app, context)
+  usageRoutes(app, context)
+  projectRoutes(app, context)
+  adminRoutes(app, context)
+  await app.ready()
+  return app
+}
+
+/** The documented clients send the header on every call, with and without a body. */
+function emptyJsonIsAnEmptyObject(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser('error', 'error')
+  app.removeContentTypeParser('application/json')
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '') done(null, {})
+    else parse(request, body as string, done)
+  })
+}
+
+function answerErrorsInOneShape(app: FastifyInstance): void {
+  app.setNotFoundHandler(async () => {
+    throw new ApiError('NOT_FOUND')
+  })
+  app.setErrorHandler(async (thrown, request, reply) => {
+    const error = toApiError(thrown)
+    if (error.status >= 500) request.log.error({ err: thrown, code: error.code, requestId: request.id }, 'request failed')
+    if (error.status === 503) reply.header('retry-after', '1')
+    if (error.status === 401) reply.header('www-authenticate', 'Bearer')
+    // Serialized here: a route's own answer shapes are for its answers.
+    reply
+      .code(error.status)
+      .type('application/json; charset=utf-8')
+      .serializer((body: unknown) => JSON.stringify(body))
+    return { success: false, message: error.message, code: error.code, request_id: request.id }
+  })
+}

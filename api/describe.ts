@@ -1,0 +1,35 @@
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import type { FastifyInstance } from 'fastify'
+import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod'
+
+/** /openapi.json, generated from the routes' schemas, and a page to read and try it at /docs. */
+export async function describeApi(app: FastifyInstance): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Meterline',
+        version: '1',
+        description: 'Usage metering and billing analytics. Quantities are exact decimals: read them with a parser that keeps their digits.',
+      },
+      tags: [
+        { name: 'events', description: 'Platforms send usage.' },
+        { name: 'usage', description: 'Partners read usage.' },
+        { name: 'projects', description: 'Partners manage their projects.' },
+        { name: 'admin', description: 'Operators run the service.' },
+      ],
+      components: {
+        securitySchemes: {
+          partnerSecret: { type: 'apiKey', in: 'header', name: 'X-Partnership-Secret' },
+          ingestKey: { type: 'http', scheme: 'bearer', description: 'An ingest key.' },
+          adminToken: { type: 'http', scheme: 'bearer', description: 'The admin token.' },
+        },
+      },
+    },
+    transform: jsonSchemaTransform,
+    transformObject: jsonSchemaTransformObject,
+  })
+  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true })
+}

@@ -1,0 +1,82 @@
+import { EventsUnavailable } from '../ingest/event-log.ts'
+import { StoreError } from '../sql/errors.ts'
+
+/** Every answer that is not 2xx. `message` is the default; what is known better is said better. */
+export const API_ERRORS = {
+  INVALID_REQUEST: { status: 400, message: 'The request is not valid.' },
+  PERIOD_INVALID: { status: 400, message: 'start_date and end_date must be calendar days as YYYY-MM-DD.' },
+  BODY_NOT_JSON: { status: 400, message: 'The body is not JSON.' },
+  UNAUTHENTICATED: { status: 401, message: 'The credentials are missing or not valid.' },
+  MODE_NOT_ALLOWED: { status: 403, message: 'This call is not part of your partnership mode.' },
+  NOT_FOUND: { status: 404, message: 'There is nothing here.' },
+  PROJECT_NOT_FOUND: { status: 404, message: 'Project not found.' },
+  PARTNER_NOT_FOUND: { status: 404, message: 'Partner not found.' },
+  PARTNER_CHANGED: { status: 409, message: 'This project belongs to another partner, and that never changes.' },
+  ALREADY_DELETED: { status: 409, message: 'This project is deleted, and that is final. Register a new one.' },
+  NAME_TAKEN: { status: 409, message: 'Another living project of this partner has this name.' },
+  TOO_LARGE: { status: 413, message: 'The request is too large; nothing of it was kept.' },
+  UNSUPPORTED_MEDIA_TYPE: { status: 415, message: 'This content type is not supported.' },
+  RATE_LIMITED: { status: 429, message: 'Too many requests with these credentials. Wait, then try again.' },
+  INTERNAL: { status: 500, message: 'An error of ours. Quote the request_id when you report it.' },
+  EVENTS_UNAVAILABLE: { status: 503, message: 'Events cannot be stored right now. Send all of them again later; nothing counts twice.' },
+  STORE_UNAVAILABLE: { status: 503, message: 'The store cannot be read or changed right now; no total is given and nothing was promised. Try again later.' },
+  OVERLOADED: { status: 503, message: 'The service is busy. Try again later.' },
+} as const satisfies Record<string, { status: number; message: string }>
+
+export type ApiErrorCode = keyof typeof API_ERRORS
+
+export class ApiError extends Error {
+  readonly code: ApiErrorCode
+  readonly status: number
+
+  constructor(code: ApiErrorCode, message: string = API_ERRORS[code].message, cause?: unknown) {
+    super(message, { cause })
+    this.name = 'ApiError'
+    this.code = code
+    this.status = API_ERRORS[code].status
+  }
+}
+
+/** Total: every thrown thing becomes one row of the table. What is not foreseen is INTERNAL and says nothing else. */
+export function toApiError(thrown: unknown): ApiError {
+  if (thrown instanceof ApiError) return thrown
+  if (thrown instanceof EventsUnavailable) return new ApiError('EVENTS_UNAVAILABLE', thrown.message, thrown)
+  if (thrown instanceof StoreError) {
+    return thrown.fault === 'unavailable' || thrown.fault === 'fenced'
+      ? new ApiError('STORE_UNAVAILABLE', undefined, thrown)
+      : new ApiError('INTERNAL', undefined, thrown)
+  }
+  const known = fastifyErrorOf(thrown)
+  return known ?? new ApiError('INTERNAL', undefined, thrown)
+}
+
+/** The framework's own refusals, by their codes. */
+const FASTIFY_ERRORS: Record<string, ApiErrorCode> = {
+  FST_ERR_VALIDATION: 'INVALID_REQUEST',
+  FST_ERR_CTP_INVALID_JSON_BODY: 'BODY_NOT_JSON',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'BODY_NOT_JSON',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'INVALID_REQUEST',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'TOO_LARGE',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'UNSUPPORTED_MEDIA_TYPE',
+  FST_ERR_MAX_PARAM_LENGTH: 'NOT_FOUND',
+  FST_ERR_BAD_URL: 'INVALID_REQUEST',
+  FST_UNDER_PRESSURE: 'OVERLOADED',
+}
+
+function fastifyErrorOf(thrown: unknown): ApiError | undefined {
+  if (!(thrown instanceof Error)) return undefined
+  const own = 'code' in thrown && typeof thrown.code === 'string' ? FASTIFY_ERRORS[thrown.code] : undefined
+  if (own === 'INVALID_REQUEST') return new ApiError(own, describeValidation(thrown), thrown)
+  if (own !== undefined) return new ApiError(own, undefined, thrown)
+  const status = 'statusCode' in thrown ? thrown.statusCode : undefined
+  if (status === 429) return new ApiError('RATE_LIMITED', undefined, thrown)
+  return typeof status === 'number' && status >= 400 && status < 500 ? new ApiError('INVALID_REQUEST', undefined, thrown) : undefined
+}
+
+/** Names each field and what is wrong with it. */
+function describeValidation(error: Error): string {
+  const { validation, validationContext } = error as { validation?: { instancePath: string; message?: string }[]; validationContext?: string }
+  if (validation === undefined || validation.length === 0) return error.message
+  const where = validationContext === 'querystring' ? 'query' : (validationContext ?? 'request')
+  return validation.map(({ instancePath, message }) => `${where}${instancePath.replaceAll('/', '.')}: ${message ?? 'invalid'}`).join('; ')
+}

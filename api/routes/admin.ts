@@ -1,0 +1,213 @@
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { audit, DIFFERENCES_MAX } from '../../aggregator/audit.ts'
+import { listRejected } from '../../ingest/rejected-events.ts'
+import { isProjectId } from '../../metering/event.ts'
+import { isDay } from '../../metering/period.ts'
+import { formatTimestamp, parseTimestamp } from '../../metering/timestamp.ts'
+import { createIngestKey } from '../../registry/ingest-keys.ts'
+import { createPartner, findPartner, listPartners, PARTNER_MODES } from '../../registry/partners.ts'
+import { RESERVED_PROJECT_IDS, registerProject } from '../../registry/projects.ts'
+import type { ApiContext } from '../app.ts'
+import { requireAdmin } from '../auth.ts'
+import { ApiError } from '../errors.ts'
+import { errorAnswers, InstanceType, Instant, Name, PathId, Region, Status } from '../schemas.ts'
+import { RejectedAnswer, RejectedQuery, rejectedAnswer } from './events.ts'
+
+export function adminRoutes(parent: FastifyInstance, { clickhouse, registry, adminToken, betweenBatches }: ApiContext): void {
+  parent.register(async (app) => {
+    app.addHook('onRequest', async (request) => requireAdmin(request, adminToken))
+    const routes = app.withTypeProvider<ZodTypeProvider>()
+    const common = { tags: ['admin'], security: [{ adminToken: [] }] }
+
+    routes.post(
+      '/admin/v1/partners',
+      {
+        schema: {
+          ...common,
+          summary: 'Create a partner',
+          description: 'The secret is shown in this answer and never again.',
+          body: z.strictObject({ name: Name, mode: z.enum(PARTNER_MODES).default('white-label') }),
+          response: {
+            201: z.object({ partner: z.object({ id: z.string(), name: z.string() }), secret: z.string() }),
+            ...errorAnswers(400, 401, 415, 429, 500, 503),
+          },
+        },
+      },
+      async (request, reply) => {
+        const { partner, secret } = await createPartner(registry, request.body)
+        return reply.code(201).send({ partner: { id: partner.id, name: partner.name }, secret })
+      },
+    )
+
+    routes.get(
+      '/admin/v1/partners',
+      {
+        schema: {
+          ...common,
+          summary: 'All partners',
+          response: {
+            200: z.object({ partners: z.array(z.object({ id: z.string(), name: z.string(), mode: z.enum(PARTNER_MODES) })) }),
+            ...errorAnswers(401, 429, 500, 503),
+          },
+        },
+      },
+      async () => ({ partners: await listPartners(registry) }),
+    )
+
+    routes.post(
+      '/admin/v1/ingest-keys',
+      {
+        schema: {
+          ...common,
+          summary: 'Create a key that may send events',
+          description: 'The key is shown in this answer and never again.',
+          body: z.strictObject({ name: Name }),
+          response: { 201: z.object({ id: z.string(), key: z.string() }), ...errorAnswers(400, 401, 415, 429, 500, 503) },
+        },
+      },
+      async (request, reply) => reply.code(201).send(await createIngestKey(registry, request.body.name)),
+    )
+
+    routes.put(
+      '/admin/v1/projects/:projectId',
+      {
+        schema: {
+          ...common,
+          summary: 'Register a project that the platform has already, or change it',
+          description: 'Usage that arrived before is the partner’s from now on. A project never changes its partner and never leaves `deleted`.',
+          params: z.object({ projectId: PathId }),
+          body: ProjectRegistration,
+          response: { 200: RegisteredProject, 201: RegisteredProject, ...errorAnswers(400, 401, 404, 409, 415, 429, 500, 503) },
+        },
+      },
+      async (request, reply) => {
+        const projectId = requireProjectId(request.params.projectId)
+        const { partner_id, name, region, instance_type, status, deleted_at } = request.body
+        if ((await findPartner(registry, partner_id)) === undefined) throw new ApiError('PARTNER_NOT_FOUND')
+        const deletedMs = deleted_at === undefined ? undefined : parseTimestamp(deleted_at)
+        const outcome = await registerProject(registry, projectId, { partnerId: partner_id, name, region, instanceType: instance_type, status, deletedMs })
+        if (outcome.status === 'partner_changed') throw new ApiError('PARTNER_CHANGED')
+        if (outcome.status === 'already_deleted') throw new ApiError('ALREADY_DELETED')
+        if (outcome.status === 'name_taken') throw new ApiError('NAME_TAKEN')
+        const { project } = outcome
+        return reply.code(outcome.status === 'created' ? 201 : 200).send({
+          project: {
+            id: project.id,
+            partner_id: project.partnerId,
+            name: project.name,
+            status: project.status,
+            region: project.region,
+            instance_type: project.instanceType,
+            deleted_at: project.deletedMs === null ? null : formatTimestamp(project.deletedMs),
+          },
+        })
+      },
+    )
+
+    routes.get(
+      '/admin/v1/rejected-events',
+      {
+        schema: {
+          ...common,
+          summary: 'The latest refusals',
+          querystring: RejectedQuery,
+          response: { 200: RejectedAnswer, ...errorAnswers(400, 401, 429, 500, 503) },
+        },
+      },
+      async (request) => rejectedAnswer(await listRejected(clickhouse, { ingestKeyId: '', limit: request.query.limit })),
+    )
+
+    routes.post(
+      '/admin/v1/audits',
+      {
+        schema: {
+          ...common,
+          summary: 'Recount raw events and compare them with the rollup',
+          description: 'Per project, day and metric. It reports and repairs nothing.',
+          body: AuditRequest,
+          response: { 200: AuditAnswer, ...errorAnswers(400, 401, 415, 429, 500, 503) },
+        },
+      },
+      async (request) => {
+        const { from, to, project_id } = request.body ?? {}
+        const scope = { from: from ?? FIRST_DAY, end: to === undefined ? LAST_DAY : dayAfter(to), projectId: project_id }
+        const report = await audit(clickhouse, scope, betweenBatches)
+        return {
+          events_recounted: report.eventsRecounted,
+          keys_compared: report.keysCompared,
+          differences: [...report.differences],
+          truncated: report.truncated,
+        }
+      },
+    )
+  })
+}
+
+const FIRST_DAY = '1970-01-01'
+const LAST_DAY = '2148-12-31'
+
+const DayText = z.string().refine(isDay, 'must be a calendar day as YYYY-MM-DD')
+
+const AuditRequest = z.strictObject({ from: DayText.optional(), to: DayText.optional(), project_id: z.string().optional() }).nullish()
+
+const AuditAnswer = z.object({
+  events_recounted: z.number().int(),
+  keys_compared: z.number().int().meta({ description: 'How many (project, day, metric) raw holds.' }),
+  differences: z
+    .array(
+      z.object({
+        project_id: z.string(),
+        usage_date: z.string(),
+        metric: z.string(),
+        raw_events: z.string(),
+        rollup_events: z.string(),
+        raw_total: z.string(),
+        rollup_total: z.string(),
+        raw_peak: z.string(),
+        rollup_peak: z.string(),
+      }),
+    )
+    .meta({ description: `Empty is the only good answer. At most ${DIFFERENCES_MAX}.` }),
+  truncated: z.boolean(),
+})
+
+const ProjectRegistration = z
+  .strictObject({
+    partner_id: z.string(),
+    name: Name,
+    region: Region.optional(),
+    instance_type: InstanceType.optional(),
+    status: Status.optional(),
+    deleted_at: z
+      .string()
+      .refine((text) => parseTimestamp(text) !== undefined, 'must be an RFC 3339 date-time with a zone')
+      .optional(),
+  })
+  .refine((body) => body.deleted_at === undefined || body.status === 'deleted', { path: ['deleted_at'], message: 'goes with status "deleted" only' })
+
+const RegisteredProject = z.object({
+  project: z.object({
+    id: z.string(),
+    partner_id: z.string(),
+    name: z.string(),
+    status: Status,
+    region: Region,
+    instance_type: InstanceType,
+    deleted_at: Instant.nullable(),
+  }),
+})
+
+function requireProjectId(projectId: string): string {
+  if (!isProjectId(projectId)) throw new ApiError('INVALID_REQUEST', 'A project id has 1 to 128 of the characters A-Z a-z 0-9 _ . : -')
+  if (RESERVED_PROJECT_IDS.includes(projectId))
+    throw new ApiError('INVALID_REQUEST', `"${projectId}" is a word of the API's own paths and cannot be a project id.`)
+  return projectId
+}
+
+function dayAfter(day: string): string {
+  return new Date(Date.parse(`${day}T00:00:00Z`) + MS_PER_DAY).toISOString().slice(0, 10)
+}
+
+const MS_PER_DAY = 86_400_000

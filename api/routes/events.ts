@@ -1,0 +1,150 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { BODY_BYTES_MAX, type BodyFormat, decodeBody, EVENTS_PER_REQUEST_MAX } from '../../ingest/decode-body.ts'
+import { type Judged, judge } from '../../ingest/pipeline.ts'
+import { listRejected, REJECTED_LIMIT_MAX } from '../../ingest/rejected-events.ts'
+import type { Verdict } from '../../ingest/tell-duplicates.ts'
+import { REJECT_REASONS } from '../../metering/event.ts'
+import { formatTimestamp } from '../../metering/timestamp.ts'
+import type { ApiContext } from '../app.ts'
+import { requireIngestKey } from '../auth.ts'
+import { ApiError } from '../errors.ts'
+import { routeLimit } from '../limits.ts'
+import { errorAnswers, Instant } from '../schemas.ts'
+
+const FORMATS: Record<string, BodyFormat> = {
+  'application/json': 'json',
+  'application/x-ndjson': 'ndjson',
+  'application/cloudevents+json': 'cloudevent',
+  'application/cloudevents-batch+json': 'cloudevent-batch',
+}
+
+export function eventRoutes(parent: FastifyInstance, { eventLog, registry, clickhouse, now, eventRequestsPerMinute }: ApiContext): void {
+  // A scope of its own: here bodies stay bytes, because an event is judged by its text and kept as it came.
+  parent.register(async (app) => {
+    app.removeAllContentTypeParsers()
+    app.addContentTypeParser(Object.keys(FORMATS), { parseAs: 'buffer', bodyLimit: BODY_BYTES_MAX }, (_request, body, done) => done(null, body))
+    // Who may not send is told so before 10 MiB of body are read.
+    app.addHook('onRequest', async (request) => {
+      request.ingestKey = await requireIngestKey(request, registry)
+    })
+    const routes = app.withTypeProvider<ZodTypeProvider>()
+
+    routes.post(
+      '/v1/events',
+      {
+        bodyLimit: BODY_BYTES_MAX,
+        config: { rateLimit: routeLimit(eventRequestsPerMinute) },
+        schema: {
+          tags: ['events'],
+          summary: 'Send usage events',
+          description: `One event, an array, NDJSON or CloudEvents 1.0; at most ${EVENTS_PER_REQUEST_MAX} events or ${BODY_BYTES_MAX} bytes. Each event is judged alone: the good ones of a request count, the others are listed with their reason. After a 503 or no answer send all of it again; nothing counts twice.`,
+          security: [{ ingestKey: [] }],
+          consumes: Object.keys(FORMATS),
+          response: { 200: EventsAnswer, ...errorAnswers(400, 401, 413, 415, 429, 500, 503) },
+        },
+      },
+      async (request) => {
+        const receivedMs = now()
+        const { id: ingestKeyId } = requireKey(request)
+        const body = bodyOf(request)
+        const judged = judgeBody(body, formatOf(request), receivedMs)
+        const verdicts = judged.length === 0 ? [] : await eventLog.submit({ judged, ingestKeyId, receivedMs, bytes: body.length })
+        return {
+          accepted: verdicts.filter(({ status }) => status === 'counted' || status === 'already_stored').length,
+          duplicates: verdicts.filter(({ status }) => status === 'duplicate').length,
+          rejected: rejectedOf(judged, verdicts),
+        }
+      },
+    )
+
+    routes.get(
+      '/v1/rejected-events',
+      {
+        schema: {
+          tags: ['events'],
+          summary: 'The latest refusals of this ingest key',
+          security: [{ ingestKey: [] }],
+          querystring: RejectedQuery,
+          response: { 200: RejectedAnswer, ...errorAnswers(400, 401, 429, 500, 503) },
+        },
+      },
+      async (request) => {
+        const { id } = requireKey(request)
+        return rejectedAnswer(await listRejected(clickhouse, { ingestKeyId: id, limit: request.query.limit }))
+      },
+    )
+  })
+}
+
+export const RejectedQuery = z.strictObject({ limit: z.coerce.number().int().min(1).max(REJECTED_LIMIT_MAX).default(100) })
+
+export const RejectedAnswer = z.object({
+  rejected_events: z.array(
+    z.object({
+      id: z.string(),
+      reason: z.enum(REJECT_REASONS),
+      message: z.string(),
+      project_id: z.string(),
+      event_id: z.string(),
+      received_at: Instant,
+      original: z.string().meta({ description: 'The event as it came, at most 64 KiB.' }),
+    }),
+  ),
+})
+
+export function rejectedAnswer(events: Awaited<ReturnType<typeof listRejected>>): z.output<typeof RejectedAnswer> {
+  return { rejected_events: events.map(({ received_ms, ...event }) => ({ ...event, received_at: formatTimestamp(received_ms) })) }
+}
+
+const EventsAnswer = z.object({
+  accepted: z.number().int().meta({ description: 'Events counted by this request.' }),
+  duplicates: z.number().int().meta({ description: 'Events that had been counted before.' }),
+  rejected: z.array(
+    z.object({
+      index: z.number().int().meta({ description: '0-based; for NDJSON the line.' }),
+      event_id: z.string().nullable(),
+      reason: z.enum(REJECT_REASONS),
+      message: z.string(),
+    }),
+  ),
+})
+
+function judgeBody(body: Buffer, format: BodyFormat, receivedMs: number): Judged[] {
+  const decoded = decodeBody(body, format)
+  if (decoded.status === 'not_json') throw new ApiError('BODY_NOT_JSON', decoded.message)
+  if (decoded.status === 'too_many_events') {
+    throw new ApiError('TOO_LARGE', `A request has at most ${EVENTS_PER_REQUEST_MAX} events; this one has ${decoded.count}. Nothing of it was kept.`)
+  }
+  return decoded.arrivals.map((arrival) => judge(arrival, receivedMs))
+}
+
+function rejectedOf(judged: readonly Judged[], verdicts: readonly Verdict[]) {
+  return judged.flatMap((each, index) => {
+    const verdict = verdicts[index]
+    if (verdict?.status !== 'refused') return []
+    const eventId = each.status === 'valid' ? each.event.eventId : each.eventId
+    return [{ index: each.index, event_id: eventId, ...verdict.refusal }]
+  })
+}
+
+function requireKey(request: FastifyRequest) {
+  if (request.ingestKey === undefined) throw new ApiError('UNAUTHENTICATED')
+  return request.ingestKey
+}
+
+function bodyOf(request: FastifyRequest): Buffer {
+  if (!Buffer.isBuffer(request.body) || request.body.length === 0)
+    throw new ApiError('BODY_NOT_JSON', 'The body is empty. Send one event, an array of events, or NDJSON.')
+  return request.body
+}
+
+function formatOf(request: FastifyRequest): BodyFormat {
+  const contentType = (request.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase()
+  const format = contentType === undefined ? undefined : FORMATS[contentType]
+  if (format === undefined || request.headers['content-encoding'] !== undefined) {
+    throw new ApiError('UNSUPPORTED_MEDIA_TYPE', `Send events uncompressed as ${Object.keys(FORMATS).join(', ')}.`)
+  }
+  return format
+}

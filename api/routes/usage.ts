@@ -1,0 +1,125 @@
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { readPartnershipUsage } from '../../aggregator/partnership-usage.ts'
+import { readProjectUsage } from '../../aggregator/project-usage.ts'
+import { type Period, parsePeriod } from '../../metering/period.ts'
+import { formatTimestamp } from '../../metering/timestamp.ts'
+import { findProject } from '../../registry/projects.ts'
+import type { ApiContext } from '../app.ts'
+import { authenticatePartners, partnerOf } from '../auth.ts'
+import { ApiError } from '../errors.ts'
+import {
+  BillingFields,
+  Day,
+  dailyName,
+  errorAnswers,
+  Instant,
+  PartnerParams,
+  PartnerProjectParams,
+  PeriodAnswer,
+  PeriodQuery,
+  partnershipName,
+  projectSummaryName,
+  quantitiesAnswer,
+  quantitiesSchema,
+  Status,
+} from '../schemas.ts'
+
+/** Shapes: partner API documentation, "Get Project Usage" and "Get Partnership Total Usage". */
+export function usageRoutes(parent: FastifyInstance, { clickhouse, registry, now }: ApiContext): void {
+  parent.register(async (app) => {
+    authenticatePartners(app, registry)
+    const routes = app.withTypeProvider<ZodTypeProvider>()
+
+    routes.get(
+      '/partnership/v1/:partnerId/usage',
+      {
+        schema: {
+          tags: ['usage'],
+          summary: 'Usage of the whole partnership',
+          description: 'Deleted projects are included. A peak is the sum over the projects per day, then the maximum over the days.',
+          security: [{ partnerSecret: [] }],
+          params: PartnerParams,
+          querystring: PeriodQuery,
+          response: { 200: PartnershipUsageAnswer, ...errorAnswers(400, 401, 429, 500, 503) },
+        },
+      },
+      async (request) => {
+        const partner = partnerOf(request)
+        const period = requirePeriod(request.query, now())
+        const usage = await readPartnershipUsage(clickhouse, partner.id, period)
+        return {
+          partnership: { id: partner.id, name: partner.name },
+          period: periodAnswer(period),
+          summary: quantitiesAnswer(usage.summary, partnershipName),
+          ...billingAnswer(usage.asOfMs),
+        }
+      },
+    )
+
+    routes.get(
+      '/partnership/v1/:partnerId/:projectId/usage',
+      {
+        schema: {
+          tags: ['usage'],
+          summary: 'Usage of one project, per day',
+          description: 'Also of a deleted one. `daily_usage` holds the days with at least one event.',
+          security: [{ partnerSecret: [] }],
+          params: PartnerProjectParams,
+          querystring: PeriodQuery,
+          response: { 200: ProjectUsageAnswer, ...errorAnswers(400, 401, 404, 429, 500, 503) },
+        },
+      },
+      async (request) => {
+        const partner = partnerOf(request)
+        const period = requirePeriod(request.query, now())
+        const project = await findProject(registry, request.params.projectId)
+        if (project === undefined || project.partnerId !== partner.id) throw new ApiError('PROJECT_NOT_FOUND')
+        const usage = await readProjectUsage(clickhouse, project.id, period)
+        return {
+          project: {
+            id: project.id,
+            name: project.name,
+            status: project.status,
+            last_activity_at: usage.lastActivityMs === null ? null : formatTimestamp(usage.lastActivityMs),
+          },
+          period: periodAnswer(period),
+          summary: quantitiesAnswer(usage.summary, projectSummaryName),
+          daily_usage: usage.days.map(({ day, usage: dayUsage }) => ({ usage_date: day, ...quantitiesAnswer(dayUsage, dailyName) })),
+          ...billingAnswer(usage.asOfMs),
+        }
+      },
+    )
+  })
+}
+
+const PartnershipUsageAnswer = z.object({
+  partnership: z.object({ id: z.string(), name: z.string() }),
+  period: PeriodAnswer,
+  summary: quantitiesSchema(partnershipName),
+  ...BillingFields,
+})
+
+const ProjectUsageAnswer = z.object({
+  project: z.object({ id: z.string(), name: z.string(), status: Status, last_activity_at: Instant.nullable() }),
+  period: PeriodAnswer,
+  summary: quantitiesSchema(projectSummaryName),
+  daily_usage: z.array(quantitiesSchema(dailyName).extend({ usage_date: Day })),
+  ...BillingFields,
+})
+
+function requirePeriod(query: z.output<typeof PeriodQuery>, nowMs: number): Period {
+  const parsed = parsePeriod({ start: query.start_date, end: query.end_date }, nowMs)
+  if (parsed.status === 'invalid') throw new ApiError('PERIOD_INVALID', parsed.problem)
+  return parsed.period
+}
+
+function periodAnswer({ first, last }: Period) {
+  return { start: `${first}T00:00:00Z`, end: `${last}T23:59:59Z` }
+}
+
+/** Months close in a later version; until then nothing is final. */
+function billingAnswer(asOfMs: number | null) {
+  return { as_of: asOfMs === null ? null : formatTimestamp(asOfMs), billing_status: 'provisional' as const }
+}

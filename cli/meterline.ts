@@ -1,0 +1,48 @@
+import { Command } from 'commander'
+import packageJson from '../package.json' with { type: 'json' }
+import { type AuditOptions, audit } from './audit.ts'
+import { migrateStore } from './migrate.ts'
+import { EXIT, type OutputOptions, printError } from './output.ts'
+import { start } from './start.ts'
+
+/** Every verb there is. `start` and `migrate` work on the store; all others speak HTTP to the running service. */
+const program = new Command('meterline')
+  .description('Usage metering and billing analytics: every event counted once, every number provable.')
+  .version(packageJson.version)
+  .option('--json', 'print one JSON document instead of text')
+  .showHelpAfterError()
+  .addHelpText(
+    'after',
+    `\nExit codes: ${Object.entries(EXIT)
+      .map(([name, code]) => `${code} ${name}`)
+      .join(', ')}`,
+  )
+
+program
+  .command('start')
+  .description('run the whole service in this process (configuration: environment, see .env.example)')
+  .action(() => run(() => start(process.env)))
+
+program
+  .command('migrate')
+  .description('bring the database to the shape this version needs')
+  .action(() => run((options) => migrateStore(process.env, options)))
+
+program
+  .command('audit')
+  .description('recount raw events and compare them with the rollup: 0 or the list')
+  .option('--from <day>', 'first day, YYYY-MM-DD')
+  .option('--to <day>', 'last day, YYYY-MM-DD')
+  .option('--project <id>', 'one project only')
+  .action((own: AuditOptions) => run((options) => audit(process.env, { ...own, ...options })))
+
+async function run(verb: (options: OutputOptions) => Promise<void>): Promise<void> {
+  const options = program.opts<OutputOptions>()
+  try {
+    await verb(options)
+  } catch (error) {
+    printError(options, error)
+  }
+}
+
+await program.parseAsync()

@@ -1,0 +1,72 @@
+import type { Refusal } from '../metering/event.ts'
+import type { Lane } from '../sql/clickhouse.ts'
+import { type Ownership, tagOfLog } from '../sql/fence.ts'
+import { escapeField, row } from '../sql/tab-separated.ts'
+import type { LogRecord, Verdict } from './tell-duplicates.ts'
+
+export interface Batch {
+  /** The batch is the offsets [first, through] of its log. */
+  readonly first: number
+  readonly through: number
+  readonly records: readonly LogRecord[]
+  readonly verdicts: readonly Verdict[]
+}
+
+/**
+ * Writes one batch of a log. The order is the guarantee:
+ * 1. Position: from here on this range is in doubt, and whoever takes the log settles it.
+ *    A crash before it: nothing happened.
+ * 2. Rows: refused as a whole when a newer owner has taken the log. A crash after 1 or within 2: some months may be in
+ *    raw, or raw without its rollup; settle recounts the range.
+ * 3. Rejected events, after the rows, because a conflict is told against a first that must be stored.
+ * Only when all have been acknowledged may the events be. Each is sent once: after an error nothing is sent again under
+ * this ownership, because the request may still arrive; the log is taken anew and settled. A batch of duplicates alone
+ * writes nothing and leaves the position. Returns whether anything was written. Throws StoreError.
+ */
+export async function writeBatch(lane: Lane, ownership: Ownership, batch: Batch): Promise<boolean> {
+  const rows = rowsText(ownership, batch)
+  const rejected = rejectedText(ownership, batch)
+  if (rows === '' && rejected === '') return false
+  const tag = tagOfLog(ownership.log)
+  await lane.insert({
+    table: 'log_positions_inbox_v1',
+    columns: POSITION_COLUMNS,
+    text: row([ownership.log, ownership.epoch, ownership.owner, batch.first, batch.through]),
+    tag,
+  })
+  if (rows !== '') await lane.insert({ table: 'usage_events_inbox_v1', columns: ROW_COLUMNS, text: rows, tag })
+  if (rejected !== '') await lane.insert({ table: 'rejected_events_inbox_v1', columns: REJECTED_COLUMNS, text: rejected, tag })
+  return true
+}
+
+const POSITION_COLUMNS = ['log', 'epoch', 'owner', 'first', 'through']
+const ROW_COLUMNS = ['project_id', 'event_id', 'metric', 'timestamp_ms', 'value', 'received_ms', 'offset', 'log', 'epoch', 'owner']
+const REJECTED_COLUMNS = ['offset', 'reason', 'message', 'project_id', 'event_id', 'ingest_key_id', 'received_ms', 'original_base64', 'log', 'epoch', 'owner']
+
+/** Of an event's fields only event_id may hold a character to escape; the others are of known alphabets. */
+function rowsText(ownership: Ownership, { records, verdicts }: Batch): string {
+  const end = `\t${ownership.log}\t${ownership.epoch}\t${ownership.owner}\n`
+  let text = ''
+  records.forEach(({ judged, receivedMs, offset }, index) => {
+    if (judged.status !== 'valid' || verdicts[index]?.status !== 'counted') return
+    const { projectId, eventId, metric, timestampMs, value } = judged.event
+    text += `${projectId}\t${escapeField(eventId)}\t${metric}\t${timestampMs}\t${value}\t${receivedMs}\t${offset}${end}`
+  })
+  return text
+}
+
+function rejectedText(ownership: Ownership, { records, verdicts }: Batch): string {
+  const owner = [ownership.log, ownership.epoch, ownership.owner]
+  let text = ''
+  records.forEach((record, index) => {
+    const verdict = verdicts[index]
+    if (verdict?.status === 'refused') text += row([...rejectedFields(record, verdict.refusal), ...owner])
+  })
+  return text
+}
+
+function rejectedFields({ judged, offset, ingestKeyId, receivedMs }: LogRecord, { reason, message }: Refusal): (string | number)[] {
+  const { projectId, eventId } = judged.status === 'valid' ? judged.event : judged
+  const original = judged.original().toString('base64')
+  return [offset, reason, message, projectId, eventId ?? '', ingestKeyId, receivedMs, original]
+}

@@ -1,0 +1,106 @@
+import { z } from 'zod'
+import type { Lane } from '../sql/clickhouse.ts'
+import { defineQuery } from '../sql/query.ts'
+import { hashIdentity, type IdentityFilter } from './identity-filter.ts'
+
+/** What raw holds under an identity. */
+export interface StoredEvent {
+  readonly metric: string
+  readonly value: string
+  readonly log: string
+  readonly offset: number
+}
+
+/** Identities as two fields, never joined into one: "a-b" with "c" is not "a" with "b-c". */
+export class IdentityMap<T> {
+  readonly #projects = new Map<string, Map<string, T>>()
+
+  get(projectId: string, eventId: string): T | undefined {
+    return this.#projects.get(projectId)?.get(eventId)
+  }
+
+  set(projectId: string, eventId: string, value: T): void {
+    const events = this.#projects.get(projectId)
+    if (events === undefined) this.#projects.set(projectId, new Map([[eventId, value]]))
+    else events.set(eventId, value)
+  }
+}
+
+export type Identity = readonly [projectId: string, eventId: string]
+
+/** Looks identities up in raw by its primary key: exact, at some ms per hundred. Throws StoreError. */
+export async function lookUpStored(lane: Lane, identities: readonly Identity[]): Promise<IdentityMap<StoredEvent>> {
+  const stored = new IdentityMap<StoredEvent>()
+  for (const part of partsOf(identities)) {
+    for (const row of await lane.query(storedEvents, { identities: part })) {
+      // The first of a log counts. A second row of an identity can only be the same event written again by settle.
+      const known = stored.get(row.project_id, row.event_id)
+      if (known === undefined || row.offset < known.offset) stored.set(row.project_id, row.event_id, row)
+    }
+  }
+  return stored
+}
+
+/** Adds every identity that raw holds. Runs beside the writer: until it is done, everything is looked up. */
+export async function fillFilter(lane: Lane, filter: IdentityFilter, signal: AbortSignal): Promise<void> {
+  for await (const lines of lane.lines(storedIdentities, {})) {
+    if (signal.aborted) return
+    for (const line of lines) {
+      if (line === '') continue
+      const tab = line.indexOf('\t')
+      filter.add(hashIdentity(line.slice(0, tab), unescapeField(line.slice(tab + 1))))
+    }
+  }
+  filter.complete = true
+}
+
+export async function countStored(lane: Lane): Promise<number> {
+  const [row] = await lane.query(storedCount, {})
+  if (row === undefined) throw new Error('count() answered no row.')
+  return row.events
+}
+
+const LOOK_UP_CHARACTERS_MAX = 100_000
+
+/** A statement's text is limited (max_query_size, 256 KiB), so many identities are asked for in parts. */
+function* partsOf(identities: readonly Identity[]): Generator<Identity[]> {
+  let part: Identity[] = []
+  let characters = 0
+  for (const identity of identities) {
+    part.push(identity)
+    characters += identity[0].length + identity[1].length + 8
+    if (characters < LOOK_UP_CHARACTERS_MAX) continue
+    yield part
+    part = []
+    characters = 0
+  }
+  if (part.length > 0) yield part
+}
+
+/** TabSeparated escapes; of those only backslash and quote can stand in an id. */
+function unescapeField(text: string): string {
+  return text.includes('\\') ? text.replace(/\\(.)/gu, '$1') : text
+}
+
+const storedEvents = defineQuery({
+  name: 'stored_events',
+  sql: `SELECT project_id, event_id, metric, toString(value) AS value, log, offset FROM raw_usage_events_v1
+        WHERE (project_id, event_id) IN {identities: Array(Tuple(String, String))}`,
+  params: z.object({ identities: z.array(z.tuple([z.string(), z.string()]).readonly()) }),
+  row: z.object({ project_id: z.string(), event_id: z.string(), metric: z.string(), value: z.string(), log: z.string(), offset: z.coerce.number() }),
+})
+
+const storedIdentities = defineQuery({
+  name: 'stored_identities',
+  sql: 'SELECT project_id, event_id FROM raw_usage_events_v1',
+  params: z.object({}),
+  row: z.object({ project_id: z.string(), event_id: z.string() }),
+  settings: { max_execution_time: 3600 },
+})
+
+const storedCount = defineQuery({
+  name: 'stored_count',
+  sql: 'SELECT count() AS events FROM raw_usage_events_v1',
+  params: z.object({}),
+  row: z.object({ events: z.coerce.number() }),
+})

@@ -1,0 +1,61 @@
+import type { MetricName } from './metrics.ts'
+import type { Quantity } from './quantity.ts'
+
+/** A usage event that may count. Its identity is (projectId, eventId): two fields, never joined into one. */
+export interface UsageEvent {
+  readonly projectId: string
+  readonly eventId: string
+  readonly metric: MetricName
+  readonly value: Quantity
+  readonly timestampMs: number
+}
+
+/** Why an event was refused. The list is closed: a refusal without one of these cannot be written. */
+export const REJECT_REASONS = [
+  'invalid_json',
+  'invalid_event',
+  'unknown_metric',
+  'invalid_value',
+  'invalid_timestamp',
+  'timestamp_in_future',
+  'conflict',
+  'too_large',
+  'project_not_allowed',
+  'refused_by_store',
+] as const
+export type RejectReason = (typeof REJECT_REASONS)[number]
+
+export interface Refusal {
+  readonly reason: RejectReason
+  /** A sentence for the emitter: what is wrong and what would be right. */
+  readonly message: string
+}
+
+export const EVENT_ID_CODE_POINTS_MAX = 128
+export const PROJECT_ID_CHARACTERS_MAX = 128
+export const EVENT_BYTES_MAX = 64 * 1024
+export const ORIGINAL_BYTES_KEPT_MAX = 64 * 1024
+export const TIMESTAMP_MIN_MS = Date.UTC(2000, 0, 1)
+export const TIMESTAMP_AHEAD_MS_MAX = 5 * 60_000
+
+const PROJECT_ID = /^[A-Za-z0-9_.:-]{1,128}$/
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for (C0, DEL, C1)
+const CONTROL_CHARACTER = /[\u0000-\u001f\u007f-\u009f]/
+
+export function isProjectId(value: unknown): value is string {
+  return typeof value === 'string' && PROJECT_ID.test(value)
+}
+
+/**
+ * Whether the value can be an event's id: 1 to 128 code points, no control characters, no lone surrogates.
+ * Lone surrogates all become U+FFFD in UTF-8, so two ids that differ only there would count once.
+ */
+export function isEventId(value: unknown): value is string {
+  if (typeof value !== 'string' || value === '' || CONTROL_CHARACTER.test(value)) return false
+  if (value.length > EVENT_ID_CODE_POINTS_MAX && [...value].length > EVENT_ID_CODE_POINTS_MAX) return false
+  return isWellFormed(value)
+}
+
+function isWellFormed(text: string): boolean {
+  return !/[\ud800-\udfff]/.test(text) || Buffer.from(text, 'utf8').toString('utf8') === text
+}

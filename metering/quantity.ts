@@ -1,0 +1,67 @@
+/**
+ * A quantity is an exact decimal kept as its shortest text: at most 29 integer and 9 fraction digits, never negative,
+ * no exponent, no trailing zeros ("1.0" is "1"). It is text from the wire to ClickHouse's Decimal(38, 9) and back: a
+ * `number` would round a bill above 2^53.
+ */
+export type Quantity = string
+
+/** A number as it stood in JSON text. It is judged by that text, not by what a parser made of it. */
+export class NumberToken {
+  readonly text: string
+  constructor(text: string) {
+    this.text = text
+  }
+}
+
+/**
+ * The quantity that `value` states, or undefined when it states none exactly: a decimal string, or a JSON number that
+ * every parser reads alike (integers up to 2^53, else at most 15 significant digits).
+ */
+export function parseQuantity(value: unknown): Quantity | undefined {
+  if (typeof value === 'string') return DECIMAL.test(value) ? withoutTrailingZeros(value) : undefined
+  if (typeof value === 'number') return quantityOfNumber(value)
+  if (value instanceof NumberToken) return quantityOfNumberText(value.text)
+  return undefined
+}
+
+export const QUANTITY_RULE =
+  'value must be a decimal of at most 29 integer and 9 fraction digits, not negative, as a string like "12.5" or as a JSON number that is exact (an integer up to 2^53, else at most 15 significant digits).'
+
+const DECIMAL = /^(?:0|[1-9]\d{0,28})(?:\.\d{1,9})?$/
+const JSON_NUMBER = /^(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d{1,3}))?$/
+const EXACT_INTEGER_MAX = 9_007_199_254_740_992n
+const SIGNIFICANT_DIGITS_MAX = 15
+
+function quantityOfNumber(value: number): Quantity | undefined {
+  if (Number.isSafeInteger(value) && value >= 0 && !Object.is(value, -0)) return String(value)
+  return Object.is(value, -0) ? undefined : quantityOfNumberText(String(value))
+}
+
+function quantityOfNumberText(text: string): Quantity | undefined {
+  const match = JSON_NUMBER.exec(text)
+  if (match === null) return undefined
+  const expanded = expand(match[1] ?? '', match[2] ?? '', Number(match[3] ?? 0))
+  if (!DECIMAL.test(expanded)) return undefined
+  const quantity = withoutTrailingZeros(expanded)
+  return isReadAlikeByAll(quantity) ? quantity : undefined
+}
+
+/** Writes digits with an exponent as plain digits: ("1", "5", 3) is 1500. */
+function expand(integer: string, fraction: string, exponent: number): string {
+  const digits = integer + fraction
+  const point = integer.length + exponent
+  const left = point <= 0 ? '0' : digits.slice(0, point).padEnd(point, '0')
+  const right = point <= 0 ? digits.padStart(digits.length - point, '0') : digits.slice(point)
+  const plain = left.replace(/^0+(?=\d)/, '')
+  return right === '' ? plain : `${plain}.${right}`
+}
+
+function isReadAlikeByAll(quantity: Quantity): boolean {
+  if (!quantity.includes('.') && BigInt(quantity) <= EXACT_INTEGER_MAX) return true
+  const significant = quantity.replace('.', '').replace(/^0+/, '').replace(/0+$/, '')
+  return significant.length <= SIGNIFICANT_DIGITS_MAX
+}
+
+function withoutTrailingZeros(decimal: string): string {
+  return decimal.includes('.') ? decimal.replace(/\.?0+$/, '') : decimal
+}

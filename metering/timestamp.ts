@@ -1,0 +1,40 @@
+/**
+ * The instant that an RFC 3339 date-time with a zone names, in ms since 1970, or undefined when the text is none or names
+ * a day that does not exist. Date.parse is no help: it takes other forms, and turns 30 February into 2 March.
+ * Fractions beyond a millisecond are cut. Leap seconds (:60) are refused: no clock here could place them.
+ */
+export function parseTimestamp(text: string): number | undefined {
+  const match = RFC_3339.exec(text)
+  if (match === null) return undefined
+  const [, year, month, day, hour, minute, second, fraction, zone] = match
+  const days = daysInMonth(Number(year), Number(month))
+  if (Number(day) < 1 || Number(day) > days) return undefined
+  if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return undefined
+  const offsetMinutes = parseZone(zone ?? '')
+  if (offsetMinutes === undefined) return undefined
+  const ms = fraction === undefined ? 0 : Number(fraction.slice(0, 3).padEnd(3, '0'))
+  const local = Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second), ms)
+  return local - offsetMinutes * MS_PER_MINUTE
+}
+
+/** The text of an instant as answers carry it: RFC 3339 in UTC, with milliseconds only where there are some. */
+export function formatTimestamp(instantMs: number): string {
+  return new Date(instantMs).toISOString().replace('.000Z', 'Z')
+}
+
+const RFC_3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)$/
+const MS_PER_MINUTE = 60_000
+const DAYS_IN_MONTH = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+
+function daysInMonth(year: number, month: number): number {
+  const leap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0)
+  return month === 2 && leap ? 29 : (DAYS_IN_MONTH[month - 1] ?? 0)
+}
+
+function parseZone(zone: string): number | undefined {
+  if (zone === 'Z' || zone === 'z') return 0
+  const hours = Number(zone.slice(1, 3))
+  const minutes = Number(zone.slice(4, 6))
+  if (hours > 23 || minutes > 59) return undefined
+  return (zone.startsWith('-') ? -1 : 1) * (hours * 60 + minutes)
+}

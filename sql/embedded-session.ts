@@ -1,0 +1,94 @@
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createClient } from '@clickhouse/client'
+import { createChdbConnection } from 'chdb/connection'
+import { StoreError } from './errors.ts'
+import type { InsertRows, Session } from './session.ts'
+
+const DATABASE = 'meterline'
+type ClientConnection = NonNullable<NonNullable<Parameters<typeof createClient>[0]>['connection']>
+
+/**
+ * Opens a session on the embedded engine in `directory`. The engine binds one directory per process and one process per
+ * directory; a second one is refused with a message that names the first.
+ */
+export async function openEmbeddedSession(directory: string): Promise<Session> {
+  requireUsableDirectory(directory)
+  const connection = connectOrExplain(directory)
+  // Both packages bring their own copy of the same types; the objects are the same.
+  const client = createClient({ connection: connection as unknown as ClientConnection })
+  await client.command({ query: `CREATE DATABASE IF NOT EXISTS ${DATABASE}` })
+  await client.command({ query: `USE ${DATABASE}` })
+  return {
+    run: async (sql, timeoutMs) => {
+      const { stream } = await within(timeoutMs, client.exec({ query: sql }))
+      const chunks: Buffer[] = []
+      for await (const chunk of stream) chunks.push(chunk as Buffer)
+      return Buffer.concat(chunks).toString('utf8')
+    },
+    insert: async (rows: InsertRows, timeoutMs) => {
+      // rawInsert and not client.insert: it hands the bytes over as they are, without a copy through a string.
+      const { table, columns, settings, text } = rows
+      const sent = connection.chdb.rawInsert({ table, columns: [...columns], settings, values: text, format: 'TabSeparated' })
+      await within(timeoutMs, sent)
+    },
+    stream: async function* (sql) {
+      const chunks = connection.chdb.queryStream(sql, { format: 'TabSeparated' })
+      for await (const chunk of chunks) yield chunk.raw()
+    },
+    close: () => client.close(),
+  }
+}
+
+/** An embedded statement cannot be aborted from outside; past its time the caller is told, and it may still land. */
+async function within<T>(timeoutMs: number, statement: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new StoreError('unavailable', `The embedded engine did not answer within ${timeoutMs} ms.`)), timeoutMs)
+  })
+  return Promise.race([statement, late]).finally(() => clearTimeout(timer))
+}
+
+function requireUsableDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    const probe = join(directory, `.writable-${process.pid}`)
+    writeFileSync(probe, '')
+    rmSync(probe)
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new StoreError('fault', `The data directory ${directory} cannot be read and written (${reason}). Set DATA_DIR to a directory that this user owns.`, {
+      cause,
+    })
+  }
+}
+
+function connectOrExplain(directory: string) {
+  try {
+    return createChdbConnection({ path: directory })
+  } catch (cause) {
+    const holder = holderOf(directory)
+    const message =
+      holder === undefined
+        ? `The embedded engine could not open the data directory ${directory}. Its own message stands above.`
+        : `The data directory ${directory} is in use by process ${holder}. Stop that process, or set DATA_DIR to another directory.`
+    throw new StoreError('fault', message, { cause })
+  }
+}
+
+/** The engine writes its process id into `status` and keeps that file locked while it runs. */
+function holderOf(directory: string): string | undefined {
+  const status = join(directory, 'status')
+  if (!existsSync(status)) return undefined
+  const pid = /^PID: (\d+)/m.exec(readFileSync(status, 'utf8'))?.[1]
+  return pid !== undefined && isRunning(Number(pid)) ? pid : undefined
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+  }
+}

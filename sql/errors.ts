@@ -1,0 +1,88 @@
+/**
+ * What a failed statement means to its caller:
+ * - `fenced`: a newer owner has taken the log; nothing was stored.
+ * - `unavailable`: the store cannot answer now (time-out, network, memory, full disk); trying again later may help.
+ *   After a write the outcome is unknown: it may still land.
+ * - `refused`: the data itself was refused; the same data will be refused again.
+ * - `fault`: everything else, wrong statements and missing tables among it.
+ */
+export type StoreFault = 'fenced' | 'unavailable' | 'refused' | 'fault'
+
+/** Every error that leaves the door to ClickHouse. `code` is ClickHouse's number, where it gave one. */
+export class StoreError extends Error {
+  readonly fault: StoreFault
+  readonly code: number | undefined
+
+  constructor(fault: StoreFault, message: string, options: { code?: number | undefined; cause?: unknown } = {}) {
+    super(message, { cause: options.cause })
+    this.name = 'StoreError'
+    this.fault = fault
+    this.code = options.code
+  }
+}
+
+/** Total: whatever was thrown becomes one StoreError. By code and class, never by the words of a message. */
+export function classifyStoreError(thrown: unknown): StoreError {
+  if (thrown instanceof StoreError) return thrown
+  const code = clickHouseCode(thrown)
+  const message = thrown instanceof Error ? thrown.message : String(thrown)
+  return new StoreError(faultOf(code, thrown), message, { code, cause: thrown })
+}
+
+export const FENCE_CODE = 395 // FUNCTION_THROW_IF_VALUE_IS_NON_ZERO: only the fencing views use throwIf
+export const NOT_ENOUGH_SPACE_CODE = 243
+export const ACCESS_DENIED_CODE = 497
+
+/** Codes after which the same request may succeed later. Names are those of ClickHouse's own list. */
+const UNAVAILABLE_CODES = new Set([
+  3, // UNEXPECTED_END_OF_FILE
+  74, // CANNOT_READ_FROM_FILE_DESCRIPTOR
+  75, // CANNOT_WRITE_TO_FILE_DESCRIPTOR (a full disk among others)
+  76, // CANNOT_OPEN_FILE
+  159, // TIMEOUT_EXCEEDED
+  160, // TOO_SLOW
+  164, // READONLY
+  198, // DNS_ERROR
+  201, // QUOTA_EXCEEDED
+  202, // TOO_MANY_SIMULTANEOUS_QUERIES
+  203, // NO_FREE_CONNECTION
+  209, // SOCKET_TIMEOUT
+  210, // NETWORK_ERROR
+  236, // ABORTED
+  241, // MEMORY_LIMIT_EXCEEDED
+  242, // TABLE_IS_READ_ONLY
+  NOT_ENOUGH_SPACE_CODE,
+  252, // TOO_MANY_PARTS
+  279, // ALL_CONNECTION_TRIES_FAILED
+  319, // UNKNOWN_STATUS_OF_INSERT
+  394, // QUERY_WAS_CANCELLED
+  439, // CANNOT_SCHEDULE_TASK
+  999, // KEEPER_EXCEPTION
+  1001, // STD_EXCEPTION
+])
+
+/** Codes that say the rows themselves cannot be stored. */
+const REFUSED_CODES = new Set([6, 26, 27, 33, 38, 41, 53, 69, 70, 72, 117, 131, 321, 407])
+
+function faultOf(code: number | undefined, thrown: unknown): StoreFault {
+  if (code === undefined) return isNetworkError(thrown) ? 'unavailable' : 'fault'
+  if (code === FENCE_CODE) return 'fenced'
+  if (UNAVAILABLE_CODES.has(code)) return 'unavailable'
+  return REFUSED_CODES.has(code) ? 'refused' : 'fault'
+}
+
+function clickHouseCode(thrown: unknown): number | undefined {
+  if (typeof thrown !== 'object' || thrown === null) return undefined
+  if ('clickhouseCode' in thrown && typeof thrown.clickhouseCode === 'number') return thrown.clickhouseCode
+  if ('code' in thrown && typeof thrown.code === 'string' && /^\d+$/.test(thrown.code)) return Number(thrown.code)
+  return 'cause' in thrown ? clickHouseCode(thrown.cause) : undefined
+}
+
+function isNetworkError(thrown: unknown): boolean {
+  if (typeof thrown !== 'object' || thrown === null) return false
+  if ('syscall' in thrown || ('name' in thrown && (thrown.name === 'AbortError' || thrown.name === 'TimeoutError'))) return true
+  if ('code' in thrown && typeof thrown.code === 'string' && NETWORK_CODES.has(thrown.code)) return true
+  return 'cause' in thrown && isNetworkError(thrown.cause)
+}
+
+const NETWORK_CODES = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_SOCKET', 'ERR_STREAM_PREMATURE_CLOSE'])

@@ -1,0 +1,34 @@
+-- Up to which time a log is complete: everything acknowledged before `as_of` is settled through `settled_through`. The
+-- owner writes it every few seconds, so it is also its heartbeat; `released` says that the owner stopped in good order.
+-- Only the greatest row is asked for: a later owner's, else the later of one owner's.
+CREATE TABLE IF NOT EXISTS log_watermarks_v1
+(
+    log    String,
+    newest SimpleAggregateFunction(max, Tuple(epoch UInt64, owner String, written_at DateTime64(3, 'UTC'), as_of DateTime64(3, 'UTC'), settled_through Int64, released UInt8, host String))
+)
+ENGINE = AggregatingMergeTree
+ORDER BY log
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+
+CREATE TABLE IF NOT EXISTS log_watermarks_inbox_v1
+(
+    log             String,
+    epoch           UInt64,
+    owner           String,
+    as_of_ms        Int64,
+    settled_through Int64,
+    released        UInt8,
+    host            String
+)
+ENGINE = Null;
+
+-- The fence: an owner that has been overtaken cannot claim completeness.
+CREATE MATERIALIZED VIEW IF NOT EXISTS log_watermarks_mv_v1 TO log_watermarks_v1 AS
+SELECT
+    log,
+    CAST((epoch, owner, now64(3), fromUnixTimestamp64Milli(as_of_ms, 'UTC'), settled_through, released, host),
+         'Tuple(epoch UInt64, owner String, written_at DateTime64(3, \'UTC\'), as_of DateTime64(3, \'UTC\'), settled_through Int64, released UInt8, host String)') AS newest
+FROM log_watermarks_inbox_v1
+WHERE throwIf(
+    (log, epoch, owner) NOT IN (SELECT log, epoch, owner FROM log_owners_v1 ORDER BY log, epoch DESC, owner DESC LIMIT 1 BY log),
+    'a newer owner has taken this log') = 0;

@@ -1,0 +1,11 @@
+-- Keys of the service itself, sealed with AES-256-GCM under MASTER_KEY: the pepper under which credentials are hashed.
+-- The first row of a name wins: two processes that start at once must agree on one pepper.
+CREATE TABLE IF NOT EXISTS sealed_keys_v1
+(
+    name       String,
+    sealed     String,
+    created_at DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = MergeTree
+ORDER BY (name, created_at, sealed)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;

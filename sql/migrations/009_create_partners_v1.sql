@@ -1,0 +1,27 @@
+-- Who reads and is billed. Rows change by a new revision; the greatest one counts.
+CREATE TABLE IF NOT EXISTS partners_v1
+(
+    partner_id String,
+    revision   UInt64,
+    name       String,
+    mode       LowCardinality(String),
+    created_at DateTime64(3, 'UTC')
+)
+ENGINE = ReplacingMergeTree(revision)
+ORDER BY partner_id
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+
+-- A partner's secrets, as HMAC-SHA-256 under the sealed pepper. The secret itself is shown once and kept nowhere.
+CREATE TABLE IF NOT EXISTS partner_secrets_v1
+(
+    partner_id String,
+    secret_id  String,
+    revision   UInt64,
+    hash       String,
+    last_four  String,
+    created_at DateTime64(3, 'UTC'),
+    expires_at Nullable(DateTime64(3, 'UTC'))
+)
+ENGINE = ReplacingMergeTree(revision)
+ORDER BY (partner_id, secret_id)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;

@@ -1,0 +1,91 @@
+import { METRIC_NAMES, METRICS, type MetricName } from '../../metering/metrics.ts'
+import type { TestEvent } from './client.ts'
+
+/**
+ * What must come out, computed plainly: the first event of an identity counts, days are UTC, a peak is a maximum, a
+ * cumulative metric a sum, a partnership's peak the greatest sum over its projects of one day. Exact, in billionths.
+ */
+export class Oracle {
+  readonly counted = new Map<string, TestEvent>()
+
+  /** Takes events in the order of the log. */
+  add(events: readonly TestEvent[]): void {
+    for (const event of events) {
+      const identity = JSON.stringify([event.project_id, event.event_id])
+      if (!this.counted.has(identity)) this.counted.set(identity, event)
+    }
+  }
+
+  /** day → metric → quantity in billionths, of one project between two days, both inclusive. */
+  days(projectId: string, from: string, to: string): Map<string, Map<MetricName, bigint>> {
+    const days = new Map<string, Map<MetricName, bigint>>()
+    for (const { project_id, metric, value, timestamp } of this.counted.values()) {
+      const day = new Date(timestamp).toISOString().slice(0, 10)
+      if (project_id !== projectId || day < from || day > to) continue
+      const usage = days.get(day) ?? new Map<MetricName, bigint>()
+      days.set(day, usage.set(metric as MetricName, combine(metric as MetricName, usage.get(metric as MetricName), billionths(String(value)))))
+    }
+    return days
+  }
+
+  project(projectId: string, from: string, to: string, metric: MetricName): string {
+    return decimal(
+      [...this.days(projectId, from, to).values()]
+        .map((day) => day.get(metric))
+        .reduce((all, day) => (day === undefined ? all : combine(metric, all, day)), undefined),
+    )
+  }
+
+  partnership(projectIds: readonly string[], from: string, to: string, metric: MetricName): string {
+    const sums = new Map<string, bigint>()
+    for (const projectId of projectIds) {
+      for (const [day, usage] of this.days(projectId, from, to)) sums.set(day, (sums.get(day) ?? 0n) + (usage.get(metric) ?? 0n))
+    }
+    return decimal([...sums.values()].reduce<bigint | undefined>((all, day) => combine(metric, all, day), undefined))
+  }
+}
+
+export function billionths(value: string): bigint {
+  const [integer = '0', fraction = ''] = value.split('.')
+  return BigInt(integer) * 1_000_000_000n + BigInt(fraction.padEnd(9, '0'))
+}
+
+export function decimal(value: bigint | undefined): string {
+  const digits = (value ?? 0n).toString().padStart(10, '0')
+  return `${digits.slice(0, -9)}.${digits.slice(-9)}`.replace(/\.?0+$/, '')
+}
+
+/** Every number of both answers against the oracle. Returns what differs, in words. */
+export function differencesFromOracle(
+  oracle: Oracle,
+  answers: { projects: ReadonlyMap<string, unknown>; partnership: unknown },
+  from: string,
+  to: string,
+): string[] {
+  const differences: string[] = []
+  const check = (what: string, actual: unknown, expected: string) => {
+    if (actual !== expected) differences.push(`${what}: ${String(actual)} instead of ${expected}`)
+  }
+  for (const metric of METRIC_NAMES) {
+    const { partnershipName, projectSummaryName } = METRICS[metric]
+    check(
+      `partnership ${metric}`,
+      (answers.partnership as Record<string, string>)[partnershipName],
+      oracle.partnership([...answers.projects.keys()], from, to, metric),
+    )
+    for (const [projectId, answer] of answers.projects) {
+      const { summary, daily_usage } = answer as { summary: Record<string, string>; daily_usage: Record<string, string>[] }
+      check(`${projectId} ${metric}`, summary[projectSummaryName], oracle.project(projectId, from, to, metric))
+      const days = oracle.days(projectId, from, to)
+      check(`${projectId} days`, daily_usage.map((day) => day['usage_date']).join(), [...days.keys()].sort().join())
+      for (const day of daily_usage) check(`${projectId} ${day['usage_date']} ${metric}`, day[metric], decimal(days.get(day['usage_date'] ?? '')?.get(metric)))
+    }
+  }
+  return differences
+}
+
+function combine(metric: MetricName, before: bigint | undefined, value: bigint): bigint {
+  if (before === undefined) return value
+  if (METRICS[metric].kind === 'cumulative') return before + value
+  return value > before ? value : before
+}

@@ -1,0 +1,36 @@
+import { pino } from 'pino'
+import { type Config, readConfig } from '../../cli/config.ts'
+import { type Service, startService } from '../../cli/service.ts'
+import { MeterlineClient } from './client.ts'
+import { makeTemporaryDirectory } from './temporary-directory.ts'
+
+export interface TestService {
+  readonly service: Service
+  readonly client: MeterlineClient
+  readonly dataDir: string
+  stop(): Promise<void>
+}
+
+/** The whole service in this process, on a free port and a directory of its own. The directory is kept when it was given. */
+export async function startTestService(environment: Record<string, string> = {}): Promise<TestService> {
+  const directory = environment['DATA_DIR'] === undefined ? makeTemporaryDirectory() : undefined
+  const dataDir = environment['DATA_DIR'] ?? directory?.path ?? ''
+  const config: Config = readConfig({
+    PORT: '0',
+    LOG_LEVEL: 'silent',
+    RATE_LIMIT_PER_MINUTE: '0',
+    EVENT_REQUESTS_PER_MINUTE: '0',
+    ...environment,
+    DATA_DIR: dataDir,
+  })
+  const service = await startService(config, pino({ level: config.LOG_LEVEL }))
+  return {
+    service,
+    client: new MeterlineClient(service.url, service.adminToken),
+    dataDir,
+    stop: async () => {
+      await service.stop()
+      directory?.remove()
+    },
+  }
+}
