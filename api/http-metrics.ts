@@ -40,6 +40,7 @@ export function eventLogMetrics(register: Registry, stats: () => IngestStats, re
   single('meterline_events_duplicate_total', 'Events that had been counted before.', (now) => now.duplicates)
   single('meterline_batches_total', 'Batches sent to the store.', (now) => now.batches)
   single('meterline_batch_seconds_total', 'Time spent on batches.', (now) => now.batchSeconds)
+  single('meterline_batch_in_flight_seconds', 'How long the batch in flight has been under way.', (now) => now.batchInFlightSeconds)
   single('meterline_log_retakes_total', 'How often the log was taken anew after an error.', (now) => now.retakes)
   single('meterline_rollup_repaired_keys_total', 'Keys of the rollup repaired while settling.', (now) => now.repairedKeys)
   single('meterline_events_queued', 'Events waiting to be stored.', (now) => now.queuedEvents)

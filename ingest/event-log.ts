@@ -25,6 +25,8 @@ export interface IngestStats {
   readonly rejectedByReason: ReadonlyMap<string, number>
   readonly batches: number
   readonly batchSeconds: number
+  /** How long the batch in flight has been under way; 0 when there is none. */
+  readonly batchInFlightSeconds: number
   readonly retakes: number
   readonly repairedKeys: number
   readonly queuedEvents: number

@@ -107,6 +107,7 @@ class GroupWriter {
   #queuedBytes = 0
   #batches = 0
   #batchSeconds = 0
+  #batchStartedMs: number | undefined
   #exclusive: (() => Promise<void>)[] = []
   #wake: () => void = () => {}
 
@@ -157,6 +158,7 @@ class GroupWriter {
       rejectedByReason,
       batches: this.#batches,
       batchSeconds: this.#batchSeconds,
+      batchInFlightSeconds: this.#batchStartedMs === undefined ? 0 : (performance.now() - this.#batchStartedMs) / 1000,
       queuedEvents: this.#queuedEvents,
       filterIdentities: filter.identities,
       filterBytes: filter.bytes,
@@ -222,6 +224,7 @@ class GroupWriter {
 
   async #writeGroup(group: readonly Waiting[]): Promise<void> {
     const startedMs = performance.now()
+    this.#batchStartedMs = startedMs
     const unplaced = group.flatMap(({ submission: { judged, ingestKeyId, receivedMs } }) => judged.map((each) => ({ judged: each, ingestKeyId, receivedMs })))
     try {
       const verdicts = await this.#owned.append(unplaced)
@@ -234,6 +237,7 @@ class GroupWriter {
       rejectAll(group, error)
       throw error
     } finally {
+      this.#batchStartedMs = undefined
       this.#batches += 1
       this.#batchSeconds += (performance.now() - startedMs) / 1000
     }

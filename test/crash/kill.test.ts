@@ -1,0 +1,112 @@
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { openClickHouse } from '../../sql/clickhouse.ts'
+import { type Credentials, MeterlineClient, type TestEvent } from '../support/client.ts'
+import { SeededEmitter } from '../support/emitter.ts'
+import { differencesFromOracle, Oracle } from '../support/oracle.ts'
+import { Random } from '../support/random.ts'
+import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
+import { compareRawWithRollup } from '../support/stored-sums.ts'
+import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
+
+const KILLS = Number(process.env['CRASH_KILLS'] ?? 5)
+const SEED = Number(process.env['CRASH_SEED'] ?? Date.now() % 1_000_000)
+const PROJECTS = ['ash', 'birch', 'cedar', 'elm', 'fir']
+const EMITTERS = 3
+const BATCH_EVENTS = 150
+const KILL_AFTER_MS_MAX = 500
+
+const directory = makeTemporaryDirectory()
+let running: ServiceProcess
+let partner: Credentials
+let ingestKey = ''
+beforeAll(async () => {
+  running = await startServiceProcess({ DATA_DIR: directory.path })
+  const client = new MeterlineClient(running.url, running.adminToken)
+  partner = await client.createPartner('Crash')
+  ingestKey = await client.createIngestKey()
+  for (const id of PROJECTS) await client.registerProject(id, partner.partnerId)
+})
+afterAll(async () => {
+  await running.stop()
+  directory.remove()
+})
+
+test(`P1 P2 P3: kill -9 at ${KILLS} random moments under load loses nothing and counts nothing twice`, { timeout: 30_000 + KILLS * 15_000 }, async () => {
+  const random = new Random(SEED)
+  const emitters = Array.from({ length: EMITTERS }, (_, index) => new SeededEmitter(`e${index}`, new Random(SEED + index + 1), PROJECTS))
+  let up = Promise.resolve(running)
+  let ending = false
+  const emitting = emitters.map((emitter) =>
+    emitUntil(
+      emitter,
+      () => up,
+      () => ending,
+    ),
+  )
+  let torn = 0
+  for (let kill = 0; kill < KILLS; kill += 1) {
+    await afterMs(random.below(KILL_AFTER_MS_MAX))
+    await running.kill()
+    up = lookAndRestart().then(({ restarted, behind }) => {
+      torn += behind > 0 ? 1 : 0
+      return restarted
+    })
+    running = await up
+  }
+  ending = true
+  await Promise.all(emitting)
+  console.info(
+    `crash: seed ${SEED}, ${KILLS} kills, ${torn} left raw ahead of the rollup, ${emitters.reduce((sum, each) => sum + each.acknowledged.length, 0)} events acknowledged`,
+  )
+  expect(await differences(emitters), `seed ${SEED}`).toEqual([])
+})
+
+/** A client that sends each batch until it is acknowledged. Nothing else is asked of it. */
+async function emitUntil(emitter: SeededEmitter, service: () => Promise<ServiceProcess>, ending: () => boolean): Promise<void> {
+  while (!ending()) {
+    const batch = emitter.nextBatch(BATCH_EVENTS)
+    while (!(await isAcknowledged(await service(), batch)));
+    emitter.acknowledged.push(...batch)
+  }
+}
+
+async function isAcknowledged({ url, adminToken }: ServiceProcess, batch: readonly TestEvent[]): Promise<boolean> {
+  const client = new MeterlineClient(url, adminToken)
+  client.ingestKey = ingestKey
+  try {
+    const { status } = await client.send(batch)
+    if (status !== 200 && status !== 503) throw new Error(`status ${status}`)
+    return status === 200
+  } catch (error) {
+    if (error instanceof TypeError) return false // the connection broke: nobody knows
+    throw error
+  }
+}
+
+/** Before the service can heal anything: whatever the kill left, the rollup is never ahead of raw. */
+async function lookAndRestart(): Promise<{ restarted: ServiceProcess; behind: number }> {
+  const clickhouse = await openClickHouse({ engine: 'embedded', directory: join(directory.path, 'clickhouse') })
+  const { ahead, behind } = await compareRawWithRollup(clickhouse)
+  await clickhouse.close()
+  expect(ahead, `seed ${SEED}`).toBe(0)
+  return { restarted: await startServiceProcess({ DATA_DIR: directory.path }), behind }
+}
+
+async function differences(emitters: readonly SeededEmitter[]): Promise<string[]> {
+  const oracle = new Oracle()
+  for (const emitter of emitters) oracle.add(emitter.acknowledged)
+  const [from, to] = ['2026-01-01', '2026-05-31']
+  const client = new MeterlineClient(running.url, running.adminToken)
+  const projects = new Map<string, unknown>()
+  for (const id of PROJECTS) projects.set(id, (await client.projectUsage(partner, id, from, to)).body)
+  const partnership = (await client.partnershipUsage(partner, from, to)).body.summary
+  const audit = (await client.audit()).body
+  expect(audit).toMatchObject({ differences: [], events_recounted: String(oracle.counted.size) })
+  return differencesFromOracle(oracle, { projects, partnership }, from, to)
+}
+
+/** A random moment is a moment in time; there is no condition to wait for. */
+function afterMs(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}

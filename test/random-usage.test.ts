@@ -1,0 +1,83 @@
+import fc from 'fast-check'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { METRIC_NAMES } from '../metering/metrics.ts'
+import type { Credentials, TestEvent } from './support/client.ts'
+import { differencesFromOracle, Oracle } from './support/oracle.ts'
+import { startTestService, type TestService } from './support/service.ts'
+
+const SEED = Number(process.env['RANDOM_SEED'] ?? Date.now() % 1_000_000)
+const RUNS = 12
+const FIRST_DAY_MS = Date.UTC(2025, 11, 25)
+const DAYS = 100
+
+let tested: TestService
+beforeAll(async () => {
+  tested = await startTestService()
+  await tested.client.createIngestKey()
+})
+afterAll(() => tested.stop())
+
+/** Integers far above 2^53 and nine decimals, as strings; small ones also as JSON numbers. */
+const quantity = fc.oneof(
+  fc
+    .tuple(fc.bigInt({ min: 0n, max: 10n ** 29n - 1n }), fc.integer({ min: 1, max: 999_999_999 }))
+    .map(([whole, fraction]) => `${whole}.${String(fraction).padStart(9, '0')}`),
+  fc.integer({ min: 0, max: 1_000_000 }),
+  fc.integer({ min: 0, max: 99_999 }).map((cents) => cents / 100),
+)
+
+const timestamp = fc
+  .tuple(fc.integer({ min: 0, max: DAYS * 86_400_000 - 1 }), fc.constantFrom('Z', '+05:30', '-08:00'))
+  .map(([ms, zone]) => inZone(FIRST_DAY_MS + ms, zone))
+
+const event = (prefix: string): fc.Arbitrary<TestEvent> =>
+  fc.record({
+    event_id: fc.integer({ min: 0, max: 60 }).map((id) => `id \\ '${id}'`),
+    project_id: fc.constantFrom(`${prefix}-a`, `${prefix}-b`, `${prefix}-a-b`),
+    metric: fc.constantFrom(...METRIC_NAMES),
+    value: quantity,
+    timestamp,
+  })
+
+test(`P2 P3 P6: random events over random periods: every number of both endpoints equals the oracle (seed ${SEED})`, async () => {
+  let run = 0
+  await fc.assert(
+    fc.asyncProperty(fc.nat(), fc.gen(), async (_, gen) => {
+      run += 1
+      const prefix = `run${run}`
+      const partner = await tested.client.createPartner(prefix)
+      const projects = [`${prefix}-a`, `${prefix}-b`, `${prefix}-a-b`]
+      for (const id of projects) await tested.client.registerProject(id, partner.partnerId)
+      const oracle = new Oracle()
+      for (const batch of gen(() => fc.array(fc.array(event(prefix), { minLength: 1, maxLength: 40 }), { minLength: 1, maxLength: 6 }))) {
+        expect((await tested.client.send(batch)).status).toBe(200)
+        oracle.add(batch)
+      }
+      for (let period = 0; period < 3; period += 1) {
+        const [from, to] = gen(() => fc.tuple(fc.nat(DAYS), fc.nat(DAYS)))
+          .sort((a, b) => a - b)
+          .map((day) => dayAt(FIRST_DAY_MS + (day - 1) * 86_400_000)) as [string, string]
+        expect(await compare(oracle, partner, projects, from, to)).toEqual([])
+      }
+    }),
+    { seed: SEED, numRuns: RUNS },
+  )
+  expect((await tested.client.audit()).body.differences).toEqual([])
+})
+
+async function compare(oracle: Oracle, partner: Credentials, projectIds: readonly string[], from: string, to: string): Promise<string[]> {
+  const projects = new Map<string, unknown>()
+  for (const id of projectIds) projects.set(id, (await tested.client.projectUsage(partner, id, from, to)).body)
+  const partnership = (await tested.client.partnershipUsage(partner, from, to)).body.summary
+  return differencesFromOracle(oracle, { projects, partnership }, from, to)
+}
+
+function inZone(ms: number, zone: string): string {
+  const sign = zone.startsWith('-') ? -1 : 1
+  const offsetMs = zone === 'Z' ? 0 : sign * (Number(zone.slice(1, 3)) * 60 + Number(zone.slice(4, 6))) * 60_000
+  return new Date(ms + offsetMs).toISOString().replace('Z', zone)
+}
+
+function dayAt(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10)
+}

@@ -1,0 +1,50 @@
+import { METRIC_NAMES } from '../../metering/metrics.ts'
+import type { TestEvent } from './client.ts'
+import type { Random } from './random.ts'
+
+/** An emitter with ids of its own: new events, copies, copies under a new time, and conflicts, in one order. */
+export class SeededEmitter {
+  /** Everything acknowledged, in the order it was sent. */
+  readonly acknowledged: TestEvent[] = []
+  readonly #name: string
+  readonly #random: Random
+  readonly #projects: readonly string[]
+  #made = 0
+
+  constructor(name: string, random: Random, projects: readonly string[]) {
+    this.#name = name
+    this.#random = random
+    this.#projects = projects
+  }
+
+  nextBatch(events: number): TestEvent[] {
+    const batch: TestEvent[] = []
+    while (batch.length < events) batch.push(this.#nextEvent(batch))
+    return batch
+  }
+
+  #nextEvent(batch: readonly TestEvent[]): TestEvent {
+    const known = this.#random.below(2) === 0 && batch.length > 0 ? batch : this.acknowledged
+    if (known.length === 0 || this.#random.next() < 0.8) return this.#newEvent()
+    const earlier = this.#random.pick(known)
+    const kind = this.#random.below(3)
+    if (kind === 0) return earlier
+    return kind === 1 ? { ...earlier, timestamp: this.#timestamp() } : { ...earlier, value: `${this.#random.below(1000)}.5` }
+  }
+
+  #newEvent(): TestEvent {
+    this.#made += 1
+    return {
+      event_id: `${this.#name}-${this.#made}`,
+      project_id: this.#random.pick(this.#projects),
+      metric: this.#random.pick(METRIC_NAMES),
+      value: `${this.#random.below(1_000_000)}.${1 + this.#random.below(9)}`,
+      timestamp: this.#timestamp(),
+    }
+  }
+
+  /** Over five months, so that a batch is many parts and a kill can fall between them. */
+  #timestamp(): string {
+    return new Date(Date.UTC(2026, this.#random.below(5), 1 + this.#random.below(28), this.#random.below(24))).toISOString()
+  }
+}
