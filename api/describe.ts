@@ -1,6 +1,6 @@
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifySchema } from 'fastify'
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod'
 
 /** /openapi.json, generated from the routes' schemas, and a page to read and try it at /docs. */
@@ -27,9 +27,25 @@ export async function describeApi(app: FastifyInstance): Promise<void> {
         },
       },
     },
-    transform: jsonSchemaTransform,
+    transform: (document) => withDocumentedBody(jsonSchemaTransform(document)),
     transformObject: jsonSchemaTransformObject,
   })
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
-  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true })
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    staticCSP: true,
+    theme: { title: 'Meterline API', css: [{ filename: 'meterline.css', content: '.topbar { display: none }' }] },
+  })
+}
+
+/** A route that takes its body as bytes has no schema that validates it, but one that describes it. */
+function withDocumentedBody<T extends { schema: FastifySchema }>(transformed: T): T {
+  const { documentedBody, ...schema } = transformed.schema
+  return documentedBody === undefined ? transformed : { ...transformed, schema: { ...schema, body: { content: documentedBody } } }
+}
+
+declare module 'fastify' {
+  interface FastifySchema {
+    documentedBody?: Record<string, { schema: object }>
+  }
 }

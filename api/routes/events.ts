@@ -10,6 +10,7 @@ import { formatTimestamp } from '../../metering/timestamp.ts'
 import type { ApiContext } from '../app.ts'
 import { requireIngestKey } from '../auth.ts'
 import { ApiError } from '../errors.ts'
+import { EVENT_BODY_CONTENT } from '../event-body.ts'
 import { routeLimit } from '../limits.ts'
 import { errorAnswers, Instant } from '../schemas.ts'
 
@@ -41,7 +42,7 @@ export function eventRoutes(parent: FastifyInstance, { eventLog, registry, click
           summary: 'Send usage events',
           description: `One event, an array, NDJSON or CloudEvents 1.0; at most ${EVENTS_PER_REQUEST_MAX} events or ${BODY_BYTES_MAX} bytes. Each event is judged alone: the good ones of a request count, the others are listed with their reason. After a 503 or no answer send all of it again; nothing counts twice.`,
           security: [{ ingestKey: [] }],
-          consumes: Object.keys(FORMATS),
+          documentedBody: EVENT_BODY_CONTENT,
           response: { 200: EventsAnswer, ...errorAnswers(400, 401, 413, 415, 429, 500, 503) },
         },
       },
