@@ -3,7 +3,18 @@ import type { ClickHouse } from '../sql/clickhouse.ts'
 import { defineQuery } from '../sql/query.ts'
 
 /** One (project, day, metric) on which raw and rollup do not agree. Quantities are exact decimals. */
-export type AuditDifference = z.output<typeof AuditDifferenceRow>
+export const AuditDifference = z.object({
+  project_id: z.string(),
+  usage_date: z.string(),
+  metric: z.string(),
+  raw_events: z.string(),
+  rollup_events: z.string(),
+  raw_total: z.string(),
+  rollup_total: z.string(),
+  raw_peak: z.string(),
+  rollup_peak: z.string(),
+})
+export type AuditDifference = z.output<typeof AuditDifference>
 
 export interface AuditReport {
   readonly eventsRecounted: number
@@ -43,18 +54,6 @@ export async function audit(clickhouse: ClickHouse, scope: AuditScope, betweenBa
 }
 
 const AuditParams = z.object({ from: z.string(), end: z.string(), projects: z.array(z.string()), keysMax: z.number() })
-
-const AuditDifferenceRow = z.object({
-  project_id: z.string(),
-  usage_date: z.string(),
-  metric: z.string(),
-  raw_events: z.string(),
-  rollup_events: z.string(),
-  raw_total: z.string(),
-  rollup_total: z.string(),
-  raw_peak: z.string(),
-  rollup_peak: z.string(),
-})
 
 const IN_SCOPE = `usage_date >= {from: Date} AND usage_date < {end: Date}
           AND (empty({projects: Array(String)}) OR project_id IN {projects: Array(String)})`
@@ -96,6 +95,6 @@ const auditDifferences = defineQuery({
     ORDER BY usage_date, project_id, metric
     LIMIT {keysMax: UInt64}`,
   params: AuditParams,
-  row: AuditDifferenceRow,
+  row: AuditDifference,
   settings: AUDIT_SETTINGS,
 })

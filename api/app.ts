@@ -2,11 +2,9 @@ import { randomUUID } from 'node:crypto'
 import helmet from '@fastify/helmet'
 import rateLimit from '@fastify/rate-limit'
 import underPressure from '@fastify/under-pressure'
-import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify'
+import { type FastifyInstance, fastify, LogController } from 'fastify'
 import { validatorCompiler } from 'fastify-type-provider-zod'
-import type { EventLog } from '../ingest/event-log.ts'
-import type { Registry } from '../registry/registry.ts'
-import type { ClickHouse } from '../sql/clickhouse.ts'
+import type { ApiContext } from './context.ts'
 import { describeApi } from './describe.ts'
 import { ApiError, toApiError } from './errors.ts'
 import { exactSerializer } from './exact-serializer.ts'
@@ -18,22 +16,6 @@ import { homeRoutes } from './routes/home.ts'
 import { operatingRoutes } from './routes/operating.ts'
 import { projectRoutes } from './routes/projects.ts'
 import { usageRoutes } from './routes/usage.ts'
-
-/** What the routes stand on. Put together once, where the process starts. */
-export interface ApiContext {
-  readonly clickhouse: ClickHouse
-  readonly registry: Registry
-  readonly eventLog: EventLog
-  readonly adminToken: string
-  /** Runs work while no batch of the event log is in flight. */
-  readonly betweenBatches: <T>(work: () => Promise<T>) => Promise<T>
-  readonly logger: FastifyBaseLogger
-  /** ms since 1970. */
-  readonly now: () => number
-  /** Requests per credential; 0 is no limit. */
-  readonly requestsPerMinute: number
-  readonly eventRequestsPerMinute: number
-}
 
 const EVENT_LOOP_DELAY_MS_MAX = 3_000
 const REQUEST_TIMEOUT_MS = 120_000

@@ -1,8 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { authenticateIngestKey, type IngestKey } from '../registry/ingest-keys.ts'
-import { authenticatePartner, type Partner } from '../registry/partners.ts'
-import type { Registry } from '../registry/registry.ts'
+import { authenticateIngestKey } from '../registry/ingest-keys.ts'
+import { authenticatePartner } from '../registry/partners.ts'
+import type { IngestKey, Partner, Registry } from '../registry/registry.ts'
 import { ApiError } from './errors.ts'
 
 const CREDENTIAL_CHARACTERS_MAX = 512

@@ -3,12 +3,7 @@ import { z } from 'zod'
 import { defineQuery } from '../sql/query.ts'
 import { row } from '../sql/tab-separated.ts'
 import { hashCredential, lastFour, newCredential } from './credentials.ts'
-import type { Registry } from './registry.ts'
-
-export interface IngestKey {
-  readonly id: string
-  readonly name: string
-}
+import type { IngestKey, Registry } from './registry.ts'
 
 /** Makes a key that may send events. It is shown here and never again. Throws StoreError. */
 export async function createIngestKey(registry: Registry, name: string): Promise<{ id: string; key: string }> {

@@ -3,16 +3,7 @@ import { z } from 'zod'
 import { defineQuery } from '../sql/query.ts'
 import { row } from '../sql/tab-separated.ts'
 import { hashCredential, lastFour, newCredential } from './credentials.ts'
-import type { Registry } from './registry.ts'
-
-export const PARTNER_MODES = ['white-label', 'co-branded'] as const
-export type PartnerMode = (typeof PARTNER_MODES)[number]
-
-export interface Partner {
-  readonly id: string
-  readonly name: string
-  readonly mode: PartnerMode
-}
+import { PARTNER_MODES, type Partner, type PartnerMode, type Registry } from './registry.ts'
 
 /** Makes a partner and its first secret. The secret is shown here and never again. Throws StoreError. */
 export async function createPartner(registry: Registry, asked: { name: string; mode: PartnerMode }): Promise<{ partner: Partner; secret: string }> {

@@ -61,11 +61,9 @@ export function registerProject(registry: Registry, projectId: string, asked: Re
     if (status !== 'deleted' && namesake !== undefined && namesake.id !== projectId) return { status: 'name_taken' }
     const base = known ?? newProject(registry, { id: projectId, partnerId: asked.partnerId, accountId, name: asked.name })
     const project: Project = {
-      ...base,
+      ...placed(registry, base, asked),
       name: asked.name,
       status,
-      region: asked.region ?? base.region,
-      instanceType: asked.instanceType ?? base.instanceType,
       deletedMs: status === 'deleted' ? (asked.deletedMs ?? base.deletedMs ?? Date.now()) : null,
       revision: base.revision + 1,
     }
@@ -87,10 +85,8 @@ export function syncEmbeddedProject(registry: Registry, partnerId: string, asked
     const { incarnations } = await countIncarnations(registry, partnerId, asked.name)
     const id = uuidV5(JSON.stringify([partnerId, '', asked.name, incarnations + 1]), PROJECT_NAMESPACE)
     const base = known ?? newProject(registry, { id, partnerId, accountId: '', name: asked.name })
-    const region = asked.region ?? base.region
-    const instanceType = asked.instanceType ?? base.instanceType
-    if (known !== undefined && known.region === region && known.instanceType === instanceType) return known
-    const project = { ...base, region, instanceType, accessHost: hostOf(registry, { ...base, region }), revision: base.revision + 1 }
+    const project = { ...placed(registry, base, asked), revision: base.revision + 1 }
+    if (known !== undefined && known.region === project.region && known.instanceType === project.instanceType) return known
     await writeProject(write, project)
     return project
   })
@@ -135,6 +131,13 @@ function newProject(registry: Registry, { id, partnerId, accountId, name }: { id
     revision: 0,
   }
   return { ...project, accessHost: hostOf(registry, project) }
+}
+
+/** The project where it is asked to be, or where it is. Its host follows its region. */
+function placed(registry: Registry, project: Project, asked: { region?: Region | undefined; instanceType?: InstanceType | undefined }): Project {
+  const region = asked.region ?? project.region
+  const accessHost = region === project.region ? project.accessHost : hostOf(registry, { ...project, region })
+  return { ...project, region, instanceType: asked.instanceType ?? project.instanceType, accessHost }
 }
 
 function apiKeyPurpose(projectId: string): string {

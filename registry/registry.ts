@@ -4,10 +4,22 @@ import type { ClickHouse } from '../sql/clickhouse.ts'
 import { defineQuery } from '../sql/query.ts'
 import { row } from '../sql/tab-separated.ts'
 import { RegistryChanges } from './changes.ts'
-import type { IngestKey } from './ingest-keys.ts'
-import type { Partner } from './partners.ts'
 import { Recent } from './recent.ts'
 import { type MasterKey, SealBroken, seal, unseal } from './sealing.ts'
+
+export const PARTNER_MODES = ['white-label', 'co-branded'] as const
+export type PartnerMode = (typeof PARTNER_MODES)[number]
+
+export interface Partner {
+  readonly id: string
+  readonly name: string
+  readonly mode: PartnerMode
+}
+
+export interface IngestKey {
+  readonly id: string
+  readonly name: string
+}
 
 /** Who exists. Opened once where a process starts, and handed to the verbs of this room. */
 export interface Registry {

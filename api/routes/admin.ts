@@ -1,16 +1,17 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { audit, DIFFERENCES_MAX } from '../../aggregator/audit.ts'
+import { AuditDifference, audit, DIFFERENCES_MAX } from '../../aggregator/audit.ts'
 import { listRejected } from '../../ingest/rejected-events.ts'
 import { isProjectId } from '../../metering/event.ts'
 import { isDay } from '../../metering/period.ts'
 import { formatTimestamp, parseTimestamp } from '../../metering/timestamp.ts'
 import { createIngestKey } from '../../registry/ingest-keys.ts'
-import { createPartner, findPartner, listPartners, PARTNER_MODES } from '../../registry/partners.ts'
+import { createPartner, findPartner, listPartners } from '../../registry/partners.ts'
 import { RESERVED_PROJECT_IDS, registerProject } from '../../registry/projects.ts'
-import type { ApiContext } from '../app.ts'
+import { PARTNER_MODES } from '../../registry/registry.ts'
 import { requireAdmin } from '../auth.ts'
+import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors.ts'
 import { errorAnswers, InstanceType, Instant, Name, PathId, Region, Status } from '../schemas.ts'
 import { RejectedAnswer, RejectedQuery, rejectedAnswer } from './events.ts'
@@ -155,21 +156,7 @@ const AuditRequest = z.strictObject({ from: DayText.optional(), to: DayText.opti
 const AuditAnswer = z.object({
   events_recounted: z.number().int(),
   keys_compared: z.number().int().meta({ description: 'How many (project, day, metric) raw holds.' }),
-  differences: z
-    .array(
-      z.object({
-        project_id: z.string(),
-        usage_date: z.string(),
-        metric: z.string(),
-        raw_events: z.string(),
-        rollup_events: z.string(),
-        raw_total: z.string(),
-        rollup_total: z.string(),
-        raw_peak: z.string(),
-        rollup_peak: z.string(),
-      }),
-    )
-    .meta({ description: `Empty is the only good answer. At most ${DIFFERENCES_MAX}.` }),
+  differences: z.array(AuditDifference).meta({ description: `Empty is the only good answer. At most ${DIFFERENCES_MAX}.` }),
   truncated: z.boolean(),
 })
 

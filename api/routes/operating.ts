@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
-import type { ApiContext } from '../app.ts'
+import type { ApiContext } from '../context.ts'
 import { API_ERRORS, ApiError } from '../errors.ts'
 import { eventLogMetrics } from '../http-metrics.ts'
 import { ErrorBody } from '../schemas.ts'

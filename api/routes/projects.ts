@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import type { Partner } from '../../registry/partners.ts'
 import { apiKeyOf, deleteProject, type Project, syncEmbeddedProject } from '../../registry/projects.ts'
-import type { ApiContext } from '../app.ts'
+import type { Partner } from '../../registry/registry.ts'
 import { authenticatePartners, partnerOf } from '../auth.ts'
+import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors.ts'
 import { errorAnswers, InstanceType, Name, PartnerParams, PartnerProjectParams, Region, Status } from '../schemas.ts'
 

@@ -6,8 +6,8 @@ import { readProjectUsage } from '../../aggregator/project-usage.ts'
 import { type Period, parsePeriod } from '../../metering/period.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
 import { findProject } from '../../registry/projects.ts'
-import type { ApiContext } from '../app.ts'
 import { authenticatePartners, partnerOf } from '../auth.ts'
+import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors.ts'
 import {
   BillingFields,

@@ -1,0 +1,20 @@
+import type { FastifyBaseLogger } from 'fastify'
+import type { EventLog } from '../ingest/event-log.ts'
+import type { Registry } from '../registry/registry.ts'
+import type { ClickHouse } from '../sql/clickhouse.ts'
+
+/** What the routes stand on. Put together once, where the process starts. */
+export interface ApiContext {
+  readonly clickhouse: ClickHouse
+  readonly registry: Registry
+  readonly eventLog: EventLog
+  readonly adminToken: string
+  /** Runs work while no batch of the event log is in flight. */
+  readonly betweenBatches: <T>(work: () => Promise<T>) => Promise<T>
+  readonly logger: FastifyBaseLogger
+  /** ms since 1970. */
+  readonly now: () => number
+  /** Requests per credential; 0 is no limit. */
+  readonly requestsPerMinute: number
+  readonly eventRequestsPerMinute: number
+}
