@@ -82,9 +82,7 @@ export interface EmbeddedProject {
 export function syncEmbeddedProject(registry: Registry, partnerId: string, asked: EmbeddedProject): Promise<Project> {
   return registry.changes.run(async (write) => {
     const known = await findLivingByName(registry, { partnerId, accountId: '', name: asked.name })
-    const { incarnations } = await countIncarnations(registry, partnerId, asked.name)
-    const id = uuidV5(JSON.stringify([partnerId, '', asked.name, incarnations + 1]), PROJECT_NAMESPACE)
-    const base = known ?? newProject(registry, { id, partnerId, accountId: '', name: asked.name })
+    const base = known ?? newProject(registry, { id: await freeId(registry, partnerId, asked.name), partnerId, accountId: '', name: asked.name })
     const project = { ...placed(registry, base, asked), revision: base.revision + 1 }
     if (known !== undefined && known.region === project.region && known.instanceType === project.instanceType) return known
     await writeProject(write, project)
@@ -164,10 +162,15 @@ async function findLivingByName(
   return found === undefined ? undefined : projectOf(found)
 }
 
-async function countIncarnations({ clickhouse }: Registry, partnerId: string, name: string): Promise<{ incarnations: number }> {
-  const [count] = await clickhouse.registry.query(deletedIncarnations, { partnerId, accountId: '', name })
-  if (count === undefined) throw new Error('count() answered no row.')
-  return count
+/**
+ * The id of the nth project of a name, so that racing calls meet in one row: the first that no project has. A renamed
+ * project keeps the id of its first name, so counting the deleted ones would not do.
+ */
+async function freeId(registry: Registry, partnerId: string, name: string): Promise<string> {
+  for (let incarnation = 1; ; incarnation += 1) {
+    const id = uuidV5(JSON.stringify([partnerId, '', name, incarnation]), PROJECT_NAMESPACE)
+    if ((await findProject(registry, id)) === undefined) return id
+  }
 }
 
 async function writeProject(write: WriteRows, project: Project): Promise<void> {
@@ -234,19 +237,9 @@ const projectById = defineQuery({
   row: ProjectRow,
 })
 
-const NameParams = z.object({ partnerId: z.string(), accountId: z.string(), name: z.string() })
-
 const livingProjectByName = defineQuery({
   name: 'living_project_by_name',
   sql: `${PROJECT_SELECT} WHERE partner_id = {partnerId: String} AND account_id = {accountId: String} AND name = {name: String} AND status != 'deleted'`,
-  params: NameParams,
+  params: z.object({ partnerId: z.string(), accountId: z.string(), name: z.string() }),
   row: ProjectRow,
-})
-
-const deletedIncarnations = defineQuery({
-  name: 'deleted_incarnations',
-  sql: `SELECT count() AS incarnations FROM projects_v1 FINAL
-        WHERE partner_id = {partnerId: String} AND account_id = {accountId: String} AND name = {name: String} AND status = 'deleted'`,
-  params: NameParams,
-  row: z.object({ incarnations: z.coerce.number() }),
 })
