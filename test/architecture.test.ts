@@ -1,0 +1,214 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import { readMigrations } from '../sql/migrate.ts'
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+
+/** Rooms and what each may import. A room that is not here may not exist. */
+const ROOMS: Record<string, readonly string[]> = {
+  metering: [],
+  sql: ['metering'],
+  registry: ['sql', 'metering'],
+  ingest: ['sql', 'metering'],
+  aggregator: ['sql', 'registry', 'metering'],
+  api: ['aggregator', 'registry', 'ingest', 'sql', 'metering'],
+  cli: ['api', 'aggregator', 'registry', 'ingest', 'sql', 'metering'],
+  bench: ['cli', 'api', 'aggregator', 'registry', 'ingest', 'sql', 'metering'],
+  test: ['bench', 'cli', 'api', 'aggregator', 'registry', 'ingest', 'sql', 'metering'],
+}
+
+/** Of these rooms, only these files may be imported from outside the rooms that build on them. */
+const DOORS: Record<string, Record<string, readonly string[]>> = {
+  api: {
+    ingest: ['event-log.ts', 'decode-body.ts', 'pipeline.ts', 'rejected-events.ts', 'tell-duplicates.ts'],
+    sql: ['clickhouse.ts', 'errors.ts'],
+  },
+}
+
+/** Each vendor has one room. What is not listed may be imported by none. */
+const VENDORS: Record<string, readonly string[]> = {
+  '@clickhouse/client': ['sql', 'test'],
+  chdb: ['sql', 'test'],
+  zod: Object.keys(ROOMS),
+  'lossless-json': ['metering'],
+  'date-fns': ['metering'],
+  '@date-fns/utc': ['metering'],
+  uuid: ['registry'],
+  fastify: ['api'],
+  'fastify-type-provider-zod': ['api'],
+  '@fastify/helmet': ['api'],
+  '@fastify/rate-limit': ['api'],
+  '@fastify/swagger': ['api'],
+  '@fastify/swagger-ui': ['api'],
+  '@fastify/under-pressure': ['api'],
+  'prom-client': ['api'],
+  pino: ['cli', 'test'],
+  commander: ['cli'],
+  'cli-table3': ['cli', 'bench'],
+  'cli-progress': ['cli'],
+  'fast-check': ['test'],
+  vitest: ['test'],
+}
+
+const FILE_LINES_MAX = 300
+const LONGER_FILES: readonly string[] = []
+const SEES_ENVIRONMENT = ['cli/meterline.ts', 'cli/demo.ts', 'bench/bench.ts']
+const PRINTS = ['cli', 'bench', 'test']
+
+interface SourceFile {
+  readonly path: string
+  readonly room: string
+  readonly text: string
+  readonly imports: readonly string[]
+}
+
+const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.ts'], { cwd: ROOT, encoding: 'utf8' })
+  .split('\n')
+  .filter((path) => path.includes('/'))
+  .map(readSource)
+
+describe('the rooms', () => {
+  test('every file stands in a room', () => {
+    expect(files.filter(({ room }) => ROOMS[room] === undefined).map(({ path }) => path)).toEqual([])
+  })
+
+  test('imports go one way', () => {
+    const against = files.flatMap(({ path, room, imports }) =>
+      imports
+        .filter((name) => name.startsWith('.'))
+        .map((name) => normalize(join(dirname(path), name)))
+        .filter((target) => target.includes('/') && !mayImport(room, target))
+        .map((target) => `${path} imports ${target}`),
+    )
+    expect(against).toEqual([])
+  })
+
+  test('no file imports itself by a detour', () => {
+    expect(findCircle(new Map(files.map((file) => [file.path, localImports(file)])))).toEqual([])
+  })
+
+  test('each vendor has one room', () => {
+    const strangers = files.flatMap(({ path, room, imports }) =>
+      imports
+        .filter((name) => !name.startsWith('.') && !name.startsWith('node:'))
+        .map(packageOf)
+        .filter((vendor) => VENDORS[vendor]?.includes(room) !== true)
+        .map((vendor) => `${path} imports ${vendor}`),
+    )
+    expect(strangers).toEqual([])
+  })
+})
+
+describe('the files', () => {
+  test(`none is longer than ${FILE_LINES_MAX} lines`, () => {
+    const long = files.filter(({ path, text }) => text.split('\n').length > FILE_LINES_MAX && !LONGER_FILES.includes(path))
+    expect(long.map(({ path }) => path)).toEqual([])
+  })
+
+  test('none is a drawer', () => {
+    expect(files.filter(({ path }) => /(^|\/)(utils?|helpers?|common|misc|manager|service-utils|types|index)\.ts$/.test(path)).map(({ path }) => path)).toEqual(
+      [],
+    )
+  })
+
+  test('only where a process starts is the environment read', () => {
+    const readers = files.filter(({ path, room, text }) => room !== 'test' && /process\.env\b/.test(text) && !SEES_ENVIRONMENT.includes(path))
+    expect(readers.map(({ path }) => path)).toEqual([])
+  })
+
+  test('only programs print; the rest logs', () => {
+    expect(files.filter(({ room, text }) => !PRINTS.includes(room) && /console\.\w+\(/.test(text)).map(({ path }) => path)).toEqual([])
+  })
+
+  test('settings stand in SQL text, where they do not leak into later statements', () => {
+    expect(files.filter(({ room, text }) => room !== 'test' && text.includes('clickhouse_settings')).map(({ path }) => path)).toEqual([])
+  })
+
+  test('query names are in snake case and used once', () => {
+    const names = files.flatMap(({ text }) => [...text.matchAll(/defineQuery\(\{\s*name: '([^']*)'/g)].map((match) => match[1] ?? ''))
+    expect(names.filter((name) => !/^[a-z][a-z0-9_]*$/.test(name))).toEqual([])
+    expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([])
+    expect(names.length).toBeGreaterThan(10)
+  })
+})
+
+describe('the migrations', async () => {
+  const migrations = await readMigrations()
+  const statements = migrations.flatMap((migration) => migration.statements)
+  const inboxes = statements.filter((statement) => /ENGINE = Null\b/.test(statement))
+
+  test('are numbered without a gap and named NNN_verb_object_vN', () => {
+    expect(migrations.map(({ number }) => number)).toEqual(migrations.map((_, index) => index + 1))
+    expect(migrations.filter(({ name }) => !/^(create|alter|drop|add)_[a-z0-9_]+_v\d+$/.test(name)).map(({ name }) => name)).toEqual([])
+  })
+
+  test('can be run again: every statement is idempotent', () => {
+    expect(statements.filter((statement) => !/ IF (NOT )?EXISTS /.test(statement))).toEqual([])
+  })
+
+  test('name every table and view with its version', () => {
+    const names = statements.map((statement) => / (?:TABLE|VIEW) IF NOT EXISTS (\w+)/.exec(statement)?.[1] ?? statement)
+    expect(names.filter((name) => !/_v\d+$/.test(name))).toEqual([])
+  })
+
+  test('make every table that stores anything durable', () => {
+    const stored = statements.filter((statement) => /CREATE TABLE/.test(statement) && !/ENGINE = Null\b/.test(statement))
+    expect(stored.filter((statement) => !statement.includes('fsync_after_insert = 1') || !statement.includes('fsync_part_directory = 1'))).toEqual([])
+  })
+
+  test('put the fence behind every inbox', () => {
+    const unfenced = inboxes.filter((inbox) => {
+      const name = / EXISTS (\w+)/.exec(inbox)?.[1]
+      const views = statements.filter((statement) => new RegExp(`CREATE MATERIALIZED VIEW[^;]*FROM ${name}\\b`).test(statement))
+      return views.length !== 1 || !/throwIf\(\s*\(log, epoch, owner\) NOT IN \(SELECT log, epoch, owner FROM log_owners_v1/.test(views[0] ?? '')
+    })
+    expect(unfenced).toEqual([])
+    expect(inboxes.length).toBeGreaterThan(4)
+  })
+})
+
+function readSource(path: string): SourceFile {
+  const text = readFileSync(join(ROOT, path), 'utf8')
+  const imports = [...text.matchAll(/^(?:import|export)\s[^'"]*?from\s+'([^']+)'|^import\s+'([^']+)'|\bimport\('([^']+)'\)/gm)]
+  return { path, room: path.split('/')[0] ?? '', text, imports: imports.map((match) => match[1] ?? match[2] ?? match[3] ?? '') }
+}
+
+function mayImport(room: string, target: string): boolean {
+  const [to = '', ...rest] = target.split('/')
+  if (to === room) return true
+  if (ROOMS[room]?.includes(to) !== true) return false
+  const door = DOORS[room]?.[to]
+  return door === undefined || door.includes(rest.join('/'))
+}
+
+function packageOf(name: string): string {
+  const parts = name.split('/')
+  return name.startsWith('@') ? parts.slice(0, 2).join('/') : (parts[0] ?? '')
+}
+
+function localImports({ path, imports }: SourceFile): string[] {
+  return imports.filter((name) => name.startsWith('.')).map((name) => normalize(join(dirname(path), name)))
+}
+
+/** The first circle of imports, as the files on its way; empty when there is none. */
+function findCircle(graph: ReadonlyMap<string, readonly string[]>): string[] {
+  const done = new Set<string>()
+  const visit = (path: string, way: readonly string[]): string[] => {
+    if (way.includes(path)) return [...way.slice(way.indexOf(path)), path]
+    if (done.has(path)) return []
+    done.add(path)
+    for (const next of graph.get(path) ?? []) {
+      const circle = visit(next, [...way, path])
+      if (circle.length > 0) return circle
+    }
+    return []
+  }
+  for (const path of graph.keys()) {
+    const circle = visit(path, [])
+    if (circle.length > 0) return circle
+  }
+  return []
+}
