@@ -1,0 +1,45 @@
+import { parseExactJson } from '../../metering/exact-json.ts'
+import { NumberToken } from '../../metering/quantity.ts'
+
+/** The public HTTP API as the demo's platform, partner and operator use it. Numbers in answers stand as their text. */
+export class DemoClient {
+  readonly #url: string
+  readonly #adminToken: string
+
+  constructor(url: string, adminToken: string) {
+    this.#url = url
+    this.#adminToken = adminToken
+  }
+
+  admin(method: string, path: string, body: unknown): Promise<unknown> {
+    return this.#call(method, `/admin/v1${path}`, { authorization: `Bearer ${this.#adminToken}` }, body)
+  }
+
+  partner({ partnerId, secret }: DemoPartner, method: string, path: string, body?: unknown): Promise<unknown> {
+    return this.#call(method, `/partnership/v1/${partnerId}${path}`, { 'x-partnership-secret': secret }, body)
+  }
+
+  emit(ingestKey: string, events: readonly unknown[]): Promise<unknown> {
+    return this.#call('POST', '/v1/events', { authorization: `Bearer ${ingestKey}` }, events)
+  }
+
+  async #call(method: string, path: string, credentials: Record<string, string>, body: unknown): Promise<unknown> {
+    const sent = body === undefined ? {} : { body: JSON.stringify(body) }
+    const response = await fetch(new URL(path, this.#url), { method, headers: { ...credentials, 'content-type': 'application/json' }, ...sent })
+    const answer = textOfNumbers(parseExactJson(await response.text()))
+    if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${JSON.stringify(answer)}`)
+    return answer
+  }
+}
+
+export interface DemoPartner {
+  readonly partnerId: string
+  readonly secret: string
+}
+
+function textOfNumbers(value: unknown): unknown {
+  if (value instanceof NumberToken) return value.text
+  if (Array.isArray(value)) return value.map(textOfNumbers)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, textOfNumbers(inner)]))
+}
