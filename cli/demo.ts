@@ -13,6 +13,7 @@ import { describeEmitted, grouped, PartnershipAnswer, ProjectAnswer, partnership
 import { DEMO_NAMES, type DemoProject, makeProjects, tellStory } from './demo/world.ts'
 import { printError } from './output.ts'
 import { type Service, startService } from './service.ts'
+import { untilSignal } from './signals.ts'
 
 /** A month of a partnership's life in a minute: everything goes through the public HTTP API of a service of its own. */
 async function demo({ events, exit }: DemoOptions): Promise<void> {
@@ -20,9 +21,8 @@ async function demo({ events, exit }: DemoOptions): Promise<void> {
   const stopped = untilSignal()
   try {
     const service = await startDemoService(closers)
-    const told = await Promise.race([tell(service, events), stopped])
-    if (told === 'stopped') return
-    if (exit) return
+    const ended = await Promise.race([tell(service, events), stopped])
+    if (ended !== 'told' || exit) return
     say('', `Serving at ${service.url} until Ctrl-C. Read and try the API at ${service.url}/docs`)
     await stopped
   } finally {
@@ -164,13 +164,6 @@ function say(...lines: string[]): void {
 
 function dayAt(ms: number): string {
   return new Date(ms).toISOString().slice(0, 10)
-}
-
-function untilSignal(): Promise<'stopped'> {
-  return new Promise((resolve) => {
-    process.once('SIGINT', () => resolve('stopped'))
-    process.once('SIGTERM', () => resolve('stopped'))
-  })
 }
 
 function readOptions(): DemoOptions {

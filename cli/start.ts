@@ -1,6 +1,7 @@
 import { pino } from 'pino'
 import { readConfig } from './config.ts'
 import { startService } from './service.ts'
+import { untilSignal } from './signals.ts'
 
 /** Runs the service until SIGTERM or SIGINT, then stops it in good order. */
 export async function start(environment: NodeJS.ProcessEnv): Promise<void> {
@@ -16,11 +17,4 @@ export async function start(environment: NodeJS.ProcessEnv): Promise<void> {
     await service.stop()
   }
   logger.info({}, 'stopped')
-}
-
-function untilSignal(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
-    process.once('SIGTERM', resolve)
-    process.once('SIGINT', resolve)
-  })
 }

@@ -1,0 +1,89 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { Session } from 'chdb'
+
+/**
+ * A stand-in for a ClickHouse server: its HTTP interface, as far as sql/server-session.ts uses it, over the embedded engine.
+ * Arguments: data directory, port (0 for a free one). Prints its port; ends on SIGTERM, and when its stdin ends, that is,
+ * when whoever started it is gone. Settings in the URL are ignored, `wait_end_of_query` excepted.
+ */
+const [directory = '', port = '0'] = process.argv.slice(2)
+const SESSIONS = 12 // each runs one statement at a time; below UV_THREADPOOL_SIZE, so that all can run at once
+
+const sessions = Array.from({ length: SESSIONS }, () => new Session(directory))
+const idle = [...sessions]
+const waiting: ((session: Session) => void)[] = []
+
+const server = createServer((request, response) => {
+  handle(request, response).catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined))
+})
+server.listen(Number(port), '127.0.0.1', () => console.log(`port ${(server.address() as AddressInfo).port}`))
+process.once('SIGTERM', end)
+process.stdin.once('end', end).resume()
+
+async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { pathname, searchParams } = new URL(request.url ?? '/', 'http://stand-in')
+  if (pathname === '/ping') return void response.end('Ok.\n')
+  const head = searchParams.get('query')
+  const body = await readBody(request)
+  const session = idle.pop() ?? (await new Promise<Session>((resolve) => waiting.push(resolve)))
+  try {
+    await session.queryAsync(`USE \`${searchParams.get('database') ?? 'default'}\``)
+    const chunks = run(session, head === null ? body : `${head}\n${body}`)
+    await answer(response, searchParams.get('wait_end_of_query') === '1' ? whole(chunks) : chunks)
+  } finally {
+    const next = waiting.shift()
+    if (next === undefined) idle.push(session)
+    else next(session)
+  }
+}
+
+/** A write is not tied to its connection: like a real server's, it runs to its end when the client has gone. */
+async function* run(session: Session, sql: string): AsyncGenerator<Uint8Array> {
+  const options = { format: 'TabSeparated' }
+  if (!/^\s*(\/\*.*?\*\/\s*)*(SELECT|WITH)\b/is.test(sql)) {
+    yield (await session.queryAsync(sql, options)).bytes()
+    return
+  }
+  for await (const chunk of session.queryStream(sql, options)) yield chunk.raw()
+}
+
+async function* whole(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const all: Uint8Array[] = []
+  for await (const chunk of chunks) all.push(chunk)
+  yield Buffer.concat(all)
+}
+
+/** The status can tell an error only until the first bytes are sent; after them the connection is broken, as by a real server. */
+async function answer(response: ServerResponse, chunks: AsyncGenerator<Uint8Array>): Promise<void> {
+  let first: IteratorResult<Uint8Array>
+  try {
+    first = await chunks.next()
+  } catch (error) {
+    return refuse(response, error instanceof Error ? error.message : String(error))
+  }
+  if (first.done !== true && first.value.length > 0) response.write(first.value)
+  // The client may leave in the middle; pipeline then ends the query, and nobody is left to be told.
+  await pipeline(Readable.from(chunks), response).catch(() => {})
+}
+
+function refuse(response: ServerResponse, message: string): void {
+  const code = /Code: (\d+)/.exec(message)?.[1]
+  const text = code === undefined ? `Code: 1001. DB::Exception: ${message} (STD_EXCEPTION)` : message
+  response.writeHead(STATUS_OF_CODE[code ?? ''] ?? 500, { 'X-ClickHouse-Exception-Code': code ?? '1001' }).end(text)
+}
+
+const STATUS_OF_CODE: Record<string, number> = { '60': 404, '81': 404, '497': 403 }
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of request) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+function end(): void {
+  for (const session of sessions) session.close()
+  process.exit()
+}
