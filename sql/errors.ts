@@ -62,7 +62,23 @@ const UNAVAILABLE_CODES = new Set([
 ])
 
 /** Codes that say the rows themselves cannot be stored. */
-const REFUSED_CODES = new Set([6, 26, 27, 33, 38, 41, 53, 69, 70, 72, 117, 131, 321, 407])
+const REFUSED_CODES = new Set([
+  6, // CANNOT_PARSE_TEXT
+  26, // CANNOT_PARSE_QUOTED_STRING
+  27, // CANNOT_PARSE_INPUT_ASSERTION_FAILED
+  33, // CANNOT_READ_ALL_DATA
+  38, // CANNOT_PARSE_DATE
+  41, // CANNOT_PARSE_DATETIME
+  53, // TYPE_MISMATCH
+  69, // ARGUMENT_OUT_OF_BOUND
+  70, // CANNOT_CONVERT_TYPE
+  72, // CANNOT_PARSE_NUMBER
+  117, // INCORRECT_DATA
+  131, // TOO_LARGE_STRING_SIZE
+  321, // VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE
+  407, // DECIMAL_OVERFLOW
+  469, // VIOLATED_CONSTRAINT
+])
 
 function faultOf(code: number | undefined, thrown: unknown): StoreFault {
   if (code === undefined) return isNetworkError(thrown) ? 'unavailable' : 'fault'
