@@ -34,6 +34,7 @@ export async function buildApp(context: ApiContext): Promise<FastifyInstance> {
   app.setSerializerCompiler(exactSerializer)
   emptyJsonIsAnEmptyObject(app)
   answerErrorsInOneShape(app)
+  endConnectionsWhenClosing(app)
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
   })
@@ -62,6 +63,17 @@ function emptyJsonIsAnEmptyObject(app: FastifyInstance): void {
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
     if (body === '') done(null, {})
     else parse(request, body as string, done)
+  })
+}
+
+/** A request that began before the stop is answered, and its connection must end with it: kept alive, it would hold the stop up for a minute. */
+function endConnectionsWhenClosing(app: FastifyInstance): void {
+  let closing = false
+  app.addHook('preClose', async () => {
+    closing = true
+  })
+  app.addHook('onSend', async (_request, reply) => {
+    if (closing) reply.header('connection', 'close')
   })
 }
 

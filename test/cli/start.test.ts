@@ -1,0 +1,167 @@
+import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openClickHouse } from '../../sql/clickhouse.ts'
+import { MeterlineClient } from '../support/client.ts'
+import { runMeterline, type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
+import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
+
+const directory = makeTemporaryDirectory()
+let running: ServiceProcess
+beforeAll(async () => {
+  running = await startServiceProcess({ DATA_DIR: directory.path })
+})
+afterAll(async () => {
+  await running.stop()
+  directory.remove()
+})
+
+describe('a start that cannot be says why in one message, exits 1 and changes nothing', () => {
+  test('wrong configuration: all mistakes at once', async () => {
+    const { code, stderr } = await runMeterline(['start'], {
+      PORT: 'eighty',
+      CLICKHOUSE_URL: 'localhost:8123',
+      MASTER_KEY: 'short',
+      ADMIN_TOKEN: 'short',
+      LOG_LEVEL: 'loud',
+      RATE_LIMIT_PER_MINUTE: '-1',
+      PROJECT_HOST: 'x',
+    })
+    expect(code).toBe(1)
+    for (const name of ['PORT', 'CLICKHOUSE_URL', 'MASTER_KEY', 'ADMIN_TOKEN', 'LOG_LEVEL', 'RATE_LIMIT_PER_MINUTE', 'PROJECT_HOST'])
+      expect(stderr).toMatch(new RegExp(`^  ${name}: `, 'm'))
+    expect(stderr).not.toContain('    at ')
+  })
+
+  test('a server needs the keys that processes must share', async () => {
+    const { code, stderr } = await runMeterline(['start'], { CLICKHOUSE_URL: 'http://127.0.0.1:1' })
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/ADMIN_TOKEN: is required when CLICKHOUSE_URL is set\n {2}MASTER_KEY: is required/)
+  })
+
+  test('a server that does not answer', async () => {
+    const { code, stderr } = await runMeterline(['start'], {
+      CLICKHOUSE_URL: 'http://127.0.0.1:1',
+      ADMIN_TOKEN: 'a'.repeat(32),
+      MASTER_KEY: Buffer.alloc(32).toString('base64'),
+    })
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/^error: .*127\.0\.0\.1:1/)
+    expect(stderr.trim().split('\n')).toHaveLength(1)
+  })
+
+  test('a data directory in use names the process that has it', async () => {
+    const { code, stderr } = await runMeterline(['start'], { DATA_DIR: directory.path, PORT: '0' })
+    expect(code).toBe(1)
+    expect(stderr).toContain(`is in use by process ${running.child.pid}. Stop that process, or set DATA_DIR`)
+  })
+
+  test('a data directory that cannot be one', async () => {
+    const file = join(directory.path, 'a-file')
+    writeFileSync(file, '')
+    const { code, stderr } = await runMeterline(['start'], { DATA_DIR: join(file, 'data'), PORT: '0' })
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/^error: The data directory .* cannot be read and written .* Set DATA_DIR/)
+  })
+
+  test.skipIf(process.getuid?.() === 0)('a data directory of another user', async () => {
+    const closed = join(directory.path, 'closed')
+    mkdirSync(closed)
+    chmodSync(closed, 0o000)
+    const { code, stderr } = await runMeterline(['start'], { DATA_DIR: closed, PORT: '0' })
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/cannot be read and written/)
+  })
+
+  test('a port in use', async () => {
+    const server = createServer().listen(0, '127.0.0.1')
+    await new Promise((resolve) => server.once('listening', resolve))
+    const address = server.address()
+    const port = typeof address === 'object' && address !== null ? address.port : 0
+    const own = makeTemporaryDirectory()
+    const { code, stderr } = await runMeterline(['start'], { DATA_DIR: own.path, PORT: String(port) })
+    server.close()
+    own.remove()
+    expect(code).toBe(1)
+    expect(stderr).toContain(`error: Port ${port} on 127.0.0.1 is in use. Set PORT to a free port`)
+  })
+
+  test('a database newer than the code', async () => {
+    const own = makeTemporaryDirectory()
+    expect(await runMeterline(['migrate'], { DATA_DIR: own.path })).toMatchObject({ code: 0 })
+    expect(await runMeterline(['migrate'], { DATA_DIR: own.path })).toMatchObject({ code: 0, stdout: 'The database is up to date.\n' })
+    const clickhouse = await openClickHouse({ engine: 'embedded', directory: join(own.path, 'clickhouse') })
+    await clickhouse.control.insert({ table: 'schema_migrations_v1', columns: ['number', 'name', 'sha256'], text: '999\tcreate_future_v1\tx\n' })
+    await clickhouse.close()
+    for (const verb of ['start', 'migrate']) {
+      const { code, stderr } = await runMeterline([verb], { DATA_DIR: own.path, PORT: '0' })
+      expect(code).toBe(1)
+      expect(stderr).toContain('error: The database is newer than this code: it has migration 999 (create_future_v1)')
+    }
+    own.remove()
+  })
+
+  test('another MASTER_KEY than the one the database was sealed with', async () => {
+    const own = makeTemporaryDirectory()
+    const first = await startServiceProcess({ DATA_DIR: own.path })
+    await first.stop()
+    const { code, stderr } = await runMeterline(['start'], { DATA_DIR: own.path, PORT: '0', MASTER_KEY: Buffer.alloc(32, 7).toString('base64') })
+    expect(code).toBe(1)
+    expect(stderr).toContain('error: MASTER_KEY is not the key this database was sealed with.')
+    const again = await startServiceProcess({ DATA_DIR: own.path })
+    expect(await again.stop()).toBe(0)
+    own.remove()
+  })
+})
+
+test('keys made at the first start are readable by their owner alone', () => {
+  for (const name of ['admin-token', 'master-key']) expect(statSync(join(directory.path, name)).mode & 0o777).toBe(0o600)
+})
+
+test('P1: SIGTERM under load answers what has begun, and loses nothing that was acknowledged', async () => {
+  const own = makeTemporaryDirectory()
+  const service = await startServiceProcess({ DATA_DIR: own.path })
+  const client = new MeterlineClient(service.url, service.adminToken)
+  const partner = await client.createPartner('Stop')
+  await client.registerProject('stopped', partner.partnerId)
+  await client.createIngestKey()
+  const event = (id: string) => ({ event_id: id, project_id: 'stopped', metric: 'mcp_calls', value: 1, timestamp: '2026-02-02T00:00:00Z' })
+  let acknowledged = 0
+  const emitters = Array.from({ length: 8 }, async (_, emitter) => {
+    for (let number = 0; ; number += 1) {
+      const answer = await client.send(Array.from({ length: 20 }, (_event, index) => event(`${emitter}-${number}-${index}`))).catch(() => undefined)
+      if (answer?.status !== 200) return
+      acknowledged += 20
+      if (acknowledged === 400) service.child.kill('SIGTERM')
+    }
+  })
+  await Promise.all(emitters)
+  expect(await service.stop()).toBe(0)
+  const again = await startServiceProcess({ DATA_DIR: own.path })
+  const after = new MeterlineClient(again.url, again.adminToken)
+  const counted = Number((await after.projectUsage(partner, 'stopped', '2026-02-01', '2026-02-28')).body.summary.total_mcp_calls)
+  expect(counted).toBeGreaterThanOrEqual(acknowledged)
+  expect(counted - acknowledged).toBeLessThanOrEqual(8 * 20)
+  await again.stop()
+  own.remove()
+})
+
+test('logs tell no secret, at any level', async () => {
+  const own = makeTemporaryDirectory()
+  const service = await startServiceProcess({ DATA_DIR: own.path, LOG_LEVEL: 'trace' })
+  let output = ''
+  service.child.stdout?.on('data', (chunk) => {
+    output += String(chunk)
+  })
+  const client = new MeterlineClient(service.url, service.adminToken)
+  const partner = await client.createPartner('Quiet')
+  const key = await client.createIngestKey()
+  await client.send([])
+  await client.projectUsage(partner, 'nothing', '2026-01-01', '2026-01-02')
+  await client.call('POST', '/v1/events', { headers: { authorization: 'Bearer wrong-key-of-somebody' } })
+  await service.stop()
+  const masterKey = readFileSync(join(own.path, 'master-key'), 'utf8').trim()
+  for (const secret of [partner.secret, key, service.adminToken, masterKey, 'wrong-key-of-somebody']) expect(output).not.toContain(secret)
+  own.remove()
+})
