@@ -1,11 +1,12 @@
 import { Command } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
-import { type AuditOptions, audit } from './audit.ts'
-import { migrateStore } from './migrate.ts'
+import type { AuditOptions } from './audit.ts'
 import { EXIT, type OutputOptions, printError } from './output.ts'
-import { start } from './start.ts'
 
-/** Every verb there is. `start` and `migrate` work on the store; all others speak HTTP to the running service. */
+/**
+ * Every verb there is. `start` and `migrate` work on the store; all others speak HTTP to the running service. Each is loaded
+ * when it is called: a question to a running service need not load the service.
+ */
 const program = new Command('meterline')
   .description('Usage metering and billing analytics: every event counted once, every number provable.')
   .version(packageJson.version)
@@ -21,12 +22,12 @@ const program = new Command('meterline')
 program
   .command('start')
   .description('run the whole service in this process (configuration: environment, see .env.example)')
-  .action(() => run(() => start(process.env)))
+  .action(() => run(async () => (await import('./start.ts')).start(process.env)))
 
 program
   .command('migrate')
   .description('bring the database to the shape this version needs')
-  .action(() => run((options) => migrateStore(process.env, options)))
+  .action(() => run(async (options) => (await import('./migrate.ts')).migrateStore(process.env, options)))
 
 program
   .command('audit')
@@ -34,7 +35,7 @@ program
   .option('--from <day>', 'first day, YYYY-MM-DD')
   .option('--to <day>', 'last day, YYYY-MM-DD')
   .option('--project <id>', 'one project only')
-  .action((own: AuditOptions) => run((options) => audit(process.env, { ...own, ...options })))
+  .action((own: AuditOptions) => run(async (options) => (await import('./audit.ts')).audit(process.env, { ...own, ...options })))
 
 async function run(verb: (options: OutputOptions) => Promise<void>): Promise<void> {
   const options = program.opts<OutputOptions>()

@@ -1,7 +1,7 @@
 import { migrate } from '../sql/migrate.ts'
 import { readConfig } from './config.ts'
 import { type OutputOptions, printResult } from './output.ts'
-import { openStore } from './service.ts'
+import { openStore } from './store.ts'
 
 /** Brings the database to the shape this code needs. */
 export async function migrateStore(environment: NodeJS.ProcessEnv, options: OutputOptions): Promise<void> {

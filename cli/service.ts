@@ -1,14 +1,14 @@
-import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { buildApp } from '../api/app.ts'
 import { listen } from '../api/server.ts'
 import { openHttpLog } from '../ingest/http-log.ts'
 import { openRegistry } from '../registry/registry.ts'
-import { type ClickHouse, openClickHouse } from '../sql/clickhouse.ts'
+import type { ClickHouse } from '../sql/clickhouse.ts'
 import { migrate } from '../sql/migrate.ts'
 import { Closers } from './closers.ts'
 import type { Config } from './config.ts'
 import { loadInstanceSecrets } from './instance-secrets.ts'
+import { openStore } from './store.ts'
 
 export interface Service {
   readonly url: string
@@ -57,9 +57,4 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
     await closers.closeAll()
     throw error
   }
-}
-
-export function openStore(config: Config): Promise<ClickHouse> {
-  if (config.CLICKHOUSE_URL !== undefined) return openClickHouse({ engine: 'server', url: config.CLICKHOUSE_URL })
-  return openClickHouse({ engine: 'embedded', directory: join(config.DATA_DIR, 'clickhouse') })
 }
