@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import helmet from '@fastify/helmet'
 import rateLimit from '@fastify/rate-limit'
 import underPressure from '@fastify/under-pressure'
-import { type FastifyInstance, fastify, LogController } from 'fastify'
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, LogController } from 'fastify'
 import { validatorCompiler } from 'fastify-type-provider-zod'
 import type { ApiContext } from './context.ts'
 import { describeApi } from './describe.ts'
@@ -29,6 +29,8 @@ export async function buildApp(context: ApiContext): Promise<FastifyInstance> {
     genReqId: () => randomUUID(),
     requestTimeout: REQUEST_TIMEOUT_MS,
     routerOptions: { maxParamLength: PATH_PARAMETER_CHARACTERS_MAX },
+    // What no route could take, such as a path that cannot be read, does not reach the error handler.
+    frameworkErrors: answerError,
   })
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(exactSerializer)
@@ -81,16 +83,15 @@ function answerErrorsInOneShape(app: FastifyInstance): void {
   app.setNotFoundHandler(async () => {
     throw new ApiError('NOT_FOUND')
   })
-  app.setErrorHandler(async (thrown, request, reply) => {
-    const error = toApiError(thrown)
-    if (error.status >= 500) request.log.error({ err: thrown, code: error.code, requestId: request.id }, 'request failed')
-    if (error.status === 503) reply.header('retry-after', '1')
-    if (error.status === 401) reply.header('www-authenticate', 'Bearer')
-    // Serialized here: a route's own answer shapes are for its answers.
-    reply
-      .code(error.status)
-      .type('application/json; charset=utf-8')
-      .serializer((body: unknown) => JSON.stringify(body))
-    return { success: false, message: error.message, code: error.code, request_id: request.id }
-  })
+  app.setErrorHandler(answerError)
+}
+
+function answerError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  const error = toApiError(thrown)
+  if (error.status >= 500) request.log.error({ err: thrown, code: error.code, requestId: request.id }, 'request failed')
+  if (error.status === 503) reply.header('retry-after', '1')
+  if (error.status === 401) reply.header('www-authenticate', 'Bearer')
+  const body = { success: false, message: error.message, code: error.code, request_id: request.id }
+  // Serialized here: a route's own answer shapes are for its answers.
+  reply.code(error.status).header('x-request-id', request.id).type('application/json; charset=utf-8').serializer(JSON.stringify).send(body)
 }

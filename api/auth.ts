@@ -7,9 +7,12 @@ import { ApiError } from './errors.ts'
 
 const CREDENTIAL_CHARACTERS_MAX = 512
 
-/** Every route of this scope belongs to the partner in its path, who is asked for before anything else is looked at. */
+/**
+ * Every route of this scope belongs to the partner in its path, who is asked for before anything else is looked at. Before
+ * the body is read, and after the rate limit: guesses must count against it.
+ */
 export function authenticatePartners(app: FastifyInstance, registry: Registry): void {
-  app.addHook('onRequest', async (request) => {
+  app.addHook('preParsing', async (request) => {
     const { partnerId } = request.params as { partnerId: string }
     request.partner = await requirePartner(request, registry, partnerId)
   })

@@ -18,7 +18,7 @@ import { RejectedAnswer, RejectedQuery, rejectedAnswer } from './events.ts'
 
 export function adminRoutes(parent: FastifyInstance, { clickhouse, registry, adminToken, betweenBatches }: ApiContext): void {
   parent.register(async (app) => {
-    app.addHook('onRequest', async (request) => requireAdmin(request, adminToken))
+    app.addHook('preParsing', async (request) => requireAdmin(request, adminToken))
     const routes = app.withTypeProvider<ZodTypeProvider>()
     const common = { tags: ['admin'], security: [{ adminToken: [] }] }
 

@@ -27,7 +27,7 @@ export function eventRoutes(parent: FastifyInstance, { eventLog, registry, click
     app.removeAllContentTypeParsers()
     app.addContentTypeParser(Object.keys(FORMATS), { parseAs: 'buffer', bodyLimit: BODY_BYTES_MAX }, (_request, body, done) => done(null, body))
     // Who may not send is told so before 10 MiB of body are read.
-    app.addHook('onRequest', async (request) => {
+    app.addHook('preParsing', async (request) => {
       request.ingestKey = await requireIngestKey(request, registry)
     })
     const routes = app.withTypeProvider<ZodTypeProvider>()

@@ -1,0 +1,93 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startTestService, type TestService } from '../support/service.ts'
+
+let tested: TestService
+beforeAll(async () => {
+  tested = await startTestService({ RATE_LIMIT_PER_MINUTE: '30', EVENT_REQUESTS_PER_MINUTE: '5' })
+})
+afterAll(() => tested.stop())
+
+const asked = (method: string, path: string, headers: Record<string, string> = {}, body?: string) =>
+  tested.client.call(method, path, { headers: { authorization: `Bearer ${Math.random()}`, ...headers }, ...(body === undefined ? {} : { body }) })
+
+test('every error has one shape and the id of its request', async () => {
+  const json = { 'content-type': 'application/json' }
+  const admin = { ...json, authorization: `Bearer ${tested.client.adminToken}` }
+  const errors: [Awaited<ReturnType<typeof asked>>, number, string][] = [
+    [await asked('GET', '/nowhere'), 404, 'NOT_FOUND'],
+    [await asked('PATCH', '/healthz'), 404, 'NOT_FOUND'],
+    [await asked('GET', `/partnership/v1/${'p'.repeat(300)}/usage`), 404, 'NOT_FOUND'],
+    [await asked('GET', '/partnership/v1/ps_x/usage'), 401, 'UNAUTHENTICATED'],
+    [await asked('POST', '/admin/v1/partners', json, '{}'), 401, 'UNAUTHENTICATED'],
+    [await asked('POST', '/admin/v1/partners', admin, '{"name":'), 400, 'BODY_NOT_JSON'],
+    [await asked('POST', '/admin/v1/partners', admin, '{"name":"x","__proto__":{}}'), 400, 'BODY_NOT_JSON'],
+    [await asked('POST', '/admin/v1/partners', admin, ''), 400, 'INVALID_REQUEST'],
+    [await asked('POST', '/admin/v1/partners', { ...admin, 'content-type': 'text/xml' }, '<a/>'), 415, 'UNSUPPORTED_MEDIA_TYPE'],
+    [await asked('POST', '/admin/v1/partners', admin, JSON.stringify({ name: 'x'.repeat(2 ** 21) })), 413, 'TOO_LARGE'],
+  ]
+  for (const [answer, status, code] of errors) {
+    expect([answer.status, answer.body]).toEqual([
+      status,
+      { success: false, message: expect.any(String), code, request_id: answer.headers.get('x-request-id') },
+    ])
+  }
+})
+
+test('requests beyond the limit of a credential are 429 and say when to come back', async () => {
+  const headers = { authorization: 'Bearer one-and-the-same' }
+  const answers = await Promise.all(Array.from({ length: 40 }, () => asked('GET', '/admin/v1/partners', headers)))
+  expect(answers.filter(({ status }) => status === 429)).toHaveLength(10)
+  const limited = answers.find(({ status }) => status === 429)
+  expect(limited?.body.code).toBe('RATE_LIMITED')
+  expect(Number(limited?.headers.get('retry-after'))).toBeGreaterThan(0)
+  expect((await asked('GET', '/admin/v1/partners', { authorization: 'Bearer another' })).status).toBe(401)
+  const events = await Promise.all(Array.from({ length: 8 }, () => asked('POST', '/v1/events', { authorization: 'Bearer emitter' }, '[]')))
+  expect(events.filter(({ status }) => status === 429)).toHaveLength(3)
+})
+
+describe('what everyone may ask', () => {
+  test('/healthz, /readyz and /metrics are not limited', async () => {
+    for (const path of ['/healthz', '/readyz', '/metrics']) {
+      const answers = await Promise.all(Array.from({ length: 40 }, () => tested.client.call('GET', path)))
+      expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
+    }
+    const metrics = (await tested.client.call('GET', '/metrics')).text
+    for (const name of ['meterline_ready 1', 'meterline_events_counted_total', 'meterline_filter_complete', 'meterline_http_request_duration_seconds_count'])
+      expect(metrics).toContain(name)
+  })
+
+  test('/ and /docs are pages, with headers that protect them', async () => {
+    for (const path of ['/', '/docs/']) {
+      const page = await tested.client.call('GET', path)
+      expect([page.status, page.headers.get('content-type')?.split(';')[0]]).toEqual([200, 'text/html'])
+      expect(page.headers.get('content-security-policy')).toContain("default-src 'self'")
+      expect(page.headers.get('x-content-type-options')).toBe('nosniff')
+    }
+  })
+
+  test('/openapi.json describes every route there is', async () => {
+    const { body } = await tested.client.call('GET', '/openapi.json')
+    expect(body.openapi).toBe('3.1.0')
+    const described = Object.entries(body.paths as Record<string, object>).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+    )
+    expect(described.sort()).toEqual([
+      'DELETE /partnership/v1/{partnerId}/{projectId}',
+      'GET /admin/v1/partners',
+      'GET /admin/v1/rejected-events',
+      'GET /healthz',
+      'GET /partnership/v1/{partnerId}/usage',
+      'GET /partnership/v1/{partnerId}/{projectId}/usage',
+      'GET /readyz',
+      'GET /v1/rejected-events',
+      'POST /admin/v1/audits',
+      'POST /admin/v1/ingest-keys',
+      'POST /admin/v1/partners',
+      'POST /partnership/v1/{partnerId}/sync-embedded-project',
+      'POST /v1/events',
+      'PUT /admin/v1/projects/{projectId}',
+    ])
+    expect(Object.keys(body.paths['/v1/events'].post.requestBody.content)).toHaveLength(4)
+    expect(JSON.stringify(body)).toContain('{"type":"number","description":"Exact decimal')
+  })
+})

@@ -1,0 +1,159 @@
+import { execFileSync } from 'node:child_process'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Credentials } from '../support/client.ts'
+import { startTestService, type TestService } from '../support/service.ts'
+
+let tested: TestService
+let partner: Credentials
+let other: Credentials
+beforeAll(async () => {
+  tested = await startTestService()
+  partner = await tested.client.createPartner('Projects')
+  other = await tested.client.createPartner('Other')
+})
+afterAll(() => tested.stop())
+
+const sync = (body: object, credentials = partner) => tested.client.partner(credentials, 'POST', '/sync-embedded-project', JSON.stringify(body))
+
+describe('sync-embedded-project', () => {
+  test('answers in the documented shape', async () => {
+    const { status, body } = await sync({ project_name: 'Shape of It', region: 'eu-west', instance_type: 'small' })
+    expect(status).toBe(200)
+    expect(body).toEqual({
+      success: true,
+      project: {
+        id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+        access_host: expect.stringMatching(/^https:\/\/shape-of-it-[0-9a-f]{8}\.eu-west\.localhost$/),
+        api_key: expect.stringMatching(/^mlk_/),
+        status: 'active',
+      },
+    })
+  })
+
+  test('is idempotent by name, also when twenty calls race', async () => {
+    const answers = await Promise.all(Array.from({ length: 20 }, () => sync({ project_name: 'raced' })))
+    expect(new Set(answers.map(({ text }) => text)).size).toBe(1)
+    expect((await sync({ project_name: 'raced' })).text).toBe(answers[0]?.text)
+  })
+
+  test('applies a changed region, and keeps id and key', async () => {
+    const first = (await sync({ project_name: 'moving' })).body.project
+    const moved = (await sync({ project_name: 'moving', region: 'us-west' })).body.project
+    expect(moved).toEqual({ ...first, access_host: first.access_host.replace('us-east', 'us-west') })
+  })
+
+  test('makes a new project of a name whose project was deleted or renamed', async () => {
+    const first = (await sync({ project_name: 'again' })).body.project.id
+    await tested.client.partner(partner, 'DELETE', `/${first}`)
+    const second = (await sync({ project_name: 'again' })).body.project.id
+    expect(second).not.toBe(first)
+    expect((await tested.client.registerProject(second, partner.partnerId, { name: 'renamed' })).status).toBe(200)
+    const third = (await sync({ project_name: 'again' })).body.project.id
+    expect([first, second]).not.toContain(third)
+    expect((await sync({ project_name: 'renamed' })).body.project.id).toBe(second)
+  })
+
+  test('the same name of two partners is two projects', async () => {
+    expect((await sync({ project_name: 'common' })).body.project.id).not.toBe((await sync({ project_name: 'common' }, other)).body.project.id)
+  })
+
+  test('refuses what it does not know, by name', async () => {
+    for (const [body, named] of [
+      [{}, 'project_name'],
+      [{ project_name: ' ' }, 'project_name'],
+      [{ project_name: 'x', region: 'mars' }, 'region'],
+      [{ project_name: 'x', instance_type: 'huge' }, 'instance_type'],
+      [{ project_name: 'x', colour: 'red' }, 'colour'],
+    ] as const) {
+      const answer = await sync(body)
+      expect([answer.status, answer.body.code]).toEqual([400, 'INVALID_REQUEST'])
+      expect(answer.body.message).toContain(named)
+    }
+    expect((await tested.client.partner(partner, 'POST', '/sync-embedded-project', '')).status).toBe(400)
+  })
+
+  test('is not part of a co-branded partnership, nor is deletion', async () => {
+    const branded = await tested.client.createPartner('Branded', 'co-branded')
+    const answer = await sync({ project_name: 'x' }, branded)
+    expect([answer.status, answer.body.code]).toEqual([403, 'MODE_NOT_ALLOWED'])
+    expect((await tested.client.partner(branded, 'DELETE', '/x')).status).toBe(403)
+    expect((await tested.client.partnershipUsage(branded, '2026-01-01', '2026-01-02')).status).toBe(200)
+  })
+})
+
+describe('PUT /admin/v1/projects/:id', () => {
+  const put = (id: string, body: object) => tested.client.admin('PUT', `/admin/v1/projects/${encodeURIComponent(id)}`, body)
+
+  test('registers, then changes', async () => {
+    const created = await put('known', { partner_id: partner.partnerId, name: 'Known', region: 'eu-central' })
+    expect(created.status).toBe(201)
+    expect(created.body.project).toEqual({
+      id: 'known',
+      partner_id: partner.partnerId,
+      name: 'Known',
+      status: 'active',
+      region: 'eu-central',
+      instance_type: 'nano',
+      deleted_at: null,
+    })
+    const changed = await put('known', { partner_id: partner.partnerId, name: 'Better Known', status: 'paused' })
+    expect([changed.status, changed.body.project.name, changed.body.project.status, changed.body.project.region]).toEqual([
+      200,
+      'Better Known',
+      'paused',
+      'eu-central',
+    ])
+  })
+
+  test('a partner never changes, deletion is final, living names are unique', async () => {
+    const codeOf = async (id: string, body: object) => {
+      const answer = await put(id, body)
+      return [answer.status, answer.body.code]
+    }
+    expect(await codeOf('known', { partner_id: other.partnerId, name: 'Known' })).toEqual([409, 'PARTNER_CHANGED'])
+    expect(await codeOf('unknown', { partner_id: partner.partnerId, name: 'Better Known' })).toEqual([409, 'NAME_TAKEN'])
+    const deleted = await put('known', { partner_id: partner.partnerId, name: 'Known', status: 'deleted', deleted_at: '2026-02-03T04:05:06Z' })
+    expect(deleted.body.project).toMatchObject({ status: 'deleted', deleted_at: '2026-02-03T04:05:06Z' })
+    expect(await codeOf('known', { partner_id: partner.partnerId, name: 'Known', status: 'active' })).toEqual([409, 'ALREADY_DELETED'])
+    expect((await put('unknown', { partner_id: partner.partnerId, name: 'Known' })).status).toBe(201)
+  })
+
+  test('of two partners that ask for one id at once, one gets it', async () => {
+    const answers = await Promise.all([partner, other].map(({ partnerId }) => put('contested', { partner_id: partnerId, name: 'contested' })))
+    expect(answers.map(({ status }) => status).sort()).toEqual([201, 409])
+  })
+
+  test('ids that the paths need for themselves, or that are none, are refused', async () => {
+    for (const id of ['usage', 'projects', 'statements', 'connect-user', 'sync-embedded-project', 'sp ace', 'x'.repeat(129), 'slash/ed']) {
+      expect((await put(id, { partner_id: partner.partnerId, name: 'x' })).status).toBe(400)
+    }
+    expect((await put('x', { partner_id: 'ps_nobody', name: 'x' })).body.code).toBe('PARTNER_NOT_FOUND')
+    expect((await put('x', { partner_id: partner.partnerId, name: 'x', deleted_at: '2026-01-01T00:00:00Z' })).body.message).toContain(
+      'goes with status "deleted" only',
+    )
+  })
+})
+
+test('a bodyless DELETE that says it sends JSON is fine', async () => {
+  const { id } = (await sync({ project_name: 'empty body' })).body.project
+  expect((await tested.client.partner(partner, 'DELETE', `/${id}`, '')).status).toBe(200)
+})
+
+test('no credential is kept in plain text, in no file of the data directory', async () => {
+  const key = await tested.client.createIngestKey()
+  const { api_key } = (await sync({ project_name: 'sealed' })).body.project
+  for (const secret of [partner.secret, key, api_key]) expect(filesWith(secret)).toEqual([])
+  expect(filesWith(tested.service.adminToken)).toEqual(['admin-token'])
+})
+
+function filesWith(text: string): string[] {
+  try {
+    const found = execFileSync('grep', ['-rlF', '--', text, '.'], { cwd: tested.dataDir, encoding: 'utf8' })
+    return found
+      .trim()
+      .split('\n')
+      .map((path) => path.replace('./', ''))
+  } catch {
+    return []
+  }
+}
