@@ -13,7 +13,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
   throw new ConfigError(parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`))
 }
 
-export class ConfigError extends Error {
+class ConfigError extends Error {
   constructor(mistakes: readonly string[]) {
     super(
       `The configuration has ${mistakes.length === 1 ? 'a mistake' : `${mistakes.length} mistakes`}:\n${mistakes.map((mistake) => `  ${mistake}`).join('\n')}`,
@@ -38,7 +38,12 @@ const ConfigSchema = z
     PORT: count('a port number', 65_535).default(8080),
     DATA_DIR: z.string().default('./data'),
     CLICKHOUSE_URL: z.string().refine(isHttpUrl, 'must be an http or https URL, such as http://user:password@host:8123/meterline').optional(),
-    ADMIN_TOKEN: z.string().min(ADMIN_TOKEN_CHARACTERS_MIN, `must have at least ${ADMIN_TOKEN_CHARACTERS_MIN} characters`).optional(),
+    // It travels in a header, after "Bearer ": with a space in it nobody could ever sign in.
+    ADMIN_TOKEN: z
+      .string()
+      .min(ADMIN_TOKEN_CHARACTERS_MIN, `must have at least ${ADMIN_TOKEN_CHARACTERS_MIN} characters`)
+      .regex(/^[!-~]*$/, 'must be of printable ASCII characters without spaces')
+      .optional(),
     MASTER_KEY: z
       .string()
       .refine(

@@ -102,6 +102,8 @@ class GroupWriter {
   readonly #onLost: (error: Error) => void
   readonly #limits: HttpLogLimits
   #state: keyof typeof STATE_REASONS = 'writing'
+  /** A write failed and the log has not been settled since: nothing may be claimed about it. */
+  #inDoubt = false
   #queue: Waiting[] = []
   #queuedEvents = 0
   #queuedBytes = 0
@@ -177,7 +179,7 @@ class GroupWriter {
         await this.#recover(error)
       }
     }
-    if (this.#state === 'stopping') await this.#release()
+    if (this.#state === 'stopping' && !this.#inDoubt) await this.#release()
     this.#owned.close()
   }
 
@@ -246,12 +248,14 @@ class GroupWriter {
   /** After any error nothing is sent again under this ownership: the log is taken anew, until that works or it is lost. */
   async #recover(cause: unknown): Promise<void> {
     this.#log.error({ err: cause }, 'writing to the log failed; taking it anew')
+    this.#inDoubt = true
     if (this.#state === 'writing') this.#state = 'recovering'
     this.#rejectWaiting(cause)
     let retryAfterMs = this.#limits.retryAfterMsMin
     while (this.#state === 'recovering') {
       try {
         await this.#owned.takeAndSettle()
+        this.#inDoubt = false
         if (this.#state === 'recovering') this.#state = 'writing'
         this.#log.info({}, 'the log is taken anew and settled')
       } catch (error) {

@@ -91,7 +91,7 @@ function holds(layer: Layer, { a, b }: IdentityHash): boolean {
   for (let probe = 0; probe < PROBES; probe += 1) {
     const bit = (hash >>> 0) % layer.bits
     if (((layer.words[bit >>> 5] ?? 0) & (1 << (bit & 31))) === 0) return false
-    hash += b
+    hash = (hash + b) | 0
   }
   return true
 }
@@ -101,7 +101,7 @@ function mark(layer: Layer, { a, b }: IdentityHash): void {
   for (let probe = 0; probe < PROBES; probe += 1) {
     const bit = (hash >>> 0) % layer.bits
     layer.words[bit >>> 5] = (layer.words[bit >>> 5] ?? 0) | (1 << (bit & 31))
-    hash += b
+    hash = (hash + b) | 0
   }
   layer.count += 1
 }

@@ -102,7 +102,9 @@ export class OwnedLog {
   async #appendOnce(unplaced: readonly Unplaced[], verdictForAll?: Verdict): Promise<Verdict[]> {
     const lane = this.#options.clickhouse.ingest
     const first = this.#nextOffset
-    const records = unplaced.map((each, index): LogRecord => ({ ...each, log: this.#options.name, offset: first + index }))
+    const log = this.#options.name
+    // Field by field: spreading an object costs ten times as much, and this runs for every event.
+    const records = unplaced.map(({ judged, receivedMs, ingestKeyId }, index): LogRecord => ({ log, offset: first + index, judged, receivedMs, ingestKeyId }))
     const { verdicts, newHashes } = await tellDuplicates(records, this.#filter, (identities) => lookUpStored(lane, identities))
     if (verdictForAll !== undefined) verdicts.fill(verdictForAll)
     // Before the batch is sent: should its answer be lost, its identities must not pass as surely new.

@@ -40,21 +40,40 @@ export async function tellDuplicates(
 ): Promise<Told> {
   const hashes = records.map(({ judged }) => (judged.status === 'valid' ? hashIdentity(judged.event.projectId, judged.event.eventId) : undefined))
   const stored = await lookUp(maybeStored(records, hashes, filter))
+  const repeated = repeatedHashes(hashes)
   const firsts = new IdentityMap<UsageEvent>()
   const newHashes: IdentityHash[] = []
   const verdicts = records.map((record, index): Verdict => {
     if (record.judged.status === 'refused') return { status: 'refused', refusal: record.judged.refusal }
     const { event } = record.judged
     const known = stored.get(event.projectId, event.eventId)
-    if (known !== undefined && known.log === record.log && known.offset === record.offset) return { status: 'already_stored' }
-    const first = known ?? firsts.get(event.projectId, event.eventId)
-    if (first !== undefined) return compare(event, first)
-    firsts.set(event.projectId, event.eventId, event)
+    if (known !== undefined && known.log === record.log && known.offset === record.offset) return ALREADY_STORED
     const hash = hashes[index]
+    const mayRepeat = hash === undefined || repeated.has(hash.a)
+    const first = known ?? (mayRepeat ? firsts.get(event.projectId, event.eventId) : undefined)
+    if (first !== undefined) return compare(event, first)
+    if (mayRepeat) firsts.set(event.projectId, event.eventId, event)
     if (hash !== undefined) newHashes.push(hash)
-    return { status: 'counted' }
+    return COUNTED
   })
   return { verdicts, newHashes }
+}
+
+/** Verdicts without a reason are shared: a batch has one for each of its events. */
+const COUNTED: Verdict = { status: 'counted' }
+const ALREADY_STORED: Verdict = { status: 'already_stored' }
+const DUPLICATE: Verdict = { status: 'duplicate' }
+
+/** Hashes that stand more than once in the batch. Only events with one of these are compared by their ids: equal ids have equal hashes. */
+function repeatedHashes(hashes: readonly (IdentityHash | undefined)[]): Set<number> {
+  const seen = new Set<number>()
+  const repeated = new Set<number>()
+  for (const hash of hashes) {
+    if (hash === undefined) continue
+    if (seen.has(hash.a)) repeated.add(hash.a)
+    else seen.add(hash.a)
+  }
+  return repeated
 }
 
 function maybeStored(records: readonly LogRecord[], hashes: readonly (IdentityHash | undefined)[], filter: IdentityFilter): Identity[] {
@@ -68,7 +87,7 @@ function maybeStored(records: readonly LogRecord[], hashes: readonly (IdentityHa
 
 /** Both values are in their shortest form, so equal text is equal quantity. */
 function compare(event: UsageEvent, first: { metric: string; value: string }): Verdict {
-  if (event.metric === first.metric && event.value === first.value) return { status: 'duplicate' }
+  if (event.metric === first.metric && event.value === first.value) return DUPLICATE
   const message = `This event_id was counted before for this project with metric ${first.metric} and value ${first.value}. The first one stands; send a correction as a new event.`
   return { status: 'refused', refusal: { reason: 'conflict', message } }
 }

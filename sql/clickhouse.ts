@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { classifyStoreError, StoreError } from './errors.ts'
-import { QUERY_SECONDS_MAX, type Query, renderQuery } from './query.ts'
+import { type Query, renderQuery, secondsMaxOf } from './query.ts'
 import type { InsertRows, Session, Settings } from './session.ts'
 
 /** Which ClickHouse: the engine inside this process, or a server. The SQL is the same. */
@@ -40,7 +40,7 @@ export interface Insert {
 }
 
 const READ_SESSIONS = 2
-export const INSERT_SECONDS_MAX = 60
+const INSERT_SECONDS_MAX = 60
 /** The client waits longer than the engine may work, so that a time-out is told by the engine where it can be. */
 const CLIENT_PATIENCE_MS = 15_000
 
@@ -93,7 +93,7 @@ function laneOf(session: Session): Lane {
   return {
     query: async (query, params) => {
       const sql = `${renderQuery(query, params)} FORMAT JSONEachRow`
-      const text = await classified(session.run(sql, QUERY_SECONDS_MAX * 1000 + CLIENT_PATIENCE_MS))
+      const text = await classified(session.run(sql, secondsMaxOf(query) * 1000 + CLIENT_PATIENCE_MS))
       return parseRows(query, text)
     },
     lines: (query, params) => splitLines(session.stream(renderQuery(query, params))),

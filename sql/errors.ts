@@ -29,8 +29,8 @@ export function classifyStoreError(thrown: unknown): StoreError {
   return new StoreError(faultOf(code, thrown), message, { code, cause: thrown })
 }
 
-export const FENCE_CODE = 395 // FUNCTION_THROW_IF_VALUE_IS_NON_ZERO: only the fencing views use throwIf
-export const NOT_ENOUGH_SPACE_CODE = 243
+const FENCE_CODE = 395 // FUNCTION_THROW_IF_VALUE_IS_NON_ZERO: only the fencing views use throwIf
+const NOT_ENOUGH_SPACE_CODE = 243
 export const ACCESS_DENIED_CODE = 497
 
 /** Codes after which the same request may succeed later. Names are those of ClickHouse's own list. */

@@ -44,7 +44,10 @@ export async function isNewestOwner(clickhouse: ClickHouse, ownership: Ownership
   return newest?.epoch === ownership.epoch && newest.owner === ownership.owner
 }
 
-/** The mark that every statement of a log carries, so that a later owner can find it. */
+/**
+ * The mark that every insert of a log carries, so that a later owner can find it. Inserts only: on the embedded engine a
+ * query that failed stays in system.processes until the next statement of its session, and a take would wait for it.
+ */
 export function tagOfLog(log: string): string {
   return `meterline log=${log}`
 }
@@ -94,9 +97,10 @@ const takesBelow = defineQuery({
   row: TakeRow,
 })
 
+/** Of this database only: another Meterline on the same server has logs of the same names. */
 const statementsOf = defineQuery({
   name: 'statements_of_log',
-  sql: `SELECT query_id FROM system.processes WHERE Settings['log_comment'] = {tag: String}`,
+  sql: `SELECT query_id FROM system.processes WHERE current_database = currentDatabase() AND Settings['log_comment'] = {tag: String}`,
   params: z.object({ tag: z.string() }),
   row: z.object({ query_id: z.string().regex(/^[\w-]+$/) }),
 })

@@ -14,7 +14,7 @@ export interface Query<P extends z.ZodObject, R extends z.ZodObject> {
   readonly settings: Settings
 }
 
-export const QUERY_SECONDS_MAX = 25
+const QUERY_SECONDS_MAX = 25
 const QUERY_BYTES_MAX = 8 * 1024 ** 3
 
 export function defineQuery<P extends z.ZodObject, R extends z.ZodObject>(query: Omit<Query<P, R>, 'settings'> & { settings?: Settings }): Query<P, R> {
@@ -27,6 +27,11 @@ const READ_SETTINGS: Settings = {
   max_memory_usage: QUERY_BYTES_MAX,
   output_format_json_quote_decimals: 1,
   output_format_json_quote_64bit_integers: 1,
+}
+
+/** How long the engine may work on it. A client that waits less takes a slow answer for a broken store. */
+export function secondsMaxOf({ settings }: { settings: Settings }): number {
+  return Number(settings['max_execution_time'] ?? QUERY_SECONDS_MAX)
 }
 
 /** The statement with its parameters written in as literals of their declared types. */

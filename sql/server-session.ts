@@ -1,9 +1,14 @@
-import { Readable } from 'node:stream'
-import { createClient } from '@clickhouse/client'
-import { ACCESS_DENIED_CODE, classifyStoreError } from './errors.ts'
+import { addAbortSignal, Readable } from 'node:stream'
+import { ClickHouseLogLevel, createClient } from '@clickhouse/client'
+import { ACCESS_DENIED_CODE, classifyStoreError, StoreError } from './errors.ts'
 import { type InsertRows, type Session, settingsClause } from './session.ts'
 
 const DEFAULT_DATABASE = 'meterline'
+const CREATE_DATABASE_MS_MAX = 30_000
+/** A stream may take this long to begin. */
+const STREAM_BEGIN_MS_MAX = 600_000
+/** Above every time-out that a caller sets, so that those decide: the client's own default of 30 s is below the engine's limits. */
+const SILENCE_MS_MAX = 3_700_000
 
 /**
  * Opens a session on a ClickHouse server. The database is the path of the URL, `meterline` when it has none, and is
@@ -12,13 +17,14 @@ const DEFAULT_DATABASE = 'meterline'
 export async function openServerSession(url: string): Promise<Session> {
   const { bare, database } = splitDatabase(url)
   await createDatabase(bare, database)
-  const client = createClient({ url: bare, database })
-  const answer = async (query: string, timeoutMs: number, values?: Readable) => {
-    const { stream } = await client.exec({ query, abort_signal: AbortSignal.timeout(timeoutMs), ...(values && { values }) })
-    const chunks: Buffer[] = []
-    for await (const chunk of stream) chunks.push(chunk as Buffer)
-    return Buffer.concat(chunks).toString('utf8')
-  }
+  const client = connect({ url: bare, database })
+  const answer = (query: string, timeoutMs: number, values?: Readable) =>
+    within(timeoutMs, async (signal) => {
+      const { stream } = await client.exec({ query, abort_signal: signal, ...(values && { values }) })
+      const chunks: Buffer[] = []
+      for await (const chunk of addAbortSignal(signal, stream)) chunks.push(chunk as Buffer)
+      return Buffer.concat(chunks).toString('utf8')
+    })
   return {
     run: (sql, timeoutMs) => answer(sql, timeoutMs),
     insert: async ({ table, columns, settings, text }: InsertRows, timeoutMs) => {
@@ -26,17 +32,33 @@ export async function openServerSession(url: string): Promise<Session> {
       await answer(head, timeoutMs, Readable.from([text]))
     },
     stream: async function* (sql) {
-      const { stream } = await client.exec({ query: `${sql} FORMAT TabSeparated` })
+      const { stream } = await within(STREAM_BEGIN_MS_MAX, (signal) => client.exec({ query: `${sql} FORMAT TabSeparated`, abort_signal: signal }))
       for await (const chunk of stream) yield chunk as Buffer
     },
     close: () => client.close(),
   }
 }
 
-async function createDatabase(url: string, database: string): Promise<void> {
-  const client = createClient({ url })
+/** The client throws a plain Error for an abort, which nobody could tell from a fault. */
+async function within<T>(timeoutMs: number, send: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const signal = AbortSignal.timeout(timeoutMs)
   try {
-    await client.command({ query: `CREATE DATABASE IF NOT EXISTS ${database}` })
+    return await send(signal)
+  } catch (thrown) {
+    throw signal.aborted ? new StoreError('unavailable', `The server did not answer within ${timeoutMs} ms.`, { cause: thrown }) : thrown
+  }
+}
+
+/** The client does not log: what it throws is told by whoever catches it. */
+function connect(address: { url: string; database?: string }) {
+  return createClient({ ...address, request_timeout: SILENCE_MS_MAX, log: { level: ClickHouseLogLevel.OFF } })
+}
+
+async function createDatabase(url: string, database: string): Promise<void> {
+  const client = connect({ url })
+  const quoted = `\`${database.replaceAll('`', '``')}\``
+  try {
+    await within(CREATE_DATABASE_MS_MAX, (signal) => client.command({ query: `CREATE DATABASE IF NOT EXISTS ${quoted}`, abort_signal: signal }))
   } catch (thrown) {
     // A user without that right works in a database that an administrator made.
     const error = classifyStoreError(thrown)

@@ -9,7 +9,7 @@ export interface Emitted {
   readonly rejectedByReason: Map<string, number>
 }
 
-export const EVENTS_PER_REQUEST = 5_000
+const EVENTS_PER_REQUEST = 5_000
 const REQUESTS_AT_ONCE = 3
 
 const Receipt = z.object({ accepted: z.coerce.number(), duplicates: z.coerce.number(), rejected: z.array(z.object({ reason: z.string() })) })

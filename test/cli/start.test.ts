@@ -23,7 +23,7 @@ describe('a start that cannot be says why in one message, exits 1 and changes no
       PORT: 'eighty',
       CLICKHOUSE_URL: 'localhost:8123',
       MASTER_KEY: 'short',
-      ADMIN_TOKEN: 'short',
+      ADMIN_TOKEN: 'with a space',
       LOG_LEVEL: 'loud',
       RATE_LIMIT_PER_MINUTE: '-1',
       PROJECT_HOST: 'x',
@@ -31,6 +31,7 @@ describe('a start that cannot be says why in one message, exits 1 and changes no
     expect(code).toBe(1)
     for (const name of ['PORT', 'CLICKHOUSE_URL', 'MASTER_KEY', 'ADMIN_TOKEN', 'LOG_LEVEL', 'RATE_LIMIT_PER_MINUTE', 'PROJECT_HOST'])
       expect(stderr).toMatch(new RegExp(`^  ${name}: `, 'm'))
+    expect(stderr).toContain('ADMIN_TOKEN: must be of printable ASCII characters without spaces')
     expect(stderr).not.toContain('    at ')
   })
 

@@ -55,6 +55,20 @@ test('P1: while the log is taken anew nothing is acknowledged, and it says that 
   await log.stop()
 })
 
+test('P1: a log that is stopped in doubt is not called complete', async () => {
+  const released = async () => (await store.clickhouse.reads.query(lastWatermark, {}))[0]
+  const before = await released()
+  const { clickhouse } = faultOnce(store.clickhouse, 'usage_events_inbox_v1', 'answer lost')
+  const log = await openHttpLog({ clickhouse, log: quiet, onLost: () => {} })
+  const failing = log.submit(submissionOf([{ event_id: 'x', project_id: 'doubt', metric: 'ai_tokens', value: 5, timestamp: '2026-01-31T23:00:00Z' }]))
+  const stopped = log.stop()
+  await expect(failing).rejects.toThrow(EventsUnavailable)
+  await stopped
+  const after = await released()
+  expect(after?.epoch).toBeGreaterThan(before?.epoch ?? 0)
+  expect(after?.released).toBe(0)
+})
+
 test('P2: an owner that another process has overtaken stops for good and says so', async () => {
   let lost: Error | undefined
   const old = await openHttpLog({ clickhouse: store.clickhouse, log: quiet, onLost: (error) => (lost = error) })
@@ -106,6 +120,13 @@ async function storedOf(project: string) {
   const [row] = await store.clickhouse.reads.query(storedOfProject, { project })
   return row
 }
+
+const lastWatermark = defineQuery({
+  name: 'test_last_watermark',
+  sql: `SELECT newest.epoch AS epoch, newest.released AS released FROM (SELECT max(newest) AS newest FROM log_watermarks_v1)`,
+  params: z.object({}),
+  row: z.object({ epoch: z.coerce.number(), released: z.number() }),
+})
 
 const storedOfProject = defineQuery({
   name: 'test_stored_of_project',

@@ -7,10 +7,12 @@ import { Session } from 'chdb'
 /**
  * A stand-in for a ClickHouse server: its HTTP interface, as far as sql/server-session.ts uses it, over the embedded engine.
  * Arguments: data directory, port (0 for a free one). Prints its port; ends on SIGTERM, and when its stdin ends, that is,
- * when whoever started it is gone. Settings in the URL are ignored, `wait_end_of_query` excepted.
+ * when whoever started it is gone. Settings in the URL are ignored: the SQL text has its own.
  */
 const [directory = '', port = '0'] = process.argv.slice(2)
 const SESSIONS = 12 // each runs one statement at a time; below UV_THREADPOOL_SIZE, so that all can run at once
+
+const FORMAT = { format: 'TabSeparated' } // where the statement names none
 
 const sessions = Array.from({ length: SESSIONS }, () => new Session(directory))
 const idle = [...sessions]
@@ -30,9 +32,7 @@ async function handle(request: IncomingMessage, response: ServerResponse): Promi
   const body = await readBody(request)
   const session = idle.pop() ?? (await new Promise<Session>((resolve) => waiting.push(resolve)))
   try {
-    await session.queryAsync(`USE \`${searchParams.get('database') ?? 'default'}\``)
-    const chunks = run(session, head === null ? body : `${head}\n${body}`)
-    await answer(response, searchParams.get('wait_end_of_query') === '1' ? whole(chunks) : chunks)
+    await answer(response, run(session, searchParams.get('database') ?? 'default', head === null ? body : `${head}\n${body}`))
   } finally {
     const next = waiting.shift()
     if (next === undefined) idle.push(session)
@@ -40,20 +40,24 @@ async function handle(request: IncomingMessage, response: ServerResponse): Promi
   }
 }
 
-/** A write is not tied to its connection: like a real server's, it runs to its end when the client has gone. */
-async function* run(session: Session, sql: string): AsyncGenerator<Uint8Array> {
-  const options = { format: 'TabSeparated' }
-  if (!/^\s*(\/\*.*?\*\/\s*)*(SELECT|WITH)\b/is.test(sql)) {
-    yield (await session.queryAsync(sql, options)).bytes()
-    return
+async function* run(session: Session, database: string, sql: string): AsyncGenerator<Uint8Array> {
+  try {
+    await session.queryAsync(`USE \`${database}\``)
+    yield* /^\s*(\/\*.*?\*\/\s*)*(SELECT|WITH)\b/is.test(sql) ? streamed(session, sql) : finished(session, sql)
+  } catch (error) {
+    // A statement that failed stays in system.processes until the next one of its session; a server's does not.
+    await session.queryAsync('SELECT 1')
+    throw error
   }
-  for await (const chunk of session.queryStream(sql, options)) yield chunk.raw()
 }
 
-async function* whole(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const all: Uint8Array[] = []
-  for await (const chunk of chunks) all.push(chunk)
-  yield Buffer.concat(all)
+async function* streamed(session: Session, sql: string): AsyncGenerator<Uint8Array> {
+  for await (const chunk of session.queryStream(sql, FORMAT)) yield chunk.raw()
+}
+
+/** Not tied to its connection: as on a real server, a write runs to its end when the client has gone. */
+async function* finished(session: Session, sql: string): AsyncGenerator<Uint8Array> {
+  yield (await session.queryAsync(sql, FORMAT)).bytes()
 }
 
 /** The status can tell an error only until the first bytes are sent; after them the connection is broken, as by a real server. */
@@ -83,7 +87,9 @@ async function readBody(request: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString('utf8')
 }
 
+/** The engine's own exit waits for what runs, and nobody waits for that any more. */
 function end(): void {
+  if (idle.length < SESSIONS) process.kill(process.pid, 'SIGKILL')
   for (const session of sessions) session.close()
   process.exit()
 }

@@ -14,20 +14,28 @@ export interface ClickHouseServer {
   stop(): Promise<void>
 }
 
-export interface TestDatabase {
-  /** A CLICKHOUSE_URL whose database nobody else uses. */
-  readonly url: string
+export interface TestClickHouse {
+  /** A CLICKHOUSE_URL with a database of its own, each time another. */
+  newDatabase(): string
   stop(): Promise<void>
 }
 
 /** A ClickHouse server for one test file: the one at CLICKHOUSE_URL, else a stand-in over the embedded engine. */
-export async function clickHouseForTests(): Promise<TestDatabase> {
+export async function clickHouseForTests(): Promise<TestClickHouse> {
   const given = process.env['CLICKHOUSE_URL']
   if (given === undefined || given === '') return standIn()
-  const database = `meterline_test_${randomBytes(6).toString('hex')}`
-  const url = new URL(given)
-  url.pathname = `/${database}`
-  return { url: url.toString(), stop: () => dropDatabase(url.toString(), database) }
+  const made: string[] = []
+  const newDatabase = () => {
+    const url = withNewDatabase(given)
+    made.push(url)
+    return url
+  }
+  return {
+    newDatabase,
+    stop: async () => {
+      for (const url of made) await dropDatabase(url)
+    },
+  }
 }
 
 /** Starts the stand-in as a process of its own. A port can be given so that one follows another at the same address. */
@@ -61,11 +69,11 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 /** A running statement holds a thread, and Node's default is 4. */
 const THREADS = 16
 
-async function standIn(): Promise<TestDatabase> {
+async function standIn(): Promise<TestClickHouse> {
   const directory = makeTemporaryDirectory()
   const server = await startClickHouseServer({ dataDir: directory.path })
   return {
-    url: `${server.url}/meterline_test`,
+    newDatabase: () => withNewDatabase(server.url),
     stop: async () => {
       await server.stop()
       directory.remove()
@@ -73,8 +81,14 @@ async function standIn(): Promise<TestDatabase> {
   }
 }
 
-async function dropDatabase(url: string, database: string): Promise<void> {
+function withNewDatabase(server: string): string {
+  const url = new URL(server)
+  url.pathname = `/meterline_test_${randomBytes(6).toString('hex')}`
+  return url.toString()
+}
+
+async function dropDatabase(url: string): Promise<void> {
   const clickhouse = await openClickHouse({ engine: 'server', url })
-  await clickhouse.control.command(`DROP DATABASE ${database} SYNC`)
+  await clickhouse.control.command(`DROP DATABASE ${new URL(url).pathname.slice(1)} SYNC`)
   await clickhouse.close()
 }

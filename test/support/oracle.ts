@@ -45,12 +45,12 @@ export class Oracle {
   }
 }
 
-export function billionths(value: string): bigint {
+function billionths(value: string): bigint {
   const [integer = '0', fraction = ''] = value.split('.')
   return BigInt(integer) * 1_000_000_000n + BigInt(fraction.padEnd(9, '0'))
 }
 
-export function decimal(value: bigint | undefined): string {
+function decimal(value: bigint | undefined): string {
   const digits = (value ?? 0n).toString().padStart(10, '0')
   return `${digits.slice(0, -9)}.${digits.slice(-9)}`.replace(/\.?0+$/, '')
 }

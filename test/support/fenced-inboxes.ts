@@ -1,0 +1,64 @@
+/** A Null table behind which a fence stands, a row for it, and where its rows go. */
+export interface FencedInbox {
+  readonly table: string
+  /** Beside log, epoch and owner. */
+  readonly columns: readonly string[]
+  readonly fields: (number: number, log: string) => (string | number)[]
+  readonly target: string
+  /** The target's column that holds the name of the log in the rows of `fields`. */
+  readonly mark: string
+}
+
+const DAY_MS = Date.UTC(2026, 0, 31)
+
+export const FENCED_INBOXES: readonly FencedInbox[] = [
+  { table: 'log_positions_inbox_v1', columns: ['first', 'through'], fields: (number) => [number, number], target: 'log_positions_v1', mark: 'log' },
+  {
+    table: 'log_watermarks_inbox_v1',
+    columns: ['as_of_ms', 'settled_through', 'released', 'host'],
+    fields: (number) => [DAY_MS + number, number, 0, 'test'],
+    target: 'log_watermarks_v1',
+    mark: 'log',
+  },
+  {
+    table: 'usage_events_inbox_v1',
+    columns: ['offset', 'project_id', 'event_id', 'metric', 'timestamp_ms', 'value', 'received_ms'],
+    fields: (number) => [number, 'fenced', `e${number}`, 'ai_tokens', DAY_MS + number * 86_400_000, number, DAY_MS],
+    target: 'raw_usage_events_v1',
+    mark: 'log',
+  },
+  {
+    table: 'rejected_events_inbox_v1',
+    columns: ['offset', 'reason', 'message', 'project_id', 'event_id', 'ingest_key_id', 'received_ms', 'original_base64'],
+    fields: (number) => [number, 'conflict', 'test', 'fenced', `e${number}`, 'key', DAY_MS, ''],
+    target: 'rejected_events_v1',
+    mark: 'log',
+  },
+  {
+    table: 'rollup_differences_inbox_v1',
+    columns: ['project_id', 'usage_date', 'metric', 'peak', 'total', 'events', 'last_event_ms'],
+    fields: (number) => ['fenced', '2026-01-31', 'ai_tokens', number, number, 1, DAY_MS],
+    target: 'project_usage_per_day_v1',
+    mark: 'log',
+  },
+  {
+    table: 'projects_inbox_v1',
+    columns: [
+      'project_id',
+      'revision',
+      'partner_id',
+      'account_id',
+      'name',
+      'status',
+      'region',
+      'instance_type',
+      'access_host',
+      'sealed_api_key',
+      'created_ms',
+      'deleted_ms',
+    ],
+    fields: (number, log) => [`p${number}`, number, log, '', `p${number}`, 'active', 'us-east', 'nano', '', '', DAY_MS, '\\N'],
+    target: 'projects_v1',
+    mark: 'partner_id',
+  },
+]
