@@ -105,7 +105,7 @@ const ProjectUsageAnswer = z.object({
   project: z.object({ id: z.string(), name: z.string(), status: Status, last_activity_at: Instant.nullable() }),
   period: PeriodAnswer,
   summary: quantitiesSchema(projectSummaryName),
-  daily_usage: z.array(quantitiesSchema(dailyName).extend({ usage_date: Day })),
+  daily_usage: z.array(z.object({ usage_date: Day, ...quantitiesSchema(dailyName).shape })),
   ...BillingFields,
 })
 
