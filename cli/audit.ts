@@ -26,7 +26,7 @@ const AuditReport = z.object({
 })
 
 function linesOf({ events_recounted, keys_compared, differences }: z.output<typeof AuditReport>): string[] {
-  const summary = `${differences.length} differences (${events_recounted} events recounted, ${keys_compared} project days compared)`
+  const summary = `${differences.length} differences (${events_recounted} events recounted, ${keys_compared} daily totals compared)`
   const [first] = differences
   if (first === undefined) return [summary]
   const columns = Object.keys(first)

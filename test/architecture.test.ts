@@ -1,5 +1,4 @@
-import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
@@ -20,20 +19,23 @@ const ROOMS: Record<string, readonly string[]> = {
   test: ['bench', 'cli', 'api', 'aggregator', 'registry', 'ingest', 'sql', 'metering'],
 }
 
-/** Of these rooms, only these files may be imported from outside the rooms that build on them. */
+/** Where a room does not see the whole of another: the only files it may import there. */
 const DOORS: Record<string, Record<string, readonly string[]>> = {
   api: {
     ingest: ['event-log.ts', 'decode-body.ts', 'pipeline.ts', 'rejected-events.ts', 'tell-duplicates.ts'],
     sql: ['clickhouse.ts', 'errors.ts'],
   },
+  cli: { ingest: ['http-log.ts'], sql: ['clickhouse.ts', 'migrate.ts'] },
 }
+/** Of these an importer sees the types alone: who asks the store a question does so through a room that holds queries. */
+const TYPES_ONLY: Record<string, readonly string[]> = { api: ['sql/clickhouse.ts'] }
 
-/** Each vendor has one room. What is not listed may be imported by none. */
+/** Each vendor has one room, some one file. What is not listed may be imported by none. */
 const VENDORS: Record<string, readonly string[]> = {
-  '@clickhouse/client': ['sql', 'test'],
-  chdb: ['sql', 'test'],
+  '@clickhouse/client': ['sql'],
+  chdb: ['sql', 'test/support/clickhouse-server-main.ts'],
   zod: Object.keys(ROOMS),
-  'lossless-json': ['metering'],
+  'lossless-json': ['metering/exact-json.ts'],
   'date-fns': ['metering'],
   '@date-fns/utc': ['metering'],
   uuid: ['registry'],
@@ -55,6 +57,10 @@ const VENDORS: Record<string, readonly string[]> = {
 
 const FILE_LINES_MAX = 300
 const LONGER_FILES: readonly string[] = []
+/** A kill at a random moment is the one thing a test may wait for by the clock. */
+const WAIT_BY_THE_CLOCK: readonly string[] = ['test/crash/kill.test.ts']
+/** P4 comes with the closing of months. */
+const PROMISES_KEPT = ['P1', 'P2', 'P3', 'P5', 'P6', 'P7', 'P8']
 const SEES_ENVIRONMENT = ['cli/meterline.ts', 'cli/demo.ts', 'bench/bench.ts']
 const PRINTS = ['cli', 'bench', 'test']
 
@@ -65,14 +71,18 @@ interface SourceFile {
   readonly imports: readonly string[]
 }
 
-const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.ts'], { cwd: ROOT, encoding: 'utf8' })
-  .split('\n')
-  .filter((path) => path.includes('/'))
+const NOT_OURS = ['node_modules', 'data', 'coverage']
+
+const files = readdirSync(ROOT, { withFileTypes: true })
+  .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.') && !NOT_OURS.includes(entry.name))
+  .flatMap(({ name }) => readdirSync(join(ROOT, name), { recursive: true, encoding: 'utf8' }).map((path) => join(name, path)))
+  .filter((path) => path.endsWith('.ts'))
+  .sort()
   .map(readSource)
 
 describe('the rooms', () => {
   test('every file stands in a room', () => {
-    expect(files.filter(({ room }) => ROOMS[room] === undefined).map(({ path }) => path)).toEqual([])
+    expect(files.filter(({ room }) => ROOMS[room] === undefined).map(pathOf)).toEqual([])
   })
 
   test('imports go one way', () => {
@@ -86,6 +96,22 @@ describe('the rooms', () => {
     expect(against).toEqual([])
   })
 
+  test('what is open to types alone is imported as types', () => {
+    const against = files.flatMap(({ path, room, text }) =>
+      [...text.matchAll(/^import (?!type )[^']*'(\.[^']+)'/gm)]
+        .map((match) => normalize(join(dirname(path), match[1] ?? '')))
+        .filter((target) => TYPES_ONLY[room]?.includes(target))
+        .map((target) => `${path} imports ${target}`),
+    )
+    expect(against).toEqual([])
+  })
+
+  test('metering is pure: it reads no file, no clock of the system and no network', () => {
+    expect(
+      files.filter(({ room, text, imports }) => room === 'metering' && (imports.some(isOfNode) || /\b(Date\.now|fetch)\(/.test(text))).map(pathOf),
+    ).toEqual([])
+  })
+
   test('no file imports itself by a detour', () => {
     expect(findCircle(new Map(files.map((file) => [file.path, localImports(file)])))).toEqual([])
   })
@@ -93,9 +119,9 @@ describe('the rooms', () => {
   test('each vendor has one room', () => {
     const strangers = files.flatMap(({ path, room, imports }) =>
       imports
-        .filter((name) => !name.startsWith('.') && !name.startsWith('node:'))
+        .filter((name) => !name.startsWith('.') && !isOfNode(name))
         .map(packageOf)
-        .filter((vendor) => VENDORS[vendor]?.includes(room) !== true)
+        .filter((vendor) => VENDORS[vendor]?.some((place) => place === room || place === path) !== true)
         .map((vendor) => `${path} imports ${vendor}`),
     )
     expect(strangers).toEqual([])
@@ -104,27 +130,37 @@ describe('the rooms', () => {
 
 describe('the files', () => {
   test(`none is longer than ${FILE_LINES_MAX} lines`, () => {
-    const long = files.filter(({ path, text }) => text.split('\n').length > FILE_LINES_MAX && !LONGER_FILES.includes(path))
-    expect(long.map(({ path }) => path)).toEqual([])
+    const long = files.filter(({ text }) => text.trimEnd().split('\n').length > FILE_LINES_MAX)
+    expect(long.map(pathOf), 'exactly the exceptions').toEqual(LONGER_FILES)
   })
 
   test('none is a drawer', () => {
-    expect(files.filter(({ path }) => /(^|\/)(utils?|helpers?|common|misc|manager|service-utils|types|index)\.ts$/.test(path)).map(({ path }) => path)).toEqual(
-      [],
-    )
+    expect(files.filter(({ path }) => /(^|\/)(utils?|helpers?|common|misc|manager|service-utils|types|index)\.ts$/.test(path)).map(pathOf)).toEqual([])
   })
 
   test('only where a process starts is the environment read', () => {
     const readers = files.filter(({ path, room, text }) => room !== 'test' && /process\.env\b/.test(text) && !SEES_ENVIRONMENT.includes(path))
-    expect(readers.map(({ path }) => path)).toEqual([])
+    expect(readers.map(pathOf)).toEqual([])
   })
 
   test('only programs print; the rest logs', () => {
-    expect(files.filter(({ room, text }) => !PRINTS.includes(room) && /console\.\w+\(/.test(text)).map(({ path }) => path)).toEqual([])
+    expect(files.filter(({ room, text }) => !PRINTS.includes(room) && /console\.\w+\(/.test(text)).map(pathOf)).toEqual([])
+  })
+
+  test('tests wait for a condition, not for the clock', () => {
+    const waits = files.filter(({ path, text }) => /^test\/(?!support\/|architecture)/.test(path) && /\bset(?:Timeout|Interval)\(|timers\/promises/.test(text))
+    expect(waits.map(pathOf), 'exactly the exceptions').toEqual(WAIT_BY_THE_CLOCK)
+  })
+
+  test('every promise is proven by tests of its name', () => {
+    const titles = files.flatMap(({ path, text }) =>
+      path.endsWith('.test.ts') ? [...text.matchAll(/\b(?:test|describe)\S*\(['`"](.*)/g)].map(([title]) => title) : [],
+    )
+    expect(PROMISES_KEPT.filter((promise) => !titles.some((title) => title.includes(`${promise}:`) || title.includes(`${promise} `)))).toEqual([])
   })
 
   test('settings stand in SQL text, where they do not leak into later statements', () => {
-    expect(files.filter(({ room, text }) => room !== 'test' && text.includes('clickhouse_settings')).map(({ path }) => path)).toEqual([])
+    expect(files.filter(({ room, text }) => room !== 'test' && text.includes('clickhouse_settings')).map(pathOf)).toEqual([])
   })
 
   test('query names are in snake case and used once', () => {
@@ -170,10 +206,40 @@ describe('the migrations', async () => {
   })
 })
 
+describe('the documents', () => {
+  const documents = readdirSync(ROOT).filter((name) => name.endsWith('.md'))
+  const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
+
+  test('name only files that exist', () => {
+    const inText = new RegExp(`\\b(?:${Object.keys(ROOMS).join('|')})/[\\w./-]+\\.(?:ts|sql)\\b`, 'g')
+    const named = documents.flatMap((document) => {
+      const links = [...read(document).matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map((match) => match[1] ?? '')
+      const paths = [...read(document).matchAll(inText)].map(([path]) => path)
+      return [...links, ...paths].filter((path) => !path.includes('NNN_') && !existsSync(join(ROOT, path))).map((path) => `${document} names ${path}`)
+    })
+    expect(named).toEqual([])
+  })
+
+  test('list every variable of the configuration', () => {
+    const variables = [...read('cli/config.ts').matchAll(/^ {4}([A-Z][A-Z_]+):/gm)].map((match) => match[1] ?? '')
+    expect(variables.filter((name) => !new RegExp(`^(?:# )?${name}=`, 'm').test(read('.env.example')))).toEqual([])
+    expect(variables.filter((name) => !read('README.md').includes(`| \`${name}\` |`))).toEqual([])
+    expect(variables.length).toBeGreaterThan(8)
+  })
+})
+
 function readSource(path: string): SourceFile {
   const text = readFileSync(join(ROOT, path), 'utf8')
   const imports = [...text.matchAll(/^(?:import|export)\s[^'"]*?from\s+'([^']+)'|^import\s+'([^']+)'|\bimport\('([^']+)'\)/gm)]
   return { path, room: path.split('/')[0] ?? '', text, imports: imports.map((match) => match[1] ?? match[2] ?? match[3] ?? '') }
+}
+
+function pathOf({ path }: SourceFile): string {
+  return path
+}
+
+function isOfNode(name: string): boolean {
+  return name.startsWith('node:')
 }
 
 function mayImport(room: string, target: string): boolean {

@@ -5,10 +5,13 @@ import { NumberToken } from '../../metering/quantity.ts'
 export class DemoClient {
   readonly #url: string
   readonly #adminToken: string
+  readonly #signal: AbortSignal
 
-  constructor(url: string, adminToken: string) {
+  /** After `signal` every call rejects, also those under way. */
+  constructor({ url, adminToken }: { url: string; adminToken: string }, signal: AbortSignal) {
     this.#url = url
     this.#adminToken = adminToken
+    this.#signal = signal
   }
 
   admin(method: string, path: string, body: unknown): Promise<unknown> {
@@ -25,9 +28,12 @@ export class DemoClient {
 
   async #call(method: string, path: string, credentials: Record<string, string>, body: unknown): Promise<unknown> {
     const sent = body === undefined ? {} : { body: JSON.stringify(body) }
-    const response = await fetch(new URL(path, this.#url), { method, headers: { ...credentials, 'content-type': 'application/json' }, ...sent })
+    const headers = { ...credentials, 'content-type': 'application/json' }
+    const response = await fetch(new URL(path, this.#url), { method, headers, signal: this.#signal, ...sent }).catch((cause: unknown) => {
+      throw new Error(`${method} ${path} got no answer (${describeCause(cause)}).`, { cause })
+    })
     const answer = textOfNumbers(parseExactJson(await response.text()))
-    if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${JSON.stringify(answer)}`)
+    if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${messageOf(answer)}`)
     return answer
   }
 }
@@ -35,6 +41,15 @@ export class DemoClient {
 export interface DemoPartner {
   readonly partnerId: string
   readonly secret: string
+}
+
+function messageOf(answer: unknown): string {
+  return typeof answer === 'object' && answer !== null && 'message' in answer ? String(answer.message) : JSON.stringify(answer)
+}
+
+function describeCause(cause: unknown): string {
+  const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause
+  return inner instanceof Error ? inner.message || inner.name : String(inner)
 }
 
 function textOfNumbers(value: unknown): unknown {

@@ -22,6 +22,7 @@ export class Emitter {
   readonly #onProgress: (sent: number) => void
   readonly #underWay = new Set<Promise<void>>()
   #waiting: DemoEvent[] = []
+  #failure: unknown
 
   constructor(client: DemoClient, { ingestKey, onProgress }: { ingestKey: string; onProgress: (sent: number) => void }) {
     this.#client = client
@@ -38,12 +39,23 @@ export class Emitter {
   async flush(): Promise<void> {
     if (this.#waiting.length > 0) await this.#send(this.#waiting.splice(0))
     await Promise.all(this.#underWay)
+    this.#requireNoFailure()
   }
 
   async #send(events: readonly DemoEvent[]): Promise<void> {
-    const sending = this.#deliver(events).finally(() => this.#underWay.delete(sending))
+    // Its failure is kept: while the story is made nobody waits for this promise, and a rejection would end the process.
+    const sending = this.#deliver(events)
+      .catch((error: unknown) => {
+        this.#failure ??= error
+      })
+      .finally(() => this.#underWay.delete(sending))
     this.#underWay.add(sending)
     if (this.#underWay.size >= REQUESTS_AT_ONCE) await Promise.race(this.#underWay)
+    this.#requireNoFailure()
+  }
+
+  #requireNoFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure
   }
 
   async #deliver(events: readonly DemoEvent[]): Promise<void> {

@@ -1,78 +1,95 @@
-import Table from 'cli-table3'
 import { z } from 'zod'
-import { METRIC_NAMES, METRICS, type MetricName } from '../../metering/metrics.ts'
-import type { Emitted } from './emit.ts'
+import type { DemoClient, DemoPartner } from './demo-client.ts'
+import { grouped } from './grouped.ts'
+import { deletedTable, PartnershipAnswer, ProjectAnswer, partnershipTable, projectWeekTable } from './tables.ts'
+import type { DemoProject } from './world.ts'
 
-const Summary = z.record(z.string(), z.string())
-export const PartnershipAnswer = z.object({
-  partnership: z.object({ name: z.string() }),
-  period: z.object({ start: z.string(), end: z.string() }),
-  summary: Summary,
-  as_of: z.string(),
-})
-export const ProjectAnswer = z.object({
-  project: z.object({ id: z.string(), name: z.string(), status: z.string() }),
-  summary: Summary,
-  daily_usage: z.array(Summary),
-})
+const MS_PER_DAY = 86_400_000
+const WEEK_DAYS = 7
 
-const HEADINGS: Record<MetricName, string> = {
-  database_size_bytes: 'database\n^ MB',
-  file_storage_bytes: 'storage\n^ MB',
-  ai_tokens: 'ai\ntokens',
-  mcp_calls: 'mcp\ncalls',
-  egress_bytes: 'egress\nMB',
-  ai_credits: 'ai\ncredits',
-  email_requests: 'emails',
-  function_calls: 'function\ncalls',
-  ec2_compute: 'compute\nseconds',
+interface ReportSubject {
+  readonly url: string
+  readonly partner: DemoPartner
+  readonly projects: readonly DemoProject[]
+  readonly firstDayMs: number
+  readonly nowMs: number
 }
-const IN_MEGABYTES: readonly MetricName[] = ['database_size_bytes', 'file_storage_bytes', 'egress_bytes']
-const PLAIN = { style: { head: [], border: [] }, chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' } }
 
-export function describeEmitted({ sent, accepted, duplicates, rejectedByReason }: Emitted, seconds: number): string[] {
-  const rejected = [...rejectedByReason].map(([reason, count]) => `${count} ${reason}`).join(', ')
+/** What the API now says about the partnership, as the lines of a report. Throws when raw and rollup differ. */
+export async function readReport(client: DemoClient, subject: ReportSubject): Promise<string[]> {
+  const [shown] = subject.projects
+  if (shown === undefined) throw new Error('The demo has no project.')
+  const whole = { path: '/usage', from: dayAt(subject.firstDayMs), to: dayAt(subject.nowMs) }
+  const week = { path: `/${shown.id}/usage`, from: dayAt(subject.nowMs - (WEEK_DAYS - 1) * MS_PER_DAY), to: whole.to }
   return [
-    `${grouped(sent)} events sent over HTTP in ${seconds.toFixed(1)} s (${grouped(Math.round(sent / seconds))} a second, each durable when acknowledged)`,
-    `  ${grouped(accepted)} counted, ${grouped(duplicates)} duplicates told and not counted, rejected: ${rejected === '' ? 'none' : rejected}`,
+    ...(await partnershipLines(client, subject, whole)),
+    ...(await deletedLines(client, subject, whole)),
+    ...(await weekLines(client, subject, week)),
+    ...(await auditLines(client)),
+    'The same numbers by hand (the secret is a throw-away: it goes with the demo)',
+    ...curlLines(subject, whole),
+    ...curlLines(subject, week),
   ]
 }
 
-/** The partnership's bill: every metric, how it was combined, and its exact value. */
-export function partnershipTable({ summary }: z.output<typeof PartnershipAnswer>): string {
-  const table = new Table({ head: ['metric', 'kind', 'unit', 'value'], colAligns: ['left', 'left', 'left', 'right'], ...PLAIN })
-  for (const metric of METRIC_NAMES) {
-    const { partnershipName, kind, unit } = METRICS[metric]
-    table.push([partnershipName, kind === 'peak' ? 'peak ^' : 'cumulative', unit, grouped(summary[partnershipName] ?? 'missing')])
+/** A usage answer to ask for: the path below the partner, and the days. */
+interface Asked {
+  readonly path: string
+  readonly from: string
+  readonly to: string
+}
+
+async function partnershipLines(client: DemoClient, { partner }: ReportSubject, asked: Asked): Promise<string[]> {
+  const answer = PartnershipAnswer.parse(await ask(client, partner, asked))
+  return [
+    `Usage of ${answer.partnership.name}, all projects, ${asked.from} to ${asked.to}`,
+    '(peak ^ is the sum over the projects per day, then the greatest day; cumulative is the sum)',
+    `(complete as of ${answer.as_of})`,
+    partnershipTable(answer),
+    '',
+  ]
+}
+
+async function deletedLines(client: DemoClient, { partner, projects }: ReportSubject, { from, to }: Asked): Promise<string[]> {
+  const answers: z.output<typeof ProjectAnswer>[] = []
+  for (const { id, deletedAfterDay } of projects) {
+    if (deletedAfterDay !== undefined) answers.push(ProjectAnswer.parse(await ask(client, partner, { path: `/${id}/usage`, from, to })))
   }
-  return table.toString()
+  const names = answers.map(({ project }) => project.name).join(', ')
+  return [`Deleted on the way, billed all the same: ${names}`, deletedTable(answers), '']
 }
 
-/** One project's days, and below them the same as a period: peaks are maxima, the rest are sums. */
-export function projectWeekTable({ summary, daily_usage }: z.output<typeof ProjectAnswer>): string {
-  const table = new Table({
-    head: ['day', ...METRIC_NAMES.map((metric) => HEADINGS[metric])],
-    colAligns: ['left', ...METRIC_NAMES.map(() => 'right' as const)],
-    ...PLAIN,
-  })
-  for (const day of daily_usage) table.push([day['usage_date'] ?? 'missing', ...METRIC_NAMES.map((metric) => cell(metric, day[metric]))])
-  table.push(['period', ...METRIC_NAMES.map((metric) => cell(metric, summary[METRICS[metric].projectSummaryName]))])
-  return table.toString()
+async function weekLines(client: DemoClient, { partner }: ReportSubject, asked: Asked): Promise<string[]> {
+  const answer = ProjectAnswer.parse(await ask(client, partner, asked))
+  return [
+    `A week of the project ${answer.project.name} (${answer.project.status}), ${asked.from} to ${asked.to}`,
+    '(^ is a peak: the week has the greatest day; the rest adds up; MB are cut, the API has all digits)',
+    projectWeekTable(answer),
+    '',
+  ]
 }
 
-/** Thousands apart, digits as they are: quantities are text and never pass through a float. */
-export function grouped(value: number | string): string {
-  const [integer = '', fraction] = String(value).split('.')
-  const apart = integer.replace(/\B(?=(\d{3})+$)/g, ',')
-  return fraction === undefined ? apart : `${apart}.${fraction}`
+async function auditLines(client: DemoClient): Promise<string[]> {
+  const { differences, events_recounted, keys_compared } = Audit.parse(await client.admin('POST', '/audits', {}))
+  const summary = `Audit: ${differences.length} differences (${grouped(events_recounted)} raw events recounted, ${grouped(keys_compared)} daily totals compared)`
+  if (differences.length > 0) throw new Error(summary)
+  return [summary, '']
 }
 
-function cell(metric: MetricName, value: string | undefined): string {
-  if (value === undefined) return 'missing'
-  return grouped(IN_MEGABYTES.includes(metric) ? megabytes(value) : value)
+const Audit = z.object({ events_recounted: z.string(), keys_compared: z.string(), differences: z.array(z.unknown()) })
+
+function curlLines({ url, partner }: ReportSubject, { path, from, to }: Asked): string[] {
+  return [
+    `  curl -G -H 'X-Partnership-Secret: ${partner.secret}' \\`,
+    `    -d start_date=${from} -d end_date=${to} \\`,
+    `    ${url}/partnership/v1/${partner.partnerId}${path}`,
+  ]
 }
 
-/** Cut, not rounded, by moving the point. For the eye only: the exact bytes are in the answer. */
-function megabytes(bytes: string): string {
-  return bytes.split('.')[0]?.slice(0, -6) || '0'
+function ask(client: DemoClient, partner: DemoPartner, { path, from, to }: Asked): Promise<unknown> {
+  return client.partner(partner, 'GET', `${path}?start_date=${from}&end_date=${to}`)
+}
+
+function dayAt(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10)
 }

@@ -21,6 +21,10 @@ export interface DemoProject {
 export interface DemoDay {
   readonly day: string
   readonly events: readonly DemoEvent[]
+  /** How many of them are of the day before. */
+  readonly late: number
+  /** What goes wrong on any platform; to be sent when the day's events are counted. */
+  readonly mistakes: readonly DemoEvent[]
   readonly deleted: readonly DemoProject[]
 }
 
@@ -50,35 +54,60 @@ export function* tellStory(
   { firstDayMs, nowMs, eventsWanted }: { firstDayMs: number; nowMs: number; eventsWanted: number },
 ): Generator<DemoDay> {
   const random = seededRandom(SEED + 1)
-  const days = Math.ceil((nowMs - firstDayMs) / MS_PER_DAY)
-  const perSizeAndDay = eventsWanted / (days * projects.reduce((sum, { size }) => sum + size, 0))
+  const days = daysOf(projects, firstDayMs, nowMs)
+  // What a project of size 1 emits on a day of load 1, so that all of them together are about the events wanted.
+  const eventsOfOne = eventsWanted / (1 + DUPLICATE_SHARE) / days.reduce((sum, { load, living }) => sum + load * sizeOf(living), 0)
   let late: DemoEvent[] = []
-  for (let index = 0; index < days; index += 1) {
-    const startMs = firstDayMs + index * MS_PER_DAY
-    const living = projects.filter(({ deletedAfterDay }) => deletedAfterDay === undefined || index <= deletedAfterDay)
-    const fresh = living.flatMap((project) => dayOfProject(project, { startMs, endMs: Math.min(startMs + MS_PER_DAY, nowMs), index, perSizeAndDay, random }))
-    const [onTime, tomorrow] = split(fresh, () => index < days - 1 && random() < LATE_SHARE)
+  for (const day of days) {
+    const isLast = day.index === days.length - 1
+    const fresh = day.living.flatMap((project) => dayOfProject(project, day, { eventsOfOne, random }))
+    const [onTime, tomorrow] = split(fresh, () => !isLast && random() < LATE_SHARE)
     const again = onTime.filter(() => random() < DUPLICATE_SHARE)
-    const events = [...late, ...onTime, ...again, ...(index === days - 1 ? mistakes(projects, onTime, startMs) : [])]
+    yield {
+      day: new Date(day.startMs).toISOString().slice(0, 10),
+      events: [...late, ...onTime, ...again],
+      late: late.length,
+      mistakes: isLast ? makeMistakes(onTime, day.startMs) : [],
+      deleted: projects.filter(({ deletedAfterDay }) => deletedAfterDay === day.index),
+    }
     late = tomorrow
-    yield { day: new Date(startMs).toISOString().slice(0, 10), events, deleted: projects.filter(({ deletedAfterDay }) => deletedAfterDay === index) }
   }
 }
 
-interface DayOptions {
+interface DayPlan {
+  readonly index: number
   readonly startMs: number
   readonly endMs: number
-  readonly index: number
-  readonly perSizeAndDay: number
+  /** How busy the day is: less at the week's end, and today only up to now. */
+  readonly load: number
+  readonly living: readonly DemoProject[]
+}
+
+interface DayOptions {
+  readonly eventsOfOne: number
   readonly random: () => number
 }
 
-function dayOfProject({ id, size }: DemoProject, { startMs, endMs, index, perSizeAndDay, random }: DayOptions): DemoEvent[] {
-  const weekday = new Date(startMs).getUTCDay()
-  const busy = weekday === 0 || weekday === 6 ? 0.45 : 1.2
-  const count = Math.max(1, Math.round(perSizeAndDay * busy * size))
+function daysOf(projects: readonly DemoProject[], firstDayMs: number, nowMs: number): DayPlan[] {
+  return Array.from({ length: Math.ceil((nowMs - firstDayMs) / MS_PER_DAY) }, (_, index) => {
+    const startMs = firstDayMs + index * MS_PER_DAY
+    const endMs = Math.min(startMs + MS_PER_DAY, nowMs)
+    const weekday = new Date(startMs).getUTCDay()
+    const load = (weekday === 0 || weekday === 6 ? 0.45 : 1.2) * ((endMs - startMs) / MS_PER_DAY)
+    const living = projects.filter(({ deletedAfterDay }) => deletedAfterDay === undefined || index <= deletedAfterDay)
+    return { index, startMs, endMs, load, living }
+  })
+}
+
+function sizeOf(projects: readonly DemoProject[]): number {
+  return projects.reduce((sum, { size }) => sum + size, 0)
+}
+
+function dayOfProject({ id, size }: DemoProject, { index, startMs, endMs, load }: DayPlan, { eventsOfOne, random }: DayOptions): DemoEvent[] {
+  const count = Math.max(1, Math.round(eventsOfOne * load * size))
   return Array.from({ length: count }, (_, number) => {
-    const [metric, value] = sample(SHARES[number % SHARES.length] ?? 'ai_tokens', { size, index, random })
+    // Every day begins with another metric, or a small world would never get to the later ones.
+    const [metric, value] = sample(SHARES[(number + index) % SHARES.length] ?? 'ai_tokens', { size, index, random })
     const timestamp = new Date(startMs + Math.floor(random() * Math.max(1, endMs - startMs))).toISOString()
     return { event_id: `${metric}-${index}-${number}`, project_id: id, metric, value, timestamp }
   })
@@ -115,15 +144,16 @@ function sample(metric: MetricName, { size, index, random }: { size: number; ind
   return [metric, values[metric]()]
 }
 
-/** What goes wrong on any platform: a wrong metric, a wrong value, a clock ahead, and an id used for another amount. */
-function mistakes(projects: readonly DemoProject[], events: readonly DemoEvent[], dayMs: number): DemoEvent[] {
-  const [project] = projects
+/** A wrong metric, wrong values, a wrong and a too early clock, and an id used for another amount. */
+function makeMistakes(events: readonly DemoEvent[], dayMs: number): DemoEvent[] {
   const [first] = events
-  if (project === undefined || first === undefined) return []
-  const base = { project_id: project.id, metric: 'ai_tokens', value: 1, timestamp: new Date(dayMs).toISOString() }
+  if (first === undefined) return []
+  const base = { project_id: first.project_id, metric: 'ai_tokens', value: 1, timestamp: new Date(dayMs).toISOString() }
   return [
     { ...base, event_id: 'bad-metric', metric: 'ai_token' },
     { ...base, event_id: 'bad-value', value: -5 },
+    { ...base, event_id: 'bad-decimal', value: '12,5' },
+    { ...base, event_id: 'bad-timestamp', timestamp: 'yesterday' },
     { ...base, event_id: 'bad-clock', timestamp: new Date(dayMs + 9 * MS_PER_DAY).toISOString() },
     { ...first, value: 123_456_789 },
   ]

@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => tested.stop())
 
 test('0 differences, exit code 0, as text and as JSON', async () => {
-  expect(await runMeterline(['audit'], environment)).toMatchObject({ code: 0, stdout: '0 differences (1 events recounted, 1 project days compared)\n' })
+  expect(await runMeterline(['audit'], environment)).toMatchObject({ code: 0, stdout: '0 differences (1 events recounted, 1 daily totals compared)\n' })
   const { code, stdout } = await runMeterline(['--json', 'audit', '--from', '2026-03-01', '--to', '2026-03-31', '--project', 'p'], environment)
   expect([code, JSON.parse(stdout)]).toEqual([0, { events_recounted: 1, keys_compared: 1, truncated: false, differences: [] }])
 })

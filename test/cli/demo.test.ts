@@ -1,50 +1,121 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
+import type { Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
-import { expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { DemoClient } from '../../cli/demo/demo-client.ts'
+import { emitStory } from '../../cli/demo/emit-story.ts'
+import { makeProjects } from '../../cli/demo/world.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 
 const DEMO = fileURLToPath(new URL('../../cli/demo.ts', import.meta.url))
+const COLUMNS_MAX = 101
 
-test('the demo tells its story, proves its numbers and leaves nothing behind', async () => {
-  const { code, stdout, left } = await runDemo(['--exit', '--events', '5000'])
-  expect(stdout).toContain('Audit: 0 differences')
-  expect(stdout).toMatch(/counted, \d+ duplicates told .* 1 conflict/)
-  expect(stdout).toContain('billed all the same: cobalt-shop, harbor-chat, meadow-notes')
-  expect(stdout).toMatch(/│ database_bytes *│ peak \^ *│ byte *│ *[\d,]+ │/)
-  expect(stdout).toMatch(/curl -H 'X-Partnership-Secret: mls_/)
-  expect(code).toBe(0)
-  expect(left).toEqual([])
+describe.concurrent('the process', () => {
+  test('the demo tells its story, proves its numbers and leaves nothing behind', async ({ onTestFinished }) => {
+    const demo = startDemo(['--exit', '--events', '5000'], onTestFinished)
+    expect(await demo.ended()).toEqual({ code: 0, left: [] })
+    expect(demo.stdout()).toContain('Audit: 0 differences')
+    expect(demo.stdout()).toContain('1 unknown_metric, 2 invalid_value, 1 invalid_timestamp, 1 timestamp_in_future, 1 conflict')
+    expect(demo.stdout()).toContain('billed all the same: cobalt-shop, harbor-chat, meadow-notes')
+    expect(demo.stdout()).toMatch(/│ cobalt-shop *│ deleted *│/)
+    expect(demo.stdout()).toMatch(/│ database_bytes *│ peak \^ *│ byte *│ *[1-9][\d,]+ │/)
+    expect(
+      Math.max(
+        ...demo
+          .stdout()
+          .split('\n')
+          .map(({ length }) => length),
+      ),
+    ).toBeLessThanOrEqual(COLUMNS_MAX)
+    const [sent, accepted, late, duplicates, rejected] = outcomes(demo.stdout())
+    expect(sent).toBe((accepted ?? 0) + (duplicates ?? 0) + (rejected ?? 0))
+    expect(late).toBeGreaterThan(0)
+  })
+
+  test('while it serves, the curl that it prints gives the numbers of its table; Ctrl-C ends it', async ({ onTestFinished }) => {
+    const demo = startDemo(['--events', '1000'], onTestFinished)
+    await vi.waitUntil(() => demo.stdout().includes('until Ctrl-C'), { timeout: 30_000 })
+    const curl = /-H 'X-Partnership-Secret: (\S+)' \\\n +-d (\S+) -d (\S+) \\\n +(\S+)/.exec(demo.stdout())
+    const [, secret = '', from, to, url] = curl ?? []
+    const answer = await (await fetch(`${url}?${from}&${to}`, { headers: { 'X-Partnership-Secret': secret } })).text()
+    const shown = /│ ai_credits *│ cumulative *│ credit *│ *([\d,.]+) │/.exec(demo.stdout())?.[1]?.replaceAll(',', '')
+    expect(answer).toContain(`"ai_credits":${shown},`)
+    demo.child.kill('SIGINT')
+    expect(await demo.ended()).toEqual({ code: 0, left: [] })
+  })
+
+  test('Ctrl-C in the middle of the story ends it in good order', async ({ onTestFinished }) => {
+    const demo = startDemo(['--events', '200000'], onTestFinished)
+    await vi.waitUntil(() => demo.stdout().includes('emitting'), { timeout: 30_000 })
+    demo.child.kill('SIGINT')
+    expect(await demo.ended()).toEqual({ code: 0, left: [] })
+  })
+
+  test('a reader of the output that leaves ends it in good order', async ({ onTestFinished }) => {
+    const demo = startDemo(['--events', '1000'], onTestFinished)
+    await once(demo.child.stdout, 'data')
+    demo.child.stdout.destroy()
+    expect(await demo.ended()).toEqual({ code: 0, left: [] })
+  })
+
+  test('an argument that it does not know is an error of one line that says what is allowed', async ({ onTestFinished }) => {
+    const demos = [['--quick'], ['quick'], ['--events=5']].map((args) => startDemo(args, onTestFinished))
+    for (const demo of demos) {
+      expect(await demo.ended()).toEqual({ code: 1, left: [] })
+      expect(demo.stderr()).toMatch(/^error: .*(?:quick'|"5")[^\n]*Allowed are --exit .* --events .*\n$/)
+    }
+  })
 })
 
-test('Ctrl-C in the middle of the story ends it in good order', async () => {
-  const { code, left } = await runDemo(['--events', '200000'], 'SIGINT')
-  expect(code).toBe(0)
-  expect(left).toEqual([])
+test('a story that breaks off stops its bar: the timer of one that goes on would keep the process alive for ever', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => {
+    vi.useRealTimers()
+  })
+  const client = new DemoClient({ url: 'http://127.0.0.1', adminToken: '' }, AbortSignal.abort())
+  const cast = { partner: { partnerId: '', secret: '' }, ingestKey: '', projects: makeProjects(['one'], 1) }
+  const story = emitStory(client, cast, { firstDayMs: 0, nowMs: 1, events: 100 }, terminal())
+  expect(vi.getTimerCount(), 'the bar runs').toBe(1)
+  await expect(story).rejects.toThrow('got no answer')
+  expect(vi.getTimerCount()).toBe(0)
 })
 
-test('an argument that it does not know is an error that names it', async () => {
-  const { code, stderr } = await runDemo(['--quick'])
-  expect(code).toBe(1)
-  expect(stderr).toContain("'--quick'")
-})
+/** As much of a terminal as the bar asks for. */
+function terminal(): Writable {
+  return Object.assign(Object.create(process.stderr), { isTTY: true, columns: 100, write: () => true, cursorTo: () => true, clearLine: () => true })
+}
 
-async function runDemo(args: readonly string[], signalAfterFirstLine?: NodeJS.Signals) {
+function outcomes(stdout: string): number[] {
+  return [...stdout.matchAll(/^ +([\d,]+) (?:events sent|accepted|of them late|duplicates|rejected)/gm)].map((match) =>
+    Number((match[1] ?? '').replaceAll(',', '')),
+  )
+}
+
+function startDemo(args: readonly string[], whenFinished: typeof onTestFinished) {
   const temporary = makeTemporaryDirectory()
   const { PATH = '', HOME = '' } = process.env
   const child = spawn(process.execPath, ['--import', 'tsx', DEMO, ...args], { env: { PATH, HOME, PORT: '0', TMPDIR: temporary.path } })
+  const closed = once(child, 'close')
+  whenFinished(() => killIfRunning(child))
   let stdout = ''
   let stderr = ''
   child.stdout.on('data', (chunk) => {
-    if (stdout === '' && signalAfterFirstLine !== undefined) child.kill(signalAfterFirstLine)
     stdout += String(chunk)
   })
   child.stderr.on('data', (chunk) => {
     stderr += String(chunk)
   })
-  await once(child, 'close')
-  const left = readdirSync(temporary.path).filter((name) => name.startsWith('meterline-'))
-  temporary.remove()
-  return { code: child.exitCode, stdout, stderr, left }
+  const ended = async () => {
+    await closed
+    const left = readdirSync(temporary.path).filter((name) => name.startsWith('meterline-'))
+    temporary.remove()
+    return { code: child.exitCode, left }
+  }
+  return { child, stdout: () => stdout, stderr: () => stderr, ended }
+}
+
+function killIfRunning(child: ChildProcess): void {
+  if (child.exitCode === null) child.kill('SIGKILL')
 }

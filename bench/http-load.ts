@@ -1,0 +1,61 @@
+import { Agent, type IncomingMessage, request } from 'node:http'
+
+export interface Answered {
+  readonly seconds: number
+  readonly body: Buffer
+}
+
+export interface Request {
+  readonly method: 'GET' | 'POST'
+  readonly url: URL
+  readonly headers: Record<string, string>
+  readonly body?: Buffer
+}
+
+export interface Load {
+  readonly connections: number
+  /** No request is begun after this time; those under way are waited for. */
+  readonly secondsMax: number
+  readonly requests: readonly Request[]
+}
+
+export interface LoadResult {
+  /** From the first request to the last answer. */
+  readonly seconds: number
+  readonly answers: readonly Answered[]
+}
+
+/** A closed loop: each connection sends its next request when the last one is answered. Throws unless every answer is 200. */
+export async function runLoad({ connections, secondsMax, requests }: Load): Promise<LoadResult> {
+  const agent = new Agent({ keepAlive: true, maxSockets: connections })
+  const answers: Answered[] = []
+  const waiting = requests.values()
+  const started = performance.now()
+  const connection = async () => {
+    for (const next of waiting) {
+      answers.push(await send(agent, next))
+      if (performance.now() - started > secondsMax * 1000) return
+    }
+  }
+  try {
+    await Promise.all(Array.from({ length: connections }, connection))
+    return { seconds: (performance.now() - started) / 1000, answers }
+  } finally {
+    agent.destroy()
+  }
+}
+
+async function send(agent: Agent, { method, url, headers, body }: Request): Promise<Answered> {
+  const started = performance.now()
+  const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+    const length = body === undefined ? {} : { 'content-length': body.length }
+    const sent = request(url, { agent, method, headers: { ...headers, ...length } }, resolve)
+    sent.once('error', reject)
+    sent.end(body)
+  })
+  const pieces: Buffer[] = []
+  for await (const piece of answer) pieces.push(piece as Buffer)
+  const answered = { seconds: (performance.now() - started) / 1000, body: Buffer.concat(pieces) }
+  if (answer.statusCode !== 200) throw new Error(`${method} ${url.pathname} was answered ${answer.statusCode}: ${answered.body.toString('utf8')}`)
+  return answered
+}

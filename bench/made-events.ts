@@ -1,0 +1,44 @@
+import { METRIC_NAMES, type MetricName } from '../metering/metrics.ts'
+
+/** Event number n, the same in every process: what HTTP sends is what the yardstick inserts. */
+export interface MadeEvent {
+  readonly event_id: string
+  readonly project_id: string
+  readonly metric: MetricName
+  readonly value: string
+  readonly timestamp: string
+}
+
+export function makeEvent(number: number): MadeEvent {
+  const [a, b] = [mix(number, 0x9e3779b9), mix(number, 0x85ebca6b)]
+  return {
+    event_id: `${hex(a)}${hex(b)}${hex(mix(number, 0x2545f491))}${hex(number)}`,
+    project_id: `prj_${String(b % PROJECTS).padStart(5, '0')}`,
+    metric: METRIC_NAMES[a % METRIC_NAMES.length] ?? 'ai_tokens',
+    value: a % 2 === 0 ? String(b % 1_000_000) : `${b % 10_000}.${1 + (a % 9)}`,
+    timestamp: new Date(FIRST_MS + (number % SPAN_MS)).toISOString(),
+  }
+}
+
+/** A request of `count` events from number `first` on. */
+export function makeNdjson(first: number, count: number): Buffer {
+  const lines: string[] = []
+  for (let number = first; number < first + count; number += 1) lines.push(JSON.stringify(makeEvent(number)))
+  return Buffer.from(`${lines.join('\n')}\n`, 'utf8')
+}
+
+const PROJECTS = 10_000
+/** One hour of one day, as events arrive that are sent when they happen. */
+const FIRST_MS = Date.UTC(2026, 0, 15, 12)
+const SPAN_MS = 3_600_000
+
+/** Spreads neighbouring numbers, as random ids are spread. */
+function mix(number: number, salt: number): number {
+  let mixed = Math.imul(number ^ salt, 0xcc9e2d51)
+  mixed = Math.imul(mixed ^ (mixed >>> 15), 0x1b873593)
+  return (mixed ^ (mixed >>> 13)) >>> 0
+}
+
+function hex(word: number): string {
+  return word.toString(16).padStart(8, '0')
+}

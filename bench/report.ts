@@ -1,0 +1,51 @@
+import { availableParallelism, cpus, totalmem } from 'node:os'
+import type { Closers } from '../cli/closers.ts'
+
+export type Measurement = (run: Run) => Promise<Report>
+
+export interface Run {
+  /** What was opened for the measurement, closed when it ends however it ends. */
+  readonly closers: Closers
+  readonly progress: (step: string) => void
+}
+
+export interface Report {
+  readonly name: string
+  /** What must be known to read the figures. */
+  readonly notes: readonly string[]
+  readonly tables: readonly Table[]
+  /** The same figures for programs. Ratios are named `ratio_…`; every other name ends in its unit. */
+  readonly figures: Readonly<Record<string, number>>
+}
+
+export interface Table {
+  readonly title: string
+  /** Ratios stand first: a machine's absolute figures say little about another machine. */
+  readonly columns: readonly string[]
+  readonly rows: readonly (readonly string[])[]
+}
+
+/** Prints Markdown, ready to be pasted, or one JSON object. */
+export function printReport({ name, notes, tables, figures }: Report, json: boolean): void {
+  if (json) {
+    const rounded = Object.entries(figures).map(([key, value]) => [key, Number(value.toPrecision(4))])
+    process.stdout.write(`${JSON.stringify({ measurement: name, machine: machine(), ...Object.fromEntries(rounded) })}\n`)
+    return
+  }
+  const head = [`Machine: ${machine()}.`, ...notes].map((line) => `- ${line}`)
+  process.stdout.write(`${[`## npm run bench -- ${name}`, head.join('\n'), ...tables.map(markdown)].join('\n\n')}\n`)
+}
+
+export function mebibytes(bytes: number): string {
+  return (bytes / 1024 ** 2).toFixed(0)
+}
+
+function machine(): string {
+  return `${availableParallelism()} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), ${Math.round(totalmem() / 1024 ** 3)} GiB, Node ${process.versions.node}`
+}
+
+function markdown({ title, columns, rows }: Table): string {
+  const widths = columns.map((column, index) => Math.max(column.length, ...rows.map((row) => row[index]?.length ?? 0)))
+  const line = (cells: readonly string[]) => `| ${cells.map((cell, index) => cell.padStart(widths[index] ?? 0)).join(' | ')} |`
+  return [`### ${title}`, '', line(columns), line(widths.map((width) => `${'-'.repeat(width - 1)}:`)), ...rows.map(line)].join('\n')
+}

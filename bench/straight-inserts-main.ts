@@ -1,0 +1,55 @@
+import { HTTP_LOG } from '../ingest/http-log.ts'
+import { type ClickHouse, type Insert, openClickHouse } from '../sql/clickhouse.ts'
+import { type Ownership, takeLog } from '../sql/fence.ts'
+import { migrate } from '../sql/migrate.ts'
+import { row } from '../sql/tab-separated.ts'
+import { makeEvent } from './made-events.ts'
+
+export interface StraightTurn {
+  readonly firstEvent: number
+  readonly eventsMax: number
+  readonly rowsPerInsert: number
+  /** No insert is begun after this time. */
+  readonly secondsMax: number
+}
+
+export interface StraightTurnDone {
+  readonly rows: number
+  readonly seconds: number
+  readonly rssBytes: number
+}
+
+/** Run as a process by straight-inserts.ts; ends when that one lets go. */
+const [directory = ''] = process.argv.slice(2)
+const clickhouse = await openClickHouse({ engine: 'embedded', directory })
+await migrate(clickhouse)
+const taken = await takeLog(clickhouse, HTTP_LOG)
+if (taken.status !== 'taken') throw new Error('The log of a new directory has an owner.')
+process.on('message', async (turn: StraightTurn) => process.send?.(await insertStraight(clickhouse, taken.ownership, turn)))
+process.once('disconnect', () => clickhouse.close())
+process.send?.('ready')
+
+async function insertStraight({ ingest }: ClickHouse, ownership: Ownership, turn: StraightTurn): Promise<StraightTurnDone> {
+  const inserts: Insert[] = []
+  for (let first = 0; first < turn.eventsMax; first += turn.rowsPerInsert) inserts.push(insertOf(ownership, turn.firstEvent + first, turn.rowsPerInsert))
+  const started = performance.now()
+  let rows = 0
+  for (const insert of inserts) {
+    await ingest.insert(insert)
+    rows += turn.rowsPerInsert
+    if (performance.now() - started > turn.secondsMax * 1000) break
+  }
+  return { rows, seconds: (performance.now() - started) / 1000, rssBytes: process.memoryUsage.rss() }
+}
+
+const COLUMNS = ['project_id', 'event_id', 'metric', 'timestamp_ms', 'value', 'received_ms', 'offset', 'log', 'epoch', 'owner']
+
+function insertOf({ log, epoch, owner }: Ownership, firstEvent: number, rows: number): Insert {
+  const receivedMs = Date.now()
+  let text = ''
+  for (let number = firstEvent; number < firstEvent + rows; number += 1) {
+    const { project_id, event_id, metric, timestamp, value } = makeEvent(number)
+    text += row([project_id, event_id, metric, Date.parse(timestamp), value, receivedMs, number, log, epoch, owner])
+  }
+  return { table: 'usage_events_inbox_v1', columns: COLUMNS, text }
+}

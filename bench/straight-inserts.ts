@@ -1,0 +1,33 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import type { Closers } from '../cli/closers.ts'
+import type { StraightTurn, StraightTurnDone } from './straight-inserts-main.ts'
+import { makeTemporaryDirectory } from './temporary-directory.ts'
+
+export interface StraightInserts {
+  /** Inserts rows of the same events into the same tables, one insert after another. */
+  turn(turn: StraightTurn): Promise<StraightTurnDone>
+}
+
+/** The yardstick: a process and a directory of its own with the same engine, tables and settings, and nothing in front. */
+export async function startStraightInserts(closers: Closers): Promise<StraightInserts> {
+  const child = fork(MAIN, [makeTemporaryDirectory(closers)])
+  const exited = once(child, 'exit')
+  const failed = exited.then(([code]) => Promise.reject(new Error(`The straight inserts ended with code ${code}.`)))
+  failed.catch(() => {})
+  closers.add(async () => {
+    if (child.connected) child.disconnect()
+    await exited
+  })
+  await Promise.race([once(child, 'message'), failed])
+  return {
+    turn: async (turn) => {
+      child.send(turn)
+      const [done] = await Promise.race([once(child, 'message'), failed])
+      return done as StraightTurnDone
+    },
+  }
+}
+
+const MAIN = fileURLToPath(new URL('./straight-inserts-main.ts', import.meta.url))

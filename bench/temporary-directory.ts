@@ -1,0 +1,11 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Closers } from '../cli/closers.ts'
+
+/** A directory that is gone when the measurement ends. */
+export function makeTemporaryDirectory(closers: Closers): string {
+  const path = mkdtempSync(join(tmpdir(), 'meterline-bench-'))
+  closers.add(async () => rmSync(path, { recursive: true, force: true }))
+  return path
+}

@@ -1,0 +1,44 @@
+import type { Writable } from 'node:stream'
+import type { DemoClient } from './demo-client.ts'
+import { type Emitted, Emitter } from './emit.ts'
+import { Progress } from './progress.ts'
+import type { Cast } from './set-up.ts'
+import { tellStory } from './world.ts'
+
+interface StorySpan {
+  readonly firstDayMs: number
+  readonly nowMs: number
+  readonly events: number
+}
+
+export interface StoryTold {
+  readonly emitted: Emitted
+  readonly late: number
+  readonly seconds: number
+}
+
+/** Sends the story's events day by day and deletes its projects where it says so. */
+export async function emitStory(client: DemoClient, { partner, ingestKey, projects }: Cast, span: StorySpan, stream: Writable): Promise<StoryTold> {
+  const progress = new Progress(stream)
+  let today = new Date(span.firstDayMs).toISOString().slice(0, 10)
+  let late = 0
+  const emitter = new Emitter(client, { ingestKey, onProgress: (sent) => progress.update(sent, today) })
+  const startedMs = performance.now()
+  progress.start(span.events, today)
+  try {
+    for (const { day, events, late: lateOfDay, mistakes, deleted } of tellStory(projects, { ...span, eventsWanted: span.events })) {
+      today = day
+      late += lateOfDay
+      await emitter.emit(events)
+      // A conflict is one only when the first of the two is counted, and a deletion comes after the day it ends.
+      if (mistakes.length > 0 || deleted.length > 0) await emitter.flush()
+      await emitter.emit(mistakes)
+      for (const { id } of deleted) await client.partner(partner, 'DELETE', `/${id}`)
+    }
+    await emitter.flush()
+    progress.finish(emitter.emitted.sent)
+    return { emitted: emitter.emitted, late, seconds: (performance.now() - startedMs) / 1000 }
+  } finally {
+    progress.stop()
+  }
+}

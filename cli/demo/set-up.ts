@@ -1,0 +1,36 @@
+import { z } from 'zod'
+import type { DemoClient, DemoPartner } from './demo-client.ts'
+import { DEMO_NAMES, type DemoProject, makeProjects } from './world.ts'
+
+export const PARTNER_NAME = 'Northwind Apps'
+const PROJECTS_OF_PLATFORM = 20
+/** Deletions fall into the past month, however far the current one is. */
+const DELETION_DAYS = 30
+
+export interface Cast {
+  readonly partner: DemoPartner
+  readonly ingestKey: string
+  readonly projects: readonly DemoProject[]
+}
+
+/** The partner, the platform's key, and the projects: half of them the platform has already and registers; half the partner makes. */
+export async function setUp(client: DemoClient): Promise<Cast> {
+  const created = Created.parse(await client.admin('POST', '/partners', { name: PARTNER_NAME }))
+  const partner: DemoPartner = { partnerId: created.partner.id, secret: created.secret }
+  const { key } = Key.parse(await client.admin('POST', '/ingest-keys', { name: 'demo platform' }))
+  const ids: string[] = []
+  for (const [index, name] of DEMO_NAMES.entries()) {
+    if (index < PROJECTS_OF_PLATFORM) {
+      await client.admin('PUT', `/projects/${name}`, { partner_id: partner.partnerId, name, region: 'eu-west' })
+      ids.push(name)
+    } else {
+      const { project } = Synced.parse(await client.partner(partner, 'POST', '/sync-embedded-project', { project_name: name }))
+      ids.push(project.id)
+    }
+  }
+  return { partner, ingestKey: key, projects: makeProjects(ids, DELETION_DAYS) }
+}
+
+const Created = z.object({ partner: z.object({ id: z.string() }), secret: z.string() })
+const Key = z.object({ key: z.string() })
+const Synced = z.object({ project: z.object({ id: z.string() }) })
