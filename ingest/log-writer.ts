@@ -24,16 +24,19 @@ export interface Batch {
  * writes nothing and leaves the position. Returns whether anything was written. Throws StoreError.
  */
 export async function writeBatch(lane: Lane, ownership: Ownership, batch: Batch): Promise<boolean> {
-  const rows = rowsText(ownership, batch)
-  const rejected = rejectedText(ownership, batch)
-  if (rows === '' && rejected === '') return false
-  const tag = tagOfLog(ownership.log)
-  await lane.insert({
+  if (!batch.verdicts.some(({ status }) => status === 'counted' || status === 'refused')) return false
+  const { log, epoch, owner } = ownership
+  const tag = tagOfLog(log)
+  const positioned = lane.insert({
     table: 'log_positions_inbox_v1',
     columns: POSITION_COLUMNS,
-    text: row([ownership.log, ownership.epoch, ownership.owner, batch.first, batch.through]),
+    text: row([log, epoch, owner, batch.first, batch.through]),
     tag,
   })
+  // Written out while the position is on its way; sent only when it has been acknowledged.
+  const rows = rowsText(ownership, batch)
+  const rejected = rejectedText(ownership, batch)
+  await positioned
   if (rows !== '') await lane.insert({ table: 'usage_events_inbox_v1', columns: ROW_COLUMNS, text: rows, tag })
   if (rejected !== '') await lane.insert({ table: 'rejected_events_inbox_v1', columns: REJECTED_COLUMNS, text: rejected, tag })
   return true
