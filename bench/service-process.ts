@@ -16,7 +16,8 @@ export interface ServiceProcess {
 /** Starts Meterline as it runs in production: a process of its own, the embedded engine, fsync on; without request limits. */
 export async function startServiceProcess(dataDir: string, closers: Closers): Promise<ServiceProcess> {
   const environment = { DATA_DIR: dataDir, PORT: '0', LOG_LEVEL: 'info', RATE_LIMIT_PER_MINUTE: '0', EVENT_REQUESTS_PER_MINUTE: '0' }
-  const child = spawn(process.execPath, [LAUNCHER, 'start'], { env: environment, stdio: ['ignore', 'pipe', 'inherit'] })
+  // The flag as it stands in the launcher's first line and in `npm start`.
+  const child = spawn(process.execPath, ['--max-semi-space-size=64', LAUNCHER, 'start'], { env: environment, stdio: ['ignore', 'pipe', 'inherit'] })
   const exited = once(child, 'exit')
   const stop = async () => {
     child.kill('SIGTERM')
