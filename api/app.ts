@@ -1,12 +1,14 @@
+import { isUtf8 } from 'node:buffer'
 import { randomUUID } from 'node:crypto'
 import helmet from '@fastify/helmet'
 import rateLimit from '@fastify/rate-limit'
 import underPressure from '@fastify/under-pressure'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, LogController } from 'fastify'
 import { validatorCompiler } from 'fastify-type-provider-zod'
+import { answerUnreadable } from './answer-unreadable.ts'
 import type { ApiContext } from './context.ts'
 import { describeApi } from './describe.ts'
-import { ApiError, toApiError } from './errors.ts'
+import { ApiError, errorBody, toApiError } from './errors.ts'
 import { exactSerializer } from './exact-serializer.ts'
 import { httpMetrics } from './http-metrics.ts'
 import { limitKeyOf, perMinute } from './limits.ts'
@@ -31,6 +33,8 @@ export async function buildApp(context: ApiContext): Promise<FastifyInstance> {
     routerOptions: { maxParamLength: PATH_PARAMETER_CHARACTERS_MAX },
     // What no route could take, such as a path that cannot be read, does not reach the error handler.
     frameworkErrors: answerError,
+    clientErrorHandler: answerUnreadable,
+    return503OnClosing: false,
   })
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(exactSerializer)
@@ -62,17 +66,24 @@ export async function buildApp(context: ApiContext): Promise<FastifyInstance> {
 function emptyJsonIsAnEmptyObject(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error')
   app.removeContentTypeParser('application/json')
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
-    if (body === '') done(null, {})
-    else parse(request, body as string, done)
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    if (body.length === 0) done(null, {})
+    else if (isUtf8(body as Buffer)) parse(request, body.toString('utf8'), done)
+    else done(new ApiError('BODY_NOT_JSON'))
   })
 }
 
-/** A request that began before the stop is answered, and its connection must end with it: kept alive, it would hold the stop up for a minute. */
+/**
+ * A request that began before the stop is answered, one that comes after is told so; and its connection must end with it:
+ * kept alive, it would hold the stop up for a minute.
+ */
 function endConnectionsWhenClosing(app: FastifyInstance): void {
   let closing = false
   app.addHook('preClose', async () => {
     closing = true
+  })
+  app.addHook('onRequest', async () => {
+    if (closing) throw new ApiError('STOPPING')
   })
   app.addHook('onSend', async (_request, reply) => {
     if (closing) reply.header('connection', 'close')
@@ -91,7 +102,7 @@ function answerError(thrown: unknown, request: FastifyRequest, reply: FastifyRep
   if (error.status >= 500) request.log.error({ err: thrown, code: error.code, requestId: request.id }, 'request failed')
   if (error.status === 503) reply.header('retry-after', '1')
   if (error.status === 401) reply.header('www-authenticate', 'Bearer')
-  const body = { success: false, message: error.message, code: error.code, request_id: request.id }
+  const body = errorBody(error, request.id)
   // Serialized here: a route's own answer shapes are for its answers.
   reply.code(error.status).header('x-request-id', request.id).type('application/json; charset=utf-8').serializer(JSON.stringify).send(body)
 }

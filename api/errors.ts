@@ -20,6 +20,7 @@ export const API_ERRORS = {
   INTERNAL: { status: 500, message: 'An error of ours. Quote the request_id when you report it.' },
   EVENTS_UNAVAILABLE: { status: 503, message: 'Events cannot be stored right now. Send all of them again later; nothing counts twice.' },
   STORE_UNAVAILABLE: { status: 503, message: 'The store cannot be read or changed right now; no total is given and nothing was promised. Try again later.' },
+  STOPPING: { status: 503, message: 'The service is stopping; nothing of this request was done. Try again later.' },
   OVERLOADED: { status: 503, message: 'The service is busy. Try again later.' },
 } as const satisfies Record<string, { status: number; message: string }>
 
@@ -35,6 +36,11 @@ export class ApiError extends Error {
     this.code = code
     this.status = API_ERRORS[code].status
   }
+}
+
+/** The one shape of an error, whatever went wrong. */
+export function errorBody({ message, code }: ApiError, requestId: string) {
+  return { success: false, message, code, request_id: requestId }
 }
 
 /** Total: every thrown thing becomes one row of the table. What is not foreseen is INTERNAL and says nothing else. */
@@ -78,5 +84,7 @@ function describeValidation(error: Error): string {
   const { validation, validationContext } = error as { validation?: { instancePath: string; message?: string }[]; validationContext?: string }
   if (validation === undefined || validation.length === 0) return error.message
   const where = validationContext === 'querystring' ? 'query' : (validationContext ?? 'request')
-  return validation.map(({ instancePath, message }) => `${where}${instancePath.replaceAll('/', '.')}: ${message ?? 'invalid'}`).join('; ')
+  return validation
+    .map(({ instancePath, message }) => `${where}${instancePath === '/' ? '' : instancePath.replaceAll('/', '.')}: ${message ?? 'invalid'}`)
+    .join('; ')
 }

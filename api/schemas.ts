@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { isPlainText } from '../metering/event.ts'
 import { METRIC_NAMES, METRICS, type MetricName } from '../metering/metrics.ts'
 import { NumberToken } from '../metering/quantity.ts'
 import { INSTANCE_TYPES, PROJECT_STATUSES, REGIONS } from '../registry/projects.ts'
@@ -6,7 +7,7 @@ import { INSTANCE_TYPES, PROJECT_STATUSES, REGIONS } from '../registry/projects.
 /** Shapes that more than one route uses. The schemas are the only source: type, validation, answer check and OpenAPI. */
 
 /** Leaves as a plain JSON number with all its digits. */
-export const ExactNumber = z
+const ExactNumber = z
   .custom<NumberToken>((value) => value instanceof NumberToken)
   .meta({ type: 'number', description: 'Exact decimal, up to 9 fraction digits; may exceed 2^53.' })
 
@@ -20,7 +21,7 @@ export const PeriodQuery = z.strictObject({
 
 export const PeriodAnswer = z.object({ start: Instant, end: Instant })
 
-export const Name = z.string().trim().min(1).max(128)
+export const Name = z.string().trim().min(1).max(128).refine(isPlainText, 'must not contain control characters')
 export const Region = z.enum(REGIONS)
 export const InstanceType = z.enum(INSTANCE_TYPES)
 export const Status = z.enum(PROJECT_STATUSES)

@@ -9,10 +9,11 @@ export interface ServiceAddress {
 
 /** Where the running service is and who asks: METERLINE_URL and METERLINE_ACCESS_TOKEN. Throws CliError. */
 export function readServiceAddress(environment: NodeJS.ProcessEnv): ServiceAddress {
-  const url = environment['METERLINE_URL'] ?? 'http://127.0.0.1:8080'
-  const token = environment['METERLINE_ACCESS_TOKEN']
+  // Docker and shells pass an unset variable as an empty one.
+  const url = environment['METERLINE_URL'] || 'http://127.0.0.1:8080'
+  const token = environment['METERLINE_ACCESS_TOKEN'] ?? ''
   if (!URL.canParse(url)) throw new CliError(`METERLINE_URL "${url}" is not a URL.`)
-  if (token === undefined || token === '') {
+  if (!/^[!-~]+$/.test(token)) {
     throw new CliError(
       'Not authenticated. Set METERLINE_ACCESS_TOKEN to the admin token; in embedded mode it is the text of the file admin-token in DATA_DIR.',
       EXIT.notAuthenticated,
@@ -31,6 +32,7 @@ export async function call(address: ServiceAddress, method: string, path: string
     throw new CliError(`No Meterline answers at ${address.url} (${describeCause(cause)}). Start one with "meterline start", or set METERLINE_URL.`)
   })
   const answer: unknown = await response.json().catch(() => undefined)
+  if (response.ok && answer === undefined) throw new CliError(`What answers at ${address.url} is not Meterline. Set METERLINE_URL.`)
   if (response.ok) return answer
   throw new CliError(messageOf(answer) ?? `The service answered ${response.status}.`, EXIT_OF_STATUS[response.status] ?? EXIT.error)
 }

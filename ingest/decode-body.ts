@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { createHash } from 'node:crypto'
-import { EVENT_ID_CODE_POINTS_MAX } from '../metering/event.ts'
+import { EVENT_ID_CODE_POINTS_MAX, isPlainText } from '../metering/event.ts'
 import { parseExactJson } from '../metering/exact-json.ts'
 
 /** One event as it arrived, not judged yet: the five fields that may stand in it, and its own bytes. */
@@ -25,24 +25,19 @@ export interface ArrivalFields {
 
 export type BodyFormat = 'json' | 'ndjson' | 'cloudevent' | 'cloudevent-batch'
 
-export type DecodeOutcome = { status: 'decoded'; arrivals: Arrival[] } | { status: 'not_json'; message: string } | { status: 'too_many_events'; count: number }
+export type DecodeOutcome = { status: 'decoded'; arrivals: Arrival[] } | { status: 'not_json'; message: string } | { status: 'too_many_events' }
 
 export const EVENTS_PER_REQUEST_MAX = 10_000
 export const BODY_BYTES_MAX = 10 * 1024 * 1024
 
 /** Takes a body apart into events. Only a body that is no JSON as a whole fails as a whole. */
 export function decodeBody(body: Buffer, format: BodyFormat): DecodeOutcome {
-  const decoded = format === 'ndjson' ? decodeLines(body) : decodeDocument(body, format)
-  if (decoded.status === 'decoded' && decoded.arrivals.length > EVENTS_PER_REQUEST_MAX) {
-    return { status: 'too_many_events', count: decoded.arrivals.length }
-  }
-  return decoded
+  return format === 'ndjson' ? decodeLines(body) : decodeDocument(body, format)
 }
 
 /** One event outside a request, such as a record of a topic. */
 export function decodeEvent(bytes: Buffer): Arrival {
-  const json = isUtf8(bytes) ? parseJson(bytes.toString('utf8')) : NOT_JSON
-  return arrivalOf(json, 0, bytes.length, () => bytes)
+  return arrivalOf(parseEvent(bytes), 0, bytes.length, () => bytes)
 }
 
 function decodeLines(body: Buffer): DecodeOutcome {
@@ -52,27 +47,33 @@ function decodeLines(body: Buffer): DecodeOutcome {
     const feed = body.indexOf(LINE_FEED, start)
     const line = body.subarray(start, feed === -1 ? body.length : feed)
     start = feed === -1 ? body.length + 1 : feed + 1
-    const text = isUtf8(line) ? line.toString('utf8') : undefined
-    if (text?.trim() === '') continue
-    arrivals.push(arrivalOf(text === undefined ? NOT_JSON : parseJson(text), index, line.length, () => line))
+    if (line.every(isSpace)) continue
+    // Told while counting: 10 MiB can be five million lines, and as many events would not fit into memory.
+    if (arrivals.length === EVENTS_PER_REQUEST_MAX) return { status: 'too_many_events' }
+    arrivals.push(arrivalOf(parseEvent(line), index, line.length, () => line))
   }
   return { status: 'decoded', arrivals }
 }
 
 function decodeDocument(body: Buffer, format: Exclude<BodyFormat, 'ndjson'>): DecodeOutcome {
-  // Bytes that are no UTF-8 would all become U+FFFD: two event ids would turn into one.
-  const json = isUtf8(body) ? parseJson(body.toString('utf8')) : NOT_JSON
-  if (json === NOT_JSON) return { status: 'not_json', message: 'The body is not JSON in UTF-8.' }
+  const text = textOf(body)
+  const json = parseFast(text)
+  if (text === undefined || json === NOT_JSON) return { status: 'not_json', message: 'The body is not JSON in UTF-8.' }
   if (format === 'cloudevent-batch' && !Array.isArray(json)) return { status: 'not_json', message: 'A CloudEvents batch is a JSON array.' }
   if (format === 'cloudevent' && Array.isArray(json)) {
     return { status: 'not_json', message: 'application/cloudevents+json holds one event; send an array as application/cloudevents-batch+json.' }
   }
   const read = format === 'json' ? (event: unknown) => event : readCloudEvent
-  if (!Array.isArray(json)) return { status: 'decoded', arrivals: [arrivalOf(read(json), 0, body.length, () => body)] }
+  if (!Array.isArray(json)) return { status: 'decoded', arrivals: [arrivalOf(read(withDigits(json, text)), 0, body.length, () => body)] }
+  if (json.length > EVENTS_PER_REQUEST_MAX) return { status: 'too_many_events' }
   const spans = lazily(() => elementSpans(body))
+  const original = (index: number) => body.subarray(...(spans()[index] ?? [0, 0]))
+  const exactly = MAY_LOSE_DIGITS.test(text)
+    ? (event: unknown, index: number) => withDigits(event, original(index).toString('utf8'))
+    : (event: unknown) => event
   // In a body this small no event can be too large, so its bytes need not be found.
   const sizeOf = (index: number) => (body.length <= SMALL_BODY_BYTES ? 0 : lengthOf(spans()[index]))
-  const arrivals = json.map((event, index) => arrivalOf(read(event), index, sizeOf(index), () => body.subarray(...(spans()[index] ?? [0, 0]))))
+  const arrivals = json.map((event, index) => arrivalOf(read(exactly(event, index)), index, sizeOf(index), () => original(index)))
   return { status: 'decoded', arrivals }
 }
 
@@ -86,14 +87,34 @@ function arrivalOf(json: unknown, index: number, bytes: number, original: () => 
   return { index, fields: json, problem: undefined, bytes, original }
 }
 
+/** One event by itself. */
+function parseEvent(bytes: Buffer): unknown {
+  const text = textOf(bytes)
+  return text === undefined ? NOT_JSON : withDigits(parseFast(text), text)
+}
+
+/** Bytes that are no UTF-8 would all become U+FFFD: two event ids would turn into one. */
+function textOf(bytes: Buffer): string | undefined {
+  return isUtf8(bytes) ? bytes.toString('utf8') : undefined
+}
+
+function parseFast(text: string | undefined): unknown {
+  try {
+    return text === undefined ? NOT_JSON : JSON.parse(text)
+  } catch {
+    return NOT_JSON
+  }
+}
+
 /**
  * JSON.parse is many times faster than a parser that keeps the digits, and the same where every `value` is a plain number
- * of at most 15 digits. Where one may not be, or where a key may be spelled with escapes, the digits are kept.
+ * of at most 15 digits. Where one may not be, or where a key may be spelled with escapes, the digits are kept; an event
+ * nested too deep for that is as good as none, and its neighbours know nothing of it.
  */
-function parseJson(text: string): unknown {
+function withDigits(json: unknown, text: string): unknown {
+  if (json === NOT_JSON || !MAY_LOSE_DIGITS.test(text)) return json
   try {
-    const json: unknown = JSON.parse(text)
-    return MAY_LOSE_DIGITS.test(text) ? parseExactJson(text) : json
+    return parseExactJson(text)
   } catch {
     return NOT_JSON
   }
@@ -119,6 +140,8 @@ function readCloudEvent(json: unknown): unknown {
 function cloudEventId(source: unknown, id: unknown): string | undefined {
   if (typeof source !== 'string' || typeof id !== 'string' || source === '' || id === '' || source.includes(' ')) return undefined
   const joined = `${source} ${id}`
+  // Before it is hashed: of a hash nobody can tell what was wrong with the text.
+  if (!isPlainText(joined)) return undefined
   if ([...joined].length <= EVENT_ID_CODE_POINTS_MAX) return joined
   return `ce:${createHash('sha256').update(joined).digest('hex')}`
 }

@@ -60,7 +60,7 @@ function requireSize({ arrival }: Draft): Refusal | undefined {
 }
 
 function requireJson({ arrival }: Draft): Refusal | undefined {
-  if (arrival.problem === 'not_json') return refusal('invalid_json', 'The event is not JSON in UTF-8.')
+  if (arrival.problem === 'not_json') return refusal('invalid_json', 'The event is not JSON in UTF-8, or is nested too deep.')
   return arrival.problem === 'not_an_object' ? refusal('invalid_event', 'An event is a JSON object.') : undefined
 }
 

@@ -60,19 +60,21 @@ export async function countStored(lane: Lane): Promise<number> {
   return row.events
 }
 
-const LOOK_UP_CHARACTERS_MAX = 100_000
+const LOOK_UP_BYTES_MAX = 200_000
+/** In UTF-8, or escaped in a literal, a character is never longer. */
+const BYTES_PER_CHARACTER_MAX = 3
 
 /** A statement's text is limited (max_query_size, 256 KiB), so many identities are asked for in parts. */
 function* partsOf(identities: readonly Identity[]): Generator<Identity[]> {
   let part: Identity[] = []
-  let characters = 0
+  let bytes = 0
   for (const identity of identities) {
     part.push(identity)
-    characters += identity[0].length + identity[1].length + 8
-    if (characters < LOOK_UP_CHARACTERS_MAX) continue
+    bytes += (identity[0].length + identity[1].length) * BYTES_PER_CHARACTER_MAX + 8
+    if (bytes < LOOK_UP_BYTES_MAX) continue
     yield part
     part = []
-    characters = 0
+    bytes = 0
   }
   if (part.length > 0) yield part
 }

@@ -46,16 +46,18 @@ export function isProjectId(value: unknown): value is string {
   return typeof value === 'string' && PROJECT_ID.test(value)
 }
 
-/**
- * Whether the value can be an event's id: 1 to 128 code points, no control characters, no lone surrogates.
- * Lone surrogates all become U+FFFD in UTF-8, so two ids that differ only there would count once.
- */
+/** Whether the value can be an event's id: 1 to 128 code points of plain text. */
 export function isEventId(value: unknown): value is string {
-  if (typeof value !== 'string' || value === '' || CONTROL_CHARACTER.test(value)) return false
+  if (typeof value !== 'string' || value === '') return false
   if (value.length > EVENT_ID_CODE_POINTS_MAX && [...value].length > EVENT_ID_CODE_POINTS_MAX) return false
-  return isWellFormed(value)
+  return isPlainText(value)
 }
 
-function isWellFormed(text: string): boolean {
+/**
+ * No control characters, no lone surrogates. Those all become U+FFFD in UTF-8, so two ids that differ only there would
+ * count once.
+ */
+export function isPlainText(text: string): boolean {
+  if (CONTROL_CHARACTER.test(text)) return false
   return !/[\ud800-\udfff]/.test(text) || Buffer.from(text, 'utf8').toString('utf8') === text
 }

@@ -28,7 +28,8 @@ export const QUANTITY_RULE =
   'value must be a decimal of at most 29 integer and 9 fraction digits, not negative, as a string like "12.5" or as a JSON number that is exact (an integer up to 2^53, else at most 15 significant digits).'
 
 const DECIMAL = /^(?:0|[1-9]\d{0,28})(?:\.\d{1,9})?$/
-const JSON_NUMBER = /^(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d{1,3}))?$/
+/** An event has no room for the zeros that could make up for an exponent of six digits. */
+const JSON_NUMBER = /^(\d+)(?:\.(\d+))?(?:[eE]([+-]?)0*(\d{1,5}))?$/
 const EXACT_INTEGER_MAX = 9_007_199_254_740_992n
 const SIGNIFICANT_DIGITS_MAX = 15
 
@@ -40,7 +41,7 @@ function quantityOfNumber(value: number): Quantity | undefined {
 function quantityOfNumberText(text: string): Quantity | undefined {
   const match = JSON_NUMBER.exec(text)
   if (match === null) return undefined
-  const expanded = expand(match[1] ?? '', match[2] ?? '', Number(match[3] ?? 0))
+  const expanded = expand(match[1] ?? '', match[2] ?? '', Number(`${match[3] ?? ''}${match[4] ?? 0}`))
   if (!DECIMAL.test(expanded)) return undefined
   const quantity = withoutTrailingZeros(expanded)
   return isReadAlikeByAll(quantity) ? quantity : undefined

@@ -12,9 +12,9 @@ export function parseTimestamp(text: string): number | undefined {
   if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return undefined
   const offsetMinutes = parseZone(zone ?? '')
   if (offsetMinutes === undefined) return undefined
-  const ms = fraction === undefined ? 0 : Number(fraction.slice(0, 3).padEnd(3, '0'))
-  const local = Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second), ms)
-  return local - offsetMinutes * MS_PER_MINUTE
+  const ms = (fraction ?? '').slice(0, 3).padEnd(3, '0')
+  // The one form that is parsed alike everywhere. Date.UTC would take the year 26 for 1926.
+  return Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}.${ms}Z`) - offsetMinutes * MS_PER_MINUTE
 }
 
 /** The text of an instant as answers carry it: RFC 3339 in UTC, with milliseconds only where there are some. */
@@ -22,7 +22,7 @@ export function formatTimestamp(instantMs: number): string {
   return new Date(instantMs).toISOString().replace('.000Z', 'Z')
 }
 
-const RFC_3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)$/
+const RFC_3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)$/
 const MS_PER_MINUTE = 60_000
 const DAYS_IN_MONTH = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 

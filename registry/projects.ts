@@ -1,7 +1,7 @@
 import { v5 as uuidV5 } from 'uuid'
 import { z } from 'zod'
 import { defineQuery } from '../sql/query.ts'
-import { NULL_FIELD, row } from '../sql/tab-separated.ts'
+import { row } from '../sql/tab-separated.ts'
 import type { WriteRows } from './changes.ts'
 import { newCredential } from './credentials.ts'
 import type { Registry } from './registry.ts'
@@ -175,7 +175,7 @@ async function freeId(registry: Registry, partnerId: string, name: string): Prom
 
 async function writeProject(write: WriteRows, project: Project): Promise<void> {
   const { id, revision, partnerId, accountId, name, status, region, instanceType, accessHost, sealedApiKey, createdMs, deletedMs } = project
-  const fields = [id, revision, partnerId, accountId, name, status, region, instanceType, accessHost, sealedApiKey, createdMs, deletedMs ?? NULL_FIELD]
+  const fields = [id, revision, partnerId, accountId, name, status, region, instanceType, accessHost, sealedApiKey, createdMs, deletedMs]
   await write('projects_inbox_v1', PROJECT_COLUMNS, (owner) => row([...owner, ...fields]))
 }
 

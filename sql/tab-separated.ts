@@ -3,13 +3,12 @@ export function escapeField(text: string): string {
   return SPECIAL.test(text) ? text.replace(SPECIALS, (character) => ESCAPES[character] ?? character) : text
 }
 
-/** NULL in TabSeparated. */
-export const NULL_FIELD = '\\N'
-
-/** One row, its fields escaped. */
-export function row(fields: readonly (string | number)[]): string {
-  return `${fields.map((field) => (typeof field === 'number' ? String(field) : field === NULL_FIELD ? field : escapeField(field))).join('\t')}\n`
+/** One row, its fields escaped. Only null is NULL: the text \\N is a text like any other. */
+export function row(fields: readonly (string | number | null)[]): string {
+  return `${fields.map((field) => (field === null ? NULL_FIELD : escapeField(String(field)))).join('\t')}\n`
 }
+
+const NULL_FIELD = '\\N'
 
 const SPECIAL = /[\\\t\n\r\0\b\f]/
 const SPECIALS = /[\\\t\n\r\0\b\f]/g

@@ -3,7 +3,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { AuditDifference, audit, DIFFERENCES_MAX } from '../../aggregator/audit.ts'
 import { listRejected } from '../../ingest/rejected-events.ts'
-import { isProjectId } from '../../metering/event.ts'
+import { isProjectId, TIMESTAMP_AHEAD_MS_MAX, TIMESTAMP_MIN_MS } from '../../metering/event.ts'
 import { isDay } from '../../metering/period.ts'
 import { formatTimestamp, parseTimestamp } from '../../metering/timestamp.ts'
 import { createIngestKey } from '../../registry/ingest-keys.ts'
@@ -151,7 +151,11 @@ const LAST_DAY = '2148-12-31'
 
 const DayText = z.string().refine(isDay, 'must be a calendar day as YYYY-MM-DD')
 
-const AuditRequest = z.strictObject({ from: DayText.optional(), to: DayText.optional(), project_id: z.string().optional() }).nullish()
+const AuditRequest = z
+  .strictObject({ from: DayText.optional(), to: DayText.optional(), project_id: z.string().optional() })
+  // An audit that compares nothing would print 0 differences.
+  .refine(({ from, to }) => from === undefined || to === undefined || from <= to, { path: ['from'], message: 'must not be after "to"' })
+  .nullish()
 
 const AuditAnswer = z.object({
   events_recounted: z.number().int(),
@@ -167,10 +171,7 @@ const ProjectRegistration = z
     region: Region.optional(),
     instance_type: InstanceType.optional(),
     status: Status.optional(),
-    deleted_at: z
-      .string()
-      .refine((text) => parseTimestamp(text) !== undefined, 'must be an RFC 3339 date-time with a zone')
-      .optional(),
+    deleted_at: z.string().refine(isPast, 'must be an RFC 3339 date-time with a zone, from 2000-01-01 to now').optional(),
   })
   .refine((body) => body.deleted_at === undefined || body.status === 'deleted', { path: ['deleted_at'], message: 'goes with status "deleted" only' })
 
@@ -191,6 +192,12 @@ function requireProjectId(projectId: string): string {
   if (RESERVED_PROJECT_IDS.includes(projectId))
     throw new ApiError('INVALID_REQUEST', `"${projectId}" is a word of the API's own paths and cannot be a project id.`)
   return projectId
+}
+
+/** Within what the store can hold: a time beyond it would be cut without a word. */
+function isPast(text: string): boolean {
+  const instantMs = parseTimestamp(text)
+  return instantMs !== undefined && instantMs >= TIMESTAMP_MIN_MS && instantMs <= Date.now() + TIMESTAMP_AHEAD_MS_MAX
 }
 
 function dayAfter(day: string): string {

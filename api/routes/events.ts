@@ -116,7 +116,7 @@ function judgeBody(body: Buffer, format: BodyFormat, receivedMs: number): Judged
   const decoded = decodeBody(body, format)
   if (decoded.status === 'not_json') throw new ApiError('BODY_NOT_JSON', decoded.message)
   if (decoded.status === 'too_many_events') {
-    throw new ApiError('TOO_LARGE', `A request has at most ${EVENTS_PER_REQUEST_MAX} events; this one has ${decoded.count}. Nothing of it was kept.`)
+    throw new ApiError('TOO_LARGE', `A request has at most ${EVENTS_PER_REQUEST_MAX} events. Nothing of it was kept.`)
   }
   return decoded.arrivals.map((arrival) => judge(arrival, receivedMs))
 }

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openConnection } from '../support/connection.ts'
 import { startTestService, type TestService } from '../support/service.ts'
+import { untilSo } from '../support/until-so.ts'
 
 let tested: TestService
 beforeAll(async () => {
@@ -17,11 +19,15 @@ test('every error has one shape and the id of its request', async () => {
     [await asked('GET', '/nowhere'), 404, 'NOT_FOUND'],
     [await asked('PATCH', '/healthz'), 404, 'NOT_FOUND'],
     [await asked('GET', `/partnership/v1/${'p'.repeat(300)}/usage`), 404, 'NOT_FOUND'],
+    [await asked('GET', '/partnership/v1/%zz/usage'), 400, 'INVALID_REQUEST'],
+    [await asked('OPTIONS', '/v1/events'), 404, 'NOT_FOUND'],
+    [await asked('GET', '/docs/static/..%2f..%2fpackage.json'), 404, 'NOT_FOUND'],
     [await asked('GET', '/partnership/v1/ps_x/usage'), 401, 'UNAUTHENTICATED'],
     [await asked('POST', '/admin/v1/partners', json, '{}'), 401, 'UNAUTHENTICATED'],
     [await asked('POST', '/admin/v1/partners', admin, '{"name":'), 400, 'BODY_NOT_JSON'],
     [await asked('POST', '/admin/v1/partners', admin, '{"name":"x","__proto__":{}}'), 400, 'BODY_NOT_JSON'],
     [await asked('POST', '/admin/v1/partners', admin, ''), 400, 'INVALID_REQUEST'],
+    [await asked('POST', '/admin/v1/partners', admin, 'null'), 400, 'INVALID_REQUEST'],
     [await asked('POST', '/admin/v1/partners', { ...admin, 'content-type': 'text/xml' }, '<a/>'), 415, 'UNSUPPORTED_MEDIA_TYPE'],
     [await asked('POST', '/admin/v1/partners', admin, JSON.stringify({ name: 'x'.repeat(2 ** 21) })), 413, 'TOO_LARGE'],
   ]
@@ -30,6 +36,20 @@ test('every error has one shape and the id of its request', async () => {
       status,
       { success: false, message: expect.any(String), code, request_id: answer.headers.get('x-request-id') },
     ])
+  }
+})
+
+test('what is not even HTTP is answered in the same shape', async () => {
+  const host = 'Host: meterline\r\n'
+  for (const text of [
+    'GARBAGE\r\n\r\n',
+    `FOO / HTTP/1.1\r\n${host}\r\n`,
+    `GET / HTTP/1.1\r\n${host}X: ${'x'.repeat(20_000)}\r\n\r\n`,
+    `POST /v1/events HTTP/1.1\r\n${host}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+  ]) {
+    const connection = openConnection(tested.service.url)
+    connection.write(text)
+    expect(await connection.answer).toMatchObject({ status: 400, body: { success: false, code: 'INVALID_REQUEST', request_id: expect.any(String) } })
   }
 })
 
@@ -90,4 +110,46 @@ describe('what everyone may ask', () => {
     expect(Object.keys(body.paths['/v1/events'].post.requestBody.content)).toHaveLength(4)
     expect(JSON.stringify(body)).toContain('{"type":"number","description":"Exact decimal')
   })
+
+  test('/openapi.json can be followed: every reference, parameter, credential and error of it', async () => {
+    const { body } = await tested.client.call('GET', '/openapi.json')
+    for (const [path, methods] of Object.entries(body.paths as Record<string, Record<string, Operation>>)) {
+      for (const [method, operation] of Object.entries(methods)) {
+        const named = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1])
+        const inPath = (operation.parameters ?? []).filter((parameter) => parameter.in === 'path')
+        expect([method, path, inPath.map(({ name, required }) => [name, required])]).toEqual([method, path, named.map((name) => [name, true])])
+        for (const scheme of (operation.security ?? []).flatMap(Object.keys)) expect(Object.keys(body.components.securitySchemes)).toContain(scheme)
+        for (const [status, { content, description }] of Object.entries(operation.responses)) {
+          expect([method, path, status, typeof description, Object.keys(content)]).toEqual([method, path, status, 'string', ['application/json']])
+          if (Number(status) >= 400) expect(content['application/json']).toEqual({ schema: { $ref: '#/components/schemas/Error' } })
+        }
+      }
+    }
+    for (const [reference] of JSON.stringify(body).matchAll(/#\/components\/[\w/]+/g)) {
+      const found = reference
+        .split('/')
+        .slice(1)
+        .reduce((inner, key) => inner?.[key], body)
+      expect([reference, typeof found]).toEqual([reference, 'object'])
+    }
+  })
 })
+
+/** The last one: nothing is answered after it. */
+test('a request that comes while the service stops is told so, in the same shape', async () => {
+  const connection = openConnection(tested.service.url)
+  // Begun, but not sent as a whole: the stop waits for it, as it does for every request under way.
+  connection.write('GET /healthz HTTP/1.1\r\nHost: meterline\r\n')
+  await fetch(`${tested.service.url}/healthz`)
+  const stopped = tested.stop()
+  await untilSo(async () => (await fetch(tested.service.url).catch(() => undefined)) === undefined)
+  connection.write('\r\n')
+  expect(await connection.answer).toMatchObject({ status: 503, body: { success: false, code: 'STOPPING', request_id: expect.any(String) } })
+  await stopped
+})
+
+interface Operation {
+  readonly parameters?: { in: string; name: string; required?: boolean }[]
+  readonly security?: Record<string, string[]>[]
+  readonly responses: Record<string, { description?: string; content: Record<string, { schema: object }> }>
+}

@@ -57,6 +57,25 @@ describe('sync-embedded-project', () => {
     expect((await sync({ project_name: 'common' })).body.project.id).not.toBe((await sync({ project_name: 'common' }, other)).body.project.id)
   })
 
+  test('knows a name again, even one that means something to the store', async () => {
+    for (const project_name of ['\\N', 'NULL', "it's", '\\', '%41', '{x: String}', '漢字']) {
+      const first = await sync({ project_name })
+      expect([first.status, (await sync({ project_name })).text]).toEqual([200, first.text])
+      expect((await tested.client.projectUsage(partner, first.body.project.id, '2026-01-01', '2026-01-02')).body.project.name).toBe(project_name)
+    }
+  })
+
+  test('refuses names that would not come back as they were sent', async () => {
+    for (const project_name of ['a\0b', 'two\nlines', 'lone \ud800', 'x'.repeat(129)]) {
+      const answer = await sync({ project_name })
+      expect([answer.status, answer.body.message]).toEqual([400, expect.stringContaining('body.project_name: ')])
+    }
+    const bytes = Buffer.concat([Buffer.from('{"project_name":"'), Buffer.from([0xff]), Buffer.from('"}')])
+    const headers = { 'x-partnership-secret': partner.secret, 'content-type': 'application/json' }
+    const answer = await tested.client.call('POST', `/partnership/v1/${partner.partnerId}/sync-embedded-project`, { headers, body: bytes })
+    expect([answer.status, answer.body.code]).toEqual([400, 'BODY_NOT_JSON'])
+  })
+
   test('refuses what it does not know, by name', async () => {
     for (const [body, named] of [
       [{}, 'project_name'],
@@ -116,6 +135,20 @@ describe('PUT /admin/v1/projects/:id', () => {
     expect(deleted.body.project).toMatchObject({ status: 'deleted', deleted_at: '2026-02-03T04:05:06Z' })
     expect(await codeOf('known', { partner_id: partner.partnerId, name: 'Known', status: 'active' })).toEqual([409, 'ALREADY_DELETED'])
     expect((await put('unknown', { partner_id: partner.partnerId, name: 'Known' })).status).toBe(201)
+  })
+
+  test('the time of a deletion is kept, and is one that the store can hold', async () => {
+    const gone = (extra: object) => put('gone', { partner_id: partner.partnerId, name: 'Gone', ...extra })
+    for (const deleted_at of ['1999-12-31T23:59:59Z', '0001-01-01T00:00:00Z', '9999-12-31T23:59:59Z', '2026-02-30T00:00:00Z', 'yesterday']) {
+      const answer = await gone({ status: 'deleted', deleted_at })
+      expect([answer.status, answer.body.message]).toEqual([400, expect.stringContaining('body.deleted_at: ')])
+    }
+    const before = Date.now()
+    const { body } = await gone({ status: 'deleted' })
+    expect(Date.parse(body.project.deleted_at)).toBeGreaterThanOrEqual(before)
+    expect((await gone({ name: 'Gone for good' })).body.project).toEqual({ ...body.project, name: 'Gone for good' })
+    expect((await gone({ status: 'deleted', deleted_at: '2026-02-03T04:05:06.789Z' })).body.project.deleted_at).toBe('2026-02-03T04:05:06.789Z')
+    expect((await gone({})).body.project).toMatchObject({ status: 'deleted', deleted_at: '2026-02-03T04:05:06.789Z' })
   })
 
   test('of two partners that ask for one id at once, one gets it', async () => {

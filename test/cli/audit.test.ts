@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startTestService, type TestService } from '../support/service.ts'
 import { runMeterline } from '../support/service-process.ts'
@@ -20,10 +23,25 @@ test('0 differences, exit code 0, as text and as JSON', async () => {
 
 test('without a token, or with a wrong one, exit code 2; without a service, 1', async () => {
   expect(await runMeterline(['audit'], {})).toMatchObject({ code: 2, stderr: expect.stringContaining('METERLINE_ACCESS_TOKEN') })
-  expect(await runMeterline(['audit'], { ...environment, METERLINE_ACCESS_TOKEN: 'wrong' })).toMatchObject({ code: 2 })
+  for (const token of ['wrong', 'two\nlines', 'ключ'])
+    expect(await runMeterline(['audit'], { ...environment, METERLINE_ACCESS_TOKEN: token })).toMatchObject({ code: 2 })
   const nobody = await runMeterline(['--json', 'audit'], { METERLINE_URL: 'http://127.0.0.1:9', METERLINE_ACCESS_TOKEN: 'x' })
   expect(nobody.code).toBe(1)
   expect(JSON.parse(nobody.stderr)).toEqual({ error: { message: expect.stringContaining('No Meterline answers at http://127.0.0.1:9') } })
+})
+
+test('what is not Meterline is told apart from it, exit code 1', async () => {
+  const stranger = createServer((_request, response) => response.end('<html>')).listen(0, '127.0.0.1')
+  await once(stranger, 'listening')
+  const { port } = stranger.address() as AddressInfo
+  const { code, stderr } = await runMeterline(['audit'], { ...environment, METERLINE_URL: `http://127.0.0.1:${port}` })
+  stranger.close()
+  expect([code, stderr]).toEqual([1, `error: What answers at http://127.0.0.1:${port} is not Meterline. Set METERLINE_URL.\n`])
+})
+
+test('a span that ends before it starts is no audit that found nothing', async () => {
+  const { code, stdout, stderr } = await runMeterline(['audit', '--from', '2026-03-02', '--to', '2026-03-01'], environment)
+  expect([code, stdout, stderr]).toEqual([1, '', 'error: body.from: must not be after "to"\n'])
 })
 
 test('a day that does not exist is refused by name', async () => {

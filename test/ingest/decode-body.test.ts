@@ -77,10 +77,41 @@ test('nesting without end is refused and ends nothing', () => {
   }
 })
 
+test('and its neighbours know nothing of it', () => {
+  const deep = `{"value":1e1,"x":${'['.repeat(20_000)}${']'.repeat(20_000)}}`
+  for (const [body, format] of [
+    [`[{"value":1},${deep},{"value":1e2}]`, 'json'],
+    [`{"value":1}\n${deep}\n{"value":1e2}`, 'ndjson'],
+  ] as const) {
+    const arrivals = decode(body, format)
+    expect(arrivals.map(({ problem }) => problem)).toEqual([undefined, 'not_json', undefined])
+    expect(arrivals[2]?.fields?.value).toEqual(new NumberToken('1e2'))
+    expect(arrivals[1]?.original().toString()).toBe(deep)
+  }
+})
+
 test(`${EVENTS_PER_REQUEST_MAX} events are taken, one more is not`, () => {
   const lines = (count: number) => Buffer.from('{}\n'.repeat(count))
   expect(decodeBody(lines(EVENTS_PER_REQUEST_MAX), 'ndjson').status).toBe('decoded')
-  expect(decodeBody(lines(EVENTS_PER_REQUEST_MAX + 1), 'ndjson')).toEqual({ status: 'too_many_events', count: EVENTS_PER_REQUEST_MAX + 1 })
+  expect(decodeBody(lines(EVENTS_PER_REQUEST_MAX + 1), 'ndjson').status).toBe('too_many_events')
+  const array = (count: number) => Buffer.from(JSON.stringify(Array(count).fill({})))
+  expect(decodeBody(array(EVENTS_PER_REQUEST_MAX), 'json').status).toBe('decoded')
+  expect(decodeBody(array(EVENTS_PER_REQUEST_MAX + 1), 'json').status).toBe('too_many_events')
+})
+
+test('a body of five million events is refused without making them', () => {
+  const before = process.memoryUsage().rss
+  expect(decodeBody(Buffer.from('1\n'.repeat(5_000_000)), 'ndjson').status).toBe('too_many_events')
+  expect(decodeBody(Buffer.from(`[${'1,'.repeat(5_000_000)}1]`), 'json').status).toBe('too_many_events')
+  expect(process.memoryUsage().rss - before).toBeLessThan(400 * 1024 * 1024)
+})
+
+test('only a line of nothing is blank: what merely looks so is refused, and not passed over', () => {
+  expect(decode('\u00a0\n\ufeff\n \t\r\n{}', 'ndjson').map(({ index, problem }) => [index, problem])).toEqual([
+    [0, 'not_json'],
+    [1, 'not_json'],
+    [3, undefined],
+  ])
 })
 
 test('CloudEvents come alone or in a batch, as their content type says', () => {
@@ -88,4 +119,30 @@ test('CloudEvents come alone or in a batch, as their content type says', () => {
   expect(decodeBody(Buffer.from('{}'), 'cloudevent-batch').status).toBe('not_json')
   const event = { specversion: '1.0', source: 's', id: 'i', type: 'mcp_calls', subject: 'p', time: 't', data: { value: 1 } }
   expect(decode(JSON.stringify(event), 'cloudevent')[0]?.fields).toEqual({ event_id: 's i', project_id: 'p', metric: 'mcp_calls', value: 1, timestamp: 't' })
+})
+
+describe("a CloudEvent's id", () => {
+  const idOf = (source: unknown, id: unknown) => decode(JSON.stringify({ specversion: '1.0', source, id }), 'cloudevent')[0]?.fields?.event_id
+
+  test('of up to 128 characters is source and id; a longer one is their hash', () => {
+    expect(idOf('/s', 'i'.repeat(125))).toBe(`/s ${'i'.repeat(125)}`)
+    expect(idOf('/s', 'i'.repeat(126))).toMatch(/^ce:[0-9a-f]{64}$/)
+    expect(idOf('/s', '😀'.repeat(125))).toBe(`/s ${'😀'.repeat(125)}`)
+    expect(idOf('/s', 'i'.repeat(200))).not.toBe(idOf('/si', 'i'.repeat(199)))
+  })
+
+  test('is none where two different ones could become the same', () => {
+    for (const broken of ['\ud800', '\udfff', '\n']) {
+      expect(idOf('/s', broken + 'y'.repeat(200))).toBeUndefined()
+      expect(idOf(broken + 'y'.repeat(200), 'i')).toBeUndefined()
+    }
+    for (const [source, id] of [
+      ['', 'i'],
+      ['/s', ''],
+      [1, 'i'],
+      ['/s', null],
+    ])
+      expect(idOf(source, id)).toBeUndefined()
+    expect(idOf('two words', 'i')).toBeUndefined()
+  })
 })

@@ -25,7 +25,13 @@ test('a day exists exactly when the calendar has it', () => {
   }
 })
 
+test('a year is the year it says, also the first ones', () => {
+  for (const year of ['0000', '0001', '0026', '0099', '0100', '9999'])
+    expect(new Date(parseTimestamp(`${year}-03-01T00:00:00Z`) ?? 0).toISOString()).toBe(`${year}-03-01T00:00:00.000Z`)
+})
+
 test('fractions beyond a millisecond are cut, and letters may be small', () => {
+  expect(parseTimestamp('2026-01-01T00:00:00.1239999999999999Z')).toBe(Date.UTC(2026, 0, 1, 0, 0, 0, 123))
   expect(parseTimestamp('2026-01-01t00:00:00.123999999z')).toBe(Date.UTC(2026, 0, 1, 0, 0, 0, 123))
   expect(parseTimestamp('2026-01-01T00:00:00.5Z')).toBe(Date.UTC(2026, 0, 1, 0, 0, 0, 500))
   expect(parseTimestamp('2026-01-01T00:00:00-00:00')).toBe(Date.UTC(2026, 0, 1))

@@ -3,7 +3,7 @@ export interface FencedInbox {
   readonly table: string
   /** Beside log, epoch and owner. */
   readonly columns: readonly string[]
-  readonly fields: (number: number, log: string) => (string | number)[]
+  readonly fields: (number: number, log: string) => (string | number | null)[]
   readonly target: string
   /** The target's column that holds the name of the log in the rows of `fields`. */
   readonly mark: string
@@ -57,7 +57,7 @@ export const FENCED_INBOXES: readonly FencedInbox[] = [
       'created_ms',
       'deleted_ms',
     ],
-    fields: (number, log) => [`p${number}`, number, log, '', `p${number}`, 'active', 'us-east', 'nano', '', '', DAY_MS, '\\N'],
+    fields: (number, log) => [`p${number}`, number, log, '', `p${number}`, 'active', 'us-east', 'nano', '', '', DAY_MS, null],
     target: 'projects_v1',
     mark: 'partner_id',
   },

@@ -1,0 +1,25 @@
+import { connect } from 'node:net'
+
+export interface Connection {
+  write(text: string): void
+  /** The answer, once the service has ended the connection. */
+  readonly answer: Promise<{ status: number; body: unknown }>
+}
+
+/** A bare connection, for what no HTTP client would send. */
+export function openConnection(url: string): Connection {
+  const { hostname, port } = new URL(url)
+  const socket = connect(Number(port), hostname)
+  const answer = new Promise<{ status: number; body: unknown }>((resolve, reject) => {
+    let text = ''
+    socket.on('data', (chunk) => {
+      text += String(chunk)
+    })
+    socket.once('error', reject)
+    socket.once('close', () => {
+      const [head = '', body = ''] = text.split('\r\n\r\n')
+      resolve({ status: Number(head.split(' ')[1]), body: JSON.parse(body) })
+    })
+  })
+  return { write: (part) => socket.write(part), answer }
+}
