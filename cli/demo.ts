@@ -9,8 +9,8 @@ import { readReport } from './demo/report.ts'
 import { PARTNER_NAME, setUp } from './demo/set-up.ts'
 import { outcomeLines } from './demo/tables.ts'
 import { CliError, printError } from './output.ts'
-import type { Service } from './service.ts'
 import { untilSignal } from './signals.ts'
+import type { Service } from './start-service.ts'
 
 /** A month of a partnership's life in a minute: everything goes through the public HTTP API of a service of its own. */
 async function demo({ events, exit }: DemoOptions): Promise<void> {

@@ -1,7 +1,7 @@
 import { pino } from 'pino'
 import { readConfig } from './config.ts'
-import { startService } from './service.ts'
 import { untilSignal } from './signals.ts'
+import { startService } from './start-service.ts'
 
 /** Runs the service until SIGTERM or SIGINT, then stops it in good order. */
 export async function start(environment: NodeJS.ProcessEnv): Promise<void> {

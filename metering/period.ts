@@ -31,6 +31,13 @@ export function parsePeriod(asked: { start?: string | undefined; end?: string | 
   return { status: 'valid', period: { first: formatDay(start), last: formatDay(end), end: formatDay(addDays(end, 1)) } }
 }
 
+/** The day after a day that exists. Throws RangeError for one that does not. */
+export function dayAfter(day: string): string {
+  const parsed = parseDay(day)
+  if (parsed === undefined) throw new RangeError(`"${day}" is not a day.`)
+  return formatDay(addDays(parsed, 1))
+}
+
 /** Whether the text is a calendar day that exists, as YYYY-MM-DD. */
 export function isDay(text: string): boolean {
   return parseDay(text) !== undefined

@@ -1,5 +1,5 @@
 import type { ClickHouse } from '../sql/clickhouse.ts'
-import { classifyStoreError, StoreError } from '../sql/errors.ts'
+import { StoreError } from '../sql/errors.ts'
 import { type Ownership, tagOfLog, takeLog } from '../sql/fence.ts'
 
 /** The log under which the registry is changed. */
@@ -42,7 +42,7 @@ export class RegistryChanges {
         if (!(thrown instanceof StoreError)) throw thrown
         // Whatever the error: what was sent may still arrive, so this ownership writes nothing more.
         this.#ownership = undefined
-        if (classifyStoreError(thrown).fault !== 'fenced') throw thrown
+        if (thrown.fault !== 'fenced') throw thrown
       }
     }
     throw new StoreError('unavailable', `The registry was changed by other processes ${TAKES_MAX} times in a row. Try again.`)

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { AuditDifference, audit, DIFFERENCES_MAX } from '../../aggregator/audit.ts'
 import { listRejected } from '../../ingest/rejected-events.ts'
 import { isProjectId, TIMESTAMP_AHEAD_MS_MAX, TIMESTAMP_MIN_MS } from '../../metering/event.ts'
-import { isDay } from '../../metering/period.ts'
+import { dayAfter, isDay } from '../../metering/period.ts'
 import { formatTimestamp, parseTimestamp } from '../../metering/timestamp.ts'
 import { createIngestKey } from '../../registry/ingest-keys.ts'
 import { createPartner, findPartner, listPartners } from '../../registry/partners.ts'
@@ -199,9 +199,3 @@ function isPast(text: string): boolean {
   const instantMs = parseTimestamp(text)
   return instantMs !== undefined && instantMs >= TIMESTAMP_MIN_MS && instantMs <= Date.now() + TIMESTAMP_AHEAD_MS_MAX
 }
-
-function dayAfter(day: string): string {
-  return new Date(Date.parse(`${day}T00:00:00Z`) + MS_PER_DAY).toISOString().slice(0, 10)
-}
-
-const MS_PER_DAY = 86_400_000

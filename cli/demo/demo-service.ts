@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import type { Closers } from '../closers.ts'
 import { readConfig } from '../config.ts'
-import { type Service, startService } from '../service.ts'
+import { type Service, startService } from '../start-service.ts'
 
 const PORT_DEFAULT = '8080'
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { defineQuery } from '../../sql/query.ts'
 import type { Credentials } from '../support/client.ts'
-import { startTestService, type TestService } from '../support/service.ts'
+import { startTestService, type TestService } from '../support/test-service.ts'
 
 let tested: TestService
 let partner: Credentials

@@ -7,10 +7,10 @@ import { type ClickHouse, openClickHouse } from '../../sql/clickhouse.ts'
 import { billOf, HAND_COMPUTED } from '../support/bill.ts'
 import { clickHouseForTests, startClickHouseServer, type TestClickHouse } from '../support/clickhouse-server.ts'
 import { MeterlineClient, type TestEvent } from '../support/client.ts'
-import { startTestService } from '../support/service.ts'
 import { runMeterline, type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
 import { compareRawWithRollup } from '../support/stored-sums.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
+import { startTestService } from '../support/test-service.ts'
 import { untilSo } from '../support/until-so.ts'
 
 /** After this silence an owner may be taken over. Waited for in the store, by its own clock. */

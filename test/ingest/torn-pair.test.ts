@@ -5,10 +5,10 @@ import { type ClickHouse, openClickHouse } from '../../sql/clickhouse.ts'
 import { readMigrations } from '../../sql/migrate.ts'
 import { MeterlineClient, type TestEvent } from '../support/client.ts'
 import { submissionOf } from '../support/judged.ts'
-import { startTestService, type TestService } from '../support/service.ts'
 import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
 import { compareRawWithRollup } from '../support/stored-sums.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
+import { startTestService, type TestService } from '../support/test-service.ts'
 
 const VIEW = 'project_usage_per_day_mv_v1'
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
