@@ -3,12 +3,13 @@ import { randomUUID } from 'node:crypto'
 import helmet from '@fastify/helmet'
 import rateLimit from '@fastify/rate-limit'
 import underPressure from '@fastify/under-pressure'
-import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, LogController } from 'fastify'
+import { type FastifyInstance, fastify, LogController } from 'fastify'
 import { validatorCompiler } from 'fastify-type-provider-zod'
+import { answerError, answerErrorsInOneShape } from './answer-error.ts'
 import { answerUnreadable } from './answer-unreadable.ts'
 import type { ApiContext } from './context.ts'
 import { describeApi } from './describe.ts'
-import { ApiError, errorBody, toApiError } from './errors.ts'
+import { ApiError } from './errors.ts'
 import { exactSerializer } from './exact-serializer.ts'
 import { httpMetrics } from './http-metrics.ts'
 import { limitKeyOf, perMinute } from './limits.ts'
@@ -53,7 +54,7 @@ export async function buildApp(context: ApiContext): Promise<FastifyInstance> {
   httpMetrics(app)
   await describeApi(app)
   homeRoutes(app)
-  operatingRoutes(app, context)
+  operatingRoutes(app, context.ingesting)
   eventRoutes(app, context)
   usageRoutes(app, context)
   projectRoutes(app, context)
@@ -88,21 +89,4 @@ function endConnectionsWhenClosing(app: FastifyInstance): void {
   app.addHook('onSend', async (_request, reply) => {
     if (closing) reply.header('connection', 'close')
   })
-}
-
-function answerErrorsInOneShape(app: FastifyInstance): void {
-  app.setNotFoundHandler(async () => {
-    throw new ApiError('NOT_FOUND')
-  })
-  app.setErrorHandler(answerError)
-}
-
-function answerError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
-  const error = toApiError(thrown)
-  if (error.status >= 500) request.log.error({ err: thrown, code: error.code, requestId: request.id }, 'request failed')
-  if (error.status === 503) reply.header('retry-after', '1')
-  if (error.status === 401) reply.header('www-authenticate', 'Bearer')
-  const body = errorBody(error, request.id)
-  // Serialized here: a route's own answer shapes are for its answers.
-  reply.code(error.status).header('x-request-id', request.id).type('application/json; charset=utf-8').serializer(JSON.stringify).send(body)
 }

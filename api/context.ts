@@ -1,5 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify'
-import type { EventLog } from '../ingest/event-log.ts'
+import type { EventLog, Ingesting } from '../ingest/event-log.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { ClickHouse } from '../sql/clickhouse.ts'
 
@@ -8,6 +8,8 @@ export interface ApiContext {
   readonly clickhouse: ClickHouse
   readonly registry: Registry
   readonly eventLog: EventLog
+  /** What this process counts, and whether it can: the event log itself, or what reads the topic. */
+  readonly ingesting: Ingesting
   readonly adminToken: string
   /** Runs work while no batch of the event log is in flight. */
   readonly betweenBatches: <T>(work: () => Promise<T>) => Promise<T>

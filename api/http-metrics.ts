@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import type { IngestStats, Readiness } from '../ingest/event-log.ts'
+import type { Ingesting, LogStats } from '../ingest/event-log.ts'
 
 /** The Prometheus registry of this process. No label ever holds a partner or a project. */
 declare module 'fastify' {
@@ -25,49 +25,77 @@ export function httpMetrics(app: FastifyInstance): void {
   })
 }
 
-/** Reads the event log's own counts whenever the metrics are asked for. */
-export function eventLogMetrics(register: Registry, stats: () => IngestStats, readiness: () => Readiness): void {
+/** Reads what is counted whenever the metrics are asked for. A log is `http`, or cluster/topic/incarnation/partition. */
+export function ingestMetrics(register: Registry, { stats, readiness }: Ingesting): void {
   const registers = [register]
-  const counter = (name: string, help: string, read: (current: IngestStats) => number) =>
+  const labelNames = ['log']
+  const counter = (name: string, help: string, read: (log: LogStats) => number) =>
     new Counter({
       name,
       help,
+      labelNames,
       registers,
       collect() {
         this.reset()
-        this.inc(read(stats()))
+        for (const log of stats().logs) this.inc({ log: log.log }, read(log))
       },
     })
-  const gauge = (name: string, help: string, read: (current: IngestStats) => number) =>
+  /** Of the logs that are this process's now: of another's it knows nothing. */
+  const gauge = (name: string, help: string, read: (log: LogStats) => number) =>
+    new Gauge({
+      name,
+      help,
+      labelNames,
+      registers,
+      collect() {
+        this.reset()
+        for (const log of stats().logs) if (log.owned) this.set({ log: log.log }, read(log))
+      },
+    })
+  const whole = (name: string, help: string, read: () => number) =>
     new Gauge({
       name,
       help,
       registers,
       collect() {
-        this.set(read(stats()))
+        this.set(read())
       },
     })
-  counter('meterline_events_counted_total', 'Events counted by this process.', (now) => now.counted)
-  counter('meterline_events_duplicate_total', 'Events that had been counted before.', (now) => now.duplicates)
-  counter('meterline_batches_total', 'Batches sent to the store.', (now) => now.batches)
-  counter('meterline_batch_seconds_total', 'Time spent on batches.', (now) => now.batchSeconds)
-  counter('meterline_log_retakes_total', 'How often the log was taken anew after an error.', (now) => now.retakes)
-  counter('meterline_rollup_repaired_keys_total', 'Keys of the rollup repaired while settling.', (now) => now.repairedKeys)
-  gauge('meterline_batch_in_flight_seconds', 'How long the batch in flight has been under way.', (now) => now.batchInFlightSeconds)
-  gauge('meterline_events_queued', 'Events waiting to be stored.', (now) => now.queuedEvents)
-  gauge('meterline_filter_identities', 'Identities in the filter.', (now) => now.filterIdentities)
-  gauge('meterline_filter_bytes', 'Memory of the filter.', (now) => now.filterBytes)
-  gauge('meterline_filter_complete', '1 when the filter knows all of raw, else every event is looked up.', (now) => (now.filterComplete ? 1 : 0))
-  gauge('meterline_watermark_seconds', 'Usage is complete up to this time, in seconds since 1970.', (now) => now.asOfMs / 1000)
-  gauge('meterline_ready', '1 when events are accepted.', () => (readiness().ready ? 1 : 0))
-  new Counter({
-    name: 'meterline_events_rejected_total',
-    help: 'Events refused, by reason.',
-    labelNames: ['reason'],
+  counter('meterline_events_counted_total', 'Events counted by this process.', (log) => log.counted)
+  counter('meterline_events_duplicate_total', 'Events that had been counted before.', (log) => log.duplicates)
+  counter('meterline_events_passed_on_total', 'Events found outside their own partition and copied to it.', (log) => log.passedOn)
+  counter('meterline_batches_total', 'Batches sent to the store.', (log) => log.batches)
+  counter('meterline_batch_seconds_total', 'Time spent on batches.', (log) => log.batchSeconds)
+  counter('meterline_log_retakes_total', 'How often the log was taken anew.', (log) => log.retakes)
+  counter('meterline_rollup_repaired_keys_total', 'Keys of the rollup repaired while settling.', (log) => log.repairedKeys)
+  gauge('meterline_batch_in_flight_seconds', 'How long the batch in flight has been under way.', (log) => log.batchInFlightSeconds)
+  gauge('meterline_filter_identities', 'Identities in the filter.', (log) => log.filterIdentities)
+  gauge('meterline_filter_bytes', 'Memory of the filter.', (log) => log.filterBytes)
+  gauge('meterline_filter_complete', '1 when the filter knows all of raw, else every event is looked up.', (log) => Number(log.filterComplete))
+  gauge('meterline_filter_full', '1 when the filter may not grow any more: every event is looked up. Add processes.', (log) => Number(log.filterFull))
+  gauge('meterline_watermark_seconds', 'Usage is complete up to this time, in seconds since 1970.', (log) => log.asOfMs / 1000)
+  gauge('meterline_log_lag_events', 'Events in the log that are not settled yet.', (log) => log.lagEvents)
+  whole('meterline_events_queued', 'Events waiting to be stored or produced.', () => stats().queuedEvents)
+  whole('meterline_kafka_trouble', '1 while the brokers cannot be reached or read.', () => Number(stats().kafkaTrouble))
+  whole('meterline_ready', '1 when events are accepted and counted.', () => Number(readiness().ready))
+  new Gauge({
+    name: 'meterline_log_incident',
+    help: '1 while a log has stopped until an operator decides, by kind.',
+    labelNames: ['log', 'kind'],
     registers,
     collect() {
       this.reset()
-      for (const [reason, count] of stats().rejectedByReason) this.inc({ reason }, count)
+      for (const { log, incident } of stats().logs) if (incident !== undefined) this.set({ log, kind: incident }, 1)
+    },
+  })
+  new Counter({
+    name: 'meterline_events_rejected_total',
+    help: 'Events refused, by reason.',
+    labelNames: ['log', 'reason'],
+    registers,
+    collect() {
+      this.reset()
+      for (const { log, rejectedByReason } of stats().logs) for (const [reason, count] of rejectedByReason) this.inc({ log, reason }, count)
     },
   })
 }

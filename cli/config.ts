@@ -23,6 +23,7 @@ class ConfigError extends Error {
 }
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+const SASL_MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const
 const ADMIN_TOKEN_CHARACTERS_MIN = 32
 
 const count = (what: string, max: number) =>
@@ -38,6 +39,26 @@ const ConfigSchema = z
     PORT: count('a port number', 65_535).default(8080),
     DATA_DIR: z.string().default('./data'),
     CLICKHOUSE_URL: z.string().refine(isHttpUrl, 'must be an http or https URL, such as http://user:password@host:8123/meterline').optional(),
+    KAFKA_BROKERS: z
+      .string()
+      .transform((text) => text.split(',').map((broker) => broker.trim()))
+      .refine((brokers) => brokers.every((broker) => /^[^\s:/]+:\d{1,5}$/.test(broker)), 'must be a list of host:port, separated by commas')
+      .optional(),
+    KAFKA_TOPIC: z
+      .string()
+      .regex(/^[A-Za-z0-9._-]{1,200}$/, 'must be 1 to 200 of the characters A-Z a-z 0-9 . _ -')
+      .default('usage-events'),
+    KAFKA_GROUP: z.string().default('meterline-ingest'),
+    KAFKA_PARTITIONS: count('a number of partitions', 10_000)
+      .refine((value) => value > 0, 'must be at least 1')
+      .default(4),
+    KAFKA_SSL: z
+      .enum(['true', 'false'], 'must be true or false')
+      .transform((text) => text === 'true')
+      .default(false),
+    KAFKA_SASL_MECHANISM: z.enum(SASL_MECHANISMS, `must be one of ${SASL_MECHANISMS.join(', ')}`).optional(),
+    KAFKA_USERNAME: z.string().optional(),
+    KAFKA_PASSWORD: z.string().optional(),
     // It travels in a header, after "Bearer ": with a space in it nobody could ever sign in.
     ADMIN_TOKEN: z
       .string()
@@ -60,6 +81,11 @@ const ConfigSchema = z
     LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`).default('info'),
   })
   .superRefine((config, context) => {
+    for (const name of ['KAFKA_USERNAME', 'KAFKA_PASSWORD'] as const) {
+      const wanted = config.KAFKA_SASL_MECHANISM !== undefined
+      if (wanted !== (config[name] !== undefined))
+        context.addIssue({ code: 'custom', path: [name], message: wanted ? 'is required with KAFKA_SASL_MECHANISM' : 'goes with KAFKA_SASL_MECHANISM only' })
+    }
     if (config.CLICKHOUSE_URL === undefined) return
     // Made in DATA_DIR they would differ from one process to the next, and none could read what another sealed.
     for (const name of ['ADMIN_TOKEN', 'MASTER_KEY'] as const) {

@@ -25,6 +25,16 @@ program
   .action(() => run(async () => (await import('./start.ts')).start(process.env)))
 
 program
+  .command('ingest')
+  .description('count what Kafka brings; any number of these run beside each other (needs KAFKA_BROKERS and CLICKHOUSE_URL)')
+  .action(() => run(async () => (await import('./start.ts')).start(process.env, 'ingest')))
+
+program
+  .command('api')
+  .description('serve the API; any number of these run beside each other (needs KAFKA_BROKERS and CLICKHOUSE_URL)')
+  .action(() => run(async () => (await import('./start.ts')).start(process.env, 'api')))
+
+program
   .command('migrate')
   .description('bring the database to the shape this version needs')
   .action(() => run(async (options) => (await import('./migrate.ts')).migrateStore(process.env, options)))

@@ -1,13 +1,18 @@
 import type { Logger } from 'pino'
 import { buildApp } from '../api/app.ts'
+import type { ApiContext } from '../api/context.ts'
+import { buildOperatingApp } from '../api/operating-app.ts'
 import { listen } from '../api/server.ts'
+import type { EventLog, Ingesting } from '../ingest/event-log.ts'
 import { openHttpLog } from '../ingest/http-log.ts'
+import { openKafkaLog } from '../ingest/kafka/kafka-log.ts'
 import { openRegistry } from '../registry/registry.ts'
 import type { ClickHouse } from '../sql/clickhouse.ts'
 import { migrate } from '../sql/migrate.ts'
 import { Closers } from './closers.ts'
 import type { Config } from './config.ts'
-import { loadInstanceSecrets } from './instance-secrets.ts'
+import { type InstanceSecrets, loadInstanceSecrets } from './instance-secrets.ts'
+import { topicOptionsOf } from './kafka-options.ts'
 import { openStore } from './store.ts'
 
 export interface Service {
@@ -21,8 +26,12 @@ export interface Service {
   readonly lost: Promise<never>
 }
 
-/** The whole service in this process: store, registry, event log, api; wired by hand, in the order they need each other. */
-export async function startService(config: Config, logger: Logger): Promise<Service> {
+/** What a process does: all of it, or one part, of which any number may run against one Kafka and one ClickHouse server. */
+export type ServiceParts = 'all' | 'ingest' | 'api'
+
+/** The parts in this process: store, registry, event log, api; wired by hand, in the order they need each other. */
+export async function startService(config: Config, logger: Logger, parts: ServiceParts = 'all'): Promise<Service> {
+  requireSeparable(config, parts)
   const closers = new Closers()
   let lose: (error: Error) => void = () => {}
   const lost = new Promise<never>((_, reject) => {
@@ -35,20 +44,10 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
     const migrations = await migrate(clickhouse)
     if (migrations.length > 0) logger.info({ migrations: migrations.map(({ name }) => name) }, 'migrations applied')
     const secrets = loadInstanceSecrets(config)
-    const registry = await openRegistry({ clickhouse, masterKey: secrets.masterKey, projectHost: config.PROJECT_HOST })
-    const eventLog = await openHttpLog({ clickhouse, log: logger, onLost: lose })
-    closers.add(() => eventLog.stop())
-    const app = await buildApp({
-      clickhouse,
-      registry,
-      eventLog,
-      adminToken: secrets.adminToken,
-      betweenBatches: eventLog.betweenBatches,
-      logger,
-      now: Date.now,
-      requestsPerMinute: config.RATE_LIMIT_PER_MINUTE,
-      eventRequestsPerMinute: config.EVENT_REQUESTS_PER_MINUTE,
-    })
+    const log = await openLog({ config, clickhouse, logger, parts, lose })
+    closers.add(() => log.stop())
+    const app =
+      parts === 'ingest' ? await buildOperatingApp({ logger, ingesting: log.ingesting }) : await buildWholeApp({ config, clickhouse, logger, secrets, log })
     const listening = await listen(app, { host: config.HOST, port: config.PORT })
     closers.add(() => listening.close())
     const { adminToken, adminTokenPath } = secrets
@@ -57,4 +56,59 @@ export async function startService(config: Config, logger: Logger): Promise<Serv
     await closers.closeAll()
     throw error
   }
+}
+
+/** An embedded engine is one process's own, and without Kafka there is no log that two could share. */
+function requireSeparable({ KAFKA_BROKERS, CLICKHOUSE_URL }: Config, parts: ServiceParts): void {
+  if (parts === 'all' || (KAFKA_BROKERS !== undefined && CLICKHOUSE_URL !== undefined)) return
+  throw new Error(`"meterline ${parts}" is one of several processes and needs KAFKA_BROKERS and CLICKHOUSE_URL. For all in one process: "meterline start".`)
+}
+
+interface Log {
+  readonly eventLog: EventLog
+  readonly ingesting: Ingesting
+  readonly betweenBatches: ApiContext['betweenBatches']
+  stop(): Promise<void>
+}
+
+interface OpenLogOptions {
+  readonly config: Config
+  readonly clickhouse: ClickHouse
+  readonly logger: Logger
+  readonly parts: ServiceParts
+  readonly lose: (error: Error) => void
+}
+
+async function openLog({ config, clickhouse, logger, parts, lose }: OpenLogOptions): Promise<Log> {
+  const topic = topicOptionsOf(config)
+  if (topic === undefined) {
+    const http = await openHttpLog({ clickhouse, log: logger, onLost: lose })
+    return { eventLog: http, ingesting: http, betweenBatches: http.betweenBatches, stop: () => http.stop() }
+  }
+  const kafka = openKafkaLog({ clickhouse, topic, parts: { produce: parts !== 'ingest', ingest: parts !== 'api' }, log: logger, onRefused: lose })
+  return { eventLog: kafka, ingesting: kafka.ingesting, betweenBatches: (work) => work(), stop: () => kafka.stop() }
+}
+
+interface WholeAppOptions {
+  readonly config: Config
+  readonly clickhouse: ClickHouse
+  readonly logger: Logger
+  readonly secrets: InstanceSecrets
+  readonly log: Log
+}
+
+async function buildWholeApp({ config, clickhouse, logger, secrets, log }: WholeAppOptions) {
+  const registry = await openRegistry({ clickhouse, masterKey: secrets.masterKey, projectHost: config.PROJECT_HOST })
+  return buildApp({
+    clickhouse,
+    registry,
+    eventLog: log.eventLog,
+    ingesting: log.ingesting,
+    adminToken: secrets.adminToken,
+    betweenBatches: log.betweenBatches,
+    logger,
+    now: Date.now,
+    requestsPerMinute: config.RATE_LIMIT_PER_MINUTE,
+    eventRequestsPerMinute: config.EVENT_REQUESTS_PER_MINUTE,
+  })
 }

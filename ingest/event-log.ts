@@ -1,12 +1,18 @@
 import type { Judged } from './pipeline.ts'
 import type { Verdict } from './tell-duplicates.ts'
 
-/** Where the api hands events in. Two logs can stand behind it: `http` (the events are counted at once) and Kafka. */
-export interface EventLog {
-  /** Resolves when every event is durable, with one verdict for each, in order. Rejects with EventsUnavailable. */
-  submit(submission: Submission): Promise<Verdict[]>
+/** What a process tells of the logs it counts. */
+export interface Ingesting {
   readiness(): Readiness
   stats(): IngestStats
+}
+
+/** Where the api hands events in. Two logs can stand behind it: `http` (the events are counted at once) and Kafka. */
+export interface EventLog extends Ingesting {
+  /** What a resolved submission means: every event is counted, or it is durable and will be. */
+  readonly acknowledges: 'counted' | 'durable'
+  /** Resolves when every event is durable, with one verdict for each, in order. Rejects with EventsUnavailable. */
+  submit(submission: Submission): Promise<Verdict[]>
 }
 
 export interface Submission {
@@ -20,20 +26,36 @@ export interface Submission {
 export type Readiness = { ready: true } | { ready: false; reason: string }
 
 export interface IngestStats {
+  /** Waiting to be stored, or to be produced. */
+  readonly queuedEvents: number
+  readonly logs: readonly LogStats[]
+  /** The brokers cannot be reached or read. */
+  readonly kafkaTrouble: boolean
+}
+
+/** Counters are since the start of the process. */
+export interface LogStats {
+  readonly log: string
+  /** False when the log was here before, and is another process's now. */
+  readonly owned: boolean
   readonly counted: number
   readonly duplicates: number
   readonly rejectedByReason: ReadonlyMap<string, number>
+  readonly passedOn: number
   readonly batches: number
   readonly batchSeconds: number
   /** How long the batch in flight has been under way; 0 when there is none. */
   readonly batchInFlightSeconds: number
   readonly retakes: number
   readonly repairedKeys: number
-  readonly queuedEvents: number
   readonly filterIdentities: number
   readonly filterBytes: number
   readonly filterComplete: boolean
+  readonly filterFull: boolean
   readonly asOfMs: number
+  /** Events in the log that are not settled yet. */
+  readonly lagEvents: number
+  readonly incident: string | undefined
 }
 
 /** Nothing of the request was acknowledged: send all of it again, nothing counts twice. */

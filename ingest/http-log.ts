@@ -1,7 +1,8 @@
 import type { ClickHouse } from '../sql/clickhouse.ts'
-import { type EventLog, EventsUnavailable, type IngestStats, type Readiness, type Submission } from './event-log.ts'
+import { AppendedLog } from './appended-log.ts'
+import { type EventLog, EventsUnavailable, type IngestStats, type LogStats, type Readiness, type Submission } from './event-log.ts'
 import type { Logger } from './logger.ts'
-import { LogLost, OwnedLog } from './owned-log.ts'
+import { LogLost } from './owned-log.ts'
 import type { Verdict } from './tell-duplicates.ts'
 import { findLivingOwner } from './watermark.ts'
 
@@ -55,11 +56,14 @@ const LIMITS: HttpLogLimits = {
 export async function openHttpLog(options: HttpLogOptions): Promise<HttpLog> {
   const limits = { ...LIMITS, ...options.limits }
   await requireNoLivingOwner(options.clickhouse, limits)
-  const owned = new OwnedLog({ ...options, name: HTTP_LOG, filterBytesMax: limits.filterBytesMax })
-  await owned.takeAndSettle()
-  const writer = new GroupWriter(owned, options, limits)
+  const { clickhouse, log } = options
+  const scope = { partition: 0, partitions: 1 }
+  const appended = new AppendedLog({ clickhouse, lane: clickhouse.ingest, name: HTTP_LOG, scope, filterBytesMax: limits.filterBytesMax, log })
+  await appended.takeAndSettle()
+  const writer = new GroupWriter(appended, options, limits)
   const ended = writer.run()
   return {
+    acknowledges: 'counted',
     submit: (submission) => writer.submit(submission),
     readiness: () => writer.readiness(),
     stats: () => writer.stats(),
@@ -97,7 +101,7 @@ const STATE_REASONS = {
 
 /** Group commit: one batch in flight; the requests that arrive meanwhile share the next. */
 class GroupWriter {
-  readonly #owned: OwnedLog
+  readonly #appended: AppendedLog
   readonly #log: Logger
   readonly #onLost: (error: Error) => void
   readonly #limits: HttpLogLimits
@@ -113,8 +117,8 @@ class GroupWriter {
   #exclusive: (() => Promise<void>)[] = []
   #wake: () => void = () => {}
 
-  constructor(owned: OwnedLog, { log, onLost }: HttpLogOptions, limits: HttpLogLimits) {
-    this.#owned = owned
+  constructor(appended: AppendedLog, { log, onLost }: HttpLogOptions, limits: HttpLogLimits) {
+    this.#appended = appended
     this.#log = log
     this.#onLost = onLost
     this.#limits = limits
@@ -154,19 +158,17 @@ class GroupWriter {
   }
 
   stats(): IngestStats {
-    const { counts, rejectedByReason, filter, asOfMs } = this.#owned
-    return {
-      ...counts,
-      rejectedByReason,
+    const log: LogStats = {
+      ...this.#appended.owned.stats(),
+      owned: this.#state !== 'lost',
+      passedOn: 0,
       batches: this.#batches,
       batchSeconds: this.#batchSeconds,
       batchInFlightSeconds: this.#batchStartedMs === undefined ? 0 : (performance.now() - this.#batchStartedMs) / 1000,
-      queuedEvents: this.#queuedEvents,
-      filterIdentities: filter.identities,
-      filterBytes: filter.bytes,
-      filterComplete: filter.complete,
-      asOfMs,
+      lagEvents: 0,
+      incident: undefined,
     }
+    return { queuedEvents: this.#queuedEvents, logs: [log], kafkaTrouble: false }
   }
 
   /** Ends when it was asked to stop and nothing waits any more, or when another owner has taken the log. */
@@ -180,14 +182,14 @@ class GroupWriter {
       }
     }
     if (this.#state === 'stopping' && !this.#inDoubt) await this.#release()
-    this.#owned.close()
+    this.#appended.owned.close()
   }
 
   async #work(): Promise<void> {
     for (const work of this.#exclusive.splice(0)) await work()
     const group = this.#takeGroup()
     if (group.length > 0) await this.#writeGroup(group)
-    if (this.#beatInMs() === 0) await this.#owned.publishWatermark()
+    if (this.#beatInMs() === 0) await this.#appended.publishWatermark()
   }
 
   #hasWork(): boolean {
@@ -195,7 +197,7 @@ class GroupWriter {
   }
 
   #beatInMs(): number {
-    return Math.max(0, this.#owned.asOfMs + this.#limits.heartbeatEveryMs - Date.now())
+    return Math.max(0, this.#appended.owned.asOfMs + this.#limits.heartbeatEveryMs - Date.now())
   }
 
   async #untilWork(): Promise<void> {
@@ -229,7 +231,7 @@ class GroupWriter {
     this.#batchStartedMs = startedMs
     const unplaced = group.flatMap(({ submission: { judged, ingestKeyId, receivedMs } }) => judged.map((each) => ({ judged: each, ingestKeyId, receivedMs })))
     try {
-      const verdicts = await this.#owned.append(unplaced)
+      const verdicts = await this.#appended.append(unplaced)
       let from = 0
       for (const { submission, resolve } of group) {
         resolve(verdicts.slice(from, from + submission.judged.length))
@@ -254,7 +256,7 @@ class GroupWriter {
     let retryAfterMs = this.#limits.retryAfterMsMin
     while (this.#state === 'recovering') {
       try {
-        await this.#owned.takeAndSettle()
+        await this.#appended.takeAndSettle()
         this.#inDoubt = false
         if (this.#state === 'recovering') this.#state = 'writing'
         this.#log.info({}, 'the log is taken anew and settled')
@@ -282,7 +284,7 @@ class GroupWriter {
   /** A log that is left without this word is taken over all the same, after its owner's silence. */
   async #release(): Promise<void> {
     try {
-      await this.#owned.publishWatermark(true)
+      await this.#appended.publishWatermark(true)
     } catch (error) {
       this.#log.warn({ err: error }, 'the log could not be released')
     }

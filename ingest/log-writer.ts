@@ -10,7 +10,14 @@ export interface Batch {
   readonly through: number
   readonly records: readonly LogRecord[]
   readonly verdicts: readonly Verdict[]
+  readonly position: PositionRule
 }
+
+/**
+ * When a batch's position is written: `with rows`, when there is anything to store beside it; `always`, for a log that
+ * would be read again from the position before; `never`, while a range is settled, because its position stands already.
+ */
+export type PositionRule = 'with rows' | 'always' | 'never'
 
 /**
  * Writes one batch of a log. The order is the guarantee:
@@ -20,26 +27,27 @@ export interface Batch {
  *    raw, or raw without its rollup; settle recounts the range.
  * 3. Rejected events, after the rows, because a conflict is told against a first that must be stored.
  * Only when all have been acknowledged may the events be. Each is sent once: after an error nothing is sent again under
- * this ownership, because the request may still arrive; the log is taken anew and settled. A batch of duplicates alone
- * writes nothing and leaves the position. Returns whether anything was written. Throws StoreError.
+ * this ownership, because the request may still arrive; the log is taken anew and settled. Throws StoreError.
  */
-export async function writeBatch(lane: Lane, ownership: Ownership, batch: Batch): Promise<boolean> {
-  if (!batch.verdicts.some(({ status }) => status === 'counted' || status === 'refused')) return false
-  const { log, epoch, owner } = ownership
-  const tag = tagOfLog(log)
-  const positioned = lane.insert({
-    table: 'log_positions_inbox_v1',
-    columns: POSITION_COLUMNS,
-    text: row([log, epoch, owner, batch.first, batch.through]),
-    tag,
-  })
+export async function writeBatch(lane: Lane, ownership: Ownership, batch: Batch): Promise<void> {
+  const tag = tagOfLog(ownership.log)
+  const positioned = mustPosition(batch) ? writePosition(lane, ownership, batch) : undefined
   // Written out while the position is on its way; sent only when it has been acknowledged.
   const rows = rowsText(ownership, batch)
   const rejected = rejectedText(ownership, batch)
   await positioned
   if (rows !== '') await lane.insert({ table: 'usage_events_inbox_v1', columns: ROW_COLUMNS, text: rows, tag })
   if (rejected !== '') await lane.insert({ table: 'rejected_events_inbox_v1', columns: REJECTED_COLUMNS, text: rejected, tag })
-  return true
+}
+
+function mustPosition({ position, verdicts }: Batch): boolean {
+  if (position === 'with rows') return verdicts.some(({ status }) => status === 'counted' || status === 'refused')
+  return position === 'always'
+}
+
+function writePosition(lane: Lane, { log, epoch, owner }: Ownership, { first, through }: Batch): Promise<void> {
+  const text = row([log, epoch, owner, first, through])
+  return lane.insert({ table: 'log_positions_inbox_v1', columns: POSITION_COLUMNS, text, tag: tagOfLog(log) })
 }
 
 const POSITION_COLUMNS = ['log', 'epoch', 'owner', 'first', 'through']

@@ -1,36 +1,36 @@
-import type { ClickHouse } from '../sql/clickhouse.ts'
-import { classifyStoreError } from '../sql/errors.ts'
+import type { ClickHouse, Lane } from '../sql/clickhouse.ts'
 import { isNewestOwner, type Ownership, takeLog } from '../sql/fence.ts'
 import { IdentityFilter } from './identity-filter.ts'
-import { writeBatch } from './log-writer.ts'
+import { type LastRange, type LogRange, readLastRange } from './last-range.ts'
+import { type PositionRule, writeBatch } from './log-writer.ts'
 import type { Logger } from './logger.ts'
 import { settleRollup } from './settle.ts'
-import { countStored, fillFilter, lookUpStored } from './stored-events.ts'
-import { type LogRecord, tellDuplicates, type Verdict } from './tell-duplicates.ts'
-import { publishWatermark } from './watermark.ts'
-
-/** A record whose place in the log is not known yet. */
-export type Unplaced = Omit<LogRecord, 'log' | 'offset'>
+import { countStored, fillFilter, type IdentityScope, lookUpStored } from './stored-events.ts'
+import { type LogRecord, type Told, tellDuplicates, type Verdict } from './tell-duplicates.ts'
+import { publishWatermark, type Watermark } from './watermark.ts'
 
 export interface OwnedLogOptions {
   readonly clickhouse: ClickHouse
+  /** Where this log's statements run: one after another, and beside those of other logs. */
+  readonly lane: Lane
   readonly name: string
+  /** Which identities can arrive in this log. */
+  readonly scope: IdentityScope
   readonly filterBytesMax: number
   readonly log: Logger
 }
 
 /**
- * A log that this process owns: taking and settling it, telling its duplicates, writing its batches. One batch at a time.
- * After any error but `refused` the caller takes the log anew before it writes again: what was sent may still arrive.
+ * A log that this process owns: taking it, telling its duplicates, writing its batches, settling its rollup. One thing at
+ * a time. After any error the caller takes the log anew before it writes again: what was sent may still arrive.
  */
 export class OwnedLog {
-  readonly counts = { counted: 0, duplicates: 0, retakes: 0, repairedKeys: 0 }
-  readonly rejectedByReason = new Map<string, number>()
+  readonly #counts = { counted: 0, duplicates: 0, retakes: 0, repairedKeys: 0 }
+  readonly #rejectedByReason = new Map<string, number>()
   readonly #options: OwnedLogOptions
   #ownership: Ownership | undefined
   #filter: IdentityFilter
   #filling = new AbortController()
-  #nextOffset = 0
   #asOfMs = 0
 
   constructor(options: OwnedLogOptions) {
@@ -38,85 +38,87 @@ export class OwnedLog {
     this.#filter = new IdentityFilter({ identitiesExpected: 0, bytesMax: options.filterBytesMax })
   }
 
-  get filter(): IdentityFilter {
-    return this.#filter
+  get name(): string {
+    return this.#options.name
   }
 
-  /** When the last watermark was published, in ms since 1970: the log is complete up to here. */
+  /** The last watermark published, in ms since 1970: the log is complete up to here. 0 before the first. */
   get asOfMs(): number {
     return this.#asOfMs
   }
 
-  /** Takes the log and settles the range its last owner left in doubt. Throws LogLost when another one is newer. */
-  async takeAndSettle(): Promise<void> {
-    const { clickhouse, name, log } = this.#options
-    if (this.#ownership !== undefined) await this.#requireStillNewest(this.#ownership)
-    const taken = await takeLog(clickhouse, name)
-    if (taken.status === 'outranked') throw new LogLost(name)
-    if (!this.#mayKeepFilter(taken.ownership)) await this.#startFilter()
-    if (this.#ownership !== undefined) this.counts.retakes += 1
-    this.#ownership = taken.ownership
-    const settled = await settleRollup(clickhouse.ingest, taken.ownership)
-    this.#nextOffset = settled.next
-    this.counts.repairedKeys += settled.repaired
-    if (settled.repaired > 0) log.warn({ keys: settled.repaired, through: settled.next - 1 }, 'the last batch was torn; its rollup is repaired')
-    await this.publishWatermark()
+  stats() {
+    const { identities, bytes, complete, full } = this.#filter
+    const { name, asOfMs } = this
+    return {
+      log: name,
+      asOfMs,
+      ...this.#counts,
+      rejectedByReason: this.#rejectedByReason,
+      filterIdentities: identities,
+      filterBytes: bytes,
+      filterComplete: complete,
+      filterFull: full,
+    }
+  }
+
+  get ownership(): Ownership {
+    if (this.#ownership === undefined) throw new Error(`The log ${this.#options.name} is not taken.`)
+    return this.#ownership
   }
 
   /**
-   * Appends records to the log and returns a verdict for each, once all of them are durable. A batch that the store
-   * refuses for its data is halved until the one event is found, which is kept as refused_by_store. Throws StoreError.
+   * Takes the log and returns the range its last batch, which may be in doubt. Throws LogLost when somebody newer owns it:
+   * an owner that has been overtaken lets go, else two owners would kill each other's statements for ever.
    */
-  async append(unplaced: readonly Unplaced[]): Promise<Verdict[]> {
-    const verdicts = await this.#appendOrHalve(unplaced)
-    for (const verdict of verdicts) this.#count(verdict)
-    return verdicts
+  async take(): Promise<LastRange | undefined> {
+    const { clickhouse, lane, name } = this.#options
+    if (this.#ownership !== undefined && !(await isNewestOwner(clickhouse, this.#ownership))) {
+      this.#ownership = undefined
+      throw new LogLost(name)
+    }
+    const taken = await takeLog(clickhouse, name)
+    if (taken.status === 'outranked') throw new LogLost(name)
+    if (!this.#mayKeepFilter(taken.ownership)) await this.#startFilter()
+    if (this.#ownership !== undefined) this.#counts.retakes += 1
+    this.#ownership = taken.ownership
+    const range = await readLastRange(lane, name)
+    this.#asOfMs = Math.max(this.#asOfMs, range?.asOfMs ?? 0)
+    return range
   }
 
-  /** Says that everything acknowledged until now is settled; `released` adds that the owner leaves. */
-  async publishWatermark(released = false): Promise<void> {
-    const asOfMs = Date.now()
-    await publishWatermark(this.#options.clickhouse.ingest, this.#owned(), { asOfMs, settledThrough: this.#nextOffset - 1, released })
-    this.#asOfMs = asOfMs
+  /**
+   * Tells duplicates. `exact` looks up every event, whatever the filter says: for a range that may be stored in part.
+   * Throws StoreError.
+   */
+  tell(records: readonly LogRecord[], telling: 'filtered' | 'exact' = 'filtered'): Promise<Told> {
+    const filter = telling === 'exact' ? undefined : this.#filter
+    return tellDuplicates(records, filter, (identities) => lookUpStored(this.#options.lane, identities))
+  }
+
+  /** Writes a batch that has been told. Throws StoreError. */
+  async write(range: LogRange, records: readonly LogRecord[], { verdicts, newHashes }: Told, position: PositionRule): Promise<void> {
+    // Before the batch is sent: should its answer be lost, its identities must not pass as surely new.
+    for (const hash of newHashes) this.#filter.add(hash)
+    await writeBatch(this.#options.lane, this.ownership, { ...range, records, verdicts, position })
+    for (const verdict of verdicts) this.#count(verdict)
+  }
+
+  /** Recounts the keys of a range and repairs their rollup. Throws StoreError. */
+  async settleRollup(range: LogRange): Promise<void> {
+    const repaired = await settleRollup(this.#options.lane, this.ownership, range)
+    this.#counts.repairedKeys += repaired
+    if (repaired > 0) this.#options.log.warn({ log: this.name, keys: repaired, ...range }, 'the last batch was torn; its rollup is repaired')
+  }
+
+  async publishWatermark(watermark: Watermark): Promise<void> {
+    await publishWatermark(this.#options.lane, this.ownership, watermark)
+    this.#asOfMs = watermark.asOfMs
   }
 
   /** Ends what still runs in the background. */
   close(): void {
     this.#filling.abort()
-  }
-
-  async #appendOrHalve(unplaced: readonly Unplaced[]): Promise<Verdict[]> {
-    try {
-      return await this.#appendOnce(unplaced)
-    } catch (thrown) {
-      const error = classifyStoreError(thrown)
-      if (error.fault !== 'refused') throw error
-      this.#options.log.warn({ err: error, events: unplaced.length }, 'the store refused a batch for its data; looking for the event')
-      await this.takeAndSettle()
-      if (unplaced.length === 1) return this.#appendOnce(unplaced, REFUSED_BY_STORE)
-      const middle = Math.ceil(unplaced.length / 2)
-      return [...(await this.#appendOrHalve(unplaced.slice(0, middle))), ...(await this.#appendOrHalve(unplaced.slice(middle)))]
-    }
-  }
-
-  async #appendOnce(unplaced: readonly Unplaced[], verdictForAll?: Verdict): Promise<Verdict[]> {
-    const lane = this.#options.clickhouse.ingest
-    const first = this.#nextOffset
-    const log = this.#options.name
-    // Field by field: spreading an object costs ten times as much, and this runs for every event.
-    const records = unplaced.map(({ judged, receivedMs, ingestKeyId }, index): LogRecord => ({ log, offset: first + index, judged, receivedMs, ingestKeyId }))
-    const { verdicts, newHashes } = await tellDuplicates(records, this.#filter, (identities) => lookUpStored(lane, identities))
-    if (verdictForAll !== undefined) verdicts.fill(verdictForAll)
-    // Before the batch is sent: should its answer be lost, its identities must not pass as surely new.
-    for (const hash of newHashes) this.#filter.add(hash)
-    const wrote = await writeBatch(lane, this.#owned(), { first, through: first + records.length - 1, records, verdicts })
-    if (wrote) this.#nextOffset = first + records.length
-    return verdicts
-  }
-
-  /** An owner that has been overtaken lets go; else two owners would kill each other's statements for ever. */
-  async #requireStillNewest(ownership: Ownership): Promise<void> {
-    if (!(await isNewestOwner(this.#options.clickhouse, ownership))) throw new LogLost(this.#options.name)
   }
 
   /**
@@ -129,29 +131,25 @@ export class OwnedLog {
   }
 
   async #startFilter(): Promise<void> {
-    const { clickhouse, filterBytesMax, log } = this.#options
+    const { clickhouse, scope, filterBytesMax, log } = this.#options
     this.#filling.abort()
     const filling = new AbortController()
-    const identitiesExpected = Math.ceil((await countStored(clickhouse.reads)) * FILTER_HEADROOM)
+    const identitiesExpected = Math.ceil((await countStored(clickhouse.reads, scope)) * FILTER_HEADROOM)
     const filter = new IdentityFilter({ identitiesExpected, bytesMax: filterBytesMax })
     this.#filling = filling
     this.#filter = filter
-    fillFilter(clickhouse.reads, filter, filling.signal).catch((error: unknown) => {
-      if (!filling.signal.aborted) log.error({ err: error }, 'the filter of identities could not be filled; every event is looked up, which is exact but slow')
+    fillFilter(clickhouse.reads, scope, filter, filling.signal).catch((error: unknown) => {
+      if (!filling.signal.aborted)
+        log.error({ err: error, log: this.name }, 'the filter of identities could not be filled; every event is looked up, which is exact but slow')
     })
   }
 
-  #owned(): Ownership {
-    if (this.#ownership === undefined) throw new Error(`The log ${this.#options.name} is not taken.`)
-    return this.#ownership
-  }
-
   #count(verdict: Verdict): void {
-    if (verdict.status === 'counted') this.counts.counted += 1
-    else if (verdict.status === 'duplicate') this.counts.duplicates += 1
+    if (verdict.status === 'counted') this.#counts.counted += 1
+    else if (verdict.status === 'duplicate') this.#counts.duplicates += 1
     else if (verdict.status === 'refused') {
       const { reason } = verdict.refusal
-      this.rejectedByReason.set(reason, (this.rejectedByReason.get(reason) ?? 0) + 1)
+      this.#rejectedByReason.set(reason, (this.#rejectedByReason.get(reason) ?? 0) + 1)
     }
   }
 }
@@ -164,9 +162,10 @@ export class LogLost extends Error {
   }
 }
 
-const FILTER_HEADROOM = 1.25
-
-const REFUSED_BY_STORE: Verdict = {
+/** The verdict on the one event of a batch that the store refuses. */
+export const REFUSED_BY_STORE: Verdict = {
   status: 'refused',
   refusal: { reason: 'refused_by_store', message: 'The store refused this event for its data. It is kept; tell the operator.' },
 }
+
+const FILTER_HEADROOM = 1.25

@@ -36,7 +36,7 @@ export function judge(arrival: Arrival, receivedMs: number): Judged {
   const draft: Draft = { arrival, receivedMs, projectId: '', eventId: '', metric: 'ai_tokens', value: '0', timestampMs: 0 }
   for (const step of STEPS) {
     const refusal = step(draft)
-    if (refusal !== undefined) return refused(arrival, refusal)
+    if (refusal !== undefined) return refuse(arrival, refusal)
   }
   return { status: 'valid', index: arrival.index, event: draft, original: arrival.original }
 }
@@ -109,7 +109,8 @@ function refusal(reason: RejectReason, message: string): Refusal {
   return { reason, message }
 }
 
-function refused(arrival: Arrival, refusal: Refusal): Judged {
+/** A refused event, with what can be told of its ids and at most 64 KiB of its bytes. */
+export function refuse(arrival: Arrival, refusal: Refusal): Judged {
   const { event_id, project_id } = arrival.fields ?? {}
   const original = () => arrival.original().subarray(0, ORIGINAL_BYTES_KEPT_MAX)
   return { status: 'refused', index: arrival.index, projectId: shown(project_id) ?? '', eventId: shown(event_id), refusal, original }

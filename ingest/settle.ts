@@ -4,31 +4,24 @@ import { StoreError } from '../sql/errors.ts'
 import { type Ownership, tagOfLog } from '../sql/fence.ts'
 import { defineQuery } from '../sql/query.ts'
 import { row } from '../sql/tab-separated.ts'
-
-export interface Settled {
-  /** The offset that comes next in the log. */
-  readonly next: number
-  /** How many (project, day, metric) of the rollup were repaired. */
-  readonly repaired: number
-}
+import type { LogRange } from './last-range.ts'
 
 /**
- * Settles the last range of a log just taken: after the kill nobody else's writes can land, so what is missing now is
- * missing for good. The keys of the range are recounted from raw within this log, and the differences are added to the
- * rollup through the fence. Doing it twice changes nothing: the second time there is no difference.
- * Idempotent for a maximum, and for sums because what is added is recount minus rollup. Throws StoreError.
+ * Settles the rollup of the last range of a log just taken: after the kill nobody else's writes can land, so what is
+ * missing now is missing for good. The keys of the range are recounted from raw within this log, and the differences are
+ * added to the rollup through the fence. Doing it twice changes nothing: the second time there is no difference.
+ * Idempotent for a maximum, and for sums because what is added is recount minus rollup.
+ * Returns how many (project, day, metric) were repaired. Throws StoreError.
  */
-export async function settleRollup(lane: Lane, ownership: Ownership): Promise<Settled> {
+export async function settleRollup(lane: Lane, ownership: Ownership, { first, through }: LogRange): Promise<number> {
   const { log } = ownership
-  const [position] = await lane.query(lastPosition, { log })
-  if (position === undefined) return { next: 0, repaired: 0 }
-  const differences = await lane.query(rollupDifferences, { log, first: position.first, through: position.through })
+  const differences = await lane.query(rollupDifferences, { log, first, through })
   requireRawAhead(differences)
   if (differences.length > 0) {
     const text = differences.map((key) => differenceRow(ownership, key)).join('')
     await lane.insert({ table: 'rollup_differences_inbox_v1', columns: DIFFERENCE_COLUMNS, text, tag: tagOfLog(log) })
   }
-  return { next: position.through + 1, repaired: differences.length }
+  return differences.length
 }
 
 type Difference = z.output<typeof DifferenceRow>
@@ -48,14 +41,6 @@ function requireRawAhead(differences: readonly Difference[]): void {
     `The rollup of project ${ahead.project_id}, ${ahead.usage_date}, ${ahead.metric} is ahead of raw and cannot be repaired by adding. Rebuild that month's rollup from raw.`,
   )
 }
-
-const lastPosition = defineQuery({
-  name: 'last_position',
-  sql: `SELECT newest.first AS first, newest.through AS through
-        FROM (SELECT max(newest) AS newest FROM log_positions_v1 WHERE log = {log: String} GROUP BY log)`,
-  params: z.object({ log: z.string() }),
-  row: z.object({ first: z.coerce.number(), through: z.coerce.number() }),
-})
 
 const DifferenceRow = z.object({
   project_id: z.string(),

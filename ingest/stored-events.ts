@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Lane } from '../sql/clickhouse.ts'
 import { defineQuery } from '../sql/query.ts'
 import { hashIdentity, type IdentityFilter } from './identity-filter.ts'
+import type { LogRange } from './last-range.ts'
 
 /** What raw holds under an identity. */
 export interface StoredEvent {
@@ -41,9 +42,25 @@ export async function lookUpStored(lane: Lane, identities: readonly Identity[]):
   return stored
 }
 
-/** Adds every identity that raw holds. Runs beside the writer: until it is done, everything is looked up. */
-export async function fillFilter(lane: Lane, filter: IdentityFilter, signal: AbortSignal): Promise<void> {
-  for await (const lines of lane.lines(storedIdentities, {})) {
+/** What of one log raw holds at the offsets of a range, by offset. Cheap: raw has an index on it. Throws StoreError. */
+export async function readStoredRange(
+  lane: Lane,
+  log: string,
+  { first, through }: LogRange,
+): Promise<Map<number, StoredEvent & { projectId: string; eventId: string }>> {
+  const rows = await lane.query(storedRange, { log, first, through })
+  return new Map(rows.map(({ project_id, event_id, ...stored }) => [stored.offset, { ...stored, projectId: project_id, eventId: event_id }]))
+}
+
+/** The identities of one of `partitions` parts of all projects: of those whose own partition it is. */
+export interface IdentityScope {
+  readonly partition: number
+  readonly partitions: number
+}
+
+/** Adds every identity of the scope that raw holds. Runs beside the writer: until it is done, everything is looked up. */
+export async function fillFilter(lane: Lane, scope: IdentityScope, filter: IdentityFilter, signal: AbortSignal): Promise<void> {
+  for await (const lines of lane.lines(storedIdentities, scope)) {
     if (signal.aborted) return
     for (const line of lines) {
       if (line === '') continue
@@ -54,10 +71,11 @@ export async function fillFilter(lane: Lane, filter: IdentityFilter, signal: Abo
   filter.complete = true
 }
 
-export async function countStored(lane: Lane): Promise<number> {
+/** How many identities raw holds of the scope, about: projects are spread over partitions by a hash. */
+export async function countStored(lane: Lane, { partitions }: IdentityScope): Promise<number> {
   const [row] = await lane.query(storedCount, {})
   if (row === undefined) throw new Error('count() answered no row.')
-  return row.events
+  return Math.ceil(row.events / partitions)
 }
 
 const LOOK_UP_BYTES_MAX = 200_000
@@ -84,18 +102,38 @@ function unescapeField(text: string): string {
   return text.includes('\\') ? text.replace(/\\(.)/gu, '$1') : text
 }
 
+const StoredRow = z.object({
+  project_id: z.string(),
+  event_id: z.string(),
+  metric: z.string(),
+  value: z.string(),
+  log: z.string(),
+  offset: z.coerce.number(),
+})
+
 const storedEvents = defineQuery({
   name: 'stored_events',
   sql: `SELECT project_id, event_id, metric, toString(value) AS value, log, offset FROM raw_usage_events_v1
         WHERE (project_id, event_id) IN {identities: Array(Tuple(String, String))}`,
   params: z.object({ identities: z.array(z.tuple([z.string(), z.string()]).readonly()) }),
-  row: z.object({ project_id: z.string(), event_id: z.string(), metric: z.string(), value: z.string(), log: z.string(), offset: z.coerce.number() }),
+  row: StoredRow,
 })
 
+const storedRange = defineQuery({
+  name: 'stored_range',
+  sql: `SELECT project_id, event_id, metric, toString(value) AS value, log, offset FROM raw_usage_events_v1
+        WHERE log = {log: String} AND rank >= 18446744073709551615 - {through: UInt64} AND rank <= 18446744073709551615 - {first: UInt64}`,
+  params: z.object({ log: z.string(), first: z.number(), through: z.number() }),
+  row: StoredRow,
+  settings: { max_execution_time: 600 },
+})
+
+/** kafkaMurmurHash is the hash by which Kafka's own producer chooses a partition; project-partition.ts is the same in TypeScript. */
 const storedIdentities = defineQuery({
   name: 'stored_identities',
-  sql: 'SELECT project_id, event_id FROM raw_usage_events_v1',
-  params: z.object({}),
+  sql: `SELECT project_id, event_id FROM raw_usage_events_v1
+        WHERE bitAnd(kafkaMurmurHash(project_id), 2147483647) % {partitions: UInt64} = {partition: UInt64}`,
+  params: z.object({ partition: z.number(), partitions: z.number() }),
   row: z.object({ project_id: z.string(), event_id: z.string() }),
   settings: { max_execution_time: 3600 },
 })

@@ -19,6 +19,8 @@ export type Verdict =
   | { status: 'duplicate' }
   /** This very event is stored already: the log was read again. */
   | { status: 'already_stored' }
+  /** Durable in Kafka. Whether it is new nobody can know yet. */
+  | { status: 'produced' }
   | { status: 'refused'; refusal: Refusal }
 
 export interface Told {
@@ -31,11 +33,11 @@ export interface Told {
 /**
  * Tells new events from known ones, exactly (P2): the filter clears nearly all new ones, the rest is looked up in raw.
  * The stored (log, offset) decides: the same place is this very event, another is a duplicate or a conflict. Within a
- * batch the first one wins. Call it only when the batch before is acknowledged: a look-up must see what that one stored.
+ * batch the first one wins. Without a filter everything is looked up. Call it only when the batch before is acknowledged: a look-up must see what that one stored.
  */
 export async function tellDuplicates(
   records: readonly LogRecord[],
-  filter: IdentityFilter,
+  filter: IdentityFilter | undefined,
   lookUp: (identities: Identity[]) => Promise<IdentityMap<StoredEvent>>,
 ): Promise<Told> {
   const hashes = records.map(({ judged }) => (judged.status === 'valid' ? hashIdentity(judged.event.projectId, judged.event.eventId) : undefined))
@@ -76,11 +78,11 @@ function repeatedHashes(hashes: readonly (IdentityHash | undefined)[]): Set<numb
   return repeated
 }
 
-function maybeStored(records: readonly LogRecord[], hashes: readonly (IdentityHash | undefined)[], filter: IdentityFilter): Identity[] {
+function maybeStored(records: readonly LogRecord[], hashes: readonly (IdentityHash | undefined)[], filter: IdentityFilter | undefined): Identity[] {
   const maybe: Identity[] = []
   records.forEach(({ judged }, index) => {
     const hash = hashes[index]
-    if (judged.status === 'valid' && hash !== undefined && filter.mayHold(hash)) maybe.push([judged.event.projectId, judged.event.eventId])
+    if (judged.status === 'valid' && hash !== undefined && filter?.mayHold(hash) !== false) maybe.push([judged.event.projectId, judged.event.eventId])
   })
   return maybe
 }

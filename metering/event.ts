@@ -25,6 +25,10 @@ export const REJECT_REASONS = [
 ] as const
 export type RejectReason = (typeof REJECT_REASONS)[number]
 
+export function isRejectReason(text: string): text is RejectReason {
+  return (REJECT_REASONS as readonly string[]).includes(text)
+}
+
 export interface Refusal {
   readonly reason: RejectReason
   /** A sentence for the emitter: what is wrong and what would be right. */

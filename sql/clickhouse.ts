@@ -16,6 +16,8 @@ export interface ClickHouse {
   readonly registry: Lane
   readonly control: Lane
   readonly reads: Lane
+  /** One more lane, such as for a log of its own. It is closed with the rest. Throws StoreError. */
+  openLane(): Promise<Lane>
   close(): Promise<void>
 }
 
@@ -51,6 +53,7 @@ const CLIENT_PATIENCE_MS = 15_000
 const INSERT_SETTINGS: Settings = {
   async_insert: 0,
   insert_deduplicate: 0,
+  deduplicate_insert: 'disable', // since 26.7 this one decides; the line above is for servers before it
   wait_for_part_commit_in_dependent_materialized_views: 1,
   max_partitions_per_insert_block: 0,
   max_execution_time: INSERT_SECONDS_MAX,
@@ -75,6 +78,7 @@ export async function openClickHouse(target: ClickHouseTarget): Promise<ClickHou
       registry: laneOf(await open()),
       control: laneOf(await open()),
       reads: leastBusy(reads),
+      openLane: async () => laneOf(await classified(open())),
       close,
     }
   } catch (thrown) {

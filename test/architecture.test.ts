@@ -22,10 +22,10 @@ const ROOMS: Record<string, readonly string[]> = {
 /** Where a room does not see the whole of another: the only files it may import there. */
 const DOORS: Record<string, Record<string, readonly string[]>> = {
   api: {
-    ingest: ['event-log.ts', 'decode-body.ts', 'pipeline.ts', 'rejected-events.ts', 'tell-duplicates.ts'],
+    ingest: ['event-log.ts', 'decode-body.ts', 'pipeline.ts', 'rejected-events.ts', 'tell-duplicates.ts', 'kafka/topic.ts', 'kafka/log-verbs.ts'],
     sql: ['clickhouse.ts', 'errors.ts'],
   },
-  cli: { ingest: ['http-log.ts'], sql: ['clickhouse.ts', 'migrate.ts'] },
+  cli: { ingest: ['event-log.ts', 'http-log.ts', 'kafka/kafka-log.ts', 'kafka/kafkajs-topic.ts'], sql: ['clickhouse.ts', 'migrate.ts'] },
 }
 /** Of these an importer sees the types alone: who asks the store a question does so through a room that holds queries. */
 const TYPES_ONLY: Record<string, readonly string[]> = { api: ['sql/clickhouse.ts'] }
@@ -35,6 +35,11 @@ const VENDORS: Record<string, readonly string[]> = {
   '@clickhouse/client': ['sql'],
   chdb: ['sql', 'test/support/clickhouse-server-main.ts'],
   zod: Object.keys(ROOMS),
+  kafkajs: ['ingest/kafka/kafkajs-topic.ts', 'ingest/kafka/kafkajs-reader.ts', 'ingest/kafka/codecs.ts', 'test', 'bench'],
+  'kafkajs-snappy': ['ingest/kafka/codecs.ts'],
+  'lz4-napi': ['ingest/kafka/codecs.ts'],
+  fzstd: ['ingest/kafka/codecs.ts'],
+  testcontainers: ['test'],
   'lossless-json': ['metering/exact-json.ts'],
   'date-fns': ['metering'],
   '@date-fns/utc': ['metering'],

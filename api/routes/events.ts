@@ -43,20 +43,19 @@ export function eventRoutes(parent: FastifyInstance, { eventLog, registry, click
           description: `One event, an array, NDJSON or CloudEvents 1.0; at most ${EVENTS_PER_REQUEST_MAX} events or ${BODY_BYTES_MAX} bytes. Each event is judged alone: the good ones of a request count, the others are listed with their reason. After a 503 or no answer send all of it again; nothing counts twice.`,
           security: [{ ingestKey: [] }],
           documentedBody: EVENT_BODY_CONTENT,
-          response: { 200: EventsAnswer, ...errorAnswers(400, 401, 413, 415, 429, 500, 503) },
+          response: { 200: EventsAnswer, 202: EventsProduced, ...errorAnswers(400, 401, 413, 415, 429, 500, 503) },
         },
       },
-      async (request) => {
+      async (request, reply) => {
         const receivedMs = now()
         const { id: ingestKeyId } = requireKey(request)
         const body = bodyOf(request)
         const judged = judgeBody(body, formatOf(request), receivedMs)
         const verdicts = judged.length === 0 ? [] : await eventLog.submit({ judged, ingestKeyId, receivedMs, bytes: body.length })
-        return {
-          accepted: verdicts.filter(({ status }) => status === 'counted' || status === 'already_stored').length,
-          duplicates: verdicts.filter(({ status }) => status === 'duplicate').length,
-          rejected: rejectedOf(judged, verdicts),
-        }
+        const rejected = rejectedOf(judged, verdicts)
+        const having = (...statuses: Verdict['status'][]) => verdicts.filter(({ status }) => statuses.includes(status)).length
+        if (eventLog.acknowledges === 'durable') return reply.code(202).send({ accepted: having('produced'), rejected })
+        return reply.send({ accepted: having('counted', 'already_stored'), duplicates: having('duplicate'), rejected })
       },
     )
 
@@ -99,18 +98,24 @@ export function rejectedAnswer(events: Awaited<ReturnType<typeof listRejected>>)
   return { rejected_events: events.map(({ received_ms, ...event }) => ({ ...event, received_at: formatTimestamp(received_ms) })) }
 }
 
+const RejectedEvents = z.array(
+  z.object({
+    index: z.number().int().meta({ description: '0-based; for NDJSON the line.' }),
+    event_id: z.string().nullable(),
+    reason: z.enum(REJECT_REASONS),
+    message: z.string(),
+  }),
+)
+
 const EventsAnswer = z.object({
   accepted: z.number().int().meta({ description: 'Events counted by this request.' }),
   duplicates: z.number().int().meta({ description: 'Events that had been counted before.' }),
-  rejected: z.array(
-    z.object({
-      index: z.number().int().meta({ description: '0-based; for NDJSON the line.' }),
-      event_id: z.string().nullable(),
-      reason: z.enum(REJECT_REASONS),
-      message: z.string(),
-    }),
-  ),
+  rejected: RejectedEvents,
 })
+
+const EventsProduced = z
+  .object({ accepted: z.number().int().meta({ description: 'Events that are durable in Kafka and will be counted once.' }), rejected: RejectedEvents })
+  .meta({ description: 'With Kafka: which of the events are duplicates nobody can know yet.' })
 
 function judgeBody(body: Buffer, format: BodyFormat, receivedMs: number): Judged[] {
   const decoded = decodeBody(body, format)

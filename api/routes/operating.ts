@@ -1,17 +1,13 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
-import type { ApiContext } from '../context.ts'
-import { API_ERRORS, ApiError } from '../errors.ts'
-import { eventLogMetrics } from '../http-metrics.ts'
+import type { Ingesting } from '../../ingest/event-log.ts'
+import { API_ERRORS, ApiError, errorBody } from '../errors.ts'
+import { ingestMetrics } from '../http-metrics.ts'
 import { ErrorBody } from '../schemas.ts'
 
 /** What a supervisor and a Prometheus ask for. Unlimited, and without credentials: they tell nothing about a partner. */
-export function operatingRoutes(app: FastifyInstance, { eventLog }: ApiContext): void {
-  eventLogMetrics(
-    app.metrics,
-    () => eventLog.stats(),
-    () => eventLog.readiness(),
-  )
+export function operatingRoutes(app: FastifyInstance, ingesting: Ingesting): void {
+  ingestMetrics(app.metrics, ingesting)
   const unlimited = { rateLimit: false }
   const Ok = z.object({ status: z.literal('ok') })
 
@@ -22,10 +18,12 @@ export function operatingRoutes(app: FastifyInstance, { eventLog }: ApiContext):
   app.get(
     '/readyz',
     { config: unlimited, schema: { tags: ['operating'], summary: 'Events are accepted', response: { 200: Ok, 503: ErrorBody } } },
-    async () => {
-      const readiness = eventLog.readiness()
-      if (!readiness.ready) throw new ApiError('EVENTS_UNAVAILABLE', `${API_ERRORS.EVENTS_UNAVAILABLE.message} Reason: ${readiness.reason}.`)
-      return { status: 'ok' }
+    async (request, reply) => {
+      const readiness = ingesting.readiness()
+      if (readiness.ready) return reply.send({ status: 'ok' as const })
+      // An answer and no error of this service: it is asked every few seconds, and each error is logged.
+      const error = new ApiError('EVENTS_UNAVAILABLE', `${API_ERRORS.EVENTS_UNAVAILABLE.message} Reason: ${readiness.reason}.`)
+      return reply.code(503).header('retry-after', '1').send(errorBody(error, request.id))
     },
   )
 

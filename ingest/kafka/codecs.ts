@@ -1,0 +1,20 @@
+import { decompress as decompressZstd } from 'fzstd'
+import kafkajs from 'kafkajs'
+import snappy from 'kafkajs-snappy'
+import { decompressFrame } from 'lz4-napi'
+
+const { CompressionCodecs, CompressionTypes } = kafkajs
+
+/**
+ * kafkajs reads gzip by itself; of the others it only knows the numbers, and a topic holds whatever its producers chose.
+ * Reading only: what this service produces is not compressed.
+ */
+export function registerCodecs(): void {
+  CompressionCodecs[CompressionTypes.Snappy] = snappy
+  CompressionCodecs[CompressionTypes.LZ4] = () => ({ compress: refuse, decompress: (bytes: Buffer) => decompressFrame(bytes) })
+  CompressionCodecs[CompressionTypes.ZSTD] = () => ({ compress: refuse, decompress: async (bytes: Buffer) => Buffer.from(decompressZstd(bytes)) })
+}
+
+function refuse(): never {
+  throw new Error('This codec is for reading only.')
+}

@@ -1,0 +1,65 @@
+import { isProjectId, isRejectReason } from '../../metering/event.ts'
+import { formatTimestamp } from '../../metering/timestamp.ts'
+import { decodeEvent } from '../decode-body.ts'
+import { type Judged, judge, refuse } from '../pipeline.ts'
+import type { LogRecord } from '../tell-duplicates.ts'
+import { partitionOfProject } from './project-partition.ts'
+import type { FetchedRecord, NewRecord } from './topic.ts'
+
+/**
+ * The headers of a record. Records of other producers have none: then the record's own timestamp is when it was received.
+ * `refused` is a reason that the api gave; its message and the ingest key stand beside it.
+ */
+const HEADERS = { receivedMs: 'received_ms', ingestKey: 'ingest_key', refused: 'refused', message: 'refused_message', passedFrom: 'passed_from' } as const
+
+/** An event with its place in the log, judged. A pure function of the record: whoever reads it, whenever, judges the same. */
+export function readRecord({ offset, timestamp, value, headers }: FetchedRecord, log: string): LogRecord {
+  const ownTime = header(headers, HEADERS.receivedMs)
+  const receivedMs = storableMs(Number(ownTime ?? timestamp))
+  const ingestKeyId = header(headers, HEADERS.ingestKey) ?? ''
+  return { log, offset: Number(offset), judged: judgeValue(value ?? NOTHING, receivedMs, headers), receivedMs, ingestKeyId }
+}
+
+export interface Received {
+  readonly ingestKeyId: string
+  readonly receivedMs: number
+}
+
+/** The record of an event that the api has judged; a refused one goes the same way, so that it is kept (P7). */
+export function recordOfEvent(judged: Judged, { ingestKeyId, receivedMs }: Received, partitions: number): NewRecord {
+  const headers = { [HEADERS.receivedMs]: String(receivedMs), [HEADERS.ingestKey]: ingestKeyId }
+  if (judged.status === 'refused') {
+    const { reason, message } = judged.refusal
+    const partition = isProjectId(judged.projectId) ? partitionOfProject(judged.projectId, partitions) : 0
+    return { partition, key: judged.projectId, value: judged.original(), headers: { ...headers, [HEADERS.refused]: reason, [HEADERS.message]: message } }
+  }
+  const { eventId, projectId, metric, value, timestampMs } = judged.event
+  const event = { event_id: eventId, project_id: projectId, metric, value, timestamp: formatTimestamp(timestampMs) }
+  return { partition: partitionOfProject(projectId, partitions), key: projectId, value: JSON.stringify(event), headers }
+}
+
+/** The copy of an event that was found elsewhere, for its project's own partition. It keeps the time it was received. */
+export function recordToPassOn({ judged, receivedMs, ingestKeyId, log, offset }: LogRecord, projectId: string, partition: number): NewRecord {
+  const headers = { [HEADERS.receivedMs]: String(receivedMs), [HEADERS.ingestKey]: ingestKeyId, [HEADERS.passedFrom]: `${log}@${offset}` }
+  return { partition, key: projectId, value: judged.original(), headers }
+}
+
+const NOTHING = Buffer.alloc(0)
+/** What DateTime64(3) holds: a time beyond it would be cut without a word. */
+const [STORABLE_MS_MIN, STORABLE_MS_MAX] = [0, Date.UTC(2299, 11, 31)]
+
+function storableMs(ms: number): number {
+  return Number.isFinite(ms) ? Math.trunc(Math.min(Math.max(ms, STORABLE_MS_MIN), STORABLE_MS_MAX)) : STORABLE_MS_MIN
+}
+
+function judgeValue(value: Buffer, receivedMs: number, headers: FetchedRecord['headers']): Judged {
+  const reason = header(headers, HEADERS.refused)
+  if (reason === undefined || !isRejectReason(reason)) return judge(decodeEvent(value), receivedMs)
+  return refuse(decodeEvent(value), { reason, message: header(headers, HEADERS.message) ?? '' })
+}
+
+function header(headers: FetchedRecord['headers'], name: string): string | undefined {
+  const value = headers?.[name]
+  if (Buffer.isBuffer(value)) return value.toString('utf8')
+  return typeof value === 'string' ? value : undefined
+}

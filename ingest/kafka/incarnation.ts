@@ -1,0 +1,58 @@
+import { randomBytes } from 'node:crypto'
+import { z } from 'zod'
+import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
+import { defineQuery } from '../../sql/query.ts'
+import { row } from '../../sql/tab-separated.ts'
+import type { Topic } from './topic.ts'
+
+/** What the logs of a topic are: see sql/migrations/012_create_topic_incarnations_v1.sql. */
+export interface Incarnation {
+  readonly topic: string
+  readonly incarnation: number
+  /** The pinned count: an event counts only in partition murmur2(project_id) mod `partitions`. */
+  readonly partitions: number
+  /** Where each partition is read first. */
+  readonly starts: readonly number[]
+}
+
+export function logOf({ topic, incarnation }: Incarnation, partition: number): string {
+  return `${topic}/${incarnation}/${partition}`
+}
+
+/** The incarnation in force. The first one pins the count that the topic has now. Throws StoreError, KafkaUnavailable. */
+export async function pinIncarnation({ control }: ClickHouse, topic: Topic): Promise<Incarnation> {
+  const known = await readIncarnation(control, topic.name)
+  if (known !== undefined) return known
+  const extents = await topic.extents()
+  return insertIncarnation(control, {
+    topic: topic.name,
+    incarnation: 1,
+    partitions: extents.length,
+    starts: extents.map(({ begin }) => begin),
+    reason: 'first read',
+  })
+}
+
+export async function readIncarnation(lane: Lane, topic: string): Promise<Incarnation | undefined> {
+  const [newest] = await lane.query(newestIncarnation, { topic })
+  return newest && { topic, ...newest }
+}
+
+/** Returns the one in force: another that was made at the same time may be. */
+export async function insertIncarnation(lane: Lane, { reason, ...made }: Incarnation & { readonly reason: string }): Promise<Incarnation> {
+  const { topic, incarnation, partitions, starts } = made
+  await lane.insert({
+    table: 'topic_incarnations_v1',
+    columns: ['topic', 'incarnation', 'id', 'partitions', 'starts', 'reason'],
+    text: row([topic, incarnation, randomBytes(8).toString('hex'), partitions, `[${starts.join(',')}]`, reason]),
+  })
+  return (await readIncarnation(lane, topic)) ?? made
+}
+
+const newestIncarnation = defineQuery({
+  name: 'newest_incarnation',
+  sql: `SELECT incarnation, partitions, starts FROM topic_incarnations_v1
+        WHERE topic = {topic: String} ORDER BY incarnation DESC, id DESC LIMIT 1`,
+  params: z.object({ topic: z.string() }),
+  row: z.object({ incarnation: z.coerce.number(), partitions: z.number(), starts: z.array(z.coerce.number()) }),
+})

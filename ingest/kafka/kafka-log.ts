@@ -1,0 +1,82 @@
+import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { type EventLog, EventsUnavailable, type Ingesting, type IngestStats, type Readiness } from '../event-log.ts'
+import type { Logger } from '../logger.ts'
+import { connectTopic, type TopicOptions } from './kafkajs-topic.ts'
+import { openProducedLog, type ProducedLog } from './produced-log.ts'
+import type { Topic } from './topic.ts'
+import { openTopicIngest, type TopicIngest, type TopicIngestLimits } from './topic-ingest.ts'
+
+export interface KafkaLogOptions {
+  readonly clickhouse: ClickHouse
+  readonly topic: Omit<TopicOptions, 'log'>
+  /** What this process does with the topic: `produce` what arrives over HTTP, `ingest` what the topic brings, or both. */
+  readonly parts: { readonly produce: boolean; readonly ingest: boolean }
+  readonly limits?: Partial<TopicIngestLimits>
+  readonly log: Logger
+  /** Called once when waiting cannot help, such as a topic that may not be created. */
+  readonly onRefused: (error: Error) => void
+}
+
+export interface KafkaLog extends EventLog {
+  /** Of this process's own part: what it ingests, or else what it produces. */
+  readonly ingesting: Ingesting
+  /** The topic, as soon as the brokers answer. Throws EventsUnavailable. */
+  topic(): Topic
+  stop(): Promise<void>
+}
+
+/** Kafka as the log of this process. Connects in the background: until then nothing is accepted, and it says why. */
+export function openKafkaLog(options: KafkaLogOptions): KafkaLog {
+  const { clickhouse, parts, log, limits } = options
+  const stopping = new AbortController()
+  let topic: Topic | undefined
+  let produced: ProducedLog | undefined
+  let ingest: TopicIngest | undefined
+
+  const connect = async () => {
+    topic = await connectTopic({ ...options.topic, log }, stopping.signal)
+    if (parts.produce) produced = await openProducedLog({ clickhouse, topic, log })
+    if (parts.ingest) ingest = await openTopicIngest({ clickhouse, topic, log, ...(limits && { limits }) })
+  }
+  const connected = connect().catch((error: unknown) => {
+    if (!stopping.signal.aborted) options.onRefused(error instanceof Error ? error : new Error(String(error)))
+  })
+
+  const opened = () => [...(parts.produce ? [produced] : []), ...(parts.ingest ? [ingest] : [])]
+  const ingesting: Ingesting = {
+    readiness: () => opened().reduce<Readiness>((before, part) => (before.ready ? (part?.readiness() ?? NOT_CONNECTED) : before), { ready: true }),
+    stats: () => opened().reduce<IngestStats>((before, part) => sumOf(before, part?.stats() ?? NOTHING_YET), NONE),
+  }
+  return {
+    acknowledges: 'durable',
+    submit: async (submission) => {
+      if (produced === undefined) throw new EventsUnavailable(`${NOT_CONNECTED.reason}. Send all of them again later; nothing counts twice.`)
+      return produced.submit(submission)
+    },
+    ...ingesting,
+    ingesting,
+    topic: () => {
+      if (topic === undefined) throw new EventsUnavailable(`${NOT_CONNECTED.reason}. Try again later.`)
+      return topic
+    },
+    stop: async () => {
+      stopping.abort()
+      await connected
+      await ingest?.stop()
+      await produced?.stop()
+      await topic?.close()
+    },
+  }
+}
+
+const NOT_CONNECTED = { ready: false, reason: 'Kafka has not been reached yet' } as const
+const NONE: IngestStats = { queuedEvents: 0, logs: [], kafkaTrouble: false }
+const NOTHING_YET: IngestStats = { ...NONE, kafkaTrouble: true }
+
+function sumOf(one: IngestStats, other: IngestStats): IngestStats {
+  return {
+    queuedEvents: one.queuedEvents + other.queuedEvents,
+    logs: [...one.logs, ...other.logs],
+    kafkaTrouble: one.kafkaTrouble || other.kafkaTrouble,
+  }
+}

@@ -1,0 +1,207 @@
+import type { Batch, Consumer, EachBatchPayload } from 'kafkajs'
+import type { Logger } from '../logger.ts'
+import type { FetchedBatch, PartitionExtent, Reader, Reading, Turn } from './topic.ts'
+
+export interface ReadingLimits {
+  /** Without a heartbeat for this long, the group takes a member's partitions away. */
+  readonly sessionTimeoutMs: number
+  readonly heartbeatEveryMs: number
+  /** A fetch waits until there are this many bytes, or this long: batches by size or by age. */
+  readonly fetchBytesMin: number
+  readonly fetchWaitMsMax: number
+  readonly fetchBytesMax: number
+  readonly partitionBytesMax: number
+  readonly partitionsAtOnce: number
+}
+
+const LIMITS: ReadingLimits = {
+  sessionTimeoutMs: 10_000,
+  heartbeatEveryMs: 2_000,
+  fetchBytesMin: 256 * 1024,
+  fetchWaitMsMax: 100,
+  fetchBytesMax: 32 * 1024 * 1024,
+  partitionBytesMax: 8 * 1024 * 1024,
+  partitionsAtOnce: 16,
+}
+
+const REOPEN_MS_MIN = 500
+const REOPEN_MS_MAX = 10_000
+
+/** Ours is a number where the library's is a text; and of a batch it tells what was asked for, too. */
+type FetchedByKafkajs = Batch & { readonly fetchedOffset: string }
+
+export interface OpenReaderOptions {
+  readonly consumer: () => Consumer
+  readonly topic: string
+  readonly reading: Reading
+  readonly log: Logger
+}
+
+openReader.configOf = (limits: Partial<ReadingLimits> = {}) => {
+  const { sessionTimeoutMs, heartbeatEveryMs, fetchBytesMin, fetchWaitMsMax, fetchBytesMax, partitionBytesMax } = { ...LIMITS, ...limits }
+  return {
+    sessionTimeout: sessionTimeoutMs,
+    heartbeatInterval: heartbeatEveryMs,
+    rebalanceTimeout: 60_000,
+    minBytes: fetchBytesMin,
+    maxWaitTimeInMs: fetchWaitMsMax,
+    maxBytes: fetchBytesMax,
+    maxBytesPerPartition: partitionBytesMax,
+    retry: { initialRetryTime: 200, maxRetryTime: 2_000, retries: 4 },
+  }
+}
+
+/**
+ * Reads in the group until stopped. The library gives up after some retries, and at once on what it cannot read (a codec, a
+ * damaged batch): each time a new member is opened after a pause, and `onTrouble` says so. Nothing is committed but on
+ * demand, and an offset out of range is answered by the earliest, which the handler notices: no truth hangs on either.
+ */
+export async function openReader({
+  consumer,
+  topic,
+  reading,
+  log,
+  limits,
+}: OpenReaderOptions & { limits?: Partial<ReadingLimits> | undefined }): Promise<Reader> {
+  const { partitionsAtOnce, heartbeatEveryMs } = { ...LIMITS, ...limits }
+  let current: Consumer | undefined
+  let stopped = false
+  let reopen: NodeJS.Timeout | undefined
+  let reopenAfterMs = REOPEN_MS_MIN
+
+  const failed = (error: Error) => {
+    reading.onTrouble(error)
+    if (stopped) return
+    log.warn({ err: error, reopenAfterMs }, 'reading from Kafka failed; joining the group again')
+    reopen = setTimeout(() => void open(), reopenAfterMs)
+    reopenAfterMs = Math.min(reopenAfterMs * 2, REOPEN_MS_MAX)
+  }
+
+  const open = async (): Promise<void> => {
+    const member = consumer()
+    current = member
+    member.on(member.events.GROUP_JOIN, ({ payload }) => {
+      if (stopped || member !== current) return
+      reopenAfterMs = REOPEN_MS_MIN
+      reading.onTrouble(undefined)
+      reading.onAssigned(payload.memberAssignment[topic] ?? [])
+    })
+    member.on(member.events.CRASH, ({ payload }) => {
+      // With `restart` the library starts again by itself.
+      if (payload.restart) reading.onTrouble(payload.error)
+      else if (member === current) failed(payload.error)
+    })
+    // Of an aborted transaction the library tells in no other way.
+    member.on(member.events.START_BATCH_PROCESS, ({ payload: { batchSize, partition, firstOffset, lastOffset, highWatermark } }) => {
+      if (batchSize > 0 || firstOffset === null) return
+      const batch = { partition, fetchedOffset: Number(firstOffset), records: [], through: Number(lastOffset), end: Number(highWatermark) }
+      reading.onBatch(batch, NO_TURN).catch(() => {})
+    })
+    try {
+      await member.connect()
+      await member.subscribe({ topic, fromBeginning: true })
+      await member.run({
+        autoCommit: false,
+        eachBatchAutoResolve: false,
+        partitionsConsumedConcurrently: partitionsAtOnce,
+        eachBatch: (payload) => handle(payload, reading, heartbeatEveryMs),
+      })
+    } catch (error) {
+      failed(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+
+  await open()
+  return {
+    seek: (partition, offset) => current?.seek({ topic, partition, offset: String(offset) }),
+    pause: (partition) => current?.pause([{ topic, partitions: [partition] }]),
+    resume: (partition) => current?.resume([{ topic, partitions: [partition] }]),
+    commit: async (partition, offset) => current?.commitOffsets([{ topic, partition, offset: String(offset) }]),
+    stop: async () => {
+      stopped = true
+      clearTimeout(reopen)
+      await current?.disconnect()
+    },
+  }
+}
+
+const NO_TURN: Turn = { heartbeat: async () => {}, resolve: () => {} }
+
+/** A handler's heartbeats go on while it waits for the store, and end with it. */
+async function handle({ batch, heartbeat, resolveOffset }: EachBatchPayload, reading: Reading, heartbeatEveryMs: number): Promise<void> {
+  let lost: unknown
+  let beating: Promise<void> = Promise.resolve()
+  const beat = () => {
+    beating = heartbeat().catch((error: unknown) => {
+      lost = error
+    })
+  }
+  const timer = setInterval(beat, heartbeatEveryMs)
+  const turn: Turn = {
+    heartbeat: async () => {
+      if (lost === undefined) await heartbeat()
+      else throw lost
+    },
+    resolve: (offset) => resolveOffset(String(offset)),
+  }
+  try {
+    await reading.onBatch(fetchedOf(batch), turn)
+  } finally {
+    clearInterval(timer)
+    await beating
+  }
+  // The library rejoins on this error, and on no other sign.
+  if (lost !== undefined) throw lost
+}
+
+function fetchedOf(batch: Batch): FetchedBatch {
+  const { fetchedOffset } = batch as FetchedByKafkajs
+  return {
+    partition: batch.partition,
+    fetchedOffset: Number(fetchedOffset),
+    records: batch.messages,
+    through: Number(batch.lastOffset()),
+    end: Number(batch.highWatermark),
+  }
+}
+
+export interface ReadOnceOptions {
+  readonly consumer: Consumer
+  readonly topic: string
+  extents(): Promise<PartitionExtent[]>
+  onBatch(batch: FetchedBatch): void
+}
+
+/** Reads each partition from its begin to the end it has at the start. */
+export async function readOnce({ consumer, topic, extents, onBatch }: ReadOnceOptions): Promise<void> {
+  const ends = (await extents()).map(({ begin, end }) => ({ begin, end }))
+  const open = new Set(ends.flatMap(({ begin, end }, partition) => (begin < end ? [partition] : [])))
+  if (open.size === 0) return
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const passed = (partition: number, through: number) => {
+        if (through + 1 >= (ends[partition]?.end ?? 0)) open.delete(partition)
+        if (open.size === 0) resolve()
+      }
+      consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error))
+      consumer.on(consumer.events.START_BATCH_PROCESS, ({ payload }) => {
+        if (payload.batchSize === 0) passed(payload.partition, Number(payload.lastOffset))
+      })
+      const run = async () => {
+        await consumer.connect()
+        await consumer.subscribe({ topic, fromBeginning: true })
+        await consumer.run({
+          autoCommit: false,
+          eachBatch: async ({ batch }) => {
+            const fetched = fetchedOf(batch)
+            if (open.has(fetched.partition)) onBatch(fetched)
+            passed(fetched.partition, fetched.through)
+          },
+        })
+      }
+      run().catch(reject)
+    })
+  } finally {
+    await consumer.disconnect()
+  }
+}

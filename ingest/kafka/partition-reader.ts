@@ -1,0 +1,292 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Lane } from '../../sql/clickhouse.ts'
+import type { Logger } from '../logger.ts'
+import { LogLost } from '../owned-log.ts'
+import { findLivingOwner } from '../watermark.ts'
+import { readRecord } from './event-record.ts'
+import { type Part, partsOf } from './fetched-parts.ts'
+import { Incident } from './incident.ts'
+import type { PartitionLog } from './partition-log.ts'
+import type { Copies } from './passed-on.ts'
+import type { FetchedBatch, PartitionExtent, Reader, Turn } from './topic.ts'
+
+export interface PartitionReaderOptions {
+  readonly partitionLog: PartitionLog
+  readonly reader: () => Reader
+  readonly control: Lane
+  readonly log: Logger
+  readonly limits: PartitionReaderLimits
+}
+
+export interface PartitionReaderLimits {
+  /** A fetched batch is decoded and written in parts of this many events. */
+  readonly batchEventsMax: number
+  readonly retryAfterMsMin: number
+  readonly retryAfterMsMax: number
+  /** A partition that another took, though the group assigns it here, is taken back when that one is silent this long. */
+  readonly ownerSilenceMsMax: number
+}
+
+export type ReaderState =
+  | { readonly status: 'taking'; readonly reason: string }
+  | { readonly status: 'reading' }
+  | { readonly status: 'stopped'; readonly incident: Incident }
+  | { readonly status: 'ended' }
+
+/**
+ * Keeps one assigned partition going: takes it, reads it, and after any error takes it anew; stops on an incident. The
+ * partition is paused while it is not being read. Everything happens one after another, whoever asks for it.
+ */
+export class PartitionReader {
+  readonly partitionLog: PartitionLog
+  readonly batches = { count: 0, seconds: 0, startedMs: undefined as number | undefined }
+  #state: ReaderState = { status: 'ended' }
+  readonly #options: PartitionReaderOptions
+  #assignment = new AbortController()
+  #last: Promise<unknown> = Promise.resolve()
+  /** Where the last seek went: what is delivered then follows it, though there may be a gap. */
+  #soughtTo: number | undefined
+  /** A time that was noted before the end of the log was asked for: complete up to it once all below `end` is settled. */
+  #asked: { asOfMs: number; end: number; copies?: Copies } | undefined
+  #end = 0
+  #publishedMs = 0
+
+  constructor(options: PartitionReaderOptions) {
+    this.#options = options
+    this.partitionLog = options.partitionLog
+  }
+
+  get state(): ReaderState {
+    return this.#state
+  }
+
+  /** Events between what is settled and the end of the partition, as far as it is known. */
+  get lagEvents(): number {
+    return Math.max(0, this.#end - this.partitionLog.settledEnd)
+  }
+
+  /** The group has assigned the partition, for the first time or anew: it is taken, because others may have had it. */
+  assign(): void {
+    this.#assignment.abort()
+    this.#assignment = new AbortController()
+    void this.#takeUntilRead('the partition is being taken', this.#assignment.signal)
+  }
+
+  /** The group has taken the partition away, or the process leaves. What is in flight ends first. */
+  async end(): Promise<void> {
+    this.#assignment.abort()
+    const { partitionLog } = this
+    await this.#inTurn(async () => {
+      const wasReading = this.#state.status === 'reading'
+      this.#state = { status: 'ended' }
+      partitionLog.owned.close()
+      if (!wasReading) return
+      // A log that is left without this word is taken over all the same.
+      await this.#publish(partitionLog.owned.asOfMs, true).catch((error: unknown) =>
+        this.#options.log.warn({ err: error, log: partitionLog.owned.name }, 'the log could not be released'),
+      )
+    })
+  }
+
+  onBatch(batch: FetchedBatch, turn: Turn): Promise<void> {
+    return this.#inTurn(() => this.#onBatch(batch, turn))
+  }
+
+  /** The heartbeat between two batches: how far the log is complete, and whether it still holds what comes next. */
+  async beat(extent: PartitionExtent | undefined, askedMs: number): Promise<void> {
+    await this.#guarded(async () => {
+      if (extent !== undefined) {
+        this.#end = extent.end
+        this.partitionLog.requireWithin(extent)
+        this.#asked ??= { asOfMs: askedMs, end: extent.end }
+      }
+      await this.#publishAsked()
+    })
+    const { partition, settledEnd } = this.partitionLog
+    if (this.#state.status === 'reading')
+      void this.#options
+        .reader()
+        .commit(partition, settledEnd)
+        .catch(() => {})
+  }
+
+  /** Reads the log again from an offset. Resolves when its first position stands, false when it is not read here now. */
+  replayFrom(offset: number): Promise<boolean> {
+    return this.#guarded(async () => {
+      await this.partitionLog.replayFrom(offset)
+      this.#seek()
+    })
+  }
+
+  async #onBatch(batch: FetchedBatch, turn: Turn): Promise<void> {
+    if (this.#state.status !== 'reading') return
+    const startedMs = performance.now()
+    this.batches.startedMs = startedMs
+    try {
+      this.#end = Math.max(this.#end, batch.end)
+      if (this.#follows(batch)) await this.#process(batch, turn)
+      else this.#seek()
+    } catch (error) {
+      this.#fail(error)
+    } finally {
+      this.batches.startedMs = undefined
+      this.batches.count += 1
+      this.batches.seconds += (performance.now() - startedMs) / 1000
+    }
+  }
+
+  /**
+   * Whether a batch begins where the log goes on. The library may begin elsewhere by itself: then it is sent back, once.
+   * What it delivers after that follows, and between is nothing that can be read.
+   */
+  #follows({ fetchedOffset }: FetchedBatch): boolean {
+    const { next } = this.partitionLog
+    return fetchedOffset === next || (fetchedOffset > next && this.#soughtTo === next)
+  }
+
+  async #process(batch: FetchedBatch, turn: Turn): Promise<void> {
+    this.#soughtTo = undefined
+    const parts = partsOf(batch, this.partitionLog.next, this.#options.limits.batchEventsMax)
+    const name = this.partitionLog.owned.name
+    const read = ({ records }: Part) => records.map((record) => readRecord(record, name))
+    let [part] = parts
+    let records = part === undefined ? [] : read(part)
+    for (let index = 0; part !== undefined; index += 1) {
+      const written = this.partitionLog.process(records, part.through)
+      const nextPart = parts[index + 1]
+      // The next part is decoded while this one is written, and told apart only when it is acknowledged.
+      const [, nextRecords] = await Promise.all([written, afterItBegan(() => (nextPart === undefined ? [] : read(nextPart)))])
+      turn.resolve(part.through)
+      await this.#publishAsked()
+      if (nextPart !== undefined && !(await goesOn(turn))) return
+      part = nextPart
+      records = nextRecords
+    }
+  }
+
+  async #publishAsked(): Promise<void> {
+    const { partitionLog } = this
+    if (await this.#isReached()) {
+      const { asOfMs } = this.#asked ?? partitionLog.owned
+      this.#asked = undefined
+      await this.#publish(asOfMs)
+    } else if (Date.now() - this.#publishedMs >= HEARTBEAT_MS) await this.#publish(partitionLog.owned.asOfMs)
+  }
+
+  /** All below the end that was asked for is settled, and so is what was passed on from there. */
+  async #isReached(): Promise<boolean> {
+    const { partitionLog } = this
+    const asked = this.#asked
+    if (asked === undefined || partitionLog.settledEnd < asked.end) return false
+    asked.copies ??= partitionLog.passedOn.copies
+    return partitionLog.passedOn.areSettled(asked.copies)
+  }
+
+  /** Also when the log is not complete beyond what was said before: it says that this owner lives. */
+  async #publish(asOfMs: number, released = false): Promise<void> {
+    const { owned, settledEnd } = this.partitionLog
+    await owned.publishWatermark({ asOfMs, settledThrough: settledEnd - 1, released })
+    this.#publishedMs = Date.now()
+  }
+
+  #seek(): void {
+    this.#soughtTo = this.partitionLog.next
+    this.#options.reader().seek(this.partitionLog.partition, this.partitionLog.next)
+  }
+
+  #fail(error: unknown): void {
+    const { partitionLog } = this
+    const { log, reader } = this.#options
+    reader().pause(partitionLog.partition)
+    this.#asked = undefined
+    if (error instanceof Incident) {
+      this.#state = { status: 'stopped', incident: error }
+      log.error({ log: partitionLog.owned.name, incident: error.kind }, error.message)
+      return
+    }
+    const { signal } = this.#assignment
+    log.error({ err: error, log: partitionLog.owned.name }, 'the log is in doubt; taking it anew')
+    void this.#takeUntilRead('a write failed and the log is taken anew', signal)
+  }
+
+  /** For ever, with back-off: until it is read, stopped by an incident, or no longer assigned. */
+  async #takeUntilRead(reason: string, assigned: AbortSignal): Promise<void> {
+    const { partitionLog } = this
+    const { limits, log, reader } = this.#options
+    this.#state = { status: 'taking', reason }
+    reader().pause(partitionLog.partition)
+    let retryAfterMs = limits.retryAfterMsMin
+    while (!assigned.aborted) {
+      try {
+        await this.#inTurn(async () => {
+          if (assigned.aborted) return
+          await partitionLog.take()
+          if (assigned.aborted) return
+          this.#state = { status: 'reading' }
+          this.#asked = undefined
+          this.#seek()
+          reader().resume(partitionLog.partition)
+          log.info({ log: partitionLog.owned.name, next: partitionLog.next }, 'the log is taken')
+        })
+        return
+      } catch (error) {
+        if (error instanceof Incident) return this.#fail(error)
+        this.#state = { status: 'taking', reason: error instanceof Error ? error.message : String(error) }
+        log.warn({ err: error, log: partitionLog.owned.name, retryAfterMs }, 'the log cannot be taken yet')
+        if (error instanceof LogLost) await this.#untilOwnerIsSilent(assigned)
+        else await pause(retryAfterMs, assigned)
+        retryAfterMs = Math.min(retryAfterMs * 2, limits.retryAfterMsMax)
+      }
+    }
+  }
+
+  /** Two that are assigned one partition, as by a renamed group, would else take it from each other for ever. */
+  async #untilOwnerIsSilent(assigned: AbortSignal): Promise<void> {
+    const { control, limits } = this.#options
+    const living = () => findLivingOwner(control, this.partitionLog.owned.name, limits.ownerSilenceMsMax).catch(() => 'unknown')
+    do await pause(limits.retryAfterMsMax, assigned)
+    while (!assigned.aborted && (await living()) !== undefined)
+  }
+
+  /** Work on a log that is being read; false when it is not. An error is dealt with here. */
+  #guarded(work: () => Promise<void>): Promise<boolean> {
+    return this.#inTurn(async () => {
+      if (this.#state.status !== 'reading') return false
+      try {
+        await work()
+        return true
+      } catch (error) {
+        this.#fail(error)
+        return false
+      }
+    })
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(work, work)
+    this.#last = done.catch(() => {})
+    return done
+  }
+}
+
+const HEARTBEAT_MS = 5_000
+
+/** False when the group is about to take the partition away: the rest is left for whoever gets it. */
+async function goesOn(turn: Turn): Promise<boolean> {
+  try {
+    await turn.heartbeat()
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** After the requests that were just begun have left. */
+async function afterItBegan<T>(work: () => T): Promise<T> {
+  await new Promise((resolve) => setImmediate(resolve))
+  return work()
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch(() => {})
+}

@@ -1,0 +1,11 @@
+-- Which rejected events have been sent through again, as new records with a new receive time. Marked after the new record
+-- is durable: a crash between the two leaves a copy that counts once and a mark that is missing.
+CREATE TABLE IF NOT EXISTS rejected_resends_v1
+(
+    log       LowCardinality(String),
+    offset    UInt64,
+    resent_at DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = MergeTree
+ORDER BY (log, offset)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;

@@ -1,0 +1,176 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Kafka, logLevel } from 'kafkajs'
+import { makeTemporaryDirectory } from '../temporary-directory.ts'
+
+export interface TestKafka {
+  readonly brokers: string
+  /** SIGKILL and a new start on the same ports and data. Throws where the broker is not ours. */
+  restart(): Promise<void>
+  stop(): Promise<void>
+}
+
+/**
+ * A broker for one test file: the one at KAFKA_BROKERS; else in Docker; else from its jars, with Java 17 and Maven; else
+ * undefined, with the reason printed, which REQUIRE_KAFKA=1 turns into a failure.
+ */
+export async function kafkaForTests(): Promise<TestKafka | undefined> {
+  const given = process.env['KAFKA_BROKERS']
+  if (given !== undefined && given !== '') return { brokers: given, restart: () => Promise.reject(new Error('This broker is not ours.')), stop: async () => {} }
+  if (works('docker', ['info'])) return startInDocker()
+  if (works('java', ['-version']) && works('mvn', ['-version'])) return startKafka()
+  const reason = 'No Kafka: neither KAFKA_BROKERS nor Docker nor Java 17 with Maven is to be had.'
+  if (process.env['REQUIRE_KAFKA'] === '1') throw new Error(reason)
+  console.warn(`skipped: ${reason}`)
+  return undefined
+}
+
+/** Whether files about Kafka can run here, known before their tests are collected. */
+export const HAS_KAFKA =
+  process.env['REQUIRE_KAFKA'] === '1' || (process.env['KAFKA_BROKERS'] ?? '') !== '' || works('docker', ['info']) || works('mvn', ['-version'])
+
+/** Starts a broker of one node from its jars: its own directory, its own free ports, loopback only. */
+export async function startKafka(): Promise<TestKafka> {
+  const libs = await fetchJars()
+  const directory = makeTemporaryDirectory()
+  const [port, controllerPort] = [await freePort(), await freePort()]
+  const properties = join(directory.path, 'server.properties')
+  writeFileSync(properties, propertiesOf(directory.path, port, controllerPort))
+  execFileSync('java', ['-cp', `${libs}/*`, 'kafka.tools.StorageTool', 'format', '-t', randomBytes(16).toString('base64url'), '-c', properties], {
+    stdio: 'pipe',
+  })
+  let child = await launch(libs, properties, port)
+  return {
+    brokers: `127.0.0.1:${port}`,
+    restart: async () => {
+      await end(child)
+      child = await launch(libs, properties, port)
+    },
+    stop: async () => {
+      await end(child)
+      directory.remove()
+    },
+  }
+}
+
+const VERSION = '4.1.0'
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
+const POM = fileURLToPath(new URL('./pom.xml', import.meta.url))
+const START_MS_MAX = 60_000
+
+/** Once for all runs: into a directory beside, then renamed, so that two that start at once do not disturb each other. */
+async function fetchJars(): Promise<string> {
+  const libs = join(ROOT, '.cache', `kafka-${VERSION}`)
+  if (existsSync(libs)) return libs
+  mkdirSync(join(ROOT, '.cache'), { recursive: true })
+  const fetched = `${libs}.${process.pid}`
+  execFileSync('mvn', ['-q', '-f', POM, 'dependency:copy-dependencies', `-DoutputDirectory=${fetched}`, '-DincludeScope=runtime'], { stdio: 'pipe' })
+  try {
+    renameSync(fetched, libs)
+  } catch {
+    rmSync(fetched, { recursive: true, force: true }) // the other one was first
+  }
+  return libs
+}
+
+function propertiesOf(directory: string, port: number, controllerPort: number): string {
+  return Object.entries({
+    'process.roles': 'broker,controller',
+    'node.id': 1,
+    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
+    'controller.listener.names': 'CONTROLLER',
+    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'log.dirs': join(directory, 'data'),
+    'offsets.topic.replication.factor': 1,
+    'offsets.topic.num.partitions': 4,
+    'transaction.state.log.replication.factor': 1,
+    'transaction.state.log.min.isr': 1,
+    'transaction.state.log.num.partitions': 4,
+    'group.initial.rebalance.delay.ms': 0,
+    // A broker killed and started again is taken for the old one until this has passed.
+    'broker.session.timeout.ms': 2_000,
+    'broker.heartbeat.interval.ms': 500,
+    'auto.create.topics.enable': false,
+    'log.retention.check.interval.ms': 1_000,
+    'log.initial.task.delay.ms': 500,
+  })
+    .map(([name, value]) => `${name}=${value}\n`)
+    .join('')
+}
+
+/** Dies with this process: its stdin ends then, whatever ended this one. */
+async function launch(libs: string, properties: string, port: number): Promise<ChildProcess> {
+  const script = 'exec 3<&0; ( cat <&3 >/dev/null; kill -9 $$ ) 2>/dev/null & exec java "$@" 3<&-'
+  const child = spawn('sh', ['-c', script, 'sh', '-Xmx768m', '-cp', `${libs}/*`, 'kafka.Kafka', properties], { stdio: ['pipe', 'pipe', 'pipe'] })
+  const output: string[] = []
+  child.stdout.on('data', (chunk) => output.push(String(chunk)))
+  child.stderr.on('data', (chunk) => output.push(String(chunk)))
+  const exited = once(child, 'exit').then(([code]) => Promise.reject(new Error(`The broker ended with code ${code}:\n${output.join('')}`)))
+  exited.catch(() => {})
+  await Promise.race([untilAnswers(`127.0.0.1:${port}`), exited])
+  return child
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const exited = once(child, 'exit')
+  child.kill('SIGKILL')
+  await exited
+}
+
+async function untilAnswers(broker: string): Promise<void> {
+  const deadlineMs = Date.now() + START_MS_MAX
+  for (;;) {
+    const admin = new Kafka({ brokers: [broker], logLevel: logLevel.NOTHING, retry: { retries: 0 } }).admin()
+    try {
+      await admin.connect()
+      if ((await admin.describeCluster()).brokers.length > 0) return
+    } catch (error) {
+      if (Date.now() > deadlineMs) throw error
+    } finally {
+      await admin.disconnect()
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+}
+
+async function startInDocker(): Promise<TestKafka> {
+  const { GenericContainer, Wait } = await import('testcontainers')
+  const port = await freePort()
+  const container = await new GenericContainer(`apache/kafka:${VERSION}`)
+    .withExposedPorts({ container: 9092, host: port })
+    .withEnvironment({ KAFKA_ADVERTISED_LISTENERS: `PLAINTEXT://127.0.0.1:${port}`, KAFKA_AUTO_CREATE_TOPICS_ENABLE: 'false' })
+    .withWaitStrategy(Wait.forLogMessage(/Kafka Server started/))
+    .start()
+  return {
+    brokers: `127.0.0.1:${port}`,
+    restart: async () => container.restart(),
+    stop: async () => {
+      await container.stop()
+    },
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  if (address === null || typeof address === 'string') throw new Error('No free port.')
+  return address.port
+}
+
+function works(command: string, args: string[]): boolean {
+  try {
+    execFileSync(command, args, { stdio: 'ignore', timeout: 15_000 })
+    return true
+  } catch {
+    return false
+  }
+}
