@@ -16,6 +16,7 @@ import { limitKeyOf, perMinute } from './limits.ts'
 import { adminRoutes } from './routes/admin.ts'
 import { eventRoutes } from './routes/events.ts'
 import { homeRoutes } from './routes/home.ts'
+import { logRoutes } from './routes/logs.ts'
 import { operatingRoutes } from './routes/operating.ts'
 import { projectRoutes } from './routes/projects.ts'
 import { usageRoutes } from './routes/usage.ts'
@@ -59,6 +60,7 @@ export async function buildApp(context: ApiContext): Promise<FastifyInstance> {
   usageRoutes(app, context)
   projectRoutes(app, context)
   adminRoutes(app, context)
+  logRoutes(app, context)
   await app.ready()
   return app
 }

@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { EventLog, Ingesting } from '../ingest/event-log.ts'
+import type { Topic } from '../ingest/kafka/topic.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { ClickHouse } from '../sql/clickhouse.ts'
 
@@ -10,6 +11,8 @@ export interface ApiContext {
   readonly eventLog: EventLog
   /** What this process counts, and whether it can: the event log itself, or what reads the topic. */
   readonly ingesting: Ingesting
+  /** The topic behind the logs, undefined without Kafka. Throws EventsUnavailable until the brokers answer. */
+  readonly topic: (() => Topic) | undefined
   readonly adminToken: string
   /** Runs work while no batch of the event log is in flight. */
   readonly betweenBatches: <T>(work: () => Promise<T>) => Promise<T>

@@ -1,4 +1,5 @@
 import { EventsUnavailable } from '../ingest/event-log.ts'
+import { KafkaUnavailable } from '../ingest/kafka/topic.ts'
 import { StoreError } from '../sql/errors.ts'
 
 /** Every answer that is not 2xx. `message` is the default; what is known better is said better. */
@@ -13,6 +14,8 @@ export const API_ERRORS = {
   PARTNER_NOT_FOUND: { status: 404, message: 'Partner not found.' },
   PARTNER_CHANGED: { status: 409, message: 'This project belongs to another partner, and that never changes.' },
   ALREADY_DELETED: { status: 409, message: 'This project is deleted, and that is final. Register a new one.' },
+  NO_KAFKA: { status: 409, message: 'This service runs without Kafka: its only log is http, which cannot be read again. Set KAFKA_BROKERS.' },
+  LOG_VERB_REFUSED: { status: 409, message: 'The log is not in a state in which this would help.' },
   NAME_TAKEN: { status: 409, message: 'Another living project of this partner has this name.' },
   TOO_LARGE: { status: 413, message: 'The request is too large; nothing of it was kept.' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, message: 'This content type is not supported.' },
@@ -20,6 +23,7 @@ export const API_ERRORS = {
   INTERNAL: { status: 500, message: 'An error of ours. Quote the request_id when you report it.' },
   EVENTS_UNAVAILABLE: { status: 503, message: 'Events cannot be stored right now. Send all of them again later; nothing counts twice.' },
   STORE_UNAVAILABLE: { status: 503, message: 'The store cannot be read or changed right now; no total is given and nothing was promised. Try again later.' },
+  KAFKA_UNAVAILABLE: { status: 503, message: 'Kafka cannot be reached right now. Try again later.' },
   STOPPING: { status: 503, message: 'The service is stopping; nothing of this request was done. Try again later.' },
   OVERLOADED: { status: 503, message: 'The service is busy. Try again later.' },
 } as const satisfies Record<string, { status: number; message: string }>
@@ -47,6 +51,7 @@ export function errorBody({ message, code }: ApiError, requestId: string) {
 export function toApiError(thrown: unknown): ApiError {
   if (thrown instanceof ApiError) return thrown
   if (thrown instanceof EventsUnavailable) return new ApiError('EVENTS_UNAVAILABLE', thrown.message, thrown)
+  if (thrown instanceof KafkaUnavailable) return new ApiError('KAFKA_UNAVAILABLE', undefined, thrown)
   if (thrown instanceof StoreError) {
     return thrown.fault === 'unavailable' || thrown.fault === 'fenced'
       ? new ApiError('STORE_UNAVAILABLE', undefined, thrown)

@@ -7,15 +7,26 @@ export interface AuditOptions extends OutputOptions {
   readonly from?: string
   readonly to?: string
   readonly project?: string
+  /** Read the topic again too. */
+  readonly log?: boolean
 }
 
-/** Recounts raw, compares it with the rollup, prints 0 or the list. Throws CliError when they differ. */
+/**
+ * Recounts raw, compares it with the rollup, and with `log` the topic with raw too; prints 0 or the list. Throws CliError
+ * when they differ.
+ */
 export async function audit(environment: NodeJS.ProcessEnv, options: AuditOptions): Promise<void> {
-  const { from, to, project } = options
-  const report = AuditReport.parse(await call(readServiceAddress(environment), 'POST', '/admin/v1/audits', { from, to, project_id: project }))
-  printResult(options, report, () => linesOf(report))
+  const { from, to, project, log } = options
+  const address = readServiceAddress(environment)
+  const report = AuditReport.parse(await call(address, 'POST', '/admin/v1/audits', { from, to, project_id: project }))
+  const logReport = log === true ? LogAuditReport.parse(await call(address, 'POST', '/admin/v1/logs/audits')) : undefined
+  printResult(options, logReport === undefined ? report : { ...report, log: logReport }, () => [
+    ...linesOf(report),
+    ...(logReport === undefined ? [] : linesOfLog(logReport)),
+  ])
   if (report.differences.length > 0)
     throw new CliError(`Raw and rollup differ on ${report.truncated ? 'more than ' : ''}${report.differences.length} (project, day, metric).`)
+  if (logReport !== undefined && logReport.differences.length > 0) throw new CliError(`The log and raw differ on ${logReport.differences.length} records.`)
 }
 
 const AuditReport = z.object({
@@ -25,12 +36,33 @@ const AuditReport = z.object({
   differences: z.array(z.record(z.string(), z.string())),
 })
 
+const LogAuditReport = z.object({
+  logs: z.array(z.object({ log: z.string(), first: z.number(), through: z.number(), first_received_at: z.string().nullable() })),
+  records_read: z.number(),
+  counted: z.number(),
+  duplicates: z.number(),
+  refused: z.number(),
+  passed_on: z.number(),
+  differences: z.array(z.record(z.string(), z.union([z.string(), z.number()]))),
+})
+
 function linesOf({ events_recounted, keys_compared, differences }: z.output<typeof AuditReport>): string[] {
-  const summary = `${differences.length} differences (${events_recounted} events recounted, ${keys_compared} daily totals compared)`
+  return [...tableOf(differences), `${differences.length} differences (${events_recounted} events recounted, ${keys_compared} daily totals compared)`]
+}
+
+function linesOfLog({ logs, records_read, counted, duplicates, refused, passed_on, differences }: z.output<typeof LogAuditReport>): string[] {
+  const since = logs.map(
+    ({ log, first, first_received_at }) => `${log} from offset ${first}${first_received_at === null ? '' : `, received ${first_received_at}`}`,
+  )
+  const summary = `${counted} counted, ${duplicates} duplicates, ${refused} refused, ${passed_on} passed on`
+  return [...since, ...tableOf(differences), `${differences.length} differences between log and raw (${records_read} records read: ${summary})`]
+}
+
+function tableOf(differences: readonly Record<string, string | number>[]): string[] {
   const [first] = differences
-  if (first === undefined) return [summary]
+  if (first === undefined) return []
   const columns = Object.keys(first)
   const table = new Table({ head: columns, style: { head: [] } })
   for (const difference of differences) table.push(columns.map((column) => difference[column] ?? ''))
-  return [table.toString(), summary]
+  return [table.toString()]
 }

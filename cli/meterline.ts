@@ -1,10 +1,12 @@
 import { Command } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
 import type { AuditOptions } from './audit.ts'
+import type { ReplayOptions } from './logs.ts'
 import { EXIT, type OutputOptions, printError } from './output.ts'
+import type { RejectedOptions } from './rejected.ts'
 
 /**
- * Every verb there is. `start` and `migrate` work on the store; all others speak HTTP to the running service. Each is loaded
+ * Every verb there is. `start`, `ingest`, `api` and `migrate` work on the store; all others speak HTTP to the running service. Each is loaded
  * when it is called: a question to a running service need not load the service.
  */
 const program = new Command('meterline')
@@ -45,7 +47,40 @@ program
   .option('--from <day>', 'first day, YYYY-MM-DD')
   .option('--to <day>', 'last day, YYYY-MM-DD')
   .option('--project <id>', 'one project only')
+  .option('--log', 'read the Kafka topic again too, and compare it with raw')
   .action((own: AuditOptions) => run(async (options) => (await import('./audit.ts')).audit(process.env, { ...own, ...options })))
+
+const log = program.command('log').description('the logs behind the numbers: one for each partition of the Kafka topic')
+log
+  .command('list')
+  .description('what each log holds, how far it is settled, whose it is')
+  .action(() => run(async (options) => (await import('./logs.ts')).listLogs(process.env, options)))
+log
+  .command('reset <log>')
+  .description('go on after an incident, reading this log ("all": every log) from the earliest event that still exists')
+  .action((name: string) => run(async (options) => (await import('./logs.ts')).resetLog(process.env, name, options)))
+log
+  .command('repartition')
+  .description('go on after the topic got more partitions')
+  .action(() => run(async (options) => (await import('./logs.ts')).repartitionLogs(process.env, options)))
+
+program
+  .command('replay')
+  .description('read the Kafka topic again; counts nothing twice')
+  .requiredOption('--from <time|offset>', 'an RFC 3339 date-time, or an offset')
+  .option('--log <log>', 'one log only, as "meterline log list" names it')
+  .action((own: ReplayOptions) => run(async (options) => (await import('./logs.ts')).replay(process.env, { ...own, ...options })))
+
+const rejected = program.command('rejected').description('events that were refused, kept with their reason')
+rejected
+  .command('list')
+  .description('the latest refusals')
+  .option('--limit <n>', 'at most so many')
+  .action((own: RejectedOptions) => run(async (options) => (await import('./rejected.ts')).listRejected(process.env, { ...own, ...options })))
+rejected
+  .command('resend <id...>')
+  .description('send refusals through again after a fix, as new records received now')
+  .action((ids: string[]) => run(async (options) => (await import('./rejected.ts')).resendRejected(process.env, ids, options)))
 
 async function run(verb: (options: OutputOptions) => Promise<void>): Promise<void> {
   const options = program.opts<OutputOptions>()

@@ -68,6 +68,7 @@ interface Log {
   readonly eventLog: EventLog
   readonly ingesting: Ingesting
   readonly betweenBatches: ApiContext['betweenBatches']
+  readonly topic: ApiContext['topic']
   stop(): Promise<void>
 }
 
@@ -83,11 +84,19 @@ async function openLog({ config, clickhouse, logger, parts, lose }: OpenLogOptio
   const topic = topicOptionsOf(config)
   if (topic === undefined) {
     const http = await openHttpLog({ clickhouse, log: logger, onLost: lose })
-    return { eventLog: http, ingesting: http, betweenBatches: http.betweenBatches, stop: () => http.stop() }
+    return { eventLog: http, ingesting: http, betweenBatches: http.betweenBatches, topic: undefined, stop: () => http.stop() }
   }
   const kafka = openKafkaLog({ clickhouse, topic, parts: { produce: parts !== 'ingest', ingest: parts !== 'api' }, log: logger, onRefused: lose })
-  return { eventLog: kafka, ingesting: kafka.ingesting, betweenBatches: (work) => work(), stop: () => kafka.stop() }
+  return { eventLog: kafka, ingesting: kafka.ingesting, betweenBatches: afterAWhile, topic: () => kafka.topic(), stop: () => kafka.stop() }
 }
+
+/** Other processes write as well: what is in flight now has landed a moment later. */
+async function afterAWhile<T>(work: () => Promise<T>): Promise<T> {
+  await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_AFTER_MS))
+  return work()
+}
+
+const LOOK_AGAIN_AFTER_MS = 500
 
 interface WholeAppOptions {
   readonly config: Config
@@ -104,6 +113,7 @@ async function buildWholeApp({ config, clickhouse, logger, secrets, log }: Whole
     registry,
     eventLog: log.eventLog,
     ingesting: log.ingesting,
+    topic: log.topic,
     adminToken: secrets.adminToken,
     betweenBatches: log.betweenBatches,
     logger,

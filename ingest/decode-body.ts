@@ -40,6 +40,13 @@ export function decodeEvent(bytes: Buffer): Arrival {
   return arrivalOf(parseEvent(bytes), 0, bytes.length, () => bytes)
 }
 
+/** A rejected event as it was kept: what format it came in is told by itself. */
+export function decodeKeptEvent(bytes: Buffer): Arrival {
+  const json = parseEvent(bytes)
+  const isCloudEvent = typeof json === 'object' && json !== null && 'specversion' in json && !('event_id' in json)
+  return arrivalOf(isCloudEvent ? readCloudEvent(json) : json, 0, bytes.length, () => bytes)
+}
+
 function decodeLines(body: Buffer): DecodeOutcome {
   const arrivals: Arrival[] = []
   let index = 0

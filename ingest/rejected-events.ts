@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { REJECT_REASONS } from '../metering/event.ts'
-import type { ClickHouse } from '../sql/clickhouse.ts'
+import type { ClickHouse, Lane } from '../sql/clickhouse.ts'
 import { defineQuery } from '../sql/query.ts'
+import type { LogRange } from './last-range.ts'
 
 export type RejectedEvent = z.output<typeof RejectedRow>
 
@@ -12,6 +13,19 @@ export function listRejected({ reads }: ClickHouse, asked: { ingestKeyId: string
   return reads.query(latestRejected, asked)
 }
 
+/** The offsets of a range whose events the store refused. Throws StoreError. */
+export async function readRefusedByStore(lane: Lane, log: string, { first, through }: LogRange): Promise<Set<number>> {
+  return new Set((await lane.query(refusedByStore, { log, first, through })).map(({ offset }) => offset))
+}
+
+const refusedByStore = defineQuery({
+  name: 'refused_by_store',
+  sql: `SELECT offset FROM rejected_events_v1
+        WHERE log = {log: String} AND offset >= {first: UInt64} AND offset <= {through: UInt64} AND reason = 'refused_by_store'`,
+  params: z.object({ log: z.string(), first: z.number(), through: z.number() }),
+  row: z.object({ offset: z.coerce.number() }),
+})
+
 const RejectedRow = z.object({
   id: z.string(),
   reason: z.enum(REJECT_REASONS),
@@ -21,13 +35,17 @@ const RejectedRow = z.object({
   received_ms: z.coerce.number(),
   /** The bytes as they came, with U+FFFD where they are not UTF-8. */
   original: z.string(),
+  /** When it was sent through again, in ms since 1970. */
+  resent_ms: z.coerce.number().nullable(),
 })
 
 const latestRejected = defineQuery({
   name: 'latest_rejected',
   sql: `SELECT concat(log, '/', toString(offset)) AS id, reason, message, project_id, event_id,
-          toUnixTimestamp64Milli(received_at) AS received_ms, toValidUTF8(original) AS original
-        FROM rejected_events_v1 FINAL
+          toUnixTimestamp64Milli(received_at) AS received_ms, toValidUTF8(original) AS original,
+          if(resends.log = '', NULL, toUnixTimestamp64Milli(resends.resent_at)) AS resent_ms
+        FROM rejected_events_v1 AS rejected FINAL
+        LEFT JOIN (SELECT log, offset, max(resent_at) AS resent_at FROM rejected_resends_v1 GROUP BY log, offset) AS resends USING (log, offset)
         WHERE {ingestKeyId: String} = '' OR ingest_key_id = {ingestKeyId: String}
         ORDER BY received_at DESC, log, offset DESC LIMIT {limit: UInt64}`,
   params: z.object({ ingestKeyId: z.string(), limit: z.number() }),

@@ -42,14 +42,22 @@ export async function lookUpStored(lane: Lane, identities: readonly Identity[]):
   return stored
 }
 
+export interface StoredInRange extends StoredEvent {
+  readonly projectId: string
+  readonly eventId: string
+  /** YYYY-MM-DD. */
+  readonly usageDate: string
+}
+
 /** What of one log raw holds at the offsets of a range, by offset. Cheap: raw has an index on it. Throws StoreError. */
-export async function readStoredRange(
-  lane: Lane,
-  log: string,
-  { first, through }: LogRange,
-): Promise<Map<number, StoredEvent & { projectId: string; eventId: string }>> {
+export async function readStoredRange(lane: Lane, log: string, { first, through }: LogRange): Promise<Map<number, StoredInRange>> {
   const rows = await lane.query(storedRange, { log, first, through })
-  return new Map(rows.map(({ project_id, event_id, ...stored }) => [stored.offset, { ...stored, projectId: project_id, eventId: event_id }]))
+  return new Map(
+    rows.map(({ project_id, event_id, usage_date, ...stored }) => [
+      stored.offset,
+      { ...stored, projectId: project_id, eventId: event_id, usageDate: usage_date },
+    ]),
+  )
 }
 
 /** The identities of one of `partitions` parts of all projects: of those whose own partition it is. */
@@ -121,10 +129,10 @@ const storedEvents = defineQuery({
 
 const storedRange = defineQuery({
   name: 'stored_range',
-  sql: `SELECT project_id, event_id, metric, toString(value) AS value, log, offset FROM raw_usage_events_v1
+  sql: `SELECT project_id, event_id, usage_date, metric, toString(value) AS value, log, offset FROM raw_usage_events_v1
         WHERE log = {log: String} AND rank >= 18446744073709551615 - {through: UInt64} AND rank <= 18446744073709551615 - {first: UInt64}`,
   params: z.object({ log: z.string(), first: z.number(), through: z.number() }),
-  row: StoredRow,
+  row: StoredRow.extend({ usage_date: z.string() }),
   settings: { max_execution_time: 600 },
 })
 

@@ -22,6 +22,11 @@ export function formatTimestamp(instantMs: number): string {
   return new Date(instantMs).toISOString().replace('.000Z', 'Z')
 }
 
+/** The UTC calendar day of an instant, as YYYY-MM-DD. */
+export function dayOf(instantMs: number): string {
+  return new Date(instantMs).toISOString().slice(0, 10)
+}
+
 const RFC_3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)$/
 const MS_PER_MINUTE = 60_000
 const DAYS_IN_MONTH = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]

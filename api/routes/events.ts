@@ -90,12 +90,19 @@ export const RejectedAnswer = z.object({
       event_id: z.string(),
       received_at: Instant,
       original: z.string().meta({ description: 'The event as it came, at most 64 KiB.' }),
+      resent_at: Instant.nullable().meta({ description: 'When an operator sent it through again; null: not yet.' }),
     }),
   ),
 })
 
 export function rejectedAnswer(events: Awaited<ReturnType<typeof listRejected>>): z.output<typeof RejectedAnswer> {
-  return { rejected_events: events.map(({ received_ms, ...event }) => ({ ...event, received_at: formatTimestamp(received_ms) })) }
+  return {
+    rejected_events: events.map(({ received_ms, resent_ms, ...event }) => ({
+      ...event,
+      received_at: formatTimestamp(received_ms),
+      resent_at: resent_ms === null ? null : formatTimestamp(resent_ms),
+    })),
+  }
 }
 
 const RejectedEvents = z.array(

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
-import type { Topic } from './topic.ts'
+import type { LogTopic } from './topic.ts'
 
 /** What the logs of a topic are: see sql/migrations/012_create_topic_incarnations_v1.sql. */
 export interface Incarnation {
@@ -20,7 +20,7 @@ export function logOf({ topic, incarnation }: Incarnation, partition: number): s
 }
 
 /** The incarnation in force. The first one pins the count that the topic has now. Throws StoreError, KafkaUnavailable. */
-export async function pinIncarnation({ control }: ClickHouse, topic: Topic): Promise<Incarnation> {
+export async function pinIncarnation({ control }: ClickHouse, topic: LogTopic): Promise<Incarnation> {
   const known = await readIncarnation(control, topic.name)
   if (known !== undefined) return known
   const extents = await topic.extents()

@@ -169,7 +169,7 @@ export interface ReadOnceOptions {
   readonly consumer: Consumer
   readonly topic: string
   extents(): Promise<PartitionExtent[]>
-  onBatch(batch: FetchedBatch): void
+  onBatch(batch: FetchedBatch): Promise<void>
 }
 
 /** Reads each partition from its begin to the end it has at the start. */
@@ -192,10 +192,11 @@ export async function readOnce({ consumer, topic, extents, onBatch }: ReadOnceOp
         await consumer.subscribe({ topic, fromBeginning: true })
         await consumer.run({
           autoCommit: false,
-          eachBatch: async ({ batch }) => {
+          eachBatch: async ({ batch, heartbeat }) => {
             const fetched = fetchedOf(batch)
-            if (open.has(fetched.partition)) onBatch(fetched)
+            if (open.has(fetched.partition)) await onBatch(fetched).catch(reject)
             passed(fetched.partition, fetched.through)
+            await heartbeat()
           },
         })
       }

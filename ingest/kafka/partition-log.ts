@@ -3,18 +3,19 @@ import { classifyStoreError } from '../../sql/errors.ts'
 import type { LastRange } from '../last-range.ts'
 import type { Logger } from '../logger.ts'
 import { OwnedLog, REFUSED_BY_STORE } from '../owned-log.ts'
+import { readRefusedByStore } from '../rejected-events.ts'
 import { readStoredRange } from '../stored-events.ts'
 import type { LogRecord } from '../tell-duplicates.ts'
 import { type Incarnation, logOf } from './incarnation.ts'
 import { Incident } from './incident.ts'
 import { PassedOn, type Stray } from './passed-on.ts'
 import { partitionOfProject } from './project-partition.ts'
-import type { PartitionExtent, Topic } from './topic.ts'
+import type { LogTopic, PartitionExtent } from './topic.ts'
 
 export interface PartitionLogOptions {
   readonly clickhouse: ClickHouse
   readonly lane: Lane
-  readonly topic: Topic
+  readonly topic: LogTopic
   readonly incarnation: Incarnation
   readonly partition: number
   readonly filterBytesMax: number
@@ -35,6 +36,9 @@ export class PartitionLog {
   #settling: LastRange | undefined
   /** What raw holds of the range that is settled, by offset; what has been met there is taken out. */
   #stored: Awaited<ReturnType<typeof readStoredRange>> | undefined
+
+  /** What the store refused of that range, once and for all: it must not be counted beside its refusal. */
+  #refusedByStore: Set<number> | undefined
 
   constructor(options: PartitionLogOptions) {
     const { clickhouse, lane, incarnation, partition, filterBytesMax, log } = options
@@ -61,8 +65,7 @@ export class PartitionLog {
     await this.passedOn.load(this.owned.name)
     const extents = await this.#options.topic.extents()
     const extent = this.#requireExtent(extents)
-    this.#stored = undefined
-    this.#settling = undefined
+    this.#forgetRange()
     if (range === undefined) this.#next = this.#options.incarnation.starts[this.partition] ?? 0
     // Read again also when it is settled: that all of it is found tells that this is still the same topic.
     else if (extent.begin <= range.first) {
@@ -74,16 +77,19 @@ export class PartitionLog {
 
   /**
    * Goes back to an offset under a new ownership, so that its positions outrank those of before; the first is written here,
-   * so that a crash does not forget it. Nothing counts twice.
+   * so that a crash does not forget it. Nothing counts twice. False while a range is settled: its doubt would be forgotten.
    */
-  async replayFrom(offset: number): Promise<void> {
+  async replayFrom(offset: number): Promise<boolean> {
+    if (this.#settling !== undefined) return false
     const { begin } = this.#requireExtent(await this.#options.topic.extents())
-    const first = Math.max(begin, Math.min(offset, this.#next))
+    const first = Math.max(begin, offset)
+    if (first >= this.#next) return true
     const taken = await this.owned.take()
     await this.owned.write({ first, through: first }, [], { verdicts: [], newHashes: [] }, 'always')
-    this.#stored = undefined
+    this.#forgetRange()
     this.#settling = { first, through: first, settled: false, asOfMs: taken?.asOfMs ?? 0 }
     this.#next = first
+    return true
   }
 
   /** Whether the log still holds what must be read next. Throws Incident. */
@@ -121,8 +127,9 @@ export class PartitionLog {
   /** In log order, each told by exact look-up; what was passed on stands in its own log before the position did. */
   async #settle(range: LastRange, records: readonly LogRecord[]): Promise<void> {
     this.#stored ??= await readStoredRange(this.#options.lane, this.owned.name, range)
+    this.#refusedByStore ??= await readRefusedByStore(this.#options.lane, this.owned.name, range)
     const { own } = this.#sort(records)
-    const missing = own.filter((record) => !this.#isStored(record))
+    const missing = own.filter((record) => !this.#isStored(record) && this.#refusedByStore?.has(record.offset) !== true)
     if (missing.length === 0) return
     if (!range.settled) return this.#writeOrHalve(range, missing)
     const { verdicts } = await this.owned.tell(missing, 'exact')
@@ -156,8 +163,13 @@ export class PartitionLog {
 
   async #endSettling(range: LastRange): Promise<void> {
     await this.owned.settleRollup(range)
+    this.#forgetRange()
+  }
+
+  #forgetRange(): void {
     this.#settling = undefined
     this.#stored = undefined
+    this.#refusedByStore = undefined
   }
 
   #sort(records: readonly LogRecord[]): { own: readonly LogRecord[]; strays: Stray[] } {

@@ -110,12 +110,14 @@ export class PartitionReader {
         .catch(() => {})
   }
 
-  /** Reads the log again from an offset. Resolves when its first position stands, false when it is not read here now. */
-  replayFrom(offset: number): Promise<boolean> {
-    return this.#guarded(async () => {
-      await this.partitionLog.replayFrom(offset)
+  /** Reads the log again from an offset. Resolves when its first position stands; false when it cannot be done now. */
+  async replayFrom(offset: number): Promise<boolean> {
+    let begun = false
+    await this.#guarded(async () => {
+      begun = await this.partitionLog.replayFrom(offset)
       this.#seek()
     })
+    return begun
   }
 
   async #onBatch(batch: FetchedBatch, turn: Turn): Promise<void> {

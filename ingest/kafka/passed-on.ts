@@ -6,7 +6,7 @@ import { row } from '../../sql/tab-separated.ts'
 import type { LogRecord } from '../tell-duplicates.ts'
 import { recordToPassOn } from './event-record.ts'
 import { type Incarnation, logOf } from './incarnation.ts'
-import type { Topic } from './topic.ts'
+import type { LogTopic } from './topic.ts'
 
 /** An event that was found outside its project's own partition. */
 export interface Stray {
@@ -23,11 +23,11 @@ export type Copies = ReadonlyMap<string, number>
 export class PassedOn {
   count = 0
   readonly #lane: Lane
-  readonly #topic: Topic
+  readonly #topic: LogTopic
   readonly #incarnation: Incarnation
   #copies = new Map<string, number>()
 
-  constructor({ lane, topic, incarnation }: { lane: Lane; topic: Topic; incarnation: Incarnation }) {
+  constructor({ lane, topic, incarnation }: { lane: Lane; topic: LogTopic; incarnation: Incarnation }) {
     this.#lane = lane
     this.#topic = topic
     this.#incarnation = incarnation

@@ -1,21 +1,25 @@
 /**
  * What this room needs of Kafka: one topic, read and written. The only implementation is kafkajs-topic.ts; another client
- * could take its place, and tests put faults between. Offsets are below 2^53.
+ * could take its place. Offsets are below 2^53.
  */
-export interface Topic {
+export interface Topic extends LogTopic {
+  /** For each partition the first offset at or after a time, or its end. Throws KafkaUnavailable. */
+  offsetsAt(timeMs: number): Promise<number[]>
+  /** Joins the group and reads what it assigns, until stopped. */
+  read(reading: Reading): Promise<Reader>
+  /** Reads every partition once from its begin to the end it has now, without the group, as fast as `onBatch` resolves. */
+  readAll(onBatch: (batch: FetchedBatch) => Promise<void>): Promise<void>
+  close(): Promise<void>
+}
+
+/** What one partition's log sees of the topic; tests decide here what fails. */
+export interface LogTopic {
   /** cluster/topic: the same text for everyone who reads this topic of this cluster. */
   readonly name: string
   /** Where each partition begins and ends now, by partition. Throws KafkaUnavailable. */
   extents(): Promise<PartitionExtent[]>
-  /** For each partition the first offset at or after a time, or its end. Throws KafkaUnavailable. */
-  offsetsAt(timeMs: number): Promise<number[]>
   /** Appends records, acks=all and idempotent, and returns the offset of each. Throws KafkaUnavailable: some may be in. */
   produce(records: readonly NewRecord[]): Promise<number[]>
-  /** Joins the group and reads what it assigns, until stopped. */
-  read(reading: Reading): Promise<Reader>
-  /** Reads every partition once from its begin to the end it has now, without the group. */
-  readAll(onBatch: (batch: FetchedBatch) => void): Promise<void>
-  close(): Promise<void>
 }
 
 export interface PartitionExtent {

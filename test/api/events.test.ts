@@ -239,5 +239,5 @@ async function rebuildInbox(change: (statement: string) => string): Promise<void
 }
 
 async function untilFilterComplete(): Promise<void> {
-  while (!(await (await fetch(`${tested.service.url}/metrics`)).text()).includes('meterline_filter_complete 1'));
+  while (!(await (await fetch(`${tested.service.url}/metrics`)).text()).includes('meterline_filter_complete{log="http"} 1'));
 }

@@ -46,7 +46,7 @@ test('P3: raw written and the view not: healed at start, and a second start chan
     expect(again.client.adminToken).toBe(adminToken)
     expect(await compareRawWithRollup(again.service.clickhouse)).toEqual({ ahead: 0, behind: 0 })
     const metrics = await (await fetch(`${again.service.url}/metrics`)).text()
-    expect(metrics).toContain(`meterline_rollup_repaired_keys_total ${expectedRepairs}`)
+    expect(metrics).toContain(`meterline_rollup_repaired_keys_total{log="http"} ${expectedRepairs}`)
     expect((await again.client.projectUsage(partner, 'torn', '2026-01-01', '2026-04-30')).body.summary.total_ai_tokens).toBe('6')
     expect((await again.client.audit()).body.differences).toEqual([])
     await again.stop()
@@ -119,6 +119,6 @@ async function viewStatement(): Promise<[string]> {
 async function untilInserting({ url }: ServiceProcess): Promise<void> {
   for (;;) {
     const metrics = await (await fetch(`${url}/metrics`)).text()
-    if (Number(/^meterline_batch_in_flight_seconds ([\d.]+)/m.exec(metrics)?.[1]) > 0.5) return
+    if (Number(/^meterline_batch_in_flight_seconds\{log="http"\} ([\d.]+)/m.exec(metrics)?.[1]) > 0.5) return
   }
 }

@@ -2,15 +2,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { EventsUnavailable } from '../../ingest/event-log.ts'
 import { type HttpLog, openHttpLog } from '../../ingest/http-log.ts'
-import type { ClickHouse, Insert } from '../../sql/clickhouse.ts'
-import { StoreError } from '../../sql/errors.ts'
+import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { openTestStore, type TestStore } from '../support/embedded-store.ts'
+import { FAULTS, type Fault, type FaultyLane, faultOnce as faultOnceIn } from '../support/faulty-lane.ts'
 import { submissionOf } from '../support/judged.ts'
 import { compareRawWithRollup } from '../support/stored-sums.ts'
-
-/** What happens to one insert on its way: it never leaves, it lands but its answer is lost, or it lands after everything else. */
-type Fault = 'lost before' | 'answer lost' | 'late'
 
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
 let store: TestStore
@@ -22,7 +19,7 @@ afterAll(() => store.close())
 describe('P1 P2: whatever happens to a write, the emitter that sends again is counted once', () => {
   const tables = ['log_positions_inbox_v1', 'usage_events_inbox_v1', 'rejected_events_inbox_v1']
   for (const [step, table] of tables.entries()) {
-    for (const fault of ['lost before', 'answer lost', 'late'] as const) {
+    for (const fault of FAULTS) {
       test(`${table}: ${fault}`, async () => {
         const { clickhouse, late } = faultOnce(store.clickhouse, table, fault)
         const log = await openHttpLog({ clickhouse, log: quiet, onLost: () => {} })
@@ -34,7 +31,7 @@ describe('P1 P2: whatever happens to a write, the emitter that sends again is co
         ])
         await expect(log.submit(submission)).rejects.toThrow(EventsUnavailable)
         const verdicts = await submitUntilTaken(log, submission)
-        const [{ refusal: lateRefusal } = { refusal: undefined }] = await Promise.all(late())
+        const [lateRefusal] = await Promise.all(late())
         expect(verdicts.map(({ status }) => status).filter((status) => status !== 'counted' && status !== 'duplicate')).toEqual(['refused'])
         expect(await storedOf(project)).toEqual({ raw: 2, rollup: 2, total: '12' })
         expect(await compareRawWithRollup(store.clickhouse)).toEqual({ ahead: 0, behind: 0 })
@@ -82,27 +79,10 @@ test('P2: an owner that another process has overtaken stops for good and says so
   await young.stop()
 })
 
-interface LateInsert {
-  readonly refusal: string | undefined
-}
-
-/** The same store, but one insert into `table` meets the fault. `late` sends what was held back, and tells how it fared. */
-function faultOnce(clickhouse: ClickHouse, table: string, fault: Fault): { clickhouse: ClickHouse; late: () => Promise<LateInsert>[] } {
-  let met = false
-  const held: Insert[] = []
-  const insert = async (each: Insert) => {
-    if (each.table !== table || met) return clickhouse.ingest.insert(each)
-    met = true
-    if (fault === 'answer lost') await clickhouse.ingest.insert(each)
-    if (fault === 'late') held.push(each)
-    throw new StoreError('unavailable', `injected: ${fault}`)
-  }
-  const arrive = (each: Insert) =>
-    clickhouse.ingest.insert(each).then(
-      () => ({ refusal: undefined }),
-      (error: StoreError) => ({ refusal: error.fault }),
-    )
-  return { clickhouse: { ...clickhouse, ingest: { ...clickhouse.ingest, insert } }, late: () => held.map(arrive) }
+/** The same store, but one insert of the log into `table` meets the fault. */
+function faultOnce(clickhouse: ClickHouse, table: string, fault: Fault): { clickhouse: ClickHouse; late: FaultyLane['late'] } {
+  const { lane, late } = faultOnceIn(clickhouse.ingest, table, fault)
+  return { clickhouse: { ...clickhouse, ingest: lane }, late }
 }
 
 async function submitUntilTaken(log: HttpLog, submission: Parameters<HttpLog['submit']>[0]) {

@@ -42,6 +42,13 @@ export const FENCED_INBOXES: readonly FencedInbox[] = [
     mark: 'log',
   },
   {
+    table: 'passed_on_inbox_v1',
+    columns: ['to_log', 'copies_through', 'copies'],
+    fields: (number) => ['elsewhere', number, 1],
+    target: 'passed_on_v1',
+    mark: 'from_log',
+  },
+  {
     table: 'projects_inbox_v1',
     columns: [
       'project_id',

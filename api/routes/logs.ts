@@ -1,0 +1,204 @@
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { auditLog, LOG_DIFFERENCES_MAX } from '../../ingest/kafka/audit-log.ts'
+import type { Incarnation } from '../../ingest/kafka/incarnation.ts'
+import { listLogs, repartitionLogs, replayLogs, resetLogs, type VerbOutcome } from '../../ingest/kafka/log-verbs.ts'
+import { RESEND_IDS_MAX, resendRejected } from '../../ingest/resend-rejected.ts'
+import { REJECT_REASONS } from '../../metering/event.ts'
+import { formatTimestamp, parseTimestamp } from '../../metering/timestamp.ts'
+import { requireAdmin } from '../auth.ts'
+import type { ApiContext } from '../context.ts'
+import { ApiError } from '../errors.ts'
+import { errorAnswers, Instant } from '../schemas.ts'
+
+/** What an operator asks of the logs, and does to them after an incident. */
+export function logRoutes(parent: FastifyInstance, { clickhouse, adminToken, eventLog, topic, now }: ApiContext): void {
+  parent.register(async (app) => {
+    app.addHook('preParsing', async (request) => requireAdmin(request, adminToken))
+    const routes = app.withTypeProvider<ZodTypeProvider>()
+    const common = { tags: ['logs'], security: [{ adminToken: [] }] }
+    const requireTopic = () => {
+      if (topic === undefined) throw new ApiError('NO_KAFKA')
+      return topic()
+    }
+
+    routes.get(
+      '/admin/v1/logs',
+      {
+        schema: {
+          ...common,
+          summary: 'Every log: what it holds, how far it is settled, whose it is',
+          response: { 200: LogsAnswer, ...errorAnswers(401, 409, 429, 500, 503) },
+        },
+      },
+      async () => {
+        const logs = await listLogs(clickhouse, requireTopic())
+        return {
+          logs: logs.map(({ log, begin, end, settledThrough, asOfMs, owner, released }) => ({
+            log,
+            begin,
+            end,
+            settled_through: settledThrough,
+            as_of: asOfMs === null ? null : formatTimestamp(asOfMs),
+            owner,
+            released,
+          })),
+        }
+      },
+    )
+
+    routes.post(
+      '/admin/v1/logs/:log/reset',
+      {
+        schema: {
+          ...common,
+          summary: 'Go on after an incident, from the earliest event that still exists',
+          description: 'Of one log by its name, or of `all`. What was counted stays counted; nothing counts twice.',
+          params: z.object({ log: z.string() }),
+          response: { 200: IncarnationAnswer, ...errorAnswers(401, 409, 429, 500, 503) },
+        },
+      },
+      async (request) => incarnationAnswer(requireDone(await resetLogs(clickhouse, requireTopic(), request.params.log))),
+    )
+
+    routes.post(
+      '/admin/v1/logs/repartition',
+      {
+        schema: {
+          ...common,
+          summary: 'Pin the number of partitions that the topic has now',
+          response: { 200: IncarnationAnswer, ...errorAnswers(401, 409, 429, 500, 503) },
+        },
+      },
+      async () => incarnationAnswer(requireDone(await repartitionLogs(clickhouse, requireTopic()))),
+    )
+
+    routes.post(
+      '/admin/v1/replays',
+      {
+        schema: {
+          ...common,
+          summary: 'Read a log again, from an offset or from a time',
+          description: 'Of one log by its name, or of `all`. Counts nothing twice: what raw lacks is counted, the rest is known.',
+          body: z.strictObject({ log: z.string().default('all'), from: z.union([z.string(), z.number().int().min(0)]) }),
+          response: { 200: ReplaysAnswer, ...errorAnswers(400, 401, 409, 415, 429, 500, 503) },
+        },
+      },
+      async (request) => {
+        const { log, from } = request.body
+        const replays = requireDone(await replayLogs(clickhouse, requireTopic(), { choice: log, from: parseFrom(String(from)) }))
+        return { replays: replays.map(({ id, log: name, fromOffset }) => ({ id, log: name, from_offset: fromOffset })) }
+      },
+    )
+
+    routes.post(
+      '/admin/v1/logs/audits',
+      {
+        schema: {
+          ...common,
+          summary: 'Read the topic again and compare it with raw',
+          description: 'From the earliest event that still exists, record by record. It reports and repairs nothing.',
+          response: { 200: LogAuditAnswer, ...errorAnswers(401, 409, 429, 500, 503) },
+        },
+      },
+      async () => {
+        const { ranges, recordsRead, passedOn, differences, ...counts } = await auditLog(clickhouse, requireTopic())
+        return {
+          logs: ranges.map(({ log, first, through, firstReceivedMs }) => ({
+            log,
+            first,
+            through,
+            first_received_at: firstReceivedMs === null ? null : formatTimestamp(firstReceivedMs),
+          })),
+          records_read: recordsRead,
+          ...counts,
+          passed_on: passedOn,
+          differences: [...differences],
+        }
+      },
+    )
+
+    routes.post(
+      '/admin/v1/rejected-events/resend',
+      {
+        schema: {
+          ...common,
+          summary: 'Send rejected events through again, as new records received now',
+          description: 'After a fix, such as a metric that is known now. Those that are refused again are kept again.',
+          body: z.strictObject({ ids: z.array(z.string()).min(1).max(RESEND_IDS_MAX) }),
+          response: { 200: ResendAnswer, ...errorAnswers(400, 401, 415, 429, 500, 503) },
+        },
+      },
+      async (request) => ({ events: await resendRejected(clickhouse, eventLog, [...new Set(request.body.ids)], now()) }),
+    )
+  })
+}
+
+const LogsAnswer = z.object({
+  logs: z.array(
+    z.object({
+      log: z.string(),
+      begin: z.number().int(),
+      end: z.number().int().meta({ description: 'The offset that comes next.' }),
+      settled_through: z.number().int().meta({ description: '-1 before the first watermark.' }),
+      as_of: Instant.nullable(),
+      owner: z.string(),
+      released: z.boolean(),
+    }),
+  ),
+})
+
+const IncarnationAnswer = z.object({
+  topic: z.string(),
+  incarnation: z.number().int(),
+  partitions: z.number().int(),
+  starts: z.array(z.number().int()).meta({ description: 'The offset from which each partition is read.' }),
+})
+
+const ReplaysAnswer = z.object({ replays: z.array(z.object({ id: z.string(), log: z.string(), from_offset: z.number().int() })) })
+
+const LogAuditAnswer = z.object({
+  logs: z.array(
+    z.object({
+      log: z.string(),
+      first: z.number().int().meta({ description: 'The earliest offset that still exists; what was before cannot be compared.' }),
+      through: z.number().int().meta({ description: 'The last offset that was settled when the audit began; -1: none.' }),
+      first_received_at: Instant.nullable(),
+    }),
+  ),
+  records_read: z.number().int(),
+  counted: z.number().int(),
+  duplicates: z.number().int(),
+  refused: z.number().int(),
+  passed_on: z.number().int(),
+  differences: z
+    .array(z.object({ log: z.string(), offset: z.number().int(), project_id: z.string(), event_id: z.string(), problem: z.string() }))
+    .meta({ description: `Empty is the only good answer. At most ${LOG_DIFFERENCES_MAX}.` }),
+})
+
+const ResendAnswer = z.object({
+  events: z.array(
+    z.object({
+      id: z.string(),
+      outcome: z.enum(['accepted', 'duplicate', 'rejected', 'not_found']),
+      reason: z.enum(REJECT_REASONS).nullable(),
+    }),
+  ),
+})
+
+function incarnationAnswer({ topic, incarnation, partitions, starts }: Incarnation) {
+  return { topic, incarnation, partitions, starts: [...starts] }
+}
+
+function requireDone<T>(outcome: VerbOutcome<T>): T {
+  if (outcome.status === 'refused') throw new ApiError('LOG_VERB_REFUSED', outcome.reason)
+  return outcome.result
+}
+
+function parseFrom(from: string): { offset: number } | { timeMs: number } {
+  if (/^\d{1,15}$/.test(from)) return { offset: Number(from) }
+  const timeMs = parseTimestamp(from)
+  if (timeMs === undefined) throw new ApiError('INVALID_REQUEST', 'from is an offset, or an RFC 3339 date-time with a zone, such as 2026-01-31T12:00:00Z.')
+  return { timeMs }
+}

@@ -1,0 +1,37 @@
+import Table from 'cli-table3'
+import { z } from 'zod'
+import { call, readServiceAddress } from './http-client.ts'
+import { CliError, type OutputOptions, printResult } from './output.ts'
+
+export interface RejectedOptions extends OutputOptions {
+  readonly limit?: string
+}
+
+/** The latest refusals. Throws CliError. */
+export async function listRejected(environment: NodeJS.ProcessEnv, { limit, ...options }: RejectedOptions): Promise<void> {
+  const query = limit === undefined ? '' : `?limit=${encodeURIComponent(limit)}`
+  const { rejected_events } = RejectedAnswer.parse(await call(readServiceAddress(environment), 'GET', `/admin/v1/rejected-events${query}`))
+  printResult(options, { rejected_events }, () => {
+    if (rejected_events.length === 0) return ['No event was refused.']
+    const table = new Table({ head: ['id', 'reason', 'project', 'event', 'received at', 'sent again'], style: { head: [] } })
+    for (const { id, reason, project_id, event_id, received_at, resent_at } of rejected_events)
+      table.push([id, reason, project_id, event_id, received_at, resent_at ?? 'no'])
+    return [table.toString()]
+  })
+}
+
+/** Sends refusals through again. Throws CliError when one is refused again or not found. */
+export async function resendRejected(environment: NodeJS.ProcessEnv, ids: readonly string[], options: OutputOptions): Promise<void> {
+  const { events } = ResendAnswer.parse(await call(readServiceAddress(environment), 'POST', '/admin/v1/rejected-events/resend', { ids }))
+  printResult(options, { events }, () => events.map(({ id, outcome, reason }) => `${id} ${outcome}${reason === null ? '' : ` (${reason})`}`))
+  const failed = events.filter(({ outcome }) => outcome === 'rejected' || outcome === 'not_found').length
+  if (failed > 0) throw new CliError(`${failed} of ${events.length} events were not accepted.`)
+}
+
+const RejectedAnswer = z.object({
+  rejected_events: z.array(
+    z.object({ id: z.string(), reason: z.string(), project_id: z.string(), event_id: z.string(), received_at: z.string(), resent_at: z.string().nullable() }),
+  ),
+})
+
+const ResendAnswer = z.object({ events: z.array(z.object({ id: z.string(), outcome: z.string(), reason: z.string().nullable() })) })

@@ -1,0 +1,147 @@
+import { z } from 'zod'
+import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { type Ownership, takeLog } from '../../sql/fence.ts'
+import { defineQuery } from '../../sql/query.ts'
+import { readLastRange } from '../last-range.ts'
+import { settleRollup } from '../settle.ts'
+import { type Incarnation, insertIncarnation, logOf, pinIncarnation } from './incarnation.ts'
+import { type Replay, requestReplay } from './replays.ts'
+import type { PartitionExtent, Topic } from './topic.ts'
+
+/** What an operator may do to the logs of a topic. `refused` says why not, and what would help. */
+export type VerbOutcome<T> = { status: 'done'; result: T } | { status: 'refused'; reason: string }
+
+export interface LogState {
+  readonly log: string
+  /** The offsets that the topic holds. */
+  readonly begin: number
+  readonly end: number
+  /** All through this offset is settled; -1 before the first watermark. */
+  readonly settledThrough: number
+  /** ms since 1970; null before the first watermark. */
+  readonly asOfMs: number | null
+  /** Who published the last watermark, and whether it has left since. */
+  readonly owner: string
+  readonly released: boolean
+}
+
+/** Every log of the topic's incarnation in force. Throws StoreError, KafkaUnavailable. */
+export async function listLogs(clickhouse: ClickHouse, topic: Topic): Promise<LogState[]> {
+  const incarnation = await pinIncarnation(clickhouse, topic)
+  const extents = await topic.extents()
+  const names = Array.from({ length: incarnation.partitions }, (_, partition) => logOf(incarnation, partition))
+  const watermarks = new Map((await clickhouse.reads.query(watermarksOf, { logs: names })).map((watermark) => [watermark.log, watermark]))
+  return names.map((log, partition) => {
+    const watermark = watermarks.get(log)
+    const { begin, end } = extents[partition] ?? { begin: 0, end: 0 }
+    return {
+      log,
+      begin,
+      end,
+      settledThrough: watermark?.settled_through ?? -1,
+      asOfMs: watermark === undefined || watermark.as_of_ms === 0 ? null : watermark.as_of_ms,
+      owner: watermark?.host ?? '',
+      released: watermark?.released === 1,
+    }
+  })
+}
+
+/** Which logs a verb is about: one by its name, or all of the topic. */
+export type LogChoice = 'all' | string
+
+/**
+ * Goes on after an incident: a new incarnation, in which the chosen logs are read from the earliest event that still
+ * exists, and the others from where they are. What was counted stays counted, and is told again by its identity, so
+ * nothing counts twice. Throws StoreError, KafkaUnavailable.
+ */
+export async function resetLogs(clickhouse: ClickHouse, topic: Topic, choice: LogChoice): Promise<VerbOutcome<Incarnation>> {
+  const before = await pinIncarnation(clickhouse, topic)
+  const extents = await topic.extents()
+  const names = Array.from({ length: before.partitions }, (_, partition) => logOf(before, partition))
+  if (choice !== 'all' && !names.includes(choice)) return { status: 'refused', reason: `There is no log ${choice}. The logs are ${names.join(', ')}.` }
+  const starts: number[] = []
+  for (const [partition, name] of names.entries()) {
+    const here = await retire(clickhouse, name, before.starts[partition] ?? 0)
+    starts[partition] = choice === 'all' || choice === name ? (extents[partition]?.begin ?? 0) : here
+  }
+  const made = { topic: topic.name, incarnation: before.incarnation + 1, partitions: before.partitions, starts }
+  return { status: 'done', result: await insertIncarnation(clickhouse.control, { ...made, reason: `reset ${choice}` }) }
+}
+
+/**
+ * Pins the partition count that the topic has now. Every log goes on where it is, new ones from their begin; events of
+ * projects that belong to another partition from now on are passed on to it. Throws StoreError, KafkaUnavailable.
+ */
+export async function repartitionLogs(clickhouse: ClickHouse, topic: Topic): Promise<VerbOutcome<Incarnation>> {
+  const before = await pinIncarnation(clickhouse, topic)
+  const extents = await topic.extents()
+  if (extents.length === before.partitions) return { status: 'refused', reason: `The topic has ${before.partitions} partitions, as pinned.` }
+  if (extents.length < before.partitions)
+    return {
+      status: 'refused',
+      reason: `The topic has fewer partitions than pinned (${extents.length}, ${before.partitions}): it was created anew. Reset all logs instead.`,
+    }
+  const starts = extents.map(({ begin }) => begin)
+  for (let partition = 0; partition < before.partitions; partition += 1) {
+    const log = logOf(before, partition)
+    const here = await retire(clickhouse, log, before.starts[partition] ?? 0)
+    if (!holds(extents[partition], here)) return { status: 'refused', reason: `The log ${log} has another incident: reset it first.` }
+    starts[partition] = here
+  }
+  const made = { topic: topic.name, incarnation: before.incarnation + 1, partitions: extents.length, starts }
+  return { status: 'done', result: await insertIncarnation(clickhouse.control, { ...made, reason: `repartition from ${before.partitions}` }) }
+}
+
+/** Asks the owners of the chosen logs to read them again, from an offset or from a time. Throws StoreError, KafkaUnavailable. */
+export async function replayLogs(
+  clickhouse: ClickHouse,
+  topic: Topic,
+  { choice, from }: { choice: LogChoice; from: { offset: number } | { timeMs: number } },
+): Promise<VerbOutcome<Replay[]>> {
+  const incarnation = await pinIncarnation(clickhouse, topic)
+  const offsets = 'timeMs' in from ? await topic.offsetsAt(from.timeMs) : undefined
+  const replays: Replay[] = []
+  for (let partition = 0; partition < incarnation.partitions; partition += 1) {
+    const log = logOf(incarnation, partition)
+    if (choice !== 'all' && choice !== log) continue
+    const fromOffset = 'offset' in from ? from.offset : offsets?.[partition]
+    if (fromOffset !== undefined) replays.push(await requestReplay(clickhouse.control, { log, fromOffset }))
+  }
+  return replays.length === 0
+    ? { status: 'refused', reason: `There is no log ${choice}. "meterline log list" names them.` }
+    : { status: 'done', result: replays }
+}
+
+/**
+ * Takes a log from its owner for good and repairs its rollup. Returns the offset from which its successor reads: the first
+ * of the last range when that is in doubt, because what raw has of it is a duplicate there, and what it lacks counts.
+ */
+async function retire(clickhouse: ClickHouse, log: string, start: number): Promise<number> {
+  const ownership = await takeForGood(clickhouse, log)
+  const range = await readLastRange(clickhouse.control, log)
+  if (range === undefined) return start
+  await settleRollup(clickhouse.control, ownership, range)
+  return range.settled ? range.through + 1 : range.first
+}
+
+const TAKES_MAX = 5
+
+async function takeForGood(clickhouse: ClickHouse, log: string): Promise<Ownership> {
+  for (let takes = 0; takes < TAKES_MAX; takes += 1) {
+    const taken = await takeLog(clickhouse, log)
+    if (taken.status === 'taken') return taken.ownership
+  }
+  throw new Error(`The log ${log} was taken by others ${TAKES_MAX} times in a row. Try again.`)
+}
+
+function holds(extent: PartitionExtent | undefined, offset: number): boolean {
+  return extent !== undefined && extent.begin <= offset && offset <= extent.end
+}
+
+const watermarksOf = defineQuery({
+  name: 'watermarks_of',
+  sql: `SELECT log, newest.settled_through AS settled_through, toUnixTimestamp64Milli(newest.as_of) AS as_of_ms, newest.host AS host, newest.released AS released
+        FROM (SELECT log, max(newest) AS newest FROM log_watermarks_v1 WHERE log IN {logs: Array(String)} GROUP BY log)`,
+  params: z.object({ logs: z.array(z.string()) }),
+  row: z.object({ log: z.string(), settled_through: z.coerce.number(), as_of_ms: z.coerce.number(), host: z.string(), released: z.number() }),
+})

@@ -1,0 +1,144 @@
+import fc from 'fast-check'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { PartitionLog } from '../../../ingest/kafka/partition-log.ts'
+import { LogLost } from '../../../ingest/owned-log.ts'
+import { StoreError } from '../../../sql/errors.ts'
+import type { TestEvent } from '../../support/client.ts'
+import { openTestStore, type TestStore } from '../../support/embedded-store.ts'
+import { FAULTS, type FaultyLane, faultOnce } from '../../support/faulty-lane.ts'
+import { foldTopic, storedOfTopic } from '../../support/kafka/log-oracle.ts'
+import { drain, newOwner, readOn } from '../../support/kafka/log-owner.ts'
+import { MemoryTopic } from '../../support/kafka/memory-topic.ts'
+
+const SEED = Number(process.env['RANDOM_SEED'] ?? Date.now() % 1_000_000)
+const RUNS = Number(process.env['INTERLEAVINGS'] ?? 15)
+const PARTITIONS = 2
+const PROCESSES = 3
+const TABLES = ['passed_on_inbox_v1', 'log_positions_inbox_v1', 'usage_events_inbox_v1', 'rejected_events_inbox_v1', 'rollup_differences_inbox_v1']
+
+let store: TestStore
+beforeAll(async () => {
+  store = await openTestStore()
+})
+afterAll(() => store.close())
+
+/** What can happen next. A process that is not scheduled is paused, a zombie, or dead; `read` by one that was overtaken wakes it late. */
+const step = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constant('emit' as const),
+      partition: fc.nat(PARTITIONS - 1),
+      events: fc.array(fc.nat(60), { minLength: 1, maxLength: 12 }),
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constant('read' as const),
+      process: fc.nat(PROCESSES - 1),
+      partition: fc.nat(PARTITIONS - 1),
+      records: fc.integer({ min: 1, max: 10 }),
+    }),
+  },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('take' as const), process: fc.nat(PROCESSES - 1), partition: fc.nat(PARTITIONS - 1) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('die' as const), process: fc.nat(PROCESSES - 1) }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('fail' as const),
+      process: fc.nat(PROCESSES - 1),
+      partition: fc.nat(PARTITIONS - 1),
+      table: fc.constantFrom(...TABLES),
+      fault: fc.constantFrom(...FAULTS),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('replay' as const), process: fc.nat(PROCESSES - 1), partition: fc.nat(PARTITIONS - 1), from: fc.nat(40) }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('arrive' as const) }) },
+)
+type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
+
+test(`P1 P2 P3: deliver, repeat, cut, crash, take over, wake late, in any order: all as the log says (seed ${SEED})`, async () => {
+  let run = 0
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 45 }), async (steps) => {
+      run += 1
+      const world = new World(new MemoryTopic(`test/run-${run}`, PARTITIONS))
+      for (const each of steps) await world.step(each)
+      await drain(store.clickhouse, world.topic)
+      await world.arrive()
+      expect(await storedOfTopic(store.clickhouse, world.topic)).toEqual({ ...foldTopic(world.topic), rollup: [] })
+    }),
+    { seed: SEED, numRuns: RUNS },
+  )
+}, 240_000)
+
+class World {
+  readonly topic: MemoryTopic
+  readonly #owners = new Map<string, PartitionLog>()
+  readonly #faults: FaultyLane[] = []
+  #nextFault: { process: number; partition: number; table: string; fault: (typeof FAULTS)[number] } | undefined
+
+  constructor(topic: MemoryTopic) {
+    this.topic = topic
+  }
+
+  async step(step: Step): Promise<void> {
+    if (step.do === 'emit') for (const number of step.events) this.topic.append(step.partition, this.#message(number))
+    else if (step.do === 'die') for (let partition = 0; partition < PARTITIONS; partition += 1) this.#owners.delete(`${step.process}/${partition}`)
+    else if (step.do === 'arrive') await this.arrive()
+    else if (step.do === 'fail') this.#nextFault = step
+    else if (step.do === 'take') await this.#attempt(step, (owner) => owner.take())
+    else if (step.do === 'replay') await this.#attempt(step, async (owner) => void (await owner.replayFrom(step.from)))
+    else await this.#attempt(step, async (owner) => void (await readOn(owner, this.topic, step.records)))
+  }
+
+  /** What was held back on its way arrives now. */
+  async arrive(): Promise<void> {
+    await Promise.all(this.#faults.flatMap(({ late }) => late()))
+  }
+
+  /** A process acts as the reader does: after an error it takes the log anew before it does anything else. */
+  async #attempt({ process, partition }: { process: number; partition: number }, act: (owner: PartitionLog) => Promise<void>): Promise<void> {
+    const key = `${process}/${partition}`
+    try {
+      const owner = this.#owners.get(key) ?? (await this.#open(process, partition))
+      this.#owners.set(key, owner)
+      await act(owner)
+    } catch (error) {
+      if (!(error instanceof StoreError) && !(error instanceof LogLost)) throw error
+      // What comes next of this process is a new take: the map of taken owners holds none that is in doubt.
+      this.#owners.delete(key)
+    }
+  }
+
+  async #open(process: number, partition: number): Promise<PartitionLog> {
+    const fault = this.#nextFault
+    let lane = store.clickhouse.ingest
+    if (fault?.process === process && fault.partition === partition) {
+      const faulty = faultOnce(lane, fault.table, fault.fault)
+      this.#faults.push(faulty)
+      lane = faulty.lane
+      this.#nextFault = undefined
+    }
+    const owner = newOwner(store.clickhouse, this.topic, { partition, lane })
+    await owner.take()
+    return owner
+  }
+
+  /** The number decides: of a few ids and values, so that copies and conflicts are many; now and then no event at all. */
+  #message(number: number): string {
+    if (number === 60) return 'no event'
+    const event: TestEvent = {
+      event_id: `e${number % 15}`,
+      project_id: `${this.topic.name.replaceAll('/', '.')}.${'abcd'[number % 4] ?? 'a'}`,
+      metric: number % 2 === 0 ? 'ai_tokens' : 'database_size_bytes',
+      value: String(1 + (number % 3)),
+      timestamp: `2026-0${1 + (number % 5)}-10T00:00:00Z`,
+    }
+    return JSON.stringify(event)
+  }
+}

@@ -1,0 +1,35 @@
+import { PartitionLog } from '../../../ingest/kafka/partition-log.ts'
+import type { ClickHouse, Lane } from '../../../sql/clickhouse.ts'
+import type { MemoryTopic } from './memory-topic.ts'
+
+const quiet = { info: () => {}, warn: () => {}, error: () => {} }
+
+/** One process's view of a partition: it takes it, and reads on as far as it is let. Its crash is that it is not used again. */
+export function newOwner(
+  clickhouse: ClickHouse,
+  topic: MemoryTopic,
+  { partition = 0, lane = clickhouse.ingest }: { partition?: number; lane?: Lane } = {},
+): PartitionLog {
+  const partitions = topic.partitions.length
+  const incarnation = { topic: topic.name, incarnation: 1, partitions, starts: topic.begins }
+  return new PartitionLog({ clickhouse, lane, topic, incarnation, partition, filterBytesMax: 2 ** 24, log: quiet })
+}
+
+/** Reads one batch of at most `recordsMax` records; false at the end. */
+export async function readOn(owner: PartitionLog, topic: MemoryTopic, recordsMax: number): Promise<boolean> {
+  const batch = topic.read(owner.owned.name, owner.partition, owner.next, recordsMax)
+  if (batch === undefined) return false
+  await owner.process(batch.records, batch.through)
+  return true
+}
+
+/** Successors take every partition and read to its end, until nothing is passed on any more. */
+export async function drain(clickhouse: ClickHouse, topic: MemoryTopic, recordsMax = 7): Promise<void> {
+  const owners = topic.partitions.map((_, partition) => newOwner(clickhouse, topic, { partition }))
+  for (const owner of owners) await owner.take()
+  for (let read = true; read; ) {
+    read = false
+    for (const owner of owners) while (await readOn(owner, topic, recordsMax)) read = true
+  }
+  for (const owner of owners) owner.owned.close()
+}

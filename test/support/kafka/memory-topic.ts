@@ -1,0 +1,71 @@
+import { readRecord } from '../../../ingest/kafka/event-record.ts'
+import { partitionOfProject } from '../../../ingest/kafka/project-partition.ts'
+import type { FetchedBatch, FetchedRecord, LogTopic, NewRecord, PartitionExtent } from '../../../ingest/kafka/topic.ts'
+import type { TestEvent } from '../client.ts'
+
+/**
+ * A topic in memory behind the port through which a log sees its topic, so that a test decides what is delivered, when, and what fails. What it
+ * holds is the truth that an oracle folds.
+ */
+export class MemoryTopic implements LogTopic {
+  readonly name: string
+  readonly partitions: FetchedRecord[][]
+  /** Offsets below are gone, as after retention. */
+  readonly begins: number[]
+  /** Called before each produce request. A throw before the append loses the request, after it its answer. */
+  beforeProduce: () => Promise<void> = async () => {}
+  afterProduce: () => Promise<void> = async () => {}
+
+  constructor(name: string, partitions: number) {
+    this.name = name
+    this.partitions = Array.from({ length: partitions }, () => [])
+    this.begins = Array.from({ length: partitions }, () => 0)
+  }
+
+  async extents(): Promise<PartitionExtent[]> {
+    return this.partitions.map((records, partition) => ({ begin: this.begins[partition] ?? 0, end: this.#endOf(records) }))
+  }
+
+  async produce(records: readonly NewRecord[]): Promise<number[]> {
+    await this.beforeProduce()
+    const offsets = records.map(({ partition, value, headers }) => this.append(partition, value, headers))
+    await this.afterProduce()
+    return offsets
+  }
+
+  /** Appends to any partition, as a foreign producer would. */
+  append(partition: number, value: Buffer | string | null, headers: Readonly<Record<string, string>> = {}, timestampMs = Date.UTC(2026, 10, 1)): number {
+    const records = this.partitions[partition] ?? []
+    const offset = this.#endOf(records)
+    records.push({ offset: String(offset), timestamp: String(timestampMs), value: value === null ? null : Buffer.from(value), headers })
+    return offset
+  }
+
+  partitionOf(projectId: string): number {
+    return partitionOfProject(projectId, this.partitions.length)
+  }
+
+  /** To its project's own partition. */
+  appendEvent(event: TestEvent): number {
+    return this.append(this.partitionOf(event.project_id), JSON.stringify(event))
+  }
+
+  /** What a fetch from `offset` of at most `recordsMax` brings; undefined at the end. */
+  fetch(partition: number, offset: number, recordsMax: number): FetchedBatch | undefined {
+    const all = this.partitions[partition] ?? []
+    const records = all.filter((record) => Number(record.offset) >= offset).slice(0, recordsMax)
+    const last = records.at(-1)
+    if (last === undefined) return undefined
+    return { partition, fetchedOffset: offset, records, through: Number(last.offset), end: this.#endOf(all) }
+  }
+
+  /** The records of a range as the log judges them. */
+  read(log: string, partition: number, first: number, recordsMax: number) {
+    const batch = this.fetch(partition, first, recordsMax)
+    return batch === undefined ? undefined : { records: batch.records.map((record) => readRecord(record, log)), through: batch.through }
+  }
+
+  #endOf(records: readonly FetchedRecord[]): number {
+    return Number(records.at(-1)?.offset ?? -1) + 1
+  }
+}
