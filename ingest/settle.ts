@@ -58,7 +58,7 @@ const rollupDifferences = defineQuery({
   sql: `
     WITH touched AS (
       SELECT DISTINCT project_id, usage_date, metric FROM raw_usage_events_v1
-      WHERE log = {log: String} AND offset >= {first: UInt64} AND offset <= {through: UInt64}
+      WHERE log = {log: String} AND rank >= bitNot({through: UInt64}) AND rank <= bitNot({first: UInt64})
     )
     SELECT
       project_id, usage_date, metric,

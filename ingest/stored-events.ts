@@ -127,10 +127,11 @@ const storedEvents = defineQuery({
   row: StoredRow,
 })
 
+/** By rank, which has an index: bitNot(offset) is 2^64-1 - offset. A minus would make it signed. */
 const storedRange = defineQuery({
   name: 'stored_range',
   sql: `SELECT project_id, event_id, usage_date, metric, toString(value) AS value, log, offset FROM raw_usage_events_v1
-        WHERE log = {log: String} AND rank >= 18446744073709551615 - {through: UInt64} AND rank <= 18446744073709551615 - {first: UInt64}`,
+        WHERE log = {log: String} AND rank >= bitNot({through: UInt64}) AND rank <= bitNot({first: UInt64})`,
   params: z.object({ log: z.string(), first: z.number(), through: z.number() }),
   row: StoredRow.extend({ usage_date: z.string() }),
   settings: { max_execution_time: 600 },

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs, { type Admin, type Consumer, type KafkaConfig, type Producer } from 'kafkajs'
 import type { Logger } from '../logger.ts'
 import { registerCodecs } from './codecs.ts'
@@ -35,7 +36,7 @@ export async function connectTopic(options: TopicOptions, signal: AbortSignal): 
       await admin.disconnect().catch(() => {})
       if (signal.aborted || error instanceof TopicRefused) throw error
       options.log.warn({ err: error, brokers: options.brokers, retryAfterMs }, `Kafka cannot be used yet: ${describe(error)}. Trying again`)
-      await new Promise((resolve) => setTimeout(resolve, retryAfterMs))
+      await sleep(retryAfterMs, undefined, { signal })
     }
   }
 }

@@ -1,0 +1,140 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { HAS_KAFKA, kafkaForTests, type TestKafka } from '../../support/kafka/broker.ts'
+import { type KafkaService, makeEvent, startKafkaService, totalOf } from '../../support/kafka/kafka-service.ts'
+import { HAS_KCAT, produceWithKcat } from '../../support/kafka/kcat.ts'
+import { untilSo } from '../../support/until-so.ts'
+
+describe.skipIf(!HAS_KAFKA)('a topic, read from a real broker', () => {
+  let kafka: TestKafka
+  let service: KafkaService
+  beforeAll(async () => {
+    kafka = (await kafkaForTests()) as TestKafka
+    service = await startKafkaService(kafka.brokers, 'usage')
+    await service.untilSettled()
+  })
+  afterAll(async () => {
+    await service?.stop()
+    await kafka?.stop()
+  })
+
+  test('P1: what is answered 202 over HTTP is counted once; which are duplicates the answer does not say', async () => {
+    const events = [makeEvent('http', 'a'), makeEvent('http', 'b'), makeEvent('http', 'a'), { ...makeEvent('http', 'c'), value: '-1' }]
+    const answer = await service.client.send(events)
+    expect(answer.status).toBe(202)
+    expect(answer.body).toEqual({ accepted: '3', rejected: [expect.objectContaining({ index: '3', event_id: 'c', reason: 'invalid_value' })] })
+    await service.untilSettled()
+    expect(await totalOf(service, 'http')).toBe('2')
+  })
+
+  test('P7: what was refused over HTTP is kept, and its own ingest key sees it', async () => {
+    await service.client.send([{ ...makeEvent('seen', 'refused'), metric: 'nonsense' }])
+    await service.untilSettled()
+    const { body } = await service.client.call('GET', '/v1/rejected-events', { headers: { authorization: `Bearer ${service.client.ingestKey}` } })
+    expect(body.rejected_events[0]).toMatchObject({ reason: 'unknown_metric', project_id: 'seen', event_id: 'refused' })
+    expect(body.rejected_events[0].id).toMatch(/^[\w-]+\/usage\/1\/\d\/\d+$/)
+  })
+
+  test('P2: two producer libraries, the same ids, other partitions: each counts once', async () => {
+    const events = Array.from({ length: 40 }, (_, index) => makeEvent(`lib-${index % 8}`, `e-${index}`))
+    await service.produce(events.map((event) => ({ key: event.project_id, value: JSON.stringify(event) })))
+    if (HAS_KCAT)
+      produceWithKcat(
+        { brokers: kafka.brokers, topic: service.topic },
+        events.map((event) => ({ key: event.project_id, value: JSON.stringify(event) })),
+      )
+    // And without a key, round robin.
+    await service.produce(events.map((event) => ({ value: JSON.stringify(event) })))
+    await service.untilSettled()
+    expect(await service.metric('meterline_events_passed_on_total')).toBeGreaterThan(0)
+    for (let project = 0; project < 8; project += 1) expect(await totalOf(service, `lib-${project}`)).toBe('5')
+  })
+
+  for (const codec of ['gzip', 'snappy', 'lz4', 'zstd'] as const) {
+    test.skipIf(!HAS_KCAT)(`messages that librdkafka compressed with ${codec} are read`, async () => {
+      const events = Array.from({ length: 200 }, (_, index) => makeEvent(`codec-${codec}`, `e-${index}`))
+      produceWithKcat(
+        { brokers: kafka.brokers, topic: service.topic, codec },
+        events.map((event) => ({ key: event.project_id, value: JSON.stringify(event) })),
+      )
+      await service.untilSettled()
+      expect(await totalOf(service, `codec-${codec}`)).toBe('200')
+    })
+  }
+
+  test('P7: tombstones, empty values, what is no JSON, and messages of a megabyte stop nothing, and are kept', async () => {
+    const before = await service.metric('meterline_events_rejected_total')
+    await service.produce([
+      { key: 'bad', value: null },
+      { key: 'bad', value: '' },
+      { key: 'bad', value: Buffer.from([0xff, 0xfe, 0x00]) },
+      { key: 'bad', value: '[1, 2]' },
+      { key: 'bad', value: JSON.stringify({ ...makeEvent('bad', 'huge'), padding: 'x'.repeat(900_000) }) },
+      { key: 'bad', value: JSON.stringify(makeEvent('bad', 'good')) },
+    ])
+    await service.untilSettled()
+    expect(await service.metric('meterline_events_rejected_total')).toBe(before + 5)
+    expect(await totalOf(service, 'bad')).toBe('1')
+    const { body } = await service.client.admin('GET', '/admin/v1/rejected-events?limit=5')
+    expect(body.rejected_events.map(({ reason }: { reason: string }) => reason).sort()).toEqual(
+      ['invalid_event', 'invalid_json', 'invalid_json', 'invalid_json', 'too_large'].sort(),
+    )
+  })
+
+  test('P7: a refused event that is sent through again is a new record, and is marked', async () => {
+    const timestamp = new Date(Date.now() + 5 * 60_000 + 2_000).toISOString()
+    const event = { ...makeEvent('again', 'from-the-future'), timestamp }
+    await service.client.send([event])
+    await service.untilSettled()
+    const latest = async () =>
+      (await service.client.admin('GET', '/admin/v1/rejected-events?limit=1000')).body.rejected_events as {
+        id: string
+        event_id: string
+        resent_at: string | null
+      }[]
+    const first = (await latest()).find(({ event_id }) => event_id === event.event_id)
+    expect(first?.resent_at).toBeNull()
+    // A moment later it is not in the future any more.
+    const resend = async () =>
+      (await service.client.admin('POST', '/admin/v1/rejected-events/resend', { ids: [first?.id] })).body.events[0].outcome === 'accepted'
+    await untilSo(resend)
+    await service.untilSettled()
+    expect((await latest()).find(({ id }) => id === first?.id)?.resent_at).not.toBeNull()
+    await service.client.registerProject('again', service.partner.partnerId)
+    const day = timestamp.slice(0, 10)
+    expect((await service.client.projectUsage(service.partner, 'again', day, day)).body.summary.total_ai_tokens).toBe('1')
+    const missing = await service.client.admin('POST', '/admin/v1/rejected-events/resend', { ids: ['nowhere/1'] })
+    expect(missing.body.events).toEqual([{ id: 'nowhere/1', outcome: 'not_found', reason: null }])
+  })
+
+  test('P2: aborted transactions leave gaps; what they held is not counted, and the log is complete beyond them', async () => {
+    const producer = service.kafka.producer({ transactionalId: 'gaps', idempotent: true, maxInFlightRequests: 1 })
+    await producer.connect()
+    const send = async (events: ReturnType<typeof makeEvent>[], outcome: 'commit' | 'abort') => {
+      const transaction = await producer.transaction()
+      await transaction.send({ topic: service.topic, messages: events.map((event) => ({ key: event.project_id, value: JSON.stringify(event) })) })
+      await transaction[outcome]()
+    }
+    await send([makeEvent('gaps', 'aborted-1'), makeEvent('gaps', 'aborted-2')], 'abort')
+    await send([makeEvent('gaps', 'kept')], 'commit')
+    await send([makeEvent('gaps', 'aborted-3')], 'abort')
+    await producer.disconnect()
+    await service.untilSettled()
+    expect(await totalOf(service, 'gaps')).toBe('1')
+  })
+
+  test('P3: the topic read again equals raw, and a row that is missing in raw is named', async () => {
+    const audit = async () => (await service.client.admin('POST', '/admin/v1/logs/audits')).body
+    await service.produce([{ key: 'audited', value: JSON.stringify(makeEvent('audited', 'lost')) }])
+    await service.untilSettled()
+    const good = await audit()
+    expect(good.differences).toEqual([])
+    expect(Number(good.counted)).toBe(await service.metric('meterline_events_counted_total'))
+    await service.service.clickhouse.control.command(`DELETE FROM raw_usage_events_v1 WHERE project_id = 'audited'`)
+    expect((await audit()).differences).toEqual([expect.objectContaining({ project_id: 'audited', event_id: 'lost', problem: 'in the log and not in raw' })])
+    // Reading it again counts what raw lacks, and nothing else; the rollup had it already.
+    const counted = await service.metric('meterline_events_counted_total')
+    expect((await service.client.admin('POST', '/admin/v1/replays', { from: 0 })).body.replays).toHaveLength(4)
+    await untilSo(async () => (await audit()).differences.length === 0)
+    expect(await service.metric('meterline_events_counted_total')).toBeLessThanOrEqual(counted + 1)
+  })
+})

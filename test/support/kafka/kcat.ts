@@ -1,0 +1,27 @@
+import { execFileSync } from 'node:child_process'
+
+/** Debian's kcat, over librdkafka: a producer and consumer that shares no line with ours. */
+export const HAS_KCAT = runs()
+
+export interface KcatProduce {
+  readonly brokers: string
+  readonly topic: string
+  readonly codec?: 'gzip' | 'snappy' | 'lz4' | 'zstd'
+  readonly partition?: number
+}
+
+/** One message a line. Its partitions are not ours: librdkafka hashes keys by CRC32. */
+export function produceWithKcat({ brokers, topic, codec, partition }: KcatProduce, messages: readonly { key: string; value: string }[]): void {
+  const input = messages.map(({ key, value }) => `${key}\t${value}\n`).join('')
+  const options = [...(codec === undefined ? [] : ['-z', codec]), ...(partition === undefined ? [] : ['-p', String(partition)])]
+  execFileSync('kcat', ['-b', brokers, '-t', topic, '-P', '-K', '\t', '-X', 'acks=all', ...options], { input, stdio: ['pipe', 'ignore', 'pipe'] })
+}
+
+function runs(): boolean {
+  try {
+    execFileSync('kcat', ['-V'], { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}
