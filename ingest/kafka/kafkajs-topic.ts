@@ -23,20 +23,23 @@ export interface TopicOptions {
  */
 export async function connectTopic(options: TopicOptions, signal: AbortSignal): Promise<Topic> {
   registerCodecs()
-  const kafka = new kafkajs.Kafka(configOf(options))
+  const config = configOf(options)
+  // The tries to reach the brokers are counted here, so that a stop need not wait for the library's.
+  const probing = new kafkajs.Kafka({ ...config, retry: { retries: 0 } })
   for (let retryAfterMs = RETRY_MS_MIN; ; retryAfterMs = Math.min(retryAfterMs * 2, RETRY_MS_MAX)) {
-    const admin = kafka.admin()
+    const admin = probing.admin()
     try {
       await admin.connect()
       await ensureTopic(admin, options)
       await warnOfSettings(admin, options)
       const { clusterId } = await admin.describeCluster()
-      return topicOf({ kafka, admin, options, clusterId })
+      return await topicOf(new kafkajs.Kafka(config), options, clusterId)
     } catch (error) {
-      await admin.disconnect().catch(() => {})
       if (signal.aborted || error instanceof TopicRefused) throw error
       options.log.warn({ err: error, brokers: options.brokers, retryAfterMs }, `Kafka cannot be used yet: ${describe(error)}. Trying again`)
       await sleep(retryAfterMs, undefined, { signal })
+    } finally {
+      await admin.disconnect().catch(() => {})
     }
   }
 }
@@ -100,15 +103,10 @@ async function warnOfSettings(admin: Admin, { topic, log }: TopicOptions): Promi
     log.warn({ topic }, 'cleanup.policy compacts the topic: of several events with one key only the last would be kept. Set it to delete')
 }
 
-interface Connected {
-  readonly kafka: kafkajs.Kafka
-  readonly admin: Admin
-  readonly options: TopicOptions
-  readonly clusterId: string
-}
-
-function topicOf({ kafka, admin, options, clusterId }: Connected): Topic {
+async function topicOf(kafka: kafkajs.Kafka, options: TopicOptions, clusterId: string): Promise<Topic> {
   const { topic, group, log, limits } = options
+  const admin = kafka.admin()
+  await admin.connect()
   let producer: Promise<Producer> | undefined
   const consumer = (groupId: string): Consumer => kafka.consumer({ groupId, ...openReader.configOf(limits) })
   const connectedProducer = () => {

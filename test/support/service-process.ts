@@ -23,9 +23,9 @@ export interface FinishedProcess {
   readonly stderr: string
 }
 
-/** Starts the service as a process of its own and waits until it says that it is ready. Throws with its output if it ends. */
-export async function startServiceProcess(environment: Record<string, string>): Promise<ServiceProcess> {
-  const child = spawnMeterline(['start'], { PORT: '0', RATE_LIMIT_PER_MINUTE: '0', EVENT_REQUESTS_PER_MINUTE: '0', ...environment })
+/** Starts the service, or a part of it, as a process of its own and waits until it says that it is ready. Throws with its output if it ends. */
+export async function startServiceProcess(environment: Record<string, string>, verb: 'start' | 'ingest' | 'api' = 'start'): Promise<ServiceProcess> {
+  const child = spawnMeterline([verb], { PORT: '0', RATE_LIMIT_PER_MINUTE: '0', EVENT_REQUESTS_PER_MINUTE: '0', ...environment })
   const output: string[] = []
   child.stderr?.on('data', (chunk) => output.push(String(chunk)))
   const url = await new Promise<string>((resolve, reject) => {
@@ -33,7 +33,7 @@ export async function startServiceProcess(environment: Record<string, string>): 
       output.push(line)
       if (line.includes('"Meterline is ready"')) resolve((JSON.parse(line) as { url: string }).url)
     })
-    child.once('exit', (code) => reject(new Error(`meterline start ended with code ${code}:\n${output.join('\n')}`)))
+    child.once('exit', (code) => reject(new Error(`meterline ${verb} ended with code ${code}:\n${output.join('\n')}`)))
   })
   const adminToken = environment['ADMIN_TOKEN'] ?? readFileSync(join(environment['DATA_DIR'] ?? 'data', 'admin-token'), 'utf8').trim()
   const end = async (signal: NodeJS.Signals) => {

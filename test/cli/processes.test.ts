@@ -1,0 +1,106 @@
+import { Kafka, logLevel } from 'kafkajs'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { clickHouseForTests, type TestClickHouse } from '../support/clickhouse-server.ts'
+import { MeterlineClient } from '../support/client.ts'
+import { HAS_KAFKA, kafkaForTests, type TestKafka } from '../support/kafka/broker.ts'
+import { makeEvent } from '../support/kafka/kafka-service.ts'
+import { runMeterline, type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
+import { untilSo } from '../support/until-so.ts'
+
+describe.skipIf(!HAS_KAFKA)('P8: both switches on: two ingest and two api processes, one Kafka, one ClickHouse over HTTP', () => {
+  let kafka: TestKafka
+  let store: TestClickHouse
+  let environment: Record<string, string>
+  const running: ServiceProcess[] = []
+  const start = async (verb: 'ingest' | 'api', extra: Record<string, string> = {}) => {
+    const started = await startServiceProcess({ ...environment, ...extra }, verb)
+    running.push(started)
+    return started
+  }
+  beforeAll(async () => {
+    kafka = (await kafkaForTests()) as TestKafka
+    store = await clickHouseForTests()
+    environment = {
+      KAFKA_BROKERS: kafka.brokers,
+      KAFKA_TOPIC: 'processes',
+      CLICKHOUSE_URL: store.newDatabase(),
+      ADMIN_TOKEN: 'a'.repeat(40),
+      MASTER_KEY: Buffer.alloc(32, 7).toString('base64'),
+    }
+  })
+  afterAll(async () => {
+    for (const each of running.reverse()) await each.stop()
+    await store?.stop()
+    await kafka?.stop()
+  })
+
+  test('P1 P2: counted once, whichever process is asked, whichever leaves, and with the group renamed', async () => {
+    const [first, second] = [await start('ingest'), await start('ingest')]
+    const apis = [await start('api'), await start('api')]
+    const [one, other] = apis.map(({ url }) => new MeterlineClient(url, environment['ADMIN_TOKEN'] ?? '')) as [MeterlineClient, MeterlineClient]
+    for (const { url } of [first, second, ...apis]) await untilSo(async () => (await fetch(`${url}/readyz`)).status === 200)
+    other.ingestKey = await one.createIngestKey()
+    const partner = await one.createPartner('processes')
+    const projects = Array.from({ length: 12 }, (_, index) => `proc-${index}`)
+    for (const project of projects) await one.registerProject(project, partner.partnerId)
+    const events = (from: number, count: number) =>
+      projects.flatMap((project) => Array.from({ length: count }, (_, index) => makeEvent(project, `e-${from + index}`)))
+    const settled = async () => {
+      const afterMs = Date.now()
+      await untilSo(async () => {
+        const { as_of } = (await other.partnershipUsage(partner, '2026-01-01', '2026-01-31')).body
+        return as_of !== null && Date.parse(as_of) >= afterMs
+      })
+    }
+    const total = async (client: MeterlineClient) => (await client.partnershipUsage(partner, '2026-01-01', '2026-01-31')).body.summary.ai_tokens
+
+    expect((await one.send(events(0, 5))).status).toBe(202)
+    expect((await other.send(events(3, 5))).status).toBe(202)
+    await settled()
+    expect([await total(one), await total(other)]).toEqual(['96', '96'])
+
+    // In good order: what it had is released, and the other goes on.
+    expect(await first.stop()).toBe(0)
+    expect((await one.send(events(8, 2))).status).toBe(202)
+    await settled()
+    expect(await total(other)).toBe('120')
+
+    // Another group reads all from the begin, and takes the logs from a member that lives.
+    const renamed = await start('ingest', { KAFKA_GROUP: 'renamed' })
+    await untilSo(async () => (await fetch(`${renamed.url}/readyz`)).status === 200)
+    expect((await one.send(events(9, 2))).status).toBe(202)
+    await settled()
+    expect(await total(other)).toBe('132')
+    expect((await one.audit()).body.differences).toEqual([])
+    expect((await one.admin('POST', '/admin/v1/logs/audits')).body.differences).toEqual([])
+
+    // The fold over the topic, by a reader of its own.
+    const identities = new Set<string>()
+    const consumer = new Kafka({ brokers: [kafka.brokers], logLevel: logLevel.NOTHING }).consumer({ groupId: 'reader' })
+    await consumer.connect()
+    await consumer.subscribe({ topic: 'processes', fromBeginning: true })
+    await consumer.run({ eachMessage: async ({ message }) => void identities.add(`${message.key} ${JSON.parse(String(message.value)).event_id}`) })
+    await untilSo(async () => identities.size === 132)
+    await consumer.disconnect()
+  }, 120_000)
+
+  test('one of several processes without Kafka or a server says what it needs', async () => {
+    const { KAFKA_BROKERS, ...withoutKafka } = environment
+    expect(KAFKA_BROKERS).toBeDefined()
+    const { code, stderr } = await runMeterline(['ingest'], withoutKafka)
+    expect(code).toBe(1)
+    expect(stderr).toContain('needs KAFKA_BROKERS and CLICKHOUSE_URL')
+    expect(stderr).toContain('meterline start')
+  })
+
+  test('brokers that cannot be reached: it starts, says so, is not ready, accepts nothing, and stops at once', async () => {
+    const { url, stop } = await start('api', { KAFKA_BROKERS: '127.0.0.1:1', KAFKA_TOPIC: 'nowhere' })
+    const ready = await fetch(`${url}/readyz`)
+    expect(ready.status).toBe(503)
+    expect(await ready.text()).toContain('Kafka has not been reached yet')
+    const client = new MeterlineClient(url, environment['ADMIN_TOKEN'] ?? '')
+    await client.createIngestKey()
+    expect(await client.send([makeEvent('p', 'e')])).toMatchObject({ status: 503, body: { code: 'EVENTS_UNAVAILABLE' } })
+    expect(await stop()).toBe(0)
+  })
+})
