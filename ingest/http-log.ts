@@ -1,6 +1,7 @@
 import type { ClickHouse } from '../sql/clickhouse.ts'
 import { AppendedLog } from './appended-log.ts'
 import { type EventLog, EventsUnavailable, type IngestStats, type LogStats, type Readiness, type Submission } from './event-log.ts'
+import { FilterBudget } from './identity-filter.ts'
 import type { Logger } from './logger.ts'
 import { LogLost } from './owned-log.ts'
 import type { Verdict } from './tell-duplicates.ts'
@@ -58,7 +59,8 @@ export async function openHttpLog(options: HttpLogOptions): Promise<HttpLog> {
   await requireNoLivingOwner(options.clickhouse, limits)
   const { clickhouse, log } = options
   const scope = { partition: 0, partitions: 1 }
-  const appended = new AppendedLog({ clickhouse, lane: clickhouse.ingest, name: HTTP_LOG, scope, filterBytesMax: limits.filterBytesMax, log })
+  const filterBudget = new FilterBudget(limits.filterBytesMax)
+  const appended = new AppendedLog({ clickhouse, lane: clickhouse.ingest, name: HTTP_LOG, scope, filterBudget, log })
   await appended.takeAndSettle()
   const writer = new GroupWriter(appended, options, limits)
   const ended = writer.run()

@@ -1,22 +1,46 @@
+/** Memory that the filters of a process share. */
+export class FilterBudget {
+  #bytesLeft: number
+
+  constructor(bytesMax: number) {
+    this.#bytesLeft = bytesMax
+  }
+
+  reserve(bytes: number): boolean {
+    if (bytes > this.#bytesLeft) return false
+    this.#bytesLeft -= bytes
+    return true
+  }
+
+  giveBack(bytes: number): void {
+    this.#bytesLeft += bytes
+  }
+}
+
 /**
  * Which identities a log may have stored: "surely new" or "maybe". A Bloom filter of about 14 bits an identity that grows
- * in layers. A layer can never be dropped: its identities would pass as new and be counted twice. Past `bytesMax` it
- * stops growing and answers "maybe" to everything, which is exact but slow.
+ * in layers. A layer can never be dropped: its identities would pass as new and be counted twice. When the budget is used
+ * up it stops growing and answers "maybe" to everything, which is exact but slow.
  */
 export class IdentityFilter {
   /** Set when every identity that raw holds has been added. Until then every answer is "maybe". */
   complete = false
   identities = 0
-  readonly #layers: Layer[] = []
-  readonly #bytesMax: number
+  #layers: Layer[] = []
+  readonly #budget: FilterBudget
 
-  constructor(options: { identitiesExpected: number; bytesMax: number }) {
-    this.#bytesMax = options.bytesMax
+  constructor(options: { identitiesExpected: number; budget: FilterBudget }) {
+    this.#budget = options.budget
     this.#grow(Math.max(options.identitiesExpected, IDENTITIES_MIN))
   }
 
   get bytes(): number {
     return this.#layers.reduce((sum, layer) => sum + layer.words.byteLength, 0)
+  }
+
+  /** Each layer adds its own false maybes. */
+  get layers(): number {
+    return this.#layers.length
   }
 
   /** The limit is reached: what came since is in no layer, so nothing is surely new any more. */
@@ -39,9 +63,16 @@ export class IdentityFilter {
     if (this.full) this.#grow(Math.ceil(this.identities * GROWTH))
   }
 
+  /** Gives its memory back. It clears nothing from then on. */
+  release(): void {
+    this.#budget.giveBack(this.bytes)
+    this.#layers = []
+    this.complete = false
+  }
+
   #grow(capacity: number): void {
     const words = Math.min(Math.ceil((capacity * BITS_PER_IDENTITY) / 32), LAYER_WORDS_MAX)
-    if (this.bytes + words * 4 > this.#bytesMax) return
+    if (!this.#budget.reserve(words * 4)) return
     this.#layers.push({ words: new Uint32Array(words), bits: words * 32, capacity: Math.floor((words * 32) / BITS_PER_IDENTITY), count: 0 })
   }
 }

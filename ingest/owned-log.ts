@@ -1,6 +1,6 @@
 import type { ClickHouse, Lane } from '../sql/clickhouse.ts'
 import { isNewestOwner, type Ownership, takeLog } from '../sql/fence.ts'
-import { IdentityFilter } from './identity-filter.ts'
+import { type FilterBudget, IdentityFilter } from './identity-filter.ts'
 import { type LastRange, type LogRange, readLastRange } from './last-range.ts'
 import { type PositionRule, writeBatch } from './log-writer.ts'
 import type { Logger } from './logger.ts'
@@ -16,7 +16,8 @@ export interface OwnedLogOptions {
   readonly name: string
   /** Which identities can arrive in this log. */
   readonly scope: IdentityScope
-  readonly filterBytesMax: number
+  /** Shared with the other logs of this process. */
+  readonly filterBudget: FilterBudget
   readonly log: Logger
 }
 
@@ -30,12 +31,14 @@ export class OwnedLog {
   readonly #options: OwnedLogOptions
   #ownership: Ownership | undefined
   #filter: IdentityFilter
+  /** Takes the filter's place when it knows all of raw: in one layer again, with fewer false maybes. */
+  #successor: IdentityFilter | undefined
   #filling = new AbortController()
   #asOfMs = 0
 
   constructor(options: OwnedLogOptions) {
     this.#options = options
-    this.#filter = new IdentityFilter({ identitiesExpected: 0, bytesMax: options.filterBytesMax })
+    this.#filter = new IdentityFilter({ identitiesExpected: 0, budget: options.filterBudget })
   }
 
   get name(): string {
@@ -92,6 +95,7 @@ export class OwnedLog {
    * Throws StoreError.
    */
   tell(records: readonly LogRecord[], telling: 'filtered' | 'exact' = 'filtered'): Promise<Told> {
+    if (this.#filter.layers > LAYERS_MAX) this.#renewFilter()
     const filter = telling === 'exact' ? undefined : this.#filter
     return tellDuplicates(records, filter, (identities) => lookUpStored(this.#options.lane, identities))
   }
@@ -99,7 +103,10 @@ export class OwnedLog {
   /** Writes a batch that has been told. Throws StoreError. */
   async write(range: LogRange, records: readonly LogRecord[], { verdicts, newHashes }: Told, position: PositionRule): Promise<void> {
     // Before the batch is sent: should its answer be lost, its identities must not pass as surely new.
-    for (const hash of newHashes) this.#filter.add(hash)
+    for (const hash of newHashes) {
+      this.#filter.add(hash)
+      this.#successor?.add(hash)
+    }
     await writeBatch(this.#options.lane, this.ownership, { ...range, records, verdicts, position })
     for (const verdict of verdicts) this.#count(verdict)
   }
@@ -118,7 +125,7 @@ export class OwnedLog {
 
   /** Ends what still runs in the background. */
   close(): void {
-    this.#filling.abort()
+    this.#dropFilters()
   }
 
   /**
@@ -131,17 +138,48 @@ export class OwnedLog {
   }
 
   async #startFilter(): Promise<void> {
-    const { clickhouse, scope, filterBytesMax, log } = this.#options
-    this.#filling.abort()
-    const filling = new AbortController()
-    const identitiesExpected = Math.ceil((await countStored(clickhouse.reads, scope)) * FILTER_HEADROOM)
-    const filter = new IdentityFilter({ identitiesExpected, bytesMax: filterBytesMax })
-    this.#filling = filling
-    this.#filter = filter
-    fillFilter(clickhouse.reads, scope, filter, filling.signal).catch((error: unknown) => {
-      if (!filling.signal.aborted)
-        log.error({ err: error, log: this.name }, 'the filter of identities could not be filled; every event is looked up, which is exact but slow')
+    const { clickhouse, scope, filterBudget } = this.#options
+    this.#dropFilters()
+    this.#filter = new IdentityFilter({ identitiesExpected: (await countStored(clickhouse.reads, scope)) * FILTER_HEADROOM, budget: filterBudget })
+    this.#fill(this.#filter, () => {})
+  }
+
+  /**
+   * Called when nothing is in flight: what raw does not hold yet is added to both. Without the memory for a second one the
+   * layers stay.
+   */
+  #renewFilter(): void {
+    if (this.#successor !== undefined || !this.#filter.complete || this.#filter.full) return
+    const successor = new IdentityFilter({ identitiesExpected: this.#filter.identities * FILTER_HEADROOM, budget: this.#options.filterBudget })
+    if (successor.full) return
+    this.#successor = successor
+    this.#fill(successor, () => {
+      this.#filter.release()
+      this.#filter = successor
+      this.#successor = undefined
     })
+  }
+
+  #fill(filter: IdentityFilter, done: () => void): void {
+    const { clickhouse, scope, log } = this.#options
+    const { signal } = this.#filling
+    fillFilter(clickhouse.reads, scope, filter, signal).then(
+      () => {
+        if (!signal.aborted) done()
+      },
+      (error: unknown) => {
+        if (!signal.aborted)
+          log.error({ err: error, log: this.name }, 'the filter of identities could not be filled; every event is looked up, which is exact but slow')
+      },
+    )
+  }
+
+  #dropFilters(): void {
+    this.#filling.abort()
+    this.#filling = new AbortController()
+    this.#filter.release()
+    this.#successor?.release()
+    this.#successor = undefined
   }
 
   #count(verdict: Verdict): void {
@@ -168,4 +206,5 @@ export const REFUSED_BY_STORE: Verdict = {
   refusal: { reason: 'refused_by_store', message: 'The store refused this event for its data. It is kept; tell the operator.' },
 }
 
-const FILTER_HEADROOM = 1.25
+const FILTER_HEADROOM = 1.1
+const LAYERS_MAX = 4

@@ -1,4 +1,4 @@
-import type { Batch, Consumer, EachBatchPayload } from 'kafkajs'
+import kafkajs, { type Batch, type Consumer, type EachBatchPayload } from 'kafkajs'
 import type { Logger } from '../logger.ts'
 import type { FetchedBatch, PartitionExtent, Reader, Reading, Turn } from './topic.ts'
 
@@ -47,7 +47,8 @@ openReader.configOf = (limits: Partial<ReadingLimits> = {}) => {
     maxWaitTimeInMs: fetchWaitMsMax,
     maxBytes: fetchBytesMax,
     maxBytesPerPartition: partitionBytesMax,
-    retry: { initialRetryTime: 200, maxRetryTime: 2_000, retries: 4 },
+    // Started again by itself, after it was stopped too, a member would hold partitions that nobody reads.
+    retry: { initialRetryTime: 200, maxRetryTime: 2_000, retries: 4, restartOnFailure: async () => false },
   }
 }
 
@@ -87,9 +88,7 @@ export async function openReader({
       reading.onAssigned(payload.memberAssignment[topic] ?? [])
     })
     member.on(member.events.CRASH, ({ payload }) => {
-      // With `restart` the library starts again by itself.
-      if (payload.restart) reading.onTrouble(payload.error)
-      else if (member === current) failed(payload.error)
+      if (member === current) failed(payload.error)
     })
     // Of an aborted transaction the library tells in no other way.
     member.on(member.events.START_BATCH_PROCESS, ({ payload: { batchSize, partition, firstOffset, lastOffset, highWatermark } }) => {
@@ -106,6 +105,8 @@ export async function openReader({
         partitionsConsumedConcurrently: partitionsAtOnce,
         eachBatch: (payload) => handle(payload, reading, heartbeatEveryMs),
       })
+      // Stopped while it was on its way: nobody else would end it.
+      if (stopped) await member.disconnect()
     } catch (error) {
       failed(error instanceof Error ? error : new Error(String(error)))
     }
@@ -113,15 +114,24 @@ export async function openReader({
 
   await open()
   return {
-    seek: (partition, offset) => current?.seek({ topic, partition, offset: String(offset) }),
-    pause: (partition) => current?.pause([{ topic, partitions: [partition] }]),
-    resume: (partition) => current?.resume([{ topic, partitions: [partition] }]),
+    seek: (partition, offset) => whileAMember(() => current?.seek({ topic, partition, offset: String(offset) })),
+    pause: (partition) => whileAMember(() => current?.pause([{ topic, partitions: [partition] }])),
+    resume: (partition) => whileAMember(() => current?.resume([{ topic, partitions: [partition] }])),
     commit: async (partition, offset) => current?.commitOffsets([{ topic, partition, offset: String(offset) }]),
     stop: async () => {
       stopped = true
       clearTimeout(reopen)
       await current?.disconnect()
     },
+  }
+}
+
+/** Between two memberships the library throws; the next one begins with every partition paused and taken anew. */
+function whileAMember(act: () => void): void {
+  try {
+    act()
+  } catch (error) {
+    if (!(error instanceof kafkajs.KafkaJSNonRetriableError)) throw error
   }
 }
 

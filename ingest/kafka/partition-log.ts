@@ -1,5 +1,6 @@
 import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import { classifyStoreError } from '../../sql/errors.ts'
+import type { FilterBudget } from '../identity-filter.ts'
 import type { LastRange } from '../last-range.ts'
 import type { Logger } from '../logger.ts'
 import { OwnedLog, REFUSED_BY_STORE } from '../owned-log.ts'
@@ -18,7 +19,7 @@ export interface PartitionLogOptions {
   readonly topic: LogTopic
   readonly incarnation: Incarnation
   readonly partition: number
-  readonly filterBytesMax: number
+  readonly filterBudget: FilterBudget
   readonly log: Logger
 }
 
@@ -41,12 +42,12 @@ export class PartitionLog {
   #refusedByStore: Set<number> | undefined
 
   constructor(options: PartitionLogOptions) {
-    const { clickhouse, lane, incarnation, partition, filterBytesMax, log } = options
+    const { clickhouse, lane, incarnation, partition, filterBudget, log } = options
     this.#options = options
     this.partition = partition
     const scope = { partition, partitions: incarnation.partitions }
     this.passedOn = new PassedOn(options)
-    this.owned = new OwnedLog({ clickhouse, lane, name: logOf(incarnation, partition), scope, filterBytesMax, log })
+    this.owned = new OwnedLog({ clickhouse, lane, name: logOf(incarnation, partition), scope, filterBudget, log })
   }
 
   /** The offset that must be read next. */

@@ -1,5 +1,6 @@
 import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import type { Ingesting, IngestStats, LogStats, Readiness } from '../event-log.ts'
+import { FilterBudget } from '../identity-filter.ts'
 import type { Logger } from '../logger.ts'
 import { type Incarnation, logOf, pinIncarnation, readIncarnation } from './incarnation.ts'
 import { PartitionLog } from './partition-log.ts'
@@ -56,6 +57,7 @@ interface AssignedOptions {
 
 class AssignedPartitions {
   readonly #options: AssignedOptions
+  readonly #filterBudget: FilterBudget
   #incarnation: Incarnation
   #reader: Reader | undefined
   #readers = new Map<number, PartitionReader>()
@@ -73,6 +75,7 @@ class AssignedPartitions {
   constructor(options: AssignedOptions) {
     this.#options = options
     this.#incarnation = options.incarnation
+    this.#filterBudget = new FilterBudget(options.limits.filterBytesMax)
   }
 
   async start(): Promise<void> {
@@ -146,8 +149,7 @@ class AssignedPartitions {
     const { clickhouse, topic, log, limits } = this.#options
     const lane = this.#lanes.get(partition) ?? (await untilOpened(() => clickhouse.openLane(), log, limits))
     this.#lanes.set(partition, lane)
-    const filterBytesMax = Math.floor(limits.filterBytesMax / this.#incarnation.partitions)
-    const partitionLog = new PartitionLog({ clickhouse, lane, topic, incarnation: this.#incarnation, partition, filterBytesMax, log })
+    const partitionLog = new PartitionLog({ clickhouse, lane, topic, incarnation: this.#incarnation, partition, filterBudget: this.#filterBudget, log })
     const reader = new PartitionReader({ partitionLog, reader: () => this.#group(), control: clickhouse.control, log, limits })
     this.#readers.set(partition, reader)
     return reader

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest'
-import { hashIdentity, IdentityFilter } from '../../ingest/identity-filter.ts'
+import { FilterBudget, hashIdentity, IdentityFilter } from '../../ingest/identity-filter.ts'
 
 const MIB = 1024 * 1024
 const hashOf = (index: number) => hashIdentity(`project-${index % 97}`, `event-${index}`)
 
-function filled(identities: number, bytesMax = 64 * MIB): IdentityFilter {
-  const filter = new IdentityFilter({ identitiesExpected: 0, bytesMax })
+function filled(identities: number, budget = new FilterBudget(64 * MIB)): IdentityFilter {
+  const filter = new IdentityFilter({ identitiesExpected: 0, budget })
   for (let index = 0; index < identities; index += 1) filter.add(hashOf(index))
   filter.complete = true
   return filter
@@ -26,9 +26,9 @@ test('of new identities fewer than 1 in 200 must be looked up', () => {
 })
 
 test('until it is complete, and once its memory is used up, it clears nothing', () => {
-  const incomplete = new IdentityFilter({ identitiesExpected: 0, bytesMax: MIB })
+  const incomplete = new IdentityFilter({ identitiesExpected: 0, budget: new FilterBudget(MIB) })
   expect(incomplete.mayHold(hashOf(1))).toBe(true)
-  const full = filled(700_000, MIB)
+  const full = filled(700_000, new FilterBudget(MIB))
   expect(full.full).toBe(true)
   expect(full.bytes).toBeLessThanOrEqual(MIB)
   expect(full.mayHold(hashOf(900_000_000))).toBe(true)
@@ -37,4 +37,23 @@ test('until it is complete, and once its memory is used up, it clears nothing', 
 test('the two fields of an identity are not joined: where one ends is part of the hash', () => {
   expect(hashIdentity('a-b', 'c')).not.toEqual(hashIdentity('a', 'b-c'))
   expect(hashIdentity('ab', 'c')).not.toEqual(hashIdentity('a', 'bc'))
+})
+
+test('filters share one budget, and what one gives back another can have', () => {
+  const budget = new FilterBudget(MIB)
+  const one = filled(400_000, budget)
+  const other = filled(250_000, budget)
+  expect(one.bytes + other.bytes).toBeLessThanOrEqual(MIB)
+  expect(other.full).toBe(true)
+  one.release()
+  expect(one.mayHold(hashOf(-1))).toBe(true)
+  expect(filled(250_000, budget).full).toBe(false)
+})
+
+test('a million identities take at most 2 MB, in however many layers they came', () => {
+  for (const identities of [500_000, 1_000_000, 3_000_000]) {
+    expect((filled(identities).bytes / identities) * 1e6).toBeLessThanOrEqual(2.6e6)
+    const renewed = new IdentityFilter({ identitiesExpected: identities * 1.1, budget: new FilterBudget(64 * MIB) })
+    expect((renewed.bytes / identities) * 1e6).toBeLessThanOrEqual(2e6)
+  }
 })

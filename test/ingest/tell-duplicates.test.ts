@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { decodeEvent } from '../../ingest/decode-body.ts'
-import { hashIdentity, IdentityFilter } from '../../ingest/identity-filter.ts'
+import { FilterBudget, hashIdentity, IdentityFilter } from '../../ingest/identity-filter.ts'
 import { judge } from '../../ingest/pipeline.ts'
 import { type Identity, IdentityMap, type StoredEvent } from '../../ingest/stored-events.ts'
 import { type LogRecord, tellDuplicates } from '../../ingest/tell-duplicates.ts'
@@ -14,7 +14,7 @@ function record(offset: number, event: { project_id?: string; event_id?: string;
 }
 
 async function tell(records: LogRecord[], stored: [Identity, StoredEvent][] = []) {
-  const filter = new IdentityFilter({ identitiesExpected: 0, bytesMax: 1024 ** 2 })
+  const filter = new IdentityFilter({ identitiesExpected: 0, budget: new FilterBudget(1024 ** 2) })
   for (const [[projectId, eventId]] of stored) filter.add(hashIdentity(projectId, eventId))
   filter.complete = true
   const asked: Identity[] = []

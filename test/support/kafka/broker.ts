@@ -41,7 +41,7 @@ export async function startKafka(): Promise<TestKafka> {
   const [port, controllerPort] = [await freePort(), await freePort()]
   const properties = join(directory.path, 'server.properties')
   writeFileSync(properties, propertiesOf(directory.path, port, controllerPort))
-  execFileSync('java', ['-cp', `${libs}/*`, 'kafka.tools.StorageTool', 'format', '-t', randomBytes(16).toString('base64url'), '-c', properties], {
+  execFileSync('java', ['-cp', `${libs}/*`, 'kafka.tools.StorageTool', 'format', '-t', clusterId(), '-c', properties], {
     stdio: 'pipe',
   })
   let child = await launch(libs, properties, port)
@@ -56,6 +56,11 @@ export async function startKafka(): Promise<TestKafka> {
       directory.remove()
     },
   }
+}
+
+/** 16 bytes as Kafka writes them. One that began with a dash would be taken for an option. */
+function clusterId(): string {
+  return Buffer.concat([Buffer.alloc(1), randomBytes(15)]).toString('base64url')
 }
 
 const VERSION = '4.1.0'

@@ -1,3 +1,4 @@
+import { FilterBudget } from '../../../ingest/identity-filter.ts'
 import { PartitionLog } from '../../../ingest/kafka/partition-log.ts'
 import type { ClickHouse, Lane } from '../../../sql/clickhouse.ts'
 import type { MemoryTopic } from './memory-topic.ts'
@@ -12,7 +13,7 @@ export function newOwner(
 ): PartitionLog {
   const partitions = topic.partitions.length
   const incarnation = { topic: topic.name, incarnation: 1, partitions, starts: topic.begins }
-  return new PartitionLog({ clickhouse, lane, topic, incarnation, partition, filterBytesMax: 2 ** 24, log: quiet })
+  return new PartitionLog({ clickhouse, lane, topic, incarnation, partition, filterBudget: new FilterBudget(2 ** 24), log: quiet })
 }
 
 /** Reads one batch of at most `recordsMax` records; false at the end. */
