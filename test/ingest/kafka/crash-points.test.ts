@@ -167,11 +167,17 @@ test('P2: the log read again from its begin, and the group renamed, count nothin
   const topic = topicOf('replay')
   await drain(clickhouse, topic)
   const before = await storedOfTopic(clickhouse, topic)
-  const owner = newOwner(clickhouse, topic)
+  let owner = newOwner(clickhouse, topic)
   await owner.take()
   while (await readOn(owner, topic, 7));
   expect(await owner.replayFrom(0)).toBe(true)
   expect(owner.next).toBe(0)
+  // A process that dies now leaves its wish to the next.
+  const heir = newOwner(clickhouse, topic)
+  await heir.take()
+  expect(heir.next).toBe(0)
+  await expect(readOn(owner, topic, 3)).rejects.toMatchObject({ fault: 'fenced' })
+  owner = heir
   // Half-way through the replay the process dies: its positions, though lower, outrank those of before.
   await readOn(owner, topic, 3)
   await readOn(owner, topic, 3)
