@@ -1,9 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { StoreError } from '../../sql/errors.ts'
 import { type EventLog, EventsUnavailable, type Ingesting, type IngestStats, type Readiness } from '../event-log.ts'
 import type { Logger } from '../logger.ts'
 import { connectTopic, type TopicOptions } from './kafkajs-topic.ts'
 import { openProducedLog, type ProducedLog } from './produced-log.ts'
-import type { Topic } from './topic.ts'
+import { KafkaUnavailable, type Topic } from './topic.ts'
 import { openTopicIngest, type TopicIngest, type TopicIngestLimits } from './topic-ingest.ts'
 
 export interface KafkaLogOptions {
@@ -35,8 +37,21 @@ export function openKafkaLog(options: KafkaLogOptions): KafkaLog {
 
   const connect = async () => {
     topic = await connectTopic({ ...options.topic, log }, stopping.signal)
-    if (parts.produce) produced = await openProducedLog({ clickhouse, topic, log })
-    if (parts.ingest) ingest = await openTopicIngest({ clickhouse, topic, log, ...(limits && { limits }) })
+    const connected = topic
+    if (parts.produce) produced = await untilStored(() => openProducedLog({ clickhouse, topic: connected, log }))
+    if (parts.ingest) ingest = await untilStored(() => openTopicIngest({ clickhouse, topic: connected, log, ...(limits && { limits }) }))
+  }
+  /** A store that is away for a moment is waited for, as it is later on. */
+  const untilStored = async <T>(open: () => Promise<T>): Promise<T> => {
+    for (;;) {
+      try {
+        return await open()
+      } catch (error) {
+        if (stopping.signal.aborted || !mayPass(error)) throw error
+        log.warn({ err: error, retryAfterMs: RETRY_MS }, 'the store or Kafka cannot be used yet; trying again')
+        await sleep(RETRY_MS, undefined, { signal: stopping.signal })
+      }
+    }
   }
   const connected = connect().catch((error: unknown) => {
     if (!stopping.signal.aborted) options.onRefused(error instanceof Error ? error : new Error(String(error)))
@@ -67,6 +82,12 @@ export function openKafkaLog(options: KafkaLogOptions): KafkaLog {
       await topic?.close()
     },
   }
+}
+
+const RETRY_MS = 1_000
+
+function mayPass(error: unknown): boolean {
+  return error instanceof KafkaUnavailable || (error instanceof StoreError && (error.fault === 'unavailable' || error.fault === 'fenced'))
 }
 
 const NOT_CONNECTED = { ready: false, reason: 'Kafka has not been reached yet' } as const

@@ -5,6 +5,8 @@ import type { FetchedBatch, PartitionExtent, Reader, Reading, Turn } from './top
 export interface ReadingLimits {
   /** Without a heartbeat for this long, the group takes a member's partitions away. */
   readonly sessionTimeoutMs: number
+  /** How long the group waits for its members to join again. */
+  readonly rebalanceTimeoutMs: number
   readonly heartbeatEveryMs: number
   /** A fetch waits until there are this many bytes, or this long: batches by size or by age. */
   readonly fetchBytesMin: number
@@ -16,6 +18,7 @@ export interface ReadingLimits {
 
 const LIMITS: ReadingLimits = {
   sessionTimeoutMs: 10_000,
+  rebalanceTimeoutMs: 60_000,
   heartbeatEveryMs: 2_000,
   fetchBytesMin: 256 * 1024,
   fetchWaitMsMax: 100,
@@ -38,11 +41,11 @@ export interface OpenReaderOptions {
 }
 
 openReader.configOf = (limits: Partial<ReadingLimits> = {}) => {
-  const { sessionTimeoutMs, heartbeatEveryMs, fetchBytesMin, fetchWaitMsMax, fetchBytesMax, partitionBytesMax } = { ...LIMITS, ...limits }
+  const { sessionTimeoutMs, rebalanceTimeoutMs, heartbeatEveryMs, fetchBytesMin, fetchWaitMsMax, fetchBytesMax, partitionBytesMax } = { ...LIMITS, ...limits }
   return {
     sessionTimeout: sessionTimeoutMs,
     heartbeatInterval: heartbeatEveryMs,
-    rebalanceTimeout: 60_000,
+    rebalanceTimeout: rebalanceTimeoutMs,
     minBytes: fetchBytesMin,
     maxWaitTimeInMs: fetchWaitMsMax,
     maxBytes: fetchBytesMax,
@@ -64,13 +67,15 @@ export async function openReader({
   log,
   limits,
 }: OpenReaderOptions & { limits?: Partial<ReadingLimits> | undefined }): Promise<Reader> {
-  const { partitionsAtOnce, heartbeatEveryMs } = { ...LIMITS, ...limits }
+  const { partitionsAtOnce, heartbeatEveryMs, sessionTimeoutMs, rebalanceTimeoutMs } = { ...LIMITS, ...limits }
   let current: Consumer | undefined
   let stopped = false
   let reopen: NodeJS.Timeout | undefined
   let reopenAfterMs = REOPEN_MS_MIN
+  let heardMs = Date.now()
 
   const failed = (error: Error) => {
+    current = undefined
     reading.onTrouble(error)
     if (stopped) return
     log.warn({ err: error, reopenAfterMs }, 'reading from Kafka failed; joining the group again')
@@ -81,6 +86,12 @@ export async function openReader({
   const open = async (): Promise<void> => {
     const member = consumer()
     current = member
+    const hear = () => {
+      if (member === current) heardMs = Date.now()
+    }
+    hear()
+    member.on(member.events.HEARTBEAT, hear)
+    member.on(member.events.GROUP_JOIN, hear)
     member.on(member.events.GROUP_JOIN, ({ payload }) => {
       if (stopped || member !== current) return
       reopenAfterMs = REOPEN_MS_MIN
@@ -108,9 +119,17 @@ export async function openReader({
       // Stopped while it was on its way: nobody else would end it.
       if (stopped) await member.disconnect()
     } catch (error) {
-      failed(error instanceof Error ? error : new Error(String(error)))
+      if (member === current) failed(error instanceof Error ? error : new Error(String(error)))
     }
   }
+
+  // A join whose answer was lost with its connection is waited for by the library for ever, while others have the partitions.
+  const watch = setInterval(() => {
+    const member = current
+    if (member === undefined || Date.now() - heardMs <= sessionTimeoutMs + rebalanceTimeoutMs) return
+    member.disconnect().catch(() => {})
+    failed(new Error(`The group has not answered for ${Date.now() - heardMs} ms.`))
+  }, heartbeatEveryMs)
 
   await open()
   return {
@@ -121,6 +140,7 @@ export async function openReader({
     stop: async () => {
       stopped = true
       clearTimeout(reopen)
+      clearInterval(watch)
       await current?.disconnect()
     },
   }

@@ -5,6 +5,7 @@ import type { Logger } from '../logger.ts'
 import { type Incarnation, logOf, pinIncarnation, readIncarnation } from './incarnation.ts'
 import { PartitionLog } from './partition-log.ts'
 import { PartitionReader, type PartitionReaderLimits } from './partition-reader.ts'
+import { releaseHttpLog } from './release-http-log.ts'
 import { findReplays, finishReplay } from './replays.ts'
 import type { FetchedBatch, PartitionExtent, Reader, Topic, Turn } from './topic.ts'
 
@@ -37,8 +38,10 @@ export interface TopicIngest extends Ingesting {
 
 /** Counts what the topic brings to this process, as one of any number in its group. */
 export async function openTopicIngest({ clickhouse, topic, log, limits }: TopicIngestOptions): Promise<TopicIngest> {
+  const all = { ...LIMITS, ...limits }
+  await releaseHttpLog(clickhouse, { log, ownerSilenceMsMax: all.ownerSilenceMsMax })
   const incarnation = await pinIncarnation(clickhouse, topic)
-  const ingest = new AssignedPartitions({ clickhouse, topic, log, limits: { ...LIMITS, ...limits }, incarnation })
+  const ingest = new AssignedPartitions({ clickhouse, topic, log, limits: all, incarnation })
   await ingest.start()
   return {
     readiness: () => ingest.readiness(),

@@ -1,0 +1,41 @@
+import { z } from 'zod'
+import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { classifyStoreError } from '../../sql/errors.ts'
+import { takeLog } from '../../sql/fence.ts'
+import { defineQuery } from '../../sql/query.ts'
+import { HTTP_LOG } from '../http-log.ts'
+import { readLastRange } from '../last-range.ts'
+import type { Logger } from '../logger.ts'
+import { settleRollup } from '../settle.ts'
+import { findLivingOwner, publishWatermark } from '../watermark.ts'
+
+/**
+ * Where a topic has taken the place of the http log: settles what its last owner left in doubt and releases it, so that it
+ * holds back no answer. Nobody reads it again; what was never acknowledged comes again over Kafka. Throws StoreError.
+ */
+export async function releaseHttpLog(clickhouse: ClickHouse, { log, ownerSilenceMsMax }: { log: Logger; ownerSilenceMsMax: number }): Promise<void> {
+  const { control, engine } = clickhouse
+  const [left] = await control.query(unreleasedLog, { log: HTTP_LOG })
+  if (left === undefined) return
+  const living = engine === 'embedded' ? undefined : await findLivingOwner(control, HTTP_LOG, ownerSilenceMsMax)
+  if (living !== undefined)
+    return log.warn({ owner: living }, 'a process without Kafka writes to this store: answers are complete only as far as its http log is')
+  const taken = await takeLog(clickhouse, HTTP_LOG)
+  if (taken.status === 'outranked') return
+  try {
+    const range = await readLastRange(control, HTTP_LOG)
+    if (range !== undefined) await settleRollup(control, taken.ownership, range)
+    await publishWatermark(control, taken.ownership, { asOfMs: Date.now(), settledThrough: range?.through ?? -1, released: true })
+    log.info({}, 'the http log of this store is settled and released; the topic has taken its place')
+  } catch (error) {
+    // Another process that starts does the same.
+    if (classifyStoreError(error).fault !== 'fenced') throw error
+  }
+}
+
+const unreleasedLog = defineQuery({
+  name: 'unreleased_log',
+  sql: 'SELECT log FROM (SELECT log, max(newest) AS newest FROM log_watermarks_v1 WHERE log = {log: String} GROUP BY log) WHERE newest.released = 0',
+  params: z.object({ log: z.string() }),
+  row: z.object({ log: z.string() }),
+})

@@ -1,0 +1,39 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { HTTP_LOG } from '../../../ingest/http-log.ts'
+import { publishWatermark } from '../../../ingest/watermark.ts'
+import { takeLog } from '../../../sql/fence.ts'
+import { HAS_KAFKA, kafkaForTests, type TestKafka } from '../../support/kafka/broker.ts'
+import { makeEvent, startKafkaService, totalOf } from '../../support/kafka/kafka-service.ts'
+import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
+import { startTestService } from '../../support/test-service.ts'
+
+describe.skipIf(!HAS_KAFKA)('a store that had an http log', () => {
+  let kafka: TestKafka
+  const directory = makeTemporaryDirectory()
+  beforeAll(async () => {
+    kafka = (await kafkaForTests()) as TestKafka
+  })
+  afterAll(async () => {
+    await kafka?.stop()
+    directory.remove()
+  })
+
+  test('P2: goes on with a topic: what was counted stays, its copies are duplicates, and answers are complete again', async () => {
+    const before = await startTestService({ DATA_DIR: directory.path })
+    await before.client.createIngestKey()
+    await before.client.send([makeEvent('moved', 'a'), makeEvent('moved', 'b')])
+    // Its owner dies without a word.
+    const taken = await takeLog(before.service.clickhouse, HTTP_LOG)
+    if (taken.status !== 'taken') throw new Error('not taken')
+    await publishWatermark(before.service.clickhouse.control, taken.ownership, { asOfMs: 1_000, settledThrough: 1, released: false })
+    await before.stop()
+
+    const after = await startKafkaService(kafka.brokers, 'moved', { DATA_DIR: directory.path })
+    await after.untilSettled()
+    expect((await after.client.send([makeEvent('moved', 'b'), makeEvent('moved', 'c')])).status).toBe(202)
+    await after.untilSettled()
+    expect(await totalOf(after, 'moved')).toBe('3')
+    expect(await after.metric('meterline_events_duplicate_total')).toBe(1)
+    await after.stop()
+  })
+})
