@@ -1,0 +1,10 @@
+/** Exact decimals as whole numbers of billionths, apart from the arithmetic of the product. */
+export function billionths(decimal: string): bigint {
+  const [integer = '0', fraction = ''] = decimal.split('.')
+  return BigInt(integer) * 1_000_000_000n + BigInt(fraction.padEnd(9, '0').slice(0, 9))
+}
+
+export function decimalOf(quantity: bigint): string {
+  const digits = quantity.toString().padStart(10, '0')
+  return `${digits.slice(0, -9)}.${digits.slice(-9)}`.replace(/\.?0+$/, '')
+}

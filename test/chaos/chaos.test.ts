@@ -1,0 +1,31 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import { HAS_KAFKA } from '../support/kafka/broker.ts'
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+const KILLS = 12
+const SEED = 4711
+const MS_MAX = 6 * 60_000
+
+describe.skipIf(!HAS_KAFKA)('in chaos', () => {
+  test(`P1 P2 P3 P7: ${KILLS} kills of brokers, stores, owners and apis under load lose nothing, count nothing twice and keep every refusal`, {
+    timeout: MS_MAX,
+  }, async ({ signal }) => {
+    const child = spawn(process.execPath, ['--import', 'tsx', 'test/chaos/chaos.ts', '--kills', String(KILLS), '--seed', String(SEED)], {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    // On a time-out it ends what it has started.
+    signal.addEventListener('abort', () => child.kill('SIGTERM'))
+    let output = ''
+    child.stdout.on('data', (chunk) => {
+      output += String(chunk)
+    })
+    await once(child, 'close')
+    console.info(output)
+    expect(output.trimEnd().split('\n').at(-1)).toMatch(new RegExp(`^chaos: ${KILLS} kills, [1-9]\\d* events, 0 differences$`))
+    expect(child.exitCode).toBe(0)
+  })
+})

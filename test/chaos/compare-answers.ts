@@ -1,0 +1,62 @@
+import { METRIC_NAMES, METRICS, type MetricName } from '../../metering/metrics.ts'
+import type { Credentials, MeterlineClient } from '../support/client.ts'
+import { decimalOf } from './billionths.ts'
+import type { Total, Totals } from './stored.ts'
+
+/** With a zone, the first and the last day in UTC are others than those in the text. */
+const [FROM, TO] = ['2025-12-31', '2026-06-30']
+
+export interface CompareAnswersOptions {
+  readonly client: MeterlineClient
+  readonly partner: Credentials
+  readonly projects: readonly string[]
+  readonly expected: Totals
+}
+
+/** Every number that the api answers against the fold. Returns what differs, in words. */
+export async function compareAnswers({ client, partner, projects, expected }: CompareAnswersOptions): Promise<string[]> {
+  const differences: string[] = []
+  const check = (what: string, actual: unknown, right: string) => {
+    if (actual !== right) differences.push(`api: ${what} is ${String(actual)} instead of ${right}`)
+  }
+  for (const project of projects) {
+    const days = new Map([...(expected.get(project) ?? [])].sort(([a], [b]) => (a < b ? -1 : 1)))
+    const { summary, daily_usage } = (await client.projectUsage(partner, project, FROM, TO)).body
+    const answered = new Set<string>(daily_usage.map((day: Record<string, string>) => day['usage_date']))
+    check(`${project} days that are missing`, [...days.keys()].filter((day) => !answered.has(day)).join(), '')
+    check(`${project} days without events`, [...answered].filter((day) => !days.has(day)).join(), '')
+    for (const metric of METRIC_NAMES) {
+      const quantities = [...days.values()].flatMap((metrics) => quantityOf(metric, metrics.get(metric)) ?? [])
+      check(`${project} ${metric}`, summary[METRICS[metric].projectSummaryName], decimalOf(combine(metric, quantities)))
+      for (const day of daily_usage)
+        check(`${project} ${day.usage_date} ${metric}`, day[metric], decimalOf(quantityOf(metric, days.get(day.usage_date)?.get(metric)) ?? 0n))
+    }
+  }
+  const { summary } = (await client.partnershipUsage(partner, FROM, TO)).body
+  for (const metric of METRIC_NAMES)
+    check(`partnership ${metric}`, summary[METRICS[metric].partnershipName], decimalOf(partnership(metric, expected, projects)))
+  return differences
+}
+
+/** The sum over projects of each day; then the greatest day of a peak, or all days. */
+function partnership(metric: MetricName, expected: Totals, projects: readonly string[]): bigint {
+  const sums = new Map<string, bigint>()
+  for (const project of projects) {
+    for (const [day, metrics] of expected.get(project) ?? []) sums.set(day, (sums.get(day) ?? 0n) + (quantityOf(metric, metrics.get(metric)) ?? 0n))
+  }
+  return combine(metric, [...sums.values()])
+}
+
+function quantityOf(metric: MetricName, total: Total | undefined): bigint | undefined {
+  return METRICS[metric].kind === 'peak' ? total?.peak : total?.sum
+}
+
+function combine(metric: MetricName, quantities: readonly bigint[]): bigint {
+  const add = METRICS[metric].kind === 'cumulative'
+  let all = 0n
+  for (const each of quantities) {
+    if (add) all += each
+    else if (each > all) all = each
+  }
+  return all
+}

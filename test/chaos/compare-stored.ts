@@ -1,0 +1,93 @@
+import type { Acknowledged } from './acknowledged.ts'
+import { billionths, decimalOf } from './billionths.ts'
+import type { CountedEvent, Fold } from './fold.ts'
+import { RAW_EVENTS, RAW_TOTALS, REJECTED_EVENTS, ROLLUP_TOTALS, type StoreOverHttp, type Total, type Totals, totalsFromRows, totalsOf } from './stored.ts'
+
+export interface CompareOptions {
+  readonly fold: Fold
+  readonly store: StoreOverHttp
+  readonly acknowledged: Acknowledged
+  /** cluster/topic/incarnation: the logs are this and the partition. */
+  readonly logs: string
+}
+
+/** The store against the fold, row by row and total by total. Returns what differs, in words. */
+export async function compareStored({ fold, store, acknowledged, logs }: CompareOptions): Promise<string[]> {
+  const totals = totalsOf([...fold.counted.values()].flatMap((ofProject) => [...ofProject.values()]))
+  return [
+    ...compareEvents(fold, await store.rows(RAW_EVENTS), logs),
+    ...compareTotals('raw', totals, totalsFromRows(await store.rows(RAW_TOTALS))),
+    ...compareTotals('rollup', totals, totalsFromRows(await store.rows(ROLLUP_TOTALS))),
+    ...compareRejected(fold, await store.rows(REJECTED_EVENTS), logs),
+    ...findLost(fold, acknowledged),
+    ...fold.notPassedOn.map(({ partition, offset }) => `passed on: no copy of the event at ${partition}@${offset}, which is not its project's own partition`),
+  ]
+}
+
+/** Raw without FINAL: not even a row that a merge would take away may be there. */
+function compareEvents({ counted }: Fold, rows: readonly string[][], logs: string): string[] {
+  const differences: string[] = []
+  const seen = new Map<CountedEvent, number>()
+  for (const [project = '', id = '', metric = '', value = '', timestampMs = '', log = '', offset = ''] of rows) {
+    const event = counted.get(project)?.get(id)
+    const actual = `${metric} ${decimalOf(billionths(value))} at ${timestampMs} from ${log} @ ${offset}`
+    if (event === undefined) {
+      differences.push(`raw: ${project} ${id} (${actual}) does not count`)
+      continue
+    }
+    seen.set(event, (seen.get(event) ?? 0) + 1)
+    const expected = `${event.metric} ${decimalOf(event.quantity)} at ${event.timestampMs} from ${logs}/${event.partition} @ ${event.offset}`
+    if (actual !== expected) differences.push(`raw: ${project} ${id} is ${actual} instead of ${expected}`)
+  }
+  for (const ofProject of counted.values()) {
+    for (const event of ofProject.values()) {
+      const times = seen.get(event) ?? 0
+      if (times !== 1) differences.push(`raw: ${event.projectId} ${event.eventId} of ${event.partition}@${event.offset} is there ${times} times`)
+    }
+  }
+  return differences
+}
+
+function compareTotals(what: string, expected: Totals, actual: Totals): string[] {
+  const differences: string[] = []
+  const keys = new Set([...keysOf(expected), ...keysOf(actual)])
+  for (const key of keys) {
+    const [project = '', day = '', metric = ''] = JSON.parse(key) as string[]
+    const [right, is] = [expected, actual].map((totals) => totals.get(project)?.get(day)?.get(metric))
+    if (wordsOf(is) !== wordsOf(right)) differences.push(`${what}: ${project} ${day} ${metric} is ${wordsOf(is)} instead of ${wordsOf(right)}`)
+  }
+  return differences
+}
+
+export function keysOf(totals: Totals): string[] {
+  return [...totals].flatMap(([project, days]) =>
+    [...days].flatMap(([day, metrics]) => [...metrics.keys()].map((metric) => JSON.stringify([project, day, metric]))),
+  )
+}
+
+function wordsOf(total: Total | undefined): string {
+  return total === undefined ? 'nothing' : `${decimalOf(total.sum)} (greatest ${decimalOf(total.peak)}, ${total.events} events)`
+}
+
+function compareRejected({ rejected }: Fold, rows: readonly string[][], logs: string): string[] {
+  const differences: string[] = []
+  const stored = new Map<string, string>()
+  for (const [log = '', offset = '', reason = ''] of rows) stored.set(`${log} @ ${offset}`, reason)
+  for (const [partition, reasons] of rejected) {
+    for (const [offset, reason] of reasons) {
+      const place = `${logs}/${partition} @ ${offset}`
+      const actual = stored.get(place)
+      if (actual !== reason) differences.push(`rejected: ${place} is ${actual ?? 'not kept'} instead of ${reason}`)
+      stored.delete(place)
+    }
+  }
+  for (const [place, reason] of stored) differences.push(`rejected: ${place} is kept as ${reason} and should not be`)
+  return differences
+}
+
+/** The topic itself could have lost what it acknowledged: this does not follow from the fold. */
+function findLost({ counted }: Fold, acknowledged: Acknowledged): string[] {
+  return [...acknowledged.events].flatMap(([project, events]) =>
+    [...events].flatMap(([id, emitter]) => (counted.get(project)?.has(id) === true ? [] : [`lost: ${project} ${id}, acknowledged to ${emitter}`])),
+  )
+}

@@ -1,0 +1,111 @@
+import { Partitioners } from 'kafkajs'
+import { METRIC_NAMES } from '../../metering/metrics.ts'
+import { billionths } from './billionths.ts'
+
+export interface TopicRecord {
+  readonly partition: number
+  readonly offset: number
+  readonly timestampMs: number
+  readonly value: string | null
+  readonly headers: ReadonlyMap<string, string>
+}
+
+export interface CountedEvent {
+  readonly projectId: string
+  readonly eventId: string
+  readonly metric: string
+  readonly quantity: bigint
+  readonly timestampMs: number
+  readonly partition: number
+  readonly offset: number
+}
+
+export interface Fold {
+  /** project → event id → the event that counts. */
+  readonly counted: ReadonlyMap<string, ReadonlyMap<string, CountedEvent>>
+  /** partition → offset → reason. */
+  readonly rejected: ReadonlyMap<number, ReadonlyMap<number, string>>
+  readonly duplicates: number
+  /** Records that are copies of what was found in a foreign partition. */
+  readonly copies: number
+  /** Found in a foreign partition, and no copy of it in its own. */
+  readonly notPassedOn: readonly TopicRecord[]
+  /** Valid records that are no copies, duplicates among them: what is counted where nothing is told apart. */
+  readonly plain: readonly CountedEvent[]
+}
+
+/** What must come out, by rules of its own: written from the contract, not from ingest/. Records in the order of their partitions. */
+export function foldTopic(records: readonly TopicRecord[], partitions: number): Fold {
+  const counted = new Map<string, Map<string, CountedEvent>>()
+  const rejected = new Map(Array.from({ length: partitions }, (_, partition) => [partition, new Map<number, string>()]))
+  const passed = new Set(records.flatMap(({ headers }) => headers.get('passed_from')?.replace(/^.*\/(\d+@\d+)$/, '$1') ?? []))
+  const notPassedOn: TopicRecord[] = []
+  const plain: CountedEvent[] = []
+  let duplicates = 0
+  for (const record of records) {
+    const event = judge(record)
+    if (typeof event === 'string') {
+      rejected.get(record.partition)?.set(record.offset, event)
+      continue
+    }
+    if (!record.headers.has('passed_from')) plain.push(event)
+    if (ownPartition(event.projectId, partitions) !== record.partition) {
+      if (!passed.has(`${record.partition}@${record.offset}`)) notPassedOn.push(record)
+      continue
+    }
+    const ofProject = counted.get(event.projectId) ?? new Map<string, CountedEvent>()
+    counted.set(event.projectId, ofProject)
+    const first = ofProject.get(event.eventId)
+    if (first === undefined) ofProject.set(event.eventId, event)
+    else if (first.metric === event.metric && first.quantity === event.quantity) duplicates += 1
+    else rejected.get(record.partition)?.set(record.offset, 'conflict')
+  }
+  return { counted, rejected, duplicates, copies: records.filter(({ headers }) => headers.has('passed_from')).length, notPassedOn, plain }
+}
+
+/** The event, or the reason why it is none. */
+function judge({ partition, offset, value, timestampMs: recordMs, headers }: TopicRecord): CountedEvent | string {
+  const refused = headers.get('refused')
+  if (refused !== undefined) return refused
+  const fields = parse(value ?? '')
+  if (fields === undefined) return 'invalid_json'
+  const { event_id: eventId, project_id: projectId, metric, value: amount, timestamp } = fields
+  if (typeof eventId !== 'string' || eventId === '') return 'invalid_event'
+  if (typeof projectId !== 'string' || !/^[A-Za-z0-9_.:-]{1,128}$/.test(projectId)) return 'invalid_event'
+  if (typeof metric !== 'string' || !METRIC_NAMES.some((name) => name === metric)) return 'unknown_metric'
+  if (!/^(0|[1-9]\d{0,28})(\.\d{1,9})?$/.test(String(amount))) return 'invalid_value'
+  const timestampMs = typeof timestamp === 'string' ? timeOf(timestamp) : Number.NaN
+  if (Number.isNaN(timestampMs)) return 'invalid_timestamp'
+  if (timestampMs > Number(headers.get('received_ms') ?? recordMs) + FIVE_MINUTES_MS) return 'timestamp_in_future'
+  return { projectId, eventId, metric, quantity: billionths(String(amount)), timestampMs, partition, offset }
+}
+
+const FIVE_MINUTES_MS = 300_000
+
+function parse(text: string): Record<string, unknown> | undefined {
+  try {
+    const parsed: unknown = JSON.parse(text)
+    return typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed) ? (parsed as Record<string, unknown>) : {}
+  } catch {
+    return undefined
+  }
+}
+
+/** A day that does not exist is no time, though Date would find one. */
+function timeOf(timestamp: string): number {
+  const day = timestamp.slice(0, 10)
+  return new Date(`${day}T00:00:00Z`).toISOString().startsWith(day) ? Date.parse(timestamp) : Number.NaN
+}
+
+const partitioner = Partitioners.DefaultPartitioner()
+const known = new Map<string, number>()
+
+/** kafkajs's own murmur2, as its producer chooses. */
+function ownPartition(projectId: string, partitions: number): number {
+  const before = known.get(projectId)
+  if (before !== undefined) return before
+  const partitionMetadata = Array.from({ length: partitions }, (_, partitionId) => ({ partitionErrorCode: 0, partitionId, leader: 1, replicas: [1], isr: [1] }))
+  const partition = partitioner({ topic: '', partitionMetadata, message: { key: projectId, value: null } })
+  known.set(projectId, partition)
+  return partition
+}

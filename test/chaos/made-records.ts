@@ -1,0 +1,138 @@
+import { METRIC_NAMES } from '../../metering/metrics.ts'
+import type { TestEvent } from '../support/client.ts'
+import type { Random } from '../support/random.ts'
+
+/** What an emitter sends: an event, or something that is none. */
+export interface MadeRecord {
+  readonly projectId: string
+  /** null is a tombstone. */
+  readonly value: string | null
+  /** What was acknowledged of it must be in raw. */
+  readonly eventId: string | undefined
+}
+
+const REMEMBERED_MAX = 20_000
+
+/** What all emitters have sent, so that each can send again what another sent long ago. */
+export class Memory {
+  readonly #events: TestEvent[] = []
+
+  remember(event: TestEvent, random: Random): void {
+    if (this.#events.length < REMEMBERED_MAX) this.#events.push(event)
+    else this.#events[random.below(REMEMBERED_MAX)] = event
+  }
+
+  pick(random: Random): TestEvent | undefined {
+    return this.#events[random.below(Math.max(1, this.#events.length))]
+  }
+}
+
+export interface RecordMakerOptions {
+  readonly name: string
+  readonly random: Random
+  readonly projects: readonly string[]
+  readonly memory: Memory
+}
+
+/** New events over five months, copies near and late, copies under a new time or in other words, conflicts, and what is no event. */
+export class RecordMaker {
+  readonly #options: RecordMakerOptions
+  #made = 0
+
+  constructor(options: RecordMakerOptions) {
+    this.#options = options
+  }
+
+  records(count: number): MadeRecord[] {
+    return Array.from({ length: count }, () => this.#record())
+  }
+
+  #record(): MadeRecord {
+    const { random, memory, projects } = this.#options
+    const kind = random.next()
+    if (kind < BAD_SHARE) return { projectId: random.pick(projects), value: this.#bad(), eventId: undefined }
+    const earlier = kind < BAD_SHARE + AGAIN_SHARE ? memory.pick(random) : undefined
+    const event = earlier === undefined ? this.#newEvent() : this.#again(earlier)
+    if (earlier === undefined) memory.remember(event, random)
+    return { projectId: event.project_id, value: JSON.stringify(event), eventId: event.event_id }
+  }
+
+  #newEvent(): TestEvent {
+    const { random, name, projects } = this.#options
+    this.#made += 1
+    return {
+      event_id: `${name}-${this.#made}${random.below(50) === 0 ? ' \u00fc\u{1f600}' : ''}`,
+      project_id: random.pick(projects),
+      metric: random.pick(METRIC_NAMES),
+      value: this.#value(),
+      timestamp: this.#timestamp(),
+    }
+  }
+
+  #again(earlier: TestEvent): TestEvent {
+    const { random } = this.#options
+    switch (random.below(6)) {
+      case 0:
+        return { ...earlier, timestamp: this.#timestamp() }
+      case 1: // the same quantity in other words
+        return { ...earlier, value: inOtherWords(String(earlier.value)) }
+      case 2:
+        return { ...earlier, value: this.#value() }
+      case 3:
+        return random.below(2) === 0 ? { ...earlier, metric: random.pick(METRIC_NAMES) } : earlier
+      default:
+        return earlier
+    }
+  }
+
+  #value(): string | number {
+    const { random } = this.#options
+    const whole = random.below(1_000_000)
+    switch (random.below(4)) {
+      case 0:
+        return whole
+      case 1:
+        return `${whole}${String(random.below(1_000_000_000)).padStart(9, '0')}${random.below(100_000)}.${String(1 + random.below(9)).padStart(9, '0')}`.replace(
+          /^0+(?=\d)/,
+          '',
+        )
+      default:
+        return `${whole}.${1 + random.below(9)}`
+    }
+  }
+
+  #timestamp(): string {
+    const { random } = this.#options
+    const at = new Date(Date.UTC(2026, random.below(5), 1 + random.below(28), random.below(24), random.below(60)))
+    return random.below(10) === 0 ? at.toISOString().replace('Z', random.below(2) === 0 ? '+05:30' : '-08:00') : at.toISOString()
+  }
+
+  #bad(): string | null {
+    const { random } = this.#options
+    const event = this.#newEvent()
+    const { event_id: _, ...nameless } = event
+    return random.pick([
+      '{"event_id": "cut off',
+      '',
+      null,
+      '[1,2]',
+      JSON.stringify(nameless),
+      JSON.stringify({ ...event, project_id: 'no such/project' }),
+      JSON.stringify({ ...event, metric: 'coffee' }),
+      JSON.stringify({ ...event, value: '-1' }),
+      JSON.stringify({ ...event, value: '1e3' }),
+      JSON.stringify({ ...event, timestamp: '2026-02-30T00:00:00Z' }),
+      JSON.stringify({ ...event, timestamp: new Date(Date.now() + 86_400_000).toISOString() }),
+    ])
+  }
+}
+
+/** At most 9 digits may follow the point. */
+function inOtherWords(value: string): string {
+  const [, fraction] = value.split('.')
+  if (fraction === undefined) return `${value}.0`
+  return fraction.length < 9 ? `${value}0` : value
+}
+
+const BAD_SHARE = 0.03
+const AGAIN_SHARE = 0.22

@@ -1,0 +1,71 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import type { Kafka } from 'kafkajs'
+import type { TopicRecord } from './fold.ts'
+
+/** The whole topic, read by a library that the service does not use. Throws when a partition is not read to its end. */
+export async function readTopicWithKcat(brokers: string, topic: string): Promise<TopicRecord[]> {
+  const child = spawn('kcat', ['-C', '-b', brokers, '-t', topic, '-o', 'beginning', '-e', '-q', '-J'], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let complaints = ''
+  child.stderr.on('data', (chunk) => {
+    complaints += String(chunk)
+  })
+  const closed = once(child, 'close')
+  const records: TopicRecord[] = []
+  for await (const line of createInterface({ input: child.stdout })) records.push(recordOf(JSON.parse(line) as KcatRecord))
+  const [code] = await closed
+  if (code !== 0) throw new Error(`kcat ended with code ${code}: ${complaints}`)
+  return records
+}
+
+interface KcatRecord {
+  readonly partition: number
+  readonly offset: number
+  readonly ts: number
+  readonly payload: string | null
+  /** Names and values, one after another. */
+  readonly headers?: readonly string[]
+}
+
+function recordOf({ partition, offset, ts, payload, headers = [] }: KcatRecord): TopicRecord {
+  const named = new Map<string, string>()
+  for (let at = 0; at + 1 < headers.length; at += 2) named.set(headers[at] ?? '', headers[at + 1] ?? '')
+  return { partition, offset, timestampMs: ts, value: payload, headers: named }
+}
+
+/** The same where kcat is not to be had: a plain consumer in a group of its own. */
+export async function readTopicWithKafkajs(kafka: Kafka, topic: string): Promise<TopicRecord[]> {
+  const ends = await readEnds(kafka, topic)
+  const records: TopicRecord[] = []
+  const open = new Set([...ends].flatMap(([partition, end]) => (end > 0 ? [partition] : [])))
+  const consumer = kafka.consumer({ groupId: `${topic}-reader` })
+  await consumer.connect()
+  await consumer.subscribe({ topic, fromBeginning: true })
+  await new Promise<void>((resolve, reject) => {
+    consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error))
+    const eachMessage: Parameters<typeof consumer.run>[0] = {
+      eachMessage: async ({ partition, message }) => {
+        const headers = new Map(Object.entries(message.headers ?? {}).map(([name, value]) => [name, String(value)]))
+        const offset = Number(message.offset)
+        records.push({ partition, offset, timestampMs: Number(message.timestamp), value: message.value?.toString('utf8') ?? null, headers })
+        if (offset + 1 >= (ends.get(partition) ?? 0)) open.delete(partition)
+        if (open.size === 0) resolve()
+      },
+    }
+    consumer.run(eachMessage).catch(reject)
+  })
+  await consumer.disconnect()
+  return records
+}
+
+/** The offset that comes next, by partition. */
+export async function readEnds(kafka: Kafka, topic: string): Promise<Map<number, number>> {
+  const admin = kafka.admin()
+  await admin.connect()
+  try {
+    return new Map((await admin.fetchTopicOffsets(topic)).map(({ partition, high }) => [partition, Number(high)]))
+  } finally {
+    await admin.disconnect()
+  }
+}

@@ -1,0 +1,73 @@
+import { billionths } from './billionths.ts'
+import type { CountedEvent } from './fold.ts'
+
+/** The store as anyone sees it: SQL over HTTP, past the product's own connection. */
+export class StoreOverHttp {
+  readonly #url: string
+
+  /** As in CLICKHOUSE_URL: its path is the database. */
+  constructor(url: string) {
+    this.#url = url
+  }
+
+  /** The rows of a query, each as its columns' text. Throws with the server's words. */
+  async rows(sql: string): Promise<string[][]> {
+    const text = await this.command(`${sql}\nFORMAT TabSeparatedRaw`)
+    return text.split('\n').flatMap((line) => (line === '' ? [] : [line.split('\t')]))
+  }
+
+  async command(sql: string): Promise<string> {
+    const { origin, pathname, username, password } = new URL(this.#url)
+    const response = await fetch(`${origin}/?database=${pathname.slice(1) || 'default'}`, {
+      method: 'POST',
+      headers: username === '' ? {} : { authorization: `Basic ${btoa(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`)}` },
+      body: sql,
+    })
+    const text = await response.text()
+    if (!response.ok) throw new Error(`ClickHouse answered ${response.status}: ${text.slice(0, 500)}`)
+    return text
+  }
+}
+
+/** The sum, the greatest and the number of a (project, day, metric). */
+export interface Total {
+  readonly sum: bigint
+  readonly peak: bigint
+  readonly events: number
+}
+
+/** project → day → metric. */
+export type Totals = Map<string, Map<string, Map<string, Total>>>
+
+function addTotal(totals: Totals, [project, day, metric]: readonly [string, string, string], { sum, peak, events }: Total): void {
+  const days = totals.get(project) ?? new Map<string, Map<string, Total>>()
+  totals.set(project, days)
+  const metrics = days.get(day) ?? new Map<string, Total>()
+  days.set(day, metrics)
+  const before = metrics.get(metric) ?? { sum: 0n, peak: 0n, events: 0 }
+  metrics.set(metric, { sum: before.sum + sum, peak: peak > before.peak ? peak : before.peak, events: before.events + events })
+}
+
+export function totalsOf(events: Iterable<CountedEvent>): Totals {
+  const totals: Totals = new Map()
+  for (const { projectId, timestampMs, metric, quantity } of events)
+    addTotal(totals, [projectId, new Date(timestampMs).toISOString().slice(0, 10), metric], { sum: quantity, peak: quantity, events: 1 })
+  return totals
+}
+
+export function totalsFromRows(rows: readonly string[][]): Totals {
+  const totals: Totals = new Map()
+  for (const [project = '', day = '', metric = '', sum = '', peak = '', events = ''] of rows)
+    addTotal(totals, [project, day, metric], { sum: billionths(sum), peak: billionths(peak), events: Number(events) })
+  return totals
+}
+
+export const RAW_TOTALS = `SELECT project_id, usage_date, metric, sum(toDecimal256(value, 9)), max(value), count()
+  FROM raw_usage_events_v1 FINAL GROUP BY project_id, usage_date, metric`
+
+export const ROLLUP_TOTALS = `SELECT project_id, usage_date, metric, sum(total), max(peak), sum(events)
+  FROM project_usage_per_day_v1 GROUP BY project_id, usage_date, metric`
+
+export const RAW_EVENTS = 'SELECT project_id, event_id, metric, value, toUnixTimestamp64Milli(timestamp), log, offset FROM raw_usage_events_v1'
+
+export const REJECTED_EVENTS = 'SELECT log, offset, reason FROM rejected_events_v1 FINAL'

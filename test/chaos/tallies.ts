@@ -1,0 +1,80 @@
+import type { SupervisedProcess } from './supervised-process.ts'
+
+/** What each start of an ingest process last said of itself on /metrics. Of one that was killed, what it did after its last word is not in it. */
+export class Tallies {
+  readonly #last = new Map<string, Map<string, number>>()
+  /** How the consuming stands, in words. */
+  standing = 'nothing is known yet'
+  /** The longest that the least watermark stood behind the clock. */
+  behindSecondsMax = 0
+
+  async look(ingests: readonly SupervisedProcess[]): Promise<void> {
+    const owned = new Map<string, { lag: number; watermark: number }>()
+    await Promise.all(
+      ingests.map(async (each) => {
+        const metrics = await readMetrics(each)
+        if (metrics === undefined) return
+        const gauge = (name: string) => new Map(metrics.flatMap((metric) => (metric.name === name ? [[metric.labels, metric.value]] : [])))
+        const watermarks = gauge('meterline_watermark_seconds')
+        for (const [log, lag] of gauge('meterline_log_lag_events')) owned.set(log, { lag, watermark: watermarks.get(log) ?? 0 })
+        const sums = new Map<string, number>()
+        for (const { name, value } of metrics) if (name.endsWith('_total')) sums.set(name, (sums.get(name) ?? 0) + value)
+        this.#last.set(`${each.name} start ${each.starts}`, sums)
+      }),
+    )
+    this.#tellStanding([...owned.values()])
+  }
+
+  #tellStanding(logs: readonly { lag: number; watermark: number }[]): void {
+    const lag = logs.reduce((sum, each) => sum + each.lag, 0)
+    const behindSeconds = Date.now() / 1000 - Math.min(...logs.map(({ watermark }) => watermark))
+    // Before its first watermark a log says 0.
+    if (behindSeconds < DAY_SECONDS) this.behindSecondsMax = Math.max(this.behindSecondsMax, behindSeconds)
+    this.standing = `${logs.length} logs owned, lag ${lag}, least watermark ${behindSeconds < DAY_SECONDS ? `${behindSeconds.toFixed(1)} s ago` : 'none'}`
+  }
+
+  sum(name: string): number {
+    return [...this.#last.values()].reduce((sum, each) => sum + (each.get(name) ?? 0), 0)
+  }
+}
+
+/** What is not consumed yet, in words: logs without an owner, and events that are not settled. */
+export async function findLag(ingests: readonly SupervisedProcess[], partitions: number): Promise<string | undefined> {
+  const owned = new Map<string, number>()
+  const missing: string[] = []
+  for (const each of ingests) {
+    const metrics = await readMetrics(each)
+    if (metrics === undefined) missing.push(`${each.name} does not answer`)
+    for (const { name, labels, value } of metrics ?? []) {
+      if (name === 'meterline_log_lag_events') owned.set(labels, value)
+      if (name === 'meterline_log_incident') missing.push(`${each.name} has stopped: ${labels}`)
+      if (name === 'meterline_ready' && value !== 1) missing.push(`${each.name} is not ready`)
+    }
+  }
+  const lag = [...owned.values()].reduce((sum, value) => sum + value, 0)
+  if (owned.size !== partitions) missing.push(`${owned.size} of ${partitions} logs have an owner`)
+  if (lag > 0) missing.push(`${lag} events are not settled`)
+  return missing.length === 0 ? undefined : missing.join(', ')
+}
+
+interface Metric {
+  readonly name: string
+  readonly labels: string
+  readonly value: number
+}
+
+const DAY_SECONDS = 86_400
+const LOOK_MS_MAX = 2_000
+
+async function readMetrics({ url }: SupervisedProcess): Promise<Metric[] | undefined> {
+  if (url === undefined) return undefined
+  try {
+    const text = await (await fetch(new URL('/metrics', url), { signal: AbortSignal.timeout(LOOK_MS_MAX) })).text()
+    return text.split('\n').flatMap((line) => {
+      const [, name, labels, value] = /^(\w+)(\{.*\})? (\S+)$/.exec(line) ?? []
+      return name === undefined ? [] : [{ name, labels: labels ?? '', value: Number(value) }]
+    })
+  } catch {
+    return undefined
+  }
+}
