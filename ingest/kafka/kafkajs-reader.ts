@@ -1,6 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs, { type Batch, type Consumer, type EachBatchPayload } from 'kafkajs'
 import type { Logger } from '../logger.ts'
-import type { FetchedBatch, PartitionExtent, Reader, Reading, Turn } from './topic.ts'
+import { type FetchedBatch, KafkaUnavailable, type PartitionExtent, type Reader, type Reading, type Turn } from './topic.ts'
 
 export interface ReadingLimits {
   /** Without a heartbeat for this long, the group takes a member's partitions away. */
@@ -27,6 +28,8 @@ const LIMITS: ReadingLimits = {
   partitionsAtOnce: 16,
 }
 
+/** A member that hangs must not hold up the stop: the group gives it up after its session. */
+const STOP_MS_MAX = 15_000
 const REOPEN_MS_MIN = 500
 const REOPEN_MS_MAX = 10_000
 
@@ -73,6 +76,14 @@ export async function openReader({
   let reopen: NodeJS.Timeout | undefined
   let reopenAfterMs = REOPEN_MS_MIN
   let heardMs = Date.now()
+  let assigned: readonly number[] = []
+  let withdrawn = false
+
+  const assign = (partitions: readonly number[]) => {
+    assigned = partitions
+    withdrawn = false
+    reading.onAssigned(partitions)
+  }
 
   const failed = (error: Error) => {
     current = undefined
@@ -86,17 +97,18 @@ export async function openReader({
   const open = async (): Promise<void> => {
     const member = consumer()
     current = member
-    const hear = () => {
-      if (member === current) heardMs = Date.now()
-    }
-    hear()
-    member.on(member.events.HEARTBEAT, hear)
-    member.on(member.events.GROUP_JOIN, hear)
+    heardMs = Date.now()
+    member.on(member.events.HEARTBEAT, () => {
+      if (stopped || member !== current) return
+      heardMs = Date.now()
+      if (withdrawn) assign(assigned)
+    })
     member.on(member.events.GROUP_JOIN, ({ payload }) => {
       if (stopped || member !== current) return
+      heardMs = Date.now()
       reopenAfterMs = REOPEN_MS_MIN
       reading.onTrouble(undefined)
-      reading.onAssigned(payload.memberAssignment[topic] ?? [])
+      assign(payload.memberAssignment[topic] ?? [])
     })
     member.on(member.events.CRASH, ({ payload }) => {
       if (member === current) failed(payload.error)
@@ -123,10 +135,16 @@ export async function openReader({
     }
   }
 
-  // A join whose answer was lost with its connection is waited for by the library for ever, while others have the partitions.
+  // A member that is not heard of for a session has lost its partitions: it lets go of them before others wait for it. A join
+  // whose answer was lost with its connection is waited for by the library for ever: that member is given up.
   const watch = setInterval(() => {
     const member = current
-    if (member === undefined || Date.now() - heardMs <= sessionTimeoutMs + rebalanceTimeoutMs) return
+    const silentMs = Date.now() - heardMs
+    if (silentMs > sessionTimeoutMs && !withdrawn) {
+      withdrawn = true
+      reading.onAssigned([])
+    }
+    if (member === undefined || silentMs <= sessionTimeoutMs + rebalanceTimeoutMs) return
     member.disconnect().catch(() => {})
     failed(new Error(`The group has not answered for ${Date.now() - heardMs} ms.`))
   }, heartbeatEveryMs)
@@ -136,12 +154,15 @@ export async function openReader({
     seek: (partition, offset) => whileAMember(() => current?.seek({ topic, partition, offset: String(offset) })),
     pause: (partition) => whileAMember(() => current?.pause([{ topic, partitions: [partition] }])),
     resume: (partition) => whileAMember(() => current?.resume([{ topic, partitions: [partition] }])),
-    commit: async (partition, offset) => current?.commitOffsets([{ topic, partition, offset: String(offset) }]),
+    commit: async (partition, offset) => {
+      if (current === undefined) throw new KafkaUnavailable('There is no member of the group.')
+      await current.commitOffsets([{ topic, partition, offset: String(offset) }])
+    },
     stop: async () => {
       stopped = true
       clearTimeout(reopen)
       clearInterval(watch)
-      await current?.disconnect()
+      await Promise.race([current?.disconnect(), sleep(STOP_MS_MAX, undefined, { ref: false })])
     },
   }
 }

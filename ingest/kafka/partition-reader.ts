@@ -46,7 +46,7 @@ export class PartitionReader {
   #last: Promise<unknown> = Promise.resolve()
   /** Where the last seek went: what is delivered then follows it, though there may be a gap. */
   #soughtTo: number | undefined
-  /** A time that was noted before the end of the log was asked for: complete up to it once all below `end` is settled. */
+  /** A time that was noted before the end of the log was asked for: complete up to it once all below `end` is settled, by whomever. */
   #asked: { asOfMs: number; end: number; copies?: Copies } | undefined
   #end = 0
   #publishedMs = 0
@@ -157,7 +157,8 @@ export class PartitionReader {
       const written = this.partitionLog.process(records, part.through)
       const nextPart = parts[index + 1]
       // The next part is decoded while this one is written, and told apart only when it is acknowledged.
-      const [, nextRecords] = await Promise.all([written, afterItBegan(() => (nextPart === undefined ? [] : read(nextPart)))])
+      const nextRecords = nextPart === undefined ? [] : read(nextPart)
+      await written
       turn.resolve(part.through)
       await this.#publishAsked()
       if (nextPart !== undefined && !(await goesOn(turn))) return
@@ -169,9 +170,9 @@ export class PartitionReader {
   async #publishAsked(): Promise<void> {
     const { partitionLog } = this
     if (await this.#isReached()) {
-      const { asOfMs } = this.#asked ?? partitionLog.owned
-      this.#asked = undefined
+      const asOfMs = Math.max(this.#asked?.asOfMs ?? 0, partitionLog.owned.asOfMs)
       await this.#publish(asOfMs)
+      this.#asked = undefined
     } else if (Date.now() - this.#publishedMs >= HEARTBEAT_MS) await this.#publish(partitionLog.owned.asOfMs)
   }
 
@@ -200,7 +201,6 @@ export class PartitionReader {
     const { partitionLog } = this
     const { log, reader } = this.#options
     reader().pause(partitionLog.partition)
-    this.#asked = undefined
     if (error instanceof Incident) {
       this.#state = { status: 'stopped', incident: error }
       log.error({ log: partitionLog.owned.name, incident: error.kind }, error.message)
@@ -225,7 +225,6 @@ export class PartitionReader {
           await partitionLog.take()
           if (assigned.aborted) return
           this.#state = { status: 'reading' }
-          this.#asked = undefined
           this.#seek()
           reader().resume(partitionLog.partition)
           log.info({ log: partitionLog.owned.name, next: partitionLog.next }, 'the log is taken')
@@ -244,10 +243,19 @@ export class PartitionReader {
 
   /** Two that are assigned one partition, as by a renamed group, would else take it from each other for ever. */
   async #untilOwnerIsSilent(assigned: AbortSignal): Promise<void> {
-    const { control, limits } = this.#options
-    const living = () => findLivingOwner(control, this.partitionLog.owned.name, limits.ownerSilenceMsMax).catch(() => 'unknown')
+    const { control, limits, reader } = this.#options
+    const { owned, partition, settledEnd } = this.partitionLog
+    const living = () => findLivingOwner(control, owned.name, limits.ownerSilenceMsMax).catch(() => 'unknown')
+    // A member that the group has given up, and that does not know it yet, is refused its commit.
+    const isMember = () =>
+      reader()
+        .commit(partition, settledEnd)
+        .then(
+          () => true,
+          () => false,
+        )
     do await pause(limits.retryAfterMsMax, assigned)
-    while (!assigned.aborted && (await living()) !== undefined)
+    while (!assigned.aborted && ((await living()) !== undefined || !(await isMember())))
   }
 
   /** Work on a log that is being read; false when it is not. An error is dealt with here. */
@@ -281,12 +289,6 @@ async function goesOn(turn: Turn): Promise<boolean> {
   } catch {
     return false
   }
-}
-
-/** After the requests that were just begun have left. */
-async function afterItBegan<T>(work: () => T): Promise<T> {
-  await new Promise((resolve) => setImmediate(resolve))
-  return work()
 }
 
 async function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -120,7 +120,10 @@ class AssignedPartitions {
   }
 
   async #onBatch(batch: FetchedBatch, turn: Turn): Promise<void> {
-    await this.#readers.get(batch.partition)?.onBatch(batch, turn)
+    const reader = this.#readers.get(batch.partition)
+    // It would be fetched over and over: whoever takes it resumes it.
+    if (reader === undefined) this.#reader?.pause(batch.partition)
+    else await reader.onBatch(batch, turn)
   }
 
   #assign(partitions: readonly number[]): void {
