@@ -9,8 +9,8 @@ import {
   TIMESTAMP_MIN_MS,
   type UsageEvent,
 } from '../metering/event.ts'
-import { isMetricName, METRIC_NAMES, type MetricName } from '../metering/metrics.ts'
-import { parseQuantity, QUANTITY_RULE, type Quantity } from '../metering/quantity.ts'
+import { isMetricName, METRIC_NAMES } from '../metering/metrics.ts'
+import { parseQuantity, QUANTITY_RULE } from '../metering/quantity.ts'
 import { parseTimestamp } from '../metering/timestamp.ts'
 import type { Arrival } from './decode-body.ts'
 
@@ -33,39 +33,31 @@ export type Judged =
 
 /** "In the future" is judged against `receivedMs`, when the event arrived, never against the clock of who counts it. */
 export function judge(arrival: Arrival, receivedMs: number): Judged {
-  const draft: Draft = { arrival, receivedMs, projectId: '', eventId: '', metric: 'ai_tokens', value: '0', timestampMs: 0 }
+  const draft: Draft = { projectId: '', eventId: '', metric: 'ai_tokens', value: '0', timestampMs: 0 }
   for (const step of STEPS) {
-    const refusal = step(draft)
+    const refusal = step(draft, arrival, receivedMs)
     if (refusal !== undefined) return refuse(arrival, refusal)
   }
   return { status: 'valid', index: arrival.index, event: draft, original: arrival.original }
 }
 
-/** Filled in by the steps; an event only when all of them have passed. */
-interface Draft {
-  readonly arrival: Arrival
-  readonly receivedMs: number
-  projectId: string
-  eventId: string
-  metric: MetricName
-  value: Quantity
-  timestampMs: number
+/** Filled in by the steps; an event only when all of them have passed. It keeps nothing of the arrival alive. */
+type Draft = { -readonly [Field in keyof UsageEvent]: UsageEvent[Field] }
+
+type Step = (draft: Draft, arrival: Arrival, receivedMs: number) => Refusal | undefined
+
+function requireSize(_draft: Draft, { bytes }: Arrival): Refusal | undefined {
+  if (bytes <= EVENT_BYTES_MAX) return undefined
+  return refusal('too_large', `One event has at most ${EVENT_BYTES_MAX} bytes; this one has ${bytes}.`)
 }
 
-type Step = (draft: Draft) => Refusal | undefined
-
-function requireSize({ arrival }: Draft): Refusal | undefined {
-  if (arrival.bytes <= EVENT_BYTES_MAX) return undefined
-  return refusal('too_large', `One event has at most ${EVENT_BYTES_MAX} bytes; this one has ${arrival.bytes}.`)
+function requireJson(_draft: Draft, { problem }: Arrival): Refusal | undefined {
+  if (problem === 'not_json') return refusal('invalid_json', 'The event is not JSON in UTF-8, or is nested too deep.')
+  return problem === 'not_an_object' ? refusal('invalid_event', 'An event is a JSON object.') : undefined
 }
 
-function requireJson({ arrival }: Draft): Refusal | undefined {
-  if (arrival.problem === 'not_json') return refusal('invalid_json', 'The event is not JSON in UTF-8, or is nested too deep.')
-  return arrival.problem === 'not_an_object' ? refusal('invalid_event', 'An event is a JSON object.') : undefined
-}
-
-function parseIdentity(draft: Draft): Refusal | undefined {
-  const { event_id, project_id } = fieldsOf(draft)
+function parseIdentity(draft: Draft, { fields = {} }: Arrival): Refusal | undefined {
+  const { event_id, project_id } = fields
   if (!isEventId(event_id)) return refusal('invalid_event', 'event_id must be a string of 1 to 128 characters without control characters.')
   if (!isProjectId(project_id)) return refusal('invalid_event', 'project_id must be a string of 1 to 128 of the characters A-Z a-z 0-9 _ . : -')
   draft.eventId = event_id
@@ -73,26 +65,26 @@ function parseIdentity(draft: Draft): Refusal | undefined {
   return undefined
 }
 
-function requireKnownMetric(draft: Draft): Refusal | undefined {
-  const { metric } = fieldsOf(draft)
+function requireKnownMetric(draft: Draft, { fields = {} }: Arrival): Refusal | undefined {
+  const { metric } = fields
   if (!isMetricName(metric)) return refusal('unknown_metric', `metric must be one of ${METRIC_NAMES.join(', ')}.`)
   draft.metric = metric
   return undefined
 }
 
-function parseValue(draft: Draft): Refusal | undefined {
-  const value = parseQuantity(fieldsOf(draft).value)
+function parseValue(draft: Draft, { fields = {} }: Arrival): Refusal | undefined {
+  const value = parseQuantity(fields.value)
   if (value === undefined) return refusal('invalid_value', QUANTITY_RULE)
   draft.value = value
   return undefined
 }
 
-function requireTimeInWindow(draft: Draft): Refusal | undefined {
-  const { timestamp } = fieldsOf(draft)
+function requireTimeInWindow(draft: Draft, { fields = {} }: Arrival, receivedMs: number): Refusal | undefined {
+  const { timestamp } = fields
   const timestampMs = typeof timestamp === 'string' ? parseTimestamp(timestamp) : undefined
   if (timestampMs === undefined) return refusal('invalid_timestamp', 'timestamp must be an RFC 3339 date-time with a zone, such as 2026-01-31T12:00:00Z.')
   if (timestampMs < TIMESTAMP_MIN_MS) return refusal('invalid_timestamp', 'timestamp must not be before 2000-01-01T00:00:00Z.')
-  if (timestampMs > draft.receivedMs + TIMESTAMP_AHEAD_MS_MAX) {
+  if (timestampMs > receivedMs + TIMESTAMP_AHEAD_MS_MAX) {
     return refusal('timestamp_in_future', 'timestamp is more than 5 minutes after the event was received. Check the clock of the emitter.')
   }
   draft.timestampMs = timestampMs
@@ -100,10 +92,6 @@ function requireTimeInWindow(draft: Draft): Refusal | undefined {
 }
 
 STEPS satisfies readonly Step[]
-
-function fieldsOf({ arrival }: Draft) {
-  return arrival.fields ?? {}
-}
 
 function refusal(reason: RejectReason, message: string): Refusal {
   return { reason, message }
