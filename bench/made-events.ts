@@ -20,6 +20,12 @@ export function makeEvent(number: number): MadeEvent {
   }
 }
 
+/** The same for a topic: ids as emitters and the registry make them, 185 bytes on average as JSON, of a partner's 5,000 projects. */
+export function makeTopicEvent(number: number): MadeEvent {
+  const { event_id, ...event } = makeEvent(number)
+  return { event_id: uuid(event_id), ...event, project_id: PROJECT_IDS[mix(number, 0x27d4eb2f) % PROJECT_IDS.length] ?? '' }
+}
+
 /** A request of `count` events from number `first` on. */
 export function makeNdjson(first: number, count: number): Buffer {
   const lines: string[] = []
@@ -42,3 +48,9 @@ function mix(number: number, salt: number): number {
 function hex(word: number): string {
   return word.toString(16).padStart(8, '0')
 }
+
+function uuid(digits: string): string {
+  return `${digits.slice(0, 8)}-${digits.slice(8, 12)}-4${digits.slice(13, 16)}-8${digits.slice(17, 20)}-${digits.slice(20)}`
+}
+
+const PROJECT_IDS = Array.from({ length: 5_000 }, (_, project) => uuid([1, 2, 3, 4].map((salt) => hex(mix(project, salt * 0x9e3779b1))).join('')))

@@ -7,6 +7,8 @@ export interface Run {
   /** What was opened for the measurement, closed when it ends however it ends. */
   readonly closers: Closers
   readonly progress: (step: string) => void
+  /** How many events to measure with; undefined: as many as the measurement has its aims for. */
+  readonly events: number | undefined
 }
 
 export interface Report {

@@ -10,35 +10,54 @@ export interface ServiceProcess {
   readonly url: string
   readonly adminToken: string
   rssBytes(): Promise<number>
+  /** What the service tells of itself now; a metric with labels is summed over them. */
+  metrics(): Promise<ReadonlyMap<string, number>>
   stop(): Promise<void>
+  /** SIGKILL. */
+  kill(): Promise<void>
+}
+
+export interface ServiceOptions {
+  /** Beside what every measurement sets. */
+  readonly environment?: Readonly<Record<string, string>>
+  /** Every line of its log. */
+  readonly onLine?: (line: string) => void
 }
 
 /** Starts Meterline as it runs in production: a process of its own, the embedded engine, fsync on; without request limits. */
-export async function startServiceProcess(dataDir: string, closers: Closers): Promise<ServiceProcess> {
-  const environment = { DATA_DIR: dataDir, PORT: '0', LOG_LEVEL: 'info', RATE_LIMIT_PER_MINUTE: '0', EVENT_REQUESTS_PER_MINUTE: '0' }
+export async function startServiceProcess(dataDir: string, closers: Closers, options: ServiceOptions = {}): Promise<ServiceProcess> {
+  const environment = { ...options.environment, DATA_DIR: dataDir, PORT: '0', LOG_LEVEL: 'info', RATE_LIMIT_PER_MINUTE: '0', EVENT_REQUESTS_PER_MINUTE: '0' }
   // The flag as it stands in the launcher's first line and in `npm start`.
   const child = spawn(process.execPath, ['--max-semi-space-size=64', LAUNCHER, 'start'], { env: environment, stdio: ['ignore', 'pipe', 'inherit'] })
   const exited = once(child, 'exit')
-  const stop = async () => {
-    child.kill('SIGTERM')
+  const end = async (signal: NodeJS.Signals) => {
+    child.kill(signal)
     await exited
   }
+  const stop = () => end('SIGTERM')
   closers.add(stop)
   const url = await new Promise<string>((resolve, reject) => {
     createInterface({ input: child.stdout }).on('line', (line) => {
+      options.onLine?.(line)
       if (line.includes('"Meterline is ready"')) resolve((JSON.parse(line) as { url: string }).url)
     })
     exited.then(([code]) => reject(new Error(`The service ended with code ${code} before it was ready.`)))
   })
   const adminToken = readFileSync(join(dataDir, 'admin-token'), 'utf8').trim()
-  return { url, adminToken, stop, rssBytes: () => readRss(url) }
+  return { url, adminToken, stop, kill: () => end('SIGKILL'), metrics: () => readMetrics(url), rssBytes: () => readRss(url) }
 }
 
 const LAUNCHER = fileURLToPath(new URL('../bin/meterline.mjs', import.meta.url))
 
 async function readRss(url: string): Promise<number> {
-  const metrics = await (await fetch(`${url}/metrics`)).text()
-  const bytes = /^process_resident_memory_bytes (\d+)/m.exec(metrics)?.[1]
+  const bytes = (await readMetrics(url)).get('process_resident_memory_bytes')
   if (bytes === undefined) throw new Error('The service does not tell its memory.')
-  return Number(bytes)
+  return bytes
+}
+
+async function readMetrics(url: string): Promise<ReadonlyMap<string, number>> {
+  const sums = new Map<string, number>()
+  for (const [, name = '', value] of (await (await fetch(`${url}/metrics`)).text()).matchAll(/^(\w+)(?:\{.*\})? (\S+)$/gm))
+    sums.set(name, (sums.get(name) ?? 0) + Number(value))
+  return sums
 }

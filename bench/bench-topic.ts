@@ -1,0 +1,40 @@
+import { fileURLToPath } from 'node:url'
+import kafkajs from 'kafkajs'
+import type { Closers } from '../cli/closers.ts'
+import { kafkaForTests } from '../test/support/kafka/broker.ts'
+import type { FillTask } from './fill-topic-main.ts'
+import { runForked } from './forked-task.ts'
+
+export const PARTITIONS = 4
+
+export interface BenchTopic {
+  readonly brokers: readonly string[]
+  readonly topic: string
+  /** Produces the events from number 0 on; a second time they are all duplicates. */
+  fill(events: number): Promise<void>
+}
+
+/** A topic of its own, of the broker at KAFKA_BROKERS or of one that is started for the measurement. It is gone when that ends. */
+export async function openBenchTopic(closers: Closers): Promise<BenchTopic> {
+  const kafka = await kafkaForTests()
+  if (kafka === undefined) throw new Error('There is no Kafka to measure with: set KAFKA_BROKERS, or install Docker, or Java 17 with Maven.')
+  closers.add(() => kafka.stop())
+  const brokers = kafka.brokers.split(',')
+  const topic = `bench-${process.pid}-${Date.now()}`
+  const admin = new kafkajs.Kafka({ brokers, logLevel: kafkajs.logLevel.ERROR }).admin()
+  await admin.connect()
+  await admin.createTopics({ topics: [{ topic, numPartitions: PARTITIONS }], waitForLeaders: true })
+  closers.add(async () => {
+    await admin.deleteTopics({ topics: [topic] })
+    await admin.disconnect()
+  })
+  return {
+    brokers,
+    topic,
+    fill: async (events) => {
+      await runForked<FillTask, object>(FILL_MAIN, { brokers, topic, events }, closers)
+    },
+  }
+}
+
+const FILL_MAIN = fileURLToPath(new URL('./fill-topic-main.ts', import.meta.url))

@@ -1,0 +1,28 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import type { Closers } from '../cli/closers.ts'
+
+/** Runs a file as a process of its own until it sends its result, and returns that. The process ends by itself. */
+export async function runForked<Task extends object, Result>(main: string, task: Task, closers: Closers): Promise<Result> {
+  const child = fork(main, [JSON.stringify(task)])
+  const exited = once(child, 'exit')
+  closers.add(async () => {
+    child.kill()
+    await exited
+  })
+  const failed = exited.then(([code]) => Promise.reject(new Error(`${main} ended with code ${code}.`)))
+  failed.catch(() => {})
+  const [result] = await Promise.race([once(child, 'message'), failed])
+  await exited
+  return result as Result
+}
+
+/** The task that the process was forked with. */
+export function forkedTask<Task extends object>(): Task {
+  return JSON.parse(process.argv[2] ?? '{}') as Task
+}
+
+/** Hands the result over; the process ends when nothing else is open. */
+export function sendResult(result: object): void {
+  process.send?.(result, () => process.disconnect())
+}
