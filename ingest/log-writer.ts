@@ -1,7 +1,7 @@
 import type { Refusal } from '../metering/event.ts'
 import type { Lane } from '../sql/clickhouse.ts'
 import { type Ownership, tagOfLog } from '../sql/fence.ts'
-import { escapeField, row } from '../sql/tab-separated.ts'
+import { escapeField, RowsBuffer, row } from '../sql/tab-separated.ts'
 import type { LogRecord, Verdict } from './tell-duplicates.ts'
 
 export interface Batch {
@@ -36,7 +36,7 @@ export async function writeBatch(lane: Lane, ownership: Ownership, batch: Batch)
   const rows = rowsText(ownership, batch)
   const rejected = rejectedText(ownership, batch)
   await positioned
-  if (rows !== '') await lane.insert({ table: 'usage_events_inbox_v1', columns: ROW_COLUMNS, text: rows, tag })
+  if (rows.length > 0) await lane.insert({ table: 'usage_events_inbox_v1', columns: ROW_COLUMNS, text: rows, tag })
   if (rejected !== '') await lane.insert({ table: 'rejected_events_inbox_v1', columns: REJECTED_COLUMNS, text: rejected, tag })
 }
 
@@ -55,15 +55,15 @@ const ROW_COLUMNS = ['project_id', 'event_id', 'metric', 'timestamp_ms', 'value'
 const REJECTED_COLUMNS = ['offset', 'reason', 'message', 'project_id', 'event_id', 'ingest_key_id', 'received_ms', 'original_base64', 'log', 'epoch', 'owner']
 
 /** Of an event's fields only event_id may hold a character to escape; the others are of known alphabets. */
-function rowsText(ownership: Ownership, { records, verdicts }: Batch): string {
+function rowsText(ownership: Ownership, { records, verdicts }: Batch): Buffer {
   const end = `\t${ownership.log}\t${ownership.epoch}\t${ownership.owner}\n`
-  let text = ''
+  const rows = new RowsBuffer()
   records.forEach(({ judged, receivedMs, offset }, index) => {
     if (judged.status !== 'valid' || verdicts[index]?.status !== 'counted') return
     const { projectId, eventId, metric, timestampMs, value } = judged.event
-    text += `${projectId}\t${escapeField(eventId)}\t${metric}\t${timestampMs}\t${value}\t${receivedMs}\t${offset}${end}`
+    rows.add(`${projectId}\t${escapeField(eventId)}\t${metric}\t${timestampMs}\t${value}\t${receivedMs}\t${offset}${end}`)
   })
-  return text
+  return rows.toBuffer()
 }
 
 function rejectedText(ownership: Ownership, { records, verdicts }: Batch): string {

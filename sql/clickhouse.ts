@@ -36,7 +36,7 @@ export interface Insert {
   readonly table: string
   readonly columns: readonly string[]
   /** TabSeparated, one line a row, each ended by a line feed. */
-  readonly text: string
+  readonly text: string | Buffer
   /** Marks the statement in system.processes, so that a later owner of the log can find and kill it. */
   readonly tag?: string
 }
@@ -103,7 +103,7 @@ function laneOf(session: Session): Lane {
     lines: (query, params) => splitLines(session.stream(renderQuery(query, params))),
     insert: ({ table, columns, text, tag }) => {
       const settings = tag === undefined ? INSERT_SETTINGS : { ...INSERT_SETTINGS, log_comment: tag }
-      const rows: InsertRows = { table, columns, settings, text: Buffer.from(text, 'utf8') }
+      const rows: InsertRows = { table, columns, settings, text: typeof text === 'string' ? Buffer.from(text, 'utf8') : text }
       return classified(session.insert(rows, INSERT_SECONDS_MAX * 1000 + CLIENT_PATIENCE_MS))
     },
     command: async (sql) => {

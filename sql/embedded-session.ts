@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { createClient } from '@clickhouse/client'
 import { createChdbConnection } from 'chdb/connection'
 import { StoreError } from './errors.ts'
+import { QUERY_TEXT_BYTES_MAX } from './query.ts'
 import type { InsertRows, Session } from './session.ts'
 
 const DATABASE = 'meterline'
@@ -19,6 +20,8 @@ export async function openEmbeddedSession(directory: string): Promise<Session> {
   const client = createClient({ connection: connection as unknown as ClientConnection })
   await client.command({ query: `CREATE DATABASE IF NOT EXISTS ${DATABASE}` })
   await client.command({ query: `USE ${DATABASE}` })
+  // Not in a statement's own settings: by then its text has been read.
+  await client.command({ query: `SET max_query_size = ${QUERY_TEXT_BYTES_MAX}` })
   return {
     run: async (sql, timeoutMs) => {
       const { stream } = await within(timeoutMs, client.exec({ query: sql }))

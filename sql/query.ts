@@ -14,6 +14,9 @@ export interface Query<P extends z.ZodObject, R extends z.ZodObject> {
   readonly settings: Settings
 }
 
+/** Sessions are opened with it (max_query_size): a statement may carry many identities. */
+export const QUERY_TEXT_BYTES_MAX = 16 * 1024 * 1024
+
 const QUERY_SECONDS_MAX = 25
 const QUERY_BYTES_MAX = 8 * 1024 ** 3
 

@@ -1,6 +1,7 @@
 import { addAbortSignal, Readable } from 'node:stream'
 import { ClickHouseLogLevel, createClient } from '@clickhouse/client'
 import { ACCESS_DENIED_CODE, classifyStoreError, StoreError } from './errors.ts'
+import { QUERY_TEXT_BYTES_MAX } from './query.ts'
 import { type InsertRows, type Session, settingsClause } from './session.ts'
 
 const DEFAULT_DATABASE = 'meterline'
@@ -50,8 +51,11 @@ async function within<T>(timeoutMs: number, send: (signal: AbortSignal) => Promi
 }
 
 /** The client does not log: what it throws is told by whoever catches it. */
-function connect(address: { url: string; database?: string }) {
-  return createClient({ ...address, request_timeout: SILENCE_MS_MAX, log: { level: ClickHouseLogLevel.OFF } })
+function connect({ url, ...address }: { url: string; database?: string }) {
+  const withLimit = new URL(url)
+  // Not in a statement's own settings: by then its text has been read.
+  withLimit.searchParams.set('ch_max_query_size', String(QUERY_TEXT_BYTES_MAX))
+  return createClient({ ...address, url: withLimit, request_timeout: SILENCE_MS_MAX, log: { level: ClickHouseLogLevel.OFF } })
 }
 
 async function createDatabase(url: string, database: string): Promise<void> {

@@ -14,18 +14,19 @@ export interface ReadingLimits {
   readonly fetchWaitMsMax: number
   readonly fetchBytesMax: number
   readonly partitionBytesMax: number
+  /** While one waits for the store, another is decoded. More of them only keep more events alive at once. */
   readonly partitionsAtOnce: number
 }
 
 const LIMITS: ReadingLimits = {
-  sessionTimeoutMs: 10_000,
+  sessionTimeoutMs: 6_000,
   rebalanceTimeoutMs: 60_000,
   heartbeatEveryMs: 2_000,
   fetchBytesMin: 256 * 1024,
   fetchWaitMsMax: 100,
   fetchBytesMax: 32 * 1024 * 1024,
   partitionBytesMax: 8 * 1024 * 1024,
-  partitionsAtOnce: 16,
+  partitionsAtOnce: 2,
 }
 
 /** A member that hangs must not hold up the stop: the group gives it up after its session. */

@@ -23,7 +23,7 @@ export interface TopicIngestLimits extends PartitionReaderLimits {
 }
 
 const LIMITS: TopicIngestLimits = {
-  batchEventsMax: 25_000,
+  batchEventsMax: 50_000,
   retryAfterMsMin: 100,
   retryAfterMsMax: 5_000,
   ownerSilenceMsMax: 15_000,

@@ -7,7 +7,7 @@ import { Session } from 'chdb'
 /**
  * A stand-in for a ClickHouse server: its HTTP interface, as far as sql/server-session.ts uses it, over the embedded engine.
  * Arguments: data directory, port (0 for a free one). Prints its port; ends on SIGTERM, and when its stdin ends, that is,
- * when whoever started it is gone. Settings in the URL are ignored: the SQL text has its own.
+ * when whoever started it is gone. Of the settings in the URL it knows max_query_size; the SQL text has the others.
  */
 const [directory = '', port = '0'] = process.argv.slice(2)
 const SESSIONS = 12 // each runs one statement at a time; below UV_THREADPOOL_SIZE, so that all can run at once
@@ -32,7 +32,9 @@ async function handle(request: IncomingMessage, response: ServerResponse): Promi
   const body = await readBody(request)
   const session = idle.pop() ?? (await new Promise<Session>((resolve) => waiting.push(resolve)))
   try {
-    await answer(response, run(session, searchParams.get('database') ?? 'default', head === null ? body : `${head}\n${body}`))
+    const textBytesMax = searchParams.get('max_query_size') ?? '262144'
+    const sql = head === null ? body : `${head}\n${body}`
+    await answer(response, run(session, { database: searchParams.get('database') ?? 'default', textBytesMax, sql }))
   } finally {
     const next = waiting.shift()
     if (next === undefined) idle.push(session)
@@ -40,9 +42,10 @@ async function handle(request: IncomingMessage, response: ServerResponse): Promi
   }
 }
 
-async function* run(session: Session, database: string, sql: string): AsyncGenerator<Uint8Array> {
+async function* run(session: Session, { database, textBytesMax, sql }: { database: string; textBytesMax: string; sql: string }): AsyncGenerator<Uint8Array> {
   try {
     await session.queryAsync(`USE \`${database}\``)
+    await session.queryAsync(`SET max_query_size = ${Number(textBytesMax)}`)
     yield* /^\s*(\/\*.*?\*\/\s*)*(SELECT|WITH)\b/is.test(sql) ? streamed(session, sql) : finished(session, sql)
   } catch (error) {
     // A statement that failed stays in system.processes until the next one of its session; a server's does not.

@@ -24,7 +24,7 @@ export function faultOnce(lane: Lane, table: string, fault: Fault): FaultyLane {
     if (each.table !== table || met) return lane.insert(each)
     met = true
     if (fault === 'answer lost') await lane.insert(each)
-    if (fault === 'cut') await lane.insert({ ...each, text: firstHalf(each.text) })
+    if (fault === 'cut') await lane.insert({ ...each, text: firstHalf(String(each.text)) })
     if (fault === 'late') held.push(each)
     throw new StoreError('unavailable', `injected: ${fault}`)
   }

@@ -137,7 +137,7 @@ test('P7: one event that the store refuses is found, kept as refused_by_store, a
   topic.append(0, JSON.stringify({ ...event(topic, poison, '2026-03-01'), metric: 'ai_tokens' }))
   topic.append(0, JSON.stringify(event(topic, 'after', '2026-03-02')))
   const insert: Lane['insert'] = async (each) => {
-    if (each.table === 'usage_events_inbox_v1' && each.text.includes(`\t${poison}\t`)) throw new StoreError('refused', 'injected', { code: 117 })
+    if (each.table === 'usage_events_inbox_v1' && String(each.text).includes(`\t${poison}\t`)) throw new StoreError('refused', 'injected', { code: 117 })
     return clickhouse.ingest.insert(each)
   }
   const lane = { ...clickhouse.ingest, insert }
