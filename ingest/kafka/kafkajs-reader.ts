@@ -25,8 +25,8 @@ const LIMITS: ReadingLimits = {
   fetchBytesMin: 256 * 1024,
   fetchWaitMsMax: 100,
   fetchBytesMax: 32 * 1024 * 1024,
-  partitionBytesMax: 8 * 1024 * 1024,
-  partitionsAtOnce: 2,
+  partitionBytesMax: 4 * 1024 * 1024,
+  partitionsAtOnce: 4,
 }
 
 /** A member that hangs must not hold up the stop: the group gives it up after its session. */
