@@ -74,6 +74,18 @@ describe.skipIf(!HAS_KAFKA)('P8: both switches on: two ingest and two api proces
     expect((await one.audit()).body.differences).toEqual([])
     expect((await one.admin('POST', '/admin/v1/logs/audits')).body.differences).toEqual([])
 
+    // The same by hand.
+    const address = { METERLINE_URL: apis[0]?.url ?? '', METERLINE_ACCESS_TOKEN: environment['ADMIN_TOKEN'] ?? '' }
+    const verb = async (...args: string[]) => (await runMeterline(args, address)).stdout
+    expect(await verb('audit', '--log')).toMatch(/0 differences between log and raw \(\d+ records read: 132 counted, 36 duplicates, 0 refused/)
+    expect(await verb('log', 'list')).toMatch(/\/processes\/1\/3 /)
+    expect(await verb('replay', '--from', '0')).toMatch(/\/processes\/1\/0 is read again from offset 0; nothing counts twice/)
+    expect(await verb('rejected', 'list')).toContain('No event was refused.')
+    expect((await runMeterline(['rejected', 'resend', 'nowhere/1'], address)).code).toBe(1)
+    expect((await runMeterline(['log', 'repartition'], address)).stderr).toContain('has 4 partitions, as pinned')
+    await settled()
+    expect(await total(other)).toBe('132')
+
     // The fold over the topic, by a reader of its own.
     const identities = new Set<string>()
     const consumer = new Kafka({ brokers: [kafka.brokers], logLevel: logLevel.NOTHING }).consumer({ groupId: 'reader' })

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { partitionOfProject } from '../../../ingest/kafka/project-partition.ts'
 import { HAS_KAFKA, kafkaForTests, type TestKafka } from '../../support/kafka/broker.ts'
 import { type KafkaService, makeEvent, startKafkaService, totalOf } from '../../support/kafka/kafka-service.ts'
 import { HAS_KCAT, produceWithKcat } from '../../support/kafka/kcat.ts'
@@ -24,6 +25,23 @@ describe.skipIf(!HAS_KAFKA)('a topic, read from a real broker', () => {
     expect(answer.body).toEqual({ accepted: '3', rejected: [expect.objectContaining({ index: '3', event_id: 'c', reason: 'invalid_value' })] })
     await service.untilSettled()
     expect(await totalOf(service, 'http')).toBe('2')
+  })
+
+  test('P1: an event over HTTP becomes a record of its project, with the time it was received and not its own', async () => {
+    const sentMs = Date.now()
+    await service.client.send([
+      makeEvent('shape', 'old'),
+      { ...makeEvent('shape', 'bad'), value: 'x' },
+      { ...makeEvent('shape', 'nobody'), project_id: 'no such id!' },
+    ])
+    const records = await readAll(service)
+    const of = (id: string) => records.find(({ value }) => value.includes(`"${id}"`))
+    expect(of('old')).toMatchObject({ key: 'shape', partition: partitionOfProject('shape', 4), headers: { ingest_key: expect.stringMatching(/.+/) } })
+    expect(JSON.parse(of('old')?.value ?? '')).toEqual(makeEvent('shape', 'old'))
+    expect(Number(of('old')?.timestamp)).toBeGreaterThanOrEqual(sentMs)
+    expect(Number(of('old')?.headers['received_ms'])).toBeGreaterThanOrEqual(sentMs)
+    expect(of('bad')).toMatchObject({ key: 'shape', headers: { refused: 'invalid_value' } })
+    expect(of('nobody')).toMatchObject({ partition: 0, headers: { refused: 'invalid_event' } })
   })
 
   test('P7: what was refused over HTTP is kept, and its own ingest key sees it', async () => {
@@ -138,3 +156,25 @@ describe.skipIf(!HAS_KAFKA)('a topic, read from a real broker', () => {
     expect(await service.metric('meterline_events_counted_total')).toBeLessThanOrEqual(counted + 1)
   })
 })
+
+/** Every record of the topic, by a consumer of its own. */
+async function readAll({ kafka, topic }: KafkaService) {
+  const admin = kafka.admin()
+  await admin.connect()
+  const ends = await admin.fetchTopicOffsets(topic)
+  await admin.disconnect()
+  const total = ends.reduce((sum, { high }) => sum + Number(high), 0)
+  const records: { partition: number; key: string; value: string; timestamp: string; headers: Record<string, string> }[] = []
+  const consumer = kafka.consumer({ groupId: `reader-${Date.now()}` })
+  await consumer.connect()
+  await consumer.subscribe({ topic, fromBeginning: true })
+  await consumer.run({
+    eachMessage: async ({ partition, message: { key, value, timestamp, headers } }) => {
+      const texts = Object.fromEntries(Object.entries(headers ?? {}).map(([name, bytes]) => [name, String(bytes)]))
+      records.push({ partition, key: String(key), value: String(value), timestamp, headers: texts })
+    },
+  })
+  await untilSo(async () => records.length >= total)
+  await consumer.disconnect()
+  return records
+}

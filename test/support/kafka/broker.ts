@@ -35,7 +35,7 @@ export const HAS_KAFKA =
   process.env['REQUIRE_KAFKA'] === '1' || (process.env['KAFKA_BROKERS'] ?? '') !== '' || works('docker', ['info']) || works('mvn', ['-version'])
 
 /** Starts a broker of one node from its jars: its own directory, its own free ports, loopback only. */
-export async function startKafka(): Promise<TestKafka> {
+async function startKafka(): Promise<TestKafka> {
   const libs = await fetchJars()
   const directory = makeTemporaryDirectory()
   const [port, controllerPort] = [await freePort(), await freePort()]
