@@ -20,6 +20,12 @@ const CALLS: [method: string, path: string, body?: object][] = [
   ['PUT', '/admin/v1/projects/x', { partner_id: 'x', name: 'x' }],
   ['GET', '/admin/v1/rejected-events'],
   ['POST', '/admin/v1/audits', {}],
+  ['GET', '/admin/v1/logs'],
+  ['POST', '/admin/v1/logs/all/reset'],
+  ['POST', '/admin/v1/logs/repartition'],
+  ['POST', '/admin/v1/logs/audits'],
+  ['POST', '/admin/v1/replays', { from: 0 }],
+  ['POST', '/admin/v1/rejected-events/resend', { ids: ['http/0'] }],
 ]
 
 describe('who is not the operator', () => {
@@ -67,6 +73,10 @@ describe('partners and keys', () => {
       ['/admin/v1/audits', { month: '2026-01' }, 'month'],
       ['/admin/v1/audits', { from: '2026-02-30' }, 'from'],
       ['/admin/v1/audits', { from: '2026-02-02', to: '2026-02-01' }, 'from'],
+      ['/admin/v1/replays', { log: 'all' }, 'from'],
+      ['/admin/v1/replays', { from: -1 }, 'from'],
+      ['/admin/v1/rejected-events/resend', { ids: [] }, 'ids'],
+      ['/admin/v1/rejected-events/resend', { id: 'http/0' }, 'id'],
     ] as const) {
       const answer = await tested.client.admin('POST', path, body)
       expect([answer.status, answer.body.code, answer.body.message]).toEqual([400, 'INVALID_REQUEST', expect.stringContaining(named)])
@@ -93,6 +103,31 @@ describe('rejected events', () => {
     for (const query of ['?limit=0', '?limit=1001', '?limit=', '?limit=all', '?limits=1'])
       expect((await tested.client.admin('GET', `/admin/v1/rejected-events${query}`)).status).toBe(400)
   })
+})
+
+test('without Kafka there is no log to read again, and every verb about one says what would make it so', async () => {
+  for (const [method, path, body] of [
+    ['GET', '/admin/v1/logs'],
+    ['POST', '/admin/v1/logs/all/reset'],
+    ['POST', '/admin/v1/logs/repartition'],
+    ['POST', '/admin/v1/logs/audits'],
+    ['POST', '/admin/v1/replays', { from: '2026-01-01T00:00:00Z' }],
+  ] as const) {
+    const answer = await tested.client.admin(method, path, body)
+    expect([answer.status, answer.body.code, answer.body.message]).toEqual([409, 'NO_KAFKA', expect.stringContaining('KAFKA_BROKERS')])
+  }
+})
+
+test('P7: a refused event is sent through again over HTTP as well: refused again it is kept again, and both are seen', async () => {
+  await tested.client.send([{ event_id: 'r', project_id: 'resent', metric: 'ai_tokens', value: '-1', timestamp: '2026-01-01T00:00:00Z' }])
+  const listed = async () =>
+    (await tested.client.admin('GET', '/admin/v1/rejected-events')).body.rejected_events.filter(({ event_id }: { event_id: string }) => event_id === 'r')
+  const [first] = await listed()
+  const { body } = await tested.client.admin('POST', '/admin/v1/rejected-events/resend', { ids: [first.id, first.id] })
+  expect(body.events).toEqual([{ id: first.id, outcome: 'rejected', reason: 'invalid_value' }])
+  const both = await listed()
+  expect(both).toHaveLength(2)
+  expect(both.find(({ id }: { id: string }) => id === first.id).resent_at).not.toBeNull()
 })
 
 describe('an audit', () => {

@@ -93,6 +93,7 @@ describe('what everyone may ask', () => {
     )
     expect(described.sort()).toEqual([
       'DELETE /partnership/v1/{partnerId}/{projectId}',
+      'GET /admin/v1/logs',
       'GET /admin/v1/partners',
       'GET /admin/v1/rejected-events',
       'GET /healthz',
@@ -102,7 +103,12 @@ describe('what everyone may ask', () => {
       'GET /v1/rejected-events',
       'POST /admin/v1/audits',
       'POST /admin/v1/ingest-keys',
+      'POST /admin/v1/logs/audits',
+      'POST /admin/v1/logs/repartition',
+      'POST /admin/v1/logs/{log}/reset',
       'POST /admin/v1/partners',
+      'POST /admin/v1/rejected-events/resend',
+      'POST /admin/v1/replays',
       'POST /partnership/v1/{partnerId}/sync-embedded-project',
       'POST /v1/events',
       'PUT /admin/v1/projects/{projectId}',
