@@ -5,7 +5,7 @@ import { FilterBudget } from './identity-filter.ts'
 import type { Logger } from './logger.ts'
 import { LogLost } from './owned-log.ts'
 import type { Verdict } from './tell-duplicates.ts'
-import { findLivingOwner } from './watermark.ts'
+import { findLivingOwner, findLivingReader } from './watermark.ts'
 
 /** The log of a Meterline without Kafka: what it acknowledges is in raw. It is one per store and has one owner. */
 export const HTTP_LOG = 'http'
@@ -78,13 +78,12 @@ export async function openHttpLog(options: HttpLogOptions): Promise<HttpLog> {
 }
 
 /** An embedded engine has one process per directory already; on a server the heartbeat keeps a second one away. */
-async function requireNoLivingOwner(clickhouse: ClickHouse, limits: HttpLogLimits): Promise<void> {
-  if (clickhouse.engine === 'embedded') return
-  const host = await findLivingOwner(clickhouse.control, HTTP_LOG, limits.ownerSilenceMsMax)
+async function requireNoLivingOwner({ engine, control }: ClickHouse, { ownerSilenceMsMax }: HttpLogLimits): Promise<void> {
+  if (engine === 'embedded') return
+  const host = (await findLivingOwner(control, HTTP_LOG, ownerSilenceMsMax)) ?? (await findLivingReader(control, ownerSilenceMsMax))
   if (host === undefined) return
-  const waitS = limits.ownerSilenceMsMax / 1000
   throw new Error(
-    `The http log of this ClickHouse database is owned by ${host}, which is alive. Stop that process first (after a crash, wait ${waitS} s), or give this one a database of its own.`,
+    `This ClickHouse database is written to by ${host}, which is alive. Stop that process first (after a crash, wait ${ownerSilenceMsMax / 1000} s), or give this one a database of its own.`,
   )
 }
 

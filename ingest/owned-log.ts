@@ -1,5 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClickHouse, Lane } from '../sql/clickhouse.ts'
-import { isNewestOwner, type Ownership, takeLog } from '../sql/fence.ts'
+import { newestOwnerOf, newOwnerName, type Ownership, takeLog } from '../sql/fence.ts'
 import { type FilterBudget, IdentityFilter } from './identity-filter.ts'
 import { type LastRange, type LogRange, readLastRange } from './last-range.ts'
 import { type PositionRule, writeBatch } from './log-writer.ts'
@@ -30,6 +31,8 @@ export class OwnedLog {
   readonly #rejectedByReason = new Map<string, number>()
   readonly #options: OwnedLogOptions
   #ownership: Ownership | undefined
+  /** The names under which this process took the log since it last held it for certain. */
+  #ownTakes = new Set<string>()
   #filter: IdentityFilter
   /** Takes the filter's place when it knows all of raw: in one layer again, with fewer false maybes. */
   #successor: IdentityFilter | undefined
@@ -76,11 +79,17 @@ export class OwnedLog {
    */
   async take(): Promise<LastRange | undefined> {
     const { clickhouse, lane, name } = this.#options
-    if (this.#ownership !== undefined && !(await isNewestOwner(clickhouse, this.#ownership))) {
+    const newest = this.#ownTakes.size === 0 ? undefined : await newestOwnerOf(clickhouse, name)
+    if (newest !== undefined && !this.#ownTakes.has(newest)) {
       this.#ownership = undefined
+      this.#ownTakes.clear()
       throw new LogLost(name)
     }
-    const taken = await takeLog(clickhouse, name)
+    // Noted before it is sent: a take whose answer was lost is not somebody else's.
+    const owner = newOwnerName()
+    this.#ownTakes.add(owner)
+    const taken = await takeLog(clickhouse, name, { owner })
+    this.#forgetOtherTakes(owner)
     if (taken.status === 'outranked') throw new LogLost(name)
     if (!this.#mayKeepFilter(taken.ownership)) await this.#startFilter()
     if (this.#ownership !== undefined) this.#counts.retakes += 1
@@ -128,6 +137,10 @@ export class OwnedLog {
     this.#dropFilters()
   }
 
+  #forgetOtherTakes(owner: string): void {
+    this.#ownTakes = new Set([owner])
+  }
+
   /**
    * The filter is kept over a take only if it was complete under exactly the newest ownership below the new one, judged
    * after the kill: then nobody else has stored anything it does not know.
@@ -141,7 +154,7 @@ export class OwnedLog {
     const { clickhouse, scope, filterBudget } = this.#options
     this.#dropFilters()
     this.#filter = new IdentityFilter({ identitiesExpected: (await countStored(clickhouse.reads, scope)) * FILTER_HEADROOM, budget: filterBudget })
-    this.#fill(this.#filter, () => {})
+    void this.#fill(this.#filter, () => {})
   }
 
   /**
@@ -153,25 +166,27 @@ export class OwnedLog {
     const successor = new IdentityFilter({ identitiesExpected: this.#filter.identities * FILTER_HEADROOM, budget: this.#options.filterBudget })
     if (successor.full) return
     this.#successor = successor
-    this.#fill(successor, () => {
+    void this.#fill(successor, () => {
       this.#filter.release()
       this.#filter = successor
       this.#successor = undefined
     })
   }
 
-  #fill(filter: IdentityFilter, done: () => void): void {
+  /** Until it is filled: a store that is busy now is not for ever. */
+  async #fill(filter: IdentityFilter, done: () => void): Promise<void> {
     const { clickhouse, scope, log } = this.#options
     const { signal } = this.#filling
-    fillFilter(clickhouse.reads, scope, filter, signal).then(
-      () => {
+    while (!signal.aborted && !filter.complete) {
+      try {
+        await fillFilter(clickhouse.reads, scope, filter, signal)
         if (!signal.aborted) done()
-      },
-      (error: unknown) => {
-        if (!signal.aborted)
-          log.error({ err: error, log: this.name }, 'the filter of identities could not be filled; every event is looked up, which is exact but slow')
-      },
-    )
+      } catch (error) {
+        if (signal.aborted) return
+        log.warn({ err: error, log: this.name }, 'the filter of identities could not be filled yet; every event is looked up, which is exact but slow')
+        await sleep(FILL_AGAIN_AFTER_MS, undefined, { signal, ref: false }).catch(() => {})
+      }
+    }
   }
 
   #dropFilters(): void {
@@ -208,3 +223,4 @@ export const REFUSED_BY_STORE: Verdict = {
 
 const FILTER_HEADROOM = 1.1
 const LAYERS_MAX = 4
+const FILL_AGAIN_AFTER_MS = 10_000

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { Lane } from '../sql/clickhouse.ts'
+import { StoreError } from '../sql/errors.ts'
 import { defineQuery, QUERY_TEXT_BYTES_MAX } from '../sql/query.ts'
 import { row } from '../sql/tab-separated.ts'
 import { hashIdentity, type IdentityFilter } from './identity-filter.ts'
@@ -74,6 +75,8 @@ export async function fillFilter(lane: Lane, scope: IdentityScope, filter: Ident
     for (const line of lines) {
       if (line === '') continue
       const tab = line.indexOf('\t')
+      // A server that fails in the middle of an answer ends it with a text of its own.
+      if (tab === -1) throw new StoreError('unavailable', 'The list of stored identities was cut off.')
       filter.add(hashIdentity(line.slice(0, tab), unescapeField(line.slice(tab + 1))))
     }
   }

@@ -32,6 +32,20 @@ export async function findLivingOwner(lane: Lane, log: string, silenceMsMax: num
   return beat.host
 }
 
+/** A process that counts a topic into this store, by the heartbeats of its logs; undefined when there is none. */
+export async function findLivingReader(lane: Lane, silenceMsMax: number): Promise<string | undefined> {
+  const [beat] = await lane.query(livingReader, { silenceMsMax })
+  return beat?.host
+}
+
+const livingReader = defineQuery({
+  name: 'living_reader',
+  sql: `SELECT newest.host AS host FROM (SELECT log, max(newest) AS newest FROM log_watermarks_v1 WHERE log != 'http' GROUP BY log)
+        WHERE newest.released = 0 AND toUnixTimestamp64Milli(now64(3)) - toUnixTimestamp64Milli(newest.written_at) <= {silenceMsMax: Int64} LIMIT 1`,
+  params: z.object({ silenceMsMax: z.number() }),
+  row: z.object({ host: z.string() }),
+})
+
 const lastHeartbeat = defineQuery({
   name: 'last_heartbeat',
   sql: `SELECT newest.host AS host, newest.released AS released, toUnixTimestamp64Milli(now64(3)) - toUnixTimestamp64Milli(newest.written_at) AS silence_ms

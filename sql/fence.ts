@@ -23,10 +23,11 @@ export type TakeOutcome = { status: 'taken'; ownership: Ownership } | { status: 
  *    fence when it does. Only now is it safe to look at what is stored: nobody else's writes can land any more.
  * A crash after 1 leaves a take without a batch: harmless, the next take is greater.
  */
-export async function takeLog(clickhouse: ClickHouse, log: string): Promise<TakeOutcome> {
+export async function takeLog(clickhouse: ClickHouse, log: string, { owner = newOwnerName(), forGood = false }: TakeOptions = {}): Promise<TakeOutcome> {
   requireLogName(log)
   const before = await newestTake(clickhouse.control, log)
-  const mine = { epoch: (before?.epoch ?? 0) + 1, owner: randomBytes(8).toString('hex') }
+  if (!forGood && before !== undefined && before.epoch >= RETIRED_EPOCH) return { status: 'outranked', ...before }
+  const mine = { epoch: Math.max((before?.epoch ?? 0) + 1, forGood ? RETIRED_EPOCH : 0), owner }
   await clickhouse.control.insert({ table: 'log_owners_v1', columns: ['log', 'epoch', 'owner'], text: `${log}\t${mine.epoch}\t${mine.owner}\n` })
   const newest = await newestTake(clickhouse.control, log)
   if (newest?.epoch !== mine.epoch || newest.owner !== mine.owner) {
@@ -38,11 +39,24 @@ export async function takeLog(clickhouse: ClickHouse, log: string): Promise<Take
   return { status: 'taken', ownership: { log, ...mine, previous } }
 }
 
-/** Whether this is still the newest owner. Only a hint: the fence decides, at the moment a write arrives. */
-export async function isNewestOwner(clickhouse: ClickHouse, ownership: Ownership): Promise<boolean> {
-  const newest = await newestTake(clickhouse.control, ownership.log)
-  return newest?.epoch === ownership.epoch && newest.owner === ownership.owner
+export interface TakeOptions {
+  /** New for every take. A caller that must know its own takes again, also those that failed half-way, gives the name. */
+  readonly owner?: string
+  /** The log is retired: nobody takes it any more but to retire it again. */
+  readonly forGood?: boolean
 }
+
+export function newOwnerName(): string {
+  return randomBytes(8).toString('hex')
+}
+
+/** The name of the newest owner, undefined before the first take. Only a hint: the fence decides, when a write arrives. */
+export async function newestOwnerOf(clickhouse: ClickHouse, log: string): Promise<string | undefined> {
+  return (await newestTake(clickhouse.control, log))?.owner
+}
+
+/** From here on a log is retired. No log is taken so often by its owners. */
+const RETIRED_EPOCH = 2 ** 40
 
 /**
  * The mark that every insert of a log carries, so that a later owner can find it. Inserts only: on the embedded engine a

@@ -1,13 +1,12 @@
 import type { FetchedBatch } from './topic.ts'
 
-/** Parts of at most `eventsMax` events, from `next` on: what is before has been processed. */
-export function partsOf({ records, through }: FetchedBatch, next: number, eventsMax: number): Part[] {
+/** Parts of at most so many events and bytes, from `next` on: what is before has been processed. One event is a part at least. */
+export function partsOf({ records, through }: FetchedBatch, next: number, { batchEventsMax, batchBytesMax }: PartLimits): Part[] {
   const due = records.length > 0 && Number(records[0]?.offset) < next ? records.filter(({ offset }) => Number(offset) >= next) : records
   const parts: Part[] = []
-  for (let from = 0; from < due.length; from += eventsMax) {
-    const part = due.slice(from, from + eventsMax)
-    const last = from + eventsMax >= due.length
-    parts.push({ records: part, through: last ? through : Number(part.at(-1)?.offset) })
+  for (let from = 0, to = 0; from < due.length; from = to) {
+    for (let bytes = 0; to < due.length && to - from < batchEventsMax && (to === from || bytes < batchBytesMax); to += 1) bytes += due[to]?.value?.length ?? 0
+    parts.push({ records: due.slice(from, to), through: to === due.length ? through : Number(due[to - 1]?.offset) })
   }
   return parts.length === 0 && through >= next ? [{ records: [], through }] : parts
 }
@@ -16,4 +15,9 @@ export function partsOf({ records, through }: FetchedBatch, next: number, events
 export interface Part {
   readonly records: FetchedBatch['records']
   readonly through: number
+}
+
+export interface PartLimits {
+  readonly batchEventsMax: number
+  readonly batchBytesMax: number
 }

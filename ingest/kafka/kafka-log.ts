@@ -77,7 +77,7 @@ export function openKafkaLog(options: KafkaLogOptions): KafkaLog {
     stop: async () => {
       stopping.abort()
       await connected
-      await ingest?.stop()
+      await ingest?.stop().catch((error: unknown) => log.warn({ err: error }, 'the group could not be left'))
       await produced?.stop()
       await topic?.close()
     },

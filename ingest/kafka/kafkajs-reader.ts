@@ -31,6 +31,7 @@ const LIMITS: ReadingLimits = {
 
 /** A member that hangs must not hold up the stop: the group gives it up after its session. */
 const STOP_MS_MAX = 15_000
+const SOUND_AFTER_MS = 5_000
 const REOPEN_MS_MIN = 500
 const REOPEN_MS_MAX = 10_000
 
@@ -77,6 +78,7 @@ export async function openReader({
   let reopen: NodeJS.Timeout | undefined
   let reopenAfterMs = REOPEN_MS_MIN
   let heardMs = Date.now()
+  let joinedMs = Date.now()
   let assigned: readonly number[] = []
   let withdrawn = false
 
@@ -84,6 +86,12 @@ export async function openReader({
     assigned = partitions
     withdrawn = false
     reading.onAssigned(partitions)
+  }
+
+  /** What was joined can be read as well. A batch that cannot be, such as of an unknown codec, fails right after the join. */
+  const sound = () => {
+    reopenAfterMs = REOPEN_MS_MIN
+    reading.onTrouble(undefined)
   }
 
   const failed = (error: Error) => {
@@ -103,12 +111,12 @@ export async function openReader({
       if (stopped || member !== current) return
       heardMs = Date.now()
       if (withdrawn) assign(assigned)
+      if (heardMs - joinedMs > SOUND_AFTER_MS) sound()
     })
     member.on(member.events.GROUP_JOIN, ({ payload }) => {
       if (stopped || member !== current) return
       heardMs = Date.now()
-      reopenAfterMs = REOPEN_MS_MIN
-      reading.onTrouble(undefined)
+      joinedMs = heardMs
       assign(payload.memberAssignment[topic] ?? [])
     })
     member.on(member.events.CRASH, ({ payload }) => {
@@ -127,7 +135,10 @@ export async function openReader({
         autoCommit: false,
         eachBatchAutoResolve: false,
         partitionsConsumedConcurrently: partitionsAtOnce,
-        eachBatch: (payload) => handle(payload, reading, heartbeatEveryMs),
+        eachBatch: (payload) => {
+          sound()
+          return handle(payload, reading, heartbeatEveryMs)
+        },
       })
       // Stopped while it was on its way: nobody else would end it.
       if (stopped) await member.disconnect()
@@ -150,7 +161,8 @@ export async function openReader({
     failed(new Error(`The group has not answered for ${Date.now() - heardMs} ms.`))
   }, heartbeatEveryMs)
 
-  await open()
+  // Not waited for: the first join may take long, and what it brings must find the reader there.
+  void open()
   return {
     seek: (partition, offset) => whileAMember(() => current?.seek({ topic, partition, offset: String(offset) })),
     pause: (partition) => whileAMember(() => current?.pause([{ topic, partitions: [partition] }])),
@@ -246,9 +258,10 @@ export async function readOnce({ consumer, topic, extents, onBatch }: ReadOnceOp
           autoCommit: false,
           eachBatch: async ({ batch, heartbeat }) => {
             const fetched = fetchedOf(batch)
+            const beating = setInterval(() => void heartbeat().catch(() => {}), LIMITS.heartbeatEveryMs)
             if (open.has(fetched.partition)) await onBatch(fetched).catch(reject)
+            clearInterval(beating)
             passed(fetched.partition, fetched.through)
-            await heartbeat()
           },
         })
       }

@@ -105,7 +105,7 @@ async function warnOfSettings(admin: Admin, { topic, log }: TopicOptions): Promi
 
 async function topicOf(kafka: kafkajs.Kafka, options: TopicOptions, clusterId: string): Promise<Topic> {
   const { topic, group, log, limits } = options
-  const admin = kafka.admin()
+  let admin = kafka.admin()
   await admin.connect()
   let producer: Promise<Producer> | undefined
   const consumer = (groupId: string): Consumer => kafka.consumer({ groupId, ...openReader.configOf(limits) })
@@ -113,7 +113,20 @@ async function topicOf(kafka: kafkajs.Kafka, options: TopicOptions, clusterId: s
     producer ??= connectProducer(kafka)
     return producer
   }
-  const extents = () => available(async () => extentsOf(await admin.fetchTopicOffsets(topic)))
+  /** Offsets are asked for the partitions that the library remembers; how many there are is asked anew each time. */
+  const extents = () =>
+    available(async () => {
+      const [described] = (await admin.fetchTopicMetadata({ topics: [topic] })).topics
+      let offsets = await admin.fetchTopicOffsets(topic)
+      if (described?.partitions.length !== offsets.length) {
+        const forgetful = admin
+        admin = kafka.admin()
+        await admin.connect()
+        await forgetful.disconnect().catch(() => {})
+        offsets = await admin.fetchTopicOffsets(topic)
+      }
+      return extentsOf(offsets)
+    })
   return {
     name: `${clusterId}/${topic}`,
     extents,
@@ -154,14 +167,43 @@ async function connectProducer(kafka: kafkajs.Kafka): Promise<Producer> {
   return producer
 }
 
-/** One request; the records of a partition stand in it in their order, so their offsets follow the first. */
+/**
+ * In requests that a broker takes with its default max.message.bytes (1 MiB for what one request brings a partition): a
+ * larger one would be refused for ever.
+ */
 async function send(producer: Producer, topic: string, records: readonly NewRecord[]): Promise<number[]> {
+  const offsets: number[] = []
+  for (let from = 0, to = 0; from < records.length; from = to) {
+    const bytes = new Map<number, number>()
+    for (; to < records.length; to += 1) {
+      const record = records[to]
+      if (record === undefined) break
+      const sum = (bytes.get(record.partition) ?? 0) + bytesOf(record)
+      if (to > from && sum > REQUEST_PARTITION_BYTES_MAX) break
+      bytes.set(record.partition, sum)
+    }
+    offsets.push(...(await sendAtOnce(producer, topic, records.slice(from, to))))
+  }
+  return offsets
+}
+
+const REQUEST_PARTITION_BYTES_MAX = 800 * 1024
+const RECORD_OVERHEAD_BYTES = 64
+
+function bytesOf({ key, value, headers }: NewRecord): number {
+  const inHeaders = Object.entries(headers).reduce((sum, [name, text]) => sum + name.length + Buffer.byteLength(text), 0)
+  return RECORD_OVERHEAD_BYTES + Buffer.byteLength(key) + Buffer.byteLength(value) + inHeaders
+}
+
+/** One request; the records of a partition stand in it in their order, so their offsets follow the first. */
+async function sendAtOnce(producer: Producer, topic: string, records: readonly NewRecord[]): Promise<number[]> {
   const messages = records.map(({ partition, key, value, headers }) => ({ partition, key, value, headers: { ...headers } }))
   const sent = await producer.send({ topic, acks: -1, messages })
   const next = new Map(sent.map(({ partition, baseOffset }) => [partition, Number(baseOffset)]))
   return records.map(({ partition }) => {
     const offset = next.get(partition)
-    if (offset === undefined || !Number.isSafeInteger(offset)) throw new Error(`The broker did not say where the records of partition ${partition} are.`)
+    if (offset === undefined || !Number.isSafeInteger(offset) || offset < 0)
+      throw new Error(`The broker did not say where the records of partition ${partition} are.`)
     next.set(partition, offset + 1)
     return offset
   })

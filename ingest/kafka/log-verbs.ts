@@ -128,7 +128,7 @@ const TAKES_MAX = 5
 
 async function takeForGood(clickhouse: ClickHouse, log: string): Promise<Ownership> {
   for (let takes = 0; takes < TAKES_MAX; takes += 1) {
-    const taken = await takeLog(clickhouse, log)
+    const taken = await takeLog(clickhouse, log, { forGood: true })
     if (taken.status === 'taken') return taken.ownership
   }
   throw new Error(`The log ${log} was taken by others ${TAKES_MAX} times in a row. Try again.`)

@@ -93,9 +93,9 @@ export class PartitionLog {
     return true
   }
 
-  /** Whether the log still holds what must be read next. Throws Incident. */
-  requireWithin(extent: PartitionExtent): void {
-    this.#requireWithin(extent, this.#next)
+  /** Whether the log still holds what had to be read next before its extent was asked for. Throws Incident. */
+  requireWithin(extent: PartitionExtent, nextBefore: number): void {
+    this.#requireWithin(extent, Math.min(nextBefore, this.#next))
   }
 
   /** Settles or writes what was read from `next` through `through`. Throws StoreError, KafkaUnavailable, Incident. */

@@ -1,11 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Lane } from '../../sql/clickhouse.ts'
 import type { Logger } from '../logger.ts'
 import { LogLost } from '../owned-log.ts'
-import { findLivingOwner } from '../watermark.ts'
+import type { LogRecord } from '../tell-duplicates.ts'
 import { readRecord } from './event-record.ts'
 import { type Part, partsOf } from './fetched-parts.ts'
 import { Incident } from './incident.ts'
+import { pause, untilOwnerIsSilent } from './owner-silence.ts'
 import type { PartitionLog } from './partition-log.ts'
 import type { Copies } from './passed-on.ts'
 import type { FetchedBatch, PartitionExtent, Reader, Turn } from './topic.ts'
@@ -21,6 +21,7 @@ export interface PartitionReaderOptions {
 export interface PartitionReaderLimits {
   /** A fetched batch is decoded and written in parts of this many events. */
   readonly batchEventsMax: number
+  readonly batchBytesMax: number
   readonly retryAfterMsMin: number
   readonly retryAfterMsMax: number
   /** A partition that another took, though the group assigns it here, is taken back when that one is silent this long. */
@@ -44,8 +45,9 @@ export class PartitionReader {
   readonly #options: PartitionReaderOptions
   #assignment = new AbortController()
   #last: Promise<unknown> = Promise.resolve()
-  /** Where the last seek went: what is delivered then follows it, though there may be a gap. */
-  #soughtTo: number | undefined
+  /** Where a batch that began elsewhere was sent back to: what is delivered then follows, though there may be a gap. */
+  #sentBackTo: number | undefined
+  #seeks = 0
   /** A time that was noted before the end of the log was asked for: complete up to it once all below `end` is settled, by whomever. */
   #asked: { asOfMs: number; end: number; copies?: Copies } | undefined
   #end = 0
@@ -89,15 +91,19 @@ export class PartitionReader {
   }
 
   onBatch(batch: FetchedBatch, turn: Turn): Promise<void> {
-    return this.#inTurn(() => this.#onBatch(batch, turn))
+    const seeks = this.#seeks
+    // Fetched before a take or a replay that it waited for, it is of another place.
+    return this.#inTurn(async () => {
+      if (seeks === this.#seeks) await this.#onBatch(batch, turn)
+    })
   }
 
   /** The heartbeat between two batches: how far the log is complete, and whether it still holds what comes next. */
-  async beat(extent: PartitionExtent | undefined, askedMs: number): Promise<void> {
+  async beat(extent: PartitionExtent | undefined, { askedMs, next }: { askedMs: number; next: number }): Promise<void> {
     await this.#guarded(async () => {
       if (extent !== undefined) {
-        this.#end = extent.end
-        this.partitionLog.requireWithin(extent)
+        this.#end = Math.max(this.#end, extent.end)
+        this.partitionLog.requireWithin(extent, next)
         this.#asked ??= { asOfMs: askedMs, end: extent.end }
       }
       await this.#publishAsked()
@@ -127,7 +133,7 @@ export class PartitionReader {
     try {
       this.#end = Math.max(this.#end, batch.end)
       if (this.#follows(batch)) await this.#process(batch, turn)
-      else this.#seek()
+      else this.#sendBack()
     } catch (error) {
       this.#fail(error)
     } finally {
@@ -143,12 +149,12 @@ export class PartitionReader {
    */
   #follows({ fetchedOffset }: FetchedBatch): boolean {
     const { next } = this.partitionLog
-    return fetchedOffset === next || (fetchedOffset > next && this.#soughtTo === next)
+    return fetchedOffset === next || (fetchedOffset > next && this.#sentBackTo === next)
   }
 
   async #process(batch: FetchedBatch, turn: Turn): Promise<void> {
-    this.#soughtTo = undefined
-    const parts = partsOf(batch, this.partitionLog.next, this.#options.limits.batchEventsMax)
+    this.#sentBackTo = undefined
+    const parts = partsOf(batch, this.partitionLog.next, this.#options.limits)
     const name = this.partitionLog.owned.name
     const read = ({ records }: Part) => records.map((record) => readRecord(record, name))
     let [part] = parts
@@ -157,8 +163,12 @@ export class PartitionReader {
       const written = this.partitionLog.process(records, part.through)
       const nextPart = parts[index + 1]
       // The next part is decoded while this one is written, and told apart only when it is acknowledged.
-      const nextRecords = nextPart === undefined ? [] : read(nextPart)
-      await written
+      let nextRecords: LogRecord[] = []
+      try {
+        if (nextPart !== undefined) nextRecords = read(nextPart)
+      } finally {
+        await written
+      }
       turn.resolve(part.through)
       await this.#publishAsked()
       if (nextPart !== undefined && !(await goesOn(turn))) return
@@ -192,8 +202,14 @@ export class PartitionReader {
     this.#publishedMs = Date.now()
   }
 
+  #sendBack(): void {
+    this.#seek()
+    this.#sentBackTo = this.partitionLog.next
+  }
+
   #seek(): void {
-    this.#soughtTo = this.partitionLog.next
+    this.#seeks += 1
+    this.#sentBackTo = undefined
     this.#options.reader().seek(this.partitionLog.partition, this.partitionLog.next)
   }
 
@@ -206,9 +222,8 @@ export class PartitionReader {
       log.error({ log: partitionLog.owned.name, incident: error.kind }, error.message)
       return
     }
-    const { signal } = this.#assignment
     log.error({ err: error, log: partitionLog.owned.name }, 'the log is in doubt; taking it anew')
-    void this.#takeUntilRead('a write failed and the log is taken anew', signal)
+    void this.#takeUntilRead('a write failed and the log is taken anew', this.#assignment.signal)
   }
 
   /** For ever, with back-off: until it is read, stopped by an incident, or no longer assigned. */
@@ -241,21 +256,11 @@ export class PartitionReader {
     }
   }
 
-  /** Two that are assigned one partition, as by a renamed group, would else take it from each other for ever. */
-  async #untilOwnerIsSilent(assigned: AbortSignal): Promise<void> {
+  #untilOwnerIsSilent(assigned: AbortSignal): Promise<void> {
     const { control, limits, reader } = this.#options
     const { owned, partition, settledEnd } = this.partitionLog
-    const living = () => findLivingOwner(control, owned.name, limits.ownerSilenceMsMax).catch(() => 'unknown')
-    // A member that the group has given up, and that does not know it yet, is refused its commit.
-    const isMember = () =>
-      reader()
-        .commit(partition, settledEnd)
-        .then(
-          () => true,
-          () => false,
-        )
-    do await pause(limits.retryAfterMsMax, assigned)
-    while (!assigned.aborted && ((await living()) !== undefined || !(await isMember())))
+    const commit = () => reader().commit(partition, settledEnd)
+    return untilOwnerIsSilent({ control, log: owned.name, commit, ...limits, assigned })
   }
 
   /** Work on a log that is being read; false when it is not. An error is dealt with here. */
@@ -289,8 +294,4 @@ async function goesOn(turn: Turn): Promise<boolean> {
   } catch {
     return false
   }
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await sleep(ms, undefined, { signal }).catch(() => {})
 }

@@ -81,9 +81,7 @@ class Producing {
       this.#queue.push({ submission, resolve, reject })
       this.queuedEvents += submission.judged.length
       this.#queuedBytes += submission.bytes
-      this.#running ??= this.#run().finally(() => {
-        this.#running = undefined
-      })
+      this.#running ??= this.#run()
     })
   }
 
@@ -97,6 +95,8 @@ class Producing {
       await this.#refreshIncarnation()
       await this.#produce(this.#takeGroup())
     }
+    // At once: who was just answered may submit again before a promise could say that this has ended.
+    this.#running = undefined
   }
 
   /** Acknowledged are all or none: what was produced all the same is a duplicate of what is sent again. */

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { classifyStoreError } from '../../sql/errors.ts'
+import { classifyStoreError, StoreError } from '../../sql/errors.ts'
 import { takeLog } from '../../sql/fence.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { HTTP_LOG } from '../http-log.ts'
@@ -18,8 +18,13 @@ export async function releaseHttpLog(clickhouse: ClickHouse, { log, ownerSilence
   const [left] = await control.query(unreleasedLog, { log: HTTP_LOG })
   if (left === undefined) return
   const living = engine === 'embedded' ? undefined : await findLivingOwner(control, HTTP_LOG, ownerSilenceMsMax)
+  // Neither would know what the other stores: the same event over both ways would pass as new in each.
+  // Neither would know what the other stores: the same event over both ways would pass as new in each.
   if (living !== undefined)
-    return log.warn({ owner: living }, 'a process without Kafka writes to this store: answers are complete only as far as its http log is')
+    throw new StoreError(
+      'unavailable',
+      `${living} writes to this store without Kafka. Stop it, or give it a database of its own; until then nothing is counted here.`,
+    )
   const taken = await takeLog(clickhouse, HTTP_LOG)
   if (taken.status === 'outranked') return
   try {

@@ -24,6 +24,7 @@ export interface TopicIngestLimits extends PartitionReaderLimits {
 
 const LIMITS: TopicIngestLimits = {
   batchEventsMax: 50_000,
+  batchBytesMax: 32 * 1024 * 1024,
   retryAfterMsMin: 100,
   retryAfterMsMax: 5_000,
   ownerSilenceMsMax: 15_000,
@@ -62,6 +63,7 @@ class AssignedPartitions {
   readonly #options: AssignedOptions
   readonly #filterBudget: FilterBudget
   #incarnation: Incarnation
+  #changingTo: number
   #reader: Reader | undefined
   #readers = new Map<number, PartitionReader>()
   #lanes = new Map<number, Lane>()
@@ -78,6 +80,7 @@ class AssignedPartitions {
   constructor(options: AssignedOptions) {
     this.#options = options
     this.#incarnation = options.incarnation
+    this.#changingTo = options.incarnation.incarnation
     this.#filterBudget = new FilterBudget(options.limits.filterBytesMax)
   }
 
@@ -153,12 +156,25 @@ class AssignedPartitions {
 
   async #open(partition: number): Promise<PartitionReader> {
     const { clickhouse, topic, log, limits } = this.#options
-    const lane = this.#lanes.get(partition) ?? (await untilOpened(() => clickhouse.openLane(), log, limits))
+    const lane = this.#lanes.get(partition) ?? (await this.#untilOpened())
     this.#lanes.set(partition, lane)
     const partitionLog = new PartitionLog({ clickhouse, lane, topic, incarnation: this.#incarnation, partition, filterBudget: this.#filterBudget, log })
     const reader = new PartitionReader({ partitionLog, reader: () => this.#group(), control: clickhouse.control, log, limits })
     this.#readers.set(partition, reader)
     return reader
+  }
+
+  async #untilOpened(): Promise<Lane> {
+    const { clickhouse, log, limits } = this.#options
+    for (;;) {
+      try {
+        return await clickhouse.openLane()
+      } catch (error) {
+        if (this.#stopped) throw error
+        log.warn({ err: error }, 'ClickHouse cannot be reached; trying again')
+        await new Promise((resolve) => setTimeout(resolve, limits.retryAfterMsMax))
+      }
+    }
   }
 
   #group(): Reader {
@@ -178,15 +194,17 @@ class AssignedPartitions {
   async #beatOnce(): Promise<void> {
     const { clickhouse, topic } = this.#options
     const askedMs = Date.now()
+    const before = [...this.#readers].map(([partition, reader]) => ({ partition, reader, next: reader.partitionLog.next }))
     const extents = await topic.extents().catch((): PartitionExtent[] => [])
-    await Promise.all([...this.#readers].map(([partition, reader]) => reader.beat(extents[partition], askedMs)))
+    await Promise.all(before.map(({ partition, reader, next }) => reader.beat(extents[partition], { askedMs, next })))
     const incarnation = await readIncarnation(clickhouse.control, topic.name)
-    if (incarnation !== undefined && incarnation.incarnation !== this.#incarnation.incarnation) this.#changeIncarnation(incarnation)
+    if (incarnation !== undefined && incarnation.incarnation !== this.#changingTo) this.#changeIncarnation(incarnation)
     await this.#replay()
   }
 
   /** An operator has settled an incident: the logs are others now. */
   #changeIncarnation(incarnation: Incarnation): void {
+    this.#changingTo = incarnation.incarnation
     this.#options.log.info({ incarnation }, 'the topic has a new incarnation')
     this.#changing = this.#changing.then(async () => {
       await Promise.all([...this.#readers].map(([partition, reader]) => this.#drop(partition, reader)))
@@ -208,17 +226,6 @@ class AssignedPartitions {
 }
 
 const NOBODY: Reader = { seek: () => {}, pause: () => {}, resume: () => {}, commit: async () => {}, stop: async () => {} }
-
-async function untilOpened(open: () => Promise<Lane>, log: Logger, { retryAfterMsMax }: TopicIngestLimits): Promise<Lane> {
-  for (;;) {
-    try {
-      return await open()
-    } catch (error) {
-      log.warn({ err: error }, 'ClickHouse cannot be reached; trying again')
-      await new Promise((resolve) => setTimeout(resolve, retryAfterMsMax))
-    }
-  }
-}
 
 function statsOf({ partitionLog, batches, state, lagEvents }: PartitionReader): LogStats {
   const { owned, passedOn } = partitionLog

@@ -61,7 +61,7 @@ describe.concurrent('one owner of the http log', () => {
     const first = await start(environment)
     const second = await runMeterline(['start'], environment)
     expect(second.code).toBe(1)
-    expect(second.stderr).toMatch(new RegExp(`The http log of this ClickHouse database is owned by \\S+ \\(process ${first.child.pid}\\), which is alive`))
+    expect(second.stderr).toMatch(new RegExp(`This ClickHouse database is written to by \\S+ \\(process ${first.child.pid}\\), which is alive`))
 
     const client = await clientOf(first)
     expect((await client.send([event('before', 1)])).body).toMatchObject({ accepted: '1' })

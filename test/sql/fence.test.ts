@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { type ClickHouse, openClickHouse } from '../../sql/clickhouse.ts'
-import { isNewestOwner, type Ownership, tagOfLog, takeLog } from '../../sql/fence.ts'
+import { newestOwnerOf, type Ownership, tagOfLog, takeLog } from '../../sql/fence.ts'
 import { migrate } from '../../sql/migrate.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { openServerSession } from '../../sql/server-session.ts'
@@ -70,11 +70,20 @@ for (const engine of ['embedded', 'server'] as const) {
       expect((await take(clickhouse, 'another')).epoch).toBe(1)
     })
 
+    test('a log that is retired is taken by nobody any more, but can be retired again', async () => {
+      const log = 'retired'
+      const old = await take(clickhouse, log)
+      expect((await takeLog(clickhouse, log, { forGood: true })).status).toBe('taken')
+      expect((await takeLog(clientAt(clients, 1), log)).status).toBe('outranked')
+      await expect(send(clickhouse, inboxOf('usage_events_inbox_v1'), [[old, 1]])).rejects.toMatchObject({ fault: 'fenced' })
+      expect((await takeLog(clickhouse, log, { forGood: true })).status).toBe('taken')
+    })
+
     test('P2: of many takes at once one owner is left, and only it can write', async () => {
       const log = 'many'
       const outcomes = await Promise.all(Array.from({ length: TAKES }, (_, index) => takeLog(clientAt(clients, index % CLIENTS), log)))
       const taken = outcomes.flatMap((outcome) => (outcome.status === 'taken' ? [outcome.ownership] : []))
-      const newest = await Promise.all(taken.map((each) => isNewestOwner(clickhouse, each)))
+      const newest = await Promise.all(taken.map(async ({ log, owner }) => (await newestOwnerOf(clickhouse, log)) === owner))
       expect(newest.filter((each) => each)).toHaveLength(1)
 
       const sent = await Promise.allSettled(
