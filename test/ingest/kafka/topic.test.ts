@@ -44,6 +44,13 @@ describe.skipIf(!HAS_KAFKA)('a topic, read from a real broker', () => {
     expect(of('nobody')).toMatchObject({ partition: 0, headers: { refused: 'invalid_event' } })
   })
 
+  test('P1: a request of 10,000 events of one project is more than a broker takes at once, and is accepted all the same', async () => {
+    const events = Array.from({ length: 10_000 }, (_, index) => makeEvent('many', `e-${index}-${'x'.repeat(60)}`))
+    expect(await service.client.send(events)).toMatchObject({ status: 202, body: { accepted: '10000' } })
+    await service.untilSettled()
+    expect(await totalOf(service, 'many')).toBe('10000')
+  })
+
   test('P7: what was refused over HTTP is kept, and its own ingest key sees it', async () => {
     await service.client.send([{ ...makeEvent('seen', 'refused'), metric: 'nonsense' }])
     await service.untilSettled()

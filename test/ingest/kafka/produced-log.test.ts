@@ -1,0 +1,40 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { EventsUnavailable } from '../../../ingest/event-log.ts'
+import { openProducedLog } from '../../../ingest/kafka/produced-log.ts'
+import { KafkaUnavailable, type Topic } from '../../../ingest/kafka/topic.ts'
+import { openTestStore, type TestStore } from '../../support/embedded-store.ts'
+import { submissionOf } from '../../support/judged.ts'
+import { MemoryTopic } from '../../support/kafka/memory-topic.ts'
+
+const quiet = { info: () => {}, warn: () => {}, error: () => {} }
+let store: TestStore
+beforeAll(async () => {
+  store = await openTestStore()
+})
+afterAll(() => store.close())
+
+const submission = (id: string) => submissionOf([{ event_id: id, project_id: 'p', metric: 'ai_tokens', value: 1, timestamp: '2026-01-01T00:00:00Z' }])
+
+async function open(name: string) {
+  const topic = new MemoryTopic(`test/${name}`, 2)
+  return { topic, log: await openProducedLog({ clickhouse: store.clickhouse, topic: topic as unknown as Topic, log: quiet }) }
+}
+
+test('P1: who submits again right after an answer is answered too', async () => {
+  const { topic, log } = await open('again')
+  for (let index = 0; index < 5; index += 1) expect(await log.submit(submission(`e${index}`))).toEqual([{ status: 'produced' }])
+  expect(topic.partitions.flat()).toHaveLength(5)
+  await log.stop()
+})
+
+test('P1: what could not be produced is not acknowledged, and it says that it is not ready until it can again', async () => {
+  const { topic, log } = await open('unavailable')
+  topic.beforeProduce = () => Promise.reject(new KafkaUnavailable('injected'))
+  await expect(log.submit(submission('e'))).rejects.toThrow(EventsUnavailable)
+  expect(log.readiness()).toEqual({ ready: false, reason: 'injected' })
+  topic.beforeProduce = async () => {}
+  expect(await log.submit(submission('e'))).toEqual([{ status: 'produced' }])
+  expect(log.readiness()).toEqual({ ready: true })
+  await log.stop()
+  await expect(log.submit(submission('late'))).rejects.toThrow(/stopping/)
+})
