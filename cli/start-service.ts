@@ -87,7 +87,7 @@ async function openLog({ config, clickhouse, logger, parts, lose }: OpenLogOptio
     return { eventLog: http, ingesting: http, betweenBatches: http.betweenBatches, topic: undefined, stop: () => http.stop() }
   }
   const kafka = openKafkaLog({ clickhouse, topic, parts: { produce: parts !== 'ingest', ingest: parts !== 'api' }, log: logger, onRefused: lose })
-  return { eventLog: kafka, ingesting: kafka.ingesting, betweenBatches: afterAWhile, topic: () => kafka.topic(), stop: () => kafka.stop() }
+  return { eventLog: kafka, ingesting: kafka, betweenBatches: afterAWhile, topic: () => kafka.topic(), stop: () => kafka.stop() }
 }
 
 /** Other processes write as well: what is in flight now has landed a moment later. */

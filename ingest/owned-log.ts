@@ -74,7 +74,7 @@ export class OwnedLog {
   }
 
   /**
-   * Takes the log and returns the range its last batch, which may be in doubt. Throws LogLost when somebody newer owns it:
+   * Takes the log and returns the range of its last batch, which may be in doubt. Throws LogLost when somebody newer owns it:
    * an owner that has been overtaken lets go, else two owners would kill each other's statements for ever.
    */
   async take(): Promise<LastRange | undefined> {
@@ -89,7 +89,7 @@ export class OwnedLog {
     const owner = newOwnerName()
     this.#ownTakes.add(owner)
     const taken = await takeLog(clickhouse, name, { owner })
-    this.#forgetOtherTakes(owner)
+    this.#ownTakes = new Set([owner])
     if (taken.status === 'outranked') throw new LogLost(name)
     if (!this.#mayKeepFilter(taken.ownership)) await this.#startFilter()
     if (this.#ownership !== undefined) this.#counts.retakes += 1
@@ -135,10 +135,6 @@ export class OwnedLog {
   /** Ends what still runs in the background. */
   close(): void {
     this.#dropFilters()
-  }
-
-  #forgetOtherTakes(owner: string): void {
-    this.#ownTakes = new Set([owner])
   }
 
   /**

@@ -6,7 +6,7 @@ import { type LastRange, type LogRange, readLastRange } from '../last-range.ts'
 import { lookUpStored, readStoredRange, type StoredInRange } from '../stored-events.ts'
 import type { LogRecord } from '../tell-duplicates.ts'
 import { readRecord } from './event-record.ts'
-import { type Incarnation, logOf, pinIncarnation } from './incarnation.ts'
+import { type Incarnation, logOf, logsOf, pinIncarnation } from './incarnation.ts'
 import { partitionOfProject } from './project-partition.ts'
 import type { FetchedBatch, Topic } from './topic.ts'
 
@@ -60,8 +60,8 @@ export async function auditLog(clickhouse: ClickHouse, topic: Topic): Promise<Lo
 async function settledRanges({ control }: ClickHouse, topic: Topic, incarnation: Incarnation): Promise<LogRange[]> {
   const extents = await topic.extents()
   const ranges: LogRange[] = []
-  for (let partition = 0; partition < incarnation.partitions; partition += 1) {
-    const last = await readLastRange(control, logOf(incarnation, partition))
+  for (const [partition, log] of logsOf(incarnation).entries()) {
+    const last = await readLastRange(control, log)
     ranges.push({ first: Math.max(extents[partition]?.begin ?? 0, incarnation.starts[partition] ?? 0), through: throughOf(last) })
   }
   return ranges

@@ -19,6 +19,11 @@ export function logOf({ topic, incarnation }: Incarnation, partition: number): s
   return `${topic}/${incarnation}/${partition}`
 }
 
+/** Its logs, by partition. */
+export function logsOf(incarnation: Incarnation): string[] {
+  return Array.from({ length: incarnation.partitions }, (_, partition) => logOf(incarnation, partition))
+}
+
 /** The incarnation in force. The first one pins the count that the topic has now. Throws StoreError, KafkaUnavailable. */
 export async function pinIncarnation({ control }: ClickHouse, topic: LogTopic): Promise<Incarnation> {
   const known = await readIncarnation(control, topic.name)

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { StoreError } from '../../sql/errors.ts'
-import { type EventLog, EventsUnavailable, type Ingesting, type IngestStats, type Readiness } from '../event-log.ts'
+import { type EventLog, EventsUnavailable, type IngestStats, type Readiness } from '../event-log.ts'
 import type { Logger } from '../logger.ts'
 import { connectTopic, type TopicOptions } from './kafkajs-topic.ts'
 import { openProducedLog, type ProducedLog } from './produced-log.ts'
@@ -20,8 +20,6 @@ export interface KafkaLogOptions {
 }
 
 export interface KafkaLog extends EventLog {
-  /** Of this process's own part: what it ingests, or else what it produces. */
-  readonly ingesting: Ingesting
   /** The topic, as soon as the brokers answer. Throws EventsUnavailable. */
   topic(): Topic
   stop(): Promise<void>
@@ -58,18 +56,14 @@ export function openKafkaLog(options: KafkaLogOptions): KafkaLog {
   })
 
   const opened = () => [...(parts.produce ? [produced] : []), ...(parts.ingest ? [ingest] : [])]
-  const ingesting: Ingesting = {
-    readiness: () => opened().reduce<Readiness>((before, part) => (before.ready ? (part?.readiness() ?? NOT_CONNECTED) : before), { ready: true }),
-    stats: () => opened().reduce<IngestStats>((before, part) => sumOf(before, part?.stats() ?? NOTHING_YET), NONE),
-  }
   return {
     acknowledges: 'durable',
     submit: async (submission) => {
       if (produced === undefined) throw new EventsUnavailable(`${NOT_CONNECTED.reason}. Send all of them again later; nothing counts twice.`)
       return produced.submit(submission)
     },
-    ...ingesting,
-    ingesting,
+    readiness: () => opened().reduce<Readiness>((before, part) => (before.ready ? (part?.readiness() ?? NOT_CONNECTED) : before), { ready: true }),
+    stats: () => opened().reduce<IngestStats>((before, part) => sumOf(before, part?.stats() ?? NOTHING_YET), NONE),
     topic: () => {
       if (topic === undefined) throw new EventsUnavailable(`${NOT_CONNECTED.reason}. Try again later.`)
       return topic

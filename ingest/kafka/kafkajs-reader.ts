@@ -238,7 +238,7 @@ export interface ReadOnceOptions {
 
 /** Reads each partition from its begin to the end it has at the start. */
 export async function readOnce({ consumer, topic, extents, onBatch }: ReadOnceOptions): Promise<void> {
-  const ends = (await extents()).map(({ begin, end }) => ({ begin, end }))
+  const ends = await extents()
   const open = new Set(ends.flatMap(({ begin, end }, partition) => (begin < end ? [partition] : [])))
   if (open.size === 0) return
   try {

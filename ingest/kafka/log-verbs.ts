@@ -4,7 +4,7 @@ import { type Ownership, takeLog } from '../../sql/fence.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { readLastRange } from '../last-range.ts'
 import { settleRollup } from '../settle.ts'
-import { type Incarnation, insertIncarnation, logOf, pinIncarnation } from './incarnation.ts'
+import { type Incarnation, insertIncarnation, logsOf, pinIncarnation } from './incarnation.ts'
 import { type Replay, requestReplay } from './replays.ts'
 import type { PartitionExtent, Topic } from './topic.ts'
 
@@ -29,7 +29,7 @@ export interface LogState {
 export async function listLogs(clickhouse: ClickHouse, topic: Topic): Promise<LogState[]> {
   const incarnation = await pinIncarnation(clickhouse, topic)
   const extents = await topic.extents()
-  const names = Array.from({ length: incarnation.partitions }, (_, partition) => logOf(incarnation, partition))
+  const names = logsOf(incarnation)
   const watermarks = new Map((await clickhouse.reads.query(watermarksOf, { logs: names })).map((watermark) => [watermark.log, watermark]))
   return names.map((log, partition) => {
     const watermark = watermarks.get(log)
@@ -57,7 +57,7 @@ export type LogChoice = 'all' | string
 export async function resetLogs(clickhouse: ClickHouse, topic: Topic, choice: LogChoice): Promise<VerbOutcome<Incarnation>> {
   const before = await pinIncarnation(clickhouse, topic)
   const extents = await topic.extents()
-  const names = Array.from({ length: before.partitions }, (_, partition) => logOf(before, partition))
+  const names = logsOf(before)
   if (choice !== 'all' && !names.includes(choice)) return { status: 'refused', reason: `There is no log ${choice}. The logs are ${names.join(', ')}.` }
   const starts: number[] = []
   for (const [partition, name] of names.entries()) {
@@ -82,8 +82,7 @@ export async function repartitionLogs(clickhouse: ClickHouse, topic: Topic): Pro
       reason: `The topic has fewer partitions than pinned (${extents.length}, ${before.partitions}): it was created anew. Reset all logs instead.`,
     }
   const starts = extents.map(({ begin }) => begin)
-  for (let partition = 0; partition < before.partitions; partition += 1) {
-    const log = logOf(before, partition)
+  for (const [partition, log] of logsOf(before).entries()) {
     const here = await retire(clickhouse, log, before.starts[partition] ?? 0)
     if (!holds(extents[partition], here)) return { status: 'refused', reason: `The log ${log} has another incident: reset it first.` }
     starts[partition] = here
@@ -101,8 +100,7 @@ export async function replayLogs(
   const incarnation = await pinIncarnation(clickhouse, topic)
   const offsets = 'timeMs' in from ? await topic.offsetsAt(from.timeMs) : undefined
   const replays: Replay[] = []
-  for (let partition = 0; partition < incarnation.partitions; partition += 1) {
-    const log = logOf(incarnation, partition)
+  for (const [partition, log] of logsOf(incarnation).entries()) {
     if (choice !== 'all' && choice !== log) continue
     const fromOffset = 'offset' in from ? from.offset : offsets?.[partition]
     if (fromOffset !== undefined) replays.push(await requestReplay(clickhouse.control, { log, fromOffset }))

@@ -35,9 +35,8 @@ export class PartitionLog {
   readonly #ownPartitions = new Map<string, number>()
   #next = 0
   #settling: LastRange | undefined
-  /** What raw holds of the range that is settled, by offset; what has been met there is taken out. */
+  /** What raw holds of the range that is settled, by offset. */
   #stored: Awaited<ReturnType<typeof readStoredRange>> | undefined
-
   /** What the store refused of that range, once and for all: it must not be counted beside its refusal. */
   #refusedByStore: Set<number> | undefined
 

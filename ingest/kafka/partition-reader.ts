@@ -263,16 +263,14 @@ export class PartitionReader {
     return untilOwnerIsSilent({ control, log: owned.name, commit, ...limits, assigned })
   }
 
-  /** Work on a log that is being read; false when it is not. An error is dealt with here. */
-  #guarded(work: () => Promise<void>): Promise<boolean> {
+  /** Work on a log that is being read; not done when it is not. An error is dealt with here. */
+  #guarded(work: () => Promise<void>): Promise<void> {
     return this.#inTurn(async () => {
-      if (this.#state.status !== 'reading') return false
+      if (this.#state.status !== 'reading') return
       try {
         await work()
-        return true
       } catch (error) {
         this.#fail(error)
-        return false
       }
     })
   }
