@@ -13,9 +13,14 @@ export const MetricTotals = z.object({ metric: z.enum(METRIC_NAMES), peak: z.str
  * query that succeeded. A query that failed throws, and never gets here.
  */
 export function quantitiesOf(rows: readonly z.output<typeof MetricTotals>[]): UsageQuantities {
-  const quantities: Record<MetricName, Quantity> = { ...NO_EVENTS }
+  const quantities = noUsage()
   for (const { metric, peak, total } of rows) quantities[metric] = METRICS[metric].kind === 'peak' ? peak : total
   return quantities
+}
+
+/** Every metric at 0, to be filled with what a query answered. */
+export function noUsage(): Record<MetricName, Quantity> {
+  return { ...NO_EVENTS }
 }
 
 const NO_EVENTS = Object.fromEntries(METRIC_NAMES.map((metric) => [metric, '0'])) as Record<MetricName, Quantity>

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Lane } from '../sql/clickhouse.ts'
 import { StoreError } from '../sql/errors.ts'
 import { type Ownership, tagOfLog } from '../sql/fence.ts'
-import { defineQuery } from '../sql/query.ts'
+import { defineQuery, defineStatement } from '../sql/query.ts'
 import { row } from '../sql/tab-separated.ts'
 import type { LogRange } from './last-range.ts'
 
@@ -21,6 +21,7 @@ export async function settleRollup(lane: Lane, ownership: Ownership, { first, th
     const text = differences.map((key) => differenceRow(ownership, key)).join('')
     await lane.insert({ table: 'rollup_differences_inbox_v1', columns: DIFFERENCE_COLUMNS, text, tag: tagOfLog(log) })
   }
+  await lane.execute(noteChangesOfRange, { log, first, through }, tagOfLog(log))
   return differences.length
 }
 
@@ -87,5 +88,19 @@ const rollupDifferences = defineQuery({
     HAVING sum(raw_total) != sum(rollup_total) OR sum(raw_events) != sum(rollup_events) OR max(raw_peak) != max(rollup_peak)`,
   params: z.object({ log: z.string(), first: z.number(), through: z.number() }),
   row: DifferenceRow,
+  settings: { max_execution_time: 600 },
+})
+
+/**
+ * The rollup may hold the range while its days still stand under the number of changes from before: then what was computed
+ * of them would pass as right. A change too many only has them computed once more, so this needs no fence.
+ */
+const noteChangesOfRange = defineStatement({
+  name: 'note_changes_of_range',
+  sql: `INSERT INTO usage_day_changes_v1 (usage_date, changes)
+        SELECT usage_date, 1 FROM raw_usage_events_v1
+        WHERE log = {log: String} AND rank >= bitNot({through: UInt64}) AND rank <= bitNot({first: UInt64})
+        GROUP BY usage_date`,
+  params: z.object({ log: z.string(), first: z.number(), through: z.number() }),
   settings: { max_execution_time: 600 },
 })

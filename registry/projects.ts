@@ -59,7 +59,8 @@ export function registerProject(registry: Registry, projectId: string, asked: Re
     const accountId = known?.accountId ?? ''
     const namesake = await findLivingByName(registry, { ...asked, accountId })
     if (status !== 'deleted' && namesake !== undefined && namesake.id !== projectId) return { status: 'name_taken' }
-    const base = known ?? newProject(registry, { id: projectId, partnerId: asked.partnerId, accountId, name: asked.name })
+    const base =
+      known ?? newProject(registry, { id: projectId, partnerId: asked.partnerId, accountId, name: asked.name, createdMs: await nextCreatedMs(registry) })
     const project: Project = {
       ...placed(registry, base, asked),
       name: asked.name,
@@ -82,7 +83,8 @@ export interface EmbeddedProject {
 export function syncEmbeddedProject(registry: Registry, partnerId: string, asked: EmbeddedProject): Promise<Project> {
   return registry.changes.run(async (write) => {
     const known = await findLivingByName(registry, { partnerId, accountId: '', name: asked.name })
-    const base = known ?? newProject(registry, { id: await freeId(registry, partnerId, asked.name), partnerId, accountId: '', name: asked.name })
+    const id = known?.id ?? (await freeId(registry, partnerId, asked.name))
+    const base = known ?? newProject(registry, { id, partnerId, accountId: '', name: asked.name, createdMs: await nextCreatedMs(registry) })
     const project = { ...placed(registry, base, asked), revision: base.revision + 1 }
     if (known !== undefined && known.region === project.region && known.instanceType === project.instanceType) return known
     await writeProject(write, project)
@@ -112,7 +114,9 @@ export function apiKeyOf({ masterKey }: Registry, project: Project): string {
 
 const PROJECT_NAMESPACE = '6f1d2c0e-2f0b-4b6e-9a52-1c6a5b7d8e90'
 
-function newProject(registry: Registry, { id, partnerId, accountId, name }: { id: string; partnerId: string; accountId: string; name: string }): Project {
+type NewProject = Pick<Project, 'id' | 'partnerId' | 'accountId' | 'name' | 'createdMs'>
+
+function newProject(registry: Registry, { id, partnerId, accountId, name, createdMs }: NewProject): Project {
   const sealedApiKey = seal(registry.masterKey, Buffer.from(newCredential('projectKey'), 'utf8'), apiKeyPurpose(id))
   const project: Project = {
     id,
@@ -124,12 +128,28 @@ function newProject(registry: Registry, { id, partnerId, accountId, name }: { id
     instanceType: 'nano',
     accessHost: '',
     sealedApiKey,
-    createdMs: Date.now(),
+    createdMs,
     deletedMs: null,
     revision: 0,
   }
   return { ...project, accessHost: hostOf(registry, project) }
 }
+
+/**
+ * Later than every project's there is, whatever the clocks of the processes say: "registered since" is asked by this time,
+ * and a project that was missed would be missing in its partner's totals. Asked and written under one ownership.
+ */
+async function nextCreatedMs({ clickhouse }: Registry): Promise<number> {
+  const [newest] = await clickhouse.registry.query(newestCreation, {})
+  return Math.max(Date.now(), newest === undefined ? 0 : newest.created_ms + 1)
+}
+
+const newestCreation = defineQuery({
+  name: 'newest_creation',
+  sql: 'SELECT toUnixTimestamp64Milli(max(created_at)) AS created_ms FROM projects_v1 HAVING count() > 0',
+  params: z.object({}),
+  row: z.object({ created_ms: z.coerce.number() }),
+})
 
 /** The project where it is asked to be, or where it is. Its host follows its region. */
 function placed(registry: Registry, project: Project, asked: { region?: Region | undefined; instanceType?: InstanceType | undefined }): Project {

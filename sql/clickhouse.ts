@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { classifyStoreError, StoreError } from './errors.ts'
-import { type Query, renderQuery, secondsMaxOf } from './query.ts'
-import type { InsertRows, Session, Settings } from './session.ts'
+import { type Query, renderQuery, type Statement, secondsMaxOf } from './query.ts'
+import type { InsertRows, Session, Settings, StreamFormat } from './session.ts'
 
 /** Which ClickHouse: the engine inside this process, or a server. The SQL is the same. */
 export type ClickHouseTarget = { engine: 'embedded'; directory: string } | { engine: 'server'; url: string }
@@ -26,6 +26,10 @@ export interface Lane {
   query<P extends z.ZodObject, R extends z.ZodObject>(query: Query<P, R>, params: z.input<P>): Promise<z.output<R>[]>
   /** The same, but for queries whose answer is too large to hold: TabSeparated lines, in groups. */
   lines<P extends z.ZodObject, R extends z.ZodObject>(query: Query<P, R>, params: z.input<P>): AsyncIterable<string[]>
+  /** The same as bytes of a format, for whoever takes them as they are. */
+  bytes<P extends z.ZodObject, R extends z.ZodObject>(query: Query<P, R>, params: z.input<P>, format: StreamFormat): AsyncIterable<Uint8Array>
+  /** Runs a statement that the store computes by itself, with the settings of an insert. Throws StoreError like an insert. */
+  execute<P extends z.ZodObject>(statement: Statement<P>, params: z.input<P>, tag?: string): Promise<void>
   /** Sends rows once. On any error the outcome is unknown, unless the fault is `fenced` or `refused`. Throws StoreError. */
   insert(insert: Insert): Promise<void>
   /** Runs a statement without an answer: DDL, KILL. Throws StoreError. */
@@ -100,9 +104,14 @@ function laneOf(session: Session): Lane {
       const text = await classified(session.run(sql, secondsMaxOf(query) * 1000 + CLIENT_PATIENCE_MS))
       return parseRows(query, text)
     },
-    lines: (query, params) => splitLines(session.stream(renderQuery(query, params))),
+    lines: (query, params) => splitLines(session.stream(renderQuery(query, params), 'TabSeparated')),
+    bytes: (query, params, format) => classifiedPieces(session.stream(renderQuery(query, params), format)),
+    execute: async (statement, params, tag) => {
+      const settings = { ...insertSettings(tag), ...statement.settings }
+      await classified(session.run(renderQuery(statement, params, settings), secondsMaxOf({ settings }) * 1000 + CLIENT_PATIENCE_MS))
+    },
     insert: ({ table, columns, text, tag }) => {
-      const settings = tag === undefined ? INSERT_SETTINGS : { ...INSERT_SETTINGS, log_comment: tag }
+      const settings = insertSettings(tag)
       const rows: InsertRows = { table, columns, settings, text: typeof text === 'string' ? Buffer.from(text, 'utf8') : text }
       return classified(session.insert(rows, INSERT_SECONDS_MAX * 1000 + CLIENT_PATIENCE_MS))
     },
@@ -110,6 +119,10 @@ function laneOf(session: Session): Lane {
       await classified(session.run(sql, INSERT_SECONDS_MAX * 1000 + CLIENT_PATIENCE_MS))
     },
   }
+}
+
+function insertSettings(tag: string | undefined): Settings {
+  return tag === undefined ? INSERT_SETTINGS : { ...INSERT_SETTINGS, log_comment: tag }
 }
 
 function parseRows<P extends z.ZodObject, R extends z.ZodObject>(query: Query<P, R>, text: string): z.output<R>[] {
@@ -126,16 +139,20 @@ function parseRows<P extends z.ZodObject, R extends z.ZodObject>(query: Query<P,
 async function* splitLines(pieces: AsyncIterable<Uint8Array>): AsyncIterable<string[]> {
   const decoder = new TextDecoder()
   let rest = ''
+  for await (const piece of classifiedPieces(pieces)) {
+    const lines = (rest + decoder.decode(piece, { stream: true })).split('\n')
+    rest = lines.pop() ?? ''
+    yield lines
+  }
+  if (rest !== '') yield [rest]
+}
+
+async function* classifiedPieces(pieces: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
   try {
-    for await (const piece of pieces) {
-      const lines = (rest + decoder.decode(piece, { stream: true })).split('\n')
-      rest = lines.pop() ?? ''
-      yield lines
-    }
+    yield* pieces
   } catch (thrown) {
     throw classifyStoreError(thrown)
   }
-  if (rest !== '') yield [rest]
 }
 
 async function classified<T>(statement: Promise<T>): Promise<T> {
@@ -159,17 +176,20 @@ function leastBusy(lanes: readonly Lane[]): Lane {
       picked.running -= 1
     }
   }
+  const streamed = async function* <T>(work: (lane: Lane) => AsyncIterable<T>) {
+    const picked = pick()
+    picked.running += 1
+    try {
+      yield* work(picked.lane)
+    } finally {
+      picked.running -= 1
+    }
+  }
   return {
     query: (query, params) => counted((lane) => lane.query(query, params)),
-    lines: async function* (query, params) {
-      const picked = pick()
-      picked.running += 1
-      try {
-        yield* picked.lane.lines(query, params)
-      } finally {
-        picked.running -= 1
-      }
-    },
+    lines: (query, params) => streamed((lane) => lane.lines(query, params)),
+    bytes: (query, params, format) => streamed((lane) => lane.bytes(query, params, format)),
+    execute: (statement, params, tag) => counted((lane) => lane.execute(statement, params, tag)),
     insert: (insert) => counted((lane) => lane.insert(insert)),
     command: (sql) => counted((lane) => lane.command(sql)),
   }

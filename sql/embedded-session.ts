@@ -1,4 +1,5 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createReadStream, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient } from '@clickhouse/client'
 import { createChdbConnection } from 'chdb/connection'
@@ -35,12 +36,31 @@ export async function openEmbeddedSession(directory: string): Promise<Session> {
       const sent = connection.chdb.rawInsert({ table, columns: [...columns], settings, values: text, format: 'TabSeparated' })
       await within(timeoutMs, sent)
     },
-    stream: async function* (sql) {
-      const chunks = connection.chdb.queryStream(sql, { format: 'TabSeparated' })
+    stream: async function* (sql, format) {
+      if (format === 'Parquet') return yield* streamFile((path) => client.exec({ query: intoFile(sql, path) }))
+      const chunks = connection.chdb.queryStream(sql, { format })
       for await (const chunk of chunks) yield chunk.raw()
     },
     close: () => client.close(),
   }
+}
+
+/** Streamed by the engine, each piece would be a Parquet file of its own. So it writes the file, and the file is streamed. */
+async function* streamFile(write: (path: string) => Promise<unknown>): AsyncIterable<Uint8Array> {
+  const directory = mkdtempSync(join(tmpdir(), 'meterline-export-'))
+  const path = join(directory, 'rows.parquet')
+  try {
+    await write(path)
+    for await (const piece of createReadStream(path)) yield piece as Buffer
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+/** The statement's own settings stand at its end, after which INTO OUTFILE may not come. */
+function intoFile(sql: string, path: string): string {
+  const settings = sql.lastIndexOf(' SETTINGS ')
+  return `${sql.slice(0, settings)} INTO OUTFILE '${path.replaceAll("'", "\\'")}' FORMAT Parquet${sql.slice(settings)}`
 }
 
 /** An embedded statement cannot be aborted from outside; past its time the caller is told, and it may still land. */

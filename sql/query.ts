@@ -24,6 +24,21 @@ export function defineQuery<P extends z.ZodObject, R extends z.ZodObject>(query:
   return { ...query, settings: { ...READ_SETTINGS, ...query.settings } }
 }
 
+/**
+ * A change that the store computes by itself, as INSERT … SELECT: rows that need not come here and back. One object, like a
+ * query. It is sent once; on any error the outcome is unknown, unless the fault is `fenced`.
+ */
+export interface Statement<P extends z.ZodObject> {
+  readonly name: string
+  readonly sql: string
+  readonly params: P
+  readonly settings: Settings
+}
+
+export function defineStatement<P extends z.ZodObject>(statement: Omit<Statement<P>, 'settings'> & { settings?: Settings }): Statement<P> {
+  return { ...statement, settings: { max_memory_usage: QUERY_BYTES_MAX, ...statement.settings } }
+}
+
 /** Decimals and 64-bit integers leave ClickHouse quoted: as bare numbers JSON.parse would round them. */
 const READ_SETTINGS: Settings = {
   max_execution_time: QUERY_SECONDS_MAX,
@@ -38,9 +53,9 @@ export function secondsMaxOf({ settings }: { settings: Settings }): number {
 }
 
 /** The statement with its parameters written in as literals of their declared types. */
-export function renderQuery<P extends z.ZodObject, R extends z.ZodObject>(query: Query<P, R>, params: z.input<P>): string {
+export function renderQuery<P extends z.ZodObject>(query: Statement<P>, params: z.input<P>, more: Settings = {}): string {
   const checked = query.params.parse(params) as Record<string, unknown>
-  return `/* meterline:${query.name} */ ${bindParameters(query.sql, checked)}${settingsClause(query.settings)}`
+  return `/* meterline:${query.name} */ ${bindParameters(query.sql, checked)}${settingsClause({ ...query.settings, ...more })}`
 }
 
 /**

@@ -32,8 +32,8 @@ export async function openServerSession(url: string): Promise<Session> {
       const head = `INSERT INTO ${table} (${columns.join(', ')})${settingsClause(settings)} FORMAT TabSeparated`
       await answer(head, timeoutMs, Readable.from([text]))
     },
-    stream: async function* (sql) {
-      const { stream } = await within(STREAM_BEGIN_MS_MAX, (signal) => client.exec({ query: `${sql} FORMAT TabSeparated`, abort_signal: signal }))
+    stream: async function* (sql, format) {
+      const { stream } = await within(STREAM_BEGIN_MS_MAX, (signal) => client.exec({ query: `${sql} FORMAT ${format}`, abort_signal: signal }))
       for await (const chunk of stream) yield chunk as Buffer
     },
     close: () => client.close(),

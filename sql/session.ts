@@ -7,10 +7,13 @@ export interface Session {
   run(sql: string, timeoutMs: number): Promise<string>
   /** Sends rows once, in TabSeparated text. Whoever gets an error does not know whether they landed. */
   insert(rows: InsertRows, timeoutMs: number): Promise<void>
-  /** Runs a query in TabSeparated and yields its answer piece by piece; pieces may end inside a line. */
-  stream(sql: string): AsyncIterable<Uint8Array>
+  /** Runs a query and yields its answer in that format piece by piece; pieces may end inside a line. */
+  stream(sql: string, format: StreamFormat): AsyncIterable<Uint8Array>
   close(): Promise<void>
 }
+
+/** Rows as lines, or one Parquet file. Formats with a head are not among them: the embedded engine would repeat it. */
+export type StreamFormat = 'TabSeparated' | 'CSV' | 'JSONEachRow' | 'Parquet'
 
 export interface InsertRows {
   readonly table: string

@@ -76,7 +76,7 @@ test('P6: a stream that breaks off is an error, never a shorter answer', async (
   })
   const pieces: string[] = []
   const read = async () => {
-    for await (const piece of session.stream('SELECT number FROM numbers(3)')) pieces.push(Buffer.from(piece).toString())
+    for await (const piece of session.stream('SELECT number FROM numbers(3)', 'TabSeparated')) pieces.push(Buffer.from(piece).toString())
   }
   expect(await read().catch(classifyStoreError)).toMatchObject({ fault: 'unavailable' })
 })

@@ -1,0 +1,46 @@
+/**
+ * Exact decimals with a sign, as text: sums and differences of quantities. At most 9 fraction digits, any number of
+ * integer digits, no exponent, no trailing zeros, no "-0". Never a `number`: it would round a bill above 2^53.
+ */
+export type ExactDecimal = string
+
+export function addDecimals(left: ExactDecimal, right: ExactDecimal): ExactDecimal {
+  return formatBillionths(billionthsOf(left) + billionthsOf(right))
+}
+
+export function subtractDecimals(left: ExactDecimal, right: ExactDecimal): ExactDecimal {
+  return formatBillionths(billionthsOf(left) - billionthsOf(right))
+}
+
+/** Below 0 when left is less, 0 when both are the same number, above 0 when left is greater. */
+export function compareDecimals(left: ExactDecimal, right: ExactDecimal): number {
+  const difference = billionthsOf(left) - billionthsOf(right)
+  return difference < 0n ? -1 : difference > 0n ? 1 : 0
+}
+
+/** The decimal that a text states, or undefined: for amounts that may be negative, such as a manual line of a statement. */
+export function parseDecimal(text: string): ExactDecimal | undefined {
+  return SIGNED_DECIMAL.test(text) ? formatBillionths(billionthsOf(text)) : undefined
+}
+
+/** As many digits as an event's value may have. */
+const SIGNED_DECIMAL = /^-?(?:0|[1-9]\d{0,28})(?:\.\d{1,9})?$/
+const DECIMAL = /^(-?)(\d+)(?:\.(\d{1,9}))?$/
+const FRACTION_DIGITS = 9
+
+/** Throws RangeError for a text that is no decimal: a total is a number or an error. */
+function billionthsOf(text: ExactDecimal): bigint {
+  const match = DECIMAL.exec(text)
+  if (match === null) throw new RangeError(`"${text}" is not a decimal.`)
+  const [, sign, integer = '', fraction = ''] = match
+  const magnitude = BigInt(integer + fraction.padEnd(FRACTION_DIGITS, '0'))
+  return sign === '-' ? -magnitude : magnitude
+}
+
+function formatBillionths(billionths: bigint): ExactDecimal {
+  const negative = billionths < 0n
+  const digits = String(negative ? -billionths : billionths).padStart(FRACTION_DIGITS + 1, '0')
+  const fraction = digits.slice(-FRACTION_DIGITS).replace(/0+$/, '')
+  const plain = fraction === '' ? digits.slice(0, -FRACTION_DIGITS) : `${digits.slice(0, -FRACTION_DIGITS)}.${fraction}`
+  return negative ? `-${plain}` : plain
+}
