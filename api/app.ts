@@ -55,7 +55,7 @@ export async function buildApp(context: ApiContext): Promise<FastifyInstance> {
   httpMetrics(app)
   await describeApi(app)
   homeRoutes(app)
-  operatingRoutes(app, context.ingesting)
+  operatingRoutes(app, context)
   eventRoutes(app, context)
   usageRoutes(app, context)
   projectRoutes(app, context)

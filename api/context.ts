@@ -1,4 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify'
+import type { Aggregating } from '../aggregator/aggregating.ts'
 import type { EventLog, Ingesting } from '../ingest/event-log.ts'
 import type { Topic } from '../ingest/kafka/topic.ts'
 import type { Registry } from '../registry/registry.ts'
@@ -11,6 +12,8 @@ export interface ApiContext {
   readonly eventLog: EventLog
   /** What this process counts, and whether it can: the event log itself, or what reads the topic. */
   readonly ingesting: Ingesting
+  /** What goes on in the background of this process, undefined where another does it. */
+  readonly aggregating: Aggregating | undefined
   /** The topic behind the logs, undefined without Kafka. Throws EventsUnavailable until the brokers answer. */
   readonly topic: (() => Topic) | undefined
   readonly adminToken: string

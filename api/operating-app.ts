@@ -1,5 +1,6 @@
 import { type FastifyInstance, fastify, LogController } from 'fastify'
 import { validatorCompiler } from 'fastify-type-provider-zod'
+import type { Aggregating } from '../aggregator/aggregating.ts'
 import type { Ingesting } from '../ingest/event-log.ts'
 import { answerErrorsInOneShape } from './answer-error.ts'
 import type { ApiContext } from './context.ts'
@@ -7,14 +8,20 @@ import { exactSerializer } from './exact-serializer.ts'
 import { httpMetrics } from './http-metrics.ts'
 import { operatingRoutes } from './routes/operating.ts'
 
-/** The api of a process that only ingests: alive, ready, metrics. */
-export async function buildOperatingApp({ logger, ingesting }: { logger: ApiContext['logger']; ingesting: Ingesting }): Promise<FastifyInstance> {
+export interface OperatingAppOptions {
+  readonly logger: ApiContext['logger']
+  readonly ingesting: Ingesting | undefined
+  readonly aggregating: Aggregating | undefined
+}
+
+/** The api of a process that only ingests, or only aggregates: alive, ready, metrics. */
+export async function buildOperatingApp({ logger, ingesting, aggregating }: OperatingAppOptions): Promise<FastifyInstance> {
   const app: FastifyInstance = fastify({ loggerInstance: logger, logController: new LogController({ disableRequestLogging: true }) })
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(exactSerializer)
   answerErrorsInOneShape(app)
   httpMetrics(app)
-  operatingRoutes(app, ingesting)
+  operatingRoutes(app, { ingesting, aggregating })
   await app.ready()
   return app
 }

@@ -6,7 +6,7 @@ import { EXIT, type OutputOptions, printError } from './output.ts'
 import type { RejectedOptions } from './rejected.ts'
 
 /**
- * Every verb there is. `start`, `ingest`, `api` and `migrate` work on the store; all others speak HTTP to the running service. Each is loaded
+ * Every verb there is. `start`, `ingest`, `aggregate`, `api` and `migrate` work on the store; all others speak HTTP to the running service. Each is loaded
  * when it is called: a question to a running service need not load the service.
  */
 const program = new Command('meterline')
@@ -30,6 +30,11 @@ program
   .command('ingest')
   .description('count what Kafka brings; any number of these run beside each other (needs KAFKA_BROKERS and CLICKHOUSE_URL)')
   .action(() => run(async () => (await import('./start.ts')).start(process.env, 'ingest')))
+
+program
+  .command('aggregate')
+  .description('keep totals fresh, audit finished days, close months; any number of these run beside each other (needs CLICKHOUSE_URL)')
+  .action(() => run(async () => (await import('./start.ts')).start(process.env, 'aggregate')))
 
 program
   .command('api')

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { type Aggregating, startAggregating } from '../aggregator/aggregating.ts'
 import { buildApp } from '../api/app.ts'
 import type { ApiContext } from '../api/context.ts'
 import { buildOperatingApp } from '../api/operating-app.ts'
@@ -27,7 +28,7 @@ export interface Service {
 }
 
 /** What a process does: all of it, or one part, of which any number may run against one Kafka and one ClickHouse server. */
-export type ServiceParts = 'all' | 'ingest' | 'api'
+export type ServiceParts = 'all' | 'ingest' | 'aggregate' | 'api'
 
 /** The parts in this process: store, registry, event log, api; wired by hand, in the order they need each other. */
 export async function startService(config: Config, logger: Logger, parts: ServiceParts = 'all'): Promise<Service> {
@@ -44,10 +45,7 @@ export async function startService(config: Config, logger: Logger, parts: Servic
     const migrations = await migrate(clickhouse)
     if (migrations.length > 0) logger.info({ migrations: migrations.map(({ name }) => name) }, 'migrations applied')
     const secrets = loadInstanceSecrets(config)
-    const log = await openLog({ config, clickhouse, logger, parts, lose })
-    closers.add(() => log.stop())
-    const app =
-      parts === 'ingest' ? await buildOperatingApp({ logger, ingesting: log.ingesting }) : await buildWholeApp({ config, clickhouse, logger, secrets, log })
+    const app = await buildPart({ config, clickhouse, logger, secrets, closers, lose }, parts)
     const listening = await listen(app, { host: config.HOST, port: config.PORT })
     closers.add(() => listening.close())
     const { adminToken, adminTokenPath } = secrets
@@ -60,8 +58,30 @@ export async function startService(config: Config, logger: Logger, parts: Servic
 
 /** An embedded engine is one process's own, and without Kafka there is no log that two could share. */
 function requireSeparable({ KAFKA_BROKERS, CLICKHOUSE_URL }: Config, parts: ServiceParts): void {
-  if (parts === 'all' || (KAFKA_BROKERS !== undefined && CLICKHOUSE_URL !== undefined)) return
-  throw new Error(`"meterline ${parts}" is one of several processes and needs KAFKA_BROKERS and CLICKHOUSE_URL. For all in one process: "meterline start".`)
+  if (parts === 'all' || (CLICKHOUSE_URL !== undefined && (KAFKA_BROKERS !== undefined || parts === 'aggregate'))) return
+  const needed = parts === 'aggregate' ? 'CLICKHOUSE_URL' : 'KAFKA_BROKERS and CLICKHOUSE_URL'
+  throw new Error(`"meterline ${parts}" is one of several processes and needs ${needed}. For all in one process: "meterline start".`)
+}
+
+interface PartOptions {
+  readonly config: Config
+  readonly clickhouse: ClickHouse
+  readonly logger: Logger
+  readonly secrets: InstanceSecrets
+  readonly closers: Closers
+  readonly lose: (error: Error) => void
+}
+
+/** What a process does, behind the app that serves it. Only the whole service aggregates beside its api. */
+async function buildPart(options: PartOptions, parts: ServiceParts) {
+  const { config, clickhouse, logger, closers, lose } = options
+  const aggregating = parts === 'all' || parts === 'aggregate' ? await startAggregating({ clickhouse, log: logger }) : undefined
+  if (aggregating !== undefined) closers.add(() => aggregating.stop())
+  if (parts === 'aggregate') return buildOperatingApp({ logger, ingesting: undefined, aggregating })
+  const log = await openLog({ config, clickhouse, logger, parts, lose })
+  closers.add(() => log.stop())
+  if (parts === 'ingest') return buildOperatingApp({ logger, ingesting: log.ingesting, aggregating })
+  return buildWholeApp(options, log, aggregating)
 }
 
 interface Log {
@@ -98,21 +118,14 @@ async function afterAWhile<T>(work: () => Promise<T>): Promise<T> {
 
 const LOOK_AGAIN_AFTER_MS = 500
 
-interface WholeAppOptions {
-  readonly config: Config
-  readonly clickhouse: ClickHouse
-  readonly logger: Logger
-  readonly secrets: InstanceSecrets
-  readonly log: Log
-}
-
-async function buildWholeApp({ config, clickhouse, logger, secrets, log }: WholeAppOptions) {
+async function buildWholeApp({ config, clickhouse, logger, secrets }: PartOptions, log: Log, aggregating: Aggregating | undefined) {
   const registry = await openRegistry({ clickhouse, masterKey: secrets.masterKey, projectHost: config.PROJECT_HOST })
   return buildApp({
     clickhouse,
     registry,
     eventLog: log.eventLog,
     ingesting: log.ingesting,
+    aggregating,
     topic: log.topic,
     adminToken: secrets.adminToken,
     betweenBatches: log.betweenBatches,

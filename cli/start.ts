@@ -9,7 +9,7 @@ export async function start(environment: NodeJS.ProcessEnv, parts: ServiceParts 
   const logger = pino({ level: config.LOG_LEVEL, redact: ['req.headers.authorization', 'req.headers["x-partnership-secret"]'] })
   const service = await startService(config, logger, parts)
   if (service.adminTokenPath !== undefined) logger.info({ path: service.adminTokenPath }, 'the admin token is kept in this file')
-  const docs = parts === 'ingest' ? undefined : `${service.url}/docs`
+  const docs = parts === 'ingest' || parts === 'aggregate' ? undefined : `${service.url}/docs`
   logger.info({ url: service.url, docs, engine: service.clickhouse.engine, parts }, 'Meterline is ready')
   try {
     const signal = await Promise.race([untilSignal(), service.lost])

@@ -1,13 +1,22 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
+import type { Aggregating } from '../../aggregator/aggregating.ts'
 import type { Ingesting } from '../../ingest/event-log.ts'
+import { aggregatorMetrics } from '../aggregator-metrics.ts'
 import { API_ERRORS, ApiError, errorBody } from '../errors.ts'
 import { ingestMetrics } from '../http-metrics.ts'
 import { ErrorBody } from '../schemas.ts'
 
+export interface OperatingRoutesOptions {
+  /** Undefined in a process that counts nothing: it is ready when it runs. */
+  readonly ingesting: Ingesting | undefined
+  readonly aggregating: Aggregating | undefined
+}
+
 /** What a supervisor and a Prometheus ask for. Unlimited, and without credentials: they tell nothing about a partner. */
-export function operatingRoutes(app: FastifyInstance, ingesting: Ingesting): void {
-  ingestMetrics(app.metrics, ingesting)
+export function operatingRoutes(app: FastifyInstance, { ingesting, aggregating }: OperatingRoutesOptions): void {
+  if (ingesting !== undefined) ingestMetrics(app.metrics, ingesting)
+  if (aggregating !== undefined) aggregatorMetrics(app.metrics, aggregating)
   const unlimited = { rateLimit: false }
   const Ok = z.object({ status: z.literal('ok') })
 
@@ -19,7 +28,7 @@ export function operatingRoutes(app: FastifyInstance, ingesting: Ingesting): voi
     '/readyz',
     { config: unlimited, schema: { tags: ['operating'], summary: 'Events are accepted', response: { 200: Ok, 503: ErrorBody } } },
     async (request, reply) => {
-      const readiness = ingesting.readiness()
+      const readiness = ingesting?.readiness() ?? { ready: true }
       if (readiness.ready) return reply.send({ status: 'ok' as const })
       // An answer and no error of this service: it is asked every few seconds, and each error is logged.
       const error = new ApiError('EVENTS_UNAVAILABLE', `${API_ERRORS.EVENTS_UNAVAILABLE.message} Reason: ${readiness.reason}.`)

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs, { type Batch, type Consumer, type EachBatchPayload } from 'kafkajs'
-import type { Logger } from '../logger.ts'
+import type { Logger } from '../../metering/logger.ts'
 import { type FetchedBatch, KafkaUnavailable, type PartitionExtent, type Reader, type Reading, type Turn } from './topic.ts'
 
 export interface ReadingLimits {

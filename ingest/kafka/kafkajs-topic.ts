@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs, { type Admin, type Consumer, type KafkaConfig, type Producer } from 'kafkajs'
-import type { Logger } from '../logger.ts'
+import type { Logger } from '../../metering/logger.ts'
 import { registerCodecs } from './codecs.ts'
 import { openReader, type ReadingLimits, readOnce } from './kafkajs-reader.ts'
 import { KafkaUnavailable, type NewRecord, type PartitionExtent, type Topic } from './topic.ts'

@@ -1,5 +1,5 @@
+import type { Logger } from '../../metering/logger.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
-import type { Logger } from '../logger.ts'
 import { LogLost } from '../owned-log.ts'
 import type { LogRecord } from '../tell-duplicates.ts'
 import { readRecord } from './event-record.ts'

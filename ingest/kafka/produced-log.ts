@@ -1,6 +1,6 @@
+import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { type EventLog, EventsUnavailable, type Submission } from '../event-log.ts'
-import type { Logger } from '../logger.ts'
 import type { Verdict } from '../tell-duplicates.ts'
 import { recordOfEvent } from './event-record.ts'
 import { type Incarnation, pinIncarnation, readIncarnation } from './incarnation.ts'

@@ -1,11 +1,11 @@
 import { z } from 'zod'
+import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { classifyStoreError, StoreError } from '../../sql/errors.ts'
 import { takeLog } from '../../sql/fence.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { HTTP_LOG } from '../http-log.ts'
 import { readLastRange } from '../last-range.ts'
-import type { Logger } from '../logger.ts'
 import { settleRollup } from '../settle.ts'
 import { findLivingOwner, publishWatermark } from '../watermark.ts'
 

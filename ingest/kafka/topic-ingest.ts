@@ -1,7 +1,7 @@
+import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import type { Ingesting, IngestStats, LogStats, Readiness } from '../event-log.ts'
 import { FilterBudget } from '../identity-filter.ts'
-import type { Logger } from '../logger.ts'
 import { type Incarnation, logOf, pinIncarnation, readIncarnation } from './incarnation.ts'
 import { PartitionLog } from './partition-log.ts'
 import { PartitionReader, type PartitionReaderLimits } from './partition-reader.ts'

@@ -1,0 +1,32 @@
+import { Counter, Gauge, type Registry } from 'prom-client'
+import type { Aggregating } from '../aggregator/aggregating.ts'
+import type { RepeatStats } from '../aggregator/repeat.ts'
+
+/** What the background work of this process did, by the name of the work. */
+export function aggregatorMetrics(register: Registry, { stats }: Aggregating): void {
+  const shared = { labelNames: ['work'], registers: [register] }
+  const counter = (name: string, help: string, read: (work: RepeatStats) => number) =>
+    new Counter({
+      name,
+      help,
+      ...shared,
+      collect() {
+        this.reset()
+        for (const work of stats()) this.inc({ work: work.name }, read(work))
+      },
+    })
+  const gauge = (name: string, help: string, read: (work: RepeatStats) => number) =>
+    new Gauge({
+      name,
+      help,
+      ...shared,
+      collect() {
+        this.reset()
+        for (const work of stats()) this.set({ work: work.name }, read(work))
+      },
+    })
+  counter('meterline_work_runs_total', 'Runs of background work that succeeded.', (work) => work.runs)
+  counter('meterline_work_failures_total', 'Runs of background work that failed; they are tried again.', (work) => work.failures)
+  gauge('meterline_work_last_success_seconds', 'When background work last succeeded, in seconds since 1970.', (work) => work.lastSuccessMs / 1000)
+  gauge('meterline_work_seconds', 'How long the last run took.', (work) => work.lastSeconds)
+}

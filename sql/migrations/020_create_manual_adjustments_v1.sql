@@ -1,0 +1,16 @@
+-- Lines that operators put on the next statement of a partner: an event that was wrong cannot be taken back, its bill can.
+-- Never changed; which of them are billed is what the statements' lines say.
+CREATE TABLE IF NOT EXISTS manual_adjustments_v1
+(
+    partner_id String,
+    entry      String,
+    for_month  String,
+    project_id String,
+    metric     LowCardinality(String),
+    value      Decimal(76, 9),
+    reason     String,
+    created_at DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (partner_id, entry)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
