@@ -1,4 +1,4 @@
-# Meterline for a ClickHouse server. `docker run … ingest`, `… api`, `… migrate`: the argument is the verb.
+# Meterline for a ClickHouse server. `docker run … ingest`, `… aggregate`, `… api`, `… migrate`: the argument is the verb.
 # The embedded engine is most of the size and is not in it: `docker build --build-arg EMBEDDED=1 .` keeps it. Without it,
 # and without CLICKHOUSE_URL, `start` has no store and ends with an error.
 ARG NODE_IMAGE=node:20-bookworm-slim

@@ -1,22 +1,29 @@
-import type { Logger } from '../metering/logger.ts'
-import type { ClickHouse } from '../sql/clickhouse.ts'
+import { AuditTurn } from './audit-turn.ts'
+import { closeDueMonths, type DueOptions } from './close-due-months.ts'
+import { DailyAudits } from './daily-audits.ts'
+import type { AuditedDays } from './day-audits.ts'
 import { refreshPartnershipDays } from './refresh-partnership-days.ts'
 import { type RepeatStats, repeat } from './repeat.ts'
 
-export interface AggregatingOptions {
-  readonly clickhouse: ClickHouse
-  readonly log: Logger
-}
+/** With what closing months needs. */
+export type AggregatingOptions = DueOptions
 
-/** What goes on by itself: partnership days are kept fresh. Any number of processes may do it at once. */
+/** What goes on by itself: partnership days are kept fresh, finished days are audited, months are closed when they are due. Any number of processes may do it at once. */
 export interface Aggregating {
   stats(): readonly RepeatStats[]
+  /** The kept audits of finished days, as of the last run; undefined before the first. */
+  audited(): AuditedDays | undefined
+  /** For whoever else audits in this process. */
+  readonly auditTurn: AuditTurn
   /** Ends what has begun. */
   stop(): Promise<void>
 }
 
-export async function startAggregating({ clickhouse, log }: AggregatingOptions): Promise<Aggregating> {
+export async function startAggregating(options: AggregatingOptions): Promise<Aggregating> {
+  const { clickhouse, log } = options
   const lane = await clickhouse.openLane()
+  const auditTurn = new AuditTurn()
+  const audits = new DailyAudits({ ...options, turn: auditTurn })
   const works = [
     repeat({
       name: 'partnership_days',
@@ -26,9 +33,20 @@ export async function startAggregating({ clickhouse, log }: AggregatingOptions):
       },
       log,
     }),
+    repeat({
+      name: 'closings',
+      everyMs: CLOSE_EVERY_MS,
+      run: async (signal) => {
+        await closeDueMonths(options, signal)
+      },
+      log,
+    }),
+    repeat({ name: 'audits', everyMs: AUDIT_EVERY_MS, run: (signal) => audits.run(signal), log }),
   ]
   return {
     stats: () => works.map((work) => work.stats()),
+    audited: () => audits.audited,
+    auditTurn,
     stop: async () => {
       await Promise.all(works.map((work) => work.stop()))
     },
@@ -36,3 +54,5 @@ export async function startAggregating({ clickhouse, log }: AggregatingOptions):
 }
 
 const REFRESH_EVERY_MS = 1_000
+const CLOSE_EVERY_MS = 60_000
+const AUDIT_EVERY_MS = 60_000

@@ -38,16 +38,17 @@ export async function readPartnershipDays(clickhouse: ClickHouse, partnerId: str
 const Span = z.object({ partnerId: z.string(), from: z.string(), end: z.string() })
 
 /**
- * Before the first refresh has ended nothing is known to be whole, and every project is "registered since". A day without
- * a row here has no events.
+ * Before the first refresh has ended nothing is known to be whole, and every project is "registered since". In doubt are the
+ * days of a project registered since, and those of a month whose rebuild has begun and not ended. A day without a row here has
+ * no events.
  */
 const partnershipDayStates = defineQuery({
   name: 'partnership_day_states',
   sql: `
     WITH (SELECT max(through) FROM partnership_projects_kept_v1) AS kept_through
-    SELECT usage_date, sum(stored) AS changes, changes = max(kept) AND max(has_new_project) = 0 AS right
+    SELECT usage_date, sum(stored) AS changes, changes = max(kept) AND max(in_doubt) = 0 AS right
     FROM (
-      SELECT usage_date, sum(changes) AS stored, toUInt64(0) AS kept, 0 AS has_new_project
+      SELECT usage_date, sum(changes) AS stored, toUInt64(0) AS kept, 0 AS in_doubt
       FROM usage_day_changes_v1 WHERE usage_date >= {from: Date} AND usage_date < {end: Date} GROUP BY usage_date
       UNION ALL
       SELECT usage_date, toUInt64(0), max(changes), 0
@@ -56,6 +57,11 @@ const partnershipDayStates = defineQuery({
       SELECT DISTINCT usage_date, toUInt64(0), toUInt64(0), 1
       FROM project_usage_per_day_v1
       WHERE project_id IN (SELECT project_id FROM projects_v1 WHERE partner_id = {partnerId: String} AND created_at > kept_through)
+        AND usage_date >= {from: Date} AND usage_date < {end: Date}
+      UNION ALL
+      SELECT DISTINCT usage_date, toUInt64(0), toUInt64(0), 1
+      FROM usage_day_changes_v1
+      WHERE formatDateTime(usage_date, '%Y-%m') IN (SELECT month FROM rollup_rebuilds_v1 GROUP BY month HAVING max(begun) > max(ended))
         AND usage_date >= {from: Date} AND usage_date < {end: Date}
     )
     GROUP BY usage_date`,

@@ -26,7 +26,7 @@ export async function refreshPartnershipDays(clickhouse: ClickHouse, lane: Click
     await lane.execute(computePartnershipDays, { days: days.map(({ usage_date }) => usage_date), numbers, peaks: PEAK_METRICS, asOfMs })
     await lane.insert({ table: 'partnership_days_kept_v1', columns: ['usage_date', 'changes'], text: numbers })
   }
-  if (projects.kept_ms === null || projects.newest_ms > projects.kept_ms)
+  if (projects.newest_ms > (projects.kept_ms ?? 0))
     await lane.insert({ table: 'partnership_projects_kept_v1', columns: ['scope', 'through'], text: row(['all', projects.newest_ms / 1000]) })
   return changed.length
 }

@@ -1,9 +1,10 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
 import type { Aggregating } from '../aggregator/aggregating.ts'
+import type { AuditedDays } from '../aggregator/day-audits.ts'
 import type { RepeatStats } from '../aggregator/repeat.ts'
 
 /** What the background work of this process did, by the name of the work. */
-export function aggregatorMetrics(register: Registry, { stats }: Aggregating): void {
+export function aggregatorMetrics(register: Registry, { stats, audited }: Aggregating): void {
   const shared = { labelNames: ['work'], registers: [register] }
   const counter = (name: string, help: string, read: (work: RepeatStats) => number) =>
     new Counter({
@@ -29,4 +30,19 @@ export function aggregatorMetrics(register: Registry, { stats }: Aggregating): v
   counter('meterline_work_failures_total', 'Runs of background work that failed; they are tried again.', (work) => work.failures)
   gauge('meterline_work_last_success_seconds', 'When background work last succeeded, in seconds since 1970.', (work) => work.lastSuccessMs / 1000)
   gauge('meterline_work_seconds', 'How long the last run took.', (work) => work.lastSeconds)
+  const ofAudits = (name: string, help: string, read: (days: AuditedDays) => number | undefined) =>
+    new Gauge({
+      name,
+      help,
+      registers: [register],
+      collect() {
+        const days = audited()
+        const value = days === undefined ? undefined : read(days)
+        // No value rather than a 0 that nobody has read.
+        if (value === undefined) this.remove()
+        else this.set(value)
+      },
+    })
+  ofAudits('meterline_audit_differences', 'Differences that the newest audits of all finished days found. Must be 0.', (days) => days.differences)
+  ofAudits('meterline_audit_last_day_seconds', 'The beginning of the newest day audited, in seconds since 1970.', (days) => days.lastDaySeconds)
 }

@@ -14,11 +14,18 @@ import { exactSerializer } from './exact-serializer.ts'
 import { httpMetrics } from './http-metrics.ts'
 import { limitKeyOf, perMinute } from './limits.ts'
 import { adminRoutes } from './routes/admin.ts'
+import { auditRoutes } from './routes/audits.ts'
 import { eventRoutes } from './routes/events.ts'
+import { explainRoutes } from './routes/explain.ts'
+import { exportRoutes, statementExportRoutes } from './routes/exports.ts'
 import { homeRoutes } from './routes/home.ts'
 import { logRoutes } from './routes/logs.ts'
 import { operatingRoutes } from './routes/operating.ts'
+import { partnerProjectRoutes } from './routes/partner-projects.ts'
 import { projectRoutes } from './routes/projects.ts'
+import { rebuildRoutes } from './routes/rebuilds.ts'
+import { closingRoutes, statementRoutes } from './routes/statements.ts'
+import { silentProjectRoutes } from './routes/silent-projects.ts'
 import { usageRoutes } from './routes/usage.ts'
 
 const EVENT_LOOP_DELAY_MS_MAX = 3_000
@@ -59,8 +66,17 @@ export async function buildApp(context: ApiContext): Promise<FastifyInstance> {
   eventRoutes(app, context)
   usageRoutes(app, context)
   projectRoutes(app, context)
+  partnerProjectRoutes(app, context)
+  explainRoutes(app, context)
+  silentProjectRoutes(app, context)
+  statementRoutes(app, context)
+  closingRoutes(app, context)
+  statementExportRoutes(app, context)
+  exportRoutes(app, context)
   adminRoutes(app, context)
+  auditRoutes(app, context)
   logRoutes(app, context)
+  rebuildRoutes(app, context)
   await app.ready()
   return app
 }

@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Aggregating } from '../aggregator/aggregating.ts'
-import type { EventLog, Ingesting } from '../ingest/event-log.ts'
+import type { Exports } from '../aggregator/exports.ts'
+import type { BetweenBatches, EventLog, Ingesting } from '../ingest/event-log.ts'
 import type { Topic } from '../ingest/kafka/topic.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { ClickHouse } from '../sql/clickhouse.ts'
@@ -16,9 +17,9 @@ export interface ApiContext {
   readonly aggregating: Aggregating | undefined
   /** The topic behind the logs, undefined without Kafka. Throws EventsUnavailable until the brokers answer. */
   readonly topic: (() => Topic) | undefined
+  readonly exports: Exports
   readonly adminToken: string
-  /** Runs work while no batch of the event log is in flight. */
-  readonly betweenBatches: <T>(work: () => Promise<T>) => Promise<T>
+  readonly betweenBatches: BetweenBatches
   readonly logger: FastifyBaseLogger
   /** ms since 1970. */
   readonly now: () => number

@@ -17,6 +17,7 @@ export async function describeApi(app: FastifyInstance): Promise<void> {
         { name: 'events', description: 'Platforms send usage.' },
         { name: 'usage', description: 'Partners read usage.' },
         { name: 'projects', description: 'Partners manage their projects.' },
+        { name: 'statements', description: 'What is billed, month by month.' },
         { name: 'admin', description: 'Operators run the service.' },
       ],
       components: {

@@ -67,7 +67,7 @@ export function ingestMetrics(register: Registry, { stats, readiness }: Ingestin
   counter('meterline_batches_total', 'Batches sent to the store.', (log) => log.batches)
   counter('meterline_batch_seconds_total', 'Time spent on batches.', (log) => log.batchSeconds)
   counter('meterline_log_retakes_total', 'How often the log was taken anew.', (log) => log.retakes)
-  counter('meterline_rollup_repaired_keys_total', 'Keys of the rollup repaired while settling.', (log) => log.repairedKeys)
+  counter('meterline_rollup_repaired_keys_total', 'Keys of the rollup repaired, while settling or because an audit asked.', (log) => log.repairedKeys)
   gauge('meterline_batch_in_flight_seconds', 'How long the batch in flight has been under way.', (log) => log.batchInFlightSeconds)
   gauge('meterline_filter_identities', 'Identities in the filter.', (log) => log.filterIdentities)
   gauge('meterline_filter_bytes', 'Memory of the filter.', (log) => log.filterBytes)

@@ -7,7 +7,7 @@ import { INSTANCE_TYPES, PROJECT_STATUSES, REGIONS } from '../registry/projects.
 /** Shapes that more than one route uses. The schemas are the only source: type, validation, answer check and OpenAPI. */
 
 /** Leaves as a plain JSON number with all its digits. */
-const ExactNumber = z
+export const ExactNumber = z
   .custom<NumberToken>((value) => value instanceof NumberToken)
   .meta({ type: 'number', description: 'Exact decimal, up to 9 fraction digits; may exceed 2^53.' })
 

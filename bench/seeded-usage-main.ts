@@ -24,7 +24,7 @@ if (process.send !== undefined) {
 
 async function seed(dataDir: string): Promise<UsageSeeded> {
   const config = readConfig({ DATA_DIR: dataDir })
-  const clickhouse = await openStore(config)
+  const clickhouse = await openStore(config, { log: { warn: (details, message) => console.error(message, details) } })
   try {
     await migrate(clickhouse)
     const { masterKey } = loadInstanceSecrets(config)

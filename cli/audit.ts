@@ -12,7 +12,7 @@ export interface AuditOptions extends OutputOptions {
 }
 
 /**
- * Recounts raw, compares it with the rollup, and with `log` the topic with raw too; prints 0 or the list. Throws CliError
+ * Recounts raw, compares it with the rollup and the partnership days, and with `log` the topic with raw too; prints 0 or the list. Throws CliError
  * when they differ.
  */
 export async function audit(environment: NodeJS.ProcessEnv, options: AuditOptions): Promise<void> {
@@ -24,8 +24,7 @@ export async function audit(environment: NodeJS.ProcessEnv, options: AuditOption
     ...linesOf(report),
     ...(logReport === undefined ? [] : linesOfLog(logReport)),
   ])
-  if (report.differences.length > 0)
-    throw new CliError(`Raw and rollup differ on ${report.truncated ? 'more than ' : ''}${report.differences.length} (project, day, metric).`)
+  if (report.differences.length + report.partnership_differences.length > 0) throw new CliError(problemOf(report))
   if (logReport !== undefined && logReport.differences.length > 0) throw new CliError(`The log and raw differ on ${logReport.differences.length} records.`)
 }
 
@@ -34,6 +33,7 @@ const AuditReport = z.object({
   keys_compared: z.number(),
   truncated: z.boolean(),
   differences: z.array(z.record(z.string(), z.string())),
+  partnership_differences: z.array(z.record(z.string(), z.string())),
 })
 
 const LogAuditReport = z.object({
@@ -46,8 +46,24 @@ const LogAuditReport = z.object({
   differences: z.array(z.record(z.string(), z.union([z.string(), z.number()]))),
 })
 
-function linesOf({ events_recounted, keys_compared, differences }: z.output<typeof AuditReport>): string[] {
-  return [...tableOf(differences), `${differences.length} differences (${events_recounted} events recounted, ${keys_compared} daily totals compared)`]
+function problemOf({ differences, partnership_differences, truncated }: z.output<typeof AuditReport>): string {
+  const atLeast = truncated ? 'at least ' : ''
+  const rollup =
+    differences.length === 0 ? '' : ` Raw and rollup differ on ${atLeast}${differences.length} (project, day, metric): the log's owner repairs what it can.`
+  const partnership =
+    partnership_differences.length === 0
+      ? ''
+      : ` Raw and partnership days differ on ${atLeast}${partnership_differences.length} (partner, day, metric): they are computed anew.`
+  return `${rollup}${partnership} Ask again in some seconds.`.trim()
+}
+
+function linesOf({ events_recounted, keys_compared, differences, partnership_differences }: z.output<typeof AuditReport>): string[] {
+  return [
+    ...tableOf(differences),
+    ...tableOf(partnership_differences),
+    `${differences.length} differences (${events_recounted} events recounted, ${keys_compared} daily totals compared)`,
+    `${partnership_differences.length} differences in partnership days`,
+  ]
 }
 
 function linesOfLog({ logs, records_read, counted, duplicates, refused, passed_on, differences }: z.output<typeof LogAuditReport>): string[] {

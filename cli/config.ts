@@ -76,6 +76,11 @@ const ConfigSchema = z
       .string()
       .refine((text) => text.includes('{slug}'), 'must contain {slug}, and may contain {region}')
       .default('{slug}.{region}.localhost'),
+    CURRENCY: z
+      .string()
+      .regex(/^[A-Z]{3}$/, 'must be a currency code of ISO 4217, such as USD')
+      .default('USD'),
+    CLOSE_GRACE_HOURS: count('a number of hours', 1e9).default(72),
     RATE_LIMIT_PER_MINUTE: count('a number of requests, 0 for no limit', 1e9).default(1_200),
     EVENT_REQUESTS_PER_MINUTE: count('a number of requests, 0 for no limit', 1e9).default(60_000),
     LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`).default('info'),

@@ -1,3 +1,5 @@
+import { parseExactJson } from '../metering/exact-json.ts'
+import { NumberToken } from '../metering/quantity.ts'
 import { CliError, EXIT, type ExitCode } from './output.ts'
 
 const EXIT_OF_STATUS: Record<number, ExitCode> = { 401: EXIT.notAuthenticated, 403: EXIT.permissionDenied, 404: EXIT.notFound }
@@ -23,18 +25,77 @@ export function readServiceAddress(environment: NodeJS.ProcessEnv): ServiceAddre
 }
 
 /** Calls the running service. Throws CliError with the exit code that the answer stands for. */
-export async function call(address: ServiceAddress, method: string, path: string, body?: unknown): Promise<unknown> {
-  const response = await fetch(new URL(path, address.url), {
+export function call(address: ServiceAddress, method: string, path: string, body?: unknown): Promise<unknown> {
+  return send({ address, method, path, body, parse: JSON.parse })
+}
+
+/** Asks for what holds quantities. Every number stands as its text: as a `number` it would lose digits. Throws CliError like `call`. */
+export async function ask(address: ServiceAddress, path: string): Promise<unknown> {
+  return numbersAsText(await send({ address, method: 'GET', path, body: undefined, parse: parseExactJson }))
+}
+
+function numbersAsText(value: unknown): unknown {
+  if (value instanceof NumberToken) return value.text
+  if (Array.isArray(value)) return value.map(numbersAsText)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, numbersAsText(inner)]))
+}
+
+interface Call {
+  readonly address: ServiceAddress
+  readonly method: string
+  readonly path: string
+  readonly body: unknown
+  readonly parse: (text: string) => unknown
+}
+
+async function send({ address, method, path, body, parse }: Call): Promise<unknown> {
+  const response = await request(address, path, {
     method,
-    headers: { authorization: `Bearer ${address.token}`, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    headers: body === undefined ? {} : { 'content-type': 'application/json' },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  }).catch((cause: unknown) => {
-    throw new CliError(`No Meterline answers at ${address.url} (${describeCause(cause)}). Start one with "meterline start", or set METERLINE_URL.`)
   })
-  const answer: unknown = await response.json().catch(() => undefined)
+  const answer: unknown = await response
+    .text()
+    .then(parse)
+    .catch(() => undefined)
   if (response.ok && answer === undefined) throw new CliError(`What answers at ${address.url} is not Meterline. Set METERLINE_URL.`)
   if (response.ok) return answer
-  throw new CliError(messageOf(answer) ?? `The service answered ${response.status}.`, EXIT_OF_STATUS[response.status] ?? EXIT.error)
+  throw refusalOf(response, answer)
+}
+
+export interface Download {
+  readonly headers: Headers
+  /** Throws CliError when the body breaks off. */
+  readonly pieces: AsyncIterable<Uint8Array>
+}
+
+/** Asks for what may be too large to hold. Throws CliError like `call`. */
+export async function openDownload(address: ServiceAddress, path: string): Promise<Download> {
+  const response = await request(address, path, {})
+  if (!response.ok) throw refusalOf(response, await response.json().catch(() => undefined))
+  if (response.body === null) throw new CliError(`What answers at ${address.url} is not Meterline. Set METERLINE_URL.`)
+  return { headers: response.headers, pieces: piecesOf(response.body) }
+}
+
+async function* piecesOf(body: NonNullable<Response['body']>): AsyncIterable<Uint8Array> {
+  try {
+    for await (const piece of body) yield piece as Uint8Array
+  } catch (cause) {
+    throw new CliError(`The service broke off in the middle (${describeCause(cause)}); nothing was kept. Try again.`)
+  }
+}
+
+function request({ url, token }: ServiceAddress, path: string, init: RequestInit): Promise<Response> {
+  return fetch(new URL(path, url), { ...init, headers: { authorization: `Bearer ${token}`, ...(init.headers as Record<string, string>) } }).catch(
+    (cause: unknown) => {
+      throw new CliError(`No Meterline answers at ${url} (${describeCause(cause)}). Start one with "meterline start", or set METERLINE_URL.`)
+    },
+  )
+}
+
+function refusalOf({ status }: Response, answer: unknown): CliError {
+  return new CliError(messageOf(answer) ?? `The service answered ${status}.`, EXIT_OF_STATUS[status] ?? EXIT.error)
 }
 
 function messageOf(answer: unknown): string | undefined {

@@ -1,9 +1,13 @@
 import { Command } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
 import type { AuditOptions } from './audit.ts'
+import type { ExplainOptions } from './explain.ts'
+import type { ExportOptions } from './export.ts'
 import type { ReplayOptions } from './logs.ts'
 import { EXIT, type OutputOptions, printError } from './output.ts'
+import type { RebuildOptions } from './rebuild.ts'
 import type { RejectedOptions } from './rejected.ts'
+import type { VerifyOptions } from './verify.ts'
 
 /**
  * Every verb there is. `start`, `ingest`, `aggregate`, `api` and `migrate` work on the store; all others speak HTTP to the running service. Each is loaded
@@ -54,6 +58,40 @@ program
   .option('--project <id>', 'one project only')
   .option('--log', 'read the Kafka topic again too, and compare it with raw')
   .action((own: AuditOptions) => run(async (options) => (await import('./audit.ts')).audit(process.env, { ...own, ...options })))
+
+program
+  .command('rebuild')
+  .description('count the rollup of a month anew from raw, whatever it holds; events wait meanwhile')
+  .requiredOption('--month <month>', 'YYYY-MM')
+  .action((own: RebuildOptions) => run(async (options) => (await import('./rebuild.ts')).rebuild(process.env, { ...own, ...options })))
+
+program
+  .command('explain')
+  .description('how a number came to be: its rule, its events, the largest contributors, what arrived late')
+  .requiredOption('--metric <name>', 'as events name it, or as the summary does')
+  .option('--partner <id>', 'a number of this partnership')
+  .option('--project <id>', 'a number of this project')
+  .option('--month <month>', 'YYYY-MM')
+  .option('--from <day>', 'first day, YYYY-MM-DD')
+  .option('--to <day>', 'last day, YYYY-MM-DD')
+  .action((own: ExplainOptions) => run(async (options) => (await import('./explain.ts')).explain(process.env, { ...own, ...options })))
+
+program
+  .command('export')
+  .description('write statements or usage to a file, and its manifest beside it')
+  .option('--month <month>', 'the statements of a month, YYYY-MM')
+  .option('--from <day>', 'usage as metered by now: first day, YYYY-MM-DD')
+  .option('--to <day>', 'last day, inclusive')
+  .option('--partner <id>', 'one partner only')
+  .option('--format <format>', 'csv, json, ndjson, parquet, focus-csv, focus-parquet or focus-billing-period', 'csv')
+  .option('--out <file>', 'default: as the service names it, here')
+  .action((own: ExportOptions) => run(async (options) => (await import('./export.ts')).exportFile(process.env, { ...own, ...options })))
+
+program
+  .command('verify <file>')
+  .description('add an exported file up again; compare it with its manifest and with the service')
+  .option('--offline', 'compare with the manifest alone')
+  .action((file: string, own: VerifyOptions) => run(async (options) => (await import('./verify.ts')).verify(process.env, file, { ...own, ...options })))
 
 const log = program.command('log').description('the logs behind the numbers: one for each partition of the Kafka topic')
 log

@@ -3,9 +3,14 @@ import { readConfig } from './config.ts'
 import { type OutputOptions, printResult } from './output.ts'
 import { openStore } from './store.ts'
 
+/** Standard output is the result's alone. */
+function sayOnStderr({ reason }: { reason?: string }, message: string): void {
+  process.stderr.write(`${message} (${reason})\n`)
+}
+
 /** Brings the database to the shape this code needs. */
 export async function migrateStore(environment: NodeJS.ProcessEnv, options: OutputOptions): Promise<void> {
-  const clickhouse = await openStore(readConfig(environment))
+  const clickhouse = await openStore(readConfig(environment), { log: { warn: sayOnStderr } })
   try {
     const applied = await migrate(clickhouse)
     const names = applied.map(({ number, name }) => `${String(number).padStart(3, '0')}_${name}`)

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { type Aggregating, startAggregating } from '../aggregator/aggregating.ts'
+import { Exports } from '../aggregator/exports.ts'
 import { buildApp } from '../api/app.ts'
 import type { ApiContext } from '../api/context.ts'
 import { buildOperatingApp } from '../api/operating-app.ts'
@@ -7,6 +8,7 @@ import { listen } from '../api/server.ts'
 import type { EventLog, Ingesting } from '../ingest/event-log.ts'
 import { openHttpLog } from '../ingest/http-log.ts'
 import { openKafkaLog } from '../ingest/kafka/kafka-log.ts'
+import packageJson from '../package.json' with { type: 'json' }
 import { openRegistry } from '../registry/registry.ts'
 import type { ClickHouse } from '../sql/clickhouse.ts'
 import { migrate } from '../sql/migrate.ts'
@@ -40,7 +42,7 @@ export async function startService(config: Config, logger: Logger, parts: Servic
   })
   lost.catch(() => {})
   try {
-    const clickhouse = await openStore(config)
+    const clickhouse = await openStore(config, { log: logger })
     closers.add(() => clickhouse.close())
     const migrations = await migrate(clickhouse)
     if (migrations.length > 0) logger.info({ migrations: migrations.map(({ name }) => name) }, 'migrations applied')
@@ -75,14 +77,21 @@ interface PartOptions {
 /** What a process does, behind the app that serves it. Only the whole service aggregates beside its api. */
 async function buildPart(options: PartOptions, parts: ServiceParts) {
   const { config, clickhouse, logger, closers, lose } = options
-  const aggregating = parts === 'all' || parts === 'aggregate' ? await startAggregating({ clickhouse, log: logger }) : undefined
-  if (aggregating !== undefined) closers.add(() => aggregating.stop())
-  if (parts === 'aggregate') return buildOperatingApp({ logger, ingesting: undefined, aggregating })
+  if (parts === 'aggregate') return buildOperatingApp({ logger, ingesting: undefined, aggregating: await openAggregating(options, afterAWhile) })
   const log = await openLog({ config, clickhouse, logger, parts, lose })
   closers.add(() => log.stop())
-  if (parts === 'ingest') return buildOperatingApp({ logger, ingesting: log.ingesting, aggregating })
-  return buildWholeApp(options, log, aggregating)
+  if (parts === 'ingest') return buildOperatingApp({ logger, ingesting: log.ingesting, aggregating: undefined })
+  return buildWholeApp(options, log, parts === 'all' ? await openAggregating(options, log.betweenBatches) : undefined)
 }
+
+async function openAggregating({ config, clickhouse, logger, closers }: PartOptions, betweenBatches: ApiContext['betweenBatches']): Promise<Aggregating> {
+  const graceMs = config.CLOSE_GRACE_HOURS * MS_PER_HOUR
+  const aggregating = await startAggregating({ clickhouse, log: logger, betweenBatches: (work) => betweenBatches(() => work()), now: Date.now, graceMs })
+  closers.add(() => aggregating.stop())
+  return aggregating
+}
+
+const MS_PER_HOUR = 3_600_000
 
 interface Log {
   readonly eventLog: EventLog
@@ -111,9 +120,9 @@ async function openLog({ config, clickhouse, logger, parts, lose }: OpenLogOptio
 }
 
 /** Other processes write as well: what is in flight now has landed a moment later. */
-async function afterAWhile<T>(work: () => Promise<T>): Promise<T> {
+async function afterAWhile<T>(work: (held: undefined) => Promise<T>): Promise<T> {
   await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_AFTER_MS))
-  return work()
+  return work(undefined)
 }
 
 const LOOK_AGAIN_AFTER_MS = 500
@@ -127,6 +136,7 @@ async function buildWholeApp({ config, clickhouse, logger, secrets }: PartOption
     ingesting: log.ingesting,
     aggregating,
     topic: log.topic,
+    exports: new Exports({ registry, generator: `meterline ${packageJson.version}`, currency: config.CURRENCY, now: Date.now }),
     adminToken: secrets.adminToken,
     betweenBatches: log.betweenBatches,
     logger,

@@ -1,9 +1,39 @@
 import { join } from 'node:path'
-import { type ClickHouse, openClickHouse } from '../sql/clickhouse.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from '../metering/logger.ts'
+import { type ClickHouse, type ClickHouseTarget, openClickHouse } from '../sql/clickhouse.ts'
+import { classifyStoreError } from '../sql/errors.ts'
 import type { Config } from './config.ts'
 
-/** The ClickHouse that the configuration names: a server, or the engine in this process. */
-export function openStore(config: Config): Promise<ClickHouse> {
-  if (config.CLICKHOUSE_URL !== undefined) return openClickHouse({ engine: 'server', url: config.CLICKHOUSE_URL })
-  return openClickHouse({ engine: 'embedded', directory: join(config.DATA_DIR, 'clickhouse') })
+export interface StoreWaiting {
+  readonly log: Pick<Logger, 'warn'>
+  /** A server that does not answer is waited for at most so long. */
+  readonly waitMsMax?: number
+}
+
+/** Of a machine that starts, or a server that is exchanged. Longer is a mistake that should be seen. */
+const STORE_WAIT_MS_MAX = 60_000
+const TRY_AGAIN_AFTER_MS = 3_000
+
+/**
+ * The ClickHouse that the configuration names: a server, or the engine in this process. A server may come up after whoever
+ * needs it, so one that does not answer yet is waited for; one that refuses (wrong credentials) is not. Throws StoreError.
+ */
+export async function openStore(config: Config, { log, waitMsMax = STORE_WAIT_MS_MAX }: StoreWaiting): Promise<ClickHouse> {
+  if (config.CLICKHOUSE_URL === undefined) return openClickHouse({ engine: 'embedded', directory: join(config.DATA_DIR, 'clickhouse') })
+  return untilItAnswers({ engine: 'server', url: config.CLICKHOUSE_URL }, Date.now() + waitMsMax, log)
+}
+
+async function untilItAnswers(target: ClickHouseTarget, deadlineMs: number, log: StoreWaiting['log']): Promise<ClickHouse> {
+  for (;;) {
+    try {
+      return await openClickHouse(target)
+    } catch (thrown) {
+      const error = classifyStoreError(thrown)
+      const leftMs = deadlineMs - Date.now()
+      if (error.fault !== 'unavailable' || leftMs <= 0) throw error
+      log.warn({ reason: error.message, waitsAtMostMs: leftMs }, 'ClickHouse does not answer yet; waiting for it')
+      await sleep(Math.min(TRY_AGAIN_AFTER_MS, leftMs))
+    }
+  }
 }

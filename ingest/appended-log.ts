@@ -50,6 +50,12 @@ export class AppendedLog {
     return this.owned.publishWatermark({ asOfMs: Date.now(), settledThrough: this.#next - 1, released })
   }
 
+  /** What an owner does every few seconds between two batches: it says that it lives, and does what audits asked of it. Throws StoreError. */
+  async beat(): Promise<void> {
+    await this.publishWatermark()
+    await this.owned.repairAsAsked()
+  }
+
   async #appendOnce(unplaced: readonly Unplaced[], verdict?: Verdict): Promise<Verdict[]> {
     const first = this.#next
     const log = this.owned.name

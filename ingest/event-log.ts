@@ -1,3 +1,4 @@
+import type { Ownership } from '../sql/fence.ts'
 import type { Judged } from './pipeline.ts'
 import type { Verdict } from './tell-duplicates.ts'
 
@@ -14,6 +15,12 @@ export interface EventLog extends Ingesting {
   /** Resolves when every event is durable, with one verdict for each, in order. Rejects with EventsUnavailable. */
   submit(submission: Submission): Promise<Verdict[]>
 }
+
+/**
+ * Runs work while no batch of this process is in flight. `held` is the log that this process keeps meanwhile; undefined where
+ * other processes write. Rejects with EventsUnavailable.
+ */
+export type BetweenBatches = <T>(work: (held: Ownership | undefined) => Promise<T>) => Promise<T>
 
 export interface Submission {
   readonly judged: readonly Judged[]

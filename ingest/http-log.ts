@@ -1,9 +1,11 @@
 import type { Logger } from '../metering/logger.ts'
 import type { ClickHouse } from '../sql/clickhouse.ts'
+import type { Ownership } from '../sql/fence.ts'
 import { AppendedLog } from './appended-log.ts'
 import { type EventLog, EventsUnavailable, type IngestStats, type LogStats, type Readiness, type Submission } from './event-log.ts'
 import { FilterBudget } from './identity-filter.ts'
 import { LogLost } from './owned-log.ts'
+import { rejectGroup, SEND_AGAIN, SubmissionQueue, type Waiting } from './submission-queue.ts'
 import type { Verdict } from './tell-duplicates.ts'
 import { findLivingOwner, findLivingReader } from './watermark.ts'
 
@@ -11,8 +13,11 @@ import { findLivingOwner, findLivingReader } from './watermark.ts'
 export const HTTP_LOG = 'http'
 
 export interface HttpLog extends EventLog {
-  /** Runs work between two batches, when nothing of this log is in flight. */
-  betweenBatches<T>(work: () => Promise<T>): Promise<T>
+  /**
+   * Runs work between two batches: while it runs nothing of this log is in flight, and none is sent. What arrives waits, and the
+   * owner's heartbeat goes on. Rejects with EventsUnavailable when the log cannot be held.
+   */
+  betweenBatches<T>(work: (held: Ownership) => Promise<T>): Promise<T>
   /** Writes and acknowledges what is waiting, says that the log is free, and ends. */
   stop(): Promise<void>
 }
@@ -87,10 +92,10 @@ async function requireNoLivingOwner({ engine, control }: ClickHouse, { ownerSile
   )
 }
 
-interface Waiting {
-  readonly submission: Submission
-  readonly resolve: (verdicts: Verdict[]) => void
-  readonly reject: (error: Error) => void
+/** Work for which the log is held. */
+interface Holding {
+  run(held: Ownership): Promise<void>
+  reject(error: Error): void
 }
 
 const STATE_REASONS = {
@@ -109,13 +114,11 @@ class GroupWriter {
   #state: keyof typeof STATE_REASONS = 'writing'
   /** A write failed and the log has not been settled since: nothing may be claimed about it. */
   #inDoubt = false
-  #queue: Waiting[] = []
-  #queuedEvents = 0
-  #queuedBytes = 0
+  readonly #queue: SubmissionQueue
   #batches = 0
   #batchSeconds = 0
   #batchStartedMs: number | undefined
-  #exclusive: (() => Promise<void>)[] = []
+  #holdings: Holding[] = []
   #wake: () => void = () => {}
 
   constructor(appended: AppendedLog, { log, onLost }: HttpLogOptions, limits: HttpLogLimits) {
@@ -123,27 +126,22 @@ class GroupWriter {
     this.#log = log
     this.#onLost = onLost
     this.#limits = limits
+    const { queueEventsMax, queueBytesMax, batchEventsMax } = limits
+    this.#queue = new SubmissionQueue({ queueEventsMax, queueBytesMax, groupEventsMax: batchEventsMax, groupBytesMax: Number.POSITIVE_INFINITY })
   }
 
   submit(submission: Submission): Promise<Verdict[]> {
-    const { queueEventsMax, queueBytesMax } = this.#limits
     if (this.#state !== 'writing')
       return Promise.reject(new EventsUnavailable(`Events cannot be stored right now: ${STATE_REASONS[this.#state]}. ${SEND_AGAIN}`))
-    if (this.#queuedEvents + submission.judged.length > queueEventsMax || this.#queuedBytes + submission.bytes > queueBytesMax) {
-      return Promise.reject(new EventsUnavailable(`Too many events are waiting to be stored. ${SEND_AGAIN}`))
-    }
-    return new Promise((resolve, reject) => {
-      this.#queue.push({ submission, resolve, reject })
-      this.#queuedEvents += submission.judged.length
-      this.#queuedBytes += submission.bytes
-      this.#wake()
-    })
+    const verdicts = this.#queue.add(submission)
+    this.#wake()
+    return verdicts
   }
 
-  betweenBatches<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#state !== 'writing') return Promise.reject(new EventsUnavailable(`The log cannot be held right now: ${STATE_REASONS[this.#state]}.`))
+  betweenBatches<T>(work: (held: Ownership) => Promise<T>): Promise<T> {
+    if (this.#state !== 'writing') return Promise.reject(notHeld(STATE_REASONS[this.#state]))
     return new Promise((resolve, reject) => {
-      this.#exclusive.push(() => work().then(resolve, reject))
+      this.#holdings.push({ run: (held) => work(held).then(resolve, reject), reject })
       this.#wake()
     })
   }
@@ -169,7 +167,7 @@ class GroupWriter {
       lagEvents: 0,
       incident: undefined,
     }
-    return { queuedEvents: this.#queuedEvents, logs: [log], kafkaTrouble: false }
+    return { queuedEvents: this.#queue.events, logs: [log], kafkaTrouble: false }
   }
 
   /** Ends when it was asked to stop and nothing waits any more, or when another owner has taken the log. */
@@ -187,14 +185,27 @@ class GroupWriter {
   }
 
   async #work(): Promise<void> {
-    for (const work of this.#exclusive.splice(0)) await work()
-    const group = this.#takeGroup()
+    // One by one, so that those behind one that failed are told; and only those that wait now, so that batches get their turn.
+    for (let left = this.#holdings.length; left > 0; left -= 1) await this.#holdFor(this.#holdings.shift())
+    const group = this.#queue.takeGroup()
     if (group.length > 0) await this.#writeGroup(group)
-    if (this.#beatInMs() === 0) await this.#appended.publishWatermark()
+    if (this.#beatInMs() === 0) await this.#appended.beat()
+  }
+
+  /** Who looks for a living owner meanwhile must find one: a log that seems left would be taken, and written to. */
+  async #holdFor(holding: Holding | undefined): Promise<void> {
+    let beating = Promise.resolve()
+    const timer = setInterval(() => {
+      beating = beating.then(() => this.#appended.publishWatermark())
+      beating.catch(() => {})
+    }, this.#limits.heartbeatEveryMs)
+    await holding?.run(this.#appended.owned.ownership)
+    clearInterval(timer)
+    await beating
   }
 
   #hasWork(): boolean {
-    return this.#queue.length > 0 || this.#exclusive.length > 0
+    return !this.#queue.isEmpty || this.#holdings.length > 0
   }
 
   #beatInMs(): number {
@@ -213,20 +224,6 @@ class GroupWriter {
     this.#wake = () => {}
   }
 
-  #takeGroup(): Waiting[] {
-    let events = 0
-    const tooMany = this.#queue.findIndex(({ submission }, index) => {
-      events += submission.judged.length
-      return index > 0 && events > this.#limits.batchEventsMax
-    })
-    const group = this.#queue.splice(0, tooMany === -1 ? this.#queue.length : tooMany)
-    for (const { submission } of group) {
-      this.#queuedEvents -= submission.judged.length
-      this.#queuedBytes -= submission.bytes
-    }
-    return group
-  }
-
   async #writeGroup(group: readonly Waiting[]): Promise<void> {
     const startedMs = performance.now()
     this.#batchStartedMs = startedMs
@@ -239,7 +236,7 @@ class GroupWriter {
         from += submission.judged.length
       }
     } catch (error) {
-      rejectAll(group, error)
+      rejectGroup(group, error)
       throw error
     } finally {
       this.#batchStartedMs = undefined
@@ -277,9 +274,8 @@ class GroupWriter {
   }
 
   #rejectWaiting(cause: unknown): void {
-    this.#queuedEvents = 0
-    this.#queuedBytes = 0
-    rejectAll(this.#queue.splice(0), cause)
+    this.#queue.rejectAll(cause)
+    for (const { reject } of this.#holdings.splice(0)) reject(notHeld('writing to it failed', cause))
   }
 
   /** A log that is left without this word is taken over all the same, after its owner's silence. */
@@ -292,8 +288,6 @@ class GroupWriter {
   }
 }
 
-const SEND_AGAIN = 'Send all of them again later; nothing counts twice.'
-
-function rejectAll(waiting: readonly Waiting[], cause: unknown): void {
-  for (const { reject } of waiting) reject(new EventsUnavailable(`The events could not be stored. ${SEND_AGAIN}`, cause))
+function notHeld(reason: string | undefined, cause?: unknown): EventsUnavailable {
+  return new EventsUnavailable(`The log cannot be held right now: ${reason}. Try again later.`, cause)
 }

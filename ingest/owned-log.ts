@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../metering/logger.ts'
 import type { ClickHouse, Lane } from '../sql/clickhouse.ts'
 import { newestOwnerOf, newOwnerName, type Ownership, takeLog } from '../sql/fence.ts'
+import { AskedRepairs } from './asked-repairs.ts'
 import { type FilterBudget, IdentityFilter } from './identity-filter.ts'
 import { type LastRange, type LogRange, readLastRange } from './last-range.ts'
 import { type PositionRule, writeBatch } from './log-writer.ts'
@@ -38,9 +39,11 @@ export class OwnedLog {
   #successor: IdentityFilter | undefined
   #filling = new AbortController()
   #asOfMs = 0
+  #askedRepairs: AskedRepairs
 
   constructor(options: OwnedLogOptions) {
     this.#options = options
+    this.#askedRepairs = new AskedRepairs(options)
     this.#filter = new IdentityFilter({ identitiesExpected: 0, budget: options.filterBudget })
   }
 
@@ -94,6 +97,7 @@ export class OwnedLog {
     if (!this.#mayKeepFilter(taken.ownership)) await this.#startFilter()
     if (this.#ownership !== undefined) this.#counts.retakes += 1
     this.#ownership = taken.ownership
+    this.#askedRepairs = new AskedRepairs(this.#options)
     const range = await readLastRange(lane, name)
     this.#asOfMs = Math.max(this.#asOfMs, range?.asOfMs ?? 0)
     return range
@@ -125,6 +129,14 @@ export class OwnedLog {
     const repaired = await settleRollup(this.#options.lane, this.ownership, range)
     this.#counts.repairedKeys += repaired
     if (repaired > 0) this.#options.log.warn({ log: this.name, keys: repaired, ...range }, 'the last batch was torn; its rollup is repaired')
+  }
+
+  /**
+   * Does what audits asked for since the last time. Only in the log's turn, when nothing else of it is in flight: neither a
+   * batch nor work for which the log is held. Throws StoreError when a write fails.
+   */
+  async repairAsAsked(): Promise<void> {
+    this.#counts.repairedKeys += await this.#askedRepairs.repair(this.ownership)
   }
 
   async publishWatermark(watermark: Watermark): Promise<void> {

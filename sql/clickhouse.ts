@@ -8,7 +8,8 @@ export type ClickHouseTarget = { engine: 'embedded'; directory: string } | { eng
 
 /**
  * The only door to ClickHouse. Work that must not wait for other work has a lane of its own:
- * `ingest` for the owner of a log, `registry` for who exists, `control` for takes and kills, `reads` for questions.
+ * `ingest` for the owner of a log, `registry` for who exists, `control` for takes and kills, `reads` for questions, `work`
+ * for what takes long, such as closing a month.
  */
 export interface ClickHouse {
   readonly engine: ClickHouseTarget['engine']
@@ -16,6 +17,7 @@ export interface ClickHouse {
   readonly registry: Lane
   readonly control: Lane
   readonly reads: Lane
+  readonly work: Lane
   /** One more lane, such as for a log of its own. It is closed with the rest. Throws StoreError. */
   openLane(): Promise<Lane>
   close(): Promise<void>
@@ -82,6 +84,7 @@ export async function openClickHouse(target: ClickHouseTarget): Promise<ClickHou
       registry: laneOf(await open()),
       control: laneOf(await open()),
       reads: leastBusy(reads),
+      work: laneOf(await open()),
       openLane: async () => laneOf(await classified(open())),
       close,
     }

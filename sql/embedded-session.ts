@@ -5,7 +5,7 @@ import { createClient } from '@clickhouse/client'
 import { createChdbConnection } from 'chdb/connection'
 import { StoreError } from './errors.ts'
 import { QUERY_TEXT_BYTES_MAX } from './query.ts'
-import type { InsertRows, Session } from './session.ts'
+import type { InsertRows, Session, StreamFormat } from './session.ts'
 
 const DATABASE = 'meterline'
 type ClientConnection = NonNullable<NonNullable<Parameters<typeof createClient>[0]>['connection']>
@@ -16,6 +16,37 @@ type ClientConnection = NonNullable<NonNullable<Parameters<typeof createClient>[
  */
 export async function openEmbeddedSession(directory: string): Promise<Session> {
   requireUsableDirectory(directory)
+  const { connection, client } = await connect(directory)
+  const idle: EmbeddedConnection[] = []
+  return {
+    run: (sql, timeoutMs) => within(timeoutMs, clearingUp(client, textOf(client, sql))),
+    insert: async (rows: InsertRows, timeoutMs) => {
+      // rawInsert and not client.insert: it hands the bytes over as they are, without a copy through a string.
+      const { table, columns, settings, text } = rows
+      const sent = connection.chdb.rawInsert({ table, columns: [...columns], settings, values: text, format: 'TabSeparated' })
+      await within(timeoutMs, sent)
+    },
+    // On a connection of its own: any other statement on the same one would end the stream in its middle.
+    stream: async function* (sql, format) {
+      const own = idle.pop() ?? (await connect(directory))
+      let ended = false
+      try {
+        yield* format === 'Parquet' ? streamFile((path) => own.client.exec({ query: intoFile(sql, path) })) : streamRows(own, sql, format)
+        ended = true
+      } finally {
+        if (ended) idle.push(own)
+        else await own.client.close()
+      }
+    },
+    close: async () => {
+      for (const each of [...idle, { client }]) await each.client.close()
+    },
+  }
+}
+
+type EmbeddedConnection = Awaited<ReturnType<typeof connect>>
+
+async function connect(directory: string) {
   const connection = connectOrExplain(directory)
   // Both packages bring their own copy of the same types; the objects are the same.
   const client = createClient({ connection: connection as unknown as ClientConnection })
@@ -23,26 +54,30 @@ export async function openEmbeddedSession(directory: string): Promise<Session> {
   await client.command({ query: `USE ${DATABASE}` })
   // Not in a statement's own settings: by then its text has been read.
   await client.command({ query: `SET max_query_size = ${QUERY_TEXT_BYTES_MAX}` })
-  return {
-    run: async (sql, timeoutMs) => {
-      const { stream } = await within(timeoutMs, client.exec({ query: sql }))
-      const chunks: Buffer[] = []
-      for await (const chunk of stream) chunks.push(chunk as Buffer)
-      return Buffer.concat(chunks).toString('utf8')
-    },
-    insert: async (rows: InsertRows, timeoutMs) => {
-      // rawInsert and not client.insert: it hands the bytes over as they are, without a copy through a string.
-      const { table, columns, settings, text } = rows
-      const sent = connection.chdb.rawInsert({ table, columns: [...columns], settings, values: text, format: 'TabSeparated' })
-      await within(timeoutMs, sent)
-    },
-    stream: async function* (sql, format) {
-      if (format === 'Parquet') return yield* streamFile((path) => client.exec({ query: intoFile(sql, path) }))
-      const chunks = connection.chdb.queryStream(sql, { format })
-      for await (const chunk of chunks) yield chunk.raw()
-    },
-    close: () => client.close(),
+  return { connection, client }
+}
+
+type Client = ReturnType<typeof createClient>
+
+async function textOf(client: Client, sql: string): Promise<string> {
+  const { stream } = await client.exec({ query: sql })
+  const chunks: Buffer[] = []
+  for await (const chunk of stream) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+/** A statement that failed stays in system.processes until its session runs another, and a take would wait for it to go. */
+async function clearingUp<T>(client: Client, statement: Promise<T>): Promise<T> {
+  try {
+    return await statement
+  } catch (thrown) {
+    await textOf(client, 'SELECT 1').catch(() => {})
+    throw thrown
   }
+}
+
+async function* streamRows({ connection }: EmbeddedConnection, sql: string, format: StreamFormat): AsyncIterable<Uint8Array> {
+  for await (const chunk of connection.chdb.queryStream(sql, { format })) yield chunk.raw()
 }
 
 /** Streamed by the engine, each piece would be a Parquet file of its own. So it writes the file, and the file is streamed. */

@@ -55,6 +55,11 @@ export async function newestOwnerOf(clickhouse: ClickHouse, log: string): Promis
   return (await newestTake(clickhouse.control, log))?.owner
 }
 
+/** Whether an insert of the log is running at this moment, whoever sent it. Only a hint, like the newest owner. */
+export async function isAnyRunning({ control }: ClickHouse, log: string): Promise<boolean> {
+  return (await control.query(statementsOf, { tag: tagOfLog(log) })).length > 0
+}
+
 /** From here on a log is retired. No log is taken so often by its owners. */
 const RETIRED_EPOCH = 2 ** 40
 

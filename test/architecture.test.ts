@@ -26,6 +26,7 @@ const DOORS: Record<string, Record<string, readonly string[]>> = {
       'event-log.ts',
       'decode-body.ts',
       'pipeline.ts',
+      'rebuild-rollup.ts',
       'rejected-events.ts',
       'resend-rejected.ts',
       'tell-duplicates.ts',

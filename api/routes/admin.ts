@@ -1,10 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { AuditDifference, audit, DIFFERENCES_MAX } from '../../aggregator/audit.ts'
 import { listRejected } from '../../ingest/rejected-events.ts'
 import { isProjectId, TIMESTAMP_AHEAD_MS_MAX, TIMESTAMP_MIN_MS } from '../../metering/event.ts'
-import { dayAfter, isDay } from '../../metering/period.ts'
 import { formatTimestamp, parseTimestamp } from '../../metering/timestamp.ts'
 import { createIngestKey } from '../../registry/ingest-keys.ts'
 import { createPartner, findPartner, listPartners } from '../../registry/partners.ts'
@@ -16,7 +14,7 @@ import { ApiError } from '../errors.ts'
 import { errorAnswers, InstanceType, Instant, Name, PathId, Region, Status } from '../schemas.ts'
 import { RejectedAnswer, RejectedQuery, rejectedAnswer } from './events.ts'
 
-export function adminRoutes(parent: FastifyInstance, { clickhouse, registry, adminToken, betweenBatches }: ApiContext): void {
+export function adminRoutes(parent: FastifyInstance, { clickhouse, registry, adminToken }: ApiContext): void {
   parent.register(async (app) => {
     app.addHook('preParsing', async (request) => requireAdmin(request, adminToken))
     const routes = app.withTypeProvider<ZodTypeProvider>()
@@ -119,50 +117,8 @@ export function adminRoutes(parent: FastifyInstance, { clickhouse, registry, adm
       },
       async (request) => rejectedAnswer(await listRejected(clickhouse, { ingestKeyId: '', limit: request.query.limit })),
     )
-
-    routes.post(
-      '/admin/v1/audits',
-      {
-        schema: {
-          ...common,
-          summary: 'Recount raw events and compare them with the rollup',
-          description: 'Per project, day and metric. It reports and repairs nothing.',
-          body: AuditRequest,
-          response: { 200: AuditAnswer, ...errorAnswers(400, 401, 415, 429, 500, 503) },
-        },
-      },
-      async (request) => {
-        const { from, to, project_id } = request.body ?? {}
-        const scope = { from: from ?? FIRST_DAY, end: to === undefined ? LAST_DAY : dayAfter(to), projectId: project_id }
-        const report = await audit(clickhouse, scope, betweenBatches)
-        return {
-          events_recounted: report.eventsRecounted,
-          keys_compared: report.keysCompared,
-          differences: [...report.differences],
-          truncated: report.truncated,
-        }
-      },
-    )
   })
 }
-
-const FIRST_DAY = '1970-01-01'
-const LAST_DAY = '2148-12-31'
-
-const DayText = z.string().refine(isDay, 'must be a calendar day as YYYY-MM-DD')
-
-const AuditRequest = z
-  .strictObject({ from: DayText.optional(), to: DayText.optional(), project_id: z.string().optional() })
-  // An audit that compares nothing would print 0 differences.
-  .refine(({ from, to }) => from === undefined || to === undefined || from <= to, { path: ['from'], message: 'must not be after "to"' })
-  .nullish()
-
-const AuditAnswer = z.object({
-  events_recounted: z.number().int(),
-  keys_compared: z.number().int().meta({ description: 'How many (project, day, metric) raw holds.' }),
-  differences: z.array(AuditDifference).meta({ description: `Empty is the only good answer. At most ${DIFFERENCES_MAX}.` }),
-  truncated: z.boolean(),
-})
 
 const ProjectRegistration = z
   .strictObject({

@@ -1,12 +1,15 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { readPartnershipUsage } from '../../aggregator/partnership-usage.ts'
+import { readBillingStatus } from '../../aggregator/billing-status.ts'
+import { type PartnershipUsage, readPartnershipUsage } from '../../aggregator/partnership-usage.ts'
 import { readProjectUsage } from '../../aggregator/project-usage.ts'
-import { type Period, parsePeriod } from '../../metering/period.ts'
+import { METRICS, PEAK_METRICS } from '../../metering/metrics.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
 import { findProject } from '../../registry/projects.ts'
+import { periodAnswer, requirePeriod } from '../asked-period.ts'
 import { authenticatePartners, partnerOf } from '../auth.ts'
+import { billingAnswer } from '../billing-answer.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors.ts'
 import {
@@ -41,7 +44,7 @@ export function usageRoutes(parent: FastifyInstance, { clickhouse, registry, now
           description: 'Deleted projects are included. A peak is the sum over the projects per day, then the maximum over the days.',
           security: [{ partnerSecret: [] }],
           params: PartnerParams,
-          querystring: PeriodQuery,
+          querystring: PartnershipUsageQuery,
           response: { 200: PartnershipUsageAnswer, ...errorAnswers(400, 401, 429, 500, 503) },
         },
       },
@@ -53,7 +56,8 @@ export function usageRoutes(parent: FastifyInstance, { clickhouse, registry, now
           partnership: { id: partner.id, name: partner.name },
           period: periodAnswer(period),
           summary: quantitiesAnswer(usage.summary, partnershipName),
-          ...billingAnswer(usage.asOfMs),
+          ...(request.query.include === 'daily' ? dailyAnswer(usage) : {}),
+          ...billingAnswer(usage.asOfMs, await readBillingStatus(clickhouse, partner.id, period, now())),
         }
       },
     )
@@ -87,17 +91,29 @@ export function usageRoutes(parent: FastifyInstance, { clickhouse, registry, now
           period: periodAnswer(period),
           summary: quantitiesAnswer(usage.summary, projectSummaryName),
           daily_usage: usage.days.map(({ day, usage: dayUsage }) => ({ usage_date: day, ...quantitiesAnswer(dayUsage, dailyName) })),
-          ...billingAnswer(usage.asOfMs),
+          ...billingAnswer(usage.asOfMs, await readBillingStatus(clickhouse, partner.id, period, now())),
         }
       },
     )
   })
 }
 
+const PartnershipUsageQuery = PeriodQuery.extend({
+  include: z.enum(['daily']).optional().meta({ description: '`daily` adds `daily_usage` and `peak_days`.' }),
+})
+
+type PeakName = (typeof METRICS)[(typeof PEAK_METRICS)[number]]['partnershipName']
+
+const PeakDays = z
+  .object(Object.fromEntries(PEAK_METRICS.map((metric) => [METRICS[metric].partnershipName, Day.nullable()])) as Record<PeakName, z.ZodNullable<typeof Day>>)
+  .meta({ description: 'The day each peak was reached on, the earliest on ties; null without events.' })
+
 const PartnershipUsageAnswer = z.object({
   partnership: z.object({ id: z.string(), name: z.string() }),
   period: PeriodAnswer,
   summary: quantitiesSchema(partnershipName),
+  daily_usage: z.array(z.object({ usage_date: Day, ...quantitiesSchema(partnershipName).shape })).optional(),
+  peak_days: PeakDays.optional(),
   ...BillingFields,
 })
 
@@ -109,17 +125,9 @@ const ProjectUsageAnswer = z.object({
   ...BillingFields,
 })
 
-function requirePeriod(query: z.output<typeof PeriodQuery>, nowMs: number): Period {
-  const parsed = parsePeriod({ start: query.start_date, end: query.end_date }, nowMs)
-  if (parsed.status === 'invalid') throw new ApiError('PERIOD_INVALID', parsed.problem)
-  return parsed.period
-}
-
-function periodAnswer({ first, last }: Period) {
-  return { start: `${first}T00:00:00Z`, end: `${last}T23:59:59Z` }
-}
-
-/** Months close in a later version; until then nothing is final. */
-function billingAnswer(asOfMs: number | null) {
-  return { as_of: asOfMs === null ? null : formatTimestamp(asOfMs), billing_status: 'provisional' as const }
+function dailyAnswer({ days, peakDays }: PartnershipUsage) {
+  return {
+    daily_usage: days.map(({ day, usage }) => ({ usage_date: day, ...quantitiesAnswer(usage, partnershipName) })),
+    peak_days: Object.fromEntries([...peakDays].map(([metric, day]) => [METRICS[metric].partnershipName, day])) as Record<PeakName, string | null>,
+  }
 }

@@ -84,6 +84,8 @@ export async function openReader({
 
   const assign = (partitions: readonly number[]) => {
     assigned = partitions
+    // Of that trouble alone this is the end: what could not be read may be there still.
+    if (withdrawn) reading.onTrouble(undefined)
     withdrawn = false
     reading.onAssigned(partitions)
   }
@@ -155,10 +157,12 @@ export async function openReader({
     if (silentMs > sessionTimeoutMs && !withdrawn) {
       withdrawn = true
       reading.onAssigned([])
+      // Nothing is assigned, and so nothing else would say that nothing is read.
+      reading.onTrouble(new Error(silence(silentMs)))
     }
     if (member === undefined || silentMs <= sessionTimeoutMs + rebalanceTimeoutMs) return
     member.disconnect().catch(() => {})
-    failed(new Error(`The group has not answered for ${Date.now() - heardMs} ms.`))
+    failed(new Error(silence(silentMs)))
   }, heartbeatEveryMs)
 
   // Not waited for: the first join may take long, and what it brings must find the reader there.
@@ -178,6 +182,10 @@ export async function openReader({
       await Promise.race([current?.disconnect(), sleep(STOP_MS_MAX, undefined, { ref: false })])
     },
   }
+}
+
+function silence(silentMs: number): string {
+  return `The group has not answered for ${silentMs} ms.`
 }
 
 /** Between two memberships the library throws; the next one begins with every partition paused and taken anew. */

@@ -200,6 +200,7 @@ export class PartitionReader {
     const { owned, settledEnd } = this.partitionLog
     await owned.publishWatermark({ asOfMs, settledThrough: settledEnd - 1, released })
     this.#publishedMs = Date.now()
+    if (!released) await owned.repairAsAsked()
   }
 
   #sendBack(): void {

@@ -1,6 +1,7 @@
 import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { type EventLog, EventsUnavailable, type Submission } from '../event-log.ts'
+import { rejectGroup, SEND_AGAIN, SubmissionQueue, type Waiting } from '../submission-queue.ts'
 import type { Verdict } from '../tell-duplicates.ts'
 import { recordOfEvent } from './event-record.ts'
 import { type Incarnation, pinIncarnation, readIncarnation } from './incarnation.ts'
@@ -49,40 +50,33 @@ export async function openProducedLog({ clickhouse, topic, log, limits }: Produc
   }
 }
 
-interface Waiting {
-  readonly submission: Submission
-  readonly resolve: (verdicts: Verdict[]) => void
-  readonly reject: (error: Error) => void
-}
-
 /** One produce request in flight; the submissions that arrive meanwhile share the next. */
 class Producing {
-  queuedEvents = 0
   trouble: Error | undefined
   readonly #options: Required<ProducedLogOptions> & { readonly limits: ProducedLogLimits }
   #incarnation: Incarnation
   #readMs = Date.now()
-  #queue: Waiting[] = []
-  #queuedBytes = 0
+  readonly #queue: SubmissionQueue
   #running: Promise<void> | undefined
   #stopped = false
 
   constructor({ incarnation, ...options }: Required<ProducedLogOptions> & { limits: ProducedLogLimits; incarnation: Incarnation }) {
+    const { queueEventsMax, queueBytesMax, produceEventsMax, produceBytesMax } = options.limits
     this.#options = options
+    this.#queue = new SubmissionQueue({ queueEventsMax, queueBytesMax, groupEventsMax: produceEventsMax, groupBytesMax: produceBytesMax })
     this.#incarnation = incarnation
   }
 
+  get queuedEvents(): number {
+    return this.#queue.events
+  }
+
   submit(submission: Submission): Promise<Verdict[]> {
-    const { queueEventsMax, queueBytesMax } = this.#options.limits
     if (this.#stopped) return Promise.reject(new EventsUnavailable(`The service is stopping. ${SEND_AGAIN}`))
-    if (this.queuedEvents + submission.judged.length > queueEventsMax || this.#queuedBytes + submission.bytes > queueBytesMax)
-      return Promise.reject(new EventsUnavailable(`Too many events are waiting to be stored. ${SEND_AGAIN}`))
-    return new Promise((resolve, reject) => {
-      this.#queue.push({ submission, resolve, reject })
-      this.queuedEvents += submission.judged.length
-      this.#queuedBytes += submission.bytes
-      this.#running ??= this.#run()
-    })
+    const verdicts = this.#queue.add(submission)
+    // What was refused for its size leaves nothing to run for, and a run without work would never be seen to end.
+    if (!this.#queue.isEmpty) this.#running ??= this.#run()
+    return verdicts
   }
 
   async stop(): Promise<void> {
@@ -91,9 +85,9 @@ class Producing {
   }
 
   async #run(): Promise<void> {
-    while (this.#queue.length > 0) {
+    while (!this.#queue.isEmpty) {
       await this.#refreshIncarnation()
-      await this.#produce(this.#takeGroup())
+      await this.#produce(this.#queue.takeGroup())
     }
     // At once: who was just answered may submit again before a promise could say that this has ended.
     this.#running = undefined
@@ -109,25 +103,8 @@ class Producing {
     } catch (error) {
       this.trouble = error instanceof Error ? error : new Error(String(error))
       this.#options.log.error({ err: error }, 'events could not be produced to Kafka')
-      for (const { reject } of group) reject(new EventsUnavailable(`The events could not be stored. ${SEND_AGAIN}`, error))
+      rejectGroup(group, error)
     }
-  }
-
-  #takeGroup(): Waiting[] {
-    const { produceEventsMax, produceBytesMax } = this.#options.limits
-    let events = 0
-    let bytes = 0
-    const tooMany = this.#queue.findIndex(({ submission }, index) => {
-      events += submission.judged.length
-      bytes += submission.bytes
-      return index > 0 && (events > produceEventsMax || bytes > produceBytesMax)
-    })
-    const group = this.#queue.splice(0, tooMany === -1 ? this.#queue.length : tooMany)
-    for (const { submission } of group) {
-      this.queuedEvents -= submission.judged.length
-      this.#queuedBytes -= submission.bytes
-    }
-    return group
   }
 
   async #refreshIncarnation(): Promise<void> {
@@ -142,7 +119,6 @@ class Producing {
   }
 }
 
-const SEND_AGAIN = 'Send all of them again later; nothing counts twice.'
 const PRODUCED: Verdict = { status: 'produced' }
 
 function verdictOf(judged: Submission['judged'][number]): Verdict {

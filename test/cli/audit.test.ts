@@ -2,7 +2,9 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { refreshPartnershipDays } from '../../aggregator/refresh-partnership-days.ts'
 import { runMeterline } from '../support/service-process.ts'
+import { falsifyPartnershipDay } from '../support/rollup-faults.ts'
 import { startTestService, type TestService } from '../support/test-service.ts'
 
 let tested: TestService
@@ -16,9 +18,12 @@ beforeAll(async () => {
 afterAll(() => tested.stop())
 
 test('0 differences, exit code 0, as text and as JSON', async () => {
-  expect(await runMeterline(['audit'], environment)).toMatchObject({ code: 0, stdout: '0 differences (1 events recounted, 1 daily totals compared)\n' })
+  expect(await runMeterline(['audit'], environment)).toMatchObject({
+    code: 0,
+    stdout: '0 differences (1 events recounted, 1 daily totals compared)\n0 differences in partnership days\n',
+  })
   const { code, stdout } = await runMeterline(['--json', 'audit', '--from', '2026-03-01', '--to', '2026-03-31', '--project', 'p'], environment)
-  expect([code, JSON.parse(stdout)]).toEqual([0, { events_recounted: 1, keys_compared: 1, truncated: false, differences: [] }])
+  expect([code, JSON.parse(stdout)]).toEqual([0, { events_recounted: 1, keys_compared: 1, truncated: false, differences: [], partnership_differences: [] }])
 })
 
 test('without a token, or with a wrong one, exit code 2; without a service, 1', async () => {
@@ -58,6 +63,19 @@ test('help lists the verbs and exit codes; an unknown verb is an error', async (
   expect(await runMeterline(['bill'])).toMatchObject({ code: 1, stderr: expect.stringContaining("unknown command 'bill'") })
 })
 
+test('P3: a partnership day that is not what raw adds up to is listed, exit code 1', async () => {
+  const { client, service } = tested
+  const { partnerId } = await client.createPartner('Falsified')
+  await client.registerProject('p', partnerId)
+  await refreshPartnershipDays(service.clickhouse)
+  await falsifyPartnershipDay(service.clickhouse, { partnerId, day: '2026-03-01', metric: 'ai_tokens' })
+  const { code, stdout, stderr } = await runMeterline(['audit'], environment)
+  expect(code).toBe(1)
+  expect(stdout).toContain('0 differences (1 events')
+  expect(stdout).toMatch(new RegExp(`│ ${partnerId} +│ 2026-03-01 +│ ai_tokens +│ 1 +│ 1 +│ 5 +│ 6 +│`))
+  expect(stderr).toBe('error: Raw and partnership days differ on 1 (partner, day, metric): they are computed anew. Ask again in some seconds.\n')
+})
+
 test('P3: a difference between raw and rollup is listed, exit code 1', async () => {
   await tested.service.clickhouse.control.command(
     `INSERT INTO project_usage_per_day_v1 SETTINGS async_insert=0 SELECT 'p', toDate('2026-03-01'), 'ai_tokens', 'http', toDecimal128(9, 9), toDecimal256(9, 9), 1, toDateTime64('2026-03-01 00:00:00', 3)`,
@@ -65,7 +83,7 @@ test('P3: a difference between raw and rollup is listed, exit code 1', async () 
   const { code, stdout, stderr } = await runMeterline(['audit'], environment)
   expect(code).toBe(1)
   expect(stdout).toMatch(/│ p +│ 2026-03-01 +│ ai_tokens +│ 1 +│ 2 +│ 5 +│ 14 +│ 5 +│ 9 +│/)
-  expect(stderr).toBe('error: Raw and rollup differ on 1 (project, day, metric).\n')
+  expect(stderr).toBe("error: Raw and rollup differ on 1 (project, day, metric): the log's owner repairs what it can. Ask again in some seconds.\n")
   const { stdout: json } = await runMeterline(['--json', 'audit'], environment)
   expect(JSON.parse(json).differences).toHaveLength(1)
 })

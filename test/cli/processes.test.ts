@@ -1,18 +1,22 @@
 import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { openClickHouse } from '../../sql/clickhouse.ts'
+import { defineQuery } from '../../sql/query.ts'
 import { clickHouseForTests, type TestClickHouse } from '../support/clickhouse-server.ts'
 import { MeterlineClient } from '../support/client.ts'
 import { HAS_KAFKA, kafkaForTests, type TestKafka } from '../support/kafka/broker.ts'
 import { makeEvent } from '../support/kafka/kafka-service.ts'
+import { Oracle } from '../support/oracle.ts'
 import { runMeterline, type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
 import { untilSo } from '../support/until-so.ts'
 
-describe.skipIf(!HAS_KAFKA)('P8: both switches on: two ingest and two api processes, one Kafka, one ClickHouse over HTTP', () => {
+describe.skipIf(!HAS_KAFKA)('P8: both switches on: two ingest, two aggregate and two api processes, one Kafka, one ClickHouse over HTTP', () => {
   let kafka: TestKafka
   let store: TestClickHouse
   let environment: Record<string, string>
   const running: ServiceProcess[] = []
-  const start = async (verb: 'ingest' | 'api', extra: Record<string, string> = {}) => {
+  const start = async (verb: 'ingest' | 'aggregate' | 'api', extra: Record<string, string> = {}) => {
     const started = await startServiceProcess({ ...environment, ...extra }, verb)
     running.push(started)
     return started
@@ -36,9 +40,10 @@ describe.skipIf(!HAS_KAFKA)('P8: both switches on: two ingest and two api proces
 
   test('P1 P2: counted once, whichever process is asked, whichever leaves, and with the group renamed', async () => {
     const [first, second] = [await start('ingest'), await start('ingest')]
+    const aggregates = [await start('aggregate'), await start('aggregate')]
     const apis = [await start('api'), await start('api')]
     const [one, other] = apis.map(({ url }) => new MeterlineClient(url, environment['ADMIN_TOKEN'] ?? '')) as [MeterlineClient, MeterlineClient]
-    for (const { url } of [first, second, ...apis]) await untilSo(async () => (await fetch(`${url}/readyz`)).status === 200)
+    for (const { url } of [first, second, ...aggregates, ...apis]) await untilSo(async () => (await fetch(`${url}/readyz`)).status === 200)
     other.ingestKey = await one.createIngestKey()
     const partner = await one.createPartner('processes')
     const projects = Array.from({ length: 12 }, (_, index) => `proc-${index}`)
@@ -52,11 +57,26 @@ describe.skipIf(!HAS_KAFKA)('P8: both switches on: two ingest and two api proces
         return as_of !== null && Date.parse(as_of) >= afterMs
       })
     }
+    const metric = async (url: string, series: string) => {
+      const line = (await (await fetch(`${url}/metrics`)).text()).split('\n').find((each) => each.startsWith(`${series} `))
+      return Number(line?.slice(series.length) ?? 0)
+    }
+    /** The day's kept row is the one that the reader would take. */
+    const untilKept = async () => {
+      const clickhouse = await openClickHouse({ engine: 'server', url: environment['CLICKHOUSE_URL'] ?? '' })
+      await untilSo(async () => (await clickhouse.reads.query(daysNotKept, {}))[0]?.days === 0)
+      await clickhouse.close()
+    }
     const total = async (client: MeterlineClient) => (await client.partnershipUsage(partner, '2026-01-01', '2026-01-31')).body.summary.ai_tokens
 
     expect((await one.send(events(0, 5))).status).toBe(202)
     expect((await other.send(events(3, 5))).status).toBe(202)
     await settled()
+    expect([await total(one), await total(other)]).toEqual(['96', '96'])
+
+    // Both keep the partnership days fresh, and two that compute the same day do no harm.
+    await untilKept()
+    for (const { url } of aggregates) await untilSo(async () => (await metric(url, 'meterline_work_runs_total{work="partnership_days"}')) > 0)
     expect([await total(one), await total(other)]).toEqual(['96', '96'])
 
     // In good order: what it had is released, and the other goes on.
@@ -73,6 +93,14 @@ describe.skipIf(!HAS_KAFKA)('P8: both switches on: two ingest and two api proces
     expect(await total(other)).toBe('132')
     expect((await one.audit()).body.differences).toEqual([])
     expect((await one.admin('POST', '/admin/v1/logs/audits')).body.differences).toEqual([])
+
+    // One of two that aggregate leaves in good order, the other goes on; and all that is kept is what an oracle adds up.
+    expect(await aggregates[0]?.stop()).toBe(0)
+    const oracle = new Oracle()
+    oracle.add([...events(0, 5), ...events(3, 5), ...events(8, 2), ...events(9, 2)])
+    await untilKept()
+    expect(await total(one)).toBe(oracle.partnership(projects, '2026-01-01', '2026-01-31', 'ai_tokens'))
+    expect(await aggregates[1]?.stop()).toBe(0)
 
     // The same by hand.
     const address = { METERLINE_URL: apis[0]?.url ?? '', METERLINE_ACCESS_TOKEN: environment['ADMIN_TOKEN'] ?? '' }
@@ -99,6 +127,8 @@ describe.skipIf(!HAS_KAFKA)('P8: both switches on: two ingest and two api proces
   test('one of several processes without Kafka or a server says what it needs', async () => {
     const { KAFKA_BROKERS, ...withoutKafka } = environment
     expect(KAFKA_BROKERS).toBeDefined()
+    const withoutServer = await runMeterline(['aggregate'], { KAFKA_BROKERS: kafka.brokers })
+    expect([withoutServer.code, withoutServer.stderr]).toEqual([1, expect.stringContaining('needs CLICKHOUSE_URL')])
     const { code, stderr } = await runMeterline(['ingest'], withoutKafka)
     expect(code).toBe(1)
     expect(stderr).toContain('needs KAFKA_BROKERS and CLICKHOUSE_URL')
@@ -115,4 +145,13 @@ describe.skipIf(!HAS_KAFKA)('P8: both switches on: two ingest and two api proces
     expect(await client.send([makeEvent('p', 'e')])).toMatchObject({ status: 503, body: { code: 'EVENTS_UNAVAILABLE' } })
     expect(await stop()).toBe(0)
   })
+})
+
+const daysNotKept = defineQuery({
+  name: 'test_days_not_kept',
+  sql: `SELECT count() AS days FROM (SELECT usage_date, sum(changes) AS changes FROM usage_day_changes_v1 GROUP BY usage_date) AS stored
+        LEFT JOIN (SELECT usage_date, max(changes) AS changes FROM partnership_days_kept_v1 GROUP BY usage_date) AS kept USING usage_date
+        WHERE stored.changes != kept.changes`,
+  params: z.object({}),
+  row: z.object({ days: z.coerce.number() }),
 })

@@ -41,17 +41,6 @@ describe('a start that cannot be says why in one message, exits 1 and changes no
     expect(stderr).toMatch(/ADMIN_TOKEN: is required when CLICKHOUSE_URL is set\n {2}MASTER_KEY: is required/)
   })
 
-  test('a server that does not answer', async () => {
-    const { code, stderr } = await runMeterline(['start'], {
-      CLICKHOUSE_URL: 'http://127.0.0.1:1',
-      ADMIN_TOKEN: 'a'.repeat(32),
-      MASTER_KEY: Buffer.alloc(32).toString('base64'),
-    })
-    expect(code).toBe(1)
-    expect(stderr).toMatch(/^error: .*127\.0\.0\.1:1/)
-    expect(stderr.trim().split('\n')).toHaveLength(1)
-  })
-
   test('a data directory in use names the process that has it', async () => {
     const { code, stderr } = await runMeterline(['start'], { DATA_DIR: directory.path, PORT: '0' })
     expect(code).toBe(1)

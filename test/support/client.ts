@@ -83,6 +83,18 @@ export class MeterlineClient {
     return this.partner(credentials, 'GET', `/usage?start_date=${from}&end_date=${to}`)
   }
 
+  billFrom(partnerId: string, month: string): Promise<Answer> {
+    return this.admin('PATCH', `/admin/v1/partners/${partnerId}`, { billing_from: month })
+  }
+
+  closeMonth(partnerId: string, month: string): Promise<Answer> {
+    return this.admin('POST', `/admin/v1/statements/${partnerId}/${month}/close`)
+  }
+
+  statement(credentials: Credentials, month: string): Promise<Answer> {
+    return this.partner(credentials, 'GET', `/statements/${month}`)
+  }
+
   audit(scope: { from?: string; to?: string; project_id?: string } = {}): Promise<Answer> {
     return this.admin('POST', '/admin/v1/audits', scope)
   }

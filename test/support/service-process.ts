@@ -24,7 +24,10 @@ export interface FinishedProcess {
 }
 
 /** Starts the service, or a part of it, as a process of its own and waits until it says that it is ready. Throws with its output if it ends. */
-export async function startServiceProcess(environment: Record<string, string>, verb: 'start' | 'ingest' | 'api' = 'start'): Promise<ServiceProcess> {
+export async function startServiceProcess(
+  environment: Record<string, string>,
+  verb: 'start' | 'ingest' | 'aggregate' | 'api' = 'start',
+): Promise<ServiceProcess> {
   const child = spawnMeterline([verb], { PORT: '0', RATE_LIMIT_PER_MINUTE: '0', EVENT_REQUESTS_PER_MINUTE: '0', ...environment })
   const output: string[] = []
   child.stderr?.on('data', (chunk) => output.push(String(chunk)))
@@ -70,7 +73,7 @@ export async function runMeterline(args: readonly string[], environment: Record<
 }
 
 /** Without the variables of whoever runs the tests, so that none leaks in. */
-function spawnMeterline(args: readonly string[], environment: Record<string, string>): ChildProcess {
+export function spawnMeterline(args: readonly string[], environment: Record<string, string>): ChildProcess {
   const { PATH = '', HOME = '' } = process.env
   return spawn(process.execPath, [LAUNCHER, ...args], { env: { PATH, HOME, ...environment }, stdio: ['ignore', 'pipe', 'pipe'] })
 }

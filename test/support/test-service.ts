@@ -20,6 +20,8 @@ export async function startTestService(environment: Record<string, string> = {})
     LOG_LEVEL: 'silent',
     RATE_LIMIT_PER_MINUTE: '0',
     EVENT_REQUESTS_PER_MINUTE: '0',
+    // Nothing closes by itself: a test says when.
+    CLOSE_GRACE_HOURS: '1000000',
     ...environment,
     DATA_DIR: dataDir,
   })

@@ -15,15 +15,24 @@ afterAll(() => store.close())
 
 const submission = (id: string) => submissionOf([{ event_id: id, project_id: 'p', metric: 'ai_tokens', value: 1, timestamp: '2026-01-01T00:00:00Z' }])
 
-async function open(name: string) {
+async function open(name: string, limits = {}) {
   const topic = new MemoryTopic(`test/${name}`, 2)
-  return { topic, log: await openProducedLog({ clickhouse: store.clickhouse, topic: topic as unknown as Topic, log: quiet }) }
+  return { topic, log: await openProducedLog({ clickhouse: store.clickhouse, topic: topic as unknown as Topic, log: quiet, limits }) }
 }
 
 test('P1: who submits again right after an answer is answered too', async () => {
   const { topic, log } = await open('again')
   for (let index = 0; index < 5; index += 1) expect(await log.submit(submission(`e${index}`))).toEqual([{ status: 'produced' }])
   expect(topic.partitions.flat()).toHaveLength(5)
+  await log.stop()
+})
+
+test('P1: one that was refused for its size holds up nobody behind it', async () => {
+  const { log } = await open('large', { queueEventsMax: 1 })
+  const [one] = submission('one').judged
+  if (one === undefined) throw new Error('no event')
+  await expect(log.submit({ ...submission('two'), judged: [one, one] })).rejects.toThrow(/Too many events are waiting/)
+  expect(await log.submit(submission('one'))).toEqual([{ status: 'produced' }])
   await log.stop()
 })
 

@@ -1,0 +1,24 @@
+/** Every format of an export. `rows` is what a row is: a line of a statement, a charge of FOCUS, or a month of a partner. */
+export const EXPORT_FORMATS = {
+  csv: { rows: 'lines', container: 'csv', extension: 'csv', contentType: 'text/csv; charset=utf-8; header=present' },
+  json: { rows: 'lines', container: 'json', extension: 'json', contentType: 'application/json; charset=utf-8' },
+  ndjson: { rows: 'lines', container: 'ndjson', extension: 'ndjson', contentType: 'application/x-ndjson' },
+  parquet: { rows: 'lines', container: 'parquet', extension: 'parquet', contentType: 'application/vnd.apache.parquet' },
+  'focus-csv': { rows: 'charges', container: 'csv', extension: 'focus.csv', contentType: 'text/csv; charset=utf-8; header=present' },
+  'focus-parquet': { rows: 'charges', container: 'parquet', extension: 'focus.parquet', contentType: 'application/vnd.apache.parquet' },
+  'focus-billing-period': { rows: 'months', container: 'csv', extension: 'billing-period.csv', contentType: 'text/csv; charset=utf-8; header=present' },
+} as const satisfies Record<string, ExportShape>
+
+export interface ExportShape {
+  readonly rows: 'lines' | 'charges' | 'months'
+  readonly container: 'csv' | 'json' | 'ndjson' | 'parquet'
+  readonly extension: string
+  readonly contentType: string
+}
+
+export type ExportFormat = keyof typeof EXPORT_FORMATS
+export const EXPORT_FORMAT_NAMES = Object.keys(EXPORT_FORMATS) as ExportFormat[]
+
+export function parseExportFormat(name: string): ExportFormat | undefined {
+  return EXPORT_FORMAT_NAMES.find((format) => format === name)
+}

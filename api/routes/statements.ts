@@ -1,0 +1,207 @@
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { NEGATIVE_ADJUSTMENT } from '../../aggregator/close-due-months.ts'
+import { type ClosingOutcome, closeMonth } from '../../aggregator/close-month.ts'
+import { addManualAdjustment } from '../../aggregator/manual-adjustments.ts'
+import { setBillingFrom } from '../../aggregator/set-billing-from.ts'
+import { readStatementParts } from '../../aggregator/statement-parts.ts'
+import { findStatement, listStatements, type Statement } from '../../aggregator/statements.ts'
+import { isPlainText } from '../../metering/event.ts'
+import { parseDecimal } from '../../metering/exact-decimal.ts'
+import { METRIC_NAMES } from '../../metering/metrics.ts'
+import { type Month, parseMonth } from '../../metering/month.ts'
+import { formatTimestamp } from '../../metering/timestamp.ts'
+import { findPartner } from '../../registry/partners.ts'
+import { findProject } from '../../registry/projects.ts'
+import type { Registry } from '../../registry/registry.ts'
+import { authenticatePartners, partnerOf, requireAdmin } from '../auth.ts'
+import type { ApiContext } from '../context.ts'
+import { ApiError } from '../errors.ts'
+import { errorAnswers, PartnerParams, PathId } from '../schemas.ts'
+import { headAnswer, StatementAnswer, StatementsAnswer, statementStream, totalAnswer } from '../statement-answer.ts'
+
+/** What a partner is billed, month by month. */
+export function statementRoutes(parent: FastifyInstance, { clickhouse, registry, now }: ApiContext): void {
+  parent.register(async (app) => {
+    authenticatePartners(app, registry)
+    const routes = app.withTypeProvider<ZodTypeProvider>()
+    const common = { tags: ['statements'], security: [{ partnerSecret: [] }] }
+
+    routes.get(
+      '/partnership/v1/:partnerId/statements',
+      {
+        schema: {
+          ...common,
+          summary: 'All statements, from the first month that is billed to the current one',
+          params: PartnerParams,
+          response: { 200: StatementsAnswer, ...errorAnswers(401, 429, 500, 503) },
+        },
+      },
+      async (request) => {
+        const statements = await listStatements(clickhouse, partnerOf(request).id, now())
+        return {
+          statements: statements.map((statement) => ({
+            statement: headAnswer(statement),
+            totals: statement.totals.map((total) => totalAnswer(total, 'with unbilled')),
+          })),
+        }
+      },
+    )
+
+    routes.get(
+      '/partnership/v1/:partnerId/statements/:month',
+      {
+        schema: {
+          ...common,
+          summary: 'The statement of a month',
+          description:
+            'Open: as metered by now. Closed: fixed for ever but for `unbilled`, which says what came since and is corrected on the next statement to be closed.',
+          params: PartnerParams.extend({ month: PathId }),
+          response: { 200: StatementAnswer, ...errorAnswers(400, 401, 404, 429, 500, 503) },
+        },
+      },
+      async (request, reply) => {
+        const partner = partnerOf(request)
+        const statement = await findStatement(clickhouse, partner.id, requireMonth(request.params.month), now())
+        if (statement === undefined) throw new ApiError('STATEMENT_NOT_FOUND')
+        const parts = await readStatementParts(clickhouse, partner.id, statement, now())
+        return reply.type(JSON_TYPE).send(statementStream(statement, parts, 'with unbilled') as never)
+      },
+    )
+  })
+}
+
+/** Closing months and what is put on statements by hand. */
+export function closingRoutes(parent: FastifyInstance, { clickhouse, registry, adminToken, betweenBatches, now }: ApiContext): void {
+  parent.register(async (app) => {
+    app.addHook('preParsing', async (request) => requireAdmin(request, adminToken))
+    const routes = app.withTypeProvider<ZodTypeProvider>()
+    const common = { tags: ['statements'], security: [{ adminToken: [] }] }
+
+    routes.post(
+      '/admin/v1/statements/:partnerId/:month/close',
+      {
+        schema: {
+          ...common,
+          summary: 'Close a month of a partner',
+          description: 'From its end on, in order, when usage is complete past it and the audit finds 0 differences. Closing it again answers the same bytes.',
+          params: PartnerParams.extend({ month: PathId }),
+          body: z.strictObject({}).nullish(),
+          response: { 200: StatementAnswer, ...errorAnswers(400, 401, 404, 409, 429, 500, 503) },
+        },
+      },
+      async (request, reply) => {
+        const { id: partnerId } = await requirePartnerOf(registry, request.params.partnerId)
+        const month = requireMonth(request.params.month)
+        const outcome = await closeMonth({ clickhouse, betweenBatches, now }, { partnerId, month, closedBy: 'operator' })
+        if (outcome.status !== 'closed') throw refusalOf(outcome, month)
+        for (const adjustment of outcome.negative) request.log.error({ partnerId, month, ...adjustment }, NEGATIVE_ADJUSTMENT)
+        const statement: Statement | undefined = await findStatement(clickhouse, partnerId, month, now())
+        if (statement === undefined) throw new ApiError('STATEMENT_NOT_FOUND')
+        return reply.type(JSON_TYPE).send(statementStream(statement, await readStatementParts(clickhouse, partnerId, statement, now()), 'as closed') as never)
+      },
+    )
+
+    routes.post(
+      '/admin/v1/statements/:partnerId/adjustments',
+      {
+        schema: {
+          ...common,
+          summary: 'Put a line on the next statement by hand',
+          description: 'An event that was wrong cannot be taken back, its bill can. Usage is not touched.',
+          params: PartnerParams,
+          body: ManualLine,
+          response: { 201: z.object({ id: z.string() }), ...errorAnswers(400, 401, 404, 415, 429, 500, 503) },
+        },
+      },
+      async (request, reply) => {
+        const { id: partnerId } = await requirePartnerOf(registry, request.params.partnerId)
+        const { for_month, project_id, metric, value, reason } = request.body
+        if (project_id !== undefined && (await findProject(registry, project_id))?.partnerId !== partnerId) throw new ApiError('PROJECT_NOT_FOUND')
+        if ((await findStatement(clickhouse, partnerId, for_month, now())) === undefined) throw new ApiError('STATEMENT_NOT_FOUND')
+        const adjustment = { forMonth: for_month, projectId: project_id ?? '', metric, value, reason }
+        const id = await addManualAdjustment(clickhouse, partnerId, adjustment)
+        request.log.info({ partnerId, id, ...adjustment }, 'a manual line was put on the next statement')
+        return reply.code(201).send({ id })
+      },
+    )
+
+    routes.patch(
+      '/admin/v1/partners/:partnerId',
+      {
+        schema: {
+          ...common,
+          summary: 'Set the first month that a partner is billed for',
+          description: 'Until its first month is closed. Earlier months can be read as usage, but have no statement.',
+          params: PartnerParams,
+          body: z.strictObject({ billing_from: MonthText }),
+          response: {
+            200: z.object({ partner: z.object({ id: z.string(), name: z.string(), billing_from: z.string() }) }),
+            ...errorAnswers(400, 401, 404, 409, 415, 429, 500, 503),
+          },
+        },
+      },
+      async (request) => {
+        const { id, name } = await requirePartnerOf(registry, request.params.partnerId)
+        const outcome = await setBillingFrom(clickhouse, id, request.body.billing_from)
+        if (outcome.status === 'elsewhere') throw new ApiError('CLOSING_ELSEWHERE')
+        if (outcome.status === 'already_closed')
+          throw new ApiError('ALREADY_BILLED', `This partner is closed through ${outcome.closedThrough}, and closed months never change.`)
+        return { partner: { id, name, billing_from: request.body.billing_from } }
+      },
+    )
+  })
+}
+
+const JSON_TYPE = 'application/json; charset=utf-8'
+const REASON_CHARACTERS_MAX = 500
+
+const MonthText = z.string().refine((text) => parseMonth(text) !== undefined, 'must be a month as YYYY-MM')
+
+const ManualLine = z.strictObject({
+  for_month: MonthText.meta({ description: 'The month it corrects.' }),
+  project_id: z.string().optional(),
+  metric: z.enum(METRIC_NAMES),
+  value: z
+    .string()
+    .refine((text) => parseDecimal(text) !== undefined, 'must be a decimal as text, such as "-12.5": at most 29 integer and 9 fraction digits')
+    .meta({ description: 'With its sign, as text so that no digit is lost.' }),
+  reason: z.string().trim().min(1).max(REASON_CHARACTERS_MAX).refine(isPlainText, 'must not contain control characters'),
+})
+
+function requireMonth(text: string): Month {
+  const month = parseMonth(text)
+  if (month === undefined) throw new ApiError('INVALID_REQUEST', `"${text}" is not a month as YYYY-MM.`)
+  return month
+}
+
+async function requirePartnerOf(registry: Registry, partnerId: string) {
+  const partner = await findPartner(registry, partnerId)
+  if (partner === undefined) throw new ApiError('PARTNER_NOT_FOUND')
+  return partner
+}
+
+/** Why a month is not closed, and what would help. */
+function refusalOf(outcome: Exclude<ClosingOutcome, { status: 'closed' }>, month: Month): ApiError {
+  switch (outcome.status) {
+    case 'no_statement':
+      return new ApiError('STATEMENT_NOT_FOUND', `This partner is billed from ${outcome.billingFrom} on; ${month} has no statement.`)
+    case 'not_over':
+      return new ApiError('MONTH_NOT_OVER', `${month} is not over before ${formatTimestamp(outcome.overMs)}.`)
+    case 'earlier_open':
+      return new ApiError('EARLIER_MONTH_OPEN', `Months close in order: close ${outcome.month} first.`)
+    case 'not_complete':
+      return new ApiError(
+        'MONTH_NOT_COMPLETE',
+        `Usage is complete up to ${outcome.asOfMs === null ? 'no time yet' : formatTimestamp(outcome.asOfMs)}, which is before the end of ${month}. See that every log is read.`,
+      )
+    case 'audit_differs':
+      return new ApiError(
+        'AUDIT_DIFFERS',
+        `The audit of ${month} finds ${outcome.differences} differences. "meterline audit" lists them; they are repaired by the log's owner, or by "meterline rebuild".`,
+      )
+    case 'elsewhere':
+      return new ApiError('CLOSING_ELSEWHERE')
+  }
+}

@@ -1,0 +1,148 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { EXPORT_FORMATS, type ExportFormat, type ExportShape } from '../aggregator/export-formats.ts'
+import { FileManifest, Manifest } from '../aggregator/manifest.ts'
+import { readParquetTotals } from '../aggregator/parquet-totals.ts'
+import { openClickHouse } from '../sql/clickhouse.ts'
+import { manifestPathOf, queryOf } from './export.ts'
+import { call, readServiceAddress } from './http-client.ts'
+import { CliError, type OutputOptions, printResult } from './output.ts'
+import { type Counted, countRow, noRows, openRowReader } from './read-exported-rows.ts'
+
+export interface VerifyOptions extends OutputOptions {
+  /** Compare with the manifest alone. */
+  readonly offline?: boolean
+}
+
+/**
+ * Adds a file up again, and compares it with its manifest and with what the service says of the same export. Of an open month
+ * the service may rightly say something else by now: that is told and is no failure. Throws CliError naming what differs.
+ */
+export async function verify(environment: NodeJS.ProcessEnv, path: string, options: VerifyOptions): Promise<void> {
+  const file = resolve(path)
+  const manifest = await readFileManifest(file)
+  const read = await readWhole(file, manifest.format).catch((cause: unknown) => {
+    throw new CliError(`${file} cannot be read (${cause instanceof Error ? cause.message : String(cause)}).`)
+  })
+  const differences = [...tell('bytes', read.bytes, manifest.bytes), ...tell('sha256', read.sha256, manifest.sha256), ...tellCounted(read.counted, manifest)]
+  const service = options.offline === true ? undefined : await askService(environment, manifest)
+  const isFinal = service?.status === 'closed' && manifest.status === 'closed'
+  if (service !== undefined && isFinal) differences.push(...tellService(service, manifest, read))
+  const verdict = service === undefined ? 'not asked' : isFinal ? 'closed' : 'live'
+  if (differences.length > 0) throw new CliError(`${file} is not what it should be:\n${differences.map((each) => `  ${each}`).join('\n')}`)
+  printResult(options, { file, rows: manifest.rows, sha256: read.sha256, service: verdict, totals: manifest.totals }, () => [
+    `${file}: ${manifest.rows} rows add up to the manifest, sha256 ${read.sha256}`,
+    SAYS[verdict],
+  ])
+}
+
+const SAYS = {
+  closed: 'The service says the same: it is closed, and stays as it is.',
+  live: 'It is live: usage as metered when it was exported. The service may say more by now; export again when the month is closed.',
+  'not asked': 'The service was not asked (--offline).',
+} as const
+
+async function readFileManifest(file: string): Promise<FileManifest> {
+  const path = manifestPathOf(file)
+  const text = await readFile(path, 'utf8').catch(() => {
+    throw new CliError(`${path} cannot be read. An export without its manifest was cut short, or the manifest was not copied along; export again.`)
+  })
+  try {
+    return FileManifest.parse(JSON.parse(text))
+  } catch {
+    throw new CliError(`${path} is no manifest of an export.`)
+  }
+}
+
+interface ReadFile {
+  readonly sha256: string
+  readonly bytes: number
+  readonly counted: Counted | { readonly unreadable: string }
+}
+
+/** Once through the file, whatever its size. */
+async function readWhole(file: string, format: ExportFormat): Promise<ReadFile> {
+  const hash = createHash('sha256')
+  const isParquet = format === 'parquet' || format === 'focus-parquet'
+  const reader = isParquet ? undefined : openRowReader(format)
+  let bytes = 0
+  let unreadable: string | undefined
+  for await (const piece of createReadStream(file).on('error', () => {})) {
+    hash.update(piece)
+    bytes += piece.length
+    unreadable ??= await problemOf(() => reader?.add(piece))
+  }
+  let counted: Counted | undefined
+  unreadable ??= await problemOf(async () => {
+    counted = reader === undefined ? await countParquet(file, EXPORT_FORMATS[format].rows) : reader.end()
+  })
+  return { sha256: hash.digest('hex'), bytes, counted: counted ?? { unreadable: unreadable ?? '' } }
+}
+
+/** A file that is not of its format is a finding, not a fault of this program. */
+async function problemOf(work: () => unknown): Promise<string | undefined> {
+  try {
+    await work()
+    return undefined
+  } catch (thrown) {
+    return thrown instanceof Error ? thrown.message : String(thrown)
+  }
+}
+
+/** By the engine that Meterline brings, in a directory of its own: a reader in JavaScript would round decimals of 38 digits. */
+async function countParquet(file: string, rowsAre: ExportShape['rows']): Promise<Counted> {
+  const directory = await mkdtemp(join(tmpdir(), 'meterline-verify-'))
+  try {
+    const clickhouse = await openClickHouse({ engine: 'embedded', directory })
+    try {
+      const counted = noRows()
+      for (const { line, metric, value, rows } of await readParquetTotals(clickhouse.reads, file, rowsAre)) countRow(counted, { line, metric, value, rows })
+      return counted
+    } finally {
+      await clickhouse.close()
+    }
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+function tell(what: string, found: string | number, said: string | number, by = 'the manifest'): string[] {
+  return found === said ? [] : [`${what}: ${found} in the file, ${said} in ${by}`]
+}
+
+function tellCounted(counted: ReadFile['counted'], { rows, totals }: Manifest, by?: string): string[] {
+  if ('unreadable' in counted) return [`it cannot be read: ${counted.unreadable}`]
+  const names = new Map([...counted.totals.values(), ...totals].map(({ line, metric }) => [JSON.stringify([line, metric]), { line, metric }]))
+  return [
+    ...tell('rows', counted.rows, rows, by),
+    ...[...names].flatMap(([key, { line, metric }]) => {
+      const found = counted.totals.get(key)
+      const said = totals.find((total) => total.line === line && total.metric === metric)
+      const what = `${line} of ${metric}`
+      return [
+        ...tell(`rows of ${what}`, found?.rows ?? 'none', said?.rows ?? 'none', by),
+        ...tell(what, found?.value ?? 'nothing', said?.value ?? 'nothing', by),
+      ]
+    }),
+  ]
+}
+
+/** The manifest that the service would write now. */
+async function askService(environment: NodeJS.ProcessEnv, { month, from, to, partner_id, format }: FileManifest): Promise<Manifest> {
+  const span = month === null ? { from, to } : { month }
+  const query = queryOf({ ...span, format, ...(partner_id === null ? {} : { partner: partner_id }) })
+  return Manifest.parse(await call(readServiceAddress(environment), 'GET', `/admin/v1/exports/manifest?${query}`))
+}
+
+function tellService(service: Manifest, manifest: FileManifest, { sha256, counted }: ReadFile): string[] {
+  const by = 'the service'
+  return [
+    ...tellCounted(counted, service, by),
+    ...tell('sha256 of the statement', manifest.statement_sha256 ?? 'none', service.statement_sha256 ?? 'none', by),
+    // The lines of one closed statement as NDJSON are its canonical form.
+    ...(manifest.format === 'ndjson' && service.statement_sha256 !== null ? tell('sha256', sha256, service.statement_sha256, 'the statement') : []),
+  ]
+}

@@ -1,0 +1,44 @@
+import { z } from 'zod'
+import type { Month } from '../metering/month.ts'
+import type { ClickHouse } from '../sql/clickhouse.ts'
+import { type Ownership, tagOfLog } from '../sql/fence.ts'
+import { defineQuery } from '../sql/query.ts'
+import { row } from '../sql/tab-separated.ts'
+
+/** How far a partner is billed. */
+export interface BillingState {
+  readonly partnerId: string
+  /** The first month that has a statement. */
+  readonly billingFrom: Month
+  /** The last month that is closed; null before the first. All from `billingFrom` to it are. */
+  readonly closedThrough: Month | null
+}
+
+/** Of one partner, or of all; a partner that does not exist has none. Throws StoreError. */
+export function readBillingStates({ registry }: ClickHouse, partnerId = ''): Promise<BillingState[]> {
+  return registry.query(billingStates, { partnerId })
+}
+
+/** Written under the fence of the partner's closings, by whoever has seen that none is closed. Throws StoreError. */
+export async function writeBillingFrom({ registry }: ClickHouse, { log, epoch, owner }: Ownership, partnerId: string, billingFrom: Month): Promise<void> {
+  await registry.insert({
+    table: 'partner_billing_inbox_v1',
+    columns: ['log', 'epoch', 'owner', 'partner_id', 'revision', 'billing_from'],
+    // A later take has a greater epoch, so its row is the later revision.
+    text: row([log, epoch, owner, partnerId, epoch, billingFrom]),
+    tag: tagOfLog(log),
+  })
+}
+
+const billingStates = defineQuery({
+  name: 'billing_states',
+  sql: `
+    SELECT partner_id AS partnerId, if(set.billing_from = '', formatDateTime(created_at, '%Y-%m'), set.billing_from) AS billingFrom,
+      nullIf(closed.through, '') AS closedThrough
+    FROM (SELECT partner_id, created_at FROM partners_v1 FINAL WHERE {partnerId: String} IN ('', partner_id)) AS partners
+    LEFT JOIN (SELECT partner_id, billing_from FROM partner_billing_v1 FINAL) AS set USING partner_id
+    LEFT JOIN (SELECT partner_id, toString(max(month)) AS through FROM statements_v1 GROUP BY partner_id) AS closed USING partner_id
+    ORDER BY partnerId`,
+  params: z.object({ partnerId: z.string() }),
+  row: z.object({ partnerId: z.string(), billingFrom: z.string(), closedThrough: z.string().nullable() }),
+})

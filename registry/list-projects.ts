@@ -1,0 +1,118 @@
+import { z } from 'zod'
+import type { ClickHouse } from '../sql/clickhouse.ts'
+import { defineQuery } from '../sql/query.ts'
+import { INSTANCE_TYPES, PROJECT_STATUSES, type ProjectStatus, REGIONS } from './projects.ts'
+
+/** Which of a partner's projects. Deleted ones belong to them, unless a status is asked for. */
+export interface ProjectFilter {
+  readonly partnerId: string
+  readonly status?: ProjectStatus | undefined
+  /** A part of the name or of the id, whatever the case; empty for all. */
+  readonly search: string
+}
+
+/** A part of a list. The order is by key, then by id: so a project that comes in between moves no other. */
+export interface PageAsked {
+  readonly filter: ProjectFilter
+  readonly descending: boolean
+  /** The last project of the page before. */
+  readonly after?: PlaceInList | undefined
+  readonly limit: number
+}
+
+/** `key` is what the list is sorted by, as the store compares it. */
+export interface PlaceInList {
+  readonly key: string
+  readonly projectId: string
+}
+
+export type ListedProject = z.output<typeof ListedRow>
+
+/** In the order asked for. Names are compared whatever their case. Throws StoreError. */
+export function listProjects(clickhouse: ClickHouse, by: 'name' | 'created_at', asked: PageAsked): Promise<PlaceInList[]> {
+  return clickhouse.registry.query(projectsInOrder, { by, ...pageParams(asked) })
+}
+
+/** What is known of these projects of a partner; an id that is not the partner's is left out. Throws StoreError. */
+export async function readListedProjects(
+  clickhouse: ClickHouse,
+  partnerId: string,
+  projectIds: readonly string[],
+): Promise<ReadonlyMap<string, ListedProject>> {
+  if (projectIds.length === 0) return new Map()
+  const rows = await clickhouse.registry.query(projectsByIds, { partnerId, projectIds: [...projectIds] })
+  return new Map(rows.map((project) => [project.id, project]))
+}
+
+/** The projects that a filter leaves, for queries that sort them by something else. Its parameters are MatchingParams. */
+export const MATCHING_PROJECTS = `projects_v1 FINAL
+        WHERE partner_id = {partnerId: String} AND ({status: String} = '' OR status = {status: String})
+          AND (position(lowerUTF8(name), lowerUTF8({search: String})) > 0 OR position(lower(project_id), lowerUTF8({search: String})) > 0)`
+
+/**
+ * What stands behind the last project of the page before. A key that ties is told apart by the id, which ascends in both
+ * directions. `afterKey` is cast by whoever knows its type.
+ */
+export function inOrder(key: string, afterKey: string): string {
+  return `WHERE {isFirst: UInt64} = 1
+          OR if({isDescending: UInt64} = 1, ${key} < ${afterKey}, ${key} > ${afterKey}) OR (${key} = ${afterKey} AND project_id > {afterId: String})
+        ORDER BY if({isDescending: UInt64} = 1, ${key}, NULL) DESC, if({isDescending: UInt64} = 1, NULL, ${key}), project_id
+        LIMIT {limit: UInt64}`
+}
+
+export const PageParams = z.object({
+  partnerId: z.string(),
+  status: z.string(),
+  search: z.string(),
+  isFirst: z.number(),
+  isDescending: z.number(),
+  afterKey: z.string(),
+  afterId: z.string(),
+  limit: z.number(),
+})
+
+export function pageParams({ filter, descending, after, limit }: PageAsked): z.output<typeof PageParams> {
+  return {
+    partnerId: filter.partnerId,
+    status: filter.status ?? '',
+    search: filter.search,
+    isFirst: after === undefined ? 1 : 0,
+    isDescending: descending ? 1 : 0,
+    afterKey: after?.key ?? '0',
+    afterId: after?.projectId ?? '',
+    limit,
+  }
+}
+
+export const PlaceRow = z.object({ key: z.string(), projectId: z.string() })
+
+/** Padded with zeros, the texts of times compare like times. */
+const projectsInOrder = defineQuery({
+  name: 'projects_in_order',
+  sql: `SELECT project_id AS projectId, sort_key AS key
+        FROM (
+          SELECT project_id, if({by: String} = 'name', lowerUTF8(name), leftPad(toString(toUnixTimestamp64Milli(created_at)), 20, '0')) AS sort_key
+          FROM ${MATCHING_PROJECTS}
+        )
+        ${inOrder('sort_key', '{afterKey: String}')}`,
+  params: PageParams.extend({ by: z.string() }),
+  row: PlaceRow,
+})
+
+const ListedRow = z.object({
+  id: z.string(),
+  name: z.string(),
+  status: z.enum(PROJECT_STATUSES),
+  region: z.enum(REGIONS),
+  instanceType: z.enum(INSTANCE_TYPES),
+  deletedMs: z.coerce.number().nullable(),
+})
+
+const projectsByIds = defineQuery({
+  name: 'projects_by_ids',
+  sql: `SELECT project_id AS id, name, status, region, instance_type AS instanceType, toUnixTimestamp64Milli(deleted_at) AS deletedMs
+        FROM projects_v1 FINAL
+        WHERE partner_id = {partnerId: String} AND project_id IN {projectIds: Array(String)}`,
+  params: z.object({ partnerId: z.string(), projectIds: z.array(z.string()) }),
+  row: ListedRow,
+})

@@ -1,0 +1,135 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Credentials, TestEvent } from '../support/client.ts'
+import { startTestService, type TestService } from '../support/test-service.ts'
+import { untilSo } from '../support/until-so.ts'
+
+let tested: TestService
+let partner: Credentials
+beforeAll(async () => {
+  tested = await startTestService()
+  const { client } = tested
+  await client.createIngestKey()
+  partner = await client.createPartner('Hand & Co')
+  await untilSo(async () => (await client.partnershipUsage(partner, '2026-03-01', '2026-03-31')).body.as_of !== null)
+})
+afterAll(() => tested.stop())
+
+const at = (project_id: string, event_id: string, metric: string, value: string | number, timestamp: string): TestEvent => ({
+  event_id,
+  project_id,
+  metric,
+  value,
+  timestamp,
+})
+const size = 'database_size_bytes'
+
+/** As rows of text, so that what a line says stands in one row of the test. */
+const projectRows = (body: { projects: Record<string, string>[] }) =>
+  body.projects.map((line) =>
+    [line['project_id'], line['status'], line['metric'], line['value'], line['own_max'], line['own_max_day'], line['events']].join(' '),
+  )
+const adjustmentRows = (body: { adjustments: Record<string, string>[] }) =>
+  body.adjustments.map((line) => [line['kind'], line['for_month'], line['project_id'], line['metric'], line['value']].join(' '))
+const totalOf = (body: { totals: Record<string, string>[] }, metric: string) => body.totals.find((total) => total['metric'] === metric)
+const withoutUnbilled = (text: string) => text.replaceAll(/,"unbilled":-?[\d.]+/g, '')
+
+test('P4: a month of three projects, closed and corrected, by hand', async () => {
+  const { client } = tested
+  expect((await client.billFrom(partner.partnerId, '2026-03')).status).toBe(200)
+  for (const id of ['ant', 'bee']) await client.registerProject(id, partner.partnerId)
+  await client.registerProject('dog', partner.partnerId, { status: 'deleted', deleted_at: '2026-03-12T10:00:00Z' })
+  await client.send([
+    // Database bytes, by day:       ant   bee   dog    together
+    //   3 March                     700   100    50         850   (ant's own greatest day)
+    //   4 March                     600   350    60        1010   <- the partner's peak day, and no project's own
+    //   5 March                                  90          90   (dog's own greatest day)
+    //  20 March                     500   400               900   (bee's own greatest day)
+    at('ant', 'a3', size, 700, '2026-03-03T08:00:00Z'),
+    at('bee', 'b3', size, 100, '2026-03-03T09:00:00Z'),
+    at('dog', 'd3', size, 50, '2026-03-03T10:00:00Z'),
+    at('ant', 'a4', size, 600, '2026-03-04T08:00:00Z'),
+    at('bee', 'b4', size, 350, '2026-03-04T09:00:00Z'),
+    at('dog', 'd4', size, 60, '2026-03-04T10:00:00Z'),
+    at('dog', 'd5', size, 90, '2026-03-05T10:00:00Z'),
+    at('ant', 'a20', size, 500, '2026-03-20T08:00:00Z'),
+    at('bee', 'b20', size, 400, '2026-03-20T09:00:00Z'),
+    // Tokens: ant 10 + 5 (the last second of the month), bee 1000.5, dog 7 on the day before it was deleted: 1022.5.
+    at('ant', 't1', 'ai_tokens', 10, '2026-03-03T08:00:00Z'),
+    at('ant', 't2', 'ai_tokens', 5, '2026-03-31T23:59:59.999Z'),
+    at('bee', 't1', 'ai_tokens', '1000.5', '2026-03-20T08:00:00Z'),
+    at('dog', 't1', 'ai_tokens', 7, '2026-03-11T08:00:00Z'),
+    // April begins: 1 token.
+    at('ant', 't3', 'ai_tokens', 1, '2026-04-01T00:00:00Z'),
+    // A year from before the partner was billed: usage, and on no statement ever.
+    at('ant', 'old', 'ai_tokens', 999_999, '2025-06-15T00:00:00Z'),
+  ])
+
+  const march = await client.closeMonth(partner.partnerId, '2026-03')
+  expect(march.body).toMatchObject({ statement: { month: '2026-03', status: 'closed' }, adjustments: [] })
+  expect(totalOf(march.body, size)).toEqual({ metric: size, kind: 'peak', unit: 'byte', value: '1010', peak_day: '2026-03-04' })
+  expect(totalOf(march.body, 'ai_tokens')).toEqual({ metric: 'ai_tokens', kind: 'cumulative', unit: 'token', value: '1022.5', peak_day: null })
+  // Of a peak each line is the project's value on the partner's peak day: 600 + 350 + 60 = 1010.
+  expect(projectRows(march.body)).toEqual([
+    'ant active ai_tokens 15   2',
+    'ant active database_size_bytes 600 700 2026-03-03 3',
+    'bee active ai_tokens 1000.5   1',
+    'bee active database_size_bytes 350 400 2026-03-20 3',
+    'dog deleted ai_tokens 7   1',
+    'dog deleted database_size_bytes 60 90 2026-03-05 3',
+  ])
+  expect(march.body.projects[5].deleted_at).toBe('2026-03-12T10:00:00.000Z')
+  const asClosed = await client.statement(partner, '2026-03')
+  expect(withoutUnbilled(asClosed.text)).toBe(march.text)
+
+  // After the closing: ant had 1000 on the 20th, so that day is 1000 + 400; a project is registered that had 25 bytes on
+  // the 20th and 3 tokens on the 15th. The peak is 1425 now, on another day.
+  await client.send([
+    at('ant', 'late', size, 1000, '2026-03-20T12:00:00Z'),
+    at('eel', 'e1', size, 25, '2026-03-20T12:00:00Z'),
+    at('eel', 'e2', 'ai_tokens', 3, '2026-03-15T12:00:00Z'),
+  ])
+  await client.registerProject('eel', partner.partnerId)
+  const manual = { for_month: '2026-03', project_id: 'bee', metric: 'ai_tokens', value: '-2.5', reason: 'bee counted a retry' }
+  expect((await client.admin('POST', `/admin/v1/statements/${partner.partnerId}/adjustments`, manual)).status).toBe(201)
+  const between = await client.statement(partner, '2026-03')
+  expect(withoutUnbilled(between.text)).toBe(march.text)
+  expect([totalOf(between.body, size)?.['unbilled'], totalOf(between.body, 'ai_tokens')?.['unbilled']]).toEqual(['415', '3'])
+  expect((await client.partnershipUsage(partner, '2026-03-01', '2026-03-31')).body).toMatchObject({
+    billing_status: 'provisional',
+    summary: { database_bytes: '1425', ai_tokens: '1025.5' },
+  })
+  // The open April shows what will be corrected.
+  expect(adjustmentRows((await client.statement(partner, '2026-04')).body)).toEqual([
+    'adjustment 2026-03  database_size_bytes 415',
+    'adjustment 2026-03  ai_tokens 3',
+    'manual 2026-03 bee ai_tokens -2.5',
+  ])
+
+  const april = await client.closeMonth(partner.partnerId, '2026-04')
+  expect(projectRows(april.body)).toEqual(['ant active ai_tokens 1   1'])
+  // By the new peak day, the 20th: ant 1000 - 600, bee 400 - 350, dog 0 - 60, eel 25: 415 = 1425 - 1010.
+  expect(adjustmentRows(april.body)).toEqual([
+    'adjustment 2026-03 ant database_size_bytes 400',
+    'adjustment 2026-03 bee database_size_bytes 50',
+    'adjustment 2026-03 dog database_size_bytes -60',
+    'adjustment 2026-03 eel ai_tokens 3',
+    'adjustment 2026-03 eel database_size_bytes 25',
+    'manual 2026-03 bee ai_tokens -2.5',
+  ])
+  expect(totalOf(april.body, 'ai_tokens')?.['value']).toBe('1')
+
+  // Billed to the end, and not a byte of March is another.
+  const after = await client.statement(partner, '2026-03')
+  expect(after.text).toBe(asClosed.text)
+  expect((await client.closeMonth(partner.partnerId, '2026-03')).text).toBe(march.text)
+  expect((await client.closeMonth(partner.partnerId, '2026-04')).text).toBe(april.text)
+  expect((await client.partnershipUsage(partner, '2026-03-01', '2026-03-31')).body.billing_status).toBe('final')
+  // Before billing_from there is usage, and no statement; a manual line is on one statement only.
+  expect((await client.partnershipUsage(partner, '2025-06-01', '2025-06-30')).body).toMatchObject({
+    summary: { ai_tokens: '999999' },
+    billing_status: 'provisional',
+  })
+  expect((await client.statement(partner, '2025-06')).status).toBe(404)
+  const may = await client.closeMonth(partner.partnerId, '2026-05')
+  expect([may.body.projects, may.body.adjustments]).toEqual([[], []])
+})

@@ -1,0 +1,155 @@
+import fc from 'fast-check'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { addDecimals } from '../../metering/exact-decimal.ts'
+import { METRICS, type MetricName } from '../../metering/metrics.ts'
+import { periodOfMonth } from '../../metering/month.ts'
+import type { Answer, Credentials, TestEvent } from '../support/client.ts'
+import { Oracle } from '../support/oracle.ts'
+import { startTestService, type TestService } from '../support/test-service.ts'
+import { untilSo } from '../support/until-so.ts'
+
+const SEED = Number(process.env['RANDOM_SEED'] ?? Date.now() % 1_000_000)
+const RUNS = Number(process.env['CLOSING_WORLDS'] ?? 8)
+/** The first is from before the partner is billed. */
+const MONTHS = ['2025-12', '2026-01', '2026-02', '2026-03', '2026-04']
+const BILLED = MONTHS.slice(1)
+const USED: readonly MetricName[] = ['database_size_bytes', 'file_storage_bytes', 'ai_tokens', 'ai_credits']
+
+let tested: TestService
+beforeAll(async () => {
+  tested = await startTestService()
+  await tested.client.createIngestKey()
+  const partner = await tested.client.createPartner('Watermark')
+  await untilSo(async () => (await tested.client.partnershipUsage(partner, '2026-03-01', '2026-03-31')).body.as_of !== null)
+})
+afterAll(() => tested.stop())
+
+type Step = { do: 'send'; events: TestEvent[] } | { do: 'register'; project: string } | { do: 'close' } | { do: 'manual' } | { do: 'delete'; project: string }
+
+const PROJECTS = ['a', 'b', 'c', 'd']
+
+const event: fc.Arbitrary<TestEvent> = fc
+  .record({
+    event_id: fc.integer({ min: 0, max: 200 }).map(String),
+    project_id: fc.constantFrom(...PROJECTS),
+    metric: fc.constantFrom(...USED),
+    value: fc.oneof(fc.integer({ min: 0, max: 50 }), fc.constant('12345678901234567890.000000001')),
+    month: fc.constantFrom(...MONTHS),
+    day: fc.integer({ min: 1, max: 6 }),
+  })
+  .map(({ month, day, ...rest }) => ({ ...rest, timestamp: `${month}-0${day}T12:00:00Z` }))
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 5, arbitrary: fc.array(event, { minLength: 1, maxLength: 15 }).map((events) => ({ do: 'send' as const, events })) },
+  { weight: 2, arbitrary: fc.constantFrom(...PROJECTS).map((project) => ({ do: 'register' as const, project })) },
+  { weight: 2, arbitrary: fc.constant({ do: 'close' as const }) },
+  { weight: 1, arbitrary: fc.constant({ do: 'manual' as const }) },
+  { weight: 1, arbitrary: fc.constantFrom(...PROJECTS).map((project) => ({ do: 'delete' as const, project })) },
+)
+
+test(`P4: in random worlds lines add up, closed bytes stay, and statements with adjustments are what all events come to (seed ${SEED})`, {
+  timeout: 300_000,
+}, async () => {
+  let run = 0
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 6, maxLength: 24 }), async (steps) => {
+      run += 1
+      await World.play(`w${run}`, steps)
+    }),
+    { seed: SEED, numRuns: RUNS },
+  )
+})
+
+class World {
+  readonly #partner: Credentials
+  readonly #prefix: string
+  readonly #oracle = new Oracle()
+  readonly #registered = new Set<string>()
+  readonly #closed = new Map<string, Answer>()
+
+  private constructor(prefix: string, partner: Credentials) {
+    this.#prefix = prefix
+    this.#partner = partner
+  }
+
+  static async play(prefix: string, steps: readonly Step[]): Promise<void> {
+    const partner = await tested.client.createPartner(prefix)
+    await tested.client.billFrom(partner.partnerId, BILLED[0] ?? '')
+    const world = new World(prefix, partner)
+    for (const each of steps) await world.#do(each)
+    // All months, and one more that takes up what came last.
+    while (world.#closed.size < BILLED.length) await world.#close()
+    await world.#closeMonth('2026-05')
+    await world.#everythingIsBilled()
+    for (const [month, answer] of world.#closed) expect((await tested.client.closeMonth(partner.partnerId, month)).text).toBe(answer.text)
+  }
+
+  async #do(each: Step): Promise<void> {
+    const { client } = tested
+    if (each.do === 'send') {
+      const events = each.events.map((one) => ({ ...one, project_id: this.#id(one.project_id) }))
+      expect((await client.send(events)).status).toBe(200)
+      this.#oracle.add(events)
+    } else if (each.do === 'register') await this.#register(each.project)
+    else if (each.do === 'delete' && this.#registered.has(this.#id(each.project))) await client.partner(this.#partner, 'DELETE', `/${this.#id(each.project)}`)
+    else if (each.do === 'close') await this.#close()
+    else if (each.do === 'manual') {
+      const line = { for_month: '2026-01', metric: 'ai_tokens', value: '-7', reason: 'random' }
+      expect((await client.admin('POST', `/admin/v1/statements/${this.#partner.partnerId}/adjustments`, line)).status).toBe(201)
+    }
+  }
+
+  async #register(project: string): Promise<void> {
+    if (this.#registered.has(this.#id(project))) return
+    expect((await tested.client.registerProject(this.#id(project), this.#partner.partnerId)).status).toBe(201)
+    this.#registered.add(this.#id(project))
+  }
+
+  async #close(): Promise<void> {
+    const month = BILLED[this.#closed.size]
+    if (month !== undefined) await this.#closeMonth(month)
+  }
+
+  async #closeMonth(month: string): Promise<void> {
+    const answer = await tested.client.closeMonth(this.#partner.partnerId, month)
+    expect(answer.status, answer.text).toBe(200)
+    this.#closed.set(month, answer)
+    for (const { metric, value } of answer.body.totals)
+      expect(sum(answer.body.projects.filter((line: Line) => line.metric === metric)), `${month} ${metric}`).toBe(value)
+    await this.#everythingIsBilled()
+  }
+
+  /** At every close usage(month) = statement + its adjustments, of all closed months, by the oracle. */
+  async #everythingIsBilled(): Promise<void> {
+    const answers = [...this.#closed]
+    for (const [month, { body }] of answers) {
+      const { first, last } = periodOfMonth(month)
+      for (const metric of USED) {
+        const statement = body.totals.find((total: Line) => total.metric === metric).value
+        const later = answers
+          .flatMap(([, answer]) => answer.body.adjustments as Line[])
+          .filter((line) => line.kind === 'adjustment' && line.for_month === month && line.metric === metric)
+        expect(addDecimals(statement, sum(later)), `${month} ${metric} ${METRICS[metric].kind}`).toBe(
+          this.#oracle.partnership([...this.#registered], first, last, metric),
+        )
+      }
+    }
+    const latest = answers.at(-1)?.[1]
+    expect(latest?.body.adjustments.every((line: Line) => BILLED.includes(line.for_month ?? ''))).toBe(true)
+  }
+
+  #id(project: string): string {
+    return `${this.#prefix}-${project}`
+  }
+}
+
+interface Line {
+  readonly metric: string
+  readonly value: string
+  readonly kind?: string
+  readonly for_month?: string
+}
+
+function sum(lines: readonly Line[]): string {
+  return lines.reduce((total, line) => addDecimals(total, line.value), '0')
+}

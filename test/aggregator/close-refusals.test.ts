@@ -1,0 +1,107 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { closeDueMonths } from '../../aggregator/close-due-months.ts'
+import type { Credentials } from '../support/client.ts'
+import { startTestService, type TestService } from '../support/test-service.ts'
+import { untilSo } from '../support/until-so.ts'
+
+let tested: TestService
+beforeAll(async () => {
+  tested = await startTestService()
+  await tested.client.createIngestKey()
+  const partner = await tested.client.createPartner('Watermark')
+  await untilSo(async () => (await tested.client.partnershipUsage(partner, '2026-03-01', '2026-03-31')).body.as_of !== null)
+})
+afterAll(() => tested.stop())
+
+async function partnerFrom(month: string): Promise<Credentials> {
+  const partner = await tested.client.createPartner(`from ${month}`)
+  expect((await tested.client.billFrom(partner.partnerId, month)).status).toBe(200)
+  return partner
+}
+
+const monthAhead = (months: number) => {
+  const now = new Date()
+  return new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + months, 1)).toISOString().slice(0, 7)
+}
+
+describe('P4: a month is not closed', () => {
+  test('before it is over, out of order, before the first month that is billed, or when there is no such month or partner', async () => {
+    const { client } = tested
+    const { partnerId } = await partnerFrom('2026-03')
+    expect((await client.closeMonth(partnerId, '2026-04')).body).toMatchObject({
+      code: 'EARLIER_MONTH_OPEN',
+      message: 'Months close in order: close 2026-03 first.',
+    })
+    expect(await client.closeMonth(partnerId, '2026-02')).toMatchObject({ status: 404, body: { code: 'STATEMENT_NOT_FOUND' } })
+    expect(await client.closeMonth(partnerId, '2026-13')).toMatchObject({ status: 400, body: { message: '"2026-13" is not a month as YYYY-MM.' } })
+    expect(await client.closeMonth('ps_nobody', '2026-03')).toMatchObject({ status: 404, body: { code: 'PARTNER_NOT_FOUND' } })
+    // A partner is billed from the month of its creation, unless an operator says otherwise.
+    const young = await client.createPartner('young')
+    expect(await client.closeMonth(young.partnerId, monthAhead(0))).toMatchObject({ status: 409, body: { code: 'MONTH_NOT_OVER' } })
+    expect((await client.statement(young, monthAhead(0))).body.statement.status).toBe('open')
+    expect((await client.statement(young, monthAhead(-1))).status).toBe(404)
+    expect((await client.statement(young, monthAhead(1))).status).toBe(404)
+    const months = (await client.partner(await partnerFrom('2026-03'), 'GET', '/statements')).body.statements
+    expect(months.map((each: { statement: { status: string } }) => each.statement.status)).not.toContain('closed')
+  })
+
+  test('while the audit finds differences, and nothing is changed', async () => {
+    const { client, service } = tested
+    const partner = await partnerFrom('2026-03')
+    await client.registerProject('torn', partner.partnerId)
+    await client.send({ event_id: 'e', project_id: 'torn', metric: 'ai_tokens', value: 5, timestamp: '2026-03-03T00:00:00Z' })
+    // The rollup says more than raw: what no settling can mend.
+    await service.clickhouse.reads.insert({
+      table: 'project_usage_per_day_v1',
+      columns: ['project_id', 'usage_date', 'metric', 'log', 'peak', 'total', 'events', 'last_event_at'],
+      text: 'torn\t2026-03-03\tai_tokens\thttp\t9\t9\t1\t2026-03-03 00:00:00.000\n',
+    })
+    const refused = await client.closeMonth(partner.partnerId, '2026-03')
+    expect(refused).toMatchObject({ status: 409, body: { code: 'AUDIT_DIFFERS' } })
+    expect((await client.statement(partner, '2026-03')).body.statement).toMatchObject({ status: 'open', sha256: null })
+    // Another partner's month is not held up.
+    const other = await partnerFrom('2026-03')
+    expect((await client.closeMonth(other.partnerId, '2026-03')).status).toBe(200)
+  })
+
+  test('and the first month cannot be moved any more once one is closed', async () => {
+    const { client } = tested
+    const partner = await partnerFrom('2026-05')
+    expect((await client.billFrom(partner.partnerId, '2026-04')).body.partner.billing_from).toBe('2026-04')
+    expect((await client.closeMonth(partner.partnerId, '2026-04')).status).toBe(200)
+    expect(await client.billFrom(partner.partnerId, '2026-03')).toMatchObject({ status: 409, body: { code: 'ALREADY_BILLED' } })
+    expect((await client.billFrom(partner.partnerId, 'May')).status).toBe(400)
+    const manual = { for_month: '2026-04', metric: 'ai_tokens', value: '-2', reason: 'agreed' }
+    const put = (changed: object) => client.admin('POST', `/admin/v1/statements/${partner.partnerId}/adjustments`, { ...manual, ...changed })
+    expect((await put({ value: '1e3' })).status).toBe(400)
+    expect((await put({ value: 5 })).status).toBe(400)
+    expect((await put({ reason: ' ' })).status).toBe(400)
+    expect((await put({ metric: 'nothing' })).status).toBe(400)
+    expect((await put({ project_id: 'torn' })).body.code).toBe('PROJECT_NOT_FOUND')
+    expect((await put({ for_month: '2025-01' })).body.code).toBe('STATEMENT_NOT_FOUND')
+    expect((await put({})).status).toBe(201)
+  })
+})
+
+test('P4: months that are due close by themselves, in order, when their grace is over', async () => {
+  const { client, service } = tested
+  const partner = await partnerFrom('2026-01')
+  const due = (nowMs: number) =>
+    closeDueMonths(
+      {
+        ...{ clickhouse: service.clickhouse, betweenBatches: (work) => work(), now: () => nowMs, graceMs: 72 * 3_600_000 },
+        log: { info: () => {}, warn: () => {}, error: () => {} },
+      },
+      new AbortController().signal,
+    )
+  const closed = async () => {
+    const { statements } = (await client.partner(partner, 'GET', '/statements')).body
+    return statements
+      .filter((each: { statement: { status: string } }) => each.statement.status === 'closed')
+      .map((each: { statement: { month: string } }) => each.statement.month)
+  }
+  await due(Date.parse('2026-03-03T23:59:59Z'))
+  expect(await closed()).toEqual(['2026-01'])
+  await due(Date.parse('2026-04-04T00:00:00Z'))
+  expect(await closed()).toEqual(['2026-01', '2026-02', '2026-03'])
+})

@@ -1,0 +1,44 @@
+import { afterAll, expect, test } from 'vitest'
+import { MeterlineClient } from '../support/client.ts'
+import { startServiceProcess } from '../support/service-process.ts'
+import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
+import { startTestService } from '../support/test-service.ts'
+import { untilSo } from '../support/until-so.ts'
+
+const MONTHS = Array.from({ length: 24 }, (_, index) => `${2024 + Math.floor(index / 12)}-${String((index % 12) + 1).padStart(2, '0')}`)
+const directory = makeTemporaryDirectory()
+afterAll(() => directory.remove())
+
+test('P3: a service that is killed while it audits by itself keeps nothing wrong, and the next one audits what is left', async () => {
+  const filled = await startTestService({ DATA_DIR: directory.path })
+  // The audits of the first run have nothing to do yet; the next is a minute away.
+  await filled.client.createIngestKey()
+  const { partnerId } = await filled.client.createPartner('Killed')
+  await filled.client.registerProject('p', partnerId)
+  await filled.client.send(
+    MONTHS.flatMap((month) => [1, 2].map((value) => ({ event_id: `${month}-${value}`, project_id: 'p', metric: 'ai_tokens', value, timestamp: `${month}-07T00:00:00Z` }))),
+  )
+  await filled.stop()
+
+  const seen: number[] = []
+  for (let kills = 0; kills < 3; kills += 1) {
+    const killed = await startServiceProcess({ DATA_DIR: directory.path })
+    const client = new MeterlineClient(killed.url, killed.adminToken)
+    const before = seen.at(-1) ?? 0
+    await untilSo(async () => (await keptAudits(client)).length > before)
+    await killed.kill()
+    seen.push(before + 1)
+  }
+
+  const last = await startServiceProcess({ DATA_DIR: directory.path })
+  const client = new MeterlineClient(last.url, last.adminToken)
+  await untilSo(async () => (await keptAudits(client)).length === MONTHS.length)
+  const equal = { accepted_events: '2', raw_events: '2', rollup_events: '2', partnership_events: '2', differences: '0' }
+  expect(await keptAudits(client)).toMatchObject([...MONTHS].reverse().map((month) => ({ usage_date: `${month}-07`, ...equal })))
+  expect((await client.audit()).body).toMatchObject({ events_recounted: '48', differences: [], partnership_differences: [] })
+  await last.stop()
+})
+
+async function keptAudits(client: MeterlineClient): Promise<object[]> {
+  return (await client.admin('GET', '/admin/v1/audits?limit=100')).body.audits
+}

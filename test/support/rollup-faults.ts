@@ -1,0 +1,34 @@
+import type { ClickHouse } from '../../sql/clickhouse.ts'
+
+/** One (project, day, metric) of the http log. */
+export interface RollupKey {
+  readonly project: string
+  readonly day: string
+  readonly metric: string
+}
+
+/** Takes the rollup's rows of a key away, as if a batch had been torn and never settled. */
+export async function takeRollupAway({ control }: ClickHouse, { project, day, metric }: RollupKey): Promise<void> {
+  await control.command(
+    `ALTER TABLE project_usage_per_day_v1 DELETE WHERE project_id = '${project}' AND usage_date = '${day}' AND metric = '${metric}' SETTINGS mutations_sync = 2`,
+  )
+}
+
+/** Puts one sample too many into the rollup: it is ahead of raw from now on. */
+export async function addToRollup({ control }: ClickHouse, { project, day, metric }: RollupKey, value: number): Promise<void> {
+  await control.command(
+    `INSERT INTO project_usage_per_day_v1 SETTINGS async_insert = 0
+     SELECT '${project}', toDate('${day}'), '${metric}', 'http', toDecimal128(${value}, 9), toDecimal256(${value}, 9), 1, toDateTime64('${day} 00:00:00', 3, 'UTC')`,
+  )
+}
+
+/** Changes the value of the kept partnership days of a day, at the number of changes they were computed at. */
+export async function falsifyPartnershipDay({ control }: ClickHouse, { partnerId, day, metric }: { partnerId: string; day: string; metric: string }): Promise<void> {
+  await control.command(
+    `INSERT INTO partnership_usage_per_day_v1 (partner_id, usage_date, metric, newest) SETTINGS async_insert = 0
+     SELECT partner_id, usage_date, metric, CAST((row.changes, row.as_of + INTERVAL 1 DAY, row.value + 1, row.events),
+       'Tuple(changes UInt64, as_of DateTime64(3, \\'UTC\\'), value Decimal(76, 9), events Int64)')
+     FROM (SELECT partner_id, usage_date, metric, max(newest) AS row FROM partnership_usage_per_day_v1
+           WHERE partner_id = '${partnerId}' AND usage_date = '${day}' AND metric = '${metric}' GROUP BY partner_id, usage_date, metric)`,
+  )
+}
