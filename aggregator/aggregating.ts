@@ -1,5 +1,5 @@
 import { AuditTurn } from './audit-turn.ts'
-import { closeDueMonths, type DueOptions } from './close-due-months.ts'
+import { closeDueMonths, type DueOptions, type DueOutcome } from './close-due-months.ts'
 import { DailyAudits } from './daily-audits.ts'
 import type { AuditedDays } from './day-audits.ts'
 import { refreshPartnershipDays } from './refresh-partnership-days.ts'
@@ -13,6 +13,8 @@ export interface Aggregating {
   stats(): readonly RepeatStats[]
   /** The kept audits of finished days, as of the last run; undefined before the first. */
   audited(): AuditedDays | undefined
+  /** What the last look for due months came to; undefined before the first. */
+  due(): DueOutcome | undefined
   /** For whoever else audits in this process. */
   readonly auditTurn: AuditTurn
   /** Ends what has begun. */
@@ -24,6 +26,7 @@ export async function startAggregating(options: AggregatingOptions): Promise<Agg
   const lane = await clickhouse.openLane()
   const auditTurn = new AuditTurn()
   const audits = new DailyAudits({ ...options, turn: auditTurn })
+  let due: DueOutcome | undefined
   const works = [
     repeat({
       name: 'partnership_days',
@@ -37,7 +40,7 @@ export async function startAggregating(options: AggregatingOptions): Promise<Agg
       name: 'closings',
       everyMs: CLOSE_EVERY_MS,
       run: async (signal) => {
-        await closeDueMonths(options, signal)
+        due = await closeDueMonths(options, signal)
       },
       log,
     }),
@@ -46,6 +49,7 @@ export async function startAggregating(options: AggregatingOptions): Promise<Agg
   return {
     stats: () => works.map((work) => work.stats()),
     audited: () => audits.audited,
+    due: () => due,
     auditTurn,
     stop: async () => {
       await Promise.all(works.map((work) => work.stop()))

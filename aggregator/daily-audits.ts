@@ -26,8 +26,6 @@ export interface DailyAuditsOptions {
 export class DailyAudits {
   readonly #options: DailyAuditsOptions
   #audited: AuditedDays | undefined
-  /** Days on which projects registered until then have usage have been looked for. */
-  #projectsThroughMs = 0
 
   constructor(options: DailyAuditsOptions) {
     this.#options = options
@@ -59,7 +57,6 @@ export class DailyAudits {
     await refreshPartnershipDays(clickhouse)
     const due = await clickhouse.reads.query(dueDays, {
       end: new Date(Math.min(asOfMs, beganMs)).toISOString().slice(0, 10),
-      registeredAfterMs: this.#projectsThroughMs,
       againBeforeMs: beganMs - DIFFERING_AGAIN_AFTER_MS,
     })
     for (const month of [...new Set(due.map(({ usage_date }) => monthOf(usage_date)))]) {
@@ -72,7 +69,6 @@ export class DailyAudits {
         outcome.result.map((result) => ({ ...result, audited_ms: beganMs, as_of_ms: asOfMs })),
       )
     }
-    if (due.length < DUE_DAYS_MAX) this.#projectsThroughMs = beganMs - CLOCKS_APART_MS_MAX
   }
 
   async #auditDays(month: string, due: readonly DueDay[]): Promise<Omit<DayAudit, 'audited_ms' | 'as_of_ms'>[]> {
@@ -131,8 +127,6 @@ function differencesOf(counts: DayCounts, { differences, partnershipDifferences 
 const COUNTS_LOOKS = 5
 /** A day that differs is audited again when it changes, as by a repair; else not before this, so that the store is left in peace. */
 const DIFFERING_AGAIN_AFTER_MS = 10 * 60_000
-/** A registration carries the time of the process that made it. */
-const CLOCKS_APART_MS_MAX = 60_000
 const DUE_DAYS_MAX = 100
 const TOLD_MAX = 3
 
@@ -140,8 +134,9 @@ const DueDayRow = z.object({ usage_date: z.string(), changes: z.coerce.number() 
 type DueDay = z.output<typeof DueDayRow>
 
 /**
- * Finished days that were never audited at their number of changes, that differed, or on which a project registered since has
- * usage. Only days whose partnership rows are fresh: the others changed a moment ago, and are due when the refresh has been.
+ * Finished days that were never audited at their number of changes, or that differed. A project that is registered is a change
+ * of the days it has usage on, too (refresh-partnership-days.ts). Only days whose partnership rows are fresh: the others
+ * changed a moment ago, and are due when the refresh has been.
  */
 const dueDays = defineQuery({
   name: 'days_to_audit',
@@ -150,24 +145,14 @@ const dueDays = defineQuery({
     FROM (SELECT usage_date, sum(changes) AS changes FROM usage_day_changes_v1 WHERE usage_date < {end: Date} GROUP BY usage_date) AS stored
     INNER JOIN (SELECT usage_date, max(changes) AS changes FROM partnership_days_kept_v1 GROUP BY usage_date) AS kept USING usage_date
     LEFT JOIN (SELECT usage_date, changes, differences, audited_at FROM day_audits_v1 FINAL) AS audited USING usage_date
-    LEFT JOIN (
-      SELECT usage_date, max(registered_at) AS registered_at
-      FROM (
-        SELECT DISTINCT project_id, usage_date FROM project_usage_per_day_v1
-        WHERE project_id IN (SELECT project_id FROM projects_v1 WHERE created_at > fromUnixTimestamp64Milli({registeredAfterMs: Int64}, 'UTC'))
-      ) AS project_days
-      INNER JOIN (SELECT project_id, min(created_at) AS registered_at FROM projects_v1 GROUP BY project_id) AS projects USING project_id
-      GROUP BY usage_date
-    ) AS registered USING usage_date
     WHERE kept.changes = stored.changes
       AND (
         stored.changes != audited.changes
         OR (audited.differences > 0 AND audited.audited_at < fromUnixTimestamp64Milli({againBeforeMs: Int64}, 'UTC'))
-        OR registered.registered_at > audited.audited_at - toIntervalMillisecond(${CLOCKS_APART_MS_MAX})
       )
     ORDER BY usage_date DESC
     LIMIT ${DUE_DAYS_MAX}`,
-  params: z.object({ end: z.string(), registeredAfterMs: z.number(), againBeforeMs: z.number() }),
+  params: z.object({ end: z.string(), againBeforeMs: z.number() }),
   row: DueDayRow,
   settings: { max_execution_time: 600 },
 })

@@ -9,8 +9,9 @@ import { readAsOf } from './as-of.ts'
 /**
  * Computes the partnership days that have changed anew, for all partners. Returns how many days that were. It may run in
  * several processes at once. The order is the guarantee:
- * 1. Note the newest project and each day's number of changes: what is computed afterwards holds at least these.
- * 2. Rows of the changed days, and of the days on which projects registered since the last time have usage.
+ * 1. Note the newest project; then a change of each day on which projects registered since the last time have usage, so that its
+ *    rows outrank those without them. A crash after it: these days are computed anew, without need.
+ * 2. Note each day's number of changes: what is computed afterwards holds at least these. Rows of the days that have another.
  * 3. The days, as whole at the noted numbers. A crash before: readers go on computing these days themselves.
  * 4. The newest project. A crash before: the same days are computed once more.
  * Throws StoreError.
@@ -19,14 +20,16 @@ export async function refreshPartnershipDays(clickhouse: ClickHouse, lane: Click
   const asOfMs = (await readAsOf(clickhouse)) ?? 0
   const [projects] = await lane.query(newestProjects, {})
   if (projects === undefined) throw new Error('max() answered no row.')
+  const keptThroughMs = projects.kept_ms ?? 0
   if (projects.kept_ms === null) await lane.execute(noteDaysWithoutChanges, {})
-  const changed = await lane.query(changedDays, { keptThroughMs: projects.kept_ms ?? 0 })
+  if (projects.newest_ms > keptThroughMs) await lane.execute(noteDaysOfNewProjects, { keptThroughMs })
+  const changed = await lane.query(changedDays, {})
   for (const days of byMonth(changed)) {
     const numbers = days.map(({ usage_date, changes }) => row([usage_date, changes])).join('')
     await lane.execute(computePartnershipDays, { days: days.map(({ usage_date }) => usage_date), numbers, peaks: PEAK_METRICS, asOfMs })
     await lane.insert({ table: 'partnership_days_kept_v1', columns: ['usage_date', 'changes'], text: numbers })
   }
-  if (projects.newest_ms > (projects.kept_ms ?? 0))
+  if (projects.newest_ms > keptThroughMs)
     await lane.insert({ table: 'partnership_projects_kept_v1', columns: ['scope', 'through'], text: row(['all', projects.newest_ms / 1000]) })
   return changed.length
 }
@@ -56,6 +59,18 @@ const noteDaysWithoutChanges = defineStatement({
   params: z.object({}),
 })
 
+/**
+ * A project that comes to a partner changes the days it has usage on. At the number of before, its rows would stand beside
+ * those without it, and the watermark would choose between them; and that can go back, when a topic gets new logs.
+ */
+const noteDaysOfNewProjects = defineStatement({
+  name: 'note_days_of_new_projects',
+  sql: `INSERT INTO usage_day_changes_v1 (usage_date, changes)
+        SELECT DISTINCT usage_date, 1 FROM project_usage_per_day_v1
+        WHERE project_id IN (SELECT project_id FROM projects_v1 WHERE created_at > fromUnixTimestamp64Milli({keptThroughMs: Int64}))`,
+  params: z.object({ keptThroughMs: z.number() }),
+})
+
 const ChangedDayRow = z.object({ usage_date: z.string(), changes: z.coerce.number() })
 
 const changedDays = defineQuery({
@@ -64,11 +79,9 @@ const changedDays = defineQuery({
     SELECT usage_date, stored.changes AS changes
     FROM (SELECT usage_date, sum(changes) AS changes FROM usage_day_changes_v1 GROUP BY usage_date) AS stored
     LEFT JOIN (SELECT usage_date, max(changes) AS changes FROM partnership_days_kept_v1 GROUP BY usage_date) AS kept USING usage_date
-    WHERE stored.changes != kept.changes OR usage_date IN (
-      SELECT usage_date FROM project_usage_per_day_v1
-      WHERE project_id IN (SELECT project_id FROM projects_v1 WHERE created_at > fromUnixTimestamp64Milli({keptThroughMs: Int64})))
+    WHERE stored.changes != kept.changes
     ORDER BY usage_date`,
-  params: z.object({ keptThroughMs: z.number() }),
+  params: z.object({}),
   row: ChangedDayRow,
 })
 

@@ -4,7 +4,7 @@ import type { AuditedDays } from '../aggregator/day-audits.ts'
 import type { RepeatStats } from '../aggregator/repeat.ts'
 
 /** What the background work of this process did, by the name of the work. */
-export function aggregatorMetrics(register: Registry, { stats, audited }: Aggregating): void {
+export function aggregatorMetrics(register: Registry, { stats, audited, due }: Aggregating): void {
   const shared = { labelNames: ['work'], registers: [register] }
   const counter = (name: string, help: string, read: (work: RepeatStats) => number) =>
     new Counter({
@@ -30,19 +30,25 @@ export function aggregatorMetrics(register: Registry, { stats, audited }: Aggreg
   counter('meterline_work_failures_total', 'Runs of background work that failed; they are tried again.', (work) => work.failures)
   gauge('meterline_work_last_success_seconds', 'When background work last succeeded, in seconds since 1970.', (work) => work.lastSuccessMs / 1000)
   gauge('meterline_work_seconds', 'How long the last run took.', (work) => work.lastSeconds)
-  const ofAudits = (name: string, help: string, read: (days: AuditedDays) => number | undefined) =>
+  const known = (name: string, help: string, read: () => number | undefined) =>
     new Gauge({
       name,
       help,
       registers: [register],
       collect() {
-        const days = audited()
-        const value = days === undefined ? undefined : read(days)
+        const value = read()
         // No value rather than a 0 that nobody has read.
         if (value === undefined) this.remove()
         else this.set(value)
       },
     })
+  const ofAudits = (name: string, help: string, read: (days: AuditedDays) => number | undefined) =>
+    known(name, help, () => {
+      const days = audited()
+      return days === undefined ? undefined : read(days)
+    })
   ofAudits('meterline_audit_differences', 'Differences that the newest audits of all finished days found. Must be 0.', (days) => days.differences)
   ofAudits('meterline_audit_last_day_seconds', 'The beginning of the newest day audited, in seconds since 1970.', (days) => days.lastDaySeconds)
+  known('meterline_months_overdue', 'Partners with a month whose grace is over and that could not be closed yet.', () => due()?.overdue)
+  known('meterline_adjustments_negative', 'Months that the last closings corrected to less than was billed. Must be 0.', () => due()?.negative)
 }

@@ -24,8 +24,8 @@ import { operatingRoutes } from './routes/operating.ts'
 import { partnerProjectRoutes } from './routes/partner-projects.ts'
 import { projectRoutes } from './routes/projects.ts'
 import { rebuildRoutes } from './routes/rebuilds.ts'
-import { closingRoutes, statementRoutes } from './routes/statements.ts'
 import { silentProjectRoutes } from './routes/silent-projects.ts'
+import { closingRoutes, statementRoutes } from './routes/statements.ts'
 import { usageRoutes } from './routes/usage.ts'
 
 const EVENT_LOOP_DELAY_MS_MAX = 3_000

@@ -56,9 +56,9 @@ export const StatementAnswer = z.object({
 export const StatementsAnswer = z.object({ statements: z.array(z.object({ statement: StatementHead, totals: z.array(Total) })) })
 
 /** Whether `unbilled` is shown: what it says is of now, everything else of a closed statement is fixed. */
-type Shown = 'with unbilled' | 'as closed'
+export type Shown = 'with unbilled' | 'as closed'
 
-export function headAnswer({ month, header, asOfMs }: Statement) {
+function headAnswer({ month, header, asOfMs }: Statement) {
   return {
     month,
     status: header === undefined ? ('open' as const) : ('closed' as const),
@@ -68,10 +68,19 @@ export function headAnswer({ month, header, asOfMs }: Statement) {
   }
 }
 
-export function totalAnswer({ metric, kind, unit, value, peakDay, unbilled }: MonthTotal, shown: Shown) {
+function totalAnswer({ metric, kind, unit, value, peakDay, unbilled }: MonthTotal, shown: Shown) {
   return {
     ...{ metric, kind, unit, value: new NumberToken(value), peak_day: peakDay },
     ...(shown === 'with unbilled' ? { unbilled: new NumberToken(unbilled) } : {}),
+  }
+}
+
+export function statementsAnswer(statements: readonly Statement[]) {
+  return {
+    statements: statements.map((statement) => ({
+      statement: headAnswer(statement),
+      totals: statement.totals.map((total) => totalAnswer(total, 'with unbilled')),
+    })),
   }
 }
 

@@ -2,11 +2,13 @@ import { Closers } from '../cli/closers.ts'
 import { measureHttp } from './http.ts'
 import { measureIngest } from './ingest.ts'
 import { type Measurement, printReport } from './report.ts'
+import { measureTotals } from './totals.ts'
 
 /** Every measurement there is: `npm run bench -- <name> [--json] [--events=<n>]`. Each starts what it needs, stops by itself and cleans up. */
 const MEASUREMENTS: Record<string, { what: string; measure: Measurement }> = {
   http: { what: 'events per second over HTTP beside straight inserts, usage latency, memory', measure: measureHttp },
   ingest: { what: "events per second from Kafka beside ClickHouse's own Kafka engine, duplicates, a kill, latency", measure: measureIngest },
+  totals: { what: 'partnership usage beside the plain computation, audit, closing, exports, for 20,000 projects', measure: measureTotals },
 }
 
 const names = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))

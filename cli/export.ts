@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import { open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
+import { EXPORT_FORMATS } from '../aggregator/export-formats.ts'
 import { type FileManifest, Manifest } from '../aggregator/manifest.ts'
+import { requireWhole } from '../aggregator/whole-file.ts'
 import { openDownload, readServiceAddress } from './http-client.ts'
 import { CliError, type OutputOptions, printResult } from './output.ts'
 
@@ -33,7 +35,8 @@ export async function exportFile(environment: NodeJS.ProcessEnv, options: Export
   const manifest = readManifest(download.headers.get('x-meterline-manifest'))
   const file = resolve(options.out ?? nameIn(download.headers.get('content-disposition')))
   await rm(manifestPathOf(file), { force: true })
-  const written = await writeWhole(file, download.pieces)
+  const { container } = EXPORT_FORMATS[manifest.format]
+  const written = await writeWhole(file, requireWhole(download.pieces, { container, rows: manifest.rows }))
   const whole: FileManifest = { ...manifest, file: basename(file), ...written }
   await writeWhole(manifestPathOf(file), [Buffer.from(`${JSON.stringify(whole, null, 2)}\n`)])
   printResult(options, { path: file, ...whole }, () => [

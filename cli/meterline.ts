@@ -1,12 +1,14 @@
 import { Command } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
 import type { AuditOptions } from './audit.ts'
+import type { CloseOptions } from './close.ts'
 import type { ExplainOptions } from './explain.ts'
 import type { ExportOptions } from './export.ts'
 import type { ReplayOptions } from './logs.ts'
 import { EXIT, type OutputOptions, printError } from './output.ts'
 import type { RebuildOptions } from './rebuild.ts'
 import type { RejectedOptions } from './rejected.ts'
+import type { StatementsOptions } from './statements.ts'
 import type { VerifyOptions } from './verify.ts'
 
 /**
@@ -63,6 +65,7 @@ program
   .command('rebuild')
   .description('count the rollup of a month anew from raw, whatever it holds; events wait meanwhile')
   .requiredOption('--month <month>', 'YYYY-MM')
+  .option('--offline', 'in this process, while none that counts events runs (configuration: environment)')
   .action((own: RebuildOptions) => run(async (options) => (await import('./rebuild.ts')).rebuild(process.env, { ...own, ...options })))
 
 program
@@ -75,6 +78,20 @@ program
   .option('--from <day>', 'first day, YYYY-MM-DD')
   .option('--to <day>', 'last day, YYYY-MM-DD')
   .action((own: ExplainOptions) => run(async (options) => (await import('./explain.ts')).explain(process.env, { ...own, ...options })))
+
+program
+  .command('close')
+  .description('close a month: from then on its statement never changes; of one partner, or of all')
+  .requiredOption('--month <month>', 'YYYY-MM')
+  .option('--partner <id>', 'one partner only')
+  .action((own: CloseOptions) => run(async (options) => (await import('./close.ts')).close(process.env, { ...own, ...options })))
+
+program
+  .command('statements')
+  .description('what a partner is billed: all months, or one')
+  .requiredOption('--partner <id>', 'whose')
+  .option('--month <month>', 'YYYY-MM')
+  .action((own: StatementsOptions) => run(async (options) => (await import('./statements.ts')).statements(process.env, { ...own, ...options })))
 
 program
   .command('export')

@@ -1,16 +1,11 @@
 import { migrate } from '../sql/migrate.ts'
 import { readConfig } from './config.ts'
 import { type OutputOptions, printResult } from './output.ts'
-import { openStore } from './store.ts'
-
-/** Standard output is the result's alone. */
-function sayOnStderr({ reason }: { reason?: string }, message: string): void {
-  process.stderr.write(`${message} (${reason})\n`)
-}
+import { openStore, warnOnStderr } from './store.ts'
 
 /** Brings the database to the shape this code needs. */
 export async function migrateStore(environment: NodeJS.ProcessEnv, options: OutputOptions): Promise<void> {
-  const clickhouse = await openStore(readConfig(environment), { log: { warn: sayOnStderr } })
+  const clickhouse = await openStore(readConfig(environment), { log: { warn: warnOnStderr } })
   try {
     const applied = await migrate(clickhouse)
     const names = applied.map(({ number, name }) => `${String(number).padStart(3, '0')}_${name}`)

@@ -105,9 +105,8 @@ function quotesIn(text: string): number {
   return quotes
 }
 
+/** With a comma in front each cell has one of its own, and an empty cell is not passed over. */
 function cellsOf(record: string): string[] {
   const text = record.endsWith('\r') ? record.slice(0, -1) : record
-  const cells: string[] = []
-  for (const [, quoted, bare] of text.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^",]*))(?=,|$)/g)) cells.push(quoted?.replaceAll('""', '"') ?? bare ?? '')
-  return cells
+  return [...`,${text}`.matchAll(/,(?:"((?:[^"]|"")*)"|([^",]*))/g)].map(([, quoted, bare]) => quoted?.replaceAll('""', '"') ?? bare ?? '')
 }

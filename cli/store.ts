@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../metering/logger.ts'
 import { type ClickHouse, type ClickHouseTarget, openClickHouse } from '../sql/clickhouse.ts'
-import { classifyStoreError } from '../sql/errors.ts'
+import { StoreError } from '../sql/errors.ts'
 import type { Config } from './config.ts'
 
 export interface StoreWaiting {
@@ -24,15 +24,19 @@ export async function openStore(config: Config, { log, waitMsMax = STORE_WAIT_MS
   return untilItAnswers({ engine: 'server', url: config.CLICKHOUSE_URL }, Date.now() + waitMsMax, log)
 }
 
+/** For a verb that is no service: standard output is its result's alone. */
+export function warnOnStderr({ reason }: { reason?: string }, message: string): void {
+  process.stderr.write(`${message} (${reason})\n`)
+}
+
 async function untilItAnswers(target: ClickHouseTarget, deadlineMs: number, log: StoreWaiting['log']): Promise<ClickHouse> {
   for (;;) {
     try {
       return await openClickHouse(target)
     } catch (thrown) {
-      const error = classifyStoreError(thrown)
       const leftMs = deadlineMs - Date.now()
-      if (error.fault !== 'unavailable' || leftMs <= 0) throw error
-      log.warn({ reason: error.message, waitsAtMostMs: leftMs }, 'ClickHouse does not answer yet; waiting for it')
+      if (!(thrown instanceof StoreError) || thrown.fault !== 'unavailable' || leftMs <= 0) throw thrown
+      log.warn({ reason: thrown.message, waitsAtMostMs: leftMs }, 'ClickHouse does not answer yet; waiting for it')
       await sleep(Math.min(TRY_AGAIN_AFTER_MS, leftMs))
     }
   }

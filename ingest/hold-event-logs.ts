@@ -37,7 +37,7 @@ export async function tellLost(clickhouse: ClickHouse, ownerships: readonly Owne
 }
 
 export const STOP_IT =
-  'Stop it first: `meterline ingest`, or the `meterline start` that does all (start that one without KAFKA_BROKERS for as long as this takes). Then try again; after a crash, wait 15 s.'
+  'Stop it first: `meterline ingest`, then try again; or the `meterline start` that does all, then `meterline rebuild --offline`. After a crash, wait 15 s.'
 
 function lostTo(log: string): HeldLogs {
   return { status: 'refused', reason: `Another process has taken the log ${log} at this moment. ${STOP_IT}` }

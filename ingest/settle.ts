@@ -28,7 +28,7 @@ function requireRawAhead(differences: readonly RollupDifference[]): void {
   if (ahead === undefined) return
   throw new StoreError(
     'fault',
-    `The rollup of project ${ahead.project_id}, ${ahead.usage_date}, ${ahead.metric} is ahead of raw and cannot be repaired by adding. Rebuild that month's rollup from raw.`,
+    `The rollup of project ${ahead.project_id}, ${ahead.usage_date}, ${ahead.metric} is ahead of raw and cannot be repaired by adding. Run "meterline rebuild --month ${ahead.usage_date.slice(0, 7)}", with --offline where no service starts.`,
   )
 }
 

@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { NEGATIVE_ADJUSTMENT } from '../../aggregator/close-due-months.ts'
@@ -6,7 +6,7 @@ import { type ClosingOutcome, closeMonth } from '../../aggregator/close-month.ts
 import { addManualAdjustment } from '../../aggregator/manual-adjustments.ts'
 import { setBillingFrom } from '../../aggregator/set-billing-from.ts'
 import { readStatementParts } from '../../aggregator/statement-parts.ts'
-import { findStatement, listStatements, type Statement } from '../../aggregator/statements.ts'
+import { findStatement, listStatements } from '../../aggregator/statements.ts'
 import { isPlainText } from '../../metering/event.ts'
 import { parseDecimal } from '../../metering/exact-decimal.ts'
 import { METRIC_NAMES } from '../../metering/metrics.ts'
@@ -19,10 +19,11 @@ import { authenticatePartners, partnerOf, requireAdmin } from '../auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors.ts'
 import { errorAnswers, PartnerParams, PathId } from '../schemas.ts'
-import { headAnswer, StatementAnswer, StatementsAnswer, statementStream, totalAnswer } from '../statement-answer.ts'
+import { type Shown, StatementAnswer, StatementsAnswer, statementStream, statementsAnswer } from '../statement-answer.ts'
 
 /** What a partner is billed, month by month. */
-export function statementRoutes(parent: FastifyInstance, { clickhouse, registry, now }: ApiContext): void {
+export function statementRoutes(parent: FastifyInstance, context: ApiContext): void {
+  const { clickhouse, registry, now } = context
   parent.register(async (app) => {
     authenticatePartners(app, registry)
     const routes = app.withTypeProvider<ZodTypeProvider>()
@@ -38,15 +39,7 @@ export function statementRoutes(parent: FastifyInstance, { clickhouse, registry,
           response: { 200: StatementsAnswer, ...errorAnswers(401, 429, 500, 503) },
         },
       },
-      async (request) => {
-        const statements = await listStatements(clickhouse, partnerOf(request).id, now())
-        return {
-          statements: statements.map((statement) => ({
-            statement: headAnswer(statement),
-            totals: statement.totals.map((total) => totalAnswer(total, 'with unbilled')),
-          })),
-        }
-      },
+      async (request) => statementsAnswer(await listStatements(clickhouse, partnerOf(request).id, now())),
     )
 
     routes.get(
@@ -61,19 +54,15 @@ export function statementRoutes(parent: FastifyInstance, { clickhouse, registry,
           response: { 200: StatementAnswer, ...errorAnswers(400, 401, 404, 429, 500, 503) },
         },
       },
-      async (request, reply) => {
-        const partner = partnerOf(request)
-        const statement = await findStatement(clickhouse, partner.id, requireMonth(request.params.month), now())
-        if (statement === undefined) throw new ApiError('STATEMENT_NOT_FOUND')
-        const parts = await readStatementParts(clickhouse, partner.id, statement, now())
-        return reply.type(JSON_TYPE).send(statementStream(statement, parts, 'with unbilled') as never)
-      },
+      async (request, reply) =>
+        sendStatement(request, reply, { context, partnerId: partnerOf(request).id, month: requireMonth(request.params.month), shown: 'with unbilled' }),
     )
   })
 }
 
 /** Closing months and what is put on statements by hand. */
-export function closingRoutes(parent: FastifyInstance, { clickhouse, registry, adminToken, betweenBatches, now }: ApiContext): void {
+export function closingRoutes(parent: FastifyInstance, context: ApiContext): void {
+  const { clickhouse, registry, adminToken, betweenBatches, now } = context
   parent.register(async (app) => {
     app.addHook('preParsing', async (request) => requireAdmin(request, adminToken))
     const routes = app.withTypeProvider<ZodTypeProvider>()
@@ -97,9 +86,39 @@ export function closingRoutes(parent: FastifyInstance, { clickhouse, registry, a
         const outcome = await closeMonth({ clickhouse, betweenBatches, now }, { partnerId, month, closedBy: 'operator' })
         if (outcome.status !== 'closed') throw refusalOf(outcome, month)
         for (const adjustment of outcome.negative) request.log.error({ partnerId, month, ...adjustment }, NEGATIVE_ADJUSTMENT)
-        const statement: Statement | undefined = await findStatement(clickhouse, partnerId, month, now())
-        if (statement === undefined) throw new ApiError('STATEMENT_NOT_FOUND')
-        return reply.type(JSON_TYPE).send(statementStream(statement, await readStatementParts(clickhouse, partnerId, statement, now()), 'as closed') as never)
+        return sendStatement(request, reply, { context, partnerId, month, shown: 'as closed' })
+      },
+    )
+
+    routes.get(
+      '/admin/v1/statements/:partnerId',
+      {
+        schema: {
+          ...common,
+          summary: 'All statements of a partner',
+          params: PartnerParams,
+          response: { 200: StatementsAnswer, ...errorAnswers(401, 404, 429, 500, 503) },
+        },
+      },
+      async (request) => {
+        const { id: partnerId } = await requirePartnerOf(registry, request.params.partnerId)
+        return statementsAnswer(await listStatements(clickhouse, partnerId, now()))
+      },
+    )
+
+    routes.get(
+      '/admin/v1/statements/:partnerId/:month',
+      {
+        schema: {
+          ...common,
+          summary: 'The statement of a month of a partner',
+          params: PartnerParams.extend({ month: PathId }),
+          response: { 200: StatementAnswer, ...errorAnswers(400, 401, 404, 429, 500, 503) },
+        },
+      },
+      async (request, reply) => {
+        const { id: partnerId } = await requirePartnerOf(registry, request.params.partnerId)
+        return sendStatement(request, reply, { context, partnerId, month: requireMonth(request.params.month), shown: 'with unbilled' })
       },
     )
 
@@ -152,6 +171,23 @@ export function closingRoutes(parent: FastifyInstance, { clickhouse, registry, a
       },
     )
   })
+}
+
+interface AskedStatement {
+  readonly context: ApiContext
+  readonly partnerId: string
+  readonly month: Month
+  readonly shown: Shown
+}
+
+async function sendStatement(request: FastifyRequest, reply: FastifyReply, { context, partnerId, month, shown }: AskedStatement): Promise<never> {
+  const { clickhouse, now } = context
+  const statement = await findStatement(clickhouse, partnerId, month, now())
+  if (statement === undefined) throw new ApiError('STATEMENT_NOT_FOUND')
+  const stream = statementStream(statement, await readStatementParts(clickhouse, partnerId, statement, now()), shown)
+  stream.on('error', (err) => request.log.error({ err, requestId: request.id }, 'the store failed in the middle of an answer, which breaks off'))
+  // A stream is sent as it is; the schema describes it.
+  return reply.type(JSON_TYPE).send(stream) as never
 }
 
 const JSON_TYPE = 'application/json; charset=utf-8'

@@ -72,7 +72,7 @@ test('P1 P2 P3: a service started from a copy answers as the original did when i
   expect(await answers(restored, partner)).toEqual(asItWent)
   expect((await restored.audit()).body).toMatchObject({ differences: [], events_recounted: '4' })
   await stop()
-})
+}, 240_000)
 
 test('the copy keeps the modes: nobody else reads the keys', () => {
   const modes = (root: string) => readdirSync(root).map((name) => [name, (statSync(join(root, name)).mode & 0o777).toString(8)])

@@ -114,15 +114,27 @@ describe.skipIf(!HAS_KAFKA)('P8: both switches on: two ingest, two aggregate and
     await settled()
     expect(await total(other)).toBe('132')
 
+    // A month's rollup is rebuilt only when nobody counts, and who counts again afterwards goes on.
+    const rebuild = () => runMeterline(['rebuild', '--month', '2026-01'], address)
+    expect(await rebuild()).toMatchObject({ code: 1, stderr: expect.stringMatching(/\(process \d+\) counts events. Stop it first: `meterline ingest`/) })
+    for (const reader of [second, renamed]) expect(await reader.stop()).toBe(0)
+    expect(await rebuild()).toMatchObject({ code: 0, stdout: expect.stringContaining('The rollup of 2026-01 is rebuilt: 132 events') })
+    const again = await start('ingest')
+    await untilSo(async () => (await fetch(`${again.url}/readyz`)).status === 200)
+    expect((await one.send(events(11, 1))).status).toBe(202)
+    await settled()
+    expect(await total(one)).toBe('144')
+    expect((await one.audit()).body.differences).toEqual([])
+
     // The fold over the topic, by a reader of its own.
     const identities = new Set<string>()
     const consumer = new Kafka({ brokers: [kafka.brokers], logLevel: logLevel.NOTHING }).consumer({ groupId: 'reader' })
     await consumer.connect()
     await consumer.subscribe({ topic: 'processes', fromBeginning: true })
     await consumer.run({ eachMessage: async ({ message }) => void identities.add(`${message.key} ${JSON.parse(String(message.value)).event_id}`) })
-    await untilSo(async () => identities.size === 132)
+    await untilSo(async () => identities.size === 144)
     await consumer.disconnect()
-  }, 120_000)
+  }, 240_000)
 
   test('one of several processes without Kafka or a server says what it needs', async () => {
     const { KAFKA_BROKERS, ...withoutKafka } = environment

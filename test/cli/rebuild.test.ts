@@ -12,14 +12,16 @@ beforeAll(async () => {
 })
 afterAll(() => tested.stop())
 
+/** Ahead of raw: settling could only add, and a peak is not lowered by that. */
+const AHEAD = `INSERT INTO project_usage_per_day_v1 SETTINGS async_insert=0
+  SELECT 'p', toDate('2026-03-01'), 'ai_tokens', 'http', toDecimal128(9, 9), toDecimal256(9, 9), 1, toDateTime64('2026-03-01 00:00:00', 3)`
+
 const rebuild = (body: unknown) => tested.client.admin('POST', '/admin/v1/rebuilds', body)
 
 test('P3: a falsified month is right again: usage, partnership usage, audit', async () => {
   const partner = await tested.client.createPartner('Rebuilt')
   await tested.client.registerProject('p', partner.partnerId)
-  await tested.service.clickhouse.control.command(
-    `INSERT INTO project_usage_per_day_v1 SETTINGS async_insert=0 SELECT 'p', toDate('2026-03-01'), 'ai_tokens', 'http', toDecimal128(9, 9), toDecimal256(9, 9), 1, toDateTime64('2026-03-01 00:00:00', 3)`,
-  )
+  await tested.service.clickhouse.control.command(AHEAD)
   expect((await tested.client.audit()).body.differences).toHaveLength(1)
   const { code, stdout } = await runMeterline(['rebuild', '--month', '2026-03'], environment)
   expect([code, stdout]).toEqual([0, 'The rollup of 2026-03 is rebuilt: 2 events, 1 daily totals.\n1 daily totals differed before.\n'])

@@ -94,7 +94,7 @@ describe('P3 P6: killed at any step, with the aggregator beside it, no day stand
         expect(await compareRawWithRollup(store.clickhouse)).toEqual({ ahead: 0, behind: 0 })
         if (!met) expect(step, 'each step was killed once').toBe(7)
       }
-    })
+    }, 240_000)
   }
 })
 

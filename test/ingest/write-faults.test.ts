@@ -71,7 +71,12 @@ test('P2: an owner that another process has overtaken stops for good and says so
   const old = await openHttpLog({ clickhouse: store.clickhouse, log: quiet, onLost: (error) => (lost = error) })
   const young = await openHttpLog({ clickhouse: store.clickhouse, log: quiet, onLost: () => {} })
   const submission = submissionOf([{ event_id: 'x', project_id: 'overtaken', metric: 'ai_tokens', value: 5, timestamp: '2026-01-31T23:00:00Z' }])
-  await expect(old.submit(submission)).rejects.toThrow(EventsUnavailable)
+  const refused = old.submit(submission)
+  await new Promise((resolve) => setImmediate(resolve))
+  // Behind a batch that fails: who waits for the log to be held is told, too.
+  const held = old.betweenBatches(async () => 'held')
+  await expect(held).rejects.toThrow('The log cannot be held right now: writing to it failed')
+  await expect(refused).rejects.toThrow(EventsUnavailable)
   await old.stop()
   expect(lost?.message).toContain('Another process has taken the log http')
   expect((await young.submit(submission)).map(({ status }) => status)).toEqual(['counted'])

@@ -23,7 +23,10 @@ export async function addToRollup({ control }: ClickHouse, { project, day, metri
 }
 
 /** Changes the value of the kept partnership days of a day, at the number of changes they were computed at. */
-export async function falsifyPartnershipDay({ control }: ClickHouse, { partnerId, day, metric }: { partnerId: string; day: string; metric: string }): Promise<void> {
+export async function falsifyPartnershipDay(
+  { control }: ClickHouse,
+  { partnerId, day, metric }: { partnerId: string; day: string; metric: string },
+): Promise<void> {
   await control.command(
     `INSERT INTO partnership_usage_per_day_v1 (partner_id, usage_date, metric, newest) SETTINGS async_insert = 0
      SELECT partner_id, usage_date, metric, CAST((row.changes, row.as_of + INTERVAL 1 DAY, row.value + 1, row.events),

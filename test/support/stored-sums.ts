@@ -20,3 +20,17 @@ const rawAgainstRollup = defineQuery({
   params: z.object({}),
   row: z.object({ behind: z.coerce.number(), ahead: z.coerce.number() }),
 })
+
+/** How many rows exports have put together and not dropped. */
+export async function keptExportRows({ reads }: ClickHouse): Promise<number> {
+  const [row] = await reads.query(exportRowsKept, {})
+  if (row === undefined) throw new Error('count() answered no row.')
+  return row.rows
+}
+
+const exportRowsKept = defineQuery({
+  name: 'test_export_rows_kept',
+  sql: 'SELECT (SELECT count() FROM export_rows_v1) + (SELECT count() FROM export_days_v1) AS rows',
+  params: z.object({}),
+  row: z.object({ rows: z.coerce.number() }),
+})

@@ -1,0 +1,111 @@
+import { z } from 'zod'
+import { readPartnershipUsage } from '../aggregator/partnership-usage.ts'
+import { refreshPartnershipDays } from '../aggregator/refresh-partnership-days.ts'
+import { readConfig } from '../cli/config.ts'
+import { openStore } from '../cli/store.ts'
+import { CUMULATIVE_METRICS, PEAK_METRICS } from '../metering/metrics.ts'
+import type { Period } from '../metering/period.ts'
+import type { ClickHouse } from '../sql/clickhouse.ts'
+import { defineQuery } from '../sql/query.ts'
+import { forkedTask, sendResult } from './forked-task.ts'
+
+export interface KeptAndPlainTask {
+  readonly dataDir: string
+  readonly largeId: string
+  readonly smallId: string
+  readonly period: Period
+}
+
+/** ms of each answer, and whether both ways gave the same numbers. */
+export interface KeptAndPlain {
+  readonly firstRefreshMs: number
+  readonly plain: readonly number[]
+  readonly kept: readonly number[]
+  readonly keptSmall: readonly number[]
+  readonly same: boolean
+  /** From a stored change of the last day of `period` to that day's rows being right again. */
+  readonly freshMs: readonly number[]
+  /** The large partner's answer while that day is changed and not refreshed yet. */
+  readonly changedDay: readonly number[]
+}
+
+const ROUNDS = 5
+const KEPT_PER_ROUND = 40
+const CHANGES = 10
+
+/** Both ways in one process, turn by turn, without HTTP between. */
+async function measure({ dataDir, largeId, smallId, period }: KeptAndPlainTask): Promise<KeptAndPlain> {
+  const clickhouse = await openStore(readConfig({ DATA_DIR: dataDir }), { log: { warn: (details, message) => console.error(message, details) } })
+  try {
+    const firstRefreshMs = await timed(() => refreshPartnershipDays(clickhouse))
+    const [plain, kept, keptSmall]: number[][] = [[], [], []]
+    let same = true
+    for (let round = 0; round < ROUNDS; round += 1) {
+      let total = ''
+      plain?.push(
+        await timed(async () => {
+          total = await plainTokens(clickhouse, largeId, period)
+        }),
+      )
+      for (let request = 0; request < KEPT_PER_ROUND; request += 1) {
+        kept?.push(
+          await timed(async () => {
+            same = (await readPartnershipUsage(clickhouse, largeId, period)).summary.ai_tokens === total && same
+          }),
+        )
+        keptSmall?.push(await timed(() => readPartnershipUsage(clickhouse, smallId, period)))
+      }
+    }
+    const [freshMs, changedDay]: number[][] = [[], []]
+    for (let change = 0; change < CHANGES; change += 1) {
+      await clickhouse.ingest.insert({ table: 'usage_day_changes_v1', columns: ['usage_date', 'changes'], text: `${period.last}\t1\n` })
+      changedDay?.push(await timed(() => readPartnershipUsage(clickhouse, largeId, period)))
+      freshMs?.push(await timed(() => refreshPartnershipDays(clickhouse)))
+    }
+    return { firstRefreshMs, plain: plain ?? [], kept: kept ?? [], keptSmall: keptSmall ?? [], same, freshMs: freshMs ?? [], changedDay: changedDay ?? [] }
+  } finally {
+    await clickhouse.close()
+  }
+}
+
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const started = performance.now()
+  await work()
+  return performance.now() - started
+}
+
+async function plainTokens({ reads }: ClickHouse, partnerId: string, { first: from, end }: Period): Promise<string> {
+  const rows = await reads.query(plainPartnershipUsage, { partnerId, from, end, peaks: PEAK_METRICS, cumulatives: CUMULATIVE_METRICS })
+  const tokens = rows.find(({ metric }) => metric === 'ai_tokens')
+  if (tokens === undefined) throw new Error('The plain computation has no tokens.')
+  return tokens.total
+}
+
+/** As it was answered before partnership days were kept: by a pass over the rollup of all projects. */
+const plainPartnershipUsage = defineQuery({
+  name: 'plain_partnership_usage',
+  sql: `
+    WITH partner_projects AS (SELECT project_id FROM projects_v1 FINAL WHERE partner_id = {partnerId: String})
+    SELECT metric, max(day_peak) AS peak, toDecimal256(0, 9) AS total
+    FROM (
+      SELECT usage_date, metric, sum(toDecimal256(project_peak, 9)) AS day_peak
+      FROM (
+        SELECT project_id, usage_date, metric, max(peak) AS project_peak
+        FROM project_usage_per_day_v1
+        WHERE project_id IN partner_projects AND usage_date >= {from: Date} AND usage_date < {end: Date} AND metric IN {peaks: Array(String)}
+        GROUP BY project_id, usage_date, metric
+      )
+      GROUP BY usage_date, metric
+    )
+    GROUP BY metric
+    UNION ALL
+    SELECT metric, toDecimal256(0, 9) AS peak, sum(total) AS total
+    FROM project_usage_per_day_v1
+    WHERE project_id IN partner_projects AND usage_date >= {from: Date} AND usage_date < {end: Date} AND metric IN {cumulatives: Array(String)}
+    GROUP BY metric`,
+  params: z.object({ partnerId: z.string(), from: z.string(), end: z.string(), peaks: z.array(z.string()), cumulatives: z.array(z.string()) }),
+  row: z.object({ metric: z.string(), peak: z.string(), total: z.string() }),
+})
+
+// Last, when the query above it is there.
+if (process.send !== undefined) sendResult(await measure(forkedTask<KeptAndPlainTask>()))

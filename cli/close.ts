@@ -1,0 +1,48 @@
+import Table from 'cli-table3'
+import { z } from 'zod'
+import { call, readServiceAddress, type ServiceAddress } from './http-client.ts'
+import { CliError, EXIT, type OutputOptions, printResult } from './output.ts'
+
+export interface CloseOptions extends OutputOptions {
+  readonly month: string
+  readonly partner?: string
+}
+
+interface Closing {
+  readonly partner_id: string
+  readonly name: string
+  readonly closed: boolean
+  /** The hash of the statement, or why there is none. */
+  readonly outcome: string
+}
+
+/** Closes a month of one partner, or of all that have not closed it. Throws CliError when one of them is not closed. */
+export async function close(environment: NodeJS.ProcessEnv, { month, partner, ...options }: CloseOptions): Promise<void> {
+  const address = readServiceAddress(environment)
+  const { partners } = PartnersAnswer.parse(await call(address, 'GET', '/admin/v1/partners'))
+  const chosen = partner === undefined ? partners : [partners.find(({ id }) => id === partner) ?? { id: partner, name: '' }]
+  const closings: Closing[] = []
+  for (const each of chosen) closings.push(await closeOne(address, each, month))
+  printResult(options, { month, closings }, () => {
+    const table = new Table({ head: ['partner', 'name', month, ''], style: { head: [] } })
+    for (const { partner_id, name, closed, outcome } of closings) table.push([partner_id, name, closed ? 'closed' : 'not closed', outcome])
+    return [table.toString()]
+  })
+  const failed = closings.filter(({ closed }) => !closed).length
+  if (failed > 0) throw new CliError(`${failed} of ${closings.length} not closed.`)
+}
+
+async function closeOne(address: ServiceAddress, { id, name }: { id: string; name: string }, month: string): Promise<Closing> {
+  try {
+    const path = `/admin/v1/statements/${encodeURIComponent(id)}/${encodeURIComponent(month)}/close`
+    const { statement } = ClosedAnswer.parse(await call(address, 'POST', path))
+    return { partner_id: id, name, closed: true, outcome: `sha256 ${statement.sha256}` }
+  } catch (error) {
+    // Without credentials no other will fare better.
+    if (!(error instanceof CliError) || error.exitCode === EXIT.notAuthenticated) throw error
+    return { partner_id: id, name, closed: false, outcome: error.message }
+  }
+}
+
+const PartnersAnswer = z.object({ partners: z.array(z.object({ id: z.string(), name: z.string() })) })
+const ClosedAnswer = z.object({ statement: z.object({ sha256: z.string() }) })

@@ -1,0 +1,76 @@
+import Table from 'cli-table3'
+import { z } from 'zod'
+import { ask, readServiceAddress } from './http-client.ts'
+import { type OutputOptions, printResult } from './output.ts'
+
+export interface StatementsOptions extends OutputOptions {
+  readonly partner: string
+  readonly month?: string
+}
+
+/** All statements of a partner, or one of them. Quantities keep all their digits. Throws CliError. */
+export async function statements(environment: NodeJS.ProcessEnv, { partner, month, ...options }: StatementsOptions): Promise<void> {
+  const address = readServiceAddress(environment)
+  const path = `/admin/v1/statements/${encodeURIComponent(partner)}`
+  if (month === undefined) {
+    const told = await ask(address, path)
+    const listed = StatementsAnswer.parse(told)
+    printResult(options, told, () => linesOfAll(listed.statements))
+    return
+  }
+  const told = await ask(address, `${path}/${encodeURIComponent(month)}`)
+  const statement = StatementAnswer.parse(told)
+  printResult(options, told, () => linesOfOne(statement))
+}
+
+const Head = z.object({
+  month: z.string(),
+  status: z.string(),
+  closed_at: z.string().nullable(),
+  as_of: z.string().nullable(),
+  sha256: z.string().nullable(),
+})
+const Total = z.object({ metric: z.string(), unit: z.string(), value: z.string(), peak_day: z.string().nullable(), unbilled: z.string() })
+const Adjustment = z.object({
+  for_month: z.string(),
+  project_id: z.string().nullable(),
+  metric: z.string(),
+  kind: z.string(),
+  value: z.string(),
+  reason: z.string().nullable(),
+})
+const Summary = z.object({ statement: Head, totals: z.array(Total) })
+const StatementsAnswer = z.object({ statements: z.array(Summary) })
+const StatementAnswer = Summary.extend({ projects: z.array(z.object({ project_id: z.string() })), adjustments: z.array(Adjustment) })
+
+function linesOfAll(listed: readonly z.output<typeof Summary>[]): string[] {
+  const table = new Table({ head: ['month', 'status', 'closed at', 'unbilled since', 'sha256'], style: { head: [] } })
+  for (const { statement, totals } of listed) {
+    const since = totals.filter(({ unbilled }) => unbilled !== '0').map(({ metric, unbilled }) => `${metric} ${unbilled}`)
+    table.push([
+      ...[statement.month, statement.status, statement.closed_at ?? ''],
+      ...[statement.status === 'open' ? 'all of it' : since.join('\n'), statement.sha256?.slice(0, 12) ?? ''],
+    ])
+  }
+  return [table.toString()]
+}
+
+function linesOfOne({ statement, totals, projects, adjustments }: z.output<typeof StatementAnswer>): string[] {
+  const table = new Table({
+    head: ['metric', 'unit', 'value', 'peak day', 'unbilled'],
+    style: { head: [] },
+    colAligns: ['left', 'left', 'right', 'left', 'right'],
+  })
+  for (const { metric, unit, value, peak_day, unbilled } of totals) table.push([metric, unit, value, peak_day ?? '', unbilled])
+  const state = statement.closed_at === null ? 'open: as metered by now' : `closed at ${statement.closed_at}, sha256 ${statement.sha256}`
+  const lines = [`${statement.month} is ${state} (complete up to ${statement.as_of ?? 'no time yet'})`, table.toString()]
+  lines.push(`${new Set(projects.map(({ project_id }) => project_id)).size} projects; "meterline export" writes every line`)
+  if (adjustments.length === 0) return [...lines, 'no adjustments']
+  const corrections = new Table({ head: ['for month', 'project', 'metric', 'kind', 'value', 'reason'], style: { head: [] } })
+  for (const each of adjustments.slice(0, ADJUSTMENTS_SHOWN_MAX))
+    corrections.push([each.for_month, each.project_id ?? 'all', each.metric, each.kind, each.value, each.reason ?? ''])
+  const more = adjustments.length - ADJUSTMENTS_SHOWN_MAX
+  return [...lines, corrections.toString(), ...(more > 0 ? [`and ${more} more adjustments`] : [])]
+}
+
+const ADJUSTMENTS_SHOWN_MAX = 50

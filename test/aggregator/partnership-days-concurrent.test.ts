@@ -1,0 +1,119 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type PartnershipDay, readPartnershipDays } from '../../aggregator/partnership-days.ts'
+import { refreshPartnershipDays } from '../../aggregator/refresh-partnership-days.ts'
+import { addDecimals, compareDecimals } from '../../metering/exact-decimal.ts'
+import type { TestEvent } from '../support/client.ts'
+import { ALL_DAYS } from '../support/days-world.ts'
+import { inOneOrder, plainPartnershipDays } from '../support/plain-partnership-days.ts'
+import { Random } from '../support/random.ts'
+import { startTestService, type TestService } from '../support/test-service.ts'
+
+const SEED = Number(process.env['RANDOM_SEED'] ?? Date.now() % 1_000_000)
+const EMITTERS = 4
+const POSTS = 12
+const ROUNDS = 3
+const DAYS = ['2025-11-30', '2026-01-01', '2026-01-02', '2026-02-01']
+
+let tested: TestService
+beforeAll(async () => {
+  tested = await startTestService()
+  await tested.client.createIngestKey()
+})
+afterAll(() => tested.stop())
+
+/** What was acknowledged, or only sent, of one partner's cumulative metric, day by day. */
+class Sums {
+  readonly #days = new Map<string, string>()
+
+  add(events: readonly TestEvent[]): void {
+    for (const { timestamp, value } of events) {
+      const day = timestamp.slice(0, 10)
+      this.#days.set(day, addDecimals(this.#days.get(day) ?? '0', String(value)))
+    }
+  }
+
+  of(day: string): string {
+    return this.#days.get(day) ?? '0'
+  }
+
+  copy(): Sums {
+    const copied = new Sums()
+    for (const [day, sum] of this.#days) copied.#days.set(day, sum)
+    return copied
+  }
+}
+
+/**
+ * Emitters post, projects come late, refreshes go on, the service's own and one more that never rests; and a reader asks again
+ * and again. Its every answer lies between what was acknowledged before it asked and what had been sent when it was told.
+ */
+test(`P3: under concurrent ingestion no answer is less than what was acknowledged, nor more than was sent (seed ${SEED})`, async () => {
+  const { client, service } = tested
+  const { clickhouse } = service
+  const random = new Random(SEED)
+  const { partnerId } = await client.createPartner('Busy')
+  const acknowledged = new Sums()
+  const sent = new Sums()
+  let events = 0
+  let answers = 0
+
+  const emit = async (round: number, emitter: number) => {
+    const project = `r${round}-e${emitter}`
+    const early: TestEvent[] = []
+    for (let post = 0; post < POSTS; post += 1) {
+      const batch = Array.from({ length: 1 + random.below(4) }, () => {
+        events += 1
+        return {
+          event_id: `e${events}`,
+          project_id: project,
+          metric: 'ai_tokens',
+          value: String(1 + random.below(9)),
+          timestamp: `${random.pick(DAYS)}T12:00:00Z`,
+        }
+      })
+      sent.add(batch)
+      expect((await client.send(batch)).status).toBe(200)
+      // What came before its project was registered is the partner's from that answer on.
+      if (post < POSTS / 2) early.push(...batch)
+      else acknowledged.add(batch)
+      if (post + 1 !== POSTS / 2) continue
+      expect((await client.registerProject(project, partnerId)).status).toBe(201)
+      acknowledged.add(early)
+    }
+  }
+
+  for (let round = 0; round < ROUNDS; round += 1) {
+    let emitting = true
+    const lane = await clickhouse.openLane()
+    const refreshing = (async () => {
+      while (emitting) await refreshPartnershipDays(clickhouse, lane)
+    })()
+    const reading = (async () => {
+      while (emitting) {
+        const least = acknowledged.copy()
+        const answer = await readPartnershipDays(clickhouse, partnerId, ALL_DAYS)
+        answers += 1
+        for (const day of DAYS) {
+          const value = totalOf(answer, day)
+          if (compareDecimals(value, least.of(day)) < 0) throw new Error(`${day}: ${value} is less than the ${least.of(day)} that was acknowledged.`)
+          if (compareDecimals(value, sent.of(day)) > 0) throw new Error(`${day}: ${value} is more than the ${sent.of(day)} that was sent.`)
+        }
+      }
+    })()
+    await Promise.all(Array.from({ length: EMITTERS }, (_, emitter) => emit(round, emitter)))
+    emitting = false
+    await Promise.all([refreshing, reading])
+    // Nothing is in flight: before a last refresh and after, it is the plain computation and the sum of what was sent.
+    for (const when of ['before', 'after']) {
+      if (when === 'after') await refreshPartnershipDays(clickhouse, lane)
+      const answer = inOneOrder(await readPartnershipDays(clickhouse, partnerId, ALL_DAYS))
+      expect(answer).toEqual(await plainPartnershipDays(clickhouse, partnerId))
+      expect(answer.map(({ day, value }) => [day, value])).toEqual(DAYS.map((day) => [day, sent.of(day)]))
+    }
+  }
+  expect(answers).toBeGreaterThan(20)
+}, 120_000)
+
+function totalOf(days: readonly PartnershipDay[], day: string): string {
+  return days.find((each) => each.day === day)?.value ?? '0'
+}

@@ -1,0 +1,174 @@
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { EXPORT_FORMAT_NAMES } from '../../aggregator/export-formats.ts'
+import type { Credentials } from '../support/client.ts'
+import { makeExportedMonths } from '../support/exported-month.ts'
+import { runMeterline } from '../support/service-process.ts'
+import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
+import { startTestService, type TestService } from '../support/test-service.ts'
+
+let tested: TestService
+let partner: Credentials
+let environment: Record<string, string>
+const directory = makeTemporaryDirectory()
+beforeAll(async () => {
+  tested = await startTestService()
+  environment = { METERLINE_URL: tested.service.url, METERLINE_ACCESS_TOKEN: tested.service.adminToken }
+  partner = await makeExportedMonths(tested.client)
+})
+afterAll(async () => {
+  await tested.stop()
+  directory.remove()
+})
+
+const pathOf = (name: string) => join(directory.path, name)
+const exportTo = (name: string, ...args: string[]) =>
+  runMeterline(['export', '--partner', partner.partnerId, '--month', '2026-02', ...args, '--out', pathOf(name)], environment)
+const verify = (name: string, ...args: string[]) => runMeterline(['verify', pathOf(name), ...args], environment)
+
+describe('meterline export and verify', () => {
+  test.each(EXPORT_FORMAT_NAMES.filter((format) => format !== 'parquet'))(
+    '%s of a closed month is written with its manifest and verified against both',
+    async (format) => {
+      expect(await exportTo(`closed.${format}`, '--format', format)).toMatchObject({ code: 0, stderr: '' })
+      const manifest = JSON.parse(readFileSync(`${pathOf(`closed.${format}`)}.manifest.json`, 'utf8'))
+      const bytes = readFileSync(pathOf(`closed.${format}`))
+      expect(manifest).toMatchObject({
+        format,
+        status: 'closed',
+        month: '2026-02',
+        bytes: bytes.length,
+        sha256: createHash('sha256').update(bytes).digest('hex'),
+      })
+      expect(await verify(`closed.${format}`)).toMatchObject({ stderr: '', code: 0, stdout: expect.stringContaining('it is closed, and stays as it is') })
+      expect(readdirSync(directory.path).filter((name) => name.endsWith('.part'))).toEqual([])
+    },
+  )
+
+  test('parquet with a number of 38 digits is verified to the last of them', async () => {
+    expect(await exportTo('wide.parquet', '--month', '2026-01', '--format', 'parquet')).toMatchObject({ code: 0 })
+    const { code, stdout } = await runMeterline(['--json', 'verify', pathOf('wide.parquet')], environment)
+    expect([code, JSON.parse(stdout).totals[0]]).toEqual([0, { line: 'usage', metric: 'ai_tokens', rows: 3, value: '12345678901234567890123456801.12345679' }])
+  })
+
+  test('P4: the NDJSON of a closed statement has the hash that the statement shows', async () => {
+    await exportTo('canonical.ndjson', '--format', 'ndjson')
+    const { body } = await tested.client.statement(partner, '2026-02')
+    expect(
+      createHash('sha256')
+        .update(readFileSync(pathOf('canonical.ndjson')))
+        .digest('hex'),
+    ).toBe(body.statement.sha256)
+  })
+
+  test('of what is live it says so, and more usage since is no failure', async () => {
+    await runMeterline(['export', '--from', '2026-03-01', '--to', '2026-03-31', '--out', pathOf('live.csv')], environment)
+    await tested.client.send([{ event_id: 'more', project_id: 'quoted', metric: 'ai_tokens', value: 64, timestamp: '2026-03-09T10:00:00Z' }])
+    expect(await verify('live.csv')).toMatchObject({ code: 0, stdout: expect.stringContaining('It is live') })
+  })
+
+  test('without --out the file is named by what it holds', async () => {
+    const { stdout } = await runMeterline(['--json', 'export', '--month', '2026-02', '--out', pathOf('all.csv')], environment)
+    expect(JSON.parse(stdout)).toMatchObject({ file: 'all.csv', partner_id: null, partners: 1, rows: 6 })
+  })
+})
+
+describe('a file that is not what was exported is found', () => {
+  const falsify = (name: string, from: string | RegExp, to: string) => {
+    const text = readFileSync(pathOf(name), 'utf8')
+    expect(text.replace(from, to)).not.toBe(text)
+    writeFileSync(pathOf(name), text.replace(from, to))
+  }
+
+  test.each(['csv', 'json', 'ndjson', 'focus-csv'])('%s: one digit', async (format) => {
+    await exportTo(`false.${format}`, '--format', format)
+    falsify(`false.${format}`, /1000/, '1001')
+    const { code, stderr } = await verify(`false.${format}`, '--offline')
+    expect(code).toBe(1)
+    expect(stderr).toContain('sha256: ')
+    expect(stderr).toContain('adjustment of database_size_bytes: 986 in the file, 985 in the manifest')
+  })
+
+  test('parquet: one byte', async () => {
+    await exportTo('false.parquet', '--format', 'parquet')
+    const bytes = readFileSync(pathOf('false.parquet'))
+    bytes[50] = (bytes[50] ?? 0) ^ 1
+    writeFileSync(pathOf('false.parquet'), bytes)
+    expect(await verify('false.parquet')).toMatchObject({ code: 1, stderr: expect.stringContaining('sha256: ') })
+  })
+
+  test('also when its manifest was falsified with it: the service knows', async () => {
+    await exportTo('both.csv')
+    falsify('both.csv', /1000/, '1001')
+    const manifest = JSON.parse(readFileSync(pathOf('both.csv.manifest.json'), 'utf8'))
+    manifest.sha256 = createHash('sha256')
+      .update(readFileSync(pathOf('both.csv')))
+      .digest('hex')
+    manifest.totals.find(({ line, metric }: Record<string, string>) => line === 'adjustment' && metric === 'database_size_bytes').value = '986'
+    writeFileSync(pathOf('both.csv.manifest.json'), JSON.stringify(manifest))
+    expect(await verify('both.csv', '--offline')).toMatchObject({ code: 0 })
+    expect(await verify('both.csv')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('adjustment of database_size_bytes: 986 in the file, 985 in the service'),
+    })
+  })
+
+  test('a row that is missing, and a file cut within a row', async () => {
+    await exportTo('cut.csv')
+    const text = readFileSync(pathOf('cut.csv'), 'utf8')
+    writeFileSync(pathOf('cut.csv'), text.slice(0, text.lastIndexOf('\r\n', text.length - 3) + 2))
+    expect(await verify('cut.csv', '--offline')).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/rows: 5 in the file, 6 in the manifest[\s\S]*manual of ai_tokens: nothing in the file, -3.5/),
+    })
+    writeFileSync(pathOf('cut.csv'), text.slice(0, -9))
+    expect(await verify('cut.csv', '--offline')).toMatchObject({ code: 1, stderr: expect.stringContaining('stops within a row') })
+  })
+
+  test('a file without its manifest passes nothing', async () => {
+    writeFileSync(pathOf('alone.csv'), 'x\r\n')
+    expect(await verify('alone.csv')).toMatchObject({ code: 1, stderr: expect.stringContaining('manifest') })
+  })
+})
+
+describe('an export that was cut short leaves no file that passes', () => {
+  test('a connection that breaks: no file at all, and no manifest of an older one', async () => {
+    await exportTo('broken.csv')
+    const breaking = createServer((_request, response) => {
+      response.writeHead(200, { 'x-meterline-manifest': headerOf(), 'content-disposition': 'attachment; filename="x.csv"' })
+      response.write('partner_id,month\r\n', () => response.destroy())
+    }).listen(0, '127.0.0.1')
+    await once(breaking, 'listening')
+    const { port } = breaking.address() as AddressInfo
+    const out = pathOf('broken.csv')
+    const { code, stderr } = await runMeterline(['export', '--month', '2026-02', '--out', out], { ...environment, METERLINE_URL: `http://127.0.0.1:${port}` })
+    breaking.close()
+    expect([code, stderr]).toEqual([1, expect.stringContaining('broke off in the middle')])
+    expect([existsSync(`${out}.part`), existsSync(`${out}.manifest.json`)]).toEqual([false, false])
+    expect(await verify('broken.csv')).toMatchObject({ code: 1 })
+  })
+
+  test('bad requests are told as they are, and nothing is written', async () => {
+    const before = readdirSync(directory.path).length
+    const refused = [
+      [['--format', 'xlsx'], 'query.format'],
+      [['--month', '2026-13'], '"2026-13" is not a month'],
+      [['--month', '2025-12'], 'no statement of this month'],
+      [['--from', '2026-01-01'], 'Ask for a month, or for from and to.'],
+    ] as const
+    for (const [args, message] of refused) expect(await exportTo('never.csv', ...args)).toMatchObject({ stdout: '', stderr: expect.stringContaining(message) })
+    expect(readdirSync(directory.path)).toHaveLength(before)
+  })
+})
+
+function headerOf(): string {
+  return JSON.stringify({
+    ...{ generator: 'x', format: 'csv', partner_id: null, partners: 1, month: '2026-02', from: '2026-02-01', to: '2026-02-28' },
+    ...{ status: 'closed', statement_sha256: null, as_of: null, rows: 1, totals: [] },
+  })
+}

@@ -1,0 +1,32 @@
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { openClickHouse } from '../../sql/clickhouse.ts'
+import { MeterlineClient } from '../support/client.ts'
+import { runMeterline, startServiceProcess } from '../support/service-process.ts'
+import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
+
+/** Ahead of raw: settling could only add, and a peak is not lowered by that. */
+const AHEAD = `INSERT INTO project_usage_per_day_v1 SETTINGS async_insert=0
+  SELECT 'p', toDate('2026-03-01'), 'ai_tokens', 'http', toDecimal128(9, 9), toDecimal256(9, 9), 1, toDateTime64('2026-03-01 00:00:00', 3)`
+
+test('P3: a service that does not start because its rollup is ahead of raw starts again after a rebuild without it', async () => {
+  const directory = makeTemporaryDirectory()
+  const first = await startServiceProcess({ DATA_DIR: directory.path })
+  const client = new MeterlineClient(first.url, first.adminToken)
+  await client.createIngestKey()
+  await client.send([{ event_id: '1', project_id: 'p', metric: 'ai_tokens', value: 5, timestamp: '2026-03-01T00:00:00Z' }])
+  const offline = () => runMeterline(['rebuild', '--offline', '--month', '2026-03'], { DATA_DIR: directory.path })
+  expect(await offline()).toMatchObject({ code: 1, stderr: expect.stringContaining(`is in use by process ${first.child.pid}. Stop that process`) })
+  await first.stop()
+  const clickhouse = await openClickHouse({ engine: 'embedded', directory: join(directory.path, 'clickhouse') })
+  await clickhouse.control.command(AHEAD)
+  await clickhouse.close()
+
+  const { code, stderr } = await runMeterline(['start'], { DATA_DIR: directory.path, PORT: '0' })
+  expect([code, stderr]).toEqual([1, expect.stringContaining('Run "meterline rebuild --month 2026-03", with --offline where no service starts')])
+  expect(await offline()).toMatchObject({ code: 0, stdout: 'The rollup of 2026-03 is rebuilt: 1 events, 1 daily totals.\n1 daily totals differed before.\n' })
+  const again = await startServiceProcess({ DATA_DIR: directory.path })
+  expect((await new MeterlineClient(again.url, again.adminToken).audit()).body).toMatchObject({ differences: [], events_recounted: '1' })
+  expect(await again.stop()).toBe(0)
+  directory.remove()
+}, 240_000)
