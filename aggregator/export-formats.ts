@@ -18,7 +18,3 @@ export interface ExportShape {
 
 export type ExportFormat = keyof typeof EXPORT_FORMATS
 export const EXPORT_FORMAT_NAMES = Object.keys(EXPORT_FORMATS) as ExportFormat[]
-
-export function parseExportFormat(name: string): ExportFormat | undefined {
-  return EXPORT_FORMAT_NAMES.find((format) => format === name)
-}

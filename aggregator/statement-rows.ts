@@ -42,7 +42,6 @@ export const EXPORT_COLUMNS = [
   'events',
   'reason',
 ] as const
-export type ExportColumn = (typeof EXPORT_COLUMNS)[number]
 
 /** How a format wants what people have named, decimals, days and times. What goes in and comes out is SQL. */
 export interface Wording {
