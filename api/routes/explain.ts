@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { type BillingStatus, readBillingStatus } from '../../aggregator/billing-status.ts'
 import { type Explaining, type Explanation, explainPartnership, explainProject } from '../../aggregator/explain.ts'
 import { CONTRIBUTORS_MAX, LATE_EVENTS_MAX, type StoredEvent } from '../../aggregator/explain-evidence.ts'
 import { METRIC_NAMES, METRICS, type MetricName } from '../../metering/metrics.ts'
@@ -20,6 +21,7 @@ import { BillingFields, Day, ExactNumber, errorAnswers, Instant, PartnerParams, 
 export function explainRoutes(parent: FastifyInstance, { clickhouse, registry, adminToken, now }: ApiContext): void {
   parent.register(async (scope) => {
     const explaining: Explaining = { clickhouse, lane: await clickhouse.openLane() }
+    const billingOf = async (partnerId: string, period: Period) => readBillingStatus(clickhouse, partnerId, period, now())
 
     scope.register(async (app) => {
       authenticatePartners(app, registry)
@@ -40,10 +42,11 @@ export function explainRoutes(parent: FastifyInstance, { clickhouse, registry, a
           const partner = partnerOf(request)
           const { metric, project_id } = request.query
           const period = requirePeriod(request.query, now())
-          if (project_id === undefined) return explainAnswer(await explainPartnership(explaining, partner.id, metricOf(metric), period), period)
+          const billing = await billingOf(partner.id, period)
+          if (project_id === undefined) return explainAnswer(await explainPartnership(explaining, partner.id, metricOf(metric), period), period, billing)
           const project = await findProject(registry, project_id)
           if (project === undefined || project.partnerId !== partner.id) throw new ApiError('PROJECT_NOT_FOUND')
-          return explainAnswer(await requireExplained(explaining, project_id, project, metricOf(metric), period), period)
+          return explainAnswer(await requireExplained(explaining, project_id, project, metricOf(metric), period), period, billing)
         },
       )
     })
@@ -66,10 +69,14 @@ export function explainRoutes(parent: FastifyInstance, { clickhouse, registry, a
           const { metric, partner, project } = request.query
           const period = requirePeriod(request.query, now())
           if ((partner === undefined) === (project === undefined)) throw new ApiError('INVALID_REQUEST', 'Say whose number it is: either partner or project.')
-          if (project !== undefined)
-            return explainAnswer(await requireExplained(explaining, project, await findProject(registry, project), metricOf(metric), period), period)
+          if (project !== undefined) {
+            const known = await findProject(registry, project)
+            const explanation = await requireExplained(explaining, project, known, metricOf(metric), period)
+            // What nobody is billed for is never final.
+            return explainAnswer(explanation, period, known === undefined ? 'provisional' : await billingOf(known.partnerId, period))
+          }
           if (partner === undefined || (await findPartner(registry, partner)) === undefined) throw new ApiError('PARTNER_NOT_FOUND')
-          return explainAnswer(await explainPartnership(explaining, partner, metricOf(metric), period), period)
+          return explainAnswer(await explainPartnership(explaining, partner, metricOf(metric), period), period, await billingOf(partner, period))
         },
       )
     })
@@ -140,7 +147,11 @@ async function requireExplained(
   return outcome.explanation
 }
 
-function explainAnswer({ metric, kind, unit, rule, value, contributors, late, ...rest }: Explanation, period: Period): z.input<typeof ExplainAnswer> {
+function explainAnswer(
+  { metric, kind, unit, rule, value, contributors, late, ...rest }: Explanation,
+  period: Period,
+  billing: BillingStatus,
+): z.input<typeof ExplainAnswer> {
   return {
     metric,
     kind,
@@ -172,7 +183,7 @@ function explainAnswer({ metric, kind, unit, rule, value, contributors, late, ..
       latest: late.latest.map((event) => ({ project_id: event.projectId, ...eventAnswer(event), after_closing: event.afterClosing })),
     },
     period: periodAnswer(period),
-    ...billingAnswer(rest.asOfMs),
+    ...billingAnswer(rest.asOfMs, billing),
   }
 }
 

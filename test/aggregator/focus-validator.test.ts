@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Credentials } from '../support/client.ts'
 import { makeExportedMonths } from '../support/exported-month.ts'
 import { openFocusValidator } from '../support/focus-validator.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
@@ -16,10 +17,11 @@ if (typeof validator === 'string') {
 const KNOWN_CONTRADICTION = ['InvoiceId-C-005-C']
 
 let tested: TestService
+let partner: Credentials
 const directory = makeTemporaryDirectory()
 beforeAll(async () => {
   tested = await startTestService()
-  await makeExportedMonths(tested.client)
+  partner = await makeExportedMonths(tested.client, 'Acme')
 })
 afterAll(async () => {
   await tested.stop()
@@ -32,9 +34,26 @@ test.skipIf(typeof validator === 'string').each([
   ['focus-parquet', 'parquet', 'month=2026-02'],
   ['focus-parquet', 'parquet', 'from=2026-01-04&to=2026-03-07'],
 ])('%s passes the official validator (%s, %s)', async (format, extension, query) => {
+  expect(await failuresOf(`${query}&partner=${partner.partnerId}&format=${format}`, extension)).toEqual(KNOWN_CONTRADICTION)
+})
+
+// "String values MUST be valid Unicode strings" and "MUST maintain the original" (StringHandling-A-001, -003); the validator takes
+// that for ASCII. The name stays as it is: should a newer validator mend this, the test says so.
+test.skipIf(typeof validator === 'string')('the name of a partner is kept in its own script, which the validator does not expect', async () => {
+  const named = await tested.client.createPartner('Größe 雪')
+  await tested.client.registerProject('snow', named.partnerId)
+  await tested.client.send([{ event_id: 'e', project_id: 'snow', metric: 'ai_tokens', value: 1, timestamp: '2026-03-07T10:00:00Z' }])
+  expect(await failuresOf(`from=2026-03-01&to=2026-03-31&partner=${named.partnerId}&format=focus-csv`, 'csv')).toEqual([
+    'BillingAccountName-C-002-M',
+    ...KNOWN_CONTRADICTION,
+  ])
+})
+
+async function failuresOf(query: string, extension: string): Promise<string[]> {
+  if (typeof validator === 'string') return []
   const { url, adminToken } = tested.client
-  const response = await fetch(`${url}/admin/v1/exports?${query}&format=${format}`, { headers: { authorization: `Bearer ${adminToken}` } })
+  const response = await fetch(`${url}/admin/v1/exports?${query}`, { headers: { authorization: `Bearer ${adminToken}` } })
   const file = join(directory.path, `charges.${extension}`)
   writeFileSync(file, Buffer.from(await response.arrayBuffer()))
-  if (typeof validator !== 'string') expect(await validator.failuresOf(file)).toEqual(KNOWN_CONTRADICTION)
-})
+  return validator.failuresOf(file)
+}

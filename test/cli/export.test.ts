@@ -1,16 +1,17 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
+import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { EXPORT_FORMAT_NAMES } from '../../aggregator/export-formats.ts'
 import type { Credentials } from '../support/client.ts'
 import { makeExportedMonths } from '../support/exported-month.ts'
-import { runMeterline } from '../support/service-process.ts'
+import { runMeterline, spawnMeterline } from '../support/service-process.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 import { startTestService, type TestService } from '../support/test-service.ts'
+import { untilSo } from '../support/until-so.ts'
 
 let tested: TestService
 let partner: Credentials
@@ -139,18 +140,37 @@ describe('a file that is not what was exported is found', () => {
 describe('an export that was cut short leaves no file that passes', () => {
   test('a connection that breaks: no file at all, and no manifest of an older one', async () => {
     await exportTo('broken.csv')
-    const breaking = createServer((_request, response) => {
-      response.writeHead(200, { 'x-meterline-manifest': headerOf(), 'content-disposition': 'attachment; filename="x.csv"' })
-      response.write('partner_id,month\r\n', () => response.destroy())
-    }).listen(0, '127.0.0.1')
-    await once(breaking, 'listening')
-    const { port } = breaking.address() as AddressInfo
     const out = pathOf('broken.csv')
+    const { server, port } = await serviceThat((response) => response.write('partner_id,month\r\n', () => response.destroy()))
     const { code, stderr } = await runMeterline(['export', '--month', '2026-02', '--out', out], { ...environment, METERLINE_URL: `http://127.0.0.1:${port}` })
-    breaking.close()
+    server.close()
     expect([code, stderr]).toEqual([1, expect.stringContaining('broke off in the middle')])
     expect([existsSync(`${out}.part`), existsSync(`${out}.manifest.json`)]).toEqual([false, false])
     expect(await verify('broken.csv')).toMatchObject({ code: 1 })
+  })
+
+  test('a body that ends early and normally is no success', async () => {
+    const { server, port } = await serviceThat((response) => response.end())
+    const at = { ...environment, METERLINE_URL: `http://127.0.0.1:${port}` }
+    const { code, stderr } = await runMeterline(['export', '--month', '2026-02', '--out', pathOf('short.csv')], at)
+    server.close()
+    expect([code, stderr]).toEqual([1, expect.stringContaining('not whole')])
+    expect(readdirSync(directory.path).filter((name) => name.startsWith('short'))).toEqual([])
+  })
+
+  test('a process that is killed while it writes', async () => {
+    const { server, port } = await serviceThat((response) => response.write('partner_id,month\r\n'))
+    const killed = spawnMeterline(['export', '--month', '2026-02', '--out', pathOf('killed.csv')], {
+      ...environment,
+      METERLINE_URL: `http://127.0.0.1:${port}`,
+    })
+    await untilSo(async () => existsSync(pathOf('killed.csv.part')))
+    killed.kill('SIGKILL')
+    await once(killed, 'exit')
+    server.closeAllConnections()
+    server.close()
+    expect(readdirSync(directory.path).filter((name) => name.startsWith('killed'))).toEqual(['killed.csv.part'])
+    for (const name of ['killed.csv', 'killed.csv.part']) expect(await verify(name)).toMatchObject({ code: 1 })
   })
 
   test('bad requests are told as they are, and nothing is written', async () => {
@@ -165,6 +185,15 @@ describe('an export that was cut short leaves no file that passes', () => {
     expect(readdirSync(directory.path)).toHaveLength(before)
   })
 })
+
+async function serviceThat(answers: (response: ServerResponse) => void): Promise<{ server: Server; port: number }> {
+  const server = createServer((_request, response) => {
+    response.writeHead(200, { 'x-meterline-manifest': headerOf(), 'content-disposition': 'attachment; filename="x.csv"' })
+    answers(response)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return { server, port: (server.address() as AddressInfo).port }
+}
 
 function headerOf(): string {
   return JSON.stringify({

@@ -2,8 +2,8 @@ import type { Credentials, MeterlineClient, TestEvent } from './client.ts'
 import { untilSo } from './until-so.ts'
 
 /** Two closed months of a partner, with all that can stand on a statement, and an open one. */
-export async function makeExportedMonths(client: MeterlineClient): Promise<Credentials> {
-  const partner = await client.createPartner('Acme "1", näme')
+export async function makeExportedMonths(client: MeterlineClient, name = 'Acme "1", näme'): Promise<Credentials> {
+  const partner = await client.createPartner(name)
   if (client.ingestKey === '') await client.createIngestKey()
   await untilSo(async () => (await client.partnershipUsage(partner, '2026-01-01', '2026-01-31')).body.as_of !== null)
   await client.billFrom(partner.partnerId, '2026-01')
