@@ -18,8 +18,10 @@ export const PARQUET_DECIMAL_END = '100000000000000000000000000000'
 
 /** Small row groups: the engine holds one in memory while it is written. */
 export const PARQUET_SETTINGS: Settings = {
-  output_format_parquet_row_group_size: 65_536,
-  output_format_parquet_row_group_size_bytes: 16 * 1024 ** 2,
+  output_format_parquet_row_group_size: 32_768,
+  output_format_parquet_row_group_size_bytes: 8 * 1024 ** 2,
+  max_threads: 1,
+  max_block_size: 16_384,
   output_format_parquet_compression_method: 'zstd',
   output_format_parquet_string_as_string: 1,
   output_format_parquet_parallel_encoding: 0,

@@ -62,10 +62,11 @@ const droppablePartitions = defineQuery({
 /** Small blocks and early spills: an export of a million rows must not need a million rows of memory. */
 const KEEP_SETTINGS = {
   max_execution_time: 3600,
-  max_threads: 2,
+  max_threads: 1,
+  max_block_size: 16_384,
   max_insert_threads: 1,
   min_insert_block_size_rows: 65_536,
-  min_insert_block_size_bytes: 16 * 1024 ** 2,
+  min_insert_block_size_bytes: 8 * 1024 ** 2,
   max_bytes_before_external_group_by: 128 * 1024 ** 2,
   max_bytes_before_external_sort: 64 * 1024 ** 2,
 }

@@ -21,7 +21,7 @@ export async function refreshPartnershipDays(clickhouse: ClickHouse, lane: Click
   const [projects] = await lane.query(newestProjects, {})
   if (projects === undefined) throw new Error('max() answered no row.')
   const keptThroughMs = projects.kept_ms ?? 0
-  if (projects.kept_ms === null) await lane.execute(noteDaysWithoutChanges, {})
+  if (projects.kept_ms === null && projects.newest_ms > 0) await lane.execute(noteDaysWithoutChanges, {})
   if (projects.newest_ms > keptThroughMs) await lane.execute(noteDaysOfNewProjects, { keptThroughMs })
   const changed = await lane.query(changedDays, {})
   for (const days of byMonth(changed)) {

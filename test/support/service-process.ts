@@ -73,7 +73,7 @@ export async function runMeterline(args: readonly string[], environment: Record<
 }
 
 /** Without the variables of whoever runs the tests, so that none leaks in. */
-export export function spawnMeterline(args: readonly string[], environment: Record<string, string>): ChildProcess {
+export function spawnMeterline(args: readonly string[], environment: Record<string, string>): ChildProcess {
   const { PATH = '', HOME = '' } = process.env
   return spawn(process.execPath, [LAUNCHER, ...args], { env: { PATH, HOME, ...environment }, stdio: ['ignore', 'pipe', 'pipe'] })
 }
