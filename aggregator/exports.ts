@@ -52,6 +52,7 @@ export interface ExportsOptions {
 export class Exports {
   readonly #options: ExportsOptions
   readonly #idle: Lane[] = []
+  readonly #closing = new Set<Promise<void>>()
   #running = 0
 
   constructor(options: ExportsOptions) {
@@ -70,7 +71,9 @@ export class Exports {
     const close = once(async () => {
       this.#running -= 1
       if (lane === undefined) return
-      await dropExportRows(lane, exportId)
+      const dropping = dropExportRows(lane, exportId)
+      this.#closing.add(dropping)
+      await dropping.finally(() => this.#closing.delete(dropping))
       this.#idle.push(lane)
     })
     try {
@@ -82,6 +85,11 @@ export class Exports {
       await close().catch(() => {})
       throw thrown
     }
+  }
+
+  /** Waits until what has ended is dropped. */
+  async stop(): Promise<void> {
+    await Promise.allSettled(this.#closing)
   }
 
   /** Undefined when a value has more digits than the format can hold. */

@@ -127,8 +127,10 @@ async function afterAWhile<T>(work: (held: undefined) => Promise<T>): Promise<T>
 
 const LOOK_AGAIN_AFTER_MS = 500
 
-async function buildWholeApp({ config, clickhouse, logger, secrets }: PartOptions, log: Log, aggregating: Aggregating | undefined) {
+async function buildWholeApp({ config, clickhouse, logger, secrets, closers }: PartOptions, log: Log, aggregating: Aggregating | undefined) {
   const registry = await openRegistry({ clickhouse, masterKey: secrets.masterKey, projectHost: config.PROJECT_HOST })
+  const exports = new Exports({ registry, generator: `meterline ${packageJson.version}`, currency: config.CURRENCY, now: Date.now })
+  closers.add(() => exports.stop())
   return buildApp({
     clickhouse,
     registry,
@@ -136,7 +138,7 @@ async function buildWholeApp({ config, clickhouse, logger, secrets }: PartOption
     ingesting: log.ingesting,
     aggregating,
     topic: log.topic,
-    exports: new Exports({ registry, generator: `meterline ${packageJson.version}`, currency: config.CURRENCY, now: Date.now }),
+    exports,
     adminToken: secrets.adminToken,
     betweenBatches: log.betweenBatches,
     logger,

@@ -3,6 +3,7 @@ import { get, type IncomingMessage } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { EXPORT_COLUMNS } from '../../aggregator/statement-rows.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
+import { row } from '../../sql/tab-separated.ts'
 import type { Credentials } from '../support/client.ts'
 import { makeExportedMonths } from '../support/exported-month.ts'
 import { keptExportRows } from '../support/stored-sums.ts'
@@ -45,6 +46,12 @@ function onTheWay(lane: Lane): Lane {
 }
 
 const exported = (query: string) => tested.client.admin('GET', `/admin/v1/exports?${query}`)
+/** The bytes, whatever they mean. */
+async function bodyOf(query: string): Promise<ArrayBuffer> {
+  const { url, adminToken } = tested.client
+  return (await fetch(`${url}/admin/v1/exports?${query}`, { headers: { authorization: `Bearer ${adminToken}` } })).arrayBuffer()
+}
+
 /** As far as its head; whoever asked may go away. Not by fetch, which opens another connection when one is aborted. */
 async function begin(query: string): Promise<IncomingMessage> {
   const { url, adminToken } = tested.client
@@ -142,6 +149,25 @@ describe('finance', () => {
     ])
   })
 
+  test('the values of live usage add up to the usage of the partnership, and a peak is on its day', async () => {
+    const { headers } = await exported(`from=2026-01-03&to=2026-01-20&partner=${ours.partnerId}`)
+    const { body } = await tested.client.partnershipUsage(ours, '2026-01-03', '2026-01-20')
+    // 9 + 6 on 5 January, and not each project's own greatest day: 10 + 6 + 1.
+    expect(body.summary.database_bytes).toBe('15')
+    expect(JSON.parse(headers.get('x-meterline-manifest') ?? '').totals).toEqual([
+      { line: 'usage', metric: 'ai_tokens', rows: 2, value: body.summary.ai_tokens },
+      { line: 'usage', metric: 'database_size_bytes', rows: 3, value: '15' },
+    ])
+  })
+
+  test('P4: what a closing wrote that never came to its header is in no file', async () => {
+    const columns = ['partner_id', 'closing', 'month', 'line', 'for_month', 'project_id', 'metric', 'kind', 'unit', 'value', 'events']
+    const orphan = (month: string) => row([ours.partnerId, 'orphan', month, 'usage', month, 'orphan', 'ai_tokens', 'cumulative', 'token', 9, 1])
+    await tested.service.clickhouse.control.insert({ table: 'statement_lines_v1', columns, text: orphan('2026-02') + orphan('2026-03') })
+    for (const query of ['month=2026-02', `month=2026-02&partner=${ours.partnerId}`, 'month=2026-03', 'month=2026-02&format=focus-csv'])
+      expect((await exported(query)).text).not.toContain('orphan')
+  })
+
   test('the manifest alone, without a file', async () => {
     const { headers } = await exported('month=2026-02&format=json')
     const { text } = await tested.client.admin('GET', '/admin/v1/exports/manifest?month=2026-02&format=json')
@@ -169,7 +195,7 @@ describe('while it streams', () => {
     async (format) => {
       for (const cut of ['breaks', 'ends early'] as const) {
         fate = cut
-        await expect(exported(`month=2026-02&format=${format}`)).rejects.toThrow()
+        await expect(bodyOf(`month=2026-02&format=${format}`)).rejects.toThrow()
       }
       fate = 'whole'
       expect((await exported(`month=2026-02&format=${format}`)).status).toBe(200)
