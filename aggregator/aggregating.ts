@@ -1,9 +1,9 @@
-import { AuditTurn } from './audit-turn.ts'
-import { closeDueMonths, type DueOptions, type DueOutcome } from './close-due-months.ts'
-import { DailyAudits } from './daily-audits.ts'
-import type { AuditedDays } from './day-audits.ts'
-import { refreshPartnershipDays } from './refresh-partnership-days.ts'
+import { AuditTurn } from './audits/audit-turn.ts'
+import { DailyAudits } from './audits/daily-audits.ts'
+import type { AuditedDays } from './audits/day-audits.ts'
 import { type RepeatStats, repeat } from './repeat.ts'
+import { closeDueMonths, type DueOptions, type DueOutcome } from './statements/close-due-months.ts'
+import { refreshPartnershipDays } from './usage/refresh-partnership-days.ts'
 
 /** With what closing months needs. */
 export type AggregatingOptions = DueOptions

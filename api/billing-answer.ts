@@ -1,4 +1,4 @@
-import type { BillingStatus } from '../aggregator/billing-status.ts'
+import type { BillingStatus } from '../aggregator/statements/billing-status.ts'
 import { formatTimestamp } from '../metering/timestamp.ts'
 
 /** What every usage answer says of itself: complete up to when, and whether all of it is billed for good. */

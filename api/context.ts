@@ -1,6 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Aggregating } from '../aggregator/aggregating.ts'
-import type { Exports } from '../aggregator/exports.ts'
+import type { Exports } from '../aggregator/exports/exports.ts'
 import type { BetweenBatches, EventLog, Ingesting } from '../ingest/event-log.ts'
 import type { Topic } from '../ingest/kafka/topic.ts'
 import type { Registry } from '../registry/registry.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { readPartnershipUsage } from '../aggregator/partnership-usage.ts'
-import { refreshPartnershipDays } from '../aggregator/refresh-partnership-days.ts'
+import { readPartnershipUsage } from '../aggregator/usage/partnership-usage.ts'
+import { refreshPartnershipDays } from '../aggregator/usage/refresh-partnership-days.ts'
 import { readConfig } from '../cli/config.ts'
 import { openStore } from '../cli/store.ts'
 import { CUMULATIVE_METRICS, PEAK_METRICS } from '../metering/metrics.ts'

@@ -1,7 +1,7 @@
-import Table from 'cli-table3'
 import { z } from 'zod'
 import { call, readServiceAddress } from './http-client.ts'
 import { CliError, type OutputOptions, printResult } from './output.ts'
+import { plainTable } from './plain-table.ts'
 
 export interface AuditOptions extends OutputOptions {
   readonly from?: string
@@ -78,7 +78,10 @@ function tableOf(differences: readonly Record<string, string | number>[]): strin
   const [first] = differences
   if (first === undefined) return []
   const columns = Object.keys(first)
-  const table = new Table({ head: columns, style: { head: [] } })
-  for (const difference of differences) table.push(columns.map((column) => difference[column] ?? ''))
-  return [table.toString()]
+  return [
+    plainTable(
+      columns,
+      differences.map((difference) => columns.map((column) => difference[column] ?? '')),
+    ),
+  ]
 }

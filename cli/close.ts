@@ -1,7 +1,7 @@
-import Table from 'cli-table3'
 import { z } from 'zod'
 import { call, readServiceAddress, type ServiceAddress } from './http-client.ts'
 import { CliError, EXIT, type OutputOptions, printResult } from './output.ts'
+import { plainTable } from './plain-table.ts'
 
 export interface CloseOptions extends OutputOptions {
   readonly month: string
@@ -24,9 +24,8 @@ export async function close(environment: NodeJS.ProcessEnv, { month, partner, ..
   const closings: Closing[] = []
   for (const each of chosen) closings.push(await closeOne(address, each, month))
   printResult(options, { month, closings }, () => {
-    const table = new Table({ head: ['partner', 'name', month, ''], style: { head: [] } })
-    for (const { partner_id, name, closed, outcome } of closings) table.push([partner_id, name, closed ? 'closed' : 'not closed', outcome])
-    return [table.toString()]
+    const rows = closings.map(({ partner_id, name, closed, outcome }) => [partner_id, name, closed ? 'closed' : 'not closed', outcome])
+    return [plainTable(['partner', 'name', month, ''], rows)]
   })
   const failed = closings.filter(({ closed }) => !closed).length
   if (failed > 0) throw new CliError(`${failed} of ${closings.length} not closed.`)

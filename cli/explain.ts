@@ -1,8 +1,8 @@
-import Table from 'cli-table3'
 import { z } from 'zod'
 import { parseMonth, periodOfMonth } from '../metering/month.ts'
 import { ask, readServiceAddress } from './http-client.ts'
 import { CliError, type OutputOptions, printResult } from './output.ts'
+import { plainTable } from './plain-table.ts'
 
 export interface ExplainOptions extends OutputOptions {
   readonly partner?: string
@@ -104,7 +104,5 @@ function lateLines({ events, value, latest }: Story['late_arrivals'], unit: stri
 
 function tableOf(title: string, head: string[], rows: readonly string[][]): string[] {
   if (rows.length === 0) return []
-  const table = new Table({ head, style: { head: [], border: [] } })
-  for (const cells of rows) table.push([...cells])
-  return ['', title, table.toString()]
+  return ['', title, plainTable(head, rows)]
 }

@@ -1,16 +1,16 @@
-import Table from 'cli-table3'
 import { z } from 'zod'
 import { call, readServiceAddress } from './http-client.ts'
 import { type OutputOptions, printResult } from './output.ts'
+import { plainTable } from './plain-table.ts'
 
 /** What the logs hold, how far they are settled, whose they are. Throws CliError. */
 export async function listLogs(environment: NodeJS.ProcessEnv, options: OutputOptions): Promise<void> {
   const { logs } = LogsAnswer.parse(await call(readServiceAddress(environment), 'GET', '/admin/v1/logs'))
   printResult(options, { logs }, () => {
-    const table = new Table({ head: ['log', 'holds', 'settled through', 'complete up to', 'owner'], style: { head: [] } })
-    for (const { log, begin, end, settled_through, as_of, owner, released } of logs)
-      table.push([log, `${begin} … ${end - 1}`, settled_through, as_of ?? 'not known yet', released ? 'nobody' : owner])
-    return [table.toString()]
+    const rows = logs.map(({ log, begin, end, settled_through, as_of, owner, released }) => [
+      ...[log, `${begin} … ${end - 1}`, settled_through, as_of ?? 'not known yet', released ? 'nobody' : owner],
+    ])
+    return [plainTable(['log', 'holds', 'settled through', 'complete up to', 'owner'], rows)]
   })
 }
 

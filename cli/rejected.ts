@@ -1,7 +1,7 @@
-import Table from 'cli-table3'
 import { z } from 'zod'
 import { call, readServiceAddress } from './http-client.ts'
 import { CliError, type OutputOptions, printResult } from './output.ts'
+import { plainTable } from './plain-table.ts'
 
 export interface RejectedOptions extends OutputOptions {
   readonly limit?: string
@@ -13,10 +13,8 @@ export async function listRejected(environment: NodeJS.ProcessEnv, { limit, ...o
   const { rejected_events } = RejectedAnswer.parse(await call(readServiceAddress(environment), 'GET', `/admin/v1/rejected-events${query}`))
   printResult(options, { rejected_events }, () => {
     if (rejected_events.length === 0) return ['No event was refused.']
-    const table = new Table({ head: ['id', 'reason', 'project', 'event', 'received at', 'sent again'], style: { head: [] } })
-    for (const { id, reason, project_id, event_id, received_at, resent_at } of rejected_events)
-      table.push([id, reason, project_id, event_id, received_at, resent_at ?? 'no'])
-    return [table.toString()]
+    const rows = rejected_events.map((each) => [each.id, each.reason, each.project_id, each.event_id, each.received_at, each.resent_at ?? 'no'])
+    return [plainTable(['id', 'reason', 'project', 'event', 'received at', 'sent again'], rows)]
   })
 }
 

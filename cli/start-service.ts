@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import { type Aggregating, startAggregating } from '../aggregator/aggregating.ts'
-import { Exports } from '../aggregator/exports.ts'
+import { Exports } from '../aggregator/exports/exports.ts'
 import { buildApp } from '../api/app.ts'
 import type { ApiContext } from '../api/context.ts'
 import { buildOperatingApp } from '../api/operating-app.ts'

@@ -1,7 +1,7 @@
-import Table from 'cli-table3'
 import { z } from 'zod'
 import { ask, readServiceAddress } from './http-client.ts'
 import { type OutputOptions, printResult } from './output.ts'
+import { plainTable } from './plain-table.ts'
 
 export interface StatementsOptions extends OutputOptions {
   readonly partner: string
@@ -44,33 +44,34 @@ const StatementsAnswer = z.object({ statements: z.array(Summary) })
 const StatementAnswer = Summary.extend({ projects: z.array(z.object({ project_id: z.string() })), adjustments: z.array(Adjustment) })
 
 function linesOfAll(listed: readonly z.output<typeof Summary>[]): string[] {
-  const table = new Table({ head: ['month', 'status', 'closed at', 'unbilled since', 'sha256'], style: { head: [] } })
-  for (const { statement, totals } of listed) {
+  const rows = listed.map(({ statement, totals }) => {
     const since = totals.filter(({ unbilled }) => unbilled !== '0').map(({ metric, unbilled }) => `${metric} ${unbilled}`)
-    table.push([
+    return [
       ...[statement.month, statement.status, statement.closed_at ?? ''],
       ...[statement.status === 'open' ? 'all of it' : since.join('\n'), statement.sha256?.slice(0, 12) ?? ''],
-    ])
-  }
-  return [table.toString()]
+    ]
+  })
+  return [plainTable(['month', 'status', 'closed at', 'unbilled since', 'sha256'], rows)]
 }
 
 function linesOfOne({ statement, totals, projects, adjustments }: z.output<typeof StatementAnswer>): string[] {
-  const table = new Table({
-    head: ['metric', 'unit', 'value', 'peak day', 'unbilled'],
-    style: { head: [] },
-    colAligns: ['left', 'left', 'right', 'left', 'right'],
-  })
-  for (const { metric, unit, value, peak_day, unbilled } of totals) table.push([metric, unit, value, peak_day ?? '', unbilled])
+  const rows = totals.map(({ metric, unit, value, peak_day, unbilled }) => [metric, unit, value, peak_day ?? '', unbilled])
   const state = statement.closed_at === null ? 'open: as metered by now' : `closed at ${statement.closed_at}, sha256 ${statement.sha256}`
-  const lines = [`${statement.month} is ${state} (complete up to ${statement.as_of ?? 'no time yet'})`, table.toString()]
+  const lines = [
+    `${statement.month} is ${state} (complete up to ${statement.as_of ?? 'no time yet'})`,
+    plainTable(['metric', 'unit', 'value', 'peak day', 'unbilled'], rows, [2, 4]),
+  ]
   lines.push(`${new Set(projects.map(({ project_id }) => project_id)).size} projects; "meterline export" writes every line`)
   if (adjustments.length === 0) return [...lines, 'no adjustments']
-  const corrections = new Table({ head: ['for month', 'project', 'metric', 'kind', 'value', 'reason'], style: { head: [] } })
-  for (const each of adjustments.slice(0, ADJUSTMENTS_SHOWN_MAX))
-    corrections.push([each.for_month, each.project_id ?? 'all', each.metric, each.kind, each.value, each.reason ?? ''])
+  const corrections = adjustments
+    .slice(0, ADJUSTMENTS_SHOWN_MAX)
+    .map((each) => [each.for_month, each.project_id ?? 'all', each.metric, each.kind, each.value, each.reason ?? ''])
   const more = adjustments.length - ADJUSTMENTS_SHOWN_MAX
-  return [...lines, corrections.toString(), ...(more > 0 ? [`and ${more} more adjustments`] : [])]
+  return [
+    ...lines,
+    plainTable(['for month', 'project', 'metric', 'kind', 'value', 'reason'], corrections, [4]),
+    ...(more > 0 ? [`and ${more} more adjustments`] : []),
+  ]
 }
 
 const ADJUSTMENTS_SHOWN_MAX = 50

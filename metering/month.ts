@@ -18,15 +18,11 @@ export function monthOf(day: string): Month {
 }
 
 export function monthAfter(month: Month): Month {
-  return shifted(month, 1)
-}
-
-export function monthBefore(month: Month): Month {
-  return shifted(month, -1)
+  return format(addMonths(new UTCDate(`${month}-01T00:00:00Z`), 1), 'yyyy-MM')
 }
 
 /** The first day of a month, as the store keeps months. */
-export function firstDayOf(month: Month): string {
+function firstDayOf(month: Month): string {
   return `${month}-01`
 }
 
@@ -52,7 +48,3 @@ export function monthsOf({ first, last }: Period): Month[] {
 const YEAR_MIN = 1970
 const YEAR_MAX = 2148
 const MS_PER_DAY = 86_400_000
-
-function shifted(month: Month, months: number): Month {
-  return format(addMonths(new UTCDate(`${month}-01T00:00:00Z`), months), 'yyyy-MM')
-}

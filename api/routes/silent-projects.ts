@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { listSilentProjects, SILENT_DAYS_MAX, SILENT_PROJECTS_MAX } from '../../aggregator/silent-projects.ts'
+import { listSilentProjects, SILENT_DAYS_MAX, SILENT_PROJECTS_MAX } from '../../aggregator/usage/silent-projects.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
 import { requireAdmin } from '../auth.ts'
 import type { ApiContext } from '../context.ts'

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { audit } from '../../aggregator/audit.ts'
-import { refreshPartnershipDays } from '../../aggregator/refresh-partnership-days.ts'
+import { audit } from '../../aggregator/audits/audit.ts'
+import { refreshPartnershipDays } from '../../aggregator/usage/refresh-partnership-days.ts'
 import type { Credentials } from '../support/client.ts'
 import { addToRollup, falsifyPartnershipDay, takeRollupAway } from '../support/rollup-faults.ts'
 import { compareRawWithRollup } from '../support/stored-sums.ts'

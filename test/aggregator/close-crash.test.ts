@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { closeMonth } from '../../aggregator/close-month.ts'
+import { closeMonth } from '../../aggregator/statements/close-month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { StoreError } from '../../sql/errors.ts'
 import type { Credentials } from '../support/client.ts'

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { closeDueMonths } from '../../aggregator/close-due-months.ts'
+import { closeDueMonths } from '../../aggregator/statements/close-due-months.ts'
 import type { Credentials } from '../support/client.ts'
 import { startTestService, type TestService } from '../support/test-service.ts'
 import { untilSo } from '../support/until-so.ts'

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { AuditTurn } from '../../aggregator/audit-turn.ts'
-import { DailyAudits } from '../../aggregator/daily-audits.ts'
+import { AuditTurn } from '../../aggregator/audits/audit-turn.ts'
+import { DailyAudits } from '../../aggregator/audits/daily-audits.ts'
 import type { Credentials } from '../support/client.ts'
 import { addToRollup, falsifyPartnershipDay, takeRollupAway } from '../support/rollup-faults.ts'
 import { compareRawWithRollup } from '../support/stored-sums.ts'

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type PartnershipDay, readPartnershipDays } from '../../aggregator/partnership-days.ts'
-import { refreshPartnershipDays } from '../../aggregator/refresh-partnership-days.ts'
+import { type PartnershipDay, readPartnershipDays } from '../../aggregator/usage/partnership-days.ts'
+import { refreshPartnershipDays } from '../../aggregator/usage/refresh-partnership-days.ts'
 import { addDecimals, compareDecimals } from '../../metering/exact-decimal.ts'
 import type { TestEvent } from '../support/client.ts'
 import { ALL_DAYS } from '../support/days-world.ts'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { refreshPartnershipDays } from '../../aggregator/refresh-partnership-days.ts'
+import { refreshPartnershipDays } from '../../aggregator/usage/refresh-partnership-days.ts'
 import { deleteProject } from '../../registry/projects.ts'
 import { readMigrations } from '../../sql/migrate.ts'
 import { DaysWorld } from '../support/days-world.ts'

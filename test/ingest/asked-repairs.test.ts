@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { audit } from '../../aggregator/audit.ts'
+import { audit } from '../../aggregator/audits/audit.ts'
 import { AppendedLog } from '../../ingest/appended-log.ts'
 import { FilterBudget } from '../../ingest/identity-filter.ts'
 import { PartitionReader } from '../../ingest/kafka/partition-reader.ts'

@@ -1,4 +1,4 @@
-import { type PartnershipDay, readPartnershipDays } from '../../aggregator/partnership-days.ts'
+import { type PartnershipDay, readPartnershipDays } from '../../aggregator/usage/partnership-days.ts'
 import { type HttpLog, openHttpLog } from '../../ingest/http-log.ts'
 import { createPartner } from '../../registry/partners.ts'
 import { registerProject } from '../../registry/projects.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { PartnershipDay } from '../../aggregator/partnership-days.ts'
+import type { PartnershipDay } from '../../aggregator/usage/partnership-days.ts'
 import { addDecimals } from '../../metering/exact-decimal.ts'
 import { METRIC_NAMES, METRICS } from '../../metering/metrics.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'

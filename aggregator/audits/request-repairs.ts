@@ -1,0 +1,61 @@
+import { z } from 'zod'
+import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { defineQuery } from '../../sql/query.ts'
+import { row } from '../../sql/tab-separated.ts'
+import { AUDIT_SETTINGS } from './audit-scope.ts'
+
+export interface ProjectDay {
+  readonly project_id: string
+  readonly usage_date: string
+  readonly metric: string
+}
+
+/**
+ * Asks the owners of the logs in which these keys of the rollup differ from raw to recount them: nobody else may write a
+ * log's rows. Asking twice changes nothing. Throws StoreError.
+ */
+export async function requestRepairs({ reads }: ClickHouse, keys: readonly ProjectDay[]): Promise<void> {
+  if (keys.length === 0) return
+  const asked = keys.map(({ project_id, usage_date, metric }): [string, string, string] => [project_id, usage_date, metric])
+  const requests = await reads.query(logsThatDiffer, { keys: asked })
+  if (requests.length === 0) return
+  const text = requests.map(({ log, project_id, usage_date, metric }) => row([log, project_id, usage_date, metric])).join('')
+  await reads.insert({ table: 'rollup_repairs_v1', columns: ['log', 'project_id', 'usage_date', 'metric'], text })
+}
+
+/** A change that is noted has the partnership days of the date computed anew, under a number that is greater. Throws StoreError. */
+export async function requestRecomputation({ reads }: ClickHouse, days: readonly string[]): Promise<void> {
+  if (days.length === 0) return
+  await reads.insert({ table: 'usage_day_changes_v1', columns: ['usage_date', 'changes'], text: days.map((day) => row([day, 1])).join('') })
+}
+
+const logsThatDiffer = defineQuery({
+  name: 'logs_that_differ',
+  sql: `
+    WITH asked AS (
+      SELECT key.1 AS project_id, key.2 AS usage_date, key.3 AS metric FROM (SELECT arrayJoin({keys: Array(Tuple(String, Date, String))}) AS key)
+    )
+    SELECT log, project_id, usage_date, metric
+    FROM (
+      SELECT log, project_id, usage_date, metric,
+        toInt64(count()) AS events_raw, sum(toDecimal256(value, 9)) AS total_raw, max(value) AS peak_raw,
+        toInt64(0) AS events_rollup, toDecimal256(0, 9) AS total_rollup, toDecimal128(0, 9) AS peak_rollup
+      FROM raw_usage_events_v1 FINAL
+      WHERE project_id IN (SELECT project_id FROM asked) AND usage_date IN (SELECT usage_date FROM asked)
+        AND (project_id, usage_date, metric) IN (SELECT project_id, usage_date, metric FROM asked)
+      GROUP BY log, project_id, usage_date, metric
+      UNION ALL
+      SELECT log, project_id, usage_date, metric,
+        toInt64(0), toDecimal256(0, 9), toDecimal128(0, 9),
+        sum(events), sum(total), max(peak)
+      FROM project_usage_per_day_v1
+      WHERE (project_id, usage_date, metric) IN (SELECT project_id, usage_date, metric FROM asked)
+      GROUP BY log, project_id, usage_date, metric
+    )
+    GROUP BY log, project_id, usage_date, metric
+    HAVING sum(events_raw) != sum(events_rollup) OR sum(total_raw) != sum(total_rollup) OR max(peak_raw) != max(peak_rollup)
+    ORDER BY log, usage_date, project_id, metric`,
+  params: z.object({ keys: z.array(z.tuple([z.string(), z.string(), z.string()])) }),
+  row: z.object({ log: z.string(), project_id: z.string(), usage_date: z.string(), metric: z.string() }),
+  settings: AUDIT_SETTINGS,
+})

@@ -1,0 +1,173 @@
+import { z } from 'zod'
+import { type MetricName, PEAK_METRICS } from '../../metering/metrics.ts'
+import type { Period } from '../../metering/period.ts'
+import type { Lane } from '../../sql/clickhouse.ts'
+import { defineQuery } from '../../sql/query.ts'
+
+/** Which number: of all projects of a partner, or of one project. */
+export interface ExplainedNumber {
+  readonly of: { readonly partnerId: string } | { readonly projectId: string }
+  readonly metric: MetricName
+  readonly period: Period
+}
+
+/** Lists of an explanation are cut to their largest, and late arrivals to the last received. */
+export const CONTRIBUTORS_MAX = 20
+export const LATE_EVENTS_MAX = 20
+
+export type EvidenceExtent = z.output<typeof ExtentRow>
+export type ContributingDay = z.output<typeof DayRow>
+export type ProjectShare = z.output<typeof ProjectRow>
+export type StoredEvent = z.output<typeof EventRow>
+
+/** What raw holds behind a number. `lateValue` is the number less what it would be without the late events. Throws StoreError. */
+export async function readExtent(lane: Lane, number: ExplainedNumber): Promise<EvidenceExtent> {
+  const [extent] = await lane.query(explainExtent, paramsOf(number))
+  if (extent === undefined) throw new Error('count() answered no row.')
+  return extent
+}
+
+/** The projects with the largest share: of a cumulative metric its sum, of a peak its value on `peakDay`. Throws StoreError. */
+export function readLargestProjects(lane: Lane, number: ExplainedNumber, peakDay: string | null): Promise<ProjectShare[]> {
+  return lane.query(explainProjects, { ...paramsOf(number), peakDays: peakDay === null ? [] : [peakDay] })
+}
+
+/** The largest first; of equals the earliest. Throws StoreError. */
+export function readLargestDays(lane: Lane, number: ExplainedNumber): Promise<ContributingDay[]> {
+  return lane.query(explainDays, paramsOf(number))
+}
+
+/** The largest first; of equals the earliest. Throws StoreError. */
+export function readLargestEvents(lane: Lane, number: ExplainedNumber): Promise<StoredEvent[]> {
+  return lane.query(explainEvents, paramsOf(number))
+}
+
+/** Of the late events those that were received last, the newest first. Throws StoreError. */
+export function readLateEvents(lane: Lane, number: ExplainedNumber): Promise<StoredEvent[]> {
+  return lane.query(explainLateEvents, paramsOf(number))
+}
+
+function paramsOf({ of, metric, period }: ExplainedNumber): z.output<typeof NumberParams> {
+  return {
+    partnerId: 'partnerId' in of ? of.partnerId : '',
+    projects: 'projectId' in of ? [of.projectId] : [],
+    metric,
+    peaks: [...PEAK_METRICS],
+    from: period.first,
+    end: period.end,
+  }
+}
+
+const NumberParams = z.object({
+  partnerId: z.string(),
+  projects: z.array(z.string()),
+  metric: z.string(),
+  peaks: z.array(z.string()),
+  from: z.string(),
+  end: z.string(),
+})
+
+/** A set of ids, by which both tables are read: project_id stands first in their keys. */
+const EXPLAINED = `project_id IN (
+            SELECT project_id FROM projects_v1 WHERE empty({projects: Array(String)}) AND partner_id = {partnerId: String}
+            UNION ALL SELECT arrayJoin({projects: Array(String)}))
+          AND metric = {metric: String} AND usage_date >= {from: Date} AND usage_date < {end: Date}`
+
+/** Received when its UTC day was over. */
+const IS_LATE = `received_at >= toDateTime64(usage_date + 1, 3, 'UTC')`
+
+/** An identity stands in one month, so FINAL need not look across them. */
+const RAW_SETTINGS = { max_execution_time: 100, do_not_merge_across_partitions_select_final: 1 }
+
+const ExtentRow = z.object({
+  events: z.coerce.number(),
+  firstMs: z.coerce.number().nullable(),
+  lastMs: z.coerce.number().nullable(),
+  lateEvents: z.coerce.number(),
+  lateValue: z.string(),
+})
+
+/** Both numbers are computed as usage is: per project and day, then over the projects, then over the days. */
+const explainExtent = defineQuery({
+  name: 'explain_extent',
+  sql: `
+    SELECT
+      sum(day_events) AS events, sum(day_late_events) AS lateEvents,
+      if(events = 0, NULL, toUnixTimestamp64Milli(min(day_first))) AS firstMs,
+      if(events = 0, NULL, toUnixTimestamp64Milli(max(day_last))) AS lastMs,
+      if({metric: String} IN {peaks: Array(String)}, max(day_value) - max(day_in_time), sum(day_value) - sum(day_in_time)) AS lateValue
+    FROM (
+      SELECT usage_date, sum(project_events) AS day_events, sum(project_late_events) AS day_late_events,
+        min(project_first) AS day_first, max(project_last) AS day_last, sum(project_value) AS day_value, sum(project_in_time) AS day_in_time
+      FROM (
+        SELECT project_id, usage_date, count() AS project_events, countIf(${IS_LATE}) AS project_late_events,
+          min(timestamp) AS project_first, max(timestamp) AS project_last,
+          if({metric: String} IN {peaks: Array(String)}, toDecimal256(max(value), 9), sum(toDecimal256(value, 9))) AS project_value,
+          if({metric: String} IN {peaks: Array(String)}, toDecimal256(maxIf(value, NOT (${IS_LATE})), 9), sumIf(toDecimal256(value, 9), NOT (${IS_LATE}))) AS project_in_time
+        FROM raw_usage_events_v1 FINAL WHERE ${EXPLAINED}
+        GROUP BY project_id, usage_date
+      )
+      GROUP BY usage_date
+    )`,
+  params: NumberParams,
+  row: ExtentRow,
+  settings: RAW_SETTINGS,
+})
+
+const ProjectRow = z.object({ projectId: z.string(), value: z.string(), events: z.coerce.number() })
+
+const explainProjects = defineQuery({
+  name: 'explain_projects',
+  sql: `
+    SELECT project_id AS projectId, if({metric: String} IN {peaks: Array(String)}, toDecimal256(max(peak), 9), sum(total)) AS value, sum(events) AS events
+    FROM project_usage_per_day_v1
+    WHERE ${EXPLAINED} AND (empty({peakDays: Array(Date)}) OR usage_date IN {peakDays: Array(Date)})
+    GROUP BY project_id
+    ORDER BY value DESC, project_id
+    LIMIT ${CONTRIBUTORS_MAX}`,
+  params: NumberParams.extend({ peakDays: z.array(z.string()) }),
+  row: ProjectRow,
+})
+
+const DayRow = z.object({ day: z.string(), value: z.string(), events: z.coerce.number() })
+
+const explainDays = defineQuery({
+  name: 'explain_days',
+  sql: `
+    SELECT usage_date AS day, if({metric: String} IN {peaks: Array(String)}, toDecimal256(max(peak), 9), sum(total)) AS value, sum(events) AS events
+    FROM project_usage_per_day_v1 WHERE ${EXPLAINED}
+    GROUP BY usage_date
+    ORDER BY value DESC, usage_date
+    LIMIT ${CONTRIBUTORS_MAX}`,
+  params: NumberParams,
+  row: DayRow,
+})
+
+const EventRow = z.object({
+  projectId: z.string(),
+  eventId: z.string(),
+  day: z.string(),
+  value: z.string(),
+  timestampMs: z.coerce.number(),
+  receivedMs: z.coerce.number(),
+})
+
+const EVENT_SELECT = `SELECT project_id AS projectId, event_id AS eventId, usage_date AS day, value,
+          toUnixTimestamp64Milli(timestamp) AS timestampMs, toUnixTimestamp64Milli(received_at) AS receivedMs
+        FROM raw_usage_events_v1 FINAL WHERE ${EXPLAINED}`
+
+const explainEvents = defineQuery({
+  name: 'explain_events',
+  sql: `${EVENT_SELECT} ORDER BY value DESC, timestamp, event_id LIMIT ${CONTRIBUTORS_MAX}`,
+  params: NumberParams,
+  row: EventRow,
+  settings: RAW_SETTINGS,
+})
+
+const explainLateEvents = defineQuery({
+  name: 'explain_late_events',
+  sql: `${EVENT_SELECT} AND ${IS_LATE} ORDER BY received_at DESC, project_id, event_id LIMIT ${LATE_EVENTS_MAX}`,
+  params: NumberParams,
+  row: EventRow,
+  settings: RAW_SETTINGS,
+})

@@ -1,0 +1,156 @@
+import { z } from 'zod'
+import { METRIC_NAMES, METRICS, PEAK_METRICS } from '../../metering/metrics.ts'
+import type { Lane } from '../../sql/clickhouse.ts'
+import { defineQuery, defineStatement } from '../../sql/query.ts'
+import { STATEMENT_LINES } from '../statements/statement-rows.ts'
+
+/** Closed statements whose lines an export takes over as they are: partner and closing. */
+export type Closings = readonly (readonly [partnerId: string, closing: string])[]
+
+export interface LiveUsage {
+  readonly exportId: string
+  readonly partnerIds: readonly string[]
+  /** Days; `end` is exclusive. */
+  readonly from: string
+  readonly end: string
+  /** Whether the rows keep the days of cumulative metrics. */
+  readonly withDays: boolean
+}
+
+/**
+ * Puts the live usage of a span of days into the export's rows, one a project, metric and month. The rollup is read once, so all
+ * rows are of one moment; the rest is computed from what was read. Throws StoreError.
+ */
+export async function keepLiveUsage(lane: Lane, { exportId, partnerIds, from, end, withDays }: LiveUsage): Promise<void> {
+  if (partnerIds.length === 0) return
+  await lane.execute(gatherExportDays, { exportId, partnerIds: [...partnerIds], from, end, peaks: PEAK_METRICS })
+  await lane.execute(computeExportRows, {
+    exportId,
+    withDays: withDays ? 1 : 0,
+    metrics: METRIC_NAMES,
+    kinds: METRIC_NAMES.map((metric) => METRICS[metric].kind),
+    units: METRIC_NAMES.map((metric) => METRICS[metric].unit),
+  })
+}
+
+/** Copies the lines of closed statements into the export's rows. Throws StoreError. */
+export async function keepClosedLines(
+  lane: Lane,
+  { exportId, closings, withDays }: { exportId: string; closings: Closings; withDays: boolean },
+): Promise<void> {
+  if (closings.length === 0) return
+  const params = { exportId, closings: closings.map(([partnerId, closing]): [string, string] => [partnerId, closing]), lines: [...STATEMENT_LINES] }
+  await lane.execute(withDays ? copyClosedLinesWithDays : copyClosedLines, params)
+}
+
+/** Drops what an export has put together, and what exports of more than a day ago left when their process was killed. Throws StoreError. */
+export async function dropExportRows(lane: Lane, exportId: string): Promise<void> {
+  const partitions = await lane.query(droppablePartitions, { exportId })
+  for (const { table, partition_id } of partitions) await lane.command(`ALTER TABLE ${table} DROP PARTITION ID '${partition_id}'`)
+}
+
+const droppablePartitions = defineQuery({
+  name: 'droppable_export_partitions',
+  sql: `SELECT table, partition_id FROM system.parts
+        WHERE database = currentDatabase() AND active AND table IN ('export_days_v1', 'export_rows_v1')
+        GROUP BY table, partition, partition_id
+        HAVING partition = {exportId: String} OR max(modification_time) < now() - INTERVAL 1 DAY`,
+  params: z.object({ exportId: z.string() }),
+  row: z.object({ table: z.enum(['export_days_v1', 'export_rows_v1']), partition_id: z.string().regex(/^[0-9a-f]+$/) }),
+})
+
+/** Small blocks and early spills: an export of a million rows must not need a million rows of memory. */
+const KEEP_SETTINGS = {
+  max_execution_time: 3600,
+  max_threads: 1,
+  max_block_size: 16_384,
+  max_insert_threads: 1,
+  min_insert_block_size_rows: 65_536,
+  min_insert_block_size_bytes: 8 * 1024 ** 2,
+  max_bytes_before_external_group_by: 128 * 1024 ** 2,
+  max_bytes_before_external_sort: 64 * 1024 ** 2,
+}
+
+const gatherExportDays = defineStatement({
+  name: 'gather_export_days',
+  sql: `
+    INSERT INTO export_days_v1 (export, partner_id, month, metric, project_id, days, values, events)
+    SELECT {exportId: String}, partner_id, month, metric, project_id, per_day.1, per_day.2, arrayReduce('sum', per_day.3)
+    FROM (
+      SELECT project_id, month, metric, arraySort(groupArray((usage_date, day_value, day_events))) AS per_day
+      FROM (
+        SELECT project_id, usage_date, metric, formatDateTime(usage_date, '%Y-%m') AS month, sum(events) AS day_events,
+          if(metric IN {peaks: Array(String)}, toDecimal256(max(peak), 9), sum(total)) AS day_value
+        FROM project_usage_per_day_v1
+        WHERE usage_date >= {from: Date} AND usage_date < {end: Date}
+          AND project_id IN (SELECT project_id FROM projects_v1 WHERE partner_id IN {partnerIds: Array(String)})
+        GROUP BY project_id, usage_date, metric
+      )
+      GROUP BY project_id, month, metric
+    ) AS gathered
+    INNER JOIN (SELECT DISTINCT project_id, partner_id FROM projects_v1) AS owners USING project_id`,
+  params: z.object({ exportId: z.string(), partnerIds: z.array(z.string()), from: z.string(), end: z.string(), peaks: z.array(z.string()) }),
+  settings: KEEP_SETTINGS,
+})
+
+/** A peak's day is that of the partner in that month's part of the span, the earliest on ties. */
+const computeExportRows = defineStatement({
+  name: 'compute_export_rows',
+  sql: `
+    INSERT INTO export_rows_v1 (export, partner_id, place, month, line, for_month, project_id, metric, entry, name, status, deleted_at, kind, unit,
+      value, peak_day, own_max, own_max_day, events, reason, days, values)
+    SELECT {exportId: String}, partner_id, 1, month, 'usage', month, project_id, metric, '', name, status, deleted_at,
+      transform(toString(metric), {metrics: Array(String)}, {kinds: Array(String)}) AS kind,
+      transform(toString(metric), {metrics: Array(String)}, {units: Array(String)}),
+      if(kind = 'peak', if(has(days, peaks.peak_day), values[indexOf(days, peaks.peak_day)], toDecimal256(0, 9)), arrayReduce('sum', values)),
+      if(kind = 'peak', peaks.peak_day, NULL),
+      if(kind = 'peak', arrayReduce('max', values), NULL),
+      if(kind = 'peak', days[indexOf(values, arrayReduce('max', values))], NULL),
+      events, '',
+      if({withDays: UInt64} = 1 AND kind = 'cumulative', days, []), if({withDays: UInt64} = 1 AND kind = 'cumulative', values, [])
+    FROM (SELECT * FROM export_days_v1 WHERE export = {exportId: String}) AS gathered
+    LEFT JOIN (
+      SELECT partner_id, month, metric, argMax(day, (total, -toInt32(day))) AS peak_day
+      FROM (
+        SELECT partner_id, month, metric, day, sum(value) AS total
+        FROM export_days_v1 ARRAY JOIN days AS day, values AS value
+        WHERE export = {exportId: String}
+        GROUP BY partner_id, month, metric, day
+      )
+      GROUP BY partner_id, month, metric
+    ) AS peaks USING (partner_id, month, metric)
+    LEFT JOIN (SELECT project_id, name, status, deleted_at FROM projects_v1 FINAL) AS projects USING project_id`,
+  params: z.object({ exportId: z.string(), withDays: z.number(), metrics: z.array(z.string()), kinds: z.array(z.string()), units: z.array(z.string()) }),
+  settings: KEEP_SETTINGS,
+})
+
+const LINE_COLUMNS = `month, line, for_month, project_id, metric, entry, name, status, deleted_at, kind, unit, value, peak_day, own_max, own_max_day, events, reason`
+
+const CopyParams = z.object({ exportId: z.string(), closings: z.array(z.tuple([z.string(), z.string()])), lines: z.array(z.string()) })
+
+const copyClosedLines = defineStatement({
+  name: 'copy_closed_lines',
+  sql: `
+    INSERT INTO export_rows_v1 (export, partner_id, place, ${LINE_COLUMNS})
+    SELECT {exportId: String}, partner_id, indexOf({lines: Array(String)}, toString(line)), ${LINE_COLUMNS}
+    FROM statement_lines_v1
+    WHERE (partner_id, closing) IN {closings: Array(Tuple(String, String))}`,
+  params: CopyParams,
+  settings: KEEP_SETTINGS,
+})
+
+/** The days stand in the recount that the lines were computed from. Both sides are sorted and may spill. */
+const copyClosedLinesWithDays = defineStatement({
+  name: 'copy_closed_lines_with_days',
+  sql: `
+    INSERT INTO export_rows_v1 (export, partner_id, place, ${LINE_COLUMNS}, days, values)
+    SELECT {exportId: String}, partner_id, indexOf({lines: Array(String)}, toString(line)), ${LINE_COLUMNS},
+      if(line = 'usage' AND kind = 'cumulative', recounts.days, []), if(line = 'usage' AND kind = 'cumulative', recounts.values, [])
+    FROM (SELECT * FROM statement_lines_v1 WHERE (partner_id, closing) IN {closings: Array(Tuple(String, String))}) AS billed
+    LEFT JOIN (
+      SELECT partner_id, closing, month AS for_month, metric, project_id, days, values FROM statement_recounts_v1
+      WHERE (partner_id, closing) IN {closings: Array(Tuple(String, String))}
+    ) AS recounts USING (partner_id, closing, for_month, metric, project_id)`,
+  params: CopyParams,
+  settings: { ...KEEP_SETTINGS, join_algorithm: 'full_sorting_merge' },
+})

@@ -1,0 +1,180 @@
+import { randomUUID } from 'node:crypto'
+import type { Period } from '../../metering/period.ts'
+import { formatTimestamp } from '../../metering/timestamp.ts'
+import { listPartners } from '../../registry/partners.ts'
+import type { Partner, Registry } from '../../registry/registry.ts'
+import type { Lane } from '../../sql/clickhouse.ts'
+import { readAsOf } from '../as-of.ts'
+import { exportFile } from './export-file.ts'
+import { EXPORT_FORMATS, type ExportFormat } from './export-formats.ts'
+import type { ExportSource } from './export-lines.ts'
+import { type ExportedMonth, readExportedMonths } from './export-months.ts'
+import { dropExportRows, keepClosedLines, keepLiveUsage } from './export-rows.ts'
+import { type ExportTotals, readExportTotals } from './export-totals.ts'
+import { billingPeriodLines } from './focus-billing-periods.ts'
+import type { Manifest } from './manifest.ts'
+
+export interface ExportRequest {
+  readonly format: ExportFormat
+  /** Undefined: all partners. */
+  readonly partner: Partner | undefined
+  /** A month as billed, where it is closed; else, and for any other span of days, usage as metered by now. */
+  readonly month: string | undefined
+  /** The days of the month, or of the span. */
+  readonly period: Period
+}
+
+export interface OpenedExport {
+  readonly manifest: Manifest
+  /** The file, once. It throws when it cannot be whole. */
+  readonly file: AsyncIterable<Uint8Array>
+  /** Must be called, whether or not the file was read. */
+  close(): Promise<void>
+}
+
+/** Nothing was opened unless the status is `opened`. */
+export type ExportOutcome = { status: 'opened'; opened: OpenedExport } | { status: 'no_statement' } | { status: 'busy' } | { status: 'too_wide' }
+
+export interface ExportsOptions {
+  readonly registry: Registry
+  /** Program and version, for the manifest. */
+  readonly generator: string
+  /** ISO 4217. */
+  readonly currency: string
+  /** ms since 1970. */
+  readonly now: () => number
+}
+
+/**
+ * Finance's files. An export holds a session of the store until it ends, however slowly its reader takes it, so a few run at
+ * a time and they have sessions of their own.
+ */
+export class Exports {
+  readonly #options: ExportsOptions
+  readonly #idle: Lane[] = []
+  readonly #closing = new Set<Promise<void>>()
+  #running = 0
+
+  constructor(options: ExportsOptions) {
+    this.#options = options
+  }
+
+  /** Puts the rows together, so that the manifest is known before the first byte. Throws StoreError. */
+  async open(request: ExportRequest): Promise<ExportOutcome> {
+    const { registry, now } = this.#options
+    const months = await readExportedMonths(registry.clickhouse, { ...request, partnerId: request.partner?.id, nowMs: now() })
+    if (request.month !== undefined && request.partner !== undefined && months.length === 0) return { status: 'no_statement' }
+    if (this.#running >= RUNNING_MAX) return { status: 'busy' }
+    this.#running += 1
+    const exportId = randomUUID()
+    let lane: Lane | undefined
+    const close = once(async () => {
+      this.#running -= 1
+      if (lane === undefined) return
+      const dropping = dropExportRows(lane, exportId)
+      this.#closing.add(dropping)
+      await dropping.finally(() => this.#closing.delete(dropping))
+      this.#idle.push(lane)
+    })
+    try {
+      lane = this.#idle.pop() ?? (await registry.clickhouse.openLane())
+      const prepared = await this.#prepare({ lane, exportId, months, request })
+      if (prepared === undefined) await close()
+      return prepared === undefined ? { status: 'too_wide' } : { status: 'opened', opened: { ...prepared, close } }
+    } catch (thrown) {
+      await close().catch(() => {})
+      throw thrown
+    }
+  }
+
+  /** Waits until what has ended is dropped. */
+  async stop(): Promise<void> {
+    await Promise.allSettled(this.#closing)
+  }
+
+  /** Undefined when a value has more digits than the format can hold. */
+  async #prepare({ lane, exportId, months, request }: Preparing): Promise<Omit<OpenedExport, 'close'> | undefined> {
+    const { registry, currency } = this.#options
+    const { format, period } = request
+    const { rows: rowsAre, container } = EXPORT_FORMATS[format]
+    const liveAsOfMs = await readAsOf(registry.clickhouse)
+    const partners = request.partner === undefined ? await listPartners(registry) : [request.partner]
+    if (rowsAre === 'months') {
+      const lines = billingPeriodLines({ months, partners, liveAsOfMs })
+      return { manifest: this.#manifest({ request, months, liveAsOfMs }, { rows: lines.rows, totals: [] }), file: lines.file }
+    }
+    const source = await this.#keep({ lane, exportId, months, request })
+    const found = await readExportTotals(lane, source, rowsAre)
+    if (container === 'parquet' && !found.fitsParquet) return undefined
+    const charges = { exportId, from: period.first, end: period.end, currency, partners }
+    return {
+      manifest: this.#manifest({ request, months, liveAsOfMs }, found),
+      file: exportFile(lane, { format, source, charges, rows: found.rows }),
+    }
+  }
+
+  /** Where the rows are read. The lines of one closed statement never change and are read where they stand. */
+  async #keep({ lane, exportId, months, request }: Preparing): Promise<ExportSource> {
+    const { rows, container } = EXPORT_FORMATS[request.format]
+    const [only] = months
+    if (request.month !== undefined && request.partner !== undefined && only?.closed !== undefined && rows === 'lines' && container !== 'parquet')
+      return { kind: 'closed', partnerId: only.partnerId, closing: only.closed.closing }
+    const withDays = rows === 'charges'
+    const live = [...new Set(months.filter((each) => !isBilled(request, each)).map(({ partnerId }) => partnerId))]
+    const closings = months.flatMap(({ partnerId, closed }): [string, string][] =>
+      request.month === undefined || closed === undefined ? [] : [[partnerId, closed.closing]],
+    )
+    await keepClosedLines(lane, { exportId, closings, withDays })
+    await keepLiveUsage(lane, { exportId, partnerIds: live, from: request.period.first, end: request.period.end, withDays })
+    return { kind: 'kept', exportId }
+  }
+
+  #manifest({ request, months, liveAsOfMs }: Told, { rows, totals }: Pick<ExportTotals, 'rows' | 'totals'>): Manifest {
+    const { format, partner, month, period } = request
+    const asOf = months.map(({ closed }) => (month === undefined || closed === undefined ? liveAsOfMs : closed.asOfMs))
+    const known = asOf.filter((each) => each !== null)
+    return {
+      generator: this.#options.generator,
+      format,
+      partner_id: partner?.id ?? null,
+      partners: new Set(months.map(({ partnerId }) => partnerId)).size,
+      month: month ?? null,
+      from: period.first,
+      to: period.last,
+      status: months.length > 0 && months.every((each) => isBilled(request, each)) ? 'closed' : 'open',
+      statement_sha256: partner === undefined || month === undefined ? null : (months[0]?.closed?.sha256 ?? null),
+      as_of: known.length < asOf.length || known.length === 0 ? null : formatTimestamp(Math.min(...known)),
+      rows,
+      totals: [...totals],
+    }
+  }
+}
+
+/** As many exports as run in a process at once; one more is told to come back. */
+const RUNNING_MAX = 2
+
+interface Preparing {
+  readonly lane: Lane
+  readonly exportId: string
+  readonly months: readonly ExportedMonth[]
+  readonly request: ExportRequest
+}
+
+interface Told {
+  readonly request: ExportRequest
+  readonly months: readonly ExportedMonth[]
+  readonly liveAsOfMs: number | null
+}
+
+/** Whether its rows are the lines of a statement, and not usage as metered by now. */
+function isBilled({ month }: ExportRequest, { closed }: ExportedMonth): boolean {
+  return month !== undefined && closed !== undefined
+}
+
+function once(work: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | undefined
+  return () => {
+    done ??= work()
+    return done
+  }
+}

@@ -1,0 +1,44 @@
+import { periodOfMonth } from '../../metering/month.ts'
+import { formatTimestamp } from '../../metering/timestamp.ts'
+import type { Partner } from '../../registry/registry.ts'
+import { csvHeader, csvLine } from './export-csv.ts'
+import type { ExportedMonth } from './export-months.ts'
+import { PROVIDER } from './focus-rows.ts'
+
+export interface BillingPeriods {
+  readonly months: readonly ExportedMonth[]
+  readonly partners: readonly Partner[]
+  readonly liveAsOfMs: number | null
+}
+
+/**
+ * The table beside the charges that says whether a billing period is open or closed, as FOCUS 1.3 names its columns; 1.2 has no
+ * such table. One row a partner and month: few, whatever the usage.
+ */
+export function billingPeriodLines({ months, partners, liveAsOfMs }: BillingPeriods): { rows: number; file: AsyncIterable<Uint8Array> } {
+  const names = new Map(partners.map(({ id, name }) => [id, name]))
+  const billed = months.filter(({ isBilled }) => isBilled)
+  const lines = billed.map(({ partnerId, month, closed }) => {
+    const { first, end } = periodOfMonth(month)
+    const updatedMs = closed === undefined ? liveAsOfMs : closed.closedMs
+    const updated = updatedMs === null ? null : formatTimestamp(updatedMs)
+    const status = closed === undefined ? 'Open' : 'Closed'
+    return csvLine([partnerId, names.get(partnerId) ?? null, `${end}T00:00:00Z`, updated, `${first}T00:00:00Z`, status, PROVIDER])
+  })
+  return { rows: lines.length, file: inPieces(lines) }
+}
+
+const COLUMNS = [
+  'BillingAccountId',
+  'BillingAccountName',
+  'BillingPeriodEnd',
+  'BillingPeriodLastUpdated',
+  'BillingPeriodStart',
+  'BillingPeriodStatus',
+  'InvoiceIssuerName',
+]
+
+async function* inPieces(lines: readonly string[]): AsyncIterable<Uint8Array> {
+  yield csvHeader(COLUMNS)
+  if (lines.length > 0) yield Buffer.from(lines.join(''))
+}

@@ -1,0 +1,88 @@
+import { z } from 'zod'
+import type { Lane } from '../../sql/clickhouse.ts'
+import { defineQuery } from '../../sql/query.ts'
+import { EXACT_ROW_SETTINGS } from '../statements/statement-rows.ts'
+import { CSV_SETTINGS, CSV_WORDING } from './export-csv.ts'
+import { PARQUET_SETTINGS, PARQUET_WORDING } from './export-parquet.ts'
+import { FOCUS_COLUMNS, type FocusColumn, type FocusType } from './focus-columns.ts'
+
+export interface FocusCharges {
+  readonly exportId: string
+  /** The span of the export: a peak of a part of a month is charged for that part. */
+  readonly from: string
+  readonly end: string
+  /** ISO 4217. */
+  readonly currency: string
+  readonly partners: readonly { readonly id: string; readonly name: string }[]
+}
+
+/**
+ * The charges of FOCUS 1.2: a cumulative metric one row a project and day, a peak one row a project and month at its value on
+ * the partner's peak day. Readers of FOCUS add quantities up: so they come to the partner's totals. Throws StoreError.
+ */
+export function streamCharges(lane: Lane, { exportId, from, end, currency, partners }: FocusCharges, container: 'csv' | 'parquet'): AsyncIterable<Uint8Array> {
+  const params = { exportId, from, end, currency, provider: PROVIDER, partnerIds: partners.map(({ id }) => id), partnerNames: partners.map(({ name }) => name) }
+  return container === 'csv' ? lane.bytes(focusCsvRows, params, 'CSV') : lane.bytes(focusParquetRows, params, 'Parquet')
+}
+
+export const PROVIDER = 'Meterline'
+
+const ChargesParams = z.object({
+  exportId: z.string(),
+  from: z.string(),
+  end: z.string(),
+  currency: z.string(),
+  provider: z.string(),
+  partnerIds: z.array(z.string()),
+  partnerNames: z.array(z.string()),
+})
+
+/** A correction is charged for the month that it corrects, in the billing period whose statement it stands on. */
+const FROM_CHARGES = `
+    FROM (
+      SELECT *, part.1 AS since, part.2 AS until, part.3 AS quantity
+      FROM (
+        SELECT *, toDate(concat(month, '-01')) AS month_start, toDate(concat(for_month, '-01')) AS charged_month,
+          multiIf(
+            line != 'usage', [(charged_month, addMonths(charged_month, 1), value)],
+            kind = 'cumulative', arrayMap((day, amount) -> (day, day + 1, amount), days, values),
+            [(greatest(month_start, {from: Date}), least(addMonths(month_start, 1), {end: Date}), value)]) AS parts
+        FROM export_rows_v1 WHERE export = {exportId: String}
+      ) ARRAY JOIN parts AS part
+    ) AS charge
+    ORDER BY charge.partner_id, charge.place, charge.for_month, charge.project_id, charge.metric, charge.entry, charge.since`
+
+function selectCharges(word: (column: FocusColumn) => string): string {
+  return `SELECT ${FOCUS_COLUMNS.map((column) => `${word(column)} AS ${column.name}`).join(',\n      ')} ${FROM_CHARGES}`
+}
+
+const AS_CSV: Record<FocusType, (sql: string) => string> = {
+  text: CSV_WORDING.text,
+  amount: CSV_WORDING.decimal,
+  day: CSV_WORDING.day,
+  time: (sql) => `formatDateTime(toDateTime64(${sql}, 3, 'UTC'), '%Y-%m-%dT%H:%i:%SZ', 'UTC')`,
+}
+
+const AS_PARQUET: Record<FocusType, (sql: string) => string> = {
+  text: PARQUET_WORDING.text,
+  amount: PARQUET_WORDING.decimal,
+  day: PARQUET_WORDING.day,
+  time: PARQUET_WORDING.time,
+}
+
+const focusCsvRows = defineQuery({
+  name: 'focus_csv_rows',
+  sql: selectCharges(({ type, sql }) => AS_CSV[type](sql)),
+  params: ChargesParams,
+  row: z.object({}),
+  // FOCUS wants decimals with their point, so they keep all nine digits behind it.
+  settings: { ...EXACT_ROW_SETTINGS, ...CSV_SETTINGS, output_format_decimal_trailing_zeros: 1 },
+})
+
+const focusParquetRows = defineQuery({
+  name: 'focus_parquet_rows',
+  sql: selectCharges(({ type, sql }) => AS_PARQUET[type](sql)),
+  params: ChargesParams,
+  row: z.object({}),
+  settings: { ...EXACT_ROW_SETTINGS, ...PARQUET_SETTINGS },
+})

@@ -1,0 +1,78 @@
+import { z } from 'zod'
+import { addDecimals, type ExactDecimal, subtractDecimals } from '../../metering/exact-decimal.ts'
+import { METRIC_NAMES, METRICS, type MetricKind, type MetricName } from '../../metering/metrics.ts'
+import { type Month, monthOf } from '../../metering/month.ts'
+import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { defineQuery } from '../../sql/query.ts'
+import type { PartnershipDay } from '../usage/partnership-days.ts'
+import { combineDays } from '../usage/partnership-usage.ts'
+import type { StatementHeader } from './statement-headers.ts'
+
+/** A partner's month in one metric. */
+export interface MonthTotal {
+  readonly metric: MetricName
+  readonly kind: MetricKind
+  readonly unit: string
+  /** As billed by the statement; of an open month as metered so far. */
+  readonly value: ExactDecimal
+  /** Of a peak: the day it was reached on; null without usage. */
+  readonly peakDay: string | null
+  /** What is metered by now and on no statement yet. Below 0 only after a repaired fault. */
+  readonly unbilled: ExactDecimal
+}
+
+/** The totals of an open month: all of it is unbilled. */
+export function totalsOfOpenMonth(days: readonly PartnershipDay[], month: Month): MonthTotal[] {
+  const { summary, peakDays } = combineDays(days.filter(({ day }) => monthOf(day) === month))
+  return METRIC_NAMES.map((metric) => ({
+    ...describe(metric),
+    value: summary[metric],
+    peakDay: peakDays.get(metric) ?? null,
+    unbilled: summary[metric],
+  }))
+}
+
+/** The totals of a closed month: value and peak day as they were closed, `unbilled` by what is metered now. */
+export function totalsOfClosedMonth(days: readonly PartnershipDay[], header: StatementHeader, billed: readonly BilledTotal[]): MonthTotal[] {
+  const { summary } = combineDays(days.filter(({ day }) => monthOf(day) === header.month))
+  return METRIC_NAMES.map((metric) => {
+    const ofMonth = billed.filter((each) => each.metric === metric && each.for_month === header.month)
+    const usage = ofMonth.find((each) => each.closing === header.closing && each.line === 'usage')
+    const sum = ofMonth.filter(({ line }) => line !== 'manual').reduce((total, each) => addDecimals(total, each.value), '0')
+    // A metric without a line had no usage when the month was closed.
+    return { ...describe(metric), value: usage?.value ?? '0', peakDay: usage?.peak_day ?? null, unbilled: subtractDecimals(summary[metric], sum) }
+  })
+}
+
+function describe(metric: MetricName) {
+  return { metric, kind: METRICS[metric].kind, unit: METRICS[metric].unit }
+}
+
+const BilledTotalRow = z.object({
+  closing: z.string(),
+  line: z.enum(['usage', 'adjustment', 'manual']),
+  for_month: z.string(),
+  metric: z.enum(METRIC_NAMES),
+  value: z.string(),
+  peak_day: z.string().nullable(),
+})
+export type BilledTotal = z.output<typeof BilledTotalRow>
+
+/** What statements bill, per statement, line, month and metric: of all these closings, or what concerns one month. Throws StoreError. */
+export async function readBilledTotals(
+  { reads }: ClickHouse,
+  partnerId: string,
+  closings: readonly string[],
+  forMonth: Month | '' = '',
+): Promise<BilledTotal[]> {
+  return closings.length === 0 ? [] : reads.query(billedTotals, { partnerId, closings: [...closings], forMonth })
+}
+
+const billedTotals = defineQuery({
+  name: 'billed_totals',
+  sql: `SELECT closing, line, for_month, metric, sum(value) AS value, max(peak_day) AS peak_day FROM statement_lines_v1
+        WHERE partner_id = {partnerId: String} AND closing IN {closings: Array(String)} AND {forMonth: String} IN ('', for_month)
+        GROUP BY closing, line, for_month, metric`,
+  params: z.object({ partnerId: z.string(), closings: z.array(z.string()), forMonth: z.string() }),
+  row: BilledTotalRow,
+})

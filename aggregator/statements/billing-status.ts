@@ -1,0 +1,31 @@
+import { type Month, monthOf, monthsOf } from '../../metering/month.ts'
+import type { Period } from '../../metering/period.ts'
+import { dayOf } from '../../metering/timestamp.ts'
+import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { monthsOfNewProjects, readMonthChanges } from './recount-months.ts'
+import { readStatementHeaders } from './statement-headers.ts'
+import { findStatement } from './statements.ts'
+
+export type BillingStatus = 'final' | 'provisional'
+
+/** `final` when every month that the period touches is closed and nothing that came later is unbilled. Throws StoreError. */
+export async function readBillingStatus(clickhouse: ClickHouse, partnerId: string, period: Period, nowMs: number): Promise<BillingStatus> {
+  // The current month is never closed: most questions end here.
+  if (monthOf(period.last) >= monthOf(dayOf(nowMs))) return 'provisional'
+  const headers = await readStatementHeaders(clickhouse, partnerId)
+  const closed = new Set(headers.map(({ month }) => month))
+  const months = monthsOf(period)
+  const last = headers.at(-1)
+  if (last === undefined || !months.every((month) => closed.has(month))) return 'provisional'
+  const changes = await readMonthChanges(clickhouse, months)
+  const arrived = await monthsOfNewProjects(clickhouse, partnerId, last.projectsThroughMs)
+  const suspected = months.filter((month) => arrived.has(month) || changes.get(month) !== last.billedChanges.get(month))
+  for (const month of suspected) if (await isAnythingUnbilled(clickhouse, partnerId, month, nowMs)) return 'provisional'
+  return 'final'
+}
+
+/** Something was stored in the month since it was billed last; it may be another partner's, or change no total. */
+async function isAnythingUnbilled(clickhouse: ClickHouse, partnerId: string, month: Month, nowMs: number): Promise<boolean> {
+  const statement = await findStatement(clickhouse, partnerId, month, nowMs)
+  return statement === undefined || statement.totals.some(({ unbilled }) => unbilled !== '0')
+}

@@ -1,0 +1,60 @@
+import type { Logger } from '../../metering/logger.ts'
+import { endOfMonthMs, monthAfter } from '../../metering/month.ts'
+import { type BillingState, readBillingStates } from '../../registry/billing.ts'
+import { type ClosingOptions, closeMonth, nextToClose } from './close-month.ts'
+
+export interface DueOptions extends ClosingOptions {
+  /** How long after its end a month stays open for what comes late. */
+  readonly graceMs: number
+  readonly log: Logger
+}
+
+export interface DueOutcome {
+  readonly closed: number
+  /** Partners with a month that is due and could not be closed: must be 0 most of the time. */
+  readonly overdue: number
+  /** Months that were corrected to less than was billed: must be 0. */
+  readonly negative: number
+}
+
+/**
+ * Closes every month whose grace is over, of all partners, in order. What cannot be closed yet is told and tried again the
+ * next time; it holds up the later months of that partner and of no other. Throws StoreError.
+ */
+export async function closeDueMonths(options: DueOptions, signal: AbortSignal): Promise<DueOutcome> {
+  const total = { closed: 0, overdue: 0, negative: 0 }
+  for (const state of await readBillingStates(options.clickhouse)) {
+    if (signal.aborted) break
+    const { partnerId } = state
+    const outcome = await closeDueOf(options, state, signal).catch((error: unknown) => {
+      options.log.error({ err: error, partnerId }, 'the due months of a partner could not be closed; this is tried again')
+      return { closed: 0, overdue: 1, negative: 0 }
+    })
+    total.closed += outcome.closed
+    total.overdue += outcome.overdue
+    total.negative += outcome.negative
+  }
+  return total
+}
+
+async function closeDueOf(options: DueOptions, state: BillingState, signal: AbortSignal): Promise<DueOutcome> {
+  const { partnerId } = state
+  const { now, graceMs, log } = options
+  const total = { closed: 0, overdue: 0, negative: 0 }
+  for (let month = nextToClose(state); !signal.aborted && endOfMonthMs(month) + graceMs <= now(); month = monthAfter(month)) {
+    const outcome = await closeMonth(options, { partnerId, month, closedBy: 'schedule' })
+    if (outcome.status !== 'closed') {
+      log.warn({ partnerId, month, ...outcome }, 'a month that is due is not closed yet')
+      return { ...total, overdue: 1 }
+    }
+    if (!outcome.isNew) continue
+    total.closed += 1
+    total.negative += outcome.negative.length
+    log.info({ partnerId, month, lines: outcome.header.lines, sha256: outcome.header.sha256 }, 'a month was closed')
+    for (const adjustment of outcome.negative) log.error({ partnerId, month, ...adjustment }, NEGATIVE_ADJUSTMENT)
+  }
+  return total
+}
+
+/** The alarm of a correction below zero, whoever closed the month. */
+export const NEGATIVE_ADJUSTMENT = 'a month is corrected to less than was billed: that can only follow a repaired fault; find out which'

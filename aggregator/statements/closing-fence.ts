@@ -1,0 +1,24 @@
+import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { StoreError } from '../../sql/errors.ts'
+import { isAnyRunning, type Ownership, takeLog } from '../../sql/fence.ts'
+
+export type FencedOutcome<T> = { status: 'done'; result: T } | { status: 'elsewhere' }
+
+/**
+ * Runs work that only one may do for a partner at a time: closing a month, moving the first one. Everything it writes
+ * goes through the fence of `closing/<partner>`, so of two the one that took it later goes on and the other writes nothing
+ * more. Where a statement of it is still running, another process is at work and is let be: else two that try again for
+ * ever would kill each other's. Throws StoreError.
+ */
+export async function underClosingFence<T>(clickhouse: ClickHouse, partnerId: string, work: (ownership: Ownership) => Promise<T>): Promise<FencedOutcome<T>> {
+  const log = `closing/${partnerId}`
+  if (await isAnyRunning(clickhouse, log)) return { status: 'elsewhere' }
+  const taken = await takeLog(clickhouse, log)
+  if (taken.status === 'outranked') return { status: 'elsewhere' }
+  try {
+    return { status: 'done', result: await work(taken.ownership) }
+  } catch (thrown) {
+    if (thrown instanceof StoreError && thrown.fault === 'fenced') return { status: 'elsewhere' }
+    throw thrown
+  }
+}

@@ -1,0 +1,47 @@
+import { randomUUID } from 'node:crypto'
+import { z } from 'zod'
+import type { ExactDecimal } from '../../metering/exact-decimal.ts'
+import type { MetricName } from '../../metering/metrics.ts'
+import type { Month } from '../../metering/month.ts'
+import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { defineQuery } from '../../sql/query.ts'
+import { row } from '../../sql/tab-separated.ts'
+
+/** A line that an operator puts on a partner's next statement. */
+export interface ManualAdjustment {
+  readonly forMonth: Month
+  /** Empty: it concerns no single project. */
+  readonly projectId: string
+  readonly metric: MetricName
+  /** With its sign. */
+  readonly value: ExactDecimal
+  readonly reason: string
+}
+
+/** Keeps it until the next closing puts it on a statement. Usage is not touched. Returns the name of the entry. Throws StoreError. */
+export async function addManualAdjustment({ registry }: ClickHouse, partnerId: string, adjustment: ManualAdjustment): Promise<string> {
+  const { forMonth, projectId, metric, value, reason } = adjustment
+  const entry = randomUUID()
+  await registry.insert({
+    table: 'manual_adjustments_v1',
+    columns: ['partner_id', 'entry', 'for_month', 'project_id', 'metric', 'value', 'reason'],
+    text: row([partnerId, entry, forMonth, projectId, metric, value, reason]),
+  })
+  return entry
+}
+
+/** Those that no statement has yet, in the order in which they were made. Throws StoreError. */
+export function unbilledManualAdjustments({ reads }: ClickHouse, partnerId: string) {
+  return reads.query(unbilledManual, { partnerId })
+}
+
+const unbilledManual = defineQuery({
+  name: 'unbilled_manual_adjustments',
+  sql: `SELECT for_month AS forMonth, project_id AS projectId, metric, value, reason FROM manual_adjustments_v1 FINAL
+        WHERE partner_id = {partnerId: String} AND entry NOT IN (
+          SELECT entry FROM statement_lines_v1
+          WHERE partner_id = {partnerId: String} AND line = 'manual' AND closing IN (SELECT closing FROM statements_v1 WHERE partner_id = {partnerId: String}))
+        ORDER BY created_at, entry`,
+  params: z.object({ partnerId: z.string() }),
+  row: z.object({ forMonth: z.string(), projectId: z.string(), metric: z.string(), value: z.string(), reason: z.string() }),
+})

@@ -1,0 +1,55 @@
+import { z } from 'zod'
+import type { Month } from '../../metering/month.ts'
+import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { defineQuery } from '../../sql/query.ts'
+
+/** The header of a closed month. While a month has none, it is open. */
+export interface StatementHeader {
+  readonly month: Month
+  /** Names the lines that are the statement. */
+  readonly closing: string
+  readonly closedMs: number
+  readonly closedBy: 'operator' | 'schedule'
+  readonly asOfMs: number
+  readonly lines: number
+  readonly sha256: string
+  /** The closed months, this one included, with their number of changes up to which they are billed. */
+  readonly billedChanges: ReadonlyMap<Month, number>
+  /** Projects created up to this time are in these bills, in ms since 1970. */
+  readonly projectsThroughMs: number
+}
+
+/** The headers of a partner's closed months, ascending. Throws StoreError. */
+export async function readStatementHeaders({ reads }: ClickHouse, partnerId: string): Promise<StatementHeader[]> {
+  const rows = await reads.query(statementHeaders, { partnerId })
+  return rows.map(({ months, changes, ...header }) => ({
+    ...header,
+    billedChanges: new Map(months.map((month, index) => [month, changeAt(changes, index)])),
+  }))
+}
+
+function changeAt(changes: readonly number[], index: number): number {
+  const number = changes[index]
+  if (number === undefined) throw new Error('A statement names a month without its number of changes.')
+  return number
+}
+
+const statementHeaders = defineQuery({
+  name: 'statement_headers',
+  sql: `SELECT month, closing, toUnixTimestamp64Milli(closed_at) AS closedMs, closed_by AS closedBy, toUnixTimestamp64Milli(as_of) AS asOfMs,
+          lines, sha256, months, changes, toUnixTimestamp64Milli(projects_through) AS projectsThroughMs
+        FROM statements_v1 WHERE partner_id = {partnerId: String} ORDER BY month`,
+  params: z.object({ partnerId: z.string() }),
+  row: z.object({
+    month: z.string(),
+    closing: z.string(),
+    closedMs: z.coerce.number(),
+    closedBy: z.enum(['operator', 'schedule']),
+    asOfMs: z.coerce.number(),
+    lines: z.coerce.number(),
+    sha256: z.string(),
+    months: z.array(z.string()),
+    changes: z.array(z.coerce.number()),
+    projectsThroughMs: z.coerce.number(),
+  }),
+})

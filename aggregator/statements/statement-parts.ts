@@ -1,0 +1,132 @@
+import { z } from 'zod'
+import { PEAK_METRICS } from '../../metering/metrics.ts'
+import { type Month, periodOfMonth } from '../../metering/month.ts'
+import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { defineQuery } from '../../sql/query.ts'
+import { row } from '../../sql/tab-separated.ts'
+import { unbilledManualAdjustments } from './manual-adjustments.ts'
+import { EXACT_ROW_SETTINGS } from './statement-rows.ts'
+import { listStatements, type Statement } from './statements.ts'
+
+/**
+ * The lines of a statement as the API shows them: JSON objects, one a line, streamed as the store writes them, because a
+ * partner may have some hundred thousand. Numbers are exact.
+ */
+export interface StatementParts {
+  readonly projects: AsyncIterable<Uint8Array>
+  readonly adjustments: AsyncIterable<Uint8Array>
+}
+
+/** Of a closed month the lines that were written; of an open one what they would be by now. */
+export async function readStatementParts(clickhouse: ClickHouse, partnerId: string, statement: Statement, nowMs: number): Promise<StatementParts> {
+  const { month, header, totals } = statement
+  if (header !== undefined) {
+    const key = { partnerId, closing: header.closing }
+    return {
+      projects: clickhouse.reads.bytes(closedProjectLines, key, 'JSONEachRow'),
+      adjustments: clickhouse.reads.bytes(closedAdjustmentLines, key, 'JSONEachRow'),
+    }
+  }
+  const { first: from, end } = periodOfMonth(month)
+  const peakDays = totals.filter(({ kind }) => kind === 'peak').map(({ metric, peakDay }) => row([metric, peakDay]))
+  return {
+    projects: clickhouse.reads.bytes(openProjectLines, { partnerId, from, end, peaks: PEAK_METRICS, peakDays: peakDays.join('') }, 'JSONEachRow'),
+    adjustments: statement.isNext ? adjustmentsToCome(clickhouse, partnerId, month, nowMs) : nothing(),
+  }
+}
+
+/** What the next statement will correct: by month and metric what is unbilled now, then what operators have put there. */
+async function* adjustmentsToCome(clickhouse: ClickHouse, partnerId: string, month: Month, nowMs: number): AsyncIterable<Uint8Array> {
+  const before = (await listStatements(clickhouse, partnerId, nowMs)).filter((each) => each.month < month)
+  const lines = before.flatMap((statement) =>
+    statement.totals
+      .filter(({ unbilled }) => unbilled !== '0')
+      .map(({ metric, unbilled }) => jsonLine({ forMonth: statement.month, projectId: '', metric, line: 'adjustment', value: unbilled, reason: TO_COME })),
+  )
+  const manual = await unbilledManualAdjustments(clickhouse, partnerId)
+  yield Buffer.from([...lines, ...manual.map((entry) => jsonLine({ ...entry, line: 'manual' }))].join(''))
+}
+
+const TO_COME = 'not billed yet; it is recounted when this month is closed'
+
+interface AdjustmentLine {
+  readonly forMonth: Month
+  readonly projectId: string
+  readonly metric: string
+  readonly line: string
+  /** A plain JSON number already. */
+  readonly value: string
+  readonly reason: string
+}
+
+function jsonLine({ forMonth, projectId, metric, line, value, reason }: AdjustmentLine): string {
+  const project = projectId === '' ? 'null' : JSON.stringify(projectId)
+  return `{"for_month":"${forMonth}","project_id":${project},"metric":"${metric}","kind":"${line}","value":${value},"reason":${JSON.stringify(reason)}}\n`
+}
+
+async function* nothing(): AsyncIterable<Uint8Array> {}
+
+const ProjectLine = z.object({
+  project_id: z.string(),
+  name: z.string(),
+  status: z.string(),
+  deleted_at: z.string().nullable(),
+  metric: z.string(),
+  value: z.string(),
+  own_max: z.string().nullable(),
+  own_max_day: z.string().nullable(),
+  events: z.string(),
+})
+
+const DELETED_AT = `formatDateTime(deleted_at, '%Y-%m-%dT%H:%i:%S', 'UTC') || '.' || leftPad(toString(toUnixTimestamp64Milli(deleted_at) % 1000), 3, '0') || 'Z'`
+
+const closedProjectLines = defineQuery({
+  name: 'closed_project_lines',
+  sql: `SELECT project_id, name, toString(status) AS status, ${DELETED_AT} AS deleted_at, toString(metric) AS metric, value, own_max, own_max_day, events
+        FROM (SELECT * FROM statement_lines_v1 WHERE partner_id = {partnerId: String} AND closing = {closing: String} AND line = 'usage') AS stored
+        ORDER BY project_id, metric`,
+  params: z.object({ partnerId: z.string(), closing: z.string() }),
+  row: ProjectLine,
+  settings: EXACT_ROW_SETTINGS,
+})
+
+const closedAdjustmentLines = defineQuery({
+  name: 'closed_adjustment_lines',
+  sql: `SELECT for_month, nullIf(project_id, '') AS project_id, toString(metric) AS metric, toString(line) AS kind, value, nullIf(reason, '') AS reason
+        FROM (SELECT * FROM statement_lines_v1 WHERE partner_id = {partnerId: String} AND closing = {closing: String} AND line != 'usage') AS stored
+        ORDER BY line, for_month, stored.project_id, stored.metric, entry`,
+  params: z.object({ partnerId: z.string(), closing: z.string() }),
+  row: z.object({
+    for_month: z.string(),
+    project_id: z.string().nullable(),
+    metric: z.string(),
+    kind: z.string(),
+    value: z.string(),
+    reason: z.string().nullable(),
+  }),
+  settings: EXACT_ROW_SETTINGS,
+})
+
+const openProjectLines = defineQuery({
+  name: 'open_project_lines',
+  sql: `
+    SELECT project_id, projects.name AS name, toString(projects.status) AS status, ${DELETED_AT.replaceAll('deleted_at', 'projects.deleted_at')} AS deleted_at,
+      toString(metric) AS metric,
+      if(metric IN {peaks: Array(String)}, sumIf(toDecimal256(day_peak, 9), usage_date = peaks.peak_day), sum(day_total)) AS value,
+      if(metric IN {peaks: Array(String)}, max(day_peak), NULL) AS own_max,
+      if(metric IN {peaks: Array(String)}, argMax(usage_date, (day_peak, -toInt32(usage_date))), NULL) AS own_max_day,
+      sum(day_events) AS events
+    FROM (
+      SELECT project_id, usage_date, metric, max(peak) AS day_peak, sum(total) AS day_total, sum(events) AS day_events
+      FROM project_usage_per_day_v1
+      WHERE usage_date >= {from: Date} AND usage_date < {end: Date} AND project_id IN (SELECT project_id FROM projects_v1 WHERE partner_id = {partnerId: String})
+      GROUP BY project_id, usage_date, metric
+    ) AS days
+    LEFT JOIN (SELECT metric, peak_day FROM format(TabSeparated, 'metric String, peak_day Nullable(Date)', {peakDays: String})) AS peaks USING metric
+    LEFT JOIN (SELECT project_id, name, status, deleted_at FROM projects_v1 FINAL WHERE partner_id = {partnerId: String}) AS projects USING project_id
+    GROUP BY project_id, name, status, deleted_at, metric
+    ORDER BY project_id, metric`,
+  params: z.object({ partnerId: z.string(), from: z.string(), end: z.string(), peaks: z.array(z.string()), peakDays: z.string() }),
+  row: ProjectLine,
+  settings: EXACT_ROW_SETTINGS,
+})

@@ -1,0 +1,53 @@
+import { z } from 'zod'
+import type { Period } from '../../metering/period.ts'
+import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { defineQuery } from '../../sql/query.ts'
+import { readAsOf } from '../as-of.ts'
+import { MetricTotals, quantitiesOf, type UsageQuantities } from './usage-quantities.ts'
+
+export interface ProjectUsage {
+  readonly asOfMs: number | null
+  /** The greatest timestamp ever counted for the project, in ms since 1970. */
+  readonly lastActivityMs: number | null
+  /** A peak is the maximum over the days, a cumulative metric their sum. */
+  readonly summary: UsageQuantities
+  /** Days with at least one event, ascending. */
+  readonly days: readonly { readonly day: string; readonly usage: UsageQuantities }[]
+}
+
+/** A project's usage over a period. Throws StoreError when it cannot be read: never a default. */
+export async function readProjectUsage(clickhouse: ClickHouse, projectId: string, period: Period): Promise<ProjectUsage> {
+  const asOfMs = await readAsOf(clickhouse)
+  const { first: from, end } = period
+  const [rows, [activity]] = await Promise.all([
+    clickhouse.reads.query(projectUsagePerDay, { projectId, from, end }),
+    clickhouse.reads.query(projectLastActivity, { projectId }),
+  ])
+  const dayRows = rows.filter((row) => row.is_summary === 0)
+  const days = [...new Set(dayRows.map((row) => row.usage_date))]
+  return {
+    asOfMs,
+    lastActivityMs: activity?.last_ms ?? null,
+    summary: quantitiesOf(rows.filter((row) => row.is_summary === 1)),
+    days: days.map((day) => ({ day, usage: quantitiesOf(dayRows.filter((row) => row.usage_date === day)) })),
+  }
+}
+
+const projectUsagePerDay = defineQuery({
+  name: 'project_usage_per_day',
+  sql: `SELECT usage_date, grouping(usage_date) AS is_summary, metric, max(peak) AS peak, sum(total) AS total
+        FROM project_usage_per_day_v1
+        WHERE project_id = {projectId: String} AND usage_date >= {from: Date} AND usage_date < {end: Date}
+        GROUP BY GROUPING SETS ((usage_date, metric), (metric))
+        ORDER BY usage_date, metric`,
+  params: z.object({ projectId: z.string(), from: z.string(), end: z.string() }),
+  row: MetricTotals.extend({ usage_date: z.string(), is_summary: z.coerce.number() }),
+})
+
+const projectLastActivity = defineQuery({
+  name: 'project_last_activity',
+  sql: `SELECT toUnixTimestamp64Milli(max(last_event_at)) AS last_ms FROM project_usage_per_day_v1
+        WHERE project_id = {projectId: String} HAVING count() > 0`,
+  params: z.object({ projectId: z.string() }),
+  row: z.object({ last_ms: z.coerce.number() }),
+})

@@ -1,0 +1,95 @@
+import { z } from 'zod'
+import { METRICS, type MetricName } from '../../metering/metrics.ts'
+import type { Period } from '../../metering/period.ts'
+import { inOrder, MATCHING_PROJECTS, type PageAsked, PageParams, type PlaceInList, PlaceRow, pageParams } from '../../registry/list-projects.ts'
+import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { defineQuery } from '../../sql/query.ts'
+import { MetricTotals, quantitiesOf, type UsageQuantities } from './usage-quantities.ts'
+
+export interface UsageOfProject {
+  readonly summary: UsageQuantities
+  /** The greatest timestamp ever counted for the project, in ms since 1970. */
+  readonly lastActivityMs: number | null
+}
+
+/** The usage of some projects over a period: of as many as a page holds. Throws StoreError. */
+export async function readUsageOfProjects(
+  { reads }: ClickHouse,
+  projectIds: readonly string[],
+  { first: from, end }: Period,
+): Promise<Map<string, UsageOfProject>> {
+  if (projectIds.length === 0) return new Map()
+  const asked = { projectIds: [...projectIds], from, end }
+  const [totals, activities] = await Promise.all([reads.query(usageOfProjects, asked), reads.query(activityOfProjects, asked)])
+  const lastMs = new Map(activities.map(({ project_id, last_ms }) => [project_id, last_ms]))
+  return new Map(
+    projectIds.map((projectId) => {
+      const summary = quantitiesOf(totals.filter(({ project_id }) => project_id === projectId))
+      return [projectId, { summary, lastActivityMs: lastMs.get(projectId) ?? null }]
+    }),
+  )
+}
+
+/** In the order of one metric's quantity over the period; a project without usage has 0. Throws StoreError. */
+export function listProjectsByMetric({ reads }: ClickHouse, metric: MetricName, { first: from, end }: Period, asked: PageAsked): Promise<PlaceInList[]> {
+  return reads.query(projectsByMetric, { metric, isPeak: METRICS[metric].kind === 'peak' ? 1 : 0, from, end, ...pageParams(asked) })
+}
+
+/** In the order of their last activity; those that never had any are the least. Throws StoreError. */
+export function listProjectsByActivity({ reads }: ClickHouse, asked: PageAsked): Promise<PlaceInList[]> {
+  return reads.query(projectsByActivity, pageParams(asked))
+}
+
+const PageOfProjects = z.object({ projectIds: z.array(z.string()), from: z.string(), end: z.string() })
+
+const usageOfProjects = defineQuery({
+  name: 'usage_of_projects',
+  sql: `SELECT project_id, metric, max(peak) AS peak, sum(total) AS total
+        FROM project_usage_per_day_v1
+        WHERE project_id IN {projectIds: Array(String)} AND usage_date >= {from: Date} AND usage_date < {end: Date}
+        GROUP BY project_id, metric`,
+  params: PageOfProjects,
+  row: MetricTotals.extend({ project_id: z.string() }),
+})
+
+const activityOfProjects = defineQuery({
+  name: 'activity_of_projects',
+  sql: `SELECT project_id, toUnixTimestamp64Milli(max(last_event_at)) AS last_ms
+        FROM project_usage_per_day_v1 WHERE project_id IN {projectIds: Array(String)} GROUP BY project_id`,
+  params: PageOfProjects,
+  row: z.object({ project_id: z.string(), last_ms: z.coerce.number() }),
+})
+
+/** The parts that the two orders below share; a project that the rollup does not know is joined as 0. */
+function rankedBy(key: string, rollup: string): string {
+  return `
+    SELECT project_id AS projectId, toString(sort_key) AS key
+    FROM (
+      SELECT matching.project_id AS project_id, used.sort_key AS sort_key
+      FROM (SELECT project_id FROM ${MATCHING_PROJECTS}) AS matching
+      LEFT JOIN (
+        SELECT project_id, ${key} AS sort_key FROM project_usage_per_day_v1
+        WHERE project_id IN (SELECT project_id FROM ${MATCHING_PROJECTS}) ${rollup}
+        GROUP BY project_id
+      ) AS used USING project_id
+    )`
+}
+
+const projectsByMetric = defineQuery({
+  name: 'projects_by_metric',
+  sql: `${rankedBy(
+    'if({isPeak: UInt64} = 1, toDecimal256(max(peak), 9), sum(total))',
+    'AND metric = {metric: String} AND usage_date >= {from: Date} AND usage_date < {end: Date}',
+  )}
+        ${inOrder('sort_key', 'toDecimal256({afterKey: String}, 9)')}`,
+  params: PageParams.extend({ metric: z.string(), isPeak: z.number(), from: z.string(), end: z.string() }),
+  row: PlaceRow,
+})
+
+const projectsByActivity = defineQuery({
+  name: 'projects_by_activity',
+  sql: `${rankedBy('toUnixTimestamp64Milli(max(last_event_at))', '')}
+        ${inOrder('sort_key', 'toInt64({afterKey: String})')}`,
+  params: PageParams,
+  row: PlaceRow,
+})

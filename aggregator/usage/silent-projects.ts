@@ -1,0 +1,63 @@
+import { z } from 'zod'
+import { dayOf } from '../../metering/timestamp.ts'
+import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { defineQuery } from '../../sql/query.ts'
+
+/** A project that sent a metric every day and stopped. */
+export type SilentProject = z.output<typeof SilentRow>
+
+export interface SilentProjects {
+  /** The shortest silence first: what stopped yesterday is the news. At most SILENT_PROJECTS_MAX. */
+  readonly silent: readonly SilentProject[]
+  readonly truncated: boolean
+}
+
+export const SILENT_PROJECTS_MAX = 1_000
+/** Longer than this is no emitter that failed but one that was left. */
+export const SILENT_DAYS_MAX = 60
+
+/**
+ * Every (project, metric) with events on each of the `reportedDays` UTC days up to its last one, and with none since on at
+ * least one complete day. Deleted projects are left out. Throws StoreError.
+ */
+export async function listSilentProjects({ reads }: ClickHouse, reportedDays: number, nowMs: number): Promise<SilentProjects> {
+  const from = dayOf(nowMs - (SILENT_DAYS_MAX + 1 + reportedDays) * MS_PER_DAY)
+  const found = await reads.query(silentProjects, { reportedDays, from, today: dayOf(nowMs) })
+  return { silent: found.slice(0, SILENT_PROJECTS_MAX), truncated: found.length > SILENT_PROJECTS_MAX }
+}
+
+const MS_PER_DAY = 86_400_000
+
+const SilentRow = z.object({
+  projectId: z.string(),
+  /** Null when nobody registered the project. */
+  partnerId: z.string().nullable(),
+  metric: z.string(),
+  lastDay: z.string(),
+  /** Complete days without an event. */
+  silentDays: z.coerce.number(),
+  lastEventMs: z.coerce.number(),
+})
+
+/** Today is not over: an event may still come, so it is no day of silence, and only what came on it ends one. */
+const silentProjects = defineQuery({
+  name: 'silent_projects',
+  sql: `
+    SELECT reported.project_id AS projectId, if(known.project_id = '', NULL, known.partner_id) AS partnerId, reported.metric AS metric,
+      reported.last_day AS lastDay, dateDiff('day', reported.last_day, {today: Date}) - 1 AS silentDays,
+      toUnixTimestamp64Milli(reported.last_event_at) AS lastEventMs
+    FROM (
+      SELECT project_id, metric, max(usage_date) AS last_day, max(last_event_at) AS last_event_at, groupUniqArray(usage_date) AS days
+      FROM project_usage_per_day_v1
+      WHERE usage_date >= {from: Date}
+      GROUP BY project_id, metric
+      HAVING last_day < {today: Date} - 1 AND last_day >= {today: Date} - 1 - ${SILENT_DAYS_MAX}
+        AND arrayCount(day -> day > last_day - {reportedDays: UInt64}, days) = {reportedDays: UInt64}
+    ) AS reported
+    LEFT JOIN (SELECT project_id, partner_id, status FROM projects_v1 FINAL) AS known USING project_id
+    WHERE known.status != 'deleted'
+    ORDER BY silentDays, projectId, metric
+    LIMIT ${SILENT_PROJECTS_MAX + 1}`,
+  params: z.object({ reportedDays: z.number(), from: z.string(), today: z.string() }),
+  row: SilentRow,
+})
