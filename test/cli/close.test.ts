@@ -1,0 +1,51 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Credentials } from '../support/client.ts'
+import { runMeterline } from '../support/service-process.ts'
+import { startTestService, type TestService } from '../support/test-service.ts'
+import { untilSo } from '../support/until-so.ts'
+
+let tested: TestService
+let partner: Credentials
+let environment: Record<string, string>
+beforeAll(async () => {
+  tested = await startTestService()
+  const { client, service } = tested
+  environment = { METERLINE_URL: service.url, METERLINE_ACCESS_TOKEN: service.adminToken }
+  await client.createIngestKey()
+  partner = await client.createPartner('Acme')
+  await client.billFrom(partner.partnerId, '2026-03')
+  await client.registerProject('shop', partner.partnerId)
+  const event = { event_id: 'e', project_id: 'shop', metric: 'ai_tokens', value: '12345678901234567890.000000001', timestamp: '2026-03-01T00:00:00Z' }
+  await client.send(event)
+  await untilSo(async () => (await client.partnershipUsage(partner, '2026-03-01', '2026-03-31')).body.as_of !== null)
+})
+afterAll(() => tested.stop())
+
+test('close tells the hash, or why not and exit code 1; statements show every digit', async () => {
+  const early = await runMeterline(['close', '--month', '2026-04', '--partner', partner.partnerId], environment)
+  expect(early).toMatchObject({
+    code: 1,
+    stderr: 'error: 1 of 1 not closed.\n',
+    stdout: expect.stringContaining('Months close in order: close 2026-03 first.'),
+  })
+  const closed = await runMeterline(['--json', 'close', '--month', '2026-03'], environment)
+  const { sha256 } = (await tested.client.statement(partner, '2026-03')).body.statement
+  expect([closed.code, JSON.parse(closed.stdout)]).toEqual([
+    0,
+    { month: '2026-03', closings: [{ partner_id: partner.partnerId, name: 'Acme', closed: true, outcome: `sha256 ${sha256}` }] },
+  ])
+  const one = await runMeterline(['statements', '--partner', partner.partnerId, '--month', '2026-03'], environment)
+  expect(one.stdout).toContain('12345678901234567890.000000001')
+  expect(one.stdout).toContain(`sha256 ${sha256}`)
+  const all = await runMeterline(['--json', 'statements', '--partner', partner.partnerId], environment)
+  expect(JSON.parse(all.stdout).statements[0]).toMatchObject({ statement: { month: '2026-03', status: 'closed', sha256 } })
+})
+
+test('an unknown partner is exit code 4, a month that is none an error', async () => {
+  expect((await runMeterline(['statements', '--partner', 'ps_nobody'], environment)).code).toBe(4)
+  expect(await runMeterline(['statements', '--partner', partner.partnerId, '--month', 'March'], environment)).toMatchObject({
+    code: 1,
+    stderr: 'error: "March" is not a month as YYYY-MM.\n',
+  })
+  expect((await runMeterline(['close', '--month', '2026-03'], { ...environment, METERLINE_ACCESS_TOKEN: 'wrong' })).code).toBe(2)
+})
