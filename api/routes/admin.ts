@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { listRejected } from '../../ingest/rejected-events.ts'
 import { isProjectId, TIMESTAMP_AHEAD_MS_MAX, TIMESTAMP_MIN_MS } from '../../metering/event.ts'
 import { formatTimestamp, parseTimestamp } from '../../metering/timestamp.ts'
+import { readBillingStates } from '../../registry/billing.ts'
 import { createIngestKey } from '../../registry/ingest-keys.ts'
 import { createPartner, findPartner, listPartners } from '../../registry/partners.ts'
 import { RESERVED_PROJECT_IDS, registerProject } from '../../registry/projects.ts'
@@ -47,12 +48,22 @@ export function adminRoutes(parent: FastifyInstance, { clickhouse, registry, adm
           ...common,
           summary: 'All partners',
           response: {
-            200: z.object({ partners: z.array(z.object({ id: z.string(), name: z.string(), mode: z.enum(PARTNER_MODES) })) }),
+            200: z.object({ partners: z.array(PartnerAnswer) }),
             ...errorAnswers(401, 429, 500, 503),
           },
         },
       },
-      async () => ({ partners: await listPartners(registry) }),
+      async () => {
+        const partners = await listPartners(registry)
+        const states = new Map((await readBillingStates(clickhouse)).map((state) => [state.partnerId, state]))
+        return {
+          partners: partners.map((partner) => ({
+            ...partner,
+            billing_from: states.get(partner.id)?.billingFrom ?? null,
+            closed_through: states.get(partner.id)?.closedThrough ?? null,
+          })),
+        }
+      },
     )
 
     routes.post(
@@ -119,6 +130,14 @@ export function adminRoutes(parent: FastifyInstance, { clickhouse, registry, adm
     )
   })
 }
+
+const PartnerAnswer = z.object({
+  id: z.string(),
+  name: z.string(),
+  mode: z.enum(PARTNER_MODES),
+  billing_from: z.string().nullable().meta({ description: 'The first month that has a statement.' }),
+  closed_through: z.string().nullable().meta({ description: 'The last month that is closed.' }),
+})
 
 const ProjectRegistration = z
   .strictObject({

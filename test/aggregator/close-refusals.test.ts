@@ -105,3 +105,18 @@ test('P4: months that are due close by themselves, in order, when their grace is
   await due(Date.parse('2026-04-04T00:00:00Z'))
   expect(await closed()).toEqual(['2026-01', '2026-02', '2026-03'])
 })
+
+test('P5: nobody reads the statements, exports or projects of another partner', async () => {
+  const { client } = tested
+  const [mine, theirs] = [await partnerFrom('2026-03'), await partnerFrom('2026-03')]
+  await client.registerProject('theirs', theirs.partnerId)
+  await client.closeMonth(theirs.partnerId, '2026-03')
+  const paths = ['/statements', '/statements/2026-03', '/statements/2026-03/export?format=csv', '/projects', '/usage/explain?metric=ai_tokens']
+  for (const path of paths) {
+    const another = await client.partner({ partnerId: theirs.partnerId, secret: mine.secret }, 'GET', path)
+    const nobody = await client.partner({ partnerId: 'ps_nobody', secret: mine.secret }, 'GET', path)
+    expect([another.status, { ...another.body, request_id: '' }]).toEqual([401, { ...nobody.body, request_id: '' }])
+    expect((await client.partner(theirs, 'GET', path)).status).toBe(200)
+  }
+  expect((await client.partner(mine, 'GET', '/usage/explain?metric=ai_tokens&project_id=theirs')).body.code).toBe('PROJECT_NOT_FOUND')
+})

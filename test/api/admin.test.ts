@@ -26,6 +26,17 @@ const CALLS: [method: string, path: string, body?: object][] = [
   ['POST', '/admin/v1/logs/audits'],
   ['POST', '/admin/v1/replays', { from: 0 }],
   ['POST', '/admin/v1/rejected-events/resend', { ids: ['http/0'] }],
+  ['GET', '/admin/v1/audits'],
+  ['GET', '/admin/v1/explain?project=x&metric=ai_tokens'],
+  ['GET', '/admin/v1/silent-projects'],
+  ['GET', '/admin/v1/exports?month=2026-01&format=csv'],
+  ['GET', '/admin/v1/exports/manifest?month=2026-01&format=csv'],
+  ['GET', '/admin/v1/statements/x'],
+  ['GET', '/admin/v1/statements/x/2026-01'],
+  ['POST', '/admin/v1/statements/x/2026-01/close'],
+  ['POST', '/admin/v1/statements/x/adjustments', {}],
+  ['PATCH', '/admin/v1/partners/x', { billing_from: '2026-01' }],
+  ['POST', '/admin/v1/rebuilds', { month: '2026-01' }],
 ]
 
 describe('who is not the operator', () => {
@@ -58,7 +69,8 @@ describe('partners and keys', () => {
     const key = await tested.client.admin('POST', '/admin/v1/ingest-keys', { name: 'gateway' })
     expect([key.status, key.body]).toEqual([201, { id: expect.any(String), key: expect.stringMatching(/^mli_/) }])
     const { text, body } = await tested.client.admin('GET', '/admin/v1/partners')
-    expect(body.partners).toContainEqual({ id: created.body.partner.id, name: 'Trimmed', mode: 'co-branded' })
+    const month = new Date().toISOString().slice(0, 7)
+    expect(body.partners).toContainEqual({ id: created.body.partner.id, name: 'Trimmed', mode: 'co-branded', billing_from: month, closed_through: null })
     expect(text).not.toMatch(/secret|hash|mls_|mli_/)
   })
 
