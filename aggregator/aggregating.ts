@@ -13,7 +13,7 @@ export interface Aggregating {
   stats(): readonly RepeatStats[]
   /** The kept audits of finished days, as of the last run; undefined before the first. */
   audited(): AuditedDays | undefined
-  /** What the last look for due months came to, and how many negative corrections there were since the start; undefined before the first. */
+  /** What the last look for due months came to; undefined before the first. */
   due(): DueOutcome | undefined
   /** For whoever else audits in this process. */
   readonly auditTurn: AuditTurn
@@ -40,8 +40,7 @@ export async function startAggregating(options: AggregatingOptions): Promise<Agg
       name: 'closings',
       everyMs: CLOSE_EVERY_MS,
       run: async (signal) => {
-        const outcome = await closeDueMonths(options, signal)
-        due = { ...outcome, negative: outcome.negative + (due?.negative ?? 0) }
+        due = await closeDueMonths(options, signal)
       },
       log,
     }),

@@ -50,5 +50,9 @@ export function aggregatorMetrics(register: Registry, { stats, audited, due }: A
   ofAudits('meterline_audit_differences', 'Differences that the newest audits of all finished days found. Must be 0.', (days) => days.differences)
   ofAudits('meterline_audit_last_day_seconds', 'The beginning of the newest day audited, in seconds since 1970.', (days) => days.lastDaySeconds)
   known('meterline_months_overdue', 'Partners with a month whose grace is over and that could not be closed yet.', () => due()?.overdue)
-  known('meterline_adjustments_negative', 'Corrections of a month to less than was billed, since the start of the process. Must be 0.', () => due()?.negative)
+  known(
+    'meterline_adjustments_negative',
+    'Corrections of a month to less than was billed, on statements of the last 30 days. Must be 0.',
+    () => due()?.negative,
+  )
 }

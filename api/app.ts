@@ -27,6 +27,7 @@ import { rebuildRoutes } from './routes/rebuilds.ts'
 import { silentProjectRoutes } from './routes/silent-projects.ts'
 import { closingRoutes, statementRoutes } from './routes/statements.ts'
 import { usageRoutes } from './routes/usage.ts'
+import { StatementStreams } from './statement-streams.ts'
 
 const EVENT_LOOP_DELAY_MS_MAX = 3_000
 const REQUEST_TIMEOUT_MS = 120_000
@@ -69,8 +70,9 @@ export async function buildApp(context: ApiContext): Promise<FastifyInstance> {
   partnerProjectRoutes(app, context)
   explainRoutes(app, context)
   silentProjectRoutes(app, context)
-  statementRoutes(app, context)
-  closingRoutes(app, context)
+  const statementStreams = new StatementStreams()
+  statementRoutes(app, context, statementStreams)
+  closingRoutes(app, context, statementStreams)
   statementExportRoutes(app, context)
   exportRoutes(app, context)
   adminRoutes(app, context)

@@ -18,7 +18,7 @@ const StatementHead = z.object({
 })
 
 const Total = z.object({
-  metric: z.enum(METRIC_NAMES),
+  metric: z.string(),
   kind: z.enum(['peak', 'cumulative']),
   unit: z.string(),
   value: ExactNumber,

@@ -12,6 +12,8 @@ interface Closing {
   readonly partner_id: string
   readonly name: string
   readonly closed: boolean
+  /** False before its first month that is billed: then there is nothing to close. */
+  readonly billed: boolean
   /** The hash of the statement, or why there is none. */
   readonly outcome: string
 }
@@ -24,10 +26,15 @@ export async function close(environment: NodeJS.ProcessEnv, { month, partner, ..
   const closings: Closing[] = []
   for (const each of chosen) closings.push(await closeOne(address, each, month))
   printResult(options, { month, closings }, () => {
-    const rows = closings.map(({ partner_id, name, closed, outcome }) => [partner_id, name, closed ? 'closed' : 'not closed', outcome])
+    const rows = closings.map(({ partner_id, name, closed, billed, outcome }) => [
+      partner_id,
+      name,
+      closed ? 'closed' : billed ? 'not closed' : 'not billed',
+      outcome,
+    ])
     return [plainTable(['partner', 'name', month, ''], rows)]
   })
-  const failed = closings.filter(({ closed }) => !closed).length
+  const failed = closings.filter(({ closed, billed }) => !closed && (billed || partner !== undefined)).length
   if (failed > 0) throw new CliError(`${failed} of ${closings.length} not closed.`)
 }
 
@@ -35,11 +42,11 @@ async function closeOne(address: ServiceAddress, { id, name }: { id: string; nam
   try {
     const path = `/admin/v1/statements/${encodeURIComponent(id)}/${encodeURIComponent(month)}/close`
     const { statement } = ClosedAnswer.parse(await call(address, 'POST', path))
-    return { partner_id: id, name, closed: true, outcome: `sha256 ${statement.sha256}` }
+    return { partner_id: id, name, closed: true, billed: true, outcome: `sha256 ${statement.sha256}` }
   } catch (error) {
     // Without credentials no other will fare better.
     if (!(error instanceof CliError) || error.exitCode === EXIT.notAuthenticated) throw error
-    return { partner_id: id, name, closed: false, outcome: error.message }
+    return { partner_id: id, name, closed: false, billed: error.exitCode !== EXIT.notFound, outcome: error.message }
   }
 }
 

@@ -90,9 +90,16 @@ async function* piecesOf(reader: ReadableStreamDefaultReader<Uint8Array>): Async
 function request({ url, token }: ServiceAddress, path: string, init: RequestInit): Promise<Response> {
   return fetch(new URL(path, url), { ...init, headers: { authorization: `Bearer ${token}`, ...(init.headers as Record<string, string>) } }).catch(
     (cause: unknown) => {
+      if (isSlow(cause)) throw new CliError(`The service at ${url} has not answered for minutes. It may still be at work; look there before you ask again.`)
       throw new CliError(`No Meterline answers at ${url} (${describeCause(cause)}). Start one with "meterline start", or set METERLINE_URL.`)
     },
   )
+}
+
+/** Node's fetch gives up after five minutes without an answer. */
+function isSlow(cause: unknown): boolean {
+  const inner = cause instanceof Error ? cause.cause : undefined
+  return typeof inner === 'object' && inner !== null && 'code' in inner && inner.code === 'UND_ERR_HEADERS_TIMEOUT'
 }
 
 function refusalOf({ status }: Response, answer: unknown): CliError {

@@ -33,12 +33,36 @@ export async function openServerSession(url: string): Promise<Session> {
       await answer(head, timeoutMs, Readable.from([text]))
     },
     stream: async function* (sql, format) {
-      const { stream } = await within(STREAM_BEGIN_MS_MAX, (signal) => client.exec({ query: `${sql} FORMAT ${format}`, abort_signal: signal }))
-      for await (const chunk of stream) yield chunk as Buffer
+      const { stream, response_headers } = await within(STREAM_BEGIN_MS_MAX, (signal) =>
+        client.exec({ query: `${sql} FORMAT ${format}`, abort_signal: signal }),
+      )
+      const tag = response_headers['x-clickhouse-exception-tag']
+      yield* typeof tag === 'string' ? requireWhole(stream, tag) : (stream as AsyncIterable<Buffer>)
     },
     close: () => client.close(),
   }
 }
+
+/**
+ * A server that fails in the middle of an answer ends it, as if it were whole, with a text of its own between two marks. So the
+ * end of an answer is held back until it is known to be none of it.
+ */
+async function* requireWhole(pieces: AsyncIterable<unknown>, tag: string): AsyncIterable<Buffer> {
+  let held = Buffer.alloc(0)
+  for await (const piece of pieces) {
+    held = Buffer.concat([held, piece as Buffer])
+    if (held.length < 2 * EXCEPTION_BYTES_MAX) continue
+    yield held.subarray(0, -EXCEPTION_BYTES_MAX)
+    held = held.subarray(-EXCEPTION_BYTES_MAX)
+  }
+  const mark = held.lastIndexOf(`__exception__\r\n${tag}`)
+  if (mark === -1) return yield held
+  const text = held.toString('utf8', mark)
+  throw Object.assign(new Error(text), { code: /Code: (\d+)/.exec(text)?.[1] })
+}
+
+/** The server's own limit is half of it. */
+const EXCEPTION_BYTES_MAX = 32 * 1024
 
 /** The client throws a plain Error for an abort, which nobody could tell from a fault. */
 async function within<T>(timeoutMs: number, send: (signal: AbortSignal) => Promise<T>): Promise<T> {

@@ -53,23 +53,23 @@ export class Exports {
   readonly #options: ExportsOptions
   readonly #idle: Lane[] = []
   readonly #closing = new Set<Promise<void>>()
-  #running = 0
+  readonly #running = { finance: 0, partner: 0 }
 
   constructor(options: ExportsOptions) {
     this.#options = options
   }
 
   /** Puts the rows together, so that the manifest is known before the first byte. Throws StoreError. */
-  async open(request: ExportRequest): Promise<ExportOutcome> {
+  async open(request: ExportRequest, reader: 'finance' | 'partner'): Promise<ExportOutcome> {
     const { registry, now } = this.#options
     const months = await readExportedMonths(registry.clickhouse, { ...request, partnerId: request.partner?.id, nowMs: now() })
     if (request.month !== undefined && request.partner !== undefined && months.length === 0) return { status: 'no_statement' }
-    if (this.#running >= RUNNING_MAX) return { status: 'busy' }
-    this.#running += 1
+    if (this.#running[reader] >= RUNNING_MAX[reader]) return { status: 'busy' }
+    this.#running[reader] += 1
     const exportId = randomUUID()
     let lane: Lane | undefined
     const close = once(async () => {
-      this.#running -= 1
+      this.#running[reader] -= 1
       if (lane === undefined) return
       const dropping = dropExportRows(lane, exportId)
       this.#closing.add(dropping)
@@ -150,8 +150,8 @@ export class Exports {
   }
 }
 
-/** As many exports as run in a process at once; one more is told to come back. */
-const RUNNING_MAX = 2
+/** As many exports as run in a process at once; one more is told to come back. Partners who read slowly do not hold finance up. */
+const RUNNING_MAX = { finance: 2, partner: 2 }
 
 interface Preparing {
   readonly lane: Lane

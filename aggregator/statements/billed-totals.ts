@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { addDecimals, type ExactDecimal, subtractDecimals } from '../../metering/exact-decimal.ts'
-import { METRIC_NAMES, METRICS, type MetricKind, type MetricName } from '../../metering/metrics.ts'
+import { isMetricName, METRIC_NAMES, METRICS, type MetricKind, type MetricName } from '../../metering/metrics.ts'
 import { type Month, monthOf } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
@@ -10,7 +10,7 @@ import type { StatementHeader } from './statement-headers.ts'
 
 /** A partner's month in one metric. */
 export interface MonthTotal {
-  readonly metric: MetricName
+  readonly metric: string
   readonly kind: MetricKind
   readonly unit: string
   /** As billed by the statement; of an open month as metered so far. */
@@ -35,12 +35,13 @@ export function totalsOfOpenMonth(days: readonly PartnershipDay[], month: Month)
 /** The totals of a closed month: value and peak day as they were closed, `unbilled` by what is metered now. */
 export function totalsOfClosedMonth(days: readonly PartnershipDay[], header: StatementHeader, billed: readonly BilledTotal[]): MonthTotal[] {
   const { summary } = combineDays(days.filter(({ day }) => monthOf(day) === header.month))
-  return METRIC_NAMES.map((metric) => {
+  return header.metrics.map(({ metric, kind, unit }) => {
     const ofMonth = billed.filter((each) => each.metric === metric && each.for_month === header.month)
     const usage = ofMonth.find((each) => each.closing === header.closing && each.line === 'usage')
     const sum = ofMonth.filter(({ line }) => line !== 'manual').reduce((total, each) => addDecimals(total, each.value), '0')
     // A metric without a line had no usage when the month was closed.
-    return { ...describe(metric), value: usage?.value ?? '0', peakDay: usage?.peak_day ?? null, unbilled: subtractDecimals(summary[metric], sum) }
+    const metered = isMetricName(metric) ? summary[metric] : '0'
+    return { metric, kind, unit, value: usage?.value ?? '0', peakDay: usage?.peak_day ?? null, unbilled: subtractDecimals(metered, sum) }
   })
 }
 
@@ -52,7 +53,7 @@ const BilledTotalRow = z.object({
   closing: z.string(),
   line: z.enum(['usage', 'adjustment', 'manual']),
   for_month: z.string(),
-  metric: z.enum(METRIC_NAMES),
+  metric: z.string(),
   value: z.string(),
   peak_day: z.string().nullable(),
 })

@@ -2,6 +2,7 @@ import type { Logger } from '../../metering/logger.ts'
 import { endOfMonthMs, monthAfter } from '../../metering/month.ts'
 import { type BillingState, readBillingStates } from '../../registry/billing.ts'
 import { type ClosingOptions, closeMonth, nextToClose } from './close-month.ts'
+import { countNegativeAdjustments } from './statement-lines.ts'
 
 export interface DueOptions extends ClosingOptions {
   /** How long after its end a month stays open for what comes late. */
@@ -13,7 +14,7 @@ export interface DueOutcome {
   readonly closed: number
   /** Partners with a month that is due and could not be closed: must be 0 most of the time. */
   readonly overdue: number
-  /** Months that were corrected to less than was billed: must be 0. */
+  /** Corrections of a month to less than was billed, on statements closed of late, whoever closed them: must be 0. */
   readonly negative: number
 }
 
@@ -22,34 +23,34 @@ export interface DueOutcome {
  * next time; it holds up the later months of that partner and of no other. Throws StoreError.
  */
 export async function closeDueMonths(options: DueOptions, signal: AbortSignal): Promise<DueOutcome> {
-  const total = { closed: 0, overdue: 0, negative: 0 }
+  const total = { closed: 0, overdue: 0 }
   for (const state of await readBillingStates(options.clickhouse)) {
     if (signal.aborted) break
     const { partnerId } = state
     const outcome = await closeDueOf(options, state, signal).catch((error: unknown) => {
       options.log.error({ err: error, partnerId }, 'the due months of a partner could not be closed; this is tried again')
-      return { closed: 0, overdue: 1, negative: 0 }
+      return { closed: 0, overdue: 1 }
     })
     total.closed += outcome.closed
     total.overdue += outcome.overdue
-    total.negative += outcome.negative
   }
-  return total
+  return { ...total, negative: await countNegativeAdjustments(options.clickhouse) }
 }
 
-async function closeDueOf(options: DueOptions, state: BillingState, signal: AbortSignal): Promise<DueOutcome> {
+async function closeDueOf(options: DueOptions, state: BillingState, signal: AbortSignal): Promise<Omit<DueOutcome, 'negative'>> {
   const { partnerId } = state
   const { now, graceMs, log } = options
-  const total = { closed: 0, overdue: 0, negative: 0 }
+  const total = { closed: 0, overdue: 0 }
   for (let month = nextToClose(state); !signal.aborted && endOfMonthMs(month) + graceMs <= now(); month = monthAfter(month)) {
     const outcome = await closeMonth(options, { partnerId, month, closedBy: 'schedule' })
+    // Whoever is at it will have closed it when this looks again.
+    if (outcome.status === 'elsewhere') return total
     if (outcome.status !== 'closed') {
       log.warn({ partnerId, month, ...outcome }, 'a month that is due is not closed yet')
       return { ...total, overdue: 1 }
     }
     if (!outcome.isNew) continue
     total.closed += 1
-    total.negative += outcome.negative.length
     log.info({ partnerId, month, lines: outcome.header.lines, sha256: outcome.header.sha256 }, 'a month was closed')
     for (const adjustment of outcome.negative) log.error({ partnerId, month, ...adjustment }, NEGATIVE_ADJUSTMENT)
   }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { METRIC_NAMES, METRICS } from '../../metering/metrics.ts'
 import { endOfMonthMs, type Month, monthAfter, periodOfMonth } from '../../metering/month.ts'
 import { type BillingState, readBillingStates } from '../../registry/billing.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
@@ -68,14 +69,16 @@ async function closeUnderFence({ clickhouse, now }: ClosingOptions, request: Clo
   if (refusal !== undefined) return refusal
   // Before the recount: what is complete now is in what is read later.
   const asOfMs = await readAsOf(clickhouse)
-  if (asOfMs === null) return { status: 'not_complete', asOfMs }
+  // Looked at again: a log that came into force meanwhile may be complete up to no time yet.
+  const early = refuseTooEarly(month, { nowMs: now(), asOfMs })
+  if (asOfMs === null || early !== undefined) return early ?? { status: 'not_complete', asOfMs }
   const attempt = { partnerId, month, closing: randomUUID(), ownership }
   const recounted = await recountMonths(clickhouse, attempt, closed)
   const { negative } = await writeStatementLines(clickhouse, attempt, { closed, recounted: recounted.months })
   const { lines, sha256 } = await hashStatement(clickhouse, attempt)
   await writeHeader(clickhouse, ownership, [
     ...[partnerId, month, attempt.closing, now(), closedBy, asOfMs, lines, sha256],
-    ...[textArray([...recounted.billedChanges.keys()]), numberArray([...recounted.billedChanges.values()]), recounted.projectsThroughMs],
+    ...[textArray([...recounted.billedChanges.keys()]), numberArray([...recounted.billedChanges.values()]), recounted.projectsThroughMs, CATALOGUE],
   ])
   const written = await findHeader(clickhouse, request)
   if (written === undefined) throw new Error('The header of a closing was acknowledged but is not stored.')
@@ -119,8 +122,10 @@ async function writeHeader({ work }: ClickHouse, { log, epoch, owner }: Ownershi
 
 const HEADER_COLUMNS = [
   ...['log', 'epoch', 'owner', 'partner_id', 'month', 'closing', 'closed_ms', 'closed_by', 'as_of_ms', 'lines', 'sha256'],
-  ...['months', 'changes', 'projects_through_ms'],
+  ...['months', 'changes', 'projects_through_ms', 'metrics'],
 ]
+
+const CATALOGUE = `[${METRIC_NAMES.map((metric) => `('${metric}','${METRICS[metric].kind}','${METRICS[metric].unit}')`).join(',')}]`
 
 /** As TabSeparated has arrays. Months need no escape. */
 function textArray(texts: readonly string[]): string {

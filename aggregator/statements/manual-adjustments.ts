@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import type { ExactDecimal } from '../../metering/exact-decimal.ts'
 import type { MetricName } from '../../metering/metrics.ts'
@@ -9,6 +8,8 @@ import { row } from '../../sql/tab-separated.ts'
 
 /** A line that an operator puts on a partner's next statement. */
 export interface ManualAdjustment {
+  /** Its name: the same entry twice is one line. */
+  readonly entry: string
   readonly forMonth: Month
   /** Empty: it concerns no single project. */
   readonly projectId: string
@@ -18,16 +19,23 @@ export interface ManualAdjustment {
   readonly reason: string
 }
 
-/** Keeps it until the next closing puts it on a statement. Usage is not touched. Returns the name of the entry. Throws StoreError. */
-export async function addManualAdjustment({ registry }: ClickHouse, partnerId: string, adjustment: ManualAdjustment): Promise<string> {
-  const { forMonth, projectId, metric, value, reason } = adjustment
-  const entry = randomUUID()
+/**
+ * Keeps it until the next closing puts it on a statement; usage is not touched. Sent again it is the same line. `another` when
+ * a different one has that name: then nothing was changed. Throws StoreError.
+ */
+export async function addManualAdjustment({ registry }: ClickHouse, partnerId: string, adjustment: ManualAdjustment): Promise<'added' | 'another'> {
+  const { entry, forMonth, projectId, metric, value, reason } = adjustment
+  const [known] = await registry.query(manualByEntry, { partnerId, entry })
+  if (known !== undefined) {
+    const isSame = known.for_month === forMonth && known.project_id === projectId && known.metric === metric && known.value === value && known.reason === reason
+    return isSame ? 'added' : 'another'
+  }
   await registry.insert({
     table: 'manual_adjustments_v1',
     columns: ['partner_id', 'entry', 'for_month', 'project_id', 'metric', 'value', 'reason'],
     text: row([partnerId, entry, forMonth, projectId, metric, value, reason]),
   })
-  return entry
+  return 'added'
 }
 
 /** Those that no statement has yet, in the order in which they were made. Throws StoreError. */
@@ -44,4 +52,12 @@ const unbilledManual = defineQuery({
         ORDER BY created_at, entry`,
   params: z.object({ partnerId: z.string() }),
   row: z.object({ forMonth: z.string(), projectId: z.string(), metric: z.string(), value: z.string(), reason: z.string() }),
+})
+
+const manualByEntry = defineQuery({
+  name: 'manual_adjustment_by_entry',
+  sql: `SELECT for_month, project_id, metric, toString(value) AS value, reason FROM manual_adjustments_v1 FINAL
+        WHERE partner_id = {partnerId: String} AND entry = {entry: String}`,
+  params: z.object({ partnerId: z.string(), entry: z.string() }),
+  row: z.object({ for_month: z.string(), project_id: z.string(), metric: z.string(), value: z.string(), reason: z.string() }),
 })

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { MetricKind } from '../../metering/metrics.ts'
 import type { Month } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
@@ -17,6 +18,8 @@ export interface StatementHeader {
   readonly billedChanges: ReadonlyMap<Month, number>
   /** Projects created up to this time are in these bills, in ms since 1970. */
   readonly projectsThroughMs: number
+  /** The catalogue as it was. */
+  readonly metrics: readonly { readonly metric: string; readonly kind: MetricKind; readonly unit: string }[]
 }
 
 /** The headers of a partner's closed months, ascending. Throws StoreError. */
@@ -37,7 +40,7 @@ function changeAt(changes: readonly number[], index: number): number {
 const statementHeaders = defineQuery({
   name: 'statement_headers',
   sql: `SELECT month, closing, toUnixTimestamp64Milli(closed_at) AS closedMs, closed_by AS closedBy, toUnixTimestamp64Milli(as_of) AS asOfMs,
-          lines, sha256, months, changes, toUnixTimestamp64Milli(projects_through) AS projectsThroughMs
+          lines, sha256, months, changes, toUnixTimestamp64Milli(projects_through) AS projectsThroughMs, metrics
         FROM statements_v1 WHERE partner_id = {partnerId: String} ORDER BY month`,
   params: z.object({ partnerId: z.string() }),
   row: z.object({
@@ -51,5 +54,6 @@ const statementHeaders = defineQuery({
     months: z.array(z.string()),
     changes: z.array(z.coerce.number()),
     projectsThroughMs: z.coerce.number(),
+    metrics: z.array(z.object({ metric: z.string(), kind: z.enum(['peak', 'cumulative']), unit: z.string() })),
   }),
 })

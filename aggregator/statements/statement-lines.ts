@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { METRIC_NAMES, METRICS, type MetricName } from '../../metering/metrics.ts'
+import { isMetricName, METRIC_NAMES, METRICS, type MetricName } from '../../metering/metrics.ts'
 import type { Month } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { StoreError } from '../../sql/errors.ts'
 import { tagOfLog } from '../../sql/fence.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
@@ -41,6 +42,9 @@ export async function writeStatementLines(
   const { partnerId, month, closing, ownership } = attempt
   const { log, epoch, owner } = ownership
   const peakDays = await clickhouse.work.query(recountedPeakDays, { partnerId, closing })
+  const unknown = peakDays.find(({ metric }) => !isMetricName(metric))
+  // It would be left out of the lines, and taken back from months that billed it.
+  if (unknown !== undefined) throw new Error(`There are events of the metric ${unknown.metric}, which the catalogue does not know any more. Put it back.`)
   const metrics = recounted.flatMap((forMonth) =>
     METRIC_NAMES.map((metric) => {
       const peak = peakDays.find((each) => each.month === forMonth && each.metric === metric)
@@ -55,6 +59,13 @@ export async function writeStatementLines(
   return { negative: negative.map(({ for_month, metric, value }) => ({ forMonth: for_month, metric, value })) }
 }
 
+/** Corrections below zero on statements that were closed within the last 30 days, of all partners. Throws StoreError. */
+export async function countNegativeAdjustments({ work }: ClickHouse): Promise<number> {
+  const [counted] = await work.query(recentNegativeAdjustments, {})
+  if (counted === undefined) throw new Error('count() answered no row.')
+  return counted.negative
+}
+
 /** SHA-256, in hex, over the lines as they are read back, and how many they are. Throws StoreError. */
 export async function hashStatement({ work }: ClickHouse, { partnerId, closing }: ClosingAttempt): Promise<{ lines: number; sha256: string }> {
   const hash = createHash('sha256')
@@ -63,8 +74,18 @@ export async function hashStatement({ work }: ClickHouse, { partnerId, closing }
     hash.update(piece)
     for (let at = piece.indexOf(LINE_FEED); at !== -1; at = piece.indexOf(LINE_FEED, at + 1)) lines += 1
   }
+  // A stream that ended early would make the hash of a part the hash of the statement.
+  const [stored] = await work.query(storedLines, { partnerId, closing })
+  if (stored?.lines !== lines) throw new StoreError('unavailable', `${lines} lines of a statement were read back, ${stored?.lines} are stored.`)
   return { lines, sha256: hash.digest('hex') }
 }
+
+const storedLines = defineQuery({
+  name: 'stored_statement_lines',
+  sql: 'SELECT count() AS lines FROM statement_lines_v1 WHERE partner_id = {partnerId: String} AND closing = {closing: String}',
+  params: z.object({ partnerId: z.string(), closing: z.string() }),
+  row: z.object({ lines: z.coerce.number() }),
+})
 
 const LINE_FEED = 0x0a
 
@@ -176,4 +197,14 @@ const negativeAdjustments = defineQuery({
         GROUP BY for_month, metric HAVING value < 0 ORDER BY for_month, metric`,
   params: z.object({ partnerId: z.string(), closing: z.string() }),
   row: z.object({ for_month: z.string(), metric: z.enum(METRIC_NAMES), value: z.string() }),
+})
+
+const recentNegativeAdjustments = defineQuery({
+  name: 'recent_negative_adjustments',
+  sql: `SELECT count() AS negative FROM (
+          SELECT partner_id, closing, for_month, metric FROM statement_lines_v1
+          WHERE line = 'adjustment' AND (partner_id, closing) IN (SELECT partner_id, closing FROM statements_v1 WHERE closed_at > now() - INTERVAL 30 DAY)
+          GROUP BY partner_id, closing, for_month, metric HAVING sum(value) < 0)`,
+  params: z.object({}),
+  row: z.object({ negative: z.coerce.number() }),
 })

@@ -18,7 +18,7 @@ export interface StatementParts {
 }
 
 /** Of a closed month the lines that were written; of an open one what they would be by now. */
-export async function readStatementParts(clickhouse: ClickHouse, partnerId: string, statement: Statement, nowMs: number): Promise<StatementParts> {
+export function readStatementParts(clickhouse: ClickHouse, partnerId: string, statement: Statement, nowMs: number): StatementParts {
   const { month, header, totals } = statement
   if (header !== undefined) {
     const key = { partnerId, closing: header.closing }

@@ -92,6 +92,8 @@ export const EXACT_ROW_SETTINGS: Settings = {
   output_format_decimal_trailing_zeros: 0,
   session_timezone: 'UTC',
   optimize_read_in_order: 1,
+  // Rows come in pieces of so many: a reader that takes nothing holds one piece in memory.
+  max_block_size: 4_096,
   max_execution_time: 3600,
 }
 

@@ -36,7 +36,7 @@ export function statementExportRoutes(parent: FastifyInstance, context: ApiConte
       },
       async (request, reply) => {
         const { format } = request.query
-        const opened = await openExport(context, { format, partner: partnerOf(request), ...monthAsked(request.params.month) })
+        const opened = await openExport(context, { format, partner: partnerOf(request), ...monthAsked(request.params.month) }, 'partner')
         return sendExport(reply, opened)
       },
     )
@@ -61,7 +61,7 @@ export function exportRoutes(parent: FastifyInstance, context: ApiContext): void
           response: errorAnswers(400, 401, 404, 409, 429, 500, 503),
         },
       },
-      async (request, reply) => sendExport(reply, await openExport(context, await exportAsked(context, request.query))),
+      async (request, reply) => sendExport(reply, await openExport(context, await exportAsked(context, request.query), 'finance')),
     )
 
     routes.get(
@@ -75,7 +75,7 @@ export function exportRoutes(parent: FastifyInstance, context: ApiContext): void
         },
       },
       async (request) => {
-        const opened = await openExport(context, await exportAsked(context, request.query))
+        const opened = await openExport(context, await exportAsked(context, request.query), 'finance')
         await opened.close()
         return opened.manifest
       },
@@ -111,8 +111,8 @@ function monthAsked(text: string): Pick<ExportRequest, 'month' | 'period'> {
   return { month, period: periodOfMonth(month) }
 }
 
-async function openExport({ exports }: ApiContext, request: ExportRequest): Promise<OpenedExport> {
-  const outcome = await exports.open(request)
+async function openExport({ exports }: ApiContext, request: ExportRequest, reader: 'finance' | 'partner'): Promise<OpenedExport> {
+  const outcome = await exports.open(request, reader)
   switch (outcome.status) {
     case 'opened':
       return outcome.opened

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
@@ -10,8 +11,8 @@ import { findStatement, listStatements } from '../../aggregator/statements/state
 import { isPlainText } from '../../metering/event.ts'
 import { parseDecimal } from '../../metering/exact-decimal.ts'
 import { METRIC_NAMES } from '../../metering/metrics.ts'
-import { type Month, parseMonth } from '../../metering/month.ts'
-import { formatTimestamp } from '../../metering/timestamp.ts'
+import { type Month, monthsOf, parseMonth } from '../../metering/month.ts'
+import { dayOf, formatTimestamp } from '../../metering/timestamp.ts'
 import { findPartner } from '../../registry/partners.ts'
 import { findProject } from '../../registry/projects.ts'
 import type { Registry } from '../../registry/registry.ts'
@@ -20,9 +21,10 @@ import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors.ts'
 import { errorAnswers, PartnerParams, PathId } from '../schemas.ts'
 import { type Shown, StatementAnswer, StatementsAnswer, statementStream, statementsAnswer } from '../statement-answer.ts'
+import type { StatementStreams } from '../statement-streams.ts'
 
 /** What a partner is billed, month by month. */
-export function statementRoutes(parent: FastifyInstance, context: ApiContext): void {
+export function statementRoutes(parent: FastifyInstance, context: ApiContext, streams: StatementStreams): void {
   const { clickhouse, registry, now } = context
   parent.register(async (app) => {
     authenticatePartners(app, registry)
@@ -55,13 +57,19 @@ export function statementRoutes(parent: FastifyInstance, context: ApiContext): v
         },
       },
       async (request, reply) =>
-        sendStatement(request, reply, { context, partnerId: partnerOf(request).id, month: requireMonth(request.params.month), shown: 'with unbilled' }),
+        sendStatement(request, reply, {
+          context,
+          streams,
+          partnerId: partnerOf(request).id,
+          month: requireMonth(request.params.month),
+          shown: 'with unbilled',
+        }),
     )
   })
 }
 
 /** Closing months and what is put on statements by hand. */
-export function closingRoutes(parent: FastifyInstance, context: ApiContext): void {
+export function closingRoutes(parent: FastifyInstance, context: ApiContext, streams: StatementStreams): void {
   const { clickhouse, registry, adminToken, betweenBatches, now } = context
   parent.register(async (app) => {
     app.addHook('preParsing', async (request) => requireAdmin(request, adminToken))
@@ -86,7 +94,7 @@ export function closingRoutes(parent: FastifyInstance, context: ApiContext): voi
         const outcome = await closeMonth({ clickhouse, betweenBatches, now }, { partnerId, month, closedBy: 'operator' })
         if (outcome.status !== 'closed') throw refusalOf(outcome, month)
         for (const adjustment of outcome.negative) request.log.error({ partnerId, month, ...adjustment }, NEGATIVE_ADJUSTMENT)
-        return sendStatement(request, reply, { context, partnerId, month, shown: 'as closed' })
+        return sendStatement(request, reply, { context, streams, partnerId, month, shown: 'as closed' })
       },
     )
 
@@ -118,7 +126,7 @@ export function closingRoutes(parent: FastifyInstance, context: ApiContext): voi
       },
       async (request, reply) => {
         const { id: partnerId } = await requirePartnerOf(registry, request.params.partnerId)
-        return sendStatement(request, reply, { context, partnerId, month: requireMonth(request.params.month), shown: 'with unbilled' })
+        return sendStatement(request, reply, { context, streams, partnerId, month: requireMonth(request.params.month), shown: 'with unbilled' })
       },
     )
 
@@ -136,13 +144,14 @@ export function closingRoutes(parent: FastifyInstance, context: ApiContext): voi
       },
       async (request, reply) => {
         const { id: partnerId } = await requirePartnerOf(registry, request.params.partnerId)
-        const { for_month, project_id, metric, value, reason } = request.body
+        const { id: entry = randomUUID(), for_month, project_id, metric, value, reason } = request.body
         if (project_id !== undefined && (await findProject(registry, project_id))?.partnerId !== partnerId) throw new ApiError('PROJECT_NOT_FOUND')
         if ((await findStatement(clickhouse, partnerId, for_month, now())) === undefined) throw new ApiError('STATEMENT_NOT_FOUND')
-        const adjustment = { forMonth: for_month, projectId: project_id ?? '', metric, value, reason }
-        const id = await addManualAdjustment(clickhouse, partnerId, adjustment)
-        request.log.info({ partnerId, id, ...adjustment }, 'a manual line was put on the next statement')
-        return reply.code(201).send({ id })
+        const adjustment = { entry, forMonth: for_month, projectId: project_id ?? '', metric, value, reason }
+        const added = await addManualAdjustment(clickhouse, partnerId, adjustment)
+        if (added === 'another') throw new ApiError('MANUAL_LINE_EXISTS')
+        request.log.info({ partnerId, ...adjustment }, 'a manual line was put on the next statement')
+        return reply.code(201).send({ id: entry })
       },
     )
 
@@ -154,7 +163,7 @@ export function closingRoutes(parent: FastifyInstance, context: ApiContext): voi
           summary: 'Set the first month that a partner is billed for',
           description: 'Until its first month is closed. Earlier months can be read as usage, but have no statement.',
           params: PartnerParams,
-          body: z.strictObject({ billing_from: MonthText }),
+          body: BillingFrom,
           response: {
             200: z.object({ partner: z.object({ id: z.string(), name: z.string(), billing_from: z.string() }) }),
             ...errorAnswers(400, 401, 404, 409, 415, 429, 500, 503),
@@ -163,6 +172,7 @@ export function closingRoutes(parent: FastifyInstance, context: ApiContext): voi
       },
       async (request) => {
         const { id, name } = await requirePartnerOf(registry, request.params.partnerId)
+        requireMeant(request.body, now())
         const outcome = await setBillingFrom(clickhouse, id, request.body.billing_from)
         if (outcome.status === 'elsewhere') throw new ApiError('CLOSING_ELSEWHERE')
         if (outcome.status === 'already_closed')
@@ -175,16 +185,19 @@ export function closingRoutes(parent: FastifyInstance, context: ApiContext): voi
 
 interface AskedStatement {
   readonly context: ApiContext
+  readonly streams: StatementStreams
   readonly partnerId: string
   readonly month: Month
   readonly shown: Shown
 }
 
-async function sendStatement(request: FastifyRequest, reply: FastifyReply, { context, partnerId, month, shown }: AskedStatement): Promise<never> {
+async function sendStatement(request: FastifyRequest, reply: FastifyReply, { context, streams, partnerId, month, shown }: AskedStatement): Promise<never> {
   const { clickhouse, now } = context
   const statement = await findStatement(clickhouse, partnerId, month, now())
   if (statement === undefined) throw new ApiError('STATEMENT_NOT_FOUND')
-  const stream = statementStream(statement, await readStatementParts(clickhouse, partnerId, statement, now()), shown)
+  streams.begin(partnerId)
+  const stream = statementStream(statement, readStatementParts(clickhouse, partnerId, statement, now()), shown)
+  streams.endWith(stream, reply, partnerId)
   stream.on('error', (err) => request.log.error({ err, requestId: request.id }, 'the store failed in the middle of an answer, which breaks off'))
   // A stream is sent as it is; the schema describes it.
   return reply.type(JSON_TYPE).send(stream) as never
@@ -195,7 +208,31 @@ const REASON_CHARACTERS_MAX = 500
 
 const MonthText = z.string().refine((text) => parseMonth(text) !== undefined, 'must be a month as YYYY-MM')
 
+const FIRST_MONTH = '2000-01'
+const MONTHS_BACK_MAX = 24
+
+const BillingFrom = z.strictObject({
+  billing_from: MonthText.refine((text) => text >= FIRST_MONTH, `must not be before ${FIRST_MONTH}: no event can be older`),
+  confirm: z
+    .literal(true)
+    .optional()
+    .meta({ description: `Needed for a month more than ${MONTHS_BACK_MAX} months ago.` }),
+})
+
+/** Every month from it on that is due is closed within a minute, and then it cannot be moved any more: a slip of the pen must not do that. */
+function requireMeant({ billing_from, confirm }: z.output<typeof BillingFrom>, nowMs: number): void {
+  if (confirm === true) return
+  const months = monthsOf({ first: `${billing_from}-01`, last: dayOf(nowMs), end: '' }).length - 1
+  if (months <= MONTHS_BACK_MAX) return
+  throw new ApiError('INVALID_REQUEST', `That is ${months} months ago, which would all be closed for good. Send "confirm": true if it is meant.`)
+}
+
 const ManualLine = z.strictObject({
+  id: z
+    .string()
+    .regex(/^[A-Za-z0-9_.:-]{1,64}$/, 'must be 1 to 64 of the characters A-Z a-z 0-9 _ . : -')
+    .optional()
+    .meta({ description: 'A name of your own: sent again under the same, it is one line.' }),
   for_month: MonthText.meta({ description: 'The month it corrects.' }),
   project_id: z.string().optional(),
   metric: z.enum(METRIC_NAMES),

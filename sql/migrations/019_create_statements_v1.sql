@@ -112,6 +112,7 @@ WHERE throwIf(
 -- a partner and month, because it is written only under a fence taken before it was looked for. `sha256` is over the
 -- lines as /statements/:month/export?format=ndjson gives them. `months` and `changes` are the closed months with their
 -- number of changes (usage_day_changes_v1) up to which they are billed; `projects_through`: so are projects created until then.
+-- `metrics` is the catalogue as it was: a metric that is known later must not appear on a closed statement.
 CREATE TABLE IF NOT EXISTS statements_v1
 (
     partner_id       String,
@@ -124,7 +125,8 @@ CREATE TABLE IF NOT EXISTS statements_v1
     sha256           String,
     months           Array(String),
     changes          Array(UInt64),
-    projects_through DateTime64(3, 'UTC')
+    projects_through DateTime64(3, 'UTC'),
+    metrics          Array(Tuple(metric String, kind String, unit String))
 )
 ENGINE = MergeTree
 ORDER BY (partner_id, month)
@@ -145,7 +147,8 @@ CREATE TABLE IF NOT EXISTS statements_inbox_v1
     sha256              String,
     months              Array(String),
     changes             Array(UInt64),
-    projects_through_ms Int64
+    projects_through_ms Int64,
+    metrics             Array(Tuple(metric String, kind String, unit String))
 )
 ENGINE = Null;
 
@@ -157,7 +160,8 @@ SELECT
     closed_by,
     fromUnixTimestamp64Milli(as_of_ms, 'UTC') AS as_of,
     lines, sha256, months, changes,
-    fromUnixTimestamp64Milli(projects_through_ms, 'UTC') AS projects_through
+    fromUnixTimestamp64Milli(projects_through_ms, 'UTC') AS projects_through,
+    metrics
 FROM statements_inbox_v1
 WHERE throwIf(
     (log, epoch, owner) NOT IN (SELECT log, epoch, owner FROM log_owners_v1 ORDER BY log, epoch DESC, owner DESC LIMIT 1 BY log),

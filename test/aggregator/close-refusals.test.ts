@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { closeDueMonths } from '../../aggregator/statements/close-due-months.ts'
+import { countNegativeAdjustments } from '../../aggregator/statements/statement-lines.ts'
 import type { Credentials } from '../support/client.ts'
 import { startTestService, type TestService } from '../support/test-service.ts'
 import { untilSo } from '../support/until-so.ts'
@@ -80,6 +81,23 @@ describe('P4: a month is not closed', () => {
     expect((await put({ project_id: 'torn' })).body.code).toBe('PROJECT_NOT_FOUND')
     expect((await put({ for_month: '2025-01' })).body.code).toBe('STATEMENT_NOT_FOUND')
     expect((await put({})).status).toBe(201)
+    // Sent again under its own id it is one line; another under that id is none.
+    expect((await put({ id: 'credit-7' })).body).toEqual({ id: 'credit-7' })
+    expect((await put({ id: 'credit-7' })).body).toEqual({ id: 'credit-7' })
+    expect((await put({ id: 'credit-7', value: '-3' })).body.code).toBe('MANUAL_LINE_EXISTS')
+    const { adjustments } = (await client.statement(partner, '2026-05')).body
+    expect(adjustments.map((line: { value: string }) => line.value)).toEqual(['-2', '-2'])
+  })
+
+  test('and a first month of long ago is asked back, because all of them would be closed for good', async () => {
+    const { client } = tested
+    const { partnerId } = await client.createPartner('typing error')
+    expect((await client.billFrom(partnerId, '1999-12')).status).toBe(400)
+    const far = await client.billFrom(partnerId, '2006-03')
+    expect([far.status, far.body.message]).toEqual([400, expect.stringContaining('Send "confirm": true')])
+    expect((await client.admin('PATCH', `/admin/v1/partners/${partnerId}`, { billing_from: '2006-03', confirm: true })).status).toBe(200)
+    // Taken back at once: months that are due are closed by a test below.
+    expect((await client.billFrom(partnerId, monthAhead(0))).status).toBe(200)
   })
 })
 
@@ -119,4 +137,18 @@ test('P5: nobody reads the statements, exports or projects of another partner', 
     expect((await client.partner(theirs, 'GET', path)).status).toBe(200)
   }
   expect((await client.partner(mine, 'GET', '/usage/explain?metric=ai_tokens&project_id=theirs')).body.code).toBe('PROJECT_NOT_FOUND')
+})
+
+test('a correction below zero raises its alarm, whoever closed the month', async () => {
+  const { client, service } = tested
+  const partner = await partnerFrom('2026-03')
+  await client.registerProject('shrunk', partner.partnerId)
+  await client.send({ event_id: 'e', project_id: 'shrunk', metric: 'ai_tokens', value: 4, timestamp: '2026-03-03T00:00:00Z' })
+  expect((await client.closeMonth(partner.partnerId, '2026-03')).status).toBe(200)
+  expect(await countNegativeAdjustments(service.clickhouse)).toBe(0)
+  // What only a repaired fault can do: raw holds less than was billed.
+  await service.clickhouse.control.command("ALTER TABLE raw_usage_events_v1 DELETE WHERE project_id = 'shrunk' SETTINGS mutations_sync = 1")
+  expect((await client.admin('POST', '/admin/v1/rebuilds', { month: '2026-03' })).status).toBe(200)
+  expect((await client.closeMonth(partner.partnerId, '2026-04')).body.adjustments).toMatchObject([{ for_month: '2026-03', value: '-4' }])
+  expect(await countNegativeAdjustments(service.clickhouse)).toBe(1)
 })

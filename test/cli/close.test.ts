@@ -32,7 +32,7 @@ test('close tells the hash, or why not and exit code 1; statements show every di
   const { sha256 } = (await tested.client.statement(partner, '2026-03')).body.statement
   expect([closed.code, JSON.parse(closed.stdout)]).toEqual([
     0,
-    { month: '2026-03', closings: [{ partner_id: partner.partnerId, name: 'Acme', closed: true, outcome: `sha256 ${sha256}` }] },
+    { month: '2026-03', closings: [{ partner_id: partner.partnerId, name: 'Acme', closed: true, billed: true, outcome: `sha256 ${sha256}` }] },
   ])
   const one = await runMeterline(['statements', '--partner', partner.partnerId, '--month', '2026-03'], environment)
   expect(one.stdout).toContain('12345678901234567890.000000001')

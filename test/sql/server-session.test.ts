@@ -81,6 +81,31 @@ test('P6: a stream that breaks off is an error, never a shorter answer', async (
   expect(await read().catch(classifyStoreError)).toMatchObject({ fault: 'unavailable' })
 })
 
+describe('P6: a server that fails within a stream', () => {
+  const TAG = 'FOOBARxyz1234567'
+  const rows = '1\n2\n'.repeat(40_000)
+  const read = async (body: string) => {
+    const { session } = await openOn((_, response) => {
+      response.writeHead(200, { 'x-clickhouse-exception-tag': TAG })
+      response.end(body)
+    })
+    let text = ''
+    for await (const piece of session.stream('SELECT number FROM numbers(3)', 'TabSeparated')) text += Buffer.from(piece).toString()
+    return text
+  }
+
+  test('ends it with a text of its own, which is an error and no answer', async () => {
+    const message = 'Code: 241. DB::Exception: Memory limit exceeded. (MEMORY_LIMIT_EXCEEDED)'
+    const body = `${rows}\r\n__exception__\r\n${TAG}\r\n${message}\r\n${message.length} ${TAG}\r\n__exception__\r\n`
+    expect(await read(body).catch(classifyStoreError)).toMatchObject({ fault: 'unavailable', code: 241 })
+  })
+
+  test('and a whole answer arrives whole, whatever it says', async () => {
+    expect(await read(rows)).toBe(rows)
+    expect(await read('__exception__\r\nof a customer\n')).toBe('__exception__\r\nof a customer\n')
+  })
+})
+
 async function openOn(fault: (request: IncomingMessage, response: ServerResponse) => void): Promise<{ session: Session; requests: () => number }> {
   let requests = -1
   const server = createServer((request, response) => {
