@@ -26,6 +26,7 @@ export async function startAggregating(options: AggregatingOptions): Promise<Agg
   const lane = await clickhouse.openLane()
   const auditTurn = new AuditTurn()
   const audits = new DailyAudits({ ...options, turn: auditTurn })
+  const startedMs = options.now()
   let due: DueOutcome | undefined
   const works = [
     repeat({
@@ -40,7 +41,7 @@ export async function startAggregating(options: AggregatingOptions): Promise<Agg
       name: 'closings',
       everyMs: CLOSE_EVERY_MS,
       run: async (signal) => {
-        due = await closeDueMonths(options, signal)
+        if (options.now() - startedMs >= QUIET_AFTER_START_MS) due = await closeDueMonths(options, signal)
       },
       log,
     }),
@@ -59,4 +60,6 @@ export async function startAggregating(options: AggregatingOptions): Promise<Agg
 
 const REFRESH_EVERY_MS = 1_000
 const CLOSE_EVERY_MS = 60_000
+/** After an outage, or a restored backup, emitters first send again what was not acknowledged. */
+const QUIET_AFTER_START_MS = 15 * 60_000
 const AUDIT_EVERY_MS = 60_000

@@ -20,7 +20,7 @@ export const API_ERRORS = {
   AUDIT_DIFFERS: { status: 409, message: 'The audit of this month finds differences.' },
   MANUAL_LINE_EXISTS: { status: 409, message: 'There is another manual line under this id. Nothing was changed; use an id of its own.' },
   ALREADY_BILLED: { status: 409, message: 'A month of this partner is closed, and closed months never change.' },
-  CLOSING_ELSEWHERE: { status: 409, message: 'Another process is closing a month of this partner right now. Ask again in a moment.' },
+  CLOSING_ELSEWHERE: { status: 409, message: 'A month of this partner is being closed right now. Ask again in a moment.' },
   PARTNER_CHANGED: { status: 409, message: 'This project belongs to another partner, and that never changes.' },
   ALREADY_DELETED: { status: 409, message: 'This project is deleted, and that is final. Register a new one.' },
   NUMBERS_TOO_WIDE: { status: 409, message: 'A number of this export has more than the 38 digits that Parquet holds. Ask for csv, json or ndjson.' },

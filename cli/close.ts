@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { parseMonth } from '../metering/month.ts'
 import { call, readServiceAddress, type ServiceAddress } from './http-client.ts'
 import { CliError, EXIT, type OutputOptions, printResult } from './output.ts'
 import { plainTable } from './plain-table.ts'
@@ -20,6 +21,7 @@ interface Closing {
 
 /** Closes a month of one partner, or of all that have not closed it. Throws CliError when one of them is not closed. */
 export async function close(environment: NodeJS.ProcessEnv, { month, partner, ...options }: CloseOptions): Promise<void> {
+  if (parseMonth(month) === undefined) throw new CliError(`"${month}" is not a month as YYYY-MM.`)
   const address = readServiceAddress(environment)
   const { partners } = PartnersAnswer.parse(await call(address, 'GET', '/admin/v1/partners'))
   const chosen = partner === undefined ? partners : [partners.find(({ id }) => id === partner) ?? { id: partner, name: '' }]
@@ -35,7 +37,8 @@ export async function close(environment: NodeJS.ProcessEnv, { month, partner, ..
     return [plainTable(['partner', 'name', month, ''], rows)]
   })
   const failed = closings.filter(({ closed, billed }) => !closed && (billed || partner !== undefined)).length
-  if (failed > 0) throw new CliError(`${failed} of ${closings.length} not closed.`)
+  const exitCode = partner !== undefined && closings.some(({ billed }) => !billed) ? EXIT.notFound : EXIT.error
+  if (failed > 0) throw new CliError(`${failed} of ${closings.length} not closed.`, exitCode)
 }
 
 async function closeOne(address: ServiceAddress, { id, name }: { id: string; name: string }, month: string): Promise<Closing> {

@@ -40,7 +40,7 @@ export async function exportFile(environment: NodeJS.ProcessEnv, options: Export
   const whole: FileManifest = { ...manifest, file: basename(file), ...written }
   await writeWhole(manifestPathOf(file), [Buffer.from(`${JSON.stringify(whole, null, 2)}\n`)])
   printResult(options, { path: file, ...whole }, () => [
-    `${file}: ${whole.rows} rows, ${whole.bytes} bytes, ${whole.status === 'closed' ? 'closed' : 'live, complete up to'} ${whole.as_of ?? 'no time yet'}`,
+    `${file}: ${whole.rows} rows, ${whole.bytes} bytes, ${whole.status === 'closed' ? 'closed' : 'live'}, complete up to ${whole.as_of ?? 'no time yet'}`,
     `sha256 ${whole.sha256}`,
   ])
 }

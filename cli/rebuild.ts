@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { z } from 'zod'
 import { rebuildRollup } from '../ingest/rebuild-rollup.ts'
 import { parseMonth } from '../metering/month.ts'
@@ -29,7 +31,10 @@ export async function rebuild(environment: NodeJS.ProcessEnv, { month, offline, 
 async function rebuildHere(environment: NodeJS.ProcessEnv, text: string): Promise<z.output<typeof RebuildAnswer>> {
   const month = parseMonth(text)
   if (month === undefined) throw new CliError('--month must be a calendar month as YYYY-MM.')
-  const clickhouse = await openStore(readConfig(environment), { log: { warn: warnOnStderr } })
+  const config = readConfig(environment)
+  if (config.CLICKHOUSE_URL === undefined && !existsSync(join(config.DATA_DIR, 'clickhouse')))
+    throw new CliError(`There is no data in DATA_DIR ${config.DATA_DIR}. Set DATA_DIR to the directory of the service.`)
+  const clickhouse = await openStore(config, { log: { warn: warnOnStderr } })
   try {
     await migrate(clickhouse)
     const outcome = await rebuildRollup(clickhouse, month, (work) => work(undefined))

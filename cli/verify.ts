@@ -8,7 +8,7 @@ import { FileManifest, Manifest } from '../aggregator/exports/manifest.ts'
 import { readParquetTotals } from '../aggregator/exports/parquet-totals.ts'
 import { openClickHouse } from '../sql/clickhouse.ts'
 import { manifestPathOf, queryOf } from './export.ts'
-import { call, readServiceAddress } from './http-client.ts'
+import { call, openDownload, readServiceAddress } from './http-client.ts'
 import { CliError, type OutputOptions, printResult } from './output.ts'
 import { type Counted, countRow, noRows, openRowReader } from './read-exported-rows.ts'
 
@@ -29,9 +29,8 @@ export async function verify(environment: NodeJS.ProcessEnv, path: string, optio
   })
   const differences = [...tell('bytes', read.bytes, manifest.bytes), ...tell('sha256', read.sha256, manifest.sha256), ...tellCounted(read.counted, manifest)]
   const service = options.offline === true ? undefined : await askService(environment, manifest)
-  const isFinal = service?.status === 'closed' && manifest.status === 'closed'
-  if (service !== undefined && isFinal) differences.push(...tellService(service, manifest, read))
-  const verdict = service === undefined ? 'not asked' : isFinal ? 'closed' : 'live'
+  const verdict = service === undefined ? 'not asked' : manifest.status === 'closed' ? (isText(manifest.format) ? 'same bytes' : 'same totals') : 'live'
+  if (service !== undefined && manifest.status === 'closed') differences.push(...(await tellService(environment, service, { manifest, read })))
   if (differences.length > 0) throw new CliError(`${file} is not what it should be:\n${differences.map((each) => `  ${each}`).join('\n')}`)
   printResult(options, { file, rows: manifest.rows, sha256: read.sha256, service: verdict, totals: manifest.totals }, () => [
     `${file}: ${manifest.rows} rows add up to the manifest, sha256 ${read.sha256}`,
@@ -40,7 +39,8 @@ export async function verify(environment: NodeJS.ProcessEnv, path: string, optio
 }
 
 const SAYS = {
-  closed: 'The service says the same: it is closed, and stays as it is.',
+  'same bytes': 'The service gives the same bytes: it is closed, and stays as it is.',
+  'same totals': 'The service says the same rows and totals: it is closed, and stays as it is.',
   live: 'It is live: usage as metered when it was exported. The service may say more by now; export again when the month is closed.',
   'not asked': 'The service was not asked (--offline).',
 } as const
@@ -131,18 +131,34 @@ function tellCounted(counted: ReadFile['counted'], { rows, totals }: Manifest, b
 }
 
 /** The manifest that the service would write now. */
-async function askService(environment: NodeJS.ProcessEnv, { month, from, to, partner_id, format }: FileManifest): Promise<Manifest> {
-  const span = month === null ? { from, to } : { month }
-  const query = queryOf({ ...span, format, ...(partner_id === null ? {} : { partner: partner_id }) })
-  return Manifest.parse(await call(readServiceAddress(environment), 'GET', `/admin/v1/exports/manifest?${query}`))
+async function askService(environment: NodeJS.ProcessEnv, manifest: FileManifest): Promise<Manifest> {
+  return Manifest.parse(await call(readServiceAddress(environment), 'GET', `/admin/v1/exports/manifest?${sameExport(manifest)}`))
 }
 
-function tellService(service: Manifest, manifest: FileManifest, { sha256, counted }: ReadFile): string[] {
+function sameExport({ month, from, to, partner_id, format }: FileManifest): string {
+  return String(queryOf({ ...(month === null ? { from, to } : { month }), format, ...(partner_id === null ? {} : { partner: partner_id }) }))
+}
+
+/** What was closed must be closed still, and of a text the very bytes come again. A Parquet file may be laid out otherwise. */
+async function tellService(
+  environment: NodeJS.ProcessEnv,
+  service: Manifest,
+  { manifest, read }: { manifest: FileManifest; read: ReadFile },
+): Promise<string[]> {
   const by = 'the service'
-  return [
-    ...tellCounted(counted, service, by),
+  const told = [
+    ...tell('status', manifest.status, service.status, by),
+    ...tellCounted(read.counted, service, by),
     ...tell('sha256 of the statement', manifest.statement_sha256 ?? 'none', service.statement_sha256 ?? 'none', by),
-    // The lines of one closed statement as NDJSON are its canonical form.
-    ...(manifest.format === 'ndjson' && service.statement_sha256 !== null ? tell('sha256', sha256, service.statement_sha256, 'the statement') : []),
   ]
+  if (service.status === 'open') told.push('the month was closed when this was exported and is open now: was a backup restored? Keep this file.')
+  if (told.length > 0 || !isText(manifest.format)) return told
+  const hash = createHash('sha256')
+  const { pieces } = await openDownload(readServiceAddress(environment), `/admin/v1/exports?${sameExport(manifest)}`)
+  for await (const piece of pieces) hash.update(piece)
+  return tell('sha256', read.sha256, hash.digest('hex'), 'the same export now')
+}
+
+function isText(format: ExportFormat): boolean {
+  return format !== 'parquet' && format !== 'focus-parquet'
 }

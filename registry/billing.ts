@@ -10,6 +10,8 @@ export interface BillingState {
   readonly partnerId: string
   /** The first month that has a statement. */
   readonly billingFrom: Month
+  /** When that was set, or the partner created: before its own grace is over no month of it closes by itself. In ms since 1970. */
+  readonly billingFromSetMs: number
   /** The last month that is closed; null before the first. All from `billingFrom` to it are. */
   readonly closedThrough: Month | null
 }
@@ -34,11 +36,11 @@ const billingStates = defineQuery({
   name: 'billing_states',
   sql: `
     SELECT partner_id AS partnerId, if(set.billing_from = '', formatDateTime(created_at, '%Y-%m'), set.billing_from) AS billingFrom,
-      nullIf(closed.through, '') AS closedThrough
+      toUnixTimestamp64Milli(if(set.billing_from = '', created_at, set.written_at)) AS billingFromSetMs, nullIf(closed.through, '') AS closedThrough
     FROM (SELECT partner_id, created_at FROM partners_v1 FINAL WHERE {partnerId: String} IN ('', partner_id)) AS partners
-    LEFT JOIN (SELECT partner_id, billing_from FROM partner_billing_v1 FINAL) AS set USING partner_id
+    LEFT JOIN (SELECT partner_id, billing_from, written_at FROM partner_billing_v1 FINAL) AS set USING partner_id
     LEFT JOIN (SELECT partner_id, toString(max(month)) AS through FROM statements_v1 GROUP BY partner_id) AS closed USING partner_id
     ORDER BY partnerId`,
   params: z.object({ partnerId: z.string() }),
-  row: z.object({ partnerId: z.string(), billingFrom: z.string(), closedThrough: z.string().nullable() }),
+  row: z.object({ partnerId: z.string(), billingFrom: z.string(), billingFromSetMs: z.coerce.number(), closedThrough: z.string().nullable() }),
 })

@@ -63,7 +63,7 @@ export class Exports {
   async open(request: ExportRequest, reader: 'finance' | 'partner'): Promise<ExportOutcome> {
     const { registry, now } = this.#options
     const months = await readExportedMonths(registry.clickhouse, { ...request, partnerId: request.partner?.id, nowMs: now() })
-    if (request.month !== undefined && request.partner !== undefined && months.length === 0) return { status: 'no_statement' }
+    if (request.month !== undefined && months.length === 0) return { status: 'no_statement' }
     if (this.#running[reader] >= RUNNING_MAX[reader]) return { status: 'busy' }
     this.#running[reader] += 1
     const exportId = randomUUID()

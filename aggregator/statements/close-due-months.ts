@@ -41,6 +41,8 @@ async function closeDueOf(options: DueOptions, state: BillingState, signal: Abor
   const { partnerId } = state
   const { now, graceMs, log } = options
   const total = { closed: 0, overdue: 0 }
+  // History that is loaded after `billing_from` was set back has the same time to come in.
+  if (state.billingFromSetMs + graceMs > now()) return total
   for (let month = nextToClose(state); !signal.aborted && endOfMonthMs(month) + graceMs <= now(); month = monthAfter(month)) {
     const outcome = await closeMonth(options, { partnerId, month, closedBy: 'schedule' })
     // Whoever is at it will have closed it when this looks again.

@@ -1,6 +1,6 @@
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { StoreError } from '../../sql/errors.ts'
-import { isAnyRunning, type Ownership, takeLog } from '../../sql/fence.ts'
+import { isAnyRunning, newestOwnerOf, type Ownership, takeLog } from '../../sql/fence.ts'
 
 export type FencedOutcome<T> = { status: 'done'; result: T } | { status: 'elsewhere' }
 
@@ -18,7 +18,9 @@ export async function underClosingFence<T>(clickhouse: ClickHouse, partnerId: st
   try {
     return { status: 'done', result: await work(taken.ownership) }
   } catch (thrown) {
-    if (thrown instanceof StoreError && thrown.fault === 'fenced') return { status: 'elsewhere' }
+    // Refused by the fence, or killed by whoever has taken it.
+    if (thrown instanceof StoreError && (thrown.fault === 'fenced' || (await newestOwnerOf(clickhouse, log)) !== taken.ownership.owner))
+      return { status: 'elsewhere' }
     throw thrown
   }
 }

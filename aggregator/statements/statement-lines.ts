@@ -153,7 +153,7 @@ const writeAdjustmentLines = defineStatement({
   name: 'write_adjustment_lines',
   sql: `
     ${INTO_LINES}, 'adjustment', for_month, project_id, metric, '',
-      name, status, deleted_at, kind, unit, value, peak_day, own_max, own_max_day, events, 'recounted when the next month was closed'
+      name, status, deleted_at, kind, unit, value, peak_day, own_max, own_max_day, events, 'counted after the month was billed'
     FROM (
       SELECT for_month, project_id, metric, max(kind) AS kind, max(unit) AS unit, sum(value) AS value, sum(events) AS events,
         max(peak_day) AS peak_day, max(own_max) AS own_max, max(own_max_day) AS own_max_day

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { NEGATIVE_ADJUSTMENT } from '../../aggregator/statements/close-due-months.ts'
-import { type ClosingOutcome, closeMonth } from '../../aggregator/statements/close-month.ts'
+import { type ClosingOutcome, closeMonth, nextToClose } from '../../aggregator/statements/close-month.ts'
 import { addManualAdjustment } from '../../aggregator/statements/manual-adjustments.ts'
 import { setBillingFrom } from '../../aggregator/statements/set-billing-from.ts'
 import { readStatementParts } from '../../aggregator/statements/statement-parts.ts'
@@ -13,6 +13,7 @@ import { parseDecimal } from '../../metering/exact-decimal.ts'
 import { METRIC_NAMES } from '../../metering/metrics.ts'
 import { type Month, monthsOf, parseMonth } from '../../metering/month.ts'
 import { dayOf, formatTimestamp } from '../../metering/timestamp.ts'
+import { readBillingStates } from '../../registry/billing.ts'
 import { findPartner } from '../../registry/partners.ts'
 import { findProject } from '../../registry/projects.ts'
 import type { Registry } from '../../registry/registry.ts'
@@ -139,7 +140,13 @@ export function closingRoutes(parent: FastifyInstance, context: ApiContext, stre
           description: 'An event that was wrong cannot be taken back, its bill can. Usage is not touched.',
           params: PartnerParams,
           body: ManualLine,
-          response: { 201: z.object({ id: z.string() }), ...errorAnswers(400, 401, 404, 415, 429, 500, 503) },
+          response: {
+            201: z.object({
+              id: z.string(),
+              statement: z.string().nullable().meta({ description: 'The month that is closed next: its statement will have the line.' }),
+            }),
+            ...errorAnswers(400, 401, 404, 415, 429, 500, 503),
+          },
         },
       },
       async (request, reply) => {
@@ -151,7 +158,8 @@ export function closingRoutes(parent: FastifyInstance, context: ApiContext, stre
         const added = await addManualAdjustment(clickhouse, partnerId, adjustment)
         if (added === 'another') throw new ApiError('MANUAL_LINE_EXISTS')
         request.log.info({ partnerId, ...adjustment }, 'a manual line was put on the next statement')
-        return reply.code(201).send({ id: entry })
+        const [state] = await readBillingStates(clickhouse, partnerId)
+        return reply.code(201).send({ id: entry, statement: state === undefined ? null : nextToClose(state) })
       },
     )
 
@@ -238,7 +246,7 @@ const ManualLine = z.strictObject({
   metric: z.enum(METRIC_NAMES),
   value: z
     .string()
-    .refine((text) => parseDecimal(text) !== undefined, 'must be a decimal as text, such as "-12.5": at most 29 integer and 9 fraction digits')
+    .refine((text) => (parseDecimal(text) ?? '0') !== '0', 'must be a decimal other than 0 as text, such as "-12.5": at most 29 integer and 9 fraction digits')
     .meta({ description: 'With its sign, as text so that no digit is lost.' }),
   reason: z.string().trim().min(1).max(REASON_CHARACTERS_MAX).refine(isPlainText, 'must not contain control characters'),
 })

@@ -119,6 +119,23 @@ describe('a file that is not what was exported is found', () => {
     })
   })
 
+  test('a line that was given to another project, manifest and all: the bytes of a closed month are known', async () => {
+    await exportTo('swapped.csv')
+    const swapped = readFileSync(pathOf('swapped.csv'), 'utf8').replace('"active"', '"paused"')
+    writeFileSync(pathOf('swapped.csv'), swapped)
+    const manifestPath = `${pathOf('swapped.csv')}.manifest.json`
+    const manifest = JSON.parse(readFileSync(manifestPath, 'utf8'))
+    writeFileSync(manifestPath, JSON.stringify({ ...manifest, bytes: Buffer.byteLength(swapped), sha256: createHash('sha256').update(swapped).digest('hex') }))
+    expect(await verify('swapped.csv')).toMatchObject({ code: 1, stderr: expect.stringContaining('the same export now') })
+  })
+
+  test('a month that was closed and is open now, as after a restore', async () => {
+    await exportTo('restored.csv', '--month', '2026-10')
+    const manifestPath = `${pathOf('restored.csv')}.manifest.json`
+    writeFileSync(manifestPath, readFileSync(manifestPath, 'utf8').replace('"status": "open"', '"status": "closed"'))
+    expect(await verify('restored.csv')).toMatchObject({ code: 1, stderr: expect.stringContaining('was a backup restored?') })
+  })
+
   test('a row that is missing, and a file cut within a row', async () => {
     await exportTo('cut.csv')
     const text = readFileSync(pathOf('cut.csv'), 'utf8')
