@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify'
 import type { Aggregating } from '../aggregator/aggregating.ts'
 import type { Exports } from '../aggregator/exports/exports.ts'
+import type { RecentHorizon } from '../aggregator/usage/horizon.ts'
 import type { BetweenBatches, EventLog, Ingesting } from '../ingest/event-log.ts'
 import type { Topic } from '../ingest/kafka/topic.ts'
 import type { Registry } from '../registry/registry.ts'
@@ -15,6 +16,8 @@ export interface ApiContext {
   readonly ingesting: Ingesting
   /** What goes on in the background of this process, undefined where another does it. */
   readonly aggregating: Aggregating | undefined
+  /** How far totals reach, as it was known a moment ago. */
+  readonly horizon: RecentHorizon
   /** The topic behind the logs, undefined without Kafka. Throws EventsUnavailable until the brokers answer. */
   readonly topic: (() => Topic) | undefined
   readonly exports: Exports

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { RecentHorizon } from '../aggregator/usage/horizon.ts'
 import { readPartnershipUsage } from '../aggregator/usage/partnership-usage.ts'
 import { refreshPartnershipDays } from '../aggregator/usage/refresh-partnership-days.ts'
 import { readConfig } from '../cli/config.ts'
@@ -38,6 +39,7 @@ async function measure({ dataDir, largeId, smallId, period }: KeptAndPlainTask):
   const clickhouse = await openStore(readConfig({ DATA_DIR: dataDir }), { log: { warn: (details, message) => console.error(message, details) } })
   try {
     const firstRefreshMs = await timed(() => refreshPartnershipDays(clickhouse))
+    const horizon = new RecentHorizon(clickhouse)
     const [plain, kept, keptSmall]: number[][] = [[], [], []]
     let same = true
     for (let round = 0; round < ROUNDS; round += 1) {
@@ -50,16 +52,16 @@ async function measure({ dataDir, largeId, smallId, period }: KeptAndPlainTask):
       for (let request = 0; request < KEPT_PER_ROUND; request += 1) {
         kept?.push(
           await timed(async () => {
-            same = (await readPartnershipUsage(clickhouse, largeId, period)).summary.ai_tokens === total && same
+            same = (await readPartnershipUsage(clickhouse, largeId, period, await horizon.read())).summary.ai_tokens === total && same
           }),
         )
-        keptSmall?.push(await timed(() => readPartnershipUsage(clickhouse, smallId, period)))
+        keptSmall?.push(await timed(async () => readPartnershipUsage(clickhouse, smallId, period, await horizon.read())))
       }
     }
     const [freshMs, changedDay]: number[][] = [[], []]
     for (let change = 0; change < CHANGES; change += 1) {
       await clickhouse.ingest.insert({ table: 'usage_day_changes_v1', columns: ['usage_date', 'changes'], text: `${period.last}\t1\n` })
-      changedDay?.push(await timed(() => readPartnershipUsage(clickhouse, largeId, period)))
+      changedDay?.push(await timed(async () => readPartnershipUsage(clickhouse, largeId, period, await horizon.read())))
       freshMs?.push(await timed(() => refreshPartnershipDays(clickhouse)))
     }
     return { firstRefreshMs, plain: plain ?? [], kept: kept ?? [], keptSmall: keptSmall ?? [], same, freshMs: freshMs ?? [], changedDay: changedDay ?? [] }

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import { type Aggregating, startAggregating } from '../aggregator/aggregating.ts'
 import { Exports } from '../aggregator/exports/exports.ts'
+import { RecentHorizon } from '../aggregator/usage/horizon.ts'
 import { buildApp } from '../api/app.ts'
 import type { ApiContext } from '../api/context.ts'
 import { buildOperatingApp } from '../api/operating-app.ts'
@@ -137,6 +138,7 @@ async function buildWholeApp({ config, clickhouse, logger, secrets, closers }: P
     eventLog: log.eventLog,
     ingesting: log.ingesting,
     aggregating,
+    horizon: new RecentHorizon(clickhouse),
     topic: log.topic,
     exports,
     adminToken: secrets.adminToken,

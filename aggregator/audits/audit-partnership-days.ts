@@ -40,7 +40,7 @@ const daysKeptRight = defineQuery({
   sql: `
     SELECT usage_date, stored.changes AS changes
     FROM (SELECT usage_date, sum(changes) AS changes FROM usage_day_changes_v1 WHERE ${DAYS_IN_SCOPE} GROUP BY usage_date) AS stored
-    INNER JOIN (SELECT usage_date, max(changes) AS changes FROM partnership_days_kept_v1 WHERE ${DAYS_IN_SCOPE} GROUP BY usage_date) AS kept USING usage_date
+    INNER JOIN (SELECT usage_date, max(kept) AS changes FROM usage_day_changes_v1 WHERE ${DAYS_IN_SCOPE} GROUP BY usage_date) AS kept USING usage_date
     WHERE stored.changes = kept.changes
       AND formatDateTime(usage_date, '%Y-%m') NOT IN (SELECT month FROM rollup_rebuilds_v1 GROUP BY month HAVING max(begun) > max(ended))`,
   params: LookParams,

@@ -134,7 +134,7 @@ const monthsWithUsage = defineQuery({
       FROM system.parts
       WHERE active AND database = currentDatabase() AND table IN ('raw_usage_events_v1', 'project_usage_per_day_v1')
       UNION DISTINCT
-      SELECT toStartOfMonth(usage_date) FROM partnership_days_kept_v1
+      SELECT toStartOfMonth(usage_date) FROM usage_day_changes_v1
     )
     WHERE from < end
     ORDER BY from`,

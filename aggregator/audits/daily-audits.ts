@@ -143,7 +143,7 @@ const dueDays = defineQuery({
   sql: `
     SELECT usage_date, stored.changes AS changes
     FROM (SELECT usage_date, sum(changes) AS changes FROM usage_day_changes_v1 WHERE usage_date < {end: Date} GROUP BY usage_date) AS stored
-    INNER JOIN (SELECT usage_date, max(changes) AS changes FROM partnership_days_kept_v1 GROUP BY usage_date) AS kept USING usage_date
+    INNER JOIN (SELECT usage_date, max(kept) AS changes FROM usage_day_changes_v1 GROUP BY usage_date) AS kept USING usage_date
     LEFT JOIN (SELECT usage_date, changes, differences, audited_at FROM day_audits_v1 FINAL) AS audited USING usage_date
     WHERE kept.changes = stored.changes
       AND (

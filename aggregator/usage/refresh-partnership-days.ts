@@ -27,7 +27,7 @@ export async function refreshPartnershipDays(clickhouse: ClickHouse, lane: Click
   for (const days of byMonth(changed)) {
     const numbers = days.map(({ usage_date, changes }) => row([usage_date, changes])).join('')
     await lane.execute(computePartnershipDays, { days: days.map(({ usage_date }) => usage_date), numbers, peaks: PEAK_METRICS, asOfMs })
-    await lane.insert({ table: 'partnership_days_kept_v1', columns: ['usage_date', 'changes'], text: numbers })
+    await lane.insert({ table: 'usage_day_changes_v1', columns: ['usage_date', 'kept'], text: numbers })
   }
   if (projects.newest_ms > keptThroughMs)
     await lane.insert({ table: 'partnership_projects_kept_v1', columns: ['scope', 'through'], text: row(['all', projects.newest_ms / 1000]) })
@@ -76,10 +76,9 @@ const ChangedDayRow = z.object({ usage_date: z.string(), changes: z.coerce.numbe
 const changedDays = defineQuery({
   name: 'changed_days',
   sql: `
-    SELECT usage_date, stored.changes AS changes
-    FROM (SELECT usage_date, sum(changes) AS changes FROM usage_day_changes_v1 GROUP BY usage_date) AS stored
-    LEFT JOIN (SELECT usage_date, max(changes) AS changes FROM partnership_days_kept_v1 GROUP BY usage_date) AS kept USING usage_date
-    WHERE stored.changes != kept.changes
+    SELECT usage_date, noted AS changes
+    FROM (SELECT usage_date, sum(changes) AS noted, max(kept) AS whole FROM usage_day_changes_v1 GROUP BY usage_date)
+    WHERE noted != whole
     ORDER BY usage_date`,
   params: z.object({}),
   row: ChangedDayRow,

@@ -30,7 +30,7 @@ import {
 } from '../schemas.ts'
 
 /** Shapes: partner API documentation, "Get Project Usage" and "Get Partnership Total Usage". */
-export function usageRoutes(parent: FastifyInstance, { clickhouse, registry, now }: ApiContext): void {
+export function usageRoutes(parent: FastifyInstance, { clickhouse, registry, now, horizon }: ApiContext): void {
   parent.register(async (app) => {
     authenticatePartners(app, registry)
     const routes = app.withTypeProvider<ZodTypeProvider>()
@@ -51,7 +51,7 @@ export function usageRoutes(parent: FastifyInstance, { clickhouse, registry, now
       async (request) => {
         const partner = partnerOf(request)
         const period = requirePeriod(request.query, now())
-        const usage = await readPartnershipUsage(clickhouse, partner.id, period)
+        const usage = await readPartnershipUsage(clickhouse, partner.id, period, await horizon.read())
         return {
           partnership: { id: partner.id, name: partner.name },
           period: periodAnswer(period),
@@ -80,7 +80,7 @@ export function usageRoutes(parent: FastifyInstance, { clickhouse, registry, now
         const period = requirePeriod(request.query, now())
         const project = await findProject(registry, request.params.projectId)
         if (project === undefined || project.partnerId !== partner.id) throw new ApiError('PROJECT_NOT_FOUND')
-        const usage = await readProjectUsage(clickhouse, project.id, period)
+        const usage = await readProjectUsage(clickhouse, project.id, period, await horizon.read())
         return {
           project: {
             id: project.id,

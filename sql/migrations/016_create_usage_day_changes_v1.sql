@@ -1,9 +1,11 @@
 -- How often something of a day was stored, whatever the project: what was computed of a day at one number of changes is
--- still right while the number is the same. It only grows. A day without a row has no events.
+-- still right while the number is the same. It only grows. A day without a row has no events. `kept` is the number at which the
+-- day's partnership rows (partnership_usage_per_day_v1) are whole, for all partners; it is written after them.
 CREATE TABLE IF NOT EXISTS usage_day_changes_v1
 (
     usage_date Date,
-    changes    SimpleAggregateFunction(sum, UInt64)
+    changes    SimpleAggregateFunction(sum, UInt64),
+    kept       SimpleAggregateFunction(max, UInt64)
 )
 ENGINE = AggregatingMergeTree
 ORDER BY usage_date

@@ -13,16 +13,6 @@ ENGINE = AggregatingMergeTree
 ORDER BY (partner_id, usage_date, metric)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
--- The days whose rows above are whole, for all partners, at this number of changes. Written after them.
-CREATE TABLE IF NOT EXISTS partnership_days_kept_v1
-(
-    usage_date Date,
-    changes    SimpleAggregateFunction(max, UInt64)
-)
-ENGINE = AggregatingMergeTree
-ORDER BY usage_date
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
-
 -- The projects that the rows above hold: all that were created up to this time. It is written last. A project registered
 -- since is added by the reader, day by day, until the days it has usage on are computed anew.
 CREATE TABLE IF NOT EXISTS partnership_projects_kept_v1

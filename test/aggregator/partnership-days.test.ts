@@ -272,7 +272,7 @@ describe('a month that was rebuilt', () => {
     )
     await refresh()
     await run(`ALTER TABLE project_usage_per_day_v1 DELETE WHERE metric = 'mcp_calls' AND usage_date < '2026-02-01' SETTINGS mutations_sync = 1`)
-    await run(`INSERT INTO usage_day_changes_v1 SETTINGS async_insert=0 VALUES ('2026-01-10', 1), ('2026-01-11', 1)`)
+    await run(`INSERT INTO usage_day_changes_v1 (usage_date, changes) SETTINGS async_insert=0 VALUES ('2026-01-10', 1), ('2026-01-11', 1)`)
     const right = [
       ['2026-01-10', 'ai_tokens', '5'],
       ['2026-02-11', 'mcp_calls', '8'],

@@ -162,7 +162,7 @@ describe.skipIf(!HAS_KAFKA)('P8: both switches on: two ingest, two aggregate and
 const daysNotKept = defineQuery({
   name: 'test_days_not_kept',
   sql: `SELECT count() AS days FROM (SELECT usage_date, sum(changes) AS changes FROM usage_day_changes_v1 GROUP BY usage_date) AS stored
-        LEFT JOIN (SELECT usage_date, max(changes) AS changes FROM partnership_days_kept_v1 GROUP BY usage_date) AS kept USING usage_date
+        LEFT JOIN (SELECT usage_date, max(kept) AS changes FROM usage_day_changes_v1 GROUP BY usage_date) AS kept USING usage_date
         WHERE stored.changes != kept.changes`,
   params: z.object({}),
   row: z.object({ days: z.coerce.number() }),
