@@ -58,13 +58,13 @@ function dayOfPeriod(day: number): string {
   return new Date(Date.parse(TOTALS_FROM) + day * 86_400_000).toISOString().slice(0, 10)
 }
 
-/** The filter of identities is complete, the watermark stands, the first refresh of the process is behind it. */
+/** The filter of identities is complete, the watermark stands, and all finished days were audited: what a start brings is over. */
 async function untilSteady(service: ServiceProcess, { partnerId, secret }: SeededPartner): Promise<void> {
   for (;;) {
     const metrics = await service.metrics()
     const url = new URL(`/partnership/v1/${partnerId}/usage?${PERIOD}`, service.url)
     const { as_of } = (await (await fetch(url, { headers: { 'x-partnership-secret': secret } })).json()) as { as_of: string | null }
-    if (metrics.get('meterline_filter_complete') === 1 && as_of !== null && (metrics.get('meterline_work_runs_total') ?? 0) > 2) return
+    if (metrics.get('meterline_filter_complete') === 1 && as_of !== null && metrics.has('meterline_audit_differences')) return
     await new Promise((resolve) => setTimeout(resolve, 500))
   }
 }
