@@ -48,6 +48,7 @@ export function statementRoutes(parent: FastifyInstance, context: ApiContext, st
     routes.get(
       '/partnership/v1/:partnerId/statements/:month',
       {
+        exposeHeadRoute: false,
         schema: {
           ...common,
           summary: 'The statement of a month',
@@ -118,6 +119,7 @@ export function closingRoutes(parent: FastifyInstance, context: ApiContext, stre
     routes.get(
       '/admin/v1/statements/:partnerId/:month',
       {
+        exposeHeadRoute: false,
         schema: {
           ...common,
           summary: 'The statement of a month of a partner',
