@@ -21,7 +21,7 @@ beforeAll(async () => {
   ])
   await tested.service.clickhouse.control.command(
     `INSERT INTO statements_v1 SETTINGS async_insert=0
-     SELECT '${partnerId}', '2026-01', 'c1', toDateTime64('2026-02-03 00:00:00', 3, 'UTC'), 'operator', toDateTime64('2026-02-03 00:00:00', 3, 'UTC'), 0, '', ['2026-01'], [1], now64(3)`,
+     SELECT '${partnerId}', '2026-01', 'c1', toDateTime64('2026-02-03 00:00:00', 3, 'UTC'), 'operator', toDateTime64('2026-02-03 00:00:00', 3, 'UTC'), 0, '', ['2026-01'], [1], now64(3), []`,
   )
   await tested.client.partner(partner, 'DELETE', '/b')
 })
