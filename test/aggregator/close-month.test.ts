@@ -133,3 +133,25 @@ test('P4: a month of three projects, closed and corrected, by hand', async () =>
   const may = await client.closeMonth(partner.partnerId, '2026-05')
   expect([may.body.projects, may.body.adjustments]).toEqual([[], []])
 })
+
+test('P4: of two days with the same greatest sum the earlier is the peak day, and lines of unusual names are still lines', async () => {
+  const { client } = tested
+  const tied = await client.createPartner('Tied')
+  await client.billFrom(tied.partnerId, '2026-03')
+  await client.registerProject('tie-a', tied.partnerId, { name: '="a"\\ , \u2028' })
+  await client.registerProject('tie-b', tied.partnerId)
+  await client.send([
+    // 60 + 40 on the 9th, 30 + 70 on the 5th, 50 on the 1st: 100 twice, the 5th is the first.
+    at('tie-a', '1', size, 60, '2026-03-09T00:00:00Z'),
+    at('tie-b', '1', size, 40, '2026-03-09T00:00:00Z'),
+    at('tie-a', '2', size, 30, '2026-03-05T00:00:00Z'),
+    at('tie-b', '2', size, 70, '2026-03-05T00:00:00Z'),
+    at('tie-a', '3', size, 50, '2026-03-01T00:00:00Z'),
+  ])
+  const open = (await client.statement(tied, '2026-03')).body
+  const closed = (await client.closeMonth(tied.partnerId, '2026-03')).body
+  expect(totalOf(closed, size)).toMatchObject({ value: '100', peak_day: '2026-03-05' })
+  expect(projectRows(closed)).toEqual(['tie-a active database_size_bytes 30 60 2026-03-09 3', 'tie-b active database_size_bytes 70 70 2026-03-05 2'])
+  expect(projectRows(open)).toEqual(projectRows(closed))
+  expect(closed.projects[0].name).toBe('="a"\\ , \u2028')
+})
