@@ -138,7 +138,7 @@ test('P4: of two days with the same greatest sum the earlier is the peak day, an
   const { client } = tested
   const tied = await client.createPartner('Tied')
   await client.billFrom(tied.partnerId, '2026-03')
-  await client.registerProject('tie-a', tied.partnerId, { name: '="a"\\ , \u2028' })
+  await client.registerProject('tie-a', tied.partnerId, { name: '="a"\\ ,\u2028 b' })
   await client.registerProject('tie-b', tied.partnerId)
   await client.send([
     // 60 + 40 on the 9th, 30 + 70 on the 5th, 50 on the 1st: 100 twice, the 5th is the first.
@@ -153,5 +153,5 @@ test('P4: of two days with the same greatest sum the earlier is the peak day, an
   expect(totalOf(closed, size)).toMatchObject({ value: '100', peak_day: '2026-03-05' })
   expect(projectRows(closed)).toEqual(['tie-a active database_size_bytes 30 60 2026-03-09 3', 'tie-b active database_size_bytes 70 70 2026-03-05 2'])
   expect(projectRows(open)).toEqual(projectRows(closed))
-  expect(closed.projects[0].name).toBe('="a"\\ , \u2028')
+  expect(closed.projects[0].name).toBe('="a"\\ ,\u2028 b')
 })
