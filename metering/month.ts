@@ -45,6 +45,18 @@ export function monthsOf({ first, last }: Period): Month[] {
   return months
 }
 
+/** Rows of days by their months, in the order in which these come first. The store keeps raw and rollup by months. */
+export function byMonth<T extends { readonly usage_date: string }>(days: readonly T[]): Map<Month, T[]> {
+  const months = new Map<Month, T[]>()
+  for (const day of days) {
+    const month = monthOf(day.usage_date)
+    const known = months.get(month)
+    if (known === undefined) months.set(month, [day])
+    else known.push(day)
+  }
+  return months
+}
+
 const YEAR_MIN = 1970
 const YEAR_MAX = 2148
 const MS_PER_DAY = 86_400_000

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import type { Month } from '../metering/month.ts'
+import { type Month, monthOf } from '../metering/month.ts'
+import { dayOf } from '../metering/timestamp.ts'
 import type { ClickHouse } from '../sql/clickhouse.ts'
 import { type Ownership, tagOfLog } from '../sql/fence.ts'
 import { defineQuery } from '../sql/query.ts'
@@ -14,6 +15,11 @@ export interface BillingState {
   readonly billingFromSetMs: number
   /** The last month that is closed; null before the first. All from `billingFrom` to it are. */
   readonly closedThrough: Month | null
+}
+
+/** Whether a month has a statement: from the first that is billed to the current one. */
+export function isBilledMonth({ billingFrom }: BillingState, month: Month, nowMs: number): boolean {
+  return billingFrom <= month && month <= monthOf(dayOf(nowMs))
 }
 
 /** Of one partner, or of all; a partner that does not exist has none. Throws StoreError. */

@@ -3,6 +3,7 @@ import { PEAK_METRICS } from '../../metering/metrics.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
+import { MONTHS_IN_REBUILD } from '../usage/partnership-days.ts'
 import { AUDIT_SETTINGS, DAYS_IN_SCOPE, DIFFERENCES_MAX, LookParams, PROJECTS_IN_SCOPE } from './audit-scope.ts'
 
 /** One (partner, day, metric) on which the kept partnership day is not what raw adds up to. Quantities are exact decimals. */
@@ -38,11 +39,9 @@ export async function lookAtPartnershipDays(clickhouse: ClickHouse, params: Look
 const daysKeptRight = defineQuery({
   name: 'days_kept_right',
   sql: `
-    SELECT usage_date, stored.changes AS changes
-    FROM (SELECT usage_date, sum(changes) AS changes FROM usage_day_changes_v1 WHERE ${DAYS_IN_SCOPE} GROUP BY usage_date) AS stored
-    INNER JOIN (SELECT usage_date, max(kept) AS changes FROM usage_day_changes_v1 WHERE ${DAYS_IN_SCOPE} GROUP BY usage_date) AS kept USING usage_date
-    WHERE stored.changes = kept.changes
-      AND formatDateTime(usage_date, '%Y-%m') NOT IN (SELECT month FROM rollup_rebuilds_v1 GROUP BY month HAVING max(begun) > max(ended))`,
+    SELECT usage_date, noted AS changes
+    FROM (SELECT usage_date, sum(changes) AS noted, max(kept) AS whole FROM usage_day_changes_v1 WHERE ${DAYS_IN_SCOPE} GROUP BY usage_date)
+    WHERE noted = whole AND formatDateTime(usage_date, '%Y-%m') NOT IN (${MONTHS_IN_REBUILD})`,
   params: LookParams,
   row: z.object({ usage_date: z.string(), changes: z.coerce.number() }),
 })

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Logger } from '../../metering/logger.ts'
-import { monthOf, periodOfMonth } from '../../metering/month.ts'
+import { byMonth, periodOfMonth } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { readAsOf } from '../as-of.ts'
@@ -59,9 +59,8 @@ export class DailyAudits {
       end: new Date(Math.min(asOfMs, beganMs)).toISOString().slice(0, 10),
       againBeforeMs: beganMs - DIFFERING_AGAIN_AFTER_MS,
     })
-    for (const month of [...new Set(due.map(({ usage_date }) => monthOf(usage_date)))]) {
+    for (const [month, days] of byMonth(due)) {
       if (signal.aborted) return
-      const days = due.filter(({ usage_date }) => monthOf(usage_date) === month)
       const outcome = await turn.runInBackground(() => this.#auditDays(month, days))
       if (outcome.status === 'another_runs') return
       await keepDayAudits(
@@ -141,13 +140,12 @@ type DueDay = z.output<typeof DueDayRow>
 const dueDays = defineQuery({
   name: 'days_to_audit',
   sql: `
-    SELECT usage_date, stored.changes AS changes
-    FROM (SELECT usage_date, sum(changes) AS changes FROM usage_day_changes_v1 WHERE usage_date < {end: Date} GROUP BY usage_date) AS stored
-    INNER JOIN (SELECT usage_date, max(kept) AS changes FROM usage_day_changes_v1 GROUP BY usage_date) AS kept USING usage_date
+    SELECT usage_date, stored.noted AS changes
+    FROM (SELECT usage_date, sum(changes) AS noted, max(kept) AS whole FROM usage_day_changes_v1 WHERE usage_date < {end: Date} GROUP BY usage_date) AS stored
     LEFT JOIN (SELECT usage_date, changes, differences, audited_at FROM day_audits_v1 FINAL) AS audited USING usage_date
-    WHERE kept.changes = stored.changes
+    WHERE stored.whole = stored.noted
       AND (
-        stored.changes != audited.changes
+        stored.noted != audited.changes
         OR (audited.differences > 0 AND audited.audited_at < fromUnixTimestamp64Milli({againBeforeMs: Int64}, 'UTC'))
       )
     ORDER BY usage_date DESC

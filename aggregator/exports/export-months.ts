@@ -1,8 +1,7 @@
 import { z } from 'zod'
-import { type Month, monthOf, monthsOf } from '../../metering/month.ts'
+import { type Month, monthsOf } from '../../metering/month.ts'
 import type { Period } from '../../metering/period.ts'
-import { dayOf } from '../../metering/timestamp.ts'
-import { readBillingStates } from '../../registry/billing.ts'
+import { isBilledMonth, readBillingStates } from '../../registry/billing.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 
@@ -37,12 +36,12 @@ export async function readExportedMonths(clickhouse: ClickHouse, { partnerId, mo
   // The header is the commit: lines of a closing that has none are nobody's statement.
   const headers = await clickhouse.reads.query(headersOfMonths, { months: monthsOf(period), partnerId: partnerId ?? '' })
   const closed = new Map(headers.map((header) => [keyOf(header.partner_id, header.month), header]))
-  const months = states.flatMap(({ partnerId: of, billingFrom }) =>
+  const months = states.flatMap((state) =>
     monthsOf(period).map((each) => ({
-      partnerId: of,
+      partnerId: state.partnerId,
       month: each,
-      isBilled: billingFrom <= each && each <= monthOf(dayOf(nowMs)),
-      closed: closed.get(keyOf(of, each)),
+      isBilled: isBilledMonth(state, each, nowMs),
+      closed: closed.get(keyOf(state.partnerId, each)),
     })),
   )
   return month === undefined ? months : months.filter(({ isBilled }) => isBilled)

@@ -5,7 +5,7 @@ import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 import { unbilledManualAdjustments } from './manual-adjustments.ts'
-import { EXACT_ROW_SETTINGS } from './statement-rows.ts'
+import { AS_TEXT, EXACT_ROW_SETTINGS } from './statement-rows.ts'
 import { listStatements, type Statement } from './statements.ts'
 
 /**
@@ -78,11 +78,9 @@ const ProjectLine = z.object({
   events: z.string(),
 })
 
-const DELETED_AT = `formatDateTime(deleted_at, '%Y-%m-%dT%H:%i:%S', 'UTC') || '.' || leftPad(toString(toUnixTimestamp64Milli(deleted_at) % 1000), 3, '0') || 'Z'`
-
 const closedProjectLines = defineQuery({
   name: 'closed_project_lines',
-  sql: `SELECT project_id, name, toString(status) AS status, ${DELETED_AT} AS deleted_at, toString(metric) AS metric, value, own_max, own_max_day, events
+  sql: `SELECT project_id, name, toString(status) AS status, ${AS_TEXT.time('stored.deleted_at')} AS deleted_at, toString(metric) AS metric, value, own_max, own_max_day, events
         FROM (SELECT * FROM statement_lines_v1 WHERE partner_id = {partnerId: String} AND closing = {closing: String} AND line = 'usage') AS stored
         ORDER BY project_id, metric`,
   params: z.object({ partnerId: z.string(), closing: z.string() }),
@@ -110,7 +108,7 @@ const closedAdjustmentLines = defineQuery({
 const openProjectLines = defineQuery({
   name: 'open_project_lines',
   sql: `
-    SELECT project_id, projects.name AS name, toString(projects.status) AS status, ${DELETED_AT.replaceAll('deleted_at', 'projects.deleted_at')} AS deleted_at,
+    SELECT project_id, projects.name AS name, toString(projects.status) AS status, ${AS_TEXT.time('projects.deleted_at')} AS deleted_at,
       toString(metric) AS metric,
       if(metric IN {peaks: Array(String)}, sumIf(toDecimal256(day_peak, 9), usage_date = peaks.peak_day), sum(day_total)) AS value,
       if(metric IN {peaks: Array(String)}, max(day_peak), NULL) AS own_max,

@@ -1,9 +1,7 @@
-import { type Month, monthAfter, monthOf, periodOfMonth } from '../../metering/month.ts'
-import type { Period } from '../../metering/period.ts'
-import { dayOf } from '../../metering/timestamp.ts'
-import { readBillingStates } from '../../registry/billing.ts'
+import { type Month, monthAfter, periodOfMonth } from '../../metering/month.ts'
+import { type BillingState, isBilledMonth, readBillingStates } from '../../registry/billing.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { readAsOf } from '../as-of.ts'
+import { readHorizon } from '../usage/horizon.ts'
 import { readPartnershipDays } from '../usage/partnership-days.ts'
 import { type MonthTotal, readBilledTotals, totalsOfClosedMonth, totalsOfOpenMonth } from './billed-totals.ts'
 import { nextToClose } from './close-month.ts'
@@ -22,39 +20,35 @@ export interface Statement {
 
 /** The statements of a partner, from the first month that is billed to the current one, ascending. Throws StoreError. */
 export async function listStatements(clickhouse: ClickHouse, partnerId: string, nowMs: number): Promise<Statement[]> {
-  const months = await readStatementMonths(clickhouse, partnerId, nowMs)
-  const [first] = months
-  const last = months.at(-1)
-  if (first === undefined || last === undefined) return []
-  return readStatements(clickhouse, partnerId, { months, span: { ...periodOfMonth(first), last: periodOfMonth(last).last, end: periodOfMonth(last).end } })
+  const [state] = await readBillingStates(clickhouse, partnerId)
+  if (state === undefined) return []
+  const months: Month[] = []
+  for (let month = state.billingFrom; isBilledMonth(state, month, nowMs); month = monthAfter(month)) months.push(month)
+  return readStatements(clickhouse, state, months)
 }
 
 /** Undefined for a month that has no statement: before the partner is billed, or in the future. Throws StoreError. */
 export async function findStatement(clickhouse: ClickHouse, partnerId: string, month: Month, nowMs: number): Promise<Statement | undefined> {
-  if (!(await readStatementMonths(clickhouse, partnerId, nowMs)).includes(month)) return undefined
-  const [statement] = await readStatements(clickhouse, partnerId, { months: [month], span: periodOfMonth(month) })
+  const [state] = await readBillingStates(clickhouse, partnerId)
+  if (state === undefined || !isBilledMonth(state, month, nowMs)) return undefined
+  const [statement] = await readStatements(clickhouse, state, [month])
   return statement
 }
 
-async function readStatementMonths(clickhouse: ClickHouse, partnerId: string, nowMs: number): Promise<Month[]> {
-  const [state] = await readBillingStates(clickhouse, partnerId)
-  const months: Month[] = []
-  if (state === undefined) return months
-  for (let month = state.billingFrom; month <= monthOf(dayOf(nowMs)); month = monthAfter(month)) months.push(month)
-  return months
-}
-
-async function readStatements(clickhouse: ClickHouse, partnerId: string, { months, span }: { months: readonly Month[]; span: Period }): Promise<Statement[]> {
-  const asOfMs = await readAsOf(clickhouse)
-  const [state] = await readBillingStates(clickhouse, partnerId)
+/** Of months that follow each other. */
+async function readStatements(clickhouse: ClickHouse, state: BillingState, months: readonly Month[]): Promise<Statement[]> {
+  const { partnerId } = state
+  const [first] = months
+  const last = months.at(-1)
+  if (first === undefined || last === undefined) return []
+  const horizon = await readHorizon(clickhouse)
   const headers = await readStatementHeaders(clickhouse, partnerId)
-  const only = months.length === 1 ? months[0] : undefined
-  const closings = headers.filter(({ month }) => only === undefined || month >= only).map(({ closing }) => closing)
-  const billed = await readBilledTotals(clickhouse, partnerId, closings, only)
-  const days = await readPartnershipDays(clickhouse, partnerId, span)
+  const closings = headers.filter(({ month }) => month >= first).map(({ closing }) => closing)
+  const billed = await readBilledTotals(clickhouse, partnerId, closings, first === last ? first : '')
+  const days = await readPartnershipDays(clickhouse, partnerId, { ...periodOfMonth(last), first: periodOfMonth(first).first }, horizon)
   return months.map((month) => {
     const header = headers.find((each) => each.month === month)
     const totals = header === undefined ? totalsOfOpenMonth(days, month) : totalsOfClosedMonth(days, header, billed)
-    return { month, header, asOfMs: header?.asOfMs ?? asOfMs, totals, isNext: state !== undefined && nextToClose(state) === month }
+    return { month, header, asOfMs: header?.asOfMs ?? horizon.asOfMs, totals, isNext: nextToClose(state) === month }
   })
 }

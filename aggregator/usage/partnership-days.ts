@@ -6,6 +6,7 @@ import type { Quantity } from '../../metering/quantity.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { type Horizon, readHorizon } from './horizon.ts'
+import { PROJECT_DAY_VALUE } from './project-day.ts'
 
 /** A partner's day in one metric: the sum over its projects, deleted ones included, of the project's day. */
 export interface PartnershipDay {
@@ -76,11 +77,14 @@ const partnershipDayStates = defineQuery({
   row: z.object({ usage_date: z.string(), changes: z.coerce.number(), right: z.number() }),
 })
 
+/** A query for the months whose rebuild has begun and not ended. */
+export const MONTHS_IN_REBUILD = 'SELECT month FROM rollup_rebuilds_v1 GROUP BY month HAVING max(begun) > max(ended)'
+
 /** What the days themselves do not say: projects registered since, and months whose rebuild has begun and not ended. */
 const doubtsAboutDays = defineQuery({
   name: 'doubts_about_days',
   sql: `SELECT count() AS new_projects,
-          (SELECT groupArray(month) FROM (SELECT month FROM rollup_rebuilds_v1 GROUP BY month HAVING max(begun) > max(ended))) AS rebuilding
+          (SELECT groupArray(month) FROM (${MONTHS_IN_REBUILD})) AS rebuilding
         FROM projects_v1 WHERE partner_id = {partnerId: String} AND created_at > fromUnixTimestamp64Milli({keptThroughMs: Int64})`,
   params: z.object({ partnerId: z.string(), keptThroughMs: z.number() }),
   row: z.object({ new_projects: z.coerce.number(), rebuilding: z.array(z.string()) }),
@@ -116,9 +120,9 @@ const computedPartnershipDays = defineQuery({
     SELECT usage_date, metric, sum(project_value) AS value, sum(project_events) AS events
     FROM (
       SELECT project_id, usage_date, metric, sum(events) AS project_events,
-        if(metric IN {peaks: Array(String)}, toDecimal256(max(peak), 9), sum(total)) AS project_value
+        ${PROJECT_DAY_VALUE} AS project_value
       FROM project_usage_per_day_v1
-      WHERE project_id IN (SELECT project_id FROM projects_v1 WHERE partner_id = {partnerId: String}) 
+      WHERE project_id IN (SELECT project_id FROM projects_v1 WHERE partner_id = {partnerId: String})
         AND usage_date >= {from: Date} AND usage_date < {end: Date} AND (empty({days: Array(Date)}) OR usage_date IN {days: Array(Date)})
       GROUP BY project_id, usage_date, metric
     )

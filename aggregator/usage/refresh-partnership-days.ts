@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import { PEAK_METRICS } from '../../metering/metrics.ts'
-import { monthOf } from '../../metering/month.ts'
+import { byMonth } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 import { readAsOf } from '../as-of.ts'
+import { PROJECT_DAY_VALUE } from './project-day.ts'
 
 /**
  * Computes the partnership days that have changed anew, for all partners. Returns how many days that were. It may run in
@@ -24,7 +25,8 @@ export async function refreshPartnershipDays(clickhouse: ClickHouse, lane: Click
   if (projects.kept_ms === null && projects.newest_ms > 0) await lane.execute(noteDaysWithoutChanges, {})
   if (projects.newest_ms > keptThroughMs) await lane.execute(noteDaysOfNewProjects, { keptThroughMs })
   const changed = await lane.query(changedDays, {})
-  for (const days of byMonth(changed)) {
+  // One month at a time bounds the memory.
+  for (const days of byMonth(changed).values()) {
     const numbers = days.map(({ usage_date, changes }) => row([usage_date, changes])).join('')
     await lane.execute(computePartnershipDays, { days: days.map(({ usage_date }) => usage_date), numbers, peaks: PEAK_METRICS, asOfMs })
     await lane.insert({ table: 'usage_day_changes_v1', columns: ['usage_date', 'kept'], text: numbers })
@@ -32,14 +34,6 @@ export async function refreshPartnershipDays(clickhouse: ClickHouse, lane: Click
   if (projects.newest_ms > keptThroughMs)
     await lane.insert({ table: 'partnership_projects_kept_v1', columns: ['scope', 'through'], text: row(['all', projects.newest_ms / 1000]) })
   return changed.length
-}
-
-type ChangedDay = z.output<typeof ChangedDayRow>
-
-/** The rollup is stored by months, and one month at a time bounds the memory. */
-function byMonth(days: readonly ChangedDay[]): ChangedDay[][] {
-  const months = [...new Set(days.map(({ usage_date }) => monthOf(usage_date)))]
-  return months.map((month) => days.filter(({ usage_date }) => monthOf(usage_date) === month))
 }
 
 const newestProjects = defineQuery({
@@ -93,7 +87,7 @@ const computePartnershipDays = defineStatement({
            'Tuple(changes UInt64, as_of DateTime64(3, \\'UTC\\'), value Decimal(76, 9), events Int64)')
     FROM (
       SELECT project_id, usage_date, metric, sum(events) AS project_events,
-        if(metric IN {peaks: Array(String)}, toDecimal256(max(peak), 9), sum(total)) AS project_value
+        ${PROJECT_DAY_VALUE} AS project_value
       FROM project_usage_per_day_v1 WHERE usage_date IN {days: Array(Date)}
       GROUP BY project_id, usage_date, metric
     ) AS project_days

@@ -5,9 +5,10 @@ import { z } from 'zod'
 import { EXPORT_FORMAT_NAMES, EXPORT_FORMATS } from '../../aggregator/exports/export-formats.ts'
 import type { ExportRequest, OpenedExport } from '../../aggregator/exports/exports.ts'
 import { Manifest, manifestHeader } from '../../aggregator/exports/manifest.ts'
-import { parseMonth, periodOfMonth } from '../../metering/month.ts'
+import { periodOfMonth } from '../../metering/month.ts'
 import { isDay, parsePeriod } from '../../metering/period.ts'
 import { findPartner } from '../../registry/partners.ts'
+import { requireMonth } from '../asked-period.ts'
 import { authenticatePartners, partnerOf, requireAdmin } from '../auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors.ts'
@@ -106,8 +107,7 @@ async function exportAsked({ registry }: ApiContext, { month, from, to, partner:
 }
 
 function monthAsked(text: string): Pick<ExportRequest, 'month' | 'period'> {
-  const month = parseMonth(text)
-  if (month === undefined) throw new ApiError('INVALID_REQUEST', `"${text}" is not a month as YYYY-MM.`)
+  const month = requireMonth(text)
   return { month, period: periodOfMonth(month) }
 }
 

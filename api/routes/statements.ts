@@ -13,10 +13,11 @@ import { parseDecimal } from '../../metering/exact-decimal.ts'
 import { METRIC_NAMES } from '../../metering/metrics.ts'
 import { type Month, monthsOf, parseMonth } from '../../metering/month.ts'
 import { dayOf, formatTimestamp } from '../../metering/timestamp.ts'
-import { readBillingStates } from '../../registry/billing.ts'
+import { isBilledMonth, readBillingStates } from '../../registry/billing.ts'
 import { findPartner } from '../../registry/partners.ts'
 import { findProject } from '../../registry/projects.ts'
 import type { Registry } from '../../registry/registry.ts'
+import { requireMonth } from '../asked-period.ts'
 import { authenticatePartners, partnerOf, requireAdmin } from '../auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors.ts'
@@ -145,7 +146,7 @@ export function closingRoutes(parent: FastifyInstance, context: ApiContext, stre
           response: {
             201: z.object({
               id: z.string(),
-              statement: z.string().nullable().meta({ description: 'The month that is closed next: its statement will have the line.' }),
+              statement: z.string().meta({ description: 'The month that is closed next: its statement will have the line.' }),
             }),
             ...errorAnswers(400, 401, 404, 415, 429, 500, 503),
           },
@@ -155,13 +156,13 @@ export function closingRoutes(parent: FastifyInstance, context: ApiContext, stre
         const { id: partnerId } = await requirePartnerOf(registry, request.params.partnerId)
         const { id: entry = randomUUID(), for_month, project_id, metric, value, reason } = request.body
         if (project_id !== undefined && (await findProject(registry, project_id))?.partnerId !== partnerId) throw new ApiError('PROJECT_NOT_FOUND')
-        if ((await findStatement(clickhouse, partnerId, for_month, now())) === undefined) throw new ApiError('STATEMENT_NOT_FOUND')
+        const [state] = await readBillingStates(clickhouse, partnerId)
+        if (state === undefined || !isBilledMonth(state, for_month, now())) throw new ApiError('STATEMENT_NOT_FOUND')
         const adjustment = { entry, forMonth: for_month, projectId: project_id ?? '', metric, value, reason }
         const added = await addManualAdjustment(clickhouse, partnerId, adjustment)
         if (added === 'another') throw new ApiError('MANUAL_LINE_EXISTS')
         request.log.info({ partnerId, ...adjustment }, 'a manual line was put on the next statement')
-        const [state] = await readBillingStates(clickhouse, partnerId)
-        return reply.code(201).send({ id: entry, statement: state === undefined ? null : nextToClose(state) })
+        return reply.code(201).send({ id: entry, statement: nextToClose(state) })
       },
     )
 
@@ -229,7 +230,7 @@ const BillingFrom = z.strictObject({
     .meta({ description: `Needed for a month more than ${MONTHS_BACK_MAX} months ago.` }),
 })
 
-/** Every month from it on that is due is closed within a minute, and then it cannot be moved any more: a slip of the pen must not do that. */
+/** Every month from it on that is due is closed once the grace is over, and then it cannot be moved any more: a slip of the pen must not do that. */
 function requireMeant({ billing_from, confirm }: z.output<typeof BillingFrom>, nowMs: number): void {
   if (confirm === true) return
   const months = monthsOf({ first: `${billing_from}-01`, last: dayOf(nowMs), end: '' }).length - 1
@@ -252,12 +253,6 @@ const ManualLine = z.strictObject({
     .meta({ description: 'With its sign, as text so that no digit is lost.' }),
   reason: z.string().trim().min(1).max(REASON_CHARACTERS_MAX).refine(isPlainText, 'must not contain control characters'),
 })
-
-function requireMonth(text: string): Month {
-  const month = parseMonth(text)
-  if (month === undefined) throw new ApiError('INVALID_REQUEST', `"${text}" is not a month as YYYY-MM.`)
-  return month
-}
 
 async function requirePartnerOf(registry: Registry, partnerId: string) {
   const partner = await findPartner(registry, partnerId)
