@@ -7,6 +7,7 @@ import { type FastifyInstance, fastify, LogController } from 'fastify'
 import { validatorCompiler } from 'fastify-type-provider-zod'
 import { answerError, answerErrorsInOneShape } from './answer-error.ts'
 import { answerUnreadable } from './answer-unreadable.ts'
+import { authenticate } from './auth.ts'
 import type { ApiContext } from './context.ts'
 import { describeApi } from './describe.ts'
 import { ApiError } from './errors.ts'
@@ -60,6 +61,7 @@ export async function buildApp(context: ApiContext): Promise<FastifyInstance> {
   if (context.requestsPerMinute > 0 || context.eventRequestsPerMinute > 0) {
     await app.register(rateLimit, { ...perMinute(context.requestsPerMinute), global: context.requestsPerMinute > 0, keyGenerator: limitKeyOf })
   }
+  authenticate(app, context)
   httpMetrics(app)
   await describeApi(app)
   homeRoutes(app)

@@ -1,7 +1,8 @@
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
-import type { FastifyInstance, FastifySchema } from 'fastify'
+import type { FastifyInstance, FastifySchema, RouteOptions } from 'fastify'
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod'
+import { type Access, accessOf, EVERYONE } from './access.ts'
 
 /** /openapi.json, generated from the routes' schemas, and a page to read and try it at /docs. */
 export async function describeApi(app: FastifyInstance): Promise<void> {
@@ -24,19 +25,32 @@ export async function describeApi(app: FastifyInstance): Promise<void> {
         securitySchemes: {
           partnerSecret: { type: 'apiKey', in: 'header', name: 'X-Partnership-Secret' },
           ingestKey: { type: 'http', scheme: 'bearer', description: 'An ingest key.' },
-          adminToken: { type: 'http', scheme: 'bearer', description: 'The admin token.' },
+          adminToken: { type: 'http', scheme: 'bearer', description: 'The admin token, or an admin JWT of a role that may.' },
+          projectToken: { type: 'http', scheme: 'bearer', description: 'The ten-minute code of POST …/authorization, for its own project.' },
         },
       },
     },
-    transform: (document) => withDocumentedBody(jsonSchemaTransform(document)),
+    transform: (document) => withSecurity(document.route, withDocumentedBody(jsonSchemaTransform(document))),
     transformObject: jsonSchemaTransformObject,
   })
-  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+  app.get('/openapi.json', { config: { access: EVERYONE }, schema: { hide: true } }, async () => app.swagger())
   await app.register(swaggerUi, {
     routePrefix: '/docs',
     staticCSP: true,
     theme: { title: 'Meterline API', css: [{ filename: 'meterline.css', content: '.topbar { display: none }' }] },
   })
+}
+
+/** Which credentials a route takes is what it says itself. */
+function withSecurity<T extends { schema: FastifySchema }>(route: RouteOptions, transformed: T): T {
+  const access = accessOf(route)
+  return access.who === 'everyone' ? transformed : { ...transformed, schema: { ...transformed.schema, security: schemesOf(access) } }
+}
+
+function schemesOf(access: Exclude<Access, { who: 'everyone' }>): Record<string, string[]>[] {
+  if (access.who === 'emitter') return [{ ingestKey: [] }]
+  if (access.who === 'admin') return [{ adminToken: [] }]
+  return [{ partnerSecret: [] }, ...(access.projectToken === true ? [{ projectToken: [] }] : [])]
 }
 
 /** A route that takes its body as bytes has no schema that validates it, but one that describes it. */

@@ -52,6 +52,7 @@ export const EVENT_BODY_CONTENT = {
 }
 
 function toSchema(schema: z.ZodType, example: object) {
-  const { $schema: _, ...json } = z.toJSONSchema(schema)
+  // As it comes in: what an event has beside these is ignored.
+  const { $schema: _, ...json } = z.toJSONSchema(schema, { io: 'input' })
   return { ...json, example }
 }

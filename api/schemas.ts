@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { isPlainText } from '../metering/event.ts'
 import { METRIC_NAMES, METRICS, type MetricName } from '../metering/metrics.ts'
 import { NumberToken } from '../metering/quantity.ts'
-import { INSTANCE_TYPES, PROJECT_STATUSES, REGIONS } from '../registry/projects.ts'
+import { INSTANCE_TYPES, PROJECT_STATUSES, REGIONS } from '../registry/projects/project.ts'
 
 /** Shapes that more than one route uses. The schemas are the only source: type, validation, answer check and OpenAPI. */
 

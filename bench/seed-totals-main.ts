@@ -1,7 +1,9 @@
 import { readConfig } from '../cli/config.ts'
 import { loadInstanceSecrets } from '../cli/instance-secrets.ts'
+import { registryOptionsOf } from '../cli/registry-options.ts'
 import { openStore } from '../cli/store.ts'
 import { METRIC_NAMES } from '../metering/metrics.ts'
+import { SERVICE } from '../registry/audit-log.ts'
 import { createPartner } from '../registry/partners.ts'
 import { openRegistry, type Registry } from '../registry/registry.ts'
 import { migrate } from '../sql/migrate.ts'
@@ -39,8 +41,7 @@ async function seed({ dataDir, events }: SeedTotalsTask): Promise<TotalsSeeded> 
   const clickhouse = await openStore(config, { log: { warn: (details, message) => console.error(message, details) } })
   try {
     await migrate(clickhouse)
-    const { masterKey } = loadInstanceSecrets(config)
-    const registry = await openRegistry({ clickhouse, masterKey, projectHost: config.PROJECT_HOST })
+    const registry = await openRegistry(registryOptionsOf(config, clickhouse, loadInstanceSecrets(config, { storeIsSealed: false })))
     const large = await seedPartner(registry, 'large', LARGE_PROJECTS)
     const small = await seedPartner(registry, 'small', SMALL_PROJECTS)
     for (let first = 0; first < events; first += EVENTS_PER_INSERT)
@@ -55,7 +56,7 @@ async function seed({ dataDir, events }: SeedTotalsTask): Promise<TotalsSeeded> 
 }
 
 async function seedPartner(registry: Registry, name: string, projects: number): Promise<SeededPartner> {
-  const { partner, secret } = await createPartner(registry, { name, mode: 'white-label' })
+  const { partner, secret } = await createPartner(registry, SERVICE, { name, mode: 'white-label' })
   await registry.clickhouse.control.command(
     `INSERT INTO projects_v1 (project_id, revision, partner_id, name, status, region, instance_type, created_at)
      SELECT concat('${name}_', leftPad(toString(number), 5, '0')), 1, '${partner.id}', concat('project ', toString(number)), 'active', 'us-east', 'nano', now64(3)

@@ -1,7 +1,9 @@
 import { readConfig } from '../cli/config.ts'
 import { loadInstanceSecrets } from '../cli/instance-secrets.ts'
+import { registryOptionsOf } from '../cli/registry-options.ts'
 import { openStore } from '../cli/store.ts'
 import { METRIC_NAMES } from '../metering/metrics.ts'
+import { SERVICE } from '../registry/audit-log.ts'
 import { createPartner } from '../registry/partners.ts'
 import { openRegistry } from '../registry/registry.ts'
 import { migrate } from '../sql/migrate.ts'
@@ -27,9 +29,8 @@ async function seed(dataDir: string): Promise<UsageSeeded> {
   const clickhouse = await openStore(config, { log: { warn: (details, message) => console.error(message, details) } })
   try {
     await migrate(clickhouse)
-    const { masterKey } = loadInstanceSecrets(config)
-    const registry = await openRegistry({ clickhouse, masterKey, projectHost: config.PROJECT_HOST })
-    const { partner, secret } = await createPartner(registry, { name: 'bench', mode: 'white-label' })
+    const registry = await openRegistry(registryOptionsOf(config, clickhouse, loadInstanceSecrets(config, { storeIsSealed: false })))
+    const { partner, secret } = await createPartner(registry, SERVICE, { name: 'bench', mode: 'white-label' })
     for (const statement of statements(partner.id)) await clickhouse.control.command(statement)
     return { partnerId: partner.id, secret }
   } finally {

@@ -1,5 +1,7 @@
 import { z } from 'zod'
-import { MASTER_KEY_BYTES, masterKeyFrom } from '../registry/sealing.ts'
+import { MASTER_KEY_BYTES, masterKeyFrom } from '../registry/keys/sealing.ts'
+import { forbiddenLiteral, NO_NETWORKS, parseCallableUrl, parseNetworks } from '../registry/provisioner/guarded-address.ts'
+import { parseSigningKeys } from '../registry/provisioner/send-webhook.ts'
 
 /** Everything the service is told from outside. The only place that reads the environment. */
 export type Config = z.output<typeof ConfigSchema>
@@ -24,6 +26,7 @@ class ConfigError extends Error {
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 const SASL_MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const
+const PROVISIONERS = ['none', 'webhook'] as const
 const ADMIN_TOKEN_CHARACTERS_MIN = 32
 
 const count = (what: string, max: number) =>
@@ -32,6 +35,15 @@ const count = (what: string, max: number) =>
     .regex(/^\d{1,9}$/, `must be ${what}`)
     .transform(Number)
     .refine((value) => value <= max, `must be at most ${max}`)
+
+/** A text that `parse` makes something of; undefined is a mistake. */
+const parsedBy = <T>(parse: (text: string) => T | undefined, message: string) =>
+  z.string().transform((text, context) => {
+    const value = parse(text)
+    if (value !== undefined) return value
+    context.addIssue({ code: 'custom', message })
+    return z.NEVER
+  })
 
 const ConfigSchema = z
   .object({
@@ -72,10 +84,26 @@ const ConfigSchema = z
         `must be ${MASTER_KEY_BYTES} bytes in base64; "openssl rand -base64 ${MASTER_KEY_BYTES}" prints some`,
       )
       .optional(),
+    MASTER_KEY_PREVIOUS: z
+      .string()
+      .refine((text) => masterKeyFrom(text) !== undefined, `must be ${MASTER_KEY_BYTES} bytes in base64: the key that MASTER_KEY is exchanged with`)
+      .optional(),
+    PUBLIC_URL: z
+      .string()
+      .refine(isHttpUrl, 'must be an http or https URL, such as https://usage.example.com')
+      .transform((text) => text.replace(/\/+$/, ''))
+      .optional(),
     PROJECT_HOST: z
       .string()
       .refine((text) => text.includes('{slug}'), 'must contain {slug}, and may contain {region}')
       .default('{slug}.{region}.localhost'),
+    PROVISIONER: z.enum(PROVISIONERS, `must be one of ${PROVISIONERS.join(', ')}`).default('none'),
+    PROVISIONER_URL: parsedBy(parseCallableUrl, 'must be an http or https URL without a user or password in it').optional(),
+    PROVISIONER_SECRET: parsedBy(
+      parseSigningKeys,
+      'must be whsec_ and 24 to 64 bytes in base64, at most 5 of them separated by commas; "echo whsec_$(openssl rand -base64 32)" prints one',
+    ).optional(),
+    OUTGOING_ALLOW: parsedBy(parseNetworks, 'must be a list of at most 100 CIDRs separated by commas, such as 10.1.0.0/16,fd00:1::/64').default(NO_NETWORKS),
     CURRENCY: z
       .string()
       .regex(/^[A-Z]{3}$/, 'must be a currency code of ISO 4217, such as USD')
@@ -91,6 +119,15 @@ const ConfigSchema = z
       if (wanted !== (config[name] !== undefined))
         context.addIssue({ code: 'custom', path: [name], message: wanted ? 'is required with KAFKA_SASL_MECHANISM' : 'goes with KAFKA_SASL_MECHANISM only' })
     }
+    for (const name of ['PROVISIONER_URL', 'PROVISIONER_SECRET'] as const) {
+      const wanted = config.PROVISIONER === 'webhook'
+      if (wanted !== (config[name] !== undefined))
+        context.addIssue({ code: 'custom', path: [name], message: wanted ? 'is required when PROVISIONER is webhook' : 'goes with PROVISIONER=webhook only' })
+    }
+    // A name is judged when it is called; an address can be told now, before the first project waits for it.
+    const { PROVISIONER_URL: url, OUTGOING_ALLOW: allowed } = config
+    if (url !== undefined && forbiddenLiteral(url, allowed) !== undefined)
+      context.addIssue({ code: 'custom', path: ['PROVISIONER_URL'], message: 'leads to an address that is not public; OUTGOING_ALLOW must name its network' })
     if (config.CLICKHOUSE_URL === undefined) return
     // Made in DATA_DIR they would differ from one process to the next, and none could read what another sealed.
     for (const name of ['ADMIN_TOKEN', 'MASTER_KEY'] as const) {

@@ -1,27 +1,36 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { MASTER_KEY_BYTES, type MasterKey, masterKeyFrom } from '../registry/sealing.ts'
+import { MASTER_KEY_BYTES, type MasterKeys, masterKeyFrom } from '../registry/keys/sealing.ts'
 import type { Config } from './config.ts'
 
 export interface InstanceSecrets {
   readonly adminToken: string
   /** Where the token is kept, when it was made here. */
   readonly adminTokenPath: string | undefined
-  readonly masterKey: MasterKey
+  readonly masterKeys: MasterKeys
 }
 
-/** From the configuration, else made at the first start and kept in DATA_DIR, readable by this user alone. */
-export function loadInstanceSecrets(config: Config): InstanceSecrets {
-  const adminTokenPath = config.ADMIN_TOKEN === undefined ? join(config.DATA_DIR, 'admin-token') : undefined
-  const adminToken = config.ADMIN_TOKEN ?? keptSecret(config.DATA_DIR, 'admin-token', () => randomBytes(32).toString('base64url'))
-  const masterKeyText = config.MASTER_KEY ?? keptSecret(config.DATA_DIR, 'master-key', () => randomBytes(MASTER_KEY_BYTES).toString('base64'))
-  const masterKey = masterKeyFrom(masterKeyText)
-  if (masterKey === undefined)
+/**
+ * From the configuration, else made at the first start and kept in DATA_DIR, readable by this user alone. Where the store holds
+ * what was sealed already, a master key that is missing is lost: another one would open nothing of it.
+ */
+export function loadInstanceSecrets(config: Config, { storeIsSealed }: { storeIsSealed: boolean }): InstanceSecrets {
+  const { DATA_DIR: directory } = config
+  if (storeIsSealed && config.MASTER_KEY === undefined && !existsSync(join(directory, 'master-key')))
     throw new Error(
-      `${join(config.DATA_DIR, 'master-key')} does not hold ${MASTER_KEY_BYTES} bytes in base64. Restore it from your backup: without it no credential can be told.`,
+      `${join(directory, 'master-key')} is missing, and nothing that is sealed in this database can be opened without it. Restore the file from your backup, or set MASTER_KEY to what it held. Nothing was changed.`,
     )
-  return { adminToken, adminTokenPath, masterKey }
+  const masterKeyText = config.MASTER_KEY ?? keptSecret(directory, 'master-key', () => randomBytes(MASTER_KEY_BYTES).toString('base64'))
+  const current = masterKeyFrom(masterKeyText)
+  if (current === undefined)
+    throw new Error(
+      `${join(directory, 'master-key')} does not hold ${MASTER_KEY_BYTES} bytes in base64. Restore it from your backup: without it no credential can be told.`,
+    )
+  const previous = config.MASTER_KEY_PREVIOUS === undefined ? undefined : masterKeyFrom(config.MASTER_KEY_PREVIOUS)
+  const adminTokenPath = config.ADMIN_TOKEN === undefined ? join(directory, 'admin-token') : undefined
+  const adminToken = config.ADMIN_TOKEN ?? keptSecret(directory, 'admin-token', () => randomBytes(32).toString('base64url'))
+  return { adminToken, adminTokenPath, masterKeys: { current, previous } }
 }
 
 function keptSecret(directory: string, name: string, make: () => string): string {

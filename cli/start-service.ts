@@ -10,13 +10,14 @@ import type { EventLog, Ingesting } from '../ingest/event-log.ts'
 import { openHttpLog } from '../ingest/http-log.ts'
 import { openKafkaLog } from '../ingest/kafka/kafka-log.ts'
 import packageJson from '../package.json' with { type: 'json' }
-import { openRegistry } from '../registry/registry.ts'
+import { isSealed, openRegistry } from '../registry/registry.ts'
 import type { ClickHouse } from '../sql/clickhouse.ts'
 import { migrate } from '../sql/migrate.ts'
 import { Closers } from './closers.ts'
 import type { Config } from './config.ts'
 import { type InstanceSecrets, loadInstanceSecrets } from './instance-secrets.ts'
 import { topicOptionsOf } from './kafka-options.ts'
+import { registryOptionsOf } from './registry-options.ts'
 import { openStore } from './store.ts'
 
 export interface Service {
@@ -47,7 +48,7 @@ export async function startService(config: Config, logger: Logger, parts: Servic
     closers.add(() => clickhouse.close())
     const migrations = await migrate(clickhouse)
     if (migrations.length > 0) logger.info({ migrations: migrations.map(({ name }) => name) }, 'migrations applied')
-    const secrets = loadInstanceSecrets(config)
+    const secrets = loadInstanceSecrets(config, { storeIsSealed: await isSealed(clickhouse) })
     const app = await buildPart({ config, clickhouse, logger, secrets, closers, lose }, parts)
     const listening = await listen(app, { host: config.HOST, port: config.PORT })
     closers.add(() => listening.close())
@@ -129,7 +130,7 @@ async function afterAWhile<T>(work: (held: undefined) => Promise<T>): Promise<T>
 const LOOK_AGAIN_AFTER_MS = 500
 
 async function buildWholeApp({ config, clickhouse, logger, secrets, closers }: PartOptions, log: Log, aggregating: Aggregating | undefined) {
-  const registry = await openRegistry({ clickhouse, masterKey: secrets.masterKey, projectHost: config.PROJECT_HOST })
+  const registry = await openRegistry(registryOptionsOf(config, clickhouse, secrets))
   const exports = new Exports({ registry, generator: `meterline ${packageJson.version}`, currency: config.CURRENCY, now: Date.now })
   closers.add(() => exports.stop())
   return buildApp({

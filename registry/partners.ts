@@ -1,73 +1,85 @@
-import { randomBytes, randomUUID, timingSafeEqual } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import { defineQuery } from '../sql/query.ts'
 import { row } from '../sql/tab-separated.ts'
-import { hashCredential, lastFour, newCredential } from './credentials.ts'
+import type { Actor } from './audit-log.ts'
+import type { Change } from './changes.ts'
+import { newPartnerSecret, writePartnerSecret } from './credentials/partner-secrets.ts'
 import { PARTNER_MODES, type Partner, type PartnerMode, type Registry } from './registry.ts'
 
 /** Makes a partner and its first secret. The secret is shown here and never again. Throws StoreError. */
-export async function createPartner(registry: Registry, asked: { name: string; mode: PartnerMode }): Promise<{ partner: Partner; secret: string }> {
-  const partner: Partner = { id: `ps_${randomBytes(9).toString('base64url').replaceAll(/[-_]/g, 'x')}`, ...asked }
-  const secret = newCredential('partnerSecret')
-  const now = Date.now() / 1000
-  const { registry: lane } = registry.clickhouse
-  // The secret first: a partner without a secret could not be used and would stay behind after a crash.
-  await lane.insert({
-    table: 'partner_secrets_v1',
-    columns: ['partner_id', 'secret_id', 'revision', 'hash', 'last_four', 'created_at'],
-    text: row([partner.id, randomUUID(), 1, hashCredential(registry.pepper, secret), lastFour(secret), now]),
+export function createPartner(registry: Registry, actor: Actor, asked: { name: string; mode: PartnerMode }): Promise<{ partner: Partner; secret: string }> {
+  const partner: Partner = { id: `ps_${randomBytes(9).toString('base64url').replaceAll(/[-_]/g, 'x')}`, ...asked, disabledMs: null }
+  const { secret, stored } = newPartnerSecret(registry, partner.id)
+  return registry.changes.run(actor, async (change) => {
+    await change.note({ action: 'partner.create', subject: partner.id, details: { mode: partner.mode, secret_id: stored.id } })
+    // The secret first: a partner without a secret could not be used and would stay behind after a crash.
+    await writePartnerSecret(change, stored)
+    await writePartner(change, { ...partner, revision: 1, createdMs: stored.createdMs })
+    return { partner, secret }
   })
-  await lane.insert({
-    table: 'partners_v1',
-    columns: ['partner_id', 'revision', 'name', 'mode', 'created_at'],
-    text: row([partner.id, 1, partner.name, partner.mode, now]),
-  })
-  return { partner, secret }
 }
 
-export async function listPartners({ clickhouse }: Registry): Promise<Partner[]> {
+export async function listPartners({ clickhouse }: Registry): Promise<StoredPartner[]> {
   return clickhouse.registry.query(allPartners, {})
 }
 
-export async function findPartner({ clickhouse }: Registry, partnerId: string): Promise<Partner | undefined> {
+export async function findPartner({ clickhouse }: Registry, partnerId: string): Promise<StoredPartner | undefined> {
   const [partner] = await clickhouse.registry.query(partnerById, { partnerId })
   return partner
 }
 
-/** The partner whose secret this is. An unknown partner and a wrong secret do the same work and give the same answer. */
-export async function authenticatePartner(registry: Registry, partnerId: string, secret: string): Promise<Partner | undefined> {
-  const hash = hashCredential(registry.pepper, secret)
-  const key = JSON.stringify([partnerId, hash])
-  const recent = registry.recentPartners.get(key)
-  if (recent !== undefined) return recent
-  const secrets = await registry.clickhouse.registry.query(livingSecrets, { partnerId })
-  const matches = secrets.filter((stored) => timingSafeEqual(Buffer.from(stored.hash, 'hex'), Buffer.from(hash, 'hex')))
-  const partner = await findPartner(registry, partnerId)
-  if (matches.length === 0 || partner === undefined) return undefined
-  registry.recentPartners.set(key, partner)
-  return partner
+/** Lets a partner in no more, or again. Its usage counts and is billed all the while. Undefined when there is no such partner. */
+export function setPartnerDisabled(
+  registry: Registry,
+  actor: Actor,
+  { partnerId, disabled }: { partnerId: string; disabled: boolean },
+): Promise<StoredPartner | undefined> {
+  return registry.changes.run(actor, async (change) => {
+    const known = await findPartner(registry, partnerId)
+    if (known === undefined || (known.disabledMs !== null) === disabled) return known
+    const partner = { ...known, disabledMs: disabled ? Date.now() : null, revision: known.revision + 1 }
+    await change.note({ action: disabled ? 'partner.disable' : 'partner.enable', subject: partnerId })
+    await writePartner(change, partner)
+    registry.recentPartners.clear()
+    return partner
+  })
 }
 
-const PartnerRow = z.object({ id: z.string(), name: z.string(), mode: z.enum(PARTNER_MODES) })
+export interface StoredPartner extends Partner {
+  readonly revision: number
+  /** ms since 1970. */
+  readonly createdMs: number
+}
+
+async function writePartner(change: Change, { id, revision, name, mode, createdMs, disabledMs }: StoredPartner): Promise<void> {
+  const columns = ['partner_id', 'revision', 'name', 'mode', 'created_ms', 'disabled_ms']
+  await change.write('partners_inbox_v1', columns, (owner) => row([...owner, id, revision, name, mode, createdMs, disabledMs]))
+}
+
+const PartnerRow = z.object({
+  id: z.string(),
+  name: z.string(),
+  mode: z.enum(PARTNER_MODES),
+  revision: z.coerce.number(),
+  createdMs: z.coerce.number(),
+  disabledMs: z.coerce.number().nullable(),
+})
+
+const PARTNER_SELECT = `SELECT partner_id AS id, name, mode, revision, toUnixTimestamp64Milli(created_at) AS createdMs,
+          toUnixTimestamp64Milli(disabled_at) AS disabledMs
+        FROM partners_v1 FINAL`
 
 const allPartners = defineQuery({
   name: 'all_partners',
-  sql: 'SELECT partner_id AS id, name, mode FROM partners_v1 FINAL ORDER BY name, partner_id',
+  sql: `${PARTNER_SELECT} ORDER BY name, partner_id`,
   params: z.object({}),
   row: PartnerRow,
 })
 
 const partnerById = defineQuery({
   name: 'partner_by_id',
-  sql: 'SELECT partner_id AS id, name, mode FROM partners_v1 FINAL WHERE partner_id = {partnerId: String}',
+  sql: `${PARTNER_SELECT} WHERE partner_id = {partnerId: String}`,
   params: z.object({ partnerId: z.string() }),
   row: PartnerRow,
-})
-
-const livingSecrets = defineQuery({
-  name: 'living_partner_secrets',
-  sql: `SELECT hash FROM partner_secrets_v1 FINAL
-        WHERE partner_id = {partnerId: String} AND (expires_at IS NULL OR expires_at > now64(3))`,
-  params: z.object({ partnerId: z.string() }),
-  row: z.object({ hash: z.string() }),
 })

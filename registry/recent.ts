@@ -19,4 +19,9 @@ export class Recent<T> {
     if (this.#entries.size >= this.#entriesMax) this.#entries.clear()
     this.#entries.set(key, { value, untilMs: Date.now() + this.#keepMs })
   }
+
+  /** What was revoked must not be remembered. */
+  clear(): void {
+    this.#entries.clear()
+  }
 }

@@ -4,16 +4,22 @@ import type { ClickHouse } from '../sql/clickhouse.ts'
 import { defineQuery } from '../sql/query.ts'
 import { row } from '../sql/tab-separated.ts'
 import { RegistryChanges } from './changes.ts'
+import { type MasterKeys, SealBroken, seal, unseal } from './keys/sealing.ts'
 import { Recent } from './recent.ts'
-import { type MasterKey, SealBroken, seal, unseal } from './sealing.ts'
 
 export const PARTNER_MODES = ['white-label', 'co-branded'] as const
 export type PartnerMode = (typeof PARTNER_MODES)[number]
+
+/** What admin JWTs are for. The admin token may do all of it. */
+export const ADMIN_ROLES = ['operator', 'finance', 'emitter-manager'] as const
+export type AdminRole = (typeof ADMIN_ROLES)[number]
 
 export interface Partner {
   readonly id: string
   readonly name: string
   readonly mode: PartnerMode
+  /** Since when it is let in no more, in ms since 1970; null: it is let in. */
+  readonly disabledMs: number | null
 }
 
 export interface IngestKey {
@@ -24,9 +30,13 @@ export interface IngestKey {
 /** Who exists. Opened once where a process starts, and handed to the verbs of this room. */
 export interface Registry {
   readonly clickhouse: ClickHouse
-  readonly masterKey: MasterKey
+  readonly masterKeys: MasterKeys
   readonly pepper: Buffer
   readonly projectHost: string
+  /** Where the service is reached from outside: the issuer of its tokens. */
+  readonly publicUrl: string
+  /** Whether lifecycle changes are handed over to the platform, and done when it says so. */
+  readonly provisions: boolean
   readonly changes: RegistryChanges
   /** Only successful look-ups are kept: a wrong secret costs the same query whether or not the partner exists. */
   readonly recentPartners: Recent<Partner>
@@ -35,46 +45,52 @@ export interface Registry {
 
 export interface RegistryOptions {
   readonly clickhouse: ClickHouse
-  readonly masterKey: MasterKey
+  readonly masterKeys: MasterKeys
   /** Template of a project's host: {slug} and {region} are filled in. */
   readonly projectHost: string
+  readonly publicUrl: string
+  readonly provisions: boolean
 }
 
 /** Throws when MASTER_KEY is not the one the database was sealed with: no credential could be told, none may be made. */
-export async function openRegistry({ clickhouse, masterKey, projectHost }: RegistryOptions): Promise<Registry> {
+export async function openRegistry(options: RegistryOptions): Promise<Registry> {
+  const { clickhouse, masterKeys } = options
   return {
-    clickhouse,
-    masterKey,
-    projectHost,
-    pepper: await loadPepper(clickhouse, masterKey),
+    ...options,
+    pepper: await loadPepper(clickhouse, masterKeys),
     changes: new RegistryChanges(clickhouse),
     recentPartners: new Recent({ keepMs: CREDENTIAL_KEEP_MS, entriesMax: CREDENTIALS_KEPT_MAX }),
     recentIngestKeys: new Recent({ keepMs: CREDENTIAL_KEEP_MS, entriesMax: CREDENTIALS_KEPT_MAX }),
   }
 }
 
+/** Whether anything in this database needs the master key it was sealed with. Throws StoreError. */
+export async function isSealed(clickhouse: ClickHouse): Promise<boolean> {
+  return (await firstSealed(clickhouse, PEPPER)) !== undefined
+}
+
 /** A revoked credential works for at most this long in processes other than the one that revoked it. */
-const CREDENTIAL_KEEP_MS = 5_000
+const CREDENTIAL_KEEP_MS = 1_000
 const CREDENTIALS_KEPT_MAX = 10_000
 const PEPPER = 'pepper'
 const PEPPER_BYTES = 32
 
-async function loadPepper(clickhouse: ClickHouse, masterKey: MasterKey): Promise<Buffer> {
+async function loadPepper(clickhouse: ClickHouse, masterKeys: MasterKeys): Promise<Buffer> {
   const stored = await firstSealed(clickhouse, PEPPER)
-  if (stored !== undefined) return openPepper(masterKey, stored)
+  if (stored !== undefined) return openPepper(masterKeys, stored)
   await clickhouse.registry.insert({
     table: 'sealed_keys_v1',
     columns: ['name', 'sealed'],
-    text: row([PEPPER, seal(masterKey, randomBytes(PEPPER_BYTES), PEPPER)]),
+    text: row([PEPPER, seal(masterKeys, randomBytes(PEPPER_BYTES), PEPPER)]),
   })
   const first = await firstSealed(clickhouse, PEPPER)
   if (first === undefined) throw new Error('The pepper was acknowledged but is not stored.')
-  return openPepper(masterKey, first)
+  return openPepper(masterKeys, first)
 }
 
-function openPepper(masterKey: MasterKey, sealed: string): Buffer {
+function openPepper(masterKeys: MasterKeys, sealed: string): Buffer {
   try {
-    return unseal(masterKey, sealed, PEPPER)
+    return unseal(masterKeys, sealed, PEPPER)
   } catch (error) {
     if (!(error instanceof SealBroken)) throw error
     throw new Error(
@@ -91,7 +107,7 @@ async function firstSealed(clickhouse: ClickHouse, name: string): Promise<string
 
 const sealedKey = defineQuery({
   name: 'sealed_key',
-  sql: 'SELECT sealed FROM sealed_keys_v1 WHERE name = {name: String} ORDER BY created_at, sealed LIMIT 1',
+  sql: 'SELECT sealed FROM sealed_keys_v1 WHERE name = {name: String} ORDER BY rewrapped DESC, created_at, sealed LIMIT 1',
   params: z.object({ name: z.string() }),
   row: z.object({ sealed: z.string() }),
 })

@@ -32,6 +32,7 @@ export function classifyStoreError(thrown: unknown): StoreError {
 const FENCE_CODE = 395 // FUNCTION_THROW_IF_VALUE_IS_NON_ZERO: only the fencing views use throwIf
 const NOT_ENOUGH_SPACE_CODE = 243
 export const ACCESS_DENIED_CODE = 497
+export const QUERY_WAS_CANCELLED_CODE = 394
 
 /** Codes after which the same request may succeed later. Names are those of ClickHouse's own list. */
 const UNAVAILABLE_CODES = new Set([
@@ -55,7 +56,7 @@ const UNAVAILABLE_CODES = new Set([
   252, // TOO_MANY_PARTS
   279, // ALL_CONNECTION_TRIES_FAILED
   319, // UNKNOWN_STATUS_OF_INSERT
-  394, // QUERY_WAS_CANCELLED
+  QUERY_WAS_CANCELLED_CODE,
   439, // CANNOT_SCHEDULE_TASK
   999, // KEEPER_EXCEPTION
   1001, // STD_EXCEPTION

@@ -75,6 +75,7 @@ const VENDORS: Record<string, readonly string[]> = {
   'cli-table3': ['cli', 'bench'],
   'cli-progress': ['cli'],
   'fast-check': ['test'],
+  standardwebhooks: ['test'],
   vitest: ['test'],
 }
 

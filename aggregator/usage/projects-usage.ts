@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { METRICS, type MetricName } from '../../metering/metrics.ts'
 import type { Period } from '../../metering/period.ts'
-import { inOrder, MATCHING_PROJECTS, type PageAsked, PageParams, type PlaceInList, PlaceRow, pageParams } from '../../registry/list-projects.ts'
+import { inOrder, MATCHING_PROJECTS, type PageAsked, PageParams, type PlaceInList, PlaceRow, pageParams } from '../../registry/projects/list-projects.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { MetricTotals, quantitiesOf, type UsageQuantities } from './usage-quantities.ts'

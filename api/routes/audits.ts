@@ -9,64 +9,63 @@ import { type DayAudit, listDayAudits } from '../../aggregator/audits/day-audits
 import { dayAfter, isDay } from '../../metering/period.ts'
 import { NumberToken } from '../../metering/quantity.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
-import { requireAdmin } from '../auth.ts'
+import { FINANCE, OPERATOR } from '../access.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors.ts'
 import { Day, ExactNumber, errorAnswers, Instant } from '../schemas.ts'
 
 /** What proves the totals: raw recounted, on demand, and by itself for every finished day. */
-export function auditRoutes(parent: FastifyInstance, { clickhouse, adminToken, betweenBatches, aggregating }: ApiContext): void {
+export function auditRoutes(app: FastifyInstance, { clickhouse, betweenBatches, aggregating }: ApiContext): void {
   const turn = aggregating?.auditTurn ?? new AuditTurn()
-  parent.register(async (app) => {
-    app.addHook('preParsing', async (request) => requireAdmin(request, adminToken))
-    const routes = app.withTypeProvider<ZodTypeProvider>()
-    const common = { tags: ['admin'], security: [{ adminToken: [] }] }
+  const routes = app.withTypeProvider<ZodTypeProvider>()
+  const common = { tags: ['admin'] }
 
-    routes.get(
-      '/admin/v1/audits',
-      {
-        schema: {
-          ...common,
-          summary: 'The kept audits of finished days, the newest day first',
-          description: 'Each finished day is audited by itself, and again whenever something of it was stored since.',
-          querystring: KeptAuditsQuery,
-          response: { 200: KeptAuditsAnswer, ...errorAnswers(400, 401, 429, 500, 503) },
-        },
+  routes.get(
+    '/admin/v1/audits',
+    {
+      config: { access: FINANCE },
+      schema: {
+        ...common,
+        summary: 'The kept audits of finished days, the newest day first',
+        description: 'Each finished day is audited by itself, and again whenever something of it was stored since.',
+        querystring: KeptAuditsQuery,
+        response: { 200: KeptAuditsAnswer, ...errorAnswers(400, 401, 429, 500, 503) },
       },
-      async (request) => {
-        const { from, to, limit } = request.query
-        const audits = await listDayAudits(clickhouse, { ...spanOf({ from, to }), limit })
-        return { audits: audits.map(keptAudit) }
-      },
-    )
+    },
+    async (request) => {
+      const { from, to, limit } = request.query
+      const audits = await listDayAudits(clickhouse, { ...spanOf({ from, to }), limit })
+      return { audits: audits.map(keptAudit) }
+    },
+  )
 
-    routes.post(
-      '/admin/v1/audits',
-      {
-        schema: {
-          ...common,
-          summary: 'Recount raw events and compare them with the rollup and the partnership days',
-          description:
-            'Per project, day and metric, and per partner, day and metric. It changes no total: it asks the owner of the log to repair, and kept partnership days to be computed anew.',
-          body: AuditRequest,
-          response: { 200: AuditAnswer, ...errorAnswers(400, 401, 409, 415, 429, 500, 503) },
-        },
+  routes.post(
+    '/admin/v1/audits',
+    {
+      config: { access: OPERATOR },
+      schema: {
+        ...common,
+        summary: 'Recount raw events and compare them with the rollup and the partnership days',
+        description:
+          'Per project, day and metric, and per partner, day and metric. It changes no total: it asks the owner of the log to repair, and kept partnership days to be computed anew.',
+        body: AuditRequest,
+        response: { 200: AuditAnswer, ...errorAnswers(400, 401, 409, 415, 429, 500, 503) },
       },
-      async (request) => {
-        const { from, to, project_id } = request.body ?? {}
-        const outcome = await turn.runAsked(() => audit(clickhouse, { ...spanOf({ from, to }), projectId: project_id }, betweenBatches))
-        if (outcome.status === 'another_runs') throw new ApiError('AUDIT_RUNNING')
-        const report = outcome.result
-        return {
-          events_recounted: report.eventsRecounted,
-          keys_compared: report.keysCompared,
-          differences: [...report.differences],
-          partnership_differences: [...report.partnershipDifferences],
-          truncated: report.truncated,
-        }
-      },
-    )
-  })
+    },
+    async (request) => {
+      const { from, to, project_id } = request.body ?? {}
+      const outcome = await turn.runAsked(() => audit(clickhouse, { ...spanOf({ from, to }), projectId: project_id }, betweenBatches))
+      if (outcome.status === 'another_runs') throw new ApiError('AUDIT_RUNNING')
+      const report = outcome.result
+      return {
+        events_recounted: report.eventsRecounted,
+        keys_compared: report.keysCompared,
+        differences: [...report.differences],
+        partnership_differences: [...report.partnershipDifferences],
+        truncated: report.truncated,
+      }
+    },
+  )
 }
 
 interface AskedDays {

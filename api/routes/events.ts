@@ -7,7 +7,8 @@ import { listRejected, REJECTED_LIMIT_MAX } from '../../ingest/rejected-events.t
 import type { Verdict } from '../../ingest/tell-duplicates.ts'
 import { REJECT_REASONS } from '../../metering/event.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
-import { requireIngestKey } from '../auth.ts'
+import { EMITTER } from '../access.ts'
+import { ingestKeyOf } from '../auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors.ts'
 import { EVENT_BODY_CONTENT } from '../event-body.ts'
@@ -21,34 +22,29 @@ const FORMATS: Record<string, BodyFormat> = {
   'application/cloudevents-batch+json': 'cloudevent-batch',
 }
 
-export function eventRoutes(parent: FastifyInstance, { eventLog, registry, clickhouse, now, eventRequestsPerMinute }: ApiContext): void {
+export function eventRoutes(parent: FastifyInstance, { eventLog, clickhouse, now, eventRequestsPerMinute }: ApiContext): void {
   // A scope of its own: here bodies stay bytes, because an event is judged by its text and kept as it came.
   parent.register(async (app) => {
     app.removeAllContentTypeParsers()
     app.addContentTypeParser(Object.keys(FORMATS), { parseAs: 'buffer', bodyLimit: BODY_BYTES_MAX }, (_request, body, done) => done(null, body))
-    // Who may not send is told so before 10 MiB of body are read.
-    app.addHook('preParsing', async (request) => {
-      request.ingestKey = await requireIngestKey(request, registry)
-    })
     const routes = app.withTypeProvider<ZodTypeProvider>()
 
     routes.post(
       '/v1/events',
       {
         bodyLimit: BODY_BYTES_MAX,
-        config: { rateLimit: routeLimit(eventRequestsPerMinute) },
+        config: { access: EMITTER, rateLimit: routeLimit(eventRequestsPerMinute) },
         schema: {
           tags: ['events'],
           summary: 'Send usage events',
           description: `One event, an array, NDJSON or CloudEvents 1.0; at most ${EVENTS_PER_REQUEST_MAX} events or ${BODY_BYTES_MAX} bytes. Each event is judged alone: the good ones of a request count, the others are listed with their reason. After a 503 or no answer send all of it again; nothing counts twice.`,
-          security: [{ ingestKey: [] }],
           documentedBody: EVENT_BODY_CONTENT,
           response: { 200: EventsAnswer, 202: EventsProduced, ...errorAnswers(400, 401, 413, 415, 429, 500, 503) },
         },
       },
       async (request, reply) => {
         const receivedMs = now()
-        const { id: ingestKeyId } = requireKey(request)
+        const { id: ingestKeyId } = ingestKeyOf(request)
         const body = bodyOf(request)
         const judged = judgeBody(body, formatOf(request), receivedMs)
         const verdicts = judged.length === 0 ? [] : await eventLog.submit({ judged, ingestKeyId, receivedMs, bytes: body.length })
@@ -62,16 +58,16 @@ export function eventRoutes(parent: FastifyInstance, { eventLog, registry, click
     routes.get(
       '/v1/rejected-events',
       {
+        config: { access: EMITTER },
         schema: {
           tags: ['events'],
           summary: 'The latest refusals of this ingest key',
-          security: [{ ingestKey: [] }],
           querystring: RejectedQuery,
           response: { 200: RejectedAnswer, ...errorAnswers(400, 401, 429, 500, 503) },
         },
       },
       async (request) => {
-        const { id } = requireKey(request)
+        const { id } = ingestKeyOf(request)
         return rejectedAnswer(await listRejected(clickhouse, { ingestKeyId: id, limit: request.query.limit }))
       },
     )
@@ -140,11 +136,6 @@ function rejectedOf(judged: readonly Judged[], verdicts: readonly Verdict[]) {
     const eventId = each.status === 'valid' ? each.event.eventId : each.eventId
     return [{ index: each.index, event_id: eventId, ...verdict.refusal }]
   })
-}
-
-function requireKey(request: FastifyRequest) {
-  if (request.ingestKey === undefined) throw new ApiError('UNAUTHENTICATED')
-  return request.ingestKey
 }
 
 function bodyOf(request: FastifyRequest): Buffer {

@@ -9,77 +9,73 @@ import type { Period } from '../../metering/period.ts'
 import { NumberToken } from '../../metering/quantity.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
 import { findPartner } from '../../registry/partners.ts'
-import { findProject, type Project } from '../../registry/projects.ts'
+import { findProject, type Project } from '../../registry/projects/project.ts'
+import { FINANCE, PARTNER } from '../access.ts'
 import { periodAnswer, requirePeriod } from '../asked-period.ts'
-import { authenticatePartners, partnerOf, requireAdmin } from '../auth.ts'
+import { partnerOf } from '../auth.ts'
 import { billingAnswer } from '../billing-answer.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors.ts'
 import { BillingFields, Day, ExactNumber, errorAnswers, Instant, PartnerParams, PathId, PeriodAnswer, PeriodQuery, Status } from '../schemas.ts'
 
 /** How a number came to be: for partners of what is theirs, for operators of everything. */
-export function explainRoutes(parent: FastifyInstance, { clickhouse, registry, adminToken, now }: ApiContext): void {
+export function explainRoutes(parent: FastifyInstance, { clickhouse, registry, now }: ApiContext): void {
   parent.register(async (scope) => {
     const explaining: Explaining = { clickhouse, lane: await clickhouse.openLane() }
+    const routes = scope.withTypeProvider<ZodTypeProvider>()
     const billingOf = async (partnerId: string, period: Period) => readBillingStatus(clickhouse, partnerId, period, now())
 
-    scope.register(async (app) => {
-      authenticatePartners(app, registry)
-      app.withTypeProvider<ZodTypeProvider>().get(
-        '/partnership/v1/:partnerId/usage/explain',
-        {
-          schema: {
-            tags: ['usage'],
-            summary: 'How a number of a usage answer came to be',
-            description: `Of the partnership, or of one project. The largest ${CONTRIBUTORS_MAX} contributors, and the last ${LATE_EVENTS_MAX} events that were received when their day was over.`,
-            security: [{ partnerSecret: [] }],
-            params: PartnerParams,
-            querystring: ExplainQuery.extend({ project_id: PathId.optional() }),
-            response: { 200: ExplainAnswer, ...errorAnswers(400, 401, 404, 429, 500, 503) },
-          },
+    routes.get(
+      '/partnership/v1/:partnerId/usage/explain',
+      {
+        config: { access: PARTNER },
+        schema: {
+          tags: ['usage'],
+          summary: 'How a number of a usage answer came to be',
+          description: `Of the partnership, or of one project. The largest ${CONTRIBUTORS_MAX} contributors, and the last ${LATE_EVENTS_MAX} events that were received when their day was over.`,
+          params: PartnerParams,
+          querystring: ExplainQuery.extend({ project_id: PathId.optional() }),
+          response: { 200: ExplainAnswer, ...errorAnswers(400, 401, 404, 429, 500, 503) },
         },
-        async (request) => {
-          const partner = partnerOf(request)
-          const { metric, project_id } = request.query
-          const period = requirePeriod(request.query, now())
-          const billing = await billingOf(partner.id, period)
-          if (project_id === undefined) return explainAnswer(await explainPartnership(explaining, partner.id, metricOf(metric), period), period, billing)
-          const project = await findProject(registry, project_id)
-          if (project === undefined || project.partnerId !== partner.id) throw new ApiError('PROJECT_NOT_FOUND')
-          return explainAnswer(await requireExplained(explaining, project_id, project, metricOf(metric), period), period, billing)
-        },
-      )
-    })
+      },
+      async (request) => {
+        const partner = partnerOf(request)
+        const { metric, project_id } = request.query
+        const period = requirePeriod(request.query, now())
+        const billing = await billingOf(partner.id, period)
+        if (project_id === undefined) return explainAnswer(await explainPartnership(explaining, partner.id, metricOf(metric), period), period, billing)
+        const project = await findProject(registry, project_id)
+        if (project === undefined || project.partnerId !== partner.id) throw new ApiError('PROJECT_NOT_FOUND')
+        return explainAnswer(await requireExplained(explaining, project_id, project, metricOf(metric), period), period, billing)
+      },
+    )
 
-    scope.register(async (app) => {
-      app.addHook('preParsing', async (request) => requireAdmin(request, adminToken))
-      app.withTypeProvider<ZodTypeProvider>().get(
-        '/admin/v1/explain',
-        {
-          schema: {
-            tags: ['admin'],
-            summary: 'How a number came to be, of any partner or project',
-            description: 'Also of a project that nobody registered, when it has events.',
-            security: [{ adminToken: [] }],
-            querystring: ExplainQuery.extend({ partner: PathId.optional(), project: PathId.optional() }),
-            response: { 200: ExplainAnswer, ...errorAnswers(400, 401, 404, 429, 500, 503) },
-          },
+    routes.get(
+      '/admin/v1/explain',
+      {
+        config: { access: FINANCE },
+        schema: {
+          tags: ['admin'],
+          summary: 'How a number came to be, of any partner or project',
+          description: 'Also of a project that nobody registered, when it has events.',
+          querystring: ExplainQuery.extend({ partner: PathId.optional(), project: PathId.optional() }),
+          response: { 200: ExplainAnswer, ...errorAnswers(400, 401, 404, 429, 500, 503) },
         },
-        async (request) => {
-          const { metric, partner, project } = request.query
-          const period = requirePeriod(request.query, now())
-          if ((partner === undefined) === (project === undefined)) throw new ApiError('INVALID_REQUEST', 'Say whose number it is: either partner or project.')
-          if (project !== undefined) {
-            const known = await findProject(registry, project)
-            const explanation = await requireExplained(explaining, project, known, metricOf(metric), period)
-            // What nobody is billed for is never final.
-            return explainAnswer(explanation, period, known === undefined ? 'provisional' : await billingOf(known.partnerId, period))
-          }
-          if (partner === undefined || (await findPartner(registry, partner)) === undefined) throw new ApiError('PARTNER_NOT_FOUND')
-          return explainAnswer(await explainPartnership(explaining, partner, metricOf(metric), period), period, await billingOf(partner, period))
-        },
-      )
-    })
+      },
+      async (request) => {
+        const { metric, partner, project } = request.query
+        const period = requirePeriod(request.query, now())
+        if ((partner === undefined) === (project === undefined)) throw new ApiError('INVALID_REQUEST', 'Say whose number it is: either partner or project.')
+        if (project !== undefined) {
+          const known = await findProject(registry, project)
+          const explanation = await requireExplained(explaining, project, known, metricOf(metric), period)
+          // What nobody is billed for is never final.
+          return explainAnswer(explanation, period, known === undefined ? 'provisional' : await billingOf(known.partnerId, period))
+        }
+        if (partner === undefined || (await findPartner(registry, partner)) === undefined) throw new ApiError('PARTNER_NOT_FOUND')
+        return explainAnswer(await explainPartnership(explaining, partner, metricOf(metric), period), period, await billingOf(partner, period))
+      },
+    )
   })
 }
 

@@ -8,8 +8,9 @@ import { Manifest, manifestHeader } from '../../aggregator/exports/manifest.ts'
 import { periodOfMonth } from '../../metering/month.ts'
 import { isDay, parsePeriod } from '../../metering/period.ts'
 import { findPartner } from '../../registry/partners.ts'
+import { FINANCE, PARTNER } from '../access.ts'
 import { requireMonth } from '../asked-period.ts'
-import { authenticatePartners, partnerOf, requireAdmin } from '../auth.ts'
+import { partnerOf } from '../auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors.ts'
 import { errorAnswers, PartnerParams, PathId } from '../schemas.ts'
@@ -18,70 +19,66 @@ const ABOUT =
   'The body is streamed; it is whole if it ends normally. The header `x-meterline-manifest` says what it holds: rows, and what the values of each metric add up to.'
 
 /** A partner's own statement as a file. */
-export function statementExportRoutes(parent: FastifyInstance, context: ApiContext): void {
-  parent.register(async (app) => {
-    authenticatePartners(app, context.registry)
-    app.withTypeProvider<ZodTypeProvider>().get(
-      '/partnership/v1/:partnerId/statements/:month/export',
-      {
-        exposeHeadRoute: false,
-        schema: {
-          tags: ['statements'],
-          summary: 'The statement of a month as a file',
-          description: `Closed: the same bytes for ever. Open: usage as metered by now. ${ABOUT}`,
-          security: [{ partnerSecret: [] }],
-          params: PartnerParams.extend({ month: PathId }),
-          querystring: z.strictObject({ format: Format }),
-          response: errorAnswers(400, 401, 404, 409, 429, 500, 503),
-        },
+export function statementExportRoutes(app: FastifyInstance, context: ApiContext): void {
+  app.withTypeProvider<ZodTypeProvider>().get(
+    '/partnership/v1/:partnerId/statements/:month/export',
+    {
+      config: { access: PARTNER },
+      exposeHeadRoute: false,
+      schema: {
+        tags: ['statements'],
+        summary: 'The statement of a month as a file',
+        description: `Closed: the same bytes for ever. Open: usage as metered by now. ${ABOUT}`,
+        params: PartnerParams.extend({ month: PathId }),
+        querystring: z.strictObject({ format: Format }),
+        response: errorAnswers(400, 401, 404, 409, 429, 500, 503),
       },
-      async (request, reply) => {
-        const { format } = request.query
-        const opened = await openExport(context, { format, partner: partnerOf(request), ...monthAsked(request.params.month) }, 'partner')
-        return sendExport(reply, opened)
-      },
-    )
-  })
+    },
+    async (request, reply) => {
+      const { format } = request.query
+      const opened = await openExport(context, { format, partner: partnerOf(request), ...monthAsked(request.params.month) }, 'partner')
+      return sendExport(reply, opened)
+    },
+  )
 }
 
 /** Finance's files: a month of one partner or of all, or the usage of any days. */
-export function exportRoutes(parent: FastifyInstance, context: ApiContext): void {
-  parent.register(async (app) => {
-    app.addHook('preParsing', async (request) => requireAdmin(request, context.adminToken))
-    const routes = app.withTypeProvider<ZodTypeProvider>()
-    const common = { tags: ['statements'], security: [{ adminToken: [] }], querystring: ExportQuery }
+export function exportRoutes(app: FastifyInstance, context: ApiContext): void {
+  const routes = app.withTypeProvider<ZodTypeProvider>()
+  const common = { tags: ['statements'], querystring: ExportQuery }
 
-    routes.get(
-      '/admin/v1/exports',
-      {
-        exposeHeadRoute: false,
-        schema: {
-          ...common,
-          summary: 'Statements or usage as a file',
-          description: `A month: the statements of the partners that are billed for it. Days: usage as metered by now. ${ABOUT}`,
-          response: errorAnswers(400, 401, 404, 409, 429, 500, 503),
-        },
+  routes.get(
+    '/admin/v1/exports',
+    {
+      config: { access: FINANCE },
+      exposeHeadRoute: false,
+      schema: {
+        ...common,
+        summary: 'Statements or usage as a file',
+        description: `A month: the statements of the partners that are billed for it. Days: usage as metered by now. ${ABOUT}`,
+        response: errorAnswers(400, 401, 404, 409, 429, 500, 503),
       },
-      async (request, reply) => sendExport(reply, await openExport(context, await exportAsked(context, request.query), 'finance')),
-    )
+    },
+    async (request, reply) => sendExport(reply, await openExport(context, await exportAsked(context, request.query), 'finance')),
+  )
 
-    routes.get(
-      '/admin/v1/exports/manifest',
-      {
-        schema: {
-          ...common,
-          summary: 'What a file would hold now',
-          description: 'The same as the header `x-meterline-manifest` of the file, without the file: what `meterline verify` compares with.',
-          response: { 200: Manifest, ...errorAnswers(400, 401, 404, 409, 429, 500, 503) },
-        },
+  routes.get(
+    '/admin/v1/exports/manifest',
+    {
+      config: { access: FINANCE },
+      schema: {
+        ...common,
+        summary: 'What a file would hold now',
+        description: 'The same as the header `x-meterline-manifest` of the file, without the file: what `meterline verify` compares with.',
+        response: { 200: Manifest, ...errorAnswers(400, 401, 404, 409, 429, 500, 503) },
       },
-      async (request) => {
-        const opened = await openExport(context, await exportAsked(context, request.query), 'finance')
-        await opened.close()
-        return opened.manifest
-      },
-    )
-  })
+    },
+    async (request) => {
+      const opened = await openExport(context, await exportAsked(context, request.query), 'finance')
+      await opened.close()
+      return opened.manifest
+    },
+  )
 }
 
 const Format = z.enum(EXPORT_FORMAT_NAMES).default('csv')

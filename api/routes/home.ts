@@ -1,8 +1,9 @@
 import type { FastifyInstance } from 'fastify'
+import { EVERYONE } from '../access.ts'
 
 /** A page for whoever opens the address in a browser. */
 export function homeRoutes(app: FastifyInstance): void {
-  app.get('/', { schema: { hide: true } }, async (_request, reply) => {
+  app.get('/', { config: { access: EVERYONE }, schema: { hide: true } }, async (_request, reply) => {
     reply.type('text/html; charset=utf-8')
     return HOME
   })

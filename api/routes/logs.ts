@@ -7,132 +7,135 @@ import { listLogs, repartitionLogs, replayLogs, resetLogs, type VerbOutcome } fr
 import { RESEND_IDS_MAX, resendRejected } from '../../ingest/resend-rejected.ts'
 import { REJECT_REASONS } from '../../metering/event.ts'
 import { formatTimestamp, parseTimestamp } from '../../metering/timestamp.ts'
-import { requireAdmin } from '../auth.ts'
+import { EMITTER_MANAGER, OPERATOR } from '../access.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors.ts'
 import { errorAnswers, Instant } from '../schemas.ts'
 
 /** What an operator asks of the logs, and does to them after an incident. */
-export function logRoutes(parent: FastifyInstance, { clickhouse, adminToken, eventLog, topic, now }: ApiContext): void {
-  parent.register(async (app) => {
-    app.addHook('preParsing', async (request) => requireAdmin(request, adminToken))
-    const routes = app.withTypeProvider<ZodTypeProvider>()
-    const common = { tags: ['logs'], security: [{ adminToken: [] }] }
-    const requireTopic = () => {
-      if (topic === undefined) throw new ApiError('NO_KAFKA')
-      return topic()
-    }
+export function logRoutes(app: FastifyInstance, { clickhouse, eventLog, topic, now }: ApiContext): void {
+  const routes = app.withTypeProvider<ZodTypeProvider>()
+  const common = { tags: ['logs'] }
+  const requireTopic = () => {
+    if (topic === undefined) throw new ApiError('NO_KAFKA')
+    return topic()
+  }
 
-    routes.get(
-      '/admin/v1/logs',
-      {
-        schema: {
-          ...common,
-          summary: 'Every log: what it holds, how far it is settled, whose it is',
-          response: { 200: LogsAnswer, ...errorAnswers(401, 409, 429, 500, 503) },
-        },
+  routes.get(
+    '/admin/v1/logs',
+    {
+      config: { access: OPERATOR },
+      schema: {
+        ...common,
+        summary: 'Every log: what it holds, how far it is settled, whose it is',
+        response: { 200: LogsAnswer, ...errorAnswers(401, 409, 429, 500, 503) },
       },
-      async () => {
-        const logs = await listLogs(clickhouse, requireTopic())
-        return {
-          logs: logs.map(({ log, begin, end, settledThrough, asOfMs, owner, released }) => ({
-            log,
-            begin,
-            end,
-            settled_through: settledThrough,
-            as_of: asOfMs === null ? null : formatTimestamp(asOfMs),
-            owner,
-            released,
-          })),
-        }
-      },
-    )
+    },
+    async () => {
+      const logs = await listLogs(clickhouse, requireTopic())
+      return {
+        logs: logs.map(({ log, begin, end, settledThrough, asOfMs, owner, released }) => ({
+          log,
+          begin,
+          end,
+          settled_through: settledThrough,
+          as_of: asOfMs === null ? null : formatTimestamp(asOfMs),
+          owner,
+          released,
+        })),
+      }
+    },
+  )
 
-    routes.post(
-      '/admin/v1/logs/:log/reset',
-      {
-        schema: {
-          ...common,
-          summary: 'Go on after an incident, from the earliest event that still exists',
-          description: 'Of one log by its name, or of `all`. What was counted stays counted; nothing counts twice.',
-          params: z.object({ log: z.string() }),
-          response: { 200: IncarnationAnswer, ...errorAnswers(401, 409, 429, 500, 503) },
-        },
+  routes.post(
+    '/admin/v1/logs/:log/reset',
+    {
+      config: { access: OPERATOR },
+      schema: {
+        ...common,
+        summary: 'Go on after an incident, from the earliest event that still exists',
+        description: 'Of one log by its name, or of `all`. What was counted stays counted; nothing counts twice.',
+        params: z.object({ log: z.string() }),
+        response: { 200: IncarnationAnswer, ...errorAnswers(401, 409, 429, 500, 503) },
       },
-      async (request) => incarnationAnswer(requireDone(await resetLogs(clickhouse, requireTopic(), request.params.log))),
-    )
+    },
+    async (request) => incarnationAnswer(requireDone(await resetLogs(clickhouse, requireTopic(), request.params.log))),
+  )
 
-    routes.post(
-      '/admin/v1/logs/repartition',
-      {
-        schema: {
-          ...common,
-          summary: 'Pin the number of partitions that the topic has now',
-          response: { 200: IncarnationAnswer, ...errorAnswers(401, 409, 429, 500, 503) },
-        },
+  routes.post(
+    '/admin/v1/logs/repartition',
+    {
+      config: { access: OPERATOR },
+      schema: {
+        ...common,
+        summary: 'Pin the number of partitions that the topic has now',
+        response: { 200: IncarnationAnswer, ...errorAnswers(401, 409, 429, 500, 503) },
       },
-      async () => incarnationAnswer(requireDone(await repartitionLogs(clickhouse, requireTopic()))),
-    )
+    },
+    async () => incarnationAnswer(requireDone(await repartitionLogs(clickhouse, requireTopic()))),
+  )
 
-    routes.post(
-      '/admin/v1/replays',
-      {
-        schema: {
-          ...common,
-          summary: 'Read a log again, from an offset or from a time',
-          description: 'Of one log by its name, or of `all`. Counts nothing twice: what raw lacks is counted, the rest is known.',
-          body: z.strictObject({ log: z.string().default('all'), from: z.union([z.string(), z.number().int().min(0)]) }),
-          response: { 200: ReplaysAnswer, ...errorAnswers(400, 401, 409, 415, 429, 500, 503) },
-        },
+  routes.post(
+    '/admin/v1/replays',
+    {
+      config: { access: OPERATOR },
+      schema: {
+        ...common,
+        summary: 'Read a log again, from an offset or from a time',
+        description: 'Of one log by its name, or of `all`. Counts nothing twice: what raw lacks is counted, the rest is known.',
+        body: z.strictObject({ log: z.string().default('all'), from: z.union([z.string(), z.number().int().min(0)]) }),
+        response: { 200: ReplaysAnswer, ...errorAnswers(400, 401, 409, 415, 429, 500, 503) },
       },
-      async (request) => {
-        const { log, from } = request.body
-        const replays = requireDone(await replayLogs(clickhouse, requireTopic(), { choice: log, from: parseFrom(String(from)) }))
-        return { replays: replays.map(({ id, log: name, fromOffset }) => ({ id, log: name, from_offset: fromOffset })) }
-      },
-    )
+    },
+    async (request) => {
+      const { log, from } = request.body
+      const replays = requireDone(await replayLogs(clickhouse, requireTopic(), { choice: log, from: parseFrom(String(from)) }))
+      return { replays: replays.map(({ id, log: name, fromOffset }) => ({ id, log: name, from_offset: fromOffset })) }
+    },
+  )
 
-    routes.post(
-      '/admin/v1/logs/audits',
-      {
-        schema: {
-          ...common,
-          summary: 'Read the topic again and compare it with raw',
-          description: 'From the earliest event that still exists, record by record. It reports and repairs nothing.',
-          response: { 200: LogAuditAnswer, ...errorAnswers(401, 409, 429, 500, 503) },
-        },
+  routes.post(
+    '/admin/v1/logs/audits',
+    {
+      config: { access: OPERATOR },
+      schema: {
+        ...common,
+        summary: 'Read the topic again and compare it with raw',
+        description: 'From the earliest event that still exists, record by record. It reports and repairs nothing.',
+        response: { 200: LogAuditAnswer, ...errorAnswers(401, 409, 429, 500, 503) },
       },
-      async () => {
-        const { ranges, recordsRead, passedOn, differences, ...counts } = await auditLog(clickhouse, requireTopic())
-        return {
-          logs: ranges.map(({ log, first, through, firstReceivedMs }) => ({
-            log,
-            first,
-            through,
-            first_received_at: firstReceivedMs === null ? null : formatTimestamp(firstReceivedMs),
-          })),
-          records_read: recordsRead,
-          ...counts,
-          passed_on: passedOn,
-          differences: [...differences],
-        }
-      },
-    )
+    },
+    async () => {
+      const { ranges, recordsRead, passedOn, differences, ...counts } = await auditLog(clickhouse, requireTopic())
+      return {
+        logs: ranges.map(({ log, first, through, firstReceivedMs }) => ({
+          log,
+          first,
+          through,
+          first_received_at: firstReceivedMs === null ? null : formatTimestamp(firstReceivedMs),
+        })),
+        records_read: recordsRead,
+        ...counts,
+        passed_on: passedOn,
+        differences: [...differences],
+      }
+    },
+  )
 
-    routes.post(
-      '/admin/v1/rejected-events/resend',
-      {
-        schema: {
-          ...common,
-          summary: 'Send rejected events through again, as new records received now',
-          description: 'After a fix, such as a metric that is known now. Those that are refused again are kept again.',
-          body: z.strictObject({ ids: z.array(z.string()).min(1).max(RESEND_IDS_MAX) }),
-          response: { 200: ResendAnswer, ...errorAnswers(400, 401, 415, 429, 500, 503) },
-        },
+  routes.post(
+    '/admin/v1/rejected-events/resend',
+    {
+      config: { access: EMITTER_MANAGER },
+      schema: {
+        ...common,
+        summary: 'Send rejected events through again, as new records received now',
+        description: 'After a fix, such as a metric that is known now. Those that are refused again are kept again.',
+        body: z.strictObject({ ids: z.array(z.string()).min(1).max(RESEND_IDS_MAX) }),
+        response: { 200: ResendAnswer, ...errorAnswers(400, 401, 415, 429, 500, 503) },
       },
-      async (request) => ({ events: await resendRejected(clickhouse, eventLog, [...new Set(request.body.ids)], now()) }),
-    )
-  })
+    },
+    async (request) => ({ events: await resendRejected(clickhouse, eventLog, [...new Set(request.body.ids)], now()) }),
+  )
 }
 
 const LogsAnswer = z.object({

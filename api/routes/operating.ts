@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import type { Aggregating } from '../../aggregator/aggregating.ts'
 import type { Ingesting } from '../../ingest/event-log.ts'
+import { EVERYONE } from '../access.ts'
 import { aggregatorMetrics } from '../aggregator-metrics.ts'
 import { API_ERRORS, ApiError, errorBody } from '../errors.ts'
 import { ingestMetrics } from '../http-metrics.ts'
@@ -17,7 +18,7 @@ export interface OperatingRoutesOptions {
 export function operatingRoutes(app: FastifyInstance, { ingesting, aggregating }: OperatingRoutesOptions): void {
   if (ingesting !== undefined) ingestMetrics(app.metrics, ingesting)
   if (aggregating !== undefined) aggregatorMetrics(app.metrics, aggregating)
-  const unlimited = { rateLimit: false }
+  const unlimited = { access: EVERYONE, rateLimit: false }
   const Ok = z.object({ status: z.literal('ok') })
 
   app.get('/healthz', { config: unlimited, schema: { tags: ['operating'], summary: 'The process is alive', response: { 200: Ok } } }, async () => ({

@@ -7,10 +7,11 @@ import { listProjectsByActivity, listProjectsByMetric, readUsageOfProjects } fro
 import { METRIC_NAMES, METRICS, type MetricName } from '../../metering/metrics.ts'
 import type { Period } from '../../metering/period.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
-import { listProjects, type PageAsked, type PlaceInList, readListedProjects } from '../../registry/list-projects.ts'
+import { listProjects, type PageAsked, type PlaceInList, readListedProjects } from '../../registry/projects/list-projects.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { PARTNER } from '../access.ts'
 import { periodAnswer, requirePeriod } from '../asked-period.ts'
-import { authenticatePartners, partnerOf } from '../auth.ts'
+import { partnerOf } from '../auth.ts'
 import { billingAnswer } from '../billing-answer.ts'
 import type { ApiContext } from '../context.ts'
 import { CURSOR_CHARACTERS_MAX, requireCursor, writeCursor } from '../cursor.ts'
@@ -30,46 +31,43 @@ import {
 } from '../schemas.ts'
 
 /** A partner's projects, page by page, each with its usage of the period. */
-export function partnerProjectRoutes(parent: FastifyInstance, { clickhouse, registry, now }: ApiContext): void {
-  parent.register(async (app) => {
-    authenticatePartners(app, registry)
-    const routes = app.withTypeProvider<ZodTypeProvider>()
+export function partnerProjectRoutes(app: FastifyInstance, { clickhouse, now }: ApiContext): void {
+  const routes = app.withTypeProvider<ZodTypeProvider>()
 
-    routes.get(
-      '/partnership/v1/:partnerId/projects',
-      {
-        schema: {
-          tags: ['projects'],
-          summary: 'All projects, with their usage of a period',
-          description:
-            'Deleted ones too. Pages go by place, so a project that is registered meanwhile moves no other; a project whose own sort value changes meanwhile (its name, its usage) may be met twice or missed.',
-          security: [{ partnerSecret: [] }],
-          params: PartnerParams,
-          querystring: ProjectsQuery,
-          response: { 200: ProjectsAnswer, ...errorAnswers(400, 401, 429, 500, 503) },
-        },
+  routes.get(
+    '/partnership/v1/:partnerId/projects',
+    {
+      config: { access: PARTNER },
+      schema: {
+        tags: ['projects'],
+        summary: 'All projects, with their usage of a period',
+        description:
+          'Deleted ones too. Pages go by place, so a project that is registered meanwhile moves no other; a project whose own sort value changes meanwhile (its name, its usage) may be met twice or missed.',
+        params: PartnerParams,
+        querystring: ProjectsQuery,
+        response: { 200: ProjectsAnswer, ...errorAnswers(400, 401, 429, 500, 503) },
       },
-      async (request) => {
-        const partner = partnerOf(request)
-        const { status, search, sort, limit, cursor, start_date, end_date } = request.query
-        const asked = [partner.id, status, search, sort, start_date, end_date]
-        const place = cursor === undefined ? undefined : requireCursor(cursor, asked, KEYS[keyKindOf(sort)])
-        const period = requirePeriod(place === undefined ? request.query : { start_date: place.first, end_date: place.last }, now())
-        const page = { filter: { partnerId: partner.id, status, search }, descending: sort.startsWith('-'), after: place, limit: limit + 1 }
-        const asOfMs = await readAsOf(clickhouse)
-        const places = await listInOrder(clickhouse, sort, period, page)
-        const shown = places.slice(0, limit)
-        const last = places.length > limit ? shown.at(-1) : undefined
-        const projects = await projectsAnswer(clickhouse, partner.id, shown, period)
-        return {
-          projects,
-          next_cursor: last === undefined ? null : writeCursor(asked, { ...last, first: period.first, last: period.last }),
-          period: periodAnswer(period),
-          ...billingAnswer(asOfMs, await readBillingStatus(clickhouse, partner.id, period, now())),
-        }
-      },
-    )
-  })
+    },
+    async (request) => {
+      const partner = partnerOf(request)
+      const { status, search, sort, limit, cursor, start_date, end_date } = request.query
+      const asked = [partner.id, status, search, sort, start_date, end_date]
+      const place = cursor === undefined ? undefined : requireCursor(cursor, asked, KEYS[keyKindOf(sort)])
+      const period = requirePeriod(place === undefined ? request.query : { start_date: place.first, end_date: place.last }, now())
+      const page = { filter: { partnerId: partner.id, status, search }, descending: sort.startsWith('-'), after: place, limit: limit + 1 }
+      const asOfMs = await readAsOf(clickhouse)
+      const places = await listInOrder(clickhouse, sort, period, page)
+      const shown = places.slice(0, limit)
+      const last = places.length > limit ? shown.at(-1) : undefined
+      const projects = await projectsAnswer(clickhouse, partner.id, shown, period)
+      return {
+        projects,
+        next_cursor: last === undefined ? null : writeCursor(asked, { ...last, first: period.first, last: period.last }),
+        period: periodAnswer(period),
+        ...billingAnswer(asOfMs, await readBillingStatus(clickhouse, partner.id, period, now())),
+      }
+    },
+  )
 }
 
 const ORDERS = ['name', 'created_at', 'last_activity_at', ...METRIC_NAMES.map(projectSummaryName)] as const

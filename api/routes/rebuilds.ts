@@ -3,46 +3,43 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { rebuildRollup } from '../../ingest/rebuild-rollup.ts'
 import { parseMonth } from '../../metering/month.ts'
-import { requireAdmin } from '../auth.ts'
+import { OPERATOR } from '../access.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors.ts'
 import { errorAnswers } from '../schemas.ts'
 
 /** A month's rollup counted anew from raw, for an operator who found it wrong. */
-export function rebuildRoutes(parent: FastifyInstance, { clickhouse, adminToken, betweenBatches }: ApiContext): void {
-  parent.register(async (app) => {
-    app.addHook('preParsing', async (request) => requireAdmin(request, adminToken))
-    let running: string | undefined
+export function rebuildRoutes(app: FastifyInstance, { clickhouse, betweenBatches }: ApiContext): void {
+  let running: string | undefined
 
-    app.withTypeProvider<ZodTypeProvider>().post(
-      '/admin/v1/rebuilds',
-      {
-        schema: {
-          tags: ['admin'],
-          security: [{ adminToken: [] }],
-          summary: 'Count a month’s rollup anew from raw',
-          description:
-            'Mends a rollup that is ahead of raw too. Events wait until it has ended. Where other processes count events they must be stopped first. Repeated it changes nothing.',
-          body: z.strictObject({ month: z.string().meta({ description: 'YYYY-MM', example: '2026-01' }) }),
-          response: { 200: RebuildAnswer, ...errorAnswers(400, 401, 409, 415, 429, 500, 503) },
-        },
+  app.withTypeProvider<ZodTypeProvider>().post(
+    '/admin/v1/rebuilds',
+    {
+      config: { access: OPERATOR },
+      schema: {
+        tags: ['admin'],
+        summary: 'Count a month’s rollup anew from raw',
+        description:
+          'Mends a rollup that is ahead of raw too. Events wait until it has ended. Where other processes count events they must be stopped first. Repeated it changes nothing.',
+        body: z.strictObject({ month: z.string().meta({ description: 'YYYY-MM', example: '2026-01' }) }),
+        response: { 200: RebuildAnswer, ...errorAnswers(400, 401, 409, 415, 429, 500, 503) },
       },
-      async (request) => {
-        const month = parseMonth(request.body.month)
-        if (month === undefined) throw new ApiError('INVALID_REQUEST', 'body.month: must be a calendar month as YYYY-MM')
-        if (running !== undefined) throw new ApiError('REBUILD_RUNNING', `The rollup of ${running} is being rebuilt. Try again when that has ended.`)
-        running = month
-        try {
-          const outcome = await rebuildRollup(clickhouse, month, betweenBatches)
-          if (outcome.status === 'refused') throw new ApiError('REBUILD_HELD', outcome.reason)
-          const { keys, events, differencesBefore } = outcome.result
-          return { month, keys, events, differences_before: differencesBefore }
-        } finally {
-          running = undefined
-        }
-      },
-    )
-  })
+    },
+    async (request) => {
+      const month = parseMonth(request.body.month)
+      if (month === undefined) throw new ApiError('INVALID_REQUEST', 'body.month: must be a calendar month as YYYY-MM')
+      if (running !== undefined) throw new ApiError('REBUILD_RUNNING', `The rollup of ${running} is being rebuilt. Try again when that has ended.`)
+      running = month
+      try {
+        const outcome = await rebuildRollup(clickhouse, month, betweenBatches)
+        if (outcome.status === 'refused') throw new ApiError('REBUILD_HELD', outcome.reason)
+        const { keys, events, differencesBefore } = outcome.result
+        return { month, keys, events, differences_before: differencesBefore }
+      } finally {
+        running = undefined
+      }
+    },
+  )
 }
 
 const RebuildAnswer = z.object({

@@ -3,42 +3,38 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { listSilentProjects, SILENT_DAYS_MAX, SILENT_PROJECTS_MAX } from '../../aggregator/usage/silent-projects.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
-import { requireAdmin } from '../auth.ts'
+import { ANY_ADMIN } from '../access.ts'
 import type { ApiContext } from '../context.ts'
 import { Day, errorAnswers, Instant } from '../schemas.ts'
 
-export function silentProjectRoutes(parent: FastifyInstance, { clickhouse, adminToken, now }: ApiContext): void {
-  parent.register(async (app) => {
-    app.addHook('preParsing', async (request) => requireAdmin(request, adminToken))
-
-    app.withTypeProvider<ZodTypeProvider>().get(
-      '/admin/v1/silent-projects',
-      {
-        schema: {
-          tags: ['admin'],
-          summary: 'Projects that sent a metric every day and stopped',
-          description: `Events on each of the \`days\` UTC days up to the last one, then none on at least one complete day. Neither deleted projects nor what has been silent for more than ${SILENT_DAYS_MAX} days.`,
-          security: [{ adminToken: [] }],
-          querystring: SilentQuery,
-          response: { 200: SilentAnswer, ...errorAnswers(400, 401, 429, 500, 503) },
-        },
+export function silentProjectRoutes(app: FastifyInstance, { clickhouse, now }: ApiContext): void {
+  app.withTypeProvider<ZodTypeProvider>().get(
+    '/admin/v1/silent-projects',
+    {
+      config: { access: ANY_ADMIN },
+      schema: {
+        tags: ['admin'],
+        summary: 'Projects that sent a metric every day and stopped',
+        description: `Events on each of the \`days\` UTC days up to the last one, then none on at least one complete day. Neither deleted projects nor what has been silent for more than ${SILENT_DAYS_MAX} days.`,
+        querystring: SilentQuery,
+        response: { 200: SilentAnswer, ...errorAnswers(400, 401, 429, 500, 503) },
       },
-      async (request) => {
-        const { silent, truncated } = await listSilentProjects(clickhouse, request.query.days, now())
-        return {
-          silent: silent.map(({ projectId, partnerId, metric, lastDay, silentDays, lastEventMs }) => ({
-            project_id: projectId,
-            partner_id: partnerId,
-            metric,
-            last_day: lastDay,
-            silent_days: silentDays,
-            last_event_at: formatTimestamp(lastEventMs),
-          })),
-          truncated,
-        }
-      },
-    )
-  })
+    },
+    async (request) => {
+      const { silent, truncated } = await listSilentProjects(clickhouse, request.query.days, now())
+      return {
+        silent: silent.map(({ projectId, partnerId, metric, lastDay, silentDays, lastEventMs }) => ({
+          project_id: projectId,
+          partner_id: partnerId,
+          metric,
+          last_day: lastDay,
+          silent_days: silentDays,
+          last_event_at: formatTimestamp(lastEventMs),
+        })),
+        truncated,
+      }
+    },
+  )
 }
 
 const REPORTED_DAYS_DEFAULT = 7

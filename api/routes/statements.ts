@@ -15,10 +15,11 @@ import { type Month, monthsOf, parseMonth } from '../../metering/month.ts'
 import { dayOf, formatTimestamp } from '../../metering/timestamp.ts'
 import { isBilledMonth, readBillingStates } from '../../registry/billing.ts'
 import { findPartner } from '../../registry/partners.ts'
-import { findProject } from '../../registry/projects.ts'
+import { findProject } from '../../registry/projects/project.ts'
 import type { Registry } from '../../registry/registry.ts'
+import { FINANCE, OPERATOR, PARTNER } from '../access.ts'
 import { requireMonth } from '../asked-period.ts'
-import { authenticatePartners, partnerOf, requireAdmin } from '../auth.ts'
+import { partnerOf } from '../auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors.ts'
 import { errorAnswers, PartnerParams, PathId } from '../schemas.ts'
@@ -26,172 +27,173 @@ import { type Shown, StatementAnswer, StatementsAnswer, statementStream, stateme
 import type { StatementStreams } from '../statement-streams.ts'
 
 /** What a partner is billed, month by month. */
-export function statementRoutes(parent: FastifyInstance, context: ApiContext, streams: StatementStreams): void {
-  const { clickhouse, registry, now } = context
-  parent.register(async (app) => {
-    authenticatePartners(app, registry)
-    const routes = app.withTypeProvider<ZodTypeProvider>()
-    const common = { tags: ['statements'], security: [{ partnerSecret: [] }] }
+export function statementRoutes(app: FastifyInstance, context: ApiContext, streams: StatementStreams): void {
+  const { clickhouse, now } = context
+  const routes = app.withTypeProvider<ZodTypeProvider>()
+  const common = { tags: ['statements'] }
 
-    routes.get(
-      '/partnership/v1/:partnerId/statements',
-      {
-        schema: {
-          ...common,
-          summary: 'All statements, from the first month that is billed to the current one',
-          params: PartnerParams,
-          response: { 200: StatementsAnswer, ...errorAnswers(401, 429, 500, 503) },
-        },
+  routes.get(
+    '/partnership/v1/:partnerId/statements',
+    {
+      config: { access: PARTNER },
+      schema: {
+        ...common,
+        summary: 'All statements, from the first month that is billed to the current one',
+        params: PartnerParams,
+        response: { 200: StatementsAnswer, ...errorAnswers(401, 429, 500, 503) },
       },
-      async (request) => statementsAnswer(await listStatements(clickhouse, partnerOf(request).id, now())),
-    )
+    },
+    async (request) => statementsAnswer(await listStatements(clickhouse, partnerOf(request).id, now())),
+  )
 
-    routes.get(
-      '/partnership/v1/:partnerId/statements/:month',
-      {
-        exposeHeadRoute: false,
-        schema: {
-          ...common,
-          summary: 'The statement of a month',
-          description:
-            'Open: as metered by now. Closed: fixed for ever but for `unbilled`, which says what came since and is corrected on the next statement to be closed.',
-          params: PartnerParams.extend({ month: PathId }),
-          response: { 200: StatementAnswer, ...errorAnswers(400, 401, 404, 429, 500, 503) },
-        },
+  routes.get(
+    '/partnership/v1/:partnerId/statements/:month',
+    {
+      config: { access: PARTNER },
+      exposeHeadRoute: false,
+      schema: {
+        ...common,
+        summary: 'The statement of a month',
+        description:
+          'Open: as metered by now. Closed: fixed for ever but for `unbilled`, which says what came since and is corrected on the next statement to be closed.',
+        params: PartnerParams.extend({ month: PathId }),
+        response: { 200: StatementAnswer, ...errorAnswers(400, 401, 404, 429, 500, 503) },
       },
-      async (request, reply) =>
-        sendStatement(request, reply, {
-          context,
-          streams,
-          partnerId: partnerOf(request).id,
-          month: requireMonth(request.params.month),
-          shown: 'with unbilled',
-        }),
-    )
-  })
+    },
+    async (request, reply) =>
+      sendStatement(request, reply, {
+        context,
+        streams,
+        partnerId: partnerOf(request).id,
+        month: requireMonth(request.params.month),
+        shown: 'with unbilled',
+      }),
+  )
 }
 
 /** Closing months and what is put on statements by hand. */
-export function closingRoutes(parent: FastifyInstance, context: ApiContext, streams: StatementStreams): void {
-  const { clickhouse, registry, adminToken, betweenBatches, now } = context
-  parent.register(async (app) => {
-    app.addHook('preParsing', async (request) => requireAdmin(request, adminToken))
-    const routes = app.withTypeProvider<ZodTypeProvider>()
-    const common = { tags: ['statements'], security: [{ adminToken: [] }] }
+export function closingRoutes(app: FastifyInstance, context: ApiContext, streams: StatementStreams): void {
+  const { clickhouse, registry, betweenBatches, now } = context
+  const routes = app.withTypeProvider<ZodTypeProvider>()
+  const common = { tags: ['statements'] }
 
-    routes.post(
-      '/admin/v1/statements/:partnerId/:month/close',
-      {
-        schema: {
-          ...common,
-          summary: 'Close a month of a partner',
-          description: 'From its end on, in order, when usage is complete past it and the audit finds 0 differences. Closing it again answers the same bytes.',
-          params: PartnerParams.extend({ month: PathId }),
-          body: z.strictObject({}).nullish(),
-          response: { 200: StatementAnswer, ...errorAnswers(400, 401, 404, 409, 429, 500, 503) },
+  routes.post(
+    '/admin/v1/statements/:partnerId/:month/close',
+    {
+      config: { access: FINANCE },
+      schema: {
+        ...common,
+        summary: 'Close a month of a partner',
+        description: 'From its end on, in order, when usage is complete past it and the audit finds 0 differences. Closing it again answers the same bytes.',
+        params: PartnerParams.extend({ month: PathId }),
+        body: z.strictObject({}).nullish(),
+        response: { 200: StatementAnswer, ...errorAnswers(400, 401, 404, 409, 429, 500, 503) },
+      },
+    },
+    async (request, reply) => {
+      const { id: partnerId } = await requirePartnerOf(registry, request.params.partnerId)
+      const month = requireMonth(request.params.month)
+      const outcome = await closeMonth({ clickhouse, betweenBatches, now }, { partnerId, month, closedBy: 'operator' })
+      if (outcome.status !== 'closed') throw refusalOf(outcome, month)
+      for (const adjustment of outcome.negative) request.log.error({ partnerId, month, ...adjustment }, NEGATIVE_ADJUSTMENT)
+      return sendStatement(request, reply, { context, streams, partnerId, month, shown: 'as closed' })
+    },
+  )
+
+  routes.get(
+    '/admin/v1/statements/:partnerId',
+    {
+      config: { access: FINANCE },
+      schema: {
+        ...common,
+        summary: 'All statements of a partner',
+        params: PartnerParams,
+        response: { 200: StatementsAnswer, ...errorAnswers(401, 404, 429, 500, 503) },
+      },
+    },
+    async (request) => {
+      const { id: partnerId } = await requirePartnerOf(registry, request.params.partnerId)
+      return statementsAnswer(await listStatements(clickhouse, partnerId, now()))
+    },
+  )
+
+  routes.get(
+    '/admin/v1/statements/:partnerId/:month',
+    {
+      config: { access: FINANCE },
+      exposeHeadRoute: false,
+      schema: {
+        ...common,
+        summary: 'The statement of a month of a partner',
+        params: PartnerParams.extend({ month: PathId }),
+        response: { 200: StatementAnswer, ...errorAnswers(400, 401, 404, 429, 500, 503) },
+      },
+    },
+    async (request, reply) => {
+      const { id: partnerId } = await requirePartnerOf(registry, request.params.partnerId)
+      return sendStatement(request, reply, { context, streams, partnerId, month: requireMonth(request.params.month), shown: 'with unbilled' })
+    },
+  )
+
+  routes.post(
+    '/admin/v1/statements/:partnerId/adjustments',
+    {
+      config: { access: OPERATOR },
+      schema: {
+        ...common,
+        summary: 'Put a line on the next statement by hand',
+        description: 'An event that was wrong cannot be taken back, its bill can. Usage is not touched.',
+        params: PartnerParams,
+        body: ManualLine,
+        response: {
+          201: z.object({
+            id: z.string(),
+            statement: z.string().meta({ description: 'The month that is closed next: its statement will have the line.' }),
+          }),
+          ...errorAnswers(400, 401, 404, 415, 429, 500, 503),
         },
       },
-      async (request, reply) => {
-        const { id: partnerId } = await requirePartnerOf(registry, request.params.partnerId)
-        const month = requireMonth(request.params.month)
-        const outcome = await closeMonth({ clickhouse, betweenBatches, now }, { partnerId, month, closedBy: 'operator' })
-        if (outcome.status !== 'closed') throw refusalOf(outcome, month)
-        for (const adjustment of outcome.negative) request.log.error({ partnerId, month, ...adjustment }, NEGATIVE_ADJUSTMENT)
-        return sendStatement(request, reply, { context, streams, partnerId, month, shown: 'as closed' })
-      },
-    )
+    },
+    async (request, reply) => {
+      const { id: partnerId } = await requirePartnerOf(registry, request.params.partnerId)
+      const { id: entry = randomUUID(), for_month, project_id, metric, value, reason } = request.body
+      if (project_id !== undefined && (await findProject(registry, project_id))?.partnerId !== partnerId) throw new ApiError('PROJECT_NOT_FOUND')
+      const [state] = await readBillingStates(clickhouse, partnerId)
+      if (state === undefined || !isBilledMonth(state, for_month, now())) throw new ApiError('STATEMENT_NOT_FOUND')
+      const adjustment = { entry, forMonth: for_month, projectId: project_id ?? '', metric, value, reason }
+      const added = await addManualAdjustment(clickhouse, partnerId, adjustment)
+      if (added === 'another') throw new ApiError('MANUAL_LINE_EXISTS')
+      request.log.info({ partnerId, ...adjustment }, 'a manual line was put on the next statement')
+      return reply.code(201).send({ id: entry, statement: nextToClose(state) })
+    },
+  )
 
-    routes.get(
-      '/admin/v1/statements/:partnerId',
-      {
-        schema: {
-          ...common,
-          summary: 'All statements of a partner',
-          params: PartnerParams,
-          response: { 200: StatementsAnswer, ...errorAnswers(401, 404, 429, 500, 503) },
+  routes.patch(
+    '/admin/v1/partners/:partnerId',
+    {
+      config: { access: OPERATOR },
+      schema: {
+        ...common,
+        summary: 'Set the first month that a partner is billed for',
+        description: 'Until its first month is closed. Earlier months can be read as usage, but have no statement.',
+        params: PartnerParams,
+        body: BillingFrom,
+        response: {
+          200: z.object({ partner: z.object({ id: z.string(), name: z.string(), billing_from: z.string() }) }),
+          ...errorAnswers(400, 401, 404, 409, 415, 429, 500, 503),
         },
       },
-      async (request) => {
-        const { id: partnerId } = await requirePartnerOf(registry, request.params.partnerId)
-        return statementsAnswer(await listStatements(clickhouse, partnerId, now()))
-      },
-    )
-
-    routes.get(
-      '/admin/v1/statements/:partnerId/:month',
-      {
-        exposeHeadRoute: false,
-        schema: {
-          ...common,
-          summary: 'The statement of a month of a partner',
-          params: PartnerParams.extend({ month: PathId }),
-          response: { 200: StatementAnswer, ...errorAnswers(400, 401, 404, 429, 500, 503) },
-        },
-      },
-      async (request, reply) => {
-        const { id: partnerId } = await requirePartnerOf(registry, request.params.partnerId)
-        return sendStatement(request, reply, { context, streams, partnerId, month: requireMonth(request.params.month), shown: 'with unbilled' })
-      },
-    )
-
-    routes.post(
-      '/admin/v1/statements/:partnerId/adjustments',
-      {
-        schema: {
-          ...common,
-          summary: 'Put a line on the next statement by hand',
-          description: 'An event that was wrong cannot be taken back, its bill can. Usage is not touched.',
-          params: PartnerParams,
-          body: ManualLine,
-          response: {
-            201: z.object({
-              id: z.string(),
-              statement: z.string().meta({ description: 'The month that is closed next: its statement will have the line.' }),
-            }),
-            ...errorAnswers(400, 401, 404, 415, 429, 500, 503),
-          },
-        },
-      },
-      async (request, reply) => {
-        const { id: partnerId } = await requirePartnerOf(registry, request.params.partnerId)
-        const { id: entry = randomUUID(), for_month, project_id, metric, value, reason } = request.body
-        if (project_id !== undefined && (await findProject(registry, project_id))?.partnerId !== partnerId) throw new ApiError('PROJECT_NOT_FOUND')
-        const [state] = await readBillingStates(clickhouse, partnerId)
-        if (state === undefined || !isBilledMonth(state, for_month, now())) throw new ApiError('STATEMENT_NOT_FOUND')
-        const adjustment = { entry, forMonth: for_month, projectId: project_id ?? '', metric, value, reason }
-        const added = await addManualAdjustment(clickhouse, partnerId, adjustment)
-        if (added === 'another') throw new ApiError('MANUAL_LINE_EXISTS')
-        request.log.info({ partnerId, ...adjustment }, 'a manual line was put on the next statement')
-        return reply.code(201).send({ id: entry, statement: nextToClose(state) })
-      },
-    )
-
-    routes.patch(
-      '/admin/v1/partners/:partnerId',
-      {
-        schema: {
-          ...common,
-          summary: 'Set the first month that a partner is billed for',
-          description: 'Until its first month is closed. Earlier months can be read as usage, but have no statement.',
-          params: PartnerParams,
-          body: BillingFrom,
-          response: {
-            200: z.object({ partner: z.object({ id: z.string(), name: z.string(), billing_from: z.string() }) }),
-            ...errorAnswers(400, 401, 404, 409, 415, 429, 500, 503),
-          },
-        },
-      },
-      async (request) => {
-        const { id, name } = await requirePartnerOf(registry, request.params.partnerId)
-        requireMeant(request.body, now())
-        const outcome = await setBillingFrom(clickhouse, id, request.body.billing_from)
-        if (outcome.status === 'elsewhere') throw new ApiError('CLOSING_ELSEWHERE')
-        if (outcome.status === 'already_closed')
-          throw new ApiError('ALREADY_BILLED', `This partner is closed through ${outcome.closedThrough}, and closed months never change.`)
-        return { partner: { id, name, billing_from: request.body.billing_from } }
-      },
-    )
-  })
+    },
+    async (request) => {
+      const { id, name } = await requirePartnerOf(registry, request.params.partnerId)
+      requireMeant(request.body, now())
+      const outcome = await setBillingFrom(clickhouse, id, request.body.billing_from)
+      if (outcome.status === 'elsewhere') throw new ApiError('CLOSING_ELSEWHERE')
+      if (outcome.status === 'already_closed')
+        throw new ApiError('ALREADY_BILLED', `This partner is closed through ${outcome.closedThrough}, and closed months never change.`)
+      return { partner: { id, name, billing_from: request.body.billing_from } }
+    },
+  )
 }
 
 interface AskedStatement {

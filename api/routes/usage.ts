@@ -6,9 +6,10 @@ import { type PartnershipUsage, readPartnershipUsage } from '../../aggregator/us
 import { readProjectUsage } from '../../aggregator/usage/project-usage.ts'
 import { METRICS, PEAK_METRICS } from '../../metering/metrics.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
-import { findProject } from '../../registry/projects.ts'
+import { findProject } from '../../registry/projects/project.ts'
+import { PARTNER, PROJECT_READER } from '../access.ts'
 import { periodAnswer, requirePeriod } from '../asked-period.ts'
-import { authenticatePartners, partnerOf } from '../auth.ts'
+import { partnerOf } from '../auth.ts'
 import { billingAnswer } from '../billing-answer.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors.ts'
@@ -30,72 +31,69 @@ import {
 } from '../schemas.ts'
 
 /** Shapes: partner API documentation, "Get Project Usage" and "Get Partnership Total Usage". */
-export function usageRoutes(parent: FastifyInstance, { clickhouse, registry, now, horizon }: ApiContext): void {
-  parent.register(async (app) => {
-    authenticatePartners(app, registry)
-    const routes = app.withTypeProvider<ZodTypeProvider>()
+export function usageRoutes(app: FastifyInstance, { clickhouse, registry, now, horizon }: ApiContext): void {
+  const routes = app.withTypeProvider<ZodTypeProvider>()
 
-    routes.get(
-      '/partnership/v1/:partnerId/usage',
-      {
-        schema: {
-          tags: ['usage'],
-          summary: 'Usage of the whole partnership',
-          description: 'Deleted projects are included. A peak is the sum over the projects per day, then the maximum over the days.',
-          security: [{ partnerSecret: [] }],
-          params: PartnerParams,
-          querystring: PartnershipUsageQuery,
-          response: { 200: PartnershipUsageAnswer, ...errorAnswers(400, 401, 429, 500, 503) },
-        },
+  routes.get(
+    '/partnership/v1/:partnerId/usage',
+    {
+      config: { access: PARTNER },
+      schema: {
+        tags: ['usage'],
+        summary: 'Usage of the whole partnership',
+        description: 'Deleted projects are included. A peak is the sum over the projects per day, then the maximum over the days.',
+        params: PartnerParams,
+        querystring: PartnershipUsageQuery,
+        response: { 200: PartnershipUsageAnswer, ...errorAnswers(400, 401, 429, 500, 503) },
       },
-      async (request) => {
-        const partner = partnerOf(request)
-        const period = requirePeriod(request.query, now())
-        const usage = await readPartnershipUsage(clickhouse, partner.id, period, await horizon.read())
-        return {
-          partnership: { id: partner.id, name: partner.name },
-          period: periodAnswer(period),
-          summary: quantitiesAnswer(usage.summary, partnershipName),
-          ...(request.query.include === 'daily' ? dailyAnswer(usage) : {}),
-          ...billingAnswer(usage.asOfMs, await readBillingStatus(clickhouse, partner.id, period, now())),
-        }
-      },
-    )
+    },
+    async (request) => {
+      const partner = partnerOf(request)
+      const period = requirePeriod(request.query, now())
+      const usage = await readPartnershipUsage(clickhouse, partner.id, period, await horizon.read())
+      return {
+        partnership: { id: partner.id, name: partner.name },
+        period: periodAnswer(period),
+        summary: quantitiesAnswer(usage.summary, partnershipName),
+        ...(request.query.include === 'daily' ? dailyAnswer(usage) : {}),
+        ...billingAnswer(usage.asOfMs, await readBillingStatus(clickhouse, partner.id, period, now())),
+      }
+    },
+  )
 
-    routes.get(
-      '/partnership/v1/:partnerId/:projectId/usage',
-      {
-        schema: {
-          tags: ['usage'],
-          summary: 'Usage of one project, per day',
-          description: 'Also of a deleted one. `daily_usage` holds the days with at least one event.',
-          security: [{ partnerSecret: [] }],
-          params: PartnerProjectParams,
-          querystring: PeriodQuery,
-          response: { 200: ProjectUsageAnswer, ...errorAnswers(400, 401, 404, 429, 500, 503) },
+  routes.get(
+    '/partnership/v1/:partnerId/:projectId/usage',
+    {
+      config: { access: PROJECT_READER },
+      schema: {
+        tags: ['usage'],
+        summary: 'Usage of one project, per day',
+        description: 'Also of a deleted one. `daily_usage` holds the days with at least one event.',
+        params: PartnerProjectParams,
+        querystring: PeriodQuery,
+        response: { 200: ProjectUsageAnswer, ...errorAnswers(400, 401, 404, 429, 500, 503) },
+      },
+    },
+    async (request) => {
+      const partner = partnerOf(request)
+      const period = requirePeriod(request.query, now())
+      const project = await findProject(registry, request.params.projectId)
+      if (project === undefined || project.partnerId !== partner.id) throw new ApiError('PROJECT_NOT_FOUND')
+      const usage = await readProjectUsage(clickhouse, project.id, period, await horizon.read())
+      return {
+        project: {
+          id: project.id,
+          name: project.name,
+          status: project.status,
+          last_activity_at: usage.lastActivityMs === null ? null : formatTimestamp(usage.lastActivityMs),
         },
-      },
-      async (request) => {
-        const partner = partnerOf(request)
-        const period = requirePeriod(request.query, now())
-        const project = await findProject(registry, request.params.projectId)
-        if (project === undefined || project.partnerId !== partner.id) throw new ApiError('PROJECT_NOT_FOUND')
-        const usage = await readProjectUsage(clickhouse, project.id, period, await horizon.read())
-        return {
-          project: {
-            id: project.id,
-            name: project.name,
-            status: project.status,
-            last_activity_at: usage.lastActivityMs === null ? null : formatTimestamp(usage.lastActivityMs),
-          },
-          period: periodAnswer(period),
-          summary: quantitiesAnswer(usage.summary, projectSummaryName),
-          daily_usage: usage.days.map(({ day, usage: dayUsage }) => ({ usage_date: day, ...quantitiesAnswer(dayUsage, dailyName) })),
-          ...billingAnswer(usage.asOfMs, await readBillingStatus(clickhouse, partner.id, period, now())),
-        }
-      },
-    )
-  })
+        period: periodAnswer(period),
+        summary: quantitiesAnswer(usage.summary, projectSummaryName),
+        daily_usage: usage.days.map(({ day, usage: dayUsage }) => ({ usage_date: day, ...quantitiesAnswer(dayUsage, dailyName) })),
+        ...billingAnswer(usage.asOfMs, await readBillingStatus(clickhouse, partner.id, period, now())),
+      }
+    },
+  )
 }
 
 const PartnershipUsageQuery = PeriodQuery.extend({

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { refreshPartnershipDays } from '../../aggregator/usage/refresh-partnership-days.ts'
-import { deleteProject } from '../../registry/projects.ts'
+import { SERVICE } from '../../registry/audit-log.ts'
+import { deleteProject } from '../../registry/projects/lifecycle.ts'
 import { readMigrations } from '../../sql/migrate.ts'
 import { DaysWorld } from '../support/days-world.ts'
 import { stepLane } from '../support/stepped-lane.ts'
@@ -120,7 +121,7 @@ test(`P3: random worlds: at every step each partner's days are the plain computa
           const id = idOf(each.register)
           if (!owners.has(id)) await world.register(id, each.ours ? mine : others)
           owners.set(id, owners.get(id) ?? (each.ours ? mine : others))
-        } else await deleteProject(world.registry, owners.get(idOf(each.delete)) ?? mine, idOf(each.delete))
+        } else await deleteProject(world.registry, SERVICE, { partnerId: owners.get(idOf(each.delete)) ?? mine, projectId: idOf(each.delete) })
         await expectRight([mine, others])
       }
       await refresh()

@@ -99,7 +99,7 @@ describe('partners and keys', () => {
     const { api_key } = (await tested.client.partner(partner, 'POST', '/sync-embedded-project', '{"project_name":"kept"}')).body.project
     const rows = await tested.service.clickhouse.reads.query(storedCredentials, {})
     for (const kind of ['secret', 'key', 'project', 'pepper']) expect(rows.map((row) => row.kind)).toContain(kind)
-    for (const { kind, stored } of rows) expect(stored).toMatch(kind === 'secret' || kind === 'key' ? /^[0-9a-f]{64}$/ : /^v1\.[\w-]{40,}$/)
+    for (const { kind, stored } of rows) expect(stored).toMatch(kind === 'secret' || kind === 'key' ? /^[0-9a-f]{64}$/ : /^v2\.[0-9a-f]{8}\.[\w-]{40,}$/)
     const all = JSON.stringify(rows)
     for (const shown of [partner.secret, tested.client.ingestKey, api_key]) expect(all).not.toContain(shown)
   })

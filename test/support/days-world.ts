@@ -1,9 +1,10 @@
 import { type PartnershipDay, readPartnershipDays } from '../../aggregator/usage/partnership-days.ts'
 import { type HttpLog, openHttpLog } from '../../ingest/http-log.ts'
+import { SERVICE } from '../../registry/audit-log.ts'
+import { MASTER_KEY_BYTES, masterKeyFrom } from '../../registry/keys/sealing.ts'
 import { createPartner } from '../../registry/partners.ts'
-import { registerProject } from '../../registry/projects.ts'
+import { registerProject } from '../../registry/projects/register-project.ts'
 import { openRegistry, type Registry } from '../../registry/registry.ts'
-import { MASTER_KEY_BYTES, masterKeyFrom } from '../../registry/sealing.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { openTestStore } from './embedded-store.ts'
 import { submissionOf } from './judged.ts'
@@ -31,7 +32,13 @@ export class DaysWorld {
     const store = await openTestStore()
     const masterKey = masterKeyFrom(Buffer.alloc(MASTER_KEY_BYTES, 7).toString('base64'))
     if (masterKey === undefined) throw new Error('The key has another length.')
-    const registry = await openRegistry({ clickhouse: store.clickhouse, masterKey, projectHost: '{slug}.{region}.localhost' })
+    const registry = await openRegistry({
+      clickhouse: store.clickhouse,
+      masterKeys: { current: masterKey, previous: undefined },
+      projectHost: '{slug}.{region}.localhost',
+      publicUrl: 'http://localhost',
+      provisions: false,
+    })
     return new DaysWorld(registry, await openLog(store.clickhouse), () => store.close())
   }
 
@@ -48,11 +55,11 @@ export class DaysWorld {
   }
 
   async partner(name: string): Promise<string> {
-    return (await createPartner(this.registry, { name, mode: 'white-label' })).partner.id
+    return (await createPartner(this.registry, SERVICE, { name, mode: 'white-label' })).partner.id
   }
 
   async register(projectId: string, partnerId: string): Promise<void> {
-    const { status } = await registerProject(this.registry, projectId, { partnerId, name: projectId })
+    const { status } = await registerProject(this.registry, SERVICE, { projectId, partnerId, name: projectId })
     if (status !== 'created' && status !== 'updated') throw new Error(status)
   }
 

@@ -1,37 +1,24 @@
 import { execFile } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { openPythonTool } from './python-tool.ts'
 
 const run = promisify(execFile)
-const VALIDATOR = 'focus-validator==2.2.1'
-const HOME = fileURLToPath(new URL('../../.cache/focus-validator-2.2.1', import.meta.url))
-const PYTHONS: readonly { command: string; environment: Record<string, string> }[] = [
-  { command: 'python3.12', environment: {} },
-  // pyenv's own python3.12 is a stand-in that fails unless it is told which one.
-  ...['3.12.1', '3.12'].map((version) => ({ command: 'python3.12', environment: { PYENV_VERSION: version } })),
-  { command: 'python3.13', environment: {} },
-  { command: 'python3', environment: {} },
-]
+const VALIDATOR = { program: 'focus-validator', version: '2.2.1', packages: ['pyarrow<22'], pythonMinor: 12 }
 
 export interface FocusValidator {
   /** The rules of FOCUS 1.2 that the file fails. */
   failuresOf(file: string): Promise<string[]>
 }
 
-/**
- * The official validator in a virtual environment under .cache/, made at the first run. A text instead says why there is none:
- * no working Python 3.12, or no way to its packages.
- */
+/** The official validator. A text instead says why there is none. */
 export async function openFocusValidator(): Promise<FocusValidator | string> {
-  const program = join(HOME, 'bin', 'focus-validator')
-  if (!existsSync(program)) {
-    const problem = await install()
-    if (problem !== undefined) return problem
-  }
-  const lib = join(HOME, 'lib')
+  const tool = await openPythonTool(VALIDATOR)
+  if (tool.status === 'missing') return tool.reason
+  const program = join(tool.home, 'bin', VALIDATOR.program)
+  const lib = join(tool.home, 'lib')
   const packages = join(lib, readdirSync(lib).find((name) => name.startsWith('python3')) ?? '', 'site-packages')
   return {
     failuresOf: async (file) => {
@@ -46,23 +33,3 @@ export async function openFocusValidator(): Promise<FocusValidator | string> {
     },
   }
 }
-
-async function install(): Promise<string | undefined> {
-  for (const { command, environment } of PYTHONS) {
-    const env = { ...process.env, ...environment }
-    const version = await run(command, ['-c', 'import sys; print(sys.version_info >= (3, 12))'], { env }).catch(() => undefined)
-    if (version?.stdout.trim() !== 'True') continue
-    try {
-      mkdirSync(HOME, { recursive: true })
-      await run(command, ['-m', 'venv', HOME], { env })
-      await run(join(HOME, 'bin', 'pip'), ['install', '--quiet', VALIDATOR, 'pyarrow<22'], { env, timeout: INSTALL_MS_MAX })
-      return undefined
-    } catch (thrown) {
-      rmSync(HOME, { recursive: true, force: true })
-      return `${VALIDATOR} cannot be installed: ${thrown instanceof Error ? thrown.message.slice(0, 300) : String(thrown)}`
-    }
-  }
-  return 'there is no working Python 3.12'
-}
-
-const INSTALL_MS_MAX = 300_000

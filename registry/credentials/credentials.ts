@@ -14,9 +14,16 @@ export function hashCredential(pepper: Buffer, credential: string): string {
   return createHmac('sha256', pepper).update(credential).digest('hex')
 }
 
+/** Its kind, and enough of it to tell it from others in a list. */
+export function prefixOf(credential: string): string {
+  return credential.slice(0, PREFIX_CHARACTERS)
+}
+
 export function lastFour(credential: string): string {
   return credential.slice(-4)
 }
+
+const PREFIX_CHARACTERS = 8
 
 function checksum(body: string): string {
   return createHash('sha256').update(body).digest('hex').slice(0, 6)

@@ -1,11 +1,11 @@
 import { v5 as uuidV5 } from 'uuid'
 import { z } from 'zod'
-import { defineQuery } from '../sql/query.ts'
-import { row } from '../sql/tab-separated.ts'
-import type { WriteRows } from './changes.ts'
-import { newCredential } from './credentials.ts'
-import type { Registry } from './registry.ts'
-import { seal, unseal } from './sealing.ts'
+import { defineQuery } from '../../sql/query.ts'
+import { row } from '../../sql/tab-separated.ts'
+import type { Change } from '../changes.ts'
+import { newCredential } from '../credentials/credentials.ts'
+import { seal, unseal } from '../keys/sealing.ts'
+import type { Registry } from '../registry.ts'
 
 export const PROJECT_STATUSES = ['active', 'paused', 'deleted'] as const
 export const REGIONS = ['us-east', 'us-west', 'eu-west', 'eu-central', 'ap-southeast'] as const
@@ -24,6 +24,8 @@ export interface Project {
   readonly accountId: string
   readonly name: string
   readonly status: ProjectStatus
+  /** What the platform was asked to make of it; another than `status` until it says that it has. */
+  readonly wantedStatus: ProjectStatus
   readonly region: Region
   readonly instanceType: InstanceType
   readonly accessHost: string
@@ -31,76 +33,8 @@ export interface Project {
   readonly createdMs: number
   readonly deletedMs: number | null
   readonly revision: number
-}
-
-export interface Registration {
-  readonly partnerId: string
-  readonly name: string
-  readonly region?: Region | undefined
-  readonly instanceType?: InstanceType | undefined
-  readonly status?: ProjectStatus | undefined
-  readonly deletedMs?: number | undefined
-}
-
-export type RegisterOutcome =
-  | { status: 'created'; project: Project }
-  | { status: 'updated'; project: Project }
-  | { status: 'partner_changed' }
-  | { status: 'already_deleted' }
-  | { status: 'name_taken' }
-
-/** Registers a project that the platform has already, or changes it. Throws StoreError. */
-export function registerProject(registry: Registry, projectId: string, asked: Registration): Promise<RegisterOutcome> {
-  return registry.changes.run(async (write) => {
-    const known = await findProject(registry, projectId)
-    if (known !== undefined && known.partnerId !== asked.partnerId) return { status: 'partner_changed' }
-    const status = asked.status ?? known?.status ?? 'active'
-    if (known?.status === 'deleted' && status !== 'deleted') return { status: 'already_deleted' }
-    const accountId = known?.accountId ?? ''
-    const namesake = await findLivingByName(registry, { ...asked, accountId })
-    if (status !== 'deleted' && namesake !== undefined && namesake.id !== projectId) return { status: 'name_taken' }
-    const base =
-      known ?? newProject(registry, { id: projectId, partnerId: asked.partnerId, accountId, name: asked.name, createdMs: await nextCreatedMs(registry) })
-    const project: Project = {
-      ...placed(registry, base, asked),
-      name: asked.name,
-      status,
-      deletedMs: status === 'deleted' ? (asked.deletedMs ?? base.deletedMs ?? Date.now()) : null,
-      revision: base.revision + 1,
-    }
-    await writeProject(write, project)
-    return { status: known === undefined ? 'created' : 'updated', project }
-  })
-}
-
-export interface EmbeddedProject {
-  readonly name: string
-  readonly region?: Region | undefined
-  readonly instanceType?: InstanceType | undefined
-}
-
-/** A partner's own project, made once per living name. A name whose project was deleted makes a new project. */
-export function syncEmbeddedProject(registry: Registry, partnerId: string, asked: EmbeddedProject): Promise<Project> {
-  return registry.changes.run(async (write) => {
-    const known = await findLivingByName(registry, { partnerId, accountId: '', name: asked.name })
-    const id = known?.id ?? (await freeId(registry, partnerId, asked.name))
-    const base = known ?? newProject(registry, { id, partnerId, accountId: '', name: asked.name, createdMs: await nextCreatedMs(registry) })
-    const project = { ...placed(registry, base, asked), revision: base.revision + 1 }
-    if (known !== undefined && known.region === project.region && known.instanceType === project.instanceType) return known
-    await writeProject(write, project)
-    return project
-  })
-}
-
-/** Final. The project's usage stays and is billed. Undefined when the partner has no living project of that id. */
-export function deleteProject(registry: Registry, partnerId: string, projectId: string): Promise<Project | undefined> {
-  return registry.changes.run(async (write) => {
-    const known = await findProject(registry, projectId)
-    if (known === undefined || known.partnerId !== partnerId || known.status === 'deleted') return undefined
-    const project: Project = { ...known, status: 'deleted', deletedMs: Date.now(), revision: known.revision + 1 }
-    await writeProject(write, project)
-    return project
-  })
+  /** Up to which revision the platform has said that it knows. */
+  readonly provisionedRevision: number
 }
 
 export async function findProject({ clickhouse }: Registry, projectId: string): Promise<Project | undefined> {
@@ -108,22 +42,23 @@ export async function findProject({ clickhouse }: Registry, projectId: string): 
   return found === undefined ? undefined : projectOf(found)
 }
 
-export function apiKeyOf({ masterKey }: Registry, project: Project): string {
-  return unseal(masterKey, project.sealedApiKey, apiKeyPurpose(project.id)).toString('utf8')
+export function apiKeyOf({ masterKeys }: Registry, project: Project): string {
+  return unseal(masterKeys, project.sealedApiKey, apiKeyPurpose(project.id)).toString('utf8')
 }
 
 const PROJECT_NAMESPACE = '6f1d2c0e-2f0b-4b6e-9a52-1c6a5b7d8e90'
 
 type NewProject = Pick<Project, 'id' | 'partnerId' | 'accountId' | 'name' | 'createdMs'>
 
-function newProject(registry: Registry, { id, partnerId, accountId, name, createdMs }: NewProject): Project {
-  const sealedApiKey = seal(registry.masterKey, Buffer.from(newCredential('projectKey'), 'utf8'), apiKeyPurpose(id))
+export function newProject(registry: Registry, { id, partnerId, accountId, name, createdMs }: NewProject): Project {
+  const sealedApiKey = seal(registry.masterKeys, Buffer.from(newCredential('projectKey'), 'utf8'), apiKeyPurpose(id))
   const project: Project = {
     id,
     partnerId,
     accountId,
     name,
     status: 'active',
+    wantedStatus: 'active',
     region: 'us-east',
     instanceType: 'nano',
     accessHost: '',
@@ -131,6 +66,7 @@ function newProject(registry: Registry, { id, partnerId, accountId, name, create
     createdMs,
     deletedMs: null,
     revision: 0,
+    provisionedRevision: 0,
   }
   return { ...project, accessHost: hostOf(registry, project) }
 }
@@ -139,7 +75,7 @@ function newProject(registry: Registry, { id, partnerId, accountId, name, create
  * Later than every project's there is, whatever the clocks of the processes say: "registered since" is asked by this time,
  * and a project that was missed would be missing in its partner's totals. Asked and written under one ownership.
  */
-async function nextCreatedMs({ clickhouse }: Registry): Promise<number> {
+export async function nextCreatedMs({ clickhouse }: Registry): Promise<number> {
   const [newest] = await clickhouse.registry.query(newestCreation, {})
   return Math.max(Date.now(), newest === undefined ? 0 : newest.created_ms + 1)
 }
@@ -151,8 +87,14 @@ const newestCreation = defineQuery({
   row: z.object({ created_ms: z.coerce.number() }),
 })
 
+/** The next revision of a project. Without a provisioner nobody has to be told, and what is wanted is so at once. */
+export function changed({ provisions }: Registry, project: Project, changes: Partial<Project>): Project {
+  const next = { ...project, ...changes, revision: project.revision + 1 }
+  return provisions ? next : { ...next, status: next.wantedStatus, provisionedRevision: next.revision }
+}
+
 /** The project where it is asked to be, or where it is. Its host follows its region. */
-function placed(registry: Registry, project: Project, asked: { region?: Region | undefined; instanceType?: InstanceType | undefined }): Project {
+export function placed(registry: Registry, project: Project, asked: { region?: Region | undefined; instanceType?: InstanceType | undefined }): Project {
   const region = asked.region ?? project.region
   const accessHost = region === project.region ? project.accessHost : hostOf(registry, { ...project, region })
   return { ...project, region, instanceType: asked.instanceType ?? project.instanceType, accessHost }
@@ -174,7 +116,7 @@ function hostOf({ projectHost }: Registry, { id, name, region }: { id: string; n
   return `https://${projectHost.replaceAll('{slug}', slug).replaceAll('{region}', region)}`
 }
 
-async function findLivingByName(
+export async function findLivingByName(
   { clickhouse }: Registry,
   { partnerId, accountId, name }: { partnerId: string; accountId: string; name: string },
 ): Promise<Project | undefined> {
@@ -186,17 +128,19 @@ async function findLivingByName(
  * The id of the nth project of a name, so that racing calls meet in one row: the first that no project has. A renamed
  * project keeps the id of its first name, so counting the deleted ones would not do.
  */
-async function freeId(registry: Registry, partnerId: string, name: string): Promise<string> {
+export async function freeId(registry: Registry, { partnerId, accountId, name }: { partnerId: string; accountId: string; name: string }): Promise<string> {
   for (let incarnation = 1; ; incarnation += 1) {
-    const id = uuidV5(JSON.stringify([partnerId, '', name, incarnation]), PROJECT_NAMESPACE)
+    const id = uuidV5(JSON.stringify([partnerId, accountId, name, incarnation]), PROJECT_NAMESPACE)
     if ((await findProject(registry, id)) === undefined) return id
   }
 }
 
-async function writeProject(write: WriteRows, project: Project): Promise<void> {
-  const { id, revision, partnerId, accountId, name, status, region, instanceType, accessHost, sealedApiKey, createdMs, deletedMs } = project
-  const fields = [id, revision, partnerId, accountId, name, status, region, instanceType, accessHost, sealedApiKey, createdMs, deletedMs]
-  await write('projects_inbox_v1', PROJECT_COLUMNS, (owner) => row([...owner, ...fields]))
+export async function writeProject(change: Change, project: Project): Promise<void> {
+  const { id, revision, partnerId, accountId, name, status, wantedStatus, provisionedRevision } = project
+  const { region, instanceType, accessHost, sealedApiKey, createdMs, deletedMs } = project
+  const who = [id, revision, partnerId, accountId, name, status, wantedStatus, provisionedRevision]
+  const where = [region, instanceType, accessHost, sealedApiKey, createdMs, deletedMs]
+  await change.write('projects_inbox_v2', PROJECT_COLUMNS, (owner) => row([...owner, ...who, ...where]))
 }
 
 const PROJECT_COLUMNS = [
@@ -206,6 +150,8 @@ const PROJECT_COLUMNS = [
   'account_id',
   'name',
   'status',
+  'wanted_status',
+  'provisioned_revision',
   'region',
   'instance_type',
   'access_host',
@@ -221,6 +167,8 @@ const ProjectRow = z.object({
   account_id: z.string(),
   name: z.string(),
   status: z.enum(PROJECT_STATUSES),
+  wanted_status: z.enum(PROJECT_STATUSES),
+  provisioned_revision: z.coerce.number(),
   region: z.enum(REGIONS),
   instance_type: z.enum(INSTANCE_TYPES),
   access_host: z.string(),
@@ -236,6 +184,8 @@ function projectOf(found: z.output<typeof ProjectRow>): Project {
     accountId: found.account_id,
     name: found.name,
     status: found.status,
+    wantedStatus: found.wanted_status,
+    provisionedRevision: found.provisioned_revision,
     region: found.region,
     instanceType: found.instance_type,
     accessHost: found.access_host,
@@ -246,8 +196,8 @@ function projectOf(found: z.output<typeof ProjectRow>): Project {
   }
 }
 
-const PROJECT_SELECT = `SELECT project_id, revision, partner_id, account_id, name, status, region, instance_type, access_host, sealed_api_key,
-          toUnixTimestamp64Milli(created_at) AS created_ms, toUnixTimestamp64Milli(deleted_at) AS deleted_ms
+const PROJECT_SELECT = `SELECT project_id, revision, partner_id, account_id, name, status, wanted_status, provisioned_revision,
+          region, instance_type, access_host, sealed_api_key, toUnixTimestamp64Milli(created_at) AS created_ms, toUnixTimestamp64Milli(deleted_at) AS deleted_ms
         FROM projects_v1 FINAL`
 
 const projectById = defineQuery({

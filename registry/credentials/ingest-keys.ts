@@ -1,21 +1,24 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
-import { defineQuery } from '../sql/query.ts'
-import { row } from '../sql/tab-separated.ts'
-import { hashCredential, lastFour, newCredential } from './credentials.ts'
-import type { IngestKey, Registry } from './registry.ts'
+import { defineQuery } from '../../sql/query.ts'
+import { row } from '../../sql/tab-separated.ts'
+import type { Actor } from '../audit-log.ts'
+import type { IngestKey, Registry } from '../registry.ts'
+import { hashCredential, lastFour, newCredential, prefixOf } from './credentials.ts'
 
 /** Makes a key that may send events. It is shown here and never again. Throws StoreError. */
-export async function createIngestKey(registry: Registry, name: string): Promise<{ id: string; key: string }> {
+export function createIngestKey(registry: Registry, actor: Actor, asked: { name: string }): Promise<{ id: string; key: string }> {
   const id = randomUUID()
   const key = newCredential('ingestKey')
-  await registry.clickhouse.registry.insert({
-    table: 'ingest_keys_v1',
-    columns: ['hash', 'key_id', 'revision', 'name', 'last_four', 'created_at'],
-    text: row([hashCredential(registry.pepper, key), id, 1, name, lastFour(key), Date.now() / 1000]),
+  const fields = [hashCredential(registry.pepper, key), id, 1, asked.name, prefixOf(key), lastFour(key), Date.now(), null]
+  return registry.changes.run(actor, async (change) => {
+    await change.note({ action: 'ingest-key.create', subject: id, details: { name: asked.name } })
+    await change.write('ingest_keys_inbox_v1', KEY_COLUMNS, (owner) => row([...owner, ...fields]))
+    return { id, key }
   })
-  return { id, key }
 }
+
+const KEY_COLUMNS = ['hash', 'key_id', 'revision', 'name', 'prefix', 'last_four', 'created_ms', 'revoked_ms']
 
 export async function authenticateIngestKey(registry: Registry, key: string): Promise<IngestKey | undefined> {
   const hash = hashCredential(registry.pepper, key)

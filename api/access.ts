@@ -1,0 +1,48 @@
+import type { FastifyContextConfig } from 'fastify'
+import type { PartnerMode } from '../registry/registry.ts'
+import { ADMIN_ROLES, type AdminRole } from '../registry/registry.ts'
+
+/**
+ * Who may call a route. Each route says it in its `config`, and nowhere else: the check before the route, its `security` in
+ * the OpenAPI file and the test of who may do what all read it from there.
+ */
+export type Access =
+  | { readonly who: 'everyone' }
+  | { readonly who: 'emitter' }
+  /** The partner in the path. `mode`: partners of the other mode are told that it is not theirs. */
+  | { readonly who: 'partner'; readonly mode?: PartnerMode; readonly projectToken?: true }
+  /** The admin token, and admin JWTs of these roles. */
+  | { readonly who: 'admin'; readonly roles: readonly AdminRole[] }
+
+export const EVERYONE: Access = { who: 'everyone' }
+export const EMITTER: Access = { who: 'emitter' }
+export const PARTNER: Access = { who: 'partner' }
+/** Also the ten-minute token of the project in the path. */
+export const PROJECT_READER: Access = { who: 'partner', projectToken: true }
+export const WHITE_LABEL_PARTNER: Access = { who: 'partner', mode: 'white-label' }
+export const CO_BRANDED_PARTNER: Access = { who: 'partner', mode: 'co-branded' }
+/** The operator's own work. */
+export const OPERATOR: Access = { who: 'admin', roles: ['operator'] }
+/** What finance reads, and its closing of months. */
+export const FINANCE: Access = { who: 'admin', roles: ['operator', 'finance'] }
+/** Ingest keys and what was refused of them. */
+export const EMITTER_MANAGER: Access = { who: 'admin', roles: ['operator', 'emitter-manager'] }
+/** What every role reads. */
+export const ANY_ADMIN: Access = { who: 'admin', roles: ADMIN_ROLES }
+/** The admin token itself: no token makes another. */
+export const ADMIN_TOKEN_ONLY: Access = { who: 'admin', roles: [] }
+
+/** Throws for a route that does not say who may call it: such a route would be open to all. */
+export function accessOf(route: { readonly url: string; readonly config?: FastifyContextConfig | undefined }): Access {
+  const access = route.config?.access
+  if (access !== undefined) return access
+  // The page at /docs brings routes of its own.
+  if (route.url === '/docs' || route.url.startsWith('/docs/')) return EVERYONE
+  throw new Error(`The route ${route.url} does not say who may call it. Give it \`config: { access: … }\` (api/access.ts).`)
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    access?: Access
+  }
+}

@@ -1,0 +1,28 @@
+import type { FastifySchema, RouteOptions } from 'fastify'
+
+interface Described {
+  readonly schema: FastifySchema
+  readonly url: string
+  readonly route: RouteOptions
+}
+
+/**
+ * What is answered before a route is asked, so that no route has to think of it: a path that cannot be read or is too long, a
+ * body that cannot be read, is too large or of another type. In the shape that the route gives its other errors.
+ */
+export function withEarlyAnswers<T extends Described>(document: T): T {
+  const { schema, url, route } = document
+  const answers = schema?.response as Record<number, unknown> | undefined
+  if (answers?.[FAULT] === undefined) return document
+  const statuses = [...(url.includes(':') ? PATH_STATUSES : []), ...(takesBody(route) ? BODY_STATUSES : [])]
+  const early = Object.fromEntries(statuses.map((status) => [status, answers[FAULT]]))
+  return { ...document, schema: { ...schema, response: { ...early, ...answers } } }
+}
+
+const FAULT = 500
+const PATH_STATUSES = [400, 404]
+const BODY_STATUSES = [400, 413, 415]
+
+function takesBody({ method }: RouteOptions): boolean {
+  return [method].flat().some((name) => name !== 'GET' && name !== 'HEAD')
+}

@@ -1,0 +1,91 @@
+import { createHash } from 'node:crypto'
+import { z } from 'zod'
+import { formatTimestamp } from '../metering/timestamp.ts'
+import type { ClickHouse } from '../sql/clickhouse.ts'
+import { defineQuery } from '../sql/query.ts'
+import { row } from '../sql/tab-separated.ts'
+
+/** Who changes something, or reads a secret, and in which request. Names, never secrets. */
+export interface Actor {
+  /** Such as `admin`, `admin:finance:<token id>`, `partner:<id>`; `service` for what goes on by itself. */
+  readonly name: string
+  readonly requestId: string
+}
+
+/** What goes on by itself has no request. */
+export const SERVICE: Actor = { name: 'service', requestId: '' }
+
+/** What is told of a change. */
+export interface Noted {
+  /** `<thing>.<verb>`, such as `partner.create`. */
+  readonly action: string
+  /** The id of what is changed. */
+  readonly subject: string
+  /** Flat and small: texts, numbers, flags. Never a secret, nor what a person is called or can be reached by. */
+  readonly details?: Readonly<Record<string, string | number | boolean | null | readonly string[]>>
+}
+
+/** An entry as it is stored and answered. `details` is JSON text, as the hash covers it. */
+export interface AuditEntry {
+  readonly seq: number
+  /** RFC 3339, UTC. */
+  readonly at: string
+  readonly actor: string
+  readonly action: string
+  readonly subject: string
+  readonly details: string
+  readonly request_id: string
+  readonly previous_hash: string
+  readonly hash: string
+}
+
+/** The last entry, from which the next one goes on. */
+export interface AuditHead {
+  readonly seq: number
+  readonly hash: string
+}
+
+export const EMPTY_AUDIT_LOG: AuditHead = { seq: 0, hash: '' }
+
+/** The entry that follows `head`. */
+export function entryAfter(head: AuditHead, nowMs: number, { actor, noted }: { actor: Actor; noted: Noted }): AuditEntry {
+  const entry = {
+    seq: head.seq + 1,
+    at: formatTimestamp(nowMs),
+    actor: actor.name,
+    action: noted.action,
+    subject: noted.subject,
+    details: JSON.stringify(noted.details ?? {}),
+    request_id: actor.requestId,
+    previous_hash: head.hash,
+  }
+  return { ...entry, hash: hashOf(entry) }
+}
+
+/** SHA-256 over the JSON list of all other fields, in this order: whoever has the entries can compute it again. */
+export function hashOf(entry: Omit<AuditEntry, 'hash'>): string {
+  const { previous_hash, seq, at, actor, action, subject, details, request_id } = entry
+  return createHash('sha256')
+    .update(JSON.stringify([previous_hash, seq, at, actor, action, subject, details, request_id]))
+    .digest('hex')
+}
+
+export const AUDIT_COLUMNS = ['seq', 'at_ms', 'actor', 'action', 'subject', 'details', 'request_id', 'previous_hash', 'hash'] as const
+
+export function auditRow(owner: readonly (string | number)[], entry: AuditEntry): string {
+  const { seq, at, actor, action, subject, details, request_id, previous_hash, hash } = entry
+  return row([...owner, seq, Date.parse(at), actor, action, subject, details, request_id, previous_hash, hash])
+}
+
+/** Throws StoreError. */
+export async function readAuditHead({ registry }: ClickHouse): Promise<AuditHead> {
+  const [head] = await registry.query(auditHead, {})
+  return head ?? EMPTY_AUDIT_LOG
+}
+
+const auditHead = defineQuery({
+  name: 'audit_head',
+  sql: 'SELECT seq, hash FROM audit_log_v1 ORDER BY seq DESC LIMIT 1',
+  params: z.object({}),
+  row: z.object({ seq: z.coerce.number(), hash: z.string() }),
+})

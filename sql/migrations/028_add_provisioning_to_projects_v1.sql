@@ -1,0 +1,40 @@
+-- What the platform was asked to make of a project, and up to which revision it has said that it has. A project whose
+-- provisioned revision is below its revision is still to be handed over: this table is the queue. Rows from before were
+-- handed over by nobody, and need not be.
+ALTER TABLE projects_v1 ADD COLUMN IF NOT EXISTS wanted_status LowCardinality(String) DEFAULT status;
+
+ALTER TABLE projects_v1 ADD COLUMN IF NOT EXISTS provisioned_revision UInt64 DEFAULT revision;
+
+-- Beside the first inbox, through which a process of the version before may still write.
+CREATE TABLE IF NOT EXISTS projects_inbox_v2
+(
+    log                  String,
+    epoch                UInt64,
+    owner                String,
+    project_id           String,
+    revision             UInt64,
+    partner_id           String,
+    account_id           String,
+    name                 String,
+    status               String,
+    wanted_status        String,
+    provisioned_revision UInt64,
+    region               String,
+    instance_type        String,
+    access_host          String,
+    sealed_api_key       String,
+    created_ms           Int64,
+    deleted_ms           Nullable(Int64)
+)
+ENGINE = Null;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS projects_mv_v2 TO projects_v1 AS
+SELECT
+    project_id, revision, partner_id, account_id, name, status, wanted_status, provisioned_revision, region, instance_type,
+    access_host, sealed_api_key,
+    fromUnixTimestamp64Milli(created_ms, 'UTC') AS created_at,
+    fromUnixTimestamp64Milli(deleted_ms, 'UTC') AS deleted_at
+FROM projects_inbox_v2
+WHERE throwIf(
+    (log, epoch, owner) NOT IN (SELECT log, epoch, owner FROM log_owners_v1 ORDER BY log, epoch DESC, owner DESC LIMIT 1 BY log),
+    'a newer owner has taken this log') = 0;
