@@ -15,6 +15,7 @@ import { exactSerializer } from './exact-serializer.ts'
 import { httpMetrics } from './http-metrics.ts'
 import { limitKeyOf, perMinute } from './limits.ts'
 import { adminRoutes } from './routes/admin.ts'
+import { auditLogRoutes } from './routes/audit-log.ts'
 import { auditRoutes } from './routes/audits.ts'
 import { eventRoutes } from './routes/events.ts'
 import { explainRoutes } from './routes/explain.ts'
@@ -78,6 +79,7 @@ export async function buildApp(context: ApiContext): Promise<FastifyInstance> {
   statementExportRoutes(app, context)
   exportRoutes(app, context)
   adminRoutes(app, context)
+  auditLogRoutes(app, context)
   auditRoutes(app, context)
   logRoutes(app, context)
   rebuildRoutes(app, context)

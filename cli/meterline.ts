@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
 import type { AuditOptions } from './audit.ts'
+import type { AuditLogOptions, VerifyAuditLogOptions } from './audit-log.ts'
 import type { CloseOptions } from './close.ts'
 import type { ExplainOptions } from './explain.ts'
 import type { ExportOptions } from './export.ts'
@@ -130,6 +131,18 @@ program
   .requiredOption('--from <time|offset>', 'an RFC 3339 date-time, or an offset')
   .option('--log <log>', 'one log only, as "meterline log list" names it')
   .action((own: ReplayOptions) => run(async (options) => (await import('./logs.ts')).replay(process.env, { ...own, ...options })))
+
+const auditLog = program.command('audit-log').description('who changed what, and who read a secret: a chain of entries')
+auditLog
+  .command('list')
+  .description('the latest entries')
+  .option('--limit <n>', 'at most so many, up to 100')
+  .action((own: AuditLogOptions) => run(async (options) => (await import('./audit-log.ts')).listAuditLog(process.env, { ...own, ...options })))
+auditLog
+  .command('verify')
+  .description('follow the chain from its first entry: whole, or where it is broken')
+  .option('--head <end>', 'an end that this verb printed before: tells whether entries were cut off since')
+  .action((own: VerifyAuditLogOptions) => run(async (options) => (await import('./audit-log.ts')).verifyAuditLog(process.env, { ...own, ...options })))
 
 const rejected = program.command('rejected').description('events that were refused, kept with their reason')
 rejected

@@ -89,3 +89,47 @@ const auditHead = defineQuery({
   params: z.object({}),
   row: z.object({ seq: z.coerce.number(), hash: z.string() }),
 })
+
+/** Of the whole log, or of one action or subject; from its end, or from its beginning. */
+export interface AuditPage {
+  readonly newestFirst: boolean
+  /** The last entry of the page before. */
+  readonly after?: number | undefined
+  readonly action: string
+  readonly subject: string
+  readonly limit: number
+}
+
+/** Throws StoreError. */
+export async function listAuditEntries({ registry }: ClickHouse, { newestFirst, after, ...asked }: AuditPage): Promise<AuditEntry[]> {
+  const rows = await registry.query(auditEntries, { ...asked, isNewestFirst: newestFirst ? 1 : 0, after: after ?? (newestFirst ? Number.MAX_SAFE_INTEGER : 0) })
+  return rows.map(({ atMs, ...entry }) => ({ ...entry, at: formatTimestamp(atMs) }))
+}
+
+const auditEntries = defineQuery({
+  name: 'audit_entries',
+  sql: `SELECT seq, toUnixTimestamp64Milli(at) AS atMs, actor, action, subject, details, request_id, previous_hash, hash
+        FROM audit_log_v1 FINAL
+        WHERE if({isNewestFirst: UInt64} = 1, seq < {after: UInt64}, seq > {after: UInt64})
+          AND ({action: String} = '' OR action = {action: String}) AND ({subject: String} = '' OR subject = {subject: String})
+        ORDER BY if({isNewestFirst: UInt64} = 1, -toInt64(seq), toInt64(seq)), hash
+        LIMIT {limit: UInt64}`,
+  params: z.object({
+    isNewestFirst: z.number(),
+    after: z.number(),
+    action: z.string(),
+    subject: z.string(),
+    limit: z.number(),
+  }),
+  row: z.object({
+    seq: z.coerce.number(),
+    atMs: z.coerce.number(),
+    actor: z.string(),
+    action: z.string(),
+    subject: z.string(),
+    details: z.string(),
+    request_id: z.string(),
+    previous_hash: z.string(),
+    hash: z.string(),
+  }),
+})

@@ -1,3 +1,4 @@
+import { tracingChannel } from 'node:diagnostics_channel'
 import type { z } from 'zod'
 import { classifyStoreError, StoreError } from './errors.ts'
 import { type Query, renderQuery, type Statement, secondsMaxOf } from './query.ts'
@@ -47,6 +48,13 @@ export interface Insert {
   readonly tag?: string
 }
 
+/**
+ * Every question by its name, when it begins and when it ends, for whoever listens (node:diagnostics_channel). Told in the
+ * caller's own asynchronous context, so that questions can be counted for each request.
+ */
+export const QUERY_CHANNEL = 'meterline:query'
+
+const queries = tracingChannel<'meterline:query', { name: string }>(QUERY_CHANNEL)
 const READ_SESSIONS = 2
 const INSERT_SECONDS_MAX = 60
 /** The client waits longer than the engine may work, so that a time-out is told by the engine where it can be. */
@@ -102,13 +110,17 @@ async function openSession(target: ClickHouseTarget): Promise<Session> {
 
 function laneOf(session: Session): Lane {
   return {
-    query: async (query, params) => {
-      const sql = `${renderQuery(query, params)} FORMAT JSONEachRow`
-      const text = await classified(session.run(sql, secondsMaxOf(query) * 1000 + CLIENT_PATIENCE_MS))
-      return parseRows(query, text)
-    },
-    lines: (query, params) => splitLines(session.stream(renderQuery(query, params), 'TabSeparated')),
-    bytes: (query, params, format) => classifiedPieces(session.stream(renderQuery(query, params), format)),
+    query: (query, params) =>
+      queries.tracePromise(
+        async () => {
+          const sql = `${renderQuery(query, params)} FORMAT JSONEachRow`
+          const text = await classified(session.run(sql, secondsMaxOf(query) * 1000 + CLIENT_PATIENCE_MS))
+          return parseRows(query, text)
+        },
+        { name: query.name },
+      ),
+    lines: (query, params) => splitLines(session.stream(begun(query, params), 'TabSeparated')),
+    bytes: (query, params, format) => classifiedPieces(session.stream(begun(query, params), format)),
     execute: async (statement, params, tag) => {
       const settings = { ...insertSettings(tag), ...statement.settings }
       await classified(session.run(renderQuery(statement, params, settings), secondsMaxOf({ settings }) * 1000 + CLIENT_PATIENCE_MS))
@@ -122,6 +134,12 @@ function laneOf(session: Session): Lane {
       await classified(session.run(sql, INSERT_SECONDS_MAX * 1000 + CLIENT_PATIENCE_MS))
     },
   }
+}
+
+/** A stream ends when its reader has enough; only its beginning is told. */
+function begun<P extends z.ZodObject, R extends z.ZodObject>(query: Query<P, R>, params: z.input<P>): string {
+  queries.start.publish({ name: query.name })
+  return renderQuery(query, params)
 }
 
 function insertSettings(tag: string | undefined): Settings {

@@ -1,0 +1,60 @@
+import { randomBytes } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import { readConfig } from '../../cli/config.ts'
+import { mayCall } from '../../registry/provisioner/guarded-address.ts'
+
+const SECRET = `whsec_${randomBytes(32).toString('base64')}`
+const WEBHOOK = { PROVISIONER: 'webhook', PROVISIONER_URL: 'https://platform.example/hook', PROVISIONER_SECRET: SECRET }
+
+describe('the provisioner', () => {
+  test('is none, and nothing private may be called, unless it is said', () => {
+    const config = readConfig({})
+    expect(config).toMatchObject({ PROVISIONER: 'none' })
+    expect([config.PROVISIONER_URL, config.PROVISIONER_SECRET]).toEqual([undefined, undefined])
+    expect(mayCall('10.0.0.1', config.OUTGOING_ALLOW)).toBe(false)
+  })
+
+  test('is a webhook with an URL and one or more secrets', () => {
+    const config = readConfig({ ...WEBHOOK, PROVISIONER_SECRET: `${SECRET},${SECRET}` })
+    expect(config.PROVISIONER_URL?.href).toBe('https://platform.example/hook')
+    expect(config.PROVISIONER_SECRET?.map((key) => key.length)).toEqual([32, 32])
+  })
+
+  test('a webhook lacks nothing, and without it nothing of it is set', () => {
+    expect(mistakesOf({ PROVISIONER: 'webhook' })).toEqual([
+      'PROVISIONER_URL: is required when PROVISIONER is webhook',
+      'PROVISIONER_SECRET: is required when PROVISIONER is webhook',
+    ])
+    expect(mistakesOf({ ...WEBHOOK, PROVISIONER: 'none' })).toEqual([
+      'PROVISIONER_URL: goes with PROVISIONER=webhook only',
+      'PROVISIONER_SECRET: goes with PROVISIONER=webhook only',
+    ])
+  })
+
+  test('mistakes are told all at once, and no secret is told with them', () => {
+    const url = 'https://user:hunter2@platform.example/'
+    const mistakes = mistakesOf({ PROVISIONER: 'email', PROVISIONER_URL: url, PROVISIONER_SECRET: `${SECRET}x`, OUTGOING_ALLOW: '10.0.0.0' })
+    expect(mistakes.map((mistake) => mistake.split(':')[0])).toEqual(['PROVISIONER', 'PROVISIONER_URL', 'PROVISIONER_SECRET', 'OUTGOING_ALLOW'])
+    expect(mistakes.join()).not.toContain(SECRET)
+    expect(mistakes.join()).not.toContain('hunter2')
+  })
+
+  test('a private address is refused at the start, unless its network is allowed', () => {
+    const onLoopback = { ...WEBHOOK, PROVISIONER_URL: 'http://0x7f.1:9000/hook' }
+    expect(mistakesOf(onLoopback)).toEqual(['PROVISIONER_URL: leads to an address that is not public; OUTGOING_ALLOW must name its network'])
+    expect(readConfig({ ...onLoopback, OUTGOING_ALLOW: '127.0.0.0/8, fd00::/8' }).PROVISIONER_URL?.hostname).toBe('127.0.0.1')
+  })
+})
+
+/** The lines of the one message, without its head. */
+function mistakesOf(environment: Record<string, string>): string[] {
+  try {
+    readConfig(environment)
+  } catch (error) {
+    return String(error)
+      .split('\n')
+      .slice(1)
+      .map((line) => line.trim())
+  }
+  return []
+}

@@ -1,0 +1,118 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { verifyAuditChain } from '../../registry/audit-chain.ts'
+import { type AuditEntry, EMPTY_AUDIT_LOG, entryAfter, type Noted, SERVICE } from '../../registry/audit-log.ts'
+import { runMeterline } from '../support/service-process.ts'
+import { startTestService, type TestService } from '../support/test-service.ts'
+
+let tested: TestService
+beforeAll(async () => {
+  tested = await startTestService()
+})
+afterAll(() => tested.stop())
+
+const entriesOf = async (query: string) => (await tested.client.admin('GET', `/admin/v1/audit-log?${query}`)).body
+
+describe('the audit log', () => {
+  test('tells of a change who, what, to whom and in which request, and never what is secret', async () => {
+    const { body, headers } = await tested.client.admin('POST', '/admin/v1/partners', { name: 'Noted', mode: 'co-branded' })
+    const { entries } = await entriesOf(`subject=${body.partner.id}`)
+    expect(entries).toEqual([
+      {
+        seq: expect.any(String),
+        at: expect.stringMatching(/Z$/),
+        actor: 'admin',
+        action: 'partner.create',
+        subject: body.partner.id,
+        details: { mode: 'co-branded', secret_id: expect.any(String) },
+        request_id: headers.get('x-request-id'),
+        previous_hash: expect.any(String),
+        hash: expect.stringMatching(/^[0-9a-f]{64}$/),
+      },
+    ])
+    expect(JSON.stringify(await entriesOf('limit=100'))).not.toContain(body.secret)
+  })
+
+  test('tells of a partner’s changes, and of calls that change nothing nothing', async () => {
+    const partner = await tested.client.createPartner('Partner')
+    const sync = (body: object) => tested.client.partner(partner, 'POST', '/sync-embedded-project', JSON.stringify(body))
+    const { id } = (await sync({ project_name: 'p' })).body.project
+    for (let again = 0; again < 3; again += 1) await sync({ project_name: 'p' })
+    await sync({ project_name: 'p', region: 'eu-west' })
+    await tested.client.partner(partner, 'DELETE', `/${id}`)
+    await tested.client.partner(partner, 'DELETE', `/${id}`)
+    const { entries } = await entriesOf(`subject=${id}&order=oldest`)
+    expect(entries.map(({ actor, action }: AuditEntry) => [actor, action])).toEqual(
+      ['project.create', 'project.change', 'project.delete'].map((action) => [`partner:${partner.partnerId}`, action]),
+    )
+  })
+
+  test('is read page by page, from either end, under both of its names', async () => {
+    await Promise.all(Array.from({ length: 7 }, (_, index) => tested.client.createPartner(`p${index}`)))
+    const all = (await entriesOf('limit=100&order=oldest')).entries.map(({ seq }: { seq: string }) => Number(seq))
+    expect(all).toEqual(all.map((_: number, index: number) => index + 1))
+    const paged: number[] = []
+    for (let cursor: string | null = ''; cursor !== null; ) {
+      const page: { entries: { seq: string }[]; next_cursor: string | null } = await entriesOf(`limit=3${cursor === '' ? '' : `&cursor=${cursor}`}`)
+      paged.push(...page.entries.map(({ seq }) => Number(seq)))
+      cursor = page.next_cursor
+    }
+    expect(paged).toEqual(all.toReversed())
+    expect((await tested.client.admin('GET', '/admin/v1/audit?limit=100')).text).toBe((await tested.client.admin('GET', '/admin/v1/audit-log?limit=100')).text)
+    for (const query of ['limit=101', 'limit=0', 'cursor=x', 'order=up', 'actor=admin'])
+      expect((await tested.client.admin('GET', `/admin/v1/audit-log?${query}`)).status).toBe(400)
+  })
+
+  test('is one chain over restarts, which "meterline audit-log verify" follows', async () => {
+    const environment = { METERLINE_URL: tested.service.url, METERLINE_ACCESS_TOKEN: tested.service.adminToken }
+    const whole = await runMeterline(['--json', 'audit-log', 'verify'], environment)
+    const { entries, head } = JSON.parse(whole.stdout)
+    expect([whole.code, head]).toEqual([0, expect.stringMatching(new RegExp(`^${entries}:[0-9a-f]{64}$`))])
+    await tested.client.createPartner('later')
+    const later = await runMeterline(['audit-log', 'verify', '--head', head], environment)
+    expect(later).toMatchObject({ code: 0, stdout: expect.stringContaining(`${entries + 1} entries, the chain is whole\n`) })
+    const [seq, hash] = head.split(':')
+    const cut = await runMeterline(['audit-log', 'verify', '--head', `${Number(seq) + 5}:${hash}`], environment)
+    expect(cut).toMatchObject({ code: 1, stderr: expect.stringContaining(`entry ${Number(seq) + 5} was noted`) })
+    expect((await runMeterline(['audit-log', 'list', '--limit', '2'], environment)).stdout).toContain('partner.create')
+  })
+})
+
+describe('a chain', () => {
+  const chain = chainOf((index) => ({ action: 'thing.change', subject: `t${index}`, details: { to: index } }))
+  const verdictOf = (entries: readonly AuditEntry[]) => verifyAuditChain(each(entries), { seq: 6, hash: chain[5]?.hash ?? '' })
+  const changed = (index: number, change: Partial<AuditEntry>) => chain.map((entry, at) => (at === index ? { ...entry, ...change } : entry))
+
+  test('is whole as it was written', async () => {
+    expect(await verdictOf(chain)).toEqual({ status: 'whole', entries: 6, head: { seq: 6, hash: chain[5]?.hash } })
+  })
+
+  test.each<[string, readonly AuditEntry[], number]>([
+    ['an entry that says another actor', changed(2, { actor: 'admin' }), 3],
+    ['an entry that says another time', changed(2, { at: '2026-01-03T00:00:01Z' }), 3],
+    ['details that say more', changed(3, { details: '{"to":3,"and":4}' }), 4],
+    ['an entry that is gone', chain.filter((_, index) => index !== 3), 5],
+    ['an entry that is there twice', [...chain.slice(0, 3), ...chain.slice(2)], 3],
+    ['two entries that changed places', [...chain.slice(0, 2), ...chain.slice(2, 4).toReversed(), ...chain.slice(4)], 4],
+    ['an end that was cut off', chain.slice(0, 4), 4],
+    ['a beginning that was cut off', chain.slice(1), 2],
+  ])('shows %s', async (_, entries, seq) => {
+    expect(await verdictOf(entries)).toMatchObject({ status: 'broken', seq })
+  })
+
+  test('shows an entry that was forged whole, with all that follow: the end is not the one that was noted', async () => {
+    const forged = chainOf((index) => ({ action: index === 2 ? 'thing.nothing' : 'thing.change', subject: `t${index}`, details: { to: index } }))
+    expect(await verdictOf(forged)).toMatchObject({ status: 'broken', seq: 6, reason: expect.stringContaining('was noted') })
+    expect(await verifyAuditChain(each(forged))).toMatchObject({ status: 'whole' })
+  })
+})
+
+async function* each(entries: readonly AuditEntry[]): AsyncIterable<AuditEntry> {
+  yield* entries
+}
+
+function chainOf(noted: (index: number) => Noted): AuditEntry[] {
+  const entries: AuditEntry[] = []
+  for (let index = 0; index < 6; index += 1)
+    entries.push(entryAfter(entries.at(-1) ?? EMPTY_AUDIT_LOG, Date.UTC(2026, 0, 1 + index), { actor: SERVICE, noted: noted(index) }))
+  return entries
+}

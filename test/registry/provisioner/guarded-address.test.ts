@@ -1,0 +1,154 @@
+import { describe, expect, test } from 'vitest'
+import {
+  AddressRefused,
+  type CallableUrl,
+  forbiddenLiteral,
+  guardedLookup,
+  mayCall,
+  type Networks,
+  NO_NETWORKS,
+  parseCallableUrl,
+  parseNetworks,
+} from '../../../registry/provisioner/guarded-address.ts'
+
+/** First and last address of each network, and the neighbours that are public again. */
+const REFUSED = [
+  ['this network', '0.0.0.0', '0.255.255.255'],
+  ['private, class A', '10.0.0.0', '10.255.255.255'],
+  ["shared by a carrier's customers", '100.64.0.0', '100.100.100.200', '100.127.255.255'],
+  ['loopback', '127.0.0.1', '127.255.255.255'],
+  ['link-local and cloud metadata', '169.254.0.0', '169.254.169.254', '169.254.255.255'],
+  ["Azure's host", '168.63.129.16'],
+  ['private, class B', '172.16.0.0', '172.31.255.255'],
+  ['private, class C', '192.168.0.0', '192.168.255.255'],
+  ['protocol assignments', '192.0.0.0', '192.0.0.192', '192.0.0.255'],
+  ['documentation', '192.0.2.1', '198.51.100.1', '203.0.113.255'],
+  ['6to4 relays', '192.88.99.1'],
+  ['benchmarks', '198.18.0.0', '198.19.255.255'],
+  ['multicast', '224.0.0.1', '239.255.255.255'],
+  ['reserved and broadcast', '240.0.0.0', '255.255.255.255'],
+  ['unspecified, loopback of IPv6', '::', '::1'],
+  ['IPv4 written as IPv6', '::ffff:127.0.0.1', '::ffff:7f00:1', '0:0:0:0:0:ffff:a9fe:a9fe', '::ffff:10.0.0.1'],
+  ['IPv4 in IPv6, long deprecated', '::127.0.0.1', '::8.8.8.8', '::ffff:0:127.0.0.1'],
+  ['NAT64', '64:ff9b::7f00:1', '64:ff9b::8.8.8.8', '64:ff9b:1::a00:1'],
+  ['6to4', '2002:7f00:1::', '2002:808:808::1'],
+  ['Teredo, ORCHID, benchmarks', '2001::1', '2001:10::1', '2001:20::1', '2001:2::1', '2001:1ff::1'],
+  ['documentation of IPv6', '2001:db8::1', '3fff::1', '3fff:fff::1'],
+  ['discarded', '100::1'],
+  ['segment routing', '5f00::1'],
+  ['unique local', 'fc00::1', 'fd00:ec2::254', 'fdff::1'],
+  ['link-local, site-local', 'fe80::1', 'febf::1', 'fe80::1%eth0', 'fec0::1'],
+  ['multicast of IPv6', 'ff02::1', 'ff0e::1'],
+  ['nothing that is an address', '', 'localhost', '127.1', '8.8.8.8 ', '[::1]', '8.8.8.8/32'],
+] as const
+
+const PUBLIC = [
+  ['1.0.0.1', '9.255.255.255', '11.0.0.0', '100.63.255.255', '100.128.0.0', '126.255.255.255', '128.0.0.1'],
+  ['169.253.255.255', '169.255.0.0', '172.15.255.255', '172.32.0.0', '192.0.1.0', '192.167.255.255', '192.169.0.0', '198.17.255.255', '198.20.0.0'],
+  ['168.63.129.15', '168.63.129.17', '223.255.255.255', '8.8.8.8', '::ffff:8.8.8.8'],
+  ['2606:4700:4700::1111', '2001:200::1', '2001:4860:4860::8888', '2003::1', '2a00:1450:4001::1', '3ffe::1'],
+].flat()
+
+const LOOPBACK = networks('127.0.0.0/8,::1/128')
+
+describe('an address is called only when it is public or its network is allowed', () => {
+  for (const [name, ...addresses] of REFUSED)
+    test(`refused: ${name}`, () => {
+      expect(addresses.filter((address) => mayCall(address, NO_NETWORKS))).toEqual([])
+    })
+
+  test('public addresses may be called, also those right beside a private network', () => {
+    expect(PUBLIC.filter((address) => !mayCall(address, NO_NETWORKS))).toEqual([])
+  })
+
+  test('an allowed network opens itself, in every form of its addresses, and nothing beside it', () => {
+    const allowed = networks('10.1.0.0/16, fd00:1::/64,127.0.0.5/32')
+    const open = ['10.1.0.0', '10.1.255.255', '::ffff:10.1.2.3', 'fd00:1::1', '127.0.0.5', '8.8.8.8']
+    const shut = ['10.0.255.255', '10.2.0.0', '::ffff:10.2.0.0', 'fd00:1:0:1::', '127.0.0.4', '127.0.0.6', '::1', '169.254.169.254']
+    expect(open.filter((address) => !mayCall(address, allowed))).toEqual([])
+    expect(shut.filter((address) => mayCall(address, allowed))).toEqual([])
+  })
+
+  test('all of one family does not open the other', () => {
+    expect(['127.0.0.1', '::ffff:127.0.0.1', '10.0.0.1'].filter((address) => mayCall(address, networks('::/0')))).toEqual([])
+    expect(['::1', 'fd00::1', '64:ff9b::7f00:1'].filter((address) => mayCall(address, networks('0.0.0.0/0')))).toEqual([])
+    expect(mayCall('fd00::1', networks('::/0'))).toBe(true)
+    expect(mayCall('::ffff:127.0.0.1', networks('0.0.0.0/0'))).toBe(true)
+  })
+})
+
+describe('an address in a URL is judged in whatever way it is written', () => {
+  const written = ['127.0.0.1', '127.1', '0x7f.1', '0x7f000001', '2130706433', '017700000001', '0177.0.0.1', '127.0.0.1.', '①②⑦.0.0.1', '%31%32%37.0.0.1']
+  const bracketed = ['[::1]', '[0:0:0:0:0:0:0:1]', '[::ffff:127.0.0.1]', '[::ffff:7f00:1]', '[64:ff9b::127.0.0.1]', '[fe80::1]', '[2002:7f00:1::]']
+  for (const host of [...written, ...bracketed])
+    test(host, () => {
+      expect(forbiddenLiteral(url(`http://${host}:8080/hook`), NO_NETWORKS)).toEqual(expect.any(String))
+    })
+
+  test('a public or allowed address, and a name, pass: the name is judged when it has been looked up', () => {
+    expect(forbiddenLiteral(url('https://8.8.8.8/hook'), NO_NETWORKS)).toBeUndefined()
+    expect(forbiddenLiteral(url('https://[2606:4700::1]/hook'), NO_NETWORKS)).toBeUndefined()
+    expect(forbiddenLiteral(url('http://[::ffff:127.0.0.1]/hook'), LOOPBACK)).toBeUndefined()
+    expect(forbiddenLiteral(url('http://localhost/hook'), NO_NETWORKS)).toBeUndefined()
+  })
+
+  test('what is no plain http or https URL is none that may be asked for', () => {
+    const texts = ['', 'platform.example', 'ftp://platform.example/', 'file:///etc/passwd', 'javascript:1', 'https://user@platform.example/']
+    const odd = ['https://user:word@platform.example/', 'https://:word@platform.example/', 'http://256.1.1.1/', 'http://[fe80::1%25eth0]/', 'http://a:99999/']
+    expect([...texts, ...odd].filter((text) => parseCallableUrl(text) !== undefined)).toEqual([])
+    expect(url('https://platform.example:8443/hook?x=1').href).toBe('https://platform.example:8443/hook?x=1')
+  })
+})
+
+describe('a name is judged by all of its addresses, as one answer', () => {
+  test('one private address among public ones refuses the name', async () => {
+    for (const place of [0, 1, 2]) {
+      const answer = [address('93.184.215.14'), address('2606:4700::1')].toSpliced(place, 0, address('169.254.169.254'))
+      expect(await lookUp(NO_NETWORKS, answer)).toMatchObject({ error: expect.any(AddressRefused) })
+      expect(await lookUp(NO_NETWORKS, answer)).toMatchObject({ error: { address: '169.254.169.254' } })
+    }
+  })
+
+  test('public addresses are handed on as they were judged, all or the first', async () => {
+    const answer = [address('93.184.215.14'), address('2606:4700::1')]
+    expect(await lookUp(NO_NETWORKS, answer)).toEqual({ error: null, found: [answer, undefined] })
+    expect(await lookUp(NO_NETWORKS, answer, false)).toEqual({ error: null, found: ['93.184.215.14', 4] })
+  })
+
+  test('a name without an address is refused', async () => {
+    expect(await lookUp(NO_NETWORKS, [])).toMatchObject({ error: expect.any(AddressRefused) })
+  })
+})
+
+describe('OUTGOING_ALLOW', () => {
+  test('is refused when one of its networks is none', () => {
+    const wrong = ['', ',', '10.0.0.0', '10.0.0.0/33', '10.0.0.0/-1', '10.0.0.0/8/8', '10.0.0/8', '010.0.0.0/8', '::/129', 'fe80::1%eth0/64', 'localhost/8']
+    const mixed = ['10.0.0.0/8,', '10.0.0.0/8;::1/128', '::ffff:10.0.0.0/104', '10.0.0.0/', '[::1]/128', Array(101).fill('10.0.0.0/8').join(',')]
+    expect([...wrong, ...mixed].filter((text) => parseNetworks(text) !== undefined)).toEqual([])
+    expect(parseNetworks(Array(100).fill('10.0.0.0/8').join(','))).toBeDefined()
+  })
+})
+
+function url(text: string): CallableUrl {
+  const parsed = parseCallableUrl(text)
+  if (parsed === undefined) throw new Error(`${text} is no URL that may be called.`)
+  return parsed
+}
+
+function networks(text: string): Networks {
+  const parsed = parseNetworks(text)
+  if (parsed === undefined) throw new Error(`${text} is no list of networks.`)
+  return parsed
+}
+
+function address(text: string) {
+  return { address: text, family: text.includes(':') ? 6 : 4 }
+}
+
+function lookUp(allowed: Networks, answer: ReturnType<typeof address>[], all = true): Promise<unknown> {
+  return new Promise((resolve) => {
+    guardedLookup(allowed, async () => answer)('platform.example', { all }, (error, ...found) =>
+      resolve(error === null ? { error, found: [found[0], found[1]] } : { error }),
+    )
+  })
+}
