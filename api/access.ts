@@ -20,6 +20,8 @@ export const PARTNER: Access = { who: 'partner' }
 /** Also the ten-minute token of the project in the path. */
 export const PROJECT_READER: Access = { who: 'partner', projectToken: true }
 export const WHITE_LABEL_PARTNER: Access = { who: 'partner', mode: 'white-label' }
+/** Also the ten-minute token of the project in the path. */
+export const WHITE_LABEL_PROJECT_READER: Access = { who: 'partner', mode: 'white-label', projectToken: true }
 export const CO_BRANDED_PARTNER: Access = { who: 'partner', mode: 'co-branded' }
 /** The operator's own work. */
 export const OPERATOR: Access = { who: 'admin', roles: ['operator'] }

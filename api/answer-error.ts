@@ -1,7 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { ApiError, errorBody, toApiError } from './errors.ts'
+import { Braked } from './guessing-brake.ts'
+import { isSecretsPath, secretsErrorBody } from './secrets-errors.ts'
 
-/** Every error leaves in the one shape of errors.ts, unknown routes included. */
+/** Every error leaves in the one shape of errors.ts, unknown routes included; below the path of the Secrets API in the shape of its documentation. */
 export function answerErrorsInOneShape(app: FastifyInstance): void {
   app.setNotFoundHandler(async () => {
     throw new ApiError('NOT_FOUND')
@@ -12,9 +14,11 @@ export function answerErrorsInOneShape(app: FastifyInstance): void {
 export function answerError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const error = toApiError(thrown)
   if (error.status >= 500) request.log.error({ err: thrown, code: error.code, requestId: request.id }, 'request failed')
-  if (error.status === 503) reply.header('retry-after', '1')
+  if ((error.status === 503 || error.status === 429) && !reply.hasHeader('retry-after')) reply.header('retry-after', '1')
+  if (error instanceof Braked) reply.header('retry-after', String(error.retryAfterSeconds))
   if (error.status === 401) reply.header('www-authenticate', 'Bearer')
-  const body = errorBody(error, request.id)
+  // A path may be written in more ways than one; the route's is one.
+  const body = isSecretsPath(request.routeOptions.url ?? request.url) ? secretsErrorBody(error) : errorBody(error, request.id)
   // Serialized here: a route's own answer shapes are for its answers.
   reply.code(error.status).header('x-request-id', request.id).type('application/json; charset=utf-8').serializer(JSON.stringify).send(body)
 }

@@ -1,38 +1,53 @@
 import { isUtf8 } from 'node:buffer'
 import { randomUUID } from 'node:crypto'
 import helmet from '@fastify/helmet'
-import rateLimit from '@fastify/rate-limit'
 import underPressure from '@fastify/under-pressure'
 import { type FastifyInstance, fastify, LogController } from 'fastify'
 import { validatorCompiler } from 'fastify-type-provider-zod'
 import { answerError, answerErrorsInOneShape } from './answer-error.ts'
+import { answerOddHeads } from './answer-odd-heads.ts'
 import { answerUnreadable } from './answer-unreadable.ts'
 import { authenticate } from './auth.ts'
 import type { ApiContext } from './context.ts'
+import { allowOrigins } from './cors.ts'
 import { describeApi } from './describe.ts'
 import { ApiError } from './errors.ts'
+import { answerConditionally } from './etag.ts'
 import { exactSerializer } from './exact-serializer.ts'
 import { httpMetrics } from './http-metrics.ts'
-import { limitKeyOf, perMinute } from './limits.ts'
-import { adminRoutes } from './routes/admin.ts'
+import { limitRequests } from './limits.ts'
+import { provisionerMetrics } from './provisioner-metrics.ts'
+import { accountRoutes } from './routes/accounts.ts'
+import { adminProjectRoutes } from './routes/admin-projects.ts'
+import { adminTokenRoutes } from './routes/admin-tokens.ts'
 import { auditLogRoutes } from './routes/audit-log.ts'
 import { auditRoutes } from './routes/audits.ts'
+import { authorizationRoutes } from './routes/authorization.ts'
+import { coBrandedRoutes } from './routes/co-branded.ts'
 import { eventRoutes } from './routes/events.ts'
 import { explainRoutes } from './routes/explain.ts'
 import { exportRoutes, statementExportRoutes } from './routes/exports.ts'
 import { homeRoutes } from './routes/home.ts'
+import { ingestKeyRoutes } from './routes/ingest-keys.ts'
 import { logRoutes } from './routes/logs.ts'
 import { operatingRoutes } from './routes/operating.ts'
 import { partnerProjectRoutes } from './routes/partner-projects.ts'
+import { partnerSecretRoutes } from './routes/partner-secrets.ts'
+import { partnerRoutes } from './routes/partners.ts'
 import { projectRoutes } from './routes/projects.ts'
 import { rebuildRoutes } from './routes/rebuilds.ts'
+import { rejectedEventRoutes } from './routes/rejected-events.ts'
+import { rewrapRoutes } from './routes/rewrap.ts'
+import { secretRoutes } from './routes/secrets.ts'
+import { signingKeyRoutes } from './routes/signing-keys.ts'
 import { silentProjectRoutes } from './routes/silent-projects.ts'
 import { closingRoutes, statementRoutes } from './routes/statements.ts'
 import { usageRoutes } from './routes/usage.ts'
+import { SERVER_LIMITS } from './server.ts'
 import { StatementStreams } from './statement-streams.ts'
+import { takeTurns } from './turns.ts'
 
 const EVENT_LOOP_DELAY_MS_MAX = 3_000
-const REQUEST_TIMEOUT_MS = 120_000
 const PATH_PARAMETER_CHARACTERS_MAX = 256
 
 /** What the api is: its plugins, its errors, and every route there is. How it listens is server.ts's concern. */
@@ -41,11 +56,13 @@ export async function buildApp(context: ApiContext): Promise<FastifyInstance> {
     loggerInstance: context.logger,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => randomUUID(),
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    trustProxy: [...context.trustedProxies],
+    ...SERVER_LIMITS,
     routerOptions: { maxParamLength: PATH_PARAMETER_CHARACTERS_MAX },
     // What no route could take, such as a path that cannot be read, does not reach the error handler.
     frameworkErrors: answerError,
     clientErrorHandler: answerUnreadable,
+    http: { ...SERVER_LIMITS.http, requireHostHeader: false },
     return503OnClosing: false,
   })
   app.setValidatorCompiler(validatorCompiler)
@@ -56,33 +73,50 @@ export async function buildApp(context: ApiContext): Promise<FastifyInstance> {
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
   })
+  answerOddHeads(app)
   // Without TLS of its own the service must not tell browsers to insist on it.
   await app.register(helmet, { contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } }, strictTransportSecurity: false })
   await app.register(underPressure, { maxEventLoopDelay: EVENT_LOOP_DELAY_MS_MAX })
-  if (context.requestsPerMinute > 0 || context.eventRequestsPerMinute > 0) {
-    await app.register(rateLimit, { ...perMinute(context.requestsPerMinute), global: context.requestsPerMinute > 0, keyGenerator: limitKeyOf })
-  }
+  // First, so that browsers may read why they were refused.
+  await allowOrigins(app, context.corsOrigins)
+  await limitRequests(app, context)
   authenticate(app, context)
+  takeTurns(app)
+  answerConditionally(app)
   httpMetrics(app)
-  await describeApi(app)
+  await describeApi(app, context.registry.publicUrl)
+  // What is asked from outside is limited in the store; what works on all there is asks the store itself.
+  const asking: ApiContext = { ...context, clickhouse: context.limitedClickhouse }
   homeRoutes(app)
   operatingRoutes(app, context)
+  if (context.provisioner !== undefined) provisionerMetrics(app.metrics, context.provisioner)
   eventRoutes(app, context)
-  usageRoutes(app, context)
+  usageRoutes(app, asking)
   projectRoutes(app, context)
-  partnerProjectRoutes(app, context)
-  explainRoutes(app, context)
-  silentProjectRoutes(app, context)
+  coBrandedRoutes(app, context)
+  partnerProjectRoutes(app, asking)
+  authorizationRoutes(app, context)
+  explainRoutes(app, asking)
+  silentProjectRoutes(app, asking)
   const statementStreams = new StatementStreams()
-  statementRoutes(app, context, statementStreams)
+  statementRoutes(app, asking, statementStreams)
   closingRoutes(app, context, statementStreams)
   statementExportRoutes(app, context)
   exportRoutes(app, context)
-  adminRoutes(app, context)
+  partnerRoutes(app, context)
+  partnerSecretRoutes(app, context)
+  ingestKeyRoutes(app, context)
+  adminProjectRoutes(app, context)
+  accountRoutes(app, context)
+  rejectedEventRoutes(app, context)
+  adminTokenRoutes(app, context)
+  signingKeyRoutes(app, context)
   auditLogRoutes(app, context)
   auditRoutes(app, context)
   logRoutes(app, context)
   rebuildRoutes(app, context)
+  secretRoutes(app, context)
+  rewrapRoutes(app, context)
   await app.ready()
   return app
 }

@@ -24,10 +24,39 @@ export function requireCursor(text: string, query: readonly (string | undefined)
   return { key: place, projectId, first, last }
 }
 
+/** Where a list goes on that is in the order of creation, then of the id. */
+export interface PlaceInTime {
+  readonly createdMs: number
+  readonly id: string
+}
+
+export function writeTimeCursor(query: readonly (string | undefined)[], { createdMs, id }: PlaceInTime): string {
+  return Buffer.from(JSON.stringify([fingerprint(query), createdMs, id]), 'utf8').toString('base64url')
+}
+
+/** Without a cursor the place before the first. Throws ApiError like requireCursor. */
+export function requireTimeCursor(text: string | undefined, query: readonly (string | undefined)[]): PlaceInTime {
+  if (text === undefined) return { createdMs: 0, id: '' }
+  const parsed = TimeCursor.safeParse(parseJson(Buffer.from(text, 'base64url').toString('utf8')))
+  if (!parsed.success || parsed.data[0] !== fingerprint(query)) throw new ApiError('CURSOR_INVALID')
+  const [, createdMs, id] = parsed.data
+  return { createdMs, id }
+}
+
 export const CURSOR_CHARACTERS_MAX = 2_048
+
+const LIMIT_MAX = 100
+const LIMIT_DEFAULT = 50
+
+/** A page of a list, for the query of a route. */
+export const PageQuery = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(LIMIT_MAX).default(LIMIT_DEFAULT),
+  cursor: z.string().max(CURSOR_CHARACTERS_MAX).optional().meta({ description: '`next_cursor` of the page before.' }),
+})
 
 const DayText = z.string().refine(isDay)
 const Cursor = z.tuple([z.string(), z.string(), z.string(), DayText, DayText])
+const TimeCursor = z.tuple([z.string(), z.number().int(), z.string()])
 
 function parseJson(text: string): unknown {
   try {

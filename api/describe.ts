@@ -3,9 +3,16 @@ import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance, FastifySchema, RouteOptions } from 'fastify'
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod'
 import { type Access, accessOf, EVERYONE } from './access.ts'
+import { ANSWER_HEADERS, completeOperations, describedName } from './described-operations.ts'
+import { withEarlyAnswers } from './early-answers.ts'
+import { withOptionalBodies } from './optional-bodies.ts'
 
 /** /openapi.json, generated from the routes' schemas, and a page to read and try it at /docs. */
-export async function describeApi(app: FastifyInstance): Promise<void> {
+export async function describeApi(app: FastifyInstance, publicUrl: string): Promise<void> {
+  const routes = new Map<string, RouteOptions>()
+  app.addHook('onRoute', (route) => {
+    for (const method of [route.method].flat()) routes.set(describedName(method, route.url), route)
+  })
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -13,15 +20,22 @@ export async function describeApi(app: FastifyInstance): Promise<void> {
         title: 'Meterline',
         version: '1',
         description: 'Usage metering and billing analytics. Quantities are exact decimals: read them with a parser that keeps their digits.',
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
+      servers: [{ url: publicUrl }, { url: '/', description: 'Wherever this was read from.' }],
       tags: [
         { name: 'events', description: 'Platforms send usage.' },
         { name: 'usage', description: 'Partners read usage.' },
         { name: 'projects', description: 'Partners manage their projects.' },
         { name: 'statements', description: 'What is billed, month by month.' },
-        { name: 'admin', description: 'Operators run the service.' },
+        { name: 'admin', description: 'Operators and finance run the service: partners, projects, accounts, credentials, audits.' },
+        { name: 'secrets', description: 'Operators keep secrets, encrypted.' },
+        { name: 'logs', description: 'The logs that events come in by, and what to do after an incident.' },
+        { name: 'audit log', description: 'Who changed what, and who read a secret.' },
+        { name: 'operating', description: 'For supervisors and load balancers.' },
       ],
       components: {
+        headers: ANSWER_HEADERS,
         securitySchemes: {
           partnerSecret: { type: 'apiKey', in: 'header', name: 'X-Partnership-Secret' },
           ingestKey: { type: 'http', scheme: 'bearer', description: 'An ingest key.' },
@@ -30,8 +44,8 @@ export async function describeApi(app: FastifyInstance): Promise<void> {
         },
       },
     },
-    transform: (document) => withSecurity(document.route, withDocumentedBody(jsonSchemaTransform(document))),
-    transformObject: jsonSchemaTransformObject,
+    transform: (document) => withSecurity(document.route, withDocumentedBody(jsonSchemaTransform(withEarlyAnswers(document)))),
+    transformObject: (document) => completeOperations(withOptionalBodies(jsonSchemaTransformObject(document)), routes),
   })
   app.get('/openapi.json', { config: { access: EVERYONE }, schema: { hide: true } }, async () => app.swagger())
   await app.register(swaggerUi, {

@@ -1,4 +1,5 @@
 import type { FastifySchema, RouteOptions } from 'fastify'
+import { accessOf } from './access.ts'
 
 interface Described {
   readonly schema: FastifySchema
@@ -8,13 +9,15 @@ interface Described {
 
 /**
  * What is answered before a route is asked, so that no route has to think of it: a path that cannot be read or is too long, a
- * body that cannot be read, is too large or of another type. In the shape that the route gives its other errors.
+ * body that cannot be read, is too large or of another type, an admin JWT of a role that may not. In the shape that the route
+ * gives its other errors.
  */
 export function withEarlyAnswers<T extends Described>(document: T): T {
   const { schema, url, route } = document
   const answers = schema?.response as Record<number, unknown> | undefined
   if (answers?.[FAULT] === undefined) return document
-  const statuses = [...(url.includes(':') ? PATH_STATUSES : []), ...(takesBody(route) ? BODY_STATUSES : [])]
+  const ofAccess = accessOf(route).who === 'admin' ? ROLE_STATUSES : []
+  const statuses = [...(url.includes(':') ? PATH_STATUSES : []), ...(takesBody(route) ? BODY_STATUSES : []), ...ofAccess]
   const early = Object.fromEntries(statuses.map((status) => [status, answers[FAULT]]))
   return { ...document, schema: { ...schema, response: { ...early, ...answers } } }
 }
@@ -22,6 +25,7 @@ export function withEarlyAnswers<T extends Described>(document: T): T {
 const FAULT = 500
 const PATH_STATUSES = [400, 404]
 const BODY_STATUSES = [400, 413, 415]
+const ROLE_STATUSES = [403]
 
 function takesBody({ method }: RouteOptions): boolean {
   return [method].flat().some((name) => name !== 'GET' && name !== 'HEAD')

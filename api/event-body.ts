@@ -48,7 +48,7 @@ export const EVENT_BODY_CONTENT = {
   'application/json': { schema: { anyOf: [one, { type: 'array', items: one }], example: [EXAMPLE] } },
   'application/x-ndjson': { schema: { type: 'string', description: 'One event a line.', example: `${JSON.stringify(EXAMPLE)}\n` } },
   'application/cloudevents+json': { schema: cloudEvent },
-  'application/cloudevents-batch+json': { schema: { type: 'array', items: cloudEvent } },
+  'application/cloudevents-batch+json': { schema: { type: 'array', items: cloudEvent, example: [CLOUD_EXAMPLE] } },
 }
 
 function toSchema(schema: z.ZodType, example: object) {

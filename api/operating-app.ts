@@ -7,6 +7,7 @@ import type { ApiContext } from './context.ts'
 import { exactSerializer } from './exact-serializer.ts'
 import { httpMetrics } from './http-metrics.ts'
 import { operatingRoutes } from './routes/operating.ts'
+import { SERVER_LIMITS } from './server.ts'
 
 export interface OperatingAppOptions {
   readonly logger: ApiContext['logger']
@@ -16,7 +17,7 @@ export interface OperatingAppOptions {
 
 /** The api of a process that only ingests, or only aggregates: alive, ready, metrics. */
 export async function buildOperatingApp({ logger, ingesting, aggregating }: OperatingAppOptions): Promise<FastifyInstance> {
-  const app: FastifyInstance = fastify({ loggerInstance: logger, logController: new LogController({ disableRequestLogging: true }) })
+  const app: FastifyInstance = fastify({ ...SERVER_LIMITS, loggerInstance: logger, logController: new LogController({ disableRequestLogging: true }) })
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(exactSerializer)
   answerErrorsInOneShape(app)

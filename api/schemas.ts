@@ -1,8 +1,10 @@
 import { z } from 'zod'
 import { isPlainText } from '../metering/event.ts'
 import { METRIC_NAMES, METRICS, type MetricName } from '../metering/metrics.ts'
+import { parseMonth } from '../metering/month.ts'
 import { NumberToken } from '../metering/quantity.ts'
-import { INSTANCE_TYPES, PROJECT_STATUSES, REGIONS } from '../registry/projects/project.ts'
+import { formatTimestamp } from '../metering/timestamp.ts'
+import { INSTANCE_TYPES, PROJECT_STATUSES, type Project, REGIONS } from '../registry/projects/project.ts'
 
 /** Shapes that more than one route uses. The schemas are the only source: type, validation, answer check and OpenAPI. */
 
@@ -14,9 +16,20 @@ export const ExactNumber = z
 export const Day = z.string().meta({ format: 'date', description: 'Calendar day in UTC, YYYY-MM-DD.' })
 export const Instant = z.string().meta({ format: 'date-time', description: 'RFC 3339, UTC.' })
 
+/** A time that there may be none of. */
+export function instantOrNull(ms: number | null | undefined): string | null {
+  return ms === null || ms === undefined ? null : formatTimestamp(ms)
+}
+
+/** How a day and a month are written. Whether there is such a day, and who may ask for it, is decided by who reads them. */
+export const DayAsked = z.string().meta({ format: 'date' })
+export const MonthAsked = z.string().max(256).meta({ pattern: '^[0-9]{4}-(0[1-9]|1[0-2])$', example: '2026-01' })
+/** The same in a body, where what is no month is refused by its name. */
+export const MonthText = MonthAsked.refine((text) => parseMonth(text) !== undefined, 'must be a month as YYYY-MM')
+
 export const PeriodQuery = z.strictObject({
-  start_date: z.string().optional().meta({ description: 'First day, inclusive. Default: 7 days before end_date.', example: '2026-01-01' }),
-  end_date: z.string().optional().meta({ description: 'Last day, inclusive. Default: today (UTC).', example: '2026-01-31' }),
+  start_date: DayAsked.optional().meta({ description: 'First day, inclusive. Default: 7 days before end_date.', example: '2026-01-01' }),
+  end_date: DayAsked.optional().meta({ description: 'Last day, inclusive. Default: today (UTC).', example: '2026-01-31' }),
 })
 
 export const PeriodAnswer = z.object({ start: Instant, end: Instant })
@@ -25,6 +38,13 @@ export const Name = z.string().trim().min(1).max(128).refine(isPlainText, 'must 
 export const Region = z.enum(REGIONS)
 export const InstanceType = z.enum(INSTANCE_TYPES)
 export const Status = z.enum(PROJECT_STATUSES)
+
+/** How a project is reached. Source: partner API documentation. */
+export const Connection = z.object({ id: z.string(), access_host: z.string(), api_key: z.string(), status: Status })
+
+export function connectionOf({ id, accessHost, status }: Project, apiKey: string): z.output<typeof Connection> {
+  return { id, access_host: accessHost, api_key: apiKey, status }
+}
 
 /** Ids in a path. What is not an id of that kind is simply not found. */
 export const PathId = z.string().max(256)

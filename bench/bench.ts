@@ -1,4 +1,5 @@
 import { Closers } from '../cli/closers.ts'
+import { measureApi } from './api.ts'
 import { measureHttp } from './http.ts'
 import { measureIngest } from './ingest.ts'
 import { type Measurement, printReport } from './report.ts'
@@ -6,6 +7,7 @@ import { measureTotals } from './totals.ts'
 
 /** Every measurement there is: `npm run bench -- <name> [--json] [--events=<n>]`. Each starts what it needs, stops by itself and cleans up. */
 const MEASUREMENTS: Record<string, { what: string; measure: Measurement }> = {
+  api: { what: 'requests per second and latency of reading, beside /healthz; what the api adds to its queries', measure: measureApi },
   http: { what: 'events per second over HTTP beside straight inserts, usage latency, memory', measure: measureHttp },
   ingest: { what: "events per second from Kafka beside ClickHouse's own Kafka engine, duplicates, a kill, latency", measure: measureIngest },
   totals: { what: 'partnership usage beside the plain computation, audit, closing, exports, for 20,000 projects', measure: measureTotals },

@@ -93,6 +93,7 @@ const ConfigSchema = z
       .refine(isHttpUrl, 'must be an http or https URL, such as https://usage.example.com')
       .transform((text) => text.replace(/\/+$/, ''))
       .optional(),
+    SIGNING_KEY_DAYS: count('a number of days, 0 for never', 3_650).default(30),
     PROJECT_HOST: z
       .string()
       .refine((text) => text.includes('{slug}'), 'must contain {slug}, and may contain {region}')
@@ -104,6 +105,11 @@ const ConfigSchema = z
       'must be whsec_ and 24 to 64 bytes in base64, at most 5 of them separated by commas; "echo whsec_$(openssl rand -base64 32)" prints one',
     ).optional(),
     OUTGOING_ALLOW: parsedBy(parseNetworks, 'must be a list of at most 100 CIDRs separated by commas, such as 10.1.0.0/16,fd00:1::/64').default(NO_NETWORKS),
+    TRUSTED_PROXIES: z
+      .string()
+      .refine((text) => parseNetworks(text) !== undefined, 'must be a list of CIDRs separated by commas, such as 10.0.0.0/8,fd00::/8')
+      .transform((text) => text.split(',').map((network) => network.trim()))
+      .default([]),
     CURRENCY: z
       .string()
       .regex(/^[A-Z]{3}$/, 'must be a currency code of ISO 4217, such as USD')
@@ -111,6 +117,15 @@ const ConfigSchema = z
     CLOSE_GRACE_HOURS: count('a number of hours', 1e9).default(72),
     RATE_LIMIT_PER_MINUTE: count('a number of requests, 0 for no limit', 1e9).default(1_200),
     EVENT_REQUESTS_PER_MINUTE: count('a number of requests, 0 for no limit', 1e9).default(60_000),
+    READ_ROWS_MAX: count('a number of rows', 999_999_999)
+      .refine((value) => value > 0, 'must be at least 1')
+      .default(200_000_000),
+    CORS_ORIGINS: z
+      .string()
+      .transform((text) => text.split(',').map((origin) => origin.trim()))
+      .refine((origins) => origins.every(isOrigin), 'must be a list of origins separated by commas, such as https://console.example.com: no path, no *')
+      .default([]),
+    AUTH_FAILURES_PER_MINUTE: count('a number of wrong credentials, 0 for no limit', 1e9).default(30),
     LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`).default('info'),
   })
   .superRefine((config, context) => {
@@ -134,6 +149,11 @@ const ConfigSchema = z
       if (config[name] === undefined) context.addIssue({ code: 'custom', path: [name], message: 'is required when CLICKHOUSE_URL is set' })
     }
   })
+
+/** As a browser sends it: scheme, host in lower case, a port only where it is not the usual one. */
+function isOrigin(text: string): boolean {
+  return isHttpUrl(text) && new URL(text).origin === text
+}
 
 function isHttpUrl(text: string): boolean {
   return URL.canParse(text) && ['http:', 'https:'].includes(new URL(text).protocol)

@@ -5,11 +5,13 @@ import type { AuditLogOptions, VerifyAuditLogOptions } from './audit-log.ts'
 import type { CloseOptions } from './close.ts'
 import type { ExplainOptions } from './explain.ts'
 import type { ExportOptions } from './export.ts'
+import type { RotateOptions } from './keys.ts'
 import type { ReplayOptions } from './logs.ts'
 import { EXIT, type OutputOptions, printError } from './output.ts'
 import type { RebuildOptions } from './rebuild.ts'
 import type { RejectedOptions } from './rejected.ts'
 import type { StatementsOptions } from './statements.ts'
+import type { TokenOptions } from './token.ts'
 import type { VerifyOptions } from './verify.ts'
 
 /**
@@ -143,6 +145,28 @@ auditLog
   .description('follow the chain from its first entry: whole, or where it is broken')
   .option('--head <end>', 'an end that this verb printed before: tells whether entries were cut off since')
   .action((own: VerifyAuditLogOptions) => run(async (options) => (await import('./audit-log.ts')).verifyAuditLog(process.env, { ...own, ...options })))
+
+const keys = program.command('keys').description('the keys of the service itself')
+keys
+  .command('list')
+  .description('the keys that tokens are signed with, and where each stands')
+  .action(() => run(async (options) => (await import('./keys.ts')).listKeys(process.env, options)))
+keys
+  .command('rotate')
+  .description('make a new key that tokens are signed with; it is published now and signs ten minutes later')
+  .option('--withdraw', 'for keys that are known to others: the new one signs now, and every token of all others ends')
+  .action((own: RotateOptions) => run(async (options) => (await import('./keys.ts')).rotateKeys(process.env, { ...own, ...options })))
+keys
+  .command('rewrap')
+  .description('seal with MASTER_KEY what MASTER_KEY_PREVIOUS sealed, when all processes have both (docs/operating/keys.md)')
+  .action(() => run(async (options) => (await import('./rewrap-keys.ts')).rewrapKeys(process.env, options)))
+
+program
+  .command('token')
+  .description('make an admin token that ends by itself, for people and programs that may do a part of it all; prints it')
+  .requiredOption('--role <role>', 'operator, finance or emitter-manager')
+  .option('--expires-in <seconds>', '60 to 43200; default 3600')
+  .action((own: TokenOptions) => run(async (options) => (await import('./token.ts')).printToken(process.env, { ...own, ...options })))
 
 const rejected = program.command('rejected').description('events that were refused, kept with their reason')
 rejected

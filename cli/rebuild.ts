@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { rebuildRollup } from '../ingest/rebuild-rollup.ts'
 import { parseMonth } from '../metering/month.ts'
+import type { Actor } from '../registry/audit-log.ts'
+import { RegistryChanges } from '../registry/changes.ts'
 import { migrate } from '../sql/migrate.ts'
 import { readConfig } from './config.ts'
 import { call, readServiceAddress } from './http-client.ts'
@@ -37,6 +39,7 @@ async function rebuildHere(environment: NodeJS.ProcessEnv, text: string): Promis
   const clickhouse = await openStore(config, { log: { warn: warnOnStderr } })
   try {
     await migrate(clickhouse)
+    await new RegistryChanges(clickhouse).note(OFFLINE, { action: 'rollup.rebuild', subject: month })
     const outcome = await rebuildRollup(clickhouse, month, (work) => work(undefined))
     if (outcome.status === 'refused') throw new CliError(outcome.reason)
     const { keys, events, differencesBefore } = outcome.result
@@ -45,5 +48,8 @@ async function rebuildHere(environment: NodeJS.ProcessEnv, text: string): Promis
     await clickhouse.close()
   }
 }
+
+/** Whoever may read DATA_DIR, or knows the store. */
+const OFFLINE: Actor = { name: 'offline', requestId: '' }
 
 const RebuildAnswer = z.object({ month: z.string(), keys: z.number(), events: z.number(), differences_before: z.number() })

@@ -10,15 +10,22 @@ import type { EventLog, Ingesting } from '../ingest/event-log.ts'
 import { openHttpLog } from '../ingest/http-log.ts'
 import { openKafkaLog } from '../ingest/kafka/kafka-log.ts'
 import packageJson from '../package.json' with { type: 'json' }
-import { isSealed, openRegistry } from '../registry/registry.ts'
+import { SERVICE } from '../registry/audit-log.ts'
+import { RegistryChanges } from '../registry/changes.ts'
+import { Provisioner } from '../registry/provisioner/provisioner.ts'
+import { isSealed, openRegistry, type Registry } from '../registry/registry.ts'
 import type { ClickHouse } from '../sql/clickhouse.ts'
+import { limitReads } from '../sql/limited-reads.ts'
 import { migrate } from '../sql/migrate.ts'
 import { Closers } from './closers.ts'
 import type { Config } from './config.ts'
 import { type InstanceSecrets, loadInstanceSecrets } from './instance-secrets.ts'
 import { topicOptionsOf } from './kafka-options.ts'
+import { keepLastUsed } from './keep-last-used.ts'
+import { keepSigningKeys } from './keep-signing-keys.ts'
 import { registryOptionsOf } from './registry-options.ts'
 import { openStore } from './store.ts'
+import { warnOfOtherKeys } from './warn-of-other-keys.ts'
 
 export interface Service {
   readonly url: string
@@ -79,16 +86,29 @@ interface PartOptions {
 /** What a process does, behind the app that serves it. Only the whole service aggregates beside its api. */
 async function buildPart(options: PartOptions, parts: ServiceParts) {
   const { config, clickhouse, logger, closers, lose } = options
-  if (parts === 'aggregate') return buildOperatingApp({ logger, ingesting: undefined, aggregating: await openAggregating(options, afterAWhile) })
+  if (parts === 'aggregate') {
+    const aggregating = await openAggregating(options, { betweenBatches: afterAWhile, changes: new RegistryChanges(clickhouse) })
+    return buildOperatingApp({ logger, ingesting: undefined, aggregating })
+  }
   const log = await openLog({ config, clickhouse, logger, parts, lose })
   closers.add(() => log.stop())
   if (parts === 'ingest') return buildOperatingApp({ logger, ingesting: log.ingesting, aggregating: undefined })
-  return buildWholeApp(options, log, parts === 'all' ? await openAggregating(options, log.betweenBatches) : undefined)
+  return buildWholeApp(options, log, parts)
 }
 
-async function openAggregating({ config, clickhouse, logger, closers }: PartOptions, betweenBatches: ApiContext['betweenBatches']): Promise<Aggregating> {
+async function openAggregating(
+  { config, clickhouse, logger, closers }: PartOptions,
+  { betweenBatches, changes }: { betweenBatches: ApiContext['betweenBatches']; changes: RegistryChanges },
+): Promise<Aggregating> {
   const graceMs = config.CLOSE_GRACE_HOURS * MS_PER_HOUR
-  const aggregating = await startAggregating({ clickhouse, log: logger, betweenBatches: (work) => betweenBatches(() => work()), now: Date.now, graceMs })
+  const aggregating = await startAggregating({
+    clickhouse,
+    log: logger,
+    betweenBatches: (work) => betweenBatches(() => work()),
+    now: Date.now,
+    graceMs,
+    note: (noted) => changes.note(SERVICE, noted),
+  })
   closers.add(() => aggregating.stop())
   return aggregating
 }
@@ -129,13 +149,23 @@ async function afterAWhile<T>(work: (held: undefined) => Promise<T>): Promise<T>
 
 const LOOK_AGAIN_AFTER_MS = 500
 
-async function buildWholeApp({ config, clickhouse, logger, secrets, closers }: PartOptions, log: Log, aggregating: Aggregating | undefined) {
+async function buildWholeApp(options: PartOptions, log: Log, parts: ServiceParts) {
+  const { config, clickhouse, logger, secrets, closers } = options
   const registry = await openRegistry(registryOptionsOf(config, clickhouse, secrets))
+  const lastUsed = keepLastUsed(registry.lastUsed, logger)
+  closers.add(() => lastUsed.stop())
+  const { betweenBatches } = log
+  const aggregating = parts === 'all' ? await openAggregating(options, { betweenBatches, changes: registry.changes }) : undefined
+  await warnOfOtherKeys(registry, logger)
+  const signingKeys = await keepSigningKeys(registry, { days: config.SIGNING_KEY_DAYS, log: logger })
+  closers.add(() => signingKeys.stop())
   const exports = new Exports({ registry, generator: `meterline ${packageJson.version}`, currency: config.CURRENCY, now: Date.now })
   closers.add(() => exports.stop())
   return buildApp({
     clickhouse,
+    limitedClickhouse: limitReads(clickhouse, { rowsMax: config.READ_ROWS_MAX }),
     registry,
+    provisioner: openProvisioner({ config, logger, closers, registry }),
     eventLog: log.eventLog,
     ingesting: log.ingesting,
     aggregating,
@@ -143,10 +173,22 @@ async function buildWholeApp({ config, clickhouse, logger, secrets, closers }: P
     topic: log.topic,
     exports,
     adminToken: secrets.adminToken,
-    betweenBatches: log.betweenBatches,
+    betweenBatches,
     logger,
     now: Date.now,
+    trustedProxies: config.TRUSTED_PROXIES,
     requestsPerMinute: config.RATE_LIMIT_PER_MINUTE,
     eventRequestsPerMinute: config.EVENT_REQUESTS_PER_MINUTE,
+    authFailuresPerMinute: config.AUTH_FAILURES_PER_MINUTE,
+    corsOrigins: config.CORS_ORIGINS,
   })
+}
+
+/** Undefined with PROVISIONER=none: changes are done at once. */
+function openProvisioner({ config, logger, closers, registry }: Pick<PartOptions, 'config' | 'logger' | 'closers'> & { registry: Registry }) {
+  const { PROVISIONER_URL: url, PROVISIONER_SECRET: keys, OUTGOING_ALLOW: allowed } = config
+  if (url === undefined || keys === undefined) return undefined
+  const provisioner = new Provisioner({ registry, target: { url, keys, allowed }, log: logger })
+  closers.add(() => provisioner.stop())
+  return provisioner
 }

@@ -104,6 +104,21 @@ export function refuse(arrival: Arrival, refusal: Refusal): Judged {
   return { status: 'refused', index: arrival.index, projectId: shown(project_id) ?? '', eventId: shown(event_id), refusal, original }
 }
 
+/** The same events, but those of projects that whoever sent them may not send for are refused. What is refused already stays so. */
+export function refuseProjects(judged: readonly Judged[], allowed: ReadonlySet<string>): Judged[] {
+  return judged.map((each) => {
+    if (each.status === 'refused' || allowed.has(each.event.projectId)) return each
+    const { index, event, original } = each
+    return { status: 'refused', index, projectId: event.projectId, eventId: event.eventId, refusal: PROJECT_NOT_ALLOWED, original }
+  })
+}
+
+/** The same words for a project of somebody else and for one that is nobody's: which it is must not be told. */
+const PROJECT_NOT_ALLOWED: Refusal = {
+  reason: 'project_not_allowed',
+  message: 'This ingest key sends for the registered projects of its partners only. Have the project registered, or use another key.',
+}
+
 const SHOWN_CHARACTERS_MAX = 256
 
 /** What was sent as an id, as far as it is text: enough for the emitter to find the event. */

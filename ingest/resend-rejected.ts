@@ -5,7 +5,7 @@ import { defineQuery } from '../sql/query.ts'
 import { row } from '../sql/tab-separated.ts'
 import { decodeKeptEvent } from './decode-body.ts'
 import type { EventLog } from './event-log.ts'
-import { judge } from './pipeline.ts'
+import { type Judged, judge } from './pipeline.ts'
 import type { Verdict } from './tell-duplicates.ts'
 
 export const RESEND_IDS_MAX = 1_000
@@ -17,18 +17,27 @@ export interface Resent {
   readonly reason: RejectReason | null
 }
 
+export interface ResendOptions {
+  readonly clickhouse: ClickHouse
+  readonly eventLog: EventLog
+  /** Refuses what the ingest key that sent the events may not send: what it may is judged again, too. */
+  judgeProjects(ingestKeyId: string, judged: Judged[]): Promise<Judged[]>
+}
+
 /**
  * Sends rejected events through again after a fix, as new records received now:
  * 1. The new records, until they are durable. A crash after it: they are sent again, and a copy counts once.
  * 2. The marks. Throws StoreError, EventsUnavailable.
  */
-export async function resendRejected(clickhouse: ClickHouse, eventLog: EventLog, ids: readonly string[], receivedMs: number): Promise<Resent[]> {
+export async function resendRejected(options: ResendOptions, ids: readonly string[], receivedMs: number): Promise<Resent[]> {
+  const { clickhouse, eventLog } = options
   const places = ids.flatMap(placeOf)
   const found = await clickhouse.reads.query(keptRejected, { places })
   const outcomes = new Map<string, Resent>()
   for (const [ingestKeyId, events] of groupByKey(found)) {
     const originals = events.map(({ original_base64 }) => Buffer.from(original_base64, 'base64'))
-    const judged = originals.map((original) => judge(decodeKeptEvent(original), receivedMs))
+    const judgedAlone = originals.map((original) => judge(decodeKeptEvent(original), receivedMs))
+    const judged = await options.judgeProjects(ingestKeyId, judgedAlone)
     const bytes = originals.reduce((sum, original) => sum + original.length, 0)
     const verdicts = await eventLog.submit({ judged, ingestKeyId, receivedMs, bytes })
     for (const [index, { id }] of events.entries()) outcomes.set(id, { id, ...outcomeOf(verdicts[index]) })

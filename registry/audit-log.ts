@@ -25,6 +25,9 @@ export interface Noted {
   readonly details?: Readonly<Record<string, string | number | boolean | null | readonly string[]>>
 }
 
+/** Notes a change of another room in the name of whoever asked for it, right before it is carried out. Throws StoreError. */
+export type Noting = (noted: Noted) => Promise<void>
+
 /** An entry as it is stored and answered. `details` is JSON text, as the hash covers it. */
 export interface AuditEntry {
   readonly seq: number
@@ -54,7 +57,8 @@ export function entryAfter(head: AuditHead, nowMs: number, { actor, noted }: { a
     at: formatTimestamp(nowMs),
     actor: actor.name,
     action: noted.action,
-    subject: noted.subject,
+    // A lone surrogate would be stored as another character, and the hash would not be that of the entry any more.
+    subject: Buffer.from(noted.subject, 'utf8').toString('utf8'),
     details: JSON.stringify(noted.details ?? {}),
     request_id: actor.requestId,
     previous_hash: head.hash,

@@ -4,7 +4,7 @@ import { defineQuery } from '../sql/query.ts'
 import { row } from '../sql/tab-separated.ts'
 import type { Actor } from './audit-log.ts'
 import type { Change } from './changes.ts'
-import { newPartnerSecret, writePartnerSecret } from './credentials/partner-secrets.ts'
+import { newPartnerSecret, writePartnerSecrets } from './credentials/partner-secrets.ts'
 import { PARTNER_MODES, type Partner, type PartnerMode, type Registry } from './registry.ts'
 
 /** Makes a partner and its first secret. The secret is shown here and never again. Throws StoreError. */
@@ -14,7 +14,7 @@ export function createPartner(registry: Registry, actor: Actor, asked: { name: s
   return registry.changes.run(actor, async (change) => {
     await change.note({ action: 'partner.create', subject: partner.id, details: { mode: partner.mode, secret_id: stored.id } })
     // The secret first: a partner without a secret could not be used and would stay behind after a crash.
-    await writePartnerSecret(change, stored)
+    await writePartnerSecrets(change, [stored])
     await writePartner(change, { ...partner, revision: 1, createdMs: stored.createdMs })
     return { partner, secret }
   })
@@ -35,15 +35,22 @@ export function setPartnerDisabled(
   actor: Actor,
   { partnerId, disabled }: { partnerId: string; disabled: boolean },
 ): Promise<StoredPartner | undefined> {
-  return registry.changes.run(actor, async (change) => {
+  const changing = registry.changes.run(actor, async (change) => {
     const known = await findPartner(registry, partnerId)
     if (known === undefined || (known.disabledMs !== null) === disabled) return known
     const partner = { ...known, disabledMs: disabled ? Date.now() : null, revision: known.revision + 1 }
     await change.note({ action: disabled ? 'partner.disable' : 'partner.enable', subject: partnerId })
     await writePartner(change, partner)
-    registry.recentPartners.clear()
     return partner
   })
+  // Also when it failed: what was sent may have landed.
+  return changing.finally(() => registry.recentPartners.clear())
+}
+
+/** Those of the ids that no partner has. Throws StoreError. */
+export async function unknownPartners({ clickhouse }: Registry, partnerIds: readonly string[]): Promise<string[]> {
+  const known = new Set((await clickhouse.registry.query(knownPartners, { partnerIds: [...partnerIds] })).map(({ id }) => id))
+  return partnerIds.filter((id) => !known.has(id))
 }
 
 export interface StoredPartner extends Partner {
@@ -82,4 +89,11 @@ const partnerById = defineQuery({
   sql: `${PARTNER_SELECT} WHERE partner_id = {partnerId: String}`,
   params: z.object({ partnerId: z.string() }),
   row: PartnerRow,
+})
+
+const knownPartners = defineQuery({
+  name: 'known_partners',
+  sql: 'SELECT DISTINCT partner_id AS id FROM partners_v1 WHERE partner_id IN {partnerIds: Array(String)}',
+  params: z.object({ partnerIds: z.array(z.string()) }),
+  row: z.object({ id: z.string() }),
 })

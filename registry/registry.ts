@@ -4,7 +4,10 @@ import type { ClickHouse } from '../sql/clickhouse.ts'
 import { defineQuery } from '../sql/query.ts'
 import { row } from '../sql/tab-separated.ts'
 import { RegistryChanges } from './changes.ts'
+import { LastUsed } from './credentials/last-used.ts'
+import { RecentSigningKeys } from './keys/recent-signing-keys.ts'
 import { type MasterKeys, SealBroken, seal, unseal } from './keys/sealing.ts'
+import { ProjectOwners } from './projects/project-owners.ts'
 import { Recent } from './recent.ts'
 
 export const PARTNER_MODES = ['white-label', 'co-branded'] as const
@@ -22,9 +25,19 @@ export interface Partner {
   readonly disabledMs: number | null
 }
 
+/** A partner, and the secret that proved it. */
+export interface ProvenPartner {
+  readonly partner: Partner
+  readonly secretId: string
+  /** When that secret ends, in ms since 1970; null: it does not. */
+  readonly expiresMs: number | null
+}
+
 export interface IngestKey {
   readonly id: string
   readonly name: string
+  /** Partners for whose projects alone it may send; empty: for all projects. */
+  readonly partnerIds: readonly string[]
 }
 
 /** Who exists. Opened once where a process starts, and handed to the verbs of this room. */
@@ -39,8 +52,14 @@ export interface Registry {
   readonly provisions: boolean
   readonly changes: RegistryChanges
   /** Only successful look-ups are kept: a wrong secret costs the same query whether or not the partner exists. */
-  readonly recentPartners: Recent<Partner>
+  readonly recentPartners: Recent<ProvenPartner>
   readonly recentIngestKeys: Recent<IngestKey>
+  /** What tokens are signed with, and told by. */
+  readonly signingKeys: RecentSigningKeys
+  /** ms since 1970: by which keys take turns and tokens end. */
+  readonly now: () => number
+  readonly lastUsed: LastUsed
+  readonly projectOwners: ProjectOwners
 }
 
 export interface RegistryOptions {
@@ -50,17 +69,23 @@ export interface RegistryOptions {
   readonly projectHost: string
   readonly publicUrl: string
   readonly provisions: boolean
+  /** Default: the clock of this machine. */
+  readonly now?: (() => number) | undefined
 }
 
 /** Throws when MASTER_KEY is not the one the database was sealed with: no credential could be told, none may be made. */
 export async function openRegistry(options: RegistryOptions): Promise<Registry> {
-  const { clickhouse, masterKeys } = options
+  const { clickhouse, masterKeys, now = Date.now } = options
   return {
     ...options,
     pepper: await loadPepper(clickhouse, masterKeys),
     changes: new RegistryChanges(clickhouse),
     recentPartners: new Recent({ keepMs: CREDENTIAL_KEEP_MS, entriesMax: CREDENTIALS_KEPT_MAX }),
     recentIngestKeys: new Recent({ keepMs: CREDENTIAL_KEEP_MS, entriesMax: CREDENTIALS_KEPT_MAX }),
+    signingKeys: new RecentSigningKeys({ clickhouse, masterKeys, now }),
+    now,
+    lastUsed: new LastUsed(clickhouse),
+    projectOwners: new ProjectOwners(clickhouse),
   }
 }
 
@@ -94,7 +119,7 @@ function openPepper(masterKeys: MasterKeys, sealed: string): Buffer {
   } catch (error) {
     if (!(error instanceof SealBroken)) throw error
     throw new Error(
-      'MASTER_KEY is not the key this database was sealed with. Start with the key it was first started with (in embedded mode the file master-key in DATA_DIR). Nothing was changed.',
+      'MASTER_KEY is not the key this database was sealed with. Start with the key that it is sealed with (in embedded mode the file master-key in DATA_DIR, unless it was exchanged); while keys are exchanged, with both. Nothing was changed.',
       { cause: error },
     )
   }

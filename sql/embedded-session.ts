@@ -77,7 +77,17 @@ async function clearingUp<T>(client: Client, statement: Promise<T>): Promise<T> 
 }
 
 async function* streamRows({ connection }: EmbeddedConnection, sql: string, format: StreamFormat): AsyncIterable<Uint8Array> {
-  for await (const chunk of connection.chdb.queryStream(sql, { format })) yield chunk.raw()
+  try {
+    for await (const chunk of connection.chdb.queryStream(sql, { format })) yield chunk.raw()
+  } catch (thrown) {
+    throw withCode(thrown)
+  }
+}
+
+/** Of a stream the engine hands over its error as a text alone, which begins with the code. */
+function withCode(thrown: unknown): unknown {
+  const code = thrown instanceof Error ? /^Code: (\d+)\./.exec(thrown.message)?.[1] : undefined
+  return code === undefined ? thrown : Object.assign(new Error((thrown as Error).message, { cause: thrown }), { code })
 }
 
 /** Streamed by the engine, each piece would be a Parquet file of its own. So it writes the file, and the file is streamed. */

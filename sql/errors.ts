@@ -3,10 +3,11 @@
  * - `fenced`: a newer owner has taken the log; nothing was stored.
  * - `unavailable`: the store cannot answer now (time-out, network, memory, full disk); trying again later may help.
  *   After a write the outcome is unknown: it may still land.
+ * - `too_large`: a question from outside would read, hold or answer more than it may, or take too long (sql/limited-reads.ts).
  * - `refused`: the data itself was refused; the same data will be refused again.
  * - `fault`: everything else, wrong statements and missing tables among it.
  */
-export type StoreFault = 'fenced' | 'unavailable' | 'refused' | 'fault'
+export type StoreFault = 'fenced' | 'unavailable' | 'too_large' | 'refused' | 'fault'
 
 /** Every error that leaves the door to ClickHouse. `code` is ClickHouse's number, where it gave one. */
 export class StoreError extends Error {
@@ -33,6 +34,19 @@ const FENCE_CODE = 395 // FUNCTION_THROW_IF_VALUE_IS_NON_ZERO: only the fencing 
 const NOT_ENOUGH_SPACE_CODE = 243
 export const ACCESS_DENIED_CODE = 497
 export const QUERY_WAS_CANCELLED_CODE = 394
+
+/** Codes of a statement that was ended because it took more than its settings allow. */
+const OVER_LIMITS_CODES = new Set([
+  158, // TOO_MANY_ROWS
+  159, // TIMEOUT_EXCEEDED
+  241, // MEMORY_LIMIT_EXCEEDED
+  307, // TOO_MANY_BYTES
+  396, // TOO_MANY_ROWS_OR_BYTES
+])
+
+export function isOverItsLimits({ code }: StoreError): boolean {
+  return code !== undefined && OVER_LIMITS_CODES.has(code)
+}
 
 /** Codes after which the same request may succeed later. Names are those of ClickHouse's own list. */
 const UNAVAILABLE_CODES = new Set([

@@ -18,7 +18,8 @@ export interface Query<P extends z.ZodObject, R extends z.ZodObject> {
 export const QUERY_TEXT_BYTES_MAX = 16 * 1024 * 1024
 
 const QUERY_SECONDS_MAX = 25
-const QUERY_BYTES_MAX = 8 * 1024 ** 3
+/** Of what works on all there is: closing, audits, exports. What is asked from outside has less (sql/limited-reads.ts). */
+const QUERY_BYTES_MAX = 4 * 1024 ** 3
 
 export function defineQuery<P extends z.ZodObject, R extends z.ZodObject>(query: Omit<Query<P, R>, 'settings'> & { settings?: Settings }): Query<P, R> {
   return { ...query, settings: { ...READ_SETTINGS, ...query.settings } }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { METRIC_NAMES, METRICS } from '../../metering/metrics.ts'
 import { endOfMonthMs, type Month, monthAfter, periodOfMonth } from '../../metering/month.ts'
+import type { Noting } from '../../registry/audit-log.ts'
 import { type BillingState, readBillingStates } from '../../registry/billing.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { type Ownership, tagOfLog } from '../../sql/fence.ts'
@@ -18,6 +19,7 @@ export interface ClosingOptions {
   readonly betweenBatches: <T>(work: () => Promise<T>) => Promise<T>
   /** ms since 1970. */
   readonly now: () => number
+  readonly note: Noting
 }
 
 export interface ClosingRequest {
@@ -43,7 +45,8 @@ export type ClosingOutcome =
  * 3. Note what is stored by now, then recount raw: the month, and each closed month in which something was stored since.
  * 4. Lines, computed from that recount alone. A crash up to here leaves rows of a closing that has no header: they count
  *    nowhere, and the month is closed anew.
- * 5. The header, with the hash over the lines as they are read back. It is the commit.
+ * 5. The audit log is told. A crash after: it names a closing that is not, until the month is closed anew.
+ * 6. The header, with the hash over the lines as they are read back. It is the commit.
  * What was closed before is returned unchanged. Throws StoreError.
  */
 export async function closeMonth(options: ClosingOptions, request: ClosingRequest): Promise<ClosingOutcome> {
@@ -60,7 +63,7 @@ export async function closeMonth(options: ClosingOptions, request: ClosingReques
   return fenced.status === 'done' ? fenced.result : fenced
 }
 
-async function closeUnderFence({ clickhouse, now }: ClosingOptions, request: ClosingRequest, ownership: Ownership): Promise<ClosingOutcome> {
+async function closeUnderFence({ clickhouse, now, note }: ClosingOptions, request: ClosingRequest, ownership: Ownership): Promise<ClosingOutcome> {
   const { partnerId, month, closedBy } = request
   const closed = await readStatementHeaders(clickhouse, partnerId)
   const header = closed.find((each) => each.month === month)
@@ -76,6 +79,7 @@ async function closeUnderFence({ clickhouse, now }: ClosingOptions, request: Clo
   const recounted = await recountMonths(clickhouse, attempt, closed)
   const { negative } = await writeStatementLines(clickhouse, attempt, { closed, recounted: recounted.months })
   const { lines, sha256 } = await hashStatement(clickhouse, attempt)
+  await note({ action: 'statement.close', subject: partnerId, details: { month, closed_by: closedBy, lines, sha256 } })
   await writeHeader(clickhouse, ownership, [
     ...[partnerId, month, attempt.closing, now(), closedBy, asOfMs, lines, sha256],
     ...[textArray([...recounted.billedChanges.keys()]), numberArray([...recounted.billedChanges.values()]), recounted.projectsThroughMs, CATALOGUE],

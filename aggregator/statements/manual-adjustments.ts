@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { ExactDecimal } from '../../metering/exact-decimal.ts'
 import type { MetricName } from '../../metering/metrics.ts'
 import type { Month } from '../../metering/month.ts'
+import type { Noting } from '../../registry/audit-log.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
@@ -23,13 +24,19 @@ export interface ManualAdjustment {
  * Keeps it until the next closing puts it on a statement; usage is not touched. Sent again it is the same line. `another` when
  * a different one has that name: then nothing was changed. Throws StoreError.
  */
-export async function addManualAdjustment({ registry }: ClickHouse, partnerId: string, adjustment: ManualAdjustment): Promise<'added' | 'another'> {
+export async function addManualAdjustment(
+  { clickhouse: { registry }, note }: { clickhouse: ClickHouse; note: Noting },
+  partnerId: string,
+  adjustment: ManualAdjustment,
+): Promise<'added' | 'another'> {
   const { entry, forMonth, projectId, metric, value, reason } = adjustment
   const [known] = await registry.query(manualByEntry, { partnerId, entry })
   if (known !== undefined) {
     const isSame = known.for_month === forMonth && known.project_id === projectId && known.metric === metric && known.value === value && known.reason === reason
     return isSame ? 'added' : 'another'
   }
+  // Without its reason: that is free text, and the entry is kept for ever.
+  await note({ action: 'statement.adjust', subject: partnerId, details: { entry, for_month: forMonth, project_id: projectId, metric, value } })
   await registry.insert({
     table: 'manual_adjustments_v1',
     columns: ['partner_id', 'entry', 'for_month', 'project_id', 'metric', 'value', 'reason'],

@@ -1,4 +1,5 @@
 import type { Month } from '../../metering/month.ts'
+import type { Noting } from '../../registry/audit-log.ts'
 import { readBillingStates, writeBillingFrom } from '../../registry/billing.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { underClosingFence } from './closing-fence.ts'
@@ -9,11 +10,16 @@ export type BillingFromOutcome = { status: 'set' } | { status: 'already_closed';
  * Sets the first month that a partner has a statement of: possible until the first is closed. Under the fence of the closings,
  * so that none is closed between the look and the write. Throws StoreError.
  */
-export async function setBillingFrom(clickhouse: ClickHouse, partnerId: string, month: Month): Promise<BillingFromOutcome> {
+export async function setBillingFrom(
+  { clickhouse, note }: { clickhouse: ClickHouse; note: Noting },
+  partnerId: string,
+  month: Month,
+): Promise<BillingFromOutcome> {
   const fenced = await underClosingFence<BillingFromOutcome>(clickhouse, partnerId, async (ownership) => {
     const [state] = await readBillingStates(clickhouse, partnerId)
     if (state === undefined) throw new Error(`There is no partner ${partnerId}.`)
     if (state.closedThrough !== null) return { status: 'already_closed', closedThrough: state.closedThrough }
+    await note({ action: 'partner.billing-from', subject: partnerId, details: { billing_from: month } })
     await writeBillingFrom(clickhouse, ownership, partnerId, month)
     return { status: 'set' }
   })

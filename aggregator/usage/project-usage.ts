@@ -19,18 +19,24 @@ export interface ProjectUsage {
 export async function readProjectUsage(clickhouse: ClickHouse, projectId: string, period: Period, known?: Horizon): Promise<ProjectUsage> {
   const { asOfMs } = known ?? (await readHorizon(clickhouse))
   const { first: from, end } = period
-  const [rows, [activity]] = await Promise.all([
+  const [rows, lastActivityMs] = await Promise.all([
     clickhouse.reads.query(projectUsagePerDay, { projectId, from, end }),
-    clickhouse.reads.query(projectLastActivity, { projectId }),
+    readLastActivity(clickhouse, projectId),
   ])
   const dayRows = rows.filter((row) => row.is_summary === 0)
   const days = [...new Set(dayRows.map((row) => row.usage_date))]
   return {
     asOfMs,
-    lastActivityMs: activity?.last_ms ?? null,
+    lastActivityMs,
     summary: quantitiesOf(rows.filter((row) => row.is_summary === 1)),
     days: days.map((day) => ({ day, usage: quantitiesOf(dayRows.filter((row) => row.usage_date === day)) })),
   }
+}
+
+/** The greatest timestamp ever counted for the project, in ms since 1970; null without any. Throws StoreError. */
+export async function readLastActivity({ reads }: Pick<ClickHouse, 'reads'>, projectId: string): Promise<number | null> {
+  const [activity] = await reads.query(projectLastActivity, { projectId })
+  return activity?.last_ms ?? null
 }
 
 const projectUsagePerDay = defineQuery({

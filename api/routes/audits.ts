@@ -12,7 +12,7 @@ import { formatTimestamp } from '../../metering/timestamp.ts'
 import { FINANCE, OPERATOR } from '../access.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors.ts'
-import { Day, ExactNumber, errorAnswers, Instant } from '../schemas.ts'
+import { Day, DayAsked, ExactNumber, errorAnswers, Instant } from '../schemas.ts'
 
 /** What proves the totals: raw recounted, on demand, and by itself for every finished day. */
 export function auditRoutes(app: FastifyInstance, { clickhouse, betweenBatches, aggregating }: ApiContext): void {
@@ -82,7 +82,7 @@ const LAST_DAY = '2148-12-31'
 const KEPT_AUDITS_DEFAULT = 31
 const KEPT_AUDITS_MAX = 1_000
 
-const DayText = z.string().refine(isDay, 'must be a calendar day as YYYY-MM-DD')
+const DayText = DayAsked.refine(isDay, 'must be a calendar day as YYYY-MM-DD')
 
 /** An audit that compares nothing would print 0 differences. */
 function isSpan({ from, to }: { from?: string | undefined; to?: string | undefined }): boolean {

@@ -8,11 +8,11 @@ import type { Verdict } from '../../ingest/tell-duplicates.ts'
 import { REJECT_REASONS } from '../../metering/event.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
 import { EMITTER } from '../access.ts'
+import { judgeProjects } from '../allowed-projects.ts'
 import { ingestKeyOf } from '../auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors.ts'
 import { EVENT_BODY_CONTENT } from '../event-body.ts'
-import { routeLimit } from '../limits.ts'
 import { errorAnswers, Instant } from '../schemas.ts'
 
 const FORMATS: Record<string, BodyFormat> = {
@@ -22,7 +22,7 @@ const FORMATS: Record<string, BodyFormat> = {
   'application/cloudevents-batch+json': 'cloudevent-batch',
 }
 
-export function eventRoutes(parent: FastifyInstance, { eventLog, clickhouse, now, eventRequestsPerMinute }: ApiContext): void {
+export function eventRoutes(parent: FastifyInstance, { registry, eventLog, clickhouse, now }: ApiContext): void {
   // A scope of its own: here bodies stay bytes, because an event is judged by its text and kept as it came.
   parent.register(async (app) => {
     app.removeAllContentTypeParsers()
@@ -33,7 +33,7 @@ export function eventRoutes(parent: FastifyInstance, { eventLog, clickhouse, now
       '/v1/events',
       {
         bodyLimit: BODY_BYTES_MAX,
-        config: { access: EMITTER, rateLimit: routeLimit(eventRequestsPerMinute) },
+        config: { access: EMITTER, limit: 'events' },
         schema: {
           tags: ['events'],
           summary: 'Send usage events',
@@ -44,10 +44,10 @@ export function eventRoutes(parent: FastifyInstance, { eventLog, clickhouse, now
       },
       async (request, reply) => {
         const receivedMs = now()
-        const { id: ingestKeyId } = ingestKeyOf(request)
+        const ingestKey = ingestKeyOf(request)
         const body = bodyOf(request)
-        const judged = judgeBody(body, formatOf(request), receivedMs)
-        const verdicts = judged.length === 0 ? [] : await eventLog.submit({ judged, ingestKeyId, receivedMs, bytes: body.length })
+        const judged = await judgeProjects(registry, ingestKey, judgeBody(body, formatOf(request), receivedMs))
+        const verdicts = judged.length === 0 ? [] : await eventLog.submit({ judged, ingestKeyId: ingestKey.id, receivedMs, bytes: body.length })
         const rejected = rejectedOf(judged, verdicts)
         const having = (...statuses: Verdict['status'][]) => verdicts.filter(({ status }) => statuses.includes(status)).length
         if (eventLog.acknowledges === 'durable') return reply.code(202).send({ accepted: having('produced'), rejected })

@@ -13,7 +13,7 @@ import { requireMonth } from '../asked-period.ts'
 import { partnerOf } from '../auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors.ts'
-import { errorAnswers, PartnerParams, PathId } from '../schemas.ts'
+import { DayAsked, errorAnswers, MonthAsked, PartnerParams } from '../schemas.ts'
 
 const ABOUT =
   'The body is streamed; it is whole if it ends normally. The header `x-meterline-manifest` says what it holds: rows, and what the values of each metric add up to.'
@@ -29,9 +29,9 @@ export function statementExportRoutes(app: FastifyInstance, context: ApiContext)
         tags: ['statements'],
         summary: 'The statement of a month as a file',
         description: `Closed: the same bytes for ever. Open: usage as metered by now. ${ABOUT}`,
-        params: PartnerParams.extend({ month: PathId }),
+        params: PartnerParams.extend({ month: MonthAsked }),
         querystring: z.strictObject({ format: Format }),
-        response: errorAnswers(400, 401, 404, 409, 429, 500, 503),
+        response: { 200: FileAnswer, ...errorAnswers(400, 401, 404, 409, 429, 500, 503) },
       },
     },
     async (request, reply) => {
@@ -56,7 +56,7 @@ export function exportRoutes(app: FastifyInstance, context: ApiContext): void {
         ...common,
         summary: 'Statements or usage as a file',
         description: `A month: the statements of the partners that are billed for it. Days: usage as metered by now. ${ABOUT}`,
-        response: errorAnswers(400, 401, 404, 409, 429, 500, 503),
+        response: { 200: FileAnswer, ...errorAnswers(400, 401, 404, 409, 429, 500, 503) },
       },
     },
     async (request, reply) => sendExport(reply, await openExport(context, await exportAsked(context, request.query), 'finance')),
@@ -83,10 +83,16 @@ export function exportRoutes(app: FastifyInstance, context: ApiContext): void {
 
 const Format = z.enum(EXPORT_FORMAT_NAMES).default('csv')
 
+/** It is streamed as it is; this describes it. */
+const FileAnswer = {
+  description: 'The file, in the format that was asked for.',
+  content: Object.fromEntries(Object.values(EXPORT_FORMATS).map(({ contentType }) => [contentType.split(';')[0] ?? contentType, { schema: z.any() }])),
+}
+
 const ExportQuery = z.strictObject({
-  month: z.string().optional().meta({ description: 'YYYY-MM. Either this, or from and to.' }),
-  from: z.string().optional().meta({ description: 'First day, YYYY-MM-DD.' }),
-  to: z.string().optional().meta({ description: 'Last day, inclusive.' }),
+  month: MonthAsked.optional().meta({ description: 'YYYY-MM. Either this, or from and to.' }),
+  from: DayAsked.optional().meta({ description: 'First day, YYYY-MM-DD.' }),
+  to: DayAsked.optional().meta({ description: 'Last day, inclusive.' }),
   partner: z.string().optional().meta({ description: 'Default: all partners.' }),
   format: Format,
 })

@@ -4,16 +4,15 @@ import { z } from 'zod'
 import { auditLog, LOG_DIFFERENCES_MAX } from '../../ingest/kafka/audit-log.ts'
 import type { Incarnation } from '../../ingest/kafka/incarnation.ts'
 import { listLogs, repartitionLogs, replayLogs, resetLogs, type VerbOutcome } from '../../ingest/kafka/log-verbs.ts'
-import { RESEND_IDS_MAX, resendRejected } from '../../ingest/resend-rejected.ts'
-import { REJECT_REASONS } from '../../metering/event.ts'
 import { formatTimestamp, parseTimestamp } from '../../metering/timestamp.ts'
-import { EMITTER_MANAGER, OPERATOR } from '../access.ts'
+import { OPERATOR } from '../access.ts'
+import { actorOf } from '../auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors.ts'
-import { errorAnswers, Instant } from '../schemas.ts'
+import { errorAnswers, Instant, PathId } from '../schemas.ts'
 
 /** What an operator asks of the logs, and does to them after an incident. */
-export function logRoutes(app: FastifyInstance, { clickhouse, eventLog, topic, now }: ApiContext): void {
+export function logRoutes(app: FastifyInstance, { clickhouse, registry, topic }: ApiContext): void {
   const routes = app.withTypeProvider<ZodTypeProvider>()
   const common = { tags: ['logs'] }
   const requireTopic = () => {
@@ -55,11 +54,16 @@ export function logRoutes(app: FastifyInstance, { clickhouse, eventLog, topic, n
         ...common,
         summary: 'Go on after an incident, from the earliest event that still exists',
         description: 'Of one log by its name, or of `all`. What was counted stays counted; nothing counts twice.',
-        params: z.object({ log: z.string() }),
+        params: z.object({ log: PathId }),
         response: { 200: IncarnationAnswer, ...errorAnswers(401, 409, 429, 500, 503) },
       },
     },
-    async (request) => incarnationAnswer(requireDone(await resetLogs(clickhouse, requireTopic(), request.params.log))),
+    async (request) => {
+      const { log } = request.params
+      const readable = requireTopic()
+      await registry.changes.note(actorOf(request), { action: 'log.reset', subject: log })
+      return incarnationAnswer(requireDone(await resetLogs(clickhouse, readable, log)))
+    },
   )
 
   routes.post(
@@ -72,7 +76,11 @@ export function logRoutes(app: FastifyInstance, { clickhouse, eventLog, topic, n
         response: { 200: IncarnationAnswer, ...errorAnswers(401, 409, 429, 500, 503) },
       },
     },
-    async () => incarnationAnswer(requireDone(await repartitionLogs(clickhouse, requireTopic()))),
+    async (request) => {
+      const readable = requireTopic()
+      await registry.changes.note(actorOf(request), { action: 'log.repartition', subject: 'all' })
+      return incarnationAnswer(requireDone(await repartitionLogs(clickhouse, readable)))
+    },
   )
 
   routes.post(
@@ -83,13 +91,15 @@ export function logRoutes(app: FastifyInstance, { clickhouse, eventLog, topic, n
         ...common,
         summary: 'Read a log again, from an offset or from a time',
         description: 'Of one log by its name, or of `all`. Counts nothing twice: what raw lacks is counted, the rest is known.',
-        body: z.strictObject({ log: z.string().default('all'), from: z.union([z.string(), z.number().int().min(0)]) }),
+        body: z.strictObject({ log: LogName.default('all'), from: z.union([z.string(), z.number().int().min(0)]) }),
         response: { 200: ReplaysAnswer, ...errorAnswers(400, 401, 409, 415, 429, 500, 503) },
       },
     },
     async (request) => {
       const { log, from } = request.body
-      const replays = requireDone(await replayLogs(clickhouse, requireTopic(), { choice: log, from: parseFrom(String(from)) }))
+      const [readable, asked] = [requireTopic(), { choice: log, from: parseFrom(String(from)) }]
+      await registry.changes.note(actorOf(request), { action: 'log.replay', subject: log, details: asked.from })
+      const replays = requireDone(await replayLogs(clickhouse, readable, asked))
       return { replays: replays.map(({ id, log: name, fromOffset }) => ({ id, log: name, from_offset: fromOffset })) }
     },
   )
@@ -121,22 +131,10 @@ export function logRoutes(app: FastifyInstance, { clickhouse, eventLog, topic, n
       }
     },
   )
-
-  routes.post(
-    '/admin/v1/rejected-events/resend',
-    {
-      config: { access: EMITTER_MANAGER },
-      schema: {
-        ...common,
-        summary: 'Send rejected events through again, as new records received now',
-        description: 'After a fix, such as a metric that is known now. Those that are refused again are kept again.',
-        body: z.strictObject({ ids: z.array(z.string()).min(1).max(RESEND_IDS_MAX) }),
-        response: { 200: ResendAnswer, ...errorAnswers(400, 401, 415, 429, 500, 503) },
-      },
-    },
-    async (request) => ({ events: await resendRejected(clickhouse, eventLog, [...new Set(request.body.ids)], now()) }),
-  )
 }
+
+/** What is no name of a log is refused before the audit log tells of it. */
+const LogName = z.string().regex(/^[A-Za-z0-9._/-]{1,256}$/, 'must be "all" or the name of a log')
 
 const LogsAnswer = z.object({
   logs: z.array(
@@ -178,16 +176,6 @@ const LogAuditAnswer = z.object({
   differences: z
     .array(z.object({ log: z.string(), offset: z.number().int(), project_id: z.string(), event_id: z.string(), problem: z.string() }))
     .meta({ description: `Empty is the only good answer. At most ${LOG_DIFFERENCES_MAX}.` }),
-})
-
-const ResendAnswer = z.object({
-  events: z.array(
-    z.object({
-      id: z.string(),
-      outcome: z.enum(['accepted', 'duplicate', 'rejected', 'not_found']),
-      reason: z.enum(REJECT_REASONS).nullable(),
-    }),
-  ),
 })
 
 function incarnationAnswer({ topic, incarnation, partitions, starts }: Incarnation) {

@@ -18,7 +18,7 @@ export interface OperatingRoutesOptions {
 export function operatingRoutes(app: FastifyInstance, { ingesting, aggregating }: OperatingRoutesOptions): void {
   if (ingesting !== undefined) ingestMetrics(app.metrics, ingesting)
   if (aggregating !== undefined) aggregatorMetrics(app.metrics, aggregating)
-  const unlimited = { access: EVERYONE, rateLimit: false }
+  const unlimited = { access: EVERYONE, limit: 'none' } as const
   const Ok = z.object({ status: z.literal('ok') })
 
   app.get('/healthz', { config: unlimited, schema: { tags: ['operating'], summary: 'The process is alive', response: { 200: Ok } } }, async () => ({

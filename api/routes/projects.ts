@@ -1,18 +1,22 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { deleteProject } from '../../registry/projects/lifecycle.ts'
-import { apiKeyOf, type Project } from '../../registry/projects/project.ts'
+import { readLastActivity } from '../../aggregator/usage/project-usage.ts'
+import { formatTimestamp } from '../../metering/timestamp.ts'
+import { deleteProject, pauseProject, restoreProject } from '../../registry/projects/lifecycle.ts'
+import { apiKeyOf, findProject, type Project } from '../../registry/projects/project.ts'
 import { syncEmbeddedProject } from '../../registry/projects/sync-project.ts'
-import { WHITE_LABEL_PARTNER } from '../access.ts'
+import { WHITE_LABEL_PARTNER, WHITE_LABEL_PROJECT_READER } from '../access.ts'
 import { actorOf, partnerOf } from '../auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors.ts'
-import { errorAnswers, InstanceType, Name, PartnerParams, PartnerProjectParams, Region, Status } from '../schemas.ts'
+import { Connection, connectionOf, errorAnswers, InstanceType, Instant, Name, PartnerParams, PartnerProjectParams, Region, Status } from '../schemas.ts'
 
-/** Shapes: partner API documentation, "Sync Embedded Project" and "Delete Project". */
-export function projectRoutes(app: FastifyInstance, { registry }: ApiContext): void {
+/** Shapes: partner API documentation, "Sync Embedded Project" to "Delete Project". */
+export function projectRoutes(app: FastifyInstance, { registry, limitedClickhouse, provisioner }: ApiContext): void {
   const routes = app.withTypeProvider<ZodTypeProvider>()
+  // A stop does not wait for the platform: whoever waits for it is told that it goes on.
+  app.addHook('preClose', async () => provisioner?.endWaits())
 
   routes.post(
     '/partnership/v1/:partnerId/sync-embedded-project',
@@ -31,9 +35,65 @@ export function projectRoutes(app: FastifyInstance, { registry }: ApiContext): v
       const partner = partnerOf(request)
       const { project_name, region, instance_type } = request.body
       const project = await syncEmbeddedProject(registry, actorOf(request), { partnerId: partner.id, name: project_name, region, instanceType: instance_type })
-      return { success: true as const, project: connectionOf(project) }
+      provisioner?.handOver(project)
+      return { success: true as const, project: connectionOf(project, apiKeyOf(registry, project)) }
     },
   )
+
+  routes.get(
+    '/partnership/v1/:partnerId/:projectId/metadata',
+    {
+      config: { access: WHITE_LABEL_PROJECT_READER },
+      schema: {
+        tags: ['projects'],
+        summary: 'How a project is reached, and how it is',
+        description: 'Also with the ten-minute code of the project. White-label partnerships only.',
+        params: PartnerProjectParams,
+        response: { 200: z.object({ project: Metadata }), ...errorAnswers(400, 401, 403, 404, 429, 500, 503) },
+      },
+    },
+    async (request) => {
+      const partner = partnerOf(request)
+      const project = await findProject(registry, request.params.projectId)
+      if (project === undefined || project.partnerId !== partner.id || project.status === 'deleted') throw new ApiError('PROJECT_NOT_FOUND')
+      const lastActivityMs = await readLastActivity(limitedClickhouse, project.id)
+      return {
+        project: {
+          ...connectionOf(project, apiKeyOf(registry, project)),
+          region: project.region,
+          instance_type: project.instanceType,
+          last_activity_at: lastActivityMs === null ? null : formatTimestamp(lastActivityMs),
+        },
+      }
+    },
+  )
+
+  for (const { verb, summary, change } of [
+    { verb: 'pause', summary: 'Pause a project', change: pauseProject },
+    { verb: 'restore', summary: 'Restore a paused project', change: restoreProject },
+  ]) {
+    routes.post(
+      `/partnership/v1/:partnerId/:projectId/${verb}`,
+      {
+        config: { access: WHITE_LABEL_PARTNER },
+        schema: {
+          tags: ['projects'],
+          summary,
+          description:
+            'Idempotent. `status` is the project’s at the time of the answer: without `wait_for_completion` the platform may still be at it. White-label partnerships only.',
+          params: PartnerProjectParams,
+          body: LifecycleBody,
+          response: { 200: LifecycleAnswer, ...errorAnswers(400, 401, 403, 404, 415, 429, 500, 503) },
+        },
+      },
+      async (request) => {
+        const project = await change(registry, actorOf(request), asked(request, request.params.projectId))
+        if (project === undefined) throw new ApiError('PROJECT_NOT_FOUND')
+        provisioner?.handOver(project)
+        return { project: request.body?.wait_for_completion === true ? await completed(project) : { id: project.id, status: project.status } }
+      },
+    )
+  }
 
   routes.delete(
     '/partnership/v1/:partnerId/:projectId',
@@ -49,22 +109,39 @@ export function projectRoutes(app: FastifyInstance, { registry }: ApiContext): v
       },
     },
     async (request) => {
-      const partner = partnerOf(request)
-      const deleted = await deleteProject(registry, actorOf(request), { partnerId: partner.id, projectId: request.params.projectId })
+      const deleted = await deleteProject(registry, actorOf(request), asked(request, request.params.projectId))
       if (deleted === undefined) throw new ApiError('PROJECT_NOT_FOUND')
+      provisioner?.handOver(deleted)
       return { message: 'Project deleted successfully', requestId: request.id }
     },
   )
 
-  const connectionOf = (project: Project) => ({
-    id: project.id,
-    access_host: project.accessHost,
-    api_key: apiKeyOf(registry, project),
-    status: project.status,
-  })
+  const asked = (request: FastifyRequest, projectId: string) => ({ partnerId: partnerOf(request).id, projectId })
+
+  const completed = async (project: Project) => {
+    if (provisioner === undefined) return { id: project.id, status: project.status }
+    const state = await provisioner.provisioned(project)
+    if (state === undefined) throw new ApiError('PROVISIONING')
+    if (state.status === 'deleted') throw new ApiError('PROJECT_NOT_FOUND')
+    return { id: project.id, status: state.status }
+  }
 }
 
-const SyncedProject = z.object({
-  success: z.literal(true),
-  project: z.object({ id: z.string(), access_host: z.string(), api_key: z.string(), status: Status }),
+const SyncedProject = z.object({ success: z.literal(true), project: Connection })
+
+const Metadata = Connection.extend({
+  region: Region,
+  instance_type: InstanceType,
+  last_activity_at: Instant.nullable().meta({ description: 'The latest timestamp of its usage; null before the first.' }),
 })
+
+const LifecycleBody = z
+  .strictObject({
+    wait_for_completion: z
+      .boolean()
+      .optional()
+      .meta({ description: 'Answer when the platform has done it, or 503 after 30 seconds, when it goes on by itself.' }),
+  })
+  .nullish()
+
+const LifecycleAnswer = z.object({ project: z.object({ id: z.string(), status: Status }) })

@@ -4,12 +4,13 @@ import { z } from 'zod'
 import { rebuildRollup } from '../../ingest/rebuild-rollup.ts'
 import { parseMonth } from '../../metering/month.ts'
 import { OPERATOR } from '../access.ts'
+import { actorOf } from '../auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors.ts'
-import { errorAnswers } from '../schemas.ts'
+import { errorAnswers, MonthAsked } from '../schemas.ts'
 
 /** A month's rollup counted anew from raw, for an operator who found it wrong. */
-export function rebuildRoutes(app: FastifyInstance, { clickhouse, betweenBatches }: ApiContext): void {
+export function rebuildRoutes(app: FastifyInstance, { clickhouse, registry, betweenBatches }: ApiContext): void {
   let running: string | undefined
 
   app.withTypeProvider<ZodTypeProvider>().post(
@@ -21,7 +22,7 @@ export function rebuildRoutes(app: FastifyInstance, { clickhouse, betweenBatches
         summary: 'Count a month’s rollup anew from raw',
         description:
           'Mends a rollup that is ahead of raw too. Events wait until it has ended. Where other processes count events they must be stopped first. Repeated it changes nothing.',
-        body: z.strictObject({ month: z.string().meta({ description: 'YYYY-MM', example: '2026-01' }) }),
+        body: z.strictObject({ month: MonthAsked }),
         response: { 200: RebuildAnswer, ...errorAnswers(400, 401, 409, 415, 429, 500, 503) },
       },
     },
@@ -31,6 +32,7 @@ export function rebuildRoutes(app: FastifyInstance, { clickhouse, betweenBatches
       if (running !== undefined) throw new ApiError('REBUILD_RUNNING', `The rollup of ${running} is being rebuilt. Try again when that has ended.`)
       running = month
       try {
+        await registry.changes.note(actorOf(request), { action: 'rollup.rebuild', subject: month })
         const outcome = await rebuildRollup(clickhouse, month, betweenBatches)
         if (outcome.status === 'refused') throw new ApiError('REBUILD_HELD', outcome.reason)
         const { keys, events, differencesBefore } = outcome.result

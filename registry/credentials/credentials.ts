@@ -9,6 +9,15 @@ export function newCredential(kind: keyof typeof PREFIXES): string {
   return `${body}_${checksum(body)}`
 }
 
+/**
+ * Whether it can be a credential of this kind: a mistyped one is refused before anything is looked up. It is told from the
+ * text alone, so it says the same of every partner.
+ */
+export function isCredential(kind: keyof typeof PREFIXES, text: string): boolean {
+  const match = SHAPE.exec(text)
+  return match?.groups !== undefined && match.groups['prefix'] === PREFIXES[kind] && match.groups['checksum'] === checksum(match.groups['body'] ?? '')
+}
+
 /** What is stored of a credential: HMAC-SHA-256 under the pepper, so that a stolen table can be tried against nothing. */
 export function hashCredential(pepper: Buffer, credential: string): string {
   return createHmac('sha256', pepper).update(credential).digest('hex')
@@ -24,6 +33,8 @@ export function lastFour(credential: string): string {
 }
 
 const PREFIX_CHARACTERS = 8
+/** 32 bytes are 43 characters of base64url. */
+const SHAPE = /^(?<body>(?<prefix>[a-z]{3})_[A-Za-z0-9_-]{43})_(?<checksum>[0-9a-f]{6})$/
 
 function checksum(body: string): string {
   return createHash('sha256').update(body).digest('hex').slice(0, 6)

@@ -3,35 +3,120 @@ import { z } from 'zod'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 import type { Actor } from '../audit-log.ts'
+import type { Change } from '../changes.ts'
 import type { IngestKey, Registry } from '../registry.ts'
-import { hashCredential, lastFour, newCredential, prefixOf } from './credentials.ts'
+import { hashCredential, isCredential, lastFour, newCredential, prefixOf } from './credentials.ts'
 
-/** Makes a key that may send events. It is shown here and never again. Throws StoreError. */
-export function createIngestKey(registry: Registry, actor: Actor, asked: { name: string }): Promise<{ id: string; key: string }> {
+/** An ingest key as it is kept: what it is told by and what it may do, never itself. */
+export interface StoredIngestKey extends IngestKey {
+  readonly revision: number
+  readonly hash: string
+  readonly prefix: string
+  readonly lastFour: string
+  /** ms since 1970, as all times here. */
+  readonly createdMs: number
+  readonly revokedMs: number | null
+}
+
+export const SCOPE_PARTNERS_MAX = 100
+
+/** Makes a key that may send events: of all projects, or of these partners' alone, which must exist. It is shown here and never again. Throws StoreError. */
+export function createIngestKey(
+  registry: Registry,
+  actor: Actor,
+  { name, partnerIds }: { name: string; partnerIds: readonly string[] },
+): Promise<{ id: string; key: string }> {
   const id = randomUUID()
   const key = newCredential('ingestKey')
-  const fields = [hashCredential(registry.pepper, key), id, 1, asked.name, prefixOf(key), lastFour(key), Date.now(), null]
+  const told = { hash: hashCredential(registry.pepper, key), prefix: prefixOf(key), lastFour: lastFour(key) }
+  const stored = { id, name, partnerIds, ...told, revision: 1, createdMs: Date.now(), revokedMs: null }
   return registry.changes.run(actor, async (change) => {
-    await change.note({ action: 'ingest-key.create', subject: id, details: { name: asked.name } })
-    await change.write('ingest_keys_inbox_v1', KEY_COLUMNS, (owner) => row([...owner, ...fields]))
+    await change.note({ action: 'ingest-key.create', subject: id, details: { name, partner_ids: partnerIds } })
+    await writeIngestKey(change, stored)
     return { id, key }
   })
 }
 
-const KEY_COLUMNS = ['hash', 'key_id', 'revision', 'name', 'prefix', 'last_four', 'created_ms', 'revoked_ms']
+/** Ends a key at once; in other processes when they look it up again. Undefined: there is none of this id. Throws StoreError. */
+export function revokeIngestKey(registry: Registry, actor: Actor, keyId: string): Promise<{ revokedMs: number } | undefined> {
+  const revoking = registry.changes.run(actor, async (change) => {
+    const known = await findIngestKey(registry, keyId)
+    if (known === undefined) return undefined
+    if (known.revokedMs !== null) return { revokedMs: known.revokedMs }
+    const revokedMs = Date.now()
+    await change.note({ action: 'ingest-key.revoke', subject: keyId })
+    await writeIngestKey(change, { ...known, revision: known.revision + 1, revokedMs })
+    return { revokedMs }
+  })
+  // Also when it failed: what was sent may have landed.
+  return revoking.finally(() => registry.recentIngestKeys.clear())
+}
 
+export async function findIngestKey({ clickhouse }: Registry, keyId: string): Promise<StoredIngestKey | undefined> {
+  const [key] = await clickhouse.registry.query(ingestKeyById, { keyId })
+  return key
+}
+
+/** All keys from the oldest on, revoked ones too, behind the last of the page before. Throws StoreError. */
+export function listIngestKeys(
+  { clickhouse }: Registry,
+  { after, limit }: { after: { createdMs: number; id: string }; limit: number },
+): Promise<StoredIngestKey[]> {
+  return clickhouse.registry.query(ingestKeysInOrder, { afterMs: after.createdMs, afterId: after.id, limit })
+}
+
+/** The key that this is, unless it was revoked. What cannot be one at all is not looked up. */
 export async function authenticateIngestKey(registry: Registry, key: string): Promise<IngestKey | undefined> {
+  if (!isCredential('ingestKey', key)) return undefined
   const hash = hashCredential(registry.pepper, key)
-  const recent = registry.recentIngestKeys.get(hash)
-  if (recent !== undefined) return recent
-  const [found] = await registry.clickhouse.registry.query(livingIngestKey, { hash })
-  if (found !== undefined) registry.recentIngestKeys.set(hash, found)
+  const found = await registry.recentIngestKeys.find(hash, async () => (await registry.clickhouse.registry.query(livingIngestKey, { hash }))[0])
+  if (found !== undefined) registry.lastUsed.note(found.id)
   return found
 }
 
+async function writeIngestKey(change: Change, key: StoredIngestKey): Promise<void> {
+  const { hash, id, revision, name, prefix, lastFour, partnerIds, createdMs, revokedMs } = key
+  // Ids of partners need no escape.
+  const fields = [hash, id, revision, name, prefix, lastFour, `[${partnerIds.map((each) => `'${each}'`).join(',')}]`, createdMs, revokedMs]
+  await change.write('ingest_keys_inbox_v1', KEY_COLUMNS, (owner) => row([...owner, ...fields]))
+}
+
+const KEY_COLUMNS = ['hash', 'key_id', 'revision', 'name', 'prefix', 'last_four', 'partner_ids', 'created_ms', 'revoked_ms']
+
 const livingIngestKey = defineQuery({
   name: 'living_ingest_key',
-  sql: 'SELECT key_id AS id, name FROM ingest_keys_v1 FINAL WHERE hash = {hash: String} AND revoked_at IS NULL',
+  sql: 'SELECT key_id AS id, name, partner_ids AS partnerIds FROM ingest_keys_v1 FINAL WHERE hash = {hash: String} AND revoked_at IS NULL',
   params: z.object({ hash: z.string() }),
-  row: z.object({ id: z.string(), name: z.string() }),
+  row: z.object({ id: z.string(), name: z.string(), partnerIds: z.array(z.string()) }),
+})
+
+const KEY_SELECT = `SELECT key_id AS id, hash, revision, name, prefix, last_four AS lastFour, partner_ids AS partnerIds,
+          toUnixTimestamp64Milli(created_at) AS createdMs, toUnixTimestamp64Milli(revoked_at) AS revokedMs
+        FROM ingest_keys_v1 FINAL`
+
+const StoredKeyRow = z.object({
+  id: z.string(),
+  hash: z.string(),
+  revision: z.coerce.number(),
+  name: z.string(),
+  prefix: z.string(),
+  lastFour: z.string(),
+  partnerIds: z.array(z.string()),
+  createdMs: z.coerce.number(),
+  revokedMs: z.coerce.number().nullable(),
+})
+
+const ingestKeyById = defineQuery({
+  name: 'ingest_key_by_id',
+  sql: `${KEY_SELECT} WHERE key_id = {keyId: String}`,
+  params: z.object({ keyId: z.string() }),
+  row: StoredKeyRow,
+})
+
+const ingestKeysInOrder = defineQuery({
+  name: 'ingest_keys_in_order',
+  sql: `${KEY_SELECT} WHERE (toUnixTimestamp64Milli(created_at), key_id) > ({afterMs: Int64}, {afterId: String})
+        ORDER BY created_at, key_id LIMIT {limit: UInt64}`,
+  params: z.object({ afterMs: z.number(), afterId: z.string(), limit: z.number() }),
+  row: StoredKeyRow,
 })

@@ -3,8 +3,8 @@ import { z } from 'zod'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 import type { Change } from '../changes.ts'
-import { PARTNER_MODES, type Partner, type Registry } from '../registry.ts'
-import { hashCredential, lastFour, newCredential, prefixOf } from './credentials.ts'
+import { PARTNER_MODES, type Partner, type ProvenPartner, type Registry } from '../registry.ts'
+import { hashCredential, isCredential, lastFour, newCredential, prefixOf } from './credentials.ts'
 
 /** A partner's secret as it is kept: what it is told by and until when it works, never itself. */
 export interface PartnerSecret {
@@ -37,40 +37,54 @@ export function newPartnerSecret({ pepper }: Registry, partnerId: string): { sec
   return { secret, stored }
 }
 
-export async function writePartnerSecret(change: Change, secret: PartnerSecret): Promise<void> {
-  const { id, partnerId, revision, hash, prefix, lastFour, createdMs, expiresMs, revokedMs } = secret
-  const fields = [partnerId, id, revision, hash, prefix, lastFour, createdMs, expiresMs, revokedMs]
-  await change.write('partner_secrets_inbox_v1', SECRET_COLUMNS, (owner) => row([...owner, ...fields]))
+/** In one write: a new secret without the end of the old ones cannot be. */
+export async function writePartnerSecrets(change: Change, secrets: readonly PartnerSecret[]): Promise<void> {
+  await change.write('partner_secrets_inbox_v1', SECRET_COLUMNS, (owner) => secrets.map((secret) => row([...owner, ...fieldsOf(secret)])).join(''))
 }
 
 const SECRET_COLUMNS = ['partner_id', 'secret_id', 'revision', 'hash', 'prefix', 'last_four', 'created_ms', 'expires_ms', 'revoked_ms']
 
+function fieldsOf({ id, partnerId, revision, hash, prefix, lastFour, createdMs, expiresMs, revokedMs }: PartnerSecret): (string | number | null)[] {
+  return [partnerId, id, revision, hash, prefix, lastFour, createdMs, expiresMs, revokedMs]
+}
+
 /**
  * The partner whose secret this is. An unknown partner, a disabled one and a wrong secret do the same work and give the same
- * answer: undefined.
+ * answer: undefined. What cannot be a secret at all is looked up for no partner.
  */
 export async function authenticatePartner(registry: Registry, partnerId: string, secret: string): Promise<Partner | undefined> {
+  if (!isCredential('partnerSecret', secret)) return undefined
   const hash = hashCredential(registry.pepper, secret)
-  const key = JSON.stringify([partnerId, hash])
-  const recent = registry.recentPartners.get(key)
-  if (recent !== undefined) return recent
-  const secrets = await registry.clickhouse.registry.query(livingSecretsOfPartner, { partnerId })
+  const proven = await registry.recentPartners.find(JSON.stringify([partnerId, hash]), () => findProven(registry, partnerId, hash))
+  if (proven === undefined || (proven.expiresMs !== null && proven.expiresMs <= Date.now())) return undefined
+  registry.lastUsed.note(proven.secretId)
+  return proven.partner
+}
+
+async function findProven({ clickhouse }: Registry, partnerId: string, hash: string): Promise<ProvenPartner | undefined> {
+  const secrets = await clickhouse.registry.query(livingSecretsOfPartner, { partnerId })
   const [match] = secrets.filter((stored) => timingSafeEqual(Buffer.from(stored.hash, 'hex'), Buffer.from(hash, 'hex')))
   if (match === undefined) return undefined
-  const partner: Partner = { id: partnerId, name: match.name, mode: match.mode, disabledMs: null }
-  registry.recentPartners.set(key, partner)
-  return partner
+  const { name, mode, secretId, expiresMs } = match
+  return { partner: { id: partnerId, name, mode, disabledMs: null }, secretId, expiresMs }
 }
 
 const livingSecretsOfPartner = defineQuery({
   name: 'living_partner_secrets',
-  sql: `SELECT secrets.hash AS hash, partners.name AS name, partners.mode AS mode
+  sql: `SELECT secrets.hash AS hash, secrets.secret_id AS secretId, toUnixTimestamp64Milli(secrets.expires_at) AS expiresMs,
+          partners.name AS name, partners.mode AS mode
         FROM (
-          SELECT partner_id, hash FROM partner_secrets_v1 FINAL
+          SELECT partner_id, secret_id, hash, expires_at FROM partner_secrets_v1 FINAL
           WHERE partner_id = {partnerId: String} AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now64(3))
         ) AS secrets
         INNER JOIN (SELECT partner_id, name, mode FROM partners_v1 FINAL WHERE partner_id = {partnerId: String} AND disabled_at IS NULL) AS partners
         USING partner_id`,
   params: z.object({ partnerId: z.string() }),
-  row: z.object({ hash: z.string(), name: z.string(), mode: z.enum(PARTNER_MODES) }),
+  row: z.object({
+    hash: z.string(),
+    secretId: z.string(),
+    expiresMs: z.coerce.number().nullable(),
+    name: z.string(),
+    mode: z.enum(PARTNER_MODES),
+  }),
 })

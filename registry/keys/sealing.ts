@@ -26,7 +26,7 @@ export function seal({ current }: Pick<MasterKeys, 'current'>, plain: Buffer, pu
   const nonce = randomBytes(NONCE_BYTES)
   const cipher = createCipheriv(ALGORITHM, current, nonce).setAAD(Buffer.from(purpose, 'utf8'))
   const sealed = Buffer.concat([cipher.update(plain), cipher.final()])
-  return `${VERSION}.${nameOf(current)}.${Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64url')}`
+  return `${sealMarkOf({ current })}${Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64url')}`
 }
 
 /** Throws SealBroken when neither key is the one it was sealed with, or the text was changed or moved. */
@@ -41,9 +41,9 @@ export function unseal({ current, previous }: MasterKeys, text: string, purpose:
   throw new SealBroken()
 }
 
-/** Whether the text would still open if there were no previous key. */
-export function isSealedWithCurrent({ current }: MasterKeys, text: string): boolean {
-  return partsOf(text).keyName === nameOf(current)
+/** How each text begins that this key has sealed: such a text would still open if there were no previous key. */
+export function sealMarkOf({ current }: Pick<MasterKeys, 'current'>): string {
+  return `${VERSION}.${nameOf(current)}.`
 }
 
 export class SealBroken extends Error {

@@ -2,12 +2,27 @@ import type { Actor } from '../audit-log.ts'
 import type { Registry } from '../registry.ts'
 import { changed, findProject, type Project, writeProject } from './project.ts'
 
-/** Final. The project's usage stays and is billed. Undefined when the partner has no living project of that id. */
-export function deleteProject(
-  registry: Registry,
-  actor: Actor,
-  { partnerId, projectId }: { partnerId: string; projectId: string },
-): Promise<Project | undefined> {
+export interface ProjectOfPartner {
+  readonly partnerId: string
+  readonly projectId: string
+}
+
+/**
+ * The project is to be paused. With a provisioner its status follows when the platform says that it is; to ask again starts
+ * nothing new, and to ask for the contrary meanwhile only changes what is wanted. Undefined when the partner has no living
+ * project of that id.
+ */
+export function pauseProject(registry: Registry, actor: Actor, asked: ProjectOfPartner): Promise<Project | undefined> {
+  return wantStatus(registry, actor, { ...asked, wantedStatus: 'paused' })
+}
+
+/** The contrary of pausing, in all. */
+export function restoreProject(registry: Registry, actor: Actor, asked: ProjectOfPartner): Promise<Project | undefined> {
+  return wantStatus(registry, actor, { ...asked, wantedStatus: 'active' })
+}
+
+/** Final, and at once. The project's usage stays and is billed. Undefined when the partner has no living project of that id. */
+export function deleteProject(registry: Registry, actor: Actor, { partnerId, projectId }: ProjectOfPartner): Promise<Project | undefined> {
   let attempted = false
   return registry.changes.run(actor, async (change) => {
     const known = await findProject(registry, projectId)
@@ -16,6 +31,23 @@ export function deleteProject(
     attempted = true
     const project = changed(registry, known, { status: 'deleted', wantedStatus: 'deleted', deletedMs: Date.now() })
     await change.note({ action: 'project.delete', subject: projectId, details: { partner_id: partnerId } })
+    await writeProject(change, project)
+    return project
+  })
+}
+
+const ACTIONS = { paused: 'project.pause', active: 'project.restore' } as const
+
+function wantStatus(registry: Registry, actor: Actor, asked: ProjectOfPartner & { wantedStatus: keyof typeof ACTIONS }): Promise<Project | undefined> {
+  const { partnerId, projectId, wantedStatus } = asked
+  return registry.changes.run(actor, async (change) => {
+    const known = await findProject(registry, projectId)
+    if (known === undefined || known.partnerId !== partnerId || known.status === 'deleted') return undefined
+    // What was wanted while there was a provisioner would without one stay undone for ever.
+    const isUnderWay = known.status === wantedStatus || registry.provisions
+    if (known.wantedStatus === wantedStatus && isUnderWay) return known
+    const project = changed(registry, known, { wantedStatus })
+    await change.note({ action: ACTIONS[wantedStatus], subject: projectId, details: { partner_id: partnerId } })
     await writeProject(change, project)
     return project
   })

@@ -32,8 +32,11 @@ export interface Project {
   readonly sealedApiKey: string
   readonly createdMs: number
   readonly deletedMs: number | null
+  /** Of the row: each that is written is one more. */
   readonly revision: number
-  /** Up to which revision the platform has said that it knows. */
+  /** The revision that the platform is to know. */
+  readonly wantedRevision: number
+  /** Up to which revision it has said that it does. */
   readonly provisionedRevision: number
 }
 
@@ -66,6 +69,7 @@ export function newProject(registry: Registry, { id, partnerId, accountId, name,
     createdMs,
     deletedMs: null,
     revision: 0,
+    wantedRevision: 0,
     provisionedRevision: 0,
   }
   return { ...project, accessHost: hostOf(registry, project) }
@@ -89,8 +93,9 @@ const newestCreation = defineQuery({
 
 /** The next revision of a project. Without a provisioner nobody has to be told, and what is wanted is so at once. */
 export function changed({ provisions }: Registry, project: Project, changes: Partial<Project>): Project {
-  const next = { ...project, ...changes, revision: project.revision + 1 }
-  return provisions ? next : { ...next, status: next.wantedStatus, provisionedRevision: next.revision }
+  const revision = project.revision + 1
+  const next = { ...project, ...changes, revision, wantedRevision: revision }
+  return provisions ? next : { ...next, status: next.wantedStatus, provisionedRevision: revision }
 }
 
 /** The project where it is asked to be, or where it is. Its host follows its region. */
@@ -100,7 +105,7 @@ export function placed(registry: Registry, project: Project, asked: { region?: R
   return { ...project, region, instanceType: asked.instanceType ?? project.instanceType, accessHost }
 }
 
-function apiKeyPurpose(projectId: string): string {
+export function apiKeyPurpose(projectId: string): string {
   return `project-api-key:${projectId}`
 }
 
@@ -136,9 +141,9 @@ export async function freeId(registry: Registry, { partnerId, accountId, name }:
 }
 
 export async function writeProject(change: Change, project: Project): Promise<void> {
-  const { id, revision, partnerId, accountId, name, status, wantedStatus, provisionedRevision } = project
+  const { id, revision, partnerId, accountId, name, status, wantedStatus, wantedRevision, provisionedRevision } = project
   const { region, instanceType, accessHost, sealedApiKey, createdMs, deletedMs } = project
-  const who = [id, revision, partnerId, accountId, name, status, wantedStatus, provisionedRevision]
+  const who = [id, revision, partnerId, accountId, name, status, wantedStatus, wantedRevision, provisionedRevision]
   const where = [region, instanceType, accessHost, sealedApiKey, createdMs, deletedMs]
   await change.write('projects_inbox_v2', PROJECT_COLUMNS, (owner) => row([...owner, ...who, ...where]))
 }
@@ -151,6 +156,7 @@ const PROJECT_COLUMNS = [
   'name',
   'status',
   'wanted_status',
+  'wanted_revision',
   'provisioned_revision',
   'region',
   'instance_type',
@@ -168,6 +174,7 @@ const ProjectRow = z.object({
   name: z.string(),
   status: z.enum(PROJECT_STATUSES),
   wanted_status: z.enum(PROJECT_STATUSES),
+  wanted_revision: z.coerce.number(),
   provisioned_revision: z.coerce.number(),
   region: z.enum(REGIONS),
   instance_type: z.enum(INSTANCE_TYPES),
@@ -185,6 +192,7 @@ function projectOf(found: z.output<typeof ProjectRow>): Project {
     name: found.name,
     status: found.status,
     wantedStatus: found.wanted_status,
+    wantedRevision: found.wanted_revision,
     provisionedRevision: found.provisioned_revision,
     region: found.region,
     instanceType: found.instance_type,
@@ -196,7 +204,7 @@ function projectOf(found: z.output<typeof ProjectRow>): Project {
   }
 }
 
-const PROJECT_SELECT = `SELECT project_id, revision, partner_id, account_id, name, status, wanted_status, provisioned_revision,
+const PROJECT_SELECT = `SELECT project_id, revision, partner_id, account_id, name, status, wanted_status, wanted_revision, provisioned_revision,
           region, instance_type, access_host, sealed_api_key, toUnixTimestamp64Milli(created_at) AS created_ms, toUnixTimestamp64Milli(deleted_at) AS deleted_ms
         FROM projects_v1 FINAL`
 
@@ -204,6 +212,19 @@ const projectById = defineQuery({
   name: 'project_by_id',
   sql: `${PROJECT_SELECT} WHERE project_id = {projectId: String}`,
   params: z.object({ projectId: z.string() }),
+  row: ProjectRow,
+})
+
+/** In the order in which they were made. */
+export async function findActiveOfAccount({ clickhouse }: Registry, { partnerId, accountId }: { partnerId: string; accountId: string }): Promise<Project[]> {
+  return (await clickhouse.registry.query(activeProjectsOfAccount, { partnerId, accountId })).map(projectOf)
+}
+
+const activeProjectsOfAccount = defineQuery({
+  name: 'active_projects_of_account',
+  sql: `${PROJECT_SELECT} WHERE partner_id = {partnerId: String} AND account_id = {accountId: String} AND status = 'active'
+        ORDER BY created_at, project_id`,
+  params: z.object({ partnerId: z.string(), accountId: z.string() }),
   row: ProjectRow,
 })
 

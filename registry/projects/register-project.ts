@@ -1,3 +1,4 @@
+import { findAccount } from '../accounts.ts'
 import type { Actor } from '../audit-log.ts'
 import type { Registry } from '../registry.ts'
 import {
@@ -17,6 +18,8 @@ import {
 export interface Registration {
   readonly projectId: string
   readonly partnerId: string
+  /** One of the partner's accounts, if it is a co-branded partner. */
+  readonly accountId?: string | undefined
   readonly name: string
   readonly region?: Region | undefined
   readonly instanceType?: InstanceType | undefined
@@ -28,6 +31,8 @@ export type RegisterOutcome =
   | { status: 'created'; project: Project }
   | { status: 'updated'; project: Project }
   | { status: 'partner_changed' }
+  | { status: 'account_not_found' }
+  | { status: 'account_changed' }
   | { status: 'already_deleted' }
   | { status: 'name_taken' }
 
@@ -36,22 +41,46 @@ export function registerProject(registry: Registry, actor: Actor, asked: Registr
   const { projectId } = asked
   return registry.changes.run(actor, async (change) => {
     const known = await findProject(registry, projectId)
-    if (known !== undefined && known.partnerId !== asked.partnerId) return { status: 'partner_changed' }
-    const status = asked.status ?? known?.status ?? 'active'
-    if (known?.status === 'deleted' && status !== 'deleted') return { status: 'already_deleted' }
-    const accountId = known?.accountId ?? ''
-    const namesake = await findLivingByName(registry, { ...asked, accountId })
-    if (status !== 'deleted' && namesake !== undefined && namesake.id !== projectId) return { status: 'name_taken' }
+    const accountId = asked.accountId ?? known?.accountId ?? ''
+    const refusal = await tellRefusal(registry, { known, asked, accountId })
+    if (refusal !== undefined) return refusal
     const base =
       known ?? newProject(registry, { id: projectId, partnerId: asked.partnerId, accountId, name: asked.name, createdMs: await nextCreatedMs(registry) })
-    const deletedMs = status === 'deleted' ? (asked.deletedMs ?? base.deletedMs ?? Date.now()) : null
-    // The platform has made the project already, and says what it is: there is nothing to hand over to it.
-    const next = changed(registry, placed(registry, base, asked), { name: asked.name, status, wantedStatus: status, deletedMs })
-    const project: Project = { ...next, provisionedRevision: next.revision }
-    const { partnerId, region, instanceType } = project
-    const details = { partner_id: partnerId, status, region, instance_type: instanceType }
+    const project = registered(registry, { ...base, accountId }, asked)
+    const { partnerId, status, region, instanceType } = project
+    const details = { partner_id: partnerId, account_id: accountId, status, region, instance_type: instanceType }
     await change.note({ action: known === undefined ? 'project.register' : 'project.change', subject: projectId, details })
     await writeProject(change, project)
     return { status: known === undefined ? 'created' : 'updated', project }
   })
+}
+
+interface Judged {
+  readonly known: Project | undefined
+  readonly asked: Registration
+  readonly accountId: string
+}
+
+async function tellRefusal(registry: Registry, { known, asked, accountId }: Judged): Promise<RegisterOutcome | undefined> {
+  if (known !== undefined && known.partnerId !== asked.partnerId) return { status: 'partner_changed' }
+  if (asked.accountId !== undefined && (await findAccount(registry, asked.accountId))?.partnerId !== asked.partnerId) return { status: 'account_not_found' }
+  // One that was registered without an account, as all were before there were any, may be given one.
+  if (known !== undefined && known.accountId !== '' && known.accountId !== accountId) return { status: 'account_changed' }
+  const status = asked.status ?? known?.status
+  if (known?.status === 'deleted' && status !== 'deleted') return { status: 'already_deleted' }
+  const namesake = status === 'deleted' ? undefined : await findLivingByName(registry, { ...asked, accountId })
+  return namesake !== undefined && namesake.id !== asked.projectId ? { status: 'name_taken' } : undefined
+}
+
+/**
+ * The platform has made the project already, and says what it is: there is nothing to hand over to it. Unless something was
+ * wanted of it and no status is said: that is still wanted.
+ */
+function registered(registry: Registry, base: Project, asked: Registration): Project {
+  const status = asked.status ?? base.status
+  const wantedStatus = asked.status ?? base.wantedStatus
+  const deletedMs = status === 'deleted' ? (asked.deletedMs ?? base.deletedMs ?? Date.now()) : null
+  const next = changed(registry, placed(registry, base, asked), { name: asked.name, status, wantedStatus, deletedMs })
+  const isStillWanted = asked.status === undefined && base.provisionedRevision < base.wantedRevision
+  return isStillWanted ? next : { ...next, provisionedRevision: next.wantedRevision }
 }

@@ -1,7 +1,10 @@
--- What the platform was asked to make of a project, and up to which revision it has said that it has. A project whose
--- provisioned revision is below its revision is still to be handed over: this table is the queue. Rows from before were
--- handed over by nobody, and need not be.
+-- What the platform was asked to make of a project, by which revision, and up to which it has said that it has. A project
+-- whose provisioned revision is below the wanted one is still to be handed over: this table is the queue. `revision` counts
+-- every row of a project, also the one that notes what the platform said, which is itself nothing to hand over. Rows from
+-- before were handed over by nobody, and need not be.
 ALTER TABLE projects_v1 ADD COLUMN IF NOT EXISTS wanted_status LowCardinality(String) DEFAULT status;
+
+ALTER TABLE projects_v1 ADD COLUMN IF NOT EXISTS wanted_revision UInt64 DEFAULT revision;
 
 ALTER TABLE projects_v1 ADD COLUMN IF NOT EXISTS provisioned_revision UInt64 DEFAULT revision;
 
@@ -18,6 +21,7 @@ CREATE TABLE IF NOT EXISTS projects_inbox_v2
     name                 String,
     status               String,
     wanted_status        String,
+    wanted_revision      UInt64,
     provisioned_revision UInt64,
     region               String,
     instance_type        String,
@@ -30,8 +34,8 @@ ENGINE = Null;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS projects_mv_v2 TO projects_v1 AS
 SELECT
-    project_id, revision, partner_id, account_id, name, status, wanted_status, provisioned_revision, region, instance_type,
-    access_host, sealed_api_key,
+    project_id, revision, partner_id, account_id, name, status, wanted_status, wanted_revision, provisioned_revision, region,
+    instance_type, access_host, sealed_api_key,
     fromUnixTimestamp64Milli(created_ms, 'UTC') AS created_at,
     fromUnixTimestamp64Milli(deleted_ms, 'UTC') AS deleted_at
 FROM projects_inbox_v2

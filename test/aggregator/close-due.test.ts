@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { closeDueMonths } from '../../aggregator/statements/close-due-months.ts'
+import type { Noted } from '../../registry/audit-log.ts'
 import type { Credentials } from '../support/client.ts'
 import { startTestService, type TestService } from '../support/test-service.ts'
 import { untilSo } from '../support/until-so.ts'
@@ -8,6 +9,7 @@ const GRACE_MS = 72 * 3_600_000
 
 let tested: TestService
 let partner: Credentials
+const notes: Noted[] = []
 beforeAll(async () => {
   tested = await startTestService()
   const { client } = tested
@@ -23,6 +25,8 @@ test('P4: months that are due close by themselves, in order, when their grace is
   expect(await due(Date.now() + GRACE_MS)).toEqual({ closed: 2, overdue: 0, negative: 0 })
   expect(await closed()).toEqual([monthBefore(2), monthBefore(1)])
   expect((await due(Date.now() + GRACE_MS)).closed).toBe(0)
+  const closing = (months: number) => ({ month: monthBefore(months), closed_by: 'schedule', lines: expect.any(Number), sha256: expect.any(String) })
+  expect(notes).toEqual([2, 1].map((months) => ({ action: 'statement.close', subject: partner.partnerId, details: closing(months) })))
 })
 
 test('P4: a month whose usage is not known to be complete stays open, and is told to be overdue', async () => {
@@ -35,7 +39,10 @@ test('P4: a month whose usage is not known to be complete stays open, and is tol
 function due(nowMs: number) {
   const quiet = { info: () => {}, warn: () => {}, error: () => {} }
   const { clickhouse } = tested.service
-  return closeDueMonths({ clickhouse, betweenBatches: (work) => work(), now: () => nowMs, graceMs: GRACE_MS, log: quiet }, new AbortController().signal)
+  const note = async (noted: Noted) => {
+    notes.push(noted)
+  }
+  return closeDueMonths({ clickhouse, betweenBatches: (work) => work(), now: () => nowMs, graceMs: GRACE_MS, log: quiet, note }, new AbortController().signal)
 }
 
 async function closed(): Promise<string[]> {

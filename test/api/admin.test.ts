@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { defineQuery } from '../../sql/query.ts'
 import type { Credentials } from '../support/client.ts'
 import { startTestService, type TestService } from '../support/test-service.ts'
+import { untilSo } from '../support/until-so.ts'
 
 let tested: TestService
 let partner: Credentials
@@ -16,8 +17,17 @@ afterAll(() => tested.stop())
 const CALLS: [method: string, path: string, body?: object][] = [
   ['POST', '/admin/v1/partners', { name: 'x' }],
   ['GET', '/admin/v1/partners'],
+  ['GET', '/admin/v1/partners/x'],
+  ['POST', '/admin/v1/partners/x/secrets', {}],
+  ['DELETE', '/admin/v1/partners/x/secrets/x'],
   ['POST', '/admin/v1/ingest-keys', { name: 'x' }],
+  ['GET', '/admin/v1/ingest-keys'],
+  ['DELETE', '/admin/v1/ingest-keys/x'],
   ['PUT', '/admin/v1/projects/x', { partner_id: 'x', name: 'x' }],
+  ['GET', '/admin/v1/projects/x'],
+  ['GET', '/admin/v1/accounts'],
+  ['GET', '/admin/v1/accounts/x'],
+  ['PUT', '/admin/v1/accounts/x', { plan: 'paid' }],
   ['GET', '/admin/v1/rejected-events'],
   ['POST', '/admin/v1/audits', {}],
   ['GET', '/admin/v1/logs'],
@@ -37,6 +47,10 @@ const CALLS: [method: string, path: string, body?: object][] = [
   ['POST', '/admin/v1/statements/x/adjustments', {}],
   ['PATCH', '/admin/v1/partners/x', { billing_from: '2026-01' }],
   ['POST', '/admin/v1/rebuilds', { month: '2026-01' }],
+  ['POST', '/admin/v1/keys/rewrap'],
+  ['POST', '/admin/v1/tokens', { role: 'finance' }],
+  ['GET', '/admin/v1/signing-keys'],
+  ['POST', '/admin/v1/signing-keys', {}],
 ]
 
 describe('who is not the operator', () => {
@@ -70,7 +84,15 @@ describe('partners and keys', () => {
     expect([key.status, key.body]).toEqual([201, { id: expect.any(String), key: expect.stringMatching(/^mli_/) }])
     const { text, body } = await tested.client.admin('GET', '/admin/v1/partners')
     const month = new Date().toISOString().slice(0, 7)
-    expect(body.partners).toContainEqual({ id: created.body.partner.id, name: 'Trimmed', mode: 'co-branded', billing_from: month, closed_through: null })
+    expect(body.partners).toContainEqual({
+      id: created.body.partner.id,
+      name: 'Trimmed',
+      mode: 'co-branded',
+      disabled_at: null,
+      billing_from: month,
+      closed_through: null,
+      created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
+    })
     expect(text).not.toMatch(/secret|hash|mls_|mli_/)
   })
 
@@ -140,6 +162,31 @@ test('P7: a refused event is sent through again over HTTP as well: refused again
   const both = await listed()
   expect(both).toHaveLength(2)
   expect(both.find(({ id }: { id: string }) => id === first.id).resent_at).not.toBeNull()
+})
+
+test('what an operator does beside the registry is in the audit log, once it is done and not when it is refused', async () => {
+  const { client } = tested
+  const { partnerId } = await client.createPartner('Noted')
+  await client.billFrom(partnerId, '2026-02')
+  const line = { id: 'a', for_month: '2026-02', metric: 'ai_tokens', value: '-1', reason: 'agreed with Someone' }
+  const adjust = (changes: object) => client.admin('POST', `/admin/v1/statements/${partnerId}/adjustments`, { ...line, ...changes })
+  expect([(await adjust({})).status, (await adjust({})).status, (await adjust({ value: '2' })).status]).toEqual([201, 201, 409])
+  await untilSo(async () => (await client.closeMonth(partnerId, '2026-02')).status === 200)
+  // Closed already, and not over.
+  for (const month of ['2026-02', '2999-01']) await client.closeMonth(partnerId, month)
+  const entriesOf = async (subject: string) => (await client.admin('GET', `/admin/v1/audit?order=oldest&subject=${subject}`)).body.entries
+  const entries = await entriesOf(partnerId)
+  expect(entries.map(({ action, actor }: { action: string; actor: string }) => [action, actor])).toEqual(
+    ['partner.create', 'partner.billing-from', 'statement.adjust', 'statement.close'].map((action) => [action, 'admin']),
+  )
+  const { sha256 } = (await client.admin('GET', `/admin/v1/statements/${partnerId}/2026-02`)).body.statement
+  expect(entries.at(-1).details).toEqual({ month: '2026-02', closed_by: 'operator', lines: expect.any(String), sha256 })
+  expect(JSON.stringify(entries)).not.toContain('Someone')
+  expect((await client.admin('POST', '/admin/v1/rebuilds', { month: '2026-02' })).status).toBe(200)
+  expect((await entriesOf('2026-02')).map(({ action }: { action: string }) => action)).toEqual(['rollup.rebuild'])
+  await client.admin('POST', '/admin/v1/rejected-events/resend', { ids: ['http/999999'] })
+  const [resent] = (await client.admin('GET', '/admin/v1/audit?action=rejected-events.resend&limit=1')).body.entries
+  expect([resent.actor, resent.details]).toEqual(['admin', { events: '1' }])
 })
 
 describe('an audit', () => {

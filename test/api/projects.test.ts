@@ -100,6 +100,98 @@ describe('sync-embedded-project', () => {
   })
 })
 
+describe('the life of a project', () => {
+  const call = (method: string, path: string, { body, as = partner }: { body?: unknown; as?: Credentials } = {}) =>
+    tested.client.partner(as, method, path, body === undefined ? undefined : JSON.stringify(body))
+  const actionsOn = async (id: string) => {
+    const { body } = await tested.client.admin('GET', `/admin/v1/audit?order=oldest&subject=${id}`)
+    return (body.entries as { action: string }[]).map(({ action }) => action)
+  }
+
+  test('metadata answers in the documented shape; last_activity_at is the latest counted timestamp, null before the first', async () => {
+    const { project } = (await sync({ project_name: 'described', region: 'us-west', instance_type: 'micro' })).body
+    const before = await call('GET', `/${project.id}/metadata`)
+    expect([before.status, before.body]).toEqual([200, { project: { ...project, region: 'us-west', instance_type: 'micro', last_activity_at: null } }])
+    await tested.client.createIngestKey()
+    const event = (event_id: string, timestamp: string) => ({ event_id, project_id: project.id, metric: 'ai_tokens', value: 1, timestamp })
+    await tested.client.send([event('late', '2026-01-09T10:30:00.250Z'), event('early', '2026-01-03T10:30:00Z')])
+    const after = await call('GET', `/${project.id}/metadata`)
+    expect(after.body).toEqual({ project: { ...before.body.project, last_activity_at: '2026-01-09T10:30:00.250Z' } })
+  })
+
+  test('pause and restore answer in the documented shape, with and without a body; repeating one is 200 and changes nothing', async () => {
+    const { id } = (await sync({ project_name: 'paused' })).body.project
+    for (const body of [{ wait_for_completion: true }, { wait_for_completion: false }, {}, undefined]) {
+      for (const [verb, status] of [
+        ['pause', 'paused'],
+        ['pause', 'paused'],
+        ['restore', 'active'],
+        ['restore', 'active'],
+      ]) {
+        const answer = await call('POST', `/${id}/${verb}`, { body })
+        expect([answer.status, answer.body]).toEqual([200, { project: { id, status } }])
+        expect((await call('GET', `/${id}/metadata`)).body.project.status).toBe(status)
+      }
+    }
+    expect(await actionsOn(id)).toEqual(['project.create', ...Array.from({ length: 4 }, () => ['project.pause', 'project.restore']).flat()])
+  })
+
+  test('a paused project keeps its name and its usage, and a sync of its name finds it paused', async () => {
+    const { project } = (await sync({ project_name: 'asleep' })).body
+    await call('POST', `/${project.id}/pause`)
+    expect((await sync({ project_name: 'asleep' })).body).toEqual({ success: true, project: { ...project, status: 'paused' } })
+    expect((await tested.client.projectUsage(partner, project.id, '2026-01-01', '2026-01-02')).body.project.status).toBe('paused')
+  })
+
+  test('deletion answers in the documented shape and is final: usage is 200, every other call 404', async () => {
+    const { id } = (await sync({ project_name: 'mortal' })).body.project
+    await call('POST', `/${id}/pause`)
+    const deleted = await call('DELETE', `/${id}`)
+    expect([deleted.status, deleted.body]).toEqual([200, { message: 'Project deleted successfully', requestId: deleted.headers.get('x-request-id') }])
+    for (const [method, path] of [
+      ['GET', 'metadata'],
+      ['POST', 'pause'],
+      ['POST', 'restore'],
+      ['POST', 'authorization'],
+      ['DELETE', ''],
+    ]) {
+      const answer = await call(method ?? '', `/${id}${path === '' ? '' : `/${path}`}`)
+      expect([path, answer.status, answer.body.code]).toEqual([path, 404, 'PROJECT_NOT_FOUND'])
+    }
+    expect((await tested.client.projectUsage(partner, id, '2026-01-01', '2026-01-02')).body.project).toMatchObject({ id, status: 'deleted' })
+    expect(await actionsOn(id)).toEqual(['project.create', 'project.pause', 'project.delete'])
+  })
+
+  test('P5: a project of another partner is like none at all, and stays as it is', async () => {
+    const { project } = (await sync({ project_name: 'theirs' }, other)).body
+    for (const [method, path] of [
+      ['GET', '/metadata'],
+      ['POST', '/pause'],
+      ['POST', '/restore'],
+      ['DELETE', ''],
+    ] as const) {
+      const [foreign, unknown] = [await call(method, `/${project.id}${path}`), await call(method, `/no-such-project${path}`)]
+      expect([foreign.status, foreign.body.code]).toEqual([404, 'PROJECT_NOT_FOUND'])
+      expect({ ...foreign.body, request_id: '' }).toEqual({ ...unknown.body, request_id: '' })
+    }
+    expect((await call('GET', `/${project.id}/metadata`, { as: other })).body.project.status).toBe('active')
+  })
+
+  test('a body that is not one is refused, and nothing is changed by it', async () => {
+    const { id } = (await sync({ project_name: 'unmoved' })).body.project
+    for (const [body, named] of [
+      [{ wait_for_completion: 'yes' }, 'wait_for_completion'],
+      [{ wait: true }, 'wait'],
+      [[], 'body'],
+    ] as const) {
+      const answer = await call('POST', `/${id}/pause`, { body })
+      expect([answer.status, answer.body.code]).toEqual([400, 'INVALID_REQUEST'])
+      expect(answer.body.message).toContain(named)
+    }
+    expect((await call('GET', `/${id}/metadata`)).body.project.status).toBe('active')
+  })
+})
+
 describe('PUT /admin/v1/projects/:id', () => {
   const put = (id: string, body: object) => tested.client.admin('PUT', `/admin/v1/projects/${encodeURIComponent(id)}`, body)
 

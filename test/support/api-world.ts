@@ -18,43 +18,77 @@ export type KnownValues = Readonly<Record<string, readonly string[]>>
 
 const MONTHS = ['2026-02', '2026-01', '2026-03']
 const DAYS = ['2026-01-03', '2026-01-31', '2026-03-08']
-const PERIODS = { 'path.month': MONTHS, 'query.start_date': DAYS, 'query.end_date': DAYS.toReversed() }
+const EMAIL = 'ada@example.com'
+const SECRET_KEYS = ['STRIPE_API_KEY', 'ANOTHER_KEY']
+
+/** What a field takes, whoever asks. */
+const FAIR = {
+  'path.month': MONTHS,
+  'query.start_date': DAYS.slice(0, 1),
+  'query.end_date': DAYS.slice(1),
+  'query.from': DAYS.slice(0, 1),
+  'query.to': DAYS.slice(1),
+  'query.search': ['quo', ''],
+  'body.name': ['fair', 'quoted'],
+  'body.project_name': ['fair'],
+  'body.id': ['line-1', 'line-2'],
+  'body.deleted_at': ['2026-01-12T10:00:00Z'],
+  'body.email': [EMAIL],
+  'body.reason': ['an outage'],
+  'body.value': ['-3.5', '12'],
+  'body.timestamp': ['2026-01-03T10:00:00Z', '2026-02-07T23:59:59.999+01:00'],
+}
 /** Tests delete some of them, and must find one that lives until their end. */
 const DELETABLE = Array.from({ length: 30 }, (_, index) => `deletable-${index}`)
 
 export async function makeApiWorld(client: MeterlineClient): Promise<ApiWorld> {
   const whiteLabel = await makeExportedMonths(client, 'White-label')
-  const coBranded = await client.createPartner('Co-branded', 'co-branded')
-  const changed = await client.createPartner('Changed')
   for (const project of DELETABLE) await client.registerProject(project, whiteLabel.partnerId)
-  await client.registerProject('shown', coBranded.partnerId)
+  const coBranded = await client.createPartner('Co-branded', 'co-branded')
+  const { account } = (await client.partner(coBranded, 'POST', '/connect-user', JSON.stringify({ name: 'Ada', email: EMAIL }))).body
+  const { project } = (await client.partner(coBranded, 'POST', `/${account.id}/sync-project`, JSON.stringify({ project_name: 'fair' }))).body
+  const changed = await client.createPartner('Changed')
   await client.registerProject('changed', changed.partnerId)
   for (const { partnerId } of [coBranded, changed]) await client.billFrom(partnerId, '2026-01')
-  await client.send(
-    ['shown', 'changed'].map((project_id) => ({ event_id: 'e', project_id, metric: 'ai_tokens', value: '2.5', timestamp: '2026-01-03T10:00:00Z' })),
-  )
+  const event = { event_id: 'e', metric: 'ai_tokens', value: '2.5', timestamp: '2026-01-03T10:00:00Z' }
+  await client.send([...DELETABLE, project.id, 'changed'].map((project_id) => ({ ...event, project_id })))
   return {
     whiteLabel: {
       ...whiteLabel,
-      known: { ...PERIODS, 'path.partnerId': [whiteLabel.partnerId], 'path.projectId': DELETABLE, 'query.project_id': ['quoted', 'gone'] },
+      known: { ...FAIR, 'path.partnerId': [whiteLabel.partnerId], 'path.projectId': DELETABLE, 'query.project_id': ['quoted', 'gone'] },
     },
     coBranded: {
       ...coBranded,
-      known: { ...PERIODS, 'path.partnerId': [coBranded.partnerId], 'path.projectId': ['shown'], 'query.project_id': ['shown'] },
-    },
-    others: {
       known: {
-        ...PERIODS,
-        'path.partnerId': [changed.partnerId],
-        'path.projectId': ['changed', 'new'],
-        'query.month': MONTHS,
-        'query.partner': [changed.partnerId, coBranded.partnerId],
-        'body.partner_id': [changed.partnerId],
-        'body.project_id': ['changed'],
-        'body.month': MONTHS,
-        'body.for_month': MONTHS,
-        'body.billing_from': MONTHS,
+        ...FAIR,
+        'path.partnerId': [coBranded.partnerId],
+        'path.userId': [account.id],
+        'path.projectId': [project.id],
+        'query.project_id': [project.id],
       },
     },
+    others: { known: { ...FAIR, ...(await knownToOperators(client, changed, coBranded)), 'path.accountId': [account.id] } },
+  }
+}
+
+async function knownToOperators(client: MeterlineClient, changed: Credentials, another: Credentials): Promise<KnownValues> {
+  const key = await client.admin('POST', '/admin/v1/ingest-keys', { name: 'spare' })
+  const partnerSecret = await client.admin('POST', `/admin/v1/partners/${changed.partnerId}/secrets`)
+  await client.admin('POST', '/api/secrets', { key: SECRET_KEYS[0], value: 'a value' })
+  return {
+    'path.partnerId': [changed.partnerId],
+    'path.projectId': ['changed', 'new'],
+    'path.id': [key.body.id],
+    'path.secretId': [partnerSecret.body.id],
+    'path.key': SECRET_KEYS,
+    'query.month': MONTHS,
+    'query.partner': [changed.partnerId, another.partnerId],
+    'body.partner_id': [changed.partnerId],
+    'body.project_id': ['changed'],
+    'body.month': MONTHS,
+    'body.for_month': MONTHS,
+    'body.billing_from': MONTHS,
+    'body.key': SECRET_KEYS,
+    'body.expiresAt': ['2099-01-01T00:00:00Z'],
   }
 }

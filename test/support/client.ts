@@ -38,7 +38,7 @@ export class MeterlineClient {
     const response = await fetch(new URL(path, this.url), { method, headers, ...(body === undefined ? {} : { body }) })
     const text = await response.text()
     const isJson = response.headers.get('content-type')?.startsWith('application/json') === true
-    return { status: response.status, headers: response.headers, text, body: isJson ? numbersAsText(parseExactJson(text)) : undefined }
+    return { status: response.status, headers: response.headers, text, body: isJson && text !== '' ? numbersAsText(parseExactJson(text)) : undefined }
   }
 
   admin(method: string, path: string, body?: unknown): Promise<Answer> {

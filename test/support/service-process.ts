@@ -28,7 +28,7 @@ export async function startServiceProcess(
   environment: Record<string, string>,
   verb: 'start' | 'ingest' | 'aggregate' | 'api' = 'start',
 ): Promise<ServiceProcess> {
-  const child = spawnMeterline([verb], { PORT: '0', RATE_LIMIT_PER_MINUTE: '0', EVENT_REQUESTS_PER_MINUTE: '0', ...environment })
+  const child = spawnMeterline([verb], { PORT: '0', RATE_LIMIT_PER_MINUTE: '0', EVENT_REQUESTS_PER_MINUTE: '0', AUTH_FAILURES_PER_MINUTE: '0', ...environment })
   const output: string[] = []
   child.stderr?.on('data', (chunk) => output.push(String(chunk)))
   const url = await new Promise<string>((resolve, reject) => {

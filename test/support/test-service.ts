@@ -11,8 +11,11 @@ export interface TestService {
   stop(): Promise<void>
 }
 
-/** The whole service in this process, on a free port and a directory of its own. The directory is kept when it was given. */
-export async function startTestService(environment: Record<string, string> = {}): Promise<TestService> {
+/**
+ * The whole service in this process, on a free port and a directory of its own. The directory is kept when it was given.
+ * `onLogged` is told each line of the log.
+ */
+export async function startTestService(environment: Record<string, string> = {}, onLogged?: (line: string) => void): Promise<TestService> {
   const directory = environment['DATA_DIR'] === undefined ? makeTemporaryDirectory() : undefined
   const dataDir = environment['DATA_DIR'] ?? directory?.path ?? ''
   const config: Config = readConfig({
@@ -20,12 +23,13 @@ export async function startTestService(environment: Record<string, string> = {})
     LOG_LEVEL: 'silent',
     RATE_LIMIT_PER_MINUTE: '0',
     EVENT_REQUESTS_PER_MINUTE: '0',
+    AUTH_FAILURES_PER_MINUTE: '0',
     // Nothing closes by itself: a test says when.
     CLOSE_GRACE_HOURS: '1000000',
     ...environment,
     DATA_DIR: dataDir,
   })
-  const service = await startService(config, pino({ level: config.LOG_LEVEL }))
+  const service = await startService(config, pino({ level: config.LOG_LEVEL }, onLogged === undefined ? undefined : { write: onLogged }))
   return {
     service,
     client: new MeterlineClient(service.url, service.adminToken),

@@ -1,0 +1,101 @@
+import { STATUS_CODES } from 'node:http'
+import type { RouteOptions } from 'fastify'
+import { API_ERRORS, ApiError, type ApiErrorCode, errorBody } from './errors.ts'
+import { addExample, type Operation } from './examples.ts'
+import { isSecretsPath, secretsErrorBody } from './secrets-errors.ts'
+
+/** Headers that answers promise, each described once. */
+export const ANSWER_HEADERS = {
+  'x-request-id': text('The id of this request; quote it when you report something.', '5a0c3a4e-7a54-4c1f-8e3e-9a0f5a9f1c11'),
+  etag: text(
+    'Changes when the answer does, `as_of` aside. Sent back as `If-None-Match` it makes an unchanged answer a 304 without a body.',
+    'W/"Q3Zk0mK1cC8xv0b2m4o1Xw"',
+  ),
+  'ratelimit-policy': text('The quota of these credentials: `q` requests in `w` seconds.', '"default";q=1200;w=60'),
+  ratelimit: text('What is left of it: `r` requests, until it is whole again in `t` seconds.', '"default";r=1187;t=42'),
+  'retry-after': text('Seconds to wait before the next try.', '7'),
+  'x-meterline-manifest': text('JSON: what the file holds, as GET /admin/v1/exports/manifest tells it.', '{"format":"csv","rows":1}'),
+}
+
+type HeaderName = keyof typeof ANSWER_HEADERS
+
+/** By method and path, as the description writes them: `GET /v1/{id}`. */
+type DescribedRoutes = ReadonlyMap<string, RouteOptions>
+
+export function describedName(method: string, url: string): string {
+  return `${method.toUpperCase()} ${url.replaceAll(/:(\w+)/g, '{$1}')}`
+}
+
+/** Gives each operation its id, its headers, its 304 and its examples. */
+export function completeOperations<T extends { readonly paths?: object }>(described: T, routes: DescribedRoutes): T {
+  for (const [path, operations] of Object.entries(described.paths ?? {}) as [string, Record<string, Operation>][]) {
+    for (const [method, operation] of Object.entries(operations)) {
+      const name = describedName(method, path)
+      operation.operationId = operationIdOf(method, path)
+      addExample(name, operation)
+      const tagged = isTagged(method, path, operation)
+      if (tagged) operation.responses['304'] = { description: 'What the caller has is still the answer.' }
+      const limited = routes.get(name)?.config?.limit !== 'none'
+      for (const [status, answer] of Object.entries(operation.responses)) {
+        const names = headersOf({ status: Number(status), limited, tagged, isFile: isFile(answer) })
+        if (answer.description === 'Default Response') answer.description = STATUS_CODES[status] ?? status
+        if (Number(status) >= 400) addError(path, Number(status), answer)
+        answer.headers = Object.fromEntries(names.map((each) => [each, { $ref: `#/components/headers/${each}` }]))
+      }
+    }
+  }
+  return described
+}
+
+/** The first error of a status in the table stands for the others. */
+function addError(path: string, status: number, { content }: Operation['responses'][string]): void {
+  const media = content?.['application/json']
+  const code = (Object.keys(API_ERRORS) as ApiErrorCode[]).find((each) => API_ERRORS[each].status === status)
+  if (media === undefined || code === undefined) return
+  const error = new ApiError(code)
+  media.example = isSecretsPath(path) ? secretsErrorBody(error) : errorBody(error, ANSWER_HEADERS['x-request-id'].schema.example)
+}
+
+interface Described {
+  readonly status: number
+  readonly limited: boolean
+  readonly tagged: boolean
+  readonly isFile: boolean
+}
+
+function headersOf({ status, limited, tagged, isFile }: Described): HeaderName[] {
+  return [
+    'x-request-id',
+    ...(limited ? (['ratelimit-policy', 'ratelimit'] as const) : []),
+    ...(tagged && (status === 200 || status === 304) ? (['etag'] as const) : []),
+    ...(status === 429 || status === 503 ? (['retry-after'] as const) : []),
+    ...(isFile ? (['x-meterline-manifest'] as const) : []),
+  ]
+}
+
+/** Streams, and what must not be kept (etag.ts). */
+const UNTAGGED = ['/partnership/v1/{partnerId}/statements/{month}', '/admin/v1/statements/{partnerId}/{month}', '/api/secrets', '/api/secrets/{key}']
+
+function isTagged(method: string, path: string, { responses }: Operation): boolean {
+  const answer = responses['200']
+  return method === 'get' && answer !== undefined && !isFile(answer) && !UNTAGGED.includes(path)
+}
+
+function isFile({ content = {} }: Operation['responses'][string]): boolean {
+  return Object.keys(content).some((type) => type !== 'application/json')
+}
+
+/** Of the path's words and parameters: `GET /partnership/v1/{partnerId}/{projectId}/usage` is `getPartnershipProjectUsage`. */
+function operationIdOf(method: string, path: string): string {
+  const words = path
+    .replace('/partnership/v1/{partnerId}', '/partnership')
+    .split('/')
+    .filter((part) => part !== '' && part !== 'v1')
+    .flatMap((part) => part.replace(/^\{(.+?)(?:Id)?\}$/, 'Of-$1').split(/[^A-Za-z0-9]+/))
+    .filter((word) => word !== '')
+  return method + words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('')
+}
+
+function text(description: string, example: string) {
+  return { description, schema: { type: 'string', example } } as const
+}

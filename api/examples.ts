@@ -1,0 +1,53 @@
+import { ADMIN_EXAMPLES } from './examples/admin.ts'
+import { ACCOUNT_ID, type Example, PARTNER_ID, PROJECT_ID } from './examples/example.ts'
+import { OPERATION_EXAMPLES } from './examples/operations.ts'
+import { PROJECT_EXAMPLES } from './examples/projects.ts'
+import { STATEMENT_EXAMPLES } from './examples/statements.ts'
+import { USAGE_EXAMPLES } from './examples/usage.ts'
+
+const EXAMPLES: Readonly<Record<string, Example>> = {
+  ...OPERATION_EXAMPLES,
+  ...USAGE_EXAMPLES,
+  ...PROJECT_EXAMPLES,
+  ...STATEMENT_EXAMPLES,
+  ...ADMIN_EXAMPLES,
+}
+
+/** By name: a path has them of the same world as the bodies. */
+const PARAMETER_EXAMPLES: Readonly<Record<string, string>> = {
+  partnerId: PARTNER_ID,
+  userId: ACCOUNT_ID,
+  accountId: ACCOUNT_ID,
+  projectId: PROJECT_ID,
+  month: '2026-01',
+}
+
+interface Media {
+  schema?: object
+  example?: unknown
+}
+
+export interface Operation {
+  operationId?: string
+  parameters?: { in: string; name: string; schema?: object; example?: unknown }[]
+  requestBody?: { content: Record<string, Media> }
+  responses: Record<string, { description?: string; content?: Record<string, Media>; headers?: Record<string, object> }>
+}
+
+/** Puts the example of a route into its description, where the route has none of its own. `route`: such as `GET /healthz`. */
+export function addExample(route: string, { parameters, requestBody, responses }: Operation): void {
+  const example = EXAMPLES[route]
+  for (const parameter of parameters ?? []) {
+    const known = parameter.in === 'path' ? PARAMETER_EXAMPLES[parameter.name] : undefined
+    if (known !== undefined) parameter.example = known
+  }
+  if (example === undefined) return
+  const asked = requestBody?.content[JSON_TYPE]
+  if (asked !== undefined && example.request !== undefined) asked.example = example.request
+  for (const [status, answer] of Object.entries(example.answers)) {
+    const answered = responses[status]?.content?.[JSON_TYPE]
+    if (answered !== undefined) answered.example = answer
+  }
+}
+
+const JSON_TYPE = 'application/json'

@@ -1,0 +1,67 @@
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import type { Judged } from '../../ingest/pipeline.ts'
+import { listRejected } from '../../ingest/rejected-events.ts'
+import { RESEND_IDS_MAX, resendRejected } from '../../ingest/resend-rejected.ts'
+import { REJECT_REASONS } from '../../metering/event.ts'
+import { findIngestKey } from '../../registry/credentials/ingest-keys.ts'
+import { EMITTER_MANAGER } from '../access.ts'
+import { judgeProjects } from '../allowed-projects.ts'
+import { actorOf } from '../auth.ts'
+import type { ApiContext } from '../context.ts'
+import { errorAnswers } from '../schemas.ts'
+import { RejectedAnswer, RejectedQuery, rejectedAnswer } from './events.ts'
+
+/** What was refused, whoever sent it, and sending it again. */
+export function rejectedEventRoutes(app: FastifyInstance, { clickhouse, registry, eventLog, now }: ApiContext): void {
+  const routes = app.withTypeProvider<ZodTypeProvider>()
+  const common = { tags: ['admin'] }
+
+  routes.get(
+    '/admin/v1/rejected-events',
+    {
+      config: { access: EMITTER_MANAGER },
+      schema: {
+        ...common,
+        summary: 'The latest refusals',
+        querystring: RejectedQuery,
+        response: { 200: RejectedAnswer, ...errorAnswers(400, 401, 429, 500, 503) },
+      },
+    },
+    async (request) => rejectedAnswer(await listRejected(clickhouse, { ingestKeyId: '', limit: request.query.limit })),
+  )
+
+  routes.post(
+    '/admin/v1/rejected-events/resend',
+    {
+      config: { access: EMITTER_MANAGER },
+      schema: {
+        tags: ['logs'],
+        summary: 'Send rejected events through again, as new records received now',
+        description: 'After a fix, such as a metric that is known now. Those that are refused again are kept again.',
+        body: z.strictObject({ ids: z.array(z.string()).min(1).max(RESEND_IDS_MAX) }),
+        response: { 200: ResendAnswer, ...errorAnswers(400, 401, 415, 429, 500, 503) },
+      },
+    },
+    async (request) => {
+      const ids = [...new Set(request.body.ids)]
+      await registry.changes.note(actorOf(request), { action: 'rejected-events.resend', subject: 'all', details: { events: ids.length } })
+      const judgeAgain = async (keyId: string, judged: Judged[]) => judgeProjects(registry, (await findIngestKey(registry, keyId)) ?? ALL_PROJECTS, judged)
+      return { events: await resendRejected({ clickhouse, eventLog, judgeProjects: judgeAgain }, ids, now()) }
+    },
+  )
+}
+
+/** Of events that came without a key of ours. */
+const ALL_PROJECTS = { partnerIds: [] }
+
+const ResendAnswer = z.object({
+  events: z.array(
+    z.object({
+      id: z.string(),
+      outcome: z.enum(['accepted', 'duplicate', 'rejected', 'not_found']),
+      reason: z.enum(REJECT_REASONS).nullable(),
+    }),
+  ),
+})

@@ -1,0 +1,33 @@
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { rewrapSealed, SEALED_KINDS, type SealedKind } from '../../registry/keys/rewrap.ts'
+import { OPERATOR } from '../access.ts'
+import { actorOf } from '../auth.ts'
+import type { ApiContext } from '../context.ts'
+import { errorAnswers } from '../schemas.ts'
+
+/** The third step of exchanging MASTER_KEY: docs/operating/keys.md. */
+export function rewrapRoutes(app: FastifyInstance, { registry }: ApiContext): void {
+  app.withTypeProvider<ZodTypeProvider>().post(
+    '/admin/v1/keys/rewrap',
+    {
+      config: { access: OPERATOR },
+      schema: {
+        tags: ['admin'],
+        summary: 'Seal with MASTER_KEY what MASTER_KEY_PREVIOUS sealed',
+        description:
+          'After all processes have both keys. It works for at most a minute: ask again while `left` gets less. When it is 0, MASTER_KEY_PREVIOUS can go. What is left and gets no less, neither key opens. Repeated it changes nothing.',
+        response: { 200: RewrapAnswer, ...errorAnswers(400, 401, 403, 415, 429, 500, 503) },
+      },
+    },
+    (request) => rewrapSealed(registry, actorOf(request)),
+  )
+}
+
+const Count = z.number().int()
+
+const RewrapAnswer = z.object({
+  rewrapped: z.object(Object.fromEntries(SEALED_KINDS.map((kind) => [kind, Count])) as Record<SealedKind, typeof Count>),
+  left: Count.meta({ description: 'How many are still sealed with another key than MASTER_KEY.' }),
+})

@@ -1,0 +1,70 @@
+import type { FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { formatTimestamp } from '../../metering/timestamp.ts'
+import { KEY_STATES, stateOf } from '../../registry/keys/key-states.ts'
+import { rotateSigningKey } from '../../registry/keys/rotate-signing-key.ts'
+import { readSigningKeys } from '../../registry/keys/signing-keys.ts'
+import { OPERATOR } from '../access.ts'
+import { actorOf } from '../auth.ts'
+import type { ApiContext } from '../context.ts'
+import { errorAnswers, Instant } from '../schemas.ts'
+
+/** The keys that tokens are signed with. */
+export function signingKeyRoutes(app: FastifyInstance, { clickhouse, registry }: ApiContext): void {
+  const routes = app.withTypeProvider<ZodTypeProvider>()
+
+  routes.post(
+    '/admin/v1/signing-keys',
+    {
+      config: { access: OPERATOR },
+      schema: {
+        tags: ['admin'],
+        summary: 'Rotate the key that tokens are signed with',
+        description:
+          'The new key is published at once and signs ten minutes later; tokens of the old one are good until they end. `withdraw` is for a key that is known to others: the new one signs at once, and all others are withdrawn with every token they have signed, project codes and admin tokens alike. Who verifies codes by a kept copy of the JWKS may take old ones for up to five minutes more.',
+        body: z.strictObject({ withdraw: z.boolean().default(false) }).nullish(),
+        response: { 201: z.object({ kid: z.string(), signs_from: Instant }), ...errorAnswers(400, 401, 415, 429, 500, 503) },
+      },
+    },
+    async (request, reply) => {
+      const { kid, signsFromMs } = await rotateSigningKey(registry, actorOf(request), { withdraw: request.body?.withdraw ?? false })
+      return reply.code(201).send({ kid, signs_from: formatTimestamp(signsFromMs) })
+    },
+  )
+
+  routes.get(
+    '/admin/v1/signing-keys',
+    {
+      config: { access: OPERATOR },
+      schema: {
+        tags: ['admin'],
+        summary: 'All keys that tokens were ever signed with',
+        description:
+          '`next`, `signing` and `retiring` ones are published, the last until the codes it signed have ended. A `retired` one verifies the admin tokens it signed until they end, and nothing else; a `withdrawn` one nothing.',
+        response: { 200: z.object({ signing_keys: z.array(SigningKeyAnswer) }), ...errorAnswers(401, 429, 500, 503) },
+      },
+    },
+    async () => {
+      const keys = await readSigningKeys(clickhouse)
+      const nowMs = registry.now()
+      return {
+        signing_keys: keys.map((key) => ({
+          kid: key.kid,
+          created_at: formatTimestamp(key.createdMs),
+          signs_from: formatTimestamp(key.signsFromMs),
+          withdrawn_at: key.withdrawnMs === null ? null : formatTimestamp(key.withdrawnMs),
+          state: stateOf(keys, key, nowMs),
+        })),
+      }
+    },
+  )
+}
+
+const SigningKeyAnswer = z.object({
+  kid: z.string(),
+  created_at: Instant,
+  signs_from: Instant,
+  withdrawn_at: Instant.nullable(),
+  state: z.enum(KEY_STATES),
+})

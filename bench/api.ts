@@ -1,0 +1,153 @@
+import autocannon from 'autocannon'
+import { type MeasuredService, startMeasuredService } from './measured-service.ts'
+import type { AnsweredRequest } from './questions-of-requests.ts'
+import type { Report, Run } from './report.ts'
+import { seedUsage } from './seeded-usage.ts'
+import { SEEDED_DAYS, SEEDED_FROM, SEEDED_PROJECTS, type UsageSeeded } from './seeded-usage-main.ts'
+import { median, percentile, ratiosOfRounds } from './statistics.ts'
+import { makeTemporaryDirectory } from './temporary-directory.ts'
+
+const CONNECTIONS = 50
+const ROUNDS = 3
+const LOAD_S = 5
+const ONE_AFTER_ANOTHER = 300
+const SYNCED_PROJECTS = 50
+
+interface Call {
+  readonly name: string
+  readonly what: string
+  /** Another one each time, as far as there are others: nothing is answered from what the one before has warmed. */
+  path(request: number): string
+}
+
+interface Measured {
+  readonly requestsPerSecond: number
+  readonly p50Ms: number
+  readonly p99Ms: number
+  /** Answered with another status than 2xx, or not at all. */
+  readonly failed: number
+}
+
+/** How many requests one process answers, and what it adds to the time of its queries. The load is another process's. */
+export async function measureApi({ closers, progress }: Run): Promise<Report> {
+  progress(`api, seeding ${SEEDED_PROJECTS} projects`)
+  const dataDir = makeTemporaryDirectory(closers)
+  const seeded = await seedUsage(dataDir, closers)
+  const service = await startMeasuredService(dataDir, closers)
+  const calls = callsOf(seeded, await syncProjects(service, seeded))
+  const measured = new Map(calls.map(({ name }) => [name, [] as Measured[]]))
+  for (let round = 1; round <= ROUNDS; round += 1) {
+    for (const call of calls) {
+      progress(`api, round ${round} of ${ROUNDS}: ${call.what}, ${CONNECTIONS} connections`)
+      measured.get(call.name)?.push(await load(service, seeded, call))
+    }
+  }
+  await service.takeAnswered()
+  const alone = new Map<string, readonly AnsweredRequest[]>()
+  for (const call of calls) {
+    progress(`api, ${call.what}, one after another`)
+    for (let request = 0; request < ONE_AFTER_ANOTHER; request += 1) await ask(service, seeded, call.path(request))
+    alone.set(call.name, await service.takeAnswered())
+  }
+  return reportOf(calls, measured, alone)
+}
+
+function callsOf({ partnerId }: UsageSeeded, synced: readonly string[]): Call[] {
+  const base = `/partnership/v1/${partnerId}`
+  return [
+    { name: 'healthz', what: '/healthz (the floor)', path: () => '/healthz' },
+    { name: 'metadata', what: 'metadata of a project', path: (request) => `${base}/${synced[request % synced.length]}/metadata` },
+    { name: 'project_usage', what: 'project usage, 7 days', path: (request) => `${base}/${seededProject(request)}/usage?${period(7)}` },
+    { name: 'partnership_usage', what: 'partnership usage, 30 days', path: () => `${base}/usage?${period(30)}` },
+  ]
+}
+
+function seededProject(request: number): string {
+  return `prj_${String((request * 7_919) % SEEDED_PROJECTS).padStart(5, '0')}`
+}
+
+function period(days: number): string {
+  const last = Date.parse(SEEDED_FROM) + (SEEDED_DAYS - 1) * 86_400_000
+  const day = (ms: number) => new Date(ms).toISOString().slice(0, 10)
+  return `start_date=${day(last - (days - 1) * 86_400_000)}&end_date=${day(last)}`
+}
+
+/** Projects as partners make them: with a key of their own and some usage. */
+async function syncProjects({ url, adminToken }: MeasuredService, { partnerId, secret }: UsageSeeded): Promise<string[]> {
+  const ids: string[] = []
+  const post = async <Answer>(path: string, headers: Record<string, string>, body: unknown): Promise<Answer> => {
+    const answer = await fetch(new URL(path, url), { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body) })
+    if (!answer.ok) throw new Error(`${path} was answered with ${answer.status}.`)
+    return (await answer.json()) as Answer
+  }
+  for (let number = 0; number < SYNCED_PROJECTS; number += 1) {
+    const body = { project_name: `synced ${number}` }
+    const { project } = await post<{ project: { id: string } }>(`/partnership/v1/${partnerId}/sync-embedded-project`, { 'x-partnership-secret': secret }, body)
+    ids.push(project.id)
+  }
+  const { key } = await post<{ key: string }>('/admin/v1/ingest-keys', { authorization: `Bearer ${adminToken}` }, { name: 'bench' })
+  const timestamp = new Date().toISOString()
+  const events = ids.map((project_id) => ({ event_id: 'first', project_id, metric: 'ai_tokens', value: 1, timestamp }))
+  await post('/v1/events', { authorization: `Bearer ${key}` }, events)
+  return ids
+}
+
+async function load({ url }: MeasuredService, { secret }: UsageSeeded, { path }: Call): Promise<Measured> {
+  let request = 0
+  const result = await autocannon({
+    url,
+    connections: CONNECTIONS,
+    duration: LOAD_S,
+    requests: [
+      {
+        headers: { 'x-partnership-secret': secret },
+        setupRequest: (asked) => {
+          request += 1
+          return { ...asked, path: path(request) }
+        },
+      },
+    ],
+  })
+  return { requestsPerSecond: result['2xx'] / result.duration, p50Ms: result.latency.p50, p99Ms: result.latency.p99, failed: result.non2xx + result.errors }
+}
+
+async function ask({ url }: MeasuredService, { secret }: UsageSeeded, path: string): Promise<void> {
+  const answer = await fetch(new URL(path, url), { headers: { 'x-partnership-secret': secret } })
+  if (!answer.ok) throw new Error(`${path} was answered with ${answer.status}.`)
+  await answer.arrayBuffer()
+}
+
+function reportOf(calls: readonly Call[], measured: ReadonlyMap<string, readonly Measured[]>, alone: ReadonlyMap<string, readonly AnsweredRequest[]>): Report {
+  const figures: Record<string, number> = {}
+  const floor = (measured.get('healthz') ?? []).map(({ requestsPerSecond }) => requestsPerSecond)
+  const loaded = calls.map(({ name, what }) => {
+    const rounds = measured.get(name) ?? []
+    const rates = rounds.map(({ requestsPerSecond }) => requestsPerSecond)
+    const [ratio, rate] = [median(ratiosOfRounds(rates, floor)), median(rates)]
+    const [p50, p99] = [median(rounds.map(({ p50Ms }) => p50Ms)), median(rounds.map(({ p99Ms }) => p99Ms))]
+    const failed = rounds.reduce((sum, each) => sum + each.failed, 0)
+    Object.assign(figures, { [`ratio_${name}_to_healthz`]: ratio, [`${name}_requests_per_s`]: rate, [`${name}_p50_ms`]: p50, [`${name}_p99_ms`]: p99 })
+    return [what, ratio.toFixed(3), rate.toFixed(0), p50.toFixed(0), p99.toFixed(0), String(failed)]
+  })
+  const own = calls.map(({ name, what }) => {
+    const requests = alone.get(name) ?? []
+    const ownMs = requests.map((request) => request.ownMs)
+    const [p50, p99] = [median(ownMs), percentile(ownMs, 0.99)]
+    const total = median(requests.map(({ totalMs }) => totalMs))
+    const questions = median(requests.map((request) => request.questions.length))
+    Object.assign(figures, { [`${name}_own_p50_ms`]: p50, [`${name}_own_p99_ms`]: p99, [`${name}_alone_p50_ms`]: total, [`${name}_queries`]: questions })
+    return [what, p50.toFixed(2), p99.toFixed(2), total.toFixed(1), String(questions)]
+  })
+  return {
+    name: 'api',
+    notes: [
+      `One process with the embedded engine, ${SEEDED_PROJECTS} projects of one partner, ${SEEDED_DAYS} days, 9 metrics; autocannon in another process on the same cores. Without request limits.`,
+      `Under load: ${ROUNDS} rounds of ${LOAD_S} s for each call, medians of the rounds. Own time: ${ONE_AFTER_ANOTHER} requests one after another, from the request's first line to the answer's end, without the time in which one of its queries was under way (aim: median at most 2 ms).`,
+    ],
+    tables: [
+      { title: `${CONNECTIONS} connections`, columns: ['call', 'ratio to /healthz', 'requests/s', 'p50 ms', 'p99 ms', 'failed'], rows: loaded },
+      { title: 'What the API adds itself', columns: ['call', 'own p50 ms', 'own p99 ms', 'whole p50 ms', 'queries'], rows: own },
+    ],
+    figures,
+  }
+}

@@ -1,0 +1,41 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import type { Closers } from '../cli/closers.ts'
+import type { FromMeasuredService, MeasuredServiceTask } from './measured-service-main.ts'
+import type { AnsweredRequest } from './questions-of-requests.ts'
+
+export interface MeasuredService {
+  readonly url: string
+  readonly adminToken: string
+  /** The requests that were answered since the last call. */
+  takeAnswered(): Promise<readonly AnsweredRequest[]>
+}
+
+export async function startMeasuredService(dataDir: string, closers: Closers): Promise<MeasuredService> {
+  const environment = { DATA_DIR: dataDir, PORT: '0', LOG_LEVEL: 'warn', RATE_LIMIT_PER_MINUTE: '0', EVENT_REQUESTS_PER_MINUTE: '0' }
+  const task: MeasuredServiceTask = { environment }
+  const child = fork(MAIN, [JSON.stringify(task)], { execArgv: [...process.execArgv, '--max-semi-space-size=64'] })
+  const exited = once(child, 'exit')
+  closers.add(async () => {
+    if (child.connected) child.disconnect()
+    await exited
+  })
+  const failed = exited.then(([code]) => Promise.reject(new Error(`The service ended with code ${code}.`)))
+  failed.catch(() => {})
+  const next = async (): Promise<FromMeasuredService> => (await Promise.race([once(child, 'message'), failed]))[0]
+  const started = await next()
+  if (!('url' in started)) throw new Error('The service did not say where it is.')
+  return {
+    ...started,
+    takeAnswered: async () => {
+      const told = next()
+      child.send('take')
+      const message = await told
+      if (!('answered' in message)) throw new Error('The service did not say what it answered.')
+      return message.answered
+    },
+  }
+}
+
+const MAIN = fileURLToPath(new URL('./measured-service-main.ts', import.meta.url))

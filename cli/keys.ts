@@ -1,0 +1,34 @@
+import { z } from 'zod'
+import { call, readServiceAddress } from './http-client.ts'
+import { type OutputOptions, printResult } from './output.ts'
+import { plainTable } from './plain-table.ts'
+
+export interface RotateOptions extends OutputOptions {
+  /** The keys there are known to others. */
+  readonly withdraw?: boolean
+}
+
+/** Makes a new key that tokens are signed with. Throws CliError. */
+export async function rotateKeys(environment: NodeJS.ProcessEnv, { withdraw = false, ...options }: RotateOptions): Promise<void> {
+  const key = NewKey.parse(await call(readServiceAddress(environment), 'POST', '/admin/v1/signing-keys', { withdraw }))
+  printResult(options, key, () => [
+    withdraw
+      ? `${key.kid} signs from now on; all other keys are withdrawn, and every token they have signed has ended`
+      : `${key.kid} is published and signs from ${key.signs_from} on; tokens that were signed before are good until they end`,
+  ])
+}
+
+/** All keys that tokens were ever signed with. Throws CliError. */
+export async function listKeys(environment: NodeJS.ProcessEnv, options: OutputOptions): Promise<void> {
+  const { signing_keys } = Keys.parse(await call(readServiceAddress(environment), 'GET', '/admin/v1/signing-keys'))
+  printResult(options, { signing_keys }, () => {
+    const rows = signing_keys.map(({ kid, state, created_at, signs_from, withdrawn_at }) => [kid, state, created_at, signs_from, withdrawn_at ?? ''])
+    return [plainTable(['key', 'state', 'created', 'signs from', 'withdrawn'], rows)]
+  })
+}
+
+const NewKey = z.object({ kid: z.string(), signs_from: z.string() })
+
+const Keys = z.object({
+  signing_keys: z.array(z.object({ kid: z.string(), created_at: z.string(), signs_from: z.string(), withdrawn_at: z.string().nullable(), state: z.string() })),
+})

@@ -1,0 +1,81 @@
+import { v5 as uuidV5 } from 'uuid'
+import { z } from 'zod'
+import { defineQuery } from '../sql/query.ts'
+import { row } from '../sql/tab-separated.ts'
+import type { Actor } from './audit-log.ts'
+import type { Change } from './changes.ts'
+import type { Registry } from './registry.ts'
+
+export const ACCOUNT_PLANS = ['free', 'paid'] as const
+export type AccountPlan = (typeof ACCOUNT_PLANS)[number]
+
+/** A user of a co-branded partner. */
+export interface Account {
+  readonly id: string
+  readonly partnerId: string
+  /** In lower case. */
+  readonly email: string
+  readonly name: string
+  readonly plan: AccountPlan
+  readonly createdMs: number
+  readonly revision: number
+}
+
+/**
+ * The partner's account of an email, made once; another name applies. The id is derived, so that racing calls meet in one
+ * row. `email` is in lower case already. Throws StoreError.
+ */
+export function connectAccount(registry: Registry, actor: Actor, asked: { partnerId: string; email: string; name: string }): Promise<Account> {
+  const { partnerId, email, name } = asked
+  const id = uuidV5(JSON.stringify([partnerId, email]), ACCOUNT_NAMESPACE)
+  return registry.changes.run(actor, async (change) => {
+    const known = await findAccount(registry, id)
+    if (known?.name === name) return known
+    const account: Account =
+      known === undefined ? { id, partnerId, email, name, plan: 'free', createdMs: Date.now(), revision: 1 } : { ...known, name, revision: known.revision + 1 }
+    // Whose it is, but not who: the audit log is kept for ever.
+    await change.note({ action: known === undefined ? 'account.create' : 'account.rename', subject: id, details: { partner_id: partnerId } })
+    await writeAccount(change, account)
+    return account
+  })
+}
+
+export async function findAccount({ clickhouse }: Registry, accountId: string): Promise<Account | undefined> {
+  const [found] = await clickhouse.registry.query(accountById, { accountId })
+  return found
+}
+
+/** Undefined when there is no such account. */
+export function setAccountPlan(registry: Registry, actor: Actor, { accountId, plan }: { accountId: string; plan: AccountPlan }): Promise<Account | undefined> {
+  return registry.changes.run(actor, async (change) => {
+    const known = await findAccount(registry, accountId)
+    if (known === undefined || known.plan === plan) return known
+    const account: Account = { ...known, plan, revision: known.revision + 1 }
+    await change.note({ action: 'account.plan', subject: accountId, details: { partner_id: known.partnerId, plan } })
+    await writeAccount(change, account)
+    return account
+  })
+}
+
+const ACCOUNT_NAMESPACE = 'd2a4f3b6-5c0e-4c1a-8f57-3b9e0a71c864'
+
+async function writeAccount(change: Change, { id, revision, partnerId, email, name, plan, createdMs }: Account): Promise<void> {
+  const columns = ['account_id', 'revision', 'partner_id', 'email', 'name', 'plan', 'created_ms']
+  await change.write('accounts_inbox_v1', columns, (owner) => row([...owner, id, revision, partnerId, email, name, plan, createdMs]))
+}
+
+const accountById = defineQuery({
+  name: 'account_by_id',
+  sql: `SELECT account_id AS id, revision, partner_id AS partnerId, email, name, plan, toUnixTimestamp64Milli(created_at) AS createdMs
+        FROM accounts_v1 FINAL WHERE account_id = {accountId: String}`,
+  params: z.object({ accountId: z.string() }),
+  row: z.object({
+    id: z.string(),
+    revision: z.coerce.number(),
+    partnerId: z.string(),
+    email: z.string(),
+    name: z.string(),
+    plan: z.enum(ACCOUNT_PLANS),
+    createdMs: z.coerce.number(),
+  }),
+})

@@ -1,0 +1,95 @@
+import { z } from 'zod'
+import { defineQuery } from '../../sql/query.ts'
+import type { Actor } from '../audit-log.ts'
+import { findPartner } from '../partners.ts'
+import type { Registry } from '../registry.ts'
+import { newPartnerSecret, type PartnerSecret, writePartnerSecrets } from './partner-secrets.ts'
+
+/** Two, so that one can be exchanged for the other without a moment in which none works. */
+export const LIVING_SECRETS_MAX = 2
+
+/** A secret that goes on working, and until when. */
+export interface ReplacedSecret {
+  readonly id: string
+  /** ms since 1970. */
+  readonly expiresMs: number
+}
+
+export type RotationOutcome =
+  | { status: 'rotated'; id: string; secret: string; replaced: readonly ReplacedSecret[] }
+  | { status: 'no_partner' }
+  | { status: 'too_many'; living: readonly PartnerSecret[] }
+
+/** Gives a partner one more secret, which works at once; the one before ends after the overlap. Throws StoreError. */
+export function addPartnerSecret(
+  registry: Registry,
+  actor: Actor,
+  { partnerId, overlapSeconds }: { partnerId: string; overlapSeconds: number },
+): Promise<RotationOutcome> {
+  const { secret, stored: made } = newPartnerSecret(registry, partnerId)
+  const endMs = made.createdMs + overlapSeconds * 1_000
+  let replaced: ReplacedSecret[] = []
+  const rotating = registry.changes.run(actor, async (change): Promise<RotationOutcome> => {
+    if ((await findPartner(registry, partnerId)) === undefined) return { status: 'no_partner' }
+    const known = await listPartnerSecrets(registry, partnerId)
+    // Here already: the write before was told to have failed, and has landed all the same.
+    if (known.some(({ id }) => id === made.id)) return { status: 'rotated', id: made.id, secret, replaced }
+    const living = known.filter((each) => each.isLiving)
+    if (living.length >= LIVING_SECRETS_MAX) return { status: 'too_many', living }
+    const ended = living.map((each) => ({ ...each, revision: each.revision + 1, expiresMs: Math.min(each.expiresMs ?? endMs, endMs) }))
+    replaced = ended.map(({ id, expiresMs }) => ({ id, expiresMs }))
+    const details = { partner_id: partnerId, overlap_seconds: overlapSeconds, replaced: replaced.map(({ id }) => id) }
+    await change.note({ action: 'partner-secret.create', subject: made.id, details })
+    await writePartnerSecrets(change, [made, ...ended])
+    return { status: 'rotated', id: made.id, secret, replaced }
+  })
+  return rotating.finally(() => registry.recentPartners.clear())
+}
+
+/** Ends a secret at once; in other processes when they look it up again. Undefined: the partner has none of this id. Throws StoreError. */
+export function revokePartnerSecret(
+  registry: Registry,
+  actor: Actor,
+  { partnerId, secretId }: { partnerId: string; secretId: string },
+): Promise<{ revokedMs: number } | undefined> {
+  const revoking = registry.changes.run(actor, async (change) => {
+    const [known] = await registry.clickhouse.registry.query(partnerSecrets, { partnerId, secretId })
+    if (known === undefined) return undefined
+    if (known.revokedMs !== null) return { revokedMs: known.revokedMs }
+    const revokedMs = Date.now()
+    await change.note({ action: 'partner-secret.revoke', subject: secretId, details: { partner_id: partnerId } })
+    await writePartnerSecrets(change, [{ ...known, revision: known.revision + 1, revokedMs }])
+    return { revokedMs }
+  })
+  return revoking.finally(() => registry.recentPartners.clear())
+}
+
+/** Those that work, then those that did, from the newest on. Throws StoreError. */
+export function listPartnerSecrets({ clickhouse }: Registry, partnerId: string): Promise<(PartnerSecret & { isLiving: boolean })[]> {
+  return clickhouse.registry.query(partnerSecrets, { partnerId, secretId: '' })
+}
+
+const SECRETS_SHOWN_MAX = 100
+
+const partnerSecrets = defineQuery({
+  name: 'partner_secrets',
+  sql: `SELECT secret_id AS id, partner_id AS partnerId, revision, hash, prefix, last_four AS lastFour,
+          toUnixTimestamp64Milli(created_at) AS createdMs, toUnixTimestamp64Milli(expires_at) AS expiresMs, toUnixTimestamp64Milli(revoked_at) AS revokedMs,
+          revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now64(3)) AS isLiving
+        FROM partner_secrets_v1 FINAL
+        WHERE partner_id = {partnerId: String} AND {secretId: String} IN ('', secret_id)
+        ORDER BY isLiving DESC, created_at DESC, secret_id LIMIT ${SECRETS_SHOWN_MAX}`,
+  params: z.object({ partnerId: z.string(), secretId: z.string() }),
+  row: z.object({
+    id: z.string(),
+    partnerId: z.string(),
+    revision: z.coerce.number(),
+    hash: z.string(),
+    prefix: z.string(),
+    lastFour: z.string(),
+    createdMs: z.coerce.number(),
+    expiresMs: z.coerce.number().nullable(),
+    revokedMs: z.coerce.number().nullable(),
+    isLiving: z.coerce.number().transform((flag) => flag === 1),
+  }),
+})

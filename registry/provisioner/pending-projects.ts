@@ -1,0 +1,51 @@
+import { z } from 'zod'
+import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { defineQuery } from '../../sql/query.ts'
+import { PROJECT_STATUSES, type ProjectStatus } from '../projects/project.ts'
+
+/** A project of which the platform does not know the newest state yet. */
+export interface PendingProject {
+  readonly projectId: string
+  readonly wantedRevision: number
+}
+
+/** The queue: it is the table of projects itself, so nothing that was changed can be missing in it. Throws StoreError. */
+export function readPendingProjects({ registry }: ClickHouse): Promise<PendingProject[]> {
+  return registry.query(pendingProjects, { limit: PENDING_READ_MAX })
+}
+
+export interface ProvisionedState {
+  readonly projectId: string
+  readonly status: ProjectStatus
+  readonly provisionedRevision: number
+}
+
+/** How far these projects are. Throws StoreError. */
+export function readProvisionedStates({ registry }: ClickHouse, projectIds: readonly string[]): Promise<ProvisionedState[]> {
+  return registry.query(provisionedStates, { projectIds: [...projectIds] })
+}
+
+/** Of more, the rest comes when these are done. */
+const PENDING_READ_MAX = 10_000
+
+/**
+ * Read every few seconds, and nearly always empty: the inner query reads two columns and merges nothing; only what was
+ * pending in any of its revisions is looked at as it is now.
+ */
+const pendingProjects = defineQuery({
+  name: 'pending_projects',
+  sql: `SELECT project_id AS projectId, wanted_revision AS wantedRevision FROM projects_v1 FINAL
+        WHERE project_id IN (SELECT project_id FROM projects_v1 WHERE provisioned_revision < wanted_revision) AND provisioned_revision < wanted_revision
+        ORDER BY rand()
+        LIMIT {limit: UInt64}`,
+  params: z.object({ limit: z.number() }),
+  row: z.object({ projectId: z.string(), wantedRevision: z.coerce.number() }),
+})
+
+const provisionedStates = defineQuery({
+  name: 'provisioned_states',
+  sql: `SELECT project_id AS projectId, status, provisioned_revision AS provisionedRevision FROM projects_v1 FINAL
+        WHERE project_id IN {projectIds: Array(String)}`,
+  params: z.object({ projectIds: z.array(z.string()) }),
+  row: z.object({ projectId: z.string(), status: z.enum(PROJECT_STATUSES), provisionedRevision: z.coerce.number() }),
+})

@@ -1,0 +1,32 @@
+import { v5 as uuidV5 } from 'uuid'
+import { formatTimestamp } from '../../metering/timestamp.ts'
+import type { Project } from '../projects/project.ts'
+import type { WebhookMessage } from './send-webhook.ts'
+
+/**
+ * What the platform is told of a project: all that it is to be, not what changed, so that a message that never came is made
+ * good by the next. Its id is the same at every attempt and after every restart, and `revision` tells which of two that
+ * overtook each other is the later. No api_key: the partner has it, and a message may be kept in many places.
+ */
+export function projectMessage(project: Project, nowMs: number): WebhookMessage {
+  const data = {
+    id: project.id,
+    partner_id: project.partnerId,
+    account_id: project.accountId === '' ? null : project.accountId,
+    name: project.name,
+    region: project.region,
+    instance_type: project.instanceType,
+    access_host: project.accessHost,
+    status: project.wantedStatus,
+    revision: project.wantedRevision,
+  }
+  return {
+    id: `${uuidV5(project.id, MESSAGE_NAMESPACE)}-${project.wantedRevision}`,
+    timestampS: Math.floor(nowMs / MS_PER_SECOND),
+    body: Buffer.from(JSON.stringify({ type: 'project.updated', timestamp: formatTimestamp(nowMs), data }), 'utf8'),
+  }
+}
+
+const MS_PER_SECOND = 1_000
+/** A project's id may have characters that a message's may not. */
+const MESSAGE_NAMESPACE = '0b8f6a5e-93d1-4f0e-8c7a-52e1d94b6f3a'

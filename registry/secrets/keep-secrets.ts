@@ -1,0 +1,97 @@
+import { randomUUID } from 'node:crypto'
+import type { Actor } from '../audit-log.ts'
+import type { Registry } from '../registry.ts'
+import { type Envelope, openValue, sealValue } from './envelope.ts'
+import { countSecrets, findSecret, isLive, SECRETS_MAX, type StoredSecret, writeSecret } from './secret.ts'
+
+export interface NewSecret {
+  readonly key: string
+  readonly value: string
+  readonly isReserved: boolean
+  readonly expiresMs: number | null
+}
+
+export type CreateOutcome = { status: 'created'; id: string } | { status: 'exists'; isActive: boolean } | { status: 'full' }
+
+/** Of calls that race for one key one creates it. Throws StoreError. */
+export function createSecret(registry: Registry, actor: Actor, { key, value, isReserved, expiresMs }: NewSecret): Promise<CreateOutcome> {
+  const id = randomUUID()
+  const envelope = sealValue(registry.masterKeys, { id, key }, value)
+  return registry.changes.run(actor, async (change) => {
+    const known = await findSecret(registry, key)
+    // It may be this call's own, written by an attempt whose answer was lost.
+    if (known !== undefined) return known.id === id ? { status: 'created', id } : { status: 'exists', isActive: known.isActive }
+    if ((await countSecrets(registry)) >= SECRETS_MAX) return { status: 'full' }
+    const nowMs = registry.now()
+    await change.note({ action: 'secret.create', subject: key, details: { secret_id: id, is_reserved: isReserved, expires_ms: expiresMs } })
+    await writeSecret(change, { id, key, ...envelope, isActive: true, isReserved, createdMs: nowMs, updatedMs: nowMs, expiresMs, revision: 1 })
+    return { status: 'created', id }
+  })
+}
+
+/**
+ * The value, after the audit log was told who reads it. Undefined when there is none to read: missing, inactive, expired.
+ * Throws StoreError, and SealBroken when the row is not as it was sealed.
+ */
+export function revealSecret(registry: Registry, actor: Actor, key: string): Promise<string | undefined> {
+  return registry.changes.run(actor, async (change) => {
+    const known = await findSecret(registry, key)
+    if (known === undefined || !isLive(known, registry.now())) return undefined
+    const value = openValue(registry.masterKeys, known, known)
+    await change.note({ action: 'secret.read', subject: key, details: { secret_id: known.id } })
+    return value
+  })
+}
+
+/** What stays away stays as it is. */
+export interface SecretUpdate {
+  readonly key: string
+  readonly value?: string | undefined
+  readonly isActive?: boolean | undefined
+  readonly isReserved?: boolean | undefined
+  readonly expiresMs?: number | null | undefined
+}
+
+export type UpdateOutcome = 'updated' | 'not_found'
+
+/** Throws StoreError. */
+export function updateSecret(registry: Registry, actor: Actor, asked: SecretUpdate): Promise<UpdateOutcome> {
+  let envelope: Envelope | undefined
+  return registry.changes.run(actor, async (change) => {
+    const known = await findSecret(registry, asked.key)
+    if (known === undefined) return 'not_found'
+    // Sealed once: an attempt that comes after one whose answer was lost finds its own envelope, and that nothing is left to do.
+    if (asked.value !== undefined) envelope ??= sealValue(registry.masterKeys, known, asked.value)
+    const { isActive = known.isActive, isReserved = known.isReserved, expiresMs = known.expiresMs } = asked
+    const next = { ...known, ...envelope, isActive, isReserved, expiresMs }
+    const changed = CHANGEABLE.filter(([field]) => next[field] !== known[field]).map(([, told]) => told)
+    if (changed.length === 0) return 'updated'
+    const details = { secret_id: known.id, changed, is_active: isActive, is_reserved: isReserved, expires_ms: expiresMs }
+    await change.note({ action: 'secret.update', subject: known.key, details })
+    await writeSecret(change, { ...next, updatedMs: registry.now(), revision: known.revision + 1 })
+    return 'updated'
+  })
+}
+
+/** Fields that an update may change, and what the audit log calls them. */
+const CHANGEABLE = [
+  ['sealedValue', 'value'],
+  ['isActive', 'is_active'],
+  ['isReserved', 'is_reserved'],
+  ['expiresMs', 'expires_ms'],
+] as const satisfies readonly (readonly [keyof StoredSecret, string])[]
+
+export type DeleteOutcome = 'deleted' | 'reserved' | 'not_found'
+
+/** Its row stays, inactive, and can be made active again. Repeated it changes nothing. Throws StoreError. */
+export function deleteSecret(registry: Registry, actor: Actor, key: string): Promise<DeleteOutcome> {
+  return registry.changes.run(actor, async (change) => {
+    const known = await findSecret(registry, key)
+    if (known === undefined) return 'not_found'
+    if (known.isReserved) return 'reserved'
+    if (!known.isActive) return 'deleted'
+    await change.note({ action: 'secret.delete', subject: key, details: { secret_id: known.id } })
+    await writeSecret(change, { ...known, isActive: false, updatedMs: registry.now(), revision: known.revision + 1 })
+    return 'deleted'
+  })
+}

@@ -1,0 +1,105 @@
+import { z } from 'zod'
+import { defineQuery } from '../../sql/query.ts'
+import { row } from '../../sql/tab-separated.ts'
+import type { Change } from '../changes.ts'
+import type { Registry } from '../registry.ts'
+import type { Envelope } from './envelope.ts'
+
+export const SECRET_KEY_CHARACTERS_MAX = 128
+export const SECRET_VALUE_BYTES_MAX = 64 * 1024
+/** Deleted ones count: their rows stay. All of them are listed in one answer. */
+export const SECRETS_MAX = 10_000
+/** What the store can hold as a time. */
+export const SECRET_EXPIRES_MS_MAX = Date.UTC(2299, 11, 31)
+
+const SECRET_KEY = /^[A-Z0-9_]+$/
+
+/** What is told of a secret; never its value. Times are ms since 1970. */
+export interface SecretFacts {
+  readonly id: string
+  readonly key: string
+  /** A deleted secret is an inactive one. */
+  readonly isActive: boolean
+  /** A reserved secret cannot be deleted. */
+  readonly isReserved: boolean
+  readonly createdMs: number
+  readonly updatedMs: number
+  readonly expiresMs: number | null
+}
+
+export interface StoredSecret extends SecretFacts, Envelope {
+  readonly revision: number
+}
+
+export function isSecretKey(text: string): boolean {
+  return text.length <= SECRET_KEY_CHARACTERS_MAX && SECRET_KEY.test(text)
+}
+
+/** Whether its value may be read. */
+export function isLive({ isActive, expiresMs }: SecretFacts, nowMs: number): boolean {
+  return isActive && (expiresMs === null || nowMs < expiresMs)
+}
+
+/** Newest first. Throws StoreError. */
+export function listSecrets({ clickhouse }: Registry): Promise<SecretFacts[]> {
+  return clickhouse.registry.query(allSecrets, {})
+}
+
+/** What is no key is not found, like one that nobody took. Throws StoreError. */
+export async function findSecret({ clickhouse }: Registry, key: string): Promise<StoredSecret | undefined> {
+  if (!isSecretKey(key)) return undefined
+  const [found] = await clickhouse.registry.query(secretByKey, { key })
+  return found
+}
+
+/** How many keys are taken. Throws StoreError. */
+export async function countSecrets({ clickhouse }: Registry): Promise<number> {
+  const [counted] = await clickhouse.registry.query(secretCount, {})
+  if (counted === undefined) throw new Error('count() answered no row.')
+  return counted.secrets
+}
+
+export async function writeSecret(change: Change, secret: StoredSecret): Promise<void> {
+  const { key, revision, id, sealedDataKey, sealedValue, isActive, isReserved, createdMs, updatedMs, expiresMs } = secret
+  const fields = [key, revision, id, sealedDataKey, sealedValue, Number(isActive), Number(isReserved), createdMs, updatedMs, expiresMs]
+  await change.write('secrets_inbox_v1', SECRET_COLUMNS, (owner) => row([...owner, ...fields]))
+}
+
+const SECRET_COLUMNS = ['key', 'revision', 'secret_id', 'sealed_data_key', 'sealed_value', 'is_active', 'is_reserved', 'created_ms', 'updated_ms', 'expires_ms']
+
+const Flag = z.number().transform((value) => value === 1)
+
+const FactsRow = z.object({
+  id: z.string(),
+  key: z.string(),
+  isActive: Flag,
+  isReserved: Flag,
+  createdMs: z.coerce.number(),
+  updatedMs: z.coerce.number(),
+  expiresMs: z.coerce.number().nullable(),
+})
+
+const FACTS = `secret_id AS id, key, is_active AS isActive, is_reserved AS isReserved, toUnixTimestamp64Milli(created_at) AS createdMs,
+          toUnixTimestamp64Milli(updated_at) AS updatedMs, toUnixTimestamp64Milli(expires_at) AS expiresMs`
+
+const allSecrets = defineQuery({
+  name: 'all_secrets',
+  sql: `SELECT ${FACTS} FROM secrets_v1 FINAL ORDER BY created_at DESC, key`,
+  params: z.object({}),
+  row: FactsRow,
+})
+
+const secretByKey = defineQuery({
+  name: 'secret_by_key',
+  sql: `SELECT ${FACTS}, revision, sealed_data_key AS sealedDataKey, sealed_value AS sealedValue
+        FROM secrets_v1 FINAL WHERE key = {key: String}`,
+  params: z.object({ key: z.string() }),
+  row: FactsRow.extend({ revision: z.coerce.number(), sealedDataKey: z.string(), sealedValue: z.string() }),
+})
+
+const secretCount = defineQuery({
+  name: 'secret_count',
+  sql: 'SELECT uniqExact(key) AS secrets FROM secrets_v1',
+  params: z.object({}),
+  row: z.object({ secrets: z.coerce.number() }),
+})

@@ -1,0 +1,41 @@
+import { randomUUID } from 'node:crypto'
+import { formatTimestamp } from '../../metering/timestamp.ts'
+import type { Actor } from '../audit-log.ts'
+import { ADMIN_TOKEN_SECONDS_MAX } from '../keys/key-states.ts'
+import { ADMIN_ROLES, type AdminRole, type Registry } from '../registry.ts'
+import { signToken, tellToken } from './signed-token.ts'
+
+export interface AdminToken {
+  readonly id: string
+  readonly token: string
+  readonly role: AdminRole
+  /** ms since 1970. */
+  readonly expiresMs: number
+}
+
+/**
+ * A JWT that may do what its role may, until it ends. It is kept nowhere: before its end it is ended with its key alone
+ * (`rotateSigningKey` with `withdraw`). Throws StoreError.
+ */
+export async function createAdminToken(
+  registry: Registry,
+  actor: Actor,
+  { role, lifetimeSeconds }: { role: AdminRole; lifetimeSeconds: number },
+): Promise<AdminToken> {
+  const id = randomUUID()
+  const { token, expiresMs } = await signToken(registry, { typ: 'admin+jwt', audience: audienceOf(registry), subject: role, lifetimeSeconds, id })
+  await registry.changes.note(actor, { action: 'admin-token.create', subject: id, details: { role, expires_at: formatTimestamp(expiresMs) } })
+  return { id, token, role, expiresMs }
+}
+
+/** Who signs in with an admin JWT, or undefined, whatever is wrong with it. Throws StoreError. */
+export async function authenticateAdminToken(registry: Registry, token: string): Promise<{ role: AdminRole; id: string } | undefined> {
+  const expected = { typ: 'admin+jwt', audience: audienceOf(registry), subject: undefined, lifetimeSecondsMax: ADMIN_TOKEN_SECONDS_MAX } as const
+  const claims = await tellToken(registry, token, expected)
+  const role = ADMIN_ROLES.find((each) => each === claims?.sub)
+  return role === undefined || typeof claims?.jti !== 'string' ? undefined : { role, id: claims.jti }
+}
+
+function audienceOf({ publicUrl }: Registry): string {
+  return `${publicUrl}/admin/v1`
+}

@@ -1,0 +1,98 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { SERVICE } from '../../registry/audit-log.ts'
+import { isCredential, newCredential } from '../../registry/credentials/credentials.ts'
+import { authenticateIngestKey, createIngestKey, revokeIngestKey } from '../../registry/credentials/ingest-keys.ts'
+import { authenticatePartner } from '../../registry/credentials/partner-secrets.ts'
+import { addPartnerSecret, listPartnerSecrets, revokePartnerSecret } from '../../registry/credentials/rotate-partner-secrets.ts'
+import { createPartner, setPartnerDisabled } from '../../registry/partners.ts'
+import { Recent } from '../../registry/recent.ts'
+import type { Registry } from '../../registry/registry.ts'
+import { openTestStore, type TestStore } from '../support/embedded-store.ts'
+import { faultOnce } from '../support/faulty-lane.ts'
+import { openTestRegistry } from '../support/test-registry.ts'
+import { untilSo } from '../support/until-so.ts'
+
+/** As two processes have them. */
+let store: TestStore
+let here: Registry
+let elsewhere: Registry
+beforeAll(async () => {
+  store = await openTestStore()
+  here = await openTestRegistry(store.clickhouse)
+  elsewhere = await openTestRegistry(store.clickhouse)
+})
+afterAll(() => store.close())
+
+/** A second, and a busy machine. */
+const WITHIN_MS = 3_000
+
+/** How long a credential that was just ended is let in elsewhere. */
+async function untilRefused(isLetIn: () => Promise<boolean>): Promise<number> {
+  const endedMs = Date.now()
+  await untilSo(async () => !(await isLetIn()))
+  return Date.now() - endedMs
+}
+
+describe('what is ended in one process', () => {
+  test('ends in others within a second: a secret, a partner, an ingest key', async () => {
+    const { partner, secret } = await createPartner(here, SERVICE, { name: 'Two', mode: 'white-label' })
+    const enters = async (registry: Registry, with_ = secret) => (await authenticatePartner(registry, partner.id, with_)) !== undefined
+    expect([await enters(here), await enters(elsewhere)]).toEqual([true, true])
+    const [known] = await listPartnerSecrets(here, partner.id)
+    await revokePartnerSecret(here, SERVICE, { partnerId: partner.id, secretId: known?.id ?? '' })
+    expect(await enters(here)).toBe(false)
+    expect(await untilRefused(() => enters(elsewhere))).toBeLessThan(WITHIN_MS)
+
+    const added = await addPartnerSecret(elsewhere, SERVICE, { partnerId: partner.id, overlapSeconds: 60 })
+    if (added.status !== 'rotated') throw new Error(added.status)
+    expect([await enters(here, added.secret), await enters(elsewhere, added.secret)]).toEqual([true, true])
+    await setPartnerDisabled(here, SERVICE, { partnerId: partner.id, disabled: true })
+    expect(await enters(here, added.secret)).toBe(false)
+    expect(await untilRefused(() => enters(elsewhere, added.secret))).toBeLessThan(WITHIN_MS)
+
+    const { id, key } = await createIngestKey(here, SERVICE, { name: 'key', partnerIds: [] })
+    expect(await authenticateIngestKey(elsewhere, key)).toEqual({ id, name: 'key', partnerIds: [] })
+    await revokeIngestKey(here, SERVICE, id)
+    expect(await authenticateIngestKey(here, key)).toBeUndefined()
+    expect(await untilRefused(async () => (await authenticateIngestKey(elsewhere, key)) !== undefined)).toBeLessThan(WITHIN_MS)
+  })
+
+  test('and what was looked up before the end and found after it is not remembered', async () => {
+    const recent = new Recent<string>({ keepMs: 60_000, entriesMax: 10 })
+    let found: (value: string) => void = () => {}
+    const first = recent.find('key', () => new Promise((resolve) => (found = resolve)))
+    recent.clear()
+    found('revoked')
+    expect(await first).toBe('revoked')
+    expect(await recent.find('key', async () => undefined)).toBeUndefined()
+  })
+})
+
+test('a rotation whose answer was lost has landed whole: never a new secret without the end of the old one', async () => {
+  const { partner } = await createPartner(here, SERVICE, { name: 'Lost', mode: 'white-label' })
+  const asked = { partnerId: partner.id, overlapSeconds: 60 }
+  const faulty = faultOnce(store.clickhouse.registry, 'partner_secrets_inbox_v1', 'answer lost')
+  const unlucky = await openTestRegistry({ ...store.clickhouse, registry: faulty.lane })
+  await expect(addPartnerSecret(unlucky, SERVICE, asked)).rejects.toThrow('injected')
+  expect(faulty.met()).toBe(true)
+  const secrets = await listPartnerSecrets(here, partner.id)
+  expect(secrets.map(({ expiresMs }) => expiresMs !== null)).toEqual([false, true])
+  // The secret itself was shown to nobody: it is revoked, and there is room again.
+  expect((await addPartnerSecret(here, SERVICE, asked)).status).toBe('too_many')
+  await revokePartnerSecret(here, SERVICE, { partnerId: partner.id, secretId: secrets[0]?.id ?? '' })
+  expect((await addPartnerSecret(here, SERVICE, asked)).status).toBe('rotated')
+})
+
+test('a mistyped credential is told from its text, one of another kind as well', () => {
+  for (const kind of ['partnerSecret', 'ingestKey'] as const) {
+    const credential = newCredential(kind)
+    expect(isCredential(kind, credential)).toBe(true)
+    for (let index = 0; index < credential.length; index += 1) {
+      const typed = credential[index] === 'a' ? 'b' : 'a'
+      expect(isCredential(kind, credential.slice(0, index) + typed + credential.slice(index + 1))).toBe(false)
+      expect(isCredential(kind, credential.slice(0, index) + credential.slice(index + 1))).toBe(false)
+    }
+    expect(isCredential(kind === 'ingestKey' ? 'partnerSecret' : 'ingestKey', credential)).toBe(false)
+    for (const text of ['', ` ${credential}`, `${credential}\n`, credential.toUpperCase()]) expect(isCredential(kind, text)).toBe(false)
+  }
+})

@@ -1,0 +1,271 @@
+import { readFileSync } from 'node:fs'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import type { Actor } from '../../registry/audit-log.ts'
+import type { Change } from '../../registry/changes.ts'
+import { countSealedOtherwise, rewrapSealed, totalOf } from '../../registry/keys/rewrap.ts'
+import { rotateSigningKey } from '../../registry/keys/rotate-signing-key.ts'
+import { type MasterKey, type MasterKeys, newDataKey, sealMarkOf } from '../../registry/keys/sealing.ts'
+import { openPrivateKey, readSigningKeys } from '../../registry/keys/signing-keys.ts'
+import { createPartner } from '../../registry/partners.ts'
+import { apiKeyOf, findProject, type Project } from '../../registry/projects/project.ts'
+import { syncEmbeddedProject } from '../../registry/projects/sync-project.ts'
+import { openRegistry, type Registry } from '../../registry/registry.ts'
+import { openValue, sealValue } from '../../registry/secrets/envelope.ts'
+import { createSecret, revealSecret, updateSecret } from '../../registry/secrets/keep-secrets.ts'
+import { findSecret, type StoredSecret, writeSecret } from '../../registry/secrets/secret.ts'
+import { StoreError } from '../../sql/errors.ts'
+import { defineQuery } from '../../sql/query.ts'
+import { openTestStore, type TestStore } from '../support/embedded-store.ts'
+import { FAULTS, faultOnce } from '../support/faulty-lane.ts'
+
+const ACTOR: Actor = { name: 'admin', requestId: 'request' }
+const NOTHING = { pepper: 0, project_api_keys: 0, secret_data_keys: 0, signing_keys: 0 }
+/** More than two batches. */
+const SECRETS = Array.from({ length: 230 }, (_, number) => `MANY_${number}`)
+
+let store: TestStore
+const projectIds: string[] = []
+/** What MASTER_KEY is before a test, and what it is exchanged for. */
+let oldKey: MasterKey
+let newKey: MasterKey
+beforeAll(async () => {
+  store = await openTestStore()
+  newKey = newDataKey()
+  await seed()
+})
+afterAll(() => store.close())
+beforeEach(() => {
+  oldKey = newKey
+  newKey = newDataKey()
+})
+
+describe('MASTER_KEY is exchanged', () => {
+  test('step by step, while two processes serve: at each step each opens what the other seals, and at the end the old key opens nothing', async () => {
+    const known = await opened(await open(alone(oldKey)))
+    const steps: [a: MasterKeys, b: MasterKeys][] = [
+      [both(oldKey, newKey), alone(oldKey)],
+      [both(oldKey, newKey), both(oldKey, newKey)],
+      [both(newKey, oldKey), both(oldKey, newKey)],
+      [both(newKey, oldKey), both(newKey, oldKey)],
+    ]
+    for (const [number, keys] of steps.entries()) {
+      const [a, b] = [await open(keys[0]), await open(keys[1])]
+      for (const registry of [a, b]) expect(await opened(registry)).toEqual(known)
+      for (const [key, writer, reader] of [
+        [`A_${number}`, a, b],
+        [`B_${number}`, b, a],
+      ] as const) {
+        await createSecret(writer, ACTOR, { key, value: key, isReserved: false, expiresMs: null })
+        expect(await revealSecret(reader, ACTOR, key)).toBe(key)
+      }
+    }
+    const registry = await open(both(newKey, oldKey))
+    const values = await store.clickhouse.reads.query(sealedValues, {})
+    // Of the eight that were made on the way the new key has sealed three.
+    const rewrapped = { pepper: 1, project_api_keys: 2, secret_data_keys: SECRETS.length + 5, signing_keys: 2 }
+    expect(await rewrapSealed(registry, ACTOR)).toEqual({ rewrapped, left: 0 })
+    expect(await store.clickhouse.reads.query(sealedValues, {}), 'no value is sealed anew').toEqual(values)
+    expect(await opened(await open(alone(newKey)))).toEqual(known)
+    await expect(open(alone(oldKey))).rejects.toThrow('MASTER_KEY is not the key this database was sealed with.')
+    expect(await rewrapSealed(registry, ACTOR)).toEqual({ rewrapped: NOTHING, left: 0 })
+  })
+
+  test('it is told once, before the first row, with what there was to do; to repeat it is not told', async () => {
+    const registry = await open(both(newKey, oldKey))
+    const asked = await countSealedOtherwise(registry)
+    const before = await store.clickhouse.reads.query(rewraps, {})
+    await rewrapSealed(registry, ACTOR)
+    await rewrapSealed(registry, ACTOR)
+    const told = (await store.clickhouse.reads.query(rewraps, {})).slice(before.length)
+    expect(told.map(({ actor, details }) => [actor, JSON.parse(details)])).toEqual([['admin', asked]])
+  })
+
+  test('nothing looks changed; what was handed over to the platform is, what was not is still to be', async () => {
+    const registry = await open(both(newKey, oldKey))
+    const before = await sealedRows(registry)
+    await rewrapSealed(registry, ACTOR)
+    const after = await sealedRows(registry)
+    for (const [index, { sealed, revision, ...rest }] of after.entries()) {
+      const was = before[index]
+      expect([revision, rest]).toEqual([(was?.revision ?? Number.NaN) + 1, { ...was, sealed: undefined, revision: undefined }])
+      expect(sealed).not.toBe(was?.sealed)
+    }
+    expect((await projects(registry)).map(({ wantedRevision, provisionedRevision }) => provisionedRevision < wantedRevision)).toEqual([false, true])
+  })
+
+  test.each(FAULTS)('interrupted (%s), it leaves everything readable with both keys, and the next one finishes it', async (fault) => {
+    const known = await opened(await open(alone(oldKey)))
+    for (const table of ['audit_log_inbox_v1', 'sealed_keys_v1', 'projects_inbox_v2', 'secrets_inbox_v1', 'signing_keys_inbox_v1']) {
+      const { lane, met, late } = faultOnce(store.clickhouse.registry, table, fault)
+      const faulty = await open(both(newKey, oldKey), { ...store.clickhouse, registry: lane })
+      const thrown = await rewrapSealed(faulty, ACTOR).catch((error: unknown) => error)
+      expect([met(), thrown]).toEqual([true, expect.any(StoreError)])
+      expect(await opened(await open(both(newKey, oldKey)))).toEqual(known)
+      await Promise.all(late())
+    }
+    expect((await rewrapSealed(await open(both(newKey, oldKey)), ACTOR)).left).toBe(0)
+    expect(await opened(await open(alone(newKey)))).toEqual(known)
+  })
+
+  test('two processes that rewrap at once, while others change what is rewrapped, come to the same end', async () => {
+    const known = await opened(await open(alone(oldKey)))
+    const [a, b] = [await open(both(newKey, oldKey)), await open(both(newKey, oldKey))]
+    const writing = async () => {
+      for (let number = 0; number < 20; number += 1) await untilDone(() => updateSecret(a, ACTOR, { key: `MANY_${number + 10}`, value: `again ${number}` }))
+    }
+    const [first, second] = await Promise.all([untilDone(() => rewrapSealed(a, ACTOR)), untilDone(() => rewrapSealed(b, ACTOR)), writing()])
+    expect([first.left, second.left]).toEqual([0, 0])
+    const registry = await open(alone(newKey))
+    for (let number = 0; number < 20; number += 1) expect(await revealSecret(registry, ACTOR, `MANY_${number + 10}`)).toBe(`again ${number}`)
+    expect(await opened(registry)).toEqual(known)
+  })
+
+  test('what a process seals with the old key after it is found by the next one', async () => {
+    const behind = await open(both(oldKey, newKey))
+    const ahead = await open(both(newKey, oldKey))
+    await rewrapSealed(ahead, ACTOR)
+    await updateSecret(behind, ACTOR, { key: 'MANY_3', value: 'sealed late' })
+    expect(await revealSecret(ahead, ACTOR, 'MANY_3')).toBe('sealed late')
+    expect(await rewrapSealed(ahead, ACTOR)).toEqual({ rewrapped: { ...NOTHING, secret_data_keys: 1 }, left: 0 })
+    expect(await revealSecret(await open(alone(newKey)), ACTOR, 'MANY_3')).toBe('sealed late')
+  })
+
+  test('when its time is over it says how much is left', async () => {
+    const registry = await open(both(newKey, oldKey))
+    const asked = totalOf(await countSealedOtherwise(registry))
+    expect(asked).toBeGreaterThan(SECRETS.length)
+    expect(await rewrapSealed(registry, ACTOR, 0)).toEqual({ rewrapped: NOTHING, left: asked })
+    expect((await rewrapSealed(registry, ACTOR)).left).toBe(0)
+  })
+
+  test('an operator can have the rows gone that the old key sealed: docs/operating/keys.md says how', async () => {
+    const known = await opened(await open(alone(oldKey)))
+    await rewrapSealed(await open(both(newKey, oldKey)), ACTOR)
+    const rowsOfOld = async () => (await store.clickhouse.reads.query(rowsSealedWith, { mark: sealMarkOf(alone(oldKey)) }))[0]?.rows
+    expect(await rowsOfOld()).toBeGreaterThan(0)
+    const guide = readFileSync(new URL('../../docs/operating/keys.md', import.meta.url), 'utf8')
+    for (const [statement] of guide.matchAll(/^(?:OPTIMIZE|ALTER) [^;]+/gm)) await store.clickhouse.control.command(`${statement} SETTINGS mutations_sync = 1`)
+    expect(await rowsOfOld()).toBe(0)
+    expect(await opened(await open(alone(newKey)))).toEqual(known)
+  })
+
+  /** The last one: that row stays as it is. */
+  test('what neither key opens is left as it is, and the rest is done', async () => {
+    const registry = await open(both(newKey, oldKey))
+    const lost = { ...(await secretOf(registry, 'MANY_7')), ...sealValue(alone(newDataKey()), { id: 'x', key: 'x' }, 'lost') }
+    await registry.changes.run(ACTOR, (change) => writeSecret(change, { ...lost, revision: lost.revision + 1 }))
+    const { rewrapped, left } = await rewrapSealed(registry, ACTOR)
+    expect([left, rewrapped.secret_data_keys >= SECRETS.length, rewrapped.signing_keys]).toEqual([1, true, 2])
+    expect((await secretOf(registry, 'MANY_7')).sealedDataKey).toBe(lost.sealedDataKey)
+    expect(await rewrapSealed(registry, ACTOR)).toEqual({ rewrapped: NOTHING, left: 1 })
+  })
+})
+
+/** Two projects, one of which the platform does not know yet; two signing keys; secrets. */
+async function seed(): Promise<void> {
+  const registry = await open(alone(newKey))
+  const { partner } = await createPartner(registry, ACTOR, { name: 'Sealed', mode: 'white-label' })
+  for (const provisions of [false, true]) {
+    const project = await syncEmbeddedProject({ ...registry, provisions }, ACTOR, { partnerId: partner.id, name: `provisions ${provisions}` })
+    projectIds.push(project.id)
+    await rotateSigningKey(registry, ACTOR, { withdraw: false })
+  }
+  const facts = { isActive: true, isReserved: false, createdMs: 0, updatedMs: 0, expiresMs: null, revision: 1 }
+  const secrets = SECRETS.map((key) => ({ id: key, key, ...sealValue(registry.masterKeys, { id: key, key }, key), ...facts }))
+  await registry.changes.run(ACTOR, async (change) => {
+    let columns: readonly string[] = []
+    const rows: Parameters<Change['write']>[2][] = []
+    const write: Change['write'] = async (_table, named, row) => {
+      columns = named
+      rows.push(row)
+    }
+    for (const secret of secrets) await writeSecret({ ...change, write }, secret)
+    await change.write('secrets_inbox_v1', columns, (owner) => rows.map((row) => row(owner)).join(''))
+  })
+}
+
+/** The registry of a process with these keys. */
+function open(masterKeys: MasterKeys, clickhouse = store.clickhouse): Promise<Registry> {
+  return openRegistry({ clickhouse, masterKeys, projectHost: '{slug}.localhost', publicUrl: 'http://localhost', provisions: false })
+}
+
+function alone(current: MasterKey): MasterKeys {
+  return { current, previous: undefined }
+}
+
+function both(current: MasterKey, previous: MasterKey): MasterKeys {
+  return { current, previous }
+}
+
+/** Everything that is sealed, in the open. */
+async function opened(registry: Registry) {
+  const values: string[] = []
+  for (const key of [SECRETS[0], SECRETS[99], SECRETS[100], SECRETS.at(-1)]) {
+    const secret = await secretOf(registry, key ?? '')
+    values.push(openValue(registry.masterKeys, secret, secret))
+  }
+  const signingKeys = await readSigningKeys(registry.clickhouse)
+  return {
+    pepper: registry.pepper.toString('hex'),
+    apiKeys: (await projects(registry)).map((project) => apiKeyOf(registry, project)),
+    privateKeys: signingKeys.map((key) => openPrivateKey(registry, key).export({ format: 'der', type: 'pkcs8' }).toString('hex')),
+    values,
+  }
+}
+
+async function projects(registry: Registry): Promise<Project[]> {
+  const found = await Promise.all(projectIds.map((id) => findProject(registry, id)))
+  return found.filter((project) => project !== undefined)
+}
+
+/** Processes that keep taking the registry from each other are told to try again. */
+async function untilDone<T>(work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await work()
+    } catch (thrown) {
+      if (!(thrown instanceof StoreError) || thrown.fault !== 'unavailable') throw thrown
+    }
+  }
+}
+
+/** A row of each kind that has revisions. */
+async function sealedRows(registry: Registry): Promise<{ revision: number; sealed: string; [fact: string]: unknown }[]> {
+  const secret = await secretOf(registry, 'MANY_9')
+  return [
+    ...(await projects(registry)).map(({ sealedApiKey, ...project }) => ({ ...project, sealed: sealedApiKey })),
+    ...(await readSigningKeys(registry.clickhouse)).map(({ sealedPrivateKey, ...key }) => ({ ...key, sealed: sealedPrivateKey })),
+    { ...secret, sealedDataKey: undefined, sealed: secret.sealedDataKey },
+  ]
+}
+
+async function secretOf(registry: Registry, key: string): Promise<StoredSecret> {
+  const secret = await findSecret(registry, key)
+  if (secret === undefined) throw new Error(`${key} is not stored.`)
+  return secret
+}
+
+const sealedValues = defineQuery({
+  name: 'test_sealed_values',
+  sql: 'SELECT key, sealed_value FROM secrets_v1 FINAL ORDER BY key',
+  params: z.object({}),
+  row: z.object({ key: z.string(), sealed_value: z.string() }),
+})
+
+const rowsSealedWith = defineQuery({
+  name: 'test_rows_sealed_with',
+  sql: `SELECT count() AS rows FROM (
+          SELECT sealed FROM sealed_keys_v1 UNION ALL SELECT sealed_api_key FROM projects_v1
+          UNION ALL SELECT sealed_data_key FROM secrets_v1 UNION ALL SELECT sealed_private_key FROM signing_keys_v1
+        ) WHERE startsWith(sealed, {mark: String})`,
+  params: z.object({ mark: z.string() }),
+  row: z.object({ rows: z.coerce.number() }),
+})
+
+const rewraps = defineQuery({
+  name: 'test_rewraps',
+  sql: "SELECT actor, details FROM audit_log_v1 WHERE action = 'master-key.rewrap' ORDER BY seq",
+  params: z.object({}),
+  row: z.object({ actor: z.string(), details: z.string() }),
+})

@@ -1,0 +1,43 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { z } from 'zod'
+import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { limitReads } from '../../sql/limited-reads.ts'
+import { defineQuery } from '../../sql/query.ts'
+import type { Settings } from '../../sql/session.ts'
+import { openTestStore, type TestStore } from '../support/embedded-store.ts'
+
+let store: TestStore
+let limited: ClickHouse
+beforeAll(async () => {
+  store = await openTestStore()
+  limited = limitReads(store.clickhouse, { rowsMax: 1_000_000 })
+})
+afterAll(() => store.close())
+
+const Numbers = { params: z.object({}), row: z.object({ sum: z.string() }) }
+/** Made for each case: what stands in a query is what it was defined with. */
+const summing = (name: string, sql: string, settings?: Settings) => defineQuery({ name, sql, ...Numbers, ...(settings && { settings }) })
+const SHORT = summing('sum_of_few_numbers', 'SELECT toString(sum(number)) AS sum FROM numbers(1000)')
+const MANY_ROWS = summing('sum_of_many_numbers', 'SELECT toString(sum(number)) AS sum FROM numbers(20000000)')
+const LONG = summing('sum_that_takes_long', 'SELECT toString(sum(sleepEachRow(0.1))) AS sum FROM numbers(100)', { max_execution_time: 1, max_block_size: 1 })
+const MANY_ANSWERS = summing('numbers_one_by_one', 'SELECT toString(number + each) AS sum FROM numbers(1200) ARRAY JOIN range(1000) AS each')
+
+test('a question that would read, take or answer too much is refused as too large, and not as if the store were away', async () => {
+  expect(await limited.reads.query(SHORT, {})).toEqual([{ sum: '499500' }])
+  for (const query of [MANY_ROWS, LONG, MANY_ANSWERS]) await expect(limited.reads.query(query, {}), query.name).rejects.toMatchObject({ fault: 'too_large' })
+})
+
+test('also where it is streamed, and on a lane of its own', async () => {
+  const lines = async () => {
+    for await (const _ of limited.reads.lines(MANY_ROWS, {})) expect.unreachable()
+  }
+  await expect(lines()).rejects.toMatchObject({ fault: 'too_large' })
+  const lane = await limited.openLane()
+  await expect(lane.query(MANY_ROWS, {})).rejects.toMatchObject({ fault: 'too_large' })
+})
+
+test('what works on all there is asks the store itself, which is away when it takes too long', async () => {
+  expect(await store.clickhouse.reads.query(MANY_ROWS, {})).toEqual([{ sum: '199999990000000' }])
+  expect(await limited.work.query(MANY_ROWS, {})).toEqual([{ sum: '199999990000000' }])
+  await expect(store.clickhouse.reads.query(LONG, {})).rejects.toMatchObject({ fault: 'unavailable' })
+})

@@ -1,0 +1,53 @@
+import type { Registry } from '../../registry/registry.ts'
+import { type ClickHouse, openClickHouse } from '../../sql/clickhouse.ts'
+import { migrate } from '../../sql/migrate.ts'
+import { clickHouseForTests } from './clickhouse-server.ts'
+import { openTestRegistry } from './test-registry.ts'
+
+/** Noon of the last day of a month. */
+export const NOON_MS = Date.UTC(2026, 0, 31, 12)
+
+export interface KeysWorld {
+  /** As many processes on one store; the clock is one for all of them. */
+  readonly registries: readonly [Registry, Registry]
+  readonly clickhouse: ClickHouse
+  /** Of both, in ms since 1970; a test moves it. */
+  now: number
+  close(): Promise<void>
+}
+
+export interface KeysWorlds {
+  /** With a store of its own, in which no key was ever made: what is made stays for ever. */
+  inWorld(run: (world: KeysWorld) => Promise<void>): Promise<void>
+  close(): Promise<void>
+}
+
+export async function openKeysWorlds(): Promise<KeysWorlds> {
+  const server = await clickHouseForTests()
+  const inWorld = async (run: (world: KeysWorld) => Promise<void>) => {
+    const world = await openWorld(server.newDatabase())
+    try {
+      await run(world)
+    } finally {
+      await world.close()
+    }
+  }
+  return { inWorld, close: () => server.stop() }
+}
+
+/** As processes see it that looked a second ago. */
+export function looksAgain({ registries }: KeysWorld): void {
+  for (const { signingKeys } of registries) signingKeys.forget()
+}
+
+async function openWorld(url: string): Promise<KeysWorld> {
+  const stores = [await openClickHouse({ engine: 'server', url }), await openClickHouse({ engine: 'server', url })] as const
+  await migrate(stores[0])
+  const world = { now: NOON_MS }
+  const now = () => world.now
+  const registries = [await openTestRegistry(stores[0], { now }), await openTestRegistry(stores[1], { now })] as const
+  const close = async () => {
+    for (const store of stores) await store.close()
+  }
+  return Object.assign(world, { registries, clickhouse: stores[0], close })
+}

@@ -1,0 +1,127 @@
+import { randomBytes } from 'node:crypto'
+import { listAuditEntries, SERVICE } from '../../registry/audit-log.ts'
+import type { pauseProject } from '../../registry/projects/lifecycle.ts'
+import { findProject, type Project } from '../../registry/projects/project.ts'
+import { syncEmbeddedProject } from '../../registry/projects/sync-project.ts'
+import { parseCallableUrl, parseNetworks } from '../../registry/provisioner/guarded-address.ts'
+import { Provisioner, type ProvisionerLimits } from '../../registry/provisioner/provisioner.ts'
+import { parseSigningKeys } from '../../registry/provisioner/send-webhook.ts'
+import type { Registry } from '../../registry/registry.ts'
+import { openTestStore, type TestStore } from './embedded-store.ts'
+import { type Platform, startPlatform } from './platform.ts'
+import { openTestRegistry } from './test-registry.ts'
+import { untilSo } from './until-so.ts'
+
+export const WEBHOOK_SECRET = `whsec_${randomBytes(32).toString('base64')}`
+export const TOKEN_IN_URL = 'token-that-is-in-the-url'
+export const PROVISIONED_PARTNER = 'ps_provisioned'
+
+const QUICK: Partial<ProvisionerLimits> = { retryMsFirst: 5, retryMsMax: 40, sweepEveryMs: 20, delivery: { timeoutMs: 5_000, answerBytesMax: 1_000 } }
+
+type Verb = typeof pauseProject
+
+/** A registry whose changes are handed over, and a platform for each test. */
+export class ProvisionedWorld {
+  readonly registry: Registry
+  /** What the provisioners logged. */
+  readonly logged: object[] = []
+  readonly #store: TestStore
+  readonly #ending: (() => Promise<unknown>)[] = []
+  #platform: Platform | undefined
+  #projects = 0
+
+  private constructor(registry: Registry, store: TestStore) {
+    this.registry = registry
+    this.#store = store
+  }
+
+  static async open(): Promise<ProvisionedWorld> {
+    const store = await openTestStore()
+    return new ProvisionedWorld({ ...(await openTestRegistry(store.clickhouse)), provisions: true }, store)
+  }
+
+  get platform(): Platform {
+    if (this.#platform === undefined) throw new Error('No platform was started.')
+    return this.#platform
+  }
+
+  /** Ends what a test has started. */
+  async endTest(): Promise<void> {
+    for (const end of this.#ending.splice(0).reverse()) await end()
+  }
+
+  close(): Promise<void> {
+    return this.#store.close()
+  }
+
+  /** A new platform, and what hands projects over to it. */
+  async start(limits: Partial<ProvisionerLimits> = {}, allowed?: string): Promise<Provisioner> {
+    this.#platform = await startPlatform()
+    this.#ending.push(this.#platform.stop)
+    return this.startProvisioner(limits, allowed)
+  }
+
+  startProvisioner(limits: Partial<ProvisionerLimits> = {}, allowed = '127.0.0.0/8'): Provisioner {
+    const url = parseCallableUrl(`${this.platform.url}?token=${TOKEN_IN_URL}`)
+    const keys = parseSigningKeys(WEBHOOK_SECRET)
+    const networks = parseNetworks(allowed)
+    if (url === undefined || keys === undefined || networks === undefined) throw new Error('The target is none.')
+    const note = (details: object) => this.logged.push(details)
+    const log = { info: note, warn: note, error: note }
+    const provisioner = new Provisioner({ registry: this.registry, target: { url, keys, allowed: networks }, log, limits: { ...QUICK, ...limits } })
+    this.#ending.push(() => provisioner.stop())
+    return provisioner
+  }
+
+  newProject(): Promise<Project> {
+    this.#projects += 1
+    return syncEmbeddedProject(this.registry, SERVICE, { partnerId: PROVISIONED_PARTNER, name: `project ${this.#projects}` })
+  }
+
+  /** One that the platform knows already. */
+  async handedOver(provisioner: Provisioner): Promise<Project> {
+    const project = await this.newProject()
+    provisioner.handOver(project)
+    await this.untilProvisioned(project)
+    return project
+  }
+
+  /** Asked for, and forgotten before it was handed over, as in a crash. */
+  async wanted(verb: Verb, project: Project): Promise<Project> {
+    const asked = await verb(this.registry, SERVICE, ofPartner(project))
+    if (asked === undefined) throw new Error('There is no such project.')
+    return asked
+  }
+
+  async ask(provisioner: Provisioner, verb: Verb, project: Project): Promise<Project> {
+    const asked = await this.wanted(verb, project)
+    provisioner.handOver(asked)
+    return asked
+  }
+
+  async current({ id }: Project): Promise<Project> {
+    const project = await findProject(this.registry, id)
+    if (project === undefined) throw new Error('There is no such project.')
+    return project
+  }
+
+  untilProvisioned(project: Project): Promise<void> {
+    return untilSo(async () => (await this.current(project)).provisionedRevision >= project.wantedRevision)
+  }
+
+  async auditedActions({ id }: Project): Promise<string[]> {
+    return (await this.#audited(id, '')).map(({ action }) => action)
+  }
+
+  async provisionedStatuses({ id }: Project): Promise<string[]> {
+    return (await this.#audited(id, 'project.provisioned')).map(({ details }) => JSON.parse(details).status)
+  }
+
+  #audited(subject: string, action: string) {
+    return listAuditEntries(this.#store.clickhouse, { newestFirst: false, action, subject, limit: 1_000 })
+  }
+}
+
+export function ofPartner({ id }: Project) {
+  return { partnerId: PROVISIONED_PARTNER, projectId: id }
+}
