@@ -23,13 +23,14 @@ export function restoreProject(registry: Registry, actor: Actor, asked: ProjectO
 
 /** Final, and at once. The project's usage stays and is billed. Undefined when the partner has no living project of that id. */
 export function deleteProject(registry: Registry, actor: Actor, { partnerId, projectId }: ProjectOfPartner): Promise<Project | undefined> {
-  let attempted = false
+  let attemptedMs: number | undefined
   return registry.changes.run(actor, async (change) => {
     const known = await findProject(registry, projectId)
     if (known === undefined || known.partnerId !== partnerId) return undefined
-    if (known.status === 'deleted') return attempted ? known : undefined
-    attempted = true
-    const project = changed(registry, known, { status: 'deleted', wantedStatus: 'deleted', deletedMs: Date.now() })
+    // A change that runs again after it was overtaken may find its own deletion; another's says that there is nothing to delete.
+    if (known.status === 'deleted') return known.deletedMs === attemptedMs ? known : undefined
+    attemptedMs = Date.now()
+    const project = changed(registry, known, { status: 'deleted', wantedStatus: 'deleted', deletedMs: attemptedMs })
     await change.note({ action: 'project.delete', subject: projectId, details: { partner_id: partnerId } })
     await writeProject(change, project)
     return project
