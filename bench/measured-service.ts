@@ -13,7 +13,7 @@ export interface MeasuredService {
 }
 
 export async function startMeasuredService(dataDir: string, closers: Closers): Promise<MeasuredService> {
-  const environment = { DATA_DIR: dataDir, PORT: '0', LOG_LEVEL: 'warn', RATE_LIMIT_PER_MINUTE: '0', EVENT_REQUESTS_PER_MINUTE: '0' }
+  const environment = { DATA_DIR: dataDir, PORT: '0', LOG_LEVEL: 'fatal', RATE_LIMIT_PER_MINUTE: '0', EVENT_REQUESTS_PER_MINUTE: '0' }
   const task: MeasuredServiceTask = { environment }
   const child = fork(MAIN, [JSON.stringify(task)], { execArgv: [...process.execArgv, '--max-semi-space-size=64'] })
   const exited = once(child, 'exit')
