@@ -64,18 +64,22 @@ async function writeAccount(change: Change, { id, revision, partnerId, email, na
   await change.write('accounts_inbox_v1', columns, (owner) => row([...owner, id, revision, partnerId, email, name, plan, createdMs]))
 }
 
+export const AccountRow = z.object({
+  id: z.string(),
+  revision: z.coerce.number(),
+  partnerId: z.string(),
+  email: z.string(),
+  name: z.string(),
+  plan: z.enum(ACCOUNT_PLANS),
+  createdMs: z.coerce.number(),
+})
+
+export const ACCOUNT_SELECT = `SELECT account_id AS id, revision, partner_id AS partnerId, email, name, plan, toUnixTimestamp64Milli(created_at) AS createdMs
+        FROM accounts_v1 FINAL`
+
 const accountById = defineQuery({
   name: 'account_by_id',
-  sql: `SELECT account_id AS id, revision, partner_id AS partnerId, email, name, plan, toUnixTimestamp64Milli(created_at) AS createdMs
-        FROM accounts_v1 FINAL WHERE account_id = {accountId: String}`,
+  sql: `${ACCOUNT_SELECT} WHERE account_id = {accountId: String}`,
   params: z.object({ accountId: z.string() }),
-  row: z.object({
-    id: z.string(),
-    revision: z.coerce.number(),
-    partnerId: z.string(),
-    email: z.string(),
-    name: z.string(),
-    plan: z.enum(ACCOUNT_PLANS),
-    createdMs: z.coerce.number(),
-  }),
+  row: AccountRow,
 })

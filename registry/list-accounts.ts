@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { defineQuery } from '../sql/query.ts'
-import { ACCOUNT_PLANS, type Account } from './accounts.ts'
+import { ACCOUNT_SELECT, type Account, AccountRow } from './accounts.ts'
 import type { Registry } from './registry.ts'
 
 export interface AccountsAsked {
@@ -18,18 +18,9 @@ export function listAccounts({ clickhouse }: Registry, { partnerId = '', after, 
 
 const accountsInOrder = defineQuery({
   name: 'accounts_in_order',
-  sql: `SELECT account_id AS id, revision, partner_id AS partnerId, email, name, plan, toUnixTimestamp64Milli(created_at) AS createdMs
-        FROM accounts_v1 FINAL
+  sql: `${ACCOUNT_SELECT}
         WHERE {partnerId: String} IN ('', partner_id) AND (toUnixTimestamp64Milli(created_at), account_id) > ({afterMs: Int64}, {afterId: String})
         ORDER BY created_at, account_id LIMIT {limit: UInt64}`,
   params: z.object({ partnerId: z.string(), afterMs: z.number(), afterId: z.string(), limit: z.number() }),
-  row: z.object({
-    id: z.string(),
-    revision: z.coerce.number(),
-    partnerId: z.string(),
-    email: z.string(),
-    name: z.string(),
-    plan: z.enum(ACCOUNT_PLANS),
-    createdMs: z.coerce.number(),
-  }),
+  row: AccountRow,
 })
