@@ -33,7 +33,7 @@ export function completeOperations<T extends { readonly paths?: object }>(descri
       const name = describedName(method, path)
       operation.operationId = operationIdOf(method, path)
       addExample(name, operation)
-      const tagged = isTagged(method, path, operation)
+      const tagged = isTagged(method, path, operation) && routes.get(name)?.config?.noStore !== true
       if (tagged) operation.responses['304'] = { description: 'What the caller has is still the answer.' }
       const limited = routes.get(name)?.config?.limit !== 'none'
       for (const [status, answer] of Object.entries(operation.responses)) {

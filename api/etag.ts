@@ -12,6 +12,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 export function answerConditionally(app: FastifyInstance): void {
   app.addHook('onSend', async (request, reply, payload) => {
     if (reply.statusCode !== 200 || !isRead(request)) return payload
+    if (request.routeOptions.config.noStore === true) reply.header('cache-control', 'no-store')
     if (request.identity !== undefined && !reply.hasHeader('cache-control')) reply.header('cache-control', 'private, no-cache')
     if (typeof payload !== 'string' || !isJson(reply) || mayNotBeKept(reply)) return payload
     const etag = weakEtagOf(payload, request.identity?.who === 'partner')
@@ -54,6 +55,13 @@ function isRead({ method }: FastifyRequest): boolean {
 
 function isJson(reply: FastifyReply): boolean {
   return String(reply.getHeader('content-type')).startsWith('application/json')
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The answer holds a key in plain text: nobody on the way may keep it. */
+    noStore?: true
+  }
 }
 
 /** A tag is a digest of what must not be kept, and would let a short secret be guessed. */

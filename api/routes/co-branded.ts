@@ -61,7 +61,7 @@ export function coBrandedRoutes(app: FastifyInstance, { registry, provisioner }:
   routes.get(
     '/partnership/v1/:partnerId/:userId/:projectId/metadata',
     {
-      config: { access: CO_BRANDED_PARTNER },
+      config: { access: CO_BRANDED_PARTNER, noStore: true },
       schema: {
         tags: ['projects'],
         summary: 'How a project of a user is reached',

@@ -43,7 +43,7 @@ export function projectRoutes(app: FastifyInstance, { registry, limitedClickhous
   routes.get(
     '/partnership/v1/:partnerId/:projectId/metadata',
     {
-      config: { access: WHITE_LABEL_PROJECT_READER },
+      config: { access: WHITE_LABEL_PROJECT_READER, noStore: true },
       schema: {
         tags: ['projects'],
         summary: 'How a project is reached, and how it is',

@@ -123,6 +123,12 @@ describe('a tag is given only where it holds', () => {
     }
   })
 
+  test('nor has an answer with the key of a project', async () => {
+    const metadata = await ask('/p/metadata', { 'if-none-match': '*' })
+    expect([metadata.status, metadata.body.project.api_key]).toEqual([200, expect.any(String)])
+    expect([metadata.headers.get('cache-control'), metadata.headers.get('etag')]).toEqual(['no-store', null])
+  })
+
   test('to everyone the same: no word about who may keep it', async () => {
     const described = await tested.client.call('GET', '/openapi.json')
     expect([described.headers.get('cache-control'), etagOf(described)]).toEqual([null, expect.stringMatching(/^W\/"/)])
