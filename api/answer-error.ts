@@ -12,8 +12,10 @@ export function answerErrorsInOneShape(app: FastifyInstance): void {
 }
 
 export function answerError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
-  const error = toApiError(thrown)
-  if (error.status >= 500) request.log.error({ err: thrown, code: error.code, requestId: request.id }, 'request failed')
+  const { bodyLimit: bytesMax, schema } = request.routeOptions
+  const error = toApiError(thrown, { bytesMax, types: Object.keys(schema?.documentedBody ?? { 'application/json': {} }) })
+  // What is not done yet is no fault: the platform's trouble is told where it is called.
+  if (error.status >= 500 && error.code !== 'PROVISIONING') request.log.error({ err: thrown, code: error.code, requestId: request.id }, 'request failed')
   if ((error.status === 503 || error.status === 429) && !reply.hasHeader('retry-after')) reply.header('retry-after', '1')
   if (error instanceof Braked) reply.header('retry-after', String(error.retryAfterSeconds))
   if (error.status === 401) reply.header('www-authenticate', 'Bearer')

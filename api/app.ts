@@ -3,7 +3,6 @@ import { randomUUID } from 'node:crypto'
 import helmet from '@fastify/helmet'
 import underPressure from '@fastify/under-pressure'
 import { type FastifyInstance, fastify, LogController } from 'fastify'
-import { validatorCompiler } from 'fastify-type-provider-zod'
 import { answerError, answerErrorsInOneShape } from './answer-error.ts'
 import { answerOddHeads } from './answer-odd-heads.ts'
 import { answerUnreadable } from './answer-unreadable.ts'
@@ -16,7 +15,9 @@ import { answerConditionally } from './etag.ts'
 import { exactSerializer } from './exact-serializer.ts'
 import { httpMetrics } from './http-metrics.ts'
 import { limitRequests } from './limits.ts'
+import { takeTurns } from './partner-turns.ts'
 import { provisionerMetrics } from './provisioner-metrics.ts'
+import { requestValidator } from './request-validator.ts'
 import { accountRoutes } from './routes/accounts.ts'
 import { adminProjectRoutes } from './routes/admin-projects.ts'
 import { adminTokenRoutes } from './routes/admin-tokens.ts'
@@ -45,7 +46,6 @@ import { closingRoutes, statementRoutes } from './routes/statements.ts'
 import { usageRoutes } from './routes/usage.ts'
 import { SERVER_LIMITS } from './server.ts'
 import { StatementStreams } from './statement-streams.ts'
-import { takeTurns } from './turns.ts'
 
 const EVENT_LOOP_DELAY_MS_MAX = 3_000
 const PATH_PARAMETER_CHARACTERS_MAX = 256
@@ -65,9 +65,9 @@ export async function buildApp(context: ApiContext): Promise<FastifyInstance> {
     http: { ...SERVER_LIMITS.http, requireHostHeader: false },
     return503OnClosing: false,
   })
-  app.setValidatorCompiler(validatorCompiler)
+  app.setValidatorCompiler(requestValidator)
   app.setSerializerCompiler(exactSerializer)
-  emptyJsonIsAnEmptyObject(app)
+  takeJsonBodies(app)
   answerErrorsInOneShape(app)
   endConnectionsWhenClosing(app)
   app.addHook('onRequest', async (request, reply) => {
@@ -121,10 +121,10 @@ export async function buildApp(context: ApiContext): Promise<FastifyInstance> {
   return app
 }
 
-/** The documented clients send the header on every call, with and without a body. */
-function emptyJsonIsAnEmptyObject(app: FastifyInstance): void {
+/** JSON alone, as which no other type is taken. The documented clients send the header on every call, with and without a body: an empty one is an empty object. */
+function takeJsonBodies(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error')
-  app.removeContentTypeParser('application/json')
+  app.removeAllContentTypeParsers()
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
     if (body.length === 0) done(null, {})
     else if (isUtf8(body as Buffer)) parse(request, body.toString('utf8'), done)

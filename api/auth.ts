@@ -10,6 +10,7 @@ import { type Access, accessOf } from './access.ts'
 import type { ApiContext } from './context.ts'
 import { ApiError } from './errors.ts'
 import { GuessingBrake } from './guessing-brake.ts'
+import { type SentCredential, sentCredential } from './sent-credential.ts'
 
 /** Who was proven to call. */
 type Identity =
@@ -21,8 +22,6 @@ type Identity =
 interface Credentials extends Pick<ApiContext, 'registry' | 'adminToken'> {
   readonly brake: GuessingBrake
 }
-
-const CREDENTIAL_CHARACTERS_MAX = 4_096
 
 /**
  * Asks who is calling, before anything else is looked at: before the body is read, and after the rate limit, because guesses
@@ -61,56 +60,47 @@ export function actorOf({ identity, id: requestId }: FastifyRequest): Actor {
 
 async function requireAccess(request: FastifyRequest, credentials: Credentials, access: Access): Promise<Identity | undefined> {
   if (access.who === 'everyone') return undefined
-  if (access.who === 'emitter') return requireIngestKey(request, credentials)
-  if (access.who === 'admin') return requireAdmin(request, credentials, access.roles)
+  if (access.who === 'emitter') return requireIngestKey(request, credentials, access)
+  if (access.who === 'admin') return requireAdmin(request, credentials, access)
   return requirePartner(request, credentials, access)
 }
 
 /** The partner in the path. An unknown partner, a wrong secret and a code that is not of this project are the same 401. */
-async function requirePartner(request: FastifyRequest, credentials: Credentials, { mode, projectToken }: Access & { who: 'partner' }): Promise<Identity> {
-  const { 'x-partnership-secret': secret, authorization } = request.headers
-  const bySecret = secret !== undefined || authorization === undefined || projectToken !== true
-  const partner = bySecret ? await partnerOfSecret(request, credentials) : await partnerOfProjectToken(request, credentials.registry)
+async function requirePartner(request: FastifyRequest, credentials: Credentials, access: Access & { who: 'partner' }): Promise<Identity> {
+  const { by, text } = requireCredential(request, access)
+  const partner = by === 'partner secret' ? await partnerOfSecret(request, credentials, text) : await partnerOfProjectToken(request, credentials.registry, text)
+  const { mode } = access
   if (partner === undefined) throw new ApiError('UNAUTHENTICATED')
   if (mode !== undefined && partner.mode !== mode) throw new ApiError('MODE_NOT_ALLOWED', `This call is for ${mode} partnerships; yours is ${partner.mode}.`)
   return { who: 'partner', partner }
 }
 
-function partnerOfSecret(request: FastifyRequest, { registry, brake }: Credentials): Promise<Partner | undefined> {
+function partnerOfSecret(request: FastifyRequest, { registry, brake }: Credentials, secret: string): Promise<Partner | undefined> {
   const { partnerId } = request.params as { partnerId: string }
-  const secret = request.headers['x-partnership-secret']
-  if (typeof secret !== 'string' || secret === '' || secret.length > CREDENTIAL_CHARACTERS_MAX)
-    throw new ApiError('UNAUTHENTICATED', 'Send the partner secret in the header X-Partnership-Secret.')
   return brake.guard(request.ip, ['partner', partnerId, secret], () => authenticatePartner(registry, partnerId, secret))
 }
 
 /** Not braked: a signature cannot be guessed, and every code ends after ten minutes, in the hands of whoever still polls with it. */
-function partnerOfProjectToken(request: FastifyRequest, registry: Registry): Promise<Partner | undefined> {
-  const token = bearerOf(request, 'Send the partner secret in the header X-Partnership-Secret, or a code of this project as "Authorization: Bearer <code>".')
+function partnerOfProjectToken(request: FastifyRequest, registry: Registry, token: string): Promise<Partner | undefined> {
   return authenticateProjectToken(registry, token, request.params as { partnerId: string; projectId: string })
 }
 
-async function requireIngestKey(request: FastifyRequest, { registry, brake }: Credentials): Promise<Identity> {
-  const key = bearerOf(request, 'Send an ingest key as "Authorization: Bearer <key>".')
+async function requireIngestKey(request: FastifyRequest, { registry, brake }: Credentials, access: Access & { who: 'emitter' }): Promise<Identity> {
+  const { text: key } = requireCredential(request, access)
   const ingestKey = await brake.guard(request.ip, ['emitter', key], () => authenticateIngestKey(registry, key))
   if (ingestKey === undefined) throw new ApiError('UNAUTHENTICATED')
   return { who: 'emitter', ingestKey }
 }
 
-async function requireAdmin(request: FastifyRequest, credentials: Credentials, roles: readonly AdminRole[]): Promise<Identity> {
-  const bearer = bearerOf(request, 'Send the admin token, or a token that was made with it, as "Authorization: Bearer <token>".')
-  const admin = await credentials.brake.guard(request.ip, ['admin', bearer], () => adminOf(bearer, credentials))
-  if (admin === undefined) throw new ApiError('UNAUTHENTICATED')
-  const { token } = admin
-  if (token !== undefined && !roles.includes(token.role)) throw new ApiError('ROLE_NOT_ALLOWED', whoMay(roles, token.role))
-  return admin
-}
-
-async function adminOf(bearer: string, { adminToken, registry }: Credentials): Promise<(Identity & { who: 'admin' }) | undefined> {
+async function requireAdmin(request: FastifyRequest, { registry, adminToken, brake }: Credentials, access: Access & { who: 'admin' }): Promise<Identity> {
+  const { text: bearer } = requireCredential(request, access)
+  // Before the brake: nothing is looked up for it, it is too long to be guessed, and who operates the service is never held up.
   // Digests are of one length, so the comparison tells nothing about the token's.
   if (timingSafeEqual(digest(bearer), digest(adminToken))) return { who: 'admin' }
-  const token = await authenticateAdminToken(registry, bearer)
-  return token === undefined ? undefined : { who: 'admin', token }
+  const token = await brake.guard(request.ip, ['admin', bearer], () => authenticateAdminToken(registry, bearer))
+  if (token === undefined) throw new ApiError('UNAUTHENTICATED')
+  if (!access.roles.includes(token.role)) throw new ApiError('ROLE_NOT_ALLOWED', whoMay(access.roles, token.role))
+  return { who: 'admin', token }
 }
 
 function whoMay(roles: readonly AdminRole[], own: AdminRole): string {
@@ -118,12 +108,17 @@ function whoMay(roles: readonly AdminRole[], own: AdminRole): string {
   return `This needs the admin token or the role ${roles.join(' or ')}; yours is ${own}.`
 }
 
-function bearerOf(request: FastifyRequest, hint: string): string {
-  const [scheme, token, ...rest] = (request.headers.authorization ?? '').split(' ')
-  if (scheme?.toLowerCase() !== 'bearer' || token === undefined || token === '' || rest.length > 0 || token.length > CREDENTIAL_CHARACTERS_MAX) {
-    throw new ApiError('UNAUTHENTICATED', hint)
-  }
-  return token
+function requireCredential(request: FastifyRequest, access: Exclude<Access, { who: 'everyone' }>): SentCredential {
+  const sent = sentCredential(request, access)
+  if (sent === undefined) throw new ApiError('UNAUTHENTICATED', whatToSend(access))
+  return sent
+}
+
+function whatToSend(access: Exclude<Access, { who: 'everyone' }>): string {
+  if (access.who === 'emitter') return 'Send an ingest key as "Authorization: Bearer <key>".'
+  if (access.who === 'admin') return 'Send the admin token, or a token that was made with it, as "Authorization: Bearer <token>".'
+  const orCode = access.projectToken === true ? ', or a code of this project as "Authorization: Bearer <code>"' : ''
+  return `Send the partner secret in the header X-Partnership-Secret${orCode}.`
 }
 
 function digest(text: string): Buffer {

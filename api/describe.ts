@@ -2,6 +2,7 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance, FastifySchema, RouteOptions } from 'fastify'
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod'
+import type { AdminRole } from '../registry/registry.ts'
 import { type Access, accessOf, EVERYONE } from './access.ts'
 import { ANSWER_HEADERS, completeOperations, describedName } from './described-operations.ts'
 import { withEarlyAnswers } from './early-answers.ts'
@@ -55,10 +56,18 @@ export async function describeApi(app: FastifyInstance, publicUrl: string): Prom
   })
 }
 
-/** Which credentials a route takes is what it says itself. */
+/** Which credentials a route takes, and of which roles, is what it says itself. */
 function withSecurity<T extends { schema: FastifySchema }>(route: RouteOptions, transformed: T): T {
   const access = accessOf(route)
-  return access.who === 'everyone' ? transformed : { ...transformed, schema: { ...transformed.schema, security: schemesOf(access) } }
+  if (access.who === 'everyone') return transformed
+  const security = schemesOf(access)
+  if (access.who !== 'admin') return { ...transformed, schema: { ...transformed.schema, security } }
+  const description = [transformed.schema.description, whoMay(access.roles)].filter((each) => each !== undefined).join(' ')
+  return { ...transformed, schema: { ...transformed.schema, security, description } }
+}
+
+function whoMay(roles: readonly AdminRole[]): string {
+  return roles.length === 0 ? 'Called with the admin token alone.' : `Called with the admin token, or a token of the role ${roles.join(' or ')}.`
 }
 
 function schemesOf(access: Exclude<Access, { who: 'everyone' }>): Record<string, string[]>[] {

@@ -1,6 +1,8 @@
 import { STATUS_CODES } from 'node:http'
 import type { RouteOptions } from 'fastify'
-import { API_ERRORS, ApiError, type ApiErrorCode, errorBody } from './errors.ts'
+import { type Access, accessOf } from './access.ts'
+import { ApiError, type ApiErrorCode, errorBody } from './errors.ts'
+import { REFUSAL_EXAMPLES } from './examples/refusals.ts'
 import { addExample, type Operation } from './examples.ts'
 import { isSecretsPath, secretsErrorBody } from './secrets-errors.ts'
 
@@ -33,13 +35,14 @@ export function completeOperations<T extends { readonly paths?: object }>(descri
       const name = describedName(method, path)
       operation.operationId = operationIdOf(method, path)
       addExample(name, operation)
-      const tagged = isTagged(method, path, operation) && routes.get(name)?.config?.noStore !== true
+      const route = routes.get(name)
+      const tagged = isTagged(method, path, operation) && route?.config?.noStore !== true
       if (tagged) operation.responses['304'] = { description: 'What the caller has is still the answer.' }
-      const limited = routes.get(name)?.config?.limit !== 'none'
+      const limited = route?.config?.limit !== 'none'
       for (const [status, answer] of Object.entries(operation.responses)) {
         const names = headersOf({ status: Number(status), limited, tagged, isFile: isFile(answer) })
         if (answer.description === 'Default Response') answer.description = STATUS_CODES[status] ?? status
-        if (Number(status) >= 400) addError(path, Number(status), answer)
+        if (Number(status) >= 400 && route !== undefined) addError({ name, path, status: Number(status) }, accessOf(route), answer)
         answer.headers = Object.fromEntries(names.map((each) => [each, { $ref: `#/components/headers/${each}` }]))
       }
     }
@@ -47,13 +50,31 @@ export function completeOperations<T extends { readonly paths?: object }>(descri
   return described
 }
 
-/** The first error of a status in the table stands for the others. */
-function addError(path: string, status: number, { content }: Operation['responses'][string]): void {
+/** An error that the operation answers with under this status, where one is known that fits. */
+function addError({ name, path, status }: { name: string; path: string; status: number }, access: Access, { content }: Operation['responses'][string]): void {
   const media = content?.['application/json']
-  const code = (Object.keys(API_ERRORS) as ApiErrorCode[]).find((each) => API_ERRORS[each].status === status)
+  const code = codeOf(name, status, access)
   if (media === undefined || code === undefined) return
   const error = new ApiError(code)
   media.example = isSecretsPath(path) ? secretsErrorBody(error) : errorBody(error, ANSWER_HEADERS['x-request-id'].schema.example)
+}
+
+function codeOf(name: string, status: number, access: Access): ApiErrorCode | undefined {
+  const own = Object.entries(REFUSAL_EXAMPLES[name] ?? {}).find(([each]) => Number(each) === status)?.[1]
+  if (own !== undefined) return own
+  if (status === 403) return access.who === 'admin' ? 'ROLE_NOT_ALLOWED' : 'MODE_NOT_ALLOWED'
+  return COMMON_ERRORS[status]
+}
+
+/** What most operations mean by a status. What is not found and what contradicts is another thing for each. */
+const COMMON_ERRORS: Readonly<Record<number, ApiErrorCode>> = {
+  400: 'INVALID_REQUEST',
+  401: 'UNAUTHENTICATED',
+  413: 'TOO_LARGE',
+  415: 'UNSUPPORTED_MEDIA_TYPE',
+  429: 'RATE_LIMITED',
+  500: 'INTERNAL',
+  503: 'STORE_UNAVAILABLE',
 }
 
 interface Described {

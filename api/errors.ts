@@ -1,5 +1,6 @@
 import { EventsUnavailable } from '../ingest/event-log.ts'
 import { KafkaUnavailable } from '../ingest/kafka/topic.ts'
+import { TooManyWaiting } from '../registry/change-queue.ts'
 import { StoreError } from '../sql/errors.ts'
 
 /** Every answer that is not 2xx. `message` is the default; what is known better is said better. */
@@ -42,7 +43,7 @@ export const API_ERRORS = {
   SECRET_RESERVED: { status: 403, message: 'A reserved secret cannot be deleted.' },
   SECRETS_FULL: { status: 409, message: 'No more secrets are kept. Give one that is inactive a new value instead.' },
   TOO_LARGE: { status: 413, message: 'The request is too large; nothing of it was kept.' },
-  UNSUPPORTED_MEDIA_TYPE: { status: 415, message: 'This content type is not supported.' },
+  UNSUPPORTED_MEDIA_TYPE: { status: 415, message: 'Send the body as application/json.' },
   RATE_LIMITED: { status: 429, message: 'Too many requests with these credentials. Wait, then try again.' },
   TOO_MANY_AT_ONCE: { status: 429, message: 'Too many reads of this partner wait for their turn. Send fewer at once, and the next when one is answered.' },
   GUESSING_BRAKE: { status: 429, message: 'Too many credentials from this address were not valid. Wait, then try again with the right one.' },
@@ -80,18 +81,28 @@ export function errorBody({ message, code }: ApiError, requestId: string) {
   return { success: false, message, code, request_id: requestId }
 }
 
+const EXHAUSTED = 'The store took too long, or has too little memory for this right now; no total is given. Try again, or ask for a shorter period.'
+
+/** What a route takes as its body. */
+export interface BodyTaken {
+  readonly bytesMax: number
+  readonly types: readonly string[]
+}
+
 /** Total: every thrown thing becomes one row of the table. What is not foreseen is INTERNAL and says nothing else. */
-export function toApiError(thrown: unknown): ApiError {
+export function toApiError(thrown: unknown, taken: BodyTaken): ApiError {
   if (thrown instanceof ApiError) return thrown
   if (thrown instanceof EventsUnavailable) return new ApiError('EVENTS_UNAVAILABLE', thrown.message, thrown)
   if (thrown instanceof KafkaUnavailable) return new ApiError('KAFKA_UNAVAILABLE', undefined, thrown)
+  if (thrown instanceof TooManyWaiting) return new ApiError('TOO_MANY_AT_ONCE', thrown.message, thrown)
   if (thrown instanceof StoreError) {
     if (thrown.fault === 'too_large') return new ApiError('QUERY_TOO_LARGE', undefined, thrown)
+    if (thrown.fault === 'exhausted') return new ApiError('STORE_UNAVAILABLE', EXHAUSTED, thrown)
     return thrown.fault === 'unavailable' || thrown.fault === 'fenced'
       ? new ApiError('STORE_UNAVAILABLE', undefined, thrown)
       : new ApiError('INTERNAL', undefined, thrown)
   }
-  const known = fastifyErrorOf(thrown)
+  const known = fastifyErrorOf(thrown, taken)
   return known ?? new ApiError('INTERNAL', undefined, thrown)
 }
 
@@ -108,15 +119,19 @@ const FASTIFY_ERRORS: Record<string, ApiErrorCode> = {
   FST_UNDER_PRESSURE: 'OVERLOADED',
 }
 
-function fastifyErrorOf(thrown: unknown): ApiError | undefined {
+function fastifyErrorOf(thrown: unknown, { bytesMax, types }: BodyTaken): ApiError | undefined {
   if (!(thrown instanceof Error)) return undefined
   const own = 'code' in thrown && typeof thrown.code === 'string' ? FASTIFY_ERRORS[thrown.code] : undefined
   if (own === 'INVALID_REQUEST') return new ApiError(own, describeValidation(thrown), thrown)
+  if (own === 'TOO_LARGE') return new ApiError(own, `A body has at most ${bytesMax / MEBIBYTE} MiB here. Nothing of it was kept.`, thrown)
+  if (own === 'UNSUPPORTED_MEDIA_TYPE') return new ApiError(own, `Send the body as ${types.join(', ')}.`, thrown)
   if (own !== undefined) return new ApiError(own, undefined, thrown)
   const status = 'statusCode' in thrown ? thrown.statusCode : undefined
   if (status === 429) return new ApiError('RATE_LIMITED', undefined, thrown)
   return typeof status === 'number' && status >= 400 && status < 500 ? new ApiError('INVALID_REQUEST', undefined, thrown) : undefined
 }
+
+const MEBIBYTE = 1024 ** 2
 
 /** Names each field and what is wrong with it. */
 function describeValidation(error: Error): string {

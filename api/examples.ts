@@ -48,6 +48,10 @@ export function addExample(route: string, { parameters, requestBody, responses }
     const answered = responses[status]?.content?.[JSON_TYPE]
     if (answered !== undefined) answered.example = answer
   }
+  for (const [type, lines] of Object.entries(example.files ?? {})) {
+    const file = responses['200']?.content?.[type]
+    if (file !== undefined) file.example = lines
+  }
 }
 
 const JSON_TYPE = 'application/json'

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
-import { isIPv6 } from 'node:net'
 import type { Logger } from '../metering/logger.ts'
 import { ApiError } from './errors.ts'
+import { networkOf } from './network-of.ts'
 
 export interface BrakeOptions {
-  /** Wrong credentials from one address; 0 is no brake. */
+  /** Wrong credentials, each counted once, from one address; 0 is no brake. */
   readonly failuresPerMinute: number
   /** ms since 1970. */
   readonly now: () => number
@@ -23,7 +23,8 @@ export class Braked extends ApiError {
 
 /**
  * A brake on guessing credentials. An address has so many wrong ones a minute; after that what is not known to be good is not
- * even looked up until the minute is over. What has been good of late passes: behind the same proxy others go on working.
+ * even looked up until the minute is over. What has been good of late passes: behind the same proxy others go on working. The
+ * same wrong one again is no new guess: an emitter that goes on with a revoked key holds up nobody.
  */
 export class GuessingBrake {
   readonly #options: BrakeOptions
@@ -41,13 +42,14 @@ export class GuessingBrake {
     const digest = createHash('sha256').update(JSON.stringify(credential)).digest('base64')
     const network = networkOf(address)
     if (this.#isGood(digest)) return this.#judge({ network, digest }, await prove())
-    const minute = await this.#takeTurn(network)
+    const minute = await this.#takeTurn(network, digest)
+    if (minute === undefined) return this.#judge({ network, digest }, await prove())
     try {
       return this.#judge({ network, digest }, await prove())
     } finally {
       minute.underWay -= 1
       for (const goOn of minute.waiting.splice(0)) goOn()
-      if (minute.failures === 0 && minute.underWay === 0 && this.#minutes.get(network) === minute) this.#minutes.delete(network)
+      if (minute.wrong.size === 0 && minute.underWay === 0 && this.#minutes.get(network) === minute) this.#minutes.delete(network)
     }
   }
 
@@ -56,12 +58,16 @@ export class GuessingBrake {
     return { addresses: this.#minutes.size, credentials: this.#good.size }
   }
 
-  /** As many may be under way as may still fail: else a thousand guesses at once would all be looked up before the first has failed. */
-  async #takeTurn(network: string): Promise<Minute> {
+  /**
+   * As many may be under way as may still fail: else a thousand guesses at once would all be looked up before the first has
+   * failed. Undefined: no turn is needed, because this one failed already. It is looked up again, for it may have been made since.
+   */
+  async #takeTurn(network: string, digest: string): Promise<Minute | undefined> {
     for (;;) {
       const minute = this.#minuteOf(network)
-      const left = this.#options.failuresPerMinute - minute.failures
+      const left = this.#options.failuresPerMinute - minute.wrong.size
       if (left <= 0) throw new Braked(Math.max(1, Math.ceil((minute.endsMs - this.#options.now()) / 1_000)))
+      if (minute.wrong.has(digest)) return undefined
       if (minute.underWay < left) {
         minute.underWay += 1
         return minute
@@ -72,7 +78,7 @@ export class GuessingBrake {
 
   #judge<T>({ network, digest }: { network: string; digest: string }, proven: T | undefined): T | undefined {
     this.#good.delete(digest)
-    if (proven === undefined) this.#countFailure(network)
+    if (proven === undefined) this.#countFailure(network, digest)
     else this.#remember(digest)
     return proven
   }
@@ -82,7 +88,7 @@ export class GuessingBrake {
     const known = this.#minutes.get(network)
     if (known !== undefined && known.endsMs > nowMs) return known
     if (known === undefined && this.#minutes.size >= ADDRESSES_MAX) this.#forgetSome(nowMs)
-    const minute: Minute = { endsMs: nowMs + MINUTE_MS, failures: 0, underWay: 0, waiting: [] }
+    const minute: Minute = { endsMs: nowMs + MINUTE_MS, wrong: new Set(), underWay: 0, waiting: [] }
     this.#minutes.delete(network)
     this.#minutes.set(network, minute)
     return minute
@@ -96,11 +102,13 @@ export class GuessingBrake {
     }
   }
 
-  #countFailure(network: string): void {
-    const minute = this.#minuteOf(network)
-    minute.failures += 1
-    if (minute.failures === this.#options.failuresPerMinute)
-      this.#options.log.warn({ address: network }, 'an address sent too many wrong credentials and is braked until the minute is over')
+  #countFailure(network: string, digest: string): void {
+    const { wrong } = this.#minuteOf(network)
+    const { failuresPerMinute, log } = this.#options
+    if (wrong.has(digest) || wrong.size >= failuresPerMinute) return
+    wrong.add(digest)
+    if (wrong.size === failuresPerMinute)
+      log.warn({ address: network }, 'an address sent too many wrong credentials and is braked until the minute is over; a proxy belongs in TRUSTED_PROXIES')
   }
 
   #isGood(digest: string): boolean {
@@ -117,7 +125,8 @@ export class GuessingBrake {
 
 interface Minute {
   readonly endsMs: number
-  failures: number
+  /** Digests, at most as many as may fail. */
+  readonly wrong: Set<string>
   underWay: number
   readonly waiting: (() => void)[]
 }
@@ -126,17 +135,3 @@ const MINUTE_MS = 60_000
 const GOOD_FOR_MS = 3_600_000
 const GOOD_MAX = 10_000
 const ADDRESSES_MAX = 10_000
-
-/** Whoever has one address of IPv6 has the 2^64 beside it. */
-function networkOf(address: string): string {
-  const mapped = /^::ffff:([\d.]+)$/i.exec(address)?.[1]
-  if (mapped !== undefined || !isIPv6(address)) return mapped ?? address
-  const [left = [], right = []] = address.split('::').map((part) => (part === '' ? [] : part.split(':')))
-  const zeros = Array.from({ length: Math.max(0, GROUPS - left.length - right.length) }, () => '0')
-  return [...left, ...zeros, ...right]
-    .slice(0, GROUPS / 2)
-    .map((group) => group.replace(/^0+(?=.)/, '').toLowerCase())
-    .join(':')
-}
-
-const GROUPS = 8

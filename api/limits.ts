@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto'
 import rateLimit from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { accessOf } from './access.ts'
 import type { ApiContext } from './context.ts'
 import { ApiError } from './errors.ts'
+import { networkOf } from './network-of.ts'
+import { sentCredential } from './sent-credential.ts'
 
 type Quotas = Pick<ApiContext, 'requestsPerMinute' | 'eventRequestsPerMinute'>
 
@@ -38,7 +41,9 @@ interface Policy {
 /** Undefined where there is no limit. */
 function policyOf(app: FastifyInstance, name: string, requests: number): Policy | undefined {
   if (requests === 0) return undefined
-  const count = app.createRateLimit({ max: requests, timeWindow: WINDOW_SECONDS * 1000, keyGenerator: limitKeyOf })
+  // The plugin's types forget that a limit may have `cache`, so it is not written into the call.
+  const limit = { max: requests, timeWindow: WINDOW_SECONDS * 1000, cache: COUNTS_MAX, keyGenerator: limitKeyOf }
+  const count = app.createRateLimit(limit)
   return {
     header: `"${name}";q=${requests};w=${WINDOW_SECONDS}`,
     count: async (request) => {
@@ -51,10 +56,20 @@ function policyOf(app: FastifyInstance, name: string, requests: number): Policy 
 
 const WINDOW_SECONDS = 60
 
-/** Per address where there is no credential. Credentials are kept as digests. */
+/**
+ * Counts kept of each policy; beyond it the one that was longest not used goes. So invented credentials cost no more memory than
+ * that, and a count is lost only when so many others came since its last request; each of them beyond the first few was a 429
+ * of its address already (guessing-brake.ts).
+ */
+const COUNTS_MAX = 50_000
+
+/** By the credential that is to prove the caller, as a digest; by network where none is sent or asked for. */
 function limitKeyOf(request: FastifyRequest): string {
-  const credential = request.headers.authorization ?? request.headers['x-partnership-secret']
-  return typeof credential === 'string' ? createHash('sha256').update(credential).digest('base64') : request.ip
+  const { url = '', config } = request.routeOptions
+  const sent = sentCredential(request, accessOf({ url, config }))
+  return createHash('sha256')
+    .update(JSON.stringify(sent === undefined ? ['network', networkOf(request.ip)] : [sent.by, sent.text]))
+    .digest('base64')
 }
 
 declare module 'fastify' {

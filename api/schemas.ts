@@ -39,6 +39,9 @@ export const Region = z.enum(REGIONS)
 export const InstanceType = z.enum(INSTANCE_TYPES)
 export const Status = z.enum(PROJECT_STATUSES)
 
+const SEARCH_CHARACTERS_MAX = 128
+export const ProjectSearch = z.string().max(SEARCH_CHARACTERS_MAX).default('').meta({ description: 'A part of the name or the id, whatever the case.' })
+
 /** How a project is reached. Source: partner API documentation. */
 export const Connection = z.object({ id: z.string(), access_host: z.string(), api_key: z.string(), status: Status })
 

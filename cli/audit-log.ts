@@ -14,7 +14,7 @@ export async function listAuditLog(environment: NodeJS.ProcessEnv, { limit, ...o
   const query = limit === undefined ? '' : `?limit=${encodeURIComponent(limit)}`
   const { entries } = Page.parse(await call(readServiceAddress(environment), 'GET', `/admin/v1/audit-log${query}`))
   printResult(options, { entries }, () => {
-    const rows = entries.map(({ seq, at, actor, action, subject, details }) => [String(seq), at, actor, action, subject, JSON.stringify(details)])
+    const rows = entries.map(({ seq, at, actor, action, subject, details }) => [String(seq), at, shortActor(actor), action, subject, shortDetails(details)])
     return [plainTable(['entry', 'at', 'who', 'did', 'to', 'details'], rows, [0])]
   })
 }
@@ -31,6 +31,7 @@ export async function verifyAuditLog(environment: NodeJS.ProcessEnv, { head: not
   const { entries, head } = verdict
   printResult(options, { entries, head: `${head.seq}:${head.hash}` }, () => [
     `${entries} entries, the chain is whole`,
+    ...(noted !== undefined && headOf(noted).seq < head.seq ? [`entry ${headOf(noted).seq} is as noted`] : []),
     ...(entries === 0 ? [] : [`it ends with ${head.seq}:${head.hash} (note it elsewhere: "--head" tells later whether the log was cut off)`]),
   ])
 }
@@ -48,6 +49,17 @@ const Entry = z.object({
   hash: z.string(),
 })
 const Page = z.object({ entries: z.array(Entry), next_cursor: z.string().nullable() })
+
+/** Lines that fit a screen; --json keeps all. The id of a token is told by its beginning. */
+function shortActor(actor: string): string {
+  return actor.replace(/^(admin:[^:]+:.{8}).+$/, '$1')
+}
+
+function shortDetails(details: z.output<typeof Entry>['details']): string {
+  const text = [...JSON.stringify(details)]
+  return text.length > DETAILS_CHARACTERS_MAX ? `${text.slice(0, DETAILS_CHARACTERS_MAX - 1).join('')}…` : text.join('')
+}
+const DETAILS_CHARACTERS_MAX = 60
 
 async function* readEntries(address: ServiceAddress): AsyncIterable<AuditEntry> {
   let cursor: string | null = '0'

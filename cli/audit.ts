@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { call, readServiceAddress } from './http-client.ts'
-import { CliError, type OutputOptions, printResult } from './output.ts'
+import { CliError, EXIT, type OutputOptions, printResult } from './output.ts'
 import { plainTable } from './plain-table.ts'
 
 export interface AuditOptions extends OutputOptions {
@@ -13,12 +13,13 @@ export interface AuditOptions extends OutputOptions {
 
 /**
  * Recounts raw, compares it with the rollup and the partnership days, and with `log` the topic with raw too; prints 0 or the list. Throws CliError
- * when they differ.
+ * when they differ, and when there is nothing of `project` to compare: 0 differences would say that a mistyped one is right.
  */
 export async function audit(environment: NodeJS.ProcessEnv, options: AuditOptions): Promise<void> {
   const { from, to, project, log } = options
   const address = readServiceAddress(environment)
   const report = AuditReport.parse(await call(address, 'POST', '/admin/v1/audits', { from, to, project_id: project }))
+  if (project !== undefined && isOfNothing(report)) throw new CliError(`no events of project ${project}${spanText(options)}`, EXIT.notFound)
   const logReport = log === true ? LogAuditReport.parse(await call(address, 'POST', '/admin/v1/logs/audits')) : undefined
   printResult(options, logReport === undefined ? report : { ...report, log: logReport }, () => [
     ...linesOf(report),
@@ -45,6 +46,15 @@ const LogAuditReport = z.object({
   passed_on: z.number(),
   differences: z.array(z.record(z.string(), z.union([z.string(), z.number()]))),
 })
+
+/** Raw holds no event of it and no key, and the rollup nothing else. */
+function isOfNothing({ events_recounted, keys_compared, differences, partnership_differences }: z.output<typeof AuditReport>): boolean {
+  return events_recounted + keys_compared + differences.length + partnership_differences.length === 0
+}
+
+function spanText({ from, to }: AuditOptions): string {
+  return `${from === undefined ? '' : ` from ${from}`}${to === undefined ? '' : ` through ${to}`}`
+}
 
 function problemOf({ differences, partnership_differences, truncated }: z.output<typeof AuditReport>): string {
   const atLeast = truncated ? 'at least ' : ''

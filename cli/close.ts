@@ -3,6 +3,7 @@ import { parseMonth } from '../metering/month.ts'
 import { call, readServiceAddress, type ServiceAddress } from './http-client.ts'
 import { CliError, EXIT, type OutputOptions, printResult } from './output.ts'
 import { plainTable } from './plain-table.ts'
+import { readPages } from './read-pages.ts'
 
 export interface CloseOptions extends OutputOptions {
   readonly month: string
@@ -23,7 +24,7 @@ interface Closing {
 export async function close(environment: NodeJS.ProcessEnv, { month, partner, ...options }: CloseOptions): Promise<void> {
   if (parseMonth(month) === undefined) throw new CliError(`"${month}" is not a month as YYYY-MM.`)
   const address = readServiceAddress(environment)
-  const { partners } = PartnersAnswer.parse(await call(address, 'GET', '/admin/v1/partners'))
+  const partners = await readPages(address, { path: '/admin/v1/partners', rowsOf: (page) => PartnersAnswer.parse(page).partners })
   const chosen = partner === undefined ? partners : [partners.find(({ id }) => id === partner) ?? { id: partner, name: '' }]
   const closings: Closing[] = []
   for (const each of chosen) closings.push(await closeOne(address, each, month))

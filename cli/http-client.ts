@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import { parseExactJson } from '../metering/exact-json.ts'
 import { NumberToken } from '../metering/quantity.ts'
 import { CliError, EXIT, type ExitCode } from './output.ts'
@@ -59,9 +60,9 @@ async function send({ address, method, path, body, parse }: Call): Promise<unkno
     .text()
     .then(parse)
     .catch(() => undefined)
-  if (response.ok && answer === undefined) throw new CliError(`What answers at ${address.url} is not Meterline. Set METERLINE_URL.`)
+  if (response.ok && answer === undefined) throw notMeterline(address, response)
   if (response.ok) return answer
-  throw refusalOf(response, answer)
+  throw refusalOf(address, response, answer)
 }
 
 export interface Download {
@@ -73,8 +74,8 @@ export interface Download {
 /** Asks for what may be too large to hold. Throws CliError like `call`. */
 export async function openDownload(address: ServiceAddress, path: string): Promise<Download> {
   const response = await request(address, path, {})
-  if (!response.ok) throw refusalOf(response, await response.json().catch(() => undefined))
-  if (response.body === null) throw new CliError(`What answers at ${address.url} is not Meterline. Set METERLINE_URL.`)
+  if (!response.ok) throw refusalOf(address, response, await response.json().catch(() => undefined))
+  if (response.body === null) throw notMeterline(address, response)
   // Taken at once: fetch cancels a body that nobody reads yet when its response is garbage, and then it ends empty and normally.
   return { headers: response.headers, pieces: piecesOf(response.body.getReader()) }
 }
@@ -88,12 +89,18 @@ async function* piecesOf(reader: ReadableStreamDefaultReader<Uint8Array>): Async
 }
 
 function request({ url, token }: ServiceAddress, path: string, init: RequestInit): Promise<Response> {
-  return fetch(new URL(path, url), { ...init, headers: { authorization: `Bearer ${token}`, ...(init.headers as Record<string, string>) } }).catch(
+  return fetch(within(url, path), { ...init, headers: { authorization: `Bearer ${token}`, ...(init.headers as Record<string, string>) } }).catch(
     (cause: unknown) => {
       if (isSlow(cause)) throw new CliError(`The service at ${url} has not answered for minutes. It may still be at work; look there before you ask again.`)
       throw new CliError(`No Meterline answers at ${url} (${describeCause(cause)}). Start one with "meterline start", or set METERLINE_URL.`)
     },
   )
+}
+
+/** A service behind a prefix is METERLINE_URL with a path, which `path` follows. */
+function within(url: string, path: string): string {
+  const { origin, pathname } = new URL(url)
+  return `${origin}${pathname.replace(/\/+$/, '')}${path}`
 }
 
 /** Node's fetch gives up after five minutes without an answer. */
@@ -102,13 +109,20 @@ function isSlow(cause: unknown): boolean {
   return typeof inner === 'object' && inner !== null && 'code' in inner && inner.code === 'UND_ERR_HEADERS_TIMEOUT'
 }
 
-function refusalOf({ status }: Response, answer: unknown): CliError {
-  return new CliError(messageOf(answer) ?? `The service answered ${status}.`, EXIT_OF_STATUS[status] ?? EXIT.error)
+/** Another server's 404 must not end a script as "not found" does. */
+function refusalOf(address: ServiceAddress, response: Response, answer: unknown): CliError {
+  const refusal = Refusal.safeParse(answer)
+  if (!refusal.success) return notMeterline(address, response)
+  const seconds = response.status === 429 ? response.headers.get('retry-after') : null
+  const wait = seconds === null ? '' : ` Try again in ${seconds} ${seconds === '1' ? 'second' : 'seconds'}.`
+  return new CliError(`${refusal.data.message}${wait}`, EXIT_OF_STATUS[response.status] ?? EXIT.error)
 }
 
-function messageOf(answer: unknown): string | undefined {
-  if (typeof answer !== 'object' || answer === null || !('message' in answer)) return undefined
-  return String(answer.message)
+/** As much of an error as every route of Meterline answers. */
+const Refusal = z.object({ message: z.string(), code: z.string() })
+
+function notMeterline({ url }: ServiceAddress, { status }: Response): CliError {
+  return new CliError(`What answers at ${url} is not Meterline (it answered ${status}). Set METERLINE_URL.`)
 }
 
 function describeCause(cause: unknown): string {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { MASTER_KEY_BYTES, type MasterKeys, masterKeyFrom } from '../registry/keys/sealing.ts'
-import type { Config } from './config.ts'
+import { AdminToken, type Config } from './config.ts'
 
 export interface InstanceSecrets {
   readonly adminToken: string
@@ -29,8 +29,21 @@ export function loadInstanceSecrets(config: Config, { storeIsSealed }: { storeIs
     )
   const previous = config.MASTER_KEY_PREVIOUS === undefined ? undefined : masterKeyFrom(config.MASTER_KEY_PREVIOUS)
   const adminTokenPath = config.ADMIN_TOKEN === undefined ? join(directory, 'admin-token') : undefined
-  const adminToken = config.ADMIN_TOKEN ?? keptSecret(directory, 'admin-token', () => randomBytes(32).toString('base64url'))
+  const adminToken =
+    config.ADMIN_TOKEN ??
+    requireAdminToken(
+      directory,
+      keptSecret(directory, 'admin-token', () => randomBytes(32).toString('base64url')),
+    )
   return { adminToken, adminTokenPath, masterKeys: { current, previous } }
+}
+
+/** Put there by hand, it must be as good as one that is configured. */
+function requireAdminToken(directory: string, token: string): string {
+  const parsed = AdminToken.safeParse(token)
+  if (parsed.success) return token
+  const mistakes = parsed.error.issues.map(({ message }) => message).join(', ')
+  throw new Error(`${join(directory, 'admin-token')}: the token ${mistakes}. Put a better one there, or remove the file: then one is made.`)
 }
 
 function keptSecret(directory: string, name: string, make: () => string): string {

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { call, readServiceAddress } from './http-client.ts'
 import { type OutputOptions, printResult } from './output.ts'
 import { plainTable } from './plain-table.ts'
+import { readPages } from './read-pages.ts'
 
 export interface RotateOptions extends OutputOptions {
   /** The keys there are known to others. */
@@ -20,7 +21,8 @@ export async function rotateKeys(environment: NodeJS.ProcessEnv, { withdraw = fa
 
 /** All keys that tokens were ever signed with. Throws CliError. */
 export async function listKeys(environment: NodeJS.ProcessEnv, options: OutputOptions): Promise<void> {
-  const { signing_keys } = Keys.parse(await call(readServiceAddress(environment), 'GET', '/admin/v1/signing-keys'))
+  const list = { path: '/admin/v1/signing-keys', rowsOf: (page: unknown) => Keys.parse(page).signing_keys }
+  const signing_keys = await readPages(readServiceAddress(environment), list)
   printResult(options, { signing_keys }, () => {
     const rows = signing_keys.map(({ kid, state, created_at, signs_from, withdrawn_at }) => [kid, state, created_at, signs_from, withdrawn_at ?? ''])
     return [plainTable(['key', 'state', 'created', 'signs from', 'withdrawn'], rows)]

@@ -172,7 +172,7 @@ const rejected = program.command('rejected').description('events that were refus
 rejected
   .command('list')
   .description('the latest refusals')
-  .option('--limit <n>', 'at most so many')
+  .option('--limit <n>', 'at most so many; default 100')
   .action((own: RejectedOptions) => run(async (options) => (await import('./rejected.ts')).listRejected(process.env, { ...own, ...options })))
 rejected
   .command('resend <id...>')

@@ -1,16 +1,21 @@
 import { z } from 'zod'
 import { call, readServiceAddress } from './http-client.ts'
-import { CliError, type OutputOptions, printResult } from './output.ts'
+import { CliError, EXIT, type OutputOptions, printResult } from './output.ts'
 import { plainTable } from './plain-table.ts'
+import { readPages } from './read-pages.ts'
 
 export interface RejectedOptions extends OutputOptions {
   readonly limit?: string
 }
 
-/** The latest refusals. Throws CliError. */
-export async function listRejected(environment: NodeJS.ProcessEnv, { limit, ...options }: RejectedOptions): Promise<void> {
-  const query = limit === undefined ? '' : `?limit=${encodeURIComponent(limit)}`
-  const { rejected_events } = RejectedAnswer.parse(await call(readServiceAddress(environment), 'GET', `/admin/v1/rejected-events${query}`))
+/** The latest refusals, as many pages of them as `limit` takes. Throws CliError. */
+export async function listRejected(environment: NodeJS.ProcessEnv, { limit = '100', ...options }: RejectedOptions): Promise<void> {
+  if (!/^[1-9]\d{0,8}$/.test(limit)) throw new CliError(`"${limit}" is not a number of events to list, from 1 on.`)
+  const rejected_events = await readPages(readServiceAddress(environment), {
+    path: '/admin/v1/rejected-events',
+    rowsOf: (page) => RejectedAnswer.parse(page).rejected_events,
+    limit: Number(limit),
+  })
   printResult(options, { rejected_events }, () => {
     if (rejected_events.length === 0) return ['No event was refused.']
     const rows = rejected_events.map((each) => [each.id, each.reason, each.project_id, each.event_id, each.received_at, each.resent_at ?? 'no'])
@@ -18,12 +23,13 @@ export async function listRejected(environment: NodeJS.ProcessEnv, { limit, ...o
   })
 }
 
-/** Sends refusals through again. Throws CliError when one is refused again or not found. */
+/** Sends refusals through again. Throws CliError when one is refused again or not found: as "not found" when that is all that failed. */
 export async function resendRejected(environment: NodeJS.ProcessEnv, ids: readonly string[], options: OutputOptions): Promise<void> {
   const { events } = ResendAnswer.parse(await call(readServiceAddress(environment), 'POST', '/admin/v1/rejected-events/resend', { ids }))
   printResult(options, { events }, () => events.map(({ id, outcome, reason }) => `${id} ${outcome}${reason === null ? '' : ` (${reason})`}`))
-  const failed = events.filter(({ outcome }) => outcome === 'rejected' || outcome === 'not_found').length
-  if (failed > 0) throw new CliError(`${failed} of ${events.length} events were not accepted.`)
+  const failed = events.filter(({ outcome }) => outcome === 'rejected' || outcome === 'not_found')
+  const exitCode = failed.every(({ outcome }) => outcome === 'not_found') ? EXIT.notFound : EXIT.error
+  if (failed.length > 0) throw new CliError(`${failed.length} of ${events.length} events were not accepted.`, exitCode)
 }
 
 const RejectedAnswer = z.object({

@@ -157,6 +157,11 @@ async function buildWholeApp(options: PartOptions, log: Log, parts: ServiceParts
   const { betweenBatches } = log
   const aggregating = parts === 'all' ? await openAggregating(options, { betweenBatches, changes: registry.changes }) : undefined
   await warnOfOtherKeys(registry, logger)
+  if (config.CLICKHOUSE_URL !== undefined && config.PUBLIC_URL === undefined)
+    logger.warn(
+      { issuer: registry.publicUrl },
+      'PUBLIC_URL is not set: tokens are issued under the address of this process, and a process at another one refuses them',
+    )
   const signingKeys = await keepSigningKeys(registry, { days: config.SIGNING_KEY_DAYS, log: logger })
   closers.add(() => signingKeys.stop())
   const exports = new Exports({ registry, generator: `meterline ${packageJson.version}`, currency: config.CURRENCY, now: Date.now })

@@ -6,11 +6,21 @@ import type { LogRange } from './last-range.ts'
 
 export type RejectedEvent = z.output<typeof RejectedRow>
 
-export const REJECTED_LIMIT_MAX = 1_000
+export interface RejectedAsked {
+  /** '': of all keys. */
+  readonly ingestKeyId: string
+  /** The last refusal of the page before. */
+  readonly after: RejectedPlace | undefined
+  readonly limit: number
+}
 
-/** The latest refusals, newest first; of one ingest key, or of all when the key is ''. Throws StoreError. */
-export function listRejected({ reads }: ClickHouse, asked: { ingestKeyId: string; limit: number }): Promise<RejectedEvent[]> {
-  return reads.query(latestRejected, asked)
+/** Where a refusal stands in the list. */
+export type RejectedPlace = Pick<RejectedEvent, 'received_ms' | 'log' | 'offset'>
+
+/** The refusals, newest first. Throws StoreError. */
+export function listRejected({ reads }: ClickHouse, { ingestKeyId, after, limit }: RejectedAsked): Promise<RejectedEvent[]> {
+  const { received_ms, log, offset } = after ?? { received_ms: Number.MAX_SAFE_INTEGER, log: '', offset: 0 }
+  return reads.query(latestRejected, { ingestKeyId, afterMs: received_ms, afterLog: log, afterOffset: offset, limit })
 }
 
 /** The offsets of a range whose events the store refused. Throws StoreError. */
@@ -28,6 +38,8 @@ const refusedByStore = defineQuery({
 
 const RejectedRow = z.object({
   id: z.string(),
+  log: z.string(),
+  offset: z.coerce.number(),
   reason: z.enum(REJECT_REASONS),
   message: z.string(),
   project_id: z.string(),
@@ -41,13 +53,15 @@ const RejectedRow = z.object({
 
 const latestRejected = defineQuery({
   name: 'latest_rejected',
-  sql: `SELECT concat(log, '/', toString(offset)) AS id, reason, message, project_id, event_id,
+  sql: `SELECT concat(log, '/', toString(offset)) AS id, log, offset, reason, message, project_id, event_id,
           toUnixTimestamp64Milli(received_at) AS received_ms, toValidUTF8(original) AS original,
           if(resends.log = '', NULL, toUnixTimestamp64Milli(resends.resent_at)) AS resent_ms
         FROM rejected_events_v1 AS rejected FINAL
         LEFT JOIN (SELECT log, offset, max(resent_at) AS resent_at FROM rejected_resends_v1 GROUP BY log, offset) AS resends USING (log, offset)
-        WHERE {ingestKeyId: String} = '' OR ingest_key_id = {ingestKeyId: String}
+        WHERE ({ingestKeyId: String} = '' OR ingest_key_id = {ingestKeyId: String})
+          AND (received_ms < {afterMs: Int64}
+            OR received_ms = {afterMs: Int64} AND (log > {afterLog: String} OR log = {afterLog: String} AND offset < {afterOffset: UInt64}))
         ORDER BY received_at DESC, log, offset DESC LIMIT {limit: UInt64}`,
-  params: z.object({ ingestKeyId: z.string(), limit: z.number() }),
+  params: z.object({ ingestKeyId: z.string(), afterMs: z.number(), afterLog: z.string(), afterOffset: z.number(), limit: z.number() }),
   row: RejectedRow,
 })

@@ -1,14 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { z } from 'zod'
 import type { ClickHouse } from '../sql/clickhouse.ts'
 import { QUERY_WAS_CANCELLED_CODE, StoreError } from '../sql/errors.ts'
-import { type Ownership, tagOfLog, takeLog } from '../sql/fence.ts'
+import { newOwnerName, type Ownership, tagOfLog, takeLog } from '../sql/fence.ts'
+import { defineQuery } from '../sql/query.ts'
 import { type Actor, AUDIT_COLUMNS, type AuditHead, auditRow, entryAfter, type Noted, readAuditHead } from './audit-log.ts'
+import { ChangeQueue, type RequireTime } from './change-queue.ts'
 
 /** The log under which the registry is changed. */
 const REGISTRY_LOG = 'registry'
-const TAKES_MAX = 10
-const PAUSE_MS_MAX = 400
-const PAUSE_MS_FIRST = 25
+/** For so long a process that has taken the log is left to work off what waits in it, before another takes it. */
+const COURTESY_MS = 300
+/** Twice as long each time that a process came to nothing itself: the store is so slow that a turn is too short for a change. */
+const COURTESY_MS_MAX = 2_400
+/** So that of several who wait one comes first and the others see its take. */
+const JITTER_MS_MAX = 100
 
 /** What a change may do, in the name of the ownership it was decided under. */
 export interface Change {
@@ -21,26 +27,31 @@ export interface Change {
 /**
  * Changes that must be unique (a living name, the partner of a project id) are decided on what is stored and written
  * through the fence of one log, so that nothing can have changed between the two: a write that comes after another
- * process's take is refused, and the change starts again. Within this process they run one after another. One log for
- * all partners, not one each: an id must belong to one partner, whoever asks first; and the audit log is one chain.
+ * process's take is refused, and the change starts again. Within this process they run one after another, in the order
+ * of change-queue.ts. One log for all partners, not one each: an id must belong to one partner, whoever asks first; and the
+ * audit log is one chain. Processes that change at once leave each other some time (COURTESY_MS): each take kills what the
+ * other has under way, and two that only took would both come to nothing.
  */
 export class RegistryChanges {
   readonly #clickhouse: ClickHouse
-  #owned: { ownership: Ownership; head: AuditHead } | undefined
-  #last: Promise<unknown> = Promise.resolve()
+  readonly #queue: ChangeQueue
+  #owned: Owned | undefined
+  /** The name of this process's last take, also of one of which it is not known whether it landed. */
+  #tookAs: string | undefined
+  /** How often it was overtaken since it last brought a change to its end. */
+  #inVain = 0
 
-  constructor(clickhouse: ClickHouse) {
+  constructor(clickhouse: ClickHouse, { changeMsMax }: { changeMsMax?: number } = {}) {
     this.#clickhouse = clickhouse
+    this.#queue = new ChangeQueue(changeMsMax)
   }
 
   /**
    * Runs `decide`, again when another process came between: what it wrote the first time may have landed, so it looks at
-   * what is stored and must come to the same end. Throws StoreError.
+   * what is stored and must come to the same end. Throws StoreError; TooManyWaiting for a partner that sends too many at once.
    */
   run<T>(actor: Actor, decide: (change: Change) => Promise<T>): Promise<T> {
-    const running = this.#last.then(() => this.#attempt(actor, decide))
-    this.#last = running.catch(() => {})
-    return running
+    return this.#queue.run(actor, (requireTime) => this.#attempt(actor, decide, requireTime))
   }
 
   /** For a change that is no row of the registry, and for a secret that is read: told before it is done. Throws StoreError. */
@@ -48,22 +59,22 @@ export class RegistryChanges {
     return this.run(actor, (change) => change.note(noted))
   }
 
-  async #attempt<T>(actor: Actor, decide: (change: Change) => Promise<T>): Promise<T> {
-    for (let takes = 0; takes < TAKES_MAX; takes += 1) {
-      // Two processes that take the log from each other without a pause would both come to nothing.
-      if (takes > 0) await sleep(Math.min(PAUSE_MS_MAX, PAUSE_MS_FIRST * 2 ** takes) * Math.random())
-      this.#owned ??= await this.#take()
-      if (this.#owned === undefined) continue
+  async #attempt<T>(actor: Actor, decide: (change: Change) => Promise<T>, requireTime: RequireTime): Promise<T> {
+    for (;;) {
+      this.#owned ??= await this.#take(requireTime)
       try {
-        return await decide(this.#changeOf(actor, this.#owned.ownership))
+        const decided = await decide(this.#changeOf(actor, this.#owned.ownership))
+        this.#inVain = 0
+        return decided
       } catch (thrown) {
         if (!(thrown instanceof StoreError)) throw thrown
         // Whatever the error: what was sent may still arrive, so this ownership writes nothing more.
         this.#owned = undefined
         if (!isOvertaken(thrown)) throw thrown
+        this.#inVain += 1
+        requireTime()
       }
     }
-    throw new StoreError('unavailable', `The registry was changed by other processes ${TAKES_MAX} times in a row. Try again.`)
   }
 
   #changeOf(actor: Actor, ownership: Ownership): Change {
@@ -79,15 +90,48 @@ export class RegistryChanges {
     }
   }
 
-  async #take(): Promise<{ ownership: Ownership; head: AuditHead } | undefined> {
-    const taken = await takeLog(this.#clickhouse, REGISTRY_LOG)
-    return taken.status === 'taken' ? { ownership: taken.ownership, head: await readAuditHead(this.#clickhouse) } : undefined
+  async #take(requireTime: RequireTime): Promise<Owned> {
+    for (let pauses = 0; ; ) {
+      const pauseMs = await this.#courtesyMs()
+      if (pauseMs === 0) {
+        this.#tookAs = newOwnerName()
+        const taken = await takeLog(this.#clickhouse, REGISTRY_LOG, { owner: this.#tookAs })
+        if (taken.status === 'taken') return { ownership: taken.ownership, head: await readAuditHead(this.#clickhouse) }
+      } else {
+        pauses += 1
+        // Who has waited for more turns of others comes sooner.
+        await sleep(pauseMs + (JITTER_MS_MAX / pauses) * Math.random())
+      }
+      requireTime()
+    }
+  }
+
+  /** How long the last one to take the log is left to itself; 0 when that was this process, or is long ago. */
+  async #courtesyMs(): Promise<number> {
+    const [newest] = await this.#clickhouse.control.query(newestRegistryTake, { log: REGISTRY_LOG })
+    if (newest === undefined || newest.owner === this.#tookAs) return 0
+    const courtesyMs = Math.min(COURTESY_MS_MAX, COURTESY_MS * 2 ** Math.max(0, this.#inVain - 1))
+    return Math.min(courtesyMs, Math.max(0, courtesyMs - newest.ageMs))
   }
 
   async #write({ log, epoch, owner }: Ownership, ...[table, columns, rows]: Parameters<Change['write']>): Promise<void> {
     await this.#clickhouse.registry.insert({ table, columns: ['log', 'epoch', 'owner', ...columns], text: rows([log, epoch, owner]), tag: tagOfLog(log) })
   }
 }
+
+interface Owned {
+  readonly ownership: Ownership
+  readonly head: AuditHead
+}
+
+/** By the store's clock alone: those of the processes may differ. */
+const newestRegistryTake = defineQuery({
+  name: 'newest_registry_take',
+  sql: `SELECT owner, toUnixTimestamp64Milli(now64(3)) - toUnixTimestamp64Milli(taken_at) AS ageMs
+        FROM log_owners_v1 WHERE log = {log: String} ORDER BY epoch DESC, owner DESC LIMIT 1`,
+  params: z.object({ log: z.string() }),
+  row: z.object({ owner: z.string(), ageMs: z.coerce.number() }),
+})
 
 /** Another process's take refuses what comes after it, and kills what is running. */
 function isOvertaken({ fault, code }: StoreError): boolean {

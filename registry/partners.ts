@@ -20,7 +20,8 @@ export function createPartner(registry: Registry, actor: Actor, asked: { name: s
   })
 }
 
-export async function listPartners({ clickhouse }: Registry): Promise<StoredPartner[]> {
+/** All there are, by name. Throws StoreError. */
+export async function readPartners({ clickhouse }: Registry): Promise<StoredPartner[]> {
   return clickhouse.registry.query(allPartners, {})
 }
 
@@ -64,7 +65,7 @@ async function writePartner(change: Change, { id, revision, name, mode, createdM
   await change.write('partners_inbox_v1', columns, (owner) => row([...owner, id, revision, name, mode, createdMs, disabledMs]))
 }
 
-const PartnerRow = z.object({
+export const PartnerRow = z.object({
   id: z.string(),
   name: z.string(),
   mode: z.enum(PARTNER_MODES),
@@ -73,7 +74,7 @@ const PartnerRow = z.object({
   disabledMs: z.coerce.number().nullable(),
 })
 
-const PARTNER_SELECT = `SELECT partner_id AS id, name, mode, revision, toUnixTimestamp64Milli(created_at) AS createdMs,
+export const PARTNER_SELECT = `SELECT partner_id AS id, name, mode, revision, toUnixTimestamp64Milli(created_at) AS createdMs,
           toUnixTimestamp64Milli(disabled_at) AS disabledMs
         FROM partners_v1 FINAL`
 

@@ -103,6 +103,7 @@ const PEPPER_BYTES = 32
 async function loadPepper(clickhouse: ClickHouse, masterKeys: MasterKeys): Promise<Buffer> {
   const stored = await firstSealed(clickhouse, PEPPER)
   if (stored !== undefined) return openPepper(masterKeys, stored)
+  await refuseIfCredentialsAreThere(clickhouse)
   await clickhouse.registry.insert({
     table: 'sealed_keys_v1',
     columns: ['name', 'sealed'],
@@ -112,6 +113,22 @@ async function loadPepper(clickhouse: ClickHouse, masterKeys: MasterKeys): Promi
   if (first === undefined) throw new Error('The pepper was acknowledged but is not stored.')
   return openPepper(masterKeys, first)
 }
+
+/** Under another pepper none of the credentials that are stored would ever be told again. */
+async function refuseIfCredentialsAreThere(clickhouse: ClickHouse): Promise<void> {
+  const [counted] = await clickhouse.registry.query(storedCredentials, {})
+  if (counted?.credentials === 0) return
+  throw new Error(
+    'The table sealed_keys_v1 has lost the pepper under which the stored credentials are hashed, as a backup restored in part would. Restore the table from the same backup as partner_secrets_v1 and ingest_keys_v1. Nothing was changed.',
+  )
+}
+
+const storedCredentials = defineQuery({
+  name: 'stored_credentials',
+  sql: 'SELECT (SELECT count() FROM partner_secrets_v1) + (SELECT count() FROM ingest_keys_v1) AS credentials',
+  params: z.object({}),
+  row: z.object({ credentials: z.coerce.number() }),
+})
 
 function openPepper(masterKeys: MasterKeys, sealed: string): Buffer {
   try {

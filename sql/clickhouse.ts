@@ -55,7 +55,7 @@ export interface Insert {
 export const QUERY_CHANNEL = 'meterline:query'
 
 const queries = tracingChannel<'meterline:query', { name: string }>(QUERY_CHANNEL)
-/** More than one partner may use at once (api/turns.ts), so that a short question finds one that is free. */
+/** More than one partner may use at once (api/partner-turns.ts), so that a short question finds one that is free. */
 const READ_SESSIONS = 4
 const INSERT_SECONDS_MAX = 60
 /** The client waits longer than the engine may work, so that a time-out is told by the engine where it can be. */

@@ -3,11 +3,13 @@
  * - `fenced`: a newer owner has taken the log; nothing was stored.
  * - `unavailable`: the store cannot answer now (time-out, network, memory, full disk); trying again later may help.
  *   After a write the outcome is unknown: it may still land.
- * - `too_large`: a question from outside would read, hold or answer more than it may, or take too long (sql/limited-reads.ts).
+ * - `too_large`: a question from outside would read or answer more than it may (sql/limited-reads.ts); the same one again would too.
+ * - `exhausted`: a question from outside took too long, or more memory than there was. ClickHouse has one code each for the
+ *   question's own limit and for a busy machine's, so nobody can tell whether the same one fits later.
  * - `refused`: the data itself was refused; the same data will be refused again.
  * - `fault`: everything else, wrong statements and missing tables among it.
  */
-export type StoreFault = 'fenced' | 'unavailable' | 'too_large' | 'refused' | 'fault'
+export type StoreFault = 'fenced' | 'unavailable' | 'too_large' | 'exhausted' | 'refused' | 'fault'
 
 /** Every error that leaves the door to ClickHouse. `code` is ClickHouse's number, where it gave one. */
 export class StoreError extends Error {
@@ -35,17 +37,27 @@ const NOT_ENOUGH_SPACE_CODE = 243
 export const ACCESS_DENIED_CODE = 497
 export const QUERY_WAS_CANCELLED_CODE = 394
 
-/** Codes of a statement that was ended because it took more than its settings allow. */
+/** Codes of a statement that was ended because it read or answered more than its own settings allow. */
 const OVER_LIMITS_CODES = new Set([
   158, // TOO_MANY_ROWS
-  159, // TIMEOUT_EXCEEDED
-  241, // MEMORY_LIMIT_EXCEEDED
   307, // TOO_MANY_BYTES
   396, // TOO_MANY_ROWS_OR_BYTES
 ])
 
-export function isOverItsLimits({ code }: StoreError): boolean {
-  return code !== undefined && OVER_LIMITS_CODES.has(code)
+/** Codes of one that was ended by its own limits or by what else was running. */
+const EXHAUSTED_CODES = new Set([
+  159, // TIMEOUT_EXCEEDED
+  160, // TOO_SLOW
+  241, // MEMORY_LIMIT_EXCEEDED
+])
+
+/** The same error, as it is told of a question from outside. */
+export function classifyLimitedRead(thrown: unknown): StoreError {
+  const error = classifyStoreError(thrown)
+  const { code, message } = error
+  if (code === undefined) return error
+  if (OVER_LIMITS_CODES.has(code)) return new StoreError('too_large', message, { code, cause: error })
+  return EXHAUSTED_CODES.has(code) ? new StoreError('exhausted', message, { code, cause: error }) : error
 }
 
 /** Codes after which the same request may succeed later. Names are those of ClickHouse's own list. */

@@ -1,5 +1,5 @@
 import type { ClickHouse, Lane } from './clickhouse.ts'
-import { classifyStoreError, isOverItsLimits, StoreError } from './errors.ts'
+import { classifyLimitedRead } from './errors.ts'
 import type { Query } from './query.ts'
 import type { Settings } from './session.ts'
 
@@ -14,9 +14,9 @@ const READ_BYTES_MAX = 2 * 1024 ** 3
 const ANSWER_ROWS_MAX = 1_000_000
 
 /**
- * The same store, for questions from outside: a query that would take too much is refused, with the fault `too_large`, and not
- * `unavailable`: asked again it would be too large again. What closes months, audits and exports reads all there is, and goes
- * to the store itself.
+ * The same store, for questions from outside. One that would read or answer too much is refused as `too_large`: asked again it
+ * would be too large again. One that takes too long, or more memory than there is, is `exhausted`. What closes months, audits
+ * and exports reads all there is, and goes to the store itself.
  */
 export function limitReads(clickhouse: ClickHouse, { rowsMax }: ReadLimits): ClickHouse {
   const settings: Settings = {
@@ -41,7 +41,7 @@ function limitedLane(lane: Lane, settings: Settings): Lane {
       try {
         return await lane.query(limited(query), params)
       } catch (thrown) {
-        throw tooLargeOr(thrown)
+        throw classifyLimitedRead(thrown)
       }
     },
     lines: (query, params) => refusing(lane.lines(limited(query), params)),
@@ -53,11 +53,6 @@ async function* refusing<T>(pieces: AsyncIterable<T>): AsyncIterable<T> {
   try {
     yield* pieces
   } catch (thrown) {
-    throw tooLargeOr(thrown)
+    throw classifyLimitedRead(thrown)
   }
-}
-
-function tooLargeOr(thrown: unknown): StoreError {
-  const error = classifyStoreError(thrown)
-  return isOverItsLimits(error) ? new StoreError('too_large', error.message, { code: error.code, cause: error }) : error
 }

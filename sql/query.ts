@@ -19,7 +19,7 @@ export const QUERY_TEXT_BYTES_MAX = 16 * 1024 * 1024
 
 const QUERY_SECONDS_MAX = 25
 /** Of what works on all there is: closing, audits, exports. What is asked from outside has less (sql/limited-reads.ts). */
-const QUERY_BYTES_MAX = 4 * 1024 ** 3
+const QUERY_BYTES_MAX = 8 * 1024 ** 3
 
 export function defineQuery<P extends z.ZodObject, R extends z.ZodObject>(query: Omit<Query<P, R>, 'settings'> & { settings?: Settings }): Query<P, R> {
   return { ...query, settings: { ...READ_SETTINGS, ...query.settings } }

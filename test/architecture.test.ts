@@ -248,7 +248,7 @@ describe('the documents', () => {
   })
 
   test('list every variable of the configuration', () => {
-    const variables = [...read('cli/config.ts').matchAll(/^ {4}([A-Z][A-Z_]+):/gm)].map((match) => match[1] ?? '')
+    const variables = [...read('cli/config.ts').matchAll(/^ {2}([A-Z][A-Z_]+):/gm)].map((match) => match[1] ?? '')
     expect(variables.filter((name) => !new RegExp(`^(?:# )?${name}=`, 'm').test(read('.env.example')))).toEqual([])
     expect(variables.filter((name) => !read('README.md').includes(`| \`${name}\` |`))).toEqual([])
     expect(variables.length).toBeGreaterThan(8)

@@ -20,6 +20,9 @@ export interface ManualAdjustment {
   readonly reason: string
 }
 
+/** `billedIn` is the closed month whose statement has the line; null: the next one to be closed will. */
+export type AddedManually = { readonly status: 'added'; readonly billedIn: Month | null } | { readonly status: 'another' }
+
 /**
  * Keeps it until the next closing puts it on a statement; usage is not touched. Sent again it is the same line. `another` when
  * a different one has that name: then nothing was changed. Throws StoreError.
@@ -28,12 +31,12 @@ export async function addManualAdjustment(
   { clickhouse: { registry }, note }: { clickhouse: ClickHouse; note: Noting },
   partnerId: string,
   adjustment: ManualAdjustment,
-): Promise<'added' | 'another'> {
+): Promise<AddedManually> {
   const { entry, forMonth, projectId, metric, value, reason } = adjustment
   const [known] = await registry.query(manualByEntry, { partnerId, entry })
   if (known !== undefined) {
     const isSame = known.for_month === forMonth && known.project_id === projectId && known.metric === metric && known.value === value && known.reason === reason
-    return isSame ? 'added' : 'another'
+    return isSame ? { status: 'added', billedIn: known.billed_in } : { status: 'another' }
   }
   // Without its reason: that is free text, and the entry is kept for ever.
   await note({ action: 'statement.adjust', subject: partnerId, details: { entry, for_month: forMonth, project_id: projectId, metric, value } })
@@ -42,7 +45,7 @@ export async function addManualAdjustment(
     columns: ['partner_id', 'entry', 'for_month', 'project_id', 'metric', 'value', 'reason'],
     text: row([partnerId, entry, forMonth, projectId, metric, value, reason]),
   })
-  return 'added'
+  return { status: 'added', billedIn: null }
 }
 
 /** Those that no statement has yet, in the order in which they were made. Throws StoreError. */
@@ -63,8 +66,12 @@ const unbilledManual = defineQuery({
 
 const manualByEntry = defineQuery({
   name: 'manual_adjustment_by_entry',
-  sql: `SELECT for_month, project_id, metric, toString(value) AS value, reason FROM manual_adjustments_v1 FINAL
+  sql: `SELECT for_month, project_id, metric, toString(value) AS value, reason, nullIf((
+          SELECT toString(max(month)) FROM statement_lines_v1
+          WHERE partner_id = {partnerId: String} AND line = 'manual' AND entry = {entry: String}
+            AND closing IN (SELECT closing FROM statements_v1 WHERE partner_id = {partnerId: String})), '') AS billed_in
+        FROM manual_adjustments_v1 FINAL
         WHERE partner_id = {partnerId: String} AND entry = {entry: String}`,
   params: z.object({ partnerId: z.string(), entry: z.string() }),
-  row: z.object({ for_month: z.string(), project_id: z.string(), metric: z.string(), value: z.string(), reason: z.string() }),
+  row: z.object({ for_month: z.string(), project_id: z.string(), metric: z.string(), value: z.string(), reason: z.string(), billed_in: z.string().nullable() }),
 })

@@ -41,7 +41,7 @@ export const ADMIN_EXAMPLES: Examples = {
     request: { name: PARTNER.name, mode: PARTNER.mode },
     answers: { 201: { partner: { id: PARTNER_ID, name: PARTNER.name }, secret: PARTNER_SECRET } },
   },
-  'GET /admin/v1/partners': { answers: { 200: { partners: [PARTNER] } } },
+  'GET /admin/v1/partners': { answers: { 200: { partners: [PARTNER], next_cursor: null } } },
   'GET /admin/v1/partners/{partnerId}': { answers: { 200: { partner: PARTNER, secrets: [{ id: SECRET_ID, expires_at: null, ...CREDENTIAL }] } } },
   'PATCH /admin/v1/partners/{partnerId}': { request: { billing_from: '2026-01' }, answers: { 200: { partner: PARTNER } } },
   'POST /admin/v1/partners/{partnerId}/secrets': {
@@ -58,6 +58,7 @@ export const ADMIN_EXAMPLES: Examples = {
     request: { partner_id: PARTNER_ID, name: PROJECT_NAME, region: PROJECT.region, instance_type: PROJECT.instance_type },
     answers: { 200: { project: PROJECT }, 201: { project: PROJECT } },
   },
+  'GET /admin/v1/projects': { answers: { 200: { projects: [{ ...PROJECT, account_id: null, created_at: MADE_AT }], next_cursor: null } } },
   'GET /admin/v1/projects/{projectId}': { answers: { 200: { project: { ...PROJECT, account_id: null, created_at: MADE_AT } } } },
   'GET /admin/v1/accounts': { answers: { 200: { accounts: [ACCOUNT], next_cursor: null } } },
   'GET /admin/v1/accounts/{accountId}': { answers: { 200: { account: ACCOUNT } } },
@@ -79,12 +80,15 @@ export const ADMIN_EXAMPLES: Examples = {
         signing_keys: [
           { kid: 'meterline-key-2026-02-01', created_at: '2026-02-01T00:00:00Z', signs_from: '2026-02-01T00:20:00Z', withdrawn_at: null, state: 'signing' },
         ],
+        next_cursor: null,
       },
     },
   },
   'POST /admin/v1/signing-keys': { request: {}, answers: { 201: { kid: 'meterline-key-2026-02-04', signs_from: '2026-02-04T09:50:00Z' } } },
   'POST /admin/v1/keys/rewrap': {
-    answers: { 200: { rewrapped: { pepper: 1, project_api_keys: 212, secret_data_keys: 9, signing_keys: 2 }, left: 0 } },
+    answers: {
+      200: { rewrapped: { pepper: 1, project_api_keys: 212, secret_data_keys: 9, signing_keys: 2 }, left: 0, master_key: '3f8a11c2', previous_key: '9d02b7e4' },
+    },
   },
   'GET /admin/v1/audit-log': { answers: { 200: ENTRIES } },
   'GET /admin/v1/audit': { answers: { 200: ENTRIES } },

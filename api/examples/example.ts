@@ -1,8 +1,10 @@
 /** What is asked and answered in an example of the API description. A test holds each to its schema. */
 export interface Example {
   readonly request?: object
-  /** By status. Of a file: its text. */
-  readonly answers: Readonly<Record<number, object | string>>
+  /** By status. */
+  readonly answers: Readonly<Record<number, object>>
+  /** Of a file its first lines, by their type. */
+  readonly files?: Readonly<Record<string, string>>
 }
 
 /** By method and path, as the description writes them. */

@@ -24,8 +24,8 @@ export const OPERATION_EXAMPLES: Examples = {
       202: { accepted: 2, rejected: [] },
     },
   },
-  'GET /v1/rejected-events': { answers: { 200: { rejected_events: [REJECTED] } } },
-  'GET /admin/v1/rejected-events': { answers: { 200: { rejected_events: [REJECTED] } } },
+  'GET /v1/rejected-events': { answers: { 200: { rejected_events: [REJECTED], next_cursor: null } } },
+  'GET /admin/v1/rejected-events': { answers: { 200: { rejected_events: [REJECTED], next_cursor: null } } },
   'POST /admin/v1/rejected-events/resend': {
     request: { ids: [REJECTED.id] },
     answers: { 200: { events: [{ id: REJECTED.id, outcome: 'accepted', reason: null }] } },
@@ -45,6 +45,7 @@ export const OPERATION_EXAMPLES: Examples = {
             differences: 0,
           },
         ],
+        next_cursor: null,
       },
     },
   },

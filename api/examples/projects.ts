@@ -1,7 +1,7 @@
 import { ACCOUNT_ID, API_KEY, type Examples, PROJECT_ID, PROJECT_NAME } from './example.ts'
 import { LISTED_PROJECT } from './usage.ts'
 
-const CONNECTION = { id: PROJECT_ID, access_host: 'shop-production-3f8a11c2.eu-central.projects.example.com', api_key: API_KEY, status: 'active' }
+const CONNECTION = { id: PROJECT_ID, access_host: 'https://shop-production-3f8a11c2.eu-central.projects.example.com', api_key: API_KEY, status: 'active' }
 const ASKED = { project_name: PROJECT_NAME, region: 'eu-central', instance_type: 'small' }
 const { region, instance_type, last_activity_at } = LISTED_PROJECT
 

@@ -1,3 +1,4 @@
+import { EXPORT_COLUMNS } from '../../aggregator/statements/statement-rows.ts'
 import { type Examples, IN_FEBRUARY, PARTNER_ID, PROJECT_ID, PROJECT_NAME } from './example.ts'
 
 const SHA256 = '9f2c5d1e8b7a4c3f6e0d9b8a7c6f5e4d3c2b1a0f9e8d7c6b5a4f3e2d1c0b9a8f'
@@ -19,6 +20,30 @@ const STATEMENT = {
 const AS_CLOSED = { ...STATEMENT, totals: TOTALS.map(({ unbilled: _, ...total }) => total) }
 const STATEMENTS = { statements: [{ statement: HEAD, totals: TOTALS }] }
 
+const EXPORTED: Readonly<Record<(typeof EXPORT_COLUMNS)[number], string | number | null>> = {
+  partner_id: PARTNER_ID,
+  month: '2026-01',
+  line: 'usage',
+  for_month: '2026-01',
+  ...LINE,
+  metric: 'ai_tokens',
+  kind: 'cumulative',
+  unit: 'token',
+  value: 1845200,
+  peak_day: null,
+  own_max: null,
+  own_max_day: null,
+  events: 30412,
+  reason: null,
+}
+const inLines = (lines: readonly string[]) => lines.map((line) => `${line}\r\n`).join('')
+const EXPORT_FILES = {
+  'text/csv': inLines([
+    EXPORT_COLUMNS.join(','),
+    EXPORT_COLUMNS.map((column) => (EXPORTED[column] === null ? '' : JSON.stringify(EXPORTED[column]))).join(','),
+  ]),
+}
+
 export const STATEMENT_EXAMPLES: Examples = {
   'GET /partnership/v1/{partnerId}/statements': { answers: { 200: STATEMENTS } },
   'GET /partnership/v1/{partnerId}/statements/{month}': { answers: { 200: STATEMENT } },
@@ -36,6 +61,8 @@ export const STATEMENT_EXAMPLES: Examples = {
     },
     answers: { 201: { id: 'ticket-4711', statement: '2026-02' } },
   },
+  'GET /partnership/v1/{partnerId}/statements/{month}/export': { answers: {}, files: EXPORT_FILES },
+  'GET /admin/v1/exports': { answers: {}, files: EXPORT_FILES },
   'GET /admin/v1/exports/manifest': {
     answers: {
       200: {

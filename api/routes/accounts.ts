@@ -7,7 +7,7 @@ import { listAccounts } from '../../registry/list-accounts.ts'
 import { FINANCE, OPERATOR } from '../access.ts'
 import { actorOf } from '../auth.ts'
 import type { ApiContext } from '../context.ts'
-import { PageQuery, requireTimeCursor, writeTimeCursor } from '../cursor.ts'
+import { NextCursor, PageQuery, pageOf, requireTimeCursor, writeTimeCursor } from '../cursor.ts'
 import { ApiError } from '../errors.ts'
 import { requireKnownPartner } from '../known-partner.ts'
 import { errorAnswers, Instant, PathId } from '../schemas.ts'
@@ -26,7 +26,7 @@ export function accountRoutes(app: FastifyInstance, { registry }: ApiContext): v
         summary: 'All accounts, or those of a partner, from the oldest on',
         querystring: PageQuery.extend({ partner_id: PathId.min(1).optional() }),
         response: {
-          200: z.object({ accounts: z.array(AccountAnswer), next_cursor: z.string().nullable().meta({ description: 'Null on the last page.' }) }),
+          200: z.object({ accounts: z.array(AccountAnswer), next_cursor: NextCursor }),
           ...errorAnswers(400, 401, 404, 429, 500, 503),
         },
       },
@@ -37,9 +37,8 @@ export function accountRoutes(app: FastifyInstance, { registry }: ApiContext): v
       const after = requireTimeCursor(cursor, asked)
       if (partner_id !== undefined) await requireKnownPartner(registry, partner_id)
       const accounts = await listAccounts(registry, { partnerId: partner_id, after, limit: limit + 1 })
-      const shown = accounts.slice(0, limit)
-      const last = accounts.length > limit ? shown.at(-1) : undefined
-      return { accounts: shown.map(accountAnswer), next_cursor: last === undefined ? null : writeTimeCursor(asked, last) }
+      const { shown, next_cursor } = pageOf(accounts, limit, (last) => writeTimeCursor(asked, last))
+      return { accounts: shown.map(accountAnswer), next_cursor }
     },
   )
 

@@ -4,16 +4,19 @@ import { z } from 'zod'
 import { isProjectId, TIMESTAMP_AHEAD_MS_MAX, TIMESTAMP_MIN_MS } from '../../metering/event.ts'
 import { formatTimestamp, parseTimestamp } from '../../metering/timestamp.ts'
 import { findPartner } from '../../registry/partners.ts'
-import { findProject, type Project, RESERVED_PROJECT_IDS } from '../../registry/projects/project.ts'
+import { listRegisteredProjects, type RegisteredProject } from '../../registry/projects/list-projects.ts'
+import { findProject, RESERVED_PROJECT_IDS } from '../../registry/projects/project.ts'
 import { registerProject } from '../../registry/projects/register-project.ts'
 import { FINANCE, OPERATOR } from '../access.ts'
 import { actorOf } from '../auth.ts'
 import type { ApiContext } from '../context.ts'
+import { NextCursor, PageQuery, pageOf, requireTimeCursor, writeTimeCursor } from '../cursor.ts'
 import { ApiError } from '../errors.ts'
-import { errorAnswers, InstanceType, Instant, instantOrNull, Name, PathId, Region, Status } from '../schemas.ts'
+import { requireKnownPartner } from '../known-partner.ts'
+import { errorAnswers, InstanceType, Instant, instantOrNull, Name, PathId, ProjectSearch, Region, Status } from '../schemas.ts'
 
 /** The operator's view of projects: those that the platform has already are registered here. */
-export function adminProjectRoutes(app: FastifyInstance, { registry }: ApiContext): void {
+export function adminProjectRoutes(app: FastifyInstance, { clickhouse, registry }: ApiContext): void {
   const routes = app.withTypeProvider<ZodTypeProvider>()
   const common = { tags: ['admin'] }
 
@@ -27,7 +30,7 @@ export function adminProjectRoutes(app: FastifyInstance, { registry }: ApiContex
         description: 'Usage that arrived before is the partner’s from now on. A project never changes its partner and never leaves `deleted`.',
         params: z.object({ projectId: PathId }),
         body: ProjectRegistration,
-        response: { 200: RegisteredProject, 201: RegisteredProject, ...errorAnswers(400, 401, 404, 409, 415, 429, 500, 503) },
+        response: { 200: ProjectRegistered, 201: ProjectRegistered, ...errorAnswers(400, 401, 404, 409, 415, 429, 500, 503) },
       },
     },
     async (request, reply) => {
@@ -59,6 +62,29 @@ export function adminProjectRoutes(app: FastifyInstance, { registry }: ApiContex
   )
 
   routes.get(
+    '/admin/v1/projects',
+    {
+      config: { access: FINANCE },
+      schema: {
+        ...common,
+        summary: 'All projects, or those of a partner, from the oldest on',
+        description: 'Deleted ones too.',
+        querystring: ProjectsQuery,
+        response: { 200: KnownProjects, ...errorAnswers(400, 401, 404, 429, 500, 503) },
+      },
+    },
+    async (request) => {
+      const { partner_id, status, search, limit, cursor } = request.query
+      const asked = ['projects', partner_id, status, search]
+      const after = requireTimeCursor(cursor, asked)
+      if (partner_id !== undefined) await requireKnownPartner(registry, partner_id)
+      const projects = await listRegisteredProjects(clickhouse, { partnerId: partner_id ?? '', status, search, after, limit: limit + 1 })
+      const { shown, next_cursor } = pageOf(projects, limit, (last) => writeTimeCursor(asked, last))
+      return { projects: shown.map(knownProject), next_cursor }
+    },
+  )
+
+  routes.get(
     '/admin/v1/projects/:projectId',
     {
       config: { access: FINANCE },
@@ -66,19 +92,13 @@ export function adminProjectRoutes(app: FastifyInstance, { registry }: ApiContex
         ...common,
         summary: 'A project, whosever it is',
         params: z.object({ projectId: PathId }),
-        response: { 200: KnownProject, ...errorAnswers(401, 404, 429, 500, 503) },
+        response: { 200: z.object({ project: KnownProject }), ...errorAnswers(401, 404, 429, 500, 503) },
       },
     },
     async (request) => {
       const project = await findProject(registry, request.params.projectId)
       if (project === undefined) throw new ApiError('PROJECT_NOT_FOUND')
-      return {
-        project: {
-          ...registeredProject(project),
-          account_id: project.accountId === '' ? null : project.accountId,
-          created_at: formatTimestamp(project.createdMs),
-        },
-      }
+      return { project: knownProject(project) }
     },
   )
 }
@@ -104,12 +124,25 @@ const ProjectFields = {
   instance_type: InstanceType,
   deleted_at: Instant.nullable(),
 }
-const RegisteredProject = z.object({ project: z.object(ProjectFields) })
+const ProjectRegistered = z.object({ project: z.object(ProjectFields) })
 const AccountId = z.string().nullable().meta({ description: 'Null: it belongs to no account of its partner.' })
-const KnownProject = z.object({ project: z.object({ ...ProjectFields, account_id: AccountId, created_at: Instant }) })
+const KnownProject = z.object({ ...ProjectFields, account_id: AccountId, created_at: Instant })
+const KnownProjects = z.object({ projects: z.array(KnownProject), next_cursor: NextCursor })
 
-function registeredProject({ id, partnerId, name, status, region, instanceType, deletedMs }: Project): z.output<typeof RegisteredProject>['project'] {
+const ProjectsQuery = PageQuery.extend({
+  partner_id: PathId.min(1).optional(),
+  status: Status.optional().meta({ description: 'Only these. Default: all, deleted ones too.' }),
+  search: ProjectSearch,
+})
+
+function registeredProject(project: Omit<RegisteredProject, 'accountId' | 'createdMs'>): z.output<typeof ProjectRegistered>['project'] {
+  const { id, partnerId, name, status, region, instanceType, deletedMs } = project
   return { id, partner_id: partnerId, name, status, region, instance_type: instanceType, deleted_at: instantOrNull(deletedMs) }
+}
+
+function knownProject(project: RegisteredProject): z.output<typeof KnownProject> {
+  const { accountId, createdMs } = project
+  return { ...registeredProject(project), account_id: accountId === '' ? null : accountId, created_at: formatTimestamp(createdMs) }
 }
 
 function requireProjectId(projectId: string): string {

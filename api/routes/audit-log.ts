@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { type AuditEntry, listAuditEntries } from '../../registry/audit-log.ts'
 import { FINANCE } from '../access.ts'
 import type { ApiContext } from '../context.ts'
+import { NextCursor, PageQuery, pageOf } from '../cursor.ts'
 import { errorAnswers, Instant } from '../schemas.ts'
 
 /** Who changed what, and who read a secret. The first path is what it is called, the second what it is often looked for under. */
@@ -27,23 +28,19 @@ export function auditLogRoutes(app: FastifyInstance, { clickhouse }: ApiContext)
       async (request) => {
         const { order, cursor, limit, action, subject } = request.query
         const entries = await listAuditEntries(clickhouse, { newestFirst: order === 'newest', after: cursor, action, subject, limit: limit + 1 })
-        const shown = entries.slice(0, limit)
-        const last = entries.length > limit ? shown.at(-1) : undefined
-        return { entries: shown.map(entryAnswer), next_cursor: last === undefined ? null : String(last.seq) }
+        const { shown, next_cursor } = pageOf(entries, limit, ({ seq }) => String(seq))
+        return { entries: shown.map(entryAnswer), next_cursor }
       },
     )
   }
 }
 
-const LIMIT_MAX = 100
-const LIMIT_DEFAULT = 50
 const FILTER_CHARACTERS_MAX = 256
 
-const AuditLogQuery = z.strictObject({
+const AuditLogQuery = PageQuery.extend({
   order: z.enum(['newest', 'oldest']).default('newest').meta({ description: 'Which come first.' }),
   action: z.string().max(FILTER_CHARACTERS_MAX).default('').meta({ description: 'Only these, such as `partner.create`.' }),
   subject: z.string().max(FILTER_CHARACTERS_MAX).default('').meta({ description: 'Only what was done to this id.' }),
-  limit: z.coerce.number().int().min(1).max(LIMIT_MAX).default(LIMIT_DEFAULT),
   cursor: z
     .string()
     .regex(/^\d{1,15}$/, 'must be `next_cursor` of the page before')
@@ -68,7 +65,7 @@ const AuditLogAnswer = z.object({
       hash: z.string(),
     }),
   ),
-  next_cursor: z.string().nullable().meta({ description: 'Null on the last page.' }),
+  next_cursor: NextCursor,
 })
 
 function entryAnswer({ details, ...entry }: AuditEntry) {

@@ -10,12 +10,14 @@ import { dayAfter, isDay } from '../../metering/period.ts'
 import { NumberToken } from '../../metering/quantity.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
 import { FINANCE, OPERATOR } from '../access.ts'
+import { actorOf } from '../auth.ts'
 import type { ApiContext } from '../context.ts'
+import { NextCursor, PageQuery, pageOf, requirePlace, writePlace } from '../cursor.ts'
 import { ApiError } from '../errors.ts'
-import { Day, DayAsked, ExactNumber, errorAnswers, Instant } from '../schemas.ts'
+import { Day, DayAsked, ExactNumber, errorAnswers, Instant, PathId } from '../schemas.ts'
 
 /** What proves the totals: raw recounted, on demand, and by itself for every finished day. */
-export function auditRoutes(app: FastifyInstance, { clickhouse, betweenBatches, aggregating }: ApiContext): void {
+export function auditRoutes(app: FastifyInstance, { clickhouse, registry, betweenBatches, aggregating }: ApiContext): void {
   const turn = aggregating?.auditTurn ?? new AuditTurn()
   const routes = app.withTypeProvider<ZodTypeProvider>()
   const common = { tags: ['admin'] }
@@ -33,9 +35,13 @@ export function auditRoutes(app: FastifyInstance, { clickhouse, betweenBatches, 
       },
     },
     async (request) => {
-      const { from, to, limit } = request.query
-      const audits = await listDayAudits(clickhouse, { ...spanOf({ from, to }), limit })
-      return { audits: audits.map(keptAudit) }
+      const { from, to, limit, cursor } = request.query
+      const asked = ['audits', from, to]
+      const span = spanOf({ from, to })
+      const [end] = cursor === undefined ? [span.end] : requirePlace(cursor, asked, LastDay)
+      const audits = await listDayAudits(clickhouse, { from: span.from, end, limit: limit + 1 })
+      const { shown, next_cursor } = pageOf(audits, limit, ({ usage_date }) => writePlace(asked, [usage_date]))
+      return { audits: shown.map(keptAudit), next_cursor }
     },
   )
 
@@ -54,7 +60,11 @@ export function auditRoutes(app: FastifyInstance, { clickhouse, betweenBatches, 
     },
     async (request) => {
       const { from, to, project_id } = request.body ?? {}
-      const outcome = await turn.runAsked(() => audit(clickhouse, { ...spanOf({ from, to }), projectId: project_id }, betweenBatches))
+      const outcome = await turn.runAsked(async () => {
+        // It asks for repairs of what it finds, so it is not only a question.
+        await registry.changes.note(actorOf(request), { action: 'audit.run', subject: project_id ?? 'all', details: { from: from ?? null, to: to ?? null } })
+        return audit(clickhouse, { ...spanOf({ from, to }), projectId: project_id }, betweenBatches)
+      })
       if (outcome.status === 'another_runs') throw new ApiError('AUDIT_RUNNING')
       const report = outcome.result
       return {
@@ -79,8 +89,6 @@ function spanOf({ from, to }: AskedDays): { from: string; end: string } {
 
 const FIRST_DAY = '1970-01-01'
 const LAST_DAY = '2148-12-31'
-const KEPT_AUDITS_DEFAULT = 31
-const KEPT_AUDITS_MAX = 1_000
 
 const DayText = DayAsked.refine(isDay, 'must be a calendar day as YYYY-MM-DD')
 
@@ -90,10 +98,7 @@ function isSpan({ from, to }: { from?: string | undefined; to?: string | undefin
 }
 const NOT_A_SPAN = { path: ['from'], message: 'must not be after "to"' }
 
-const AuditRequest = z
-  .strictObject({ from: DayText.optional(), to: DayText.optional(), project_id: z.string().optional() })
-  .refine(isSpan, NOT_A_SPAN)
-  .nullish()
+const AuditRequest = z.strictObject({ from: DayText.optional(), to: DayText.optional(), project_id: PathId.optional() }).refine(isSpan, NOT_A_SPAN).nullish()
 
 const AuditAnswer = z.object({
   events_recounted: z.number().int(),
@@ -105,9 +110,10 @@ const AuditAnswer = z.object({
   truncated: z.boolean(),
 })
 
-const KeptAuditsQuery = z
-  .strictObject({ from: DayText.optional(), to: DayText.optional(), limit: z.coerce.number().int().min(1).max(KEPT_AUDITS_MAX).default(KEPT_AUDITS_DEFAULT) })
-  .refine(isSpan, NOT_A_SPAN)
+const KeptAuditsQuery = PageQuery.extend({ from: DayText.optional(), to: DayText.optional() }).refine(isSpan, NOT_A_SPAN)
+
+/** The day that the page before ends with: the next one ends before it. */
+const LastDay = z.tuple([z.string().refine(isDay)])
 
 const KeptAuditsAnswer = z.object({
   audits: z.array(
@@ -122,6 +128,7 @@ const KeptAuditsAnswer = z.object({
       differences: z.number().int().meta({ description: '0 is the only good number.' }),
     }),
   ),
+  next_cursor: NextCursor,
 })
 
 function keptAudit(audit: DayAudit): z.input<typeof KeptAuditsAnswer>['audits'][number] {

@@ -3,17 +3,17 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { BODY_BYTES_MAX, type BodyFormat, decodeBody, EVENTS_PER_REQUEST_MAX } from '../../ingest/decode-body.ts'
 import { type Judged, judge } from '../../ingest/pipeline.ts'
-import { listRejected, REJECTED_LIMIT_MAX } from '../../ingest/rejected-events.ts'
 import type { Verdict } from '../../ingest/tell-duplicates.ts'
 import { REJECT_REASONS } from '../../metering/event.ts'
-import { formatTimestamp } from '../../metering/timestamp.ts'
 import { EMITTER } from '../access.ts'
 import { judgeProjects } from '../allowed-projects.ts'
 import { ingestKeyOf } from '../auth.ts'
 import type { ApiContext } from '../context.ts'
+import { PageQuery } from '../cursor.ts'
 import { ApiError } from '../errors.ts'
 import { EVENT_BODY_CONTENT } from '../event-body.ts'
-import { errorAnswers, Instant } from '../schemas.ts'
+import { RejectedPage, rejectedPage } from '../rejected-page.ts'
+import { errorAnswers } from '../schemas.ts'
 
 const FORMATS: Record<string, BodyFormat> = {
   'application/json': 'json',
@@ -61,44 +61,14 @@ export function eventRoutes(parent: FastifyInstance, { registry, eventLog, click
         config: { access: EMITTER },
         schema: {
           tags: ['events'],
-          summary: 'The latest refusals of this ingest key',
-          querystring: RejectedQuery,
-          response: { 200: RejectedAnswer, ...errorAnswers(400, 401, 429, 500, 503) },
+          summary: 'The refusals of this ingest key, the latest first',
+          querystring: PageQuery,
+          response: { 200: RejectedPage, ...errorAnswers(400, 401, 429, 500, 503) },
         },
       },
-      async (request) => {
-        const { id } = ingestKeyOf(request)
-        return rejectedAnswer(await listRejected(clickhouse, { ingestKeyId: id, limit: request.query.limit }))
-      },
+      async (request) => rejectedPage(clickhouse, ingestKeyOf(request).id, request.query),
     )
   })
-}
-
-export const RejectedQuery = z.strictObject({ limit: z.coerce.number().int().min(1).max(REJECTED_LIMIT_MAX).default(100) })
-
-export const RejectedAnswer = z.object({
-  rejected_events: z.array(
-    z.object({
-      id: z.string(),
-      reason: z.enum(REJECT_REASONS),
-      message: z.string(),
-      project_id: z.string(),
-      event_id: z.string(),
-      received_at: Instant,
-      original: z.string().meta({ description: 'The event as it came, at most 64 KiB.' }),
-      resent_at: Instant.nullable().meta({ description: 'When an operator sent it through again; null: not yet.' }),
-    }),
-  ),
-})
-
-export function rejectedAnswer(events: Awaited<ReturnType<typeof listRejected>>): z.output<typeof RejectedAnswer> {
-  return {
-    rejected_events: events.map(({ received_ms, resent_ms, ...event }) => ({
-      ...event,
-      received_at: formatTimestamp(received_ms),
-      resent_at: resent_ms === null ? null : formatTimestamp(resent_ms),
-    })),
-  }
 }
 
 const RejectedEvents = z.array(

@@ -7,7 +7,7 @@ import { unknownPartners } from '../../registry/partners.ts'
 import { EMITTER_MANAGER } from '../access.ts'
 import { actorOf } from '../auth.ts'
 import type { ApiContext } from '../context.ts'
-import { PageQuery, requireTimeCursor, writeTimeCursor } from '../cursor.ts'
+import { NextCursor, PageQuery, pageOf, requireTimeCursor, writeTimeCursor } from '../cursor.ts'
 import { ApiError } from '../errors.ts'
 import { errorAnswers, Instant, instantOrNull, Name, PathId } from '../schemas.ts'
 
@@ -52,8 +52,7 @@ export function ingestKeyRoutes(app: FastifyInstance, { registry }: ApiContext):
     async (request) => {
       const { limit, cursor } = request.query
       const keys = await listIngestKeys(registry, { after: requireTimeCursor(cursor, CURSOR_OF), limit: limit + 1 })
-      const shown = keys.slice(0, limit)
-      const last = keys.length > limit ? shown.at(-1) : undefined
+      const { shown, next_cursor } = pageOf(keys, limit, (last) => writeTimeCursor(CURSOR_OF, last))
       const uses = await registry.lastUsed.of(shown.map(({ id }) => id))
       return {
         ingest_keys: shown.map(({ id, name, prefix, lastFour, partnerIds, createdMs, revokedMs }) => ({
@@ -66,7 +65,7 @@ export function ingestKeyRoutes(app: FastifyInstance, { registry }: ApiContext):
           revoked_at: instantOrNull(revokedMs),
           last_used_at: instantOrNull(uses.get(id)),
         })),
-        next_cursor: last === undefined ? null : writeTimeCursor(CURSOR_OF, last),
+        next_cursor,
       }
     },
   )
@@ -118,5 +117,5 @@ const IngestKeysAnswer = z.object({
       last_used_at: Instant.nullable(),
     }),
   ),
-  next_cursor: z.string().nullable().meta({ description: 'Null on the last page.' }),
+  next_cursor: NextCursor,
 })

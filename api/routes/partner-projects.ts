@@ -14,7 +14,7 @@ import { periodAnswer, requirePeriod } from '../asked-period.ts'
 import { partnerOf } from '../auth.ts'
 import { billingAnswer } from '../billing-answer.ts'
 import type { ApiContext } from '../context.ts'
-import { CURSOR_CHARACTERS_MAX, requireCursor, writeCursor } from '../cursor.ts'
+import { NextCursor, PageQuery, pageOf, requireCursor, writeCursor } from '../cursor.ts'
 import {
   BillingFields,
   errorAnswers,
@@ -23,6 +23,7 @@ import {
   PartnerParams,
   PeriodAnswer,
   PeriodQuery,
+  ProjectSearch,
   projectSummaryName,
   quantitiesAnswer,
   quantitiesSchema,
@@ -57,12 +58,11 @@ export function partnerProjectRoutes(app: FastifyInstance, { clickhouse, now }: 
       const page = { filter: { partnerId: partner.id, status, search }, descending: sort.startsWith('-'), after: place, limit: limit + 1 }
       const asOfMs = await readAsOf(clickhouse)
       const places = await listInOrder(clickhouse, sort, period, page)
-      const shown = places.slice(0, limit)
-      const last = places.length > limit ? shown.at(-1) : undefined
+      const { shown, next_cursor } = pageOf(places, limit, (last) => writeCursor(asked, { ...last, first: period.first, last: period.last }))
       const projects = await projectsAnswer(clickhouse, partner.id, shown, period)
       return {
         projects,
-        next_cursor: last === undefined ? null : writeCursor(asked, { ...last, first: period.first, last: period.last }),
+        next_cursor,
         period: periodAnswer(period),
         ...billingAnswer(asOfMs, await readBillingStatus(clickhouse, partner.id, period, now())),
       }
@@ -75,16 +75,11 @@ type Order = (typeof ORDERS)[number]
 type Sort = Order | `-${Order}`
 const SORTS: readonly Sort[] = [...ORDERS, ...ORDERS.map((order) => `-${order}` as const)]
 
-const LIMIT_MAX = 100
-const LIMIT_DEFAULT = 50
-const SEARCH_CHARACTERS_MAX = 128
-
 const ProjectsQuery = PeriodQuery.extend({
   status: Status.optional().meta({ description: 'Only these. Default: all, deleted ones too.' }),
-  search: z.string().max(SEARCH_CHARACTERS_MAX).default('').meta({ description: 'A part of the name or the id, whatever the case.' }),
+  search: ProjectSearch,
   sort: z.enum(SORTS).default('name').meta({ description: 'Descending with a "-" before it. A quantity of `summary` sorts by the period’s usage.' }),
-  limit: z.coerce.number().int().min(1).max(LIMIT_MAX).default(LIMIT_DEFAULT),
-  cursor: z.string().max(CURSOR_CHARACTERS_MAX).optional().meta({ description: '`next_cursor` of the page before, with the same sort, filters and dates.' }),
+  ...PageQuery.shape,
 })
 
 const ProjectsAnswer = z.object({
@@ -100,7 +95,7 @@ const ProjectsAnswer = z.object({
       summary: quantitiesSchema(projectSummaryName),
     }),
   ),
-  next_cursor: z.string().nullable().meta({ description: 'Null on the last page.' }),
+  next_cursor: NextCursor,
   period: PeriodAnswer,
   ...BillingFields,
 })

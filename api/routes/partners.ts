@@ -6,11 +6,13 @@ import { monthsOf } from '../../metering/month.ts'
 import { dayOf, formatTimestamp } from '../../metering/timestamp.ts'
 import type { Noting } from '../../registry/audit-log.ts'
 import { type BillingState, readBillingStates } from '../../registry/billing.ts'
-import { createPartner, listPartners, type StoredPartner, setPartnerDisabled } from '../../registry/partners.ts'
+import { listPartners } from '../../registry/list-partners.ts'
+import { createPartner, type StoredPartner, setPartnerDisabled } from '../../registry/partners.ts'
 import { PARTNER_MODES } from '../../registry/registry.ts'
 import { FINANCE, OPERATOR } from '../access.ts'
 import { actorOf } from '../auth.ts'
 import type { ApiContext } from '../context.ts'
+import { NextCursor, PageQuery, pageOf, requirePlace, writePlace } from '../cursor.ts'
 import { ApiError } from '../errors.ts'
 import { requireKnownPartner } from '../known-partner.ts'
 import { errorAnswers, Instant, instantOrNull, MonthText, Name, PartnerParams } from '../schemas.ts'
@@ -46,12 +48,20 @@ export function partnerRoutes(app: FastifyInstance, { clickhouse, registry, now 
     '/admin/v1/partners',
     {
       config: { access: FINANCE },
-      schema: { ...common, summary: 'All partners', response: { 200: z.object({ partners: z.array(PartnerAnswer) }), ...errorAnswers(401, 429, 500, 503) } },
+      schema: {
+        ...common,
+        summary: 'All partners, by name',
+        querystring: PageQuery,
+        response: { 200: z.object({ partners: z.array(PartnerAnswer), next_cursor: NextCursor }), ...errorAnswers(400, 401, 429, 500, 503) },
+      },
     },
-    async () => {
-      const partners = await listPartners(registry)
+    async (request) => {
+      const { limit, cursor } = request.query
+      const [name, id] = cursor === undefined ? ['', ''] : requirePlace(cursor, CURSOR_OF, PlaceByName)
+      const partners = await listPartners(registry, { after: { name, id }, limit: limit + 1 })
+      const { shown, next_cursor } = pageOf(partners, limit, (last) => writePlace(CURSOR_OF, [last.name, last.id]))
       const states = new Map((await readBillingStates(clickhouse)).map((state) => [state.partnerId, state]))
-      return { partners: partners.map((partner) => partnerAnswer(partner, states.get(partner.id))) }
+      return { partners: shown.map((partner) => partnerAnswer(partner, states.get(partner.id))), next_cursor }
     },
   )
 
@@ -128,6 +138,9 @@ function partnerAnswer({ id, name, mode, disabledMs, createdMs }: StoredPartner,
     created_at: formatTimestamp(createdMs),
   }
 }
+
+const CURSOR_OF = ['partners']
+const PlaceByName = z.tuple([z.string(), z.string()])
 
 const FIRST_MONTH = '2000-01'
 const MONTHS_BACK_MAX = 24

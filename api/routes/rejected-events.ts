@@ -2,7 +2,6 @@ import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import type { Judged } from '../../ingest/pipeline.ts'
-import { listRejected } from '../../ingest/rejected-events.ts'
 import { RESEND_IDS_MAX, resendRejected } from '../../ingest/resend-rejected.ts'
 import { REJECT_REASONS } from '../../metering/event.ts'
 import { findIngestKey } from '../../registry/credentials/ingest-keys.ts'
@@ -10,8 +9,9 @@ import { EMITTER_MANAGER } from '../access.ts'
 import { judgeProjects } from '../allowed-projects.ts'
 import { actorOf } from '../auth.ts'
 import type { ApiContext } from '../context.ts'
+import { PageQuery } from '../cursor.ts'
+import { RejectedPage, rejectedPage } from '../rejected-page.ts'
 import { errorAnswers } from '../schemas.ts'
-import { RejectedAnswer, RejectedQuery, rejectedAnswer } from './events.ts'
 
 /** What was refused, whoever sent it, and sending it again. */
 export function rejectedEventRoutes(app: FastifyInstance, { clickhouse, registry, eventLog, now }: ApiContext): void {
@@ -24,12 +24,12 @@ export function rejectedEventRoutes(app: FastifyInstance, { clickhouse, registry
       config: { access: EMITTER_MANAGER },
       schema: {
         ...common,
-        summary: 'The latest refusals',
-        querystring: RejectedQuery,
-        response: { 200: RejectedAnswer, ...errorAnswers(400, 401, 429, 500, 503) },
+        summary: 'All refusals, the latest first',
+        querystring: PageQuery,
+        response: { 200: RejectedPage, ...errorAnswers(400, 401, 429, 500, 503) },
       },
     },
-    async (request) => rejectedAnswer(await listRejected(clickhouse, { ingestKeyId: '', limit: request.query.limit })),
+    async (request) => rejectedPage(clickhouse, '', request.query),
   )
 
   routes.post(

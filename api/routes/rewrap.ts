@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { rewrapSealed, SEALED_KINDS, type SealedKind } from '../../registry/keys/rewrap.ts'
+import { keyNameOf } from '../../registry/keys/sealing.ts'
 import { OPERATOR } from '../access.ts'
 import { actorOf } from '../auth.ts'
 import type { ApiContext } from '../context.ts'
@@ -21,7 +22,11 @@ export function rewrapRoutes(app: FastifyInstance, { registry }: ApiContext): vo
         response: { 200: RewrapAnswer, ...errorAnswers(400, 401, 403, 415, 429, 500, 503) },
       },
     },
-    (request) => rewrapSealed(registry, actorOf(request)),
+    async (request) => {
+      const { current, previous } = registry.masterKeys
+      const { rewrapped, left } = await rewrapSealed(registry, actorOf(request))
+      return { rewrapped, left, master_key: keyNameOf(current), previous_key: previous === undefined ? null : keyNameOf(previous) }
+    },
   )
 }
 
@@ -29,5 +34,7 @@ const Count = z.number().int()
 
 const RewrapAnswer = z.object({
   rewrapped: z.object(Object.fromEntries(SEALED_KINDS.map((kind) => [kind, Count])) as Record<SealedKind, typeof Count>),
+  master_key: z.string().meta({ description: 'Eight digits that tell MASTER_KEY from other keys, and nothing about it: docs/operating/keys.md.' }),
+  previous_key: z.string().nullable().meta({ description: 'The same of MASTER_KEY_PREVIOUS; null where none is set.' }),
   left: Count.meta({ description: 'How many are still sealed with another key than MASTER_KEY.' }),
 })

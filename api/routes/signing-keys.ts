@@ -8,6 +8,7 @@ import { readSigningKeys } from '../../registry/keys/signing-keys.ts'
 import { OPERATOR } from '../access.ts'
 import { actorOf } from '../auth.ts'
 import type { ApiContext } from '../context.ts'
+import { NextCursor, PageQuery, pageOf, requireTimeCursor, writeTimeCursor } from '../cursor.ts'
 import { errorAnswers, Instant } from '../schemas.ts'
 
 /** The keys that tokens are signed with. */
@@ -39,27 +40,36 @@ export function signingKeyRoutes(app: FastifyInstance, { clickhouse, registry }:
       config: { access: OPERATOR },
       schema: {
         tags: ['admin'],
-        summary: 'All keys that tokens were ever signed with',
+        summary: 'All keys that tokens were ever signed with, from the oldest on',
         description:
           '`next`, `signing` and `retiring` ones are published, the last until the codes it signed have ended. A `retired` one verifies the admin tokens it signed until they end, and nothing else; a `withdrawn` one nothing.',
-        response: { 200: z.object({ signing_keys: z.array(SigningKeyAnswer) }), ...errorAnswers(401, 429, 500, 503) },
+        querystring: PageQuery,
+        response: { 200: z.object({ signing_keys: z.array(SigningKeyAnswer), next_cursor: NextCursor }), ...errorAnswers(400, 401, 429, 500, 503) },
       },
     },
-    async () => {
+    async (request) => {
+      const { limit, cursor } = request.query
+      const after = requireTimeCursor(cursor, CURSOR_OF)
+      // A state is told by all the keys there are: they are read whole, one of each rotation.
       const keys = await readSigningKeys(clickhouse)
       const nowMs = registry.now()
+      const behind = keys.filter(({ createdMs, kid }) => createdMs > after.createdMs || (createdMs === after.createdMs && kid > after.id))
+      const { shown, next_cursor } = pageOf(behind, limit, ({ createdMs, kid }) => writeTimeCursor(CURSOR_OF, { createdMs, id: kid }))
       return {
-        signing_keys: keys.map((key) => ({
+        signing_keys: shown.map((key) => ({
           kid: key.kid,
           created_at: formatTimestamp(key.createdMs),
           signs_from: formatTimestamp(key.signsFromMs),
           withdrawn_at: key.withdrawnMs === null ? null : formatTimestamp(key.withdrawnMs),
           state: stateOf(keys, key, nowMs),
         })),
+        next_cursor,
       }
     },
   )
 }
+
+const CURSOR_OF = ['signing-keys']
 
 const SigningKeyAnswer = z.object({
   kid: z.string(),

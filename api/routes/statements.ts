@@ -148,7 +148,9 @@ export function closingRoutes(app: FastifyInstance, context: ApiContext, streams
         response: {
           201: z.object({
             id: z.string(),
-            statement: z.string().meta({ description: 'The month that is closed next: its statement will have the line.' }),
+            statement: z
+              .string()
+              .meta({ description: 'The month whose statement has the line: the one that is closed next, unless it was sent before and is billed.' }),
           }),
           ...errorAnswers(400, 401, 404, 409, 415, 429, 500, 503),
         },
@@ -163,9 +165,9 @@ export function closingRoutes(app: FastifyInstance, context: ApiContext, streams
       const adjustment = { entry, forMonth: for_month, projectId: project_id ?? '', metric, value, reason }
       const note: Noting = (noted) => registry.changes.note(actorOf(request), noted)
       const added = await addManualAdjustment({ clickhouse, note }, partnerId, adjustment)
-      if (added === 'another') throw new ApiError('MANUAL_LINE_EXISTS')
+      if (added.status === 'another') throw new ApiError('MANUAL_LINE_EXISTS')
       request.log.info({ partnerId, ...adjustment }, 'a manual line was put on the next statement')
-      return reply.code(201).send({ id: entry, statement: nextToClose(state) })
+      return reply.code(201).send({ id: entry, statement: added.billedIn ?? nextToClose(state) })
     },
   )
 }

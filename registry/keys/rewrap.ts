@@ -3,10 +3,10 @@ import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 import type { Actor } from '../audit-log.ts'
 import type { Change } from '../changes.ts'
-import { apiKeyPurpose, findProject, writeProject } from '../projects/project.ts'
+import { apiKeyPurpose, findProjects, writeProject } from '../projects/project.ts'
 import type { Registry } from '../registry.ts'
 import { resealedDataKey } from '../secrets/envelope.ts'
-import { findSecret, writeSecret } from '../secrets/secret.ts'
+import { findSecrets, writeSecret } from '../secrets/secret.ts'
 import { type MasterKeys, SealBroken, seal, sealMarkOf, unseal } from './sealing.ts'
 import { privateKeyPurpose, readSigningKeys, writeSigningKeys } from './signing-keys.ts'
 
@@ -69,11 +69,15 @@ async function rewrapBatch(call: Call, change: Change, after: Sealed): Promise<S
   const { clickhouse, masterKeys } = call.registry
   const batch = await clickhouse.registry.query(sealedOtherwise, { mark: sealMarkOf(masterKeys), afterKind: after.kind, afterId: after.id })
   const writes: Write[] = []
-  for (const { kind, id } of batch) {
-    const write = await unlessBroken(RESEAL[kind](call.registry, id))
-    if (write === undefined) continue
-    call.done[kind].add(id)
-    writes.push(write)
+  for (const kind of SEALED_KINDS) {
+    const ids = batch.filter((each) => each.kind === kind).map(({ id }) => id)
+    const sealAgain = ids.length === 0 ? undefined : await READ[kind](call.registry, ids)
+    for (const id of ids) {
+      const write = unlessBroken(() => sealAgain?.(id))
+      if (write === undefined) continue
+      call.done[kind].add(id)
+      writes.push(write)
+    }
   }
   if (writes.length === 0) return batch.at(-1)
   if (!call.noted) await change.note({ action: 'master-key.rewrap', subject: 'master-key', details: { ...call.asked } })
@@ -87,28 +91,43 @@ async function rewrapBatch(call: Call, change: Change, after: Sealed): Promise<S
 /** Writes one thing that has been sealed anew. */
 type Write = (change: Change) => Promise<void>
 
-/** Each throws SealBroken where neither key opens what there is. A revision more is a row more, and no change of what it says. */
-const RESEAL: Record<SealedKind, (registry: Registry, id: string) => Promise<Write>> = {
+/**
+ * Each reads all of a batch at once, as other changes wait meanwhile, and answers what seals one of it again: that throws
+ * SealBroken where neither key opens what there is. A revision more is a row more, and no change of what it says.
+ */
+const READ: Record<SealedKind, (registry: Registry, ids: readonly string[]) => Promise<(id: string) => Write>> = {
   // Without a fence: whichever row is read, it holds the same.
-  pepper: async ({ clickhouse, masterKeys }, name) => {
-    const { sealed, rewrapped } = stored((await clickhouse.registry.query(newestSealedKey, { name }))[0])
-    const text = row([name, reseal(masterKeys, sealed, name), rewrapped + 1])
-    return () => clickhouse.registry.insert({ table: 'sealed_keys_v1', columns: ['name', 'sealed', 'rewrapped'], text })
+  pepper: async ({ clickhouse, masterKeys }, names) => {
+    const keys = await clickhouse.registry.query(sealedKeysByName, { names: [...names] })
+    return (name) => {
+      const { sealed, rewrapped } = stored(keys.find((each) => each.name === name))
+      const text = row([name, reseal(masterKeys, sealed, name), rewrapped + 1])
+      return () => clickhouse.registry.insert({ table: 'sealed_keys_v1', columns: ['name', 'sealed', 'rewrapped'], text })
+    }
   },
-  project_api_keys: async (registry, id) => {
-    const project = stored(await findProject(registry, id))
-    const sealedApiKey = reseal(registry.masterKeys, project.sealedApiKey, apiKeyPurpose(id))
-    return (change) => writeProject(change, { ...project, sealedApiKey, revision: project.revision + 1 })
+  project_api_keys: async (registry, ids) => {
+    const projects = await findProjects(registry, ids)
+    return (id) => {
+      const project = stored(projects.get(id))
+      const sealedApiKey = reseal(registry.masterKeys, project.sealedApiKey, apiKeyPurpose(id))
+      return (change) => writeProject(change, { ...project, sealedApiKey, revision: project.revision + 1 })
+    }
   },
-  secret_data_keys: async (registry, key) => {
-    const secret = stored(await findSecret(registry, key))
-    const sealedDataKey = resealedDataKey(registry.masterKeys, secret, secret)
-    return (change) => writeSecret(change, { ...secret, sealedDataKey, revision: secret.revision + 1 })
+  secret_data_keys: async (registry, keys) => {
+    const secrets = await findSecrets(registry, keys)
+    return (key) => {
+      const secret = stored(secrets.get(key))
+      const sealedDataKey = resealedDataKey(registry.masterKeys, secret, secret)
+      return (change) => writeSecret(change, { ...secret, sealedDataKey, revision: secret.revision + 1 })
+    }
   },
-  signing_keys: async ({ clickhouse, masterKeys }, kid) => {
-    const key = stored((await readSigningKeys(clickhouse)).find((each) => each.kid === kid))
-    const sealedPrivateKey = reseal(masterKeys, key.sealedPrivateKey, privateKeyPurpose(kid))
-    return (change) => writeSigningKeys(change, [{ ...key, sealedPrivateKey, revision: key.revision + 1 }])
+  signing_keys: async ({ clickhouse, masterKeys }) => {
+    const keys = await readSigningKeys(clickhouse)
+    return (kid) => {
+      const key = stored(keys.find((each) => each.kid === kid))
+      const sealedPrivateKey = reseal(masterKeys, key.sealedPrivateKey, privateKeyPurpose(kid))
+      return (change) => writeSigningKeys(change, [{ ...key, sealedPrivateKey, revision: key.revision + 1 }])
+    }
   },
 }
 
@@ -121,9 +140,9 @@ function stored<T>(found: T | undefined): T {
   return found
 }
 
-async function unlessBroken<T>(opened: Promise<T>): Promise<T | undefined> {
+function unlessBroken<T>(open: () => T): T | undefined {
   try {
-    return await opened
+    return open()
   } catch (thrown) {
     if (thrown instanceof SealBroken) return undefined
     throw thrown
@@ -185,9 +204,9 @@ const countOfSealedOtherwise = defineQuery({
   row: z.object(perKind(() => z.coerce.number())),
 })
 
-const newestSealedKey = defineQuery({
-  name: 'newest_sealed_key',
-  sql: `SELECT sealed, rewrapped FROM (${NEWEST_SEALED_KEYS}) WHERE name = {name: String}`,
-  params: z.object({ name: z.string() }),
-  row: z.object({ sealed: z.string(), rewrapped: z.coerce.number() }),
+const sealedKeysByName = defineQuery({
+  name: 'sealed_keys_by_name',
+  sql: `SELECT name, sealed, rewrapped FROM (${NEWEST_SEALED_KEYS}) WHERE name IN {names: Array(String)}`,
+  params: z.object({ names: z.array(z.string()) }),
+  row: z.object({ name: z.string(), sealed: z.string(), rewrapped: z.coerce.number() }),
 })

@@ -34,7 +34,7 @@ export function unseal({ current, previous }: MasterKeys, text: string, purpose:
   const { keyName, bytes } = partsOf(text)
   const keys = [current, ...(previous === undefined ? [] : [previous])]
   for (const key of keys) {
-    if (keyName !== undefined && keyName !== nameOf(key)) continue
+    if (keyName !== undefined && keyName !== keyNameOf(key)) continue
     const plain = open(key, bytes, purpose)
     if (plain !== undefined) return plain
   }
@@ -43,7 +43,7 @@ export function unseal({ current, previous }: MasterKeys, text: string, purpose:
 
 /** How each text begins that this key has sealed: such a text would still open if there were no previous key. */
 export function sealMarkOf({ current }: Pick<MasterKeys, 'current'>): string {
-  return `${VERSION}.${nameOf(current)}.`
+  return `${VERSION}.${keyNameOf(current)}.`
 }
 
 export class SealBroken extends Error {
@@ -78,6 +78,6 @@ function open(key: MasterKey, bytes: Buffer, purpose: string): Buffer | undefine
 }
 
 /** Tells keys apart, and nothing about them. */
-function nameOf(key: MasterKey): string {
+export function keyNameOf(key: MasterKey): string {
   return createHash('sha256').update('meterline master key').update(key).digest('hex').slice(0, 8)
 }

@@ -28,9 +28,9 @@ export interface PlaceInList {
 
 export type ListedProject = z.output<typeof ListedRow>
 
-/** In the order asked for. Names are compared whatever their case. Throws StoreError. */
+/** In the order asked for. Names are compared whatever their case. A question like others: the registry's lane is for who exists. Throws StoreError. */
 export function listProjects(clickhouse: ClickHouse, by: 'name' | 'created_at', asked: PageAsked): Promise<PlaceInList[]> {
-  return clickhouse.registry.query(projectsInOrder, { by, ...pageParams(asked) })
+  return clickhouse.reads.query(projectsInOrder, { by, ...pageParams(asked) })
 }
 
 /** What is known of these projects of a partner; an id that is not the partner's is left out. Throws StoreError. */
@@ -40,14 +40,16 @@ export async function readListedProjects(
   projectIds: readonly string[],
 ): Promise<ReadonlyMap<string, ListedProject>> {
   if (projectIds.length === 0) return new Map()
-  const rows = await clickhouse.registry.query(projectsByIds, { partnerId, projectIds: [...projectIds] })
+  const rows = await clickhouse.reads.query(projectsByIds, { partnerId, projectIds: [...projectIds] })
   return new Map(rows.map((project) => [project.id, project]))
 }
 
+const MATCHES = `({status: String} = '' OR status = {status: String})
+          AND (position(lowerUTF8(name), lowerUTF8({search: String})) > 0 OR position(lower(project_id), lowerUTF8({search: String})) > 0)`
+
 /** The projects that a filter leaves, for queries that sort them by something else. Its parameters are MatchingParams. */
 export const MATCHING_PROJECTS = `projects_v1 FINAL
-        WHERE partner_id = {partnerId: String} AND ({status: String} = '' OR status = {status: String})
-          AND (position(lowerUTF8(name), lowerUTF8({search: String})) > 0 OR position(lower(project_id), lowerUTF8({search: String})) > 0)`
+        WHERE partner_id = {partnerId: String} AND ${MATCHES}`
 
 /**
  * What stands behind the last project of the page before. A key that ties is told apart by the id, which ascends in both
@@ -99,6 +101,24 @@ const projectsInOrder = defineQuery({
   row: PlaceRow,
 })
 
+/** Of all partners, for operators. */
+export interface RegisteredAsked {
+  /** Empty: of all. */
+  readonly partnerId: string
+  readonly status: ProjectStatus | undefined
+  readonly search: string
+  /** The last project of the page before. */
+  readonly after: { readonly createdMs: number; readonly id: string }
+  readonly limit: number
+}
+
+/** From the oldest on, deleted ones too. Throws StoreError. */
+export function listRegisteredProjects({ reads }: ClickHouse, { after, status, ...asked }: RegisteredAsked): Promise<RegisteredProject[]> {
+  return reads.query(registeredProjects, { ...asked, status: status ?? '', afterMs: after.createdMs, afterId: after.id })
+}
+
+export type RegisteredProject = z.output<typeof RegisteredRow>
+
 const ListedRow = z.object({
   id: z.string(),
   name: z.string(),
@@ -115,4 +135,18 @@ const projectsByIds = defineQuery({
         WHERE partner_id = {partnerId: String} AND project_id IN {projectIds: Array(String)}`,
   params: z.object({ partnerId: z.string(), projectIds: z.array(z.string()) }),
   row: ListedRow,
+})
+
+const RegisteredRow = ListedRow.extend({ partnerId: z.string(), accountId: z.string(), createdMs: z.coerce.number() })
+
+const registeredProjects = defineQuery({
+  name: 'registered_projects',
+  sql: `SELECT project_id AS id, partner_id AS partnerId, account_id AS accountId, name, status, region, instance_type AS instanceType,
+          toUnixTimestamp64Milli(created_at) AS createdMs, toUnixTimestamp64Milli(deleted_at) AS deletedMs
+        FROM projects_v1 FINAL
+        WHERE {partnerId: String} IN ('', partner_id) AND ${MATCHES}
+          AND (toUnixTimestamp64Milli(created_at), project_id) > ({afterMs: Int64}, {afterId: String})
+        ORDER BY created_at, project_id LIMIT {limit: UInt64}`,
+  params: z.object({ partnerId: z.string(), status: z.string(), search: z.string(), afterMs: z.number(), afterId: z.string(), limit: z.number() }),
+  row: RegisteredRow,
 })

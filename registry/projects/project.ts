@@ -45,6 +45,12 @@ export async function findProject({ clickhouse }: Registry, projectId: string): 
   return found === undefined ? undefined : projectOf(found)
 }
 
+/** Those that there are, by their ids. */
+export async function findProjects({ clickhouse }: Registry, projectIds: readonly string[]): Promise<Map<string, Project>> {
+  const found = await clickhouse.registry.query(projectsById, { projectIds: [...projectIds] })
+  return new Map(found.map((each) => [each.project_id, projectOf(each)]))
+}
+
 export function apiKeyOf({ masterKeys }: Registry, project: Project): string {
   return unseal(masterKeys, project.sealedApiKey, apiKeyPurpose(project.id)).toString('utf8')
 }
@@ -133,12 +139,28 @@ export async function findLivingByName(
  * The id of the nth project of a name, so that racing calls meet in one row: the first that no project has. A renamed
  * project keeps the id of its first name, so counting the deleted ones would not do.
  */
-export async function freeId(registry: Registry, { partnerId, accountId, name }: { partnerId: string; accountId: string; name: string }): Promise<string> {
-  for (let incarnation = 1; ; incarnation += 1) {
-    const id = uuidV5(JSON.stringify([partnerId, accountId, name, incarnation]), PROJECT_NAMESPACE)
-    if ((await findProject(registry, id)) === undefined) return id
+export async function freeId(registry: Registry, place: { partnerId: string; accountId: string; name: string }): Promise<string> {
+  for (let first = 1; ; first += IDS_ASKED_AT_ONCE) {
+    const ids = Array.from({ length: IDS_ASKED_AT_ONCE }, (_, index) => derivedId(place, first + index))
+    const known = await registry.clickhouse.registry.query(knownProjectIds, { ids })
+    const free = ids.find((id) => !known.some(({ project_id }) => project_id === id))
+    if (free !== undefined) return free
   }
 }
+
+/** All other changes of the registry wait meanwhile, and a name may have been deleted and made again very often. */
+const IDS_ASKED_AT_ONCE = 64
+
+function derivedId({ partnerId, accountId, name }: { partnerId: string; accountId: string; name: string }, incarnation: number): string {
+  return uuidV5(JSON.stringify([partnerId, accountId, name, incarnation]), PROJECT_NAMESPACE)
+}
+
+const knownProjectIds = defineQuery({
+  name: 'known_project_ids',
+  sql: 'SELECT DISTINCT project_id FROM projects_v1 WHERE project_id IN {ids: Array(String)}',
+  params: z.object({ ids: z.array(z.string()) }),
+  row: z.object({ project_id: z.string() }),
+})
 
 export async function writeProject(change: Change, project: Project): Promise<void> {
   const { id, revision, partnerId, accountId, name, status, wantedStatus, wantedRevision, provisionedRevision } = project
@@ -212,6 +234,13 @@ const projectById = defineQuery({
   name: 'project_by_id',
   sql: `${PROJECT_SELECT} WHERE project_id = {projectId: String}`,
   params: z.object({ projectId: z.string() }),
+  row: ProjectRow,
+})
+
+const projectsById = defineQuery({
+  name: 'projects_by_id',
+  sql: `${PROJECT_SELECT} WHERE project_id IN {projectIds: Array(String)}`,
+  params: z.object({ projectIds: z.array(z.string()) }),
   row: ProjectRow,
 })
 

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { findAccount } from '../accounts.ts'
 import type { Actor } from '../audit-log.ts'
 import type { Registry } from '../registry.ts'
@@ -39,8 +40,11 @@ export type RegisterOutcome =
 /** Registers a project that the platform has already, or changes it. Throws StoreError. */
 export function registerProject(registry: Registry, actor: Actor, asked: Registration): Promise<RegisterOutcome> {
   const { projectId } = asked
+  let attempted: Written | undefined
   return registry.changes.run(actor, async (change) => {
     const known = await findProject(registry, projectId)
+    // A change that runs again after it was overtaken may find its own row: that is what it has done, and not to be done again.
+    if (known !== undefined && attempted !== undefined && isOf(attempted, known)) return { status: attempted.status, project: known }
     const accountId = asked.accountId ?? known?.accountId ?? ''
     const refusal = await tellRefusal(registry, { known, asked, accountId })
     if (refusal !== undefined) return refusal
@@ -50,9 +54,18 @@ export function registerProject(registry: Registry, actor: Actor, asked: Registr
     const { partnerId, status, region, instanceType } = project
     const details = { partner_id: partnerId, account_id: accountId, status, region, instance_type: instanceType }
     await change.note({ action: known === undefined ? 'project.register' : 'project.change', subject: projectId, details })
+    const written: Written = { status: known === undefined ? 'created' : 'updated', project }
+    attempted = written
     await writeProject(change, project)
-    return { status: known === undefined ? 'created' : 'updated', project }
+    return written
   })
+}
+
+type Written = Extract<RegisterOutcome, { project: Project }>
+
+/** Nobody else makes the same key; what another has changed since is no matter. */
+function isOf({ status, project }: Written, known: Project): boolean {
+  return status === 'created' ? known.sealedApiKey === project.sealedApiKey : isDeepStrictEqual(known, project)
 }
 
 interface Judged {
@@ -79,7 +92,8 @@ async function tellRefusal(registry: Registry, { known, asked, accountId }: Judg
 function registered(registry: Registry, base: Project, asked: Registration): Project {
   const status = asked.status ?? base.status
   const wantedStatus = asked.status ?? base.wantedStatus
-  const deletedMs = status === 'deleted' ? (asked.deletedMs ?? base.deletedMs ?? Date.now()) : null
+  // Deletion is final, and so is its time: statements and exports have told it.
+  const deletedMs = status === 'deleted' ? (base.deletedMs ?? asked.deletedMs ?? Date.now()) : null
   const next = changed(registry, placed(registry, base, asked), { name: asked.name, status, wantedStatus, deletedMs })
   const isStillWanted = asked.status === undefined && base.provisionedRevision < base.wantedRevision
   return isStillWanted ? next : { ...next, provisionedRevision: next.wantedRevision }

@@ -52,6 +52,12 @@ export async function findSecret({ clickhouse }: Registry, key: string): Promise
   return found
 }
 
+/** Those that there are, by their keys. Throws StoreError. */
+export async function findSecrets({ clickhouse }: Registry, keys: readonly string[]): Promise<Map<string, StoredSecret>> {
+  const found = await clickhouse.registry.query(secretsByKey, { keys: [...keys] })
+  return new Map(found.map((each) => [each.key, each]))
+}
+
 /** How many keys are taken. Throws StoreError. */
 export async function countSecrets({ clickhouse }: Registry): Promise<number> {
   const [counted] = await clickhouse.registry.query(secretCount, {})
@@ -89,12 +95,22 @@ const allSecrets = defineQuery({
   row: FactsRow,
 })
 
+const SECRET_SELECT = `SELECT ${FACTS}, revision, sealed_data_key AS sealedDataKey, sealed_value AS sealedValue
+        FROM secrets_v1 FINAL`
+const SecretRow = FactsRow.extend({ revision: z.coerce.number(), sealedDataKey: z.string(), sealedValue: z.string() })
+
 const secretByKey = defineQuery({
   name: 'secret_by_key',
-  sql: `SELECT ${FACTS}, revision, sealed_data_key AS sealedDataKey, sealed_value AS sealedValue
-        FROM secrets_v1 FINAL WHERE key = {key: String}`,
+  sql: `${SECRET_SELECT} WHERE key = {key: String}`,
   params: z.object({ key: z.string() }),
-  row: FactsRow.extend({ revision: z.coerce.number(), sealedDataKey: z.string(), sealedValue: z.string() }),
+  row: SecretRow,
+})
+
+const secretsByKey = defineQuery({
+  name: 'secrets_by_key',
+  sql: `${SECRET_SELECT} WHERE key IN {keys: Array(String)}`,
+  params: z.object({ keys: z.array(z.string()) }),
+  row: SecretRow,
 })
 
 const secretCount = defineQuery({

@@ -56,35 +56,42 @@ function failingAt(clickhouse: ClickHouse, nth: number, landed: boolean): { clic
   return { clickhouse: { ...clickhouse, work: lane }, writes: () => writes }
 }
 
-test('P4: a closing that dies at any of its writes is no statement, or the whole one; and it closes when it is tried again', async () => {
-  const { client, service } = tested
-  const whole = await world('whole')
-  const counting = failingAt(service.clickhouse, 0, false)
-  expect((await closeMonth(optionsOf(counting.clickhouse), request(whole))).status).toBe('closed')
-  // Two recounts, three kinds of lines, the header.
-  expect(counting.writes()).toBe(6)
-  const linesOf = async (partner: Credentials, name: string) => {
-    const { totals, projects, adjustments } = (await client.statement(partner, '2026-04')).body
-    return JSON.parse(JSON.stringify({ totals, projects, adjustments }).replaceAll(`${name}-p`, 'p'))
-  }
-  const expected = await linesOf(whole, 'whole')
-  expect(expected.adjustments).toHaveLength(2)
-  for (let nth = 1; nth <= counting.writes(); nth += 1) {
-    for (const landed of [false, true]) {
-      const name = `dies-${nth}-${landed ? 'after' : 'before'}`
-      const partner = await world(name)
-      const failing = failingAt(service.clickhouse, nth, landed)
-      await expect(closeMonth(optionsOf(failing.clickhouse), request(partner))).rejects.toThrow('injected')
-      const isCommitted = nth === counting.writes() && landed
-      expect((await client.statement(partner, '2026-04')).body.statement.status, name).toBe(isCommitted ? 'closed' : 'open')
-      const before = isCommitted ? await client.statement(partner, '2026-04') : undefined
-      expect((await client.closeMonth(partner.partnerId, '2026-04')).status, name).toBe(200)
-      const after = await client.statement(partner, '2026-04')
-      if (before !== undefined) expect(after.text).toBe(before.text)
-      expect(await linesOf(partner, name), name).toEqual(expected)
+/** Thirteen worlds one after another, each closed twice or three times. */
+const WORLDS_MS_MAX = 180_000
+
+test(
+  'P4: a closing that dies at any of its writes is no statement, or the whole one; and it closes when it is tried again',
+  async () => {
+    const { client, service } = tested
+    const whole = await world('whole')
+    const counting = failingAt(service.clickhouse, 0, false)
+    expect((await closeMonth(optionsOf(counting.clickhouse), request(whole))).status).toBe('closed')
+    // Two recounts, three kinds of lines, the header.
+    expect(counting.writes()).toBe(6)
+    const linesOf = async (partner: Credentials, name: string) => {
+      const { totals, projects, adjustments } = (await client.statement(partner, '2026-04')).body
+      return JSON.parse(JSON.stringify({ totals, projects, adjustments }).replaceAll(`${name}-p`, 'p'))
     }
-  }
-})
+    const expected = await linesOf(whole, 'whole')
+    expect(expected.adjustments).toHaveLength(2)
+    for (let nth = 1; nth <= counting.writes(); nth += 1) {
+      for (const landed of [false, true]) {
+        const name = `dies-${nth}-${landed ? 'after' : 'before'}`
+        const partner = await world(name)
+        const failing = failingAt(service.clickhouse, nth, landed)
+        await expect(closeMonth(optionsOf(failing.clickhouse), request(partner))).rejects.toThrow('injected')
+        const isCommitted = nth === counting.writes() && landed
+        expect((await client.statement(partner, '2026-04')).body.statement.status, name).toBe(isCommitted ? 'closed' : 'open')
+        const before = isCommitted ? await client.statement(partner, '2026-04') : undefined
+        expect((await client.closeMonth(partner.partnerId, '2026-04')).status, name).toBe(200)
+        const after = await client.statement(partner, '2026-04')
+        if (before !== undefined) expect(after.text).toBe(before.text)
+        expect(await linesOf(partner, name), name).toEqual(expected)
+      }
+    }
+  },
+  WORLDS_MS_MAX,
+)
 
 test('P4: of many that close a month at once, one statement comes, and all who get an answer get its bytes', async () => {
   const { client, service } = tested

@@ -87,6 +87,10 @@ describe('P4: a month is not closed', () => {
     expect((await put({ id: 'credit-7', value: '-3' })).body.code).toBe('MANUAL_LINE_EXISTS')
     const { adjustments } = (await client.statement(partner, '2026-05')).body
     expect(adjustments.map((line: { value: string }) => line.value)).toEqual(['-2', '-2'])
+    // And when it is billed, it is said where it stands, not where the next one will.
+    expect((await client.closeMonth(partner.partnerId, '2026-05')).status).toBe(200)
+    expect((await put({ id: 'credit-7' })).body).toEqual({ id: 'credit-7', statement: '2026-05' })
+    expect((await put({ id: 'credit-8' })).body).toEqual({ id: 'credit-8', statement: '2026-06' })
   })
 
   test('and a first month of long ago is asked back, because all of them would be closed for good', async () => {

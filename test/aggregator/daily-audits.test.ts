@@ -56,12 +56,16 @@ test('P3: every finished day is audited and kept: accepted = raw = rollup, and w
   expect(await keptAudits('')).toMatchObject([...DAYS].reverse().map((usage_date) => ({ usage_date, ...equal })))
   expect(await keptAudits('?from=2026-02-01&limit=1')).toMatchObject([{ usage_date: '2026-02-02' }])
   expect(await keptAudits('?to=2026-01-31')).toMatchObject([{ usage_date: '2026-01-31' }])
+  const { next_cursor } = (await tested.client.admin('GET', '/admin/v1/audits?limit=1')).body
+  expect(await keptAudits(`?limit=1&cursor=${next_cursor}`)).toMatchObject([{ usage_date: [...DAYS].reverse()[1] }])
+  expect((await tested.client.admin('GET', `/admin/v1/audits?from=2026-01-01&cursor=${next_cursor}`)).body.code).toBe('CURSOR_INVALID')
+  expect((await tested.client.admin('GET', '/admin/v1/audits')).body.next_cursor).toBeNull()
   expect(audits.audited).toEqual({ differences: 0, lastDaySeconds: Date.parse('2026-02-02T00:00:00Z') / 1000 })
   expect(errors).toEqual([])
 })
 
 test('an unknown field, a day that does not exist and a span that ends before it starts are 400', async () => {
-  for (const query of ['?since=2026-01-01', '?from=2026-02-30', '?from=2026-02-02&to=2026-02-01', '?limit=0', '?limit=1001'])
+  for (const query of ['?since=2026-01-01', '?from=2026-02-30', '?from=2026-02-02&to=2026-02-01', '?limit=0', '?limit=101'])
     expect((await tested.client.admin('GET', `/admin/v1/audits${query}`)).status).toBe(400)
   expect((await tested.client.call('GET', '/admin/v1/audits')).status).toBe(401)
 })

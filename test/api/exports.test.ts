@@ -219,4 +219,26 @@ describe('while it streams', () => {
     await untilSo(async () => (await exported('month=2026-03')).status === 200)
     await untilSo(async () => (await rowsKept()) === 0)
   })
+
+  test('P5: one at a time of a partner, so that no partner holds up another', async () => {
+    const other = await tested.client.createPartner('Other')
+    await tested.client.billFrom(other.partnerId, '2026-03')
+    const ask = (partner: Credentials) => tested.client.partner(partner, 'GET', '/statements/2026-03/export')
+    let release: () => void = () => {}
+    fate = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const [{ url }, headers] = [tested.client, { 'x-partnership-secret': ours.secret }]
+    const path = `/partnership/v1/${ours.partnerId}/statements/2026-03/export`
+    const [running] = (await once(get(`${url}${path}`, { agent: false, headers }), 'response')) as [IncomingMessage]
+    expect(running.statusCode).toBe(200)
+    const { status, body } = await ask(ours)
+    expect([status, body.code]).toEqual([503, 'EXPORTS_BUSY'])
+    fate = 'whole'
+    expect((await ask(other)).status).toBe(200)
+    expect((await exported('month=2026-03')).status).toBe(200)
+    running.destroy()
+    release()
+    await untilSo(async () => (await ask(ours)).status === 200)
+  })
 })

@@ -83,6 +83,20 @@ describe('the brake on guessing', () => {
     for (const different of ['2001:db8:0:2::1', '2001:db8::1', '::1']) expect(await guess(different, 1)).toBe(1)
   })
 
+  test('counts a wrong credential once, however often and however many times at once it is sent again', async () => {
+    const { clock, brake, guess } = makeBrake()
+    for (let times = 0; times < 4 * FAILURES; times += 1) expect(await brake.guard('192.0.2.1', ['emitter', 'revoked'], wrong)).toBeUndefined()
+    await Promise.all(Array.from({ length: 100 }, () => brake.guard('192.0.2.1', ['emitter', 'revoked too'], wrong)))
+    // Valid, and not yet seen: nobody's retries hold it up.
+    expect(await brake.guard('192.0.2.1', ['partner', 'new'], right)).toBe('proven')
+    // It is looked up again, so one that was made since is good at once.
+    expect(await brake.guard('192.0.2.1', ['emitter', 'revoked'], right)).toBe('proven')
+    expect(await guess('192.0.2.1', 10)).toBe(FAILURES - 2)
+    await expect(brake.guard('192.0.2.1', ['emitter', 'revoked too'], wrong)).rejects.toThrow(Braked)
+    clock.nowMs += 60_000
+    expect(await guess('192.0.2.1', 10)).toBe(FAILURES)
+  })
+
   test('counts no fault of ours, and does not hold up many who are right at once', async () => {
     const { brake, guess } = makeBrake()
     for (let times = 0; times < 2 * FAILURES; times += 1)
@@ -163,6 +177,14 @@ describe('over HTTP', () => {
     expect((await client.admin('GET', '/admin/v1/partners')).status).toBe(200)
     expect((await client.call('GET', '/healthz')).status).toBe(200)
   })
+})
+
+test('after a start the admin token is taken from a braked address: it is compared, and nothing is looked up', async () => {
+  const tested = await startTestService({ AUTH_FAILURES_PER_MINUTE: String(FAILURES) })
+  const asAdmin = (token: string) => tested.client.call('GET', '/admin/v1/partners', { headers: { authorization: `Bearer ${token}` } })
+  for (let guess = 0; guess < FAILURES; guess += 1) expect((await asAdmin(`guess-${guess}`)).status).toBe(401)
+  expect([(await asAdmin('another')).status, (await asAdmin(tested.client.adminToken)).status]).toEqual([429, 200])
+  await tested.stop()
 })
 
 describe('behind a reverse proxy', () => {

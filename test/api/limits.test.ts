@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Turns } from '../../api/turns.ts'
+import { toApiError } from '../../api/errors.ts'
+import { PartnerTurns } from '../../api/partner-turns.ts'
+import { StoreError } from '../../sql/errors.ts'
 import type { Answer, Credentials } from '../support/client.ts'
 import { openConnection } from '../support/connection.ts'
 import { startTestService, type TestService } from '../support/test-service.ts'
@@ -47,6 +49,38 @@ describe('requests per credential', () => {
     expect(leftOf(await asked('GET', '/v1/rejected-events', 'Bearer emitter'))).toBe(29)
   })
 
+  test('P5: a credential is one, however its header is spelled and whatever is sent beside it', async () => {
+    const unknown = '/partnership/v1/ps_AAAAAAAAAAAA/statements'
+    const left = async (path: string, headers: Record<string, string>) => leftOf(await tested.client.call('GET', path, { headers }))
+    expect(await left(unknown, { 'x-partnership-secret': 'one' })).toBe(29)
+    for (const [index, other] of ['Bearer made-up-1', 'Bearer made-up-2', 'Basic eDp5'].entries())
+      expect(await left(unknown, { 'x-partnership-secret': 'one', authorization: other })).toBe(28 - index)
+    // The reports take a project's code too, where no secret is sent.
+    const usage = '/partnership/v1/ps_AAAAAAAAAAAA/p/usage'
+    expect(await left(usage, { 'x-partnership-secret': 'one', authorization: 'Bearer made-up-3' })).toBe(25)
+    expect([await left(usage, { authorization: 'Bearer code' }), await left(usage, { authorization: 'bearer code' })]).toEqual([29, 28])
+    const spelled = ['Bearer spelled', 'bEaReR spelled', 'BEARER spelled']
+    expect(await Promise.all(spelled.map((authorization) => left('/admin/v1/partners', { authorization, 'x-partnership-secret': authorization })))).toEqual([
+      29, 28, 27,
+    ])
+  })
+
+  test('what takes no credential, and what brings none, counts by its address', async () => {
+    const left = async (path: string, headers: Record<string, string>) => leftOf(await tested.client.call('GET', path, { headers }))
+    const before = await left('/.well-known/jwks.json', {})
+    expect(await left('/.well-known/jwks.json', { authorization: 'Bearer made-up', 'x-partnership-secret': 'made-up' })).toBe(before - 1)
+    for (const [index, authorization] of ['Basic eDp5', 'Bearer', 'Bearer  two-spaces', `Bearer ${'x'.repeat(5_000)}`].entries())
+      expect(await left('/admin/v1/partners', { authorization })).toBe(before - 2 - index)
+  })
+
+  test('a credential in use keeps its count, however many are invented meanwhile', async () => {
+    const left = async (token: string) => leftOf(await asked('GET', '/admin/v1/partners', `Bearer ${token}`))
+    expect(await left('in-use')).toBe(29)
+    for (let batch = 0; batch < 60; batch += 1)
+      expect(new Set(await Promise.all(Array.from({ length: 100 }, (_, index) => left(`invented-${batch}-${index}`))))).toEqual(new Set([29]))
+    expect(await left('in-use')).toBe(28)
+  }, 60_000)
+
   test('the headers of older drafts are nowhere, and what is not limited says nothing', async () => {
     const counted = await asked('GET', '/admin/v1/partners', 'Bearer old')
     const free = await tested.client.call('GET', '/healthz')
@@ -73,6 +107,13 @@ describe('requests per credential', () => {
     unfinished.write('GET /healthz HTTP/1.1\r\nHost: meterline\r\nX-Slow: ')
     expect(await unfinished.answer).toMatchObject({ status: 400, body: { code: 'INVALID_REQUEST', request_id: expect.any(String) } })
   }, 30_000)
+})
+
+test('of IPv6 a network of 2^64 addresses counts as one', async () => {
+  const tested = await startTestService({ RATE_LIMIT_PER_MINUTE: '30', TRUSTED_PROXIES: '127.0.0.0/8,::1/128' })
+  const left = async (address: string) => leftOf(await tested.client.call('GET', '/.well-known/jwks.json', { headers: { 'x-forwarded-for': address } }))
+  expect([await left('2001:db8::1'), await left('2001:db8::ffff:1'), await left('2001:db8:0:1::1')]).toEqual([29, 28, 29])
+  await tested.stop()
 })
 
 describe('one partner does not starve the others', () => {
@@ -104,6 +145,22 @@ describe('one partner does not starve the others', () => {
     expect(order.indexOf('modest 200')).toBeLessThan(12)
   }, 60_000)
 
+  test('lists are read beside what authentication and changes share', async () => {
+    const asked: string[] = []
+    const { registry } = tested.service.clickhouse
+    const { query } = registry
+    Object.assign(registry, {
+      query: (...[question, params]: Parameters<typeof query>) => {
+        asked.push(question.name)
+        return query(question, params)
+      },
+    })
+    for (const sort of ['name', '-created_at', '-total_ai_tokens'])
+      expect((await tested.client.partner(modest, 'GET', `/projects?sort=${sort}`)).body.projects).toHaveLength(1)
+    Object.assign(registry, { query })
+    expect(asked.filter((name) => name !== 'living_partner_secrets')).toEqual([])
+  })
+
   test('more than may wait are refused, and told when to come again', async () => {
     const answers = await Promise.all(
       Array.from({ length: 260 }, () => tested.client.partner(greedy, 'GET', '/projects?sort=-total_ai_tokens&start_date=2025-01-01&end_date=2025-12-31')),
@@ -130,9 +187,16 @@ describe('one partner does not starve the others', () => {
   }, 60_000)
 })
 
+test('a question that the store had no time or memory for may be asked again: 503, and not the caller’s fault', () => {
+  const taken = { bytesMax: 1, types: [] }
+  const [busy, tooLarge] = [toApiError(new StoreError('exhausted', 'internal words'), taken), toApiError(new StoreError('too_large', 'x'), taken)]
+  expect([busy.status, busy.code, busy.message]).toEqual([503, 'STORE_UNAVAILABLE', expect.stringMatching(/Try again, or ask for a shorter period\.$/)])
+  expect([tooLarge.status, tooLarge.code]).toEqual([400, 'QUERY_TOO_LARGE'])
+})
+
 describe('turns', () => {
   test('are given in order, a few at a time, to each partner by itself', async () => {
-    const turns = new Turns()
+    const turns = new PartnerTurns()
     const begun: string[] = []
     const take = async (partner: string, name: string) => {
       const end = await turns.take(partner)
@@ -154,7 +218,7 @@ describe('turns', () => {
   })
 
   test('more than may wait are refused at once', async () => {
-    const turns = new Turns()
+    const turns = new PartnerTurns()
     const refused: unknown[] = []
     for (let index = 0; index < 500; index += 1) turns.take('a').catch((error: unknown) => refused.push(error))
     await new Promise((resolve) => setImmediate(resolve))

@@ -39,6 +39,38 @@ test('every error has one shape and the id of its request', async () => {
   }
 })
 
+test('P5: a body that is not taken is refused with what would be', async () => {
+  const admin = { authorization: `Bearer ${tested.client.adminToken}` }
+  const refusal = async (type: string, body: string, path = '/admin/v1/partners', headers: Record<string, string> = admin) => {
+    const answer = await asked('POST', path, { ...headers, 'content-type': type }, body)
+    return [answer.status, answer.body.code, answer.body.message]
+  }
+  for (const type of ['text/plain', 'text/xml', 'application/x-www-form-urlencoded'])
+    expect(await refusal(type, '{"name":"x"}')).toEqual([415, 'UNSUPPORTED_MEDIA_TYPE', 'Send the body as application/json.'])
+  expect(await refusal('application/json', ' '.repeat(2 ** 20 + 1))).toEqual([413, 'TOO_LARGE', 'A body has at most 1 MiB here. Nothing of it was kept.'])
+  await tested.client.createIngestKey()
+  const emitter = { authorization: `Bearer ${tested.client.ingestKey}` }
+  expect(await refusal('text/plain', '{}', '/v1/events', emitter)).toEqual([415, 'UNSUPPORTED_MEDIA_TYPE', expect.stringContaining('application/x-ndjson')])
+  expect(await refusal('application/json', ' '.repeat(10 * 2 ** 20 + 1), '/v1/events', emitter)).toEqual([
+    413,
+    'TOO_LARGE',
+    'A body has at most 10 MiB here. Nothing of it was kept.',
+  ])
+})
+
+test('a field that is missing is said to be required, and other faults are told as they are', async () => {
+  const admin = { authorization: `Bearer ${tested.client.adminToken}`, 'content-type': 'application/json' }
+  const refusal = async (path: string, body?: string) => {
+    const answer = await asked(body === undefined ? 'GET' : 'POST', path, admin, body)
+    return [answer.status, answer.body.message]
+  }
+  expect(await refusal('/admin/v1/partners', '{}')).toEqual([400, 'body.name: is required'])
+  expect(await refusal('/admin/v1/partners', '{"name":7}')).toEqual([400, 'body.name: Invalid input: expected string, received number'])
+  expect(await refusal('/admin/v1/tokens', '{}')).toEqual([400, 'body.role: is required'])
+  expect(await refusal('/admin/v1/replays', '{}')).toEqual([400, 'body.from: is required'])
+  expect(await refusal('/admin/v1/explain')).toEqual([400, 'query.metric: is required'])
+})
+
 test('what is not even HTTP is answered in the same shape', async () => {
   const host = 'Host: meterline\r\n'
   for (const text of [

@@ -1,7 +1,10 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { EXPORT_COLUMNS } from '../../aggregator/statements/statement-rows.ts'
 import { accessOf } from '../../api/access.ts'
+import { API_ERRORS } from '../../api/errors.ts'
+import { REFUSAL_EXAMPLES } from '../../api/examples/refusals.ts'
 import { startTestService, type TestService } from '../support/test-service.ts'
 
 /** Routes that are for browsers and for Prometheus, and the description itself. */
@@ -123,11 +126,49 @@ describe('every operation', () => {
     }
   })
 
+  test('an error of the example of its status is one that the operation answers with', () => {
+    const documented: string[] = []
+    for (const { name, path, operation } of operations()) {
+      const route = routes.get(name)
+      const who = route === undefined ? undefined : accessOf(route).who
+      for (const [status, { content }] of Object.entries(operation.responses)) {
+        const own = Object.entries(REFUSAL_EXAMPLES[name] ?? {}).find(([each]) => each === status)?.[1]
+        if (status === '404' || status === '409') documented.push(`${name} ${status}`)
+        if (Number(status) < 400) continue
+        const usual = { 403: who === 'admin' ? 'ROLE_NOT_ALLOWED' : 'MODE_NOT_ALLOWED', 503: 'STORE_UNAVAILABLE' }[status]
+        const code = own ?? usual
+        if (code === undefined) continue
+        const example = content?.['application/json']?.example as { code?: string; message: string } | undefined
+        expect([name, status, example?.message]).toEqual([name, status, API_ERRORS[code as keyof typeof API_ERRORS].message])
+        if (!path.startsWith('/api/secrets')) expect([name, status, example?.code]).toEqual([name, status, code])
+      }
+    }
+    const known = Object.entries(REFUSAL_EXAMPLES).flatMap(([name, codes]) =>
+      Object.keys(codes)
+        .filter((status) => status === '404' || status === '409')
+        .map((status) => `${name} ${status}`),
+    )
+    expect(known.sort()).toEqual(documented.sort())
+    expect(documented.length).toBeGreaterThan(40)
+  })
+
+  test('of the admin says which roles may call it', () => {
+    for (const { name, operation } of operations()) {
+      const route = routes.get(name)
+      const access = route === undefined ? undefined : accessOf(route)
+      if (access?.who !== 'admin') continue
+      const said = /Called with the admin token(.*)\.$/.exec(operation.description ?? '')?.[1]
+      expect([name, said]).toEqual([name, access.roles.length === 0 ? ' alone' : `, or a token of the role ${access.roles.join(' or ')}`])
+    }
+  })
+
   test('files have the content type of each format, and say what they hold', () => {
     for (const path of ['/partnership/v1/{partnerId}/statements/{month}/export', '/admin/v1/exports']) {
       const answer = description.paths[path]?.['get']?.responses['200']
       expect(Object.keys(answer?.content ?? {})).toEqual(expect.arrayContaining(['text/csv', 'application/json', 'application/vnd.apache.parquet']))
       expect(answer?.headers).toHaveProperty('x-meterline-manifest')
+      const lines = String(answer?.content?.['text/csv']?.example).split('\r\n')
+      expect(lines.map((line) => line.split(',').length)).toEqual([EXPORT_COLUMNS.length, EXPORT_COLUMNS.length, 1])
     }
   })
 
@@ -195,6 +236,7 @@ interface Media {
 interface Operation {
   readonly operationId: string
   readonly summary?: string
+  readonly description?: string
   readonly tags?: string[]
   readonly parameters?: { in: string; name: string; required?: boolean }[]
   readonly security?: Record<string, string[]>[]

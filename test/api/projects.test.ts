@@ -229,7 +229,7 @@ describe('PUT /admin/v1/projects/:id', () => {
     expect((await put('unknown', { partner_id: partner.partnerId, name: 'Known' })).status).toBe(201)
   })
 
-  test('the time of a deletion is kept, and is one that the store can hold', async () => {
+  test('the time of a deletion is the first that was told, whatever is said later, and is one that the store can hold', async () => {
     const gone = (extra: object) => put('gone', { partner_id: partner.partnerId, name: 'Gone', ...extra })
     for (const deleted_at of ['1999-12-31T23:59:59Z', '0001-01-01T00:00:00Z', '9999-12-31T23:59:59Z', '2026-02-30T00:00:00Z', 'yesterday']) {
       const answer = await gone({ status: 'deleted', deleted_at })
@@ -239,8 +239,12 @@ describe('PUT /admin/v1/projects/:id', () => {
     const { body } = await gone({ status: 'deleted' })
     expect(Date.parse(body.project.deleted_at)).toBeGreaterThanOrEqual(before)
     expect((await gone({ name: 'Gone for good' })).body.project).toEqual({ ...body.project, name: 'Gone for good' })
-    expect((await gone({ status: 'deleted', deleted_at: '2026-02-03T04:05:06.789Z' })).body.project.deleted_at).toBe('2026-02-03T04:05:06.789Z')
-    expect((await gone({})).body.project).toMatchObject({ status: 'deleted', deleted_at: '2026-02-03T04:05:06.789Z' })
+    for (const extra of [{ status: 'deleted', deleted_at: '2026-02-03T04:05:06.789Z' }, { status: 'deleted' }, {}]) {
+      expect(await gone(extra)).toMatchObject({ status: 200, body: { project: body.project } })
+    }
+    const past = (id: string, deleted_at: string) => put(id, { partner_id: partner.partnerId, name: 'Past', status: 'deleted', deleted_at })
+    expect((await past('past', '2026-02-03T04:05:06.789Z')).body.project.deleted_at).toBe('2026-02-03T04:05:06.789Z')
+    expect((await past('past', '2026-02-04T00:00:00Z')).body.project.deleted_at).toBe('2026-02-03T04:05:06.789Z')
   })
 
   test('of two partners that ask for one id at once, one gets it', async () => {

@@ -1,6 +1,3 @@
-import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { refreshPartnershipDays } from '../../aggregator/usage/refresh-partnership-days.ts'
 import { falsifyPartnershipDay } from '../support/rollup-faults.ts'
@@ -35,13 +32,12 @@ test('without a token, or with a wrong one, exit code 2; without a service, 1', 
   expect(JSON.parse(nobody.stderr)).toEqual({ error: { message: expect.stringContaining('No Meterline answers at http://127.0.0.1:9') } })
 })
 
-test('what is not Meterline is told apart from it, exit code 1', async () => {
-  const stranger = createServer((_request, response) => response.end('<html>')).listen(0, '127.0.0.1')
-  await once(stranger, 'listening')
-  const { port } = stranger.address() as AddressInfo
-  const { code, stderr } = await runMeterline(['audit'], { ...environment, METERLINE_URL: `http://127.0.0.1:${port}` })
-  stranger.close()
-  expect([code, stderr]).toEqual([1, `error: What answers at http://127.0.0.1:${port} is not Meterline. Set METERLINE_URL.\n`])
+test('of a project that has no events there is nothing to compare: that is said, and is exit code 4', async () => {
+  expect(await runMeterline(['audit', '--project', 'nope'], environment)).toEqual({ code: 4, stdout: '', stderr: 'error: no events of project nope\n' })
+  const inApril = await runMeterline(['audit', '--project', 'p', '--from', '2026-04-01', '--to', '2026-04-30'], environment)
+  expect(inApril).toEqual({ code: 4, stdout: '', stderr: 'error: no events of project p from 2026-04-01 through 2026-04-30\n' })
+  // Of all projects nothing is an answer: nothing was sent in these days.
+  expect((await runMeterline(['audit', '--from', '2026-04-01'], environment)).code).toBe(0)
 })
 
 test('a span that ends before it starts is no audit that found nothing', async () => {

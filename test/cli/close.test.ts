@@ -49,3 +49,13 @@ test('an unknown partner is exit code 4, a month that is none an error', async (
   })
   expect((await runMeterline(['close', '--month', '2026-03'], { ...environment, METERLINE_ACCESS_TOKEN: 'wrong' })).code).toBe(2)
 })
+
+test('close reaches every partner there is, however many pages they are', async () => {
+  const made: string[] = []
+  for (let index = 0; index < 101; index += 1) made.push((await tested.client.createPartner(`partner ${index}`)).partnerId)
+  const { code, stdout } = await runMeterline(['--json', 'close', '--month', '2020-01'], environment)
+  const closings: { partner_id: string; billed: boolean }[] = JSON.parse(stdout).closings
+  expect(code).toBe(0)
+  expect(closings.map(({ partner_id }) => partner_id).sort()).toEqual([partner.partnerId, ...made].sort())
+  expect(closings.some(({ billed }) => billed)).toBe(false)
+})

@@ -39,11 +39,22 @@ describe('the provisioner', () => {
     expect(mistakes.join()).not.toContain('hunter2')
   })
 
+  test('what is lacking is told beside what is wrong', () => {
+    expect(
+      mistakesOf({ PROVISIONER: 'webhook', PROVISIONER_SECRET: 'abc', CLICKHOUSE_URL: 'http://store:8123', PORT: 'x' }).map((each) => each.split(':')[0]),
+    ).toEqual([...['PORT', 'PROVISIONER_SECRET', 'PROVISIONER_URL', 'ADMIN_TOKEN', 'MASTER_KEY']])
+  })
+
   test('a private address is refused at the start, unless its network is allowed', () => {
     const onLoopback = { ...WEBHOOK, PROVISIONER_URL: 'http://0x7f.1:9000/hook' }
     expect(mistakesOf(onLoopback)).toEqual(['PROVISIONER_URL: leads to an address that is not public; OUTGOING_ALLOW must name its network'])
     expect(readConfig({ ...onLoopback, OUTGOING_ALLOW: '127.0.0.0/8, fd00::/8' }).PROVISIONER_URL?.hostname).toBe('127.0.0.1')
   })
+})
+
+test('the two keys of an exchange are two', () => {
+  const key = randomBytes(32).toString('base64')
+  expect(mistakesOf({ MASTER_KEY: key, MASTER_KEY_PREVIOUS: key })).toEqual([expect.stringContaining('MASTER_KEY_PREVIOUS: is the same as MASTER_KEY')])
 })
 
 /** The lines of the one message, without its head. */

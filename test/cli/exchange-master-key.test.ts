@@ -40,9 +40,15 @@ test('what is sealed survives a restart, a wrong and a missing MASTER_KEY, and t
     const service = { METERLINE_URL: client.url, METERLINE_ACCESS_TOKEN: client.adminToken }
     const rewrapped = await runMeterline(['keys', 'rewrap'], service)
     expect(rewrapped).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining('2 secret data keys sealed anew with MASTER_KEY') })
-    expect(rewrapped.stdout).toContain('take MASTER_KEY_PREVIOUS away')
+    expect(rewrapped.stdout).toMatch(/MASTER_KEY, which is the key [0-9a-f]{8}\. When all processes have it, take MASTER_KEY_PREVIOUS \([0-9a-f]{8}\) away\./)
     const again = await runMeterline(['--json', 'keys', 'rewrap'], service)
-    expect(JSON.parse(again.stdout)).toEqual({ rewrapped: { pepper: 0, project_api_keys: 0, secret_data_keys: 0, signing_keys: 0 }, left: 0 })
+    expect(JSON.parse(again.stdout)).toEqual({
+      rewrapped: { pepper: 0, project_api_keys: 0, secret_data_keys: 0, signing_keys: 0 },
+      left: 0,
+      master_key: expect.stringMatching(/^[0-9a-f]{8}$/),
+      previous_key: expect.stringMatching(/^[0-9a-f]{8}$/),
+    })
+    expect((await runMeterline(['keys', 'rewrap'], service)).stdout).toContain('There was nothing to do. MASTER_KEY_PREVIOUS (')
     expect((await runMeterline(['keys', 'rewrap'], { ...service, METERLINE_ACCESS_TOKEN: 'wrong' })).code).toBe(2)
     await reads(client)
   })

@@ -109,7 +109,7 @@ describe.skipIf(!HAS_KAFKA)('P8: both switches on: two ingest, two aggregate and
     expect(await verb('log', 'list')).toMatch(/\/processes\/1\/3 /)
     expect(await verb('replay', '--from', '0')).toMatch(/\/processes\/1\/0 is read again from offset 0; nothing counts twice/)
     expect(await verb('rejected', 'list')).toContain('No event was refused.')
-    expect((await runMeterline(['rejected', 'resend', 'nowhere/1'], address)).code).toBe(1)
+    expect((await runMeterline(['rejected', 'resend', 'nowhere/1'], address)).code).toBe(4)
     expect((await runMeterline(['log', 'repartition'], address)).stderr).toContain('has 4 partitions, as pinned')
     await settled()
     expect(await total(other)).toBe('132')

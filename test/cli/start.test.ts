@@ -64,6 +64,15 @@ describe('a start that cannot be says why in one message, exits 1 and changes no
     expect(stderr).toMatch(/cannot be read and written/)
   })
 
+  test.each(['short', '', `${'a'.repeat(20)} ${'b'.repeat(20)}`])('an admin token that was put into its file and is none: "%s"', async (token) => {
+    const own = makeTemporaryDirectory()
+    writeFileSync(join(own.path, 'admin-token'), token)
+    const { code, stderr } = await runMeterline(['start'], { DATA_DIR: own.path, PORT: '0' })
+    expect([code, readFileSync(join(own.path, 'admin-token'), 'utf8')]).toEqual([1, token])
+    expect(stderr).toMatch(/^error: .*admin-token: the token must .*Put a better one there, or remove the file/)
+    own.remove()
+  })
+
   test('a port in use', async () => {
     const server = createServer().listen(0, '127.0.0.1')
     await new Promise((resolve) => server.once('listening', resolve))

@@ -69,11 +69,26 @@ describe('the audit log', () => {
     expect([whole.code, head]).toEqual([0, expect.stringMatching(new RegExp(`^${entries}:[0-9a-f]{64}$`))])
     await tested.client.createPartner('later')
     const later = await runMeterline(['audit-log', 'verify', '--head', head], environment)
-    expect(later).toMatchObject({ code: 0, stdout: expect.stringContaining(`${entries + 1} entries, the chain is whole\n`) })
+    expect(later).toMatchObject({ code: 0, stdout: expect.stringContaining(`${entries + 1} entries, the chain is whole\nentry ${entries} is as noted\n`) })
     const [seq, hash] = head.split(':')
     const cut = await runMeterline(['audit-log', 'verify', '--head', `${Number(seq) + 5}:${hash}`], environment)
     expect(cut).toMatchObject({ code: 1, stderr: expect.stringContaining(`entry ${Number(seq) + 5} was noted`) })
     expect((await runMeterline(['audit-log', 'list', '--limit', '2'], environment)).stdout).toContain('partner.create')
+  })
+
+  test('is listed in lines that fit a screen; as JSON it is whole', async () => {
+    const environment = { METERLINE_URL: tested.service.url, METERLINE_ACCESS_TOKEN: tested.service.adminToken }
+    const { token, id } = (await tested.client.admin('POST', '/admin/v1/tokens', { role: 'operator' })).body
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+    const name = 'a name of 128 characters'.padEnd(128, '—')
+    await tested.client.call('POST', '/admin/v1/ingest-keys', { headers, body: JSON.stringify({ name }) })
+    const { stdout } = await runMeterline(['audit-log', 'list', '--limit', '10'], environment)
+    expect(stdout).toMatch(new RegExp(`│ admin:operator:${id.slice(0, 8)} +│ ingest-key\\.create +│`))
+    expect(stdout).toContain('{"name":"a name of 128 characters')
+    expect(stdout).toContain('—… │')
+    for (const line of stdout.split('\n')) expect([...line].length).toBeLessThan(200)
+    const [entry] = JSON.parse((await runMeterline(['--json', 'audit-log', 'list', '--limit', '1'], environment)).stdout).entries
+    expect(entry).toMatchObject({ actor: `admin:operator:${id}`, details: { name } })
   })
 })
 

@@ -4,43 +4,79 @@ import { verifyAuditChain } from '../../registry/audit-chain.ts'
 import { type AuditEntry, listAuditEntries, SERVICE } from '../../registry/audit-log.ts'
 import { RegistryChanges } from '../../registry/changes.ts'
 import { type ClickHouse, openClickHouse } from '../../sql/clickhouse.ts'
+import { QUERY_WAS_CANCELLED_CODE, StoreError } from '../../sql/errors.ts'
 import { migrate } from '../../sql/migrate.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 import { clickHouseForTests, type TestClickHouse } from '../support/clickhouse-server.ts'
+import { untilSo } from '../support/until-so.ts'
 
 let server: TestClickHouse
 const stores: ClickHouse[] = []
 beforeAll(async () => {
   server = await clickHouseForTests()
-  const url = server.newDatabase()
-  for (let process = 0; process < 2; process += 1) stores.push(await openClickHouse({ engine: 'server', url }))
-  await migrate(storeOf(0))
 })
 afterAll(async () => {
   for (const store of stores) await store.close()
   await server.stop()
 })
 
-describe('two processes that change the registry at once', () => {
-  const CHANGES = 30
-
-  test('both come to an end, decide on what the other has written, and note one chain', async () => {
-    const processes = stores.map((store) => ({ store, changes: new RegistryChanges(store) }))
-    const asked = processes.flatMap(({ store, changes }, process) => Array.from({ length: CHANGES }, (_, nth) => countUp(store, changes, `${process}/${nth}`)))
-    const counted = await Promise.all(asked)
+describe('processes that change the registry at once', () => {
+  test.each([
+    { processes: 2, each: 30 },
+    { processes: 3, each: 30 },
+    { processes: 5, each: 10 },
+  ])('$processes with $each changes each come to an end, decide on what the others have written, and note one chain', async ({ processes, each }) => {
+    const [one, ...others] = await openProcesses(processes)
+    const running = [one, ...others]
+    const ids = running.map((_, process) => Array.from({ length: each }, (_, nth) => `${process}/${nth}`))
+    const counted = await Promise.all(running.flatMap((one, process) => ids[process]?.map((id) => countUp(one, id)) ?? []))
     // Each saw what was there, so none was decided on the same as another.
-    expect(counted.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 2 * CHANGES }, (_, index) => index + 1))
-    const entries = await listAuditEntries(storeOf(0), { newestFirst: false, action: '', subject: '', limit: 1_000 })
-    expect(await verifyAuditChain(each(entries))).toMatchObject({ status: 'whole', entries: entries.length })
+    expect(counted.toSorted((a, b) => a - b)).toEqual(Array.from({ length: processes * each }, (_, index) => index + 1))
+    const entries = await entriesOf(one)
+    expect(await verifyAuditChain(streamed(entries))).toMatchObject({ status: 'whole', entries: entries.length })
     // A change that was overtaken between its entry and its rows has one more; none has none.
-    const subjects = new Set(entries.map(({ subject }) => subject))
-    expect(subjects).toEqual(new Set([0, 1].flatMap((process) => Array.from({ length: CHANGES }, (_, nth) => `${process}/${nth}`))))
+    expect(new Set(entries.map(({ subject }) => subject))).toEqual(new Set(ids.flat()))
+  }, 180_000)
+
+  test('a change that another process kills while its rows are being written is decided again, and lands once', async () => {
+    const [slow, ...[quick = slow]] = await openProcesses(2)
+    for (const statement of SLOW_VIEW) await slow.store.control.command(statement)
+    const ends: unknown[] = []
+    const changing = countUp(slow, 'slow', (thrown) => ends.push(thrown instanceof StoreError ? thrown.code : thrown))
+    await untilSo(async () => (await slow.store.reads.query(writesUnderWay, {})).length > 0)
+    const quickly = countUp(quick, 'quick')
+    expect((await Promise.all([changing, quickly])).toSorted()).toEqual([1, 2])
+    expect(ends).toEqual([QUERY_WAS_CANCELLED_CODE])
+    expect(await slow.store.reads.query(accounts, {})).toHaveLength(2)
+    expect(await verifyAuditChain(streamed(await entriesOf(quick)))).toMatchObject({ status: 'whole' })
   })
 })
 
+interface Process {
+  readonly store: ClickHouse
+  readonly changes: RegistryChanges
+}
+
+/** Each with connections of its own, on one database. */
+async function openProcesses(count: number): Promise<[Process, ...Process[]]> {
+  const url = server.newDatabase()
+  const first = await openProcess(url)
+  await migrate(first.store)
+  const others: Process[] = []
+  while (others.length < count - 1) others.push(await openProcess(url))
+  return [first, ...others]
+}
+
+/** With more time than a service has: the machine of the tests may be slow. */
+async function openProcess(url: string): Promise<Process> {
+  const store = await openClickHouse({ engine: 'server', url })
+  stores.push(store)
+  return { store, changes: new RegistryChanges(store, { changeMsMax: 120_000 }) }
+}
+
 /** One more account of a partner, numbered by how many there are: a change that must see the one before. */
-function countUp(store: ClickHouse, changes: RegistryChanges, id: string): Promise<number> {
+function countUp({ store, changes }: Process, id: string, onThrown: (thrown: unknown) => void = () => {}): Promise<number> {
   return changes.run(SERVICE, async (change) => {
     const known = await store.registry.query(accounts, {})
     const mine = known.find(({ accountId }) => accountId === id)
@@ -48,7 +84,11 @@ function countUp(store: ClickHouse, changes: RegistryChanges, id: string): Promi
     const next = known.length + 1
     await change.note({ action: 'test.count', subject: id })
     const columns = ['account_id', 'revision', 'partner_id', 'email', 'name', 'plan', 'created_ms']
-    await change.write('accounts_inbox_v1', columns, (owner) => row([...owner, id, 1, 'p', '', String(next), 'free', 0]))
+    const written = change.write('accounts_inbox_v1', columns, (owner) => row([...owner, id, 1, 'p', '', String(next), 'free', 0]))
+    await written.catch((thrown: unknown) => {
+      onThrown(thrown)
+      throw thrown
+    })
     return next
   })
 }
@@ -60,12 +100,24 @@ const accounts = defineQuery({
   row: z.object({ accountId: z.string(), name: z.string() }),
 })
 
-function storeOf(process: number): ClickHouse {
-  const store = stores[process]
-  if (store === undefined) throw new Error('There is no such process.')
-  return store
+/** Beside the accounts' own: a view that takes 3 s for the first one. */
+const SLOW_VIEW = [
+  'CREATE TABLE slow_accounts_v1 (name String) ENGINE = MergeTree ORDER BY name',
+  `CREATE MATERIALIZED VIEW slow_accounts_mv_v1 TO slow_accounts_v1 AS
+   SELECT name FROM accounts_inbox_v1 WHERE if(name = '1', sleepEachRow(3), 0) = 0`,
+]
+
+const writesUnderWay = defineQuery({
+  name: 'test_writes_under_way',
+  sql: `SELECT query_id FROM system.processes WHERE current_database = currentDatabase() AND query LIKE 'INSERT INTO accounts_inbox_v1 %'`,
+  params: z.object({}),
+  row: z.object({ query_id: z.string() }),
+})
+
+function entriesOf({ store }: Process): Promise<AuditEntry[]> {
+  return listAuditEntries(store, { newestFirst: false, action: '', subject: '', limit: 1_000 })
 }
 
-async function* each(entries: readonly AuditEntry[]): AsyncIterable<AuditEntry> {
+async function* streamed(entries: readonly AuditEntry[]): AsyncIterable<AuditEntry> {
   yield* entries
 }

@@ -18,6 +18,7 @@ import { StoreError } from '../../sql/errors.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { openTestStore, type TestStore } from '../support/embedded-store.ts'
 import { FAULTS, faultOnce } from '../support/faulty-lane.ts'
+import { questionsOf } from '../support/questions-of.ts'
 
 const ACTOR: Actor = { name: 'admin', requestId: 'request' }
 const NOTHING = { pepper: 0, project_api_keys: 0, secret_data_keys: 0, signing_keys: 0 }
@@ -119,6 +120,16 @@ describe('MASTER_KEY is exchanged', () => {
     const registry = await open(alone(newKey))
     for (let number = 0; number < 20; number += 1) expect(await revealSecret(registry, ACTOR, `MANY_${number + 10}`)).toBe(`again ${number}`)
     expect(await opened(registry)).toEqual(known)
+  })
+
+  test('of a batch everything is read at once, as the changes of others wait for it', async () => {
+    const registry = await open(both(newKey, oldKey))
+    const asked = await questionsOf(() => rewrapSealed(registry, ACTOR))
+    const times = (name: string) => asked.filter((each) => each === name).length
+    const batches = times('sealed_otherwise')
+    expect(batches).toBeGreaterThan(2)
+    for (const name of ['project_by_id', 'secret_by_key']) expect([name, times(name)]).toEqual([name, 0])
+    for (const name of ['projects_by_id', 'secrets_by_key', 'signing_keys']) expect(times(name)).toBeLessThanOrEqual(batches)
   })
 
   test('what a process seals with the old key after it is found by the next one', async () => {

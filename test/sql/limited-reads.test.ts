@@ -20,11 +20,21 @@ const summing = (name: string, sql: string, settings?: Settings) => defineQuery(
 const SHORT = summing('sum_of_few_numbers', 'SELECT toString(sum(number)) AS sum FROM numbers(1000)')
 const MANY_ROWS = summing('sum_of_many_numbers', 'SELECT toString(sum(number)) AS sum FROM numbers(20000000)')
 const LONG = summing('sum_that_takes_long', 'SELECT toString(sum(sleepEachRow(0.1))) AS sum FROM numbers(100)', { max_execution_time: 1, max_block_size: 1 })
+const LARGE = summing('numbers_held_at_once', 'SELECT toString(length(groupArray(number))) AS sum FROM numbers(900000000)')
 const MANY_ANSWERS = summing('numbers_one_by_one', 'SELECT toString(number + each) AS sum FROM numbers(1200) ARRAY JOIN range(1000) AS each')
 
-test('a question that would read, take or answer too much is refused as too large, and not as if the store were away', async () => {
+test('a question that would read or answer too much is refused as too large, and not as if the store were away', async () => {
   expect(await limited.reads.query(SHORT, {})).toEqual([{ sum: '499500' }])
-  for (const query of [MANY_ROWS, LONG, MANY_ANSWERS]) await expect(limited.reads.query(query, {}), query.name).rejects.toMatchObject({ fault: 'too_large' })
+  for (const query of [MANY_ROWS, MANY_ANSWERS]) await expect(limited.reads.query(query, {}), query.name).rejects.toMatchObject({ fault: 'too_large' })
+})
+
+test('one that took too long, or more memory than there was, may be answered later: the store says the same of a large question and of a busy machine', async () => {
+  const held = limitReads(store.clickhouse, { rowsMax: 1_000_000_000 }).reads
+  for (const [lane, query, code] of [
+    [limited.reads, LONG, 159],
+    [held, LARGE, 241],
+  ] as const)
+    await expect(lane.query(query, {}), query.name).rejects.toMatchObject({ fault: 'exhausted', code })
 })
 
 test('also where it is streamed, and on a lane of its own', async () => {
@@ -34,6 +44,12 @@ test('also where it is streamed, and on a lane of its own', async () => {
   await expect(lines()).rejects.toMatchObject({ fault: 'too_large' })
   const lane = await limited.openLane()
   await expect(lane.query(MANY_ROWS, {})).rejects.toMatchObject({ fault: 'too_large' })
+})
+
+test('what works on all there is may hold 8 GiB, what is asked from outside 2', async () => {
+  const setting = summing('memory_limit', "SELECT toString(getSetting('max_memory_usage')) AS sum")
+  expect(await store.clickhouse.work.query(setting, {})).toEqual([{ sum: String(8 * 1024 ** 3) }])
+  expect(await limited.reads.query(setting, {})).toEqual([{ sum: String(2 * 1024 ** 3) }])
 })
 
 test('what works on all there is asks the store itself, which is away when it takes too long', async () => {

@@ -82,6 +82,7 @@ async function knownToOperators(client: MeterlineClient, changed: Credentials, a
     'path.secretId': [partnerSecret.body.id],
     'path.key': SECRET_KEYS,
     'query.month': MONTHS,
+    'query.partner_id': [changed.partnerId, another.partnerId],
     'query.partner': [changed.partnerId, another.partnerId],
     'body.partner_id': [changed.partnerId],
     'body.project_id': ['changed'],

@@ -111,7 +111,7 @@ describe.skipIf(!HAS_KAFKA)('a topic, read from a real broker', () => {
     await service.client.send([event])
     await service.untilSettled()
     const latest = async () =>
-      (await service.client.admin('GET', '/admin/v1/rejected-events?limit=1000')).body.rejected_events as {
+      (await service.client.admin('GET', '/admin/v1/rejected-events?limit=100')).body.rejected_events as {
         id: string
         event_id: string
         resent_at: string | null

@@ -8,7 +8,7 @@ import { ApiError } from './errors.ts'
  * may wait for the platform (wait_for_completion), and the registry's changes have an order of their own.
  */
 export function takeTurns(app: FastifyInstance): void {
-  const turns = new Turns()
+  const turns = new PartnerTurns()
   app.addHook('preHandler', async (request, reply) => {
     if (request.is404 || !isPartnersRead(request) || request.identity?.who !== 'partner') return
     const end = await turns.take(request.identity.partner.id)
@@ -31,7 +31,7 @@ interface Partners {
 }
 
 /** Turns by partner, in the order they were asked for. */
-export class Turns {
+export class PartnerTurns {
   readonly #partners = new Map<string, Partners>()
 
   /** Resolves when it is the caller's turn, with what ends it. Throws ApiError when it would come too late. */

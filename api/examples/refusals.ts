@@ -1,0 +1,66 @@
+import type { API_ERRORS, ApiErrorCode } from '../errors.ts'
+
+/** The errors of one status, so that no example can be of another. */
+type CodeOf<Status extends number> = { [Code in ApiErrorCode]: (typeof API_ERRORS)[Code]['status'] extends Status ? Code : never }[ApiErrorCode]
+
+interface Refusals {
+  readonly 403?: CodeOf<403>
+  readonly 404?: CodeOf<404>
+  readonly 409?: CodeOf<409>
+  readonly 503?: CodeOf<503>
+}
+
+/**
+ * Of the errors that an operation answers with under one status, the one that a caller is likely to meet. `NOT_FOUND` is of a
+ * path that is too long: nothing else is missing there. What is not said here is the same of many: described-operations.ts.
+ */
+export const REFUSAL_EXAMPLES: Readonly<Record<string, Refusals>> = {
+  'GET /readyz': { 503: 'EVENTS_UNAVAILABLE' },
+  'POST /v1/events': { 503: 'EVENTS_UNAVAILABLE' },
+  'GET /partnership/v1/{partnerId}/usage': { 404: 'NOT_FOUND' },
+  'GET /partnership/v1/{partnerId}/usage/explain': { 404: 'PROJECT_NOT_FOUND' },
+  'GET /partnership/v1/{partnerId}/projects': { 404: 'NOT_FOUND' },
+  'GET /partnership/v1/{partnerId}/{projectId}/usage': { 404: 'PROJECT_NOT_FOUND' },
+  'POST /partnership/v1/{partnerId}/sync-embedded-project': { 404: 'NOT_FOUND' },
+  'GET /partnership/v1/{partnerId}/{projectId}/metadata': { 404: 'PROJECT_NOT_FOUND' },
+  'POST /partnership/v1/{partnerId}/{projectId}/pause': { 404: 'PROJECT_NOT_FOUND', 503: 'PROVISIONING' },
+  'POST /partnership/v1/{partnerId}/{projectId}/restore': { 404: 'PROJECT_NOT_FOUND', 503: 'PROVISIONING' },
+  'DELETE /partnership/v1/{partnerId}/{projectId}': { 404: 'PROJECT_NOT_FOUND' },
+  'POST /partnership/v1/{partnerId}/{projectId}/authorization': { 404: 'PROJECT_NOT_FOUND' },
+  'POST /partnership/v1/{partnerId}/connect-user': { 404: 'NOT_FOUND' },
+  'POST /partnership/v1/{partnerId}/{userId}/sync-project': { 404: 'ACCOUNT_NOT_FOUND' },
+  'GET /partnership/v1/{partnerId}/{userId}/{projectId}/metadata': { 404: 'PROJECT_NOT_FOUND' },
+  'GET /partnership/v1/{partnerId}/statements': { 404: 'NOT_FOUND' },
+  'GET /partnership/v1/{partnerId}/statements/{month}': { 404: 'STATEMENT_NOT_FOUND' },
+  'GET /partnership/v1/{partnerId}/statements/{month}/export': { 404: 'STATEMENT_NOT_FOUND', 409: 'NUMBERS_TOO_WIDE', 503: 'EXPORTS_BUSY' },
+  'GET /admin/v1/statements/{partnerId}': { 404: 'PARTNER_NOT_FOUND' },
+  'GET /admin/v1/statements/{partnerId}/{month}': { 404: 'STATEMENT_NOT_FOUND' },
+  'POST /admin/v1/statements/{partnerId}/{month}/close': { 404: 'STATEMENT_NOT_FOUND', 409: 'MONTH_NOT_OVER' },
+  'POST /admin/v1/statements/{partnerId}/adjustments': { 404: 'PROJECT_NOT_FOUND', 409: 'MANUAL_LINE_EXISTS' },
+  'GET /admin/v1/exports': { 404: 'STATEMENT_NOT_FOUND', 409: 'NUMBERS_TOO_WIDE', 503: 'EXPORTS_BUSY' },
+  'GET /admin/v1/exports/manifest': { 404: 'STATEMENT_NOT_FOUND', 409: 'NUMBERS_TOO_WIDE', 503: 'EXPORTS_BUSY' },
+  'GET /admin/v1/partners/{partnerId}': { 404: 'PARTNER_NOT_FOUND' },
+  'PATCH /admin/v1/partners/{partnerId}': { 404: 'PARTNER_NOT_FOUND', 409: 'ALREADY_BILLED' },
+  'POST /admin/v1/partners/{partnerId}/secrets': { 404: 'PARTNER_NOT_FOUND', 409: 'TOO_MANY_SECRETS' },
+  'DELETE /admin/v1/partners/{partnerId}/secrets/{secretId}': { 404: 'PARTNER_SECRET_NOT_FOUND' },
+  'POST /admin/v1/ingest-keys': { 404: 'PARTNER_NOT_FOUND' },
+  'DELETE /admin/v1/ingest-keys/{id}': { 404: 'INGEST_KEY_NOT_FOUND' },
+  'GET /admin/v1/projects': { 404: 'PARTNER_NOT_FOUND' },
+  'PUT /admin/v1/projects/{projectId}': { 404: 'PARTNER_NOT_FOUND', 409: 'PARTNER_CHANGED' },
+  'GET /admin/v1/projects/{projectId}': { 404: 'PROJECT_NOT_FOUND' },
+  'GET /admin/v1/accounts': { 404: 'PARTNER_NOT_FOUND' },
+  'GET /admin/v1/accounts/{accountId}': { 404: 'ACCOUNT_NOT_FOUND' },
+  'PUT /admin/v1/accounts/{accountId}': { 404: 'ACCOUNT_NOT_FOUND' },
+  'GET /admin/v1/explain': { 404: 'PROJECT_NOT_FOUND' },
+  'POST /admin/v1/audits': { 409: 'AUDIT_RUNNING' },
+  'POST /admin/v1/rebuilds': { 409: 'REBUILD_HELD' },
+  'GET /admin/v1/logs': { 409: 'NO_KAFKA' },
+  'POST /admin/v1/logs/{log}/reset': { 404: 'NOT_FOUND', 409: 'LOG_VERB_REFUSED' },
+  'POST /admin/v1/logs/repartition': { 409: 'LOG_VERB_REFUSED' },
+  'POST /admin/v1/replays': { 409: 'LOG_VERB_REFUSED' },
+  'POST /admin/v1/logs/audits': { 409: 'NO_KAFKA' },
+  'POST /api/secrets': { 409: 'SECRET_EXISTS' },
+  'GET /api/secrets/{key}': { 404: 'SECRET_NOT_FOUND' },
+  'PUT /api/secrets/{key}': { 404: 'SECRET_NOT_FOUND' },
+  'DELETE /api/secrets/{key}': { 403: 'SECRET_RESERVED', 404: 'SECRET_NOT_FOUND' },
+}

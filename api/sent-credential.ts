@@ -1,0 +1,32 @@
+import type { FastifyRequest } from 'fastify'
+import type { Access } from './access.ts'
+
+/** What a caller shows of itself, before it is known to be good. */
+export interface SentCredential {
+  readonly by: 'partner secret' | 'bearer'
+  readonly text: string
+}
+
+const CREDENTIAL_CHARACTERS_MAX = 4_096
+
+/**
+ * The one credential that proves who calls a route, and that its calls are counted by; whatever else is sent is looked at by
+ * nobody. Undefined where the route takes none, and where it is missing or cannot be one.
+ */
+export function sentCredential({ headers }: Pick<FastifyRequest, 'headers'>, access: Access): SentCredential | undefined {
+  const { 'x-partnership-secret': secret, authorization } = headers
+  if (access.who === 'everyone') return undefined
+  const takesCodes = access.who === 'partner' && access.projectToken === true
+  if (access.who === 'partner' && !(takesCodes && secret === undefined && authorization !== undefined)) return credential('partner secret', secret)
+  return credential('bearer', bearerToken(authorization))
+}
+
+function credential(by: SentCredential['by'], text: string | string[] | undefined): SentCredential | undefined {
+  return typeof text === 'string' && text !== '' && text.length <= CREDENTIAL_CHARACTERS_MAX ? { by, text } : undefined
+}
+
+/** Behind its scheme, in whatever case that is written, and one space. */
+function bearerToken(authorization = ''): string | undefined {
+  const [scheme, token, ...rest] = authorization.split(' ')
+  return scheme?.toLowerCase() === 'bearer' && rest.length === 0 ? token : undefined
+}

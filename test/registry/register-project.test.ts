@@ -1,0 +1,81 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { listAuditEntries, SERVICE } from '../../registry/audit-log.ts'
+import { changed, findProject, freeId, newProject, writeProject } from '../../registry/projects/project.ts'
+import { type Registration, registerProject } from '../../registry/projects/register-project.ts'
+import { syncEmbeddedProject } from '../../registry/projects/sync-project.ts'
+import type { Registry } from '../../registry/registry.ts'
+import type { Insert, Lane } from '../../sql/clickhouse.ts'
+import { QUERY_WAS_CANCELLED_CODE, StoreError } from '../../sql/errors.ts'
+import { openTestStore, type TestStore } from '../support/embedded-store.ts'
+import { questionsOf } from '../support/questions-of.ts'
+import { openTestRegistry } from '../support/test-registry.ts'
+
+const PARTNER = 'ps_registers'
+
+let store: TestStore
+let registry: Registry
+beforeAll(async () => {
+  store = await openTestStore()
+  registry = await openTestRegistry(store.clickhouse)
+})
+afterAll(() => store.close())
+
+describe('a registration that another process kills after its row has landed', () => {
+  const killedOnce = async () => openTestRegistry({ ...store.clickhouse, registry: killedAfter(store.clickhouse.registry, 'projects_inbox_v2') })
+  const asked: Registration = { projectId: 'killed', partnerId: PARTNER, name: 'Killed' }
+  const told = async () => {
+    const entries = await listAuditEntries(store.clickhouse, { newestFirst: false, action: '', subject: asked.projectId, limit: 10 })
+    return entries.map(({ action }) => action)
+  }
+
+  test('says that it made the project, and tells no change of it', async () => {
+    const outcome = await registerProject(await killedOnce(), SERVICE, asked)
+    expect(outcome).toMatchObject({ status: 'created', project: { id: 'killed', revision: 1 } })
+    expect(await told()).toEqual(['project.register'])
+  })
+
+  test('says that it changed one, once', async () => {
+    const outcome = await registerProject(await killedOnce(), SERVICE, { ...asked, name: 'Renamed' })
+    expect(outcome).toMatchObject({ status: 'updated', project: { name: 'Renamed', revision: 2 } })
+    expect(await told()).toEqual(['project.register', 'project.change'])
+    expect((await findProject(registry, 'killed'))?.revision).toBe(2)
+  })
+})
+
+describe('the id of a project that is made again under a name', () => {
+  const place = { partnerId: PARTNER, accountId: '', name: 'again and again' }
+  const INCARNATIONS = 130
+
+  test('is derived as it always was, and costs few questions however often the name was there before', async () => {
+    const ids: string[] = []
+    await registry.changes.run(SERVICE, async (change) => {
+      for (let nth = 0; nth < INCARNATIONS; nth += 1) {
+        const id = await freeId(registry, place)
+        const project = newProject(registry, { ...place, id, createdMs: Date.now() })
+        await writeProject(change, changed(registry, project, { status: 'deleted', wantedStatus: 'deleted', deletedMs: Date.now() }))
+        ids.push(id)
+      }
+    })
+    expect(new Set(ids).size).toBe(INCARNATIONS)
+    expect([ids[0], ids[1], ids[INCARNATIONS - 1]]).toEqual(DERIVED)
+    const asked = await questionsOf(() => syncEmbeddedProject(registry, SERVICE, place))
+    expect(asked.filter((name) => name === 'known_project_ids')).toHaveLength(3)
+    expect(asked).not.toContain('project_by_id')
+    expect(ids).not.toContain((await syncEmbeddedProject(registry, SERVICE, place)).id)
+  })
+})
+
+/** Ids that services have given out do not change. */
+const DERIVED = ['13496d23-9637-5011-b4b3-47165c0f2d99', 'c1599f5f-dae8-5f6e-83cf-d0c5e9a08d1e', '20092797-60fe-5737-ae69-7050c9512dc4']
+
+/** The same lane, but the first insert into `table` is told to have been killed, although it has landed. */
+function killedAfter(lane: Lane, table: string): Lane {
+  let met = false
+  const insert = async (each: Insert) => {
+    await lane.insert(each)
+    if (each.table !== table || met) return
+    met = true
+    throw new StoreError('unavailable', 'injected: killed', { code: QUERY_WAS_CANCELLED_CODE })
+  }
+  return { ...lane, insert }
+}

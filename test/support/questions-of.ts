@@ -1,0 +1,20 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { tracingChannel } from 'node:diagnostics_channel'
+import { QUERY_CHANNEL } from '../../sql/clickhouse.ts'
+
+/** The names of the queries that `work` asks of the store, in the order in which they began. */
+export async function questionsOf(work: () => Promise<unknown>): Promise<string[]> {
+  const asked: string[] = []
+  const ours = new AsyncLocalStorage<true>()
+  const note = (message: unknown) => {
+    if (ours.getStore() === true) asked.push((message as { name: string }).name)
+  }
+  const { start } = tracingChannel(QUERY_CHANNEL)
+  start.subscribe(note)
+  try {
+    await ours.run(true, work)
+  } finally {
+    start.unsubscribe(note)
+  }
+  return asked
+}
