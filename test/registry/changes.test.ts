@@ -26,18 +26,22 @@ describe('processes that change the registry at once', () => {
     { processes: 2, each: 30 },
     { processes: 3, each: 30 },
     { processes: 5, each: 10 },
-  ])('$processes with $each changes each come to an end, decide on what the others have written, and note one chain', async ({ processes, each }) => {
-    const [one, ...others] = await openProcesses(processes)
-    const running = [one, ...others]
-    const ids = running.map((_, process) => Array.from({ length: each }, (_, nth) => `${process}/${nth}`))
-    const counted = await Promise.all(running.flatMap((one, process) => ids[process]?.map((id) => countUp(one, id)) ?? []))
-    // Each saw what was there, so none was decided on the same as another.
-    expect(counted.toSorted((a, b) => a - b)).toEqual(Array.from({ length: processes * each }, (_, index) => index + 1))
-    const entries = await entriesOf(one)
-    expect(await verifyAuditChain(streamed(entries))).toMatchObject({ status: 'whole', entries: entries.length })
-    // A change that was overtaken between its entry and its rows has one more; none has none.
-    expect(new Set(entries.map(({ subject }) => subject))).toEqual(new Set(ids.flat()))
-  }, 180_000)
+  ])(
+    '$processes with $each changes each come to an end, decide on what the others have written, and note one chain',
+    async ({ processes, each }) => {
+      const [one, ...others] = await openProcesses(processes)
+      const running = [one, ...others]
+      const ids = running.map((_, process) => Array.from({ length: each }, (_, nth) => `${process}/${nth}`))
+      const counted = await Promise.all(running.flatMap((one, process) => ids[process]?.map((id) => countUp(one, id)) ?? []))
+      // Each saw what was there, so none was decided on the same as another.
+      expect(counted.toSorted((a, b) => a - b)).toEqual(Array.from({ length: processes * each }, (_, index) => index + 1))
+      const entries = await entriesOf(one)
+      expect(await verifyAuditChain(streamed(entries))).toMatchObject({ status: 'whole', entries: entries.length })
+      // A change that was overtaken between its entry and its rows has one more; none has none.
+      expect(new Set(entries.map(({ subject }) => subject))).toEqual(new Set(ids.flat()))
+    },
+    180_000,
+  )
 
   test('a change that another process kills while its rows are being written is decided again, and lands once', async () => {
     const [slow, ...[quick = slow]] = await openProcesses(2)
