@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { type Month, parseMonth } from '../metering/month.ts'
 import { type Period, parsePeriod } from '../metering/period.ts'
-import { ApiError } from './errors.ts'
+import { ApiError } from './errors/errors.ts'
 import type { PeriodQuery } from './schemas.ts'
 
 /** The period of a query. Throws ApiError, with what is wrong. */

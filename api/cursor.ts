@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { isDay } from '../metering/period.ts'
-import { ApiError } from './errors.ts'
+import { ApiError } from './errors/errors.ts'
 
 /** Where a list goes on, and over which days: defaults are settled on the first page, so that midnight moves no page. */
 export interface CursorPlace {

@@ -1,6 +1,6 @@
 import { findPartner, type StoredPartner } from '../registry/partners.ts'
 import type { Registry } from '../registry/registry.ts'
-import { ApiError } from './errors.ts'
+import { ApiError } from './errors/errors.ts'
 
 /** The partner that an operator names. Throws ApiError when there is none. */
 export async function requireKnownPartner(registry: Registry, partnerId: string): Promise<StoredPartner> {

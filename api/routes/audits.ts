@@ -9,11 +9,11 @@ import { type DayAudit, listDayAudits } from '../../aggregator/audits/day-audits
 import { dayAfter, isDay } from '../../metering/period.ts'
 import { NumberToken } from '../../metering/quantity.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
-import { FINANCE, OPERATOR } from '../access.ts'
-import { actorOf } from '../auth.ts'
+import { FINANCE, OPERATOR } from '../auth/access.ts'
+import { actorOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { NextCursor, PageQuery, pageOf, requirePlace, writePlace } from '../cursor.ts'
-import { ApiError } from '../errors.ts'
+import { ApiError } from '../errors/errors.ts'
 import { Day, DayAsked, ExactNumber, errorAnswers, Instant, PathId } from '../schemas.ts'
 
 /** What proves the totals: raw recounted, on demand, and by itself for every finished day. */

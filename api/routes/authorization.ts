@@ -3,10 +3,10 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { JWKS_KEEP_SECONDS, PROJECT_TOKEN_SECONDS } from '../../registry/keys/key-states.ts'
 import { authorizeProject } from '../../registry/tokens/project-tokens.ts'
-import { EVERYONE, WHITE_LABEL_PARTNER } from '../access.ts'
-import { partnerOf } from '../auth.ts'
+import { EVERYONE, WHITE_LABEL_PARTNER } from '../auth/access.ts'
+import { partnerOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
-import { ApiError } from '../errors.ts'
+import { ApiError } from '../errors/errors.ts'
 import { errorAnswers, PartnerProjectParams } from '../schemas.ts'
 
 /** Shapes: partner API documentation, "Generate Project Authorization", and RFC 7517 for what verifies it. */

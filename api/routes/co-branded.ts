@@ -4,10 +4,10 @@ import { z } from 'zod'
 import { connectAccount } from '../../registry/accounts.ts'
 import { apiKeyOf, findProject, type Project } from '../../registry/projects/project.ts'
 import { FREE_ACTIVE_PROJECTS_MAX, syncAccountProject } from '../../registry/projects/sync-project.ts'
-import { CO_BRANDED_PARTNER } from '../access.ts'
-import { actorOf, partnerOf } from '../auth.ts'
+import { CO_BRANDED_PARTNER } from '../auth/access.ts'
+import { actorOf, partnerOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
-import { ApiError } from '../errors.ts'
+import { ApiError } from '../errors/errors.ts'
 import { Connection, connectionOf, errorAnswers, InstanceType, Name, PartnerParams, PathId, Region } from '../schemas.ts'
 
 /** Shapes: partner API documentation, "Co-Branded APIs". */

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { EVERYONE } from '../access.ts'
+import { EVERYONE } from '../auth/access.ts'
 
 /** A page for whoever opens the address in a browser. */
 export function homeRoutes(app: FastifyInstance): void {

@@ -5,10 +5,10 @@ import { auditLog, LOG_DIFFERENCES_MAX } from '../../ingest/kafka/audit-log.ts'
 import type { Incarnation } from '../../ingest/kafka/incarnation.ts'
 import { listLogs, repartitionLogs, replayLogs, resetLogs, type VerbOutcome } from '../../ingest/kafka/log-verbs.ts'
 import { formatTimestamp, parseTimestamp } from '../../metering/timestamp.ts'
-import { OPERATOR } from '../access.ts'
-import { actorOf } from '../auth.ts'
+import { OPERATOR } from '../auth/access.ts'
+import { actorOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
-import { ApiError } from '../errors.ts'
+import { ApiError } from '../errors/errors.ts'
 import { errorAnswers, Instant, PathId } from '../schemas.ts'
 
 /** What an operator asks of the logs, and does to them after an incident. */

@@ -10,10 +10,10 @@ import {
   revokePartnerSecret,
 } from '../../registry/credentials/rotate-partner-secrets.ts'
 import type { Registry } from '../../registry/registry.ts'
-import { OPERATOR } from '../access.ts'
-import { actorOf } from '../auth.ts'
+import { OPERATOR } from '../auth/access.ts'
+import { actorOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
-import { ApiError } from '../errors.ts'
+import { ApiError } from '../errors/errors.ts'
 import { requireKnownPartner } from '../known-partner.ts'
 import { errorAnswers, Instant, instantOrNull, PartnerParams, PathId } from '../schemas.ts'
 

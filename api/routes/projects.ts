@@ -6,10 +6,10 @@ import { formatTimestamp } from '../../metering/timestamp.ts'
 import { deleteProject, pauseProject, restoreProject } from '../../registry/projects/lifecycle.ts'
 import { apiKeyOf, findProject, type Project } from '../../registry/projects/project.ts'
 import { syncEmbeddedProject } from '../../registry/projects/sync-project.ts'
-import { WHITE_LABEL_PARTNER, WHITE_LABEL_PROJECT_READER } from '../access.ts'
-import { actorOf, partnerOf } from '../auth.ts'
+import { WHITE_LABEL_PARTNER, WHITE_LABEL_PROJECT_READER } from '../auth/access.ts'
+import { actorOf, partnerOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
-import { ApiError } from '../errors.ts'
+import { ApiError } from '../errors/errors.ts'
 import { Connection, connectionOf, errorAnswers, InstanceType, Instant, Name, PartnerParams, PartnerProjectParams, Region, Status } from '../schemas.ts'
 
 /** Shapes: partner API documentation, "Sync Embedded Project" to "Delete Project". */

@@ -3,10 +3,10 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { rebuildRollup } from '../../ingest/rebuild-rollup.ts'
 import { parseMonth } from '../../metering/month.ts'
-import { OPERATOR } from '../access.ts'
-import { actorOf } from '../auth.ts'
+import { OPERATOR } from '../auth/access.ts'
+import { actorOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
-import { ApiError } from '../errors.ts'
+import { ApiError } from '../errors/errors.ts'
 import { errorAnswers, MonthAsked } from '../schemas.ts'
 
 /** A month's rollup counted anew from raw, for an operator who found it wrong. */

@@ -14,12 +14,12 @@ import {
   type SecretFacts,
 } from '../../registry/secrets/secret.ts'
 import { StoreError } from '../../sql/errors.ts'
-import { OPERATOR } from '../access.ts'
-import { actorOf } from '../auth.ts'
+import { OPERATOR } from '../auth/access.ts'
+import { actorOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
-import { API_ERRORS, ApiError } from '../errors.ts'
+import { API_ERRORS, ApiError } from '../errors/errors.ts'
+import { SECRETS_PATH, secretsErrorAnswers } from '../errors/secrets-errors.ts'
 import { Instant, PathId } from '../schemas.ts'
-import { SECRETS_PATH, secretsErrorAnswers } from '../secrets-errors.ts'
 
 /** Secrets that an operator keeps here, encrypted. Paths, shapes and messages are those of the documented Secrets API. */
 export function secretRoutes(app: FastifyInstance, { registry }: ApiContext): void {

@@ -3,7 +3,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { listSilentProjects, SILENT_DAYS_MAX, SILENT_PROJECTS_MAX } from '../../aggregator/usage/silent-projects.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
-import { ANY_ADMIN } from '../access.ts'
+import { ANY_ADMIN } from '../auth/access.ts'
 import type { ApiContext } from '../context.ts'
 import { Day, errorAnswers, Instant } from '../schemas.ts'
 

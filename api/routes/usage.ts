@@ -7,12 +7,12 @@ import { readProjectUsage } from '../../aggregator/usage/project-usage.ts'
 import { METRICS, PEAK_METRICS } from '../../metering/metrics.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
 import { findProject } from '../../registry/projects/project.ts'
-import { PARTNER, PROJECT_READER } from '../access.ts'
 import { periodAnswer, requirePeriod } from '../asked-period.ts'
-import { partnerOf } from '../auth.ts'
+import { PARTNER, PROJECT_READER } from '../auth/access.ts'
+import { partnerOf } from '../auth/auth.ts'
 import { billingAnswer } from '../billing-answer.ts'
 import type { ApiContext } from '../context.ts'
-import { ApiError } from '../errors.ts'
+import { ApiError } from '../errors/errors.ts'
 import {
   BillingFields,
   Day,

@@ -1,7 +1,7 @@
 import { Agent, request } from 'node:http'
 import fc from 'fast-check'
 import { afterAll, expect, test } from 'vitest'
-import { API_ERRORS } from '../../api/errors.ts'
+import { API_ERRORS } from '../../api/errors/errors.ts'
 import { type ApiWorld, makeApiWorld } from '../support/api-world.ts'
 import type { Credentials } from '../support/client.ts'
 import { type Operation, type StrangeRequest, strangeRequests } from '../support/strange-requests.ts'

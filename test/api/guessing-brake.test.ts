@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Braked, GuessingBrake } from '../../api/guessing-brake.ts'
+import { Braked, GuessingBrake } from '../../api/auth/guessing-brake.ts'
 import { type AnsweredRequest, listenToRequests } from '../../bench/questions-of-requests.ts'
 import { newCredential } from '../../registry/credentials/credentials.ts'
 import type { Answer, Credentials } from '../support/client.ts'

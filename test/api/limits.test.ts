@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { toApiError } from '../../api/errors.ts'
-import { PartnerTurns } from '../../api/partner-turns.ts'
+import { toApiError } from '../../api/errors/errors.ts'
+import { PartnerTurns } from '../../api/manners/partner-turns.ts'
 import { StoreError } from '../../sql/errors.ts'
 import type { Answer, Credentials } from '../support/client.ts'
 import { openConnection } from '../support/connection.ts'

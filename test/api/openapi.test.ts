@@ -2,9 +2,9 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { EXPORT_COLUMNS } from '../../aggregator/statements/statement-rows.ts'
-import { accessOf } from '../../api/access.ts'
-import { API_ERRORS } from '../../api/errors.ts'
-import { REFUSAL_EXAMPLES } from '../../api/examples/refusals.ts'
+import { accessOf } from '../../api/auth/access.ts'
+import { API_ERRORS } from '../../api/errors/errors.ts'
+import { REFUSAL_EXAMPLES } from '../../api/openapi/examples/refusals.ts'
 import { startTestService, type TestService } from '../support/test-service.ts'
 
 /** Routes that are for browsers and for Prometheus, and the description itself. */

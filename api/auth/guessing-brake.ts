@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { Logger } from '../metering/logger.ts'
-import { ApiError } from './errors.ts'
+import type { Logger } from '../../metering/logger.ts'
+import { ApiError } from '../errors/errors.ts'
 import { networkOf } from './network-of.ts'
 
 export interface BrakeOptions {

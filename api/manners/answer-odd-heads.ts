@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { ApiError } from './errors.ts'
+import { ApiError } from '../errors/errors.ts'
 
 /** What node:http answers by itself has neither a body nor an id; with `requireHostHeader: false` all of it comes here. */
 export function answerOddHeads(app: FastifyInstance): void {

@@ -1,6 +1,6 @@
 import cors from '@fastify/cors'
 import type { FastifyInstance } from 'fastify'
-import { EVERYONE } from './access.ts'
+import { EVERYONE } from '../auth/access.ts'
 
 /**
  * Browsers of other origins are let in where the configuration names them, never with cookies: whoever calls proves itself

@@ -1,5 +1,5 @@
 import type { FastifySchema, RouteOptions } from 'fastify'
-import { accessOf } from './access.ts'
+import { accessOf } from '../auth/access.ts'
 
 interface Described {
   readonly schema: FastifySchema

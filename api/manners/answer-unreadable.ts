@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
-import { ApiError, errorBody } from './errors.ts'
+import { ApiError, errorBody } from '../errors/errors.ts'
 
 /** What cannot be read as HTTP is neither request nor reply yet: its answer is written to the connection, which ends with it. */
 export function answerUnreadable(_error: Error, socket: Socket): void {

@@ -1,5 +1,5 @@
-import { METRIC_NAMES, type MetricName } from '../../metering/metrics.ts'
-import { dailyName, partnershipName, projectSummaryName } from '../schemas.ts'
+import { METRIC_NAMES, type MetricName } from '../../../metering/metrics.ts'
+import { dailyName, partnershipName, projectSummaryName } from '../../schemas.ts'
 import { type Examples, IN_FEBRUARY, JANUARY, PARTNER_ID, PROJECT_ID, PROJECT_NAME } from './example.ts'
 
 const MONTH: Record<MetricName, number> = {

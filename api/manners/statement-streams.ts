@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
-import { ApiError } from './errors.ts'
+import { ApiError } from '../errors/errors.ts'
 
 /**
  * Statements are streamed as their reader takes them, and each holds a session of the store until it ends: so a few are sent at a

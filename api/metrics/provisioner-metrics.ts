@@ -1,5 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
-import type { Provisioner } from '../registry/provisioner/provisioner.ts'
+import type { Provisioner } from '../../registry/provisioner/provisioner.ts'
 
 /** What this process handed over to the platform, and what is left to hand over, whoever does it. */
 export function provisionerMetrics(register: Registry, provisioner: Provisioner): void {

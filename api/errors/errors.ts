@@ -1,7 +1,7 @@
-import { EventsUnavailable } from '../ingest/event-log.ts'
-import { KafkaUnavailable } from '../ingest/kafka/topic.ts'
-import { TooManyWaiting } from '../registry/change-queue.ts'
-import { StoreError } from '../sql/errors.ts'
+import { EventsUnavailable } from '../../ingest/event-log.ts'
+import { KafkaUnavailable } from '../../ingest/kafka/topic.ts'
+import { TooManyWaiting } from '../../registry/change-queue.ts'
+import { StoreError } from '../../sql/errors.ts'
 
 /** Every answer that is not 2xx. `message` is the default; what is known better is said better. */
 export const API_ERRORS = {

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import rateLimit from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { accessOf } from './access.ts'
-import type { ApiContext } from './context.ts'
-import { ApiError } from './errors.ts'
-import { networkOf } from './network-of.ts'
-import { sentCredential } from './sent-credential.ts'
+import { accessOf } from '../auth/access.ts'
+import { networkOf } from '../auth/network-of.ts'
+import { sentCredential } from '../auth/sent-credential.ts'
+import type { ApiContext } from '../context.ts'
+import { ApiError } from '../errors/errors.ts'
 
 type Quotas = Pick<ApiContext, 'requestsPerMinute' | 'eventRequestsPerMinute'>
 

@@ -1,4 +1,4 @@
-import type { API_ERRORS, ApiErrorCode } from '../errors.ts'
+import type { API_ERRORS, ApiErrorCode } from '../../errors/errors.ts'
 
 /** The errors of one status, so that no example can be of another. */
 type CodeOf<Status extends number> = { [Code in ApiErrorCode]: (typeof API_ERRORS)[Code]['status'] extends Status ? Code : never }[ApiErrorCode]

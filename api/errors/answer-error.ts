@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { Braked } from '../auth/guessing-brake.ts'
 import { ApiError, errorBody, toApiError } from './errors.ts'
-import { Braked } from './guessing-brake.ts'
 import { isSecretsPath, secretsErrorBody } from './secrets-errors.ts'
 
 /** Every error leaves in the one shape of errors.ts, unknown routes included; below the path of the Secrets API in the shape of its documentation. */

@@ -1,10 +1,10 @@
 import { STATUS_CODES } from 'node:http'
 import type { RouteOptions } from 'fastify'
-import { type Access, accessOf } from './access.ts'
-import { ApiError, type ApiErrorCode, errorBody } from './errors.ts'
+import { type Access, accessOf } from '../auth/access.ts'
+import { ApiError, type ApiErrorCode, errorBody } from '../errors/errors.ts'
+import { isSecretsPath, secretsErrorBody } from '../errors/secrets-errors.ts'
 import { REFUSAL_EXAMPLES } from './examples/refusals.ts'
 import { addExample, type Operation } from './examples.ts'
-import { isSecretsPath, secretsErrorBody } from './secrets-errors.ts'
 
 /** Headers that answers promise, each described once. */
 export const ANSWER_HEADERS = {

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { accessOf } from './access.ts'
-import { ApiError } from './errors.ts'
+import { accessOf } from '../auth/access.ts'
+import { ApiError } from '../errors/errors.ts'
 
 /**
  * Each partner has a few reads under way, and the next ones of the same partner wait for their turn: the store has few
