@@ -26,14 +26,10 @@ export async function migrate(clickhouse: ClickHouse, migrations?: readonly Migr
   requireKnown(applied, known)
   const done = new Set(applied.map((each) => each.number))
   const pending = known.filter((migration) => !done.has(migration.number))
-  for (const migration of pending) {
-    await runStatements(clickhouse, migration)
-    await clickhouse.control.insert({
-      table: 'schema_migrations_v1',
-      columns: ['number', 'name', 'sha256'],
-      text: `${migration.number}\t${migration.name}\t${migration.sha256}\n`,
-    })
-  }
+  for (const migration of pending) await runStatements(clickhouse, migration)
+  // All at the end: one write to disk instead of as many as there are migrations, and whoever was killed before it runs them again.
+  const rows = pending.map(({ number, name, sha256 }) => `${number}\t${name}\t${sha256}\n`)
+  if (rows.length > 0) await clickhouse.control.insert({ table: 'schema_migrations_v1', columns: ['number', 'name', 'sha256'], text: rows.join('') })
   return pending
 }
 

@@ -4,7 +4,7 @@ import { openSchemathesis, type SchemathesisRun } from '../support/schemathesis.
 import { startTestService, type TestService } from '../support/test-service.ts'
 
 const SEED = Number(process.env['RANDOM_SEED'] ?? 20_260_101)
-const EXAMPLES = Number(process.env['SCHEMATHESIS_EXAMPLES'] ?? 10)
+const EXAMPLES = Number(process.env['SCHEMATHESIS_EXAMPLES'] ?? 5)
 const TIMEOUT_MS = EXAMPLES <= 10 ? 400_000 : 3_600_000
 
 const schemathesis = await openSchemathesis()

@@ -11,8 +11,11 @@ import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 
 const DEMO = fileURLToPath(new URL('../../cli/demo.ts', import.meta.url))
 const COLUMNS_MAX = 101
+/** Four of them start at once, each with an engine and forty projects of its own. */
+const STARTED_MS_MAX = 90_000
+const TEST_MS_MAX = 120_000
 
-describe.concurrent('the process', () => {
+describe.concurrent('the process', { timeout: TEST_MS_MAX }, () => {
   test('the demo tells its story, proves its numbers and leaves nothing behind', async ({ onTestFinished }) => {
     const demo = startDemo(['--exit', '--events', '5000'], onTestFinished)
     expect(await demo.ended()).toEqual({ code: 0, left: [] })
@@ -36,7 +39,7 @@ describe.concurrent('the process', () => {
 
   test('while it serves, the curl that it prints gives the numbers of its table; Ctrl-C ends it', async ({ onTestFinished }) => {
     const demo = startDemo(['--events', '1000'], onTestFinished)
-    await vi.waitUntil(() => demo.stdout().includes('until Ctrl-C'), { timeout: 30_000 })
+    await vi.waitUntil(() => demo.stdout().includes('until Ctrl-C'), { timeout: STARTED_MS_MAX })
     const curl = /-H 'X-Partnership-Secret: (\S+)' \\\n +-d (\S+) -d (\S+) \\\n +(\S+)/.exec(demo.stdout())
     const [, secret = '', from, to, url] = curl ?? []
     const answer = await (await fetch(`${url}?${from}&${to}`, { headers: { 'X-Partnership-Secret': secret } })).text()
@@ -48,7 +51,7 @@ describe.concurrent('the process', () => {
 
   test('Ctrl-C in the middle of the story ends it in good order', async ({ onTestFinished }) => {
     const demo = startDemo(['--events', '200000'], onTestFinished)
-    await vi.waitUntil(() => demo.stdout().includes('emitting'), { timeout: 30_000 })
+    await vi.waitUntil(() => demo.stdout().includes('emitting'), { timeout: STARTED_MS_MAX })
     demo.child.kill('SIGINT')
     expect(await demo.ended()).toEqual({ code: 0, left: [] })
   })

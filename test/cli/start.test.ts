@@ -64,7 +64,7 @@ describe('a start that cannot be says why in one message, exits 1 and changes no
     expect(stderr).toMatch(/cannot be read and written/)
   })
 
-  test.each(['short', '', `${'a'.repeat(20)} ${'b'.repeat(20)}`])('an admin token that was put into its file and is none: "%s"', async (token) => {
+  test.each(['short', ''])('an admin token that was put into its file and is none: "%s"', async (token) => {
     const own = makeTemporaryDirectory()
     writeFileSync(join(own.path, 'admin-token'), token)
     const { code, stderr } = await runMeterline(['start'], { DATA_DIR: own.path, PORT: '0' })

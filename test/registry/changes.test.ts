@@ -23,9 +23,9 @@ afterAll(async () => {
 
 describe('processes that change the registry at once', () => {
   test.each([
-    { processes: 2, each: 30 },
-    { processes: 3, each: 30 },
-    { processes: 5, each: 10 },
+    { processes: 2, each: 20 },
+    { processes: 3, each: 15 },
+    { processes: 5, each: 6 },
   ])(
     '$processes with $each changes each come to an end, decide on what the others have written, and note one chain',
     async ({ processes, each }) => {
