@@ -6,7 +6,7 @@ import type { Statement } from '../aggregator/statements/statements.ts'
 import { stringifyExactJson } from '../metering/exact-json.ts'
 import { METRIC_NAMES } from '../metering/metrics.ts'
 import { NumberToken } from '../metering/quantity.ts'
-import { formatTimestamp } from '../metering/timestamp.ts'
+import { formatTimestamp, instantOrNull } from '../metering/timestamp.ts'
 import { Day, ExactNumber, Instant, Status } from './schemas.ts'
 
 const StatementHead = z.object({
@@ -63,7 +63,7 @@ function headAnswer({ month, header, asOfMs }: Statement) {
     month,
     status: header === undefined ? ('open' as const) : ('closed' as const),
     closed_at: header === undefined ? null : formatTimestamp(header.closedMs),
-    as_of: asOfMs === null ? null : formatTimestamp(asOfMs),
+    as_of: instantOrNull(asOfMs),
     sha256: header?.sha256 ?? null,
   }
 }

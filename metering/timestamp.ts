@@ -55,6 +55,11 @@ export function formatTimestamp(instantMs: number): string {
   return new Date(instantMs).toISOString().replace('.000Z', 'Z')
 }
 
+/** The same, or null where there is no instant. */
+export function instantOrNull(instantMs: number | null): string | null {
+  return instantMs === null ? null : formatTimestamp(instantMs)
+}
+
 /** The UTC calendar day of an instant, as YYYY-MM-DD. */
 export function dayOf(instantMs: number): string {
   return new Date(instantMs).toISOString().slice(0, 10)

@@ -39,7 +39,7 @@ export function accessOf(route: { readonly url: string; readonly config?: Fastif
   if (access !== undefined) return access
   // The page at /docs brings routes of its own.
   if (route.url === '/docs' || route.url.startsWith('/docs/')) return EVERYONE
-  throw new Error(`The route ${route.url} does not say who may call it. Give it \`config: { access: … }\` (api/access.ts).`)
+  throw new Error(`The route ${route.url} does not say who may call it. Give it \`config: { access: … }\` (api/auth/access.ts).`)
 }
 
 declare module 'fastify' {

@@ -13,7 +13,7 @@ export interface BrakeOptions {
 
 /** Too many guesses came from this address. The answer is the same whatever is guessed at. */
 export class Braked extends ApiError {
-  readonly retryAfterSeconds: number
+  override readonly retryAfterSeconds: number
 
   constructor(retryAfterSeconds: number) {
     super('GUESSING_BRAKE')

@@ -1,5 +1,4 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { Braked } from '../auth/guessing-brake.ts'
 import { ApiError, errorBody, toApiError } from './errors.ts'
 import { isSecretsPath, secretsErrorBody } from './secrets-errors.ts'
 
@@ -16,8 +15,7 @@ export function answerError(thrown: unknown, request: FastifyRequest, reply: Fas
   const error = toApiError(thrown, { bytesMax, types: Object.keys(schema?.documentedBody ?? { 'application/json': {} }) })
   // What is not done yet is no fault: the platform's trouble is told where it is called.
   if (error.status >= 500 && error.code !== 'PROVISIONING') request.log.error({ err: thrown, code: error.code, requestId: request.id }, 'request failed')
-  if ((error.status === 503 || error.status === 429) && !reply.hasHeader('retry-after')) reply.header('retry-after', '1')
-  if (error instanceof Braked) reply.header('retry-after', String(error.retryAfterSeconds))
+  if ((error.status === 503 || error.status === 429) && !reply.hasHeader('retry-after')) reply.header('retry-after', String(error.retryAfterSeconds ?? 1))
   if (error.status === 401) reply.header('www-authenticate', 'Bearer')
   // A path may be written in more ways than one; the route's is one.
   const body = isSecretsPath(request.routeOptions.url ?? request.url) ? secretsErrorBody(error) : errorBody(error, request.id)

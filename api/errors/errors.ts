@@ -67,6 +67,8 @@ export type ApiErrorCode = keyof typeof API_ERRORS
 export class ApiError extends Error {
   readonly code: ApiErrorCode
   readonly status: number
+  /** When it may help to ask again, where that is known. */
+  readonly retryAfterSeconds: number | undefined = undefined
 
   constructor(code: ApiErrorCode, message: string = API_ERRORS[code].message, cause?: unknown) {
     super(message, { cause })

@@ -10,9 +10,11 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
  * `statement.sha256`, which is there before the lines are.
  */
 export function answerConditionally(app: FastifyInstance): void {
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.routeOptions.config.noStore === true) reply.header('cache-control', 'no-store')
+  })
   app.addHook('onSend', async (request, reply, payload) => {
     if (reply.statusCode !== 200 || !isRead(request)) return payload
-    if (request.routeOptions.config.noStore === true) reply.header('cache-control', 'no-store')
     if (request.identity !== undefined && !reply.hasHeader('cache-control')) reply.header('cache-control', 'private, no-cache')
     if (typeof payload !== 'string' || !isJson(reply) || mayNotBeKept(reply)) return payload
     const etag = weakEtagOf(payload, request.identity?.who === 'partner')
@@ -59,7 +61,7 @@ function isJson(reply: FastifyReply): boolean {
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The answer holds a key in plain text: nobody on the way may keep it. */
+    /** Answers hold a key or a secret in plain text: no cache on the way may keep one, whatever it says. */
     noStore?: true
   }
 }

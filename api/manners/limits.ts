@@ -18,7 +18,7 @@ export async function limitRequests(app: FastifyInstance, { requestsPerMinute, e
   await app.register(rateLimit, { global: false })
   const policies = { default: policyOf(app, 'default', requestsPerMinute), events: policyOf(app, 'events', eventRequestsPerMinute) }
   app.addHook('onRoute', ({ url, config }) => {
-    if (config?.rateLimit !== undefined) throw new Error(`The route ${url} limits itself with \`rateLimit\`; say \`limit\` instead (api/limits.ts).`)
+    if (config?.rateLimit !== undefined) throw new Error(`The route ${url} limits itself with \`rateLimit\`; say \`limit\` instead (api/manners/limits.ts).`)
   })
   app.addHook('onRequest', async (request, reply) => {
     const name = request.routeOptions.config.limit ?? 'default'

@@ -94,8 +94,8 @@ function headersOf({ status, limited, tagged, isFile }: Described): HeaderName[]
   ]
 }
 
-/** Streams, and what must not be kept (etag.ts). */
-const UNTAGGED = ['/partnership/v1/{partnerId}/statements/{month}', '/admin/v1/statements/{partnerId}/{month}', '/api/secrets', '/api/secrets/{key}']
+/** Streams (etag.ts). */
+const UNTAGGED = ['/partnership/v1/{partnerId}/statements/{month}', '/admin/v1/statements/{partnerId}/{month}']
 
 function isTagged(method: string, path: string, { responses }: Operation): boolean {
   const answer = responses['200']

@@ -7,7 +7,7 @@ import { type BillingStatus, readBillingStatus } from '../../aggregator/statemen
 import { METRIC_NAMES, METRICS, type MetricName } from '../../metering/metrics.ts'
 import type { Period } from '../../metering/period.ts'
 import { NumberToken } from '../../metering/quantity.ts'
-import { formatTimestamp } from '../../metering/timestamp.ts'
+import { formatTimestamp, instantOrNull } from '../../metering/timestamp.ts'
 import { findPartner } from '../../registry/partners.ts'
 import { findProject, type Project } from '../../registry/projects/project.ts'
 import { periodAnswer, requirePeriod } from '../asked-period.ts'
@@ -16,6 +16,7 @@ import { partnerOf } from '../auth/auth.ts'
 import { billingAnswer } from '../billing-answer.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
+import { requireProjectOf } from '../known-project.ts'
 import { BillingFields, Day, ExactNumber, errorAnswers, Instant, PartnerParams, PathId, PeriodAnswer, PeriodQuery, Status } from '../schemas.ts'
 
 /** How a number came to be: for partners of what is theirs, for operators of everything. */
@@ -44,8 +45,7 @@ export function explainRoutes(parent: FastifyInstance, { clickhouse, registry, n
         const period = requirePeriod(request.query, now())
         const billing = await billingOf(partner.id, period)
         if (project_id === undefined) return explainAnswer(await explainPartnership(explaining, partner.id, metricOf(metric), period), period, billing)
-        const project = await findProject(registry, project_id)
-        if (project === undefined || project.partnerId !== partner.id) throw new ApiError('PROJECT_NOT_FOUND')
+        const project = await requireProjectOf(registry, { partnerId: partner.id, projectId: project_id })
         return explainAnswer(await requireExplained(explaining, project_id, project, metricOf(metric), period), period, billing)
       },
     )
@@ -156,8 +156,8 @@ function explainAnswer(
     value: new NumberToken(value),
     peak_day: rest.peakDay,
     events: rest.events,
-    first_event_at: instantOf(rest.firstEventMs),
-    last_event_at: instantOf(rest.lastEventMs),
+    first_event_at: instantOrNull(rest.firstEventMs),
+    last_event_at: instantOrNull(rest.lastEventMs),
     contributors:
       'projects' in contributors
         ? {
@@ -185,8 +185,4 @@ function explainAnswer(
 
 function eventAnswer({ eventId, value, timestampMs, receivedMs }: StoredEvent) {
   return { event_id: eventId, value: new NumberToken(value), timestamp: formatTimestamp(timestampMs), received_at: formatTimestamp(receivedMs) }
-}
-
-function instantOf(instantMs: number | null): string | null {
-  return instantMs === null ? null : formatTimestamp(instantMs)
 }

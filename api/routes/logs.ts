@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { auditLog, LOG_DIFFERENCES_MAX } from '../../ingest/kafka/audit-log.ts'
 import type { Incarnation } from '../../ingest/kafka/incarnation.ts'
 import { listLogs, repartitionLogs, replayLogs, resetLogs, type VerbOutcome } from '../../ingest/kafka/log-verbs.ts'
-import { formatTimestamp, parseTimestamp } from '../../metering/timestamp.ts'
+import { instantOrNull, parseTimestamp } from '../../metering/timestamp.ts'
 import { OPERATOR } from '../auth/access.ts'
 import { actorOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
@@ -38,7 +38,7 @@ export function logRoutes(app: FastifyInstance, { clickhouse, registry, topic }:
           begin,
           end,
           settled_through: settledThrough,
-          as_of: asOfMs === null ? null : formatTimestamp(asOfMs),
+          as_of: instantOrNull(asOfMs),
           owner,
           released,
         })),
@@ -122,7 +122,7 @@ export function logRoutes(app: FastifyInstance, { clickhouse, registry, topic }:
           log,
           first,
           through,
-          first_received_at: firstReceivedMs === null ? null : formatTimestamp(firstReceivedMs),
+          first_received_at: instantOrNull(firstReceivedMs),
         })),
         records_read: recordsRead,
         ...counts,

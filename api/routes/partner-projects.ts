@@ -6,7 +6,7 @@ import { readBillingStatus } from '../../aggregator/statements/billing-status.ts
 import { listProjectsByActivity, listProjectsByMetric, readUsageOfProjects } from '../../aggregator/usage/projects-usage.ts'
 import { METRIC_NAMES, METRICS, type MetricName } from '../../metering/metrics.ts'
 import type { Period } from '../../metering/period.ts'
-import { formatTimestamp } from '../../metering/timestamp.ts'
+import { instantOrNull } from '../../metering/timestamp.ts'
 import { listProjects, type PageAsked, type PlaceInList, readListedProjects } from '../../registry/projects/list-projects.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { periodAnswer, requirePeriod } from '../asked-period.ts'
@@ -139,10 +139,10 @@ async function projectsAnswer(clickhouse: ClickHouse, partnerId: string, places:
       id,
       name,
       status,
-      deleted_at: deletedMs === null ? null : formatTimestamp(deletedMs),
+      deleted_at: instantOrNull(deletedMs),
       region,
       instance_type: instanceType,
-      last_activity_at: usage.lastActivityMs === null ? null : formatTimestamp(usage.lastActivityMs),
+      last_activity_at: instantOrNull(usage.lastActivityMs),
       summary: quantitiesAnswer(usage.summary, projectSummaryName),
     }
   })

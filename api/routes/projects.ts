@@ -2,9 +2,9 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { readLastActivity } from '../../aggregator/usage/project-usage.ts'
-import { formatTimestamp } from '../../metering/timestamp.ts'
+import { instantOrNull } from '../../metering/timestamp.ts'
 import { deleteProject, pauseProject, restoreProject } from '../../registry/projects/lifecycle.ts'
-import { apiKeyOf, findProject, type Project } from '../../registry/projects/project.ts'
+import { apiKeyOf, findLivingProject, type Project } from '../../registry/projects/project.ts'
 import { syncEmbeddedProject } from '../../registry/projects/sync-project.ts'
 import { WHITE_LABEL_PARTNER, WHITE_LABEL_PROJECT_READER } from '../auth/access.ts'
 import { actorOf, partnerOf } from '../auth/auth.ts'
@@ -53,16 +53,15 @@ export function projectRoutes(app: FastifyInstance, { registry, limitedClickhous
       },
     },
     async (request) => {
-      const partner = partnerOf(request)
-      const project = await findProject(registry, request.params.projectId)
-      if (project === undefined || project.partnerId !== partner.id || project.status === 'deleted') throw new ApiError('PROJECT_NOT_FOUND')
+      const project = await findLivingProject(registry, asked(request, request.params.projectId))
+      if (project === undefined) throw new ApiError('PROJECT_NOT_FOUND')
       const lastActivityMs = await readLastActivity(limitedClickhouse, project.id)
       return {
         project: {
           ...connectionOf(project, apiKeyOf(registry, project)),
           region: project.region,
           instance_type: project.instanceType,
-          last_activity_at: lastActivityMs === null ? null : formatTimestamp(lastActivityMs),
+          last_activity_at: instantOrNull(lastActivityMs),
         },
       }
     },

@@ -1,8 +1,8 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptions } from 'fastify'
+import type { FastifyInstance, RouteShorthandOptions } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { TIMESTAMP_MIN_MS } from '../../metering/event.ts'
-import { formatTimestamp, parseTimestamp } from '../../metering/timestamp.ts'
+import { formatTimestamp, instantOrNull, parseTimestamp } from '../../metering/timestamp.ts'
 import { createSecret, deleteSecret, revealSecret, updateSecret } from '../../registry/secrets/keep-secrets.ts'
 import {
   isSecretKey,
@@ -133,11 +133,6 @@ export function secretRoutes(app: FastifyInstance, { registry }: ApiContext): vo
   )
 }
 
-/** No cache between here and the operator keeps an answer, whatever it says. */
-const noStore = async (_request: FastifyRequest, reply: FastifyReply) => {
-  reply.header('cache-control', 'no-store')
-}
-
 const BOTH_REQUIRED = 'Both key and value are required'
 const KEY_FORMAT = 'Invalid key format. Use uppercase letters, numbers, and underscores only (e.g., STRIPE_API_KEY)'
 
@@ -145,8 +140,7 @@ const KEY_FORMAT = 'Invalid key format. Use uppercase letters, numbers, and unde
 const DOCUMENTED: readonly string[] = [BOTH_REQUIRED, KEY_FORMAT]
 
 const GUARDED = {
-  config: { access: OPERATOR },
-  onRequest: noStore,
+  config: { access: OPERATOR, noStore: true },
   schemaErrorFormatter: (errors) => {
     const documented = DOCUMENTED.find((each) => errors.some(({ message }) => message === each))
     return documented === undefined ? new Error(API_ERRORS.INVALID_REQUEST.message) : new ApiError('INVALID_REQUEST', documented)
@@ -220,6 +214,6 @@ function secretAnswer({ id, key, isActive, isReserved, createdMs, updatedMs, exp
     isReserved,
     createdAt: formatTimestamp(createdMs),
     updatedAt: formatTimestamp(updatedMs),
-    expiresAt: expiresMs === null ? null : formatTimestamp(expiresMs),
+    expiresAt: instantOrNull(expiresMs),
   }
 }

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { formatTimestamp } from '../../metering/timestamp.ts'
+import { formatTimestamp, instantOrNull } from '../../metering/timestamp.ts'
 import { KEY_STATES, stateOf } from '../../registry/keys/key-states.ts'
 import { rotateSigningKey } from '../../registry/keys/rotate-signing-key.ts'
 import { readSigningKeys } from '../../registry/keys/signing-keys.ts'
@@ -60,7 +60,7 @@ export function signingKeyRoutes(app: FastifyInstance, { clickhouse, registry }:
           kid: key.kid,
           created_at: formatTimestamp(key.createdMs),
           signs_from: formatTimestamp(key.signsFromMs),
-          withdrawn_at: key.withdrawnMs === null ? null : formatTimestamp(key.withdrawnMs),
+          withdrawn_at: instantOrNull(key.withdrawnMs),
           state: stateOf(keys, key, nowMs),
         })),
         next_cursor,

@@ -14,13 +14,13 @@ import type { Month } from '../../metering/month.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
 import type { Noting } from '../../registry/audit-log.ts'
 import { isBilledMonth, readBillingStates } from '../../registry/billing.ts'
-import { findProject } from '../../registry/projects/project.ts'
 import { requireMonth } from '../asked-period.ts'
 import { FINANCE, OPERATOR, PARTNER } from '../auth/access.ts'
 import { actorOf, partnerOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
 import { requireKnownPartner } from '../known-partner.ts'
+import { requireProjectOf } from '../known-project.ts'
 import type { StatementStreams } from '../manners/statement-streams.ts'
 import { errorAnswers, MonthAsked, MonthText, PartnerParams } from '../schemas.ts'
 import { type Shown, StatementAnswer, StatementsAnswer, statementStream, statementsAnswer } from '../statement-answer.ts'
@@ -159,7 +159,7 @@ export function closingRoutes(app: FastifyInstance, context: ApiContext, streams
     async (request, reply) => {
       const { id: partnerId } = await requireKnownPartner(registry, request.params.partnerId)
       const { id: entry = randomUUID(), for_month, project_id, metric, value, reason } = request.body
-      if (project_id !== undefined && (await findProject(registry, project_id))?.partnerId !== partnerId) throw new ApiError('PROJECT_NOT_FOUND')
+      if (project_id !== undefined) await requireProjectOf(registry, { partnerId, projectId: project_id })
       const [state] = await readBillingStates(clickhouse, partnerId)
       if (state === undefined || !isBilledMonth(state, for_month, now())) throw new ApiError('STATEMENT_NOT_FOUND')
       const adjustment = { entry, forMonth: for_month, projectId: project_id ?? '', metric, value, reason }

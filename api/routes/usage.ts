@@ -5,14 +5,13 @@ import { readBillingStatus } from '../../aggregator/statements/billing-status.ts
 import { type PartnershipUsage, readPartnershipUsage } from '../../aggregator/usage/partnership-usage.ts'
 import { readProjectUsage } from '../../aggregator/usage/project-usage.ts'
 import { METRICS, PEAK_METRICS } from '../../metering/metrics.ts'
-import { formatTimestamp } from '../../metering/timestamp.ts'
-import { findProject } from '../../registry/projects/project.ts'
+import { instantOrNull } from '../../metering/timestamp.ts'
 import { periodAnswer, requirePeriod } from '../asked-period.ts'
 import { PARTNER, PROJECT_READER } from '../auth/access.ts'
 import { partnerOf } from '../auth/auth.ts'
 import { billingAnswer } from '../billing-answer.ts'
 import type { ApiContext } from '../context.ts'
-import { ApiError } from '../errors/errors.ts'
+import { requireProjectOf } from '../known-project.ts'
 import {
   BillingFields,
   Day,
@@ -77,15 +76,14 @@ export function usageRoutes(app: FastifyInstance, { clickhouse, registry, now, h
     async (request) => {
       const partner = partnerOf(request)
       const period = requirePeriod(request.query, now())
-      const project = await findProject(registry, request.params.projectId)
-      if (project === undefined || project.partnerId !== partner.id) throw new ApiError('PROJECT_NOT_FOUND')
+      const project = await requireProjectOf(registry, { partnerId: partner.id, projectId: request.params.projectId })
       const usage = await readProjectUsage(clickhouse, project.id, period, await horizon.read())
       return {
         project: {
           id: project.id,
           name: project.name,
           status: project.status,
-          last_activity_at: usage.lastActivityMs === null ? null : formatTimestamp(usage.lastActivityMs),
+          last_activity_at: instantOrNull(usage.lastActivityMs),
         },
         period: periodAnswer(period),
         summary: quantitiesAnswer(usage.summary, projectSummaryName),

@@ -1,11 +1,6 @@
 import type { Actor } from '../audit-log.ts'
 import type { Registry } from '../registry.ts'
-import { changed, findProject, type Project, writeProject } from './project.ts'
-
-export interface ProjectOfPartner {
-  readonly partnerId: string
-  readonly projectId: string
-}
+import { changed, findLivingProject, findProject, type Project, type ProjectOfPartner, writeProject } from './project.ts'
 
 /**
  * The project is to be paused. With a provisioner its status follows when the platform says that it is; to ask again starts
@@ -42,8 +37,8 @@ const ACTIONS = { paused: 'project.pause', active: 'project.restore' } as const
 function wantStatus(registry: Registry, actor: Actor, asked: ProjectOfPartner & { wantedStatus: keyof typeof ACTIONS }): Promise<Project | undefined> {
   const { partnerId, projectId, wantedStatus } = asked
   return registry.changes.run(actor, async (change) => {
-    const known = await findProject(registry, projectId)
-    if (known === undefined || known.partnerId !== partnerId || known.status === 'deleted') return undefined
+    const known = await findLivingProject(registry, asked)
+    if (known === undefined) return undefined
     // What was wanted while there was a provisioner would without one stay undone for ever.
     const isUnderWay = known.status === wantedStatus || registry.provisions
     if (known.wantedStatus === wantedStatus && isUnderWay) return known

@@ -45,6 +45,17 @@ export async function findProject({ clickhouse }: Registry, projectId: string): 
   return found === undefined ? undefined : projectOf(found)
 }
 
+export interface ProjectOfPartner {
+  readonly partnerId: string
+  readonly projectId: string
+}
+
+/** Undefined when the partner has no project of that id, or has deleted it. */
+export async function findLivingProject(registry: Registry, { partnerId, projectId }: ProjectOfPartner): Promise<Project | undefined> {
+  const project = await findProject(registry, projectId)
+  return project === undefined || project.partnerId !== partnerId || project.status === 'deleted' ? undefined : project
+}
+
 /** Those that there are, by their ids. */
 export async function findProjects({ clickhouse }: Registry, projectIds: readonly string[]): Promise<Map<string, Project>> {
   const found = await clickhouse.registry.query(projectsById, { projectIds: [...projectIds] })
