@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import kafkajs from 'kafkajs'
-import type { Closers } from '../cli/closers.ts'
+import type { Closers } from '../service/closers.ts'
 import { kafkaForTests } from '../test/support/kafka/broker.ts'
 import type { FillTask } from './fill-topic-main.ts'
 import { runForked } from './forked-task.ts'

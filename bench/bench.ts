@@ -1,4 +1,4 @@
-import { Closers } from '../cli/closers.ts'
+import { Closers } from '../service/closers.ts'
 import { measureApi } from './api.ts'
 import { measureHttp } from './http.ts'
 import { measureIngest } from './ingest.ts'

@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import type { Closers } from '../cli/closers.ts'
+import type { Closers } from '../service/closers.ts'
 
 /** Runs a file as a process of its own until it sends its result, and returns that. The process ends by itself. */
 export async function runForked<Task extends object, Result>(main: string, task: Task, closers: Closers): Promise<Result> {

@@ -1,4 +1,4 @@
-import type { Closers } from '../cli/closers.ts'
+import type { Closers } from '../service/closers.ts'
 import { type BenchTopic, PARTITIONS } from './bench-topic.ts'
 import { type ServiceProcess, startServiceProcess } from './service-process.ts'
 

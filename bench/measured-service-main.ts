@@ -1,6 +1,6 @@
 import { pino } from 'pino'
-import { readConfig } from '../cli/config.ts'
-import { startService } from '../cli/start-service.ts'
+import { readConfig } from '../service/config.ts'
+import { startService } from '../service/start-service.ts'
 import { type AnsweredRequest, listenToRequests } from './questions-of-requests.ts'
 
 /** The service, telling how long each request was in it without asking the store. Ends with its parent. */

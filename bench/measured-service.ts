@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import type { Closers } from '../cli/closers.ts'
+import type { Closers } from '../service/closers.ts'
 import type { FromMeasuredService, MeasuredServiceTask } from './measured-service-main.ts'
 import type { AnsweredRequest } from './questions-of-requests.ts'
 

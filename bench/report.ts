@@ -1,5 +1,5 @@
 import { availableParallelism, cpus, totalmem } from 'node:os'
-import type { Closers } from '../cli/closers.ts'
+import type { Closers } from '../service/closers.ts'
 
 export type Measurement = (run: Run) => Promise<Report>
 

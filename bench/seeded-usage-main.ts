@@ -1,11 +1,11 @@
-import { readConfig } from '../cli/config.ts'
-import { loadInstanceSecrets } from '../cli/instance-secrets.ts'
-import { registryOptionsOf } from '../cli/registry-options.ts'
-import { openStore } from '../cli/store.ts'
 import { METRIC_NAMES } from '../metering/metrics.ts'
 import { SERVICE } from '../registry/audit-log.ts'
 import { createPartner } from '../registry/partners.ts'
 import { openRegistry } from '../registry/registry.ts'
+import { readConfig } from '../service/config.ts'
+import { loadInstanceSecrets } from '../service/instance-secrets.ts'
+import { openStore } from '../service/open-store.ts'
+import { registryOptionsOf } from '../service/registry-options.ts'
 import { migrate } from '../sql/migrate.ts'
 
 export interface UsageSeeded {

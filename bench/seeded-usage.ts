@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import type { Closers } from '../cli/closers.ts'
+import type { Closers } from '../service/closers.ts'
 import type { UsageSeeded } from './seeded-usage-main.ts'
 
 /** Fills the data directory of a service that is not running yet: one partner with projects, each with usage on every day. */

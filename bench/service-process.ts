@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import type { Closers } from '../cli/closers.ts'
+import type { Closers } from '../service/closers.ts'
 
 export interface ServiceProcess {
   readonly url: string

@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import type { Closers } from '../cli/closers.ts'
+import type { Closers } from '../service/closers.ts'
 import type { StraightTurn, StraightTurnDone } from './straight-inserts-main.ts'
 import { makeTemporaryDirectory } from './temporary-directory.ts'
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Closers } from '../cli/closers.ts'
+import type { Closers } from '../service/closers.ts'
 
 /** A directory that is gone when the measurement ends. */
 export function makeTemporaryDirectory(closers: Closers): string {

@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import { parseArgs } from 'node:util'
-import { Closers } from './closers.ts'
+import { Closers } from '../service/closers.ts'
+import { untilSignal } from '../service/signals.ts'
+import type { Service } from '../service/start-service.ts'
 import { DemoClient } from './demo/demo-client.ts'
 import { startDemoService } from './demo/demo-service.ts'
 import { emitStory } from './demo/emit-story.ts'
@@ -9,8 +11,6 @@ import { readReport } from './demo/report.ts'
 import { PARTNER_NAME, setUp } from './demo/set-up.ts'
 import { outcomeLines } from './demo/tables.ts'
 import { CliError, printError } from './output.ts'
-import { untilSignal } from './signals.ts'
-import type { Service } from './start-service.ts'
 
 /** A month of a partnership's life in a minute: everything goes through the public HTTP API of a service of its own. */
 async function demo({ events, exit }: DemoOptions): Promise<void> {

@@ -33,22 +33,22 @@ const program = new Command('meterline')
 program
   .command('start')
   .description('run the whole service in this process (configuration: environment, see .env.example)')
-  .action(() => run(async () => (await import('./start.ts')).start(process.env)))
+  .action(() => run(async () => (await import('../service/run.ts')).start(process.env)))
 
 program
   .command('ingest')
   .description('count what Kafka brings; any number of these run beside each other (needs KAFKA_BROKERS and CLICKHOUSE_URL)')
-  .action(() => run(async () => (await import('./start.ts')).start(process.env, 'ingest')))
+  .action(() => run(async () => (await import('../service/run.ts')).start(process.env, 'ingest')))
 
 program
   .command('aggregate')
   .description('keep totals fresh, audit finished days, close months; any number of these run beside each other (needs CLICKHOUSE_URL)')
-  .action(() => run(async () => (await import('./start.ts')).start(process.env, 'aggregate')))
+  .action(() => run(async () => (await import('../service/run.ts')).start(process.env, 'aggregate')))
 
 program
   .command('api')
   .description('serve the API; any number of these run beside each other (needs KAFKA_BROKERS and CLICKHOUSE_URL)')
-  .action(() => run(async () => (await import('./start.ts')).start(process.env, 'api')))
+  .action(() => run(async () => (await import('../service/run.ts')).start(process.env, 'api')))
 
 program
   .command('migrate')

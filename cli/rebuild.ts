@@ -5,11 +5,11 @@ import { rebuildRollup } from '../ingest/rebuild-rollup.ts'
 import { parseMonth } from '../metering/month.ts'
 import type { Actor } from '../registry/audit-log.ts'
 import { RegistryChanges } from '../registry/changes.ts'
+import { readConfig } from '../service/config.ts'
+import { openStore, warnOnStderr } from '../service/open-store.ts'
 import { migrate } from '../sql/migrate.ts'
-import { readConfig } from './config.ts'
 import { call, readServiceAddress } from './http-client.ts'
 import { CliError, type OutputOptions, printResult } from './output.ts'
-import { openStore, warnOnStderr } from './store.ts'
 
 export interface RebuildOptions extends OutputOptions {
   readonly month: string

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { readConfig } from '../../cli/config.ts'
+import { readConfig } from '../../service/config.ts'
 import type { Answer } from '../support/client.ts'
 import { startTestService, type TestService } from '../support/test-service.ts'
 

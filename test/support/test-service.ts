@@ -1,6 +1,6 @@
 import { pino } from 'pino'
-import { type Config, readConfig } from '../../cli/config.ts'
-import { type Service, startService } from '../../cli/start-service.ts'
+import { type Config, readConfig } from '../../service/config.ts'
+import { type Service, startService } from '../../service/start-service.ts'
 import { MeterlineClient } from './client.ts'
 import { makeTemporaryDirectory } from './temporary-directory.ts'
 

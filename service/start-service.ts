@@ -19,13 +19,13 @@ import { limitReads } from '../sql/limited-reads.ts'
 import { migrate } from '../sql/migrate.ts'
 import { Closers } from './closers.ts'
 import type { Config } from './config.ts'
+import { keepLastUsed } from './flush-last-used.ts'
 import { type InstanceSecrets, loadInstanceSecrets } from './instance-secrets.ts'
 import { topicOptionsOf } from './kafka-options.ts'
-import { keepLastUsed } from './keep-last-used.ts'
-import { keepSigningKeys } from './keep-signing-keys.ts'
+import { openStore } from './open-store.ts'
 import { registryOptionsOf } from './registry-options.ts'
-import { openStore } from './store.ts'
-import { warnOfOtherKeys } from './warn-of-other-keys.ts'
+import { keepSigningKeys } from './rotate-signing-keys.ts'
+import { warnOfOtherKeys } from './warn-unsealed-keys.ts'
 
 export interface Service {
   readonly url: string

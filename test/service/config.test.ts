@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { readConfig } from '../../cli/config.ts'
 import { mayCall } from '../../registry/provisioner/guarded-address.ts'
+import { readConfig } from '../../service/config.ts'
 
 const SECRET = `whsec_${randomBytes(32).toString('base64')}`
 const WEBHOOK = { PROVISIONER: 'webhook', PROVISIONER_URL: 'https://platform.example/hook', PROVISIONER_SECRET: SECRET }
