@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { call, readServiceAddress, type ServiceAddress } from './http-client.ts'
-import { CliError, type OutputOptions, printResult } from './output.ts'
+import { call, readServiceAddress, type ServiceAddress } from '../http-client.ts'
+import { CliError, type OutputOptions, printResult } from '../output.ts'
 
 /** Has the service seal with MASTER_KEY what MASTER_KEY_PREVIOUS sealed, until nothing is left. Throws CliError when something stays. */
 export async function rewrapKeys(environment: NodeJS.ProcessEnv, options: OutputOptions): Promise<void> {

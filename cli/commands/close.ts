@@ -1,9 +1,9 @@
 import { z } from 'zod'
-import { parseMonth } from '../metering/month.ts'
-import { call, readServiceAddress, type ServiceAddress } from './http-client.ts'
-import { CliError, EXIT, type OutputOptions, printResult } from './output.ts'
-import { plainTable } from './plain-table.ts'
-import { readPages } from './read-pages.ts'
+import { parseMonth } from '../../metering/month.ts'
+import { call, readServiceAddress, type ServiceAddress } from '../http-client.ts'
+import { CliError, EXIT, type OutputOptions, printResult } from '../output.ts'
+import { plainTable } from '../plain-table.ts'
+import { readPages } from '../read-pages.ts'
 
 export interface CloseOptions extends OutputOptions {
   readonly month: string

@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { ask, readServiceAddress } from './http-client.ts'
-import { type OutputOptions, printResult } from './output.ts'
-import { plainTable } from './plain-table.ts'
+import { ask, readServiceAddress } from '../http-client.ts'
+import { type OutputOptions, printResult } from '../output.ts'
+import { plainTable } from '../plain-table.ts'
 
 export interface StatementsOptions extends OutputOptions {
   readonly partner: string

@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import { call, readServiceAddress } from './http-client.ts'
-import { CliError, EXIT, type OutputOptions, printResult } from './output.ts'
-import { plainTable } from './plain-table.ts'
-import { readPages } from './read-pages.ts'
+import { call, readServiceAddress } from '../http-client.ts'
+import { CliError, EXIT, type OutputOptions, printResult } from '../output.ts'
+import { plainTable } from '../plain-table.ts'
+import { readPages } from '../read-pages.ts'
 
 export interface RejectedOptions extends OutputOptions {
   readonly limit?: string

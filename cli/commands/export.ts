@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
-import { EXPORT_FORMATS } from '../aggregator/exports/export-formats.ts'
-import { type FileManifest, Manifest } from '../aggregator/exports/manifest.ts'
-import { requireWhole } from '../aggregator/exports/whole-file.ts'
-import { openDownload, readServiceAddress } from './http-client.ts'
-import { CliError, type OutputOptions, printResult } from './output.ts'
+import { EXPORT_FORMATS } from '../../aggregator/exports/export-formats.ts'
+import { type FileManifest, Manifest } from '../../aggregator/exports/manifest.ts'
+import { requireWhole } from '../../aggregator/exports/whole-file.ts'
+import { openDownload, readServiceAddress } from '../http-client.ts'
+import { CliError, type OutputOptions, printResult } from '../output.ts'
 
 export interface ExportOptions extends OutputOptions {
   readonly month?: string

@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { call, readServiceAddress } from './http-client.ts'
-import { type OutputOptions, printResult } from './output.ts'
-import { plainTable } from './plain-table.ts'
+import { call, readServiceAddress } from '../http-client.ts'
+import { type OutputOptions, printResult } from '../output.ts'
+import { plainTable } from '../plain-table.ts'
 
 /** What the logs hold, how far they are settled, whose they are. Throws CliError. */
 export async function listLogs(environment: NodeJS.ProcessEnv, options: OutputOptions): Promise<void> {

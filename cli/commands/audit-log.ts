@@ -1,9 +1,9 @@
 import { z } from 'zod'
-import { verifyAuditChain } from '../registry/audit-chain.ts'
-import type { AuditEntry, AuditHead } from '../registry/audit-log.ts'
-import { call, readServiceAddress, type ServiceAddress } from './http-client.ts'
-import { CliError, type OutputOptions, printResult } from './output.ts'
-import { plainTable } from './plain-table.ts'
+import { verifyAuditChain } from '../../registry/audit-chain.ts'
+import type { AuditEntry, AuditHead } from '../../registry/audit-log.ts'
+import { call, readServiceAddress, type ServiceAddress } from '../http-client.ts'
+import { CliError, type OutputOptions, printResult } from '../output.ts'
+import { plainTable } from '../plain-table.ts'
 
 export interface AuditLogOptions extends OutputOptions {
   readonly limit?: string

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { call, readServiceAddress } from './http-client.ts'
-import { CliError, type OutputOptions, printResult } from './output.ts'
+import { call, readServiceAddress } from '../http-client.ts'
+import { CliError, type OutputOptions, printResult } from '../output.ts'
 
 export interface TokenOptions extends OutputOptions {
   readonly role: string

@@ -1,7 +1,7 @@
-import { readConfig } from '../service/config.ts'
-import { openStore, warnOnStderr } from '../service/open-store.ts'
-import { migrate } from '../sql/migrate.ts'
-import { type OutputOptions, printResult } from './output.ts'
+import { readConfig } from '../../service/config.ts'
+import { openStore, warnOnStderr } from '../../service/open-store.ts'
+import { migrate } from '../../sql/migrate.ts'
+import { type OutputOptions, printResult } from '../output.ts'
 
 /** Brings the database to the shape this code needs. */
 export async function migrateStore(environment: NodeJS.ProcessEnv, options: OutputOptions): Promise<void> {

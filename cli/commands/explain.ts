@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import { parseMonth, periodOfMonth } from '../metering/month.ts'
-import { ask, readServiceAddress } from './http-client.ts'
-import { CliError, type OutputOptions, printResult } from './output.ts'
-import { plainTable } from './plain-table.ts'
+import { parseMonth, periodOfMonth } from '../../metering/month.ts'
+import { ask, readServiceAddress } from '../http-client.ts'
+import { CliError, type OutputOptions, printResult } from '../output.ts'
+import { plainTable } from '../plain-table.ts'
 
 export interface ExplainOptions extends OutputOptions {
   readonly partner?: string

@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { call, readServiceAddress } from './http-client.ts'
-import { CliError, EXIT, type OutputOptions, printResult } from './output.ts'
-import { plainTable } from './plain-table.ts'
+import { call, readServiceAddress } from '../http-client.ts'
+import { CliError, EXIT, type OutputOptions, printResult } from '../output.ts'
+import { plainTable } from '../plain-table.ts'
 
 export interface AuditOptions extends OutputOptions {
   readonly from?: string
