@@ -1,4 +1,4 @@
-import { seededRandom } from '../../cli/demo/random.ts'
+import { seededRandom } from '../../demo/random.ts'
 
 /** Seeded, so that a failing run can be repeated: print the seed with every failure. */
 export class Random {

@@ -1,6 +1,6 @@
 import Table from 'cli-table3'
 import { z } from 'zod'
-import { METRIC_NAMES, METRICS, type MetricName } from '../../metering/metrics.ts'
+import { METRIC_NAMES, METRICS, type MetricName } from '../metering/metrics.ts'
 import type { StoryTold } from './emit-story.ts'
 import { grouped } from './grouped.ts'
 

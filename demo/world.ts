@@ -1,4 +1,4 @@
-import type { MetricName } from '../../metering/metrics.ts'
+import type { MetricName } from '../metering/metrics.ts'
 import { seededRandom } from './random.ts'
 
 /** An event as a platform sends it. */

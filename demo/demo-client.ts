@@ -1,5 +1,5 @@
-import { parseExactJson } from '../../metering/exact-json.ts'
-import { NumberToken } from '../../metering/quantity.ts'
+import { parseExactJson } from '../metering/exact-json.ts'
+import { NumberToken } from '../metering/quantity.ts'
 
 /** The public HTTP API as the demo's platform, partner and operator use it. Numbers in answers stand as their text. */
 export class DemoClient {

@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
-import type { Closers } from '../../service/closers.ts'
-import { readConfig } from '../../service/config.ts'
-import { type Service, startService } from '../../service/start-service.ts'
+import type { Closers } from '../service/closers.ts'
+import { readConfig } from '../service/config.ts'
+import { type Service, startService } from '../service/start-service.ts'
 
 const PORT_DEFAULT = '8080'
 

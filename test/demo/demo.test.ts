@@ -4,12 +4,12 @@ import { readdirSync } from 'node:fs'
 import type { Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { DemoClient } from '../../cli/demo/demo-client.ts'
-import { emitStory } from '../../cli/demo/emit-story.ts'
-import { makeProjects } from '../../cli/demo/world.ts'
+import { DemoClient } from '../../demo/demo-client.ts'
+import { emitStory } from '../../demo/emit-story.ts'
+import { makeProjects } from '../../demo/world.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 
-const DEMO = fileURLToPath(new URL('../../cli/demo.ts', import.meta.url))
+const DEMO = fileURLToPath(new URL('../../demo/demo.ts', import.meta.url))
 const COLUMNS_MAX = 101
 /** Four of them start at once, each with an engine and forty projects of its own. */
 const STARTED_MS_MAX = 90_000
