@@ -1,7 +1,7 @@
 import { z } from 'zod'
+import { forbiddenLiteral, NO_NETWORKS, parseCallableUrl, parseNetworks } from '../outgoing/public-address.ts'
+import { parseSigningKeys } from '../outgoing/send-webhook.ts'
 import { MASTER_KEY_BYTES, masterKeyFrom } from '../registry/keys/sealing.ts'
-import { forbiddenLiteral, NO_NETWORKS, parseCallableUrl, parseNetworks } from '../registry/provisioner/guarded-address.ts'
-import { parseSigningKeys } from '../registry/provisioner/send-webhook.ts'
 
 /** Everything the service is told from outside. The only place that reads the environment. */
 export type Config = z.output<typeof ConfigSchema>

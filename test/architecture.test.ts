@@ -11,15 +11,16 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const ROOMS: Record<string, readonly string[]> = {
   metering: [],
   sql: ['metering'],
-  registry: ['sql', 'metering'],
+  outgoing: ['metering'],
+  registry: ['sql', 'outgoing', 'metering'],
   ingest: ['sql', 'metering'],
   aggregator: ['sql', 'registry', 'metering'],
   api: ['aggregator', 'registry', 'ingest', 'sql', 'metering'],
-  service: ['api', 'aggregator', 'registry', 'ingest', 'sql', 'metering'],
-  cli: ['service', 'api', 'aggregator', 'registry', 'ingest', 'sql', 'metering'],
+  service: ['api', 'aggregator', 'registry', 'ingest', 'sql', 'outgoing', 'metering'],
+  cli: ['service', 'api', 'aggregator', 'registry', 'ingest', 'sql', 'outgoing', 'metering'],
   demo: ['service', 'cli', 'api', 'metering'],
   bench: ['test', 'service', 'demo', 'cli', 'api', 'aggregator', 'registry', 'ingest', 'sql', 'metering'],
-  test: ['bench', 'demo', 'cli', 'service', 'api', 'aggregator', 'registry', 'ingest', 'sql', 'metering'],
+  test: ['bench', 'demo', 'cli', 'service', 'api', 'aggregator', 'registry', 'ingest', 'sql', 'outgoing', 'metering'],
 }
 
 /** Where a room does not see the whole of another: the only files it may import there. */

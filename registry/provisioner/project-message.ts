@@ -1,7 +1,7 @@
 import { v5 as uuidV5 } from 'uuid'
 import { formatTimestamp } from '../../metering/timestamp.ts'
+import type { WebhookMessage } from '../../outgoing/send-webhook.ts'
 import type { Project } from '../projects/project.ts'
-import type { WebhookMessage } from './send-webhook.ts'
 
 /**
  * What the platform is told of a project: all that it is to be, not what changed, so that a message that never came is made

@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../../metering/logger.ts'
+import { retryMs } from '../../outgoing/back-off.ts'
+import { type Delivery, type DeliveryLimits, sendWebhook, type WebhookTarget } from '../../outgoing/send-webhook.ts'
 import { findProject, type Project } from '../projects/project.ts'
 import type { Registry } from '../registry.ts'
-import { retryMs } from './back-off.ts'
 import { HandOver } from './hand-over.ts'
 import { noteProvisioned } from './note-provisioned.ts'
 import { type ProvisionedState, readPendingProjects } from './pending-projects.ts'
 import { projectMessage } from './project-message.ts'
 import { ProvisionedWaits } from './provisioned-waits.ts'
-import { type Delivery, type DeliveryLimits, sendWebhook, type WebhookTarget } from './send-webhook.ts'
 import { Turns } from './turns.ts'
 
 export interface ProvisionerLimits {

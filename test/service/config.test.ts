@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { mayCall } from '../../registry/provisioner/guarded-address.ts'
+import { mayCall } from '../../outgoing/public-address.ts'
 import { readConfig } from '../../service/config.ts'
 
 const SECRET = `whsec_${randomBytes(32).toString('base64')}`

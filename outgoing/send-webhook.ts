@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
-import { AddressRefused, type CallableUrl, forbiddenLiteral, guardedLookup, type Networks, type Resolve } from './guarded-address.ts'
+import { AddressRefused, type CallableUrl, forbiddenLiteral, guardedLookup, type Networks, type Resolve } from './public-address.ts'
 
 export interface WebhookTarget {
   readonly url: CallableUrl

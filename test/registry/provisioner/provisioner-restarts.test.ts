@@ -1,11 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { SERVICE } from '../../registry/audit-log.ts'
-import { deleteProject, pauseProject, restoreProject } from '../../registry/projects/lifecycle.ts'
-import type { Project } from '../../registry/projects/project.ts'
-import { registerProject } from '../../registry/projects/register-project.ts'
-import { retryMs } from '../../registry/provisioner/back-off.ts'
-import { ofPartner, PROVISIONED_PARTNER, ProvisionedWorld, TOKEN_IN_URL } from '../support/provisioned-world.ts'
-import { untilSo } from '../support/until-so.ts'
+import { retryMs } from '../../../outgoing/back-off.ts'
+import { SERVICE } from '../../../registry/audit-log.ts'
+import { deleteProject, pauseProject, restoreProject } from '../../../registry/projects/lifecycle.ts'
+import type { Project } from '../../../registry/projects/project.ts'
+import { registerProject } from '../../../registry/projects/register-project.ts'
+import { ofPartner, PROVISIONED_PARTNER, ProvisionedWorld, TOKEN_IN_URL } from '../../support/provisioned-world.ts'
+import { untilSo } from '../../support/until-so.ts'
 
 let world: ProvisionedWorld
 beforeAll(async () => {

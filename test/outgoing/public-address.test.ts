@@ -9,7 +9,7 @@ import {
   NO_NETWORKS,
   parseCallableUrl,
   parseNetworks,
-} from '../../../registry/provisioner/guarded-address.ts'
+} from '../../outgoing/public-address.ts'
 
 /** First and last address of each network, and the neighbours that are public again. */
 const REFUSED = [

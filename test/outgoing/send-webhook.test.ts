@@ -2,10 +2,10 @@ import { createHmac, randomBytes } from 'node:crypto'
 import type { RequestListener } from 'node:http'
 import { Webhook } from 'standardwebhooks'
 import { afterEach, describe, expect, test } from 'vitest'
-import { type CallableUrl, NO_NETWORKS, parseCallableUrl, parseNetworks } from '../../../registry/provisioner/guarded-address.ts'
-import { type Delivery, parseSigningKeys, type SigningKey, sendWebhook, signaturesOf, type WebhookTarget } from '../../../registry/provisioner/send-webhook.ts'
-import { untilSo } from '../../support/until-so.ts'
-import { startWebhookReceiver } from '../../support/webhook-receiver.ts'
+import { type CallableUrl, NO_NETWORKS, parseCallableUrl, parseNetworks } from '../../outgoing/public-address.ts'
+import { type Delivery, parseSigningKeys, type SigningKey, sendWebhook, signaturesOf, type WebhookTarget } from '../../outgoing/send-webhook.ts'
+import { untilSo } from '../support/until-so.ts'
+import { startWebhookReceiver } from '../support/webhook-receiver.ts'
 
 const SECRET = `whsec_${randomBytes(32).toString('base64')}`
 const OLD_SECRET = `whsec_${randomBytes(24).toString('base64')}`
