@@ -4,7 +4,7 @@ import { METRIC_NAMES } from '../metering/metrics.ts'
 
 /**
  * What POST /v1/events takes, for the API description. It is not what judges: a body is judged as the bytes it is, event
- * by event (ingest/pipeline.ts), so that one bad event does not refuse its neighbours and no digit of a value is lost.
+ * by event (ingest/event/pipeline.ts), so that one bad event does not refuse its neighbours and no digit of a value is lost.
  */
 const UsageEventBody = z.object({
   event_id: z

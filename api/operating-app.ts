@@ -1,7 +1,7 @@
 import { type FastifyInstance, fastify, LogController } from 'fastify'
 import { validatorCompiler } from 'fastify-type-provider-zod'
 import type { Aggregating } from '../aggregator/aggregating.ts'
-import type { Ingesting } from '../ingest/event-log.ts'
+import type { Ingesting } from '../ingest/log/event-log.ts'
 import type { ApiContext } from './context.ts'
 import { answerErrorsInOneShape } from './errors/answer-error.ts'
 import { exactSerializer } from './exact-serializer.ts'

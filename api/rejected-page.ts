@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { listRejected, type RejectedEvent } from '../ingest/rejected-events.ts'
+import { listRejected, type RejectedEvent } from '../ingest/rejected/rejected-events.ts'
 import { REJECT_REASONS } from '../metering/event.ts'
 import { formatTimestamp } from '../metering/timestamp.ts'
 import type { ApiContext } from './context.ts'

@@ -14,7 +14,7 @@ const REQUEST_MS_MAX = 120_000
 const LOOK_AT_CONNECTIONS_MS = 1_000
 /** Longer than load balancers keep a connection open, or they would send a request into one that is just being closed. */
 const KEPT_ALIVE_MS = 72_000
-/** Of every route but those that take events (ingest/decode-body.ts). */
+/** Of every route but those that take events (ingest/event/decode-body.ts). */
 const BODY_BYTES_MAX = 1024 ** 2
 /** Each is a file descriptor. Those beyond are closed before anything is read of them. */
 const CONNECTIONS_MAX = 8_192

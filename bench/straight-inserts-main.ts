@@ -1,4 +1,4 @@
-import { HTTP_LOG } from '../ingest/http-log.ts'
+import { HTTP_LOG } from '../ingest/http/http-log.ts'
 import { type ClickHouse, type Insert, openClickHouse } from '../sql/clickhouse.ts'
 import { type Ownership, takeLog } from '../sql/fence.ts'
 import { migrate } from '../sql/migrate.ts'

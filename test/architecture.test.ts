@@ -27,14 +27,14 @@ const ROOMS: Record<string, readonly string[]> = {
 const DOORS: Record<string, Record<string, readonly string[]>> = {
   api: {
     ingest: [
-      'event-log.ts',
-      'decode-body.ts',
-      'pipeline.ts',
-      'rebuild-rollup.ts',
-      'rejected-events.ts',
-      'resend-rejected.ts',
-      'tell-duplicates.ts',
-      'kafka/audit-log.ts',
+      'log/event-log.ts',
+      'event/decode-body.ts',
+      'event/pipeline.ts',
+      'repair/rebuild-rollup.ts',
+      'rejected/rejected-events.ts',
+      'rejected/resend-rejected.ts',
+      'log/detect-duplicates.ts',
+      'kafka/audit-topic.ts',
       'kafka/incarnation.ts',
       'kafka/log-verbs.ts',
       'kafka/topic.ts',
@@ -42,7 +42,7 @@ const DOORS: Record<string, Record<string, readonly string[]>> = {
     sql: ['clickhouse.ts', 'errors.ts'],
   },
   service: {
-    ingest: ['event-log.ts', 'http-log.ts', 'rebuild-rollup.ts', 'kafka/kafka-log.ts', 'kafka/kafkajs-topic.ts'],
+    ingest: ['log/event-log.ts', 'http/http-log.ts', 'repair/rebuild-rollup.ts', 'kafka/open-kafka.ts', 'kafka/kafkajs-topic.ts'],
     sql: ['clickhouse.ts', 'errors.ts', 'limited-reads.ts', 'migrate.ts'],
   },
   bench: { test: ['support/kafka/broker.ts'] },

@@ -1,4 +1,4 @@
-import { type Judged, refuseProjects } from '../../ingest/pipeline.ts'
+import { type Judged, refuseProjects } from '../../ingest/event/pipeline.ts'
 import type { IngestKey, Registry } from '../../registry/registry.ts'
 
 /** The events of a request, with those refused that the key may not send. A key of all projects asks nothing of the store. Throws StoreError. */

@@ -1,5 +1,5 @@
-import { EventsUnavailable } from '../../ingest/event-log.ts'
 import { KafkaUnavailable } from '../../ingest/kafka/topic.ts'
+import { EventsUnavailable } from '../../ingest/log/event-log.ts'
 import { TooManyWaiting } from '../../registry/change-queue.ts'
 import { StoreError } from '../../sql/errors.ts'
 

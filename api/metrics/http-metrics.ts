@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import type { Ingesting, LogStats } from '../../ingest/event-log.ts'
+import type { Ingesting, LogStats } from '../../ingest/log/event-log.ts'
 
 /** The Prometheus registry of this process. No label ever holds a partner or a project. */
 declare module 'fastify' {

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { auditLog, LOG_DIFFERENCES_MAX } from '../../ingest/kafka/audit-log.ts'
+import { auditLog, LOG_DIFFERENCES_MAX } from '../../ingest/kafka/audit-topic.ts'
 import type { Incarnation } from '../../ingest/kafka/incarnation.ts'
 import { listLogs, repartitionLogs, replayLogs, resetLogs, type VerbOutcome } from '../../ingest/kafka/log-verbs.ts'
 import { instantOrNull, parseTimestamp } from '../../metering/timestamp.ts'

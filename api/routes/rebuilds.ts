@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { rebuildRollup } from '../../ingest/rebuild-rollup.ts'
+import { rebuildRollup } from '../../ingest/repair/rebuild-rollup.ts'
 import { parseMonth } from '../../metering/month.ts'
 import { OPERATOR } from '../auth/access.ts'
 import { actorOf } from '../auth/auth.ts'

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { rebuildRollup } from '../../ingest/rebuild-rollup.ts'
+import { rebuildRollup } from '../../ingest/repair/rebuild-rollup.ts'
 import { parseMonth } from '../../metering/month.ts'
 import type { Actor } from '../../registry/audit-log.ts'
 import { RegistryChanges } from '../../registry/changes.ts'

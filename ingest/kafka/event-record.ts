@@ -1,8 +1,8 @@
 import { isProjectId, isRejectReason } from '../../metering/event.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
-import { decodeEvent } from '../decode-body.ts'
-import { type Judged, judge, refuse } from '../pipeline.ts'
-import type { LogRecord } from '../tell-duplicates.ts'
+import { decodeEvent } from '../event/decode-body.ts'
+import { type Judged, judge, refuse } from '../event/pipeline.ts'
+import type { LogRecord } from '../log/detect-duplicates.ts'
 import { partitionOfProject } from './project-partition.ts'
 import type { FetchedRecord, NewRecord } from './topic.ts'
 

@@ -1,14 +1,14 @@
 import type { Logger } from '../../metering/logger.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
-import { LogLost } from '../owned-log.ts'
-import type { LogRecord } from '../tell-duplicates.ts'
+import type { LogRecord } from '../log/detect-duplicates.ts'
+import { LogLost } from '../log/owned-log.ts'
 import { readRecord } from './event-record.ts'
-import { type Part, partsOf } from './fetched-parts.ts'
+import type { Copies } from './forward-misrouted.ts'
 import { Incident } from './incident.ts'
-import { pause, untilOwnerIsSilent } from './owner-silence.ts'
 import type { PartitionLog } from './partition-log.ts'
-import type { Copies } from './passed-on.ts'
+import { type Part, partsOf } from './split-batch.ts'
 import type { FetchedBatch, PartitionExtent, Reader, Turn } from './topic.ts'
+import { pause, untilOwnerIsSilent } from './wait-for-owner-timeout.ts'
 
 export interface PartitionReaderOptions {
   readonly partitionLog: PartitionLog

@@ -4,10 +4,10 @@ import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { classifyStoreError, StoreError } from '../../sql/errors.ts'
 import { takeLog } from '../../sql/fence.ts'
 import { defineQuery } from '../../sql/query.ts'
-import { HTTP_LOG } from '../http-log.ts'
-import { readLastRange } from '../last-range.ts'
-import { settleRollup } from '../settle.ts'
-import { findLivingOwner, publishWatermark } from '../watermark.ts'
+import { HTTP_LOG } from '../http/http-log.ts'
+import { readLastRange } from '../log/in-doubt-range.ts'
+import { settleRollup } from '../log/reconcile.ts'
+import { findLivingOwner, publishWatermark } from '../log/watermark.ts'
 
 /**
  * Where a topic has taken the place of the http log: settles what its last owner left in doubt and releases it, so that it

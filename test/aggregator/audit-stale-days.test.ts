@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { audit } from '../../aggregator/audits/audit.ts'
 import { refreshPartnershipDays } from '../../aggregator/usage/refresh-partnership-days.ts'
-import { type HttpLog, openHttpLog } from '../../ingest/http-log.ts'
+import { type HttpLog, openHttpLog } from '../../ingest/http/http-log.ts'
 import { openTestStore, type TestStore } from '../support/embedded-store.ts'
 import { submissionOf } from '../support/judged.ts'
 

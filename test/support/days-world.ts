@@ -1,5 +1,5 @@
 import { type PartnershipDay, readPartnershipDays } from '../../aggregator/usage/partnership-days.ts'
-import { type HttpLog, openHttpLog } from '../../ingest/http-log.ts'
+import { type HttpLog, openHttpLog } from '../../ingest/http/http-log.ts'
 import { SERVICE } from '../../registry/audit-log.ts'
 import { MASTER_KEY_BYTES, masterKeyFrom } from '../../registry/keys/sealing.ts'
 import { createPartner } from '../../registry/partners.ts'

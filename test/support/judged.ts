@@ -1,6 +1,6 @@
-import { decodeEvent } from '../../ingest/decode-body.ts'
-import type { Submission } from '../../ingest/event-log.ts'
-import { judge } from '../../ingest/pipeline.ts'
+import { decodeEvent } from '../../ingest/event/decode-body.ts'
+import { judge } from '../../ingest/event/pipeline.ts'
+import type { Submission } from '../../ingest/log/event-log.ts'
 import type { TestEvent } from './client.ts'
 
 /** Events as the api hands them to a log. */

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { LogLost } from '../../../ingest/owned-log.ts'
+import { LogLost } from '../../../ingest/log/owned-log.ts'
 import type { ClickHouse, Lane } from '../../../sql/clickhouse.ts'
 import { StoreError } from '../../../sql/errors.ts'
 import type { TestEvent } from '../../support/client.ts'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { PartitionLog } from '../../../ingest/kafka/partition-log.ts'
-import { LogLost } from '../../../ingest/owned-log.ts'
+import { LogLost } from '../../../ingest/log/owned-log.ts'
 import { StoreError } from '../../../sql/errors.ts'
 import type { TestEvent } from '../../support/client.ts'
 import { openTestStore, type TestStore } from '../../support/embedded-store.ts'

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { EventsUnavailable } from '../../../ingest/event-log.ts'
 import { openProducedLog } from '../../../ingest/kafka/produced-log.ts'
 import { KafkaUnavailable, type Topic } from '../../../ingest/kafka/topic.ts'
+import { EventsUnavailable } from '../../../ingest/log/event-log.ts'
 import { openTestStore, type TestStore } from '../../support/embedded-store.ts'
 import { submissionOf } from '../../support/judged.ts'
 import { MemoryTopic } from '../../support/kafka/memory-topic.ts'

@@ -1,5 +1,5 @@
-import { FilterBudget } from '../../../ingest/identity-filter.ts'
 import { PartitionLog } from '../../../ingest/kafka/partition-log.ts'
+import { FilterBudget } from '../../../ingest/log/identity-filter.ts'
 import type { ClickHouse, Lane } from '../../../sql/clickhouse.ts'
 import type { MemoryTopic } from './memory-topic.ts'
 

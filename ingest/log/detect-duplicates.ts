@@ -1,0 +1,95 @@
+import type { Refusal, UsageEvent } from '../../metering/event.ts'
+import type { Judged } from '../event/pipeline.ts'
+import { hashIdentity, type IdentityFilter, type IdentityHash } from './identity-filter.ts'
+import { type Identity, IdentityMap, type StoredEvent } from './stored-events.ts'
+
+/** A judged event with its place in a log. What counts is a pure function of the log, so the place decides. */
+export interface LogRecord {
+  readonly log: string
+  readonly offset: number
+  readonly judged: Judged
+  readonly receivedMs: number
+  readonly ingestKeyId: string
+}
+
+export type Verdict =
+  /** New: it counts. */
+  | { status: 'counted' }
+  /** The same identity, metric and value stands earlier in the log. Counted, not kept. */
+  | { status: 'duplicate' }
+  /** This very event is stored already: the log was read again. */
+  | { status: 'already_stored' }
+  /** Durable in Kafka. Whether it is new nobody can know yet. */
+  | { status: 'produced' }
+  | { status: 'refused'; refusal: Refusal }
+
+export interface Told {
+  /** One for each record, in order. */
+  readonly verdicts: Verdict[]
+  /** Hashes of the events that count. They must be in the filter before the batch is sent. */
+  readonly newHashes: IdentityHash[]
+}
+
+/**
+ * Tells new events from known ones, exactly (P2): the filter clears nearly all new ones, the rest is looked up in raw.
+ * The stored (log, offset) decides: the same place is this very event, another is a duplicate or a conflict. Within a
+ * batch the first one wins. Without a filter everything is looked up. Call it only when the batch before is acknowledged: a look-up must see what that one stored.
+ */
+export async function tellDuplicates(
+  records: readonly LogRecord[],
+  filter: IdentityFilter | undefined,
+  lookUp: (identities: Identity[]) => Promise<IdentityMap<StoredEvent>>,
+): Promise<Told> {
+  const hashes = records.map(({ judged }) => (judged.status === 'valid' ? hashIdentity(judged.event.projectId, judged.event.eventId) : undefined))
+  const stored = await lookUp(maybeStored(records, hashes, filter))
+  const repeated = repeatedHashes(hashes)
+  const firsts = new IdentityMap<UsageEvent>()
+  const newHashes: IdentityHash[] = []
+  const verdicts = records.map((record, index): Verdict => {
+    if (record.judged.status === 'refused') return { status: 'refused', refusal: record.judged.refusal }
+    const { event } = record.judged
+    const known = stored.get(event.projectId, event.eventId)
+    if (known !== undefined && known.log === record.log && known.offset === record.offset) return ALREADY_STORED
+    const hash = hashes[index]
+    const mayRepeat = hash === undefined || repeated.has(hash.a)
+    const first = known ?? (mayRepeat ? firsts.get(event.projectId, event.eventId) : undefined)
+    if (first !== undefined) return compare(event, first)
+    if (mayRepeat) firsts.set(event.projectId, event.eventId, event)
+    if (hash !== undefined) newHashes.push(hash)
+    return COUNTED
+  })
+  return { verdicts, newHashes }
+}
+
+/** Verdicts without a reason are shared: a batch has one for each of its events. */
+const COUNTED: Verdict = { status: 'counted' }
+const ALREADY_STORED: Verdict = { status: 'already_stored' }
+const DUPLICATE: Verdict = { status: 'duplicate' }
+
+/** Hashes that stand more than once in the batch. Only events with one of these are compared by their ids: equal ids have equal hashes. */
+function repeatedHashes(hashes: readonly (IdentityHash | undefined)[]): Set<number> {
+  const seen = new Set<number>()
+  const repeated = new Set<number>()
+  for (const hash of hashes) {
+    if (hash === undefined) continue
+    if (seen.has(hash.a)) repeated.add(hash.a)
+    else seen.add(hash.a)
+  }
+  return repeated
+}
+
+function maybeStored(records: readonly LogRecord[], hashes: readonly (IdentityHash | undefined)[], filter: IdentityFilter | undefined): Identity[] {
+  const maybe: Identity[] = []
+  records.forEach(({ judged }, index) => {
+    const hash = hashes[index]
+    if (judged.status === 'valid' && hash !== undefined && filter?.mayHold(hash) !== false) maybe.push([judged.event.projectId, judged.event.eventId])
+  })
+  return maybe
+}
+
+/** Both values are in their shortest form, so equal text is equal quantity. */
+function compare(event: UsageEvent, first: { metric: string; value: string }): Verdict {
+  if (event.metric === first.metric && event.value === first.value) return DUPLICATE
+  const message = `This event_id was counted before for this project with metric ${first.metric} and value ${first.value}. The first one stands; send a correction as a new event.`
+  return { status: 'refused', refusal: { reason: 'conflict', message } }
+}

@@ -1,0 +1,67 @@
+import { z } from 'zod'
+import { REJECT_REASONS } from '../../metering/event.ts'
+import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
+import { defineQuery } from '../../sql/query.ts'
+import type { LogRange } from '../log/in-doubt-range.ts'
+
+export type RejectedEvent = z.output<typeof RejectedRow>
+
+export interface RejectedAsked {
+  /** '': of all keys. */
+  readonly ingestKeyId: string
+  /** The last refusal of the page before. */
+  readonly after: RejectedPlace | undefined
+  readonly limit: number
+}
+
+/** Where a refusal stands in the list. */
+export type RejectedPlace = Pick<RejectedEvent, 'received_ms' | 'log' | 'offset'>
+
+/** The refusals, newest first. Throws StoreError. */
+export function listRejected({ reads }: ClickHouse, { ingestKeyId, after, limit }: RejectedAsked): Promise<RejectedEvent[]> {
+  const { received_ms, log, offset } = after ?? { received_ms: Number.MAX_SAFE_INTEGER, log: '', offset: 0 }
+  return reads.query(latestRejected, { ingestKeyId, afterMs: received_ms, afterLog: log, afterOffset: offset, limit })
+}
+
+/** The offsets of a range whose events the store refused. Throws StoreError. */
+export async function readRefusedByStore(lane: Lane, log: string, { first, through }: LogRange): Promise<Set<number>> {
+  return new Set((await lane.query(refusedByStore, { log, first, through })).map(({ offset }) => offset))
+}
+
+const refusedByStore = defineQuery({
+  name: 'refused_by_store',
+  sql: `SELECT offset FROM rejected_events_v1
+        WHERE log = {log: String} AND offset >= {first: UInt64} AND offset <= {through: UInt64} AND reason = 'refused_by_store'`,
+  params: z.object({ log: z.string(), first: z.number(), through: z.number() }),
+  row: z.object({ offset: z.coerce.number() }),
+})
+
+const RejectedRow = z.object({
+  id: z.string(),
+  log: z.string(),
+  offset: z.coerce.number(),
+  reason: z.enum(REJECT_REASONS),
+  message: z.string(),
+  project_id: z.string(),
+  event_id: z.string(),
+  received_ms: z.coerce.number(),
+  /** The bytes as they came, with U+FFFD where they are not UTF-8. */
+  original: z.string(),
+  /** When it was sent through again, in ms since 1970. */
+  resent_ms: z.coerce.number().nullable(),
+})
+
+const latestRejected = defineQuery({
+  name: 'latest_rejected',
+  sql: `SELECT concat(log, '/', toString(offset)) AS id, log, offset, reason, message, project_id, event_id,
+          toUnixTimestamp64Milli(received_at) AS received_ms, toValidUTF8(original) AS original,
+          if(resends.log = '', NULL, toUnixTimestamp64Milli(resends.resent_at)) AS resent_ms
+        FROM rejected_events_v1 AS rejected FINAL
+        LEFT JOIN (SELECT log, offset, max(resent_at) AS resent_at FROM rejected_resends_v1 GROUP BY log, offset) AS resends USING (log, offset)
+        WHERE ({ingestKeyId: String} = '' OR ingest_key_id = {ingestKeyId: String})
+          AND (received_ms < {afterMs: Int64}
+            OR received_ms = {afterMs: Int64} AND (log > {afterLog: String} OR log = {afterLog: String} AND offset < {afterOffset: UInt64}))
+        ORDER BY received_at DESC, log, offset DESC LIMIT {limit: UInt64}`,
+  params: z.object({ ingestKeyId: z.string(), afterMs: z.number(), afterLog: z.string(), afterOffset: z.number(), limit: z.number() }),
+  row: RejectedRow,
+})

@@ -1,0 +1,122 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { type HttpLog, openHttpLog } from '../../../ingest/http/http-log.ts'
+import { EventsUnavailable } from '../../../ingest/log/event-log.ts'
+import type { ClickHouse } from '../../../sql/clickhouse.ts'
+import { defineQuery } from '../../../sql/query.ts'
+import { openTestStore, type TestStore } from '../../support/embedded-store.ts'
+import { FAULTS, type Fault, type FaultyLane, faultOnce as faultOnceIn } from '../../support/faulty-lane.ts'
+import { submissionOf } from '../../support/judged.ts'
+import { compareRawWithRollup } from '../../support/stored-sums.ts'
+
+const quiet = { info: () => {}, warn: () => {}, error: () => {} }
+let store: TestStore
+beforeAll(async () => {
+  store = await openTestStore()
+})
+afterAll(() => store.close())
+
+describe('P1 P2: whatever happens to a write, the emitter that sends again is counted once', () => {
+  const tables = ['log_positions_inbox_v1', 'usage_events_inbox_v1', 'rejected_events_inbox_v1']
+  for (const [step, table] of tables.entries()) {
+    for (const fault of FAULTS) {
+      test(`${table}: ${fault}`, async () => {
+        const { clickhouse, late } = faultOnce(store.clickhouse, table, fault)
+        const log = await openHttpLog({ clickhouse, log: quiet, onLost: () => {} })
+        const project = `p-${step}-${fault.replaceAll(' ', '-')}`
+        const submission = submissionOf([
+          { event_id: 'one', project_id: project, metric: 'ai_tokens', value: 5, timestamp: '2026-01-31T23:00:00Z' },
+          { event_id: 'two', project_id: project, metric: 'ai_tokens', value: 7, timestamp: '2026-02-01T01:00:00Z' },
+          { event_id: 'two', project_id: project, metric: 'ai_tokens', value: 8, timestamp: '2026-02-01T01:00:00Z' },
+        ])
+        await expect(log.submit(submission)).rejects.toThrow(EventsUnavailable)
+        const verdicts = await submitUntilTaken(log, submission)
+        const [lateRefusal] = await Promise.all(late())
+        expect(verdicts.map(({ status }) => status).filter((status) => status !== 'counted' && status !== 'duplicate')).toEqual(['refused'])
+        expect(await storedOf(project)).toEqual({ raw: 2, rollup: 2, total: '12' })
+        expect(await compareRawWithRollup(store.clickhouse)).toEqual({ ahead: 0, behind: 0 })
+        if (fault === 'late') expect(lateRefusal).toBe('fenced')
+        await log.stop()
+      })
+    }
+  }
+})
+
+test('P1: while the log is taken anew nothing is acknowledged, and it says that it is not ready', async () => {
+  const { clickhouse } = faultOnce(store.clickhouse, 'usage_events_inbox_v1', 'lost before')
+  const log = await openHttpLog({ clickhouse, log: quiet, onLost: () => {} })
+  const failing = log.submit(submissionOf([{ event_id: 'x', project_id: 'anew', metric: 'ai_tokens', value: 5, timestamp: '2026-01-31T23:00:00Z' }]))
+  await expect(failing).rejects.toThrow(/nothing counts twice/)
+  expect(log.readiness()).toEqual({ ready: false, reason: 'the log is being taken and settled' })
+  await expect(log.submit(submissionOf([]))).rejects.toThrow(EventsUnavailable)
+  await log.stop()
+})
+
+test('P1: a log that is stopped in doubt is not called complete', async () => {
+  const released = async () => (await store.clickhouse.reads.query(lastWatermark, {}))[0]
+  const before = await released()
+  const { clickhouse } = faultOnce(store.clickhouse, 'usage_events_inbox_v1', 'answer lost')
+  const log = await openHttpLog({ clickhouse, log: quiet, onLost: () => {} })
+  const failing = log.submit(submissionOf([{ event_id: 'x', project_id: 'doubt', metric: 'ai_tokens', value: 5, timestamp: '2026-01-31T23:00:00Z' }]))
+  const stopped = log.stop()
+  await expect(failing).rejects.toThrow(EventsUnavailable)
+  await stopped
+  const after = await released()
+  expect(after?.epoch).toBeGreaterThan(before?.epoch ?? 0)
+  expect(after?.released).toBe(0)
+})
+
+test('P2: an owner that another process has overtaken stops for good and says so', async () => {
+  let lost: Error | undefined
+  const old = await openHttpLog({ clickhouse: store.clickhouse, log: quiet, onLost: (error) => (lost = error) })
+  const young = await openHttpLog({ clickhouse: store.clickhouse, log: quiet, onLost: () => {} })
+  const submission = submissionOf([{ event_id: 'x', project_id: 'overtaken', metric: 'ai_tokens', value: 5, timestamp: '2026-01-31T23:00:00Z' }])
+  const refused = old.submit(submission)
+  await new Promise((resolve) => setImmediate(resolve))
+  // Behind a batch that fails: who waits for the log to be held is told, too.
+  const held = old.betweenBatches(async () => 'held')
+  await expect(held).rejects.toThrow('The log cannot be held right now: writing to it failed')
+  await expect(refused).rejects.toThrow(EventsUnavailable)
+  await old.stop()
+  expect(lost?.message).toContain('Another process has taken the log http')
+  expect((await young.submit(submission)).map(({ status }) => status)).toEqual(['counted'])
+  expect(await storedOf('overtaken')).toEqual({ raw: 1, rollup: 1, total: '5' })
+  await young.stop()
+})
+
+/** The same store, but one insert of the log into `table` meets the fault. */
+function faultOnce(clickhouse: ClickHouse, table: string, fault: Fault): { clickhouse: ClickHouse; late: FaultyLane['late'] } {
+  const { lane, late } = faultOnceIn(clickhouse.ingest, table, fault)
+  return { clickhouse: { ...clickhouse, ingest: lane }, late }
+}
+
+async function submitUntilTaken(log: HttpLog, submission: Parameters<HttpLog['submit']>[0]) {
+  for (;;) {
+    try {
+      return await log.submit(submission)
+    } catch (error) {
+      if (!(error instanceof EventsUnavailable)) throw error
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  }
+}
+
+async function storedOf(project: string) {
+  const [row] = await store.clickhouse.reads.query(storedOfProject, { project })
+  return row
+}
+
+const lastWatermark = defineQuery({
+  name: 'test_last_watermark',
+  sql: `SELECT newest.epoch AS epoch, newest.released AS released FROM (SELECT max(newest) AS newest FROM log_watermarks_v1)`,
+  params: z.object({}),
+  row: z.object({ epoch: z.coerce.number(), released: z.number() }),
+})
+
+const storedOfProject = defineQuery({
+  name: 'test_stored_of_project',
+  sql: `SELECT (SELECT count() FROM raw_usage_events_v1 WHERE project_id = {project: String}) AS raw, sum(events) AS rollup, sum(total) AS total
+        FROM project_usage_per_day_v1 WHERE project_id = {project: String}`,
+  params: z.object({ project: z.string() }),
+  row: z.object({ raw: z.coerce.number(), rollup: z.coerce.number(), total: z.string() }),
+})
