@@ -1,6 +1,6 @@
 import { HTTP_LOG } from '../ingest/http/http-log.ts'
 import { type ClickHouse, type Insert, openClickHouse } from '../sql/clickhouse.ts'
-import { type Ownership, takeLog } from '../sql/fence.ts'
+import { type Ownership, takeLog } from '../sql/lease.ts'
 import { migrate } from '../sql/migrate.ts'
 import { row } from '../sql/tab-separated.ts'
 import { makeEvent } from './made-events.ts'

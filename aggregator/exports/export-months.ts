@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { type Month, monthsOf } from '../../metering/month.ts'
 import type { Period } from '../../metering/period.ts'
-import { isBilledMonth, readBillingStates } from '../../registry/billing.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
+import { isBilledMonth, readBillingStates } from '../statements/billing-state.ts'
 
 /** A partner's month that an export covers, or a part of. */
 export interface ExportedMonth {

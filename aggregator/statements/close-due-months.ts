@@ -1,6 +1,6 @@
 import type { Logger } from '../../metering/logger.ts'
 import { endOfMonthMs, monthAfter } from '../../metering/month.ts'
-import { type BillingState, readBillingStates } from '../../registry/billing.ts'
+import { type BillingState, readBillingStates } from './billing-state.ts'
 import { type ClosingOptions, closeMonth, nextToClose } from './close-month.ts'
 import { countNegativeAdjustments } from './statement-lines.ts'
 

@@ -1,6 +1,6 @@
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { StoreError } from '../../sql/errors.ts'
-import { isAnyRunning, newestOwnerOf, type Ownership, takeLog } from '../../sql/fence.ts'
+import { isAnyRunning, newestOwnerOf, type Ownership, takeLog } from '../../sql/lease.ts'
 
 export type FencedOutcome<T> = { status: 'done'; result: T } | { status: 'elsewhere' }
 

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { PEAK_METRICS } from '../../metering/metrics.ts'
 import { type Month, monthOf, periodOfMonth } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { type Ownership, tagOfLog } from '../../sql/fence.ts'
+import { type Ownership, tagOfLog } from '../../sql/lease.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import type { StatementHeader } from './statement-headers.ts'
 

@@ -4,7 +4,7 @@ import { isMetricName, METRIC_NAMES, METRICS, type MetricName } from '../../mete
 import type { Month } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { StoreError } from '../../sql/errors.ts'
-import { tagOfLog } from '../../sql/fence.ts'
+import { tagOfLog } from '../../sql/lease.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 import type { ClosingAttempt } from './recount-months.ts'

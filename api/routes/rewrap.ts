@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { rewrapSealed, SEALED_KINDS, type SealedKind } from '../../registry/keys/rewrap.ts'
+import { rewrapSealed, SEALED_KINDS, type SealedKind } from '../../registry/keys/reencrypt.ts'
 import { keyNameOf } from '../../registry/keys/sealing.ts'
 import { OPERATOR } from '../auth/access.ts'
 import { actorOf } from '../auth/auth.ts'

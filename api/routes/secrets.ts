@@ -3,7 +3,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { TIMESTAMP_MIN_MS } from '../../metering/event.ts'
 import { formatTimestamp, instantOrNull, parseTimestamp } from '../../metering/timestamp.ts'
-import { createSecret, deleteSecret, revealSecret, updateSecret } from '../../registry/secrets/keep-secrets.ts'
+import { createSecret, deleteSecret, revealSecret, updateSecret } from '../../registry/secrets/change-secrets.ts'
 import {
   isSecretKey,
   listSecrets,
@@ -12,7 +12,7 @@ import {
   SECRET_VALUE_BYTES_MAX,
   SECRETS_MAX,
   type SecretFacts,
-} from '../../registry/secrets/secret.ts'
+} from '../../registry/secrets/stored-secrets.ts'
 import { StoreError } from '../../sql/errors.ts'
 import { OPERATOR } from '../auth/access.ts'
 import { actorOf } from '../auth/auth.ts'

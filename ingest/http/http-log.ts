@@ -1,6 +1,6 @@
 import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
-import type { Ownership } from '../../sql/fence.ts'
+import type { Ownership } from '../../sql/lease.ts'
 import type { Verdict } from '../log/detect-duplicates.ts'
 import { type EventLog, EventsUnavailable, type IngestStats, type LogStats, type Readiness, type Submission } from '../log/event-log.ts'
 import { FilterBudget } from '../log/identity-filter.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Lane } from '../../sql/clickhouse.ts'
-import { type Ownership, tagOfLog } from '../../sql/fence.ts'
+import { type Ownership, tagOfLog } from '../../sql/lease.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 import type { LogRecord } from '../log/detect-duplicates.ts'

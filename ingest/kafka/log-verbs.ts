@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { type Ownership, takeLog } from '../../sql/fence.ts'
+import { type Ownership, takeLog } from '../../sql/lease.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { readLastRange } from '../log/in-doubt-range.ts'
 import { settleRollup } from '../log/reconcile.ts'

@@ -1,4 +1,4 @@
-import type { Ownership } from '../../sql/fence.ts'
+import type { Ownership } from '../../sql/lease.ts'
 import type { Judged } from '../event/pipeline.ts'
 import type { Verdict } from './detect-duplicates.ts'
 

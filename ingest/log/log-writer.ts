@@ -1,6 +1,6 @@
 import type { Refusal } from '../../metering/event.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
-import { type Ownership, tagOfLog } from '../../sql/fence.ts'
+import { type Ownership, tagOfLog } from '../../sql/lease.ts'
 import { escapeField, RowsBuffer, row } from '../../sql/tab-separated.ts'
 import type { LogRecord, Verdict } from './detect-duplicates.ts'
 

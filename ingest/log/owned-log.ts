@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
-import { newestOwnerOf, newOwnerName, type Ownership, takeLog } from '../../sql/fence.ts'
+import { newestOwnerOf, newOwnerName, type Ownership, takeLog } from '../../sql/lease.ts'
 import { AskedRepairs } from '../repair/requested-repairs.ts'
 import { type LogRecord, type Told, tellDuplicates, type Verdict } from './detect-duplicates.ts'
 import { type FilterBudget, IdentityFilter } from './identity-filter.ts'

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { StoreError } from '../../sql/errors.ts'
-import { type Ownership, tagOfLog } from '../../sql/fence.ts'
+import { type Ownership, tagOfLog } from '../../sql/lease.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { addDifferences, differencesSql, RollupDifference } from '../repair/rollup-differences.ts'
 import type { LogRange } from './in-doubt-range.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { newestOwnerOf, type Ownership, takeLog } from '../../sql/fence.ts'
+import { newestOwnerOf, type Ownership, takeLog } from '../../sql/lease.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { HTTP_LOG } from '../http/http-log.ts'
 import { findLivingOwner, findLivingReader } from '../log/watermark.ts'

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Logger } from '../../metering/logger.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
-import type { Ownership } from '../../sql/fence.ts'
+import type { Ownership } from '../../sql/lease.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 import { addDifferences, differencesSql, RollupDifference } from './rollup-differences.ts'

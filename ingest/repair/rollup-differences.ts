@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Lane } from '../../sql/clickhouse.ts'
-import { type Ownership, tagOfLog } from '../../sql/fence.ts'
+import { type Ownership, tagOfLog } from '../../sql/lease.ts'
 import { row } from '../../sql/tab-separated.ts'
 
 /** Of one (project, day, metric) within one log: the peak of raw, and what raw has more than the rollup. */

@@ -1,24 +1,24 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import type { Actor } from '../../registry/audit-log.ts'
-import type { Change } from '../../registry/changes.ts'
-import { countSealedOtherwise, rewrapSealed, totalOf } from '../../registry/keys/rewrap.ts'
-import { rotateSigningKey } from '../../registry/keys/rotate-signing-key.ts'
-import { type MasterKey, type MasterKeys, newDataKey, sealMarkOf } from '../../registry/keys/sealing.ts'
-import { openPrivateKey, readSigningKeys } from '../../registry/keys/signing-keys.ts'
-import { createPartner } from '../../registry/partners.ts'
-import { apiKeyOf, findProject, type Project } from '../../registry/projects/project.ts'
-import { syncEmbeddedProject } from '../../registry/projects/sync-project.ts'
-import { openRegistry, type Registry } from '../../registry/registry.ts'
-import { openValue, sealValue } from '../../registry/secrets/envelope.ts'
-import { createSecret, revealSecret, updateSecret } from '../../registry/secrets/keep-secrets.ts'
-import { findSecret, type StoredSecret, writeSecret } from '../../registry/secrets/secret.ts'
-import { StoreError } from '../../sql/errors.ts'
-import { defineQuery } from '../../sql/query.ts'
-import { openTestStore, type TestStore } from '../support/embedded-store.ts'
-import { FAULTS, faultOnce } from '../support/faulty-lane.ts'
-import { questionsOf } from '../support/questions-of.ts'
+import type { Actor } from '../../../registry/audit-log.ts'
+import type { Change } from '../../../registry/changes.ts'
+import { countSealedOtherwise, rewrapSealed, totalOf } from '../../../registry/keys/reencrypt.ts'
+import { rotateSigningKey } from '../../../registry/keys/rotate-signing-key.ts'
+import { type MasterKey, type MasterKeys, newDataKey, sealMarkOf } from '../../../registry/keys/sealing.ts'
+import { openPrivateKey, readSigningKeys } from '../../../registry/keys/signing-keys.ts'
+import { createPartner } from '../../../registry/partners.ts'
+import { apiKeyOf, findProject, type Project } from '../../../registry/projects/project.ts'
+import { syncEmbeddedProject } from '../../../registry/projects/sync-project.ts'
+import { openRegistry, type Registry } from '../../../registry/registry.ts'
+import { createSecret, revealSecret, updateSecret } from '../../../registry/secrets/change-secrets.ts'
+import { openValue, sealValue } from '../../../registry/secrets/envelope.ts'
+import { findSecret, type StoredSecret, writeSecret } from '../../../registry/secrets/stored-secrets.ts'
+import { StoreError } from '../../../sql/errors.ts'
+import { defineQuery } from '../../../sql/query.ts'
+import { openTestStore, type TestStore } from '../../support/embedded-store.ts'
+import { FAULTS, faultOnce } from '../../support/faulty-lane.ts'
+import { questionsOf } from '../../support/questions-of.ts'
 
 const ACTOR: Actor = { name: 'admin', requestId: 'request' }
 const NOTHING = { pepper: 0, project_api_keys: 0, secret_data_keys: 0, signing_keys: 0 }
@@ -155,7 +155,7 @@ describe('MASTER_KEY is exchanged', () => {
     await rewrapSealed(await open(both(newKey, oldKey)), ACTOR)
     const rowsOfOld = async () => (await store.clickhouse.reads.query(rowsSealedWith, { mark: sealMarkOf(alone(oldKey)) }))[0]?.rows
     expect(await rowsOfOld()).toBeGreaterThan(0)
-    const guide = readFileSync(new URL('../../docs/operating/keys.md', import.meta.url), 'utf8')
+    const guide = readFileSync(new URL('../../../docs/operating/keys.md', import.meta.url), 'utf8')
     for (const [statement] of guide.matchAll(/^(?:OPTIMIZE|ALTER) [^;]+/gm)) await store.clickhouse.control.command(`${statement} SETTINGS mutations_sync = 1`)
     expect(await rowsOfOld()).toBe(0)
     expect(await opened(await open(alone(newKey)))).toEqual(known)

@@ -1,10 +1,10 @@
 import { z } from 'zod'
-import { type Month, monthOf } from '../metering/month.ts'
-import { dayOf } from '../metering/timestamp.ts'
-import type { ClickHouse } from '../sql/clickhouse.ts'
-import { type Ownership, tagOfLog } from '../sql/fence.ts'
-import { defineQuery } from '../sql/query.ts'
-import { row } from '../sql/tab-separated.ts'
+import { type Month, monthOf } from '../../metering/month.ts'
+import { dayOf } from '../../metering/timestamp.ts'
+import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { type Ownership, tagOfLog } from '../../sql/lease.ts'
+import { defineQuery } from '../../sql/query.ts'
+import { row } from '../../sql/tab-separated.ts'
 
 /** How far a partner is billed. */
 export interface BillingState {

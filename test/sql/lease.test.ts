@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { type ClickHouse, openClickHouse } from '../../sql/clickhouse.ts'
-import { newestOwnerOf, type Ownership, tagOfLog, takeLog } from '../../sql/fence.ts'
+import { newestOwnerOf, type Ownership, tagOfLog, takeLog } from '../../sql/lease.ts'
 import { migrate } from '../../sql/migrate.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { openServerSession } from '../../sql/server-session.ts'

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Actor } from '../audit-log.ts'
 import type { Registry } from '../registry.ts'
 import { type Envelope, openValue, sealValue } from './envelope.ts'
-import { countSecrets, findSecret, isLive, SECRETS_MAX, type StoredSecret, writeSecret } from './secret.ts'
+import { countSecrets, findSecret, isLive, SECRETS_MAX, type StoredSecret, writeSecret } from './stored-secrets.ts'
 
 export interface NewSecret {
   readonly key: string

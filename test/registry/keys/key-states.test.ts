@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type KeyTimes, nextKid, PUBLISH_LEAD_MS, RETIRE_MARGIN_MS, signingAmong, stateOf } from '../../registry/keys/key-states.ts'
+import { type KeyTimes, nextKid, PUBLISH_LEAD_MS, RETIRE_MARGIN_MS, signingAmong, stateOf } from '../../../registry/keys/key-states.ts'
 
 const NOON_MS = Date.UTC(2026, 0, 31, 12)
 

@@ -6,7 +6,7 @@ import type { Change } from '../changes.ts'
 import { apiKeyPurpose, findProjects, writeProject } from '../projects/project.ts'
 import type { Registry } from '../registry.ts'
 import { resealedDataKey } from '../secrets/envelope.ts'
-import { findSecrets, writeSecret } from '../secrets/secret.ts'
+import { findSecrets, writeSecret } from '../secrets/stored-secrets.ts'
 import { type MasterKeys, SealBroken, seal, sealMarkOf, unseal } from './sealing.ts'
 import { privateKeyPurpose, readSigningKeys, writeSigningKeys } from './signing-keys.ts'
 
