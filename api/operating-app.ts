@@ -1,6 +1,6 @@
 import { type FastifyInstance, fastify, LogController } from 'fastify'
 import { validatorCompiler } from 'fastify-type-provider-zod'
-import type { Aggregating } from '../aggregator/aggregating.ts'
+import type { Aggregating } from '../aggregator/background-jobs.ts'
 import type { Ingesting } from '../ingest/log/event-log.ts'
 import type { ApiContext } from './context.ts'
 import { answerErrorsInOneShape } from './errors/answer-error.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { RecentHorizon } from '../aggregator/usage/horizon.ts'
+import { RecentHorizon } from '../aggregator/usage/completeness.ts'
 import { readPartnershipUsage } from '../aggregator/usage/partnership-usage.ts'
 import { refreshPartnershipDays } from '../aggregator/usage/refresh-partnership-days.ts'
 import { CUMULATIVE_METRICS, PEAK_METRICS } from '../metering/metrics.ts'

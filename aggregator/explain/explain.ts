@@ -5,7 +5,7 @@ import type { Quantity } from '../../metering/quantity.ts'
 import { readListedProjects } from '../../registry/projects/list-projects.ts'
 import type { ProjectStatus } from '../../registry/projects/project.ts'
 import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
-import { readStatementHeaders } from '../statements/statement-headers.ts'
+import { readStatementHeaders } from '../statements/headers.ts'
 import { readPartnershipUsage } from '../usage/partnership-usage.ts'
 import { readProjectUsage } from '../usage/project-usage.ts'
 import {

@@ -1,5 +1,5 @@
 import type { Settings } from '../../sql/session.ts'
-import { AS_TEXT, type Wording } from '../statements/statement-rows.ts'
+import { AS_TEXT, type Wording } from '../statements/canonical-lines.ts'
 
 /**
  * CSV as RFC 4180 has it: a header once, CRLF, texts in quotes. What people have named may begin like a formula, and a

@@ -1,10 +1,10 @@
 import type { Lane } from '../../sql/clickhouse.ts'
-import { EXPORT_COLUMNS } from '../statements/statement-rows.ts'
+import { EXPORT_COLUMNS } from '../statements/canonical-lines.ts'
 import { csvHeader } from './export-csv.ts'
 import { EXPORT_FORMATS, type ExportFormat, type ExportShape } from './export-formats.ts'
-import { type ExportSource, streamLines } from './export-lines.ts'
 import { FOCUS_COLUMNS } from './focus-columns.ts'
 import { type FocusCharges, streamCharges } from './focus-rows.ts'
+import { type ExportSource, streamLines } from './stream-rows.ts'
 import { requireWhole } from './whole-file.ts'
 
 export interface ExportedFile {

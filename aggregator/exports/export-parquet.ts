@@ -1,5 +1,5 @@
 import type { Settings } from '../../sql/session.ts'
-import type { Wording } from '../statements/statement-rows.ts'
+import type { Wording } from '../statements/canonical-lines.ts'
 
 /**
  * Parquet's decimals have at most 38 digits in all that read them. What has more is refused before the file begins

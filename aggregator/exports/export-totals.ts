@@ -2,9 +2,9 @@ import { z } from 'zod'
 import { addDecimals } from '../../metering/exact-decimal.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
-import { STATEMENT_LINES, type StatementLine } from '../statements/statement-rows.ts'
-import type { ExportSource } from './export-lines.ts'
+import { STATEMENT_LINES, type StatementLine } from '../statements/canonical-lines.ts'
 import { PARQUET_DECIMAL_END } from './export-parquet.ts'
+import type { ExportSource } from './stream-rows.ts'
 
 /** What the rows of one kind of line and one metric add up to. */
 export interface ExportTotal {

@@ -7,12 +7,12 @@ import type { Lane } from '../../sql/clickhouse.ts'
 import { readAsOf } from '../as-of.ts'
 import { exportFile } from './export-file.ts'
 import { EXPORT_FORMATS, type ExportFormat } from './export-formats.ts'
-import type { ExportSource } from './export-lines.ts'
 import { type ExportedMonth, readExportedMonths } from './export-months.ts'
-import { dropExportRows, keepClosedLines, keepLiveUsage } from './export-rows.ts'
 import { type ExportTotals, readExportTotals } from './export-totals.ts'
 import { billingPeriodLines } from './focus-billing-periods.ts'
 import type { Manifest } from './manifest.ts'
+import { dropExportRows, keepClosedLines, keepLiveUsage } from './stage-rows.ts'
+import type { ExportSource } from './stream-rows.ts'
 
 export interface ExportRequest {
   readonly format: ExportFormat

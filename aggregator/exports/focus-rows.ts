@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
-import { EXACT_ROW_SETTINGS } from '../statements/statement-rows.ts'
+import { EXACT_ROW_SETTINGS } from '../statements/canonical-lines.ts'
 import { CSV_SETTINGS, CSV_WORDING } from './export-csv.ts'
 import { PARQUET_SETTINGS, PARQUET_WORDING } from './export-parquet.ts'
 import { FOCUS_COLUMNS, type FocusColumn, type FocusType } from './focus-columns.ts'

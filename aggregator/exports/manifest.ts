@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { STATEMENT_LINES } from '../statements/statement-rows.ts'
+import { STATEMENT_LINES } from '../statements/canonical-lines.ts'
 import { EXPORT_FORMAT_NAMES } from './export-formats.ts'
 
 /**

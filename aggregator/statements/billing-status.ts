@@ -2,9 +2,9 @@ import { type Month, monthOf, monthsOf } from '../../metering/month.ts'
 import type { Period } from '../../metering/period.ts'
 import { dayOf } from '../../metering/timestamp.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { readStatementHeaders } from './headers.ts'
+import { findStatement } from './read-statements.ts'
 import { monthsOfNewProjects, readMonthChanges } from './recount-months.ts'
-import { readStatementHeaders } from './statement-headers.ts'
-import { findStatement } from './statements.ts'
 
 export type BillingStatus = 'final' | 'provisional'
 

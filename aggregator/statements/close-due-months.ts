@@ -2,7 +2,7 @@ import type { Logger } from '../../metering/logger.ts'
 import { endOfMonthMs, monthAfter } from '../../metering/month.ts'
 import { type BillingState, readBillingStates } from './billing-state.ts'
 import { type ClosingOptions, closeMonth, nextToClose } from './close-month.ts'
-import { countNegativeAdjustments } from './statement-lines.ts'
+import { countNegativeAdjustments } from './write-lines.ts'
 
 export interface DueOptions extends ClosingOptions {
   /** How long after its end a month stays open for what comes late. */

@@ -8,10 +8,10 @@ import { row } from '../../sql/tab-separated.ts'
 import { readAsOf } from '../as-of.ts'
 import { audit } from '../audits/audit.ts'
 import { type BillingState, readBillingStates } from './billing-state.ts'
-import { underClosingFence } from './closing-fence.ts'
+import { underClosingFence } from './closing-lease.ts'
+import { readStatementHeaders, type StatementHeader } from './headers.ts'
 import { recountMonths } from './recount-months.ts'
-import { readStatementHeaders, type StatementHeader } from './statement-headers.ts'
-import { hashStatement, type NegativeAdjustment, writeStatementLines } from './statement-lines.ts'
+import { hashStatement, type NegativeAdjustment, writeStatementLines } from './write-lines.ts'
 
 export interface ClosingOptions {
   readonly clickhouse: ClickHouse

@@ -4,7 +4,7 @@ import { type Month, monthOf, periodOfMonth } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { type Ownership, tagOfLog } from '../../sql/lease.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
-import type { StatementHeader } from './statement-headers.ts'
+import type { StatementHeader } from './headers.ts'
 
 /** One attempt to close a month of a partner. Its rows count from the moment its header stands. */
 export interface ClosingAttempt {

@@ -2,7 +2,7 @@ import type { Month } from '../../metering/month.ts'
 import type { Noting } from '../../registry/audit-log.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { readBillingStates, writeBillingFrom } from './billing-state.ts'
-import { underClosingFence } from './closing-fence.ts'
+import { underClosingFence } from './closing-lease.ts'
 
 export type BillingFromOutcome = { status: 'set' } | { status: 'already_closed'; closedThrough: Month } | { status: 'elsewhere' }
 

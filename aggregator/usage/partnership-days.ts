@@ -5,7 +5,7 @@ import type { Period } from '../../metering/period.ts'
 import type { Quantity } from '../../metering/quantity.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
-import { type Horizon, readHorizon } from './horizon.ts'
+import { type Horizon, readHorizon } from './completeness.ts'
 import { PROJECT_DAY_VALUE } from './project-day.ts'
 
 /** A partner's day in one metric: the sum over its projects, deleted ones included, of the project's day. */

@@ -2,7 +2,7 @@ import { addDecimals, compareDecimals } from '../../metering/exact-decimal.ts'
 import { METRICS, type MetricName, PEAK_METRICS } from '../../metering/metrics.ts'
 import type { Period } from '../../metering/period.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { type Horizon, readHorizon } from './horizon.ts'
+import { type Horizon, readHorizon } from './completeness.ts'
 import { type PartnershipDay, readPartnershipDays } from './partnership-days.ts'
 import { noUsage, type UsageQuantities } from './usage-quantities.ts'
 

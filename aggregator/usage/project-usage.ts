@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Period } from '../../metering/period.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
-import { type Horizon, readHorizon } from './horizon.ts'
+import { type Horizon, readHorizon } from './completeness.ts'
 import { MetricTotals, quantitiesOf, type UsageQuantities } from './usage-quantities.ts'
 
 export interface ProjectUsage {

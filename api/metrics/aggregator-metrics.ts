@@ -1,6 +1,6 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
-import type { Aggregating } from '../../aggregator/aggregating.ts'
 import type { AuditedDays } from '../../aggregator/audits/day-audits.ts'
+import type { Aggregating } from '../../aggregator/background-jobs.ts'
 import type { RepeatStats } from '../../aggregator/repeat.ts'
 
 /** What the background work of this process did, by the name of the work. */

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
-import type { Aggregating } from '../../aggregator/aggregating.ts'
+import type { Aggregating } from '../../aggregator/background-jobs.ts'
 import type { Ingesting } from '../../ingest/log/event-log.ts'
 import { EVERYONE } from '../auth/access.ts'
 import { API_ERRORS, ApiError, errorBody } from '../errors/errors.ts'

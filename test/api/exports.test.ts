@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { get, type IncomingMessage } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { EXPORT_COLUMNS } from '../../aggregator/statements/statement-rows.ts'
+import { EXPORT_COLUMNS } from '../../aggregator/statements/canonical-lines.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { row } from '../../sql/tab-separated.ts'
 import type { Credentials } from '../support/client.ts'

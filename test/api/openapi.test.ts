@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { EXPORT_COLUMNS } from '../../aggregator/statements/statement-rows.ts'
+import { EXPORT_COLUMNS } from '../../aggregator/statements/canonical-lines.ts'
 import { accessOf } from '../../api/auth/access.ts'
 import { API_ERRORS } from '../../api/errors/errors.ts'
 import { REFUSAL_EXAMPLES } from '../../api/openapi/examples/refusals.ts'

@@ -1,4 +1,4 @@
-import { EXPORT_COLUMNS } from '../../../aggregator/statements/statement-rows.ts'
+import { EXPORT_COLUMNS } from '../../../aggregator/statements/canonical-lines.ts'
 import { type Examples, IN_FEBRUARY, PARTNER_ID, PROJECT_ID, PROJECT_NAME } from './example.ts'
 
 const SHA256 = '9f2c5d1e8b7a4c3f6e0d9b8a7c6f5e4d3c2b1a0f9e8d7c6b5a4f3e2d1c0b9a8f'

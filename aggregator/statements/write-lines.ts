@@ -7,9 +7,9 @@ import { StoreError } from '../../sql/errors.ts'
 import { tagOfLog } from '../../sql/lease.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
+import { streamCanonical } from './canonical-lines.ts'
+import type { StatementHeader } from './headers.ts'
 import type { ClosingAttempt } from './recount-months.ts'
-import type { StatementHeader } from './statement-headers.ts'
-import { streamCanonical } from './statement-rows.ts'
 
 /** The correction of a whole month that takes more back than it adds: only a repaired fault can have led to it. */
 export interface NegativeAdjustment {

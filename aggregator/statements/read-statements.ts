@@ -1,11 +1,11 @@
 import { type Month, monthAfter, periodOfMonth } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { readHorizon } from '../usage/horizon.ts'
+import { readHorizon } from '../usage/completeness.ts'
 import { readPartnershipDays } from '../usage/partnership-days.ts'
-import { type MonthTotal, readBilledTotals, totalsOfClosedMonth, totalsOfOpenMonth } from './billed-totals.ts'
 import { type BillingState, isBilledMonth, readBillingStates } from './billing-state.ts'
 import { nextToClose } from './close-month.ts'
-import { readStatementHeaders, type StatementHeader } from './statement-headers.ts'
+import { readStatementHeaders, type StatementHeader } from './headers.ts'
+import { type MonthTotal, readBilledTotals, totalsOfClosedMonth, totalsOfOpenMonth } from './totals.ts'
 
 /** A partner's month: billed, or on its way to be. */
 export interface Statement {

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { METRIC_NAMES, METRICS, PEAK_METRICS } from '../../metering/metrics.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
-import { STATEMENT_LINES } from '../statements/statement-rows.ts'
+import { STATEMENT_LINES } from '../statements/canonical-lines.ts'
 import { PROJECT_DAY_VALUE } from '../usage/project-day.ts'
 
 /** Closed statements whose lines an export takes over as they are: partner and closing. */

@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { refreshPartnershipDays } from '../../aggregator/usage/refresh-partnership-days.ts'
-import { SERVICE } from '../../registry/audit-log.ts'
-import { deleteProject } from '../../registry/projects/lifecycle.ts'
-import { readMigrations } from '../../sql/migrate.ts'
-import { DaysWorld } from '../support/days-world.ts'
-import { stepLane } from '../support/stepped-lane.ts'
+import { refreshPartnershipDays } from '../../../aggregator/usage/refresh-partnership-days.ts'
+import { SERVICE } from '../../../registry/audit-log.ts'
+import { deleteProject } from '../../../registry/projects/lifecycle.ts'
+import { readMigrations } from '../../../sql/migrate.ts'
+import { DaysWorld } from '../../support/days-world.ts'
+import { stepLane } from '../../support/stepped-lane.ts'
 
 const SEED = Number(process.env['RANDOM_SEED'] ?? Date.now() % 1_000_000)
 

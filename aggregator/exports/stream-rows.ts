@@ -11,7 +11,7 @@ import {
   STATEMENT_LINES,
   selectExportRows,
   streamCanonical,
-} from '../statements/statement-rows.ts'
+} from '../statements/canonical-lines.ts'
 import { CSV_SETTINGS, CSV_WORDING } from './export-csv.ts'
 import { PARQUET_SETTINGS, PARQUET_WORDING } from './export-parquet.ts'
 

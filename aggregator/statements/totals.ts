@@ -6,7 +6,7 @@ import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import type { PartnershipDay } from '../usage/partnership-days.ts'
 import { combineDays } from '../usage/partnership-usage.ts'
-import type { StatementHeader } from './statement-headers.ts'
+import type { StatementHeader } from './headers.ts'
 
 /** A partner's month in one metric. */
 export interface MonthTotal {

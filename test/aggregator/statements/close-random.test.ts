@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { addDecimals } from '../../metering/exact-decimal.ts'
-import { METRICS, type MetricName } from '../../metering/metrics.ts'
-import { periodOfMonth } from '../../metering/month.ts'
-import type { Answer, Credentials, TestEvent } from '../support/client.ts'
-import { Oracle } from '../support/oracle.ts'
-import { startTestService, type TestService } from '../support/test-service.ts'
-import { untilSo } from '../support/until-so.ts'
+import { addDecimals } from '../../../metering/exact-decimal.ts'
+import { METRICS, type MetricName } from '../../../metering/metrics.ts'
+import { periodOfMonth } from '../../../metering/month.ts'
+import type { Answer, Credentials, TestEvent } from '../../support/client.ts'
+import { Oracle } from '../../support/oracle.ts'
+import { startTestService, type TestService } from '../../support/test-service.ts'
+import { untilSo } from '../../support/until-so.ts'
 
 const SEED = Number(process.env['RANDOM_SEED'] ?? Date.now() % 1_000_000)
 const RUNS = Number(process.env['CLOSING_WORLDS'] ?? 8)

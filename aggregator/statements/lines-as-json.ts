@@ -4,9 +4,9 @@ import { type Month, periodOfMonth } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
+import { AS_TEXT, EXACT_ROW_SETTINGS } from './canonical-lines.ts'
 import { unbilledManualAdjustments } from './manual-adjustments.ts'
-import { AS_TEXT, EXACT_ROW_SETTINGS } from './statement-rows.ts'
-import { listStatements, type Statement } from './statements.ts'
+import { listStatements, type Statement } from './read-statements.ts'
 
 /**
  * The lines of a statement as the API shows them: JSON objects, one a line, streamed as the store writes them, because a
