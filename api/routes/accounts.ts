@@ -7,9 +7,9 @@ import { listAccounts } from '../../registry/list-accounts.ts'
 import { FINANCE, OPERATOR } from '../auth/access.ts'
 import { actorOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
-import { NextCursor, PageQuery, pageOf, requireTimeCursor, writeTimeCursor } from '../cursor.ts'
 import { ApiError } from '../errors/errors.ts'
-import { requireKnownPartner } from '../known-partner.ts'
+import { NextCursor, PageQuery, pageOf, requireTimeCursor, writeTimeCursor } from '../requests/cursor.ts'
+import { requireKnownPartner } from '../requests/require-partner.ts'
 import { errorAnswers, Instant, PathId } from '../schemas.ts'
 
 /** The users of co-branded partners, and their plans. */

@@ -10,9 +10,9 @@ import { registerProject } from '../../registry/projects/register-project.ts'
 import { FINANCE, OPERATOR } from '../auth/access.ts'
 import { actorOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
-import { NextCursor, PageQuery, pageOf, requireTimeCursor, writeTimeCursor } from '../cursor.ts'
 import { ApiError } from '../errors/errors.ts'
-import { requireKnownPartner } from '../known-partner.ts'
+import { NextCursor, PageQuery, pageOf, requireTimeCursor, writeTimeCursor } from '../requests/cursor.ts'
+import { requireKnownPartner } from '../requests/require-partner.ts'
 import { errorAnswers, InstanceType, Instant, instantOrNull, Name, PathId, ProjectSearch, Region, Status } from '../schemas.ts'
 
 /** The operator's view of projects: those that the platform has already are registered here. */

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { type AuditEntry, listAuditEntries } from '../../registry/audit-log.ts'
 import { FINANCE } from '../auth/access.ts'
 import type { ApiContext } from '../context.ts'
-import { NextCursor, PageQuery, pageOf } from '../cursor.ts'
+import { NextCursor, PageQuery, pageOf } from '../requests/cursor.ts'
 import { errorAnswers, Instant } from '../schemas.ts'
 
 /** Who changed what, and who read a secret. The first path is what it is called, the second what it is often looked for under. */

@@ -12,8 +12,8 @@ import { formatTimestamp } from '../../metering/timestamp.ts'
 import { FINANCE, OPERATOR } from '../auth/access.ts'
 import { actorOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
-import { NextCursor, PageQuery, pageOf, requirePlace, writePlace } from '../cursor.ts'
 import { ApiError } from '../errors/errors.ts'
+import { NextCursor, PageQuery, pageOf, requirePlace, writePlace } from '../requests/cursor.ts'
 import { Day, DayAsked, ExactNumber, errorAnswers, Instant, PathId } from '../schemas.ts'
 
 /** What proves the totals: raw recounted, on demand, and by itself for every finished day. */

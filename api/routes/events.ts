@@ -5,14 +5,14 @@ import { BODY_BYTES_MAX, type BodyFormat, decodeBody, EVENTS_PER_REQUEST_MAX } f
 import { type Judged, judge } from '../../ingest/event/pipeline.ts'
 import type { Verdict } from '../../ingest/log/detect-duplicates.ts'
 import { REJECT_REASONS } from '../../metering/event.ts'
+import { RejectedPage, rejectedPage } from '../answers/rejected-page.ts'
 import { EMITTER } from '../auth/access.ts'
 import { judgeProjects } from '../auth/allowed-projects.ts'
 import { ingestKeyOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
-import { PageQuery } from '../cursor.ts'
 import { ApiError } from '../errors/errors.ts'
-import { EVENT_BODY_CONTENT } from '../event-body.ts'
-import { RejectedPage, rejectedPage } from '../rejected-page.ts'
+import { PageQuery } from '../requests/cursor.ts'
+import { EVENT_BODY_CONTENT } from '../requests/event-body.ts'
 import { errorAnswers } from '../schemas.ts'
 
 const FORMATS: Record<string, BodyFormat> = {

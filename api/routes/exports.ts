@@ -8,11 +8,11 @@ import { Manifest, manifestHeader } from '../../aggregator/exports/manifest.ts'
 import { periodOfMonth } from '../../metering/month.ts'
 import { isDay, parsePeriod } from '../../metering/period.ts'
 import { findPartner } from '../../registry/partners.ts'
-import { requireMonth } from '../asked-period.ts'
 import { FINANCE, PARTNER } from '../auth/access.ts'
 import { partnerOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
+import { requireMonth } from '../requests/period.ts'
 import { DayAsked, errorAnswers, MonthAsked, PartnerParams } from '../schemas.ts'
 
 const ABOUT =

@@ -7,8 +7,8 @@ import { unknownPartners } from '../../registry/partners.ts'
 import { EMITTER_MANAGER } from '../auth/access.ts'
 import { actorOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
-import { NextCursor, PageQuery, pageOf, requireTimeCursor, writeTimeCursor } from '../cursor.ts'
 import { ApiError } from '../errors/errors.ts'
+import { NextCursor, PageQuery, pageOf, requireTimeCursor, writeTimeCursor } from '../requests/cursor.ts'
 import { errorAnswers, Instant, instantOrNull, Name, PathId } from '../schemas.ts'
 
 /** Who may send events, and for whose projects. */

@@ -9,12 +9,12 @@ import type { Period } from '../../metering/period.ts'
 import { instantOrNull } from '../../metering/timestamp.ts'
 import { listProjects, type PageAsked, type PlaceInList, readListedProjects } from '../../registry/projects/list-projects.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { periodAnswer, requirePeriod } from '../asked-period.ts'
+import { billingAnswer } from '../answers/billing-fields.ts'
 import { PARTNER } from '../auth/access.ts'
 import { partnerOf } from '../auth/auth.ts'
-import { billingAnswer } from '../billing-answer.ts'
 import type { ApiContext } from '../context.ts'
-import { NextCursor, PageQuery, pageOf, requireCursor, writeCursor } from '../cursor.ts'
+import { NextCursor, PageQuery, pageOf, requireCursor, writeCursor } from '../requests/cursor.ts'
+import { periodAnswer, requirePeriod } from '../requests/period.ts'
 import {
   BillingFields,
   errorAnswers,

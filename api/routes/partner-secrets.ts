@@ -14,7 +14,7 @@ import { OPERATOR } from '../auth/access.ts'
 import { actorOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
-import { requireKnownPartner } from '../known-partner.ts'
+import { requireKnownPartner } from '../requests/require-partner.ts'
 import { errorAnswers, Instant, instantOrNull, PartnerParams, PathId } from '../schemas.ts'
 
 const OVERLAP_SECONDS_MAX = 30 * 86_400

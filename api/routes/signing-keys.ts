@@ -8,7 +8,7 @@ import { readSigningKeys } from '../../registry/keys/signing-keys.ts'
 import { OPERATOR } from '../auth/access.ts'
 import { actorOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
-import { NextCursor, PageQuery, pageOf, requireTimeCursor, writeTimeCursor } from '../cursor.ts'
+import { NextCursor, PageQuery, pageOf, requireTimeCursor, writeTimeCursor } from '../requests/cursor.ts'
 import { errorAnswers, Instant } from '../schemas.ts'
 
 /** The keys that tokens are signed with. */

@@ -6,12 +6,12 @@ import { type PartnershipUsage, readPartnershipUsage } from '../../aggregator/us
 import { readProjectUsage } from '../../aggregator/usage/project-usage.ts'
 import { METRICS, PEAK_METRICS } from '../../metering/metrics.ts'
 import { instantOrNull } from '../../metering/timestamp.ts'
-import { periodAnswer, requirePeriod } from '../asked-period.ts'
+import { billingAnswer } from '../answers/billing-fields.ts'
 import { PARTNER, PROJECT_READER } from '../auth/access.ts'
 import { partnerOf } from '../auth/auth.ts'
-import { billingAnswer } from '../billing-answer.ts'
 import type { ApiContext } from '../context.ts'
-import { requireProjectOf } from '../known-project.ts'
+import { periodAnswer, requirePeriod } from '../requests/period.ts'
+import { requireProjectOf } from '../requests/require-project.ts'
 import {
   BillingFields,
   Day,

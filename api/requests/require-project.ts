@@ -1,0 +1,10 @@
+import { findProject, type Project, type ProjectOfPartner } from '../../registry/projects/project.ts'
+import type { Registry } from '../../registry/registry.ts'
+import { ApiError } from '../errors/errors.ts'
+
+/** The partner's project, a deleted one too. Throws ApiError, the same for a project of another partner and for one that is nobody's. */
+export async function requireProjectOf(registry: Registry, { partnerId, projectId }: ProjectOfPartner): Promise<Project> {
+  const project = await findProject(registry, projectId)
+  if (project === undefined || project.partnerId !== partnerId) throw new ApiError('PROJECT_NOT_FOUND')
+  return project
+}

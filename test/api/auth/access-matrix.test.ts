@@ -1,0 +1,191 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Credentials } from '../../support/client.ts'
+import { startTestService, type TestService } from '../../support/test-service.ts'
+
+/** Every kind of caller there is. */
+const CALLERS = ['nobody', 'wrong token', 'admin', 'operator', 'finance', 'emitter-manager', 'white-label', 'co-branded', 'ingest key', 'project code'] as const
+type Caller = (typeof CALLERS)[number]
+
+const ROLES = ['operator', 'finance', 'emitter-manager'] as const
+const MODES: readonly Caller[] = ['white-label', 'co-branded']
+
+const EVERYONE = CALLERS
+const ADMIN_TOKEN: readonly Caller[] = ['admin']
+const OPERATOR: readonly Caller[] = ['admin', 'operator']
+const FINANCE: readonly Caller[] = ['admin', 'operator', 'finance']
+const EMITTER_MANAGER: readonly Caller[] = ['admin', 'operator', 'emitter-manager']
+const ANY_ADMIN: readonly Caller[] = ['admin', ...ROLES]
+const EMITTER: readonly Caller[] = ['ingest key']
+const WHITE_LABEL: readonly Caller[] = ['white-label']
+const CO_BRANDED: readonly Caller[] = ['co-branded']
+
+/**
+ * Who may call what: the whole of it, written a second time on purpose. A route that is open to somebody by mistake differs
+ * from this table, and one that is new must be put into it.
+ */
+const WHO_MAY: Record<string, readonly Caller[]> = {
+  'GET /.well-known/jwks.json': EVERYONE,
+  'GET /healthz': EVERYONE,
+  'GET /readyz': EVERYONE,
+
+  'POST /v1/events': EMITTER,
+  'GET /v1/rejected-events': EMITTER,
+
+  'GET /partnership/v1/{partnerId}/usage': MODES,
+  'GET /partnership/v1/{partnerId}/usage/explain': MODES,
+  'GET /partnership/v1/{partnerId}/projects': MODES,
+  'GET /partnership/v1/{partnerId}/statements': MODES,
+  'GET /partnership/v1/{partnerId}/statements/{month}': MODES,
+  'GET /partnership/v1/{partnerId}/statements/{month}/export': MODES,
+  'GET /partnership/v1/{partnerId}/{projectId}/usage': [...MODES, 'project code'],
+  'GET /partnership/v1/{partnerId}/{projectId}/metadata': [...WHITE_LABEL, 'project code'],
+  'POST /partnership/v1/{partnerId}/sync-embedded-project': WHITE_LABEL,
+  'POST /partnership/v1/{partnerId}/{projectId}/pause': WHITE_LABEL,
+  'POST /partnership/v1/{partnerId}/{projectId}/restore': WHITE_LABEL,
+  'POST /partnership/v1/{partnerId}/{projectId}/authorization': WHITE_LABEL,
+  'DELETE /partnership/v1/{partnerId}/{projectId}': WHITE_LABEL,
+  'POST /partnership/v1/{partnerId}/connect-user': CO_BRANDED,
+  'POST /partnership/v1/{partnerId}/{userId}/sync-project': CO_BRANDED,
+  'GET /partnership/v1/{partnerId}/{userId}/{projectId}/metadata': CO_BRANDED,
+
+  'POST /admin/v1/tokens': ADMIN_TOKEN,
+
+  'POST /admin/v1/partners': OPERATOR,
+  'PATCH /admin/v1/partners/{partnerId}': OPERATOR,
+  'POST /admin/v1/partners/{partnerId}/secrets': OPERATOR,
+  'DELETE /admin/v1/partners/{partnerId}/secrets/{secretId}': OPERATOR,
+  'PUT /admin/v1/projects/{projectId}': OPERATOR,
+  'PUT /admin/v1/accounts/{accountId}': OPERATOR,
+  'POST /admin/v1/signing-keys': OPERATOR,
+  'GET /admin/v1/signing-keys': OPERATOR,
+  'POST /admin/v1/keys/rewrap': OPERATOR,
+  'POST /admin/v1/statements/{partnerId}/adjustments': OPERATOR,
+  'POST /admin/v1/audits': OPERATOR,
+  'POST /admin/v1/rebuilds': OPERATOR,
+  'GET /admin/v1/logs': OPERATOR,
+  'POST /admin/v1/logs/{log}/reset': OPERATOR,
+  'POST /admin/v1/logs/repartition': OPERATOR,
+  'POST /admin/v1/logs/audits': OPERATOR,
+  'POST /admin/v1/replays': OPERATOR,
+  'GET /api/secrets': OPERATOR,
+  'POST /api/secrets': OPERATOR,
+  'GET /api/secrets/{key}': OPERATOR,
+  'PUT /api/secrets/{key}': OPERATOR,
+  'DELETE /api/secrets/{key}': OPERATOR,
+
+  'GET /admin/v1/partners': FINANCE,
+  'GET /admin/v1/partners/{partnerId}': FINANCE,
+  'GET /admin/v1/projects': FINANCE,
+  'GET /admin/v1/projects/{projectId}': FINANCE,
+  'GET /admin/v1/accounts': FINANCE,
+  'GET /admin/v1/accounts/{accountId}': FINANCE,
+  'GET /admin/v1/audit': FINANCE,
+  'GET /admin/v1/audit-log': FINANCE,
+  'GET /admin/v1/audits': FINANCE,
+  'GET /admin/v1/explain': FINANCE,
+  'GET /admin/v1/exports': FINANCE,
+  'GET /admin/v1/exports/manifest': FINANCE,
+  'GET /admin/v1/statements/{partnerId}': FINANCE,
+  'GET /admin/v1/statements/{partnerId}/{month}': FINANCE,
+  'POST /admin/v1/statements/{partnerId}/{month}/close': FINANCE,
+
+  'POST /admin/v1/ingest-keys': EMITTER_MANAGER,
+  'GET /admin/v1/ingest-keys': EMITTER_MANAGER,
+  'DELETE /admin/v1/ingest-keys/{id}': EMITTER_MANAGER,
+  'GET /admin/v1/rejected-events': EMITTER_MANAGER,
+  'POST /admin/v1/rejected-events/resend': EMITTER_MANAGER,
+
+  'GET /admin/v1/silent-projects': ANY_ADMIN,
+}
+
+/** Pages and files that the OpenAPI file does not describe. */
+const HIDDEN = ['/', '/metrics', '/openapi.json', '/docs/']
+
+let tested: TestService
+let headers: Record<Caller, Record<string, string>>
+let whiteLabel: Credentials
+let coBranded: Credentials
+let projectId: string
+let routes: Record<string, { security?: Record<string, string[]>[] }>
+beforeAll(async () => {
+  tested = await startTestService()
+  const { client } = tested
+  const { admin } = client
+  whiteLabel = await client.createPartner('White')
+  coBranded = await client.createPartner('Co', 'co-branded')
+  projectId = (await client.partner(whiteLabel, 'POST', '/sync-embedded-project', '{"project_name":"p"}')).body.project.id
+  const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
+  const ofRole = async (role: string) => bearer((await admin.call(client, 'POST', '/admin/v1/tokens', { role })).body.token)
+  headers = {
+    nobody: {},
+    'wrong token': { ...bearer('mli_wrong'), 'x-partnership-secret': 'mls_wrong' },
+    admin: bearer(client.adminToken),
+    operator: await ofRole('operator'),
+    finance: await ofRole('finance'),
+    'emitter-manager': await ofRole('emitter-manager'),
+    'white-label': { 'x-partnership-secret': whiteLabel.secret },
+    'co-branded': { 'x-partnership-secret': coBranded.secret },
+    'ingest key': bearer(await client.createIngestKey()),
+    'project code': bearer((await client.partner(whiteLabel, 'POST', `/${projectId}/authorization`)).body.code),
+  }
+  const { paths } = (await client.call('GET', '/openapi.json')).body
+  routes = Object.fromEntries(
+    Object.entries(paths as Record<string, Record<string, object>>).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, operation]) => [`${method.toUpperCase()} ${path}`, operation]),
+    ),
+  )
+})
+afterAll(() => tested.stop())
+
+/** A call that changes nothing when it is let in: its things do not exist, or its body is not one that the route takes. */
+async function statusOf(route: string, caller: Caller): Promise<number> {
+  const [method = '', template = ''] = route.split(' ')
+  const { partnerId } = caller === 'co-branded' ? coBranded : whiteLabel
+  const values: Record<string, string> = template.startsWith('/partnership/') ? { partnerId, projectId } : {}
+  const path = template.replaceAll(/\{(\w+)\}/g, (_, name: string) => values[name] ?? 'nothing')
+  const withBody = method !== 'GET'
+  const answer = await tested.client.call(method, path, {
+    headers: { ...headers[caller], ...(withBody && { 'content-type': 'application/json' }) },
+    ...(withBody && { body: '{"not_a_field":1}' }),
+  })
+  return answer.status
+}
+
+function expectedOf(route: string, caller: Caller): 'let in' | 401 | 403 {
+  const may = WHO_MAY[route] ?? []
+  if (may.includes(caller)) return 'let in'
+  if (may.includes('admin')) return ROLES.some((role) => role === caller) ? 403 : 401
+  return MODES.includes(caller) && may.some((other) => MODES.includes(other)) ? 403 : 401
+}
+
+describe('P5: who may call what', () => {
+  test('is said of every route there is, and of no other', () => {
+    expect(Object.keys(routes).sort()).toEqual(Object.keys(WHO_MAY).sort())
+  })
+
+  test.each(Object.keys(WHO_MAY))('%s', async (route) => {
+    const told: Record<string, number | string> = {}
+    for (const caller of CALLERS) {
+      const status = await statusOf(route, caller)
+      told[caller] = status === 401 || status === 403 ? status : 'let in'
+    }
+    expect(told).toEqual(Object.fromEntries(CALLERS.map((caller) => [caller, expectedOf(route, caller)])))
+  })
+
+  test('is what the OpenAPI file says', () => {
+    for (const [route, { security }] of Object.entries(routes)) {
+      const may = WHO_MAY[route] ?? []
+      const schemes = [
+        ...(may.includes('admin') && !may.includes('nobody') ? ['adminToken'] : []),
+        ...(may === EMITTER ? ['ingestKey'] : []),
+        ...(may.some((caller) => MODES.includes(caller)) && !may.includes('nobody') ? ['partnerSecret'] : []),
+        ...(may.includes('project code') && !may.includes('nobody') ? ['projectToken'] : []),
+      ]
+      expect([route, (security ?? []).flatMap(Object.keys).sort()]).toEqual([route, schemes.sort()])
+    }
+  })
+
+  test('and pages that are nobody’s are everyone’s', async () => {
+    for (const path of HIDDEN) for (const caller of CALLERS) expect([path, caller, await statusOf(`GET ${path}`, caller)]).toEqual([path, caller, 200])
+  })
+})

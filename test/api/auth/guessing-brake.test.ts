@@ -1,0 +1,207 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Braked, GuessingBrake } from '../../../api/auth/guessing-brake.ts'
+import { type AnsweredRequest, listenToRequests } from '../../../bench/questions-of-requests.ts'
+import { newCredential } from '../../../registry/credentials/credentials.ts'
+import type { Answer, Credentials } from '../../support/client.ts'
+import { startTestService, type TestService } from '../../support/test-service.ts'
+import { untilSo } from '../../support/until-so.ts'
+
+const FAILURES = 5
+
+describe('the brake on guessing', () => {
+  const HOUR_MS = 3_600_000
+  const silent = { info: () => {}, warn: () => {}, error: () => {} }
+  const wrong = async () => undefined
+  const right = async () => 'proven'
+
+  function makeBrake() {
+    const clock = { nowMs: Date.UTC(2026, 0, 1) }
+    const brake = new GuessingBrake({ failuresPerMinute: FAILURES, now: () => clock.nowMs, log: silent })
+    let guesses = 0
+    /** How many of so many guesses were looked up. */
+    const guess = async (address: string, count: number) => {
+      const outcomes = await Promise.allSettled(
+        Array.from({ length: count }, () => {
+          guesses += 1
+          return brake.guard(address, [`guess ${guesses}`], wrong)
+        }),
+      )
+      for (const outcome of outcomes) if (outcome.status === 'rejected') expect(outcome.reason).toBeInstanceOf(Braked)
+      return outcomes.filter(({ status }) => status === 'fulfilled').length
+    }
+    return { clock, brake, guess }
+  }
+
+  test('looks up so many guesses of an address a minute and not one more, also when they come at once', async () => {
+    const { clock, guess } = makeBrake()
+    expect(await guess('192.0.2.1', 100)).toBe(FAILURES)
+    clock.nowMs += 59_999
+    expect(await guess('192.0.2.1', 10)).toBe(0)
+    clock.nowMs += 1
+    expect(await guess('192.0.2.1', 10)).toBe(FAILURES)
+  })
+
+  test('says when to come back, to the second', async () => {
+    const { clock, brake, guess } = makeBrake()
+    await guess('192.0.2.1', FAILURES)
+    for (const [laterMs, seconds] of [
+      [0, 60],
+      [500, 60],
+      [30_000, 30],
+      [29_400, 1],
+    ] as const) {
+      clock.nowMs += laterMs
+      await expect(brake.guard('192.0.2.1', ['x'], right)).rejects.toMatchObject({ code: 'GUESSING_BRAKE', retryAfterSeconds: seconds })
+    }
+  })
+
+  test('lets pass what was good within the hour, and nothing that was good before or is good no more', async () => {
+    const { clock, brake, guess } = makeBrake()
+    const [kept, revoked] = [
+      ['partner', 'kept'],
+      ['partner', 'revoked'],
+    ]
+    for (const credential of [kept, revoked]) expect(await brake.guard('192.0.2.1', credential, right)).toBe('proven')
+    await guess('192.0.2.1', FAILURES)
+    expect(await brake.guard('192.0.2.1', kept, right)).toBe('proven')
+    expect(await brake.guard('192.0.2.1', revoked, wrong)).toBeUndefined()
+    await expect(brake.guard('192.0.2.1', revoked, wrong)).rejects.toThrow(Braked)
+    // The same secret for another partner is another credential.
+    await expect(brake.guard('192.0.2.1', ['other', 'kept'], right)).rejects.toThrow(Braked)
+    clock.nowMs += HOUR_MS
+    await guess('192.0.2.1', FAILURES)
+    await expect(brake.guard('192.0.2.1', kept, right)).rejects.toThrow(Braked)
+  })
+
+  test('holds up no other address; of IPv6 a whole network is one', async () => {
+    const { guess } = makeBrake()
+    expect(await guess('192.0.2.1', 10)).toBe(FAILURES)
+    expect(await guess('192.0.2.2', 10)).toBe(FAILURES)
+    expect(await guess('::ffff:192.0.2.2', 1)).toBe(0)
+    expect(await guess('2001:db8:0:1::1', 10)).toBe(FAILURES)
+    for (const same of ['2001:db8::1:0:0:0:1', '2001:0DB8:0000:0001:ffff::', '2001:db8:0:1:2:3:4:5']) expect(await guess(same, 1)).toBe(0)
+    for (const different of ['2001:db8:0:2::1', '2001:db8::1', '::1']) expect(await guess(different, 1)).toBe(1)
+  })
+
+  test('counts a wrong credential once, however often and however many times at once it is sent again', async () => {
+    const { clock, brake, guess } = makeBrake()
+    for (let times = 0; times < 4 * FAILURES; times += 1) expect(await brake.guard('192.0.2.1', ['emitter', 'revoked'], wrong)).toBeUndefined()
+    await Promise.all(Array.from({ length: 100 }, () => brake.guard('192.0.2.1', ['emitter', 'revoked too'], wrong)))
+    // Valid, and not yet seen: nobody's retries hold it up.
+    expect(await brake.guard('192.0.2.1', ['partner', 'new'], right)).toBe('proven')
+    // It is looked up again, so one that was made since is good at once.
+    expect(await brake.guard('192.0.2.1', ['emitter', 'revoked'], right)).toBe('proven')
+    expect(await guess('192.0.2.1', 10)).toBe(FAILURES - 2)
+    await expect(brake.guard('192.0.2.1', ['emitter', 'revoked too'], wrong)).rejects.toThrow(Braked)
+    clock.nowMs += 60_000
+    expect(await guess('192.0.2.1', 10)).toBe(FAILURES)
+  })
+
+  test('counts no fault of ours, and does not hold up many who are right at once', async () => {
+    const { brake, guess } = makeBrake()
+    for (let times = 0; times < 2 * FAILURES; times += 1)
+      await expect(brake.guard('192.0.2.1', [`${times}`], () => Promise.reject(new Error('no store')))).rejects.toThrow('no store')
+    const many = await Promise.all(Array.from({ length: 100 }, (_, index) => brake.guard('192.0.2.1', ['partner', `${index}`], right)))
+    expect(new Set(many)).toEqual(new Set(['proven']))
+    expect(await guess('192.0.2.1', 10)).toBe(FAILURES)
+  })
+
+  test('remembers no more than it must, of however many addresses and credentials', async () => {
+    const { brake } = makeBrake()
+    for (let index = 0; index < 12_000; index += 1) {
+      await brake.guard(`10.0.${index >> 8}.${index & 255}`, [`wrong ${index}`], wrong)
+      await brake.guard(`10.0.${index >> 8}.${index & 255}`, [`right ${index}`], right)
+    }
+    expect(brake.size()).toEqual({ addresses: 10_000, credentials: 10_000 })
+  })
+})
+
+describe('over HTTP', () => {
+  let tested: TestService
+  let partner: Credentials
+  const answered: AnsweredRequest[] = []
+  let stopListening: () => void
+  beforeAll(async () => {
+    stopListening = listenToRequests((request) => answered.push(request))
+    tested = await startTestService({ AUTH_FAILURES_PER_MINUTE: String(FAILURES) })
+    partner = await tested.client.createPartner('Braked')
+    await tested.client.createIngestKey()
+  })
+  afterAll(async () => {
+    stopListening()
+    await tested.stop()
+  })
+
+  const read = (partnerId: string, secret: string) => tested.client.partner({ partnerId, secret }, 'GET', '/statements')
+  const bearer = (method: string, path: string, token: string) => tested.client.call(method, path, { headers: { authorization: `Bearer ${token}` } })
+  async function questionsOf(answer: Answer): Promise<readonly string[]> {
+    const id = answer.headers.get('x-request-id')
+    await untilSo(async () => answered.some(({ requestId }) => requestId === id))
+    return answered.find(({ requestId }) => requestId === id)?.questions ?? []
+  }
+
+  test('P5: guesses of every kind count together, and then 429 is answered without a look, whatever is guessed at', async () => {
+    const { client } = tested
+    const late = await client.createPartner('Late')
+    expect((await read(partner.partnerId, partner.secret)).status).toBe(200)
+    expect((await bearer('GET', '/v1/rejected-events', client.ingestKey)).status).toBe(200)
+    const guesses = [
+      await read(partner.partnerId, newCredential('partnerSecret')),
+      await read('ps_AAAAAAAAAAAA', newCredential('partnerSecret')),
+      await read(partner.partnerId, 'mistyped'),
+      await bearer('GET', '/v1/rejected-events', newCredential('ingestKey')),
+      await bearer('GET', '/admin/v1/partners', 'not-the-admin-token'),
+    ]
+    expect(guesses.map(({ status }) => status)).toEqual([401, 401, 401, 401, 401])
+    // Nothing was guessed by these: they bring no credential.
+    for (let times = 0; times < FAILURES; times += 1) expect((await client.call('GET', '/admin/v1/partners')).status).toBe(401)
+    const braked = [
+      await read(partner.partnerId, newCredential('partnerSecret')),
+      await read('ps_AAAAAAAAAAAA', partner.secret),
+      await read(late.partnerId, partner.secret),
+      await read(partner.partnerId, 'mistyped'),
+      await bearer('GET', '/v1/rejected-events', newCredential('ingestKey')),
+      await bearer('GET', '/admin/v1/partners', 'not-the-admin-token'),
+      // Even a right one, when it was not seen before: else a guess would be told right by what it is answered.
+      await read(late.partnerId, late.secret),
+    ]
+    for (const [index, answer] of braked.entries()) {
+      const { request_id, ...body } = answer.body
+      expect([index, answer.status, body]).toEqual([index, 429, { success: false, code: 'GUESSING_BRAKE', message: expect.stringContaining('Wait') }])
+      const seconds = Number(answer.headers.get('retry-after'))
+      expect([seconds >= 1 && seconds <= 60, await questionsOf(answer)]).toEqual([true, []])
+    }
+    // Behind the same address: whoever was let in before still is.
+    expect((await read(partner.partnerId, partner.secret)).status).toBe(200)
+    expect((await bearer('GET', '/v1/rejected-events', client.ingestKey)).status).toBe(200)
+    expect((await client.admin('GET', '/admin/v1/partners')).status).toBe(200)
+    expect((await client.call('GET', '/healthz')).status).toBe(200)
+  })
+})
+
+test('after a start the admin token is taken from a braked address: it is compared, and nothing is looked up', async () => {
+  const tested = await startTestService({ AUTH_FAILURES_PER_MINUTE: String(FAILURES) })
+  const asAdmin = (token: string) => tested.client.call('GET', '/admin/v1/partners', { headers: { authorization: `Bearer ${token}` } })
+  for (let guess = 0; guess < FAILURES; guess += 1) expect((await asAdmin(`guess-${guess}`)).status).toBe(401)
+  expect([(await asAdmin('another')).status, (await asAdmin(tested.client.adminToken)).status]).toEqual([429, 200])
+  await tested.stop()
+})
+
+describe('behind a reverse proxy', () => {
+  const guessesFrom = async (environment: Record<string, string>) => {
+    const tested = await startTestService({ AUTH_FAILURES_PER_MINUTE: String(FAILURES), ...environment })
+    const statuses: number[] = []
+    for (let guess = 0; guess <= FAILURES; guess += 1) {
+      const headers = { authorization: `Bearer ${newCredential('ingestKey')}`, 'x-forwarded-for': `192.0.2.${guess}` }
+      statuses.push((await tested.client.call('GET', '/v1/rejected-events', { headers })).status)
+    }
+    await tested.stop()
+    return statuses.at(-1)
+  }
+
+  test('the clients’ own addresses count where the proxy is trusted; from whoever else, what they say of theirs is not believed', async () => {
+    expect(await guessesFrom({ TRUSTED_PROXIES: '127.0.0.0/8,::1/128' })).toBe(401)
+    expect(await guessesFrom({})).toBe(429)
+    expect(await guessesFrom({ TRUSTED_PROXIES: '10.0.0.0/8' })).toBe(429)
+  })
+})

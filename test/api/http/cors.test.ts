@@ -1,0 +1,85 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readConfig } from '../../../service/config.ts'
+import type { Answer } from '../../support/client.ts'
+import { startTestService, type TestService } from '../../support/test-service.ts'
+
+const CONSOLE = 'https://console.example.com'
+const STRANGERS = ['https://evil.example', 'http://console.example.com', 'https://console.example.com:8443', 'https://console.example.com.evil.example', 'null']
+
+const from = (origin: string) => ({ origin })
+const preflight = (origin: string) => ({ origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization,content-type' })
+const grants = ({ headers }: Answer) => [...headers.keys()].filter((name) => name.startsWith('access-control-'))
+
+test('closed by default: no origin is told that it may, and there are no preflights', async () => {
+  const closed = await startTestService()
+  const asked = await closed.client.call('GET', '/healthz', { headers: from(CONSOLE) })
+  expect([asked.status, grants(asked)]).toEqual([200, []])
+  const preflighted = await closed.client.call('OPTIONS', '/v1/events', { headers: preflight(CONSOLE) })
+  expect([preflighted.status, preflighted.body.code, grants(preflighted)]).toEqual([404, 'NOT_FOUND', []])
+  await closed.stop()
+})
+
+describe('open to the origins that the configuration names', () => {
+  let open: TestService
+  beforeAll(async () => {
+    open = await startTestService({ CORS_ORIGINS: `${CONSOLE}, http://localhost:5173`, RATE_LIMIT_PER_MINUTE: '100' })
+  })
+  afterAll(() => open.stop())
+
+  test('a preflight says which methods and headers may be sent, and asks for no credentials', async () => {
+    const { status, headers, text } = await open.client.call('OPTIONS', '/v1/events', { headers: preflight(CONSOLE) })
+    expect([status, text, headers.get('access-control-allow-origin')]).toEqual([204, '', CONSOLE])
+    expect(headers.get('access-control-allow-methods')).toBe('GET, HEAD, POST, PUT, PATCH, DELETE')
+    expect(headers.get('access-control-allow-headers')).toBe('authorization, x-partnership-secret, content-type, if-none-match')
+    expect(headers.get('access-control-allow-credentials')).toBeNull()
+    expect(headers.get('vary')?.toLowerCase()).toContain('origin')
+    expect(headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/)
+  })
+
+  test('answers may be read, errors too, with the headers that are promised', async () => {
+    for (const [path, status] of [
+      ['/healthz', 200],
+      ['/admin/v1/partners', 401],
+      ['/nowhere', 404],
+    ] as const) {
+      const answer = await open.client.call('GET', path, { headers: from('http://localhost:5173') })
+      expect([answer.status, answer.headers.get('access-control-allow-origin')]).toEqual([status, 'http://localhost:5173'])
+      const exposed = answer.headers.get('access-control-expose-headers')?.split(', ')
+      for (const name of ['etag', 'ratelimit', 'ratelimit-policy', 'retry-after', 'x-request-id', 'x-meterline-manifest']) expect(exposed).toContain(name)
+    }
+  })
+
+  test('whoever asked too often may read that', async () => {
+    const headers = { ...from(CONSOLE), authorization: 'Bearer often' }
+    const answers = await Promise.all(Array.from({ length: 101 }, () => open.client.call('GET', '/admin/v1/partners', { headers })))
+    const limited = answers.find(({ status }) => status === 429)
+    expect(limited?.headers.get('access-control-allow-origin')).toBe(CONSOLE)
+  })
+
+  test('to no other', async () => {
+    for (const origin of STRANGERS) {
+      const asked = await open.client.call('GET', '/healthz', { headers: from(origin) })
+      expect([origin, asked.status, grants(asked)]).toEqual([origin, 200, []])
+      // A cache must not give to one what it kept of another.
+      expect(asked.headers.get('vary')?.toLowerCase()).toContain('origin')
+      const preflighted = await open.client.call('OPTIONS', '/v1/events', { headers: preflight(origin) })
+      expect([origin, preflighted.status, preflighted.body.code, grants(preflighted)]).toEqual([origin, 404, 'NOT_FOUND', []])
+    }
+  })
+})
+
+test('what is no origin as a browser sends it is a mistake in the configuration', () => {
+  expect(readConfig({ CORS_ORIGINS: `${CONSOLE}, http://localhost:5173` }).CORS_ORIGINS).toEqual([CONSOLE, 'http://localhost:5173'])
+  expect(readConfig({}).CORS_ORIGINS).toEqual([])
+  for (const wrong of [
+    '*',
+    `${CONSOLE}/`,
+    `${CONSOLE}/path`,
+    'HTTPS://Console.example.com',
+    'ftp://console.example.com',
+    'console.example.com',
+    `${CONSOLE}:443`,
+    `${CONSOLE},`,
+  ])
+    expect(() => readConfig({ CORS_ORIGINS: wrong }), wrong).toThrow('CORS_ORIGINS: must be a list of origins')
+})

@@ -1,0 +1,117 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openConnection } from '../../support/connection.ts'
+import { startTestService, type TestService } from '../../support/test-service.ts'
+import { untilSo } from '../../support/until-so.ts'
+
+let tested: TestService
+beforeAll(async () => {
+  tested = await startTestService()
+})
+afterAll(() => tested.stop())
+
+const asked = (method: string, path: string, headers: Record<string, string> = {}, body?: string) =>
+  tested.client.call(method, path, { headers: { authorization: `Bearer ${Math.random()}`, ...headers }, ...(body === undefined ? {} : { body }) })
+
+test('every error has one shape and the id of its request', async () => {
+  const json = { 'content-type': 'application/json' }
+  const admin = { ...json, authorization: `Bearer ${tested.client.adminToken}` }
+  const errors: [Awaited<ReturnType<typeof asked>>, number, string][] = [
+    [await asked('GET', '/nowhere'), 404, 'NOT_FOUND'],
+    [await asked('PATCH', '/healthz'), 404, 'NOT_FOUND'],
+    [await asked('GET', `/partnership/v1/${'p'.repeat(300)}/usage`), 404, 'NOT_FOUND'],
+    [await asked('GET', '/partnership/v1/%zz/usage'), 400, 'INVALID_REQUEST'],
+    [await asked('OPTIONS', '/v1/events'), 404, 'NOT_FOUND'],
+    [await asked('GET', '/docs/static/..%2f..%2fpackage.json'), 404, 'NOT_FOUND'],
+    [await asked('GET', '/partnership/v1/ps_x/usage'), 401, 'UNAUTHENTICATED'],
+    [await asked('POST', '/admin/v1/partners', json, '{}'), 401, 'UNAUTHENTICATED'],
+    [await asked('POST', '/admin/v1/partners', admin, '{"name":'), 400, 'BODY_NOT_JSON'],
+    [await asked('POST', '/admin/v1/partners', admin, '{"name":"x","__proto__":{}}'), 400, 'BODY_NOT_JSON'],
+    [await asked('POST', '/admin/v1/partners', admin, ''), 400, 'INVALID_REQUEST'],
+    [await asked('POST', '/admin/v1/partners', admin, 'null'), 400, 'INVALID_REQUEST'],
+    [await asked('POST', '/admin/v1/partners', { ...admin, 'content-type': 'text/xml' }, '<a/>'), 415, 'UNSUPPORTED_MEDIA_TYPE'],
+    [await asked('POST', '/admin/v1/partners', admin, JSON.stringify({ name: 'x'.repeat(2 ** 21) })), 413, 'TOO_LARGE'],
+  ]
+  for (const [answer, status, code] of errors) {
+    expect([answer.status, answer.body]).toEqual([
+      status,
+      { success: false, message: expect.any(String), code, request_id: answer.headers.get('x-request-id') },
+    ])
+  }
+})
+
+test('P5: a body that is not taken is refused with what would be', async () => {
+  const admin = { authorization: `Bearer ${tested.client.adminToken}` }
+  const refusal = async (type: string, body: string, path = '/admin/v1/partners', headers: Record<string, string> = admin) => {
+    const answer = await asked('POST', path, { ...headers, 'content-type': type }, body)
+    return [answer.status, answer.body.code, answer.body.message]
+  }
+  for (const type of ['text/plain', 'text/xml', 'application/x-www-form-urlencoded'])
+    expect(await refusal(type, '{"name":"x"}')).toEqual([415, 'UNSUPPORTED_MEDIA_TYPE', 'Send the body as application/json.'])
+  expect(await refusal('application/json', ' '.repeat(2 ** 20 + 1))).toEqual([413, 'TOO_LARGE', 'A body has at most 1 MiB here. Nothing of it was kept.'])
+  await tested.client.createIngestKey()
+  const emitter = { authorization: `Bearer ${tested.client.ingestKey}` }
+  expect(await refusal('text/plain', '{}', '/v1/events', emitter)).toEqual([415, 'UNSUPPORTED_MEDIA_TYPE', expect.stringContaining('application/x-ndjson')])
+  expect(await refusal('application/json', ' '.repeat(10 * 2 ** 20 + 1), '/v1/events', emitter)).toEqual([
+    413,
+    'TOO_LARGE',
+    'A body has at most 10 MiB here. Nothing of it was kept.',
+  ])
+})
+
+test('a field that is missing is said to be required, and other faults are told as they are', async () => {
+  const admin = { authorization: `Bearer ${tested.client.adminToken}`, 'content-type': 'application/json' }
+  const refusal = async (path: string, body?: string) => {
+    const answer = await asked(body === undefined ? 'GET' : 'POST', path, admin, body)
+    return [answer.status, answer.body.message]
+  }
+  expect(await refusal('/admin/v1/partners', '{}')).toEqual([400, 'body.name: is required'])
+  expect(await refusal('/admin/v1/partners', '{"name":7}')).toEqual([400, 'body.name: Invalid input: expected string, received number'])
+  expect(await refusal('/admin/v1/tokens', '{}')).toEqual([400, 'body.role: is required'])
+  expect(await refusal('/admin/v1/replays', '{}')).toEqual([400, 'body.from: is required'])
+  expect(await refusal('/admin/v1/explain')).toEqual([400, 'query.metric: is required'])
+})
+
+test('what is not even HTTP is answered in the same shape', async () => {
+  const host = 'Host: meterline\r\n'
+  for (const text of [
+    'GARBAGE\r\n\r\n',
+    `FOO / HTTP/1.1\r\n${host}\r\n`,
+    'GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n',
+    `GET / HTTP/1.1\r\n${host}X: ${'x'.repeat(20_000)}\r\n\r\n`,
+    `POST /v1/events HTTP/1.1\r\n${host}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+  ]) {
+    const connection = openConnection(tested.service.url)
+    connection.write(text)
+    expect(await connection.answer).toMatchObject({ status: 400, body: { success: false, code: 'INVALID_REQUEST', request_id: expect.any(String) } })
+  }
+})
+
+describe('what everyone may ask', () => {
+  test('/metrics tells Prometheus what is counted', async () => {
+    const metrics = (await tested.client.call('GET', '/metrics')).text
+    for (const name of ['meterline_ready 1', 'meterline_events_counted_total', 'meterline_filter_complete', 'meterline_http_request_duration_seconds_count'])
+      expect(metrics).toContain(name)
+  })
+
+  test('/ and /docs are pages, with headers that protect them', async () => {
+    for (const path of ['/', '/docs/']) {
+      const page = await tested.client.call('GET', path)
+      expect([page.status, page.headers.get('content-type')?.split(';')[0]]).toEqual([200, 'text/html'])
+      expect(page.headers.get('content-security-policy')).toContain("default-src 'self'")
+      expect(page.headers.get('x-content-type-options')).toBe('nosniff')
+    }
+  })
+})
+
+/** The last one: nothing is answered after it. */
+test('a request that comes while the service stops is told so, in the same shape', async () => {
+  const connection = openConnection(tested.service.url)
+  // Begun, but not sent as a whole: the stop waits for it, as it does for every request under way.
+  connection.write('GET /healthz HTTP/1.1\r\nHost: meterline\r\n')
+  await fetch(`${tested.service.url}/healthz`)
+  const stopped = tested.stop()
+  await untilSo(async () => (await fetch(tested.service.url).catch(() => undefined)) === undefined)
+  connection.write('\r\n')
+  expect(await connection.answer).toMatchObject({ status: 503, body: { success: false, code: 'STOPPING', request_id: expect.any(String) } })
+  await stopped
+})

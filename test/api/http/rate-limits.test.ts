@@ -1,0 +1,238 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { toApiError } from '../../../api/errors/errors.ts'
+import { PartnerTurns } from '../../../api/http/read-concurrency.ts'
+import { StoreError } from '../../../sql/errors.ts'
+import type { Answer, Credentials } from '../../support/client.ts'
+import { openConnection } from '../../support/connection.ts'
+import { startTestService, type TestService } from '../../support/test-service.ts'
+
+describe('requests per credential', () => {
+  let tested: TestService
+  beforeAll(async () => {
+    tested = await startTestService({ RATE_LIMIT_PER_MINUTE: '30', EVENT_REQUESTS_PER_MINUTE: '5' })
+  })
+  afterAll(() => tested.stop())
+  const asked = (method: string, path: string, authorization: string, body?: string) =>
+    tested.client.call(method, path, { headers: { authorization }, ...(body === undefined ? {} : { body }) })
+
+  test('every counted answer says its policy and what is left of it, also the 401', async () => {
+    const left: number[] = []
+    for (let index = 0; index < 3; index += 1) {
+      const answer = await asked('GET', '/admin/v1/partners', 'Bearer wrong')
+      expect([answer.status, answer.headers.get('ratelimit-policy')]).toEqual([401, '"default";q=30;w=60'])
+      left.push(leftOf(answer))
+    }
+    expect(left).toEqual([29, 28, 27])
+    const good = await asked('GET', '/admin/v1/partners', `Bearer ${tested.client.adminToken}`)
+    expect([good.status, leftOf(good)]).toEqual([200, 29])
+    expect(leftOf(await tested.client.call('GET', '/docs/'))).toBe(29)
+  })
+
+  test('beyond it they are 429 and say when to come back; others are not held up by that', async () => {
+    const answers = await Promise.all(Array.from({ length: 40 }, () => asked('GET', '/admin/v1/partners', 'Bearer one-and-the-same')))
+    const limited = answers.filter(({ status }) => status === 429)
+    expect(limited).toHaveLength(10)
+    for (const answer of limited) {
+      const seconds = Number(answer.headers.get('retry-after'))
+      expect(seconds).toBeGreaterThan(0)
+      expect(seconds).toBeLessThanOrEqual(60)
+      expect([answer.body.code, answer.headers.get('ratelimit')]).toEqual(['RATE_LIMITED', `"default";r=0;t=${seconds}`])
+      expect(answer.headers.get('x-request-id')).toBe(answer.body.request_id)
+    }
+    expect((await asked('GET', '/admin/v1/partners', 'Bearer another')).status).toBe(401)
+  })
+
+  test('events have a policy and a quota of their own', async () => {
+    const events = await Promise.all(Array.from({ length: 8 }, () => asked('POST', '/v1/events', 'Bearer emitter', '[]')))
+    expect(events.filter(({ status }) => status === 429)).toHaveLength(3)
+    expect(events[0]?.headers.get('ratelimit-policy')).toBe('"events";q=5;w=60')
+    expect(leftOf(await asked('GET', '/v1/rejected-events', 'Bearer emitter'))).toBe(29)
+  })
+
+  test('P5: a credential is one, however its header is spelled and whatever is sent beside it', async () => {
+    const unknown = '/partnership/v1/ps_AAAAAAAAAAAA/statements'
+    const left = async (path: string, headers: Record<string, string>) => leftOf(await tested.client.call('GET', path, { headers }))
+    expect(await left(unknown, { 'x-partnership-secret': 'one' })).toBe(29)
+    for (const [index, other] of ['Bearer made-up-1', 'Bearer made-up-2', 'Basic eDp5'].entries())
+      expect(await left(unknown, { 'x-partnership-secret': 'one', authorization: other })).toBe(28 - index)
+    // The reports take a project's code too, where no secret is sent.
+    const usage = '/partnership/v1/ps_AAAAAAAAAAAA/p/usage'
+    expect(await left(usage, { 'x-partnership-secret': 'one', authorization: 'Bearer made-up-3' })).toBe(25)
+    expect([await left(usage, { authorization: 'Bearer code' }), await left(usage, { authorization: 'bearer code' })]).toEqual([29, 28])
+    const spelled = ['Bearer spelled', 'bEaReR spelled', 'BEARER spelled']
+    expect(await Promise.all(spelled.map((authorization) => left('/admin/v1/partners', { authorization, 'x-partnership-secret': authorization })))).toEqual([
+      29, 28, 27,
+    ])
+  })
+
+  test('what takes no credential, and what brings none, counts by its address', async () => {
+    const left = async (path: string, headers: Record<string, string>) => leftOf(await tested.client.call('GET', path, { headers }))
+    const before = await left('/.well-known/jwks.json', {})
+    expect(await left('/.well-known/jwks.json', { authorization: 'Bearer made-up', 'x-partnership-secret': 'made-up' })).toBe(before - 1)
+    for (const [index, authorization] of ['Basic eDp5', 'Bearer', 'Bearer  two-spaces', `Bearer ${'x'.repeat(5_000)}`].entries())
+      expect(await left('/admin/v1/partners', { authorization })).toBe(before - 2 - index)
+  })
+
+  test('a credential in use keeps its count, however many are invented meanwhile', async () => {
+    const left = async (token: string) => leftOf(await asked('GET', '/admin/v1/partners', `Bearer ${token}`))
+    expect(await left('in-use')).toBe(29)
+    for (let batch = 0; batch < 60; batch += 1)
+      expect(new Set(await Promise.all(Array.from({ length: 100 }, (_, index) => left(`invented-${batch}-${index}`))))).toEqual(new Set([29]))
+    expect(await left('in-use')).toBe(28)
+  }, 60_000)
+
+  test('the headers of older drafts are nowhere, and what is not limited says nothing', async () => {
+    const counted = await asked('GET', '/admin/v1/partners', 'Bearer old')
+    const free = await tested.client.call('GET', '/healthz')
+    const limitsOf = ({ headers }: Answer) => [...headers.keys()].filter((name) => name.includes('ratelimit'))
+    expect([limitsOf(counted), limitsOf(free)]).toEqual([['ratelimit', 'ratelimit-policy'], []])
+  })
+
+  test('/healthz, /readyz and /metrics are not limited', async () => {
+    for (const path of ['/healthz', '/readyz', '/metrics']) {
+      const answers = await Promise.all(Array.from({ length: 40 }, () => tested.client.call('GET', path)))
+      expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
+    }
+  })
+
+  test('the id of a request is ours: none is accepted from outside', async () => {
+    for (const path of ['/healthz', '/nowhere', '/admin/v1/partners']) {
+      const answer = await tested.client.call('GET', path, { headers: { 'x-request-id': 'mine', 'request-id': 'mine' } })
+      expect(answer.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/)
+    }
+  })
+
+  test('a head that never ends is not waited for, and no connection is kept open without one', async () => {
+    const unfinished = openConnection(tested.service.url)
+    unfinished.write('GET /healthz HTTP/1.1\r\nHost: meterline\r\nX-Slow: ')
+    expect(await unfinished.answer).toMatchObject({ status: 400, body: { code: 'INVALID_REQUEST', request_id: expect.any(String) } })
+  }, 30_000)
+})
+
+test('of IPv6 a network of 2^64 addresses counts as one', async () => {
+  const tested = await startTestService({ RATE_LIMIT_PER_MINUTE: '30', TRUSTED_PROXIES: '127.0.0.0/8,::1/128' })
+  const left = async (address: string) => leftOf(await tested.client.call('GET', '/.well-known/jwks.json', { headers: { 'x-forwarded-for': address } }))
+  expect([await left('2001:db8::1'), await left('2001:db8::ffff:1'), await left('2001:db8:0:1::1')]).toEqual([29, 28, 29])
+  await tested.stop()
+})
+
+describe('one partner does not starve the others', () => {
+  let tested: TestService
+  let greedy: Credentials
+  let modest: Credentials
+  beforeAll(async () => {
+    tested = await startTestService({ READ_ROWS_MAX: '3000' })
+    const { client } = tested
+    greedy = await client.createPartner('Greedy')
+    modest = await client.createPartner('Modest')
+    await client.createIngestKey()
+    await client.registerProject('modest', modest.partnerId)
+    for (let project = 0; project < 40; project += 1) await client.registerProject(`greedy-${project}`, greedy.partnerId)
+    await client.send([usage('modest', 1), ...Array.from({ length: 40 }, (_, project) => usage(`greedy-${project}`, 1))])
+  }, 60_000)
+  afterAll(() => tested.stop())
+
+  test('a short question is answered while fifty long ones of another partner wait', async () => {
+    const order: string[] = []
+    const ask = async (partner: Credentials, name: string) => {
+      const { status } = await tested.client.partner(partner, 'GET', '/projects?sort=-total_ai_tokens&limit=100&start_date=2025-01-01&end_date=2025-12-31')
+      order.push(`${name} ${status}`)
+    }
+    const long = Array.from({ length: 50 }, () => ask(greedy, 'greedy'))
+    await Promise.race(long)
+    await Promise.all([...long, ask(modest, 'modest')])
+    expect(order.filter((each) => each === 'greedy 200')).toHaveLength(50)
+    expect(order.indexOf('modest 200')).toBeLessThan(12)
+  }, 60_000)
+
+  test('lists are read beside what authentication and changes share', async () => {
+    const asked: string[] = []
+    const { registry } = tested.service.clickhouse
+    const { query } = registry
+    Object.assign(registry, {
+      query: (...[question, params]: Parameters<typeof query>) => {
+        asked.push(question.name)
+        return query(question, params)
+      },
+    })
+    for (const sort of ['name', '-created_at', '-total_ai_tokens'])
+      expect((await tested.client.partner(modest, 'GET', `/projects?sort=${sort}`)).body.projects).toHaveLength(1)
+    Object.assign(registry, { query })
+    expect(asked.filter((name) => name !== 'living_partner_secrets')).toEqual([])
+  })
+
+  test('more than may wait are refused, and told when to come again', async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 260 }, () => tested.client.partner(greedy, 'GET', '/projects?sort=-total_ai_tokens&start_date=2025-01-01&end_date=2025-12-31')),
+    )
+    const refused = answers.filter(({ status }) => status !== 200)
+    expect(refused.length).toBeGreaterThan(0)
+    for (const { status, body, headers } of refused) expect([status, body.code, headers.get('retry-after')]).toEqual([429, 'TOO_MANY_AT_ONCE', '1'])
+    // Every turn was given back.
+    expect((await tested.client.partner(greedy, 'GET', '/projects')).status).toBe(200)
+  }, 60_000)
+
+  test('a question that would read too much is refused, and says what to ask instead', async () => {
+    // Of each project on each of 250 days: 10,000 rows that no merge makes fewer.
+    await tested.client.send(Array.from({ length: 10_000 }, (_, index) => usage(`greedy-${index % 40}`, 1 + Math.floor(index / 40), 'day')))
+    const { status, body, headers } = await tested.client.partner(greedy, 'GET', '/projects?sort=-total_ai_tokens&start_date=2025-01-01&end_date=2025-12-31')
+    expect([status, body]).toEqual([
+      400,
+      { success: false, code: 'QUERY_TOO_LARGE', message: expect.stringContaining('shorter period'), request_id: headers.get('x-request-id') },
+    ])
+    expect((await tested.client.projectUsage(modest, 'modest', '2026-01-01', '2026-01-31')).status).toBe(200)
+    // What works on all there is has no such limit.
+    const audit = await tested.client.audit()
+    expect([audit.status, Number(audit.body.events_recounted)]).toEqual([200, 10_041])
+  }, 60_000)
+})
+
+test('a question that the store had no time or memory for may be asked again: 503, and not the caller’s fault', () => {
+  const taken = { bytesMax: 1, types: [] }
+  const [busy, tooLarge] = [toApiError(new StoreError('exhausted', 'internal words'), taken), toApiError(new StoreError('too_large', 'x'), taken)]
+  expect([busy.status, busy.code, busy.message]).toEqual([503, 'STORE_UNAVAILABLE', expect.stringMatching(/Try again, or ask for a shorter period\.$/)])
+  expect([tooLarge.status, tooLarge.code]).toEqual([400, 'QUERY_TOO_LARGE'])
+})
+
+describe('turns', () => {
+  test('are given in order, a few at a time, to each partner by itself', async () => {
+    const turns = new PartnerTurns()
+    const begun: string[] = []
+    const take = async (partner: string, name: string) => {
+      const end = await turns.take(partner)
+      begun.push(name)
+      return end
+    }
+    const [first, second] = await Promise.all([take('a', 'a1'), take('a', 'a2')])
+    const third = take('a', 'a3')
+    const fourth = take('a', 'a4')
+    await take('b', 'b1')
+    expect(begun).toEqual(['a1', 'a2', 'b1'])
+    first?.()
+    first?.()
+    await third
+    expect(begun).toEqual(['a1', 'a2', 'b1', 'a3'])
+    second?.()
+    await fourth
+    expect(begun.at(-1)).toBe('a4')
+  })
+
+  test('more than may wait are refused at once', async () => {
+    const turns = new PartnerTurns()
+    const refused: unknown[] = []
+    for (let index = 0; index < 500; index += 1) turns.take('a').catch((error: unknown) => refused.push(error))
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(refused.length).toBeGreaterThan(200)
+    expect(refused[0]).toMatchObject({ code: 'TOO_MANY_AT_ONCE', status: 429 })
+    await turns.take('b')
+  })
+})
+
+function leftOf({ headers }: Answer): number {
+  return Number(/^"\w+";r=(\d+);t=\d+$/.exec(headers.get('ratelimit') ?? '')?.[1])
+}
+
+function usage(project_id: string, dayOfYear: number, event_id = 'e') {
+  const timestamp = new Date(Date.UTC(2025, 0, dayOfYear)).toISOString()
+  return { event_id: `${event_id}-${dayOfYear}`, project_id, metric: 'ai_tokens', value: 1, timestamp }
+}

@@ -1,0 +1,131 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Credentials } from '../../support/client.ts'
+import { startTestService, type TestService } from '../../support/test-service.ts'
+
+type Row = Record<string, string | null>
+
+let tested: TestService
+let ours: Credentials
+let theirs: Credentials
+beforeAll(async () => {
+  tested = await startTestService()
+  const { client } = tested
+  await client.createIngestKey()
+  // Two partners of one name: the id tells them apart.
+  for (const name of ['Same', 'Zeta', 'Same', 'alpha', 'Mid']) await client.createPartner(name)
+  ours = await client.createPartner('Ours')
+  theirs = await client.createPartner('Theirs')
+  for (const id of ['p-1', 'p-2', 'p-3']) await client.registerProject(id, ours.partnerId)
+  await client.registerProject('other', theirs.partnerId, { name: 'QUOTED 100%_' })
+  await client.registerProject('gone', ours.partnerId, { status: 'deleted' })
+  for (let times = 0; times < 4; times += 1) await client.admin('POST', '/admin/v1/signing-keys')
+  // In one request, so at one time: the offset tells them apart.
+  await client.send(Array.from({ length: 5 }, (_, index) => refused(`together-${index}`)))
+  for (let index = 0; index < 3; index += 1) await client.send(refused(`alone-${index}`))
+})
+afterAll(() => tested.stop())
+
+function refused(event_id: string) {
+  return { event_id, project_id: 'p', metric: 'none' }
+}
+
+async function pagesOf(path: string, field: string, limit: number, between: () => Promise<unknown> = async () => undefined): Promise<Row[]> {
+  const rows: Row[] = []
+  for (let cursor: string | null = ''; cursor !== null; ) {
+    const joined = `${path}${path.includes('?') ? '&' : '?'}limit=${limit}${cursor === '' ? '' : `&cursor=${cursor}`}`
+    const { status, body } = await tested.client.admin('GET', joined)
+    expect([joined, status]).toEqual([joined, 200])
+    expect(body[field].length).toBeLessThanOrEqual(limit)
+    rows.push(...body[field])
+    cursor = body.next_cursor
+    if (cursor !== null) await between()
+  }
+  return rows
+}
+
+const LISTS = [
+  ['/admin/v1/partners', 'partners', 7],
+  ['/admin/v1/projects', 'projects', 5],
+  ['/admin/v1/signing-keys', 'signing_keys', 5],
+  ['/admin/v1/rejected-events', 'rejected_events', 8],
+] as const
+
+describe('every list of an operator goes page by page', () => {
+  test.each(LISTS)('%s: each row once, in one order, whatever the size of the pages', async (path, field, length) => {
+    const whole = await pagesOf(path, field, 100)
+    expect(whole).toHaveLength(length)
+    for (const limit of [1, 2, 3, length]) expect(await pagesOf(path, field, limit)).toEqual(whole)
+  })
+
+  test.each([...LISTS, ['/admin/v1/audits', 'audits', 0] as const])('%s: at most 100 rows, and a cursor of its own only', async (path) => {
+    // Where there is one, a list whose places look the same.
+    const elsewhere = path === '/admin/v1/projects' ? '/admin/v1/signing-keys' : '/admin/v1/projects'
+    const { next_cursor } = (await tested.client.admin('GET', `${elsewhere}?limit=1`)).body
+    expect(next_cursor).toEqual(expect.any(String))
+    for (const cursor of ['', 'x', next_cursor, Buffer.from('["a"]').toString('base64url'), Buffer.from('{}').toString('base64url')])
+      expect((await tested.client.admin('GET', `${path}?cursor=${cursor}`)).body.code).toBe('CURSOR_INVALID')
+    for (const query of ['limit=0', 'limit=101', 'limit=x', 'limit=', 'page=2'])
+      expect([query, (await tested.client.admin('GET', `${path}?${query}`)).status]).toEqual([query, 400])
+  })
+
+  test('a cursor of this list whose place the store could not read is refused, not a fault', async () => {
+    for (const [path] of LISTS) {
+      const { next_cursor } = (await tested.client.admin('GET', `${path}?limit=1`)).body
+      const [print, ...place] = JSON.parse(Buffer.from(next_cursor, 'base64url').toString('utf8'))
+      for (const forged of [[print], [print, ...place, 'more'], [print, ...place.map(() => ({}))], [print, ...place.map(() => -1.5)]]) {
+        const cursor = Buffer.from(JSON.stringify(forged)).toString('base64url')
+        expect((await tested.client.admin('GET', `${path}?cursor=${cursor}`)).body.code).toBe('CURSOR_INVALID')
+      }
+    }
+  })
+})
+
+describe('P7: refusals', () => {
+  test('are reached however old they are, the newest first, also while others come in', async () => {
+    const before = (await pagesOf('/admin/v1/rejected-events', 'rejected_events', 100)).map(({ event_id }) => event_id)
+    expect(before).toEqual(['alone-2', 'alone-1', 'alone-0', ...[4, 3, 2, 1, 0].map((index) => `together-${index}`)])
+    const between = () => tested.client.send(refused('meanwhile'))
+    const paged = await pagesOf('/admin/v1/rejected-events', 'rejected_events', 3, between)
+    expect(paged.map(({ event_id }) => event_id)).toEqual(before)
+  })
+
+  test('of a key are its own on every page, and a cursor of the operator’s list is none of its', async () => {
+    const key = await tested.client.createIngestKey('another')
+    for (let index = 0; index < 3; index += 1) await tested.client.send(refused(`of-another-${index}`))
+    const ask = async (query: string) => (await tested.client.call('GET', `/v1/rejected-events?${query}`, { headers: { authorization: `Bearer ${key}` } })).body
+    const first = await ask('limit=2')
+    const second = await ask(`limit=2&cursor=${first.next_cursor}`)
+    const ids = [...first.rejected_events, ...second.rejected_events].map(({ event_id }: Row) => event_id)
+    expect([ids, second.next_cursor]).toEqual([['of-another-2', 'of-another-1', 'of-another-0'], null])
+    const { next_cursor } = (await tested.client.admin('GET', '/admin/v1/rejected-events?limit=1')).body
+    expect((await ask(`cursor=${next_cursor}`)).code).toBe('CURSOR_INVALID')
+    expect((await ask('limit=101')).code).toBe('INVALID_REQUEST')
+  })
+})
+
+describe('the list of projects', () => {
+  const idsOf = async (query: string) => (await pagesOf(`/admin/v1/projects?${query}`, 'projects', 2)).map(({ id }) => id)
+
+  test('is of all partners, or of one, from the oldest on, and each is told as alone', async () => {
+    expect(await idsOf('')).toEqual(['p-1', 'p-2', 'p-3', 'other', 'gone'])
+    expect(await idsOf(`partner_id=${ours.partnerId}`)).toEqual(['p-1', 'p-2', 'p-3', 'gone'])
+    for (const project of await pagesOf('/admin/v1/projects', 'projects', 100))
+      expect((await tested.client.admin('GET', `/admin/v1/projects/${project['id']}`)).body).toEqual({ project })
+  })
+
+  test('is searched by a part of the name or the id, whatever the case, and by status', async () => {
+    expect(await idsOf('search=P-')).toEqual(['p-1', 'p-2', 'p-3'])
+    expect(await idsOf('search=quoted%20100%25_')).toEqual(['other'])
+    expect(await idsOf('status=deleted')).toEqual(['gone'])
+    expect(await idsOf(`status=active&partner_id=${theirs.partnerId}`)).toEqual(['other'])
+    expect(await idsOf('search=nothing')).toEqual([])
+  })
+
+  test('refuses what it does not know, and a cursor of other filters', async () => {
+    expect((await tested.client.admin('GET', '/admin/v1/projects?partner_id=ps_nobody')).body.code).toBe('PARTNER_NOT_FOUND')
+    for (const query of ['partner_id=', 'status=dead', `search=${'x'.repeat(129)}`, 'name=p'])
+      expect([query, (await tested.client.admin('GET', `/admin/v1/projects?${query}`)).status]).toEqual([query, 400])
+    const { next_cursor } = (await tested.client.admin('GET', '/admin/v1/projects?limit=1')).body
+    expect((await tested.client.admin('GET', `/admin/v1/projects?status=active&cursor=${next_cursor}`)).body.code).toBe('CURSOR_INVALID')
+  })
+})

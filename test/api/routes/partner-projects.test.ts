@@ -1,0 +1,236 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { METRIC_NAMES, METRICS } from '../../../metering/metrics.ts'
+import type { Answer, Credentials } from '../../support/client.ts'
+import { startTestService, type TestService } from '../../support/test-service.ts'
+
+let tested: TestService
+let ours: Credentials
+let theirs: Credentials
+beforeAll(async () => {
+  tested = await startTestService()
+  const { client } = tested
+  await client.createIngestKey()
+  ours = await client.createPartner('Ours')
+  theirs = await client.createPartner('Theirs')
+  await client.registerProject('p1', ours.partnerId, { name: 'Beta shop', region: 'eu-west', instance_type: 'micro' })
+  await client.registerProject('p2', ours.partnerId, { name: 'alpha' })
+  await client.registerProject('p3', ours.partnerId, { name: 'Gamma SHOP', status: 'paused' })
+  await client.registerProject('p4', ours.partnerId, { name: 'delta' })
+  await client.registerProject('foreign', theirs.partnerId, { name: 'alpha of another' })
+  await client.send([
+    event('p1', 'ai_tokens', '2026-01-10', 5),
+    event('p1', 'ai_tokens', '2026-01-12', '7.25'),
+    event('p1', 'database_size_bytes', '2026-01-10', 300),
+    event('p1', 'database_size_bytes', '2026-01-12', 200),
+    // As text 9 would be more than 10 and 12.25.
+    event('p2', 'ai_tokens', '2026-01-10', 9),
+    event('p4', 'ai_tokens', '2026-01-31', 10),
+    // Beside the period.
+    event('p4', 'ai_tokens', '2026-02-01', 1_000),
+    event('foreign', 'ai_tokens', '2026-01-10', 1_000_000),
+  ])
+  await client.registerProject('p4', ours.partnerId, { name: 'delta', status: 'deleted', deleted_at: '2026-02-02T03:04:05Z' })
+})
+afterAll(() => tested.stop())
+
+let events = 0
+function event(project_id: string, metric: string, day: string, value: number | string) {
+  events += 1
+  return { event_id: `e${events}`, project_id, metric, value, timestamp: `${day}T12:00:00Z` }
+}
+
+const JANUARY = 'start_date=2026-01-01&end_date=2026-01-31'
+const list = (query = '', who = ours) => tested.client.partner(who, 'GET', `/projects?${JANUARY}${query}`)
+const idsOf = ({ body }: Answer): string[] => body.projects.map(({ id }: { id: string }) => id)
+
+test('every project, deleted ones too, with its usage of the period', async () => {
+  const { status, body } = await list()
+  expect(status).toBe(200)
+  expect(Object.keys(body).sort()).toEqual(['as_of', 'billing_status', 'next_cursor', 'period', 'projects'])
+  expect(body.period).toEqual({ start: '2026-01-01T00:00:00Z', end: '2026-01-31T23:59:59Z' })
+  expect(body.next_cursor).toBeNull()
+  const none = Object.fromEntries(METRIC_NAMES.map((metric) => [METRICS[metric].projectSummaryName, '0']))
+  const common = { status: 'active', deleted_at: null, region: 'us-east', instance_type: 'nano' }
+  expect(body.projects).toEqual([
+    { ...common, id: 'p2', name: 'alpha', last_activity_at: '2026-01-10T12:00:00Z', summary: { ...none, total_ai_tokens: '9' } },
+    {
+      ...common,
+      id: 'p1',
+      name: 'Beta shop',
+      region: 'eu-west',
+      instance_type: 'micro',
+      last_activity_at: '2026-01-12T12:00:00Z',
+      summary: { ...none, total_ai_tokens: '12.25', max_database_size_bytes: '300' },
+    },
+    {
+      ...common,
+      id: 'p4',
+      name: 'delta',
+      status: 'deleted',
+      deleted_at: '2026-02-02T03:04:05Z',
+      last_activity_at: '2026-02-01T12:00:00Z',
+      summary: { ...none, total_ai_tokens: '10' },
+    },
+    { ...common, id: 'p3', name: 'Gamma SHOP', status: 'paused', last_activity_at: null, summary: none },
+  ])
+  expect(Object.keys(body.projects[0])).toEqual(['id', 'name', 'status', 'deleted_at', 'region', 'instance_type', 'last_activity_at', 'summary'])
+})
+
+test('each summary is the one that the project’s own usage has', async () => {
+  for (const project of (await list()).body.projects) {
+    expect(project.summary).toEqual((await tested.client.projectUsage(ours, project.id, '2026-01-01', '2026-01-31')).body.summary)
+  }
+})
+
+test('by status; by a part of the name or the id, whatever the case', async () => {
+  expect(idsOf(await list('&status=deleted'))).toEqual(['p4'])
+  expect(idsOf(await list('&status=active'))).toEqual(['p2', 'p1'])
+  expect(idsOf(await list('&search=sHoP'))).toEqual(['p1', 'p3'])
+  expect(idsOf(await list('&search=P2'))).toEqual(['p2'])
+  expect(idsOf(await list('&search=shop&status=paused'))).toEqual(['p3'])
+  // A pattern's characters are letters like any other.
+  for (const search of ['%25', '%00', '_', '.*', "'", '\\', 'nothing']) expect(idsOf(await list(`&search=${search}`))).toEqual([])
+})
+
+test('in every order, both ways; equals stand by id', async () => {
+  const orders: Record<string, string[]> = {
+    name: ['p2', 'p1', 'p4', 'p3'],
+    '-name': ['p3', 'p4', 'p1', 'p2'],
+    created_at: ['p1', 'p2', 'p3', 'p4'],
+    '-created_at': ['p4', 'p3', 'p2', 'p1'],
+    last_activity_at: ['p3', 'p2', 'p1', 'p4'],
+    '-last_activity_at': ['p4', 'p1', 'p2', 'p3'],
+    total_ai_tokens: ['p3', 'p2', 'p4', 'p1'],
+    '-total_ai_tokens': ['p1', 'p4', 'p2', 'p3'],
+    max_database_size_bytes: ['p2', 'p3', 'p4', 'p1'],
+    '-max_database_size_bytes': ['p1', 'p2', 'p3', 'p4'],
+  }
+  for (const [sort, ids] of Object.entries(orders)) {
+    expect([sort, idsOf(await list(`&sort=${sort}`))]).toEqual([sort, ids])
+    expect([sort, await walk(`&sort=${sort}&limit=1`)]).toEqual([sort, ids])
+  }
+})
+
+test('an id in any alphabet of names: cursors carry it whole', async () => {
+  const partner = await tested.client.createPartner('Names')
+  for (const [id, name] of [
+    ['n1', 'Ärger "quoted" \\ back'],
+    ['n2', '東京'],
+    ['n3', "it's"],
+  ] as const)
+    await tested.client.registerProject(id, partner.partnerId, { name })
+  expect((await walk('&limit=1', partner)).sort()).toEqual(['n1', 'n2', 'n3'])
+  expect(idsOf(await list(`&search=${encodeURIComponent('äRGER')}`, partner))).toEqual(['n1'])
+})
+
+test('all pages give each project once, also when projects are registered in between', async () => {
+  const partner = await tested.client.createPartner('Many')
+  const before = Array.from({ length: 11 }, (_, index) => `many-${String(index).padStart(2, '0')}`)
+  for (const id of before) await tested.client.registerProject(id, partner.partnerId)
+  for (const sort of ['name', '-created_at', 'created_at', 'total_mcp_calls']) {
+    let registered = 0
+    const met = await walk(`&sort=${sort}&limit=3`, partner, async () => {
+      registered += 1
+      // Before the page, in the midst of all, and behind it. Not for ever: a list by creation would never end.
+      for (const place of registered > 2 ? [] : ['a', 'many-07x', 'zz'])
+        await tested.client.registerProject(`${place}${sort}${registered}`.replaceAll('_', '.'), partner.partnerId)
+    })
+    expect(registered).toBeGreaterThan(2)
+    expect([sort, new Set(met).size]).toEqual([sort, met.length])
+    expect([sort, before.filter((id) => !met.includes(id))]).toEqual([sort, []])
+  }
+})
+
+describe('P5: partners never meet', () => {
+  test('another partner’s projects are in no list, by no search, and a cursor of theirs is refused', async () => {
+    expect(idsOf(await list('&search=foreign'))).toEqual([])
+    expect(idsOf(await list('&search=alpha'))).toEqual(['p2'])
+    for (const sort of ['name', 'total_ai_tokens', 'last_activity_at']) expect(idsOf(await list(`&sort=${sort}`))).not.toContain('foreign')
+    expect(idsOf(await list('', theirs))).toEqual(['foreign'])
+    await tested.client.registerProject('foreign-2', theirs.partnerId)
+    const cursor = (await list('&limit=1', theirs)).body.next_cursor
+    expect((await list(`&limit=1&cursor=${cursor}`)).body.code).toBe('CURSOR_INVALID')
+  })
+
+  test('who is not the partner is 401', async () => {
+    expect((await list('', { ...ours, secret: theirs.secret })).status).toBe(401)
+    expect((await list('', { partnerId: 'ps_unknown', secret: ours.secret })).status).toBe(401)
+  })
+})
+
+test('a cursor belongs to its order and filters; another query refuses it, and so does what is none', async () => {
+  const { next_cursor: cursor } = (await list('&limit=1&sort=name')).body
+  expect((await list(`&limit=3&sort=name&cursor=${cursor}`)).status).toBe(200)
+  const forged = Buffer.from(JSON.stringify(['x', 'k', 'i', '2026-01-01', '2026-01-31'])).toString('base64url')
+  for (const query of [
+    `&sort=-name&cursor=${cursor}`,
+    `&sort=total_ai_tokens&cursor=${cursor}`,
+    `&status=active&cursor=${cursor}`,
+    `&search=a&cursor=${cursor}`,
+    '&cursor=nonsense',
+    '&cursor=',
+    `&cursor=${forged}`,
+  ]) {
+    const { status, body } = await list(query)
+    expect([query, status, body.code]).toEqual([query, 400, 'CURSOR_INVALID'])
+    expect(body.message).toContain('first page')
+  }
+  expect((await tested.client.partner(ours, 'GET', `/projects?start_date=2026-01-02&end_date=2026-01-31&cursor=${cursor}`)).body.code).toBe('CURSOR_INVALID')
+})
+
+test('a cursor whose key the store could not read is refused, not a fault', async () => {
+  const { next_cursor: cursor } = (await list('&limit=1&sort=total_ai_tokens')).body
+  const [print, , id, first, last] = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'))
+  for (const key of ['', 'abc', '-1', '1e5', '9'.repeat(80)]) {
+    const forged = Buffer.from(JSON.stringify([print, key, id, first, last])).toString('base64url')
+    expect((await list(`&sort=total_ai_tokens&cursor=${forged}`)).status).toBe(400)
+  }
+})
+
+describe('bad input is 400 and says which', () => {
+  for (const [query, named] of [
+    ['&limit=0', 'query.limit'],
+    ['&limit=101', 'query.limit'],
+    ['&limit=ten', 'query.limit'],
+    ['&sort=size', 'query.sort'],
+    ['&sort=--name', 'query.sort'],
+    ['&status=gone', 'query.status'],
+    [`&search=${'x'.repeat(129)}`, 'query.search'],
+    ['&order=name', '"order"'],
+  ] as const) {
+    test(query.slice(0, 20), async () => {
+      const { status, body } = await list(query)
+      expect([status, body.code]).toEqual([400, 'INVALID_REQUEST'])
+      expect(body.message).toContain(named)
+    })
+  }
+
+  test('dates, as in usage', async () => {
+    for (const query of ['start_date=2026-02-30', 'start_date=2026-03-02&end_date=2026-03-01', 'start_date=2024-01-01&end_date=2026-01-01']) {
+      expect((await tested.client.partner(ours, 'GET', `/projects?${query}`)).body.code).toBe('PERIOD_INVALID')
+    }
+  })
+})
+
+test('P6: usage that cannot be read is an error, never a list of zeros', async () => {
+  const { control } = tested.service.clickhouse
+  await control.command('RENAME TABLE project_usage_per_day_v1 TO project_usage_away')
+  const { status, body } = await list()
+  await control.command('RENAME TABLE project_usage_away TO project_usage_per_day_v1')
+  expect(status).toBeGreaterThanOrEqual(500)
+  expect(body.projects).toBeUndefined()
+})
+
+/** The ids of all pages, one after another. */
+async function walk(query: string, who = ours, between: () => Promise<void> = async () => {}): Promise<string[]> {
+  const ids: string[] = []
+  let cursor: string | null = null
+  do {
+    const page: Answer = await list(`${query}${cursor === null ? '' : `&cursor=${cursor}`}`, who)
+    expect(page.status).toBe(200)
+    ids.push(...idsOf(page))
+    cursor = page.body.next_cursor
+    if (cursor !== null) await between()
+  } while (cursor !== null)
+  return ids
+}

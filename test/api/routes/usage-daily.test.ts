@@ -1,0 +1,86 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { METRIC_NAMES, METRICS } from '../../../metering/metrics.ts'
+import type { Credentials } from '../../support/client.ts'
+import { startTestService, type TestService } from '../../support/test-service.ts'
+
+let tested: TestService
+let ours: Credentials
+beforeAll(async () => {
+  tested = await startTestService()
+  const { client } = tested
+  await client.createIngestKey()
+  ours = await client.createPartner('Ours')
+  const theirs = await client.createPartner('Theirs')
+  for (const [project, partner] of [
+    ['a', ours],
+    ['b', ours],
+    ['foreign', theirs],
+  ] as const)
+    await client.registerProject(project, partner.partnerId)
+  await client.send([
+    // The 10th: 100 + 50 = 150. The 12th: a's greatest is 90, and 90 + 60 = 150 again: on a tie the earlier day is the peak day.
+    event('a', 'database_size_bytes', '2026-01-10', 100),
+    event('b', 'database_size_bytes', '2026-01-10', 50),
+    event('a', 'database_size_bytes', '2026-01-12', 40),
+    event('a', 'database_size_bytes', '2026-01-12', 90),
+    event('b', 'database_size_bytes', '2026-01-12', 60),
+    // Tokens: 7 on the 11th, 1.5 on the 12th.
+    event('a', 'ai_tokens', '2026-01-11', 3),
+    event('b', 'ai_tokens', '2026-01-11', 4),
+    event('b', 'ai_tokens', '2026-01-12', '1.500000000'),
+    // A day of a single 0 has an event, so it is there.
+    event('a', 'mcp_calls', '2026-01-20', 0),
+    event('foreign', 'database_size_bytes', '2026-01-11', 1_000),
+    event('foreign', 'ai_tokens', '2026-01-15', 1_000),
+  ])
+  await client.partner(ours, 'DELETE', '/b')
+})
+afterAll(() => tested.stop())
+
+let events = 0
+function event(project_id: string, metric: string, day: string, value: number | string) {
+  events += 1
+  return { event_id: `e${events}`, project_id, metric, value, timestamp: `${day}T12:00:00Z` }
+}
+
+const daily = (query = '') => tested.client.partner(ours, 'GET', `/usage?start_date=2026-01-01&end_date=2026-01-31&include=daily${query}`)
+
+test('the days with events, ascending, each with the nine partnership names; and the day of each peak', async () => {
+  const { status, body } = await daily()
+  expect(status).toBe(200)
+  expect(Object.keys(body).sort()).toEqual(['as_of', 'billing_status', 'daily_usage', 'partnership', 'peak_days', 'period', 'summary'])
+  const none = Object.fromEntries(METRIC_NAMES.map((metric) => [METRICS[metric].partnershipName, '0']))
+  expect(body.daily_usage).toEqual([
+    { usage_date: '2026-01-10', ...none, database_bytes: '150' },
+    { usage_date: '2026-01-11', ...none, ai_tokens: '7' },
+    { usage_date: '2026-01-12', ...none, database_bytes: '150', ai_tokens: '1.5' },
+    { usage_date: '2026-01-20', ...none },
+  ])
+  expect(Object.keys(body.daily_usage[0])).toEqual(['usage_date', ...METRIC_NAMES.map((metric) => METRICS[metric].partnershipName)])
+  expect(body.peak_days).toEqual({ database_bytes: '2026-01-10', storage_bytes: null })
+  expect(body.summary).toEqual({ ...none, database_bytes: '150', ai_tokens: '8.5' })
+})
+
+test('a peak of 0 that was measured has its day', async () => {
+  await tested.client.send([event('a', 'file_storage_bytes', '2026-03-05', 0)])
+  const { body } = await tested.client.partner(ours, 'GET', '/usage?start_date=2026-03-01&end_date=2026-03-31&include=daily')
+  expect(body.peak_days).toEqual({ database_bytes: null, storage_bytes: '2026-03-05' })
+})
+
+test('without include the answer has the documented keys and no more', async () => {
+  const { body } = await tested.client.partnershipUsage(ours, '2026-01-01', '2026-01-31')
+  expect(Object.keys(body).sort()).toEqual(['as_of', 'billing_status', 'partnership', 'period', 'summary'])
+})
+
+for (const include of ['include=', 'include=hourly', 'include=daily,hourly', 'include=daily&include=daily']) {
+  test(`"${include}" is 400 and says what there is`, async () => {
+    const { status, body } = await tested.client.partner(ours, 'GET', `/usage?${include}`)
+    expect([status, body.code]).toEqual([400, 'INVALID_REQUEST'])
+    expect(body.message).toContain('query.include')
+    expect(body.message).toContain('"daily"')
+  })
+}
+
+test('a project’s own usage has its days anyway, and takes no include', async () => {
+  expect((await tested.client.partner(ours, 'GET', '/a/usage?include=daily')).status).toBe(400)
+})
