@@ -1,6 +1,6 @@
 import autocannon from 'autocannon'
+import type { AnsweredRequest } from '../test/support/query-trace.ts'
 import { type MeasuredService, startMeasuredService } from './measured-service.ts'
-import type { AnsweredRequest } from './questions-of-requests.ts'
 import type { Report, Run } from './report.ts'
 import { seedUsage } from './seeded-usage.ts'
 import { SEEDED_DAYS, SEEDED_FROM, SEEDED_PROJECTS, type UsageSeeded } from './seeded-usage-main.ts'

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import kafkajs from 'kafkajs'
 import type { Closers } from '../service/closers.ts'
-import { kafkaForTests } from '../test/support/kafka/broker.ts'
+import { kafkaForTests } from '../test/support/engines/kafka-broker.ts'
 import type { FillTask } from './fill-topic-main.ts'
 import { runForked } from './forked-task.ts'
 

@@ -1,9 +1,9 @@
+import { startStraightInserts } from './baseline-inserts.ts'
 import { runLoad } from './http-load.ts'
 import { makeNdjson } from './made-events.ts'
 import { mebibytes, type Report, type Run } from './report.ts'
 import { type ServiceProcess, startServiceProcess } from './service-process.ts'
 import { median, percentile, ratiosOfRounds } from './statistics.ts'
-import { startStraightInserts } from './straight-inserts.ts'
 import { makeTemporaryDirectory } from './temporary-directory.ts'
 
 const ROUNDS = 5

@@ -1,7 +1,7 @@
 import { pino } from 'pino'
 import { readConfig } from '../service/config.ts'
 import { startService } from '../service/start-service.ts'
-import { type AnsweredRequest, listenToRequests } from './questions-of-requests.ts'
+import { type AnsweredRequest, listenToRequests } from '../test/support/query-trace.ts'
 
 /** The service, telling how long each request was in it without asking the store. Ends with its parent. */
 export interface MeasuredServiceTask {

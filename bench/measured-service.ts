@@ -2,8 +2,8 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Closers } from '../service/closers.ts'
+import type { AnsweredRequest } from '../test/support/query-trace.ts'
 import type { FromMeasuredService, MeasuredServiceTask } from './measured-service-main.ts'
-import type { AnsweredRequest } from './questions-of-requests.ts'
 
 export interface MeasuredService {
   readonly url: string

@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url'
 import { parsePeriod } from '../metering/period.ts'
+import type { KeptAndPlain, KeptAndPlainTask } from './cached-vs-computed-main.ts'
 import { runForked } from './forked-task.ts'
 import { runLoad } from './http-load.ts'
-import type { KeptAndPlain, KeptAndPlainTask } from './kept-and-plain-main.ts'
 import { mebibytes, type Report, type Run } from './report.ts'
 import { LARGE_PROJECTS, type SeededPartner, type SeedTotalsTask, SMALL_PROJECTS, TOTALS_DAYS, TOTALS_FROM, type TotalsSeeded } from './seed-totals-main.ts'
 import { type ServiceProcess, startServiceProcess } from './service-process.ts'
@@ -13,7 +13,7 @@ const EVENTS = 20_000_000
 const REQUESTS = 300
 const CLOSED_MONTH = '2026-01'
 const SEED_MAIN = fileURLToPath(new URL('./seed-totals-main.ts', import.meta.url))
-const COMPARE_MAIN = fileURLToPath(new URL('./kept-and-plain-main.ts', import.meta.url))
+const COMPARE_MAIN = fileURLToPath(new URL('./cached-vs-computed-main.ts', import.meta.url))
 const EXPORTS = [
   { name: 'csv', query: `from=${TOTALS_FROM}&to=2026-03-31&format=csv` },
   { name: 'parquet', query: `from=${TOTALS_FROM}&to=2026-03-31&format=parquet` },

@@ -45,7 +45,7 @@ const DOORS: Record<string, Record<string, readonly string[]>> = {
     ingest: ['log/event-log.ts', 'http/http-log.ts', 'repair/rebuild-rollup.ts', 'kafka/open-kafka.ts', 'kafka/kafkajs-topic.ts'],
     sql: ['clickhouse.ts', 'errors.ts', 'limited-reads.ts', 'migrate.ts'],
   },
-  bench: { test: ['support/kafka/broker.ts'] },
+  bench: { test: ['support/engines/kafka-broker.ts', 'support/query-trace.ts'] },
 }
 /** Of these an importer sees the types alone: who asks the store a question does so through a room that holds queries. */
 const TYPES_ONLY: Record<string, readonly string[]> = { api: ['sql/clickhouse.ts'] }
@@ -54,8 +54,8 @@ const TYPES_ONLY: Record<string, readonly string[]> = { api: ['sql/clickhouse.ts
 const VENDORS: Record<string, readonly string[]> = {
   '@clickhouse/client': ['sql'],
   autocannon: ['bench'],
-  '@duckdb/node-api': ['test/support/duckdb.ts'],
-  chdb: ['sql', 'test/support/clickhouse-server-main.ts'],
+  '@duckdb/node-api': ['test/support/engines/duckdb.ts'],
+  chdb: ['sql', 'test/support/engines/clickhouse-server-main.ts'],
   zod: Object.keys(ROOMS),
   kafkajs: ['ingest/kafka/kafkajs-topic.ts', 'ingest/kafka/kafkajs-reader.ts', 'ingest/kafka/codecs.ts', 'test', 'bench'],
   'kafkajs-snappy': ['ingest/kafka/codecs.ts'],

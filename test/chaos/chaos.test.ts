@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { HAS_KAFKA } from '../support/kafka/broker.ts'
+import { HAS_KAFKA } from '../support/engines/kafka-broker.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const KILLS = 12

@@ -1,5 +1,5 @@
 import { METRIC_NAMES, METRICS, type MetricName } from '../../metering/metrics.ts'
-import type { Credentials, MeterlineClient } from '../support/client.ts'
+import type { Credentials, MeterlineClient } from '../support/clients/client.ts'
 import { decimalOf } from './billionths.ts'
 import type { Total, Totals } from './stored.ts'
 

@@ -1,5 +1,5 @@
 import { METRIC_NAMES } from '../../metering/metrics.ts'
-import type { TestEvent } from '../support/client.ts'
+import type { TestEvent } from '../support/clients/client.ts'
 import type { Random } from '../support/random.ts'
 
 /** What an emitter sends: an event, or something that is none. */

@@ -1,4 +1,4 @@
-import { type Credentials, MeterlineClient } from '../support/client.ts'
+import { type Credentials, MeterlineClient } from '../support/clients/client.ts'
 import { Random } from '../support/random.ts'
 import { Acknowledged } from './acknowledged.ts'
 import { Beside } from './beside.ts'

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { refreshPartnershipDays } from '../../aggregator/usage/refresh-partnership-days.ts'
-import { falsifyPartnershipDay } from '../support/rollup-faults.ts'
-import { runMeterline } from '../support/service-process.ts'
-import { startTestService, type TestService } from '../support/test-service.ts'
+import { runMeterline } from '../support/engines/service-process.ts'
+import { falsifyPartnershipDay } from '../support/oracles/rollup-faults.ts'
+import { startTestService, type TestService } from '../support/worlds/test-service.ts'
 
 let tested: TestService
 let environment: Record<string, string>

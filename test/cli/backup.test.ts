@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Credentials, MeterlineClient, type TestEvent } from '../support/client.ts'
-import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
+import { type Credentials, MeterlineClient, type TestEvent } from '../support/clients/client.ts'
+import { type ServiceProcess, startServiceProcess } from '../support/engines/service-process.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 
 /** docs/operating/backup.md, the embedded engine: stop, copy DATA_DIR whole, start from the copy. */

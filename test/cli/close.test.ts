@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Credentials } from '../support/client.ts'
-import { runMeterline } from '../support/service-process.ts'
-import { startTestService, type TestService } from '../support/test-service.ts'
+import type { Credentials } from '../support/clients/client.ts'
+import { runMeterline } from '../support/engines/service-process.ts'
 import { untilSo } from '../support/until-so.ts'
+import { startTestService, type TestService } from '../support/worlds/test-service.ts'
 
 let tested: TestService
 let partner: Credentials

@@ -6,12 +6,12 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { EXPORT_FORMAT_NAMES } from '../../aggregator/exports/export-formats.ts'
-import type { Credentials } from '../support/client.ts'
-import { makeExportedMonths } from '../support/exported-month.ts'
-import { runMeterline, spawnMeterline } from '../support/service-process.ts'
+import type { Credentials } from '../support/clients/client.ts'
+import { runMeterline, spawnMeterline } from '../support/engines/service-process.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
-import { startTestService, type TestService } from '../support/test-service.ts'
 import { untilSo } from '../support/until-so.ts'
+import { makeExportedMonths } from '../support/worlds/exported-month.ts'
+import { startTestService, type TestService } from '../support/worlds/test-service.ts'
 
 let tested: TestService
 let partner: Credentials

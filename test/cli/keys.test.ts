@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openPrivateKey, readSigningKeys } from '../../registry/keys/signing-keys.ts'
 import { openClickHouse } from '../../sql/clickhouse.ts'
-import { runMeterline } from '../support/service-process.ts'
+import { runMeterline } from '../support/engines/service-process.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
-import { TEST_MASTER_KEY, TEST_MASTER_KEYS } from '../support/test-registry.ts'
-import { startTestService, type TestService } from '../support/test-service.ts'
+import { TEST_MASTER_KEY, TEST_MASTER_KEYS } from '../support/worlds/test-registry.ts'
+import { startTestService, type TestService } from '../support/worlds/test-service.ts'
 
 let tested: TestService
 let environment: Record<string, string>

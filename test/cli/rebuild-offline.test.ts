@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { openClickHouse } from '../../sql/clickhouse.ts'
-import { MeterlineClient } from '../support/client.ts'
-import { runMeterline, startServiceProcess } from '../support/service-process.ts'
+import { MeterlineClient } from '../support/clients/client.ts'
+import { runMeterline, startServiceProcess } from '../support/engines/service-process.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 
 /** Ahead of raw: settling could only add, and a peak is not lowered by that. */

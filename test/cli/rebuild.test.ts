@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { runMeterline } from '../support/service-process.ts'
-import { startTestService, type TestService } from '../support/test-service.ts'
+import { runMeterline } from '../support/engines/service-process.ts'
+import { startTestService, type TestService } from '../support/worlds/test-service.ts'
 
 let tested: TestService
 let environment: Record<string, string>

@@ -1,13 +1,13 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openClickHouse } from '../../sql/clickhouse.ts'
-import { type Credentials, MeterlineClient, type TestEvent } from '../support/client.ts'
-import { SeededEmitter } from '../support/emitter.ts'
-import { differencesFromOracle, Oracle } from '../support/oracle.ts'
+import { type Credentials, MeterlineClient, type TestEvent } from '../support/clients/client.ts'
+import { type ServiceProcess, startServiceProcess } from '../support/engines/service-process.ts'
+import { differencesFromOracle, Oracle } from '../support/oracles/oracle.ts'
+import { compareRawWithRollup } from '../support/oracles/stored-sums.ts'
 import { Random } from '../support/random.ts'
-import { type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
-import { compareRawWithRollup } from '../support/stored-sums.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
+import { SeededEmitter } from '../support/worlds/emitter.ts'
 
 const KILLS = Number(process.env['CRASH_KILLS'] ?? 5)
 const SEED = Number(process.env['CRASH_SEED'] ?? Date.now() % 1_000_000)

@@ -4,8 +4,8 @@ import { Webhook } from 'standardwebhooks'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type CallableUrl, NO_NETWORKS, parseCallableUrl, parseNetworks } from '../../outgoing/public-address.ts'
 import { type Delivery, parseSigningKeys, type SigningKey, sendWebhook, signaturesOf, type WebhookTarget } from '../../outgoing/send-webhook.ts'
+import { startWebhookReceiver } from '../support/clients/webhook-receiver.ts'
 import { untilSo } from '../support/until-so.ts'
-import { startWebhookReceiver } from '../support/webhook-receiver.ts'
 
 const SECRET = `whsec_${randomBytes(32).toString('base64')}`
 const OLD_SECRET = `whsec_${randomBytes(24).toString('base64')}`

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { verifyAuditChain } from '../../registry/audit-chain.ts'
 import { type AuditEntry, EMPTY_AUDIT_LOG, entryAfter, type Noted, SERVICE } from '../../registry/audit-log.ts'
-import { runMeterline } from '../support/service-process.ts'
-import { startTestService, type TestService } from '../support/test-service.ts'
+import { runMeterline } from '../support/engines/service-process.ts'
+import { startTestService, type TestService } from '../support/worlds/test-service.ts'
 
 let tested: TestService
 beforeAll(async () => {

@@ -3,7 +3,7 @@ import type { Actor } from '../../registry/audit-log.ts'
 import { ChangeQueue, TooManyWaiting, WAITING_PER_PARTNER_MAX } from '../../registry/change-queue.ts'
 import { RegistryChanges } from '../../registry/changes.ts'
 import { StoreError } from '../../sql/errors.ts'
-import { openTestStore, type TestStore } from '../support/embedded-store.ts'
+import { openTestStore, type TestStore } from '../support/engines/embedded-store.ts'
 
 let store: TestStore
 beforeAll(async () => {

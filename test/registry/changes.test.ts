@@ -8,7 +8,7 @@ import { QUERY_WAS_CANCELLED_CODE, StoreError } from '../../sql/errors.ts'
 import { migrate } from '../../sql/migrate.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
-import { clickHouseForTests, type TestClickHouse } from '../support/clickhouse-server.ts'
+import { clickHouseForTests, type TestClickHouse } from '../support/engines/clickhouse-server.ts'
 import { untilSo } from '../support/until-so.ts'
 
 let server: TestClickHouse

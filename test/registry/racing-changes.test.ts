@@ -9,8 +9,8 @@ import { noteProvisioned } from '../../registry/provisioner/note-provisioned.ts'
 import type { Registry } from '../../registry/registry.ts'
 import { type ClickHouse, openClickHouse } from '../../sql/clickhouse.ts'
 import { migrate } from '../../sql/migrate.ts'
-import { clickHouseForTests, type TestClickHouse } from '../support/clickhouse-server.ts'
-import { openTestRegistry } from '../support/test-registry.ts'
+import { clickHouseForTests, type TestClickHouse } from '../support/engines/clickhouse-server.ts'
+import { openTestRegistry } from '../support/worlds/test-registry.ts'
 
 /** Each process has connections and a registry of its own; two stand for any number. */
 let server: TestClickHouse

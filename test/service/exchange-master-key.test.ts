@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { MeterlineClient } from '../support/client.ts'
+import { MeterlineClient } from '../support/clients/client.ts'
+import { runMeterline, type ServiceProcess, startServiceProcess } from '../support/engines/service-process.ts'
 import { filesWith } from '../support/files-with.ts'
-import { runMeterline, type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 
 const directory = makeTemporaryDirectory()

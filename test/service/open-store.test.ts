@@ -4,8 +4,8 @@ import { createInterface } from 'node:readline'
 import { afterEach, describe, expect, test } from 'vitest'
 import { readConfig } from '../../service/config.ts'
 import { openStore } from '../../service/open-store.ts'
-import { startClickHouseServer } from '../support/clickhouse-server.ts'
-import { runMeterline, spawnMeterline } from '../support/service-process.ts'
+import { startClickHouseServer } from '../support/engines/clickhouse-server.ts'
+import { runMeterline, spawnMeterline } from '../support/engines/service-process.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 
 const SECRETS = { ADMIN_TOKEN: 'a'.repeat(32), MASTER_KEY: Buffer.alloc(32).toString('base64') }

@@ -4,9 +4,9 @@ import { makeDueSigningKey } from '../../registry/keys/rotate-signing-key.ts'
 import { openClickHouse } from '../../sql/clickhouse.ts'
 import { migrate } from '../../sql/migrate.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
-import { openTestRegistry, TEST_MASTER_KEY } from '../support/test-registry.ts'
-import { startTestService } from '../support/test-service.ts'
 import { untilSo } from '../support/until-so.ts'
+import { openTestRegistry, TEST_MASTER_KEY } from '../support/worlds/test-registry.ts'
+import { startTestService } from '../support/worlds/test-service.ts'
 
 const DAY_MS = 86_400_000
 

@@ -3,8 +3,8 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openClickHouse } from '../../sql/clickhouse.ts'
-import { MeterlineClient } from '../support/client.ts'
-import { runMeterline, type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
+import { MeterlineClient } from '../support/clients/client.ts'
+import { runMeterline, type ServiceProcess, startServiceProcess } from '../support/engines/service-process.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 
 const directory = makeTemporaryDirectory()

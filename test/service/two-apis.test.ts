@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { clickHouseForTests, type TestClickHouse } from '../support/clickhouse-server.ts'
-import { MeterlineClient } from '../support/client.ts'
-import { HAS_KAFKA, kafkaForTests, type TestKafka } from '../support/kafka/broker.ts'
-import { runMeterline, type ServiceProcess, startServiceProcess } from '../support/service-process.ts'
+import { MeterlineClient } from '../support/clients/client.ts'
+import { clickHouseForTests, type TestClickHouse } from '../support/engines/clickhouse-server.ts'
+import { HAS_KAFKA, kafkaForTests, type TestKafka } from '../support/engines/kafka-broker.ts'
+import { runMeterline, type ServiceProcess, startServiceProcess } from '../support/engines/service-process.ts'
 import { untilSo } from '../support/until-so.ts'
 
 describe.skipIf(!HAS_KAFKA)('two api processes agree on who exists and who is let in', () => {

@@ -6,10 +6,10 @@ import { migrate } from '../../sql/migrate.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { openServerSession } from '../../sql/server-session.ts'
 import { row } from '../../sql/tab-separated.ts'
-import { clickHouseForTests } from '../support/clickhouse-server.ts'
-import { FENCED_INBOXES, type FencedInbox } from '../support/fenced-inboxes.ts'
+import { clickHouseForTests } from '../support/engines/clickhouse-server.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 import { untilSo } from '../support/until-so.ts'
+import { FENCED_INBOXES, type FencedInbox } from '../support/worlds/fenced-inboxes.ts'
 
 /** Each process that writes has connections of its own; three stand for as many processes. */
 const CLIENTS = 3

@@ -4,7 +4,7 @@ import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { limitReads } from '../../sql/limited-reads.ts'
 import { defineQuery } from '../../sql/query.ts'
 import type { Settings } from '../../sql/session.ts'
-import { openTestStore, type TestStore } from '../support/embedded-store.ts'
+import { openTestStore, type TestStore } from '../support/engines/embedded-store.ts'
 
 let store: TestStore
 let limited: ClickHouse

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { type ClickHouse, openClickHouse } from '../../sql/clickhouse.ts'
 import { type Migration, migrate, readMigrations } from '../../sql/migrate.ts'
 import { defineQuery } from '../../sql/query.ts'
-import { clickHouseForTests, type TestClickHouse } from '../support/clickhouse-server.ts'
+import { clickHouseForTests, type TestClickHouse } from '../support/engines/clickhouse-server.ts'
 
 let server: TestClickHouse
 let all: Migration[]

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { bindParameters, defineQuery } from '../../sql/query.ts'
-import { openTestStore, type TestStore } from '../support/embedded-store.ts'
+import { openTestStore, type TestStore } from '../support/engines/embedded-store.ts'
 
 const SEED = Number(process.env['RANDOM_SEED'] ?? Date.now() % 1_000_000)
 

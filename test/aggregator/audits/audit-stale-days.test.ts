@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { audit } from '../../../aggregator/audits/audit.ts'
 import { refreshPartnershipDays } from '../../../aggregator/usage/refresh-partnership-days.ts'
 import { type HttpLog, openHttpLog } from '../../../ingest/http/http-log.ts'
-import { openTestStore, type TestStore } from '../../support/embedded-store.ts'
-import { submissionOf } from '../../support/judged.ts'
+import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
+import { submissionOf } from '../../support/worlds/judged.ts'
 
 const ALL = { from: '1970-01-01', end: '2148-12-31' }
 const atOnce = <T>(work: () => Promise<T>) => work()

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { audit } from '../../../aggregator/audits/audit.ts'
 import { refreshPartnershipDays } from '../../../aggregator/usage/refresh-partnership-days.ts'
-import type { Credentials } from '../../support/client.ts'
-import { addToRollup, falsifyPartnershipDay, takeRollupAway } from '../../support/rollup-faults.ts'
-import { compareRawWithRollup } from '../../support/stored-sums.ts'
-import { startTestService, type TestService } from '../../support/test-service.ts'
+import type { Credentials } from '../../support/clients/client.ts'
+import { addToRollup, falsifyPartnershipDay, takeRollupAway } from '../../support/oracles/rollup-faults.ts'
+import { compareRawWithRollup } from '../../support/oracles/stored-sums.ts'
 import { untilSo } from '../../support/until-so.ts'
+import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 const DAY = '2026-03-01'
 const ALL = { from: '1970-01-01', end: '2148-12-31' }

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { AuditTurn } from '../../../aggregator/audits/audit-turn.ts'
 import { DailyAudits } from '../../../aggregator/audits/daily-audits.ts'
-import type { Credentials } from '../../support/client.ts'
-import { addToRollup, falsifyPartnershipDay, takeRollupAway } from '../../support/rollup-faults.ts'
-import { compareRawWithRollup } from '../../support/stored-sums.ts'
+import type { Credentials } from '../../support/clients/client.ts'
+import { addToRollup, falsifyPartnershipDay, takeRollupAway } from '../../support/oracles/rollup-faults.ts'
+import { compareRawWithRollup } from '../../support/oracles/stored-sums.ts'
 import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
-import { startTestService, type TestService } from '../../support/test-service.ts'
 import { untilSo } from '../../support/until-so.ts'
+import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 const DAYS = ['2026-01-31', '2026-02-01', '2026-02-02']
 const PERIOD = '?from=2026-01-31&to=2026-02-28'

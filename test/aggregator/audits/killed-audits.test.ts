@@ -1,9 +1,9 @@
 import { afterAll, expect, test } from 'vitest'
-import { MeterlineClient } from '../../support/client.ts'
-import { startServiceProcess } from '../../support/service-process.ts'
+import { MeterlineClient } from '../../support/clients/client.ts'
+import { startServiceProcess } from '../../support/engines/service-process.ts'
 import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
-import { startTestService } from '../../support/test-service.ts'
 import { untilSo } from '../../support/until-so.ts'
+import { startTestService } from '../../support/worlds/test-service.ts'
 
 const MONTHS = Array.from({ length: 10 }, (_, index) => `2025-${String(index + 1).padStart(2, '0')}`)
 const directory = makeTemporaryDirectory()

@@ -2,11 +2,11 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { addDecimals } from '../../../metering/exact-decimal.ts'
-import type { Answer, Credentials } from '../../support/client.ts'
-import { askDuckDb } from '../../support/duckdb.ts'
-import { makeExportedMonths } from '../../support/exported-month.ts'
+import type { Answer, Credentials } from '../../support/clients/client.ts'
+import { askDuckDb } from '../../support/engines/duckdb.ts'
 import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
-import { startTestService, type TestService } from '../../support/test-service.ts'
+import { makeExportedMonths } from '../../support/worlds/exported-month.ts'
+import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 let tested: TestService
 let partner: Credentials

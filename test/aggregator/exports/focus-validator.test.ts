@@ -1,11 +1,11 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Credentials } from '../../support/client.ts'
-import { makeExportedMonths } from '../../support/exported-month.ts'
-import { openFocusValidator } from '../../support/focus-validator.ts'
+import type { Credentials } from '../../support/clients/client.ts'
 import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
-import { startTestService, type TestService } from '../../support/test-service.ts'
+import { openFocusValidator } from '../../support/tools/focus-validator.ts'
+import { makeExportedMonths } from '../../support/worlds/exported-month.ts'
+import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 const validator = await openFocusValidator()
 if (typeof validator === 'string') {

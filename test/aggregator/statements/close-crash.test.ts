@@ -2,9 +2,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { closeMonth } from '../../../aggregator/statements/close-month.ts'
 import type { ClickHouse } from '../../../sql/clickhouse.ts'
 import { StoreError } from '../../../sql/errors.ts'
-import type { Credentials } from '../../support/client.ts'
-import { startTestService, type TestService } from '../../support/test-service.ts'
+import type { Credentials } from '../../support/clients/client.ts'
 import { untilSo } from '../../support/until-so.ts'
+import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 let tested: TestService
 beforeAll(async () => {

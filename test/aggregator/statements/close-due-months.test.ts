@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { closeDueMonths } from '../../../aggregator/statements/close-due-months.ts'
 import type { Noted } from '../../../registry/audit-log.ts'
-import type { Credentials } from '../../support/client.ts'
-import { startTestService, type TestService } from '../../support/test-service.ts'
+import type { Credentials } from '../../support/clients/client.ts'
 import { untilSo } from '../../support/until-so.ts'
+import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 const GRACE_MS = 72 * 3_600_000
 

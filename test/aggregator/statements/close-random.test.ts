@@ -3,10 +3,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { addDecimals } from '../../../metering/exact-decimal.ts'
 import { METRICS, type MetricName } from '../../../metering/metrics.ts'
 import { periodOfMonth } from '../../../metering/month.ts'
-import type { Answer, Credentials, TestEvent } from '../../support/client.ts'
-import { Oracle } from '../../support/oracle.ts'
-import { startTestService, type TestService } from '../../support/test-service.ts'
+import type { Answer, Credentials, TestEvent } from '../../support/clients/client.ts'
+import { Oracle } from '../../support/oracles/oracle.ts'
 import { untilSo } from '../../support/until-so.ts'
+import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 const SEED = Number(process.env['RANDOM_SEED'] ?? Date.now() % 1_000_000)
 const RUNS = Number(process.env['CLOSING_WORLDS'] ?? 8)

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { countNegativeAdjustments } from '../../../aggregator/statements/write-lines.ts'
-import type { Credentials } from '../../support/client.ts'
-import { startTestService, type TestService } from '../../support/test-service.ts'
+import type { Credentials } from '../../support/clients/client.ts'
 import { untilSo } from '../../support/until-so.ts'
+import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 let tested: TestService
 beforeAll(async () => {

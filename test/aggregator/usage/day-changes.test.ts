@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { defineQuery } from '../../../sql/query.ts'
-import { openTestStore, type TestStore } from '../../support/embedded-store.ts'
+import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
 
 let store: TestStore
 beforeAll(async () => {

@@ -2,11 +2,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type PartnershipDay, readPartnershipDays } from '../../../aggregator/usage/partnership-days.ts'
 import { refreshPartnershipDays } from '../../../aggregator/usage/refresh-partnership-days.ts'
 import { addDecimals, compareDecimals } from '../../../metering/exact-decimal.ts'
-import type { TestEvent } from '../../support/client.ts'
-import { ALL_DAYS } from '../../support/days-world.ts'
-import { inOneOrder, plainPartnershipDays } from '../../support/plain-partnership-days.ts'
+import type { TestEvent } from '../../support/clients/client.ts'
+import { inOneOrder, plainPartnershipDays } from '../../support/oracles/plain-partnership-days.ts'
 import { Random } from '../../support/random.ts'
-import { startTestService, type TestService } from '../../support/test-service.ts'
+import { ALL_DAYS } from '../../support/worlds/days-world.ts'
+import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 const SEED = Number(process.env['RANDOM_SEED'] ?? Date.now() % 1_000_000)
 const EMITTERS = 4

@@ -4,8 +4,8 @@ import { refreshPartnershipDays } from '../../../aggregator/usage/refresh-partne
 import { SERVICE } from '../../../registry/audit-log.ts'
 import { deleteProject } from '../../../registry/projects/lifecycle.ts'
 import { readMigrations } from '../../../sql/migrate.ts'
-import { DaysWorld } from '../../support/days-world.ts'
-import { stepLane } from '../../support/stepped-lane.ts'
+import { stepLane } from '../../support/engines/stepped-lane.ts'
+import { DaysWorld } from '../../support/worlds/days-world.ts'
 
 const SEED = Number(process.env['RANDOM_SEED'] ?? Date.now() % 1_000_000)
 

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { METRIC_NAMES } from '../../../metering/metrics.ts'
-import type { Credentials, TestEvent } from '../../support/client.ts'
-import { differencesFromOracle, Oracle } from '../../support/oracle.ts'
-import { startTestService, type TestService } from '../../support/test-service.ts'
+import type { Credentials, TestEvent } from '../../support/clients/client.ts'
+import { differencesFromOracle, Oracle } from '../../support/oracles/oracle.ts'
+import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 const SEED = Number(process.env['RANDOM_SEED'] ?? Date.now() % 1_000_000)
 const RUNS = 12

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Braked, GuessingBrake } from '../../../api/auth/guessing-brake.ts'
-import { type AnsweredRequest, listenToRequests } from '../../../bench/questions-of-requests.ts'
 import { newCredential } from '../../../registry/credentials/credentials.ts'
-import type { Answer, Credentials } from '../../support/client.ts'
-import { startTestService, type TestService } from '../../support/test-service.ts'
+import type { Answer, Credentials } from '../../support/clients/client.ts'
+import { type AnsweredRequest, listenToRequests } from '../../support/query-trace.ts'
 import { untilSo } from '../../support/until-so.ts'
+import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 const FAILURES = 5
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readConfig } from '../../../service/config.ts'
-import type { Answer } from '../../support/client.ts'
-import { startTestService, type TestService } from '../../support/test-service.ts'
+import type { Answer } from '../../support/clients/client.ts'
+import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 const CONSOLE = 'https://console.example.com'
 const STRANGERS = ['https://evil.example', 'http://console.example.com', 'https://console.example.com:8443', 'https://console.example.com.evil.example', 'null']

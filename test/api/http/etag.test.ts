@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Answer, Credentials } from '../../support/client.ts'
-import { startTestService, type TestService } from '../../support/test-service.ts'
+import type { Answer, Credentials } from '../../support/clients/client.ts'
 import { untilSo } from '../../support/until-so.ts'
+import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 let tested: TestService
 let partner: Credentials

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { openConnection } from '../../support/connection.ts'
-import { startTestService, type TestService } from '../../support/test-service.ts'
+import { openConnection } from '../../support/clients/connection.ts'
 import { untilSo } from '../../support/until-so.ts'
+import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 let tested: TestService
 beforeAll(async () => {

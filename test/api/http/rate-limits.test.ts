@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { toApiError } from '../../../api/errors/errors.ts'
 import { PartnerTurns } from '../../../api/http/read-concurrency.ts'
 import { StoreError } from '../../../sql/errors.ts'
-import type { Answer, Credentials } from '../../support/client.ts'
-import { openConnection } from '../../support/connection.ts'
-import { startTestService, type TestService } from '../../support/test-service.ts'
+import type { Answer, Credentials } from '../../support/clients/client.ts'
+import { openConnection } from '../../support/clients/connection.ts'
+import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 describe('requests per credential', () => {
   let tested: TestService

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Credentials } from '../../support/client.ts'
-import { coBrandedProgram, type Surroundings, whiteLabelProgram } from '../../support/documented-programs.ts'
-import { startTestService, type TestService } from '../../support/test-service.ts'
+import type { Credentials } from '../../support/clients/client.ts'
+import { coBrandedProgram, type Surroundings, whiteLabelProgram } from '../../support/clients/documented-programs.ts'
+import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 let tested: TestService
 beforeAll(async () => {

@@ -2,10 +2,10 @@ import { Agent, request } from 'node:http'
 import fc from 'fast-check'
 import { afterAll, expect, test } from 'vitest'
 import { API_ERRORS } from '../../../api/errors/errors.ts'
-import { type ApiWorld, makeApiWorld } from '../../support/api-world.ts'
-import type { Credentials } from '../../support/client.ts'
-import { type Operation, type StrangeRequest, strangeRequests } from '../../support/strange-requests.ts'
-import { startTestService } from '../../support/test-service.ts'
+import type { Credentials } from '../../support/clients/client.ts'
+import { type Operation, type StrangeRequest, strangeRequests } from '../../support/clients/strange-requests.ts'
+import { type ApiWorld, makeApiWorld } from '../../support/worlds/api-world.ts'
+import { startTestService } from '../../support/worlds/test-service.ts'
 
 const SEED = Number(process.env['RANDOM_SEED'] ?? Date.now() % 1_000_000)
 const RUNS = Number(process.env['FUZZ_RUNS'] ?? 25)

@@ -5,7 +5,7 @@ import { EXPORT_COLUMNS } from '../../../aggregator/statements/canonical-lines.t
 import { accessOf } from '../../../api/auth/access.ts'
 import { API_ERRORS } from '../../../api/errors/errors.ts'
 import { REFUSAL_EXAMPLES } from '../../../api/openapi/examples/refusals.ts'
-import { startTestService, type TestService } from '../../support/test-service.ts'
+import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 /** Routes that are for browsers and for Prometheus, and the description itself. */
 const NOT_DESCRIBED = ['GET /', 'GET /metrics', 'GET /openapi.json']

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type ApiWorld, makeApiWorld } from '../../support/api-world.ts'
-import { openSchemathesis, type SchemathesisRun } from '../../support/schemathesis.ts'
-import { startTestService, type TestService } from '../../support/test-service.ts'
+import { openSchemathesis, type SchemathesisRun } from '../../support/tools/schemathesis.ts'
+import { type ApiWorld, makeApiWorld } from '../../support/worlds/api-world.ts'
+import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 const SEED = Number(process.env['RANDOM_SEED'] ?? 20_260_101)
 const EXAMPLES = Number(process.env['SCHEMATHESIS_EXAMPLES'] ?? 5)

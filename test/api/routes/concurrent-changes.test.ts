@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WAITING_PER_PARTNER_MAX } from '../../../registry/change-queue.ts'
-import type { Answer, Credentials } from '../../support/client.ts'
-import { startTestService, type TestService } from '../../support/test-service.ts'
+import type { Answer, Credentials } from '../../support/clients/client.ts'
+import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 let tested: TestService
 beforeAll(async () => {

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readMigrations } from '../../../sql/migrate.ts'
-import type { Credentials, TestEvent } from '../../support/client.ts'
+import type { Credentials, TestEvent } from '../../support/clients/client.ts'
 import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
-import { startTestService, type TestService } from '../../support/test-service.ts'
+import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 const directory = makeTemporaryDirectory()
 let tested: TestService

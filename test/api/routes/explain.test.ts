@@ -2,9 +2,9 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { addDecimals } from '../../../metering/exact-decimal.ts'
 import { METRICS, type MetricName } from '../../../metering/metrics.ts'
-import type { Credentials } from '../../support/client.ts'
-import { type RawEvent, storeRawEvents } from '../../support/store-raw-events.ts'
-import { startTestService, type TestService } from '../../support/test-service.ts'
+import type { Credentials } from '../../support/clients/client.ts'
+import { type RawEvent, storeRawEvents } from '../../support/worlds/store-raw-events.ts'
+import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 const SEED = Number(process.env['RANDOM_SEED'] ?? Date.now() % 1_000_000)
 

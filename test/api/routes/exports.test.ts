@@ -4,11 +4,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { EXPORT_COLUMNS } from '../../../aggregator/statements/canonical-lines.ts'
 import type { Lane } from '../../../sql/clickhouse.ts'
 import { row } from '../../../sql/tab-separated.ts'
-import type { Credentials } from '../../support/client.ts'
-import { makeExportedMonths } from '../../support/exported-month.ts'
-import { keptExportRows } from '../../support/stored-sums.ts'
-import { startTestService, type TestService } from '../../support/test-service.ts'
+import type { Credentials } from '../../support/clients/client.ts'
+import { keptExportRows } from '../../support/oracles/stored-sums.ts'
 import { untilSo } from '../../support/until-so.ts'
+import { makeExportedMonths } from '../../support/worlds/exported-month.ts'
+import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 let tested: TestService
 let ours: Credentials

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type AnsweredRequest, listenToRequests } from '../../../bench/questions-of-requests.ts'
-import type { Credentials } from '../../support/client.ts'
+import type { Credentials } from '../../support/clients/client.ts'
+import { type AnsweredRequest, listenToRequests } from '../../support/query-trace.ts'
 import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
-import { startTestService, type TestService } from '../../support/test-service.ts'
 import { untilSo } from '../../support/until-so.ts'
+import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 interface ShownSecret {
   readonly id: string

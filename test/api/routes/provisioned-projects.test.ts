@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { Webhook } from 'standardwebhooks'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Credentials } from '../../support/client.ts'
-import { type Platform, startPlatform } from '../../support/platform.ts'
-import { startTestService, type TestService } from '../../support/test-service.ts'
+import type { Credentials } from '../../support/clients/client.ts'
+import { type Platform, startPlatform } from '../../support/clients/platform.ts'
 import { untilSo } from '../../support/until-so.ts'
+import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 const SECRET = `whsec_${randomBytes(32).toString('base64')}`
 

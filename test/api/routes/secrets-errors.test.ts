@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { SECRETS_MAX } from '../../../registry/secrets/stored-secrets.ts'
 import { takeLog } from '../../../sql/lease.ts'
 import { row } from '../../../sql/tab-separated.ts'
-import { SecretsClient, secretsError } from '../../support/secrets-client.ts'
-import { startTestService, type TestService } from '../../support/test-service.ts'
+import { SecretsClient, secretsError } from '../../support/clients/secrets-client.ts'
+import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 const REQUESTS_MAX = 300
 

@@ -6,9 +6,9 @@ import { masterKeyFrom, unseal } from '../../../registry/keys/sealing.ts'
 import { takeLog } from '../../../sql/lease.ts'
 import { defineQuery } from '../../../sql/query.ts'
 import { row } from '../../../sql/tab-separated.ts'
+import { SecretsClient, secretsError } from '../../support/clients/secrets-client.ts'
 import { filesWith } from '../../support/files-with.ts'
-import { SecretsClient, secretsError } from '../../support/secrets-client.ts'
-import { startTestService, type TestService } from '../../support/test-service.ts'
+import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 let tested: TestService
 let secrets: SecretsClient

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { SecretsClient, secretsError } from '../../support/secrets-client.ts'
-import { startTestService, type TestService } from '../../support/test-service.ts'
+import { SecretsClient, secretsError } from '../../support/clients/secrets-client.ts'
+import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 let tested: TestService
 let secrets: SecretsClient

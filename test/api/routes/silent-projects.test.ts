@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Credentials, TestEvent } from '../../support/client.ts'
-import { startTestService, type TestService } from '../../support/test-service.ts'
+import type { Credentials, TestEvent } from '../../support/clients/client.ts'
+import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 const TODAY_MS = Date.parse(`${new Date().toISOString().slice(0, 10)}T00:00:00Z`)
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { METRIC_NAMES, METRICS } from '../../../metering/metrics.ts'
-import type { Credentials } from '../../support/client.ts'
-import { startTestService, type TestService } from '../../support/test-service.ts'
+import type { Credentials } from '../../support/clients/client.ts'
+import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 let tested: TestService
 let ours: Credentials

@@ -3,7 +3,7 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
-import { startTestService, type TestService } from '../../support/test-service.ts'
+import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 const DISK_BYTES = 96 * 1024 * 1024
 

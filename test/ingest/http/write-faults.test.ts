@@ -4,10 +4,10 @@ import { type HttpLog, openHttpLog } from '../../../ingest/http/http-log.ts'
 import { EventsUnavailable } from '../../../ingest/log/event-log.ts'
 import type { ClickHouse } from '../../../sql/clickhouse.ts'
 import { defineQuery } from '../../../sql/query.ts'
-import { openTestStore, type TestStore } from '../../support/embedded-store.ts'
-import { FAULTS, type Fault, type FaultyLane, faultOnce as faultOnceIn } from '../../support/faulty-lane.ts'
-import { submissionOf } from '../../support/judged.ts'
-import { compareRawWithRollup } from '../../support/stored-sums.ts'
+import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
+import { FAULTS, type Fault, type FaultyLane, faultOnce as faultOnceIn } from '../../support/engines/faulty-lane.ts'
+import { compareRawWithRollup } from '../../support/oracles/stored-sums.ts'
+import { submissionOf } from '../../support/worlds/judged.ts'
 
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
 let store: TestStore

@@ -2,10 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { HTTP_LOG } from '../../../ingest/http/http-log.ts'
 import { publishWatermark } from '../../../ingest/log/watermark.ts'
 import { takeLog } from '../../../sql/lease.ts'
-import { HAS_KAFKA, kafkaForTests, type TestKafka } from '../../support/kafka/broker.ts'
+import { HAS_KAFKA, kafkaForTests, type TestKafka } from '../../support/engines/kafka-broker.ts'
 import { makeEvent, startKafkaService, totalOf } from '../../support/kafka/kafka-service.ts'
 import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
-import { startTestService } from '../../support/test-service.ts'
+import { startTestService } from '../../support/worlds/test-service.ts'
 
 describe.skipIf(!HAS_KAFKA)('a store that had an http log', () => {
   let kafka: TestKafka

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { HAS_KAFKA, kafkaForTests, type TestKafka } from '../../support/kafka/broker.ts'
+import { HAS_KAFKA, kafkaForTests, type TestKafka } from '../../support/engines/kafka-broker.ts'
 import { type KafkaService, makeEvent, startKafkaService, totalOf } from '../../support/kafka/kafka-service.ts'
 import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
 import { untilSo } from '../../support/until-so.ts'

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { PartitionReader } from '../../../ingest/kafka/partition-reader.ts'
 import type { FetchedBatch, Reader, Turn } from '../../../ingest/kafka/topic.ts'
-import { openTestStore, type TestStore } from '../../support/embedded-store.ts'
+import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
 import { foldTopic, storedOfTopic } from '../../support/kafka/log-oracle.ts'
 import { newOwner } from '../../support/kafka/log-owner.ts'
 import { MemoryTopic } from '../../support/kafka/memory-topic.ts'

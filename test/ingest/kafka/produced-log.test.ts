@@ -2,9 +2,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openProducedLog } from '../../../ingest/kafka/produced-log.ts'
 import { KafkaUnavailable, type Topic } from '../../../ingest/kafka/topic.ts'
 import { EventsUnavailable } from '../../../ingest/log/event-log.ts'
-import { openTestStore, type TestStore } from '../../support/embedded-store.ts'
-import { submissionOf } from '../../support/judged.ts'
+import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
 import { MemoryTopic } from '../../support/kafka/memory-topic.ts'
+import { submissionOf } from '../../support/worlds/judged.ts'
 
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
 let store: TestStore

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { partitionOfProject } from '../../../ingest/kafka/project-partition.ts'
 import { defineQuery } from '../../../sql/query.ts'
-import { openTestStore, type TestStore } from '../../support/embedded-store.ts'
+import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
 
 let store: TestStore
 beforeAll(async () => {

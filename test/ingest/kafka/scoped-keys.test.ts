@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Credentials, TestEvent } from '../../support/client.ts'
-import { HAS_KAFKA, kafkaForTests, type TestKafka } from '../../support/kafka/broker.ts'
+import type { Credentials, TestEvent } from '../../support/clients/client.ts'
+import { HAS_KAFKA, kafkaForTests, type TestKafka } from '../../support/engines/kafka-broker.ts'
 import { type KafkaService, makeEvent, startKafkaService } from '../../support/kafka/kafka-service.ts'
 
 interface Filed {

@@ -1,7 +1,7 @@
 import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { connectTopic } from '../../../ingest/kafka/kafkajs-topic.ts'
-import { HAS_KAFKA, kafkaForTests, type TestKafka } from '../../support/kafka/broker.ts'
+import { HAS_KAFKA, kafkaForTests, type TestKafka } from '../../support/engines/kafka-broker.ts'
 
 describe.skipIf(!HAS_KAFKA)('P1: settings of the topic', () => {
   let kafka: TestKafka

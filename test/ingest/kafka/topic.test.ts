@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { partitionOfProject } from '../../../ingest/kafka/project-partition.ts'
-import { HAS_KAFKA, kafkaForTests, type TestKafka } from '../../support/kafka/broker.ts'
+import { HAS_KAFKA, kafkaForTests, type TestKafka } from '../../support/engines/kafka-broker.ts'
 import { type KafkaService, makeEvent, startKafkaService, totalOf } from '../../support/kafka/kafka-service.ts'
 import { HAS_KCAT, produceWithKcat } from '../../support/kafka/kcat.ts'
 import { untilSo } from '../../support/until-so.ts'

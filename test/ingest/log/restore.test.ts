@@ -3,13 +3,13 @@ import { openHttpLog } from '../../../ingest/http/http-log.ts'
 import { insertIncarnation } from '../../../ingest/kafka/incarnation.ts'
 import type { ClickHouse } from '../../../sql/clickhouse.ts'
 import { takeLog } from '../../../sql/lease.ts'
-import type { TestEvent } from '../../support/client.ts'
-import { openTestStore, type TestStore } from '../../support/embedded-store.ts'
-import { submissionOf } from '../../support/judged.ts'
+import type { TestEvent } from '../../support/clients/client.ts'
+import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
 import { foldTopic, storedOfTopic } from '../../support/kafka/log-oracle.ts'
 import { drain, newOwner } from '../../support/kafka/log-owner.ts'
 import { MemoryTopic } from '../../support/kafka/memory-topic.ts'
-import { compareRawWithRollup } from '../../support/stored-sums.ts'
+import { compareRawWithRollup } from '../../support/oracles/stored-sums.ts'
+import { submissionOf } from '../../support/worlds/judged.ts'
 
 /**
  * docs/operating/backup.md, a server: BACKUP DATABASE and RESTORE DATABASE, here into the memory of one session of the embedded

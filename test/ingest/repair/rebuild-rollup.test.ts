@@ -10,11 +10,11 @@ import type { ClickHouse, Lane } from '../../../sql/clickhouse.ts'
 import { StoreError } from '../../../sql/errors.ts'
 import { type Ownership, takeLog } from '../../../sql/lease.ts'
 import { defineQuery } from '../../../sql/query.ts'
-import type { TestEvent } from '../../support/client.ts'
-import { openTestStore, type TestStore } from '../../support/embedded-store.ts'
-import { submissionOf } from '../../support/judged.ts'
-import { compareRawWithRollup } from '../../support/stored-sums.ts'
+import type { TestEvent } from '../../support/clients/client.ts'
+import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
+import { compareRawWithRollup } from '../../support/oracles/stored-sums.ts'
 import { untilSo } from '../../support/until-so.ts'
+import { submissionOf } from '../../support/worlds/judged.ts'
 
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
 const SPAN = { first: '2026-01-01', last: '2026-02-28', end: '2026-03-01' }

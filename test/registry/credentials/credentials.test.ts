@@ -7,10 +7,10 @@ import { addPartnerSecret, listPartnerSecrets, revokePartnerSecret } from '../..
 import { createPartner, setPartnerDisabled } from '../../../registry/partners.ts'
 import { Recent } from '../../../registry/recent.ts'
 import type { Registry } from '../../../registry/registry.ts'
-import { openTestStore, type TestStore } from '../../support/embedded-store.ts'
-import { faultOnce } from '../../support/faulty-lane.ts'
-import { openTestRegistry } from '../../support/test-registry.ts'
+import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
+import { faultOnce } from '../../support/engines/faulty-lane.ts'
 import { untilSo } from '../../support/until-so.ts'
+import { openTestRegistry } from '../../support/worlds/test-registry.ts'
 
 /** As two processes have them. */
 let store: TestStore

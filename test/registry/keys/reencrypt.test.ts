@@ -16,9 +16,9 @@ import { openValue, sealValue } from '../../../registry/secrets/envelope.ts'
 import { findSecret, type StoredSecret, writeSecret } from '../../../registry/secrets/stored-secrets.ts'
 import { StoreError } from '../../../sql/errors.ts'
 import { defineQuery } from '../../../sql/query.ts'
-import { openTestStore, type TestStore } from '../../support/embedded-store.ts'
-import { FAULTS, faultOnce } from '../../support/faulty-lane.ts'
-import { questionsOf } from '../../support/questions-of.ts'
+import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
+import { FAULTS, faultOnce } from '../../support/engines/faulty-lane.ts'
+import { questionsOf } from '../../support/queries-of.ts'
 
 const ACTOR: Actor = { name: 'admin', requestId: 'request' }
 const NOTHING = { pepper: 0, project_api_keys: 0, secret_data_keys: 0, signing_keys: 0 }

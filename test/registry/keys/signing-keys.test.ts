@@ -13,9 +13,9 @@ import type { Registry } from '../../../registry/registry.ts'
 import { authenticateAdminToken, createAdminToken } from '../../../registry/tokens/admin-tokens.ts'
 import { authenticateProjectToken, authorizeProject } from '../../../registry/tokens/project-tokens.ts'
 import { defineQuery } from '../../../sql/query.ts'
-import { craftToken, partsOf, rs256 } from '../../support/crafted-token.ts'
-import { type KeysWorlds, looksAgain, NOON_MS, openKeysWorlds } from '../../support/keys-world.ts'
-import { TEST_MASTER_KEYS } from '../../support/test-registry.ts'
+import { craftToken, partsOf, rs256 } from '../../support/clients/crafted-token.ts'
+import { type KeysWorlds, looksAgain, NOON_MS, openKeysWorlds } from '../../support/worlds/keys-world.ts'
+import { TEST_MASTER_KEYS } from '../../support/worlds/test-registry.ts'
 
 let worlds: KeysWorlds
 let inWorld: KeysWorlds['inWorld']

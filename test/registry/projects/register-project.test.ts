@@ -6,9 +6,9 @@ import { syncEmbeddedProject } from '../../../registry/projects/sync-project.ts'
 import type { Registry } from '../../../registry/registry.ts'
 import type { Insert, Lane } from '../../../sql/clickhouse.ts'
 import { QUERY_WAS_CANCELLED_CODE, StoreError } from '../../../sql/errors.ts'
-import { openTestStore, type TestStore } from '../../support/embedded-store.ts'
-import { questionsOf } from '../../support/questions-of.ts'
-import { openTestRegistry } from '../../support/test-registry.ts'
+import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
+import { questionsOf } from '../../support/queries-of.ts'
+import { openTestRegistry } from '../../support/worlds/test-registry.ts'
 
 const PARTNER = 'ps_registers'
 

@@ -4,8 +4,8 @@ import { SERVICE } from '../../../registry/audit-log.ts'
 import { deleteProject, pauseProject, restoreProject } from '../../../registry/projects/lifecycle.ts'
 import type { Project } from '../../../registry/projects/project.ts'
 import { registerProject } from '../../../registry/projects/register-project.ts'
-import { ofPartner, PROVISIONED_PARTNER, ProvisionedWorld, TOKEN_IN_URL } from '../../support/provisioned-world.ts'
 import { untilSo } from '../../support/until-so.ts'
+import { ofPartner, PROVISIONED_PARTNER, ProvisionedWorld, TOKEN_IN_URL } from '../../support/worlds/provisioned-world.ts'
 
 let world: ProvisionedWorld
 beforeAll(async () => {

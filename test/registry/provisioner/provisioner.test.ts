@@ -4,8 +4,8 @@ import { SERVICE } from '../../../registry/audit-log.ts'
 import { deleteProject, pauseProject, restoreProject } from '../../../registry/projects/lifecycle.ts'
 import { syncEmbeddedProject } from '../../../registry/projects/sync-project.ts'
 import { noteProvisioned } from '../../../registry/provisioner/note-provisioned.ts'
-import { ofPartner, PROVISIONED_PARTNER, ProvisionedWorld, WEBHOOK_SECRET } from '../../support/provisioned-world.ts'
 import { untilSo } from '../../support/until-so.ts'
+import { ofPartner, PROVISIONED_PARTNER, ProvisionedWorld, WEBHOOK_SECRET } from '../../support/worlds/provisioned-world.ts'
 
 let world: ProvisionedWorld
 beforeAll(async () => {

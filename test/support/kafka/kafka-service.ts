@@ -1,8 +1,8 @@
 import { Kafka, logLevel, type Message } from 'kafkajs'
 import { expect } from 'vitest'
-import type { Credentials, TestEvent } from '../client.ts'
-import { startTestService, type TestService } from '../test-service.ts'
+import type { Credentials, TestEvent } from '../clients/client.ts'
 import { untilSo } from '../until-so.ts'
+import { startTestService, type TestService } from '../worlds/test-service.ts'
 
 export interface KafkaService extends TestService {
   readonly topic: string

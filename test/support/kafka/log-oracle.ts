@@ -3,7 +3,7 @@ import { partitionOfProject } from '../../../ingest/kafka/project-partition.ts'
 import { isMetricName } from '../../../metering/metrics.ts'
 import type { ClickHouse } from '../../../sql/clickhouse.ts'
 import { defineQuery } from '../../../sql/query.ts'
-import type { TestEvent } from '../client.ts'
+import type { TestEvent } from '../clients/client.ts'
 import type { MemoryTopic } from './memory-topic.ts'
 
 /**

@@ -1,7 +1,7 @@
 import { readRecord } from '../../../ingest/kafka/event-record.ts'
 import { partitionOfProject } from '../../../ingest/kafka/project-partition.ts'
 import type { FetchedBatch, FetchedRecord, LogTopic, NewRecord, PartitionExtent } from '../../../ingest/kafka/topic.ts'
-import type { TestEvent } from '../client.ts'
+import type { TestEvent } from '../clients/client.ts'
 
 /**
  * A topic in memory behind the port through which a log sees its topic, so that a test decides what is delivered, when, and what fails. What it

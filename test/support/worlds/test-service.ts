@@ -1,8 +1,8 @@
 import { pino } from 'pino'
-import { type Config, readConfig } from '../../service/config.ts'
-import { type Service, startService } from '../../service/start-service.ts'
-import { MeterlineClient } from './client.ts'
-import { makeTemporaryDirectory } from './temporary-directory.ts'
+import { type Config, readConfig } from '../../../service/config.ts'
+import { type Service, startService } from '../../../service/start-service.ts'
+import { MeterlineClient } from '../clients/client.ts'
+import { makeTemporaryDirectory } from '../temporary-directory.ts'
 
 export interface TestService {
   readonly service: Service

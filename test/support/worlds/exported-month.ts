@@ -1,5 +1,5 @@
-import type { Credentials, MeterlineClient, TestEvent } from './client.ts'
-import { untilSo } from './until-so.ts'
+import type { Credentials, MeterlineClient, TestEvent } from '../clients/client.ts'
+import { untilSo } from '../until-so.ts'
 
 /** Two closed months of a partner, with all that can stand on a statement, and an open one. */
 export async function makeExportedMonths(client: MeterlineClient, name = 'Acme "1", näme'): Promise<Credentials> {

@@ -1,4 +1,4 @@
-import type { Lane } from '../../sql/clickhouse.ts'
+import type { Lane } from '../../../sql/clickhouse.ts'
 
 /** The same lane, but `before` runs ahead of each statement, with the number of those before it. What it throws, the statement throws. */
 export function stepLane(lane: Lane, before: (step: number) => Promise<void>, after: (step: number) => Promise<void> = async () => {}): Lane {

@@ -1,5 +1,5 @@
-import { parseExactJson } from '../../metering/exact-json.ts'
-import { NumberToken } from '../../metering/quantity.ts'
+import { parseExactJson } from '../../../metering/exact-json.ts'
+import { NumberToken } from '../../../metering/quantity.ts'
 
 export interface TestEvent {
   event_id: string

@@ -1,7 +1,7 @@
-import { decodeEvent } from '../../ingest/event/decode-body.ts'
-import { judge } from '../../ingest/event/pipeline.ts'
-import type { Submission } from '../../ingest/log/event-log.ts'
-import type { TestEvent } from './client.ts'
+import { decodeEvent } from '../../../ingest/event/decode-body.ts'
+import { judge } from '../../../ingest/event/pipeline.ts'
+import type { Submission } from '../../../ingest/log/event-log.ts'
+import type { TestEvent } from '../clients/client.ts'
 
 /** Events as the api hands them to a log. */
 export function submissionOf(events: readonly TestEvent[], receivedMs = Date.now()): Submission {

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import type { KnownValues } from './api-world.ts'
+import type { KnownValues } from '../worlds/api-world.ts'
 
 /** As much of an operation of /openapi.json as requests are made from. */
 export interface Operation {

@@ -1,9 +1,9 @@
 import { z } from 'zod'
-import type { PartnershipDay } from '../../aggregator/usage/partnership-days.ts'
-import { addDecimals } from '../../metering/exact-decimal.ts'
-import { METRIC_NAMES, METRICS } from '../../metering/metrics.ts'
-import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { defineQuery } from '../../sql/query.ts'
+import type { PartnershipDay } from '../../../aggregator/usage/partnership-days.ts'
+import { addDecimals } from '../../../metering/exact-decimal.ts'
+import { METRIC_NAMES, METRICS } from '../../../metering/metrics.ts'
+import type { ClickHouse } from '../../../sql/clickhouse.ts'
+import { defineQuery } from '../../../sql/query.ts'
 
 /** A partner's days, folded here from the rollup's rows and the registry's, without a row that is kept anywhere. */
 export async function plainPartnershipDays({ registry }: ClickHouse, partnerId: string): Promise<PartnershipDay[]> {

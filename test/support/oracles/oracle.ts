@@ -1,5 +1,5 @@
-import { METRIC_NAMES, METRICS, type MetricName } from '../../metering/metrics.ts'
-import type { TestEvent } from './client.ts'
+import { METRIC_NAMES, METRICS, type MetricName } from '../../../metering/metrics.ts'
+import type { TestEvent } from '../clients/client.ts'
 
 /**
  * What must come out, computed plainly: the first event of an identity counts, days are UTC, a peak is a maximum, a

@@ -1,7 +1,7 @@
-import type { Registry } from '../../registry/registry.ts'
-import { type ClickHouse, openClickHouse } from '../../sql/clickhouse.ts'
-import { migrate } from '../../sql/migrate.ts'
-import { clickHouseForTests } from './clickhouse-server.ts'
+import type { Registry } from '../../../registry/registry.ts'
+import { type ClickHouse, openClickHouse } from '../../../sql/clickhouse.ts'
+import { migrate } from '../../../sql/migrate.ts'
+import { clickHouseForTests } from '../engines/clickhouse-server.ts'
 import { openTestRegistry } from './test-registry.ts'
 
 /** Noon of the last day of a month. */

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-const LAUNCHER = fileURLToPath(new URL('../../bin/meterline.mjs', import.meta.url))
+const LAUNCHER = fileURLToPath(new URL('../../../bin/meterline.mjs', import.meta.url))
 
 export interface ServiceProcess {
   readonly url: string

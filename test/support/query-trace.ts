@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { performance } from 'node:perf_hooks'
-import { QUERY_CHANNEL } from '../sql/clickhouse.ts'
+import { QUERY_CHANNEL } from '../../sql/clickhouse.ts'
 
 /** What a request that was answered asked of the store, and how long it took. */
 export interface AnsweredRequest {

@@ -1,6 +1,6 @@
-import { METRIC_NAMES } from '../../metering/metrics.ts'
-import type { TestEvent } from './client.ts'
-import type { Random } from './random.ts'
+import { METRIC_NAMES } from '../../../metering/metrics.ts'
+import type { TestEvent } from '../clients/client.ts'
+import type { Random } from '../random.ts'
 
 /** An emitter with ids of its own: new events, copies, copies under a new time, and conflicts, in one order. */
 export class SeededEmitter {

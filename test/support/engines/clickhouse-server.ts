@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { openClickHouse } from '../../sql/clickhouse.ts'
-import { makeTemporaryDirectory } from './temporary-directory.ts'
+import { openClickHouse } from '../../../sql/clickhouse.ts'
+import { makeTemporaryDirectory } from '../temporary-directory.ts'
 
 export interface ClickHouseServer {
   readonly url: string
@@ -65,7 +65,7 @@ export async function startClickHouseServer({ dataDir, port = 0 }: { dataDir: st
 }
 
 const MAIN = fileURLToPath(new URL('./clickhouse-server-main.ts', import.meta.url))
-const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 /** A running statement holds a thread, and Node's default is 4. */
 const THREADS = 16
 

@@ -1,4 +1,4 @@
-import type { ClickHouse } from '../../sql/clickhouse.ts'
+import type { ClickHouse } from '../../../sql/clickhouse.ts'
 
 /** One (project, day, metric) of the http log. */
 export interface RollupKey {

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
 const run = promisify(execFile)
-const CACHE = fileURLToPath(new URL('../../.cache', import.meta.url))
+const CACHE = fileURLToPath(new URL('../../../.cache', import.meta.url))
 
 export interface PythonTool {
   /** The program that its package brings. */

@@ -1,4 +1,4 @@
-import type { MeterlineClient, TestEvent } from './client.ts'
+import type { MeterlineClient, TestEvent } from '../clients/client.ts'
 
 /**
  * A small month with what a bill can go wrong at: peaks that fall on different days, decimals, a zone, a copy, a conflict.

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { defineQuery } from '../../sql/query.ts'
+import type { ClickHouse } from '../../../sql/clickhouse.ts'
+import { defineQuery } from '../../../sql/query.ts'
 
 /** How raw and rollup stand to each other, looked at directly and not through the product's own audit. */
 export async function compareRawWithRollup({ reads }: ClickHouse): Promise<{ behind: number; ahead: number }> {

@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { makeTemporaryDirectory } from '../temporary-directory.ts'
 import { openPythonTool } from './python-tool.ts'
-import { makeTemporaryDirectory } from './temporary-directory.ts'
 
 // Hypothesis makes the examples of a seed, so its version is a part of the seed.
 const TOOL = { program: 'schemathesis', version: '4.32.5', packages: ['hypothesis==6.170.15'], pythonMinor: 10 }

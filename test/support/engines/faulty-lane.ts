@@ -1,5 +1,5 @@
-import type { Insert, Lane } from '../../sql/clickhouse.ts'
-import { StoreError } from '../../sql/errors.ts'
+import type { Insert, Lane } from '../../../sql/clickhouse.ts'
+import { StoreError } from '../../../sql/errors.ts'
 
 /**
  * What happens to one insert on its way: it never leaves; it lands but its answer is lost; only its first half lands, as

@@ -1,4 +1,4 @@
-import type { ClickHouse } from '../../sql/clickhouse.ts'
+import type { ClickHouse } from '../../../sql/clickhouse.ts'
 
 export type RawEvent = readonly [project: string, id: string, metric: string, timestamp: string, value: string, received: string]
 

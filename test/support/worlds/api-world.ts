@@ -1,4 +1,4 @@
-import type { Credentials, MeterlineClient } from './client.ts'
+import type { Credentials, MeterlineClient } from '../clients/client.ts'
 import { makeExportedMonths } from './exported-month.ts'
 
 /** Someone of every kind who calls the API, and the real values that made up ones are mixed with. */

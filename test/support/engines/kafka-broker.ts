@@ -65,7 +65,7 @@ function clusterId(): string {
 
 const VERSION = '4.1.0'
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
-const POM = fileURLToPath(new URL('./pom.xml', import.meta.url))
+const POM = fileURLToPath(new URL('./kafka-pom.xml', import.meta.url))
 const START_MS_MAX = 60_000
 
 /** Once for all runs: into a directory beside, then renamed, so that two that start at once do not disturb each other. */

@@ -2,7 +2,7 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Closers } from '../service/closers.ts'
-import type { StraightTurn, StraightTurnDone } from './straight-inserts-main.ts'
+import type { StraightTurn, StraightTurnDone } from './baseline-inserts-main.ts'
 import { makeTemporaryDirectory } from './temporary-directory.ts'
 
 export interface StraightInserts {
@@ -30,4 +30,4 @@ export async function startStraightInserts(closers: Closers): Promise<StraightIn
   }
 }
 
-const MAIN = fileURLToPath(new URL('./straight-inserts-main.ts', import.meta.url))
+const MAIN = fileURLToPath(new URL('./baseline-inserts-main.ts', import.meta.url))

@@ -1,6 +1,6 @@
-import { type ClickHouse, openClickHouse } from '../../sql/clickhouse.ts'
-import { migrate } from '../../sql/migrate.ts'
-import { makeTemporaryDirectory } from './temporary-directory.ts'
+import { type ClickHouse, openClickHouse } from '../../../sql/clickhouse.ts'
+import { migrate } from '../../../sql/migrate.ts'
+import { makeTemporaryDirectory } from '../temporary-directory.ts'
 
 export interface TestStore {
   readonly clickhouse: ClickHouse
