@@ -6,10 +6,10 @@ import { closeDueMonths, type DueOptions, type DueOutcome } from './statements/c
 import { refreshPartnershipDays } from './usage/refresh-partnership-days.ts'
 
 /** With what closing months needs. */
-export type AggregatingOptions = DueOptions
+export type BackgroundJobsOptions = DueOptions
 
 /** What goes on by itself: partnership days are kept fresh, finished days are audited, months are closed when they are due. Any number of processes may do it at once. */
-export interface Aggregating {
+export interface BackgroundJobs {
   stats(): readonly RepeatStats[]
   /** The kept audits of finished days, as of the last run; undefined before the first. */
   audited(): AuditedDays | undefined
@@ -21,8 +21,8 @@ export interface Aggregating {
   stop(): Promise<void>
 }
 
-export async function startAggregating(options: AggregatingOptions): Promise<Aggregating> {
-  const { clickhouse, log } = options
+export async function startBackgroundJobs(options: BackgroundJobsOptions): Promise<BackgroundJobs> {
+  const { clickhouse, logger } = options
   const lane = await clickhouse.openLane()
   const auditTurn = new AuditTurn()
   const audits = new DailyAudits({ ...options, turn: auditTurn })
@@ -35,7 +35,7 @@ export async function startAggregating(options: AggregatingOptions): Promise<Agg
       run: async () => {
         await refreshPartnershipDays(clickhouse, lane)
       },
-      log,
+      logger,
     }),
     repeat({
       name: 'closings',
@@ -43,9 +43,9 @@ export async function startAggregating(options: AggregatingOptions): Promise<Agg
       run: async (signal) => {
         if (options.now() - startedMs >= QUIET_AFTER_START_MS) due = await closeDueMonths(options, signal)
       },
-      log,
+      logger,
     }),
-    repeat({ name: 'audits', everyMs: AUDIT_EVERY_MS, run: (signal) => audits.run(signal), log }),
+    repeat({ name: 'audits', everyMs: AUDIT_EVERY_MS, run: (signal) => audits.run(signal), logger }),
   ]
   return {
     stats: () => works.map((work) => work.stats()),

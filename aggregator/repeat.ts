@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../metering/logger.ts'
 
-export interface RepeatedWork {
+export interface BackgroundJob {
   readonly name: string
   /** The pause between two runs. A run that took long is followed by a longer one, so that work keeps to its share of the store. */
   readonly everyMs: number
   run(signal: AbortSignal): Promise<void>
-  readonly log: Logger
+  readonly logger: Logger
 }
 
-export interface Repeating {
+export interface RunningJob {
   stats(): RepeatStats
   /** Waits for the run in progress. */
   stop(): Promise<void>
@@ -25,7 +25,7 @@ export interface RepeatStats {
 }
 
 /** Runs work again and again until it is stopped. A run that fails is told and tried again: nothing here is lost by waiting. */
-export function repeat({ name, everyMs, run, log }: RepeatedWork): Repeating {
+export function repeat({ name, everyMs, run, logger }: BackgroundJob): RunningJob {
   const stats = { name, runs: 0, failures: 0, lastSuccessMs: 0, lastSeconds: 0 }
   const stopping = new AbortController()
   const { signal } = stopping
@@ -38,7 +38,7 @@ export function repeat({ name, everyMs, run, log }: RepeatedWork): Repeating {
         stats.lastSuccessMs = Date.now()
       } catch (error) {
         stats.failures += 1
-        if (!signal.aborted) log.error({ err: error, work: name }, 'background work failed; it is tried again')
+        if (!signal.aborted) logger.error({ err: error, work: name }, 'background work failed; it is tried again')
       }
       const tookMs = Date.now() - beganMs
       stats.lastSeconds = tookMs / 1000

@@ -10,11 +10,11 @@ import { answerError, answerErrorsInOneShape } from './errors/answer-error.ts'
 import { ApiError } from './errors/errors.ts'
 import { allowOrigins } from './http/cors.ts'
 import { answerConditionally } from './http/etag.ts'
-import { answerUnreadable } from './http/malformed-requests.ts'
+import { answerMalformedRequest } from './http/malformed-requests.ts'
 import { StatementStreams } from './http/open-streams.ts'
 import { limitRequests } from './http/rate-limits.ts'
 import { takeTurns } from './http/read-concurrency.ts'
-import { answerOddHeads } from './http/require-host.ts'
+import { requireHost } from './http/require-host.ts'
 import { describeApi } from './openapi/describe.ts'
 import { httpMetrics } from './prometheus/http-metrics.ts'
 import { provisionerMetrics } from './prometheus/provisioner-metrics.ts'
@@ -29,7 +29,7 @@ import { coBrandedRoutes } from './routes/co-branded.ts'
 import { eventRoutes } from './routes/events.ts'
 import { explainRoutes } from './routes/explain.ts'
 import { exportRoutes, statementExportRoutes } from './routes/exports.ts'
-import { operatingRoutes } from './routes/health.ts'
+import { healthRoutes } from './routes/health.ts'
 import { homeRoutes } from './routes/home.ts'
 import { ingestKeyRoutes } from './routes/ingest-keys.ts'
 import { logRoutes } from './routes/logs.ts'
@@ -61,7 +61,7 @@ export async function buildApp(context: ApiContext): Promise<FastifyInstance> {
     routerOptions: { maxParamLength: PATH_PARAMETER_CHARACTERS_MAX },
     // What no route could take, such as a path that cannot be read, does not reach the error handler.
     frameworkErrors: answerError,
-    clientErrorHandler: answerUnreadable,
+    clientErrorHandler: answerMalformedRequest,
     http: { ...SERVER_LIMITS.http, requireHostHeader: false },
     return503OnClosing: false,
   })
@@ -73,7 +73,7 @@ export async function buildApp(context: ApiContext): Promise<FastifyInstance> {
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
   })
-  answerOddHeads(app)
+  requireHost(app)
   // Without TLS of its own the service must not tell browsers to insist on it.
   await app.register(helmet, { contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } }, strictTransportSecurity: false })
   await app.register(underPressure, { maxEventLoopDelay: EVENT_LOOP_DELAY_MS_MAX })
@@ -88,7 +88,7 @@ export async function buildApp(context: ApiContext): Promise<FastifyInstance> {
   // What is asked from outside is limited in the store; what works on all there is asks the store itself.
   const asking: ApiContext = { ...context, clickhouse: context.limitedClickhouse }
   homeRoutes(app)
-  operatingRoutes(app, context)
+  healthRoutes(app, context)
   if (context.provisioner !== undefined) provisionerMetrics(app.metrics, context.provisioner)
   eventRoutes(app, context)
   usageRoutes(app, asking)

@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify'
-import type { Aggregating } from '../aggregator/background-jobs.ts'
+import type { BackgroundJobs } from '../aggregator/background-jobs.ts'
 import type { Exports } from '../aggregator/exports/exports.ts'
-import type { RecentHorizon } from '../aggregator/usage/completeness.ts'
+import type { CachedCompleteness } from '../aggregator/usage/completeness.ts'
 import type { Topic } from '../ingest/kafka/topic.ts'
 import type { BetweenBatches, EventLog, Ingesting } from '../ingest/log/event-log.ts'
 import type { Provisioner } from '../registry/provisioner/provisioner.ts'
@@ -20,9 +20,9 @@ export interface ApiContext {
   /** What this process counts, and whether it can: the event log itself, or what reads the topic. */
   readonly ingesting: Ingesting
   /** What goes on in the background of this process, undefined where another does it. */
-  readonly aggregating: Aggregating | undefined
+  readonly aggregating: BackgroundJobs | undefined
   /** How far totals reach, as it was known a moment ago. */
-  readonly horizon: RecentHorizon
+  readonly horizon: CachedCompleteness
   /** The topic behind the logs, undefined without Kafka. Throws EventsUnavailable until the brokers answer. */
   readonly topic: (() => Topic) | undefined
   readonly exports: Exports

@@ -22,14 +22,14 @@ export function instantOrNull(ms: number | null | undefined): string | null {
 }
 
 /** How a day and a month are written. Whether there is such a day, and who may ask for it, is decided by who reads them. */
-export const DayAsked = z.string().meta({ format: 'date' })
-export const MonthAsked = z.string().max(256).meta({ pattern: '^[0-9]{4}-(0[1-9]|1[0-2])$', example: '2026-01' })
+export const DayParam = z.string().meta({ format: 'date' })
+export const MonthParam = z.string().max(256).meta({ pattern: '^[0-9]{4}-(0[1-9]|1[0-2])$', example: '2026-01' })
 /** The same in a body, where what is no month is refused by its name. */
-export const MonthText = MonthAsked.refine((text) => parseMonth(text) !== undefined, 'must be a month as YYYY-MM')
+export const MonthText = MonthParam.refine((text) => parseMonth(text) !== undefined, 'must be a month as YYYY-MM')
 
 export const PeriodQuery = z.strictObject({
-  start_date: DayAsked.optional().meta({ description: 'First day, inclusive. Default: 7 days before end_date.', example: '2026-01-01' }),
-  end_date: DayAsked.optional().meta({ description: 'Last day, inclusive. Default: today (UTC).', example: '2026-01-31' }),
+  start_date: DayParam.optional().meta({ description: 'First day, inclusive. Default: 7 days before end_date.', example: '2026-01-01' }),
+  end_date: DayParam.optional().meta({ description: 'Last day, inclusive. Default: today (UTC).', example: '2026-01-31' }),
 })
 
 export const PeriodAnswer = z.object({ start: Instant, end: Instant })

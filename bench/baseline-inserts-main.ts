@@ -1,11 +1,11 @@
 import { HTTP_LOG } from '../ingest/http/http-log.ts'
 import { type ClickHouse, type Insert, openClickHouse } from '../sql/clickhouse.ts'
-import { type Ownership, takeLog } from '../sql/lease.ts'
+import { acquireLease, type Lease } from '../sql/lease.ts'
 import { migrate } from '../sql/migrate.ts'
 import { row } from '../sql/tab-separated.ts'
 import { makeEvent } from './made-events.ts'
 
-export interface StraightTurn {
+export interface BaselineRound {
   readonly firstEvent: number
   readonly eventsMax: number
   readonly rowsPerInsert: number
@@ -13,7 +13,7 @@ export interface StraightTurn {
   readonly secondsMax: number
 }
 
-export interface StraightTurnDone {
+export interface BaselineRoundDone {
   readonly rows: number
   readonly seconds: number
   readonly rssBytes: number
@@ -23,13 +23,13 @@ export interface StraightTurnDone {
 const [directory = ''] = process.argv.slice(2)
 const clickhouse = await openClickHouse({ engine: 'embedded', directory })
 await migrate(clickhouse)
-const taken = await takeLog(clickhouse, HTTP_LOG)
+const taken = await acquireLease(clickhouse, HTTP_LOG)
 if (taken.status !== 'taken') throw new Error('The log of a new directory has an owner.')
-process.on('message', async (turn: StraightTurn) => process.send?.(await insertStraight(clickhouse, taken.ownership, turn)))
+process.on('message', async (turn: BaselineRound) => process.send?.(await insertStraight(clickhouse, taken.ownership, turn)))
 process.once('disconnect', () => clickhouse.close())
 process.send?.('ready')
 
-async function insertStraight({ ingest }: ClickHouse, ownership: Ownership, turn: StraightTurn): Promise<StraightTurnDone> {
+async function insertStraight({ ingest }: ClickHouse, ownership: Lease, turn: BaselineRound): Promise<BaselineRoundDone> {
   const inserts: Insert[] = []
   for (let first = 0; first < turn.eventsMax; first += turn.rowsPerInsert) inserts.push(insertOf(ownership, turn.firstEvent + first, turn.rowsPerInsert))
   const started = performance.now()
@@ -44,7 +44,7 @@ async function insertStraight({ ingest }: ClickHouse, ownership: Ownership, turn
 
 const COLUMNS = ['project_id', 'event_id', 'metric', 'timestamp_ms', 'value', 'received_ms', 'offset', 'log', 'epoch', 'owner']
 
-function insertOf({ log, epoch, owner }: Ownership, firstEvent: number, rows: number): Insert {
+function insertOf({ log, epoch, owner }: Lease, firstEvent: number, rows: number): Insert {
   const receivedMs = Date.now()
   let text = ''
   for (let number = firstEvent; number < firstEvent + rows; number += 1) {

@@ -2,16 +2,16 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Closers } from '../service/closers.ts'
-import type { StraightTurn, StraightTurnDone } from './baseline-inserts-main.ts'
+import type { BaselineRound, BaselineRoundDone } from './baseline-inserts-main.ts'
 import { makeTemporaryDirectory } from './temporary-directory.ts'
 
-export interface StraightInserts {
+export interface BaselineInserts {
   /** Inserts rows of the same events into the same tables, one insert after another. */
-  turn(turn: StraightTurn): Promise<StraightTurnDone>
+  turn(turn: BaselineRound): Promise<BaselineRoundDone>
 }
 
 /** The yardstick: a process and a directory of its own with the same engine, tables and settings, and nothing in front. */
-export async function startStraightInserts(closers: Closers): Promise<StraightInserts> {
+export async function startBaselineInserts(closers: Closers): Promise<BaselineInserts> {
   const child = fork(MAIN, [makeTemporaryDirectory(closers)])
   const exited = once(child, 'exit')
   const failed = exited.then(([code]) => Promise.reject(new Error(`The straight inserts ended with code ${code}.`)))
@@ -25,7 +25,7 @@ export async function startStraightInserts(closers: Closers): Promise<StraightIn
     turn: async (turn) => {
       child.send(turn)
       const [done] = await Promise.race([once(child, 'message'), failed])
-      return done as StraightTurnDone
+      return done as BaselineRoundDone
     },
   }
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { RecentHorizon } from '../aggregator/usage/completeness.ts'
+import { CachedCompleteness } from '../aggregator/usage/completeness.ts'
 import { readPartnershipUsage } from '../aggregator/usage/partnership-usage.ts'
 import { refreshPartnershipDays } from '../aggregator/usage/refresh-partnership-days.ts'
 import { CUMULATIVE_METRICS, PEAK_METRICS } from '../metering/metrics.ts'
@@ -10,7 +10,7 @@ import type { ClickHouse } from '../sql/clickhouse.ts'
 import { defineQuery } from '../sql/query.ts'
 import { forkedTask, sendResult } from './forked-task.ts'
 
-export interface KeptAndPlainTask {
+export interface CachedVsComputedTask {
   readonly dataDir: string
   readonly largeId: string
   readonly smallId: string
@@ -18,7 +18,7 @@ export interface KeptAndPlainTask {
 }
 
 /** ms of each answer, and whether both ways gave the same numbers. */
-export interface KeptAndPlain {
+export interface CachedVsComputed {
   readonly firstRefreshMs: number
   readonly plain: readonly number[]
   readonly kept: readonly number[]
@@ -35,11 +35,11 @@ const KEPT_PER_ROUND = 40
 const CHANGES = 10
 
 /** Both ways in one process, turn by turn, without HTTP between. */
-async function measure({ dataDir, largeId, smallId, period }: KeptAndPlainTask): Promise<KeptAndPlain> {
-  const clickhouse = await openStore(readConfig({ DATA_DIR: dataDir }), { log: { warn: (details, message) => console.error(message, details) } })
+async function measure({ dataDir, largeId, smallId, period }: CachedVsComputedTask): Promise<CachedVsComputed> {
+  const clickhouse = await openStore(readConfig({ DATA_DIR: dataDir }), { logger: { warn: (details, message) => console.error(message, details) } })
   try {
     const firstRefreshMs = await timed(() => refreshPartnershipDays(clickhouse))
-    const horizon = new RecentHorizon(clickhouse)
+    const horizon = new CachedCompleteness(clickhouse)
     const [plain, kept, keptSmall]: number[][] = [[], [], []]
     let same = true
     for (let round = 0; round < ROUNDS; round += 1) {
@@ -110,4 +110,4 @@ const plainPartnershipUsage = defineQuery({
 })
 
 // Last, when the query above it is there.
-if (process.send !== undefined) sendResult(await measure(forkedTask<KeptAndPlainTask>()))
+if (process.send !== undefined) sendResult(await measure(forkedTask<CachedVsComputedTask>()))

@@ -1,4 +1,4 @@
-import { startStraightInserts } from './baseline-inserts.ts'
+import { startBaselineInserts } from './baseline-inserts.ts'
 import { runLoad } from './http-load.ts'
 import { makeNdjson } from './made-events.ts'
 import { mebibytes, type Report, type Run } from './report.ts'
@@ -30,7 +30,7 @@ interface Side {
 /** Events per second that are durable when they are acknowledged, beside straight inserts of the same rows in the same run. */
 export async function measureEventRates({ closers, progress }: Run): Promise<Omit<Report, 'name'>> {
   const service = await startServiceProcess(makeTemporaryDirectory(closers), closers)
-  const straight = await startStraightInserts(closers)
+  const straight = await startBaselineInserts(closers)
   const ingestKey = await createIngestKey(service)
   const rssAtStart = await service.rssBytes()
   const sides = [...SIZES.flatMap(sidesOf), yardstickOf(LARGE_INSERTS)]

@@ -6,10 +6,10 @@ export interface KafkaService extends ServiceProcess {
   /** performance.now() when the group had assigned a partition and its log was taken: reading begins. */
   readonly reading: Promise<number>
   /** Polls until a metric reaches a value, or for `secondsMax`. Returns when that was and what was read last. */
-  until(metric: string, value: number, secondsMax?: number): Promise<Reached>
+  until(metric: string, value: number, secondsMax?: number): Promise<ConnectedKafka>
 }
 
-export interface Reached {
+export interface ConnectedKafka {
   readonly atMs: number
   readonly metrics: ReadonlyMap<string, number>
   /** The most memory that was seen on the way. */
@@ -47,7 +47,7 @@ export async function startKafkaService(dataDir: string, { brokers, topic }: Ben
   return { ...service, reading, until: (metric, value, secondsMax = SECONDS_MAX) => until(service, { metric, value, secondsMax }) }
 }
 
-async function until(service: ServiceProcess, { metric, value, secondsMax }: { metric: string; value: number; secondsMax: number }): Promise<Reached> {
+async function until(service: ServiceProcess, { metric, value, secondsMax }: { metric: string; value: number; secondsMax: number }): Promise<ConnectedKafka> {
   const startedMs = performance.now()
   let rssBytesMax = 0
   for (;;) {

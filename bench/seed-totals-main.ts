@@ -38,7 +38,7 @@ if (process.send !== undefined) sendResult(await seed(forkedTask<SeedTotalsTask>
 /** Raw events go in straight; rollup and changes follow by their views, as always. */
 async function seed({ dataDir, events }: SeedTotalsTask): Promise<TotalsSeeded> {
   const config = readConfig({ DATA_DIR: dataDir })
-  const clickhouse = await openStore(config, { log: { warn: (details, message) => console.error(message, details) } })
+  const clickhouse = await openStore(config, { logger: { warn: (details, message) => console.error(message, details) } })
   try {
     await migrate(clickhouse)
     const registry = await openRegistry(registryOptionsOf(config, clickhouse, loadInstanceSecrets(config, { storeIsSealed: false })))

@@ -26,7 +26,7 @@ if (process.send !== undefined) {
 
 async function seed(dataDir: string): Promise<UsageSeeded> {
   const config = readConfig({ DATA_DIR: dataDir })
-  const clickhouse = await openStore(config, { log: { warn: (details, message) => console.error(message, details) } })
+  const clickhouse = await openStore(config, { logger: { warn: (details, message) => console.error(message, details) } })
   try {
     await migrate(clickhouse)
     const registry = await openRegistry(registryOptionsOf(config, clickhouse, loadInstanceSecrets(config, { storeIsSealed: false })))

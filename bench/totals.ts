@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { parsePeriod } from '../metering/period.ts'
-import type { KeptAndPlain, KeptAndPlainTask } from './cached-vs-computed-main.ts'
+import type { CachedVsComputed, CachedVsComputedTask } from './cached-vs-computed-main.ts'
 import { runForked } from './forked-task.ts'
 import { runLoad } from './http-load.ts'
 import { mebibytes, type Report, type Run } from './report.ts'
@@ -32,7 +32,7 @@ export async function measureTotals(run: Run): Promise<Report> {
   if (parsed.status === 'invalid') throw new Error(parsed.problem)
   progress('kept rows beside the plain computation')
   const task = { dataDir, largeId: large.partnerId, smallId: small.partnerId, period: parsed.period }
-  const compared = await runForked<KeptAndPlainTask, KeptAndPlain>(COMPARE_MAIN, task, closers)
+  const compared = await runForked<CachedVsComputedTask, CachedVsComputed>(COMPARE_MAIN, task, closers)
   if (!compared.same) throw new Error('Kept rows and the plain computation do not agree.')
   const service = await startServiceProcess(dataDir, closers, { environment: { CLOSE_GRACE_HOURS: '1000000' } })
   await untilSteady(service, large)
@@ -127,7 +127,7 @@ async function measureExport(service: ServiceProcess, path: string): Promise<Exp
 
 interface Measured {
   readonly events: number
-  readonly compared: KeptAndPlain
+  readonly compared: CachedVsComputed
   readonly largeMs: readonly number[]
   readonly smallMs: readonly number[]
   readonly auditSeconds: number

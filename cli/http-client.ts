@@ -111,7 +111,7 @@ function isSlow(cause: unknown): boolean {
 
 /** Another server's 404 must not end a script as "not found" does. */
 function refusalOf(address: ServiceAddress, response: Response, answer: unknown): CliError {
-  const refusal = Refusal.safeParse(answer)
+  const refusal = FailedAnswer.safeParse(answer)
   if (!refusal.success) return notMeterline(address, response)
   const seconds = response.status === 429 ? response.headers.get('retry-after') : null
   const wait = seconds === null ? '' : ` Try again in ${seconds} ${seconds === '1' ? 'second' : 'seconds'}.`
@@ -119,7 +119,7 @@ function refusalOf(address: ServiceAddress, response: Response, answer: unknown)
 }
 
 /** As much of an error as every route of Meterline answers. */
-const Refusal = z.object({ message: z.string(), code: z.string() })
+const FailedAnswer = z.object({ message: z.string(), code: z.string() })
 
 function notMeterline({ url }: ServiceAddress, { status }: Response): CliError {
   return new CliError(`What answers at ${url} is not Meterline (it answered ${status}). Set METERLINE_URL.`)

@@ -5,13 +5,13 @@ import { parseExactJson } from '../metering/exact-json.ts'
 import { NumberToken } from '../metering/quantity.ts'
 
 /** What a file really holds. */
-export interface Counted {
+export interface RowTotals {
   rows: number
   /** By kind of line and metric. */
   readonly totals: Map<string, { readonly line: string; readonly metric: string; rows: number; value: ExactDecimal }>
 }
 
-export function noRows(): Counted {
+export function noRows(): RowTotals {
   return { rows: 0, totals: new Map() }
 }
 
@@ -19,7 +19,7 @@ export function noRows(): Counted {
 export interface RowReader {
   add(piece: Uint8Array): void
   /** Throws RangeError when the file stops within a row. */
-  end(): Counted
+  end(): RowTotals
 }
 
 /** Reads a file's rows by what the format says, without holding more than one. Throws RangeError for what is no such row. */
@@ -43,7 +43,7 @@ export function openRowReader(format: Exclude<ExportFormat, 'parquet' | 'focus-p
 }
 
 /** Adds a row. Exactly: values are decimals of up to 67 digits. */
-export function countRow(counted: Counted, { line, metric, value, rows = 1 }: { line: string; metric: string; value: string; rows?: number }): void {
+export function countRow(counted: RowTotals, { line, metric, value, rows = 1 }: { line: string; metric: string; value: string; rows?: number }): void {
   const key = JSON.stringify([line, metric])
   const total = counted.totals.get(key)
   counted.rows += rows
@@ -67,7 +67,7 @@ const COLUMNS: Record<'csv' | 'focus-csv' | 'focus-billing-period', Columns | un
 }
 
 /** One row a line, in the array too. */
-function jsonRows(counted: Counted) {
+function jsonRows(counted: RowTotals) {
   return (line: string | undefined) => {
     if (line === undefined || line === '[' || line === ']') return
     const row = parseExactJson(line.endsWith(',') ? line.slice(0, -1) : line) as Record<string, unknown>
@@ -78,7 +78,7 @@ function jsonRows(counted: Counted) {
 }
 
 /** A cell may hold a line end: a record goes on until its quotes are closed. */
-function csvRows(counted: Counted, columns: Columns | undefined) {
+function csvRows(counted: RowTotals, columns: Columns | undefined) {
   let record = ''
   let places: { line: number; metric: number; value: number } | undefined
   let isHead = true

@@ -2,8 +2,8 @@ import type { Writable } from 'node:stream'
 import type { DemoClient } from './demo-client.ts'
 import { type Emitted, Emitter } from './emit.ts'
 import { Progress } from './progress.ts'
-import type { Cast } from './set-up.ts'
-import { tellStory } from './world.ts'
+import type { DemoSetup } from './set-up.ts'
+import { storyOfDays } from './world.ts'
 
 interface StorySpan {
   readonly firstDayMs: number
@@ -11,14 +11,14 @@ interface StorySpan {
   readonly events: number
 }
 
-export interface StoryTold {
+export interface EmittedStory {
   readonly emitted: Emitted
   readonly late: number
   readonly seconds: number
 }
 
 /** Sends the story's events day by day and deletes its projects where it says so. */
-export async function emitStory(client: DemoClient, { partner, ingestKey, projects }: Cast, span: StorySpan, stream: Writable): Promise<StoryTold> {
+export async function emitStory(client: DemoClient, { partner, ingestKey, projects }: DemoSetup, span: StorySpan, stream: Writable): Promise<EmittedStory> {
   const progress = new Progress(stream)
   let today = new Date(span.firstDayMs).toISOString().slice(0, 10)
   let late = 0
@@ -26,7 +26,7 @@ export async function emitStory(client: DemoClient, { partner, ingestKey, projec
   const startedMs = performance.now()
   progress.start(span.events, today)
   try {
-    for (const { day, events, late: lateOfDay, mistakes, deleted } of tellStory(projects, { ...span, eventsWanted: span.events })) {
+    for (const { day, events, late: lateOfDay, mistakes, deleted } of storyOfDays(projects, { ...span, eventsWanted: span.events })) {
       today = day
       late += lateOfDay
       await emitter.emit(events)

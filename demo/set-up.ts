@@ -7,14 +7,14 @@ const PROJECTS_OF_PLATFORM = 20
 /** Deletions fall into the past month, however far the current one is. */
 const DELETION_DAYS = 30
 
-export interface Cast {
+export interface DemoSetup {
   readonly partner: DemoPartner
   readonly ingestKey: string
   readonly projects: readonly DemoProject[]
 }
 
 /** The partner, the platform's key, and the projects: half of them the platform has already and registers; half the partner makes. */
-export async function setUp(client: DemoClient): Promise<Cast> {
+export async function setUp(client: DemoClient): Promise<DemoSetup> {
   const created = Created.parse(await client.admin('POST', '/partners', { name: PARTNER_NAME }))
   const partner: DemoPartner = { partnerId: created.partner.id, secret: created.secret }
   const { key } = Key.parse(await client.admin('POST', '/ingest-keys', { name: 'demo platform' }))

@@ -1,7 +1,7 @@
 import Table from 'cli-table3'
 import { z } from 'zod'
 import { METRIC_NAMES, METRICS, type MetricName } from '../metering/metrics.ts'
-import type { StoryTold } from './emit-story.ts'
+import type { EmittedStory } from './emit-story.ts'
 import { grouped } from './grouped.ts'
 
 const Summary = z.record(z.string(), z.string())
@@ -30,7 +30,7 @@ const WEEKDAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat']
 const PLAIN = { style: { head: [], border: [] }, chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' } }
 
 /** What came of the events that were sent, outcome by outcome. */
-export function outcomeLines({ emitted: { sent, accepted, duplicates, rejectedByReason }, late, seconds }: StoryTold): string[] {
+export function outcomeLines({ emitted: { sent, accepted, duplicates, rejectedByReason }, late, seconds }: EmittedStory): string[] {
   const rejected = [...rejectedByReason.values()].reduce((sum, count) => sum + count, 0)
   const reasons = [...rejectedByReason].map(([reason, count]) => `${count} ${reason}`).join(', ')
   const line = (count: number, what: string) => `  ${grouped(count).padStart(grouped(sent).length)} ${what}`

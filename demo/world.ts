@@ -49,7 +49,7 @@ export function makeProjects(ids: readonly string[], days: number): DemoProject[
 }
 
 /** The past month and the current days, oldest first. The same every time, but for the dates. */
-export function* tellStory(
+export function* storyOfDays(
   projects: readonly DemoProject[],
   { firstDayMs, nowMs, eventsWanted }: { firstDayMs: number; nowMs: number; eventsWanted: number },
 ): Generator<DemoDay> {

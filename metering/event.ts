@@ -29,7 +29,7 @@ export function isRejectReason(text: string): text is RejectReason {
   return (REJECT_REASONS as readonly string[]).includes(text)
 }
 
-export interface Refusal {
+export interface Rejection {
   readonly reason: RejectReason
   /** A sentence for the emitter: what is wrong and what would be right. */
   readonly message: string

@@ -46,7 +46,7 @@ export function monthsOf({ first, last }: Period): Month[] {
 }
 
 /** Rows of days by their months, in the order in which these come first. The store keeps raw and rollup by months. */
-export function byMonth<T extends { readonly usage_date: string }>(days: readonly T[]): Map<Month, T[]> {
+export function groupByMonth<T extends { readonly usage_date: string }>(days: readonly T[]): Map<Month, T[]> {
   const months = new Map<Month, T[]>()
   for (const day of days) {
     const month = monthOf(day.usage_date)

@@ -16,7 +16,7 @@ export interface Actor {
 export const SERVICE: Actor = { name: 'service', requestId: '' }
 
 /** What is told of a change. */
-export interface Noted {
+export interface AuditedChange {
   /** `<thing>.<verb>`, such as `partner.create`. */
   readonly action: string
   /** The id of what is changed. */
@@ -26,7 +26,7 @@ export interface Noted {
 }
 
 /** Notes a change of another room in the name of whoever asked for it, right before it is carried out. Throws StoreError. */
-export type Noting = (noted: Noted) => Promise<void>
+export type Noting = (noted: AuditedChange) => Promise<void>
 
 /** An entry as it is stored and answered. `details` is JSON text, as the hash covers it. */
 export interface AuditEntry {
@@ -51,7 +51,7 @@ export interface AuditHead {
 export const EMPTY_AUDIT_LOG: AuditHead = { seq: 0, hash: '' }
 
 /** The entry that follows `head`. */
-export function entryAfter(head: AuditHead, nowMs: number, { actor, noted }: { actor: Actor; noted: Noted }): AuditEntry {
+export function entryAfter(head: AuditHead, nowMs: number, { actor, noted }: { actor: Actor; noted: AuditedChange }): AuditEntry {
   const entry = {
     seq: head.seq + 1,
     at: formatTimestamp(nowMs),

@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import type { ClickHouse } from '../sql/clickhouse.ts'
 import { QUERY_WAS_CANCELLED_CODE, StoreError } from '../sql/errors.ts'
-import { newOwnerName, type Ownership, tagOfLog, takeLog } from '../sql/lease.ts'
+import { acquireLease, type Lease, leaseTag, newOwnerName } from '../sql/lease.ts'
 import { defineQuery } from '../sql/query.ts'
-import { type Actor, AUDIT_COLUMNS, type AuditHead, auditRow, entryAfter, type Noted, readAuditHead } from './audit-log.ts'
+import { type Actor, AUDIT_COLUMNS, type AuditedChange, type AuditHead, auditRow, entryAfter, readAuditHead } from './audit-log.ts'
 import { ChangeQueue, type RequireTime } from './change-queue.ts'
 
 /** The log under which the registry is changed. */
@@ -19,7 +19,7 @@ const JITTER_MS_MAX = 100
 /** What a change may do, in the name of the ownership it was decided under. */
 export interface Change {
   /** Tells the audit log. Before the rows: a change without its entry cannot be. */
-  note(noted: Noted): Promise<void>
+  note(noted: AuditedChange): Promise<void>
   /** Sends rows through the fence. */
   write(table: string, columns: readonly string[], rows: (owner: readonly (string | number)[]) => string): Promise<void>
 }
@@ -55,7 +55,7 @@ export class RegistryChanges {
   }
 
   /** For a change that is no row of the registry, and for a secret that is read: told before it is done. Throws StoreError. */
-  note(actor: Actor, noted: Noted): Promise<void> {
+  note(actor: Actor, noted: AuditedChange): Promise<void> {
     return this.run(actor, (change) => change.note(noted))
   }
 
@@ -77,7 +77,7 @@ export class RegistryChanges {
     }
   }
 
-  #changeOf(actor: Actor, ownership: Ownership): Change {
+  #changeOf(actor: Actor, ownership: Lease): Change {
     const write: Change['write'] = (...rows) => this.#write(ownership, ...rows)
     return {
       write,
@@ -95,7 +95,7 @@ export class RegistryChanges {
       const pauseMs = await this.#courtesyMs()
       if (pauseMs === 0) {
         this.#tookAs = newOwnerName()
-        const taken = await takeLog(this.#clickhouse, REGISTRY_LOG, { owner: this.#tookAs })
+        const taken = await acquireLease(this.#clickhouse, REGISTRY_LOG, { owner: this.#tookAs })
         if (taken.status === 'taken') return { ownership: taken.ownership, head: await readAuditHead(this.#clickhouse) }
       } else {
         pauses += 1
@@ -114,13 +114,13 @@ export class RegistryChanges {
     return Math.min(courtesyMs, Math.max(0, courtesyMs - newest.ageMs))
   }
 
-  async #write({ log, epoch, owner }: Ownership, ...[table, columns, rows]: Parameters<Change['write']>): Promise<void> {
-    await this.#clickhouse.registry.insert({ table, columns: ['log', 'epoch', 'owner', ...columns], text: rows([log, epoch, owner]), tag: tagOfLog(log) })
+  async #write({ log, epoch, owner }: Lease, ...[table, columns, rows]: Parameters<Change['write']>): Promise<void> {
+    await this.#clickhouse.registry.insert({ table, columns: ['log', 'epoch', 'owner', ...columns], text: rows([log, epoch, owner]), tag: leaseTag(log) })
   }
 }
 
 interface Owned {
-  readonly ownership: Ownership
+  readonly ownership: Lease
   readonly head: AuditHead
 }
 

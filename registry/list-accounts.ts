@@ -3,7 +3,7 @@ import { defineQuery } from '../sql/query.ts'
 import { ACCOUNT_SELECT, type Account, AccountRow } from './accounts.ts'
 import type { Registry } from './registry.ts'
 
-export interface AccountsAsked {
+export interface AccountsQuery {
   /** Undefined: of all partners. */
   readonly partnerId: string | undefined
   /** The last account of the page before. */
@@ -12,7 +12,7 @@ export interface AccountsAsked {
 }
 
 /** From the oldest on. Throws StoreError. */
-export function listAccounts({ clickhouse }: Registry, { partnerId = '', after, limit }: AccountsAsked): Promise<Account[]> {
+export function listAccounts({ clickhouse }: Registry, { partnerId = '', after, limit }: AccountsQuery): Promise<Account[]> {
   return clickhouse.registry.query(accountsInOrder, { partnerId, afterMs: after.createdMs, afterId: after.id, limit })
 }
 

@@ -3,14 +3,14 @@ import { defineQuery } from '../sql/query.ts'
 import { PARTNER_SELECT, PartnerRow, type StoredPartner } from './partners.ts'
 import type { Registry } from './registry.ts'
 
-export interface PartnersAsked {
+export interface PartnersQuery {
   /** The last partner of the page before; empty texts for the first page. */
   readonly after: { readonly name: string; readonly id: string }
   readonly limit: number
 }
 
 /** By name. Throws StoreError. */
-export function listPartners({ clickhouse }: Registry, { after, limit }: PartnersAsked): Promise<StoredPartner[]> {
+export function listPartners({ clickhouse }: Registry, { after, limit }: PartnersQuery): Promise<StoredPartner[]> {
   return clickhouse.registry.query(partnersInOrder, { afterName: after.name, afterId: after.id, limit })
 }
 

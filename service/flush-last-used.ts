@@ -3,12 +3,12 @@ import type { Logger } from '../metering/logger.ts'
 import type { LastUsed } from '../registry/credentials/last-used.ts'
 
 /** Stores now and then, and at the end, when credentials were used last. */
-export function keepLastUsed(lastUsed: LastUsed, log: Logger): { stop(): Promise<void> } {
-  const storing = repeat({ name: 'last_used', everyMs: STORE_EVERY_MS, run: () => lastUsed.store(), log })
+export function flushLastUsed(lastUsed: LastUsed, logger: Logger): { stop(): Promise<void> } {
+  const storing = repeat({ name: 'last_used', everyMs: STORE_EVERY_MS, run: () => lastUsed.store(), logger })
   const stop = async () => {
     await storing.stop()
     // Nothing is decided by it: a store that is gone must not keep the rest from being closed.
-    await lastUsed.store().catch((error: unknown) => log.warn({ err: error }, 'when credentials were used last could not be stored'))
+    await lastUsed.store().catch((error: unknown) => logger.warn({ err: error }, 'when credentials were used last could not be stored'))
   }
   return { stop }
 }

@@ -6,7 +6,7 @@ import { StoreError } from '../sql/errors.ts'
 import type { Config } from './config.ts'
 
 export interface StoreWaiting {
-  readonly log: Pick<Logger, 'warn'>
+  readonly logger: Pick<Logger, 'warn'>
   /** A server that does not answer is waited for at most so long. */
   readonly waitMsMax?: number
 }
@@ -19,9 +19,9 @@ const TRY_AGAIN_AFTER_MS = 3_000
  * The ClickHouse that the configuration names: a server, or the engine in this process. A server may come up after whoever
  * needs it, so one that does not answer yet is waited for; one that refuses (wrong credentials) is not. Throws StoreError.
  */
-export async function openStore(config: Config, { log, waitMsMax = STORE_WAIT_MS_MAX }: StoreWaiting): Promise<ClickHouse> {
+export async function openStore(config: Config, { logger, waitMsMax = STORE_WAIT_MS_MAX }: StoreWaiting): Promise<ClickHouse> {
   if (config.CLICKHOUSE_URL === undefined) return openClickHouse({ engine: 'embedded', directory: join(config.DATA_DIR, 'clickhouse') })
-  return untilItAnswers({ engine: 'server', url: config.CLICKHOUSE_URL }, Date.now() + waitMsMax, log)
+  return untilItAnswers({ engine: 'server', url: config.CLICKHOUSE_URL }, Date.now() + waitMsMax, logger)
 }
 
 /** For a verb that is no service: standard output is its result's alone. */
@@ -29,14 +29,14 @@ export function warnOnStderr({ reason }: { reason?: string }, message: string): 
   process.stderr.write(`${message} (${reason})\n`)
 }
 
-async function untilItAnswers(target: ClickHouseTarget, deadlineMs: number, log: StoreWaiting['log']): Promise<ClickHouse> {
+async function untilItAnswers(target: ClickHouseTarget, deadlineMs: number, logger: StoreWaiting['logger']): Promise<ClickHouse> {
   for (;;) {
     try {
       return await openClickHouse(target)
     } catch (thrown) {
       const leftMs = deadlineMs - Date.now()
       if (!(thrown instanceof StoreError) || thrown.fault !== 'unavailable' || leftMs <= 0) throw thrown
-      log.warn({ reason: thrown.message, waitsAtMostMs: leftMs }, 'ClickHouse does not answer yet; waiting for it')
+      logger.warn({ reason: thrown.message, waitsAtMostMs: leftMs }, 'ClickHouse does not answer yet; waiting for it')
       await sleep(Math.min(TRY_AGAIN_AFTER_MS, leftMs))
     }
   }

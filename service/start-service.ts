@@ -1,10 +1,10 @@
 import type { Logger } from 'pino'
-import { type Aggregating, startAggregating } from '../aggregator/background-jobs.ts'
+import { type BackgroundJobs, startBackgroundJobs } from '../aggregator/background-jobs.ts'
 import { Exports } from '../aggregator/exports/exports.ts'
-import { RecentHorizon } from '../aggregator/usage/completeness.ts'
+import { CachedCompleteness } from '../aggregator/usage/completeness.ts'
 import { buildApp } from '../api/app.ts'
 import type { ApiContext } from '../api/context.ts'
-import { buildOperatingApp } from '../api/health-app.ts'
+import { buildHealthApp } from '../api/health-app.ts'
 import { listen } from '../api/server.ts'
 import { openHttpLog } from '../ingest/http/http-log.ts'
 import { openKafkaLog } from '../ingest/kafka/open-kafka.ts'
@@ -19,13 +19,13 @@ import { limitReads } from '../sql/limited-reads.ts'
 import { migrate } from '../sql/migrate.ts'
 import { Closers } from './closers.ts'
 import type { Config } from './config.ts'
-import { keepLastUsed } from './flush-last-used.ts'
+import { flushLastUsed } from './flush-last-used.ts'
 import { type InstanceSecrets, loadInstanceSecrets } from './instance-secrets.ts'
 import { topicOptionsOf } from './kafka-options.ts'
 import { openStore } from './open-store.ts'
 import { registryOptionsOf } from './registry-options.ts'
-import { keepSigningKeys } from './rotate-signing-keys.ts'
-import { warnOfOtherKeys } from './warn-unsealed-keys.ts'
+import { rotateSigningKeysWhenDue } from './rotate-signing-keys.ts'
+import { warnUnsealedKeys } from './warn-unsealed-keys.ts'
 
 export interface Service {
   readonly url: string
@@ -51,7 +51,7 @@ export async function startService(config: Config, logger: Logger, parts: Servic
   })
   lost.catch(() => {})
   try {
-    const clickhouse = await openStore(config, { log: logger })
+    const clickhouse = await openStore(config, { logger: logger })
     closers.add(() => clickhouse.close())
     const migrations = await migrate(clickhouse)
     if (migrations.length > 0) logger.info({ migrations: migrations.map(({ name }) => name) }, 'migrations applied')
@@ -88,22 +88,22 @@ async function buildPart(options: PartOptions, parts: ServiceParts) {
   const { config, clickhouse, logger, closers, lose } = options
   if (parts === 'aggregate') {
     const aggregating = await openAggregating(options, { betweenBatches: afterAWhile, changes: new RegistryChanges(clickhouse) })
-    return buildOperatingApp({ logger, ingesting: undefined, aggregating })
+    return buildHealthApp({ logger, ingesting: undefined, aggregating })
   }
   const log = await openLog({ config, clickhouse, logger, parts, lose })
   closers.add(() => log.stop())
-  if (parts === 'ingest') return buildOperatingApp({ logger, ingesting: log.ingesting, aggregating: undefined })
+  if (parts === 'ingest') return buildHealthApp({ logger, ingesting: log.ingesting, aggregating: undefined })
   return buildWholeApp(options, log, parts)
 }
 
 async function openAggregating(
   { config, clickhouse, logger, closers }: PartOptions,
   { betweenBatches, changes }: { betweenBatches: ApiContext['betweenBatches']; changes: RegistryChanges },
-): Promise<Aggregating> {
+): Promise<BackgroundJobs> {
   const graceMs = config.CLOSE_GRACE_HOURS * MS_PER_HOUR
-  const aggregating = await startAggregating({
+  const aggregating = await startBackgroundJobs({
     clickhouse,
-    log: logger,
+    logger: logger,
     betweenBatches: (work) => betweenBatches(() => work()),
     now: Date.now,
     graceMs,
@@ -134,10 +134,10 @@ interface OpenLogOptions {
 async function openLog({ config, clickhouse, logger, parts, lose }: OpenLogOptions): Promise<Log> {
   const topic = topicOptionsOf(config)
   if (topic === undefined) {
-    const http = await openHttpLog({ clickhouse, log: logger, onLost: lose })
+    const http = await openHttpLog({ clickhouse, logger: logger, onLost: lose })
     return { eventLog: http, ingesting: http, betweenBatches: http.betweenBatches, topic: undefined, stop: () => http.stop() }
   }
-  const kafka = openKafkaLog({ clickhouse, topic, parts: { produce: parts !== 'ingest', ingest: parts !== 'api' }, log: logger, onRefused: lose })
+  const kafka = openKafkaLog({ clickhouse, topic, parts: { produce: parts !== 'ingest', ingest: parts !== 'api' }, logger: logger, onRefused: lose })
   return { eventLog: kafka, ingesting: kafka, betweenBatches: afterAWhile, topic: () => kafka.topic(), stop: () => kafka.stop() }
 }
 
@@ -152,17 +152,17 @@ const LOOK_AGAIN_AFTER_MS = 500
 async function buildWholeApp(options: PartOptions, log: Log, parts: ServiceParts) {
   const { config, clickhouse, logger, secrets, closers } = options
   const registry = await openRegistry(registryOptionsOf(config, clickhouse, secrets))
-  const lastUsed = keepLastUsed(registry.lastUsed, logger)
+  const lastUsed = flushLastUsed(registry.lastUsed, logger)
   closers.add(() => lastUsed.stop())
   const { betweenBatches } = log
   const aggregating = parts === 'all' ? await openAggregating(options, { betweenBatches, changes: registry.changes }) : undefined
-  await warnOfOtherKeys(registry, logger)
+  await warnUnsealedKeys(registry, logger)
   if (config.CLICKHOUSE_URL !== undefined && config.PUBLIC_URL === undefined)
     logger.warn(
       { issuer: registry.publicUrl },
       'PUBLIC_URL is not set: tokens are issued under the address of this process, and a process at another one refuses them',
     )
-  const signingKeys = await keepSigningKeys(registry, { days: config.SIGNING_KEY_DAYS, log: logger })
+  const signingKeys = await rotateSigningKeysWhenDue(registry, { days: config.SIGNING_KEY_DAYS, logger: logger })
   closers.add(() => signingKeys.stop())
   const exports = new Exports({ registry, generator: `meterline ${packageJson.version}`, currency: config.CURRENCY, now: Date.now })
   closers.add(() => exports.stop())
@@ -174,7 +174,7 @@ async function buildWholeApp(options: PartOptions, log: Log, parts: ServiceParts
     eventLog: log.eventLog,
     ingesting: log.ingesting,
     aggregating,
-    horizon: new RecentHorizon(clickhouse),
+    horizon: new CachedCompleteness(clickhouse),
     topic: log.topic,
     exports,
     adminToken: secrets.adminToken,
@@ -193,7 +193,7 @@ async function buildWholeApp(options: PartOptions, log: Log, parts: ServiceParts
 function openProvisioner({ config, logger, closers, registry }: Pick<PartOptions, 'config' | 'logger' | 'closers'> & { registry: Registry }) {
   const { PROVISIONER_URL: url, PROVISIONER_SECRET: keys, OUTGOING_ALLOW: allowed } = config
   if (url === undefined || keys === undefined) return undefined
-  const provisioner = new Provisioner({ registry, target: { url, keys, allowed }, log: logger })
+  const provisioner = new Provisioner({ registry, target: { url, keys, allowed }, logger: logger })
   closers.add(() => provisioner.stop())
   return provisioner
 }

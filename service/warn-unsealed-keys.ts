@@ -6,10 +6,10 @@ import type { Registry } from '../registry/registry.ts'
  * Tells whoever exchanges MASTER_KEY, or has taken the previous one away too early, before somebody asks for what cannot be
  * opened any more. No reason to refuse the start: the rest works, and one row that was damaged must not hold it up. Throws StoreError.
  */
-export async function warnOfOtherKeys(registry: Registry, log: Pick<Logger, 'warn'>): Promise<void> {
+export async function warnUnsealedKeys(registry: Registry, logger: Pick<Logger, 'warn'>): Promise<void> {
   const counts = await countSealedOtherwise(registry)
   if (totalOf(counts) === 0) return
-  log.warn(
+  logger.warn(
     { sealedOtherwise: counts },
     registry.masterKeys.previous === undefined
       ? 'some of what is kept is not sealed with MASTER_KEY, and may not open: give the key that sealed it as MASTER_KEY_PREVIOUS, then run "meterline keys rewrap"'

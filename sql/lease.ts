@@ -5,7 +5,7 @@ import { StoreError } from './errors.ts'
 import { defineQuery } from './query.ts'
 
 /** The right to write for a log. It is valid for as long as no take with a greater (epoch, owner) exists. */
-export interface Ownership {
+export interface Lease {
   readonly log: string
   readonly epoch: number
   readonly owner: string
@@ -13,7 +13,7 @@ export interface Ownership {
   readonly previous: { epoch: number; owner: string } | undefined
 }
 
-export type TakeOutcome = { status: 'taken'; ownership: Ownership } | { status: 'outranked'; epoch: number; owner: string }
+export type AcquireOutcome = { status: 'taken'; ownership: Lease } | { status: 'outranked'; epoch: number; owner: string }
 
 /**
  * Takes a log. The order is the guarantee:
@@ -23,7 +23,11 @@ export type TakeOutcome = { status: 'taken'; ownership: Ownership } | { status: 
  *    fence when it does. Only now is it safe to look at what is stored: nobody else's writes can land any more.
  * A crash after 1 leaves a take without a batch: harmless, the next take is greater.
  */
-export async function takeLog(clickhouse: ClickHouse, log: string, { owner = newOwnerName(), forGood = false }: TakeOptions = {}): Promise<TakeOutcome> {
+export async function acquireLease(
+  clickhouse: ClickHouse,
+  log: string,
+  { owner = newOwnerName(), forGood = false }: AcquireOptions = {},
+): Promise<AcquireOutcome> {
   requireLogName(log)
   const before = await newestTake(clickhouse.control, log)
   if (!forGood && before !== undefined && before.epoch >= RETIRED_EPOCH) return { status: 'outranked', ...before }
@@ -39,7 +43,7 @@ export async function takeLog(clickhouse: ClickHouse, log: string, { owner = new
   return { status: 'taken', ownership: { log, ...mine, previous } }
 }
 
-export interface TakeOptions {
+export interface AcquireOptions {
   /** New for every take. A caller that must know its own takes again, also those that failed half-way, gives the name. */
   readonly owner?: string
   /** The log is retired: nobody takes it any more but to retire it again. */
@@ -51,13 +55,13 @@ export function newOwnerName(): string {
 }
 
 /** The name of the newest owner, undefined before the first take. Only a hint: the fence decides, when a write arrives. */
-export async function newestOwnerOf(clickhouse: ClickHouse, log: string): Promise<string | undefined> {
+export async function currentLeaseHolder(clickhouse: ClickHouse, log: string): Promise<string | undefined> {
   return (await newestTake(clickhouse.control, log))?.owner
 }
 
 /** Whether an insert of the log is running at this moment, whoever sent it. Only a hint, like the newest owner. */
 export async function isAnyRunning({ control }: ClickHouse, log: string): Promise<boolean> {
-  return (await control.query(statementsOf, { tag: tagOfLog(log) })).length > 0
+  return (await control.query(statementsOf, { tag: leaseTag(log) })).length > 0
 }
 
 /** From here on a log is retired. No log is taken so often by its owners. */
@@ -67,7 +71,7 @@ const RETIRED_EPOCH = 2 ** 40
  * The mark that every insert of a log carries, so that a later owner can find it. Inserts only: on the embedded engine a
  * query that failed stays in system.processes until the next statement of its session, and a take would wait for it.
  */
-export function tagOfLog(log: string): string {
+export function leaseTag(log: string): string {
   return `meterline log=${log}`
 }
 
@@ -84,7 +88,7 @@ function requireLogName(log: string): void {
 async function killStatementsOf(control: Lane, log: string): Promise<void> {
   const deadlineMs = Date.now() + KILL_WAIT_MS_MAX
   for (;;) {
-    const running = await control.query(statementsOf, { tag: tagOfLog(log) })
+    const running = await control.query(statementsOf, { tag: leaseTag(log) })
     if (running.length === 0) return
     if (Date.now() > deadlineMs)
       throw new StoreError('unavailable', `Statements of log ${log} are still running ${KILL_WAIT_MS_MAX} ms after they were killed.`)

@@ -37,7 +37,7 @@ export async function openServerSession(url: string): Promise<Session> {
         client.exec({ query: `${sql} FORMAT ${format}`, abort_signal: signal }),
       )
       const tag = response_headers['x-clickhouse-exception-tag']
-      yield* typeof tag === 'string' ? requireWhole(stream, tag) : (stream as AsyncIterable<Buffer>)
+      yield* typeof tag === 'string' ? requireComplete(stream, tag) : (stream as AsyncIterable<Buffer>)
     },
     close: () => client.close(),
   }
@@ -47,7 +47,7 @@ export async function openServerSession(url: string): Promise<Session> {
  * A server that fails in the middle of an answer ends it, as if it were whole, with a text of its own between two marks. So the
  * end of an answer is held back until it is known to be none of it.
  */
-async function* requireWhole(pieces: AsyncIterable<unknown>, tag: string): AsyncIterable<Buffer> {
+async function* requireComplete(pieces: AsyncIterable<unknown>, tag: string): AsyncIterable<Buffer> {
   let held = Buffer.alloc(0)
   for await (const piece of pieces) {
     held = Buffer.concat([held, piece as Buffer])

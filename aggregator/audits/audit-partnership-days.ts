@@ -4,7 +4,7 @@ import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 import { MONTHS_IN_REBUILD } from '../usage/partnership-days.ts'
-import { AUDIT_SETTINGS, DAYS_IN_SCOPE, DIFFERENCES_MAX, LookParams, PROJECTS_IN_SCOPE } from './audit-scope.ts'
+import { AUDIT_SETTINGS, AuditScopeParams, DAYS_IN_SCOPE, DIFFERENCES_MAX, PROJECTS_IN_SCOPE } from './audit-scope.ts'
 
 /** One (partner, day, metric) on which the kept partnership day is not what raw adds up to. Quantities are exact decimals. */
 export const PartnershipDifference = z.object({
@@ -23,7 +23,7 @@ export type PartnershipDifference = z.output<typeof PartnershipDifference>
  * something was stored since it was computed is not used, and so is no difference; nor is one that changed while this looked.
  * Throws StoreError.
  */
-export async function lookAtPartnershipDays(clickhouse: ClickHouse, params: LookParams): Promise<PartnershipDifference[]> {
+export async function comparePartnershipDays(clickhouse: ClickHouse, params: AuditScopeParams): Promise<PartnershipDifference[]> {
   const rightDays = () => clickhouse.reads.query(daysKeptRight, params)
   const before = await rightDays()
   if (before.length === 0) return []
@@ -42,7 +42,7 @@ const daysKeptRight = defineQuery({
     SELECT usage_date, noted AS changes
     FROM (SELECT usage_date, sum(changes) AS noted, max(kept) AS whole FROM usage_day_changes_v1 WHERE ${DAYS_IN_SCOPE} GROUP BY usage_date)
     WHERE noted = whole AND formatDateTime(usage_date, '%Y-%m') NOT IN (${MONTHS_IN_REBUILD})`,
-  params: LookParams,
+  params: AuditScopeParams,
   row: z.object({ usage_date: z.string(), changes: z.coerce.number() }),
 })
 
@@ -93,7 +93,7 @@ const partnershipDaysAgainstRaw = defineQuery({
     HAVING raw_events != kept_events OR raw_value != kept_value
     ORDER BY usage_date, partner_id, metric
     LIMIT ${DIFFERENCES_MAX + 1}`,
-  params: LookParams.extend({ numbers: z.string(), peaks: z.array(z.string()) }),
+  params: AuditScopeParams.extend({ numbers: z.string(), peaks: z.array(z.string()) }),
   row: PartnershipDifference,
   settings: AUDIT_SETTINGS,
 })

@@ -1,14 +1,14 @@
 import { z } from 'zod'
 
 /** What one look of an audit reads: days of one month, and all projects or some. Empty lists leave nothing out. */
-export const LookParams = z.object({
+export const AuditScopeParams = z.object({
   from: z.string(),
   end: z.string(),
   days: z.array(z.string()),
   projects: z.array(z.string()),
   partners: z.array(z.string()),
 })
-export type LookParams = z.output<typeof LookParams>
+export type AuditScopeParams = z.output<typeof AuditScopeParams>
 
 export const DAYS_IN_SCOPE = `usage_date >= {from: Date} AND usage_date < {end: Date} AND (empty({days: Array(Date)}) OR usage_date IN {days: Array(Date)})`
 

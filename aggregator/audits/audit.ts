@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
-import { lookAtPartnershipDays, type PartnershipDifference } from './audit-partnership-days.ts'
-import { AUDIT_SETTINGS, DAYS_IN_SCOPE, DIFFERENCES_MAX, LOOKS, LookParams, PROJECTS_IN_SCOPE } from './audit-scope.ts'
+import { comparePartnershipDays, type PartnershipDifference } from './audit-partnership-days.ts'
+import { AUDIT_SETTINGS, AuditScopeParams, DAYS_IN_SCOPE, DIFFERENCES_MAX, LOOKS, PROJECTS_IN_SCOPE } from './audit-scope.ts'
 import { requestRecomputation, requestRepairs } from './request-repairs.ts'
 
 /** One (project, day, metric) on which raw and rollup do not agree. Quantities are exact decimals. */
@@ -56,7 +56,7 @@ export async function audit(clickhouse: ClickHouse, scope: AuditScope, betweenBa
   const differences: AuditDifference[] = []
   const partnershipDifferences: PartnershipDifference[] = []
   for (const month of months) {
-    const params: LookParams = {
+    const params: AuditScopeParams = {
       ...month,
       days: [...(days ?? [])],
       projects: projectId === undefined ? [] : [projectId],
@@ -69,9 +69,9 @@ export async function audit(clickhouse: ClickHouse, scope: AuditScope, betweenBa
       ...(await confirm(first.differences, keyOfProjectDay, (projects) => betweenBatches(() => lookAgainAtRollup(clickhouse, params, projects)))),
     )
     if (projectId !== undefined) continue
-    const suspected = await lookAtPartnershipDays(clickhouse, params)
+    const suspected = await comparePartnershipDays(clickhouse, params)
     const again = (suspects: readonly PartnershipDifference[]) =>
-      betweenBatches(() => lookAtPartnershipDays(clickhouse, { ...params, partners: distinct(suspects.map((suspect) => suspect.partner_id)) }))
+      betweenBatches(() => comparePartnershipDays(clickhouse, { ...params, partners: distinct(suspects.map((suspect) => suspect.partner_id)) }))
     partnershipDifferences.push(...(await confirm(suspected, keyOfPartnershipDay, again)))
   }
   await requestRepairs(clickhouse, differences.slice(0, DIFFERENCES_MAX))
@@ -111,12 +111,12 @@ function distinct(texts: readonly string[]): string[] {
   return [...new Set(texts)]
 }
 
-async function lookAgainAtRollup(clickhouse: ClickHouse, params: LookParams, suspects: readonly AuditDifference[]): Promise<AuditDifference[]> {
+async function lookAgainAtRollup(clickhouse: ClickHouse, params: AuditScopeParams, suspects: readonly AuditDifference[]): Promise<AuditDifference[]> {
   const projects = distinct(suspects.map((suspect) => suspect.project_id))
   return (await lookAtRollup(clickhouse, { ...params, projects })).differences
 }
 
-async function lookAtRollup(clickhouse: ClickHouse, params: LookParams) {
+async function lookAtRollup(clickhouse: ClickHouse, params: AuditScopeParams) {
   const [look] = await clickhouse.reads.query(rollupAgainstRaw, params)
   if (look === undefined) throw new Error('count() answered no row.')
   return look
@@ -175,7 +175,7 @@ const rollupAgainstRaw = defineQuery({
       )
       GROUP BY project_id, usage_date, metric
     )`,
-  params: LookParams,
+  params: AuditScopeParams,
   row: z.object({ events: z.coerce.number(), keys: z.coerce.number(), differences: z.array(AuditDifference) }),
   settings: AUDIT_SETTINGS,
 })

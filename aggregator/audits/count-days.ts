@@ -18,7 +18,7 @@ export const DayCounts = z.object({
 export type DayCounts = z.output<typeof DayCounts>
 
 /** How many of the counts that must be equal are not. */
-export function unequalCounts({ accepted_events, raw_events, rollup_events, registered_events, partnership_events }: DayCounts): number {
+export function countUnequal({ accepted_events, raw_events, rollup_events, registered_events, partnership_events }: DayCounts): number {
   return [accepted_events !== raw_events, raw_events !== rollup_events, registered_events !== partnership_events].filter(Boolean).length
 }
 

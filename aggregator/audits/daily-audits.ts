@@ -1,20 +1,20 @@
 import { z } from 'zod'
 import type { Logger } from '../../metering/logger.ts'
-import { byMonth, periodOfMonth } from '../../metering/month.ts'
+import { groupByMonth, periodOfMonth } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { readAsOf } from '../as-of.ts'
 import { refreshPartnershipDays } from '../usage/refresh-partnership-days.ts'
 import { type AuditReport, audit, type BetweenBatches } from './audit.ts'
 import type { AuditTurn } from './audit-turn.ts'
-import { countDays, type DayCounts, unequalCounts } from './count-days.ts'
-import { type AuditedDays, type DayAudit, keepDayAudits, readAuditedDays } from './day-audits.ts'
+import { countDays, countUnequal, type DayCounts } from './count-days.ts'
+import { type AuditedDays, type DayAudit, readAuditedDays, storeDayAudits } from './day-audits.ts'
 
 export interface DailyAuditsOptions {
   readonly clickhouse: ClickHouse
   readonly turn: AuditTurn
   readonly betweenBatches: BetweenBatches
-  readonly log: Logger
+  readonly logger: Logger
   /** ms since 1970. */
   readonly now: () => number
 }
@@ -59,11 +59,11 @@ export class DailyAudits {
       end: new Date(Math.min(asOfMs, beganMs)).toISOString().slice(0, 10),
       againBeforeMs: beganMs - DIFFERING_AGAIN_AFTER_MS,
     })
-    for (const [month, days] of byMonth(due)) {
+    for (const [month, days] of groupByMonth(due)) {
       if (signal.aborted) return
       const outcome = await turn.runInBackground(() => this.#auditDays(month, days))
       if (outcome.status === 'another_runs') return
-      await keepDayAudits(
+      await storeDayAudits(
         clickhouse,
         outcome.result.map((result) => ({ ...result, audited_ms: beganMs, as_of_ms: asOfMs })),
       )
@@ -93,7 +93,7 @@ export class DailyAudits {
     const { clickhouse } = this.#options
     let counts = await countDays(clickhouse, { ...span, due })
     for (let looks = 1; looks < COUNTS_LOOKS; looks += 1) {
-      const unequal = new Set(counts.filter((day) => unequalCounts(day) > 0).map(({ usage_date }) => usage_date))
+      const unequal = new Set(counts.filter((day) => countUnequal(day) > 0).map(({ usage_date }) => usage_date))
       if (unequal.size === 0) break
       const again = due.filter(({ usage_date }) => unequal.has(usage_date))
       const recounted = await this.#lookAgain(() => countDays(clickhouse, { ...span, due: again }))
@@ -111,7 +111,7 @@ export class DailyAudits {
 
   #tell({ registered_events, ...counts }: DayCounts, differences: number, report: AuditReport): void {
     const ofDay = <T extends { usage_date: string }>(list: readonly T[]) => list.filter(({ usage_date }) => usage_date === counts.usage_date).slice(0, TOLD_MAX)
-    this.#options.log.error(
+    this.#options.logger.error(
       { ...counts, differences, rollup: ofDay(report.differences), partnership: ofDay(report.partnershipDifferences) },
       'the audit of a day finds differences; run "meterline audit" to see all of them',
     )
@@ -120,7 +120,7 @@ export class DailyAudits {
 
 function differencesOf(counts: DayCounts, { differences, partnershipDifferences }: AuditReport): number {
   const ofDay = [...differences, ...partnershipDifferences].filter(({ usage_date }) => usage_date === counts.usage_date)
-  return ofDay.length + unequalCounts(counts)
+  return ofDay.length + countUnequal(counts)
 }
 
 const COUNTS_LOOKS = 5

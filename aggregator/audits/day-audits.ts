@@ -26,7 +26,7 @@ export const DayAudit = z.object({
 export type DayAudit = z.output<typeof DayAudit>
 
 /** Keeps results. One that is kept twice, by two processes, is the later one. Throws StoreError. */
-export async function keepDayAudits({ reads }: ClickHouse, audits: readonly DayAudit[]): Promise<void> {
+export async function storeDayAudits({ reads }: ClickHouse, audits: readonly DayAudit[]): Promise<void> {
   if (audits.length === 0) return
   const text = audits.map((audit) =>
     row([
@@ -46,7 +46,7 @@ export async function keepDayAudits({ reads }: ClickHouse, audits: readonly DayA
 
 const COLUMNS = ['usage_date', 'audited_at', 'changes', 'as_of', 'accepted_events', 'raw_events', 'rollup_events', 'partnership_events', 'differences']
 
-export interface DayAuditsAsked {
+export interface DayAuditsQuery {
   /** Days; `end` is exclusive. */
   readonly from: string
   readonly end: string
@@ -54,7 +54,7 @@ export interface DayAuditsAsked {
 }
 
 /** The kept results, the newest day first. Throws StoreError. */
-export function listDayAudits({ reads }: ClickHouse, asked: DayAuditsAsked): Promise<DayAudit[]> {
+export function listDayAudits({ reads }: ClickHouse, asked: DayAuditsQuery): Promise<DayAudit[]> {
   return reads.query(keptDayAudits, { ...asked })
 }
 

@@ -92,7 +92,7 @@ export async function explainPartnership({ clickhouse, lane }: Explaining, partn
  * A number of a project's summary. One that nobody registered is explained as well when it has events: what is not billed to
  * anybody is what an operator asks about. Throws StoreError.
  */
-export async function explainProject({ clickhouse, lane }: Explaining, asked: AskedProject, metric: MetricName, period: Period): Promise<ExplainOutcome> {
+export async function explainProject({ clickhouse, lane }: Explaining, asked: ProvisionedProject, metric: MetricName, period: Period): Promise<ExplainOutcome> {
   const { projectId, partnerId } = asked
   const number: ExplainedNumber = { of: { projectId }, metric, period }
   const { asOfMs, summary, lastActivityMs } = await readProjectUsage(clickhouse, projectId, period)
@@ -112,7 +112,7 @@ export async function explainProject({ clickhouse, lane }: Explaining, asked: As
   return { status: 'explained', explanation }
 }
 
-export interface AskedProject {
+export interface ProvisionedProject {
   readonly projectId: string
   /** Whose it is; undefined when nobody registered it. */
   readonly partnerId: string | undefined

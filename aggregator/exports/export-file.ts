@@ -5,7 +5,7 @@ import { EXPORT_FORMATS, type ExportFormat, type ExportShape } from './export-fo
 import { FOCUS_COLUMNS } from './focus-columns.ts'
 import { type FocusCharges, streamCharges } from './focus-rows.ts'
 import { type ExportSource, streamLines } from './stream-rows.ts'
-import { requireWhole } from './whole-file.ts'
+import { requireComplete } from './whole-file.ts'
 
 export interface ExportedFile {
   readonly format: ExportFormat
@@ -19,7 +19,7 @@ export interface ExportedFile {
 export function exportFile(lane: Lane, { format, source, charges, rows }: ExportedFile): AsyncIterable<Uint8Array> {
   const { rows: rowsAre, container } = EXPORT_FORMATS[format]
   const pieces = rowsAre === 'charges' ? chargesFile(lane, charges, container) : linesFile(lane, source, container)
-  return requireWhole(pieces, { container, rows })
+  return requireComplete(pieces, { container, rows })
 }
 
 async function* chargesFile(lane: Lane, charges: FocusCharges, container: ExportShape['container']): AsyncIterable<Uint8Array> {

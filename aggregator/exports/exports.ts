@@ -11,7 +11,7 @@ import { type ExportedMonth, readExportedMonths } from './export-months.ts'
 import { type ExportTotals, readExportTotals } from './export-totals.ts'
 import { billingPeriodLines } from './focus-billing-periods.ts'
 import type { Manifest } from './manifest.ts'
-import { dropExportRows, keepClosedLines, keepLiveUsage } from './stage-rows.ts'
+import { dropStagedRows, stageClosedLines, stageLiveUsage } from './stage-rows.ts'
 import type { ExportSource } from './stream-rows.ts'
 
 export interface ExportRequest {
@@ -76,7 +76,7 @@ export class Exports {
       this.#running[reader] -= 1
       if (own !== undefined) this.#partners.delete(own)
       if (lane === undefined) return
-      const dropping = dropExportRows(lane, exportId)
+      const dropping = dropStagedRows(lane, exportId)
       this.#closing.add(dropping)
       await dropping.finally(() => this.#closing.delete(dropping))
       this.#idle.push(lane)
@@ -129,12 +129,12 @@ export class Exports {
     const closings = months.flatMap(({ partnerId, closed }): [string, string][] =>
       request.month === undefined || closed === undefined ? [] : [[partnerId, closed.closing]],
     )
-    await keepClosedLines(lane, { exportId, closings, withDays })
-    await keepLiveUsage(lane, { exportId, partnerIds: live, from: request.period.first, end: request.period.end, withDays })
+    await stageClosedLines(lane, { exportId, closings, withDays })
+    await stageLiveUsage(lane, { exportId, partnerIds: live, from: request.period.first, end: request.period.end, withDays })
     return { kind: 'kept', exportId }
   }
 
-  #manifest({ request, months, liveAsOfMs }: Told, { rows, totals }: Pick<ExportTotals, 'rows' | 'totals'>): Manifest {
+  #manifest({ request, months, liveAsOfMs }: ResolvedExport, { rows, totals }: Pick<ExportTotals, 'rows' | 'totals'>): Manifest {
     const { format, partner, month, period } = request
     const asOf = months.map(({ closed }) => (month === undefined || closed === undefined ? liveAsOfMs : closed.asOfMs))
     const known = asOf.filter((each) => each !== null)
@@ -165,7 +165,7 @@ interface Preparing {
   readonly request: ExportRequest
 }
 
-interface Told {
+interface ResolvedExport {
   readonly request: ExportRequest
   readonly months: readonly ExportedMonth[]
   readonly liveAsOfMs: number | null

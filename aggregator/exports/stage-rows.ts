@@ -22,7 +22,7 @@ export interface LiveUsage {
  * Puts the live usage of a span of days into the export's rows, one a project, metric and month. The rollup is read once, so all
  * rows are of one moment; the rest is computed from what was read. Throws StoreError.
  */
-export async function keepLiveUsage(lane: Lane, { exportId, partnerIds, from, end, withDays }: LiveUsage): Promise<void> {
+export async function stageLiveUsage(lane: Lane, { exportId, partnerIds, from, end, withDays }: LiveUsage): Promise<void> {
   if (partnerIds.length === 0) return
   await lane.execute(gatherExportDays, { exportId, partnerIds: [...partnerIds], from, end, peaks: PEAK_METRICS })
   await lane.execute(computeExportRows, {
@@ -35,7 +35,7 @@ export async function keepLiveUsage(lane: Lane, { exportId, partnerIds, from, en
 }
 
 /** Copies the lines of closed statements into the export's rows. Throws StoreError. */
-export async function keepClosedLines(
+export async function stageClosedLines(
   lane: Lane,
   { exportId, closings, withDays }: { exportId: string; closings: Closings; withDays: boolean },
 ): Promise<void> {
@@ -45,7 +45,7 @@ export async function keepClosedLines(
 }
 
 /** Drops what an export has put together, and what exports of more than a day ago left when their process was killed. Throws StoreError. */
-export async function dropExportRows(lane: Lane, exportId: string): Promise<void> {
+export async function dropStagedRows(lane: Lane, exportId: string): Promise<void> {
   const partitions = await lane.query(droppablePartitions, { exportId })
   for (const { table, partition_id } of partitions) await lane.command(`ALTER TABLE ${table} DROP PARTITION ID '${partition_id}'`)
 }

@@ -4,7 +4,7 @@ import type { ExportShape } from './export-formats.ts'
  * Passes a file on and throws at its end when it is not whole: another number of rows than its manifest says, or a Parquet
  * file without its mark. Who writes a file asks it, and who receives one: a stream may end early and still end normally.
  */
-export async function* requireWhole(pieces: AsyncIterable<Uint8Array>, { container, rows }: WholeFile): AsyncIterable<Uint8Array> {
+export async function* requireComplete(pieces: AsyncIterable<Uint8Array>, { container, rows }: CompleteFile): AsyncIterable<Uint8Array> {
   const counter = new LineCounter(container === 'csv')
   let tail = Buffer.alloc(0)
   for await (const piece of pieces) {
@@ -16,7 +16,7 @@ export async function* requireWhole(pieces: AsyncIterable<Uint8Array>, { contain
     throw new Error(`The file is not whole: it ends before it has its ${rows} rows.`)
 }
 
-export interface WholeFile {
+export interface CompleteFile {
   readonly container: ExportShape['container']
   readonly rows: number
 }

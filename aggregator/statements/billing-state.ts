@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { type Month, monthOf } from '../../metering/month.ts'
 import { dayOf } from '../../metering/timestamp.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { type Ownership, tagOfLog } from '../../sql/lease.ts'
+import { type Lease, leaseTag } from '../../sql/lease.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 
@@ -28,13 +28,13 @@ export function readBillingStates({ registry }: ClickHouse, partnerId = ''): Pro
 }
 
 /** Written under the fence of the partner's closings, by whoever has seen that none is closed. Throws StoreError. */
-export async function writeBillingFrom({ registry }: ClickHouse, { log, epoch, owner }: Ownership, partnerId: string, billingFrom: Month): Promise<void> {
+export async function writeBillingFrom({ registry }: ClickHouse, { log, epoch, owner }: Lease, partnerId: string, billingFrom: Month): Promise<void> {
   await registry.insert({
     table: 'partner_billing_inbox_v1',
     columns: ['log', 'epoch', 'owner', 'partner_id', 'revision', 'billing_from'],
     // A later take has a greater epoch, so its row is the later revision.
     text: row([log, epoch, owner, partnerId, epoch, billingFrom]),
-    tag: tagOfLog(log),
+    tag: leaseTag(log),
   })
 }
 

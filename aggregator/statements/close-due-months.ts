@@ -7,7 +7,7 @@ import { countNegativeAdjustments } from './write-lines.ts'
 export interface DueOptions extends ClosingOptions {
   /** How long after its end a month stays open for what comes late. */
   readonly graceMs: number
-  readonly log: Logger
+  readonly logger: Logger
 }
 
 export interface DueOutcome {
@@ -28,7 +28,7 @@ export async function closeDueMonths(options: DueOptions, signal: AbortSignal): 
     if (signal.aborted) break
     const { partnerId } = state
     const outcome = await closeDueOf(options, state, signal).catch((error: unknown) => {
-      options.log.error({ err: error, partnerId }, 'the due months of a partner could not be closed; this is tried again')
+      options.logger.error({ err: error, partnerId }, 'the due months of a partner could not be closed; this is tried again')
       return { closed: 0, overdue: 1 }
     })
     total.closed += outcome.closed
@@ -39,7 +39,7 @@ export async function closeDueMonths(options: DueOptions, signal: AbortSignal): 
 
 async function closeDueOf(options: DueOptions, state: BillingState, signal: AbortSignal): Promise<Omit<DueOutcome, 'negative'>> {
   const { partnerId } = state
-  const { now, graceMs, log } = options
+  const { now, graceMs, logger } = options
   const total = { closed: 0, overdue: 0 }
   // History that is loaded after `billing_from` was set back has the same time to come in.
   if (state.billingFromSetMs + graceMs > now()) return total
@@ -48,13 +48,13 @@ async function closeDueOf(options: DueOptions, state: BillingState, signal: Abor
     // Whoever is at it will have closed it when this looks again.
     if (outcome.status === 'elsewhere') return total
     if (outcome.status !== 'closed') {
-      log.warn({ partnerId, month, ...outcome }, 'a month that is due is not closed yet')
+      logger.warn({ partnerId, month, ...outcome }, 'a month that is due is not closed yet')
       return { ...total, overdue: 1 }
     }
     if (!outcome.isNew) continue
     total.closed += 1
-    log.info({ partnerId, month, lines: outcome.header.lines, sha256: outcome.header.sha256 }, 'a month was closed')
-    for (const adjustment of outcome.negative) log.error({ partnerId, month, ...adjustment }, NEGATIVE_ADJUSTMENT)
+    logger.info({ partnerId, month, lines: outcome.header.lines, sha256: outcome.header.sha256 }, 'a month was closed')
+    for (const adjustment of outcome.negative) logger.error({ partnerId, month, ...adjustment }, NEGATIVE_ADJUSTMENT)
   }
   return total
 }

@@ -3,12 +3,12 @@ import { METRIC_NAMES, METRICS } from '../../metering/metrics.ts'
 import { endOfMonthMs, type Month, monthAfter, periodOfMonth } from '../../metering/month.ts'
 import type { Noting } from '../../registry/audit-log.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { type Ownership, tagOfLog } from '../../sql/lease.ts'
+import { type Lease, leaseTag } from '../../sql/lease.ts'
 import { row } from '../../sql/tab-separated.ts'
 import { readAsOf } from '../as-of.ts'
 import { audit } from '../audits/audit.ts'
 import { type BillingState, readBillingStates } from './billing-state.ts'
-import { underClosingFence } from './closing-lease.ts'
+import { withClosingLease } from './closing-lease.ts'
 import { readStatementHeaders, type StatementHeader } from './headers.ts'
 import { recountMonths } from './recount-months.ts'
 import { hashStatement, type NegativeAdjustment, writeStatementLines } from './write-lines.ts'
@@ -59,11 +59,11 @@ export async function closeMonth(options: ClosingOptions, request: ClosingReques
     refuseTooEarly(request.month, { nowMs: options.now(), asOfMs }) ??
     (await refuseUnaudited(options, request))
   if (refusal !== undefined) return refusal
-  const fenced = await underClosingFence(clickhouse, request.partnerId, (ownership) => closeUnderFence(options, request, ownership))
+  const fenced = await withClosingLease(clickhouse, request.partnerId, (ownership) => closeUnderFence(options, request, ownership))
   return fenced.status === 'done' ? fenced.result : fenced
 }
 
-async function closeUnderFence({ clickhouse, now, note }: ClosingOptions, request: ClosingRequest, ownership: Ownership): Promise<ClosingOutcome> {
+async function closeUnderFence({ clickhouse, now, note }: ClosingOptions, request: ClosingRequest, ownership: Lease): Promise<ClosingOutcome> {
   const { partnerId, month, closedBy } = request
   const closed = await readStatementHeaders(clickhouse, partnerId)
   const header = closed.find((each) => each.month === month)
@@ -120,8 +120,8 @@ async function findHeader(clickhouse: ClickHouse, { partnerId, month }: ClosingR
   return (await readStatementHeaders(clickhouse, partnerId)).find((header) => header.month === month)
 }
 
-async function writeHeader({ work }: ClickHouse, { log, epoch, owner }: Ownership, fields: readonly (string | number)[]): Promise<void> {
-  await work.insert({ table: 'statements_inbox_v1', columns: HEADER_COLUMNS, text: row([log, epoch, owner, ...fields]), tag: tagOfLog(log) })
+async function writeHeader({ work }: ClickHouse, { log, epoch, owner }: Lease, fields: readonly (string | number)[]): Promise<void> {
+  await work.insert({ table: 'statements_inbox_v1', columns: HEADER_COLUMNS, text: row([log, epoch, owner, ...fields]), tag: leaseTag(log) })
 }
 
 const HEADER_COLUMNS = [

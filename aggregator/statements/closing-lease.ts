@@ -1,6 +1,6 @@
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { StoreError } from '../../sql/errors.ts'
-import { isAnyRunning, newestOwnerOf, type Ownership, takeLog } from '../../sql/lease.ts'
+import { acquireLease, currentLeaseHolder, isAnyRunning, type Lease } from '../../sql/lease.ts'
 
 export type FencedOutcome<T> = { status: 'done'; result: T } | { status: 'elsewhere' }
 
@@ -10,16 +10,16 @@ export type FencedOutcome<T> = { status: 'done'; result: T } | { status: 'elsewh
  * more. Where a statement of it is still running, another process is at work and is let be: else two that try again for
  * ever would kill each other's. Throws StoreError.
  */
-export async function underClosingFence<T>(clickhouse: ClickHouse, partnerId: string, work: (ownership: Ownership) => Promise<T>): Promise<FencedOutcome<T>> {
+export async function withClosingLease<T>(clickhouse: ClickHouse, partnerId: string, work: (ownership: Lease) => Promise<T>): Promise<FencedOutcome<T>> {
   const log = `closing/${partnerId}`
   if (await isAnyRunning(clickhouse, log)) return { status: 'elsewhere' }
-  const taken = await takeLog(clickhouse, log)
+  const taken = await acquireLease(clickhouse, log)
   if (taken.status === 'outranked') return { status: 'elsewhere' }
   try {
     return { status: 'done', result: await work(taken.ownership) }
   } catch (thrown) {
     // Refused by the fence, or killed by whoever has taken it.
-    if (thrown instanceof StoreError && (thrown.fault === 'fenced' || (await newestOwnerOf(clickhouse, log)) !== taken.ownership.owner))
+    if (thrown instanceof StoreError && (thrown.fault === 'fenced' || (await currentLeaseHolder(clickhouse, log)) !== taken.ownership.owner))
       return { status: 'elsewhere' }
     throw thrown
   }

@@ -12,13 +12,13 @@ import { listStatements, type Statement } from './read-statements.ts'
  * The lines of a statement as the API shows them: JSON objects, one a line, streamed as the store writes them, because a
  * partner may have some hundred thousand. Numbers are exact.
  */
-export interface StatementParts {
+export interface StatementLinesJson {
   readonly projects: AsyncIterable<Uint8Array>
   readonly adjustments: AsyncIterable<Uint8Array>
 }
 
 /** Of a closed month the lines that were written; of an open one what they would be by now. */
-export function readStatementParts(clickhouse: ClickHouse, partnerId: string, statement: Statement, nowMs: number): StatementParts {
+export function readLinesAsJson(clickhouse: ClickHouse, partnerId: string, statement: Statement, nowMs: number): StatementLinesJson {
   const { month, header, totals } = statement
   if (header !== undefined) {
     const key = { partnerId, closing: header.closing }

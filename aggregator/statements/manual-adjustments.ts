@@ -21,7 +21,7 @@ export interface ManualAdjustment {
 }
 
 /** `billedIn` is the closed month whose statement has the line; null: the next one to be closed will. */
-export type AddedManually = { readonly status: 'added'; readonly billedIn: Month | null } | { readonly status: 'another' }
+export type AddAdjustmentOutcome = { readonly status: 'added'; readonly billedIn: Month | null } | { readonly status: 'another' }
 
 /**
  * Keeps it until the next closing puts it on a statement; usage is not touched. Sent again it is the same line. `another` when
@@ -31,7 +31,7 @@ export async function addManualAdjustment(
   { clickhouse: { registry }, note }: { clickhouse: ClickHouse; note: Noting },
   partnerId: string,
   adjustment: ManualAdjustment,
-): Promise<AddedManually> {
+): Promise<AddAdjustmentOutcome> {
   const { entry, forMonth, projectId, metric, value, reason } = adjustment
   const [known] = await registry.query(manualByEntry, { partnerId, entry })
   if (known !== undefined) {

@@ -1,6 +1,6 @@
 import { type Month, monthAfter, periodOfMonth } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { readHorizon } from '../usage/completeness.ts'
+import { readCompleteness } from '../usage/completeness.ts'
 import { readPartnershipDays } from '../usage/partnership-days.ts'
 import { type BillingState, isBilledMonth, readBillingStates } from './billing-state.ts'
 import { nextToClose } from './close-month.ts'
@@ -41,7 +41,7 @@ async function readStatements(clickhouse: ClickHouse, state: BillingState, month
   const [first] = months
   const last = months.at(-1)
   if (first === undefined || last === undefined) return []
-  const horizon = await readHorizon(clickhouse)
+  const horizon = await readCompleteness(clickhouse)
   const headers = await readStatementHeaders(clickhouse, partnerId)
   const closings = headers.filter(({ month }) => month >= first).map(({ closing }) => closing)
   const billed = await readBilledTotals(clickhouse, partnerId, closings, first === last ? first : '')

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { PEAK_METRICS } from '../../metering/metrics.ts'
 import { type Month, monthOf, periodOfMonth } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { type Ownership, tagOfLog } from '../../sql/lease.ts'
+import { type Lease, leaseTag } from '../../sql/lease.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import type { StatementHeader } from './headers.ts'
 
@@ -11,7 +11,7 @@ export interface ClosingAttempt {
   readonly partnerId: string
   readonly month: Month
   readonly closing: string
-  readonly ownership: Ownership
+  readonly ownership: Lease
 }
 
 export interface Recounted {
@@ -40,7 +40,7 @@ export async function recountMonths(clickhouse: ClickHouse, attempt: ClosingAtte
   for (const each of months) {
     const { first, end } = periodOfMonth(each)
     const { log, epoch, owner } = ownership
-    await clickhouse.work.execute(recountMonth, { log, epoch, owner, partnerId, closing, month: each, from: first, end, peaks: PEAK_METRICS }, tagOfLog(log))
+    await clickhouse.work.execute(recountMonth, { log, epoch, owner, partnerId, closing, month: each, from: first, end, peaks: PEAK_METRICS }, leaseTag(log))
   }
   return { months, billedChanges: changes, projectsThroughMs: newest.created_ms }
 }

@@ -2,7 +2,7 @@ import type { Month } from '../../metering/month.ts'
 import type { Noting } from '../../registry/audit-log.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { readBillingStates, writeBillingFrom } from './billing-state.ts'
-import { underClosingFence } from './closing-lease.ts'
+import { withClosingLease } from './closing-lease.ts'
 
 export type BillingFromOutcome = { status: 'set' } | { status: 'already_closed'; closedThrough: Month } | { status: 'elsewhere' }
 
@@ -15,7 +15,7 @@ export async function setBillingFrom(
   partnerId: string,
   month: Month,
 ): Promise<BillingFromOutcome> {
-  const fenced = await underClosingFence<BillingFromOutcome>(clickhouse, partnerId, async (ownership) => {
+  const fenced = await withClosingLease<BillingFromOutcome>(clickhouse, partnerId, async (ownership) => {
     const [state] = await readBillingStates(clickhouse, partnerId)
     if (state === undefined) throw new Error(`There is no partner ${partnerId}.`)
     if (state.closedThrough !== null) return { status: 'already_closed', closedThrough: state.closedThrough }

@@ -4,7 +4,7 @@ import { isMetricName, METRIC_NAMES, METRICS, type MetricName } from '../../mete
 import type { Month } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { StoreError } from '../../sql/errors.ts'
-import { tagOfLog } from '../../sql/lease.ts'
+import { leaseTag } from '../../sql/lease.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 import { streamCanonical } from './canonical-lines.ts'
@@ -52,9 +52,9 @@ export async function writeStatementLines(
     }),
   )
   const params = { log, epoch, owner, partnerId, month, closing, metrics: metrics.join(''), closings: closed.map((header) => header.closing) }
-  await clickhouse.work.execute(writeUsageLines, params, tagOfLog(log))
-  if (recounted.length > 1) await clickhouse.work.execute(writeAdjustmentLines, { ...params, recounted: [...recounted] }, tagOfLog(log))
-  await clickhouse.work.execute(writeManualLines, params, tagOfLog(log))
+  await clickhouse.work.execute(writeUsageLines, params, leaseTag(log))
+  if (recounted.length > 1) await clickhouse.work.execute(writeAdjustmentLines, { ...params, recounted: [...recounted] }, leaseTag(log))
+  await clickhouse.work.execute(writeManualLines, params, leaseTag(log))
   const negative = await clickhouse.work.query(negativeAdjustments, { partnerId, closing })
   return { negative: negative.map(({ for_month, metric, value }) => ({ forMonth: for_month, metric, value })) }
 }

@@ -4,7 +4,7 @@ import { defineQuery } from '../../sql/query.ts'
 import { readAsOf } from '../as-of.ts'
 
 /** How far totals reach. Both times only grow, so what was known a moment ago is still true. */
-export interface Horizon {
+export interface Completeness {
   /** Usage is complete up to this time, in ms since 1970; null before the first watermark. */
   readonly asOfMs: number | null
   /** Partnership days hold the projects created up to this time, in ms since 1970; null before the first refresh has ended. */
@@ -12,26 +12,26 @@ export interface Horizon {
 }
 
 /** Ask for it before the totals it stands beside. Throws StoreError. */
-export async function readHorizon(clickhouse: ClickHouse): Promise<Horizon> {
+export async function readCompleteness(clickhouse: ClickHouse): Promise<Completeness> {
   const asOfMs = await readAsOf(clickhouse)
   const [kept] = await clickhouse.reads.query(keptThrough, {})
   return { asOfMs, keptThroughMs: kept?.kept_through_ms ?? null }
 }
 
 /** The horizon as it was at most a second ago: it is asked for by every usage answer, and costs as much as the answer. */
-export class RecentHorizon {
+export class CachedCompleteness {
   readonly #clickhouse: ClickHouse
-  #known: Horizon | undefined
+  #known: Completeness | undefined
   #knownAtMs = Number.NEGATIVE_INFINITY
 
   constructor(clickhouse: ClickHouse) {
     this.#clickhouse = clickhouse
   }
 
-  async read(): Promise<Horizon> {
+  async read(): Promise<Completeness> {
     if (this.#known !== undefined && performance.now() - this.#knownAtMs < KNOWN_FOR_MS) return this.#known
     const askedMs = performance.now()
-    const known = await readHorizon(this.#clickhouse)
+    const known = await readCompleteness(this.#clickhouse)
     // Of two that asked at once the later answer stands; either is true.
     this.#known = known
     this.#knownAtMs = askedMs

@@ -5,7 +5,7 @@ import type { Period } from '../../metering/period.ts'
 import type { Quantity } from '../../metering/quantity.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
-import { type Horizon, readHorizon } from './completeness.ts'
+import { type Completeness, readCompleteness } from './completeness.ts'
 import { PROJECT_DAY_VALUE } from './project-day.ts'
 
 /** A partner's day in one metric: the sum over its projects, deleted ones included, of the project's day. */
@@ -24,8 +24,8 @@ export interface PartnershipDay {
  * 2. Read the kept rows: those of that number, or a later one, are there by now.
  * In the other order a day that is computed anew in between would have no row. Throws StoreError.
  */
-export async function readPartnershipDays(clickhouse: ClickHouse, partnerId: string, period: Period, horizon?: Horizon): Promise<PartnershipDay[]> {
-  const { keptThroughMs } = horizon ?? (await readHorizon(clickhouse))
+export async function readPartnershipDays(clickhouse: ClickHouse, partnerId: string, period: Period, horizon?: Completeness): Promise<PartnershipDay[]> {
+  const { keptThroughMs } = horizon ?? (await readCompleteness(clickhouse))
   const { keptChanges, inDoubt } = await readDayStates(clickhouse, partnerId, period, keptThroughMs)
   const span = { partnerId, from: period.first, end: period.end }
   const kept = keptChanges.size === 0 ? [] : await clickhouse.reads.query(keptPartnershipDays, span)

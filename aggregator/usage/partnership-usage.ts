@@ -2,7 +2,7 @@ import { addDecimals, compareDecimals } from '../../metering/exact-decimal.ts'
 import { METRICS, type MetricName, PEAK_METRICS } from '../../metering/metrics.ts'
 import type { Period } from '../../metering/period.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { type Horizon, readHorizon } from './completeness.ts'
+import { type Completeness, readCompleteness } from './completeness.ts'
 import { type PartnershipDay, readPartnershipDays } from './partnership-days.ts'
 import { noUsage, type UsageQuantities } from './usage-quantities.ts'
 
@@ -19,8 +19,8 @@ export interface PartnershipUsage {
  * The usage of all projects of a partner, deleted ones included. A peak is the sum over the projects per day, then the
  * maximum over the days; not the sum of each project's own maximum, which no day ever reached. Throws StoreError.
  */
-export async function readPartnershipUsage(clickhouse: ClickHouse, partnerId: string, period: Period, known?: Horizon): Promise<PartnershipUsage> {
-  const horizon = known ?? (await readHorizon(clickhouse))
+export async function readPartnershipUsage(clickhouse: ClickHouse, partnerId: string, period: Period, known?: Completeness): Promise<PartnershipUsage> {
+  const horizon = known ?? (await readCompleteness(clickhouse))
   return { asOfMs: horizon.asOfMs, ...combineDays(await readPartnershipDays(clickhouse, partnerId, period, horizon)) }
 }
 

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Period } from '../../metering/period.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
-import { type Horizon, readHorizon } from './completeness.ts'
+import { type Completeness, readCompleteness } from './completeness.ts'
 import { MetricTotals, quantitiesOf, type UsageQuantities } from './usage-quantities.ts'
 
 export interface ProjectUsage {
@@ -16,8 +16,8 @@ export interface ProjectUsage {
 }
 
 /** A project's usage over a period. Throws StoreError when it cannot be read: never a default. */
-export async function readProjectUsage(clickhouse: ClickHouse, projectId: string, period: Period, known?: Horizon): Promise<ProjectUsage> {
-  const { asOfMs } = known ?? (await readHorizon(clickhouse))
+export async function readProjectUsage(clickhouse: ClickHouse, projectId: string, period: Period, known?: Completeness): Promise<ProjectUsage> {
+  const { asOfMs } = known ?? (await readCompleteness(clickhouse))
   const { first: from, end } = period
   const [rows, lastActivityMs] = await Promise.all([
     clickhouse.reads.query(projectUsagePerDay, { projectId, from, end }),

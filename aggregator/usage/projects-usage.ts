@@ -1,7 +1,15 @@
 import { z } from 'zod'
 import { METRICS, type MetricName } from '../../metering/metrics.ts'
 import type { Period } from '../../metering/period.ts'
-import { inOrder, MATCHING_PROJECTS, type PageAsked, PageParams, type PlaceInList, PlaceRow, pageParams } from '../../registry/projects/list-projects.ts'
+import {
+  MATCHING_PROJECTS,
+  orderAfter,
+  PageParams,
+  type PlaceInList,
+  ProjectCursorRow,
+  type ProjectPageQuery,
+  pageParams,
+} from '../../registry/projects/list-projects.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { MetricTotals, quantitiesOf, type UsageQuantities } from './usage-quantities.ts'
@@ -31,12 +39,12 @@ export async function readUsageOfProjects(
 }
 
 /** In the order of one metric's quantity over the period; a project without usage has 0. Throws StoreError. */
-export function listProjectsByMetric({ reads }: ClickHouse, metric: MetricName, { first: from, end }: Period, asked: PageAsked): Promise<PlaceInList[]> {
+export function listProjectsByMetric({ reads }: ClickHouse, metric: MetricName, { first: from, end }: Period, asked: ProjectPageQuery): Promise<PlaceInList[]> {
   return reads.query(projectsByMetric, { metric, isPeak: METRICS[metric].kind === 'peak' ? 1 : 0, from, end, ...pageParams(asked) })
 }
 
 /** In the order of their last activity; those that never had any are the least. Throws StoreError. */
-export function listProjectsByActivity({ reads }: ClickHouse, asked: PageAsked): Promise<PlaceInList[]> {
+export function listProjectsByActivity({ reads }: ClickHouse, asked: ProjectPageQuery): Promise<PlaceInList[]> {
   return reads.query(projectsByActivity, pageParams(asked))
 }
 
@@ -81,15 +89,15 @@ const projectsByMetric = defineQuery({
     'if({isPeak: UInt64} = 1, toDecimal256(max(peak), 9), sum(total))',
     'AND metric = {metric: String} AND usage_date >= {from: Date} AND usage_date < {end: Date}',
   )}
-        ${inOrder('sort_key', 'toDecimal256({afterKey: String}, 9)')}`,
+        ${orderAfter('sort_key', 'toDecimal256({afterKey: String}, 9)')}`,
   params: PageParams.extend({ metric: z.string(), isPeak: z.number(), from: z.string(), end: z.string() }),
-  row: PlaceRow,
+  row: ProjectCursorRow,
 })
 
 const projectsByActivity = defineQuery({
   name: 'projects_by_activity',
   sql: `${rankedBy('toUnixTimestamp64Milli(max(last_event_at))', '')}
-        ${inOrder('sort_key', 'toInt64({afterKey: String})')}`,
+        ${orderAfter('sort_key', 'toInt64({afterKey: String})')}`,
   params: PageParams,
-  row: PlaceRow,
+  row: ProjectCursorRow,
 })

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { PEAK_METRICS } from '../../metering/metrics.ts'
-import { byMonth } from '../../metering/month.ts'
+import { groupByMonth } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
@@ -26,7 +26,7 @@ export async function refreshPartnershipDays(clickhouse: ClickHouse, lane: Click
   if (projects.newest_ms > keptThroughMs) await lane.execute(noteDaysOfNewProjects, { keptThroughMs })
   const changed = await lane.query(changedDays, {})
   // One month at a time bounds the memory.
-  for (const days of byMonth(changed).values()) {
+  for (const days of groupByMonth(changed).values()) {
     const numbers = days.map(({ usage_date, changes }) => row([usage_date, changes])).join('')
     await lane.execute(computePartnershipDays, { days: days.map(({ usage_date }) => usage_date), numbers, peaks: PEAK_METRICS, asOfMs })
     await lane.insert({ table: 'usage_day_changes_v1', columns: ['usage_date', 'kept'], text: numbers })

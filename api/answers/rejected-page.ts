@@ -29,14 +29,14 @@ export async function rejectedPage(
   { limit, cursor }: z.output<typeof PageQuery>,
 ): Promise<z.output<typeof RejectedPage>> {
   const asked = ['rejected-events', ingestKeyId]
-  const [received_ms, log, offset] = cursor === undefined ? [] : requirePlace(cursor, asked, Place)
+  const [received_ms, log, offset] = cursor === undefined ? [] : requirePlace(cursor, asked, RejectedPosition)
   const after = received_ms === undefined || log === undefined || offset === undefined ? undefined : { received_ms, log, offset }
   const events = await listRejected(clickhouse, { ingestKeyId, after, limit: limit + 1 })
   const { shown, next_cursor } = pageOf(events, limit, (last) => writePlace(asked, [last.received_ms, last.log, last.offset]))
   return { rejected_events: shown.map(answerOf), next_cursor }
 }
 
-const Place = z.tuple([z.number().int(), z.string(), z.number().int().nonnegative()])
+const RejectedPosition = z.tuple([z.number().int(), z.string(), z.number().int().nonnegative()])
 
 function answerOf({ log: _log, offset: _offset, received_ms, resent_ms, ...event }: RejectedEvent): z.output<typeof RejectedPage>['rejected_events'][number] {
   return { ...event, received_at: formatTimestamp(received_ms), resent_at: instantOrNull(resent_ms) }

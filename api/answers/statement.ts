@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { z } from 'zod'
-import type { StatementParts } from '../../aggregator/statements/lines-as-json.ts'
+import type { StatementLinesJson } from '../../aggregator/statements/lines-as-json.ts'
 import type { Statement } from '../../aggregator/statements/read-statements.ts'
 import type { MonthTotal } from '../../aggregator/statements/totals.ts'
 import { stringifyExactJson } from '../../metering/exact-json.ts'
@@ -85,11 +85,11 @@ export function statementsAnswer(statements: readonly Statement[]) {
 }
 
 /** The whole answer as a stream: a partner may have some hundred thousand lines. It breaks off when the store fails. */
-export function statementStream(statement: Statement, parts: StatementParts, shown: Shown): Readable {
+export function statementStream(statement: Statement, parts: StatementLinesJson, shown: Shown): Readable {
   return Readable.from(piecesOf(statement, parts, shown))
 }
 
-async function* piecesOf(statement: Statement, { projects, adjustments }: StatementParts, shown: Shown): AsyncIterable<Buffer | string> {
+async function* piecesOf(statement: Statement, { projects, adjustments }: StatementLinesJson, shown: Shown): AsyncIterable<Buffer | string> {
   const totals = statement.totals.map((total) => totalAnswer(total, shown))
   yield `{"statement":${stringifyExactJson(headAnswer(statement))},"totals":${stringifyExactJson(totals)},"projects":[`
   yield* asElements(projects)

@@ -28,7 +28,7 @@ interface Credentials extends Pick<ApiContext, 'registry' | 'adminToken'> {
  * must count against it.
  */
 export function authenticate(app: FastifyInstance, { registry, adminToken, now, logger, authFailuresPerMinute }: ApiContext): void {
-  const credentials = { registry, adminToken, brake: new GuessingBrake({ failuresPerMinute: authFailuresPerMinute, now, log: logger }) }
+  const credentials = { registry, adminToken, brake: new GuessingBrake({ failuresPerMinute: authFailuresPerMinute, now, logger: logger }) }
   app.addHook('onRoute', (route) => {
     accessOf(route)
   })

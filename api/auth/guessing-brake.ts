@@ -8,7 +8,7 @@ export interface BrakeOptions {
   readonly failuresPerMinute: number
   /** ms since 1970. */
   readonly now: () => number
-  readonly log: Logger
+  readonly logger: Logger
 }
 
 /** Too many guesses came from this address. The answer is the same whatever is guessed at. */
@@ -104,11 +104,11 @@ export class GuessingBrake {
 
   #countFailure(network: string, digest: string): void {
     const { wrong } = this.#minuteOf(network)
-    const { failuresPerMinute, log } = this.#options
+    const { failuresPerMinute, logger } = this.#options
     if (wrong.has(digest) || wrong.size >= failuresPerMinute) return
     wrong.add(digest)
     if (wrong.size === failuresPerMinute)
-      log.warn({ address: network }, 'an address sent too many wrong credentials and is braked until the minute is over; a proxy belongs in TRUSTED_PROXIES')
+      logger.warn({ address: network }, 'an address sent too many wrong credentials and is braked until the minute is over; a proxy belongs in TRUSTED_PROXIES')
   }
 
   #isGood(digest: string): boolean {

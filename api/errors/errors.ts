@@ -86,13 +86,13 @@ export function errorBody({ message, code }: ApiError, requestId: string) {
 const EXHAUSTED = 'The store took too long, or has too little memory for this right now; no total is given. Try again, or ask for a shorter period.'
 
 /** What a route takes as its body. */
-export interface BodyTaken {
+export interface AcceptedBody {
   readonly bytesMax: number
   readonly types: readonly string[]
 }
 
 /** Total: every thrown thing becomes one row of the table. What is not foreseen is INTERNAL and says nothing else. */
-export function toApiError(thrown: unknown, taken: BodyTaken): ApiError {
+export function toApiError(thrown: unknown, taken: AcceptedBody): ApiError {
   if (thrown instanceof ApiError) return thrown
   if (thrown instanceof EventsUnavailable) return new ApiError('EVENTS_UNAVAILABLE', thrown.message, thrown)
   if (thrown instanceof KafkaUnavailable) return new ApiError('KAFKA_UNAVAILABLE', undefined, thrown)
@@ -121,7 +121,7 @@ const FASTIFY_ERRORS: Record<string, ApiErrorCode> = {
   FST_UNDER_PRESSURE: 'OVERLOADED',
 }
 
-function fastifyErrorOf(thrown: unknown, { bytesMax, types }: BodyTaken): ApiError | undefined {
+function fastifyErrorOf(thrown: unknown, { bytesMax, types }: AcceptedBody): ApiError | undefined {
   if (!(thrown instanceof Error)) return undefined
   const own = 'code' in thrown && typeof thrown.code === 'string' ? FASTIFY_ERRORS[thrown.code] : undefined
   if (own === 'INVALID_REQUEST') return new ApiError(own, describeValidation(thrown), thrown)

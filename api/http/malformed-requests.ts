@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import { ApiError, errorBody } from '../errors/errors.ts'
 
 /** What cannot be read as HTTP is neither request nor reply yet: its answer is written to the connection, which ends with it. */
-export function answerUnreadable(_error: Error, socket: Socket): void {
+export function answerMalformedRequest(_error: Error, socket: Socket): void {
   if (!socket.writable) return
   const error = new ApiError('INVALID_REQUEST', 'This is not HTTP/1.1 as it can be read: it is malformed, came too slowly, or its head is too large.')
   const requestId = randomUUID()

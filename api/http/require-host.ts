@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { ApiError } from '../errors/errors.ts'
 
 /** What node:http answers by itself has neither a body nor an id; with `requireHostHeader: false` all of it comes here. */
-export function answerOddHeads(app: FastifyInstance): void {
+export function requireHost(app: FastifyInstance): void {
   // An expectation that nobody knows may be ignored (RFC 9110, 10.1.1).
   app.server.on('checkExpectation', (request, response) => app.routing(request, response))
   app.addHook('onRequest', async (request) => {

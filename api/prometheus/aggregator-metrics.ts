@@ -1,10 +1,10 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
 import type { AuditedDays } from '../../aggregator/audits/day-audits.ts'
-import type { Aggregating } from '../../aggregator/background-jobs.ts'
+import type { BackgroundJobs } from '../../aggregator/background-jobs.ts'
 import type { RepeatStats } from '../../aggregator/repeat.ts'
 
 /** What the background work of this process did, by the name of the work. */
-export function aggregatorMetrics(register: Registry, { stats, audited, due }: Aggregating): void {
+export function aggregatorMetrics(register: Registry, { stats, audited, due }: BackgroundJobs): void {
   const shared = { labelNames: ['work'], registers: [register] }
   const counter = (name: string, help: string, read: (work: RepeatStats) => number) =>
     new Counter({

@@ -14,7 +14,7 @@ import { actorOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
 import { NextCursor, PageQuery, pageOf, requirePlace, writePlace } from '../requests/cursor.ts'
-import { Day, DayAsked, ExactNumber, errorAnswers, Instant, PathId } from '../schemas.ts'
+import { Day, DayParam, ExactNumber, errorAnswers, Instant, PathId } from '../schemas.ts'
 
 /** What proves the totals: raw recounted, on demand, and by itself for every finished day. */
 export function auditRoutes(app: FastifyInstance, { clickhouse, registry, betweenBatches, aggregating }: ApiContext): void {
@@ -90,7 +90,7 @@ function spanOf({ from, to }: AskedDays): { from: string; end: string } {
 const FIRST_DAY = '1970-01-01'
 const LAST_DAY = '2148-12-31'
 
-const DayText = DayAsked.refine(isDay, 'must be a calendar day as YYYY-MM-DD')
+const DayText = DayParam.refine(isDay, 'must be a calendar day as YYYY-MM-DD')
 
 /** An audit that compares nothing would print 0 differences. */
 function isSpan({ from, to }: { from?: string | undefined; to?: string | undefined }): boolean {

@@ -2,12 +2,12 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { BODY_BYTES_MAX, type BodyFormat, decodeBody, EVENTS_PER_REQUEST_MAX } from '../../ingest/event/decode-body.ts'
-import { type Judged, judge } from '../../ingest/event/pipeline.ts'
+import { type Judged, judgeEvent } from '../../ingest/event/pipeline.ts'
 import type { Verdict } from '../../ingest/log/detect-duplicates.ts'
 import { REJECT_REASONS } from '../../metering/event.ts'
 import { RejectedPage, rejectedPage } from '../answers/rejected-page.ts'
 import { EMITTER } from '../auth/access.ts'
-import { judgeProjects } from '../auth/allowed-projects.ts'
+import { checkProjectScope } from '../auth/allowed-projects.ts'
 import { ingestKeyOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
@@ -46,7 +46,7 @@ export function eventRoutes(parent: FastifyInstance, { registry, eventLog, click
         const receivedMs = now()
         const ingestKey = ingestKeyOf(request)
         const body = bodyOf(request)
-        const judged = await judgeProjects(registry, ingestKey, judgeBody(body, formatOf(request), receivedMs))
+        const judged = await checkProjectScope(registry, ingestKey, judgeBody(body, formatOf(request), receivedMs))
         const verdicts = judged.length === 0 ? [] : await eventLog.submit({ judged, ingestKeyId: ingestKey.id, receivedMs, bytes: body.length })
         const rejected = rejectedOf(judged, verdicts)
         const having = (...statuses: Verdict['status'][]) => verdicts.filter(({ status }) => statuses.includes(status)).length
@@ -96,7 +96,7 @@ function judgeBody(body: Buffer, format: BodyFormat, receivedMs: number): Judged
   if (decoded.status === 'too_many_events') {
     throw new ApiError('TOO_LARGE', `A request has at most ${EVENTS_PER_REQUEST_MAX} events. Nothing of it was kept.`)
   }
-  return decoded.arrivals.map((arrival) => judge(arrival, receivedMs))
+  return decoded.arrivals.map((arrival) => judgeEvent(arrival, receivedMs))
 }
 
 function rejectedOf(judged: readonly Judged[], verdicts: readonly Verdict[]) {

@@ -13,7 +13,7 @@ import { partnerOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
 import { requireMonth } from '../requests/period.ts'
-import { DayAsked, errorAnswers, MonthAsked, PartnerParams } from '../schemas.ts'
+import { DayParam, errorAnswers, MonthParam, PartnerParams } from '../schemas.ts'
 
 const ABOUT =
   'The body is streamed; it is whole if it ends normally. The header `x-meterline-manifest` says what it holds: rows, and what the values of each metric add up to.'
@@ -29,7 +29,7 @@ export function statementExportRoutes(app: FastifyInstance, context: ApiContext)
         tags: ['statements'],
         summary: 'The statement of a month as a file',
         description: `Closed: the same bytes for ever. Open: usage as metered by now. ${ABOUT}`,
-        params: PartnerParams.extend({ month: MonthAsked }),
+        params: PartnerParams.extend({ month: MonthParam }),
         querystring: z.strictObject({ format: Format }),
         response: { 200: FileAnswer, ...errorAnswers(400, 401, 404, 409, 429, 500, 503) },
       },
@@ -90,9 +90,9 @@ const FileAnswer = {
 }
 
 const ExportQuery = z.strictObject({
-  month: MonthAsked.optional().meta({ description: 'YYYY-MM. Either this, or from and to.' }),
-  from: DayAsked.optional().meta({ description: 'First day, YYYY-MM-DD.' }),
-  to: DayAsked.optional().meta({ description: 'Last day, inclusive.' }),
+  month: MonthParam.optional().meta({ description: 'YYYY-MM. Either this, or from and to.' }),
+  from: DayParam.optional().meta({ description: 'First day, YYYY-MM-DD.' }),
+  to: DayParam.optional().meta({ description: 'Last day, inclusive.' }),
   partner: z.string().optional().meta({ description: 'Default: all partners.' }),
   format: Format,
 })

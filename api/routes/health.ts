@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
-import type { Aggregating } from '../../aggregator/background-jobs.ts'
+import type { BackgroundJobs } from '../../aggregator/background-jobs.ts'
 import type { Ingesting } from '../../ingest/log/event-log.ts'
 import { EVERYONE } from '../auth/access.ts'
 import { API_ERRORS, ApiError, errorBody } from '../errors/errors.ts'
@@ -8,14 +8,14 @@ import { aggregatorMetrics } from '../prometheus/aggregator-metrics.ts'
 import { ingestMetrics } from '../prometheus/http-metrics.ts'
 import { ErrorBody } from '../schemas.ts'
 
-export interface OperatingRoutesOptions {
+export interface HealthRoutesOptions {
   /** Undefined in a process that counts nothing: it is ready when it runs. */
   readonly ingesting: Ingesting | undefined
-  readonly aggregating: Aggregating | undefined
+  readonly aggregating: BackgroundJobs | undefined
 }
 
 /** What a supervisor and a Prometheus ask for. Unlimited, and without credentials: they tell nothing about a partner. */
-export function operatingRoutes(app: FastifyInstance, { ingesting, aggregating }: OperatingRoutesOptions): void {
+export function healthRoutes(app: FastifyInstance, { ingesting, aggregating }: HealthRoutesOptions): void {
   if (ingesting !== undefined) ingestMetrics(app.metrics, ingesting)
   if (aggregating !== undefined) aggregatorMetrics(app.metrics, aggregating)
   const unlimited = { access: EVERYONE, limit: 'none' } as const

@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { auditLog, LOG_DIFFERENCES_MAX } from '../../ingest/kafka/audit-topic.ts'
+import { auditTopic, TOPIC_DIFFERENCES_MAX } from '../../ingest/kafka/audit-topic.ts'
 import type { Incarnation } from '../../ingest/kafka/incarnation.ts'
-import { listLogs, repartitionLogs, replayLogs, resetLogs, type VerbOutcome } from '../../ingest/kafka/log-verbs.ts'
+import { type LogChangeOutcome, listLogs, repartitionLogs, replayLogs, resetLogs } from '../../ingest/kafka/log-verbs.ts'
 import { instantOrNull, parseTimestamp } from '../../metering/timestamp.ts'
 import { OPERATOR } from '../auth/access.ts'
 import { actorOf } from '../auth/auth.ts'
@@ -116,7 +116,7 @@ export function logRoutes(app: FastifyInstance, { clickhouse, registry, topic }:
       },
     },
     async () => {
-      const { ranges, recordsRead, passedOn, differences, ...counts } = await auditLog(clickhouse, requireTopic())
+      const { ranges, recordsRead, passedOn, differences, ...counts } = await auditTopic(clickhouse, requireTopic())
       return {
         logs: ranges.map(({ log, first, through, firstReceivedMs }) => ({
           log,
@@ -175,14 +175,14 @@ const LogAuditAnswer = z.object({
   passed_on: z.number().int(),
   differences: z
     .array(z.object({ log: z.string(), offset: z.number().int(), project_id: z.string(), event_id: z.string(), problem: z.string() }))
-    .meta({ description: `Empty is the only good answer. At most ${LOG_DIFFERENCES_MAX}.` }),
+    .meta({ description: `Empty is the only good answer. At most ${TOPIC_DIFFERENCES_MAX}.` }),
 })
 
 function incarnationAnswer({ topic, incarnation, partitions, starts }: Incarnation) {
   return { topic, incarnation, partitions, starts: [...starts] }
 }
 
-function requireDone<T>(outcome: VerbOutcome<T>): T {
+function requireDone<T>(outcome: LogChangeOutcome<T>): T {
   if (outcome.status === 'refused') throw new ApiError('LOG_VERB_REFUSED', outcome.reason)
   return outcome.result
 }

@@ -7,7 +7,7 @@ import { listProjectsByActivity, listProjectsByMetric, readUsageOfProjects } fro
 import { METRIC_NAMES, METRICS, type MetricName } from '../../metering/metrics.ts'
 import type { Period } from '../../metering/period.ts'
 import { instantOrNull } from '../../metering/timestamp.ts'
-import { listProjects, type PageAsked, type PlaceInList, readListedProjects } from '../../registry/projects/list-projects.ts'
+import { listProjects, type PlaceInList, type ProjectPageQuery, readListedProjects } from '../../registry/projects/list-projects.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { billingAnswer } from '../answers/billing-fields.ts'
 import { PARTNER } from '../auth/access.ts'
@@ -114,7 +114,7 @@ function orderOf(sort: Sort): string {
 }
 
 /** Names and creation the registry knows; what sorts by usage asks the rollup of all that match, once. */
-function listInOrder(clickhouse: ClickHouse, sort: Sort, period: Period, page: PageAsked): Promise<PlaceInList[]> {
+function listInOrder(clickhouse: ClickHouse, sort: Sort, period: Period, page: ProjectPageQuery): Promise<PlaceInList[]> {
   const order = orderOf(sort)
   if (order === 'name' || order === 'created_at') return listProjects(clickhouse, order, page)
   if (order === 'last_activity_at') return listProjectsByActivity(clickhouse, page)

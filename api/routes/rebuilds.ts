@@ -7,7 +7,7 @@ import { OPERATOR } from '../auth/access.ts'
 import { actorOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
-import { errorAnswers, MonthAsked } from '../schemas.ts'
+import { errorAnswers, MonthParam } from '../schemas.ts'
 
 /** A month's rollup counted anew from raw, for an operator who found it wrong. */
 export function rebuildRoutes(app: FastifyInstance, { clickhouse, registry, betweenBatches }: ApiContext): void {
@@ -22,7 +22,7 @@ export function rebuildRoutes(app: FastifyInstance, { clickhouse, registry, betw
         summary: 'Count a month’s rollup anew from raw',
         description:
           'Mends a rollup that is ahead of raw too. Events wait until it has ended. Where other processes count events they must be stopped first. Repeated it changes nothing.',
-        body: z.strictObject({ month: MonthAsked }),
+        body: z.strictObject({ month: MonthParam }),
         response: { 200: RebuildAnswer, ...errorAnswers(400, 401, 409, 415, 429, 500, 503) },
       },
     },

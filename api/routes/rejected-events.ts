@@ -7,7 +7,7 @@ import { REJECT_REASONS } from '../../metering/event.ts'
 import { findIngestKey } from '../../registry/credentials/ingest-keys.ts'
 import { RejectedPage, rejectedPage } from '../answers/rejected-page.ts'
 import { EMITTER_MANAGER } from '../auth/access.ts'
-import { judgeProjects } from '../auth/allowed-projects.ts'
+import { checkProjectScope } from '../auth/allowed-projects.ts'
 import { actorOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { PageQuery } from '../requests/cursor.ts'
@@ -47,7 +47,7 @@ export function rejectedEventRoutes(app: FastifyInstance, { clickhouse, registry
     async (request) => {
       const ids = [...new Set(request.body.ids)]
       await registry.changes.note(actorOf(request), { action: 'rejected-events.resend', subject: 'all', details: { events: ids.length } })
-      const judgeAgain = async (keyId: string, judged: Judged[]) => judgeProjects(registry, (await findIngestKey(registry, keyId)) ?? ALL_PROJECTS, judged)
+      const judgeAgain = async (keyId: string, judged: Judged[]) => checkProjectScope(registry, (await findIngestKey(registry, keyId)) ?? ALL_PROJECTS, judged)
       return { events: await resendRejected({ clickhouse, eventLog, judgeProjects: judgeAgain }, ids, now()) }
     },
   )

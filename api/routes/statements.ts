@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { isBilledMonth, readBillingStates } from '../../aggregator/statements/billing-state.ts'
 import { NEGATIVE_ADJUSTMENT } from '../../aggregator/statements/close-due-months.ts'
 import { type ClosingOutcome, closeMonth, nextToClose } from '../../aggregator/statements/close-month.ts'
-import { readStatementParts } from '../../aggregator/statements/lines-as-json.ts'
+import { readLinesAsJson } from '../../aggregator/statements/lines-as-json.ts'
 import { addManualAdjustment } from '../../aggregator/statements/manual-adjustments.ts'
 import { findStatement, listStatements } from '../../aggregator/statements/read-statements.ts'
 import { isPlainText } from '../../metering/event.ts'
@@ -23,7 +23,7 @@ import type { StatementStreams } from '../http/open-streams.ts'
 import { requireMonth } from '../requests/period.ts'
 import { requireKnownPartner } from '../requests/require-partner.ts'
 import { requireProjectOf } from '../requests/require-project.ts'
-import { errorAnswers, MonthAsked, MonthText, PartnerParams } from '../schemas.ts'
+import { errorAnswers, MonthParam, MonthText, PartnerParams } from '../schemas.ts'
 
 /** What a partner is billed, month by month. */
 export function statementRoutes(app: FastifyInstance, context: ApiContext, streams: StatementStreams): void {
@@ -55,7 +55,7 @@ export function statementRoutes(app: FastifyInstance, context: ApiContext, strea
         summary: 'The statement of a month',
         description:
           'Open: as metered by now. Closed: fixed for ever but for `unbilled`, which says what came since and is corrected on the next statement to be closed.',
-        params: PartnerParams.extend({ month: MonthAsked }),
+        params: PartnerParams.extend({ month: MonthParam }),
         response: { 200: StatementAnswer, ...errorAnswers(400, 401, 404, 429, 500, 503) },
       },
     },
@@ -84,7 +84,7 @@ export function closingRoutes(app: FastifyInstance, context: ApiContext, streams
         ...common,
         summary: 'Close a month of a partner',
         description: 'From its end on, in order, when usage is complete past it and the audit finds 0 differences. Closing it again answers the same bytes.',
-        params: PartnerParams.extend({ month: MonthAsked }),
+        params: PartnerParams.extend({ month: MonthParam }),
         body: z.strictObject({}).nullish(),
         response: { 200: StatementAnswer, ...errorAnswers(400, 401, 404, 409, 429, 500, 503) },
       },
@@ -125,7 +125,7 @@ export function closingRoutes(app: FastifyInstance, context: ApiContext, streams
       schema: {
         ...common,
         summary: 'The statement of a month of a partner',
-        params: PartnerParams.extend({ month: MonthAsked }),
+        params: PartnerParams.extend({ month: MonthParam }),
         response: { 200: StatementAnswer, ...errorAnswers(400, 401, 404, 429, 500, 503) },
       },
     },
@@ -185,7 +185,7 @@ async function sendStatement(request: FastifyRequest, reply: FastifyReply, { con
   const statement = await findStatement(clickhouse, partnerId, month, now())
   if (statement === undefined) throw new ApiError('STATEMENT_NOT_FOUND')
   streams.begin(partnerId)
-  const stream = statementStream(statement, readStatementParts(clickhouse, partnerId, statement, now()), shown)
+  const stream = statementStream(statement, readLinesAsJson(clickhouse, partnerId, statement, now()), shown)
   streams.endWith(stream, reply, partnerId)
   stream.on('error', (err) => request.log.error({ err, requestId: request.id }, 'the store failed in the middle of an answer, which breaks off'))
   // A stream is sent as it is; the schema describes it.

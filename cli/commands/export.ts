@@ -3,7 +3,7 @@ import { open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
 import { EXPORT_FORMATS } from '../../aggregator/exports/export-formats.ts'
 import { type FileManifest, Manifest } from '../../aggregator/exports/manifest.ts'
-import { requireWhole } from '../../aggregator/exports/whole-file.ts'
+import { requireComplete } from '../../aggregator/exports/whole-file.ts'
 import { openDownload, readServiceAddress } from '../http-client.ts'
 import { CliError, type OutputOptions, printResult } from '../output.ts'
 
@@ -36,7 +36,7 @@ export async function exportFile(environment: NodeJS.ProcessEnv, options: Export
   const file = resolve(options.out ?? nameIn(download.headers.get('content-disposition')))
   await rm(manifestPathOf(file), { force: true })
   const { container } = EXPORT_FORMATS[manifest.format]
-  const written = await writeWhole(file, requireWhole(download.pieces, { container, rows: manifest.rows }))
+  const written = await writeWhole(file, requireComplete(download.pieces, { container, rows: manifest.rows }))
   const whole: FileManifest = { ...manifest, file: basename(file), ...written }
   await writeWhole(manifestPathOf(file), [Buffer.from(`${JSON.stringify(whole, null, 2)}\n`)])
   printResult(options, { path: file, ...whole }, () => [

@@ -5,7 +5,7 @@ import { type OutputOptions, printResult } from '../output.ts'
 
 /** Brings the database to the shape this code needs. */
 export async function migrateStore(environment: NodeJS.ProcessEnv, options: OutputOptions): Promise<void> {
-  const clickhouse = await openStore(readConfig(environment), { log: { warn: warnOnStderr } })
+  const clickhouse = await openStore(readConfig(environment), { logger: { warn: warnOnStderr } })
   try {
     const applied = await migrate(clickhouse)
     const names = applied.map(({ number, name }) => `${String(number).padStart(3, '0')}_${name}`)

@@ -36,7 +36,7 @@ async function rebuildHere(environment: NodeJS.ProcessEnv, text: string): Promis
   const config = readConfig(environment)
   if (config.CLICKHOUSE_URL === undefined && !existsSync(join(config.DATA_DIR, 'clickhouse')))
     throw new CliError(`There is no data in DATA_DIR ${config.DATA_DIR}. Set DATA_DIR to the directory of the service.`)
-  const clickhouse = await openStore(config, { log: { warn: warnOnStderr } })
+  const clickhouse = await openStore(config, { logger: { warn: warnOnStderr } })
   try {
     await migrate(clickhouse)
     await new RegistryChanges(clickhouse).note(OFFLINE, { action: 'rollup.rebuild', subject: month })

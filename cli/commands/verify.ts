@@ -9,7 +9,7 @@ import { readParquetTotals } from '../../aggregator/exports/parquet-totals.ts'
 import { openClickHouse } from '../../sql/clickhouse.ts'
 import { call, openDownload, readServiceAddress } from '../http-client.ts'
 import { CliError, type OutputOptions, printResult } from '../output.ts'
-import { type Counted, countRow, noRows, openRowReader } from '../read-exported-rows.ts'
+import { countRow, noRows, openRowReader, type RowTotals } from '../read-exported-rows.ts'
 import { manifestPathOf, queryOf } from './export.ts'
 
 export interface VerifyOptions extends OutputOptions {
@@ -60,7 +60,7 @@ async function readFileManifest(file: string): Promise<FileManifest> {
 interface ReadFile {
   readonly sha256: string
   readonly bytes: number
-  readonly counted: Counted | { readonly unreadable: string }
+  readonly counted: RowTotals | { readonly unreadable: string }
 }
 
 /** Once through the file, whatever its size. */
@@ -75,7 +75,7 @@ async function readWhole(file: string, format: ExportFormat): Promise<ReadFile> 
     bytes += piece.length
     unreadable ??= await problemOf(() => reader?.add(piece))
   }
-  let counted: Counted | undefined
+  let counted: RowTotals | undefined
   unreadable ??= await problemOf(async () => {
     counted = reader === undefined ? await countParquet(file, format === 'parquet' ? 'lines' : 'charges') : reader.end()
   })
@@ -93,7 +93,7 @@ async function problemOf(work: () => unknown): Promise<string | undefined> {
 }
 
 /** By the engine that Meterline brings, in a directory of its own: a reader in JavaScript would round decimals of 38 digits. */
-async function countParquet(file: string, rowsAre: 'lines' | 'charges'): Promise<Counted> {
+async function countParquet(file: string, rowsAre: 'lines' | 'charges'): Promise<RowTotals> {
   const directory = await mkdtemp(join(tmpdir(), 'meterline-verify-'))
   try {
     const clickhouse = await openClickHouse({ engine: 'embedded', directory })

@@ -3,7 +3,7 @@ import {
   isEventId,
   isProjectId,
   ORIGINAL_BYTES_KEPT_MAX,
-  type Refusal,
+  type Rejection,
   type RejectReason,
   TIMESTAMP_AHEAD_MS_MAX,
   TIMESTAMP_MIN_MS,
@@ -27,16 +27,16 @@ export type Judged =
       readonly index: number
       readonly projectId: string
       readonly eventId: string | null
-      readonly refusal: Refusal
+      readonly refusal: Rejection
       original(): Buffer
     }
 
 /** "In the future" is judged against `receivedMs`, when the event arrived, never against the clock of who counts it. */
-export function judge(arrival: Arrival, receivedMs: number): Judged {
+export function judgeEvent(arrival: Arrival, receivedMs: number): Judged {
   const draft: Draft = { projectId: '', eventId: '', metric: 'ai_tokens', value: '0', timestampMs: 0 }
   for (const step of STEPS) {
     const refusal = step(draft, arrival, receivedMs)
-    if (refusal !== undefined) return refuse(arrival, refusal)
+    if (refusal !== undefined) return rejectArrival(arrival, refusal)
   }
   return { status: 'valid', index: arrival.index, event: draft, original: arrival.original }
 }
@@ -44,19 +44,19 @@ export function judge(arrival: Arrival, receivedMs: number): Judged {
 /** Filled in by the steps; an event only when all of them have passed. It keeps nothing of the arrival alive. */
 type Draft = { -readonly [Field in keyof UsageEvent]: UsageEvent[Field] }
 
-type Step = (draft: Draft, arrival: Arrival, receivedMs: number) => Refusal | undefined
+type Step = (draft: Draft, arrival: Arrival, receivedMs: number) => Rejection | undefined
 
-function requireSize(_draft: Draft, { bytes }: Arrival): Refusal | undefined {
+function requireSize(_draft: Draft, { bytes }: Arrival): Rejection | undefined {
   if (bytes <= EVENT_BYTES_MAX) return undefined
   return refusal('too_large', `One event has at most ${EVENT_BYTES_MAX} bytes; this one has ${bytes}.`)
 }
 
-function requireJson(_draft: Draft, { problem }: Arrival): Refusal | undefined {
+function requireJson(_draft: Draft, { problem }: Arrival): Rejection | undefined {
   if (problem === 'not_json') return refusal('invalid_json', 'The event is not JSON in UTF-8, or is nested too deep.')
   return problem === 'not_an_object' ? refusal('invalid_event', 'An event is a JSON object.') : undefined
 }
 
-function parseIdentity(draft: Draft, { fields = {} }: Arrival): Refusal | undefined {
+function parseIdentity(draft: Draft, { fields = {} }: Arrival): Rejection | undefined {
   const { event_id, project_id } = fields
   if (!isEventId(event_id)) return refusal('invalid_event', 'event_id must be a string of 1 to 128 characters without control characters.')
   if (!isProjectId(project_id)) return refusal('invalid_event', 'project_id must be a string of 1 to 128 of the characters A-Z a-z 0-9 _ . : -')
@@ -65,21 +65,21 @@ function parseIdentity(draft: Draft, { fields = {} }: Arrival): Refusal | undefi
   return undefined
 }
 
-function requireKnownMetric(draft: Draft, { fields = {} }: Arrival): Refusal | undefined {
+function requireKnownMetric(draft: Draft, { fields = {} }: Arrival): Rejection | undefined {
   const { metric } = fields
   if (!isMetricName(metric)) return refusal('unknown_metric', `metric must be one of ${METRIC_NAMES.join(', ')}.`)
   draft.metric = metric
   return undefined
 }
 
-function parseValue(draft: Draft, { fields = {} }: Arrival): Refusal | undefined {
+function parseValue(draft: Draft, { fields = {} }: Arrival): Rejection | undefined {
   const value = parseQuantity(fields.value)
   if (value === undefined) return refusal('invalid_value', QUANTITY_RULE)
   draft.value = value
   return undefined
 }
 
-function requireTimeInWindow(draft: Draft, { fields = {} }: Arrival, receivedMs: number): Refusal | undefined {
+function requireTimeInWindow(draft: Draft, { fields = {} }: Arrival, receivedMs: number): Rejection | undefined {
   const { timestamp } = fields
   const timestampMs = typeof timestamp === 'string' ? parseTimestamp(timestamp) : undefined
   if (timestampMs === undefined) return refusal('invalid_timestamp', 'timestamp must be an RFC 3339 date-time with a zone, such as 2026-01-31T12:00:00Z.')
@@ -93,19 +93,19 @@ function requireTimeInWindow(draft: Draft, { fields = {} }: Arrival, receivedMs:
 
 STEPS satisfies readonly Step[]
 
-function refusal(reason: RejectReason, message: string): Refusal {
+function refusal(reason: RejectReason, message: string): Rejection {
   return { reason, message }
 }
 
 /** A refused event, with what can be told of its ids and at most 64 KiB of its bytes. */
-export function refuse(arrival: Arrival, refusal: Refusal): Judged {
+export function rejectArrival(arrival: Arrival, refusal: Rejection): Judged {
   const { event_id, project_id } = arrival.fields ?? {}
   const original = () => arrival.original().subarray(0, ORIGINAL_BYTES_KEPT_MAX)
   return { status: 'refused', index: arrival.index, projectId: shown(project_id) ?? '', eventId: shown(event_id), refusal, original }
 }
 
 /** The same events, but those of projects that whoever sent them may not send for are refused. What is refused already stays so. */
-export function refuseProjects(judged: readonly Judged[], allowed: ReadonlySet<string>): Judged[] {
+export function rejectProjects(judged: readonly Judged[], allowed: ReadonlySet<string>): Judged[] {
   return judged.map((each) => {
     if (each.status === 'refused' || allowed.has(each.event.projectId)) return each
     const { index, event, original } = each
@@ -114,7 +114,7 @@ export function refuseProjects(judged: readonly Judged[], allowed: ReadonlySet<s
 }
 
 /** The same words for a project of somebody else and for one that is nobody's: which it is must not be told. */
-const PROJECT_NOT_ALLOWED: Refusal = {
+const PROJECT_NOT_ALLOWED: Rejection = {
   reason: 'project_not_allowed',
   message: 'This ingest key sends for the registered projects of its partners only. Have the project registered, or use another key.',
 }

@@ -3,7 +3,7 @@ import type { LogRecord, Verdict } from '../log/detect-duplicates.ts'
 import { OwnedLog, type OwnedLogOptions, REFUSED_BY_STORE } from '../log/owned-log.ts'
 
 /** A record whose place in the log is not known yet. */
-export type Unplaced = Omit<LogRecord, 'log' | 'offset'>
+export type PendingRecord = Omit<LogRecord, 'log' | 'offset'>
 
 /**
  * An owned log whose offsets are given out here, and which cannot be read again: the http log. Settling recounts only; what
@@ -11,12 +11,12 @@ export type Unplaced = Omit<LogRecord, 'log' | 'offset'>
  */
 export class AppendedLog {
   readonly owned: OwnedLog
-  readonly #log: OwnedLogOptions['log']
+  readonly #log: OwnedLogOptions['logger']
   #next = 0
 
   constructor(options: OwnedLogOptions) {
     this.owned = new OwnedLog(options)
-    this.#log = options.log
+    this.#log = options.logger
   }
 
   /** Takes the log and settles the range its last owner left in doubt. Throws LogLost when another one is newer. */
@@ -31,7 +31,7 @@ export class AppendedLog {
    * Appends records to the log and returns a verdict for each, once all of them are durable. A batch that the store
    * refuses for its data is halved until the one event is found, which is kept as refused_by_store. Throws StoreError.
    */
-  async append(unplaced: readonly Unplaced[]): Promise<Verdict[]> {
+  async append(unplaced: readonly PendingRecord[]): Promise<Verdict[]> {
     try {
       return await this.#appendOnce(unplaced)
     } catch (thrown) {
@@ -56,7 +56,7 @@ export class AppendedLog {
     await this.owned.repairAsAsked()
   }
 
-  async #appendOnce(unplaced: readonly Unplaced[], verdict?: Verdict): Promise<Verdict[]> {
+  async #appendOnce(unplaced: readonly PendingRecord[], verdict?: Verdict): Promise<Verdict[]> {
     const first = this.#next
     const log = this.owned.name
     // Field by field: spreading an object costs ten times as much, and this runs for every event.

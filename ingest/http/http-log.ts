@@ -1,13 +1,13 @@
 import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
-import type { Ownership } from '../../sql/lease.ts'
+import type { Lease } from '../../sql/lease.ts'
 import type { Verdict } from '../log/detect-duplicates.ts'
 import { type EventLog, EventsUnavailable, type IngestStats, type LogStats, type Readiness, type Submission } from '../log/event-log.ts'
 import { FilterBudget } from '../log/identity-filter.ts'
 import { LogLost } from '../log/owned-log.ts'
-import { findLivingOwner, findLivingReader } from '../log/watermark.ts'
+import { findLiveOwner, findLiveReader } from '../log/watermark.ts'
 import { AppendedLog } from './appended-log.ts'
-import { rejectGroup, SEND_AGAIN, SubmissionQueue, type Waiting } from './submission-queue.ts'
+import { rejectGroup, SEND_AGAIN, SubmissionQueue, type WaitingSubmission } from './submission-queue.ts'
 
 /** The log of a Meterline without Kafka: what it acknowledges is in raw. It is one per store and has one owner. */
 export const HTTP_LOG = 'http'
@@ -17,14 +17,14 @@ export interface HttpLog extends EventLog {
    * Runs work between two batches: while it runs nothing of this log is in flight, and none is sent. What arrives waits, and the
    * owner's heartbeat goes on. Rejects with EventsUnavailable when the log cannot be held.
    */
-  betweenBatches<T>(work: (held: Ownership) => Promise<T>): Promise<T>
+  betweenBatches<T>(work: (held: Lease) => Promise<T>): Promise<T>
   /** Writes and acknowledges what is waiting, says that the log is free, and ends. */
   stop(): Promise<void>
 }
 
 export interface HttpLogOptions {
   readonly clickhouse: ClickHouse
-  readonly log: Logger
+  readonly logger: Logger
   readonly limits?: Partial<HttpLogLimits>
   /** Called once when another process has taken the log: this one can never write again. */
   readonly onLost: (error: Error) => void
@@ -62,10 +62,10 @@ const LIMITS: HttpLogLimits = {
 export async function openHttpLog(options: HttpLogOptions): Promise<HttpLog> {
   const limits = { ...LIMITS, ...options.limits }
   await requireNoLivingOwner(options.clickhouse, limits)
-  const { clickhouse, log } = options
+  const { clickhouse, logger } = options
   const scope = { partition: 0, partitions: 1 }
   const filterBudget = new FilterBudget(limits.filterBytesMax)
-  const appended = new AppendedLog({ clickhouse, lane: clickhouse.ingest, name: HTTP_LOG, scope, filterBudget, log })
+  const appended = new AppendedLog({ clickhouse, lane: clickhouse.ingest, name: HTTP_LOG, scope, filterBudget, logger })
   await appended.takeAndSettle()
   const writer = new GroupWriter(appended, options, limits)
   const ended = writer.run()
@@ -85,7 +85,7 @@ export async function openHttpLog(options: HttpLogOptions): Promise<HttpLog> {
 /** An embedded engine has one process per directory already; on a server the heartbeat keeps a second one away. */
 async function requireNoLivingOwner({ engine, control }: ClickHouse, { ownerSilenceMsMax }: HttpLogLimits): Promise<void> {
   if (engine === 'embedded') return
-  const host = (await findLivingOwner(control, HTTP_LOG, ownerSilenceMsMax)) ?? (await findLivingReader(control, ownerSilenceMsMax))
+  const host = (await findLiveOwner(control, HTTP_LOG, ownerSilenceMsMax)) ?? (await findLiveReader(control, ownerSilenceMsMax))
   if (host === undefined) return
   throw new Error(
     `This ClickHouse database is written to by ${host}, which is alive. Stop that process first (after a crash, wait ${ownerSilenceMsMax / 1000} s), or give this one a database of its own.`,
@@ -94,7 +94,7 @@ async function requireNoLivingOwner({ engine, control }: ClickHouse, { ownerSile
 
 /** Work for which the log is held. */
 interface Holding {
-  run(held: Ownership): Promise<void>
+  run(held: Lease): Promise<void>
   reject(error: Error): void
 }
 
@@ -108,7 +108,7 @@ const STATE_REASONS = {
 /** Group commit: one batch in flight; the requests that arrive meanwhile share the next. */
 class GroupWriter {
   readonly #appended: AppendedLog
-  readonly #log: Logger
+  readonly #logger: Logger
   readonly #onLost: (error: Error) => void
   readonly #limits: HttpLogLimits
   #state: keyof typeof STATE_REASONS = 'writing'
@@ -121,9 +121,9 @@ class GroupWriter {
   #holdings: Holding[] = []
   #wake: () => void = () => {}
 
-  constructor(appended: AppendedLog, { log, onLost }: HttpLogOptions, limits: HttpLogLimits) {
+  constructor(appended: AppendedLog, { logger, onLost }: HttpLogOptions, limits: HttpLogLimits) {
     this.#appended = appended
-    this.#log = log
+    this.#logger = logger
     this.#onLost = onLost
     this.#limits = limits
     const { queueEventsMax, queueBytesMax, batchEventsMax } = limits
@@ -138,7 +138,7 @@ class GroupWriter {
     return verdicts
   }
 
-  betweenBatches<T>(work: (held: Ownership) => Promise<T>): Promise<T> {
+  betweenBatches<T>(work: (held: Lease) => Promise<T>): Promise<T> {
     if (this.#state !== 'writing') return Promise.reject(notHeld(STATE_REASONS[this.#state]))
     return new Promise((resolve, reject) => {
       this.#holdings.push({ run: (held) => work(held).then(resolve, reject), reject })
@@ -224,7 +224,7 @@ class GroupWriter {
     this.#wake = () => {}
   }
 
-  async #writeGroup(group: readonly Waiting[]): Promise<void> {
+  async #writeGroup(group: readonly WaitingSubmission[]): Promise<void> {
     const startedMs = performance.now()
     this.#batchStartedMs = startedMs
     const unplaced = group.flatMap(({ submission: { judged, ingestKeyId, receivedMs } }) => judged.map((each) => ({ judged: each, ingestKeyId, receivedMs })))
@@ -247,7 +247,7 @@ class GroupWriter {
 
   /** After any error nothing is sent again under this ownership: the log is taken anew, until that works or it is lost. */
   async #recover(cause: unknown): Promise<void> {
-    this.#log.error({ err: cause }, 'writing to the log failed; taking it anew')
+    this.#logger.error({ err: cause }, 'writing to the log failed; taking it anew')
     this.#inDoubt = true
     if (this.#state === 'writing') this.#state = 'recovering'
     this.#rejectWaiting(cause)
@@ -257,10 +257,10 @@ class GroupWriter {
         await this.#appended.takeAndSettle()
         this.#inDoubt = false
         if (this.#state === 'recovering') this.#state = 'writing'
-        this.#log.info({}, 'the log is taken anew and settled')
+        this.#logger.info({}, 'the log is taken anew and settled')
       } catch (error) {
         if (error instanceof LogLost) return this.#lose(error)
-        this.#log.error({ err: error, retryAfterMs }, 'the log cannot be taken yet')
+        this.#logger.error({ err: error, retryAfterMs }, 'the log cannot be taken yet')
         await new Promise((resolve) => setTimeout(resolve, retryAfterMs))
         retryAfterMs = Math.min(retryAfterMs * 2, this.#limits.retryAfterMsMax)
       }
@@ -283,7 +283,7 @@ class GroupWriter {
     try {
       await this.#appended.publishWatermark(true)
     } catch (error) {
-      this.#log.warn({ err: error }, 'the log could not be released')
+      this.#logger.warn({ err: error }, 'the log could not be released')
     }
   }
 }

@@ -11,7 +11,7 @@ export interface SubmissionQueueLimits {
 }
 
 /** A submission and whoever waits for its verdicts. Each is resolved or rejected once. */
-export interface Waiting {
+export interface WaitingSubmission {
   readonly submission: Submission
   readonly resolve: (verdicts: Verdict[]) => void
   readonly reject: (error: Error) => void
@@ -20,7 +20,7 @@ export interface Waiting {
 /** Submissions that wait for one write in flight, in the order they came. Whoever takes a group answers all of it. */
 export class SubmissionQueue {
   readonly #limits: SubmissionQueueLimits
-  #waiting: Waiting[] = []
+  #waiting: WaitingSubmission[] = []
   #events = 0
   #bytes = 0
 
@@ -50,7 +50,7 @@ export class SubmissionQueue {
   }
 
   /** The oldest that fit into one group; one at least, where any waits. */
-  takeGroup(): Waiting[] {
+  takeGroup(): WaitingSubmission[] {
     const { groupEventsMax, groupBytesMax } = this.#limits
     let events = 0
     let bytes = 0
@@ -75,7 +75,7 @@ export class SubmissionQueue {
 }
 
 /** Nothing of these was acknowledged. */
-export function rejectGroup(group: readonly Waiting[], cause: unknown): void {
+export function rejectGroup(group: readonly WaitingSubmission[], cause: unknown): void {
   for (const { reject } of group) reject(new EventsUnavailable(`The events could not be stored. ${SEND_AGAIN}`, cause))
 }
 

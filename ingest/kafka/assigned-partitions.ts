@@ -12,7 +12,7 @@ import type { FetchedBatch, PartitionExtent, Reader, Topic, Turn } from './topic
 export interface TopicIngestOptions {
   readonly clickhouse: ClickHouse
   readonly topic: Topic
-  readonly log: Logger
+  readonly logger: Logger
   readonly limits?: Partial<TopicIngestLimits>
 }
 
@@ -38,11 +38,11 @@ export interface TopicIngest extends Ingesting {
 }
 
 /** Counts what the topic brings to this process, as one of any number in its group. */
-export async function openTopicIngest({ clickhouse, topic, log, limits }: TopicIngestOptions): Promise<TopicIngest> {
+export async function openTopicIngest({ clickhouse, topic, logger, limits }: TopicIngestOptions): Promise<TopicIngest> {
   const all = { ...LIMITS, ...limits }
-  await releaseHttpLog(clickhouse, { log, ownerSilenceMsMax: all.ownerSilenceMsMax })
+  await releaseHttpLog(clickhouse, { logger, ownerSilenceMsMax: all.ownerSilenceMsMax })
   const incarnation = await pinIncarnation(clickhouse, topic)
-  const ingest = new AssignedPartitions({ clickhouse, topic, log, limits: all, incarnation })
+  const ingest = new AssignedPartitions({ clickhouse, topic, logger, limits: all, incarnation })
   await ingest.start()
   return {
     readiness: () => ingest.readiness(),
@@ -54,7 +54,7 @@ export async function openTopicIngest({ clickhouse, topic, log, limits }: TopicI
 interface AssignedOptions {
   readonly clickhouse: ClickHouse
   readonly topic: Topic
-  readonly log: Logger
+  readonly logger: Logger
   readonly limits: TopicIngestLimits
   readonly incarnation: Incarnation
 }
@@ -134,7 +134,7 @@ class AssignedPartitions {
     for (const partition of partitions) if (!this.#readers.has(partition)) this.#reader?.pause(partition)
     this.#changing = this.#changing
       .then(() => this.#apply(partitions))
-      .catch((error: unknown) => this.#options.log.error({ err: error }, 'a partition could not be set up'))
+      .catch((error: unknown) => this.#options.logger.error({ err: error }, 'a partition could not be set up'))
   }
 
   async #apply(partitions: readonly number[]): Promise<void> {
@@ -155,23 +155,23 @@ class AssignedPartitions {
   }
 
   async #open(partition: number): Promise<PartitionReader> {
-    const { clickhouse, topic, log, limits } = this.#options
+    const { clickhouse, topic, logger, limits } = this.#options
     const lane = this.#lanes.get(partition) ?? (await this.#untilOpened())
     this.#lanes.set(partition, lane)
-    const partitionLog = new PartitionLog({ clickhouse, lane, topic, incarnation: this.#incarnation, partition, filterBudget: this.#filterBudget, log })
-    const reader = new PartitionReader({ partitionLog, reader: () => this.#group(), control: clickhouse.control, log, limits })
+    const partitionLog = new PartitionLog({ clickhouse, lane, topic, incarnation: this.#incarnation, partition, filterBudget: this.#filterBudget, logger })
+    const reader = new PartitionReader({ partitionLog, reader: () => this.#group(), control: clickhouse.control, logger, limits })
     this.#readers.set(partition, reader)
     return reader
   }
 
   async #untilOpened(): Promise<Lane> {
-    const { clickhouse, log, limits } = this.#options
+    const { clickhouse, logger, limits } = this.#options
     for (;;) {
       try {
         return await clickhouse.openLane()
       } catch (error) {
         if (this.#stopped) throw error
-        log.warn({ err: error }, 'ClickHouse cannot be reached; trying again')
+        logger.warn({ err: error }, 'ClickHouse cannot be reached; trying again')
         await new Promise((resolve) => setTimeout(resolve, limits.retryAfterMsMax))
       }
     }
@@ -184,7 +184,7 @@ class AssignedPartitions {
   #scheduleBeat(): void {
     this.#beat = setTimeout(() => {
       this.#beating = this.#beatOnce()
-        .catch((error: unknown) => this.#options.log.warn({ err: error }, 'the watermarks could not be moved'))
+        .catch((error: unknown) => this.#options.logger.warn({ err: error }, 'the watermarks could not be moved'))
         .finally(() => {
           if (!this.#stopped) this.#scheduleBeat()
         })
@@ -205,7 +205,7 @@ class AssignedPartitions {
   /** An operator has settled an incident: the logs are others now. */
   #changeIncarnation(incarnation: Incarnation): void {
     this.#changingTo = incarnation.incarnation
-    this.#options.log.info({ incarnation }, 'the topic has a new incarnation')
+    this.#options.logger.info({ incarnation }, 'the topic has a new incarnation')
     this.#changing = this.#changing.then(async () => {
       await Promise.all([...this.#readers].map(([partition, reader]) => this.#drop(partition, reader)))
       this.#incarnation = incarnation

@@ -3,15 +3,15 @@ import { dayOf } from '../../metering/timestamp.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import type { LogRecord } from '../log/detect-duplicates.ts'
-import { type LastRange, type LogRange, readLastRange } from '../log/in-doubt-range.ts'
-import { lookUpStored, readStoredRange, type StoredInRange } from '../log/stored-events.ts'
+import { type InDoubtRange, type LogRange, readInDoubtRange } from '../log/in-doubt-range.ts'
+import { findStoredEvents, readStoredRange, type StoredInRange } from '../log/stored-events.ts'
 import { readRecord } from './event-record.ts'
 import { type Incarnation, logOf, logsOf, pinIncarnation } from './incarnation.ts'
 import { partitionOfProject } from './project-partition.ts'
 import type { FetchedBatch, Topic } from './topic.ts'
 
 /** One record of a log, or one row of raw, for which the other is missing or different. */
-export interface LogDifference {
+export interface TopicDifference {
   readonly log: string
   readonly offset: number
   readonly project_id: string
@@ -19,7 +19,7 @@ export interface LogDifference {
   readonly problem: 'in the log and not in raw' | 'in raw and not in the log' | 'other values in raw' | 'refused and not kept'
 }
 
-export interface LogAudit {
+export interface TopicAudit {
   /** Per log: the first offset that was compared (what is before has left the topic), and the last. */
   readonly ranges: readonly ({ readonly log: string; readonly firstReceivedMs: number | null } & LogRange)[]
   readonly recordsRead: number
@@ -28,16 +28,16 @@ export interface LogAudit {
   readonly refused: number
   readonly passedOn: number
   /** Empty is the only good answer. At most LOG_DIFFERENCES_MAX. */
-  readonly differences: readonly LogDifference[]
+  readonly differences: readonly TopicDifference[]
 }
 
-export const LOG_DIFFERENCES_MAX = 1_000
+export const TOPIC_DIFFERENCES_MAX = 1_000
 
 /**
  * Reads the topic again from the earliest event that still exists to what is settled now, and compares each record with
  * raw and with what was refused (P3). Reports only. Throws StoreError, KafkaUnavailable.
  */
-export async function auditLog(clickhouse: ClickHouse, topic: Topic): Promise<LogAudit> {
+export async function auditTopic(clickhouse: ClickHouse, topic: Topic): Promise<TopicAudit> {
   const incarnation = await pinIncarnation(clickhouse, topic)
   const settled = await settledRanges(clickhouse, topic, incarnation)
   const audits = settled.map((range, partition) => new PartitionAudit(clickhouse, incarnation, partition, range))
@@ -52,7 +52,7 @@ export async function auditLog(clickhouse: ClickHouse, topic: Topic): Promise<Lo
     duplicates: total((audit) => audit.duplicates),
     refused: total((audit) => audit.refused),
     passedOn: total((audit) => audit.passedOn),
-    differences: audits.flatMap(({ differences }) => differences).slice(0, LOG_DIFFERENCES_MAX),
+    differences: audits.flatMap(({ differences }) => differences).slice(0, TOPIC_DIFFERENCES_MAX),
   }
 }
 
@@ -61,13 +61,13 @@ async function settledRanges({ control }: ClickHouse, topic: Topic, incarnation:
   const extents = await topic.extents()
   const ranges: LogRange[] = []
   for (const [partition, log] of logsOf(incarnation).entries()) {
-    const last = await readLastRange(control, log)
+    const last = await readInDoubtRange(control, log)
     ranges.push({ first: Math.max(extents[partition]?.begin ?? 0, incarnation.starts[partition] ?? 0), through: throughOf(last) })
   }
   return ranges
 }
 
-function throughOf(last: LastRange | undefined): number {
+function throughOf(last: InDoubtRange | undefined): number {
   if (last === undefined) return -1
   return last.settled ? last.through : last.first - 1
 }
@@ -81,7 +81,7 @@ class PartitionAudit {
   firstReceivedMs: number | null = null
   readonly log: string
   readonly range: LogRange
-  readonly differences: LogDifference[] = []
+  readonly differences: TopicDifference[] = []
   readonly #clickhouse: ClickHouse
   readonly #partition: number
   readonly #partitions: number
@@ -127,7 +127,7 @@ class PartitionAudit {
   /** What is not counted at its own place must have been counted before, or refused: as a conflict, or by the store. */
   async #compareDuplicates(records: readonly LogRecord[], kept: ReadonlySet<number>): Promise<void> {
     const identities = records.flatMap(({ judged }) => (judged.status === 'valid' ? [[judged.event.projectId, judged.event.eventId] as const] : []))
-    const stored = await lookUpStored(this.#clickhouse.reads, identities)
+    const stored = await findStoredEvents(this.#clickhouse.reads, identities)
     for (const record of records) {
       if (record.judged.status !== 'valid') continue
       const { event } = record.judged
@@ -139,8 +139,8 @@ class PartitionAudit {
     }
   }
 
-  #differ({ judged, offset, log }: LogRecord, problem: LogDifference['problem']): void {
-    if (this.differences.length >= LOG_DIFFERENCES_MAX) return
+  #differ({ judged, offset, log }: LogRecord, problem: TopicDifference['problem']): void {
+    if (this.differences.length >= TOPIC_DIFFERENCES_MAX) return
     const { projectId, eventId } = judged.status === 'valid' ? judged.event : judged
     this.differences.push({ log, offset, project_id: projectId, event_id: eventId ?? '', problem })
   }

@@ -11,10 +11,10 @@ const { CompressionCodecs, CompressionTypes } = kafkajs
  */
 export function registerCodecs(): void {
   CompressionCodecs[CompressionTypes.Snappy] = snappy
-  CompressionCodecs[CompressionTypes.LZ4] = () => ({ compress: refuse, decompress: (bytes: Buffer) => decompressFrame(bytes) })
-  CompressionCodecs[CompressionTypes.ZSTD] = () => ({ compress: refuse, decompress: async (bytes: Buffer) => Buffer.from(decompressZstd(bytes)) })
+  CompressionCodecs[CompressionTypes.LZ4] = () => ({ compress: rejectCodec, decompress: (bytes: Buffer) => decompressFrame(bytes) })
+  CompressionCodecs[CompressionTypes.ZSTD] = () => ({ compress: rejectCodec, decompress: async (bytes: Buffer) => Buffer.from(decompressZstd(bytes)) })
 }
 
-function refuse(): never {
+function rejectCodec(): never {
   throw new Error('This codec is for reading only.')
 }

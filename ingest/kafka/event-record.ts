@@ -1,7 +1,7 @@
 import { isProjectId, isRejectReason } from '../../metering/event.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
 import { decodeEvent } from '../event/decode-body.ts'
-import { type Judged, judge, refuse } from '../event/pipeline.ts'
+import { type Judged, judgeEvent, rejectArrival } from '../event/pipeline.ts'
 import type { LogRecord } from '../log/detect-duplicates.ts'
 import { partitionOfProject } from './project-partition.ts'
 import type { FetchedRecord, NewRecord } from './topic.ts'
@@ -20,13 +20,13 @@ export function readRecord({ offset, timestamp, value, headers }: FetchedRecord,
   return { log, offset: Number(offset), judged: judgeValue(value ?? NOTHING, receivedMs, headers), receivedMs, ingestKeyId }
 }
 
-export interface Received {
+export interface ReceivedRecord {
   readonly ingestKeyId: string
   readonly receivedMs: number
 }
 
 /** The record of an event that the api has judged; a refused one goes the same way, so that it is kept (P7). */
-export function recordOfEvent(judged: Judged, { ingestKeyId, receivedMs }: Received, partitions: number): NewRecord {
+export function recordOfEvent(judged: Judged, { ingestKeyId, receivedMs }: ReceivedRecord, partitions: number): NewRecord {
   const headers = { [HEADERS.receivedMs]: String(receivedMs), [HEADERS.ingestKey]: ingestKeyId }
   if (judged.status === 'refused') {
     const { reason, message } = judged.refusal
@@ -39,7 +39,7 @@ export function recordOfEvent(judged: Judged, { ingestKeyId, receivedMs }: Recei
 }
 
 /** The copy of an event that was found elsewhere, for its project's own partition. It keeps the time it was received. */
-export function recordToPassOn({ judged, receivedMs, ingestKeyId, log, offset }: LogRecord, projectId: string, partition: number): NewRecord {
+export function recordToForward({ judged, receivedMs, ingestKeyId, log, offset }: LogRecord, projectId: string, partition: number): NewRecord {
   const headers = { [HEADERS.receivedMs]: String(receivedMs), [HEADERS.ingestKey]: ingestKeyId, [HEADERS.passedFrom]: `${log}@${offset}` }
   return { partition, key: projectId, value: judged.original(), headers }
 }
@@ -54,8 +54,8 @@ function storableMs(ms: number): number {
 
 function judgeValue(value: Buffer, receivedMs: number, headers: FetchedRecord['headers']): Judged {
   const reason = header(headers, HEADERS.refused)
-  if (reason === undefined || !isRejectReason(reason)) return judge(decodeEvent(value), receivedMs)
-  return refuse(decodeEvent(value), { reason, message: header(headers, HEADERS.message) ?? '' })
+  if (reason === undefined || !isRejectReason(reason)) return judgeEvent(decodeEvent(value), receivedMs)
+  return rejectArrival(decodeEvent(value), { reason, message: header(headers, HEADERS.message) ?? '' })
 }
 
 function header(headers: FetchedRecord['headers'], name: string): string | undefined {

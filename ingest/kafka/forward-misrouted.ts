@@ -1,15 +1,15 @@
 import { z } from 'zod'
 import type { Lane } from '../../sql/clickhouse.ts'
-import { type Ownership, tagOfLog } from '../../sql/lease.ts'
+import { type Lease, leaseTag } from '../../sql/lease.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 import type { LogRecord } from '../log/detect-duplicates.ts'
-import { recordToPassOn } from './event-record.ts'
+import { recordToForward } from './event-record.ts'
 import { type Incarnation, logOf } from './incarnation.ts'
 import type { LogTopic } from './topic.ts'
 
 /** An event that was found outside its project's own partition. */
-export interface Stray {
+export interface MisroutedEvent {
   readonly record: LogRecord
   readonly projectId: string
   /** Its own partition. */
@@ -20,7 +20,7 @@ export interface Stray {
 export type Copies = ReadonlyMap<string, number>
 
 /** The copies of one log, for whoever owns it. */
-export class PassedOn {
+export class ForwardedEvents {
   count = 0
   readonly #lane: Lane
   readonly #topic: LogTopic
@@ -49,8 +49,8 @@ export class PassedOn {
    * 1. The copies, acks=all. A crash after it: they are copied again, and a copy more is a duplicate.
    * 2. What was passed on, through the fence. Throws KafkaUnavailable, StoreError.
    */
-  async passOn(strays: readonly Stray[], { log, epoch, owner }: Ownership): Promise<void> {
-    const offsets = await this.#topic.produce(strays.map(({ record, projectId, partition }) => recordToPassOn(record, projectId, partition)))
+  async passOn(strays: readonly MisroutedEvent[], { log, epoch, owner }: Lease): Promise<void> {
+    const offsets = await this.#topic.produce(strays.map(({ record, projectId, partition }) => recordToForward(record, projectId, partition)))
     const passed = new Map<string, { through: number; copies: number }>()
     strays.forEach(({ partition }, index) => {
       const to = logOf(this.#incarnation, partition)
@@ -58,7 +58,7 @@ export class PassedOn {
       passed.set(to, { through: Math.max(through, offsets[index] ?? 0), copies: copies + 1 })
     })
     const rows = [...passed].map(([to, { through, copies }]) => row([log, epoch, owner, to, through, copies]))
-    await this.#lane.insert({ table: 'passed_on_inbox_v1', columns: COLUMNS, text: rows.join(''), tag: tagOfLog(log) })
+    await this.#lane.insert({ table: 'passed_on_inbox_v1', columns: COLUMNS, text: rows.join(''), tag: leaseTag(log) })
     for (const [to, { through }] of passed) this.#copies.set(to, Math.max(through, this.#copies.get(to) ?? 0))
     this.count += strays.length
   }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs, { type Batch, type Consumer, type EachBatchPayload } from 'kafkajs'
 import type { Logger } from '../../metering/logger.ts'
-import { type FetchedBatch, KafkaUnavailable, type PartitionExtent, type Reader, type Reading, type Turn } from './topic.ts'
+import { type FetchedBatch, KafkaUnavailable, type PartitionExtent, type Reader, type ReadProgress, type Turn } from './topic.ts'
 
 export interface ReadingLimits {
   /** Without a heartbeat for this long, the group takes a member's partitions away. */
@@ -41,8 +41,8 @@ type FetchedByKafkajs = Batch & { readonly fetchedOffset: string }
 export interface OpenReaderOptions {
   readonly consumer: () => Consumer
   readonly topic: string
-  readonly reading: Reading
-  readonly log: Logger
+  readonly reading: ReadProgress
+  readonly logger: Logger
 }
 
 openReader.configOf = (limits: Partial<ReadingLimits> = {}) => {
@@ -69,7 +69,7 @@ export async function openReader({
   consumer,
   topic,
   reading,
-  log,
+  logger,
   limits,
 }: OpenReaderOptions & { limits?: Partial<ReadingLimits> | undefined }): Promise<Reader> {
   const { partitionsAtOnce, heartbeatEveryMs, sessionTimeoutMs, rebalanceTimeoutMs } = { ...LIMITS, ...limits }
@@ -100,7 +100,7 @@ export async function openReader({
     current = undefined
     reading.onTrouble(error)
     if (stopped) return
-    log.warn({ err: error, reopenAfterMs }, 'reading from Kafka failed; joining the group again')
+    logger.warn({ err: error, reopenAfterMs }, 'reading from Kafka failed; joining the group again')
     reopen = setTimeout(() => void open(), reopenAfterMs)
     reopenAfterMs = Math.min(reopenAfterMs * 2, REOPEN_MS_MAX)
   }
@@ -200,7 +200,7 @@ function whileAMember(act: () => void): void {
 const NO_TURN: Turn = { heartbeat: async () => {}, resolve: () => {} }
 
 /** A handler's heartbeats go on while it waits for the store, and end with it. */
-async function handle({ batch, heartbeat, resolveOffset }: EachBatchPayload, reading: Reading, heartbeatEveryMs: number): Promise<void> {
+async function handle({ batch, heartbeat, resolveOffset }: EachBatchPayload, reading: ReadProgress, heartbeatEveryMs: number): Promise<void> {
   let lost: unknown
   let beating: Promise<void> = Promise.resolve()
   const beat = () => {

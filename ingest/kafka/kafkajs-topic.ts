@@ -13,7 +13,7 @@ export interface TopicOptions {
   readonly sasl: { mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; username: string; password: string } | undefined
   /** A topic that is missing is created with this many partitions. */
   readonly partitions: number
-  readonly log: Logger
+  readonly logger: Logger
   readonly limits?: Partial<ReadingLimits>
 }
 
@@ -36,7 +36,7 @@ export async function connectTopic(options: TopicOptions, signal: AbortSignal): 
       return await topicOf(new kafkajs.Kafka(config), options, clusterId)
     } catch (error) {
       if (signal.aborted || error instanceof TopicRefused) throw error
-      options.log.warn({ err: error, brokers: options.brokers, retryAfterMs }, `Kafka cannot be used yet: ${describe(error)}. Trying again`)
+      options.logger.warn({ err: error, brokers: options.brokers, retryAfterMs }, `Kafka cannot be used yet: ${describe(error)}. Trying again`)
       await sleep(retryAfterMs, undefined, { signal })
     } finally {
       await admin.disconnect().catch(() => {})
@@ -53,7 +53,7 @@ const REQUEST_MS_MAX = 30_000
 /** What no waiting will change. */
 class TopicRefused extends Error {}
 
-function configOf({ brokers, ssl, sasl, log }: TopicOptions): KafkaConfig {
+function configOf({ brokers, ssl, sasl, logger }: TopicOptions): KafkaConfig {
   return {
     clientId: 'meterline',
     brokers: [...brokers],
@@ -67,15 +67,15 @@ function configOf({ brokers, ssl, sasl, log }: TopicOptions): KafkaConfig {
     logCreator:
       () =>
       ({ namespace, log: { message, error, broker } }) =>
-        log.info({ kafka: namespace, broker, error: typeof error === 'string' ? error : undefined }, message),
+        logger.info({ kafka: namespace, broker, error: typeof error === 'string' ? error : undefined }, message),
   }
 }
 
-async function ensureTopic(admin: Admin, { topic, partitions, log }: TopicOptions): Promise<void> {
+async function ensureTopic(admin: Admin, { topic, partitions, logger }: TopicOptions): Promise<void> {
   if ((await admin.listTopics()).includes(topic)) return
   try {
     const made = await admin.createTopics({ topics: [{ topic, numPartitions: partitions, replicationFactor: -1 }], waitForLeaders: true })
-    if (made) log.info({ topic, partitions }, `the topic ${topic} was missing and is created with ${partitions} partitions`)
+    if (made) logger.info({ topic, partitions }, `the topic ${topic} was missing and is created with ${partitions} partitions`)
   } catch (error) {
     const type = typeof error === 'object' && error !== null && 'type' in error ? error.type : undefined
     if (type === 'TOPIC_AUTHORIZATION_FAILED' || type === 'CLUSTER_AUTHORIZATION_FAILED')
@@ -85,7 +85,7 @@ async function ensureTopic(admin: Admin, { topic, partitions, log }: TopicOption
 }
 
 /** Settings under which an acknowledged event can be lost: they are the operator's to choose, and must not surprise. */
-async function warnOfSettings(admin: Admin, { topic, log }: TopicOptions): Promise<void> {
+async function warnOfSettings(admin: Admin, { topic, logger }: TopicOptions): Promise<void> {
   const names = ['retention.ms', 'min.insync.replicas', 'cleanup.policy']
   const { resources } = await admin.describeConfigs({
     includeSynonyms: false,
@@ -95,16 +95,16 @@ async function warnOfSettings(admin: Admin, { topic, log }: TopicOptions): Promi
   const retentionMs = Number(settings.get('retention.ms'))
   if (retentionMs >= 0 && retentionMs < RETENTION_MS_MIN) {
     const days = RETENTION_MS_MIN / 86_400_000
-    log.warn({ topic, retentionMs }, `the topic keeps events for less than ${days} days: an outage longer than that loses events. Raise retention.ms`)
+    logger.warn({ topic, retentionMs }, `the topic keeps events for less than ${days} days: an outage longer than that loses events. Raise retention.ms`)
   }
   if (Number(settings.get('min.insync.replicas')) < 2)
-    log.warn({ topic }, 'min.insync.replicas is below 2: acks=all is satisfied by one copy, and losing that broker loses acknowledged events')
+    logger.warn({ topic }, 'min.insync.replicas is below 2: acks=all is satisfied by one copy, and losing that broker loses acknowledged events')
   if (settings.get('cleanup.policy')?.includes('compact') === true)
-    log.warn({ topic }, 'cleanup.policy compacts the topic: of several events with one key only the last would be kept. Set it to delete')
+    logger.warn({ topic }, 'cleanup.policy compacts the topic: of several events with one key only the last would be kept. Set it to delete')
 }
 
 async function topicOf(kafka: kafkajs.Kafka, options: TopicOptions, clusterId: string): Promise<Topic> {
-  const { topic, group, log, limits } = options
+  const { topic, group, logger, limits } = options
   let admin = kafka.admin()
   await admin.connect()
   let producer: Promise<Producer> | undefined
@@ -148,7 +148,7 @@ async function topicOf(kafka: kafkajs.Kafka, options: TopicOptions, clusterId: s
           throw error
         }
       }),
-    read: (reading) => openReader({ consumer: () => consumer(group), topic, reading, log, limits }),
+    read: (reading) => openReader({ consumer: () => consumer(group), topic, reading, logger, limits }),
     readAll: async (onBatch) => {
       const groupId = `${group}-once-${process.pid}-${Date.now()}`
       await available(() => readOnce({ consumer: consumer(groupId), topic, extents, onBatch }))

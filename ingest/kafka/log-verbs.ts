@@ -1,15 +1,15 @@
 import { z } from 'zod'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { type Ownership, takeLog } from '../../sql/lease.ts'
+import { acquireLease, type Lease } from '../../sql/lease.ts'
 import { defineQuery } from '../../sql/query.ts'
-import { readLastRange } from '../log/in-doubt-range.ts'
-import { settleRollup } from '../log/reconcile.ts'
+import { readInDoubtRange } from '../log/in-doubt-range.ts'
+import { reconcileRollup } from '../log/reconcile.ts'
 import { type Incarnation, insertIncarnation, logsOf, pinIncarnation } from './incarnation.ts'
 import { type Replay, requestReplay } from './replays.ts'
 import type { PartitionExtent, Topic } from './topic.ts'
 
 /** What an operator may do to the logs of a topic. `refused` says why not, and what would help. */
-export type VerbOutcome<T> = { status: 'done'; result: T } | { status: 'refused'; reason: string }
+export type LogChangeOutcome<T> = { status: 'done'; result: T } | { status: 'refused'; reason: string }
 
 export interface LogState {
   readonly log: string
@@ -54,7 +54,7 @@ export type LogChoice = 'all' | string
  * exists, and the others from where they are. What was counted stays counted, and is told again by its identity, so
  * nothing counts twice. Throws StoreError, KafkaUnavailable.
  */
-export async function resetLogs(clickhouse: ClickHouse, topic: Topic, choice: LogChoice): Promise<VerbOutcome<Incarnation>> {
+export async function resetLogs(clickhouse: ClickHouse, topic: Topic, choice: LogChoice): Promise<LogChangeOutcome<Incarnation>> {
   const before = await pinIncarnation(clickhouse, topic)
   const extents = await topic.extents()
   const names = logsOf(before)
@@ -72,7 +72,7 @@ export async function resetLogs(clickhouse: ClickHouse, topic: Topic, choice: Lo
  * Pins the partition count that the topic has now. Every log goes on where it is, new ones from their begin; events of
  * projects that belong to another partition from now on are passed on to it. Throws StoreError, KafkaUnavailable.
  */
-export async function repartitionLogs(clickhouse: ClickHouse, topic: Topic): Promise<VerbOutcome<Incarnation>> {
+export async function repartitionLogs(clickhouse: ClickHouse, topic: Topic): Promise<LogChangeOutcome<Incarnation>> {
   const before = await pinIncarnation(clickhouse, topic)
   const extents = await topic.extents()
   if (extents.length === before.partitions) return { status: 'refused', reason: `The topic has ${before.partitions} partitions, as pinned.` }
@@ -96,7 +96,7 @@ export async function replayLogs(
   clickhouse: ClickHouse,
   topic: Topic,
   { choice, from }: { choice: LogChoice; from: { offset: number } | { timeMs: number } },
-): Promise<VerbOutcome<Replay[]>> {
+): Promise<LogChangeOutcome<Replay[]>> {
   const incarnation = await pinIncarnation(clickhouse, topic)
   const offsets = 'timeMs' in from ? await topic.offsetsAt(from.timeMs) : undefined
   const replays: Replay[] = []
@@ -116,17 +116,17 @@ export async function replayLogs(
  */
 async function retire(clickhouse: ClickHouse, log: string, start: number): Promise<number> {
   const ownership = await takeForGood(clickhouse, log)
-  const range = await readLastRange(clickhouse.control, log)
+  const range = await readInDoubtRange(clickhouse.control, log)
   if (range === undefined) return start
-  await settleRollup(clickhouse.control, ownership, range)
+  await reconcileRollup(clickhouse.control, ownership, range)
   return range.settled ? range.through + 1 : range.first
 }
 
 const TAKES_MAX = 5
 
-async function takeForGood(clickhouse: ClickHouse, log: string): Promise<Ownership> {
+async function takeForGood(clickhouse: ClickHouse, log: string): Promise<Lease> {
   for (let takes = 0; takes < TAKES_MAX; takes += 1) {
-    const taken = await takeLog(clickhouse, log, { forGood: true })
+    const taken = await acquireLease(clickhouse, log, { forGood: true })
     if (taken.status === 'taken') return taken.ownership
   }
   throw new Error(`The log ${log} was taken by others ${TAKES_MAX} times in a row. Try again.`)

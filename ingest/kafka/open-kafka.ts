@@ -10,11 +10,11 @@ import { KafkaUnavailable, type Topic } from './topic.ts'
 
 export interface KafkaLogOptions {
   readonly clickhouse: ClickHouse
-  readonly topic: Omit<TopicOptions, 'log'>
+  readonly topic: Omit<TopicOptions, 'logger'>
   /** What this process does with the topic: `produce` what arrives over HTTP, `ingest` what the topic brings, or both. */
   readonly parts: { readonly produce: boolean; readonly ingest: boolean }
   readonly limits?: Partial<TopicIngestLimits>
-  readonly log: Logger
+  readonly logger: Logger
   /** Called once when waiting cannot help, such as a topic that may not be created. */
   readonly onRefused: (error: Error) => void
 }
@@ -27,17 +27,17 @@ export interface KafkaLog extends EventLog {
 
 /** Kafka as the log of this process. Connects in the background: until then nothing is accepted, and it says why. */
 export function openKafkaLog(options: KafkaLogOptions): KafkaLog {
-  const { clickhouse, parts, log, limits } = options
+  const { clickhouse, parts, logger, limits } = options
   const stopping = new AbortController()
   let topic: Topic | undefined
   let produced: ProducedLog | undefined
   let ingest: TopicIngest | undefined
 
   const connect = async () => {
-    topic = await connectTopic({ ...options.topic, log }, stopping.signal)
+    topic = await connectTopic({ ...options.topic, logger }, stopping.signal)
     const connected = topic
-    if (parts.produce) produced = await untilStored(() => openProducedLog({ clickhouse, topic: connected, log }))
-    if (parts.ingest) ingest = await untilStored(() => openTopicIngest({ clickhouse, topic: connected, log, ...(limits && { limits }) }))
+    if (parts.produce) produced = await untilStored(() => openProducedLog({ clickhouse, topic: connected, logger }))
+    if (parts.ingest) ingest = await untilStored(() => openTopicIngest({ clickhouse, topic: connected, logger, ...(limits && { limits }) }))
   }
   /** A store that is away for a moment is waited for, as it is later on. */
   const untilStored = async <T>(open: () => Promise<T>): Promise<T> => {
@@ -46,7 +46,7 @@ export function openKafkaLog(options: KafkaLogOptions): KafkaLog {
         return await open()
       } catch (error) {
         if (stopping.signal.aborted || !mayPass(error)) throw error
-        log.warn({ err: error, retryAfterMs: RETRY_MS }, 'the store or Kafka cannot be used yet; trying again')
+        logger.warn({ err: error, retryAfterMs: RETRY_MS }, 'the store or Kafka cannot be used yet; trying again')
         await sleep(RETRY_MS, undefined, { signal: stopping.signal })
       }
     }
@@ -71,7 +71,7 @@ export function openKafkaLog(options: KafkaLogOptions): KafkaLog {
     stop: async () => {
       stopping.abort()
       await connected
-      await ingest?.stop().catch((error: unknown) => log.warn({ err: error }, 'the group could not be left'))
+      await ingest?.stop().catch((error: unknown) => logger.warn({ err: error }, 'the group could not be left'))
       await produced?.stop()
       await topic?.close()
     },

@@ -3,11 +3,11 @@ import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import { classifyStoreError } from '../../sql/errors.ts'
 import type { LogRecord } from '../log/detect-duplicates.ts'
 import type { FilterBudget } from '../log/identity-filter.ts'
-import type { LastRange } from '../log/in-doubt-range.ts'
+import type { InDoubtRange } from '../log/in-doubt-range.ts'
 import { OwnedLog, REFUSED_BY_STORE } from '../log/owned-log.ts'
 import { readStoredRange } from '../log/stored-events.ts'
 import { readRefusedByStore } from '../rejected/rejected-events.ts'
-import { PassedOn, type Stray } from './forward-misrouted.ts'
+import { ForwardedEvents, type MisroutedEvent } from './forward-misrouted.ts'
 import { type Incarnation, logOf } from './incarnation.ts'
 import { Incident } from './incident.ts'
 import { partitionOfProject } from './project-partition.ts'
@@ -20,7 +20,7 @@ export interface PartitionLogOptions {
   readonly incarnation: Incarnation
   readonly partition: number
   readonly filterBudget: FilterBudget
-  readonly log: Logger
+  readonly logger: Logger
 }
 
 /**
@@ -30,23 +30,23 @@ export interface PartitionLogOptions {
 export class PartitionLog {
   readonly owned: OwnedLog
   readonly partition: number
-  readonly passedOn: PassedOn
+  readonly passedOn: ForwardedEvents
   readonly #options: PartitionLogOptions
   readonly #ownPartitions = new Map<string, number>()
   #next = 0
-  #settling: LastRange | undefined
+  #settling: InDoubtRange | undefined
   /** What raw holds of the range that is settled, by offset. */
   #stored: Awaited<ReturnType<typeof readStoredRange>> | undefined
   /** What the store refused of that range, once and for all: it must not be counted beside its refusal. */
   #refusedByStore: Set<number> | undefined
 
   constructor(options: PartitionLogOptions) {
-    const { clickhouse, lane, incarnation, partition, filterBudget, log } = options
+    const { clickhouse, lane, incarnation, partition, filterBudget, logger } = options
     this.#options = options
     this.partition = partition
     const scope = { partition, partitions: incarnation.partitions }
-    this.passedOn = new PassedOn(options)
-    this.owned = new OwnedLog({ clickhouse, lane, name: logOf(incarnation, partition), scope, filterBudget, log })
+    this.passedOn = new ForwardedEvents(options)
+    this.owned = new OwnedLog({ clickhouse, lane, name: logOf(incarnation, partition), scope, filterBudget, logger })
   }
 
   /** The offset that must be read next. */
@@ -125,7 +125,7 @@ export class PartitionLog {
   }
 
   /** In log order, each told by exact look-up; what was passed on stands in its own log before the position did. */
-  async #settle(range: LastRange, records: readonly LogRecord[]): Promise<void> {
+  async #settle(range: InDoubtRange, records: readonly LogRecord[]): Promise<void> {
     this.#stored ??= await readStoredRange(this.#options.lane, this.owned.name, range)
     this.#refusedByStore ??= await readRefusedByStore(this.#options.lane, this.owned.name, range)
     const { own } = this.#sort(records)
@@ -146,13 +146,13 @@ export class PartitionLog {
     return true
   }
 
-  async #writeOrHalve(range: LastRange, records: readonly LogRecord[]): Promise<void> {
+  async #writeOrHalve(range: InDoubtRange, records: readonly LogRecord[]): Promise<void> {
     try {
       await this.owned.write(range, records, await this.owned.tell(records, 'exact'), 'never')
     } catch (thrown) {
       const error = classifyStoreError(thrown)
       if (error.fault !== 'refused') throw error
-      this.#options.log.warn({ err: error, log: this.owned.name, events: records.length }, 'the store refused events for their data; looking for the one')
+      this.#options.logger.warn({ err: error, log: this.owned.name, events: records.length }, 'the store refused events for their data; looking for the one')
       await this.owned.take()
       if (records.length === 1) return this.owned.write(range, records, { verdicts: [REFUSED_BY_STORE], newHashes: [] }, 'never')
       const middle = Math.ceil(records.length / 2)
@@ -161,7 +161,7 @@ export class PartitionLog {
     }
   }
 
-  async #endSettling(range: LastRange): Promise<void> {
+  async #endSettling(range: InDoubtRange): Promise<void> {
     await this.owned.settleRollup(range)
     this.#forgetRange()
   }
@@ -172,8 +172,8 @@ export class PartitionLog {
     this.#refusedByStore = undefined
   }
 
-  #sort(records: readonly LogRecord[]): { own: readonly LogRecord[]; strays: Stray[] } {
-    const strays: Stray[] = []
+  #sort(records: readonly LogRecord[]): { own: readonly LogRecord[]; strays: MisroutedEvent[] } {
+    const strays: MisroutedEvent[] = []
     for (const record of records) {
       if (record.judged.status !== 'valid') continue
       const { projectId } = record.judged.event

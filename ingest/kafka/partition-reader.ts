@@ -6,15 +6,15 @@ import { readRecord } from './event-record.ts'
 import type { Copies } from './forward-misrouted.ts'
 import { Incident } from './incident.ts'
 import type { PartitionLog } from './partition-log.ts'
-import { type Part, partsOf } from './split-batch.ts'
+import { type BatchPart, splitBatch } from './split-batch.ts'
 import type { FetchedBatch, PartitionExtent, Reader, Turn } from './topic.ts'
-import { pause, untilOwnerIsSilent } from './wait-for-owner-timeout.ts'
+import { pause, waitForOwnerTimeout } from './wait-for-owner-timeout.ts'
 
 export interface PartitionReaderOptions {
   readonly partitionLog: PartitionLog
   readonly reader: () => Reader
   readonly control: Lane
-  readonly log: Logger
+  readonly logger: Logger
   readonly limits: PartitionReaderLimits
 }
 
@@ -85,7 +85,7 @@ export class PartitionReader {
       if (!wasReading) return
       // A log that is left without this word is taken over all the same.
       await this.#publish(partitionLog.owned.asOfMs, true).catch((error: unknown) =>
-        this.#options.log.warn({ err: error, log: partitionLog.owned.name }, 'the log could not be released'),
+        this.#options.logger.warn({ err: error, log: partitionLog.owned.name }, 'the log could not be released'),
       )
     })
   }
@@ -154,9 +154,9 @@ export class PartitionReader {
 
   async #process(batch: FetchedBatch, turn: Turn): Promise<void> {
     this.#sentBackTo = undefined
-    const parts = partsOf(batch, this.partitionLog.next, this.#options.limits)
+    const parts = splitBatch(batch, this.partitionLog.next, this.#options.limits)
     const name = this.partitionLog.owned.name
-    const read = ({ records }: Part) => records.map((record) => readRecord(record, name))
+    const read = ({ records }: BatchPart) => records.map((record) => readRecord(record, name))
     let [part] = parts
     let records = part === undefined ? [] : read(part)
     for (let index = 0; part !== undefined; index += 1) {
@@ -216,21 +216,21 @@ export class PartitionReader {
 
   #fail(error: unknown): void {
     const { partitionLog } = this
-    const { log, reader } = this.#options
+    const { logger, reader } = this.#options
     reader().pause(partitionLog.partition)
     if (error instanceof Incident) {
       this.#state = { status: 'stopped', incident: error }
-      log.error({ log: partitionLog.owned.name, incident: error.kind }, error.message)
+      logger.error({ log: partitionLog.owned.name, incident: error.kind }, error.message)
       return
     }
-    log.error({ err: error, log: partitionLog.owned.name }, 'the log is in doubt; taking it anew')
+    logger.error({ err: error, log: partitionLog.owned.name }, 'the log is in doubt; taking it anew')
     void this.#takeUntilRead('a write failed and the log is taken anew', this.#assignment.signal)
   }
 
   /** For ever, with back-off: until it is read, stopped by an incident, or no longer assigned. */
   async #takeUntilRead(reason: string, assigned: AbortSignal): Promise<void> {
     const { partitionLog } = this
-    const { limits, log, reader } = this.#options
+    const { limits, logger, reader } = this.#options
     this.#state = { status: 'taking', reason }
     reader().pause(partitionLog.partition)
     let retryAfterMs = limits.retryAfterMsMin
@@ -243,13 +243,13 @@ export class PartitionReader {
           this.#state = { status: 'reading' }
           this.#seek()
           reader().resume(partitionLog.partition)
-          log.info({ log: partitionLog.owned.name, next: partitionLog.next }, 'the log is taken')
+          logger.info({ log: partitionLog.owned.name, next: partitionLog.next }, 'the log is taken')
         })
         return
       } catch (error) {
         if (error instanceof Incident) return this.#fail(error)
         this.#state = { status: 'taking', reason: error instanceof Error ? error.message : String(error) }
-        log.warn({ err: error, log: partitionLog.owned.name, retryAfterMs }, 'the log cannot be taken yet')
+        logger.warn({ err: error, log: partitionLog.owned.name, retryAfterMs }, 'the log cannot be taken yet')
         if (error instanceof LogLost) await this.#untilOwnerIsSilent(assigned)
         else await pause(retryAfterMs, assigned)
         retryAfterMs = Math.min(retryAfterMs * 2, limits.retryAfterMsMax)
@@ -261,7 +261,7 @@ export class PartitionReader {
     const { control, limits, reader } = this.#options
     const { owned, partition, settledEnd } = this.partitionLog
     const commit = () => reader().commit(partition, settledEnd)
-    return untilOwnerIsSilent({ control, log: owned.name, commit, ...limits, assigned })
+    return waitForOwnerTimeout({ control, log: owned.name, commit, ...limits, assigned })
   }
 
   /** Work on a log that is being read; not done when it is not. An error is dealt with here. */

@@ -1,6 +1,6 @@
 import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { rejectGroup, SEND_AGAIN, SubmissionQueue, type Waiting } from '../http/submission-queue.ts'
+import { rejectGroup, SEND_AGAIN, SubmissionQueue, type WaitingSubmission } from '../http/submission-queue.ts'
 import type { Verdict } from '../log/detect-duplicates.ts'
 import { type EventLog, EventsUnavailable, type Submission } from '../log/event-log.ts'
 import { recordOfEvent } from './event-record.ts'
@@ -15,7 +15,7 @@ export interface ProducedLog extends EventLog {
 export interface ProducedLogOptions {
   readonly clickhouse: ClickHouse
   readonly topic: Topic
-  readonly log: Logger
+  readonly logger: Logger
   readonly limits?: Partial<ProducedLogLimits>
 }
 
@@ -39,8 +39,8 @@ const LIMITS: ProducedLogLimits = {
 }
 
 /** Events that arrive over HTTP go to the topic, and are durable, not counted, when their request is answered. */
-export async function openProducedLog({ clickhouse, topic, log, limits }: ProducedLogOptions): Promise<ProducedLog> {
-  const produced = new Producing({ clickhouse, topic, log, limits: { ...LIMITS, ...limits }, incarnation: await pinIncarnation(clickhouse, topic) })
+export async function openProducedLog({ clickhouse, topic, logger, limits }: ProducedLogOptions): Promise<ProducedLog> {
+  const produced = new Producing({ clickhouse, topic, logger, limits: { ...LIMITS, ...limits }, incarnation: await pinIncarnation(clickhouse, topic) })
   return {
     acknowledges: 'durable',
     submit: (submission) => produced.submit(submission),
@@ -94,7 +94,7 @@ class Producing {
   }
 
   /** Acknowledged are all or none: what was produced all the same is a duplicate of what is sent again. */
-  async #produce(group: readonly Waiting[]): Promise<void> {
+  async #produce(group: readonly WaitingSubmission[]): Promise<void> {
     const { partitions } = this.#incarnation
     try {
       await this.#options.topic.produce(group.flatMap(({ submission }) => submission.judged.map((each) => recordOfEvent(each, submission, partitions))))
@@ -102,19 +102,19 @@ class Producing {
       for (const { submission, resolve } of group) resolve(submission.judged.map(verdictOf))
     } catch (error) {
       this.trouble = error instanceof Error ? error : new Error(String(error))
-      this.#options.log.error({ err: error }, 'events could not be produced to Kafka')
+      this.#options.logger.error({ err: error }, 'events could not be produced to Kafka')
       rejectGroup(group, error)
     }
   }
 
   async #refreshIncarnation(): Promise<void> {
-    const { clickhouse, topic, limits, log } = this.#options
+    const { clickhouse, topic, limits, logger } = this.#options
     if (Date.now() - this.#readMs < limits.incarnationMsMax) return
     try {
       this.#incarnation = (await readIncarnation(clickhouse.control, topic.name)) ?? this.#incarnation
       this.#readMs = Date.now()
     } catch (error) {
-      log.warn({ err: error }, 'the pinned partition count could not be read; going on with the one before')
+      logger.warn({ err: error }, 'the pinned partition count could not be read; going on with the one before')
     }
   }
 }

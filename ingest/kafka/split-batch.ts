@@ -1,9 +1,9 @@
 import type { FetchedBatch } from './topic.ts'
 
 /** Parts of at most so many events and bytes, from `next` on: what is before has been processed. One event is a part at least. */
-export function partsOf({ records, through }: FetchedBatch, next: number, { batchEventsMax, batchBytesMax }: PartLimits): Part[] {
+export function splitBatch({ records, through }: FetchedBatch, next: number, { batchEventsMax, batchBytesMax }: PartLimits): BatchPart[] {
   const due = records.length > 0 && Number(records[0]?.offset) < next ? records.filter(({ offset }) => Number(offset) >= next) : records
-  const parts: Part[] = []
+  const parts: BatchPart[] = []
   for (let from = 0, to = 0; from < due.length; from = to) {
     for (let bytes = 0; to < due.length && to - from < batchEventsMax && (to === from || bytes < batchBytesMax); to += 1) bytes += due[to]?.value?.length ?? 0
     parts.push({ records: due.slice(from, to), through: to === due.length ? through : Number(due[to - 1]?.offset) })
@@ -12,7 +12,7 @@ export function partsOf({ records, through }: FetchedBatch, next: number, { batc
 }
 
 /** A part of a fetched batch: what is decoded and written at once. */
-export interface Part {
+export interface BatchPart {
   readonly records: FetchedBatch['records']
   readonly through: number
 }

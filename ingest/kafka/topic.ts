@@ -6,7 +6,7 @@ export interface Topic extends LogTopic {
   /** For each partition the first offset at or after a time, or its end. Throws KafkaUnavailable. */
   offsetsAt(timeMs: number): Promise<number[]>
   /** Joins the group and reads what it assigns, until stopped. */
-  read(reading: Reading): Promise<Reader>
+  read(reading: ReadProgress): Promise<Reader>
   /** Reads every partition once from its begin to the end it has now, without the group, as fast as `onBatch` resolves. */
   readAll(onBatch: (batch: FetchedBatch) => Promise<void>): Promise<void>
   close(): Promise<void>
@@ -56,7 +56,7 @@ export interface FetchedBatch {
   readonly end: number
 }
 
-export interface Reading {
+export interface ReadProgress {
   /** The partitions that the group assigns from now on. Those not among them belong to others. */
   onAssigned(partitions: readonly number[]): void
   /** Reading of this partition goes on when the promise is settled. */

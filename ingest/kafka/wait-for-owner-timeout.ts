@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Lane } from '../../sql/clickhouse.ts'
-import { findLivingOwner } from '../log/watermark.ts'
+import { findLiveOwner } from '../log/watermark.ts'
 
-export interface OwnerSilence {
+export interface OwnerTimeoutOptions {
   readonly control: Lane
   readonly log: string
   /** Refused when the group does not know this member any more: one that was given up must not take a log back. */
@@ -16,8 +16,8 @@ export interface OwnerSilence {
  * Two that are assigned one partition, as by a renamed group, would take it from each other for ever: the one that was
  * overtaken waits until the other has been silent for so long, or has released the log, or until it is no longer assigned.
  */
-export async function untilOwnerIsSilent({ control, log, commit, retryAfterMsMax, ownerSilenceMsMax, assigned }: OwnerSilence): Promise<void> {
-  const living = () => findLivingOwner(control, log, ownerSilenceMsMax).catch(() => 'unknown')
+export async function waitForOwnerTimeout({ control, log, commit, retryAfterMsMax, ownerSilenceMsMax, assigned }: OwnerTimeoutOptions): Promise<void> {
+  const living = () => findLiveOwner(control, log, ownerSilenceMsMax).catch(() => 'unknown')
   const isMember = () =>
     commit().then(
       () => true,

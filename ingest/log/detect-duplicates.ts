@@ -1,4 +1,4 @@
-import type { Refusal, UsageEvent } from '../../metering/event.ts'
+import type { Rejection, UsageEvent } from '../../metering/event.ts'
 import type { Judged } from '../event/pipeline.ts'
 import { hashIdentity, type IdentityFilter, type IdentityHash } from './identity-filter.ts'
 import { type Identity, IdentityMap, type StoredEvent } from './stored-events.ts'
@@ -21,9 +21,9 @@ export type Verdict =
   | { status: 'already_stored' }
   /** Durable in Kafka. Whether it is new nobody can know yet. */
   | { status: 'produced' }
-  | { status: 'refused'; refusal: Refusal }
+  | { status: 'refused'; refusal: Rejection }
 
-export interface Told {
+export interface Classified {
   /** One for each record, in order. */
   readonly verdicts: Verdict[]
   /** Hashes of the events that count. They must be in the filter before the batch is sent. */
@@ -35,11 +35,11 @@ export interface Told {
  * The stored (log, offset) decides: the same place is this very event, another is a duplicate or a conflict. Within a
  * batch the first one wins. Without a filter everything is looked up. Call it only when the batch before is acknowledged: a look-up must see what that one stored.
  */
-export async function tellDuplicates(
+export async function detectDuplicates(
   records: readonly LogRecord[],
   filter: IdentityFilter | undefined,
   lookUp: (identities: Identity[]) => Promise<IdentityMap<StoredEvent>>,
-): Promise<Told> {
+): Promise<Classified> {
   const hashes = records.map(({ judged }) => (judged.status === 'valid' ? hashIdentity(judged.event.projectId, judged.event.eventId) : undefined))
   const stored = await lookUp(maybeStored(records, hashes, filter))
   const repeated = repeatedHashes(hashes)

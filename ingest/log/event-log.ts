@@ -1,4 +1,4 @@
-import type { Ownership } from '../../sql/lease.ts'
+import type { Lease } from '../../sql/lease.ts'
 import type { Judged } from '../event/pipeline.ts'
 import type { Verdict } from './detect-duplicates.ts'
 
@@ -20,7 +20,7 @@ export interface EventLog extends Ingesting {
  * Runs work while no batch of this process is in flight. `held` is the log that this process keeps meanwhile; undefined where
  * other processes write. Rejects with EventsUnavailable.
  */
-export type BetweenBatches = <T>(work: (held: Ownership | undefined) => Promise<T>) => Promise<T>
+export type BetweenBatches = <T>(work: (held: Lease | undefined) => Promise<T>) => Promise<T>
 
 export interface Submission {
   readonly judged: readonly Judged[]

@@ -8,7 +8,7 @@ export interface LogRange {
   readonly through: number
 }
 
-export interface LastRange extends LogRange {
+export interface InDoubtRange extends LogRange {
   /** An owner said, after all of it was acknowledged or settled, that it is: it is not in doubt. */
   readonly settled: boolean
   /** The log's last watermark, in ms since 1970; 0 before the first. */
@@ -19,7 +19,7 @@ export interface LastRange extends LogRange {
  * The range of a log's last batch, undefined before the first. Read it after the kill: what stands then is final.
  * A watermark ends the doubt only when it is of the same or a later ownership: a replay goes back under a new one.
  */
-export async function readLastRange(lane: Lane, log: string): Promise<LastRange | undefined> {
+export async function readInDoubtRange(lane: Lane, log: string): Promise<InDoubtRange | undefined> {
   const [range] = await lane.query(lastRange, { log })
   return range && { first: range.first, through: range.through, settled: range.settled === 1, asOfMs: range.as_of_ms }
 }

@@ -1,6 +1,6 @@
-import type { Refusal } from '../../metering/event.ts'
+import type { Rejection } from '../../metering/event.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
-import { type Ownership, tagOfLog } from '../../sql/lease.ts'
+import { type Lease, leaseTag } from '../../sql/lease.ts'
 import { escapeField, RowsBuffer, row } from '../../sql/tab-separated.ts'
 import type { LogRecord, Verdict } from './detect-duplicates.ts'
 
@@ -29,8 +29,8 @@ export type PositionRule = 'with rows' | 'always' | 'never'
  * Only when all have been acknowledged may the events be. Each is sent once: after an error nothing is sent again under
  * this ownership, because the request may still arrive; the log is taken anew and settled. Throws StoreError.
  */
-export async function writeBatch(lane: Lane, ownership: Ownership, batch: Batch): Promise<void> {
-  const tag = tagOfLog(ownership.log)
+export async function writeBatch(lane: Lane, ownership: Lease, batch: Batch): Promise<void> {
+  const tag = leaseTag(ownership.log)
   const positioned = mustPosition(batch) ? writePosition(lane, ownership, batch) : undefined
   // Written out while the position is on its way; sent only when it has been acknowledged.
   const rows = rowsText(ownership, batch)
@@ -45,9 +45,9 @@ function mustPosition({ position, verdicts }: Batch): boolean {
   return position === 'always'
 }
 
-function writePosition(lane: Lane, { log, epoch, owner }: Ownership, { first, through }: Batch): Promise<void> {
+function writePosition(lane: Lane, { log, epoch, owner }: Lease, { first, through }: Batch): Promise<void> {
   const text = row([log, epoch, owner, first, through])
-  return lane.insert({ table: 'log_positions_inbox_v1', columns: POSITION_COLUMNS, text, tag: tagOfLog(log) })
+  return lane.insert({ table: 'log_positions_inbox_v1', columns: POSITION_COLUMNS, text, tag: leaseTag(log) })
 }
 
 const POSITION_COLUMNS = ['log', 'epoch', 'owner', 'first', 'through']
@@ -55,7 +55,7 @@ const ROW_COLUMNS = ['project_id', 'event_id', 'metric', 'timestamp_ms', 'value'
 const REJECTED_COLUMNS = ['offset', 'reason', 'message', 'project_id', 'event_id', 'ingest_key_id', 'received_ms', 'original_base64', 'log', 'epoch', 'owner']
 
 /** Of an event's fields only event_id may hold a character to escape; the others are of known alphabets. */
-function rowsText(ownership: Ownership, { records, verdicts }: Batch): Buffer {
+function rowsText(ownership: Lease, { records, verdicts }: Batch): Buffer {
   const end = `\t${ownership.log}\t${ownership.epoch}\t${ownership.owner}\n`
   const rows = new RowsBuffer()
   records.forEach(({ judged, receivedMs, offset }, index) => {
@@ -66,7 +66,7 @@ function rowsText(ownership: Ownership, { records, verdicts }: Batch): Buffer {
   return rows.toBuffer()
 }
 
-function rejectedText(ownership: Ownership, { records, verdicts }: Batch): string {
+function rejectedText(ownership: Lease, { records, verdicts }: Batch): string {
   const owner = [ownership.log, ownership.epoch, ownership.owner]
   let text = ''
   records.forEach((record, index) => {
@@ -76,7 +76,7 @@ function rejectedText(ownership: Ownership, { records, verdicts }: Batch): strin
   return text
 }
 
-function rejectedFields({ judged, offset, ingestKeyId, receivedMs }: LogRecord, { reason, message }: Refusal): (string | number)[] {
+function rejectedFields({ judged, offset, ingestKeyId, receivedMs }: LogRecord, { reason, message }: Rejection): (string | number)[] {
   const { projectId, eventId } = judged.status === 'valid' ? judged.event : judged
   const original = judged.original().toString('base64')
   return [offset, reason, message, projectId, eventId ?? '', ingestKeyId, receivedMs, original]

@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
-import { newestOwnerOf, newOwnerName, type Ownership, takeLog } from '../../sql/lease.ts'
-import { AskedRepairs } from '../repair/requested-repairs.ts'
-import { type LogRecord, type Told, tellDuplicates, type Verdict } from './detect-duplicates.ts'
+import { acquireLease, currentLeaseHolder, type Lease, newOwnerName } from '../../sql/lease.ts'
+import { RequestedRepairs } from '../repair/requested-repairs.ts'
+import { type Classified, detectDuplicates, type LogRecord, type Verdict } from './detect-duplicates.ts'
 import { type FilterBudget, IdentityFilter } from './identity-filter.ts'
-import { type LastRange, type LogRange, readLastRange } from './in-doubt-range.ts'
+import { type InDoubtRange, type LogRange, readInDoubtRange } from './in-doubt-range.ts'
 import { type PositionRule, writeBatch } from './log-writer.ts'
-import { settleRollup } from './reconcile.ts'
-import { countStored, fillFilter, type IdentityScope, lookUpStored } from './stored-events.ts'
+import { reconcileRollup } from './reconcile.ts'
+import { countStored, fillFilter, findStoredEvents, type IdentityScope } from './stored-events.ts'
 import { publishWatermark, type Watermark } from './watermark.ts'
 
 export interface OwnedLogOptions {
@@ -20,7 +20,7 @@ export interface OwnedLogOptions {
   readonly scope: IdentityScope
   /** Shared with the other logs of this process. */
   readonly filterBudget: FilterBudget
-  readonly log: Logger
+  readonly logger: Logger
 }
 
 /**
@@ -31,7 +31,7 @@ export class OwnedLog {
   readonly #counts = { counted: 0, duplicates: 0, retakes: 0, repairedKeys: 0 }
   readonly #rejectedByReason = new Map<string, number>()
   readonly #options: OwnedLogOptions
-  #ownership: Ownership | undefined
+  #ownership: Lease | undefined
   /** The names under which this process took the log since it last held it for certain. */
   #ownTakes = new Set<string>()
   #filter: IdentityFilter
@@ -39,11 +39,11 @@ export class OwnedLog {
   #successor: IdentityFilter | undefined
   #filling = new AbortController()
   #asOfMs = 0
-  #askedRepairs: AskedRepairs
+  #askedRepairs: RequestedRepairs
 
   constructor(options: OwnedLogOptions) {
     this.#options = options
-    this.#askedRepairs = new AskedRepairs(options)
+    this.#askedRepairs = new RequestedRepairs(options)
     this.#filter = new IdentityFilter({ identitiesExpected: 0, budget: options.filterBudget })
   }
 
@@ -71,7 +71,7 @@ export class OwnedLog {
     }
   }
 
-  get ownership(): Ownership {
+  get ownership(): Lease {
     if (this.#ownership === undefined) throw new Error(`The log ${this.#options.name} is not taken.`)
     return this.#ownership
   }
@@ -80,9 +80,9 @@ export class OwnedLog {
    * Takes the log and returns the range of its last batch, which may be in doubt. Throws LogLost when somebody newer owns it:
    * an owner that has been overtaken lets go, else two owners would kill each other's statements for ever.
    */
-  async take(): Promise<LastRange | undefined> {
+  async take(): Promise<InDoubtRange | undefined> {
     const { clickhouse, lane, name } = this.#options
-    const newest = this.#ownTakes.size === 0 ? undefined : await newestOwnerOf(clickhouse, name)
+    const newest = this.#ownTakes.size === 0 ? undefined : await currentLeaseHolder(clickhouse, name)
     if (newest !== undefined && !this.#ownTakes.has(newest)) {
       this.#ownership = undefined
       this.#ownTakes.clear()
@@ -91,14 +91,14 @@ export class OwnedLog {
     // Noted before it is sent: a take whose answer was lost is not somebody else's.
     const owner = newOwnerName()
     this.#ownTakes.add(owner)
-    const taken = await takeLog(clickhouse, name, { owner })
+    const taken = await acquireLease(clickhouse, name, { owner })
     this.#ownTakes = new Set([owner])
     if (taken.status === 'outranked') throw new LogLost(name)
     if (!this.#mayKeepFilter(taken.ownership)) await this.#startFilter()
     if (this.#ownership !== undefined) this.#counts.retakes += 1
     this.#ownership = taken.ownership
-    this.#askedRepairs = new AskedRepairs(this.#options)
-    const range = await readLastRange(lane, name)
+    this.#askedRepairs = new RequestedRepairs(this.#options)
+    const range = await readInDoubtRange(lane, name)
     this.#asOfMs = Math.max(this.#asOfMs, range?.asOfMs ?? 0)
     return range
   }
@@ -107,14 +107,14 @@ export class OwnedLog {
    * Tells duplicates. `exact` looks up every event, whatever the filter says: for a range that may be stored in part.
    * Throws StoreError.
    */
-  tell(records: readonly LogRecord[], telling: 'filtered' | 'exact' = 'filtered'): Promise<Told> {
+  tell(records: readonly LogRecord[], telling: 'filtered' | 'exact' = 'filtered'): Promise<Classified> {
     if (this.#filter.layers > LAYERS_MAX) this.#renewFilter()
     const filter = telling === 'exact' ? undefined : this.#filter
-    return tellDuplicates(records, filter, (identities) => lookUpStored(this.#options.lane, identities))
+    return detectDuplicates(records, filter, (identities) => findStoredEvents(this.#options.lane, identities))
   }
 
   /** Writes a batch that has been told. Throws StoreError. */
-  async write(range: LogRange, records: readonly LogRecord[], { verdicts, newHashes }: Told, position: PositionRule): Promise<void> {
+  async write(range: LogRange, records: readonly LogRecord[], { verdicts, newHashes }: Classified, position: PositionRule): Promise<void> {
     // Before the batch is sent: should its answer be lost, its identities must not pass as surely new.
     for (const hash of newHashes) {
       this.#filter.add(hash)
@@ -126,9 +126,9 @@ export class OwnedLog {
 
   /** Recounts the keys of a range and repairs their rollup. Throws StoreError. */
   async settleRollup(range: LogRange): Promise<void> {
-    const repaired = await settleRollup(this.#options.lane, this.ownership, range)
+    const repaired = await reconcileRollup(this.#options.lane, this.ownership, range)
     this.#counts.repairedKeys += repaired
-    if (repaired > 0) this.#options.log.warn({ log: this.name, keys: repaired, ...range }, 'the last batch was torn; its rollup is repaired')
+    if (repaired > 0) this.#options.logger.warn({ log: this.name, keys: repaired, ...range }, 'the last batch was torn; its rollup is repaired')
   }
 
   /**
@@ -153,7 +153,7 @@ export class OwnedLog {
    * The filter is kept over a take only if it was complete under exactly the newest ownership below the new one, judged
    * after the kill: then nobody else has stored anything it does not know.
    */
-  #mayKeepFilter({ previous }: Ownership): boolean {
+  #mayKeepFilter({ previous }: Lease): boolean {
     const before = this.#ownership
     return this.#filter.complete && before !== undefined && previous?.epoch === before.epoch && previous.owner === before.owner
   }
@@ -183,7 +183,7 @@ export class OwnedLog {
 
   /** Until it is filled: a store that is busy now is not for ever. */
   async #fill(filter: IdentityFilter, done: () => void): Promise<void> {
-    const { clickhouse, scope, log } = this.#options
+    const { clickhouse, scope, logger } = this.#options
     const { signal } = this.#filling
     while (!signal.aborted && !filter.complete) {
       try {
@@ -191,7 +191,7 @@ export class OwnedLog {
         if (!signal.aborted) done()
       } catch (error) {
         if (signal.aborted) return
-        log.warn({ err: error, log: this.name }, 'the filter of identities could not be filled yet; every event is looked up, which is exact but slow')
+        logger.warn({ err: error, log: this.name }, 'the filter of identities could not be filled yet; every event is looked up, which is exact but slow')
         await sleep(FILL_AGAIN_AFTER_MS, undefined, { signal, ref: false }).catch(() => {})
       }
     }

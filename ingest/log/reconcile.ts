@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { StoreError } from '../../sql/errors.ts'
-import { type Ownership, tagOfLog } from '../../sql/lease.ts'
+import { type Lease, leaseTag } from '../../sql/lease.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { addDifferences, differencesSql, RollupDifference } from '../repair/rollup-differences.ts'
 import type { LogRange } from './in-doubt-range.ts'
@@ -13,12 +13,12 @@ import type { LogRange } from './in-doubt-range.ts'
  * Idempotent for a maximum, and for sums because what is added is recount minus rollup.
  * Returns how many (project, day, metric) were repaired. Throws StoreError.
  */
-export async function settleRollup(lane: Lane, ownership: Ownership, { first, through }: LogRange): Promise<number> {
+export async function reconcileRollup(lane: Lane, ownership: Lease, { first, through }: LogRange): Promise<number> {
   const { log } = ownership
   const differences = await lane.query(differencesOfRange, { log, first, through })
   requireRawAhead(differences)
   await addDifferences(lane, ownership, differences)
-  await lane.execute(noteChangesOfRange, { log, first, through }, tagOfLog(log))
+  await lane.execute(noteChangesOfRange, { log, first, through }, leaseTag(log))
   return differences.length
 }
 

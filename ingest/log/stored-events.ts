@@ -32,9 +32,9 @@ export class IdentityMap<T> {
 export type Identity = readonly [projectId: string, eventId: string]
 
 /** Looks identities up in raw by its primary key: exact, and cheap by the thousand. Throws StoreError. */
-export async function lookUpStored(lane: Lane, identities: readonly Identity[]): Promise<IdentityMap<StoredEvent>> {
+export async function findStoredEvents(lane: Lane, identities: readonly Identity[]): Promise<IdentityMap<StoredEvent>> {
   const stored = new IdentityMap<StoredEvent>()
-  for (const part of partsOf(identities)) {
+  for (const part of splitEvents(identities)) {
     for (const found of await lane.query(storedEvents, { identities: part.map((identity) => row(identity)).join('') })) {
       // The first of a log counts. A second row of an identity can only be the same event written again by settle.
       const known = stored.get(found.project_id, found.event_id)
@@ -95,7 +95,7 @@ const LOOK_UP_BYTES_MAX = QUERY_TEXT_BYTES_MAX / 2
 const BYTES_PER_CHARACTER_MAX = 4
 
 /** A statement's text is limited, so many identities are asked for in parts. */
-function* partsOf(identities: readonly Identity[]): Generator<Identity[]> {
+function* splitEvents(identities: readonly Identity[]): Generator<Identity[]> {
   let part: Identity[] = []
   let bytes = 0
   for (const identity of identities) {

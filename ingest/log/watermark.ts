@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
 import { z } from 'zod'
 import type { Lane } from '../../sql/clickhouse.ts'
-import { type Ownership, tagOfLog } from '../../sql/lease.ts'
+import { type Lease, leaseTag } from '../../sql/lease.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 
@@ -15,25 +15,25 @@ export interface Watermark {
 }
 
 /** Publishes how far a log is complete, through the fence. It is the owner's heartbeat too. Throws StoreError. */
-export async function publishWatermark(lane: Lane, ownership: Ownership, watermark: Watermark): Promise<void> {
+export async function publishWatermark(lane: Lane, ownership: Lease, watermark: Watermark): Promise<void> {
   const { log, epoch, owner } = ownership
   await lane.insert({
     table: 'log_watermarks_inbox_v1',
     columns: ['log', 'epoch', 'owner', 'as_of_ms', 'settled_through', 'released', 'host'],
     text: row([log, epoch, owner, watermark.asOfMs, watermark.settledThrough, watermark.released ? 1 : 0, `${hostname()} (process ${process.pid})`]),
-    tag: tagOfLog(log),
+    tag: leaseTag(log),
   })
 }
 
 /** The owner that still gives signs of life, by the store's clock; undefined when the log may be taken. */
-export async function findLivingOwner(lane: Lane, log: string, silenceMsMax: number): Promise<string | undefined> {
+export async function findLiveOwner(lane: Lane, log: string, silenceMsMax: number): Promise<string | undefined> {
   const [beat] = await lane.query(lastHeartbeat, { log })
   if (beat === undefined || beat.released === 1 || beat.silence_ms > silenceMsMax) return undefined
   return beat.host
 }
 
 /** A process that counts a topic into this store, by the heartbeats of its logs; undefined when there is none. */
-export async function findLivingReader(lane: Lane, silenceMsMax: number): Promise<string | undefined> {
+export async function findLiveReader(lane: Lane, silenceMsMax: number): Promise<string | undefined> {
   const [beat] = await lane.query(livingReader, { silenceMsMax })
   return beat?.host
 }

@@ -6,7 +6,7 @@ import type { LogRange } from '../log/in-doubt-range.ts'
 
 export type RejectedEvent = z.output<typeof RejectedRow>
 
-export interface RejectedAsked {
+export interface RejectedQuery {
   /** '': of all keys. */
   readonly ingestKeyId: string
   /** The last refusal of the page before. */
@@ -18,7 +18,7 @@ export interface RejectedAsked {
 export type RejectedPlace = Pick<RejectedEvent, 'received_ms' | 'log' | 'offset'>
 
 /** The refusals, newest first. Throws StoreError. */
-export function listRejected({ reads }: ClickHouse, { ingestKeyId, after, limit }: RejectedAsked): Promise<RejectedEvent[]> {
+export function listRejected({ reads }: ClickHouse, { ingestKeyId, after, limit }: RejectedQuery): Promise<RejectedEvent[]> {
   const { received_ms, log, offset } = after ?? { received_ms: Number.MAX_SAFE_INTEGER, log: '', offset: 0 }
   return reads.query(latestRejected, { ingestKeyId, afterMs: received_ms, afterLog: log, afterOffset: offset, limit })
 }

@@ -4,7 +4,7 @@ import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 import { decodeKeptEvent } from '../event/decode-body.ts'
-import { type Judged, judge } from '../event/pipeline.ts'
+import { type Judged, judgeEvent } from '../event/pipeline.ts'
 import type { Verdict } from '../log/detect-duplicates.ts'
 import type { EventLog } from '../log/event-log.ts'
 
@@ -36,7 +36,7 @@ export async function resendRejected(options: ResendOptions, ids: readonly strin
   const outcomes = new Map<string, Resent>()
   for (const [ingestKeyId, events] of groupByKey(found)) {
     const originals = events.map(({ original_base64 }) => Buffer.from(original_base64, 'base64'))
-    const judgedAlone = originals.map((original) => judge(decodeKeptEvent(original), receivedMs))
+    const judgedAlone = originals.map((original) => judgeEvent(decodeKeptEvent(original), receivedMs))
     const judged = await options.judgeProjects(ingestKeyId, judgedAlone)
     const bytes = originals.reduce((sum, original) => sum + original.length, 0)
     const verdicts = await eventLog.submit({ judged, ingestKeyId, receivedMs, bytes })

@@ -1,11 +1,11 @@
 import { z } from 'zod'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { newestOwnerOf, type Ownership, takeLog } from '../../sql/lease.ts'
+import { acquireLease, currentLeaseHolder, type Lease } from '../../sql/lease.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { HTTP_LOG } from '../http/http-log.ts'
-import { findLivingOwner, findLivingReader } from '../log/watermark.ts'
+import { findLiveOwner, findLiveReader } from '../log/watermark.ts'
 
-export type HeldLogs = { status: 'held'; ownerships: readonly [Ownership, ...Ownership[]] } | { status: 'refused'; reason: string }
+export type LockedLogs = { status: 'held'; ownerships: readonly [Lease, ...Lease[]] } | { status: 'refused'; reason: string }
 
 /** After so long without a heartbeat an owner counts as gone. */
 const OWNER_SILENCE_MS_MAX = 15_000
@@ -15,13 +15,13 @@ const OWNER_SILENCE_MS_MAX = 15_000
  * it must take its log anew, and that shows in `tellLost`. Refused while an owner gives signs of life. What a log's last owner
  * left in doubt stays in doubt, and is settled by the next one. Throws StoreError.
  */
-export async function holdEventLogs(clickhouse: ClickHouse, held: Ownership | undefined): Promise<HeldLogs> {
+export async function lockAllLogs(clickhouse: ClickHouse, held: Lease | undefined): Promise<LockedLogs> {
   const living = await findLiving(clickhouse, held)
   if (living !== undefined) return { status: 'refused', reason: `${living} counts events. ${STOP_IT}` }
   const [http, ...partitions] = [HTTP_LOG, ...(await clickhouse.control.query(logsInForce, {})).map(({ log }) => log)]
   const first = held ?? (await take(clickhouse, http))
   if (first === undefined) return lostTo(http)
-  const ownerships: [Ownership, ...Ownership[]] = [first]
+  const ownerships: [Lease, ...Lease[]] = [first]
   for (const log of partitions) {
     const taken = await take(clickhouse, log)
     if (taken === undefined) return lostTo(log)
@@ -31,26 +31,26 @@ export async function holdEventLogs(clickhouse: ClickHouse, held: Ownership | un
 }
 
 /** The first of these logs that somebody else has taken since, undefined when all are still held. Throws StoreError. */
-export async function tellLost(clickhouse: ClickHouse, ownerships: readonly Ownership[]): Promise<string | undefined> {
-  for (const { log, owner } of ownerships) if ((await newestOwnerOf(clickhouse, log)) !== owner) return log
+export async function findLostLease(clickhouse: ClickHouse, ownerships: readonly Lease[]): Promise<string | undefined> {
+  for (const { log, owner } of ownerships) if ((await currentLeaseHolder(clickhouse, log)) !== owner) return log
   return undefined
 }
 
 export const STOP_IT =
   'Stop it first: `meterline ingest`, then try again; or the `meterline start` that does all, then `meterline rebuild --offline`. After a crash, wait 15 s.'
 
-function lostTo(log: string): HeldLogs {
+function lostTo(log: string): LockedLogs {
   return { status: 'refused', reason: `Another process has taken the log ${log} at this moment. ${STOP_IT}` }
 }
 
 /** The http log of this very process is alive, and held. */
-async function findLiving({ control }: ClickHouse, held: Ownership | undefined): Promise<string | undefined> {
-  const reader = await findLivingReader(control, OWNER_SILENCE_MS_MAX)
-  return reader ?? (held === undefined ? findLivingOwner(control, HTTP_LOG, OWNER_SILENCE_MS_MAX) : undefined)
+async function findLiving({ control }: ClickHouse, held: Lease | undefined): Promise<string | undefined> {
+  const reader = await findLiveReader(control, OWNER_SILENCE_MS_MAX)
+  return reader ?? (held === undefined ? findLiveOwner(control, HTTP_LOG, OWNER_SILENCE_MS_MAX) : undefined)
 }
 
-async function take(clickhouse: ClickHouse, log: string): Promise<Ownership | undefined> {
-  const taken = await takeLog(clickhouse, log)
+async function take(clickhouse: ClickHouse, log: string): Promise<Lease | undefined> {
+  const taken = await acquireLease(clickhouse, log)
   return taken.status === 'taken' ? taken.ownership : undefined
 }
 

@@ -2,10 +2,10 @@ import { z } from 'zod'
 import { type Month, periodOfMonth } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { classifyStoreError, StoreError } from '../../sql/errors.ts'
-import { type Ownership, tagOfLog } from '../../sql/lease.ts'
+import { type Lease, leaseTag } from '../../sql/lease.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import type { BetweenBatches } from '../log/event-log.ts'
-import { holdEventLogs, STOP_IT, tellLost } from './lock-all-logs.ts'
+import { findLostLease, lockAllLogs, STOP_IT } from './lock-all-logs.ts'
 
 export type RebuildOutcome = { status: 'rebuilt'; result: Rebuilt } | { status: 'refused'; reason: string }
 
@@ -31,13 +31,13 @@ export interface Rebuilt {
  */
 export function rebuildRollup(clickhouse: ClickHouse, month: Month, betweenBatches: BetweenBatches): Promise<RebuildOutcome> {
   return betweenBatches(async (held) => {
-    const logs = await holdEventLogs(clickhouse, held)
+    const logs = await lockAllLogs(clickhouse, held)
     if (logs.status === 'refused') return logs
     return rebuildHeld(clickhouse, month, logs.ownerships)
   })
 }
 
-async function rebuildHeld(clickhouse: ClickHouse, month: Month, ownerships: readonly [Ownership, ...Ownership[]]): Promise<RebuildOutcome> {
+async function rebuildHeld(clickhouse: ClickHouse, month: Month, ownerships: readonly [Lease, ...Lease[]]): Promise<RebuildOutcome> {
   const { reads } = clickhouse
   const { first: from, end } = periodOfMonth(month)
   const span = { from, end }
@@ -47,9 +47,9 @@ async function rebuildHeld(clickhouse: ClickHouse, month: Month, ownerships: rea
   const rebuilt = await compare(clickhouse, span)
   const number = await beginRebuild(clickhouse, month)
   await reads.execute(noteChangesOfMonth, span)
-  const lostBefore = await tellLost(clickhouse, ownerships)
+  const lostBefore = await findLostLease(clickhouse, ownerships)
   if (lostBefore === undefined) await reads.execute(rebuilt.keys === 0 ? dropMonth : replaceMonth, { partition: month.replace('-', '') })
-  const lost = await tellLost(clickhouse, ownerships)
+  const lost = await findLostLease(clickhouse, ownerships)
   await reads.execute(noteChangesOfMonth, span)
   await noteRebuild(clickhouse, { month, begun: number, ended: number })
   if (lost === undefined) return { status: 'rebuilt', result: rebuilt }
@@ -75,10 +75,10 @@ function noteRebuild({ control }: ClickHouse, { month, begun, ended }: { month: 
  * Marked as of the first log, for whoever takes that: two that rebuild at once take the same one first, and the sums of the
  * one must not run into the table of the other. On the embedded engine, which is one process's, a failed statement would stay.
  */
-async function fill(clickhouse: ClickHouse, span: Span, ownerships: readonly [Ownership, ...Ownership[]]): Promise<'filled' | 'lost'> {
+async function fill(clickhouse: ClickHouse, span: Span, ownerships: readonly [Lease, ...Lease[]]): Promise<'filled' | 'lost'> {
   const params = { ...span, logs: ownerships.map(({ log }) => log), owners: ownerships.map(({ owner }) => owner) }
   try {
-    await clickhouse.reads.execute(countIntoRebuilt, params, clickhouse.engine === 'server' ? tagOfLog(ownerships[0].log) : undefined)
+    await clickhouse.reads.execute(countIntoRebuilt, params, clickhouse.engine === 'server' ? leaseTag(ownerships[0].log) : undefined)
     return 'filled'
   } catch (thrown) {
     if (classifyStoreError(thrown).fault === 'fenced') return 'lost'

@@ -1,25 +1,25 @@
 import { z } from 'zod'
 import type { Logger } from '../../metering/logger.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
-import type { Ownership } from '../../sql/lease.ts'
+import type { Lease } from '../../sql/lease.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 import { addDifferences, differencesSql, RollupDifference } from './rollup-differences.ts'
 
-export interface AskedRepairsOptions {
+export interface RequestedRepairsOptions {
   readonly lane: Lane
-  readonly log: Logger
+  readonly logger: Logger
 }
 
 /**
  * What audits ask of one log's owner: to recount keys of its rollup. Looked for between two batches, as nothing else may
  * write the log's rows then. One is made for each time the log is taken: what was asked before may not have been done.
  */
-export class AskedRepairs {
-  readonly #options: AskedRepairsOptions
+export class RequestedRepairs {
+  readonly #options: RequestedRepairsOptions
   #handled: { requests: number; newestMs: number } | undefined
 
-  constructor(options: AskedRepairsOptions) {
+  constructor(options: RequestedRepairsOptions) {
     this.#options = options
   }
 
@@ -28,25 +28,25 @@ export class AskedRepairs {
    * A rollup that is ahead of raw cannot be repaired by adding: that is told, and the log goes on. So it does when
    * the recount fails: the next audit asks again. Throws StoreError when a write fails: then the log must be taken anew.
    */
-  async repair(ownership: Ownership): Promise<number> {
-    const { lane, log } = this.#options
+  async repair(ownership: Lease): Promise<number> {
+    const { lane, logger } = this.#options
     const name = ownership.log
     let found: { days: string[]; differences: RollupDifference[] } | undefined
     try {
       found = await this.#findDifferences(name)
     } catch (error) {
-      log.error({ err: error, log: name }, 'what an audit asked to be repaired could not be recounted; the next audit asks again')
+      logger.error({ err: error, log: name }, 'what an audit asked to be repaired could not be recounted; the next audit asks again')
     }
     if (found === undefined) return 0
     for (const { project_id, usage_date, metric } of found.differences.filter((key) => key.rollup_is_ahead !== 0))
-      log.error(
+      logger.error(
         { log: name, project: project_id, day: usage_date, metric },
         `the rollup is ahead of raw and cannot be repaired by adding: run "meterline rebuild --month ${usage_date.slice(0, 7)}"`,
       )
     const repairable = found.differences.filter((key) => key.rollup_is_ahead === 0)
     await addDifferences(lane, ownership, repairable)
     await noteChanges(lane, found.days)
-    if (repairable.length > 0) log.warn({ log: name, keys: repairable.length }, 'an audit found the rollup behind raw; it is repaired')
+    if (repairable.length > 0) logger.warn({ log: name, keys: repairable.length }, 'an audit found the rollup behind raw; it is repaired')
     return repairable.length
   }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Lane } from '../../sql/clickhouse.ts'
-import { type Ownership, tagOfLog } from '../../sql/lease.ts'
+import { type Lease, leaseTag } from '../../sql/lease.ts'
 import { row } from '../../sql/tab-separated.ts'
 
 /** Of one (project, day, metric) within one log: the peak of raw, and what raw has more than the rollup. */
@@ -20,15 +20,15 @@ export type RollupDifference = z.output<typeof RollupDifference>
  * Adds differences to the rollup of the log, through the fence. Idempotent for a maximum, and for sums because what is added
  * is recount minus rollup: call it only between two batches, with what was read since the last. Throws StoreError.
  */
-export async function addDifferences(lane: Lane, ownership: Ownership, differences: readonly RollupDifference[]): Promise<void> {
+export async function addDifferences(lane: Lane, ownership: Lease, differences: readonly RollupDifference[]): Promise<void> {
   if (differences.length === 0) return
   const text = differences.map((key) => differenceRow(ownership, key)).join('')
-  await lane.insert({ table: 'rollup_differences_inbox_v1', columns: DIFFERENCE_COLUMNS, text, tag: tagOfLog(ownership.log) })
+  await lane.insert({ table: 'rollup_differences_inbox_v1', columns: DIFFERENCE_COLUMNS, text, tag: leaseTag(ownership.log) })
 }
 
 const DIFFERENCE_COLUMNS = ['log', 'epoch', 'owner', 'project_id', 'usage_date', 'metric', 'peak', 'total', 'events', 'last_event_ms']
 
-function differenceRow({ log, epoch, owner }: Ownership, key: RollupDifference): string {
+function differenceRow({ log, epoch, owner }: Lease, key: RollupDifference): string {
   return row([log, epoch, owner, key.project_id, key.usage_date, key.metric, key.peak, key.total, key.events, key.last_event_ms])
 }
 

@@ -1,6 +1,6 @@
 import type { Actor } from '../audit-log.ts'
 import type { Registry } from '../registry.ts'
-import { changed, findLivingProject, findProject, type Project, type ProjectOfPartner, writeProject } from './project.ts'
+import { findLivingProject, findProject, type Project, type ProjectOfPartner, withChanges, writeProject } from './project.ts'
 
 /**
  * The project is to be paused. With a provisioner its status follows when the platform says that it is; to ask again starts
@@ -25,7 +25,7 @@ export function deleteProject(registry: Registry, actor: Actor, { partnerId, pro
     // A change that runs again after it was overtaken may find its own deletion; another's says that there is nothing to delete.
     if (known.status === 'deleted') return known.deletedMs === attemptedMs ? known : undefined
     attemptedMs = Date.now()
-    const project = changed(registry, known, { status: 'deleted', wantedStatus: 'deleted', deletedMs: attemptedMs })
+    const project = withChanges(registry, known, { status: 'deleted', wantedStatus: 'deleted', deletedMs: attemptedMs })
     await change.note({ action: 'project.delete', subject: projectId, details: { partner_id: partnerId } })
     await writeProject(change, project)
     return project
@@ -42,7 +42,7 @@ function wantStatus(registry: Registry, actor: Actor, asked: ProjectOfPartner & 
     // What was wanted while there was a provisioner would without one stay undone for ever.
     const isUnderWay = known.status === wantedStatus || registry.provisions
     if (known.wantedStatus === wantedStatus && isUnderWay) return known
-    const project = changed(registry, known, { wantedStatus })
+    const project = withChanges(registry, known, { wantedStatus })
     await change.note({ action: ACTIONS[wantedStatus], subject: projectId, details: { partner_id: partnerId } })
     await writeProject(change, project)
     return project

@@ -12,7 +12,7 @@ export interface ProjectFilter {
 }
 
 /** A part of a list. The order is by key, then by id: so a project that comes in between moves no other. */
-export interface PageAsked {
+export interface ProjectPageQuery {
   readonly filter: ProjectFilter
   readonly descending: boolean
   /** The last project of the page before. */
@@ -29,7 +29,7 @@ export interface PlaceInList {
 export type ListedProject = z.output<typeof ListedRow>
 
 /** In the order asked for. Names are compared whatever their case. A question like others: the registry's lane is for who exists. Throws StoreError. */
-export function listProjects(clickhouse: ClickHouse, by: 'name' | 'created_at', asked: PageAsked): Promise<PlaceInList[]> {
+export function listProjects(clickhouse: ClickHouse, by: 'name' | 'created_at', asked: ProjectPageQuery): Promise<PlaceInList[]> {
   return clickhouse.reads.query(projectsInOrder, { by, ...pageParams(asked) })
 }
 
@@ -55,7 +55,7 @@ export const MATCHING_PROJECTS = `projects_v1 FINAL
  * What stands behind the last project of the page before. A key that ties is told apart by the id, which ascends in both
  * directions. `afterKey` is cast by whoever knows its type.
  */
-export function inOrder(key: string, afterKey: string): string {
+export function orderAfter(key: string, afterKey: string): string {
   return `WHERE {isFirst: UInt64} = 1
           OR if({isDescending: UInt64} = 1, ${key} < ${afterKey}, ${key} > ${afterKey}) OR (${key} = ${afterKey} AND project_id > {afterId: String})
         ORDER BY if({isDescending: UInt64} = 1, ${key}, NULL) DESC, if({isDescending: UInt64} = 1, NULL, ${key}), project_id
@@ -73,7 +73,7 @@ export const PageParams = z.object({
   limit: z.number(),
 })
 
-export function pageParams({ filter, descending, after, limit }: PageAsked): z.output<typeof PageParams> {
+export function pageParams({ filter, descending, after, limit }: ProjectPageQuery): z.output<typeof PageParams> {
   return {
     partnerId: filter.partnerId,
     status: filter.status ?? '',
@@ -86,7 +86,7 @@ export function pageParams({ filter, descending, after, limit }: PageAsked): z.o
   }
 }
 
-export const PlaceRow = z.object({ key: z.string(), projectId: z.string() })
+export const ProjectCursorRow = z.object({ key: z.string(), projectId: z.string() })
 
 /** Padded with zeros, the texts of times compare like times. */
 const projectsInOrder = defineQuery({
@@ -96,13 +96,13 @@ const projectsInOrder = defineQuery({
           SELECT project_id, if({by: String} = 'name', lowerUTF8(name), leftPad(toString(toUnixTimestamp64Milli(created_at)), 20, '0')) AS sort_key
           FROM ${MATCHING_PROJECTS}
         )
-        ${inOrder('sort_key', '{afterKey: String}')}`,
+        ${orderAfter('sort_key', '{afterKey: String}')}`,
   params: PageParams.extend({ by: z.string() }),
-  row: PlaceRow,
+  row: ProjectCursorRow,
 })
 
 /** Of all partners, for operators. */
-export interface RegisteredAsked {
+export interface RegisteredProjectsQuery {
   /** Empty: of all. */
   readonly partnerId: string
   readonly status: ProjectStatus | undefined
@@ -113,7 +113,7 @@ export interface RegisteredAsked {
 }
 
 /** From the oldest on, deleted ones too. Throws StoreError. */
-export function listRegisteredProjects({ reads }: ClickHouse, { after, status, ...asked }: RegisteredAsked): Promise<RegisteredProject[]> {
+export function listRegisteredProjects({ reads }: ClickHouse, { after, status, ...asked }: RegisteredProjectsQuery): Promise<RegisteredProject[]> {
   return reads.query(registeredProjects, { ...asked, status: status ?? '', afterMs: after.createdMs, afterId: after.id })
 }
 

@@ -109,14 +109,14 @@ const newestCreation = defineQuery({
 })
 
 /** The next revision of a project. Without a provisioner nobody has to be told, and what is wanted is so at once. */
-export function changed({ provisions }: Registry, project: Project, changes: Partial<Project>): Project {
+export function withChanges({ provisions }: Registry, project: Project, changes: Partial<Project>): Project {
   const revision = project.revision + 1
   const next = { ...project, ...changes, revision, wantedRevision: revision }
   return provisions ? next : { ...next, status: next.wantedStatus, provisionedRevision: revision }
 }
 
 /** The project where it is asked to be, or where it is. Its host follows its region. */
-export function placed(registry: Registry, project: Project, asked: { region?: Region | undefined; instanceType?: InstanceType | undefined }): Project {
+export function withPlacement(registry: Registry, project: Project, asked: { region?: Region | undefined; instanceType?: InstanceType | undefined }): Project {
   const region = asked.region ?? project.region
   const accessHost = region === project.region ? project.accessHost : hostOf(registry, { ...project, region })
   return { ...project, region, instanceType: asked.instanceType ?? project.instanceType, accessHost }

@@ -3,7 +3,6 @@ import { findAccount } from '../accounts.ts'
 import type { Actor } from '../audit-log.ts'
 import type { Registry } from '../registry.ts'
 import {
-  changed,
   findLivingByName,
   findProject,
   type InstanceType,
@@ -11,8 +10,9 @@ import {
   nextCreatedMs,
   type Project,
   type ProjectStatus,
-  placed,
   type Region,
+  withChanges,
+  withPlacement,
   writeProject,
 } from './project.ts'
 
@@ -94,7 +94,7 @@ function registered(registry: Registry, base: Project, asked: Registration): Pro
   const wantedStatus = asked.status ?? base.wantedStatus
   // Deletion is final, and so is its time: statements and exports have told it.
   const deletedMs = status === 'deleted' ? (base.deletedMs ?? asked.deletedMs ?? Date.now()) : null
-  const next = changed(registry, placed(registry, base, asked), { name: asked.name, status, wantedStatus, deletedMs })
+  const next = withChanges(registry, withPlacement(registry, base, asked), { name: asked.name, status, wantedStatus, deletedMs })
   const isStillWanted = asked.status === undefined && base.provisionedRevision < base.wantedRevision
   return isStillWanted ? next : { ...next, provisionedRevision: next.wantedRevision }
 }

@@ -3,7 +3,6 @@ import type { Actor } from '../audit-log.ts'
 import type { Change } from '../changes.ts'
 import type { Registry } from '../registry.ts'
 import {
-  changed,
   findActiveOfAccount,
   findLivingByName,
   freeId,
@@ -11,8 +10,9 @@ import {
   newProject,
   nextCreatedMs,
   type Project,
-  placed,
   type Region,
+  withChanges,
+  withPlacement,
   writeProject,
 } from './project.ts'
 
@@ -65,7 +65,7 @@ async function createProject(registry: Registry, change: Change, asked: AccountP
   const { partnerId, accountId, name } = asked
   const id = await freeId(registry, { partnerId, accountId, name })
   const made = newProject(registry, { id, partnerId, accountId, name, createdMs: await nextCreatedMs(registry) })
-  const project = changed(registry, placed(registry, made, asked), {})
+  const project = withChanges(registry, withPlacement(registry, made, asked), {})
   const { region, instanceType } = project
   await change.note({ action: 'project.create', subject: id, details: { partner_id: partnerId, account_id: accountId, region, instance_type: instanceType } })
   await writeProject(change, project)
@@ -74,7 +74,7 @@ async function createProject(registry: Registry, change: Change, asked: AccountP
 
 /** Another region or instance type applies to a project that lives. */
 async function moveProject(registry: Registry, change: Change, { known, asked }: { known: Project; asked: EmbeddedProject }): Promise<Project> {
-  const project = changed(registry, placed(registry, known, asked), {})
+  const project = withChanges(registry, withPlacement(registry, known, asked), {})
   const { region, instanceType } = project
   if (known.region === region && known.instanceType === instanceType) return known
   await change.note({ action: 'project.change', subject: known.id, details: { partner_id: known.partnerId, region, instance_type: instanceType } })

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** One project in hand: what is wanted of it, and what came of trying. */
-export class HandOver {
+export class DeliveryState {
   #revision: number
   #failures = 0
   /** Whether something newer is wanted than the attempt that began last may have seen. */

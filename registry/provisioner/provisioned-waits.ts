@@ -3,7 +3,7 @@ import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { StoreError } from '../../sql/errors.ts'
 import { type ProvisionedState, readProvisionedStates } from './pending-projects.ts'
 
-interface Waiting {
+interface PendingWait {
   readonly projectId: string
   readonly revision: number
   readonly resolve: (state: ProvisionedState | undefined) => void
@@ -16,7 +16,7 @@ interface Waiting {
 export class ProvisionedWaits {
   readonly #clickhouse: ClickHouse
   readonly #waitMsMax: number
-  readonly #waiting = new Set<Waiting>()
+  readonly #waiting = new Set<PendingWait>()
   #looking: Promise<void> | undefined
   #isEnded = false
 
@@ -30,7 +30,7 @@ export class ProvisionedWaits {
     if (this.#isEnded) return Promise.resolve(undefined)
     return new Promise((resolve) => {
       const timer = setTimeout(() => waiting.resolve(undefined), this.#waitMsMax)
-      const waiting: Waiting = {
+      const waiting: PendingWait = {
         projectId,
         revision,
         resolve: (state) => {

@@ -4,7 +4,7 @@ import { retryMs } from '../../outgoing/back-off.ts'
 import { type Delivery, type DeliveryLimits, sendWebhook, type WebhookTarget } from '../../outgoing/send-webhook.ts'
 import { findProject, type Project } from '../projects/project.ts'
 import type { Registry } from '../registry.ts'
-import { HandOver } from './delivery-state.ts'
+import { DeliveryState } from './delivery-state.ts'
 import { noteProvisioned } from './note-provisioned.ts'
 import { type ProvisionedState, readPendingProjects } from './pending-projects.ts'
 import { projectMessage } from './project-message.ts'
@@ -40,7 +40,7 @@ const PROVISIONER_LIMITS: ProvisionerLimits = {
 export interface ProvisionerOptions {
   readonly registry: Registry
   readonly target: WebhookTarget
-  readonly log: Logger
+  readonly logger: Logger
   readonly limits?: Partial<ProvisionerLimits>
 }
 
@@ -60,7 +60,7 @@ export interface ProvisionerStats {
 export class Provisioner {
   readonly #options: ProvisionerOptions
   readonly #limits: ProvisionerLimits
-  readonly #inHand = new Map<string, { readonly handOver: HandOver; readonly running: Promise<void> }>()
+  readonly #inHand = new Map<string, { readonly handOver: DeliveryState; readonly running: Promise<void> }>()
   readonly #turns: Turns
   readonly #waits: ProvisionedWaits
   readonly #stopping = new AbortController()
@@ -113,11 +113,11 @@ export class Provisioner {
       inHand.handOver.ask(revision)
       return
     }
-    const handOver = new HandOver(revision)
+    const handOver = new DeliveryState(revision)
     this.#inHand.set(projectId, { handOver, running: this.#deliverUntilSettled(projectId, handOver) })
   }
 
-  async #deliverUntilSettled(projectId: string, handOver: HandOver): Promise<void> {
+  async #deliverUntilSettled(projectId: string, handOver: DeliveryState): Promise<void> {
     while (!this.#stopping.signal.aborted) {
       const outcome = await this.#turns.run(() => this.#attempt(projectId, handOver))
       if (outcome.status === 'settled' && !handOver.isAsked) break
@@ -127,9 +127,9 @@ export class Provisioner {
     this.#inHand.delete(projectId)
   }
 
-  async #attempt(projectId: string, handOver: HandOver): Promise<Attempt> {
+  async #attempt(projectId: string, handOver: DeliveryState): Promise<Attempt> {
     if (this.#stopping.signal.aborted) return { status: 'settled' }
-    const { registry, target, log } = this.#options
+    const { registry, target, logger } = this.#options
     handOver.begin()
     try {
       const project = await findProject(registry, projectId)
@@ -145,17 +145,17 @@ export class Provisioner {
     } catch (error) {
       handOver.end('failed')
       this.#failed += 1
-      log.error({ err: error, projectId }, 'a project could not be handed over to the platform; it is tried again')
+      logger.error({ err: error, projectId }, 'a project could not be handed over to the platform; it is tried again')
       return { status: 'failed', askedMs: 0 }
     }
   }
 
   /** The URL is not told: it may have a token in it. */
-  #fail({ id, wantedRevision }: Project, handOver: HandOver, delivery: Exclude<Delivery, { status: 'delivered' }>): Attempt {
+  #fail({ id, wantedRevision }: Project, handOver: DeliveryState, delivery: Exclude<Delivery, { status: 'delivered' }>): Attempt {
     handOver.end('failed')
     this.#failed += 1
     const told = { projectId: id, revision: wantedRevision, failures: handOver.failures, ...delivery }
-    this.#options.log.warn(told, 'the platform did not take a project over; it is tried again')
+    this.#options.logger.warn(told, 'the platform did not take a project over; it is tried again')
     return { status: 'failed', askedMs: 'retryAfterMs' in delivery ? (delivery.retryAfterMs ?? 0) : 0 }
   }
 
@@ -166,7 +166,7 @@ export class Provisioner {
         await this.#sweep(isFirst ? 0 : this.#limits.leftAfterMs)
         isFirst = false
       } catch (error) {
-        this.#options.log.error({ err: error }, 'the projects to hand over could not be read; it is tried again')
+        this.#options.logger.error({ err: error }, 'the projects to hand over could not be read; it is tried again')
       }
       await sleep(this.#limits.sweepEveryMs, undefined, { signal }).catch(() => {})
     }

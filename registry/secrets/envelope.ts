@@ -7,13 +7,13 @@ export interface Envelope {
 }
 
 /** Where an envelope belongs. Both are bound to it: put into another secret's row it does not open. */
-export interface Place {
+export interface SecretLocation {
   readonly id: string
   readonly key: string
 }
 
 /** Every value gets a new data key, so that an older envelope of the same secret does not open beside a newer one. */
-export function sealValue(masterKeys: MasterKeys, place: Place, value: string): Envelope {
+export function sealValue(masterKeys: MasterKeys, place: SecretLocation, value: string): Envelope {
   const dataKey = newDataKey()
   return {
     sealedDataKey: seal(masterKeys, dataKey, dataKeyPurpose(place)),
@@ -22,20 +22,20 @@ export function sealValue(masterKeys: MasterKeys, place: Place, value: string): 
 }
 
 /** Throws SealBroken. */
-export function openValue(masterKeys: MasterKeys, place: Place, { sealedDataKey, sealedValue }: Envelope): string {
+export function openValue(masterKeys: MasterKeys, place: SecretLocation, { sealedDataKey, sealedValue }: Envelope): string {
   const dataKey = unseal(masterKeys, sealedDataKey, dataKeyPurpose(place)) as MasterKey
   return unseal({ current: dataKey, previous: undefined }, sealedValue, valuePurpose(place)).toString('utf8')
 }
 
 /** The same data key under MASTER_KEY as it is now. Throws SealBroken. */
-export function resealedDataKey(masterKeys: MasterKeys, place: Place, { sealedDataKey }: Envelope): string {
+export function resealedDataKey(masterKeys: MasterKeys, place: SecretLocation, { sealedDataKey }: Envelope): string {
   return seal(masterKeys, unseal(masterKeys, sealedDataKey, dataKeyPurpose(place)), dataKeyPurpose(place))
 }
 
-function dataKeyPurpose({ id, key }: Place): string {
+function dataKeyPurpose({ id, key }: SecretLocation): string {
   return JSON.stringify(['secret data key', id, key])
 }
 
-function valuePurpose({ id, key }: Place): string {
+function valuePurpose({ id, key }: SecretLocation): string {
   return JSON.stringify(['secret value', id, key])
 }

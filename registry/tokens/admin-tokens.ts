@@ -3,7 +3,7 @@ import { formatTimestamp } from '../../metering/timestamp.ts'
 import type { Actor } from '../audit-log.ts'
 import { ADMIN_TOKEN_SECONDS_MAX } from '../keys/key-states.ts'
 import { ADMIN_ROLES, type AdminRole, type Registry } from '../registry.ts'
-import { signToken, tellToken } from './signed-token.ts'
+import { signToken, verifyToken } from './signed-token.ts'
 
 export interface AdminToken {
   readonly id: string
@@ -31,7 +31,7 @@ export async function createAdminToken(
 /** Who signs in with an admin JWT, or undefined, whatever is wrong with it. Throws StoreError. */
 export async function authenticateAdminToken(registry: Registry, token: string): Promise<{ role: AdminRole; id: string } | undefined> {
   const expected = { typ: 'admin+jwt', audience: audienceOf(registry), subject: undefined, lifetimeSecondsMax: ADMIN_TOKEN_SECONDS_MAX } as const
-  const claims = await tellToken(registry, token, expected)
+  const claims = await verifyToken(registry, token, expected)
   const role = ADMIN_ROLES.find((each) => each === claims?.sub)
   return role === undefined || typeof claims?.jti !== 'string' ? undefined : { role, id: claims.jti }
 }

@@ -2,7 +2,7 @@ import { PROJECT_TOKEN_SECONDS } from '../keys/key-states.ts'
 import { findPartner } from '../partners.ts'
 import { findLivingProject, type ProjectOfPartner } from '../projects/project.ts'
 import type { Partner, Registry } from '../registry.ts'
-import { signToken, tellToken } from './signed-token.ts'
+import { signToken, verifyToken } from './signed-token.ts'
 
 /**
  * The ten-minute code for a project: partner API documentation, "Generate Project Authorization". Undefined when the partner
@@ -27,7 +27,7 @@ export async function authorizeProject(registry: Registry, asked: ProjectOfPartn
  */
 export async function authenticateProjectToken(registry: Registry, token: string, { partnerId, projectId }: ProjectOfPartner): Promise<Partner | undefined> {
   const expected = { typ: 'JWT', audience: undefined, subject: projectId, lifetimeSecondsMax: PROJECT_TOKEN_SECONDS } as const
-  const claims = await tellToken(registry, token, expected)
+  const claims = await verifyToken(registry, token, expected)
   // Nothing is looked up for whoever was not given a code for it: nobody may tell by asking whether there is such a project.
   if (claims?.['partner'] !== partnerId) return undefined
   const [project, partner] = [await findLivingProject(registry, { partnerId, projectId }), await findPartner(registry, partnerId)]

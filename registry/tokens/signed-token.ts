@@ -6,7 +6,7 @@ import type { Registry } from '../registry.ts'
 /** The kinds of tokens, by the `typ` of their header: neither passes as the other (RFC 8725, 3.11). */
 export type TokenType = 'JWT' | 'admin+jwt'
 
-export interface AskedToken {
+export interface TokenRequest {
   readonly typ: TokenType
   readonly audience: string
   readonly subject: string
@@ -18,7 +18,7 @@ export interface AskedToken {
 }
 
 /** A JWT of our newest key that signs. Throws StoreError. */
-export async function signToken({ signingKeys, publicUrl, now }: Registry, asked: AskedToken): Promise<{ token: string; expiresMs: number }> {
+export async function signToken({ signingKeys, publicUrl, now }: Registry, asked: TokenRequest): Promise<{ token: string; expiresMs: number }> {
   const { kid, privateKey } = await signingKeys.signing()
   const issuedAt = Math.floor(now() / 1000)
   const expires = issuedAt + asked.lifetimeSeconds
@@ -48,7 +48,7 @@ export interface ExpectedToken {
  * The claims of a token that one of our keys has signed, or undefined, whatever is wrong with it. A header with any other
  * member than ours is not ours: keys that it brings or points to (jwk, x5c, jku, x5u) are never looked at. Throws StoreError.
  */
-export async function tellToken({ signingKeys, publicUrl, now }: Registry, token: string, expected: ExpectedToken): Promise<JWTPayload | undefined> {
+export async function verifyToken({ signingKeys, publicUrl, now }: Registry, token: string, expected: ExpectedToken): Promise<JWTPayload | undefined> {
   const keyOf = async (header: JWTHeaderParameters) => {
     const key = isOurs(header, expected.typ) ? await signingKeys.verifying(header.kid, expected.lifetimeSecondsMax) : undefined
     if (key === undefined) throw new errors.JWKSNoMatchingKey()

@@ -1,5 +1,5 @@
 import { METRIC_NAMES } from '../../metering/metrics.ts'
-import { untilNothingIsMissing } from './clock.ts'
+import { waitForAll } from './clock.ts'
 import { keysOf } from './compare-stored.ts'
 import type { CountedEvent, Fold } from './fold.ts'
 import { StoreOverHttp, type Totals, totalsFromRows, totalsOf } from './stored.ts'
@@ -50,7 +50,7 @@ export class Beside {
 
   /** Waits until its consumer has read to the end, and says what came of it. */
   async tell(fold: Fold, ends: ReadonlyMap<number, number>): Promise<string> {
-    const wait = untilNothingIsMissing({ what: 'the Kafka engine beside it', secondsMax: 60, look: () => this.#missing(ends) })
+    const wait = waitForAll({ what: 'the Kafka engine beside it', secondsMax: 60, look: () => this.#missing(ends) })
     const late = await wait.then(
       () => '',
       (error: unknown) => ` (not finished: ${String(error)})`,

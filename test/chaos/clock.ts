@@ -3,7 +3,7 @@ export function afterMs(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
-export interface Waiting {
+export interface WaitOptions {
   readonly what: string
   readonly secondsMax: number
   /** What is still missing, in words; undefined when there is nothing left to wait for. A failed look counts as missing. */
@@ -11,7 +11,7 @@ export interface Waiting {
 }
 
 /** Waits for a condition, saying every few seconds what is missing. Throws when the limit is over. */
-export async function untilNothingIsMissing({ what, secondsMax, look }: Waiting): Promise<void> {
+export async function waitForAll({ what, secondsMax, look }: WaitOptions): Promise<void> {
   const startedMs = Date.now()
   let saidMs = startedMs
   for (;;) {

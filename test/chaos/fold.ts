@@ -43,7 +43,7 @@ export function foldTopic(records: readonly TopicRecord[], partitions: number): 
   const plain: CountedEvent[] = []
   let duplicates = 0
   for (const record of records) {
-    const event = judge(record)
+    const event = judgeRecord(record)
     if (typeof event === 'string') {
       rejected.get(record.partition)?.set(record.offset, event)
       continue
@@ -64,7 +64,7 @@ export function foldTopic(records: readonly TopicRecord[], partitions: number): 
 }
 
 /** The event, or the reason why it is none. */
-function judge({ partition, offset, value, timestampMs: recordMs, headers }: TopicRecord): CountedEvent | string {
+function judgeRecord({ partition, offset, value, timestampMs: recordMs, headers }: TopicRecord): CountedEvent | string {
   const refused = headers.get('refused')
   if (refused !== undefined) return refused
   const fields = parse(value ?? '')

@@ -3,7 +3,7 @@ import { Random } from '../support/random.ts'
 import { Acknowledged } from './acknowledged.ts'
 import { Beside } from './beside.ts'
 import { carryOut } from './carry-out.ts'
-import { afterMs, untilNothingIsMissing } from './clock.ts'
+import { afterMs, waitForAll } from './clock.ts'
 import { compareAnswers } from './compare-answers.ts'
 import { compareStored } from './compare-stored.ts'
 import { emitOverHttp } from './emit-http.ts'
@@ -111,7 +111,7 @@ async function lookOn(system: System, tallies: Tallies, ending: () => boolean): 
 }
 
 async function untilConsumed(system: System, asked: { client: () => MeterlineClient; partner: Credentials; emittedMs: number }): Promise<void> {
-  await untilNothingIsMissing({
+  await waitForAll({
     what: 'the ingest processes to consume everything',
     secondsMax: CONSUMED_SECONDS_MAX,
     look: async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { verifyAuditChain } from '../../registry/audit-chain.ts'
-import { type AuditEntry, EMPTY_AUDIT_LOG, entryAfter, type Noted, SERVICE } from '../../registry/audit-log.ts'
+import { type AuditEntry, type AuditedChange, EMPTY_AUDIT_LOG, entryAfter, SERVICE } from '../../registry/audit-log.ts'
 import { runMeterline } from '../support/engines/service-process.ts'
 import { startTestService, type TestService } from '../support/worlds/test-service.ts'
 
@@ -125,7 +125,7 @@ async function* each(entries: readonly AuditEntry[]): AsyncIterable<AuditEntry> 
   yield* entries
 }
 
-function chainOf(noted: (index: number) => Noted): AuditEntry[] {
+function chainOf(noted: (index: number) => AuditedChange): AuditEntry[] {
   const entries: AuditEntry[] = []
   for (let index = 0; index < 6; index += 1)
     entries.push(entryAfter(entries.at(-1) ?? EMPTY_AUDIT_LOG, Date.UTC(2026, 0, 1 + index), { actor: SERVICE, noted: noted(index) }))

@@ -45,7 +45,7 @@ describe('a process whose ClickHouse server is not there at its start', () => {
   test('waits no longer than it may, then fails with the reason', async () => {
     const config = readConfig({ ...SECRETS, CLICKHOUSE_URL: 'http://127.0.0.1:1' })
     const said: string[] = []
-    const opened = openStore(config, { log: { warn: (_, message) => said.push(message) }, waitMsMax: 1_000 })
+    const opened = openStore(config, { logger: { warn: (_, message) => said.push(message) }, waitMsMax: 1_000 })
     await expect(opened).rejects.toMatchObject({ fault: 'unavailable', message: expect.stringContaining('127.0.0.1:1') })
     expect(said).toEqual(['ClickHouse does not answer yet; waiting for it'])
   })

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { type ClickHouse, openClickHouse } from '../../sql/clickhouse.ts'
-import { newestOwnerOf, type Ownership, tagOfLog, takeLog } from '../../sql/lease.ts'
+import { acquireLease, currentLeaseHolder, type Lease, leaseTag } from '../../sql/lease.ts'
 import { migrate } from '../../sql/migrate.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { openServerSession } from '../../sql/server-session.ts'
@@ -73,17 +73,17 @@ for (const engine of ['embedded', 'server'] as const) {
     test('a log that is retired is taken by nobody any more, but can be retired again', async () => {
       const log = 'retired'
       const old = await take(clickhouse, log)
-      expect((await takeLog(clickhouse, log, { forGood: true })).status).toBe('taken')
-      expect((await takeLog(clientAt(clients, 1), log)).status).toBe('outranked')
+      expect((await acquireLease(clickhouse, log, { forGood: true })).status).toBe('taken')
+      expect((await acquireLease(clientAt(clients, 1), log)).status).toBe('outranked')
       await expect(send(clickhouse, inboxOf('usage_events_inbox_v1'), [[old, 1]])).rejects.toMatchObject({ fault: 'fenced' })
-      expect((await takeLog(clickhouse, log, { forGood: true })).status).toBe('taken')
+      expect((await acquireLease(clickhouse, log, { forGood: true })).status).toBe('taken')
     })
 
     test('P2: of many takes at once one owner is left, and only it can write', async () => {
       const log = 'many'
-      const outcomes = await Promise.all(Array.from({ length: TAKES }, (_, index) => takeLog(clientAt(clients, index % CLIENTS), log)))
+      const outcomes = await Promise.all(Array.from({ length: TAKES }, (_, index) => acquireLease(clientAt(clients, index % CLIENTS), log)))
       const taken = outcomes.flatMap((outcome) => (outcome.status === 'taken' ? [outcome.ownership] : []))
-      const newest = await Promise.all(taken.map(async ({ log, owner }) => (await newestOwnerOf(clickhouse, log)) === owner))
+      const newest = await Promise.all(taken.map(async ({ log, owner }) => (await currentLeaseHolder(clickhouse, log)) === owner))
       expect(newest.filter((each) => each)).toHaveLength(1)
 
       const sent = await Promise.allSettled(
@@ -97,7 +97,7 @@ for (const engine of ['embedded', 'server'] as const) {
       const raw = inboxOf('usage_events_inbox_v1')
       for (const statement of SLOW_VIEW) await clickhouse.control.command(statement)
       const [old, another] = [await take(clickhouse, 'slow'), await take(clickhouse, 'slow-not')]
-      const rows = (owner: Ownership) => SLOW_ROWS.map((number): [Ownership, number] => [owner, number])
+      const rows = (owner: Lease) => SLOW_ROWS.map((number): [Lease, number] => [owner, number])
       const killed = send(clientAt(clients, 1), raw, rows(old)).then(
         () => undefined,
         (error: unknown) => error,
@@ -137,7 +137,7 @@ for (const engine of ['embedded', 'server'] as const) {
     }
 
     async function running(log: string): Promise<unknown[]> {
-      return clickhouse.reads.query(runningFor, { tag: tagOfLog(log) })
+      return clickhouse.reads.query(runningFor, { tag: leaseTag(log) })
     }
   })
 }
@@ -150,7 +150,7 @@ test('a take kills nothing of another Meterline on the same server, though its l
   for (const statement of SLOW_VIEW) await another.control.command(statement)
   const owner = await take(another, 'same')
   const sent = send(another, inboxOf('usage_events_inbox_v1'), [[owner, 1]])
-  await untilSo(async () => (await another.reads.query(runningFor, { tag: tagOfLog('same') })).length === 1)
+  await untilSo(async () => (await another.reads.query(runningFor, { tag: leaseTag('same') })).length === 1)
   await take(mine, 'same')
   await sent
   expect(await another.reads.query(storedSlowly, { log: 'same' })).toEqual([{ raw: 1, behind: 1 }])
@@ -168,10 +168,10 @@ test('P2: an insert that its client gave up on runs on at the server; a take end
   const { table, columns, fields } = inboxOf('usage_events_inbox_v1')
   const { log, epoch, owner } = await take(clickhouse, 'late')
   const text = SLOW_ROWS.map((number) => row([log, epoch, owner, ...fields(number, log)])).join('')
-  const settings = { async_insert: 0, log_comment: tagOfLog(log) }
+  const settings = { async_insert: 0, log_comment: leaseTag(log) }
   const sent = impatient.insert({ table, columns: ['log', 'epoch', 'owner', ...columns], settings, text: Buffer.from(text) }, 1_000)
   await expect(sent).rejects.toMatchObject({ name: 'StoreError', fault: 'unavailable' })
-  const running = () => clickhouse.reads.query(runningFor, { tag: tagOfLog(log) })
+  const running = () => clickhouse.reads.query(runningFor, { tag: leaseTag(log) })
   expect(await running()).toHaveLength(1)
   await take(clickhouse, log)
   expect(await running()).toEqual([])
@@ -220,15 +220,15 @@ function inboxOf(table: string): FencedInbox {
   return inbox
 }
 
-async function take(clickhouse: ClickHouse, log: string): Promise<Ownership> {
-  const outcome = await takeLog(clickhouse, log)
+async function take(clickhouse: ClickHouse, log: string): Promise<Lease> {
+  const outcome = await acquireLease(clickhouse, log)
   if (outcome.status !== 'taken') throw new Error(`${log} was taken by another owner.`)
   return outcome.ownership
 }
 
-async function send({ ingest }: ClickHouse, { table, columns, fields }: FencedInbox, rows: readonly (readonly [Ownership, number])[]): Promise<void> {
+async function send({ ingest }: ClickHouse, { table, columns, fields }: FencedInbox, rows: readonly (readonly [Lease, number])[]): Promise<void> {
   const text = rows.map(([{ log, epoch, owner }, number]) => row([log, epoch, owner, ...fields(number, log)])).join('')
-  await ingest.insert({ table, columns: ['log', 'epoch', 'owner', ...columns], text, tag: tagOfLog(rows[0]?.[0].log ?? '') })
+  await ingest.insert({ table, columns: ['log', 'epoch', 'owner', ...columns], text, tag: leaseTag(rows[0]?.[0].log ?? '') })
 }
 
 /** Beside the rollup's view: one that takes its time, 0.6 s a row. */

@@ -3,7 +3,7 @@ import { tracingChannel } from 'node:diagnostics_channel'
 import { QUERY_CHANNEL } from '../../sql/clickhouse.ts'
 
 /** The names of the queries that `work` asks of the store, in the order in which they began. */
-export async function questionsOf(work: () => Promise<unknown>): Promise<string[]> {
+export async function queriesOf(work: () => Promise<unknown>): Promise<string[]> {
   const asked: string[] = []
   const ours = new AsyncLocalStorage<true>()
   const note = (message: unknown) => {

@@ -14,7 +14,7 @@ let store: TestStore
 let log: HttpLog
 beforeAll(async () => {
   store = await openTestStore()
-  log = await openHttpLog({ clickhouse: store.clickhouse, log: quiet, onLost: () => {} })
+  log = await openHttpLog({ clickhouse: store.clickhouse, logger: quiet, onLost: () => {} })
 })
 afterAll(async () => {
   await log.stop()

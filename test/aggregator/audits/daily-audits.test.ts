@@ -17,11 +17,11 @@ let tested: TestService
 let audits: DailyAudits
 let partner: Credentials
 const errors: object[] = []
-const log = { info: () => {}, warn: () => {}, error: (details: object) => errors.push(details) }
+const logger = { info: () => {}, warn: () => {}, error: (details: object) => errors.push(details) }
 beforeAll(async () => {
   tested = await startTestService({ DATA_DIR: directory.path })
   const { client, service } = tested
-  audits = new DailyAudits({ clickhouse: service.clickhouse, turn: new AuditTurn(), betweenBatches: (work) => work(), log, now: Date.now })
+  audits = new DailyAudits({ clickhouse: service.clickhouse, turn: new AuditTurn(), betweenBatches: (work) => work(), logger, now: Date.now })
   partner = await client.createPartner('Daily')
   await client.registerProject('ours', partner.partnerId)
   await client.createIngestKey()

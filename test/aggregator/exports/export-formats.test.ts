@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { addDecimals } from '../../../metering/exact-decimal.ts'
 import type { Answer, Credentials } from '../../support/clients/client.ts'
-import { askDuckDb } from '../../support/engines/duckdb.ts'
+import { queryDuckDb } from '../../support/engines/duckdb.ts'
 import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
 import { makeExportedMonths } from '../../support/worlds/exported-month.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
@@ -44,7 +44,7 @@ async function rowsOf(query: string, format: 'csv' | 'json' | 'ndjson' | 'parque
     ndjson: `read_json(${file}, format = 'newline_delimited', columns = ${columns})`,
     parquet: `(SELECT * REPLACE (strftime(deleted_at AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%S.%gZ') AS deleted_at) FROM read_parquet(${file}))`,
   }[format]
-  const rows = await askDuckDb(`SELECT * REPLACE (CAST(value AS DECIMAL(38, 9)) AS value, CAST(own_max AS DECIMAL(38, 9)) AS own_max) FROM ${source}`)
+  const rows = await queryDuckDb(`SELECT * REPLACE (CAST(value AS DECIMAL(38, 9)) AS value, CAST(own_max AS DECIMAL(38, 9)) AS own_max) FROM ${source}`)
   return rows.map((row) => JSON.stringify(Object.entries(row).map(([name, cell]) => [name, format === 'csv' ? withoutApostrophe(cell) : cell])))
 }
 
@@ -84,7 +84,7 @@ describe('read back by DuckDB', () => {
 
   test('a spreadsheet runs none of the texts, and numbers stay numbers', async () => {
     const name = await download(`month=2026-02&partner=${partner.partnerId}`, 'csv')
-    const cells = await askDuckDb(`SELECT project_id, name, reason, value FROM read_csv(${fileOf(name)}, all_varchar = true, header = true)`)
+    const cells = await queryDuckDb(`SELECT project_id, name, reason, value FROM read_csv(${fileOf(name)}, all_varchar = true, header = true)`)
     const texts = cells.flatMap(({ project_id, name: named, reason }) => [project_id, named, reason])
     expect(texts.filter((cell) => cell !== null && cell !== undefined && /^[=+\-@\t\r]/.test(cell))).toEqual([])
     expect(texts).toEqual(expect.arrayContaining(["'-formula", "'=SUM(A1:A9)", `'=HYPERLINK("x")`]))
@@ -94,8 +94,8 @@ describe('read back by DuckDB', () => {
   test('charges of FOCUS are the same in CSV and Parquet, and add up to the statement', async () => {
     for (const span of SPANS()) {
       const totals = `SELECT x_Line AS line, SkuMeter AS metric, count(*) AS rows, sum(CAST(ConsumedQuantity AS DECIMAL(38, 9))) AS value FROM FILE GROUP BY ALL ORDER BY ALL`
-      const csv = await askDuckDb(totals.replace('FILE', `read_csv(${fileOf(await download(span, 'focus-csv'))}, all_varchar = true, header = true)`))
-      const parquet = await askDuckDb(totals.replace('FILE', `read_parquet(${fileOf(await download(span, 'focus-parquet'))})`))
+      const csv = await queryDuckDb(totals.replace('FILE', `read_csv(${fileOf(await download(span, 'focus-csv'))}, all_varchar = true, header = true)`))
+      const parquet = await queryDuckDb(totals.replace('FILE', `read_parquet(${fileOf(await download(span, 'focus-parquet'))})`))
       expect(csv, span).toEqual(parquet)
       const told: Answer = await tested.client.admin('GET', `/admin/v1/exports/manifest?${span}&format=csv`)
       expect(csv.map(({ line, metric, value }) => [line, metric, addDecimals(value ?? '', '0')]).sort()).toEqual(
@@ -108,7 +108,7 @@ describe('read back by DuckDB', () => {
 describe('FOCUS', () => {
   test('a peak is one row a project and month, a cumulative metric one a day, a correction of its own month', async () => {
     const name = await download(`month=2026-02&partner=${partner.partnerId}`, 'focus-parquet')
-    const rows = await askDuckDb(`SELECT coalesce(ChargeClass, '-') || ' ' || SkuMeter || ' ' || coalesce(ResourceId, '-') || ' '
+    const rows = await queryDuckDb(`SELECT coalesce(ChargeClass, '-') || ' ' || SkuMeter || ' ' || coalesce(ResourceId, '-') || ' '
       || strftime(ChargePeriodStart AT TIME ZONE 'UTC', '%Y-%m-%d') || ' ' || strftime(ChargePeriodEnd AT TIME ZONE 'UTC', '%Y-%m-%d') || ' ' || CAST(CAST(ConsumedQuantity AS DOUBLE) AS VARCHAR) AS charge,
       BillingCurrency AS currency, CAST(BilledCost AS VARCHAR) AS cost FROM read_parquet(${fileOf(name)})`)
     expect(rows.map(({ charge }) => charge)).toEqual([

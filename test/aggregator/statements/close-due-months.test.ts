@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { closeDueMonths } from '../../../aggregator/statements/close-due-months.ts'
-import type { Noted } from '../../../registry/audit-log.ts'
+import type { AuditedChange } from '../../../registry/audit-log.ts'
 import type { Credentials } from '../../support/clients/client.ts'
 import { untilSo } from '../../support/until-so.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
@@ -9,7 +9,7 @@ const GRACE_MS = 72 * 3_600_000
 
 let tested: TestService
 let partner: Credentials
-const notes: Noted[] = []
+const notes: AuditedChange[] = []
 beforeAll(async () => {
   tested = await startTestService()
   const { client } = tested
@@ -39,10 +39,13 @@ test('P4: a month whose usage is not known to be complete stays open, and is tol
 function due(nowMs: number) {
   const quiet = { info: () => {}, warn: () => {}, error: () => {} }
   const { clickhouse } = tested.service
-  const note = async (noted: Noted) => {
+  const note = async (noted: AuditedChange) => {
     notes.push(noted)
   }
-  return closeDueMonths({ clickhouse, betweenBatches: (work) => work(), now: () => nowMs, graceMs: GRACE_MS, log: quiet, note }, new AbortController().signal)
+  return closeDueMonths(
+    { clickhouse, betweenBatches: (work) => work(), now: () => nowMs, graceMs: GRACE_MS, logger: quiet, note },
+    new AbortController().signal,
+  )
 }
 
 async function closed(): Promise<string[]> {

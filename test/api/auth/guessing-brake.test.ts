@@ -16,7 +16,7 @@ describe('the brake on guessing', () => {
 
   function makeBrake() {
     const clock = { nowMs: Date.UTC(2026, 0, 1) }
-    const brake = new GuessingBrake({ failuresPerMinute: FAILURES, now: () => clock.nowMs, log: silent })
+    const brake = new GuessingBrake({ failuresPerMinute: FAILURES, now: () => clock.nowMs, logger: silent })
     let guesses = 0
     /** How many of so many guesses were looked up. */
     const guess = async (address: string, count: number) => {

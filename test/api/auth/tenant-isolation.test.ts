@@ -129,7 +129,7 @@ async function expectAlike(
   expect([title, shapeOf(told)]).toEqual([title, shapeOf(nothing)])
   // A secret that is not this partner's is remembered by nobody: there every question counts.
   const refused = 'x-partnership-secret' in headers && told.status === 401
-  expect([title, await questionsOf(told, refused)]).toEqual([title, await questionsOf(nothing, refused)])
+  expect([title, await queriesOf(told, refused)]).toEqual([title, await queriesOf(nothing, refused)])
   expect([title, told.status >= 400]).toEqual([title, true])
   for (const { other } of pairs) for (const own of other.own) expect([title, told.text.includes(own)]).toEqual([title, false])
 }
@@ -160,7 +160,7 @@ function shapeOf({ status, headers, text }: Sent) {
 /** That the caller's own credential was asked for a moment ago is remembered, whichever id it comes with. */
 const REMEMBERED = ['living_partner_secrets', 'all_signing_keys']
 
-async function questionsOf({ headers }: Sent, bySecretOfAnother: boolean): Promise<readonly string[]> {
+async function queriesOf({ headers }: Sent, bySecretOfAnother: boolean): Promise<readonly string[]> {
   const id = headers.get('x-request-id')
   const found = () => answered.find(({ requestId }) => requestId === id)
   // An answer can be read before its end is told.

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Credentials } from '../../support/clients/client.ts'
-import { coBrandedProgram, type Surroundings, whiteLabelProgram } from '../../support/clients/documented-programs.ts'
+import { coBrandedProgram, type ProgramEnvironment, whiteLabelProgram } from '../../support/clients/documented-programs.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 let tested: TestService
@@ -74,7 +74,7 @@ test('the documented co-branded program runs as it is, up to the limit of the fr
   expect((await program.createProject(userId, 'my-third-project')).status).toBe('active')
 })
 
-function surroundingsOf({ partnerId, secret }: Credentials): { printed: string[]; surroundings: Surroundings } {
+function surroundingsOf({ partnerId, secret }: Credentials): { printed: string[]; surroundings: ProgramEnvironment } {
   const printed: string[] = []
   const { url } = tested.service
   return {

@@ -60,7 +60,7 @@ async function listAll(limit: number): Promise<ShownKey[]> {
   }
 }
 
-async function questionsOf(answer: { headers: Headers }): Promise<readonly string[]> {
+async function queriesOf(answer: { headers: Headers }): Promise<readonly string[]> {
   const id = answer.headers.get('x-request-id')
   await untilSo(async () => answered.some(({ requestId }) => requestId === id))
   return answered.find(({ requestId }) => requestId === id)?.questions ?? []
@@ -88,7 +88,7 @@ describe('P5: a key of some partners', () => {
       expect([foreign.status, foreign.text]).toEqual([unknown.status, unknown.text])
       // Whether the key itself is looked up again is a matter of the second it was looked up in.
       for (const answer of [foreign, unknown])
-        expect((await questionsOf(answer)).filter((name) => name !== 'living_ingest_key')).toEqual(['projects_of_partners'])
+        expect((await queriesOf(answer)).filter((name) => name !== 'living_ingest_key')).toEqual(['projects_of_partners'])
     }
   })
 
@@ -124,10 +124,10 @@ describe('P5: a key of some partners', () => {
     const many = Array.from({ length: 10_000 }, (_, index) => event(`${'p'.repeat(120)}-${index}`, 'many'))
     const refused = await send(scoped, [...many.slice(1), event('own', 'many')])
     expect([refused.status, refused.body.accepted, refused.body.rejected.length]).toEqual([200, '1', 9_999])
-    expect((await questionsOf(refused)).filter((name) => name === 'projects_of_partners')).toHaveLength(1)
+    expect((await queriesOf(refused)).filter((name) => name === 'projects_of_partners')).toHaveLength(1)
     const [known, unscoped] = [await send(scoped, [event('own', 'known')]), await send(all, [event('nobody', 'all')])]
     expect([known.body.accepted, unscoped.body.accepted]).toEqual(['1', '1'])
-    for (const answer of [known, unscoped]) expect(await questionsOf(answer)).not.toContain('projects_of_partners')
+    for (const answer of [known, unscoped]) expect(await queriesOf(answer)).not.toContain('projects_of_partners')
   })
 
   test('is made for partners that exist, and none is made otherwise', async () => {
@@ -198,6 +198,6 @@ describe('a revoked key', () => {
   test('and one that cannot be a key is refused without a look', async () => {
     const { key } = await makeKey({ name: 'mistyped' })
     const answer = await send(`${key.slice(0, -1)}${key.endsWith('0') ? '1' : '0'}`, [event('own', 'x')])
-    expect([answer.status, await questionsOf(answer)]).toEqual([401, []])
+    expect([answer.status, await queriesOf(answer)]).toEqual([401, []])
   })
 })

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { SECRETS_MAX } from '../../../registry/secrets/stored-secrets.ts'
-import { takeLog } from '../../../sql/lease.ts'
+import { acquireLease } from '../../../sql/lease.ts'
 import { row } from '../../../sql/tab-separated.ts'
 import { SecretsClient, secretsError } from '../../support/clients/secrets-client.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
@@ -123,7 +123,7 @@ test('when the store fails, a change says so as documented and nothing else, and
 
 /** As another process does, which then goes on or, for good, lets nobody else. */
 async function takeRegistry(forGood = false) {
-  const taken = await takeLog(tested.service.clickhouse, 'registry', { forGood })
+  const taken = await acquireLease(tested.service.clickhouse, 'registry', { forGood })
   if (taken.status !== 'taken') throw new Error('The registry could not be taken.')
   return taken.ownership
 }

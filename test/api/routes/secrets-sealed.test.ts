@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { masterKeyFrom, unseal } from '../../../registry/keys/sealing.ts'
-import { takeLog } from '../../../sql/lease.ts'
+import { acquireLease } from '../../../sql/lease.ts'
 import { defineQuery } from '../../../sql/query.ts'
 import { row } from '../../../sql/tab-separated.ts'
 import { SecretsClient, secretsError } from '../../support/clients/secrets-client.ts'
@@ -106,7 +106,7 @@ function dataKeyOf({ id, key, sealed_data_key }: StoredRow): Buffer {
 }
 
 async function putRow(key: string, { id, revision, sealed_data_key, sealed_value }: StoredRow): Promise<void> {
-  const taken = await takeLog(tested.service.clickhouse, 'registry')
+  const taken = await acquireLease(tested.service.clickhouse, 'registry')
   if (taken.status !== 'taken') throw new Error('The registry could not be taken.')
   const { log, epoch, owner } = taken.ownership
   await tested.service.clickhouse.control.insert({

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { HTTP_LOG } from '../../../ingest/http/http-log.ts'
-import { findLivingOwner } from '../../../ingest/log/watermark.ts'
+import { findLiveOwner } from '../../../ingest/log/watermark.ts'
 import { type ClickHouse, openClickHouse } from '../../../sql/clickhouse.ts'
 import { MeterlineClient, type TestEvent } from '../../support/clients/client.ts'
 import { clickHouseForTests, startClickHouseServer, type TestClickHouse } from '../../support/engines/clickhouse-server.ts'
@@ -165,5 +165,5 @@ function event(event_id: string, value: number): TestEvent {
 }
 
 async function untilSilent(clickhouse: ClickHouse): Promise<void> {
-  await untilSo(async () => (await findLivingOwner(clickhouse.control, HTTP_LOG, OWNER_SILENCE_MS_MAX)) === undefined)
+  await untilSo(async () => (await findLiveOwner(clickhouse.control, HTTP_LOG, OWNER_SILENCE_MS_MAX)) === undefined)
 }

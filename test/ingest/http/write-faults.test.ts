@@ -22,7 +22,7 @@ describe('P1 P2: whatever happens to a write, the emitter that sends again is co
     for (const fault of FAULTS) {
       test(`${table}: ${fault}`, async () => {
         const { clickhouse, late } = faultOnce(store.clickhouse, table, fault)
-        const log = await openHttpLog({ clickhouse, log: quiet, onLost: () => {} })
+        const log = await openHttpLog({ clickhouse, logger: quiet, onLost: () => {} })
         const project = `p-${step}-${fault.replaceAll(' ', '-')}`
         const submission = submissionOf([
           { event_id: 'one', project_id: project, metric: 'ai_tokens', value: 5, timestamp: '2026-01-31T23:00:00Z' },
@@ -44,7 +44,7 @@ describe('P1 P2: whatever happens to a write, the emitter that sends again is co
 
 test('P1: while the log is taken anew nothing is acknowledged, and it says that it is not ready', async () => {
   const { clickhouse } = faultOnce(store.clickhouse, 'usage_events_inbox_v1', 'lost before')
-  const log = await openHttpLog({ clickhouse, log: quiet, onLost: () => {} })
+  const log = await openHttpLog({ clickhouse, logger: quiet, onLost: () => {} })
   const failing = log.submit(submissionOf([{ event_id: 'x', project_id: 'anew', metric: 'ai_tokens', value: 5, timestamp: '2026-01-31T23:00:00Z' }]))
   await expect(failing).rejects.toThrow(/nothing counts twice/)
   expect(log.readiness()).toEqual({ ready: false, reason: 'the log is being taken and settled' })
@@ -56,7 +56,7 @@ test('P1: a log that is stopped in doubt is not called complete', async () => {
   const released = async () => (await store.clickhouse.reads.query(lastWatermark, {}))[0]
   const before = await released()
   const { clickhouse } = faultOnce(store.clickhouse, 'usage_events_inbox_v1', 'answer lost')
-  const log = await openHttpLog({ clickhouse, log: quiet, onLost: () => {} })
+  const log = await openHttpLog({ clickhouse, logger: quiet, onLost: () => {} })
   const failing = log.submit(submissionOf([{ event_id: 'x', project_id: 'doubt', metric: 'ai_tokens', value: 5, timestamp: '2026-01-31T23:00:00Z' }]))
   const stopped = log.stop()
   await expect(failing).rejects.toThrow(EventsUnavailable)
@@ -68,8 +68,8 @@ test('P1: a log that is stopped in doubt is not called complete', async () => {
 
 test('P2: an owner that another process has overtaken stops for good and says so', async () => {
   let lost: Error | undefined
-  const old = await openHttpLog({ clickhouse: store.clickhouse, log: quiet, onLost: (error) => (lost = error) })
-  const young = await openHttpLog({ clickhouse: store.clickhouse, log: quiet, onLost: () => {} })
+  const old = await openHttpLog({ clickhouse: store.clickhouse, logger: quiet, onLost: (error) => (lost = error) })
+  const young = await openHttpLog({ clickhouse: store.clickhouse, logger: quiet, onLost: () => {} })
   const submission = submissionOf([{ event_id: 'x', project_id: 'overtaken', metric: 'ai_tokens', value: 5, timestamp: '2026-01-31T23:00:00Z' }])
   const refused = old.submit(submission)
   await new Promise((resolve) => setImmediate(resolve))

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { HTTP_LOG } from '../../../ingest/http/http-log.ts'
 import { publishWatermark } from '../../../ingest/log/watermark.ts'
-import { takeLog } from '../../../sql/lease.ts'
+import { acquireLease } from '../../../sql/lease.ts'
 import { HAS_KAFKA, kafkaForTests, type TestKafka } from '../../support/engines/kafka-broker.ts'
 import { makeEvent, startKafkaService, totalOf } from '../../support/kafka/kafka-service.ts'
 import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
@@ -23,7 +23,7 @@ describe.skipIf(!HAS_KAFKA)('a store that had an http log', () => {
     await before.client.createIngestKey()
     await before.client.send([makeEvent('moved', 'a'), makeEvent('moved', 'b')])
     // Its owner dies without a word.
-    const taken = await takeLog(before.service.clickhouse, HTTP_LOG)
+    const taken = await acquireLease(before.service.clickhouse, HTTP_LOG)
     if (taken.status !== 'taken') throw new Error('not taken')
     await publishWatermark(before.service.clickhouse.control, taken.ownership, { asOfMs: 1_000, settledThrough: 1, released: false })
     await before.stop()

@@ -39,7 +39,7 @@ async function open() {
         state.trouble = error?.message
       },
     },
-    log: quiet,
+    logger: quiet,
     limits: LIMITS,
   })
   return { member, state }

@@ -34,7 +34,7 @@ async function startReader(name: string) {
     partitionLog: newOwner(store.clickhouse, topic),
     reader: () => group,
     control: store.clickhouse.control,
-    log: quiet,
+    logger: quiet,
     limits: LIMITS,
   })
   reader.assign()

@@ -17,7 +17,7 @@ const submission = (id: string) => submissionOf([{ event_id: id, project_id: 'p'
 
 async function open(name: string, limits = {}) {
   const topic = new MemoryTopic(`test/${name}`, 2)
-  return { topic, log: await openProducedLog({ clickhouse: store.clickhouse, topic: topic as unknown as Topic, log: quiet, limits }) }
+  return { topic, log: await openProducedLog({ clickhouse: store.clickhouse, topic: topic as unknown as Topic, logger: quiet, limits }) }
 }
 
 test('P1: who submits again right after an answer is answered too', async () => {

@@ -14,8 +14,8 @@ describe.skipIf(!HAS_KAFKA)('P1: settings of the topic', () => {
   async function connect(topic: string) {
     const said: string[] = []
     const say = (_: object, message: string) => said.push(message)
-    const log = { info: say, warn: say, error: say }
-    const options = { brokers: [kafka.brokers], topic, group: 'settings', ssl: false, sasl: undefined, partitions: 3, log }
+    const logger = { info: say, warn: say, error: say }
+    const options = { brokers: [kafka.brokers], topic, group: 'settings', ssl: false, sasl: undefined, partitions: 3, logger }
     const connected = await connectTopic(options, new AbortController().signal)
     const partitions = (await connected.extents()).length
     await connected.close()
@@ -47,7 +47,7 @@ describe.skipIf(!HAS_KAFKA)('P1: settings of the topic', () => {
   test('brokers that do not answer are told, tried again, and given up when asked to stop', async () => {
     const stopping = new AbortController()
     const said: string[] = []
-    const log = {
+    const logger = {
       info: () => {},
       error: () => {},
       warn: (_: object, message: string) => {
@@ -55,7 +55,7 @@ describe.skipIf(!HAS_KAFKA)('P1: settings of the topic', () => {
         if (said.length === 2) stopping.abort()
       },
     }
-    const options = { brokers: ['127.0.0.1:1'], topic: 't', group: 'g', ssl: false, sasl: undefined, partitions: 3, log }
+    const options = { brokers: ['127.0.0.1:1'], topic: 't', group: 'g', ssl: false, sasl: undefined, partitions: 3, logger }
     await expect(connectTopic(options, stopping.signal)).rejects.toThrow()
     expect(said[0]).toMatch(/Kafka cannot be used yet: .*Trying again/)
   })

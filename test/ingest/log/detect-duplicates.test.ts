@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { decodeEvent } from '../../../ingest/event/decode-body.ts'
-import { judge } from '../../../ingest/event/pipeline.ts'
-import { type LogRecord, tellDuplicates } from '../../../ingest/log/detect-duplicates.ts'
+import { judgeEvent } from '../../../ingest/event/pipeline.ts'
+import { detectDuplicates, type LogRecord } from '../../../ingest/log/detect-duplicates.ts'
 import { FilterBudget, hashIdentity, IdentityFilter } from '../../../ingest/log/identity-filter.ts'
 import { type Identity, IdentityMap, type StoredEvent } from '../../../ingest/log/stored-events.ts'
 
@@ -9,7 +9,7 @@ const at = '2026-01-01T00:00:00Z'
 
 function record(offset: number, event: { project_id?: string; event_id?: string; metric?: string; value?: string; timestamp?: string }): LogRecord {
   const json = { project_id: 'p', event_id: 'e', metric: 'ai_tokens', value: '1', timestamp: at, ...event }
-  const judged = judge(decodeEvent(Buffer.from(JSON.stringify(json), 'utf8')), Date.parse(at))
+  const judged = judgeEvent(decodeEvent(Buffer.from(JSON.stringify(json), 'utf8')), Date.parse(at))
   return { log: 'http', offset, judged, receivedMs: 0, ingestKeyId: '' }
 }
 
@@ -18,7 +18,7 @@ async function tell(records: LogRecord[], stored: [Identity, StoredEvent][] = []
   for (const [[projectId, eventId]] of stored) filter.add(hashIdentity(projectId, eventId))
   filter.complete = true
   const asked: Identity[] = []
-  const { verdicts, newHashes } = await tellDuplicates(records, filter, async (identities) => {
+  const { verdicts, newHashes } = await detectDuplicates(records, filter, async (identities) => {
     asked.push(...identities)
     const map = new IdentityMap<StoredEvent>()
     for (const [[projectId, eventId], event] of stored) map.set(projectId, eventId, event)

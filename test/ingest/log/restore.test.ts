@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openHttpLog } from '../../../ingest/http/http-log.ts'
 import { insertIncarnation } from '../../../ingest/kafka/incarnation.ts'
 import type { ClickHouse } from '../../../sql/clickhouse.ts'
-import { takeLog } from '../../../sql/lease.ts'
+import { acquireLease } from '../../../sql/lease.ts'
 import type { TestEvent } from '../../support/clients/client.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
 import { foldTopic, storedOfTopic } from '../../support/kafka/log-oracle.ts'
@@ -37,7 +37,7 @@ function event(project_id: string, event_id: string, day = '2026-03-01'): TestEv
 }
 
 async function submit(events: readonly TestEvent[]): Promise<string[]> {
-  const log = await openHttpLog({ clickhouse, log: quiet, onLost: () => {} })
+  const log = await openHttpLog({ clickhouse, logger: quiet, onLost: () => {} })
   const verdicts = await log.submit(submissionOf(events))
   await log.stop()
   return verdicts.map(({ status }) => status)
@@ -49,7 +49,7 @@ test('P1 P2 P3: after a restore the http log goes on, and what is sent again cou
   expect(await submit(before)).toEqual(['counted', 'counted'])
   await backUp()
   expect(await submit(after)).toEqual(['counted', 'counted'])
-  const old = await takeLog(clickhouse, 'http')
+  const old = await acquireLease(clickhouse, 'http')
   await restore()
 
   expect(await compareRawWithRollup(clickhouse)).toEqual({ ahead: 0, behind: 0 })

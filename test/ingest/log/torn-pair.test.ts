@@ -34,7 +34,7 @@ test('P3: raw written and the view not: healed at start, and a second start chan
   // The real writer, with the view out of the way: the exact state that a kill between the two parts leaves.
   await withStore(async (clickhouse) => {
     await clickhouse.control.command(`DROP VIEW ${VIEW}`)
-    const log = await openHttpLog({ clickhouse, log: quiet, onLost: () => {} })
+    const log = await openHttpLog({ clickhouse, logger: quiet, onLost: () => {} })
     await log.submit(submissionOf(events('a', 3)))
     await log.stop()
     await createView(clickhouse)

@@ -8,7 +8,7 @@ import { publishWatermark } from '../../../ingest/log/watermark.ts'
 import { type RebuildOutcome, rebuildRollup } from '../../../ingest/repair/rebuild-rollup.ts'
 import type { ClickHouse, Lane } from '../../../sql/clickhouse.ts'
 import { StoreError } from '../../../sql/errors.ts'
-import { type Ownership, takeLog } from '../../../sql/lease.ts'
+import { acquireLease, type Lease } from '../../../sql/lease.ts'
 import { defineQuery } from '../../../sql/query.ts'
 import type { TestEvent } from '../../support/clients/client.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
@@ -26,7 +26,7 @@ beforeAll(async () => {
   await clickhouse.control.command(
     `INSERT INTO projects_v1 (project_id, revision, partner_id, name, status, created_at) SETTINGS async_insert=0 VALUES ('p', 1, 'ps', 'p', 'active', now64(3) - 60)`,
   )
-  log = await openHttpLog({ clickhouse, log: quiet, onLost: () => {}, limits: { heartbeatEveryMs: 50 } })
+  log = await openHttpLog({ clickhouse, logger: quiet, onLost: () => {}, limits: { heartbeatEveryMs: 50 } })
   await log.submit(submissionOf([event('a', '2026-01-05', 5), event('b', '2026-01-05', 7), event('c', '2026-01-20', 1), event('d', '2026-02-03', 2)]))
 })
 afterAll(async () => {
@@ -120,7 +120,7 @@ test('P2 P3: events that arrive during a rebuild wait, and count once', async ()
 describe('where other processes count', () => {
   const topic = 'cluster/rebuilt'
   const TAKEN = `${topic}/1/0`
-  let reader: Ownership
+  let reader: Lease
   const beat = (released: boolean) => publishWatermark(store.clickhouse.control, reader, { asOfMs: Date.now(), settledThrough: -1, released })
   const refused = (reason: unknown): RebuildOutcome => ({ status: 'refused', reason: reason as string })
   beforeAll(async () => {
@@ -183,8 +183,8 @@ function elsewhere<T>(work: (held: undefined) => Promise<T>): Promise<T> {
   return work(undefined)
 }
 
-async function taken(name: string): Promise<Ownership> {
-  const outcome = await takeLog(store.clickhouse, name)
+async function taken(name: string): Promise<Lease> {
+  const outcome = await acquireLease(store.clickhouse, name)
   if (outcome.status !== 'taken') throw new Error('not taken')
   return outcome.ownership
 }

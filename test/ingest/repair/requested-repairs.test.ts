@@ -16,7 +16,7 @@ const DAY = '2026-01-01'
 const ALL = { from: '1970-01-01', end: '2148-12-31' }
 const atOnce = <T>(work: () => Promise<T>) => work()
 const told: string[] = []
-const log = { info: () => {}, warn: () => {}, error: (_details: object, message: string) => void told.push(message) }
+const logger = { info: () => {}, warn: () => {}, error: (_details: object, message: string) => void told.push(message) }
 
 let store: TestStore
 beforeAll(async () => {
@@ -31,7 +31,7 @@ beforeEach(() => {
 async function httpOwner(project?: string): Promise<AppendedLog> {
   const { clickhouse } = store
   const filterBudget = new FilterBudget(2 ** 24)
-  const owner = new AppendedLog({ clickhouse, lane: clickhouse.ingest, name: 'http', scope: { partition: 0, partitions: 1 }, filterBudget, log })
+  const owner = new AppendedLog({ clickhouse, lane: clickhouse.ingest, name: 'http', scope: { partition: 0, partitions: 1 }, filterBudget, logger })
   await owner.takeAndSettle()
   if (project === undefined) return owner
   const { judged, receivedMs, ingestKeyId } = submissionOf(['a', 'b'].map((name) => eventOf(project, name)))
@@ -116,7 +116,7 @@ test('P3: the owner of a Kafka partition repairs at its next beat, its own log a
   const group: Reader = { seek: () => {}, pause: () => {}, resume: () => {}, commit: async () => {}, stop: async () => {} }
   const limits = { batchEventsMax: 100, batchBytesMax: 2 ** 20, retryAfterMsMin: 10, retryAfterMsMax: 100, ownerSilenceMsMax: 1_000 }
   const partitionLog = newOwner(clickhouse, topic)
-  const reader = new PartitionReader({ partitionLog, reader: () => group, control: clickhouse.control, log, limits })
+  const reader = new PartitionReader({ partitionLog, reader: () => group, control: clickhouse.control, logger, limits })
   reader.assign()
   await untilSo(async () => reader.state.status === 'reading')
   await reader.onBatch(topic.fetch(0, 0, 10) as FetchedBatch, { heartbeat: async () => {}, resolve: () => {} })

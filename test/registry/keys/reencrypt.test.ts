@@ -18,7 +18,7 @@ import { StoreError } from '../../../sql/errors.ts'
 import { defineQuery } from '../../../sql/query.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
 import { FAULTS, faultOnce } from '../../support/engines/faulty-lane.ts'
-import { questionsOf } from '../../support/queries-of.ts'
+import { queriesOf } from '../../support/queries-of.ts'
 
 const ACTOR: Actor = { name: 'admin', requestId: 'request' }
 const NOTHING = { pepper: 0, project_api_keys: 0, secret_data_keys: 0, signing_keys: 0 }
@@ -124,7 +124,7 @@ describe('MASTER_KEY is exchanged', () => {
 
   test('of a batch everything is read at once, as the changes of others wait for it', async () => {
     const registry = await open(both(newKey, oldKey))
-    const asked = await questionsOf(() => rewrapSealed(registry, ACTOR))
+    const asked = await queriesOf(() => rewrapSealed(registry, ACTOR))
     const times = (name: string) => asked.filter((each) => each === name).length
     const batches = times('sealed_otherwise')
     expect(batches).toBeGreaterThan(2)

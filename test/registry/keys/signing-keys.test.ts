@@ -14,7 +14,7 @@ import { authenticateAdminToken, createAdminToken } from '../../../registry/toke
 import { authenticateProjectToken, authorizeProject } from '../../../registry/tokens/project-tokens.ts'
 import { defineQuery } from '../../../sql/query.ts'
 import { craftToken, partsOf, rs256 } from '../../support/clients/crafted-token.ts'
-import { type KeysWorlds, looksAgain, NOON_MS, openKeysWorlds } from '../../support/worlds/keys-world.ts'
+import { expireCaches, type KeysWorlds, NOON_MS, openKeysWorlds } from '../../support/worlds/keys-world.ts'
 import { TEST_MASTER_KEYS } from '../../support/worlds/test-registry.ts'
 
 let worlds: KeysWorlds
@@ -59,7 +59,7 @@ describe('two processes', () => {
       expect(commanded.map(({ kid }) => kid).sort()).toEqual(['meterline-key-2026-03-02-2', 'meterline-key-2026-03-02-3'])
       for (const minutes of [0, 10, 11, 25]) {
         world.now = NOON_MS + 30 * DAY_MS + minutes * MINUTE_MS
-        looksAgain(world)
+        expireCaches(world)
         expect(await publishedKids(one)).toEqual(await publishedKids(other))
         expect((await one.signingKeys.signing()).kid).toBe((await other.signingKeys.signing()).kid)
       }
@@ -70,7 +70,7 @@ describe('two processes', () => {
     inWorld(async (world) => {
       await makeDueSigningKey(world.registries[0], 30)
       await Promise.all(world.registries.map((registry) => rotateSigningKey(registry, SERVICE, { withdraw: true })))
-      looksAgain(world)
+      expireCaches(world)
       const keys = await readSigningKeys(world.clickhouse)
       expect(keys.map((key) => stateOf(keys, key, world.now)).sort()).toEqual(['signing', 'withdrawn', 'withdrawn'])
     }))
@@ -83,7 +83,7 @@ describe('a rotation', () => {
       await makeDueSigningKey(registry, 30)
       const project = await makeProject(registry)
       const good = async (token = '') => {
-        looksAgain(world)
+        expireCaches(world)
         return (await authenticateProjectToken(elsewhere, token, project)) !== undefined
       }
       const [first, second] = ['meterline-key-2026-01-31', 'meterline-key-2026-01-31-2']
@@ -116,7 +116,7 @@ describe('a rotation', () => {
       const project = await makeProject(registry)
       await rotateSigningKey(registry, SERVICE, { withdraw: false })
       world.now += 30 * MINUTE_MS
-      looksAgain(world)
+      expireCaches(world)
       const good = (await authorizeProject(registry, project)) ?? ''
       expect(kidOf(good)).toBe('meterline-key-2026-01-31-2')
       const { header, claims } = partsOf(good)
@@ -134,7 +134,7 @@ describe('a rotation', () => {
       world.now = signsFromMs - 1_000
       const { token, id } = await createAdminToken(registry, SERVICE, { role: 'finance', lifetimeSeconds: 43_200 })
       world.now += 43_199_000
-      looksAgain(world)
+      expireCaches(world)
       expect(await publishedKids(elsewhere)).toEqual(['meterline-key-2026-01-31-2'])
       expect(await authenticateAdminToken(elsewhere, token)).toEqual({ role: 'finance', id })
       world.now += 10_000

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { listAuditEntries, SERVICE } from '../../../registry/audit-log.ts'
-import { changed, findProject, freeId, newProject, writeProject } from '../../../registry/projects/project.ts'
+import { findProject, freeId, newProject, withChanges, writeProject } from '../../../registry/projects/project.ts'
 import { type Registration, registerProject } from '../../../registry/projects/register-project.ts'
 import { syncEmbeddedProject } from '../../../registry/projects/sync-project.ts'
 import type { Registry } from '../../../registry/registry.ts'
 import type { Insert, Lane } from '../../../sql/clickhouse.ts'
 import { QUERY_WAS_CANCELLED_CODE, StoreError } from '../../../sql/errors.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
-import { questionsOf } from '../../support/queries-of.ts'
+import { queriesOf } from '../../support/queries-of.ts'
 import { openTestRegistry } from '../../support/worlds/test-registry.ts'
 
 const PARTNER = 'ps_registers'
@@ -52,13 +52,13 @@ describe('the id of a project that is made again under a name', () => {
       for (let nth = 0; nth < INCARNATIONS; nth += 1) {
         const id = await freeId(registry, place)
         const project = newProject(registry, { ...place, id, createdMs: Date.now() })
-        await writeProject(change, changed(registry, project, { status: 'deleted', wantedStatus: 'deleted', deletedMs: Date.now() }))
+        await writeProject(change, withChanges(registry, project, { status: 'deleted', wantedStatus: 'deleted', deletedMs: Date.now() }))
         ids.push(id)
       }
     })
     expect(new Set(ids).size).toBe(INCARNATIONS)
     expect([ids[0], ids[1], ids[INCARNATIONS - 1]]).toEqual(DERIVED)
-    const asked = await questionsOf(() => syncEmbeddedProject(registry, SERVICE, place))
+    const asked = await queriesOf(() => syncEmbeddedProject(registry, SERVICE, place))
     expect(asked.filter((name) => name === 'known_project_ids')).toHaveLength(3)
     expect(asked).not.toContain('project_by_id')
     expect(ids).not.toContain((await syncEmbeddedProject(registry, SERVICE, place)).id)

@@ -5,7 +5,7 @@ import { deleteProject, pauseProject, restoreProject } from '../../../registry/p
 import type { Project } from '../../../registry/projects/project.ts'
 import { registerProject } from '../../../registry/projects/register-project.ts'
 import { untilSo } from '../../support/until-so.ts'
-import { ofPartner, PROVISIONED_PARTNER, ProvisionedWorld, TOKEN_IN_URL } from '../../support/worlds/provisioned-world.ts'
+import { PROVISIONED_PARTNER, ProvisionedWorld, projectOfPartnerIds, TOKEN_IN_URL } from '../../support/worlds/provisioned-world.ts'
 
 let world: ProvisionedWorld
 beforeAll(async () => {
@@ -65,7 +65,7 @@ describe('nothing is forgotten', () => {
     const project = await world.handedOver(provisioner)
     await world.wanted(pauseProject, project)
     const without = { ...world.registry, provisions: false }
-    const paused = await pauseProject(without, SERVICE, ofPartner(project))
+    const paused = await pauseProject(without, SERVICE, projectOfPartnerIds(project))
     expect([paused?.status, paused?.provisionedRevision]).toEqual(['paused', paused?.wantedRevision])
   })
 })
@@ -95,7 +95,7 @@ describe('limits', () => {
     expect(world.logged[0]).toMatchObject({ projectId: project.id, status: 'refused', reason: 'private_address', address: '127.0.0.1' })
     expect(JSON.stringify(world.logged)).not.toMatch(new RegExp(`${TOKEN_IN_URL}|hook|whsec|mlk_`))
     expect(world.platform.messages()).toEqual([])
-    await deleteProject(world.registry, SERVICE, ofPartner(project))
+    await deleteProject(world.registry, SERVICE, projectOfPartnerIds(project))
   })
 
   test('the pauses between attempts grow to a limit, differ, and are as long as the platform asks, up to the limit', () => {

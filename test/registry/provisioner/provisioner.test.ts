@@ -5,7 +5,7 @@ import { deleteProject, pauseProject, restoreProject } from '../../../registry/p
 import { syncEmbeddedProject } from '../../../registry/projects/sync-project.ts'
 import { noteProvisioned } from '../../../registry/provisioner/note-provisioned.ts'
 import { untilSo } from '../../support/until-so.ts'
-import { ofPartner, PROVISIONED_PARTNER, ProvisionedWorld, WEBHOOK_SECRET } from '../../support/worlds/provisioned-world.ts'
+import { PROVISIONED_PARTNER, ProvisionedWorld, projectOfPartnerIds, WEBHOOK_SECRET } from '../../support/worlds/provisioned-world.ts'
 
 let world: ProvisionedWorld
 beforeAll(async () => {
@@ -174,7 +174,7 @@ describe('of one project one message is under way, and the last wish stands', ()
     const waiting = provisioner.provisioned(await world.ask(provisioner, pauseProject, project))
     await untilSo(async () => world.platform.held() === 1)
     const deleted = await world.ask(provisioner, deleteProject, project)
-    expect([deleted.status, await pauseProject(world.registry, SERVICE, ofPartner(project))]).toEqual(['deleted', undefined])
+    expect([deleted.status, await pauseProject(world.registry, SERVICE, projectOfPartnerIds(project))]).toEqual(['deleted', undefined])
     expect(await waiting).toMatchObject({ status: 'deleted' })
     world.platform.is('takes')
     world.platform.release()

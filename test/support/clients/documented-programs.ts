@@ -16,14 +16,14 @@ interface Log {
   log(...words: unknown[]): void
 }
 
-export interface Surroundings {
+export interface ProgramEnvironment {
   readonly PARTNER_ID: string
   readonly SECRET_KEY: string
   readonly fetch: Fetch
   readonly console: Log
 }
 
-export function coBrandedProgram({ PARTNER_ID, SECRET_KEY, fetch, console }: Surroundings) {
+export function coBrandedProgram({ PARTNER_ID, SECRET_KEY, fetch, console }: ProgramEnvironment) {
   // 1. Connect user account
   const connectUser = async (name: string, email: string) => {
     const response = await fetch(`https://api.example.com/partnership/v1/${PARTNER_ID}/connect-user`, {
@@ -65,7 +65,7 @@ export function coBrandedProgram({ PARTNER_ID, SECRET_KEY, fetch, console }: Sur
   return { connectUser, createProject, useCredentials }
 }
 
-export function whiteLabelProgram({ PARTNER_ID, SECRET_KEY, fetch, console }: Surroundings) {
+export function whiteLabelProgram({ PARTNER_ID, SECRET_KEY, fetch, console }: ProgramEnvironment) {
   // 1. Create embedded project
   const createEmbeddedProject = async (projectName: string) => {
     const response = await fetch(`https://api.example.com/partnership/v1/${PARTNER_ID}/sync-embedded-project`, {

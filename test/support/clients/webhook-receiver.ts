@@ -1,7 +1,7 @@
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-interface Received {
+interface ReceivedBody {
   readonly method: string | undefined
   readonly headers: Record<string, string>
   readonly body: Buffer
@@ -9,7 +9,7 @@ interface Received {
 
 /** A real server on loopback; it counts its connections, answered or not. */
 export async function startWebhookReceiver(answer: RequestListener = (_, response) => response.end('ok')) {
-  const requests: Received[] = []
+  const requests: ReceivedBody[] = []
   let connections = 0
   let open = 0
   const server = createServer((request, response) => {

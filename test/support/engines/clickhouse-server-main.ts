@@ -69,14 +69,14 @@ async function answer(response: ServerResponse, chunks: AsyncGenerator<Uint8Arra
   try {
     first = await chunks.next()
   } catch (error) {
-    return refuse(response, error instanceof Error ? error.message : String(error))
+    return answerError(response, error instanceof Error ? error.message : String(error))
   }
   if (first.done !== true && first.value.length > 0) response.write(first.value)
   // The client may leave in the middle; pipeline then ends the query, and nobody is left to be told.
   await pipeline(Readable.from(chunks), response).catch(() => {})
 }
 
-function refuse(response: ServerResponse, message: string): void {
+function answerError(response: ServerResponse, message: string): void {
   const code = /Code: (\d+)/.exec(message)?.[1]
   const text = code === undefined ? `Code: 1001. DB::Exception: ${message} (STD_EXCEPTION)` : message
   response.writeHead(STATUS_OF_CODE[code ?? ''] ?? 500, { 'X-ClickHouse-Exception-Code': code ?? '1001' }).end(text)

@@ -1,7 +1,7 @@
 import { DuckDBInstance } from '@duckdb/node-api'
 
 /** Asks DuckDB, a reader that shares nothing with what wrote the file. Every cell comes back as its text, or null. */
-export async function askDuckDb(sql: string): Promise<Record<string, string | null>[]> {
+export async function queryDuckDb(sql: string): Promise<Record<string, string | null>[]> {
   const instance = await DuckDBInstance.create(':memory:')
   const connection = await instance.connect()
   try {

@@ -13,7 +13,7 @@ export function newOwner(
 ): PartitionLog {
   const partitions = topic.partitions.length
   const incarnation = { topic: topic.name, incarnation: 1, partitions, starts: topic.begins }
-  return new PartitionLog({ clickhouse, lane, topic, incarnation, partition, filterBudget: new FilterBudget(2 ** 24), log: quiet })
+  return new PartitionLog({ clickhouse, lane, topic, incarnation, partition, filterBudget: new FilterBudget(2 ** 24), logger: quiet })
 }
 
 /** Reads one batch of at most `recordsMax` records; false at the end. */

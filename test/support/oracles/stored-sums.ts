@@ -22,7 +22,7 @@ const rawAgainstRollup = defineQuery({
 })
 
 /** How many rows exports have put together and not dropped. */
-export async function keptExportRows({ reads }: ClickHouse): Promise<number> {
+export async function stagedRows({ reads }: ClickHouse): Promise<number> {
   const [row] = await reads.query(exportRowsKept, {})
   if (row === undefined) throw new Error('count() answered no row.')
   return row.rows

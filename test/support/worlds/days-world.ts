@@ -84,5 +84,5 @@ export class DaysWorld {
 }
 
 function openLog(clickhouse: ClickHouse): Promise<HttpLog> {
-  return openHttpLog({ clickhouse, log: { info: () => {}, warn: () => {}, error: () => {} }, onLost: () => {} })
+  return openHttpLog({ clickhouse, logger: { info: () => {}, warn: () => {}, error: () => {} }, onLost: () => {} })
 }

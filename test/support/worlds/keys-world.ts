@@ -36,7 +36,7 @@ export async function openKeysWorlds(): Promise<KeysWorlds> {
 }
 
 /** As processes see it that looked a second ago. */
-export function looksAgain({ registries }: KeysWorld): void {
+export function expireCaches({ registries }: KeysWorld): void {
   for (const { signingKeys } of registries) signingKeys.forget()
 }
 

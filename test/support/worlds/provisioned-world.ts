@@ -67,8 +67,8 @@ export class ProvisionedWorld {
     const networks = parseNetworks(allowed)
     if (url === undefined || keys === undefined || networks === undefined) throw new Error('The target is none.')
     const note = (details: object) => this.logged.push(details)
-    const log = { info: note, warn: note, error: note }
-    const provisioner = new Provisioner({ registry: this.registry, target: { url, keys, allowed: networks }, log, limits: { ...QUICK, ...limits } })
+    const logger = { info: note, warn: note, error: note }
+    const provisioner = new Provisioner({ registry: this.registry, target: { url, keys, allowed: networks }, logger, limits: { ...QUICK, ...limits } })
     this.#ending.push(() => provisioner.stop())
     return provisioner
   }
@@ -88,7 +88,7 @@ export class ProvisionedWorld {
 
   /** Asked for, and forgotten before it was handed over, as in a crash. */
   async wanted(verb: Verb, project: Project): Promise<Project> {
-    const asked = await verb(this.registry, SERVICE, ofPartner(project))
+    const asked = await verb(this.registry, SERVICE, projectOfPartnerIds(project))
     if (asked === undefined) throw new Error('There is no such project.')
     return asked
   }
@@ -122,6 +122,6 @@ export class ProvisionedWorld {
   }
 }
 
-export function ofPartner({ id }: Project) {
+export function projectOfPartnerIds({ id }: Project) {
   return { partnerId: PROVISIONED_PARTNER, projectId: id }
 }
