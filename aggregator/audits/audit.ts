@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
+import { queryOne } from '../../sql/query-one.ts'
 import { comparePartnershipDays, type PartnershipDifference } from './audit-partnership-days.ts'
 import { AUDIT_SETTINGS, AuditScopeParams, DAYS_IN_SCOPE, DIFFERENCES_MAX, LOOKS, PROJECTS_IN_SCOPE } from './audit-scope.ts'
 import { requestRecomputation, requestRepairs } from './request-repairs.ts'
@@ -117,8 +118,7 @@ async function lookAgainAtRollup(clickhouse: ClickHouse, params: AuditScopeParam
 }
 
 async function lookAtRollup(clickhouse: ClickHouse, params: AuditScopeParams) {
-  const [look] = await clickhouse.reads.query(rollupAgainstRaw, params)
-  if (look === undefined) throw new Error('count() answered no row.')
+  const look = await queryOne(clickhouse.reads, rollupAgainstRaw, params)
   return look
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
+import { queryOne } from '../../sql/query-one.ts'
 import { row } from '../../sql/tab-separated.ts'
 
 /** The kept result of a day's newest audit. Counts of events are exact texts. */
@@ -77,8 +78,7 @@ export interface AuditedDays {
 
 /** Throws StoreError. */
 export async function readAuditedDays({ reads }: ClickHouse): Promise<AuditedDays> {
-  const [answer] = await reads.query(auditedDays, {})
-  if (answer === undefined) throw new Error('count() answered no row.')
+  const answer = await queryOne(reads, auditedDays, {})
   return { differences: answer.differences, lastDaySeconds: answer.days === 0 ? undefined : answer.last_day_seconds }
 }
 

@@ -3,6 +3,7 @@ import { type MetricName, PEAK_METRICS } from '../../metering/metrics.ts'
 import type { Period } from '../../metering/period.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
+import { queryOne } from '../../sql/query-one.ts'
 
 /** Which number: of all projects of a partner, or of one project. */
 export interface ExplainedNumber {
@@ -22,8 +23,7 @@ export type StoredEvent = z.output<typeof EventRow>
 
 /** What raw holds behind a number. `lateValue` is the number less what it would be without the late events. Throws StoreError. */
 export async function readExtent(lane: Lane, number: ExplainedNumber): Promise<EvidenceExtent> {
-  const [extent] = await lane.query(explainExtent, paramsOf(number))
-  if (extent === undefined) throw new Error('count() answered no row.')
+  const extent = await queryOne(lane, explainExtent, paramsOf(number))
   return extent
 }
 

@@ -4,6 +4,7 @@ import { type Month, monthOf, periodOfMonth } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { type Lease, leaseTag } from '../../sql/lease.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
+import { queryOne } from '../../sql/query-one.ts'
 import type { StatementHeader } from './headers.ts'
 
 /** One attempt to close a month of a partner. Its rows count from the moment its header stands. */
@@ -29,8 +30,7 @@ export interface Recounted {
  */
 export async function recountMonths(clickhouse: ClickHouse, attempt: ClosingAttempt, closed: readonly StatementHeader[]): Promise<Recounted> {
   const { partnerId, month, closing, ownership } = attempt
-  const [newest] = await clickhouse.reads.query(newestProjectOf, { partnerId })
-  if (newest === undefined) throw new Error('max() answered no row.')
+  const newest = await queryOne(clickhouse.reads, newestProjectOf, { partnerId })
   const billed = closed.map((header) => header.month)
   const changes = await readMonthChanges(clickhouse, [...billed, month])
   const last = closed.at(-1)

@@ -6,6 +6,7 @@ import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { StoreError } from '../../sql/errors.ts'
 import { leaseTag } from '../../sql/lease.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
+import { queryOne } from '../../sql/query-one.ts'
 import { row } from '../../sql/tab-separated.ts'
 import { streamCanonical } from './canonical-lines.ts'
 import type { StatementHeader } from './headers.ts'
@@ -61,8 +62,7 @@ export async function writeStatementLines(
 
 /** Corrections below zero on statements that were closed within the last 30 days, of all partners. Throws StoreError. */
 export async function countNegativeAdjustments({ work }: ClickHouse): Promise<number> {
-  const [counted] = await work.query(recentNegativeAdjustments, {})
-  if (counted === undefined) throw new Error('count() answered no row.')
+  const counted = await queryOne(work, recentNegativeAdjustments, {})
   return counted.negative
 }
 

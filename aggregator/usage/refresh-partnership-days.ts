@@ -3,6 +3,7 @@ import { PEAK_METRICS } from '../../metering/metrics.ts'
 import { groupByMonth } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
+import { queryOne } from '../../sql/query-one.ts'
 import { row } from '../../sql/tab-separated.ts'
 import { readAsOf } from '../as-of.ts'
 import { PROJECT_DAY_VALUE } from './project-day.ts'
@@ -19,8 +20,7 @@ import { PROJECT_DAY_VALUE } from './project-day.ts'
  */
 export async function refreshPartnershipDays(clickhouse: ClickHouse, lane: ClickHouse['reads'] = clickhouse.reads): Promise<number> {
   const asOfMs = (await readAsOf(clickhouse)) ?? 0
-  const [projects] = await lane.query(newestProjects, {})
-  if (projects === undefined) throw new Error('max() answered no row.')
+  const projects = await queryOne(lane, newestProjects, {})
   const keptThroughMs = projects.kept_ms ?? 0
   if (projects.kept_ms === null && projects.newest_ms > 0) await lane.execute(noteDaysWithoutChanges, {})
   if (projects.newest_ms > keptThroughMs) await lane.execute(noteDaysOfNewProjects, { keptThroughMs })

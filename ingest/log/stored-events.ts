@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { StoreError } from '../../sql/errors.ts'
 import { defineQuery, QUERY_TEXT_BYTES_MAX } from '../../sql/query.ts'
+import { queryOne } from '../../sql/query-one.ts'
 import { row } from '../../sql/tab-separated.ts'
 import { hashIdentity, type IdentityFilter } from './identity-filter.ts'
 import type { LogRange } from './in-doubt-range.ts'
@@ -85,8 +86,7 @@ export async function fillFilter(lane: Lane, scope: IdentityScope, filter: Ident
 
 /** How many identities raw holds of the scope, about: projects are spread over partitions by a hash. */
 export async function countStored(lane: Lane, { partitions }: IdentityScope): Promise<number> {
-  const [row] = await lane.query(storedCount, {})
-  if (row === undefined) throw new Error('count() answered no row.')
+  const row = await queryOne(lane, storedCount, {})
   return Math.ceil(row.events / partitions)
 }
 

@@ -4,6 +4,7 @@ import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { classifyStoreError, StoreError } from '../../sql/errors.ts'
 import { type Lease, leaseTag } from '../../sql/lease.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
+import { queryOne } from '../../sql/query-one.ts'
 import type { BetweenBatches } from '../log/event-log.ts'
 import { findLostLease, lockAllLogs, STOP_IT } from './lock-all-logs.ts'
 
@@ -60,8 +61,7 @@ async function rebuildHeld(clickhouse: ClickHouse, month: Month, ownerships: rea
 const UNCHANGED = 'the rollup is as it was.'
 
 async function beginRebuild(clickhouse: ClickHouse, month: Month): Promise<number> {
-  const [last] = await clickhouse.control.query(lastRebuild, { month })
-  if (last === undefined) throw new Error('max() answered no row.')
+  const last = await queryOne(clickhouse.control, lastRebuild, { month })
   const number = last.begun + 1
   await noteRebuild(clickhouse, { month, begun: number, ended: 0 })
   return number
@@ -88,9 +88,8 @@ async function fill(clickhouse: ClickHouse, span: Span, ownerships: readonly [Le
 
 /** What was counted must be all of raw: what takes the rollup's place is on the bill. */
 async function compare(clickhouse: ClickHouse, span: Span): Promise<Rebuilt> {
-  const [raw] = await clickhouse.reads.query(rawEvents, span)
-  const [rebuilt] = await clickhouse.reads.query(rebuiltAgainstRollup, span)
-  if (raw === undefined || rebuilt === undefined) throw new Error('count() answered no row.')
+  const raw = await queryOne(clickhouse.reads, rawEvents, span)
+  const rebuilt = await queryOne(clickhouse.reads, rebuiltAgainstRollup, span)
   if (raw.events !== rebuilt.events)
     throw new StoreError('fault', `Raw has ${raw.events} events, but ${rebuilt.events} were counted; the rollup is as it was. Rebuild the month again.`)
   return { keys: rebuilt.keys, events: rebuilt.events, differencesBefore: rebuilt.differences }

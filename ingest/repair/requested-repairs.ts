@@ -3,6 +3,7 @@ import type { Logger } from '../../metering/logger.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import type { Lease } from '../../sql/lease.ts'
 import { defineQuery } from '../../sql/query.ts'
+import { queryOne } from '../../sql/query-one.ts'
 import { row } from '../../sql/tab-separated.ts'
 import { addDifferences, differencesSql, RollupDifference } from './rollup-differences.ts'
 
@@ -56,8 +57,7 @@ export class RequestedRepairs {
    */
   async #findDifferences(log: string): Promise<{ days: string[]; differences: RollupDifference[] } | undefined> {
     const { lane } = this.#options
-    const [asked] = await lane.query(repairRequests, { log })
-    if (asked === undefined) throw new Error('count() answered no row.')
+    const asked = await queryOne(lane, repairRequests, { log })
     const before = this.#handled
     if (asked.requests === (before?.requests ?? 0)) return undefined
     this.#handled = { requests: asked.requests, newestMs: asked.newest_ms }

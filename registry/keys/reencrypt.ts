@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { defineQuery } from '../../sql/query.ts'
+import { queryOne } from '../../sql/query-one.ts'
 import { row } from '../../sql/tab-separated.ts'
 import type { Actor } from '../audit-log.ts'
 import type { Change } from '../changes.ts'
@@ -44,8 +45,7 @@ export async function rewrapSealed(registry: Registry, actor: Actor, forMs = REW
 
 /** What MASTER_KEY has not sealed, whatever else has. Throws StoreError. */
 export async function countSealedOtherwise({ clickhouse, masterKeys }: Registry): Promise<SealedCounts> {
-  const [counts] = await clickhouse.registry.query(countOfSealedOtherwise, { mark: sealMarkOf(masterKeys) })
-  if (counts === undefined) throw new Error('countIf() answered no row.')
+  const counts = await queryOne(clickhouse.registry, countOfSealedOtherwise, { mark: sealMarkOf(masterKeys) })
   return counts
 }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { defineQuery } from '../../sql/query.ts'
+import { queryOne } from '../../sql/query-one.ts'
 import { row } from '../../sql/tab-separated.ts'
 import type { Change } from '../changes.ts'
 import type { Registry } from '../registry.ts'
@@ -60,8 +61,7 @@ export async function findSecrets({ clickhouse }: Registry, keys: readonly strin
 
 /** How many keys are taken. Throws StoreError. */
 export async function countSecrets({ clickhouse }: Registry): Promise<number> {
-  const [counted] = await clickhouse.registry.query(secretCount, {})
-  if (counted === undefined) throw new Error('count() answered no row.')
+  const counted = await queryOne(clickhouse.registry, secretCount, {})
   return counted.secrets
 }
 
