@@ -7,12 +7,13 @@ import type { BetweenBatches, EventLog, Ingesting } from '../ingest/log/event-lo
 import type { Provisioner } from '../registry/provisioner/provisioner.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { ClickHouse } from '../sql/clickhouse.ts'
+import type { LimitedReads } from '../sql/limited-reads.ts'
 
 /** What the routes stand on. Put together once, where the process starts. */
 export interface ApiContext {
   readonly clickhouse: ClickHouse
   /** The same store, for questions from outside: what one of them may take is limited. */
-  readonly limitedClickhouse: ClickHouse
+  readonly limitedReads: LimitedReads
   readonly registry: Registry
   /** Hands lifecycle changes over to the platform; undefined where they are done at once. */
   readonly provisioner: Provisioner | undefined

@@ -1,5 +1,5 @@
 import { StringDecoder } from 'node:string_decoder'
-import type { ExportFormat } from '../aggregator/exports/export-formats.ts'
+import type { ExportFormat } from '../contract/export-formats.ts'
 import { addDecimals, type ExactDecimal } from '../metering/exact-decimal.ts'
 import { parseExactJson } from '../metering/exact-json.ts'
 import { NumberToken } from '../metering/quantity.ts'

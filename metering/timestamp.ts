@@ -56,8 +56,8 @@ export function formatTimestamp(instantMs: number): string {
 }
 
 /** The same, or null where there is no instant. */
-export function instantOrNull(instantMs: number | null): string | null {
-  return instantMs === null ? null : formatTimestamp(instantMs)
+export function instantOrNull(instantMs: number | null | undefined): string | null {
+  return instantMs === null || instantMs === undefined ? null : formatTimestamp(instantMs)
 }
 
 /** The UTC calendar day of an instant, as YYYY-MM-DD. */

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
+import { PARTNER_MODES, type PartnerMode } from '../contract/fields.ts'
 import { defineQuery } from '../sql/query.ts'
 import { row } from '../sql/tab-separated.ts'
 import type { Actor } from './audit-log.ts'
 import type { Change } from './changes.ts'
 import { newPartnerSecret, writePartnerSecrets } from './credentials/partner-secrets.ts'
-import { PARTNER_MODES, type Partner, type PartnerMode, type Registry } from './registry.ts'
+import type { Partner, Registry } from './registry.ts'
 
 /** Makes a partner and its first secret. The secret is shown here and never again. Throws StoreError. */
 export function createPartner(registry: Registry, actor: Actor, asked: { name: string; mode: PartnerMode }): Promise<{ partner: Partner; secret: string }> {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
+import type { PartnerMode } from '../contract/fields.ts'
 import type { ClickHouse } from '../sql/clickhouse.ts'
 import { defineQuery } from '../sql/query.ts'
 import { row } from '../sql/tab-separated.ts'
@@ -9,13 +10,6 @@ import { RecentSigningKeys } from './keys/recent-signing-keys.ts'
 import { type MasterKeys, SealBroken, seal, unseal } from './keys/sealing.ts'
 import { ProjectOwners } from './projects/project-owners.ts'
 import { Recent } from './recent.ts'
-
-export const PARTNER_MODES = ['white-label', 'co-branded'] as const
-export type PartnerMode = (typeof PARTNER_MODES)[number]
-
-/** What admin JWTs are for. The admin token may do all of it. */
-export const ADMIN_ROLES = ['operator', 'finance', 'emitter-manager'] as const
-export type AdminRole = (typeof ADMIN_ROLES)[number]
 
 export interface Partner {
   readonly id: string

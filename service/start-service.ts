@@ -168,7 +168,7 @@ async function buildWholeApp(options: PartOptions, log: Log, parts: ServiceParts
   closers.add(() => exports.stop())
   return buildApp({
     clickhouse,
-    limitedClickhouse: limitReads(clickhouse, { rowsMax: config.READ_ROWS_MAX }),
+    limitedReads: limitReads(clickhouse, { rowsMax: config.READ_ROWS_MAX }),
     registry,
     provisioner: openProvisioner({ config, logger, closers, registry }),
     eventLog: log.eventLog,

@@ -3,6 +3,13 @@ import { classifyLimitedRead } from './errors.ts'
 import type { Query } from './query.ts'
 import type { Settings } from './session.ts'
 
+const IS_LIMITED: unique symbol = Symbol('limited')
+
+/** The store as callers other than operators may read it. A type of its own, so that the compiler refuses the unlimited one in its place. */
+export interface LimitedReads extends ClickHouse {
+  readonly [IS_LIMITED]: true
+}
+
 /** What one question from outside may take of the store. Its time stands with the question itself (sql/query.ts). */
 export interface ReadLimits {
   readonly rowsMax: number
@@ -18,7 +25,7 @@ const ANSWER_ROWS_MAX = 1_000_000
  * would be too large again. One that takes too long, or more memory than there is, is `exhausted`. What closes months, audits
  * and exports reads all there is, and goes to the store itself.
  */
-export function limitReads(clickhouse: ClickHouse, { rowsMax }: ReadLimits): ClickHouse {
+export function limitReads(clickhouse: ClickHouse, { rowsMax }: ReadLimits): LimitedReads {
   const settings: Settings = {
     max_rows_to_read: rowsMax,
     read_overflow_mode: 'throw',
@@ -28,6 +35,7 @@ export function limitReads(clickhouse: ClickHouse, { rowsMax }: ReadLimits): Cli
   }
   return {
     ...clickhouse,
+    [IS_LIMITED]: true,
     reads: limitedLane(clickhouse.reads, settings),
     openLane: async () => limitedLane(await clickhouse.openLane(), settings),
   }

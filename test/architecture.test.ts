@@ -10,17 +10,18 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url))
 /** Rooms and what each may import. A room that is not here may not exist. */
 const ROOMS: Record<string, readonly string[]> = {
   metering: [],
+  contract: ['metering'],
   sql: ['metering'],
   outgoing: ['metering'],
-  registry: ['sql', 'outgoing', 'metering'],
+  registry: ['contract', 'sql', 'outgoing', 'metering'],
   ingest: ['sql', 'metering'],
-  aggregator: ['sql', 'registry', 'metering'],
-  api: ['aggregator', 'registry', 'ingest', 'sql', 'metering'],
-  service: ['api', 'aggregator', 'registry', 'ingest', 'sql', 'outgoing', 'metering'],
-  cli: ['service', 'api', 'aggregator', 'registry', 'ingest', 'sql', 'outgoing', 'metering'],
-  demo: ['service', 'cli', 'api', 'metering'],
-  bench: ['test', 'service', 'demo', 'cli', 'api', 'aggregator', 'registry', 'ingest', 'sql', 'metering'],
-  test: ['bench', 'demo', 'cli', 'service', 'api', 'aggregator', 'registry', 'ingest', 'sql', 'outgoing', 'metering'],
+  aggregator: ['contract', 'sql', 'registry', 'metering'],
+  api: ['contract', 'aggregator', 'registry', 'ingest', 'sql', 'metering'],
+  service: ['contract', 'api', 'aggregator', 'registry', 'ingest', 'sql', 'outgoing', 'metering'],
+  cli: ['contract', 'service', 'api', 'aggregator', 'registry', 'ingest', 'sql', 'outgoing', 'metering'],
+  demo: ['contract', 'service', 'cli', 'api', 'metering'],
+  bench: ['contract', 'test', 'service', 'demo', 'cli', 'api', 'aggregator', 'registry', 'ingest', 'sql', 'metering'],
+  test: ['contract', 'bench', 'demo', 'cli', 'service', 'api', 'aggregator', 'registry', 'ingest', 'sql', 'outgoing', 'metering'],
 }
 
 /** Where a room does not see the whole of another: the only files it may import there. */
@@ -39,7 +40,7 @@ const DOORS: Record<string, Record<string, readonly string[]>> = {
       'kafka/log-verbs.ts',
       'kafka/topic.ts',
     ],
-    sql: ['clickhouse.ts', 'errors.ts'],
+    sql: ['clickhouse.ts', 'errors.ts', 'limited-reads.ts'],
   },
   service: {
     ingest: ['log/event-log.ts', 'http/http-log.ts', 'repair/rebuild-rollup.ts', 'kafka/open-kafka.ts', 'kafka/kafkajs-topic.ts'],
@@ -48,7 +49,7 @@ const DOORS: Record<string, Record<string, readonly string[]>> = {
   bench: { test: ['support/engines/kafka-broker.ts', 'support/query-trace.ts'] },
 }
 /** Of these an importer sees the types alone: who asks the store a question does so through a room that holds queries. */
-const TYPES_ONLY: Record<string, readonly string[]> = { api: ['sql/clickhouse.ts'] }
+const TYPES_ONLY: Record<string, readonly string[]> = { api: ['sql/clickhouse.ts', 'sql/limited-reads.ts'] }
 
 /** Each vendor has one room, some one file. What is not listed may be imported by none. */
 const VENDORS: Record<string, readonly string[]> = {
@@ -133,6 +134,11 @@ describe('the rooms', () => {
         .map((target) => `${path} imports ${target}`),
     )
     expect(against).toEqual([])
+  })
+
+  test('contract runs in browsers, workers, Bun and Deno: it uses nothing of Node', () => {
+    const nodeGlobals = /\b(?:Buffer|process|__dirname|setImmediate|global)\b/
+    expect(files.filter(({ room, text, imports }) => room === 'contract' && (imports.some(isOfNode) || nodeGlobals.test(text))).map(pathOf)).toEqual([])
   })
 
   test('metering is pure: it reads no file, no clock of the system and no network', () => {

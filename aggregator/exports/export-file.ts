@@ -1,11 +1,11 @@
+import { requireComplete } from '../../contract/complete-export.ts'
+import { EXPORT_FORMATS, type ExportFormat, type ExportShape } from '../../contract/export-formats.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { EXPORT_COLUMNS } from '../statements/canonical-lines.ts'
 import { csvHeader } from './export-csv.ts'
-import { EXPORT_FORMATS, type ExportFormat, type ExportShape } from './export-formats.ts'
 import { FOCUS_COLUMNS } from './focus-columns.ts'
 import { type FocusCharges, streamCharges } from './focus-rows.ts'
 import { type ExportSource, streamLines } from './stream-rows.ts'
-import { requireComplete } from './whole-file.ts'
 
 export interface ExportedFile {
   readonly format: ExportFormat

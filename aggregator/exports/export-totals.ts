@@ -1,8 +1,8 @@
 import { z } from 'zod'
+import { STATEMENT_LINES, type StatementLine } from '../../contract/fields.ts'
 import { addDecimals } from '../../metering/exact-decimal.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
-import { STATEMENT_LINES, type StatementLine } from '../statements/canonical-lines.ts'
 import { PARQUET_DECIMAL_END } from './export-parquet.ts'
 import type { ExportSource } from './stream-rows.ts'
 

@@ -1,8 +1,8 @@
 import { z } from 'zod'
+import { STATEMENT_LINES } from '../../contract/fields.ts'
 import { METRIC_NAMES, METRICS, PEAK_METRICS } from '../../metering/metrics.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
-import { STATEMENT_LINES } from '../statements/canonical-lines.ts'
 import { PROJECT_DAY_VALUE } from '../usage/project-day.ts'
 
 /** Closed statements whose lines an export takes over as they are: partner and closing. */

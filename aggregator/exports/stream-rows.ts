@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { STATEMENT_LINES } from '../../contract/fields.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import {
@@ -8,7 +9,6 @@ import {
   EXACT_ROW_SETTINGS,
   ExportRow,
   FROM_CLOSED_LINES,
-  STATEMENT_LINES,
   selectExportRows,
   streamCanonical,
 } from '../statements/canonical-lines.ts'

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { STATEMENT_LINES } from '../../contract/fields.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import type { Settings } from '../../sql/session.ts'
@@ -8,10 +9,6 @@ export interface ClosedStatementKey {
   readonly partnerId: string
   readonly closing: string
 }
-
-/** In the order in which they stand on a statement. */
-export const STATEMENT_LINES = ['usage', 'adjustment', 'manual'] as const
-export type StatementLine = (typeof STATEMENT_LINES)[number]
 
 /**
  * The canonical form of a closed statement: its lines as NDJSON, in canonical order. A statement's `sha256` is over exactly

@@ -1,5 +1,5 @@
 import type { FastifySerializerCompiler } from 'fastify/types/schema.js'
-import type { z } from 'zod'
+import { z } from 'zod'
 import { stringifyExactJson } from '../../metering/exact-json.ts'
 
 /**
@@ -8,7 +8,7 @@ import { stringifyExactJson } from '../../metering/exact-json.ts'
  */
 export const exactSerializer: FastifySerializerCompiler<z.ZodType> = ({ schema, method, url }) => {
   return (answer) => {
-    const checked = schema.safeParse(answer)
+    const checked = z.safeEncode(schema, answer)
     if (!checked.success) throw new Error(`The answer of ${method} ${url} is not of its shape: ${checked.error.message}`)
     return stringifyExactJson(checked.data)
   }

@@ -1,10 +1,11 @@
 import { z } from 'zod'
+import { Instant } from '../../contract/fields.ts'
+import { NextCursor, type PageQuery } from '../../contract/pages.ts'
 import { listRejected, type RejectedEvent } from '../../ingest/rejected/rejected-events.ts'
 import { REJECT_REASONS } from '../../metering/event.ts'
-import { formatTimestamp } from '../../metering/timestamp.ts'
+import { formatTimestamp, instantOrNull } from '../../metering/timestamp.ts'
 import type { ApiContext } from '../context.ts'
-import { NextCursor, type PageQuery, pageOf, requirePlace, writePlace } from '../requests/cursor.ts'
-import { Instant, instantOrNull } from '../schemas.ts'
+import { pageOf, requirePlace, writePlace } from '../requests/cursor.ts'
 
 export const RejectedPage = z.object({
   rejected_events: z.array(

@@ -3,11 +3,11 @@ import { z } from 'zod'
 import type { StatementLinesJson } from '../../aggregator/statements/lines-as-json.ts'
 import type { Statement } from '../../aggregator/statements/read-statements.ts'
 import type { MonthTotal } from '../../aggregator/statements/totals.ts'
+import { Day, ExactNumber, Instant, Status } from '../../contract/fields.ts'
 import { stringifyExactJson } from '../../metering/exact-json.ts'
 import { METRIC_NAMES } from '../../metering/metrics.ts'
 import { NumberToken } from '../../metering/quantity.ts'
 import { formatTimestamp, instantOrNull } from '../../metering/timestamp.ts'
-import { Day, ExactNumber, Instant, Status } from '../schemas.ts'
 
 const StatementHead = z.object({
   month: z.string(),

@@ -1,5 +1,5 @@
 import type { FastifyContextConfig } from 'fastify'
-import { ADMIN_ROLES, type AdminRole, type PartnerMode } from '../../registry/registry.ts'
+import { ADMIN_ROLES, type AdminRole, type PartnerMode } from '../../contract/fields.ts'
 
 /**
  * Who may call a route. Each route says it in its `config`, and nowhere else: the check before the route, its `security` in

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { API_ERRORS, type ApiError, type ApiErrorCode } from './errors.ts'
+import { ERRORS, type ErrorCode } from '../../contract/errors.ts'
+import type { ApiError } from './errors.ts'
 
 /** The paths of the Secrets API. Every error below them has the shape that its documentation gives. */
 export const SECRETS_PATH = '/api/secrets'
@@ -20,14 +21,14 @@ const ERROR_NAMES = {
   429: 'RATE_LIMITED',
   500: 'INTERNAL_ERROR',
   503: 'SERVICE_UNAVAILABLE',
-} as const satisfies Record<(typeof API_ERRORS)[ApiErrorCode]['status'], string>
+} as const satisfies Record<(typeof ERRORS)[ErrorCode]['status'], string>
 
 export const SecretsErrorBody = z
   .object({ error: z.enum(Object.values(ERROR_NAMES)), message: z.string(), statusCode: z.number().int() })
   .meta({ id: 'SecretsError', description: 'Every answer of the Secrets API that is not 2xx. The request’s id is in the header x-request-id.' })
 
 export function secretsErrorBody({ code, message, status }: ApiError): z.output<typeof SecretsErrorBody> {
-  return { error: ERROR_NAMES[API_ERRORS[code].status], message, statusCode: status }
+  return { error: ERROR_NAMES[ERRORS[code].status], message, statusCode: status }
 }
 
 /** The errors a route of the Secrets API can answer with, for its `response`. */

@@ -2,7 +2,8 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance, FastifySchema, RouteOptions } from 'fastify'
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod'
-import type { AdminRole } from '../../registry/registry.ts'
+import type { AdminRole } from '../../contract/fields.ts'
+import { TAGS } from '../../contract/operation.ts'
 import { type Access, accessOf, EVERYONE } from '../auth/access.ts'
 import { ANSWER_HEADERS, completeOperations, describedName } from './described-operations.ts'
 import { withEarlyAnswers } from './early-answers.ts'
@@ -24,17 +25,7 @@ export async function describeApi(app: FastifyInstance, publicUrl: string): Prom
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
       servers: [{ url: publicUrl }, { url: '/', description: 'Wherever this was read from.' }],
-      tags: [
-        { name: 'events', description: 'Platforms send usage.' },
-        { name: 'usage', description: 'Partners read usage.' },
-        { name: 'projects', description: 'Partners manage their projects.' },
-        { name: 'statements', description: 'What is billed, month by month.' },
-        { name: 'admin', description: 'Operators and finance run the service: partners, projects, accounts, credentials, audits.' },
-        { name: 'secrets', description: 'Operators keep secrets, encrypted.' },
-        { name: 'logs', description: 'The logs that events come in by, and what to do after an incident.' },
-        { name: 'audit log', description: 'Who changed what, and who read a secret.' },
-        { name: 'operating', description: 'For supervisors and load balancers.' },
-      ],
+      tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
       components: {
         headers: ANSWER_HEADERS,
         securitySchemes: {

@@ -1,7 +1,9 @@
 import { STATUS_CODES } from 'node:http'
 import type { RouteOptions } from 'fastify'
+import type { ErrorCode } from '../../contract/errors.ts'
+import type { ErrorStatuses } from '../../contract/operation.ts'
 import { type Access, accessOf } from '../auth/access.ts'
-import { ApiError, type ApiErrorCode, errorBody } from '../errors/errors.ts'
+import { ApiError, errorBody } from '../errors/errors.ts'
 import { isSecretsPath, secretsErrorBody } from '../errors/secrets-errors.ts'
 import { REFUSAL_EXAMPLES } from './examples/refusals.ts'
 import { addExample, type Operation } from './examples.ts'
@@ -34,15 +36,16 @@ export function completeOperations<T extends { readonly paths?: object }>(descri
     for (const [method, operation] of Object.entries(operations)) {
       const name = describedName(method, path)
       operation.operationId = operationIdOf(method, path)
-      addExample(name, operation)
       const route = routes.get(name)
+      const contract = route?.config?.operation
+      addExample(name, operation, contract?.example)
       const tagged = isTagged(method, path, operation) && route?.config?.noStore !== true
       if (tagged) operation.responses['304'] = { description: 'What the caller has is still the answer.' }
       const limited = route?.config?.limit !== 'none'
       for (const [status, answer] of Object.entries(operation.responses)) {
         const names = headersOf({ status: Number(status), limited, tagged, isFile: isFile(answer) })
         if (answer.description === 'Default Response') answer.description = STATUS_CODES[status] ?? status
-        if (Number(status) >= 400 && route !== undefined) addError({ name, path, status: Number(status) }, accessOf(route), answer)
+        if (Number(status) >= 400 && route !== undefined) addError({ name, path, status: Number(status), errors: contract?.errors }, accessOf(route), answer)
         answer.headers = Object.fromEntries(names.map((each) => [each, { $ref: `#/components/headers/${each}` }]))
       }
     }
@@ -51,23 +54,30 @@ export function completeOperations<T extends { readonly paths?: object }>(descri
 }
 
 /** An error that the operation answers with under this status, where one is known that fits. */
-function addError({ name, path, status }: { name: string; path: string; status: number }, access: Access, { content }: Operation['responses'][string]): void {
+function addError({ name, path, status, errors }: DescribedError, access: Access, { content }: Operation['responses'][string]): void {
   const media = content?.['application/json']
-  const code = codeOf(name, status, access)
+  const code = codeOf({ name, status, errors }, access)
   if (media === undefined || code === undefined) return
   const error = new ApiError(code)
   media.example = isSecretsPath(path) ? secretsErrorBody(error) : errorBody(error, ANSWER_HEADERS['x-request-id'].schema.example)
 }
 
-function codeOf(name: string, status: number, access: Access): ApiErrorCode | undefined {
-  const own = Object.entries(REFUSAL_EXAMPLES[name] ?? {}).find(([each]) => Number(each) === status)?.[1]
-  if (own !== undefined) return own
+interface DescribedError {
+  readonly name: string
+  readonly path: string
+  readonly status: number
+  readonly errors: ErrorStatuses | undefined
+}
+
+function codeOf({ name, status, errors }: Pick<DescribedError, 'name' | 'status' | 'errors'>, access: Access): ErrorCode | undefined {
+  const own = Object.entries(errors ?? REFUSAL_EXAMPLES[name] ?? {}).find(([each]) => Number(each) === status)?.[1]
+  if (own !== undefined && own !== true) return own
   if (status === 403) return access.who === 'admin' ? 'ROLE_NOT_ALLOWED' : 'MODE_NOT_ALLOWED'
   return COMMON_ERRORS[status]
 }
 
 /** What most operations mean by a status. What is not found and what contradicts is another thing for each. */
-const COMMON_ERRORS: Readonly<Record<number, ApiErrorCode>> = {
+const COMMON_ERRORS: Readonly<Record<number, ErrorCode>> = {
   400: 'INVALID_REQUEST',
   401: 'UNAUTHENTICATED',
   413: 'TOO_LARGE',

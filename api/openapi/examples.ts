@@ -1,5 +1,6 @@
+import { PARAMETER_EXAMPLES } from '../../contract/example-values.ts'
+import type { Example } from '../../contract/operation.ts'
 import { ADMIN_EXAMPLES } from './examples/admin.ts'
-import { ACCOUNT_ID, type Example, PARTNER_ID, PROJECT_ID } from './examples/example.ts'
 import { OPERATION_EXAMPLES } from './examples/operations.ts'
 import { PROJECT_EXAMPLES } from './examples/projects.ts'
 import { STATEMENT_EXAMPLES } from './examples/statements.ts'
@@ -13,14 +14,7 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
   ...ADMIN_EXAMPLES,
 }
 
-/** By name: a path has them of the same world as the bodies. */
-const PARAMETER_EXAMPLES: Readonly<Record<string, string>> = {
-  partnerId: PARTNER_ID,
-  userId: ACCOUNT_ID,
-  accountId: ACCOUNT_ID,
-  projectId: PROJECT_ID,
-  month: '2026-01',
-}
+export type Examples = Readonly<Record<string, Example>>
 
 interface Media {
   schema?: object
@@ -35,8 +29,8 @@ export interface Operation {
 }
 
 /** Puts the example of a route into its description, where the route has none of its own. `route`: such as `GET /healthz`. */
-export function addExample(route: string, { parameters, requestBody, responses }: Operation): void {
-  const example = EXAMPLES[route]
+export function addExample(route: string, { parameters, requestBody, responses }: Operation, own: Example | undefined): void {
+  const example = own ?? EXAMPLES[route]
   for (const parameter of parameters ?? []) {
     const known = parameter.in === 'path' ? PARAMETER_EXAMPLES[parameter.name] : undefined
     if (known !== undefined) parameter.example = known

@@ -62,19 +62,6 @@ export function pageOf<T>(rows: readonly T[], limit: number, cursorOf: (last: T)
   return { shown, next_cursor: last === undefined ? null : cursorOf(last) }
 }
 
-const CURSOR_CHARACTERS_MAX = 2_048
-
-const LIMIT_MAX = 100
-const LIMIT_DEFAULT = 50
-
-/** A page of a list, for the query of a route. */
-export const PageQuery = z.strictObject({
-  limit: z.coerce.number().int().min(1).max(LIMIT_MAX).default(LIMIT_DEFAULT),
-  cursor: z.string().max(CURSOR_CHARACTERS_MAX).optional().meta({ description: '`next_cursor` of the page before, with the same filters, order and dates.' }),
-})
-
-export const NextCursor = z.string().nullable().meta({ description: 'Null on the last page.' })
-
 const DayText = z.string().refine(isDay)
 const Cursor = z.tuple([z.string()], z.union([z.string(), z.number()]))
 

@@ -1,8 +1,8 @@
 import type { z } from 'zod'
+import type { PeriodQuery } from '../../contract/fields.ts'
 import { type Month, parseMonth } from '../../metering/month.ts'
 import { type Period, parsePeriod } from '../../metering/period.ts'
 import { ApiError } from '../errors/errors.ts'
-import type { PeriodQuery } from '../schemas.ts'
 
 /** The period of a query. Throws ApiError, with what is wrong. */
 export function requirePeriod({ start_date, end_date }: z.output<typeof PeriodQuery>, nowMs: number): Period {

@@ -1,16 +1,18 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { Instant, PathId } from '../../contract/fields.ts'
+import { NextCursor, PageQuery } from '../../contract/pages.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
 import { ACCOUNT_PLANS, type Account, findAccount, setAccountPlan } from '../../registry/accounts.ts'
 import { listAccounts } from '../../registry/list-accounts.ts'
+import { errorAnswers } from '../answers/error-answers.ts'
 import { FINANCE, OPERATOR } from '../auth/access.ts'
 import { actorOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
-import { NextCursor, PageQuery, pageOf, requireTimeCursor, writeTimeCursor } from '../requests/cursor.ts'
+import { pageOf, requireTimeCursor, writeTimeCursor } from '../requests/cursor.ts'
 import { requireKnownPartner } from '../requests/require-partner.ts'
-import { errorAnswers, Instant, PathId } from '../schemas.ts'
 
 /** The users of co-branded partners, and their plans. */
 export function accountRoutes(app: FastifyInstance, { registry }: ApiContext): void {

@@ -1,19 +1,21 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { InstanceTypeField, Instant, Name, PathId, ProjectSearch, RegionField, Status } from '../../contract/fields.ts'
+import { NextCursor, PageQuery } from '../../contract/pages.ts'
 import { isProjectId, TIMESTAMP_AHEAD_MS_MAX, TIMESTAMP_MIN_MS } from '../../metering/event.ts'
-import { formatTimestamp, parseTimestamp } from '../../metering/timestamp.ts'
+import { formatTimestamp, instantOrNull, parseTimestamp } from '../../metering/timestamp.ts'
 import { findPartner } from '../../registry/partners.ts'
 import { listRegisteredProjects, type RegisteredProject } from '../../registry/projects/list-projects.ts'
 import { findProject, RESERVED_PROJECT_IDS } from '../../registry/projects/project.ts'
 import { registerProject } from '../../registry/projects/register-project.ts'
+import { errorAnswers } from '../answers/error-answers.ts'
 import { FINANCE, OPERATOR } from '../auth/access.ts'
 import { actorOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
-import { NextCursor, PageQuery, pageOf, requireTimeCursor, writeTimeCursor } from '../requests/cursor.ts'
+import { pageOf, requireTimeCursor, writeTimeCursor } from '../requests/cursor.ts'
 import { requireKnownPartner } from '../requests/require-partner.ts'
-import { errorAnswers, InstanceType, Instant, instantOrNull, Name, PathId, ProjectSearch, Region, Status } from '../schemas.ts'
 
 /** The operator's view of projects: those that the platform has already are registered here. */
 export function adminProjectRoutes(app: FastifyInstance, { clickhouse, registry }: ApiContext): void {
@@ -108,8 +110,8 @@ const ProjectRegistration = z
     partner_id: z.string(),
     account_id: z.string().optional().meta({ description: 'One of the partner’s accounts. Co-branded partners only; it never changes.' }),
     name: Name,
-    region: Region.optional(),
-    instance_type: InstanceType.optional(),
+    region: RegionField.optional(),
+    instance_type: InstanceTypeField.optional(),
     status: Status.optional(),
     deleted_at: z.string().refine(isPast, 'must be an RFC 3339 date-time with a zone, from 2000-01-01 to now').optional(),
   })
@@ -120,8 +122,8 @@ const ProjectFields = {
   partner_id: z.string(),
   name: z.string(),
   status: Status,
-  region: Region,
-  instance_type: InstanceType,
+  region: RegionField,
+  instance_type: InstanceTypeField,
   deleted_at: Instant.nullable(),
 }
 const ProjectRegistered = z.object({ project: z.object(ProjectFields) })

@@ -1,14 +1,14 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { ADMIN_ROLES, Instant } from '../../contract/fields.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
 import { ADMIN_TOKEN_SECONDS_MAX } from '../../registry/keys/key-states.ts'
-import { ADMIN_ROLES } from '../../registry/registry.ts'
 import { createAdminToken } from '../../registry/tokens/admin-tokens.ts'
+import { errorAnswers } from '../answers/error-answers.ts'
 import { ADMIN_TOKEN_ONLY } from '../auth/access.ts'
 import { actorOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
-import { errorAnswers, Instant } from '../schemas.ts'
 
 /** Tokens that the operator hands out to people: short-lived, each of one role. */
 export function adminTokenRoutes(app: FastifyInstance, { registry }: ApiContext): void {

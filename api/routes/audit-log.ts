@@ -1,11 +1,13 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { Instant } from '../../contract/fields.ts'
+import { NextCursor, PageQuery } from '../../contract/pages.ts'
 import { type AuditEntry, listAuditEntries } from '../../registry/audit-log.ts'
+import { errorAnswers } from '../answers/error-answers.ts'
 import { FINANCE } from '../auth/access.ts'
 import type { ApiContext } from '../context.ts'
-import { NextCursor, PageQuery, pageOf } from '../requests/cursor.ts'
-import { errorAnswers, Instant } from '../schemas.ts'
+import { pageOf } from '../requests/cursor.ts'
 
 /** Who changed what, and who read a secret. The first path is what it is called, the second what it is often looked for under. */
 const PATHS = ['/admin/v1/audit-log', '/admin/v1/audit'] as const

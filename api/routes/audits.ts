@@ -6,15 +6,17 @@ import { PartnershipDifference } from '../../aggregator/audits/audit-partnership
 import { DIFFERENCES_MAX } from '../../aggregator/audits/audit-scope.ts'
 import { AuditTurn } from '../../aggregator/audits/audit-turn.ts'
 import { type DayAudit, listDayAudits } from '../../aggregator/audits/day-audits.ts'
+import { Day, DayParam, ExactNumber, Instant, PathId } from '../../contract/fields.ts'
+import { NextCursor, PageQuery } from '../../contract/pages.ts'
 import { dayAfter, isDay } from '../../metering/period.ts'
 import { NumberToken } from '../../metering/quantity.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
+import { errorAnswers } from '../answers/error-answers.ts'
 import { FINANCE, OPERATOR } from '../auth/access.ts'
 import { actorOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
-import { NextCursor, PageQuery, pageOf, requirePlace, writePlace } from '../requests/cursor.ts'
-import { Day, DayParam, ExactNumber, errorAnswers, Instant, PathId } from '../schemas.ts'
+import { pageOf, requirePlace, writePlace } from '../requests/cursor.ts'
 
 /** What proves the totals: raw recounted, on demand, and by itself for every finished day. */
 export function auditRoutes(app: FastifyInstance, { clickhouse, registry, betweenBatches, aggregating }: ApiContext): void {

@@ -1,13 +1,14 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { PartnerProjectParams } from '../../contract/fields.ts'
 import { JWKS_KEEP_SECONDS, PROJECT_TOKEN_SECONDS } from '../../registry/keys/key-states.ts'
 import { authorizeProject } from '../../registry/tokens/project-tokens.ts'
+import { errorAnswers } from '../answers/error-answers.ts'
 import { EVERYONE, WHITE_LABEL_PARTNER } from '../auth/access.ts'
 import { partnerOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
-import { errorAnswers, PartnerProjectParams } from '../schemas.ts'
 
 /** Shapes: partner API documentation, "Generate Project Authorization", and RFC 7517 for what verifies it. */
 export function authorizationRoutes(app: FastifyInstance, { registry }: ApiContext): void {

@@ -1,14 +1,16 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { Connection, InstanceTypeField, Name, PartnerParams, PathId, RegionField } from '../../contract/fields.ts'
 import { connectAccount } from '../../registry/accounts.ts'
 import { apiKeyOf, findProject, type Project } from '../../registry/projects/project.ts'
 import { FREE_ACTIVE_PROJECTS_MAX, syncAccountProject } from '../../registry/projects/sync-project.ts'
+import { connectionOf } from '../answers/connection.ts'
+import { errorAnswers } from '../answers/error-answers.ts'
 import { CO_BRANDED_PARTNER } from '../auth/access.ts'
 import { actorOf, partnerOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
-import { Connection, connectionOf, errorAnswers, InstanceType, Name, PartnerParams, PathId, Region } from '../schemas.ts'
 
 /** Shapes: partner API documentation, "Co-Branded APIs". */
 export function coBrandedRoutes(app: FastifyInstance, { registry, provisioner }: ApiContext): void {
@@ -43,7 +45,7 @@ export function coBrandedRoutes(app: FastifyInstance, { registry, provisioner }:
         description:
           'Idempotent by name while the project lives. At the limit of the user’s plan `success` is false, and `candidate_projects` are the active projects that may do instead. Co-branded partnerships only.',
         params: z.object({ partnerId: PathId, userId: PathId }),
-        body: z.strictObject({ project_name: Name, region: Region.optional(), instance_type: InstanceType.optional() }),
+        body: z.strictObject({ project_name: Name, region: RegionField.optional(), instance_type: InstanceTypeField.optional() }),
         response: { 200: SyncAnswer, ...errorAnswers(400, 401, 403, 404, 415, 429, 500, 503) },
       },
     },

@@ -1,19 +1,19 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { PageQuery } from '../../contract/pages.ts'
 import { BODY_BYTES_MAX, type BodyFormat, decodeBody, EVENTS_PER_REQUEST_MAX } from '../../ingest/event/decode-body.ts'
 import { type Judged, judgeEvent } from '../../ingest/event/pipeline.ts'
 import type { Verdict } from '../../ingest/log/detect-duplicates.ts'
 import { REJECT_REASONS } from '../../metering/event.ts'
+import { errorAnswers } from '../answers/error-answers.ts'
 import { RejectedPage, rejectedPage } from '../answers/rejected-page.ts'
 import { EMITTER } from '../auth/access.ts'
 import { checkProjectScope } from '../auth/allowed-projects.ts'
 import { ingestKeyOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
-import { PageQuery } from '../requests/cursor.ts'
 import { EVENT_BODY_CONTENT } from '../requests/event-body.ts'
-import { errorAnswers } from '../schemas.ts'
 
 const FORMATS: Record<string, BodyFormat> = {
   'application/json': 'json',

@@ -1,12 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import type { BackgroundJobs } from '../../aggregator/background-jobs.ts'
+import { ERRORS, ErrorBody } from '../../contract/errors.ts'
 import type { Ingesting } from '../../ingest/log/event-log.ts'
 import { EVERYONE } from '../auth/access.ts'
-import { API_ERRORS, ApiError, errorBody } from '../errors/errors.ts'
+import { ApiError, errorBody } from '../errors/errors.ts'
 import { aggregatorMetrics } from '../prometheus/aggregator-metrics.ts'
 import { ingestMetrics } from '../prometheus/http-metrics.ts'
-import { ErrorBody } from '../schemas.ts'
 
 export interface HealthRoutesOptions {
   /** Undefined in a process that counts nothing: it is ready when it runs. */
@@ -32,7 +32,7 @@ export function healthRoutes(app: FastifyInstance, { ingesting, aggregating }: H
       const readiness = ingesting?.readiness() ?? { ready: true }
       if (readiness.ready) return reply.send({ status: 'ok' as const })
       // An answer and no error of this service: it is asked every few seconds, and each error is logged.
-      const error = new ApiError('EVENTS_UNAVAILABLE', `${API_ERRORS.EVENTS_UNAVAILABLE.message} Reason: ${readiness.reason}.`)
+      const error = new ApiError('EVENTS_UNAVAILABLE', `${ERRORS.EVENTS_UNAVAILABLE.message} Reason: ${readiness.reason}.`)
       return reply.code(503).header('retry-after', '1').send(errorBody(error, request.id))
     },
   )

@@ -1,15 +1,17 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { formatTimestamp } from '../../metering/timestamp.ts'
+import { Instant, Name, PathId } from '../../contract/fields.ts'
+import { NextCursor, PageQuery } from '../../contract/pages.ts'
+import { formatTimestamp, instantOrNull } from '../../metering/timestamp.ts'
 import { createIngestKey, listIngestKeys, revokeIngestKey, SCOPE_PARTNERS_MAX } from '../../registry/credentials/ingest-keys.ts'
 import { unknownPartners } from '../../registry/partners.ts'
+import { errorAnswers } from '../answers/error-answers.ts'
 import { EMITTER_MANAGER } from '../auth/access.ts'
 import { actorOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
-import { NextCursor, PageQuery, pageOf, requireTimeCursor, writeTimeCursor } from '../requests/cursor.ts'
-import { errorAnswers, Instant, instantOrNull, Name, PathId } from '../schemas.ts'
+import { pageOf, requireTimeCursor, writeTimeCursor } from '../requests/cursor.ts'
 
 /** Who may send events, and for whose projects. */
 export function ingestKeyRoutes(app: FastifyInstance, { registry }: ApiContext): void {

@@ -1,15 +1,16 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { Instant, PathId } from '../../contract/fields.ts'
 import { auditTopic, TOPIC_DIFFERENCES_MAX } from '../../ingest/kafka/audit-topic.ts'
 import type { Incarnation } from '../../ingest/kafka/incarnation.ts'
 import { type LogChangeOutcome, listLogs, repartitionLogs, replayLogs, resetLogs } from '../../ingest/kafka/log-verbs.ts'
 import { instantOrNull, parseTimestamp } from '../../metering/timestamp.ts'
+import { errorAnswers } from '../answers/error-answers.ts'
 import { OPERATOR } from '../auth/access.ts'
 import { actorOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
-import { errorAnswers, Instant, PathId } from '../schemas.ts'
 
 /** What an operator asks of the logs, and does to them after an incident. */
 export function logRoutes(app: FastifyInstance, { clickhouse, registry, topic }: ApiContext): void {

@@ -4,32 +4,33 @@ import { z } from 'zod'
 import { readAsOf } from '../../aggregator/as-of.ts'
 import { readBillingStatus } from '../../aggregator/statements/billing-status.ts'
 import { listProjectsByActivity, listProjectsByMetric, readUsageOfProjects } from '../../aggregator/usage/projects-usage.ts'
-import { METRIC_NAMES, METRICS, type MetricName } from '../../metering/metrics.ts'
-import type { Period } from '../../metering/period.ts'
-import { instantOrNull } from '../../metering/timestamp.ts'
-import { listProjects, type PlaceInList, type ProjectPageQuery, readListedProjects } from '../../registry/projects/list-projects.ts'
-import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { billingAnswer } from '../answers/billing-fields.ts'
-import { PARTNER } from '../auth/access.ts'
-import { partnerOf } from '../auth/auth.ts'
-import type { ApiContext } from '../context.ts'
-import { NextCursor, PageQuery, pageOf, requireCursor, writeCursor } from '../requests/cursor.ts'
-import { periodAnswer, requirePeriod } from '../requests/period.ts'
 import {
   BillingFields,
-  errorAnswers,
-  InstanceType,
+  InstanceTypeField,
   Instant,
   PartnerParams,
   PeriodAnswer,
   PeriodQuery,
   ProjectSearch,
   projectSummaryName,
-  quantitiesAnswer,
   quantitiesSchema,
-  Region,
+  RegionField,
   Status,
-} from '../schemas.ts'
+} from '../../contract/fields.ts'
+import { NextCursor, PageQuery } from '../../contract/pages.ts'
+import { METRIC_NAMES, METRICS, type MetricName } from '../../metering/metrics.ts'
+import type { Period } from '../../metering/period.ts'
+import { instantOrNull } from '../../metering/timestamp.ts'
+import { listProjects, type PlaceInList, type ProjectPageQuery, readListedProjects } from '../../registry/projects/list-projects.ts'
+import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { billingAnswer } from '../answers/billing-fields.ts'
+import { errorAnswers } from '../answers/error-answers.ts'
+import { quantitiesAnswer } from '../answers/quantities.ts'
+import { PARTNER } from '../auth/access.ts'
+import { partnerOf } from '../auth/auth.ts'
+import type { ApiContext } from '../context.ts'
+import { pageOf, requireCursor, writeCursor } from '../requests/cursor.ts'
+import { periodAnswer, requirePeriod } from '../requests/period.ts'
 
 /** A partner's projects, page by page, each with its usage of the period. */
 export function partnerProjectRoutes(app: FastifyInstance, { clickhouse, now }: ApiContext): void {
@@ -89,8 +90,8 @@ const ProjectsAnswer = z.object({
       name: z.string(),
       status: Status,
       deleted_at: Instant.nullable(),
-      region: Region,
-      instance_type: InstanceType,
+      region: RegionField,
+      instance_type: InstanceTypeField,
       last_activity_at: Instant.nullable(),
       summary: quantitiesSchema(projectSummaryName),
     }),

@@ -1,7 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { formatTimestamp } from '../../metering/timestamp.ts'
+import { Instant, PartnerParams, PathId } from '../../contract/fields.ts'
+import { formatTimestamp, instantOrNull } from '../../metering/timestamp.ts'
 import {
   addPartnerSecret,
   LIVING_SECRETS_MAX,
@@ -10,12 +11,12 @@ import {
   revokePartnerSecret,
 } from '../../registry/credentials/rotate-partner-secrets.ts'
 import type { Registry } from '../../registry/registry.ts'
+import { errorAnswers } from '../answers/error-answers.ts'
 import { OPERATOR } from '../auth/access.ts'
 import { actorOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
 import { requireKnownPartner } from '../requests/require-partner.ts'
-import { errorAnswers, Instant, instantOrNull, PartnerParams, PathId } from '../schemas.ts'
 
 const OVERLAP_SECONDS_MAX = 30 * 86_400
 const OVERLAP_SECONDS_DEFAULT = 86_400

@@ -2,18 +2,20 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { readLastActivity } from '../../aggregator/usage/project-usage.ts'
+import { Connection, InstanceTypeField, Instant, Name, PartnerParams, PartnerProjectParams, RegionField, Status } from '../../contract/fields.ts'
 import { instantOrNull } from '../../metering/timestamp.ts'
 import { deleteProject, pauseProject, restoreProject } from '../../registry/projects/lifecycle.ts'
 import { apiKeyOf, findLivingProject, type Project } from '../../registry/projects/project.ts'
 import { syncEmbeddedProject } from '../../registry/projects/sync-project.ts'
+import { connectionOf } from '../answers/connection.ts'
+import { errorAnswers } from '../answers/error-answers.ts'
 import { WHITE_LABEL_PARTNER, WHITE_LABEL_PROJECT_READER } from '../auth/access.ts'
 import { actorOf, partnerOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
-import { Connection, connectionOf, errorAnswers, InstanceType, Instant, Name, PartnerParams, PartnerProjectParams, Region, Status } from '../schemas.ts'
 
 /** Shapes: partner API documentation, "Sync Embedded Project" to "Delete Project". */
-export function projectRoutes(app: FastifyInstance, { registry, limitedClickhouse, provisioner }: ApiContext): void {
+export function projectRoutes(app: FastifyInstance, { registry, limitedReads, provisioner }: ApiContext): void {
   const routes = app.withTypeProvider<ZodTypeProvider>()
   // A stop does not wait for the platform: whoever waits for it is told that it goes on.
   app.addHook('preClose', async () => provisioner?.endWaits())
@@ -27,7 +29,7 @@ export function projectRoutes(app: FastifyInstance, { registry, limitedClickhous
         summary: 'Create an embedded project, or find it again',
         description: 'Idempotent by name while the project lives. White-label partnerships only.',
         params: PartnerParams,
-        body: z.strictObject({ project_name: Name, region: Region.optional(), instance_type: InstanceType.optional() }),
+        body: z.strictObject({ project_name: Name, region: RegionField.optional(), instance_type: InstanceTypeField.optional() }),
         response: { 200: SyncedProject, ...errorAnswers(400, 401, 403, 415, 429, 500, 503) },
       },
     },
@@ -55,7 +57,7 @@ export function projectRoutes(app: FastifyInstance, { registry, limitedClickhous
     async (request) => {
       const project = await findLivingProject(registry, asked(request, request.params.projectId))
       if (project === undefined) throw new ApiError('PROJECT_NOT_FOUND')
-      const lastActivityMs = await readLastActivity(limitedClickhouse, project.id)
+      const lastActivityMs = await readLastActivity(limitedReads, project.id)
       return {
         project: {
           ...connectionOf(project, apiKeyOf(registry, project)),
@@ -129,8 +131,8 @@ export function projectRoutes(app: FastifyInstance, { registry, limitedClickhous
 const SyncedProject = z.object({ success: z.literal(true), project: Connection })
 
 const Metadata = Connection.extend({
-  region: Region,
-  instance_type: InstanceType,
+  region: RegionField,
+  instance_type: InstanceTypeField,
   last_activity_at: Instant.nullable().meta({ description: 'The latest timestamp of its usage; null before the first.' }),
 })
 

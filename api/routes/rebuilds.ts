@@ -1,13 +1,14 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { MonthParam } from '../../contract/fields.ts'
 import { rebuildRollup } from '../../ingest/repair/rebuild-rollup.ts'
 import { parseMonth } from '../../metering/month.ts'
+import { errorAnswers } from '../answers/error-answers.ts'
 import { OPERATOR } from '../auth/access.ts'
 import { actorOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
-import { errorAnswers, MonthParam } from '../schemas.ts'
 
 /** A month's rollup counted anew from raw, for an operator who found it wrong. */
 export function rebuildRoutes(app: FastifyInstance, { clickhouse, registry, betweenBatches }: ApiContext): void {

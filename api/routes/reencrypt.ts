@@ -3,10 +3,10 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { rewrapSealed, SEALED_KINDS, type SealedKind } from '../../registry/keys/reencrypt.ts'
 import { keyNameOf } from '../../registry/keys/sealing.ts'
+import { errorAnswers } from '../answers/error-answers.ts'
 import { OPERATOR } from '../auth/access.ts'
 import { actorOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
-import { errorAnswers } from '../schemas.ts'
 
 /** The third step of exchanging MASTER_KEY: docs/operating/keys.md. */
 export function rewrapRoutes(app: FastifyInstance, { registry }: ApiContext): void {

@@ -1,17 +1,17 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { PageQuery } from '../../contract/pages.ts'
 import type { Judged } from '../../ingest/event/pipeline.ts'
 import { RESEND_IDS_MAX, resendRejected } from '../../ingest/rejected/resend-rejected.ts'
 import { REJECT_REASONS } from '../../metering/event.ts'
 import { findIngestKey } from '../../registry/credentials/ingest-keys.ts'
+import { errorAnswers } from '../answers/error-answers.ts'
 import { RejectedPage, rejectedPage } from '../answers/rejected-page.ts'
 import { EMITTER_MANAGER } from '../auth/access.ts'
 import { checkProjectScope } from '../auth/allowed-projects.ts'
 import { actorOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
-import { PageQuery } from '../requests/cursor.ts'
-import { errorAnswers } from '../schemas.ts'
 
 /** What was refused, whoever sent it, and sending it again. */
 export function rejectedEventRoutes(app: FastifyInstance, { clickhouse, registry, eventLog, now }: ApiContext): void {

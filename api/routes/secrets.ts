@@ -1,6 +1,8 @@
 import type { FastifyInstance, RouteShorthandOptions } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { ERRORS } from '../../contract/errors.ts'
+import { Instant, PathId } from '../../contract/fields.ts'
 import { TIMESTAMP_MIN_MS } from '../../metering/event.ts'
 import { formatTimestamp, instantOrNull, parseTimestamp } from '../../metering/timestamp.ts'
 import { createSecret, deleteSecret, revealSecret, updateSecret } from '../../registry/secrets/change-secrets.ts'
@@ -17,9 +19,8 @@ import { StoreError } from '../../sql/errors.ts'
 import { OPERATOR } from '../auth/access.ts'
 import { actorOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
-import { API_ERRORS, ApiError } from '../errors/errors.ts'
+import { ApiError } from '../errors/errors.ts'
 import { SECRETS_PATH, secretsErrorAnswers } from '../errors/secrets-errors.ts'
-import { Instant, PathId } from '../schemas.ts'
 
 /** Secrets that an operator keeps here, encrypted. Paths, shapes and messages are those of the documented Secrets API. */
 export function secretRoutes(app: FastifyInstance, { registry }: ApiContext): void {
@@ -143,7 +144,7 @@ const GUARDED = {
   config: { access: OPERATOR, noStore: true },
   schemaErrorFormatter: (errors) => {
     const documented = DOCUMENTED.find((each) => errors.some(({ message }) => message === each))
-    return documented === undefined ? new Error(API_ERRORS.INVALID_REQUEST.message) : new ApiError('INVALID_REQUEST', documented)
+    return documented === undefined ? new Error(ERRORS.INVALID_REQUEST.message) : new ApiError('INVALID_REQUEST', documented)
   },
 } satisfies RouteShorthandOptions
 

@@ -1,15 +1,17 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
+import { Instant } from '../../contract/fields.ts'
+import { NextCursor, PageQuery } from '../../contract/pages.ts'
 import { formatTimestamp, instantOrNull } from '../../metering/timestamp.ts'
 import { KEY_STATES, stateOf } from '../../registry/keys/key-states.ts'
 import { rotateSigningKey } from '../../registry/keys/rotate-signing-key.ts'
 import { readSigningKeys } from '../../registry/keys/signing-keys.ts'
+import { errorAnswers } from '../answers/error-answers.ts'
 import { OPERATOR } from '../auth/access.ts'
 import { actorOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
-import { NextCursor, PageQuery, pageOf, requireTimeCursor, writeTimeCursor } from '../requests/cursor.ts'
-import { errorAnswers, Instant } from '../schemas.ts'
+import { pageOf, requireTimeCursor, writeTimeCursor } from '../requests/cursor.ts'
 
 /** The keys that tokens are signed with. */
 export function signingKeyRoutes(app: FastifyInstance, { clickhouse, registry }: ApiContext): void {

@@ -2,10 +2,11 @@ import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { listSilentProjects, SILENT_DAYS_MAX, SILENT_PROJECTS_MAX } from '../../aggregator/usage/silent-projects.ts'
+import { Day, Instant } from '../../contract/fields.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
+import { errorAnswers } from '../answers/error-answers.ts'
 import { ANY_ADMIN } from '../auth/access.ts'
 import type { ApiContext } from '../context.ts'
-import { Day, errorAnswers, Instant } from '../schemas.ts'
 
 export function silentProjectRoutes(app: FastifyInstance, { clickhouse, now }: ApiContext): void {
   app.withTypeProvider<ZodTypeProvider>().get(

@@ -8,12 +8,14 @@ import { type ClosingOutcome, closeMonth, nextToClose } from '../../aggregator/s
 import { readLinesAsJson } from '../../aggregator/statements/lines-as-json.ts'
 import { addManualAdjustment } from '../../aggregator/statements/manual-adjustments.ts'
 import { findStatement, listStatements } from '../../aggregator/statements/read-statements.ts'
+import { MonthParam, MonthText, PartnerParams } from '../../contract/fields.ts'
 import { isPlainText } from '../../metering/event.ts'
 import { parseDecimal } from '../../metering/exact-decimal.ts'
 import { METRIC_NAMES } from '../../metering/metrics.ts'
 import type { Month } from '../../metering/month.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
 import type { Noting } from '../../registry/audit-log.ts'
+import { errorAnswers } from '../answers/error-answers.ts'
 import { type Shown, StatementAnswer, StatementsAnswer, statementStream, statementsAnswer } from '../answers/statement.ts'
 import { FINANCE, OPERATOR, PARTNER } from '../auth/access.ts'
 import { actorOf, partnerOf } from '../auth/auth.ts'
@@ -23,7 +25,6 @@ import type { StatementStreams } from '../http/open-streams.ts'
 import { requireMonth } from '../requests/period.ts'
 import { requireKnownPartner } from '../requests/require-partner.ts'
 import { requireProjectOf } from '../requests/require-project.ts'
-import { errorAnswers, MonthParam, MonthText, PartnerParams } from '../schemas.ts'
 
 /** What a partner is billed, month by month. */
 export function statementRoutes(app: FastifyInstance, context: ApiContext, streams: StatementStreams): void {

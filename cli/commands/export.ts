@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
-import { EXPORT_FORMATS } from '../../aggregator/exports/export-formats.ts'
-import { type FileManifest, Manifest } from '../../aggregator/exports/manifest.ts'
-import { requireComplete } from '../../aggregator/exports/whole-file.ts'
+import { requireComplete } from '../../contract/complete-export.ts'
+import { EXPORT_FORMATS } from '../../contract/export-formats.ts'
+import { type FileManifest, Manifest } from '../../contract/export-manifest.ts'
 import { openDownload, readServiceAddress } from '../http-client.ts'
 import { CliError, type OutputOptions, printResult } from '../output.ts'
 

@@ -1,9 +1,10 @@
 import { randomUUID, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
+import { PARTNER_MODES } from '../../contract/fields.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 import type { Change } from '../changes.ts'
-import { PARTNER_MODES, type Partner, type ProvenPartner, type Registry } from '../registry.ts'
+import type { Partner, ProvenPartner, Registry } from '../registry.ts'
 import { hashCredential, isCredential, lastFour, newCredential, prefixOf } from './credentials.ts'
 
 /** A partner's secret as it is kept: what it is told by and until when it works, never itself. */

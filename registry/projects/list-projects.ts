@@ -1,7 +1,7 @@
 import { z } from 'zod'
+import { INSTANCE_TYPES, PROJECT_STATUSES, type ProjectStatus, REGIONS } from '../../contract/fields.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
-import { INSTANCE_TYPES, PROJECT_STATUSES, type ProjectStatus, REGIONS } from './project.ts'
 
 /** Which of a partner's projects. Deleted ones belong to them, unless a status is asked for. */
 export interface ProjectFilter {

@@ -1,18 +1,12 @@
 import { v5 as uuidV5 } from 'uuid'
 import { z } from 'zod'
+import { INSTANCE_TYPES, type InstanceType, PROJECT_STATUSES, type ProjectStatus, REGIONS, type Region } from '../../contract/fields.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 import type { Change } from '../changes.ts'
 import { newCredential } from '../credentials/credentials.ts'
 import { seal, unseal } from '../keys/sealing.ts'
 import type { Registry } from '../registry.ts'
-
-export const PROJECT_STATUSES = ['active', 'paused', 'deleted'] as const
-export const REGIONS = ['us-east', 'us-west', 'eu-west', 'eu-central', 'ap-southeast'] as const
-export const INSTANCE_TYPES = ['nano', 'micro', 'small', 'medium', 'large', 'xl', '2xl', '4xl', '8xl', '16xl'] as const
-export type ProjectStatus = (typeof PROJECT_STATUSES)[number]
-export type Region = (typeof REGIONS)[number]
-export type InstanceType = (typeof INSTANCE_TYPES)[number]
 
 /** Words of the API's own paths; a project of that name could not be reached. */
 export const RESERVED_PROJECT_IDS: readonly string[] = ['.', '..', 'usage', 'projects', 'statements', 'connect-user', 'sync-embedded-project']

@@ -1,20 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { InstanceType, ProjectStatus, Region } from '../../contract/fields.ts'
 import { findAccount } from '../accounts.ts'
 import type { Actor } from '../audit-log.ts'
 import type { Registry } from '../registry.ts'
-import {
-  findLivingByName,
-  findProject,
-  type InstanceType,
-  newProject,
-  nextCreatedMs,
-  type Project,
-  type ProjectStatus,
-  type Region,
-  withChanges,
-  withPlacement,
-  writeProject,
-} from './project.ts'
+import { findLivingByName, findProject, newProject, nextCreatedMs, type Project, withChanges, withPlacement, writeProject } from './project.ts'
 
 export interface Registration {
   readonly projectId: string

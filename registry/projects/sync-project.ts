@@ -1,20 +1,9 @@
+import type { InstanceType, Region } from '../../contract/fields.ts'
 import { findAccount } from '../accounts.ts'
 import type { Actor } from '../audit-log.ts'
 import type { Change } from '../changes.ts'
 import type { Registry } from '../registry.ts'
-import {
-  findActiveOfAccount,
-  findLivingByName,
-  freeId,
-  type InstanceType,
-  newProject,
-  nextCreatedMs,
-  type Project,
-  type Region,
-  withChanges,
-  withPlacement,
-  writeProject,
-} from './project.ts'
+import { findActiveOfAccount, findLivingByName, freeId, newProject, nextCreatedMs, type Project, withChanges, withPlacement, writeProject } from './project.ts'
 
 export interface EmbeddedProject {
   readonly partnerId: string

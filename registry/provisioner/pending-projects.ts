@@ -1,7 +1,7 @@
 import { z } from 'zod'
+import { PROJECT_STATUSES, type ProjectStatus } from '../../contract/fields.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
-import { PROJECT_STATUSES, type ProjectStatus } from '../projects/project.ts'
 
 /** A project of which the platform does not know the newest state yet. */
 export interface PendingProject {

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
+import { ADMIN_ROLES, type AdminRole } from '../../contract/fields.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
 import type { Actor } from '../audit-log.ts'
 import { ADMIN_TOKEN_SECONDS_MAX } from '../keys/key-states.ts'
-import { ADMIN_ROLES, type AdminRole, type Registry } from '../registry.ts'
+import type { Registry } from '../registry.ts'
 import { signToken, verifyToken } from './signed-token.ts'
 
 export interface AdminToken {

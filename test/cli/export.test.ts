@@ -5,7 +5,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { EXPORT_FORMAT_NAMES } from '../../aggregator/exports/export-formats.ts'
+import { EXPORT_FORMAT_NAMES } from '../../contract/export-formats.ts'
 import type { Credentials } from '../support/clients/client.ts'
 import { runMeterline, spawnMeterline } from '../support/engines/service-process.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
@@ -171,7 +171,7 @@ describe('an export that was cut short leaves no file that passes', () => {
     const at = { ...environment, METERLINE_URL: `http://127.0.0.1:${port}` }
     const { code, stderr } = await runMeterline(['export', '--month', '2026-02', '--out', pathOf('short.csv')], at)
     server.close()
-    expect([code, stderr]).toEqual([1, expect.stringContaining('not whole')])
+    expect([code, stderr]).toEqual([1, expect.stringContaining('incomplete')])
     expect(readdirSync(directory.path).filter((name) => name.startsWith('short'))).toEqual([])
   })
 

@@ -1,4 +1,5 @@
-import { ACCOUNT_ID, type Examples, IN_FEBRUARY, INGEST_KEY, PARTNER_ID, PARTNER_SECRET, PROJECT_ID, PROJECT_NAME } from './example.ts'
+import { ACCOUNT_ID, IN_FEBRUARY, INGEST_KEY, PARTNER_ID, PARTNER_SECRET, PROJECT_ID, PROJECT_NAME } from '../../../contract/example-values.ts'
+import type { Examples } from '../examples.ts'
 
 const MADE_AT = '2026-01-02T08:00:00Z'
 const PARTNER = {

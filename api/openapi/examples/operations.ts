@@ -1,4 +1,5 @@
-import { type Examples, IN_FEBRUARY, PROJECT_ID } from './example.ts'
+import { IN_FEBRUARY, PROJECT_ID } from '../../../contract/example-values.ts'
+import type { Examples } from '../examples.ts'
 
 const LOG = 'kafka/usage-events/1/0'
 const REJECTED = {

@@ -1,7 +1,7 @@
-import type { API_ERRORS, ApiErrorCode } from '../../errors/errors.ts'
+import type { ERRORS, ErrorCode } from '../../../contract/errors.ts'
 
 /** The errors of one status, so that no example can be of another. */
-type CodeOf<Status extends number> = { [Code in ApiErrorCode]: (typeof API_ERRORS)[Code]['status'] extends Status ? Code : never }[ApiErrorCode]
+type CodeOf<Status extends number> = { [Code in ErrorCode]: (typeof ERRORS)[Code]['status'] extends Status ? Code : never }[ErrorCode]
 
 interface Refusals {
   readonly 403?: CodeOf<403>
@@ -17,10 +17,8 @@ interface Refusals {
 export const REFUSAL_EXAMPLES: Readonly<Record<string, Refusals>> = {
   'GET /readyz': { 503: 'EVENTS_UNAVAILABLE' },
   'POST /v1/events': { 503: 'EVENTS_UNAVAILABLE' },
-  'GET /partnership/v1/{partnerId}/usage': { 404: 'NOT_FOUND' },
   'GET /partnership/v1/{partnerId}/usage/explain': { 404: 'PROJECT_NOT_FOUND' },
   'GET /partnership/v1/{partnerId}/projects': { 404: 'NOT_FOUND' },
-  'GET /partnership/v1/{partnerId}/{projectId}/usage': { 404: 'PROJECT_NOT_FOUND' },
   'POST /partnership/v1/{partnerId}/sync-embedded-project': { 404: 'NOT_FOUND' },
   'GET /partnership/v1/{partnerId}/{projectId}/metadata': { 404: 'PROJECT_NOT_FOUND' },
   'POST /partnership/v1/{partnerId}/{projectId}/pause': { 404: 'PROJECT_NOT_FOUND', 503: 'PROVISIONING' },

@@ -1,6 +1,7 @@
+import { IN_FEBRUARY, JANUARY, PROJECT_ID, PROJECT_NAME } from '../../../contract/example-values.ts'
+import { projectSummaryName } from '../../../contract/fields.ts'
 import { METRIC_NAMES, type MetricName } from '../../../metering/metrics.ts'
-import { dailyName, partnershipName, projectSummaryName } from '../../schemas.ts'
-import { type Examples, IN_FEBRUARY, JANUARY, PARTNER_ID, PROJECT_ID, PROJECT_NAME } from './example.ts'
+import type { Examples } from '../examples.ts'
 
 const MONTH: Record<MetricName, number> = {
   database_size_bytes: 5368709120,
@@ -13,23 +14,11 @@ const MONTH: Record<MetricName, number> = {
   function_calls: 1203344,
   ec2_compute: 2678400,
 }
-const DAY: Record<MetricName, number> = {
-  database_size_bytes: 5368709120,
-  file_storage_bytes: 20401094656,
-  ai_tokens: 60250,
-  mcp_calls: 104,
-  egress_bytes: 3221225472,
-  ai_credits: 13.5,
-  email_requests: 288,
-  function_calls: 40100,
-  ec2_compute: 86400,
-}
 
 const named = (usage: Record<MetricName, number>, nameOf: (metric: MetricName) => string) =>
   Object.fromEntries(METRIC_NAMES.map((metric) => [nameOf(metric), usage[metric]]))
 
 const BILLING = { as_of: IN_FEBRUARY, billing_status: 'provisional' }
-const FINAL = { as_of: IN_FEBRUARY, billing_status: 'final' }
 
 export const LISTED_PROJECT = {
   id: PROJECT_ID,
@@ -72,20 +61,6 @@ const EXPLANATION = {
 }
 
 export const USAGE_EXAMPLES: Examples = {
-  'GET /partnership/v1/{partnerId}/usage': {
-    answers: { 200: { partnership: { id: PARTNER_ID, name: 'Acme Cloud' }, period: JANUARY, summary: named(MONTH, partnershipName), ...FINAL } },
-  },
-  'GET /partnership/v1/{partnerId}/{projectId}/usage': {
-    answers: {
-      200: {
-        project: { id: PROJECT_ID, name: PROJECT_NAME, status: 'active', last_activity_at: LISTED_PROJECT.last_activity_at },
-        period: JANUARY,
-        summary: named(MONTH, projectSummaryName),
-        daily_usage: [{ usage_date: '2026-01-31', ...named(DAY, dailyName) }],
-        ...BILLING,
-      },
-    },
-  },
   'GET /partnership/v1/{partnerId}/usage/explain': { answers: { 200: EXPLANATION } },
   'GET /admin/v1/explain': {
     answers: {

@@ -1,7 +1,7 @@
 import { Agent, request } from 'node:http'
 import fc from 'fast-check'
 import { afterAll, expect, test } from 'vitest'
-import { API_ERRORS } from '../../../api/errors/errors.ts'
+import { ERRORS } from '../../../contract/errors.ts'
 import type { Credentials } from '../../support/clients/client.ts'
 import { type Operation, type StrangeRequest, strangeRequests } from '../../support/clients/strange-requests.ts'
 import { type ApiWorld, makeApiWorld } from '../../support/worlds/api-world.ts'
@@ -93,7 +93,7 @@ function requireGoodManners(strange: StrangeRequest, { status, headers, text }: 
   if (strange.path.startsWith('/api/secrets')) expect(body, shown).toEqual({ error: expect.any(String), message: expect.any(String), statusCode: status })
   else {
     expect(body, shown).toEqual({ success: false, message: expect.any(String), code: expect.any(String), request_id: headers['x-request-id'] })
-    expect(API_ERRORS[body.code as keyof typeof API_ERRORS].status, shown).toBe(status)
+    expect(ERRORS[body.code as keyof typeof ERRORS].status, shown).toBe(status)
   }
 }
 

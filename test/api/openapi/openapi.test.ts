@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { EXPORT_COLUMNS } from '../../../aggregator/statements/canonical-lines.ts'
 import { accessOf } from '../../../api/auth/access.ts'
-import { API_ERRORS } from '../../../api/errors/errors.ts'
 import { REFUSAL_EXAMPLES } from '../../../api/openapi/examples/refusals.ts'
+import { ERRORS } from '../../../contract/errors.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 /** Routes that are for browsers and for Prometheus, and the description itself. */
@@ -132,19 +132,19 @@ describe('every operation', () => {
       const route = routes.get(name)
       const who = route === undefined ? undefined : accessOf(route).who
       for (const [status, { content }] of Object.entries(operation.responses)) {
-        const own = Object.entries(REFUSAL_EXAMPLES[name] ?? {}).find(([each]) => each === status)?.[1]
+        const own = Object.entries(errorsOf(name)).find(([each, code]) => each === status && code !== true)?.[1]
         if (status === '404' || status === '409') documented.push(`${name} ${status}`)
         if (Number(status) < 400) continue
         const usual = { 403: who === 'admin' ? 'ROLE_NOT_ALLOWED' : 'MODE_NOT_ALLOWED', 503: 'STORE_UNAVAILABLE' }[status]
         const code = own ?? usual
         if (code === undefined) continue
         const example = content?.['application/json']?.example as { code?: string; message: string } | undefined
-        expect([name, status, example?.message]).toEqual([name, status, API_ERRORS[code as keyof typeof API_ERRORS].message])
+        expect([name, status, example?.message]).toEqual([name, status, ERRORS[code as keyof typeof ERRORS].message])
         if (!path.startsWith('/api/secrets')) expect([name, status, example?.code]).toEqual([name, status, code])
       }
     }
-    const known = Object.entries(REFUSAL_EXAMPLES).flatMap(([name, codes]) =>
-      Object.keys(codes)
+    const known = operations().flatMap(({ name }) =>
+      Object.keys(errorsOf(name))
         .filter((status) => status === '404' || status === '409')
         .map((status) => `${name} ${status}`),
     )
@@ -209,6 +209,11 @@ async function startedWithLimits(): Promise<TestService> {
   await tested.stop()
   tested = await startTestService({ RATE_LIMIT_PER_MINUTE: '1000', EVENT_REQUESTS_PER_MINUTE: '1000' })
   return tested
+}
+
+/** The error statuses that a route promises, with the code of its example where it has one of its own. */
+function errorsOf(name: string): Readonly<Record<string, unknown>> {
+  return { ...(routes.get(name)?.config?.operation?.errors ?? REFUSAL_EXAMPLES[name]) }
 }
 
 /** Undefined when the example is of the schema. */

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { STATEMENT_LINES } from '../statements/canonical-lines.ts'
 import { EXPORT_FORMAT_NAMES } from './export-formats.ts'
+import { STATEMENT_LINES } from './fields.ts'
 
 /**
  * What stands in an exported file, beside it. Values are texts, because a reader of JSON that knows only floating-point

@@ -3,23 +3,39 @@ import { isPlainText } from '../metering/event.ts'
 import { METRIC_NAMES, METRICS, type MetricName } from '../metering/metrics.ts'
 import { parseMonth } from '../metering/month.ts'
 import { NumberToken } from '../metering/quantity.ts'
-import { formatTimestamp } from '../metering/timestamp.ts'
-import { INSTANCE_TYPES, PROJECT_STATUSES, type Project, REGIONS } from '../registry/projects/project.ts'
 
-/** Shapes that more than one route uses. The schemas are the only source: type, validation, answer check and OpenAPI. */
+/** Shapes that more than one operation uses. A schema is the only source: type, validation, check of the answer and OpenAPI. */
 
-/** Leaves as a plain JSON number with all its digits. */
+export const PROJECT_STATUSES = ['active', 'paused', 'deleted'] as const
+export type ProjectStatus = (typeof PROJECT_STATUSES)[number]
+export const REGIONS = ['us-east', 'us-west', 'eu-west', 'eu-central', 'ap-southeast'] as const
+export type Region = (typeof REGIONS)[number]
+export const INSTANCE_TYPES = ['nano', 'micro', 'small', 'medium', 'large', 'xl', '2xl', '4xl', '8xl', '16xl'] as const
+export type InstanceType = (typeof INSTANCE_TYPES)[number]
+export const PARTNER_MODES = ['white-label', 'co-branded'] as const
+export type PartnerMode = (typeof PARTNER_MODES)[number]
+/** The roles of admin tokens. The admin token of the instance has all of them. */
+export const ADMIN_ROLES = ['operator', 'finance', 'emitter-manager'] as const
+export type AdminRole = (typeof ADMIN_ROLES)[number]
+/** The kinds of lines of a statement, in their order. */
+export const STATEMENT_LINES = ['usage', 'adjustment', 'manual'] as const
+export type StatementLine = (typeof STATEMENT_LINES)[number]
+
+/**
+ * A plain JSON number with all its digits. The server writes NumberToken only, so that no float can become a bill; a client
+ * that reads an answer gets a NumberToken for every number, short ones too.
+ */
 export const ExactNumber = z
-  .custom<NumberToken>((value) => value instanceof NumberToken)
+  .codec(
+    // As it is read a short number is a number. Its type does not say so: nobody may send one.
+    z.custom<NumberToken>((value) => typeof value === 'number' || value instanceof NumberToken),
+    z.custom<NumberToken>((value) => value instanceof NumberToken),
+    { decode: (read: unknown) => (read instanceof NumberToken ? read : new NumberToken(String(read))), encode: (token) => token },
+  )
   .meta({ type: 'number', description: 'Exact decimal, up to 9 fraction digits; may exceed 2^53.' })
 
 export const Day = z.string().meta({ format: 'date', description: 'Calendar day in UTC, YYYY-MM-DD.' })
 export const Instant = z.string().meta({ format: 'date-time', description: 'RFC 3339, UTC.' })
-
-/** A time that there may be none of. */
-export function instantOrNull(ms: number | null | undefined): string | null {
-  return ms === null || ms === undefined ? null : formatTimestamp(ms)
-}
 
 /** How a day and a month are written. Whether there is such a day, and who may ask for it, is decided by who reads them. */
 export const DayParam = z.string().meta({ format: 'date' })
@@ -35,8 +51,8 @@ export const PeriodQuery = z.strictObject({
 export const PeriodAnswer = z.object({ start: Instant, end: Instant })
 
 export const Name = z.string().trim().min(1).max(128).refine(isPlainText, 'must not contain control characters')
-export const Region = z.enum(REGIONS)
-export const InstanceType = z.enum(INSTANCE_TYPES)
+export const RegionField = z.enum(REGIONS)
+export const InstanceTypeField = z.enum(INSTANCE_TYPES)
 export const Status = z.enum(PROJECT_STATUSES)
 
 const SEARCH_CHARACTERS_MAX = 128
@@ -44,10 +60,6 @@ export const ProjectSearch = z.string().max(SEARCH_CHARACTERS_MAX).default('').m
 
 /** How a project is reached. Source: partner API documentation. */
 export const Connection = z.object({ id: z.string(), access_host: z.string(), api_key: z.string(), status: Status })
-
-export function connectionOf({ id, accessHost, status }: Project, apiKey: string): z.output<typeof Connection> {
-  return { id, access_host: accessHost, api_key: apiKey, status }
-}
 
 /** Ids in a path. What is not an id of that kind is simply not found. */
 export const PathId = z.string().max(256)
@@ -59,25 +71,11 @@ export const BillingFields = {
   billing_status: z.enum(['provisional', 'final']),
 }
 
-export const ErrorBody = z
-  .object({ success: z.literal(false), message: z.string(), code: z.string(), request_id: z.string() })
-  .meta({ id: 'Error', description: 'Every answer that is not 2xx.' })
-
-/** The errors a route can answer with, for its `response`. */
-export function errorAnswers(...statuses: number[]): Record<number, typeof ErrorBody> {
-  return Object.fromEntries(statuses.map((status) => [status, ErrorBody]))
-}
-
 type Quantities<K extends string> = z.ZodObject<Record<K, typeof ExactNumber>>
 
 /** An object with one exact number for each metric, under the names that `nameOf` gives. */
 export function quantitiesSchema<K extends string>(nameOf: (metric: MetricName) => K): Quantities<K> {
   return z.object(Object.fromEntries(METRIC_NAMES.map((metric) => [nameOf(metric), ExactNumber]))) as Quantities<K>
-}
-
-/** The same object, filled. */
-export function quantitiesAnswer<K extends string>(usage: Readonly<Record<MetricName, string>>, nameOf: (metric: MetricName) => K): Record<K, NumberToken> {
-  return Object.fromEntries(METRIC_NAMES.map((metric) => [nameOf(metric), new NumberToken(usage[metric])])) as Record<K, NumberToken>
 }
 
 export const dailyName = (metric: MetricName) => metric

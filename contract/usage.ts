@@ -1,0 +1,92 @@
+import { z } from 'zod'
+import { METRICS, PEAK_METRICS } from '../metering/metrics.ts'
+import { dayUsage, IN_FEBRUARY, JANUARY, monthUsage, PARTNER_ID, PROJECT_ID, PROJECT_NAME } from './example-values.ts'
+import {
+  BillingFields,
+  Day,
+  dailyName,
+  Instant,
+  PartnerParams,
+  PartnerProjectParams,
+  PeriodAnswer,
+  PeriodQuery,
+  partnershipName,
+  projectSummaryName,
+  quantitiesSchema,
+  Status,
+} from './fields.ts'
+import { defineOperation } from './operation.ts'
+
+export type PeakName = (typeof METRICS)[(typeof PEAK_METRICS)[number]]['partnershipName']
+
+const PeakDays = z
+  .object(Object.fromEntries(PEAK_METRICS.map((metric) => [METRICS[metric].partnershipName, Day.nullable()])) as Record<PeakName, z.ZodNullable<typeof Day>>)
+  .meta({ description: 'The day on which each peak was reached, the earliest on ties; null without events.' })
+
+/** Source: partner API documentation, "Get Partnership Total Usage". */
+export const GET_PARTNERSHIP_USAGE = defineOperation({
+  method: 'GET',
+  path: '/partnership/v1/:partnerId/usage',
+  tag: 'usage',
+  summary: 'Get the usage of the whole partnership',
+  description: 'Deleted projects are included. A peak is the sum over the projects per day, then the maximum over the days.',
+  params: PartnerParams,
+  query: PeriodQuery.extend({
+    include: z.enum(['daily']).optional().meta({ description: '`daily` adds `daily_usage` and `peak_days`.' }),
+  }),
+  answers: {
+    200: z.object({
+      partnership: z.object({ id: z.string(), name: z.string() }),
+      period: PeriodAnswer,
+      summary: quantitiesSchema(partnershipName),
+      daily_usage: z.array(z.object({ usage_date: Day, ...quantitiesSchema(partnershipName).shape })).optional(),
+      peak_days: PeakDays.optional(),
+      ...BillingFields,
+    }),
+  },
+  errors: { 400: true, 401: true, 404: 'NOT_FOUND', 429: true, 500: true, 503: true },
+  example: {
+    answers: {
+      200: {
+        partnership: { id: PARTNER_ID, name: 'Acme Cloud' },
+        period: JANUARY,
+        summary: monthUsage(partnershipName),
+        as_of: IN_FEBRUARY,
+        billing_status: 'final',
+      },
+    },
+  },
+})
+
+/** Source: partner API documentation, "Get Project Usage". */
+export const GET_PROJECT_USAGE = defineOperation({
+  method: 'GET',
+  path: '/partnership/v1/:partnerId/:projectId/usage',
+  tag: 'usage',
+  summary: 'Get the usage of one project, per day',
+  description: 'Deleted projects can be read too. `daily_usage` holds the days with at least one event.',
+  params: PartnerProjectParams,
+  query: PeriodQuery,
+  answers: {
+    200: z.object({
+      project: z.object({ id: z.string(), name: z.string(), status: Status, last_activity_at: Instant.nullable() }),
+      period: PeriodAnswer,
+      summary: quantitiesSchema(projectSummaryName),
+      daily_usage: z.array(z.object({ usage_date: Day, ...quantitiesSchema(dailyName).shape })),
+      ...BillingFields,
+    }),
+  },
+  errors: { 400: true, 401: true, 404: 'PROJECT_NOT_FOUND', 429: true, 500: true, 503: true },
+  example: {
+    answers: {
+      200: {
+        project: { id: PROJECT_ID, name: PROJECT_NAME, status: 'active', last_activity_at: '2026-02-04T09:29:41.250Z' },
+        period: JANUARY,
+        summary: monthUsage(projectSummaryName),
+        daily_usage: [{ usage_date: '2026-01-31', ...dayUsage(dailyName) }],
+        as_of: IN_FEBRUARY,
+        billing_status: 'provisional',
+      },
+    },
+  },
+})
