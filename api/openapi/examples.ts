@@ -14,8 +14,6 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
   ...ADMIN_EXAMPLES,
 }
 
-export type Examples = Readonly<Record<string, Example>>
-
 interface Media {
   schema?: object
   example?: unknown

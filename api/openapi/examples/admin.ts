@@ -1,5 +1,5 @@
 import { ACCOUNT_ID, IN_FEBRUARY, INGEST_KEY, PARTNER_ID, PARTNER_SECRET, PROJECT_ID, PROJECT_NAME } from '../../../contract/example-values.ts'
-import type { Examples } from '../examples.ts'
+import type { Examples } from './refusals.ts'
 
 const MADE_AT = '2026-01-02T08:00:00Z'
 const PARTNER = {

@@ -1,5 +1,5 @@
 import { IN_FEBRUARY, PROJECT_ID } from '../../../contract/example-values.ts'
-import type { Examples } from '../examples.ts'
+import type { Examples } from './refusals.ts'
 
 const LOG = 'kafka/usage-events/1/0'
 const REJECTED = {

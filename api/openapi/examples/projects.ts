@@ -1,5 +1,5 @@
 import { ACCOUNT_ID, API_KEY, PROJECT_ID, PROJECT_NAME } from '../../../contract/example-values.ts'
-import type { Examples } from '../examples.ts'
+import type { Examples } from './refusals.ts'
 import { LISTED_PROJECT } from './usage.ts'
 
 const CONNECTION = { id: PROJECT_ID, access_host: 'https://shop-production-3f8a11c2.eu-central.projects.example.com', api_key: API_KEY, status: 'active' }

@@ -1,7 +1,10 @@
 import type { ERRORS, ErrorCode } from '../../../contract/errors.ts'
+import type { Example } from '../../../contract/operation.ts'
 
 /** The errors of one status, so that no example can be of another. */
 type CodeOf<Status extends number> = { [Code in ErrorCode]: (typeof ERRORS)[Code]['status'] extends Status ? Code : never }[ErrorCode]
+
+export type Examples = Readonly<Record<string, Example>>
 
 interface Refusals {
   readonly 403?: CodeOf<403>

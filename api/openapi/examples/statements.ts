@@ -1,6 +1,6 @@
 import { EXPORT_COLUMNS } from '../../../aggregator/statements/canonical-lines.ts'
 import { IN_FEBRUARY, PARTNER_ID, PROJECT_ID, PROJECT_NAME } from '../../../contract/example-values.ts'
-import type { Examples } from '../examples.ts'
+import type { Examples } from './refusals.ts'
 
 const SHA256 = '9f2c5d1e8b7a4c3f6e0d9b8a7c6f5e4d3c2b1a0f9e8d7c6b5a4f3e2d1c0b9a8f'
 const HEAD = { month: '2026-01', status: 'closed', closed_at: '2026-02-04T00:00:11.402Z', as_of: '2026-02-04T00:00:00Z', sha256: SHA256 }

@@ -1,7 +1,7 @@
 import { IN_FEBRUARY, JANUARY, PROJECT_ID, PROJECT_NAME } from '../../../contract/example-values.ts'
 import { projectSummaryName } from '../../../contract/fields.ts'
 import { METRIC_NAMES, type MetricName } from '../../../metering/metrics.ts'
-import type { Examples } from '../examples.ts'
+import type { Examples } from './refusals.ts'
 
 const MONTH: Record<MetricName, number> = {
   database_size_bytes: 5368709120,
