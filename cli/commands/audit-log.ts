@@ -1,16 +1,31 @@
 import { z } from 'zod'
 import { verifyAuditChain } from '../../registry/audit-chain.ts'
 import type { AuditEntry, AuditHead } from '../../registry/audit-log.ts'
+import type { CommandRegistration } from '../command.ts'
 import { call, readServiceAddress, type ServiceAddress } from '../http-client.ts'
 import { CliError, type OutputOptions, printResult } from '../output.ts'
 import { plainTable } from '../plain-table.ts'
 
-export interface AuditLogOptions extends OutputOptions {
+export const auditLogCommand: CommandRegistration = (program, run) => {
+  const auditLog = program.command('audit-log').description('the history of changes and secret reads, as a hash chain')
+  auditLog
+    .command('list')
+    .description('list the latest entries')
+    .option('--limit <n>', 'number of entries, at most 100')
+    .action((own: AuditLogOptions) => run((environment, options) => listAuditLog(environment, { ...own, ...options })))
+  auditLog
+    .command('verify')
+    .description('verify the chain from its first entry')
+    .option('--head <end>', 'an end that this command printed earlier: detects whether entries were cut off since')
+    .action((own: VerifyAuditLogOptions) => run((environment, options) => verifyAuditLog(environment, { ...own, ...options })))
+}
+
+interface AuditLogOptions extends OutputOptions {
   readonly limit?: string
 }
 
 /** The latest entries. Throws CliError. */
-export async function listAuditLog(environment: NodeJS.ProcessEnv, { limit, ...options }: AuditLogOptions): Promise<void> {
+async function listAuditLog(environment: NodeJS.ProcessEnv, { limit, ...options }: AuditLogOptions): Promise<void> {
   const query = limit === undefined ? '' : `?limit=${encodeURIComponent(limit)}`
   const { entries } = Page.parse(await call(readServiceAddress(environment), 'GET', `/admin/v1/audit-log${query}`))
   printResult(options, { entries }, () => {
@@ -19,13 +34,13 @@ export async function listAuditLog(environment: NodeJS.ProcessEnv, { limit, ...o
   })
 }
 
-export interface VerifyAuditLogOptions extends OutputOptions {
+interface VerifyAuditLogOptions extends OutputOptions {
   /** An end that was noted before, as this verb prints it. */
   readonly head?: string
 }
 
 /** Follows the chain of the whole log, from its first entry. Throws CliError where it is broken. */
-export async function verifyAuditLog(environment: NodeJS.ProcessEnv, { head: noted, ...options }: VerifyAuditLogOptions): Promise<void> {
+async function verifyAuditLog(environment: NodeJS.ProcessEnv, { head: noted, ...options }: VerifyAuditLogOptions): Promise<void> {
   const verdict = await verifyAuditChain(readEntries(readServiceAddress(environment)), noted === undefined ? undefined : headOf(noted))
   if (verdict.status === 'broken') throw new CliError(`The audit log is broken at entry ${verdict.seq}: ${verdict.reason}.`)
   const { entries, head } = verdict

@@ -1,26 +1,42 @@
+import { Option } from 'commander'
 import { z } from 'zod'
+import type { CommandRegistration } from '../command.ts'
 import { call, readServiceAddress } from '../http-client.ts'
 import { CliError, EXIT, type OutputOptions, printResult } from '../output.ts'
 import { plainTable } from '../plain-table.ts'
 
-export interface AuditOptions extends OutputOptions {
+export const auditCommand: CommandRegistration = (program, run) => {
+  program
+    .command('audit')
+    .description('recount raw events, compare them with the totals, and request repair of any differences')
+    .option('--from <day>', 'first day, YYYY-MM-DD')
+    .option('--to <day>', 'last day, YYYY-MM-DD')
+    .option('--project <id>', 'one project only')
+    .option('--topic', 'also read the whole Kafka topic again and compare it with the raw events')
+    .addOption(new Option('--log', 'the former name of --topic').hideHelp())
+    .action((own: AuditOptions) => run((environment, options) => audit(environment, { ...own, ...options })))
+}
+
+interface AuditOptions extends OutputOptions {
   readonly from?: string
   readonly to?: string
   readonly project?: string
-  /** Read the topic again too. */
+  /** Also read the topic again. */
+  readonly topic?: boolean
+  /** The former name of `topic`. */
   readonly log?: boolean
 }
 
 /**
- * Recounts raw, compares it with the rollup and the partnership days, and with `log` the topic with raw too; prints 0 or the list. Throws CliError
- * when they differ, and when there is nothing of `project` to compare: 0 differences would say that a mistyped one is right.
+ * Recounts raw, compares it with the rollup and the partnership days, and with `topic` also compares the topic with raw. Throws
+ * CliError when they differ, and when there is nothing of `project` to compare: for a mistyped id, 0 differences would be wrong.
  */
-export async function audit(environment: NodeJS.ProcessEnv, options: AuditOptions): Promise<void> {
-  const { from, to, project, log } = options
+async function audit(environment: NodeJS.ProcessEnv, options: AuditOptions): Promise<void> {
+  const { from, to, project } = options
   const address = readServiceAddress(environment)
   const report = AuditReport.parse(await call(address, 'POST', '/admin/v1/audits', { from, to, project_id: project }))
   if (project !== undefined && isOfNothing(report)) throw new CliError(`no events of project ${project}${spanText(options)}`, EXIT.notFound)
-  const logReport = log === true ? LogAuditReport.parse(await call(address, 'POST', '/admin/v1/logs/audits')) : undefined
+  const logReport = options.topic === true || options.log === true ? LogAuditReport.parse(await call(address, 'POST', '/admin/v1/logs/audits')) : undefined
   printResult(options, logReport === undefined ? report : { ...report, log: logReport }, () => [
     ...linesOf(report),
     ...(logReport === undefined ? [] : linesOfLog(logReport)),

@@ -1,11 +1,21 @@
 import { z } from 'zod'
 import { parseMonth } from '../../metering/month.ts'
+import type { CommandRegistration } from '../command.ts'
 import { call, readServiceAddress, type ServiceAddress } from '../http-client.ts'
 import { CliError, EXIT, type OutputOptions, printResult } from '../output.ts'
 import { plainTable } from '../plain-table.ts'
 import { readPages } from '../read-pages.ts'
 
-export interface CloseOptions extends OutputOptions {
+export const closeCommand: CommandRegistration = (program, run) => {
+  program
+    .command('close')
+    .description('close a month, of one partner or of all; a closed statement never changes')
+    .requiredOption('--month <month>', 'YYYY-MM')
+    .option('--partner <id>', 'one partner only')
+    .action((own: CloseOptions) => run((environment, options) => close(environment, { ...own, ...options })))
+}
+
+interface CloseOptions extends OutputOptions {
   readonly month: string
   readonly partner?: string
 }
@@ -21,7 +31,7 @@ interface Closing {
 }
 
 /** Closes a month of one partner, or of all that have not closed it. Throws CliError when one of them is not closed. */
-export async function close(environment: NodeJS.ProcessEnv, { month, partner, ...options }: CloseOptions): Promise<void> {
+async function close(environment: NodeJS.ProcessEnv, { month, partner, ...options }: CloseOptions): Promise<void> {
   if (parseMonth(month) === undefined) throw new CliError(`"${month}" is not a month as YYYY-MM.`)
   const address = readServiceAddress(environment)
   const partners = await readPages(address, { path: '/admin/v1/partners', rowsOf: (page) => PartnersAnswer.parse(page).partners })

@@ -1,10 +1,24 @@
 import { z } from 'zod'
 import { parseMonth, periodOfMonth } from '../../metering/month.ts'
+import type { CommandRegistration } from '../command.ts'
 import { ask, readServiceAddress } from '../http-client.ts'
 import { CliError, type OutputOptions, printResult } from '../output.ts'
 import { plainTable } from '../plain-table.ts'
 
-export interface ExplainOptions extends OutputOptions {
+export const explainCommand: CommandRegistration = (program, run) => {
+  program
+    .command('explain')
+    .description('explain a usage figure: its rule, its events, the largest contributors, what arrived late')
+    .requiredOption('--metric <name>', 'as events or the usage summary name it')
+    .option('--partner <id>', 'explain a figure of this partnership')
+    .option('--project <id>', 'explain a figure of this project')
+    .option('--month <month>', 'YYYY-MM')
+    .option('--from <day>', 'first day, YYYY-MM-DD')
+    .option('--to <day>', 'last day, YYYY-MM-DD')
+    .action((own: ExplainOptions) => run((environment, options) => explain(environment, { ...own, ...options })))
+}
+
+interface ExplainOptions extends OutputOptions {
   readonly partner?: string
   readonly project?: string
   readonly metric: string
@@ -14,7 +28,7 @@ export interface ExplainOptions extends OutputOptions {
 }
 
 /** Tells how a number of a usage answer came to be. Throws CliError. */
-export async function explain(environment: NodeJS.ProcessEnv, options: ExplainOptions): Promise<void> {
+async function explain(environment: NodeJS.ProcessEnv, options: ExplainOptions): Promise<void> {
   const { partner, project, metric } = options
   if ((partner === undefined) === (project === undefined)) throw new CliError('Say whose number it is: either --partner <id> or --project <id>.')
   const query = Object.entries({ partner, project, metric, ...datesOf(options) }).filter((pair): pair is [string, string] => pair[1] !== undefined)

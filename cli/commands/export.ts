@@ -2,12 +2,26 @@ import { createHash } from 'node:crypto'
 import { open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
 import { requireComplete } from '../../contract/complete-export.ts'
-import { EXPORT_FORMATS } from '../../contract/export-formats.ts'
+import { EXPORT_FORMAT_NAMES, EXPORT_FORMATS } from '../../contract/export-formats.ts'
 import { type FileManifest, Manifest } from '../../contract/export-manifest.ts'
+import type { CommandRegistration } from '../command.ts'
 import { openDownload, readServiceAddress } from '../http-client.ts'
 import { CliError, type OutputOptions, printResult } from '../output.ts'
 
-export interface ExportOptions extends OutputOptions {
+export const exportCommand: CommandRegistration = (program, run) => {
+  program
+    .command('export')
+    .description('write statements or usage to a file, with a manifest beside it')
+    .option('--month <month>', 'the statements of a month, YYYY-MM')
+    .option('--from <day>', 'usage as metered so far instead: first day, YYYY-MM-DD')
+    .option('--to <day>', 'last day, inclusive')
+    .option('--partner <id>', 'one partner only')
+    .option('--format <format>', EXPORT_FORMAT_NAMES.join(', '), 'csv')
+    .option('--out <file>', 'default: the file name that the service gives, in the working directory')
+    .action((own: ExportOptions) => run((environment, options) => exportFile(environment, { ...own, ...options })))
+}
+
+interface ExportOptions extends OutputOptions {
   readonly month?: string
   readonly from?: string
   readonly to?: string
@@ -29,7 +43,7 @@ export function manifestPathOf(file: string): string {
  * 4. The manifest, in the same way.
  * Throws CliError.
  */
-export async function exportFile(environment: NodeJS.ProcessEnv, options: ExportOptions): Promise<void> {
+async function exportFile(environment: NodeJS.ProcessEnv, options: ExportOptions): Promise<void> {
   const address = readServiceAddress(environment)
   const download = await openDownload(address, `/admin/v1/exports?${queryOf(options)}`)
   const manifest = readManifest(download.headers.get('x-meterline-manifest'))

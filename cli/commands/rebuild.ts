@@ -1,24 +1,26 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { z } from 'zod'
-import { rebuildRollup } from '../../ingest/repair/rebuild-rollup.ts'
 import { parseMonth } from '../../metering/month.ts'
-import type { Actor } from '../../registry/audit-log.ts'
-import { RegistryChanges } from '../../registry/changes.ts'
-import { readConfig } from '../../service/config.ts'
-import { openStore, warnOnStderr } from '../../service/open-store.ts'
-import { migrate } from '../../sql/migrate.ts'
+import type { CommandRegistration } from '../command.ts'
 import { call, readServiceAddress } from '../http-client.ts'
 import { CliError, type OutputOptions, printResult } from '../output.ts'
 
-export interface RebuildOptions extends OutputOptions {
+export const rebuildCommand: CommandRegistration = (program, run) => {
+  program
+    .command('rebuild')
+    .description('rebuild the rollup of a month from the raw events; ingestion waits meanwhile')
+    .requiredOption('--month <month>', 'YYYY-MM')
+    .option('--offline', 'work in this process while no process that counts events is running (configuration: environment variables)')
+    .action((own: RebuildOptions) => run((environment, options) => rebuild(environment, { ...own, ...options })))
+}
+
+interface RebuildOptions extends OutputOptions {
   readonly month: string
   /** In this process, because no service runs. */
   readonly offline?: boolean
 }
 
-/** Counts a month's rollup anew from raw. Throws CliError. */
-export async function rebuild(environment: NodeJS.ProcessEnv, { month, offline, ...options }: RebuildOptions): Promise<void> {
+/** Rebuilds a month's rollup from raw, in the service or in this process. Throws CliError. */
+async function rebuild(environment: NodeJS.ProcessEnv, { month, offline, ...options }: RebuildOptions): Promise<void> {
   const rebuilt = offline === true ? rebuildHere(environment, month) : call(readServiceAddress(environment), 'POST', '/admin/v1/rebuilds', { month })
   const answer = RebuildAnswer.parse(await rebuilt)
   printResult(options, answer, () => [
@@ -29,27 +31,10 @@ export async function rebuild(environment: NodeJS.ProcessEnv, { month, offline, 
   ])
 }
 
-/** A log whose last range has a rollup ahead of raw is not settled, so a service without Kafka does not start and cannot be asked. */
-async function rebuildHere(environment: NodeJS.ProcessEnv, text: string): Promise<z.output<typeof RebuildAnswer>> {
+async function rebuildHere(environment: NodeJS.ProcessEnv, text: string): Promise<unknown> {
   const month = parseMonth(text)
   if (month === undefined) throw new CliError('--month must be a calendar month as YYYY-MM.')
-  const config = readConfig(environment)
-  if (config.CLICKHOUSE_URL === undefined && !existsSync(join(config.DATA_DIR, 'clickhouse')))
-    throw new CliError(`There is no data in DATA_DIR ${config.DATA_DIR}. Set DATA_DIR to the directory of the service.`)
-  const clickhouse = await openStore(config, { logger: { warn: warnOnStderr } })
-  try {
-    await migrate(clickhouse)
-    await new RegistryChanges(clickhouse).note(OFFLINE, { action: 'rollup.rebuild', subject: month })
-    const outcome = await rebuildRollup(clickhouse, month, (work) => work(undefined))
-    if (outcome.status === 'refused') throw new CliError(outcome.reason)
-    const { keys, events, differencesBefore } = outcome.result
-    return { month, keys, events, differences_before: differencesBefore }
-  } finally {
-    await clickhouse.close()
-  }
+  return (await import('../../service/rebuild-offline.ts')).rebuildOffline(environment, month)
 }
-
-/** Whoever may read DATA_DIR, or knows the store. */
-const OFFLINE: Actor = { name: 'offline', requestId: '' }
 
 const RebuildAnswer = z.object({ month: z.string(), keys: z.number(), events: z.number(), differences_before: z.number() })

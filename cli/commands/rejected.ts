@@ -1,15 +1,29 @@
 import { z } from 'zod'
+import type { CommandRegistration } from '../command.ts'
 import { call, readServiceAddress } from '../http-client.ts'
 import { CliError, EXIT, type OutputOptions, printResult } from '../output.ts'
 import { plainTable } from '../plain-table.ts'
 import { readPages } from '../read-pages.ts'
 
-export interface RejectedOptions extends OutputOptions {
+export const rejectedCommand: CommandRegistration = (program, run) => {
+  const rejected = program.command('rejected').description('rejected events, which are kept with their reason')
+  rejected
+    .command('list')
+    .description('list the latest rejected events')
+    .option('--limit <n>', 'number of events; default 100')
+    .action((own: RejectedOptions) => run((environment, options) => listRejected(environment, { ...own, ...options })))
+  rejected
+    .command('resend <id...>')
+    .description('resubmit rejected events; they are treated as received now')
+    .action((ids: string[]) => run((environment, options) => resendRejected(environment, ids, options)))
+}
+
+interface RejectedOptions extends OutputOptions {
   readonly limit?: string
 }
 
 /** The latest refusals, as many pages of them as `limit` takes. Throws CliError. */
-export async function listRejected(environment: NodeJS.ProcessEnv, { limit = '100', ...options }: RejectedOptions): Promise<void> {
+async function listRejected(environment: NodeJS.ProcessEnv, { limit = '100', ...options }: RejectedOptions): Promise<void> {
   if (!/^[1-9]\d{0,8}$/.test(limit)) throw new CliError(`"${limit}" is not a number of events to list, from 1 on.`)
   const rejected_events = await readPages(readServiceAddress(environment), {
     path: '/admin/v1/rejected-events',
@@ -24,7 +38,7 @@ export async function listRejected(environment: NodeJS.ProcessEnv, { limit = '10
 }
 
 /** Sends refusals through again. Throws CliError when one is refused again or not found: as "not found" when that is all that failed. */
-export async function resendRejected(environment: NodeJS.ProcessEnv, ids: readonly string[], options: OutputOptions): Promise<void> {
+async function resendRejected(environment: NodeJS.ProcessEnv, ids: readonly string[], options: OutputOptions): Promise<void> {
   const { events } = ResendAnswer.parse(await call(readServiceAddress(environment), 'POST', '/admin/v1/rejected-events/resend', { ids }))
   printResult(options, { events }, () => events.map(({ id, outcome, reason }) => `${id} ${outcome}${reason === null ? '' : ` (${reason})`}`))
   const failed = events.filter(({ outcome }) => outcome === 'rejected' || outcome === 'not_found')

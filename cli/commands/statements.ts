@@ -1,15 +1,25 @@
 import { z } from 'zod'
+import type { CommandRegistration } from '../command.ts'
 import { ask, readServiceAddress } from '../http-client.ts'
 import { type OutputOptions, printResult } from '../output.ts'
 import { plainTable } from '../plain-table.ts'
 
-export interface StatementsOptions extends OutputOptions {
+export const statementsCommand: CommandRegistration = (program, run) => {
+  program
+    .command('statements')
+    .description("list a partner's statements, or show one month")
+    .requiredOption('--partner <id>', 'the partner')
+    .option('--month <month>', 'YYYY-MM')
+    .action((own: StatementsOptions) => run((environment, options) => statements(environment, { ...own, ...options })))
+}
+
+interface StatementsOptions extends OutputOptions {
   readonly partner: string
   readonly month?: string
 }
 
 /** All statements of a partner, or one of them. Quantities keep all their digits. Throws CliError. */
-export async function statements(environment: NodeJS.ProcessEnv, { partner, month, ...options }: StatementsOptions): Promise<void> {
+async function statements(environment: NodeJS.ProcessEnv, { partner, month, ...options }: StatementsOptions): Promise<void> {
   const address = readServiceAddress(environment)
   const path = `/admin/v1/statements/${encodeURIComponent(partner)}`
   if (month === undefined) {

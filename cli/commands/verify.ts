@@ -1,18 +1,24 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
-import { readParquetTotals } from '../../aggregator/exports/parquet-totals.ts'
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import type { ExportFormat } from '../../contract/export-formats.ts'
 import { FileManifest, Manifest } from '../../contract/export-manifest.ts'
-import { openClickHouse } from '../../sql/clickhouse.ts'
+import type { CommandRegistration } from '../command.ts'
 import { call, openDownload, readServiceAddress } from '../http-client.ts'
 import { CliError, type OutputOptions, printResult } from '../output.ts'
 import { countRow, noRows, openRowReader, type RowTotals } from '../read-exported-rows.ts'
 import { manifestPathOf, queryOf } from './export.ts'
 
-export interface VerifyOptions extends OutputOptions {
+export const verifyCommand: CommandRegistration = (program, run) => {
+  program
+    .command('verify <file>')
+    .description('add up an exported file again; compare it with its manifest and with the service')
+    .option('--offline', 'compare with the manifest only')
+    .action((file: string, own: VerifyOptions) => run((environment, options) => verify(environment, file, { ...own, ...options })))
+}
+
+interface VerifyOptions extends OutputOptions {
   /** Compare with the manifest alone. */
   readonly offline?: boolean
 }
@@ -21,7 +27,7 @@ export interface VerifyOptions extends OutputOptions {
  * Adds a file up again, and compares it with its manifest and with what the service says of the same export. Of an open month
  * the service may rightly say something else by now: that is told and is no failure. Throws CliError naming what differs.
  */
-export async function verify(environment: NodeJS.ProcessEnv, path: string, options: VerifyOptions): Promise<void> {
+async function verify(environment: NodeJS.ProcessEnv, path: string, options: VerifyOptions): Promise<void> {
   const file = resolve(path)
   const manifest = await readFileManifest(file)
   const read = await readWhole(file, manifest.format).catch((cause: unknown) => {
@@ -77,7 +83,7 @@ async function readWhole(file: string, format: ExportFormat): Promise<ReadFile> 
   }
   let counted: RowTotals | undefined
   unreadable ??= await problemOf(async () => {
-    counted = reader === undefined ? await countParquet(file, format === 'parquet' ? 'lines' : 'charges') : reader.end()
+    counted = reader === undefined ? await countRowsOfParquet(file, format === 'parquet' ? 'lines' : 'charges') : reader.end()
   })
   return { sha256: hash.digest('hex'), bytes, counted: counted ?? { unreadable: unreadable ?? '' } }
 }
@@ -92,21 +98,11 @@ async function problemOf(work: () => unknown): Promise<string | undefined> {
   }
 }
 
-/** By the engine that Meterline brings, in a directory of its own: a reader in JavaScript would round decimals of 38 digits. */
-async function countParquet(file: string, rowsAre: 'lines' | 'charges'): Promise<RowTotals> {
-  const directory = await mkdtemp(join(tmpdir(), 'meterline-verify-'))
-  try {
-    const clickhouse = await openClickHouse({ engine: 'embedded', directory })
-    try {
-      const counted = noRows()
-      for (const { line, metric, value, rows } of await readParquetTotals(clickhouse.reads, file, rowsAre)) countRow(counted, { line, metric, value, rows })
-      return counted
-    } finally {
-      await clickhouse.close()
-    }
-  } finally {
-    await rm(directory, { recursive: true, force: true })
-  }
+async function countRowsOfParquet(file: string, rowsAre: 'lines' | 'charges'): Promise<RowTotals> {
+  const { countParquet } = await import('../../service/count-parquet.ts')
+  const counted = noRows()
+  for (const { line, metric, value, rows } of await countParquet(file, rowsAre)) countRow(counted, { line, metric, value, rows })
+  return counted
 }
 
 function tell(what: string, found: string | number, said: string | number, by = 'the manifest'): string[] {

@@ -1,0 +1,25 @@
+import type { ServiceParts } from '../../service/start-service.ts'
+import type { CommandRegistration } from '../command.ts'
+
+export const startCommand = runs('all', 'start', 'run the whole service in this process (configuration: environment variables, see .env.example)')
+export const ingestCommand = runs(
+  'ingest',
+  'ingest',
+  'consume the Kafka topic and count its events; run any number in parallel (needs KAFKA_BROKERS and CLICKHOUSE_URL)',
+)
+export const aggregateCommand = runs(
+  'aggregate',
+  'aggregate',
+  'refresh totals, audit finished days, close months; run any number in parallel (needs CLICKHOUSE_URL)',
+)
+export const apiCommand = runs('api', 'api', 'serve the HTTP API; run any number in parallel (needs KAFKA_BROKERS and CLICKHOUSE_URL)')
+
+/** A command that runs the service, or a part of it, until it is stopped. */
+function runs(parts: ServiceParts, name: string, description: string): CommandRegistration {
+  return (program, run) => {
+    program
+      .command(name)
+      .description(description)
+      .action(() => run(async (environment) => (await import('../../service/run.ts')).start(environment, parts)))
+  }
+}

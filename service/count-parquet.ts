@@ -1,0 +1,23 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { readParquetTotals } from '../aggregator/exports/parquet-totals.ts'
+import { openClickHouse } from '../sql/clickhouse.ts'
+
+/**
+ * The totals of an exported Parquet file. Meterline's own engine reads it, in a temporary directory: a reader in JavaScript
+ * would round decimals of 38 digits. Throws StoreError.
+ */
+export async function countParquet(file: string, rowsAre: 'lines' | 'charges') {
+  const directory = await mkdtemp(join(tmpdir(), 'meterline-verify-'))
+  try {
+    const clickhouse = await openClickHouse({ engine: 'embedded', directory })
+    try {
+      return await readParquetTotals(clickhouse.reads, file, rowsAre)
+    } finally {
+      await clickhouse.close()
+    }
+  } finally {
+    await rm(directory, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,33 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { rebuildRollup } from '../ingest/repair/rebuild-rollup.ts'
+import type { Month } from '../metering/month.ts'
+import type { Actor } from '../registry/audit-log.ts'
+import { RegistryChanges } from '../registry/changes.ts'
+import { migrate } from '../sql/migrate.ts'
+import { readConfig } from './config.ts'
+import { openStore, warnOnStderr } from './open-store.ts'
+
+/**
+ * Rebuilds a month's rollup from raw while no service runs: a log whose in-doubt range has a rollup ahead of raw cannot be
+ * reconciled, so a service without Kafka would not start and could not be called. Throws Error with the reason.
+ */
+export async function rebuildOffline(environment: NodeJS.ProcessEnv, month: Month) {
+  const config = readConfig(environment)
+  if (config.CLICKHOUSE_URL === undefined && !existsSync(join(config.DATA_DIR, 'clickhouse')))
+    throw new Error(`There is no data in DATA_DIR ${config.DATA_DIR}. Set DATA_DIR to the directory of the service.`)
+  const clickhouse = await openStore(config, { logger: { warn: warnOnStderr } })
+  try {
+    await migrate(clickhouse)
+    await new RegistryChanges(clickhouse).note(OFFLINE, { action: 'rollup.rebuild', subject: month })
+    const outcome = await rebuildRollup(clickhouse, month, (work) => work(undefined))
+    if (outcome.status === 'refused') throw new Error(outcome.reason)
+    const { keys, events, differencesBefore } = outcome.result
+    return { month, keys, events, differences_before: differencesBefore }
+  } finally {
+    await clickhouse.close()
+  }
+}
+
+/** Somebody who can read DATA_DIR or has the credentials of the database. */
+const OFFLINE: Actor = { name: 'offline', requestId: '' }
