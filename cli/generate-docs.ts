@@ -1,0 +1,8 @@
+import { writeFile } from 'node:fs/promises'
+import { configurationPage } from '../service/document-configuration.ts'
+import { commandsPage } from './document-commands.ts'
+import { buildProgram } from './program.ts'
+
+/** `npm run docs`: writes the pages of the documentation that are generated. A test fails when they are stale. */
+await writeFile(new URL('../docs/cli.md', import.meta.url), commandsPage(await buildProgram({})))
+await writeFile(new URL('../docs/configuration.md', import.meta.url), configurationPage())
