@@ -12,7 +12,7 @@ import { allowOrigins } from './http/cors.ts'
 import { answerConditionally } from './http/etag.ts'
 import { answerMalformedRequest } from './http/malformed-requests.ts'
 import { limitRequests } from './http/rate-limits.ts'
-import { takeTurns } from './http/read-concurrency.ts'
+import { limitConcurrentReads } from './http/read-concurrency.ts'
 import { requireHost } from './http/require-host.ts'
 import { describeApi } from './openapi/describe.ts'
 import { httpMetrics } from './prometheus/http-metrics.ts'
@@ -54,7 +54,7 @@ export async function buildApp(context: ApiContext): Promise<FastifyInstance> {
   await allowOrigins(app, context.corsOrigins)
   await limitRequests(app, context)
   authenticate(app, context)
-  takeTurns(app)
+  limitConcurrentReads(app)
   answerConditionally(app)
   httpMetrics(app)
   await describeApi(app, context.registry.publicUrl)

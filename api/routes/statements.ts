@@ -185,9 +185,9 @@ async function sendStatement(request: FastifyRequest, reply: FastifyReply, { con
   const { clickhouse, now } = context
   const statement = await findStatement(clickhouse, partnerId, month, now())
   if (statement === undefined) throw new ApiError('STATEMENT_NOT_FOUND')
-  streams.begin(partnerId)
+  const endStream = streams.begin(partnerId)
   const stream = statementStream(statement, readLinesAsJson(clickhouse, partnerId, statement, now()), shown)
-  streams.endWith(stream, reply, partnerId)
+  streams.endWith(stream, reply, endStream)
   stream.on('error', (err) => request.log.error({ err, requestId: request.id }, 'the store failed in the middle of an answer, which breaks off'))
   // A stream is sent as it is; the schema describes it.
   return reply.type(JSON_TYPE).send(stream) as never

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { toApiError } from '../../../api/errors/errors.ts'
-import { PartnerTurns } from '../../../api/http/read-concurrency.ts'
 import { StoreError } from '../../../sql/errors.ts'
 import type { Answer, Credentials } from '../../support/clients/client.ts'
 import { openConnection } from '../../support/clients/connection.ts'
@@ -192,40 +191,6 @@ test('a question that the store had no time or memory for may be asked again: 50
   const [busy, tooLarge] = [toApiError(new StoreError('exhausted', 'internal words'), taken), toApiError(new StoreError('too_large', 'x'), taken)]
   expect([busy.status, busy.code, busy.message]).toEqual([503, 'STORE_UNAVAILABLE', expect.stringMatching(/Try again, or ask for a shorter period\.$/)])
   expect([tooLarge.status, tooLarge.code]).toEqual([400, 'QUERY_TOO_LARGE'])
-})
-
-describe('turns', () => {
-  test('are given in order, a few at a time, to each partner by itself', async () => {
-    const turns = new PartnerTurns()
-    const begun: string[] = []
-    const take = async (partner: string, name: string) => {
-      const end = await turns.take(partner)
-      begun.push(name)
-      return end
-    }
-    const [first, second] = await Promise.all([take('a', 'a1'), take('a', 'a2')])
-    const third = take('a', 'a3')
-    const fourth = take('a', 'a4')
-    await take('b', 'b1')
-    expect(begun).toEqual(['a1', 'a2', 'b1'])
-    first?.()
-    first?.()
-    await third
-    expect(begun).toEqual(['a1', 'a2', 'b1', 'a3'])
-    second?.()
-    await fourth
-    expect(begun.at(-1)).toBe('a4')
-  })
-
-  test('more than may wait are refused at once', async () => {
-    const turns = new PartnerTurns()
-    const refused: unknown[] = []
-    for (let index = 0; index < 500; index += 1) turns.take('a').catch((error: unknown) => refused.push(error))
-    await new Promise((resolve) => setImmediate(resolve))
-    expect(refused.length).toBeGreaterThan(200)
-    expect(refused[0]).toMatchObject({ code: 'TOO_MANY_AT_ONCE', status: 429 })
-    await turns.take('b')
-  })
 })
 
 function leftOf({ headers }: Answer): number {
