@@ -6,7 +6,7 @@ import { type FastifyInstance, fastify, LogController } from 'fastify'
 import { exactSerializer } from './answers/exact-serializer.ts'
 import { authenticate } from './auth/auth.ts'
 import type { ApiContext } from './context.ts'
-import { answerError, answerErrorsInOneShape } from './errors/answer-error.ts'
+import { answerError, handleErrors } from './errors/answer-error.ts'
 import { ApiError } from './errors/errors.ts'
 import { allowOrigins } from './http/cors.ts'
 import { answerConditionally } from './http/etag.ts'
@@ -23,7 +23,7 @@ import { SERVER_LIMITS } from './server.ts'
 const EVENT_LOOP_DELAY_MS_MAX = 3_000
 const PATH_PARAMETER_CHARACTERS_MAX = 256
 
-/** What the api is: its plugins, its errors, and every route there is. How it listens is server.ts's concern. */
+/** The API: its plugins, its errors and its routes. How it listens is in api/server.ts. */
 export async function buildApp(context: ApiContext): Promise<FastifyInstance> {
   const app: FastifyInstance = fastify({
     loggerInstance: context.logger,
@@ -32,7 +32,7 @@ export async function buildApp(context: ApiContext): Promise<FastifyInstance> {
     trustProxy: [...context.trustedProxies],
     ...SERVER_LIMITS,
     routerOptions: { maxParamLength: PATH_PARAMETER_CHARACTERS_MAX },
-    // What no route could take, such as a path that cannot be read, does not reach the error handler.
+    // A path that cannot be parsed does not reach the error handler.
     frameworkErrors: answerError,
     clientErrorHandler: answerMalformedRequest,
     http: { ...SERVER_LIMITS.http, requireHostHeader: false },
@@ -41,16 +41,16 @@ export async function buildApp(context: ApiContext): Promise<FastifyInstance> {
   app.setValidatorCompiler(requestValidator)
   app.setSerializerCompiler(exactSerializer)
   takeJsonBodies(app)
-  answerErrorsInOneShape(app)
+  handleErrors(app)
   endConnectionsWhenClosing(app)
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
   })
   requireHost(app)
-  // Without TLS of its own the service must not tell browsers to insist on it.
+  // The service has no TLS of its own, so it must not make browsers insist on it.
   await app.register(helmet, { contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } }, strictTransportSecurity: false })
   await app.register(underPressure, { maxEventLoopDelay: EVENT_LOOP_DELAY_MS_MAX })
-  // First, so that browsers may read why they were refused.
+  // First, so that browsers can read why they were rejected.
   await allowOrigins(app, context.corsOrigins)
   await limitRequests(app, context)
   authenticate(app, context)
@@ -63,7 +63,7 @@ export async function buildApp(context: ApiContext): Promise<FastifyInstance> {
   return app
 }
 
-/** JSON alone, as which no other type is taken. The documented clients send the header on every call, with and without a body: an empty one is an empty object. */
+/** Accepts application/json only. The documented clients send that header on every call, with and without a body: an empty body is `{}`. */
 function takeJsonBodies(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error')
   app.removeAllContentTypeParsers()
@@ -75,8 +75,8 @@ function takeJsonBodies(app: FastifyInstance): void {
 }
 
 /**
- * A request that began before the stop is answered, one that comes after is told so; and its connection must end with it:
- * kept alive, it would hold the stop up for a minute.
+ * Requests that began before the stop are answered, later ones get STOPPING. Their connections must end with them: a connection
+ * that is kept alive would delay the stop by a minute.
  */
 function endConnectionsWhenClosing(app: FastifyInstance): void {
   let closing = false

@@ -9,36 +9,36 @@ import type { Registry } from '../registry/registry.ts'
 import type { ClickHouse } from '../sql/clickhouse.ts'
 import type { LimitedReads } from '../sql/limited-reads.ts'
 
-/** What the routes stand on. Put together once, where the process starts. */
+/** What the routes need. It is wired once, where the process starts. */
 export interface ApiContext {
   readonly clickhouse: ClickHouse
-  /** The same store, for questions from outside: what one of them may take is limited. */
+  /** The same store for the queries of other callers than operators: each query is limited. */
   readonly limitedReads: LimitedReads
   readonly registry: Registry
-  /** Hands lifecycle changes over to the platform; undefined where they are done at once. */
+  /** Delivers lifecycle changes to the platform; undefined if they take effect immediately. */
   readonly provisioner: Provisioner | undefined
   readonly eventLog: EventLog
-  /** What this process counts, and whether it can: the event log itself, or what reads the topic. */
+  /** Readiness and statistics of ingestion in this process: the event log itself, or the consumer of the topic. */
   readonly ingesting: Ingesting
-  /** What goes on in the background of this process, undefined where another does it. */
+  /** The background jobs of this process; undefined if another process runs them. */
   readonly aggregating: BackgroundJobs | undefined
-  /** How far totals reach, as it was known a moment ago. */
+  /** Completeness of totals, cached for a moment. */
   readonly horizon: CachedCompleteness
-  /** The topic behind the logs, undefined without Kafka. Throws EventsUnavailable until the brokers answer. */
+  /** The topic behind the logs; undefined without Kafka. Throws EventsUnavailable until the brokers answer. */
   readonly topic: (() => Topic) | undefined
   readonly exports: Exports
   readonly adminToken: string
   readonly betweenBatches: BetweenBatches
   readonly logger: FastifyBaseLogger
-  /** Networks of proxies whose word on a client's address is taken. */
+  /** Networks of proxies whose X-Forwarded-For is trusted. */
   readonly trustedProxies: readonly string[]
   /** ms since 1970. */
   readonly now: () => number
   /** Requests per credential; 0 is no limit. */
   readonly requestsPerMinute: number
   readonly eventRequestsPerMinute: number
-  /** Credentials from one address that may be wrong before others are not even looked up; 0 is no limit. */
+  /** Wrong credentials from one address per minute before unknown ones are rejected without a look-up; 0 is no limit. */
   readonly authFailuresPerMinute: number
-  /** Web pages of these origins may call. Empty: of none but our own. */
+  /** Origins whose web pages may call the API. Empty: only pages of the service itself. */
   readonly corsOrigins: readonly string[]
 }

@@ -4,7 +4,7 @@ import type { BackgroundJobs } from '../aggregator/background-jobs.ts'
 import type { Ingesting } from '../ingest/log/event-log.ts'
 import { exactSerializer } from './answers/exact-serializer.ts'
 import type { ApiContext } from './context.ts'
-import { answerErrorsInOneShape } from './errors/answer-error.ts'
+import { handleErrors } from './errors/answer-error.ts'
 import { httpMetrics } from './prometheus/http-metrics.ts'
 import { healthRoutes } from './routes/health.ts'
 import { SERVER_LIMITS } from './server.ts'
@@ -15,12 +15,12 @@ export interface HealthAppOptions {
   readonly aggregating: BackgroundJobs | undefined
 }
 
-/** The api of a process that only ingests, or only aggregates: alive, ready, metrics. */
+/** The HTTP interface of a process that only ingests or only aggregates: liveness, readiness, metrics. */
 export async function buildHealthApp({ logger, ingesting, aggregating }: HealthAppOptions): Promise<FastifyInstance> {
   const app: FastifyInstance = fastify({ ...SERVER_LIMITS, loggerInstance: logger, logController: new LogController({ disableRequestLogging: true }) })
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(exactSerializer)
-  answerErrorsInOneShape(app)
+  handleErrors(app)
   httpMetrics(app)
   healthRoutes(app, { ingesting, aggregating })
   await app.ready()

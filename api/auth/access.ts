@@ -2,13 +2,13 @@ import type { FastifyContextConfig } from 'fastify'
 import { ADMIN_ROLES, type AdminRole, type PartnerMode } from '../../contract/fields.ts'
 
 /**
- * Who may call a route. Each route says it in its `config`, and nowhere else: the check before the route, its `security` in
- * the OpenAPI file and the test of who may do what all read it from there.
+ * Who may call a route. Each route declares it in its `config` and nowhere else: the check before the route and its `security`
+ * in the OpenAPI document both read it from there.
  */
 export type Access =
   | { readonly who: 'everyone' }
   | { readonly who: 'emitter' }
-  /** The partner in the path. `mode`: partners of the other mode are told that it is not theirs. */
+  /** The partner in the path. Partners of another mode than `mode` get a 403 with the reason. */
   | { readonly who: 'partner'; readonly mode?: PartnerMode; readonly projectToken?: true }
   /** The admin token, and admin JWTs of these roles. */
   | { readonly who: 'admin'; readonly roles: readonly AdminRole[] }
@@ -22,24 +22,24 @@ export const WHITE_LABEL_PARTNER: Access = { who: 'partner', mode: 'white-label'
 /** Also the ten-minute token of the project in the path. */
 export const WHITE_LABEL_PROJECT_READER: Access = { who: 'partner', mode: 'white-label', projectToken: true }
 export const CO_BRANDED_PARTNER: Access = { who: 'partner', mode: 'co-branded' }
-/** The operator's own work. */
+/** Operators only. */
 export const OPERATOR: Access = { who: 'admin', roles: ['operator'] }
-/** What finance reads, and its closing of months. */
+/** Reads of finance, and closing months. */
 export const FINANCE: Access = { who: 'admin', roles: ['operator', 'finance'] }
-/** Ingest keys and what was refused of them. */
+/** Managing ingest keys and their rejected events. */
 export const EMITTER_MANAGER: Access = { who: 'admin', roles: ['operator', 'emitter-manager'] }
-/** What every role reads. */
+/** Reads of every role. */
 export const ANY_ADMIN: Access = { who: 'admin', roles: ADMIN_ROLES }
-/** The admin token itself: no token makes another. */
+/** The admin token itself: a token cannot create another token. */
 export const ADMIN_TOKEN_ONLY: Access = { who: 'admin', roles: [] }
 
-/** Throws for a route that does not say who may call it: such a route would be open to all. */
+/** Throws for a route that does not declare its access: such a route would be open to everyone. */
 export function accessOf(route: { readonly url: string; readonly config?: FastifyContextConfig | undefined }): Access {
   const access = route.config?.access
   if (access !== undefined) return access
-  // The page at /docs brings routes of its own.
+  // The plugin that serves /docs adds these routes itself.
   if (route.url === '/docs' || route.url.startsWith('/docs/')) return EVERYONE
-  throw new Error(`The route ${route.url} does not say who may call it. Give it \`config: { access: … }\` (api/auth/access.ts).`)
+  throw new Error(`The route ${route.url} does not declare who may call it. Give it \`config: { access: … }\` (api/auth/access.ts).`)
 }
 
 declare module 'fastify' {

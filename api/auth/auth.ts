@@ -13,11 +13,11 @@ import { type Access, accessOf } from './access.ts'
 import { GuessingBrake } from './guessing-brake.ts'
 import { type SentCredential, sentCredential } from './sent-credential.ts'
 
-/** Who was proven to call. */
+/** The authenticated caller. */
 type Identity =
   | { readonly who: 'partner'; readonly partner: Partner }
   | { readonly who: 'emitter'; readonly ingestKey: IngestKey }
-  /** The admin token, or a JWT made from it. */
+  /** The admin token, or an admin JWT. */
   | { readonly who: 'admin'; readonly token?: { readonly role: AdminRole; readonly id: string } }
 
 interface Credentials extends Pick<ApiContext, 'registry' | 'adminToken'> {
@@ -25,11 +25,10 @@ interface Credentials extends Pick<ApiContext, 'registry' | 'adminToken'> {
 }
 
 /**
- * Asks who is calling, before anything else is looked at: before the body is read, and after the rate limit, because guesses
- * must count against it.
+ * Authenticates the caller before the body is read, and after the rate limit, because guesses must count against it.
  */
 export function authenticate(app: FastifyInstance, { registry, adminToken, now, logger, authFailuresPerMinute }: ApiContext): void {
-  const credentials = { registry, adminToken, brake: new GuessingBrake({ failuresPerMinute: authFailuresPerMinute, now, logger: logger }) }
+  const credentials = { registry, adminToken, brake: new GuessingBrake({ failuresPerMinute: authFailuresPerMinute, now, logger }) }
   app.addHook('onRoute', (route) => {
     accessOf(route)
   })
@@ -51,7 +50,7 @@ export function ingestKeyOf({ identity }: FastifyRequest): IngestKey {
   return identity.ingestKey
 }
 
-/** Who the audit log names. */
+/** The actor that the audit log records. */
 export function actorOf({ identity, id: requestId }: FastifyRequest): Actor {
   if (identity?.who === 'partner') return { name: `partner:${identity.partner.id}`, requestId }
   if (identity?.who === 'emitter') return { name: `ingest-key:${identity.ingestKey.id}`, requestId }
@@ -66,7 +65,7 @@ async function requireAccess(request: FastifyRequest, credentials: Credentials, 
   return requirePartner(request, credentials, access)
 }
 
-/** The partner in the path. An unknown partner, a wrong secret and a code that is not of this project are the same 401. */
+/** The partner in the path. An unknown partner, a wrong secret and a token of another project are the same 401. */
 async function requirePartner(request: FastifyRequest, credentials: Credentials, access: Access & { who: 'partner' }): Promise<Identity> {
   const { by, text } = requireCredential(request, access)
   const partner = by === 'partner secret' ? await partnerOfSecret(request, credentials, text) : await partnerOfProjectToken(request, credentials.registry, text)
@@ -81,7 +80,7 @@ function partnerOfSecret(request: FastifyRequest, { registry, brake }: Credentia
   return brake.guard(request.ip, ['partner', partnerId, secret], () => authenticatePartner(registry, partnerId, secret))
 }
 
-/** Not braked: a signature cannot be guessed, and every code ends after ten minutes, in the hands of whoever still polls with it. */
+/** Without the brake: a signature cannot be guessed, and a client that still polls with an expired token would be blocked by it. */
 function partnerOfProjectToken(request: FastifyRequest, registry: Registry, token: string): Promise<Partner | undefined> {
   return authenticateProjectToken(registry, token, request.params as { partnerId: string; projectId: string })
 }
@@ -95,8 +94,8 @@ async function requireIngestKey(request: FastifyRequest, { registry, brake }: Cr
 
 async function requireAdmin(request: FastifyRequest, { registry, adminToken, brake }: Credentials, access: Access & { who: 'admin' }): Promise<Identity> {
   const { text: bearer } = requireCredential(request, access)
-  // Before the brake: nothing is looked up for it, it is too long to be guessed, and who operates the service is never held up.
-  // Digests are of one length, so the comparison tells nothing about the token's.
+  // Before the brake: it needs no look-up, it is too long to be guessed, and an operator must never be blocked. Digests have one
+  // length, so the comparison reveals nothing about the token's length.
   if (timingSafeEqual(digest(bearer), digest(adminToken))) return { who: 'admin' }
   const token = await brake.guard(request.ip, ['admin', bearer], () => authenticateAdminToken(registry, bearer))
   if (token === undefined) throw new ApiError('UNAUTHENTICATED')

@@ -4,14 +4,14 @@ import { ApiError } from '../errors/errors.ts'
 import { networkOf } from './network-of.ts'
 
 export interface BrakeOptions {
-  /** Wrong credentials, each counted once, from one address; 0 is no brake. */
+  /** Different wrong credentials from one address per minute; 0 disables the brake. */
   readonly failuresPerMinute: number
   /** ms since 1970. */
   readonly now: () => number
   readonly logger: Logger
 }
 
-/** Too many guesses came from this address. The answer is the same whatever is guessed at. */
+/** Too many guesses came from this address. The answer does not depend on what is guessed. */
 export class Braked extends ApiError {
   override readonly retryAfterSeconds: number
 
@@ -22,57 +22,59 @@ export class Braked extends ApiError {
 }
 
 /**
- * A brake on guessing credentials. An address has so many wrong ones a minute; after that what is not known to be good is not
- * even looked up until the minute is over. What has been good of late passes: behind the same proxy others go on working. The
- * same wrong one again is no new guess: an emitter that goes on with a revoked key holds up nobody.
+ * Slows down guessing of credentials. After a number of wrong credentials from an address, unknown ones from there are not even
+ * looked up until the minute is over. Credentials that were valid within the last hour bypass the brake, so that other users of
+ * the same proxy can go on. Repeating the same wrong credential is no new guess: an emitter that keeps sending with a revoked
+ * key blocks no other caller.
  */
 export class GuessingBrake {
   readonly #options: BrakeOptions
   readonly #minutes = new Map<string, Minute>()
-  /** Digests of credentials, with the time of their last success, the latest last. */
+  /** Digests of credentials with the time of their last success, the latest last. */
   readonly #good = new Map<string, number>()
 
   constructor(options: BrakeOptions) {
     this.#options = options
   }
 
-  /** What `prove` finds; undefined is a wrong credential. `credential` names what is proven, and by what. Throws Braked. */
+  /** The result of `prove`; undefined is a wrong credential. `credential` identifies what is proven, and with what. Throws Braked. */
   async guard<T>(address: string, credential: readonly string[], prove: () => Promise<T | undefined>): Promise<T | undefined> {
     if (this.#options.failuresPerMinute === 0) return prove()
     const digest = createHash('sha256').update(JSON.stringify(credential)).digest('base64')
     const network = networkOf(address)
     if (this.#isGood(digest)) return this.#judge({ network, digest }, await prove())
-    const minute = await this.#takeTurn(network, digest)
+    const minute = await this.#acquireSlot(network, digest)
     if (minute === undefined) return this.#judge({ network, digest }, await prove())
     try {
       return this.#judge({ network, digest }, await prove())
     } finally {
-      minute.underWay -= 1
-      for (const goOn of minute.waiting.splice(0)) goOn()
-      if (minute.wrong.size === 0 && minute.underWay === 0 && this.#minutes.get(network) === minute) this.#minutes.delete(network)
+      minute.inFlight -= 1
+      for (const resume of minute.waiting.splice(0)) resume()
+      if (minute.wrong.size === 0 && minute.inFlight === 0 && this.#minutes.get(network) === minute) this.#minutes.delete(network)
     }
   }
 
-  /** What is remembered. */
+  /** Number of cached entries. */
   size(): { addresses: number; credentials: number } {
     return { addresses: this.#minutes.size, credentials: this.#good.size }
   }
 
   /**
-   * As many may be under way as may still fail: else a thousand guesses at once would all be looked up before the first has
-   * failed. Undefined: no turn is needed, because this one failed already. It is looked up again, for it may have been made since.
+   * As many look-ups may be in flight as may still fail; otherwise a thousand simultaneous guesses would all be looked up before
+   * the first has failed. Undefined if no slot is needed because this credential has failed already: it is looked up again,
+   * because it may have been created since.
    */
-  async #takeTurn(network: string, digest: string): Promise<Minute | undefined> {
+  async #acquireSlot(network: string, digest: string): Promise<Minute | undefined> {
     for (;;) {
       const minute = this.#minuteOf(network)
       const left = this.#options.failuresPerMinute - minute.wrong.size
       if (left <= 0) throw new Braked(Math.max(1, Math.ceil((minute.endsMs - this.#options.now()) / 1_000)))
       if (minute.wrong.has(digest)) return undefined
-      if (minute.underWay < left) {
-        minute.underWay += 1
+      if (minute.inFlight < left) {
+        minute.inFlight += 1
         return minute
       }
-      await new Promise<void>((goOn) => minute.waiting.push(goOn))
+      await new Promise<void>((resume) => minute.waiting.push(resume))
     }
   }
 
@@ -87,15 +89,15 @@ export class GuessingBrake {
     const nowMs = this.#options.now()
     const known = this.#minutes.get(network)
     if (known !== undefined && known.endsMs > nowMs) return known
-    if (known === undefined && this.#minutes.size >= ADDRESSES_MAX) this.#forgetSome(nowMs)
-    const minute: Minute = { endsMs: nowMs + MINUTE_MS, wrong: new Set(), underWay: 0, waiting: [] }
+    if (known === undefined && this.#minutes.size >= ADDRESSES_MAX) this.#evict(nowMs)
+    const minute: Minute = { endsMs: nowMs + MINUTE_MS, wrong: new Set(), inFlight: 0, waiting: [] }
     this.#minutes.delete(network)
     this.#minutes.set(network, minute)
     return minute
   }
 
-  /** Those whose minute is over stand first. If there are none the oldest goes: whoever has that many addresses is not held up by this. */
-  #forgetSome(nowMs: number): void {
+  /** Entries whose minute is over come first. If there are none, the oldest is dropped: a caller with that many addresses cannot be slowed down this way. */
+  #evict(nowMs: number): void {
     for (const [network, { endsMs }] of this.#minutes) {
       if (endsMs > nowMs && this.#minutes.size < ADDRESSES_MAX) return
       this.#minutes.delete(network)
@@ -108,7 +110,10 @@ export class GuessingBrake {
     if (wrong.has(digest) || wrong.size >= failuresPerMinute) return
     wrong.add(digest)
     if (wrong.size === failuresPerMinute)
-      logger.warn({ address: network }, 'an address sent too many wrong credentials and is braked until the minute is over; a proxy belongs in TRUSTED_PROXIES')
+      logger.warn(
+        { address: network },
+        'an address sent too many wrong credentials; unknown ones from there are rejected until the minute is over. If it is a proxy, add it to TRUSTED_PROXIES',
+      )
   }
 
   #isGood(digest: string): boolean {
@@ -125,9 +130,9 @@ export class GuessingBrake {
 
 interface Minute {
   readonly endsMs: number
-  /** Digests, at most as many as may fail. */
+  /** Digests of the wrong credentials of this minute. */
   readonly wrong: Set<string>
-  underWay: number
+  inFlight: number
   readonly waiting: (() => void)[]
 }
 

@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net'
 
-/** Whom an address stands for: whoever has one address of IPv6 has the 2^64 beside it. */
+/** The network that an address counts for: a caller with one IPv6 address has the 2^64 addresses of its /64. */
 export function networkOf(address: string): string {
   const mapped = /^::ffff:([\d.]+)$/i.exec(address)?.[1]
   if (mapped !== undefined || !isIPv6(address)) return mapped ?? address

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { Access } from './access.ts'
 
-/** What a caller shows of itself, before it is known to be good. */
+/** The credential that a caller sent, not verified yet. */
 export interface SentCredential {
   readonly by: 'partner secret' | 'bearer'
   readonly text: string
@@ -10,8 +10,8 @@ export interface SentCredential {
 const CREDENTIAL_CHARACTERS_MAX = 4_096
 
 /**
- * The one credential that proves who calls a route, and that its calls are counted by; whatever else is sent is looked at by
- * nobody. Undefined where the route takes none, and where it is missing or cannot be one.
+ * The one credential that a route requires, by which its calls are authenticated and counted; other credentials in the request
+ * are ignored. Undefined if the route requires none, or if it is missing or cannot be one.
  */
 export function sentCredential({ headers }: Pick<FastifyRequest, 'headers'>, access: Access): SentCredential | undefined {
   const { 'x-partnership-secret': secret, authorization } = headers
@@ -25,7 +25,7 @@ function credential(by: SentCredential['by'], text: string | string[] | undefine
   return typeof text === 'string' && text !== '' && text.length <= CREDENTIAL_CHARACTERS_MAX ? { by, text } : undefined
 }
 
-/** Behind its scheme, in whatever case that is written, and one space. */
+/** The text after the scheme (in any case) and one space. */
 function bearerToken(authorization = ''): string | undefined {
   const [scheme, token, ...rest] = authorization.split(' ')
   return scheme?.toLowerCase() === 'bearer' && rest.length === 0 ? token : undefined

@@ -7,7 +7,7 @@ import { StoreError } from '../../sql/errors.ts'
 export class ApiError extends Error {
   readonly code: ErrorCode
   readonly status: number
-  /** When it may help to ask again, where that is known. */
+  /** When a retry may succeed, if that is known. */
   readonly retryAfterSeconds: number | undefined = undefined
 
   constructor(code: ErrorCode, message: string = ERRORS[code].message, cause?: unknown) {
@@ -18,20 +18,20 @@ export class ApiError extends Error {
   }
 }
 
-/** The one shape of an error, whatever went wrong. */
+/** The body of every error answer. */
 export function errorBody({ message, code }: ApiError, requestId: string) {
   return { success: false, message, code, request_id: requestId }
 }
 
-const EXHAUSTED = 'The store took too long, or has too little memory for this right now; no total is given. Try again, or ask for a shorter period.'
+const EXHAUSTED = 'The store took too long or has too little memory right now; no total is returned. Try again, or request a shorter period.'
 
-/** What a route takes as its body. */
+/** The bodies that a route accepts. */
 export interface AcceptedBody {
   readonly bytesMax: number
   readonly types: readonly string[]
 }
 
-/** Total: every thrown thing becomes one row of the table. What is not foreseen is INTERNAL and says nothing else. */
+/** Total: everything that is thrown becomes one row of the table. Unforeseen errors are INTERNAL and reveal nothing else. */
 export function toApiError(thrown: unknown, taken: AcceptedBody): ApiError {
   if (thrown instanceof ApiError) return thrown
   if (thrown instanceof EventsUnavailable) return new ApiError('EVENTS_UNAVAILABLE', thrown.message, thrown)
@@ -48,7 +48,7 @@ export function toApiError(thrown: unknown, taken: AcceptedBody): ApiError {
   return known ?? new ApiError('INTERNAL', undefined, thrown)
 }
 
-/** The framework's own refusals, by their codes. */
+/** Errors of the framework, by their codes. */
 const FASTIFY_ERRORS: Record<string, ErrorCode> = {
   FST_ERR_VALIDATION: 'INVALID_REQUEST',
   FST_ERR_CTP_INVALID_JSON_BODY: 'BODY_NOT_JSON',
@@ -65,7 +65,8 @@ function fastifyErrorOf(thrown: unknown, { bytesMax, types }: AcceptedBody): Api
   if (!(thrown instanceof Error)) return undefined
   const own = 'code' in thrown && typeof thrown.code === 'string' ? FASTIFY_ERRORS[thrown.code] : undefined
   if (own === 'INVALID_REQUEST') return new ApiError(own, describeValidation(thrown), thrown)
-  if (own === 'TOO_LARGE') return new ApiError(own, `A body has at most ${bytesMax / MEBIBYTE} MiB here. Nothing of it was kept.`, thrown)
+  if (own === 'TOO_LARGE')
+    return new ApiError(own, `The body has more than ${bytesMax / MEBIBYTE} MiB, which is the limit of this route. Nothing of it was stored.`, thrown)
   if (own === 'UNSUPPORTED_MEDIA_TYPE') return new ApiError(own, `Send the body as ${types.join(', ')}.`, thrown)
   if (own !== undefined) return new ApiError(own, undefined, thrown)
   const status = 'statusCode' in thrown ? thrown.statusCode : undefined
@@ -75,7 +76,7 @@ function fastifyErrorOf(thrown: unknown, { bytesMax, types }: AcceptedBody): Api
 
 const MEBIBYTE = 1024 ** 2
 
-/** Names each field and what is wrong with it. */
+/** Each field with what is wrong with it. */
 function describeValidation(error: Error): string {
   const { validation, validationContext } = error as { validation?: { instancePath: string; message?: string }[]; validationContext?: string }
   if (validation === undefined || validation.length === 0) return error.message

@@ -3,8 +3,8 @@ import type { FastifyInstance } from 'fastify'
 import { EVERYONE } from '../auth/access.ts'
 
 /**
- * Browsers of other origins are let in where the configuration names them, never with cookies: whoever calls proves itself
- * with a header. Without origins nothing of it is there, and a preflight is a route that does not exist.
+ * Allows browsers of the configured origins to call the API, never with cookies: callers authenticate with a header. Without
+ * configured origins there are no CORS headers, and a preflight is an unknown route.
  */
 export async function allowOrigins(app: FastifyInstance, origins: readonly string[]): Promise<void> {
   if (origins.length === 0) return
@@ -14,7 +14,7 @@ export async function allowOrigins(app: FastifyInstance, origins: readonly strin
     if (route.method === 'OPTIONS' && route.url === '*') route.config = { ...route.config, access: EVERYONE, limit: 'none' }
   })
   await app.register(cors, {
-    // False for what is not named: then no header tells that anybody is.
+    // False for other origins: then no header reveals that any origin is allowed.
     origin: (origin, decide) => decide(null, origin !== undefined && open.has(origin) ? origin : false),
     methods: METHODS,
     allowedHeaders: REQUEST_HEADERS,

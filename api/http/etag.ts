@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 
 /**
- * ETag and conditional GET (RFC 9110, sections 8.8.3 and 13.1.2) for every answer that is one JSON text. The answer is
- * computed all the same, and not sent when the caller has it.
+ * ETag and conditional GET (RFC 9110, sections 8.8.3 and 13.1.2) for every answer that is one JSON text. The answer is computed
+ * in any case, and not sent if the caller has it.
  *
- * Streams have none. An open statement and a live export change with every event; of a closed statement all is fixed but
- * `unbilled`, which is of now: its tag would be known only when the whole was read. Whoever keeps a closed month compares
- * `statement.sha256`, which is there before the lines are.
+ * Streams have no tag. An open statement and a live export change with every event. In a closed statement everything is fixed
+ * except `unbilled`, so its tag would be known only after reading all of it. A client that caches a closed month compares
+ * `statement.sha256`, which comes before the lines.
  */
 export function answerConditionally(app: FastifyInstance): void {
   app.addHook('onRequest', async (request, reply) => {
@@ -16,21 +16,21 @@ export function answerConditionally(app: FastifyInstance): void {
   app.addHook('onSend', async (request, reply, payload) => {
     if (reply.statusCode !== 200 || !isRead(request)) return payload
     if (request.identity !== undefined && !reply.hasHeader('cache-control')) reply.header('cache-control', 'private, no-cache')
-    if (typeof payload !== 'string' || !isJson(reply) || mayNotBeKept(reply)) return payload
+    if (typeof payload !== 'string' || !isJson(reply) || mustNotBeCached(reply)) return payload
     const etag = weakEtagOf(payload, request.identity?.who === 'partner')
     reply.header('etag', etag)
     const known = request.headers['if-none-match']
     if (known === undefined || !matchesAny(known, etag)) return payload
     reply.code(304).removeHeader('content-type')
-    // What follows for a HEAD takes the body away by itself, and says how long it would have been.
+    // Fastify removes the body of a HEAD answer itself, and sets the length that it would have had.
     return request.method === 'HEAD' ? payload : null
   })
 }
 
 /**
- * Over the text, because a parser would round long numbers and take two answers for one. The pattern matches keys alone: within
- * a text a quote is escaped. To partners `as_of` is how far the same numbers are known to be complete, and moves with every
- * watermark; to operators, who ask how far a log is settled, it is the answer itself.
+ * Computed over the text, because a parser would round long numbers and could take two answers for the same. The pattern matches
+ * keys only: inside a string a quote is escaped. For partners `as_of` says how far the same numbers are complete and changes with
+ * every watermark, so it is left out; for operators, who query how far a log is complete, it is the answer itself.
  */
 function weakEtagOf(body: string, withoutAsOf: boolean): string {
   const digested = body.replaceAll(withoutAsOf ? AS_OF_OR_REQUEST_ID : REQUEST_ID, '')
@@ -42,7 +42,7 @@ const REQUEST_ID = /"request_id":(?:"[^"\\]*"|null)/g
 /** 132 bits. */
 const ETAG_CHARACTERS = 22
 
-/** Weak comparison: what stands in quotes decides. A header that is no list of tags matches nothing. */
+/** Weak comparison: only the quoted part counts. A header that is not a list of tags matches nothing. */
 function matchesAny(known: string, etag: string): boolean {
   if (known.trim() === '*') return true
   const opaque = etag.slice('W/'.length)
@@ -61,12 +61,12 @@ function isJson(reply: FastifyReply): boolean {
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Answers hold a key or a secret in plain text: no cache on the way may keep one, whatever it says. */
+    /** Answers contain a key or a secret in plain text, so intermediaries must not cache them, error answers included. */
     noStore?: true
   }
 }
 
-/** A tag is a digest of what must not be kept, and would let a short secret be guessed. */
-function mayNotBeKept(reply: FastifyReply): boolean {
+/** The tag would be a digest of the secret in the answer, against which guesses of a short secret could be tested. */
+function mustNotBeCached(reply: FastifyReply): boolean {
   return String(reply.getHeader('cache-control')).includes('no-store')
 }

@@ -3,10 +3,10 @@ import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { ApiError, errorBody } from '../errors/errors.ts'
 
-/** What cannot be read as HTTP is neither request nor reply yet: its answer is written to the connection, which ends with it. */
+/** For bytes that cannot be parsed as HTTP there is no request or reply object: the answer is written to the socket, which is then closed. */
 export function answerMalformedRequest(_error: Error, socket: Socket): void {
   if (!socket.writable) return
-  const error = new ApiError('INVALID_REQUEST', 'This is not HTTP/1.1 as it can be read: it is malformed, came too slowly, or its head is too large.')
+  const error = new ApiError('INVALID_REQUEST', 'This cannot be read as HTTP/1.1: it is malformed, was sent too slowly, or its headers are too large.')
   const requestId = randomUUID()
   const body = JSON.stringify(errorBody(error, requestId))
   const head = [

@@ -10,15 +10,15 @@ import { ApiError } from '../errors/errors.ts'
 type Quotas = Pick<ApiContext, 'requestsPerMinute' | 'eventRequestsPerMinute'>
 
 /**
- * Requests are counted per credential, before it is known to be good: guesses count too. Each counted answer says its policy
- * and what is left of it, as the current draft of the IETF has it (draft-ietf-httpapi-ratelimit-headers); the plugin's own
- * headers are those of an old draft, so it only counts here.
+ * Counts requests per credential before the credential is verified: guesses count too. Each counted answer carries its policy and
+ * the remaining quota, as in the current IETF draft (draft-ietf-httpapi-ratelimit-headers). The plugin's own headers are those
+ * of an older draft, so the plugin only counts.
  */
 export async function limitRequests(app: FastifyInstance, { requestsPerMinute, eventRequestsPerMinute }: Quotas): Promise<void> {
   await app.register(rateLimit, { global: false })
   const policies = { default: policyOf(app, 'default', requestsPerMinute), events: policyOf(app, 'events', eventRequestsPerMinute) }
   app.addHook('onRoute', ({ url, config }) => {
-    if (config?.rateLimit !== undefined) throw new Error(`The route ${url} limits itself with \`rateLimit\`; say \`limit\` instead (api/http/rate-limits.ts).`)
+    if (config?.rateLimit !== undefined) throw new Error(`The route ${url} sets \`rateLimit\`; set \`limit\` instead (api/http/rate-limits.ts).`)
   })
   app.addHook('onRequest', async (request, reply) => {
     const name = request.routeOptions.config.limit ?? 'default'
@@ -38,17 +38,17 @@ interface Policy {
   count(request: FastifyRequest): Promise<{ remaining: number; resetSeconds: number; exceeded: boolean }>
 }
 
-/** Undefined where there is no limit. */
+/** Undefined if there is no limit. */
 function policyOf(app: FastifyInstance, name: string, requests: number): Policy | undefined {
   if (requests === 0) return undefined
-  // The plugin's types forget that a limit may have `cache`, so it is not written into the call.
+  // The plugin's types lack `cache`, so the object is not written into the call.
   const limit = { max: requests, timeWindow: WINDOW_SECONDS * 1000, cache: COUNTS_MAX, keyGenerator: limitKeyOf }
   const count = app.createRateLimit(limit)
   return {
     header: `"${name}";q=${requests};w=${WINDOW_SECONDS}`,
     count: async (request) => {
       const counted = await count(request)
-      if (counted.isAllowed) throw new Error('No credential is free of the limit.')
+      if (counted.isAllowed) throw new Error('The rate limit plugin exempted a request, although no exemption is configured.')
       return { remaining: counted.remaining, resetSeconds: counted.ttlInSeconds, exceeded: counted.isExceeded }
     },
   }
@@ -57,13 +57,13 @@ function policyOf(app: FastifyInstance, name: string, requests: number): Policy 
 const WINDOW_SECONDS = 60
 
 /**
- * Counts kept of each policy; beyond it the one that was longest not used goes. So invented credentials cost no more memory than
- * that, and a count is lost only when so many others came since its last request; each of them beyond the first few was a 429
- * of its address already (guessing-brake.ts).
+ * Counters of each policy; beyond this number the least recently used one is dropped. So invented credentials cost only limited
+ * memory, and a counter is lost only after this many others; all but the first few of those were rejected by their address
+ * already (api/auth/guessing-brake.ts).
  */
 const COUNTS_MAX = 50_000
 
-/** By the credential that is to prove the caller, as a digest; by network where none is sent or asked for. */
+/** A digest of the credential that the route requires, or of the network if none is sent or required. */
 function limitKeyOf(request: FastifyRequest): string {
   const { url = '', config } = request.routeOptions
   const sent = sentCredential(request, accessOf({ url, config }))
@@ -74,7 +74,7 @@ function limitKeyOf(request: FastifyRequest): string {
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Which quota a route's requests count against. Default: the one of all routes. */
+    /** The quota that a route's requests count against. Default: the common one. */
     limit?: 'events' | 'none'
   }
 }

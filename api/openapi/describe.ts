@@ -9,7 +9,7 @@ import { ANSWER_HEADERS, completeOperations, describedName } from './described-o
 import { withEarlyAnswers } from './early-answers.ts'
 import { withOptionalBodies } from './optional-bodies.ts'
 
-/** /openapi.json, generated from the routes' schemas, and a page to read and try it at /docs. */
+/** Serves /openapi.json, generated from the contract, and a page at /docs to read it and try it. */
 export async function describeApi(app: FastifyInstance, publicUrl: string): Promise<void> {
   const routes = new Map<string, RouteOptions>()
   app.addHook('onRoute', (route) => {
@@ -24,14 +24,14 @@ export async function describeApi(app: FastifyInstance, publicUrl: string): Prom
         description: 'Usage metering and billing analytics. Quantities are exact decimals: read them with a parser that keeps their digits.',
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
-      servers: [{ url: publicUrl }, { url: '/', description: 'Wherever this was read from.' }],
+      servers: [{ url: publicUrl }, { url: '/', description: 'The server of this document.' }],
       tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
       components: {
         headers: ANSWER_HEADERS,
         securitySchemes: {
           partnerSecret: { type: 'apiKey', in: 'header', name: 'X-Partnership-Secret' },
           ingestKey: { type: 'http', scheme: 'bearer', description: 'An ingest key.' },
-          adminToken: { type: 'http', scheme: 'bearer', description: 'The admin token, or an admin JWT of a role that may.' },
+          adminToken: { type: 'http', scheme: 'bearer', description: 'The admin token, or an admin JWT of a role that is allowed the call.' },
           projectToken: { type: 'http', scheme: 'bearer', description: 'The ten-minute code of POST …/authorization, for its own project.' },
         },
       },
@@ -47,7 +47,7 @@ export async function describeApi(app: FastifyInstance, publicUrl: string): Prom
   })
 }
 
-/** Which credentials a route takes, and of which roles, is what it says itself. */
+/** The credentials and roles of a route come from its declared access. */
 function withSecurity<T extends { schema: FastifySchema }>(route: RouteOptions, transformed: T): T {
   const access = accessOf(route)
   if (access.who === 'everyone') return transformed
@@ -67,7 +67,7 @@ function schemesOf(access: Exclude<Access, { who: 'everyone' }>): Record<string,
   return [{ partnerSecret: [] }, ...(access.projectToken === true ? [{ projectToken: [] }] : [])]
 }
 
-/** A route that takes its body as bytes has no schema that validates it, but one that describes it. */
+/** A route that reads its body as bytes has no schema that validates it, only one that describes it. */
 function withDocumentedBody<T extends { schema: FastifySchema }>(transformed: T): T {
   const { documentedBody, ...schema } = transformed.schema
   return documentedBody === undefined ? transformed : { ...transformed, schema: { ...schema, body: { content: documentedBody } } }

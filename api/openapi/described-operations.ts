@@ -8,22 +8,22 @@ import { isSecretsPath, secretsErrorBody } from '../errors/secrets-errors.ts'
 import { REFUSAL_EXAMPLES } from './examples/refusals.ts'
 import { addExample, type Operation } from './examples.ts'
 
-/** Headers that answers promise, each described once. */
+/** The headers of answers, each described once. */
 export const ANSWER_HEADERS = {
-  'x-request-id': text('The id of this request; quote it when you report something.', '5a0c3a4e-7a54-4c1f-8e3e-9a0f5a9f1c11'),
+  'x-request-id': text('The id of this request; include it in a report.', '5a0c3a4e-7a54-4c1f-8e3e-9a0f5a9f1c11'),
   etag: text(
-    'Changes when the answer does, `as_of` aside. Sent back as `If-None-Match` it makes an unchanged answer a 304 without a body.',
+    'Changes with the answer, except for `as_of`. Sent back as `If-None-Match`, an unchanged answer is a 304 without a body.',
     'W/"Q3Zk0mK1cC8xv0b2m4o1Xw"',
   ),
   'ratelimit-policy': text('The quota of these credentials: `q` requests in `w` seconds.', '"default";q=1200;w=60'),
-  ratelimit: text('What is left of it: `r` requests, until it is whole again in `t` seconds.', '"default";r=1187;t=42'),
-  'retry-after': text('Seconds to wait before the next try.', '7'),
-  'x-meterline-manifest': text('JSON: what the file holds, as GET /admin/v1/exports/manifest tells it.', '{"format":"csv","rows":1}'),
+  ratelimit: text('The remaining quota: `r` requests until it is reset in `t` seconds.', '"default";r=1187;t=42'),
+  'retry-after': text('Seconds to wait before the next attempt.', '7'),
+  'x-meterline-manifest': text('JSON: what the file holds, as returned by GET /admin/v1/exports/manifest.', '{"format":"csv","rows":1}'),
 }
 
 type HeaderName = keyof typeof ANSWER_HEADERS
 
-/** By method and path, as the description writes them: `GET /v1/{id}`. */
+/** By method and path as in OpenAPI: `GET /v1/{id}`. */
 type DescribedRoutes = ReadonlyMap<string, RouteOptions>
 
 export function describedName(method: string, url: string): string {
@@ -40,7 +40,7 @@ export function completeOperations<T extends { readonly paths?: object }>(descri
       const contract = route?.config?.operation
       addExample(name, operation, contract?.example)
       const tagged = isTagged(method, path, operation) && route?.config?.noStore !== true
-      if (tagged) operation.responses['304'] = { description: 'What the caller has is still the answer.' }
+      if (tagged) operation.responses['304'] = { description: 'The cached answer is still current.' }
       const limited = route?.config?.limit !== 'none'
       for (const [status, answer] of Object.entries(operation.responses)) {
         const names = headersOf({ status: Number(status), limited, tagged, isFile: isFile(answer) })
@@ -53,7 +53,7 @@ export function completeOperations<T extends { readonly paths?: object }>(descri
   return described
 }
 
-/** An error that the operation answers with under this status, where one is known that fits. */
+/** Adds an example of the error that the operation answers with under this status, if one is known. */
 function addError({ name, path, status, errors }: DescribedError, access: Access, { content }: Operation['responses'][string]): void {
   const media = content?.['application/json']
   const code = codeOf({ name, status, errors }, access)
@@ -76,7 +76,7 @@ function codeOf({ name, status, errors }: Pick<DescribedError, 'name' | 'status'
   return COMMON_ERRORS[status]
 }
 
-/** What most operations mean by a status. What is not found and what contradicts is another thing for each. */
+/** The usual error of each status. What is not found, or in conflict, differs from one operation to the next. */
 const COMMON_ERRORS: Readonly<Record<number, ErrorCode>> = {
   400: 'INVALID_REQUEST',
   401: 'UNAUTHENTICATED',
@@ -116,7 +116,7 @@ function isFile({ content = {} }: Operation['responses'][string]): boolean {
   return Object.keys(content).some((type) => type !== 'application/json')
 }
 
-/** Of the path's words and parameters: `GET /partnership/v1/{partnerId}/{projectId}/usage` is `getPartnershipProjectUsage`. */
+/** Built from the words and parameters of the path: `GET /partnership/v1/{partnerId}/{projectId}/usage` is `getPartnershipProjectUsage`. */
 function operationIdOf(method: string, path: string): string {
   const words = path
     .replace('/partnership/v1/{partnerId}', '/partnership')

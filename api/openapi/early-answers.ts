@@ -8,9 +8,9 @@ interface Described {
 }
 
 /**
- * What is answered before a route is asked, so that no route has to think of it: a path that cannot be read or is too long, a
- * body that cannot be read, is too large or of another type, an admin JWT of a role that may not. In the shape that the route
- * gives its other errors.
+ * Adds the errors that occur before a route's handler runs, so that no route has to list them: a path that is malformed or too
+ * long, a body that is malformed, too large or of another type, an admin JWT of a role without access. They have the shape of the
+ * route's other errors.
  */
 export function withEarlyAnswers<T extends Described>(document: T): T {
   const { schema, url, route } = document

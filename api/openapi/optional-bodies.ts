@@ -8,7 +8,7 @@ interface Operation {
   readonly requestBody?: { required?: boolean; readonly content: Readonly<Record<string, { readonly schema?: BodySchema }>> }
 }
 
-/** A body that may be null may be missing too, which the generator does not see: it calls every body required. */
+/** A body that may be null may be missing too. The generator does not know that and marks every body as required. */
 export function withOptionalBodies<T extends { readonly paths?: object }>(described: T): T {
   for (const operations of Object.values(described.paths ?? {}) as Record<string, Operation>[]) {
     for (const { requestBody } of Object.values(operations)) {

@@ -3,7 +3,7 @@ import type { AuditedDays } from '../../aggregator/audits/day-audits.ts'
 import type { BackgroundJobs } from '../../aggregator/background-jobs.ts'
 import type { RepeatStats } from '../../aggregator/repeat.ts'
 
-/** What the background work of this process did, by the name of the work. */
+/** Metrics of the background jobs of this process, by the name of the job. */
 export function aggregatorMetrics(register: Registry, { stats, audited, due }: BackgroundJobs): void {
   const shared = { labelNames: ['work'], registers: [register] }
   const counter = (name: string, help: string, read: (work: RepeatStats) => number) =>
@@ -27,9 +27,9 @@ export function aggregatorMetrics(register: Registry, { stats, audited, due }: B
       },
     })
   counter('meterline_work_runs_total', 'Runs of background work that succeeded.', (work) => work.runs)
-  counter('meterline_work_failures_total', 'Runs of background work that failed; they are tried again.', (work) => work.failures)
+  counter('meterline_work_failures_total', 'Runs of background work that failed; they are retried.', (work) => work.failures)
   gauge('meterline_work_last_success_seconds', 'When background work last succeeded, in seconds since 1970.', (work) => work.lastSuccessMs / 1000)
-  gauge('meterline_work_seconds', 'How long the last run took.', (work) => work.lastSeconds)
+  gauge('meterline_work_seconds', 'Duration of the last run.', (work) => work.lastSeconds)
   const known = (name: string, help: string, read: () => number | undefined) =>
     new Gauge({
       name,
@@ -37,7 +37,7 @@ export function aggregatorMetrics(register: Registry, { stats, audited, due }: B
       registers: [register],
       collect() {
         const value = read()
-        // No value rather than a 0 that nobody has read.
+        // No value, rather than a 0 that was never read.
         if (value === undefined) this.remove()
         else this.set(value)
       },

@@ -25,7 +25,7 @@ export function httpMetrics(app: FastifyInstance): void {
   })
 }
 
-/** Reads what is counted whenever the metrics are asked for. A log is `http`, or cluster/topic/incarnation/partition. */
+/** Reads the counters whenever the metrics are requested. A log is `http`, or cluster/topic/incarnation/partition. */
 export function ingestMetrics(register: Registry, { stats, readiness }: Ingesting): void {
   const registers = [register]
   const labelNames = ['log']
@@ -40,7 +40,7 @@ export function ingestMetrics(register: Registry, { stats, readiness }: Ingestin
         for (const log of stats().logs) this.inc({ log: log.log }, read(log))
       },
     })
-  /** Of the logs that are this process's now: of another's it knows nothing. */
+  /** Only for logs that this process owns now: it does not know the state of others. */
   const gauge = (name: string, help: string, read: (log: LogStats) => number) =>
     new Gauge({
       name,
@@ -63,24 +63,24 @@ export function ingestMetrics(register: Registry, { stats, readiness }: Ingestin
     })
   counter('meterline_events_counted_total', 'Events counted by this process.', (log) => log.counted)
   counter('meterline_events_duplicate_total', 'Events that had been counted before.', (log) => log.duplicates)
-  counter('meterline_events_passed_on_total', 'Events found outside their own partition and copied to it.', (log) => log.passedOn)
+  counter('meterline_events_passed_on_total', 'Misrouted events, copied to their own partition.', (log) => log.passedOn)
   counter('meterline_batches_total', 'Batches sent to the store.', (log) => log.batches)
   counter('meterline_batch_seconds_total', 'Time spent on batches.', (log) => log.batchSeconds)
-  counter('meterline_log_retakes_total', 'How often the log was taken anew.', (log) => log.retakes)
-  counter('meterline_rollup_repaired_keys_total', 'Keys of the rollup repaired, while settling or because an audit asked.', (log) => log.repairedKeys)
-  gauge('meterline_batch_in_flight_seconds', 'How long the batch in flight has been under way.', (log) => log.batchInFlightSeconds)
+  counter('meterline_log_retakes_total', 'How often the lease of the log was acquired again.', (log) => log.retakes)
+  counter('meterline_rollup_repaired_keys_total', 'Keys of the rollup repaired while reconciling or on request of an audit.', (log) => log.repairedKeys)
+  gauge('meterline_batch_in_flight_seconds', 'Age of the batch in flight.', (log) => log.batchInFlightSeconds)
   gauge('meterline_filter_identities', 'Identities in the filter.', (log) => log.filterIdentities)
   gauge('meterline_filter_bytes', 'Memory of the filter.', (log) => log.filterBytes)
-  gauge('meterline_filter_complete', '1 when the filter knows all of raw, else every event is looked up.', (log) => Number(log.filterComplete))
-  gauge('meterline_filter_full', '1 when the filter may not grow any more: every event is looked up. Add processes.', (log) => Number(log.filterFull))
+  gauge('meterline_filter_complete', '1 if the filter knows all of raw; otherwise every event is looked up.', (log) => Number(log.filterComplete))
+  gauge('meterline_filter_full', '1 if the filter has reached its memory limit: every event is looked up. Add processes.', (log) => Number(log.filterFull))
   gauge('meterline_watermark_seconds', 'Usage is complete up to this time, in seconds since 1970.', (log) => log.asOfMs / 1000)
-  gauge('meterline_log_lag_events', 'Events in the log that are not settled yet.', (log) => log.lagEvents)
+  gauge('meterline_log_lag_events', 'Events in the log that are not counted yet.', (log) => log.lagEvents)
   whole('meterline_events_queued', 'Events waiting to be stored or produced.', () => stats().queuedEvents)
   whole('meterline_kafka_trouble', '1 while the brokers cannot be reached or read.', () => Number(stats().kafkaTrouble))
-  whole('meterline_ready', '1 when events are accepted and counted.', () => Number(readiness().ready))
+  whole('meterline_ready', '1 if events are accepted and counted.', () => Number(readiness().ready))
   new Gauge({
     name: 'meterline_log_incident',
-    help: '1 while a log has stopped until an operator decides, by kind.',
+    help: '1 while a log is stopped by an incident that an operator must resolve, by kind.',
     labelNames: ['log', 'kind'],
     registers,
     collect() {
@@ -90,7 +90,7 @@ export function ingestMetrics(register: Registry, { stats, readiness }: Ingestin
   })
   new Counter({
     name: 'meterline_events_rejected_total',
-    help: 'Events refused, by reason.',
+    help: 'Rejected events, by reason.',
     labelNames: ['log', 'reason'],
     registers,
     collect() {

@@ -1,7 +1,7 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
 import type { Provisioner } from '../../registry/provisioner/provisioner.ts'
 
-/** What this process handed over to the platform, and what is left to hand over, whoever does it. */
+/** What this process delivered to the platform, and how many projects are pending for all processes. */
 export function provisionerMetrics(register: Registry, provisioner: Provisioner): void {
   const counter = (name: string, help: string, read: () => number) =>
     new Counter({
@@ -13,15 +13,19 @@ export function provisionerMetrics(register: Registry, provisioner: Provisioner)
         this.inc(read())
       },
     })
-  counter('meterline_provisioner_deliveries_total', 'Project states that the platform took over.', () => provisioner.stats().delivered)
-  counter('meterline_provisioner_failures_total', 'Attempts to hand a project over that failed; they are repeated for ever.', () => provisioner.stats().failed)
+  counter('meterline_provisioner_deliveries_total', 'Project states that the platform acknowledged.', () => provisioner.stats().delivered)
+  counter(
+    'meterline_provisioner_failures_total',
+    'Failed attempts to deliver a project state; they are retried until they succeed.',
+    () => provisioner.stats().failed,
+  )
   new Gauge({
     name: 'meterline_provisioner_pending',
-    help: 'Projects of which the platform does not know the newest state, a few seconds ago; at most 10,000 are told.',
+    help: 'Projects whose newest state the platform has not acknowledged, as of a few seconds ago; at most 10,000 are counted.',
     registers: [register],
     collect() {
       const { pending } = provisioner.stats()
-      // No value rather than a 0 that nobody has read.
+      // No value, rather than a 0 that was never read.
       if (pending === undefined) this.remove()
       else this.set(pending)
     },

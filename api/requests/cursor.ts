@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { isDay } from '../../metering/period.ts'
 import { ApiError } from '../errors/errors.ts'
 
-/** Where a list goes on, and over which days: defaults are settled on the first page, so that midnight moves no page. */
+/** Where a list continues, and over which days: default days are fixed by the first page, so that midnight does not shift the pages. */
 export interface CursorPlace {
   readonly key: string
   readonly projectId: string
@@ -11,18 +11,18 @@ export interface CursorPlace {
   readonly last: string
 }
 
-/** Opaque to callers. `query` is everything that decides what is listed and in which order. */
+/** Opaque to callers. `query` is everything that determines the list and its order. */
 export function writeCursor(query: Asked, { key, projectId, first, last }: CursorPlace): string {
   return writePlace(query, [key, projectId, first, last])
 }
 
-/** Throws ApiError for what is no cursor, or one of another query, whose place means nothing in this one. */
+/** Throws ApiError for a text that is not a cursor, or a cursor of another query, whose place has no meaning in this one. */
 export function requireCursor(text: string, query: Asked, key: RegExp): CursorPlace {
   const [place, projectId, first, last] = requirePlace(text, query, z.tuple([z.string().regex(key), z.string(), DayText, DayText]))
   return { key: place, projectId, first, last }
 }
 
-/** Where a list goes on that is in the order of creation, then of the id. */
+/** Where a list continues that is ordered by creation, then by id. */
 export interface PlaceInTime {
   readonly createdMs: number
   readonly id: string
@@ -32,7 +32,7 @@ export function writeTimeCursor(query: Asked, { createdMs, id }: PlaceInTime): s
   return writePlace(query, [createdMs, id])
 }
 
-/** Without a cursor the place before the first. Throws ApiError like requireCursor. */
+/** The place before the first row if there is no cursor. Throws ApiError like requireCursor. */
 export function requireTimeCursor(text: string | undefined, query: Asked): PlaceInTime {
   if (text === undefined) return { createdMs: 0, id: '' }
   const [createdMs, id] = requirePlace(text, query, z.tuple([z.number().int(), z.string()]))
@@ -41,12 +41,12 @@ export function requireTimeCursor(text: string | undefined, query: Asked): Place
 
 type Asked = readonly (string | undefined)[]
 
-/** For a list in an order of its own: `place` is all that it is sorted by. */
+/** For a list with an order of its own: `place` holds all its sort keys. */
 export function writePlace(query: Asked, place: readonly (string | number)[]): string {
   return Buffer.from(JSON.stringify([fingerprint(query), ...place]), 'utf8').toString('base64url')
 }
 
-/** `place` must let through only what the store can read. Throws ApiError like requireCursor. */
+/** `place` must accept only values that the store can parse. Throws ApiError like requireCursor. */
 export function requirePlace<T>(text: string, query: Asked, place: z.ZodType<T>): T {
   const parsed = Cursor.safeParse(parseJson(Buffer.from(text, 'base64url').toString('utf8')))
   if (!parsed.success || parsed.data[0] !== fingerprint(query)) throw new ApiError('CURSOR_INVALID')
@@ -55,7 +55,7 @@ export function requirePlace<T>(text: string, query: Asked, place: z.ZodType<T>)
   return placed.data
 }
 
-/** The page, of rows of which one more than `limit` was asked for. */
+/** The page, from rows that were queried with one more than `limit`. */
 export function pageOf<T>(rows: readonly T[], limit: number, cursorOf: (last: T) => string): { shown: T[]; next_cursor: string | null } {
   const shown = rows.slice(0, limit)
   const last = rows.length > limit ? shown.at(-1) : undefined
@@ -73,7 +73,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** It keeps honest callers from a mistake; what a cursor may show is decided by who asks, not by the cursor. */
+/** It protects honest callers from a mistake. What a list may show depends on the caller, never on the cursor. */
 function fingerprint(query: Asked): string {
   return createHash('sha256')
     .update(JSON.stringify(query.map((part) => part ?? null)))

@@ -1,7 +1,7 @@
 import type { FastifySchemaCompiler } from 'fastify'
 import type { z } from 'zod'
 
-/** Checks what is asked against a route's schemas. What is missing is said to be required, and not to be of a wrong type. */
+/** Checks a request against the route's schemas. A missing field is reported as required, not as having a wrong type. */
 export const requestValidator: FastifySchemaCompiler<z.ZodType> =
   ({ schema }) =>
   (data: unknown) => {
@@ -9,7 +9,7 @@ export const requestValidator: FastifySchemaCompiler<z.ZodType> =
     return parsed.success ? { value: parsed.data } : { error: parsed.error.issues.map(faultOf) }
   }
 
-/** As the framework has them. */
+/** In the form that Fastify expects. */
 function faultOf({ code, path, message, ...params }: z.core.$ZodIssue) {
   const at = path.join('/')
   return { keyword: code, instancePath: `/${at}`, schemaPath: `#/${at}/${code}`, message, params }

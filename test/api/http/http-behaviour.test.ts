@@ -47,14 +47,14 @@ test('P5: a body that is not taken is refused with what would be', async () => {
   }
   for (const type of ['text/plain', 'text/xml', 'application/x-www-form-urlencoded'])
     expect(await refusal(type, '{"name":"x"}')).toEqual([415, 'UNSUPPORTED_MEDIA_TYPE', 'Send the body as application/json.'])
-  expect(await refusal('application/json', ' '.repeat(2 ** 20 + 1))).toEqual([413, 'TOO_LARGE', 'A body has at most 1 MiB here. Nothing of it was kept.'])
+  expect(await refusal('application/json', ' '.repeat(2 ** 20 + 1))).toEqual([413, 'TOO_LARGE', 'The body has more than 1 MiB, which is the limit of this route. Nothing of it was stored.'])
   await tested.client.createIngestKey()
   const emitter = { authorization: `Bearer ${tested.client.ingestKey}` }
   expect(await refusal('text/plain', '{}', '/v1/events', emitter)).toEqual([415, 'UNSUPPORTED_MEDIA_TYPE', expect.stringContaining('application/x-ndjson')])
   expect(await refusal('application/json', ' '.repeat(10 * 2 ** 20 + 1), '/v1/events', emitter)).toEqual([
     413,
     'TOO_LARGE',
-    'A body has at most 10 MiB here. Nothing of it was kept.',
+    'The body has more than 10 MiB, which is the limit of this route. Nothing of it was stored.',
   ])
 })
 
