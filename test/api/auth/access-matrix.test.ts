@@ -158,8 +158,8 @@ function expectedOf(route: string, caller: Caller): 'let in' | 401 | 403 {
   return MODES.includes(caller) && may.some((other) => MODES.includes(other)) ? 403 : 401
 }
 
-describe('P5: who may call what', () => {
-  test('is said of every route there is, and of no other', () => {
+describe('P5: access of every route', () => {
+  test('the table of this test names every route and no others', () => {
     expect(Object.keys(routes).sort()).toEqual(Object.keys(WHO_MAY).sort())
   })
 
@@ -172,7 +172,7 @@ describe('P5: who may call what', () => {
     expect(told).toEqual(Object.fromEntries(CALLERS.map((caller) => [caller, expectedOf(route, caller)])))
   })
 
-  test('is what the OpenAPI file says', () => {
+  test('the security of the OpenAPI document matches the table', () => {
     for (const [route, { security }] of Object.entries(routes)) {
       const may = WHO_MAY[route] ?? []
       const schemes = [
@@ -185,7 +185,7 @@ describe('P5: who may call what', () => {
     }
   })
 
-  test('and pages that are nobody’s are everyone’s', async () => {
+  test('public pages are open to every caller', async () => {
     for (const path of HIDDEN) for (const caller of CALLERS) expect([path, caller, await statusOf(`GET ${path}`, caller)]).toEqual([path, caller, 200])
   })
 })

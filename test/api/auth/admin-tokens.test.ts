@@ -34,7 +34,7 @@ const as = (token: string, method: string, path: string, body?: object) =>
 const toldBy = ({ status, body }: Answer) => [status, body.code]
 
 describe('an admin token', () => {
-  test('is made with 201 and says what it is, field by field', async () => {
+  test('an admin token is created with 201 and has the documented claims, field by field', async () => {
     const before = Math.floor(Date.now() / 1000)
     const { status, body } = await make({ role: 'finance', expires_in: 120 })
     expect([status, body]).toEqual([
@@ -51,7 +51,7 @@ describe('an admin token', () => {
     expect((await jwtVerify(body.token, keys, { issuer: ISSUER })).payload.jti).toBe(body.id)
   })
 
-  test('lives an hour unless asked otherwise, a minute at least and twelve hours at most', async () => {
+  test('an admin token lives an hour by default, a minute at least and twelve hours at most', async () => {
     const lifetime = async (body: object) => {
       const { claims } = partsOf((await make(body)).body.token)
       return (claims['exp'] as number) - (claims['iat'] as number)
@@ -71,7 +71,7 @@ describe('an admin token', () => {
       expect([(await make(body)).status, (await make(body)).body]).toEqual([400, expect.objectContaining({ message: expect.stringContaining(named) })])
   })
 
-  test('may do what its role may; for the rest it is told which roles may', async () => {
+  test('an admin token may make the calls of its role; other calls are a 403 that names the roles', async () => {
     const [operator, finance, emitters] = [await tokenOf('operator'), await tokenOf('finance'), await tokenOf('emitter-manager')]
     expect((await as(operator, 'POST', '/admin/v1/partners', { name: 'by operator' })).status).toBe(201)
     expect((await as(finance, 'GET', '/admin/v1/partners')).status).toBe(200)
@@ -86,14 +86,14 @@ describe('an admin token', () => {
     expect(toldBy(await as(finance, 'POST', '/admin/v1/signing-keys', { withdraw: true }))).toEqual([403, 'ROLE_NOT_ALLOWED'])
   })
 
-  test('makes no other: only the admin token does', async () => {
+  test('an admin JWT cannot create another token', async () => {
     for (const role of ['operator', 'finance', 'emitter-manager']) {
       const refused = await as(await tokenOf(role), 'POST', '/admin/v1/tokens', { role })
       expect([...toldBy(refused), refused.body.message]).toEqual([403, 'ROLE_NOT_ALLOWED', 'Only the admin token itself may do this.'])
     }
   })
 
-  test('is named in the audit log when it is made and for what is done with it, and never stands there itself', async () => {
+  test('the audit log records the creation and the use of an admin token, never the token itself', async () => {
     const { token, id, expires_at } = (await make({ role: 'operator' })).body
     const made = (await as(token, 'POST', '/admin/v1/partners', { name: 'noted' })).body.partner.id
     const log = await tested.client.admin('GET', '/admin/v1/audit-log?limit=100')
@@ -104,7 +104,7 @@ describe('an admin token', () => {
   })
 })
 
-describe('what is no admin token is 401, whatever it looks like:', () => {
+describe('an invalid admin token is 401:', () => {
   let good: TokenParts
   let ours: KeyObject
   const stranger = generateKeyPairSync('rsa', { modulusLength: 2048 })
@@ -151,11 +151,11 @@ describe('what is no admin token is 401, whatever it looks like:', () => {
     expect([...toldBy(answer), answer.body.message]).toEqual([401, 'UNAUTHENTICATED', 'The credentials are missing or not valid.'])
   })
 
-  test('while the same, without a mistake, is one', async () => {
+  test('a correctly crafted admin token is accepted, so the attacks above fail for their own reasons', async () => {
     expect((await as(byOurs({}), 'GET', '/admin/v1/partners')).status).toBe(200)
   })
 
-  test('and an admin token is neither partner, nor emitter, nor a project’s code', async () => {
+  test('an admin token is not accepted as a partner secret, an ingest key or a project token', async () => {
     const token = await tokenOf('operator')
     const usage = `/partnership/v1/${partner.partnerId}/${projectId}/usage`
     expect((await as(token, 'GET', usage)).status).toBe(401)
@@ -165,7 +165,7 @@ describe('what is no admin token is 401, whatever it looks like:', () => {
 })
 
 /** The last one: it ends every token there is. */
-test('withdrawing the keys ends every admin token, that of whoever withdrew too; rotating them ends none', async () => {
+test("withdrawing the signing keys ends every admin token, the caller's too; rotating them ends none", async () => {
   const [operator, finance] = [await tokenOf('operator'), await tokenOf('finance')]
   expect((await as(operator, 'POST', '/admin/v1/signing-keys', {})).status).toBe(201)
   expect((await as(finance, 'GET', '/admin/v1/partners')).status).toBe(200)

@@ -32,7 +32,7 @@ describe('the brake on guessing', () => {
     return { clock, brake, guess }
   }
 
-  test('looks up so many guesses of an address a minute and not one more, also when they come at once', async () => {
+  test('exactly the allowed number of guesses per address and minute is looked up, also when they arrive at the same time', async () => {
     const { clock, guess } = makeBrake()
     expect(await guess('192.0.2.1', 100)).toBe(FAILURES)
     clock.nowMs += 59_999
@@ -41,7 +41,7 @@ describe('the brake on guessing', () => {
     expect(await guess('192.0.2.1', 10)).toBe(FAILURES)
   })
 
-  test('says when to come back, to the second', async () => {
+  test('a braked caller gets the time to wait, to the second', async () => {
     const { clock, brake, guess } = makeBrake()
     await guess('192.0.2.1', FAILURES)
     for (const [laterMs, seconds] of [
@@ -55,7 +55,7 @@ describe('the brake on guessing', () => {
     }
   })
 
-  test('lets pass what was good within the hour, and nothing that was good before or is good no more', async () => {
+  test('credentials verified within the last hour bypass the brake; older or revoked ones do not', async () => {
     const { clock, brake, guess } = makeBrake()
     const [kept, revoked] = [
       ['partner', 'kept'],
@@ -73,7 +73,7 @@ describe('the brake on guessing', () => {
     await expect(brake.guard('192.0.2.1', kept, right)).rejects.toThrow(Braked)
   })
 
-  test('holds up no other address; of IPv6 a whole network is one', async () => {
+  test('other addresses are not affected; an IPv6 /64 counts as one address', async () => {
     const { guess } = makeBrake()
     expect(await guess('192.0.2.1', 10)).toBe(FAILURES)
     expect(await guess('192.0.2.2', 10)).toBe(FAILURES)
@@ -83,7 +83,7 @@ describe('the brake on guessing', () => {
     for (const different of ['2001:db8:0:2::1', '2001:db8::1', '::1']) expect(await guess(different, 1)).toBe(1)
   })
 
-  test('counts a wrong credential once, however often and however many times at once it is sent again', async () => {
+  test('a wrong credential counts once per minute, however often it is sent', async () => {
     const { clock, brake, guess } = makeBrake()
     for (let times = 0; times < 4 * FAILURES; times += 1) expect(await brake.guard('192.0.2.1', ['emitter', 'revoked'], wrong)).toBeUndefined()
     await Promise.all(Array.from({ length: 100 }, () => brake.guard('192.0.2.1', ['emitter', 'revoked too'], wrong)))
@@ -97,7 +97,7 @@ describe('the brake on guessing', () => {
     expect(await guess('192.0.2.1', 10)).toBe(FAILURES)
   })
 
-  test('counts no fault of ours, and does not hold up many who are right at once', async () => {
+  test('failures of the store are not counted, and many valid callers at the same time are not blocked', async () => {
     const { brake, guess } = makeBrake()
     for (let times = 0; times < 2 * FAILURES; times += 1)
       await expect(brake.guard('192.0.2.1', [`${times}`], () => Promise.reject(new Error('no store')))).rejects.toThrow('no store')
@@ -106,7 +106,7 @@ describe('the brake on guessing', () => {
     expect(await guess('192.0.2.1', 10)).toBe(FAILURES)
   })
 
-  test('remembers no more than it must, of however many addresses and credentials', async () => {
+  test('memory is limited for any number of addresses and credentials', async () => {
     const { brake } = makeBrake()
     for (let index = 0; index < 12_000; index += 1) {
       await brake.guard(`10.0.${index >> 8}.${index & 255}`, [`wrong ${index}`], wrong)
@@ -116,7 +116,7 @@ describe('the brake on guessing', () => {
   })
 })
 
-describe('over HTTP', () => {
+describe('the brake over HTTP', () => {
   let tested: TestService
   let partner: Credentials
   const answered: AnsweredRequest[] = []
@@ -140,7 +140,7 @@ describe('over HTTP', () => {
     return answered.find(({ requestId }) => requestId === id)?.questions ?? []
   }
 
-  test('P5: guesses of every kind count together, and then 429 is answered without a look, whatever is guessed at', async () => {
+  test('P5: guesses of all kinds of credentials count together, and then get the same 429 without a look-up', async () => {
     const { client } = tested
     const late = await client.createPartner('Late')
     expect((await read(partner.partnerId, partner.secret)).status).toBe(200)
@@ -179,7 +179,7 @@ describe('over HTTP', () => {
   })
 })
 
-test('after a start the admin token is taken from a braked address: it is compared, and nothing is looked up', async () => {
+test('the admin token is accepted from a braked address, even right after a start', async () => {
   const tested = await startTestService({ AUTH_FAILURES_PER_MINUTE: String(FAILURES) })
   const asAdmin = (token: string) => tested.client.call('GET', '/admin/v1/partners', { headers: { authorization: `Bearer ${token}` } })
   for (let guess = 0; guess < FAILURES; guess += 1) expect((await asAdmin(`guess-${guess}`)).status).toBe(401)
@@ -199,7 +199,7 @@ describe('behind a reverse proxy', () => {
     return statuses.at(-1)
   }
 
-  test('the clients’ own addresses count where the proxy is trusted; from whoever else, what they say of theirs is not believed', async () => {
+  test('X-Forwarded-For counts only from a trusted proxy', async () => {
     expect(await guessesFrom({ TRUSTED_PROXIES: '127.0.0.0/8,::1/128' })).toBe(401)
     expect(await guessesFrom({})).toBe(429)
     expect(await guessesFrom({ TRUSTED_PROXIES: '10.0.0.0/8' })).toBe(429)

@@ -52,8 +52,8 @@ function expectRefused(answer: Answer): void {
   expect(request_id).toEqual(expect.any(String))
 }
 
-describe('a code', () => {
-  test('has the documented answer, header and claims, field by field', async () => {
+describe('a project token', () => {
+  test('a project token has the documented answer, header and claims, field by field', async () => {
     const project = await sync('fields')
     const before = Math.floor(Date.now() / 1000)
     const { status, body } = await authorize(project.id)
@@ -77,7 +77,7 @@ describe('a code', () => {
     expect(iat).toBeLessThanOrEqual(after)
   })
 
-  test('is verified by anybody with the published keys, as the project’s own host would', async () => {
+  test("a project token can be verified with the published keys, as the project's own host does", async () => {
     const project = await sync('verified')
     const keys = createRemoteJWKSet(new URL('/.well-known/jwks.json', tested.service.url))
     const { payload } = await jwtVerify(await codeOf(project.id), keys, { issuer: ISSUER, audience: project.access_host, algorithms: ['RS256'] })
@@ -85,14 +85,14 @@ describe('a code', () => {
     await expect(jwtVerify(await codeOf(project.id), keys, { issuer: ISSUER, audience: 'https://elsewhere' })).rejects.toThrow('aud')
   })
 
-  test('is given with no body, an empty one and {}; nothing else may stand there', async () => {
+  test('a project token is issued for no body, an empty one and {}; other bodies are rejected', async () => {
     const { id } = await sync('bodies')
     for (const body of [undefined, '', '{}']) expect((await authorize(id, partner, body)).status).toBe(200)
     const refused = await authorize(id, partner, '{"expires_in":86400}')
     expect([refused.status, refused.body.message]).toEqual([400, expect.stringContaining('expires_in')])
   })
 
-  test('is for living projects of the caller alone: paused ones too, not deleted, unknown or foreign ones', async () => {
+  test('a project token is issued for active and paused projects of the caller, not for deleted, unknown or foreign ones', async () => {
     const [paused, deleted, foreign] = [await sync('paused'), await sync('deleted'), await sync('foreign', other)]
     expect((await tested.client.partner(partner, 'POST', `/${paused.id}/pause`)).status).toBe(200)
     expect((await authorize(paused.id)).status).toBe(200)
@@ -108,7 +108,7 @@ describe('a code', () => {
 })
 
 describe('the published keys', () => {
-  test('are kept for five minutes by whoever asks, and hold public members alone', async () => {
+  test('the published keys are cacheable for five minutes and have public members only', async () => {
     const answer = await tested.client.call('GET', '/.well-known/jwks.json')
     expect([answer.status, answer.headers.get('cache-control')]).toEqual([200, 'public, max-age=300'])
     expect(answer.headers.get('content-type')).toContain('application/json')
@@ -121,8 +121,8 @@ describe('the published keys', () => {
   })
 })
 
-describe('P5: a code reads its own project', () => {
-  test('on the routes that say so, as long as there is no secret beside it', async () => {
+describe('P5: what a project token can read', () => {
+  test('a project token reads usage and metadata of its project, unless a partner secret is sent too', async () => {
     const { id } = await sync('reads')
     const code = await codeOf(id)
     const bySecret = await tested.client.partner(partner, 'GET', `/${id}/usage`)
@@ -135,7 +135,7 @@ describe('P5: a code reads its own project', () => {
     expect((await tested.client.call('GET', path, { headers: { ...bearer('nonsense'), 'x-partnership-secret': partner.secret } })).status).toBe(200)
   })
 
-  test('and nothing else: not another project, not as a secret, not as another partner', async () => {
+  test('a project token opens no other project, no other route and no other partner', async () => {
     const [mine, neighbour, foreign] = [await sync('mine'), await sync('neighbour'), await sync('theirs', other)]
     const code = await codeOf(mine.id)
     for (const [projectId, partnerId] of [
@@ -157,7 +157,7 @@ describe('P5: a code reads its own project', () => {
       expect((await tested.client.call(method, `/partnership/v1/${partner.partnerId}${path}`, { headers: bearer(code) })).status).toBe(401)
   })
 
-  test('until the project moves to another host, or its partner is let in no more', async () => {
+  test('a project token ends when its project moves to another host or its partner is disabled', async () => {
     const { id } = await sync('moves')
     const code = await codeOf(id)
     expect((await usageBy(code, id)).status).toBe(200)
@@ -173,7 +173,7 @@ describe('P5: a code reads its own project', () => {
   })
 })
 
-describe('P5: a token that is not ours is refused like a wrong secret, and nothing that it points to is asked:', () => {
+describe('P5: a forged token is rejected like a wrong secret, and no URL in it is fetched:', () => {
   let project: Made
   let good: TokenParts
   let ours: KeyObject
@@ -253,7 +253,7 @@ describe('P5: a token that is not ours is refused like a wrong secret, and nothi
     expect(elsewhere.connections()).toBe(0)
   })
 
-  test('while the same token, crafted without a mistake, is good', async () => {
+  test('a correctly crafted token is accepted, so the attacks above fail for their own reasons', async () => {
     expect((await usageBy(byOurs(good), project.id)).status).toBe(200)
     expect((await usageBy(byOurs(claiming({ nbf: now() + 2, exp: now() - 2 })), project.id)).status).toBe(200)
   })
@@ -261,7 +261,7 @@ describe('P5: a token that is not ours is refused like a wrong secret, and nothi
 
 /** The last one: it ends every code there is. */
 describe('P5: a rotated key', () => {
-  test('is published before it signs, and a withdrawn one is gone at once with its codes', async () => {
+  test('a new key is published before it signs; a withdrawn key disappears immediately with its tokens', async () => {
     const { id } = await sync('rotated')
     const code = await codeOf(id)
     const [first] = await jwks()

@@ -50,8 +50,8 @@ afterAll(async () => {
   await tested.stop()
 })
 
-describe('P5: what is another partner’s cannot be told apart from what does not exist', () => {
-  test('the id of another partner in the path: every route that takes a partner’s credentials', async () => {
+describe("P5: another partner's data looks like data that does not exist", () => {
+  test("every partner route answers another partner's id in the path like an unknown one", async () => {
     for (const { mine, other } of pairs)
       for (const operation of operations)
         for (const headers of credentialsOf(mine, operation)) {
@@ -63,7 +63,7 @@ describe('P5: what is another partner’s cannot be told apart from what does no
         }
   })
 
-  test('the ids of another partner’s projects and users, alone and together', async () => {
+  test("every partner route answers another partner's project and user ids like unknown ones", async () => {
     for (const { mine, other } of pairs)
       for (const operation of operations)
         for (const headers of credentialsOf(mine, operation))
@@ -79,7 +79,7 @@ describe('P5: what is another partner’s cannot be told apart from what does no
     for (const { other } of pairs) expect(await metadataOf(other)).toMatchObject({ status: 200, body: { project: { status: 'active' } } })
   })
 
-  test('with ids of their own the same routes do answer: the two tests above compare no mere mistakes', async () => {
+  test("the same routes answer a partner's own ids, so the two tests above compare real calls", async () => {
     const refused: string[] = []
     for (const { mine } of pairs)
       for (const operation of operations.filter(({ method }) => method === 'GET')) {
@@ -91,7 +91,7 @@ describe('P5: what is another partner’s cannot be told apart from what does no
     expect(refused.length).toBeLessThan(operations.length / 2)
   })
 
-  test('the cursor of another partner is a cursor of nobody', async () => {
+  test('a cursor of another partner is answered like an invalid cursor', async () => {
     const [white] = pairs
     if (white === undefined) throw new Error('There is no white-label pair.')
     await tested.client.partner(white.other, 'POST', '/sync-embedded-project', '{"project_name":"second"}')
@@ -103,7 +103,7 @@ describe('P5: what is another partner’s cannot be told apart from what does no
     expect(foreign.status).toBe(400)
   })
 
-  test('a key that may send for one partner learns nothing of the projects of another', async () => {
+  test('a scoped ingest key learns nothing about the projects of another partner', async () => {
     const [white] = pairs
     if (white === undefined) throw new Error('There is no white-label pair.')
     const { key } = (await tested.client.admin('POST', '/admin/v1/ingest-keys', { name: 'scoped', partner_ids: [white.mine.partnerId] })).body

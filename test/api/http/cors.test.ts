@@ -10,7 +10,7 @@ const from = (origin: string) => ({ origin })
 const preflight = (origin: string) => ({ origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization,content-type' })
 const grants = ({ headers }: Answer) => [...headers.keys()].filter((name) => name.startsWith('access-control-'))
 
-test('closed by default: no origin is told that it may, and there are no preflights', async () => {
+test('by default no CORS headers are sent and preflights are unknown routes', async () => {
   const closed = await startTestService()
   const asked = await closed.client.call('GET', '/healthz', { headers: from(CONSOLE) })
   expect([asked.status, grants(asked)]).toEqual([200, []])
@@ -19,14 +19,14 @@ test('closed by default: no origin is told that it may, and there are no preflig
   await closed.stop()
 })
 
-describe('open to the origins that the configuration names', () => {
+describe('with configured origins', () => {
   let open: TestService
   beforeAll(async () => {
     open = await startTestService({ CORS_ORIGINS: `${CONSOLE}, http://localhost:5173`, RATE_LIMIT_PER_MINUTE: '100' })
   })
   afterAll(() => open.stop())
 
-  test('a preflight says which methods and headers may be sent, and asks for no credentials', async () => {
+  test('a preflight names the allowed methods and headers, and needs no credentials', async () => {
     const { status, headers, text } = await open.client.call('OPTIONS', '/v1/events', { headers: preflight(CONSOLE) })
     expect([status, text, headers.get('access-control-allow-origin')]).toEqual([204, '', CONSOLE])
     expect(headers.get('access-control-allow-methods')).toBe('GET, HEAD, POST, PUT, PATCH, DELETE')
@@ -36,7 +36,7 @@ describe('open to the origins that the configuration names', () => {
     expect(headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/)
   })
 
-  test('answers may be read, errors too, with the headers that are promised', async () => {
+  test('browsers of a configured origin can read answers, errors and the exposed headers', async () => {
     for (const [path, status] of [
       ['/healthz', 200],
       ['/admin/v1/partners', 401],
@@ -49,14 +49,14 @@ describe('open to the origins that the configuration names', () => {
     }
   })
 
-  test('whoever asked too often may read that', async () => {
+  test('browsers of a configured origin can read a 429', async () => {
     const headers = { ...from(CONSOLE), authorization: 'Bearer often' }
     const answers = await Promise.all(Array.from({ length: 101 }, () => open.client.call('GET', '/admin/v1/partners', { headers })))
     const limited = answers.find(({ status }) => status === 429)
     expect(limited?.headers.get('access-control-allow-origin')).toBe(CONSOLE)
   })
 
-  test('to no other', async () => {
+  test('other origins get no CORS headers', async () => {
     for (const origin of STRANGERS) {
       const asked = await open.client.call('GET', '/healthz', { headers: from(origin) })
       expect([origin, asked.status, grants(asked)]).toEqual([origin, 200, []])
@@ -68,7 +68,7 @@ describe('open to the origins that the configuration names', () => {
   })
 })
 
-test('what is no origin as a browser sends it is a mistake in the configuration', () => {
+test('CORS_ORIGINS rejects a text that no browser sends as an origin', () => {
   expect(readConfig({ CORS_ORIGINS: `${CONSOLE}, http://localhost:5173` }).CORS_ORIGINS).toEqual([CONSOLE, 'http://localhost:5173'])
   expect(readConfig({}).CORS_ORIGINS).toEqual([])
   for (const wrong of [

@@ -24,8 +24,8 @@ const askAdmin = (path: string, headers: Record<string, string> = {}) =>
   tested.client.call('GET', path, { headers: { authorization: `Bearer ${tested.client.adminToken}`, ...headers } })
 const etagOf = ({ headers }: Answer): string => headers.get('etag') ?? ''
 
-describe('an answer that the caller has is not sent again', () => {
-  test('304, without a body, with the same tag and the id of the request', async () => {
+describe('a conditional GET', () => {
+  test('an unchanged answer is a 304 without a body, with the same tag and a request id', async () => {
     const first = await ask(USAGE)
     expect(etagOf(first)).toMatch(/^W\/"[\w-]{22}"$/)
     const again = await ask(USAGE, { 'if-none-match': etagOf(first) })
@@ -34,7 +34,7 @@ describe('an answer that the caller has is not sent again', () => {
     expect([again.headers.get('content-type'), again.headers.get('cache-control')]).toEqual([null, 'private, no-cache'])
   })
 
-  test('though `as_of` has moved since', async () => {
+  test("the tag of a partner's answer does not change with `as_of`", async () => {
     const first = await ask(USAGE)
     let moved: Answer = first
     await untilSo(async () => {
@@ -44,7 +44,7 @@ describe('an answer that the caller has is not sent again', () => {
     expect(etagOf(moved)).toBe(etagOf(first))
   })
 
-  test('but one more event is another answer', async () => {
+  test('one more event changes the tag', async () => {
     const first = await ask(USAGE)
     await tested.client.send(event('e2', '0.000000001'))
     const changed = await ask(USAGE, { 'if-none-match': etagOf(first) })
@@ -52,14 +52,14 @@ describe('an answer that the caller has is not sent again', () => {
     expect(etagOf(changed)).not.toBe(etagOf(first))
   })
 
-  test('and so is one in the last digit of a number that no parser holds', async () => {
+  test('a change in the last digit of a number of 38 digits changes the tag', async () => {
     await tested.client.send(event('long', '90071992547409930000'))
     const first = await ask(USAGE)
     await tested.client.send(event('one', 1))
     expect((await ask(USAGE, { 'if-none-match': etagOf(first) })).status).toBe(200)
   })
 
-  test('a name that looks like a time is a part of the answer', async () => {
+  test('a project name that looks like `as_of` is part of the tag', async () => {
     const asked = '/projects?search=as_of&start_date=2026-01-01&end_date=2026-01-31'
     await tested.client.registerProject('named', partner.partnerId, { name: '"as_of":"a"' })
     const first = await ask(asked)
@@ -68,7 +68,7 @@ describe('an answer that the caller has is not sent again', () => {
     expect((await ask(asked, { 'if-none-match': etagOf(first) })).status).toBe(200)
   })
 
-  test('If-None-Match is a list, compared weakly, or *', async () => {
+  test('If-None-Match may be a list, is compared weakly, and may be *', async () => {
     const etag = etagOf(await ask(USAGE))
     const strong = etag.slice(2)
     const statuses = async (...values: string[]) =>
@@ -77,15 +77,15 @@ describe('an answer that the caller has is not sent again', () => {
     for (const [value, status] of await statuses('', '"*"', '"x"', strong.slice(1, -1), `"${etag}"`)) expect([value, status]).toEqual([value, 200])
   })
 
-  test('HEAD answers with the same headers', async () => {
+  test('HEAD returns the same tag and status as GET', async () => {
     const [get, head] = [await ask(USAGE), await ask(USAGE, {}, 'HEAD')]
     expect([head.status, head.text, etagOf(head)]).toEqual([200, '', etagOf(get)])
     expect((await ask(USAGE, { 'if-none-match': etagOf(get) }, 'HEAD')).status).toBe(304)
   })
 })
 
-describe('a tag is given only where it holds', () => {
-  test('errors have none, and If-None-Match lets nobody past its credentials', async () => {
+describe('answers without a tag', () => {
+  test('errors have no tag, and If-None-Match does not bypass authentication', async () => {
     const etag = etagOf(await ask(USAGE))
     for (const [answer, status] of [
       [await ask(USAGE, { 'if-none-match': '*', 'x-partnership-secret': 'wrong' }), 401],
@@ -95,7 +95,7 @@ describe('a tag is given only where it holds', () => {
       expect([answer.status, answer.headers.get('etag'), answer.headers.get('cache-control')]).toEqual([status, null, null])
   })
 
-  test('a change is never conditional', async () => {
+  test('If-None-Match does not make a change conditional', async () => {
     const answer = await tested.client.call('POST', '/v1/events', {
       headers: { authorization: `Bearer ${tested.client.ingestKey}`, 'content-type': 'application/json', 'if-none-match': '*' },
       body: '[]',
@@ -103,7 +103,7 @@ describe('a tag is given only where it holds', () => {
     expect([answer.status, answer.headers.get('etag')]).toEqual([200, null])
   })
 
-  test('streams have none: of a closed statement, too, `unbilled` is of now', async () => {
+  test('streamed statements have no tag, because `unbilled` of a closed one changes', async () => {
     await tested.client.billFrom(partner.partnerId, '2026-01')
     const closed = await tested.client.closeMonth(partner.partnerId, '2026-01')
     expect(closed.status).toBe(200)
@@ -115,7 +115,7 @@ describe('a tag is given only where it holds', () => {
     for (const { headers } of [statement, file]) expect(headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/)
   })
 
-  test('what may not be kept has none, so that no digest of a secret is told', async () => {
+  test('answers with a secret have no tag, which would reveal a digest of it', async () => {
     await tested.client.admin('POST', '/api/secrets', { key: 'SHORT_PIN', value: '1234' })
     for (const path of ['/api/secrets', '/api/secrets/SHORT_PIN']) {
       const { status, headers } = await askAdmin(path)
@@ -123,13 +123,13 @@ describe('a tag is given only where it holds', () => {
     }
   })
 
-  test('nor has an answer with the key of a project', async () => {
+  test('answers with the API key of a project have no tag', async () => {
     const metadata = await ask('/p/metadata', { 'if-none-match': '*' })
     expect([metadata.status, metadata.body.project.api_key]).toEqual([200, expect.any(String)])
     expect([metadata.headers.get('cache-control'), metadata.headers.get('etag')]).toEqual(['no-store', null])
   })
 
-  test('to everyone the same: no word about who may keep it', async () => {
+  test('public answers have a tag and no Cache-Control', async () => {
     const described = await tested.client.call('GET', '/openapi.json')
     expect([described.headers.get('cache-control'), etagOf(described)]).toEqual([null, expect.stringMatching(/^W\/"/)])
     expect((await tested.client.call('GET', '/openapi.json', { headers: { 'if-none-match': etagOf(described) } })).status).toBe(304)

@@ -12,7 +12,7 @@ afterAll(() => tested.stop())
 const asked = (method: string, path: string, headers: Record<string, string> = {}, body?: string) =>
   tested.client.call(method, path, { headers: { authorization: `Bearer ${Math.random()}`, ...headers }, ...(body === undefined ? {} : { body }) })
 
-test('every error has one shape and the id of its request', async () => {
+test('every error has the same shape and the id of its request', async () => {
   const json = { 'content-type': 'application/json' }
   const admin = { ...json, authorization: `Bearer ${tested.client.adminToken}` }
   const errors: [Awaited<ReturnType<typeof asked>>, number, string][] = [
@@ -39,7 +39,7 @@ test('every error has one shape and the id of its request', async () => {
   }
 })
 
-test('P5: a body that is not taken is refused with what would be', async () => {
+test('P5: a body that is not accepted is rejected with the accepted types and sizes', async () => {
   const admin = { authorization: `Bearer ${tested.client.adminToken}` }
   const refusal = async (type: string, body: string, path = '/admin/v1/partners', headers: Record<string, string> = admin) => {
     const answer = await asked('POST', path, { ...headers, 'content-type': type }, body)
@@ -47,7 +47,11 @@ test('P5: a body that is not taken is refused with what would be', async () => {
   }
   for (const type of ['text/plain', 'text/xml', 'application/x-www-form-urlencoded'])
     expect(await refusal(type, '{"name":"x"}')).toEqual([415, 'UNSUPPORTED_MEDIA_TYPE', 'Send the body as application/json.'])
-  expect(await refusal('application/json', ' '.repeat(2 ** 20 + 1))).toEqual([413, 'TOO_LARGE', 'The body has more than 1 MiB, which is the limit of this route. Nothing of it was stored.'])
+  expect(await refusal('application/json', ' '.repeat(2 ** 20 + 1))).toEqual([
+    413,
+    'TOO_LARGE',
+    'The body has more than 1 MiB, which is the limit of this route. Nothing of it was stored.',
+  ])
   await tested.client.createIngestKey()
   const emitter = { authorization: `Bearer ${tested.client.ingestKey}` }
   expect(await refusal('text/plain', '{}', '/v1/events', emitter)).toEqual([415, 'UNSUPPORTED_MEDIA_TYPE', expect.stringContaining('application/x-ndjson')])
@@ -58,7 +62,7 @@ test('P5: a body that is not taken is refused with what would be', async () => {
   ])
 })
 
-test('a field that is missing is said to be required, and other faults are told as they are', async () => {
+test('a missing field is reported as required, and other faults by their own message', async () => {
   const admin = { authorization: `Bearer ${tested.client.adminToken}`, 'content-type': 'application/json' }
   const refusal = async (path: string, body?: string) => {
     const answer = await asked(body === undefined ? 'GET' : 'POST', path, admin, body)
@@ -71,7 +75,7 @@ test('a field that is missing is said to be required, and other faults are told 
   expect(await refusal('/admin/v1/explain')).toEqual([400, 'query.metric: is required'])
 })
 
-test('what is not even HTTP is answered in the same shape', async () => {
+test('bytes that are not HTTP get an error of the same shape', async () => {
   const host = 'Host: meterline\r\n'
   for (const text of [
     'GARBAGE\r\n\r\n',
@@ -86,14 +90,14 @@ test('what is not even HTTP is answered in the same shape', async () => {
   }
 })
 
-describe('what everyone may ask', () => {
-  test('/metrics tells Prometheus what is counted', async () => {
+describe('public pages', () => {
+  test('/metrics returns the metrics in the format of Prometheus', async () => {
     const metrics = (await tested.client.call('GET', '/metrics')).text
     for (const name of ['meterline_ready 1', 'meterline_events_counted_total', 'meterline_filter_complete', 'meterline_http_request_duration_seconds_count'])
       expect(metrics).toContain(name)
   })
 
-  test('/ and /docs are pages, with headers that protect them', async () => {
+  test('/ and /docs are pages with security headers', async () => {
     for (const path of ['/', '/docs/']) {
       const page = await tested.client.call('GET', path)
       expect([page.status, page.headers.get('content-type')?.split(';')[0]]).toEqual([200, 'text/html'])
@@ -104,7 +108,7 @@ describe('what everyone may ask', () => {
 })
 
 /** The last one: nothing is answered after it. */
-test('a request that comes while the service stops is told so, in the same shape', async () => {
+test('a request that arrives while the service stops gets STOPPING in the common error shape', async () => {
   const connection = openConnection(tested.service.url)
   // Begun, but not sent as a whole: the stop waits for it, as it does for every request under way.
   connection.write('GET /healthz HTTP/1.1\r\nHost: meterline\r\n')

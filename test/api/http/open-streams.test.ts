@@ -21,7 +21,9 @@ beforeAll(async () => {
 })
 afterAll(() => tested.stop())
 
-test('readers that take nothing hold up neither others nor the service, and a partner has only so many', { timeout: 120_000 }, async () => {
+test('readers that take nothing block neither other partners nor the service, and a partner has a limited number of open streams', {
+  timeout: 120_000,
+}, async () => {
   const { client } = tested
   const stalled: ClientRequest[] = []
   for (let reader = 0; reader < 4; reader += 1) stalled.push(await openAndTakeNothing())

@@ -14,7 +14,7 @@ describe('requests per credential', () => {
   const asked = (method: string, path: string, authorization: string, body?: string) =>
     tested.client.call(method, path, { headers: { authorization }, ...(body === undefined ? {} : { body }) })
 
-  test('every counted answer says its policy and what is left of it, also the 401', async () => {
+  test('every counted answer carries its policy and the remaining quota, a 401 too', async () => {
     const left: number[] = []
     for (let index = 0; index < 3; index += 1) {
       const answer = await asked('GET', '/admin/v1/partners', 'Bearer wrong')
@@ -27,7 +27,7 @@ describe('requests per credential', () => {
     expect(leftOf(await tested.client.call('GET', '/docs/'))).toBe(29)
   })
 
-  test('beyond it they are 429 and say when to come back; others are not held up by that', async () => {
+  test('requests beyond the quota get 429 with Retry-After, and other credentials are not affected', async () => {
     const answers = await Promise.all(Array.from({ length: 40 }, () => asked('GET', '/admin/v1/partners', 'Bearer one-and-the-same')))
     const limited = answers.filter(({ status }) => status === 429)
     expect(limited).toHaveLength(10)
@@ -41,14 +41,14 @@ describe('requests per credential', () => {
     expect((await asked('GET', '/admin/v1/partners', 'Bearer another')).status).toBe(401)
   })
 
-  test('events have a policy and a quota of their own', async () => {
+  test('POST /v1/events has a policy and a quota of its own', async () => {
     const events = await Promise.all(Array.from({ length: 8 }, () => asked('POST', '/v1/events', 'Bearer emitter', '[]')))
     expect(events.filter(({ status }) => status === 429)).toHaveLength(3)
     expect(events[0]?.headers.get('ratelimit-policy')).toBe('"events";q=5;w=60')
     expect(leftOf(await asked('GET', '/v1/rejected-events', 'Bearer emitter'))).toBe(29)
   })
 
-  test('P5: a credential is one, however its header is spelled and whatever is sent beside it', async () => {
+  test('P5: a credential is counted once, however its header is spelled and whatever else is sent', async () => {
     const unknown = '/partnership/v1/ps_AAAAAAAAAAAA/statements'
     const left = async (path: string, headers: Record<string, string>) => leftOf(await tested.client.call('GET', path, { headers }))
     expect(await left(unknown, { 'x-partnership-secret': 'one' })).toBe(29)
@@ -64,7 +64,7 @@ describe('requests per credential', () => {
     ])
   })
 
-  test('what takes no credential, and what brings none, counts by its address', async () => {
+  test('requests without a credential, and to routes that need none, count by address', async () => {
     const left = async (path: string, headers: Record<string, string>) => leftOf(await tested.client.call('GET', path, { headers }))
     const before = await left('/.well-known/jwks.json', {})
     expect(await left('/.well-known/jwks.json', { authorization: 'Bearer made-up', 'x-partnership-secret': 'made-up' })).toBe(before - 1)
@@ -72,7 +72,7 @@ describe('requests per credential', () => {
       expect(await left('/admin/v1/partners', { authorization })).toBe(before - 2 - index)
   })
 
-  test('a credential in use keeps its count, however many are invented meanwhile', async () => {
+  test('a credential in use keeps its count while thousands of others are invented', async () => {
     const left = async (token: string) => leftOf(await asked('GET', '/admin/v1/partners', `Bearer ${token}`))
     expect(await left('in-use')).toBe(29)
     for (let batch = 0; batch < 60; batch += 1)
@@ -80,42 +80,42 @@ describe('requests per credential', () => {
     expect(await left('in-use')).toBe(28)
   }, 60_000)
 
-  test('the headers of older drafts are nowhere, and what is not limited says nothing', async () => {
+  test('no headers of older drafts are sent, and unlimited routes send none', async () => {
     const counted = await asked('GET', '/admin/v1/partners', 'Bearer old')
     const free = await tested.client.call('GET', '/healthz')
     const limitsOf = ({ headers }: Answer) => [...headers.keys()].filter((name) => name.includes('ratelimit'))
     expect([limitsOf(counted), limitsOf(free)]).toEqual([['ratelimit', 'ratelimit-policy'], []])
   })
 
-  test('/healthz, /readyz and /metrics are not limited', async () => {
+  test('/healthz, /readyz and /metrics are not rate limited', async () => {
     for (const path of ['/healthz', '/readyz', '/metrics']) {
       const answers = await Promise.all(Array.from({ length: 40 }, () => tested.client.call('GET', path)))
       expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
     }
   })
 
-  test('the id of a request is ours: none is accepted from outside', async () => {
+  test('a request id sent by the client is ignored', async () => {
     for (const path of ['/healthz', '/nowhere', '/admin/v1/partners']) {
       const answer = await tested.client.call('GET', path, { headers: { 'x-request-id': 'mine', 'request-id': 'mine' } })
       expect(answer.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/)
     }
   })
 
-  test('a head that never ends is not waited for, and no connection is kept open without one', async () => {
+  test('a request whose headers never end is answered and its connection closed', async () => {
     const unfinished = openConnection(tested.service.url)
     unfinished.write('GET /healthz HTTP/1.1\r\nHost: meterline\r\nX-Slow: ')
     expect(await unfinished.answer).toMatchObject({ status: 400, body: { code: 'INVALID_REQUEST', request_id: expect.any(String) } })
   }, 30_000)
 })
 
-test('of IPv6 a network of 2^64 addresses counts as one', async () => {
+test('the addresses of an IPv6 /64 count as one', async () => {
   const tested = await startTestService({ RATE_LIMIT_PER_MINUTE: '30', TRUSTED_PROXIES: '127.0.0.0/8,::1/128' })
   const left = async (address: string) => leftOf(await tested.client.call('GET', '/.well-known/jwks.json', { headers: { 'x-forwarded-for': address } }))
   expect([await left('2001:db8::1'), await left('2001:db8::ffff:1'), await left('2001:db8:0:1::1')]).toEqual([29, 28, 29])
   await tested.stop()
 })
 
-describe('one partner does not starve the others', () => {
+describe('concurrent reads', () => {
   let tested: TestService
   let greedy: Credentials
   let modest: Credentials
@@ -131,7 +131,7 @@ describe('one partner does not starve the others', () => {
   }, 60_000)
   afterAll(() => tested.stop())
 
-  test('a short question is answered while fifty long ones of another partner wait', async () => {
+  test('a short query is answered while fifty long ones of another partner wait', async () => {
     const order: string[] = []
     const ask = async (partner: Credentials, name: string) => {
       const { status } = await tested.client.partner(partner, 'GET', '/projects?sort=-total_ai_tokens&limit=100&start_date=2025-01-01&end_date=2025-12-31')
@@ -144,7 +144,7 @@ describe('one partner does not starve the others', () => {
     expect(order.indexOf('modest 200')).toBeLessThan(12)
   }, 60_000)
 
-  test('lists are read beside what authentication and changes share', async () => {
+  test('lists do not use the session that authentication and changes share', async () => {
     const asked: string[] = []
     const { registry } = tested.service.clickhouse
     const { query } = registry
@@ -160,7 +160,7 @@ describe('one partner does not starve the others', () => {
     expect(asked.filter((name) => name !== 'living_partner_secrets')).toEqual([])
   })
 
-  test('more than may wait are refused, and told when to come again', async () => {
+  test('reads beyond the waiting limit get 429 with Retry-After', async () => {
     const answers = await Promise.all(
       Array.from({ length: 260 }, () => tested.client.partner(greedy, 'GET', '/projects?sort=-total_ai_tokens&start_date=2025-01-01&end_date=2025-12-31')),
     )
@@ -171,7 +171,7 @@ describe('one partner does not starve the others', () => {
     expect((await tested.client.partner(greedy, 'GET', '/projects')).status).toBe(200)
   }, 60_000)
 
-  test('a question that would read too much is refused, and says what to ask instead', async () => {
+  test('a query that would read too many rows is rejected and says what to request instead', async () => {
     // Of each project on each of 250 days: 10,000 rows that no merge makes fewer.
     await tested.client.send(Array.from({ length: 10_000 }, (_, index) => usage(`greedy-${index % 40}`, 1 + Math.floor(index / 40), 'day')))
     const { status, body, headers } = await tested.client.partner(greedy, 'GET', '/projects?sort=-total_ai_tokens&start_date=2025-01-01&end_date=2025-12-31')
@@ -186,7 +186,7 @@ describe('one partner does not starve the others', () => {
   }, 60_000)
 })
 
-test('a question that the store had no time or memory for may be asked again: 503, and not the caller’s fault', () => {
+test("a query that the store has no time or memory for is a retryable 503, not the caller's fault", () => {
   const taken = { bytesMax: 1, types: [] }
   const [busy, tooLarge] = [toApiError(new StoreError('exhausted', 'internal words'), taken), toApiError(new StoreError('too_large', 'x'), taken)]
   expect([busy.status, busy.code, busy.message]).toEqual([503, 'STORE_UNAVAILABLE', expect.stringMatching(/Try again, or ask for a shorter period\.$/)])

@@ -10,7 +10,7 @@ beforeAll(async () => {
 })
 afterAll(() => tested.stop())
 
-test('the documented white-label program runs as it is, with only the host replaced', async () => {
+test('the documented white-label program runs unchanged except for the host', async () => {
   const partner = await tested.client.createPartner('White-label')
   const { printed, surroundings } = surroundingsOf(partner)
   const program = whiteLabelProgram(surroundings)
@@ -56,7 +56,7 @@ test('the documented white-label program runs as it is, with only the host repla
   await expect(program.deleteProject(project.id)).rejects.toThrow('Failed to delete project: 404')
 })
 
-test('the documented co-branded program runs as it is, up to the limit of the free plan and beyond it', async () => {
+test('the documented co-branded program runs unchanged, up to the limit of the free plan and beyond it', async () => {
   const partner = await tested.client.createPartner('Co-branded', 'co-branded')
   const { printed, surroundings } = surroundingsOf(partner)
   const program = coBrandedProgram(surroundings)

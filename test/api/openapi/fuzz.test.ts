@@ -42,7 +42,7 @@ test.each(operations)(`strange requests near $method $path get answers in the do
   }
 })
 
-test('after all of them the service answers as before', async () => {
+test('the service answers as before after all strange requests', async () => {
   expect((await tested.client.call('GET', '/readyz')).status).toBe(200)
   expect(await totalsOf(bystander)).toEqual(totalsBefore)
   // Strange requests that are all refused at the door would prove nothing of the house.

@@ -33,7 +33,7 @@ const operations = (): { name: string; method: string; path: string; operation: 
     Object.entries(methods).map(([method, operation]) => ({ name: `${method.toUpperCase()} ${path}`, method: method.toUpperCase(), path, operation })),
   )
 
-test('every route there is stands in it, and nothing else', () => {
+test('the document describes every route and nothing else', () => {
   const served = [...routes.keys()].filter((name) => !/^(HEAD|OPTIONS) | \/docs(\/|$)/.test(name) && !NOT_DESCRIBED.includes(name))
   expect(
     operations()
@@ -43,7 +43,7 @@ test('every route there is stands in it, and nothing else', () => {
   expect(served.length).toBeGreaterThan(50)
 })
 
-test('it is OpenAPI 3.1, says its license and where the service is reached', () => {
+test('the document is OpenAPI 3.1 with its license and the URL of the service', () => {
   expect(description).toMatchObject({
     openapi: '3.1.0',
     info: { title: 'Meterline', license: { identifier: 'Apache-2.0' } },
@@ -52,7 +52,7 @@ test('it is OpenAPI 3.1, says its license and where the service is reached', () 
 })
 
 describe('every operation', () => {
-  test('has an id of its own, a summary, a tag that is described, and the credentials that its route asks for', () => {
+  test('every operation has a unique id, a summary, a described tag and the credentials of its route', () => {
     const ids = operations().map(({ operation }) => operation.operationId)
     expect(new Set(ids).size).toBe(ids.length)
     for (const id of ids) expect(id).toMatch(/^[a-z][A-Za-z0-9]+$/)
@@ -67,7 +67,7 @@ describe('every operation', () => {
     }
   })
 
-  test('names the parameters of its path, each with an example or a type', () => {
+  test('every operation names the parameters of its path', () => {
     for (const { name, path, operation } of operations()) {
       const named = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1])
       const inPath = (operation.parameters ?? []).filter((parameter) => parameter.in === 'path')
@@ -75,7 +75,7 @@ describe('every operation', () => {
     }
   })
 
-  test('has an example of what is asked and of each good answer, and it is of its schema', () => {
+  test('every request and every 2xx answer has an example that matches its schema', () => {
     const missing: string[] = []
     let held = 0
     for (const { name, operation } of operations()) {
@@ -101,14 +101,14 @@ describe('every operation', () => {
     expect(held).toBeGreaterThan(80)
   })
 
-  test('an example of another shape would be found', () => {
+  test('an example that does not match its schema would be found', () => {
     const usage = description.paths['/partnership/v1/{partnerId}/usage']?.['get']?.responses['200']?.content?.['application/json']
     const example = usage?.example as { summary: object }
     for (const wrong of [{}, { ...example, billing_status: 'paid' }, { ...example, summary: { ...example.summary, ai_tokens: 'many' } }])
       expect(problemOf(usage?.schema ?? {}, wrong)).toBeTypeOf('string')
   })
 
-  test('describes every answer, and its errors in the one shape of its kind', () => {
+  test('every answer is described, and every error has the common shape and a valid example', () => {
     for (const { name, path, operation } of operations()) {
       for (const [status, { content, description: said }] of Object.entries(operation.responses)) {
         expect([name, status, typeof said]).toEqual([name, status, 'string'])
@@ -126,7 +126,7 @@ describe('every operation', () => {
     }
   })
 
-  test('an error of the example of its status is one that the operation answers with', () => {
+  test('the example of an error status has the code that the operation answers with', () => {
     const documented: string[] = []
     for (const { name, path, operation } of operations()) {
       const route = routes.get(name)
@@ -152,7 +152,7 @@ describe('every operation', () => {
     expect(documented.length).toBeGreaterThan(40)
   })
 
-  test('of the admin says which roles may call it', () => {
+  test('every admin operation names the roles that may call it', () => {
     for (const { name, operation } of operations()) {
       const route = routes.get(name)
       const access = route === undefined ? undefined : accessOf(route)
@@ -162,7 +162,7 @@ describe('every operation', () => {
     }
   })
 
-  test('files have the content type of each format, and say what they hold', () => {
+  test('exported files have the content type of each format and the manifest header', () => {
     for (const path of ['/partnership/v1/{partnerId}/statements/{month}/export', '/admin/v1/exports']) {
       const answer = description.paths[path]?.['get']?.responses['200']
       expect(Object.keys(answer?.content ?? {})).toEqual(expect.arrayContaining(['text/csv', 'application/json', 'application/vnd.apache.parquet']))
@@ -172,13 +172,13 @@ describe('every operation', () => {
     }
   })
 
-  test('events may be sent as each content type that is taken', () => {
+  test('POST /v1/events documents every content type that it accepts', () => {
     expect(Object.keys(description.paths['/v1/events']?.['post']?.requestBody?.content ?? {})).toHaveLength(4)
   })
 })
 
 describe('the headers', () => {
-  test('that a 401 promises are in every 401, and those of a 304 in a 304', async () => {
+  test('the documented headers are in every 401 and every 304', async () => {
     const limited = await startedWithLimits()
     for (const { name, method, path, operation } of operations()) {
       const promised = operation.responses['401']?.headers
@@ -198,7 +198,7 @@ describe('the headers', () => {
     }
   })
 
-  test('every reference leads somewhere', () => {
+  test('every reference resolves', () => {
     for (const [reference] of JSON.stringify(description).matchAll(/#\/components\/[\w/-]+/g))
       expect([reference, typeof found(reference)]).toEqual([reference, 'object'])
   })

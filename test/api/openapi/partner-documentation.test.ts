@@ -48,17 +48,17 @@ afterAll(() => tested.stop())
 const CONNECTION = { id: 'uuid-string', access_host: 'https://project.us-east.example.app', api_key: 'project-api-key', status: 'active' }
 
 describe('co-branded', () => {
-  test('Connect User Account', async () => {
+  test('Connect User Account is answered as documented', async () => {
     const answer = await tested.client.partner(coBranded, 'POST', '/connect-user', '{"name":"John Doe","email":"john@example.com"}')
     expectDocumented(answer, { account: { id: 'uuid-string' } })
   })
 
-  test('Sync Project, with and without what is optional', async () => {
+  test('Sync Project is answered as documented, with and without optional fields', async () => {
     for (const optional of [{}, { region: 'us-west' }, { instance_type: '16xl' }, { region: 'eu-central', instance_type: 'micro' }])
       expectDocumented(await syncProject({ project_name: 'my-project', ...optional }), { success: true, project: CONNECTION })
   })
 
-  test('Handling Project Limits: HTTP 200, the documented message, and every active project to choose from', async () => {
+  test('Handling Project Limits is HTTP 200 with the documented message and every active project to choose from', async () => {
     const second = await syncProject({ project_name: 'my-second-project' })
     const answer = await syncProject({ project_name: 'my-third-project' })
     expectDocumented(answer, { success: false, message: 'text', candidate_projects: [CONNECTION] })
@@ -67,7 +67,7 @@ describe('co-branded', () => {
     expect(ids.toSorted()).toEqual([brandedProjectId, second.body.project.id].toSorted())
   })
 
-  test('metadata of a user’s project', async () => {
+  test("the metadata of a user's project is answered as documented", async () => {
     const answer = await tested.client.partner(coBranded, 'GET', `/${userId}/${brandedProjectId}/metadata`)
     expectDocumented(answer, { project: CONNECTION })
   })
@@ -78,7 +78,7 @@ describe('co-branded', () => {
 describe('white-label', () => {
   const call = (method: string, path: string, body?: string) => tested.client.partner(whiteLabel, method, path, body)
 
-  test('Sync Embedded Project, with every documented region and instance type', async () => {
+  test('Sync Embedded Project accepts every documented region and instance type', async () => {
     for (const region of ['us-east', 'us-west', 'ap-southeast', 'eu-central', 'eu-west'])
       for (const instance_type of ['nano', 'micro', 'small', 'medium', 'large', 'xl', '2xl', '4xl', '8xl', '16xl']) {
         const body = JSON.stringify({ project_name: 'embedded-project', region, instance_type })
@@ -86,7 +86,7 @@ describe('white-label', () => {
       }
   })
 
-  test('metadata of a project', async () => {
+  test('the metadata of a project is answered as documented', async () => {
     const answer = await call('GET', `/${projectId}/metadata`)
     const { id, access_host, api_key, status } = CONNECTION
     const documented = { id, access_host, api_key, region: 'us-east', instance_type: 'nano', last_activity_at: '2025-01-21T10:30:00Z', status }
@@ -94,7 +94,7 @@ describe('white-label', () => {
     expect(answer.body.project).toMatchObject({ region: 'us-east', instance_type: 'nano', last_activity_at: '2025-11-18T10:30:00Z', status: 'active' })
   })
 
-  test('Pause Project and Restore Project, with and without waiting, once and again', async () => {
+  test('Pause Project and Restore Project are answered as documented, with and without waiting, also when repeated', async () => {
     for (const [path, status] of [
       ['pause', 'paused'],
       ['restore', 'active'],
@@ -103,7 +103,7 @@ describe('white-label', () => {
         expect((await call('POST', `/${projectId}/${path}`, body)).body).toEqual({ project: { id: projectId, status } })
   })
 
-  test('Generate Project Authorization', async () => {
+  test('Generate Project Authorization is answered as documented', async () => {
     const answer = await call('POST', `/${projectId}/authorization`, '')
     expectDocumented(answer, { code: 'eyJhbGciOiJSUzI1NiIs', expires_in: 600, type: 'Bearer' })
     expect(answer.body).toMatchObject({ expires_in: '600', type: 'Bearer' })
@@ -111,7 +111,7 @@ describe('white-label', () => {
     expect(header).toEqual({ alg: 'RS256', typ: 'JWT', kid: expect.stringMatching(/^meterline-key-\d{4}-\d\d-\d\d(-\d+)?$/) })
   })
 
-  test('Get Project Usage', async () => {
+  test('Get Project Usage is answered as documented', async () => {
     const answer = await call('GET', `/${projectId}/usage?start_date=2025-11-10&end_date=2025-11-18`)
     const day = {
       usage_date: '2025-11-10',
@@ -147,7 +147,7 @@ describe('white-label', () => {
     expect(answer.body.summary.total_ai_credits).toBe('1.5')
   })
 
-  test('Get Partnership Total Usage', async () => {
+  test('Get Partnership Total Usage is answered as documented', async () => {
     const answer = await call('GET', '/usage?start_date=2025-11-01&end_date=2025-11-30')
     expectDocumented(answer, {
       partnership: { id: 'ps_abc123xyz', name: 'Partner Name' },
@@ -166,14 +166,14 @@ describe('white-label', () => {
     })
   })
 
-  test('dates that are not given are the last 7 days', async () => {
+  test('missing dates mean the last 7 days', async () => {
     const today = new Date().toISOString().slice(0, 10)
     const weekAgo = new Date(Date.parse(today) - 7 * 86_400_000).toISOString().slice(0, 10)
     for (const path of ['/usage', `/${projectId}/usage`])
       expect((await call('GET', path)).body.period).toEqual({ start: `${weekAgo}T00:00:00Z`, end: `${today}T23:59:59Z` })
   })
 
-  test('Delete Project: final, and its usage stays', async () => {
+  test('Delete Project is final, and the usage of the project stays', async () => {
     const { id } = (await call('POST', '/sync-embedded-project', '{"project_name":"to be deleted"}')).body.project
     const answer = await call('DELETE', `/${id}`)
     expectDocumented(answer, { message: 'text', requestId: 'xhiahif-fehfe-feae' })
@@ -189,7 +189,7 @@ describe('white-label', () => {
     expect((await call('DELETE', `/${id}`)).status).toBe(404)
   })
 
-  test('an error has success false and a message, whatever went wrong', async () => {
+  test('every error has success: false and a message', async () => {
     const wrong = await tested.client.partner({ ...whiteLabel, secret: 'wrong' }, 'GET', '/usage')
     const answers: [Answer, number][] = [
       [wrong, 401],

@@ -50,8 +50,8 @@ const LISTS = [
   ['/admin/v1/rejected-events', 'rejected_events', 8],
 ] as const
 
-describe('every list of an operator goes page by page', () => {
-  test.each(LISTS)('%s: each row once, in one order, whatever the size of the pages', async (path, field, length) => {
+describe('lists of operators have pages', () => {
+  test.each(LISTS)('%s: each row is listed once, in the same order for every page size', async (path, field, length) => {
     const whole = await pagesOf(path, field, 100)
     expect(whole).toHaveLength(length)
     for (const limit of [1, 2, 3, length]) expect(await pagesOf(path, field, limit)).toEqual(whole)
@@ -68,7 +68,7 @@ describe('every list of an operator goes page by page', () => {
       expect([query, (await tested.client.admin('GET', `${path}?${query}`)).status]).toEqual([query, 400])
   })
 
-  test('a cursor of this list whose place the store could not read is refused, not a fault', async () => {
+  test('a cursor with a place that the store could not parse is rejected as invalid', async () => {
     for (const [path] of LISTS) {
       const { next_cursor } = (await tested.client.admin('GET', `${path}?limit=1`)).body
       const [print, ...place] = JSON.parse(Buffer.from(next_cursor, 'base64url').toString('utf8'))
@@ -80,8 +80,8 @@ describe('every list of an operator goes page by page', () => {
   })
 })
 
-describe('P7: refusals', () => {
-  test('are reached however old they are, the newest first, also while others come in', async () => {
+describe('P7: lists of rejected events', () => {
+  test('rejected events are listed newest first and completely, also while new ones arrive', async () => {
     const before = (await pagesOf('/admin/v1/rejected-events', 'rejected_events', 100)).map(({ event_id }) => event_id)
     expect(before).toEqual(['alone-2', 'alone-1', 'alone-0', ...[4, 3, 2, 1, 0].map((index) => `together-${index}`)])
     const between = () => tested.client.send(refused('meanwhile'))
@@ -89,7 +89,7 @@ describe('P7: refusals', () => {
     expect(paged.map(({ event_id }) => event_id)).toEqual(before)
   })
 
-  test('of a key are its own on every page, and a cursor of the operator’s list is none of its', async () => {
+  test("an ingest key lists its own rejected events on every page, and a cursor of the operator's list is invalid for it", async () => {
     const key = await tested.client.createIngestKey('another')
     for (let index = 0; index < 3; index += 1) await tested.client.send(refused(`of-another-${index}`))
     const ask = async (query: string) => (await tested.client.call('GET', `/v1/rejected-events?${query}`, { headers: { authorization: `Bearer ${key}` } })).body
@@ -106,14 +106,14 @@ describe('P7: refusals', () => {
 describe('the list of projects', () => {
   const idsOf = async (query: string) => (await pagesOf(`/admin/v1/projects?${query}`, 'projects', 2)).map(({ id }) => id)
 
-  test('is of all partners, or of one, from the oldest on, and each is told as alone', async () => {
+  test('the list of projects is of all partners or of one, oldest first, with the same rows as single reads', async () => {
     expect(await idsOf('')).toEqual(['p-1', 'p-2', 'p-3', 'other', 'gone'])
     expect(await idsOf(`partner_id=${ours.partnerId}`)).toEqual(['p-1', 'p-2', 'p-3', 'gone'])
     for (const project of await pagesOf('/admin/v1/projects', 'projects', 100))
       expect((await tested.client.admin('GET', `/admin/v1/projects/${project['id']}`)).body).toEqual({ project })
   })
 
-  test('is searched by a part of the name or the id, whatever the case, and by status', async () => {
+  test('the list of projects can be searched by part of the name or id, ignoring case, and by status', async () => {
     expect(await idsOf('search=P-')).toEqual(['p-1', 'p-2', 'p-3'])
     expect(await idsOf('search=quoted%20100%25_')).toEqual(['other'])
     expect(await idsOf('status=deleted')).toEqual(['gone'])
@@ -121,7 +121,7 @@ describe('the list of projects', () => {
     expect(await idsOf('search=nothing')).toEqual([])
   })
 
-  test('refuses what it does not know, and a cursor of other filters', async () => {
+  test('the list of projects rejects unknown parameters and cursors of other filters', async () => {
     expect((await tested.client.admin('GET', '/admin/v1/projects?partner_id=ps_nobody')).body.code).toBe('PARTNER_NOT_FOUND')
     for (const query of ['partner_id=', 'status=dead', `search=${'x'.repeat(129)}`, 'name=p'])
       expect([query, (await tested.client.admin('GET', `/admin/v1/projects?${query}`)).status]).toEqual([query, 400])
