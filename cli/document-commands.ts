@@ -48,8 +48,9 @@ const EXIT_MEANINGS: Record<keyof typeof EXIT, string> = {
 
 function sectionsOf(command: Command, parents: readonly string[]): string[] {
   const path = [...parents, command.name()]
-  if (command.commands.length > 0) return [`## ${path.join(' ')}`, '', sentence(command.description()), '', ...command.commands.flatMap((each) => sectionsOf(each, path))]
-  const args = command.registeredArguments.map(({ required, variadic, name }) => (required ? `<${name()}${variadic ? '…' : ''}>` : `[${name()}]`))
+  if (command.commands.length > 0)
+    return [`## ${path.join(' ')}`, '', sentence(command.description()), '', ...command.commands.flatMap((each) => sectionsOf(each, path))]
+  const args = command.registeredArguments.map((each) => (each.required ? `<${each.name()}${each.variadic ? '…' : ''}>` : `[${each.name()}]`))
   return [
     `${parents.length === 0 ? '##' : '###'} ${path.join(' ')}`,
     '',

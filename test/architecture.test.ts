@@ -2,6 +2,10 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
+import { commandsPage } from '../cli/document-commands.ts'
+import { buildProgram } from '../cli/program.ts'
+import { ConfigSchema } from '../service/config.ts'
+import { configurationPage } from '../service/document-configuration.ts'
 import { readMigrations } from '../sql/migrate.ts'
 import { findCircle } from './support/find-circle.ts'
 
@@ -46,7 +50,10 @@ const DOORS: Record<string, Record<string, readonly string[]>> = {
     ingest: ['log/event-log.ts', 'http/http-log.ts', 'repair/rebuild-rollup.ts', 'kafka/open-kafka.ts', 'kafka/kafkajs-topic.ts'],
     sql: ['clickhouse.ts', 'errors.ts', 'limited-reads.ts', 'migrate.ts'],
   },
-  cli: { service: ['run.ts', 'start-service.ts', 'migrate-store.ts', 'rebuild-offline.ts', 'count-parquet.ts'], registry: ['audit-chain.ts', 'audit-log.ts'] },
+  cli: {
+    service: ['run.ts', 'start-service.ts', 'migrate-store.ts', 'rebuild-offline.ts', 'count-parquet.ts', 'document-configuration.ts'],
+    registry: ['audit-chain.ts', 'audit-log.ts'],
+  },
   bench: { test: ['support/engines/kafka-broker.ts', 'support/query-trace.ts'] },
 }
 /** Of these an importer sees the types alone: who asks the store a question does so through a room that holds queries. */
@@ -257,11 +264,15 @@ describe('the documents', () => {
     expect(named).toEqual([])
   })
 
-  test('list every variable of the configuration', () => {
-    const variables = [...read('service/config.ts').matchAll(/^ {2}([A-Z][A-Z_]+):/gm)].map((match) => match[1] ?? '')
+  test('.env.example has every variable of the configuration', () => {
+    const variables = Object.keys(ConfigSchema.shape)
     expect(variables.filter((name) => !new RegExp(`^(?:# )?${name}=`, 'm').test(read('.env.example')))).toEqual([])
-    expect(variables.filter((name) => !read('README.md').includes(`| \`${name}\` |`))).toEqual([])
     expect(variables.length).toBeGreaterThan(8)
+  })
+
+  test('docs/cli.md and docs/configuration.md are what `npm run docs` writes', async () => {
+    expect(read('docs/cli.md')).toEqual(commandsPage(await buildProgram({})))
+    expect(read('docs/configuration.md')).toEqual(configurationPage())
   })
 })
 
