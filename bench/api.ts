@@ -1,4 +1,5 @@
 import autocannon from 'autocannon'
+import { MS_PER_DAY } from '../metering/timestamp.ts'
 import type { AnsweredRequest } from '../test/support/query-trace.ts'
 import { type MeasuredService, startMeasuredService } from './measured-service.ts'
 import type { Report, Run } from './report.ts'
@@ -67,9 +68,9 @@ function seededProject(request: number): string {
 }
 
 function period(days: number): string {
-  const last = Date.parse(SEEDED_FROM) + (SEEDED_DAYS - 1) * 86_400_000
+  const last = Date.parse(SEEDED_FROM) + (SEEDED_DAYS - 1) * MS_PER_DAY
   const day = (ms: number) => new Date(ms).toISOString().slice(0, 10)
-  return `start_date=${day(last - (days - 1) * 86_400_000)}&end_date=${day(last)}`
+  return `start_date=${day(last - (days - 1) * MS_PER_DAY)}&end_date=${day(last)}`
 }
 
 /** Projects as partners make them: with a key of their own and some usage. */
