@@ -135,7 +135,7 @@ function reportOf(calls: readonly Call[], measured: ReadonlyMap<string, readonly
     const ownMs = requests.map((request) => request.ownMs)
     const [p50, p99] = [median(ownMs), percentile(ownMs, 0.99)]
     const total = median(requests.map(({ totalMs }) => totalMs))
-    const questions = median(requests.map((request) => request.questions.length))
+    const questions = median(requests.map((request) => request.queries.length))
     Object.assign(figures, { [`${name}_own_p50_ms`]: p50, [`${name}_own_p99_ms`]: p99, [`${name}_alone_p50_ms`]: total, [`${name}_queries`]: questions })
     return [what, p50.toFixed(2), p99.toFixed(2), total.toFixed(1), String(questions)]
   })

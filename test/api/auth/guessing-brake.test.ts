@@ -137,7 +137,7 @@ describe('over HTTP', () => {
   async function questionsOf(answer: Answer): Promise<readonly string[]> {
     const id = answer.headers.get('x-request-id')
     await untilSo(async () => answered.some(({ requestId }) => requestId === id))
-    return answered.find(({ requestId }) => requestId === id)?.questions ?? []
+    return answered.find(({ requestId }) => requestId === id)?.queries ?? []
   }
 
   test('P5: guesses of every kind count together, and then 429 is answered without a look, whatever is guessed at', async () => {
