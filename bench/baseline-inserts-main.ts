@@ -19,7 +19,7 @@ export interface BaselineRoundDone {
   readonly rssBytes: number
 }
 
-/** Run as a process by straight-inserts.ts; ends when that one lets go. */
+/** Run as a process by baseline-inserts.ts; ends when that one lets go. */
 const [directory = ''] = process.argv.slice(2)
 const clickhouse = await openClickHouse({ engine: 'embedded', directory })
 await migrate(clickhouse)
