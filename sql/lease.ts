@@ -9,14 +9,14 @@ import { defineQuery } from './query.ts'
  * fencing token is (epoch, owner). A lease is valid as long as no lease of the same name with a greater token exists.
  */
 export interface Lease {
-  readonly log: string
+  readonly name: string
   readonly epoch: number
   readonly owner: string
   /** The greatest token below this one, read after the kill; undefined for the first lease of a name. */
   readonly previous: { epoch: number; owner: string } | undefined
 }
 
-export type AcquireOutcome = { status: 'taken'; ownership: Lease } | { status: 'outranked'; epoch: number; owner: string }
+export type AcquireOutcome = { status: 'acquired'; lease: Lease } | { status: 'outranked'; epoch: number; owner: string }
 
 /**
  * Acquires a lease. The order is the guarantee:
@@ -28,29 +28,29 @@ export type AcquireOutcome = { status: 'taken'; ownership: Lease } | { status: '
  */
 export async function acquireLease(
   clickhouse: ClickHouse,
-  log: string,
-  { owner = newOwnerName(), forGood = false }: AcquireOptions = {},
+  name: string,
+  { owner = newOwnerName(), retire = false }: AcquireOptions = {},
 ): Promise<AcquireOutcome> {
-  requireLeaseName(log)
-  const before = await readNewestToken(clickhouse.control, log)
-  if (!forGood && before !== undefined && before.epoch >= RETIRED_EPOCH) return { status: 'outranked', ...before }
-  const mine = { epoch: Math.max((before?.epoch ?? 0) + 1, forGood ? RETIRED_EPOCH : 0), owner }
-  await clickhouse.control.insert({ table: 'log_owners_v1', columns: ['log', 'epoch', 'owner'], text: `${log}\t${mine.epoch}\t${mine.owner}\n` })
-  const newest = await readNewestToken(clickhouse.control, log)
+  requireLeaseName(name)
+  const before = await readNewestToken(clickhouse.control, name)
+  if (!retire && before !== undefined && before.epoch >= RETIRED_EPOCH) return { status: 'outranked', ...before }
+  const mine = { epoch: Math.max((before?.epoch ?? 0) + 1, retire ? RETIRED_EPOCH : 0), owner }
+  await clickhouse.control.insert({ table: 'log_owners_v1', columns: ['log', 'epoch', 'owner'], text: `${name}\t${mine.epoch}\t${mine.owner}\n` })
+  const newest = await readNewestToken(clickhouse.control, name)
   if (newest?.epoch !== mine.epoch || newest.owner !== mine.owner) {
-    if (newest === undefined) throw new StoreError('fault', `The fencing token of lease ${log} was acknowledged but is not stored.`)
+    if (newest === undefined) throw new StoreError('fault', `The fencing token of lease ${name} was acknowledged but is not stored.`)
     return { status: 'outranked', ...newest }
   }
-  await killRunningInserts(clickhouse.control, log)
-  const [previous] = await clickhouse.control.query(greatestTokenBelow, { log, ...mine })
-  return { status: 'taken', ownership: { log, ...mine, previous } }
+  await killRunningInserts(clickhouse.control, name)
+  const [previous] = await clickhouse.control.query(greatestTokenBelow, { name, ...mine })
+  return { status: 'acquired', lease: { name, ...mine, previous } }
 }
 
 export interface AcquireOptions {
   /** Must be new for every acquisition. A caller that must recognise its own tokens, also those of failed attempts, passes it. */
   readonly owner?: string
   /** Retires the name: afterwards it can only be acquired to retire it again. */
-  readonly forGood?: boolean
+  readonly retire?: boolean
 }
 
 export function newOwnerName(): string {
@@ -58,13 +58,13 @@ export function newOwnerName(): string {
 }
 
 /** The owner with the greatest token, undefined before the first lease. Only a hint: the fence decides when a write arrives. */
-export async function currentLeaseHolder(clickhouse: ClickHouse, log: string): Promise<string | undefined> {
-  return (await readNewestToken(clickhouse.control, log))?.owner
+export async function currentLeaseOwner(clickhouse: ClickHouse, name: string): Promise<string | undefined> {
+  return (await readNewestToken(clickhouse.control, name))?.owner
 }
 
 /** Whether an insert of any owner is running under the name at this moment. Only a hint, like the current holder. */
-export async function isAnyRunning({ control }: ClickHouse, log: string): Promise<boolean> {
-  return (await control.query(runningInserts, { tag: leaseTag(log) })).length > 0
+export async function isAnyInsertRunning({ control }: ClickHouse, name: string): Promise<boolean> {
+  return (await control.query(runningInserts, { tag: leaseTag(name) })).length > 0
 }
 
 /** A name with this epoch or a greater one is retired. Ordinary acquisitions never get that far. */
@@ -75,8 +75,8 @@ const RETIRED_EPOCH = 2 ** 40
  * embedded engine a failed query stays in system.processes until the next statement of its session, and an acquisition would
  * wait for it. The text must not change, because processes of two versions may run beside each other.
  */
-export function leaseTag(log: string): string {
-  return `meterline log=${log}`
+export function leaseTag(name: string): string {
+  return `meterline log=${name}`
 }
 
 const KILL_WAIT_MS_MAX = 75_000
@@ -84,24 +84,25 @@ const KILL_POLL_MS = 5
 const LEASE_NAME = /^[A-Za-z0-9_./-]{1,400}$/
 
 /** Names are written into SQL text, TabSeparated rows and comments; these characters are safe in all of them. */
-function requireLeaseName(log: string): void {
-  if (!LEASE_NAME.test(log)) throw new Error(`"${log}" is not a valid name of a lease.`)
+function requireLeaseName(name: string): void {
+  if (!LEASE_NAME.test(name)) throw new Error(`"${name}" is not a valid name of a lease.`)
 }
 
 /** Kills with ASYNC and then polls, because on the embedded engine KILL … SYNC does not return. */
-async function killRunningInserts(control: Lane, log: string): Promise<void> {
+async function killRunningInserts(control: Lane, name: string): Promise<void> {
   const deadlineMs = Date.now() + KILL_WAIT_MS_MAX
   for (;;) {
-    const running = await control.query(runningInserts, { tag: leaseTag(log) })
+    const running = await control.query(runningInserts, { tag: leaseTag(name) })
     if (running.length === 0) return
-    if (Date.now() > deadlineMs) throw new StoreError('unavailable', `Inserts of lease ${log} are still running ${KILL_WAIT_MS_MAX} ms after they were killed.`)
+    if (Date.now() > deadlineMs)
+      throw new StoreError('unavailable', `Inserts of lease ${name} are still running ${KILL_WAIT_MS_MAX} ms after they were killed.`)
     for (const { query_id } of running) await control.command(`KILL QUERY WHERE query_id = '${query_id}' ASYNC`)
     await new Promise((resolve) => setTimeout(resolve, KILL_POLL_MS))
   }
 }
 
-async function readNewestToken(lane: Lane, log: string): Promise<{ epoch: number; owner: string } | undefined> {
-  const [newest] = await lane.query(newestToken, { log })
+async function readNewestToken(lane: Lane, name: string): Promise<{ epoch: number; owner: string } | undefined> {
+  const [newest] = await lane.query(newestToken, { name })
   return newest
 }
 
@@ -109,17 +110,17 @@ const TokenRow = z.object({ epoch: z.coerce.number().int(), owner: z.string() })
 
 const newestToken = defineQuery({
   name: 'newest_fencing_token',
-  sql: 'SELECT epoch, owner FROM log_owners_v1 WHERE log = {log: String} ORDER BY epoch DESC, owner DESC LIMIT 1',
-  params: z.object({ log: z.string() }),
+  sql: 'SELECT epoch, owner FROM log_owners_v1 WHERE log = {name: String} ORDER BY epoch DESC, owner DESC LIMIT 1',
+  params: z.object({ name: z.string() }),
   row: TokenRow,
 })
 
 const greatestTokenBelow = defineQuery({
   name: 'greatest_fencing_token_below',
   sql: `SELECT epoch, owner FROM log_owners_v1
-        WHERE log = {log: String} AND (epoch, owner) < ({epoch: UInt64}, {owner: String})
+        WHERE log = {name: String} AND (epoch, owner) < ({epoch: UInt64}, {owner: String})
         ORDER BY epoch DESC, owner DESC LIMIT 1`,
-  params: z.object({ log: z.string(), epoch: z.number(), owner: z.string() }),
+  params: z.object({ name: z.string(), epoch: z.number(), owner: z.string() }),
   row: TokenRow,
 })
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { type ClickHouse, openClickHouse } from '../../sql/clickhouse.ts'
-import { acquireLease, currentLeaseHolder, type Lease, leaseTag } from '../../sql/lease.ts'
+import { acquireLease, currentLeaseOwner, type Lease, leaseTag } from '../../sql/lease.ts'
 import { migrate } from '../../sql/migrate.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { openServerSession } from '../../sql/server-session.ts'
@@ -73,17 +73,17 @@ for (const engine of ['embedded', 'server'] as const) {
     test('a retired lease cannot be acquired any more, but it can be retired again', async () => {
       const log = 'retired'
       const old = await acquire(clickhouse, log)
-      expect((await acquireLease(clickhouse, log, { forGood: true })).status).toBe('taken')
+      expect((await acquireLease(clickhouse, log, { retire: true })).status).toBe('acquired')
       expect((await acquireLease(clientAt(clients, 1), log)).status).toBe('outranked')
       await expect(send(clickhouse, inboxOf('usage_events_inbox_v1'), [[old, 1]])).rejects.toMatchObject({ fault: 'fenced' })
-      expect((await acquireLease(clickhouse, log, { forGood: true })).status).toBe('taken')
+      expect((await acquireLease(clickhouse, log, { retire: true })).status).toBe('acquired')
     })
 
     test('P2: of many concurrent acquisitions one owner remains, and only it can write', async () => {
       const log = 'many'
       const outcomes = await Promise.all(Array.from({ length: ACQUISITIONS }, (_, index) => acquireLease(clientAt(clients, index % CLIENTS), log)))
-      const acquired = outcomes.flatMap((outcome) => (outcome.status === 'taken' ? [outcome.ownership] : []))
-      const newest = await Promise.all(acquired.map(async ({ log, owner }) => (await currentLeaseHolder(clickhouse, log)) === owner))
+      const acquired = outcomes.flatMap((outcome) => (outcome.status === 'acquired' ? [outcome.lease] : []))
+      const newest = await Promise.all(acquired.map(async ({ name, owner }) => (await currentLeaseOwner(clickhouse, name)) === owner))
       expect(newest.filter((each) => each)).toHaveLength(1)
 
       const sent = await Promise.allSettled(
@@ -166,7 +166,7 @@ test('P2: an insert whose client timed out keeps running on the server until an 
   await migrate(clickhouse)
   for (const statement of SLOW_VIEW) await clickhouse.control.command(statement)
   const { table, columns, fields } = inboxOf('usage_events_inbox_v1')
-  const { log, epoch, owner } = await acquire(clickhouse, 'late')
+  const { name: log, epoch, owner } = await acquire(clickhouse, 'late')
   const text = SLOW_ROWS.map((number) => row([log, epoch, owner, ...fields(number, log)])).join('')
   const settings = { async_insert: 0, log_comment: leaseTag(log) }
   const sent = impatient.insert({ table, columns: ['log', 'epoch', 'owner', ...columns], settings, text: Buffer.from(text) }, 1_000)
@@ -222,13 +222,13 @@ function inboxOf(table: string): FencedInbox {
 
 async function acquire(clickhouse: ClickHouse, log: string): Promise<Lease> {
   const outcome = await acquireLease(clickhouse, log)
-  if (outcome.status !== 'taken') throw new Error(`The lease ${log} was acquired by another owner.`)
-  return outcome.ownership
+  if (outcome.status !== 'acquired') throw new Error(`The lease ${log} was acquired by another owner.`)
+  return outcome.lease
 }
 
 async function send({ ingest }: ClickHouse, { table, columns, fields }: FencedInbox, rows: readonly (readonly [Lease, number])[]): Promise<void> {
-  const text = rows.map(([{ log, epoch, owner }, number]) => row([log, epoch, owner, ...fields(number, log)])).join('')
-  await ingest.insert({ table, columns: ['log', 'epoch', 'owner', ...columns], text, tag: leaseTag(rows[0]?.[0].log ?? '') })
+  const text = rows.map(([{ name: log, epoch, owner }, number]) => row([log, epoch, owner, ...fields(number, log)])).join('')
+  await ingest.insert({ table, columns: ['log', 'epoch', 'owner', ...columns], text, tag: leaseTag(rows[0]?.[0].name ?? '') })
 }
 
 /** A view like that of the rollup, but slow: 0.6 s per row. */

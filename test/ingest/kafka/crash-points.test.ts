@@ -111,7 +111,7 @@ describe('P1 P2 P3: a crash at any point of a batch, and the successor makes it 
     const owner = newOwner(clickhouse, topic)
     await owner.take()
     await readOn(owner, topic, 5)
-    const { log, epoch } = owner.owned.ownership
+    const { name: log, epoch } = owner.owned.ownership
     await clickhouse.control.insert({ table: 'log_owners_v1', columns: ['log', 'epoch', 'owner'], text: `${log}\t${epoch + 3}\tlate\n` })
     await expect(readOn(owner, topic, 5)).rejects.toMatchObject({ fault: 'fenced' })
     await expect(owner.take()).rejects.toThrow(LogLost)

@@ -185,8 +185,8 @@ function elsewhere<T>(work: (held: undefined) => Promise<T>): Promise<T> {
 
 async function taken(name: string): Promise<Lease> {
   const outcome = await acquireLease(store.clickhouse, name)
-  if (outcome.status !== 'taken') throw new Error('not taken')
-  return outcome.ownership
+  if (outcome.status !== 'acquired') throw new Error('not taken')
+  return outcome.lease
 }
 
 /** Too much on a day that raw has, and something on a day that it has not. */
