@@ -7,7 +7,7 @@ import { defineQuery } from '../../../sql/query.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
 import { FAULTS, type Fault, type FaultyLane, faultOnce as faultOnceIn } from '../../support/engines/faulty-lane.ts'
 import { compareRawWithRollup } from '../../support/oracles/stored-sums.ts'
-import { submissionOf } from '../../support/worlds/judged.ts'
+import { submissionOf } from '../../support/worlds/submission.ts'
 
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
 let store: TestStore

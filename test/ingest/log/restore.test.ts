@@ -9,7 +9,7 @@ import { foldTopic, storedOfTopic } from '../../support/kafka/log-oracle.ts'
 import { drain, newOwner } from '../../support/kafka/log-owner.ts'
 import { MemoryTopic } from '../../support/kafka/memory-topic.ts'
 import { compareRawWithRollup } from '../../support/oracles/stored-sums.ts'
-import { submissionOf } from '../../support/worlds/judged.ts'
+import { submissionOf } from '../../support/worlds/submission.ts'
 
 /**
  * docs/operating/backup.md, a server: BACKUP DATABASE and RESTORE DATABASE, here into the memory of one session of the embedded
