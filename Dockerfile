@@ -29,7 +29,7 @@ COPY . .
 # node, by number: a host that demands a user other than root cannot tell it from a name.
 USER 1000:1000
 # Loads every room without starting one, so that a room missing from .dockerignore fails the build.
-RUN node --import tsx --input-type=module -e "await import('./cli/start.ts')"
+RUN node --import tsx --input-type=module -e "await import('./service/run.ts')" && node bin/meterline.mjs --help >/dev/null
 VOLUME /data
 EXPOSE 8080
 # Alive, not ready: a partition stopped by an incident is not mended by a restart. The image has no curl.

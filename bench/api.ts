@@ -1,4 +1,5 @@
 import autocannon from 'autocannon'
+import { MS_PER_DAY } from '../metering/timestamp.ts'
 import type { AnsweredRequest } from '../test/support/query-trace.ts'
 import { type MeasuredService, startMeasuredService } from './measured-service.ts'
 import type { Report, Run } from './report.ts'
@@ -67,9 +68,9 @@ function seededProject(request: number): string {
 }
 
 function period(days: number): string {
-  const last = Date.parse(SEEDED_FROM) + (SEEDED_DAYS - 1) * 86_400_000
+  const last = Date.parse(SEEDED_FROM) + (SEEDED_DAYS - 1) * MS_PER_DAY
   const day = (ms: number) => new Date(ms).toISOString().slice(0, 10)
-  return `start_date=${day(last - (days - 1) * 86_400_000)}&end_date=${day(last)}`
+  return `start_date=${day(last - (days - 1) * MS_PER_DAY)}&end_date=${day(last)}`
 }
 
 /** Projects as partners make them: with a key of their own and some usage. */
@@ -134,7 +135,7 @@ function reportOf(calls: readonly Call[], measured: ReadonlyMap<string, readonly
     const ownMs = requests.map((request) => request.ownMs)
     const [p50, p99] = [median(ownMs), percentile(ownMs, 0.99)]
     const total = median(requests.map(({ totalMs }) => totalMs))
-    const questions = median(requests.map((request) => request.questions.length))
+    const questions = median(requests.map((request) => request.queries.length))
     Object.assign(figures, { [`${name}_own_p50_ms`]: p50, [`${name}_own_p99_ms`]: p99, [`${name}_alone_p50_ms`]: total, [`${name}_queries`]: questions })
     return [what, p50.toFixed(2), p99.toFixed(2), total.toFixed(1), String(questions)]
   })

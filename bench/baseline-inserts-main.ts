@@ -19,13 +19,13 @@ export interface BaselineRoundDone {
   readonly rssBytes: number
 }
 
-/** Run as a process by straight-inserts.ts; ends when that one lets go. */
+/** Run as a process by baseline-inserts.ts; ends when that one lets go. */
 const [directory = ''] = process.argv.slice(2)
 const clickhouse = await openClickHouse({ engine: 'embedded', directory })
 await migrate(clickhouse)
 const taken = await acquireLease(clickhouse, HTTP_LOG)
-if (taken.status !== 'taken') throw new Error('The log of a new directory has an owner.')
-process.on('message', async (turn: BaselineRound) => process.send?.(await insertStraight(clickhouse, taken.ownership, turn)))
+if (taken.status !== 'acquired') throw new Error('The log of a new directory has an owner.')
+process.on('message', async (turn: BaselineRound) => process.send?.(await insertStraight(clickhouse, taken.lease, turn)))
 process.once('disconnect', () => clickhouse.close())
 process.send?.('ready')
 
@@ -44,7 +44,7 @@ async function insertStraight({ ingest }: ClickHouse, ownership: Lease, turn: Ba
 
 const COLUMNS = ['project_id', 'event_id', 'metric', 'timestamp_ms', 'value', 'received_ms', 'offset', 'log', 'epoch', 'owner']
 
-function insertOf({ log, epoch, owner }: Lease, firstEvent: number, rows: number): Insert {
+function insertOf({ name: log, epoch, owner }: Lease, firstEvent: number, rows: number): Insert {
   const receivedMs = Date.now()
   let text = ''
   for (let number = firstEvent; number < firstEvent + rows; number += 1) {

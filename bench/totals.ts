@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { parsePeriod } from '../metering/period.ts'
+import { MS_PER_DAY } from '../metering/timestamp.ts'
 import type { CachedVsComputed, CachedVsComputedTask } from './cached-vs-computed-main.ts'
 import { runForked } from './forked-task.ts'
 import { runLoad } from './http-load.ts'
@@ -55,7 +56,7 @@ export async function measureTotals(run: Run): Promise<Report> {
 }
 
 function dayOfPeriod(day: number): string {
-  return new Date(Date.parse(TOTALS_FROM) + day * 86_400_000).toISOString().slice(0, 10)
+  return new Date(Date.parse(TOTALS_FROM) + day * MS_PER_DAY).toISOString().slice(0, 10)
 }
 
 /** The filter of identities is complete, the watermark stands, and all finished days were audited: what a start brings is over. */

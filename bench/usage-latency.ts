@@ -1,3 +1,4 @@
+import { MS_PER_DAY } from '../metering/timestamp.ts'
 import { type Request, runLoad } from './http-load.ts'
 import { mebibytes, type Report, type Run } from './report.ts'
 import { seedUsage } from './seeded-usage.ts'
@@ -64,8 +65,8 @@ function projectPath(request: number, { partnerId }: UsageSeeded): string {
 }
 
 function period(days: number): string {
-  const last = new Date(Date.parse(SEEDED_FROM) + (SEEDED_DAYS - 1) * 86_400_000)
-  const first = new Date(last.getTime() - (days - 1) * 86_400_000)
+  const last = new Date(Date.parse(SEEDED_FROM) + (SEEDED_DAYS - 1) * MS_PER_DAY)
+  const first = new Date(last.getTime() - (days - 1) * MS_PER_DAY)
   return `start_date=${first.toISOString().slice(0, 10)}&end_date=${last.toISOString().slice(0, 10)}`
 }
 

@@ -47,7 +47,10 @@ export const ERRORS = {
   INTERNAL: { status: 500, message: 'Internal error. Include the request_id when you report it.' },
   SECRET_NOT_UPDATED: { status: 500, message: 'Failed to update secret.' },
   EVENTS_UNAVAILABLE: { status: 503, message: 'Events cannot be stored right now. Send all of them again later; nothing counts twice.' },
-  STORE_UNAVAILABLE: { status: 503, message: 'The store cannot be read or changed right now; no total is returned and nothing was acknowledged. Try again later.' },
+  STORE_UNAVAILABLE: {
+    status: 503,
+    message: 'The store cannot be read or changed right now; no total is returned and nothing was acknowledged. Try again later.',
+  },
   PROVISIONING: {
     status: 503,
     message: 'The change is recorded and continues, but the platform has not confirmed it in time. Repeating the call is safe: it starts nothing new.',

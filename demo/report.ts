@@ -1,10 +1,10 @@
 import { z } from 'zod'
+import { MS_PER_DAY } from '../metering/timestamp.ts'
 import type { DemoClient, DemoPartner } from './demo-client.ts'
 import { grouped } from './grouped.ts'
 import { deletedTable, PartnershipAnswer, ProjectAnswer, partnershipTable, projectWeekTable } from './tables.ts'
 import type { DemoProject } from './world.ts'
 
-const MS_PER_DAY = 86_400_000
 const WEEK_DAYS = 7
 
 interface ReportSubject {

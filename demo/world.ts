@@ -1,4 +1,5 @@
 import type { MetricName } from '../metering/metrics.ts'
+import { MS_PER_DAY } from '../metering/timestamp.ts'
 import { seededRandom } from './random.ts'
 
 /** An event as a platform sends it. */
@@ -28,7 +29,6 @@ export interface DemoDay {
   readonly deleted: readonly DemoProject[]
 }
 
-const MS_PER_DAY = 86_400_000
 const DUPLICATE_SHARE = 0.01
 const LATE_SHARE = 0.005
 const DELETED_PROJECTS = 3

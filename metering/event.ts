@@ -10,7 +10,7 @@ export interface UsageEvent {
   readonly timestampMs: number
 }
 
-/** Why an event was refused. The list is closed: a refusal without one of these cannot be written. */
+/** Why an event was rejected. The list is closed: a rejection without one of these reasons cannot be stored. */
 export const REJECT_REASONS = [
   'invalid_json',
   'invalid_event',
@@ -31,7 +31,7 @@ export function isRejectReason(text: string): text is RejectReason {
 
 export interface Rejection {
   readonly reason: RejectReason
-  /** A sentence for the emitter: what is wrong and what would be right. */
+  /** A sentence for the emitter: what is wrong, and what would be accepted. */
   readonly message: string
 }
 
@@ -43,14 +43,14 @@ export const TIMESTAMP_MIN_MS = Date.UTC(2000, 0, 1)
 export const TIMESTAMP_AHEAD_MS_MAX = 5 * 60_000
 
 const PROJECT_ID = /^[A-Za-z0-9_.:-]{1,128}$/
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for (C0, DEL, C1)
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it matches the control characters (C0, DEL, C1)
 const CONTROL_CHARACTER = /[\u0000-\u001f\u007f-\u009f]/
 
 export function isProjectId(value: unknown): value is string {
   return typeof value === 'string' && PROJECT_ID.test(value)
 }
 
-/** Whether the value can be an event's id: 1 to 128 code points of plain text. */
+/** Whether the value is a valid event id: 1 to 128 code points of plain text. */
 export function isEventId(value: unknown): value is string {
   if (typeof value !== 'string' || value === '') return false
   if (value.length > EVENT_ID_CODE_POINTS_MAX && [...value].length > EVENT_ID_CODE_POINTS_MAX) return false
@@ -58,10 +58,9 @@ export function isEventId(value: unknown): value is string {
 }
 
 /**
- * No control characters, no lone surrogates. Those all become U+FFFD in UTF-8, so two ids that differ only there would
- * count once.
+ * Whether the text has no control characters and no lone surrogates. Every lone surrogate becomes U+FFFD in UTF-8, so two ids
+ * that differ only there would be stored as one, and the second event would not be billed.
  */
 export function isPlainText(text: string): boolean {
-  if (CONTROL_CHARACTER.test(text)) return false
-  return !/[\ud800-\udfff]/.test(text) || Buffer.from(text, 'utf8').toString('utf8') === text
+  return !CONTROL_CHARACTER.test(text) && text.isWellFormed()
 }

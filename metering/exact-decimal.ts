@@ -12,23 +12,23 @@ export function subtractDecimals(left: ExactDecimal, right: ExactDecimal): Exact
   return formatBillionths(billionthsOf(left) - billionthsOf(right))
 }
 
-/** Below 0 when left is less, 0 when both are the same number, above 0 when left is greater. */
+/** Negative when left is less than right, 0 when they are equal, positive when left is greater. */
 export function compareDecimals(left: ExactDecimal, right: ExactDecimal): number {
   const difference = billionthsOf(left) - billionthsOf(right)
   return difference < 0n ? -1 : difference > 0n ? 1 : 0
 }
 
-/** The decimal that a text states, or undefined: for amounts that may be negative, such as a manual line of a statement. */
+/** Parses a decimal that may be negative, such as the amount of a manual adjustment. Undefined for any other text. */
 export function parseDecimal(text: string): ExactDecimal | undefined {
   return SIGNED_DECIMAL.test(text) ? formatBillionths(billionthsOf(text)) : undefined
 }
 
-/** As many digits as an event's value may have. */
+/** The same number of digits as the value of an event (quantity.ts). */
 const SIGNED_DECIMAL = /^-?(?:0|[1-9]\d{0,28})(?:\.\d{1,9})?$/
 const DECIMAL = /^(-?)(\d+)(?:\.(\d{1,9}))?$/
 const FRACTION_DIGITS = 9
 
-/** Throws RangeError for a text that is no decimal: a total is a number or an error. */
+/** Throws RangeError for a text that is not a decimal, because a total must be a number or an error, never a guess. */
 function billionthsOf(text: ExactDecimal): bigint {
   const match = DECIMAL.exec(text)
   if (match === null) throw new RangeError(`"${text}" is not a decimal.`)

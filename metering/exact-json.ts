@@ -2,8 +2,8 @@ import { parse, stringify } from 'lossless-json'
 import { NumberToken } from './quantity.ts'
 
 /**
- * JSON in which numbers keep their text. Node 20's JSON can neither show a parser the digits that stood there nor write a
- * number with more digits than a double has, and a bill needs both.
+ * Parses JSON and keeps the text of each number as a NumberToken. The built-in JSON of Node 20 can neither return the digits of
+ * a number as they were written nor write a number with more digits than a double has, and a bill needs both.
  */
 export function parseExactJson(text: string): unknown {
   return parse(text, undefined, { parseNumber: (digits) => new NumberToken(digits), onDuplicateKey: ({ newValue }) => newValue })

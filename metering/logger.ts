@@ -1,4 +1,4 @@
-/** What the rooms need of a logger; pino's fits. */
+/** The methods of a logger that all rooms use. A pino logger has them. */
 export interface Logger {
   info(details: object, message: string): void
   warn(details: object, message: string): void

@@ -1,6 +1,8 @@
 /**
- * The catalogue of metrics. `kind` decides how days and projects combine, and nothing else does:
- * a peak is the greatest sample of a day, a cumulative metric is the sum of its samples.
+ * The catalogue of usage metrics. Only `kind` decides how samples and days combine:
+ * - peak: a project's day is its greatest sample, and a period is its greatest day.
+ * - cumulative: a project's day is the sum of its samples, and a period is the sum of its days.
+ * A partnership's day is the sum over its projects for both kinds, so its peak is the greatest of these sums.
  * A new metric is one line here; no table changes.
  */
 export const METRICS = {

@@ -1,11 +1,11 @@
 import { UTCDate } from '@date-fns/utc'
-import { addMonths, format } from 'date-fns'
+import { addMonths, format, lastDayOfMonth } from 'date-fns'
 import type { Period } from './period.ts'
 
-/** A UTC calendar month as YYYY-MM, in which texts compare like months. */
+/** A UTC calendar month as YYYY-MM. Such texts sort in the order of their months. */
 export type Month = string
 
-/** The month that the text names, or undefined. Years as ClickHouse's Date has them. */
+/** The text as a month, or undefined if it is none. The years are limited to those of ClickHouse's Date. */
 export function parseMonth(text: string): Month | undefined {
   const match = /^(\d{4})-(0[1-9]|1[0-2])$/.exec(text)
   const year = Number(match?.[1])
@@ -18,24 +18,17 @@ export function monthOf(day: string): Month {
 }
 
 export function monthAfter(month: Month): Month {
-  return format(addMonths(new UTCDate(`${month}-01T00:00:00Z`), 1), 'yyyy-MM')
-}
-
-/** The first day of a month, as the store keeps months. */
-function firstDayOf(month: Month): string {
-  return `${month}-01`
+  return format(addMonths(startOf(month), 1), 'yyyy-MM')
 }
 
 /** All days of a month. */
 export function periodOfMonth(month: Month): Period {
-  const end = firstDayOf(monthAfter(month))
-  const last = new Date(Date.parse(`${end}T00:00:00Z`) - MS_PER_DAY).toISOString().slice(0, 10)
-  return { first: firstDayOf(month), last, end }
+  return { first: `${month}-01`, last: format(lastDayOfMonth(startOf(month)), 'yyyy-MM-dd'), end: `${monthAfter(month)}-01` }
 }
 
-/** When a month is over, in ms since 1970. */
+/** The end of a month, which is the start of the next one, in ms since 1970. */
 export function endOfMonthMs(month: Month): number {
-  return Date.parse(`${firstDayOf(monthAfter(month))}T00:00:00Z`)
+  return startOf(monthAfter(month)).getTime()
 }
 
 /** The months of a period, ascending. */
@@ -45,7 +38,7 @@ export function monthsOf({ first, last }: Period): Month[] {
   return months
 }
 
-/** Rows of days by their months, in the order in which these come first. The store keeps raw and rollup by months. */
+/** Groups rows of days by month, in the order in which the months first appear: raw and rollup are partitioned by month. */
 export function groupByMonth<T extends { readonly usage_date: string }>(days: readonly T[]): Map<Month, T[]> {
   const months = new Map<Month, T[]>()
   for (const day of days) {
@@ -57,6 +50,9 @@ export function groupByMonth<T extends { readonly usage_date: string }>(days: re
   return months
 }
 
+function startOf(month: Month): UTCDate {
+  return new UTCDate(`${month}-01T00:00:00Z`)
+}
+
 const YEAR_MIN = 1970
 const YEAR_MAX = 2148
-const MS_PER_DAY = 86_400_000

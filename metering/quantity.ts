@@ -1,11 +1,11 @@
 /**
- * A quantity is an exact decimal kept as its shortest text: at most 29 integer and 9 fraction digits, never negative,
- * no exponent, no trailing zeros ("1.0" is "1"). It is text from the wire to ClickHouse's Decimal(38, 9) and back: a
- * `number` would round a bill above 2^53.
+ * A quantity is the value of one event: an exact decimal as its shortest text, with at most 29 integer and 9 fraction digits,
+ * never negative, no exponent, no trailing zeros ("1.0" is "1"). It stays text from the wire to ClickHouse's Decimal(38, 9)
+ * and back, because a `number` would round a bill above 2^53.
  */
 export type Quantity = string
 
-/** A number as it stood in JSON text. It is judged by that text, not by what a parser made of it. */
+/** A number as it was written in JSON. It is validated by that text, because a parser may have rounded it already. */
 export class NumberToken {
   readonly text: string
   constructor(text: string) {
@@ -14,8 +14,8 @@ export class NumberToken {
 }
 
 /**
- * The quantity that `value` states, or undefined when it states none exactly: a decimal string, or a JSON number that
- * every parser reads alike (integers up to 2^53, else at most 15 significant digits).
+ * Parses a quantity from a decimal string, or from a JSON number that every parser reads as the same value (an integer up to
+ * 2^53, else at most 15 significant digits). Undefined for everything else: an event is never billed with a rounded value.
  */
 export function parseQuantity(value: unknown): Quantity | undefined {
   if (typeof value === 'string') return DECIMAL.test(value) ? withoutTrailingZeros(value) : undefined
@@ -28,7 +28,7 @@ export const QUANTITY_RULE =
   'value must be a decimal of at most 29 integer and 9 fraction digits, not negative, as a string like "12.5" or as a JSON number that is exact (an integer up to 2^53, else at most 15 significant digits).'
 
 const DECIMAL = /^(?:0|[1-9]\d{0,28})(?:\.\d{1,9})?$/
-/** An event has no room for the zeros that could make up for an exponent of six digits. */
+/** Five digits of exponent are enough: an event is too small to hold the zeros that would offset an exponent of six digits. */
 const JSON_NUMBER = /^(\d+)(?:\.(\d+))?(?:[eE]([+-]?)0*(\d{1,5}))?$/
 const EXACT_INTEGER_MAX = 9_007_199_254_740_992n
 const SIGNIFICANT_DIGITS_MAX = 15
@@ -44,10 +44,10 @@ function quantityOfNumberText(text: string): Quantity | undefined {
   const expanded = expand(match[1] ?? '', match[2] ?? '', Number(`${match[3] ?? ''}${match[4] ?? 0}`))
   if (!DECIMAL.test(expanded)) return undefined
   const quantity = withoutTrailingZeros(expanded)
-  return isReadAlikeByAll(quantity) ? quantity : undefined
+  return isExactInEveryParser(quantity) ? quantity : undefined
 }
 
-/** Writes digits with an exponent as plain digits: ("1", "5", 3) is 1500. */
+/** Writes digits with an exponent as plain digits: ("1", "5", 3), which is 1.5e3, becomes "1500". */
 function expand(integer: string, fraction: string, exponent: number): string {
   const digits = integer + fraction
   const point = integer.length + exponent
@@ -57,7 +57,7 @@ function expand(integer: string, fraction: string, exponent: number): string {
   return right === '' ? plain : `${plain}.${right}`
 }
 
-function isReadAlikeByAll(quantity: Quantity): boolean {
+function isExactInEveryParser(quantity: Quantity): boolean {
   if (!quantity.includes('.') && BigInt(quantity) <= EXACT_INTEGER_MAX) return true
   const significant = quantity.replace('.', '').replace(/^0+/, '').replace(/0+$/, '')
   return significant.length <= SIGNIFICANT_DIGITS_MAX

@@ -96,7 +96,7 @@ export class RegistryChanges {
       if (pauseMs === 0) {
         this.#tookAs = newOwnerName()
         const taken = await acquireLease(this.#clickhouse, REGISTRY_LOG, { owner: this.#tookAs })
-        if (taken.status === 'taken') return { ownership: taken.ownership, head: await readAuditHead(this.#clickhouse) }
+        if (taken.status === 'acquired') return { ownership: taken.lease, head: await readAuditHead(this.#clickhouse) }
       } else {
         pauses += 1
         // Who has waited for more turns of others comes sooner.
@@ -114,7 +114,7 @@ export class RegistryChanges {
     return Math.min(courtesyMs, Math.max(0, courtesyMs - newest.ageMs))
   }
 
-  async #write({ log, epoch, owner }: Lease, ...[table, columns, rows]: Parameters<Change['write']>): Promise<void> {
+  async #write({ name: log, epoch, owner }: Lease, ...[table, columns, rows]: Parameters<Change['write']>): Promise<void> {
     await this.#clickhouse.registry.insert({ table, columns: ['log', 'epoch', 'owner', ...columns], text: rows([log, epoch, owner]), tag: leaseTag(log) })
   }
 }

@@ -170,12 +170,10 @@ export const ConfigSchema = z.object({
     .refine((origins) => origins.every(isOrigin), 'must be a list of origins separated by commas, such as https://console.example.com: no path, no *')
     .default([])
     .meta({ description: 'origins whose web pages may call the API, separated by commas, without a path' }),
-  AUTH_FAILURES_PER_MINUTE: count('a number of wrong credentials, 0 for no limit', 1e9)
-    .default(30)
-    .meta({
-      description:
-        'different wrong credentials from one address and minute before unknown ones from there are rejected without a look-up (429 `GUESSING_BRAKE`); 0 is no limit',
-    }),
+  AUTH_FAILURES_PER_MINUTE: count('a number of wrong credentials, 0 for no limit', 1e9).default(30).meta({
+    description:
+      'different wrong credentials from one address and minute before unknown ones from there are rejected without a look-up (429 `GUESSING_BRAKE`); 0 is no limit',
+  }),
   LOG_LEVEL: z
     .enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`)
     .default('info')

@@ -4,13 +4,13 @@ import { classifyStoreError, StoreError } from './errors.ts'
 import { type Query, renderQuery, type Statement, secondsMaxOf } from './query.ts'
 import type { InsertRows, Session, Settings, StreamFormat } from './session.ts'
 
-/** Which ClickHouse: the engine inside this process, or a server. The SQL is the same. */
+/** The ClickHouse to open: the engine inside this process, or a server. The SQL is the same for both. */
 export type ClickHouseTarget = { engine: 'embedded'; directory: string } | { engine: 'server'; url: string }
 
 /**
- * The only door to ClickHouse. Work that must not wait for other work has a lane of its own:
- * `ingest` for the owner of a log, `registry` for who exists, `control` for takes and kills, `reads` for questions, `work`
- * for what takes long, such as closing a month.
+ * All access to ClickHouse. Work that must not wait for other work has its own lane: `ingest` for the owner of a log, `registry`
+ * for partners, projects and credentials, `control` for acquiring leases and killing inserts, `reads` for short queries, and
+ * `work` for long ones, such as closing a month.
  */
 export interface ClickHouse {
   readonly engine: ClickHouseTarget['engine']
@@ -19,56 +19,57 @@ export interface ClickHouse {
   readonly control: Lane
   readonly reads: Lane
   readonly work: Lane
-  /** One more lane, such as for a log of its own. It is closed with the rest. Throws StoreError. */
+  /** Opens another lane, for example for one more log. `close` closes it with the others. Throws StoreError. */
   openLane(): Promise<Lane>
   close(): Promise<void>
 }
 
 export interface Lane {
-  /** Runs a named query and returns its rows, checked against the query's shape. Throws StoreError. */
+  /** Runs a named query and returns its rows, validated against the query's schema. Throws StoreError. */
   query<P extends z.ZodObject, R extends z.ZodObject>(query: Query<P, R>, params: z.input<P>): Promise<z.output<R>[]>
-  /** The same, but for queries whose answer is too large to hold: TabSeparated lines, in groups. */
+  /** Streams the result of a query that is too large for memory: groups of TabSeparated lines. */
   lines<P extends z.ZodObject, R extends z.ZodObject>(query: Query<P, R>, params: z.input<P>): AsyncIterable<string[]>
-  /** The same as bytes of a format, for whoever takes them as they are. */
+  /** Streams the result of a query as bytes in a format. */
   bytes<P extends z.ZodObject, R extends z.ZodObject>(query: Query<P, R>, params: z.input<P>, format: StreamFormat): AsyncIterable<Uint8Array>
-  /** Runs a statement that the store computes by itself, with the settings of an insert. Throws StoreError like an insert. */
+  /** Runs a statement that writes rows computed by ClickHouse, with the settings of an insert. Throws StoreError like `insert`. */
   execute<P extends z.ZodObject>(statement: Statement<P>, params: z.input<P>, tag?: string): Promise<void>
-  /** Sends rows once. On any error the outcome is unknown, unless the fault is `fenced` or `refused`. Throws StoreError. */
+  /** Inserts rows; sends them once. After an error the rows may be stored, unless the fault is `fenced` or `refused`. Throws StoreError. */
   insert(insert: Insert): Promise<void>
-  /** Runs a statement without an answer: DDL, KILL. Throws StoreError. */
+  /** Runs a statement that returns nothing, such as DDL or KILL. Throws StoreError. */
   command(sql: string): Promise<void>
 }
 
 export interface Insert {
   readonly table: string
   readonly columns: readonly string[]
-  /** TabSeparated, one line a row, each ended by a line feed. */
+  /** TabSeparated: one line per row, each ended by a line feed. */
   readonly text: string | Buffer
-  /** Marks the statement in system.processes, so that a later owner of the log can find and kill it. */
+  /** Marks the insert in system.processes, so that a later owner of the lease can find and kill it (leaseTag in sql/lease.ts). */
   readonly tag?: string
 }
 
 /**
- * Every question by its name, when it begins and when it ends, for whoever listens (node:diagnostics_channel). Told in the
- * caller's own asynchronous context, so that questions can be counted for each request.
+ * The tracing channel (node:diagnostics_channel) that reports the start and the end of every query by its name. It reports in the
+ * caller's asynchronous context, so that a listener can count the queries of each request.
  */
 export const QUERY_CHANNEL = 'meterline:query'
 
 const queries = tracingChannel<'meterline:query', { name: string }>(QUERY_CHANNEL)
-/** More than one partner may use at once (api/partner-turns.ts), so that a short question finds one that is free. */
+/** More than one partner may use at the same time (api/http/read-concurrency.ts), so that a short query finds a free session. */
 const READ_SESSIONS = 4
 const INSERT_SECONDS_MAX = 60
-/** The client waits longer than the engine may work, so that a time-out is told by the engine where it can be. */
-const CLIENT_PATIENCE_MS = 15_000
+/** The client waits this much longer than the engine may run, so that a time-out is reported by the engine where possible. */
+const CLIENT_EXTRA_WAIT_MS = 15_000
 
 /**
- * Every insert is synchronous, never deduplicated by the engine (its record is written before the part, and a kill between
- * the two would lose rows), and raw's part is committed before the rollup reads it, so a rollup is never ahead of raw.
+ * Every insert is synchronous. The engine must not deduplicate it: it records the block before it commits the part, and after a
+ * kill between the two a repeated insert would be dropped as a duplicate, so its events would not be billed. The part of raw is
+ * committed before the rollup reads it, so the rollup is never ahead of raw.
  */
 const INSERT_SETTINGS: Settings = {
   async_insert: 0,
   insert_deduplicate: 0,
-  deduplicate_insert: 'disable', // since 26.7 this one decides; the line above is for servers before it
+  deduplicate_insert: 'disable', // decides since ClickHouse 26.7; the line above is for older servers
   wait_for_part_commit_in_dependent_materialized_views: 1,
   max_partitions_per_insert_block: 0,
   max_execution_time: INSERT_SECONDS_MAX,
@@ -103,7 +104,7 @@ export async function openClickHouse(target: ClickHouseTarget): Promise<ClickHou
   }
 }
 
-/** Loaded when needed: a service that works with a server need not have the engine's 700 MB installed. */
+/** Imports the engine only when it is used, so that a service with a ClickHouse server need not install its 700 MB. */
 async function openSession(target: ClickHouseTarget): Promise<Session> {
   if (target.engine === 'server') return (await import('./server-session.ts')).openServerSession(target.url)
   return (await import('./embedded-session.ts')).openEmbeddedSession(target.directory)
@@ -115,30 +116,30 @@ function laneOf(session: Session): Lane {
       queries.tracePromise(
         async () => {
           const sql = `${renderQuery(query, params)} FORMAT JSONEachRow`
-          const text = await classified(session.run(sql, secondsMaxOf(query) * 1000 + CLIENT_PATIENCE_MS))
+          const text = await classified(session.run(sql, secondsMaxOf(query) * 1000 + CLIENT_EXTRA_WAIT_MS))
           return parseRows(query, text)
         },
         { name: query.name },
       ),
-    lines: (query, params) => splitLines(session.stream(begun(query, params), 'TabSeparated')),
-    bytes: (query, params, format) => classifiedPieces(session.stream(begun(query, params), format)),
+    lines: (query, params) => splitLines(session.stream(renderTraced(query, params), 'TabSeparated')),
+    bytes: (query, params, format) => classifiedPieces(session.stream(renderTraced(query, params), format)),
     execute: async (statement, params, tag) => {
       const settings = { ...insertSettings(tag), ...statement.settings }
-      await classified(session.run(renderQuery(statement, params, settings), secondsMaxOf({ settings }) * 1000 + CLIENT_PATIENCE_MS))
+      await classified(session.run(renderQuery(statement, params, settings), secondsMaxOf({ settings }) * 1000 + CLIENT_EXTRA_WAIT_MS))
     },
     insert: ({ table, columns, text, tag }) => {
       const settings = insertSettings(tag)
       const rows: InsertRows = { table, columns, settings, text: typeof text === 'string' ? Buffer.from(text, 'utf8') : text }
-      return classified(session.insert(rows, INSERT_SECONDS_MAX * 1000 + CLIENT_PATIENCE_MS))
+      return classified(session.insert(rows, INSERT_SECONDS_MAX * 1000 + CLIENT_EXTRA_WAIT_MS))
     },
     command: async (sql) => {
-      await classified(session.run(sql, INSERT_SECONDS_MAX * 1000 + CLIENT_PATIENCE_MS))
+      await classified(session.run(sql, INSERT_SECONDS_MAX * 1000 + CLIENT_EXTRA_WAIT_MS))
     },
   }
 }
 
-/** A stream ends when its reader has enough; only its beginning is told. */
-function begun<P extends z.ZodObject, R extends z.ZodObject>(query: Query<P, R>, params: z.input<P>): string {
+/** Reports only the start of a streamed query: it ends whenever its reader stops. */
+function renderTraced<P extends z.ZodObject, R extends z.ZodObject>(query: Query<P, R>, params: z.input<P>): string {
   queries.start.publish({ name: query.name })
   return renderQuery(query, params)
 }
@@ -152,7 +153,7 @@ function parseRows<P extends z.ZodObject, R extends z.ZodObject>(query: Query<P,
   for (const line of text.split('\n')) {
     if (line === '') continue
     const parsed = query.row.safeParse(JSON.parse(line))
-    if (!parsed.success) throw new StoreError('fault', `The query ${query.name} answered a row of another shape: ${parsed.error.message}`)
+    if (!parsed.success) throw new StoreError('fault', `The query ${query.name} returned a row that does not match its schema: ${parsed.error.message}`)
     rows.push(parsed.data)
   }
   return rows
@@ -185,7 +186,7 @@ async function classified<T>(statement: Promise<T>): Promise<T> {
   }
 }
 
-/** Hands each statement to the session with the least to do: a long report must not hold up a short one. */
+/** Gives each statement to the session with the fewest running ones, so that a long report does not delay a short query. */
 function leastBusy(lanes: readonly Lane[]): Lane {
   const pool = lanes.map((lane) => ({ lane, running: 0 }))
   const pick = () => pool.reduce((least, each) => (each.running < least.running ? each : least))

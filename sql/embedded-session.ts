@@ -11,22 +11,22 @@ const DATABASE = 'meterline'
 type ClientConnection = NonNullable<NonNullable<Parameters<typeof createClient>[0]>['connection']>
 
 /**
- * Opens a session on the embedded engine in `directory`. The engine binds one directory per process and one process per
- * directory; a second one is refused with a message that names the first.
+ * Opens a session on the embedded engine in `directory`. A process can use one directory, and a directory can be used by one
+ * process. Throws StoreError with a message that names the other process when the directory is in use.
  */
 export async function openEmbeddedSession(directory: string): Promise<Session> {
   requireUsableDirectory(directory)
   const { connection, client } = await connect(directory)
   const idle: EmbeddedConnection[] = []
   return {
-    run: (sql, timeoutMs) => within(timeoutMs, clearingUp(client, textOf(client, sql))),
+    run: (sql, timeoutMs) => within(timeoutMs, clearAfterFailure(client, textOf(client, sql))),
     insert: async (rows: InsertRows, timeoutMs) => {
-      // rawInsert and not client.insert: it hands the bytes over as they are, without a copy through a string.
+      // rawInsert passes the bytes on without a copy through a string, which client.insert would make.
       const { table, columns, settings, text } = rows
       const sent = connection.chdb.rawInsert({ table, columns: [...columns], settings, values: text, format: 'TabSeparated' })
       await within(timeoutMs, sent)
     },
-    // On a connection of its own: any other statement on the same one would end the stream in its middle.
+    // Each stream has its own connection, because another statement on the same one would cut the stream off.
     stream: async function* (sql, format) {
       const own = idle.pop() ?? (await connect(directory))
       let ended = false
@@ -48,11 +48,11 @@ type EmbeddedConnection = Awaited<ReturnType<typeof connect>>
 
 async function connect(directory: string) {
   const connection = connectOrExplain(directory)
-  // Both packages bring their own copy of the same types; the objects are the same.
+  // Both packages bring their own copy of these types, so the compiler does not know that they are the same.
   const client = createClient({ connection: connection as unknown as ClientConnection })
   await client.command({ query: `CREATE DATABASE IF NOT EXISTS ${DATABASE}` })
   await client.command({ query: `USE ${DATABASE}` })
-  // Not in a statement's own settings: by then its text has been read.
+  // It cannot be among the settings of a statement, because the statement's text is read before its settings apply.
   await client.command({ query: `SET max_query_size = ${QUERY_TEXT_BYTES_MAX}` })
   return { connection, client }
 }
@@ -66,8 +66,8 @@ async function textOf(client: Client, sql: string): Promise<string> {
   return Buffer.concat(chunks).toString('utf8')
 }
 
-/** A statement that failed stays in system.processes until its session runs another, and a take would wait for it to go. */
-async function clearingUp<T>(client: Client, statement: Promise<T>): Promise<T> {
+/** A failed statement stays in system.processes until its session runs another one, and acquiring a lease would wait for it. */
+async function clearAfterFailure<T>(client: Client, statement: Promise<T>): Promise<T> {
   try {
     return await statement
   } catch (thrown) {
@@ -84,13 +84,13 @@ async function* streamRows({ connection }: EmbeddedConnection, sql: string, form
   }
 }
 
-/** Of a stream the engine hands over its error as a text alone, which begins with the code. */
+/** The engine reports the error of a stream only as a text, which begins with the code. */
 function withCode(thrown: unknown): unknown {
   const code = thrown instanceof Error ? /^Code: (\d+)\./.exec(thrown.message)?.[1] : undefined
   return code === undefined ? thrown : Object.assign(new Error((thrown as Error).message, { cause: thrown }), { code })
 }
 
-/** Streamed by the engine, each piece would be a Parquet file of its own. So it writes the file, and the file is streamed. */
+/** Writes a Parquet file and streams it. If the engine streamed Parquet, each piece would be a complete file of its own. */
 async function* streamFile(write: (path: string) => Promise<unknown>): AsyncIterable<Uint8Array> {
   const directory = mkdtempSync(join(tmpdir(), 'meterline-export-'))
   const path = join(directory, 'rows.parquet')
@@ -102,19 +102,19 @@ async function* streamFile(write: (path: string) => Promise<unknown>): AsyncIter
   }
 }
 
-/** The statement's own settings stand at its end, after which INTO OUTFILE may not come. */
+/** Puts INTO OUTFILE before the settings at the end of the statement, because it is not allowed after them. */
 function intoFile(sql: string, path: string): string {
   const settings = sql.lastIndexOf(' SETTINGS ')
   return `${sql.slice(0, settings)} INTO OUTFILE '${path.replaceAll("'", "\\'")}' FORMAT Parquet${sql.slice(settings)}`
 }
 
-/** An embedded statement cannot be aborted from outside; past its time the caller is told, and it may still land. */
+/** Throws after `timeoutMs`. The embedded engine cannot abort a statement, so what it writes may still be stored later. */
 async function within<T>(timeoutMs: number, statement: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
+  const timedOut = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new StoreError('unavailable', `The embedded engine did not answer within ${timeoutMs} ms.`)), timeoutMs)
   })
-  return Promise.race([statement, late]).finally(() => clearTimeout(timer))
+  return Promise.race([statement, timedOut]).finally(() => clearTimeout(timer))
 }
 
 function requireUsableDirectory(directory: string): void {
@@ -138,7 +138,7 @@ function connectOrExplain(directory: string) {
     const holder = holderOf(directory)
     const message =
       holder === undefined
-        ? `The embedded engine could not open the data directory ${directory}. Its own message stands above.`
+        ? `The embedded engine could not open the data directory ${directory}. The engine's own message is printed above.`
         : `The data directory ${directory} is in use by process ${holder}. Stop that process, or set DATA_DIR to another directory.`
     throw new StoreError('fault', message, { cause })
   }

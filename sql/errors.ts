@@ -1,17 +1,17 @@
 /**
  * What a failed statement means to its caller:
- * - `fenced`: a newer owner has taken the log; nothing was stored.
- * - `unavailable`: the store cannot answer now (time-out, network, memory, full disk); trying again later may help.
- *   After a write the outcome is unknown: it may still land.
- * - `too_large`: a question from outside would read or answer more than it may (sql/limited-reads.ts); the same one again would too.
- * - `exhausted`: a question from outside took too long, or more memory than there was. ClickHouse has one code each for the
- *   question's own limit and for a busy machine's, so nobody can tell whether the same one fits later.
- * - `refused`: the data itself was refused; the same data will be refused again.
- * - `fault`: everything else, wrong statements and missing tables among it.
+ * - `fenced`: a newer owner has the lease; nothing was stored.
+ * - `unavailable`: the store cannot answer now (time-out, network, memory, full disk); a retry may succeed.
+ *   After a write the outcome is unknown: the rows may still be stored.
+ * - `too_large`: a limited query (sql/limited-reads.ts) would read or return more than it may; a retry fails as well.
+ * - `exhausted`: a limited query took too long, or more memory than there was. ClickHouse has the same code for the query's own
+ *   limit and for a busy machine, so it is unknown whether a retry succeeds.
+ * - `refused`: the data itself was rejected; the same data will be rejected again.
+ * - `fault`: everything else, such as wrong statements and missing tables.
  */
 export type StoreFault = 'fenced' | 'unavailable' | 'too_large' | 'exhausted' | 'refused' | 'fault'
 
-/** Every error that leaves the door to ClickHouse. `code` is ClickHouse's number, where it gave one. */
+/** Every error that this room throws to others. `code` is the number of ClickHouse's error, if it reported one. */
 export class StoreError extends Error {
   readonly fault: StoreFault
   readonly code: number | undefined
@@ -24,7 +24,7 @@ export class StoreError extends Error {
   }
 }
 
-/** Total: whatever was thrown becomes one StoreError. By code and class, never by the words of a message. */
+/** Turns anything thrown into a StoreError, by its code or class and never by the text of its message. */
 export function classifyStoreError(thrown: unknown): StoreError {
   if (thrown instanceof StoreError) return thrown
   const code = clickHouseCode(thrown)
@@ -37,21 +37,21 @@ const NOT_ENOUGH_SPACE_CODE = 243
 export const ACCESS_DENIED_CODE = 497
 export const QUERY_WAS_CANCELLED_CODE = 394
 
-/** Codes of a statement that was ended because it read or answered more than its own settings allow. */
+/** Codes of a statement that was stopped because it read or returned more than its own settings allow. */
 const OVER_LIMITS_CODES = new Set([
   158, // TOO_MANY_ROWS
   307, // TOO_MANY_BYTES
   396, // TOO_MANY_ROWS_OR_BYTES
 ])
 
-/** Codes of one that was ended by its own limits or by what else was running. */
+/** Codes of a statement that was stopped either by its own limits or by the load of the machine. */
 const EXHAUSTED_CODES = new Set([
   159, // TIMEOUT_EXCEEDED
   160, // TOO_SLOW
   241, // MEMORY_LIMIT_EXCEEDED
 ])
 
-/** The same error, as it is told of a question from outside. */
+/** Like classifyStoreError, but for a limited query, which can be `too_large` or `exhausted`. */
 export function classifyLimitedRead(thrown: unknown): StoreError {
   const error = classifyStoreError(thrown)
   const { code, message } = error
@@ -60,11 +60,11 @@ export function classifyLimitedRead(thrown: unknown): StoreError {
   return EXHAUSTED_CODES.has(code) ? new StoreError('exhausted', message, { code, cause: error }) : error
 }
 
-/** Codes after which the same request may succeed later. Names are those of ClickHouse's own list. */
+/** Codes after which a retry may succeed. The names are those of ClickHouse's own list. */
 const UNAVAILABLE_CODES = new Set([
   3, // UNEXPECTED_END_OF_FILE
   74, // CANNOT_READ_FROM_FILE_DESCRIPTOR
-  75, // CANNOT_WRITE_TO_FILE_DESCRIPTOR (a full disk among others)
+  75, // CANNOT_WRITE_TO_FILE_DESCRIPTOR (for example a full disk)
   76, // CANNOT_OPEN_FILE
   159, // TIMEOUT_EXCEEDED
   160, // TOO_SLOW
@@ -88,7 +88,7 @@ const UNAVAILABLE_CODES = new Set([
   1001, // STD_EXCEPTION
 ])
 
-/** Codes that say the rows themselves cannot be stored. */
+/** Codes that say that the rows themselves cannot be stored. */
 const REFUSED_CODES = new Set([
   6, // CANNOT_PARSE_TEXT
   26, // CANNOT_PARSE_QUOTED_STRING

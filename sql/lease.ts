@@ -4,125 +4,129 @@ import type { ClickHouse, Lane } from './clickhouse.ts'
 import { StoreError } from './errors.ts'
 import { defineQuery } from './query.ts'
 
-/** The right to write for a log. It is valid for as long as no take with a greater (epoch, owner) exists. */
+/**
+ * The exclusive right to write under a name, such as that of an event log, the registry, or the closings of a partner. Its
+ * fencing token is (epoch, owner). A lease is valid as long as no lease of the same name with a greater token exists.
+ */
 export interface Lease {
-  readonly log: string
+  readonly name: string
   readonly epoch: number
   readonly owner: string
-  /** The greatest take below this one, judged after the kill; undefined when this is the log's first. */
+  /** The greatest token below this one, read after the kill; undefined for the first lease of a name. */
   readonly previous: { epoch: number; owner: string } | undefined
 }
 
-export type AcquireOutcome = { status: 'taken'; ownership: Lease } | { status: 'outranked'; epoch: number; owner: string }
+export type AcquireOutcome = { status: 'acquired'; lease: Lease } | { status: 'outranked'; epoch: number; owner: string }
 
 /**
- * Takes a log. The order is the guarantee:
- * 1. Write the take row, with an owner's name that is new for every take.
- * 2. Read back that it is the greatest; else somebody newer owns the log and this one stops.
- * 3. Kill what still runs for the log and wait until it is gone. What was sent but has not started yet is refused by the
- *    fence when it does. Only now is it safe to look at what is stored: nobody else's writes can land any more.
- * A crash after 1 leaves a take without a batch: harmless, the next take is greater.
+ * Acquires a lease. The order is the guarantee:
+ * 1. Write the fencing token, with an owner's name that is new for every acquisition.
+ * 2. Read back that it is the greatest. Otherwise a newer owner has the lease, and this process stops.
+ * 3. Kill the inserts that still run under the name, and wait until they are gone. An insert that was sent but has not started
+ *    is rejected by the fence when it does. Only now is it safe to read what is stored: no other owner's write can land later.
+ * A crash after 1 leaves a token under which nothing was written. It is harmless, because the next token is greater.
  */
 export async function acquireLease(
   clickhouse: ClickHouse,
-  log: string,
-  { owner = newOwnerName(), forGood = false }: AcquireOptions = {},
+  name: string,
+  { owner = newOwnerName(), retire = false }: AcquireOptions = {},
 ): Promise<AcquireOutcome> {
-  requireLogName(log)
-  const before = await newestTake(clickhouse.control, log)
-  if (!forGood && before !== undefined && before.epoch >= RETIRED_EPOCH) return { status: 'outranked', ...before }
-  const mine = { epoch: Math.max((before?.epoch ?? 0) + 1, forGood ? RETIRED_EPOCH : 0), owner }
-  await clickhouse.control.insert({ table: 'log_owners_v1', columns: ['log', 'epoch', 'owner'], text: `${log}\t${mine.epoch}\t${mine.owner}\n` })
-  const newest = await newestTake(clickhouse.control, log)
+  requireLeaseName(name)
+  const before = await readNewestToken(clickhouse.control, name)
+  if (!retire && before !== undefined && before.epoch >= RETIRED_EPOCH) return { status: 'outranked', ...before }
+  const mine = { epoch: Math.max((before?.epoch ?? 0) + 1, retire ? RETIRED_EPOCH : 0), owner }
+  await clickhouse.control.insert({ table: 'log_owners_v1', columns: ['log', 'epoch', 'owner'], text: `${name}\t${mine.epoch}\t${mine.owner}\n` })
+  const newest = await readNewestToken(clickhouse.control, name)
   if (newest?.epoch !== mine.epoch || newest.owner !== mine.owner) {
-    if (newest === undefined) throw new StoreError('fault', `The take of log ${log} was acknowledged but is not stored.`)
+    if (newest === undefined) throw new StoreError('fault', `The fencing token of lease ${name} was acknowledged but is not stored.`)
     return { status: 'outranked', ...newest }
   }
-  await killStatementsOf(clickhouse.control, log)
-  const [previous] = await clickhouse.control.query(takesBelow, { log, ...mine })
-  return { status: 'taken', ownership: { log, ...mine, previous } }
+  await killRunningInserts(clickhouse.control, name)
+  const [previous] = await clickhouse.control.query(greatestTokenBelow, { name, ...mine })
+  return { status: 'acquired', lease: { name, ...mine, previous } }
 }
 
 export interface AcquireOptions {
-  /** New for every take. A caller that must know its own takes again, also those that failed half-way, gives the name. */
+  /** Must be new for every acquisition. A caller that must recognise its own tokens, also those of failed attempts, passes it. */
   readonly owner?: string
-  /** The log is retired: nobody takes it any more but to retire it again. */
-  readonly forGood?: boolean
+  /** Retires the name: afterwards it can only be acquired to retire it again. */
+  readonly retire?: boolean
 }
 
 export function newOwnerName(): string {
   return randomBytes(8).toString('hex')
 }
 
-/** The name of the newest owner, undefined before the first take. Only a hint: the fence decides, when a write arrives. */
-export async function currentLeaseHolder(clickhouse: ClickHouse, log: string): Promise<string | undefined> {
-  return (await newestTake(clickhouse.control, log))?.owner
+/** The owner with the greatest token, undefined before the first lease. Only a hint: the fence decides when a write arrives. */
+export async function currentLeaseOwner(clickhouse: ClickHouse, name: string): Promise<string | undefined> {
+  return (await readNewestToken(clickhouse.control, name))?.owner
 }
 
-/** Whether an insert of the log is running at this moment, whoever sent it. Only a hint, like the newest owner. */
-export async function isAnyRunning({ control }: ClickHouse, log: string): Promise<boolean> {
-  return (await control.query(statementsOf, { tag: leaseTag(log) })).length > 0
+/** Whether an insert of any owner is running under the name at this moment. Only a hint, like the current holder. */
+export async function isAnyInsertRunning({ control }: ClickHouse, name: string): Promise<boolean> {
+  return (await control.query(runningInserts, { tag: leaseTag(name) })).length > 0
 }
 
-/** From here on a log is retired. No log is taken so often by its owners. */
+/** A name with this epoch or a greater one is retired. Ordinary acquisitions never get that far. */
 const RETIRED_EPOCH = 2 ** 40
 
 /**
- * The mark that every insert of a log carries, so that a later owner can find it. Inserts only: on the embedded engine a
- * query that failed stays in system.processes until the next statement of its session, and a take would wait for it.
+ * The mark that every insert under a lease carries, so that a later owner can find and kill it. Only inserts carry it: on the
+ * embedded engine a failed query stays in system.processes until the next statement of its session, and an acquisition would
+ * wait for it. The text must not change, because processes of two versions may run beside each other.
  */
-export function leaseTag(log: string): string {
-  return `meterline log=${log}`
+export function leaseTag(name: string): string {
+  return `meterline log=${name}`
 }
 
 const KILL_WAIT_MS_MAX = 75_000
 const KILL_POLL_MS = 5
-const LOG_NAME = /^[A-Za-z0-9_./-]{1,400}$/
+const LEASE_NAME = /^[A-Za-z0-9_./-]{1,400}$/
 
-/** Names stand in SQL text, TabSeparated rows and comments; these characters are safe in all of them. */
-function requireLogName(log: string): void {
-  if (!LOG_NAME.test(log)) throw new Error(`"${log}" cannot be the name of a log.`)
+/** Names are written into SQL text, TabSeparated rows and comments; these characters are safe in all of them. */
+function requireLeaseName(name: string): void {
+  if (!LEASE_NAME.test(name)) throw new Error(`"${name}" is not a valid name of a lease.`)
 }
 
-/** ASYNC and then looking, never SYNC: on the embedded engine KILL … SYNC does not return. */
-async function killStatementsOf(control: Lane, log: string): Promise<void> {
+/** Kills with ASYNC and then polls, because on the embedded engine KILL … SYNC does not return. */
+async function killRunningInserts(control: Lane, name: string): Promise<void> {
   const deadlineMs = Date.now() + KILL_WAIT_MS_MAX
   for (;;) {
-    const running = await control.query(statementsOf, { tag: leaseTag(log) })
+    const running = await control.query(runningInserts, { tag: leaseTag(name) })
     if (running.length === 0) return
     if (Date.now() > deadlineMs)
-      throw new StoreError('unavailable', `Statements of log ${log} are still running ${KILL_WAIT_MS_MAX} ms after they were killed.`)
+      throw new StoreError('unavailable', `Inserts of lease ${name} are still running ${KILL_WAIT_MS_MAX} ms after they were killed.`)
     for (const { query_id } of running) await control.command(`KILL QUERY WHERE query_id = '${query_id}' ASYNC`)
     await new Promise((resolve) => setTimeout(resolve, KILL_POLL_MS))
   }
 }
 
-async function newestTake(lane: Lane, log: string): Promise<{ epoch: number; owner: string } | undefined> {
-  const [newest] = await lane.query(newestTakeOf, { log })
+async function readNewestToken(lane: Lane, name: string): Promise<{ epoch: number; owner: string } | undefined> {
+  const [newest] = await lane.query(newestToken, { name })
   return newest
 }
 
-const TakeRow = z.object({ epoch: z.coerce.number().int(), owner: z.string() })
+const TokenRow = z.object({ epoch: z.coerce.number().int(), owner: z.string() })
 
-const newestTakeOf = defineQuery({
-  name: 'newest_take',
-  sql: 'SELECT epoch, owner FROM log_owners_v1 WHERE log = {log: String} ORDER BY epoch DESC, owner DESC LIMIT 1',
-  params: z.object({ log: z.string() }),
-  row: TakeRow,
+const newestToken = defineQuery({
+  name: 'newest_fencing_token',
+  sql: 'SELECT epoch, owner FROM log_owners_v1 WHERE log = {name: String} ORDER BY epoch DESC, owner DESC LIMIT 1',
+  params: z.object({ name: z.string() }),
+  row: TokenRow,
 })
 
-const takesBelow = defineQuery({
-  name: 'takes_below',
+const greatestTokenBelow = defineQuery({
+  name: 'greatest_fencing_token_below',
   sql: `SELECT epoch, owner FROM log_owners_v1
-        WHERE log = {log: String} AND (epoch, owner) < ({epoch: UInt64}, {owner: String})
+        WHERE log = {name: String} AND (epoch, owner) < ({epoch: UInt64}, {owner: String})
         ORDER BY epoch DESC, owner DESC LIMIT 1`,
-  params: z.object({ log: z.string(), epoch: z.number(), owner: z.string() }),
-  row: TakeRow,
+  params: z.object({ name: z.string(), epoch: z.number(), owner: z.string() }),
+  row: TokenRow,
 })
 
-/** Of this database only: another Meterline on the same server has logs of the same names. */
-const statementsOf = defineQuery({
-  name: 'statements_of_log',
+/** In this database only, because another Meterline on the same server has leases with the same names. */
+const runningInserts = defineQuery({
+  name: 'running_inserts_of_lease',
   sql: `SELECT query_id FROM system.processes WHERE current_database = currentDatabase() AND Settings['log_comment'] = {tag: String}`,
   params: z.object({ tag: z.string() }),
   row: z.object({ query_id: z.string().regex(/^[\w-]+$/) }),

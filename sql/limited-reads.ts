@@ -5,25 +5,25 @@ import type { Settings } from './session.ts'
 
 const IS_LIMITED: unique symbol = Symbol('limited')
 
-/** The store as callers other than operators may read it. A type of its own, so that the compiler refuses the unlimited one in its place. */
+/** The store with limits for API callers. It has its own type, so that the compiler rejects the unlimited store in its place. */
 export interface LimitedReads extends ClickHouse {
   readonly [IS_LIMITED]: true
 }
 
-/** What one question from outside may take of the store. Its time stands with the question itself (sql/query.ts). */
+/** The limits of one query of an API caller. Its time limit is a setting of the query itself (sql/query.ts). */
 export interface ReadLimits {
   readonly rowsMax: number
 }
 
-/** Two or three of them at once fit beside the ingest of a small machine. */
+/** Two or three such queries at the same time leave enough memory for the ingest on a small machine. */
 const READ_BYTES_MAX = 2 * 1024 ** 3
-/** An answer is held as a whole while it is checked. */
+/** A result is in memory as a whole while its rows are validated. */
 const ANSWER_ROWS_MAX = 1_000_000
 
 /**
- * The same store, for questions from outside. One that would read or answer too much is refused as `too_large`: asked again it
- * would be too large again. One that takes too long, or more memory than there is, is `exhausted`. What closes months, audits
- * and exports reads all there is, and goes to the store itself.
+ * The same store, for the queries of API callers. A query that would read or return too much throws `too_large`, and a retry would
+ * as well. A query that takes too long, or more memory than there is, throws `exhausted`. Closings, audits and exports read
+ * all events of a period and use the store without limits.
  */
 export function limitReads(clickhouse: ClickHouse, { rowsMax }: ReadLimits): LimitedReads {
   const settings: Settings = {
@@ -52,12 +52,12 @@ function limitedLane(lane: Lane, settings: Settings): Lane {
         throw classifyLimitedRead(thrown)
       }
     },
-    lines: (query, params) => refusing(lane.lines(limited(query), params)),
-    bytes: (query, params, format) => refusing(lane.bytes(limited(query), params, format)),
+    lines: (query, params) => classifiedLimited(lane.lines(limited(query), params)),
+    bytes: (query, params, format) => classifiedLimited(lane.bytes(limited(query), params, format)),
   }
 }
 
-async function* refusing<T>(pieces: AsyncIterable<T>): AsyncIterable<T> {
+async function* classifiedLimited<T>(pieces: AsyncIterable<T>): AsyncIterable<T> {
   try {
     yield* pieces
   } catch (thrown) {

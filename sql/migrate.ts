@@ -2,20 +2,22 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import type { ClickHouse } from './clickhouse.ts'
+import { EARLIER_CHECKSUMS } from './earlier-checksums.ts'
 import { StoreError } from './errors.ts'
 import { defineQuery } from './query.ts'
 
 export interface Migration {
   readonly number: number
   readonly name: string
+  /** Of the statements, without comments and line breaks. */
   readonly sha256: string
   readonly statements: readonly string[]
 }
 
 /**
- * Applies the migrations that the database does not have yet, in order, and returns them. Every statement is idempotent,
- * so a run that was killed half-way is simply run again. Throws StoreError when the database is newer than this code, or
- * when a file was changed after it had been applied.
+ * Applies the migrations that the database does not have yet, in order, and returns them. Every statement is idempotent, so
+ * a run that was killed can be repeated. Throws StoreError when the database is newer than this code, or when a statement
+ * of an applied migration was changed.
  */
 export async function migrate(clickhouse: ClickHouse, migrations?: readonly Migration[]): Promise<Migration[]> {
   const known = migrations ?? (await readMigrations())
@@ -27,7 +29,7 @@ export async function migrate(clickhouse: ClickHouse, migrations?: readonly Migr
   const done = new Set(applied.map((each) => each.number))
   const pending = known.filter((migration) => !done.has(migration.number))
   for (const migration of pending) await runStatements(clickhouse, migration)
-  // All at the end: one write to disk instead of as many as there are migrations, and whoever was killed before it runs them again.
+  // Recorded in one insert at the end: one write to disk instead of one per migration. After a crash before it, the statements run again.
   const rows = pending.map(({ number, name, sha256 }) => `${number}\t${name}\t${sha256}\n`)
   if (rows.length > 0) await clickhouse.control.insert({ table: 'schema_migrations_v1', columns: ['number', 'name', 'sha256'], text: rows.join('') })
   return pending
@@ -38,22 +40,35 @@ const FILE_NAME = /^(\d{3})_([a-z0-9_]+_v\d+)\.sql$/
 
 export async function readMigrations(): Promise<Migration[]> {
   const files = (await readdir(FOLDER)).sort()
-  return Promise.all(files.map(readMigration))
+  return Promise.all(files.map(async (file) => parseMigration(file, await readFile(new URL(file, FOLDER), 'utf8'))))
 }
 
-async function readMigration(file: string): Promise<Migration> {
+export function parseMigration(file: string, text: string): Migration {
   const match = FILE_NAME.exec(file)
-  if (match === null) throw new Error(`sql/migrations/${file} is not named NNN_verb_object_vN.sql.`)
-  const text = await readFile(new URL(file, FOLDER), 'utf8')
-  return { number: Number(match[1]), name: match[2] ?? '', sha256: createHash('sha256').update(text).digest('hex'), statements: splitStatements(text) }
+  if (match === null) throw new Error(`The name of sql/migrations/${file} does not have the form NNN_verb_object_vN.sql.`)
+  const statements = splitStatements(text)
+  return { number: Number(match[1]), name: match[2] ?? '', sha256: checksumOf(statements), statements }
 }
 
 function splitStatements(text: string): string[] {
-  const code = text.replace(/^\s*--.*$/gm, '')
-  return code
+  return withoutComments(text)
     .split(/;\s*$/m)
     .map((statement) => statement.trim())
     .filter((statement) => statement !== '')
+}
+
+/** Literals are matched first, because two dashes inside one are not a comment. */
+function withoutComments(text: string): string {
+  return text.replace(/('(?:[^'\\]|\\.)*')|--.*$/gm, '$1')
+}
+
+/**
+ * Covers what the statements do and nothing else: comments and line breaks of an applied migration may change, because they
+ * change no table. Whitespace inside a literal counts.
+ */
+function checksumOf(statements: readonly string[]): string {
+  const normalised = statements.map((statement) => statement.replace(/('(?:[^'\\]|\\.)*')|\s+/g, (_, literal: string | undefined) => literal ?? ' '))
+  return createHash('sha256').update(normalised.join(';\n')).digest('hex')
 }
 
 async function runStatements(clickhouse: ClickHouse, migration: Migration): Promise<void> {
@@ -73,13 +88,13 @@ function requireKnown(applied: readonly { number: number; name: string; sha256: 
     if (migration === undefined) {
       throw new StoreError(
         'fault',
-        `The database is newer than this code: it has migration ${each.number} (${each.name}), this code ends at ${known.at(-1)?.number}. Start a version of Meterline that is at least as new as the one that wrote it.`,
+        `The database is newer than this code: it has migration ${each.number} (${each.name}), and this code ends at ${known.at(-1)?.number}. Start a version of Meterline that is at least as new as the one that wrote the database.`,
       )
     }
-    if (migration.sha256 !== each.sha256) {
+    if (migration.sha256 !== (EARLIER_CHECKSUMS[each.sha256] ?? each.sha256)) {
       throw new StoreError(
         'fault',
-        `Migration ${each.number} (${each.name}) was changed after it had been applied. Restore the file, and put the change into a new migration.`,
+        `The statements of migration ${each.number} (${each.name}) were changed after it was applied. Restore the file, and put the change into a new migration.`,
       )
     }
   }

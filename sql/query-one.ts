@@ -4,8 +4,8 @@ import { StoreError } from './errors.ts'
 import type { Query } from './query.ts'
 
 /**
- * The only row of a query that always returns exactly one, such as a count. Throws StoreError, also when there are no rows or
- * several: a missing row must never be read as 0.
+ * Runs a query that always returns exactly one row, such as a count, and returns this row. Throws StoreError, also for no row or
+ * several: a missing row must never be billed as 0.
  */
 export async function queryOne<P extends z.ZodObject, R extends z.ZodObject>(
   lane: Pick<Lane, 'query'>,

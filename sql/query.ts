@@ -1,10 +1,10 @@
+// The escaping of parameters (`literal` and `quote`, below) is security-critical: an error in it is an SQL injection.
 import type { z } from 'zod'
 import { type Settings, settingsClause } from './session.ts'
 
 /**
- * A question to ClickHouse as one object: its name, its SQL with typed placeholders, and the shapes of what goes in and
- * what comes out. Parameters and rows are checked at the door, so a column that changed its type is an error here and
- * never a wrong number on a bill.
+ * A query to ClickHouse as one object: its name, its SQL with typed placeholders, and the schemas of its parameters and rows.
+ * Both are validated here, so a column that changed its type is an error and never a wrong number on a bill.
  */
 export interface Query<P extends z.ZodObject, R extends z.ZodObject> {
   readonly name: string
@@ -14,11 +14,11 @@ export interface Query<P extends z.ZodObject, R extends z.ZodObject> {
   readonly settings: Settings
 }
 
-/** Sessions are opened with it (max_query_size): a statement may carry many identities. */
+/** The max_query_size of every session. A statement may contain the identities of many events. */
 export const QUERY_TEXT_BYTES_MAX = 16 * 1024 * 1024
 
 const QUERY_SECONDS_MAX = 25
-/** Of what works on all there is: closing, audits, exports. What is asked from outside has less (sql/limited-reads.ts). */
+/** The memory limit of internal queries: closing, audits, exports. Queries of API callers have less (sql/limited-reads.ts). */
 const QUERY_BYTES_MAX = 8 * 1024 ** 3
 
 export function defineQuery<P extends z.ZodObject, R extends z.ZodObject>(query: Omit<Query<P, R>, 'settings'> & { settings?: Settings }): Query<P, R> {
@@ -26,8 +26,8 @@ export function defineQuery<P extends z.ZodObject, R extends z.ZodObject>(query:
 }
 
 /**
- * A change that the store computes by itself, as INSERT … SELECT: rows that need not come here and back. One object, like a
- * query. It is sent once; on any error the outcome is unknown, unless the fault is `fenced`.
+ * A change that ClickHouse computes itself, such as INSERT … SELECT, so that its rows are not sent here and back. Like a query, it
+ * is one object. It is sent once; after an error the outcome is unknown, unless the fault is `fenced`.
  */
 export interface Statement<P extends z.ZodObject> {
   readonly name: string
@@ -40,7 +40,7 @@ export function defineStatement<P extends z.ZodObject>(statement: Omit<Statement
   return { ...statement, settings: { max_memory_usage: QUERY_BYTES_MAX, ...statement.settings } }
 }
 
-/** Decimals and 64-bit integers leave ClickHouse quoted: as bare numbers JSON.parse would round them. */
+/** ClickHouse quotes decimals and 64-bit integers in its JSON, because JSON.parse would round bare numbers. */
 const READ_SETTINGS: Settings = {
   max_execution_time: QUERY_SECONDS_MAX,
   max_memory_usage: QUERY_BYTES_MAX,
@@ -48,20 +48,20 @@ const READ_SETTINGS: Settings = {
   output_format_json_quote_64bit_integers: 1,
 }
 
-/** How long the engine may work on it. A client that waits less takes a slow answer for a broken store. */
+/** How long the engine may run it. A client that waits less would mistake a slow query for an unavailable store. */
 export function secondsMaxOf({ settings }: { settings: Settings }): number {
   return Number(settings['max_execution_time'] ?? QUERY_SECONDS_MAX)
 }
 
-/** The statement with its parameters written in as literals of their declared types. */
+/** Returns the SQL text of a statement, with its parameters as literals of their declared types. */
 export function renderQuery<P extends z.ZodObject>(query: Statement<P>, params: z.input<P>, more: Settings = {}): string {
   const checked = query.params.parse(params) as Record<string, unknown>
   return `/* meterline:${query.name} */ ${bindParameters(query.sql, checked)}${settingsClause({ ...query.settings, ...more })}`
 }
 
 /**
- * Replaces each `{name: Type}` by a literal. Not the engine's own parameters: the embedded engine runs parametrised
- * statements one at a time for the whole process, so one slow report would hold up every look-up of the writer.
+ * Replaces each `{name: Type}` with an escaped literal. ClickHouse's own query parameters are not used, because the embedded engine
+ * runs statements with parameters one at a time in the whole process, so a slow report would delay every insert.
  */
 export function bindParameters(sql: string, params: Record<string, unknown>): string {
   return sql.replace(/\{(\w+): ([\w(), ]+)\}/g, (_, name: string, type: string) => {
@@ -83,7 +83,7 @@ function literal(type: string, value: unknown): string {
   if (type === 'Date' && typeof value === 'string' && /^\d{4}-\d\d-\d\d$/.test(value)) return `toDate(${quote(value)})`
   if (type === 'UInt64' && isUnsigned(value)) return `toUInt64(${value})`
   if (type === 'Int64' && Number.isSafeInteger(value)) return `toInt64(${value})`
-  throw new Error(`${JSON.stringify(value)} is not a ${type}.`)
+  throw new Error(`${JSON.stringify(value)} is not a valid ${type}.`)
 }
 
 function elements(value: unknown, typeAt: (index: number) => string): string[] {

@@ -6,14 +6,15 @@ import { type InsertRows, type Session, settingsClause } from './session.ts'
 
 const DEFAULT_DATABASE = 'meterline'
 const CREATE_DATABASE_MS_MAX = 30_000
-/** A stream may take this long to begin. */
+/** How long a stream may take to return its first bytes. */
 const STREAM_BEGIN_MS_MAX = 600_000
-/** Above every time-out that a caller sets, so that those decide: the client's own default of 30 s is below the engine's limits. */
+/** Above every time-out that a caller sets, so that the caller's applies. The client's default of 30 s is below the engine's limits. */
 const SILENCE_MS_MAX = 3_700_000
 
 /**
- * Opens a session on a ClickHouse server. The database is the path of the URL, `meterline` when it has none, and is
- * created if it is missing and may be. A request is sent once: this client repeats none, and nothing between may either.
+ * Opens a session on a ClickHouse server. The database is the path of the URL, or `meterline` if it has none; it is created if it
+ * is missing and the user has the right to. Every request is sent once. A proxy in between must not repeat requests either:
+ * an insert that arrived twice would be billed twice.
  */
 export async function openServerSession(url: string): Promise<Session> {
   const { bare, database } = splitDatabase(url)
@@ -44,27 +45,27 @@ export async function openServerSession(url: string): Promise<Session> {
 }
 
 /**
- * A server that fails in the middle of an answer ends it, as if it were whole, with a text of its own between two marks. So the
- * end of an answer is held back until it is known to be none of it.
+ * Throws if the server failed during the stream. Such a server ends the response as if it were complete, with an error text
+ * between two marks. So the end of the stream is buffered until it is known not to be such a text.
  */
 async function* requireComplete(pieces: AsyncIterable<unknown>, tag: string): AsyncIterable<Buffer> {
-  let held = Buffer.alloc(0)
+  let tail = Buffer.alloc(0)
   for await (const piece of pieces) {
-    held = Buffer.concat([held, piece as Buffer])
-    if (held.length < 2 * EXCEPTION_BYTES_MAX) continue
-    yield held.subarray(0, -EXCEPTION_BYTES_MAX)
-    held = held.subarray(-EXCEPTION_BYTES_MAX)
+    tail = Buffer.concat([tail, piece as Buffer])
+    if (tail.length < 2 * EXCEPTION_BYTES_MAX) continue
+    yield tail.subarray(0, -EXCEPTION_BYTES_MAX)
+    tail = tail.subarray(-EXCEPTION_BYTES_MAX)
   }
-  const mark = held.lastIndexOf(`__exception__\r\n${tag}`)
-  if (mark === -1) return yield held
-  const text = held.toString('utf8', mark)
+  const mark = tail.lastIndexOf(`__exception__\r\n${tag}`)
+  if (mark === -1) return yield tail
+  const text = tail.toString('utf8', mark)
   throw Object.assign(new Error(text), { code: /Code: (\d+)/.exec(text)?.[1] })
 }
 
-/** The server's own limit is half of it. */
+/** Twice the server's own limit. */
 const EXCEPTION_BYTES_MAX = 32 * 1024
 
-/** The client throws a plain Error for an abort, which nobody could tell from a fault. */
+/** Throws StoreError after `timeoutMs`. The client itself throws a plain Error for an abort, which looks like a fault. */
 async function within<T>(timeoutMs: number, send: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const signal = AbortSignal.timeout(timeoutMs)
   try {
@@ -74,10 +75,10 @@ async function within<T>(timeoutMs: number, send: (signal: AbortSignal) => Promi
   }
 }
 
-/** The client does not log: what it throws is told by whoever catches it. */
+/** The client does not log, because the code that catches an error logs it. */
 function connect({ url, ...address }: { url: string; database?: string }) {
   const withLimit = new URL(url)
-  // Not in a statement's own settings: by then its text has been read.
+  // It cannot be among the settings of a statement, because the statement's text is read before its settings apply.
   withLimit.searchParams.set('ch_max_query_size', String(QUERY_TEXT_BYTES_MAX))
   return createClient({ ...address, url: withLimit, request_timeout: SILENCE_MS_MAX, log: { level: ClickHouseLogLevel.OFF } })
 }
@@ -88,7 +89,7 @@ async function createDatabase(url: string, database: string): Promise<void> {
   try {
     await within(CREATE_DATABASE_MS_MAX, (signal) => client.command({ query: `CREATE DATABASE IF NOT EXISTS ${quoted}`, abort_signal: signal }))
   } catch (thrown) {
-    // A user without that right works in a database that an administrator made.
+    // A user without the right to create databases works in one that an administrator created.
     const error = classifyStoreError(thrown)
     if (error.code !== ACCESS_DENIED_CODE) throw error
   } finally {

@@ -1,18 +1,18 @@
 /**
- * One connection to ClickHouse, embedded or server. Statements of one session run one after another in the embedded
- * engine; sessions run beside each other. Every promise rejects with what the vendor threw: clickhouse.ts classifies it.
+ * One connection to ClickHouse, embedded or server. In the embedded engine, the statements of one session run one after another,
+ * and several sessions run in parallel. Every promise rejects with the vendor's error; sql/clickhouse.ts classifies it.
  */
 export interface Session {
-  /** Runs a statement and returns its whole answer as text. */
+  /** Runs a statement and returns its whole result as text. */
   run(sql: string, timeoutMs: number): Promise<string>
-  /** Sends rows once, in TabSeparated text. Whoever gets an error does not know whether they landed. */
+  /** Sends rows once, as TabSeparated text. After an error it is unknown whether they are stored. */
   insert(rows: InsertRows, timeoutMs: number): Promise<void>
-  /** Runs a query and yields its answer in that format piece by piece; pieces may end inside a line. */
+  /** Runs a query and yields its result in `format`, piece by piece; a piece may end inside a line. */
   stream(sql: string, format: StreamFormat): AsyncIterable<Uint8Array>
   close(): Promise<void>
 }
 
-/** Rows as lines, or one Parquet file. Formats with a head are not among them: the embedded engine would repeat it. */
+/** Rows as lines, or one Parquet file. Formats with a header are excluded, because the embedded engine would repeat it. */
 export type StreamFormat = 'TabSeparated' | 'CSV' | 'JSONEachRow' | 'Parquet'
 
 export interface InsertRows {
@@ -22,7 +22,7 @@ export interface InsertRows {
   readonly text: Buffer
 }
 
-/** Settings stand in the SQL text: set on a client they would leak into every later statement of the embedded engine. */
+/** Settings are part of the SQL text. Set on a client, they would apply to every later statement of the embedded engine. */
 export type Settings = Readonly<Record<string, string | number>>
 
 export function settingsClause(settings: Settings): string {

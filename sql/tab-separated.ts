@@ -1,16 +1,16 @@
-/** One field of a TabSeparated row. Tabs, line ends and backslashes would end the field or the row. */
+/** Escapes one field of a TabSeparated row. A bare tab, line end or backslash would end the field or the row, or change the text. */
 export function escapeField(text: string): string {
   return SPECIAL.test(text) ? text.replace(SPECIALS, (character) => ESCAPES[character] ?? character) : text
 }
 
-/** One row, its fields escaped. Only null is NULL: the text \\N is a text like any other. */
+/** Writes one row with escaped fields. Only null becomes NULL; the text \N stays a text. */
 export function row(fields: readonly (string | number | null)[]): string {
   return `${fields.map((field) => (field === null ? NULL_FIELD : escapeField(String(field)))).join('\t')}\n`
 }
 
 /**
- * Rows as bytes, encoded piece by piece: one text of all of them would be put together, flattened and copied as a whole,
- * which costs three times as much.
+ * Collects rows as UTF-8 bytes and encodes them in pieces. One string of all rows would be concatenated, flattened and copied as
+ * a whole, which takes three times as long.
  */
 export class RowsBuffer {
   #bytes = Buffer.allocUnsafe(FIRST_BYTES)

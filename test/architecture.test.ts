@@ -1,17 +1,13 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { commandsPage } from '../cli/document-commands.ts'
-import { buildProgram } from '../cli/program.ts'
-import { ConfigSchema } from '../service/config.ts'
-import { configurationPage } from '../service/document-configuration.ts'
-import { readMigrations } from '../sql/migrate.ts'
 import { findCircle } from './support/find-circle.ts'
+import { findMissingFileNames } from './support/named-files.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
-/** Rooms and what each may import. A room that is not here may not exist. */
+/** The rooms, and the rooms that each may import. No other room may exist. */
 const ROOMS: Record<string, readonly string[]> = {
   metering: [],
   contract: ['metering'],
@@ -28,7 +24,7 @@ const ROOMS: Record<string, readonly string[]> = {
   test: ['contract', 'bench', 'demo', 'cli', 'service', 'api', 'aggregator', 'registry', 'ingest', 'sql', 'outgoing', 'metering'],
 }
 
-/** Where a room does not see the whole of another: the only files it may import there. */
+/** The only files that a room may import from another one. Without an entry here, it may import all of them. */
 const DOORS: Record<string, Record<string, readonly string[]>> = {
   api: {
     ingest: [
@@ -56,10 +52,10 @@ const DOORS: Record<string, Record<string, readonly string[]>> = {
   },
   bench: { test: ['support/engines/kafka-broker.ts', 'support/query-trace.ts'] },
 }
-/** Of these an importer sees the types alone: who asks the store a question does so through a room that holds queries. */
+/** Files of which a room may import only types: queries belong to the rooms below it. */
 const TYPES_ONLY: Record<string, readonly string[]> = { api: ['sql/clickhouse.ts', 'sql/limited-reads.ts'] }
 
-/** Each vendor has one room, some one file. What is not listed may be imported by none. */
+/** The rooms or files that may import each package. A package that is not listed may not be imported. */
 const VENDORS: Record<string, readonly string[]> = {
   '@clickhouse/client': ['sql'],
   autocannon: ['bench'],
@@ -86,7 +82,7 @@ const VENDORS: Record<string, readonly string[]> = {
   '@fastify/under-pressure': ['api'],
   'prom-client': ['api'],
   pino: ['service', 'demo', 'bench', 'test'],
-  commander: ['cli', 'demo'],
+  commander: ['cli', 'demo', 'test'],
   'cli-table3': ['cli', 'demo', 'bench'],
   'cli-progress': ['demo'],
   'fast-check': ['test'],
@@ -96,10 +92,10 @@ const VENDORS: Record<string, readonly string[]> = {
 
 const FILE_LINES_MAX = 300
 const LONGER_FILES: readonly string[] = []
-/** A kill at a random moment is the one thing a test may wait for by the clock; in the chaos the pace of the load and a sleeping zombie, too. */
+/** These tests need the clock: for a kill at a random moment, and in the chaos for the pace of the load and a sleeping zombie. */
 const WAIT_BY_THE_CLOCK: readonly string[] = ['test/chaos/clock.ts', 'test/crash/kill.test.ts']
-const PROMISES_KEPT = ['P1', 'P2', 'P3', 'P4', 'P5', 'P6', 'P7', 'P8']
-const SEES_ENVIRONMENT = ['cli/meterline.ts', 'demo/demo.ts', 'bench/bench.ts']
+const PROMISES = ['P1', 'P2', 'P3', 'P4', 'P5', 'P6', 'P7', 'P8']
+const READS_ENVIRONMENT = ['cli/meterline.ts', 'demo/demo.ts', 'bench/bench.ts']
 const PRINTS = ['cli', 'demo', 'bench', 'test']
 
 interface SourceFile {
@@ -111,19 +107,21 @@ interface SourceFile {
 
 const NOT_OURS = ['node_modules', 'data', 'coverage']
 
-const files = readdirSync(ROOT, { withFileTypes: true })
+const FOLDERS = readdirSync(ROOT, { withFileTypes: true })
   .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.') && !NOT_OURS.includes(entry.name))
-  .flatMap(({ name }) => readdirSync(join(ROOT, name), { recursive: true, encoding: 'utf8' }).map((path) => join(name, path)))
+  .map(({ name }) => name)
+
+const files = FOLDERS.flatMap((name) => readdirSync(join(ROOT, name), { recursive: true, encoding: 'utf8' }).map((path) => join(name, path)))
   .filter((path) => path.endsWith('.ts'))
   .sort()
   .map(readSource)
 
 describe('the rooms', () => {
-  test('every file stands in a room', () => {
+  test('every file is in a room', () => {
     expect(files.filter(({ room }) => ROOMS[room] === undefined).map(pathOf)).toEqual([])
   })
 
-  test('imports go one way', () => {
+  test('rooms import only the rooms and files that they may', () => {
     const against = files.flatMap(({ path, room, imports }) =>
       imports
         .filter((name) => name.startsWith('.'))
@@ -134,7 +132,7 @@ describe('the rooms', () => {
     expect(against).toEqual([])
   })
 
-  test('what is open to types alone is imported as types', () => {
+  test('files of which a room may import only types are imported with import type', () => {
     const against = files.flatMap(({ path, room, text }) =>
       [...text.matchAll(/^import (?!type )[^']*'(\.[^']+)'/gm)]
         .map((match) => normalize(join(dirname(path), match[1] ?? '')))
@@ -144,135 +142,88 @@ describe('the rooms', () => {
     expect(against).toEqual([])
   })
 
-  test('contract runs in browsers, workers, Bun and Deno: it uses nothing of Node', () => {
+  test('contract and metering run in browsers, workers, Bun and Deno, because they use nothing of Node', () => {
     const nodeGlobals = /\b(?:Buffer|process|global|setImmediate)[.(]\w|\b__dirname\b/
-    expect(files.filter(({ room, text, imports }) => room === 'contract' && (imports.some(isOfNode) || nodeGlobals.test(text))).map(pathOf)).toEqual([])
+    expect(
+      files.filter(({ room, text, imports }) => ['contract', 'metering'].includes(room) && (imports.some(isOfNode) || nodeGlobals.test(text))).map(pathOf),
+    ).toEqual([])
   })
 
-  test('metering is pure: it reads no file, no clock of the system and no network', () => {
+  test('metering is pure: it uses no file, no system clock and no network', () => {
     expect(
       files.filter(({ room, text, imports }) => room === 'metering' && (imports.some(isOfNode) || /\b(Date\.now|fetch)\(/.test(text))).map(pathOf),
     ).toEqual([])
   })
 
-  test('no file imports itself by a detour', () => {
+  test('there are no circular imports', () => {
     expect(findCircle(new Map(files.map((file) => [file.path, localImports(file)])))).toEqual([])
   })
 
-  test('each vendor has one room', () => {
-    const strangers = files.flatMap(({ path, room, imports }) =>
+  test('every package is imported only where it may be', () => {
+    const against = files.flatMap(({ path, room, imports }) =>
       imports
         .filter((name) => !name.startsWith('.') && !isOfNode(name))
         .map(packageOf)
         .filter((vendor) => VENDORS[vendor]?.some((place) => place === room || place === path) !== true)
         .map((vendor) => `${path} imports ${vendor}`),
     )
-    expect(strangers).toEqual([])
+    expect(against).toEqual([])
   })
 })
 
 describe('the files', () => {
-  test(`none is longer than ${FILE_LINES_MAX} lines`, () => {
+  test(`no file is longer than ${FILE_LINES_MAX} lines`, () => {
     const long = files.filter(({ text }) => text.trimEnd().split('\n').length > FILE_LINES_MAX)
     expect(long.map(pathOf), 'exactly the exceptions').toEqual(LONGER_FILES)
   })
 
-  test('none is a drawer', () => {
+  test('no file is a drawer, such as utils, helpers or common', () => {
     expect(files.filter(({ path }) => /(^|\/)(utils?|helpers?|common|misc|manager|service-utils|types|index)\.ts$/.test(path)).map(pathOf)).toEqual([])
   })
 
-  test('only where a process starts is the environment read', () => {
-    const readers = files.filter(({ path, room, text }) => room !== 'test' && /process\.env\b/.test(text) && !SEES_ENVIRONMENT.includes(path))
+  test('only files that start a process read its environment', () => {
+    const readers = files.filter(({ path, room, text }) => room !== 'test' && /process\.env\b/.test(text) && !READS_ENVIRONMENT.includes(path))
     expect(readers.map(pathOf)).toEqual([])
   })
 
-  test('only programs print; the rest logs', () => {
+  test('only programs print to the console; all other rooms log', () => {
     expect(files.filter(({ room, text }) => !PRINTS.includes(room) && /console\.\w+\(/.test(text)).map(pathOf)).toEqual([])
   })
 
-  test('tests wait for a condition, not for the clock', () => {
+  test('only the listed tests wait for the clock; all others wait for a condition', () => {
     const waits = files.filter(({ path, text }) => /^test\/(?!support\/|architecture)/.test(path) && /\bset(?:Timeout|Interval)\(|timers\/promises/.test(text))
     expect(waits.map(pathOf), 'exactly the exceptions').toEqual(WAIT_BY_THE_CLOCK)
   })
 
-  test('every promise is proven by tests of its name', () => {
+  test('every promise from P1 to P8 is proven by a test with its name', () => {
     const titles = files.flatMap(({ path, text }) =>
       path.endsWith('.test.ts') ? [...text.matchAll(/\b(?:test|describe)\S*\(['`"](.*)/g)].map(([title]) => title) : [],
     )
-    expect(PROMISES_KEPT.filter((promise) => !titles.some((title) => title.includes(`${promise}:`) || title.includes(`${promise} `)))).toEqual([])
+    expect(PROMISES.filter((promise) => !titles.some((title) => title.includes(`${promise}:`) || title.includes(`${promise} `)))).toEqual([])
   })
 
-  test('settings stand in SQL text, where they do not leak into later statements', () => {
+  test('settings of queries are part of the SQL text, where they do not leak into later statements', () => {
     expect(files.filter(({ room, text }) => room !== 'test' && text.includes('clickhouse_settings')).map(pathOf)).toEqual([])
   })
 
-  test('query names are in snake case and used once', () => {
-    const names = files.flatMap(({ text }) => [...text.matchAll(/defineQuery\(\{\s*name: '([^']*)'/g)].map((match) => match[1] ?? ''))
+  test('names of queries and statements are in snake case and unique', () => {
+    const names = files.flatMap(({ text }) => [...text.matchAll(/define(?:Query|Statement)\(\{\s*name: '([^']*)'/g)].map((match) => match[1] ?? ''))
     expect(names.filter((name) => !/^[a-z][a-z0-9_]*$/.test(name))).toEqual([])
     expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([])
     expect(names.length).toBeGreaterThan(10)
   })
 })
 
-describe('the migrations', async () => {
-  const migrations = await readMigrations()
-  const statements = migrations.flatMap((migration) => migration.statements)
-  const inboxes = statements.filter((statement) => /ENGINE = Null\b/.test(statement))
-
-  test('are numbered without a gap and named NNN_verb_object_vN', () => {
-    expect(migrations.map(({ number }) => number)).toEqual(migrations.map((_, index) => index + 1))
-    expect(migrations.filter(({ name }) => !/^(create|alter|drop|add)_[a-z0-9_]+_v\d+$/.test(name)).map(({ name }) => name)).toEqual([])
+describe('documents and the container image', () => {
+  test('comments, messages and documents name only files that exist', () => {
+    expect(findMissingFileNames(ROOT, FOLDERS)).toEqual([])
   })
 
-  test('can be run again: every statement is idempotent', () => {
-    expect(statements.filter((statement) => !/ IF (NOT )?EXISTS /.test(statement))).toEqual([])
-  })
-
-  test('name every table and view with its version', () => {
-    const created = statements.filter((statement) => /^\s*CREATE /.test(statement))
-    const names = created.map((statement) => / (?:TABLE|VIEW) IF NOT EXISTS (\w+)/.exec(statement)?.[1] ?? statement)
-    expect(names.filter((name) => !/_v\d+$/.test(name))).toEqual([])
-  })
-
-  test('make every table that stores anything durable', () => {
-    const stored = statements.filter((statement) => /CREATE TABLE/.test(statement) && !/ENGINE = Null\b/.test(statement))
-    expect(stored.filter((statement) => !statement.includes('fsync_after_insert = 1') || !statement.includes('fsync_part_directory = 1'))).toEqual([])
-  })
-
-  test('put the fence behind every inbox', () => {
-    const unfenced = inboxes.filter((inbox) => {
-      const name = / EXISTS (\w+)/.exec(inbox)?.[1]
-      const views = statements.filter((statement) => new RegExp(`CREATE MATERIALIZED VIEW[^;]*FROM ${name}\\b`).test(statement))
-      return views.length !== 1 || !/throwIf\(\s*\(log, epoch, owner\) NOT IN \(SELECT log, epoch, owner FROM log_owners_v1/.test(views[0] ?? '')
-    })
-    expect(unfenced).toEqual([])
-    expect(inboxes.length).toBeGreaterThan(4)
-  })
-})
-
-describe('the documents', () => {
-  const documents = readdirSync(ROOT).filter((name) => name.endsWith('.md'))
-  const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
-
-  test('name only files that exist', () => {
-    const inText = new RegExp(`\\b(?:${Object.keys(ROOMS).join('|')})/[\\w./-]+\\.(?:ts|sql)\\b`, 'g')
-    const named = documents.flatMap((document) => {
-      const links = [...read(document).matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map((match) => match[1] ?? '')
-      const paths = [...read(document).matchAll(inText)].map(([path]) => path)
-      return [...links, ...paths].filter((path) => !path.includes('NNN_') && !existsSync(join(ROOT, path))).map((path) => `${document} names ${path}`)
-    })
-    expect(named).toEqual([])
-  })
-
-  test('.env.example has every variable of the configuration', () => {
-    const variables = Object.keys(ConfigSchema.shape)
-    expect(variables.filter((name) => !new RegExp(`^(?:# )?${name}=`, 'm').test(read('.env.example')))).toEqual([])
-    expect(variables.length).toBeGreaterThan(8)
-  })
-
-  test('docs/cli.md and docs/configuration.md are what `npm run docs` writes', async () => {
-    expect(read('docs/cli.md')).toEqual(commandsPage(await buildProgram({})))
-    expect(read('docs/configuration.md')).toEqual(configurationPage())
+  test('the container image gets every room that the command line may reach', () => {
+    const needed = new Set(['cli'])
+    for (const room of needed) for (const below of ROOMS[room] ?? []) needed.add(below)
+    const sent = readFileSync(join(ROOT, '.dockerignore'), 'utf8').split('\n')
+    expect([...needed].filter((room) => !sent.includes(`!${room}`))).toEqual([])
   })
 })
 

@@ -28,7 +28,7 @@ export function readBillingStates({ registry }: ClickHouse, partnerId = ''): Pro
 }
 
 /** Written under the fence of the partner's closings, by whoever has seen that none is closed. Throws StoreError. */
-export async function writeBillingFrom({ registry }: ClickHouse, { log, epoch, owner }: Lease, partnerId: string, billingFrom: Month): Promise<void> {
+export async function writeBillingFrom({ registry }: ClickHouse, { name: log, epoch, owner }: Lease, partnerId: string, billingFrom: Month): Promise<void> {
   await registry.insert({
     table: 'partner_billing_inbox_v1',
     columns: ['log', 'epoch', 'owner', 'partner_id', 'revision', 'billing_from'],

@@ -120,7 +120,7 @@ async function findHeader(clickhouse: ClickHouse, { partnerId, month }: ClosingR
   return (await readStatementHeaders(clickhouse, partnerId)).find((header) => header.month === month)
 }
 
-async function writeHeader({ work }: ClickHouse, { log, epoch, owner }: Lease, fields: readonly (string | number)[]): Promise<void> {
+async function writeHeader({ work }: ClickHouse, { name: log, epoch, owner }: Lease, fields: readonly (string | number)[]): Promise<void> {
   await work.insert({ table: 'statements_inbox_v1', columns: HEADER_COLUMNS, text: row([log, epoch, owner, ...fields]), tag: leaseTag(log) })
 }
 

@@ -1,6 +1,6 @@
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { StoreError } from '../../sql/errors.ts'
-import { acquireLease, currentLeaseHolder, isAnyRunning, type Lease } from '../../sql/lease.ts'
+import { acquireLease, currentLeaseOwner, isAnyInsertRunning, type Lease } from '../../sql/lease.ts'
 
 export type FencedOutcome<T> = { status: 'done'; result: T } | { status: 'elsewhere' }
 
@@ -12,14 +12,14 @@ export type FencedOutcome<T> = { status: 'done'; result: T } | { status: 'elsewh
  */
 export async function withClosingLease<T>(clickhouse: ClickHouse, partnerId: string, work: (ownership: Lease) => Promise<T>): Promise<FencedOutcome<T>> {
   const log = `closing/${partnerId}`
-  if (await isAnyRunning(clickhouse, log)) return { status: 'elsewhere' }
+  if (await isAnyInsertRunning(clickhouse, log)) return { status: 'elsewhere' }
   const taken = await acquireLease(clickhouse, log)
   if (taken.status === 'outranked') return { status: 'elsewhere' }
   try {
-    return { status: 'done', result: await work(taken.ownership) }
+    return { status: 'done', result: await work(taken.lease) }
   } catch (thrown) {
     // Refused by the fence, or killed by whoever has taken it.
-    if (thrown instanceof StoreError && (thrown.fault === 'fenced' || (await currentLeaseHolder(clickhouse, log)) !== taken.ownership.owner))
+    if (thrown instanceof StoreError && (thrown.fault === 'fenced' || (await currentLeaseOwner(clickhouse, log)) !== taken.lease.owner))
       return { status: 'elsewhere' }
     throw thrown
   }

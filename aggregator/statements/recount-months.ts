@@ -39,7 +39,7 @@ export async function recountMonths(clickhouse: ClickHouse, attempt: ClosingAtte
   const months = [...changed, month]
   for (const each of months) {
     const { first, end } = periodOfMonth(each)
-    const { log, epoch, owner } = ownership
+    const { name: log, epoch, owner } = ownership
     await clickhouse.work.execute(recountMonth, { log, epoch, owner, partnerId, closing, month: each, from: first, end, peaks: PEAK_METRICS }, leaseTag(log))
   }
   return { months, billedChanges: changes, projectsThroughMs: newest.created_ms }

@@ -41,7 +41,7 @@ export async function writeStatementLines(
   { closed, recounted }: LineSources,
 ): Promise<{ negative: readonly NegativeAdjustment[] }> {
   const { partnerId, month, closing, ownership } = attempt
-  const { log, epoch, owner } = ownership
+  const { name: log, epoch, owner } = ownership
   const peakDays = await clickhouse.work.query(recountedPeakDays, { partnerId, closing })
   const unknown = peakDays.find(({ metric }) => !isMetricName(metric))
   // It would be left out of the lines, and taken back from months that billed it.

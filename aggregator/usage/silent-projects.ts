@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { dayOf } from '../../metering/timestamp.ts'
+import { dayOf, MS_PER_DAY } from '../../metering/timestamp.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 
@@ -25,8 +25,6 @@ export async function listSilentProjects({ reads }: ClickHouse, reportedDays: nu
   const found = await reads.query(silentProjects, { reportedDays, from, today: dayOf(nowMs) })
   return { silent: found.slice(0, SILENT_PROJECTS_MAX), truncated: found.length > SILENT_PROJECTS_MAX }
 }
-
-const MS_PER_DAY = 86_400_000
 
 const SilentRow = z.object({
   projectId: z.string(),

@@ -16,7 +16,7 @@ import type { Arrival } from './decode-body.ts'
 
 /**
  * The whole path of an event before its log, in order. What remains, telling duplicates and writing, needs its place in
- * the log (tell-duplicates.ts, log-writer.ts). The first step that refuses ends the path.
+ * the log (detect-duplicates.ts, log-writer.ts). The first step that refuses ends the path.
  */
 const STEPS = [requireSize, requireJson, parseIdentity, requireKnownMetric, parseValue, requireTimeInWindow] as const
 

@@ -49,7 +49,7 @@ export class ForwardedEvents {
    * 1. The copies, acks=all. A crash after it: they are copied again, and a copy more is a duplicate.
    * 2. What was passed on, through the fence. Throws KafkaUnavailable, StoreError.
    */
-  async passOn(strays: readonly MisroutedEvent[], { log, epoch, owner }: Lease): Promise<void> {
+  async passOn(strays: readonly MisroutedEvent[], { name: log, epoch, owner }: Lease): Promise<void> {
     const offsets = await this.#topic.produce(strays.map(({ record, projectId, partition }) => recordToForward(record, projectId, partition)))
     const passed = new Map<string, { through: number; copies: number }>()
     strays.forEach(({ partition }, index) => {

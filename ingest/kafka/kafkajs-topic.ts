@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs, { type Admin, type Consumer, type KafkaConfig, type Producer } from 'kafkajs'
 import type { Logger } from '../../metering/logger.ts'
+import { MS_PER_DAY } from '../../metering/timestamp.ts'
 import { registerCodecs } from './codecs.ts'
 import { openReader, type ReadingLimits, readOnce } from './kafkajs-reader.ts'
 import { KafkaUnavailable, type NewRecord, type PartitionExtent, type Topic } from './topic.ts'
@@ -94,7 +95,7 @@ async function warnOfSettings(admin: Admin, { topic, logger }: TopicOptions): Pr
   const settings = new Map(resources.flatMap(({ configEntries }) => configEntries.map(({ configName, configValue }) => [configName, configValue])))
   const retentionMs = Number(settings.get('retention.ms'))
   if (retentionMs >= 0 && retentionMs < RETENTION_MS_MIN) {
-    const days = RETENTION_MS_MIN / 86_400_000
+    const days = RETENTION_MS_MIN / MS_PER_DAY
     logger.warn({ topic, retentionMs }, `the topic keeps events for less than ${days} days: an outage longer than that loses events. Raise retention.ms`)
   }
   if (Number(settings.get('min.insync.replicas')) < 2)

@@ -126,8 +126,8 @@ const TAKES_MAX = 5
 
 async function takeForGood(clickhouse: ClickHouse, log: string): Promise<Lease> {
   for (let takes = 0; takes < TAKES_MAX; takes += 1) {
-    const taken = await acquireLease(clickhouse, log, { forGood: true })
-    if (taken.status === 'taken') return taken.ownership
+    const taken = await acquireLease(clickhouse, log, { retire: true })
+    if (taken.status === 'acquired') return taken.lease
   }
   throw new Error(`The log ${log} was taken by others ${TAKES_MAX} times in a row. Try again.`)
 }

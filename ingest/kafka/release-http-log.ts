@@ -29,8 +29,8 @@ export async function releaseHttpLog(clickhouse: ClickHouse, { logger, ownerSile
   if (taken.status === 'outranked') return
   try {
     const range = await readInDoubtRange(control, HTTP_LOG)
-    if (range !== undefined) await reconcileRollup(control, taken.ownership, range)
-    await publishWatermark(control, taken.ownership, { asOfMs: Date.now(), settledThrough: range?.through ?? -1, released: true })
+    if (range !== undefined) await reconcileRollup(control, taken.lease, range)
+    await publishWatermark(control, taken.lease, { asOfMs: Date.now(), settledThrough: range?.through ?? -1, released: true })
     logger.info({}, 'the http log of this store is settled and released; the topic has taken its place')
   } catch (error) {
     // Another process that starts does the same.

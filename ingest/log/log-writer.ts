@@ -30,7 +30,7 @@ export type PositionRule = 'with rows' | 'always' | 'never'
  * this ownership, because the request may still arrive; the log is taken anew and settled. Throws StoreError.
  */
 export async function writeBatch(lane: Lane, ownership: Lease, batch: Batch): Promise<void> {
-  const tag = leaseTag(ownership.log)
+  const tag = leaseTag(ownership.name)
   const positioned = mustPosition(batch) ? writePosition(lane, ownership, batch) : undefined
   // Written out while the position is on its way; sent only when it has been acknowledged.
   const rows = rowsText(ownership, batch)
@@ -45,7 +45,7 @@ function mustPosition({ position, verdicts }: Batch): boolean {
   return position === 'always'
 }
 
-function writePosition(lane: Lane, { log, epoch, owner }: Lease, { first, through }: Batch): Promise<void> {
+function writePosition(lane: Lane, { name: log, epoch, owner }: Lease, { first, through }: Batch): Promise<void> {
   const text = row([log, epoch, owner, first, through])
   return lane.insert({ table: 'log_positions_inbox_v1', columns: POSITION_COLUMNS, text, tag: leaseTag(log) })
 }
@@ -56,7 +56,7 @@ const REJECTED_COLUMNS = ['offset', 'reason', 'message', 'project_id', 'event_id
 
 /** Of an event's fields only event_id may hold a character to escape; the others are of known alphabets. */
 function rowsText(ownership: Lease, { records, verdicts }: Batch): Buffer {
-  const end = `\t${ownership.log}\t${ownership.epoch}\t${ownership.owner}\n`
+  const end = `\t${ownership.name}\t${ownership.epoch}\t${ownership.owner}\n`
   const rows = new RowsBuffer()
   records.forEach(({ judged, receivedMs, offset }, index) => {
     if (judged.status !== 'valid' || verdicts[index]?.status !== 'counted') return
@@ -67,7 +67,7 @@ function rowsText(ownership: Lease, { records, verdicts }: Batch): Buffer {
 }
 
 function rejectedText(ownership: Lease, { records, verdicts }: Batch): string {
-  const owner = [ownership.log, ownership.epoch, ownership.owner]
+  const owner = [ownership.name, ownership.epoch, ownership.owner]
   let text = ''
   records.forEach((record, index) => {
     const verdict = verdicts[index]

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
-import { acquireLease, currentLeaseHolder, type Lease, newOwnerName } from '../../sql/lease.ts'
+import { acquireLease, currentLeaseOwner, type Lease, newOwnerName } from '../../sql/lease.ts'
 import { RequestedRepairs } from '../repair/requested-repairs.ts'
 import { type Classified, detectDuplicates, type LogRecord, type Verdict } from './detect-duplicates.ts'
 import { type FilterBudget, IdentityFilter } from './identity-filter.ts'
@@ -82,7 +82,7 @@ export class OwnedLog {
    */
   async take(): Promise<InDoubtRange | undefined> {
     const { clickhouse, lane, name } = this.#options
-    const newest = this.#ownTakes.size === 0 ? undefined : await currentLeaseHolder(clickhouse, name)
+    const newest = this.#ownTakes.size === 0 ? undefined : await currentLeaseOwner(clickhouse, name)
     if (newest !== undefined && !this.#ownTakes.has(newest)) {
       this.#ownership = undefined
       this.#ownTakes.clear()
@@ -94,9 +94,9 @@ export class OwnedLog {
     const taken = await acquireLease(clickhouse, name, { owner })
     this.#ownTakes = new Set([owner])
     if (taken.status === 'outranked') throw new LogLost(name)
-    if (!this.#mayKeepFilter(taken.ownership)) await this.#startFilter()
+    if (!this.#mayKeepFilter(taken.lease)) await this.#startFilter()
     if (this.#ownership !== undefined) this.#counts.retakes += 1
-    this.#ownership = taken.ownership
+    this.#ownership = taken.lease
     this.#askedRepairs = new RequestedRepairs(this.#options)
     const range = await readInDoubtRange(lane, name)
     this.#asOfMs = Math.max(this.#asOfMs, range?.asOfMs ?? 0)

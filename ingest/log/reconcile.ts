@@ -14,7 +14,7 @@ import type { LogRange } from './in-doubt-range.ts'
  * Returns how many (project, day, metric) were repaired. Throws StoreError.
  */
 export async function reconcileRollup(lane: Lane, ownership: Lease, { first, through }: LogRange): Promise<number> {
-  const { log } = ownership
+  const { name: log } = ownership
   const differences = await lane.query(differencesOfRange, { log, first, through })
   requireRawAhead(differences)
   await addDifferences(lane, ownership, differences)

@@ -16,7 +16,7 @@ export interface Watermark {
 
 /** Publishes how far a log is complete, through the fence. It is the owner's heartbeat too. Throws StoreError. */
 export async function publishWatermark(lane: Lane, ownership: Lease, watermark: Watermark): Promise<void> {
-  const { log, epoch, owner } = ownership
+  const { name: log, epoch, owner } = ownership
   await lane.insert({
     table: 'log_watermarks_inbox_v1',
     columns: ['log', 'epoch', 'owner', 'as_of_ms', 'settled_through', 'released', 'host'],

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { acquireLease, currentLeaseHolder, type Lease } from '../../sql/lease.ts'
+import { acquireLease, currentLeaseOwner, type Lease } from '../../sql/lease.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { HTTP_LOG } from '../http/http-log.ts'
 import { findLiveOwner, findLiveReader } from '../log/watermark.ts'
@@ -32,7 +32,7 @@ export async function lockAllLogs(clickhouse: ClickHouse, held: Lease | undefine
 
 /** The first of these logs that somebody else has taken since, undefined when all are still held. Throws StoreError. */
 export async function findLostLease(clickhouse: ClickHouse, ownerships: readonly Lease[]): Promise<string | undefined> {
-  for (const { log, owner } of ownerships) if ((await currentLeaseHolder(clickhouse, log)) !== owner) return log
+  for (const { name: log, owner } of ownerships) if ((await currentLeaseOwner(clickhouse, log)) !== owner) return log
   return undefined
 }
 
@@ -51,7 +51,7 @@ async function findLiving({ control }: ClickHouse, held: Lease | undefined): Pro
 
 async function take(clickhouse: ClickHouse, log: string): Promise<Lease | undefined> {
   const taken = await acquireLease(clickhouse, log)
-  return taken.status === 'taken' ? taken.ownership : undefined
+  return taken.status === 'acquired' ? taken.lease : undefined
 }
 
 /** Those of each topic's newest incarnation: the ones before were retired, and nobody takes them any more. */

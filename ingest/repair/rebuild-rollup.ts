@@ -76,9 +76,9 @@ function noteRebuild({ control }: ClickHouse, { month, begun, ended }: { month: 
  * one must not run into the table of the other. On the embedded engine, which is one process's, a failed statement would stay.
  */
 async function fill(clickhouse: ClickHouse, span: Span, ownerships: readonly [Lease, ...Lease[]]): Promise<'filled' | 'lost'> {
-  const params = { ...span, logs: ownerships.map(({ log }) => log), owners: ownerships.map(({ owner }) => owner) }
+  const params = { ...span, logs: ownerships.map(({ name: log }) => log), owners: ownerships.map(({ owner }) => owner) }
   try {
-    await clickhouse.reads.execute(countIntoRebuilt, params, clickhouse.engine === 'server' ? leaseTag(ownerships[0].log) : undefined)
+    await clickhouse.reads.execute(countIntoRebuilt, params, clickhouse.engine === 'server' ? leaseTag(ownerships[0].name) : undefined)
     return 'filled'
   } catch (thrown) {
     if (classifyStoreError(thrown).fault === 'fenced') return 'lost'

@@ -31,7 +31,7 @@ export class RequestedRepairs {
    */
   async repair(ownership: Lease): Promise<number> {
     const { lane, logger } = this.#options
-    const name = ownership.log
+    const name = ownership.name
     let found: { days: string[]; differences: RollupDifference[] } | undefined
     try {
       found = await this.#findDifferences(name)

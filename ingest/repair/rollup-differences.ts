@@ -23,12 +23,12 @@ export type RollupDifference = z.output<typeof RollupDifference>
 export async function addDifferences(lane: Lane, ownership: Lease, differences: readonly RollupDifference[]): Promise<void> {
   if (differences.length === 0) return
   const text = differences.map((key) => differenceRow(ownership, key)).join('')
-  await lane.insert({ table: 'rollup_differences_inbox_v1', columns: DIFFERENCE_COLUMNS, text, tag: leaseTag(ownership.log) })
+  await lane.insert({ table: 'rollup_differences_inbox_v1', columns: DIFFERENCE_COLUMNS, text, tag: leaseTag(ownership.name) })
 }
 
 const DIFFERENCE_COLUMNS = ['log', 'epoch', 'owner', 'project_id', 'usage_date', 'metric', 'peak', 'total', 'events', 'last_event_ms']
 
-function differenceRow({ log, epoch, owner }: Lease, key: RollupDifference): string {
+function differenceRow({ name: log, epoch, owner }: Lease, key: RollupDifference): string {
   return row([log, epoch, owner, key.project_id, key.usage_date, key.metric, key.peak, key.total, key.events, key.last_event_ms])
 }
 

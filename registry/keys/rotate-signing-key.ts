@@ -1,5 +1,6 @@
 import { generateKeyPair } from 'node:crypto'
 import { promisify } from 'node:util'
+import { MS_PER_DAY } from '../../metering/timestamp.ts'
 import { type Actor, SERVICE } from '../audit-log.ts'
 import type { Change } from '../changes.ts'
 import type { Registry } from '../registry.ts'
@@ -82,8 +83,6 @@ function isDue(keys: readonly SigningKey[], nowMs: number, days: number): boolea
   if (living.length === 0) return true
   return days > 0 && Math.max(...living.map(({ createdMs }) => createdMs)) + days * MS_PER_DAY <= nowMs
 }
-
-const MS_PER_DAY = 86_400_000
 
 function isOf({ publicJwk }: Pair): (key: SigningKey) => boolean {
   return (key) => key.publicJwk.n === publicJwk.n

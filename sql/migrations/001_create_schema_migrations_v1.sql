@@ -1,5 +1,5 @@
--- Which of these files have been applied. Read by sql/migrate.ts before anything else; a database that holds a number
--- this code does not know was written by newer code and is refused.
+-- The migrations that have been applied. sql/migrate.ts reads this table first. It rejects a database that holds a number this
+-- code does not know, because newer code wrote it, and a migration whose statements no longer have the recorded `sha256`.
 CREATE TABLE IF NOT EXISTS schema_migrations_v1
 (
     number     UInt32,

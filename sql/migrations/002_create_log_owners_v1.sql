@@ -1,6 +1,7 @@
--- Who has taken which log, one row a take. The greatest (epoch, owner) of a log owns it; every fencing view compares with
--- it. Rows are never merged away: a filter of identities is kept over a take only when its (epoch, owner) is the
--- greatest below the new one, so the one below must still be there to be seen.
+-- Leases, one row per acquisition. The fencing token of a lease is (epoch, owner): the greatest token of a name owns it, and
+-- every fence compares with it. `log` is the name; the registry and the closings have leases too. Rows are never merged away:
+-- an owner that re-acquires a log keeps its filter of known events only if the greatest token below the new one is its own. If
+-- another owner's row were missing, the filter would lack the events of that owner, and their duplicates would be billed again.
 CREATE TABLE IF NOT EXISTS log_owners_v1
 (
     log      String,

@@ -1,6 +1,6 @@
--- The position of a log: the range [first, through] of its last batch. From the moment this row stands the range is in
--- doubt, and whoever takes the log settles it. Only the greatest (epoch, owner, first, through) is ever asked for, so
--- merges keep just that.
+-- The position of each log: the range of offsets [first, through] of its last batch. Once the row is stored, the range is in
+-- doubt: a crash may leave any part of the batch stored, so the next owner of the log reconciles it. Only the greatest
+-- (epoch, owner, first, through) is ever read, so merges keep only that one.
 CREATE TABLE IF NOT EXISTS log_positions_v1
 (
     log    String,
@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS log_positions_inbox_v1
 )
 ENGINE = Null;
 
--- The fence: a position of an owner that is no longer the newest of its log is refused.
+-- The fence: it rejects a position unless its fencing token is the newest of the log.
 CREATE MATERIALIZED VIEW IF NOT EXISTS log_positions_mv_v1 TO log_positions_v1 AS
 SELECT log, CAST((epoch, owner, first, through), 'Tuple(epoch UInt64, owner String, first UInt64, through UInt64)') AS newest
 FROM log_positions_inbox_v1

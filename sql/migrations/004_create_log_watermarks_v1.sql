@@ -1,6 +1,6 @@
--- Up to which time a log is complete: everything acknowledged before `as_of` is settled through `settled_through`. The
--- owner writes it every few seconds, so it is also its heartbeat; `released` says that the owner stopped in good order.
--- Only the greatest row is asked for: a later owner's, else the later of one owner's.
+-- How far each log is complete: every event acknowledged before `as_of` is stored and reconciled, through the offset
+-- `settled_through`. The owner writes it every few seconds, so it is also its heartbeat; `released` says that the owner
+-- stopped in good order. Only the greatest row is read: the newest owner's, and of one owner the latest.
 CREATE TABLE IF NOT EXISTS log_watermarks_v1
 (
     log    String,
@@ -22,7 +22,8 @@ CREATE TABLE IF NOT EXISTS log_watermarks_inbox_v1
 )
 ENGINE = Null;
 
--- The fence: an owner that has been overtaken cannot claim completeness.
+-- The fence: a replaced owner cannot claim completeness. If it could, a month might be closed and billed without the usage that
+-- the new owner has not stored yet.
 CREATE MATERIALIZED VIEW IF NOT EXISTS log_watermarks_mv_v1 TO log_watermarks_v1 AS
 SELECT
     log,

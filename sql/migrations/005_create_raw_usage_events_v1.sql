@@ -1,7 +1,7 @@
--- Every event that counts, once. Never dropped: its identities are needed for ever to tell a copy that comes years later.
--- rank = 2^64-1 - offset, so that of two rows of one identity the first of the log wins a merge; without it the last
--- insert would win and a re-sent event could change a closed bill. usage_date stands last in the sorting key so that
--- FINAL over one month reads that month only.
+-- Every counted event, once. Rows are never dropped: a duplicate can arrive years later, and only the stored identity
+-- (project_id, event_id) reveals it. rank = 2^64-1 - offset, so of two rows with one identity a merge keeps the first of the
+-- log. Without it the last insert would win, and a re-sent event could change a closed bill. usage_date is the last column of
+-- the sorting key, so that FINAL over one month reads only that month.
 CREATE TABLE IF NOT EXISTS raw_usage_events_v1
 (
     project_id  String CODEC(ZSTD(3)),
@@ -22,7 +22,7 @@ PRIMARY KEY (project_id, event_id)
 ORDER BY (project_id, event_id, usage_date)
 SETTINGS index_granularity = 1024, fsync_after_insert = 1, fsync_part_directory = 1;
 
--- Where batches are sent. It stores nothing itself: what the fence lets through goes to raw.
+-- Batches are inserted here. The table stores nothing: the rows that pass the fence are stored in raw_usage_events_v1.
 CREATE TABLE IF NOT EXISTS usage_events_inbox_v1
 (
     log          LowCardinality(String),
@@ -38,7 +38,8 @@ CREATE TABLE IF NOT EXISTS usage_events_inbox_v1
 )
 ENGINE = Null;
 
--- The fence: a batch of an owner that is no longer the newest of its log is refused, however late it arrives.
+-- The fence: it rejects a whole batch, however late it arrives, unless its fencing token is the newest of the log. A late batch
+-- of a replaced owner may hold events that the new owner has stored as well, and the sums would bill them twice.
 CREATE MATERIALIZED VIEW IF NOT EXISTS raw_usage_events_mv_v1 TO raw_usage_events_v1 AS
 SELECT
     project_id,

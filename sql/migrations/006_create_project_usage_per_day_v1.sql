@@ -1,6 +1,6 @@
--- A project's day: the greatest sample, the sum and the count of each metric. Always read with GROUP BY, because parts
--- that are not merged yet hold a key more than once. Sums are Decimal(76, 9): two legal values of 9e28 overflow
--- Decimal(38, 9) silently. `log` is in the key because each log has one writer, and only that writer repairs its rows.
+-- The usage of a project per day and metric: the greatest sample, the sum and the number of events. Always read it with
+-- GROUP BY, because parts that are not merged yet hold a key more than once. Sums are Decimal(76, 9): two valid values of 9e28
+-- silently overflow Decimal(38, 9). `log` is in the key because each log has one writer, and only that writer repairs its rows.
 CREATE TABLE IF NOT EXISTS project_usage_per_day_v1
 (
     project_id    String,
@@ -17,7 +17,8 @@ PARTITION BY toYYYYMM(usage_date)
 ORDER BY (project_id, usage_date, metric, log)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
--- Adds every row of raw, so raw must never get a row twice: a maximum taken twice is the same, a sum is not.
+-- Adds every row that is inserted into raw, so a row must be inserted into raw only once. A maximum taken twice stays the same;
+-- a sum would bill the event twice.
 CREATE MATERIALIZED VIEW IF NOT EXISTS project_usage_per_day_mv_v1 TO project_usage_per_day_v1 AS
 SELECT
     project_id,
@@ -31,7 +32,8 @@ SELECT
 FROM raw_usage_events_v1
 GROUP BY project_id, usage_date, metric, log;
 
--- Repairs: recount minus rollup of one (project, day, metric) within one log. Sent only by the log's owner while it settles.
+-- Repairs: recount minus rollup of one (project, day, metric) within one log. Only the owner of the log inserts them, and never
+-- while it writes a batch.
 CREATE TABLE IF NOT EXISTS rollup_differences_inbox_v1
 (
     log           LowCardinality(String),
@@ -47,7 +49,7 @@ CREATE TABLE IF NOT EXISTS rollup_differences_inbox_v1
 )
 ENGINE = Null;
 
--- The fence: a repair computed by an owner that has been overtaken would be added on top of its successor's.
+-- The fence: a repair computed by a replaced owner would be added on top of its successor's, and be billed twice.
 CREATE MATERIALIZED VIEW IF NOT EXISTS rollup_differences_mv_v1 TO project_usage_per_day_v1 AS
 SELECT project_id, usage_date, metric, log, peak, total, events, fromUnixTimestamp64Milli(last_event_ms, 'UTC') AS last_event_at
 FROM rollup_differences_inbox_v1

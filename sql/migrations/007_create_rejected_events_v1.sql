@@ -1,5 +1,5 @@
--- Every event that was refused, with its reason and its original bytes (at most 64 KiB), so that it can be mended and
--- sent again. (log, offset) names it; writing it twice leaves one.
+-- Every rejected event with its reason and its original bytes (at most 64 KiB), so that it can be corrected and resent.
+-- (log, offset) identifies it; writing it twice leaves one row.
 CREATE TABLE IF NOT EXISTS rejected_events_v1
 (
     log           LowCardinality(String),
@@ -17,7 +17,7 @@ PARTITION BY toYYYYMM(received_at)
 ORDER BY (log, offset)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
--- The original travels as base64: it may be any bytes, and inserts are text.
+-- The original is inserted as base64: it may be any bytes, and inserts are text.
 CREATE TABLE IF NOT EXISTS rejected_events_inbox_v1
 (
     log             LowCardinality(String),
@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS rejected_events_inbox_v1
 )
 ENGINE = Null;
 
--- The fence: an overtaken owner's refusals could contradict what its successor told of the same offsets.
+-- The fence: a replaced owner's rejections could contradict what its successor decided about the same offsets.
 CREATE MATERIALIZED VIEW IF NOT EXISTS rejected_events_mv_v1 TO rejected_events_v1 AS
 SELECT
     log, offset, reason, message, project_id, event_id, ingest_key_id,

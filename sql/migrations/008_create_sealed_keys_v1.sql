@@ -1,5 +1,6 @@
--- Keys of the service itself, sealed with AES-256-GCM under MASTER_KEY: the pepper under which credentials are hashed.
--- The first row of a name wins: two processes that start at once must agree on one pepper.
+-- Keys of the service itself, sealed with AES-256-GCM under MASTER_KEY: the pepper under which credentials are hashed. The first
+-- row of a name wins: two processes that start at the same time must agree on one pepper, or each would reject the credentials
+-- that the other one created.
 CREATE TABLE IF NOT EXISTS sealed_keys_v1
 (
     name       String,

@@ -1,4 +1,4 @@
--- Who reads and is billed. Rows change by a new revision; the greatest one counts.
+-- Partners: API callers that are billed. A change inserts a row with a greater revision; the greatest revision counts.
 CREATE TABLE IF NOT EXISTS partners_v1
 (
     partner_id String,
@@ -11,7 +11,7 @@ ENGINE = ReplacingMergeTree(revision)
 ORDER BY partner_id
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
--- A partner's secrets, as HMAC-SHA-256 under the sealed pepper. The secret itself is shown once and kept nowhere.
+-- The secrets of partners, as HMAC-SHA-256 under the sealed pepper. The secret itself is shown once and never stored.
 CREATE TABLE IF NOT EXISTS partner_secrets_v1
 (
     partner_id String,

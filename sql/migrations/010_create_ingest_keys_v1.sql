@@ -1,4 +1,4 @@
--- Who may send events. Hashed like a partner's secret.
+-- The keys of emitters, which may send events. They are hashed like a partner's secret.
 CREATE TABLE IF NOT EXISTS ingest_keys_v1
 (
     hash       String,

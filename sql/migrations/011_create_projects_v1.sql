@@ -1,5 +1,5 @@
--- Which projects exist, whose they are and in what state. A deleted project keeps its row for ever, because its usage is
--- still billed. Rows change by a new revision; the greatest one counts.
+-- Projects, the partner that each belongs to, and their state. A deleted project keeps its row permanently, because its usage is
+-- still billed. A change inserts a row with a greater revision; the greatest revision counts.
 CREATE TABLE IF NOT EXISTS projects_v1
 (
     project_id     String,
@@ -40,8 +40,8 @@ CREATE TABLE IF NOT EXISTS projects_inbox_v1
 )
 ENGINE = Null;
 
--- The fence: names are unique among a partner's living projects and an id belongs to one partner, so a change decided
--- on what another process has changed since must not land.
+-- The fence: it rejects a change that was decided before another process changed the registry. Otherwise two active projects of
+-- a partner could get one name, and a project could be given to a second partner, which would then be billed for its usage.
 CREATE MATERIALIZED VIEW IF NOT EXISTS projects_mv_v1 TO projects_v1 AS
 SELECT
     project_id, revision, partner_id, account_id, name, status, region, instance_type, access_host, sealed_api_key,

@@ -1,8 +1,8 @@
--- What the logs of a topic are. `topic` is cluster/topic; a log is topic/incarnation/partition. The partition count is
--- pinned here, because an event counts only in its project's own partition: murmur2(project_id) mod `partitions`.
--- `starts` holds the offset at which each partition is read first. A new incarnation is made only by an operator
--- (meterline log reset, log repartition): a topic created anew, or with another count, must not be taken for the old one.
--- The greatest (incarnation, id) is in force; the id decides between two that are made at once.
+-- The incarnations of each topic. `topic` is cluster/topic; a log is topic/incarnation/partition. The partition count is pinned
+-- here, because an event counts only in its project's own partition: murmur2(project_id) mod `partitions`. `starts` holds the
+-- first offset to read of each partition. Only an operator makes a new incarnation (meterline log reset, log repartition): a
+-- topic that was recreated, or that has another partition count, must not be mistaken for the old one, or its events would be
+-- skipped or counted twice. The greatest (incarnation, id) is in force; `id` decides between two made at the same time.
 CREATE TABLE IF NOT EXISTS topic_incarnations_v1
 (
     topic       String,

@@ -1,5 +1,6 @@
--- Events found outside their project's own partition are copied to it and counted there. One row for each pair of logs:
--- until `to_log` is settled through its last copy, the watermark of `from_log` stays where it was before.
+-- Misrouted events: an event found outside its project's own partition is forwarded to it as a copy, and counted there. There is
+-- one row per pair of logs. Until `to_log` is settled through its last copy, the watermark of `from_log` does not advance, so no
+-- month is closed before the copies are counted.
 CREATE TABLE IF NOT EXISTS passed_on_v1
 (
     from_log       String,
@@ -23,7 +24,8 @@ CREATE TABLE IF NOT EXISTS passed_on_inbox_v1
 )
 ENGINE = Null;
 
--- The fence: an overtaken owner's copies are counted once like any other, but the watermark is its successor's.
+-- The fence: copies that a replaced owner forwarded are counted once like any others, but the watermark of the log belongs to
+-- its successor.
 CREATE MATERIALIZED VIEW IF NOT EXISTS passed_on_mv_v1 TO passed_on_v1 AS
 SELECT log AS from_log, to_log, copies_through, copies, now64(3) AS passed_at
 FROM passed_on_inbox_v1

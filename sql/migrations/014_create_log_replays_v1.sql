@@ -1,5 +1,5 @@
--- Wishes to read a log again from an offset. Written by the api, carried out by the log's owner, which then marks them
--- with a greater revision. Reading again counts nothing twice.
+-- Requests to read a log again from an offset. The API inserts them; the owner of the log carries them out and then sets
+-- `begun_at` with a greater revision. Reading events again counts nothing twice.
 CREATE TABLE IF NOT EXISTS log_replays_v1
 (
     id           String,

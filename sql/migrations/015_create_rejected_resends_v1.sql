@@ -1,5 +1,5 @@
--- Which rejected events have been sent through again, as new records with a new receive time. Marked after the new record
--- is durable: a crash between the two leaves a copy that counts once and a mark that is missing.
+-- Rejected events that were resent, as new records with a new receive time. The row is inserted after the new record is durable:
+-- a crash between the two leaves a resent event without a row, and if it is resent again, it still counts once.
 CREATE TABLE IF NOT EXISTS rejected_resends_v1
 (
     log       LowCardinality(String),

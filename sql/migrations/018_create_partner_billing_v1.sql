@@ -1,5 +1,5 @@
--- From which month on a partner has statements. Without a row: the month in which the partner was created. Earlier months
--- can be read as usage, but have no statement, never close and never adjust. The greatest revision counts.
+-- The first month for which a partner gets a statement. Without a row, it is the month in which the partner was created. Earlier
+-- months can be read as usage, but have no statement, are never closed and never adjusted. The greatest revision counts.
 CREATE TABLE IF NOT EXISTS partner_billing_v1
 (
     partner_id   String,
@@ -22,8 +22,8 @@ CREATE TABLE IF NOT EXISTS partner_billing_inbox_v1
 )
 ENGINE = Null;
 
--- The fence is that of the partner's closings: a first month that moves while another process closes one would leave a
--- statement in front of the first, or a month that nobody is ever billed for.
+-- The fence is that of the partner's closings: if the first month moved while another process closes one, there would be a
+-- statement before the first month, or a month that is never billed.
 CREATE MATERIALIZED VIEW IF NOT EXISTS partner_billing_mv_v1 TO partner_billing_v1 AS
 SELECT partner_id, revision, billing_from, now64(3) AS written_at
 FROM partner_billing_inbox_v1

@@ -1,7 +1,7 @@
--- What raw held of a partner's month when it was recounted, per project and metric: the days and their values (of a peak
--- the greatest sample, else the sum) and events. A closing recounts its own month, and each closed month before it in which
--- something was stored since. Everything on a statement is computed from these rows, so that all of it is of one moment.
--- `closing` names the attempt: rows of an attempt that has no header (below) count nowhere.
+-- A recount of raw for a partner's month, per project and metric: the days, their values (the greatest sample of a peak metric,
+-- the sum of a cumulative one) and their events. A closing recounts its own month, and each closed month before it in which
+-- something was stored since. Everything on a statement is computed from these rows, so that all figures are of one moment.
+-- `closing` identifies the attempt: rows of an attempt without a header (statements_v1, below) are never read.
 CREATE TABLE IF NOT EXISTS statement_recounts_v1
 (
     partner_id String,
@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS statement_recounts_inbox_v1
 )
 ENGINE = Null;
 
--- The fence: a closing that was overtaken writes nothing more.
+-- The fence: a closing whose lease was acquired by another process writes nothing more.
 CREATE MATERIALIZED VIEW IF NOT EXISTS statement_recounts_mv_v1 TO statement_recounts_v1 AS
 SELECT partner_id, closing, month, metric, project_id, days, values, events
 FROM statement_recounts_inbox_v1
@@ -41,12 +41,12 @@ WHERE throwIf(
     (log, epoch, owner) NOT IN (SELECT log, epoch, owner FROM log_owners_v1 ORDER BY log, epoch DESC, owner DESC LIMIT 1 BY log),
     'a newer owner has taken this log') = 0;
 
--- The lines of statements, as they are billed. The values of one metric add up to what the partner is billed for it:
--- `usage` lines to the month's total, the others to the corrections of the month `for_month`.
---   usage       a project's share of the month: its sum, or, of a peak, its value on the partner's peak day
---   adjustment  what was recounted of an earlier month, less what was billed for it before; may be negative
---   manual      what an operator put there
--- Name, status, kind and unit stand here as they were. `entry` names a manual line.
+-- The lines of statements, as billed. The values of one metric add up to what the partner is billed for it: `usage` lines to the
+-- month's total, the others to the corrections of the month `for_month`.
+--   usage       a project's share of the month: its sum, or for a peak metric its value on the partner's peak day
+--   adjustment  the recount of an earlier month, less what has been billed for it; may be negative
+--   manual      an adjustment added by an operator
+-- Name, status, kind and unit are stored as they were at the time. `entry` identifies a manual line.
 CREATE TABLE IF NOT EXISTS statement_lines_v1
 (
     partner_id  String,
@@ -100,7 +100,7 @@ CREATE TABLE IF NOT EXISTS statement_lines_inbox_v1
 )
 ENGINE = Null;
 
--- The fence, as above.
+-- The fence: as above.
 CREATE MATERIALIZED VIEW IF NOT EXISTS statement_lines_mv_v1 TO statement_lines_v1 AS
 SELECT partner_id, closing, month, line, for_month, project_id, metric, entry, name, status, deleted_at, kind, unit, value, peak_day, own_max, own_max_day, events, reason
 FROM statement_lines_inbox_v1
@@ -108,11 +108,11 @@ WHERE throwIf(
     (log, epoch, owner) NOT IN (SELECT log, epoch, owner FROM log_owners_v1 ORDER BY log, epoch DESC, owner DESC LIMIT 1 BY log),
     'a newer owner has taken this log') = 0;
 
--- The header of a closed month, and its commit: written last, it says which closing's lines are the statement. There is one
--- a partner and month, because it is written only under a fence taken before it was looked for. `sha256` is over the
--- lines as /statements/:month/export?format=ndjson gives them. `months` and `changes` are the closed months with their
--- number of changes (usage_day_changes_v1) up to which they are billed; `projects_through`: so are projects created until then.
--- `metrics` is the catalogue as it was: a metric that is known later must not appear on a closed statement.
+-- The header of a closed month, and its commit: written last, it says which closing's lines are the statement. There is one per
+-- partner and month, because it is written only under a lease that was acquired before the check for an existing header.
+-- `sha256` covers the lines as /statements/:month/export?format=ndjson returns them. `months` and `changes` are the closed months
+-- and the number of changes (usage_day_changes_v1) up to which each is billed; projects created after `projects_through` are not
+-- billed yet. `metrics` is the catalogue at the time: a metric added later must not appear on a closed statement.
 CREATE TABLE IF NOT EXISTS statements_v1
 (
     partner_id       String,
@@ -152,7 +152,7 @@ CREATE TABLE IF NOT EXISTS statements_inbox_v1
 )
 ENGINE = Null;
 
--- The fence: of two that close one month, one header lands.
+-- The fence: when two processes close one month, only one header is stored.
 CREATE MATERIALIZED VIEW IF NOT EXISTS statements_mv_v1 TO statements_v1 AS
 SELECT
     partner_id, month, closing,

@@ -1,5 +1,5 @@
--- Lines that operators put on the next statement of a partner: an event that was wrong cannot be taken back, its bill can.
--- Never changed; which of them are billed is what the statements' lines say.
+-- Manual adjustments, which operators add to the next statement of a partner: a wrong event cannot be deleted, but its bill can
+-- be corrected. Rows never change; the lines of the statements say which of them have been billed.
 CREATE TABLE IF NOT EXISTS manual_adjustments_v1
 (
     partner_id String,

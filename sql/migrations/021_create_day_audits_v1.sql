@@ -1,5 +1,5 @@
--- The kept results of audits: of each day the newest one. `changes` is the number of changes (usage_day_changes_v1) that the
--- day had when the audit began; a day with another number now is audited again. `differences` must be 0.
+-- The results of audits, of each day the newest one. `changes` is the number of changes (usage_day_changes_v1) that the day had
+-- when the audit began; a day with another number now is audited again. `differences` must be 0; otherwise a bill is wrong.
 CREATE TABLE IF NOT EXISTS day_audits_v1
 (
     usage_date         Date,

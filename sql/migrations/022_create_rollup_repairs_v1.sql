@@ -1,5 +1,5 @@
--- Keys of the rollup that an audit found to differ from raw, for the owner of the log to recount: only the one writer of a
--- log repairs its rows, between two of its batches. Doing it twice changes nothing.
+-- Keys of the rollup that an audit found to differ from raw, for the owner of the log to recount: only the one writer of a log
+-- repairs its rows, between two of its batches. Repairing a key twice changes nothing.
 CREATE TABLE IF NOT EXISTS rollup_repairs_v1
 (
     log          String,

@@ -1,7 +1,7 @@
--- Where an export that is not simply one closed statement is put together: its rows must be of one moment, and its manifest
--- must fit them, while usage goes on arriving. Each export has a partition of its own, dropped when it ends; what a killed
--- process left is dropped by a later export. Nothing is ever billed from these tables.
--- First what the rollup held of a project's month, read once: the days and their values, in order.
+-- The staging tables of exports that are not exactly one closed statement: the rows must be of one moment, and the manifest must
+-- match them, while usage keeps arriving. Each export has its own partition, which is dropped when it ends; the partition of
+-- a killed process is dropped by a later export. Nothing is ever billed from these tables.
+-- The first table holds what the rollup held of a project's month, read once: the days and their values, in order.
 CREATE TABLE IF NOT EXISTS export_days_v1
 (
     export     String,
@@ -18,8 +18,8 @@ PARTITION BY export
 ORDER BY (partner_id, month, metric, project_id)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
--- Then the rows, like statement_lines_v1. `place` is the kind of line as a number, so that the rows lie in canonical order and
--- are read without sorting. `days` and `values` are those of a cumulative metric, and only where the export wants days.
+-- The second table holds the rows, like statement_lines_v1. `place` is the kind of line as a number, so that rows are stored in
+-- canonical order and read without sorting. `days` and `values` are set for cumulative metrics, and only if the export has days.
 CREATE TABLE IF NOT EXISTS export_rows_v1
 (
     export      String,

@@ -1,6 +1,6 @@
--- Where a month's rollup is counted anew from raw before it takes the old one's place, by REPLACE PARTITION. That demands the
--- same columns, partition key and sorting key as project_usage_per_day_v1: a change of that table is one of this, too. Nobody
--- reads it for an answer. What an earlier rebuild left in it would be added to the next one's sums, so it is emptied first.
+-- A month's rollup is recounted from raw here, and then moved to project_usage_per_day_v1 by REPLACE PARTITION. That requires the
+-- same columns, partition key and sorting key: a change of that table is a change of this one too. No answer is read from it.
+-- Rows left by an earlier rebuild would be added to the sums of the next one, so the table is emptied first.
 CREATE TABLE IF NOT EXISTS rebuilt_usage_per_day_v1
 (
     project_id    String,
@@ -17,9 +17,9 @@ PARTITION BY toYYYYMM(usage_date)
 ORDER BY (project_id, usage_date, metric, log)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
--- Which months were rebuilt, each rebuild of a month by its number. One that was begun and not ended may have left another
--- rollup than the month's kept partnership days were computed from, and their number of changes does not tell: readers compute
--- the days of such a month themselves, until a rebuild of it has ended.
+-- The rebuilds of each month, numbered. A rebuild that was begun and not ended may have replaced the rollup from which the month's
+-- materialized partnership days were computed, and their number of changes does not show it: readers compute the days of such a
+-- month from the rollup, until a rebuild of it has ended.
 CREATE TABLE IF NOT EXISTS rollup_rebuilds_v1
 (
     month String,

@@ -1,6 +1,6 @@
--- Who changed what, and who read a secret: one entry each, numbered without a gap, each with the hash of the one before. An
--- entry is written before what it tells of, so a change without an entry cannot be; the reverse, after a crash, can. Never
--- changed and never deleted.
+-- The audit log: who changed what, and who read a secret. Entries are numbered without a gap, and each holds the hash of the one
+-- before. An entry is written before the change it describes, so there is no change without an entry; after a crash there can be
+-- an entry without its change. Entries are never changed or deleted.
 CREATE TABLE IF NOT EXISTS audit_log_v1
 (
     seq           UInt64,
@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS audit_log_inbox_v1
 )
 ENGINE = Null;
 
--- The fence is that of the registry: two entries of one number would be a chain with two ends.
+-- The fence is that of the registry: two entries with one number would split the chain of hashes.
 CREATE MATERIALIZED VIEW IF NOT EXISTS audit_log_mv_v1 TO audit_log_v1 AS
 SELECT seq, fromUnixTimestamp64Milli(at_ms, 'UTC') AS at, actor, action, subject, details, request_id, previous_hash, hash
 FROM audit_log_inbox_v1

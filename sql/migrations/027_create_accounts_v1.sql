@@ -1,5 +1,5 @@
--- The users of co-branded partners. A partner has one account for each email. Rows change by a new revision; the greatest
--- one counts. The plan decides how many projects may be active at once.
+-- The users of co-branded partners. A partner has one account per email address. A change inserts a row with a greater revision;
+-- the greatest revision counts. The plan limits how many projects may be active at the same time.
 CREATE TABLE IF NOT EXISTS accounts_v1
 (
     account_id String,

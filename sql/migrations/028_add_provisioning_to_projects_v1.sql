@@ -1,14 +1,14 @@
--- What the platform was asked to make of a project, by which revision, and up to which it has said that it has. A project
--- whose provisioned revision is below the wanted one is still to be handed over: this table is the queue. `revision` counts
--- every row of a project, also the one that notes what the platform said, which is itself nothing to hand over. Rows from
--- before were handed over by nobody, and need not be.
+-- `wanted_status` is the state that the platform was asked for, by `wanted_revision`; the platform has confirmed everything up to
+-- `provisioned_revision`. A project whose provisioned revision is below the wanted one has still to be delivered: this table is
+-- the queue. `revision` counts every row of a project, including those that record the platform's answer, which need no delivery.
+-- Rows from before this migration were never delivered and need not be, so by default the revisions are equal.
 ALTER TABLE projects_v1 ADD COLUMN IF NOT EXISTS wanted_status LowCardinality(String) DEFAULT status;
 
 ALTER TABLE projects_v1 ADD COLUMN IF NOT EXISTS wanted_revision UInt64 DEFAULT revision;
 
 ALTER TABLE projects_v1 ADD COLUMN IF NOT EXISTS provisioned_revision UInt64 DEFAULT revision;
 
--- Beside the first inbox, through which a process of the version before may still write.
+-- Stays beside projects_inbox_v1, through which a process of the previous version may still write.
 CREATE TABLE IF NOT EXISTS projects_inbox_v2
 (
     log                  String,

@@ -1,14 +1,15 @@
--- A partner that is disabled is let in no more; its usage counts and is billed as before.
+-- When the partner was disabled; null if it is enabled. A disabled partner's secrets are rejected, but its usage is still counted
+-- and billed.
 ALTER TABLE partners_v1 ADD COLUMN IF NOT EXISTS disabled_at Nullable(DateTime64(3, 'UTC'));
 
--- The beginning and the end of a credential tell people which one it is; neither helps to guess it.
+-- The first and last characters of a credential show people which one it is; neither helps to guess it.
 ALTER TABLE partner_secrets_v1 ADD COLUMN IF NOT EXISTS prefix String;
 
 ALTER TABLE partner_secrets_v1 ADD COLUMN IF NOT EXISTS revoked_at Nullable(DateTime64(3, 'UTC'));
 
 ALTER TABLE ingest_keys_v1 ADD COLUMN IF NOT EXISTS prefix String;
 
--- Partners whose registered projects the key may send for; empty: for all projects.
+-- The partners whose registered projects the key may send events for; empty means all projects.
 ALTER TABLE ingest_keys_v1 ADD COLUMN IF NOT EXISTS partner_ids Array(String);
 
 CREATE TABLE IF NOT EXISTS partners_inbox_v1

@@ -1,5 +1,5 @@
--- The RSA keys that tokens are signed with. Which one signs and which are published follows from these times alone, so that
--- all processes agree without telling each other. The private half is sealed under MASTER_KEY.
+-- The RSA keys that sign tokens. These times alone decide which key signs and which ones are published, so that all processes
+-- agree without communicating. The private key is sealed under MASTER_KEY.
 CREATE TABLE IF NOT EXISTS signing_keys_v1
 (
     kid                String,

@@ -1,5 +1,5 @@
--- Secrets that an administrator keeps here, by their key. Each value is sealed under a data key of its own, and that under
--- MASTER_KEY, both bound to the key's name and the secret's id. Rows change by a new revision; the greatest one counts. A
+-- Secrets that administrators store, by their key. Each value is sealed under its own data key, and the data key under MASTER_KEY;
+-- both are bound to the secret's key and id. A change inserts a row with a greater revision; the greatest revision counts. A
 -- deleted secret is an inactive one.
 CREATE TABLE IF NOT EXISTS secrets_v1
 (

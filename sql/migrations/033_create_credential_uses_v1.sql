@@ -1,4 +1,4 @@
--- When a credential was used last, as processes tell it now and then. Nothing is decided by it.
+-- When each credential was last used, as processes report it from time to time. No decision depends on it.
 CREATE TABLE IF NOT EXISTS credential_uses_v1
 (
     credential_id String,

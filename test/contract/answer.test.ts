@@ -6,7 +6,12 @@ import { ExactNumber } from '../../contract/fields.ts'
 import { stringifyExactJson } from '../../metering/exact-json.ts'
 import { NumberToken } from '../../metering/quantity.ts'
 
-const Answer = z.object({ value: ExactNumber, events: z.number().int(), own_max: ExactNumber.nullable(), days: z.array(z.object({ value: ExactNumber })).optional() })
+const Answer = z.object({
+  value: ExactNumber,
+  events: z.number().int(),
+  own_max: ExactNumber.nullable(),
+  days: z.array(z.object({ value: ExactNumber })).optional(),
+})
 
 test('P6: a client reads every quantity with all its digits, and counts as numbers', () => {
   const text = '{"value":12345678901234567890.123456789,"events":42,"own_max":null,"days":[{"value":0.3},{"value":734003200}]}'

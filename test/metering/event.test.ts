@@ -4,7 +4,7 @@ import { isEventId, isPlainText, isProjectId } from '../../metering/event.ts'
 import { isMetricName, METRIC_NAMES, METRICS } from '../../metering/metrics.ts'
 
 describe('an event id', () => {
-  test('has 1 to 128 characters, however many bytes each has', () => {
+  test('an event id has 1 to 128 characters, however many bytes each has', () => {
     for (const character of ['x', 'é', '漢', '😀']) {
       expect(isEventId(character.repeat(128))).toBe(true)
       expect(isEventId(character.repeat(129))).toBe(false)
@@ -12,7 +12,7 @@ describe('an event id', () => {
     expect(isEventId('')).toBe(false)
   })
 
-  test('comes back from its UTF-8 unchanged: no two ids can become one', () => {
+  test('an event id survives UTF-8 unchanged, so no two ids are stored as one', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', minLength: 1, maxLength: 140 }), (text) => {
         if (isEventId(text)) expect(Buffer.from(text, 'utf8').toString('utf8')).toBe(text)
@@ -21,22 +21,22 @@ describe('an event id', () => {
     )
   })
 
-  test.each(['\0', 'a\tb', 'a\nb', '\x7f', '\x85', '\ud800', 'a\udc00b', '\udc00\ud800'])('%j is none', (text) => {
+  test.each(['\0', 'a\tb', 'a\nb', '\x7f', '\x85', '\ud800', 'a\udc00b', '\udc00\ud800'])('%j is not an event id', (text) => {
     expect(isEventId(text)).toBe(false)
     expect(isPlainText(text)).toBe(false)
   })
 
-  test.each(["it's", '\\', '"', '\ufeff', '\u2028', ' ', '%', '\\N', '😀', 'a b'])('%j is one', (text) => {
+  test.each(["it's", '\\', '"', '\ufeff', '\u2028', ' ', '%', '\\N', '😀', 'a b'])('%j is an event id', (text) => {
     expect(isEventId(text)).toBe(true)
   })
 
-  test.each([undefined, null, 1, {}, ['a'], new String('a')])('%j is none, as it is no text', (value) => {
+  test.each([undefined, null, 1, {}, ['a'], new String('a')])('%j is not an event id, because it is not a text', (value) => {
     expect(isEventId(value)).toBe(false)
     expect(isProjectId(value)).toBe(false)
   })
 })
 
-test('a project id has 1 to 128 of the characters that a path carries as they are', () => {
+test('a project id has 1 to 128 characters that need no escaping in a path', () => {
   expect(isProjectId('AZaz09_.:-')).toBe(true)
   expect([isProjectId('p'.repeat(128)), isProjectId('p'.repeat(129))]).toEqual([true, false])
   for (const text of ['', 'a b', 'a/b', 'a\n', 'é', 'a%20', "a'b"]) expect(isProjectId(text)).toBe(false)

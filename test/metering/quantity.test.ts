@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { NumberToken, parseQuantity } from '../../metering/quantity.ts'
 
-describe('P6: a quantity is exact or refused', () => {
+describe('P6: a quantity is exact or rejected', () => {
   test('a decimal string keeps its value and loses its trailing zeros', () => {
     fc.assert(
       fc.property(fc.bigInt({ min: 0n, max: 10n ** 38n - 1n }), (billionths) => {
@@ -15,7 +15,7 @@ describe('P6: a quantity is exact or refused', () => {
     )
   })
 
-  test('a JSON number is taken when every parser reads it alike, and then with its exact value', () => {
+  test('a JSON number is accepted with its exact value if every parser reads it as the same value', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 999_999_999_999_999 }), fc.integer({ min: -20, max: 14 }), (digits, exponent) => {
         const quantity = parseQuantity(new NumberToken(`${digits}e${exponent}`))
@@ -35,7 +35,7 @@ describe('P6: a quantity is exact or refused', () => {
   })
 
   test.each(['', ' 1', '1 ', '+1', '-1', '-0', '.5', '1.', '01', '1e3', '0x1', 'Infinity', 'NaN', '1,5', '1'.repeat(30), '0.1234567890', '１'])(
-    'the string %j is none',
+    'the string %j is not a quantity',
     (text) => {
       expect(parseQuantity(text)).toBeUndefined()
     },
@@ -55,7 +55,7 @@ describe('P6: a quantity is exact or refused', () => {
     '1e-99999',
     '0.1234567890',
     '1.00000000000000001',
-  ])('the number %s is none', (text) => {
+  ])('the number %s is not a quantity', (text) => {
     expect(parseQuantity(new NumberToken(text))).toBeUndefined()
   })
 
@@ -70,11 +70,11 @@ describe('P6: a quantity is exact or refused', () => {
     ['5e-0009', '0.000000005'],
     ['0e9999', '0'],
     [`0.${'0'.repeat(2000)}7e2001`, '7'],
-  ])('the number %s is %s', (text, expected) => {
+  ])('the number %s is the quantity %s', (text, expected) => {
     expect(parseQuantity(new NumberToken(text))).toBe(expected)
   })
 
-  test.each([undefined, null, true, {}, [], ['1'], Number.NaN, Number.POSITIVE_INFINITY, -1, -0, 1n])('%s is none', (value) => {
+  test.each([undefined, null, true, {}, [], ['1'], Number.NaN, Number.POSITIVE_INFINITY, -1, -0, 1n])('%s is not a quantity', (value) => {
     expect(parseQuantity(value)).toBeUndefined()
   })
 })

@@ -15,29 +15,28 @@ beforeAll(async () => {
 afterAll(() => store.close())
 
 const Numbers = { params: z.object({}), row: z.object({ sum: z.string() }) }
-/** Made for each case: what stands in a query is what it was defined with. */
 const summing = (name: string, sql: string, settings?: Settings) => defineQuery({ name, sql, ...Numbers, ...(settings && { settings }) })
 const SHORT = summing('sum_of_few_numbers', 'SELECT toString(sum(number)) AS sum FROM numbers(1000)')
 const MANY_ROWS = summing('sum_of_many_numbers', 'SELECT toString(sum(number)) AS sum FROM numbers(20000000)')
 const LONG = summing('sum_that_takes_long', 'SELECT toString(sum(sleepEachRow(0.1))) AS sum FROM numbers(100)', { max_execution_time: 1, max_block_size: 1 })
-const LARGE = summing('numbers_held_at_once', 'SELECT toString(length(groupArray(number))) AS sum FROM numbers(900000000)')
-const MANY_ANSWERS = summing('numbers_one_by_one', 'SELECT toString(number + each) AS sum FROM numbers(1200) ARRAY JOIN range(1000) AS each')
+const LARGE = summing('all_numbers_in_memory', 'SELECT toString(length(groupArray(number))) AS sum FROM numbers(900000000)')
+const MANY_RESULTS = summing('many_result_rows', 'SELECT toString(number + each) AS sum FROM numbers(1200) ARRAY JOIN range(1000) AS each')
 
-test('a question that would read or answer too much is refused as too large, and not as if the store were away', async () => {
+test('a limited query that would read or return too much is rejected as too large, not as unavailable', async () => {
   expect(await limited.reads.query(SHORT, {})).toEqual([{ sum: '499500' }])
-  for (const query of [MANY_ROWS, MANY_ANSWERS]) await expect(limited.reads.query(query, {}), query.name).rejects.toMatchObject({ fault: 'too_large' })
+  for (const query of [MANY_ROWS, MANY_RESULTS]) await expect(limited.reads.query(query, {}), query.name).rejects.toMatchObject({ fault: 'too_large' })
 })
 
-test('one that took too long, or more memory than there was, may be answered later: the store says the same of a large question and of a busy machine', async () => {
-  const held = limitReads(store.clickhouse, { rowsMax: 1_000_000_000 }).reads
+test('a limited query that takes too long or too much memory is reported as exhausted, because a retry may succeed', async () => {
+  const roomy = limitReads(store.clickhouse, { rowsMax: 1_000_000_000 }).reads
   for (const [lane, query, code] of [
     [limited.reads, LONG, 159],
-    [held, LARGE, 241],
+    [roomy, LARGE, 241],
   ] as const)
     await expect(lane.query(query, {}), query.name).rejects.toMatchObject({ fault: 'exhausted', code })
 })
 
-test('also where it is streamed, and on a lane of its own', async () => {
+test('streamed queries and additional lanes have the same limits', async () => {
   const lines = async () => {
     for await (const _ of limited.reads.lines(MANY_ROWS, {})) expect.unreachable()
   }
@@ -46,13 +45,13 @@ test('also where it is streamed, and on a lane of its own', async () => {
   await expect(lane.query(MANY_ROWS, {})).rejects.toMatchObject({ fault: 'too_large' })
 })
 
-test('what works on all there is may hold 8 GiB, what is asked from outside 2', async () => {
+test('internal queries may use 8 GiB of memory, external ones 2 GiB', async () => {
   const setting = summing('memory_limit', "SELECT toString(getSetting('max_memory_usage')) AS sum")
   expect(await store.clickhouse.work.query(setting, {})).toEqual([{ sum: String(8 * 1024 ** 3) }])
   expect(await limited.reads.query(setting, {})).toEqual([{ sum: String(2 * 1024 ** 3) }])
 })
 
-test('what works on all there is asks the store itself, which is away when it takes too long', async () => {
+test('internal queries have no limit on rows and are unavailable when they take too long', async () => {
   expect(await store.clickhouse.reads.query(MANY_ROWS, {})).toEqual([{ sum: '199999990000000' }])
   expect(await limited.work.query(MANY_ROWS, {})).toEqual([{ sum: '199999990000000' }])
   await expect(store.clickhouse.reads.query(LONG, {})).rejects.toMatchObject({ fault: 'unavailable' })

@@ -1,7 +1,10 @@
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
 import { type ClickHouse, openClickHouse } from '../../sql/clickhouse.ts'
-import { type Migration, migrate, readMigrations } from '../../sql/migrate.ts'
+import { EARLIER_CHECKSUMS } from '../../sql/earlier-checksums.ts'
+import { type Migration, migrate, parseMigration, readMigrations } from '../../sql/migrate.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { clickHouseForTests, type TestClickHouse } from '../support/engines/clickhouse-server.ts'
 
@@ -20,7 +23,7 @@ beforeEach(async () => {
 })
 afterEach(() => clickhouse.close())
 
-test('migrations are applied once and in order, and the second time nothing is changed', async () => {
+test('migrations are applied once and in order, and a second run changes nothing', async () => {
   expect(await migrate(clickhouse)).toEqual(all)
   expect(await clickhouse.reads.query(appliedRows, {})).toEqual(all.map(({ number, name, sha256 }) => ({ number, name, sha256 })))
   const before = await clickhouse.reads.query(tables, {})
@@ -31,15 +34,15 @@ test('migrations are applied once and in order, and the second time nothing is c
   expect(await clickhouse.reads.query(tables, {})).toEqual(before)
 })
 
-test('only what is missing is applied, and what is stored stays', async () => {
+test('only missing migrations are applied, and stored rows stay', async () => {
   const older = all.slice(0, -2)
   await migrate(clickhouse, older)
-  await clickhouse.control.insert({ table: 'log_owners_v1', columns: ['log', 'epoch', 'owner'], text: 'kept\t1\tsomebody\n' })
+  await clickhouse.control.insert({ table: 'log_owners_v1', columns: ['log', 'epoch', 'owner'], text: 'http\t1\tsomebody\n' })
   expect(await migrate(clickhouse)).toEqual(all.slice(-2))
-  expect(await clickhouse.reads.query(owners, {})).toEqual([{ log: 'kept' }])
+  expect(await clickhouse.reads.query(owners, {})).toEqual([{ log: 'http' }])
 })
 
-test('a run that was killed half-way through any migration is simply run again', async () => {
+test('a run that was killed half-way through any migration completes when it is repeated', async () => {
   for (const [index, migration] of all.entries()) {
     const done = migration.statements.slice(0, Math.ceil(migration.statements.length / 2))
     for (const statement of done) await clickhouse.control.command(statement)
@@ -52,7 +55,7 @@ test('a run that was killed half-way through any migration is simply run again',
   expect(shapes(killed)).toEqual(shapes(await clickhouse.reads.query(tables, {})))
 })
 
-test('processes that start at once end with the same tables', async () => {
+test('processes that migrate the same database at the same time end with the same tables', async () => {
   const others = await Promise.all([1, 2, 3].map(() => openClickHouse({ engine: 'server', url })))
   try {
     await Promise.all([clickhouse, ...others].map((each) => migrate(each)))
@@ -62,25 +65,74 @@ test('processes that start at once end with the same tables', async () => {
   expect(await migrate(clickhouse)).toEqual([])
 })
 
-test('a database that is newer than the code is refused, and the message says what to do', async () => {
+test('a database that is newer than the code is rejected, and the message says what to do', async () => {
   await migrate(clickhouse)
   await clickhouse.control.insert({ table: 'schema_migrations_v1', columns: ['number', 'name', 'sha256'], text: '9999\tcreate_tomorrow_v1\tabc\n' })
   const before = await clickhouse.reads.query(tables, {})
   await expect(migrate(clickhouse)).rejects.toThrow(
-    `The database is newer than this code: it has migration 9999 (create_tomorrow_v1), this code ends at ${all.length}. Start a version of Meterline that is at least as new as the one that wrote it.`,
+    `The database is newer than this code: it has migration 9999 (create_tomorrow_v1), and this code ends at ${all.length}. Start a version of Meterline that is at least as new as the one that wrote the database.`,
   )
   expect(await clickhouse.reads.query(tables, {})).toEqual(before)
 })
 
-test('a migration that was changed after it had been applied is refused, and nothing is applied', async () => {
+test('a changed statement of an applied migration is rejected, and no migration is applied', async () => {
   const [changedNumber, pending] = [3, { number: all.length + 1, name: 'create_later_v1', sha256: 'x', statements: [CREATE_LATER] }]
   await migrate(clickhouse)
   const changed = all.map((each) => (each.number === changedNumber ? { ...each, sha256: 'another' } : each))
   await expect(migrate(clickhouse, [...changed, pending])).rejects.toThrow(
-    'Migration 3 (create_log_positions_v1) was changed after it had been applied. Restore the file, and put the change into a new migration.',
+    'The statements of migration 3 (create_log_positions_v1) were changed after it was applied. Restore the file, and put the change into a new migration.',
   )
   expect((await clickhouse.reads.query(tables, {})).map(({ name }) => name)).not.toContain('later_v1')
 })
+
+test('comments and line breaks of an applied migration may change, its statements may not', async () => {
+  const checksumOf = (text: string) => parseMigration('001_create_later_v1.sql', text).sha256
+  const text = "-- It's one table.\nCREATE TABLE IF NOT EXISTS later_v1 (a String DEFAULT '-- a  b') -- the only column\nENGINE = Null;\n"
+  const reworded = "CREATE TABLE IF NOT EXISTS later_v1\n(a String DEFAULT '-- a  b')\n\n-- A table; it stores nothing.\nENGINE = Null;\n"
+  expect(checksumOf(reworded)).toBe(checksumOf(text))
+  expect(checksumOf(text.replace("It's one", "x'; DROP TABLE later_v1; --"))).toBe(checksumOf(text))
+  for (const [from, to] of [
+    ['Null', 'Memory'],
+    ['-- a  b', '-- a b'],
+    ['-- a  b', '-- b  a'],
+    ['later_v1 (', 'later_v2 ('],
+    ['ENGINE', '; DROP TABLE IF EXISTS projects_v1;\nENGINE'],
+  ] as const)
+    expect(checksumOf(text.replace(from, to)), to).not.toBe(checksumOf(text))
+
+  await migrate(clickhouse)
+  const last = all.at(-1)
+  if (last === undefined) throw new Error('There is no migration.')
+  const source = await readFile(new URL(`../../sql/migrations/${fileOf(last)}`, import.meta.url), 'utf8')
+  expect(await migrate(clickhouse, [...all.slice(0, -1), parseMigration(fileOf(last), `-- Another wording.\n${source.replace(/^--.*\n/gm, '')}`)])).toEqual([])
+})
+
+test('a database that recorded checksums of whole files starts, but a changed statement is still rejected', async () => {
+  const whole =
+    '-- When MASTER_KEY is exchanged the same key is sealed anew: the greatest number is read, and among equal ones the first.\nALTER TABLE sealed_keys_v1 ADD COLUMN IF NOT EXISTS rewrapped UInt64;\n'
+  const recorded = createHash('sha256').update(whole).digest('hex')
+  expect(EARLIER_CHECKSUMS[recorded]).toBe(all.find(({ number }) => number === 30)?.sha256)
+
+  const earlier = new Map(Object.entries(EARLIER_CHECKSUMS).map(([file, statements]) => [statements, file]))
+  expect([...earlier.keys()]).toEqual(all.slice(0, 33).map(({ sha256 }) => sha256))
+  await migrate(
+    clickhouse,
+    all.slice(0, 33).map((each) => ({ ...each, sha256: earlier.get(each.sha256) ?? '' })),
+  )
+  expect(await migrate(clickhouse)).toEqual(all.slice(33))
+
+  const changed = parseMigration('030_add_rewrap_to_sealed_keys_v1.sql', whole.replace('UInt64', 'UInt32'))
+  await expect(
+    migrate(
+      clickhouse,
+      all.map((each) => (each.number === 30 ? changed : each)),
+    ),
+  ).rejects.toThrow('The statements of migration 30 (add_rewrap_to_sealed_keys_v1) were changed after it was applied.')
+})
+
+function fileOf({ number, name }: Migration): string {
+  return `${String(number).padStart(3, '0')}_${name}.sql`
+}
 
 const CREATE_LATER = 'CREATE TABLE IF NOT EXISTS later_v1 (a UInt8) ENGINE = Null'
 

@@ -12,7 +12,7 @@ beforeAll(async () => {
 })
 afterAll(() => store.close())
 
-/** What has broken out of literals before, between any characters there are. */
+/** Texts that have broken out of SQL literals elsewhere. They are mixed with random characters. */
 const INJECTIONS = [
   "'",
   "''",
@@ -53,7 +53,7 @@ const anyText = fc
   .array(fc.oneof(fc.constantFrom(...INJECTIONS), fc.string({ unit: 'binary', maxLength: 20 })), { maxLength: 8 })
   .map((pieces) => pieces.join(''))
 
-test(`a text survives as a parameter exactly, alone, in lists and in tuples (seed ${SEED})`, async () => {
+test(`every text arrives unchanged as a parameter, alone, in lists and in tuples (seed ${SEED})`, async () => {
   const property = fc.asyncProperty(fc.array(anyText, { minLength: 1, maxLength: 40 }), async (texts) => {
     const pairs = texts.map((text, index): [string, string] => [text, texts.at(-index) ?? ''])
     const [echo] = await store.clickhouse.reads.query(echoTexts, { text: texts[0] ?? '', texts, pairs })
@@ -62,7 +62,7 @@ test(`a text survives as a parameter exactly, alone, in lists and in tuples (see
   await fc.assert(property, { seed: SEED, numRuns: 60, examples: INJECTIONS.map((text) => [[text]]) })
 })
 
-test(`a text compares equal to its stored self and to nothing else (seed ${SEED})`, async () => {
+test(`a text parameter equals the same text and no other (seed ${SEED})`, async () => {
   const property = fc.asyncProperty(anyText, anyText, async (text, other) => {
     const [found] = await store.clickhouse.reads.query(countEqual, { text, texts: [text, other] })
     expect(found).toEqual({ equal: text === other ? 2 : 1 })
@@ -70,14 +70,14 @@ test(`a text compares equal to its stored self and to nothing else (seed ${SEED}
   await fc.assert(property, { seed: SEED, numRuns: 40 })
 })
 
-test('numbers and days survive as parameters exactly', async () => {
-  const asked = { unsigned: Number.MAX_SAFE_INTEGER, signed: -Number.MAX_SAFE_INTEGER, day: '2024-02-29', none: [] }
-  const [echo] = await store.clickhouse.reads.query(echoNumbers, asked)
+test('numbers and days arrive unchanged as parameters', async () => {
+  const values = { unsigned: Number.MAX_SAFE_INTEGER, signed: -Number.MAX_SAFE_INTEGER, day: '2024-02-29', none: [] }
+  const [echo] = await store.clickhouse.reads.query(echoNumbers, values)
   expect(echo).toEqual({ unsigned: '9007199254740991', signed: '-9007199254740991', day: '2024-02-29', none: [] })
 })
 
-test('a value of another type than its placeholder is refused before anything is sent', () => {
-  const refused: [type: string, value: unknown][] = [
+test('a value that does not match the type of its placeholder is rejected before anything is sent', () => {
+  const mismatches: [type: string, value: unknown][] = [
     ['String', 1],
     ['String', null],
     ['String', ['a']],
@@ -98,31 +98,31 @@ test('a value of another type than its placeholder is refused before anything is
     ['Float64', 1.5],
     ['Nullable(String)', null],
   ]
-  for (const [type, value] of refused) expect(() => bindParameters(`SELECT {value: ${type}}`, { value }), `${type} ${String(value)}`).toThrow(/is not a/)
+  for (const [type, value] of mismatches) expect(() => bindParameters(`SELECT {value: ${type}}`, { value }), `${type} ${String(value)}`).toThrow(/is not a/)
   expect(() => bindParameters('SELECT {missing: String}', {})).toThrow('The parameter {missing: String} has no value.')
   expect(() => bindParameters('SELECT {toString: String}', {})).toThrow('has no value')
 })
 
-test('parameters that do not fit the shape of a query are refused', async () => {
-  const asked = { text: 1, texts: [] } as unknown as { text: string; texts: string[] }
-  await expect(store.clickhouse.reads.query(countEqual, asked)).rejects.toThrow(/expected string/)
+test('parameters that do not match the schema of a query are rejected', async () => {
+  const mistyped = { text: 1, texts: [] } as unknown as { text: string; texts: string[] }
+  await expect(store.clickhouse.reads.query(countEqual, mistyped)).rejects.toThrow(/expected string/)
 })
 
-test('P6: a row of another shape is an error, never a number', async () => {
+test('P6: a row that does not match the schema of its query is an error, never a number', async () => {
   const asNumber = defineQuery({
-    name: 'test_another_shape',
+    name: 'test_other_schema',
     sql: 'SELECT toDecimal128(1.5, 9) AS total',
     params: z.object({}),
     row: z.object({ total: z.number() }),
   })
-  await expect(store.clickhouse.reads.query(asNumber, {})).rejects.toMatchObject({ fault: 'fault', message: expect.stringContaining('test_another_shape') })
+  await expect(store.clickhouse.reads.query(asNumber, {})).rejects.toMatchObject({ fault: 'fault', message: expect.stringContaining('test_other_schema') })
   const missing = defineQuery({ name: 'test_missing_column', sql: 'SELECT 1 AS one', params: z.object({}), row: z.object({ two: z.number() }) })
   await expect(store.clickhouse.reads.query(missing, {})).rejects.toMatchObject({ name: 'StoreError', fault: 'fault' })
   const nothing = defineQuery({ name: 'test_null', sql: 'SELECT NULL AS total', params: z.object({}), row: z.object({ total: z.string() }) })
   await expect(store.clickhouse.reads.query(nothing, {})).rejects.toMatchObject({ name: 'StoreError', fault: 'fault' })
 })
 
-test('P6: decimals and integers above 2^53 arrive with all their digits', async () => {
+test('P6: decimals and integers above 2^53 are returned with all their digits', async () => {
   expect(await store.clickhouse.reads.query(exactNumbers, {})).toEqual([
     {
       above: '9007199254740993',
@@ -135,7 +135,7 @@ test('P6: decimals and integers above 2^53 arrive with all their digits', async 
   ])
 })
 
-test('lines of a long answer arrive whole and in order', async () => {
+test('the lines of a long result are returned complete and in order', async () => {
   let expected = 0
   for await (const lines of store.clickhouse.reads.lines(manyLines, {})) {
     for (const line of lines) {

@@ -5,46 +5,46 @@ import { classifyStoreError } from '../../sql/errors.ts'
 import { openServerSession } from '../../sql/server-session.ts'
 import type { Session } from '../../sql/session.ts'
 
-/** A server that misbehaves as none can be made to on demand. It answers the first request, which makes the database. */
 const closers: (() => Promise<void>)[] = []
 afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close()
 })
 
 const INSERT = { table: 't', columns: ['a'], settings: {}, text: Buffer.from('1\n') }
-const PATIENCE_MS = 200
+const TIMEOUT_MS = 200
 
+/** Faults that a real server cannot be made to have on demand. Before them, it answers the first request, which creates the database. */
 const faults: Record<string, (request: IncomingMessage, response: ServerResponse) => void> = {
-  'breaks the connection at once': (request) => request.socket.destroy(),
+  'breaks the connection immediately': (request) => request.socket.destroy(),
   'breaks the connection after the whole body': (request) => request.resume().on('end', () => request.socket.destroy()),
-  'breaks the connection within its answer': (_, response) => {
+  'breaks the connection within its response': (_, response) => {
     response.writeHead(200, { 'content-length': '100' })
     response.write('half', () => response.destroy())
   },
   'answers 503 without a code': (request, response) => request.resume().on('end', () => response.writeHead(503, { 'retry-after': '0' }).end('busy')),
-  'falls silent within its answer': (_, response) => void response.writeHead(200).write('half'),
+  'stops sending within its response': (_, response) => void response.writeHead(200).write('half'),
   'never answers': (request) => void request.resume(),
 }
 
-describe('P2: an insert is sent once, whatever happens to it', () => {
+describe('P2: an insert is sent only once', () => {
   for (const [name, fault] of Object.entries(faults)) {
-    test(`the server ${name}`, async () => {
+    test(`an insert is sent only once if the server ${name}`, async () => {
       const { session, requests } = await openOn(fault)
-      await expect(session.insert(INSERT, PATIENCE_MS)).rejects.toThrow()
-      // A request after it: one that had been sent again would have come before.
-      await session.insert(INSERT, PATIENCE_MS).catch(() => {})
+      await expect(session.insert(INSERT, TIMEOUT_MS)).rejects.toThrow()
+      // If the first insert had been repeated, the repetition would have been counted before this request.
+      await session.insert(INSERT, TIMEOUT_MS).catch(() => {})
       expect(requests()).toBe(2)
     })
   }
 
-  test('the server closes a connection that was kept alive, just as the next insert leaves', async () => {
+  test('an insert is sent only once if the server closes a keep-alive connection as the insert is sent', async () => {
     const { session, requests } = await openOn((request, response) => {
       request.resume().on('end', () => response.end('', () => request.socket.destroy()))
     })
     const outcomes = []
     for (let insert = 0; insert < 20; insert += 1)
       outcomes.push(
-        await session.insert(INSERT, PATIENCE_MS).then(
+        await session.insert(INSERT, TIMEOUT_MS).then(
           () => 'stored',
           () => 'unknown',
         ),
@@ -54,24 +54,24 @@ describe('P2: an insert is sent once, whatever happens to it', () => {
   })
 })
 
-describe('a server that cannot be reached or does not answer is unavailable, not a fault', () => {
-  for (const name of ['breaks the connection at once', 'breaks the connection within its answer', 'falls silent within its answer', 'never answers']) {
-    test(name, async () => {
+describe('a server without an answer', () => {
+  for (const name of ['breaks the connection immediately', 'breaks the connection within its response', 'stops sending within its response', 'never answers']) {
+    test(`a server that ${name} is reported as unavailable, not as a fault`, async () => {
       const { session } = await openOn(faults[name] ?? (() => {}))
-      const error = await session.run('SELECT 1', PATIENCE_MS).catch(classifyStoreError)
+      const error = await session.run('SELECT 1', TIMEOUT_MS).catch(classifyStoreError)
       expect(error).toMatchObject({ name: 'StoreError', fault: 'unavailable' })
     })
   }
 
-  test('nobody listens', async () => {
+  test('a server that does not listen is reported as unavailable, not as a fault', async () => {
     const error = await openServerSession('http://127.0.0.1:1/meterline').catch(classifyStoreError)
     expect(error).toMatchObject({ name: 'StoreError', fault: 'unavailable' })
   })
 })
 
-test('P6: a stream that breaks off is an error, never a shorter answer', async () => {
+test('P6: a stream that is cut off is an error, never a shorter result', async () => {
   const { session } = await openOn((_, response) => {
-    response.writeHead(200) // chunked, as ClickHouse answers, and cut at the end of a row
+    response.writeHead(200) // chunked, like responses of ClickHouse, and cut off at the end of a row
     response.write('1\n2\n', () => response.destroy())
   })
   const pieces: string[] = []
@@ -81,7 +81,7 @@ test('P6: a stream that breaks off is an error, never a shorter answer', async (
   expect(await read().catch(classifyStoreError)).toMatchObject({ fault: 'unavailable' })
 })
 
-describe('P6: a server that fails within a stream', () => {
+describe('P6: the error of a server within a stream', () => {
   const TAG = 'FOOBARxyz1234567'
   const rows = '1\n2\n'.repeat(40_000)
   const read = async (body: string) => {
@@ -94,13 +94,13 @@ describe('P6: a server that fails within a stream', () => {
     return text
   }
 
-  test('ends it with a text of its own, which is an error and no answer', async () => {
+  test('P6: the error text that a server appends to a stream is thrown, not returned as rows', async () => {
     const message = 'Code: 241. DB::Exception: Memory limit exceeded. (MEMORY_LIMIT_EXCEEDED)'
     const body = `${rows}\r\n__exception__\r\n${TAG}\r\n${message}\r\n${message.length} ${TAG}\r\n__exception__\r\n`
     expect(await read(body).catch(classifyStoreError)).toMatchObject({ fault: 'unavailable', code: 241 })
   })
 
-  test('and a whole answer arrives whole, whatever it says', async () => {
+  test('P6: a complete stream is returned complete, even if a row contains the mark of an error', async () => {
     expect(await read(rows)).toBe(rows)
     expect(await read('__exception__\r\nof a customer\n')).toBe('__exception__\r\nof a customer\n')
   })

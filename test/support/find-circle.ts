@@ -1,4 +1,4 @@
-/** The first circle of imports, as the files on its way; empty when there is none. */
+/** The first import cycle as its list of files; empty if there is none. */
 export function findCircle(graph: ReadonlyMap<string, readonly string[]>): string[] {
   const done = new Set<string>()
   const visit = (path: string, way: readonly string[]): string[] => {

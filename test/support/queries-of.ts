@@ -2,12 +2,12 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { tracingChannel } from 'node:diagnostics_channel'
 import { QUERY_CHANNEL } from '../../sql/clickhouse.ts'
 
-/** The names of the queries that `work` asks of the store, in the order in which they began. */
+/** Runs `work` and returns the names of its queries to the store, in the order in which they started. */
 export async function queriesOf(work: () => Promise<unknown>): Promise<string[]> {
-  const asked: string[] = []
+  const names: string[] = []
   const ours = new AsyncLocalStorage<true>()
   const note = (message: unknown) => {
-    if (ours.getStore() === true) asked.push((message as { name: string }).name)
+    if (ours.getStore() === true) names.push((message as { name: string }).name)
   }
   const { start } = tracingChannel(QUERY_CHANNEL)
   start.subscribe(note)
@@ -16,5 +16,5 @@ export async function queriesOf(work: () => Promise<unknown>): Promise<string[]>
   } finally {
     start.unsubscribe(note)
   }
-  return asked
+  return names
 }

@@ -4,25 +4,25 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { performance } from 'node:perf_hooks'
 import { QUERY_CHANNEL } from '../../sql/clickhouse.ts'
 
-/** What a request that was answered asked of the store, and how long it took. */
+/** An answered request: its queries to the store, and how long it took. */
 export interface AnsweredRequest {
   readonly method: string
   readonly path: string
   readonly requestId: string
-  /** Names of queries, in the order in which they began. */
-  readonly questions: readonly string[]
+  /** The names of its queries, in the order in which they started. */
+  readonly queries: readonly string[]
   readonly totalMs: number
-  /** Of that, the time in which no query of the request was under way: what the service adds itself. */
+  /** The part of `totalMs` in which no query of the request was running: the time of the service itself. */
   readonly ownMs: number
 }
 
-/** Listens to the requests and the queries of this process. Returns what ends it. */
+/** Reports the requests of this process with their queries. Returns a function that stops it. */
 export function listenToRequests(onAnswered: (request: AnsweredRequest) => void): () => void {
   const requests = new AsyncLocalStorage<OpenRequest>()
   const open = new WeakMap<IncomingMessage, OpenRequest>()
   const begin = (message: unknown) => {
     const { request } = message as { request: IncomingMessage }
-    const opened: OpenRequest = { request, startMs: performance.now(), questions: [], running: 0, askingSinceMs: 0, askedMs: 0 }
+    const opened: OpenRequest = { request, startMs: performance.now(), queries: [], running: 0, queryingSinceMs: 0, queryMs: 0 }
     open.set(request, opened)
     requests.enterWith(opened)
   }
@@ -33,21 +33,21 @@ export function listenToRequests(onAnswered: (request: AnsweredRequest) => void)
     const totalMs = performance.now() - opened.startMs
     const path = new URL(request.url ?? '/', 'http://localhost').pathname
     const requestId = String(response.getHeader('x-request-id'))
-    onAnswered({ method: request.method ?? '', path, requestId, questions: opened.questions, totalMs, ownMs: totalMs - opened.askedMs })
+    onAnswered({ method: request.method ?? '', path, requestId, queries: opened.queries, totalMs, ownMs: totalMs - opened.queryMs })
   }
-  const questions = {
+  const subscribers = {
     start: (message: unknown) => {
-      const asking = requests.getStore()
-      if (asking === undefined) return
-      asking.questions.push((message as { name: string }).name)
-      if (asking.running === 0) asking.askingSinceMs = performance.now()
-      asking.running += 1
+      const request = requests.getStore()
+      if (request === undefined) return
+      request.queries.push((message as { name: string }).name)
+      if (request.running === 0) request.queryingSinceMs = performance.now()
+      request.running += 1
     },
     asyncEnd: () => {
-      const asking = requests.getStore()
-      if (asking === undefined) return
-      asking.running -= 1
-      if (asking.running === 0) asking.askedMs += performance.now() - asking.askingSinceMs
+      const request = requests.getStore()
+      if (request === undefined) return
+      request.running -= 1
+      if (request.running === 0) request.queryMs += performance.now() - request.queryingSinceMs
     },
     end: () => {},
     asyncStart: () => {},
@@ -55,19 +55,19 @@ export function listenToRequests(onAnswered: (request: AnsweredRequest) => void)
   }
   subscribe('http.server.request.start', begin)
   subscribe('http.server.response.finish', end)
-  tracingChannel(QUERY_CHANNEL).subscribe(questions)
+  tracingChannel(QUERY_CHANNEL).subscribe(subscribers)
   return () => {
     unsubscribe('http.server.request.start', begin)
     unsubscribe('http.server.response.finish', end)
-    tracingChannel(QUERY_CHANNEL).unsubscribe(questions)
+    tracingChannel(QUERY_CHANNEL).unsubscribe(subscribers)
   }
 }
 
 interface OpenRequest {
   readonly request: IncomingMessage
   readonly startMs: number
-  readonly questions: string[]
+  readonly queries: string[]
   running: number
-  askingSinceMs: number
-  askedMs: number
+  queryingSinceMs: number
+  queryMs: number
 }

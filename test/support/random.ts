@@ -1,6 +1,6 @@
 import { seededRandom } from '../../demo/random.ts'
 
-/** Seeded, so that a failing run can be repeated: print the seed with every failure. */
+/** Seeded random numbers, so that a failed run can be repeated. Print the seed with every failure. */
 export class Random {
   /** In [0, 1). */
   readonly next: () => number
@@ -9,14 +9,14 @@ export class Random {
     this.next = seededRandom(seed)
   }
 
-  /** A whole number in [0, below). */
+  /** An integer in [0, below). */
   below(below: number): number {
     return Math.floor(this.next() * below)
   }
 
   pick<T>(items: readonly T[]): T {
     const item = items[this.below(items.length)]
-    if (item === undefined) throw new Error('There is nothing to pick from.')
+    if (item === undefined) throw new Error('The list to pick from is empty.')
     return item
   }
 }

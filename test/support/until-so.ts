@@ -1,6 +1,6 @@
-const LOOK_AGAIN_AFTER_MS = 20
+const POLL_MS = 20
 
-/** Waits until a condition holds. The test's own time-out ends what never comes true. */
+/** Waits until the condition is true. If it never is, the test fails by its own time-out. */
 export async function untilSo(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_AFTER_MS))
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, POLL_MS))
 }

@@ -3,7 +3,7 @@ import { audit } from '../../../aggregator/audits/audit.ts'
 import { refreshPartnershipDays } from '../../../aggregator/usage/refresh-partnership-days.ts'
 import { type HttpLog, openHttpLog } from '../../../ingest/http/http-log.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
-import { submissionOf } from '../../support/worlds/judged.ts'
+import { submissionOf } from '../../support/worlds/submission.ts'
 
 const ALL = { from: '1970-01-01', end: '2148-12-31' }
 const atOnce = <T>(work: () => Promise<T>) => work()

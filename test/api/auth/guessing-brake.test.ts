@@ -137,7 +137,7 @@ describe('the brake over HTTP', () => {
   async function questionsOf(answer: Answer): Promise<readonly string[]> {
     const id = answer.headers.get('x-request-id')
     await untilSo(async () => answered.some(({ requestId }) => requestId === id))
-    return answered.find(({ requestId }) => requestId === id)?.questions ?? []
+    return answered.find(({ requestId }) => requestId === id)?.queries ?? []
   }
 
   test('P5: guesses of all kinds of credentials count together, and then get the same 429 without a look-up', async () => {

@@ -165,8 +165,8 @@ async function queriesOf({ headers }: Sent, bySecretOfAnother: boolean): Promise
   const found = () => answered.find(({ requestId }) => requestId === id)
   // An answer can be read before its end is told.
   await untilSo(async () => found() !== undefined)
-  const { questions } = found() ?? fail('The request was not seen.')
-  return bySecretOfAnother ? questions : questions.filter((name) => !REMEMBERED.includes(name))
+  const { queries } = found() ?? fail('The request was not seen.')
+  return bySecretOfAnother ? queries : queries.filter((name) => !REMEMBERED.includes(name))
 }
 
 async function makeTenant(name: string, mode: Tenant['mode']): Promise<Tenant> {

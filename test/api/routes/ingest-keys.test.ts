@@ -63,7 +63,7 @@ async function listAll(limit: number): Promise<ShownKey[]> {
 async function queriesOf(answer: { headers: Headers }): Promise<readonly string[]> {
   const id = answer.headers.get('x-request-id')
   await untilSo(async () => answered.some(({ requestId }) => requestId === id))
-  return answered.find(({ requestId }) => requestId === id)?.questions ?? []
+  return answered.find(({ requestId }) => requestId === id)?.queries ?? []
 }
 
 describe('P5: a key of some partners', () => {

@@ -251,5 +251,5 @@ async function told(credentials: Credentials) {
   const { request_id, ...rest } = body
   const id = headers.get('x-request-id')
   await untilSo(async () => answered.some(({ requestId }) => requestId === id))
-  return { status, body: rest, questions: answered.find(({ requestId }) => requestId === id)?.questions }
+  return { status, body: rest, questions: answered.find(({ requestId }) => requestId === id)?.queries }
 }

@@ -84,7 +84,7 @@ describe('every error of the Secrets API has its documented shape', () => {
 
 test('more than so many are not kept, deleted ones counted; what is there can be changed', async () => {
   await secrets.create('FIRST')
-  const { log, epoch, owner } = await takeRegistry()
+  const { name: log, epoch, owner } = await takeRegistry()
   const rows = Array.from({ length: SECRETS_MAX - 1 }, (_, number) => row([log, epoch, owner, `MANY_${number}`, 1, randomUUID(), '', '', 0, 0, 0, 0]))
   const columns = [
     'log',
@@ -122,8 +122,8 @@ test('when the store fails, a change says so as documented and nothing else, and
 })
 
 /** As another process does, which then goes on or, for good, lets nobody else. */
-async function takeRegistry(forGood = false) {
-  const taken = await acquireLease(tested.service.clickhouse, 'registry', { forGood })
-  if (taken.status !== 'taken') throw new Error('The registry could not be taken.')
-  return taken.ownership
+async function takeRegistry(retire = false) {
+  const taken = await acquireLease(tested.service.clickhouse, 'registry', { retire })
+  if (taken.status !== 'acquired') throw new Error('The registry could not be taken.')
+  return taken.lease
 }

@@ -107,8 +107,8 @@ function dataKeyOf({ id, key, sealed_data_key }: StoredRow): Buffer {
 
 async function putRow(key: string, { id, revision, sealed_data_key, sealed_value }: StoredRow): Promise<void> {
   const taken = await acquireLease(tested.service.clickhouse, 'registry')
-  if (taken.status !== 'taken') throw new Error('The registry could not be taken.')
-  const { log, epoch, owner } = taken.ownership
+  if (taken.status !== 'acquired') throw new Error('The registry could not be taken.')
+  const { name: log, epoch, owner } = taken.lease
   await tested.service.clickhouse.control.insert({
     table: 'secrets_inbox_v1',
     columns: [

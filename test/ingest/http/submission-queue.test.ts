@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { SubmissionQueue } from '../../../ingest/http/submission-queue.ts'
 import { EventsUnavailable } from '../../../ingest/log/event-log.ts'
-import { submissionOf } from '../../support/worlds/judged.ts'
+import { submissionOf } from '../../support/worlds/submission.ts'
 
 const LIMITS = { queueEventsMax: 6, queueBytesMax: 100, groupEventsMax: 3, groupBytesMax: 50 }
 

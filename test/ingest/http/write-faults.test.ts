@@ -7,7 +7,7 @@ import { defineQuery } from '../../../sql/query.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
 import { FAULTS, type Fault, type FaultyLane, faultOnce as faultOnceIn } from '../../support/engines/faulty-lane.ts'
 import { compareRawWithRollup } from '../../support/oracles/stored-sums.ts'
-import { submissionOf } from '../../support/worlds/judged.ts'
+import { submissionOf } from '../../support/worlds/submission.ts'
 
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
 let store: TestStore
@@ -21,7 +21,7 @@ describe('P1 P2: whatever happens to a write, the emitter that sends again is co
   for (const [step, table] of tables.entries()) {
     for (const fault of FAULTS) {
       test(`${table}: ${fault}`, async () => {
-        const { clickhouse, late } = faultOnce(store.clickhouse, table, fault)
+        const { clickhouse, sendLate } = faultOnce(store.clickhouse, table, fault)
         const log = await openHttpLog({ clickhouse, logger: quiet, onLost: () => {} })
         const project = `p-${step}-${fault.replaceAll(' ', '-')}`
         const submission = submissionOf([
@@ -31,7 +31,7 @@ describe('P1 P2: whatever happens to a write, the emitter that sends again is co
         ])
         await expect(log.submit(submission)).rejects.toThrow(EventsUnavailable)
         const verdicts = await submitUntilTaken(log, submission)
-        const [lateRefusal] = await Promise.all(late())
+        const [lateRefusal] = await Promise.all(sendLate())
         expect(verdicts.map(({ status }) => status).filter((status) => status !== 'counted' && status !== 'duplicate')).toEqual(['refused'])
         expect(await storedOf(project)).toEqual({ raw: 2, rollup: 2, total: '12' })
         expect(await compareRawWithRollup(store.clickhouse)).toEqual({ ahead: 0, behind: 0 })
@@ -43,7 +43,7 @@ describe('P1 P2: whatever happens to a write, the emitter that sends again is co
 })
 
 test('P1: while the log is taken anew nothing is acknowledged, and it says that it is not ready', async () => {
-  const { clickhouse } = faultOnce(store.clickhouse, 'usage_events_inbox_v1', 'lost before')
+  const { clickhouse } = faultOnce(store.clickhouse, 'usage_events_inbox_v1', 'not sent')
   const log = await openHttpLog({ clickhouse, logger: quiet, onLost: () => {} })
   const failing = log.submit(submissionOf([{ event_id: 'x', project_id: 'anew', metric: 'ai_tokens', value: 5, timestamp: '2026-01-31T23:00:00Z' }]))
   await expect(failing).rejects.toThrow(/nothing counts twice/)
@@ -55,7 +55,7 @@ test('P1: while the log is taken anew nothing is acknowledged, and it says that 
 test('P1: a log that is stopped in doubt is not called complete', async () => {
   const released = async () => (await store.clickhouse.reads.query(lastWatermark, {}))[0]
   const before = await released()
-  const { clickhouse } = faultOnce(store.clickhouse, 'usage_events_inbox_v1', 'answer lost')
+  const { clickhouse } = faultOnce(store.clickhouse, 'usage_events_inbox_v1', 'response lost')
   const log = await openHttpLog({ clickhouse, logger: quiet, onLost: () => {} })
   const failing = log.submit(submissionOf([{ event_id: 'x', project_id: 'doubt', metric: 'ai_tokens', value: 5, timestamp: '2026-01-31T23:00:00Z' }]))
   const stopped = log.stop()
@@ -85,9 +85,9 @@ test('P2: an owner that another process has overtaken stops for good and says so
 })
 
 /** The same store, but one insert of the log into `table` meets the fault. */
-function faultOnce(clickhouse: ClickHouse, table: string, fault: Fault): { clickhouse: ClickHouse; late: FaultyLane['late'] } {
-  const { lane, late } = faultOnceIn(clickhouse.ingest, table, fault)
-  return { clickhouse: { ...clickhouse, ingest: lane }, late }
+function faultOnce(clickhouse: ClickHouse, table: string, fault: Fault): { clickhouse: ClickHouse; sendLate: FaultyLane['sendLate'] } {
+  const { lane, sendLate } = faultOnceIn(clickhouse.ingest, table, fault)
+  return { clickhouse: { ...clickhouse, ingest: lane }, sendLate }
 }
 
 async function submitUntilTaken(log: HttpLog, submission: Parameters<HttpLog['submit']>[0]) {

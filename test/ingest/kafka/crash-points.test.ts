@@ -23,11 +23,11 @@ describe('P1 P2 P3: a crash at any point of a batch, and the successor makes it 
     for (const fault of FAULTS) {
       test(`${table}: ${fault}`, async () => {
         const topic = topicOf(`batch ${table} ${fault}`)
-        const { lane, late, met } = faultOnce(clickhouse.ingest, table, fault)
+        const { lane, sendLate, occurred } = faultOnce(clickhouse.ingest, table, fault)
         await expect(readUntilItFails(topic, lane)).rejects.toMatchObject({ name: 'StoreError' })
-        expect(met()).toBe(true)
+        expect(occurred()).toBe(true)
         await drain(clickhouse, topic)
-        for (const arrived of await Promise.all(late())) expect(arrived).toBe('fenced')
+        for (const arrived of await Promise.all(sendLate())) expect(arrived).toBe('fenced')
         await expectExact(topic)
       })
     }
@@ -79,12 +79,12 @@ describe('P1 P2 P3: a crash at any point of a batch, and the successor makes it 
     for (const fault of FAULTS) {
       test(`during settle, ${table}: ${fault}`, async () => {
         const topic = topicOf(`settle ${table} ${fault}`)
-        const first = faultOnce(clickhouse.ingest, 'usage_events_inbox_v1', 'lost before')
+        const first = faultOnce(clickhouse.ingest, 'usage_events_inbox_v1', 'not sent')
         await expect(readUntilItFails(topic, first.lane)).rejects.toMatchObject({ name: 'StoreError' })
         const second = faultOnce(clickhouse.ingest, table, fault)
         await expect(readUntilItFails(topic, second.lane)).rejects.toMatchObject({ name: 'StoreError' })
         await drain(clickhouse, topic)
-        for (const arrived of await Promise.all(second.late())) expect(arrived).toBe('fenced')
+        for (const arrived of await Promise.all(second.sendLate())) expect(arrived).toBe('fenced')
         await expectExact(topic)
       })
     }
@@ -98,10 +98,10 @@ describe('P1 P2 P3: a crash at any point of a batch, and the successor makes it 
       await owner.take()
       await readOn(owner, topic, 50)
       await clickhouse.control.command('ATTACH TABLE project_usage_per_day_mv_v1')
-      const { lane, late } = faultOnce(clickhouse.ingest, 'rollup_differences_inbox_v1', fault)
+      const { lane, sendLate } = faultOnce(clickhouse.ingest, 'rollup_differences_inbox_v1', fault)
       await expect(readUntilItFails(topic, lane)).rejects.toMatchObject({ name: 'StoreError' })
       await drain(clickhouse, topic)
-      for (const arrived of await Promise.all(late())) expect(arrived).toBe('fenced')
+      for (const arrived of await Promise.all(sendLate())) expect(arrived).toBe('fenced')
       await expectExact(topic)
     })
   }
@@ -111,7 +111,7 @@ describe('P1 P2 P3: a crash at any point of a batch, and the successor makes it 
     const owner = newOwner(clickhouse, topic)
     await owner.take()
     await readOn(owner, topic, 5)
-    const { log, epoch } = owner.owned.ownership
+    const { name: log, epoch } = owner.owned.ownership
     await clickhouse.control.insert({ table: 'log_owners_v1', columns: ['log', 'epoch', 'owner'], text: `${log}\t${epoch + 3}\tlate\n` })
     await expect(readOn(owner, topic, 5)).rejects.toMatchObject({ fault: 'fenced' })
     await expect(owner.take()).rejects.toThrow(LogLost)
@@ -122,12 +122,12 @@ describe('P1 P2 P3: a crash at any point of a batch, and the successor makes it 
 
 test('P1 P2: a zombie stopped between position and rows, for more than 1,000 inserts of others, wakes and changes nothing', async () => {
   const topic = topicOf('zombie')
-  const { lane, late } = faultOnce(clickhouse.ingest, 'usage_events_inbox_v1', 'late')
+  const { lane, sendLate } = faultOnce(clickhouse.ingest, 'usage_events_inbox_v1', 'late')
   await expect(readUntilItFails(topic, lane)).rejects.toMatchObject({ name: 'StoreError' })
   for (let index = 0; index < 520; index += 1) topic.append(0, JSON.stringify(event(topic, `more-${index}`, '2026-03-01')))
   // Two inserts a batch: its position and its rows.
   await drain(clickhouse, topic, 1)
-  expect(await Promise.all(late())).toEqual(['fenced'])
+  expect(await Promise.all(sendLate())).toEqual(['fenced'])
   await expectExact(topic)
 }, 120_000)
 
@@ -205,7 +205,7 @@ function topicOf(name: string): MemoryTopic {
 
 /** Of a project that belongs to the partition. */
 function event(topic: MemoryTopic, event_id: string, day: string, partition = 0): TestEvent {
-  const projects = ['a', 'b', 'c', 'd', 'e', 'f'].map((letter) => `${topic.name.replaceAll('/', '.')}.${letter}`)
+  const projects = [...'abcdefghijklmnopqrstuvwxyz'].map((letter) => `${topic.name.replaceAll('/', '.')}.${letter}`)
   const project_id = projects.find((project) => topic.partitionOf(project) === partition) ?? ''
   return { event_id, project_id, metric: 'ai_tokens', value: '7.5', timestamp: `${day}T12:00:00Z` }
 }

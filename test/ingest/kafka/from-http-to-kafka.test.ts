@@ -24,8 +24,8 @@ describe.skipIf(!HAS_KAFKA)('a store that had an http log', () => {
     await before.client.send([makeEvent('moved', 'a'), makeEvent('moved', 'b')])
     // Its owner dies without a word.
     const taken = await acquireLease(before.service.clickhouse, HTTP_LOG)
-    if (taken.status !== 'taken') throw new Error('not taken')
-    await publishWatermark(before.service.clickhouse.control, taken.ownership, { asOfMs: 1_000, settledThrough: 1, released: false })
+    if (taken.status !== 'acquired') throw new Error('not taken')
+    await publishWatermark(before.service.clickhouse.control, taken.lease, { asOfMs: 1_000, settledThrough: 1, released: false })
     await before.stop()
 
     const after = await startKafkaService(kafka.brokers, 'moved', { DATA_DIR: directory.path })

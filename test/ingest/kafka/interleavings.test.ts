@@ -98,7 +98,7 @@ class World {
 
   /** What was held back on its way arrives now. */
   async arrive(): Promise<void> {
-    await Promise.all(this.#faults.flatMap(({ late }) => late()))
+    await Promise.all(this.#faults.flatMap(({ sendLate }) => sendLate()))
   }
 
   /** A process acts as the reader does: after an error it takes the log anew before it does anything else. */

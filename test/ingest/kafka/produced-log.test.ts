@@ -4,7 +4,7 @@ import { KafkaUnavailable, type Topic } from '../../../ingest/kafka/topic.ts'
 import { EventsUnavailable } from '../../../ingest/log/event-log.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
 import { MemoryTopic } from '../../support/kafka/memory-topic.ts'
-import { submissionOf } from '../../support/worlds/judged.ts'
+import { submissionOf } from '../../support/worlds/submission.ts'
 
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
 let store: TestStore

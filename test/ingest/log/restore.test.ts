@@ -9,7 +9,7 @@ import { foldTopic, storedOfTopic } from '../../support/kafka/log-oracle.ts'
 import { drain, newOwner } from '../../support/kafka/log-owner.ts'
 import { MemoryTopic } from '../../support/kafka/memory-topic.ts'
 import { compareRawWithRollup } from '../../support/oracles/stored-sums.ts'
-import { submissionOf } from '../../support/worlds/judged.ts'
+import { submissionOf } from '../../support/worlds/submission.ts'
 
 /**
  * docs/operating/backup.md, a server: BACKUP DATABASE and RESTORE DATABASE, here into the memory of one session of the embedded
@@ -57,8 +57,8 @@ test('P1 P2 P3: after a restore the http log goes on, and what is sent again cou
   expect(await submit([...before, ...after])).toEqual(['duplicate', 'duplicate', 'duplicate', 'duplicate'])
   // The views came back with the tables, each once: an insert is fenced, stored and rolled up.
   expect(await compareRawWithRollup(clickhouse)).toEqual({ ahead: 0, behind: 0 })
-  if (old.status !== 'taken') throw new Error('not taken')
-  const { log, epoch, owner } = old.ownership
+  if (old.status !== 'acquired') throw new Error('not taken')
+  const { name: log, epoch, owner } = old.lease
   const late = clickhouse.control.insert({
     table: 'log_positions_inbox_v1',
     columns: ['log', 'epoch', 'owner', 'first', 'through'],

@@ -7,7 +7,7 @@ import { MeterlineClient, type TestEvent } from '../../support/clients/client.ts
 import { type ServiceProcess, startServiceProcess } from '../../support/engines/service-process.ts'
 import { compareRawWithRollup } from '../../support/oracles/stored-sums.ts'
 import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
-import { submissionOf } from '../../support/worlds/judged.ts'
+import { submissionOf } from '../../support/worlds/submission.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 const VIEW = 'project_usage_per_day_mv_v1'

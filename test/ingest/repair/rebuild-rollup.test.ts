@@ -14,7 +14,7 @@ import type { TestEvent } from '../../support/clients/client.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
 import { compareRawWithRollup } from '../../support/oracles/stored-sums.ts'
 import { untilSo } from '../../support/until-so.ts'
-import { submissionOf } from '../../support/worlds/judged.ts'
+import { submissionOf } from '../../support/worlds/submission.ts'
 
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
 const SPAN = { first: '2026-01-01', last: '2026-02-28', end: '2026-03-01' }
@@ -76,7 +76,7 @@ test('P3: a month of which raw has nothing has an empty rollup afterwards', asyn
 })
 
 describe('P3 P6: killed at any step, with the aggregator beside it, no day stands under an old number; repeated, all is right', () => {
-  for (const fault of ['lost before', 'answer lost'] as const) {
+  for (const fault of ['not sent', 'response lost'] as const) {
     test(fault, async () => {
       let met = true
       for (let step = 0; met; step += 1) {
@@ -185,8 +185,8 @@ function elsewhere<T>(work: (held: undefined) => Promise<T>): Promise<T> {
 
 async function taken(name: string): Promise<Lease> {
   const outcome = await acquireLease(store.clickhouse, name)
-  if (outcome.status !== 'taken') throw new Error('not taken')
-  return outcome.ownership
+  if (outcome.status !== 'acquired') throw new Error('not taken')
+  return outcome.lease
 }
 
 /** Too much on a day that raw has, and something on a day that it has not. */
@@ -225,7 +225,7 @@ async function heartbeat(): Promise<number> {
 interface Failing {
   /** Which change of the store, counted from 0. */
   readonly step: number
-  readonly fault: 'none' | 'lost before' | 'answer lost'
+  readonly fault: 'none' | 'not sent' | 'response lost'
   /** Runs before the change is sent. */
   before(): Promise<unknown>
 }
@@ -239,7 +239,7 @@ function failAt(clickhouse: ClickHouse, { step, fault, before }: Failing): { cli
     if (changes - 1 !== step) return send()
     await before()
     met = true
-    if (fault !== 'lost before') await send()
+    if (fault !== 'not sent') await send()
     if (fault !== 'none') throw new StoreError('unavailable', `injected: ${fault}`)
   }
   const laneOf = (lane: Lane): Lane => ({

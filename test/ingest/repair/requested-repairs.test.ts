@@ -10,7 +10,7 @@ import { MemoryTopic } from '../../support/kafka/memory-topic.ts'
 import { addToRollup, takeRollupAway } from '../../support/oracles/rollup-faults.ts'
 import { compareRawWithRollup } from '../../support/oracles/stored-sums.ts'
 import { untilSo } from '../../support/until-so.ts'
-import { submissionOf } from '../../support/worlds/judged.ts'
+import { submissionOf } from '../../support/worlds/submission.ts'
 
 const DAY = '2026-01-01'
 const ALL = { from: '1970-01-01', end: '2148-12-31' }

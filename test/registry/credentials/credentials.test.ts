@@ -71,10 +71,10 @@ describe('what is ended in one process', () => {
 test('a rotation whose answer was lost has landed whole: never a new secret without the end of the old one', async () => {
   const { partner } = await createPartner(here, SERVICE, { name: 'Lost', mode: 'white-label' })
   const asked = { partnerId: partner.id, overlapSeconds: 60 }
-  const faulty = faultOnce(store.clickhouse.registry, 'partner_secrets_inbox_v1', 'answer lost')
+  const faulty = faultOnce(store.clickhouse.registry, 'partner_secrets_inbox_v1', 'response lost')
   const unlucky = await openTestRegistry({ ...store.clickhouse, registry: faulty.lane })
   await expect(addPartnerSecret(unlucky, SERVICE, asked)).rejects.toThrow('injected')
-  expect(faulty.met()).toBe(true)
+  expect(faulty.occurred()).toBe(true)
   const secrets = await listPartnerSecrets(here, partner.id)
   expect(secrets.map(({ expiresMs }) => expiresMs !== null)).toEqual([false, true])
   // The secret itself was shown to nobody: it is revoked, and there is room again.

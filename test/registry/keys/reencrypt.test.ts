@@ -98,12 +98,12 @@ describe('MASTER_KEY is exchanged', () => {
   test.each(FAULTS)('interrupted (%s), it leaves everything readable with both keys, and the next one finishes it', async (fault) => {
     const known = await opened(await open(alone(oldKey)))
     for (const table of ['audit_log_inbox_v1', 'sealed_keys_v1', 'projects_inbox_v2', 'secrets_inbox_v1', 'signing_keys_inbox_v1']) {
-      const { lane, met, late } = faultOnce(store.clickhouse.registry, table, fault)
+      const { lane, occurred, sendLate } = faultOnce(store.clickhouse.registry, table, fault)
       const faulty = await open(both(newKey, oldKey), { ...store.clickhouse, registry: lane })
       const thrown = await rewrapSealed(faulty, ACTOR).catch((error: unknown) => error)
-      expect([met(), thrown]).toEqual([true, expect.any(StoreError)])
+      expect([occurred(), thrown]).toEqual([true, expect.any(StoreError)])
       expect(await opened(await open(both(newKey, oldKey)))).toEqual(known)
-      await Promise.all(late())
+      await Promise.all(sendLate())
     }
     expect((await rewrapSealed(await open(both(newKey, oldKey)), ACTOR)).left).toBe(0)
     expect(await opened(await open(alone(newKey)))).toEqual(known)

@@ -12,8 +12,8 @@ export interface TestEvent {
 export interface Answer {
   readonly status: number
   readonly headers: Headers
-  /** Exact numbers stand as their text. */
-  // biome-ignore lint/suspicious/noExplicitAny: tests reach into answers of every shape
+  /** The parsed JSON, in which numbers are exact texts. Undefined for an answer without JSON. */
+  // biome-ignore lint/suspicious/noExplicitAny: tests read answers of every shape
   readonly body: any
   readonly text: string
 }
@@ -51,7 +51,7 @@ export class MeterlineClient {
     return { partnerId: body.partner.id, secret: body.secret }
   }
 
-  /** Makes an ingest key; `send` uses it from then on. */
+  /** Creates an ingest key, which `send` uses from then on. */
   async createIngestKey(name = 'test'): Promise<string> {
     const { body } = await this.admin('POST', '/admin/v1/ingest-keys', { name })
     this.ingestKey = body.key

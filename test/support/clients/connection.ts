@@ -2,11 +2,11 @@ import { connect } from 'node:net'
 
 export interface Connection {
   write(text: string): void
-  /** The answer, once the service has ended the connection. */
+  /** Resolves with the answer when the service has ended the connection. */
   readonly answer: Promise<{ status: number; body: unknown }>
 }
 
-/** A bare connection, for what no HTTP client would send. */
+/** Opens a TCP connection, to send what no HTTP client would send. */
 export function openConnection(url: string): Connection {
   const { hostname, port } = new URL(url)
   const socket = connect(Number(port), hostname)

@@ -1,13 +1,12 @@
 /**
- * The example programs of the partner API documentation, as partners have them in use: but for the host and the form of the lines. They
- * take what stands around them in a partner's code as parameters. Programs like these are not
- * changed, so the service fits them.
+ * The example programs of the partner API documentation, as partners use them, except for the host and the formatting. Their
+ * surroundings are parameters. Partners do not change such programs, so the service must stay compatible with them.
  */
 
 interface Answer {
   readonly ok: boolean
   readonly status: number
-  // biome-ignore lint/suspicious/noExplicitAny: the programs reach into answers as they come
+  // biome-ignore lint/suspicious/noExplicitAny: the programs read answers without checking their shape
   json(): Promise<any>
 }
 

@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import type { Answer, MeterlineClient } from './client.ts'
 
-/** The Secrets API, as its documentation has it called. Numbers stand as numbers. */
+/** A client of the Secrets API as documented. Numbers of its answers are JavaScript numbers. */
 export class SecretsClient {
   readonly #client: MeterlineClient
 
@@ -9,8 +9,8 @@ export class SecretsClient {
     this.#client = client
   }
 
-  async call(...asked: Parameters<MeterlineClient['call']>): Promise<Answer> {
-    const answer = await this.#client.call(...asked)
+  async call(...request: Parameters<MeterlineClient['call']>): Promise<Answer> {
+    const answer = await this.#client.call(...request)
     return { ...answer, body: JSON.parse(answer.text) }
   }
 
@@ -56,7 +56,7 @@ export interface ListedSecret {
   readonly expiresAt: string | null
 }
 
-/** The documented shape of every error. */
+/** An error as documented. */
 export function secretsError(error: string, statusCode: number, message: unknown = expect.any(String)): object {
   return { error, message, statusCode }
 }

@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import type { KnownValues } from '../worlds/api-world.ts'
 
-/** As much of an operation of /openapi.json as requests are made from. */
+/** The parts of an operation of /openapi.json that requests are generated from. */
 export interface Operation {
   readonly method: string
   readonly path: string
-  /** By status. */
+  /** Response schemas by status. */
   readonly responses: Readonly<Record<string, unknown>>
   readonly parameters?: readonly { readonly in: string; readonly name: string; readonly required?: boolean; readonly schema?: Schema }[]
   readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema?: Schema }>> }
@@ -23,7 +23,7 @@ interface Schema {
   readonly anyOf?: readonly Schema[]
 }
 
-/** What goes over the wire: the path is escaped, the body is bytes. */
+/** A request as it is sent: the path is escaped, and the body is bytes. */
 export interface StrangeRequest {
   readonly method: string
   readonly path: string
@@ -31,7 +31,7 @@ export interface StrangeRequest {
   readonly body: Buffer | undefined
 }
 
-/** Requests near the good ones of an operation: most parts are fair, so that the strange one comes past the others. */
+/** Requests that differ little from valid ones: most parts are valid, so that a strange part is reached and not rejected earlier. */
 export function strangeRequests(operation: Operation, known: KnownValues, credentials: Readonly<Record<string, string>>): fc.Arbitrary<StrangeRequest> {
   const types = Object.keys(operation.requestBody?.content ?? {})
   return fc
@@ -43,11 +43,11 @@ export function strangeRequests(operation: Operation, known: KnownValues, creden
       credentials: fc.oneof({ weight: 8, arbitrary: fc.constant(credentials) }, fc.constant({}), strangeCredentials(credentials)),
       more: fc.oneof({ weight: 4, arbitrary: fc.constant({}) }, fc.dictionary(fc.constantFrom(...HEADERS), headerTexts(), { maxKeys: 3 })),
     })
-    .chain(({ method, path, query, type, credentials: shown, more }) =>
+    .chain(({ method, path, query, type, credentials: sent, more }) =>
       bodies(operation.requestBody?.content[type]?.schema, type, known).map((body) => ({
         method,
         path: `${path}${query}`,
-        headers: { ...more, ...shown, ...(type === '' ? {} : { 'content-type': type }) },
+        headers: { ...more, ...sent, ...(type === '' ? {} : { 'content-type': type }) },
         body: method === 'GET' || method === 'HEAD' || method === 'TRACE' ? undefined : body,
       })),
     )
@@ -110,13 +110,13 @@ function knownOr(values: readonly string[] | undefined, weight: number): fc.Arbi
   return values === undefined ? strangeTexts() : fc.oneof({ weight, arbitrary: fc.constantFrom(...values) }, strangeTexts())
 }
 
-const FAIR_PATH_WEIGHT = 6
-const FAIR_QUERY_WEIGHT = 15
+const VALID_PATH_WEIGHT = 6
+const VALID_QUERY_WEIGHT = 15
 
-/** Beside what is escaped well also what is not, or says a slash or a dot in another way. */
+/** Mostly correct escapes, but also broken ones and other encodings of a slash or a dot. */
 function escaped(texts: fc.Arbitrary<string>): fc.Arbitrary<string> {
-  const badly = fc.constantFrom('%', '%zz', '%ff', '%C0%80', '%ED%A0%80', '%2e%2e', '%2F', '%5c..%5c', '%00', ';a=b', '%25%32%46', '+', '*')
-  return fc.oneof({ weight: 20, arbitrary: texts.map(percentEncoded) }, badly)
+  const broken = fc.constantFrom('%', '%zz', '%ff', '%C0%80', '%ED%A0%80', '%2e%2e', '%2F', '%5c..%5c', '%00', ';a=b', '%25%32%46', '+', '*')
+  return fc.oneof({ weight: 20, arbitrary: texts.map(percentEncoded) }, broken)
 }
 
 function percentEncoded(text: string): string {
@@ -131,27 +131,27 @@ function percentEncoded(text: string): string {
 function paths({ path }: Operation, known: KnownValues): fc.Arbitrary<string> {
   const segments = path.split('/').map((segment) => {
     const name = /^\{(.+)\}$/.exec(segment)?.[1]
-    return name === undefined ? fc.constant(segment) : escaped(knownOr(known[`path.${name}`], FAIR_PATH_WEIGHT))
+    return name === undefined ? fc.constant(segment) : escaped(knownOr(known[`path.${name}`], VALID_PATH_WEIGHT))
   })
   const whole = fc.tuple(...segments).map((parts) => parts.join('/'))
-  const beside = fc.tuple(whole, escaped(strangeTexts())).map(([before, after]) => `${before}/${after}`)
-  return fc.oneof({ weight: 15, arbitrary: whole }, beside)
+  const longer = fc.tuple(whole, escaped(strangeTexts())).map(([before, after]) => `${before}/${after}`)
+  return fc.oneof({ weight: 15, arbitrary: whole }, longer)
 }
 
-/** A name may come twice, or be none of the operation's. */
+/** A parameter may appear twice, or be unknown to the operation. */
 function queries({ parameters = [] }: Operation, known: KnownValues): fc.Arbitrary<string> {
-  const fair = parameters
+  const valid = parameters
     .filter((parameter) => parameter.in === 'query')
     .map(({ name, required, schema }) => {
-      const pair = escaped(knownOr(fairTexts(known[`query.${name}`], schema), FAIR_QUERY_WEIGHT)).map((value) => `${percentEncoded(name)}=${value}`)
+      const pair = escaped(knownOr(validTexts(known[`query.${name}`], schema), VALID_QUERY_WEIGHT)).map((value) => `${percentEncoded(name)}=${value}`)
       return required === true ? fc.oneof({ weight: 20, arbitrary: pair }, fc.constant('')) : fc.oneof(pair, fc.constant(''))
     })
   const names = fc.constantFrom(...parameters.map(({ name }) => name), 'limit', 'a[b]', '__proto__', '')
-  const unfair = fc.array(
+  const invalid = fc.array(
     fc.tuple(names, escaped(strangeTexts())).map(([name, value]) => `${percentEncoded(name)}=${value}`),
     { minLength: 1, maxLength: 3 },
   )
-  const pairs = fc.tuple(fc.tuple(...fair), fc.oneof({ weight: 7, arbitrary: fc.constant<string[]>([]) }, unfair)).map((parts) => parts.flat())
+  const pairs = fc.tuple(fc.tuple(...valid), fc.oneof({ weight: 7, arbitrary: fc.constant<string[]>([]) }, invalid)).map((parts) => parts.flat())
   return pairs.map((list) => `?${list.filter((pair) => pair !== '').join('&')}`.replace(/^\?$/, ''))
 }
 
@@ -195,7 +195,7 @@ function jsonLine(): fc.Arbitrary<string> {
   return fc.oneof(fc.constantFrom(JSON.stringify(event), '', '{}', '{'), strangeJson())
 }
 
-/** The text of a JSON value: numbers that no parser keeps can only be said so. */
+/** JSON values as text, because some numbers cannot be represented by any parsed value. */
 function strangeJson(): fc.Arbitrary<string> {
   const { value } = fc.letrec<{ value: string }>((tie) => ({
     value: fc.oneof(
@@ -215,7 +215,7 @@ function jsonOf(schema: Schema, name: string, known: KnownValues): fc.Arbitrary<
   const { anyOf, properties, items } = schema
   if (anyOf !== undefined) return fc.oneof(...anyOf.map((one) => jsonOf(one, name, known)))
   if (items !== undefined) return fc.array(jsonOf(items, name, known), { maxLength: 3 }).map((list) => `[${list.join(',')}]`)
-  if (properties === undefined) return fairJson(schema, known[`body.${name}`])
+  if (properties === undefined) return validJson(schema, known[`body.${name}`])
   const fields = Object.entries(properties).map(([key, inner]) => {
     const text = fc.oneof({ weight: 20, arbitrary: jsonOf(inner, key, known) }, strangeJson()).map((value) => `${JSON.stringify(key)}:${value}`)
     return fc.oneof(
@@ -231,15 +231,15 @@ function jsonOf(schema: Schema, name: string, known: KnownValues): fc.Arbitrary<
   return fc.tuple(...fields, unknown).map((parts) => `{${parts.filter((part) => part !== '').join(',')}}`)
 }
 
-function fairJson(schema: Schema, values: readonly string[] | undefined): fc.Arbitrary<string> {
-  const texts = fairTexts(values, schema)
+function validJson(schema: Schema, values: readonly string[] | undefined): fc.Arbitrary<string> {
+  const texts = validTexts(values, schema)
   if (texts !== undefined) return fc.constantFrom(...texts).map((text) => JSON.stringify(text))
   if (schema.type === 'boolean') return fc.constantFrom('true', 'false')
   if (schema.type === 'integer' || schema.type === 'number') return fc.integer({ min: -1, max: 1_000 }).map(String)
   return schema.type === 'null' ? fc.constant('null') : strangeTexts().map((text) => JSON.stringify(text))
 }
 
-function fairTexts(values: readonly string[] | undefined, { const: only, enum: some, example }: Schema = {}): readonly string[] | undefined {
-  const fair = values ?? [only, ...(some ?? []), example].filter((value) => typeof value === 'string')
-  return fair.length === 0 ? undefined : fair
+function validTexts(values: readonly string[] | undefined, { const: only, enum: some, example }: Schema = {}): readonly string[] | undefined {
+  const valid = values ?? [only, ...(some ?? []), example].filter((value) => typeof value === 'string')
+  return valid.length === 0 ? undefined : valid
 }

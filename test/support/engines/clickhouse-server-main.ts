@@ -5,14 +5,14 @@ import { pipeline } from 'node:stream/promises'
 import { Session } from 'chdb'
 
 /**
- * A stand-in for a ClickHouse server: its HTTP interface, as far as sql/server-session.ts uses it, over the embedded engine.
- * Arguments: data directory, port (0 for a free one). Prints its port; ends on SIGTERM, and when its stdin ends, that is,
- * when whoever started it is gone. Of the settings in the URL it knows max_query_size; the SQL text has the others.
+ * A substitute for a ClickHouse server: the part of its HTTP interface that sql/server-session.ts uses, over the embedded engine.
+ * Arguments: data directory, port (0 for a free one). It prints its port. It ends on SIGTERM, and when its stdin ends, which
+ * means that its parent process is gone. The only URL setting it supports is max_query_size; the SQL text has the others.
  */
 const [directory = '', port = '0'] = process.argv.slice(2)
-const SESSIONS = 12 // each runs one statement at a time; below UV_THREADPOOL_SIZE, so that all can run at once
+const SESSIONS = 12 // each runs one statement at a time; below UV_THREADPOOL_SIZE, so that all can run in parallel
 
-const FORMAT = { format: 'TabSeparated' } // where the statement names none
+const FORMAT = { format: 'TabSeparated' } // for statements without a FORMAT clause
 
 const sessions = Array.from({ length: SESSIONS }, () => new Session(directory))
 const idle = [...sessions]
@@ -26,7 +26,7 @@ process.once('SIGTERM', end)
 process.stdin.once('end', end).resume()
 
 async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const { pathname, searchParams } = new URL(request.url ?? '/', 'http://stand-in')
+  const { pathname, searchParams } = new URL(request.url ?? '/', 'http://substitute')
   if (pathname === '/ping') return void response.end('Ok.\n')
   const head = searchParams.get('query')
   const body = await readBody(request)
@@ -48,7 +48,7 @@ async function* run(session: Session, { database, textBytesMax, sql }: { databas
     await session.queryAsync(`SET max_query_size = ${Number(textBytesMax)}`)
     yield* /^\s*(\/\*.*?\*\/\s*)*(SELECT|WITH)\b/is.test(sql) ? streamed(session, sql) : finished(session, sql)
   } catch (error) {
-    // A statement that failed stays in system.processes until the next one of its session; a server's does not.
+    // A failed statement stays in system.processes until the next one of its session; on a real server it does not.
     await session.queryAsync('SELECT 1')
     throw error
   }
@@ -58,12 +58,12 @@ async function* streamed(session: Session, sql: string): AsyncGenerator<Uint8Arr
   for await (const chunk of session.queryStream(sql, FORMAT)) yield chunk.raw()
 }
 
-/** Not tied to its connection: as on a real server, a write runs to its end when the client has gone. */
+/** Independent of the connection: as on a real server, a write runs to its end even if the client has disconnected. */
 async function* finished(session: Session, sql: string): AsyncGenerator<Uint8Array> {
   yield (await session.queryAsync(sql, FORMAT)).bytes()
 }
 
-/** The status can tell an error only until the first bytes are sent; after them the connection is broken, as by a real server. */
+/** An error changes the status only before the first bytes are sent. After them the connection is broken, as by a real server. */
 async function answer(response: ServerResponse, chunks: AsyncGenerator<Uint8Array>): Promise<void> {
   let first: IteratorResult<Uint8Array>
   try {
@@ -72,7 +72,7 @@ async function answer(response: ServerResponse, chunks: AsyncGenerator<Uint8Arra
     return answerError(response, error instanceof Error ? error.message : String(error))
   }
   if (first.done !== true && first.value.length > 0) response.write(first.value)
-  // The client may leave in the middle; pipeline then ends the query, and nobody is left to be told.
+  // If the client disconnects, pipeline ends the query, and there is no one to report the error to.
   await pipeline(Readable.from(chunks), response).catch(() => {})
 }
 
@@ -90,7 +90,7 @@ async function readBody(request: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString('utf8')
 }
 
-/** The engine's own exit waits for what runs, and nobody waits for that any more. */
+/** Ends immediately if a statement is running, because the engine's own exit would wait for it. */
 function end(): void {
   if (idle.length < SESSIONS) process.kill(process.pid, 'SIGKILL')
   for (const session of sessions) session.close()

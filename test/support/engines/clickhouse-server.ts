@@ -8,22 +8,22 @@ import { makeTemporaryDirectory } from '../temporary-directory.ts'
 
 export interface ClickHouseServer {
   readonly url: string
-  /** SIGKILL, and wait until it is gone. */
+  /** Sends SIGKILL and waits for the exit. */
   kill(): Promise<void>
-  /** SIGTERM, and wait until it is gone. */
+  /** Sends SIGTERM and waits for the exit. */
   stop(): Promise<void>
 }
 
 export interface TestClickHouse {
-  /** A CLICKHOUSE_URL with a database of its own, each time another. */
+  /** Returns a CLICKHOUSE_URL with a new database. */
   newDatabase(): string
   stop(): Promise<void>
 }
 
-/** A ClickHouse server for one test file: the one at CLICKHOUSE_URL, else a stand-in over the embedded engine. */
+/** A ClickHouse server for one test file: the one at CLICKHOUSE_URL, otherwise a substitute over the embedded engine. */
 export async function clickHouseForTests(): Promise<TestClickHouse> {
   const given = process.env['CLICKHOUSE_URL']
-  if (given === undefined || given === '') return standIn()
+  if (given === undefined || given === '') return startSubstitute()
   const made: string[] = []
   const newDatabase = () => {
     const url = withNewDatabase(given)
@@ -38,13 +38,13 @@ export async function clickHouseForTests(): Promise<TestClickHouse> {
   }
 }
 
-/** Starts the stand-in as a process of its own. A port can be given so that one follows another at the same address. */
+/** Starts the substitute in its own process. Given a port, it can replace another one at the same address. */
 export async function startClickHouseServer({ dataDir, port = 0 }: { dataDir: string; port?: number }): Promise<ClickHouseServer> {
   const { PATH = '', HOME = '' } = process.env
   const child = spawn(process.execPath, ['--import', 'tsx', MAIN, dataDir, String(port)], {
     cwd: ROOT,
     env: { PATH, HOME, UV_THREADPOOL_SIZE: String(THREADS) },
-    stdio: ['pipe', 'pipe', 'pipe'], // stdin tells it when this process is gone
+    stdio: ['pipe', 'pipe', 'pipe'], // its stdin ends when this process is gone
   })
   const output: string[] = []
   child.stderr.on('data', (chunk) => output.push(String(chunk)))
@@ -53,7 +53,7 @@ export async function startClickHouseServer({ dataDir, port = 0 }: { dataDir: st
       const match = /^port (\d+)$/.exec(line)
       if (match?.[1] !== undefined) resolve(match[1])
     })
-    child.once('exit', (code) => reject(new Error(`The stand-in for a ClickHouse server ended with code ${code}:\n${output.join('')}`)))
+    child.once('exit', (code) => reject(new Error(`The substitute for a ClickHouse server ended with code ${code}:\n${output.join('')}`)))
   })
   const end = async (signal: NodeJS.Signals) => {
     if (child.exitCode !== null || child.signalCode !== null) return
@@ -66,10 +66,10 @@ export async function startClickHouseServer({ dataDir, port = 0 }: { dataDir: st
 
 const MAIN = fileURLToPath(new URL('./clickhouse-server-main.ts', import.meta.url))
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
-/** A running statement holds a thread, and Node's default is 4. */
+/** A running statement occupies a thread, and Node's default is 4. */
 const THREADS = 16
 
-async function standIn(): Promise<TestClickHouse> {
+async function startSubstitute(): Promise<TestClickHouse> {
   const directory = makeTemporaryDirectory()
   const server = await startClickHouseServer({ dataDir: directory.path })
   return {

@@ -1,6 +1,6 @@
 import { DuckDBInstance } from '@duckdb/node-api'
 
-/** Asks DuckDB, a reader that shares nothing with what wrote the file. Every cell comes back as its text, or null. */
+/** Runs a query in DuckDB, which shares no code with the writer of the file. Every cell is returned as text, or null. */
 export async function queryDuckDb(sql: string): Promise<Record<string, string | null>[]> {
   const instance = await DuckDBInstance.create(':memory:')
   const connection = await instance.connect()

@@ -7,7 +7,7 @@ export interface TestStore {
   close(): Promise<void>
 }
 
-/** An embedded engine with its tables, on a directory of its own. */
+/** Opens an embedded engine with all tables in a new directory. */
 export async function openTestStore(): Promise<TestStore> {
   const directory = makeTemporaryDirectory()
   const clickhouse = await openClickHouse({ engine: 'embedded', directory: directory.path })

@@ -2,38 +2,38 @@ import type { Insert, Lane } from '../../../sql/clickhouse.ts'
 import { StoreError } from '../../../sql/errors.ts'
 
 /**
- * What happens to one insert on its way: it never leaves; it lands but its answer is lost; only its first half lands, as
- * when the engine dies among its parts; or it lands after everything else.
+ * What happens to one insert: it is never sent; it is stored but its response is lost; only its first half is stored, as when the
+ * engine dies between its parts; or it arrives after everything else.
  */
-export type Fault = 'lost before' | 'answer lost' | 'cut' | 'late'
-export const FAULTS: readonly Fault[] = ['lost before', 'answer lost', 'cut', 'late']
+export type Fault = 'not sent' | 'response lost' | 'half stored' | 'late'
+export const FAULTS: readonly Fault[] = ['not sent', 'response lost', 'half stored', 'late']
 
 export interface FaultyLane {
   readonly lane: Lane
-  /** Whether the fault was met. */
-  met(): boolean
-  /** Sends what was held back, and tells how it fared: undefined when it landed. */
-  late(): Promise<string | undefined>[]
+  /** Whether the fault has occurred. */
+  occurred(): boolean
+  /** Sends the delayed inserts. Each result is undefined if the insert was stored, else the fault that rejected it. */
+  sendLate(): Promise<string | undefined>[]
 }
 
-/** The same lane, but one insert into `table` meets the fault. */
+/** The same lane, except that the first insert into `table` has the fault. */
 export function faultOnce(lane: Lane, table: string, fault: Fault): FaultyLane {
-  let met = false
-  const held: Insert[] = []
+  let occurred = false
+  const delayed: Insert[] = []
   const insert = async (each: Insert) => {
-    if (each.table !== table || met) return lane.insert(each)
-    met = true
-    if (fault === 'answer lost') await lane.insert(each)
-    if (fault === 'cut') await lane.insert({ ...each, text: firstHalf(String(each.text)) })
-    if (fault === 'late') held.push(each)
+    if (each.table !== table || occurred) return lane.insert(each)
+    occurred = true
+    if (fault === 'response lost') await lane.insert(each)
+    if (fault === 'half stored') await lane.insert({ ...each, text: firstHalf(String(each.text)) })
+    if (fault === 'late') delayed.push(each)
     throw new StoreError('unavailable', `injected: ${fault}`)
   }
-  const arrive = (each: Insert) =>
+  const send = (each: Insert) =>
     lane.insert(each).then(
       () => undefined,
       (error: StoreError) => error.fault,
     )
-  return { lane: { ...lane, insert }, met: () => met, late: () => held.map(arrive) }
+  return { lane: { ...lane, insert }, occurred: () => occurred, sendLate: () => delayed.map(send) }
 }
 
 function firstHalf(text: string): string {

@@ -10,31 +10,32 @@ import { makeTemporaryDirectory } from '../temporary-directory.ts'
 
 export interface TestKafka {
   readonly brokers: string
-  /** SIGKILL and a new start on the same ports and data. Throws where the broker is not ours. */
+  /** Kills the broker (SIGKILL) and starts it again with the same ports and data. Throws if it is not our own broker. */
   restart(): Promise<void>
   stop(): Promise<void>
 }
 
 /**
- * A broker for one test file: the one at KAFKA_BROKERS; else in Docker; else from its jars, with Java 17 and Maven; else
- * undefined, with the reason printed, which REQUIRE_KAFKA=1 turns into a failure.
+ * A broker for one test file: the one at KAFKA_BROKERS, else one in Docker, else one from its jars with Java 17 and Maven. If none
+ * is possible, it prints the reason and returns undefined, or throws if REQUIRE_KAFKA is 1.
  */
 export async function kafkaForTests(): Promise<TestKafka | undefined> {
   const given = process.env['KAFKA_BROKERS']
-  if (given !== undefined && given !== '') return { brokers: given, restart: () => Promise.reject(new Error('This broker is not ours.')), stop: async () => {} }
+  if (given !== undefined && given !== '')
+    return { brokers: given, restart: () => Promise.reject(new Error('The broker at KAFKA_BROKERS cannot be restarted by a test.')), stop: async () => {} }
   if (works('docker', ['info'])) return startInDocker()
   if (works('java', ['-version']) && works('mvn', ['-version'])) return startKafka()
-  const reason = 'No Kafka: neither KAFKA_BROKERS nor Docker nor Java 17 with Maven is to be had.'
+  const reason = 'No Kafka: KAFKA_BROKERS is not set, and neither Docker nor Java 17 with Maven is available.'
   if (process.env['REQUIRE_KAFKA'] === '1') throw new Error(reason)
   console.warn(`skipped: ${reason}`)
   return undefined
 }
 
-/** Whether files about Kafka can run here, known before their tests are collected. */
+/** Whether tests of Kafka can run here. It is known before the tests of a file are collected. */
 export const HAS_KAFKA =
   process.env['REQUIRE_KAFKA'] === '1' || (process.env['KAFKA_BROKERS'] ?? '') !== '' || works('docker', ['info']) || works('mvn', ['-version'])
 
-/** Starts a broker of one node from its jars: its own directory, its own free ports, loopback only. */
+/** Starts a broker of one node from its jars, with a new directory and free ports on the loopback interface. */
 async function startKafka(): Promise<TestKafka> {
   const libs = await fetchJars()
   const directory = makeTemporaryDirectory()
@@ -58,7 +59,7 @@ async function startKafka(): Promise<TestKafka> {
   }
 }
 
-/** 16 bytes as Kafka writes them. One that began with a dash would be taken for an option. */
+/** 16 bytes in Kafka's encoding. The first one is 0, because an id that starts with a dash would be read as an option. */
 function clusterId(): string {
   return Buffer.concat([Buffer.alloc(1), randomBytes(15)]).toString('base64url')
 }
@@ -68,7 +69,7 @@ const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
 const POM = fileURLToPath(new URL('./kafka-pom.xml', import.meta.url))
 const START_MS_MAX = 60_000
 
-/** Once for all runs: into a directory beside, then renamed, so that two that start at once do not disturb each other. */
+/** Downloads the jars once for all runs: into a temporary directory, then renamed, so that concurrent runs do not interfere. */
 async function fetchJars(): Promise<string> {
   const libs = join(ROOT, '.cache', `kafka-${VERSION}`)
   if (existsSync(libs)) return libs
@@ -78,7 +79,7 @@ async function fetchJars(): Promise<string> {
   try {
     renameSync(fetched, libs)
   } catch {
-    rmSync(fetched, { recursive: true, force: true }) // the other one was first
+    rmSync(fetched, { recursive: true, force: true }) // another run was first
   }
   return libs
 }
@@ -98,7 +99,7 @@ function propertiesOf(directory: string, port: number, controllerPort: number): 
     'transaction.state.log.min.isr': 1,
     'transaction.state.log.num.partitions': 4,
     'group.initial.rebalance.delay.ms': 0,
-    // A broker killed and started again is taken for the old one until this has passed.
+    // Until this time has passed, a restarted broker is mistaken for the killed one.
     'broker.session.timeout.ms': 2_000,
     'broker.heartbeat.interval.ms': 500,
     'auto.create.topics.enable': false,
@@ -109,7 +110,7 @@ function propertiesOf(directory: string, port: number, controllerPort: number): 
     .join('')
 }
 
-/** Dies with this process: its stdin ends then, whatever ended this one. */
+/** Starts the broker so that it dies with this process: its stdin ends then, even after SIGKILL. */
 async function launch(libs: string, properties: string, port: number): Promise<ChildProcess> {
   const script = 'exec 3<&0; ( cat <&3 >/dev/null; kill -9 $$ ) 2>/dev/null & exec java "$@" 3<&-'
   const child = spawn('sh', ['-c', script, 'sh', '-Xmx768m', '-cp', `${libs}/*`, 'kafka.Kafka', properties], { stdio: ['pipe', 'pipe', 'pipe'] })
@@ -167,7 +168,7 @@ async function freePort(): Promise<number> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
   await new Promise((resolve) => server.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('No free port.')
+  if (address === null || typeof address === 'string') throw new Error('There is no free port.')
   return address.port
 }
 

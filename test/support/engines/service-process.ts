@@ -11,9 +11,9 @@ export interface ServiceProcess {
   readonly url: string
   readonly adminToken: string
   readonly child: ChildProcess
-  /** SIGKILL, and wait until it is gone. */
+  /** Sends SIGKILL and waits for the exit. */
   kill(): Promise<void>
-  /** SIGTERM, and its exit code. */
+  /** Sends SIGTERM and returns the exit code. */
   stop(): Promise<number | null>
 }
 
@@ -23,7 +23,7 @@ export interface FinishedProcess {
   readonly stderr: string
 }
 
-/** Starts the service, or a part of it, as a process of its own and waits until it says that it is ready. Throws with its output if it ends. */
+/** Starts the service, or a part of it, in its own process and waits until it is ready. Throws with its output if it exits. */
 export async function startServiceProcess(
   environment: Record<string, string>,
   verb: 'start' | 'ingest' | 'aggregate' | 'api' = 'start',
@@ -57,7 +57,7 @@ export async function startServiceProcess(
   }
 }
 
-/** Runs a verb to its end. */
+/** Runs a command until it exits. */
 export async function runMeterline(args: readonly string[], environment: Record<string, string> = {}): Promise<FinishedProcess> {
   const child = spawnMeterline(args, environment)
   let stdout = ''
@@ -72,7 +72,7 @@ export async function runMeterline(args: readonly string[], environment: Record<
   return { code: child.exitCode, stdout, stderr }
 }
 
-/** Without the variables of whoever runs the tests, so that none leaks in. */
+/** Passes on only PATH and HOME of the environment, so that a developer's own variables do not change a test. */
 export function spawnMeterline(args: readonly string[], environment: Record<string, string>): ChildProcess {
   const { PATH = '', HOME = '' } = process.env
   return spawn(process.execPath, [LAUNCHER, ...args], { env: { PATH, HOME, ...environment }, stdio: ['ignore', 'pipe', 'pipe'] })

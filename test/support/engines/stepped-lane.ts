@@ -1,15 +1,18 @@
 import type { Lane } from '../../../sql/clickhouse.ts'
 
-/** The same lane, but `before` runs ahead of each statement, with the number of those before it. What it throws, the statement throws. */
+/**
+ * The same lane, except that `before` and `after` run around each statement, with the number of statements before it. An error that
+ * one of them throws is thrown by the statement.
+ */
 export function stepLane(lane: Lane, before: (step: number) => Promise<void>, after: (step: number) => Promise<void> = async () => {}): Lane {
   let steps = 0
   const stepped = async <T>(work: () => Promise<T>): Promise<T> => {
     const step = steps
     steps += 1
     await before(step)
-    const answer = await work()
+    const result = await work()
     await after(step)
-    return answer
+    return result
   }
   return {
     ...lane,

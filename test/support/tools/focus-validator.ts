@@ -9,11 +9,11 @@ const run = promisify(execFile)
 const VALIDATOR = { program: 'focus-validator', version: '2.2.1', packages: ['pyarrow<22'], pythonMinor: 12 }
 
 export interface FocusValidator {
-  /** The rules of FOCUS 1.2 that the file fails. */
+  /** The rules of FOCUS 1.2 that the file violates. */
   failuresOf(file: string): Promise<string[]>
 }
 
-/** The official validator. A text instead says why there is none. */
+/** Opens the official validator of FOCUS. Returns the reason as a text if it is not available. */
 export async function openFocusValidator(): Promise<FocusValidator | string> {
   const tool = await openPythonTool(VALIDATOR)
   if (tool.status === 'missing') return tool.reason
@@ -23,12 +23,12 @@ export async function openFocusValidator(): Promise<FocusValidator | string> {
   return {
     failuresOf: async (file) => {
       const report = join(tmpdir(), `focus-${process.pid}.xml`)
-      const asked = ['--block-download', '--validate-version', '1.2.0.1', '--focus-dataset', 'CostAndUsage', '--output-type', 'unittest']
-      // It looks for its rules from the working directory, and exits 0 whatever it finds.
-      await run(program, ['--data-file', file, ...asked, '--output-destination', report], { cwd: packages })
+      const options = ['--block-download', '--validate-version', '1.2.0.1', '--focus-dataset', 'CostAndUsage', '--output-type', 'unittest']
+      // It finds its rules relative to the working directory, and exits with 0 even if rules are violated.
+      await run(program, ['--data-file', file, ...options, '--output-destination', report], { cwd: packages })
       const xml = readFileSync(report, 'utf8')
       rmSync(report)
-      if (!/<testsuites [^>]*tests="[1-9]\d\d"[^>]*errors="0"/.test(xml)) throw new Error(`The validator did not run through: ${xml.slice(0, 400)}`)
+      if (!/<testsuites [^>]*tests="[1-9]\d\d"[^>]*errors="0"/.test(xml)) throw new Error(`The validator did not complete: ${xml.slice(0, 400)}`)
       return [...xml.matchAll(/<failure name="([^"]+)"/g)].map((match) => match[1] ?? '')
     },
   }

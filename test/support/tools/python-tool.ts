@@ -8,18 +8,18 @@ const run = promisify(execFile)
 const CACHE = fileURLToPath(new URL('../../../.cache', import.meta.url))
 
 export interface PythonTool {
-  /** The program that its package brings. */
+  /** The program, which has the name of its package. */
   readonly program: string
   readonly version: string
-  /** Beside the tool itself, with their versions. */
+  /** More packages to install, with their versions. */
   readonly packages: readonly string[]
-  /** The oldest Python 3 that will do. */
+  /** The oldest minor version of Python 3 that works. */
   readonly pythonMinor: number
 }
 
 /**
- * The virtual environment of a tool under .cache/, made at the first run. Otherwise why there is none: no working Python,
- * or no way to its packages.
+ * Returns the virtual environment of a tool under .cache/, which the first run creates; or the reason why there is none: no working
+ * Python, or no access to its packages.
  */
 export async function openPythonTool(tool: PythonTool): Promise<{ status: 'ready'; home: string } | { status: 'missing'; reason: string }> {
   const home = join(CACHE, `${tool.program}-${tool.version}`)
@@ -48,7 +48,7 @@ async function install({ program, version, packages, pythonMinor }: PythonTool, 
 const INSTALL_MS_MAX = 300_000
 const PYTHONS: readonly { command: string; environment: Record<string, string> }[] = [
   { command: 'python3.12', environment: {} },
-  // pyenv's own python3.12 is a stand-in that fails unless it is told which one.
+  // The python3.12 of pyenv is a wrapper that fails unless a version is selected.
   ...['3.12.1', '3.12'].map((version) => ({ command: 'python3.12', environment: { PYENV_VERSION: version } })),
   { command: 'python3.13', environment: {} },
   { command: 'python3', environment: {} },

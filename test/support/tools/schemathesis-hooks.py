@@ -1,4 +1,4 @@
-# What Schemathesis cannot know by itself. Loaded by SCHEMATHESIS_HOOKS, see schemathesis.ts.
+# What Schemathesis cannot know without help. SCHEMATHESIS_HOOKS loads it, see schemathesis.ts.
 import json
 import os
 
@@ -7,8 +7,8 @@ import schemathesis
 KNOWN = json.loads(os.environ["KNOWN_VALUES"])
 
 
-# Only the fuzzing phase draws from dictionaries. The phases before it start from the examples of a parameter: with real ids
-# there they come past the credentials and the 404, to what a route does.
+# Only the fuzzing phase uses the dictionaries. Earlier phases start from the examples of a parameter: with real ids as examples
+# they pass the credentials and the 404, and reach the code of the route.
 @schemathesis.hook
 def before_load_schema(context, raw_schema):
     for operations in raw_schema["paths"].values():
@@ -19,14 +19,14 @@ def before_load_schema(context, raw_schema):
                     parameter["example"] = values[0]
 
 
-# Its body is a text in the description, which no built-in serializer takes for this media type.
+# The body is a text in the OpenAPI description, and no built-in serializer accepts a text for this media type.
 @schemathesis.serializer("application/x-ndjson")
 def write_ndjson(context, value):
     text = value if isinstance(value, str) else json.dumps(value)
     return text.encode("utf-8", "surrogatepass")
 
 
-# Files are read by the tests of the exports; here it is enough that there is one.
+# The tests of the exports read the files; here it is enough that a file is returned.
 @schemathesis.deserializer("text/csv", "application/x-ndjson", "application/vnd.apache.parquet")
 def read_file(context, response):
     return response.content.decode("latin-1")

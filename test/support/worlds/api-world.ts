@@ -1,11 +1,11 @@
 import type { Credentials, MeterlineClient } from '../clients/client.ts'
 import { makeExportedMonths } from './exported-month.ts'
 
-/** Someone of every kind who calls the API, and the real values that made up ones are mixed with. */
+/** One caller of every kind, and the existing ids and valid values that tests mix with invented ones. */
 export interface ApiWorld {
   readonly whiteLabel: Caller
   readonly coBranded: Caller
-  /** Platforms, operators and everyone. What operators change belongs to a partner of its own: a caller's secret must go on being good. */
+  /** All other callers. Operators change a separate partner, so that the secrets of the callers above stay valid. */
   readonly others: { readonly known: KnownValues }
 }
 
@@ -13,7 +13,7 @@ export interface Caller extends Credentials {
   readonly known: KnownValues
 }
 
-/** By `in.name`, such as `path.partnerId`. */
+/** Values by `in.name`, such as `path.partnerId`. */
 export type KnownValues = Readonly<Record<string, readonly string[]>>
 
 const MONTHS = ['2026-02', '2026-01', '2026-03']
@@ -21,8 +21,8 @@ const DAYS = ['2026-01-03', '2026-01-31', '2026-03-08']
 const EMAIL = 'ada@example.com'
 const SECRET_KEYS = ['STRIPE_API_KEY', 'ANOTHER_KEY']
 
-/** What a field takes, whoever asks. */
-const FAIR = {
+/** Values that a field accepts from every caller. */
+const VALID = {
   'path.month': MONTHS,
   'query.start_date': DAYS.slice(0, 1),
   'query.end_date': DAYS.slice(1),
@@ -38,7 +38,7 @@ const FAIR = {
   'body.value': ['-3.5', '12'],
   'body.timestamp': ['2026-01-03T10:00:00Z', '2026-02-07T23:59:59.999+01:00'],
 }
-/** Tests delete some of them, and must find one that lives until their end. */
+/** Tests delete some of these projects; enough must remain until the end. */
 const DELETABLE = Array.from({ length: 30 }, (_, index) => `deletable-${index}`)
 
 export async function makeApiWorld(client: MeterlineClient): Promise<ApiWorld> {
@@ -55,19 +55,19 @@ export async function makeApiWorld(client: MeterlineClient): Promise<ApiWorld> {
   return {
     whiteLabel: {
       ...whiteLabel,
-      known: { ...FAIR, 'path.partnerId': [whiteLabel.partnerId], 'path.projectId': DELETABLE, 'query.project_id': ['quoted', 'gone'] },
+      known: { ...VALID, 'path.partnerId': [whiteLabel.partnerId], 'path.projectId': DELETABLE, 'query.project_id': ['quoted', 'gone'] },
     },
     coBranded: {
       ...coBranded,
       known: {
-        ...FAIR,
+        ...VALID,
         'path.partnerId': [coBranded.partnerId],
         'path.userId': [account.id],
         'path.projectId': [project.id],
         'query.project_id': [project.id],
       },
     },
-    others: { known: { ...FAIR, ...(await knownToOperators(client, changed, coBranded)), 'path.accountId': [account.id] } },
+    others: { known: { ...VALID, ...(await knownToOperators(client, changed, coBranded)), 'path.accountId': [account.id] } },
   }
 }
 

@@ -8,7 +8,7 @@ import { openRegistry, type Registry } from '../../../registry/registry.ts'
 import type { ClickHouse } from '../../../sql/clickhouse.ts'
 import { openTestStore } from '../engines/embedded-store.ts'
 import { inOneOrder, plainPartnershipDays } from '../oracles/plain-partnership-days.ts'
-import { submissionOf } from './judged.ts'
+import { submissionOf } from './submission.ts'
 
 /** The longest span there is: partnership days of all times. */
 export const ALL_DAYS = { first: '1970-01-01', last: '2148-12-30', end: '2148-12-31' }

@@ -2,9 +2,9 @@ import { METRIC_NAMES } from '../../../metering/metrics.ts'
 import type { TestEvent } from '../clients/client.ts'
 import type { Random } from '../random.ts'
 
-/** An emitter with ids of its own: new events, copies, copies under a new time, and conflicts, in one order. */
+/** A seeded emitter with its own event ids. It sends new events, copies, copies with another time, and conflicts, in one order. */
 export class SeededEmitter {
-  /** Everything acknowledged, in the order it was sent. */
+  /** All acknowledged events, in the order in which they were sent. */
   readonly acknowledged: TestEvent[] = []
   readonly #name: string
   readonly #random: Random
@@ -43,7 +43,7 @@ export class SeededEmitter {
     }
   }
 
-  /** Over five months, so that a batch is many parts and a kill can fall between them. */
+  /** Within five months, so that a batch becomes several parts and a kill can happen between them. */
   #timestamp(): string {
     return new Date(Date.UTC(2026, this.#random.below(5), 1 + this.#random.below(28), this.#random.below(24))).toISOString()
   }

@@ -1,43 +1,45 @@
-/** A Null table behind which a fence stands, a row for it, and where its rows go. */
+import { MS_PER_DAY } from '../../../metering/timestamp.ts'
+
+/** A Null table with a fencing view, a row to insert into it, and the table that stores its rows. */
 export interface FencedInbox {
   readonly table: string
-  /** Beside log, epoch and owner. */
+  /** The columns besides log, epoch and owner. */
   readonly columns: readonly string[]
   readonly fields: (number: number, log: string) => (string | number | null)[]
   readonly target: string
-  /** The target's column that holds the name of the log in the rows of `fields`. */
+  /** The column of the target that contains the name of the lease in the rows of `fields`. */
   readonly mark: string
 }
 
-const DAY_MS = Date.UTC(2026, 0, 31)
+const JANUARY_31_MS = Date.UTC(2026, 0, 31)
 
 export const FENCED_INBOXES: readonly FencedInbox[] = [
   { table: 'log_positions_inbox_v1', columns: ['first', 'through'], fields: (number) => [number, number], target: 'log_positions_v1', mark: 'log' },
   {
     table: 'log_watermarks_inbox_v1',
     columns: ['as_of_ms', 'settled_through', 'released', 'host'],
-    fields: (number) => [DAY_MS + number, number, 0, 'test'],
+    fields: (number) => [JANUARY_31_MS + number, number, 0, 'test'],
     target: 'log_watermarks_v1',
     mark: 'log',
   },
   {
     table: 'usage_events_inbox_v1',
     columns: ['offset', 'project_id', 'event_id', 'metric', 'timestamp_ms', 'value', 'received_ms'],
-    fields: (number) => [number, 'fenced', `e${number}`, 'ai_tokens', DAY_MS + number * 86_400_000, number, DAY_MS],
+    fields: (number) => [number, 'fenced', `e${number}`, 'ai_tokens', JANUARY_31_MS + number * MS_PER_DAY, number, JANUARY_31_MS],
     target: 'raw_usage_events_v1',
     mark: 'log',
   },
   {
     table: 'rejected_events_inbox_v1',
     columns: ['offset', 'reason', 'message', 'project_id', 'event_id', 'ingest_key_id', 'received_ms', 'original_base64'],
-    fields: (number) => [number, 'conflict', 'test', 'fenced', `e${number}`, 'key', DAY_MS, ''],
+    fields: (number) => [number, 'conflict', 'test', 'fenced', `e${number}`, 'key', JANUARY_31_MS, ''],
     target: 'rejected_events_v1',
     mark: 'log',
   },
   {
     table: 'rollup_differences_inbox_v1',
     columns: ['project_id', 'usage_date', 'metric', 'peak', 'total', 'events', 'last_event_ms'],
-    fields: (number) => ['fenced', '2026-01-31', 'ai_tokens', number, number, 1, DAY_MS],
+    fields: (number) => ['fenced', '2026-01-31', 'ai_tokens', number, number, 1, JANUARY_31_MS],
     target: 'project_usage_per_day_v1',
     mark: 'log',
   },
@@ -64,7 +66,7 @@ export const FENCED_INBOXES: readonly FencedInbox[] = [
       'created_ms',
       'deleted_ms',
     ],
-    fields: (number, log) => [`p${number}`, number, log, '', `p${number}`, 'active', 'us-east', 'nano', '', '', DAY_MS, null],
+    fields: (number, log) => [`p${number}`, number, log, '', `p${number}`, 'active', 'us-east', 'nano', '', '', JANUARY_31_MS, null],
     target: 'projects_v1',
     mark: 'partner_id',
   },
@@ -87,56 +89,56 @@ export const FENCED_INBOXES: readonly FencedInbox[] = [
       'created_ms',
       'deleted_ms',
     ],
-    fields: (number, log) => [`q${number}`, number, log, '', `q${number}`, 'active', 'active', number, number, 'us-east', 'nano', '', '', DAY_MS, null],
+    fields: (number, log) => [`q${number}`, number, log, '', `q${number}`, 'active', 'active', number, number, 'us-east', 'nano', '', '', JANUARY_31_MS, null],
     target: 'projects_v1',
     mark: 'partner_id',
   },
   {
     table: 'audit_log_inbox_v1',
     columns: ['seq', 'at_ms', 'actor', 'action', 'subject', 'details', 'request_id', 'previous_hash', 'hash'],
-    fields: (number, log) => [number, DAY_MS, 'test', 'test', log, '{}', '', '', ''],
+    fields: (number, log) => [number, JANUARY_31_MS, 'test', 'test', log, '{}', '', '', ''],
     target: 'audit_log_v1',
     mark: 'subject',
   },
   {
     table: 'accounts_inbox_v1',
     columns: ['account_id', 'revision', 'partner_id', 'email', 'name', 'plan', 'created_ms'],
-    fields: (number, log) => [`a${number}`, number, log, '', '', 'free', DAY_MS],
+    fields: (number, log) => [`a${number}`, number, log, '', '', 'free', JANUARY_31_MS],
     target: 'accounts_v1',
     mark: 'partner_id',
   },
   {
     table: 'partners_inbox_v1',
     columns: ['partner_id', 'revision', 'name', 'mode', 'created_ms', 'disabled_ms'],
-    fields: (number, log) => [`${log}${number}`, number, log, 'white-label', DAY_MS, null],
+    fields: (number, log) => [`${log}${number}`, number, log, 'white-label', JANUARY_31_MS, null],
     target: 'partners_v1',
     mark: 'name',
   },
   {
     table: 'partner_secrets_inbox_v1',
     columns: ['partner_id', 'secret_id', 'revision', 'hash', 'prefix', 'last_four', 'created_ms', 'expires_ms', 'revoked_ms'],
-    fields: (number, log) => [log, `s${number}`, number, '', '', '', DAY_MS, null, null],
+    fields: (number, log) => [log, `s${number}`, number, '', '', '', JANUARY_31_MS, null, null],
     target: 'partner_secrets_v1',
     mark: 'partner_id',
   },
   {
     table: 'ingest_keys_inbox_v1',
     columns: ['hash', 'key_id', 'revision', 'name', 'prefix', 'last_four', 'partner_ids', 'created_ms', 'revoked_ms'],
-    fields: (number, log) => [`${log}${number}`, `k${number}`, number, log, '', '', '[]', DAY_MS, null],
+    fields: (number, log) => [`${log}${number}`, `k${number}`, number, log, '', '', '[]', JANUARY_31_MS, null],
     target: 'ingest_keys_v1',
     mark: 'name',
   },
   {
     table: 'signing_keys_inbox_v1',
     columns: ['kid', 'revision', 'public_jwk', 'sealed_private_key', 'created_ms', 'signs_from_ms', 'withdrawn_ms'],
-    fields: (number, log) => [`${log}${number}`, number, log, '', DAY_MS, DAY_MS, null],
+    fields: (number, log) => [`${log}${number}`, number, log, '', JANUARY_31_MS, JANUARY_31_MS, null],
     target: 'signing_keys_v1',
     mark: 'public_jwk',
   },
   {
     table: 'secrets_inbox_v1',
     columns: ['key', 'revision', 'secret_id', 'sealed_data_key', 'sealed_value', 'is_active', 'is_reserved', 'created_ms', 'updated_ms', 'expires_ms'],
-    fields: (number, log) => [`${log}${number}`, number, log, '', '', 1, 0, DAY_MS, DAY_MS, null],
+    fields: (number, log) => [`${log}${number}`, number, log, '', '', 1, 0, JANUARY_31_MS, JANUARY_31_MS, null],
     target: 'secrets_v1',
     mark: 'secret_id',
   },
@@ -168,14 +170,14 @@ export const FENCED_INBOXES: readonly FencedInbox[] = [
       log,
       '2026-01',
       `c${number}`,
-      DAY_MS,
+      JANUARY_31_MS,
       'operator',
-      DAY_MS,
+      JANUARY_31_MS,
       1,
       '',
       "['2026-01']",
       '[1]',
-      DAY_MS,
+      JANUARY_31_MS,
       "[('ai_tokens','cumulative','token')]",
     ],
     target: 'statements_v1',

@@ -2,7 +2,7 @@ import type { ClickHouse } from '../../../sql/clickhouse.ts'
 
 export type RawEvent = readonly [project: string, id: string, metric: string, timestamp: string, value: string, received: string]
 
-/** Raw rows with the time they were received, which no emitter can choose. The views below raw make the rest of them. */
+/** Inserts rows into raw with a chosen receive time, which no emitter can choose. The views of raw compute everything else. */
 export async function storeRawEvents({ control }: ClickHouse, events: readonly RawEvent[]): Promise<void> {
   const at = (instant: string) => `toDateTime64('${instant.replace('T', ' ').replace('Z', '')}', 3, 'UTC')`
   const rows = events.map(

@@ -12,8 +12,8 @@ export interface TestService {
 }
 
 /**
- * The whole service in this process, on a free port and a directory of its own. The directory is kept when it was given.
- * `onLogged` is told each line of the log.
+ * Starts the whole service in this process, on a free port. It uses a new directory and removes it at the end, unless DATA_DIR is
+ * given. `onLogged` gets each logged line.
  */
 export async function startTestService(environment: Record<string, string> = {}, onLogged?: (line: string) => void): Promise<TestService> {
   const directory = environment['DATA_DIR'] === undefined ? makeTemporaryDirectory() : undefined
@@ -24,7 +24,7 @@ export async function startTestService(environment: Record<string, string> = {},
     RATE_LIMIT_PER_MINUTE: '0',
     EVENT_REQUESTS_PER_MINUTE: '0',
     AUTH_FAILURES_PER_MINUTE: '0',
-    // Nothing closes by itself: a test says when.
+    // No month is closed automatically, so that a test decides when.
     CLOSE_GRACE_HOURS: '1000000',
     ...environment,
     DATA_DIR: dataDir,

@@ -3,7 +3,7 @@ import { judgeEvent } from '../../../ingest/event/pipeline.ts'
 import type { Submission } from '../../../ingest/log/event-log.ts'
 import type { TestEvent } from '../clients/client.ts'
 
-/** Events as the api hands them to a log. */
+/** A submission of these events, as the API passes it to a log. */
 export function submissionOf(events: readonly TestEvent[], receivedMs = Date.now()): Submission {
   const judged = events.map((event) => judgeEvent(decodeEvent(Buffer.from(JSON.stringify(event), 'utf8')), receivedMs))
   return { judged, ingestKeyId: 'test', receivedMs, bytes: 0 }

@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest'
+import { readMigrations } from '../../sql/migrate.ts'
+
+const migrations = await readMigrations()
+const statements = migrations.flatMap((migration) => migration.statements)
+const inboxes = statements.filter((statement) => /ENGINE = Null\b/.test(statement))
+
+test('migrations are numbered without a gap and named NNN_verb_object_vN', () => {
+  expect(migrations.map(({ number }) => number)).toEqual(migrations.map((_, index) => index + 1))
+  expect(migrations.filter(({ name }) => !/^(create|alter|drop|add)_[a-z0-9_]+_v\d+$/.test(name)).map(({ name }) => name)).toEqual([])
+})
+
+test('every statement of a migration is idempotent, so that it can be repeated', () => {
+  const isRepeatable = (statement: string) => / IF (NOT )?EXISTS /.test(statement) || fillsReplacingTable(statement)
+  expect(statements.filter((statement) => !isRepeatable(statement))).toEqual([])
+})
+
+/** A copy of rows into a table in which equal rows replace each other: copying them again adds nothing. */
+function fillsReplacingTable(statement: string): boolean {
+  const table = /^\s*INSERT INTO (\w+) \([^)]*\)\s+SELECT /.exec(statement)?.[1]
+  return table !== undefined && statements.some((each) => new RegExp(`EXISTS ${table}\\b[^;]*ENGINE = ReplacingMergeTree\\n`).test(each))
+}
+
+test('every table and view has its version in its name', () => {
+  const created = statements.filter((statement) => /^\s*CREATE /.test(statement))
+  const names = created.map((statement) => / (?:TABLE|VIEW) IF NOT EXISTS (\w+)/.exec(statement)?.[1] ?? statement)
+  expect(names.filter((name) => !/_v\d+$/.test(name))).toEqual([])
+})
+
+test('every table that stores rows writes them through to disk', () => {
+  const stored = statements.filter((statement) => /CREATE TABLE/.test(statement) && !/ENGINE = Null\b/.test(statement))
+  expect(stored.filter((statement) => !statement.includes('fsync_after_insert = 1') || !statement.includes('fsync_part_directory = 1'))).toEqual([])
+})
+
+test('every inbox has exactly one view, and it contains the fence', () => {
+  const unfenced = inboxes.filter((inbox) => {
+    const name = / EXISTS (\w+)/.exec(inbox)?.[1]
+    const views = statements.filter((statement) => new RegExp(`CREATE MATERIALIZED VIEW[^;]*FROM ${name}\\b`).test(statement))
+    return views.length !== 1 || !/throwIf\(\s*\(log, epoch, owner\) NOT IN \(SELECT log, epoch, owner FROM log_owners_v1/.test(views[0] ?? '')
+  })
+  expect(unfenced).toEqual([])
+  expect(inboxes.length).toBeGreaterThan(4)
+})
