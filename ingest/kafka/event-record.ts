@@ -54,7 +54,8 @@ function storableMs(ms: number): number {
 
 function judgeValue(value: Buffer, receivedMs: number, headers: FetchedRecord['headers']): Judged {
   const reason = header(headers, HEADERS.refused)
-  if (reason === undefined || !isRejectReason(reason)) return judgeEvent(decodeEvent(value), receivedMs)
+  // The scope of an ingest key is checked before the event is produced; other producers have no key.
+  if (reason === undefined || !isRejectReason(reason)) return judgeEvent(decodeEvent(value), { receivedMs, allowedProjects: 'all' })
   return rejectArrival(decodeEvent(value), { reason, message: header(headers, HEADERS.message) ?? '' })
 }
 

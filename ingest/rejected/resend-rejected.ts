@@ -3,8 +3,8 @@ import type { RejectReason } from '../../metering/event.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
-import { decodeKeptEvent } from '../event/decode-body.ts'
-import { type Judged, judgeEvent } from '../event/pipeline.ts'
+import { type Arrival, decodeKeptEvent } from '../event/decode-body.ts'
+import { type AllowedProjects, judgeEvent } from '../event/pipeline.ts'
 import type { Verdict } from '../log/detect-duplicates.ts'
 import type { EventLog } from '../log/event-log.ts'
 
@@ -20,8 +20,8 @@ export interface Resent {
 export interface ResendOptions {
   readonly clickhouse: ClickHouse
   readonly eventLog: EventLog
-  /** Refuses what the ingest key that sent the events may not send: what it may is judged again, too. */
-  judgeProjects(ingestKeyId: string, judged: Judged[]): Promise<Judged[]>
+  /** Which projects of the events their ingest key may send for now: since they were rejected, a project may have been registered. */
+  findAllowedProjects(ingestKeyId: string, arrivals: readonly Arrival[]): Promise<AllowedProjects>
 }
 
 /**
@@ -36,8 +36,9 @@ export async function resendRejected(options: ResendOptions, ids: readonly strin
   const outcomes = new Map<string, Resent>()
   for (const [ingestKeyId, events] of groupByKey(found)) {
     const originals = events.map(({ original_base64 }) => Buffer.from(original_base64, 'base64'))
-    const judgedAlone = originals.map((original) => judgeEvent(decodeKeptEvent(original), receivedMs))
-    const judged = await options.judgeProjects(ingestKeyId, judgedAlone)
+    const arrivals = originals.map(decodeKeptEvent)
+    const allowedProjects = await options.findAllowedProjects(ingestKeyId, arrivals)
+    const judged = arrivals.map((arrival) => judgeEvent(arrival, { receivedMs, allowedProjects }))
     const bytes = originals.reduce((sum, original) => sum + original.length, 0)
     const verdicts = await eventLog.submit({ judged, ingestKeyId, receivedMs, bytes })
     for (const [index, { id }] of events.entries()) outcomes.set(id, { id, ...outcomeOf(verdicts[index]) })

@@ -9,7 +9,7 @@ const at = '2026-01-01T00:00:00Z'
 
 function record(offset: number, event: { project_id?: string; event_id?: string; metric?: string; value?: string; timestamp?: string }): LogRecord {
   const json = { project_id: 'p', event_id: 'e', metric: 'ai_tokens', value: '1', timestamp: at, ...event }
-  const judged = judgeEvent(decodeEvent(Buffer.from(JSON.stringify(json), 'utf8')), Date.parse(at))
+  const judged = judgeEvent(decodeEvent(Buffer.from(JSON.stringify(json), 'utf8')), { receivedMs: Date.parse(at), allowedProjects: 'all' })
   return { log: 'http', offset, judged, receivedMs: 0, ingestKeyId: '' }
 }
 

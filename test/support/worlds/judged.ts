@@ -5,6 +5,6 @@ import type { TestEvent } from '../clients/client.ts'
 
 /** Events as the api hands them to a log. */
 export function submissionOf(events: readonly TestEvent[], receivedMs = Date.now()): Submission {
-  const judged = events.map((event) => judgeEvent(decodeEvent(Buffer.from(JSON.stringify(event), 'utf8')), receivedMs))
+  const judged = events.map((event) => judgeEvent(decodeEvent(Buffer.from(JSON.stringify(event), 'utf8')), { receivedMs, allowedProjects: 'all' }))
   return { judged, ingestKeyId: 'test', receivedMs, bytes: 0 }
 }
