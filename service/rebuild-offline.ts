@@ -21,7 +21,7 @@ export async function rebuildOffline(environment: NodeJS.ProcessEnv, month: Mont
     await migrate(clickhouse)
     await new RegistryChanges(clickhouse).note(OFFLINE, { action: 'rollup.rebuild', subject: month })
     const outcome = await rebuildRollup(clickhouse, month, (work) => work(undefined))
-    if (outcome.status === 'refused') throw new Error(outcome.reason)
+    if (outcome.status === 'rejected') throw new Error(outcome.reason)
     const { keys, events, differencesBefore } = outcome.result
     return { month, keys, events, differences_before: differencesBefore }
   } finally {

@@ -104,9 +104,9 @@ function decodeArrivals(body: Buffer, format: BodyFormat): Arrival[] {
 function rejectedOf(judged: readonly Judged[], verdicts: readonly Verdict[]) {
   return judged.flatMap((each, index) => {
     const verdict = verdicts[index]
-    if (verdict?.status !== 'refused') return []
+    if (verdict?.status !== 'rejected') return []
     const eventId = each.status === 'valid' ? each.event.eventId : each.eventId
-    return [{ index: each.index, event_id: eventId, ...verdict.refusal }]
+    return [{ index: each.index, event_id: eventId, ...verdict.rejection }]
   })
 }
 

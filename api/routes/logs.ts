@@ -184,7 +184,7 @@ function incarnationAnswer({ topic, incarnation, partitions, starts }: Incarnati
 }
 
 function requireDone<T>(outcome: LogChangeOutcome<T>): T {
-  if (outcome.status === 'refused') throw new ApiError('LOG_VERB_REFUSED', outcome.reason)
+  if (outcome.status === 'rejected') throw new ApiError('LOG_VERB_REFUSED', outcome.reason)
   return outcome.result
 }
 

@@ -35,7 +35,7 @@ export function rebuildRoutes(app: FastifyInstance, { clickhouse, registry, betw
       try {
         await registry.changes.note(actorOf(request), { action: 'rollup.rebuild', subject: month })
         const outcome = await rebuildRollup(clickhouse, month, betweenBatches)
-        if (outcome.status === 'refused') throw new ApiError('REBUILD_HELD', outcome.reason)
+        if (outcome.status === 'rejected') throw new ApiError('REBUILD_HELD', outcome.reason)
         const { keys, events, differencesBefore } = outcome.result
         return { month, keys, events, differences_before: differencesBefore }
       } finally {

@@ -24,11 +24,11 @@ const STEPS = [requireSize, requireJson, parseIdentity, requireKnownMetric, pars
 export type Judged =
   | { readonly status: 'valid'; readonly index: number; readonly event: UsageEvent; original(): Buffer }
   | {
-      readonly status: 'refused'
+      readonly status: 'rejected'
       readonly index: number
       readonly projectId: string
       readonly eventId: string | null
-      readonly refusal: Rejection
+      readonly rejection: Rejection
       original(): Buffer
     }
 
@@ -45,8 +45,8 @@ export interface JudgingContext {
 export function judgeEvent(arrival: Arrival, context: JudgingContext): Judged {
   const draft: Draft = { projectId: '', eventId: '', metric: 'ai_tokens', value: '0', timestampMs: 0 }
   for (const step of STEPS) {
-    const refusal = step(draft, arrival, context)
-    if (refusal !== undefined) return rejectArrival(arrival, refusal)
+    const rejection = step(draft, arrival, context)
+    if (rejection !== undefined) return rejectArrival(arrival, rejection)
   }
   return { status: 'valid', index: arrival.index, event: draft, original: arrival.original }
 }
@@ -65,18 +65,18 @@ type Step = (draft: Draft, arrival: Arrival, context: JudgingContext) => Rejecti
 
 function requireSize(_draft: Draft, { bytes }: Arrival): Rejection | undefined {
   if (bytes <= EVENT_BYTES_MAX) return undefined
-  return refusal('too_large', `One event has at most ${EVENT_BYTES_MAX} bytes; this one has ${bytes}.`)
+  return reject('too_large', `One event has at most ${EVENT_BYTES_MAX} bytes; this one has ${bytes}.`)
 }
 
 function requireJson(_draft: Draft, { problem }: Arrival): Rejection | undefined {
-  if (problem === 'not_json') return refusal('invalid_json', 'The event is not JSON in UTF-8, or is nested too deep.')
-  return problem === 'not_an_object' ? refusal('invalid_event', 'An event is a JSON object.') : undefined
+  if (problem === 'not_json') return reject('invalid_json', 'The event is not JSON in UTF-8, or is nested too deep.')
+  return problem === 'not_an_object' ? reject('invalid_event', 'An event is a JSON object.') : undefined
 }
 
 function parseIdentity(draft: Draft, { fields = {} }: Arrival): Rejection | undefined {
   const { event_id, project_id } = fields
-  if (!isEventId(event_id)) return refusal('invalid_event', 'event_id must be a string of 1 to 128 characters without control characters.')
-  if (!isProjectId(project_id)) return refusal('invalid_event', 'project_id must be a string of 1 to 128 of the characters A-Z a-z 0-9 _ . : -')
+  if (!isEventId(event_id)) return reject('invalid_event', 'event_id must be a string of 1 to 128 characters without control characters.')
+  if (!isProjectId(project_id)) return reject('invalid_event', 'project_id must be a string of 1 to 128 of the characters A-Z a-z 0-9 _ . : -')
   draft.eventId = event_id
   draft.projectId = project_id
   return undefined
@@ -84,14 +84,14 @@ function parseIdentity(draft: Draft, { fields = {} }: Arrival): Rejection | unde
 
 function requireKnownMetric(draft: Draft, { fields = {} }: Arrival): Rejection | undefined {
   const { metric } = fields
-  if (!isMetricName(metric)) return refusal('unknown_metric', `metric must be one of ${METRIC_NAMES.join(', ')}.`)
+  if (!isMetricName(metric)) return reject('unknown_metric', `metric must be one of ${METRIC_NAMES.join(', ')}.`)
   draft.metric = metric
   return undefined
 }
 
 function parseValue(draft: Draft, { fields = {} }: Arrival): Rejection | undefined {
   const value = parseQuantity(fields.value)
-  if (value === undefined) return refusal('invalid_value', QUANTITY_RULE)
+  if (value === undefined) return reject('invalid_value', QUANTITY_RULE)
   draft.value = value
   return undefined
 }
@@ -99,10 +99,10 @@ function parseValue(draft: Draft, { fields = {} }: Arrival): Rejection | undefin
 function requireTimeInWindow(draft: Draft, { fields = {} }: Arrival, { receivedMs }: JudgingContext): Rejection | undefined {
   const { timestamp } = fields
   const timestampMs = typeof timestamp === 'string' ? parseTimestamp(timestamp) : undefined
-  if (timestampMs === undefined) return refusal('invalid_timestamp', 'timestamp must be an RFC 3339 date-time with a zone, such as 2026-01-31T12:00:00Z.')
-  if (timestampMs < TIMESTAMP_MIN_MS) return refusal('invalid_timestamp', 'timestamp must not be before 2000-01-01T00:00:00Z.')
+  if (timestampMs === undefined) return reject('invalid_timestamp', 'timestamp must be an RFC 3339 date-time with a zone, such as 2026-01-31T12:00:00Z.')
+  if (timestampMs < TIMESTAMP_MIN_MS) return reject('invalid_timestamp', 'timestamp must not be before 2000-01-01T00:00:00Z.')
   if (timestampMs > receivedMs + TIMESTAMP_AHEAD_MS_MAX) {
-    return refusal('timestamp_in_future', 'timestamp is more than 5 minutes after the event was received. Check the clock of the emitter.')
+    return reject('timestamp_in_future', 'timestamp is more than 5 minutes after the event was received. Check the clock of the emitter.')
   }
   draft.timestampMs = timestampMs
   return undefined
@@ -120,15 +120,15 @@ const PROJECT_NOT_ALLOWED: Rejection = {
 
 STEPS satisfies readonly Step[]
 
-function refusal(reason: RejectReason, message: string): Rejection {
+function reject(reason: RejectReason, message: string): Rejection {
   return { reason, message }
 }
 
 /** A refused event, with what can be told of its ids and at most 64 KiB of its bytes. */
-export function rejectArrival(arrival: Arrival, refusal: Rejection): Judged {
+export function rejectArrival(arrival: Arrival, rejection: Rejection): Judged {
   const { event_id, project_id } = arrival.fields ?? {}
   const original = () => arrival.original().subarray(0, ORIGINAL_BYTES_KEPT_MAX)
-  return { status: 'refused', index: arrival.index, projectId: shown(project_id) ?? '', eventId: shown(event_id), refusal, original }
+  return { status: 'rejected', index: arrival.index, projectId: shown(project_id) ?? '', eventId: shown(event_id), rejection, original }
 }
 
 const SHOWN_CHARACTERS_MAX = 256

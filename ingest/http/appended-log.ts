@@ -66,7 +66,7 @@ export class AppendedLog {
     if (verdict !== undefined) verdicts.fill(verdict)
     await this.owned.write({ first, through: first + records.length - 1 }, records, told, 'with rows')
     // A batch of duplicates alone writes nothing, not even a position.
-    if (verdicts.some(({ status }) => status === 'counted' || status === 'refused')) this.#next = first + records.length
+    if (verdicts.some(({ status }) => status === 'counted' || status === 'rejected')) this.#next = first + records.length
     return verdicts
   }
 }

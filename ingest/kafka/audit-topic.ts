@@ -108,7 +108,7 @@ class PartitionAudit {
       const { judged, offset } = record
       const row = stored.get(offset)
       stored.delete(offset)
-      if (judged.status === 'refused') this.#compareRefused(record, kept.has(offset))
+      if (judged.status === 'rejected') this.#compareRefused(record, kept.has(offset))
       else if (partitionOfProject(judged.event.projectId, this.#partitions) !== this.#partition) this.passedOn += 1
       else if (row === undefined) others.push(record)
       else if (isSame(judged.event, row)) this.counted += 1

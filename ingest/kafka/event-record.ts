@@ -28,8 +28,8 @@ export interface ReceivedRecord {
 /** The record of an event that the api has judged; a refused one goes the same way, so that it is kept (P7). */
 export function recordOfEvent(judged: Judged, { ingestKeyId, receivedMs }: ReceivedRecord, partitions: number): NewRecord {
   const headers = { [HEADERS.receivedMs]: String(receivedMs), [HEADERS.ingestKey]: ingestKeyId }
-  if (judged.status === 'refused') {
-    const { reason, message } = judged.refusal
+  if (judged.status === 'rejected') {
+    const { reason, message } = judged.rejection
     const partition = isProjectId(judged.projectId) ? partitionOfProject(judged.projectId, partitions) : 0
     return { partition, key: judged.projectId, value: judged.original(), headers: { ...headers, [HEADERS.refused]: reason, [HEADERS.message]: message } }
   }

@@ -9,7 +9,7 @@ import { type Replay, requestReplay } from './replays.ts'
 import type { PartitionExtent, Topic } from './topic.ts'
 
 /** What an operator may do to the logs of a topic. `refused` says why not, and what would help. */
-export type LogChangeOutcome<T> = { status: 'done'; result: T } | { status: 'refused'; reason: string }
+export type LogChangeOutcome<T> = { status: 'done'; result: T } | { status: 'rejected'; reason: string }
 
 export interface LogState {
   readonly log: string
@@ -58,7 +58,7 @@ export async function resetLogs(clickhouse: ClickHouse, topic: Topic, choice: Lo
   const before = await pinIncarnation(clickhouse, topic)
   const extents = await topic.extents()
   const names = logsOf(before)
-  if (choice !== 'all' && !names.includes(choice)) return { status: 'refused', reason: `There is no log ${choice}. The logs are ${names.join(', ')}.` }
+  if (choice !== 'all' && !names.includes(choice)) return { status: 'rejected', reason: `There is no log ${choice}. The logs are ${names.join(', ')}.` }
   const starts: number[] = []
   for (const [partition, name] of names.entries()) {
     const here = await retire(clickhouse, name, before.starts[partition] ?? 0)
@@ -75,16 +75,16 @@ export async function resetLogs(clickhouse: ClickHouse, topic: Topic, choice: Lo
 export async function repartitionLogs(clickhouse: ClickHouse, topic: Topic): Promise<LogChangeOutcome<Incarnation>> {
   const before = await pinIncarnation(clickhouse, topic)
   const extents = await topic.extents()
-  if (extents.length === before.partitions) return { status: 'refused', reason: `The topic has ${before.partitions} partitions, as pinned.` }
+  if (extents.length === before.partitions) return { status: 'rejected', reason: `The topic has ${before.partitions} partitions, as pinned.` }
   if (extents.length < before.partitions)
     return {
-      status: 'refused',
+      status: 'rejected',
       reason: `The topic has fewer partitions than pinned (${extents.length}, ${before.partitions}): it was created anew. Reset all logs instead.`,
     }
   const starts = extents.map(({ begin }) => begin)
   for (const [partition, log] of logsOf(before).entries()) {
     const here = await retire(clickhouse, log, before.starts[partition] ?? 0)
-    if (!holds(extents[partition], here)) return { status: 'refused', reason: `The log ${log} has another incident: reset it first.` }
+    if (!holds(extents[partition], here)) return { status: 'rejected', reason: `The log ${log} has another incident: reset it first.` }
     starts[partition] = here
   }
   const made = { topic: topic.name, incarnation: before.incarnation + 1, partitions: extents.length, starts }
@@ -106,7 +106,7 @@ export async function replayLogs(
     if (fromOffset !== undefined) replays.push(await requestReplay(clickhouse.control, { log, fromOffset }))
   }
   return replays.length === 0
-    ? { status: 'refused', reason: `There is no log ${choice}. "meterline log list" names them.` }
+    ? { status: 'rejected', reason: `There is no log ${choice}. "meterline log list" names them.` }
     : { status: 'done', result: replays }
 }
 

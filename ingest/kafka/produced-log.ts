@@ -122,5 +122,5 @@ class Producing {
 const PRODUCED: Verdict = { status: 'produced' }
 
 function verdictOf(judged: Submission['judged'][number]): Verdict {
-  return judged.status === 'refused' ? { status: 'refused', refusal: judged.refusal } : PRODUCED
+  return judged.status === 'rejected' ? { status: 'rejected', rejection: judged.rejection } : PRODUCED
 }

@@ -21,7 +21,7 @@ export type Verdict =
   | { status: 'already_stored' }
   /** Durable in Kafka. Whether it is new nobody can know yet. */
   | { status: 'produced' }
-  | { status: 'refused'; refusal: Rejection }
+  | { status: 'rejected'; rejection: Rejection }
 
 export interface Classified {
   /** One for each record, in order. */
@@ -46,7 +46,7 @@ export async function detectDuplicates(
   const firsts = new IdentityMap<UsageEvent>()
   const newHashes: IdentityHash[] = []
   const verdicts = records.map((record, index): Verdict => {
-    if (record.judged.status === 'refused') return { status: 'refused', refusal: record.judged.refusal }
+    if (record.judged.status === 'rejected') return { status: 'rejected', rejection: record.judged.rejection }
     const { event } = record.judged
     const known = stored.get(event.projectId, event.eventId)
     if (known !== undefined && known.log === record.log && known.offset === record.offset) return ALREADY_STORED
@@ -91,5 +91,5 @@ function maybeStored(records: readonly LogRecord[], hashes: readonly (IdentityHa
 function compare(event: UsageEvent, first: { metric: string; value: string }): Verdict {
   if (event.metric === first.metric && event.value === first.value) return DUPLICATE
   const message = `This event_id was counted before for this project with metric ${first.metric} and value ${first.value}. The first one stands; send a correction as a new event.`
-  return { status: 'refused', refusal: { reason: 'conflict', message } }
+  return { status: 'rejected', rejection: { reason: 'conflict', message } }
 }

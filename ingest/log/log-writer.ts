@@ -41,7 +41,7 @@ export async function writeBatch(lane: Lane, ownership: Lease, batch: Batch): Pr
 }
 
 function mustPosition({ position, verdicts }: Batch): boolean {
-  if (position === 'with rows') return verdicts.some(({ status }) => status === 'counted' || status === 'refused')
+  if (position === 'with rows') return verdicts.some(({ status }) => status === 'counted' || status === 'rejected')
   return position === 'always'
 }
 
@@ -71,7 +71,7 @@ function rejectedText(ownership: Lease, { records, verdicts }: Batch): string {
   let text = ''
   records.forEach((record, index) => {
     const verdict = verdicts[index]
-    if (verdict?.status === 'refused') text += row([...rejectedFields(record, verdict.refusal), ...owner])
+    if (verdict?.status === 'rejected') text += row([...rejectedFields(record, verdict.rejection), ...owner])
   })
   return text
 }

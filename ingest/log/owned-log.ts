@@ -208,8 +208,8 @@ export class OwnedLog {
   #count(verdict: Verdict): void {
     if (verdict.status === 'counted') this.#counts.counted += 1
     else if (verdict.status === 'duplicate') this.#counts.duplicates += 1
-    else if (verdict.status === 'refused') {
-      const { reason } = verdict.refusal
+    else if (verdict.status === 'rejected') {
+      const { reason } = verdict.rejection
       this.#rejectedByReason.set(reason, (this.#rejectedByReason.get(reason) ?? 0) + 1)
     }
   }
@@ -225,8 +225,8 @@ export class LogLost extends Error {
 
 /** The verdict on the one event of a batch that the store refuses. */
 export const REFUSED_BY_STORE: Verdict = {
-  status: 'refused',
-  refusal: { reason: 'refused_by_store', message: 'The store refused this event for its data. It is kept; tell the operator.' },
+  status: 'rejected',
+  rejection: { reason: 'refused_by_store', message: 'The store refused this event for its data. It is kept; tell the operator.' },
 }
 
 const FILTER_HEADROOM = 1.1

@@ -62,7 +62,7 @@ function placeOf(id: string): [string, number][] {
 }
 
 function outcomeOf(verdict: Verdict | undefined): Omit<Resent, 'id'> {
-  if (verdict?.status === 'refused') return { outcome: 'rejected', reason: verdict.refusal.reason }
+  if (verdict?.status === 'rejected') return { outcome: 'rejected', reason: verdict.rejection.reason }
   return { outcome: verdict?.status === 'duplicate' ? 'duplicate' : 'accepted', reason: null }
 }
 

@@ -5,7 +5,7 @@ import { defineQuery } from '../../sql/query.ts'
 import { HTTP_LOG } from '../http/http-log.ts'
 import { findLiveOwner, findLiveReader } from '../log/watermark.ts'
 
-export type LockedLogs = { status: 'held'; ownerships: readonly [Lease, ...Lease[]] } | { status: 'refused'; reason: string }
+export type LockedLogs = { status: 'held'; ownerships: readonly [Lease, ...Lease[]] } | { status: 'rejected'; reason: string }
 
 /** After so long without a heartbeat an owner counts as gone. */
 const OWNER_SILENCE_MS_MAX = 15_000
@@ -17,7 +17,7 @@ const OWNER_SILENCE_MS_MAX = 15_000
  */
 export async function lockAllLogs(clickhouse: ClickHouse, held: Lease | undefined): Promise<LockedLogs> {
   const living = await findLiving(clickhouse, held)
-  if (living !== undefined) return { status: 'refused', reason: `${living} counts events. ${STOP_IT}` }
+  if (living !== undefined) return { status: 'rejected', reason: `${living} counts events. ${STOP_IT}` }
   const [http, ...partitions] = [HTTP_LOG, ...(await clickhouse.control.query(logsInForce, {})).map(({ log }) => log)]
   const first = held ?? (await take(clickhouse, http))
   if (first === undefined) return lostTo(http)
@@ -40,7 +40,7 @@ export const STOP_IT =
   'Stop it first: `meterline ingest`, then try again; or the `meterline start` that does all, then `meterline rebuild --offline`. After a crash, wait 15 s.'
 
 function lostTo(log: string): LockedLogs {
-  return { status: 'refused', reason: `Another process has taken the log ${log} at this moment. ${STOP_IT}` }
+  return { status: 'rejected', reason: `Another process has taken the log ${log} at this moment. ${STOP_IT}` }
 }
 
 /** The http log of this very process is alive, and held. */

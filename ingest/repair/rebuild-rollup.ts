@@ -8,7 +8,7 @@ import { queryOne } from '../../sql/query-one.ts'
 import type { BetweenBatches } from '../log/event-log.ts'
 import { findLostLease, lockAllLogs, STOP_IT } from './lock-all-logs.ts'
 
-export type RebuildOutcome = { status: 'rebuilt'; result: Rebuilt } | { status: 'refused'; reason: string }
+export type RebuildOutcome = { status: 'rebuilt'; result: Rebuilt } | { status: 'rejected'; reason: string }
 
 export interface Rebuilt {
   /** How many (project, day, metric, log) the month's rollup has now. */
@@ -33,7 +33,7 @@ export interface Rebuilt {
 export function rebuildRollup(clickhouse: ClickHouse, month: Month, betweenBatches: BetweenBatches): Promise<RebuildOutcome> {
   return betweenBatches(async (held) => {
     const logs = await lockAllLogs(clickhouse, held)
-    if (logs.status === 'refused') return logs
+    if (logs.status === 'rejected') return logs
     return rebuildHeld(clickhouse, month, logs.ownerships)
   })
 }
@@ -44,7 +44,7 @@ async function rebuildHeld(clickhouse: ClickHouse, month: Month, ownerships: rea
   const span = { from, end }
   await reads.execute(emptyRebuilt, {})
   if ((await fill(clickhouse, span, ownerships)) === 'lost')
-    return { status: 'refused', reason: `Another process took a log meanwhile; ${UNCHANGED} ${STOP_IT}` }
+    return { status: 'rejected', reason: `Another process took a log meanwhile; ${UNCHANGED} ${STOP_IT}` }
   const rebuilt = await compare(clickhouse, span)
   const number = await beginRebuild(clickhouse, month)
   await reads.execute(noteChangesOfMonth, span)
@@ -55,7 +55,7 @@ async function rebuildHeld(clickhouse: ClickHouse, month: Month, ownerships: rea
   await noteRebuild(clickhouse, { month, begun: number, ended: number })
   if (lost === undefined) return { status: 'rebuilt', result: rebuilt }
   const left = lostBefore === undefined ? `the rollup of ${month} may lack what it wrote.` : UNCHANGED
-  return { status: 'refused', reason: `Another process took the log ${lost} meanwhile; ${left} ${STOP_IT}` }
+  return { status: 'rejected', reason: `Another process took the log ${lost} meanwhile; ${left} ${STOP_IT}` }
 }
 
 const UNCHANGED = 'the rollup is as it was.'

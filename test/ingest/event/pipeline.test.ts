@@ -8,12 +8,12 @@ const OWN: AllowedProjects = new Set(['own'])
 const arrivalOf = (event: unknown) => decodeEvent(Buffer.from(JSON.stringify(event)))
 const judge = (event: unknown, allowedProjects: AllowedProjects): Judged =>
   judgeEvent(arrivalOf(event), { receivedMs: Date.parse(EVENT.timestamp), allowedProjects })
-const reasonOf = (judged: Judged) => (judged.status === 'valid' ? undefined : judged.refusal.reason)
+const reasonOf = (judged: Judged) => (judged.status === 'valid' ? undefined : judged.rejection.reason)
 
 describe('the scope of an ingest key', () => {
   test('P5: an event of a project outside the scope is rejected as project_not_allowed, with its ids and its bytes', () => {
     const judged = judge({ ...EVENT, project_id: 'foreign' }, OWN)
-    expect(judged).toMatchObject({ status: 'refused', projectId: 'foreign', eventId: 'e', refusal: { reason: 'project_not_allowed' } })
+    expect(judged).toMatchObject({ status: 'rejected', projectId: 'foreign', eventId: 'e', rejection: { reason: 'project_not_allowed' } })
     expect(JSON.parse(judged.original().toString())).toEqual({ ...EVENT, project_id: 'foreign' })
     expect(judge(EVENT, OWN)).toMatchObject({ status: 'valid', event: { projectId: 'own' } })
     expect(judge({ ...EVENT, project_id: 'foreign' }, 'all')).toMatchObject({ status: 'valid', event: { projectId: 'foreign' } })

@@ -32,7 +32,7 @@ describe('P1 P2: whatever happens to a write, the emitter that sends again is co
         await expect(log.submit(submission)).rejects.toThrow(EventsUnavailable)
         const verdicts = await submitUntilTaken(log, submission)
         const [lateRefusal] = await Promise.all(late())
-        expect(verdicts.map(({ status }) => status).filter((status) => status !== 'counted' && status !== 'duplicate')).toEqual(['refused'])
+        expect(verdicts.map(({ status }) => status).filter((status) => status !== 'counted' && status !== 'duplicate')).toEqual(['rejected'])
         expect(await storedOf(project)).toEqual({ raw: 2, rollup: 2, total: '12' })
         expect(await compareRawWithRollup(store.clickhouse)).toEqual({ ahead: 0, behind: 0 })
         if (fault === 'late') expect(lateRefusal).toBe('fenced')

@@ -24,7 +24,7 @@ async function tell(records: LogRecord[], stored: [Identity, StoredEvent][] = []
     for (const [[projectId, eventId], event] of stored) map.set(projectId, eventId, event)
     return map
   })
-  return { told: verdicts.map((verdict) => (verdict.status === 'refused' ? verdict.refusal.reason : verdict.status)), asked, newHashes }
+  return { told: verdicts.map((verdict) => (verdict.status === 'rejected' ? verdict.rejection.reason : verdict.status)), asked, newHashes }
 }
 
 test('P2: within a batch the first one counts, an equal one is a duplicate, another one a conflict', async () => {

@@ -122,7 +122,7 @@ describe('where other processes count', () => {
   const TAKEN = `${topic}/1/0`
   let reader: Lease
   const beat = (released: boolean) => publishWatermark(store.clickhouse.control, reader, { asOfMs: Date.now(), settledThrough: -1, released })
-  const refused = (reason: unknown): RebuildOutcome => ({ status: 'refused', reason: reason as string })
+  const refused = (reason: unknown): RebuildOutcome => ({ status: 'rejected', reason: reason as string })
   beforeAll(async () => {
     await insertIncarnation(store.clickhouse.control, { topic, incarnation: 1, partitions: 2, starts: [0, 0], reason: 'test' })
     reader = await taken(TAKEN)
