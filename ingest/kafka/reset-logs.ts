@@ -1,50 +1,12 @@
-import { z } from 'zod'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { acquireLease, type Lease } from '../../sql/lease.ts'
-import { defineQuery } from '../../sql/query.ts'
 import { readInDoubtRange } from '../log/in-doubt-range.ts'
 import { reconcileRollup } from '../log/reconcile.ts'
 import { type Incarnation, insertIncarnation, logsOf, pinIncarnation } from './incarnation.ts'
-import { type Replay, requestReplay } from './replays.ts'
 import type { PartitionExtent, Topic } from './topic.ts'
 
 /** What an operator may do to the logs of a topic. `refused` says why not, and what would help. */
 export type LogChangeOutcome<T> = { status: 'done'; result: T } | { status: 'rejected'; reason: string }
-
-export interface LogState {
-  readonly log: string
-  /** The offsets that the topic holds. */
-  readonly begin: number
-  readonly end: number
-  /** All through this offset is settled; -1 before the first watermark. */
-  readonly settledThrough: number
-  /** ms since 1970; null before the first watermark. */
-  readonly asOfMs: number | null
-  /** Who published the last watermark, and whether it has left since. */
-  readonly owner: string
-  readonly released: boolean
-}
-
-/** Every log of the topic's incarnation in force. Throws StoreError, KafkaUnavailable. */
-export async function listLogs(clickhouse: ClickHouse, topic: Topic): Promise<LogState[]> {
-  const incarnation = await pinIncarnation(clickhouse, topic)
-  const extents = await topic.extents()
-  const names = logsOf(incarnation)
-  const watermarks = new Map((await clickhouse.reads.query(watermarksOf, { logs: names })).map((watermark) => [watermark.log, watermark]))
-  return names.map((log, partition) => {
-    const watermark = watermarks.get(log)
-    const { begin, end } = extents[partition] ?? { begin: 0, end: 0 }
-    return {
-      log,
-      begin,
-      end,
-      settledThrough: watermark?.settled_through ?? -1,
-      asOfMs: watermark === undefined || watermark.as_of_ms === 0 ? null : watermark.as_of_ms,
-      owner: watermark?.host ?? '',
-      released: watermark?.released === 1,
-    }
-  })
-}
 
 /** Which logs a verb is about: one by its name, or all of the topic. */
 export type LogChoice = 'all' | string
@@ -91,25 +53,6 @@ export async function repartitionLogs(clickhouse: ClickHouse, topic: Topic): Pro
   return { status: 'done', result: await insertIncarnation(clickhouse.control, { ...made, reason: `repartition from ${before.partitions}` }) }
 }
 
-/** Asks the owners of the chosen logs to read them again, from an offset or from a time. Throws StoreError, KafkaUnavailable. */
-export async function replayLogs(
-  clickhouse: ClickHouse,
-  topic: Topic,
-  { choice, from }: { choice: LogChoice; from: { offset: number } | { timeMs: number } },
-): Promise<LogChangeOutcome<Replay[]>> {
-  const incarnation = await pinIncarnation(clickhouse, topic)
-  const offsets = 'timeMs' in from ? await topic.offsetsAt(from.timeMs) : undefined
-  const replays: Replay[] = []
-  for (const [partition, log] of logsOf(incarnation).entries()) {
-    if (choice !== 'all' && choice !== log) continue
-    const fromOffset = 'offset' in from ? from.offset : offsets?.[partition]
-    if (fromOffset !== undefined) replays.push(await requestReplay(clickhouse.control, { log, fromOffset }))
-  }
-  return replays.length === 0
-    ? { status: 'rejected', reason: `There is no log ${choice}. "meterline log list" names them.` }
-    : { status: 'done', result: replays }
-}
-
 /**
  * Takes a log from its owner for good and repairs its rollup. Returns the offset from which its successor reads: the first
  * of the last range when that is in doubt, because what raw has of it is a duplicate there, and what it lacks counts.
@@ -135,11 +78,3 @@ async function takeForGood(clickhouse: ClickHouse, log: string): Promise<Lease> 
 function holds(extent: PartitionExtent | undefined, offset: number): boolean {
   return extent !== undefined && extent.begin <= offset && offset <= extent.end
 }
-
-const watermarksOf = defineQuery({
-  name: 'watermarks_of',
-  sql: `SELECT log, newest.settled_through AS settled_through, toUnixTimestamp64Milli(newest.as_of) AS as_of_ms, newest.host AS host, newest.released AS released
-        FROM (SELECT log, max(newest) AS newest FROM log_watermarks_v1 WHERE log IN {logs: Array(String)} GROUP BY log)`,
-  params: z.object({ logs: z.array(z.string()) }),
-  row: z.object({ log: z.string(), settled_through: z.coerce.number(), as_of_ms: z.coerce.number(), host: z.string(), released: z.number() }),
-})
