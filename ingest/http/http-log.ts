@@ -1,6 +1,7 @@
 import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import type { Lease } from '../../sql/lease.ts'
+import { BackOff } from '../log/back-off.ts'
 import type { Verdict } from '../log/detect-duplicates.ts'
 import { type EventLog, EventsUnavailable, type IngestStats, type LogStats, type Readiness, type Submission } from '../log/event-log.ts'
 import { FilterBudget } from '../log/identity-filter.ts'
@@ -251,7 +252,7 @@ class GroupWriter {
     this.#inDoubt = true
     if (this.#state === 'writing') this.#state = 'recovering'
     this.#rejectWaiting(cause)
-    let retryAfterMs = this.#limits.retryAfterMsMin
+    const backOff = new BackOff(this.#limits)
     while (this.#state === 'recovering') {
       try {
         await this.#appended.takeAndSettle()
@@ -260,9 +261,9 @@ class GroupWriter {
         this.#logger.info({}, 'the log is taken anew and settled')
       } catch (error) {
         if (error instanceof LogLost) return this.#lose(error)
+        const retryAfterMs = backOff.next()
         this.#logger.error({ err: error, retryAfterMs }, 'the log cannot be taken yet')
         await new Promise((resolve) => setTimeout(resolve, retryAfterMs))
-        retryAfterMs = Math.min(retryAfterMs * 2, this.#limits.retryAfterMsMax)
       }
     }
   }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs, { type Batch, type Consumer, type EachBatchPayload } from 'kafkajs'
 import type { Logger } from '../../metering/logger.ts'
+import { BackOff } from '../log/back-off.ts'
 import { type FetchedBatch, KafkaUnavailable, type PartitionExtent, type Reader, type ReadProgress, type Turn } from './topic.ts'
 
 export interface ReadingLimits {
@@ -32,8 +33,7 @@ const LIMITS: ReadingLimits = {
 /** A member that hangs must not hold up the stop: the group gives it up after its session. */
 const STOP_MS_MAX = 15_000
 const SOUND_AFTER_MS = 5_000
-const REOPEN_MS_MIN = 500
-const REOPEN_MS_MAX = 10_000
+const REOPEN = { retryAfterMsMin: 500, retryAfterMsMax: 10_000 }
 
 /** Ours is a number where the library's is a text; and of a batch it tells what was asked for, too. */
 type FetchedByKafkajs = Batch & { readonly fetchedOffset: string }
@@ -76,7 +76,7 @@ export async function openReader({
   let current: Consumer | undefined
   let stopped = false
   let reopen: NodeJS.Timeout | undefined
-  let reopenAfterMs = REOPEN_MS_MIN
+  const backOff = new BackOff(REOPEN)
   let heardMs = Date.now()
   let joinedMs = Date.now()
   let assigned: readonly number[] = []
@@ -92,7 +92,7 @@ export async function openReader({
 
   /** What was joined can be read as well. A batch that cannot be, such as of an unknown codec, fails right after the join. */
   const sound = () => {
-    reopenAfterMs = REOPEN_MS_MIN
+    backOff.reset()
     reading.onTrouble(undefined)
   }
 
@@ -100,9 +100,9 @@ export async function openReader({
     current = undefined
     reading.onTrouble(error)
     if (stopped) return
+    const reopenAfterMs = backOff.next()
     logger.warn({ err: error, reopenAfterMs }, 'reading from Kafka failed; joining the group again')
     reopen = setTimeout(() => void open(), reopenAfterMs)
-    reopenAfterMs = Math.min(reopenAfterMs * 2, REOPEN_MS_MAX)
   }
 
   const open = async (): Promise<void> => {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs, { type Admin, type Consumer, type KafkaConfig, type Producer } from 'kafkajs'
 import type { Logger } from '../../metering/logger.ts'
+import { BackOff } from '../log/back-off.ts'
 import { registerCodecs } from './codecs.ts'
 import { openReader, type ReadingLimits, readOnce } from './kafkajs-reader.ts'
 import { KafkaUnavailable, type NewRecord, type PartitionExtent, type Topic } from './topic.ts'
@@ -26,7 +27,8 @@ export async function connectTopic(options: TopicOptions, signal: AbortSignal): 
   const config = configOf(options)
   // The tries to reach the brokers are counted here, so that a stop need not wait for the library's.
   const probing = new kafkajs.Kafka({ ...config, retry: { retries: 0 } })
-  for (let retryAfterMs = RETRY_MS_MIN; ; retryAfterMs = Math.min(retryAfterMs * 2, RETRY_MS_MAX)) {
+  const backOff = new BackOff(RETRY)
+  for (;;) {
     const admin = probing.admin()
     try {
       await admin.connect()
@@ -36,6 +38,7 @@ export async function connectTopic(options: TopicOptions, signal: AbortSignal): 
       return await topicOf(new kafkajs.Kafka(config), options, clusterId)
     } catch (error) {
       if (signal.aborted || error instanceof TopicRefused) throw error
+      const retryAfterMs = backOff.next()
       options.logger.warn({ err: error, brokers: options.brokers, retryAfterMs }, `Kafka cannot be used yet: ${describe(error)}. Trying again`)
       await sleep(retryAfterMs, undefined, { signal })
     } finally {
@@ -44,8 +47,7 @@ export async function connectTopic(options: TopicOptions, signal: AbortSignal): 
   }
 }
 
-const RETRY_MS_MIN = 500
-const RETRY_MS_MAX = 10_000
+const RETRY = { retryAfterMsMin: 500, retryAfterMsMax: 10_000 }
 const RETENTION_MS_MIN = 7 * 24 * 3_600_000
 const CONNECT_MS_MAX = 5_000
 const REQUEST_MS_MAX = 30_000

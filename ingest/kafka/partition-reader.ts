@@ -1,5 +1,6 @@
 import type { Logger } from '../../metering/logger.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
+import { BackOff } from '../log/back-off.ts'
 import type { LogRecord } from '../log/detect-duplicates.ts'
 import { LogLost } from '../log/owned-log.ts'
 import { readRecord } from './event-record.ts'
@@ -233,7 +234,7 @@ export class PartitionReader {
     const { limits, logger, reader } = this.#options
     this.#state = { status: 'taking', reason }
     reader().pause(partitionLog.partition)
-    let retryAfterMs = limits.retryAfterMsMin
+    const backOff = new BackOff(limits)
     while (!assigned.aborted) {
       try {
         await this.#inTurn(async () => {
@@ -248,11 +249,11 @@ export class PartitionReader {
         return
       } catch (error) {
         if (error instanceof Incident) return this.#fail(error)
+        const retryAfterMs = backOff.next()
         this.#state = { status: 'taking', reason: error instanceof Error ? error.message : String(error) }
         logger.warn({ err: error, log: partitionLog.owned.name, retryAfterMs }, 'the log cannot be taken yet')
         if (error instanceof LogLost) await this.#untilOwnerIsSilent(assigned)
         else await pause(retryAfterMs, assigned)
-        retryAfterMs = Math.min(retryAfterMs * 2, limits.retryAfterMsMax)
       }
     }
   }
