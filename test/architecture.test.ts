@@ -42,7 +42,7 @@ const DOORS: Record<string, Record<string, readonly string[]>> = {
       'kafka/reset-logs.ts',
       'kafka/topic.ts',
     ],
-    sql: ['clickhouse.ts', 'errors.ts', 'limited-reads.ts'],
+    sql: ['clickhouse.ts', 'errors.ts', 'limited-reads.ts', 'run-between-batches.ts'],
   },
   service: {
     ingest: ['log/event-log.ts', 'http/http-log.ts', 'repair/rebuild-rollup.ts', 'kafka/open-kafka.ts', 'kafka/kafkajs-topic.ts'],
@@ -61,7 +61,7 @@ const VENDORS: Record<string, readonly string[]> = {
   '@duckdb/node-api': ['test/support/engines/duckdb.ts'],
   chdb: ['sql', 'test/support/engines/clickhouse-server-main.ts'],
   zod: Object.keys(ROOMS),
-  kafkajs: ['ingest/kafka/kafkajs-topic.ts', 'ingest/kafka/kafkajs-reader.ts', 'ingest/kafka/codecs.ts', 'test', 'bench'],
+  kafkajs: ['ingest/kafka/kafkajs-topic.ts', 'ingest/kafka/kafkajs-reader.ts', 'ingest/kafka/kafkajs-read-once.ts', 'ingest/kafka/codecs.ts', 'test', 'bench'],
   'kafkajs-snappy': ['ingest/kafka/codecs.ts'],
   'lz4-napi': ['ingest/kafka/codecs.ts'],
   fzstd: ['ingest/kafka/codecs.ts'],

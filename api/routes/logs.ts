@@ -119,7 +119,7 @@ export function logRoutes(app: FastifyInstance, { clickhouse, registry, topic }:
       },
     },
     async () => {
-      const { ranges, recordsRead, passedOn, differences, ...counts } = await auditTopic(clickhouse, requireTopic())
+      const { ranges, recordsRead, forwarded, differences, ...counts } = await auditTopic(clickhouse, requireTopic())
       return {
         logs: ranges.map(({ log, first, through, firstReceivedMs }) => ({
           log,
@@ -129,7 +129,7 @@ export function logRoutes(app: FastifyInstance, { clickhouse, registry, topic }:
         })),
         records_read: recordsRead,
         ...counts,
-        passed_on: passedOn,
+        passed_on: forwarded,
         differences: [...differences],
       }
     },

@@ -124,7 +124,7 @@ function reject(reason: RejectReason, message: string): Rejection {
   return { reason, message }
 }
 
-/** A refused event, with what can be told of its ids and at most 64 KiB of its bytes. */
+/** Rejects an event, with its ids as far as they are text and at most 64 KiB of its bytes. */
 export function rejectArrival(arrival: Arrival, rejection: Rejection): Judged {
   const { event_id, project_id } = arrival.fields ?? {}
   const original = () => arrival.original().subarray(0, ORIGINAL_BYTES_KEPT_MAX)
@@ -133,7 +133,7 @@ export function rejectArrival(arrival: Arrival, rejection: Rejection): Judged {
 
 const SHOWN_CHARACTERS_MAX = 256
 
-/** What was sent as an id, as far as it is text: enough for the emitter to find the event. */
+/** The beginning of what was sent as an id, if it is text: enough for the emitter to find the event. */
 function shown(value: unknown): string | null {
   return typeof value === 'string' ? value.slice(0, SHOWN_CHARACTERS_MAX) : null
 }

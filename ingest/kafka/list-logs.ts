@@ -6,19 +6,20 @@ import type { Topic } from './topic.ts'
 
 export interface LogState {
   readonly log: string
-  /** The offsets that the topic holds. */
+  /** The offsets that the topic has now. */
   readonly begin: number
   readonly end: number
-  /** All through this offset is settled; -1 before the first watermark. */
+  /** All offsets up to and including this one are settled; -1 before the first watermark. */
   readonly settledThrough: number
   /** ms since 1970; null before the first watermark. */
   readonly asOfMs: number | null
-  /** Who published the last watermark, and whether it has left since. */
+  /** The host that published the last watermark. */
   readonly owner: string
+  /** Whether that owner has released the log. */
   readonly released: boolean
 }
 
-/** Every log of the topic's incarnation in force. Throws StoreError, KafkaUnavailable. */
+/** Lists the logs of the topic's incarnation in force. Throws StoreError, KafkaUnavailable. */
 export async function listLogs(clickhouse: ClickHouse, topic: Topic): Promise<LogState[]> {
   const incarnation = await pinIncarnation(clickhouse, topic)
   const extents = await topic.extents()
@@ -31,8 +32,8 @@ export async function listLogs(clickhouse: ClickHouse, topic: Topic): Promise<Lo
       log,
       begin,
       end,
-      settledThrough: watermark?.settled_through ?? -1,
-      asOfMs: watermark === undefined || watermark.as_of_ms === 0 ? null : watermark.as_of_ms,
+      settledThrough: watermark?.settledThrough ?? -1,
+      asOfMs: watermark === undefined || watermark.asOfMs === 0 ? null : watermark.asOfMs,
       owner: watermark?.host ?? '',
       released: watermark?.released === 1,
     }
@@ -41,8 +42,8 @@ export async function listLogs(clickhouse: ClickHouse, topic: Topic): Promise<Lo
 
 const watermarksOf = defineQuery({
   name: 'watermarks_of',
-  sql: `SELECT log, newest.settled_through AS settled_through, toUnixTimestamp64Milli(newest.as_of) AS as_of_ms, newest.host AS host, newest.released AS released
+  sql: `SELECT log, newest.settled_through AS settledThrough, toUnixTimestamp64Milli(newest.as_of) AS asOfMs, newest.host AS host, newest.released AS released
         FROM (SELECT log, max(newest) AS newest FROM log_watermarks_v1 WHERE log IN {logs: Array(String)} GROUP BY log)`,
   params: z.object({ logs: z.array(z.string()) }),
-  row: z.object({ log: z.string(), settled_through: z.coerce.number(), as_of_ms: z.coerce.number(), host: z.string(), released: z.number() }),
+  row: z.object({ log: z.string(), settledThrough: z.coerce.number(), asOfMs: z.coerce.number(), host: z.string(), released: z.number() }),
 })

@@ -4,7 +4,7 @@ import { type Replay, requestReplay } from './replays.ts'
 import type { LogChangeOutcome, LogChoice } from './reset-logs.ts'
 import type { Topic } from './topic.ts'
 
-/** Asks the owners of the chosen logs to read them again, from an offset or from a time. Throws StoreError, KafkaUnavailable. */
+/** Requests that the owners of the chosen logs read them again, from an offset or from a time. Throws StoreError, KafkaUnavailable. */
 export async function replayLogs(
   clickhouse: ClickHouse,
   topic: Topic,
@@ -19,6 +19,6 @@ export async function replayLogs(
     if (fromOffset !== undefined) replays.push(await requestReplay(clickhouse.control, { log, fromOffset }))
   }
   return replays.length === 0
-    ? { status: 'rejected', reason: `There is no log ${choice}. "meterline log list" names them.` }
+    ? { status: 'rejected', reason: `There is no log ${choice}. List the logs with "meterline log list".` }
     : { status: 'done', result: replays }
 }
