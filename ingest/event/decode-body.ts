@@ -68,7 +68,7 @@ function decodeDocument(body: Buffer, format: Exclude<BodyFormat, 'ndjson'>): De
   if (text === undefined || json === NOT_JSON) return { status: 'not_json', message: 'The body is not JSON in UTF-8.' }
   if (format === 'cloudevent-batch' && !Array.isArray(json)) return { status: 'not_json', message: 'A CloudEvents batch is a JSON array.' }
   if (format === 'cloudevent' && Array.isArray(json)) {
-    return { status: 'not_json', message: 'application/cloudevents+json holds one event; send an array as application/cloudevents-batch+json.' }
+    return { status: 'not_json', message: 'application/cloudevents+json is for one event; send an array as application/cloudevents-batch+json.' }
   }
   const read = format === 'json' ? (event: unknown) => event : readCloudEvent
   if (!Array.isArray(json)) return { status: 'decoded', arrivals: [arrivalOf(read(withDigits(json, text)), 0, body.length, () => body)] }

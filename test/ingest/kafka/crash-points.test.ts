@@ -173,11 +173,11 @@ test('P2: a replay of the whole log, interrupted by crashes, counts nothing twic
   expect(await owner.replayFrom(0)).toBe(true)
   expect(owner.next).toBe(0)
   // If the process dies now, its successor begins the replay.
-  const heir = newOwner(clickhouse, topic)
-  await heir.acquire()
-  expect(heir.next).toBe(0)
+  const restarted = newOwner(clickhouse, topic)
+  await restarted.acquire()
+  expect(restarted.next).toBe(0)
   await expect(readOn(owner, topic, 3)).rejects.toMatchObject({ fault: 'fenced' })
-  owner = heir
+  owner = restarted
   // The process dies half-way through the replay. Its positions are lower than those of before, but outrank them.
   await readOn(owner, topic, 3)
   await readOn(owner, topic, 3)
