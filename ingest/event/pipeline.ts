@@ -21,6 +21,7 @@ import type { Arrival } from './decode-body.ts'
  */
 const STEPS = [requireSize, requireJson, parseIdentity, requireKnownMetric, parseValue, requireTimeInWindow, requireAllowedProject] as const
 
+/** An event after all steps: valid, or rejected with the reason of the first step that failed. Its bytes are cut out of the body on demand. */
 export type Judged =
   | { readonly status: 'valid'; readonly index: number; readonly event: UsageEvent; original(): Buffer }
   | {

@@ -43,6 +43,7 @@ export async function openAssignedPartitions({ clickhouse, topic, logger, limits
   return partitions
 }
 
+/** The partitions that the group assigns to this process, each with a PartitionReader, and the heartbeat of all of them. */
 export class AssignedPartitions implements Ingesting {
   readonly #options: Required<AssignedPartitionsOptions> & { readonly limits: AssignedPartitionsLimits }
   readonly #filterBudget: FilterBudget

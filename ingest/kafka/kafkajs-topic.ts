@@ -112,6 +112,7 @@ async function openTopic(kafka: kafkajs.Kafka, options: TopicOptions, clusterId:
   return new KafkajsTopic({ kafka, admin, options, clusterId })
 }
 
+/** The port Topic over kafkajs. Every error of a request becomes KafkaUnavailable. */
 class KafkajsTopic implements Topic {
   readonly name: string
   readonly #kafka: kafkajs.Kafka

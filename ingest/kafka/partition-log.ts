@@ -139,7 +139,11 @@ export class PartitionLog {
     const { verdicts } = await this.owned.detectDuplicates(missing, 'all')
     const lost = verdicts.findIndex(({ status }) => status === 'counted')
     if (lost !== -1)
-      throw new Incident('topic_created_anew', this.owned.name, `offset ${missing[lost]?.offset} was processed before, and now has an event that was never counted`)
+      throw new Incident(
+        'topic_created_anew',
+        this.owned.name,
+        `offset ${missing[lost]?.offset} was processed before, and now has an event that was never counted`,
+      )
   }
 
   #isStored({ offset, judged }: LogRecord): boolean {

@@ -143,7 +143,7 @@ export class PartitionReader {
   }
 
   /**
-   * Whether a batch continues the log. The library sometimes starts elsewhere without being told to: then reading is sent back, once. If
+   * Whether a batch continues the log. kafkajs sometimes starts elsewhere of its own accord: then reading is sent back, once. If
    * the next batch begins beyond the position again, there is nothing readable between the two.
    */
   #follows({ fetchedOffset }: FetchedBatch): boolean {

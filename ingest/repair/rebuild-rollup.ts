@@ -19,7 +19,7 @@ export interface Rebuilt {
 }
 
 /**
- * Recounts the rollup of a month from raw and replaces the old one, whatever that held: this also corrects a rollup that is ahead of
+ * Recounts the rollup of a month from raw and replaces the old one, whatever it contained: this also corrects a rollup that is ahead of
  * raw, which reconciling cannot. No batch may land meanwhile, so every event log is locked. The order is the guarantee:
  * 1. Lock the logs. A crash after: each lease is acquired by its next owner, as always.
  * 2. Count raw into a separate table, emptied first. A crash after: the table is not read, and the next rebuild empties it.
