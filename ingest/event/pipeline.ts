@@ -21,7 +21,10 @@ import type { Arrival } from './decode-body.ts'
  */
 const STEPS = [requireSize, requireJson, parseIdentity, requireKnownMetric, parseValue, requireTimeInWindow, requireAllowedProject] as const
 
-/** An event after all steps: valid, or rejected with the reason of the first step that failed. Its bytes are cut out of the body on demand. */
+/**
+ * An event after all steps: valid, or rejected with the reason of the first step that failed. Its bytes are cut out of the body
+ * on demand.
+ */
 export type Judged =
   | { readonly status: 'valid'; readonly index: number; readonly event: UsageEvent; original(): Buffer }
   | {
@@ -59,7 +62,10 @@ export function projectIdsOf(arrivals: readonly Arrival[]): Set<string> {
   return projectIds
 }
 
-/** The event itself while the steps fill it in; it is valid only when all of them have passed. It keeps nothing of the arrival in memory. */
+/**
+ * The event itself while the steps fill it in; it is valid only when all of them have passed. It keeps nothing of the arrival
+ * in memory.
+ */
 type Draft = { -readonly [Field in keyof UsageEvent]: UsageEvent[Field] }
 
 type Step = (draft: Draft, arrival: Arrival, context: JudgingContext) => Rejection | undefined

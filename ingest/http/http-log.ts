@@ -10,7 +10,10 @@ import { GroupWriter, type GroupWriterLimits, type GroupWriterOptions } from './
 export const HTTP_LOG = 'http'
 
 export interface HttpLog extends EventLog {
-  /** Locks the log while the work runs: no batch is in flight. Events that arrive wait, and the owner's heartbeat goes on. Rejects with EventsUnavailable. */
+  /**
+   * Locks the log while the work runs: no batch is in flight. Events that arrive wait, and the owner's heartbeat goes on.
+   * Rejects with EventsUnavailable.
+   */
   readonly runBetweenBatches: RunBetweenBatches
   /** Stores and acknowledges what waits, releases the log, and ends. */
   stop(): Promise<void>

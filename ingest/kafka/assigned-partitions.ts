@@ -33,7 +33,10 @@ const LIMITS: AssignedPartitionsLimits = {
   heartbeatEveryMs: 2_000,
 }
 
-/** Joins the consumer group and counts the events of the partitions that are assigned to this process. Throws StoreError, KafkaUnavailable. */
+/**
+ * Joins the consumer group and counts the events of the partitions that are assigned to this process. Throws StoreError,
+ * KafkaUnavailable.
+ */
 export async function openAssignedPartitions({ clickhouse, topic, logger, limits: given }: AssignedPartitionsOptions): Promise<AssignedPartitions> {
   const limits = { ...LIMITS, ...given }
   await releaseHttpLog(clickhouse, { logger, ownerTimeoutMs: limits.ownerTimeoutMs })

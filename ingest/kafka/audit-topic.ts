@@ -125,7 +125,10 @@ class PartitionAudit {
     if (!isStored) this.#differ(record, 'refused and not kept')
   }
 
-  /** An event that is not counted at its own offset must have been counted at an earlier one, or rejected: as a conflict, or by the store. */
+  /**
+   * An event that is not counted at its own offset must have been counted at an earlier one, or rejected: as a conflict, or by
+   * the store.
+   */
   async #compareDuplicates(records: readonly LogRecord[], rejected: ReadonlySet<number>): Promise<void> {
     const identities = records.flatMap(({ judged }) => (judged.status === 'valid' ? [[judged.event.projectId, judged.event.eventId] as const] : []))
     const stored = await findStoredEvents(this.#clickhouse.reads, identities)

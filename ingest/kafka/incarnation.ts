@@ -44,7 +44,10 @@ export async function readIncarnation(lane: Lane, topic: string): Promise<Incarn
   return newest && { topic, ...newest }
 }
 
-/** The logs in force of all topics, sorted. Those of earlier incarnations are retired: no process acquires their leases any more. Throws StoreError. */
+/**
+ * The logs in force of all topics, sorted. Those of earlier incarnations are retired: no process acquires their leases any
+ * more. Throws StoreError.
+ */
 export async function findLogsInForce(lane: Lane): Promise<string[]> {
   return (await lane.query(newestIncarnations, {})).flatMap(logsOf).sort()
 }

@@ -172,7 +172,10 @@ export class KafkajsReader implements GroupReader {
     this.#options.handlers.onAssigned(partitions)
   }
 
-  /** The member has read a batch, or has been joined for a while. A batch that it cannot read, such as one of an unknown codec, would fail right after the join. */
+  /**
+   * The member has read a batch, or has been joined for a while. A batch that it cannot read, such as one of an unknown codec,
+   * would fail right after the join.
+   */
   #markHealthy(): void {
     this.#backOff.reset()
     this.#options.handlers.onTrouble(undefined)
@@ -211,7 +214,10 @@ function silence(silentMs: number): string {
   return `The group has not answered for ${silentMs} ms.`
 }
 
-/** Between two memberships kafkajs throws. That may be ignored: the next membership begins with every partition paused and its lease acquired again. */
+/**
+ * Between two memberships kafkajs throws. That may be ignored: the next membership begins with every partition paused and its
+ * lease acquired again.
+ */
 function ignoreWithoutMembership(act: () => void): void {
   try {
     act()

@@ -175,7 +175,10 @@ class KafkajsTopic implements Topic {
     return this.#kafka.consumer({ groupId, ...consumerConfigOf(this.#options.limits) })
   }
 
-  /** kafkajs fetches offsets of the partitions it has cached, but the current count each time. If they differ, a new client has to fetch them. */
+  /**
+   * kafkajs fetches offsets of the partitions it has cached, but the current count each time. If they differ, a new client has
+   * to fetch them.
+   */
   async #fetchExtents(): Promise<PartitionExtent[]> {
     const { topic } = this.#options
     const [described] = (await this.#admin.fetchTopicMetadata({ topics: [topic] })).topics

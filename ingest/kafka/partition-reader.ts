@@ -115,7 +115,10 @@ export class PartitionReader {
         .catch(() => {})
   }
 
-  /** Reads the log again from an offset. Resolves with true when the position of the replay is stored, with false if it cannot begin now. */
+  /**
+   * Reads the log again from an offset. Resolves with true when the position of the replay is stored, with false if it cannot
+   * begin now.
+   */
   async replayFrom(offset: number): Promise<boolean> {
     let begun = false
     await this.#whileReading(async () => {

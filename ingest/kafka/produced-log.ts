@@ -33,7 +33,10 @@ const LIMITS: ProducedLogLimits = {
   incarnationMsMax: 10_000,
 }
 
-/** Opens the log that produces events from HTTP to the topic. An answered event is durable, but not counted yet. Throws StoreError, KafkaUnavailable. */
+/**
+ * Opens the log that produces events from HTTP to the topic. An answered event is durable, but not counted yet. Throws
+ * StoreError, KafkaUnavailable.
+ */
 export async function openProducedLog({ clickhouse, topic, logger, limits }: ProducedLogOptions): Promise<ProducedLog> {
   return new ProducedLog({ clickhouse, topic, logger, limits: { ...LIMITS, ...limits } }, await pinIncarnation(clickhouse, topic))
 }

@@ -5,7 +5,10 @@ import type { LogRecord, Verdict } from './detect-duplicates.ts'
 export interface IsolatingWriter {
   readonly log: string
   readonly logger: Logger
-  /** Writes the events and returns a verdict for each; a given `verdict` replaces what detecting duplicates would find. Throws StoreError. */
+  /**
+   * Writes the events and returns a verdict for each; a given `verdict` replaces what detecting duplicates would find. Throws
+   * StoreError.
+   */
   write(records: readonly LogRecord[], verdict?: Verdict): Promise<readonly Verdict[]>
   /** Acquires the lease again: after an error nothing may be written under the one before, because the failed write may still arrive. */
   reacquire(): Promise<void>

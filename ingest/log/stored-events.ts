@@ -37,7 +37,8 @@ export async function findStoredEvents(lane: Pick<Lane, 'query'>, identities: re
   const stored = new IdentityMap<StoredEvent>()
   for (const part of splitIdentities(identities)) {
     for (const found of await lane.query(storedEvents, { identities: part.map((identity) => row(identity)).join('') })) {
-      // The first event of a log counts. A second row of an identity can only be the same event, written again while its range was reconciled.
+      // The first event of a log counts. A second row of an identity can only be the same event, written again while its range
+      // was reconciled.
       const known = stored.get(found.projectId, found.eventId)
       if (known === undefined || found.offset < known.offset) stored.set(found.projectId, found.eventId, found)
     }
@@ -52,7 +53,10 @@ export interface StoredInRange extends StoredEvent {
   readonly usageDate: string
 }
 
-/** The events of one log that raw has stored at the offsets of a range, by offset. Cheap, because raw has an index on it. Throws StoreError. */
+/**
+ * The events of one log that raw has stored at the offsets of a range, by offset. Cheap, because raw has an index on it. Throws
+ * StoreError.
+ */
 export async function readStoredRange(lane: Lane, log: string, { first, through }: LogRange): Promise<Map<number, StoredInRange>> {
   const rows = await lane.query(storedRange, { log, first, through })
   return new Map(rows.map((stored) => [stored.offset, stored]))
@@ -64,7 +68,10 @@ export interface IdentityScope {
   readonly partitions: number
 }
 
-/** Adds every identity of the scope that raw has stored. Runs beside the writer: until it is done, every event is looked up. Throws StoreError. */
+/**
+ * Adds every identity of the scope that raw has stored. Runs beside the writer: until it is done, every event is looked up.
+ * Throws StoreError.
+ */
 export async function fillFilter(lane: Lane, scope: IdentityScope, filter: IdentityFilter, signal: AbortSignal): Promise<void> {
   for await (const lines of lane.lines(storedIdentities, scope)) {
     if (signal.aborted) return

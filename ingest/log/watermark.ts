@@ -27,7 +27,10 @@ export async function publishWatermark(lane: Lane, { log, epoch, owner }: Lease,
   })
 }
 
-/** The host of a log's owner whose last heartbeat, by the store's clock, is within the time-out; undefined when the log may be taken over. */
+/**
+ * The host of a log's owner whose last heartbeat, by the store's clock, is within the time-out; undefined when the log may be
+ * taken over.
+ */
 export async function findLiveOwner(lane: Lane, log: string, ownerTimeoutMs: number): Promise<string | undefined> {
   const [heartbeat] = await lane.query(lastHeartbeat, { log })
   if (heartbeat === undefined || heartbeat.released === 1 || heartbeat.silenceMs > ownerTimeoutMs) return undefined

@@ -12,7 +12,10 @@ export class MemoryTopic implements LogTopic {
   readonly partitions: FetchedRecord[][]
   /** Offsets below are deleted, as by retention. */
   readonly begins: number[]
-  /** Called before and after the records of a produce request are appended. A throw before loses the request, a throw after loses its answer. */
+  /**
+   * Called before and after the records of a produce request are appended. A throw before loses the request, a throw after
+   * loses its answer.
+   */
   beforeProduce: () => Promise<void> = async () => {}
   afterProduce: () => Promise<void> = async () => {}
 
