@@ -27,7 +27,8 @@ export class RequestedRepairs {
   /**
    * Returns how many (project, day, metric) were repaired. Nearly always nothing was requested, which one small query shows.
    * A rollup that is ahead of raw cannot be repaired by adding: that is logged, and the log goes on. It goes on as well if the
-   * recount fails, because the next audit requests the repair again. Throws StoreError if a write fails: then the lease must be acquired again.
+   * recount fails, because the next audit requests the repair again. Throws StoreError if a write fails: then the lease must be
+   * acquired again.
    */
   async repair(lease: Lease): Promise<number> {
     const { lane, logger } = this.#options
