@@ -3,11 +3,12 @@ import type { BackgroundJobs } from '../aggregator/background-jobs.ts'
 import type { Exports } from '../aggregator/exports/exports.ts'
 import type { CachedCompleteness } from '../aggregator/usage/completeness.ts'
 import type { Topic } from '../ingest/kafka/topic.ts'
-import type { BetweenBatches, EventLog, Ingesting } from '../ingest/log/event-log.ts'
+import type { EventLog, Ingesting } from '../ingest/log/event-log.ts'
 import type { Provisioner } from '../registry/provisioner/provisioner.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { ClickHouse } from '../sql/clickhouse.ts'
 import type { LimitedReads } from '../sql/limited-reads.ts'
+import type { RunBetweenBatches } from '../sql/run-between-batches.ts'
 
 /** What the routes need. It is wired once, where the process starts. */
 export interface ApiContext {
@@ -28,7 +29,7 @@ export interface ApiContext {
   readonly topic: (() => Topic) | undefined
   readonly exports: Exports
   readonly adminToken: string
-  readonly betweenBatches: BetweenBatches
+  readonly runBetweenBatches: RunBetweenBatches
   readonly logger: FastifyBaseLogger
   /** Networks of proxies whose X-Forwarded-For is trusted. */
   readonly trustedProxies: readonly string[]

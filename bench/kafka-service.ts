@@ -39,7 +39,7 @@ export async function startKafkaService(dataDir: string, { brokers, topic }: Ben
       UV_THREADPOOL_SIZE: '16',
     },
     onLine: (line) => {
-      if (line.includes('"the log is taken"')) tellReading(performance.now())
+      if (line.includes('"the lease of the log is acquired"')) tellReading(performance.now())
       // A log in doubt or stopped explains a figure that nobody would believe.
       if (/"level":[56]0/.test(line)) process.stderr.write(`${line}\n`)
     },

@@ -20,8 +20,8 @@ export async function rebuildOffline(environment: NodeJS.ProcessEnv, month: Mont
   try {
     await migrate(clickhouse)
     await new RegistryChanges(clickhouse).note(OFFLINE, { action: 'rollup.rebuild', subject: month })
-    const outcome = await rebuildRollup(clickhouse, month, (work) => work(undefined))
-    if (outcome.status === 'refused') throw new Error(outcome.reason)
+    const outcome = await rebuildRollup(clickhouse, month, (work) => work())
+    if (outcome.status === 'rejected') throw new Error(outcome.reason)
     const { keys, events, differencesBefore } = outcome.result
     return { month, keys, events, differences_before: differencesBefore }
   } finally {

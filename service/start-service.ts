@@ -87,7 +87,7 @@ interface PartOptions {
 async function buildPart(options: PartOptions, parts: ServiceParts) {
   const { config, clickhouse, logger, closers, lose } = options
   if (parts === 'aggregate') {
-    const aggregating = await openAggregating(options, { betweenBatches: afterAWhile, changes: new RegistryChanges(clickhouse) })
+    const aggregating = await openAggregating(options, { runBetweenBatches: afterAWhile, changes: new RegistryChanges(clickhouse) })
     return buildHealthApp({ logger, ingesting: undefined, aggregating })
   }
   const log = await openLog({ config, clickhouse, logger, parts, lose })
@@ -98,13 +98,13 @@ async function buildPart(options: PartOptions, parts: ServiceParts) {
 
 async function openAggregating(
   { config, clickhouse, logger, closers }: PartOptions,
-  { betweenBatches, changes }: { betweenBatches: ApiContext['betweenBatches']; changes: RegistryChanges },
+  { runBetweenBatches, changes }: { runBetweenBatches: ApiContext['runBetweenBatches']; changes: RegistryChanges },
 ): Promise<BackgroundJobs> {
   const graceMs = config.CLOSE_GRACE_HOURS * MS_PER_HOUR
   const aggregating = await startBackgroundJobs({
     clickhouse,
     logger: logger,
-    betweenBatches: (work) => betweenBatches(() => work()),
+    runBetweenBatches,
     now: Date.now,
     graceMs,
     note: (noted) => changes.note(SERVICE, noted),
@@ -118,7 +118,7 @@ const MS_PER_HOUR = 3_600_000
 interface Log {
   readonly eventLog: EventLog
   readonly ingesting: Ingesting
-  readonly betweenBatches: ApiContext['betweenBatches']
+  readonly runBetweenBatches: ApiContext['runBetweenBatches']
   readonly topic: ApiContext['topic']
   stop(): Promise<void>
 }
@@ -135,16 +135,16 @@ async function openLog({ config, clickhouse, logger, parts, lose }: OpenLogOptio
   const topic = topicOptionsOf(config)
   if (topic === undefined) {
     const http = await openHttpLog({ clickhouse, logger: logger, onLost: lose })
-    return { eventLog: http, ingesting: http, betweenBatches: http.betweenBatches, topic: undefined, stop: () => http.stop() }
+    return { eventLog: http, ingesting: http, runBetweenBatches: http.runBetweenBatches, topic: undefined, stop: () => http.stop() }
   }
   const kafka = openKafkaLog({ clickhouse, topic, parts: { produce: parts !== 'ingest', ingest: parts !== 'api' }, logger: logger, onRefused: lose })
-  return { eventLog: kafka, ingesting: kafka, betweenBatches: afterAWhile, topic: () => kafka.topic(), stop: () => kafka.stop() }
+  return { eventLog: kafka, ingesting: kafka, runBetweenBatches: afterAWhile, topic: () => kafka.topic(), stop: () => kafka.stop() }
 }
 
 /** Other processes write as well: what is in flight now has landed a moment later. */
-async function afterAWhile<T>(work: (held: undefined) => Promise<T>): Promise<T> {
+async function afterAWhile<T>(work: () => Promise<T>): Promise<T> {
   await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_AFTER_MS))
-  return work(undefined)
+  return work()
 }
 
 const LOOK_AGAIN_AFTER_MS = 500
@@ -154,8 +154,8 @@ async function buildWholeApp(options: PartOptions, log: Log, parts: ServiceParts
   const registry = await openRegistry(registryOptionsOf(config, clickhouse, secrets))
   const lastUsed = flushLastUsed(registry.lastUsed, logger)
   closers.add(() => lastUsed.stop())
-  const { betweenBatches } = log
-  const aggregating = parts === 'all' ? await openAggregating(options, { betweenBatches, changes: registry.changes }) : undefined
+  const { runBetweenBatches } = log
+  const aggregating = parts === 'all' ? await openAggregating(options, { runBetweenBatches, changes: registry.changes }) : undefined
   await warnUnsealedKeys(registry, logger)
   if (config.CLICKHOUSE_URL !== undefined && config.PUBLIC_URL === undefined)
     logger.warn(
@@ -178,7 +178,7 @@ async function buildWholeApp(options: PartOptions, log: Log, parts: ServiceParts
     topic: log.topic,
     exports,
     adminToken: secrets.adminToken,
-    betweenBatches,
+    runBetweenBatches,
     logger,
     now: Date.now,
     trustedProxies: config.TRUSTED_PROXIES,

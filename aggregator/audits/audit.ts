@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
+import type { RunBetweenBatches } from '../../sql/run-between-batches.ts'
 import { comparePartnershipDays, type PartnershipDifference } from './audit-partnership-days.ts'
 import { AUDIT_SETTINGS, AuditScopeParams, DAYS_IN_SCOPE, DIFFERENCES_MAX, LOOKS, PROJECTS_IN_SCOPE } from './audit-scope.ts'
 import { requestRecomputation, requestRepairs } from './request-repairs.ts'
@@ -41,8 +42,6 @@ export interface AuditScope {
   readonly partnerId?: string | undefined
 }
 
-export type BetweenBatches = <T>(work: () => Promise<T>) => Promise<T>
-
 /**
  * Recounts raw and compares it with the rollup, per project, day and metric, and with the kept partnership days (P3). It
  * changes nothing itself: it asks the owners of the logs to repair their rollup, and the aggregator to compute a partnership
@@ -50,7 +49,7 @@ export type BetweenBatches = <T>(work: () => Promise<T>) => Promise<T>
  * is compared again between two batches, when nothing is in flight, or, where other processes write, until a look finds no
  * difference: a real one stays. One month at a time, which bounds what is held. Throws StoreError.
  */
-export async function audit(clickhouse: ClickHouse, scope: AuditScope, betweenBatches: BetweenBatches): Promise<AuditReport> {
+export async function audit(clickhouse: ClickHouse, scope: AuditScope, runBetweenBatches: RunBetweenBatches): Promise<AuditReport> {
   const { from, end, days, projectId, partnerId } = scope
   const months = await clickhouse.reads.query(monthsWithUsage, { from, end })
   let [eventsRecounted, keysCompared] = [0, 0]
@@ -67,12 +66,12 @@ export async function audit(clickhouse: ClickHouse, scope: AuditScope, betweenBa
     eventsRecounted += first.events
     keysCompared += first.keys
     differences.push(
-      ...(await confirm(first.differences, keyOfProjectDay, (projects) => betweenBatches(() => lookAgainAtRollup(clickhouse, params, projects)))),
+      ...(await confirm(first.differences, keyOfProjectDay, (projects) => runBetweenBatches(() => lookAgainAtRollup(clickhouse, params, projects)))),
     )
     if (projectId !== undefined) continue
     const suspected = await comparePartnershipDays(clickhouse, params)
     const again = (suspects: readonly PartnershipDifference[]) =>
-      betweenBatches(() => comparePartnershipDays(clickhouse, { ...params, partners: distinct(suspects.map((suspect) => suspect.partner_id)) }))
+      runBetweenBatches(() => comparePartnershipDays(clickhouse, { ...params, partners: distinct(suspects.map((suspect) => suspect.partner_id)) }))
     partnershipDifferences.push(...(await confirm(suspected, keyOfPartnershipDay, again)))
   }
   await requestRepairs(clickhouse, differences.slice(0, DIFFERENCES_MAX))

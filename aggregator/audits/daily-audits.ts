@@ -3,9 +3,10 @@ import type { Logger } from '../../metering/logger.ts'
 import { groupByMonth, periodOfMonth } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
+import type { RunBetweenBatches } from '../../sql/run-between-batches.ts'
 import { readAsOf } from '../as-of.ts'
 import { refreshPartnershipDays } from '../usage/refresh-partnership-days.ts'
-import { type AuditReport, audit, type BetweenBatches } from './audit.ts'
+import { type AuditReport, audit } from './audit.ts'
 import type { AuditTurn } from './audit-turn.ts'
 import { countDays, countUnequal, type DayCounts } from './count-days.ts'
 import { type AuditedDays, type DayAudit, readAuditedDays, storeDayAudits } from './day-audits.ts'
@@ -13,7 +14,7 @@ import { type AuditedDays, type DayAudit, readAuditedDays, storeDayAudits } from
 export interface DailyAuditsOptions {
   readonly clickhouse: ClickHouse
   readonly turn: AuditTurn
-  readonly betweenBatches: BetweenBatches
+  readonly runBetweenBatches: RunBetweenBatches
   readonly logger: Logger
   /** ms since 1970. */
   readonly now: () => number
@@ -104,9 +105,9 @@ export class DailyAudits {
 
   /** A project that was registered a moment ago is not in the partnership days yet, and no batch brings it. */
   async #lookAgain<T>(work: () => Promise<T>): Promise<T> {
-    const { clickhouse, betweenBatches } = this.#options
+    const { clickhouse, runBetweenBatches } = this.#options
     await refreshPartnershipDays(clickhouse)
-    return betweenBatches(work)
+    return runBetweenBatches(work)
   }
 
   #tell({ registered_events, ...counts }: DayCounts, differences: number, report: AuditReport): void {

@@ -4,6 +4,7 @@ import { endOfMonthMs, type Month, monthAfter, periodOfMonth } from '../../meter
 import type { Noting } from '../../registry/audit-log.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { type Lease, leaseTag } from '../../sql/lease.ts'
+import type { RunBetweenBatches } from '../../sql/run-between-batches.ts'
 import { row } from '../../sql/tab-separated.ts'
 import { readAsOf } from '../as-of.ts'
 import { audit } from '../audits/audit.ts'
@@ -16,7 +17,7 @@ import { hashStatement, type NegativeAdjustment, writeStatementLines } from './w
 export interface ClosingOptions {
   readonly clickhouse: ClickHouse
   /** Runs work while no batch is in flight, as the audit needs it. */
-  readonly betweenBatches: <T>(work: () => Promise<T>) => Promise<T>
+  readonly runBetweenBatches: RunBetweenBatches
   /** ms since 1970. */
   readonly now: () => number
   readonly note: Noting
@@ -109,9 +110,9 @@ function refuseTooEarly(month: Month, { nowMs, asOfMs }: { nowMs: number; asOfMs
   return asOfMs === null || asOfMs < overMs ? { status: 'not_complete', asOfMs } : undefined
 }
 
-async function refuseUnaudited({ clickhouse, betweenBatches }: ClosingOptions, { partnerId, month }: ClosingRequest): Promise<ClosingOutcome | undefined> {
+async function refuseUnaudited({ clickhouse, runBetweenBatches }: ClosingOptions, { partnerId, month }: ClosingRequest): Promise<ClosingOutcome | undefined> {
   const { first, end } = periodOfMonth(month)
-  const { differences, partnershipDifferences } = await audit(clickhouse, { from: first, end, partnerId }, betweenBatches)
+  const { differences, partnershipDifferences } = await audit(clickhouse, { from: first, end, partnerId }, runBetweenBatches)
   const count = differences.length + partnershipDifferences.length
   return count === 0 ? undefined : { status: 'audit_differs', differences: count }
 }

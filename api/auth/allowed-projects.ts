@@ -1,9 +1,12 @@
-import { type Judged, rejectProjects } from '../../ingest/event/pipeline.ts'
+import type { Arrival } from '../../ingest/event/decode-body.ts'
+import { type AllowedProjects, projectIdsOf } from '../../ingest/event/pipeline.ts'
 import type { IngestKey, Registry } from '../../registry/registry.ts'
 
-/** The events of a request, with those refused that the key may not send. A key of all projects asks nothing of the store. Throws StoreError. */
-export async function checkProjectScope({ projectOwners }: Registry, { partnerIds }: Pick<IngestKey, 'partnerIds'>, judged: Judged[]): Promise<Judged[]> {
-  if (partnerIds.length === 0) return judged
-  const projectIds = new Set(judged.flatMap((each) => (each.status === 'valid' ? [each.event.projectId] : [])))
-  return rejectProjects(judged, await projectOwners.thoseOf(partnerIds, projectIds))
+/** Which projects of these events the ingest key may send for: at most one query, and none for a key of all projects. Throws StoreError. */
+export async function findAllowedProjects(
+  { projectOwners }: Registry,
+  { partnerIds }: Pick<IngestKey, 'partnerIds'>,
+  arrivals: readonly Arrival[],
+): Promise<AllowedProjects> {
+  return partnerIds.length === 0 ? 'all' : projectOwners.thoseOf(partnerIds, projectIdsOf(arrivals))
 }

@@ -26,7 +26,8 @@ export function httpMetrics(app: FastifyInstance): void {
 }
 
 /** Reads the counters whenever the metrics are requested. A log is `http`, or cluster/topic/incarnation/partition. */
-export function ingestMetrics(register: Registry, { stats, readiness }: Ingesting): void {
+export function ingestMetrics(register: Registry, ingesting: Ingesting): void {
+  const [stats, readiness] = [() => ingesting.stats(), () => ingesting.readiness()]
   const registers = [register]
   const labelNames = ['log']
   const counter = (name: string, help: string, read: (log: LogStats) => number) =>
@@ -63,10 +64,10 @@ export function ingestMetrics(register: Registry, { stats, readiness }: Ingestin
     })
   counter('meterline_events_counted_total', 'Events counted by this process.', (log) => log.counted)
   counter('meterline_events_duplicate_total', 'Events that had been counted before.', (log) => log.duplicates)
-  counter('meterline_events_passed_on_total', 'Misrouted events, copied to their own partition.', (log) => log.passedOn)
+  counter('meterline_events_passed_on_total', 'Misrouted events, copied to their own partition.', (log) => log.forwarded)
   counter('meterline_batches_total', 'Batches sent to the store.', (log) => log.batches)
   counter('meterline_batch_seconds_total', 'Time spent on batches.', (log) => log.batchSeconds)
-  counter('meterline_log_retakes_total', 'How often the lease of the log was acquired again.', (log) => log.retakes)
+  counter('meterline_log_retakes_total', 'How often the lease of the log was acquired again.', (log) => log.reacquisitions)
   counter('meterline_rollup_repaired_keys_total', 'Keys of the rollup repaired while reconciling or on request of an audit.', (log) => log.repairedKeys)
   gauge('meterline_batch_in_flight_seconds', 'Age of the batch in flight.', (log) => log.batchInFlightSeconds)
   gauge('meterline_filter_identities', 'Identities in the filter.', (log) => log.filterIdentities)

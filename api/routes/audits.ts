@@ -19,7 +19,7 @@ import { ApiError } from '../errors/errors.ts'
 import { pageOf, requirePlace, writePlace } from '../requests/cursor.ts'
 
 /** What proves the totals: raw recounted, on demand, and by itself for every finished day. */
-export function auditRoutes(app: FastifyInstance, { clickhouse, registry, betweenBatches, aggregating }: ApiContext): void {
+export function auditRoutes(app: FastifyInstance, { clickhouse, registry, runBetweenBatches, aggregating }: ApiContext): void {
   const turn = aggregating?.auditTurn ?? new AuditTurn()
   const routes = app.withTypeProvider<ZodTypeProvider>()
   const common = { tags: ['admin'] }
@@ -65,7 +65,7 @@ export function auditRoutes(app: FastifyInstance, { clickhouse, registry, betwee
       const outcome = await turn.runAsked(async () => {
         // It asks for repairs of what it finds, so it is not only a question.
         await registry.changes.note(actorOf(request), { action: 'audit.run', subject: project_id ?? 'all', details: { from: from ?? null, to: to ?? null } })
-        return audit(clickhouse, { ...spanOf({ from, to }), projectId: project_id }, betweenBatches)
+        return audit(clickhouse, { ...spanOf({ from, to }), projectId: project_id }, runBetweenBatches)
       })
       if (outcome.status === 'another_runs') throw new ApiError('AUDIT_RUNNING')
       const report = outcome.result

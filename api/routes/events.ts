@@ -2,14 +2,14 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { PageQuery } from '../../contract/pages.ts'
-import { BODY_BYTES_MAX, type BodyFormat, decodeBody, EVENTS_PER_REQUEST_MAX } from '../../ingest/event/decode-body.ts'
+import { type Arrival, BODY_BYTES_MAX, type BodyFormat, decodeBody, EVENTS_PER_REQUEST_MAX } from '../../ingest/event/decode-body.ts'
 import { type Judged, judgeEvent } from '../../ingest/event/pipeline.ts'
 import type { Verdict } from '../../ingest/log/detect-duplicates.ts'
 import { REJECT_REASONS } from '../../metering/event.ts'
 import { errorAnswers } from '../answers/error-answers.ts'
 import { RejectedPage, rejectedPage } from '../answers/rejected-page.ts'
 import { EMITTER } from '../auth/access.ts'
-import { checkProjectScope } from '../auth/allowed-projects.ts'
+import { findAllowedProjects } from '../auth/allowed-projects.ts'
 import { ingestKeyOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
@@ -46,7 +46,9 @@ export function eventRoutes(parent: FastifyInstance, { registry, eventLog, click
         const receivedMs = now()
         const ingestKey = ingestKeyOf(request)
         const body = bodyOf(request)
-        const judged = await checkProjectScope(registry, ingestKey, judgeBody(body, formatOf(request), receivedMs))
+        const arrivals = decodeArrivals(body, formatOf(request))
+        const allowedProjects = await findAllowedProjects(registry, ingestKey, arrivals)
+        const judged = arrivals.map((arrival) => judgeEvent(arrival, { receivedMs, allowedProjects }))
         const verdicts = judged.length === 0 ? [] : await eventLog.submit({ judged, ingestKeyId: ingestKey.id, receivedMs, bytes: body.length })
         const rejected = rejectedOf(judged, verdicts)
         const having = (...statuses: Verdict['status'][]) => verdicts.filter(({ status }) => statuses.includes(status)).length
@@ -90,21 +92,21 @@ const EventsProduced = z
   .object({ accepted: z.number().int().meta({ description: 'Events that are durable in Kafka and will be counted once.' }), rejected: RejectedEvents })
   .meta({ description: 'With Kafka: which of the events are duplicates nobody can know yet.' })
 
-function judgeBody(body: Buffer, format: BodyFormat, receivedMs: number): Judged[] {
+function decodeArrivals(body: Buffer, format: BodyFormat): Arrival[] {
   const decoded = decodeBody(body, format)
   if (decoded.status === 'not_json') throw new ApiError('BODY_NOT_JSON', decoded.message)
   if (decoded.status === 'too_many_events') {
     throw new ApiError('TOO_LARGE', `A request has at most ${EVENTS_PER_REQUEST_MAX} events. Nothing of it was kept.`)
   }
-  return decoded.arrivals.map((arrival) => judgeEvent(arrival, receivedMs))
+  return decoded.arrivals
 }
 
 function rejectedOf(judged: readonly Judged[], verdicts: readonly Verdict[]) {
   return judged.flatMap((each, index) => {
     const verdict = verdicts[index]
-    if (verdict?.status !== 'refused') return []
+    if (verdict?.status !== 'rejected') return []
     const eventId = each.status === 'valid' ? each.event.eventId : each.eventId
-    return [{ index: each.index, event_id: eventId, ...verdict.refusal }]
+    return [{ index: each.index, event_id: eventId, ...verdict.rejection }]
   })
 }
 

@@ -4,7 +4,9 @@ import { z } from 'zod'
 import { Instant, PathId } from '../../contract/fields.ts'
 import { auditTopic, TOPIC_DIFFERENCES_MAX } from '../../ingest/kafka/audit-topic.ts'
 import type { Incarnation } from '../../ingest/kafka/incarnation.ts'
-import { type LogChangeOutcome, listLogs, repartitionLogs, replayLogs, resetLogs } from '../../ingest/kafka/log-verbs.ts'
+import { listLogs } from '../../ingest/kafka/list-logs.ts'
+import { replayLogs } from '../../ingest/kafka/replay-logs.ts'
+import { type LogChangeOutcome, repartitionLogs, resetLogs } from '../../ingest/kafka/reset-logs.ts'
 import { instantOrNull, parseTimestamp } from '../../metering/timestamp.ts'
 import { errorAnswers } from '../answers/error-answers.ts'
 import { OPERATOR } from '../auth/access.ts'
@@ -117,7 +119,7 @@ export function logRoutes(app: FastifyInstance, { clickhouse, registry, topic }:
       },
     },
     async () => {
-      const { ranges, recordsRead, passedOn, differences, ...counts } = await auditTopic(clickhouse, requireTopic())
+      const { ranges, recordsRead, forwarded, differences, ...counts } = await auditTopic(clickhouse, requireTopic())
       return {
         logs: ranges.map(({ log, first, through, firstReceivedMs }) => ({
           log,
@@ -127,7 +129,7 @@ export function logRoutes(app: FastifyInstance, { clickhouse, registry, topic }:
         })),
         records_read: recordsRead,
         ...counts,
-        passed_on: passedOn,
+        passed_on: forwarded,
         differences: [...differences],
       }
     },
@@ -184,7 +186,7 @@ function incarnationAnswer({ topic, incarnation, partitions, starts }: Incarnati
 }
 
 function requireDone<T>(outcome: LogChangeOutcome<T>): T {
-  if (outcome.status === 'refused') throw new ApiError('LOG_VERB_REFUSED', outcome.reason)
+  if (outcome.status === 'rejected') throw new ApiError('LOG_VERB_REFUSED', outcome.reason)
   return outcome.result
 }
 

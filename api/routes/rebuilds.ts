@@ -11,7 +11,7 @@ import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
 
 /** A month's rollup counted anew from raw, for an operator who found it wrong. */
-export function rebuildRoutes(app: FastifyInstance, { clickhouse, registry, betweenBatches }: ApiContext): void {
+export function rebuildRoutes(app: FastifyInstance, { clickhouse, registry, runBetweenBatches }: ApiContext): void {
   let running: string | undefined
 
   app.withTypeProvider<ZodTypeProvider>().post(
@@ -34,8 +34,8 @@ export function rebuildRoutes(app: FastifyInstance, { clickhouse, registry, betw
       running = month
       try {
         await registry.changes.note(actorOf(request), { action: 'rollup.rebuild', subject: month })
-        const outcome = await rebuildRollup(clickhouse, month, betweenBatches)
-        if (outcome.status === 'refused') throw new ApiError('REBUILD_HELD', outcome.reason)
+        const outcome = await rebuildRollup(clickhouse, month, runBetweenBatches)
+        if (outcome.status === 'rejected') throw new ApiError('REBUILD_HELD', outcome.reason)
         const { keys, events, differencesBefore } = outcome.result
         return { month, keys, events, differences_before: differencesBefore }
       } finally {

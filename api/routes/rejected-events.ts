@@ -2,14 +2,14 @@ import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { PageQuery } from '../../contract/pages.ts'
-import type { Judged } from '../../ingest/event/pipeline.ts'
+import type { Arrival } from '../../ingest/event/decode-body.ts'
 import { RESEND_IDS_MAX, resendRejected } from '../../ingest/rejected/resend-rejected.ts'
 import { REJECT_REASONS } from '../../metering/event.ts'
 import { findIngestKey } from '../../registry/credentials/ingest-keys.ts'
 import { errorAnswers } from '../answers/error-answers.ts'
 import { RejectedPage, rejectedPage } from '../answers/rejected-page.ts'
 import { EMITTER_MANAGER } from '../auth/access.ts'
-import { checkProjectScope } from '../auth/allowed-projects.ts'
+import { findAllowedProjects } from '../auth/allowed-projects.ts'
 import { actorOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 
@@ -47,8 +47,9 @@ export function rejectedEventRoutes(app: FastifyInstance, { clickhouse, registry
     async (request) => {
       const ids = [...new Set(request.body.ids)]
       await registry.changes.note(actorOf(request), { action: 'rejected-events.resend', subject: 'all', details: { events: ids.length } })
-      const judgeAgain = async (keyId: string, judged: Judged[]) => checkProjectScope(registry, (await findIngestKey(registry, keyId)) ?? ALL_PROJECTS, judged)
-      return { events: await resendRejected({ clickhouse, eventLog, judgeProjects: judgeAgain }, ids, now()) }
+      const allowedProjectsOf = async (keyId: string, arrivals: readonly Arrival[]) =>
+        findAllowedProjects(registry, (await findIngestKey(registry, keyId)) ?? ALL_PROJECTS, arrivals)
+      return { events: await resendRejected({ clickhouse, eventLog, findAllowedProjects: allowedProjectsOf }, ids, now()) }
     },
   )
 }

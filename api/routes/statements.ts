@@ -73,7 +73,7 @@ export function statementRoutes(app: FastifyInstance, context: ApiContext, strea
 
 /** Closing months and what is put on statements by hand. */
 export function closingRoutes(app: FastifyInstance, context: ApiContext, streams: StatementStreams): void {
-  const { clickhouse, registry, betweenBatches, now } = context
+  const { clickhouse, registry, runBetweenBatches, now } = context
   const routes = app.withTypeProvider<ZodTypeProvider>()
   const common = { tags: ['statements'] }
 
@@ -94,7 +94,7 @@ export function closingRoutes(app: FastifyInstance, context: ApiContext, streams
       const { id: partnerId } = await requireKnownPartner(registry, request.params.partnerId)
       const month = requireMonth(request.params.month)
       const note: Noting = (noted) => registry.changes.note(actorOf(request), noted)
-      const outcome = await closeMonth({ clickhouse, betweenBatches, now, note }, { partnerId, month, closedBy: 'operator' })
+      const outcome = await closeMonth({ clickhouse, runBetweenBatches, now, note }, { partnerId, month, closedBy: 'operator' })
       if (outcome.status !== 'closed') throw refusalOf(outcome, month)
       for (const adjustment of outcome.negative) request.log.error({ partnerId, month, ...adjustment }, NEGATIVE_ADJUSTMENT)
       return sendStatement(request, reply, { context, streams, partnerId, month, shown: 'as closed' })

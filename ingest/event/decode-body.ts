@@ -3,15 +3,15 @@ import { createHash } from 'node:crypto'
 import { EVENT_ID_CODE_POINTS_MAX, isPlainText } from '../../metering/event.ts'
 import { parseExactJson } from '../../metering/exact-json.ts'
 
-/** One event as it arrived, not judged yet: the five fields that may stand in it, and its own bytes. */
+/** One event as it arrived, not judged yet: its fields and its own bytes. */
 export interface Arrival {
-  /** 0-based place in the request; for NDJSON the line. */
+  /** 0-based position in the request; for NDJSON the line. */
   readonly index: number
-  /** Undefined where the bytes are not JSON or not an object. */
+  /** Undefined if the bytes are not JSON or not an object. */
   readonly fields: ArrivalFields | undefined
   readonly problem: 'not_json' | 'not_an_object' | undefined
   readonly bytes: number
-  /** The event's own bytes, cut out of the body only when they are asked for. */
+  /** The event's own bytes. They are cut out of the body only when this is called, which is for rejected events. */
   original(): Buffer
 }
 
@@ -30,18 +30,18 @@ export type DecodeOutcome = { status: 'decoded'; arrivals: Arrival[] } | { statu
 export const EVENTS_PER_REQUEST_MAX = 10_000
 export const BODY_BYTES_MAX = 10 * 1024 * 1024
 
-/** Takes a body apart into events. Only a body that is no JSON as a whole fails as a whole. */
+/** Splits a body into events. It fails as a whole only if it is not JSON as a whole; a single broken event does not affect the others. */
 export function decodeBody(body: Buffer, format: BodyFormat): DecodeOutcome {
   return format === 'ndjson' ? decodeLines(body) : decodeDocument(body, format)
 }
 
-/** One event outside a request, such as a record of a topic. */
+/** Decodes one event outside of a request, such as a record of a topic. */
 export function decodeEvent(bytes: Buffer): Arrival {
   return arrivalOf(parseEvent(bytes), 0, bytes.length, () => bytes)
 }
 
-/** A rejected event as it was kept: what format it came in is told by itself. */
-export function decodeKeptEvent(bytes: Buffer): Arrival {
+/** Decodes a rejected event from its stored bytes. Its fields show whether it was sent as a CloudEvent. */
+export function decodeRejectedEvent(bytes: Buffer): Arrival {
   const json = parseEvent(bytes)
   const isCloudEvent = typeof json === 'object' && json !== null && 'specversion' in json && !('event_id' in json)
   return arrivalOf(isCloudEvent ? readCloudEvent(json) : json, 0, bytes.length, () => bytes)
@@ -55,7 +55,7 @@ function decodeLines(body: Buffer): DecodeOutcome {
     const line = body.subarray(start, feed === -1 ? body.length : feed)
     start = feed === -1 ? body.length + 1 : feed + 1
     if (line.every(isSpace)) continue
-    // Told while counting: 10 MiB can be five million lines, and as many events would not fit into memory.
+    // Checked while counting: 10 MiB can be five million lines, and that many events would not fit into memory.
     if (arrivals.length === EVENTS_PER_REQUEST_MAX) return { status: 'too_many_events' }
     arrivals.push(arrivalOf(parseEvent(line), index, line.length, () => line))
   }
@@ -68,7 +68,7 @@ function decodeDocument(body: Buffer, format: Exclude<BodyFormat, 'ndjson'>): De
   if (text === undefined || json === NOT_JSON) return { status: 'not_json', message: 'The body is not JSON in UTF-8.' }
   if (format === 'cloudevent-batch' && !Array.isArray(json)) return { status: 'not_json', message: 'A CloudEvents batch is a JSON array.' }
   if (format === 'cloudevent' && Array.isArray(json)) {
-    return { status: 'not_json', message: 'application/cloudevents+json holds one event; send an array as application/cloudevents-batch+json.' }
+    return { status: 'not_json', message: 'application/cloudevents+json is for one event; send an array as application/cloudevents-batch+json.' }
   }
   const read = format === 'json' ? (event: unknown) => event : readCloudEvent
   if (!Array.isArray(json)) return { status: 'decoded', arrivals: [arrivalOf(read(withDigits(json, text)), 0, body.length, () => body)] }
@@ -78,7 +78,7 @@ function decodeDocument(body: Buffer, format: Exclude<BodyFormat, 'ndjson'>): De
   const exactly = MAY_LOSE_DIGITS.test(text)
     ? (event: unknown, index: number) => withDigits(event, original(index).toString('utf8'))
     : (event: unknown) => event
-  // In a body this small no event can be too large, so its bytes need not be found.
+  // In a body this small no event can be too large, so the sizes need not be known.
   const sizeOf = (index: number) => (body.length <= SMALL_BODY_BYTES ? 0 : lengthOf(spans()[index]))
   const arrivals = json.map((event, index) => arrivalOf(read(exactly(event, index)), index, sizeOf(index), () => original(index)))
   return { status: 'decoded', arrivals }
@@ -94,13 +94,12 @@ function arrivalOf(json: unknown, index: number, bytes: number, original: () => 
   return { index, fields: json, problem: undefined, bytes, original }
 }
 
-/** One event by itself. */
 function parseEvent(bytes: Buffer): unknown {
   const text = textOf(bytes)
   return text === undefined ? NOT_JSON : withDigits(parseFast(text), text)
 }
 
-/** Bytes that are no UTF-8 would all become U+FFFD: two event ids would turn into one. */
+/** Undefined if the bytes are not UTF-8: decoded, they would all become U+FFFD, and two event ids could turn into one. */
 function textOf(bytes: Buffer): string | undefined {
   return isUtf8(bytes) ? bytes.toString('utf8') : undefined
 }
@@ -114,9 +113,9 @@ function parseFast(text: string | undefined): unknown {
 }
 
 /**
- * JSON.parse is many times faster than a parser that keeps the digits, and the same where every `value` is a plain number
- * of at most 15 digits. Where one may not be, or where a key may be spelled with escapes, the digits are kept; an event
- * nested too deep for that is as good as none, and its neighbours know nothing of it.
+ * JSON.parse is many times faster than a parser that keeps the digits of numbers, and gives the same result if every `value` is a
+ * plain number of at most 15 digits. If one may not be, or if a key may be spelled with escapes, the event is parsed again with its
+ * digits. An event that is nested too deep for that parser counts as not JSON; the other events of the request are not affected.
  */
 function withDigits(json: unknown, text: string): unknown {
   if (json === NOT_JSON || !MAY_LOSE_DIGITS.test(text)) return json
@@ -129,7 +128,7 @@ function withDigits(json: unknown, text: string): unknown {
 
 const MAY_LOSE_DIGITS = /"value"\s*:\s*-?(?:[\d.]{16,}|\d*\.\d{10,}|[\d.]+[eE])|\\u00[67]/
 
-/** CloudEvents 1.0 (CNCF specification): identity is source and id, the subject is the project, the type the metric. */
+/** CloudEvents 1.0 (CNCF specification): source and id are the identity, the subject is the project, the type is the metric. */
 function readCloudEvent(json: unknown): unknown {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) return json
   const { specversion, source, id, subject, type, time, data } = json as Record<string, unknown>
@@ -143,11 +142,11 @@ function readCloudEvent(json: unknown): unknown {
   } satisfies ArrivalFields
 }
 
-/** A source is a URI reference and holds no space, so the first space parts the two and no two pairs meet in one id. */
+/** A source is a URI reference without spaces, so the first space separates the two, and different pairs never give the same id. */
 function cloudEventId(source: unknown, id: unknown): string | undefined {
   if (typeof source !== 'string' || typeof id !== 'string' || source === '' || id === '' || source.includes(' ')) return undefined
   const joined = `${source} ${id}`
-  // Before it is hashed: of a hash nobody can tell what was wrong with the text.
+  // Checked before hashing, because a hash no longer shows what is wrong with the text.
   if (!isPlainText(joined)) return undefined
   if ([...joined].length <= EVENT_ID_CODE_POINTS_MAX) return joined
   return `ce:${createHash('sha256').update(joined).digest('hex')}`
@@ -158,7 +157,7 @@ type Span = readonly [start: number, end: number]
 const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c]
 const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY] = [0x7b, 0x7d, 0x5b, 0x5d]
 
-/** Where each element of a JSON array stands in its bytes. The body is known to be valid JSON. */
+/** The byte range of each element of a JSON array. The body is known to be valid JSON. */
 function elementSpans(body: Buffer): Span[] {
   const spans: Span[] = []
   let depth = 0

@@ -2,22 +2,22 @@ import type { Verdict } from '../log/detect-duplicates.ts'
 import { EventsUnavailable, type Submission } from '../log/event-log.ts'
 
 export interface SubmissionQueueLimits {
-  /** Beyond this many events or bytes waiting, a submission is refused at once. */
+  /** If more events or bytes than this would wait, a submission is rejected immediately. */
   readonly queueEventsMax: number
   readonly queueBytesMax: number
-  /** Submissions that wait share a group of up to this many events or bytes. A larger one is a group by itself. */
+  /** Waiting submissions share a group of up to this many events or bytes. A larger submission is a group of its own. */
   readonly groupEventsMax: number
   readonly groupBytesMax: number
 }
 
-/** A submission and whoever waits for its verdicts. Each is resolved or rejected once. */
+/** A submission and the promise of its verdicts, which is resolved or rejected once. */
 export interface WaitingSubmission {
   readonly submission: Submission
   readonly resolve: (verdicts: Verdict[]) => void
   readonly reject: (error: Error) => void
 }
 
-/** Submissions that wait for one write in flight, in the order they came. Whoever takes a group answers all of it. */
+/** Submissions that wait while one write is in flight, first in, first out. The writer that takes a group resolves or rejects all of it. */
 export class SubmissionQueue {
   readonly #limits: SubmissionQueueLimits
   #waiting: WaitingSubmission[] = []
@@ -37,7 +37,7 @@ export class SubmissionQueue {
     return this.#events
   }
 
-  /** Resolves with the verdicts of whoever takes it. Rejects with EventsUnavailable, at once when too much is waiting. */
+  /** Resolves with the verdicts of the writer. Rejects with EventsUnavailable, immediately if too much is waiting. */
   add(submission: Submission): Promise<Verdict[]> {
     const { queueEventsMax, queueBytesMax } = this.#limits
     if (this.#events + submission.judged.length > queueEventsMax || this.#bytes + submission.bytes > queueBytesMax)
@@ -49,7 +49,7 @@ export class SubmissionQueue {
     })
   }
 
-  /** The oldest that fit into one group; one at least, where any waits. */
+  /** Takes the oldest submissions that fit into one group; at least one, if any waits. */
   takeGroup(): WaitingSubmission[] {
     const { groupEventsMax, groupBytesMax } = this.#limits
     let events = 0
@@ -74,7 +74,16 @@ export class SubmissionQueue {
   }
 }
 
-/** Nothing of these was acknowledged. */
+/** Gives each submission its part of the verdicts, which are in the order of the group's events. */
+export function resolveGroup(group: readonly WaitingSubmission[], verdicts: readonly Verdict[]): void {
+  let from = 0
+  for (const { submission, resolve } of group) {
+    resolve(verdicts.slice(from, from + submission.judged.length))
+    from += submission.judged.length
+  }
+}
+
+/** None of their events was acknowledged. */
 export function rejectGroup(group: readonly WaitingSubmission[], cause: unknown): void {
   for (const { reject } of group) reject(new EventsUnavailable(`The events could not be stored. ${SEND_AGAIN}`, cause))
 }

@@ -2,97 +2,86 @@ import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import type { Ingesting, IngestStats, LogStats, Readiness } from '../log/event-log.ts'
 import { FilterBudget } from '../log/identity-filter.ts'
+import { OWNER_TIMEOUT_MS } from '../log/watermark.ts'
 import { type Incarnation, logOf, pinIncarnation, readIncarnation } from './incarnation.ts'
 import { PartitionLog } from './partition-log.ts'
 import { PartitionReader, type PartitionReaderLimits } from './partition-reader.ts'
 import { releaseHttpLog } from './release-http-log.ts'
 import { findReplays, finishReplay } from './replays.ts'
-import type { FetchedBatch, PartitionExtent, Reader, Topic, Turn } from './topic.ts'
+import type { BatchControl, FetchedBatch, GroupReader, PartitionExtent, Topic } from './topic.ts'
 
-export interface TopicIngestOptions {
+export interface AssignedPartitionsOptions {
   readonly clickhouse: ClickHouse
   readonly topic: Topic
   readonly logger: Logger
-  readonly limits?: Partial<TopicIngestLimits>
+  readonly limits?: Partial<AssignedPartitionsLimits>
 }
 
-export interface TopicIngestLimits extends PartitionReaderLimits {
+export interface AssignedPartitionsLimits extends PartitionReaderLimits {
   /** For all partitions of this process together. */
   readonly filterBytesMax: number
-  readonly beatEveryMs: number
+  readonly heartbeatEveryMs: number
 }
 
-const LIMITS: TopicIngestLimits = {
+const LIMITS: AssignedPartitionsLimits = {
   batchEventsMax: 50_000,
   batchBytesMax: 32 * 1024 * 1024,
   retryAfterMsMin: 100,
   retryAfterMsMax: 5_000,
-  ownerSilenceMsMax: 15_000,
+  ownerTimeoutMs: OWNER_TIMEOUT_MS,
   filterBytesMax: 1024 ** 3,
-  beatEveryMs: 2_000,
+  heartbeatEveryMs: 2_000,
 }
 
-export interface TopicIngest extends Ingesting {
-  /** Ends what is in flight, releases the logs and leaves the group. */
-  stop(): Promise<void>
-}
-
-/** Counts what the topic brings to this process, as one of any number in its group. */
-export async function openTopicIngest({ clickhouse, topic, logger, limits }: TopicIngestOptions): Promise<TopicIngest> {
-  const all = { ...LIMITS, ...limits }
-  await releaseHttpLog(clickhouse, { logger, ownerSilenceMsMax: all.ownerSilenceMsMax })
+/**
+ * Joins the consumer group and counts the events of the partitions that are assigned to this process. Throws StoreError,
+ * KafkaUnavailable.
+ */
+export async function openAssignedPartitions({ clickhouse, topic, logger, limits: given }: AssignedPartitionsOptions): Promise<AssignedPartitions> {
+  const limits = { ...LIMITS, ...given }
+  await releaseHttpLog(clickhouse, { logger, ownerTimeoutMs: limits.ownerTimeoutMs })
   const incarnation = await pinIncarnation(clickhouse, topic)
-  const ingest = new AssignedPartitions({ clickhouse, topic, logger, limits: all, incarnation })
-  await ingest.start()
-  return {
-    readiness: () => ingest.readiness(),
-    stats: () => ingest.stats(),
-    stop: () => ingest.stop(),
-  }
+  const partitions = new AssignedPartitions({ clickhouse, topic, logger, limits }, incarnation)
+  await partitions.start()
+  return partitions
 }
 
-interface AssignedOptions {
-  readonly clickhouse: ClickHouse
-  readonly topic: Topic
-  readonly logger: Logger
-  readonly limits: TopicIngestLimits
-  readonly incarnation: Incarnation
-}
-
-class AssignedPartitions {
-  readonly #options: AssignedOptions
+/** The partitions that the group assigns to this process, each with a PartitionReader, and the heartbeat of all of them. */
+export class AssignedPartitions implements Ingesting {
+  readonly #options: Required<AssignedPartitionsOptions> & { readonly limits: AssignedPartitionsLimits }
   readonly #filterBudget: FilterBudget
   #incarnation: Incarnation
-  #changingTo: number
-  #reader: Reader | undefined
-  #readers = new Map<number, PartitionReader>()
-  #lanes = new Map<number, Lane>()
+  /** The number of the newest incarnation that was seen; the change to it may still be running. */
+  #newestIncarnation: number
+  #groupReader: GroupReader | undefined
+  readonly #readers = new Map<number, PartitionReader>()
+  readonly #lanes = new Map<number, Lane>()
   #assigned: readonly number[] | undefined
-  /** Changes of the assignment happen one after another. */
-  #changing: Promise<void> = Promise.resolve()
+  /** Changes of the assignment and of the incarnation run one after another. */
+  #lastChange: Promise<void> = Promise.resolve()
   #trouble: Error | undefined
-  #beat: NodeJS.Timeout | undefined
-  #beating: Promise<void> = Promise.resolve()
+  #heartbeatTimer: NodeJS.Timeout | undefined
+  #lastHeartbeat: Promise<void> = Promise.resolve()
   #stopped = false
-  /** Of partitions that were here before, so that counters never go back. */
-  readonly #past = new Map<string, LogStats>()
+  /** Of partitions that were assigned here before, so that counters never decrease. */
+  readonly #formerStats = new Map<string, LogStats>()
 
-  constructor(options: AssignedOptions) {
+  constructor(options: Required<AssignedPartitionsOptions> & { readonly limits: AssignedPartitionsLimits }, incarnation: Incarnation) {
     this.#options = options
-    this.#incarnation = options.incarnation
-    this.#changingTo = options.incarnation.incarnation
+    this.#incarnation = incarnation
+    this.#newestIncarnation = incarnation.incarnation
     this.#filterBudget = new FilterBudget(options.limits.filterBytesMax)
   }
 
   async start(): Promise<void> {
-    this.#reader = await this.#options.topic.read({
+    this.#groupReader = await this.#options.topic.read({
       onAssigned: (partitions) => this.#assign(partitions),
-      onBatch: (batch, turn) => this.#onBatch(batch, turn),
+      onBatch: (batch, control) => this.#onBatch(batch, control),
       onTrouble: (error) => {
         this.#trouble = error
       },
     })
-    this.#scheduleBeat()
+    this.#scheduleHeartbeat()
   }
 
   readiness(): Readiness {
@@ -101,70 +90,71 @@ class AssignedPartitions {
     if (this.#assigned === undefined) return { ready: false, reason: 'the group has not assigned any partitions yet' }
     for (const { state, partitionLog } of this.#readers.values()) {
       if (state.status === 'stopped') return { ready: false, reason: state.incident.message }
-      if (state.status === 'taking') return { ready: false, reason: `the log ${partitionLog.owned.name} is not read: ${state.reason}` }
+      if (state.status === 'acquiring') return { ready: false, reason: `the log ${partitionLog.owned.name} is not read: ${state.reason}` }
     }
     return { ready: true }
   }
 
   stats(): IngestStats {
-    const logs = new Map(this.#past)
-    for (const reader of this.#readers.values()) logs.set(reader.partitionLog.owned.name, added(statsOf(reader), logs.get(reader.partitionLog.owned.name)))
+    const logs = new Map(this.#formerStats)
+    for (const reader of this.#readers.values()) logs.set(logNameOf(reader), addCounters(statsOf(reader), logs.get(logNameOf(reader))))
     return { queuedEvents: 0, logs: [...logs.values()], kafkaTrouble: this.#trouble !== undefined }
   }
 
+  /** Ends what is in flight, releases the logs and leaves the group. */
   async stop(): Promise<void> {
     this.#stopped = true
-    clearTimeout(this.#beat)
-    await this.#beating
-    await this.#changing
-    // First what is in flight, then the group: whoever gets the partitions finds them released.
+    clearTimeout(this.#heartbeatTimer)
+    await this.#lastHeartbeat
+    await this.#lastChange
+    // The logs are released before the group is left, so that the next owners of the partitions need not wait.
     await Promise.all([...this.#readers.values()].map((reader) => reader.end()))
-    await this.#reader?.stop()
+    await this.#groupReader?.stop()
   }
 
-  async #onBatch(batch: FetchedBatch, turn: Turn): Promise<void> {
+  async #onBatch(batch: FetchedBatch, control: BatchControl): Promise<void> {
     const reader = this.#readers.get(batch.partition)
-    // It would be fetched over and over: whoever takes it resumes it.
-    if (reader === undefined) this.#reader?.pause(batch.partition)
-    else await reader.onBatch(batch, turn)
+    // Otherwise the batch would be fetched again and again. The reader resumes the partition when its lease is acquired.
+    if (reader === undefined) this.#groupReader?.pause(batch.partition)
+    else await reader.onBatch(batch, control)
   }
 
   #assign(partitions: readonly number[]): void {
     this.#assigned = partitions
-    for (const partition of partitions) if (!this.#readers.has(partition)) this.#reader?.pause(partition)
-    this.#changing = this.#changing
-      .then(() => this.#apply(partitions))
-      .catch((error: unknown) => this.#options.logger.error({ err: error }, 'a partition could not be set up'))
+    for (const partition of partitions) if (!this.#readers.has(partition)) this.#groupReader?.pause(partition)
+    this.#lastChange = this.#lastChange
+      .then(() => this.#applyAssignment(partitions))
+      .catch((error: unknown) => this.#options.logger.error({ err: error }, 'the assigned partitions could not be opened'))
   }
 
-  async #apply(partitions: readonly number[]): Promise<void> {
+  async #applyAssignment(partitions: readonly number[]): Promise<void> {
     if (this.#stopped || partitions !== this.#assigned) return
-    const gone = [...this.#readers].filter(([partition]) => !partitions.includes(partition))
-    await Promise.all(gone.map(([partition, reader]) => this.#drop(partition, reader)))
+    const revoked = [...this.#readers].filter(([partition]) => !partitions.includes(partition))
+    await Promise.all(revoked.map(([partition, reader]) => this.#closeReader(partition, reader)))
     for (const partition of partitions) {
-      const reader = this.#readers.get(partition) ?? (await this.#open(partition))
+      const reader = this.#readers.get(partition) ?? (await this.#openReader(partition))
       if (partitions === this.#assigned) reader.assign()
     }
   }
 
-  async #drop(partition: number, reader: PartitionReader): Promise<void> {
+  async #closeReader(partition: number, reader: PartitionReader): Promise<void> {
     await reader.end()
     this.#readers.delete(partition)
-    const name = reader.partitionLog.owned.name
-    this.#past.set(name, { ...added(statsOf(reader), this.#past.get(name)), owned: false })
+    const name = logNameOf(reader)
+    this.#formerStats.set(name, { ...addCounters(statsOf(reader), this.#formerStats.get(name)), owned: false })
   }
 
-  async #open(partition: number): Promise<PartitionReader> {
+  async #openReader(partition: number): Promise<PartitionReader> {
     const { clickhouse, topic, logger, limits } = this.#options
-    const lane = this.#lanes.get(partition) ?? (await this.#untilOpened())
+    const lane = this.#lanes.get(partition) ?? (await this.#openLane())
     this.#lanes.set(partition, lane)
     const partitionLog = new PartitionLog({ clickhouse, lane, topic, incarnation: this.#incarnation, partition, filterBudget: this.#filterBudget, logger })
-    const reader = new PartitionReader({ partitionLog, reader: () => this.#group(), control: clickhouse.control, logger, limits })
+    const reader = new PartitionReader({ partitionLog, groupReader: () => this.#groupReader ?? NO_GROUP, control: clickhouse.control, logger, limits })
     this.#readers.set(partition, reader)
     return reader
   }
 
-  async #untilOpened(): Promise<Lane> {
+  async #openLane(): Promise<Lane> {
     const { clickhouse, logger, limits } = this.#options
     for (;;) {
       try {
@@ -177,62 +167,61 @@ class AssignedPartitions {
     }
   }
 
-  #group(): Reader {
-    return this.#reader ?? NOBODY
-  }
-
-  #scheduleBeat(): void {
-    this.#beat = setTimeout(() => {
-      this.#beating = this.#beatOnce()
-        .catch((error: unknown) => this.#options.logger.warn({ err: error }, 'the watermarks could not be moved'))
+  #scheduleHeartbeat(): void {
+    this.#heartbeatTimer = setTimeout(() => {
+      this.#lastHeartbeat = this.#heartbeat()
+        .catch((error: unknown) => this.#options.logger.warn({ err: error }, 'the watermarks could not be published'))
         .finally(() => {
-          if (!this.#stopped) this.#scheduleBeat()
+          if (!this.#stopped) this.#scheduleHeartbeat()
         })
-    }, this.#options.limits.beatEveryMs)
+    }, this.#options.limits.heartbeatEveryMs)
   }
 
-  async #beatOnce(): Promise<void> {
+  async #heartbeat(): Promise<void> {
     const { clickhouse, topic } = this.#options
-    const askedMs = Date.now()
+    const queriedMs = Date.now()
     const before = [...this.#readers].map(([partition, reader]) => ({ partition, reader, next: reader.partitionLog.next }))
     const extents = await topic.extents().catch((): PartitionExtent[] => [])
-    await Promise.all(before.map(({ partition, reader, next }) => reader.beat(extents[partition], { askedMs, next })))
+    await Promise.all(before.map(({ partition, reader, next }) => reader.heartbeat(extents[partition], { queriedMs, next })))
     const incarnation = await readIncarnation(clickhouse.control, topic.name)
-    if (incarnation !== undefined && incarnation.incarnation !== this.#changingTo) this.#changeIncarnation(incarnation)
-    await this.#replay()
+    if (incarnation !== undefined && incarnation.incarnation !== this.#newestIncarnation) this.#changeIncarnation(incarnation)
+    await this.#startReplays()
   }
 
-  /** An operator has settled an incident: the logs are others now. */
+  /** An operator resolved an incident by starting a new incarnation, so every log has a new name. */
   #changeIncarnation(incarnation: Incarnation): void {
-    this.#changingTo = incarnation.incarnation
+    this.#newestIncarnation = incarnation.incarnation
     this.#options.logger.info({ incarnation }, 'the topic has a new incarnation')
-    this.#changing = this.#changing.then(async () => {
-      await Promise.all([...this.#readers].map(([partition, reader]) => this.#drop(partition, reader)))
+    this.#lastChange = this.#lastChange.then(async () => {
+      await Promise.all([...this.#readers].map(([partition, reader]) => this.#closeReader(partition, reader)))
       this.#incarnation = incarnation
     })
     if (this.#assigned !== undefined) this.#assign([...this.#assigned])
   }
 
-  async #replay(): Promise<void> {
-    const { clickhouse } = this.#options
-    for (const replay of await findReplays(
-      clickhouse.control,
-      [...this.#readers.keys()].map((partition) => logOf(this.#incarnation, partition)),
-    )) {
-      const reader = [...this.#readers.values()].find(({ partitionLog }) => partitionLog.owned.name === replay.log)
-      if (await reader?.replayFrom(replay.fromOffset)) await finishReplay(clickhouse.control, replay)
+  async #startReplays(): Promise<void> {
+    const { control } = this.#options.clickhouse
+    const logs = [...this.#readers.keys()].map((partition) => logOf(this.#incarnation, partition))
+    for (const replay of await findReplays(control, logs)) {
+      const reader = [...this.#readers.values()].find((each) => logNameOf(each) === replay.log)
+      if (await reader?.replayFrom(replay.fromOffset)) await finishReplay(control, replay)
     }
   }
 }
 
-const NOBODY: Reader = { seek: () => {}, pause: () => {}, resume: () => {}, commit: async () => {}, stop: async () => {} }
+/** Used until the group reader is open. */
+const NO_GROUP: GroupReader = { seek: () => {}, pause: () => {}, resume: () => {}, commit: async () => {}, stop: async () => {} }
+
+function logNameOf({ partitionLog }: PartitionReader): string {
+  return partitionLog.owned.name
+}
 
 function statsOf({ partitionLog, batches, state, lagEvents }: PartitionReader): LogStats {
-  const { owned, passedOn } = partitionLog
+  const { owned, forwarded } = partitionLog
   return {
     ...owned.stats(),
     owned: true,
-    passedOn: passedOn.count,
+    forwarded: forwarded.count,
     batches: batches.count,
     batchSeconds: batches.seconds,
     batchInFlightSeconds: batches.startedMs === undefined ? 0 : (performance.now() - batches.startedMs) / 1000,
@@ -241,8 +230,8 @@ function statsOf({ partitionLog, batches, state, lagEvents }: PartitionReader): 
   }
 }
 
-/** Counters of a partition that was here before go on where they were. */
-function added(now: LogStats, before: LogStats | undefined): LogStats {
+/** The counters of a log that was assigned here before continue from their former values. */
+function addCounters(now: LogStats, before: LogStats | undefined): LogStats {
   if (before === undefined) return now
   const rejectedByReason = new Map(before.rejectedByReason)
   for (const [reason, count] of now.rejectedByReason) rejectedByReason.set(reason, (rejectedByReason.get(reason) ?? 0) + count)
@@ -251,10 +240,10 @@ function added(now: LogStats, before: LogStats | undefined): LogStats {
     rejectedByReason,
     counted: now.counted + before.counted,
     duplicates: now.duplicates + before.duplicates,
-    passedOn: now.passedOn + before.passedOn,
+    forwarded: now.forwarded + before.forwarded,
     batches: now.batches + before.batches,
     batchSeconds: now.batchSeconds + before.batchSeconds,
-    retakes: now.retakes + before.retakes,
+    reacquisitions: now.reacquisitions + before.reacquisitions,
     repairedKeys: now.repairedKeys + before.repairedKeys,
   }
 }

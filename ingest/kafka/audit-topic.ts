@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { UsageEvent } from '../../metering/event.ts'
 import { dayOf } from '../../metering/timestamp.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
@@ -10,7 +11,7 @@ import { type Incarnation, logOf, logsOf, pinIncarnation } from './incarnation.t
 import { partitionOfProject } from './project-partition.ts'
 import type { FetchedBatch, Topic } from './topic.ts'
 
-/** One record of a log, or one row of raw, for which the other is missing or different. */
+/** A record of a log without the same row in raw, or a row of raw without its record. */
 export interface TopicDifference {
   readonly log: string
   readonly offset: number
@@ -20,22 +21,22 @@ export interface TopicDifference {
 }
 
 export interface TopicAudit {
-  /** Per log: the first offset that was compared (what is before has left the topic), and the last. */
+  /** For each log the first and the last offset that were compared. Offsets before the first have left the topic. */
   readonly ranges: readonly ({ readonly log: string; readonly firstReceivedMs: number | null } & LogRange)[]
   readonly recordsRead: number
   readonly counted: number
   readonly duplicates: number
   readonly refused: number
-  readonly passedOn: number
-  /** Empty is the only good answer. At most LOG_DIFFERENCES_MAX. */
+  readonly forwarded: number
+  /** Empty is the only good result. At most TOPIC_DIFFERENCES_MAX. */
   readonly differences: readonly TopicDifference[]
 }
 
 export const TOPIC_DIFFERENCES_MAX = 1_000
 
 /**
- * Reads the topic again from the earliest event that still exists to what is settled now, and compares each record with
- * raw and with what was refused (P3). Reports only. Throws StoreError, KafkaUnavailable.
+ * Reads the topic again, from the earliest event that still exists to the last settled one, and compares each record with raw and with
+ * the rejected events (P3). It repairs nothing. Throws StoreError, KafkaUnavailable.
  */
 export async function auditTopic(clickhouse: ClickHouse, topic: Topic): Promise<TopicAudit> {
   const incarnation = await pinIncarnation(clickhouse, topic)
@@ -51,25 +52,25 @@ export async function auditTopic(clickhouse: ClickHouse, topic: Topic): Promise<
     counted: total((audit) => audit.counted),
     duplicates: total((audit) => audit.duplicates),
     refused: total((audit) => audit.refused),
-    passedOn: total((audit) => audit.passedOn),
+    forwarded: total((audit) => audit.forwarded),
     differences: audits.flatMap(({ differences }) => differences).slice(0, TOPIC_DIFFERENCES_MAX),
   }
 }
 
-/** Of each log what the topic still holds and this incarnation has read, without the range that may be in doubt. */
+/** For each log the range that the topic still has and this incarnation has read, without an in-doubt range. */
 async function settledRanges({ control }: ClickHouse, topic: Topic, incarnation: Incarnation): Promise<LogRange[]> {
   const extents = await topic.extents()
   const ranges: LogRange[] = []
   for (const [partition, log] of logsOf(incarnation).entries()) {
-    const last = await readInDoubtRange(control, log)
-    ranges.push({ first: Math.max(extents[partition]?.begin ?? 0, incarnation.starts[partition] ?? 0), through: throughOf(last) })
+    const range = await readInDoubtRange(control, log)
+    ranges.push({ first: Math.max(extents[partition]?.begin ?? 0, incarnation.starts[partition] ?? 0), through: settledThrough(range) })
   }
   return ranges
 }
 
-function throughOf(last: InDoubtRange | undefined): number {
-  if (last === undefined) return -1
-  return last.settled ? last.through : last.first - 1
+function settledThrough(range: InDoubtRange | undefined): number {
+  if (range === undefined) return -1
+  return range.settled ? range.through : range.first - 1
 }
 
 class PartitionAudit {
@@ -77,7 +78,7 @@ class PartitionAudit {
   counted = 0
   duplicates = 0
   refused = 0
-  passedOn = 0
+  forwarded = 0
   firstReceivedMs: number | null = null
   readonly log: string
   readonly range: LogRange
@@ -102,37 +103,40 @@ class PartitionAudit {
     this.recordsRead += records.length
     this.firstReceivedMs ??= records[0]?.receivedMs ?? null
     const stored = await readStoredRange(this.#clickhouse.reads, this.log, { first, through })
-    const kept = new Set((await this.#clickhouse.reads.query(keptOffsets, { log: this.log, first, through })).map(({ offset }) => offset))
-    const others: LogRecord[] = []
+    const rejected = new Set((await this.#clickhouse.reads.query(rejectedOffsets, { log: this.log, first, through })).map(({ offset }) => offset))
+    const notStored: LogRecord[] = []
     for (const record of records) {
       const { judged, offset } = record
       const row = stored.get(offset)
       stored.delete(offset)
-      if (judged.status === 'refused') this.#compareRefused(record, kept.has(offset))
-      else if (partitionOfProject(judged.event.projectId, this.#partitions) !== this.#partition) this.passedOn += 1
-      else if (row === undefined) others.push(record)
+      if (judged.status === 'rejected') this.#compareRejected(record, rejected.has(offset))
+      else if (partitionOfProject(judged.event.projectId, this.#partitions) !== this.#partition) this.forwarded += 1
+      else if (row === undefined) notStored.push(record)
       else if (isSame(judged.event, row)) this.counted += 1
       else this.#differ(record, 'other values in raw')
     }
     for (const { projectId, eventId, offset } of stored.values())
       this.differences.push({ log: this.log, offset, project_id: projectId, event_id: eventId, problem: 'in raw and not in the log' })
-    await this.#compareDuplicates(others, kept)
+    await this.#compareDuplicates(notStored, rejected)
   }
 
-  #compareRefused(record: LogRecord, isKept: boolean): void {
+  #compareRejected(record: LogRecord, isStored: boolean): void {
     this.refused += 1
-    if (!isKept) this.#differ(record, 'refused and not kept')
+    if (!isStored) this.#differ(record, 'refused and not kept')
   }
 
-  /** What is not counted at its own place must have been counted before, or refused: as a conflict, or by the store. */
-  async #compareDuplicates(records: readonly LogRecord[], kept: ReadonlySet<number>): Promise<void> {
+  /**
+   * An event that is not counted at its own offset must have been counted at an earlier one, or rejected: as a conflict, or by
+   * the store.
+   */
+  async #compareDuplicates(records: readonly LogRecord[], rejected: ReadonlySet<number>): Promise<void> {
     const identities = records.flatMap(({ judged }) => (judged.status === 'valid' ? [[judged.event.projectId, judged.event.eventId] as const] : []))
     const stored = await findStoredEvents(this.#clickhouse.reads, identities)
     for (const record of records) {
       if (record.judged.status !== 'valid') continue
       const { event } = record.judged
       const first = stored.get(event.projectId, event.eventId)
-      if (kept.has(record.offset)) this.refused += 1
+      if (rejected.has(record.offset)) this.refused += 1
       else if (first === undefined) this.#differ(record, 'in the log and not in raw')
       else if (first.metric === event.metric && first.value === event.value) this.duplicates += 1
       else this.#differ(record, 'refused and not kept')
@@ -146,8 +150,7 @@ class PartitionAudit {
   }
 }
 
-type ValidEvent = Extract<LogRecord['judged'], { status: 'valid' }>['event']
-function isSame(event: ValidEvent, row: StoredInRange): boolean {
+function isSame(event: UsageEvent, row: StoredInRange): boolean {
   return (
     row.projectId === event.projectId &&
     row.eventId === event.eventId &&
@@ -157,8 +160,8 @@ function isSame(event: ValidEvent, row: StoredInRange): boolean {
   )
 }
 
-const keptOffsets = defineQuery({
-  name: 'kept_offsets',
+const rejectedOffsets = defineQuery({
+  name: 'rejected_offsets',
   sql: `SELECT offset FROM rejected_events_v1 FINAL WHERE log = {log: String} AND offset >= {first: UInt64} AND offset <= {through: UInt64}`,
   params: z.object({ log: z.string(), first: z.number(), through: z.number() }),
   row: z.object({ offset: z.coerce.number() }),

@@ -6,8 +6,8 @@ import { decompressFrame } from 'lz4-napi'
 const { CompressionCodecs, CompressionTypes } = kafkajs
 
 /**
- * kafkajs reads gzip by itself; of the others it only knows the numbers, and a topic holds whatever its producers chose.
- * Reading only: what this service produces is not compressed.
+ * kafkajs has a codec for gzip only, but the producers of a topic may have chosen any other. These are for reading only: what this
+ * service produces is not compressed.
  */
 export function registerCodecs(): void {
   CompressionCodecs[CompressionTypes.Snappy] = snappy

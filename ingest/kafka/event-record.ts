@@ -7,12 +7,12 @@ import { partitionOfProject } from './project-partition.ts'
 import type { FetchedRecord, NewRecord } from './topic.ts'
 
 /**
- * The headers of a record. Records of other producers have none: then the record's own timestamp is when it was received.
- * `refused` is a reason that the api gave; its message and the ingest key stand beside it.
+ * The headers of a record. Records of other producers have none; such a record was received at its own timestamp. `refused` is the
+ * reason for which the api rejected the event, `refused_message` the message for it.
  */
 const HEADERS = { receivedMs: 'received_ms', ingestKey: 'ingest_key', refused: 'refused', message: 'refused_message', passedFrom: 'passed_from' } as const
 
-/** An event with its place in the log, judged. A pure function of the record: whoever reads it, whenever, judges the same. */
+/** Decodes and judges a record. It is a pure function of the record, so every process that reads it, at any time, gets the same result. */
 export function readRecord({ offset, timestamp, value, headers }: FetchedRecord, log: string): LogRecord {
   const ownTime = header(headers, HEADERS.receivedMs)
   const receivedMs = storableMs(Number(ownTime ?? timestamp))
@@ -25,11 +25,11 @@ export interface ReceivedRecord {
   readonly receivedMs: number
 }
 
-/** The record of an event that the api has judged; a refused one goes the same way, so that it is kept (P7). */
+/** The record of an event that the api has judged. Rejected events are produced too, so that they are kept (P7). */
 export function recordOfEvent(judged: Judged, { ingestKeyId, receivedMs }: ReceivedRecord, partitions: number): NewRecord {
   const headers = { [HEADERS.receivedMs]: String(receivedMs), [HEADERS.ingestKey]: ingestKeyId }
-  if (judged.status === 'refused') {
-    const { reason, message } = judged.refusal
+  if (judged.status === 'rejected') {
+    const { reason, message } = judged.rejection
     const partition = isProjectId(judged.projectId) ? partitionOfProject(judged.projectId, partitions) : 0
     return { partition, key: judged.projectId, value: judged.original(), headers: { ...headers, [HEADERS.refused]: reason, [HEADERS.message]: message } }
   }
@@ -38,14 +38,14 @@ export function recordOfEvent(judged: Judged, { ingestKeyId, receivedMs }: Recei
   return { partition: partitionOfProject(projectId, partitions), key: projectId, value: JSON.stringify(event), headers }
 }
 
-/** The copy of an event that was found elsewhere, for its project's own partition. It keeps the time it was received. */
+/** The copy of a misrouted event for its project's own partition. It keeps the time at which the event was received. */
 export function recordToForward({ judged, receivedMs, ingestKeyId, log, offset }: LogRecord, projectId: string, partition: number): NewRecord {
   const headers = { [HEADERS.receivedMs]: String(receivedMs), [HEADERS.ingestKey]: ingestKeyId, [HEADERS.passedFrom]: `${log}@${offset}` }
   return { partition, key: projectId, value: judged.original(), headers }
 }
 
 const NOTHING = Buffer.alloc(0)
-/** What DateTime64(3) holds: a time beyond it would be cut without a word. */
+/** The range of DateTime64(3): a time outside of it would be stored as another time without an error. */
 const [STORABLE_MS_MIN, STORABLE_MS_MAX] = [0, Date.UTC(2299, 11, 31)]
 
 function storableMs(ms: number): number {
@@ -54,7 +54,8 @@ function storableMs(ms: number): number {
 
 function judgeValue(value: Buffer, receivedMs: number, headers: FetchedRecord['headers']): Judged {
   const reason = header(headers, HEADERS.refused)
-  if (reason === undefined || !isRejectReason(reason)) return judgeEvent(decodeEvent(value), receivedMs)
+  // The scope of an ingest key is checked before the event is produced; other producers have no key.
+  if (reason === undefined || !isRejectReason(reason)) return judgeEvent(decodeEvent(value), { receivedMs, allowedProjects: 'all' })
   return rejectArrival(decodeEvent(value), { reason, message: header(headers, HEADERS.message) ?? '' })
 }
 

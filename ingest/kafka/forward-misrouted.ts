@@ -12,14 +12,14 @@ import type { LogTopic } from './topic.ts'
 export interface MisroutedEvent {
   readonly record: LogRecord
   readonly projectId: string
-  /** Its own partition. */
+  /** The project's own partition. */
   readonly partition: number
 }
 
-/** The last copy in each log that got copies from this one. */
+/** The offset of the last copy in each log that received copies from this one. */
 export type Copies = ReadonlyMap<string, number>
 
-/** The copies of one log, for whoever owns it. */
+/** The misrouted events of one log, forwarded to their own partitions by the log's owner. */
 export class ForwardedEvents {
   count = 0
   readonly #lane: Lane
@@ -33,41 +33,41 @@ export class ForwardedEvents {
     this.#incarnation = incarnation
   }
 
-  /** The copies so far. While they are not settled in their own logs, this one is not complete beyond what it was before. */
+  /** The copies so far. Until they are settled in their own logs, the watermark of this log may not move past them. */
   get copies(): Copies {
     return new Map(this.#copies)
   }
 
-  /** What the owners before have passed on. Throws StoreError. */
+  /** Loads the copies that previous owners of the log have forwarded. Throws StoreError. */
   async load(log: string): Promise<void> {
     const rows = await this.#lane.query(copiesOfLog, { log })
-    this.#copies = new Map(rows.map(({ to_log, copies_through }) => [to_log, copies_through]))
+    this.#copies = new Map(rows.map(({ toLog, copiesThrough }) => [toLog, copiesThrough]))
   }
 
   /**
-   * Passes events on to their own partitions, before the position moves:
-   * 1. The copies, acks=all. A crash after it: they are copied again, and a copy more is a duplicate.
-   * 2. What was passed on, through the fence. Throws KafkaUnavailable, StoreError.
+   * Forwards events to their own partitions, before the position of their batch moves:
+   * 1. The copies, with acks=all. A crash after it: they are copied again, and an extra copy is a duplicate.
+   * 2. Where the copies are, through the fence. Throws KafkaUnavailable, StoreError.
    */
-  async passOn(strays: readonly MisroutedEvent[], { name: log, epoch, owner }: Lease): Promise<void> {
-    const offsets = await this.#topic.produce(strays.map(({ record, projectId, partition }) => recordToForward(record, projectId, partition)))
-    const passed = new Map<string, { through: number; copies: number }>()
-    strays.forEach(({ partition }, index) => {
+  async forward(misrouted: readonly MisroutedEvent[], { name: log, epoch, owner }: Lease): Promise<void> {
+    const offsets = await this.#topic.produce(misrouted.map(({ record, projectId, partition }) => recordToForward(record, projectId, partition)))
+    const forwarded = new Map<string, { through: number; copies: number }>()
+    misrouted.forEach(({ partition }, index) => {
       const to = logOf(this.#incarnation, partition)
-      const { through, copies } = passed.get(to) ?? { through: 0, copies: 0 }
-      passed.set(to, { through: Math.max(through, offsets[index] ?? 0), copies: copies + 1 })
+      const { through, copies } = forwarded.get(to) ?? { through: 0, copies: 0 }
+      forwarded.set(to, { through: Math.max(through, offsets[index] ?? 0), copies: copies + 1 })
     })
-    const rows = [...passed].map(([to, { through, copies }]) => row([log, epoch, owner, to, through, copies]))
+    const rows = [...forwarded].map(([to, { through, copies }]) => row([log, epoch, owner, to, through, copies]))
     await this.#lane.insert({ table: 'passed_on_inbox_v1', columns: COLUMNS, text: rows.join(''), tag: leaseTag(log) })
-    for (const [to, { through }] of passed) this.#copies.set(to, Math.max(through, this.#copies.get(to) ?? 0))
-    this.count += strays.length
+    for (const [to, { through }] of forwarded) this.#copies.set(to, Math.max(through, this.#copies.get(to) ?? 0))
+    this.count += misrouted.length
   }
 
   /** Whether these copies are settled in their own logs. Throws StoreError. */
   async areSettled(copies: Copies): Promise<boolean> {
     if (copies.size === 0) return true
     const rows = await this.#lane.query(settledLogs, { logs: [...copies.keys()] })
-    const settled = new Map(rows.map(({ log, settled_through }) => [log, settled_through]))
+    const settled = new Map(rows.map(({ log, settledThrough }) => [log, settledThrough]))
     return [...copies].every(([log, through]) => (settled.get(log) ?? -1) >= through)
   }
 }
@@ -76,15 +76,15 @@ const COLUMNS = ['log', 'epoch', 'owner', 'to_log', 'copies_through', 'copies']
 
 const copiesOfLog = defineQuery({
   name: 'copies_of_log',
-  sql: 'SELECT to_log, max(copies_through) AS copies_through FROM passed_on_v1 WHERE from_log = {log: String} GROUP BY to_log',
+  sql: 'SELECT to_log AS toLog, max(copies_through) AS copiesThrough FROM passed_on_v1 WHERE from_log = {log: String} GROUP BY to_log',
   params: z.object({ log: z.string() }),
-  row: z.object({ to_log: z.string(), copies_through: z.coerce.number() }),
+  row: z.object({ toLog: z.string(), copiesThrough: z.coerce.number() }),
 })
 
 const settledLogs = defineQuery({
   name: 'settled_logs',
-  sql: `SELECT log, newest.settled_through AS settled_through
+  sql: `SELECT log, newest.settled_through AS settledThrough
         FROM (SELECT log, max(newest) AS newest FROM log_watermarks_v1 WHERE log IN {logs: Array(String)} GROUP BY log)`,
   params: z.object({ logs: z.array(z.string()) }),
-  row: z.object({ log: z.string(), settled_through: z.coerce.number() }),
+  row: z.object({ log: z.string(), settledThrough: z.coerce.number() }),
 })

@@ -5,26 +5,26 @@ import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 import type { LogTopic } from './topic.ts'
 
-/** What the logs of a topic are: see sql/migrations/012_create_topic_incarnations_v1.sql. */
+/** Defines the logs of a topic; see sql/migrations/012_create_topic_incarnations_v1.sql. */
 export interface Incarnation {
   readonly topic: string
   readonly incarnation: number
   /** The pinned count: an event counts only in partition murmur2(project_id) mod `partitions`. */
   readonly partitions: number
-  /** Where each partition is read first. */
+  /** The offset at which each partition is read first. */
   readonly starts: readonly number[]
 }
 
-export function logOf({ topic, incarnation }: Incarnation, partition: number): string {
+export function logOf({ topic, incarnation }: Pick<Incarnation, 'topic' | 'incarnation'>, partition: number): string {
   return `${topic}/${incarnation}/${partition}`
 }
 
-/** Its logs, by partition. */
-export function logsOf(incarnation: Incarnation): string[] {
+/** The names of its logs, by partition. */
+export function logsOf(incarnation: Omit<Incarnation, 'starts'>): string[] {
   return Array.from({ length: incarnation.partitions }, (_, partition) => logOf(incarnation, partition))
 }
 
-/** The incarnation in force. The first one pins the count that the topic has now. Throws StoreError, KafkaUnavailable. */
+/** The incarnation in force. The first one pins the partition count that the topic has now. Throws StoreError, KafkaUnavailable. */
 export async function pinIncarnation({ control }: ClickHouse, topic: LogTopic): Promise<Incarnation> {
   const known = await readIncarnation(control, topic.name)
   if (known !== undefined) return known
@@ -38,20 +38,29 @@ export async function pinIncarnation({ control }: ClickHouse, topic: LogTopic): 
   })
 }
 
+/** The incarnation in force, undefined before the first. Throws StoreError. */
 export async function readIncarnation(lane: Lane, topic: string): Promise<Incarnation | undefined> {
   const [newest] = await lane.query(newestIncarnation, { topic })
   return newest && { topic, ...newest }
 }
 
-/** Returns the one in force: another that was made at the same time may be. */
-export async function insertIncarnation(lane: Lane, { reason, ...made }: Incarnation & { readonly reason: string }): Promise<Incarnation> {
-  const { topic, incarnation, partitions, starts } = made
+/**
+ * The logs in force of all topics, sorted. Those of earlier incarnations are retired: no process acquires their leases any
+ * more. Throws StoreError.
+ */
+export async function findLogsInForce(lane: Lane): Promise<string[]> {
+  return (await lane.query(newestIncarnations, {})).flatMap(logsOf).sort()
+}
+
+/** Returns the incarnation in force, which may be another one that was created at the same time. Throws StoreError. */
+export async function insertIncarnation(lane: Lane, { reason, ...created }: Incarnation & { readonly reason: string }): Promise<Incarnation> {
+  const { topic, incarnation, partitions, starts } = created
   await lane.insert({
     table: 'topic_incarnations_v1',
     columns: ['topic', 'incarnation', 'id', 'partitions', 'starts', 'reason'],
     text: row([topic, incarnation, randomBytes(8).toString('hex'), partitions, `[${starts.join(',')}]`, reason]),
   })
-  return (await readIncarnation(lane, topic)) ?? made
+  return (await readIncarnation(lane, topic)) ?? created
 }
 
 const newestIncarnation = defineQuery({
@@ -60,4 +69,12 @@ const newestIncarnation = defineQuery({
         WHERE topic = {topic: String} ORDER BY incarnation DESC, id DESC LIMIT 1`,
   params: z.object({ topic: z.string() }),
   row: z.object({ incarnation: z.coerce.number(), partitions: z.number(), starts: z.array(z.coerce.number()) }),
+})
+
+const newestIncarnations = defineQuery({
+  name: 'newest_incarnations',
+  sql: `SELECT topic, newest.1 AS incarnation, newest.3 AS partitions
+        FROM (SELECT topic, max((incarnation, id, partitions)) AS newest FROM topic_incarnations_v1 GROUP BY topic)`,
+  params: z.object({}),
+  row: z.object({ topic: z.string(), incarnation: z.coerce.number(), partitions: z.number() }),
 })

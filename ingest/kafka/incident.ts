@@ -1,23 +1,23 @@
 /**
- * What stops a partition until an operator decides: going on would skip events or count others' twice (incidents stop,
- * they do not skip). The watermark holds, so no month closes over it.
+ * The faults that stop a partition until an operator decides, because going on would skip events or count them twice. Its watermark
+ * stays where it is meanwhile, so no month is closed without its events.
  */
 export const INCIDENTS = {
   log_end_below_position: {
-    what: 'the log ends below the position that was stored: the topic was cut or created anew',
-    verb: 'meterline log reset',
+    what: 'the partition ends below the stored position: the topic was truncated or created again',
+    command: 'meterline log reset',
   },
   log_begin_above_position: {
-    what: 'the log begins above the position that was stored: retention deleted events before they were read',
-    verb: 'meterline log reset',
+    what: 'the partition begins above the stored position: retention deleted events before they were read',
+    command: 'meterline log reset',
   },
   topic_created_anew: {
-    what: 'the log holds other events at offsets that were counted already: the topic was created anew',
-    verb: 'meterline log reset',
+    what: 'the partition has other events at offsets that were counted already: the topic was created again',
+    command: 'meterline log reset',
   },
   partition_count_changed: {
-    what: 'the topic has another number of partitions than is pinned, so projects would move between logs',
-    verb: 'meterline log repartition',
+    what: 'the topic has another number of partitions than the pinned one, so projects would move between logs',
+    command: 'meterline log repartition',
   },
 } as const
 
@@ -27,8 +27,8 @@ export class Incident extends Error {
   readonly kind: IncidentKind
 
   constructor(kind: IncidentKind, log: string, details: string) {
-    const { what, verb } = INCIDENTS[kind]
-    super(`The log ${log} has stopped: ${what} (${details}). Nothing is skipped until "${verb}" says how to go on.`)
+    const { what, command } = INCIDENTS[kind]
+    super(`The log ${log} has stopped: ${what} (${details}). Nothing is skipped: run "${command}" to continue.`)
     this.name = 'Incident'
     this.kind = kind
   }

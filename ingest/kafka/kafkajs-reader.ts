@@ -1,21 +1,22 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import kafkajs, { type Batch, type Consumer, type EachBatchPayload } from 'kafkajs'
+import kafkajs, { type Batch, type Consumer, type ConsumerConfig, type EachBatchPayload } from 'kafkajs'
 import type { Logger } from '../../metering/logger.ts'
-import { type FetchedBatch, KafkaUnavailable, type PartitionExtent, type Reader, type ReadProgress, type Turn } from './topic.ts'
+import { BackOff } from '../log/back-off.ts'
+import { type BatchControl, type FetchedBatch, type GroupReader, KafkaUnavailable, type ReadHandlers } from './topic.ts'
 
 export interface ReadingLimits {
-  /** Without a heartbeat for this long, the group takes a member's partitions away. */
+  /** The group revokes a member's partitions after this long without a heartbeat. */
   readonly sessionTimeoutMs: number
   /** How long the group waits for its members to join again. */
   readonly rebalanceTimeoutMs: number
   readonly heartbeatEveryMs: number
-  /** A fetch waits until there are this many bytes, or this long: batches by size or by age. */
+  /** A fetch waits until there are this many bytes, or for this long: batches by size or by age. */
   readonly fetchBytesMin: number
   readonly fetchWaitMsMax: number
   readonly fetchBytesMax: number
   readonly partitionBytesMax: number
-  /** While one waits for the store, another is decoded. More of them only keep more events alive at once. */
-  readonly partitionsAtOnce: number
+  /** While one partition waits for the store, another is decoded. More concurrency only keeps more events in memory. */
+  readonly concurrentPartitions: number
 }
 
 const LIMITS: ReadingLimits = {
@@ -26,26 +27,23 @@ const LIMITS: ReadingLimits = {
   fetchWaitMsMax: 100,
   fetchBytesMax: 32 * 1024 * 1024,
   partitionBytesMax: 4 * 1024 * 1024,
-  partitionsAtOnce: 4,
+  concurrentPartitions: 4,
 }
 
 /** A member that hangs must not hold up the stop: the group gives it up after its session. */
 const STOP_MS_MAX = 15_000
-const SOUND_AFTER_MS = 5_000
-const REOPEN_MS_MIN = 500
-const REOPEN_MS_MAX = 10_000
+const HEALTHY_AFTER_MS = 5_000
+const REOPEN = { retryAfterMsMin: 500, retryAfterMsMax: 10_000 }
 
-/** Ours is a number where the library's is a text; and of a batch it tells what was asked for, too. */
-type FetchedByKafkajs = Batch & { readonly fetchedOffset: string }
-
-export interface OpenReaderOptions {
+export interface KafkajsReaderOptions {
   readonly consumer: () => Consumer
   readonly topic: string
-  readonly reading: ReadProgress
+  readonly handlers: ReadHandlers
   readonly logger: Logger
+  readonly limits?: Partial<ReadingLimits> | undefined
 }
 
-openReader.configOf = (limits: Partial<ReadingLimits> = {}) => {
+export function consumerConfigOf(limits: Partial<ReadingLimits> = {}): Omit<ConsumerConfig, 'groupId'> {
   const { sessionTimeoutMs, rebalanceTimeoutMs, heartbeatEveryMs, fetchBytesMin, fetchWaitMsMax, fetchBytesMax, partitionBytesMax } = { ...LIMITS, ...limits }
   return {
     sessionTimeout: sessionTimeoutMs,
@@ -55,132 +53,160 @@ openReader.configOf = (limits: Partial<ReadingLimits> = {}) => {
     maxWaitTimeInMs: fetchWaitMsMax,
     maxBytes: fetchBytesMax,
     maxBytesPerPartition: partitionBytesMax,
-    // Started again by itself, after it was stopped too, a member would hold partitions that nobody reads.
+    // The library would restart a member even after it was stopped; that member would be assigned partitions which are not read.
     retry: { initialRetryTime: 200, maxRetryTime: 2_000, retries: 4, restartOnFailure: async () => false },
   }
 }
 
 /**
- * Reads in the group until stopped. The library gives up after some retries, and at once on what it cannot read (a codec, a
- * damaged batch): each time a new member is opened after a pause, and `onTrouble` says so. Nothing is committed but on
- * demand, and an offset out of range is answered by the earliest, which the handler notices: no truth hangs on either.
+ * Reads in the consumer group until stopped. kafkajs gives up after some retries, and immediately on what it cannot read (a codec, a
+ * damaged batch). Each time a new member is opened after a delay, and `onTrouble` reports it. Offsets are committed only on request,
+ * and kafkajs answers an offset out of range with the earliest, which the batch handler detects: what counts depends on neither.
  */
-export async function openReader({
-  consumer,
-  topic,
-  reading,
-  logger,
-  limits,
-}: OpenReaderOptions & { limits?: Partial<ReadingLimits> | undefined }): Promise<Reader> {
-  const { partitionsAtOnce, heartbeatEveryMs, sessionTimeoutMs, rebalanceTimeoutMs } = { ...LIMITS, ...limits }
-  let current: Consumer | undefined
-  let stopped = false
-  let reopen: NodeJS.Timeout | undefined
-  let reopenAfterMs = REOPEN_MS_MIN
-  let heardMs = Date.now()
-  let joinedMs = Date.now()
-  let assigned: readonly number[] = []
-  let withdrawn = false
+export class KafkajsReader implements GroupReader {
+  readonly #options: KafkajsReaderOptions
+  readonly #limits: ReadingLimits
+  readonly #backOff = new BackOff(REOPEN)
+  #member: Consumer | undefined
+  #assigned: readonly number[] = []
+  /** The group was silent for a session, so the partitions were reported as revoked. */
+  #withdrawn = false
+  #lastHeardMs = Date.now()
+  #joinedMs = Date.now()
+  #reopenTimer: NodeJS.Timeout | undefined
+  readonly #watchTimer: NodeJS.Timeout
+  #stopped = false
 
-  const assign = (partitions: readonly number[]) => {
-    assigned = partitions
-    // Of that trouble alone this is the end: what could not be read may be there still.
-    if (withdrawn) reading.onTrouble(undefined)
-    withdrawn = false
-    reading.onAssigned(partitions)
+  /** Opens the first member without waiting for it to join, which may take long. */
+  constructor(options: KafkajsReaderOptions) {
+    this.#options = options
+    this.#limits = { ...LIMITS, ...options.limits }
+    this.#watchTimer = setInterval(() => this.#watch(), this.#limits.heartbeatEveryMs)
+    void this.#open()
   }
 
-  /** What was joined can be read as well. A batch that cannot be, such as of an unknown codec, fails right after the join. */
-  const sound = () => {
-    reopenAfterMs = REOPEN_MS_MIN
-    reading.onTrouble(undefined)
+  seek(partition: number, offset: number): void {
+    const { topic } = this.#options
+    ignoreWithoutMembership(() => this.#member?.seek({ topic, partition, offset: String(offset) }))
   }
 
-  const failed = (error: Error) => {
-    current = undefined
-    reading.onTrouble(error)
-    if (stopped) return
-    logger.warn({ err: error, reopenAfterMs }, 'reading from Kafka failed; joining the group again')
-    reopen = setTimeout(() => void open(), reopenAfterMs)
-    reopenAfterMs = Math.min(reopenAfterMs * 2, REOPEN_MS_MAX)
+  pause(partition: number): void {
+    const { topic } = this.#options
+    ignoreWithoutMembership(() => this.#member?.pause([{ topic, partitions: [partition] }]))
   }
 
-  const open = async (): Promise<void> => {
+  resume(partition: number): void {
+    const { topic } = this.#options
+    ignoreWithoutMembership(() => this.#member?.resume([{ topic, partitions: [partition] }]))
+  }
+
+  async commit(partition: number, offset: number): Promise<void> {
+    const { topic } = this.#options
+    if (this.#member === undefined) throw new KafkaUnavailable('This process is not a member of the consumer group.')
+    await this.#member.commitOffsets([{ topic, partition, offset: String(offset) }])
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearTimeout(this.#reopenTimer)
+    clearInterval(this.#watchTimer)
+    await Promise.race([this.#member?.disconnect(), sleep(STOP_MS_MAX, undefined, { ref: false })])
+  }
+
+  async #open(): Promise<void> {
+    const { consumer, topic, handlers } = this.#options
     const member = consumer()
-    current = member
-    heardMs = Date.now()
-    member.on(member.events.HEARTBEAT, () => {
-      if (stopped || member !== current) return
-      heardMs = Date.now()
-      if (withdrawn) assign(assigned)
-      if (heardMs - joinedMs > SOUND_AFTER_MS) sound()
-    })
-    member.on(member.events.GROUP_JOIN, ({ payload }) => {
-      if (stopped || member !== current) return
-      heardMs = Date.now()
-      joinedMs = heardMs
-      assign(payload.memberAssignment[topic] ?? [])
-    })
-    member.on(member.events.CRASH, ({ payload }) => {
-      if (member === current) failed(payload.error)
-    })
-    // Of an aborted transaction the library tells in no other way.
-    member.on(member.events.START_BATCH_PROCESS, ({ payload: { batchSize, partition, firstOffset, lastOffset, highWatermark } }) => {
-      if (batchSize > 0 || firstOffset === null) return
-      const batch = { partition, fetchedOffset: Number(firstOffset), records: [], through: Number(lastOffset), end: Number(highWatermark) }
-      reading.onBatch(batch, NO_TURN).catch(() => {})
-    })
+    this.#member = member
+    this.#lastHeardMs = Date.now()
+    this.#listenTo(member)
     try {
       await member.connect()
       await member.subscribe({ topic, fromBeginning: true })
       await member.run({
         autoCommit: false,
         eachBatchAutoResolve: false,
-        partitionsConsumedConcurrently: partitionsAtOnce,
+        partitionsConsumedConcurrently: this.#limits.concurrentPartitions,
         eachBatch: (payload) => {
-          sound()
-          return handle(payload, reading, heartbeatEveryMs)
+          this.#markHealthy()
+          return handleBatch(payload, handlers, this.#limits.heartbeatEveryMs)
         },
       })
-      // Stopped while it was on its way: nobody else would end it.
-      if (stopped) await member.disconnect()
+      // If it was stopped while it connected, stop() has found nothing to disconnect.
+      if (this.#stopped) await member.disconnect()
     } catch (error) {
-      if (member === current) failed(error instanceof Error ? error : new Error(String(error)))
+      if (member === this.#member) this.#fail(error instanceof Error ? error : new Error(String(error)))
     }
   }
 
-  // A member that is not heard of for a session has lost its partitions: it lets go of them before others wait for it. A join
-  // whose answer was lost with its connection is waited for by the library for ever: that member is given up.
-  const watch = setInterval(() => {
-    const member = current
-    const silentMs = Date.now() - heardMs
-    if (silentMs > sessionTimeoutMs && !withdrawn) {
-      withdrawn = true
-      reading.onAssigned([])
-      // Nothing is assigned, and so nothing else would say that nothing is read.
-      reading.onTrouble(new Error(silence(silentMs)))
+  #listenTo(member: Consumer): void {
+    const { topic, handlers } = this.#options
+    const isCurrent = () => !this.#stopped && member === this.#member
+    member.on(member.events.HEARTBEAT, () => {
+      if (!isCurrent()) return
+      this.#lastHeardMs = Date.now()
+      if (this.#withdrawn) this.#assign(this.#assigned)
+      if (this.#lastHeardMs - this.#joinedMs > HEALTHY_AFTER_MS) this.#markHealthy()
+    })
+    member.on(member.events.GROUP_JOIN, ({ payload }) => {
+      if (!isCurrent()) return
+      this.#lastHeardMs = Date.now()
+      this.#joinedMs = this.#lastHeardMs
+      this.#assign(payload.memberAssignment[topic] ?? [])
+    })
+    member.on(member.events.CRASH, ({ payload }) => {
+      if (member === this.#member) this.#fail(payload.error)
+    })
+    // The only sign that kafkajs gives of a fetch in which everything belongs to aborted transactions.
+    member.on(member.events.START_BATCH_PROCESS, ({ payload: { batchSize, partition, firstOffset, lastOffset, highWatermark } }) => {
+      if (batchSize > 0 || firstOffset === null) return
+      const batch = { partition, fetchedOffset: Number(firstOffset), records: [], through: Number(lastOffset), end: Number(highWatermark) }
+      handlers.onBatch(batch, NO_CONTROL).catch(() => {})
+    })
+  }
+
+  #assign(partitions: readonly number[]): void {
+    this.#assigned = partitions
+    // Only the trouble of a silent group ends here: a batch that could not be read may still be there.
+    if (this.#withdrawn) this.#options.handlers.onTrouble(undefined)
+    this.#withdrawn = false
+    this.#options.handlers.onAssigned(partitions)
+  }
+
+  /**
+   * The member has read a batch, or has been joined for a while. A batch that it cannot read, such as one of an unknown codec,
+   * would fail right after the join.
+   */
+  #markHealthy(): void {
+    this.#backOff.reset()
+    this.#options.handlers.onTrouble(undefined)
+  }
+
+  #fail(error: Error): void {
+    this.#member = undefined
+    this.#options.handlers.onTrouble(error)
+    if (this.#stopped) return
+    const reopenAfterMs = this.#backOff.next()
+    this.#options.logger.warn({ err: error, reopenAfterMs }, 'reading from Kafka failed; joining the group again')
+    this.#reopenTimer = setTimeout(() => void this.#open(), reopenAfterMs)
+  }
+
+  /**
+   * A member that has not heard from the group for a session has lost its partitions: it gives them up before another member waits for
+   * them. kafkajs waits without limit for a join whose answer was lost with its connection: such a member is replaced.
+   */
+  #watch(): void {
+    const member = this.#member
+    const { sessionTimeoutMs, rebalanceTimeoutMs } = this.#limits
+    const silentMs = Date.now() - this.#lastHeardMs
+    if (silentMs > sessionTimeoutMs && !this.#withdrawn) {
+      this.#withdrawn = true
+      this.#options.handlers.onAssigned([])
+      // Without partitions nothing else would report that nothing is read.
+      this.#options.handlers.onTrouble(new Error(silence(silentMs)))
     }
     if (member === undefined || silentMs <= sessionTimeoutMs + rebalanceTimeoutMs) return
     member.disconnect().catch(() => {})
-    failed(new Error(silence(silentMs)))
-  }, heartbeatEveryMs)
-
-  // Not waited for: the first join may take long, and what it brings must find the reader there.
-  void open()
-  return {
-    seek: (partition, offset) => whileAMember(() => current?.seek({ topic, partition, offset: String(offset) })),
-    pause: (partition) => whileAMember(() => current?.pause([{ topic, partitions: [partition] }])),
-    resume: (partition) => whileAMember(() => current?.resume([{ topic, partitions: [partition] }])),
-    commit: async (partition, offset) => {
-      if (current === undefined) throw new KafkaUnavailable('There is no member of the group.')
-      await current.commitOffsets([{ topic, partition, offset: String(offset) }])
-    },
-    stop: async () => {
-      stopped = true
-      clearTimeout(reopen)
-      clearInterval(watch)
-      await Promise.race([current?.disconnect(), sleep(STOP_MS_MAX, undefined, { ref: false })])
-    },
+    this.#fail(new Error(silence(silentMs)))
   }
 }
 
@@ -188,8 +214,11 @@ function silence(silentMs: number): string {
   return `The group has not answered for ${silentMs} ms.`
 }
 
-/** Between two memberships the library throws; the next one begins with every partition paused and taken anew. */
-function whileAMember(act: () => void): void {
+/**
+ * Between two memberships kafkajs throws. That may be ignored: the next membership begins with every partition paused and its
+ * lease acquired again.
+ */
+function ignoreWithoutMembership(act: () => void): void {
   try {
     act()
   } catch (error) {
@@ -197,19 +226,18 @@ function whileAMember(act: () => void): void {
   }
 }
 
-const NO_TURN: Turn = { heartbeat: async () => {}, resolve: () => {} }
+const NO_CONTROL: BatchControl = { heartbeat: async () => {}, resolve: () => {} }
 
-/** A handler's heartbeats go on while it waits for the store, and end with it. */
-async function handle({ batch, heartbeat, resolveOffset }: EachBatchPayload, reading: ReadProgress, heartbeatEveryMs: number): Promise<void> {
+/** Sends heartbeats while the handler waits for the store, and stops them when it ends. */
+async function handleBatch({ batch, heartbeat, resolveOffset }: EachBatchPayload, handlers: ReadHandlers, heartbeatEveryMs: number): Promise<void> {
   let lost: unknown
-  let beating: Promise<void> = Promise.resolve()
-  const beat = () => {
-    beating = heartbeat().catch((error: unknown) => {
+  let lastHeartbeat: Promise<void> = Promise.resolve()
+  const timer = setInterval(() => {
+    lastHeartbeat = heartbeat().catch((error: unknown) => {
       lost = error
     })
-  }
-  const timer = setInterval(beat, heartbeatEveryMs)
-  const turn: Turn = {
+  }, heartbeatEveryMs)
+  const control: BatchControl = {
     heartbeat: async () => {
       if (lost === undefined) await heartbeat()
       else throw lost
@@ -217,65 +245,23 @@ async function handle({ batch, heartbeat, resolveOffset }: EachBatchPayload, rea
     resolve: (offset) => resolveOffset(String(offset)),
   }
   try {
-    await reading.onBatch(fetchedOf(batch), turn)
+    await handlers.onBatch(fetchedOf(batch), control)
   } finally {
     clearInterval(timer)
-    await beating
+    await lastHeartbeat
   }
-  // The library rejoins on this error, and on no other sign.
+  // kafkajs rejoins the group only if this error is thrown.
   if (lost !== undefined) throw lost
 }
 
-function fetchedOf(batch: Batch): FetchedBatch {
-  const { fetchedOffset } = batch as FetchedByKafkajs
+/** kafkajs gives offsets as text. It has the requested offset of a batch too, but its types do not. */
+export function fetchedOf(batch: Batch): FetchedBatch {
+  const { fetchedOffset } = batch as Batch & { readonly fetchedOffset: string }
   return {
     partition: batch.partition,
     fetchedOffset: Number(fetchedOffset),
     records: batch.messages,
     through: Number(batch.lastOffset()),
     end: Number(batch.highWatermark),
-  }
-}
-
-export interface ReadOnceOptions {
-  readonly consumer: Consumer
-  readonly topic: string
-  extents(): Promise<PartitionExtent[]>
-  onBatch(batch: FetchedBatch): Promise<void>
-}
-
-/** Reads each partition from its begin to the end it has at the start. */
-export async function readOnce({ consumer, topic, extents, onBatch }: ReadOnceOptions): Promise<void> {
-  const ends = await extents()
-  const open = new Set(ends.flatMap(({ begin, end }, partition) => (begin < end ? [partition] : [])))
-  if (open.size === 0) return
-  try {
-    await new Promise<void>((resolve, reject) => {
-      const passed = (partition: number, through: number) => {
-        if (through + 1 >= (ends[partition]?.end ?? 0)) open.delete(partition)
-        if (open.size === 0) resolve()
-      }
-      consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error))
-      consumer.on(consumer.events.START_BATCH_PROCESS, ({ payload }) => {
-        if (payload.batchSize === 0) passed(payload.partition, Number(payload.lastOffset))
-      })
-      const run = async () => {
-        await consumer.connect()
-        await consumer.subscribe({ topic, fromBeginning: true })
-        await consumer.run({
-          autoCommit: false,
-          eachBatch: async ({ batch, heartbeat }) => {
-            const fetched = fetchedOf(batch)
-            const beating = setInterval(() => void heartbeat().catch(() => {}), LIMITS.heartbeatEveryMs)
-            if (open.has(fetched.partition)) await onBatch(fetched).catch(reject)
-            clearInterval(beating)
-            passed(fetched.partition, fetched.through)
-          },
-        })
-      }
-      run().catch(reject)
-    })
-  } finally {
-    await consumer.disconnect()
   }
 }

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs, { type Admin, type Consumer, type KafkaConfig, type Producer } from 'kafkajs'
 import type { Logger } from '../../metering/logger.ts'
-import { MS_PER_DAY } from '../../metering/timestamp.ts'
+import { BackOff } from '../log/back-off.ts'
 import { registerCodecs } from './codecs.ts'
-import { openReader, type ReadingLimits, readOnce } from './kafkajs-reader.ts'
-import { KafkaUnavailable, type NewRecord, type PartitionExtent, type Topic } from './topic.ts'
+import { readOnce } from './kafkajs-read-once.ts'
+import { consumerConfigOf, KafkajsReader, type ReadingLimits } from './kafkajs-reader.ts'
+import { type FetchedBatch, type GroupReader, KafkaUnavailable, type NewRecord, type PartitionExtent, type ReadHandlers, type Topic } from './topic.ts'
 
 export interface TopicOptions {
   readonly brokers: readonly string[]
@@ -12,32 +13,34 @@ export interface TopicOptions {
   readonly group: string
   readonly ssl: boolean
   readonly sasl: { mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; username: string; password: string } | undefined
-  /** A topic that is missing is created with this many partitions. */
+  /** A missing topic is created with this many partitions. */
   readonly partitions: number
   readonly logger: Logger
   readonly limits?: Partial<ReadingLimits>
 }
 
 /**
- * Connects to the topic, creating it when it is missing, and warns of settings under which events could be lost.
- * Retries for ever while the brokers cannot be reached, saying so; ends when `signal` is aborted.
+ * Connects to the topic, creates it if it is missing, and warns of settings under which events could be lost. While the brokers
+ * cannot be reached it logs that and retries, until `signal` is aborted.
  */
 export async function connectTopic(options: TopicOptions, signal: AbortSignal): Promise<Topic> {
   registerCodecs()
   const config = configOf(options)
-  // The tries to reach the brokers are counted here, so that a stop need not wait for the library's.
-  const probing = new kafkajs.Kafka({ ...config, retry: { retries: 0 } })
-  for (let retryAfterMs = RETRY_MS_MIN; ; retryAfterMs = Math.min(retryAfterMs * 2, RETRY_MS_MAX)) {
-    const admin = probing.admin()
+  // The retries are done here, so that a stop need not wait for those of kafkajs.
+  const probe = new kafkajs.Kafka({ ...config, retry: { retries: 0 } })
+  const backOff = new BackOff(RETRY)
+  for (;;) {
+    const admin = probe.admin()
     try {
       await admin.connect()
       await ensureTopic(admin, options)
       await warnOfSettings(admin, options)
       const { clusterId } = await admin.describeCluster()
-      return await topicOf(new kafkajs.Kafka(config), options, clusterId)
+      return await openTopic(new kafkajs.Kafka(config), options, clusterId)
     } catch (error) {
       if (signal.aborted || error instanceof TopicRefused) throw error
-      options.logger.warn({ err: error, brokers: options.brokers, retryAfterMs }, `Kafka cannot be used yet: ${describe(error)}. Trying again`)
+      const retryAfterMs = backOff.next()
+      options.logger.warn({ err: error, brokers: options.brokers, retryAfterMs }, `Kafka cannot be used yet: ${messageOf(error)}. Trying again`)
       await sleep(retryAfterMs, undefined, { signal })
     } finally {
       await admin.disconnect().catch(() => {})
@@ -45,13 +48,12 @@ export async function connectTopic(options: TopicOptions, signal: AbortSignal): 
   }
 }
 
-const RETRY_MS_MIN = 500
-const RETRY_MS_MAX = 10_000
+const RETRY = { retryAfterMsMin: 500, retryAfterMsMax: 10_000 }
 const RETENTION_MS_MIN = 7 * 24 * 3_600_000
 const CONNECT_MS_MAX = 5_000
 const REQUEST_MS_MAX = 30_000
 
-/** What no waiting will change. */
+/** A fault that retrying cannot change. */
 class TopicRefused extends Error {}
 
 function configOf({ brokers, ssl, sasl, logger }: TopicOptions): KafkaConfig {
@@ -64,7 +66,7 @@ function configOf({ brokers, ssl, sasl, logger }: TopicOptions): KafkaConfig {
     ...(sasl && { sasl: sasl as KafkaConfig['sasl'] & object }),
     retry: { initialRetryTime: 200, maxRetryTime: 5_000, retries: 6 },
     logLevel: kafkajs.logLevel.ERROR,
-    // What its library calls an error is mostly a rebalance or a broker that is away for a moment; what matters is told by us.
+    // Most of what kafkajs logs as an error is a rebalance or a broker that is away for a moment; real faults are logged by this room.
     logCreator:
       () =>
       ({ namespace, log: { message, error, broker } }) =>
@@ -75,8 +77,8 @@ function configOf({ brokers, ssl, sasl, logger }: TopicOptions): KafkaConfig {
 async function ensureTopic(admin: Admin, { topic, partitions, logger }: TopicOptions): Promise<void> {
   if ((await admin.listTopics()).includes(topic)) return
   try {
-    const made = await admin.createTopics({ topics: [{ topic, numPartitions: partitions, replicationFactor: -1 }], waitForLeaders: true })
-    if (made) logger.info({ topic, partitions }, `the topic ${topic} was missing and is created with ${partitions} partitions`)
+    const created = await admin.createTopics({ topics: [{ topic, numPartitions: partitions, replicationFactor: -1 }], waitForLeaders: true })
+    if (created) logger.info({ topic, partitions }, `the topic ${topic} did not exist and was created with ${partitions} partitions`)
   } catch (error) {
     const type = typeof error === 'object' && error !== null && 'type' in error ? error.type : undefined
     if (type === 'TOPIC_AUTHORIZATION_FAILED' || type === 'CLUSTER_AUTHORIZATION_FAILED')
@@ -85,7 +87,7 @@ async function ensureTopic(admin: Admin, { topic, partitions, logger }: TopicOpt
   }
 }
 
-/** Settings under which an acknowledged event can be lost: they are the operator's to choose, and must not surprise. */
+/** Warns of settings under which an acknowledged event can be lost. The operator may choose them, but must know. */
 async function warnOfSettings(admin: Admin, { topic, logger }: TopicOptions): Promise<void> {
   const names = ['retention.ms', 'min.insync.replicas', 'cleanup.policy']
   const { resources } = await admin.describeConfigs({
@@ -95,7 +97,7 @@ async function warnOfSettings(admin: Admin, { topic, logger }: TopicOptions): Pr
   const settings = new Map(resources.flatMap(({ configEntries }) => configEntries.map(({ configName, configValue }) => [configName, configValue])))
   const retentionMs = Number(settings.get('retention.ms'))
   if (retentionMs >= 0 && retentionMs < RETENTION_MS_MIN) {
-    const days = RETENTION_MS_MIN / MS_PER_DAY
+    const days = RETENTION_MS_MIN / 86_400_000
     logger.warn({ topic, retentionMs }, `the topic keeps events for less than ${days} days: an outage longer than that loses events. Raise retention.ms`)
   }
   if (Number(settings.get('min.insync.replicas')) < 2)
@@ -104,61 +106,91 @@ async function warnOfSettings(admin: Admin, { topic, logger }: TopicOptions): Pr
     logger.warn({ topic }, 'cleanup.policy compacts the topic: of several events with one key only the last would be kept. Set it to delete')
 }
 
-async function topicOf(kafka: kafkajs.Kafka, options: TopicOptions, clusterId: string): Promise<Topic> {
-  const { topic, group, logger, limits } = options
-  let admin = kafka.admin()
+async function openTopic(kafka: kafkajs.Kafka, options: TopicOptions, clusterId: string): Promise<KafkajsTopic> {
+  const admin = kafka.admin()
   await admin.connect()
-  let producer: Promise<Producer> | undefined
-  const consumer = (groupId: string): Consumer => kafka.consumer({ groupId, ...openReader.configOf(limits) })
-  const connectedProducer = () => {
-    producer ??= connectProducer(kafka)
-    return producer
+  return new KafkajsTopic({ kafka, admin, options, clusterId })
+}
+
+/** The port Topic over kafkajs. Every error of a request becomes KafkaUnavailable. */
+class KafkajsTopic implements Topic {
+  readonly name: string
+  readonly #kafka: kafkajs.Kafka
+  readonly #options: TopicOptions
+  #admin: Admin
+  #producer: Promise<Producer> | undefined
+
+  constructor({ kafka, admin, options, clusterId }: { kafka: kafkajs.Kafka; admin: Admin; options: TopicOptions; clusterId: string }) {
+    this.name = `${clusterId}/${options.topic}`
+    this.#kafka = kafka
+    this.#options = options
+    this.#admin = admin
   }
-  /** Offsets are asked for the partitions that the library remembers; how many there are is asked anew each time. */
-  const extents = () =>
-    available(async () => {
-      const [described] = (await admin.fetchTopicMetadata({ topics: [topic] })).topics
-      let offsets = await admin.fetchTopicOffsets(topic)
-      if (described?.partitions.length !== offsets.length) {
-        const forgetful = admin
-        admin = kafka.admin()
-        await admin.connect()
-        await forgetful.disconnect().catch(() => {})
-        offsets = await admin.fetchTopicOffsets(topic)
-      }
-      return extentsOf(offsets)
+
+  extents(): Promise<PartitionExtent[]> {
+    return available(() => this.#fetchExtents())
+  }
+
+  offsetsAt(timeMs: number): Promise<number[]> {
+    return available(async () => {
+      const offsets: number[] = []
+      for (const { partition, offset } of await this.#admin.fetchTopicOffsetsByTimestamp(this.#options.topic, timeMs)) offsets[partition] = Number(offset)
+      return offsets
     })
-  return {
-    name: `${clusterId}/${topic}`,
-    extents,
-    offsetsAt: (timeMs) =>
-      available(async () => {
-        const offsets: number[] = []
-        for (const { partition, offset } of await admin.fetchTopicOffsetsByTimestamp(topic, timeMs)) offsets[partition] = Number(offset)
-        return offsets
-      }),
-    produce: (records) =>
-      available(async () => {
-        try {
-          return await send(await connectedProducer(), topic, records)
-        } catch (error) {
-          // Its sequence numbers are in doubt now; a new one starts anew.
-          const failed = producer
-          producer = undefined
-          failed?.then((each) => each.disconnect()).catch(() => {})
-          throw error
-        }
-      }),
-    read: (reading) => openReader({ consumer: () => consumer(group), topic, reading, logger, limits }),
-    readAll: async (onBatch) => {
-      const groupId = `${group}-once-${process.pid}-${Date.now()}`
-      await available(() => readOnce({ consumer: consumer(groupId), topic, extents, onBatch }))
-      await admin.deleteGroups([groupId]).catch(() => {})
-    },
-    close: async () => {
-      await producer?.then((each) => each.disconnect()).catch(() => {})
-      await admin.disconnect()
-    },
+  }
+
+  produce(records: readonly NewRecord[]): Promise<number[]> {
+    return available(async () => {
+      try {
+        this.#producer ??= connectProducer(this.#kafka)
+        return await send(await this.#producer, this.#options.topic, records)
+      } catch (error) {
+        // The sequence numbers of this producer are in doubt now. A new one starts with new numbers.
+        const failed = this.#producer
+        this.#producer = undefined
+        failed?.then((producer) => producer.disconnect()).catch(() => {})
+        throw error
+      }
+    })
+  }
+
+  async read(handlers: ReadHandlers): Promise<GroupReader> {
+    const { topic, group, logger, limits } = this.#options
+    return new KafkajsReader({ consumer: () => this.#consumer(group), topic, handlers, logger, limits })
+  }
+
+  async readAll(onBatch: (batch: FetchedBatch) => Promise<void>): Promise<void> {
+    const { topic, group } = this.#options
+    const groupId = `${group}-once-${process.pid}-${Date.now()}`
+    await available(() => readOnce({ consumer: this.#consumer(groupId), topic, extents: () => this.extents(), onBatch }))
+    await this.#admin.deleteGroups([groupId]).catch(() => {})
+  }
+
+  async close(): Promise<void> {
+    await this.#producer?.then((producer) => producer.disconnect()).catch(() => {})
+    await this.#admin.disconnect()
+  }
+
+  #consumer(groupId: string): Consumer {
+    return this.#kafka.consumer({ groupId, ...consumerConfigOf(this.#options.limits) })
+  }
+
+  /**
+   * kafkajs fetches offsets of the partitions it has cached, but the current count each time. If they differ, a new client has
+   * to fetch them.
+   */
+  async #fetchExtents(): Promise<PartitionExtent[]> {
+    const { topic } = this.#options
+    const [described] = (await this.#admin.fetchTopicMetadata({ topics: [topic] })).topics
+    let offsets = await this.#admin.fetchTopicOffsets(topic)
+    if (described?.partitions.length !== offsets.length) {
+      const outdated = this.#admin
+      this.#admin = this.#kafka.admin()
+      await this.#admin.connect()
+      await outdated.disconnect().catch(() => {})
+      offsets = await this.#admin.fetchTopicOffsets(topic)
+    }
+    return extentsOf(offsets)
   }
 }
 
@@ -169,8 +201,8 @@ async function connectProducer(kafka: kafkajs.Kafka): Promise<Producer> {
 }
 
 /**
- * In requests that a broker takes with its default max.message.bytes (1 MiB for what one request brings a partition): a
- * larger one would be refused for ever.
+ * Sends records in requests of a size that a broker accepts with its default max.message.bytes (1 MiB for the records of one request
+ * and partition). A larger request would be rejected each time it is retried.
  */
 async function send(producer: Producer, topic: string, records: readonly NewRecord[]): Promise<number[]> {
   const offsets: number[] = []
@@ -183,7 +215,7 @@ async function send(producer: Producer, topic: string, records: readonly NewReco
       if (to > from && sum > REQUEST_PARTITION_BYTES_MAX) break
       bytes.set(record.partition, sum)
     }
-    offsets.push(...(await sendAtOnce(producer, topic, records.slice(from, to))))
+    offsets.push(...(await sendRequest(producer, topic, records.slice(from, to))))
   }
   return offsets
 }
@@ -196,15 +228,15 @@ function bytesOf({ key, value, headers }: NewRecord): number {
   return RECORD_OVERHEAD_BYTES + Buffer.byteLength(key) + Buffer.byteLength(value) + inHeaders
 }
 
-/** One request; the records of a partition stand in it in their order, so their offsets follow the first. */
-async function sendAtOnce(producer: Producer, topic: string, records: readonly NewRecord[]): Promise<number[]> {
+/** The broker returns the first offset for each partition. The records of a partition are in order, so their offsets follow from it. */
+async function sendRequest(producer: Producer, topic: string, records: readonly NewRecord[]): Promise<number[]> {
   const messages = records.map(({ partition, key, value, headers }) => ({ partition, key, value, headers: { ...headers } }))
   const sent = await producer.send({ topic, acks: -1, messages })
   const next = new Map(sent.map(({ partition, baseOffset }) => [partition, Number(baseOffset)]))
   return records.map(({ partition }) => {
     const offset = next.get(partition)
     if (offset === undefined || !Number.isSafeInteger(offset) || offset < 0)
-      throw new Error(`The broker did not say where the records of partition ${partition} are.`)
+      throw new Error(`The broker did not return the offset of the records of partition ${partition}.`)
     next.set(partition, offset + 1)
     return offset
   })
@@ -216,14 +248,15 @@ function extentsOf(offsets: readonly { partition: number; low: string; high: str
   return extents
 }
 
-async function available<T>(ask: () => Promise<T>): Promise<T> {
+/** Turns every error into KafkaUnavailable. */
+async function available<T>(request: () => Promise<T>): Promise<T> {
   try {
-    return await ask()
+    return await request()
   } catch (error) {
-    throw new KafkaUnavailable(`Kafka did not do what was asked: ${describe(error)}`, error)
+    throw new KafkaUnavailable(`The request to Kafka failed: ${messageOf(error)}`, error)
   }
 }
 
-function describe(error: unknown): string {
+function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }

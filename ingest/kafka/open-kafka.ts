@@ -3,7 +3,7 @@ import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { StoreError } from '../../sql/errors.ts'
 import { type EventLog, EventsUnavailable, type IngestStats, type Readiness } from '../log/event-log.ts'
-import { openTopicIngest, type TopicIngest, type TopicIngestLimits } from './assigned-partitions.ts'
+import { type AssignedPartitions, type AssignedPartitionsLimits, openAssignedPartitions } from './assigned-partitions.ts'
 import { connectTopic, type TopicOptions } from './kafkajs-topic.ts'
 import { openProducedLog, type ProducedLog } from './produced-log.ts'
 import { KafkaUnavailable, type Topic } from './topic.ts'
@@ -11,42 +11,42 @@ import { KafkaUnavailable, type Topic } from './topic.ts'
 export interface KafkaLogOptions {
   readonly clickhouse: ClickHouse
   readonly topic: Omit<TopicOptions, 'logger'>
-  /** What this process does with the topic: `produce` what arrives over HTTP, `ingest` what the topic brings, or both. */
+  /** Whether this process produces the events that arrive over HTTP, counts the events of the topic, or does both. */
   readonly parts: { readonly produce: boolean; readonly ingest: boolean }
-  readonly limits?: Partial<TopicIngestLimits>
+  readonly limits?: Partial<AssignedPartitionsLimits>
   readonly logger: Logger
-  /** Called once when waiting cannot help, such as a topic that may not be created. */
+  /** Called once when retrying cannot help, as when the topic may not be created. */
   readonly onRefused: (error: Error) => void
 }
 
 export interface KafkaLog extends EventLog {
-  /** The topic, as soon as the brokers answer. Throws EventsUnavailable. */
+  /** The topic, once the brokers have answered. Throws EventsUnavailable before that. */
   topic(): Topic
   stop(): Promise<void>
 }
 
-/** Kafka as the log of this process. Connects in the background: until then nothing is accepted, and it says why. */
+/** Kafka as the log of this process. It connects in the background; until then no event is accepted and readiness says why. */
 export function openKafkaLog(options: KafkaLogOptions): KafkaLog {
   const { clickhouse, parts, logger, limits } = options
   const stopping = new AbortController()
   let topic: Topic | undefined
   let produced: ProducedLog | undefined
-  let ingest: TopicIngest | undefined
+  let ingest: AssignedPartitions | undefined
 
   const connect = async () => {
     topic = await connectTopic({ ...options.topic, logger }, stopping.signal)
     const connected = topic
-    if (parts.produce) produced = await untilStored(() => openProducedLog({ clickhouse, topic: connected, logger }))
-    if (parts.ingest) ingest = await untilStored(() => openTopicIngest({ clickhouse, topic: connected, logger, ...(limits && { limits }) }))
+    if (parts.produce) produced = await retry(() => openProducedLog({ clickhouse, topic: connected, logger }))
+    if (parts.ingest) ingest = await retry(() => openAssignedPartitions({ clickhouse, topic: connected, logger, ...(limits && { limits }) }))
   }
-  /** A store that is away for a moment is waited for, as it is later on. */
-  const untilStored = async <T>(open: () => Promise<T>): Promise<T> => {
+  /** While the store or Kafka is unavailable for a moment, opening is retried, as reads and writes are later on. */
+  const retry = async <T>(open: () => Promise<T>): Promise<T> => {
     for (;;) {
       try {
         return await open()
       } catch (error) {
-        if (stopping.signal.aborted || !mayPass(error)) throw error
-        logger.warn({ err: error, retryAfterMs: RETRY_MS }, 'the store or Kafka cannot be used yet; trying again')
+        if (stopping.signal.aborted || !isTemporary(error)) throw error
+        logger.warn({ err: error, retryAfterMs: RETRY_MS }, 'ClickHouse or Kafka cannot be used yet; trying again')
         await sleep(RETRY_MS, undefined, { signal: stopping.signal })
       }
     }
@@ -63,7 +63,7 @@ export function openKafkaLog(options: KafkaLogOptions): KafkaLog {
       return produced.submit(submission)
     },
     readiness: () => opened().reduce<Readiness>((before, part) => (before.ready ? (part?.readiness() ?? NOT_CONNECTED) : before), { ready: true }),
-    stats: () => opened().reduce<IngestStats>((before, part) => sumOf(before, part?.stats() ?? NOTHING_YET), NONE),
+    stats: () => opened().reduce<IngestStats>((before, part) => addStats(before, part?.stats() ?? NOT_CONNECTED_STATS), NO_STATS),
     topic: () => {
       if (topic === undefined) throw new EventsUnavailable(`${NOT_CONNECTED.reason}. Try again later.`)
       return topic
@@ -71,7 +71,7 @@ export function openKafkaLog(options: KafkaLogOptions): KafkaLog {
     stop: async () => {
       stopping.abort()
       await connected
-      await ingest?.stop().catch((error: unknown) => logger.warn({ err: error }, 'the group could not be left'))
+      await ingest?.stop().catch((error: unknown) => logger.warn({ err: error }, 'leaving the consumer group failed'))
       await produced?.stop()
       await topic?.close()
     },
@@ -80,15 +80,15 @@ export function openKafkaLog(options: KafkaLogOptions): KafkaLog {
 
 const RETRY_MS = 1_000
 
-function mayPass(error: unknown): boolean {
+function isTemporary(error: unknown): boolean {
   return error instanceof KafkaUnavailable || (error instanceof StoreError && (error.fault === 'unavailable' || error.fault === 'fenced'))
 }
 
 const NOT_CONNECTED = { ready: false, reason: 'Kafka has not been reached yet' } as const
-const NONE: IngestStats = { queuedEvents: 0, logs: [], kafkaTrouble: false }
-const NOTHING_YET: IngestStats = { ...NONE, kafkaTrouble: true }
+const NO_STATS: IngestStats = { queuedEvents: 0, logs: [], kafkaTrouble: false }
+const NOT_CONNECTED_STATS: IngestStats = { ...NO_STATS, kafkaTrouble: true }
 
-function sumOf(one: IngestStats, other: IngestStats): IngestStats {
+function addStats(one: IngestStats, other: IngestStats): IngestStats {
   return {
     queuedEvents: one.queuedEvents + other.queuedEvents,
     logs: [...one.logs, ...other.logs],

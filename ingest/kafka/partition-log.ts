@@ -1,10 +1,10 @@
 import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
-import { classifyStoreError } from '../../sql/errors.ts'
-import type { LogRecord } from '../log/detect-duplicates.ts'
+import type { LogRecord, Verdict } from '../log/detect-duplicates.ts'
 import type { FilterBudget } from '../log/identity-filter.ts'
 import type { InDoubtRange } from '../log/in-doubt-range.ts'
-import { OwnedLog, REFUSED_BY_STORE } from '../log/owned-log.ts'
+import { isolateRefused } from '../log/isolate-refused.ts'
+import { OwnedLog } from '../log/owned-log.ts'
 import { readStoredRange } from '../log/stored-events.ts'
 import { readRefusedByStore } from '../rejected/rejected-events.ts'
 import { ForwardedEvents, type MisroutedEvent } from './forward-misrouted.ts'
@@ -24,20 +24,21 @@ export interface PartitionLogOptions {
 }
 
 /**
- * One partition as a log: taken, its last range settled by reading it again, then batch after batch. One call at a time.
- * After any error it must be taken anew, and is read from `next` on.
+ * One partition as a log. Its lease is acquired, its in-doubt range is reconciled by reading it again, and then batch after batch is
+ * written. One call at a time. After any error the lease must be acquired again, and the partition is read from `next` on.
  */
 export class PartitionLog {
   readonly owned: OwnedLog
   readonly partition: number
-  readonly passedOn: ForwardedEvents
+  readonly forwarded: ForwardedEvents
   readonly #options: PartitionLogOptions
-  readonly #ownPartitions = new Map<string, number>()
+  readonly #partitionByProject = new Map<string, number>()
   #next = 0
-  #settling: InDoubtRange | undefined
-  /** What raw holds of the range that is settled, by offset. */
+  /** The range that is being reconciled; undefined when the log is beyond it. */
+  #reconciling: InDoubtRange | undefined
+  /** The events of that range that raw has stored, by offset. */
   #stored: Awaited<ReturnType<typeof readStoredRange>> | undefined
-  /** What the store refused of that range, once and for all: it must not be counted beside its refusal. */
+  /** The offsets of that range that the store rejected. An event must not be counted beside its rejection. */
   #refusedByStore: Set<number> | undefined
 
   constructor(options: PartitionLogOptions) {
@@ -45,7 +46,7 @@ export class PartitionLog {
     this.#options = options
     this.partition = partition
     const scope = { partition, partitions: incarnation.partitions }
-    this.passedOn = new ForwardedEvents(options)
+    this.forwarded = new ForwardedEvents(options)
     this.owned = new OwnedLog({ clickhouse, lane, name: logOf(incarnation, partition), scope, filterBudget, logger })
   }
 
@@ -54,60 +55,60 @@ export class PartitionLog {
     return this.#next
   }
 
-  /** All below this offset is acknowledged or settled. */
+  /** All offsets below this one are settled. */
   get settledEnd(): number {
-    return this.#settling?.first ?? this.#next
+    return this.#reconciling?.first ?? this.#next
   }
 
-  /** Takes the log, and says by `next` where to read on. Throws LogLost, StoreError, KafkaUnavailable, Incident. */
-  async take(): Promise<void> {
-    const range = await this.owned.take()
-    await this.passedOn.load(this.owned.name)
+  /** Acquires the lease and sets `next`, from where to read on. Throws LogLost, StoreError, KafkaUnavailable, Incident. */
+  async acquire(): Promise<void> {
+    const range = await this.owned.acquire()
+    await this.forwarded.load(this.owned.name)
     const extents = await this.#options.topic.extents()
     const extent = this.#requireExtent(extents)
     this.#forgetRange()
     if (range === undefined) this.#next = this.#options.incarnation.starts[this.partition] ?? 0
-    // Read again also when it is settled: that all of it is found tells that this is still the same topic.
+    // A settled range is read again too: finding all of it in raw shows that this is still the same topic.
     else if (extent.begin <= range.first) {
-      this.#settling = range
+      this.#reconciling = range
       this.#next = range.first
     } else this.#next = range.settled ? range.through + 1 : range.first
     this.#requireWithin(extent, Math.max(this.#next, (range?.through ?? -1) + 1))
   }
 
   /**
-   * Goes back to an offset under a new ownership, so that its positions outrank those of before; the first is written here,
-   * so that a crash does not forget it. Nothing counts twice. False while a range is settled: its doubt would be forgotten.
+   * Goes back to an offset under a new lease, so that its positions outrank those of before. The first one is written here, so that
+   * a crash does not forget the replay. Nothing counts twice. Returns false while a range is reconciled, whose doubt would be lost.
    */
   async replayFrom(offset: number): Promise<boolean> {
-    if (this.#settling !== undefined) return false
+    if (this.#reconciling !== undefined) return false
     const { begin } = this.#requireExtent(await this.#options.topic.extents())
     const first = Math.max(begin, offset)
     if (first >= this.#next) return true
-    const taken = await this.owned.take()
-    await this.owned.write({ first, through: first }, [], { verdicts: [], newHashes: [] }, 'always')
+    const range = await this.owned.acquire()
+    await this.owned.write({ first, through: first, records: [], verdicts: [], newHashes: [], position: 'always' })
     this.#forgetRange()
-    this.#settling = { first, through: first, settled: false, asOfMs: taken?.asOfMs ?? 0 }
+    this.#reconciling = { first, through: first, settled: false, asOfMs: range?.asOfMs ?? 0 }
     this.#next = first
     return true
   }
 
-  /** Whether the log still holds what had to be read next before its extent was asked for. Throws Incident. */
+  /** Checks that the partition still has the offset that was to be read next when the extent was queried. Throws Incident. */
   requireWithin(extent: PartitionExtent, nextBefore: number): void {
     this.#requireWithin(extent, Math.min(nextBefore, this.#next))
   }
 
-  /** Settles or writes what was read from `next` through `through`. Throws StoreError, KafkaUnavailable, Incident. */
+  /** Reconciles or writes what was read from `next` through `through`. Throws StoreError, KafkaUnavailable, Incident. */
   async process(records: readonly LogRecord[], through: number): Promise<void> {
-    const range = this.#settling
+    const range = this.#reconciling
     if (range === undefined) return this.#write(records, through)
-    await this.#settle(
+    await this.#reconcile(
       range,
       records.filter(({ offset }) => offset <= range.through),
     )
     this.#next = Math.min(through, range.through) + 1
     if (through < range.through) return
-    await this.#endSettling(range)
+    await this.#endReconciling(range)
     if (through > range.through)
       await this.#write(
         records.filter(({ offset }) => offset > range.through),
@@ -117,25 +118,32 @@ export class PartitionLog {
 
   async #write(records: readonly LogRecord[], through: number): Promise<void> {
     const first = this.#next
-    const { own, strays } = this.#sort(records)
-    if (strays.length > 0) await this.passedOn.passOn(strays, this.owned.ownership)
-    // Where nothing was readable there is nothing to settle either.
-    if (records.length > 0) await this.owned.write({ first, through }, own, await this.owned.tell(own), 'always')
+    const { own, misrouted } = this.#separate(records)
+    if (misrouted.length > 0) await this.forwarded.forward(misrouted, this.owned.lease)
+    // Without a readable record there is nothing to reconcile either, so no position is needed.
+    if (records.length > 0) await this.owned.write({ first, through, records: own, ...(await this.owned.detectDuplicates(own)), position: 'always' })
     this.#next = through + 1
   }
 
-  /** In log order, each told by exact look-up; what was passed on stands in its own log before the position did. */
-  async #settle(range: InDoubtRange, records: readonly LogRecord[]): Promise<void> {
+  /**
+   * Writes the events of the range that are not stored yet, in log order, each after an exact look-up. Misrouted events need nothing:
+   * their copies were in their own logs before the position of this range was written.
+   */
+  async #reconcile(range: InDoubtRange, records: readonly LogRecord[]): Promise<void> {
     this.#stored ??= await readStoredRange(this.#options.lane, this.owned.name, range)
     this.#refusedByStore ??= await readRefusedByStore(this.#options.lane, this.owned.name, range)
-    const { own } = this.#sort(records)
+    const { own } = this.#separate(records)
     const missing = own.filter((record) => !this.#isStored(record) && this.#refusedByStore?.has(record.offset) !== true)
     if (missing.length === 0) return
-    if (!range.settled) return this.#writeOrHalve(range, missing)
-    const { verdicts } = await this.owned.tell(missing, 'exact')
+    if (!range.settled) return this.#writeMissing(range, missing)
+    const { verdicts } = await this.owned.detectDuplicates(missing, 'all')
     const lost = verdicts.findIndex(({ status }) => status === 'counted')
     if (lost !== -1)
-      throw new Incident('topic_created_anew', this.owned.name, `offset ${missing[lost]?.offset} was settled, and holds an event that was never counted`)
+      throw new Incident(
+        'topic_created_anew',
+        this.owned.name,
+        `offset ${missing[lost]?.offset} was processed before, and now has an event that was never counted`,
+      )
   }
 
   #isStored({ offset, judged }: LogRecord): boolean {
@@ -146,51 +154,49 @@ export class PartitionLog {
     return true
   }
 
-  async #writeOrHalve(range: InDoubtRange, records: readonly LogRecord[]): Promise<void> {
-    try {
-      await this.owned.write(range, records, await this.owned.tell(records, 'exact'), 'never')
-    } catch (thrown) {
-      const error = classifyStoreError(thrown)
-      if (error.fault !== 'refused') throw error
-      this.#options.logger.warn({ err: error, log: this.owned.name, events: records.length }, 'the store refused events for their data; looking for the one')
-      await this.owned.take()
-      if (records.length === 1) return this.owned.write(range, records, { verdicts: [REFUSED_BY_STORE], newHashes: [] }, 'never')
-      const middle = Math.ceil(records.length / 2)
-      await this.#writeOrHalve(range, records.slice(0, middle))
-      await this.#writeOrHalve(range, records.slice(middle))
+  async #writeMissing(range: InDoubtRange, missing: readonly LogRecord[]): Promise<void> {
+    const write = async (records: readonly LogRecord[], verdict?: Verdict) => {
+      const classified = verdict === undefined ? await this.owned.detectDuplicates(records, 'all') : { verdicts: records.map(() => verdict), newHashes: [] }
+      await this.owned.write({ ...range, records, ...classified, position: 'never' })
+      return classified.verdicts
     }
+    const reacquire = async () => {
+      await this.owned.acquire()
+    }
+    await isolateRefused(missing, { log: this.owned.name, logger: this.#options.logger, write, reacquire })
   }
 
-  async #endSettling(range: InDoubtRange): Promise<void> {
-    await this.owned.settleRollup(range)
+  async #endReconciling(range: InDoubtRange): Promise<void> {
+    await this.owned.reconcileRollup(range)
     this.#forgetRange()
   }
 
   #forgetRange(): void {
-    this.#settling = undefined
+    this.#reconciling = undefined
     this.#stored = undefined
     this.#refusedByStore = undefined
   }
 
-  #sort(records: readonly LogRecord[]): { own: readonly LogRecord[]; strays: MisroutedEvent[] } {
-    const strays: MisroutedEvent[] = []
+  /** Separates the events of this partition's own projects, and rejected ones, from misrouted events. */
+  #separate(records: readonly LogRecord[]): { own: readonly LogRecord[]; misrouted: MisroutedEvent[] } {
+    const misrouted: MisroutedEvent[] = []
     for (const record of records) {
       if (record.judged.status !== 'valid') continue
       const { projectId } = record.judged.event
       const partition = this.#partitionOf(projectId)
-      if (partition !== this.partition) strays.push({ record, projectId, partition })
+      if (partition !== this.partition) misrouted.push({ record, projectId, partition })
     }
-    if (strays.length === 0) return { own: records, strays }
-    const foreign = new Set(strays.map(({ record }) => record))
-    return { own: records.filter((record) => !foreign.has(record)), strays }
+    if (misrouted.length === 0) return { own: records, misrouted }
+    const elsewhere = new Set(misrouted.map(({ record }) => record))
+    return { own: records.filter((record) => !elsewhere.has(record)), misrouted }
   }
 
   #partitionOf(projectId: string): number {
-    const known = this.#ownPartitions.get(projectId)
+    const known = this.#partitionByProject.get(projectId)
     if (known !== undefined) return known
-    if (this.#ownPartitions.size >= REMEMBERED_PROJECTS_MAX) this.#ownPartitions.clear()
+    if (this.#partitionByProject.size >= CACHED_PROJECTS_MAX) this.#partitionByProject.clear()
     const partition = partitionOfProject(projectId, this.#options.incarnation.partitions)
-    this.#ownPartitions.set(projectId, partition)
+    this.#partitionByProject.set(projectId, partition)
     return partition
   }
 
@@ -202,10 +208,10 @@ export class PartitionLog {
   }
 
   #requireWithin({ begin, end }: PartitionExtent, endExpected: number): void {
-    const details = `next is offset ${this.#next}, the log holds [${begin}, ${end})`
+    const details = `the next offset is ${this.#next}, the partition has [${begin}, ${end})`
     if (end < endExpected) throw new Incident('log_end_below_position', this.owned.name, details)
     if (begin > this.#next) throw new Incident('log_begin_above_position', this.owned.name, details)
   }
 }
 
-const REMEMBERED_PROJECTS_MAX = 100_000
+const CACHED_PROJECTS_MAX = 100_000

@@ -1,6 +1,6 @@
 /**
- * The partition that is a project's own: murmur2 of its id, as Kafka's Java client and kafkajs choose it by default.
- * ClickHouse has the same as kafkaMurmurHash. Ids are ASCII.
+ * A project's own partition: murmur2 of its id, modulo the partitions, as Kafka's Java client and kafkajs choose it by default for
+ * this key. ClickHouse has the same hash as kafkaMurmurHash. Ids are ASCII.
  */
 export function partitionOfProject(projectId: string, partitions: number): number {
   return (murmur2(projectId) & 0x7fffffff) % partitions

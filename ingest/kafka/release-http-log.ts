@@ -10,30 +10,30 @@ import { reconcileRollup } from '../log/reconcile.ts'
 import { findLiveOwner, publishWatermark } from '../log/watermark.ts'
 
 /**
- * Where a topic has taken the place of the http log: settles what its last owner left in doubt and releases it, so that it
- * holds back no answer. Nobody reads it again; what was never acknowledged comes again over Kafka. Throws StoreError.
+ * For a store whose http log was replaced by a topic: reconciles what the last owner of the http log left in doubt and releases the
+ * log, so that its watermark does not hold back answers. Events that were never acknowledged are sent again over Kafka. Throws StoreError.
  */
-export async function releaseHttpLog(clickhouse: ClickHouse, { logger, ownerSilenceMsMax }: { logger: Logger; ownerSilenceMsMax: number }): Promise<void> {
+export async function releaseHttpLog(clickhouse: ClickHouse, { logger, ownerTimeoutMs }: { logger: Logger; ownerTimeoutMs: number }): Promise<void> {
   const { control, engine } = clickhouse
-  const [left] = await control.query(unreleasedLog, { log: HTTP_LOG })
-  if (left === undefined) return
-  const living = engine === 'embedded' ? undefined : await findLiveOwner(control, HTTP_LOG, ownerSilenceMsMax)
-  // Neither would know what the other stores: the same event over both ways would pass as new in each.
-  // Neither would know what the other stores: the same event over both ways would pass as new in each.
-  if (living !== undefined)
+  const [unreleased] = await control.query(unreleasedLog, { log: HTTP_LOG })
+  if (unreleased === undefined) return
+  const host = engine === 'embedded' ? undefined : await findLiveOwner(control, HTTP_LOG, ownerTimeoutMs)
+  // The owners do not know what the other stores: an event that is sent to both would pass as new in each, and count twice.
+  if (host !== undefined)
     throw new StoreError(
       'unavailable',
-      `${living} writes to this store without Kafka. Stop it, or give it a database of its own; until then nothing is counted here.`,
+      `${host} writes to this store without Kafka. Stop it, or give it a database of its own; until then nothing is counted here.`,
     )
-  const taken = await acquireLease(clickhouse, HTTP_LOG)
-  if (taken.status === 'outranked') return
+  const outcome = await acquireLease(clickhouse, HTTP_LOG)
+  if (outcome.status === 'outranked') return
+  const lease = outcome.lease
   try {
     const range = await readInDoubtRange(control, HTTP_LOG)
-    if (range !== undefined) await reconcileRollup(control, taken.lease, range)
-    await publishWatermark(control, taken.lease, { asOfMs: Date.now(), settledThrough: range?.through ?? -1, released: true })
-    logger.info({}, 'the http log of this store is settled and released; the topic has taken its place')
+    if (range !== undefined) await reconcileRollup(control, lease, range)
+    await publishWatermark(control, lease, { asOfMs: Date.now(), settledThrough: range?.through ?? -1, released: true })
+    logger.info({}, 'the http log of this store is reconciled and released; the topic replaces it')
   } catch (error) {
-    // Another process that starts does the same.
+    // A newer lease means that another starting process is doing the same.
     if (classifyStoreError(error).fault !== 'fenced') throw error
   }
 }

@@ -10,7 +10,7 @@ export interface Replay {
   readonly fromOffset: number
 }
 
-/** Asks the owner of a log to read it again from an offset. Throws StoreError. */
+/** Requests that the owner of a log reads it again from an offset. Throws StoreError. */
 export async function requestReplay(lane: Lane, { log, fromOffset }: Omit<Replay, 'id'>): Promise<Replay> {
   const replay = { id: randomUUID(), log, fromOffset }
   await write(lane, replay, { revision: 1, begunMs: null })
@@ -20,11 +20,10 @@ export async function requestReplay(lane: Lane, { log, fromOffset }: Omit<Replay
 /** The replays of these logs that have not begun. Throws StoreError. */
 export async function findReplays(lane: Lane, logs: readonly string[]): Promise<Replay[]> {
   if (logs.length === 0) return []
-  const rows = await lane.query(waitingReplays, { logs: [...logs] })
-  return rows.map(({ id, log, from_offset }) => ({ id, log, fromOffset: from_offset }))
+  return lane.query(waitingReplays, { logs: [...logs] })
 }
 
-/** Marks a replay as begun. A crash before it: the log is read again once more, which counts nothing twice. */
+/** Marks a replay as begun. A crash before it: the replay begins again, which counts nothing twice. */
 export function finishReplay(lane: Lane, replay: Replay): Promise<void> {
   return write(lane, replay, { revision: 2, begunMs: Date.now() })
 }
@@ -40,7 +39,7 @@ function write(lane: Lane, { id, log, fromOffset }: Replay, { revision, begunMs 
 
 const waitingReplays = defineQuery({
   name: 'waiting_replays',
-  sql: `SELECT id, log, from_offset FROM log_replays_v1 FINAL WHERE log IN {logs: Array(String)} AND begun_at IS NULL ORDER BY requested_at`,
+  sql: `SELECT id, log, from_offset AS fromOffset FROM log_replays_v1 FINAL WHERE log IN {logs: Array(String)} AND begun_at IS NULL ORDER BY requested_at`,
   params: z.object({ logs: z.array(z.string()) }),
-  row: z.object({ id: z.string(), log: z.string(), from_offset: z.coerce.number() }),
+  row: z.object({ id: z.string(), log: z.string(), fromOffset: z.coerce.number() }),
 })

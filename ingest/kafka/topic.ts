@@ -1,30 +1,30 @@
 /**
- * What this room needs of Kafka: one topic, read and written. The only implementation is kafkajs-topic.ts; another client
- * could take its place. Offsets are below 2^53.
+ * What this room needs of Kafka: one topic, read and written. The only implementation is kafkajs-topic.ts; another client could
+ * replace it. Offsets are below 2^53.
  */
 export interface Topic extends LogTopic {
   /** For each partition the first offset at or after a time, or its end. Throws KafkaUnavailable. */
   offsetsAt(timeMs: number): Promise<number[]>
-  /** Joins the group and reads what it assigns, until stopped. */
-  read(reading: ReadProgress): Promise<Reader>
-  /** Reads every partition once from its begin to the end it has now, without the group, as fast as `onBatch` resolves. */
+  /** Joins the consumer group and reads the assigned partitions, until stopped. */
+  read(handlers: ReadHandlers): Promise<GroupReader>
+  /** Reads every partition once, from its begin to its current end, outside the group, as fast as `onBatch` resolves. */
   readAll(onBatch: (batch: FetchedBatch) => Promise<void>): Promise<void>
   close(): Promise<void>
 }
 
-/** What one partition's log sees of the topic; tests decide here what fails. */
+/** The part of a topic that a partition's log uses. Tests implement it and decide what fails. */
 export interface LogTopic {
-  /** cluster/topic: the same text for everyone who reads this topic of this cluster. */
+  /** cluster/topic: the same text in every process that reads this topic of this cluster. */
   readonly name: string
-  /** Where each partition begins and ends now, by partition. Throws KafkaUnavailable. */
+  /** The current begin and end of each partition, by partition. Throws KafkaUnavailable. */
   extents(): Promise<PartitionExtent[]>
-  /** Appends records, acks=all and idempotent, and returns the offset of each. Throws KafkaUnavailable: some may be in. */
+  /** Appends records, acks=all and idempotent, and returns the offset of each. Throws KafkaUnavailable: some may be stored then. */
   produce(records: readonly NewRecord[]): Promise<number[]>
 }
 
 export interface PartitionExtent {
   readonly begin: number
-  /** The offset that comes next. */
+  /** The offset of the next record. */
   readonly end: number
 }
 
@@ -35,7 +35,7 @@ export interface NewRecord {
   readonly headers: Readonly<Record<string, string>>
 }
 
-/** As kafkajs gives it: not copied, because there are 100,000 a second of them. */
+/** The object that kafkajs makes, not copied, because there are 100,000 a second of them. */
 export interface FetchedRecord {
   readonly offset: string
   /** ms since 1970. */
@@ -46,45 +46,46 @@ export interface FetchedRecord {
 
 export interface FetchedBatch {
   readonly partition: number
-  /** The offset that was asked for. Records may begin later: aborted transactions and compaction leave gaps. */
+  /** The requested offset. Records may begin later: aborted transactions and compaction leave gaps. */
   readonly fetchedOffset: number
-  /** Empty where all that was read is an aborted transaction. */
+  /** Empty if everything that was read belongs to aborted transactions. */
   readonly records: readonly FetchedRecord[]
   /** The last offset that this batch covers, control records included. */
   readonly through: number
-  /** The offset that comes next in the partition. */
+  /** The offset of the next record that is produced to the partition. */
   readonly end: number
 }
 
-export interface ReadProgress {
-  /** The partitions that the group assigns from now on. Those not among them belong to others. */
+export interface ReadHandlers {
+  /** The partitions that are assigned to this member from now on. All others belong to other members. */
   onAssigned(partitions: readonly number[]): void
-  /** Reading of this partition goes on when the promise is settled. */
-  onBatch(batch: FetchedBatch, turn: Turn): Promise<void>
-  /** The brokers could not be reached or read, and are tried again; undefined: they answer again. */
+  /** The partition is read on when the promise is resolved or rejected. */
+  onBatch(batch: FetchedBatch, control: BatchControl): Promise<void>
+  /** The brokers could not be reached or read, which is retried; undefined when they answer again. */
   onTrouble(error: Error | undefined): void
 }
 
-/** What a batch's handler may ask for while it runs. */
-export interface Turn {
-  /** Rejects when the group has taken the partition away or is about to. */
+/** What the handler of a batch may call while it runs. */
+export interface BatchControl {
+  /** Rejects when the group has revoked the partition or is about to. */
   heartbeat(): Promise<void>
-  /** The next fetch of the partition begins behind this offset. */
+  /** The next fetch of the partition begins after this offset. */
   resolve(offset: number): void
 }
 
-export interface Reader {
+/** A member of the consumer group. */
+export interface GroupReader {
   /** The next fetch of the partition begins here; what was fetched before is not delivered any more. */
   seek(partition: number, offset: number): void
   pause(partition: number): void
   resume(partition: number): void
-  /** Tells the group how far this partition is, for those who look at its lag. Nothing depends on it. */
+  /** Commits an offset to the group so that tools can show its lag. Nothing depends on it. */
   commit(partition: number, offset: number): Promise<void>
-  /** Leaves the group when the handlers have ended. */
+  /** Leaves the group when the running handlers have ended. */
   stop(): Promise<void>
 }
 
-/** The brokers did not answer, or refused. What was produced may be in the topic. */
+/** The brokers did not answer, or rejected the request. What was produced may be in the topic. */
 export class KafkaUnavailable extends Error {
   constructor(message: string, cause?: unknown) {
     super(message, { cause })

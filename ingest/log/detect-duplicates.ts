@@ -1,7 +1,8 @@
 import type { Rejection, UsageEvent } from '../../metering/event.ts'
+import type { Lane } from '../../sql/clickhouse.ts'
 import type { Judged } from '../event/pipeline.ts'
 import { hashIdentity, type IdentityFilter, type IdentityHash } from './identity-filter.ts'
-import { type Identity, IdentityMap, type StoredEvent } from './stored-events.ts'
+import { findStoredEvents, type Identity, IdentityMap } from './stored-events.ts'
 
 /** A judged event with its place in a log. What counts is a pure function of the log, so the place decides. */
 export interface LogRecord {
@@ -13,40 +14,37 @@ export interface LogRecord {
 }
 
 export type Verdict =
-  /** New: it counts. */
+  /** The event is new and counts. */
   | { status: 'counted' }
-  /** The same identity, metric and value stands earlier in the log. Counted, not kept. */
+  /** An event with the same identity, metric and value is earlier in the log. It is tallied and not stored. */
   | { status: 'duplicate' }
-  /** This very event is stored already: the log was read again. */
+  /** This very event is stored already, because the log was read again. */
   | { status: 'already_stored' }
-  /** Durable in Kafka. Whether it is new nobody can know yet. */
+  /** The event is durable in Kafka. Whether it is a duplicate is known only when it is read from the topic. */
   | { status: 'produced' }
-  | { status: 'refused'; refusal: Rejection }
+  | { status: 'rejected'; rejection: Rejection }
 
 export interface Classified {
   /** One for each record, in order. */
-  readonly verdicts: Verdict[]
+  readonly verdicts: readonly Verdict[]
   /** Hashes of the events that count. They must be in the filter before the batch is sent. */
-  readonly newHashes: IdentityHash[]
+  readonly newHashes: readonly IdentityHash[]
 }
 
 /**
- * Tells new events from known ones, exactly (P2): the filter clears nearly all new ones, the rest is looked up in raw.
- * The stored (log, offset) decides: the same place is this very event, another is a duplicate or a conflict. Within a
- * batch the first one wins. Without a filter everything is looked up. Call it only when the batch before is acknowledged: a look-up must see what that one stored.
+ * Separates new events from known ones, exactly (P2): the filter clears nearly all new ones, and the rest is looked up in raw.
+ * The stored (log, offset) decides: the same place is this very event, another place makes it a duplicate or a conflict. Within a
+ * batch the first event of an identity counts. Without a filter every event is looked up. Call it only after the previous batch
+ * was acknowledged: a look-up that misses what that batch stored would count an event twice. Throws StoreError.
  */
-export async function detectDuplicates(
-  records: readonly LogRecord[],
-  filter: IdentityFilter | undefined,
-  lookUp: (identities: Identity[]) => Promise<IdentityMap<StoredEvent>>,
-): Promise<Classified> {
+export async function detectDuplicates(records: readonly LogRecord[], filter: IdentityFilter | undefined, lane: Pick<Lane, 'query'>): Promise<Classified> {
   const hashes = records.map(({ judged }) => (judged.status === 'valid' ? hashIdentity(judged.event.projectId, judged.event.eventId) : undefined))
-  const stored = await lookUp(maybeStored(records, hashes, filter))
+  const stored = await findStoredEvents(lane, maybeStored(records, hashes, filter))
   const repeated = repeatedHashes(hashes)
   const firsts = new IdentityMap<UsageEvent>()
   const newHashes: IdentityHash[] = []
   const verdicts = records.map((record, index): Verdict => {
-    if (record.judged.status === 'refused') return { status: 'refused', refusal: record.judged.refusal }
+    if (record.judged.status === 'rejected') return { status: 'rejected', rejection: record.judged.rejection }
     const { event } = record.judged
     const known = stored.get(event.projectId, event.eventId)
     if (known !== undefined && known.log === record.log && known.offset === record.offset) return ALREADY_STORED
@@ -61,12 +59,12 @@ export async function detectDuplicates(
   return { verdicts, newHashes }
 }
 
-/** Verdicts without a reason are shared: a batch has one for each of its events. */
+/** Verdicts without a reason are shared objects: a batch has one for each of its events. */
 const COUNTED: Verdict = { status: 'counted' }
 const ALREADY_STORED: Verdict = { status: 'already_stored' }
 const DUPLICATE: Verdict = { status: 'duplicate' }
 
-/** Hashes that stand more than once in the batch. Only events with one of these are compared by their ids: equal ids have equal hashes. */
+/** Hashes that occur more than once in the batch. Only events with one of these are compared by their ids: equal ids have equal hashes. */
 function repeatedHashes(hashes: readonly (IdentityHash | undefined)[]): Set<number> {
   const seen = new Set<number>()
   const repeated = new Set<number>()
@@ -82,7 +80,7 @@ function maybeStored(records: readonly LogRecord[], hashes: readonly (IdentityHa
   const maybe: Identity[] = []
   records.forEach(({ judged }, index) => {
     const hash = hashes[index]
-    if (judged.status === 'valid' && hash !== undefined && filter?.mayHold(hash) !== false) maybe.push([judged.event.projectId, judged.event.eventId])
+    if (judged.status === 'valid' && hash !== undefined && filter?.mayContain(hash) !== false) maybe.push([judged.event.projectId, judged.event.eventId])
   })
   return maybe
 }
@@ -90,6 +88,6 @@ function maybeStored(records: readonly LogRecord[], hashes: readonly (IdentityHa
 /** Both values are in their shortest form, so equal text is equal quantity. */
 function compare(event: UsageEvent, first: { metric: string; value: string }): Verdict {
   if (event.metric === first.metric && event.value === first.value) return DUPLICATE
-  const message = `This event_id was counted before for this project with metric ${first.metric} and value ${first.value}. The first one stands; send a correction as a new event.`
-  return { status: 'refused', refusal: { reason: 'conflict', message } }
+  const message = `This event_id was counted before for this project with metric ${first.metric} and value ${first.value}. The first event counts; send a correction as a new event.`
+  return { status: 'rejected', rejection: { reason: 'conflict', message } }
 }

@@ -1,59 +1,54 @@
-import type { Lease } from '../../sql/lease.ts'
 import type { Judged } from '../event/pipeline.ts'
 import type { Verdict } from './detect-duplicates.ts'
 
-/** What a process tells of the logs it counts. */
+/** The state of the logs that a process counts. */
 export interface Ingesting {
   readiness(): Readiness
   stats(): IngestStats
 }
 
-/** Where the api hands events in. Two logs can stand behind it: `http` (the events are counted at once) and Kafka. */
+/** Where the api hands events in. There are two implementations: the log `http`, which counts them before it answers, and Kafka. */
 export interface EventLog extends Ingesting {
-  /** What a resolved submission means: every event is counted, or it is durable and will be. */
+  /** What a resolved submission means: every event is counted, or every event is durable and will be counted. */
   readonly acknowledges: 'counted' | 'durable'
   /** Resolves when every event is durable, with one verdict for each, in order. Rejects with EventsUnavailable. */
   submit(submission: Submission): Promise<Verdict[]>
 }
 
-/**
- * Runs work while no batch of this process is in flight. `held` is the log that this process keeps meanwhile; undefined where
- * other processes write. Rejects with EventsUnavailable.
- */
-export type BetweenBatches = <T>(work: (held: Lease | undefined) => Promise<T>) => Promise<T>
-
 export interface Submission {
   readonly judged: readonly Judged[]
   readonly ingestKeyId: string
   readonly receivedMs: number
-  /** Bytes of the body, for the limit on what waits in memory. */
+  /** Bytes of the body; the queue in memory is limited by them. */
   readonly bytes: number
 }
 
 export type Readiness = { ready: true } | { ready: false; reason: string }
 
 export interface IngestStats {
-  /** Waiting to be stored, or to be produced. */
+  /** Events that wait to be stored or produced. */
   readonly queuedEvents: number
   readonly logs: readonly LogStats[]
-  /** The brokers cannot be reached or read. */
+  /** True while the brokers cannot be reached or read. */
   readonly kafkaTrouble: boolean
 }
 
-/** Counters are since the start of the process. */
+/** Counters start at 0 with the process. */
 export interface LogStats {
   readonly log: string
-  /** False when the log was here before, and is another process's now. */
+  /** False when this process had the log before and another process has it now. */
   readonly owned: boolean
   readonly counted: number
   readonly duplicates: number
   readonly rejectedByReason: ReadonlyMap<string, number>
-  readonly passedOn: number
+  /** Misrouted events that were copied to their project's own partition. */
+  readonly forwarded: number
   readonly batches: number
   readonly batchSeconds: number
-  /** How long the batch in flight has been under way; 0 when there is none. */
+  /** How long the batch in flight has been running; 0 when there is none. */
   readonly batchInFlightSeconds: number
-  readonly retakes: number
+  /** How often the lease was acquired again after the first time. */
+  readonly reacquisitions: number
   readonly repairedKeys: number
   readonly filterIdentities: number
   readonly filterBytes: number
@@ -65,7 +60,7 @@ export interface LogStats {
   readonly incident: string | undefined
 }
 
-/** Nothing of the request was acknowledged: send all of it again, nothing counts twice. */
+/** Nothing of the request was acknowledged. The sender sends all of it again; nothing counts twice. */
 export class EventsUnavailable extends Error {
   constructor(message: string, cause?: unknown) {
     super(message, { cause })

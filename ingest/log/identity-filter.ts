@@ -1,4 +1,4 @@
-/** Memory that the filters of a process share. */
+/** The memory that the filters of a process share. */
 export class FilterBudget {
   #bytesLeft: number
 
@@ -18,12 +18,12 @@ export class FilterBudget {
 }
 
 /**
- * Which identities a log may have stored: "surely new" or "maybe". A Bloom filter of about 14 bits an identity that grows
- * in layers. A layer can never be dropped: its identities would pass as new and be counted twice. When the budget is used
- * up it stops growing and answers "maybe" to everything, which is exact but slow.
+ * Answers for an identity either "certainly new" or "maybe stored". It is a Bloom filter of about 14 bits per identity that grows
+ * in layers. A layer can never be dropped: its identities would pass as new and be counted twice. When the budget is used up,
+ * the filter stops growing and answers "maybe" to everything, which is exact but slow.
  */
 export class IdentityFilter {
-  /** Set when every identity that raw holds has been added. Until then every answer is "maybe". */
+  /** Set when every identity in raw has been added. Until then every answer is "maybe". */
   complete = false
   identities = 0
   #layers: Layer[] = []
@@ -38,21 +38,21 @@ export class IdentityFilter {
     return this.#layers.reduce((sum, layer) => sum + layer.words.byteLength, 0)
   }
 
-  /** Each layer adds its own false maybes. */
+  /** Each layer adds its own false positives. */
   get layers(): number {
     return this.#layers.length
   }
 
-  /** The limit is reached: what came since is in no layer, so nothing is surely new any more. */
+  /** True when the budget is used up: later identities are in no layer, so nothing is certainly new any more. */
   get full(): boolean {
     const last = this.#layers.at(-1)
     return last === undefined || last.count >= last.capacity
   }
 
   /** Whether the identity with this hash may be stored. False is certain. */
-  mayHold(hash: IdentityHash): boolean {
+  mayContain(hash: IdentityHash): boolean {
     if (!this.complete || this.full) return true
-    return this.#layers.some((layer) => holds(layer, hash))
+    return this.#layers.some((layer) => contains(layer, hash))
   }
 
   add(hash: IdentityHash): void {
@@ -63,7 +63,7 @@ export class IdentityFilter {
     if (this.full) this.#grow(Math.ceil(this.identities * GROWTH))
   }
 
-  /** Gives its memory back. It clears nothing from then on. */
+  /** Returns its memory to the budget. From then on every answer is "maybe". */
   release(): void {
     this.#budget.giveBack(this.bytes)
     this.#layers = []
@@ -82,7 +82,7 @@ export interface IdentityHash {
   readonly b: number
 }
 
-/** Two 32-bit hashes over both fields. The character between them can stand in neither. */
+/** Two 32-bit hashes over both fields, separated by a character that can occur in neither. */
 export function hashIdentity(projectId: string, eventId: string): IdentityHash {
   let a = 0x811c9dc5
   let b = 0x1234567
@@ -107,7 +107,7 @@ const BITS_PER_IDENTITY = 14
 const PROBES = 10
 const GROWTH = 0.5
 const IDENTITIES_MIN = 250_000
-/** 2^27 words are 2^32 bits: as far as a 32-bit hash reaches. */
+/** 2^27 words are 2^32 bits, all that a 32-bit hash can address. */
 const LAYER_WORDS_MAX = 2 ** 27
 
 interface Layer {
@@ -117,7 +117,7 @@ interface Layer {
   count: number
 }
 
-function holds(layer: Layer, { a, b }: IdentityHash): boolean {
+function contains(layer: Layer, { a, b }: IdentityHash): boolean {
   let hash = a
   for (let probe = 0; probe < PROBES; probe += 1) {
     const bit = (hash >>> 0) % layer.bits

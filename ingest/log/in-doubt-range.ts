@@ -9,28 +9,29 @@ export interface LogRange {
 }
 
 export interface InDoubtRange extends LogRange {
-  /** An owner said, after all of it was acknowledged or settled, that it is: it is not in doubt. */
+  /** True when an owner published, after the whole range was acknowledged or reconciled, that it is settled: then it is not in doubt. */
   readonly settled: boolean
   /** The log's last watermark, in ms since 1970; 0 before the first. */
   readonly asOfMs: number
 }
 
 /**
- * The range of a log's last batch, undefined before the first. Read it after the kill: what stands then is final.
- * A watermark ends the doubt only when it is of the same or a later ownership: a replay goes back under a new one.
+ * The range of a log's last batch, undefined before the first batch. Read it only after the previous owner's statements were
+ * killed: from then on the stored position is final. A watermark ends the doubt only if its lease is the same or a later one,
+ * because a replay goes back to lower offsets under a new lease.
  */
 export async function readInDoubtRange(lane: Lane, log: string): Promise<InDoubtRange | undefined> {
-  const [range] = await lane.query(lastRange, { log })
-  return range && { first: range.first, through: range.through, settled: range.settled === 1, asOfMs: range.as_of_ms }
+  const [range] = await lane.query(inDoubtRange, { log })
+  return range && { ...range, settled: range.settled === 1 }
 }
 
-const lastRange = defineQuery({
-  name: 'last_range',
+const inDoubtRange = defineQuery({
+  name: 'in_doubt_range',
   sql: `SELECT position.first AS first, position.through AS through,
           (watermark.epoch, watermark.owner) >= (position.epoch, position.owner) AND watermark.settled_through >= toInt64(position.through) AS settled,
-          toUnixTimestamp64Milli(watermark.as_of) AS as_of_ms
+          toUnixTimestamp64Milli(watermark.as_of) AS asOfMs
         FROM (SELECT log, max(newest) AS position FROM log_positions_v1 WHERE log = {log: String} GROUP BY log) AS positions
         LEFT JOIN (SELECT log, max(newest) AS watermark FROM log_watermarks_v1 WHERE log = {log: String} GROUP BY log) AS watermarks USING log`,
   params: z.object({ log: z.string() }),
-  row: z.object({ first: z.coerce.number(), through: z.coerce.number(), settled: z.number(), as_of_ms: z.coerce.number() }),
+  row: z.object({ first: z.coerce.number(), through: z.coerce.number(), settled: z.number(), asOfMs: z.coerce.number() }),
 })

@@ -3,46 +3,50 @@ import type { Lane } from '../../sql/clickhouse.ts'
 import { type Lease, leaseTag } from '../../sql/lease.ts'
 import { escapeField, RowsBuffer, row } from '../../sql/tab-separated.ts'
 import type { LogRecord, Verdict } from './detect-duplicates.ts'
+import type { LogRange } from './in-doubt-range.ts'
 
-export interface Batch {
-  /** The batch is the offsets [first, through] of its log. */
-  readonly first: number
-  readonly through: number
+/** The offsets [first, through] of a log, with what is written of them. */
+export interface Batch extends LogRange {
   readonly records: readonly LogRecord[]
+  /** One for each record, in order. */
   readonly verdicts: readonly Verdict[]
   readonly position: PositionRule
 }
 
 /**
- * When a batch's position is written: `with rows`, when there is anything to store beside it; `always`, for a log that
- * would be read again from the position before; `never`, while a range is settled, because its position stands already.
+ * When a batch's position is written: `with rows` if the batch stores anything; `always` for a log that would otherwise be read
+ * again from the position before; `never` while a range is reconciled, because its position is stored already.
  */
 export type PositionRule = 'with rows' | 'always' | 'never'
 
 /**
  * Writes one batch of a log. The order is the guarantee:
- * 1. Position: from here on this range is in doubt, and whoever takes the log settles it.
+ * 1. Position: from here on this range is in doubt, and the next owner of the log reconciles it.
  *    A crash before it: nothing happened.
- * 2. Rows: refused as a whole when a newer owner has taken the log. A crash after 1 or within 2: some months may be in
- *    raw, or raw without its rollup; settle recounts the range.
- * 3. Rejected events, after the rows, because a conflict is told against a first that must be stored.
- * Only when all have been acknowledged may the events be. Each is sent once: after an error nothing is sent again under
- * this ownership, because the request may still arrive; the log is taken anew and settled. Throws StoreError.
+ * 2. Rows: the fence refuses them as a whole if another process has acquired the lease. A crash after 1 or within 2: some months
+ *    may be in raw, or raw without its rollup; reconciling recounts the range.
+ * 3. Rejected events, after the rows, because a conflict names the first event of its identity, which must be stored by then.
+ * The events may be acknowledged only when all three are. Each is sent once: after an error nothing is sent again under this lease,
+ * because the failed request may still arrive; the lease is acquired again and the range reconciled. Throws StoreError.
  */
-export async function writeBatch(lane: Lane, ownership: Lease, batch: Batch): Promise<void> {
-  const tag = leaseTag(ownership.name)
-  const positioned = mustPosition(batch) ? writePosition(lane, ownership, batch) : undefined
-  // Written out while the position is on its way; sent only when it has been acknowledged.
-  const rows = rowsText(ownership, batch)
-  const rejected = rejectedText(ownership, batch)
+export async function writeBatch(lane: Lane, lease: Lease, batch: Batch): Promise<void> {
+  const tag = leaseTag(lease.name)
+  const positioned = needsPosition(batch) ? writePosition(lane, lease, batch) : undefined
+  // Serialized while the position is on its way; sent only when the position has been acknowledged.
+  const rows = rowsText(lease, batch)
+  const rejected = rejectedText(lease, batch)
   await positioned
   if (rows.length > 0) await lane.insert({ table: 'usage_events_inbox_v1', columns: ROW_COLUMNS, text: rows, tag })
   if (rejected !== '') await lane.insert({ table: 'rejected_events_inbox_v1', columns: REJECTED_COLUMNS, text: rejected, tag })
 }
 
-function mustPosition({ position, verdicts }: Batch): boolean {
-  if (position === 'with rows') return verdicts.some(({ status }) => status === 'counted' || status === 'refused')
-  return position === 'always'
+/** Whether a batch with these verdicts stores anything. A batch of duplicates alone does not. */
+export function storesAnything(verdicts: readonly Verdict[]): boolean {
+  return verdicts.some(({ status }) => status === 'counted' || status === 'rejected')
+}
+
+function needsPosition({ position, verdicts }: Batch): boolean {
+  return position === 'with rows' ? storesAnything(verdicts) : position === 'always'
 }
 
 function writePosition(lane: Lane, { name: log, epoch, owner }: Lease, { first, through }: Batch): Promise<void> {
@@ -54,9 +58,9 @@ const POSITION_COLUMNS = ['log', 'epoch', 'owner', 'first', 'through']
 const ROW_COLUMNS = ['project_id', 'event_id', 'metric', 'timestamp_ms', 'value', 'received_ms', 'offset', 'log', 'epoch', 'owner']
 const REJECTED_COLUMNS = ['offset', 'reason', 'message', 'project_id', 'event_id', 'ingest_key_id', 'received_ms', 'original_base64', 'log', 'epoch', 'owner']
 
-/** Of an event's fields only event_id may hold a character to escape; the others are of known alphabets. */
-function rowsText(ownership: Lease, { records, verdicts }: Batch): Buffer {
-  const end = `\t${ownership.name}\t${ownership.epoch}\t${ownership.owner}\n`
+/** Only event_id is escaped: the other fields have alphabets without characters that need it. */
+function rowsText({ name: log, epoch, owner }: Lease, { records, verdicts }: Batch): Buffer {
+  const end = `\t${log}\t${epoch}\t${owner}\n`
   const rows = new RowsBuffer()
   records.forEach(({ judged, receivedMs, offset }, index) => {
     if (judged.status !== 'valid' || verdicts[index]?.status !== 'counted') return
@@ -66,12 +70,11 @@ function rowsText(ownership: Lease, { records, verdicts }: Batch): Buffer {
   return rows.toBuffer()
 }
 
-function rejectedText(ownership: Lease, { records, verdicts }: Batch): string {
-  const owner = [ownership.name, ownership.epoch, ownership.owner]
+function rejectedText({ name: log, epoch, owner }: Lease, { records, verdicts }: Batch): string {
   let text = ''
   records.forEach((record, index) => {
     const verdict = verdicts[index]
-    if (verdict?.status === 'refused') text += row([...rejectedFields(record, verdict.refusal), ...owner])
+    if (verdict?.status === 'rejected') text += row([...rejectedFields(record, verdict.rejection), log, epoch, owner])
   })
   return text
 }

@@ -6,14 +6,14 @@ import { RequestedRepairs } from '../repair/requested-repairs.ts'
 import { type Classified, detectDuplicates, type LogRecord, type Verdict } from './detect-duplicates.ts'
 import { type FilterBudget, IdentityFilter } from './identity-filter.ts'
 import { type InDoubtRange, type LogRange, readInDoubtRange } from './in-doubt-range.ts'
-import { type PositionRule, writeBatch } from './log-writer.ts'
+import { type Batch, writeBatch } from './log-writer.ts'
 import { reconcileRollup } from './reconcile.ts'
-import { countStored, fillFilter, findStoredEvents, type IdentityScope } from './stored-events.ts'
+import { countStored, fillFilter, type IdentityScope } from './stored-events.ts'
 import { publishWatermark, type Watermark } from './watermark.ts'
 
 export interface OwnedLogOptions {
   readonly clickhouse: ClickHouse
-  /** Where this log's statements run: one after another, and beside those of other logs. */
+  /** Runs this log's statements one after another, beside those of other logs. */
   readonly lane: Lane
   readonly name: string
   /** Which identities can arrive in this log. */
@@ -24,26 +24,26 @@ export interface OwnedLogOptions {
 }
 
 /**
- * A log that this process owns: taking it, telling its duplicates, writing its batches, settling its rollup. One thing at
- * a time. After any error the caller takes the log anew before it writes again: what was sent may still arrive.
+ * A log whose lease this process holds: it acquires the lease, detects duplicates, writes batches and reconciles the rollup. One
+ * call at a time. After any error the caller acquires the lease again before it writes: what was sent may still arrive.
  */
 export class OwnedLog {
-  readonly #counts = { counted: 0, duplicates: 0, retakes: 0, repairedKeys: 0 }
+  readonly #counts = { counted: 0, duplicates: 0, reacquisitions: 0, repairedKeys: 0 }
   readonly #rejectedByReason = new Map<string, number>()
   readonly #options: OwnedLogOptions
-  #ownership: Lease | undefined
-  /** The names under which this process took the log since it last held it for certain. */
-  #ownTakes = new Set<string>()
+  #lease: Lease | undefined
+  /** The owner names under which this process tried to acquire the lease since it last held it for certain. */
+  #ownNames = new Set<string>()
   #filter: IdentityFilter
-  /** Takes the filter's place when it knows all of raw: in one layer again, with fewer false maybes. */
+  /** Replaces the filter once it contains all of raw: it has one layer again, and so fewer false positives. */
   #successor: IdentityFilter | undefined
   #filling = new AbortController()
   #asOfMs = 0
-  #askedRepairs: RequestedRepairs
+  #requestedRepairs: RequestedRepairs
 
   constructor(options: OwnedLogOptions) {
     this.#options = options
-    this.#askedRepairs = new RequestedRepairs(options)
+    this.#requestedRepairs = new RequestedRepairs(options)
     this.#filter = new IdentityFilter({ identitiesExpected: 0, budget: options.filterBudget })
   }
 
@@ -51,7 +51,7 @@ export class OwnedLog {
     return this.#options.name
   }
 
-  /** The last watermark published, in ms since 1970: the log is complete up to here. 0 before the first. */
+  /** The last published watermark, in ms since 1970: the log is complete up to it. 0 before the first. */
   get asOfMs(): number {
     return this.#asOfMs
   }
@@ -71,76 +71,76 @@ export class OwnedLog {
     }
   }
 
-  get ownership(): Lease {
-    if (this.#ownership === undefined) throw new Error(`The log ${this.#options.name} is not taken.`)
-    return this.#ownership
+  get lease(): Lease {
+    if (this.#lease === undefined) throw new Error(`This process does not hold the lease of the log ${this.#options.name}.`)
+    return this.#lease
   }
 
   /**
-   * Takes the log and returns the range of its last batch, which may be in doubt. Throws LogLost when somebody newer owns it:
-   * an owner that has been overtaken lets go, else two owners would kill each other's statements for ever.
+   * Acquires the lease and returns the range of the log's last batch, which may be in doubt. Throws LogLost when another process
+   * has acquired it since: an overtaken owner gives up, otherwise two owners would repeatedly kill each other's statements.
    */
-  async take(): Promise<InDoubtRange | undefined> {
+  async acquire(): Promise<InDoubtRange | undefined> {
     const { clickhouse, lane, name } = this.#options
-    const newest = this.#ownTakes.size === 0 ? undefined : await currentLeaseOwner(clickhouse, name)
-    if (newest !== undefined && !this.#ownTakes.has(newest)) {
-      this.#ownership = undefined
-      this.#ownTakes.clear()
+    const holder = this.#ownNames.size === 0 ? undefined : await currentLeaseOwner(clickhouse, name)
+    if (holder !== undefined && !this.#ownNames.has(holder)) {
+      this.#lease = undefined
+      this.#ownNames.clear()
       throw new LogLost(name)
     }
-    // Noted before it is sent: a take whose answer was lost is not somebody else's.
+    // Remembered before it is sent: if the answer is lost, the stored row must not pass as another process's.
     const owner = newOwnerName()
-    this.#ownTakes.add(owner)
-    const taken = await acquireLease(clickhouse, name, { owner })
-    this.#ownTakes = new Set([owner])
-    if (taken.status === 'outranked') throw new LogLost(name)
-    if (!this.#mayKeepFilter(taken.lease)) await this.#startFilter()
-    if (this.#ownership !== undefined) this.#counts.retakes += 1
-    this.#ownership = taken.lease
-    this.#askedRepairs = new RequestedRepairs(this.#options)
+    this.#ownNames.add(owner)
+    const outcome = await acquireLease(clickhouse, name, { owner })
+    this.#ownNames = new Set([owner])
+    if (outcome.status === 'outranked') throw new LogLost(name)
+    if (!this.#mayKeepFilter(outcome.lease)) await this.#startFilter()
+    if (this.#lease !== undefined) this.#counts.reacquisitions += 1
+    this.#lease = outcome.lease
+    this.#requestedRepairs = new RequestedRepairs(this.#options)
     const range = await readInDoubtRange(lane, name)
     this.#asOfMs = Math.max(this.#asOfMs, range?.asOfMs ?? 0)
     return range
   }
 
   /**
-   * Tells duplicates. `exact` looks up every event, whatever the filter says: for a range that may be stored in part.
+   * Detects duplicates. `all` looks up every event, whatever the filter says: for a range of which a part may be stored.
    * Throws StoreError.
    */
-  tell(records: readonly LogRecord[], telling: 'filtered' | 'exact' = 'filtered'): Promise<Classified> {
+  detectDuplicates(records: readonly LogRecord[], lookUp: 'filtered' | 'all' = 'filtered'): Promise<Classified> {
     if (this.#filter.layers > LAYERS_MAX) this.#renewFilter()
-    const filter = telling === 'exact' ? undefined : this.#filter
-    return detectDuplicates(records, filter, (identities) => findStoredEvents(this.#options.lane, identities))
+    return detectDuplicates(records, lookUp === 'all' ? undefined : this.#filter, this.#options.lane)
   }
 
-  /** Writes a batch that has been told. Throws StoreError. */
-  async write(range: LogRange, records: readonly LogRecord[], { verdicts, newHashes }: Classified, position: PositionRule): Promise<void> {
-    // Before the batch is sent: should its answer be lost, its identities must not pass as surely new.
+  /** Writes a batch whose duplicates were detected. Throws StoreError. */
+  async write({ newHashes, ...batch }: Batch & Pick<Classified, 'newHashes'>): Promise<void> {
+    // Before the batch is sent: should its answer be lost, its identities must not pass as certainly new.
     for (const hash of newHashes) {
       this.#filter.add(hash)
       this.#successor?.add(hash)
     }
-    await writeBatch(this.#options.lane, this.ownership, { ...range, records, verdicts, position })
-    for (const verdict of verdicts) this.#count(verdict)
+    await writeBatch(this.#options.lane, this.lease, batch)
+    for (const verdict of batch.verdicts) this.#count(verdict)
   }
 
   /** Recounts the keys of a range and repairs their rollup. Throws StoreError. */
-  async settleRollup(range: LogRange): Promise<void> {
-    const repaired = await reconcileRollup(this.#options.lane, this.ownership, range)
+  async reconcileRollup(range: LogRange): Promise<void> {
+    const repaired = await reconcileRollup(this.#options.lane, this.lease, range)
     this.#counts.repairedKeys += repaired
-    if (repaired > 0) this.#options.logger.warn({ log: this.name, keys: repaired, ...range }, 'the last batch was torn; its rollup is repaired')
+    if (repaired > 0) this.#options.logger.warn({ log: this.name, keys: repaired, ...range }, 'the last batch was stored in part; its rollup is repaired')
   }
 
   /**
-   * Does what audits asked for since the last time. Only in the log's turn, when nothing else of it is in flight: neither a
-   * batch nor work for which the log is held. Throws StoreError when a write fails.
+   * Makes the repairs that audits requested since the last time. Call it only when nothing else of the log is in flight: neither a
+   * batch nor work that has locked it. Throws StoreError when a write fails.
    */
-  async repairAsAsked(): Promise<void> {
-    this.#counts.repairedKeys += await this.#askedRepairs.repair(this.ownership)
+  async repairRequested(): Promise<void> {
+    this.#counts.repairedKeys += await this.#requestedRepairs.repair(this.lease)
   }
 
+  /** Throws StoreError. */
   async publishWatermark(watermark: Watermark): Promise<void> {
-    await publishWatermark(this.#options.lane, this.ownership, watermark)
+    await publishWatermark(this.#options.lane, this.lease, watermark)
     this.#asOfMs = watermark.asOfMs
   }
 
@@ -150,11 +150,11 @@ export class OwnedLog {
   }
 
   /**
-   * The filter is kept over a take only if it was complete under exactly the newest ownership below the new one, judged
-   * after the kill: then nobody else has stored anything it does not know.
+   * The filter is kept only if it was complete under the lease directly below the new one, judged after the kill: then no other
+   * process has stored an identity that the filter does not contain.
    */
   #mayKeepFilter({ previous }: Lease): boolean {
-    const before = this.#ownership
+    const before = this.#lease
     return this.#filter.complete && before !== undefined && previous?.epoch === before.epoch && previous.owner === before.owner
   }
 
@@ -166,8 +166,8 @@ export class OwnedLog {
   }
 
   /**
-   * Called when nothing is in flight: what raw does not hold yet is added to both. Without the memory for a second one the
-   * layers stay.
+   * Called when nothing is in flight: identities that raw does not contain yet are added to both filters. If there is no memory
+   * for a second one, the layers stay.
    */
   #renewFilter(): void {
     if (this.#successor !== undefined || !this.#filter.complete || this.#filter.full) return
@@ -181,7 +181,7 @@ export class OwnedLog {
     })
   }
 
-  /** Until it is filled: a store that is busy now is not for ever. */
+  /** Retries until the filter is complete, because a busy store may answer later. */
   async #fill(filter: IdentityFilter, done: () => void): Promise<void> {
     const { clickhouse, scope, logger } = this.#options
     const { signal } = this.#filling
@@ -191,8 +191,8 @@ export class OwnedLog {
         if (!signal.aborted) done()
       } catch (error) {
         if (signal.aborted) return
-        logger.warn({ err: error, log: this.name }, 'the filter of identities could not be filled yet; every event is looked up, which is exact but slow')
-        await sleep(FILL_AGAIN_AFTER_MS, undefined, { signal, ref: false }).catch(() => {})
+        logger.warn({ err: error, log: this.name }, 'the identity filter could not be filled yet; every event is looked up, which is exact but slow')
+        await sleep(FILL_RETRY_MS, undefined, { signal, ref: false }).catch(() => {})
       }
     }
   }
@@ -208,27 +208,21 @@ export class OwnedLog {
   #count(verdict: Verdict): void {
     if (verdict.status === 'counted') this.#counts.counted += 1
     else if (verdict.status === 'duplicate') this.#counts.duplicates += 1
-    else if (verdict.status === 'refused') {
-      const { reason } = verdict.refusal
+    else if (verdict.status === 'rejected') {
+      const { reason } = verdict.rejection
       this.#rejectedByReason.set(reason, (this.#rejectedByReason.get(reason) ?? 0) + 1)
     }
   }
 }
 
-/** Another process has taken the log: whoever gets this stops writing to it. */
+/** Another process has acquired the lease: this one stops writing to the log. */
 export class LogLost extends Error {
   constructor(name: string) {
-    super(`Another process has taken the log ${name}.`)
+    super(`Another process has taken over the log ${name}.`)
     this.name = 'LogLost'
   }
 }
 
-/** The verdict on the one event of a batch that the store refuses. */
-export const REFUSED_BY_STORE: Verdict = {
-  status: 'refused',
-  refusal: { reason: 'refused_by_store', message: 'The store refused this event for its data. It is kept; tell the operator.' },
-}
-
 const FILTER_HEADROOM = 1.1
 const LAYERS_MAX = 4
-const FILL_AGAIN_AFTER_MS = 10_000
+const FILL_RETRY_MS = 10_000

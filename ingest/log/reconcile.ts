@@ -7,28 +7,28 @@ import { addDifferences, differencesSql, RollupDifference } from '../repair/roll
 import type { LogRange } from './in-doubt-range.ts'
 
 /**
- * Settles the rollup of the last range of a log just taken: after the kill nobody else's writes can land, so what is
- * missing now is missing for good. The keys of the range are recounted from raw within this log, and the differences are
- * added to the rollup through the fence. Doing it twice changes nothing: the second time there is no difference.
- * Idempotent for a maximum, and for sums because what is added is recount minus rollup.
+ * Reconciles the rollup of a log's last batch after its lease was acquired. The statements of previous owners are killed by then
+ * and the fence refuses late ones, so what is missing now will not arrive any more. The keys of the range are recounted from raw
+ * within this log, and the differences are added to the rollup through the fence. Running it twice changes nothing: the second
+ * time there is no difference. That is idempotent for a maximum, and for sums because what is added is recount minus rollup.
  * Returns how many (project, day, metric) were repaired. Throws StoreError.
  */
-export async function reconcileRollup(lane: Lane, ownership: Lease, { first, through }: LogRange): Promise<number> {
-  const { name: log } = ownership
+export async function reconcileRollup(lane: Lane, lease: Lease, { first, through }: LogRange): Promise<number> {
+  const { name: log } = lease
   const differences = await lane.query(differencesOfRange, { log, first, through })
   requireRawAhead(differences)
-  await addDifferences(lane, ownership, differences)
+  await addDifferences(lane, lease, differences)
   await lane.execute(noteChangesOfRange, { log, first, through }, leaseTag(log))
   return differences.length
 }
 
-/** Raw's part is committed before the rollup's, so this cannot be; and a peak cannot be taken back by adding rows. */
+/** Raw's part is committed before the rollup's, so a rollup is never ahead after a crash; if it is, adding rows could not lower a peak. */
 function requireRawAhead(differences: readonly RollupDifference[]): void {
-  const ahead = differences.find((key) => key.rollup_is_ahead !== 0)
+  const ahead = differences.find((key) => key.rollupIsAhead !== 0)
   if (ahead === undefined) return
   throw new StoreError(
     'fault',
-    `The rollup of project ${ahead.project_id}, ${ahead.usage_date}, ${ahead.metric} is ahead of raw and cannot be repaired by adding. Run "meterline rebuild --month ${ahead.usage_date.slice(0, 7)}", with --offline where no service starts.`,
+    `The rollup of project ${ahead.projectId}, ${ahead.usageDate}, ${ahead.metric} is ahead of raw and cannot be repaired by adding. Run "meterline rebuild --month ${ahead.usageDate.slice(0, 7)}", with --offline if no service starts.`,
   )
 }
 
@@ -43,8 +43,8 @@ const differencesOfRange = defineQuery({
 })
 
 /**
- * The rollup may hold the range while its days still stand under the number of changes from before: then what was computed
- * of them would pass as right. A change too many only has them computed once more, so this needs no fence.
+ * A crash may have left the range in the rollup while its days still have their previous number of changes; then partnership days
+ * computed before it would pass as current. An extra change only triggers a redundant recomputation, so no fencing is needed.
  */
 const noteChangesOfRange = defineStatement({
   name: 'note_changes_of_range',

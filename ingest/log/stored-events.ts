@@ -7,7 +7,7 @@ import { row } from '../../sql/tab-separated.ts'
 import { hashIdentity, type IdentityFilter } from './identity-filter.ts'
 import type { LogRange } from './in-doubt-range.ts'
 
-/** What raw holds under an identity. */
+/** What raw has stored under an identity. */
 export interface StoredEvent {
   readonly metric: string
   readonly value: string
@@ -15,7 +15,7 @@ export interface StoredEvent {
   readonly offset: number
 }
 
-/** Identities as two fields, never joined into one: "a-b" with "c" is not "a" with "b-c". */
+/** Keyed by both fields of an identity, never joined into one: "a-b" with "c" is not "a" with "b-c". */
 export class IdentityMap<T> {
   readonly #projects = new Map<string, Map<string, T>>()
 
@@ -33,13 +33,14 @@ export class IdentityMap<T> {
 export type Identity = readonly [projectId: string, eventId: string]
 
 /** Looks identities up in raw by its primary key: exact, and cheap by the thousand. Throws StoreError. */
-export async function findStoredEvents(lane: Lane, identities: readonly Identity[]): Promise<IdentityMap<StoredEvent>> {
+export async function findStoredEvents(lane: Pick<Lane, 'query'>, identities: readonly Identity[]): Promise<IdentityMap<StoredEvent>> {
   const stored = new IdentityMap<StoredEvent>()
-  for (const part of splitEvents(identities)) {
+  for (const part of splitIdentities(identities)) {
     for (const found of await lane.query(storedEvents, { identities: part.map((identity) => row(identity)).join('') })) {
-      // The first of a log counts. A second row of an identity can only be the same event written again by settle.
-      const known = stored.get(found.project_id, found.event_id)
-      if (known === undefined || found.offset < known.offset) stored.set(found.project_id, found.event_id, found)
+      // The first event of a log counts. A second row of an identity can only be the same event, written again while its range
+      // was reconciled.
+      const known = stored.get(found.projectId, found.eventId)
+      if (known === undefined || found.offset < known.offset) stored.set(found.projectId, found.eventId, found)
     }
   }
   return stored
@@ -52,31 +53,32 @@ export interface StoredInRange extends StoredEvent {
   readonly usageDate: string
 }
 
-/** What of one log raw holds at the offsets of a range, by offset. Cheap: raw has an index on it. Throws StoreError. */
+/**
+ * The events of one log that raw has stored at the offsets of a range, by offset. Cheap, because raw has an index on it. Throws
+ * StoreError.
+ */
 export async function readStoredRange(lane: Lane, log: string, { first, through }: LogRange): Promise<Map<number, StoredInRange>> {
   const rows = await lane.query(storedRange, { log, first, through })
-  return new Map(
-    rows.map(({ project_id, event_id, usage_date, ...stored }) => [
-      stored.offset,
-      { ...stored, projectId: project_id, eventId: event_id, usageDate: usage_date },
-    ]),
-  )
+  return new Map(rows.map((stored) => [stored.offset, stored]))
 }
 
-/** The identities of one of `partitions` parts of all projects: of those whose own partition it is. */
+/** The identities of the projects that belong to one of `partitions` partitions. */
 export interface IdentityScope {
   readonly partition: number
   readonly partitions: number
 }
 
-/** Adds every identity of the scope that raw holds. Runs beside the writer: until it is done, everything is looked up. */
+/**
+ * Adds every identity of the scope that raw has stored. Runs beside the writer: until it is done, every event is looked up.
+ * Throws StoreError.
+ */
 export async function fillFilter(lane: Lane, scope: IdentityScope, filter: IdentityFilter, signal: AbortSignal): Promise<void> {
   for await (const lines of lane.lines(storedIdentities, scope)) {
     if (signal.aborted) return
     for (const line of lines) {
       if (line === '') continue
       const tab = line.indexOf('\t')
-      // A server that fails in the middle of an answer ends it with a text of its own.
+      // A server that fails in the middle of an answer ends it with an error text instead of a row.
       if (tab === -1) throw new StoreError('unavailable', 'The list of stored identities was cut off.')
       filter.add(hashIdentity(line.slice(0, tab), unescapeField(line.slice(tab + 1))))
     }
@@ -84,18 +86,18 @@ export async function fillFilter(lane: Lane, scope: IdentityScope, filter: Ident
   filter.complete = true
 }
 
-/** How many identities raw holds of the scope, about: projects are spread over partitions by a hash. */
+/** Roughly how many identities of the scope raw has stored: projects are spread over partitions by a hash. */
 export async function countStored(lane: Lane, { partitions }: IdentityScope): Promise<number> {
-  const row = await queryOne(lane, storedCount, {})
-  return Math.ceil(row.events / partitions)
+  const { events } = await queryOne(lane, storedCount, {})
+  return Math.ceil(events / partitions)
 }
 
 const LOOK_UP_BYTES_MAX = QUERY_TEXT_BYTES_MAX / 2
-/** In UTF-8, or escaped in a literal, a character is never longer. */
+/** The longest that a character can be, in UTF-8 or escaped in a literal. */
 const BYTES_PER_CHARACTER_MAX = 4
 
-/** A statement's text is limited, so many identities are asked for in parts. */
-function* splitEvents(identities: readonly Identity[]): Generator<Identity[]> {
+/** The text of a statement is limited, so many identities are looked up in several queries. */
+function* splitIdentities(identities: readonly Identity[]): Generator<Identity[]> {
   let part: Identity[] = []
   let bytes = 0
   for (const identity of identities) {
@@ -109,14 +111,14 @@ function* splitEvents(identities: readonly Identity[]): Generator<Identity[]> {
   if (part.length > 0) yield part
 }
 
-/** TabSeparated escapes; of those only backslash and quote can stand in an id. */
+/** Undoes the escapes of TabSeparated; of the escaped characters only backslash and quote can occur in an id. */
 function unescapeField(text: string): string {
   return text.includes('\\') ? text.replace(/\\(.)/gu, '$1') : text
 }
 
 const StoredRow = z.object({
-  project_id: z.string(),
-  event_id: z.string(),
+  projectId: z.string(),
+  eventId: z.string(),
   metric: z.string(),
   value: z.string(),
   log: z.string(),
@@ -124,34 +126,34 @@ const StoredRow = z.object({
 })
 
 /**
- * The identities travel as one text of TabSeparated rows: as a list of tuples, 25,000 of them keep the parser busy for
- * minutes, and a thousand cost as much as this way ten thousand.
+ * The identities are sent as one text of TabSeparated rows. As a list of tuples, 25,000 of them keep the parser busy for minutes,
+ * and a thousand cost as much as ten thousand do this way.
  */
 const storedEvents = defineQuery({
   name: 'stored_events',
-  sql: `SELECT project_id, event_id, metric, toString(value) AS value, log, offset FROM raw_usage_events_v1
+  sql: `SELECT project_id AS projectId, event_id AS eventId, metric, toString(value) AS value, log, offset FROM raw_usage_events_v1
         WHERE (project_id, event_id) IN (SELECT project_id, event_id FROM format(TabSeparated, 'project_id String, event_id String', {identities: String}))`,
   params: z.object({ identities: z.string() }),
   row: StoredRow,
 })
 
-/** By rank, which has an index: bitNot(offset) is 2^64-1 - offset. A minus would make it signed. */
+/** Filters by rank, which has an index: bitNot(offset) is 2^64-1 - offset. A minus would make the type signed. */
 const storedRange = defineQuery({
   name: 'stored_range',
-  sql: `SELECT project_id, event_id, usage_date, metric, toString(value) AS value, log, offset FROM raw_usage_events_v1
+  sql: `SELECT project_id AS projectId, event_id AS eventId, usage_date AS usageDate, metric, toString(value) AS value, log, offset FROM raw_usage_events_v1
         WHERE log = {log: String} AND rank >= bitNot({through: UInt64}) AND rank <= bitNot({first: UInt64})`,
   params: z.object({ log: z.string(), first: z.number(), through: z.number() }),
-  row: StoredRow.extend({ usage_date: z.string() }),
+  row: StoredRow.extend({ usageDate: z.string() }),
   settings: { max_execution_time: 600 },
 })
 
-/** kafkaMurmurHash is the hash by which Kafka's own producer chooses a partition; project-partition.ts is the same in TypeScript. */
+/** kafkaMurmurHash is the hash by which Kafka's Java producer chooses a partition; project-partition.ts is the same in TypeScript. */
 const storedIdentities = defineQuery({
   name: 'stored_identities',
-  sql: `SELECT project_id, event_id FROM raw_usage_events_v1
+  sql: `SELECT project_id AS projectId, event_id AS eventId FROM raw_usage_events_v1
         WHERE bitAnd(kafkaMurmurHash(project_id), 2147483647) % {partitions: UInt64} = {partition: UInt64}`,
   params: z.object({ partition: z.number(), partitions: z.number() }),
-  row: z.object({ project_id: z.string(), event_id: z.string() }),
+  row: z.object({ projectId: z.string(), eventId: z.string() }),
   settings: { max_execution_time: 3600 },
 })
 

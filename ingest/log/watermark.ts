@@ -5,18 +5,20 @@ import { type Lease, leaseTag } from '../../sql/lease.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 
+/** An owner that has published no watermark for this long counts as gone, and another process may take over its log. */
+export const OWNER_TIMEOUT_MS = 15_000
+
 export interface Watermark {
-  /** Everything acknowledged before this time is settled. Noted before the end of the log was asked for. */
+  /** Everything acknowledged before this time is settled. The time is noted before the end of the log is queried. */
   readonly asOfMs: number
-  /** -1 for an empty log. */
+  /** The last settled offset: it and all offsets below are counted or rejected for certain. -1 for an empty log. */
   readonly settledThrough: number
-  /** The owner stopped in good order; nobody needs to wait for its silence. */
+  /** The owner stopped in good order, so its log may be taken over without waiting for the time-out. */
   readonly released: boolean
 }
 
-/** Publishes how far a log is complete, through the fence. It is the owner's heartbeat too. Throws StoreError. */
-export async function publishWatermark(lane: Lane, ownership: Lease, watermark: Watermark): Promise<void> {
-  const { name: log, epoch, owner } = ownership
+/** Publishes up to where a log is complete, through the fence. It is the owner's heartbeat as well. Throws StoreError. */
+export async function publishWatermark(lane: Lane, { name: log, epoch, owner }: Lease, watermark: Watermark): Promise<void> {
   await lane.insert({
     table: 'log_watermarks_inbox_v1',
     columns: ['log', 'epoch', 'owner', 'as_of_ms', 'settled_through', 'released', 'host'],
@@ -25,31 +27,34 @@ export async function publishWatermark(lane: Lane, ownership: Lease, watermark: 
   })
 }
 
-/** The owner that still gives signs of life, by the store's clock; undefined when the log may be taken. */
-export async function findLiveOwner(lane: Lane, log: string, silenceMsMax: number): Promise<string | undefined> {
-  const [beat] = await lane.query(lastHeartbeat, { log })
-  if (beat === undefined || beat.released === 1 || beat.silence_ms > silenceMsMax) return undefined
-  return beat.host
+/**
+ * The host of a log's owner whose last heartbeat, by the store's clock, is within the time-out; undefined when the log may be
+ * taken over.
+ */
+export async function findLiveOwner(lane: Lane, log: string, ownerTimeoutMs: number): Promise<string | undefined> {
+  const [heartbeat] = await lane.query(lastHeartbeat, { log })
+  if (heartbeat === undefined || heartbeat.released === 1 || heartbeat.silenceMs > ownerTimeoutMs) return undefined
+  return heartbeat.host
 }
 
-/** A process that counts a topic into this store, by the heartbeats of its logs; undefined when there is none. */
-export async function findLiveReader(lane: Lane, silenceMsMax: number): Promise<string | undefined> {
-  const [beat] = await lane.query(livingReader, { silenceMsMax })
-  return beat?.host
+/** The host of a process that counts a topic into this store, by the heartbeats of its logs; undefined when there is none. */
+export async function findLiveReader(lane: Lane, ownerTimeoutMs: number): Promise<string | undefined> {
+  const [reader] = await lane.query(liveReader, { ownerTimeoutMs })
+  return reader?.host
 }
 
-const livingReader = defineQuery({
-  name: 'living_reader',
+const liveReader = defineQuery({
+  name: 'live_reader',
   sql: `SELECT newest.host AS host FROM (SELECT log, max(newest) AS newest FROM log_watermarks_v1 WHERE log != 'http' GROUP BY log)
-        WHERE newest.released = 0 AND toUnixTimestamp64Milli(now64(3)) - toUnixTimestamp64Milli(newest.written_at) <= {silenceMsMax: Int64} LIMIT 1`,
-  params: z.object({ silenceMsMax: z.number() }),
+        WHERE newest.released = 0 AND toUnixTimestamp64Milli(now64(3)) - toUnixTimestamp64Milli(newest.written_at) <= {ownerTimeoutMs: Int64} LIMIT 1`,
+  params: z.object({ ownerTimeoutMs: z.number() }),
   row: z.object({ host: z.string() }),
 })
 
 const lastHeartbeat = defineQuery({
   name: 'last_heartbeat',
-  sql: `SELECT newest.host AS host, newest.released AS released, toUnixTimestamp64Milli(now64(3)) - toUnixTimestamp64Milli(newest.written_at) AS silence_ms
+  sql: `SELECT newest.host AS host, newest.released AS released, toUnixTimestamp64Milli(now64(3)) - toUnixTimestamp64Milli(newest.written_at) AS silenceMs
         FROM (SELECT max(newest) AS newest FROM log_watermarks_v1 WHERE log = {log: String} GROUP BY log)`,
   params: z.object({ log: z.string() }),
-  row: z.object({ host: z.string(), released: z.number(), silence_ms: z.coerce.number() }),
+  row: z.object({ host: z.string(), released: z.number(), silenceMs: z.coerce.number() }),
 })

@@ -7,23 +7,23 @@ import type { LogRange } from '../log/in-doubt-range.ts'
 export type RejectedEvent = z.output<typeof RejectedRow>
 
 export interface RejectedQuery {
-  /** '': of all keys. */
+  /** The events of this key; '' for the events of all keys. */
   readonly ingestKeyId: string
-  /** The last refusal of the page before. */
+  /** The last event of the previous page. */
   readonly after: RejectedPlace | undefined
   readonly limit: number
 }
 
-/** Where a refusal stands in the list. */
+/** The position of an event in the list. */
 export type RejectedPlace = Pick<RejectedEvent, 'received_ms' | 'log' | 'offset'>
 
-/** The refusals, newest first. Throws StoreError. */
+/** Lists rejected events, newest first. Throws StoreError. */
 export function listRejected({ reads }: ClickHouse, { ingestKeyId, after, limit }: RejectedQuery): Promise<RejectedEvent[]> {
   const { received_ms, log, offset } = after ?? { received_ms: Number.MAX_SAFE_INTEGER, log: '', offset: 0 }
   return reads.query(latestRejected, { ingestKeyId, afterMs: received_ms, afterLog: log, afterOffset: offset, limit })
 }
 
-/** The offsets of a range whose events the store refused. Throws StoreError. */
+/** The offsets of a range at which the store rejected events because of their data. Throws StoreError. */
 export async function readRefusedByStore(lane: Lane, log: string, { first, through }: LogRange): Promise<Set<number>> {
   return new Set((await lane.query(refusedByStore, { log, first, through })).map(({ offset }) => offset))
 }
@@ -45,9 +45,9 @@ const RejectedRow = z.object({
   project_id: z.string(),
   event_id: z.string(),
   received_ms: z.coerce.number(),
-  /** The bytes as they came, with U+FFFD where they are not UTF-8. */
+  /** The bytes as they were received, with U+FFFD where they are not UTF-8. */
   original: z.string(),
-  /** When it was sent through again, in ms since 1970. */
+  /** When the event was resubmitted, in ms since 1970. */
   resent_ms: z.coerce.number().nullable(),
 })
 

@@ -3,15 +3,15 @@ import type { RejectReason } from '../../metering/event.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
-import { decodeKeptEvent } from '../event/decode-body.ts'
-import { type Judged, judgeEvent } from '../event/pipeline.ts'
+import { type Arrival, decodeRejectedEvent } from '../event/decode-body.ts'
+import { type AllowedProjects, judgeEvent } from '../event/pipeline.ts'
 import type { Verdict } from '../log/detect-duplicates.ts'
 import type { EventLog } from '../log/event-log.ts'
 
 export const RESEND_IDS_MAX = 1_000
 
 export interface Resent {
-  /** log/offset, as the list of rejected events names it. */
+  /** log/offset, the id in the list of rejected events. */
   readonly id: string
   readonly outcome: 'accepted' | 'duplicate' | 'rejected' | 'not_found'
   readonly reason: RejectReason | null
@@ -20,24 +20,25 @@ export interface Resent {
 export interface ResendOptions {
   readonly clickhouse: ClickHouse
   readonly eventLog: EventLog
-  /** Refuses what the ingest key that sent the events may not send: what it may is judged again, too. */
-  judgeProjects(ingestKeyId: string, judged: Judged[]): Promise<Judged[]>
+  /** Which projects of the events their ingest key may send for now: since they were rejected, a project may have been registered. */
+  findAllowedProjects(ingestKeyId: string, arrivals: readonly Arrival[]): Promise<AllowedProjects>
 }
 
 /**
- * Sends rejected events through again after a fix, as new records received now:
- * 1. The new records, until they are durable. A crash after it: they are sent again, and a copy counts once.
- * 2. The marks. Throws StoreError, EventsUnavailable.
+ * Resubmits rejected events after a fix, as new events received now:
+ * 1. The new events are submitted until they are durable. A crash after it: they are submitted again, and the copies are duplicates.
+ * 2. The rejected events are marked as resubmitted. Throws StoreError, EventsUnavailable.
  */
 export async function resendRejected(options: ResendOptions, ids: readonly string[], receivedMs: number): Promise<Resent[]> {
   const { clickhouse, eventLog } = options
   const places = ids.flatMap(placeOf)
-  const found = await clickhouse.reads.query(keptRejected, { places })
+  const found = await clickhouse.reads.query(rejectedEvents, { places })
   const outcomes = new Map<string, Resent>()
   for (const [ingestKeyId, events] of groupByKey(found)) {
-    const originals = events.map(({ original_base64 }) => Buffer.from(original_base64, 'base64'))
-    const judgedAlone = originals.map((original) => judgeEvent(decodeKeptEvent(original), receivedMs))
-    const judged = await options.judgeProjects(ingestKeyId, judgedAlone)
+    const originals = events.map(({ originalBase64 }) => Buffer.from(originalBase64, 'base64'))
+    const arrivals = originals.map(decodeRejectedEvent)
+    const allowedProjects = await options.findAllowedProjects(ingestKeyId, arrivals)
+    const judged = arrivals.map((arrival) => judgeEvent(arrival, { receivedMs, allowedProjects }))
     const bytes = originals.reduce((sum, original) => sum + original.length, 0)
     const verdicts = await eventLog.submit({ judged, ingestKeyId, receivedMs, bytes })
     for (const [index, { id }] of events.entries()) outcomes.set(id, { id, ...outcomeOf(verdicts[index]) })
@@ -47,11 +48,11 @@ export async function resendRejected(options: ResendOptions, ids: readonly strin
   return ids.map((id) => outcomes.get(id) ?? { id, outcome: 'not_found', reason: null })
 }
 
-type Kept = z.output<typeof KeptRow>
+type StoredRejection = z.output<typeof RejectedRow>
 
-function groupByKey(events: readonly Kept[]): Map<string, Kept[]> {
-  const groups = new Map<string, Kept[]>()
-  for (const event of events) groups.set(event.ingest_key_id, [...(groups.get(event.ingest_key_id) ?? []), event])
+function groupByKey(events: readonly StoredRejection[]): Map<string, StoredRejection[]> {
+  const groups = new Map<string, StoredRejection[]>()
+  for (const event of events) groups.set(event.ingestKeyId, [...(groups.get(event.ingestKeyId) ?? []), event])
   return groups
 }
 
@@ -61,16 +62,16 @@ function placeOf(id: string): [string, number][] {
 }
 
 function outcomeOf(verdict: Verdict | undefined): Omit<Resent, 'id'> {
-  if (verdict?.status === 'refused') return { outcome: 'rejected', reason: verdict.refusal.reason }
+  if (verdict?.status === 'rejected') return { outcome: 'rejected', reason: verdict.rejection.reason }
   return { outcome: verdict?.status === 'duplicate' ? 'duplicate' : 'accepted', reason: null }
 }
 
-const KeptRow = z.object({ id: z.string(), log: z.string(), offset: z.coerce.number(), ingest_key_id: z.string(), original_base64: z.string() })
+const RejectedRow = z.object({ id: z.string(), log: z.string(), offset: z.coerce.number(), ingestKeyId: z.string(), originalBase64: z.string() })
 
-const keptRejected = defineQuery({
-  name: 'kept_rejected',
-  sql: `SELECT concat(log, '/', toString(offset)) AS id, log, offset, ingest_key_id, base64Encode(original) AS original_base64
+const rejectedEvents = defineQuery({
+  name: 'rejected_events_to_resend',
+  sql: `SELECT concat(log, '/', toString(offset)) AS id, log, offset, ingest_key_id AS ingestKeyId, base64Encode(original) AS originalBase64
         FROM rejected_events_v1 FINAL WHERE (log, offset) IN {places: Array(Tuple(String, UInt64))}`,
   params: z.object({ places: z.array(z.tuple([z.string(), z.number()])) }),
-  row: KeptRow,
+  row: RejectedRow,
 })

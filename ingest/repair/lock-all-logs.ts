@@ -1,66 +1,50 @@
-import { z } from 'zod'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { acquireLease, currentLeaseOwner, type Lease } from '../../sql/lease.ts'
-import { defineQuery } from '../../sql/query.ts'
 import { HTTP_LOG } from '../http/http-log.ts'
-import { findLiveOwner, findLiveReader } from '../log/watermark.ts'
+import { findLogsInForce } from '../kafka/incarnation.ts'
+import { findLiveOwner, findLiveReader, OWNER_TIMEOUT_MS } from '../log/watermark.ts'
 
-export type LockedLogs = { status: 'held'; ownerships: readonly [Lease, ...Lease[]] } | { status: 'refused'; reason: string }
-
-/** After so long without a heartbeat an owner counts as gone. */
-const OWNER_SILENCE_MS_MAX = 15_000
+export type LockOutcome = { status: 'locked'; leases: readonly [Lease, ...Lease[]] } | { status: 'rejected'; reason: string }
 
 /**
- * Takes every event log in force that this process does not hold, so that an owner which only sleeps is refused when it wakes:
- * it must take its log anew, and that shows in `tellLost`. Refused while an owner gives signs of life. What a log's last owner
- * left in doubt stays in doubt, and is settled by the next one. Throws StoreError.
+ * Acquires the lease of every event log in force, except the one that this process holds already. The fence then refuses the
+ * writes of an owner that was only asleep: it has to acquire its lease again, which findLostLease detects. Rejected while an owner
+ * is alive. The in-doubt ranges of the logs stay in doubt, and their next owners reconcile them. Throws StoreError.
  */
-export async function lockAllLogs(clickhouse: ClickHouse, held: Lease | undefined): Promise<LockedLogs> {
-  const living = await findLiving(clickhouse, held)
-  if (living !== undefined) return { status: 'refused', reason: `${living} counts events. ${STOP_IT}` }
-  const [http, ...partitions] = [HTTP_LOG, ...(await clickhouse.control.query(logsInForce, {})).map(({ log }) => log)]
-  const first = held ?? (await take(clickhouse, http))
-  if (first === undefined) return lostTo(http)
-  const ownerships: [Lease, ...Lease[]] = [first]
-  for (const log of partitions) {
-    const taken = await take(clickhouse, log)
-    if (taken === undefined) return lostTo(log)
-    ownerships.push(taken)
+export async function lockAllLogs(clickhouse: ClickHouse, lockedLease: Lease | undefined): Promise<LockOutcome> {
+  const host = await findLiveProcess(clickhouse, lockedLease)
+  if (host !== undefined) return { status: 'rejected', reason: `${host} counts events. ${STOP_IT}` }
+  const partitionLogs = await findLogsInForce(clickhouse.control)
+  const http = lockedLease ?? (await acquire(clickhouse, HTTP_LOG))
+  if (http === undefined) return lostTo(HTTP_LOG)
+  const leases: [Lease, ...Lease[]] = [http]
+  for (const log of partitionLogs) {
+    const lease = await acquire(clickhouse, log)
+    if (lease === undefined) return lostTo(log)
+    leases.push(lease)
   }
-  return { status: 'held', ownerships }
+  return { status: 'locked', leases }
 }
 
-/** The first of these logs that somebody else has taken since, undefined when all are still held. Throws StoreError. */
-export async function findLostLease(clickhouse: ClickHouse, ownerships: readonly Lease[]): Promise<string | undefined> {
-  for (const { name: log, owner } of ownerships) if ((await currentLeaseOwner(clickhouse, log)) !== owner) return log
+/** The first of these logs whose lease another process has acquired since; undefined when all leases are still held. Throws StoreError. */
+export async function findLostLease(clickhouse: ClickHouse, leases: readonly Lease[]): Promise<string | undefined> {
+  for (const { name: log, owner } of leases) if ((await currentLeaseOwner(clickhouse, log)) !== owner) return log
   return undefined
 }
 
-export const STOP_IT =
-  'Stop it first: `meterline ingest`, then try again; or the `meterline start` that does all, then `meterline rebuild --offline`. After a crash, wait 15 s.'
+export const STOP_IT = `Stop it first: \`meterline ingest\`, then try again; or \`meterline start\`, then run \`meterline rebuild --offline\`. After a crash, wait ${OWNER_TIMEOUT_MS / 1000} s.`
 
-function lostTo(log: string): LockedLogs {
-  return { status: 'refused', reason: `Another process has taken the log ${log} at this moment. ${STOP_IT}` }
+function lostTo(log: string): LockOutcome {
+  return { status: 'rejected', reason: `Another process took over the log ${log} at this moment. ${STOP_IT}` }
 }
 
-/** The http log of this very process is alive, and held. */
-async function findLiving({ control }: ClickHouse, held: Lease | undefined): Promise<string | undefined> {
-  const reader = await findLiveReader(control, OWNER_SILENCE_MS_MAX)
-  return reader ?? (held === undefined ? findLiveOwner(control, HTTP_LOG, OWNER_SILENCE_MS_MAX) : undefined)
+/** The owner of the http log is not checked when it is this process, which has locked the log. */
+async function findLiveProcess({ control }: ClickHouse, lockedLease: Lease | undefined): Promise<string | undefined> {
+  const reader = await findLiveReader(control, OWNER_TIMEOUT_MS)
+  return reader ?? (lockedLease === undefined ? findLiveOwner(control, HTTP_LOG, OWNER_TIMEOUT_MS) : undefined)
 }
 
-async function take(clickhouse: ClickHouse, log: string): Promise<Lease | undefined> {
-  const taken = await acquireLease(clickhouse, log)
-  return taken.status === 'acquired' ? taken.lease : undefined
+async function acquire(clickhouse: ClickHouse, log: string): Promise<Lease | undefined> {
+  const outcome = await acquireLease(clickhouse, log)
+  return outcome.status === 'acquired' ? outcome.lease : undefined
 }
-
-/** Those of each topic's newest incarnation: the ones before were retired, and nobody takes them any more. */
-const logsInForce = defineQuery({
-  name: 'logs_in_force',
-  sql: `SELECT concat(topic, '/', toString(newest.1), '/', toString(partition)) AS log
-        FROM (SELECT topic, max((incarnation, id, partitions)) AS newest FROM topic_incarnations_v1 GROUP BY topic)
-        ARRAY JOIN range(newest.3) AS partition
-        ORDER BY log`,
-  params: z.object({}),
-  row: z.object({ log: z.string() }),
-})

@@ -5,60 +5,60 @@ import { classifyStoreError, StoreError } from '../../sql/errors.ts'
 import { type Lease, leaseTag } from '../../sql/lease.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
-import type { BetweenBatches } from '../log/event-log.ts'
+import type { RunBetweenBatches } from '../../sql/run-between-batches.ts'
 import { findLostLease, lockAllLogs, STOP_IT } from './lock-all-logs.ts'
 
-export type RebuildOutcome = { status: 'rebuilt'; result: Rebuilt } | { status: 'refused'; reason: string }
+export type RebuildOutcome = { status: 'rebuilt'; result: Rebuilt } | { status: 'rejected'; reason: string }
 
 export interface Rebuilt {
   /** How many (project, day, metric, log) the month's rollup has now. */
   readonly keys: number
   readonly events: number
-  /** How many of them, or of those that the rollup had before, differed. */
+  /** How many keys, of those it has now or had before, differed. */
   readonly differencesBefore: number
 }
 
 /**
- * Counts the rollup of a month anew from raw and puts it in the old one's place, whatever that held: also a rollup that is
- * ahead of raw, which settling cannot mend. No batch may land meanwhile, so every event log is held. The order is the guarantee:
- * 1. Hold the logs. A crash after: each is taken by its next owner, as ever.
- * 2. Count raw into a table beside, emptied first. A crash after: nobody reads it, and the next rebuild empties it.
- * 3. Note that a rebuild has begun: from here on readers compute the days of this month themselves. Then a change of every
- *    day that the rollup or raw has. A crash after: they go on computing them, from the old rollup.
- * 4. Replace: one step of the store, old or new and nothing between. A crash after: they compute them from the new one.
- * 5. Note a change of all those days again: what was computed of them since 3 is of the old rollup. A crash after: as before.
- * 6. Note that the rebuild has ended: the days are kept again as soon as they are computed anew.
- * Repeated it does the same again, from wherever it was. Throws StoreError; EventsUnavailable when the log cannot be held.
+ * Recounts the rollup of a month from raw and replaces the old one, whatever it contained: this also corrects a rollup that is ahead of
+ * raw, which reconciling cannot. No batch may land meanwhile, so every event log is locked. The order is the guarantee:
+ * 1. Lock the logs. A crash after: each lease is acquired by its next owner, as always.
+ * 2. Count raw into a separate table, emptied first. A crash after: the table is not read, and the next rebuild empties it.
+ * 3. Note that a rebuild has begun: from here on readers compute the days of this month themselves. Then note a change of every
+ *    day in the rollup or raw. A crash after: readers go on computing the days, from the old rollup.
+ * 4. Replace the partition: atomic in the store, so readers see either the old or the new rollup. A crash after: readers compute
+ *    the days from the new one.
+ * 5. Note a change of all those days again: what was computed since 3 is from the old rollup. A crash after: as before.
+ * 6. Note that the rebuild has ended: the days are materialized again as soon as they are recomputed.
+ * Repeating it after a crash at any step gives the same result. Throws StoreError, and EventsUnavailable if the log cannot be locked.
  */
-export function rebuildRollup(clickhouse: ClickHouse, month: Month, betweenBatches: BetweenBatches): Promise<RebuildOutcome> {
-  return betweenBatches(async (held) => {
-    const logs = await lockAllLogs(clickhouse, held)
-    if (logs.status === 'refused') return logs
-    return rebuildHeld(clickhouse, month, logs.ownerships)
+export function rebuildRollup(clickhouse: ClickHouse, month: Month, runBetweenBatches: RunBetweenBatches): Promise<RebuildOutcome> {
+  return runBetweenBatches(async (lockedLease) => {
+    const locked = await lockAllLogs(clickhouse, lockedLease)
+    return locked.status === 'rejected' ? locked : rebuildLocked(clickhouse, month, locked.leases)
   })
 }
 
-async function rebuildHeld(clickhouse: ClickHouse, month: Month, ownerships: readonly [Lease, ...Lease[]]): Promise<RebuildOutcome> {
+async function rebuildLocked(clickhouse: ClickHouse, month: Month, leases: readonly [Lease, ...Lease[]]): Promise<RebuildOutcome> {
   const { reads } = clickhouse
   const { first: from, end } = periodOfMonth(month)
   const span = { from, end }
   await reads.execute(emptyRebuilt, {})
-  if ((await fill(clickhouse, span, ownerships)) === 'lost')
-    return { status: 'refused', reason: `Another process took a log meanwhile; ${UNCHANGED} ${STOP_IT}` }
+  if ((await fill(clickhouse, span, leases)) === 'lost')
+    return { status: 'rejected', reason: `Another process took over a log meanwhile; ${UNCHANGED} ${STOP_IT}` }
   const rebuilt = await compare(clickhouse, span)
   const number = await beginRebuild(clickhouse, month)
   await reads.execute(noteChangesOfMonth, span)
-  const lostBefore = await findLostLease(clickhouse, ownerships)
+  const lostBefore = await findLostLease(clickhouse, leases)
   if (lostBefore === undefined) await reads.execute(rebuilt.keys === 0 ? dropMonth : replaceMonth, { partition: month.replace('-', '') })
-  const lost = await findLostLease(clickhouse, ownerships)
+  const lost = await findLostLease(clickhouse, leases)
   await reads.execute(noteChangesOfMonth, span)
   await noteRebuild(clickhouse, { month, begun: number, ended: number })
   if (lost === undefined) return { status: 'rebuilt', result: rebuilt }
-  const left = lostBefore === undefined ? `the rollup of ${month} may lack what it wrote.` : UNCHANGED
-  return { status: 'refused', reason: `Another process took the log ${lost} meanwhile; ${left} ${STOP_IT}` }
+  const effect = lostBefore === undefined ? `the rollup of ${month} may lack what it wrote.` : UNCHANGED
+  return { status: 'rejected', reason: `Another process took over the log ${lost} meanwhile; ${effect} ${STOP_IT}` }
 }
 
-const UNCHANGED = 'the rollup is as it was.'
+const UNCHANGED = 'the rollup is unchanged.'
 
 async function beginRebuild(clickhouse: ClickHouse, month: Month): Promise<number> {
   const last = await queryOne(clickhouse.control, lastRebuild, { month })
@@ -72,13 +72,14 @@ function noteRebuild({ control }: ClickHouse, { month, begun, ended }: { month: 
 }
 
 /**
- * Marked as of the first log, for whoever takes that: two that rebuild at once take the same one first, and the sums of the
- * one must not run into the table of the other. On the embedded engine, which is one process's, a failed statement would stay.
+ * Tagged with the first lease, so that the next process which acquires it kills the statement. Two rebuilds that run at the same
+ * time acquire the same lease first, and the sums of one must not get into the table of the other. The embedded engine belongs
+ * to one process, and a failed statement with a tag would stay in its system.processes, so there is no tag.
  */
-async function fill(clickhouse: ClickHouse, span: Span, ownerships: readonly [Lease, ...Lease[]]): Promise<'filled' | 'lost'> {
-  const params = { ...span, logs: ownerships.map(({ name: log }) => log), owners: ownerships.map(({ owner }) => owner) }
+async function fill(clickhouse: ClickHouse, span: Span, leases: readonly [Lease, ...Lease[]]): Promise<'filled' | 'lost'> {
+  const params = { ...span, logs: leases.map(({ name }) => name), owners: leases.map(({ owner }) => owner) }
   try {
-    await clickhouse.reads.execute(countIntoRebuilt, params, clickhouse.engine === 'server' ? leaseTag(ownerships[0].name) : undefined)
+    await clickhouse.reads.execute(countIntoRebuilt, params, clickhouse.engine === 'server' ? leaseTag(leases[0].name) : undefined)
     return 'filled'
   } catch (thrown) {
     if (classifyStoreError(thrown).fault === 'fenced') return 'lost'
@@ -86,12 +87,12 @@ async function fill(clickhouse: ClickHouse, span: Span, ownerships: readonly [Le
   }
 }
 
-/** What was counted must be all of raw: what takes the rollup's place is on the bill. */
+/** The count must cover all of raw, because the new rollup is what is billed. */
 async function compare(clickhouse: ClickHouse, span: Span): Promise<Rebuilt> {
   const raw = await queryOne(clickhouse.reads, rawEvents, span)
   const rebuilt = await queryOne(clickhouse.reads, rebuiltAgainstRollup, span)
   if (raw.events !== rebuilt.events)
-    throw new StoreError('fault', `Raw has ${raw.events} events, but ${rebuilt.events} were counted; the rollup is as it was. Rebuild the month again.`)
+    throw new StoreError('fault', `Raw has ${raw.events} events, but ${rebuilt.events} were counted; the rollup is unchanged. Rebuild the month again.`)
   return { keys: rebuilt.keys, events: rebuilt.events, differencesBefore: rebuilt.differences }
 }
 
@@ -108,7 +109,7 @@ const lastRebuild = defineQuery({
   row: z.object({ begun: z.coerce.number() }),
 })
 
-/** Of the days that had a change before as well: of those that only the old rollup had, nothing else would tell. */
+/** Includes the days that had a change before: a day that only the old rollup has would otherwise go unnoticed. */
 const noteChangesOfMonth = defineStatement({
   name: 'note_changes_of_month',
   sql: `INSERT INTO usage_day_changes_v1 (usage_date, changes)
@@ -123,7 +124,7 @@ const noteChangesOfMonth = defineStatement({
 
 const emptyRebuilt = defineStatement({ name: 'empty_rebuilt', sql: 'TRUNCATE TABLE IF EXISTS rebuilt_usage_per_day_v1', params: z.object({}) })
 
-/** As the rollup's own view counts, but once for each identity. The fence stands in front as well: it arrives late or not at all. */
+/** Counts as the rollup's own view does, but once for each identity. It is fenced too: if it arrives late, it counts nothing. */
 const countIntoRebuilt = defineStatement({
   name: 'count_into_rebuilt',
   sql: `INSERT INTO rebuilt_usage_per_day_v1 (project_id, usage_date, metric, log, peak, total, events, last_event_at)
@@ -176,7 +177,7 @@ const replaceMonth = defineStatement({
   params: Partition,
 })
 
-/** A month of which raw has nothing. From an empty table the store refuses to replace, rightly: so this one says what it does. */
+/** For a month without events in raw: the store rejects REPLACE PARTITION from a table without that partition. */
 const dropMonth = defineStatement({
   name: 'drop_month',
   sql: 'ALTER TABLE project_usage_per_day_v1 DROP PARTITION ID {partition: String}',

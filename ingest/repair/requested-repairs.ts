@@ -13,8 +13,8 @@ export interface RequestedRepairsOptions {
 }
 
 /**
- * What audits ask of one log's owner: to recount keys of its rollup. Looked for between two batches, as nothing else may
- * write the log's rows then. One is made for each time the log is taken: what was asked before may not have been done.
+ * The repairs that audits request from the owner of one log: to recount keys of its rollup. They are made between two batches, when
+ * nothing else writes rows of the log. Make a new object each time the lease is acquired: earlier requests may not have been handled.
  */
 export class RequestedRepairs {
   readonly #options: RequestedRepairsOptions
@@ -25,61 +25,62 @@ export class RequestedRepairs {
   }
 
   /**
-   * Returns how many (project, day, metric) were repaired; nearly always none was asked for, and one small query says so.
-   * A rollup that is ahead of raw cannot be repaired by adding: that is told, and the log goes on. So it does when
-   * the recount fails: the next audit asks again. Throws StoreError when a write fails: then the log must be taken anew.
+   * Returns how many (project, day, metric) were repaired. Nearly always nothing was requested, which one small query shows.
+   * A rollup that is ahead of raw cannot be repaired by adding: that is logged, and the log goes on. It goes on as well if the
+   * recount fails, because the next audit requests the repair again. Throws StoreError if a write fails: then the lease must be
+   * acquired again.
    */
-  async repair(ownership: Lease): Promise<number> {
+  async repair(lease: Lease): Promise<number> {
     const { lane, logger } = this.#options
-    const name = ownership.name
+    const { name: log } = lease
     let found: { days: string[]; differences: RollupDifference[] } | undefined
     try {
-      found = await this.#findDifferences(name)
+      found = await this.#findDifferences(log)
     } catch (error) {
-      logger.error({ err: error, log: name }, 'what an audit asked to be repaired could not be recounted; the next audit asks again')
+      logger.error({ err: error, log }, 'the rollup could not be recounted for a requested repair; the next audit requests it again')
     }
     if (found === undefined) return 0
-    for (const { project_id, usage_date, metric } of found.differences.filter((key) => key.rollup_is_ahead !== 0))
+    for (const { projectId, usageDate, metric } of found.differences.filter((key) => key.rollupIsAhead !== 0))
       logger.error(
-        { log: name, project: project_id, day: usage_date, metric },
-        `the rollup is ahead of raw and cannot be repaired by adding: run "meterline rebuild --month ${usage_date.slice(0, 7)}"`,
+        { log, project: projectId, day: usageDate, metric },
+        `the rollup is ahead of raw and cannot be repaired by adding: run "meterline rebuild --month ${usageDate.slice(0, 7)}"`,
       )
-    const repairable = found.differences.filter((key) => key.rollup_is_ahead === 0)
-    await addDifferences(lane, ownership, repairable)
+    const repairable = found.differences.filter((key) => key.rollupIsAhead === 0)
+    await addDifferences(lane, lease, repairable)
     await noteChanges(lane, found.days)
-    if (repairable.length > 0) logger.warn({ log: name, keys: repairable.length }, 'an audit found the rollup behind raw; it is repaired')
+    if (repairable.length > 0) logger.warn({ log, keys: repairable.length }, 'an audit found the rollup behind raw; it is repaired')
     return repairable.length
   }
 
   /**
-   * Requests are told apart by their number: their times are those of the store, and one may show up after a later one.
-   * Those of the last minute before the newest one known are looked at once more, which changes nothing.
+   * New requests are detected by their count, not by their times: those come from the store, and an earlier one may become visible
+   * after a later one. Requests of the last minute before the newest known one are therefore handled again, which changes nothing.
    */
   async #findDifferences(log: string): Promise<{ days: string[]; differences: RollupDifference[] } | undefined> {
     const { lane } = this.#options
-    const asked = await queryOne(lane, repairRequests, { log })
+    const requested = await queryOne(lane, repairRequests, { log })
     const before = this.#handled
-    if (asked.requests === (before?.requests ?? 0)) return undefined
-    this.#handled = { requests: asked.requests, newestMs: asked.newest_ms }
+    if (requested.requests === (before?.requests ?? 0)) return undefined
+    this.#handled = requested
     const keys = await lane.query(requestedKeys, { log, sinceMs: before === undefined ? 0 : before.newestMs - LOOK_BACK_MS })
     if (keys.length === 0) return undefined
     const differences = await lane.query(differencesOfKeys, {
       log,
-      keys: keys.map(({ project_id, usage_date, metric }): [string, string, string] => [project_id, usage_date, metric]),
+      keys: keys.map(({ projectId, usageDate, metric }): [string, string, string] => [projectId, usageDate, metric]),
     })
-    const days = before === undefined ? keys : differences.filter((key) => key.rollup_is_ahead === 0)
-    return { differences, days: [...new Set(days.map(({ usage_date }) => usage_date))] }
+    const days = before === undefined ? keys : differences.filter((key) => key.rollupIsAhead === 0)
+    return { differences, days: [...new Set(days.map(({ usageDate }) => usageDate))] }
   }
 }
 
 const LOOK_BACK_MS = 60_000
 const REPAIRED_KEYS_MAX = 10_000
-/** The log waits meanwhile. */
+/** Short, because the log waits while the keys are recounted. */
 const RECOUNT_SECONDS_MAX = 60
 
 /**
- * The rollup's own view notes the change of what is added; a crash between the two would leave a repaired day under its old
- * number, so whoever takes the log next notes one of each day that was ever asked for. One too many does no harm.
+ * The rollup's own view notes the change of what is added. A crash between the two would leave a repaired day with its old number of
+ * changes, so the next owner of the log notes one change for each day that was ever requested. An extra change does no harm.
  */
 async function noteChanges(lane: Lane, days: readonly string[]): Promise<void> {
   if (days.length === 0) return
@@ -88,18 +89,18 @@ async function noteChanges(lane: Lane, days: readonly string[]): Promise<void> {
 
 const repairRequests = defineQuery({
   name: 'repair_requests',
-  sql: `SELECT count() AS requests, toUnixTimestamp64Milli(max(requested_at)) AS newest_ms FROM rollup_repairs_v1 WHERE log = {log: String}`,
+  sql: `SELECT count() AS requests, toUnixTimestamp64Milli(max(requested_at)) AS newestMs FROM rollup_repairs_v1 WHERE log = {log: String}`,
   params: z.object({ log: z.string() }),
-  row: z.object({ requests: z.coerce.number(), newest_ms: z.coerce.number() }),
+  row: z.object({ requests: z.coerce.number(), newestMs: z.coerce.number() }),
 })
 
 const requestedKeys = defineQuery({
   name: 'requested_keys',
-  sql: `SELECT project_id, usage_date, metric FROM rollup_repairs_v1
+  sql: `SELECT project_id AS projectId, usage_date AS usageDate, metric FROM rollup_repairs_v1
         WHERE log = {log: String} AND requested_at >= fromUnixTimestamp64Milli({sinceMs: Int64}, 'UTC')
         GROUP BY project_id, usage_date, metric ORDER BY max(requested_at) DESC LIMIT ${REPAIRED_KEYS_MAX}`,
   params: z.object({ log: z.string(), sinceMs: z.number() }),
-  row: z.object({ project_id: z.string(), usage_date: z.string(), metric: z.string() }),
+  row: z.object({ projectId: z.string(), usageDate: z.string(), metric: z.string() }),
 })
 
 const differencesOfKeys = defineQuery({

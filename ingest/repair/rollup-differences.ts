@@ -3,51 +3,52 @@ import type { Lane } from '../../sql/clickhouse.ts'
 import { type Lease, leaseTag } from '../../sql/lease.ts'
 import { row } from '../../sql/tab-separated.ts'
 
-/** Of one (project, day, metric) within one log: the peak of raw, and what raw has more than the rollup. */
+/** For one (project, day, metric) within one log: the peak in raw, and by how much raw's total and events exceed the rollup's. */
 export const RollupDifference = z.object({
-  project_id: z.string(),
-  usage_date: z.string(),
+  projectId: z.string(),
+  usageDate: z.string(),
   metric: z.string(),
   peak: z.string(),
   total: z.string(),
   events: z.string(),
-  last_event_ms: z.string(),
-  rollup_is_ahead: z.number(),
+  lastEventMs: z.string(),
+  rollupIsAhead: z.number(),
 })
 export type RollupDifference = z.output<typeof RollupDifference>
 
 /**
- * Adds differences to the rollup of the log, through the fence. Idempotent for a maximum, and for sums because what is added
- * is recount minus rollup: call it only between two batches, with what was read since the last. Throws StoreError.
+ * Adds differences to the rollup of the lease's log, through the fence. That is idempotent for a maximum, and for sums because what
+ * is added is recount minus rollup: call it only between two batches, with differences read since the last one. Throws StoreError.
  */
-export async function addDifferences(lane: Lane, ownership: Lease, differences: readonly RollupDifference[]): Promise<void> {
+export async function addDifferences(lane: Lane, lease: Lease, differences: readonly RollupDifference[]): Promise<void> {
   if (differences.length === 0) return
-  const text = differences.map((key) => differenceRow(ownership, key)).join('')
-  await lane.insert({ table: 'rollup_differences_inbox_v1', columns: DIFFERENCE_COLUMNS, text, tag: leaseTag(ownership.name) })
+  const text = differences.map((key) => differenceRow(lease, key)).join('')
+  await lane.insert({ table: 'rollup_differences_inbox_v1', columns: DIFFERENCE_COLUMNS, text, tag: leaseTag(lease.name) })
 }
 
 const DIFFERENCE_COLUMNS = ['log', 'epoch', 'owner', 'project_id', 'usage_date', 'metric', 'peak', 'total', 'events', 'last_event_ms']
 
 function differenceRow({ name: log, epoch, owner }: Lease, key: RollupDifference): string {
-  return row([log, epoch, owner, key.project_id, key.usage_date, key.metric, key.peak, key.total, key.events, key.last_event_ms])
+  return row([log, epoch, owner, key.projectId, key.usageDate, key.metric, key.peak, key.total, key.events, key.lastEventMs])
 }
 
 /**
- * Recounts keys from raw within {log: String} and compares them with its rollup. `touched` selects the keys as project_id,
- * usage_date, metric. It is read more than once, so it must say the same each time: what others write meanwhile must not
- * show in it, else a key would be taken for one that the rollup lacks.
+ * SQL that recounts keys from raw within {log: String} and returns those for which the rollup differs. `touched` selects the keys as
+ * project_id, usage_date, metric. It runs more than once, so its result must not change with what other processes write meanwhile:
+ * a key
+ * that only the run over raw returns would seem to be missing from the rollup, and would be added a second time.
  */
 export function differencesSql(touched: string): string {
   return `
     WITH touched AS (${touched}
     )
     SELECT
-      project_id, usage_date, metric,
+      project_id AS projectId, usage_date AS usageDate, metric,
       max(raw_peak) AS peak,
       sum(raw_total) - sum(rollup_total) AS total,
       sum(raw_events) - sum(rollup_events) AS events,
-      toUnixTimestamp64Milli(max(raw_last)) AS last_event_ms,
-      (sum(rollup_events) > sum(raw_events)) OR (max(rollup_peak) > max(raw_peak)) AS rollup_is_ahead
+      toUnixTimestamp64Milli(max(raw_last)) AS lastEventMs,
+      (sum(rollup_events) > sum(raw_events)) OR (max(rollup_peak) > max(raw_peak)) AS rollupIsAhead
     FROM (
       SELECT project_id, usage_date, metric,
         max(value) AS raw_peak, sum(toDecimal256(value, 9)) AS raw_total, toInt64(count()) AS raw_events, max(timestamp) AS raw_last,

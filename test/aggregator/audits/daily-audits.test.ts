@@ -21,7 +21,7 @@ const logger = { info: () => {}, warn: () => {}, error: (details: object) => err
 beforeAll(async () => {
   tested = await startTestService({ DATA_DIR: directory.path })
   const { client, service } = tested
-  audits = new DailyAudits({ clickhouse: service.clickhouse, turn: new AuditTurn(), betweenBatches: (work) => work(), logger, now: Date.now })
+  audits = new DailyAudits({ clickhouse: service.clickhouse, turn: new AuditTurn(), runBetweenBatches: (work) => work(), logger, now: Date.now })
   partner = await client.createPartner('Daily')
   await client.registerProject('ours', partner.partnerId)
   await client.createIngestKey()

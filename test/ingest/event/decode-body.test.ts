@@ -10,7 +10,7 @@ function decode(body: string | Buffer, format: BodyFormat = 'json'): Arrival[] {
 }
 
 describe("an event's own bytes", () => {
-  test('are cut out of an array exactly, whatever stands in it and between', () => {
+  test('the bytes of each event are cut out of an array exactly, with any JSON in it and any white space between', () => {
     const blank = fc.stringMatching(/^[ \t\r\n]{0,3}$/)
     fc.assert(
       fc.property(fc.array(fc.tuple(blank, fc.jsonValue(), blank), { maxLength: 8 }), blank, (elements, around) => {
@@ -21,7 +21,7 @@ describe("an event's own bytes", () => {
     )
   })
 
-  test('are the line in NDJSON, and its index counts the blank ones', () => {
+  test('in NDJSON the bytes of an event are its line, and its index counts blank lines', () => {
     const arrivals = decode('\n{"a":1}\r\n \n{"b":2}', 'ndjson')
     expect(arrivals.map(({ index, original }) => [index, original().toString().trim()])).toEqual([
       [1, '{"a":1}'],
@@ -29,7 +29,7 @@ describe("an event's own bytes", () => {
     ])
   })
 
-  test('are measured: one event too large does not make its neighbours so', () => {
+  test('each event is measured alone: an event that is too large does not affect the others', () => {
     const large = JSON.stringify({ event_id: 'x'.repeat(70_000) })
     expect(decode(`[{},${large},{}]`).map(({ bytes }) => bytes)).toEqual([2, large.length, 2])
     expect(decode(`{}\n${large}\n{}`, 'ndjson').map(({ bytes }) => bytes)).toEqual([2, large.length, 2])
@@ -39,35 +39,35 @@ describe("an event's own bytes", () => {
 describe('numbers', () => {
   const valueIn = (body: string) => decode(body)[0]?.fields?.value
   test.each(['{"value":9007199254740993}', '{"value" : 1e3}', '{"\\u0076alue":7}', '{"value":0.1234567890}', '{"value":1.000000000000000}'])(
-    'that may lose digits keep their text: %s',
+    'a number that may lose digits keeps its text: %s',
     (body) => {
       expect(valueIn(body)).toBeInstanceOf(NumberToken)
     },
   )
 
-  test('of a few digits are parsed the fast way', () => {
+  test('a number of a few digits is parsed by JSON.parse', () => {
     expect(valueIn('{"value":12.5}')).toBe(12.5)
   })
 
-  test('the last of two equal keys stands, as every parser has it', () => {
+  test('of two equal keys the last one applies, as in every parser', () => {
     expect(valueIn('{"value":1,"value":2}')).toBe(2)
     expect(valueIn('{"value":1,"value":9007199254740993}')).toEqual(new NumberToken('9007199254740993'))
   })
 })
 
-test('what a key is called changes nothing but itself', () => {
+test('keys such as __proto__ and constructor are ordinary keys', () => {
   const [arrival] = decode('{"__proto__":{"value":1,"event_id":"x"},"constructor":2,"x":1e99,"value":1e2}')
   expect(arrival?.fields?.event_id).toBeUndefined()
   expect(({} as Record<string, unknown>)['event_id']).toBeUndefined()
 })
 
-test('bytes that are no UTF-8 are never made into text', () => {
+test('bytes that are not UTF-8 are never decoded to text', () => {
   const bytes = Buffer.concat([Buffer.from('{"event_id":"'), Buffer.from([0xc3, 0x28]), Buffer.from('"}')])
   expect(decodeBody(bytes, 'json')).toMatchObject({ status: 'not_json' })
   expect(decode(Buffer.concat([Buffer.from('{}\n'), bytes]), 'ndjson').map(({ problem }) => problem)).toEqual([undefined, 'not_json'])
 })
 
-test('nesting without end is refused and ends nothing', () => {
+test('a body with very deep nesting is handled without an exception', () => {
   for (const body of [
     `${'['.repeat(300_000)}`,
     `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`,
@@ -77,7 +77,7 @@ test('nesting without end is refused and ends nothing', () => {
   }
 })
 
-test('and its neighbours know nothing of it', () => {
+test('an event that is nested too deep is not JSON, and the events beside it are not affected', () => {
   const deep = `{"value":1e1,"x":${'['.repeat(20_000)}${']'.repeat(20_000)}}`
   for (const [body, format] of [
     [`[{"value":1},${deep},{"value":1e2}]`, 'json'],
@@ -90,7 +90,7 @@ test('and its neighbours know nothing of it', () => {
   }
 })
 
-test(`${EVENTS_PER_REQUEST_MAX} events are taken, one more is not`, () => {
+test(`a body may have ${EVENTS_PER_REQUEST_MAX} events, and not one more`, () => {
   const lines = (count: number) => Buffer.from('{}\n'.repeat(count))
   expect(decodeBody(lines(EVENTS_PER_REQUEST_MAX), 'ndjson').status).toBe('decoded')
   expect(decodeBody(lines(EVENTS_PER_REQUEST_MAX + 1), 'ndjson').status).toBe('too_many_events')
@@ -99,14 +99,14 @@ test(`${EVENTS_PER_REQUEST_MAX} events are taken, one more is not`, () => {
   expect(decodeBody(array(EVENTS_PER_REQUEST_MAX + 1), 'json').status).toBe('too_many_events')
 })
 
-test('a body of five million events is refused without making them', () => {
+test('a body of five million events is rejected without decoding them into memory', () => {
   const before = process.memoryUsage().rss
   expect(decodeBody(Buffer.from('1\n'.repeat(5_000_000)), 'ndjson').status).toBe('too_many_events')
   expect(decodeBody(Buffer.from(`[${'1,'.repeat(5_000_000)}1]`), 'json').status).toBe('too_many_events')
   expect(process.memoryUsage().rss - before).toBeLessThan(400 * 1024 * 1024)
 })
 
-test('only a line of nothing is blank: what merely looks so is refused, and not passed over', () => {
+test('only a line of white space is blank: a line with other invisible characters is rejected, not skipped', () => {
   expect(decode('\u00a0\n\ufeff\n \t\r\n{}', 'ndjson').map(({ index, problem }) => [index, problem])).toEqual([
     [0, 'not_json'],
     [1, 'not_json'],
@@ -114,7 +114,7 @@ test('only a line of nothing is blank: what merely looks so is refused, and not 
   ])
 })
 
-test('CloudEvents come alone or in a batch, as their content type says', () => {
+test('CloudEvents are sent alone or in a batch, as their content type says', () => {
   expect(decodeBody(Buffer.from('[]'), 'cloudevent').status).toBe('not_json')
   expect(decodeBody(Buffer.from('{}'), 'cloudevent-batch').status).toBe('not_json')
   const event = { specversion: '1.0', source: 's', id: 'i', type: 'mcp_calls', subject: 'p', time: 't', data: { value: 1 } }
@@ -124,14 +124,14 @@ test('CloudEvents come alone or in a batch, as their content type says', () => {
 describe("a CloudEvent's id", () => {
   const idOf = (source: unknown, id: unknown) => decode(JSON.stringify({ specversion: '1.0', source, id }), 'cloudevent')[0]?.fields?.event_id
 
-  test('of up to 128 characters is source and id; a longer one is their hash', () => {
+  test('the event id of a CloudEvent is its source and id, or their hash if they are longer than 128 characters', () => {
     expect(idOf('/s', 'i'.repeat(125))).toBe(`/s ${'i'.repeat(125)}`)
     expect(idOf('/s', 'i'.repeat(126))).toMatch(/^ce:[0-9a-f]{64}$/)
     expect(idOf('/s', '😀'.repeat(125))).toBe(`/s ${'😀'.repeat(125)}`)
     expect(idOf('/s', 'i'.repeat(200))).not.toBe(idOf('/si', 'i'.repeat(199)))
   })
 
-  test('is none where two different ones could become the same', () => {
+  test('a CloudEvent whose id could become the same as another one has no event id', () => {
     for (const broken of ['\ud800', '\udfff', '\n']) {
       expect(idOf('/s', broken + 'y'.repeat(200))).toBeUndefined()
       expect(idOf(broken + 'y'.repeat(200), 'i')).toBeUndefined()

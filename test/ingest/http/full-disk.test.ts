@@ -7,10 +7,10 @@ import { startTestService, type TestService } from '../../support/worlds/test-se
 
 const DISK_BYTES = 96 * 1024 * 1024
 
-/** A small disk of its own, where this user may mount one. */
+/** A small file system, if this user may mount one. */
 const disk = makeTemporaryDirectory()
 const reason = mountSmallDisk()
-if (reason !== undefined) console.info(`skipped: a full disk needs a small file system of its own (${reason})`)
+if (reason !== undefined) console.info(`skipped: the test of a full disk needs to mount a small file system (${reason})`)
 
 let tested: TestService
 beforeAll(async () => {
@@ -23,27 +23,30 @@ afterAll(async () => {
   disk.remove()
 })
 
-test.skipIf(reason !== undefined)('P1: a full disk answers 503 and acknowledges nothing; with room again the same request counts once', async () => {
-  const { client } = tested
-  const partner = await client.createPartner('Disk')
-  await client.createIngestKey()
-  await client.registerProject('disk', partner.partnerId)
-  const usage = async () => (await client.projectUsage(partner, 'disk', '2026-01-01', '2026-01-31')).body.summary.total_ai_tokens
-  expect((await client.send(batch('before'))).body).toMatchObject({ accepted: '500' })
+test.skipIf(reason !== undefined)(
+  'P1: with a full disk a request is answered 503 and nothing is acknowledged; once there is space, the same request counts once',
+  async () => {
+    const { client } = tested
+    const partner = await client.createPartner('Disk')
+    await client.createIngestKey()
+    await client.registerProject('disk', partner.partnerId)
+    const usage = async () => (await client.projectUsage(partner, 'disk', '2026-01-01', '2026-01-31')).body.summary.total_ai_tokens
+    expect((await client.send(batch('before'))).body).toMatchObject({ accepted: '500' })
 
-  const filler = join(disk.path, 'filler')
-  fillUp(filler)
-  const refused = await client.send(batch('full'))
-  expect(refused.status).toBe(503)
-  expect(refused.body).toMatchObject({ success: false, code: 'EVENTS_UNAVAILABLE' })
-  rmSync(filler)
+    const filler = join(disk.path, 'filler')
+    fillUp(filler)
+    const unavailable = await client.send(batch('full'))
+    expect(unavailable.status).toBe(503)
+    expect(unavailable.body).toMatchObject({ success: false, code: 'EVENTS_UNAVAILABLE' })
+    rmSync(filler)
 
-  let answer = await client.send(batch('full'))
-  while (answer.status === 503) answer = await client.send(batch('full'))
-  expect(answer.status).toBe(200)
-  expect(await usage()).toBe('1000')
-  expect((await client.audit()).body).toMatchObject({ differences: [], events_recounted: '1000' })
-})
+    let answer = await client.send(batch('full'))
+    while (answer.status === 503) answer = await client.send(batch('full'))
+    expect(answer.status).toBe(200)
+    expect(await usage()).toBe('1000')
+    expect((await client.audit()).body).toMatchObject({ differences: [], events_recounted: '1000' })
+  },
+)
 
 function batch(name: string) {
   return Array.from({ length: 500 }, (_, index) => ({
@@ -64,7 +67,7 @@ function mountSmallDisk(): string | undefined {
   }
 }
 
-/** Writes until nothing more fits. */
+/** Writes until the disk is full. */
 function fillUp(path: string): void {
   for (let bytes = DISK_BYTES; bytes >= 1024; bytes = Math.floor(bytes / 2)) {
     try {

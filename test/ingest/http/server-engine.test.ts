@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { HTTP_LOG } from '../../../ingest/http/http-log.ts'
-import { findLiveOwner } from '../../../ingest/log/watermark.ts'
+import { findLiveOwner, OWNER_TIMEOUT_MS } from '../../../ingest/log/watermark.ts'
 import { type ClickHouse, openClickHouse } from '../../../sql/clickhouse.ts'
 import { MeterlineClient, type TestEvent } from '../../support/clients/client.ts'
 import { clickHouseForTests, startClickHouseServer, type TestClickHouse } from '../../support/engines/clickhouse-server.ts'
@@ -13,8 +13,6 @@ import { untilSo } from '../../support/until-so.ts'
 import { billOf, HAND_COMPUTED } from '../../support/worlds/bill.ts'
 import { startTestService } from '../../support/worlds/test-service.ts'
 
-/** After this silence an owner may be taken over. Waited for in the store, by its own clock. */
-const OWNER_SILENCE_MS_MAX = 15_000
 const SECRETS = { ADMIN_TOKEN: 'admin-token-for-tests-0123456789abcdef', MASTER_KEY: randomBytes(32).toString('base64') }
 
 let server: TestClickHouse
@@ -23,7 +21,7 @@ beforeAll(async () => {
   server = await clickHouseForTests()
 })
 afterAll(async () => {
-  for (const service of started) await service.kill() // what a failed test left running, or asleep
+  for (const service of started) await service.kill() // what a failed test left running or stopped
   await server.stop()
 })
 
@@ -33,14 +31,14 @@ async function start(environment: Record<string, string>): Promise<ServiceProces
   return service
 }
 
-/** A database of its own and the environment of every process that works on it. */
+/** A new database, and the environment of every process that uses it. */
 function newStore() {
   const url = server.newDatabase()
   const environment = { ...SECRETS, CLICKHOUSE_URL: url }
   return { environment, open: () => openClickHouse({ engine: 'server', url }) }
 }
 
-test('P8: the bill over a server is the bill of the embedded engine, byte for byte', async () => {
+test('P8: the bill from a ClickHouse server is byte-identical to the bill from the embedded engine', async () => {
   const { environment, open } = newStore()
   const onServer = await startTestService(environment)
   const embedded = await startTestService()
@@ -56,7 +54,7 @@ test('P8: the bill over a server is the bill of the embedded engine, byte for by
 })
 
 describe.concurrent('one owner of the http log', () => {
-  test('a second process is refused with code 1 and the name of the first; a stopped one leaves the log free at once', async () => {
+  test('a second process exits with code 1 and names the first; after the first has stopped, the next one starts immediately', async () => {
     const { environment } = newStore()
     const first = await start(environment)
     const second = await runMeterline(['start'], environment)
@@ -71,17 +69,17 @@ describe.concurrent('one owner of the http log', () => {
     expect(await next.stop()).toBe(0)
   })
 
-  test('P1 P2: after kill -9 a start is refused until the owner has been silent for 15 s, then it takes over', async () => {
+  test('P1 P2: after kill -9 a new process does not start until the owner has been silent for 15 s, then it takes over the log', async () => {
     const { environment, open } = newStore()
     const first = await start(environment)
     expect((await (await clientOf(first)).send([event('one', 1)])).body).toMatchObject({ accepted: '1' })
     await first.kill()
-    const refused = await runMeterline(['start'], environment)
-    expect(refused.code).toBe(1)
-    expect(refused.stderr).toContain(`(process ${first.child.pid}), which is alive. Stop that process first (after a crash, wait 15 s)`)
+    const tooEarly = await runMeterline(['start'], environment)
+    expect(tooEarly.code).toBe(1)
+    expect(tooEarly.stderr).toContain(`(process ${first.child.pid}), which is alive. Stop that process first (after a crash, wait 15 s)`)
 
     const clickhouse = await open()
-    await untilSilent(clickhouse)
+    await untilOwnerTimeout(clickhouse)
     const next = await start(environment)
     expect((await (await clientOf(next)).send([event('one', 1), event('two', 2)])).body).toMatchObject({ accepted: '1', duplicates: '1' })
     expect(await compareRawWithRollup(clickhouse)).toEqual({ ahead: 0, behind: 0 })
@@ -89,20 +87,20 @@ describe.concurrent('one owner of the http log', () => {
     await next.stop()
   })
 
-  test('P2: an owner that sleeps, is taken over and wakes up changes nothing more, answers 503 and ends with code 1', async () => {
+  test('P2: an owner that was suspended and taken over changes nothing when it wakes up, answers 503 and exits with code 1', async () => {
     const { environment, open } = newStore()
     const sleeper = await start(environment)
     const oldClient = await clientOf(sleeper)
     expect((await oldClient.send([event('one', 1)])).body).toMatchObject({ accepted: '1' })
     sleeper.child.kill('SIGSTOP')
-    // On its way when the owner fell asleep: it is read when the owner wakes up, long after it has been taken over.
+    // Sent while the owner is suspended: it is read when the owner wakes up, long after the log was taken over.
     const late = oldClient.send([event('late', 1000)]).then(
       ({ status }) => status,
       () => 503, // the process may end before it has answered
     )
 
     const clickhouse = await open()
-    await untilSilent(clickhouse)
+    await untilOwnerTimeout(clickhouse)
     const next = await start(environment)
     const newClient = await clientOf(next)
     expect((await newClient.send([event('two', 2)])).body).toMatchObject({ accepted: '1' })
@@ -118,7 +116,7 @@ describe.concurrent('one owner of the http log', () => {
     await next.stop()
   })
 
-  test('P1 P6: while the server is down events and usage are 503 and nothing is acknowledged; when it is up again all recovers by itself', async () => {
+  test('P1 P6: while the ClickHouse server is down events and usage are answered 503 and nothing is acknowledged; afterwards all of it recovers automatically', async () => {
     const directory = makeTemporaryDirectory()
     const engine = await startClickHouseServer({ dataDir: directory.path })
     const service = await start({ ...SECRETS, CLICKHOUSE_URL: engine.url })
@@ -164,6 +162,6 @@ function event(event_id: string, value: number): TestEvent {
   return { event_id, project_id: 'p', metric: 'ai_tokens', value, timestamp: '2026-03-05T12:00:00Z' }
 }
 
-async function untilSilent(clickhouse: ClickHouse): Promise<void> {
-  await untilSo(async () => (await findLiveOwner(clickhouse.control, HTTP_LOG, OWNER_SILENCE_MS_MAX)) === undefined)
+async function untilOwnerTimeout(clickhouse: ClickHouse): Promise<void> {
+  await untilSo(async () => (await findLiveOwner(clickhouse.control, HTTP_LOG, OWNER_TIMEOUT_MS)) === undefined)
 }

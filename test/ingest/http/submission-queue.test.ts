@@ -5,7 +5,7 @@ import { submissionOf } from '../../support/worlds/submission.ts'
 
 const LIMITS = { queueEventsMax: 6, queueBytesMax: 100, groupEventsMax: 3, groupBytesMax: 50 }
 
-/** A submission of so many events and bytes. */
+/** A submission with this many events and bytes. */
 function submission(events: number, bytes = 0) {
   const made = Array.from({ length: events }, (_, index) => ({
     event_id: `${index}`,
@@ -21,7 +21,7 @@ function sizes(queue: SubmissionQueue): number[] {
   return queue.takeGroup().map(({ submission: { judged } }) => judged.length)
 }
 
-test('submissions share a group in the order they came, up to its events or bytes; a larger one is a group by itself', () => {
+test('submissions share a group in the order of arrival, up to its limits of events and bytes; a larger one is a group of its own', () => {
   const queue = new SubmissionQueue({ ...LIMITS, queueEventsMax: 100, queueBytesMax: 1000 })
   for (const each of [submission(2), submission(1), submission(1), submission(5), submission(1, 40), submission(1, 20)]) void queue.add(each)
   expect(queue.events).toBe(11)
@@ -30,7 +30,7 @@ test('submissions share a group in the order they came, up to its events or byte
   expect([queue.isEmpty, queue.events, sizes(queue)]).toEqual([true, 0, []])
 })
 
-test('P1: beyond what may wait a submission is refused at once, and what was taken makes room', async () => {
+test('P1: a submission beyond the limits of the queue is rejected immediately, and a taken group makes room', async () => {
   const queue = new SubmissionQueue(LIMITS)
   const first = queue.add(submission(3, 60))
   void queue.add(submission(3)).catch(() => {})
@@ -42,7 +42,7 @@ test('P1: beyond what may wait a submission is refused at once, and what was tak
   await expect(queue.add(submission(1, 60))).rejects.toThrow(/Too many events are waiting/)
 })
 
-test('P1: all that wait are told when nothing can be stored, and the queue is empty', async () => {
+test('P1: rejectAll rejects every waiting submission and leaves the queue empty', async () => {
   const queue = new SubmissionQueue(LIMITS)
   const waiting = [queue.add(submission(2)), queue.add(submission(2, 50))]
   queue.rejectAll(new Error('injected'))

@@ -16,11 +16,11 @@ beforeAll(async () => {
 })
 afterAll(() => store.close())
 
-describe('P1 P2: whatever happens to a write, the emitter that sends again is counted once', () => {
+describe('P1 P2: after any fault of a write, an emitter that sends again is counted once', () => {
   const tables = ['log_positions_inbox_v1', 'usage_events_inbox_v1', 'rejected_events_inbox_v1']
   for (const [step, table] of tables.entries()) {
     for (const fault of FAULTS) {
-      test(`${table}: ${fault}`, async () => {
+      test(`an insert into ${table} with the fault "${fault}" is answered as unavailable, and the events sent again count once`, async () => {
         const { clickhouse, sendLate } = faultOnce(store.clickhouse, table, fault)
         const log = await openHttpLog({ clickhouse, logger: quiet, onLost: () => {} })
         const project = `p-${step}-${fault.replaceAll(' ', '-')}`
@@ -30,67 +30,67 @@ describe('P1 P2: whatever happens to a write, the emitter that sends again is co
           { event_id: 'two', project_id: project, metric: 'ai_tokens', value: 8, timestamp: '2026-02-01T01:00:00Z' },
         ])
         await expect(log.submit(submission)).rejects.toThrow(EventsUnavailable)
-        const verdicts = await submitUntilTaken(log, submission)
-        const [lateRefusal] = await Promise.all(sendLate())
-        expect(verdicts.map(({ status }) => status).filter((status) => status !== 'counted' && status !== 'duplicate')).toEqual(['refused'])
+        const verdicts = await submitUntilAccepted(log, submission)
+        const [lateFault] = await Promise.all(sendLate())
+        expect(verdicts.map(({ status }) => status).filter((status) => status !== 'counted' && status !== 'duplicate')).toEqual(['rejected'])
         expect(await storedOf(project)).toEqual({ raw: 2, rollup: 2, total: '12' })
         expect(await compareRawWithRollup(store.clickhouse)).toEqual({ ahead: 0, behind: 0 })
-        if (fault === 'late') expect(lateRefusal).toBe('fenced')
+        if (fault === 'late') expect(lateFault).toBe('fenced')
         await log.stop()
       })
     }
   }
 })
 
-test('P1: while the log is taken anew nothing is acknowledged, and it says that it is not ready', async () => {
+test('P1: while its lease is acquired again the log acknowledges nothing and is not ready', async () => {
   const { clickhouse } = faultOnce(store.clickhouse, 'usage_events_inbox_v1', 'not sent')
   const log = await openHttpLog({ clickhouse, logger: quiet, onLost: () => {} })
-  const failing = log.submit(submissionOf([{ event_id: 'x', project_id: 'anew', metric: 'ai_tokens', value: 5, timestamp: '2026-01-31T23:00:00Z' }]))
+  const failing = log.submit(submissionOf([{ event_id: 'x', project_id: 'recovering', metric: 'ai_tokens', value: 5, timestamp: '2026-01-31T23:00:00Z' }]))
   await expect(failing).rejects.toThrow(/nothing counts twice/)
-  expect(log.readiness()).toEqual({ ready: false, reason: 'the log is being taken and settled' })
+  expect(log.readiness()).toEqual({ ready: false, reason: 'the log is recovering from a failed write' })
   await expect(log.submit(submissionOf([]))).rejects.toThrow(EventsUnavailable)
   await log.stop()
 })
 
-test('P1: a log that is stopped in doubt is not called complete', async () => {
-  const released = async () => (await store.clickhouse.reads.query(lastWatermark, {}))[0]
-  const before = await released()
+test('P1: a log that is stopped while it is in doubt is not released', async () => {
+  const watermark = async () => (await store.clickhouse.reads.query(lastWatermark, {}))[0]
+  const before = await watermark()
   const { clickhouse } = faultOnce(store.clickhouse, 'usage_events_inbox_v1', 'response lost')
   const log = await openHttpLog({ clickhouse, logger: quiet, onLost: () => {} })
   const failing = log.submit(submissionOf([{ event_id: 'x', project_id: 'doubt', metric: 'ai_tokens', value: 5, timestamp: '2026-01-31T23:00:00Z' }]))
   const stopped = log.stop()
   await expect(failing).rejects.toThrow(EventsUnavailable)
   await stopped
-  const after = await released()
+  const after = await watermark()
   expect(after?.epoch).toBeGreaterThan(before?.epoch ?? 0)
   expect(after?.released).toBe(0)
 })
 
-test('P2: an owner that another process has overtaken stops for good and says so', async () => {
+test('P2: an overtaken owner stops permanently and reports that it is lost', async () => {
   let lost: Error | undefined
   const old = await openHttpLog({ clickhouse: store.clickhouse, logger: quiet, onLost: (error) => (lost = error) })
   const young = await openHttpLog({ clickhouse: store.clickhouse, logger: quiet, onLost: () => {} })
   const submission = submissionOf([{ event_id: 'x', project_id: 'overtaken', metric: 'ai_tokens', value: 5, timestamp: '2026-01-31T23:00:00Z' }])
-  const refused = old.submit(submission)
+  const failing = old.submit(submission)
   await new Promise((resolve) => setImmediate(resolve))
-  // Behind a batch that fails: who waits for the log to be held is told, too.
-  const held = old.betweenBatches(async () => 'held')
-  await expect(held).rejects.toThrow('The log cannot be held right now: writing to it failed')
-  await expect(refused).rejects.toThrow(EventsUnavailable)
+  // It waits behind a batch that fails, so it is rejected as well.
+  const locked = old.runBetweenBatches(async () => 'locked')
+  await expect(locked).rejects.toThrow('The log cannot be locked right now: a write to it failed')
+  await expect(failing).rejects.toThrow(EventsUnavailable)
   await old.stop()
-  expect(lost?.message).toContain('Another process has taken the log http')
+  expect(lost?.message).toContain('Another process has taken over the log http')
   expect((await young.submit(submission)).map(({ status }) => status)).toEqual(['counted'])
   expect(await storedOf('overtaken')).toEqual({ raw: 1, rollup: 1, total: '5' })
   await young.stop()
 })
 
-/** The same store, but one insert of the log into `table` meets the fault. */
+/** The same store, except that one insert of the log into `table` has the fault. */
 function faultOnce(clickhouse: ClickHouse, table: string, fault: Fault): { clickhouse: ClickHouse; sendLate: FaultyLane['sendLate'] } {
   const { lane, sendLate } = faultOnceIn(clickhouse.ingest, table, fault)
   return { clickhouse: { ...clickhouse, ingest: lane }, sendLate }
 }
 
-async function submitUntilTaken(log: HttpLog, submission: Parameters<HttpLog['submit']>[0]) {
+async function submitUntilAccepted(log: HttpLog, submission: Parameters<HttpLog['submit']>[0]) {
   for (;;) {
     try {
       return await log.submit(submission)

@@ -17,11 +17,11 @@ beforeAll(async () => {
 })
 afterAll(() => store.close())
 
-describe('P1 P2 P3: a crash at any point of a batch, and the successor makes it whole', () => {
+describe('P1 P2 P3: after a crash at any point of a batch its next owner completes it', () => {
   const tables = ['passed_on_inbox_v1', 'log_positions_inbox_v1', 'usage_events_inbox_v1', 'rejected_events_inbox_v1']
   for (const table of tables) {
     for (const fault of FAULTS) {
-      test(`${table}: ${fault}`, async () => {
+      test(`a batch whose insert into ${table} has the fault "${fault}" is completed by the next owner`, async () => {
         const topic = topicOf(`batch ${table} ${fault}`)
         const { lane, sendLate, occurred } = faultOnce(clickhouse.ingest, table, fault)
         await expect(readUntilItFails(topic, lane)).rejects.toMatchObject({ name: 'StoreError' })
@@ -34,8 +34,8 @@ describe('P1 P2 P3: a crash at any point of a batch, and the successor makes it 
   }
 
   for (const point of ['before the copies', 'after the copies'] as const) {
-    test(`passing on: ${point} are in their own partition`, async () => {
-      const topic = topicOf(`passing on ${point}`)
+    test(`a crash ${point} of misrouted events were produced is completed by the next owner`, async () => {
+      const topic = topicOf(`forwarding ${point}`)
       const fail = async () => {
         topic.beforeProduce = async () => {}
         topic.afterProduce = async () => {}
@@ -49,11 +49,11 @@ describe('P1 P2 P3: a crash at any point of a batch, and the successor makes it 
     })
   }
 
-  test('raw in, its rollup not: the keys of the range are recounted', async () => {
+  test('a batch that is in raw without its rollup is recounted', async () => {
     const topic = topicOf('torn pair')
     await clickhouse.control.command('DETACH TABLE project_usage_per_day_mv_v1 SYNC')
     const owner = newOwner(clickhouse, topic)
-    await owner.take()
+    await owner.acquire()
     await readOn(owner, topic, 50)
     await clickhouse.control.command('ATTACH TABLE project_usage_per_day_mv_v1')
     expect((await storedOfTopic(clickhouse, topic)).rollup).not.toEqual([])
@@ -61,13 +61,13 @@ describe('P1 P2 P3: a crash at any point of a batch, and the successor makes it 
     await expectExact(topic)
   })
 
-  test('acknowledged, and no next position: settle finds all and repairs nothing', async () => {
+  test('a batch that was acknowledged before the crash is found complete, and nothing is repaired', async () => {
     const topic = topicOf('acknowledged')
     const owner = newOwner(clickhouse, topic)
-    await owner.take()
+    await owner.acquire()
     while (await readOn(owner, topic, 7));
     const successor = newOwner(clickhouse, topic)
-    await successor.take()
+    await successor.acquire()
     expect(successor.next).toBeLessThan(owner.next)
     while (await readOn(successor, topic, 7));
     expect(successor.owned.stats()).toMatchObject({ counted: 0, repairedKeys: 0 })
@@ -77,8 +77,8 @@ describe('P1 P2 P3: a crash at any point of a batch, and the successor makes it 
 
   for (const table of ['usage_events_inbox_v1', 'rejected_events_inbox_v1']) {
     for (const fault of FAULTS) {
-      test(`during settle, ${table}: ${fault}`, async () => {
-        const topic = topicOf(`settle ${table} ${fault}`)
+      test(`reconciling whose insert into ${table} has the fault "${fault}" is completed by the next owner`, async () => {
+        const topic = topicOf(`reconcile ${table} ${fault}`)
         const first = faultOnce(clickhouse.ingest, 'usage_events_inbox_v1', 'not sent')
         await expect(readUntilItFails(topic, first.lane)).rejects.toMatchObject({ name: 'StoreError' })
         const second = faultOnce(clickhouse.ingest, table, fault)
@@ -91,11 +91,11 @@ describe('P1 P2 P3: a crash at any point of a batch, and the successor makes it 
   }
 
   for (const fault of FAULTS) {
-    test(`during settle, the rollup's differences: ${fault}`, async () => {
+    test(`a repair of the rollup whose insert has the fault "${fault}" is completed by the next owner`, async () => {
       const topic = topicOf(`differences ${fault}`)
       await clickhouse.control.command('DETACH TABLE project_usage_per_day_mv_v1 SYNC')
       const owner = newOwner(clickhouse, topic)
-      await owner.take()
+      await owner.acquire()
       await readOn(owner, topic, 50)
       await clickhouse.control.command('ATTACH TABLE project_usage_per_day_mv_v1')
       const { lane, sendLate } = faultOnce(clickhouse.ingest, 'rollup_differences_inbox_v1', fault)
@@ -106,21 +106,21 @@ describe('P1 P2 P3: a crash at any point of a batch, and the successor makes it 
     })
   }
 
-  test('a take row that arrives late out-ranks: the refused owner lets go, and the next take is greater', async () => {
-    const topic = topicOf('late take')
+  test('a lease row that arrives late outranks the owner: the owner gives up, and the next lease is greater', async () => {
+    const topic = topicOf('late lease')
     const owner = newOwner(clickhouse, topic)
-    await owner.take()
+    await owner.acquire()
     await readOn(owner, topic, 5)
-    const { name: log, epoch } = owner.owned.ownership
+    const { name: log, epoch } = owner.owned.lease
     await clickhouse.control.insert({ table: 'log_owners_v1', columns: ['log', 'epoch', 'owner'], text: `${log}\t${epoch + 3}\tlate\n` })
     await expect(readOn(owner, topic, 5)).rejects.toMatchObject({ fault: 'fenced' })
-    await expect(owner.take()).rejects.toThrow(LogLost)
+    await expect(owner.acquire()).rejects.toThrow(LogLost)
     await drain(clickhouse, topic)
     await expectExact(topic)
   })
 })
 
-test('P1 P2: a zombie stopped between position and rows, for more than 1,000 inserts of others, wakes and changes nothing', async () => {
+test('P1 P2: a zombie that wakes up between position and rows, after more than 1,000 inserts of its successor, changes nothing', async () => {
   const topic = topicOf('zombie')
   const { lane, sendLate } = faultOnce(clickhouse.ingest, 'usage_events_inbox_v1', 'late')
   await expect(readUntilItFails(topic, lane)).rejects.toMatchObject({ name: 'StoreError' })
@@ -131,7 +131,7 @@ test('P1 P2: a zombie stopped between position and rows, for more than 1,000 ins
   await expectExact(topic)
 }, 120_000)
 
-test('P7: one event that the store refuses is found, kept as refused_by_store, and its neighbours count', async () => {
+test('P7: the one event of a batch that the store rejects is kept as refused_by_store, and the others count', async () => {
   const topic = topicOf('poison')
   const poison = 'poison'
   topic.append(0, JSON.stringify({ ...event(topic, poison, '2026-03-01'), metric: 'ai_tokens' }))
@@ -143,17 +143,17 @@ test('P7: one event that the store refuses is found, kept as refused_by_store, a
   const lane = { ...clickhouse.ingest, insert }
   await expect(readUntilItFails(topic, lane)).rejects.toMatchObject({ fault: 'refused' })
   const owner = newOwner(clickhouse, topic, { lane })
-  await owner.take()
+  await owner.acquire()
   while (await readOn(owner, topic, 7));
   expect(owner.owned.stats().rejectedByReason.get('refused_by_store')).toBe(1)
   await drain(clickhouse, topic)
-  const { counted, refused } = await storedOfTopic(clickhouse, topic)
-  const must = foldTopic(topic)
-  expect(counted).toEqual(must.counted.filter((line) => !line.includes(`"${poison}"`)))
-  expect(refused).toHaveLength(must.refused.length + 1)
+  const { counted, rejected } = await storedOfTopic(clickhouse, topic)
+  const expected = foldTopic(topic)
+  expect(counted).toEqual(expected.counted.filter((line) => !line.includes(`"${poison}"`)))
+  expect(rejected).toHaveLength(expected.rejected.length + 1)
 })
 
-test('P3: a batch with 101 months', async () => {
+test('P3: a batch with events of 101 months is counted exactly', async () => {
   const topic = new MemoryTopic('test/101-months', 1)
   for (let month = 0; month < 101; month += 1) {
     const day = new Date(Date.UTC(2017, month, 15)).toISOString().slice(0, 10)
@@ -163,33 +163,33 @@ test('P3: a batch with 101 months', async () => {
   await expectExact(topic)
 })
 
-test('P2: the log read again from its begin, and the group renamed, count nothing twice', async () => {
+test('P2: a replay of the whole log, interrupted by crashes, counts nothing twice', async () => {
   const topic = topicOf('replay')
   await drain(clickhouse, topic)
   const before = await storedOfTopic(clickhouse, topic)
   let owner = newOwner(clickhouse, topic)
-  await owner.take()
+  await owner.acquire()
   while (await readOn(owner, topic, 7));
   expect(await owner.replayFrom(0)).toBe(true)
   expect(owner.next).toBe(0)
-  // A process that dies now leaves its wish to the next.
-  const heir = newOwner(clickhouse, topic)
-  await heir.take()
-  expect(heir.next).toBe(0)
+  // If the process dies now, its successor begins the replay.
+  const restarted = newOwner(clickhouse, topic)
+  await restarted.acquire()
+  expect(restarted.next).toBe(0)
   await expect(readOn(owner, topic, 3)).rejects.toMatchObject({ fault: 'fenced' })
-  owner = heir
-  // Half-way through the replay the process dies: its positions, though lower, outrank those of before.
+  owner = restarted
+  // The process dies half-way through the replay. Its positions are lower than those of before, but outrank them.
   await readOn(owner, topic, 3)
   await readOn(owner, topic, 3)
   const successor = newOwner(clickhouse, topic)
-  await successor.take()
+  await successor.acquire()
   expect(successor.next).toBeLessThan(6)
   while (await readOn(successor, topic, 7));
   expect(successor.owned.stats().counted).toBe(0)
   expect(await storedOfTopic(clickhouse, topic)).toEqual(before)
 })
 
-/** Two partitions; in the first: events of four months, a copy, a conflict, no event, an event of the other partition. */
+/** Two partitions. The first has events of four months, a copy, a conflict, two records that are no events, and a misrouted event. */
 function topicOf(name: string): MemoryTopic {
   const topic = new MemoryTopic(`test/${name.replaceAll(' ', '-')}`, 2)
   for (let index = 0; index < 6; index += 1) topic.append(0, JSON.stringify(event(topic, `first-${index}`, '2026-01-10')))
@@ -199,21 +199,21 @@ function topicOf(name: string): MemoryTopic {
   topic.append(0, JSON.stringify({ ...batch[1], value: '8' }))
   topic.append(0, '{"event_id": ')
   topic.append(0, null)
-  topic.append(0, JSON.stringify(event(topic, 'stray', '2026-02-02', 1)))
+  topic.append(0, JSON.stringify(event(topic, 'misrouted', '2026-02-02', 1)))
   return topic
 }
 
-/** Of a project that belongs to the partition. */
+/** An event of a project that belongs to the partition. */
 function event(topic: MemoryTopic, event_id: string, day: string, partition = 0): TestEvent {
-  const projects = [...'abcdefghijklmnopqrstuvwxyz'].map((letter) => `${topic.name.replaceAll('/', '.')}.${letter}`)
+  const projects = ['a', 'b', 'c', 'd', 'e', 'f'].map((letter) => `${topic.name.replaceAll('/', '.')}.${letter}`)
   const project_id = projects.find((project) => topic.partitionOf(project) === partition) ?? ''
   return { event_id, project_id, metric: 'ai_tokens', value: '7.5', timestamp: `${day}T12:00:00Z` }
 }
 
-/** The first batch is six events, the second all the rest. */
+/** Reads six records as the first batch, and all others as the second. */
 async function readUntilItFails(topic: MemoryTopic, lane: Lane): Promise<void> {
   const owner = newOwner(clickhouse, topic, { lane })
-  await owner.take()
+  await owner.acquire()
   if (owner.next === 0) await readOn(owner, topic, 6)
   while (await readOn(owner, topic, 50));
 }

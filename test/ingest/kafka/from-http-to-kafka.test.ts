@@ -7,7 +7,7 @@ import { makeEvent, startKafkaService, totalOf } from '../../support/kafka/kafka
 import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
 import { startTestService } from '../../support/worlds/test-service.ts'
 
-describe.skipIf(!HAS_KAFKA)('a store that had an http log', () => {
+describe.skipIf(!HAS_KAFKA)('from the http log to Kafka', () => {
   let kafka: TestKafka
   const directory = makeTemporaryDirectory()
   beforeAll(async () => {
@@ -18,14 +18,14 @@ describe.skipIf(!HAS_KAFKA)('a store that had an http log', () => {
     directory.remove()
   })
 
-  test('P2: goes on with a topic: what was counted stays, its copies are duplicates, and answers are complete again', async () => {
+  test('P2: a store with an http log can continue with a topic: counted events stay, copies are duplicates, and answers are complete again', async () => {
     const before = await startTestService({ DATA_DIR: directory.path })
     await before.client.createIngestKey()
     await before.client.send([makeEvent('moved', 'a'), makeEvent('moved', 'b')])
-    // Its owner dies without a word.
-    const taken = await acquireLease(before.service.clickhouse, HTTP_LOG)
-    if (taken.status !== 'acquired') throw new Error('not taken')
-    await publishWatermark(before.service.clickhouse.control, taken.lease, { asOfMs: 1_000, settledThrough: 1, released: false })
+    // As if its owner had died without releasing the log.
+    const outcome = await acquireLease(before.service.clickhouse, HTTP_LOG)
+    if (outcome.status !== 'acquired') throw new Error(outcome.status)
+    await publishWatermark(before.service.clickhouse.control, outcome.lease, { asOfMs: 1_000, settledThrough: 1, released: false })
     await before.stop()
 
     const after = await startKafkaService(kafka.brokers, 'moved', { DATA_DIR: directory.path })

@@ -10,11 +10,11 @@ describe.skipIf(!HAS_KAFKA)('P1 P3: an incident stops the log and skips nothing'
   beforeAll(async () => {
     kafka = (await kafkaForTests()) as TestKafka
   })
-  // One engine, and so one service, in a process.
+  // There can be one embedded engine in a process, and so one service.
   afterEach(() => stop())
   afterAll(() => kafka?.stop())
 
-  /** A service that has counted five events of each project and is stopped; what is done to the topic then is an accident. */
+  /** Counts five events of each project, stops the service, lets an accident happen to the topic, and starts the service again. */
   async function afterAnAccident(topic: string, accident: (service: KafkaService) => Promise<void>): Promise<KafkaService> {
     const directory = makeTemporaryDirectory()
     const before = await startKafkaService(kafka.brokers, topic, { DATA_DIR: directory.path })
@@ -31,19 +31,19 @@ describe.skipIf(!HAS_KAFKA)('P1 P3: an incident stops the log and skips nothing'
     return after
   }
 
-  async function expectIncident(service: KafkaService, kind: string, verb: string): Promise<void> {
+  async function expectIncident(service: KafkaService, kind: string, command: string): Promise<void> {
     await untilSo(async () => (await service.metric('meterline_log_incident')) > 0)
     const { status, message } = await service.ready()
     expect(status).toBe(503)
-    expect(message).toContain(verb)
+    expect(message).toContain(command)
     expect(await (await fetch(`${service.service.url}/metrics`)).text()).toMatch(new RegExp(`meterline_log_incident\\{log="[^"]+",kind="${kind}"\\} 1`))
   }
 
-  test('the topic was created anew, and holds other events at the offsets that were counted', async () => {
-    const topic = 'created-anew'
+  test('a topic that was created again with other events stops with an incident, and a reset counts the new events', async () => {
+    const topic = 'created-again'
     const service = await afterAnAccident(topic, async ({ kafka: client }) => {
       await recreate(client, topic, 4)
-      await produceTo(client, topic, eventsOf(topic, 9, 'young'))
+      await produceTo(client, topic, eventsOf(topic, 9, 'new'))
     })
     await expectIncident(service, 'topic_created_anew', 'meterline log reset')
     expect(await totalOf(service, projectOf(topic, 0))).toBe('5')
@@ -52,7 +52,7 @@ describe.skipIf(!HAS_KAFKA)('P1 P3: an incident stops the log and skips nothing'
     expect(await totalOf(service, projectOf(topic, 0))).toBe('14')
   })
 
-  test('the topic was created anew and is empty', async () => {
+  test('a topic that was created again and is empty stops with an incident, and a reset counts what comes then', async () => {
     const topic = 'created-empty'
     const service = await afterAnAccident(topic, ({ kafka: client }) => recreate(client, topic, 4))
     await expectIncident(service, 'log_end_below_position', 'meterline log reset')
@@ -63,7 +63,7 @@ describe.skipIf(!HAS_KAFKA)('P1 P3: an incident stops the log and skips nothing'
     expect(await totalOf(service, projectOf(topic, 0))).toBe('6')
   })
 
-  test('retention deleted events that were not read yet', async () => {
+  test('a partition whose unread events were deleted by retention stops with an incident, and a reset continues with what is left', async () => {
     const topic = 'retention'
     const service = await afterAnAccident(topic, async ({ kafka: client }) => {
       await produceTo(client, topic, eventsOf(topic, 9, 'late'))
@@ -82,7 +82,7 @@ describe.skipIf(!HAS_KAFKA)('P1 P3: an incident stops the log and skips nothing'
     expect((await service.client.audit()).body.differences).toEqual([])
   })
 
-  test('the topic has got more partitions: log repartition pins them, and every project is counted in its own', async () => {
+  test('a topic with more partitions stops with an incident, and log repartition pins them and counts every project in its own partition', async () => {
     const topic = 'repartition'
     const service = await afterAnAccident(topic, async ({ kafka: client }) => {
       const admin = client.admin()

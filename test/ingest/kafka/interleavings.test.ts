@@ -22,7 +22,7 @@ beforeAll(async () => {
 })
 afterAll(() => store.close())
 
-/** What can happen next. A process that is not scheduled is paused, a zombie, or dead; `read` by one that was overtaken wakes it late. */
+/** What can happen next. A process without a step is paused, a zombie or dead; a `read` of an overtaken process wakes it up late. */
 const step = fc.oneof(
   {
     weight: 5,
@@ -41,7 +41,7 @@ const step = fc.oneof(
       records: fc.integer({ min: 1, max: 10 }),
     }),
   },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant('take' as const), process: fc.nat(PROCESSES - 1), partition: fc.nat(PARTITIONS - 1) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('acquire' as const), process: fc.nat(PROCESSES - 1), partition: fc.nat(PARTITIONS - 1) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('die' as const), process: fc.nat(PROCESSES - 1) }) },
   {
     weight: 3,
@@ -61,7 +61,7 @@ const step = fc.oneof(
 )
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
 
-test(`P1 P2 P3: deliver, repeat, cut, crash, take over, wake late, in any order: all as the log says (seed ${SEED})`, async () => {
+test(`P1 P2 P3: after deliveries, faults, crashes, takeovers and late writes in any order the store equals a fold of the log (seed ${SEED})`, async () => {
   let run = 0
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 45 }), async (steps) => {
@@ -91,17 +91,17 @@ class World {
     else if (step.do === 'die') for (let partition = 0; partition < PARTITIONS; partition += 1) this.#owners.delete(`${step.process}/${partition}`)
     else if (step.do === 'arrive') await this.arrive()
     else if (step.do === 'fail') this.#nextFault = step
-    else if (step.do === 'take') await this.#attempt(step, (owner) => owner.take())
+    else if (step.do === 'acquire') await this.#attempt(step, (owner) => owner.acquire())
     else if (step.do === 'replay') await this.#attempt(step, async (owner) => void (await owner.replayFrom(step.from)))
     else await this.#attempt(step, async (owner) => void (await readOn(owner, this.topic, step.records)))
   }
 
-  /** What was held back on its way arrives now. */
+  /** Writes that were delayed arrive now. */
   async arrive(): Promise<void> {
     await Promise.all(this.#faults.flatMap(({ sendLate }) => sendLate()))
   }
 
-  /** A process acts as the reader does: after an error it takes the log anew before it does anything else. */
+  /** A process acts as PartitionReader does: after an error it acquires the lease again before it does anything else. */
   async #attempt({ process, partition }: { process: number; partition: number }, act: (owner: PartitionLog) => Promise<void>): Promise<void> {
     const key = `${process}/${partition}`
     try {
@@ -110,7 +110,7 @@ class World {
       await act(owner)
     } catch (error) {
       if (!(error instanceof StoreError) && !(error instanceof LogLost)) throw error
-      // What comes next of this process is a new take: the map of taken owners holds none that is in doubt.
+      // The next step of this process acquires the lease with a new owner: an owner in doubt is not used again.
       this.#owners.delete(key)
     }
   }
@@ -125,11 +125,11 @@ class World {
       this.#nextFault = undefined
     }
     const owner = newOwner(store.clickhouse, this.topic, { partition, lane })
-    await owner.take()
+    await owner.acquire()
     return owner
   }
 
-  /** The number decides: of a few ids and values, so that copies and conflicts are many; now and then no event at all. */
+  /** There are few ids and values, so that many events are copies or conflicts. One number stands for a message that is no event. */
   #message(number: number): string {
     if (number === 60) return 'no event'
     const event: TestEvent = {

@@ -1,15 +1,14 @@
 import { EventEmitter } from 'node:events'
 import type { Consumer } from 'kafkajs'
 import { afterEach, describe, expect, test } from 'vitest'
-import { openReader } from '../../../ingest/kafka/kafkajs-reader.ts'
-import type { Reader } from '../../../ingest/kafka/topic.ts'
+import { KafkajsReader } from '../../../ingest/kafka/kafkajs-reader.ts'
 import { untilSo } from '../../support/until-so.ts'
 
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
-/** A session is over in 60 ms of silence; a member is given up only after a minute. */
+/** A session ends after 60 ms of silence; a member is replaced only after a minute. */
 const LIMITS = { sessionTimeoutMs: 60, rebalanceTimeoutMs: 60_000, heartbeatEveryMs: 10 }
 
-/** In place of the library: a member of the group of which the test decides when it is heard of. */
+/** Replaces the consumer of kafkajs: the test decides when this member of the group hears from it. */
 class Member extends EventEmitter {
   readonly events = { HEARTBEAT: 'heartbeat', GROUP_JOIN: 'join', CRASH: 'crash', START_BATCH_PROCESS: 'batch' }
   connect = async () => {}
@@ -21,16 +20,16 @@ class Member extends EventEmitter {
   }
 }
 
-let reader: Reader
+let reader: KafkajsReader
 afterEach(() => reader.stop())
 
-async function open() {
+function open() {
   const member = new Member()
   const state = { assigned: undefined as readonly number[] | undefined, trouble: undefined as string | undefined }
-  reader = await openReader({
+  reader = new KafkajsReader({
     consumer: () => member as unknown as Consumer,
     topic: 't',
-    reading: {
+    handlers: {
       onAssigned: (partitions) => {
         state.assigned = partitions
       },
@@ -45,29 +44,29 @@ async function open() {
   return { member, state }
 }
 
-const SILENT = /The group has not answered for \d+ ms/
+const SILENCE = /The group has not answered for \d+ ms/
 
-describe('P1: a member that the group has not heard of for a session says so, and that it is ready only when it has joined again', () => {
-  test('before its first join', async () => {
-    const { member, state } = await open()
+describe('P1: a member that has not heard from the group for a session', () => {
+  test('a member that is silent before its first join reports trouble until it joins', async () => {
+    const { member, state } = open()
     await untilSo(async () => state.assigned !== undefined)
-    expect(state).toEqual({ assigned: [], trouble: expect.stringMatching(SILENT) })
+    expect(state).toEqual({ assigned: [], trouble: expect.stringMatching(SILENCE) })
     member.join([0, 1])
     expect(state).toEqual({ assigned: [0, 1], trouble: undefined })
   })
 
-  test('after one, until it joins anew', async () => {
-    const { member, state } = await open()
+  test('a joined member that becomes silent gives up its partitions and reports trouble until it joins again', async () => {
+    const { member, state } = open()
     member.join([0, 1])
     expect(state).toEqual({ assigned: [0, 1], trouble: undefined })
     await untilSo(async () => state.assigned?.length === 0)
-    expect(state.trouble).toMatch(SILENT)
+    expect(state.trouble).toMatch(SILENCE)
     member.join([1])
     expect(state).toEqual({ assigned: [1], trouble: undefined })
   })
 
-  test('or until its heartbeats are answered again, with the partitions it had', async () => {
-    const { member, state } = await open()
+  test('a silent member whose heartbeats are answered again gets back the partitions it had', async () => {
+    const { member, state } = open()
     member.join([2])
     await untilSo(async () => state.trouble !== undefined)
     member.emit('heartbeat', { payload: {} })

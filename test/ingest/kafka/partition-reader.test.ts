@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { PartitionReader } from '../../../ingest/kafka/partition-reader.ts'
-import type { FetchedBatch, Reader, Turn } from '../../../ingest/kafka/topic.ts'
+import type { BatchControl, FetchedBatch, GroupReader } from '../../../ingest/kafka/topic.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
 import { foldTopic, storedOfTopic } from '../../support/kafka/log-oracle.ts'
 import { newOwner } from '../../support/kafka/log-owner.ts'
@@ -8,8 +8,8 @@ import { MemoryTopic } from '../../support/kafka/memory-topic.ts'
 import { untilSo } from '../../support/until-so.ts'
 
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
-const turn: Turn = { heartbeat: async () => {}, resolve: () => {} }
-const LIMITS = { batchEventsMax: 100, batchBytesMax: 2 ** 20, retryAfterMsMin: 10, retryAfterMsMax: 100, ownerSilenceMsMax: 1_000 }
+const control: BatchControl = { heartbeat: async () => {}, resolve: () => {} }
+const LIMITS = { batchEventsMax: 100, batchBytesMax: 2 ** 20, retryAfterMsMin: 10, retryAfterMsMax: 100, ownerTimeoutMs: 1_000 }
 
 let store: TestStore
 beforeAll(async () => {
@@ -17,13 +17,13 @@ beforeAll(async () => {
 })
 afterAll(() => store.close())
 
-/** A reader of a topic with 20 events, and where it was sent. The group is this test. */
+/** A reader of a topic with 20 events, and the offsets it was sent to. The test plays the consumer group. */
 async function startReader(name: string) {
   const topic = new MemoryTopic(`test/${name}`, 1)
   for (let index = 0; index < 20; index += 1)
     topic.append(0, JSON.stringify({ event_id: `e${index}`, project_id: name, metric: 'ai_tokens', value: '1', timestamp: '2026-01-01T00:00:00Z' }))
   const seeks: number[] = []
-  const group: Reader = {
+  const group: GroupReader = {
     seek: (_, offset) => void seeks.push(offset),
     pause: () => {},
     resume: () => {},
@@ -32,7 +32,7 @@ async function startReader(name: string) {
   }
   const reader = new PartitionReader({
     partitionLog: newOwner(store.clickhouse, topic),
-    reader: () => group,
+    groupReader: () => group,
     control: store.clickhouse.control,
     logger: quiet,
     limits: LIMITS,
@@ -43,39 +43,39 @@ async function startReader(name: string) {
   return { topic, reader, seeks, fetch }
 }
 
-test('P1: a batch that begins beyond the position is sent back once; what is delivered then follows over the gap', async () => {
+test('P1: after a batch that begins beyond the position reading is sent back once, and the next batch may follow a gap', async () => {
   const { topic, reader, seeks, fetch } = await startReader('gap')
   expect(seeks).toEqual([0])
-  await reader.onBatch(fetch(5, 5), turn)
+  await reader.onBatch(fetch(5, 5), control)
   expect(seeks).toEqual([0, 0])
   expect(reader.partitionLog.next).toBe(0)
-  // As after aborted transactions: nothing that can be read stands before offset 5.
+  // As after aborted transactions: there is no readable record before offset 5.
   topic.partitions[0]?.splice(0, 5)
-  await reader.onBatch(fetch(5, 100), turn)
+  await reader.onBatch(fetch(5, 100), control)
   expect(reader.partitionLog.next).toBe(20)
   expect(await storedOfTopic(store.clickhouse, topic)).toEqual({ ...foldTopic(topic), rollup: [] })
 })
 
-test('P1: a batch that was fetched before a replay is not taken for a gap behind it', async () => {
+test('P1: a batch that was fetched before a replay is dropped, not mistaken for a gap', async () => {
   const { reader, seeks, fetch } = await startReader('replay-meets-batch')
-  await reader.onBatch(fetch(0, 10), turn)
-  await reader.onBatch(fetch(10, 5), turn)
+  await reader.onBatch(fetch(0, 10), control)
+  await reader.onBatch(fetch(10, 5), control)
   const replayed = reader.replayFrom(0)
-  const stale = reader.onBatch(fetch(15, 5), turn)
+  const stale = reader.onBatch(fetch(15, 5), control)
   expect(await replayed).toBe(true)
   await stale
   expect(reader.partitionLog.next).toBe(0)
   expect(seeks.at(-1)).toBe(0)
 })
 
-test('P1: a beat that was asked for before a batch does not take the batch for a log that was cut', async () => {
+test('P1: an extent that was queried before a batch does not make the log look truncated after it', async () => {
   const { topic, reader, fetch } = await startReader('old-extent')
-  await reader.onBatch(fetch(0, 10), turn)
+  await reader.onBatch(fetch(0, 10), control)
   const next = reader.partitionLog.next
-  await reader.onBatch(fetch(10, 10), turn)
-  await reader.beat({ begin: 0, end: 12 }, { askedMs: Date.now(), next })
+  await reader.onBatch(fetch(10, 10), control)
+  await reader.heartbeat({ begin: 0, end: 12 }, { queriedMs: Date.now(), next })
   expect(reader.state.status).toBe('reading')
   topic.partitions[0]?.splice(3)
-  await reader.beat({ begin: 0, end: 3 }, { askedMs: Date.now(), next: reader.partitionLog.next })
+  await reader.heartbeat({ begin: 0, end: 3 }, { queriedMs: Date.now(), next: reader.partitionLog.next })
   expect(reader.state).toMatchObject({ status: 'stopped', incident: { kind: 'log_end_below_position' } })
 })

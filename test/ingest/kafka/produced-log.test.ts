@@ -20,14 +20,14 @@ async function open(name: string, limits = {}) {
   return { topic, log: await openProducedLog({ clickhouse: store.clickhouse, topic: topic as unknown as Topic, logger: quiet, limits }) }
 }
 
-test('P1: who submits again right after an answer is answered too', async () => {
+test('P1: a sender that submits again right after an answer is answered as well', async () => {
   const { topic, log } = await open('again')
   for (let index = 0; index < 5; index += 1) expect(await log.submit(submission(`e${index}`))).toEqual([{ status: 'produced' }])
   expect(topic.partitions.flat()).toHaveLength(5)
   await log.stop()
 })
 
-test('P1: one that was refused for its size holds up nobody behind it', async () => {
+test('P1: a submission that is too large for the queue does not hold up the next one', async () => {
   const { log } = await open('large', { queueEventsMax: 1 })
   const [one] = submission('one').judged
   if (one === undefined) throw new Error('no event')
@@ -36,7 +36,7 @@ test('P1: one that was refused for its size holds up nobody behind it', async ()
   await log.stop()
 })
 
-test('P1: what could not be produced is not acknowledged, and it says that it is not ready until it can again', async () => {
+test('P1: events that could not be produced are not acknowledged, and the log is not ready until it can produce again', async () => {
   const { topic, log } = await open('unavailable')
   topic.beforeProduce = () => Promise.reject(new KafkaUnavailable('injected'))
   await expect(log.submit(submission('e'))).rejects.toThrow(EventsUnavailable)

@@ -15,7 +15,7 @@ afterAll(() => store.close())
 const CHARACTERS = 'ABCXYZabcxyz0189_.:-'.split('')
 const projectId = fc.array(fc.constantFrom(...CHARACTERS), { minLength: 1, maxLength: 128 }).map((characters) => characters.join(''))
 
-test('P2: a project has one partition, whether kafkajs, ClickHouse or this service says which', async () => {
+test('P2: kafkajs, ClickHouse and this service compute the same partition for a project', async () => {
   const partitionMetadata = (partitions: number) => Array.from({ length: partitions }, (_, partitionId) => ({ partitionId, leader: 1 }))
   const byKafkajs = Partitioners.DefaultPartitioner()
   await fc.assert(

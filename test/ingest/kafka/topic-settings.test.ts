@@ -10,25 +10,25 @@ describe.skipIf(!HAS_KAFKA)('P1: settings of the topic', () => {
   })
   afterAll(() => kafka?.stop())
 
-  /** What connecting says, and how many partitions the topic has then. */
+  /** Connects to the topic; returns what is logged, and how many partitions the topic has then. */
   async function connect(topic: string) {
-    const said: string[] = []
-    const say = (_: object, message: string) => said.push(message)
-    const logger = { info: say, warn: say, error: say }
+    const logged: string[] = []
+    const log = (_: object, message: string) => logged.push(message)
+    const logger = { info: log, warn: log, error: log }
     const options = { brokers: [kafka.brokers], topic, group: 'settings', ssl: false, sasl: undefined, partitions: 3, logger }
     const connected = await connectTopic(options, new AbortController().signal)
     const partitions = (await connected.extents()).length
     await connected.close()
-    return { said: said.join('\n'), partitions }
+    return { logged: logged.join('\n'), partitions }
   }
 
-  test('a topic that is missing is created with the stated number of partitions, and that is said', async () => {
-    const { said, partitions } = await connect('missing')
+  test('a missing topic is created with the configured number of partitions, and that is logged', async () => {
+    const { logged, partitions } = await connect('missing')
     expect(partitions).toBe(3)
-    expect(said).toContain('the topic missing was missing and is created with 3 partitions')
+    expect(logged).toContain('the topic missing did not exist and was created with 3 partitions')
   })
 
-  test('short retention, one copy, and compaction are warned of at the start', async () => {
+  test('short retention, a single in-sync replica and compaction are warned of at the start', async () => {
     const admin = new Kafka({ brokers: [kafka.brokers], logLevel: logLevel.NOTHING }).admin()
     await admin.connect()
     const configEntries = [
@@ -37,26 +37,26 @@ describe.skipIf(!HAS_KAFKA)('P1: settings of the topic', () => {
     ]
     await admin.createTopics({ topics: [{ topic: 'risky', numPartitions: 1, configEntries }], waitForLeaders: true })
     await admin.disconnect()
-    const { said, partitions } = await connect('risky')
+    const { logged, partitions } = await connect('risky')
     expect(partitions).toBe(1)
-    expect(said).toContain('less than 7 days')
-    expect(said).toContain('min.insync.replicas is below 2')
-    expect(said).toContain('cleanup.policy compacts the topic')
+    expect(logged).toContain('less than 7 days')
+    expect(logged).toContain('min.insync.replicas is below 2')
+    expect(logged).toContain('cleanup.policy compacts the topic')
   })
 
-  test('brokers that do not answer are told, tried again, and given up when asked to stop', async () => {
+  test('brokers that do not answer are logged and retried, until a stop is requested', async () => {
     const stopping = new AbortController()
-    const said: string[] = []
+    const logged: string[] = []
     const logger = {
       info: () => {},
       error: () => {},
       warn: (_: object, message: string) => {
-        said.push(message)
-        if (said.length === 2) stopping.abort()
+        logged.push(message)
+        if (logged.length === 2) stopping.abort()
       },
     }
     const options = { brokers: ['127.0.0.1:1'], topic: 't', group: 'g', ssl: false, sasl: undefined, partitions: 3, logger }
     await expect(connectTopic(options, stopping.signal)).rejects.toThrow()
-    expect(said[0]).toMatch(/Kafka cannot be used yet: .*Trying again/)
+    expect(logged[0]).toMatch(/Kafka cannot be used yet: .*Trying again/)
   })
 })

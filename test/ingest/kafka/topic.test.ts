@@ -18,7 +18,7 @@ describe.skipIf(!HAS_KAFKA)('a topic, read from a real broker', () => {
     await kafka?.stop()
   })
 
-  test('P1: what is answered 202 over HTTP is counted once; which are duplicates the answer does not say', async () => {
+  test('P1: events that were answered 202 over HTTP are counted once; the answer does not say which are duplicates', async () => {
     const events = [makeEvent('http', 'a'), makeEvent('http', 'b'), makeEvent('http', 'a'), { ...makeEvent('http', 'c'), value: '-1' }]
     const answer = await service.client.send(events)
     expect(answer.status).toBe(202)
@@ -27,12 +27,12 @@ describe.skipIf(!HAS_KAFKA)('a topic, read from a real broker', () => {
     expect(await totalOf(service, 'http')).toBe('2')
   })
 
-  test('P1: an event over HTTP becomes a record of its project, with the time it was received and not its own', async () => {
+  test('P1: an event from HTTP becomes a record in its project’s partition, with the time at which it was received', async () => {
     const sentMs = Date.now()
     await service.client.send([
       makeEvent('shape', 'old'),
       { ...makeEvent('shape', 'bad'), value: 'x' },
-      { ...makeEvent('shape', 'nobody'), project_id: 'no such id!' },
+      { ...makeEvent('shape', 'no-project'), project_id: 'no such id!' },
     ])
     const records = await readAll(service)
     const of = (id: string) => records.find(({ value }) => value.includes(`"${id}"`))
@@ -41,17 +41,17 @@ describe.skipIf(!HAS_KAFKA)('a topic, read from a real broker', () => {
     expect(Number(of('old')?.timestamp)).toBeGreaterThanOrEqual(sentMs)
     expect(Number(of('old')?.headers['received_ms'])).toBeGreaterThanOrEqual(sentMs)
     expect(of('bad')).toMatchObject({ key: 'shape', headers: { refused: 'invalid_value' } })
-    expect(of('nobody')).toMatchObject({ partition: 0, headers: { refused: 'invalid_event' } })
+    expect(of('no-project')).toMatchObject({ partition: 0, headers: { refused: 'invalid_event' } })
   })
 
-  test('P1: a request of 10,000 events of one project is more than a broker takes at once, and is accepted all the same', async () => {
+  test('P1: a request of 10,000 events of one project is accepted although it is larger than a broker accepts in one request', async () => {
     const events = Array.from({ length: 10_000 }, (_, index) => makeEvent('many', `e-${index}-${'x'.repeat(60)}`))
     expect(await service.client.send(events)).toMatchObject({ status: 202, body: { accepted: '10000' } })
     await service.untilSettled()
     expect(await totalOf(service, 'many')).toBe('10000')
   })
 
-  test('P7: what was refused over HTTP is kept, and its own ingest key sees it', async () => {
+  test('P7: an event that was rejected over HTTP is kept, and its ingest key can list it', async () => {
     await service.client.send([{ ...makeEvent('seen', 'refused'), metric: 'nonsense' }])
     await service.untilSettled()
     const { body } = await service.client.call('GET', '/v1/rejected-events', { headers: { authorization: `Bearer ${service.client.ingestKey}` } })
@@ -59,7 +59,7 @@ describe.skipIf(!HAS_KAFKA)('a topic, read from a real broker', () => {
     expect(body.rejected_events[0].id).toMatch(/^[\w-]+\/usage\/1\/\d\/\d+$/)
   })
 
-  test('P2: two producer libraries, the same ids, other partitions: each counts once', async () => {
+  test('P2: events with the same ids from two producer libraries, in different partitions, count once each', async () => {
     const events = Array.from({ length: 40 }, (_, index) => makeEvent(`lib-${index % 8}`, `e-${index}`))
     await service.produce(events.map((event) => ({ key: event.project_id, value: JSON.stringify(event) })))
     if (HAS_KCAT)
@@ -67,7 +67,7 @@ describe.skipIf(!HAS_KAFKA)('a topic, read from a real broker', () => {
         { brokers: kafka.brokers, topic: service.topic },
         events.map((event) => ({ key: event.project_id, value: JSON.stringify(event) })),
       )
-    // And without a key, round robin.
+    // Without a key the records go to the partitions round-robin.
     await service.produce(events.map((event) => ({ value: JSON.stringify(event) })))
     await service.untilSettled()
     expect(await service.metric('meterline_events_passed_on_total')).toBeGreaterThan(0)
@@ -75,7 +75,7 @@ describe.skipIf(!HAS_KAFKA)('a topic, read from a real broker', () => {
   })
 
   for (const codec of ['gzip', 'snappy', 'lz4', 'zstd'] as const) {
-    test.skipIf(!HAS_KCAT)(`messages that librdkafka compressed with ${codec} are read`, async () => {
+    test.skipIf(!HAS_KCAT)(`messages that librdkafka has compressed with ${codec} are read`, async () => {
       const events = Array.from({ length: 200 }, (_, index) => makeEvent(`codec-${codec}`, `e-${index}`))
       produceWithKcat(
         { brokers: kafka.brokers, topic: service.topic, codec },
@@ -86,7 +86,7 @@ describe.skipIf(!HAS_KAFKA)('a topic, read from a real broker', () => {
     })
   }
 
-  test('P7: tombstones, empty values, what is no JSON, and messages of a megabyte stop nothing, and are kept', async () => {
+  test('P7: tombstones, empty values, invalid JSON and messages of a megabyte are kept as rejected and do not stop the log', async () => {
     const before = await service.metric('meterline_events_rejected_total')
     await service.produce([
       { key: 'bad', value: null },
@@ -105,7 +105,7 @@ describe.skipIf(!HAS_KAFKA)('a topic, read from a real broker', () => {
     )
   })
 
-  test('P7: a refused event that is sent through again is a new record, and is marked', async () => {
+  test('P7: a rejected event that is resubmitted becomes a new record and is marked', async () => {
     const timestamp = new Date(Date.now() + 5 * 60_000 + 2_000).toISOString()
     const event = { ...makeEvent('again', 'from-the-future'), timestamp }
     await service.client.send([event])
@@ -118,7 +118,7 @@ describe.skipIf(!HAS_KAFKA)('a topic, read from a real broker', () => {
       }[]
     const first = (await latest()).find(({ event_id }) => event_id === event.event_id)
     expect(first?.resent_at).toBeNull()
-    // A moment later it is not in the future any more.
+    // After a moment its timestamp is no longer in the future.
     const resend = async () =>
       (await service.client.admin('POST', '/admin/v1/rejected-events/resend', { ids: [first?.id] })).body.events[0].outcome === 'accepted'
     await untilSo(resend)
@@ -131,7 +131,7 @@ describe.skipIf(!HAS_KAFKA)('a topic, read from a real broker', () => {
     expect(missing.body.events).toEqual([{ id: 'nowhere/1', outcome: 'not_found', reason: null }])
   })
 
-  test('P2: aborted transactions leave gaps; what they held is not counted, and the log is complete beyond them', async () => {
+  test('P2: events of aborted transactions are not counted, and the log is complete beyond the gaps that they leave', async () => {
     const producer = service.kafka.producer({ transactionalId: 'gaps', idempotent: true, maxInFlightRequests: 1 })
     await producer.connect()
     const send = async (events: ReturnType<typeof makeEvent>[], outcome: 'commit' | 'abort') => {
@@ -147,7 +147,7 @@ describe.skipIf(!HAS_KAFKA)('a topic, read from a real broker', () => {
     expect(await totalOf(service, 'gaps')).toBe('1')
   })
 
-  test('P3: the topic read again equals raw, and a row that is missing in raw is named', async () => {
+  test('P3: an audit of the topic finds that it equals raw, and names a row that is missing in raw; a replay counts it again', async () => {
     const audit = async () => (await service.client.admin('POST', '/admin/v1/logs/audits')).body
     await service.produce([{ key: 'audited', value: JSON.stringify(makeEvent('audited', 'lost')) }])
     await service.untilSettled()
@@ -156,7 +156,7 @@ describe.skipIf(!HAS_KAFKA)('a topic, read from a real broker', () => {
     expect(Number(good.counted)).toBe(await service.metric('meterline_events_counted_total'))
     await service.service.clickhouse.control.command(`DELETE FROM raw_usage_events_v1 WHERE project_id = 'audited'`)
     expect((await audit()).differences).toEqual([expect.objectContaining({ project_id: 'audited', event_id: 'lost', problem: 'in the log and not in raw' })])
-    // Reading it again counts what raw lacks, and nothing else; the rollup had it already.
+    // The replay counts what raw lacks and nothing else. The rollup had the event already.
     const counted = await service.metric('meterline_events_counted_total')
     expect((await service.client.admin('POST', '/admin/v1/replays', { from: 0 })).body.replays).toHaveLength(4)
     await untilSo(async () => (await audit()).differences.length === 0)
@@ -164,7 +164,7 @@ describe.skipIf(!HAS_KAFKA)('a topic, read from a real broker', () => {
   })
 })
 
-/** Every record of the topic, by a consumer of its own. */
+/** Every record of the topic, read with a separate consumer. */
 async function readAll({ kafka, topic }: KafkaService) {
   const admin = kafka.admin()
   await admin.connect()

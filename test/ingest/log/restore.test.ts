@@ -12,8 +12,8 @@ import { compareRawWithRollup } from '../../support/oracles/stored-sums.ts'
 import { submissionOf } from '../../support/worlds/submission.ts'
 
 /**
- * docs/operating/backup.md, a server: BACKUP DATABASE and RESTORE DATABASE, here into the memory of one session of the embedded
- * engine, which may write to no other place.
+ * The backup of a server as in docs/operating/backup.md: BACKUP DATABASE and RESTORE DATABASE. Here the backup is in the memory of the
+ * embedded engine, which may not write it anywhere else.
  */
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
 let store: TestStore
@@ -27,7 +27,7 @@ afterEach(() => store.close())
 const backUp = () => clickhouse.control.command(`BACKUP DATABASE meterline TO Memory('backup')`)
 
 async function restore(): Promise<void> {
-  // Kept beside: its views must not go on with tables that have the names of before.
+  // The old database is renamed, not dropped: its views must not write into restored tables of the same name.
   await clickhouse.control.command('RENAME DATABASE meterline TO meterline_before')
   await clickhouse.control.command(`RESTORE DATABASE meterline FROM Memory('backup')`)
 }
@@ -43,22 +43,22 @@ async function submit(events: readonly TestEvent[]): Promise<string[]> {
   return verdicts.map(({ status }) => status)
 }
 
-test('P1 P2 P3: after a restore the http log goes on, and what is sent again counts once', async () => {
+test('P1 P2 P3: after a restore the http log continues, and events that are sent again count once', async () => {
   const before = [event('p', 'a'), event('p', 'b', '2026-04-01')]
   const after = [event('p', 'c'), event('q', 'd')]
   expect(await submit(before)).toEqual(['counted', 'counted'])
   await backUp()
   expect(await submit(after)).toEqual(['counted', 'counted'])
-  const old = await acquireLease(clickhouse, 'http')
+  const outcome = await acquireLease(clickhouse, 'http')
   await restore()
 
   expect(await compareRawWithRollup(clickhouse)).toEqual({ ahead: 0, behind: 0 })
   expect(await submit([...before, ...after])).toEqual(['duplicate', 'duplicate', 'counted', 'counted'])
   expect(await submit([...before, ...after])).toEqual(['duplicate', 'duplicate', 'duplicate', 'duplicate'])
-  // The views came back with the tables, each once: an insert is fenced, stored and rolled up.
+  // The views were restored with the tables, each once: an insert is fenced, stored and rolled up.
   expect(await compareRawWithRollup(clickhouse)).toEqual({ ahead: 0, behind: 0 })
-  if (old.status !== 'acquired') throw new Error('not taken')
-  const { name: log, epoch, owner } = old.lease
+  if (outcome.status !== 'acquired') throw new Error(outcome.status)
+  const { name: log, epoch, owner } = outcome.lease
   const late = clickhouse.control.insert({
     table: 'log_positions_inbox_v1',
     columns: ['log', 'epoch', 'owner', 'first', 'through'],
@@ -67,22 +67,22 @@ test('P1 P2 P3: after a restore the http log goes on, and what is sent again cou
   await expect(late).rejects.toMatchObject({ fault: 'fenced' })
 })
 
-test('P1 P2 P3: after a restore the topic is read on from the positions of then', async () => {
+test('P1 P2 P3: after a restore the topic is read from the positions in the backup', async () => {
   const topic = await readTopic('read-on')
   await backUp()
   for (let number = 0; number < 40; number += 1) topic.appendEvent(event(`p-${number % 5}`, `later-${number}`))
   await drain(clickhouse, topic)
-  const asItWas = await storedOfTopic(clickhouse, topic)
+  const beforeRestore = await storedOfTopic(clickhouse, topic)
   await restore()
   expect((await storedOfTopic(clickhouse, topic)).counted).toHaveLength(20)
 
   await drain(clickhouse, topic)
-  expect(await storedOfTopic(clickhouse, topic)).toEqual(asItWas)
-  expect(asItWas).toEqual({ ...foldTopic(topic), rollup: [] })
+  expect(await storedOfTopic(clickhouse, topic)).toEqual(beforeRestore)
+  expect(beforeRestore).toEqual({ ...foldTopic(topic), rollup: [] })
   expect(await compareRawWithRollup(clickhouse)).toEqual({ ahead: 0, behind: 0 })
 })
 
-test('P1: a topic that no longer holds what came after the backup stops, and does not skip', async () => {
+test('P1: a topic that no longer has the events since the backup stops with an incident and skips nothing', async () => {
   const topic = await readTopic('ran-over')
   await backUp()
   for (let number = 0; number < 40; number += 1) topic.appendEvent(event(`p-${number % 5}`, `later-${number}`))
@@ -94,7 +94,7 @@ test('P1: a topic that no longer holds what came after the backup stops, and doe
     topic.begins[partition] = gone
   }
   for (const partition of topic.partitions.keys())
-    await expect(newOwner(clickhouse, topic, { partition }).take()).rejects.toMatchObject({ kind: 'log_begin_above_position' })
+    await expect(newOwner(clickhouse, topic, { partition }).acquire()).rejects.toMatchObject({ kind: 'log_begin_above_position' })
 })
 
 async function readTopic(name: string): Promise<MemoryTopic> {

@@ -22,7 +22,7 @@ afterAll(async () => {
   directory.remove()
 })
 
-test('P3: raw written and the view not: healed at start, and a second start changes nothing', async () => {
+test('P3: a rollup that lacks a batch of raw is repaired at the next start, and a second start changes nothing', async () => {
   const client = tested?.client
   if (client === undefined) throw new Error('not started')
   const partner = await client.createPartner('Torn')
@@ -31,7 +31,7 @@ test('P3: raw written and the view not: healed at start, and a second start chan
   await tested?.stop()
   tested = undefined
 
-  // The real writer, with the view out of the way: the exact state that a kill between the two parts leaves.
+  // The real writer without the rollup's view: this is exactly the state that a kill between the two parts leaves.
   await withStore(async (clickhouse) => {
     await clickhouse.control.command(`DROP VIEW ${VIEW}`)
     const log = await openHttpLog({ clickhouse, logger: quiet, onLost: () => {} })
@@ -53,8 +53,8 @@ test('P3: raw written and the view not: healed at start, and a second start chan
   }
 })
 
-test('P3: killed between the two parts: raw is there, the rollup is not, never the reverse', async () => {
-  // A view that takes its time leaves the moment between raw's part and the rollup's open for a kill.
+test('P3: a kill between the two parts leaves raw without its rollup, never the reverse, and the next start repairs it', async () => {
+  // A slow view makes the time between raw's part and the rollup's part long enough for a kill.
   await withStore(async (clickhouse) => {
     const [statement] = await viewStatement()
     await clickhouse.control.command(`DROP VIEW ${VIEW}`)
@@ -82,7 +82,7 @@ test('P3: killed between the two parts: raw is there, the rollup is not, never t
   })
 })
 
-/** One event a month, so that each is a part of its own. */
+/** One event for each month, so that each is a separate part. */
 function events(name: string, months: number): TestEvent[] {
   return Array.from({ length: months }, (_, month) => ({
     event_id: `${name}-${month}`,
@@ -107,7 +107,7 @@ async function createView(clickhouse: ClickHouse): Promise<void> {
   await clickhouse.control.command(statement)
 }
 
-/** The view's statement as the migration has it. */
+/** The statement of the migration that creates the view. */
 async function viewStatement(): Promise<[string]> {
   const statements = (await readMigrations()).flatMap((migration) => migration.statements)
   const found = statements.find((statement) => statement.startsWith(`CREATE MATERIALIZED VIEW IF NOT EXISTS ${VIEW} `))
@@ -115,7 +115,7 @@ async function viewStatement(): Promise<[string]> {
   return [found]
 }
 
-/** Until a batch is in flight and raw's parts are on disk: the project's events show in no rollup, and its batch holds the log. */
+/** Waits until a batch has been in flight for a while: raw's parts are on disk, and the slow view has not written the rollup's yet. */
 async function untilInserting({ url }: ServiceProcess): Promise<void> {
   for (;;) {
     const metrics = await (await fetch(`${url}/metrics`)).text()

@@ -34,20 +34,20 @@ afterAll(async () => {
   await store.close()
 })
 
-/** By hand: 5 + 7 on the 5th and 1 on the 20th of January, 2 on the 3rd of February. */
+/** Computed by hand: 5 + 7 on 5 January, 1 on 20 January, 2 on 3 February. */
 const RIGHT = [
   { day: '2026-01-05', value: '12', events: 2 },
   { day: '2026-01-20', value: '1', events: 1 },
   { day: '2026-02-03', value: '2', events: 1 },
 ]
 
-test('P3: a rollup that is ahead of raw, which settling cannot mend, is right again, and partnership days follow', async () => {
+test('P3: a rebuild corrects a rollup that is ahead of raw, which reconciling cannot, and partnership days follow', async () => {
   await falsify()
   await refreshPartnershipDays(store.clickhouse)
   expect(await compareRawWithRollup(store.clickhouse)).toEqual({ ahead: 2, behind: 0 })
   expect(await days()).not.toEqual(RIGHT)
 
-  // The 5th differs, the 9th is not in raw at all.
+  // 5 January differs, and 9 January is not in raw at all.
   expect(await rebuild()).toEqual({ status: 'rebuilt', result: { keys: 2, events: 3, differencesBefore: 2 } })
   expect(await compareRawWithRollup(store.clickhouse)).toEqual({ ahead: 0, behind: 0 })
   expect(await days()).toEqual(RIGHT)
@@ -56,18 +56,18 @@ test('P3: a rollup that is ahead of raw, which settling cannot mend, is right ag
   expect(await rebuild()).toEqual({ status: 'rebuilt', result: { keys: 2, events: 3, differencesBefore: 0 } })
 })
 
-test('P6: what the aggregator computed while it was rebuilt is not kept as right', async () => {
+test('P6: partnership days that were computed during a rebuild are not used after it', async () => {
   await falsify()
   for (const step of [0, 4]) {
     const { clickhouse } = failAt(store.clickhouse, { step, fault: 'none', before: () => refreshPartnershipDays(store.clickhouse) })
-    expect((await rebuildRollup(clickhouse, '2026-01', log.betweenBatches)).status).toBe('rebuilt')
+    expect((await rebuildRollup(clickhouse, '2026-01', log.runBetweenBatches)).status).toBe('rebuilt')
     expect(await days()).toEqual(RIGHT)
     await falsify()
   }
   await rebuild()
 })
 
-test('P3: a month of which raw has nothing has an empty rollup afterwards', async () => {
+test('P3: the rollup of a month without events in raw is empty after a rebuild', async () => {
   await store.clickhouse.control.command(rollupRow('2025-12-24', 9))
   const outcomes = [await rebuild('2025-12'), await rebuild('2025-12')]
   expect(outcomes).toEqual([1, 0].map((differencesBefore) => ({ status: 'rebuilt', result: { keys: 0, events: 0, differencesBefore } })))
@@ -75,24 +75,24 @@ test('P3: a month of which raw has nothing has an empty rollup afterwards', asyn
   expect(await days()).toEqual(RIGHT)
 })
 
-describe('P3 P6: killed at any step, with the aggregator beside it, no day stands under an old number; repeated, all is right', () => {
+describe('P3 P6: a rebuild that fails at any step, while the aggregator runs', () => {
   for (const fault of ['not sent', 'response lost'] as const) {
-    test(fault, async () => {
+    test(`after a change with the fault "${fault}" no day has outdated totals, and repeating the rebuild corrects all of them`, async () => {
       let met = true
       for (let step = 0; met; step += 1) {
         await falsify()
         await refreshPartnershipDays(store.clickhouse)
         const faulty = failAt(store.clickhouse, { step, fault, before: () => refreshPartnershipDays(store.clickhouse) })
-        const outcome = rebuildRollup(faulty.clickhouse, '2026-01', log.betweenBatches)
+        const outcome = rebuildRollup(faulty.clickhouse, '2026-01', log.runBetweenBatches)
         await outcome.catch((error: unknown) => expect(error).toBeInstanceOf(StoreError))
         met = faulty.met()
         expect(await days(), `after step ${step}`).toEqual(await plainDays())
         expect((await rebuild()).status).toBe('rebuilt')
         expect(await days(), `repeated after step ${step}`).toEqual(RIGHT)
         await refreshPartnershipDays(store.clickhouse)
-        expect(await days(), `kept after step ${step}`).toEqual(RIGHT)
+        expect(await days(), `materialized after step ${step}`).toEqual(RIGHT)
         expect(await compareRawWithRollup(store.clickhouse)).toEqual({ ahead: 0, behind: 0 })
-        if (!met) expect(step, 'each step was killed once').toBe(7)
+        if (!met) expect(step, 'each step failed once').toBe(7)
       }
     }, 240_000)
   }
@@ -101,70 +101,70 @@ describe('P3 P6: killed at any step, with the aggregator beside it, no day stand
 test('P2 P3: events that arrive during a rebuild wait, and count once', async () => {
   await falsify()
   let arriving: Promise<unknown> | undefined
-  const heard = async () => {
+  const submitDuring = async () => {
     arriving ??= log.submit(submissionOf([event('during', '2026-01-06', 3), event('a', '2026-01-05', 5)]))
-    // Time enough for a batch: the owner's heartbeat moves twice, and is sent where the batch would be.
-    for (let beats = 0, before = await heartbeat(); beats < 2; ) {
-      const now = await heartbeat()
-      if (now > before) [beats, before] = [beats + 1, now]
+    // Long enough for a batch: two heartbeats of the owner are written meanwhile, on the lane that the batch would use.
+    for (let heartbeats = 0, before = await lastHeartbeatMs(); heartbeats < 2; ) {
+      const now = await lastHeartbeatMs()
+      if (now > before) [heartbeats, before] = [heartbeats + 1, now]
     }
     expect(await rawEvents()).toBe(4)
   }
-  const { clickhouse } = failAt(store.clickhouse, { step: 4, fault: 'none', before: heard })
-  expect(await rebuildRollup(clickhouse, '2026-01', log.betweenBatches)).toMatchObject({ status: 'rebuilt', result: { events: 3 } })
+  const { clickhouse } = failAt(store.clickhouse, { step: 4, fault: 'none', before: submitDuring })
+  expect(await rebuildRollup(clickhouse, '2026-01', log.runBetweenBatches)).toMatchObject({ status: 'rebuilt', result: { events: 3 } })
   expect(await arriving).toEqual([{ status: 'counted' }, { status: 'duplicate' }])
   expect(await compareRawWithRollup(store.clickhouse)).toEqual({ ahead: 0, behind: 0 })
   expect(await days()).toEqual([RIGHT[0], { day: '2026-01-06', value: '3', events: 1 }, RIGHT[1], RIGHT[2]])
 })
 
-describe('where other processes count', () => {
+describe('a rebuild beside other processes that count', () => {
   const topic = 'cluster/rebuilt'
-  const TAKEN = `${topic}/1/0`
-  let reader: Lease
-  const beat = (released: boolean) => publishWatermark(store.clickhouse.control, reader, { asOfMs: Date.now(), settledThrough: -1, released })
-  const refused = (reason: unknown): RebuildOutcome => ({ status: 'refused', reason: reason as string })
+  const PARTITION_LOG = `${topic}/1/0`
+  let readerLease: Lease
+  const publish = (released: boolean) => publishWatermark(store.clickhouse.control, readerLease, { asOfMs: Date.now(), settledThrough: -1, released })
+  const rejected = (reason: unknown): RebuildOutcome => ({ status: 'rejected', reason: reason as string })
   beforeAll(async () => {
     await insertIncarnation(store.clickhouse.control, { topic, incarnation: 1, partitions: 2, starts: [0, 0], reason: 'test' })
-    reader = await taken(TAKEN)
+    readerLease = await acquire(PARTITION_LOG)
   })
 
-  test('it is refused while one of them lives, naming it, and nothing is changed', async () => {
-    await beat(false)
+  test('a rebuild is rejected while another process that counts is alive; it names that process and changes nothing', async () => {
+    await publish(false)
     await falsify()
     const before = await plainDays()
-    for (const betweenBatches of [log.betweenBatches, elsewhere])
-      expect(await rebuildRollup(store.clickhouse, '2026-01', betweenBatches)).toEqual(
-        refused(expect.stringMatching(/\(process \d+\) counts events. Stop it first: `met/)),
+    for (const runBetweenBatches of [log.runBetweenBatches, elsewhere])
+      expect(await rebuildRollup(store.clickhouse, '2026-01', runBetweenBatches)).toEqual(
+        rejected(expect.stringMatching(/\(process \d+\) counts events. Stop it first: `met/)),
       )
     expect(await plainDays()).toEqual(before)
-    await beat(true)
-    // The http log of this test is owned by a process that lives, too: this one, as seen by another.
-    expect(await rebuildRollup(store.clickhouse, '2026-01', elsewhere)).toEqual(refused(expect.stringContaining(`(process ${process.pid})`)))
+    await publish(true)
+    // The owner of this test's http log is alive as well: it is this process, as another process sees it.
+    expect(await rebuildRollup(store.clickhouse, '2026-01', elsewhere)).toEqual(rejected(expect.stringContaining(`(process ${process.pid})`)))
   })
 
-  test('P2 P3: an owner that only sleeps is refused when it wakes up', async () => {
-    await beat(true)
+  test('P2 P3: the fence refuses the writes of an owner that was suspended during a rebuild', async () => {
+    await publish(true)
     expect((await rebuild()).status).toBe('rebuilt')
-    await expect(beat(false)).rejects.toMatchObject({ fault: 'fenced' })
+    await expect(publish(false)).rejects.toMatchObject({ fault: 'fenced' })
     expect(await compareRawWithRollup(store.clickhouse)).toEqual({ ahead: 0, behind: 0 })
   })
 
-  test('P3: one that takes its log meanwhile is noticed, and the rollup is as it was', async () => {
+  test('P3: a process that takes over a log during a rebuild is detected, and the rollup is unchanged', async () => {
     await falsify()
     const before = await plainDays()
     for (const step of [1, 3]) {
-      const { clickhouse } = failAt(store.clickhouse, { step, fault: 'none', before: () => taken(TAKEN) })
-      expect(await rebuildRollup(clickhouse, '2026-01', log.betweenBatches)).toEqual(
-        refused(expect.stringMatching(/took .*meanwhile; the rollup is as it was/)),
+      const { clickhouse } = failAt(store.clickhouse, { step, fault: 'none', before: () => acquire(PARTITION_LOG) })
+      expect(await rebuildRollup(clickhouse, '2026-01', log.runBetweenBatches)).toEqual(
+        rejected(expect.stringMatching(/took over .*meanwhile; the rollup is unchanged/)),
       )
       expect(await plainDays()).toEqual(before)
       expect(await days()).toEqual(before)
-      // What an overtaken one still counts must not run into the sums of the one that overtook it.
+      // What an overtaken rebuild still counts must not get into the sums of the rebuild that overtook it.
       if (step === 1) expect(await store.clickhouse.reads.query(rebuiltCount, {})).toEqual([{ rows: 0 }])
     }
-    const { clickhouse } = failAt(store.clickhouse, { step: 4, fault: 'none', before: () => taken(TAKEN) })
-    expect(await rebuildRollup(clickhouse, '2026-01', log.betweenBatches)).toEqual(
-      refused(expect.stringMatching(/the rollup of 2026-01 may lack what it wrote/)),
+    const { clickhouse } = failAt(store.clickhouse, { step: 4, fault: 'none', before: () => acquire(PARTITION_LOG) })
+    expect(await rebuildRollup(clickhouse, '2026-01', log.runBetweenBatches)).toEqual(
+      rejected(expect.stringMatching(/the rollup of 2026-01 may lack what it wrote/)),
     )
     expect((await rebuild()).status).toBe('rebuilt')
   })
@@ -175,21 +175,21 @@ function event(event_id: string, day: string, value: number): TestEvent {
 }
 
 function rebuild(month = '2026-01'): Promise<RebuildOutcome> {
-  return rebuildRollup(store.clickhouse, month, log.betweenBatches)
+  return rebuildRollup(store.clickhouse, month, log.runBetweenBatches)
 }
 
-/** A process that holds no log itself. */
-function elsewhere<T>(work: (held: undefined) => Promise<T>): Promise<T> {
-  return work(undefined)
+/** A process that has no log to lock. */
+function elsewhere<T>(work: () => Promise<T>): Promise<T> {
+  return work()
 }
 
-async function taken(name: string): Promise<Lease> {
+async function acquire(name: string): Promise<Lease> {
   const outcome = await acquireLease(store.clickhouse, name)
-  if (outcome.status !== 'acquired') throw new Error('not taken')
+  if (outcome.status !== 'acquired') throw new Error(outcome.status)
   return outcome.lease
 }
 
-/** Too much on a day that raw has, and something on a day that it has not. */
+/** Adds too much to a day that is in raw, and something to a day that is not. */
 async function falsify(): Promise<void> {
   await store.clickhouse.control.command(rollupRow('2026-01-05', 100))
   await store.clickhouse.control.command(rollupRow('2026-01-09', 50))
@@ -204,7 +204,7 @@ async function days() {
   return (await readPartnershipDays(store.clickhouse, 'ps', SPAN)).map(({ day, value, events }) => ({ day, value, events }))
 }
 
-/** The same, straight from the rollup: what an answer must be, whatever is kept. */
+/** The same from the rollup alone: what an answer must be, whatever is materialized. */
 function plainDays() {
   return store.clickhouse.reads.query(rollupDays, {})
 }
@@ -213,25 +213,25 @@ async function rawEvents(): Promise<number | undefined> {
   return (await store.clickhouse.reads.query(rawCount, {}))[0]?.events
 }
 
-async function heartbeat(): Promise<number> {
-  let beat: number | undefined
+async function lastHeartbeatMs(): Promise<number> {
+  let writtenMs: number | undefined
   await untilSo(async () => {
-    beat = (await store.clickhouse.reads.query(lastBeat, {}))[0]?.beat_ms
-    return beat !== undefined
+    writtenMs = (await store.clickhouse.reads.query(lastHeartbeat, {}))[0]?.writtenMs
+    return writtenMs !== undefined
   })
-  return beat as number
+  return writtenMs as number
 }
 
-interface Failing {
-  /** Which change of the store, counted from 0. */
+interface FailureOptions {
+  /** Which change of the store fails, counted from 0. */
   readonly step: number
   readonly fault: 'none' | 'not sent' | 'response lost'
   /** Runs before the change is sent. */
   before(): Promise<unknown>
 }
 
-/** The same store, but one change of it meets the fault: it never arrives, or its answer is lost. */
-function failAt(clickhouse: ClickHouse, { step, fault, before }: Failing): { clickhouse: ClickHouse; met: () => boolean } {
+/** The same store, except that one change of it has the fault: it never arrives, or its answer is lost. */
+function failAt(clickhouse: ClickHouse, { step, fault, before }: FailureOptions): { clickhouse: ClickHouse; met: () => boolean } {
   let changes = 0
   let met = false
   const change = async (send: () => Promise<void>) => {
@@ -272,9 +272,9 @@ const rebuiltCount = defineQuery({
   row: z.object({ rows: z.coerce.number() }),
 })
 
-const lastBeat = defineQuery({
-  name: 'test_last_beat',
-  sql: `SELECT toUnixTimestamp64Milli(max(newest).written_at) AS beat_ms FROM log_watermarks_v1 WHERE log = 'http'`,
+const lastHeartbeat = defineQuery({
+  name: 'test_last_heartbeat',
+  sql: `SELECT toUnixTimestamp64Milli(max(newest).written_at) AS writtenMs FROM log_watermarks_v1 WHERE log = 'http'`,
   params: z.object({}),
-  row: z.object({ beat_ms: z.coerce.number() }),
+  row: z.object({ writtenMs: z.coerce.number() }),
 })

@@ -8,16 +8,16 @@ export interface KafkaService extends TestService {
   readonly topic: string
   readonly partner: Credentials
   readonly kafka: Kafka
-  /** Sends with kafkajs, as a platform would. */
+  /** Produces with kafkajs, as a platform would. */
   produce(messages: readonly Message[]): Promise<void>
-  /** Waits until all that is in the topic now is settled. */
+  /** Waits until everything that is in the topic now is settled. */
   untilSettled(): Promise<void>
-  /** The sum of one metric of /metrics over all logs. */
+  /** The sum of one Prometheus metric over all logs. */
   metric(name: string): Promise<number>
   ready(): Promise<{ status: number; message: string }>
 }
 
-/** The whole service in this process, with a topic of its own, one partner and the projects of `events` below. */
+/** Starts the whole service in this process, with its own topic, one partner and an ingest key. */
 export async function startKafkaService(brokers: string, topic: string, environment: Record<string, string> = {}): Promise<KafkaService> {
   const started = await startTestService({ KAFKA_BROKERS: brokers, KAFKA_TOPIC: topic, KAFKA_GROUP: `group-${topic}`, ...environment })
   const { client, service } = started
@@ -59,7 +59,7 @@ async function asOfOf(client: TestService['client'], partner: Credentials): Prom
   return body.as_of === null ? 0 : Date.parse(body.as_of)
 }
 
-/** Of what `makeEvent` made: registered and read back as the partner sees it. */
+/** Registers the project and returns the total of its events from `makeEvent`, as the partner sees it. */
 export async function totalOf({ client, partner }: KafkaService, projectId: string): Promise<string> {
   const registered = await client.registerProject(projectId, partner.partnerId)
   expect(registered.status).toBeLessThan(300)

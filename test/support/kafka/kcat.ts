@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 
-/** Debian's kcat, over librdkafka: a producer and consumer that shares no line with ours. */
+/** Debian's kcat uses librdkafka: a producer that shares no code with kafkajs. */
 export const HAS_KCAT = runs()
 
 export interface KcatProduce {
@@ -10,7 +10,7 @@ export interface KcatProduce {
   readonly partition?: number
 }
 
-/** One message a line. Its partitions are not ours: librdkafka hashes keys by CRC32. */
+/** Produces one message per line. librdkafka hashes keys by CRC32, so its partitions are not those of this service. */
 export function produceWithKcat({ brokers, topic, codec, partition }: KcatProduce, messages: readonly { key: string; value: string }[]): void {
   const input = messages.map(({ key, value }) => `${key}\t${value}\n`).join('')
   const options = [...(codec === undefined ? [] : ['-z', codec]), ...(partition === undefined ? [] : ['-p', String(partition)])]

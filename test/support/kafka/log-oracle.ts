@@ -7,42 +7,42 @@ import type { TestEvent } from '../clients/client.ts'
 import type { MemoryTopic } from './memory-topic.ts'
 
 /**
- * What must be stored of a topic, computed plainly from what it holds: an event counts only in its project's own
- * partition; of an identity the first by offset counts; a later one with another metric or value is a conflict; what is no
- * event is refused where it stands.
+ * What must be stored of a topic, computed in a plain way from its records: an event counts only in its project's own partition; the
+ * first event of an identity by offset counts; a later one with another metric or value is a conflict; a record that is no event
+ * is rejected.
  */
-export function foldTopic(topic: MemoryTopic, incarnation = 1): { counted: string[]; refused: string[] } {
+export function foldTopic(topic: MemoryTopic, incarnation = 1): { counted: string[]; rejected: string[] } {
   const counted: string[] = []
-  const refused: string[] = []
+  const rejected: string[] = []
   topic.partitions.forEach((records, partition) => {
     const firsts = new Map<string, TestEvent>()
     for (const { offset, value } of records) {
       const place = `${topic.name}/${incarnation}/${partition}@${offset}`
       const event = parse(value)
-      if (event === undefined) refused.push(place)
+      if (event === undefined) rejected.push(place)
       else if (partitionOfProject(event.project_id, topic.partitions.length) === partition) {
         const identity = JSON.stringify([event.project_id, event.event_id])
         const first = firsts.get(identity)
         if (first === undefined) {
           firsts.set(identity, event)
           counted.push(`${place} ${identity} ${event.metric} ${Number(event.value)} ${event.timestamp.slice(0, 10)}`)
-        } else if (first.metric !== event.metric || Number(first.value) !== Number(event.value)) refused.push(place)
+        } else if (first.metric !== event.metric || Number(first.value) !== Number(event.value)) rejected.push(place)
       }
     }
   })
-  return { counted: counted.sort(), refused: refused.sort() }
+  return { counted: counted.sort(), rejected: rejected.sort() }
 }
 
-/** The same of what is stored: raw, the refusals, and whether the rollup is raw's recount. */
+/** What is stored of a topic in the same form: raw, the rejected events, and the keys whose rollup is not the recount of raw. */
 export async function storedOfTopic({ reads }: ClickHouse, { name }: MemoryTopic) {
   const raw = await reads.query(rawOfTopic, { topic: name })
-  const refused = await reads.query(refusedOfTopic, { topic: name })
+  const rejected = await reads.query(rejectedOfTopic, { topic: name })
   const different = await reads.query(rollupAgainstRaw, { topic: name })
   return {
     counted: raw
       .map((row) => `${row.log}@${row.offset} ${JSON.stringify([row.project_id, row.event_id])} ${row.metric} ${Number(row.value)} ${row.usage_date}`)
       .sort(),
-    refused: refused.map(({ log, offset }) => `${log}@${offset}`).sort(),
+    rejected: rejected.map(({ log, offset }) => `${log}@${offset}`).sort(),
     rollup: different,
   }
 }
@@ -74,8 +74,8 @@ const rawOfTopic = defineQuery({
   }),
 })
 
-const refusedOfTopic = defineQuery({
-  name: 'test_refused_of_topic',
+const rejectedOfTopic = defineQuery({
+  name: 'test_rejected_of_topic',
   sql: `SELECT log, offset FROM rejected_events_v1 FINAL WHERE startsWith(log, concat({topic: String}, '/'))`,
   params: OfTopic,
   row: z.object({ log: z.string(), offset: z.coerce.number() }),

@@ -5,7 +5,7 @@ import type { MemoryTopic } from './memory-topic.ts'
 
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
 
-/** One process's view of a partition: it takes it, and reads on as far as it is let. Its crash is that it is not used again. */
+/** One process's log of a partition. A test acquires its lease and reads on; the process crashes when the test does not use it again. */
 export function newOwner(
   clickhouse: ClickHouse,
   topic: MemoryTopic,
@@ -24,10 +24,10 @@ export async function readOn(owner: PartitionLog, topic: MemoryTopic, recordsMax
   return true
 }
 
-/** Successors take every partition and read to its end, until nothing is passed on any more. */
+/** New owners acquire the lease of every partition and read to the end, until no event is forwarded any more. */
 export async function drain(clickhouse: ClickHouse, topic: MemoryTopic, recordsMax = 7): Promise<void> {
   const owners = topic.partitions.map((_, partition) => newOwner(clickhouse, topic, { partition }))
-  for (const owner of owners) await owner.take()
+  for (const owner of owners) await owner.acquire()
   for (let read = true; read; ) {
     read = false
     for (const owner of owners) while (await readOn(owner, topic, recordsMax)) read = true

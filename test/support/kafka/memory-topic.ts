@@ -4,15 +4,18 @@ import type { FetchedBatch, FetchedRecord, LogTopic, NewRecord, PartitionExtent 
 import type { TestEvent } from '../clients/client.ts'
 
 /**
- * A topic in memory behind the port through which a log sees its topic, so that a test decides what is delivered, when, and what fails. What it
- * holds is the truth that an oracle folds.
+ * A topic in memory that implements LogTopic, so that a test decides what is delivered, when, and what fails. An oracle folds its
+ * records into the expected result.
  */
 export class MemoryTopic implements LogTopic {
   readonly name: string
   readonly partitions: FetchedRecord[][]
-  /** Offsets below are gone, as after retention. */
+  /** Offsets below are deleted, as by retention. */
   readonly begins: number[]
-  /** Called before each produce request. A throw before the append loses the request, after it its answer. */
+  /**
+   * Called before and after the records of a produce request are appended. A throw before loses the request, a throw after
+   * loses its answer.
+   */
   beforeProduce: () => Promise<void> = async () => {}
   afterProduce: () => Promise<void> = async () => {}
 
@@ -33,7 +36,7 @@ export class MemoryTopic implements LogTopic {
     return offsets
   }
 
-  /** Appends to any partition, as a foreign producer would. */
+  /** Appends to any partition, as a producer other than this service can. */
   append(partition: number, value: Buffer | string | null, headers: Readonly<Record<string, string>> = {}, timestampMs = Date.UTC(2026, 10, 1)): number {
     const records = this.partitions[partition] ?? []
     const offset = this.#endOf(records)
@@ -45,12 +48,12 @@ export class MemoryTopic implements LogTopic {
     return partitionOfProject(projectId, this.partitions.length)
   }
 
-  /** To its project's own partition. */
+  /** Appends an event to its project's own partition. */
   appendEvent(event: TestEvent): number {
     return this.append(this.partitionOf(event.project_id), JSON.stringify(event))
   }
 
-  /** What a fetch from `offset` of at most `recordsMax` brings; undefined at the end. */
+  /** Fetches at most `recordsMax` records from `offset` on; undefined at the end. */
   fetch(partition: number, offset: number, recordsMax: number): FetchedBatch | undefined {
     const all = this.partitions[partition] ?? []
     const records = all.filter((record) => Number(record.offset) >= offset).slice(0, recordsMax)
@@ -59,7 +62,7 @@ export class MemoryTopic implements LogTopic {
     return { partition, fetchedOffset: offset, records, through: Number(last.offset), end: this.#endOf(all) }
   }
 
-  /** The records of a range as the log judges them. */
+  /** Reads at most `recordsMax` records and judges them, as the reader of the log does. */
   read(log: string, partition: number, first: number, recordsMax: number) {
     const batch = this.fetch(partition, first, recordsMax)
     return batch === undefined ? undefined : { records: batch.records.map((record) => readRecord(record, log)), through: batch.through }

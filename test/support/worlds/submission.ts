@@ -5,6 +5,6 @@ import type { TestEvent } from '../clients/client.ts'
 
 /** A submission of these events, as the API passes it to a log. */
 export function submissionOf(events: readonly TestEvent[], receivedMs = Date.now()): Submission {
-  const judged = events.map((event) => judgeEvent(decodeEvent(Buffer.from(JSON.stringify(event), 'utf8')), receivedMs))
+  const judged = events.map((event) => judgeEvent(decodeEvent(Buffer.from(JSON.stringify(event), 'utf8')), { receivedMs, allowedProjects: 'all' }))
   return { judged, ingestKeyId: 'test', receivedMs, bytes: 0 }
 }
