@@ -36,7 +36,7 @@ export function addRoutes(app: FastifyInstance, context: ApiContext): void {
   homeRoutes(app)
   healthRoutes(app, context)
   if (context.provisioner !== undefined) provisionerMetrics(app.metrics, context.provisioner)
-  eventRoutes(app, context)
+  eventRoutes(app, asking)
   getPartnershipUsage(app, context)
   getProjectUsage(app, context)
   projectRoutes(app, context)

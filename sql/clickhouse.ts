@@ -56,7 +56,7 @@ export const QUERY_CHANNEL = 'meterline:query'
 
 const queries = tracingChannel<'meterline:query', { name: string }>(QUERY_CHANNEL)
 /** More than one partner may use at the same time (api/http/read-concurrency.ts), so that a short query finds a free session. */
-const READ_SESSIONS = 4
+export const READ_SESSIONS = 5
 const INSERT_SECONDS_MAX = 60
 /** The client waits this much longer than the engine may run, so that a time-out is reported by the engine where possible. */
 const CLIENT_EXTRA_WAIT_MS = 15_000

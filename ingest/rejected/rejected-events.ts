@@ -20,7 +20,8 @@ export type RejectedPlace = Pick<RejectedEvent, 'received_ms' | 'log' | 'offset'
 /** Lists rejected events, newest first. Throws StoreError. */
 export function listRejected({ reads }: ClickHouse, { ingestKeyId, after, limit }: RejectedQuery): Promise<RejectedEvent[]> {
   const { received_ms, log, offset } = after ?? { received_ms: Number.MAX_SAFE_INTEGER, log: '', offset: 0 }
-  return reads.query(latestRejected, { ingestKeyId, afterMs: received_ms, afterLog: log, afterOffset: offset, limit })
+  const page = { afterMs: received_ms, afterLog: log, afterOffset: offset, limit }
+  return ingestKeyId === '' ? reads.query(latestRejected, page) : reads.query(latestRejectedOfKey, { ...page, ingestKeyId })
 }
 
 /** The offsets of a range at which the store rejected events because of their data. Throws StoreError. */
@@ -51,17 +52,42 @@ const RejectedRow = z.object({
   resent_ms: z.coerce.number().nullable(),
 })
 
+const REJECTED_COLUMNS = `concat(log, '/', toString(offset)) AS id, log, offset, reason, message, project_id, event_id,
+          toUnixTimestamp64Milli(received_at) AS received_ms, toValidUTF8(original) AS original,
+          if(resends.log = '', NULL, toUnixTimestamp64Milli(resends.resent_at)) AS resent_ms`
+
+const BEHIND_THE_LAST_PAGE = `(received_ms < {afterMs: Int64}
+            OR received_ms = {afterMs: Int64} AND (log > {afterLog: String} OR log = {afterLog: String} AND offset < {afterOffset: UInt64}))`
+
+const PageParams = z.object({ afterMs: z.number(), afterLog: z.string(), afterOffset: z.number(), limit: z.number() })
+
 const latestRejected = defineQuery({
   name: 'latest_rejected',
-  sql: `SELECT concat(log, '/', toString(offset)) AS id, log, offset, reason, message, project_id, event_id,
-          toUnixTimestamp64Milli(received_at) AS received_ms, toValidUTF8(original) AS original,
-          if(resends.log = '', NULL, toUnixTimestamp64Milli(resends.resent_at)) AS resent_ms
+  sql: `SELECT ${REJECTED_COLUMNS}
         FROM rejected_events_v1 AS rejected FINAL
         LEFT JOIN (SELECT log, offset, max(resent_at) AS resent_at FROM rejected_resends_v1 GROUP BY log, offset) AS resends USING (log, offset)
-        WHERE ({ingestKeyId: String} = '' OR ingest_key_id = {ingestKeyId: String})
-          AND (received_ms < {afterMs: Int64}
-            OR received_ms = {afterMs: Int64} AND (log > {afterLog: String} OR log = {afterLog: String} AND offset < {afterOffset: UInt64}))
+        WHERE ${BEHIND_THE_LAST_PAGE}
         ORDER BY received_at DESC, log, offset DESC LIMIT {limit: UInt64}`,
-  params: z.object({ ingestKeyId: z.string(), afterMs: z.number(), afterLog: z.string(), afterOffset: z.number(), limit: z.number() }),
+  params: PageParams,
+  row: RejectedRow,
+})
+
+/** Reads the places of one key first, by the key of their table, then only those events: an emitter's list must not read the events of all others. */
+const latestRejectedOfKey = defineQuery({
+  name: 'latest_rejected_of_key',
+  sql: `WITH page AS (
+          SELECT log, offset, toUnixTimestamp64Milli(received_at) AS received_ms
+          FROM rejected_events_by_key_v1 FINAL
+          WHERE ingest_key_id = {ingestKeyId: String} AND ${BEHIND_THE_LAST_PAGE}
+          ORDER BY received_at DESC, log, offset DESC LIMIT {limit: UInt64}
+        )
+        SELECT ${REJECTED_COLUMNS}
+        FROM rejected_events_v1 AS rejected FINAL
+        LEFT JOIN (
+          SELECT log, offset, max(resent_at) AS resent_at FROM rejected_resends_v1 WHERE (log, offset) IN (SELECT log, offset FROM page) GROUP BY log, offset
+        ) AS resends USING (log, offset)
+        WHERE (log, offset) IN (SELECT log, offset FROM page)
+        ORDER BY received_at DESC, log, offset DESC LIMIT {limit: UInt64}`,
+  params: PageParams.extend({ ingestKeyId: z.string() }),
   row: RejectedRow,
 })
