@@ -24,6 +24,16 @@ export interface Change {
   write(table: string, columns: readonly string[], rows: (owner: readonly (string | number)[]) => string): Promise<void>
 }
 
+/** What a function needs that reads the registry. */
+export interface RegistryReads {
+  readonly clickhouse: ClickHouse
+}
+
+/** What a function needs that changes the registry: it decides on what it reads and writes through `changes`. */
+export interface RegistryStore extends RegistryReads {
+  readonly changes: RegistryChanges
+}
+
 /**
  * Changes that must be unique (a living name, the partner of a project id) are decided on what is stored and written
  * through the fence of one log, so that nothing can have changed between the two: a write that comes after another

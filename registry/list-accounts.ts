@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { defineQuery } from '../sql/query.ts'
 import { ACCOUNT_SELECT, type Account, AccountRow } from './accounts.ts'
-import type { Registry } from './registry.ts'
+import type { RegistryReads } from './changes.ts'
 
 export interface AccountsQuery {
   /** Undefined: of all partners. */
@@ -12,7 +12,7 @@ export interface AccountsQuery {
 }
 
 /** From the oldest on. Throws StoreError. */
-export function listAccounts({ clickhouse }: Registry, { partnerId = '', after, limit }: AccountsQuery): Promise<Account[]> {
+export function listAccounts({ clickhouse }: RegistryReads, { partnerId = '', after, limit }: AccountsQuery): Promise<Account[]> {
   return clickhouse.registry.query(accountsInOrder, { partnerId, afterMs: after.createdMs, afterId: after.id, limit })
 }
 

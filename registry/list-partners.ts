@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { defineQuery } from '../sql/query.ts'
+import type { RegistryReads } from './changes.ts'
 import { PARTNER_SELECT, PartnerRow, type StoredPartner } from './partners.ts'
-import type { Registry } from './registry.ts'
 
 export interface PartnersQuery {
   /** The last partner of the page before; empty texts for the first page. */
@@ -10,7 +10,7 @@ export interface PartnersQuery {
 }
 
 /** By name. Throws StoreError. */
-export function listPartners({ clickhouse }: Registry, { after, limit }: PartnersQuery): Promise<StoredPartner[]> {
+export function listPartners({ clickhouse }: RegistryReads, { after, limit }: PartnersQuery): Promise<StoredPartner[]> {
   return clickhouse.registry.query(partnersInOrder, { afterName: after.name, afterId: after.id, limit })
 }
 

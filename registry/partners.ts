@@ -4,12 +4,16 @@ import { PARTNER_MODES, type PartnerMode } from '../contract/fields.ts'
 import { defineQuery } from '../sql/query.ts'
 import { row } from '../sql/tab-separated.ts'
 import type { Actor } from './audit-log.ts'
-import type { Change } from './changes.ts'
+import type { Change, RegistryReads, RegistryStore } from './changes.ts'
 import { newPartnerSecret, writePartnerSecrets } from './credentials/partner-secrets.ts'
-import type { Partner, Registry } from './registry.ts'
+import type { Partner } from './registry.ts'
 
 /** Makes a partner and its first secret. The secret is shown here and never again. Throws StoreError. */
-export function createPartner(registry: Registry, actor: Actor, asked: { name: string; mode: PartnerMode }): Promise<{ partner: Partner; secret: string }> {
+export function createPartner(
+  registry: RegistryStore & { readonly pepper: Buffer },
+  actor: Actor,
+  asked: { name: string; mode: PartnerMode },
+): Promise<{ partner: Partner; secret: string }> {
   const partner: Partner = { id: `ps_${randomBytes(9).toString('base64url').replaceAll(/[-_]/g, 'x')}`, ...asked, disabledMs: null }
   const { secret, stored } = newPartnerSecret(registry, partner.id)
   return registry.changes.run(actor, async (change) => {
@@ -22,18 +26,18 @@ export function createPartner(registry: Registry, actor: Actor, asked: { name: s
 }
 
 /** All there are, by name. Throws StoreError. */
-export async function readPartners({ clickhouse }: Registry): Promise<StoredPartner[]> {
+export async function readPartners({ clickhouse }: RegistryReads): Promise<StoredPartner[]> {
   return clickhouse.registry.query(allPartners, {})
 }
 
-export async function findPartner({ clickhouse }: Registry, partnerId: string): Promise<StoredPartner | undefined> {
+export async function findPartner({ clickhouse }: RegistryReads, partnerId: string): Promise<StoredPartner | undefined> {
   const [partner] = await clickhouse.registry.query(partnerById, { partnerId })
   return partner
 }
 
 /** Lets a partner in no more, or again. Its usage counts and is billed all the while. Undefined when there is no such partner. */
 export function setPartnerDisabled(
-  registry: Registry,
+  registry: RegistryStore & { readonly recentPartners: { clear(): void } },
   actor: Actor,
   { partnerId, disabled }: { partnerId: string; disabled: boolean },
 ): Promise<StoredPartner | undefined> {
@@ -50,7 +54,7 @@ export function setPartnerDisabled(
 }
 
 /** Those of the ids that no partner has. Throws StoreError. */
-export async function unknownPartners({ clickhouse }: Registry, partnerIds: readonly string[]): Promise<string[]> {
+export async function unknownPartners({ clickhouse }: RegistryReads, partnerIds: readonly string[]): Promise<string[]> {
   const known = new Set((await clickhouse.registry.query(knownPartners, { partnerIds: [...partnerIds] })).map(({ id }) => id))
   return partnerIds.filter((id) => !known.has(id))
 }

@@ -3,9 +3,11 @@ import { z } from 'zod'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 import type { Actor } from '../audit-log.ts'
-import type { Change } from '../changes.ts'
-import type { IngestKey, Registry } from '../registry.ts'
+import type { Change, RegistryReads, RegistryStore } from '../changes.ts'
+import type { Recent } from '../recent.ts'
+import type { IngestKey } from '../registry.ts'
 import { hashCredential, isCredential, lastFour, newCredential, prefixOf } from './credentials.ts'
+import type { LastUsed } from './last-used.ts'
 
 /** An ingest key as it is kept: what it is told by and what it may do, never itself. */
 export interface StoredIngestKey extends IngestKey {
@@ -20,9 +22,16 @@ export interface StoredIngestKey extends IngestKey {
 
 export const SCOPE_PARTNERS_MAX = 100
 
+/** What it takes to verify an ingest key. */
+export interface KeyAuthentication extends RegistryReads {
+  readonly pepper: Buffer
+  readonly recentIngestKeys: Recent<IngestKey>
+  readonly lastUsed: LastUsed
+}
+
 /** Makes a key that may send events: of all projects, or of these partners' alone, which must exist. It is shown here and never again. Throws StoreError. */
 export function createIngestKey(
-  registry: Registry,
+  registry: RegistryStore & Pick<KeyAuthentication, 'pepper'>,
   actor: Actor,
   { name, partnerIds }: { name: string; partnerIds: readonly string[] },
 ): Promise<{ id: string; key: string }> {
@@ -38,7 +47,11 @@ export function createIngestKey(
 }
 
 /** Ends a key at once; in other processes when they look it up again. Undefined: there is none of this id. Throws StoreError. */
-export function revokeIngestKey(registry: Registry, actor: Actor, keyId: string): Promise<{ revokedMs: number } | undefined> {
+export function revokeIngestKey(
+  registry: RegistryStore & Pick<KeyAuthentication, 'recentIngestKeys'>,
+  actor: Actor,
+  keyId: string,
+): Promise<{ revokedMs: number } | undefined> {
   const revoking = registry.changes.run(actor, async (change) => {
     const known = await findIngestKey(registry, keyId)
     if (known === undefined) return undefined
@@ -52,21 +65,21 @@ export function revokeIngestKey(registry: Registry, actor: Actor, keyId: string)
   return revoking.finally(() => registry.recentIngestKeys.clear())
 }
 
-export async function findIngestKey({ clickhouse }: Registry, keyId: string): Promise<StoredIngestKey | undefined> {
+export async function findIngestKey({ clickhouse }: RegistryReads, keyId: string): Promise<StoredIngestKey | undefined> {
   const [key] = await clickhouse.registry.query(ingestKeyById, { keyId })
   return key
 }
 
 /** All keys from the oldest on, revoked ones too, behind the last of the page before. Throws StoreError. */
 export function listIngestKeys(
-  { clickhouse }: Registry,
+  { clickhouse }: RegistryReads,
   { after, limit }: { after: { createdMs: number; id: string }; limit: number },
 ): Promise<StoredIngestKey[]> {
   return clickhouse.registry.query(ingestKeysInOrder, { afterMs: after.createdMs, afterId: after.id, limit })
 }
 
 /** The key that this is, unless it was revoked. What cannot be one at all is not looked up. */
-export async function authenticateIngestKey(registry: Registry, key: string): Promise<IngestKey | undefined> {
+export async function authenticateIngestKey(registry: KeyAuthentication, key: string): Promise<IngestKey | undefined> {
   if (!isCredential('ingestKey', key)) return undefined
   const hash = hashCredential(registry.pepper, key)
   const found = await registry.recentIngestKeys.find(hash, async () => (await registry.clickhouse.registry.query(livingIngestKey, { hash }))[0])

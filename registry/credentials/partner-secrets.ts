@@ -3,9 +3,11 @@ import { z } from 'zod'
 import { PARTNER_MODES } from '../../contract/fields.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
-import type { Change } from '../changes.ts'
-import type { Partner, ProvenPartner, Registry } from '../registry.ts'
+import type { Change, RegistryReads } from '../changes.ts'
+import type { Recent } from '../recent.ts'
+import type { Partner, ProvenPartner } from '../registry.ts'
 import { hashCredential, isCredential, lastFour, newCredential, prefixOf } from './credentials.ts'
+import type { LastUsed } from './last-used.ts'
 
 /** A partner's secret as it is kept: what it is told by and until when it works, never itself. */
 export interface PartnerSecret {
@@ -21,8 +23,15 @@ export interface PartnerSecret {
   readonly revokedMs: number | null
 }
 
+/** What it takes to verify a partner's secret. */
+export interface PartnerAuthentication extends RegistryReads {
+  readonly pepper: Buffer
+  readonly recentPartners: Recent<ProvenPartner>
+  readonly lastUsed: LastUsed
+}
+
 /** The secret is shown to whoever asked for it, and kept nowhere. */
-export function newPartnerSecret({ pepper }: Registry, partnerId: string): { secret: string; stored: PartnerSecret } {
+export function newPartnerSecret({ pepper }: { pepper: Buffer }, partnerId: string): { secret: string; stored: PartnerSecret } {
   const secret = newCredential('partnerSecret')
   const stored = {
     id: randomUUID(),
@@ -53,7 +62,7 @@ function fieldsOf({ id, partnerId, revision, hash, prefix, lastFour, createdMs, 
  * The partner whose secret this is. An unknown partner, a disabled one and a wrong secret do the same work and give the same
  * answer: undefined. What cannot be a secret at all is looked up for no partner.
  */
-export async function authenticatePartner(registry: Registry, partnerId: string, secret: string): Promise<Partner | undefined> {
+export async function authenticatePartner(registry: PartnerAuthentication, partnerId: string, secret: string): Promise<Partner | undefined> {
   if (!isCredential('partnerSecret', secret)) return undefined
   const hash = hashCredential(registry.pepper, secret)
   const proven = await registry.recentPartners.find(JSON.stringify([partnerId, hash]), () => findProven(registry, partnerId, hash))
@@ -62,7 +71,7 @@ export async function authenticatePartner(registry: Registry, partnerId: string,
   return proven.partner
 }
 
-async function findProven({ clickhouse }: Registry, partnerId: string, hash: string): Promise<ProvenPartner | undefined> {
+async function findProven({ clickhouse }: RegistryReads, partnerId: string, hash: string): Promise<ProvenPartner | undefined> {
   const secrets = await clickhouse.registry.query(livingSecretsOfPartner, { partnerId })
   const [match] = secrets.filter((stored) => timingSafeEqual(Buffer.from(stored.hash, 'hex'), Buffer.from(hash, 'hex')))
   if (match === undefined) return undefined

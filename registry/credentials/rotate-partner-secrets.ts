@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { defineQuery } from '../../sql/query.ts'
 import type { Actor } from '../audit-log.ts'
+import type { RegistryReads, RegistryStore } from '../changes.ts'
 import { findPartner } from '../partners.ts'
-import type { Registry } from '../registry.ts'
-import { newPartnerSecret, type PartnerSecret, writePartnerSecrets } from './partner-secrets.ts'
+import { newPartnerSecret, type PartnerAuthentication, type PartnerSecret, writePartnerSecrets } from './partner-secrets.ts'
 
 /** Two, so that one can be exchanged for the other without a moment in which none works. */
 export const LIVING_SECRETS_MAX = 2
@@ -22,7 +22,7 @@ export type RotationOutcome =
 
 /** Gives a partner one more secret, which works at once; the one before ends after the overlap. Throws StoreError. */
 export function addPartnerSecret(
-  registry: Registry,
+  registry: RegistryStore & Pick<PartnerAuthentication, 'pepper' | 'recentPartners'>,
   actor: Actor,
   { partnerId, overlapSeconds }: { partnerId: string; overlapSeconds: number },
 ): Promise<RotationOutcome> {
@@ -48,7 +48,7 @@ export function addPartnerSecret(
 
 /** Ends a secret at once; in other processes when they look it up again. Undefined: the partner has none of this id. Throws StoreError. */
 export function revokePartnerSecret(
-  registry: Registry,
+  registry: RegistryStore & Pick<PartnerAuthentication, 'recentPartners'>,
   actor: Actor,
   { partnerId, secretId }: { partnerId: string; secretId: string },
 ): Promise<{ revokedMs: number } | undefined> {
@@ -65,7 +65,7 @@ export function revokePartnerSecret(
 }
 
 /** Those that work, then those that did, from the newest on. Throws StoreError. */
-export function listPartnerSecrets({ clickhouse }: Registry, partnerId: string): Promise<(PartnerSecret & { isLiving: boolean })[]> {
+export function listPartnerSecrets({ clickhouse }: RegistryReads, partnerId: string): Promise<(PartnerSecret & { isLiving: boolean })[]> {
   return clickhouse.registry.query(partnerSecrets, { partnerId, secretId: '' })
 }
 

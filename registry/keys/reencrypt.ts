@@ -3,9 +3,8 @@ import { defineQuery } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
 import { row } from '../../sql/tab-separated.ts'
 import type { Actor } from '../audit-log.ts'
-import type { Change } from '../changes.ts'
+import type { Change, RegistryStore } from '../changes.ts'
 import { apiKeyPurpose, findProjects, writeProject } from '../projects/project.ts'
-import type { Registry } from '../registry.ts'
 import { resealedDataKey } from '../secrets/envelope.ts'
 import { findSecrets, writeSecret } from '../secrets/stored-secrets.ts'
 import { type MasterKeys, SealBroken, seal, sealMarkOf, unseal } from './sealing.ts'
@@ -15,6 +14,11 @@ import { privateKeyPurpose, readSigningKeys, writeSigningKeys } from './signing-
 export const SEALED_KINDS = ['pepper', 'project_api_keys', 'secret_data_keys', 'signing_keys'] as const
 export type SealedKind = (typeof SEALED_KINDS)[number]
 export type SealedCounts = Readonly<Record<SealedKind, number>>
+
+/** What a function needs that seals again what is stored. */
+export interface SealedStore extends RegistryStore {
+  readonly masterKeys: MasterKeys
+}
 
 export interface Rewrapped {
   readonly rewrapped: SealedCounts
@@ -32,7 +36,7 @@ const BATCH_MAX = 100
  * it, so that a call that was interrupted leaves what the next one finds, and one that is repeated finds nothing. What is
  * sealed stays what it is, and nobody sees a change of it. Throws StoreError.
  */
-export async function rewrapSealed(registry: Registry, actor: Actor, forMs = REWRAP_MS_MAX): Promise<Rewrapped> {
+export async function rewrapSealed(registry: SealedStore, actor: Actor, forMs = REWRAP_MS_MAX): Promise<Rewrapped> {
   const untilMs = performance.now() + forMs
   const call: Call = { registry, asked: await countSealedOtherwise(registry), done: perKind(() => new Set()), noted: false }
   let last: Sealed | undefined = BEFORE_ALL
@@ -44,7 +48,7 @@ export async function rewrapSealed(registry: Registry, actor: Actor, forMs = REW
 }
 
 /** What MASTER_KEY has not sealed, whatever else has. Throws StoreError. */
-export async function countSealedOtherwise({ clickhouse, masterKeys }: Registry): Promise<SealedCounts> {
+export async function countSealedOtherwise({ clickhouse, masterKeys }: Omit<SealedStore, 'changes'>): Promise<SealedCounts> {
   const counts = await queryOne(clickhouse.registry, countOfSealedOtherwise, { mark: sealMarkOf(masterKeys) })
   return counts
 }
@@ -57,7 +61,7 @@ export function totalOf(counts: SealedCounts): number {
 type Sealed = z.output<typeof SealedRow>
 
 interface Call {
-  readonly registry: Registry
+  readonly registry: SealedStore
   readonly asked: SealedCounts
   /** A batch that is run again may have landed: what it did counts once. */
   readonly done: Readonly<Record<SealedKind, Set<string>>>
@@ -95,7 +99,7 @@ type Write = (change: Change) => Promise<void>
  * Each reads all of a batch at once, as other changes wait meanwhile, and answers what seals one of it again: that throws
  * SealBroken where neither key opens what there is. A revision more is a row more, and no change of what it says.
  */
-const READ: Record<SealedKind, (registry: Registry, ids: readonly string[]) => Promise<(id: string) => Write>> = {
+const READ: Record<SealedKind, (registry: SealedStore, ids: readonly string[]) => Promise<(id: string) => Write>> = {
   // Without a fence: whichever row is read, it holds the same.
   pepper: async ({ clickhouse, masterKeys }, names) => {
     const keys = await clickhouse.registry.query(sealedKeysByName, { names: [...names] })

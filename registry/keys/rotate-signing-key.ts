@@ -2,17 +2,25 @@ import { generateKeyPair } from 'node:crypto'
 import { promisify } from 'node:util'
 import { MS_PER_DAY } from '../../metering/timestamp.ts'
 import { type Actor, SERVICE } from '../audit-log.ts'
-import type { Change } from '../changes.ts'
-import type { Registry } from '../registry.ts'
+import type { Change, RegistryStore } from '../changes.ts'
 import { nextKid, signsFrom } from './key-states.ts'
-import { seal } from './sealing.ts'
+import type { RecentSigningKeys } from './recent-signing-keys.ts'
+import { type MasterKeys, seal } from './sealing.ts'
 import { PublicJwk, privateKeyPurpose, readSigningKeys, type SigningKey, writeSigningKeys } from './signing-keys.ts'
+
+/** What a function needs that makes signing keys. */
+export interface SigningKeyStore extends RegistryStore {
+  readonly masterKeys: MasterKeys
+  readonly signingKeys: RecentSigningKeys
+  /** ms since 1970. */
+  readonly now: () => number
+}
 
 /**
  * Makes a key. It is published at once and signs after PUBLISH_LEAD; with `withdraw` it signs at once, and all others are
  * withdrawn with every token they have signed. Throws StoreError.
  */
-export async function rotateSigningKey(registry: Registry, actor: Actor, { withdraw }: { withdraw: boolean }): Promise<SigningKey> {
+export async function rotateSigningKey(registry: SigningKeyStore, actor: Actor, { withdraw }: { withdraw: boolean }): Promise<SigningKey> {
   const pair = await newPair()
   const key = await registry.changes.run(actor, async (change) => {
     const keys = await readSigningKeys(registry.clickhouse)
@@ -26,7 +34,7 @@ export async function rotateSigningKey(registry: Registry, actor: Actor, { withd
  * Makes the first key, and another when the youngest is older than `days`; 0 is never. However many processes ask at once,
  * one is made. Undefined when there was nothing to do. Throws StoreError.
  */
-export async function makeDueSigningKey(registry: Registry, days: number): Promise<SigningKey | undefined> {
+export async function makeDueSigningKey(registry: SigningKeyStore, days: number): Promise<SigningKey | undefined> {
   if (!isDue(await readSigningKeys(registry.clickhouse), registry.now(), days)) return undefined
   const pair = await newPair()
   const key = await registry.changes.run(SERVICE, async (change) => {
@@ -59,7 +67,7 @@ interface NewKey {
   readonly withdraw: boolean
 }
 
-async function writeNewKey(registry: Registry, change: Change, { keys, pair, withdraw }: NewKey): Promise<SigningKey> {
+async function writeNewKey(registry: SigningKeyStore, change: Change, { keys, pair, withdraw }: NewKey): Promise<SigningKey> {
   const nowMs = registry.now()
   const kid = nextKid(keys, nowMs)
   const withdrawn = withdraw ? keys.filter(({ withdrawnMs }) => withdrawnMs === null) : []

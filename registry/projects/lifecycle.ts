@@ -1,23 +1,22 @@
 import type { Actor } from '../audit-log.ts'
-import type { Registry } from '../registry.ts'
-import { findLivingProject, findProject, type Project, type ProjectOfPartner, withChanges, writeProject } from './project.ts'
+import { findLivingProject, findProject, type Project, type ProjectOfPartner, type ProjectStore, withChanges, writeProject } from './project.ts'
 
 /**
  * The project is to be paused. With a provisioner its status follows when the platform says that it is; to ask again starts
  * nothing new, and to ask for the contrary meanwhile only changes what is wanted. Undefined when the partner has no living
  * project of that id.
  */
-export function pauseProject(registry: Registry, actor: Actor, asked: ProjectOfPartner): Promise<Project | undefined> {
+export function pauseProject(registry: ProjectStore, actor: Actor, asked: ProjectOfPartner): Promise<Project | undefined> {
   return wantStatus(registry, actor, { ...asked, wantedStatus: 'paused' })
 }
 
 /** The contrary of pausing, in all. */
-export function restoreProject(registry: Registry, actor: Actor, asked: ProjectOfPartner): Promise<Project | undefined> {
+export function restoreProject(registry: ProjectStore, actor: Actor, asked: ProjectOfPartner): Promise<Project | undefined> {
   return wantStatus(registry, actor, { ...asked, wantedStatus: 'active' })
 }
 
 /** Final, and at once. The project's usage stays and is billed. Undefined when the partner has no living project of that id. */
-export function deleteProject(registry: Registry, actor: Actor, { partnerId, projectId }: ProjectOfPartner): Promise<Project | undefined> {
+export function deleteProject(registry: ProjectStore, actor: Actor, { partnerId, projectId }: ProjectOfPartner): Promise<Project | undefined> {
   let attemptedMs: number | undefined
   return registry.changes.run(actor, async (change) => {
     const known = await findProject(registry, projectId)
@@ -34,7 +33,7 @@ export function deleteProject(registry: Registry, actor: Actor, { partnerId, pro
 
 const ACTIONS = { paused: 'project.pause', active: 'project.restore' } as const
 
-function wantStatus(registry: Registry, actor: Actor, asked: ProjectOfPartner & { wantedStatus: keyof typeof ACTIONS }): Promise<Project | undefined> {
+function wantStatus(registry: ProjectStore, actor: Actor, asked: ProjectOfPartner & { wantedStatus: keyof typeof ACTIONS }): Promise<Project | undefined> {
   const { partnerId, projectId, wantedStatus } = asked
   return registry.changes.run(actor, async (change) => {
     const known = await findLivingProject(registry, asked)

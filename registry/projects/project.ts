@@ -3,10 +3,9 @@ import { z } from 'zod'
 import { INSTANCE_TYPES, type InstanceType, PROJECT_STATUSES, type ProjectStatus, REGIONS, type Region } from '../../contract/fields.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
-import type { Change } from '../changes.ts'
+import type { Change, RegistryReads, RegistryStore } from '../changes.ts'
 import { newCredential } from '../credentials/credentials.ts'
-import { seal, unseal } from '../keys/sealing.ts'
-import type { Registry } from '../registry.ts'
+import { type MasterKeys, seal, unseal } from '../keys/sealing.ts'
 
 /** Words of the API's own paths; a project of that name could not be reached. */
 export const RESERVED_PROJECT_IDS: readonly string[] = ['.', '..', 'usage', 'projects', 'statements', 'connect-user', 'sync-embedded-project']
@@ -34,7 +33,16 @@ export interface Project {
   readonly provisionedRevision: number
 }
 
-export async function findProject({ clickhouse }: Registry, projectId: string): Promise<Project | undefined> {
+/** What a function needs that makes or changes projects. */
+export interface ProjectStore extends RegistryStore {
+  readonly masterKeys: MasterKeys
+  /** Template of a project's host: {slug} and {region} are filled in. */
+  readonly projectHost: string
+  /** Whether changes are handed over to the platform, and done only when it has acknowledged them. */
+  readonly provisions: boolean
+}
+
+export async function findProject({ clickhouse }: RegistryReads, projectId: string): Promise<Project | undefined> {
   const [found] = await clickhouse.registry.query(projectById, { projectId })
   return found === undefined ? undefined : projectOf(found)
 }
@@ -45,18 +53,18 @@ export interface ProjectOfPartner {
 }
 
 /** Undefined when the partner has no project of that id, or has deleted it. */
-export async function findLivingProject(registry: Registry, { partnerId, projectId }: ProjectOfPartner): Promise<Project | undefined> {
+export async function findLivingProject(registry: RegistryReads, { partnerId, projectId }: ProjectOfPartner): Promise<Project | undefined> {
   const project = await findProject(registry, projectId)
   return project === undefined || project.partnerId !== partnerId || project.status === 'deleted' ? undefined : project
 }
 
 /** Those that there are, by their ids. */
-export async function findProjects({ clickhouse }: Registry, projectIds: readonly string[]): Promise<Map<string, Project>> {
+export async function findProjects({ clickhouse }: RegistryReads, projectIds: readonly string[]): Promise<Map<string, Project>> {
   const found = await clickhouse.registry.query(projectsById, { projectIds: [...projectIds] })
   return new Map(found.map((each) => [each.project_id, projectOf(each)]))
 }
 
-export function apiKeyOf({ masterKeys }: Registry, project: Project): string {
+export function apiKeyOf({ masterKeys }: Pick<ProjectStore, 'masterKeys'>, project: Project): string {
   return unseal(masterKeys, project.sealedApiKey, apiKeyPurpose(project.id)).toString('utf8')
 }
 
@@ -64,8 +72,8 @@ const PROJECT_NAMESPACE = '6f1d2c0e-2f0b-4b6e-9a52-1c6a5b7d8e90'
 
 type NewProject = Pick<Project, 'id' | 'partnerId' | 'accountId' | 'name' | 'createdMs'>
 
-export function newProject(registry: Registry, { id, partnerId, accountId, name, createdMs }: NewProject): Project {
-  const sealedApiKey = seal(registry.masterKeys, Buffer.from(newCredential('projectKey'), 'utf8'), apiKeyPurpose(id))
+export function newProject(settings: Pick<ProjectStore, 'masterKeys' | 'projectHost'>, { id, partnerId, accountId, name, createdMs }: NewProject): Project {
+  const sealedApiKey = seal(settings.masterKeys, Buffer.from(newCredential('projectKey'), 'utf8'), apiKeyPurpose(id))
   const project: Project = {
     id,
     partnerId,
@@ -83,14 +91,14 @@ export function newProject(registry: Registry, { id, partnerId, accountId, name,
     wantedRevision: 0,
     provisionedRevision: 0,
   }
-  return { ...project, accessHost: hostOf(registry, project) }
+  return { ...project, accessHost: hostOf(settings, project) }
 }
 
 /**
  * Later than every project's there is, whatever the clocks of the processes say: "registered since" is asked by this time,
  * and a project that was missed would be missing in its partner's totals. Asked and written under one ownership.
  */
-export async function nextCreatedMs({ clickhouse }: Registry): Promise<number> {
+export async function nextCreatedMs({ clickhouse }: RegistryReads): Promise<number> {
   const [newest] = await clickhouse.registry.query(newestCreation, {})
   return Math.max(Date.now(), newest === undefined ? 0 : newest.created_ms + 1)
 }
@@ -103,16 +111,20 @@ const newestCreation = defineQuery({
 })
 
 /** The next revision of a project. Without a provisioner nobody has to be told, and what is wanted is so at once. */
-export function withChanges({ provisions }: Registry, project: Project, changes: Partial<Project>): Project {
+export function withChanges({ provisions }: Pick<ProjectStore, 'provisions'>, project: Project, changes: Partial<Project>): Project {
   const revision = project.revision + 1
   const next = { ...project, ...changes, revision, wantedRevision: revision }
   return provisions ? next : { ...next, status: next.wantedStatus, provisionedRevision: revision }
 }
 
 /** The project where it is asked to be, or where it is. Its host follows its region. */
-export function withPlacement(registry: Registry, project: Project, asked: { region?: Region | undefined; instanceType?: InstanceType | undefined }): Project {
+export function withPlacement(
+  settings: Pick<ProjectStore, 'projectHost'>,
+  project: Project,
+  asked: { region?: Region | undefined; instanceType?: InstanceType | undefined },
+): Project {
   const region = asked.region ?? project.region
-  const accessHost = region === project.region ? project.accessHost : hostOf(registry, { ...project, region })
+  const accessHost = region === project.region ? project.accessHost : hostOf(settings, { ...project, region })
   return { ...project, region, instanceType: asked.instanceType ?? project.instanceType, accessHost }
 }
 
@@ -121,7 +133,7 @@ export function apiKeyPurpose(projectId: string): string {
 }
 
 /** The end of a derived id keeps hosts of equal names apart. */
-function hostOf({ projectHost }: Registry, { id, name, region }: { id: string; name: string; region: Region }): string {
+function hostOf({ projectHost }: Pick<ProjectStore, 'projectHost'>, { id, name, region }: { id: string; name: string; region: Region }): string {
   const words = name
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '-')
@@ -133,7 +145,7 @@ function hostOf({ projectHost }: Registry, { id, name, region }: { id: string; n
 }
 
 export async function findLivingByName(
-  { clickhouse }: Registry,
+  { clickhouse }: RegistryReads,
   { partnerId, accountId, name }: { partnerId: string; accountId: string; name: string },
 ): Promise<Project | undefined> {
   const [found] = await clickhouse.registry.query(livingProjectByName, { partnerId, accountId, name })
@@ -144,10 +156,10 @@ export async function findLivingByName(
  * The id of the nth project of a name, so that racing calls meet in one row: the first that no project has. A renamed
  * project keeps the id of its first name, so counting the deleted ones would not do.
  */
-export async function freeId(registry: Registry, place: { partnerId: string; accountId: string; name: string }): Promise<string> {
+export async function freeId({ clickhouse }: RegistryReads, place: { partnerId: string; accountId: string; name: string }): Promise<string> {
   for (let first = 1; ; first += IDS_ASKED_AT_ONCE) {
     const ids = Array.from({ length: IDS_ASKED_AT_ONCE }, (_, index) => derivedId(place, first + index))
-    const known = await registry.clickhouse.registry.query(knownProjectIds, { ids })
+    const known = await clickhouse.registry.query(knownProjectIds, { ids })
     const free = ids.find((id) => !known.some(({ project_id }) => project_id === id))
     if (free !== undefined) return free
   }
@@ -250,7 +262,10 @@ const projectsById = defineQuery({
 })
 
 /** In the order in which they were made. */
-export async function findActiveOfAccount({ clickhouse }: Registry, { partnerId, accountId }: { partnerId: string; accountId: string }): Promise<Project[]> {
+export async function findActiveOfAccount(
+  { clickhouse }: RegistryReads,
+  { partnerId, accountId }: { partnerId: string; accountId: string },
+): Promise<Project[]> {
   return (await clickhouse.registry.query(activeProjectsOfAccount, { partnerId, accountId })).map(projectOf)
 }
 

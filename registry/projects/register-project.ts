@@ -2,8 +2,17 @@ import { isDeepStrictEqual } from 'node:util'
 import type { InstanceType, ProjectStatus, Region } from '../../contract/fields.ts'
 import { findAccount } from '../accounts.ts'
 import type { Actor } from '../audit-log.ts'
-import type { Registry } from '../registry.ts'
-import { findLivingByName, findProject, newProject, nextCreatedMs, type Project, withChanges, withPlacement, writeProject } from './project.ts'
+import {
+  findLivingByName,
+  findProject,
+  newProject,
+  nextCreatedMs,
+  type Project,
+  type ProjectStore,
+  withChanges,
+  withPlacement,
+  writeProject,
+} from './project.ts'
 
 export interface Registration {
   readonly projectId: string
@@ -27,7 +36,7 @@ export type RegisterOutcome =
   | { status: 'name_taken' }
 
 /** Registers a project that the platform has already, or changes it. Throws StoreError. */
-export function registerProject(registry: Registry, actor: Actor, asked: Registration): Promise<RegisterOutcome> {
+export function registerProject(registry: ProjectStore, actor: Actor, asked: Registration): Promise<RegisterOutcome> {
   const { projectId } = asked
   let attempted: Written | undefined
   return registry.changes.run(actor, async (change) => {
@@ -63,7 +72,7 @@ interface Judged {
   readonly accountId: string
 }
 
-async function tellRefusal(registry: Registry, { known, asked, accountId }: Judged): Promise<RegisterOutcome | undefined> {
+async function tellRefusal(registry: ProjectStore, { known, asked, accountId }: Judged): Promise<RegisterOutcome | undefined> {
   if (known !== undefined && known.partnerId !== asked.partnerId) return { status: 'partner_changed' }
   if (asked.accountId !== undefined && (await findAccount(registry, asked.accountId))?.partnerId !== asked.partnerId) return { status: 'account_not_found' }
   // One that was registered without an account, as all were before there were any, may be given one.
@@ -78,7 +87,7 @@ async function tellRefusal(registry: Registry, { known, asked, accountId }: Judg
  * The platform has made the project already, and says what it is: there is nothing to hand over to it. Unless something was
  * wanted of it and no status is said: that is still wanted.
  */
-function registered(registry: Registry, base: Project, asked: Registration): Project {
+function registered(registry: ProjectStore, base: Project, asked: Registration): Project {
   const status = asked.status ?? base.status
   const wantedStatus = asked.status ?? base.wantedStatus
   // Deletion is final, and so is its time: statements and exports have told it.

@@ -2,8 +2,18 @@ import type { InstanceType, Region } from '../../contract/fields.ts'
 import { findAccount } from '../accounts.ts'
 import type { Actor } from '../audit-log.ts'
 import type { Change } from '../changes.ts'
-import type { Registry } from '../registry.ts'
-import { findActiveOfAccount, findLivingByName, freeId, newProject, nextCreatedMs, type Project, withChanges, withPlacement, writeProject } from './project.ts'
+import {
+  findActiveOfAccount,
+  findLivingByName,
+  freeId,
+  newProject,
+  nextCreatedMs,
+  type Project,
+  type ProjectStore,
+  withChanges,
+  withPlacement,
+  writeProject,
+} from './project.ts'
 
 export interface EmbeddedProject {
   readonly partnerId: string
@@ -17,7 +27,7 @@ export interface AccountProject extends EmbeddedProject {
 }
 
 /** A partner's own project, made once per living name. A name whose project was deleted makes a new project. */
-export function syncEmbeddedProject(registry: Registry, actor: Actor, asked: EmbeddedProject): Promise<Project> {
+export function syncEmbeddedProject(registry: ProjectStore, actor: Actor, asked: EmbeddedProject): Promise<Project> {
   return registry.changes.run(actor, async (change) => {
     const place = { ...asked, accountId: '' }
     const known = await findLivingByName(registry, place)
@@ -38,7 +48,7 @@ export const FREE_ACTIVE_PROJECTS_MAX = 2
  * The same for a user of a co-branded partner. A living name is found again also at the limit of the account's plan. The
  * limit is looked at and the project written under one ownership, so it holds however many ask at once.
  */
-export function syncAccountProject(registry: Registry, actor: Actor, asked: AccountProject): Promise<SyncOutcome> {
+export function syncAccountProject(registry: ProjectStore, actor: Actor, asked: AccountProject): Promise<SyncOutcome> {
   return registry.changes.run(actor, async (change): Promise<SyncOutcome> => {
     const account = await findAccount(registry, asked.accountId)
     if (account === undefined || account.partnerId !== asked.partnerId) return { status: 'account_not_found' }
@@ -50,7 +60,7 @@ export function syncAccountProject(registry: Registry, actor: Actor, asked: Acco
   })
 }
 
-async function createProject(registry: Registry, change: Change, asked: AccountProject): Promise<Project> {
+async function createProject(registry: ProjectStore, change: Change, asked: AccountProject): Promise<Project> {
   const { partnerId, accountId, name } = asked
   const id = await freeId(registry, { partnerId, accountId, name })
   const made = newProject(registry, { id, partnerId, accountId, name, createdMs: await nextCreatedMs(registry) })
@@ -62,7 +72,7 @@ async function createProject(registry: Registry, change: Change, asked: AccountP
 }
 
 /** Another region or instance type applies to a project that lives. */
-async function moveProject(registry: Registry, change: Change, { known, asked }: { known: Project; asked: EmbeddedProject }): Promise<Project> {
+async function moveProject(registry: ProjectStore, change: Change, { known, asked }: { known: Project; asked: EmbeddedProject }): Promise<Project> {
   const project = withChanges(registry, withPlacement(registry, known, asked), {})
   const { region, instanceType } = project
   if (known.region === region && known.instanceType === instanceType) return known

@@ -1,13 +1,13 @@
 import { SERVICE } from '../audit-log.ts'
+import type { RegistryStore } from '../changes.ts'
 import { findProject, type Project, writeProject } from '../projects/project.ts'
-import type { Registry } from '../registry.ts'
 
 /**
  * The platform has said that it knows `delivered`, the project as it was sent. Its status follows, unless something else is
  * wanted by now: that is on its way, and a status in between would be told to nobody. Noting it twice changes nothing, nor
  * does an answer that comes after that to a later revision. Throws StoreError.
  */
-export function noteProvisioned(registry: Registry, delivered: Project): Promise<void> {
+export function noteProvisioned(registry: RegistryStore, delivered: Project): Promise<void> {
   return registry.changes.run(SERVICE, async (change) => {
     const known = await findProject(registry, delivered.id)
     if (known === undefined || known.provisionedRevision >= delivered.wantedRevision) return

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../../metering/logger.ts'
 import { retryMs } from '../../outgoing/back-off.ts'
 import { type Delivery, type DeliveryLimits, sendWebhook, type WebhookTarget } from '../../outgoing/send-webhook.ts'
+import type { RegistryStore } from '../changes.ts'
 import { findProject, type Project } from '../projects/project.ts'
-import type { Registry } from '../registry.ts'
 import { DeliveryState } from './delivery-state.ts'
 import { noteProvisioned } from './note-provisioned.ts'
 import { type ProvisionedState, readPendingProjects } from './pending-projects.ts'
@@ -38,7 +38,7 @@ const PROVISIONER_LIMITS: ProvisionerLimits = {
 }
 
 export interface ProvisionerOptions {
-  readonly registry: Registry
+  readonly registry: RegistryStore
   readonly target: WebhookTarget
   readonly logger: Logger
   readonly limits?: Partial<ProvisionerLimits>

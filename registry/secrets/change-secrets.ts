@@ -1,8 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import type { Actor } from '../audit-log.ts'
-import type { Registry } from '../registry.ts'
+import type { RegistryStore } from '../changes.ts'
+import type { MasterKeys } from '../keys/sealing.ts'
 import { type Envelope, openValue, sealValue } from './envelope.ts'
 import { countSecrets, findSecret, isLive, SECRETS_MAX, type StoredSecret, writeSecret } from './stored-secrets.ts'
+
+/** What a function needs that reads or changes the value of a secret. */
+export interface SecretStore extends RegistryStore {
+  readonly masterKeys: MasterKeys
+  /** ms since 1970. */
+  readonly now: () => number
+}
 
 export interface NewSecret {
   readonly key: string
@@ -14,7 +22,7 @@ export interface NewSecret {
 export type CreateOutcome = { status: 'created'; id: string } | { status: 'exists'; isActive: boolean } | { status: 'full' }
 
 /** Of calls that race for one key one creates it. Throws StoreError. */
-export function createSecret(registry: Registry, actor: Actor, { key, value, isReserved, expiresMs }: NewSecret): Promise<CreateOutcome> {
+export function createSecret(registry: SecretStore, actor: Actor, { key, value, isReserved, expiresMs }: NewSecret): Promise<CreateOutcome> {
   const id = randomUUID()
   const envelope = sealValue(registry.masterKeys, { id, key }, value)
   return registry.changes.run(actor, async (change) => {
@@ -33,7 +41,7 @@ export function createSecret(registry: Registry, actor: Actor, { key, value, isR
  * The value, after the audit log was told who reads it. Undefined when there is none to read: missing, inactive, expired.
  * Throws StoreError, and SealBroken when the row is not as it was sealed.
  */
-export function revealSecret(registry: Registry, actor: Actor, key: string): Promise<string | undefined> {
+export function revealSecret(registry: SecretStore, actor: Actor, key: string): Promise<string | undefined> {
   return registry.changes.run(actor, async (change) => {
     const known = await findSecret(registry, key)
     if (known === undefined || !isLive(known, registry.now())) return undefined
@@ -55,7 +63,7 @@ export interface SecretUpdate {
 export type UpdateOutcome = 'updated' | 'not_found'
 
 /** Throws StoreError. */
-export function updateSecret(registry: Registry, actor: Actor, asked: SecretUpdate): Promise<UpdateOutcome> {
+export function updateSecret(registry: SecretStore, actor: Actor, asked: SecretUpdate): Promise<UpdateOutcome> {
   let envelope: Envelope | undefined
   return registry.changes.run(actor, async (change) => {
     const known = await findSecret(registry, asked.key)
@@ -84,7 +92,7 @@ const CHANGEABLE = [
 export type DeleteOutcome = 'deleted' | 'reserved' | 'not_found'
 
 /** Its row stays, inactive, and can be made active again. Repeated it changes nothing. Throws StoreError. */
-export function deleteSecret(registry: Registry, actor: Actor, key: string): Promise<DeleteOutcome> {
+export function deleteSecret(registry: SecretStore, actor: Actor, key: string): Promise<DeleteOutcome> {
   return registry.changes.run(actor, async (change) => {
     const known = await findSecret(registry, key)
     if (known === undefined) return 'not_found'

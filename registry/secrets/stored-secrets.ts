@@ -2,8 +2,7 @@ import { z } from 'zod'
 import { defineQuery } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
 import { row } from '../../sql/tab-separated.ts'
-import type { Change } from '../changes.ts'
-import type { Registry } from '../registry.ts'
+import type { Change, RegistryReads } from '../changes.ts'
 import type { Envelope } from './envelope.ts'
 
 export const SECRET_KEY_CHARACTERS_MAX = 128
@@ -42,25 +41,25 @@ export function isLive({ isActive, expiresMs }: SecretFacts, nowMs: number): boo
 }
 
 /** Newest first. Throws StoreError. */
-export function listSecrets({ clickhouse }: Registry): Promise<SecretFacts[]> {
+export function listSecrets({ clickhouse }: RegistryReads): Promise<SecretFacts[]> {
   return clickhouse.registry.query(allSecrets, {})
 }
 
 /** What is no key is not found, like one that nobody took. Throws StoreError. */
-export async function findSecret({ clickhouse }: Registry, key: string): Promise<StoredSecret | undefined> {
+export async function findSecret({ clickhouse }: RegistryReads, key: string): Promise<StoredSecret | undefined> {
   if (!isSecretKey(key)) return undefined
   const [found] = await clickhouse.registry.query(secretByKey, { key })
   return found
 }
 
 /** Those that there are, by their keys. Throws StoreError. */
-export async function findSecrets({ clickhouse }: Registry, keys: readonly string[]): Promise<Map<string, StoredSecret>> {
+export async function findSecrets({ clickhouse }: RegistryReads, keys: readonly string[]): Promise<Map<string, StoredSecret>> {
   const found = await clickhouse.registry.query(secretsByKey, { keys: [...keys] })
   return new Map(found.map((each) => [each.key, each]))
 }
 
 /** How many keys are taken. Throws StoreError. */
-export async function countSecrets({ clickhouse }: Registry): Promise<number> {
+export async function countSecrets({ clickhouse }: RegistryReads): Promise<number> {
   const counted = await queryOne(clickhouse.registry, secretCount, {})
   return counted.secrets
 }

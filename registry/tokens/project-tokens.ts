@@ -1,14 +1,15 @@
+import type { RegistryReads } from '../changes.ts'
 import { PROJECT_TOKEN_SECONDS } from '../keys/key-states.ts'
 import { findPartner } from '../partners.ts'
 import { findLivingProject, type ProjectOfPartner } from '../projects/project.ts'
-import type { Partner, Registry } from '../registry.ts'
-import { signToken, verifyToken } from './signed-token.ts'
+import type { Partner } from '../registry.ts'
+import { signToken, type TokenIssuer, verifyToken } from './signed-token.ts'
 
 /**
  * The ten-minute code for a project: partner API documentation, "Generate Project Authorization". Undefined when the partner
  * has no living project of that id. Throws StoreError.
  */
-export async function authorizeProject(registry: Registry, asked: ProjectOfPartner): Promise<string | undefined> {
+export async function authorizeProject(registry: TokenIssuer & RegistryReads, asked: ProjectOfPartner): Promise<string | undefined> {
   const project = await findLivingProject(registry, asked)
   if (project === undefined) return undefined
   const { token } = await signToken(registry, {
@@ -25,7 +26,11 @@ export async function authorizeProject(registry: Registry, asked: ProjectOfPartn
  * The partner whose project's code this is, or undefined, whatever is wrong with it. It must be for the host that the
  * project has now: a code from before its move ends with it. Throws StoreError.
  */
-export async function authenticateProjectToken(registry: Registry, token: string, { partnerId, projectId }: ProjectOfPartner): Promise<Partner | undefined> {
+export async function authenticateProjectToken(
+  registry: TokenIssuer & RegistryReads,
+  token: string,
+  { partnerId, projectId }: ProjectOfPartner,
+): Promise<Partner | undefined> {
   const expected = { typ: 'JWT', audience: undefined, subject: projectId, lifetimeSecondsMax: PROJECT_TOKEN_SECONDS } as const
   const claims = await verifyToken(registry, token, expected)
   // Nothing is looked up for whoever was not given a code for it: nobody may tell by asking whether there is such a project.

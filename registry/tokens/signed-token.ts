@@ -1,10 +1,19 @@
 import { randomUUID } from 'node:crypto'
 import { errors, type JWTHeaderParameters, type JWTPayload, jwtVerify, SignJWT } from 'jose'
 import { CLOCK_LEEWAY_SECONDS } from '../keys/key-states.ts'
-import type { Registry } from '../registry.ts'
+import type { RecentSigningKeys } from '../keys/recent-signing-keys.ts'
 
 /** The kinds of tokens, by the `typ` of their header: neither passes as the other (RFC 8725, 3.11). */
 export type TokenType = 'JWT' | 'admin+jwt'
+
+/** What a function needs that makes or checks tokens. */
+export interface TokenIssuer {
+  readonly signingKeys: RecentSigningKeys
+  /** Where the service is reached from outside: the issuer of its tokens. */
+  readonly publicUrl: string
+  /** ms since 1970. */
+  readonly now: () => number
+}
 
 export interface TokenRequest {
   readonly typ: TokenType
@@ -18,7 +27,7 @@ export interface TokenRequest {
 }
 
 /** A JWT of our newest key that signs. Throws StoreError. */
-export async function signToken({ signingKeys, publicUrl, now }: Registry, asked: TokenRequest): Promise<{ token: string; expiresMs: number }> {
+export async function signToken({ signingKeys, publicUrl, now }: TokenIssuer, asked: TokenRequest): Promise<{ token: string; expiresMs: number }> {
   const { kid, privateKey } = await signingKeys.signing()
   const issuedAt = Math.floor(now() / 1000)
   const expires = issuedAt + asked.lifetimeSeconds
@@ -48,7 +57,7 @@ export interface ExpectedToken {
  * The claims of a token that one of our keys has signed, or undefined, whatever is wrong with it. A header with any other
  * member than ours is not ours: keys that it brings or points to (jwk, x5c, jku, x5u) are never looked at. Throws StoreError.
  */
-export async function verifyToken({ signingKeys, publicUrl, now }: Registry, token: string, expected: ExpectedToken): Promise<JWTPayload | undefined> {
+export async function verifyToken({ signingKeys, publicUrl, now }: TokenIssuer, token: string, expected: ExpectedToken): Promise<JWTPayload | undefined> {
   const keyOf = async (header: JWTHeaderParameters) => {
     const key = isOurs(header, expected.typ) ? await signingKeys.verifying(header.kid, expected.lifetimeSecondsMax) : undefined
     if (key === undefined) throw new errors.JWKSNoMatchingKey()
