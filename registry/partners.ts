@@ -1,28 +1,16 @@
-import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import { PARTNER_MODES, type PartnerMode } from '../contract/fields.ts'
 import { defineQuery } from '../sql/query.ts'
 import { row } from '../sql/tab-separated.ts'
 import type { Actor } from './audit-log.ts'
 import type { Change, RegistryReads, RegistryStore } from './changes.ts'
-import { newPartnerSecret, writePartnerSecrets } from './credentials/partner-secrets.ts'
-import type { Partner } from './registry.ts'
 
-/** Makes a partner and its first secret. The secret is shown here and never again. Throws StoreError. */
-export function createPartner(
-  registry: RegistryStore & { readonly pepper: Buffer },
-  actor: Actor,
-  asked: { name: string; mode: PartnerMode },
-): Promise<{ partner: Partner; secret: string }> {
-  const partner: Partner = { id: `ps_${randomBytes(9).toString('base64url').replaceAll(/[-_]/g, 'x')}`, ...asked, disabledMs: null }
-  const { secret, stored } = newPartnerSecret(registry, partner.id)
-  return registry.changes.run(actor, async (change) => {
-    await change.note({ action: 'partner.create', subject: partner.id, details: { mode: partner.mode, secret_id: stored.id } })
-    // The secret first: a partner without a secret could not be used and would stay behind after a crash.
-    await writePartnerSecrets(change, [stored])
-    await writePartner(change, { ...partner, revision: 1, createdMs: stored.createdMs })
-    return { partner, secret }
-  })
+export interface Partner {
+  readonly id: string
+  readonly name: string
+  readonly mode: PartnerMode
+  /** When the partner was disabled, in ms since 1970; null if it is enabled. */
+  readonly disabledMs: number | null
 }
 
 /** All there are, by name. Throws StoreError. */
@@ -65,7 +53,7 @@ export interface StoredPartner extends Partner {
   readonly createdMs: number
 }
 
-async function writePartner(change: Change, { id, revision, name, mode, createdMs, disabledMs }: StoredPartner): Promise<void> {
+export async function writePartner(change: Change, { id, revision, name, mode, createdMs, disabledMs }: StoredPartner): Promise<void> {
   const columns = ['partner_id', 'revision', 'name', 'mode', 'created_ms', 'disabled_ms']
   await change.write('partners_inbox_v1', columns, (owner) => row([...owner, id, revision, name, mode, createdMs, disabledMs]))
 }

@@ -5,9 +5,15 @@ import { row } from '../../sql/tab-separated.ts'
 import type { Actor } from '../audit-log.ts'
 import type { Change, RegistryReads, RegistryStore } from '../changes.ts'
 import type { Recent } from '../recent.ts'
-import type { IngestKey } from '../registry.ts'
 import { hashCredential, isCredential, lastFour, newCredential, prefixOf } from './credentials.ts'
 import type { LastUsed } from './last-used.ts'
+
+export interface IngestKey {
+  readonly id: string
+  readonly name: string
+  /** The partners for whose projects the key may send events; empty: for all projects. */
+  readonly partnerIds: readonly string[]
+}
 
 /** An ingest key as it is kept: what it is told by and what it may do, never itself. */
 export interface StoredIngestKey extends IngestKey {

@@ -4,8 +4,8 @@ import { PARTNER_MODES } from '../../contract/fields.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 import type { Change, RegistryReads } from '../changes.ts'
+import type { Partner } from '../partners.ts'
 import type { Recent } from '../recent.ts'
-import type { Partner, ProvenPartner } from '../registry.ts'
 import { hashCredential, isCredential, lastFour, newCredential, prefixOf } from './credentials.ts'
 import type { LastUsed } from './last-used.ts'
 
@@ -21,6 +21,14 @@ export interface PartnerSecret {
   readonly createdMs: number
   readonly expiresMs: number | null
   readonly revokedMs: number | null
+}
+
+/** A partner, and the secret that authenticated it. */
+export interface ProvenPartner {
+  readonly partner: Partner
+  readonly secretId: string
+  /** When that secret expires, in ms since 1970; null: never. */
+  readonly expiresMs: number | null
 }
 
 /** What it takes to verify a partner's secret. */

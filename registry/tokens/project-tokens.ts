@@ -1,8 +1,7 @@
 import type { RegistryReads } from '../changes.ts'
 import { PROJECT_TOKEN_SECONDS } from '../keys/key-states.ts'
-import { findPartner } from '../partners.ts'
+import { findPartner, type Partner } from '../partners.ts'
 import { findLivingProject, type ProjectOfPartner } from '../projects/project.ts'
-import type { Partner } from '../registry.ts'
 import { signToken, type TokenIssuer, verifyToken } from './signed-token.ts'
 
 /**

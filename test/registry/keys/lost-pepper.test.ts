@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { SERVICE } from '../../../registry/audit-log.ts'
+import { createPartner } from '../../../registry/create-partner.ts'
 import { authenticatePartner } from '../../../registry/credentials/partner-secrets.ts'
-import { createPartner } from '../../../registry/partners.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
 import { openTestRegistry } from '../../support/worlds/test-registry.ts'
 

@@ -1,5 +1,6 @@
 import { MASTER_KEY_BYTES, type MasterKeys, masterKeyFrom } from '../../../registry/keys/sealing.ts'
-import { openRegistry, type Registry } from '../../../registry/registry.ts'
+import { openRegistry } from '../../../registry/open-registry.ts'
+import type { Registry } from '../../../registry/registry.ts'
 import type { ClickHouse } from '../../../sql/clickhouse.ts'
 
 /** MASTER_KEY of a test service whose store a registry of the test opens, too. */

@@ -1,0 +1,40 @@
+import type { ClickHouse } from '../sql/clickhouse.ts'
+import { RegistryChanges } from './changes.ts'
+import { LastUsed } from './credentials/last-used.ts'
+import { loadPepper } from './keys/pepper.ts'
+import { RecentSigningKeys } from './keys/recent-signing-keys.ts'
+import type { MasterKeys } from './keys/sealing.ts'
+import { ProjectOwners } from './projects/project-owners.ts'
+import { Recent } from './recent.ts'
+import type { Registry } from './registry.ts'
+
+export interface RegistryOptions {
+  readonly clickhouse: ClickHouse
+  readonly masterKeys: MasterKeys
+  /** Template of a project's host: {slug} and {region} are filled in. */
+  readonly projectHost: string
+  readonly publicUrl: string
+  readonly provisions: boolean
+  /** Default: the clock of this machine. */
+  readonly now?: (() => number) | undefined
+}
+
+/** Throws StoreError, and Error when MASTER_KEY is not the key that the database was sealed with. */
+export async function openRegistry(options: RegistryOptions): Promise<Registry> {
+  const { clickhouse, masterKeys, now = Date.now } = options
+  return {
+    ...options,
+    pepper: await loadPepper(clickhouse, masterKeys),
+    changes: new RegistryChanges(clickhouse),
+    recentPartners: new Recent({ keepMs: CREDENTIAL_KEEP_MS, entriesMax: CREDENTIALS_KEPT_MAX }),
+    recentIngestKeys: new Recent({ keepMs: CREDENTIAL_KEEP_MS, entriesMax: CREDENTIALS_KEPT_MAX }),
+    signingKeys: new RecentSigningKeys({ clickhouse, masterKeys, now }),
+    now,
+    lastUsed: new LastUsed(clickhouse),
+    projectOwners: new ProjectOwners(clickhouse),
+  }
+}
+
+/** A revoked credential works for at most this long in processes other than the one that revoked it. */
+const CREDENTIAL_KEEP_MS = 1_000
+const CREDENTIALS_KEPT_MAX = 10_000
