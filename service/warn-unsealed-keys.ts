@@ -1,5 +1,5 @@
 import type { Logger } from '../metering/logger.ts'
-import { countSealedOtherwise, totalOf } from '../registry/keys/reencrypt.ts'
+import { countSealedOtherwise, totalOf } from '../registry/reencrypt.ts'
 import type { Registry } from '../registry/registry.ts'
 
 /**

@@ -1,25 +1,25 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import type { Actor } from '../../../registry/audit-log.ts'
-import type { Change } from '../../../registry/changes.ts'
-import { createPartner } from '../../../registry/create-partner.ts'
-import { countSealedOtherwise, rewrapSealed, totalOf } from '../../../registry/keys/reencrypt.ts'
-import { rotateSigningKey } from '../../../registry/keys/rotate-signing-key.ts'
-import { type MasterKey, type MasterKeys, newDataKey, sealMarkOf } from '../../../registry/keys/sealing.ts'
-import { openPrivateKey, readSigningKeys } from '../../../registry/keys/signing-keys.ts'
-import { openRegistry } from '../../../registry/open-registry.ts'
-import { apiKeyOf, findProject, type Project } from '../../../registry/projects/project.ts'
-import { syncEmbeddedProject } from '../../../registry/projects/sync-project.ts'
-import type { Registry } from '../../../registry/registry.ts'
-import { createSecret, revealSecret, updateSecret } from '../../../registry/secrets/change-secrets.ts'
-import { openValue, sealValue } from '../../../registry/secrets/envelope.ts'
-import { findSecret, type StoredSecret, writeSecret } from '../../../registry/secrets/stored-secrets.ts'
-import { StoreError } from '../../../sql/errors.ts'
-import { defineQuery } from '../../../sql/query.ts'
-import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
-import { FAULTS, faultOnce } from '../../support/engines/faulty-lane.ts'
-import { queriesOf } from '../../support/queries-of.ts'
+import type { Actor } from '../../registry/audit-log.ts'
+import type { Change } from '../../registry/changes.ts'
+import { createPartner } from '../../registry/create-partner.ts'
+import { rotateSigningKey } from '../../registry/keys/rotate-signing-key.ts'
+import { type MasterKey, type MasterKeys, newDataKey, sealMarkOf } from '../../registry/keys/sealing.ts'
+import { openPrivateKey, readSigningKeys } from '../../registry/keys/signing-keys.ts'
+import { openRegistry } from '../../registry/open-registry.ts'
+import { apiKeyOf, findProject, type Project } from '../../registry/projects/project.ts'
+import { syncEmbeddedProject } from '../../registry/projects/sync-project.ts'
+import { countSealedOtherwise, rewrapSealed, totalOf } from '../../registry/reencrypt.ts'
+import type { Registry } from '../../registry/registry.ts'
+import { createSecret, revealSecret, updateSecret } from '../../registry/secrets/change-secrets.ts'
+import { openValue, sealValue } from '../../registry/secrets/envelope.ts'
+import { findSecret, type StoredSecret, writeSecret } from '../../registry/secrets/stored-secrets.ts'
+import { StoreError } from '../../sql/errors.ts'
+import { defineQuery } from '../../sql/query.ts'
+import { openTestStore, type TestStore } from '../support/engines/embedded-store.ts'
+import { FAULTS, faultOnce } from '../support/engines/faulty-lane.ts'
+import { queriesOf } from '../support/queries-of.ts'
 
 const ACTOR: Actor = { name: 'admin', requestId: 'request' }
 const NOTHING = { pepper: 0, project_api_keys: 0, secret_data_keys: 0, signing_keys: 0 }
@@ -156,7 +156,7 @@ describe('MASTER_KEY is exchanged', () => {
     await rewrapSealed(await open(both(newKey, oldKey)), ACTOR)
     const rowsOfOld = async () => (await store.clickhouse.reads.query(rowsSealedWith, { mark: sealMarkOf(alone(oldKey)) }))[0]?.rows
     expect(await rowsOfOld()).toBeGreaterThan(0)
-    const guide = readFileSync(new URL('../../../docs/operating/keys.md', import.meta.url), 'utf8')
+    const guide = readFileSync(new URL('../../docs/operating/keys.md', import.meta.url), 'utf8')
     for (const [statement] of guide.matchAll(/^(?:OPTIMIZE|ALTER) [^;]+/gm)) await store.clickhouse.control.command(`${statement} SETTINGS mutations_sync = 1`)
     expect(await rowsOfOld()).toBe(0)
     expect(await opened(await open(alone(newKey)))).toEqual(known)
