@@ -1,11 +1,11 @@
 import type { ClickHouse } from '../sql/clickhouse.ts'
 import { RegistryChanges } from './changes.ts'
+import { CredentialCache } from './credentials/credential-cache.ts'
 import { LastUsed } from './credentials/last-used.ts'
 import { loadPepper } from './keys/pepper.ts'
 import { RecentSigningKeys } from './keys/recent-signing-keys.ts'
 import type { MasterKeys } from './keys/sealing.ts'
 import { ProjectOwners } from './projects/project-owners.ts'
-import { Recent } from './recent.ts'
 import type { Registry } from './registry.ts'
 
 export interface RegistryOptions {
@@ -26,15 +26,11 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
     ...options,
     pepper: await loadPepper(clickhouse, masterKeys),
     changes: new RegistryChanges(clickhouse),
-    recentPartners: new Recent({ keepMs: CREDENTIAL_KEEP_MS, entriesMax: CREDENTIALS_KEPT_MAX }),
-    recentIngestKeys: new Recent({ keepMs: CREDENTIAL_KEEP_MS, entriesMax: CREDENTIALS_KEPT_MAX }),
+    partnerCache: new CredentialCache(),
+    ingestKeyCache: new CredentialCache(),
     signingKeys: new RecentSigningKeys({ clickhouse, masterKeys, now }),
     now,
     lastUsed: new LastUsed(clickhouse),
     projectOwners: new ProjectOwners(clickhouse),
   }
 }
-
-/** A revoked credential works for at most this long in processes other than the one that revoked it. */
-const CREDENTIAL_KEEP_MS = 1_000
-const CREDENTIALS_KEPT_MAX = 10_000

@@ -25,7 +25,7 @@ export async function findPartner({ clickhouse }: RegistryReads, partnerId: stri
 
 /** Lets a partner in no more, or again. Its usage counts and is billed all the while. Undefined when there is no such partner. */
 export function setPartnerDisabled(
-  registry: RegistryStore & { readonly recentPartners: { clear(): void } },
+  registry: RegistryStore & { readonly partnerCache: { clear(): void } },
   actor: Actor,
   { partnerId, disabled }: { partnerId: string; disabled: boolean },
 ): Promise<StoredPartner | undefined> {
@@ -38,7 +38,7 @@ export function setPartnerDisabled(
     return partner
   })
   // Also when it failed: what was sent may have landed.
-  return changing.finally(() => registry.recentPartners.clear())
+  return changing.finally(() => registry.partnerCache.clear())
 }
 
 /** Those of the ids that no partner has. Throws StoreError. */

@@ -1,12 +1,12 @@
 import type { ClickHouse } from '../sql/clickhouse.ts'
 import type { RegistryChanges } from './changes.ts'
+import type { CredentialCache } from './credentials/credential-cache.ts'
 import type { IngestKey } from './credentials/ingest-keys.ts'
 import type { LastUsed } from './credentials/last-used.ts'
 import type { ProvenPartner } from './credentials/partner-secrets.ts'
 import type { RecentSigningKeys } from './keys/recent-signing-keys.ts'
 import type { MasterKeys } from './keys/sealing.ts'
 import type { ProjectOwners } from './projects/project-owners.ts'
-import type { Recent } from './recent.ts'
 
 /**
  * Partners, accounts, projects, credentials, secrets and keys. Opened once where a process starts (open-registry.ts) and
@@ -18,8 +18,8 @@ export interface Registry {
   readonly masterKeys: MasterKeys
   /** Key of the hashes under which credentials are stored. */
   readonly pepper: Buffer
-  readonly recentPartners: Recent<ProvenPartner>
-  readonly recentIngestKeys: Recent<IngestKey>
+  readonly partnerCache: CredentialCache<ProvenPartner>
+  readonly ingestKeyCache: CredentialCache<IngestKey>
   readonly lastUsed: LastUsed
   readonly projectOwners: ProjectOwners
   /** Template of a project's host: {slug} and {region} are filled in. */

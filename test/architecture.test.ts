@@ -73,6 +73,7 @@ const VENDORS: Record<string, readonly string[]> = {
   'date-fns': ['metering'],
   '@date-fns/utc': ['metering'],
   uuid: ['registry'],
+  'lru-cache': ['registry'],
   jose: ['registry', 'test'],
   fastify: ['api'],
   'fastify-type-provider-zod': ['api'],

@@ -9,5 +9,5 @@ export async function findAllowedProjects(
   { partnerIds }: Pick<IngestKey, 'partnerIds'>,
   arrivals: readonly Arrival[],
 ): Promise<AllowedProjects> {
-  return partnerIds.length === 0 ? 'all' : projectOwners.thoseOf(partnerIds, projectIdsOf(arrivals))
+  return partnerIds.length === 0 ? 'all' : projectOwners.ownedBy(partnerIds, projectIdsOf(arrivals))
 }

@@ -4,7 +4,7 @@ import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 import type { Actor } from '../audit-log.ts'
 import type { Change, RegistryReads, RegistryStore } from '../changes.ts'
-import type { Recent } from '../recent.ts'
+import type { CredentialCache } from './credential-cache.ts'
 import { hashCredential, isCredential, lastFour, newCredential, prefixOf } from './credentials.ts'
 import type { LastUsed } from './last-used.ts'
 
@@ -31,7 +31,7 @@ export const SCOPE_PARTNERS_MAX = 100
 /** What it takes to verify an ingest key. */
 export interface KeyAuthentication extends RegistryReads {
   readonly pepper: Buffer
-  readonly recentIngestKeys: Recent<IngestKey>
+  readonly ingestKeyCache: CredentialCache<IngestKey>
   readonly lastUsed: LastUsed
 }
 
@@ -54,7 +54,7 @@ export function createIngestKey(
 
 /** Ends a key at once; in other processes when they look it up again. Undefined: there is none of this id. Throws StoreError. */
 export function revokeIngestKey(
-  registry: RegistryStore & Pick<KeyAuthentication, 'recentIngestKeys'>,
+  registry: RegistryStore & Pick<KeyAuthentication, 'ingestKeyCache'>,
   actor: Actor,
   keyId: string,
 ): Promise<{ revokedMs: number } | undefined> {
@@ -68,7 +68,7 @@ export function revokeIngestKey(
     return { revokedMs }
   })
   // Also when it failed: what was sent may have landed.
-  return revoking.finally(() => registry.recentIngestKeys.clear())
+  return revoking.finally(() => registry.ingestKeyCache.clear())
 }
 
 export async function findIngestKey({ clickhouse }: RegistryReads, keyId: string): Promise<StoredIngestKey | undefined> {
@@ -88,7 +88,7 @@ export function listIngestKeys(
 export async function authenticateIngestKey(registry: KeyAuthentication, key: string): Promise<IngestKey | undefined> {
   if (!isCredential('ingestKey', key)) return undefined
   const hash = hashCredential(registry.pepper, key)
-  const found = await registry.recentIngestKeys.find(hash, async () => (await registry.clickhouse.registry.query(livingIngestKey, { hash }))[0])
+  const found = await registry.ingestKeyCache.find(hash, async () => (await registry.clickhouse.registry.query(livingIngestKey, { hash }))[0])
   if (found !== undefined) registry.lastUsed.note(found.id)
   return found
 }

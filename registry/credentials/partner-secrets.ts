@@ -5,7 +5,7 @@ import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 import type { Change, RegistryReads } from '../changes.ts'
 import type { Partner } from '../partners.ts'
-import type { Recent } from '../recent.ts'
+import type { CredentialCache } from './credential-cache.ts'
 import { hashCredential, isCredential, lastFour, newCredential, prefixOf } from './credentials.ts'
 import type { LastUsed } from './last-used.ts'
 
@@ -34,7 +34,7 @@ export interface ProvenPartner {
 /** What it takes to verify a partner's secret. */
 export interface PartnerAuthentication extends RegistryReads {
   readonly pepper: Buffer
-  readonly recentPartners: Recent<ProvenPartner>
+  readonly partnerCache: CredentialCache<ProvenPartner>
   readonly lastUsed: LastUsed
 }
 
@@ -73,7 +73,7 @@ function fieldsOf({ id, partnerId, revision, hash, prefix, lastFour, createdMs, 
 export async function authenticatePartner(registry: PartnerAuthentication, partnerId: string, secret: string): Promise<Partner | undefined> {
   if (!isCredential('partnerSecret', secret)) return undefined
   const hash = hashCredential(registry.pepper, secret)
-  const proven = await registry.recentPartners.find(JSON.stringify([partnerId, hash]), () => findProven(registry, partnerId, hash))
+  const proven = await registry.partnerCache.find(JSON.stringify([partnerId, hash]), () => findProven(registry, partnerId, hash))
   if (proven === undefined || (proven.expiresMs !== null && proven.expiresMs <= Date.now())) return undefined
   registry.lastUsed.note(proven.secretId)
   return proven.partner

@@ -22,7 +22,7 @@ export type RotationOutcome =
 
 /** Gives a partner one more secret, which works at once; the one before ends after the overlap. Throws StoreError. */
 export function addPartnerSecret(
-  registry: RegistryStore & Pick<PartnerAuthentication, 'pepper' | 'recentPartners'>,
+  registry: RegistryStore & Pick<PartnerAuthentication, 'pepper' | 'partnerCache'>,
   actor: Actor,
   { partnerId, overlapSeconds }: { partnerId: string; overlapSeconds: number },
 ): Promise<RotationOutcome> {
@@ -43,12 +43,12 @@ export function addPartnerSecret(
     await writePartnerSecrets(change, [made, ...ended])
     return { status: 'rotated', id: made.id, secret, replaced }
   })
-  return rotating.finally(() => registry.recentPartners.clear())
+  return rotating.finally(() => registry.partnerCache.clear())
 }
 
 /** Ends a secret at once; in other processes when they look it up again. Undefined: the partner has none of this id. Throws StoreError. */
 export function revokePartnerSecret(
-  registry: RegistryStore & Pick<PartnerAuthentication, 'recentPartners'>,
+  registry: RegistryStore & Pick<PartnerAuthentication, 'partnerCache'>,
   actor: Actor,
   { partnerId, secretId }: { partnerId: string; secretId: string },
 ): Promise<{ revokedMs: number } | undefined> {
@@ -61,7 +61,7 @@ export function revokePartnerSecret(
     await writePartnerSecrets(change, [{ ...known, revision: known.revision + 1, revokedMs }])
     return { revokedMs }
   })
-  return revoking.finally(() => registry.recentPartners.clear())
+  return revoking.finally(() => registry.partnerCache.clear())
 }
 
 /** Those that work, then those that did, from the newest on. Throws StoreError. */

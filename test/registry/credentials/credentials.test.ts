@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { SERVICE } from '../../../registry/audit-log.ts'
 import { createPartner } from '../../../registry/create-partner.ts'
+import { CredentialCache } from '../../../registry/credentials/credential-cache.ts'
 import { isCredential, newCredential } from '../../../registry/credentials/credentials.ts'
 import { authenticateIngestKey, createIngestKey, revokeIngestKey } from '../../../registry/credentials/ingest-keys.ts'
 import { authenticatePartner } from '../../../registry/credentials/partner-secrets.ts'
 import { addPartnerSecret, listPartnerSecrets, revokePartnerSecret } from '../../../registry/credentials/rotate-partner-secrets.ts'
 import { setPartnerDisabled } from '../../../registry/partners.ts'
-import { Recent } from '../../../registry/recent.ts'
 import type { Registry } from '../../../registry/registry.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
 import { faultOnce } from '../../support/engines/faulty-lane.ts'
@@ -58,14 +58,32 @@ describe('what is ended in one process', () => {
     expect(await untilRefused(async () => (await authenticateIngestKey(elsewhere, key)) !== undefined)).toBeLessThan(WITHIN_MS)
   })
 
-  test('and what was looked up before the end and found after it is not remembered', async () => {
-    const recent = new Recent<string>({ keepMs: 60_000, entriesMax: 10 })
+  test('a look-up that began before a revocation is not cached when it ends after it', async () => {
+    const cache = new CredentialCache<string>({ ttlMs: 60_000, entriesMax: 10 })
     let found: (value: string) => void = () => {}
-    const first = recent.find('key', () => new Promise((resolve) => (found = resolve)))
-    recent.clear()
+    const first = cache.find('key', () => new Promise((resolve) => (found = resolve)))
+    cache.clear()
     found('revoked')
     expect(await first).toBe('revoked')
-    expect(await recent.find('key', async () => undefined)).toBeUndefined()
+    expect(await cache.find('key', async () => undefined)).toBeUndefined()
+  })
+})
+
+describe('the cache of credentials', () => {
+  const cacheOfTwo = () => new CredentialCache<string>({ ttlMs: 60_000, entriesMax: 2 })
+
+  test('a failed look-up is not cached: the credential is looked up again', async () => {
+    const cache = cacheOfTwo()
+    expect(await cache.find('key', async () => undefined)).toBeUndefined()
+    expect(await cache.find('key', async () => 'created since')).toBe('created since')
+    expect(await cache.find('key', async () => 'not looked up')).toBe('created since')
+  })
+
+  test('a full cache drops the credential that was used least recently and keeps the others', async () => {
+    const cache = cacheOfTwo()
+    for (const key of ['busy', 'idle', 'busy', 'new']) await cache.find(key, async () => key)
+    const cached = ['busy', 'new', 'idle'].map((key) => cache.find(key, async () => 'looked up'))
+    expect(await Promise.all(cached)).toEqual(['busy', 'new', 'looked up'])
   })
 })
 
