@@ -22,7 +22,7 @@ export interface WebhookMessage {
 }
 
 /** Only `delivered` and `refused` are certain. After `timed_out` and `no_answer` the receiver may have acted: the same id is sent again. */
-export type Delivery =
+export type WebhookOutcome =
   | { readonly status: 'delivered' }
   /** Not called: the URL leads to this address, which is neither public nor allowed; undefined when it leads to none. */
   | { readonly status: 'refused'; readonly reason: 'private_address'; readonly address: string | undefined }
@@ -32,7 +32,7 @@ export type Delivery =
   /** `code` is Node's (ECONNREFUSED, ENOTFOUND, CERT_HAS_EXPIRED): for the reader of the log, nothing is decided on it. */
   | { readonly status: 'failed'; readonly reason: 'no_answer'; readonly code: string | undefined }
 
-export interface DeliveryLimits {
+export interface WebhookLimits {
   /** From the call to the end of the answer: look-up, connection and all. */
   readonly timeoutMs: number
   /** Of the answer's body. More is not waited for, its status counts. */
@@ -44,7 +44,7 @@ export interface DeliveryLimits {
  * address that the guard lets pass. Retries nothing, follows nothing, and leaves nothing open. What comes of it is in
  * the answer; throws RangeError only, for an id or a time that cannot be signed.
  */
-export function sendWebhook(target: WebhookTarget, message: WebhookMessage, limits: DeliveryLimits = DELIVERY_LIMITS): Promise<Delivery> {
+export function sendWebhook(target: WebhookTarget, message: WebhookMessage, limits: WebhookLimits = WEBHOOK_LIMITS): Promise<WebhookOutcome> {
   const headers = headersOf(message, target.keys)
   const forbidden = forbiddenLiteral(target.url, target.allowed)
   if (forbidden !== undefined) return Promise.resolve({ status: 'refused', reason: 'private_address', address: forbidden })
@@ -90,7 +90,7 @@ function openRequest({ url, allowed, resolve }: WebhookTarget, headers: Record<s
 }
 
 /** What came of it, once the connection is closed. Whatever breaks after a status has come, the status stands. */
-function outcomeOf(request: ClientRequest, deadline: AbortSignal, answerBytesMax: number): Promise<Delivery> {
+function outcomeOf(request: ClientRequest, deadline: AbortSignal, answerBytesMax: number): Promise<WebhookOutcome> {
   return new Promise((resolve) => {
     let answer: IncomingMessage | undefined
     let fault: NodeJS.ErrnoException | undefined
@@ -120,7 +120,7 @@ function readAtMost(response: IncomingMessage, bytesMax: number): void {
   })
 }
 
-function outcomeOfAnswer({ statusCode, headers }: IncomingMessage): Delivery {
+function outcomeOfAnswer({ statusCode, headers }: IncomingMessage): WebhookOutcome {
   // A client's answer always has one; the type is shared with a server's requests.
   const httpStatus = Number(statusCode)
   if (httpStatus >= 200 && httpStatus < 300) return { status: 'delivered' }
@@ -138,7 +138,7 @@ function signingKeyFrom(secret: string): SigningKey | undefined {
 }
 
 /** Standard Webhooks recommends to wait 15 to 30 seconds. */
-const DELIVERY_LIMITS: DeliveryLimits = { timeoutMs: 15_000, answerBytesMax: 65_536 }
+const WEBHOOK_LIMITS: WebhookLimits = { timeoutMs: 15_000, answerBytesMax: 65_536 }
 const ANSWER_HEADER_BYTES_MAX = 16_384
 const SECRET_PREFIX = 'whsec_'
 const SECRET_BYTES_MIN = 24

@@ -74,6 +74,7 @@ const VENDORS: Record<string, readonly string[]> = {
   '@date-fns/utc': ['metering'],
   uuid: ['registry'],
   'lru-cache': ['registry'],
+  'p-limit': ['outgoing'],
   jose: ['registry', 'test'],
   fastify: ['api'],
   'fastify-type-provider-zod': ['api'],

@@ -3,7 +3,7 @@ import type { RequestListener } from 'node:http'
 import { Webhook } from 'standardwebhooks'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type CallableUrl, NO_NETWORKS, parseCallableUrl, parseNetworks } from '../../outgoing/public-address.ts'
-import { type Delivery, parseSigningKeys, type SigningKey, sendWebhook, signaturesOf, type WebhookTarget } from '../../outgoing/send-webhook.ts'
+import { parseSigningKeys, type SigningKey, sendWebhook, signaturesOf, type WebhookOutcome, type WebhookTarget } from '../../outgoing/send-webhook.ts'
 import { startWebhookReceiver } from '../support/clients/webhook-receiver.ts'
 import { untilSo } from '../support/until-so.ts'
 
@@ -115,9 +115,9 @@ describe('a delivery is signed as Standard Webhooks says', () => {
 })
 
 describe('what came of a delivery is one of a closed list, and nothing stays open', () => {
-  const statuses: [number, Delivery][] = [
-    ...[200, 202, 204, 299].map((status): [number, Delivery] => [status, { status: 'delivered' }]),
-    ...[304, 400, 404, 410, 500].map((httpStatus): [number, Delivery] => [
+  const statuses: [number, WebhookOutcome][] = [
+    ...[200, 202, 204, 299].map((status): [number, WebhookOutcome] => [status, { status: 'delivered' }]),
+    ...[304, 400, 404, 410, 500].map((httpStatus): [number, WebhookOutcome] => [
       httpStatus,
       { status: 'failed', reason: 'http_status', httpStatus, retryAfterMs: undefined },
     ]),
@@ -222,7 +222,7 @@ function message() {
   return { id: 'msg_1', timestampS: Math.floor(Date.now() / 1_000), body: BODY }
 }
 
-function send(url: string, changes: Partial<WebhookTarget> = {}): Promise<Delivery> {
+function send(url: string, changes: Partial<WebhookTarget> = {}): Promise<WebhookOutcome> {
   return sendWebhook(target(url, changes), message(), { timeoutMs: PATIENCE_MS, answerBytesMax: 1_000 })
 }
 

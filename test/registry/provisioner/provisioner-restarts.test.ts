@@ -31,7 +31,7 @@ describe('nothing is forgotten', () => {
   })
 
   test('what another process has left undone is taken from it, but not at once', async () => {
-    const patient = await world.start({ leftAfterMs: 60_000 })
+    const patient = await world.start({ takeOverAfterMs: 60_000 })
     const project = await world.handedOver(patient)
     const sweptEmpty = async () => patient.stats().pending === 0
     await untilSo(sweptEmpty)
@@ -40,7 +40,7 @@ describe('nothing is forgotten', () => {
     await untilSo(async () => (await world.current(project)).revision === asked.revision)
     expect(world.platform.of(project.id)).toHaveLength(1)
     await patient.stop()
-    const taking = world.startProvisioner({ leftAfterMs: 30 })
+    const taking = world.startProvisioner({ takeOverAfterMs: 30 })
     await world.untilProvisioned(asked)
     const next = await world.wanted(restoreProject, project)
     await world.untilProvisioned(next)
@@ -48,7 +48,7 @@ describe('nothing is forgotten', () => {
   })
 
   test('a rename by the operator leaves a pause wanted; a status that he says is what the platform has made', async () => {
-    const provisioner = await world.start({ leftAfterMs: 60_000 })
+    const provisioner = await world.start({ takeOverAfterMs: 60_000 })
     const project = await world.handedOver(provisioner)
     await world.wanted(pauseProject, project)
     const own = { projectId: project.id, partnerId: PROVISIONED_PARTNER, name: `${project.name} renamed` }
@@ -61,7 +61,7 @@ describe('nothing is forgotten', () => {
   })
 
   test('what waited when the provisioner was taken away is done when it is asked for again', async () => {
-    const provisioner = await world.start({ leftAfterMs: 60_000 })
+    const provisioner = await world.start({ takeOverAfterMs: 60_000 })
     const project = await world.handedOver(provisioner)
     await world.wanted(pauseProject, project)
     const without = { ...world.registry, provisions: false }
@@ -72,7 +72,7 @@ describe('nothing is forgotten', () => {
 
 describe('limits', () => {
   test('only so many deliveries are under way at once', async () => {
-    const provisioner = await world.start({ deliveriesAtOnceMax: 3 })
+    const provisioner = await world.start({ concurrentDeliveriesMax: 3 })
     world.platform.is('holds')
     const made: Project[] = []
     for (let nth = 0; nth < 8; nth += 1) made.push(await world.newProject())
@@ -104,7 +104,7 @@ describe('limits', () => {
     expect(longest).toEqual([1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300].map((seconds) => seconds * 1_000))
     expect(retryMs(backOff, 1, { random: 0 })).toBe(500)
     expect(retryMs(backOff, 5_000)).toBeLessThanOrEqual(300_000)
-    expect(retryMs(backOff, 1, { askedMs: 60_000 })).toBe(60_000)
-    expect(retryMs(backOff, 1, { askedMs: 9_000_000 })).toBe(300_000)
+    expect(retryMs(backOff, 1, { retryAfterMs: 60_000 })).toBe(60_000)
+    expect(retryMs(backOff, 1, { retryAfterMs: 9_000_000 })).toBe(300_000)
   })
 })

@@ -90,7 +90,7 @@ describe('what is asked is done when the platform says so', () => {
   })
 
   test('what the platform said to another process is seen here, too', async () => {
-    const provisioner = await world.start({ leftAfterMs: 60_000 })
+    const provisioner = await world.start({ takeOverAfterMs: 60_000 })
     const project = await world.handedOver(provisioner)
     world.platform.is('fails')
     const asked = await world.wanted(pauseProject, project)
