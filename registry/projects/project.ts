@@ -44,7 +44,7 @@ export interface ProjectStore extends RegistryStore {
 
 export async function findProject({ clickhouse }: RegistryReads, projectId: string): Promise<Project | undefined> {
   const [found] = await clickhouse.registry.query(projectById, { projectId })
-  return found === undefined ? undefined : projectOf(found)
+  return found
 }
 
 export interface ProjectOfPartner {
@@ -61,7 +61,7 @@ export async function findLivingProject(registry: RegistryReads, { partnerId, pr
 /** Those that there are, by their ids. */
 export async function findProjects({ clickhouse }: RegistryReads, projectIds: readonly string[]): Promise<Map<string, Project>> {
   const found = await clickhouse.registry.query(projectsById, { projectIds: [...projectIds] })
-  return new Map(found.map((each) => [each.project_id, projectOf(each)]))
+  return new Map(found.map((project) => [project.id, project]))
 }
 
 export function apiKeyOf({ masterKeys }: Pick<ProjectStore, 'masterKeys'>, project: Project): string {
@@ -100,14 +100,14 @@ export function newProject(settings: Pick<ProjectStore, 'masterKeys' | 'projectH
  */
 export async function nextCreatedMs({ clickhouse }: RegistryReads): Promise<number> {
   const [newest] = await clickhouse.registry.query(newestCreation, {})
-  return Math.max(Date.now(), newest === undefined ? 0 : newest.created_ms + 1)
+  return Math.max(Date.now(), newest === undefined ? 0 : newest.createdMs + 1)
 }
 
 const newestCreation = defineQuery({
   name: 'newest_creation',
-  sql: 'SELECT toUnixTimestamp64Milli(max(created_at)) AS created_ms FROM projects_v1 HAVING count() > 0',
+  sql: 'SELECT toUnixTimestamp64Milli(max(created_at)) AS createdMs FROM projects_v1 HAVING count() > 0',
   params: z.object({}),
-  row: z.object({ created_ms: z.coerce.number() }),
+  row: z.object({ createdMs: z.coerce.number() }),
 })
 
 /** The next revision of a project. Without a provisioner nobody has to be told, and what is wanted is so at once. */
@@ -149,7 +149,7 @@ export async function findLivingByName(
   { partnerId, accountId, name }: { partnerId: string; accountId: string; name: string },
 ): Promise<Project | undefined> {
   const [found] = await clickhouse.registry.query(livingProjectByName, { partnerId, accountId, name })
-  return found === undefined ? undefined : projectOf(found)
+  return found
 }
 
 /**
@@ -160,7 +160,7 @@ export async function freeId({ clickhouse }: RegistryReads, place: { partnerId: 
   for (let first = 1; ; first += IDS_ASKED_AT_ONCE) {
     const ids = Array.from({ length: IDS_ASKED_AT_ONCE }, (_, index) => derivedId(place, first + index))
     const known = await clickhouse.registry.query(knownProjectIds, { ids })
-    const free = ids.find((id) => !known.some(({ project_id }) => project_id === id))
+    const free = ids.find((id) => !known.some((project) => project.id === id))
     if (free !== undefined) return free
   }
 }
@@ -174,9 +174,9 @@ function derivedId({ partnerId, accountId, name }: { partnerId: string; accountI
 
 const knownProjectIds = defineQuery({
   name: 'known_project_ids',
-  sql: 'SELECT DISTINCT project_id FROM projects_v1 WHERE project_id IN {ids: Array(String)}',
+  sql: 'SELECT DISTINCT project_id AS id FROM projects_v1 WHERE project_id IN {ids: Array(String)}',
   params: z.object({ ids: z.array(z.string()) }),
-  row: z.object({ project_id: z.string() }),
+  row: z.object({ id: z.string() }),
 })
 
 export async function writeProject(change: Change, project: Project): Promise<void> {
@@ -206,45 +206,26 @@ const PROJECT_COLUMNS = [
 ]
 
 const ProjectRow = z.object({
-  project_id: z.string(),
+  id: z.string(),
   revision: z.coerce.number(),
-  partner_id: z.string(),
-  account_id: z.string(),
+  partnerId: z.string(),
+  accountId: z.string(),
   name: z.string(),
   status: z.enum(PROJECT_STATUSES),
-  wanted_status: z.enum(PROJECT_STATUSES),
-  wanted_revision: z.coerce.number(),
-  provisioned_revision: z.coerce.number(),
+  wantedStatus: z.enum(PROJECT_STATUSES),
+  wantedRevision: z.coerce.number(),
+  provisionedRevision: z.coerce.number(),
   region: z.enum(REGIONS),
-  instance_type: z.enum(INSTANCE_TYPES),
-  access_host: z.string(),
-  sealed_api_key: z.string(),
-  created_ms: z.coerce.number(),
-  deleted_ms: z.coerce.number().nullable(),
+  instanceType: z.enum(INSTANCE_TYPES),
+  accessHost: z.string(),
+  sealedApiKey: z.string(),
+  createdMs: z.coerce.number(),
+  deletedMs: z.coerce.number().nullable(),
 })
 
-function projectOf(found: z.output<typeof ProjectRow>): Project {
-  return {
-    id: found.project_id,
-    partnerId: found.partner_id,
-    accountId: found.account_id,
-    name: found.name,
-    status: found.status,
-    wantedStatus: found.wanted_status,
-    wantedRevision: found.wanted_revision,
-    provisionedRevision: found.provisioned_revision,
-    region: found.region,
-    instanceType: found.instance_type,
-    accessHost: found.access_host,
-    sealedApiKey: found.sealed_api_key,
-    createdMs: found.created_ms,
-    deletedMs: found.deleted_ms,
-    revision: found.revision,
-  }
-}
-
-const PROJECT_SELECT = `SELECT project_id, revision, partner_id, account_id, name, status, wanted_status, wanted_revision, provisioned_revision,
-          region, instance_type, access_host, sealed_api_key, toUnixTimestamp64Milli(created_at) AS created_ms, toUnixTimestamp64Milli(deleted_at) AS deleted_ms
+const PROJECT_SELECT = `SELECT project_id AS id, revision, partner_id AS partnerId, account_id AS accountId, name, status, wanted_status AS wantedStatus,
+          wanted_revision AS wantedRevision, provisioned_revision AS provisionedRevision, region, instance_type AS instanceType, access_host AS accessHost,
+          sealed_api_key AS sealedApiKey, toUnixTimestamp64Milli(created_at) AS createdMs, toUnixTimestamp64Milli(deleted_at) AS deletedMs
         FROM projects_v1 FINAL`
 
 const projectById = defineQuery({
@@ -266,7 +247,7 @@ export async function findActiveOfAccount(
   { clickhouse }: RegistryReads,
   { partnerId, accountId }: { partnerId: string; accountId: string },
 ): Promise<Project[]> {
-  return (await clickhouse.registry.query(activeProjectsOfAccount, { partnerId, accountId })).map(projectOf)
+  return clickhouse.registry.query(activeProjectsOfAccount, { partnerId, accountId })
 }
 
 const activeProjectsOfAccount = defineQuery({
