@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import {
-  AddressRefused,
+  AddressNotAllowed,
   type CallableUrl,
   forbiddenLiteral,
   guardedLookup,
@@ -104,7 +104,7 @@ describe('a name is judged by all of its addresses, as one answer', () => {
   test('one private address among public ones refuses the name', async () => {
     for (const place of [0, 1, 2]) {
       const answer = [address('93.184.215.14'), address('2606:4700::1')].toSpliced(place, 0, address('169.254.169.254'))
-      expect(await lookUp(NO_NETWORKS, answer)).toMatchObject({ error: expect.any(AddressRefused) })
+      expect(await lookUp(NO_NETWORKS, answer)).toMatchObject({ error: expect.any(AddressNotAllowed) })
       expect(await lookUp(NO_NETWORKS, answer)).toMatchObject({ error: { address: '169.254.169.254' } })
     }
   })
@@ -116,7 +116,7 @@ describe('a name is judged by all of its addresses, as one answer', () => {
   })
 
   test('a name without an address is refused', async () => {
-    expect(await lookUp(NO_NETWORKS, [])).toMatchObject({ error: expect.any(AddressRefused) })
+    expect(await lookUp(NO_NETWORKS, [])).toMatchObject({ error: expect.any(AddressNotAllowed) })
   })
 })
 

@@ -172,7 +172,7 @@ describe('what came of a delivery is one of a closed list, and nothing stays ope
     })
     const { url } = receiver
     // It would pour until the time-out of the test, were it read.
-    expect(await sendWebhook(target(url), message(), { timeoutMs: 30_000, answerBytesMax: 100_000 })).toEqual({ status: 'delivered' })
+    expect(await sendWebhook(target(url), message(), { timeoutMs: 30_000, responseBytesMax: 100_000 })).toEqual({ status: 'delivered' })
     await untilSo(async () => receiver.open() === 0)
     // What the two kernels hold between them was sent and not read.
     expect(sentBytes).toBeLessThan(32 * 1_024 * 1_024)
@@ -223,7 +223,7 @@ function message() {
 }
 
 function send(url: string, changes: Partial<WebhookTarget> = {}): Promise<WebhookOutcome> {
-  return sendWebhook(target(url, changes), message(), { timeoutMs: PATIENCE_MS, answerBytesMax: 1_000 })
+  return sendWebhook(target(url, changes), message(), { timeoutMs: PATIENCE_MS, responseBytesMax: 1_000 })
 }
 
 function urlOf(text: string): CallableUrl {

@@ -16,7 +16,7 @@ export const WEBHOOK_SECRET = `whsec_${randomBytes(32).toString('base64')}`
 export const TOKEN_IN_URL = 'token-that-is-in-the-url'
 export const PROVISIONED_PARTNER = 'ps_provisioned'
 
-const QUICK: Partial<ProvisionerLimits> = { retryMsFirst: 5, retryMsMax: 40, sweepEveryMs: 20, webhook: { timeoutMs: 5_000, answerBytesMax: 1_000 } }
+const QUICK: Partial<ProvisionerLimits> = { retryMsFirst: 5, retryMsMax: 40, sweepEveryMs: 20, webhook: { timeoutMs: 5_000, responseBytesMax: 1_000 } }
 
 type Verb = typeof pauseProject
 
