@@ -21,18 +21,21 @@ export interface Account {
 }
 
 /**
- * The partner's account of an email, made once; another name applies. The id is derived, so that racing calls meet in one
- * row. `email` is in lower case already. Throws StoreError.
+ * Creates the partner's account for an email, or returns the existing one, renamed to `name`. The id is derived from partner
+ * and email, so concurrent calls write the same row. `email` must be in lower case. Throws StoreError.
  */
-export function connectAccount(registry: RegistryStore, actor: Actor, asked: { partnerId: string; email: string; name: string }): Promise<Account> {
-  const { partnerId, email, name } = asked
+export function connectAccount(
+  registry: RegistryStore,
+  actor: Actor,
+  { partnerId, email, name }: { partnerId: string; email: string; name: string },
+): Promise<Account> {
   const id = uuidV5(JSON.stringify([partnerId, email]), ACCOUNT_NAMESPACE)
   return registry.changes.run(actor, async (change) => {
     const known = await findAccount(registry, id)
     if (known?.name === name) return known
     const account: Account =
       known === undefined ? { id, partnerId, email, name, plan: 'free', createdMs: Date.now(), revision: 1 } : { ...known, name, revision: known.revision + 1 }
-    // Whose it is, but not who: the audit log is kept for ever.
+    // The partner, but not the person: the audit log is kept permanently.
     await change.note({ action: known === undefined ? 'account.create' : 'account.rename', subject: id, details: { partner_id: partnerId } })
     await writeAccount(change, account)
     return account

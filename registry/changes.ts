@@ -16,7 +16,7 @@ const LEASE_GRACE_MS_MAX = 2_400
 /** Spreads the processes that wait, so that one acquires the lease first and the others see that it did. */
 const JITTER_MS_MAX = 100
 
-/** What a change may do, under the lease that was held when it was decided. */
+/** What a change may do, under the lease that was valid when it was decided. */
 export interface Change {
   /** Writes an entry of the audit log. It comes before the rows, so that no change exists without its entry. */
   note(noted: AuditedChange): Promise<void>
@@ -47,7 +47,7 @@ export interface RegistryStore extends RegistryReads {
 export class RegistryChanges {
   readonly #clickhouse: ClickHouse
   readonly #queue: ChangeQueue
-  #held: HeldLease | undefined
+  #acquired: AcquiredLease | undefined
   /** The owner name of this process's last acquisition, including one whose outcome is unknown. */
   #ownerName: string | undefined
   /** How often another process pre-empted this one since it last completed a change. */
@@ -74,15 +74,15 @@ export class RegistryChanges {
 
   async #attempt<T>(actor: Actor, decide: (change: Change) => Promise<T>, requireTime: RequireTime): Promise<T> {
     for (;;) {
-      this.#held ??= await this.#acquire(requireTime)
+      this.#acquired ??= await this.#acquire(requireTime)
       try {
-        const decided = await decide(this.#changeUnder(this.#held.lease, actor))
+        const decided = await decide(this.#changeUnder(this.#acquired.lease, actor))
         this.#failedAttempts = 0
         return decided
       } catch (thrown) {
         if (!(thrown instanceof StoreError)) throw thrown
         // Whatever the error, rows that were sent may still land. So nothing more is written under this lease.
-        this.#held = undefined
+        this.#acquired = undefined
         if (!wasPreempted(thrown)) throw thrown
         this.#failedAttempts += 1
         requireTime()
@@ -95,21 +95,21 @@ export class RegistryChanges {
     return {
       write,
       note: async (noted) => {
-        if (this.#held?.lease !== lease) throw new StoreError('fenced', 'The lease under which this change was decided has ended.')
-        const entry = entryAfter(this.#held.auditHead, Date.now(), { actor, noted })
+        if (this.#acquired?.lease !== lease) throw new StoreError('fenced', 'The lease under which this change was decided has ended.')
+        const entry = entryAfter(this.#acquired.auditHead, Date.now(), { actor, noted })
         await write('audit_log_inbox_v1', AUDIT_COLUMNS, (owner) => auditRow(owner, entry))
-        this.#held = { lease, auditHead: entry }
+        this.#acquired = { lease, auditHead: entry }
       },
     }
   }
 
-  async #acquire(requireTime: RequireTime): Promise<HeldLease> {
+  async #acquire(requireTime: RequireTime): Promise<AcquiredLease> {
     for (let pauses = 0; ; ) {
       const graceMs = await this.#graceMsLeft()
       if (graceMs === 0) {
         this.#ownerName = newOwnerName()
-        const acquired = await acquireLease(this.#clickhouse, REGISTRY_LEASE, { owner: this.#ownerName })
-        if (acquired.status === 'acquired') return { lease: acquired.lease, auditHead: await readAuditHead(this.#clickhouse) }
+        const outcome = await acquireLease(this.#clickhouse, REGISTRY_LEASE, { owner: this.#ownerName })
+        if (outcome.status === 'acquired') return { lease: outcome.lease, auditHead: await readAuditHead(this.#clickhouse) }
       } else {
         pauses += 1
         // The longer a process has waited, the less it adds: it acquires the lease before newer ones.
@@ -132,7 +132,7 @@ export class RegistryChanges {
   }
 }
 
-interface HeldLease {
+interface AcquiredLease {
   readonly lease: Lease
   /** The entry that the next one follows. Known without a query, because only the owner of the lease writes entries. */
   readonly auditHead: AuditHead

@@ -4,12 +4,12 @@ import type { RegistryReads } from './changes.ts'
 import { PARTNER_SELECT, PartnerRow, type StoredPartner } from './partners.ts'
 
 export interface PartnersQuery {
-  /** The last partner of the page before; empty texts for the first page. */
+  /** The last partner of the previous page; empty texts for the first page. */
   readonly after: { readonly name: string; readonly id: string }
   readonly limit: number
 }
 
-/** By name. Throws StoreError. */
+/** Sorted by name. Throws StoreError. */
 export function listPartners({ clickhouse }: RegistryReads, { after, limit }: PartnersQuery): Promise<StoredPartner[]> {
   return clickhouse.registry.query(partnersInOrder, { afterName: after.name, afterId: after.id, limit })
 }

@@ -2,8 +2,8 @@ import type { ClickHouse } from '../sql/clickhouse.ts'
 import { RegistryChanges } from './changes.ts'
 import { CredentialCache } from './credentials/credential-cache.ts'
 import { LastUsed } from './credentials/last-used.ts'
+import { CachedSigningKeys } from './keys/cached-signing-keys.ts'
 import { loadPepper } from './keys/pepper.ts'
-import { RecentSigningKeys } from './keys/recent-signing-keys.ts'
 import type { MasterKeys } from './keys/sealing.ts'
 import { ProjectOwners } from './projects/project-owners.ts'
 import type { Registry } from './registry.ts'
@@ -28,7 +28,7 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
     changes: new RegistryChanges(clickhouse),
     partnerCache: new CredentialCache(),
     ingestKeyCache: new CredentialCache(),
-    signingKeys: new RecentSigningKeys({ clickhouse, masterKeys, now }),
+    signingKeys: new CachedSigningKeys({ clickhouse, masterKeys, now }),
     now,
     lastUsed: new LastUsed(clickhouse),
     projectOwners: new ProjectOwners(clickhouse),

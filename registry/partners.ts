@@ -13,8 +13,8 @@ export interface Partner {
   readonly disabledMs: number | null
 }
 
-/** All there are, by name. Throws StoreError. */
-export async function readPartners({ clickhouse }: RegistryReads): Promise<StoredPartner[]> {
+/** All partners, sorted by name. Throws StoreError. */
+export function readPartners({ clickhouse }: RegistryReads): Promise<StoredPartner[]> {
   return clickhouse.registry.query(allPartners, {})
 }
 
@@ -23,7 +23,10 @@ export async function findPartner({ clickhouse }: RegistryReads, partnerId: stri
   return partner
 }
 
-/** Lets a partner in no more, or again. Its usage counts and is billed all the while. Undefined when there is no such partner. */
+/**
+ * Disables a partner or enables it again. Usage of a disabled partner is still counted and billed. Undefined when there is no
+ * such partner. Throws StoreError.
+ */
 export function setPartnerDisabled(
   registry: RegistryStore & { readonly partnerCache: { clear(): void } },
   actor: Actor,
@@ -37,11 +40,11 @@ export function setPartnerDisabled(
     await writePartner(change, partner)
     return partner
   })
-  // Also when it failed: what was sent may have landed.
+  // Also after a failure: the rows may have landed all the same.
   return changing.finally(() => registry.partnerCache.clear())
 }
 
-/** Those of the ids that no partner has. Throws StoreError. */
+/** Those of the ids that belong to no partner. Throws StoreError. */
 export async function unknownPartners({ clickhouse }: RegistryReads, partnerIds: readonly string[]): Promise<string[]> {
   const known = new Set((await clickhouse.registry.query(knownPartners, { partnerIds: [...partnerIds] })).map(({ id }) => id))
   return partnerIds.filter((id) => !known.has(id))

@@ -3,8 +3,8 @@ import type { RegistryChanges } from './changes.ts'
 import type { CredentialCache } from './credentials/credential-cache.ts'
 import type { IngestKey } from './credentials/ingest-keys.ts'
 import type { LastUsed } from './credentials/last-used.ts'
-import type { ProvenPartner } from './credentials/partner-secrets.ts'
-import type { RecentSigningKeys } from './keys/recent-signing-keys.ts'
+import type { AuthenticatedPartner } from './credentials/partner-secrets.ts'
+import type { CachedSigningKeys } from './keys/cached-signing-keys.ts'
 import type { MasterKeys } from './keys/sealing.ts'
 import type { ProjectOwners } from './projects/project-owners.ts'
 
@@ -18,7 +18,7 @@ export interface Registry {
   readonly masterKeys: MasterKeys
   /** Key of the hashes under which credentials are stored. */
   readonly pepper: Buffer
-  readonly partnerCache: CredentialCache<ProvenPartner>
+  readonly partnerCache: CredentialCache<AuthenticatedPartner>
   readonly ingestKeyCache: CredentialCache<IngestKey>
   readonly lastUsed: LastUsed
   readonly projectOwners: ProjectOwners
@@ -27,7 +27,7 @@ export interface Registry {
   /** Whether changes of projects are handed over to the platform, and done only when it has acknowledged them. */
   readonly provisions: boolean
   /** The keys that sign and verify tokens. */
-  readonly signingKeys: RecentSigningKeys
+  readonly signingKeys: CachedSigningKeys
   /** The URL under which the service is reached from outside: the issuer of its tokens. */
   readonly publicUrl: string
   /** In ms since 1970: decides which key signs and when tokens and secrets expire. */

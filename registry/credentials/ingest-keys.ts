@@ -15,13 +15,13 @@ export interface IngestKey {
   readonly partnerIds: readonly string[]
 }
 
-/** An ingest key as it is kept: what it is told by and what it may do, never itself. */
+/** An ingest key as it is stored: its hash and its scope, never the key. */
 export interface StoredIngestKey extends IngestKey {
   readonly revision: number
   readonly hash: string
   readonly prefix: string
   readonly lastFour: string
-  /** ms since 1970, as all times here. */
+  /** In ms since 1970, like all times here. */
   readonly createdMs: number
   readonly revokedMs: number | null
 }
@@ -35,7 +35,10 @@ export interface KeyAuthentication extends RegistryReads {
   readonly lastUsed: LastUsed
 }
 
-/** Makes a key that may send events: of all projects, or of these partners' alone, which must exist. It is shown here and never again. Throws StoreError. */
+/**
+ * Creates a key that may send events of all projects, or only of projects of these partners, which must exist. The key is
+ * returned here only; just its hash is stored. Throws StoreError.
+ */
 export function createIngestKey(
   registry: RegistryStore & Pick<KeyAuthentication, 'pepper'>,
   actor: Actor,
@@ -43,8 +46,8 @@ export function createIngestKey(
 ): Promise<{ id: string; key: string }> {
   const id = randomUUID()
   const key = newCredential('ingestKey')
-  const told = { hash: hashCredential(registry.pepper, key), prefix: prefixOf(key), lastFour: lastFour(key) }
-  const stored = { id, name, partnerIds, ...told, revision: 1, createdMs: Date.now(), revokedMs: null }
+  const identification = { hash: hashCredential(registry.pepper, key), prefix: prefixOf(key), lastFour: lastFour(key) }
+  const stored = { id, name, partnerIds, ...identification, revision: 1, createdMs: Date.now(), revokedMs: null }
   return registry.changes.run(actor, async (change) => {
     await change.note({ action: 'ingest-key.create', subject: id, details: { name, partner_ids: partnerIds } })
     await writeIngestKey(change, stored)
@@ -52,7 +55,7 @@ export function createIngestKey(
   })
 }
 
-/** Ends a key at once; in other processes when they look it up again. Undefined: there is none of this id. Throws StoreError. */
+/** Revokes a key: immediately in this process, and within one second in others. Undefined when no key has this id. Throws StoreError. */
 export function revokeIngestKey(
   registry: RegistryStore & Pick<KeyAuthentication, 'ingestKeyCache'>,
   actor: Actor,
@@ -67,7 +70,7 @@ export function revokeIngestKey(
     await writeIngestKey(change, { ...known, revision: known.revision + 1, revokedMs })
     return { revokedMs }
   })
-  // Also when it failed: what was sent may have landed.
+  // Also after a failure: the rows may have landed all the same.
   return revoking.finally(() => registry.ingestKeyCache.clear())
 }
 
@@ -76,7 +79,7 @@ export async function findIngestKey({ clickhouse }: RegistryReads, keyId: string
   return key
 }
 
-/** All keys from the oldest on, revoked ones too, behind the last of the page before. Throws StoreError. */
+/** Oldest first, including revoked keys, after the last key of the previous page. Throws StoreError. */
 export function listIngestKeys(
   { clickhouse }: RegistryReads,
   { after, limit }: { after: { createdMs: number; id: string }; limit: number },
@@ -84,7 +87,7 @@ export function listIngestKeys(
   return clickhouse.registry.query(ingestKeysInOrder, { afterMs: after.createdMs, afterId: after.id, limit })
 }
 
-/** The key that this is, unless it was revoked. What cannot be one at all is not looked up. */
+/** Undefined when the key is unknown or revoked. A text without the form of a key is not looked up. Throws StoreError. */
 export async function authenticateIngestKey(registry: KeyAuthentication, key: string): Promise<IngestKey | undefined> {
   if (!isCredential('ingestKey', key)) return undefined
   const hash = hashCredential(registry.pepper, key)
@@ -95,7 +98,7 @@ export async function authenticateIngestKey(registry: KeyAuthentication, key: st
 
 async function writeIngestKey(change: Change, key: StoredIngestKey): Promise<void> {
   const { hash, id, revision, name, prefix, lastFour, partnerIds, createdMs, revokedMs } = key
-  // Ids of partners need no escape.
+  // Partner ids contain no character that would need escaping.
   const fields = [hash, id, revision, name, prefix, lastFour, `[${partnerIds.map((each) => `'${each}'`).join(',')}]`, createdMs, revokedMs]
   await change.write('ingest_keys_inbox_v1', KEY_COLUMNS, (owner) => row([...owner, ...fields]))
 }

@@ -7,17 +7,17 @@ import type { Change, RegistryReads, RegistryStore } from '../changes.ts'
 import { newCredential } from '../credentials/credentials.ts'
 import { type MasterKeys, seal, unseal } from '../keys/sealing.ts'
 
-/** Words of the API's own paths; a project of that name could not be reached. */
+/** Path segments of the API itself: a project with such an id would not be reachable. */
 export const RESERVED_PROJECT_IDS: readonly string[] = ['.', '..', 'usage', 'projects', 'statements', 'connect-user', 'sync-embedded-project']
 
 export interface Project {
   readonly id: string
   readonly partnerId: string
-  /** The co-branded account it belongs to; empty for white-label. */
+  /** The account of a co-branded partner; empty for white-label partners. */
   readonly accountId: string
   readonly name: string
   readonly status: ProjectStatus
-  /** What the platform was asked to make of it; another than `status` until it says that it has. */
+  /** The status that was requested last. It differs from `status` until the platform has acknowledged it. */
   readonly wantedStatus: ProjectStatus
   readonly region: Region
   readonly instanceType: InstanceType
@@ -25,15 +25,15 @@ export interface Project {
   readonly sealedApiKey: string
   readonly createdMs: number
   readonly deletedMs: number | null
-  /** Of the row: each that is written is one more. */
+  /** Grows with every row that is written. */
   readonly revision: number
-  /** The revision that the platform is to know. */
+  /** The newest revision that the platform has to know. */
   readonly wantedRevision: number
-  /** Up to which revision it has said that it does. */
+  /** The newest revision that the platform has acknowledged. */
   readonly provisionedRevision: number
 }
 
-/** What a function needs that makes or changes projects. */
+/** What a function needs that creates or changes projects. */
 export interface ProjectStore extends RegistryStore {
   readonly masterKeys: MasterKeys
   /** Template of a project's host: {slug} and {region} are filled in. */
@@ -52,13 +52,13 @@ export interface ProjectOfPartner {
   readonly projectId: string
 }
 
-/** Undefined when the partner has no project of that id, or has deleted it. */
+/** Undefined when the partner has no such project or has deleted it. Throws StoreError. */
 export async function findLivingProject(registry: RegistryReads, { partnerId, projectId }: ProjectOfPartner): Promise<Project | undefined> {
   const project = await findProject(registry, projectId)
   return project === undefined || project.partnerId !== partnerId || project.status === 'deleted' ? undefined : project
 }
 
-/** Those that there are, by their ids. */
+/** By id; ids without a project are left out. Throws StoreError. */
 export async function findProjects({ clickhouse }: RegistryReads, projectIds: readonly string[]): Promise<Map<string, Project>> {
   const found = await clickhouse.registry.query(projectsById, { projectIds: [...projectIds] })
   return new Map(found.map((project) => [project.id, project]))
@@ -95,8 +95,9 @@ export function newProject(settings: Pick<ProjectStore, 'masterKeys' | 'projectH
 }
 
 /**
- * Later than every project's there is, whatever the clocks of the processes say: "registered since" is asked by this time,
- * and a project that was missed would be missing in its partner's totals. Asked and written under one ownership.
+ * A time of creation later than that of every stored project, even when the clocks of the processes differ. Totals are kept up
+ * to date by reading the projects registered since a time: one with an earlier time would be missed, and its usage would be
+ * missing from its partner's bill. Call it inside a change, which reads and writes under one lease.
  */
 export async function nextCreatedMs({ clickhouse }: RegistryReads): Promise<number> {
   const [newest] = await clickhouse.registry.query(newestCreation, {})
@@ -110,29 +111,30 @@ const newestCreation = defineQuery({
   row: z.object({ createdMs: z.coerce.number() }),
 })
 
-/** The next revision of a project. Without a provisioner nobody has to be told, and what is wanted is so at once. */
+/** The next revision of a project. Without a provisioner the wanted status takes effect immediately. */
 export function withChanges({ provisions }: Pick<ProjectStore, 'provisions'>, project: Project, changes: Partial<Project>): Project {
   const revision = project.revision + 1
   const next = { ...project, ...changes, revision, wantedRevision: revision }
   return provisions ? next : { ...next, status: next.wantedStatus, provisionedRevision: revision }
 }
 
-/** The project where it is asked to be, or where it is. Its host follows its region. */
-export function withPlacement(
-  settings: Pick<ProjectStore, 'projectHost'>,
-  project: Project,
-  asked: { region?: Region | undefined; instanceType?: InstanceType | undefined },
-): Project {
-  const region = asked.region ?? project.region
+export interface Placement {
+  readonly region?: Region | undefined
+  readonly instanceType?: InstanceType | undefined
+}
+
+/** The project with the requested region and instance type, if any. The host changes with the region. */
+export function withPlacement(settings: Pick<ProjectStore, 'projectHost'>, project: Project, placement: Placement): Project {
+  const region = placement.region ?? project.region
   const accessHost = region === project.region ? project.accessHost : hostOf(settings, { ...project, region })
-  return { ...project, region, instanceType: asked.instanceType ?? project.instanceType, accessHost }
+  return { ...project, region, instanceType: placement.instanceType ?? project.instanceType, accessHost }
 }
 
 export function apiKeyPurpose(projectId: string): string {
   return `project-api-key:${projectId}`
 }
 
-/** The end of a derived id keeps hosts of equal names apart. */
+/** Ends with a part of an id derived from the project's, so that projects of equal names have different hosts. */
 function hostOf({ projectHost }: Pick<ProjectStore, 'projectHost'>, { id, name, region }: { id: string; name: string; region: Region }): string {
   const words = name
     .toLowerCase()
@@ -144,31 +146,36 @@ function hostOf({ projectHost }: Pick<ProjectStore, 'projectHost'>, { id, name, 
   return `https://${projectHost.replaceAll('{slug}', slug).replaceAll('{region}', region)}`
 }
 
-export async function findLivingByName(
-  { clickhouse }: RegistryReads,
-  { partnerId, accountId, name }: { partnerId: string; accountId: string; name: string },
-): Promise<Project | undefined> {
+export interface NamedProject {
+  readonly partnerId: string
+  /** Empty for white-label partners. */
+  readonly accountId: string
+  readonly name: string
+}
+
+/** At most one project of a name is not deleted. Throws StoreError. */
+export async function findLivingByName({ clickhouse }: RegistryReads, { partnerId, accountId, name }: NamedProject): Promise<Project | undefined> {
   const [found] = await clickhouse.registry.query(livingProjectByName, { partnerId, accountId, name })
   return found
 }
 
 /**
- * The id of the nth project of a name, so that racing calls meet in one row: the first that no project has. A renamed
- * project keeps the id of its first name, so counting the deleted ones would not do.
+ * The first id derived from partner, account, name and a number that no project has, so that concurrent calls write the same
+ * row. The number cannot be a count of deleted projects, because a renamed project keeps the id of its first name.
  */
-export async function freeId({ clickhouse }: RegistryReads, place: { partnerId: string; accountId: string; name: string }): Promise<string> {
-  for (let first = 1; ; first += IDS_ASKED_AT_ONCE) {
-    const ids = Array.from({ length: IDS_ASKED_AT_ONCE }, (_, index) => derivedId(place, first + index))
+export async function freeId({ clickhouse }: RegistryReads, named: NamedProject): Promise<string> {
+  for (let first = 1; ; first += IDS_PER_QUERY) {
+    const ids = Array.from({ length: IDS_PER_QUERY }, (_, index) => derivedId(named, first + index))
     const known = await clickhouse.registry.query(knownProjectIds, { ids })
     const free = ids.find((id) => !known.some((project) => project.id === id))
     if (free !== undefined) return free
   }
 }
 
-/** All other changes of the registry wait meanwhile, and a name may have been deleted and made again very often. */
-const IDS_ASKED_AT_ONCE = 64
+/** Several, because other changes wait meanwhile and a name may have been deleted and created again very often. */
+const IDS_PER_QUERY = 64
 
-function derivedId({ partnerId, accountId, name }: { partnerId: string; accountId: string; name: string }, incarnation: number): string {
+function derivedId({ partnerId, accountId, name }: NamedProject, incarnation: number): string {
   return uuidV5(JSON.stringify([partnerId, accountId, name, incarnation]), PROJECT_NAMESPACE)
 }
 
@@ -242,7 +249,7 @@ const projectsById = defineQuery({
   row: ProjectRow,
 })
 
-/** In the order in which they were made. */
+/** In the order of their creation. Throws StoreError. */
 export async function findActiveOfAccount(
   { clickhouse }: RegistryReads,
   { partnerId, accountId }: { partnerId: string; accountId: string },

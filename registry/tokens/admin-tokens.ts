@@ -10,13 +10,13 @@ export interface AdminToken {
   readonly id: string
   readonly token: string
   readonly role: AdminRole
-  /** ms since 1970. */
+  /** In ms since 1970. */
   readonly expiresMs: number
 }
 
 /**
- * A JWT that may do what its role may, until it ends. It is kept nowhere: before its end it is ended with its key alone
- * (`rotateSigningKey` with `withdraw`). Throws StoreError.
+ * Creates a JWT with the rights of a role that expires by its lifetime. It is stored nowhere, so the only way to revoke it
+ * earlier is to withdraw its signing key (`rotateSigningKey` with `withdraw`). Throws StoreError.
  */
 export async function createAdminToken(
   registry: TokenIssuer & Pick<RegistryStore, 'changes'>,
@@ -29,7 +29,7 @@ export async function createAdminToken(
   return { id, token, role, expiresMs }
 }
 
-/** Who signs in with an admin JWT, or undefined, whatever is wrong with it. Throws StoreError. */
+/** The role and id of an admin JWT; undefined when it is invalid for any reason. Throws StoreError. */
 export async function authenticateAdminToken(issuer: TokenIssuer, token: string): Promise<{ role: AdminRole; id: string } | undefined> {
   const expected = { typ: 'admin+jwt', audience: audienceOf(issuer), subject: undefined, lifetimeSecondsMax: ADMIN_TOKEN_SECONDS_MAX } as const
   const claims = await verifyToken(issuer, token, expected)

@@ -5,12 +5,12 @@ import type { Actor } from '../../registry/audit-log.ts'
 import type { Change } from '../../registry/changes.ts'
 import { createPartner } from '../../registry/create-partner.ts'
 import { rotateSigningKey } from '../../registry/keys/rotate-signing-key.ts'
-import { type MasterKey, type MasterKeys, newDataKey, sealMarkOf } from '../../registry/keys/sealing.ts'
+import { type MasterKey, type MasterKeys, newDataKey, sealPrefixOf } from '../../registry/keys/sealing.ts'
 import { openPrivateKey, readSigningKeys } from '../../registry/keys/signing-keys.ts'
 import { openRegistry } from '../../registry/open-registry.ts'
 import { apiKeyOf, findProject, type Project } from '../../registry/projects/project.ts'
 import { syncEmbeddedProject } from '../../registry/projects/sync-project.ts'
-import { countSealedOtherwise, rewrapSealed, totalOf } from '../../registry/reencrypt.ts'
+import { countSealedByOtherKeys, reencryptSealed, totalOf } from '../../registry/reencrypt.ts'
 import type { Registry } from '../../registry/registry.ts'
 import { createSecret, revealSecret, updateSecret } from '../../registry/secrets/change-secrets.ts'
 import { openValue, sealValue } from '../../registry/secrets/envelope.ts'
@@ -65,20 +65,20 @@ describe('MASTER_KEY is exchanged', () => {
     const registry = await open(both(newKey, oldKey))
     const values = await store.clickhouse.reads.query(sealedValues, {})
     // Of the eight that were made on the way the new key has sealed three.
-    const rewrapped = { pepper: 1, project_api_keys: 2, secret_data_keys: SECRETS.length + 5, signing_keys: 2 }
-    expect(await rewrapSealed(registry, ACTOR)).toEqual({ rewrapped, left: 0 })
+    const reencrypted = { pepper: 1, project_api_keys: 2, secret_data_keys: SECRETS.length + 5, signing_keys: 2 }
+    expect(await reencryptSealed(registry, ACTOR)).toEqual({ reencrypted, remaining: 0 })
     expect(await store.clickhouse.reads.query(sealedValues, {}), 'no value is sealed anew').toEqual(values)
     expect(await opened(await open(alone(newKey)))).toEqual(known)
     await expect(open(alone(oldKey))).rejects.toThrow('MASTER_KEY is not the key this database was sealed with.')
-    expect(await rewrapSealed(registry, ACTOR)).toEqual({ rewrapped: NOTHING, left: 0 })
+    expect(await reencryptSealed(registry, ACTOR)).toEqual({ reencrypted: NOTHING, remaining: 0 })
   })
 
   test('it is told once, before the first row, with what there was to do; to repeat it is not told', async () => {
     const registry = await open(both(newKey, oldKey))
-    const asked = await countSealedOtherwise(registry)
+    const asked = await countSealedByOtherKeys(registry)
     const before = await store.clickhouse.reads.query(rewraps, {})
-    await rewrapSealed(registry, ACTOR)
-    await rewrapSealed(registry, ACTOR)
+    await reencryptSealed(registry, ACTOR)
+    await reencryptSealed(registry, ACTOR)
     const told = (await store.clickhouse.reads.query(rewraps, {})).slice(before.length)
     expect(told.map(({ actor, details }) => [actor, JSON.parse(details)])).toEqual([['admin', asked]])
   })
@@ -86,7 +86,7 @@ describe('MASTER_KEY is exchanged', () => {
   test('nothing looks changed; what was handed over to the platform is, what was not is still to be', async () => {
     const registry = await open(both(newKey, oldKey))
     const before = await sealedRows(registry)
-    await rewrapSealed(registry, ACTOR)
+    await reencryptSealed(registry, ACTOR)
     const after = await sealedRows(registry)
     for (const [index, { sealed, revision, ...rest }] of after.entries()) {
       const was = before[index]
@@ -101,12 +101,12 @@ describe('MASTER_KEY is exchanged', () => {
     for (const table of ['audit_log_inbox_v1', 'sealed_keys_v1', 'projects_inbox_v2', 'secrets_inbox_v1', 'signing_keys_inbox_v1']) {
       const { lane, occurred, sendLate } = faultOnce(store.clickhouse.registry, table, fault)
       const faulty = await open(both(newKey, oldKey), { ...store.clickhouse, registry: lane })
-      const thrown = await rewrapSealed(faulty, ACTOR).catch((error: unknown) => error)
+      const thrown = await reencryptSealed(faulty, ACTOR).catch((error: unknown) => error)
       expect([occurred(), thrown]).toEqual([true, expect.any(StoreError)])
       expect(await opened(await open(both(newKey, oldKey)))).toEqual(known)
       await Promise.all(sendLate())
     }
-    expect((await rewrapSealed(await open(both(newKey, oldKey)), ACTOR)).left).toBe(0)
+    expect((await reencryptSealed(await open(both(newKey, oldKey)), ACTOR)).remaining).toBe(0)
     expect(await opened(await open(alone(newKey)))).toEqual(known)
   })
 
@@ -116,8 +116,8 @@ describe('MASTER_KEY is exchanged', () => {
     const writing = async () => {
       for (let number = 0; number < 20; number += 1) await untilDone(() => updateSecret(a, ACTOR, { key: `MANY_${number + 10}`, value: `again ${number}` }))
     }
-    const [first, second] = await Promise.all([untilDone(() => rewrapSealed(a, ACTOR)), untilDone(() => rewrapSealed(b, ACTOR)), writing()])
-    expect([first.left, second.left]).toEqual([0, 0])
+    const [first, second] = await Promise.all([untilDone(() => reencryptSealed(a, ACTOR)), untilDone(() => reencryptSealed(b, ACTOR)), writing()])
+    expect([first.remaining, second.remaining]).toEqual([0, 0])
     const registry = await open(alone(newKey))
     for (let number = 0; number < 20; number += 1) expect(await revealSecret(registry, ACTOR, `MANY_${number + 10}`)).toBe(`again ${number}`)
     expect(await opened(registry)).toEqual(known)
@@ -125,9 +125,9 @@ describe('MASTER_KEY is exchanged', () => {
 
   test('of a batch everything is read at once, as the changes of others wait for it', async () => {
     const registry = await open(both(newKey, oldKey))
-    const asked = await queriesOf(() => rewrapSealed(registry, ACTOR))
+    const asked = await queriesOf(() => reencryptSealed(registry, ACTOR))
     const times = (name: string) => asked.filter((each) => each === name).length
-    const batches = times('sealed_otherwise')
+    const batches = times('sealed_by_other_keys')
     expect(batches).toBeGreaterThan(2)
     for (const name of ['project_by_id', 'secret_by_key']) expect([name, times(name)]).toEqual([name, 0])
     for (const name of ['projects_by_id', 'secrets_by_key', 'signing_keys']) expect(times(name)).toBeLessThanOrEqual(batches)
@@ -136,25 +136,25 @@ describe('MASTER_KEY is exchanged', () => {
   test('what a process seals with the old key after it is found by the next one', async () => {
     const behind = await open(both(oldKey, newKey))
     const ahead = await open(both(newKey, oldKey))
-    await rewrapSealed(ahead, ACTOR)
+    await reencryptSealed(ahead, ACTOR)
     await updateSecret(behind, ACTOR, { key: 'MANY_3', value: 'sealed late' })
     expect(await revealSecret(ahead, ACTOR, 'MANY_3')).toBe('sealed late')
-    expect(await rewrapSealed(ahead, ACTOR)).toEqual({ rewrapped: { ...NOTHING, secret_data_keys: 1 }, left: 0 })
+    expect(await reencryptSealed(ahead, ACTOR)).toEqual({ reencrypted: { ...NOTHING, secret_data_keys: 1 }, remaining: 0 })
     expect(await revealSecret(await open(alone(newKey)), ACTOR, 'MANY_3')).toBe('sealed late')
   })
 
   test('when its time is over it says how much is left', async () => {
     const registry = await open(both(newKey, oldKey))
-    const asked = totalOf(await countSealedOtherwise(registry))
+    const asked = totalOf(await countSealedByOtherKeys(registry))
     expect(asked).toBeGreaterThan(SECRETS.length)
-    expect(await rewrapSealed(registry, ACTOR, 0)).toEqual({ rewrapped: NOTHING, left: asked })
-    expect((await rewrapSealed(registry, ACTOR)).left).toBe(0)
+    expect(await reencryptSealed(registry, ACTOR, 0)).toEqual({ reencrypted: NOTHING, remaining: asked })
+    expect((await reencryptSealed(registry, ACTOR)).remaining).toBe(0)
   })
 
   test('an operator can have the rows gone that the old key sealed: docs/operating/keys.md says how', async () => {
     const known = await opened(await open(alone(oldKey)))
-    await rewrapSealed(await open(both(newKey, oldKey)), ACTOR)
-    const rowsOfOld = async () => (await store.clickhouse.reads.query(rowsSealedWith, { mark: sealMarkOf(alone(oldKey)) }))[0]?.rows
+    await reencryptSealed(await open(both(newKey, oldKey)), ACTOR)
+    const rowsOfOld = async () => (await store.clickhouse.reads.query(rowsSealedWith, { prefix: sealPrefixOf(alone(oldKey)) }))[0]?.rows
     expect(await rowsOfOld()).toBeGreaterThan(0)
     const guide = readFileSync(new URL('../../docs/operating/keys.md', import.meta.url), 'utf8')
     for (const [statement] of guide.matchAll(/^(?:OPTIMIZE|ALTER) [^;]+/gm)) await store.clickhouse.control.command(`${statement} SETTINGS mutations_sync = 1`)
@@ -167,10 +167,10 @@ describe('MASTER_KEY is exchanged', () => {
     const registry = await open(both(newKey, oldKey))
     const lost = { ...(await secretOf(registry, 'MANY_7')), ...sealValue(alone(newDataKey()), { id: 'x', key: 'x' }, 'lost') }
     await registry.changes.run(ACTOR, (change) => writeSecret(change, { ...lost, revision: lost.revision + 1 }))
-    const { rewrapped, left } = await rewrapSealed(registry, ACTOR)
-    expect([left, rewrapped.secret_data_keys >= SECRETS.length, rewrapped.signing_keys]).toEqual([1, true, 2])
+    const { reencrypted, remaining } = await reencryptSealed(registry, ACTOR)
+    expect([remaining, reencrypted.secret_data_keys >= SECRETS.length, reencrypted.signing_keys]).toEqual([1, true, 2])
     expect((await secretOf(registry, 'MANY_7')).sealedDataKey).toBe(lost.sealedDataKey)
-    expect(await rewrapSealed(registry, ACTOR)).toEqual({ rewrapped: NOTHING, left: 1 })
+    expect(await reencryptSealed(registry, ACTOR)).toEqual({ reencrypted: NOTHING, remaining: 1 })
   })
 })
 
@@ -270,8 +270,8 @@ const rowsSealedWith = defineQuery({
   sql: `SELECT count() AS rows FROM (
           SELECT sealed FROM sealed_keys_v1 UNION ALL SELECT sealed_api_key FROM projects_v1
           UNION ALL SELECT sealed_data_key FROM secrets_v1 UNION ALL SELECT sealed_private_key FROM signing_keys_v1
-        ) WHERE startsWith(sealed, {mark: String})`,
-  params: z.object({ mark: z.string() }),
+        ) WHERE startsWith(sealed, {prefix: String})`,
+  params: z.object({ prefix: z.string() }),
   row: z.object({ rows: z.coerce.number() }),
 })
 

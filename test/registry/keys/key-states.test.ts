@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type KeyTimes, nextKid, PUBLISH_LEAD_MS, RETIRE_MARGIN_MS, signingAmong, stateOf } from '../../../registry/keys/key-states.ts'
+import { currentSigningKey, type KeyTimes, nextKid, PUBLISH_LEAD_MS, RETIRE_MARGIN_MS, stateOf } from '../../../registry/keys/key-states.ts'
 
 const NOON_MS = Date.UTC(2026, 0, 31, 12)
 
@@ -33,8 +33,8 @@ describe('which key signs', () => {
   test('is never a withdrawn one, and the first one even where the clock is behind the one that made it', () => {
     const keys = [key('a', 0, 0, 5_000), key('b', 5_000)]
     expect(states(keys, 4_000)).toEqual(['withdrawn', 'signing'])
-    expect(signingAmong([key('a', 0, 0, 5_000)], 9_000)).toBeUndefined()
-    expect(signingAmong([], 0)).toBeUndefined()
+    expect(currentSigningKey([key('a', 0, 0, 5_000)], 9_000)).toBeUndefined()
+    expect(currentSigningKey([], 0)).toBeUndefined()
   })
 
   test('has a name of its day in UTC, and no name is used twice', () => {

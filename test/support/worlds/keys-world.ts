@@ -37,7 +37,7 @@ export async function openKeysWorlds(): Promise<KeysWorlds> {
 
 /** As processes see it that looked a second ago. */
 export function expireCaches({ registries }: KeysWorld): void {
-  for (const { signingKeys } of registries) signingKeys.forget()
+  for (const { signingKeys } of registries) signingKeys.clear()
 }
 
 async function openWorld(url: string): Promise<KeysWorld> {
