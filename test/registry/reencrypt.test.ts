@@ -28,7 +28,7 @@ const SECRETS = Array.from({ length: 230 }, (_, number) => `MANY_${number}`)
 
 let store: TestStore
 const projectIds: string[] = []
-/** What MASTER_KEY is before a test, and what it is exchanged for. */
+/** MASTER_KEY before a test, and the key that replaces it. */
 let oldKey: MasterKey
 let newKey: MasterKey
 beforeAll(async () => {
@@ -42,14 +42,14 @@ beforeEach(() => {
   newKey = newDataKey()
 })
 
-describe('MASTER_KEY is exchanged', () => {
-  test('step by step, while two processes serve: at each step each opens what the other seals, and at the end the old key opens nothing', async () => {
-    const known = await opened(await open(alone(oldKey)))
+describe('exchange of MASTER_KEY', () => {
+  test('while two processes exchange MASTER_KEY in steps, each opens what the other seals; at the end the old key opens nothing', async () => {
+    const known = await opened(await open(onlyKey(oldKey)))
     const steps: [a: MasterKeys, b: MasterKeys][] = [
-      [both(oldKey, newKey), alone(oldKey)],
-      [both(oldKey, newKey), both(oldKey, newKey)],
-      [both(newKey, oldKey), both(oldKey, newKey)],
-      [both(newKey, oldKey), both(newKey, oldKey)],
+      [bothKeys(oldKey, newKey), onlyKey(oldKey)],
+      [bothKeys(oldKey, newKey), bothKeys(oldKey, newKey)],
+      [bothKeys(newKey, oldKey), bothKeys(oldKey, newKey)],
+      [bothKeys(newKey, oldKey), bothKeys(newKey, oldKey)],
     ]
     for (const [number, keys] of steps.entries()) {
       const [a, b] = [await open(keys[0]), await open(keys[1])]
@@ -62,29 +62,29 @@ describe('MASTER_KEY is exchanged', () => {
         expect(await revealSecret(reader, ACTOR, key)).toBe(key)
       }
     }
-    const registry = await open(both(newKey, oldKey))
+    const registry = await open(bothKeys(newKey, oldKey))
     const values = await store.clickhouse.reads.query(sealedValues, {})
-    // Of the eight that were made on the way the new key has sealed three.
+    // Of the eight secrets that were created meanwhile, the new key has sealed three.
     const reencrypted = { pepper: 1, project_api_keys: 2, secret_data_keys: SECRETS.length + 5, signing_keys: 2 }
     expect(await reencryptSealed(registry, ACTOR)).toEqual({ reencrypted, remaining: 0 })
-    expect(await store.clickhouse.reads.query(sealedValues, {}), 'no value is sealed anew').toEqual(values)
-    expect(await opened(await open(alone(newKey)))).toEqual(known)
-    await expect(open(alone(oldKey))).rejects.toThrow('MASTER_KEY is not the key this database was sealed with.')
+    expect(await store.clickhouse.reads.query(sealedValues, {}), 'no value is sealed again').toEqual(values)
+    expect(await opened(await open(onlyKey(newKey)))).toEqual(known)
+    await expect(open(onlyKey(oldKey))).rejects.toThrow('MASTER_KEY is not the key this database was sealed with.')
     expect(await reencryptSealed(registry, ACTOR)).toEqual({ reencrypted: NOTHING, remaining: 0 })
   })
 
-  test('it is told once, before the first row, with what there was to do; to repeat it is not told', async () => {
-    const registry = await open(both(newKey, oldKey))
-    const asked = await countSealedByOtherKeys(registry)
+  test('re-encryption is audited once, with the number of texts there were; a repeated call is not audited', async () => {
+    const registry = await open(bothKeys(newKey, oldKey))
+    const counts = await countSealedByOtherKeys(registry)
     const before = await store.clickhouse.reads.query(rewraps, {})
     await reencryptSealed(registry, ACTOR)
     await reencryptSealed(registry, ACTOR)
-    const told = (await store.clickhouse.reads.query(rewraps, {})).slice(before.length)
-    expect(told.map(({ actor, details }) => [actor, JSON.parse(details)])).toEqual([['admin', asked]])
+    const audited = (await store.clickhouse.reads.query(rewraps, {})).slice(before.length)
+    expect(audited.map(({ actor, details }) => [actor, JSON.parse(details)])).toEqual([['admin', counts]])
   })
 
-  test('nothing looks changed; what was handed over to the platform is, what was not is still to be', async () => {
-    const registry = await open(both(newKey, oldKey))
+  test('re-encryption changes nothing but sealed texts and revisions; pending deliveries to the platform stay pending, others stay done', async () => {
+    const registry = await open(bothKeys(newKey, oldKey))
     const before = await sealedRows(registry)
     await reencryptSealed(registry, ACTOR)
     const after = await sealedRows(registry)
@@ -96,76 +96,76 @@ describe('MASTER_KEY is exchanged', () => {
     expect((await projects(registry)).map(({ wantedRevision, provisionedRevision }) => provisionedRevision < wantedRevision)).toEqual([false, true])
   })
 
-  test.each(FAULTS)('interrupted (%s), it leaves everything readable with both keys, and the next one finishes it', async (fault) => {
-    const known = await opened(await open(alone(oldKey)))
+  test.each(FAULTS)('an interrupted re-encryption (%s) leaves everything readable with both keys, and the next one completes it', async (fault) => {
+    const known = await opened(await open(onlyKey(oldKey)))
     for (const table of ['audit_log_inbox_v1', 'sealed_keys_v1', 'projects_inbox_v2', 'secrets_inbox_v1', 'signing_keys_inbox_v1']) {
       const { lane, occurred, sendLate } = faultOnce(store.clickhouse.registry, table, fault)
-      const faulty = await open(both(newKey, oldKey), { ...store.clickhouse, registry: lane })
+      const faulty = await open(bothKeys(newKey, oldKey), { ...store.clickhouse, registry: lane })
       const thrown = await reencryptSealed(faulty, ACTOR).catch((error: unknown) => error)
       expect([occurred(), thrown]).toEqual([true, expect.any(StoreError)])
-      expect(await opened(await open(both(newKey, oldKey)))).toEqual(known)
+      expect(await opened(await open(bothKeys(newKey, oldKey)))).toEqual(known)
       await Promise.all(sendLate())
     }
-    expect((await reencryptSealed(await open(both(newKey, oldKey)), ACTOR)).remaining).toBe(0)
-    expect(await opened(await open(alone(newKey)))).toEqual(known)
+    expect((await reencryptSealed(await open(bothKeys(newKey, oldKey)), ACTOR)).remaining).toBe(0)
+    expect(await opened(await open(onlyKey(newKey)))).toEqual(known)
   })
 
-  test('two processes that rewrap at once, while others change what is rewrapped, come to the same end', async () => {
-    const known = await opened(await open(alone(oldKey)))
-    const [a, b] = [await open(both(newKey, oldKey)), await open(both(newKey, oldKey))]
+  test('two concurrent re-encryptions complete while other changes write the same rows', async () => {
+    const known = await opened(await open(onlyKey(oldKey)))
+    const [a, b] = [await open(bothKeys(newKey, oldKey)), await open(bothKeys(newKey, oldKey))]
     const writing = async () => {
       for (let number = 0; number < 20; number += 1) await untilDone(() => updateSecret(a, ACTOR, { key: `MANY_${number + 10}`, value: `again ${number}` }))
     }
     const [first, second] = await Promise.all([untilDone(() => reencryptSealed(a, ACTOR)), untilDone(() => reencryptSealed(b, ACTOR)), writing()])
     expect([first.remaining, second.remaining]).toEqual([0, 0])
-    const registry = await open(alone(newKey))
+    const registry = await open(onlyKey(newKey))
     for (let number = 0; number < 20; number += 1) expect(await revealSecret(registry, ACTOR, `MANY_${number + 10}`)).toBe(`again ${number}`)
     expect(await opened(registry)).toEqual(known)
   })
 
-  test('of a batch everything is read at once, as the changes of others wait for it', async () => {
-    const registry = await open(both(newKey, oldKey))
-    const asked = await queriesOf(() => reencryptSealed(registry, ACTOR))
-    const times = (name: string) => asked.filter((each) => each === name).length
+  test('each batch is read with one query per kind, because other changes wait for it', async () => {
+    const registry = await open(bothKeys(newKey, oldKey))
+    const queries = await queriesOf(() => reencryptSealed(registry, ACTOR))
+    const times = (name: string) => queries.filter((each) => each === name).length
     const batches = times('sealed_by_other_keys')
     expect(batches).toBeGreaterThan(2)
     for (const name of ['project_by_id', 'secret_by_key']) expect([name, times(name)]).toEqual([name, 0])
     for (const name of ['projects_by_id', 'secrets_by_key', 'signing_keys']) expect(times(name)).toBeLessThanOrEqual(batches)
   })
 
-  test('what a process seals with the old key after it is found by the next one', async () => {
-    const behind = await open(both(oldKey, newKey))
-    const ahead = await open(both(newKey, oldKey))
+  test('a text that a process seals with the old key afterwards is found by the next call', async () => {
+    const behind = await open(bothKeys(oldKey, newKey))
+    const ahead = await open(bothKeys(newKey, oldKey))
     await reencryptSealed(ahead, ACTOR)
     await updateSecret(behind, ACTOR, { key: 'MANY_3', value: 'sealed late' })
     expect(await revealSecret(ahead, ACTOR, 'MANY_3')).toBe('sealed late')
     expect(await reencryptSealed(ahead, ACTOR)).toEqual({ reencrypted: { ...NOTHING, secret_data_keys: 1 }, remaining: 0 })
-    expect(await revealSecret(await open(alone(newKey)), ACTOR, 'MANY_3')).toBe('sealed late')
+    expect(await revealSecret(await open(onlyKey(newKey)), ACTOR, 'MANY_3')).toBe('sealed late')
   })
 
-  test('when its time is over it says how much is left', async () => {
-    const registry = await open(both(newKey, oldKey))
-    const asked = totalOf(await countSealedByOtherKeys(registry))
-    expect(asked).toBeGreaterThan(SECRETS.length)
-    expect(await reencryptSealed(registry, ACTOR, 0)).toEqual({ reencrypted: NOTHING, remaining: asked })
+  test('a call that runs out of time reports how many texts remain', async () => {
+    const registry = await open(bothKeys(newKey, oldKey))
+    const total = totalOf(await countSealedByOtherKeys(registry))
+    expect(total).toBeGreaterThan(SECRETS.length)
+    expect(await reencryptSealed(registry, ACTOR, 0)).toEqual({ reencrypted: NOTHING, remaining: total })
     expect((await reencryptSealed(registry, ACTOR)).remaining).toBe(0)
   })
 
-  test('an operator can have the rows gone that the old key sealed: docs/operating/keys.md says how', async () => {
-    const known = await opened(await open(alone(oldKey)))
-    await reencryptSealed(await open(both(newKey, oldKey)), ACTOR)
-    const rowsOfOld = async () => (await store.clickhouse.reads.query(rowsSealedWith, { prefix: sealPrefixOf(alone(oldKey)) }))[0]?.rows
-    expect(await rowsOfOld()).toBeGreaterThan(0)
+  test('the statements in docs/operating/keys.md delete the rows that the old key sealed', async () => {
+    const known = await opened(await open(onlyKey(oldKey)))
+    await reencryptSealed(await open(bothKeys(newKey, oldKey)), ACTOR)
+    const rowsOfOldKey = async () => (await store.clickhouse.reads.query(rowsSealedWith, { prefix: sealPrefixOf(onlyKey(oldKey)) }))[0]?.rows
+    expect(await rowsOfOldKey()).toBeGreaterThan(0)
     const guide = readFileSync(new URL('../../docs/operating/keys.md', import.meta.url), 'utf8')
     for (const [statement] of guide.matchAll(/^(?:OPTIMIZE|ALTER) [^;]+/gm)) await store.clickhouse.control.command(`${statement} SETTINGS mutations_sync = 1`)
-    expect(await rowsOfOld()).toBe(0)
-    expect(await opened(await open(alone(newKey)))).toEqual(known)
+    expect(await rowsOfOldKey()).toBe(0)
+    expect(await opened(await open(onlyKey(newKey)))).toEqual(known)
   })
 
-  /** The last one: that row stays as it is. */
-  test('what neither key opens is left as it is, and the rest is done', async () => {
-    const registry = await open(both(newKey, oldKey))
-    const lost = { ...(await secretOf(registry, 'MANY_7')), ...sealValue(alone(newDataKey()), { id: 'x', key: 'x' }, 'lost') }
+  /** The last test, because its row stays unreadable. */
+  test('a text that neither key opens stays as it is, and the others are re-encrypted', async () => {
+    const registry = await open(bothKeys(newKey, oldKey))
+    const lost = { ...(await secretOf(registry, 'MANY_7')), ...sealValue(onlyKey(newDataKey()), { id: 'x', key: 'x' }, 'lost') }
     await registry.changes.run(ACTOR, (change) => writeSecret(change, { ...lost, revision: lost.revision + 1 }))
     const { reencrypted, remaining } = await reencryptSealed(registry, ACTOR)
     expect([remaining, reencrypted.secret_data_keys >= SECRETS.length, reencrypted.signing_keys]).toEqual([1, true, 2])
@@ -174,9 +174,9 @@ describe('MASTER_KEY is exchanged', () => {
   })
 })
 
-/** Two projects, one of which the platform does not know yet; two signing keys; secrets. */
+/** Two projects, one of them not yet acknowledged by the platform; two signing keys; secrets. */
 async function seed(): Promise<void> {
-  const registry = await open(alone(newKey))
+  const registry = await open(onlyKey(newKey))
   const { partner } = await createPartner(registry, ACTOR, { name: 'Sealed', mode: 'white-label' })
   for (const provisions of [false, true]) {
     const project = await syncEmbeddedProject({ ...registry, provisions }, ACTOR, { partnerId: partner.id, name: `provisions ${provisions}` })
@@ -202,15 +202,15 @@ function open(masterKeys: MasterKeys, clickhouse = store.clickhouse): Promise<Re
   return openRegistry({ clickhouse, masterKeys, projectHost: '{slug}.localhost', publicUrl: 'http://localhost', provisions: false })
 }
 
-function alone(current: MasterKey): MasterKeys {
+function onlyKey(current: MasterKey): MasterKeys {
   return { current, previous: undefined }
 }
 
-function both(current: MasterKey, previous: MasterKey): MasterKeys {
+function bothKeys(current: MasterKey, previous: MasterKey): MasterKeys {
   return { current, previous }
 }
 
-/** Everything that is sealed, in the open. */
+/** Everything that is sealed, in plain text. */
 async function opened(registry: Registry) {
   const values: string[] = []
   for (const key of [SECRETS[0], SECRETS[99], SECRETS[100], SECRETS.at(-1)]) {
@@ -231,7 +231,7 @@ async function projects(registry: Registry): Promise<Project[]> {
   return found.filter((project) => project !== undefined)
 }
 
-/** Processes that keep taking the registry from each other are told to try again. */
+/** Repeats calls that fail because two processes compete for the lease of the registry. */
 async function untilDone<T>(work: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
