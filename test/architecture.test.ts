@@ -91,6 +91,7 @@ const VENDORS: Record<string, readonly string[]> = {
   'cli-progress': ['demo'],
   'fast-check': ['test'],
   standardwebhooks: ['test'],
+  'ipaddr.js': ['test'],
   vitest: ['test'],
 }
 
