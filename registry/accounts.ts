@@ -3,8 +3,7 @@ import { z } from 'zod'
 import { defineQuery } from '../sql/query.ts'
 import { row } from '../sql/tab-separated.ts'
 import type { Actor } from './audit-log.ts'
-import type { Change } from './changes.ts'
-import type { Registry } from './registry.ts'
+import type { Change, RegistryReads, RegistryStore } from './changes.ts'
 
 export const ACCOUNT_PLANS = ['free', 'paid'] as const
 export type AccountPlan = (typeof ACCOUNT_PLANS)[number]
@@ -22,31 +21,38 @@ export interface Account {
 }
 
 /**
- * The partner's account of an email, made once; another name applies. The id is derived, so that racing calls meet in one
- * row. `email` is in lower case already. Throws StoreError.
+ * Creates the partner's account for an email, or returns the existing one, renamed to `name`. The id is derived from partner
+ * and email, so concurrent calls write the same row. `email` must be in lower case. Throws StoreError.
  */
-export function connectAccount(registry: Registry, actor: Actor, asked: { partnerId: string; email: string; name: string }): Promise<Account> {
-  const { partnerId, email, name } = asked
+export function connectAccount(
+  registry: RegistryStore,
+  actor: Actor,
+  { partnerId, email, name }: { partnerId: string; email: string; name: string },
+): Promise<Account> {
   const id = uuidV5(JSON.stringify([partnerId, email]), ACCOUNT_NAMESPACE)
   return registry.changes.run(actor, async (change) => {
     const known = await findAccount(registry, id)
     if (known?.name === name) return known
     const account: Account =
       known === undefined ? { id, partnerId, email, name, plan: 'free', createdMs: Date.now(), revision: 1 } : { ...known, name, revision: known.revision + 1 }
-    // Whose it is, but not who: the audit log is kept for ever.
+    // The partner, but not the person: the audit log is kept permanently.
     await change.note({ action: known === undefined ? 'account.create' : 'account.rename', subject: id, details: { partner_id: partnerId } })
     await writeAccount(change, account)
     return account
   })
 }
 
-export async function findAccount({ clickhouse }: Registry, accountId: string): Promise<Account | undefined> {
+export async function findAccount({ clickhouse }: RegistryReads, accountId: string): Promise<Account | undefined> {
   const [found] = await clickhouse.registry.query(accountById, { accountId })
   return found
 }
 
 /** Undefined when there is no such account. */
-export function setAccountPlan(registry: Registry, actor: Actor, { accountId, plan }: { accountId: string; plan: AccountPlan }): Promise<Account | undefined> {
+export function setAccountPlan(
+  registry: RegistryStore,
+  actor: Actor,
+  { accountId, plan }: { accountId: string; plan: AccountPlan },
+): Promise<Account | undefined> {
   return registry.changes.run(actor, async (change) => {
     const known = await findAccount(registry, accountId)
     if (known === undefined || known.plan === plan) return known

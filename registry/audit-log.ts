@@ -5,30 +5,30 @@ import type { ClickHouse } from '../sql/clickhouse.ts'
 import { defineQuery } from '../sql/query.ts'
 import { row } from '../sql/tab-separated.ts'
 
-/** Who changes something, or reads a secret, and in which request. Names, never secrets. */
+/** Who changes something or reads a secret, and in which request. Contains names, never secrets. */
 export interface Actor {
-  /** Such as `admin`, `admin:finance:<token id>`, `partner:<id>`; `service` for what goes on by itself. */
+  /** `admin`, `admin:finance:<token id>`, `partner:<id>`, or `service` for background jobs. */
   readonly name: string
   readonly requestId: string
 }
 
-/** What goes on by itself has no request. */
+/** Background jobs act without a request. */
 export const SERVICE: Actor = { name: 'service', requestId: '' }
 
-/** What is told of a change. */
+/** What the audit log records of a change. */
 export interface AuditedChange {
-  /** `<thing>.<verb>`, such as `partner.create`. */
+  /** `<thing>.<verb>`, for example `partner.create`. */
   readonly action: string
-  /** The id of what is changed. */
+  /** The id of the changed thing. */
   readonly subject: string
-  /** Flat and small: texts, numbers, flags. Never a secret, nor what a person is called or can be reached by. */
+  /** Flat and small: texts, numbers, flags. Never a secret, and never the name or address of a person. */
   readonly details?: Readonly<Record<string, string | number | boolean | null | readonly string[]>>
 }
 
-/** Notes a change of another room in the name of whoever asked for it, right before it is carried out. Throws StoreError. */
-export type Noting = (noted: AuditedChange) => Promise<void>
+/** Writes the audit entry of a change in another room, immediately before the change is carried out. Throws StoreError. */
+export type NoteChange = (noted: AuditedChange) => Promise<void>
 
-/** An entry as it is stored and answered. `details` is JSON text, as the hash covers it. */
+/** An entry as it is stored and returned. `details` is JSON text, because the hash covers its exact bytes. */
 export interface AuditEntry {
   readonly seq: number
   /** RFC 3339, UTC. */
@@ -42,7 +42,7 @@ export interface AuditEntry {
   readonly hash: string
 }
 
-/** The last entry, from which the next one goes on. */
+/** The last entry, which the next one follows. */
 export interface AuditHead {
   readonly seq: number
   readonly hash: string
@@ -57,7 +57,7 @@ export function entryAfter(head: AuditHead, nowMs: number, { actor, noted }: { a
     at: formatTimestamp(nowMs),
     actor: actor.name,
     action: noted.action,
-    // A lone surrogate would be stored as another character, and the hash would not be that of the entry any more.
+    // A lone surrogate would be stored as another character, and the stored entry would no longer match its hash.
     subject: Buffer.from(noted.subject, 'utf8').toString('utf8'),
     details: JSON.stringify(noted.details ?? {}),
     request_id: actor.requestId,
@@ -66,7 +66,7 @@ export function entryAfter(head: AuditHead, nowMs: number, { actor, noted }: { a
   return { ...entry, hash: hashOf(entry) }
 }
 
-/** SHA-256 over the JSON list of all other fields, in this order: whoever has the entries can compute it again. */
+/** SHA-256 over the JSON list of all other fields in this order, so that anyone who has the entries can recompute it. */
 export function hashOf(entry: Omit<AuditEntry, 'hash'>): string {
   const { previous_hash, seq, at, actor, action, subject, details, request_id } = entry
   return createHash('sha256')
@@ -94,19 +94,25 @@ const auditHead = defineQuery({
   row: z.object({ seq: z.coerce.number(), hash: z.string() }),
 })
 
-/** Of the whole log, or of one action or subject; from its end, or from its beginning. */
+/** A page of the whole log, or of the entries of one action or subject. */
 export interface AuditPage {
   readonly newestFirst: boolean
-  /** The last entry of the page before. */
+  /** The last entry of the previous page. */
   readonly after?: number | undefined
+  /** Empty: every action. */
   readonly action: string
+  /** Empty: every subject. */
   readonly subject: string
   readonly limit: number
 }
 
 /** Throws StoreError. */
-export async function listAuditEntries({ registry }: ClickHouse, { newestFirst, after, ...asked }: AuditPage): Promise<AuditEntry[]> {
-  const rows = await registry.query(auditEntries, { ...asked, isNewestFirst: newestFirst ? 1 : 0, after: after ?? (newestFirst ? Number.MAX_SAFE_INTEGER : 0) })
+export async function listAuditEntries({ registry }: ClickHouse, { newestFirst, after, ...filter }: AuditPage): Promise<AuditEntry[]> {
+  const rows = await registry.query(auditEntries, {
+    ...filter,
+    isNewestFirst: newestFirst ? 1 : 0,
+    after: after ?? (newestFirst ? Number.MAX_SAFE_INTEGER : 0),
+  })
   return rows.map(({ atMs, ...entry }) => ({ ...entry, at: formatTimestamp(atMs) }))
 }
 

@@ -1,115 +1,115 @@
 import { StoreError } from '../sql/errors.ts'
 import type { Actor } from './audit-log.ts'
 
-/** A change may wait so long, for its turn in this process and for the log of the registry. What is under way is not given up. */
+/** How long a change may wait for its slot in this process and for the lease of the registry. A running change is not interrupted. */
 const CHANGE_MS_MAX = 30_000
-/** A program that syncs what it has at once sends fewer. */
+/** Generous: a program that syncs all its projects in parallel sends fewer. */
 export const WAITING_PER_PARTNER_MAX = 100
 
-/** This partner's changes come faster than they are done. Nothing of this one was done. */
+/** A partner sends changes faster than they are carried out. Nothing of the rejected change was done. */
 export class TooManyWaiting extends Error {
   constructor() {
-    super(`${WAITING_PER_PARTNER_MAX} changes of this partner wait for their turn. Send fewer at once, and the next when one is answered.`)
+    super(`${WAITING_PER_PARTNER_MAX} changes of this partner are already waiting. Send fewer in parallel, and the next one when one is answered.`)
     this.name = 'TooManyWaiting'
   }
 }
 
-/** Throws StoreError when there is no time left for another attempt. */
+/** Throws StoreError when no time is left for another attempt. */
 export type RequireTime = () => void
 
 /**
- * Changes run one at a time, and whose turn it is goes round: each partner has a line of its own, so that what one partner
- * sends at once holds up its own changes and not those of the others. Operators and the service wait for one change of
- * the partners' at most, however many partners there are.
+ * Changes run one at a time, round-robin across one queue per partner: a partner that sends many in parallel delays its own
+ * changes, not those of other partners. Changes of partners alternate with those of operators and the service, which so wait
+ * for at most one change of a partner, however many partners there are.
  */
 export class ChangeQueue {
   readonly #changeMsMax: number
-  readonly #partners = new Lines()
-  readonly #others = new Lines()
+  readonly #partners = new RoundRobin()
+  readonly #others = new RoundRobin()
   #isBusy = false
-  #partnersWereLast = false
+  #lastWasPartner = false
 
   constructor(changeMsMax: number = CHANGE_MS_MAX) {
     this.#changeMsMax = changeMsMax
   }
 
-  /** Throws TooManyWaiting, and StoreError when the turn comes too late. */
+  /** Throws TooManyWaiting, and StoreError when no slot came in time. */
   async run<T>({ name }: Actor, work: (requireTime: RequireTime) => Promise<T>): Promise<T> {
     const untilMs = performance.now() + this.#changeMsMax
-    // Waited for here and not by whoever gives the turn: what is asked of the store is counted for the request that asks it.
-    if (this.#isBusy) await this.#turnOf(name)
+    // The caller waits here and runs `work` itself, so that queries are attributed to the request that causes them.
+    if (this.#isBusy) await this.#waitForSlot(name)
     this.#isBusy = true
-    this.#partnersWereLast = isPartner(name)
+    this.#lastWasPartner = isPartner(name)
     try {
       return await work(() => {
-        if (performance.now() >= untilMs) throw this.#tooLate()
+        if (performance.now() >= untilMs) throw this.#timedOut()
       })
     } finally {
-      this.#giveTurn()
+      this.#startNext()
     }
   }
 
-  #turnOf(name: string): Promise<void> {
-    const lines = isPartner(name) ? this.#partners : this.#others
-    if (isPartner(name) && lines.lengthOf(name) >= WAITING_PER_PARTNER_MAX) return Promise.reject(new TooManyWaiting())
+  #waitForSlot(name: string): Promise<void> {
+    const queue = isPartner(name) ? this.#partners : this.#others
+    if (isPartner(name) && queue.lengthOf(name) >= WAITING_PER_PARTNER_MAX) return Promise.reject(new TooManyWaiting())
     return new Promise((resolve, reject) => {
-      const begin = () => {
+      const start = () => {
         clearTimeout(timer)
         resolve()
       }
       const timer = setTimeout(() => {
-        lines.leave(name, begin)
-        reject(this.#tooLate())
+        queue.remove(name, start)
+        reject(this.#timedOut())
       }, this.#changeMsMax)
-      lines.join(name, begin)
+      queue.add(name, start)
     })
   }
 
-  #tooLate(): StoreError {
+  #timedOut(): StoreError {
     return new StoreError('unavailable', `The registry was busy with other changes for ${this.#changeMsMax} ms. Try again.`)
   }
 
-  /** It stays busy while someone waits, so that nobody who comes now goes first. */
-  #giveTurn(): void {
-    const [first, second] = this.#partnersWereLast ? [this.#others, this.#partners] : [this.#partners, this.#others]
-    const next = first.next() ?? second.next()
-    if (next === undefined) this.#isBusy = false
-    else next()
+  /** Stays busy while a change waits, so that a change that arrives now does not overtake it. */
+  #startNext(): void {
+    const [first, second] = this.#lastWasPartner ? [this.#others, this.#partners] : [this.#partners, this.#others]
+    const start = first.next() ?? second.next()
+    if (start === undefined) this.#isBusy = false
+    else start()
   }
 }
 
-/** As actors are named (audit-log.ts). */
+/** By the names of actors (audit-log.ts). */
 function isPartner(name: string): boolean {
   return name.startsWith('partner:')
 }
 
-/** A line for each name. Only names of whom someone waits are kept, in the order in which it is their turn. */
-class Lines {
-  readonly #lines = new Map<string, (() => void)[]>()
+/** A first-in, first-out queue for each name; the names are served in rotation. Names without waiting changes are not stored. */
+class RoundRobin {
+  readonly #queues = new Map<string, (() => void)[]>()
 
   lengthOf(name: string): number {
-    return this.#lines.get(name)?.length ?? 0
+    return this.#queues.get(name)?.length ?? 0
   }
 
-  join(name: string, begin: () => void): void {
-    const line = this.#lines.get(name)
-    if (line === undefined) this.#lines.set(name, [begin])
-    else line.push(begin)
+  add(name: string, start: () => void): void {
+    const queue = this.#queues.get(name)
+    if (queue === undefined) this.#queues.set(name, [start])
+    else queue.push(start)
   }
 
-  leave(name: string, begin: () => void): void {
-    const left = this.#lines.get(name)?.filter((each) => each !== begin) ?? []
-    if (left.length === 0) this.#lines.delete(name)
-    else this.#lines.set(name, left)
+  remove(name: string, start: () => void): void {
+    const left = this.#queues.get(name)?.filter((each) => each !== start) ?? []
+    if (left.length === 0) this.#queues.delete(name)
+    else this.#queues.set(name, left)
   }
 
-  /** Who waits longest of the name whose turn it is; that name goes behind the others. */
+  /** The longest waiting change of the name that was served least recently; that name moves to the end of the rotation. */
   next(): (() => void) | undefined {
-    for (const [name, line] of this.#lines) {
-      const begin = line.shift()
-      this.#lines.delete(name)
-      if (line.length > 0) this.#lines.set(name, line)
-      return begin
+    for (const [name, queue] of this.#queues) {
+      const start = queue.shift()
+      this.#queues.delete(name)
+      if (queue.length > 0) this.#queues.set(name, queue)
+      return start
     }
     return undefined
   }

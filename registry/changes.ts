@@ -7,39 +7,51 @@ import { defineQuery } from '../sql/query.ts'
 import { type Actor, AUDIT_COLUMNS, type AuditedChange, type AuditHead, auditRow, entryAfter, readAuditHead } from './audit-log.ts'
 import { ChangeQueue, type RequireTime } from './change-queue.ts'
 
-/** The log under which the registry is changed. */
-const REGISTRY_LOG = 'registry'
-/** For so long a process that has taken the log is left to work off what waits in it, before another takes it. */
-const COURTESY_MS = 300
-/** Twice as long each time that a process came to nothing itself: the store is so slow that a turn is too short for a change. */
-const COURTESY_MS_MAX = 2_400
-/** So that of several who wait one comes first and the others see its take. */
+/** The lease under which the registry is changed. */
+const REGISTRY_LEASE = 'registry'
+/** How long a process that acquired the lease may work off its waiting changes before another process acquires it. */
+const LEASE_GRACE_MS = 300
+/** Doubled up to this after each failed attempt of this process: on a slow store the first grace is too short for one change. */
+const LEASE_GRACE_MS_MAX = 2_400
+/** Spreads the processes that wait, so that one acquires the lease first and the others see that it did. */
 const JITTER_MS_MAX = 100
 
-/** What a change may do, in the name of the ownership it was decided under. */
+/** What a change may do, under the lease that was valid when it was decided. */
 export interface Change {
-  /** Tells the audit log. Before the rows: a change without its entry cannot be. */
+  /** Writes an entry of the audit log. It comes before the rows, so that no change exists without its entry. */
   note(noted: AuditedChange): Promise<void>
-  /** Sends rows through the fence. */
+  /** Sends rows through the fence, which rejects them once another process has acquired the lease. */
   write(table: string, columns: readonly string[], rows: (owner: readonly (string | number)[]) => string): Promise<void>
 }
 
+/** What a function needs that reads the registry. */
+export interface RegistryReads {
+  readonly clickhouse: ClickHouse
+}
+
+/** What a function needs that changes the registry: it decides on what it reads and writes through `changes`. */
+export interface RegistryStore extends RegistryReads {
+  readonly changes: RegistryChanges
+}
+
 /**
- * Changes that must be unique (a living name, the partner of a project id) are decided on what is stored and written
- * through the fence of one log, so that nothing can have changed between the two: a write that comes after another
- * process's take is refused, and the change starts again. Within this process they run one after another, in the order
- * of change-queue.ts. One log for all partners, not one each: an id must belong to one partner, whoever asks first; and the
- * audit log is one chain. Processes that change at once leave each other some time (COURTESY_MS): each take kills what the
- * other has under way, and two that only took would both come to nothing.
+ * Runs changes that must be unique, such as the name of a project or the partner that owns a project id. A change is decided
+ * on what is stored and written under one lease, so nothing can change in between: when another process acquires the lease,
+ * the fence rejects the write and the change is decided again.
+ * - Within a process, changes run one at a time in the order of change-queue.ts.
+ * - There is one lease for all partners, not one each: an id belongs to one partner only, whichever requests it first, and the
+ *   audit log is one chain.
+ * - Processes that change at the same time give each other a grace (LEASE_GRACE_MS): acquiring the lease kills what its last
+ *   owner has in progress, so two processes that keep acquiring it would livelock.
  */
 export class RegistryChanges {
   readonly #clickhouse: ClickHouse
   readonly #queue: ChangeQueue
-  #owned: Owned | undefined
-  /** The name of this process's last take, also of one of which it is not known whether it landed. */
-  #tookAs: string | undefined
-  /** How often it was overtaken since it last brought a change to its end. */
-  #inVain = 0
+  #acquired: AcquiredLease | undefined
+  /** The owner name of this process's last acquisition, including one whose outcome is unknown. */
+  #ownerName: string | undefined
+  /** How often another process pre-empted this one since it last completed a change. */
+  #failedAttempts = 0
 
   constructor(clickhouse: ClickHouse, { changeMsMax }: { changeMsMax?: number } = {}) {
     this.#clickhouse = clickhouse
@@ -47,71 +59,72 @@ export class RegistryChanges {
   }
 
   /**
-   * Runs `decide`, again when another process came between: what it wrote the first time may have landed, so it looks at
-   * what is stored and must come to the same end. Throws StoreError; TooManyWaiting for a partner that sends too many at once.
+   * Runs `decide`, and again when another process acquired the lease meanwhile. What the first run wrote may have landed, so
+   * `decide` has to read what is stored and come to the same result. Throws StoreError; TooManyWaiting for a partner that
+   * sends more changes than the queue admits.
    */
   run<T>(actor: Actor, decide: (change: Change) => Promise<T>): Promise<T> {
     return this.#queue.run(actor, (requireTime) => this.#attempt(actor, decide, requireTime))
   }
 
-  /** For a change that is no row of the registry, and for a secret that is read: told before it is done. Throws StoreError. */
+  /** Writes an audit entry alone: for a change outside the registry, and before a secret is read. Throws StoreError. */
   note(actor: Actor, noted: AuditedChange): Promise<void> {
     return this.run(actor, (change) => change.note(noted))
   }
 
   async #attempt<T>(actor: Actor, decide: (change: Change) => Promise<T>, requireTime: RequireTime): Promise<T> {
     for (;;) {
-      this.#owned ??= await this.#take(requireTime)
+      this.#acquired ??= await this.#acquire(requireTime)
       try {
-        const decided = await decide(this.#changeOf(actor, this.#owned.ownership))
-        this.#inVain = 0
+        const decided = await decide(this.#changeUnder(this.#acquired.lease, actor))
+        this.#failedAttempts = 0
         return decided
       } catch (thrown) {
         if (!(thrown instanceof StoreError)) throw thrown
-        // Whatever the error: what was sent may still arrive, so this ownership writes nothing more.
-        this.#owned = undefined
-        if (!isOvertaken(thrown)) throw thrown
-        this.#inVain += 1
+        // Whatever the error, rows that were sent may still land. So nothing more is written under this lease.
+        this.#acquired = undefined
+        if (!wasPreempted(thrown)) throw thrown
+        this.#failedAttempts += 1
         requireTime()
       }
     }
   }
 
-  #changeOf(actor: Actor, ownership: Lease): Change {
-    const write: Change['write'] = (...rows) => this.#write(ownership, ...rows)
+  #changeUnder(lease: Lease, actor: Actor): Change {
+    const write: Change['write'] = (...rows) => this.#write(lease, ...rows)
     return {
       write,
       note: async (noted) => {
-        if (this.#owned?.ownership !== ownership) throw new StoreError('fenced', 'This change runs under an ownership that has ended.')
-        const entry = entryAfter(this.#owned.head, Date.now(), { actor, noted })
+        if (this.#acquired?.lease !== lease) throw new StoreError('fenced', 'The lease under which this change was decided has ended.')
+        const entry = entryAfter(this.#acquired.auditHead, Date.now(), { actor, noted })
         await write('audit_log_inbox_v1', AUDIT_COLUMNS, (owner) => auditRow(owner, entry))
-        this.#owned = { ownership, head: entry }
+        this.#acquired = { lease, auditHead: entry }
       },
     }
   }
 
-  async #take(requireTime: RequireTime): Promise<Owned> {
+  async #acquire(requireTime: RequireTime): Promise<AcquiredLease> {
     for (let pauses = 0; ; ) {
-      const pauseMs = await this.#courtesyMs()
-      if (pauseMs === 0) {
-        this.#tookAs = newOwnerName()
-        const taken = await acquireLease(this.#clickhouse, REGISTRY_LOG, { owner: this.#tookAs })
-        if (taken.status === 'acquired') return { ownership: taken.lease, head: await readAuditHead(this.#clickhouse) }
+      const graceMs = await this.#graceMsLeft()
+      if (graceMs === 0) {
+        this.#ownerName = newOwnerName()
+        const outcome = await acquireLease(this.#clickhouse, REGISTRY_LEASE, { owner: this.#ownerName })
+        if (outcome.status === 'acquired') return { lease: outcome.lease, auditHead: await readAuditHead(this.#clickhouse) }
       } else {
         pauses += 1
-        // Who has waited for more turns of others comes sooner.
-        await sleep(pauseMs + (JITTER_MS_MAX / pauses) * Math.random())
+        // The longer a process has waited, the less it adds: it acquires the lease before newer ones.
+        await sleep(graceMs + (JITTER_MS_MAX / pauses) * Math.random())
       }
       requireTime()
     }
   }
 
-  /** How long the last one to take the log is left to itself; 0 when that was this process, or is long ago. */
-  async #courtesyMs(): Promise<number> {
-    const [newest] = await this.#clickhouse.control.query(newestRegistryTake, { log: REGISTRY_LOG })
-    if (newest === undefined || newest.owner === this.#tookAs) return 0
-    const courtesyMs = Math.min(COURTESY_MS_MAX, COURTESY_MS * 2 ** Math.max(0, this.#inVain - 1))
-    return Math.min(courtesyMs, Math.max(0, courtesyMs - newest.ageMs))
+  /** How much grace the owner of the lease has left; 0 when that is this process or its grace is over. */
+  async #graceMsLeft(): Promise<number> {
+    const [newest] = await this.#clickhouse.control.query(newestRegistryToken, { log: REGISTRY_LEASE })
+    if (newest === undefined || newest.owner === this.#ownerName) return 0
+    const graceMs = Math.min(LEASE_GRACE_MS_MAX, LEASE_GRACE_MS * 2 ** Math.max(0, this.#failedAttempts - 1))
+    return Math.min(graceMs, Math.max(0, graceMs - newest.ageMs))
   }
 
   async #write({ name: log, epoch, owner }: Lease, ...[table, columns, rows]: Parameters<Change['write']>): Promise<void> {
@@ -119,13 +132,14 @@ export class RegistryChanges {
   }
 }
 
-interface Owned {
-  readonly ownership: Lease
-  readonly head: AuditHead
+interface AcquiredLease {
+  readonly lease: Lease
+  /** The entry that the next one follows. Known without a query, because only the owner of the lease writes entries. */
+  readonly auditHead: AuditHead
 }
 
-/** By the store's clock alone: those of the processes may differ. */
-const newestRegistryTake = defineQuery({
+/** The age by the store's clock alone: the clocks of the processes may differ. */
+const newestRegistryToken = defineQuery({
   name: 'newest_registry_take',
   sql: `SELECT owner, toUnixTimestamp64Milli(now64(3)) - toUnixTimestamp64Milli(taken_at) AS ageMs
         FROM log_owners_v1 WHERE log = {log: String} ORDER BY epoch DESC, owner DESC LIMIT 1`,
@@ -133,7 +147,7 @@ const newestRegistryTake = defineQuery({
   row: z.object({ owner: z.string(), ageMs: z.coerce.number() }),
 })
 
-/** Another process's take refuses what comes after it, and kills what is running. */
-function isOvertaken({ fault, code }: StoreError): boolean {
+/** Whether another process acquired the lease: that fences off later writes and kills those in progress. */
+function wasPreempted({ fault, code }: StoreError): boolean {
   return fault === 'fenced' || code === QUERY_WAS_CANCELLED_CODE
 }

@@ -1,18 +1,18 @@
 import { z } from 'zod'
 import { defineQuery } from '../sql/query.ts'
 import { ACCOUNT_SELECT, type Account, AccountRow } from './accounts.ts'
-import type { Registry } from './registry.ts'
+import type { RegistryReads } from './changes.ts'
 
 export interface AccountsQuery {
-  /** Undefined: of all partners. */
+  /** Undefined: the accounts of all partners. */
   readonly partnerId: string | undefined
-  /** The last account of the page before. */
+  /** The last account of the previous page. */
   readonly after: { readonly createdMs: number; readonly id: string }
   readonly limit: number
 }
 
-/** From the oldest on. Throws StoreError. */
-export function listAccounts({ clickhouse }: Registry, { partnerId = '', after, limit }: AccountsQuery): Promise<Account[]> {
+/** Oldest first. Throws StoreError. */
+export function listAccounts({ clickhouse }: RegistryReads, { partnerId = '', after, limit }: AccountsQuery): Promise<Account[]> {
   return clickhouse.registry.query(accountsInOrder, { partnerId, afterMs: after.createdMs, afterId: after.id, limit })
 }
 

@@ -1,16 +1,16 @@
 import { z } from 'zod'
 import { defineQuery } from '../sql/query.ts'
+import type { RegistryReads } from './changes.ts'
 import { PARTNER_SELECT, PartnerRow, type StoredPartner } from './partners.ts'
-import type { Registry } from './registry.ts'
 
 export interface PartnersQuery {
-  /** The last partner of the page before; empty texts for the first page. */
+  /** The last partner of the previous page; empty texts for the first page. */
   readonly after: { readonly name: string; readonly id: string }
   readonly limit: number
 }
 
-/** By name. Throws StoreError. */
-export function listPartners({ clickhouse }: Registry, { after, limit }: PartnersQuery): Promise<StoredPartner[]> {
+/** Sorted by name. Throws StoreError. */
+export function listPartners({ clickhouse }: RegistryReads, { after, limit }: PartnersQuery): Promise<StoredPartner[]> {
   return clickhouse.registry.query(partnersInOrder, { afterName: after.name, afterId: after.id, limit })
 }
 

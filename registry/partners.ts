@@ -1,39 +1,34 @@
-import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import { PARTNER_MODES, type PartnerMode } from '../contract/fields.ts'
 import { defineQuery } from '../sql/query.ts'
 import { row } from '../sql/tab-separated.ts'
 import type { Actor } from './audit-log.ts'
-import type { Change } from './changes.ts'
-import { newPartnerSecret, writePartnerSecrets } from './credentials/partner-secrets.ts'
-import type { Partner, Registry } from './registry.ts'
+import type { Change, RegistryReads, RegistryStore } from './changes.ts'
 
-/** Makes a partner and its first secret. The secret is shown here and never again. Throws StoreError. */
-export function createPartner(registry: Registry, actor: Actor, asked: { name: string; mode: PartnerMode }): Promise<{ partner: Partner; secret: string }> {
-  const partner: Partner = { id: `ps_${randomBytes(9).toString('base64url').replaceAll(/[-_]/g, 'x')}`, ...asked, disabledMs: null }
-  const { secret, stored } = newPartnerSecret(registry, partner.id)
-  return registry.changes.run(actor, async (change) => {
-    await change.note({ action: 'partner.create', subject: partner.id, details: { mode: partner.mode, secret_id: stored.id } })
-    // The secret first: a partner without a secret could not be used and would stay behind after a crash.
-    await writePartnerSecrets(change, [stored])
-    await writePartner(change, { ...partner, revision: 1, createdMs: stored.createdMs })
-    return { partner, secret }
-  })
+export interface Partner {
+  readonly id: string
+  readonly name: string
+  readonly mode: PartnerMode
+  /** When the partner was disabled, in ms since 1970; null if it is enabled. */
+  readonly disabledMs: number | null
 }
 
-/** All there are, by name. Throws StoreError. */
-export async function readPartners({ clickhouse }: Registry): Promise<StoredPartner[]> {
+/** All partners, sorted by name. Throws StoreError. */
+export function readPartners({ clickhouse }: RegistryReads): Promise<StoredPartner[]> {
   return clickhouse.registry.query(allPartners, {})
 }
 
-export async function findPartner({ clickhouse }: Registry, partnerId: string): Promise<StoredPartner | undefined> {
+export async function findPartner({ clickhouse }: RegistryReads, partnerId: string): Promise<StoredPartner | undefined> {
   const [partner] = await clickhouse.registry.query(partnerById, { partnerId })
   return partner
 }
 
-/** Lets a partner in no more, or again. Its usage counts and is billed all the while. Undefined when there is no such partner. */
+/**
+ * Disables a partner or enables it again. Usage of a disabled partner is still counted and billed. Undefined when there is no
+ * such partner. Throws StoreError.
+ */
 export function setPartnerDisabled(
-  registry: Registry,
+  registry: RegistryStore & { readonly partnerCache: { clear(): void } },
   actor: Actor,
   { partnerId, disabled }: { partnerId: string; disabled: boolean },
 ): Promise<StoredPartner | undefined> {
@@ -45,12 +40,12 @@ export function setPartnerDisabled(
     await writePartner(change, partner)
     return partner
   })
-  // Also when it failed: what was sent may have landed.
-  return changing.finally(() => registry.recentPartners.clear())
+  // Also after a failure: the rows may have landed all the same.
+  return changing.finally(() => registry.partnerCache.clear())
 }
 
-/** Those of the ids that no partner has. Throws StoreError. */
-export async function unknownPartners({ clickhouse }: Registry, partnerIds: readonly string[]): Promise<string[]> {
+/** Those of the ids that belong to no partner. Throws StoreError. */
+export async function unknownPartners({ clickhouse }: RegistryReads, partnerIds: readonly string[]): Promise<string[]> {
   const known = new Set((await clickhouse.registry.query(knownPartners, { partnerIds: [...partnerIds] })).map(({ id }) => id))
   return partnerIds.filter((id) => !known.has(id))
 }
@@ -61,7 +56,7 @@ export interface StoredPartner extends Partner {
   readonly createdMs: number
 }
 
-async function writePartner(change: Change, { id, revision, name, mode, createdMs, disabledMs }: StoredPartner): Promise<void> {
+export async function writePartner(change: Change, { id, revision, name, mode, createdMs, disabledMs }: StoredPartner): Promise<void> {
   const columns = ['partner_id', 'revision', 'name', 'mode', 'created_ms', 'disabled_ms']
   await change.write('partners_inbox_v1', columns, (owner) => row([...owner, id, revision, name, mode, createdMs, disabledMs]))
 }

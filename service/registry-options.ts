@@ -1,4 +1,4 @@
-import type { RegistryOptions } from '../registry/registry.ts'
+import type { RegistryOptions } from '../registry/open-registry.ts'
 import type { ClickHouse } from '../sql/clickhouse.ts'
 import type { Config } from './config.ts'
 import type { InstanceSecrets } from './instance-secrets.ts'

@@ -1,5 +1,5 @@
 import type { Logger } from '../metering/logger.ts'
-import { countSealedOtherwise, totalOf } from '../registry/keys/reencrypt.ts'
+import { countSealedByOtherKeys, totalOf } from '../registry/reencrypt.ts'
 import type { Registry } from '../registry/registry.ts'
 
 /**
@@ -7,7 +7,7 @@ import type { Registry } from '../registry/registry.ts'
  * opened any more. No reason to refuse the start: the rest works, and one row that was damaged must not hold it up. Throws StoreError.
  */
 export async function warnUnsealedKeys(registry: Registry, logger: Pick<Logger, 'warn'>): Promise<void> {
-  const counts = await countSealedOtherwise(registry)
+  const counts = await countSealedByOtherKeys(registry)
   if (totalOf(counts) === 0) return
   logger.warn(
     { sealedOtherwise: counts },

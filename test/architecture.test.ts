@@ -73,6 +73,8 @@ const VENDORS: Record<string, readonly string[]> = {
   'date-fns': ['metering'],
   '@date-fns/utc': ['metering'],
   uuid: ['registry'],
+  'lru-cache': ['registry'],
+  'p-limit': ['outgoing'],
   jose: ['registry', 'test'],
   fastify: ['api'],
   'fastify-type-provider-zod': ['api'],
@@ -89,6 +91,7 @@ const VENDORS: Record<string, readonly string[]> = {
   'cli-progress': ['demo'],
   'fast-check': ['test'],
   standardwebhooks: ['test'],
+  'ipaddr.js': ['test'],
   vitest: ['test'],
 }
 

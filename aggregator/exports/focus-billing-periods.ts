@@ -1,6 +1,6 @@
 import { periodOfMonth } from '../../metering/month.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
-import type { Partner } from '../../registry/registry.ts'
+import type { Partner } from '../../registry/partners.ts'
 import { csvHeader, csvLine } from './export-csv.ts'
 import type { ExportedMonth } from './export-months.ts'
 import { PROVIDER } from './focus-rows.ts'

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { METRIC_NAMES, METRICS } from '../../metering/metrics.ts'
 import { endOfMonthMs, type Month, monthAfter, periodOfMonth } from '../../metering/month.ts'
-import type { Noting } from '../../registry/audit-log.ts'
+import type { NoteChange } from '../../registry/audit-log.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { type Lease, leaseTag } from '../../sql/lease.ts'
 import type { RunBetweenBatches } from '../../sql/run-between-batches.ts'
@@ -20,7 +20,7 @@ export interface ClosingOptions {
   readonly runBetweenBatches: RunBetweenBatches
   /** ms since 1970. */
   readonly now: () => number
-  readonly note: Noting
+  readonly note: NoteChange
 }
 
 export interface ClosingRequest {

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { ExactDecimal } from '../../metering/exact-decimal.ts'
 import type { MetricName } from '../../metering/metrics.ts'
 import type { Month } from '../../metering/month.ts'
-import type { Noting } from '../../registry/audit-log.ts'
+import type { NoteChange } from '../../registry/audit-log.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
@@ -28,7 +28,7 @@ export type AddAdjustmentOutcome = { readonly status: 'added'; readonly billedIn
  * a different one has that name: then nothing was changed. Throws StoreError.
  */
 export async function addManualAdjustment(
-  { clickhouse: { registry }, note }: { clickhouse: ClickHouse; note: Noting },
+  { clickhouse: { registry }, note }: { clickhouse: ClickHouse; note: NoteChange },
   partnerId: string,
   adjustment: ManualAdjustment,
 ): Promise<AddAdjustmentOutcome> {

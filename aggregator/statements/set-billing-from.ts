@@ -1,5 +1,5 @@
 import type { Month } from '../../metering/month.ts'
-import type { Noting } from '../../registry/audit-log.ts'
+import type { NoteChange } from '../../registry/audit-log.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { readBillingStates, writeBillingFrom } from './billing-state.ts'
 import { withClosingLease } from './closing-lease.ts'
@@ -11,7 +11,7 @@ export type BillingFromOutcome = { status: 'set' } | { status: 'already_closed';
  * so that none is closed between the look and the write. Throws StoreError.
  */
 export async function setBillingFrom(
-  { clickhouse, note }: { clickhouse: ClickHouse; note: Noting },
+  { clickhouse, note }: { clickhouse: ClickHouse; note: NoteChange },
   partnerId: string,
   month: Month,
 ): Promise<BillingFromOutcome> {

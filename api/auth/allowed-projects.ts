@@ -1,6 +1,7 @@
 import type { Arrival } from '../../ingest/event/decode-body.ts'
 import { type AllowedProjects, projectIdsOf } from '../../ingest/event/pipeline.ts'
-import type { IngestKey, Registry } from '../../registry/registry.ts'
+import type { IngestKey } from '../../registry/credentials/ingest-keys.ts'
+import type { Registry } from '../../registry/registry.ts'
 
 /** Which projects of these events the ingest key may send for: at most one query, and none for a key of all projects. Throws StoreError. */
 export async function findAllowedProjects(
@@ -8,5 +9,5 @@ export async function findAllowedProjects(
   { partnerIds }: Pick<IngestKey, 'partnerIds'>,
   arrivals: readonly Arrival[],
 ): Promise<AllowedProjects> {
-  return partnerIds.length === 0 ? 'all' : projectOwners.thoseOf(partnerIds, projectIdsOf(arrivals))
+  return partnerIds.length === 0 ? 'all' : projectOwners.ownedBy(partnerIds, projectIdsOf(arrivals))
 }

@@ -7,9 +7,10 @@ import { Instant, MonthText, Name, PARTNER_MODES, PartnerParams } from '../../co
 import { NextCursor, PageQuery } from '../../contract/pages.ts'
 import { monthsOf } from '../../metering/month.ts'
 import { dayOf, formatTimestamp, instantOrNull } from '../../metering/timestamp.ts'
-import type { Noting } from '../../registry/audit-log.ts'
+import type { NoteChange } from '../../registry/audit-log.ts'
+import { createPartner } from '../../registry/create-partner.ts'
 import { listPartners } from '../../registry/list-partners.ts'
-import { createPartner, type StoredPartner, setPartnerDisabled } from '../../registry/partners.ts'
+import { type StoredPartner, setPartnerDisabled } from '../../registry/partners.ts'
 import { errorAnswers } from '../answers/error-answers.ts'
 import { FINANCE, OPERATOR } from '../auth/access.ts'
 import { actorOf } from '../auth/auth.ts'
@@ -105,7 +106,7 @@ export function partnerRoutes(app: FastifyInstance, { clickhouse, registry, now 
       // First what may be refused: then nothing of the request was done.
       if (billing_from !== undefined) {
         requireMeant(billing_from, confirm === true, now())
-        const note: Noting = (noted) => registry.changes.note(actorOf(request), noted)
+        const note: NoteChange = (noted) => registry.changes.note(actorOf(request), noted)
         const outcome = await setBillingFrom({ clickhouse, note }, partnerId, billing_from)
         if (outcome.status === 'elsewhere') throw new ApiError('CLOSING_ELSEWHERE')
         if (outcome.status === 'already_closed')

@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { rewrapSealed, SEALED_KINDS, type SealedKind } from '../../registry/keys/reencrypt.ts'
 import { keyNameOf } from '../../registry/keys/sealing.ts'
+import { reencryptSealed, SEALED_KINDS, type SealedKind } from '../../registry/reencrypt.ts'
 import { errorAnswers } from '../answers/error-answers.ts'
 import { OPERATOR } from '../auth/access.ts'
 import { actorOf } from '../auth/auth.ts'
@@ -24,8 +24,8 @@ export function rewrapRoutes(app: FastifyInstance, { registry }: ApiContext): vo
     },
     async (request) => {
       const { current, previous } = registry.masterKeys
-      const { rewrapped, left } = await rewrapSealed(registry, actorOf(request))
-      return { rewrapped, left, master_key: keyNameOf(current), previous_key: previous === undefined ? null : keyNameOf(previous) }
+      const { reencrypted, remaining } = await reencryptSealed(registry, actorOf(request))
+      return { rewrapped: reencrypted, left: remaining, master_key: keyNameOf(current), previous_key: previous === undefined ? null : keyNameOf(previous) }
     },
   )
 }

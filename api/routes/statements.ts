@@ -14,7 +14,7 @@ import { parseDecimal } from '../../metering/exact-decimal.ts'
 import { METRIC_NAMES } from '../../metering/metrics.ts'
 import type { Month } from '../../metering/month.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
-import type { Noting } from '../../registry/audit-log.ts'
+import type { NoteChange } from '../../registry/audit-log.ts'
 import { errorAnswers } from '../answers/error-answers.ts'
 import { type Shown, StatementAnswer, StatementsAnswer, statementStream, statementsAnswer } from '../answers/statement.ts'
 import { FINANCE, OPERATOR, PARTNER } from '../auth/access.ts'
@@ -93,7 +93,7 @@ export function closingRoutes(app: FastifyInstance, context: ApiContext, streams
     async (request, reply) => {
       const { id: partnerId } = await requireKnownPartner(registry, request.params.partnerId)
       const month = requireMonth(request.params.month)
-      const note: Noting = (noted) => registry.changes.note(actorOf(request), noted)
+      const note: NoteChange = (noted) => registry.changes.note(actorOf(request), noted)
       const outcome = await closeMonth({ clickhouse, runBetweenBatches, now, note }, { partnerId, month, closedBy: 'operator' })
       if (outcome.status !== 'closed') throw refusalOf(outcome, month)
       for (const adjustment of outcome.negative) request.log.error({ partnerId, month, ...adjustment }, NEGATIVE_ADJUSTMENT)
@@ -164,7 +164,7 @@ export function closingRoutes(app: FastifyInstance, context: ApiContext, streams
       const [state] = await readBillingStates(clickhouse, partnerId)
       if (state === undefined || !isBilledMonth(state, for_month, now())) throw new ApiError('STATEMENT_NOT_FOUND')
       const adjustment = { entry, forMonth: for_month, projectId: project_id ?? '', metric, value, reason }
-      const note: Noting = (noted) => registry.changes.note(actorOf(request), noted)
+      const note: NoteChange = (noted) => registry.changes.note(actorOf(request), noted)
       const added = await addManualAdjustment({ clickhouse, note }, partnerId, adjustment)
       if (added.status === 'another') throw new ApiError('MANUAL_LINE_EXISTS')
       request.log.info({ partnerId, ...adjustment }, 'a manual line was put on the next statement')

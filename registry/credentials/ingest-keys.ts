@@ -3,33 +3,51 @@ import { z } from 'zod'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 import type { Actor } from '../audit-log.ts'
-import type { Change } from '../changes.ts'
-import type { IngestKey, Registry } from '../registry.ts'
+import type { Change, RegistryReads, RegistryStore } from '../changes.ts'
+import type { CredentialCache } from './credential-cache.ts'
 import { hashCredential, isCredential, lastFour, newCredential, prefixOf } from './credentials.ts'
+import type { LastUsed } from './last-used.ts'
 
-/** An ingest key as it is kept: what it is told by and what it may do, never itself. */
+export interface IngestKey {
+  readonly id: string
+  readonly name: string
+  /** The partners for whose projects the key may send events; empty: for all projects. */
+  readonly partnerIds: readonly string[]
+}
+
+/** An ingest key as it is stored: its hash and its scope, never the key. */
 export interface StoredIngestKey extends IngestKey {
   readonly revision: number
   readonly hash: string
   readonly prefix: string
   readonly lastFour: string
-  /** ms since 1970, as all times here. */
+  /** In ms since 1970, like all times here. */
   readonly createdMs: number
   readonly revokedMs: number | null
 }
 
 export const SCOPE_PARTNERS_MAX = 100
 
-/** Makes a key that may send events: of all projects, or of these partners' alone, which must exist. It is shown here and never again. Throws StoreError. */
+/** What it takes to verify an ingest key. */
+export interface KeyAuthentication extends RegistryReads {
+  readonly pepper: Buffer
+  readonly ingestKeyCache: CredentialCache<IngestKey>
+  readonly lastUsed: LastUsed
+}
+
+/**
+ * Creates a key that may send events of all projects, or only of projects of these partners, which must exist. The key is
+ * returned here only; just its hash is stored. Throws StoreError.
+ */
 export function createIngestKey(
-  registry: Registry,
+  registry: RegistryStore & Pick<KeyAuthentication, 'pepper'>,
   actor: Actor,
   { name, partnerIds }: { name: string; partnerIds: readonly string[] },
 ): Promise<{ id: string; key: string }> {
   const id = randomUUID()
   const key = newCredential('ingestKey')
-  const told = { hash: hashCredential(registry.pepper, key), prefix: prefixOf(key), lastFour: lastFour(key) }
-  const stored = { id, name, partnerIds, ...told, revision: 1, createdMs: Date.now(), revokedMs: null }
+  const identification = { hash: hashCredential(registry.pepper, key), prefix: prefixOf(key), lastFour: lastFour(key) }
+  const stored = { id, name, partnerIds, ...identification, revision: 1, createdMs: Date.now(), revokedMs: null }
   return registry.changes.run(actor, async (change) => {
     await change.note({ action: 'ingest-key.create', subject: id, details: { name, partner_ids: partnerIds } })
     await writeIngestKey(change, stored)
@@ -37,8 +55,12 @@ export function createIngestKey(
   })
 }
 
-/** Ends a key at once; in other processes when they look it up again. Undefined: there is none of this id. Throws StoreError. */
-export function revokeIngestKey(registry: Registry, actor: Actor, keyId: string): Promise<{ revokedMs: number } | undefined> {
+/** Revokes a key: immediately in this process, and within one second in others. Undefined when no key has this id. Throws StoreError. */
+export function revokeIngestKey(
+  registry: RegistryStore & Pick<KeyAuthentication, 'ingestKeyCache'>,
+  actor: Actor,
+  keyId: string,
+): Promise<{ revokedMs: number } | undefined> {
   const revoking = registry.changes.run(actor, async (change) => {
     const known = await findIngestKey(registry, keyId)
     if (known === undefined) return undefined
@@ -48,35 +70,35 @@ export function revokeIngestKey(registry: Registry, actor: Actor, keyId: string)
     await writeIngestKey(change, { ...known, revision: known.revision + 1, revokedMs })
     return { revokedMs }
   })
-  // Also when it failed: what was sent may have landed.
-  return revoking.finally(() => registry.recentIngestKeys.clear())
+  // Also after a failure: the rows may have landed all the same.
+  return revoking.finally(() => registry.ingestKeyCache.clear())
 }
 
-export async function findIngestKey({ clickhouse }: Registry, keyId: string): Promise<StoredIngestKey | undefined> {
+export async function findIngestKey({ clickhouse }: RegistryReads, keyId: string): Promise<StoredIngestKey | undefined> {
   const [key] = await clickhouse.registry.query(ingestKeyById, { keyId })
   return key
 }
 
-/** All keys from the oldest on, revoked ones too, behind the last of the page before. Throws StoreError. */
+/** Oldest first, including revoked keys, after the last key of the previous page. Throws StoreError. */
 export function listIngestKeys(
-  { clickhouse }: Registry,
+  { clickhouse }: RegistryReads,
   { after, limit }: { after: { createdMs: number; id: string }; limit: number },
 ): Promise<StoredIngestKey[]> {
   return clickhouse.registry.query(ingestKeysInOrder, { afterMs: after.createdMs, afterId: after.id, limit })
 }
 
-/** The key that this is, unless it was revoked. What cannot be one at all is not looked up. */
-export async function authenticateIngestKey(registry: Registry, key: string): Promise<IngestKey | undefined> {
+/** Undefined when the key is unknown or revoked. A text without the form of a key is not looked up. Throws StoreError. */
+export async function authenticateIngestKey(registry: KeyAuthentication, key: string): Promise<IngestKey | undefined> {
   if (!isCredential('ingestKey', key)) return undefined
   const hash = hashCredential(registry.pepper, key)
-  const found = await registry.recentIngestKeys.find(hash, async () => (await registry.clickhouse.registry.query(livingIngestKey, { hash }))[0])
+  const found = await registry.ingestKeyCache.find(hash, async () => (await registry.clickhouse.registry.query(livingIngestKey, { hash }))[0])
   if (found !== undefined) registry.lastUsed.note(found.id)
   return found
 }
 
 async function writeIngestKey(change: Change, key: StoredIngestKey): Promise<void> {
   const { hash, id, revision, name, prefix, lastFour, partnerIds, createdMs, revokedMs } = key
-  // Ids of partners need no escape.
+  // Partner ids contain no character that would need escaping.
   const fields = [hash, id, revision, name, prefix, lastFour, `[${partnerIds.map((each) => `'${each}'`).join(',')}]`, createdMs, revokedMs]
   await change.write('ingest_keys_inbox_v1', KEY_COLUMNS, (owner) => row([...owner, ...fields]))
 }

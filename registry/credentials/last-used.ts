@@ -4,8 +4,8 @@ import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 
 /**
- * When credentials were used last. Noted in memory with every request, and told to the store now and then: nothing is decided
- * by it, so a crash may lose the last minute. Only credentials that exist are noted, so there are never more than those.
+ * When credentials were last used. Noted in memory with every request and stored periodically. Nothing is decided by it, so a
+ * crash may lose the last minute. Only existing credentials are noted, which bounds the memory.
  */
 export class LastUsed {
   readonly #clickhouse: ClickHouse
@@ -19,7 +19,7 @@ export class LastUsed {
     this.#noted.set(credentialId, Date.now())
   }
 
-  /** Stores what was noted since the last time. A maximum is kept, so sent twice it is the same. Throws StoreError. */
+  /** Stores what was noted since the last call. Idempotent, because the table keeps the maximum. Throws StoreError. */
   async store(): Promise<void> {
     if (this.#noted.size === 0) return
     const noted = this.#noted
@@ -33,7 +33,7 @@ export class LastUsed {
     }
   }
 
-  /** In ms since 1970, of those that were ever used. What other processes have not stored yet is not in it. Throws StoreError. */
+  /** In ms since 1970, for credentials that were ever used. Uses that other processes have not stored yet are missing. Throws StoreError. */
   async of(credentialIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
     if (credentialIds.length === 0) return new Map()
     const stored = await this.#clickhouse.registry.query(credentialUses, { credentialIds: [...credentialIds] })
@@ -46,7 +46,7 @@ export class LastUsed {
   }
 }
 
-/** A time as text that the store reads without a calendar. */
+/** A time as seconds since 1970, which the store parses without a time zone. */
 function secondsOf(ms: number): string {
   return (ms / 1000).toFixed(3)
 }

@@ -3,11 +3,13 @@ import { z } from 'zod'
 import { PARTNER_MODES } from '../../contract/fields.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
-import type { Change } from '../changes.ts'
-import type { Partner, ProvenPartner, Registry } from '../registry.ts'
+import type { Change, RegistryReads } from '../changes.ts'
+import type { Partner } from '../partners.ts'
+import type { CredentialCache } from './credential-cache.ts'
 import { hashCredential, isCredential, lastFour, newCredential, prefixOf } from './credentials.ts'
+import type { LastUsed } from './last-used.ts'
 
-/** A partner's secret as it is kept: what it is told by and until when it works, never itself. */
+/** A partner's secret as it is stored: its hash and its times, never the secret. */
 export interface PartnerSecret {
   readonly id: string
   readonly partnerId: string
@@ -15,14 +17,29 @@ export interface PartnerSecret {
   readonly hash: string
   readonly prefix: string
   readonly lastFour: string
-  /** ms since 1970, as all times here. */
+  /** In ms since 1970, like all times here. */
   readonly createdMs: number
   readonly expiresMs: number | null
   readonly revokedMs: number | null
 }
 
-/** The secret is shown to whoever asked for it, and kept nowhere. */
-export function newPartnerSecret({ pepper }: Registry, partnerId: string): { secret: string; stored: PartnerSecret } {
+/** A partner, and the secret that authenticated it. */
+export interface AuthenticatedPartner {
+  readonly partner: Partner
+  readonly secretId: string
+  /** When that secret expires, in ms since 1970; null: never. */
+  readonly expiresMs: number | null
+}
+
+/** What it takes to verify a partner's secret. */
+export interface PartnerAuthentication extends RegistryReads {
+  readonly pepper: Buffer
+  readonly partnerCache: CredentialCache<AuthenticatedPartner>
+  readonly lastUsed: LastUsed
+}
+
+/** The caller shows the secret once; it is stored nowhere. */
+export function newPartnerSecret({ pepper }: { pepper: Buffer }, partnerId: string): { secret: string; stored: PartnerSecret } {
   const secret = newCredential('partnerSecret')
   const stored = {
     id: randomUUID(),
@@ -38,7 +55,7 @@ export function newPartnerSecret({ pepper }: Registry, partnerId: string): { sec
   return { secret, stored }
 }
 
-/** In one write: a new secret without the end of the old ones cannot be. */
+/** One insert, so that a new secret never exists without the expiry of the old ones. */
 export async function writePartnerSecrets(change: Change, secrets: readonly PartnerSecret[]): Promise<void> {
   await change.write('partner_secrets_inbox_v1', SECRET_COLUMNS, (owner) => secrets.map((secret) => row([...owner, ...fieldsOf(secret)])).join(''))
 }
@@ -50,19 +67,20 @@ function fieldsOf({ id, partnerId, revision, hash, prefix, lastFour, createdMs, 
 }
 
 /**
- * The partner whose secret this is. An unknown partner, a disabled one and a wrong secret do the same work and give the same
- * answer: undefined. What cannot be a secret at all is looked up for no partner.
+ * The partner, if the secret is its own and valid. An unknown partner, a disabled partner and a wrong secret cause the same work
+ * and return undefined, so that the response does not reveal which partners exist. A text without the form of a secret is not
+ * looked up. Throws StoreError.
  */
-export async function authenticatePartner(registry: Registry, partnerId: string, secret: string): Promise<Partner | undefined> {
+export async function authenticatePartner(registry: PartnerAuthentication, partnerId: string, secret: string): Promise<Partner | undefined> {
   if (!isCredential('partnerSecret', secret)) return undefined
   const hash = hashCredential(registry.pepper, secret)
-  const proven = await registry.recentPartners.find(JSON.stringify([partnerId, hash]), () => findProven(registry, partnerId, hash))
-  if (proven === undefined || (proven.expiresMs !== null && proven.expiresMs <= Date.now())) return undefined
-  registry.lastUsed.note(proven.secretId)
-  return proven.partner
+  const found = await registry.partnerCache.find(JSON.stringify([partnerId, hash]), () => findBySecret(registry, partnerId, hash))
+  if (found === undefined || (found.expiresMs !== null && found.expiresMs <= Date.now())) return undefined
+  registry.lastUsed.note(found.secretId)
+  return found.partner
 }
 
-async function findProven({ clickhouse }: Registry, partnerId: string, hash: string): Promise<ProvenPartner | undefined> {
+async function findBySecret({ clickhouse }: RegistryReads, partnerId: string, hash: string): Promise<AuthenticatedPartner | undefined> {
   const secrets = await clickhouse.registry.query(livingSecretsOfPartner, { partnerId })
   const [match] = secrets.filter((stored) => timingSafeEqual(Buffer.from(stored.hash, 'hex'), Buffer.from(hash, 'hex')))
   if (match === undefined) return undefined

@@ -1,17 +1,17 @@
 import { z } from 'zod'
 import { defineQuery } from '../../sql/query.ts'
 import type { Actor } from '../audit-log.ts'
+import type { RegistryReads, RegistryStore } from '../changes.ts'
 import { findPartner } from '../partners.ts'
-import type { Registry } from '../registry.ts'
-import { newPartnerSecret, type PartnerSecret, writePartnerSecrets } from './partner-secrets.ts'
+import { newPartnerSecret, type PartnerAuthentication, type PartnerSecret, writePartnerSecrets } from './partner-secrets.ts'
 
-/** Two, so that one can be exchanged for the other without a moment in which none works. */
+/** Two, so that one can replace the other without a moment in which none works. */
 export const LIVING_SECRETS_MAX = 2
 
-/** A secret that goes on working, and until when. */
+/** A secret that still works, and when it expires. */
 export interface ReplacedSecret {
   readonly id: string
-  /** ms since 1970. */
+  /** In ms since 1970. */
   readonly expiresMs: number
 }
 
@@ -20,9 +20,9 @@ export type RotationOutcome =
   | { status: 'no_partner' }
   | { status: 'too_many'; living: readonly PartnerSecret[] }
 
-/** Gives a partner one more secret, which works at once; the one before ends after the overlap. Throws StoreError. */
+/** Adds a secret that works immediately; the previous one expires after the overlap. Throws StoreError. */
 export function addPartnerSecret(
-  registry: Registry,
+  registry: RegistryStore & Pick<PartnerAuthentication, 'pepper' | 'partnerCache'>,
   actor: Actor,
   { partnerId, overlapSeconds }: { partnerId: string; overlapSeconds: number },
 ): Promise<RotationOutcome> {
@@ -32,7 +32,7 @@ export function addPartnerSecret(
   const rotating = registry.changes.run(actor, async (change): Promise<RotationOutcome> => {
     if ((await findPartner(registry, partnerId)) === undefined) return { status: 'no_partner' }
     const known = await listPartnerSecrets(registry, partnerId)
-    // Here already: the write before was told to have failed, and has landed all the same.
+    // Already stored: an earlier attempt seemed to fail but has landed.
     if (known.some(({ id }) => id === made.id)) return { status: 'rotated', id: made.id, secret, replaced }
     const living = known.filter((each) => each.isLiving)
     if (living.length >= LIVING_SECRETS_MAX) return { status: 'too_many', living }
@@ -43,12 +43,15 @@ export function addPartnerSecret(
     await writePartnerSecrets(change, [made, ...ended])
     return { status: 'rotated', id: made.id, secret, replaced }
   })
-  return rotating.finally(() => registry.recentPartners.clear())
+  return rotating.finally(() => registry.partnerCache.clear())
 }
 
-/** Ends a secret at once; in other processes when they look it up again. Undefined: the partner has none of this id. Throws StoreError. */
+/**
+ * Revokes a secret: immediately in this process, and within one second in others. Undefined when the partner has no secret of
+ * this id. Throws StoreError.
+ */
 export function revokePartnerSecret(
-  registry: Registry,
+  registry: RegistryStore & Pick<PartnerAuthentication, 'partnerCache'>,
   actor: Actor,
   { partnerId, secretId }: { partnerId: string; secretId: string },
 ): Promise<{ revokedMs: number } | undefined> {
@@ -61,11 +64,11 @@ export function revokePartnerSecret(
     await writePartnerSecrets(change, [{ ...known, revision: known.revision + 1, revokedMs }])
     return { revokedMs }
   })
-  return revoking.finally(() => registry.recentPartners.clear())
+  return revoking.finally(() => registry.partnerCache.clear())
 }
 
-/** Those that work, then those that did, from the newest on. Throws StoreError. */
-export function listPartnerSecrets({ clickhouse }: Registry, partnerId: string): Promise<(PartnerSecret & { isLiving: boolean })[]> {
+/** Valid secrets first, then expired and revoked ones; newest first. Throws StoreError. */
+export function listPartnerSecrets({ clickhouse }: RegistryReads, partnerId: string): Promise<(PartnerSecret & { isLiving: boolean })[]> {
   return clickhouse.registry.query(partnerSecrets, { partnerId, secretId: '' })
 }
 

@@ -2,31 +2,39 @@ import { generateKeyPair } from 'node:crypto'
 import { promisify } from 'node:util'
 import { MS_PER_DAY } from '../../metering/timestamp.ts'
 import { type Actor, SERVICE } from '../audit-log.ts'
-import type { Change } from '../changes.ts'
-import type { Registry } from '../registry.ts'
+import type { Change, RegistryStore } from '../changes.ts'
+import type { CachedSigningKeys } from './cached-signing-keys.ts'
 import { nextKid, signsFrom } from './key-states.ts'
-import { seal } from './sealing.ts'
+import { type MasterKeys, seal } from './sealing.ts'
 import { PublicJwk, privateKeyPurpose, readSigningKeys, type SigningKey, writeSigningKeys } from './signing-keys.ts'
 
+/** What a function needs that creates signing keys. */
+export interface SigningKeyStore extends RegistryStore {
+  readonly masterKeys: MasterKeys
+  readonly signingKeys: CachedSigningKeys
+  /** ms since 1970. */
+  readonly now: () => number
+}
+
 /**
- * Makes a key. It is published at once and signs after PUBLISH_LEAD; with `withdraw` it signs at once, and all others are
- * withdrawn with every token they have signed. Throws StoreError.
+ * Creates a key. It is published immediately and signs after PUBLISH_LEAD_MS. With `withdraw` it signs immediately, and all
+ * other keys are withdrawn, which invalidates every token they have signed. Throws StoreError.
  */
-export async function rotateSigningKey(registry: Registry, actor: Actor, { withdraw }: { withdraw: boolean }): Promise<SigningKey> {
+export async function rotateSigningKey(registry: SigningKeyStore, actor: Actor, { withdraw }: { withdraw: boolean }): Promise<SigningKey> {
   const pair = await newPair()
   const key = await registry.changes.run(actor, async (change) => {
     const keys = await readSigningKeys(registry.clickhouse)
     return keys.find(isOf(pair)) ?? writeNewKey(registry, change, { keys, pair, withdraw })
   })
-  registry.signingKeys.forget()
+  registry.signingKeys.clear()
   return key
 }
 
 /**
- * Makes the first key, and another when the youngest is older than `days`; 0 is never. However many processes ask at once,
- * one is made. Undefined when there was nothing to do. Throws StoreError.
+ * Creates the first key, and another one when the newest is older than `days` (0: never). Concurrent calls of several processes
+ * create one key. Undefined when none was due. Throws StoreError.
  */
-export async function makeDueSigningKey(registry: Registry, days: number): Promise<SigningKey | undefined> {
+export async function makeDueSigningKey(registry: SigningKeyStore, days: number): Promise<SigningKey | undefined> {
   if (!isDue(await readSigningKeys(registry.clickhouse), registry.now(), days)) return undefined
   const pair = await newPair()
   const key = await registry.changes.run(SERVICE, async (change) => {
@@ -35,17 +43,20 @@ export async function makeDueSigningKey(registry: Registry, days: number): Promi
     if (landed !== undefined || !isDue(keys, registry.now(), days)) return landed
     return writeNewKey(registry, change, { keys, pair, withdraw: false })
   })
-  registry.signingKeys.forget()
+  registry.signingKeys.clear()
   return key
 }
 
-/** Of 2048 bits, as RS256 wants at least (RFC 7518, 3.3). Made before the change: a change that is run again finds its key by it. */
-interface Pair {
+/**
+ * 2048 bits, the minimum for RS256 (RFC 7518, 3.3). Created before the change, so that a change that is decided again recognizes
+ * its own key.
+ */
+interface KeyPair {
   readonly publicJwk: PublicJwk
   readonly privateKey: Buffer
 }
 
-async function newPair(): Promise<Pair> {
+async function newPair(): Promise<KeyPair> {
   const { publicKey, privateKey } = await generate('rsa', { modulusLength: MODULUS_BITS })
   return { publicJwk: PublicJwk.parse(publicKey.export({ format: 'jwk' })), privateKey: privateKey.export({ format: 'der', type: 'pkcs8' }) }
 }
@@ -55,11 +66,11 @@ const MODULUS_BITS = 2048
 
 interface NewKey {
   readonly keys: readonly SigningKey[]
-  readonly pair: Pair
+  readonly pair: KeyPair
   readonly withdraw: boolean
 }
 
-async function writeNewKey(registry: Registry, change: Change, { keys, pair, withdraw }: NewKey): Promise<SigningKey> {
+async function writeNewKey(registry: SigningKeyStore, change: Change, { keys, pair, withdraw }: NewKey): Promise<SigningKey> {
   const nowMs = registry.now()
   const kid = nextKid(keys, nowMs)
   const withdrawn = withdraw ? keys.filter(({ withdrawnMs }) => withdrawnMs === null) : []
@@ -84,6 +95,6 @@ function isDue(keys: readonly SigningKey[], nowMs: number, days: number): boolea
   return days > 0 && Math.max(...living.map(({ createdMs }) => createdMs)) + days * MS_PER_DAY <= nowMs
 }
 
-function isOf({ publicJwk }: Pair): (key: SigningKey) => boolean {
+function isOf({ publicJwk }: KeyPair): (key: SigningKey) => boolean {
   return (key) => key.publicJwk.n === publicJwk.n
 }

@@ -1,9 +1,9 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
 
-/** 32 bytes that seal everything secret at rest. */
+/** 32 bytes that seal all secrets at rest. */
 export type MasterKey = Buffer & { readonly __brand: 'MasterKey' }
 
-/** `current` seals and opens; `previous` only opens, while the one is exchanged for the other. */
+/** `current` seals and opens; `previous` only opens, while it is being replaced. */
 export interface MasterKeys {
   readonly current: MasterKey
   readonly previous: MasterKey | undefined
@@ -16,20 +16,20 @@ export function masterKeyFrom(base64: string): MasterKey | undefined {
   return key.length === MASTER_KEY_BYTES ? (key as MasterKey) : undefined
 }
 
-/** A key for one value alone, of the same kind as a master key. */
+/** A key for a single value, of the same form as a master key. */
 export function newDataKey(): MasterKey {
   return randomBytes(MASTER_KEY_BYTES) as MasterKey
 }
 
-/** AES-256-GCM. `purpose` is bound to the text: what was sealed for one place cannot be opened at another. */
+/** AES-256-GCM. `purpose` is authenticated with the text: a text that was sealed for one place does not open at another. */
 export function seal({ current }: Pick<MasterKeys, 'current'>, plain: Buffer, purpose: string): string {
   const nonce = randomBytes(NONCE_BYTES)
   const cipher = createCipheriv(ALGORITHM, current, nonce).setAAD(Buffer.from(purpose, 'utf8'))
   const sealed = Buffer.concat([cipher.update(plain), cipher.final()])
-  return `${sealMarkOf({ current })}${Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64url')}`
+  return `${sealPrefixOf({ current })}${Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64url')}`
 }
 
-/** Throws SealBroken when neither key is the one it was sealed with, or the text was changed or moved. */
+/** Throws SealBroken when neither key has sealed the text, or it was changed or moved to another place. */
 export function unseal({ current, previous }: MasterKeys, text: string, purpose: string): Buffer {
   const { keyName, bytes } = partsOf(text)
   const keys = [current, ...(previous === undefined ? [] : [previous])]
@@ -41,8 +41,8 @@ export function unseal({ current, previous }: MasterKeys, text: string, purpose:
   throw new SealBroken()
 }
 
-/** How each text begins that this key has sealed: such a text would still open if there were no previous key. */
-export function sealMarkOf({ current }: Pick<MasterKeys, 'current'>): string {
+/** The beginning of every text that this key has sealed: such a text opens without the previous key. */
+export function sealPrefixOf({ current }: Pick<MasterKeys, 'current'>): string {
   return `${VERSION}.${keyNameOf(current)}.`
 }
 
@@ -56,7 +56,7 @@ export class SealBroken extends Error {
 const ALGORITHM = 'aes-256-gcm'
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
-/** Before v2 a text did not name its key. */
+/** Texts of v1 do not name their key. */
 const VERSION = 'v2'
 const UNNAMED_VERSION = 'v1'
 
@@ -77,7 +77,7 @@ function open(key: MasterKey, bytes: Buffer, purpose: string): Buffer | undefine
   }
 }
 
-/** Tells keys apart, and nothing about them. */
+/** Distinguishes keys and reveals nothing else about them. */
 export function keyNameOf(key: MasterKey): string {
   return createHash('sha256').update('meterline master key').update(key).digest('hex').slice(0, 8)
 }

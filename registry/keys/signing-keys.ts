@@ -7,15 +7,15 @@ import type { Change } from '../changes.ts'
 import type { KeyTimes } from './key-states.ts'
 import { type MasterKeys, unseal } from './sealing.ts'
 
-/** An RSA key that tokens are signed with, as it is kept. */
+/** An RSA key that signs tokens, as it is stored. */
 export interface SigningKey extends KeyTimes {
   readonly revision: number
   readonly publicJwk: PublicJwk
-  /** PKCS #8, for `openPrivateKey` alone. */
+  /** PKCS #8, opened by `openPrivateKey`. */
   readonly sealedPrivateKey: string
 }
 
-/** What everyone may know of a key (RFC 7518, 6.3.1): whatever else stands there stays behind. */
+/** The public members of a key (RFC 7518, 6.3.1). Parsing drops all others, so that no private member can be published. */
 export const PublicJwk = z.object({ kty: z.literal('RSA'), n: z.string(), e: z.string() })
 export type PublicJwk = z.output<typeof PublicJwk>
 
@@ -23,13 +23,13 @@ export function openPrivateKey({ masterKeys }: { masterKeys: MasterKeys }, { kid
   return createPrivateKey({ key: unseal(masterKeys, sealedPrivateKey, privateKeyPurpose(kid)), format: 'der', type: 'pkcs8' })
 }
 
-/** All there ever were. Throws StoreError. */
+/** All keys, including retired and withdrawn ones. Throws StoreError. */
 export async function readSigningKeys({ registry }: ClickHouse): Promise<SigningKey[]> {
   const rows = await registry.query(allSigningKeys, {})
   return rows.map(({ publicJwk, ...key }) => ({ ...key, publicJwk: PublicJwk.parse(JSON.parse(publicJwk)) }))
 }
 
-/** In one insert: a key without its successor, or two that both sign, cannot be. */
+/** One insert, so that keys are never withdrawn without their successor and never sign beside it. */
 export async function writeSigningKeys(change: Change, keys: readonly SigningKey[]): Promise<void> {
   await change.write('signing_keys_inbox_v1', KEY_COLUMNS, (owner) =>
     keys
@@ -40,7 +40,7 @@ export async function writeSigningKeys(change: Change, keys: readonly SigningKey
   )
 }
 
-/** Binds a private half to its key: sealed for one it cannot be opened as another's. */
+/** Binds a sealed private key to its kid: it does not open under another one. */
 export function privateKeyPurpose(kid: string): string {
   return `signing-key:${kid}`
 }

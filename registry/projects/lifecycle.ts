@@ -1,28 +1,30 @@
 import type { Actor } from '../audit-log.ts'
-import type { Registry } from '../registry.ts'
-import { findLivingProject, findProject, type Project, type ProjectOfPartner, withChanges, writeProject } from './project.ts'
+import { findLivingProject, findProject, type Project, type ProjectOfPartner, type ProjectStore, withChanges, writeProject } from './project.ts'
 
 /**
- * The project is to be paused. With a provisioner its status follows when the platform says that it is; to ask again starts
- * nothing new, and to ask for the contrary meanwhile only changes what is wanted. Undefined when the partner has no living
- * project of that id.
+ * Pauses a project. With a provisioner the status changes when the platform has acknowledged it; a repeated call starts
+ * nothing new, and the inverse call meanwhile only changes what is wanted. Undefined when the partner has no such project or
+ * has deleted it. Throws StoreError.
  */
-export function pauseProject(registry: Registry, actor: Actor, asked: ProjectOfPartner): Promise<Project | undefined> {
-  return wantStatus(registry, actor, { ...asked, wantedStatus: 'paused' })
+export function pauseProject(registry: ProjectStore, actor: Actor, request: ProjectOfPartner): Promise<Project | undefined> {
+  return wantStatus(registry, actor, { ...request, wantedStatus: 'paused' })
 }
 
-/** The contrary of pausing, in all. */
-export function restoreProject(registry: Registry, actor: Actor, asked: ProjectOfPartner): Promise<Project | undefined> {
-  return wantStatus(registry, actor, { ...asked, wantedStatus: 'active' })
+/** The inverse of pauseProject. */
+export function restoreProject(registry: ProjectStore, actor: Actor, request: ProjectOfPartner): Promise<Project | undefined> {
+  return wantStatus(registry, actor, { ...request, wantedStatus: 'active' })
 }
 
-/** Final, and at once. The project's usage stays and is billed. Undefined when the partner has no living project of that id. */
-export function deleteProject(registry: Registry, actor: Actor, { partnerId, projectId }: ProjectOfPartner): Promise<Project | undefined> {
+/**
+ * Deletes a project. This takes effect immediately, even with a provisioner, and is final. The project's usage is kept and
+ * billed. Undefined when the partner has no such project or has deleted it. Throws StoreError.
+ */
+export function deleteProject(registry: ProjectStore, actor: Actor, { partnerId, projectId }: ProjectOfPartner): Promise<Project | undefined> {
   let attemptedMs: number | undefined
   return registry.changes.run(actor, async (change) => {
     const known = await findProject(registry, projectId)
     if (known === undefined || known.partnerId !== partnerId) return undefined
-    // A change that runs again after it was overtaken may find its own deletion; another's says that there is nothing to delete.
+    // A change that is decided again may find its own deletion. A deletion by another call means that there is nothing to delete.
     if (known.status === 'deleted') return known.deletedMs === attemptedMs ? known : undefined
     attemptedMs = Date.now()
     const project = withChanges(registry, known, { status: 'deleted', wantedStatus: 'deleted', deletedMs: attemptedMs })
@@ -34,14 +36,14 @@ export function deleteProject(registry: Registry, actor: Actor, { partnerId, pro
 
 const ACTIONS = { paused: 'project.pause', active: 'project.restore' } as const
 
-function wantStatus(registry: Registry, actor: Actor, asked: ProjectOfPartner & { wantedStatus: keyof typeof ACTIONS }): Promise<Project | undefined> {
-  const { partnerId, projectId, wantedStatus } = asked
+function wantStatus(registry: ProjectStore, actor: Actor, request: ProjectOfPartner & { wantedStatus: keyof typeof ACTIONS }): Promise<Project | undefined> {
+  const { partnerId, projectId, wantedStatus } = request
   return registry.changes.run(actor, async (change) => {
-    const known = await findLivingProject(registry, asked)
+    const known = await findLivingProject(registry, request)
     if (known === undefined) return undefined
-    // What was wanted while there was a provisioner would without one stay undone for ever.
-    const isUnderWay = known.status === wantedStatus || registry.provisions
-    if (known.wantedStatus === wantedStatus && isUnderWay) return known
+    // Without a provisioner, a status that was wanted while there was one would never be reached: then the call must write it.
+    const isInProgress = known.status === wantedStatus || registry.provisions
+    if (known.wantedStatus === wantedStatus && isInProgress) return known
     const project = withChanges(registry, known, { wantedStatus })
     await change.note({ action: ACTIONS[wantedStatus], subject: projectId, details: { partner_id: partnerId } })
     await writeProject(change, project)

@@ -3,24 +3,24 @@ import { INSTANCE_TYPES, PROJECT_STATUSES, type ProjectStatus, REGIONS } from '.
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 
-/** Which of a partner's projects. Deleted ones belong to them, unless a status is asked for. */
+/** Which of a partner's projects to list. Deleted ones are included unless a status is given. */
 export interface ProjectFilter {
   readonly partnerId: string
   readonly status?: ProjectStatus | undefined
-  /** A part of the name or of the id, whatever the case; empty for all. */
+  /** A part of the name or of the id, in any case; empty: all projects. */
   readonly search: string
 }
 
-/** A part of a list. The order is by key, then by id: so a project that comes in between moves no other. */
+/** A page of a list. It is sorted by key, then by id, so a project that is created between two pages moves no other. */
 export interface ProjectPageQuery {
   readonly filter: ProjectFilter
   readonly descending: boolean
-  /** The last project of the page before. */
+  /** The last project of the previous page. */
   readonly after?: PlaceInList | undefined
   readonly limit: number
 }
 
-/** `key` is what the list is sorted by, as the store compares it. */
+/** `key` is the value that the list is sorted by, as the store compares it. */
 export interface PlaceInList {
   readonly key: string
   readonly projectId: string
@@ -28,12 +28,15 @@ export interface PlaceInList {
 
 export type ListedProject = z.output<typeof ListedRow>
 
-/** In the order asked for. Names are compared whatever their case. A question like others: the registry's lane is for who exists. Throws StoreError. */
-export function listProjects(clickhouse: ClickHouse, by: 'name' | 'created_at', asked: ProjectPageQuery): Promise<PlaceInList[]> {
-  return clickhouse.reads.query(projectsInOrder, { by, ...pageParams(asked) })
+/**
+ * Sorted by name, in any case, or by time of creation. Runs on the lane of ordinary reads, so that long lists do not delay the
+ * look-ups on the registry's lane. Throws StoreError.
+ */
+export function listProjects(clickhouse: ClickHouse, by: 'name' | 'created_at', page: ProjectPageQuery): Promise<PlaceInList[]> {
+  return clickhouse.reads.query(projectsInOrder, { by, ...pageParams(page) })
 }
 
-/** What is known of these projects of a partner; an id that is not the partner's is left out. Throws StoreError. */
+/** These projects of a partner, by their ids; ids of other projects are left out. Throws StoreError. */
 export async function readListedProjects(
   clickhouse: ClickHouse,
   partnerId: string,
@@ -47,13 +50,13 @@ export async function readListedProjects(
 const MATCHES = `({status: String} = '' OR status = {status: String})
           AND (position(lowerUTF8(name), lowerUTF8({search: String})) > 0 OR position(lower(project_id), lowerUTF8({search: String})) > 0)`
 
-/** The projects that a filter leaves, for queries that sort them by something else. Its parameters are MatchingParams. */
+/** The projects that match a filter, for queries that sort them by something else. Its parameters are in PageParams. */
 export const MATCHING_PROJECTS = `projects_v1 FINAL
         WHERE partner_id = {partnerId: String} AND ${MATCHES}`
 
 /**
- * What stands behind the last project of the page before. A key that ties is told apart by the id, which ascends in both
- * directions. `afterKey` is cast by whoever knows its type.
+ * Selects what follows the last project of the previous page. Equal keys are ordered by id, ascending in both directions. The
+ * caller casts `afterKey` to the type of the key.
  */
 export function orderAfter(key: string, afterKey: string): string {
   return `WHERE {isFirst: UInt64} = 1
@@ -88,7 +91,7 @@ export function pageParams({ filter, descending, after, limit }: ProjectPageQuer
 
 export const ProjectCursorRow = z.object({ key: z.string(), projectId: z.string() })
 
-/** Padded with zeros, the texts of times compare like times. */
+/** Times are padded with zeros, so that their texts compare like numbers. */
 const projectsInOrder = defineQuery({
   name: 'projects_in_order',
   sql: `SELECT project_id AS projectId, sort_key AS key
@@ -101,20 +104,20 @@ const projectsInOrder = defineQuery({
   row: ProjectCursorRow,
 })
 
-/** Of all partners, for operators. */
+/** Projects of all partners, for operators. */
 export interface RegisteredProjectsQuery {
-  /** Empty: of all. */
+  /** Empty: all partners. */
   readonly partnerId: string
   readonly status: ProjectStatus | undefined
   readonly search: string
-  /** The last project of the page before. */
+  /** The last project of the previous page. */
   readonly after: { readonly createdMs: number; readonly id: string }
   readonly limit: number
 }
 
-/** From the oldest on, deleted ones too. Throws StoreError. */
-export function listRegisteredProjects({ reads }: ClickHouse, { after, status, ...asked }: RegisteredProjectsQuery): Promise<RegisteredProject[]> {
-  return reads.query(registeredProjects, { ...asked, status: status ?? '', afterMs: after.createdMs, afterId: after.id })
+/** Oldest first, including deleted projects. Throws StoreError. */
+export function listRegisteredProjects({ reads }: ClickHouse, { after, status, ...filter }: RegisteredProjectsQuery): Promise<RegisteredProject[]> {
+  return reads.query(registeredProjects, { ...filter, status: status ?? '', afterMs: after.createdMs, afterId: after.id })
 }
 
 export type RegisteredProject = z.output<typeof RegisteredRow>

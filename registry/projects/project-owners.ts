@@ -1,42 +1,42 @@
+import { LRUCache } from 'lru-cache'
 import { z } from 'zod'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 
-/** Whose project it is. That never changes, so what was found is remembered for as long as there is room. */
+/** Caches which partner owns a project. Owners never change, so entries do not expire; a full cache drops the least recently used. */
 export class ProjectOwners {
   readonly #clickhouse: ClickHouse
-  readonly #known = new Map<string, string>()
+  readonly #owners = new LRUCache<string, string>({ max: CACHED_PROJECTS_MAX })
 
   constructor(clickhouse: ClickHouse) {
     this.#clickhouse = clickhouse
   }
 
   /**
-   * Which of the projects belong to one of the partners; deleted ones too. At most one query. A project of another partner is
-   * asked for like one that nobody registered, again each time, whatever is remembered of it: else the time that an answer
-   * takes would tell the two apart. Throws StoreError.
+   * Those of the projects that belong to one of the partners, deleted ones included. At most one query. A project of another
+   * partner is queried every time, like one that is not registered, even when its owner is cached: otherwise the response
+   * time would reveal which of the two it is. Throws StoreError.
    */
-  async thoseOf(partnerIds: readonly string[], projectIds: Iterable<string>): Promise<ReadonlySet<string>> {
+  async ownedBy(partnerIds: readonly string[], projectIds: Iterable<string>): Promise<ReadonlySet<string>> {
     const owned = new Set<string>()
-    const asked = new Set<string>()
+    const unconfirmed = new Set<string>()
     for (const id of projectIds) {
-      const owner = this.#known.get(id)
-      ;(owner !== undefined && partnerIds.includes(owner) ? owned : asked).add(id)
+      const owner = this.#owners.get(id)
+      ;(owner !== undefined && partnerIds.includes(owner) ? owned : unconfirmed).add(id)
     }
-    if (asked.size === 0) return owned
-    const found = await this.#clickhouse.registry.query(projectsOfPartners, { partnerIds: [...partnerIds], projectIds: [...asked] })
+    if (unconfirmed.size === 0) return owned
+    const found = await this.#clickhouse.registry.query(projectsOfPartners, { partnerIds: [...partnerIds], projectIds: [...unconfirmed] })
     for (const { projectId, partnerId } of found) {
       owned.add(projectId)
-      if (this.#known.size >= PROJECTS_KEPT_MAX) this.#known.clear()
-      this.#known.set(projectId, partnerId)
+      this.#owners.set(projectId, partnerId)
     }
     return owned
   }
 }
 
-const PROJECTS_KEPT_MAX = 100_000
+const CACHED_PROJECTS_MAX = 100_000
 
-/** Without FINAL: every revision of a project names the same partner. */
+/** Without FINAL, because every revision of a project names the same partner. */
 const projectsOfPartners = defineQuery({
   name: 'projects_of_partners',
   sql: `SELECT DISTINCT project_id AS projectId, partner_id AS partnerId FROM projects_v1

@@ -3,22 +3,21 @@ import { z } from 'zod'
 import { INSTANCE_TYPES, type InstanceType, PROJECT_STATUSES, type ProjectStatus, REGIONS, type Region } from '../../contract/fields.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
-import type { Change } from '../changes.ts'
+import type { Change, RegistryReads, RegistryStore } from '../changes.ts'
 import { newCredential } from '../credentials/credentials.ts'
-import { seal, unseal } from '../keys/sealing.ts'
-import type { Registry } from '../registry.ts'
+import { type MasterKeys, seal, unseal } from '../keys/sealing.ts'
 
-/** Words of the API's own paths; a project of that name could not be reached. */
+/** Path segments of the API itself: a project with such an id would not be reachable. */
 export const RESERVED_PROJECT_IDS: readonly string[] = ['.', '..', 'usage', 'projects', 'statements', 'connect-user', 'sync-embedded-project']
 
 export interface Project {
   readonly id: string
   readonly partnerId: string
-  /** The co-branded account it belongs to; empty for white-label. */
+  /** The account of a co-branded partner; empty for white-label partners. */
   readonly accountId: string
   readonly name: string
   readonly status: ProjectStatus
-  /** What the platform was asked to make of it; another than `status` until it says that it has. */
+  /** The status that was requested last. It differs from `status` until the platform has acknowledged it. */
   readonly wantedStatus: ProjectStatus
   readonly region: Region
   readonly instanceType: InstanceType
@@ -26,17 +25,26 @@ export interface Project {
   readonly sealedApiKey: string
   readonly createdMs: number
   readonly deletedMs: number | null
-  /** Of the row: each that is written is one more. */
+  /** Grows with every row that is written. */
   readonly revision: number
-  /** The revision that the platform is to know. */
+  /** The newest revision that the platform has to know. */
   readonly wantedRevision: number
-  /** Up to which revision it has said that it does. */
+  /** The newest revision that the platform has acknowledged. */
   readonly provisionedRevision: number
 }
 
-export async function findProject({ clickhouse }: Registry, projectId: string): Promise<Project | undefined> {
+/** What a function needs that creates or changes projects. */
+export interface ProjectStore extends RegistryStore {
+  readonly masterKeys: MasterKeys
+  /** Template of a project's host: {slug} and {region} are filled in. */
+  readonly projectHost: string
+  /** Whether changes are handed over to the platform, and done only when it has acknowledged them. */
+  readonly provisions: boolean
+}
+
+export async function findProject({ clickhouse }: RegistryReads, projectId: string): Promise<Project | undefined> {
   const [found] = await clickhouse.registry.query(projectById, { projectId })
-  return found === undefined ? undefined : projectOf(found)
+  return found
 }
 
 export interface ProjectOfPartner {
@@ -44,19 +52,19 @@ export interface ProjectOfPartner {
   readonly projectId: string
 }
 
-/** Undefined when the partner has no project of that id, or has deleted it. */
-export async function findLivingProject(registry: Registry, { partnerId, projectId }: ProjectOfPartner): Promise<Project | undefined> {
+/** Undefined when the partner has no such project or has deleted it. Throws StoreError. */
+export async function findLivingProject(registry: RegistryReads, { partnerId, projectId }: ProjectOfPartner): Promise<Project | undefined> {
   const project = await findProject(registry, projectId)
   return project === undefined || project.partnerId !== partnerId || project.status === 'deleted' ? undefined : project
 }
 
-/** Those that there are, by their ids. */
-export async function findProjects({ clickhouse }: Registry, projectIds: readonly string[]): Promise<Map<string, Project>> {
+/** By id; ids without a project are left out. Throws StoreError. */
+export async function findProjects({ clickhouse }: RegistryReads, projectIds: readonly string[]): Promise<Map<string, Project>> {
   const found = await clickhouse.registry.query(projectsById, { projectIds: [...projectIds] })
-  return new Map(found.map((each) => [each.project_id, projectOf(each)]))
+  return new Map(found.map((project) => [project.id, project]))
 }
 
-export function apiKeyOf({ masterKeys }: Registry, project: Project): string {
+export function apiKeyOf({ masterKeys }: Pick<ProjectStore, 'masterKeys'>, project: Project): string {
   return unseal(masterKeys, project.sealedApiKey, apiKeyPurpose(project.id)).toString('utf8')
 }
 
@@ -64,8 +72,8 @@ const PROJECT_NAMESPACE = '6f1d2c0e-2f0b-4b6e-9a52-1c6a5b7d8e90'
 
 type NewProject = Pick<Project, 'id' | 'partnerId' | 'accountId' | 'name' | 'createdMs'>
 
-export function newProject(registry: Registry, { id, partnerId, accountId, name, createdMs }: NewProject): Project {
-  const sealedApiKey = seal(registry.masterKeys, Buffer.from(newCredential('projectKey'), 'utf8'), apiKeyPurpose(id))
+export function newProject(settings: Pick<ProjectStore, 'masterKeys' | 'projectHost'>, { id, partnerId, accountId, name, createdMs }: NewProject): Project {
+  const sealedApiKey = seal(settings.masterKeys, Buffer.from(newCredential('projectKey'), 'utf8'), apiKeyPurpose(id))
   const project: Project = {
     id,
     partnerId,
@@ -83,45 +91,51 @@ export function newProject(registry: Registry, { id, partnerId, accountId, name,
     wantedRevision: 0,
     provisionedRevision: 0,
   }
-  return { ...project, accessHost: hostOf(registry, project) }
+  return { ...project, accessHost: hostOf(settings, project) }
 }
 
 /**
- * Later than every project's there is, whatever the clocks of the processes say: "registered since" is asked by this time,
- * and a project that was missed would be missing in its partner's totals. Asked and written under one ownership.
+ * A time of creation later than that of every stored project, even when the clocks of the processes differ. Totals are kept up
+ * to date by reading the projects registered since a time: one with an earlier time would be missed, and its usage would be
+ * missing from its partner's bill. Call it inside a change, which reads and writes under one lease.
  */
-export async function nextCreatedMs({ clickhouse }: Registry): Promise<number> {
+export async function nextCreatedMs({ clickhouse }: RegistryReads): Promise<number> {
   const [newest] = await clickhouse.registry.query(newestCreation, {})
-  return Math.max(Date.now(), newest === undefined ? 0 : newest.created_ms + 1)
+  return Math.max(Date.now(), newest === undefined ? 0 : newest.createdMs + 1)
 }
 
 const newestCreation = defineQuery({
   name: 'newest_creation',
-  sql: 'SELECT toUnixTimestamp64Milli(max(created_at)) AS created_ms FROM projects_v1 HAVING count() > 0',
+  sql: 'SELECT toUnixTimestamp64Milli(max(created_at)) AS createdMs FROM projects_v1 HAVING count() > 0',
   params: z.object({}),
-  row: z.object({ created_ms: z.coerce.number() }),
+  row: z.object({ createdMs: z.coerce.number() }),
 })
 
-/** The next revision of a project. Without a provisioner nobody has to be told, and what is wanted is so at once. */
-export function withChanges({ provisions }: Registry, project: Project, changes: Partial<Project>): Project {
+/** The next revision of a project. Without a provisioner the wanted status takes effect immediately. */
+export function withChanges({ provisions }: Pick<ProjectStore, 'provisions'>, project: Project, changes: Partial<Project>): Project {
   const revision = project.revision + 1
   const next = { ...project, ...changes, revision, wantedRevision: revision }
   return provisions ? next : { ...next, status: next.wantedStatus, provisionedRevision: revision }
 }
 
-/** The project where it is asked to be, or where it is. Its host follows its region. */
-export function withPlacement(registry: Registry, project: Project, asked: { region?: Region | undefined; instanceType?: InstanceType | undefined }): Project {
-  const region = asked.region ?? project.region
-  const accessHost = region === project.region ? project.accessHost : hostOf(registry, { ...project, region })
-  return { ...project, region, instanceType: asked.instanceType ?? project.instanceType, accessHost }
+export interface Placement {
+  readonly region?: Region | undefined
+  readonly instanceType?: InstanceType | undefined
+}
+
+/** The project with the requested region and instance type, if any. The host changes with the region. */
+export function withPlacement(settings: Pick<ProjectStore, 'projectHost'>, project: Project, placement: Placement): Project {
+  const region = placement.region ?? project.region
+  const accessHost = region === project.region ? project.accessHost : hostOf(settings, { ...project, region })
+  return { ...project, region, instanceType: placement.instanceType ?? project.instanceType, accessHost }
 }
 
 export function apiKeyPurpose(projectId: string): string {
   return `project-api-key:${projectId}`
 }
 
-/** The end of a derived id keeps hosts of equal names apart. */
-function hostOf({ projectHost }: Registry, { id, name, region }: { id: string; name: string; region: Region }): string {
+/** Ends with a part of an id derived from the project's, so that projects of equal names have different hosts. */
+function hostOf({ projectHost }: Pick<ProjectStore, 'projectHost'>, { id, name, region }: { id: string; name: string; region: Region }): string {
   const words = name
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '-')
@@ -132,39 +146,44 @@ function hostOf({ projectHost }: Registry, { id, name, region }: { id: string; n
   return `https://${projectHost.replaceAll('{slug}', slug).replaceAll('{region}', region)}`
 }
 
-export async function findLivingByName(
-  { clickhouse }: Registry,
-  { partnerId, accountId, name }: { partnerId: string; accountId: string; name: string },
-): Promise<Project | undefined> {
+export interface NamedProject {
+  readonly partnerId: string
+  /** Empty for white-label partners. */
+  readonly accountId: string
+  readonly name: string
+}
+
+/** At most one project of a name is not deleted. Throws StoreError. */
+export async function findLivingByName({ clickhouse }: RegistryReads, { partnerId, accountId, name }: NamedProject): Promise<Project | undefined> {
   const [found] = await clickhouse.registry.query(livingProjectByName, { partnerId, accountId, name })
-  return found === undefined ? undefined : projectOf(found)
+  return found
 }
 
 /**
- * The id of the nth project of a name, so that racing calls meet in one row: the first that no project has. A renamed
- * project keeps the id of its first name, so counting the deleted ones would not do.
+ * The first id derived from partner, account, name and a number that no project has, so that concurrent calls write the same
+ * row. The number cannot be a count of deleted projects, because a renamed project keeps the id of its first name.
  */
-export async function freeId(registry: Registry, place: { partnerId: string; accountId: string; name: string }): Promise<string> {
-  for (let first = 1; ; first += IDS_ASKED_AT_ONCE) {
-    const ids = Array.from({ length: IDS_ASKED_AT_ONCE }, (_, index) => derivedId(place, first + index))
-    const known = await registry.clickhouse.registry.query(knownProjectIds, { ids })
-    const free = ids.find((id) => !known.some(({ project_id }) => project_id === id))
+export async function freeId({ clickhouse }: RegistryReads, named: NamedProject): Promise<string> {
+  for (let first = 1; ; first += IDS_PER_QUERY) {
+    const ids = Array.from({ length: IDS_PER_QUERY }, (_, index) => derivedId(named, first + index))
+    const known = await clickhouse.registry.query(knownProjectIds, { ids })
+    const free = ids.find((id) => !known.some((project) => project.id === id))
     if (free !== undefined) return free
   }
 }
 
-/** All other changes of the registry wait meanwhile, and a name may have been deleted and made again very often. */
-const IDS_ASKED_AT_ONCE = 64
+/** Several, because other changes wait meanwhile and a name may have been deleted and created again very often. */
+const IDS_PER_QUERY = 64
 
-function derivedId({ partnerId, accountId, name }: { partnerId: string; accountId: string; name: string }, incarnation: number): string {
+function derivedId({ partnerId, accountId, name }: NamedProject, incarnation: number): string {
   return uuidV5(JSON.stringify([partnerId, accountId, name, incarnation]), PROJECT_NAMESPACE)
 }
 
 const knownProjectIds = defineQuery({
   name: 'known_project_ids',
-  sql: 'SELECT DISTINCT project_id FROM projects_v1 WHERE project_id IN {ids: Array(String)}',
+  sql: 'SELECT DISTINCT project_id AS id FROM projects_v1 WHERE project_id IN {ids: Array(String)}',
   params: z.object({ ids: z.array(z.string()) }),
-  row: z.object({ project_id: z.string() }),
+  row: z.object({ id: z.string() }),
 })
 
 export async function writeProject(change: Change, project: Project): Promise<void> {
@@ -194,45 +213,26 @@ const PROJECT_COLUMNS = [
 ]
 
 const ProjectRow = z.object({
-  project_id: z.string(),
+  id: z.string(),
   revision: z.coerce.number(),
-  partner_id: z.string(),
-  account_id: z.string(),
+  partnerId: z.string(),
+  accountId: z.string(),
   name: z.string(),
   status: z.enum(PROJECT_STATUSES),
-  wanted_status: z.enum(PROJECT_STATUSES),
-  wanted_revision: z.coerce.number(),
-  provisioned_revision: z.coerce.number(),
+  wantedStatus: z.enum(PROJECT_STATUSES),
+  wantedRevision: z.coerce.number(),
+  provisionedRevision: z.coerce.number(),
   region: z.enum(REGIONS),
-  instance_type: z.enum(INSTANCE_TYPES),
-  access_host: z.string(),
-  sealed_api_key: z.string(),
-  created_ms: z.coerce.number(),
-  deleted_ms: z.coerce.number().nullable(),
+  instanceType: z.enum(INSTANCE_TYPES),
+  accessHost: z.string(),
+  sealedApiKey: z.string(),
+  createdMs: z.coerce.number(),
+  deletedMs: z.coerce.number().nullable(),
 })
 
-function projectOf(found: z.output<typeof ProjectRow>): Project {
-  return {
-    id: found.project_id,
-    partnerId: found.partner_id,
-    accountId: found.account_id,
-    name: found.name,
-    status: found.status,
-    wantedStatus: found.wanted_status,
-    wantedRevision: found.wanted_revision,
-    provisionedRevision: found.provisioned_revision,
-    region: found.region,
-    instanceType: found.instance_type,
-    accessHost: found.access_host,
-    sealedApiKey: found.sealed_api_key,
-    createdMs: found.created_ms,
-    deletedMs: found.deleted_ms,
-    revision: found.revision,
-  }
-}
-
-const PROJECT_SELECT = `SELECT project_id, revision, partner_id, account_id, name, status, wanted_status, wanted_revision, provisioned_revision,
-          region, instance_type, access_host, sealed_api_key, toUnixTimestamp64Milli(created_at) AS created_ms, toUnixTimestamp64Milli(deleted_at) AS deleted_ms
+const PROJECT_SELECT = `SELECT project_id AS id, revision, partner_id AS partnerId, account_id AS accountId, name, status, wanted_status AS wantedStatus,
+          wanted_revision AS wantedRevision, provisioned_revision AS provisionedRevision, region, instance_type AS instanceType, access_host AS accessHost,
+          sealed_api_key AS sealedApiKey, toUnixTimestamp64Milli(created_at) AS createdMs, toUnixTimestamp64Milli(deleted_at) AS deletedMs
         FROM projects_v1 FINAL`
 
 const projectById = defineQuery({
@@ -249,9 +249,12 @@ const projectsById = defineQuery({
   row: ProjectRow,
 })
 
-/** In the order in which they were made. */
-export async function findActiveOfAccount({ clickhouse }: Registry, { partnerId, accountId }: { partnerId: string; accountId: string }): Promise<Project[]> {
-  return (await clickhouse.registry.query(activeProjectsOfAccount, { partnerId, accountId })).map(projectOf)
+/** In the order of their creation. Throws StoreError. */
+export async function findActiveOfAccount(
+  { clickhouse }: RegistryReads,
+  { partnerId, accountId }: { partnerId: string; accountId: string },
+): Promise<Project[]> {
+  return clickhouse.registry.query(activeProjectsOfAccount, { partnerId, accountId })
 }
 
 const activeProjectsOfAccount = defineQuery({

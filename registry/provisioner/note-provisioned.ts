@@ -1,19 +1,19 @@
 import { SERVICE } from '../audit-log.ts'
+import type { RegistryStore } from '../changes.ts'
 import { findProject, type Project, writeProject } from '../projects/project.ts'
-import type { Registry } from '../registry.ts'
 
 /**
- * The platform has said that it knows `delivered`, the project as it was sent. Its status follows, unless something else is
- * wanted by now: that is on its way, and a status in between would be told to nobody. Noting it twice changes nothing, nor
- * does an answer that comes after that to a later revision. Throws StoreError.
+ * Stores that the platform has acknowledged `delivered`, the project as it was sent. The project takes that status, unless
+ * another one is wanted by now: that one is delivered next, and its acknowledgement will change the status. Idempotent; an
+ * acknowledgement that arrives after one of a later revision changes nothing. Throws StoreError.
  */
-export function noteProvisioned(registry: Registry, delivered: Project): Promise<void> {
+export function noteProvisioned(registry: RegistryStore, delivered: Project): Promise<void> {
   return registry.changes.run(SERVICE, async (change) => {
     const known = await findProject(registry, delivered.id)
     if (known === undefined || known.provisionedRevision >= delivered.wantedRevision) return
-    // Of what is deleted nothing else is wanted, so no late answer brings it back.
+    // A deleted project never wants another status, so a late acknowledgement cannot bring it back.
     const status = known.wantedStatus === delivered.wantedStatus ? known.wantedStatus : known.status
-    // No new wanted revision: this row is nothing that the platform would have to know.
+    // The wanted revision stays: this row contains nothing that the platform has to know.
     const project: Project = { ...known, revision: known.revision + 1, provisionedRevision: delivered.wantedRevision, status }
     await change.note({
       action: 'project.provisioned',

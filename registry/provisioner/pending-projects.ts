@@ -3,13 +3,13 @@ import { PROJECT_STATUSES, type ProjectStatus } from '../../contract/fields.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 
-/** A project of which the platform does not know the newest state yet. */
+/** A project of which the platform has not acknowledged the newest state. */
 export interface PendingProject {
   readonly projectId: string
   readonly wantedRevision: number
 }
 
-/** The queue: it is the table of projects itself, so nothing that was changed can be missing in it. Throws StoreError. */
+/** This is the queue of deliveries: it reads the projects themselves, so no change can be missing from it. Throws StoreError. */
 export function readPendingProjects({ registry }: ClickHouse): Promise<PendingProject[]> {
   return registry.query(pendingProjects, { limit: PENDING_READ_MAX })
 }
@@ -20,17 +20,18 @@ export interface ProvisionedState {
   readonly provisionedRevision: number
 }
 
-/** How far these projects are. Throws StoreError. */
+/** What the platform has acknowledged of these projects. Throws StoreError. */
 export function readProvisionedStates({ registry }: ClickHouse, projectIds: readonly string[]): Promise<ProvisionedState[]> {
   return registry.query(provisionedStates, { projectIds: [...projectIds] })
 }
 
-/** Of more, the rest comes when these are done. */
+/** If more are pending, later sweeps read the rest. */
 const PENDING_READ_MAX = 10_000
 
 /**
- * Read every few seconds, and nearly always empty: the inner query reads two columns and merges nothing; only what was
- * pending in any of its revisions is looked at as it is now.
+ * Runs every few seconds and nearly always finds nothing. So the inner query reads two columns without FINAL, and only
+ * projects with any revision that was pending are read in their newest state. In random order, so that beyond the limit no
+ * project waits behind others that keep failing.
  */
 const pendingProjects = defineQuery({
   name: 'pending_projects',

@@ -4,9 +4,9 @@ import type { WebhookMessage } from '../../outgoing/send-webhook.ts'
 import type { Project } from '../projects/project.ts'
 
 /**
- * What the platform is told of a project: all that it is to be, not what changed, so that a message that never came is made
- * good by the next. Its id is the same at every attempt and after every restart, and `revision` tells which of two that
- * overtook each other is the later. No api_key: the partner has it, and a message may be kept in many places.
+ * The message that tells the platform the whole state a project should have, not what changed, so that the next message
+ * makes up for a lost one. Its id is the same at every attempt and after every restart, and `revision` orders messages that
+ * arrive out of order. It has no api_key: the partner has that, and messages may be logged in many places.
  */
 export function projectMessage(project: Project, nowMs: number): WebhookMessage {
   const data = {
@@ -28,5 +28,5 @@ export function projectMessage(project: Project, nowMs: number): WebhookMessage 
 }
 
 const MS_PER_SECOND = 1_000
-/** A project's id may have characters that a message's may not. */
+/** Message ids are derived, because project ids may contain characters that message ids may not. */
 const MESSAGE_NAMESPACE = '0b8f6a5e-93d1-4f0e-8c7a-52e1d94b6f3a'

@@ -10,14 +10,14 @@ interface PendingWait {
 }
 
 /**
- * Calls that wait until the platform knows a revision, whichever process told it. They are looked at together: one query
- * for all of them, not one each.
+ * Calls that wait until the platform knows a revision, whichever process delivered it. One query checks all of them, so the
+ * load on the store does not grow with the number of waiting calls.
  */
 export class ProvisionedWaits {
   readonly #clickhouse: ClickHouse
   readonly #waitMsMax: number
   readonly #waiting = new Set<PendingWait>()
-  #looking: Promise<void> | undefined
+  #polling: Promise<void> | undefined
   #isEnded = false
 
   constructor(clickhouse: ClickHouse, waitMsMax: number) {
@@ -25,7 +25,7 @@ export class ProvisionedWaits {
     this.#waitMsMax = waitMsMax
   }
 
-  /** The project once the platform knows the revision, or a later one, or it is deleted; undefined when that takes too long. */
+  /** The project's state once the platform knows the revision or a later one, or the project is deleted; undefined when that takes too long. */
   wait(projectId: string, revision: number): Promise<ProvisionedState | undefined> {
     if (this.#isEnded) return Promise.resolve(undefined)
     return new Promise((resolve) => {
@@ -40,16 +40,16 @@ export class ProvisionedWaits {
         },
       }
       this.#waiting.add(waiting)
-      this.#looking ??= this.#lookAgainAndAgain()
+      this.#polling ??= this.#pollWhileWaiting()
     })
   }
 
-  /** Something was delivered: those who wait for it need not wait for the next look. */
-  async look(): Promise<void> {
+  /** Call it after a delivery, so that calls waiting for it do not have to wait for the next poll. */
+  async check(): Promise<void> {
     if (this.#waiting.size === 0) return
     const projectIds = new Set([...this.#waiting].map(({ projectId }) => projectId))
     const states = await readProvisionedStates(this.#clickhouse, [...projectIds]).catch((thrown: unknown) => {
-      // A store that does not answer for a moment is no outcome: those who wait are told when their time is over.
+      // A store that does not answer for a moment decides nothing: the calls keep waiting until their time is over.
       if (!(thrown instanceof StoreError)) throw thrown
       return []
     })
@@ -60,20 +60,20 @@ export class ProvisionedWaits {
     }
   }
 
-  /** Nobody waits any more, as if the time were over. */
+  /** Answers every waiting call immediately, as if its time were over, and all later ones. */
   async end(): Promise<void> {
     this.#isEnded = true
     for (const { resolve } of [...this.#waiting]) resolve(undefined)
-    await this.#looking
+    await this.#polling
   }
 
-  async #lookAgainAndAgain(): Promise<void> {
+  async #pollWhileWaiting(): Promise<void> {
     while (this.#waiting.size > 0) {
-      await sleep(LOOK_EVERY_MS)
-      await this.look()
+      await sleep(POLL_EVERY_MS)
+      await this.check()
     }
-    this.#looking = undefined
+    this.#polling = undefined
   }
 }
 
-const LOOK_EVERY_MS = 250
+const POLL_EVERY_MS = 250

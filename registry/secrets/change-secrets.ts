@@ -1,8 +1,16 @@
 import { randomUUID } from 'node:crypto'
 import type { Actor } from '../audit-log.ts'
-import type { Registry } from '../registry.ts'
+import type { RegistryStore } from '../changes.ts'
+import type { MasterKeys } from '../keys/sealing.ts'
 import { type Envelope, openValue, sealValue } from './envelope.ts'
 import { countSecrets, findSecret, isLive, SECRETS_MAX, type StoredSecret, writeSecret } from './stored-secrets.ts'
+
+/** What a function needs that reads or changes the value of a secret. */
+export interface SecretStore extends RegistryStore {
+  readonly masterKeys: MasterKeys
+  /** ms since 1970. */
+  readonly now: () => number
+}
 
 export interface NewSecret {
   readonly key: string
@@ -13,13 +21,13 @@ export interface NewSecret {
 
 export type CreateOutcome = { status: 'created'; id: string } | { status: 'exists'; isActive: boolean } | { status: 'full' }
 
-/** Of calls that race for one key one creates it. Throws StoreError. */
-export function createSecret(registry: Registry, actor: Actor, { key, value, isReserved, expiresMs }: NewSecret): Promise<CreateOutcome> {
+/** Of concurrent calls for one key, exactly one creates it. Throws StoreError. */
+export function createSecret(registry: SecretStore, actor: Actor, { key, value, isReserved, expiresMs }: NewSecret): Promise<CreateOutcome> {
   const id = randomUUID()
   const envelope = sealValue(registry.masterKeys, { id, key }, value)
   return registry.changes.run(actor, async (change) => {
     const known = await findSecret(registry, key)
-    // It may be this call's own, written by an attempt whose answer was lost.
+    // The secret may be this call's own, written by an attempt whose response was lost.
     if (known !== undefined) return known.id === id ? { status: 'created', id } : { status: 'exists', isActive: known.isActive }
     if ((await countSecrets(registry)) >= SECRETS_MAX) return { status: 'full' }
     const nowMs = registry.now()
@@ -30,10 +38,10 @@ export function createSecret(registry: Registry, actor: Actor, { key, value, isR
 }
 
 /**
- * The value, after the audit log was told who reads it. Undefined when there is none to read: missing, inactive, expired.
- * Throws StoreError, and SealBroken when the row is not as it was sealed.
+ * The value, returned only after the audit log has recorded who reads it. Undefined when the secret is missing, inactive or
+ * expired. Throws StoreError, and SealBroken when the row was changed after it was sealed.
  */
-export function revealSecret(registry: Registry, actor: Actor, key: string): Promise<string | undefined> {
+export function revealSecret(registry: SecretStore, actor: Actor, key: string): Promise<string | undefined> {
   return registry.changes.run(actor, async (change) => {
     const known = await findSecret(registry, key)
     if (known === undefined || !isLive(known, registry.now())) return undefined
@@ -43,7 +51,7 @@ export function revealSecret(registry: Registry, actor: Actor, key: string): Pro
   })
 }
 
-/** What stays away stays as it is. */
+/** Undefined fields are not changed. */
 export interface SecretUpdate {
   readonly key: string
   readonly value?: string | undefined
@@ -55,16 +63,16 @@ export interface SecretUpdate {
 export type UpdateOutcome = 'updated' | 'not_found'
 
 /** Throws StoreError. */
-export function updateSecret(registry: Registry, actor: Actor, asked: SecretUpdate): Promise<UpdateOutcome> {
+export function updateSecret(registry: SecretStore, actor: Actor, update: SecretUpdate): Promise<UpdateOutcome> {
   let envelope: Envelope | undefined
   return registry.changes.run(actor, async (change) => {
-    const known = await findSecret(registry, asked.key)
+    const known = await findSecret(registry, update.key)
     if (known === undefined) return 'not_found'
-    // Sealed once: an attempt that comes after one whose answer was lost finds its own envelope, and that nothing is left to do.
-    if (asked.value !== undefined) envelope ??= sealValue(registry.masterKeys, known, asked.value)
-    const { isActive = known.isActive, isReserved = known.isReserved, expiresMs = known.expiresMs } = asked
+    // Sealed once per call: an attempt after one whose response was lost finds its own envelope, and nothing is left to change.
+    if (update.value !== undefined) envelope ??= sealValue(registry.masterKeys, known, update.value)
+    const { isActive = known.isActive, isReserved = known.isReserved, expiresMs = known.expiresMs } = update
     const next = { ...known, ...envelope, isActive, isReserved, expiresMs }
-    const changed = CHANGEABLE.filter(([field]) => next[field] !== known[field]).map(([, told]) => told)
+    const changed = CHANGEABLE.filter(([field]) => next[field] !== known[field]).map(([, name]) => name)
     if (changed.length === 0) return 'updated'
     const details = { secret_id: known.id, changed, is_active: isActive, is_reserved: isReserved, expires_ms: expiresMs }
     await change.note({ action: 'secret.update', subject: known.key, details })
@@ -73,7 +81,7 @@ export function updateSecret(registry: Registry, actor: Actor, asked: SecretUpda
   })
 }
 
-/** Fields that an update may change, and what the audit log calls them. */
+/** The fields that an update may change, and their names in the audit log. */
 const CHANGEABLE = [
   ['sealedValue', 'value'],
   ['isActive', 'is_active'],
@@ -83,8 +91,8 @@ const CHANGEABLE = [
 
 export type DeleteOutcome = 'deleted' | 'reserved' | 'not_found'
 
-/** Its row stays, inactive, and can be made active again. Repeated it changes nothing. Throws StoreError. */
-export function deleteSecret(registry: Registry, actor: Actor, key: string): Promise<DeleteOutcome> {
+/** Makes the secret inactive; an update can activate it again. Idempotent. Throws StoreError. */
+export function deleteSecret(registry: SecretStore, actor: Actor, key: string): Promise<DeleteOutcome> {
   return registry.changes.run(actor, async (change) => {
     const known = await findSecret(registry, key)
     if (known === undefined) return 'not_found'

@@ -1,35 +1,35 @@
 import { type MasterKey, type MasterKeys, newDataKey, seal, unseal } from '../keys/sealing.ts'
 
-/** A value under a data key of its own, and that under MASTER_KEY: exchanging the master key touches no value. */
+/** A value sealed with its own data key, which is sealed with MASTER_KEY, so that exchanging the master key touches no value. */
 export interface Envelope {
   readonly sealedDataKey: string
   readonly sealedValue: string
 }
 
-/** Where an envelope belongs. Both are bound to it: put into another secret's row it does not open. */
+/** The secret an envelope belongs to. Both sealed texts are bound to it: copied into another secret's row, they do not open. */
 export interface SecretLocation {
   readonly id: string
   readonly key: string
 }
 
-/** Every value gets a new data key, so that an older envelope of the same secret does not open beside a newer one. */
-export function sealValue(masterKeys: MasterKeys, place: SecretLocation, value: string): Envelope {
+/** Every value gets a new data key, so that an older sealed value does not open with a newer data key of the same secret. */
+export function sealValue(masterKeys: MasterKeys, location: SecretLocation, value: string): Envelope {
   const dataKey = newDataKey()
   return {
-    sealedDataKey: seal(masterKeys, dataKey, dataKeyPurpose(place)),
-    sealedValue: seal({ current: dataKey }, Buffer.from(value, 'utf8'), valuePurpose(place)),
+    sealedDataKey: seal(masterKeys, dataKey, dataKeyPurpose(location)),
+    sealedValue: seal({ current: dataKey }, Buffer.from(value, 'utf8'), valuePurpose(location)),
   }
 }
 
 /** Throws SealBroken. */
-export function openValue(masterKeys: MasterKeys, place: SecretLocation, { sealedDataKey, sealedValue }: Envelope): string {
-  const dataKey = unseal(masterKeys, sealedDataKey, dataKeyPurpose(place)) as MasterKey
-  return unseal({ current: dataKey, previous: undefined }, sealedValue, valuePurpose(place)).toString('utf8')
+export function openValue(masterKeys: MasterKeys, location: SecretLocation, { sealedDataKey, sealedValue }: Envelope): string {
+  const dataKey = unseal(masterKeys, sealedDataKey, dataKeyPurpose(location)) as MasterKey
+  return unseal({ current: dataKey, previous: undefined }, sealedValue, valuePurpose(location)).toString('utf8')
 }
 
-/** The same data key under MASTER_KEY as it is now. Throws SealBroken. */
-export function resealedDataKey(masterKeys: MasterKeys, place: SecretLocation, { sealedDataKey }: Envelope): string {
-  return seal(masterKeys, unseal(masterKeys, sealedDataKey, dataKeyPurpose(place)), dataKeyPurpose(place))
+/** The same data key, sealed with the current MASTER_KEY. Throws SealBroken. */
+export function resealedDataKey(masterKeys: MasterKeys, location: SecretLocation, { sealedDataKey }: Envelope): string {
+  return seal(masterKeys, unseal(masterKeys, sealedDataKey, dataKeyPurpose(location)), dataKeyPurpose(location))
 }
 
 function dataKeyPurpose({ id, key }: SecretLocation): string {

@@ -2,24 +2,23 @@ import { z } from 'zod'
 import { defineQuery } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
 import { row } from '../../sql/tab-separated.ts'
-import type { Change } from '../changes.ts'
-import type { Registry } from '../registry.ts'
+import type { Change, RegistryReads } from '../changes.ts'
 import type { Envelope } from './envelope.ts'
 
 export const SECRET_KEY_CHARACTERS_MAX = 128
 export const SECRET_VALUE_BYTES_MAX = 64 * 1024
-/** Deleted ones count: their rows stay. All of them are listed in one answer. */
+/** Counts deleted secrets too, because their rows are kept. All secrets are listed in one response. */
 export const SECRETS_MAX = 10_000
-/** What the store can hold as a time. */
+/** The latest time that the store can hold. */
 export const SECRET_EXPIRES_MS_MAX = Date.UTC(2299, 11, 31)
 
 const SECRET_KEY = /^[A-Z0-9_]+$/
 
-/** What is told of a secret; never its value. Times are ms since 1970. */
+/** The metadata of a secret, never its value. Times are in ms since 1970. */
 export interface SecretFacts {
   readonly id: string
   readonly key: string
-  /** A deleted secret is an inactive one. */
+  /** False for a deleted secret. */
   readonly isActive: boolean
   /** A reserved secret cannot be deleted. */
   readonly isReserved: boolean
@@ -42,25 +41,25 @@ export function isLive({ isActive, expiresMs }: SecretFacts, nowMs: number): boo
 }
 
 /** Newest first. Throws StoreError. */
-export function listSecrets({ clickhouse }: Registry): Promise<SecretFacts[]> {
+export function listSecrets({ clickhouse }: RegistryReads): Promise<SecretFacts[]> {
   return clickhouse.registry.query(allSecrets, {})
 }
 
-/** What is no key is not found, like one that nobody took. Throws StoreError. */
-export async function findSecret({ clickhouse }: Registry, key: string): Promise<StoredSecret | undefined> {
+/** A text that cannot be a key is not found, like a key that does not exist. Throws StoreError. */
+export async function findSecret({ clickhouse }: RegistryReads, key: string): Promise<StoredSecret | undefined> {
   if (!isSecretKey(key)) return undefined
   const [found] = await clickhouse.registry.query(secretByKey, { key })
   return found
 }
 
-/** Those that there are, by their keys. Throws StoreError. */
-export async function findSecrets({ clickhouse }: Registry, keys: readonly string[]): Promise<Map<string, StoredSecret>> {
+/** By key; keys without a secret are left out. Throws StoreError. */
+export async function findSecrets({ clickhouse }: RegistryReads, keys: readonly string[]): Promise<Map<string, StoredSecret>> {
   const found = await clickhouse.registry.query(secretsByKey, { keys: [...keys] })
   return new Map(found.map((each) => [each.key, each]))
 }
 
-/** How many keys are taken. Throws StoreError. */
-export async function countSecrets({ clickhouse }: Registry): Promise<number> {
+/** Counts the keys in use, including those of deleted secrets. Throws StoreError. */
+export async function countSecrets({ clickhouse }: RegistryReads): Promise<number> {
   const counted = await queryOne(clickhouse.registry, secretCount, {})
   return counted.secrets
 }

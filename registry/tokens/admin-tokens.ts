@@ -2,24 +2,24 @@ import { randomUUID } from 'node:crypto'
 import { ADMIN_ROLES, type AdminRole } from '../../contract/fields.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
 import type { Actor } from '../audit-log.ts'
+import type { RegistryStore } from '../changes.ts'
 import { ADMIN_TOKEN_SECONDS_MAX } from '../keys/key-states.ts'
-import type { Registry } from '../registry.ts'
-import { signToken, verifyToken } from './signed-token.ts'
+import { signToken, type TokenIssuer, verifyToken } from './signed-token.ts'
 
 export interface AdminToken {
   readonly id: string
   readonly token: string
   readonly role: AdminRole
-  /** ms since 1970. */
+  /** In ms since 1970. */
   readonly expiresMs: number
 }
 
 /**
- * A JWT that may do what its role may, until it ends. It is kept nowhere: before its end it is ended with its key alone
- * (`rotateSigningKey` with `withdraw`). Throws StoreError.
+ * Creates a JWT with the rights of a role that expires by its lifetime. It is stored nowhere, so the only way to revoke it
+ * earlier is to withdraw its signing key (`rotateSigningKey` with `withdraw`). Throws StoreError.
  */
 export async function createAdminToken(
-  registry: Registry,
+  registry: TokenIssuer & Pick<RegistryStore, 'changes'>,
   actor: Actor,
   { role, lifetimeSeconds }: { role: AdminRole; lifetimeSeconds: number },
 ): Promise<AdminToken> {
@@ -29,14 +29,14 @@ export async function createAdminToken(
   return { id, token, role, expiresMs }
 }
 
-/** Who signs in with an admin JWT, or undefined, whatever is wrong with it. Throws StoreError. */
-export async function authenticateAdminToken(registry: Registry, token: string): Promise<{ role: AdminRole; id: string } | undefined> {
-  const expected = { typ: 'admin+jwt', audience: audienceOf(registry), subject: undefined, lifetimeSecondsMax: ADMIN_TOKEN_SECONDS_MAX } as const
-  const claims = await verifyToken(registry, token, expected)
+/** The role and id of an admin JWT; undefined when it is invalid for any reason. Throws StoreError. */
+export async function authenticateAdminToken(issuer: TokenIssuer, token: string): Promise<{ role: AdminRole; id: string } | undefined> {
+  const expected = { typ: 'admin+jwt', audience: audienceOf(issuer), subject: undefined, lifetimeSecondsMax: ADMIN_TOKEN_SECONDS_MAX } as const
+  const claims = await verifyToken(issuer, token, expected)
   const role = ADMIN_ROLES.find((each) => each === claims?.sub)
   return role === undefined || typeof claims?.jti !== 'string' ? undefined : { role, id: claims.jti }
 }
 
-function audienceOf({ publicUrl }: Registry): string {
+function audienceOf({ publicUrl }: TokenIssuer): string {
   return `${publicUrl}/admin/v1`
 }

@@ -1,56 +1,66 @@
 import { randomUUID } from 'node:crypto'
 import { errors, type JWTHeaderParameters, type JWTPayload, jwtVerify, SignJWT } from 'jose'
+import type { CachedSigningKeys } from '../keys/cached-signing-keys.ts'
 import { CLOCK_LEEWAY_SECONDS } from '../keys/key-states.ts'
-import type { Registry } from '../registry.ts'
 
-/** The kinds of tokens, by the `typ` of their header: neither passes as the other (RFC 8725, 3.11). */
+/** The kinds of tokens, by the `typ` of their header, so that neither is accepted as the other (RFC 8725, 3.11). */
 export type TokenType = 'JWT' | 'admin+jwt'
+
+/** What a function needs that creates or verifies tokens. */
+export interface TokenIssuer {
+  readonly signingKeys: CachedSigningKeys
+  /** The URL under which the service is reached from outside: the issuer of its tokens. */
+  readonly publicUrl: string
+  /** In ms since 1970. */
+  readonly now: () => number
+}
 
 export interface TokenRequest {
   readonly typ: TokenType
   readonly audience: string
   readonly subject: string
   readonly lifetimeSeconds: number
-  /** Default: a new one. */
+  /** Default: a new id. */
   readonly id?: string
-  /** Claims of this kind alone. */
-  readonly more?: JWTPayload
+  /** Claims that only this kind of token has. */
+  readonly claims?: JWTPayload
 }
 
-/** A JWT of our newest key that signs. Throws StoreError. */
-export async function signToken({ signingKeys, publicUrl, now }: Registry, asked: TokenRequest): Promise<{ token: string; expiresMs: number }> {
-  const { kid, privateKey } = await signingKeys.signing()
+/** Signs a JWT with the current signing key. Throws StoreError. */
+export async function signToken({ signingKeys, publicUrl, now }: TokenIssuer, request: TokenRequest): Promise<{ token: string; expiresMs: number }> {
+  const { kid, privateKey } = await signingKeys.currentKey()
   const issuedAt = Math.floor(now() / 1000)
-  const expires = issuedAt + asked.lifetimeSeconds
-  const token = await new SignJWT({ ...asked.more })
-    .setProtectedHeader({ alg: ALGORITHM, typ: asked.typ, kid })
+  const expires = issuedAt + request.lifetimeSeconds
+  const token = await new SignJWT({ ...request.claims })
+    .setProtectedHeader({ alg: ALGORITHM, typ: request.typ, kid })
     .setIssuer(publicUrl)
-    .setAudience(asked.audience)
-    .setSubject(asked.subject)
+    .setAudience(request.audience)
+    .setSubject(request.subject)
     .setIssuedAt(issuedAt)
     .setNotBefore(issuedAt)
     .setExpirationTime(expires)
-    .setJti(asked.id ?? randomUUID())
+    .setJti(request.id ?? randomUUID())
     .sign(privateKey)
   return { token, expiresMs: expires * 1000 }
 }
 
 export interface ExpectedToken {
   readonly typ: TokenType
-  /** Whom it must be for and about; undefined: the caller compares it with what only then may be looked up. */
+  /** The required audience and subject. Undefined: the caller compares them, with data that may be looked up only for a valid token. */
   readonly audience: string | undefined
   readonly subject: string | undefined
-  /** The longest that tokens of this kind live: so long after it signed no more, their key is of use. */
+  /** The longest lifetime of tokens of this kind: their key verifies for this long after it has stopped signing. */
   readonly lifetimeSecondsMax: number
 }
 
 /**
- * The claims of a token that one of our keys has signed, or undefined, whatever is wrong with it. A header with any other
- * member than ours is not ours: keys that it brings or points to (jwk, x5c, jku, x5u) are never looked at. Throws StoreError.
+ * The claims of a token that one of our keys has signed; undefined when it is invalid for any reason. A header with any member
+ * that ours do not have is rejected, so keys that a token contains or refers to (jwk, x5c, jku, x5u) are never used. Throws
+ * StoreError.
  */
-export async function verifyToken({ signingKeys, publicUrl, now }: Registry, token: string, expected: ExpectedToken): Promise<JWTPayload | undefined> {
+export async function verifyToken({ signingKeys, publicUrl, now }: TokenIssuer, token: string, expected: ExpectedToken): Promise<JWTPayload | undefined> {
   const keyOf = async (header: JWTHeaderParameters) => {
-    const key = isOurs(header, expected.typ) ? await signingKeys.verifying(header.kid, expected.lifetimeSecondsMax) : undefined
+    const key = isOurs(header, expected.typ) ? await signingKeys.verifyingKey(header.kid, expected.lifetimeSecondsMax) : undefined
     if (key === undefined) throw new errors.JWKSNoMatchingKey()
     return key
   }

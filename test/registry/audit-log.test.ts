@@ -13,7 +13,7 @@ afterAll(() => tested.stop())
 const entriesOf = async (query: string) => (await tested.client.admin('GET', `/admin/v1/audit-log?${query}`)).body
 
 describe('the audit log', () => {
-  test('tells of a change who, what, to whom and in which request, and never what is secret', async () => {
+  test('an audit entry says who changed what in which request, and contains no secret', async () => {
     const { body, headers } = await tested.client.admin('POST', '/admin/v1/partners', { name: 'Noted', mode: 'co-branded' })
     const { entries } = await entriesOf(`subject=${body.partner.id}`)
     expect(entries).toEqual([
@@ -32,7 +32,7 @@ describe('the audit log', () => {
     expect(JSON.stringify(await entriesOf('limit=100'))).not.toContain(body.secret)
   })
 
-  test('tells of a partner’s changes, and of calls that change nothing nothing', async () => {
+  test('changes by a partner are audited; calls that change nothing are not', async () => {
     const partner = await tested.client.createPartner('Partner')
     const sync = (body: object) => tested.client.partner(partner, 'POST', '/sync-embedded-project', JSON.stringify(body))
     const { id } = (await sync({ project_name: 'p' })).body.project
@@ -46,7 +46,7 @@ describe('the audit log', () => {
     )
   })
 
-  test('is read page by page, from either end, under both of its names', async () => {
+  test('the audit log is read in pages from either end, under both of its paths', async () => {
     await Promise.all(Array.from({ length: 7 }, (_, index) => tested.client.createPartner(`p${index}`)))
     const all = (await entriesOf('limit=100&order=oldest')).entries.map(({ seq }: { seq: string }) => Number(seq))
     expect(all).toEqual(all.map((_: number, index: number) => index + 1))
@@ -62,7 +62,7 @@ describe('the audit log', () => {
       expect((await tested.client.admin('GET', `/admin/v1/audit-log?${query}`)).status).toBe(400)
   })
 
-  test('is one chain over restarts, which "meterline audit-log verify" follows', async () => {
+  test('"meterline audit-log verify" verifies the chain and detects that an entry noted earlier was cut off', async () => {
     const environment = { METERLINE_URL: tested.service.url, METERLINE_ACCESS_TOKEN: tested.service.adminToken }
     const whole = await runMeterline(['--json', 'audit-log', 'verify'], environment)
     const { entries, head } = JSON.parse(whole.stdout)
@@ -76,7 +76,7 @@ describe('the audit log', () => {
     expect((await runMeterline(['audit-log', 'list', '--limit', '2'], environment)).stdout).toContain('partner.create')
   })
 
-  test('is listed in lines that fit a screen; as JSON it is whole', async () => {
+  test('"meterline audit-log list" shortens long details to fit a screen, and prints them completely with --json', async () => {
     const environment = { METERLINE_URL: tested.service.url, METERLINE_ACCESS_TOKEN: tested.service.adminToken }
     const { token, id } = (await tested.client.admin('POST', '/admin/v1/tokens', { role: 'operator' })).body
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
@@ -92,29 +92,29 @@ describe('the audit log', () => {
   })
 })
 
-describe('a chain', () => {
+describe('the chain of audit entries', () => {
   const chain = chainOf((index) => ({ action: 'thing.change', subject: `t${index}`, details: { to: index } }))
   const verdictOf = (entries: readonly AuditEntry[]) => verifyAuditChain(each(entries), { seq: 6, hash: chain[5]?.hash ?? '' })
   const changed = (index: number, change: Partial<AuditEntry>) => chain.map((entry, at) => (at === index ? { ...entry, ...change } : entry))
 
-  test('is whole as it was written', async () => {
+  test('an unchanged chain is verified as whole', async () => {
     expect(await verdictOf(chain)).toEqual({ status: 'whole', entries: 6, head: { seq: 6, hash: chain[5]?.hash } })
   })
 
   test.each<[string, readonly AuditEntry[], number]>([
-    ['an entry that says another actor', changed(2, { actor: 'admin' }), 3],
-    ['an entry that says another time', changed(2, { at: '2026-01-03T00:00:01Z' }), 3],
-    ['details that say more', changed(3, { details: '{"to":3,"and":4}' }), 4],
-    ['an entry that is gone', chain.filter((_, index) => index !== 3), 5],
-    ['an entry that is there twice', [...chain.slice(0, 3), ...chain.slice(2)], 3],
-    ['two entries that changed places', [...chain.slice(0, 2), ...chain.slice(2, 4).toReversed(), ...chain.slice(4)], 4],
-    ['an end that was cut off', chain.slice(0, 4), 4],
-    ['a beginning that was cut off', chain.slice(1), 2],
-  ])('shows %s', async (_, entries, seq) => {
+    ['an entry with another actor', changed(2, { actor: 'admin' }), 3],
+    ['an entry with another time', changed(2, { at: '2026-01-03T00:00:01Z' }), 3],
+    ['an entry with more details', changed(3, { details: '{"to":3,"and":4}' }), 4],
+    ['a removed entry', chain.filter((_, index) => index !== 3), 5],
+    ['a duplicated entry', [...chain.slice(0, 3), ...chain.slice(2)], 3],
+    ['two exchanged entries', [...chain.slice(0, 2), ...chain.slice(2, 4).toReversed(), ...chain.slice(4)], 4],
+    ['a truncated end', chain.slice(0, 4), 4],
+    ['a truncated beginning', chain.slice(1), 2],
+  ])('verification detects %s', async (_, entries, seq) => {
     expect(await verdictOf(entries)).toMatchObject({ status: 'broken', seq })
   })
 
-  test('shows an entry that was forged whole, with all that follow: the end is not the one that was noted', async () => {
+  test('verification with a noted head detects an entry that was forged together with all that follow', async () => {
     const forged = chainOf((index) => ({ action: index === 2 ? 'thing.nothing' : 'thing.change', subject: `t${index}`, details: { to: index } }))
     expect(await verdictOf(forged)).toMatchObject({ status: 'broken', seq: 6, reason: expect.stringContaining('was noted') })
     expect(await verifyAuditChain(each(forged))).toMatchObject({ status: 'whole' })

@@ -11,8 +11,8 @@ beforeAll(async () => {
 })
 afterAll(() => store.close())
 
-describe('whose change comes next', () => {
-  test('a partner that sends 90 at once holds up its own changes, not those of another partner, an operator or the service', async () => {
+describe('the order of changes', () => {
+  test('a partner that sends 90 changes in parallel delays its own, not those of other partners, operators or the service', async () => {
     const changes = new RegistryChanges(store.clickhouse)
     const order: string[] = []
     const change = (name: string) => changes.note(actor(name), { action: 'test.change', subject: name }).then(() => order.push(name))
@@ -20,12 +20,12 @@ describe('whose change comes next', () => {
     const others = ['partner:b', 'admin', 'admin:operator:1', 'service', 'partner:c']
     await Promise.all([...flood, ...others.map(change)])
     expect(order).toHaveLength(95)
-    // One of the partners', one of the others', and so on; among the partners one of each.
+    // Changes of partners and of others alternate; among the partners one of each partner.
     const among = ['partner:a', 'admin', 'partner:a', 'admin:operator:1', 'partner:b', 'service', 'partner:c']
     expect(order.slice(0, among.length)).toEqual(among)
   })
 
-  test('what operators and the service send at once does not hold up the partners', async () => {
+  test('changes that operators and the service send in parallel do not delay those of partners', async () => {
     const changes = new RegistryChanges(store.clickhouse)
     const order: string[] = []
     const change = (name: string) => changes.note(actor(name), { action: 'test.change', subject: name }).then(() => order.push(name))
@@ -33,7 +33,7 @@ describe('whose change comes next', () => {
     expect(order.slice(0, 4)).toEqual(['service', 'partner:a', 'service', 'partner:b'])
   })
 
-  test('so many of one partner wait and no more; what is refused is not done, and the others are', async () => {
+  test('changes of a partner beyond the limit of waiting ones are rejected and not carried out; all others are', async () => {
     const changes = new RegistryChanges(store.clickhouse)
     let done = 0
     const change = (name: string) =>
@@ -44,13 +44,13 @@ describe('whose change comes next', () => {
     const ofService = Array.from({ length: WAITING_PER_PARTNER_MAX + 3 }, () => change('service'))
     const ended = await Promise.allSettled(flood)
     await Promise.all([...ofService, change('partner:flood')])
-    const refused = ended.filter((each) => each.status === 'rejected').map(({ reason }) => reason)
-    // One is under way.
-    expect(refused).toEqual([expect.any(TooManyWaiting), expect.any(TooManyWaiting)])
-    expect(done).toBe(flood.length - refused.length + ofService.length + 1)
+    const rejected = ended.filter((each) => each.status === 'rejected').map(({ reason }) => reason)
+    // One is running, so the limit admits one more.
+    expect(rejected).toEqual([expect.any(TooManyWaiting), expect.any(TooManyWaiting)])
+    expect(done).toBe(flood.length - rejected.length + ofService.length + 1)
   })
 
-  test('a change that waits for too long is told so and is not done; what is under way is not given up', async () => {
+  test('a change that waits too long is rejected and not carried out; the running change is not interrupted', async () => {
     const queue = new ChangeQueue(20)
     let end: () => void = () => {}
     const ended = new Promise<void>((resolve) => {
@@ -70,7 +70,7 @@ describe('whose change comes next', () => {
     expect([await slow, await queue.run(actor('partner:a'), async () => 'next'), done]).toEqual(['slow', 'next', 0])
   })
 
-  test('a change that fails lets the next one come', async () => {
+  test('a failed change does not block the next one', async () => {
     const changes = new RegistryChanges(store.clickhouse)
     const fails = changes.run(actor('partner:a'), () => Promise.reject(new Error('ours')))
     const next = changes.run(actor('partner:a'), async () => 'next')

@@ -21,34 +21,34 @@ afterAll(async () => {
   await server.stop()
 })
 
-describe('processes that change the registry at once', () => {
+describe('processes that change the registry concurrently', () => {
   test.each([
     { processes: 2, each: 20 },
     { processes: 3, each: 15 },
     { processes: 5, each: 6 },
   ])(
-    '$processes with $each changes each come to an end, decide on what the others have written, and note one chain',
+    '$processes processes with $each changes each all complete, decide on what the others have written, and write one chain of audit entries',
     async ({ processes, each }) => {
       const [one, ...others] = await openProcesses(processes)
       const running = [one, ...others]
       const ids = running.map((_, process) => Array.from({ length: each }, (_, nth) => `${process}/${nth}`))
       const counted = await Promise.all(running.flatMap((one, process) => ids[process]?.map((id) => countUp(one, id)) ?? []))
-      // Each saw what was there, so none was decided on the same as another.
+      // Every change saw all earlier ones, so no two were decided on the same state.
       expect(counted.toSorted((a, b) => a - b)).toEqual(Array.from({ length: processes * each }, (_, index) => index + 1))
       const entries = await entriesOf(one)
       expect(await verifyAuditChain(streamed(entries))).toMatchObject({ status: 'whole', entries: entries.length })
-      // A change that was overtaken between its entry and its rows has one more; none has none.
+      // A change that was pre-empted between its entry and its rows has two entries; every change has at least one.
       expect(new Set(entries.map(({ subject }) => subject))).toEqual(new Set(ids.flat()))
     },
     180_000,
   )
 
-  test('a change that another process kills while its rows are being written is decided again, and lands once', async () => {
+  test('a change that another process kills while it writes its rows is decided again and lands once', async () => {
     const [slow, ...[quick = slow]] = await openProcesses(2)
     for (const statement of SLOW_VIEW) await slow.store.control.command(statement)
     const ends: unknown[] = []
     const changing = countUp(slow, 'slow', (thrown) => ends.push(thrown instanceof StoreError ? thrown.code : thrown))
-    await untilSo(async () => (await slow.store.reads.query(writesUnderWay, {})).length > 0)
+    await untilSo(async () => (await slow.store.reads.query(writesInProgress, {})).length > 0)
     const quickly = countUp(quick, 'quick')
     expect((await Promise.all([changing, quickly])).toSorted()).toEqual([1, 2])
     expect(ends).toEqual([QUERY_WAS_CANCELLED_CODE])
@@ -62,7 +62,7 @@ interface Process {
   readonly changes: RegistryChanges
 }
 
-/** Each with connections of its own, on one database. */
+/** Each process has its own connections; all use one database. */
 async function openProcesses(count: number): Promise<[Process, ...Process[]]> {
   const url = server.newDatabase()
   const first = await openProcess(url)
@@ -72,14 +72,14 @@ async function openProcesses(count: number): Promise<[Process, ...Process[]]> {
   return [first, ...others]
 }
 
-/** With more time than a service has: the machine of the tests may be slow. */
+/** Changes get more time than in a service, because the machine of the tests may be slow. */
 async function openProcess(url: string): Promise<Process> {
   const store = await openClickHouse({ engine: 'server', url })
   stores.push(store)
   return { store, changes: new RegistryChanges(store, { changeMsMax: 120_000 }) }
 }
 
-/** One more account of a partner, numbered by how many there are: a change that must see the one before. */
+/** Adds an account numbered by how many there are: a change that must see every earlier one. */
 function countUp({ store, changes }: Process, id: string, onThrown: (thrown: unknown) => void = () => {}): Promise<number> {
   return changes.run(SERVICE, async (change) => {
     const known = await store.registry.query(accounts, {})
@@ -104,15 +104,15 @@ const accounts = defineQuery({
   row: z.object({ accountId: z.string(), name: z.string() }),
 })
 
-/** Beside the accounts' own: a view that takes 3 s for the first one. */
+/** A second view on the accounts' inbox that takes 3 s for the first account. */
 const SLOW_VIEW = [
   'CREATE TABLE slow_accounts_v1 (name String) ENGINE = MergeTree ORDER BY name',
   `CREATE MATERIALIZED VIEW slow_accounts_mv_v1 TO slow_accounts_v1 AS
    SELECT name FROM accounts_inbox_v1 WHERE if(name = '1', sleepEachRow(3), 0) = 0`,
 ]
 
-const writesUnderWay = defineQuery({
-  name: 'test_writes_under_way',
+const writesInProgress = defineQuery({
+  name: 'test_writes_in_progress',
   sql: `SELECT query_id FROM system.processes WHERE current_database = currentDatabase() AND query LIKE 'INSERT INTO accounts_inbox_v1 %'`,
   params: z.object({}),
   row: z.object({ query_id: z.string() }),

@@ -12,7 +12,7 @@ import { migrate } from '../../sql/migrate.ts'
 import { clickHouseForTests, type TestClickHouse } from '../support/engines/clickhouse-server.ts'
 import { openTestRegistry } from '../support/worlds/test-registry.ts'
 
-/** Each process has connections and a registry of its own; two stand for any number. */
+/** Each process has its own connections and registry; two represent any number. */
 let server: TestClickHouse
 const stores: ClickHouse[] = []
 const processes: Registry[] = []
@@ -32,38 +32,38 @@ const PARTNER = 'ps_raced'
 const ROUNDS = 15
 
 describe('two api processes on one store', () => {
-  test('fifty syncs of one name make one project', async () => {
-    const made = await fifty((registry) => syncEmbeddedProject(registry, SERVICE, { partnerId: PARTNER, name: 'one name' }))
-    expect(new Set(made.map(({ id, sealedApiKey, revision }) => `${id} ${sealedApiKey} ${revision}`)).size).toBe(1)
-    expect(made[0]?.revision).toBe(1)
+  test('fifty concurrent syncs of one name create one project', async () => {
+    const created = await fifty((registry) => syncEmbeddedProject(registry, SERVICE, { partnerId: PARTNER, name: 'one name' }))
+    expect(new Set(created.map(({ id, sealedApiKey, revision }) => `${id} ${sealedApiKey} ${revision}`)).size).toBe(1)
+    expect(created[0]?.revision).toBe(1)
   })
 
-  test('fifty syncs of different names leave exactly two on the free plan, and every refusal names these two', async () => {
+  test('fifty concurrent syncs of different names create exactly two projects on the free plan, and every rejection names these two', async () => {
     const { id: accountId } = await connectAccount(processOf(0, processes), SERVICE, { partnerId: PARTNER, email: 'x@example.com', name: 'X' })
     const account = { partnerId: PARTNER, accountId }
     const outcomes = await fifty((registry, nth) => syncAccountProject(registry, SERVICE, { ...account, name: `name ${nth}` }))
     const active = (await findActiveOfAccount(processOf(1, processes), account)).map(({ id }) => id)
     expect(active).toHaveLength(2)
-    const made = outcomes.flatMap((outcome) => (outcome.status === 'synced' ? [outcome.project.id] : []))
-    expect(made.toSorted()).toEqual(active.toSorted())
+    const created = outcomes.flatMap((outcome) => (outcome.status === 'synced' ? [outcome.project.id] : []))
+    expect(created.toSorted()).toEqual(active.toSorted())
     for (const outcome of outcomes) if (outcome.status === 'limit_reached') expect(outcome.candidates.map(({ id }) => id)).toEqual(active)
   })
 
-  test('fifty connections of one email make one account', async () => {
-    const made = await fifty((registry, nth) => connectAccount(registry, SERVICE, { partnerId: PARTNER, email: 'y@example.com', name: `Y ${nth % 2}` }))
-    expect(new Set(made.map(({ id }) => id)).size).toBe(1)
+  test('fifty concurrent connections of one email create one account', async () => {
+    const created = await fifty((registry, nth) => connectAccount(registry, SERVICE, { partnerId: PARTNER, email: 'y@example.com', name: `Y ${nth % 2}` }))
+    expect(new Set(created.map(({ id }) => id)).size).toBe(1)
   })
 
-  test('pause, restore and deletion racing with what the platform says end in a deleted project and a whole audit log', async () => {
+  test('a deletion that races with pauses, restores and acknowledgements of the platform wins, and the audit log stays whole', async () => {
     for (let round = 0; round < ROUNDS; round += 1) {
       const [first, second] = [processOf(round % 2, processes), processOf((round + 1) % 2, processes)]
       const project = await syncEmbeddedProject(first, SERVICE, { partnerId: PARTNER, name: `racing ${round}` })
-      const asked = { partnerId: PARTNER, projectId: project.id }
+      const request = { partnerId: PARTNER, projectId: project.id }
       const raced = await Promise.all([
-        pauseProject(first, SERVICE, asked),
-        deleteProject(second, SERVICE, asked),
-        noteProvisioned(first, project).then(() => restoreProject(second, SERVICE, asked)),
-        pauseProject(second, SERVICE, asked).then(async (paused) => {
+        pauseProject(first, SERVICE, request),
+        deleteProject(second, SERVICE, request),
+        noteProvisioned(first, project).then(() => restoreProject(second, SERVICE, request)),
+        pauseProject(second, SERVICE, request).then(async (paused) => {
           if (paused !== undefined) await noteProvisioned(second, paused)
           return paused
         }),
@@ -72,9 +72,9 @@ describe('two api processes on one store', () => {
       expect(deleted?.status).toBe('deleted')
       const left = await findProject(first, project.id)
       expect([left?.status, left?.wantedStatus, left?.deletedMs]).toEqual(['deleted', 'deleted', deleted?.deletedMs])
-      // Whatever the platform has said, the deletion is still to be handed over.
+      // Whatever the platform has acknowledged, the deletion is still pending.
       expect(left !== undefined && left.provisionedRevision < left.wantedRevision).toBe(true)
-      expect(await deleteProject(first, SERVICE, asked)).toBeUndefined()
+      expect(await deleteProject(first, SERVICE, request)).toBeUndefined()
       const actions = (await entriesOf(project.id)).map(({ action }) => action)
       const last = actions.lastIndexOf('project.delete')
       expect(actions.slice(last + 1).filter((action) => action !== 'project.provisioned')).toEqual([])

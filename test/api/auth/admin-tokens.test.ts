@@ -110,7 +110,7 @@ describe('an invalid admin token is 401:', () => {
   const stranger = generateKeyPairSync('rsa', { modulusLength: 2048 })
   beforeAll(async () => {
     good = partsOf(await tokenOf('operator'))
-    ours = (await registry.signingKeys.signing()).privateKey
+    ours = (await registry.signingKeys.currentKey()).privateKey
   })
 
   const now = () => Math.floor(Date.now() / 1000)

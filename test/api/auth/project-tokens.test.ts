@@ -182,7 +182,7 @@ describe('P5: a forged token is rejected like a wrong secret, and no URL in it i
   beforeAll(async () => {
     project = await sync('attacked')
     good = partsOf(await codeOf(project.id))
-    ours = (await registry.signingKeys.signing()).privateKey
+    ours = (await registry.signingKeys.currentKey()).privateKey
   })
 
   const now = () => Math.floor(Date.now() / 1000)

@@ -50,10 +50,10 @@ test('every change of a project is handed over, signed, and never with its key',
 test('without waiting the answer is the status as it is; it follows when the platform has said so', async () => {
   const { id } = await sync('slow')
   await untilSo(async () => told(id).length === 1)
-  platform.is('holds')
+  platform.set('holds')
   for (let times = 0; times < 3; times += 1) expect((await call('POST', `/${id}/pause`)).body).toEqual({ project: { id, status: 'active' } })
-  await untilSo(async () => platform.held() === 1)
-  platform.is('takes')
+  await untilSo(async () => platform.heldCount() === 1)
+  platform.set('acknowledges')
   platform.release()
   await untilSo(async () => (await call('GET', `/${id}/metadata`)).body.project.status === 'paused')
   expect(told(id)).toEqual(['active', 'paused'])
@@ -62,24 +62,24 @@ test('without waiting the answer is the status as it is; it follows when the pla
 test('a project that is deleted while somebody waits for its pause is not found', async () => {
   const { id } = await sync('doomed')
   await untilSo(async () => told(id).length === 1)
-  platform.is('holds')
+  platform.set('holds')
   const waiting = call('POST', `/${id}/pause`, { wait_for_completion: true })
-  await untilSo(async () => platform.held() === 1)
+  await untilSo(async () => platform.heldCount() === 1)
   await call('DELETE', `/${id}`)
   const answer = await waiting
   expect([answer.status, answer.body.code]).toEqual([404, 'PROJECT_NOT_FOUND'])
-  platform.is('takes')
+  platform.set('acknowledges')
   platform.release()
   await untilSo(async () => told(id).at(-1) === 'deleted')
 })
 
 test('/metrics tells what is to be handed over, and what failed', async () => {
   await untilSo(async () => (await tested.client.call('GET', '/metrics')).text.includes('meterline_provisioner_pending 0\n'))
-  platform.is('fails')
+  platform.set('fails')
   const { id } = await sync('refused')
   await untilSo(async () => /meterline_provisioner_failures_total [1-9]/.test((await tested.client.call('GET', '/metrics')).text))
   await untilSo(async () => (await tested.client.call('GET', '/metrics')).text.includes('meterline_provisioner_pending 1\n'))
-  platform.is('takes')
+  platform.set('acknowledges')
   await untilSo(async () => (await call('POST', `/${id}/pause`, { wait_for_completion: true })).status === 200)
 })
 
@@ -87,9 +87,9 @@ test('/metrics tells what is to be handed over, and what failed', async () => {
 test('who still waits when the service stops is told that it goes on, and that asking again is safe', async () => {
   const { id } = await sync('interrupted')
   await untilSo(async () => told(id).length === 1)
-  platform.is('holds')
+  platform.set('holds')
   const waiting = call('POST', `/${id}/pause`, { wait_for_completion: true })
-  await untilSo(async () => platform.held() === 1)
+  await untilSo(async () => platform.heldCount() === 1)
   const stopped = tested.service.stop()
   const answer = await waiting
   expect([answer.status, answer.body]).toEqual([

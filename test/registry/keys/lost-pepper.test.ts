@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { SERVICE } from '../../../registry/audit-log.ts'
+import { createPartner } from '../../../registry/create-partner.ts'
 import { authenticatePartner } from '../../../registry/credentials/partner-secrets.ts'
-import { createPartner } from '../../../registry/partners.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
 import { openTestRegistry } from '../../support/worlds/test-registry.ts'
 
@@ -11,15 +11,15 @@ beforeAll(async () => {
 })
 afterAll(() => store.close())
 
-test('a pepper that is gone, where credentials are stored under it, is no reason to make another: nothing of them would be told again', async () => {
+test('a start with stored credentials but without their pepper fails instead of creating another pepper, which would invalidate them', async () => {
   const { clickhouse } = store
   const registry = await openTestRegistry(clickhouse)
   const { partner, secret } = await createPartner(registry, SERVICE, { name: 'Here', mode: 'white-label' })
-  // As after a restore of some tables.
-  await clickhouse.control.command('CREATE TABLE IF NOT EXISTS kept_sealed_keys_v1 AS sealed_keys_v1')
-  await clickhouse.control.command('INSERT INTO kept_sealed_keys_v1 SELECT * FROM sealed_keys_v1')
+  // As after a partial restore.
+  await clickhouse.control.command('CREATE TABLE IF NOT EXISTS saved_sealed_keys_v1 AS sealed_keys_v1')
+  await clickhouse.control.command('INSERT INTO saved_sealed_keys_v1 SELECT * FROM sealed_keys_v1')
   await clickhouse.control.command('TRUNCATE TABLE sealed_keys_v1')
   await expect(openTestRegistry(clickhouse)).rejects.toThrow(/sealed_keys_v1 has lost the pepper.*Restore the table/)
-  await clickhouse.control.command('INSERT INTO sealed_keys_v1 SELECT * FROM kept_sealed_keys_v1')
+  await clickhouse.control.command('INSERT INTO sealed_keys_v1 SELECT * FROM saved_sealed_keys_v1')
   expect(await authenticatePartner(await openTestRegistry(clickhouse), partner.id, secret)).toMatchObject({ id: partner.id })
 })

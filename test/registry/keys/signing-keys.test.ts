@@ -3,11 +3,11 @@ import { decodeJwt, decodeProtectedHeader } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { SERVICE } from '../../../registry/audit-log.ts'
+import { createPartner } from '../../../registry/create-partner.ts'
 import { PUBLISH_LEAD_MS, RETIRE_MARGIN_MS, stateOf } from '../../../registry/keys/key-states.ts'
 import { makeDueSigningKey, rotateSigningKey } from '../../../registry/keys/rotate-signing-key.ts'
 import { SealBroken, unseal } from '../../../registry/keys/sealing.ts'
 import { openPrivateKey, privateKeyPurpose, readSigningKeys } from '../../../registry/keys/signing-keys.ts'
-import { createPartner } from '../../../registry/partners.ts'
 import { syncEmbeddedProject } from '../../../registry/projects/sync-project.ts'
 import type { Registry } from '../../../registry/registry.ts'
 import { authenticateAdminToken, createAdminToken } from '../../../registry/tokens/admin-tokens.ts'
@@ -30,7 +30,7 @@ const DAY_MS = 86_400_000
 
 const publishedKids = async ({ signingKeys }: Registry) => (await signingKeys.published()).map(({ kid }) => kid)
 
-async function makeProject(registry: Registry): Promise<{ partnerId: string; projectId: string }> {
+async function createProject(registry: Registry): Promise<{ partnerId: string; projectId: string }> {
   const { partner } = await createPartner(registry, SERVICE, { name: 'P', mode: 'white-label' })
   const project = await syncEmbeddedProject(registry, SERVICE, { partnerId: partner.id, name: 'one' })
   return { partnerId: partner.id, projectId: project.id }
@@ -38,16 +38,16 @@ async function makeProject(registry: Registry): Promise<{ partnerId: string; pro
 
 const kidOf = (token: string | undefined) => decodeProtectedHeader(token ?? '').kid
 
-describe('two processes', () => {
-  test('that start at once make one first key, and both sign with it at once', () =>
+describe('signing keys of several processes', () => {
+  test('two processes that start together create one first key, and both sign with it immediately', () =>
     inWorld(async ({ registries, clickhouse }) => {
-      const made = await Promise.all(registries.map((registry) => makeDueSigningKey(registry, 30)))
-      expect(made.filter((key) => key !== undefined)).toHaveLength(1)
+      const created = await Promise.all(registries.map((registry) => makeDueSigningKey(registry, 30)))
+      expect(created.filter((key) => key !== undefined)).toHaveLength(1)
       expect(await readSigningKeys(clickhouse)).toHaveLength(1)
-      for (const registry of registries) expect((await registry.signingKeys.signing()).kid).toBe('meterline-key-2026-01-31')
+      for (const registry of registries) expect((await registry.signingKeys.currentKey()).kid).toBe('meterline-key-2026-01-31')
     }))
 
-  test('that rotate at once by schedule make one key; by command one each; and they agree on all of them', () =>
+  test('concurrent rotations create one key by schedule and one per call by command, and all processes agree on their states', () =>
     inWorld(async (world) => {
       const { registries, clickhouse } = world
       const [one, other] = registries
@@ -61,12 +61,12 @@ describe('two processes', () => {
         world.now = NOON_MS + 30 * DAY_MS + minutes * MINUTE_MS
         expireCaches(world)
         expect(await publishedKids(one)).toEqual(await publishedKids(other))
-        expect((await one.signingKeys.signing()).kid).toBe((await other.signingKeys.signing()).kid)
+        expect((await one.signingKeys.currentKey()).kid).toBe((await other.signingKeys.currentKey()).kid)
       }
-      expect((await one.signingKeys.signing()).kid).toBe('meterline-key-2026-03-02-3')
+      expect((await one.signingKeys.currentKey()).kid).toBe('meterline-key-2026-03-02-3')
     }))
 
-  test('that withdraw at once leave one key that signs and is not withdrawn', () =>
+  test('concurrent withdrawals leave exactly one key, which signs', () =>
     inWorld(async (world) => {
       await makeDueSigningKey(world.registries[0], 30)
       await Promise.all(world.registries.map((registry) => rotateSigningKey(registry, SERVICE, { withdraw: true })))
@@ -76,13 +76,13 @@ describe('two processes', () => {
     }))
 })
 
-describe('a rotation', () => {
-  test('publishes the new key before it signs, and keeps the old one until its last code has ended', () =>
+describe('a rotation of signing keys', () => {
+  test('a rotation publishes the new key before it signs, and the old one until its last code has expired', () =>
     inWorld(async (world) => {
       const [registry, elsewhere] = world.registries
       await makeDueSigningKey(registry, 30)
-      const project = await makeProject(registry)
-      const good = async (token = '') => {
+      const project = await createProject(registry)
+      const isValid = async (token = '') => {
         expireCaches(world)
         return (await authenticateProjectToken(elsewhere, token, project)) !== undefined
       }
@@ -97,36 +97,36 @@ describe('a rotation', () => {
       world.now = signsFromMs
       const next = await authorizeProject(registry, project)
       expect(kidOf(next)).toBe(second)
-      expect([await good(last), await good(next)]).toEqual([true, true])
+      expect([await isValid(last), await isValid(next)]).toEqual([true, true])
       world.now = signsFromMs + 599_000
-      expect([await good(last), await good(next)]).toEqual([true, true])
+      expect([await isValid(last), await isValid(next)]).toEqual([true, true])
       expect(await publishedKids(elsewhere)).toEqual([first, second])
       world.now = signsFromMs + 605_000
-      expect([await good(last), await good(next)]).toEqual([false, false])
+      expect([await isValid(last), await isValid(next)]).toEqual([false, false])
 
       world.now = signsFromMs + 600_000 + RETIRE_MARGIN_MS
       expect(await publishedKids(elsewhere)).toEqual([second])
     }))
 
-  test('ends what a retired key signs, however new it looks', () =>
+  test('a token signed by a retired key is rejected, however recent it claims to be', () =>
     inWorld(async (world) => {
       const [registry] = world.registries
       const first = await makeDueSigningKey(registry, 30)
-      if (first === undefined) throw new Error('A first key is made.')
-      const project = await makeProject(registry)
+      if (first === undefined) throw new Error('The first key should have been created.')
+      const project = await createProject(registry)
       await rotateSigningKey(registry, SERVICE, { withdraw: false })
       world.now += 30 * MINUTE_MS
       expireCaches(world)
-      const good = (await authorizeProject(registry, project)) ?? ''
-      expect(kidOf(good)).toBe('meterline-key-2026-01-31-2')
-      const { header, claims } = partsOf(good)
-      // Signed by the old key, now, and right in every other way.
+      const valid = (await authorizeProject(registry, project)) ?? ''
+      expect(kidOf(valid)).toBe('meterline-key-2026-01-31-2')
+      const { header, claims } = partsOf(valid)
+      // Signed now by the old key, and valid in every other way.
       const late = craftToken({ header: { ...header, kid: first.kid }, claims }, rs256(openPrivateKey(registry, first)))
       expect(await authenticateProjectToken(registry, late, project)).toBeUndefined()
-      expect(await authenticateProjectToken(registry, good, project)).toBeDefined()
+      expect(await authenticateProjectToken(registry, valid, project)).toBeDefined()
     }))
 
-  test('leaves admin tokens good until they end, twelve hours at most', () =>
+  test('admin tokens outlive a rotation until they expire, after at most twelve hours', () =>
     inWorld(async (world) => {
       const [registry, elsewhere] = world.registries
       await makeDueSigningKey(registry, 30)
@@ -141,11 +141,11 @@ describe('a rotation', () => {
       expect(await authenticateAdminToken(elsewhere, token)).toBeUndefined()
     }))
 
-  test('with withdraw signs at once and ends every token of all others, in other processes within a second', () =>
+  test('a rotation with `withdraw` signs immediately and invalidates the tokens of all other keys, also in other processes', () =>
     inWorld(async (world) => {
       const [registry, elsewhere] = world.registries
       await makeDueSigningKey(registry, 30)
-      const project = await makeProject(registry)
+      const project = await createProject(registry)
       await rotateSigningKey(registry, SERVICE, { withdraw: false })
       const code = (await authorizeProject(registry, project)) ?? ''
       const admin = await createAdminToken(registry, SERVICE, { role: 'operator', lifetimeSeconds: 3_600 })
@@ -154,7 +154,7 @@ describe('a rotation', () => {
       expect(await publishedKids(registry)).toEqual([kid])
       const fresh = (await authorizeProject(registry, project)) ?? ''
       expect(kidOf(fresh)).toBe(kid)
-      // A kid that it does not know yet makes the other process look at once.
+      // An unknown kid makes the other process read the keys immediately.
       expect(await authenticateProjectToken(elsewhere, fresh, project)).toBeDefined()
       for (const each of world.registries) {
         expect(await authenticateProjectToken(each, code, project)).toBeUndefined()
@@ -163,30 +163,30 @@ describe('a rotation', () => {
       expect(await publishedKids(elsewhere)).toEqual([kid])
     }))
 
-  test('is learnt of by a kid that another process does not know, which looks for such at most once a second', () =>
+  test('an unknown kid makes a process read the keys again, at most once a second', () =>
     inWorld(async (world) => {
       const [registry, elsewhere] = world.registries
       await makeDueSigningKey(registry, 30)
-      const project = await makeProject(registry)
+      const project = await createProject(registry)
       const codeOfNewKey = async () => {
         await rotateSigningKey(registry, SERVICE, { withdraw: true })
         return (await authorizeProject(registry, project)) ?? ''
       }
-      const isGood = async (code: string) => (await authenticateProjectToken(elsewhere, code, project)) !== undefined
-      expect(await isGood((await authorizeProject(registry, project)) ?? '')).toBe(true)
-      // No time goes by between these: what was read a moment ago is still kept.
-      expect(await isGood(await codeOfNewKey())).toBe(true)
+      const isValid = async (code: string) => (await authenticateProjectToken(elsewhere, code, project)) !== undefined
+      expect(await isValid((await authorizeProject(registry, project)) ?? '')).toBe(true)
+      // No time passes here, so the keys are still cached.
+      expect(await isValid(await codeOfNewKey())).toBe(true)
       const next = await codeOfNewKey()
-      expect(await isGood(next)).toBe(false)
+      expect(await isValid(next)).toBe(false)
       world.now += 999
-      expect(await isGood(next)).toBe(false)
+      expect(await isValid(next)).toBe(false)
       world.now += 1
-      expect(await isGood(next)).toBe(true)
+      expect(await isValid(next)).toBe(true)
       world.now -= 500
-      expect(await isGood(await codeOfNewKey())).toBe(true)
+      expect(await isValid(await codeOfNewKey())).toBe(true)
     }))
 
-  test('is told to the audit log, with who asked for it and what was withdrawn', () =>
+  test('a rotation is audited with its actor and the withdrawn keys', () =>
     inWorld(async ({ registries: [registry], clickhouse }) => {
       await makeDueSigningKey(registry, 30)
       await rotateSigningKey(registry, { name: 'admin', requestId: 'r' }, { withdraw: true })
@@ -198,30 +198,30 @@ describe('a rotation', () => {
       expect(JSON.parse(entries[1]?.details ?? '')).toEqual({ signs_from_ms: NOON_MS, withdrawn: ['meterline-key-2026-01-31'] })
     }))
 
-  test('by schedule happens at the age it is asked for; never for 0; and a stopped service catches up with one key', () =>
+  test('a scheduled rotation happens at the configured age, never for 0, and once after a long stop', () =>
     inWorld(async (world) => {
       const [registry] = world.registries
-      const made = (days: number) => makeDueSigningKey(registry, days)
-      expect(await made(0)).toMatchObject({ signsFromMs: NOON_MS })
+      const createDue = (days: number) => makeDueSigningKey(registry, days)
+      expect(await createDue(0)).toMatchObject({ signsFromMs: NOON_MS })
       world.now += 30 * DAY_MS - 1
-      expect([await made(0), await made(30)]).toEqual([undefined, undefined])
+      expect([await createDue(0), await createDue(30)]).toEqual([undefined, undefined])
       world.now += 1
-      expect(await made(30)).toMatchObject({ kid: 'meterline-key-2026-03-02', signsFromMs: world.now + PUBLISH_LEAD_MS })
-      expect(await made(30)).toBeUndefined()
+      expect(await createDue(30)).toMatchObject({ kid: 'meterline-key-2026-03-02', signsFromMs: world.now + PUBLISH_LEAD_MS })
+      expect(await createDue(30)).toBeUndefined()
       world.now += 365 * DAY_MS
-      expect(await made(0)).toBeUndefined()
-      expect(await made(30)).toMatchObject({ kid: 'meterline-key-2027-03-02' })
-      expect(await made(30)).toBeUndefined()
+      expect(await createDue(0)).toBeUndefined()
+      expect(await createDue(30)).toMatchObject({ kid: 'meterline-key-2027-03-02' })
+      expect(await createDue(30)).toBeUndefined()
     }))
 })
 
-describe('at rest', () => {
-  test('the private half is sealed for its key alone, and the public half is of it', () =>
+describe('signing keys at rest', () => {
+  test('a private key is sealed for its own kid only, and belongs to the stored public key', () =>
     inWorld(async ({ registries: [registry], clickhouse }) => {
       await makeDueSigningKey(registry, 30)
       await rotateSigningKey(registry, SERVICE, { withdraw: false })
       const [first, second] = await readSigningKeys(clickhouse)
-      if (first === undefined || second === undefined) throw new Error('There are two keys.')
+      if (first === undefined || second === undefined) throw new Error('There should be two keys.')
       expect(() => openPrivateKey(registry, { ...second, kid: first.kid })).toThrow(SealBroken)
       for (const key of [first, second]) {
         const opened = openPrivateKey(registry, key)
@@ -235,10 +235,10 @@ describe('at rest', () => {
     }))
 })
 
-test('no two tokens have one id', () =>
+test('every token has a different id', () =>
   inWorld(async ({ registries: [registry] }) => {
     await makeDueSigningKey(registry, 0)
-    const project = await makeProject(registry)
+    const project = await createProject(registry)
     const ids = await Promise.all(Array.from({ length: 20 }, async () => decodeJwt((await authorizeProject(registry, project)) ?? '').jti))
     expect(new Set(ids).size).toBe(20)
   }))

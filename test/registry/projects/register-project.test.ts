@@ -22,53 +22,53 @@ afterAll(() => store.close())
 
 describe('a registration that another process kills after its row has landed', () => {
   const killedOnce = async () => openTestRegistry({ ...store.clickhouse, registry: killedAfter(store.clickhouse.registry, 'projects_inbox_v2') })
-  const asked: Registration = { projectId: 'killed', partnerId: PARTNER, name: 'Killed' }
-  const told = async () => {
-    const entries = await listAuditEntries(store.clickhouse, { newestFirst: false, action: '', subject: asked.projectId, limit: 10 })
+  const registration: Registration = { projectId: 'killed', partnerId: PARTNER, name: 'Killed' }
+  const auditedActions = async () => {
+    const entries = await listAuditEntries(store.clickhouse, { newestFirst: false, action: '', subject: registration.projectId, limit: 10 })
     return entries.map(({ action }) => action)
   }
 
-  test('says that it made the project, and tells no change of it', async () => {
-    const outcome = await registerProject(await killedOnce(), SERVICE, asked)
+  test('a registration that was killed after its row landed returns `created` and is audited once', async () => {
+    const outcome = await registerProject(await killedOnce(), SERVICE, registration)
     expect(outcome).toMatchObject({ status: 'created', project: { id: 'killed', revision: 1 } })
-    expect(await told()).toEqual(['project.register'])
+    expect(await auditedActions()).toEqual(['project.register'])
   })
 
-  test('says that it changed one, once', async () => {
-    const outcome = await registerProject(await killedOnce(), SERVICE, { ...asked, name: 'Renamed' })
+  test('a change that was killed after its row landed returns `updated` and is written once', async () => {
+    const outcome = await registerProject(await killedOnce(), SERVICE, { ...registration, name: 'Renamed' })
     expect(outcome).toMatchObject({ status: 'updated', project: { name: 'Renamed', revision: 2 } })
-    expect(await told()).toEqual(['project.register', 'project.change'])
+    expect(await auditedActions()).toEqual(['project.register', 'project.change'])
     expect((await findProject(registry, 'killed'))?.revision).toBe(2)
   })
 })
 
-describe('the id of a project that is made again under a name', () => {
-  const place = { partnerId: PARTNER, accountId: '', name: 'again and again' }
+describe('the id of a project whose name was used before', () => {
+  const named = { partnerId: PARTNER, accountId: '', name: 'again and again' }
   const INCARNATIONS = 130
 
-  test('is derived as it always was, and costs few questions however often the name was there before', async () => {
+  test('the derived id of a project never changes, and finding a free one needs few queries however often its name was used', async () => {
     const ids: string[] = []
     await registry.changes.run(SERVICE, async (change) => {
       for (let nth = 0; nth < INCARNATIONS; nth += 1) {
-        const id = await freeId(registry, place)
-        const project = newProject(registry, { ...place, id, createdMs: Date.now() })
+        const id = await freeId(registry, named)
+        const project = newProject(registry, { ...named, id, createdMs: Date.now() })
         await writeProject(change, withChanges(registry, project, { status: 'deleted', wantedStatus: 'deleted', deletedMs: Date.now() }))
         ids.push(id)
       }
     })
     expect(new Set(ids).size).toBe(INCARNATIONS)
     expect([ids[0], ids[1], ids[INCARNATIONS - 1]]).toEqual(DERIVED)
-    const asked = await queriesOf(() => syncEmbeddedProject(registry, SERVICE, place))
-    expect(asked.filter((name) => name === 'known_project_ids')).toHaveLength(3)
-    expect(asked).not.toContain('project_by_id')
-    expect(ids).not.toContain((await syncEmbeddedProject(registry, SERVICE, place)).id)
+    const queries = await queriesOf(() => syncEmbeddedProject(registry, SERVICE, named))
+    expect(queries.filter((name) => name === 'known_project_ids')).toHaveLength(3)
+    expect(queries).not.toContain('project_by_id')
+    expect(ids).not.toContain((await syncEmbeddedProject(registry, SERVICE, named)).id)
   })
 })
 
-/** Ids that services have given out do not change. */
+/** Ids that services have assigned must not change. */
 const DERIVED = ['13496d23-9637-5011-b4b3-47165c0f2d99', 'c1599f5f-dae8-5f6e-83cf-d0c5e9a08d1e', '20092797-60fe-5737-ae69-7050c9512dc4']
 
-/** The same lane, but the first insert into `table` is told to have been killed, although it has landed. */
+/** The same lane, but the first insert into `table` fails as if it had been killed, although it has landed. */
 function killedAfter(lane: Lane, table: string): Lane {
   let met = false
   const insert = async (each: Insert) => {

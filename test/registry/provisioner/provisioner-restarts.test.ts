@@ -14,79 +14,78 @@ beforeAll(async () => {
 afterAll(() => world.close())
 afterEach(() => world.endTest())
 
-describe('nothing is forgotten', () => {
-  test('what a stop left, the next start delivers under the same id', async () => {
+describe('pending deliveries survive restarts', () => {
+  test('a delivery that was pending at a stop is delivered by the next start, under the same id', async () => {
     const first = await world.start()
-    const project = await world.handedOver(first)
-    world.platform.is('fails')
-    const asked = await world.ask(first, pauseProject, project)
+    const project = await world.acknowledgedProject(first)
+    world.platform.set('fails')
+    const requested = await world.request(first, pauseProject, project)
     await untilSo(async () => world.platform.of(project.id).length > 2)
     await first.stop()
     const before = world.platform.of(project.id)
-    world.platform.is('takes')
+    world.platform.set('acknowledges')
     world.startProvisioner()
-    await world.untilProvisioned(asked)
+    await world.untilProvisioned(requested)
     expect((await world.current(project)).status).toBe('paused')
     expect(world.platform.of(project.id).at(-1)?.headers['webhook-id']).toBe(before.at(-1)?.headers['webhook-id'])
   })
 
-  test('what another process has left undone is taken from it, but not at once', async () => {
-    const patient = await world.start({ leftAfterMs: 60_000 })
-    const project = await world.handedOver(patient)
-    const sweptEmpty = async () => patient.stats().pending === 0
-    await untilSo(sweptEmpty)
-    const asked = await world.wanted(pauseProject, project)
+  test('a delivery that another process does not complete is taken over, but only after the take-over time', async () => {
+    const patient = await world.start({ takeOverAfterMs: 60_000 })
+    const project = await world.acknowledgedProject(patient)
+    await untilSo(async () => patient.stats().pending === 0)
+    const requested = await world.requestOnly(pauseProject, project)
     await untilSo(async () => patient.stats().pending === 1)
-    await untilSo(async () => (await world.current(project)).revision === asked.revision)
+    await untilSo(async () => (await world.current(project)).revision === requested.revision)
     expect(world.platform.of(project.id)).toHaveLength(1)
     await patient.stop()
-    const taking = world.startProvisioner({ leftAfterMs: 30 })
-    await world.untilProvisioned(asked)
-    const next = await world.wanted(restoreProject, project)
+    const takingOver = world.startProvisioner({ takeOverAfterMs: 30 })
+    await world.untilProvisioned(requested)
+    const next = await world.requestOnly(restoreProject, project)
     await world.untilProvisioned(next)
-    expect(taking.stats().delivered).toBe(2)
+    expect(takingOver.stats().delivered).toBe(2)
   })
 
-  test('a rename by the operator leaves a pause wanted; a status that he says is what the platform has made', async () => {
-    const provisioner = await world.start({ leftAfterMs: 60_000 })
-    const project = await world.handedOver(provisioner)
-    await world.wanted(pauseProject, project)
-    const own = { projectId: project.id, partnerId: PROVISIONED_PARTNER, name: `${project.name} renamed` }
-    await registerProject(world.registry, SERVICE, own)
+  test('a registration without a status leaves a pause pending; one with a status is what the platform has', async () => {
+    const provisioner = await world.start({ takeOverAfterMs: 60_000 })
+    const project = await world.acknowledgedProject(provisioner)
+    await world.requestOnly(pauseProject, project)
+    const registration = { projectId: project.id, partnerId: PROVISIONED_PARTNER, name: `${project.name} renamed` }
+    await registerProject(world.registry, SERVICE, registration)
     const renamed = await world.current(project)
     expect([renamed.status, renamed.wantedStatus, renamed.provisionedRevision < renamed.wantedRevision]).toEqual(['active', 'paused', true])
-    await registerProject(world.registry, SERVICE, { ...own, status: 'paused' })
-    const said = await world.current(project)
-    expect([said.status, said.wantedStatus, said.provisionedRevision]).toEqual(['paused', 'paused', said.wantedRevision])
+    await registerProject(world.registry, SERVICE, { ...registration, status: 'paused' })
+    const registered = await world.current(project)
+    expect([registered.status, registered.wantedStatus, registered.provisionedRevision]).toEqual(['paused', 'paused', registered.wantedRevision])
   })
 
-  test('what waited when the provisioner was taken away is done when it is asked for again', async () => {
-    const provisioner = await world.start({ leftAfterMs: 60_000 })
-    const project = await world.handedOver(provisioner)
-    await world.wanted(pauseProject, project)
-    const without = { ...world.registry, provisions: false }
-    const paused = await pauseProject(without, SERVICE, projectOfPartnerIds(project))
+  test('a pause that was pending when the provisioner was removed takes effect when it is requested again', async () => {
+    const provisioner = await world.start({ takeOverAfterMs: 60_000 })
+    const project = await world.acknowledgedProject(provisioner)
+    await world.requestOnly(pauseProject, project)
+    const withoutProvisioner = { ...world.registry, provisions: false }
+    const paused = await pauseProject(withoutProvisioner, SERVICE, projectOfPartnerIds(project))
     expect([paused?.status, paused?.provisionedRevision]).toEqual(['paused', paused?.wantedRevision])
   })
 })
 
-describe('limits', () => {
-  test('only so many deliveries are under way at once', async () => {
-    const provisioner = await world.start({ deliveriesAtOnceMax: 3 })
-    world.platform.is('holds')
-    const made: Project[] = []
-    for (let nth = 0; nth < 8; nth += 1) made.push(await world.newProject())
-    for (const project of made) provisioner.handOver(project)
+describe('limits of deliveries', () => {
+  test('no more deliveries than the limit are in progress', async () => {
+    const provisioner = await world.start({ concurrentDeliveriesMax: 3 })
+    world.platform.set('holds')
+    const created: Project[] = []
+    for (let nth = 0; nth < 8; nth += 1) created.push(await world.newProject())
+    for (const project of created) provisioner.handOver(project)
     await untilSo(async () => {
-      if (world.platform.held() === 3) world.platform.release()
-      if (provisioner.stats().delivered > 5) world.platform.is('takes')
+      if (world.platform.heldCount() === 3) world.platform.release()
+      if (provisioner.stats().delivered > 5) world.platform.set('acknowledges')
       if (provisioner.stats().delivered > 5) world.platform.release()
-      return provisioner.stats().delivered === made.length
+      return provisioner.stats().delivered === created.length
     })
-    expect(world.platform.heldMost()).toBe(3)
+    expect(world.platform.heldCountMax()).toBe(3)
   })
 
-  test('an address that may not be called is not, and the log does not tell the URL', async () => {
+  test('a forbidden address is not called, and the log does not contain the URL', async () => {
     world.logged.length = 0
     const provisioner = await world.start({}, '192.0.2.0/24')
     const project = await world.newProject()
@@ -98,13 +97,13 @@ describe('limits', () => {
     await deleteProject(world.registry, SERVICE, projectOfPartnerIds(project))
   })
 
-  test('the pauses between attempts grow to a limit, differ, and are as long as the platform asks, up to the limit', () => {
+  test('retry pauses double up to a limit, are random, and last as long as the receiver asks up to the same limit', () => {
     const backOff = { retryMsFirst: 1_000, retryMsMax: 300_000 }
     const longest = Array.from({ length: 12 }, (_, index) => retryMs(backOff, index + 1, { random: 1 }))
     expect(longest).toEqual([1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300].map((seconds) => seconds * 1_000))
     expect(retryMs(backOff, 1, { random: 0 })).toBe(500)
     expect(retryMs(backOff, 5_000)).toBeLessThanOrEqual(300_000)
-    expect(retryMs(backOff, 1, { askedMs: 60_000 })).toBe(60_000)
-    expect(retryMs(backOff, 1, { askedMs: 9_000_000 })).toBe(300_000)
+    expect(retryMs(backOff, 1, { retryAfterMs: 60_000 })).toBe(60_000)
+    expect(retryMs(backOff, 1, { retryAfterMs: 9_000_000 })).toBe(300_000)
   })
 })

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { startWebhookReceiver } from './webhook-receiver.ts'
 
-/** A message as the platform read it. */
+/** A message as the platform received it. */
 export interface PlatformMessage {
   readonly headers: Record<string, string>
   readonly body: Buffer
@@ -9,27 +9,27 @@ export interface PlatformMessage {
   readonly data: { readonly id: string; readonly status: string; readonly revision: number; readonly region: string }
 }
 
-/** A platform that takes projects over: at once, not at all, or when the test says so. */
+/** A platform that acknowledges messages immediately, fails them, or holds them until the test releases them. */
 export async function startPlatform() {
-  let mode: 'takes' | 'fails' | 'holds' = 'takes'
+  let mode: 'acknowledges' | 'fails' | 'holds' = 'acknowledges'
   const held: ServerResponse[] = []
-  let heldMost = 0
+  let heldCountMax = 0
   const receiver = await startWebhookReceiver((_, response) => {
-    if (mode === 'holds') heldMost = Math.max(heldMost, held.push(response))
-    else response.writeHead(mode === 'takes' ? 204 : 500).end()
+    if (mode === 'holds') heldCountMax = Math.max(heldCountMax, held.push(response))
+    else response.writeHead(mode === 'acknowledges' ? 204 : 500).end()
   })
   const messages = (): PlatformMessage[] => receiver.requests.map(({ headers, body }) => ({ headers, body, ...JSON.parse(body.toString('utf8')) }))
   return {
     url: receiver.url,
-    held: () => held.length,
-    /** The most that were ever held at once. */
-    heldMost: () => heldMost,
+    heldCount: () => held.length,
+    /** The most responses that were ever held at the same time. */
+    heldCountMax: () => heldCountMax,
     messages,
     of: (projectId: string) => messages().filter(({ data }) => data.id === projectId),
-    is: (next: typeof mode) => {
+    set: (next: typeof mode) => {
       mode = next
     },
-    /** Answers what is held, in the order in which it came. */
+    /** Answers the held requests in the order of their arrival. */
     release: (status = 204) => {
       for (const response of held.splice(0)) response.writeHead(status).end()
     },

@@ -7,7 +7,7 @@ interface ReceivedBody {
   readonly body: Buffer
 }
 
-/** A real server on loopback; it counts its connections, answered or not. */
+/** A real HTTP server on loopback. It counts its connections, whether or not they are answered. */
 export async function startWebhookReceiver(answer: RequestListener = (_, response) => response.end('ok')) {
   const requests: ReceivedBody[] = []
   let connections = 0

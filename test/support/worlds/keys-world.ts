@@ -8,16 +8,16 @@ import { openTestRegistry } from './test-registry.ts'
 export const NOON_MS = Date.UTC(2026, 0, 31, 12)
 
 export interface KeysWorld {
-  /** As many processes on one store; the clock is one for all of them. */
+  /** The registries of two processes on one store, with a common clock. */
   readonly registries: readonly [Registry, Registry]
   readonly clickhouse: ClickHouse
-  /** Of both, in ms since 1970; a test moves it. */
+  /** The clock of both, in ms since 1970; tests advance it. */
   now: number
   close(): Promise<void>
 }
 
 export interface KeysWorlds {
-  /** With a store of its own, in which no key was ever made: what is made stays for ever. */
+  /** Each run gets its own store without keys, because created keys are stored permanently. */
   inWorld(run: (world: KeysWorld) => Promise<void>): Promise<void>
   close(): Promise<void>
 }
@@ -35,9 +35,9 @@ export async function openKeysWorlds(): Promise<KeysWorlds> {
   return { inWorld, close: () => server.stop() }
 }
 
-/** As processes see it that looked a second ago. */
+/** Makes both processes read the keys again, as they do after a second. */
 export function expireCaches({ registries }: KeysWorld): void {
-  for (const { signingKeys } of registries) signingKeys.forget()
+  for (const { signingKeys } of registries) signingKeys.clear()
 }
 
 async function openWorld(url: string): Promise<KeysWorld> {

@@ -16,17 +16,17 @@ export const WEBHOOK_SECRET = `whsec_${randomBytes(32).toString('base64')}`
 export const TOKEN_IN_URL = 'token-that-is-in-the-url'
 export const PROVISIONED_PARTNER = 'ps_provisioned'
 
-const QUICK: Partial<ProvisionerLimits> = { retryMsFirst: 5, retryMsMax: 40, sweepEveryMs: 20, delivery: { timeoutMs: 5_000, answerBytesMax: 1_000 } }
+const QUICK: Partial<ProvisionerLimits> = { retryMsFirst: 5, retryMsMax: 40, sweepEveryMs: 20, webhook: { timeoutMs: 5_000, responseBytesMax: 1_000 } }
 
-type Verb = typeof pauseProject
+type ProjectChange = typeof pauseProject
 
-/** A registry whose changes are handed over, and a platform for each test. */
+/** A registry with a provisioner, and a platform for each test. */
 export class ProvisionedWorld {
   readonly registry: Registry
   /** What the provisioners logged. */
   readonly logged: object[] = []
   readonly #store: TestStore
-  readonly #ending: (() => Promise<unknown>)[] = []
+  readonly #closers: (() => Promise<unknown>)[] = []
   #platform: Platform | undefined
   #projects = 0
 
@@ -45,19 +45,19 @@ export class ProvisionedWorld {
     return this.#platform
   }
 
-  /** Ends what a test has started. */
+  /** Stops everything that the test has started. */
   async endTest(): Promise<void> {
-    for (const end of this.#ending.splice(0).reverse()) await end()
+    for (const close of this.#closers.splice(0).reverse()) await close()
   }
 
   close(): Promise<void> {
     return this.#store.close()
   }
 
-  /** A new platform, and what hands projects over to it. */
+  /** Starts a new platform, and a provisioner that delivers to it. */
   async start(limits: Partial<ProvisionerLimits> = {}, allowed?: string): Promise<Provisioner> {
     this.#platform = await startPlatform()
-    this.#ending.push(this.#platform.stop)
+    this.#closers.push(this.#platform.stop)
     return this.startProvisioner(limits, allowed)
   }
 
@@ -65,11 +65,11 @@ export class ProvisionedWorld {
     const url = parseCallableUrl(`${this.platform.url}?token=${TOKEN_IN_URL}`)
     const keys = parseSigningKeys(WEBHOOK_SECRET)
     const networks = parseNetworks(allowed)
-    if (url === undefined || keys === undefined || networks === undefined) throw new Error('The target is none.')
-    const note = (details: object) => this.logged.push(details)
-    const logger = { info: note, warn: note, error: note }
+    if (url === undefined || keys === undefined || networks === undefined) throw new Error('The webhook target is invalid.')
+    const log = (details: object) => this.logged.push(details)
+    const logger = { info: log, warn: log, error: log }
     const provisioner = new Provisioner({ registry: this.registry, target: { url, keys, allowed: networks }, logger, limits: { ...QUICK, ...limits } })
-    this.#ending.push(() => provisioner.stop())
+    this.#closers.push(() => provisioner.stop())
     return provisioner
   }
 
@@ -78,30 +78,30 @@ export class ProvisionedWorld {
     return syncEmbeddedProject(this.registry, SERVICE, { partnerId: PROVISIONED_PARTNER, name: `project ${this.#projects}` })
   }
 
-  /** One that the platform knows already. */
-  async handedOver(provisioner: Provisioner): Promise<Project> {
+  /** A new project that the platform has already acknowledged. */
+  async acknowledgedProject(provisioner: Provisioner): Promise<Project> {
     const project = await this.newProject()
     provisioner.handOver(project)
     await this.untilProvisioned(project)
     return project
   }
 
-  /** Asked for, and forgotten before it was handed over, as in a crash. */
-  async wanted(verb: Verb, project: Project): Promise<Project> {
-    const asked = await verb(this.registry, SERVICE, projectOfPartnerIds(project))
-    if (asked === undefined) throw new Error('There is no such project.')
-    return asked
+  /** Changes the project without handing it over, as a process that crashes in between. */
+  async requestOnly(change: ProjectChange, project: Project): Promise<Project> {
+    const changed = await change(this.registry, SERVICE, projectOfPartnerIds(project))
+    if (changed === undefined) throw new Error('The project does not exist.')
+    return changed
   }
 
-  async ask(provisioner: Provisioner, verb: Verb, project: Project): Promise<Project> {
-    const asked = await this.wanted(verb, project)
-    provisioner.handOver(asked)
-    return asked
+  async request(provisioner: Provisioner, change: ProjectChange, project: Project): Promise<Project> {
+    const changed = await this.requestOnly(change, project)
+    provisioner.handOver(changed)
+    return changed
   }
 
   async current({ id }: Project): Promise<Project> {
     const project = await findProject(this.registry, id)
-    if (project === undefined) throw new Error('There is no such project.')
+    if (project === undefined) throw new Error('The project does not exist.')
     return project
   }
 

@@ -1,13 +1,14 @@
 import { MASTER_KEY_BYTES, type MasterKeys, masterKeyFrom } from '../../../registry/keys/sealing.ts'
-import { openRegistry, type Registry } from '../../../registry/registry.ts'
+import { openRegistry } from '../../../registry/open-registry.ts'
+import type { Registry } from '../../../registry/registry.ts'
 import type { ClickHouse } from '../../../sql/clickhouse.ts'
 
-/** MASTER_KEY of a test service whose store a registry of the test opens, too. */
+/** MASTER_KEY of test services, so that a test can open a registry on the same store. */
 export const TEST_MASTER_KEY = Buffer.alloc(MASTER_KEY_BYTES, 7).toString('base64')
 
 export const TEST_MASTER_KEYS: MasterKeys = { current: requireKey(), previous: undefined }
 
-/** A registry as another process would open it, with a clock of its own. */
+/** Opens a registry as another process would, optionally with its own clock. */
 export function openTestRegistry(
   clickhouse: ClickHouse,
   { publicUrl = 'http://localhost', now }: { publicUrl?: string; now?: () => number } = {},
@@ -18,6 +19,6 @@ export function openTestRegistry(
 
 function requireKey() {
   const key = masterKeyFrom(TEST_MASTER_KEY)
-  if (key === undefined) throw new Error('The key has another length.')
+  if (key === undefined) throw new Error('The test key has the wrong length.')
   return key
 }
