@@ -2,29 +2,36 @@ import type { FastifyInstance } from 'fastify'
 import type { ApiContext } from './context.ts'
 import { StatementStreams } from './http/open-streams.ts'
 import { provisionerMetrics } from './prometheus/provisioner-metrics.ts'
-import { accountRoutes } from './routes/accounts.ts'
-import { adminProjectRoutes } from './routes/admin-projects.ts'
-import { adminTokenRoutes } from './routes/admin-tokens.ts'
+import { getAccount, listAccountsRoute, setAccountPlanRoute } from './routes/accounts.ts'
+import { getProject, listProjectsRoute, registerProjectRoute } from './routes/admin-projects.ts'
+import { createAdminTokenRoute } from './routes/admin-tokens.ts'
 import { auditLogRoutes } from './routes/audit-log.ts'
 import { auditRoutes } from './routes/audits.ts'
-import { authorizationRoutes } from './routes/authorization.ts'
-import { coBrandedRoutes } from './routes/co-branded.ts'
+import { authorizeProjectRoute, getJwks } from './routes/authorization.ts'
+import { connectUser, getAccountProjectMetadata, syncAccountProjectRoute } from './routes/co-branded.ts'
 import { eventRoutes } from './routes/events.ts'
 import { explainRoutes } from './routes/explain.ts'
 import { exportRoutes, statementExportRoutes } from './routes/exports.ts'
 import { healthRoutes } from './routes/health.ts'
 import { homeRoutes } from './routes/home.ts'
-import { ingestKeyRoutes } from './routes/ingest-keys.ts'
+import { createIngestKeyRoute, listIngestKeysRoute, revokeIngestKeyRoute } from './routes/ingest-keys.ts'
 import { logRoutes } from './routes/logs.ts'
-import { partnerProjectRoutes } from './routes/partner-projects.ts'
-import { partnerSecretRoutes } from './routes/partner-secrets.ts'
-import { partnerRoutes } from './routes/partners.ts'
-import { projectRoutes } from './routes/projects.ts'
+import { listPartnerProjects } from './routes/partner-projects.ts'
+import { addPartnerSecretRoute, revokePartnerSecretRoute } from './routes/partner-secrets.ts'
+import { createPartnerRoute, getPartner, listPartnersRoute, updatePartner } from './routes/partners.ts'
+import {
+  deleteProjectRoute,
+  endProvisioningWaitsOnClose,
+  getProjectMetadata,
+  pauseProjectRoute,
+  restoreProjectRoute,
+  syncEmbeddedProjectRoute,
+} from './routes/projects.ts'
 import { rebuildRoutes } from './routes/rebuilds.ts'
-import { rewrapRoutes } from './routes/reencrypt.ts'
+import { reencrypt } from './routes/reencrypt.ts'
 import { rejectedEventRoutes } from './routes/rejected-events.ts'
-import { secretRoutes } from './routes/secrets.ts'
-import { signingKeyRoutes } from './routes/signing-keys.ts'
+import { createSecretRoute, deleteSecretRoute, getSecret, listSecretsRoute, updateSecretRoute } from './routes/secrets.ts'
+import { listSigningKeys, rotateSigningKeyRoute } from './routes/signing-keys.ts'
 import { silentProjectRoutes } from './routes/silent-projects.ts'
 import { closingRoutes, statementRoutes } from './routes/statements.ts'
 import { getPartnershipUsage, getProjectUsage } from './routes/usage.ts'
@@ -39,10 +46,18 @@ export function addRoutes(app: FastifyInstance, context: ApiContext): void {
   eventRoutes(app, asking)
   getPartnershipUsage(app, context)
   getProjectUsage(app, context)
-  projectRoutes(app, context)
-  coBrandedRoutes(app, context)
-  partnerProjectRoutes(app, asking)
-  authorizationRoutes(app, context)
+  endProvisioningWaitsOnClose(app, context)
+  syncEmbeddedProjectRoute(app, context)
+  getProjectMetadata(app, context)
+  pauseProjectRoute(app, context)
+  restoreProjectRoute(app, context)
+  deleteProjectRoute(app, context)
+  connectUser(app, context)
+  syncAccountProjectRoute(app, context)
+  getAccountProjectMetadata(app, context)
+  listPartnerProjects(app, context)
+  authorizeProjectRoute(app, context)
+  getJwks(app, context)
   explainRoutes(app, asking)
   silentProjectRoutes(app, asking)
   const statementStreams = new StatementStreams()
@@ -50,18 +65,33 @@ export function addRoutes(app: FastifyInstance, context: ApiContext): void {
   closingRoutes(app, context, statementStreams)
   statementExportRoutes(app, context)
   exportRoutes(app, context)
-  partnerRoutes(app, context)
-  partnerSecretRoutes(app, context)
-  ingestKeyRoutes(app, context)
-  adminProjectRoutes(app, context)
-  accountRoutes(app, context)
+  createPartnerRoute(app, context)
+  listPartnersRoute(app, context)
+  getPartner(app, context)
+  updatePartner(app, context)
+  addPartnerSecretRoute(app, context)
+  revokePartnerSecretRoute(app, context)
+  createIngestKeyRoute(app, context)
+  listIngestKeysRoute(app, context)
+  revokeIngestKeyRoute(app, context)
+  registerProjectRoute(app, context)
+  listProjectsRoute(app, context)
+  getProject(app, context)
+  listAccountsRoute(app, context)
+  getAccount(app, context)
+  setAccountPlanRoute(app, context)
   rejectedEventRoutes(app, context)
-  adminTokenRoutes(app, context)
-  signingKeyRoutes(app, context)
+  createAdminTokenRoute(app, context)
+  rotateSigningKeyRoute(app, context)
+  listSigningKeys(app, context)
   auditLogRoutes(app, context)
   auditRoutes(app, context)
   logRoutes(app, context)
   rebuildRoutes(app, context)
-  secretRoutes(app, context)
-  rewrapRoutes(app, context)
+  listSecretsRoute(app, context)
+  createSecretRoute(app, context)
+  getSecret(app, context)
+  updateSecretRoute(app, context)
+  deleteSecretRoute(app, context)
+  reencrypt(app, context)
 }

@@ -11,6 +11,7 @@ export const API_KEY = 'mlk_EXAMPLExEXAMPLExEXAMPLExEXAMPLExEXAMPLExEXA_000000'
 export const PARTNER_SECRET = 'mls_EXAMPLExEXAMPLExEXAMPLExEXAMPLExEXAMPLExEXA_000000'
 export const INGEST_KEY = 'mli_EXAMPLExEXAMPLExEXAMPLExEXAMPLExEXAMPLExEXA_000000'
 
+export const CREATED_AT = '2026-01-02T08:00:00Z'
 export const JANUARY = { start: '2026-01-01T00:00:00Z', end: '2026-01-31T23:59:59Z' }
 export const IN_FEBRUARY = '2026-02-04T09:30:00Z'
 
@@ -22,6 +23,9 @@ export const PARAMETER_EXAMPLES: Readonly<Record<string, string>> = {
   projectId: PROJECT_ID,
   month: '2026-01',
 }
+
+/** What an answer says of a credential instead of the credential. */
+export const CREDENTIAL_METADATA = { prefix: 'mls_EXAM', last_four: '0000', created_at: CREATED_AT, revoked_at: null, last_used_at: IN_FEBRUARY }
 
 type Quantities = Readonly<Record<MetricName, number>>
 

@@ -1,12 +1,10 @@
 import { v5 as uuidV5 } from 'uuid'
 import { z } from 'zod'
+import { ACCOUNT_PLANS, type AccountPlan } from '../contract/accounts.ts'
 import { defineQuery } from '../sql/query.ts'
 import { row } from '../sql/tab-separated.ts'
 import type { Actor } from './audit-log.ts'
 import type { Change, RegistryReads, RegistryStore } from './changes.ts'
-
-export const ACCOUNT_PLANS = ['free', 'paid'] as const
-export type AccountPlan = (typeof ACCOUNT_PLANS)[number]
 
 /** A user of a co-branded partner. */
 export interface Account {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { SEALED_KINDS, type SealedKind } from '../contract/reencrypt.ts'
 import { defineQuery } from '../sql/query.ts'
 import { queryOne } from '../sql/query-one.ts'
 import { row } from '../sql/tab-separated.ts'
@@ -10,9 +11,6 @@ import { apiKeyPurpose, findProjects, writeProject } from './projects/project.ts
 import { resealedDataKey } from './secrets/envelope.ts'
 import { findSecrets, writeSecret } from './secrets/stored-secrets.ts'
 
-/** Everything that MASTER_KEY seals, sorted by name. Of secrets it seals the data keys, not the values. */
-export const SEALED_KINDS = ['pepper', 'project_api_keys', 'secret_data_keys', 'signing_keys'] as const
-export type SealedKind = (typeof SEALED_KINDS)[number]
 export type SealedCounts = Readonly<Record<SealedKind, number>>
 
 /** What a function needs that seals stored texts again. */

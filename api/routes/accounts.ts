@@ -1,95 +1,44 @@
 import type { FastifyInstance } from 'fastify'
-import type { ZodTypeProvider } from 'fastify-type-provider-zod'
-import { z } from 'zod'
-import { Instant, PathId } from '../../contract/fields.ts'
-import { NextCursor, PageQuery } from '../../contract/pages.ts'
+import { GET_ACCOUNT, LIST_ACCOUNTS, SET_ACCOUNT_PLAN } from '../../contract/accounts.ts'
+import type { AnswerOf } from '../../contract/operation.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
-import { ACCOUNT_PLANS, type Account, findAccount, setAccountPlan } from '../../registry/accounts.ts'
+import { type Account, findAccount, setAccountPlan } from '../../registry/accounts.ts'
 import { listAccounts } from '../../registry/list-accounts.ts'
-import { errorAnswers } from '../answers/error-answers.ts'
 import { FINANCE, OPERATOR } from '../auth/access.ts'
 import { actorOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
 import { pageOf, requireTimeCursor, writeTimeCursor } from '../requests/cursor.ts'
 import { requireKnownPartner } from '../requests/require-partner.ts'
+import { addRoute } from '../route.ts'
 
-/** The users of co-branded partners, and their plans. */
-export function accountRoutes(app: FastifyInstance, { registry }: ApiContext): void {
-  const routes = app.withTypeProvider<ZodTypeProvider>()
-  const common = { tags: ['admin'] }
-
-  routes.get(
-    '/admin/v1/accounts',
-    {
-      config: { access: FINANCE },
-      schema: {
-        ...common,
-        summary: 'All accounts, or those of a partner, from the oldest on',
-        querystring: PageQuery.extend({ partner_id: PathId.min(1).optional() }),
-        response: {
-          200: z.object({ accounts: z.array(AccountAnswer), next_cursor: NextCursor }),
-          ...errorAnswers(400, 401, 404, 429, 500, 503),
-        },
-      },
-    },
-    async (request) => {
-      const { partner_id, limit, cursor } = request.query
-      const asked = ['accounts', partner_id]
-      const after = requireTimeCursor(cursor, asked)
-      if (partner_id !== undefined) await requireKnownPartner(registry, partner_id)
-      const accounts = await listAccounts(registry, { partnerId: partner_id, after, limit: limit + 1 })
-      const { shown, next_cursor } = pageOf(accounts, limit, (last) => writeTimeCursor(asked, last))
-      return { accounts: shown.map(accountAnswer), next_cursor }
-    },
-  )
-
-  routes.get(
-    '/admin/v1/accounts/:accountId',
-    {
-      config: { access: FINANCE },
-      schema: {
-        ...common,
-        summary: 'An account',
-        params: AccountParams,
-        response: { 200: z.object({ account: AccountAnswer }), ...errorAnswers(401, 404, 429, 500, 503) },
-      },
-    },
-    async (request) => ({ account: accountAnswer(requireFound(await findAccount(registry, request.params.accountId))) }),
-  )
-
-  routes.put(
-    '/admin/v1/accounts/:accountId',
-    {
-      config: { access: OPERATOR },
-      schema: {
-        ...common,
-        summary: 'Give an account another plan',
-        description: 'The plan decides how many projects may be active at once. Those that are stay active.',
-        params: AccountParams,
-        body: z.strictObject({ plan: z.enum(ACCOUNT_PLANS) }),
-        response: { 200: z.object({ account: AccountAnswer }), ...errorAnswers(400, 401, 404, 415, 429, 500, 503) },
-      },
-    },
-    async (request) => {
-      const asked = { accountId: request.params.accountId, plan: request.body.plan }
-      return { account: accountAnswer(requireFound(await setAccountPlan(registry, actorOf(request), asked))) }
-    },
-  )
+export function listAccountsRoute(app: FastifyInstance, { registry }: ApiContext): void {
+  addRoute(app, LIST_ACCOUNTS, { access: FINANCE }, async (request) => {
+    const { partner_id, limit, cursor } = request.query
+    const query = ['accounts', partner_id]
+    const after = requireTimeCursor(cursor, query)
+    if (partner_id !== undefined) await requireKnownPartner(registry, partner_id)
+    const accounts = await listAccounts(registry, { partnerId: partner_id, after, limit: limit + 1 })
+    const { shown, next_cursor } = pageOf(accounts, limit, (last) => writeTimeCursor(query, last))
+    return { accounts: shown.map(accountAnswer), next_cursor }
+  })
 }
 
-const AccountParams = z.object({ accountId: PathId })
+export function getAccount(app: FastifyInstance, { registry }: ApiContext): void {
+  addRoute(app, GET_ACCOUNT, { access: FINANCE }, async (request) => {
+    const account = requireFound(await findAccount(registry, request.params.accountId))
+    return { account: accountAnswer(account) }
+  })
+}
 
-const AccountAnswer = z.object({
-  id: z.string(),
-  partner_id: z.string(),
-  email: z.string(),
-  name: z.string(),
-  plan: z.enum(ACCOUNT_PLANS),
-  created_at: Instant,
-})
+export function setAccountPlanRoute(app: FastifyInstance, { registry }: ApiContext): void {
+  addRoute(app, SET_ACCOUNT_PLAN, { access: OPERATOR }, async (request) => {
+    const change = { accountId: request.params.accountId, plan: request.body.plan }
+    return { account: accountAnswer(requireFound(await setAccountPlan(registry, actorOf(request), change))) }
+  })
+}
 
-function accountAnswer({ id, partnerId, email, name, plan, createdMs }: Account): z.output<typeof AccountAnswer> {
+function accountAnswer({ id, partnerId, email, name, plan, createdMs }: Account): AnswerOf<typeof GET_ACCOUNT>['account'] {
   return { id, partner_id: partnerId, email, name, plan, created_at: formatTimestamp(createdMs) }
 }
 

@@ -1,125 +1,63 @@
 import type { FastifyInstance } from 'fastify'
-import type { ZodTypeProvider } from 'fastify-type-provider-zod'
-import { z } from 'zod'
 import { readAsOf } from '../../aggregator/as-of.ts'
 import { readBillingStatus } from '../../aggregator/statements/billing-status.ts'
 import { listProjectsByActivity, listProjectsByMetric, readUsageOfProjects } from '../../aggregator/usage/projects-usage.ts'
-import {
-  BillingFields,
-  InstanceTypeField,
-  Instant,
-  PartnerParams,
-  PeriodAnswer,
-  PeriodQuery,
-  ProjectSearch,
-  projectSummaryName,
-  quantitiesSchema,
-  RegionField,
-  Status,
-} from '../../contract/fields.ts'
-import { NextCursor, PageQuery } from '../../contract/pages.ts'
+import { projectSummaryName } from '../../contract/fields.ts'
+import { LIST_PARTNER_PROJECTS, type ProjectSort } from '../../contract/partner-projects.ts'
 import { METRIC_NAMES, METRICS, type MetricName } from '../../metering/metrics.ts'
 import type { Period } from '../../metering/period.ts'
 import { instantOrNull } from '../../metering/timestamp.ts'
 import { listProjects, type PlaceInList, type ProjectPageQuery, readListedProjects } from '../../registry/projects/list-projects.ts'
-import type { ClickHouse } from '../../sql/clickhouse.ts'
+import type { LimitedReads } from '../../sql/limited-reads.ts'
 import { billingAnswer } from '../answers/billing-fields.ts'
-import { errorAnswers } from '../answers/error-answers.ts'
 import { quantitiesAnswer } from '../answers/quantities.ts'
 import { PARTNER } from '../auth/access.ts'
 import { partnerOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { pageOf, requireCursor, writeCursor } from '../requests/cursor.ts'
 import { periodAnswer, requirePeriod } from '../requests/period.ts'
+import { addRoute } from '../route.ts'
 
-/** A partner's projects, page by page, each with its usage of the period. */
-export function partnerProjectRoutes(app: FastifyInstance, { clickhouse, now }: ApiContext): void {
-  const routes = app.withTypeProvider<ZodTypeProvider>()
-
-  routes.get(
-    '/partnership/v1/:partnerId/projects',
-    {
-      config: { access: PARTNER },
-      schema: {
-        tags: ['projects'],
-        summary: 'All projects, with their usage of a period',
-        description:
-          'Deleted ones too. Pages go by place, so a project that is registered meanwhile moves no other; a project whose own sort value changes meanwhile (its name, its usage) may be met twice or missed.',
-        params: PartnerParams,
-        querystring: ProjectsQuery,
-        response: { 200: ProjectsAnswer, ...errorAnswers(400, 401, 429, 500, 503) },
-      },
-    },
-    async (request) => {
-      const partner = partnerOf(request)
-      const { status, search, sort, limit, cursor, start_date, end_date } = request.query
-      const asked = [partner.id, status, search, sort, start_date, end_date]
-      const place = cursor === undefined ? undefined : requireCursor(cursor, asked, KEYS[keyKindOf(sort)])
-      const period = requirePeriod(place === undefined ? request.query : { start_date: place.first, end_date: place.last }, now())
-      const page = { filter: { partnerId: partner.id, status, search }, descending: sort.startsWith('-'), after: place, limit: limit + 1 }
-      const asOfMs = await readAsOf(clickhouse)
-      const places = await listInOrder(clickhouse, sort, period, page)
-      const { shown, next_cursor } = pageOf(places, limit, (last) => writeCursor(asked, { ...last, first: period.first, last: period.last }))
-      const projects = await projectsAnswer(clickhouse, partner.id, shown, period)
-      return {
-        projects,
-        next_cursor,
-        period: periodAnswer(period),
-        ...billingAnswer(asOfMs, await readBillingStatus(clickhouse, partner.id, period, now())),
-      }
-    },
-  )
+export function listPartnerProjects(app: FastifyInstance, { limitedReads, now }: ApiContext): void {
+  addRoute(app, LIST_PARTNER_PROJECTS, { access: PARTNER }, async (request) => {
+    const partner = partnerOf(request)
+    const { status, search, sort, limit, cursor, start_date, end_date } = request.query
+    const query = [partner.id, status, search, sort, start_date, end_date]
+    const place = cursor === undefined ? undefined : requireCursor(cursor, query, CURSOR_KEYS[keyKindOf(sort)])
+    const period = requirePeriod(place === undefined ? request.query : { start_date: place.first, end_date: place.last }, now())
+    const page = { filter: { partnerId: partner.id, status, search }, descending: sort.startsWith('-'), after: place, limit: limit + 1 }
+    const asOfMs = await readAsOf(limitedReads)
+    const places = await listInOrder(limitedReads, sort, period, page)
+    const { shown, next_cursor } = pageOf(places, limit, (last) => writeCursor(query, { ...last, first: period.first, last: period.last }))
+    const projects = await projectsAnswer(limitedReads, partner.id, shown, period)
+    return {
+      projects,
+      next_cursor,
+      period: periodAnswer(period),
+      ...billingAnswer(asOfMs, await readBillingStatus(limitedReads, partner.id, period, now())),
+    }
+  })
 }
 
-const ORDERS = ['name', 'created_at', 'last_activity_at', ...METRIC_NAMES.map(projectSummaryName)] as const
-type Order = (typeof ORDERS)[number]
-type Sort = Order | `-${Order}`
-const SORTS: readonly Sort[] = [...ORDERS, ...ORDERS.map((order) => `-${order}` as const)]
+/** The formats of the sort key in a cursor. The key becomes a parameter of a query, so the store must be able to parse it. */
+const CURSOR_KEYS = { text: /^/, time: /^0{0,20}\d{1,15}$/, quantity: /^\d{1,67}(?:\.\d{1,9})?$/ } as const
 
-const ProjectsQuery = PeriodQuery.extend({
-  status: Status.optional().meta({ description: 'Only these. Default: all, deleted ones too.' }),
-  search: ProjectSearch,
-  sort: z.enum(SORTS).default('name').meta({ description: 'Descending with a "-" before it. A quantity of `summary` sorts by the period’s usage.' }),
-  ...PageQuery.shape,
-})
-
-const ProjectsAnswer = z.object({
-  projects: z.array(
-    z.object({
-      id: z.string(),
-      name: z.string(),
-      status: Status,
-      deleted_at: Instant.nullable(),
-      region: RegionField,
-      instance_type: InstanceTypeField,
-      last_activity_at: Instant.nullable(),
-      summary: quantitiesSchema(projectSummaryName),
-    }),
-  ),
-  next_cursor: NextCursor,
-  period: PeriodAnswer,
-  ...BillingFields,
-})
-
-/** What the key of a cursor looks like: it goes back to the store, which must be able to read it. */
-const KEYS = { text: /^/, time: /^0{0,20}\d{1,15}$/, quantity: /^\d{1,67}(?:\.\d{1,9})?$/ } as const
-
-function keyKindOf(sort: Sort): keyof typeof KEYS {
+function keyKindOf(sort: ProjectSort): keyof typeof CURSOR_KEYS {
   const order = orderOf(sort)
   if (order === 'name') return 'text'
   return order === 'created_at' || order === 'last_activity_at' ? 'time' : 'quantity'
 }
 
-function orderOf(sort: Sort): string {
+function orderOf(sort: ProjectSort): string {
   return sort.replace(/^-/, '')
 }
 
-/** Names and creation the registry knows; what sorts by usage asks the rollup of all that match, once. */
-function listInOrder(clickhouse: ClickHouse, sort: Sort, period: Period, page: ProjectPageQuery): Promise<PlaceInList[]> {
+/** The registry sorts by name and by creation. Sorting by usage reads the rollup of all matching projects, once per page. */
+function listInOrder(reads: LimitedReads, sort: ProjectSort, period: Period, page: ProjectPageQuery): Promise<PlaceInList[]> {
   const order = orderOf(sort)
-  if (order === 'name' || order === 'created_at') return listProjects(clickhouse, order, page)
-  if (order === 'last_activity_at') return listProjectsByActivity(clickhouse, page)
-  return listProjectsByMetric(clickhouse, metricOf(order), period, page)
+  if (order === 'name' || order === 'created_at') return listProjects(reads, order, page)
+  if (order === 'last_activity_at') return listProjectsByActivity(reads, page)
+  return listProjectsByMetric(reads, metricOf(order), period, page)
 }
 
 function metricOf(summaryName: string): MetricName {
@@ -128,13 +66,13 @@ function metricOf(summaryName: string): MetricName {
   return metric
 }
 
-async function projectsAnswer(clickhouse: ClickHouse, partnerId: string, places: readonly PlaceInList[], period: Period) {
+async function projectsAnswer(reads: LimitedReads, partnerId: string, places: readonly PlaceInList[], period: Period) {
   const ids = places.map(({ projectId }) => projectId)
-  const known = await readListedProjects(clickhouse, partnerId, ids)
-  const usages = await readUsageOfProjects(clickhouse, ids, period)
+  const known = await readListedProjects(reads, partnerId, ids)
+  const usages = await readUsageOfProjects(reads, ids, period)
   return ids.map((id) => {
     const [project, usage] = [known.get(id), usages.get(id)]
-    if (project === undefined || usage === undefined) throw new Error(`The project ${id} was listed and cannot be read.`)
+    if (project === undefined || usage === undefined) throw new Error(`The project ${id} was listed but cannot be read.`)
     const { name, status, region, instanceType, deletedMs } = project
     return {
       id,

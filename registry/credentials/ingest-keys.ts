@@ -26,8 +26,6 @@ export interface StoredIngestKey extends IngestKey {
   readonly revokedMs: number | null
 }
 
-export const SCOPE_PARTNERS_MAX = 100
-
 /** What it takes to verify an ingest key. */
 export interface KeyAuthentication extends RegistryReads {
   readonly pepper: Buffer

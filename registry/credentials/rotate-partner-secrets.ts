@@ -1,12 +1,10 @@
 import { z } from 'zod'
+import { VALID_SECRETS_MAX } from '../../contract/partner-secrets.ts'
 import { defineQuery } from '../../sql/query.ts'
 import type { Actor } from '../audit-log.ts'
 import type { RegistryReads, RegistryStore } from '../changes.ts'
 import { findPartner } from '../partners.ts'
 import { newPartnerSecret, type PartnerAuthentication, type PartnerSecret, writePartnerSecrets } from './partner-secrets.ts'
-
-/** Two, so that one can replace the other without a moment in which none works. */
-export const LIVING_SECRETS_MAX = 2
 
 /** A secret that still works, and when it expires. */
 export interface ReplacedSecret {
@@ -35,7 +33,7 @@ export function addPartnerSecret(
     // Already stored: an earlier attempt seemed to fail but has landed.
     if (known.some(({ id }) => id === made.id)) return { status: 'rotated', id: made.id, secret, replaced }
     const living = known.filter((each) => each.isLiving)
-    if (living.length >= LIVING_SECRETS_MAX) return { status: 'too_many', living }
+    if (living.length >= VALID_SECRETS_MAX) return { status: 'too_many', living }
     const ended = living.map((each) => ({ ...each, revision: each.revision + 1, expiresMs: Math.min(each.expiresMs ?? endMs, endMs) }))
     replaced = ended.map(({ id, expiresMs }) => ({ id, expiresMs }))
     const details = { partner_id: partnerId, overlap_seconds: overlapSeconds, replaced: replaced.map(({ id }) => id) }

@@ -1,6 +1,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
+import { PROJECT_TOKEN_SECONDS } from '../../contract/authorization.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { canVerify, currentSigningKey, PROJECT_TOKEN_SECONDS } from './key-states.ts'
+import { canVerify, currentSigningKey } from './key-states.ts'
 import type { MasterKeys } from './sealing.ts'
 import { openPrivateKey, type PublicJwk, readSigningKeys, type SigningKey } from './signing-keys.ts'
 

@@ -1,3 +1,6 @@
+import { PROJECT_TOKEN_SECONDS } from '../../contract/authorization.ts'
+import type { KeyState } from '../../contract/signing-keys.ts'
+
 /** What decides the state of a signing key. Times are in ms since 1970. */
 export interface KeyTimes {
   readonly kid: string
@@ -6,17 +9,8 @@ export interface KeyTimes {
   readonly withdrawnMs: number | null
 }
 
-/** `next` is published and signs later; `retiring` is published for the tokens it has signed; the last two are not published. */
-export const KEY_STATES = ['next', 'signing', 'retiring', 'retired', 'withdrawn'] as const
-export type KeyState = (typeof KEY_STATES)[number]
-
 /** How long a key is published before it signs. Longer than the JWKS may be cached, so that every verifier has the key by then. */
 export const PUBLISH_LEAD_MS = 10 * 60_000
-/** How long verifiers may cache the JWKS. */
-export const JWKS_KEEP_SECONDS = 300
-
-export const PROJECT_TOKEN_SECONDS = 600
-export const ADMIN_TOKEN_SECONDS_MAX = 43_200
 /** How far clocks may differ when the times of a token are checked. */
 export const CLOCK_LEEWAY_SECONDS = 5
 /** Added to the lifetime of a key's last token: a process with a late clock or a cached list of keys still signs with the old key. */

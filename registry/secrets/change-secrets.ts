@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
+import { SECRETS_MAX } from '../../contract/secrets.ts'
 import type { Actor } from '../audit-log.ts'
 import type { RegistryStore } from '../changes.ts'
 import type { MasterKeys } from '../keys/sealing.ts'
 import { type Envelope, openValue, sealValue } from './envelope.ts'
-import { countSecrets, findSecret, isLive, SECRETS_MAX, type StoredSecret, writeSecret } from './stored-secrets.ts'
+import { countSecrets, findSecret, isLive, type StoredSecret, writeSecret } from './stored-secrets.ts'
 
 /** What a function needs that reads or changes the value of a secret. */
 export interface SecretStore extends RegistryStore {

@@ -1,18 +1,13 @@
 import { z } from 'zod'
+import { isSecretKey } from '../../contract/secrets.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
 import { row } from '../../sql/tab-separated.ts'
 import type { Change, RegistryReads } from '../changes.ts'
 import type { Envelope } from './envelope.ts'
 
-export const SECRET_KEY_CHARACTERS_MAX = 128
-export const SECRET_VALUE_BYTES_MAX = 64 * 1024
-/** Counts deleted secrets too, because their rows are kept. All secrets are listed in one response. */
-export const SECRETS_MAX = 10_000
 /** The latest time that the store can hold. */
 export const SECRET_EXPIRES_MS_MAX = Date.UTC(2299, 11, 31)
-
-const SECRET_KEY = /^[A-Z0-9_]+$/
 
 /** The metadata of a secret, never its value. Times are in ms since 1970. */
 export interface SecretFacts {
@@ -29,10 +24,6 @@ export interface SecretFacts {
 
 export interface StoredSecret extends SecretFacts, Envelope {
   readonly revision: number
-}
-
-export function isSecretKey(text: string): boolean {
-  return text.length <= SECRET_KEY_CHARACTERS_MAX && SECRET_KEY.test(text)
 }
 
 /** Whether its value may be read. */

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
+import { ADMIN_TOKEN_SECONDS_MAX } from '../../contract/admin-tokens.ts'
 import { ADMIN_ROLES, type AdminRole } from '../../contract/fields.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
 import type { Actor } from '../audit-log.ts'
 import type { RegistryStore } from '../changes.ts'
-import { ADMIN_TOKEN_SECONDS_MAX } from '../keys/key-states.ts'
 import { signToken, type TokenIssuer, verifyToken } from './signed-token.ts'
 
 export interface AdminToken {

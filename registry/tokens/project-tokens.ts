@@ -1,5 +1,5 @@
+import { PROJECT_TOKEN_SECONDS } from '../../contract/authorization.ts'
 import type { RegistryReads } from '../changes.ts'
-import { PROJECT_TOKEN_SECONDS } from '../keys/key-states.ts'
 import { findPartner, type Partner } from '../partners.ts'
 import { findLivingProject, type ProjectOfPartner } from '../projects/project.ts'
 import { signToken, type TokenIssuer, verifyToken } from './signed-token.ts'

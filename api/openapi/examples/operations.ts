@@ -13,7 +13,6 @@ const REJECTED = {
   resent_at: null,
 }
 const INCARNATION = { topic: 'usage-events', incarnation: 2, partitions: 4, starts: [1200, 1180, 1255, 1207] }
-const SECRET_ID = '1d4e7a90-3b5c-4f6d-8e7f-9a0b1c2d3e4f'
 
 export const OPERATION_EXAMPLES: Examples = {
   'GET /healthz': { answers: { 200: { status: 'ok' } } },
@@ -80,31 +79,4 @@ export const OPERATION_EXAMPLES: Examples = {
     request: { log: 'all', from: '2026-01-31T00:00:00Z' },
     answers: { 200: { replays: [{ id: '6c5b4a39-2817-4065-b4a3-928170f6e5d4', log: LOG, from_offset: 47102 }] } },
   },
-  'GET /api/secrets': {
-    answers: {
-      200: {
-        secrets: [
-          {
-            id: SECRET_ID,
-            key: 'STRIPE_WEBHOOK_KEY',
-            isActive: true,
-            isReserved: false,
-            createdAt: '2026-01-02T08:00:00.000Z',
-            updatedAt: '2026-01-02T08:00:00.000Z',
-            expiresAt: null,
-          },
-        ],
-      },
-    },
-  },
-  'POST /api/secrets': {
-    request: { key: 'STRIPE_WEBHOOK_KEY', value: 'EXAMPLE', expiresAt: '2027-01-01T00:00:00Z' },
-    answers: { 201: { success: true, message: 'Secret STRIPE_WEBHOOK_KEY has been created successfully', id: SECRET_ID } },
-  },
-  'GET /api/secrets/{key}': { answers: { 200: { key: 'STRIPE_WEBHOOK_KEY', value: 'EXAMPLE' } } },
-  'PUT /api/secrets/{key}': {
-    request: { value: 'ANOTHER_EXAMPLE' },
-    answers: { 200: { success: true, message: 'Secret STRIPE_WEBHOOK_KEY has been updated successfully' } },
-  },
-  'DELETE /api/secrets/{key}': { answers: { 200: { success: true, message: 'Secret STRIPE_WEBHOOK_KEY has been deleted successfully' } } },
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { SECRETS_MAX } from '../../../registry/secrets/stored-secrets.ts'
+import { SECRETS_MAX } from '../../../contract/secrets.ts'
 import { acquireLease } from '../../../sql/lease.ts'
 import { row } from '../../../sql/tab-separated.ts'
 import { SecretsClient, secretsError } from '../../support/clients/secrets-client.ts'

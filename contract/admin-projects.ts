@@ -1,0 +1,97 @@
+import { z } from 'zod'
+import { TIMESTAMP_AHEAD_MS_MAX, TIMESTAMP_MIN_MS } from '../metering/event.ts'
+import { parseTimestamp } from '../metering/timestamp.ts'
+import { CREATED_AT, PARTNER_ID, PROJECT_ID, PROJECT_NAME } from './example-values.ts'
+import { InstanceTypeField, Instant, Name, PathId, ProjectSearch, RegionField, Status } from './fields.ts'
+import { defineOperation } from './operation.ts'
+import { NextCursor, PageQuery } from './pages.ts'
+
+const ProjectParams = z.object({ projectId: PathId })
+
+const ProjectRegistration = z
+  .strictObject({
+    partner_id: z.string(),
+    account_id: z.string().optional().meta({ description: 'One of the partner’s accounts. Co-branded partners only; it never changes.' }),
+    name: Name,
+    region: RegionField.optional(),
+    instance_type: InstanceTypeField.optional(),
+    status: Status.optional(),
+    deleted_at: z.string().refine(isPast, 'must be an RFC 3339 date-time with a zone, from 2000-01-01 to now').optional(),
+  })
+  .refine((body) => body.deleted_at === undefined || body.status === 'deleted', {
+    path: ['deleted_at'],
+    message: 'is only allowed with status "deleted"',
+  })
+
+/** The store would silently change a time that it cannot hold. */
+function isPast(text: string): boolean {
+  const instantMs = parseTimestamp(text)
+  return instantMs !== undefined && instantMs >= TIMESTAMP_MIN_MS && instantMs <= Date.now() + TIMESTAMP_AHEAD_MS_MAX
+}
+
+const ProjectFields = {
+  id: z.string(),
+  partner_id: z.string(),
+  name: z.string(),
+  status: Status,
+  region: RegionField,
+  instance_type: InstanceTypeField,
+  deleted_at: Instant.nullable(),
+}
+const RegistrationAnswer = z.object({ project: z.object(ProjectFields) })
+const AccountId = z.string().nullable().meta({ description: 'Null when the project belongs to no account of its partner.' })
+const Project = z.object({ ...ProjectFields, account_id: AccountId, created_at: Instant })
+
+const PROJECT = {
+  id: PROJECT_ID,
+  partner_id: PARTNER_ID,
+  name: PROJECT_NAME,
+  status: 'active',
+  region: 'eu-central',
+  instance_type: 'small',
+  deleted_at: null,
+}
+const STORED_PROJECT = { ...PROJECT, account_id: null, created_at: CREATED_AT }
+
+export const REGISTER_PROJECT = defineOperation({
+  method: 'PUT',
+  path: '/admin/v1/projects/:projectId',
+  tag: 'admin',
+  summary: 'Register a project that already exists on the platform, or change it',
+  description: 'Usage that arrived before the registration belongs to the partner from now on. A project never changes its partner and never leaves `deleted`.',
+  params: ProjectParams,
+  body: ProjectRegistration,
+  answers: { 200: RegistrationAnswer, 201: RegistrationAnswer },
+  errors: { 400: true, 401: true, 403: true, 404: 'PARTNER_NOT_FOUND', 409: 'PARTNER_CHANGED', 413: true, 415: true, 429: true, 500: true, 503: true },
+  example: {
+    request: { partner_id: PARTNER_ID, name: PROJECT_NAME, region: PROJECT.region, instance_type: PROJECT.instance_type },
+    answers: { 200: { project: PROJECT }, 201: { project: PROJECT } },
+  },
+})
+
+export const LIST_PROJECTS = defineOperation({
+  method: 'GET',
+  path: '/admin/v1/projects',
+  tag: 'admin',
+  summary: 'List all projects, or those of one partner, oldest first',
+  description: 'Deleted projects are included.',
+  query: PageQuery.extend({
+    partner_id: PathId.min(1).optional(),
+    status: Status.optional().meta({ description: 'Only projects with this status. Default: all, including deleted ones.' }),
+    search: ProjectSearch,
+  }),
+  answers: { 200: z.object({ projects: z.array(Project), next_cursor: NextCursor }) },
+  errors: { 400: true, 401: true, 403: true, 404: 'PARTNER_NOT_FOUND', 429: true, 500: true, 503: true },
+  example: { answers: { 200: { projects: [STORED_PROJECT], next_cursor: null } } },
+})
+
+export const GET_PROJECT = defineOperation({
+  method: 'GET',
+  path: '/admin/v1/projects/:projectId',
+  tag: 'admin',
+  summary: 'Get a project of any partner',
+  params: ProjectParams,
+  answers: { 200: z.object({ project: Project }) },
+  errors: { 400: true, 401: true, 403: true, 404: 'PROJECT_NOT_FOUND', 429: true, 500: true, 503: true },
+  example: { answers: { 200: { project: STORED_PROJECT } } },
+})
