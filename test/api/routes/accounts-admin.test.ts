@@ -22,7 +22,7 @@ const admin = (method: string, path: string, body?: unknown) => tested.client.ad
 const instant = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/)
 
 describe('an account', () => {
-  test('is shown, and its plan decides how many projects may be active', async () => {
+  test('an account is returned with its plan, and the plan limits how many projects may be active', async () => {
     const id = await connect(partner, 'plan@example.com')
     const account = { id, partner_id: partner.partnerId, email: 'plan@example.com', name: 'Name of plan@example.com', plan: 'free', created_at: instant }
     const shown = await admin('GET', `/accounts/${id}`)
@@ -35,12 +35,12 @@ describe('an account', () => {
     expect((await admin('PUT', `/accounts/${id}`, { plan: 'paid' })).body).toEqual(paid.body)
     const { entries } = (await admin('GET', `/audit?subject=${id}&order=oldest`)).body
     expect(entries.map(({ action }: { action: string }) => action)).toEqual(['account.create', 'account.plan'])
-    // The log is kept for ever, and a person may ask to be forgotten.
+    // The audit log is permanent, and a person may request deletion of personal data.
     expect(JSON.stringify(entries)).not.toContain('plan@example.com')
   })
 
-  test('that nobody has is 404, and what it does not know is refused by name', async () => {
-    const id = await connect(partner, 'refused@example.com')
+  test('an unknown account returns 404, and an invalid change is rejected with the name of the field', async () => {
+    const id = await connect(partner, 'rejected@example.com')
     for (const answer of [await admin('GET', '/accounts/nobody'), await admin('PUT', '/accounts/nobody', { plan: 'paid' })])
       expect([answer.status, answer.body.code]).toEqual([404, 'ACCOUNT_NOT_FOUND'])
     for (const [body, named] of [
@@ -56,7 +56,7 @@ describe('an account', () => {
 })
 
 describe('the list of accounts', () => {
-  test('goes page by page, each once, of one partner or of all', async () => {
+  test('the pages of accounts list each account once, of one partner or of all partners', async () => {
     for (let index = 0; index < 5; index += 1) await connect(other, `${index}@example.com`)
     const list = async (query: string): Promise<string[]> => {
       const emails: string[] = []
@@ -67,10 +67,10 @@ describe('the list of accounts', () => {
         cursor = `&cursor=${body.next_cursor}`
       }
     }
-    const ofOther = [0, 1, 2, 3, 4].map((index) => `${index}@example.com`)
-    for (const limit of [1, 2, 5, 100]) expect(await list(`partner_id=${other.partnerId}&limit=${limit}`)).toEqual(ofOther)
+    const othersEmails = [0, 1, 2, 3, 4].map((index) => `${index}@example.com`)
+    for (const limit of [1, 2, 5, 100]) expect(await list(`partner_id=${other.partnerId}&limit=${limit}`)).toEqual(othersEmails)
     const all = await list('limit=2')
-    expect([all.length > 5, all.slice(-5)]).toEqual([true, ofOther])
+    expect([all.length > 5, all.slice(-5)]).toEqual([true, othersEmails])
     const { next_cursor } = (await admin('GET', `/accounts?partner_id=${other.partnerId}&limit=1`)).body
     expect((await admin('GET', `/accounts?partner_id=${partner.partnerId}&limit=1&cursor=${next_cursor}`)).body.code).toBe('CURSOR_INVALID')
     expect((await admin('GET', '/accounts?partner_id=ps_nobody')).body.code).toBe('PARTNER_NOT_FOUND')
@@ -79,7 +79,7 @@ describe('the list of accounts', () => {
 })
 
 describe('a project', () => {
-  test('is shown to operators whosever it is, with its account', async () => {
+  test('operators can read a project of any partner, with its account', async () => {
     const account = await connect(partner, 'owner@example.com')
     const { id } = (await sync(account, 'shown')).project
     const { status, body, text } = await admin('GET', `/projects/${id}`)

@@ -42,19 +42,19 @@ const auditedActions = async (subject: string) => {
 }
 
 describe('connect-user', () => {
-  test('answers in the documented shape', async () => {
+  test('connect-user answers in the documented shape', async () => {
     const { status, body } = await connect({ name: 'John Doe', email: 'john@example.com' })
     expect([status, body]).toEqual([200, { account: { id: expect.stringMatching(UUID) } }])
   })
 
-  test('is idempotent by email, whatever its case and the space around it; also when twenty race', async () => {
+  test('connect-user is idempotent by email, ignoring case and surrounding spaces, also under 21 concurrent calls', async () => {
     const emails = ['jane@example.com', ' JANE@example.COM ', 'Jane@Example.com']
     const answers = await Promise.all(Array.from({ length: 21 }, (_, index) => connect({ name: 'Jane', email: emails[index % 3] })))
     expect(new Set(answers.map(({ status, text }) => `${status} ${text}`)).size).toBe(1)
     expect(await auditedActions(answers[0]?.body.account.id)).toEqual(['account.create'])
   })
 
-  test('a changed name is applied and told once; the audit log names nobody', async () => {
+  test('connect-user stores and audits a changed name once, and the audit log contains no personal data', async () => {
     const email = 'renamed@example.com'
     const { id } = (await connect({ name: 'Before', email })).body.account
     for (const name of ['After', 'After']) expect((await connect({ name, email })).body.account.id).toBe(id)
@@ -63,12 +63,12 @@ describe('connect-user', () => {
     for (const personal of [email, 'Before', 'After']) expect(text).not.toContain(personal)
   })
 
-  test('P5: the same email of two partners is two accounts', async () => {
+  test('P5: two partners get different accounts for the same email', async () => {
     const user = { name: 'Both', email: 'both@example.com' }
     expect((await connect(user)).body.account.id).not.toBe((await connect(user, other)).body.account.id)
   })
 
-  test('refuses what is not valid, by name', async () => {
+  test('connect-user rejects an invalid body with the name of the field', async () => {
     for (const [body, named] of [
       [{ email: 'x@example.com' }, 'name'],
       [{ name: 'X' }, 'email'],
@@ -76,7 +76,7 @@ describe('connect-user', () => {
       [{ name: 'two\nlines', email: 'x@example.com' }, 'name'],
       [{ name: 'X', email: 'nobody' }, 'email'],
       [{ name: 'X', email: `${'x'.repeat(250)}@example.com` }, 'email'],
-      // The Kelvin sign, which becomes k in lower case: kate's account is not for whoever writes her so.
+      // The Kelvin sign lower-cases to k: accepting it would give this caller the account of kate@example.com.
       [{ name: 'X', email: '\u212aate@example.com' }, 'email'],
       [{ name: 'X', email: 'x@example.com', plan: 'paid' }, 'plan'],
     ] as const) {
@@ -88,7 +88,7 @@ describe('connect-user', () => {
 })
 
 describe('sync-project', () => {
-  test('answers in the documented shape', async () => {
+  test('sync-project answers in the documented shape', async () => {
     const { status, body } = await sync(await newUser(), { project_name: 'My Project', region: 'eu-central', instance_type: 'micro' })
     expect([status, body]).toEqual([
       200,
@@ -104,7 +104,7 @@ describe('sync-project', () => {
     ])
   })
 
-  test('at the limit of the free plan: HTTP 200, in the documented shape, with the active projects; nothing is made', async () => {
+  test('sync-project at the limit of the free plan returns 200 with the active projects, and creates nothing', async () => {
     const user = await newUser()
     const candidates = [await newProject(user, 'one'), await newProject(user, 'two')]
     for (let times = 0; times < 2; times += 1) {
@@ -113,7 +113,7 @@ describe('sync-project', () => {
     }
   })
 
-  test('a known name succeeds also at the limit, and its region applies', async () => {
+  test('sync-project at the limit still finds an existing project, and applies its new region', async () => {
     const user = await newUser()
     const first = await newProject(user, 'known')
     await newProject(user, 'second')
@@ -121,7 +121,7 @@ describe('sync-project', () => {
     expect(body).toEqual({ success: true, project: { ...first, access_host: first.access_host.replace('us-east', 'us-west') } })
   })
 
-  test('only active projects of this account count', async () => {
+  test('only active projects of the same account count against the limit of its plan', async () => {
     const user = await newUser()
     const first = await newProject(user, 'one')
     const second = await newProject(user, 'two')
@@ -136,27 +136,27 @@ describe('sync-project', () => {
     expect([again.success, again.project.id, again.project.status]).toEqual([true, second.id, 'paused'])
   })
 
-  test('fifty calls of one name make one project; fifty of different names leave exactly two', async () => {
+  test('50 concurrent calls with one name create one project; 50 with different names create exactly two', async () => {
     const user = await newUser()
     const same = await Promise.all(Array.from({ length: 50 }, () => sync(user, { project_name: 'raced' })))
     expect(new Set(same.map(({ text }) => text)).size).toBe(1)
-    const racing = await newUser()
-    const different = await Promise.all(Array.from({ length: 50 }, (_, index) => sync(racing, { project_name: `raced ${index}` })))
-    const made = different.filter(({ body }) => body.success)
-    expect(made).toHaveLength(2)
-    const ids = made.map(({ body }) => body.project.id).sort()
+    const racingUser = await newUser()
+    const different = await Promise.all(Array.from({ length: 50 }, (_, index) => sync(racingUser, { project_name: `raced ${index}` })))
+    const created = different.filter(({ body }) => body.success)
+    expect(created).toHaveLength(2)
+    const ids = created.map(({ body }) => body.project.id).sort()
     for (const { body } of different.filter((answer) => !answer.body.success))
       expect(body.candidate_projects.map(({ id }: { id: string }) => id).sort()).toEqual(ids)
   })
 
-  test('P5: an account of another partner is like none at all', async () => {
+  test('P5: an account of another partner gets the same answer as an unknown one', async () => {
     const theirs = await newUser(other)
     const answers = [await sync(theirs, { project_name: 'x' }), await sync('no-such-account', { project_name: 'x' })]
     for (const answer of answers) expect(codeOf(answer)).toEqual([404, 'ACCOUNT_NOT_FOUND'])
     expect(answers[0]?.body.message).toBe(answers[1]?.body.message)
   })
 
-  test('refuses what it does not know, by name', async () => {
+  test('sync-project rejects an invalid body with the name of the field', async () => {
     const user = await newUser()
     for (const [body, named] of [
       [{}, 'project_name'],
@@ -173,7 +173,7 @@ describe('sync-project', () => {
 })
 
 describe('metadata of a user’s project', () => {
-  test('answers in the documented shape, and as the sync did', async () => {
+  test('the metadata of a user’s project has the documented shape and equals the answer of sync-project', async () => {
     const user = await newUser()
     const project = await newProject(user, 'shown')
     const { status, body } = await metadata(user, project.id)
@@ -181,10 +181,10 @@ describe('metadata of a user’s project', () => {
     expect(Object.keys(body.project).sort()).toEqual(['access_host', 'api_key', 'id', 'status'])
   })
 
-  test('P5: account and project must belong together and to the partner; else they are like none at all', async () => {
+  test('P5: a project of another account or partner gets the same answer as an unknown one', async () => {
     const user = await newUser()
     const project = await newProject(user, 'mine')
-    await tested.client.registerProject('of-nobody', partner.partnerId)
+    await tested.client.registerProject('without-account', partner.partnerId)
     const deleted = await newProject(user, 'deleted')
     await tested.client.registerProject(deleted.id, partner.partnerId, { name: 'deleted', status: 'deleted' })
     const answers = [
@@ -193,8 +193,8 @@ describe('metadata of a user’s project', () => {
       await metadata(await newUser(other), project.id, other),
       await metadata(user, 'no-such-project'),
       await metadata('no-such-account', project.id),
-      await metadata('', 'of-nobody'),
-      await metadata(user, 'of-nobody'),
+      await metadata('', 'without-account'),
+      await metadata(user, 'without-account'),
       await metadata(user, deleted.id),
     ]
     for (const answer of answers)
@@ -207,10 +207,10 @@ describe('metadata of a user’s project', () => {
   })
 })
 
-test('co-branded calls are no part of a white-label partnership, and the reverse', async () => {
+test('co-branded partners cannot make white-label calls, and white-label partners cannot make co-branded calls', async () => {
   const user = await newUser()
   const { id } = await newProject(user, 'branded')
-  const refused = [
+  const rejected = [
     await connect({ name: 'X', email: 'x@example.com' }, whiteLabel),
     await sync(user, { project_name: 'x' }, whiteLabel),
     await metadata(user, id, whiteLabel),
@@ -220,7 +220,7 @@ test('co-branded calls are no part of a white-label partnership, and the reverse
     await post(`/${id}/restore`, {}),
     await tested.client.partner(partner, 'DELETE', `/${id}`),
   ]
-  for (const answer of refused) {
+  for (const answer of rejected) {
     expect(codeOf(answer)).toEqual([403, 'MODE_NOT_ALLOWED'])
     expect(answer.body.message).toMatch(/^This call is for (white-label|co-branded) partnerships; yours is (white-label|co-branded)\.$/)
   }
@@ -230,7 +230,7 @@ test('co-branded calls are no part of a white-label partnership, and the reverse
 describe('PUT /admin/v1/projects/:id with account_id', () => {
   const put = (id: string, body: object) => tested.client.admin('PUT', `/admin/v1/projects/${id}`, body)
 
-  test('gives a project to one of the partner’s accounts, for good', async () => {
+  test('registering a project with an account assigns it to the account permanently', async () => {
     const user = await newUser()
     const own = { partner_id: partner.partnerId, name: 'registered' }
     expect((await put('registered', { ...own, account_id: user })).status).toBe(201)
@@ -241,7 +241,7 @@ describe('PUT /admin/v1/projects/:id with account_id', () => {
     expect((await metadata(user, 'registered')).status).toBe(200)
   })
 
-  test('one that has no account yet may be given one', async () => {
+  test('a registered project without an account can be assigned to one later', async () => {
     const user = await newUser()
     const own = { partner_id: partner.partnerId, name: 'given' }
     expect((await put('given', own)).status).toBe(201)
@@ -249,13 +249,13 @@ describe('PUT /admin/v1/projects/:id with account_id', () => {
     expect((await metadata(user, 'given')).status).toBe(200)
   })
 
-  test('refuses accounts that are not the partner’s, and partners that have none', async () => {
+  test('registering a project with an account of another partner, or for a white-label partner, is rejected', async () => {
     const theirs = await newUser(other)
     for (const account_id of [theirs, 'no-such-account', ''])
-      expect(codeOf(await put('refused', { partner_id: partner.partnerId, name: 'x', account_id }))).toEqual([404, 'ACCOUNT_NOT_FOUND'])
-    const answer = await put('refused', { partner_id: whiteLabel.partnerId, name: 'x', account_id: theirs })
+      expect(codeOf(await put('rejected', { partner_id: partner.partnerId, name: 'x', account_id }))).toEqual([404, 'ACCOUNT_NOT_FOUND'])
+    const answer = await put('rejected', { partner_id: whiteLabel.partnerId, name: 'x', account_id: theirs })
     expect(codeOf(answer)).toEqual([400, 'INVALID_REQUEST'])
     expect(answer.body.message).toContain('account_id')
-    expect((await put('refused', { partner_id: partner.partnerId, name: 'x' })).status).toBe(201)
+    expect((await put('rejected', { partner_id: partner.partnerId, name: 'x' })).status).toBe(201)
   })
 })

@@ -53,12 +53,12 @@ const CALLS: [method: string, path: string, body?: object][] = [
   ['POST', '/admin/v1/signing-keys', {}],
 ]
 
-describe('who is not the operator', () => {
-  test.each(CALLS)('may not %s %s, whatever else they are', async (method, path, body) => {
+describe('calls of operators', () => {
+  test.each(CALLS)('%s %s is rejected with 401 without the admin token, also for partners and emitters', async (method, path, body) => {
     const { adminToken } = tested.service
-    const strangers = ['', 'Bearer', 'Bearer ', 'Bearer wrong', `Bearer ${adminToken}x`, `Bearer ${adminToken.slice(1)}`, `Basic ${adminToken}`, adminToken]
-    const others = [`Bearer ${partner.secret}`, `Bearer ${tested.client.ingestKey}`]
-    for (const authorization of [...strangers, ...others]) {
+    const notTokens = ['', 'Bearer', 'Bearer ', 'Bearer wrong', `Bearer ${adminToken}x`, `Bearer ${adminToken.slice(1)}`, `Basic ${adminToken}`, adminToken]
+    const otherCredentials = [`Bearer ${partner.secret}`, `Bearer ${tested.client.ingestKey}`]
+    for (const authorization of [...notTokens, ...otherCredentials]) {
       const headers = { authorization, 'content-type': 'application/json', 'x-partnership-secret': partner.secret }
       const answer = await tested.client.call(method, path, { headers, ...(body && { body: JSON.stringify(body) }) })
       expect([answer.status, answer.body.code, answer.headers.get('www-authenticate')]).toEqual([401, 'UNAUTHENTICATED', 'Bearer'])
@@ -66,7 +66,7 @@ describe('who is not the operator', () => {
     expect((await tested.client.admin(method, path, body)).status).not.toBe(401)
   })
 
-  test('and the operator is neither partner nor emitter', async () => {
+  test('the admin token is not accepted for calls of partners and emitters', async () => {
     expect((await tested.client.partnershipUsage({ ...partner, secret: tested.service.adminToken }, '2026-01-01', '2026-01-02')).status).toBe(401)
     const headers = { authorization: `Bearer ${tested.service.adminToken}` }
     expect((await tested.client.call('GET', '/v1/rejected-events', { headers })).status).toBe(401)
@@ -74,7 +74,7 @@ describe('who is not the operator', () => {
 })
 
 describe('partners and keys', () => {
-  test('are made with 201 and show their secret once', async () => {
+  test('creating a partner or an ingest key returns 201, and only this answer contains the secret', async () => {
     const created = await tested.client.admin('POST', '/admin/v1/partners', { name: ' Trimmed ', mode: 'co-branded' })
     expect([created.status, created.body]).toEqual([
       201,
@@ -96,7 +96,7 @@ describe('partners and keys', () => {
     expect(text).not.toMatch(/secret|hash|mls_|mli_/)
   })
 
-  test('refuse what they do not know, by name', async () => {
+  test('calls of operators reject an invalid body with the name of the field', async () => {
     for (const [path, body, named] of [
       ['/admin/v1/partners', {}, 'name'],
       ['/admin/v1/partners', { name: 'x', mode: 'grey-label' }, 'mode'],
@@ -117,8 +117,8 @@ describe('partners and keys', () => {
     }
   })
 
-  test('are stored as hashes under a sealed pepper, and project keys sealed: no row holds what was shown', async () => {
-    const { api_key } = (await tested.client.partner(partner, 'POST', '/sync-embedded-project', '{"project_name":"kept"}')).body.project
+  test('credentials are stored as hashes, the pepper and the project keys are stored encrypted, and no row contains plain text', async () => {
+    const { api_key } = (await tested.client.partner(partner, 'POST', '/sync-embedded-project', '{"project_name":"stored"}')).body.project
     const rows = await tested.service.clickhouse.reads.query(storedCredentials, {})
     for (const kind of ['secret', 'key', 'project', 'pepper']) expect(rows.map((row) => row.kind)).toContain(kind)
     for (const { kind, stored } of rows) expect(stored).toMatch(kind === 'secret' || kind === 'key' ? /^[0-9a-f]{64}$/ : /^v2\.[0-9a-f]{8}\.[\w-]{40,}$/)
@@ -128,7 +128,7 @@ describe('partners and keys', () => {
 })
 
 describe('rejected events', () => {
-  test('are listed newest first, as many as asked for', async () => {
+  test('rejected events are listed newest first, up to the limit of the request', async () => {
     for (const event_id of ['old', 'new']) await tested.client.send({ event_id, project_id: 'p', metric: 'none' })
     const ids = async (query: string) =>
       (await tested.client.admin('GET', `/admin/v1/rejected-events${query}`)).body.rejected_events.map((each: { event_id: string }) => each.event_id)
@@ -139,7 +139,7 @@ describe('rejected events', () => {
   })
 })
 
-test('without Kafka there is no log to read again, and every verb about one says what would make it so', async () => {
+test('without Kafka every call about logs is rejected and names the setting that is missing', async () => {
   for (const [method, path, body] of [
     ['GET', '/admin/v1/logs'],
     ['POST', '/admin/v1/logs/all/reset'],
@@ -152,7 +152,7 @@ test('without Kafka there is no log to read again, and every verb about one says
   }
 })
 
-test('P7: a refused event is sent through again over HTTP as well: refused again it is kept again, and both are seen', async () => {
+test('P7: a resubmitted event that is rejected again is stored again, and both rejections are listed', async () => {
   await tested.client.send([{ event_id: 'r', project_id: 'resent', metric: 'ai_tokens', value: '-1', timestamp: '2026-01-01T00:00:00Z' }])
   const listed = async () =>
     (await tested.client.admin('GET', '/admin/v1/rejected-events')).body.rejected_events.filter(({ event_id }: { event_id: string }) => event_id === 'r')
@@ -164,7 +164,7 @@ test('P7: a refused event is sent through again over HTTP as well: refused again
   expect(both.find(({ id }: { id: string }) => id === first.id).resent_at).not.toBeNull()
 })
 
-test('what an operator does beside the registry is in the audit log, once it is done and not when it is refused', async () => {
+test('adjustments, closings, rebuilds and resubmissions are in the audit log when they succeed, and not when they are rejected', async () => {
   const { client } = tested
   const { partnerId } = await client.createPartner('Noted')
   await client.billFrom(partnerId, '2026-02')
@@ -172,7 +172,7 @@ test('what an operator does beside the registry is in the audit log, once it is 
   const adjust = (changes: object) => client.admin('POST', `/admin/v1/statements/${partnerId}/adjustments`, { ...line, ...changes })
   expect([(await adjust({})).status, (await adjust({})).status, (await adjust({ value: '2' })).status]).toEqual([201, 201, 409])
   await untilSo(async () => (await client.closeMonth(partnerId, '2026-02')).status === 200)
-  // Closed already, and not over.
+  // One month is closed already, the other is not over.
   for (const month of ['2026-02', '2999-01']) await client.closeMonth(partnerId, month)
   const entriesOf = async (subject: string) => (await client.admin('GET', `/admin/v1/audit?order=oldest&subject=${subject}`)).body.entries
   const entries = await entriesOf(partnerId)
@@ -190,7 +190,7 @@ test('what an operator does beside the registry is in the audit log, once it is 
 })
 
 describe('an audit', () => {
-  test('takes no body, an empty one, and an empty one that says it is JSON', async () => {
+  test('an audit accepts a missing body, an empty body and an empty JSON object', async () => {
     const headers = { authorization: `Bearer ${tested.service.adminToken}` }
     for (const init of [
       { headers },
@@ -200,7 +200,7 @@ describe('an audit', () => {
       expect((await tested.client.call('POST', '/admin/v1/audits', init)).body).toMatchObject({ differences: [] })
   })
 
-  test('recounts the days and the project it is asked for, and nothing else', async () => {
+  test('an audit recounts only the requested days and project', async () => {
     const event = (project_id: string, day: string) => ({ event_id: day, project_id, metric: 'ai_tokens', value: 1, timestamp: `${day}T12:00:00Z` })
     await tested.client.send(['2026-01-01', '2026-01-02', '2026-01-03'].flatMap((day) => [event('a', day), event('b', day)]))
     const recounted = async (scope: object) => (await tested.client.audit(scope)).body.events_recounted

@@ -27,8 +27,8 @@ afterAll(async () => {
 })
 
 const admin = (method: string, path = '', body?: unknown) => tested.client.admin(method, `/admin/v1/ingest-keys${path}`, body)
-const makeKey = async (body: object): Promise<{ id: string; key: string }> => (await admin('POST', '', body)).body
-const scopedKey = () => makeKey({ name: 'scoped', partner_ids: [own.partnerId] })
+const createKey = async (body: object): Promise<{ id: string; key: string }> => (await admin('POST', '', body)).body
+const scopedKey = () => createKey({ name: 'scoped', partner_ids: [own.partnerId] })
 const event = (project_id: string, event_id: string, value: unknown = 1) => ({
   event_id,
   project_id,
@@ -66,10 +66,16 @@ async function queriesOf(answer: { headers: Headers }): Promise<readonly string[
   return answered.find(({ requestId }) => requestId === id)?.queries ?? []
 }
 
-describe('P5: a key of some partners', () => {
-  test('sends for their registered projects alone, deleted ones too; the others of a request count', async () => {
+describe('P5: a key that is limited to partners', () => {
+  test('P5: a limited key sends events for registered projects of its partners only, including deleted ones; other events of the request still count', async () => {
     const { key } = await scopedKey()
-    const { status, body } = await send(key, [event('own', '1'), event('foreign', '1'), event('gone', '1'), event('nobody', '1'), event('own-too', '1', '-1')])
+    const { status, body } = await send(key, [
+      event('own', '1'),
+      event('foreign', '1'),
+      event('gone', '1'),
+      event('unregistered', '1'),
+      event('own-too', '1', '-1'),
+    ])
     expect([status, body.accepted, body.duplicates]).toEqual([200, '2', '0'])
     expect(body.rejected.map(({ index, event_id, reason }: Record<string, unknown>) => [index, event_id, reason])).toEqual([
       ['1', '1', 'project_not_allowed'],
@@ -79,22 +85,22 @@ describe('P5: a key of some partners', () => {
     expect([await tokensOf(own, 'own'), await tokensOf(own, 'gone'), await tokensOf(other, 'foreign')]).toEqual(['1', '1', undefined])
   })
 
-  test('is told the same of a project of somebody else and of one that nobody registered, also when it asks again', async () => {
-    const [mine, theirs] = [(await scopedKey()).key, (await makeKey({ name: 'theirs', partner_ids: [other.partnerId] })).key]
-    // Its own key may make the service remember whose it is.
+  test('P5: a limited key gets the same answer for a project of another partner as for an unregistered one, also on a repeated call', async () => {
+    const [mine, theirs] = [(await scopedKey()).key, (await createKey({ name: 'theirs', partner_ids: [other.partnerId] })).key]
+    // The key of the other partner makes the service cache the owner of the project.
     expect((await send(theirs, [event('foreign', 'remembered')])).body.accepted).toBe('1')
     for (let times = 0; times < 2; times += 1) {
-      const [foreign, unknown] = [await send(mine, [event('foreign', 'told')]), await send(mine, [event('nobody', 'told')])]
+      const [foreign, unknown] = [await send(mine, [event('foreign', 'compared')]), await send(mine, [event('unregistered', 'compared')])]
       expect([foreign.status, foreign.text]).toEqual([unknown.status, unknown.text])
-      // Whether the key itself is looked up again is a matter of the second it was looked up in.
+      // The query for the key itself is ignored: the key is cached for one second, so the query may or may not run.
       for (const answer of [foreign, unknown])
         expect((await queriesOf(answer)).filter((name) => name !== 'living_ingest_key')).toEqual(['projects_of_partners'])
     }
   })
 
-  test('sees what was refused of it, with its bytes, and only that', async () => {
+  test('P5: a limited key lists its own rejected events only, with their original bytes', async () => {
     const [{ key }, second] = [await scopedKey(), await scopedKey()]
-    await send(second.key, [event('nobody', 'of-the-second')])
+    await send(second.key, [event('unregistered', 'of-the-second')])
     await send(key, [event('foreign', 'of-the-first')])
     const { rejected_events } = (await callWith(key, 'GET', '/v1/rejected-events')).body
     expect(rejected_events).toHaveLength(1)
@@ -102,12 +108,12 @@ describe('P5: a key of some partners', () => {
     expect(JSON.parse(rejected_events[0].original)).toEqual(event('foreign', 'of-the-first'))
   })
 
-  test('a refusal uses up no identity: registered and sent again it counts, by hand as well', async () => {
+  test('an event that was rejected for its project counts when it is sent or resubmitted after the registration', async () => {
     const { key } = await scopedKey()
     await send(key, [event('later', 'by-emitter'), event('later', 'by-hand'), event('never', 'by-hand')])
-    const refused = (await callWith(key, 'GET', '/v1/rejected-events')).body.rejected_events
+    const rejected = (await callWith(key, 'GET', '/v1/rejected-events')).body.rejected_events
     const idOf = (project_id: string, event_id: string) =>
-      refused.find((each: Record<string, unknown>) => each['project_id'] === project_id && each['event_id'] === event_id).id
+      rejected.find((each: Record<string, unknown>) => each['project_id'] === project_id && each['event_id'] === event_id).id
     await tested.client.registerProject('later', own.partnerId)
     expect((await send(key, [event('later', 'by-emitter')])).body.accepted).toBe('1')
     const ids = [idOf('later', 'by-hand'), idOf('never', 'by-hand')]
@@ -119,18 +125,18 @@ describe('P5: a key of some partners', () => {
     expect(await tokensOf(own, 'later')).toBe('2')
   })
 
-  test('asks once for as many projects as a request holds, and not again for those it knows; a key of all projects never asks', async () => {
-    const [scoped, all] = [(await scopedKey()).key, (await makeKey({ name: 'all' })).key]
+  test('the owners of all projects of a request are read in one query and cached, and a key for all projects reads none', async () => {
+    const [scoped, all] = [(await scopedKey()).key, (await createKey({ name: 'all' })).key]
     const many = Array.from({ length: 10_000 }, (_, index) => event(`${'p'.repeat(120)}-${index}`, 'many'))
-    const refused = await send(scoped, [...many.slice(1), event('own', 'many')])
-    expect([refused.status, refused.body.accepted, refused.body.rejected.length]).toEqual([200, '1', 9_999])
-    expect((await queriesOf(refused)).filter((name) => name === 'projects_of_partners')).toHaveLength(1)
-    const [known, unscoped] = [await send(scoped, [event('own', 'known')]), await send(all, [event('nobody', 'all')])]
+    const rejected = await send(scoped, [...many.slice(1), event('own', 'many')])
+    expect([rejected.status, rejected.body.accepted, rejected.body.rejected.length]).toEqual([200, '1', 9_999])
+    expect((await queriesOf(rejected)).filter((name) => name === 'projects_of_partners')).toHaveLength(1)
+    const [known, unscoped] = [await send(scoped, [event('own', 'known')]), await send(all, [event('unregistered', 'all')])]
     expect([known.body.accepted, unscoped.body.accepted]).toEqual(['1', '1'])
     for (const answer of [known, unscoped]) expect(await queriesOf(answer)).not.toContain('projects_of_partners')
   })
 
-  test('is made for partners that exist, and none is made otherwise', async () => {
+  test('a key is created for existing partners only', async () => {
     const before = await listAll(100)
     const unknown = await admin('POST', '', { name: 'x', partner_ids: [own.partnerId, 'ps_nobody'] })
     expect([unknown.status, unknown.body.code, unknown.body.message]).toEqual([404, 'PARTNER_NOT_FOUND', expect.stringContaining('ps_nobody')])
@@ -143,9 +149,9 @@ describe('P5: a key of some partners', () => {
   })
 })
 
-describe('the list of keys', () => {
-  test('shows what a key can be told by and does, never itself', async () => {
-    const { id, key } = await makeKey({ name: 'Listed', partner_ids: [own.partnerId, other.partnerId, own.partnerId] })
+describe('the list of ingest keys', () => {
+  test('the list of ingest keys contains metadata of a key, never the key or its hash', async () => {
+    const { id, key } = await createKey({ name: 'Listed', partner_ids: [own.partnerId, other.partnerId, own.partnerId] })
     const shown = async () => (await listAll(100)).find((each) => each.id === id)
     const expected = {
       id,
@@ -163,17 +169,17 @@ describe('the list of keys', () => {
     expect((await admin('GET', '?limit=100')).text).not.toMatch(/hash|[0-9a-f]{64}|mli_[\w-]{40}/)
   })
 
-  test('goes page by page, each key once, from the oldest on', async () => {
-    for (let index = 0; index < 5; index += 1) await makeKey({ name: `paged-${index}` })
+  test('the pages of ingest keys list each key once, oldest first', async () => {
+    for (let index = 0; index < 5; index += 1) await createKey({ name: `paged-${index}` })
     const whole = await listAll(100)
     for (const limit of [1, 2, 3]) expect(await listAll(limit)).toEqual(whole)
     expect(whole.map(({ name }) => name).filter((name) => name.startsWith('paged-'))).toEqual([0, 1, 2, 3, 4].map((index) => `paged-${index}`))
-    // A cursor of another list means nothing in this one.
+    // A cursor of one list is rejected by another list.
     const { next_cursor } = (await admin('GET', '?limit=1')).body
     expect((await tested.client.admin('GET', `/admin/v1/accounts?cursor=${next_cursor}`)).body.code).toBe('CURSOR_INVALID')
   })
 
-  test('refuses a cursor that is none, and limits beyond 100', async () => {
+  test('the list of ingest keys rejects invalid cursors and limits', async () => {
     for (const cursor of ['x', Buffer.from('["a",1,"b"]').toString('base64url'), Buffer.from('{}').toString('base64url')])
       expect((await admin('GET', `?cursor=${cursor}`)).body.code).toBe('CURSOR_INVALID')
     for (const query of ['?limit=0', '?limit=101', '?limit=x', '?page=1']) expect((await admin('GET', query)).status).toBe(400)
@@ -181,8 +187,8 @@ describe('the list of keys', () => {
 })
 
 describe('a revoked key', () => {
-  test('sends no more from the next request on; again it is the same answer; what it sent stays', async () => {
-    const { id, key } = await makeKey({ name: 'revoked' })
+  test('a revoked key is rejected from the next request on; revoking it again returns the same answer', async () => {
+    const { id, key } = await createKey({ name: 'revoked' })
     expect((await send(key, [event('own', 'before')])).status).toBe(200)
     const revoked = await admin('DELETE', `/${id}`)
     expect((await send(key, [event('own', 'after')])).status).toBe(401)
@@ -195,8 +201,8 @@ describe('a revoked key', () => {
     expect(entries.map(({ action }: { action: string }) => action)).toEqual(['ingest-key.create', 'ingest-key.revoke'])
   })
 
-  test('and one that cannot be a key is refused without a look', async () => {
-    const { key } = await makeKey({ name: 'mistyped' })
+  test('a malformed key is rejected without a query', async () => {
+    const { key } = await createKey({ name: 'mistyped' })
     const answer = await send(`${key.slice(0, -1)}${key.endsWith('0') ? '1' : '0'}`, [event('own', 'x')])
     expect([answer.status, await queriesOf(answer)]).toEqual([401, []])
   })

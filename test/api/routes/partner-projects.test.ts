@@ -22,10 +22,10 @@ beforeAll(async () => {
     event('p1', 'ai_tokens', '2026-01-12', '7.25'),
     event('p1', 'database_size_bytes', '2026-01-10', 300),
     event('p1', 'database_size_bytes', '2026-01-12', 200),
-    // As text 9 would be more than 10 and 12.25.
+    // Sorted as text, 9 would come after 10 and 12.25.
     event('p2', 'ai_tokens', '2026-01-10', 9),
     event('p4', 'ai_tokens', '2026-01-31', 10),
-    // Beside the period.
+    // Outside the period.
     event('p4', 'ai_tokens', '2026-02-01', 1_000),
     event('foreign', 'ai_tokens', '2026-01-10', 1_000_000),
   ])
@@ -43,7 +43,7 @@ const JANUARY = 'start_date=2026-01-01&end_date=2026-01-31'
 const list = (query = '', who = ours) => tested.client.partner(who, 'GET', `/projects?${JANUARY}${query}`)
 const idsOf = ({ body }: Answer): string[] => body.projects.map(({ id }: { id: string }) => id)
 
-test('every project, deleted ones too, with its usage of the period', async () => {
+test('the list contains every project with its usage of the period, including deleted projects', async () => {
   const { status, body } = await list()
   expect(status).toBe(200)
   expect(Object.keys(body).sort()).toEqual(['as_of', 'billing_status', 'next_cursor', 'period', 'projects'])
@@ -76,23 +76,23 @@ test('every project, deleted ones too, with its usage of the period', async () =
   expect(Object.keys(body.projects[0])).toEqual(['id', 'name', 'status', 'deleted_at', 'region', 'instance_type', 'last_activity_at', 'summary'])
 })
 
-test('each summary is the one that the project’s own usage has', async () => {
+test('the summary of each listed project equals the summary of its own usage', async () => {
   for (const project of (await list()).body.projects) {
     expect(project.summary).toEqual((await tested.client.projectUsage(ours, project.id, '2026-01-01', '2026-01-31')).body.summary)
   }
 })
 
-test('by status; by a part of the name or the id, whatever the case', async () => {
+test('the list can be filtered by status, and by a part of the name or the id, ignoring case', async () => {
   expect(idsOf(await list('&status=deleted'))).toEqual(['p4'])
   expect(idsOf(await list('&status=active'))).toEqual(['p2', 'p1'])
   expect(idsOf(await list('&search=sHoP'))).toEqual(['p1', 'p3'])
   expect(idsOf(await list('&search=P2'))).toEqual(['p2'])
   expect(idsOf(await list('&search=shop&status=paused'))).toEqual(['p3'])
-  // A pattern's characters are letters like any other.
+  // The special characters of patterns match themselves only.
   for (const search of ['%25', '%00', '_', '.*', "'", '\\', 'nothing']) expect(idsOf(await list(`&search=${search}`))).toEqual([])
 })
 
-test('in every order, both ways; equals stand by id', async () => {
+test('the list can be sorted by every order in both directions, and ties are sorted by id', async () => {
   const orders: Record<string, string[]> = {
     name: ['p2', 'p1', 'p4', 'p3'],
     '-name': ['p3', 'p4', 'p1', 'p2'],
@@ -111,7 +111,7 @@ test('in every order, both ways; equals stand by id', async () => {
   }
 })
 
-test('an id in any alphabet of names: cursors carry it whole', async () => {
+test('names with quotes, backslashes and characters beyond ASCII can be paged and searched', async () => {
   const partner = await tested.client.createPartner('Names')
   for (const [id, name] of [
     ['n1', 'Ärger "quoted" \\ back'],
@@ -123,26 +123,26 @@ test('an id in any alphabet of names: cursors carry it whole', async () => {
   expect(idsOf(await list(`&search=${encodeURIComponent('äRGER')}`, partner))).toEqual(['n1'])
 })
 
-test('all pages give each project once, also when projects are registered in between', async () => {
+test('the pages list each project once, also when projects are registered between two pages', async () => {
   const partner = await tested.client.createPartner('Many')
   const before = Array.from({ length: 11 }, (_, index) => `many-${String(index).padStart(2, '0')}`)
   for (const id of before) await tested.client.registerProject(id, partner.partnerId)
   for (const sort of ['name', '-created_at', 'created_at', 'total_mcp_calls']) {
     let registered = 0
-    const met = await walk(`&sort=${sort}&limit=3`, partner, async () => {
+    const listed = await walk(`&sort=${sort}&limit=3`, partner, async () => {
       registered += 1
-      // Before the page, in the midst of all, and behind it. Not for ever: a list by creation would never end.
+      // They sort before the page, in the middle of the list, and after it. Only twice: a list by creation would never end.
       for (const place of registered > 2 ? [] : ['a', 'many-07x', 'zz'])
         await tested.client.registerProject(`${place}${sort}${registered}`.replaceAll('_', '.'), partner.partnerId)
     })
     expect(registered).toBeGreaterThan(2)
-    expect([sort, new Set(met).size]).toEqual([sort, met.length])
-    expect([sort, before.filter((id) => !met.includes(id))]).toEqual([sort, []])
+    expect([sort, new Set(listed).size]).toEqual([sort, listed.length])
+    expect([sort, before.filter((id) => !listed.includes(id))]).toEqual([sort, []])
   }
 })
 
-describe('P5: partners never meet', () => {
-  test('another partner’s projects are in no list, by no search, and a cursor of theirs is refused', async () => {
+describe('P5: partners are isolated', () => {
+  test('P5: projects of another partner are not listed or found, and a cursor of the other partner is rejected', async () => {
     expect(idsOf(await list('&search=foreign'))).toEqual([])
     expect(idsOf(await list('&search=alpha'))).toEqual(['p2'])
     for (const sort of ['name', 'total_ai_tokens', 'last_activity_at']) expect(idsOf(await list(`&sort=${sort}`))).not.toContain('foreign')
@@ -152,13 +152,13 @@ describe('P5: partners never meet', () => {
     expect((await list(`&limit=1&cursor=${cursor}`)).body.code).toBe('CURSOR_INVALID')
   })
 
-  test('who is not the partner is 401', async () => {
+  test('P5: a request with another partner’s secret is rejected with 401', async () => {
     expect((await list('', { ...ours, secret: theirs.secret })).status).toBe(401)
     expect((await list('', { partnerId: 'ps_unknown', secret: ours.secret })).status).toBe(401)
   })
 })
 
-test('a cursor belongs to its order and filters; another query refuses it, and so does what is none', async () => {
+test('a cursor is rejected when it is invalid or belongs to another order, filter or period', async () => {
   const { next_cursor: cursor } = (await list('&limit=1&sort=name')).body
   expect((await list(`&limit=3&sort=name&cursor=${cursor}`)).status).toBe(200)
   const forged = Buffer.from(JSON.stringify(['x', 'k', 'i', '2026-01-01', '2026-01-31'])).toString('base64url')
@@ -178,16 +178,16 @@ test('a cursor belongs to its order and filters; another query refuses it, and s
   expect((await tested.client.partner(ours, 'GET', `/projects?start_date=2026-01-02&end_date=2026-01-31&cursor=${cursor}`)).body.code).toBe('CURSOR_INVALID')
 })
 
-test('a cursor whose key the store could not read is refused, not a fault', async () => {
+test('a forged cursor whose key the store cannot parse is rejected with 400', async () => {
   const { next_cursor: cursor } = (await list('&limit=1&sort=total_ai_tokens')).body
-  const [print, , id, first, last] = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'))
+  const [fingerprint, , id, first, last] = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'))
   for (const key of ['', 'abc', '-1', '1e5', '9'.repeat(80)]) {
-    const forged = Buffer.from(JSON.stringify([print, key, id, first, last])).toString('base64url')
+    const forged = Buffer.from(JSON.stringify([fingerprint, key, id, first, last])).toString('base64url')
     expect((await list(`&sort=total_ai_tokens&cursor=${forged}`)).status).toBe(400)
   }
 })
 
-describe('bad input is 400 and says which', () => {
+describe('invalid parameters of the list of projects', () => {
   for (const [query, named] of [
     ['&limit=0', 'query.limit'],
     ['&limit=101', 'query.limit'],
@@ -198,21 +198,21 @@ describe('bad input is 400 and says which', () => {
     [`&search=${'x'.repeat(129)}`, 'query.search'],
     ['&order=name', '"order"'],
   ] as const) {
-    test(query.slice(0, 20), async () => {
+    test(`the list of projects rejects ${query.slice(1, 20)} with 400 and names the parameter`, async () => {
       const { status, body } = await list(query)
       expect([status, body.code]).toEqual([400, 'INVALID_REQUEST'])
       expect(body.message).toContain(named)
     })
   }
 
-  test('dates, as in usage', async () => {
+  test('the list of projects rejects the same dates as usage does', async () => {
     for (const query of ['start_date=2026-02-30', 'start_date=2026-03-02&end_date=2026-03-01', 'start_date=2024-01-01&end_date=2026-01-01']) {
       expect((await tested.client.partner(ours, 'GET', `/projects?${query}`)).body.code).toBe('PERIOD_INVALID')
     }
   })
 })
 
-test('P6: usage that cannot be read is an error, never a list of zeros', async () => {
+test('P6: when usage cannot be read, the list of projects is an error and not a list of zeros', async () => {
   const { control } = tested.service.clickhouse
   await control.command('RENAME TABLE project_usage_per_day_v1 TO project_usage_away')
   const { status, body } = await list()
@@ -221,7 +221,7 @@ test('P6: usage that cannot be read is an error, never a list of zeros', async (
   expect(body.projects).toBeUndefined()
 })
 
-/** The ids of all pages, one after another. */
+/** The ids of all pages, in order. */
 async function walk(query: string, who = ours, between: () => Promise<void> = async () => {}): Promise<string[]> {
   const ids: string[] = []
   let cursor: string | null = null

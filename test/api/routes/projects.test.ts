@@ -16,7 +16,7 @@ afterAll(() => tested.stop())
 const sync = (body: object, credentials = partner) => tested.client.partner(credentials, 'POST', '/sync-embedded-project', JSON.stringify(body))
 
 describe('sync-embedded-project', () => {
-  test('answers in the documented shape', async () => {
+  test('sync-embedded-project answers in the documented shape', async () => {
     const { status, body } = await sync({ project_name: 'Shape of It', region: 'eu-west', instance_type: 'small' })
     expect(status).toBe(200)
     expect(body).toEqual({
@@ -30,19 +30,19 @@ describe('sync-embedded-project', () => {
     })
   })
 
-  test('is idempotent by name, also when twenty calls race', async () => {
+  test('sync-embedded-project is idempotent by name, also under 20 concurrent calls', async () => {
     const answers = await Promise.all(Array.from({ length: 20 }, () => sync({ project_name: 'raced' })))
     expect(new Set(answers.map(({ text }) => text)).size).toBe(1)
     expect((await sync({ project_name: 'raced' })).text).toBe(answers[0]?.text)
   })
 
-  test('applies a changed region, and keeps id and key', async () => {
+  test('sync-embedded-project applies a changed region and keeps id and key', async () => {
     const first = (await sync({ project_name: 'moving' })).body.project
     const moved = (await sync({ project_name: 'moving', region: 'us-west' })).body.project
     expect(moved).toEqual({ ...first, access_host: first.access_host.replace('us-east', 'us-west') })
   })
 
-  test('makes a new project of a name whose project was deleted or renamed', async () => {
+  test('sync-embedded-project creates a new project when the one of this name was deleted or renamed', async () => {
     const first = (await sync({ project_name: 'again' })).body.project.id
     await tested.client.partner(partner, 'DELETE', `/${first}`)
     const second = (await sync({ project_name: 'again' })).body.project.id
@@ -53,11 +53,11 @@ describe('sync-embedded-project', () => {
     expect((await sync({ project_name: 'renamed' })).body.project.id).toBe(second)
   })
 
-  test('the same name of two partners is two projects', async () => {
+  test('two partners get different projects for the same name', async () => {
     expect((await sync({ project_name: 'common' })).body.project.id).not.toBe((await sync({ project_name: 'common' }, other)).body.project.id)
   })
 
-  test('knows a name again, even one that means something to the store', async () => {
+  test('sync-embedded-project finds a project by its name, also by a name with a special meaning to the store', async () => {
     for (const project_name of ['\\N', 'NULL', "it's", '\\', '%41', '{x: String}', '漢字']) {
       const first = await sync({ project_name })
       expect([first.status, (await sync({ project_name })).text]).toEqual([200, first.text])
@@ -65,7 +65,7 @@ describe('sync-embedded-project', () => {
     }
   })
 
-  test('refuses names that would not come back as they were sent', async () => {
+  test('sync-embedded-project rejects names that could not be returned as they were sent', async () => {
     for (const project_name of ['a\0b', 'two\nlines', 'lone \ud800', 'x'.repeat(129)]) {
       const answer = await sync({ project_name })
       expect([answer.status, answer.body.message]).toEqual([400, expect.stringContaining('body.project_name: ')])
@@ -76,7 +76,7 @@ describe('sync-embedded-project', () => {
     expect([answer.status, answer.body.code]).toEqual([400, 'BODY_NOT_JSON'])
   })
 
-  test('refuses what it does not know, by name', async () => {
+  test('sync-embedded-project rejects an invalid body with the name of the field', async () => {
     for (const [body, named] of [
       [{}, 'project_name'],
       [{ project_name: ' ' }, 'project_name'],
@@ -91,7 +91,7 @@ describe('sync-embedded-project', () => {
     expect((await tested.client.partner(partner, 'POST', '/sync-embedded-project', '')).status).toBe(400)
   })
 
-  test('is not part of a co-branded partnership, nor is deletion', async () => {
+  test('a co-branded partner cannot sync or delete embedded projects, but can read usage', async () => {
     const branded = await tested.client.createPartner('Branded', 'co-branded')
     const answer = await sync({ project_name: 'x' }, branded)
     expect([answer.status, answer.body.code]).toEqual([403, 'MODE_NOT_ALLOWED'])
@@ -100,7 +100,7 @@ describe('sync-embedded-project', () => {
   })
 })
 
-describe('the life of a project', () => {
+describe('the life cycle of a project', () => {
   const call = (method: string, path: string, { body, as = partner }: { body?: unknown; as?: Credentials } = {}) =>
     tested.client.partner(as, method, path, body === undefined ? undefined : JSON.stringify(body))
   const actionsOn = async (id: string) => {
@@ -108,7 +108,7 @@ describe('the life of a project', () => {
     return (body.entries as { action: string }[]).map(({ action }) => action)
   }
 
-  test('metadata answers in the documented shape; last_activity_at is the latest counted timestamp, null before the first', async () => {
+  test('metadata has the documented shape; last_activity_at is the latest counted timestamp, or null before the first event', async () => {
     const { project } = (await sync({ project_name: 'described', region: 'us-west', instance_type: 'micro' })).body
     const before = await call('GET', `/${project.id}/metadata`)
     expect([before.status, before.body]).toEqual([200, { project: { ...project, region: 'us-west', instance_type: 'micro', last_activity_at: null } }])
@@ -119,7 +119,7 @@ describe('the life of a project', () => {
     expect(after.body).toEqual({ project: { ...before.body.project, last_activity_at: '2026-01-09T10:30:00.250Z' } })
   })
 
-  test('pause and restore answer in the documented shape, with and without a body; repeating one is 200 and changes nothing', async () => {
+  test('pause and restore have the documented shape, with and without a body; repeating one returns 200 and changes nothing', async () => {
     const { id } = (await sync({ project_name: 'paused' })).body.project
     for (const body of [{ wait_for_completion: true }, { wait_for_completion: false }, {}, undefined]) {
       for (const [verb, status] of [
@@ -136,14 +136,14 @@ describe('the life of a project', () => {
     expect(await actionsOn(id)).toEqual(['project.create', ...Array.from({ length: 4 }, () => ['project.pause', 'project.restore']).flat()])
   })
 
-  test('a paused project keeps its name and its usage, and a sync of its name finds it paused', async () => {
+  test('a paused project keeps its name and its usage, and a sync by its name returns it as paused', async () => {
     const { project } = (await sync({ project_name: 'asleep' })).body
     await call('POST', `/${project.id}/pause`)
     expect((await sync({ project_name: 'asleep' })).body).toEqual({ success: true, project: { ...project, status: 'paused' } })
     expect((await tested.client.projectUsage(partner, project.id, '2026-01-01', '2026-01-02')).body.project.status).toBe('paused')
   })
 
-  test('deletion answers in the documented shape and is final: usage is 200, every other call 404', async () => {
+  test('deletion has the documented shape and is permanent: usage returns 200, every other call 404', async () => {
     const { id } = (await sync({ project_name: 'mortal' })).body.project
     await call('POST', `/${id}/pause`)
     const deleted = await call('DELETE', `/${id}`)
@@ -162,7 +162,7 @@ describe('the life of a project', () => {
     expect(await actionsOn(id)).toEqual(['project.create', 'project.pause', 'project.delete'])
   })
 
-  test('P5: a project of another partner is like none at all, and stays as it is', async () => {
+  test('P5: a project of another partner gets the same answers as an unknown one and is not changed', async () => {
     const { project } = (await sync({ project_name: 'theirs' }, other)).body
     for (const [method, path] of [
       ['GET', '/metadata'],
@@ -177,7 +177,7 @@ describe('the life of a project', () => {
     expect((await call('GET', `/${project.id}/metadata`, { as: other })).body.project.status).toBe('active')
   })
 
-  test('a body that is not one is refused, and nothing is changed by it', async () => {
+  test('pause rejects an invalid body and does not change the project', async () => {
     const { id } = (await sync({ project_name: 'unmoved' })).body.project
     for (const [body, named] of [
       [{ wait_for_completion: 'yes' }, 'wait_for_completion'],
@@ -195,7 +195,7 @@ describe('the life of a project', () => {
 describe('PUT /admin/v1/projects/:id', () => {
   const put = (id: string, body: object) => tested.client.admin('PUT', `/admin/v1/projects/${encodeURIComponent(id)}`, body)
 
-  test('registers, then changes', async () => {
+  test('PUT /admin/v1/projects/:id registers a project with 201 and changes it with 200', async () => {
     const created = await put('known', { partner_id: partner.partnerId, name: 'Known', region: 'eu-central' })
     expect(created.status).toBe(201)
     expect(created.body.project).toEqual({
@@ -216,7 +216,7 @@ describe('PUT /admin/v1/projects/:id', () => {
     ])
   })
 
-  test('a partner never changes, deletion is final, living names are unique', async () => {
+  test('a registration cannot change the partner, undo a deletion, or use the name of an existing project', async () => {
     const codeOf = async (id: string, body: object) => {
       const answer = await put(id, body)
       return [answer.status, answer.body.code]
@@ -229,7 +229,7 @@ describe('PUT /admin/v1/projects/:id', () => {
     expect((await put('unknown', { partner_id: partner.partnerId, name: 'Known' })).status).toBe(201)
   })
 
-  test('the time of a deletion is the first that was told, whatever is said later, and is one that the store can hold', async () => {
+  test('the first reported time of a deletion stays, and a time that the store cannot hold is rejected', async () => {
     const gone = (extra: object) => put('gone', { partner_id: partner.partnerId, name: 'Gone', ...extra })
     for (const deleted_at of ['1999-12-31T23:59:59Z', '0001-01-01T00:00:00Z', '9999-12-31T23:59:59Z', '2026-02-30T00:00:00Z', 'yesterday']) {
       const answer = await gone({ status: 'deleted', deleted_at })
@@ -238,7 +238,7 @@ describe('PUT /admin/v1/projects/:id', () => {
     const before = Date.now()
     const { body } = await gone({ status: 'deleted' })
     expect(Date.parse(body.project.deleted_at)).toBeGreaterThanOrEqual(before)
-    expect((await gone({ name: 'Gone for good' })).body.project).toEqual({ ...body.project, name: 'Gone for good' })
+    expect((await gone({ name: 'Gone permanently' })).body.project).toEqual({ ...body.project, name: 'Gone permanently' })
     for (const extra of [{ status: 'deleted', deleted_at: '2026-02-03T04:05:06.789Z' }, { status: 'deleted' }, {}]) {
       expect(await gone(extra)).toMatchObject({ status: 200, body: { project: body.project } })
     }
@@ -247,28 +247,28 @@ describe('PUT /admin/v1/projects/:id', () => {
     expect((await past('past', '2026-02-04T00:00:00Z')).body.project.deleted_at).toBe('2026-02-03T04:05:06.789Z')
   })
 
-  test('of two partners that ask for one id at once, one gets it', async () => {
+  test('of two partners that register the same id concurrently, one succeeds', async () => {
     const answers = await Promise.all([partner, other].map(({ partnerId }) => put('contested', { partner_id: partnerId, name: 'contested' })))
     expect(answers.map(({ status }) => status).sort()).toEqual([201, 409])
   })
 
-  test('ids that the paths need for themselves, or that are none, are refused', async () => {
+  test('a registration rejects project ids that are reserved for paths or are not valid', async () => {
     for (const id of ['usage', 'projects', 'statements', 'connect-user', 'sync-embedded-project', 'sp ace', 'x'.repeat(129), 'slash/ed']) {
       expect((await put(id, { partner_id: partner.partnerId, name: 'x' })).status).toBe(400)
     }
     expect((await put('x', { partner_id: 'ps_nobody', name: 'x' })).body.code).toBe('PARTNER_NOT_FOUND')
     expect((await put('x', { partner_id: partner.partnerId, name: 'x', deleted_at: '2026-01-01T00:00:00Z' })).body.message).toContain(
-      'goes with status "deleted" only',
+      'is only allowed with status "deleted"',
     )
   })
 })
 
-test('a bodyless DELETE that says it sends JSON is fine', async () => {
+test('a DELETE without a body is accepted with the content type of JSON', async () => {
   const { id } = (await sync({ project_name: 'empty body' })).body.project
   expect((await tested.client.partner(partner, 'DELETE', `/${id}`, '')).status).toBe(200)
 })
 
-test('no credential is kept in plain text, in no file of the data directory', async () => {
+test('no file of the data directory contains a credential in plain text, except the admin token', async () => {
   const key = await tested.client.createIngestKey()
   const { api_key } = (await sync({ project_name: 'sealed' })).body.project
   for (const secret of [partner.secret, key, api_key]) expect(filesWith(secret)).toEqual([])

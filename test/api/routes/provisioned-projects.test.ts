@@ -29,39 +29,39 @@ afterAll(async () => {
 const call = (method: string, path: string, body?: object) =>
   tested.client.partner(partner, method, path, body === undefined ? undefined : JSON.stringify(body))
 const sync = async (project_name: string) => (await call('POST', '/sync-embedded-project', { project_name })).body.project
-const told = (id: string) => platform.of(id).map(({ data }) => data.status)
+const deliveredStatuses = (id: string) => platform.of(id).map(({ data }) => data.status)
 
-test('every change of a project is handed over, signed, and never with its key', async () => {
-  const { id, api_key } = await sync('told')
-  await untilSo(async () => told(id).length === 1)
-  await call('POST', '/sync-embedded-project', { project_name: 'told', region: 'us-west' })
+test('every change of a project is delivered to the platform, signed and without the key of the project', async () => {
+  const { id, api_key } = await sync('delivered')
+  await untilSo(async () => deliveredStatuses(id).length === 1)
+  await call('POST', '/sync-embedded-project', { project_name: 'delivered', region: 'us-west' })
   await untilSo(async () => platform.of(id).at(-1)?.data.region === 'us-west')
   expect((await call('POST', `/${id}/pause`, { wait_for_completion: true })).body).toEqual({ project: { id, status: 'paused' } })
   expect((await call('POST', `/${id}/restore`, { wait_for_completion: true })).body).toEqual({ project: { id, status: 'active' } })
   expect((await call('DELETE', `/${id}`)).status).toBe(200)
-  await untilSo(async () => told(id).at(-1) === 'deleted')
-  expect(told(id)).toEqual(['active', 'active', 'paused', 'active', 'deleted'])
+  await untilSo(async () => deliveredStatuses(id).at(-1) === 'deleted')
+  expect(deliveredStatuses(id)).toEqual(['active', 'active', 'paused', 'active', 'deleted'])
   for (const { body, headers } of platform.of(id)) {
     expect(new Webhook(SECRET).verify(body, headers)).toMatchObject({ type: 'project.updated', data: { id, partner_id: partner.partnerId } })
     expect(body.toString('utf8')).not.toContain(api_key)
   }
 })
 
-test('without waiting the answer is the status as it is; it follows when the platform has said so', async () => {
+test('without waiting, the answer is the current status, which changes once the platform has confirmed', async () => {
   const { id } = await sync('slow')
-  await untilSo(async () => told(id).length === 1)
+  await untilSo(async () => deliveredStatuses(id).length === 1)
   platform.set('holds')
   for (let times = 0; times < 3; times += 1) expect((await call('POST', `/${id}/pause`)).body).toEqual({ project: { id, status: 'active' } })
   await untilSo(async () => platform.heldCount() === 1)
   platform.set('acknowledges')
   platform.release()
   await untilSo(async () => (await call('GET', `/${id}/metadata`)).body.project.status === 'paused')
-  expect(told(id)).toEqual(['active', 'paused'])
+  expect(deliveredStatuses(id)).toEqual(['active', 'paused'])
 })
 
-test('a project that is deleted while somebody waits for its pause is not found', async () => {
+test('a request that waits for a pause gets 404 when the project is deleted meanwhile', async () => {
   const { id } = await sync('doomed')
-  await untilSo(async () => told(id).length === 1)
+  await untilSo(async () => deliveredStatuses(id).length === 1)
   platform.set('holds')
   const waiting = call('POST', `/${id}/pause`, { wait_for_completion: true })
   await untilSo(async () => platform.heldCount() === 1)
@@ -70,23 +70,23 @@ test('a project that is deleted while somebody waits for its pause is not found'
   expect([answer.status, answer.body.code]).toEqual([404, 'PROJECT_NOT_FOUND'])
   platform.set('acknowledges')
   platform.release()
-  await untilSo(async () => told(id).at(-1) === 'deleted')
+  await untilSo(async () => deliveredStatuses(id).at(-1) === 'deleted')
 })
 
-test('/metrics tells what is to be handed over, and what failed', async () => {
+test('/metrics reports the number of pending deliveries and of failures', async () => {
   await untilSo(async () => (await tested.client.call('GET', '/metrics')).text.includes('meterline_provisioner_pending 0\n'))
   platform.set('fails')
-  const { id } = await sync('refused')
+  const { id } = await sync('failed')
   await untilSo(async () => /meterline_provisioner_failures_total [1-9]/.test((await tested.client.call('GET', '/metrics')).text))
   await untilSo(async () => (await tested.client.call('GET', '/metrics')).text.includes('meterline_provisioner_pending 1\n'))
   platform.set('acknowledges')
   await untilSo(async () => (await call('POST', `/${id}/pause`, { wait_for_completion: true })).status === 200)
 })
 
-/** The last one: nothing is answered after it. */
-test('who still waits when the service stops is told that it goes on, and that asking again is safe', async () => {
+/** This test comes last, because it stops the service. */
+test('a request that waits when the service stops gets 503 with the advice that the change continues and repeating it is safe', async () => {
   const { id } = await sync('interrupted')
-  await untilSo(async () => told(id).length === 1)
+  await untilSo(async () => deliveredStatuses(id).length === 1)
   platform.set('holds')
   const waiting = call('POST', `/${id}/pause`, { wait_for_completion: true })
   await untilSo(async () => platform.heldCount() === 1)
@@ -94,7 +94,12 @@ test('who still waits when the service stops is told that it goes on, and that a
   const answer = await waiting
   expect([answer.status, answer.body]).toEqual([
     503,
-    { success: false, message: expect.stringMatching(/recorded and goes on.*Asking again is safe/), code: 'PROVISIONING', request_id: expect.any(String) },
+    {
+      success: false,
+      message: expect.stringMatching(/recorded and continues.*Repeating the call is safe/),
+      code: 'PROVISIONING',
+      request_id: expect.any(String),
+    },
   ])
   platform.release()
   await stopped

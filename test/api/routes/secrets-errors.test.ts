@@ -17,50 +17,50 @@ beforeAll(async () => {
 })
 afterAll(() => tested.stop())
 
-describe('every error of the Secrets API has its documented shape', () => {
+describe('errors of the Secrets API', () => {
   test.each([
     ['GET', '/api/secrets', undefined],
     ['POST', '/api/secrets', {}],
     ['GET', '/api/secrets/KEY', undefined],
     ['PUT', '/api/secrets/KEY', {}],
     ['DELETE', '/api/secrets/KEY', undefined],
-  ])('who may not %s %s is told so, and no answer is kept by a cache', async (method, path, body) => {
+  ])('%s %s answers 401 and 403 in the documented shape, and no answer may be cached', async (method, path, body) => {
     const { token } = (await secrets.admin('POST', '/admin/v1/tokens', { role: 'finance' })).body
-    const stranger = await secrets.admin(method, path, body, 'wrong')
-    expect([stranger.status, stranger.body]).toEqual([401, secretsError('UNAUTHORIZED', 401)])
+    const unknown = await secrets.admin(method, path, body, 'wrong')
+    expect([unknown.status, unknown.body]).toEqual([401, secretsError('UNAUTHORIZED', 401)])
     const finance = await secrets.admin(method, path, body, token)
     expect([finance.status, finance.body]).toEqual([403, secretsError('FORBIDDEN', 403)])
-    for (const { headers } of [stranger, finance, await secrets.admin(method, path, body)])
+    for (const { headers } of [unknown, finance, await secrets.admin(method, path, body)])
       expect([headers.get('cache-control'), headers.get('x-request-id')]).toEqual(['no-store', expect.any(String)])
   })
 
-  test('whatever is wrong with a request', async () => {
+  test('every invalid request to the Secrets API is answered in its documented shape', async () => {
     const json = { 'content-type': 'application/json' }
-    const ask = (method: string, path: string, headers: Record<string, string> = {}, body?: string) =>
+    const send = (method: string, path: string, headers: Record<string, string> = {}, body?: string) =>
       secrets.call(method, path, { headers: { authorization: `Bearer ${tested.client.adminToken}`, ...headers }, ...(body === undefined ? {} : { body }) })
-    for (const [asked, status, name] of [
-      [ask('POST', '/api/secrets', json, '{"key":"A","value":'), 400, 'INVALID_INPUT'],
-      [ask('POST', '/api/secrets', json, '{"key":"A","value":"x","__proto__":{}}'), 400, 'INVALID_INPUT'],
-      [ask('POST', '/api/secrets', json, 'null'), 400, 'INVALID_INPUT'],
-      [ask('POST', '/api/secrets', { 'content-type': 'text/xml' }, '<a/>'), 415, 'UNSUPPORTED_MEDIA_TYPE'],
-      [ask('PUT', '/api/secrets/A', { 'content-type': 'application/yaml' }, 'value: x'), 415, 'UNSUPPORTED_MEDIA_TYPE'],
-      [ask('POST', '/api/secrets', json, JSON.stringify({ key: 'A', value: 'x'.repeat(2 ** 21) })), 413, 'PAYLOAD_TOO_LARGE'],
-      [ask('GET', '/api/secrets/A/B'), 404, 'NOT_FOUND'],
-      [ask('PATCH', '/api/secrets/A', json, '{}'), 404, 'NOT_FOUND'],
-      [ask('DELETE', '/api/secrets'), 404, 'NOT_FOUND'],
-      [ask('GET', '/api/secrets/'), 404, 'NOT_FOUND'],
-      [ask('GET', '/api/secrets/%zz'), 400, 'INVALID_INPUT'],
-      [ask('GET', `/api/secrets/${'K'.repeat(257)}`), 404, 'NOT_FOUND'],
-      [ask('GET', '/%61pi/secrets/missing'), 404, 'NOT_FOUND'],
-      [ask('GET', '/api/secrets/missing?x=y'), 404, 'NOT_FOUND'],
+    for (const [call, status, name] of [
+      [send('POST', '/api/secrets', json, '{"key":"A","value":'), 400, 'INVALID_INPUT'],
+      [send('POST', '/api/secrets', json, '{"key":"A","value":"x","__proto__":{}}'), 400, 'INVALID_INPUT'],
+      [send('POST', '/api/secrets', json, 'null'), 400, 'INVALID_INPUT'],
+      [send('POST', '/api/secrets', { 'content-type': 'text/xml' }, '<a/>'), 415, 'UNSUPPORTED_MEDIA_TYPE'],
+      [send('PUT', '/api/secrets/A', { 'content-type': 'application/yaml' }, 'value: x'), 415, 'UNSUPPORTED_MEDIA_TYPE'],
+      [send('POST', '/api/secrets', json, JSON.stringify({ key: 'A', value: 'x'.repeat(2 ** 21) })), 413, 'PAYLOAD_TOO_LARGE'],
+      [send('GET', '/api/secrets/A/B'), 404, 'NOT_FOUND'],
+      [send('PATCH', '/api/secrets/A', json, '{}'), 404, 'NOT_FOUND'],
+      [send('DELETE', '/api/secrets'), 404, 'NOT_FOUND'],
+      [send('GET', '/api/secrets/'), 404, 'NOT_FOUND'],
+      [send('GET', '/api/secrets/%zz'), 400, 'INVALID_INPUT'],
+      [send('GET', `/api/secrets/${'K'.repeat(257)}`), 404, 'NOT_FOUND'],
+      [send('GET', '/%61pi/secrets/missing'), 404, 'NOT_FOUND'],
+      [send('GET', '/api/secrets/missing?x=y'), 404, 'NOT_FOUND'],
     ] as const) {
-      const answer = await asked
+      const answer = await call
       expect([answer.status, answer.body]).toEqual([status, secretsError(name, status)])
     }
-    expect((await ask('GET', '/api/secretsandmore')).body).toMatchObject({ success: false, code: 'NOT_FOUND' })
+    expect((await send('GET', '/api/secretsandmore')).body).toMatchObject({ success: false, code: 'NOT_FOUND' })
   })
 
-  test('the OpenAPI file says so', async () => {
+  test('the OpenAPI document describes the errors of the Secrets API in their documented shape', async () => {
     const { paths, components } = (await secrets.call('GET', '/openapi.json')).body
     const operations = [...Object.values(paths['/api/secrets']), ...Object.values(paths['/api/secrets/{key}'])] as { responses: Record<string, object> }[]
     expect(operations).toHaveLength(5)
@@ -74,17 +74,17 @@ describe('every error of the Secrets API has its documented shape', () => {
     expect(paths['/api/secrets'].post.requestBody.content['application/json'].schema.required).toEqual(['key', 'value'])
   })
 
-  test('beyond the limit of a credential', async () => {
-    const answers = await Promise.all(Array.from({ length: REQUESTS_MAX + 10 }, () => secrets.admin('GET', '/api/secrets/A', undefined, 'somebody-else')))
+  test('the Secrets API answers 429 in its documented shape beyond the rate limit of a credential', async () => {
+    const answers = await Promise.all(Array.from({ length: REQUESTS_MAX + 10 }, () => secrets.admin('GET', '/api/secrets/A', undefined, 'another-token')))
     const limited = answers.filter(({ status }) => status === 429)
     expect(limited).toHaveLength(10)
     expect(limited[0]?.body).toEqual(secretsError('RATE_LIMITED', 429))
   })
 })
 
-test('more than so many are not kept, deleted ones counted; what is there can be changed', async () => {
+test('no secret can be created beyond the limit, which counts deleted secrets; existing secrets can still be changed', async () => {
   await secrets.create('FIRST')
-  const { name: log, epoch, owner } = await takeRegistry()
+  const { name: log, epoch, owner } = await acquireRegistryLease()
   const rows = Array.from({ length: SECRETS_MAX - 1 }, (_, number) => row([log, epoch, owner, `MANY_${number}`, 1, randomUUID(), '', '', 0, 0, 0, 0]))
   const columns = [
     'log',
@@ -102,17 +102,17 @@ test('more than so many are not kept, deleted ones counted; what is there can be
   ]
   await tested.service.clickhouse.control.insert({ table: 'secrets_inbox_v1', columns, text: rows.join('') })
   const full = await secrets.create('ONE_MORE')
-  expect([full.status, full.body]).toEqual([409, secretsError('INVALID_INPUT', 409, expect.stringContaining(`There are ${SECRETS_MAX} secrets`))])
+  expect([full.status, full.body]).toEqual([409, secretsError('INVALID_INPUT', 409, expect.stringContaining(`The limit of ${SECRETS_MAX} secrets is reached`))])
   expect((await secrets.create('FIRST')).body.message).toContain('already exists')
   expect((await secrets.update('MANY_1', { value: 'used again', isActive: true })).status).toBe(200)
   expect((await secrets.read('MANY_1')).body.value).toBe('used again')
 })
 
-/** The last one: the registry is not changed any more. */
-test('when the store fails, a change says so as documented and nothing else, and no value is told', async () => {
+/** This test comes last, because the registry cannot be changed after it. */
+test('when the store fails, an update answers the documented 500, other calls answer 503, and no value is logged', async () => {
   const before = await secrets.listed('FIRST')
-  await takeRegistry(true)
-  // At once: each tries for as long as a change may.
+  await acquireRegistryLease(true)
+  // They run concurrently, because each of them retries for as long as a change may take.
   const [failed, ...others] = await Promise.all([secrets.update('FIRST', { value: 'other value' }), secrets.read('FIRST'), secrets.remove('FIRST')])
   expect([failed.status, failed.body]).toEqual([500, secretsError('INTERNAL_ERROR', 500, 'Failed to update secret: FIRST')])
   for (const answer of others) expect([answer.status, answer.body]).toEqual([503, secretsError('SERVICE_UNAVAILABLE', 503)])
@@ -121,9 +121,9 @@ test('when the store fails, a change says so as documented and nothing else, and
   expect(logged.join('')).not.toMatch(/value of FIRST|other value/)
 })
 
-/** As another process does, which then goes on or, for good, lets nobody else. */
-async function takeRegistry(retire = false) {
-  const taken = await acquireLease(tested.service.clickhouse, 'registry', { retire })
-  if (taken.status !== 'acquired') throw new Error('The registry could not be taken.')
-  return taken.lease
+/** Acquires the lease as another process would. With `retire` no process can acquire it again. */
+async function acquireRegistryLease(retire = false) {
+  const outcome = await acquireLease(tested.service.clickhouse, 'registry', { retire })
+  if (outcome.status !== 'acquired') throw new Error('The lease of the registry could not be acquired.')
+  return outcome.lease
 }

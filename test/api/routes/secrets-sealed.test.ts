@@ -22,12 +22,12 @@ afterAll(() => tested.stop())
 const VALUE = 'v4lue-that-n0body-may-f1nd'
 const NEWER = 'newer-v4lue-that-n0body-may-f1nd'
 
-test('value and data key are in no file, no log line, no error and no audit entry', async () => {
+test('the value and the data key of a secret are in no file, log line, error or audit entry', async () => {
   await secrets.create('HIDDEN', VALUE)
   await secrets.update('HIDDEN', { value: NEWER })
   await secrets.read('HIDDEN')
   const headers = { authorization: `Bearer ${tested.client.adminToken}`, 'content-type': 'application/json' }
-  const refusals = [
+  const rejected = [
     await secrets.create('HIDDEN', VALUE),
     await secrets.create('hidden', VALUE),
     await secrets.create('HIDDEN_2', VALUE, { colour: VALUE }),
@@ -38,18 +38,18 @@ test('value and data key are in no file, no log line, no error and no audit entr
     await secrets.call('POST', '/api/secrets', { headers, body: `{"key":"HIDDEN","value":${VALUE}}` }),
     await secrets.call('PUT', '/api/secrets/HIDDEN', { headers: { ...headers, 'content-type': 'text/plain' }, body: VALUE }),
   ]
-  for (const { status, text } of refusals) expect([status >= 400, text]).toEqual([true, expect.not.stringContaining('v4lue')])
+  for (const { status, text } of rejected) expect([status >= 400, text]).toEqual([true, expect.not.stringContaining('v4lue')])
   const rows = await storedRows('HIDDEN')
   const dataKeys = rows.map(dataKeyOf)
   expect(new Set(dataKeys.map((key) => key.toString('hex'))).size, 'a new value gets a new data key').toBe(2)
   const texts = ['v4lue', ...dataKeys.flatMap((key) => [key.toString('hex'), key.toString('base64'), key.toString('base64url')])]
-  expect(filesWith(tested.dataDir, rows[0]?.sealed_value ?? ''), 'the search finds what is there').not.toEqual([])
+  expect(filesWith(tested.dataDir, rows[0]?.sealed_value ?? ''), 'the search finds text that is stored').not.toEqual([])
   expect(filesWith(tested.dataDir, ...texts, ...dataKeys)).toEqual([])
-  const told = [...logged, JSON.stringify(await audited(''))].join('')
-  for (const text of texts) expect(told).not.toContain(text)
+  const output = [...logged, JSON.stringify(await audited(''))].join('')
+  for (const text of texts) expect(output).not.toContain(text)
 })
 
-test('each reading and each change is in the audit log; lists, refusals and what changes nothing are not', async () => {
+test('each read and each change of a secret is in the audit log; lists, rejected calls and calls without effect are not', async () => {
   await secrets.create('AUDITED', VALUE, { isReserved: true })
   const { id } = await secrets.listed('AUDITED')
   await secrets.read('AUDITED')
@@ -66,14 +66,14 @@ test('each reading and each change is in the audit log; lists, refusals and what
   ])
 })
 
-test('what is put into the row of another secret, or beside another value, does not open', async () => {
+test('encrypted data that is moved to another secret or revision cannot be decrypted', async () => {
   await secrets.create('MOVED', VALUE)
   await secrets.update('MOVED', { value: NEWER })
   await secrets.create('TARGET', 'own')
   const [older, newer] = await storedRows('MOVED')
   const [target] = await storedRows('TARGET')
-  if (older === undefined || newer === undefined || target === undefined) throw new Error('They are not stored.')
-  const moves: [key: string, put: StoredRow][] = [
+  if (older === undefined || newer === undefined || target === undefined) throw new Error('The secrets are not stored.')
+  const moves: [key: string, moved: StoredRow][] = [
     ['TARGET', newer],
     ['TARGET', { ...newer, id: target.id }],
     ['TARGET', { ...target, sealed_value: newer.sealed_value }],
@@ -81,8 +81,8 @@ test('what is put into the row of another secret, or beside another value, does 
     ['MOVED', { ...newer, id: target.id }],
     ['MOVED', { ...newer, sealed_value: older.sealed_value }],
   ]
-  for (const [number, [key, put]] of moves.entries()) {
-    await putRow(key, { ...put, revision: 10 + number })
+  for (const [number, [key, moved]] of moves.entries()) {
+    await putRow(key, { ...moved, revision: 10 + number })
     const answer = await secrets.read(key)
     expect([answer.status, answer.body]).toEqual([500, secretsError('INTERNAL_ERROR', 500, expect.not.stringContaining('v4lue'))])
   }
@@ -106,9 +106,9 @@ function dataKeyOf({ id, key, sealed_data_key }: StoredRow): Buffer {
 }
 
 async function putRow(key: string, { id, revision, sealed_data_key, sealed_value }: StoredRow): Promise<void> {
-  const taken = await acquireLease(tested.service.clickhouse, 'registry')
-  if (taken.status !== 'acquired') throw new Error('The registry could not be taken.')
-  const { name: log, epoch, owner } = taken.lease
+  const outcome = await acquireLease(tested.service.clickhouse, 'registry')
+  if (outcome.status !== 'acquired') throw new Error('The lease of the registry could not be acquired.')
+  const { name: log, epoch, owner } = outcome.lease
   await tested.service.clickhouse.control.insert({
     table: 'secrets_inbox_v1',
     columns: [

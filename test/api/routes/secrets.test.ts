@@ -13,8 +13,8 @@ afterAll(() => tested.stop())
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/
 
-describe('as documented', () => {
-  test('a secret is created, listed without its value, read by name, changed, deactivated, deleted', async () => {
+describe('the documented Secrets API', () => {
+  test('a secret can be created, listed without its value, read, changed, deactivated and deleted as documented', async () => {
     const created = await secrets.admin('POST', '/api/secrets', { key: 'STRIPE_API_KEY', value: 'sk_live_...', isReserved: false })
     const { id } = created.body
     expect([created.status, created.body]).toEqual([
@@ -47,11 +47,11 @@ describe('as documented', () => {
     expect((await secrets.read('STRIPE_API_KEY')).body).toEqual(secretsError('NOT_FOUND', 404, 'Secret not found: STRIPE_API_KEY'))
   })
 
-  test('its errors', async () => {
+  test('the Secrets API answers the documented errors', async () => {
     await secrets.create('TWICE')
     await secrets.create('OPENAI_API_KEY', 'x', { isReserved: true })
     const format = 'Invalid key format. Use uppercase letters, numbers, and underscores only (e.g., STRIPE_API_KEY)'
-    for (const [asked, name, status, message] of [
+    for (const [call, name, status, message] of [
       [secrets.admin('POST', '/api/secrets', {}), 'INVALID_INPUT', 400, 'Both key and value are required'],
       [secrets.create('stripe-api-key'), 'INVALID_INPUT', 400, format],
       [secrets.create('TWICE'), 'INVALID_INPUT', 409, 'Secret already exists: TWICE'],
@@ -60,15 +60,15 @@ describe('as documented', () => {
       [secrets.remove('INVALID_KEY'), 'NOT_FOUND', 404, 'Secret not found: INVALID_KEY'],
       [secrets.remove('OPENAI_API_KEY'), 'FORBIDDEN', 403, 'Cannot delete reserved secret: OPENAI_API_KEY'],
     ] as const) {
-      const answer = await asked
+      const answer = await call
       expect([answer.status, answer.body]).toEqual([status, secretsError(name, status, message)])
     }
     expect((await secrets.read('OPENAI_API_KEY')).status).toBe(200)
   })
 })
 
-describe('what a caller sends', () => {
-  test('a key and a value are required, and not empty', async () => {
+describe('the body of a secret', () => {
+  test('a secret needs a key and a value that are not empty', async () => {
     const [key, value] = ['K', 'v']
     for (const body of [undefined, {}, { key }, { value }, { key: '', value }, { key, value: '' }, { key: null, value }, { key, value: null }]) {
       const { status, body: answer } = await secrets.admin('POST', '/api/secrets', body)
@@ -76,12 +76,12 @@ describe('what a caller sends', () => {
     }
   })
 
-  test('what is wrong is named, and changes nothing', async () => {
+  test('an invalid body of a secret is rejected with the name of the field, and changes nothing', async () => {
     await secrets.create('STEADY', 'as it was')
     const before = await secrets.list()
     const create = (more: object) => secrets.create('A', 'x', more)
     const update = (body: unknown) => secrets.update('STEADY', body)
-    for (const [asked, named] of [
+    for (const [call, named] of [
       [secrets.create('A'.repeat(129)), 'body.key: '],
       [secrets.create('ÄÖ'), 'Invalid key format'],
       [secrets.create('A B'), 'Invalid key format'],
@@ -91,7 +91,7 @@ describe('what a caller sends', () => {
       [create({ value: { a: 1 } }), 'body.value: '],
       [create({ value: 'x'.repeat(65_537) }), 'body.value: must have at most 65536 bytes'],
       [create({ value: '€'.repeat(21_846) }), 'body.value: must have at most 65536 bytes'],
-      [create({ value: 'half \ud800' }), 'body.value: has half of a surrogate pair'],
+      [create({ value: 'half \ud800' }), 'body.value: must not contain half of a surrogate pair'],
       [create({ isReserved: 'yes' }), 'body.isReserved: '],
       [create({ isActive: true }), 'isActive'],
       [create({ colour: 'red' }), 'colour'],
@@ -110,27 +110,27 @@ describe('what a caller sends', () => {
       [update({ expiresAt: 'soon' }), 'body.expiresAt: must be'],
       [update({ isActive: false, expiresAt: '1999-12-31T23:59:59Z' }), 'body.expiresAt: must be'],
     ] as const) {
-      const { status, body } = await asked
+      const { status, body } = await call
       expect([status, body]).toEqual([400, secretsError('INVALID_INPUT', 400, expect.stringContaining(named))])
     }
     expect(await secrets.list()).toEqual(before)
     expect((await secrets.read('STEADY')).body.value).toBe('as it was')
   })
 
-  test('a value comes back as it was sent: control characters, the longest there may be, and what means something to the store', async () => {
+  test('a value is returned as it was sent: with control characters, of maximum length, with a special meaning to the store', async () => {
     const pem = '-----BEGIN PRIVATE KEY-----\r\nMIIE\tv\u0000\u0008\u007f\n-----END PRIVATE KEY-----\n'
     const strange = ['\\N', 'NULL', "it's", '{key: String}', '\ufeff漢字 👩‍👩‍👧 \u202e', ' ', '__proto__']
     for (const [number, value] of [pem, ...strange, '\u0000'.repeat(65_536), '€'.repeat(21_845)].entries()) {
-      expect((await secrets.create(`KEPT_${number}`, value)).status).toBe(201)
-      expect((await secrets.read(`KEPT_${number}`)).body).toEqual({ key: `KEPT_${number}`, value })
-      await secrets.update(`KEPT_${number}`, { value: `${value.slice(3)}x` })
-      expect((await secrets.read(`KEPT_${number}`)).body.value).toBe(`${value.slice(3)}x`)
+      expect((await secrets.create(`STORED_${number}`, value)).status).toBe(201)
+      expect((await secrets.read(`STORED_${number}`)).body).toEqual({ key: `STORED_${number}`, value })
+      await secrets.update(`STORED_${number}`, { value: `${value.slice(3)}x` })
+      expect((await secrets.read(`STORED_${number}`)).body.value).toBe(`${value.slice(3)}x`)
     }
     expect((await secrets.create('K'.repeat(128))).status).toBe(201)
     expect((await secrets.read('K'.repeat(128))).status).toBe(200)
   })
 
-  test('a path that is no key is not found, whatever it is', async () => {
+  test('a path that is not a valid key returns 404', async () => {
     for (const path of ['stripe', 'A%20B', "A'%20OR%201=1", '%F0%9F%94%91', '__proto__', 'K'.repeat(129)]) {
       const { status, body } = await secrets.read(path)
       expect([status, body]).toEqual([404, secretsError('NOT_FOUND', 404, `Secret not found: ${decodeURIComponent(path)}`)])
@@ -138,8 +138,8 @@ describe('what a caller sends', () => {
   })
 })
 
-describe('the life of a secret', () => {
-  test('of two dozen calls that race for one key, one creates it', async () => {
+describe('the life cycle of a secret', () => {
+  test('of 24 concurrent calls for one key, one creates the secret', async () => {
     const answers = await Promise.all(Array.from({ length: 24 }, (_, number) => secrets.create('RACED', `racer ${number}`)))
     const winner = answers.findIndex(({ status }) => status === 201)
     expect(answers.map(({ status }) => status).sort()).toEqual([201, ...Array.from({ length: 23 }, () => 409)])
@@ -147,19 +147,19 @@ describe('the life of a secret', () => {
     expect((await secrets.listed('RACED')).id).toBe(answers[winner]?.body.id)
   })
 
-  test('a deleted key is taken: creating it says how it comes back, and so it does, with the id it had', async () => {
+  test('creating a deleted secret is rejected with the advice how to restore it; the restored secret keeps its id', async () => {
     const { id } = (await secrets.create('BACK', 'old')).body
     await secrets.remove('BACK')
     expect((await secrets.remove('BACK')).status).toBe(200)
     const again = await secrets.create('BACK', 'new')
-    const message = 'Secret already exists: BACK. It is inactive: PUT /api/secrets/BACK with "isActive": true brings it back'
+    const message = 'Secret already exists: BACK. It is inactive: PUT /api/secrets/BACK with "isActive": true restores it'
     expect([again.status, again.body]).toEqual([409, secretsError('INVALID_INPUT', 409, message)])
     expect((await secrets.update('BACK', { isActive: true, value: 'new' })).status).toBe(200)
     expect((await secrets.read('BACK')).body.value).toBe('new')
     expect((await secrets.listed('BACK')).id).toBe(id)
   })
 
-  test('from its end on the value is not found; it is still listed, and a later end or none brings it back', async () => {
+  test('an expired secret returns 404 but stays listed; removing its expiry restores it', async () => {
     await secrets.create('ENDS', 'for a while', { expiresAt: '2098-12-31T23:30:00.250-01:00' })
     expect((await secrets.listed('ENDS')).expiresAt).toBe('2099-01-01T00:30:00.250Z')
     expect((await secrets.read('ENDS')).status).toBe(200)
@@ -171,7 +171,7 @@ describe('the life of a secret', () => {
     expect((await secrets.read('ENDS')).status).toBe(200)
   })
 
-  test('a reserved one can be changed and deactivated, and deleted once it is not reserved', async () => {
+  test('a reserved secret can be changed and deactivated, and can be deleted once it is not reserved', async () => {
     await secrets.create('RESERVED', 'x', { isReserved: true })
     expect((await secrets.update('RESERVED', { value: 'y', isActive: false })).status).toBe(200)
     expect((await secrets.remove('RESERVED')).status).toBe(403)
@@ -179,12 +179,16 @@ describe('the life of a secret', () => {
     expect((await secrets.remove('RESERVED')).status).toBe(200)
   })
 
-  test('those that were made last stand first; an update that changes nothing leaves no trace', async () => {
-    await secrets.create('SAME_1', 'x')
-    await secrets.create('SAME_2', 'x')
+  test('secrets are listed newest first', async () => {
+    await secrets.create('OLDER', 'x')
+    await secrets.create('NEWER', 'x')
+    expect((await secrets.list()).slice(0, 2).map(({ key }) => key)).toEqual(['NEWER', 'OLDER'])
+  })
+
+  test('an update that changes nothing leaves the list of secrets as it was', async () => {
+    await secrets.create('UNCHANGED', 'x')
     const before = await secrets.list()
-    expect(before.slice(0, 2).map(({ key }) => key)).toEqual(['SAME_2', 'SAME_1'])
-    expect((await secrets.update('SAME_1', { isActive: true, isReserved: false, expiresAt: null })).status).toBe(200)
+    expect((await secrets.update('UNCHANGED', { isActive: true, isReserved: false, expiresAt: null })).status).toBe(200)
     expect(await secrets.list()).toEqual(before)
   })
 })
