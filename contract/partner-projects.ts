@@ -28,7 +28,7 @@ export const LIST_PARTNER_PROJECTS = defineOperation({
   tag: 'projects',
   summary: 'List all projects with their usage of a period',
   description:
-    'Deleted projects are included. A page starts after the last project of the page before it, so a project that is registered in between shifts no other. A project whose own sort value changes in between (its name, its usage) may be listed twice or not at all.',
+    'Deleted projects are included. A page starts after the last project of the page before it, so a project that is registered in between does not shift the others. A project whose own sort value changes in between (its name, its usage) may be listed twice or not at all.',
   params: PartnerParams,
   query: PeriodQuery.extend({
     status: Status.optional().meta({ description: 'Only projects with this status. Default: all, including deleted ones.' }),

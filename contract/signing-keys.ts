@@ -3,7 +3,10 @@ import { Instant } from './fields.ts'
 import { defineOperation } from './operation.ts'
 import { NextCursor, PageQuery } from './pages.ts'
 
-/** A `next` key is published and signs later; a `retiring` one is published for the codes that it has signed. `retired` and `withdrawn` keys are not published. */
+/**
+ * A `next` key is published and signs later; a `retiring` key is published for the codes that it has signed. `retired` and
+ * `withdrawn` keys are not published.
+ */
 export const KEY_STATES = ['next', 'signing', 'retiring', 'retired', 'withdrawn'] as const
 export type KeyState = (typeof KEY_STATES)[number]
 

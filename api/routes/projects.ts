@@ -59,7 +59,7 @@ export function deleteProjectRoute(app: FastifyInstance, { registry, provisioner
   })
 }
 
-/** A stopping service does not wait for the platform: it answers requests that wait with 503, which says that the change continues. */
+/** A stopping service does not wait for the platform. It answers waiting requests with 503, which says that the change continues. */
 export function endProvisioningWaitsOnClose(app: FastifyInstance, { provisioner }: ApiContext): void {
   app.addHook('preClose', async () => provisioner?.endWaits())
 }
