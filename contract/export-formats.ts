@@ -18,3 +18,24 @@ export interface ExportShape {
 
 export type ExportFormat = keyof typeof EXPORT_FORMATS
 export const EXPORT_FORMAT_NAMES = Object.keys(EXPORT_FORMATS) as ExportFormat[]
+
+/** The columns of an exported line, in their order. */
+export const EXPORT_COLUMNS = [
+  'partner_id',
+  'month',
+  'line',
+  'for_month',
+  'project_id',
+  'name',
+  'status',
+  'deleted_at',
+  'metric',
+  'kind',
+  'unit',
+  'value',
+  'peak_day',
+  'own_max',
+  'own_max_day',
+  'events',
+  'reason',
+] as const

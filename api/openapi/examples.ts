@@ -3,14 +3,12 @@ import type { Example } from '../../contract/operation.ts'
 import { ADMIN_EXAMPLES } from './examples/admin.ts'
 import { OPERATION_EXAMPLES } from './examples/operations.ts'
 import { PROJECT_EXAMPLES } from './examples/projects.ts'
-import { STATEMENT_EXAMPLES } from './examples/statements.ts'
 import { USAGE_EXAMPLES } from './examples/usage.ts'
 
 const EXAMPLES: Readonly<Record<string, Example>> = {
   ...OPERATION_EXAMPLES,
   ...USAGE_EXAMPLES,
   ...PROJECT_EXAMPLES,
-  ...STATEMENT_EXAMPLES,
   ...ADMIN_EXAMPLES,
 }
 

@@ -208,7 +208,7 @@ describe('operators', () => {
   test('must say whose number', async () => {
     for (const query of ['metric=ai_tokens', `metric=ai_tokens&project=a&partner=${ours.partnerId}`]) {
       const { status, body } = await asAdmin(query)
-      expect([status, body.message]).toEqual([400, 'Say whose number it is: either partner or project.'])
+      expect([status, body.message]).toEqual([400, 'Set either partner or project.'])
     }
     expect((await tested.client.call('GET', `/admin/v1/explain?metric=ai_tokens&project=a`)).status).toBe(401)
   })
