@@ -6,7 +6,7 @@ import { exactSerializer } from './answers/exact-serializer.ts'
 import type { ApiContext } from './context.ts'
 import { handleErrors } from './errors/answer-error.ts'
 import { httpMetrics } from './prometheus/http-metrics.ts'
-import { healthRoutes } from './routes/health.ts'
+import { getLiveness, getMetrics, getReadiness } from './routes/health.ts'
 import { SERVER_LIMITS } from './server.ts'
 
 export interface HealthAppOptions {
@@ -22,7 +22,9 @@ export async function buildHealthApp({ logger, ingesting, aggregating }: HealthA
   app.setSerializerCompiler(exactSerializer)
   handleErrors(app)
   httpMetrics(app)
-  healthRoutes(app, { ingesting, aggregating })
+  getLiveness(app)
+  getReadiness(app, { ingesting, aggregating })
+  getMetrics(app, { ingesting, aggregating })
   await app.ready()
   return app
 }

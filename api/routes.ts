@@ -5,17 +5,17 @@ import { provisionerMetrics } from './prometheus/provisioner-metrics.ts'
 import { getAccount, listAccountsRoute, setAccountPlanRoute } from './routes/accounts.ts'
 import { getProject, listProjectsRoute, registerProjectRoute } from './routes/admin-projects.ts'
 import { createAdminTokenRoute } from './routes/admin-tokens.ts'
-import { auditLogRoutes } from './routes/audit-log.ts'
-import { auditRoutes } from './routes/audits.ts'
+import { listAuditLog, listAuditLogAtAudit } from './routes/audit-log.ts'
+import { listAudits, runAudit } from './routes/audits.ts'
 import { authorizeProjectRoute, getJwks } from './routes/authorization.ts'
 import { connectUser, getAccountProjectMetadata, syncAccountProjectRoute } from './routes/co-branded.ts'
-import { eventRoutes } from './routes/events.ts'
-import { explainRoutes } from './routes/explain.ts'
-import { exportRoutes, statementExportRoutes } from './routes/exports.ts'
-import { healthRoutes } from './routes/health.ts'
-import { homeRoutes } from './routes/home.ts'
+import { acceptEventBodies, sendEvents } from './routes/events.ts'
+import { explainOwnUsage, explainUsage } from './routes/explain.ts'
+import { exportLines, exportOwnStatement, getExportManifest } from './routes/exports.ts'
+import { getLiveness, getMetrics, getReadiness } from './routes/health.ts'
+import { getHome } from './routes/home.ts'
 import { createIngestKeyRoute, listIngestKeysRoute, revokeIngestKeyRoute } from './routes/ingest-keys.ts'
-import { logRoutes } from './routes/logs.ts'
+import { auditTopicRoute, listLogsRoute, repartitionTopic, replayLog, resetLog } from './routes/logs.ts'
 import { listPartnerProjects } from './routes/partner-projects.ts'
 import { addPartnerSecretRoute, revokePartnerSecretRoute } from './routes/partner-secrets.ts'
 import { createPartnerRoute, getPartner, listPartnersRoute, updatePartner } from './routes/partners.ts'
@@ -27,23 +27,23 @@ import {
   restoreProjectRoute,
   syncEmbeddedProjectRoute,
 } from './routes/projects.ts'
-import { rebuildRoutes } from './routes/rebuilds.ts'
+import { rebuildMonth } from './routes/rebuilds.ts'
 import { reencrypt } from './routes/reencrypt.ts'
-import { rejectedEventRoutes } from './routes/rejected-events.ts'
+import { listOwnRejectedEvents, listRejectedEvents, resendRejectedEvents } from './routes/rejected-events.ts'
 import { createSecretRoute, deleteSecretRoute, getSecret, listSecretsRoute, updateSecretRoute } from './routes/secrets.ts'
 import { listSigningKeys, rotateSigningKeyRoute } from './routes/signing-keys.ts'
-import { silentProjectRoutes } from './routes/silent-projects.ts'
-import { closingRoutes, statementRoutes } from './routes/statements.ts'
+import { listSilentProjectsRoute } from './routes/silent-projects.ts'
+import { addAdjustment, closeMonthRoute, getOwnStatement, getStatement, listOwnStatements, listStatementsRoute } from './routes/statements.ts'
 import { getPartnershipUsage, getProjectUsage } from './routes/usage.ts'
 
 /** Every route there is. */
 export function addRoutes(app: FastifyInstance, context: ApiContext): void {
-  // What is asked from outside is limited in the store; what works on all there is asks the store itself.
-  const asking: ApiContext = { ...context, clickhouse: context.limitedReads }
-  homeRoutes(app)
-  healthRoutes(app, context)
+  getHome(app)
+  getLiveness(app)
+  getReadiness(app, context)
+  getMetrics(app, context)
   if (context.provisioner !== undefined) provisionerMetrics(app.metrics, context.provisioner)
-  eventRoutes(app, asking)
+  addEventRoutes(app, context)
   getPartnershipUsage(app, context)
   getProjectUsage(app, context)
   endProvisioningWaitsOnClose(app, context)
@@ -58,13 +58,18 @@ export function addRoutes(app: FastifyInstance, context: ApiContext): void {
   listPartnerProjects(app, context)
   authorizeProjectRoute(app, context)
   getJwks(app, context)
-  explainRoutes(app, asking)
-  silentProjectRoutes(app, asking)
+  addExplainRoutes(app, context)
+  listSilentProjectsRoute(app, context)
   const statementStreams = new StatementStreams()
-  statementRoutes(app, asking, statementStreams)
-  closingRoutes(app, context, statementStreams)
-  statementExportRoutes(app, context)
-  exportRoutes(app, context)
+  listOwnStatements(app, context)
+  getOwnStatement(app, context, statementStreams)
+  closeMonthRoute(app, context, statementStreams)
+  listStatementsRoute(app, context)
+  getStatement(app, context, statementStreams)
+  addAdjustment(app, context)
+  exportOwnStatement(app, context)
+  exportLines(app, context)
+  getExportManifest(app, context)
   createPartnerRoute(app, context)
   listPartnersRoute(app, context)
   getPartner(app, context)
@@ -80,18 +85,43 @@ export function addRoutes(app: FastifyInstance, context: ApiContext): void {
   listAccountsRoute(app, context)
   getAccount(app, context)
   setAccountPlanRoute(app, context)
-  rejectedEventRoutes(app, context)
+  listRejectedEvents(app, context)
+  resendRejectedEvents(app, context)
   createAdminTokenRoute(app, context)
   rotateSigningKeyRoute(app, context)
   listSigningKeys(app, context)
-  auditLogRoutes(app, context)
-  auditRoutes(app, context)
-  logRoutes(app, context)
-  rebuildRoutes(app, context)
+  listAuditLog(app, context)
+  listAuditLogAtAudit(app, context)
+  listAudits(app, context)
+  runAudit(app, context)
+  listLogsRoute(app, context)
+  resetLog(app, context)
+  repartitionTopic(app, context)
+  replayLog(app, context)
+  auditTopicRoute(app, context)
+  rebuildMonth(app, context)
   listSecretsRoute(app, context)
   createSecretRoute(app, context)
   getSecret(app, context)
   updateSecretRoute(app, context)
   deleteSecretRoute(app, context)
   reencrypt(app, context)
+}
+
+/** These routes have a scope of their own, because their bodies stay bytes. */
+function addEventRoutes(parent: FastifyInstance, context: ApiContext): void {
+  parent.register(async (app) => {
+    acceptEventBodies(app)
+    sendEvents(app, context)
+    listOwnRejectedEvents(app, context)
+  })
+}
+
+/** These routes share one session of the store, so that a slow explanation delays other explanations only. */
+function addExplainRoutes(parent: FastifyInstance, context: ApiContext): void {
+  parent.register(async (app) => {
+    const explaining = { clickhouse: context.limitedReads, lane: await context.limitedReads.openLane() }
+    explainOwnUsage(app, context, explaining)
+    explainUsage(app, context, explaining)
+  })
 }

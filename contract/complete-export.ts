@@ -6,9 +6,9 @@ export interface CompleteFile {
 }
 
 /**
- * Forwards the pieces of an exported file and throws at its end when the file is incomplete: it has another number of rows than
- * its manifest says, or is a Parquet file without its closing mark. The server checks what it sends and a client what it
- * receives, because a stream that was cut short can still end normally, and a bill would miss its last lines.
+ * Forwards the pieces of an exported file and throws at its end when the file is incomplete: its number of rows differs from its
+ * manifest, or it is a Parquet file without its end mark. The server checks what it sends, and a client checks what it receives,
+ * because a stream that was cut short can still end normally, and a bill would then miss its last lines.
  */
 export async function* requireComplete(pieces: AsyncIterable<Uint8Array>, { container, rows }: CompleteFile): AsyncIterable<Uint8Array> {
   const counter = new LineCounter(container === 'csv')
@@ -22,7 +22,7 @@ export async function* requireComplete(pieces: AsyncIterable<Uint8Array>, { cont
     throw new Error(`The file is incomplete: it ends before it has its ${rows} rows.`)
 }
 
-/** The header; the brackets of the array. */
+/** A CSV file has a header line, and a JSON array has a line for each bracket. */
 const LINES_BESIDE_ROWS = { csv: 1, json: 2, ndjson: 0 } as const
 /** "PAR1" is at both ends of a Parquet file and is written last. */
 const PARQUET_MARK = [0x50, 0x41, 0x52, 0x31]

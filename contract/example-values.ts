@@ -5,6 +5,7 @@ export const PARTNER_ID = 'ps_4fUeW9xKq2Lb'
 export const ACCOUNT_ID = '7d3c1c0e-52b4-5d0f-9a41-0c6a4f1f7b10'
 export const PROJECT_ID = '0b9f2f34-8c1d-5b52-9f0e-6f3a5e2d7c88'
 export const PROJECT_NAME = 'shop-production'
+export const STATEMENT_SHA256 = '9f2c5d1e8b7a4c3f6e0d9b8a7c6f5e4d3c2b1a0f9e8d7c6b5a4f3e2d1c0b9a8f'
 
 /** These open nothing anywhere. */
 export const API_KEY = 'mlk_EXAMPLExEXAMPLExEXAMPLExEXAMPLExEXAMPLExEXA_000000'

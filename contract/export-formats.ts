@@ -1,4 +1,4 @@
-/** Every format of an export. `rows` is what a row is: a line of a statement, a charge of FOCUS, or a month of a partner. */
+/** The formats of an export. `rows` says what one row is: a line of a statement, a FOCUS charge, or a month of a partner. */
 export const EXPORT_FORMATS = {
   csv: { rows: 'lines', container: 'csv', extension: 'csv', contentType: 'text/csv; charset=utf-8; header=present' },
   json: { rows: 'lines', container: 'json', extension: 'json', contentType: 'application/json; charset=utf-8' },
@@ -18,3 +18,24 @@ export interface ExportShape {
 
 export type ExportFormat = keyof typeof EXPORT_FORMATS
 export const EXPORT_FORMAT_NAMES = Object.keys(EXPORT_FORMATS) as ExportFormat[]
+
+/** The columns of a format whose rows are lines, in their order. */
+export const EXPORT_COLUMNS = [
+  'partner_id',
+  'month',
+  'line',
+  'for_month',
+  'project_id',
+  'name',
+  'status',
+  'deleted_at',
+  'metric',
+  'kind',
+  'unit',
+  'value',
+  'peak_day',
+  'own_max',
+  'own_max_day',
+  'events',
+  'reason',
+] as const

@@ -14,7 +14,7 @@ const ROOMS: Record<string, readonly string[]> = {
   sql: ['metering'],
   outgoing: ['metering'],
   registry: ['contract', 'sql', 'outgoing', 'metering'],
-  ingest: ['sql', 'metering'],
+  ingest: ['contract', 'sql', 'metering'],
   aggregator: ['contract', 'sql', 'registry', 'metering'],
   api: ['contract', 'aggregator', 'registry', 'ingest', 'sql', 'metering'],
   service: ['contract', 'api', 'aggregator', 'registry', 'ingest', 'sql', 'outgoing', 'metering'],

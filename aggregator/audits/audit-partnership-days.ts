@@ -1,22 +1,11 @@
 import { z } from 'zod'
+import { DIFFERENCES_MAX, PartnershipDifference } from '../../contract/audits.ts'
 import { PEAK_METRICS } from '../../metering/metrics.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 import { MONTHS_IN_REBUILD } from '../usage/partnership-days.ts'
-import { AUDIT_SETTINGS, AuditScopeParams, DAYS_IN_SCOPE, DIFFERENCES_MAX, PROJECTS_IN_SCOPE } from './audit-scope.ts'
-
-/** One (partner, day, metric) on which the kept partnership day is not what raw adds up to. Quantities are exact decimals. */
-export const PartnershipDifference = z.object({
-  partner_id: z.string(),
-  usage_date: z.string(),
-  metric: z.string(),
-  raw_events: z.string(),
-  kept_events: z.string(),
-  raw_value: z.string(),
-  kept_value: z.string(),
-})
-export type PartnershipDifference = z.output<typeof PartnershipDifference>
+import { AUDIT_SETTINGS, AuditScopeParams, DAYS_IN_SCOPE, PROJECTS_IN_SCOPE } from './audit-scope.ts'
 
 /**
  * Compares the kept partnership days that a reader would use with the sum over the partner's projects of raw. A day of which

@@ -27,5 +27,3 @@ export const AUDIT_SETTINGS = {
 
 /** A key that differs in each of so many looks, one behind the other, is no batch on its way. */
 export const LOOKS = 5
-
-export const DIFFERENCES_MAX = 1_000

@@ -1,25 +1,12 @@
 import { z } from 'zod'
+import { AuditDifference, DIFFERENCES_MAX, type PartnershipDifference } from '../../contract/audits.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
 import type { RunBetweenBatches } from '../../sql/run-between-batches.ts'
-import { comparePartnershipDays, type PartnershipDifference } from './audit-partnership-days.ts'
-import { AUDIT_SETTINGS, AuditScopeParams, DAYS_IN_SCOPE, DIFFERENCES_MAX, LOOKS, PROJECTS_IN_SCOPE } from './audit-scope.ts'
+import { comparePartnershipDays } from './audit-partnership-days.ts'
+import { AUDIT_SETTINGS, AuditScopeParams, DAYS_IN_SCOPE, LOOKS, PROJECTS_IN_SCOPE } from './audit-scope.ts'
 import { requestRecomputation, requestRepairs } from './request-repairs.ts'
-
-/** One (project, day, metric) on which raw and rollup do not agree. Quantities are exact decimals. */
-export const AuditDifference = z.object({
-  project_id: z.string(),
-  usage_date: z.string(),
-  metric: z.string(),
-  raw_events: z.string(),
-  rollup_events: z.string(),
-  raw_total: z.string(),
-  rollup_total: z.string(),
-  raw_peak: z.string(),
-  rollup_peak: z.string(),
-})
-export type AuditDifference = z.output<typeof AuditDifference>
 
 export interface AuditReport {
   readonly eventsRecounted: number

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { CONTRIBUTORS_MAX, LATE_EVENTS_MAX } from '../../contract/explain.ts'
 import { type MetricName, PEAK_METRICS } from '../../metering/metrics.ts'
 import type { Period } from '../../metering/period.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
@@ -11,10 +12,6 @@ export interface ExplainedNumber {
   readonly metric: MetricName
   readonly period: Period
 }
-
-/** Lists of an explanation are cut to their largest, and late arrivals to the last received. */
-export const CONTRIBUTORS_MAX = 20
-export const LATE_EVENTS_MAX = 20
 
 export type EvidenceExtent = z.output<typeof ExtentRow>
 export type ContributingDay = z.output<typeof DayRow>

@@ -1,7 +1,6 @@
 import { requireComplete } from '../../contract/complete-export.ts'
-import { EXPORT_FORMATS, type ExportFormat, type ExportShape } from '../../contract/export-formats.ts'
+import { EXPORT_COLUMNS, EXPORT_FORMATS, type ExportFormat, type ExportShape } from '../../contract/export-formats.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
-import { EXPORT_COLUMNS } from '../statements/canonical-lines.ts'
 import { csvHeader } from './export-csv.ts'
 import { FOCUS_COLUMNS } from './focus-columns.ts'
 import { type FocusCharges, streamCharges } from './focus-rows.ts'

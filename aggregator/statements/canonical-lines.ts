@@ -19,27 +19,6 @@ export async function* streamCanonical(lane: Lane, { partnerId, closing }: Close
   for (const line of STATEMENT_LINES) yield* lane.bytes(closedStatementRows, { partnerId, closing, line }, 'JSONEachRow')
 }
 
-/** The columns of an exported row, in their order. */
-export const EXPORT_COLUMNS = [
-  'partner_id',
-  'month',
-  'line',
-  'for_month',
-  'project_id',
-  'name',
-  'status',
-  'deleted_at',
-  'metric',
-  'kind',
-  'unit',
-  'value',
-  'peak_day',
-  'own_max',
-  'own_max_day',
-  'events',
-  'reason',
-] as const
-
 /** How a format wants what people have named, decimals, days and times. What goes in and comes out is SQL. */
 export interface Wording {
   text(sql: string): string

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { SILENT_DAYS_MAX, SILENT_PROJECTS_MAX } from '../../contract/silent-projects.ts'
 import { dayOf, MS_PER_DAY } from '../../metering/timestamp.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
@@ -11,10 +12,6 @@ export interface SilentProjects {
   readonly silent: readonly SilentProject[]
   readonly truncated: boolean
 }
-
-export const SILENT_PROJECTS_MAX = 1_000
-/** Longer than this is no emitter that failed but one that was left. */
-export const SILENT_DAYS_MAX = 60
 
 /**
  * Every (project, metric) with events on each of the `reportedDays` UTC days up to its last one, and with none since on at

@@ -5,7 +5,6 @@ import type { ErrorStatuses } from '../../contract/operation.ts'
 import { type Access, accessOf } from '../auth/access.ts'
 import { ApiError, errorBody } from '../errors/errors.ts'
 import { isSecretsPath, secretsErrorBody } from '../errors/secrets-errors.ts'
-import { REFUSAL_EXAMPLES } from './examples/refusals.ts'
 import { addExample, type Operation } from './examples.ts'
 
 /** The headers of answers, each described once. */
@@ -38,14 +37,14 @@ export function completeOperations<T extends { readonly paths?: object }>(descri
       operation.operationId = operationIdOf(method, path)
       const route = routes.get(name)
       const contract = route?.config?.operation
-      addExample(name, operation, contract?.example)
+      addExample(operation, contract?.example)
       const tagged = isTagged(method, path, operation) && route?.config?.noStore !== true
       if (tagged) operation.responses['304'] = { description: 'The cached answer is still current.' }
       const limited = route?.config?.limit !== 'none'
       for (const [status, answer] of Object.entries(operation.responses)) {
         const names = headersOf({ status: Number(status), limited, tagged, isFile: isFile(answer) })
         if (answer.description === 'Default Response') answer.description = STATUS_CODES[status] ?? status
-        if (Number(status) >= 400 && route !== undefined) addError({ name, path, status: Number(status), errors: contract?.errors }, accessOf(route), answer)
+        if (Number(status) >= 400 && route !== undefined) addError({ path, status: Number(status), errors: contract?.errors }, accessOf(route), answer)
         answer.headers = Object.fromEntries(names.map((each) => [each, { $ref: `#/components/headers/${each}` }]))
       }
     }
@@ -54,23 +53,22 @@ export function completeOperations<T extends { readonly paths?: object }>(descri
 }
 
 /** Adds an example of the error that the operation answers with under this status, if one is known. */
-function addError({ name, path, status, errors }: DescribedError, access: Access, { content }: Operation['responses'][string]): void {
+function addError({ path, status, errors }: DescribedError, access: Access, { content }: Operation['responses'][string]): void {
   const media = content?.['application/json']
-  const code = codeOf({ name, status, errors }, access)
+  const code = codeOf({ status, errors }, access)
   if (media === undefined || code === undefined) return
   const error = new ApiError(code)
   media.example = isSecretsPath(path) ? secretsErrorBody(error) : errorBody(error, ANSWER_HEADERS['x-request-id'].schema.example)
 }
 
 interface DescribedError {
-  readonly name: string
   readonly path: string
   readonly status: number
   readonly errors: ErrorStatuses | undefined
 }
 
-function codeOf({ name, status, errors }: Pick<DescribedError, 'name' | 'status' | 'errors'>, access: Access): ErrorCode | undefined {
-  const own = Object.entries(errors ?? REFUSAL_EXAMPLES[name] ?? {}).find(([each]) => Number(each) === status)?.[1]
+function codeOf({ status, errors }: Pick<DescribedError, 'status' | 'errors'>, access: Access): ErrorCode | undefined {
+  const own = Object.entries(errors ?? {}).find(([each]) => Number(each) === status)?.[1]
   if (own !== undefined && own !== true) return own
   if (status === 403) return access.who === 'admin' ? 'ROLE_NOT_ALLOWED' : 'MODE_NOT_ALLOWED'
   return COMMON_ERRORS[status]

@@ -1,16 +1,5 @@
 import { PARAMETER_EXAMPLES } from '../../contract/example-values.ts'
 import type { Example } from '../../contract/operation.ts'
-import { ADMIN_EXAMPLES } from './examples/admin.ts'
-import { OPERATION_EXAMPLES } from './examples/operations.ts'
-import { STATEMENT_EXAMPLES } from './examples/statements.ts'
-import { USAGE_EXAMPLES } from './examples/usage.ts'
-
-const EXAMPLES: Readonly<Record<string, Example>> = {
-  ...OPERATION_EXAMPLES,
-  ...USAGE_EXAMPLES,
-  ...STATEMENT_EXAMPLES,
-  ...ADMIN_EXAMPLES,
-}
 
 interface Media {
   schema?: object
@@ -24,19 +13,18 @@ export interface Operation {
   responses: Record<string, { description?: string; content?: Record<string, Media>; headers?: Record<string, object> }>
 }
 
-/** Puts the example of a route into its description, where the route has none of its own. `route`: such as `GET /healthz`. */
-export function addExample(route: string, { parameters, requestBody, responses }: Operation, own: Example | undefined): void {
-  const example = own ?? EXAMPLES[route]
+/** Puts the example of an operation of the contract into its description. */
+export function addExample({ parameters, requestBody, responses }: Operation, example: Example | undefined): void {
   for (const parameter of parameters ?? []) {
-    const known = parameter.in === 'path' ? PARAMETER_EXAMPLES[parameter.name] : undefined
-    if (known !== undefined) parameter.example = known
+    const value = parameter.in === 'path' ? PARAMETER_EXAMPLES[parameter.name] : undefined
+    if (value !== undefined) parameter.example = value
   }
   if (example === undefined) return
-  const asked = requestBody?.content[JSON_TYPE]
-  if (asked !== undefined && example.request !== undefined) asked.example = example.request
+  const body = requestBody?.content[JSON_TYPE]
+  if (body !== undefined && example.request !== undefined) body.example = example.request
   for (const [status, answer] of Object.entries(example.answers)) {
-    const answered = responses[status]?.content?.[JSON_TYPE]
-    if (answered !== undefined) answered.example = answer
+    const media = responses[status]?.content?.[JSON_TYPE]
+    if (media !== undefined) media.example = answer
   }
   for (const [type, lines] of Object.entries(example.files ?? {})) {
     const file = responses['200']?.content?.[type]

@@ -1,108 +1,48 @@
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply } from 'fastify'
-import type { ZodTypeProvider } from 'fastify-type-provider-zod'
-import { z } from 'zod'
 import type { ExportRequest, OpenedExport } from '../../aggregator/exports/exports.ts'
-import { EXPORT_FORMAT_NAMES, EXPORT_FORMATS } from '../../contract/export-formats.ts'
-import { Manifest, manifestHeader } from '../../contract/export-manifest.ts'
-import { DayParam, MonthParam, PartnerParams } from '../../contract/fields.ts'
+import { EXPORT_FORMATS } from '../../contract/export-formats.ts'
+import { type Manifest, manifestHeader } from '../../contract/export-manifest.ts'
+import { EXPORT_LINES, EXPORT_OWN_STATEMENT, GET_EXPORT_MANIFEST } from '../../contract/exports.ts'
+import type { QueryOf } from '../../contract/operation.ts'
 import { periodOfMonth } from '../../metering/month.ts'
 import { isDay, parsePeriod } from '../../metering/period.ts'
 import { findPartner } from '../../registry/partners.ts'
-import { errorAnswers } from '../answers/error-answers.ts'
 import { FINANCE, PARTNER } from '../auth/access.ts'
 import { partnerOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
 import { requireMonth } from '../requests/period.ts'
+import { addRoute } from '../route.ts'
 
-const ABOUT =
-  'The body is streamed; it is whole if it ends normally. The header `x-meterline-manifest` says what it holds: rows, and what the values of each metric add up to.'
+export function exportOwnStatement(app: FastifyInstance, context: ApiContext): void {
+  addRoute(app, EXPORT_OWN_STATEMENT, { access: PARTNER, exposeHeadRoute: false }, async (request, reply) => {
+    const { format } = request.query
+    const exportRequest = { format, partner: partnerOf(request), ...requireMonthSpan(request.params.month) }
+    return sendExport(reply, await openExport(context, exportRequest, 'partner'))
+  })
+}
 
-/** A partner's own statement as a file. */
-export function statementExportRoutes(app: FastifyInstance, context: ApiContext): void {
-  app.withTypeProvider<ZodTypeProvider>().get(
-    '/partnership/v1/:partnerId/statements/:month/export',
-    {
-      config: { access: PARTNER },
-      exposeHeadRoute: false,
-      schema: {
-        tags: ['statements'],
-        summary: 'The statement of a month as a file',
-        description: `Closed: the same bytes for ever. Open: usage as metered by now. ${ABOUT}`,
-        params: PartnerParams.extend({ month: MonthParam }),
-        querystring: z.strictObject({ format: Format }),
-        response: { 200: FileAnswer, ...errorAnswers(400, 401, 404, 409, 429, 500, 503) },
-      },
-    },
-    async (request, reply) => {
-      const { format } = request.query
-      const opened = await openExport(context, { format, partner: partnerOf(request), ...monthAsked(request.params.month) }, 'partner')
-      return sendExport(reply, opened)
-    },
+export function exportLines(app: FastifyInstance, context: ApiContext): void {
+  addRoute(app, EXPORT_LINES, { access: FINANCE, exposeHeadRoute: false }, async (request, reply) =>
+    sendExport(reply, await openExport(context, await requireExportRequest(context, request.query), 'finance')),
   )
 }
 
-/** Finance's files: a month of one partner or of all, or the usage of any days. */
-export function exportRoutes(app: FastifyInstance, context: ApiContext): void {
-  const routes = app.withTypeProvider<ZodTypeProvider>()
-  const common = { tags: ['statements'], querystring: ExportQuery }
-
-  routes.get(
-    '/admin/v1/exports',
-    {
-      config: { access: FINANCE },
-      exposeHeadRoute: false,
-      schema: {
-        ...common,
-        summary: 'Statements or usage as a file',
-        description: `A month: the statements of the partners that are billed for it. Days: usage as metered by now. ${ABOUT}`,
-        response: { 200: FileAnswer, ...errorAnswers(400, 401, 404, 409, 429, 500, 503) },
-      },
-    },
-    async (request, reply) => sendExport(reply, await openExport(context, await exportAsked(context, request.query), 'finance')),
-  )
-
-  routes.get(
-    '/admin/v1/exports/manifest',
-    {
-      config: { access: FINANCE },
-      schema: {
-        ...common,
-        summary: 'What a file would hold now',
-        description: 'The same as the header `x-meterline-manifest` of the file, without the file: what `meterline verify` compares with.',
-        response: { 200: Manifest, ...errorAnswers(400, 401, 404, 409, 429, 500, 503) },
-      },
-    },
-    async (request) => {
-      const opened = await openExport(context, await exportAsked(context, request.query), 'finance')
-      await opened.close()
-      return opened.manifest
-    },
-  )
+export function getExportManifest(app: FastifyInstance, context: ApiContext): void {
+  addRoute(app, GET_EXPORT_MANIFEST, { access: FINANCE }, async (request) => {
+    const opened = await openExport(context, await requireExportRequest(context, request.query), 'finance')
+    await opened.close()
+    return opened.manifest
+  })
 }
 
-const Format = z.enum(EXPORT_FORMAT_NAMES).default('csv')
-
-/** It is streamed as it is; this describes it. */
-const FileAnswer = {
-  description: 'The file, in the format that was asked for.',
-  content: Object.fromEntries(Object.values(EXPORT_FORMATS).map(({ contentType }) => [contentType.split(';')[0] ?? contentType, { schema: z.any() }])),
-}
-
-const ExportQuery = z.strictObject({
-  month: MonthParam.optional().meta({ description: 'YYYY-MM. Either this, or from and to.' }),
-  from: DayParam.optional().meta({ description: 'First day, YYYY-MM-DD.' }),
-  to: DayParam.optional().meta({ description: 'Last day, inclusive.' }),
-  partner: z.string().optional().meta({ description: 'Default: all partners.' }),
-  format: Format,
-})
-
-async function exportAsked({ registry }: ApiContext, { month, from, to, partner: partnerId, format }: z.output<typeof ExportQuery>): Promise<ExportRequest> {
+async function requireExportRequest({ registry }: ApiContext, query: QueryOf<typeof EXPORT_LINES>): Promise<ExportRequest> {
+  const { month, from, to, partner: partnerId, format } = query
   const partner = partnerId === undefined ? undefined : await findPartner(registry, partnerId)
   if (partnerId !== undefined && partner === undefined) throw new ApiError('PARTNER_NOT_FOUND')
-  if (month !== undefined && from === undefined && to === undefined) return { format, partner, ...monthAsked(month) }
-  if (month !== undefined || from === undefined || to === undefined) throw new ApiError('INVALID_REQUEST', 'Ask for a month, or for from and to.')
+  if (month !== undefined && from === undefined && to === undefined) return { format, partner, ...requireMonthSpan(month) }
+  if (month !== undefined || from === undefined || to === undefined) throw new ApiError('INVALID_REQUEST', 'Set either month, or both from and to.')
   for (const day of [from, to]) if (!isDay(day)) throw new ApiError('PERIOD_INVALID', `"${day}" is not a calendar day as YYYY-MM-DD.`)
   if (from > to) throw new ApiError('PERIOD_INVALID', `from ${from} is after to ${to}.`)
   const parsed = parsePeriod({ start: from, end: to }, 0)
@@ -110,7 +50,7 @@ async function exportAsked({ registry }: ApiContext, { month, from, to, partner:
   return { format, partner, month: undefined, period: parsed.period }
 }
 
-function monthAsked(text: string): Pick<ExportRequest, 'month' | 'period'> {
+function requireMonthSpan(text: string): Pick<ExportRequest, 'month' | 'period'> {
   const month = requireMonth(text)
   return { month, period: periodOfMonth(month) }
 }
@@ -129,13 +69,13 @@ async function openExport({ exports }: ApiContext, request: ExportRequest, reade
   }
 }
 
-/** An error in the middle breaks the connection: a body that ended normally would be taken for whole. */
+/** An error in the middle breaks the connection, because a client would take a body that ends normally for a complete file. */
 function sendExport(reply: FastifyReply, { manifest, file, close }: OpenedExport): FastifyReply {
   const body = Readable.from(file, { objectMode: false })
-  // Whatever ends it: the last byte, an error, a client that went away or takes nothing any more.
+  // The stream closes after the last byte, after an error, or when the client disconnects or stops reading.
   body.once(
     'close',
-    () => void close().catch((error: unknown) => reply.log.warn({ err: error }, 'the rows of an export were not dropped; a later export drops them')),
+    () => void close().catch((error: unknown) => reply.log.warn({ err: error }, 'the staged rows of an export were not dropped; a later export drops them')),
   )
   reply.raw.setTimeout(SILENCE_MS_MAX, () => reply.raw.destroy())
   return reply

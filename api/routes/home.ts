@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import { EVERYONE } from '../auth/access.ts'
 
-/** A page for whoever opens the address in a browser. */
-export function homeRoutes(app: FastifyInstance): void {
+/** A page for people who open the address of the service in a browser. */
+export function getHome(app: FastifyInstance): void {
   app.get('/', { config: { access: EVERYONE }, schema: { hide: true } }, async (_request, reply) => {
     reply.type('text/html; charset=utf-8')
     return HOME
@@ -23,11 +23,11 @@ const HOME = `<!doctype html>
 <h1>Meterline</h1>
 <p class="lead">Usage metering and billing analytics. Every event is counted once, and every number can be recounted.</p>
 <dl>
-  <dt><a href="/docs">/docs</a></dt><dd>the API, to read and to try</dd>
-  <dt><a href="/openapi.json">/openapi.json</a></dt><dd>the same for programs</dd>
-  <dt><a href="/healthz">/healthz</a></dt><dd>the process is alive</dd>
-  <dt><a href="/readyz">/readyz</a></dt><dd>events are accepted</dd>
-  <dt><a href="/metrics">/metrics</a></dt><dd>for Prometheus</dd>
+  <dt><a href="/docs">/docs</a></dt><dd>the API documentation, with calls to try</dd>
+  <dt><a href="/openapi.json">/openapi.json</a></dt><dd>the API description for programs</dd>
+  <dt><a href="/healthz">/healthz</a></dt><dd>whether the process is alive</dd>
+  <dt><a href="/readyz">/readyz</a></dt><dd>whether events are accepted</dd>
+  <dt><a href="/metrics">/metrics</a></dt><dd>metrics for Prometheus</dd>
 </dl>
 <p>Platforms send events to <code>POST /v1/events</code>. Partners read usage at
 <code>/partnership/v1/&lt;partner&gt;/usage</code>. Operators create partners and keys at <code>/admin/v1</code>.</p>

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { createHash } from 'node:crypto'
+import { EVENTS_PER_REQUEST_MAX } from '../../contract/events.ts'
 import { EVENT_ID_CODE_POINTS_MAX, isPlainText } from '../../metering/event.ts'
 import { parseExactJson } from '../../metering/exact-json.ts'
 
@@ -26,9 +27,6 @@ export interface ArrivalFields {
 export type BodyFormat = 'json' | 'ndjson' | 'cloudevent' | 'cloudevent-batch'
 
 export type DecodeOutcome = { status: 'decoded'; arrivals: Arrival[] } | { status: 'not_json'; message: string } | { status: 'too_many_events' }
-
-export const EVENTS_PER_REQUEST_MAX = 10_000
-export const BODY_BYTES_MAX = 10 * 1024 * 1024
 
 /** Splits a body into events. It fails as a whole only if it is not JSON as a whole; a single broken event does not affect the others. */
 export function decodeBody(body: Buffer, format: BodyFormat): DecodeOutcome {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { TOPIC_DIFFERENCES_MAX } from '../../contract/logs.ts'
 import type { UsageEvent } from '../../metering/event.ts'
 import { dayOf } from '../../metering/timestamp.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
@@ -31,8 +32,6 @@ export interface TopicAudit {
   /** Empty is the only good result. At most TOPIC_DIFFERENCES_MAX. */
   readonly differences: readonly TopicDifference[]
 }
-
-export const TOPIC_DIFFERENCES_MAX = 1_000
 
 /**
  * Reads the topic again, from the earliest event that still exists to the last settled one, and compares each record with raw and with

@@ -8,8 +8,6 @@ import { type AllowedProjects, judgeEvent } from '../event/pipeline.ts'
 import type { Verdict } from '../log/detect-duplicates.ts'
 import type { EventLog } from '../log/event-log.ts'
 
-export const RESEND_IDS_MAX = 1_000
-
 export interface Resent {
   /** log/offset, the id in the list of rejected events. */
   readonly id: string

@@ -196,7 +196,7 @@ describe('an export that was cut short leaves no file that passes', () => {
       [['--format', 'xlsx'], 'query.format'],
       [['--month', '2026-13'], '"2026-13" is not a month'],
       [['--month', '2025-12'], 'no statement of this month'],
-      [['--from', '2026-01-01'], 'Ask for a month, or for from and to.'],
+      [['--from', '2026-01-01'], 'Set either month, or both from and to.'],
     ] as const
     for (const [args, message] of refused) expect(await exportTo('never.csv', ...args)).toMatchObject({ stdout: '', stderr: expect.stringContaining(message) })
     expect(readdirSync(directory.path)).toHaveLength(before)

@@ -1,10 +1,9 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { EXPORT_COLUMNS } from '../../../aggregator/statements/canonical-lines.ts'
 import { accessOf } from '../../../api/auth/access.ts'
-import { REFUSAL_EXAMPLES } from '../../../api/openapi/examples/refusals.ts'
 import { ERRORS } from '../../../contract/errors.ts'
+import { EXPORT_COLUMNS } from '../../../contract/export-formats.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 /** Routes that are for browsers and for Prometheus, and the description itself. */
@@ -213,7 +212,7 @@ async function startedWithLimits(): Promise<TestService> {
 
 /** The error statuses that a route promises, with the code of its example where it has one of its own. */
 function errorsOf(name: string): Readonly<Record<string, unknown>> {
-  return { ...(routes.get(name)?.config?.operation?.errors ?? REFUSAL_EXAMPLES[name]) }
+  return { ...routes.get(name)?.config?.operation?.errors }
 }
 
 /** Undefined when the example is of the schema. */

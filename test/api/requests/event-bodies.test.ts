@@ -18,7 +18,7 @@ async function totalOf(projectId: string, name: string) {
 }
 
 describe('a body that is not a list of events', () => {
-  test('broken JSON is 400 as a whole', async () => {
+  test('a body that is not valid JSON is rejected as a whole with 400', async () => {
     for (const body of ['{"event_id":', '', '[{}', `${'['.repeat(200_000)}`]) {
       const answer = await tested.client.sendBody(body)
       expect([answer.status, answer.body.success, answer.body.code]).toEqual([400, false, 'BODY_NOT_JSON'])
@@ -26,13 +26,13 @@ describe('a body that is not a list of events', () => {
     expect((await tested.client.sendBody(Buffer.from([0x5b, 0x22, 0xff, 0x22, 0x5d]))).status).toBe(400)
   })
 
-  test('another content type, or a compressed body, is 415', async () => {
+  test('a body of another content type, or a compressed one, is rejected with 415', async () => {
     expect((await tested.client.sendBody('x', 'text/plain')).body).toMatchObject({ code: 'UNSUPPORTED_MEDIA_TYPE' })
     const headers = { authorization: `Bearer ${tested.client.ingestKey}`, 'content-type': 'application/json', 'content-encoding': 'gzip' }
     expect((await tested.client.call('POST', '/v1/events', { headers, body: '[]' })).status).toBe(415)
   })
 
-  test('10,001 events and 11 MiB are 413 and nothing is kept; 10,000 are fine', async () => {
+  test('10,001 events or 11 MiB are rejected with 413 and none is stored; 10,000 events are accepted', async () => {
     const many = Array.from({ length: 10_001 }, (_, index) => good(`many-${index}`, { project_id: 'many' }))
     expect((await tested.client.send(many)).body).toMatchObject({ code: 'TOO_LARGE' })
     expect((await tested.client.send(good('huge', { padding: 'x'.repeat(11 * 1024 * 1024) }))).status).toBe(413)
@@ -40,7 +40,7 @@ describe('a body that is not a list of events', () => {
     expect(await totalOf('many', 'total_ai_tokens')).toBe('10000')
   })
 
-  test('without a key, or with a wrong one, it is 401 before the body is read', async () => {
+  test('a request without an ingest key, or with a wrong one, is rejected with 401 before the body is read', async () => {
     const wrong = await tested.client.call('POST', '/v1/events', {
       headers: { authorization: 'Bearer mli_wrong', 'content-type': 'application/json' },
       body: 'not json',
@@ -50,7 +50,7 @@ describe('a body that is not a list of events', () => {
   })
 })
 
-test('CloudEvents: identity is source and id, longer ones by their hash', async () => {
+test('the identity of a CloudEvent is its source and id, hashed when it is too long', async () => {
   const cloud = (id: string, extra: object = {}) => ({
     specversion: '1.0',
     source: '/gw/eu',

@@ -26,8 +26,8 @@ async function totalOf(projectId: string, name: string, from = '2026-01-01', to 
   return (await tested.client.projectUsage(partner, projectId, from, to)).body.summary[name]
 }
 
-describe('P7: every refused event is told with its index and reason while its neighbours count', () => {
-  test('in one request', async () => {
+describe('P7: every rejected event is reported with its index and reason while its neighbours count', () => {
+  test('P7: each bad event of a request is rejected with its index and reason, and all others count', async () => {
     const bad: [unknown, string][] = [
       ['text', 'invalid_event'],
       [[], 'invalid_event'],
@@ -63,13 +63,13 @@ describe('P7: every refused event is told with its index and reason while its ne
     expect(body.rejected.map((each: { index: string; reason: string }) => [each.index, each.reason])).toEqual(expected)
   })
 
-  test('in an array one of which is nested without end', async () => {
+  test('P7: an event that is nested too deep is rejected, and the other events of the array count', async () => {
     const deep = `{"value":1e1,"x":${'['.repeat(20_000)}${']'.repeat(20_000)}}`
     const { status, body } = await tested.client.sendBody(`[${JSON.stringify(good('shallow-1'))},${deep},${JSON.stringify(good('shallow-2'))}]`)
     expect([status, body.accepted, body.rejected]).toEqual([200, '2', [{ index: '1', event_id: null, reason: 'invalid_json', message: expect.any(String) }]])
   })
 
-  test('in NDJSON, where the index is the line and a broken line is one event', async () => {
+  test('P7: in NDJSON the index is the line, and a broken line is one rejected event', async () => {
     const lines = ['', JSON.stringify(good('n1')), '{"event_id":', '  ', JSON.stringify(good('n2')), '[1]', '']
     const { body } = await tested.client.sendBody(lines.join('\n'), 'application/x-ndjson; charset=utf-8')
     expect(body).toMatchObject({
@@ -87,7 +87,7 @@ describe('P7: every refused event is told with its index and reason while its ne
     expect((await tested.client.sendBody(broken, 'application/x-ndjson')).body.rejected).toMatchObject([{ index: '0', reason: 'invalid_json' }])
   })
 
-  test('by the store alone: the one event is found among many and kept as refused_by_store', async () => {
+  test('P7: the one event that the store refuses is isolated among many and rejected as refused_by_store', async () => {
     await rebuildInbox((statement) => statement.replace('\n)\nENGINE = Null', `,\n CONSTRAINT no_poison CHECK event_id != 'poison'\n)\nENGINE = Null`))
     const events = Array.from({ length: 40 }, (_, index) => good(index === 23 ? 'poison' : `store-${index}`, { project_id: 'store' }))
     const { status, body } = await tested.client.send(events)
@@ -98,7 +98,7 @@ describe('P7: every refused event is told with its index and reason while its ne
     expect((await tested.client.send(events)).body).toMatchObject({ accepted: '1', duplicates: '39', rejected: [] })
   })
 
-  test('and is kept with its bytes, for its own key and for the operator', async () => {
+  test('P7: a rejected event is stored with its original bytes, and its ingest key and operators can list it', async () => {
     const own = await tested.client.createIngestKey('own')
     const text = '{"event_id": "kept",  "project_id":"p","metric":"none", "big": 12345678901234567890, "é": "\\u00e9 ✓"}'
     await tested.client.sendBody(`[${JSON.stringify(good('fine'))} , ${text} ]`)
@@ -110,7 +110,7 @@ describe('P7: every refused event is told with its index and reason while its ne
     expect((await tested.client.admin('GET', '/admin/v1/rejected-events?limit=1')).body.rejected_events).toMatchObject([{ event_id: 'kept', original: text }])
   })
 
-  test('and is kept under the ids it came with, even those that mean something to the store', async () => {
+  test('P7: a rejected event is stored with the ids that were sent, even those with a special meaning in the store', async () => {
     const own = await tested.client.createIngestKey('odd ids')
     const ids = ['\\N', "it's", '\\', 'tab\there', 'NULL']
     await tested.client.send(ids.map((event_id) => good(event_id, { project_id: 'odd', metric: 'none' })))
@@ -119,13 +119,13 @@ describe('P7: every refused event is told with its index and reason while its ne
     expect(body.rejected_events.map((each: { project_id: string }) => each.project_id)).toEqual(ids.map(() => 'odd'))
   })
 
-  test('and mended and sent again it counts', async () => {
+  test('P7: a rejected event counts once it is fixed and sent again', async () => {
     expect((await tested.client.send(good('mended', { value: '-3', project_id: 'mended' }))).body.rejected).toHaveLength(1)
     expect((await tested.client.send(good('mended', { value: '3', project_id: 'mended' }))).body).toMatchObject({ accepted: '1', rejected: [] })
   })
 })
 
-describe('P6: a number is judged by its text', () => {
+describe('P6: a number is judged by its text, not by its floating-point value', () => {
   const cases: [string, string | undefined][] = [
     ['9007199254740992', '9007199254740992'],
     ['9007199254740993', undefined],
@@ -141,7 +141,7 @@ describe('P6: a number is judged by its text', () => {
     ['1.0000000000000001', undefined],
   ]
   for (const [text, expected] of cases) {
-    test(`${text} is ${expected ?? 'refused'}`, async () => {
+    test(`P6: the value ${text} is ${expected === undefined ? 'rejected' : `stored as ${expected}`}`, async () => {
       const project = `number-${text}`.replaceAll('+', '_')
       const body = `{"event_id":"1","project_id":"${project}","metric":"ai_credits","value":${text},"timestamp":"${at}"}`
       const answer = (await tested.client.sendBody(body)).body
@@ -150,7 +150,7 @@ describe('P6: a number is judged by its text', () => {
     })
   }
 
-  test('also where the key is spelled with escapes or stands twice', async () => {
+  test('P6: the digits of a value are kept when its key is escaped or repeated', async () => {
     const event = (value: string) => `{"event_id":"e","project_id":"escaped","metric":"ai_tokens",${value},"timestamp":"${at}"}`
     expect((await tested.client.sendBody(event('"\\u0076alue":9007199254740993'))).body.rejected).toMatchObject([{ reason: 'invalid_value' }])
     expect((await tested.client.sendBody(event('"value":1,"value":9007199254740993'))).body.rejected).toMatchObject([{ reason: 'invalid_value' }])
@@ -158,7 +158,7 @@ describe('P6: a number is judged by its text', () => {
     expect(await totalOf('escaped', 'total_ai_tokens')).toBe('7')
   })
 
-  test('values above 2^53 with nine decimals survive to the JSON token, and sums beyond Decimal(38,9) are exact', async () => {
+  test('P6: values above 2^53 with nine decimals keep all digits in answers, and sums beyond Decimal(38,9) are exact', async () => {
     const huge = '99999999999999999999999999999.999999999'
     const events = ['one', 'two', 'three'].map((id) => good(id, { project_id: 'huge', metric: 'ai_credits', value: huge }))
     const peaks = ['huge', 'huger'].map((project_id) => good('peak', { project_id, metric: 'database_size_bytes', value: '90000000000000000000000000000' }))
@@ -171,8 +171,8 @@ describe('P6: a number is judged by its text', () => {
   })
 })
 
-describe('P2: an identity counts once, ever', () => {
-  test('the same id in two projects is two events; a new timestamp in another month is a copy', async () => {
+describe('P2: an event identity counts once, permanently', () => {
+  test('P2: the same id in two projects is two events; with a timestamp in another month it is a duplicate', async () => {
     await tested.client.send([good('same', { project_id: 'twin-a' }), good('same', { project_id: 'twin-b' })])
     expect((await tested.client.send(good('same', { project_id: 'twin-a', timestamp: '2025-03-01T00:00:00Z' }))).body).toMatchObject({
       accepted: '0',
@@ -182,7 +182,7 @@ describe('P2: an identity counts once, ever', () => {
     expect(await totalOf('twin-b', 'total_ai_tokens')).toBe('1')
   })
 
-  test('a hundred and one months in one batch', async () => {
+  test('P2: events of 101 months in one batch count once', async () => {
     const months = Array.from({ length: 101 }, (_, month) =>
       good(`m${month}`, { project_id: 'months', timestamp: new Date(Date.UTC(2015, month, 1)).toISOString() }),
     )
@@ -191,7 +191,7 @@ describe('P2: an identity counts once, ever', () => {
     expect(await totalOf('months', 'total_ai_tokens', '2015-01-01', '2015-12-31')).toBe('12')
   })
 
-  test('as many and as long ids as a request holds are looked up, whatever their characters weigh', async () => {
+  test('P2: duplicates are detected in requests with the maximum number and size of ids, including multi-byte characters', async () => {
     for (const filler of ['漢'.repeat(123), "\\'".repeat(61), '😀'.repeat(123), '']) {
       const events = Array.from({ length: filler === '' ? 10_000 : 1_500 }, (_, index) =>
         good(`${filler}${String(index).padStart(5, '0')}`, { project_id: 'heavy' }),
@@ -201,7 +201,7 @@ describe('P2: an identity counts once, ever', () => {
     }
   })
 
-  test('ids of every allowed kind, 128 characters long, are told again after a restart', async () => {
+  test('P2: ids with any allowed characters, up to 128, are detected as duplicates after a restart', async () => {
     const project_id = `Aa0_.:-${'z'.repeat(121)}`
     const ids = [`it's \\ "quoted" \\'`, '\ufeffbyte order', '😀'.repeat(128), 'ü'.repeat(128), '%20&<>\\N', 'x'.repeat(128)]
     const events: TestEvent[] = ids.map((id) => good(id, { project_id }))
@@ -216,7 +216,7 @@ describe('P2: an identity counts once, ever', () => {
   })
 })
 
-test('P1: when the store fails the answer is 503, nothing is acknowledged, and the retry counts once', async () => {
+test('P1: when the store fails the answer is 503, no event is acknowledged, and the retry counts once', async () => {
   const events = [good('f1', { project_id: 'failing' }), good('f2', { project_id: 'failing' })]
   await tested.service.clickhouse.control.command('RENAME TABLE raw_usage_events_v1 TO raw_usage_events_away')
   const refused = await tested.client.send(events)
@@ -229,7 +229,7 @@ test('P1: when the store fails the answer is 503, nothing is acknowledged, and t
   expect((await tested.client.audit()).body.differences).toEqual([])
 })
 
-/** The inbox and its view as the migration has them, but for what `change` does to them. */
+/** Creates the inbox and its view again from the statements of the migration, changed by `change`. */
 async function rebuildInbox(change: (statement: string) => string): Promise<void> {
   const { control } = tested.service.clickhouse
   const statements = (await readMigrations()).flatMap((migration) => migration.statements).filter((statement) => statement.includes('usage_events_inbox_v1'))

@@ -8,7 +8,7 @@ import { startTestService, type TestService } from '../../support/worlds/test-se
 
 const SEED = Number(process.env['RANDOM_SEED'] ?? Date.now() % 1_000_000)
 
-/** Of each kind one with events, and one without. */
+/** For each kind, one metric with events and one without. */
 const EXPLAINED: readonly MetricName[] = ['database_size_bytes', 'ai_tokens', 'file_storage_bytes', 'mcp_calls']
 
 let tested: TestService
@@ -29,7 +29,7 @@ beforeAll(async () => {
     ['b', 'b10', 'database_size_bytes', '2026-01-10T09:00:00Z', '50', '2026-01-10T09:00:01Z'],
     ['a', 'a11', 'database_size_bytes', '2026-01-11T08:00:00Z', '80', '2026-01-11T23:59:59.999Z'],
     ['b', 'b11', 'database_size_bytes', '2026-01-11T09:00:00Z', '60', '2026-01-11T09:00:01Z'],
-    // Late, but it moves nothing: a's 10th has 100 already. The first instant after the day is late.
+    // Late, because it was received at the first instant after its day, but it changes nothing: a's 10th already has 100.
     ['a', 'late-10', 'database_size_bytes', '2026-01-10T23:00:00Z', '10', '2026-01-11T00:00:00Z'],
     // Late, after the closing on 3 February: b's 11th becomes 90, so 80 + 90 = 170 is the new peak, on another day: 20 more.
     ['b', 'late-11', 'database_size_bytes', '2026-01-11T10:00:00Z', '90', '2026-02-05T00:00:00Z'],
@@ -52,7 +52,7 @@ const JANUARY = 'start_date=2026-01-01&end_date=2026-01-31'
 const explain = (query: string, who = ours) => tested.client.partner(who, 'GET', `/usage/explain?${JANUARY}&${query}`)
 
 describe('a peak of the partnership', () => {
-  test('is told with its day, what each project had on that day, and what moved it when', async () => {
+  test('a partnership peak is explained by its day, the value of each project on that day, and the late events that changed it', async () => {
     const { status, body } = await explain('metric=database_bytes')
     expect(status).toBe(200)
     expect(body).toEqual({
@@ -99,13 +99,13 @@ describe('a peak of the partnership', () => {
     })
   })
 
-  test('of one day is that day’s', async () => {
+  test('the peak of a single day is explained by the events of that day', async () => {
     const { body } = await tested.client.partner(ours, 'GET', '/usage/explain?start_date=2026-01-10&end_date=2026-01-10&metric=database_size_bytes')
     expect(body).toMatchObject({ value: '150', peak_day: '2026-01-10', events: '3', late_arrivals: { events: '1', value: '0' } })
   })
 })
 
-test('a cumulative number of the partnership: its projects add up to it', async () => {
+test('a cumulative figure of the partnership is explained by projects that add up to it', async () => {
   const { body } = await explain('metric=ai_tokens')
   expect(body).toMatchObject({
     value: '14.5',
@@ -122,7 +122,7 @@ test('a cumulative number of the partnership: its projects add up to it', async 
   })
 })
 
-test('a number of a project: its days and its largest events', async () => {
+test('a figure of a project is explained by its days and its largest events', async () => {
   const { body } = await explain('metric=database_size_bytes&project_id=b')
   expect(body).toMatchObject({ value: '90', peak_day: '2026-01-11', events: '3', late_arrivals: { events: '1', value: '30' } })
   expect(body.rule).toContain('the greatest sample of each UTC day, then the greatest of the days')
@@ -145,7 +145,7 @@ test('a number of a project: its days and its largest events', async () => {
   ])
 })
 
-test('of nothing: 0, no peak day, empty lists', async () => {
+test('without events the explanation is 0, without a peak day and with empty lists', async () => {
   expect((await explain('metric=storage_bytes')).body).toMatchObject({
     value: '0',
     peak_day: null,
@@ -158,7 +158,7 @@ test('of nothing: 0, no peak day, empty lists', async () => {
   expect((await explain('metric=mcp_calls&project_id=a')).body).toMatchObject({ value: '0', events: '0', contributors: { days: [], events: [] } })
 })
 
-test('the lists end with the twentieth, the largest and the last received', async () => {
+test('the lists of an explanation end after 20 entries: the largest contributors, and the late events received last', async () => {
   await tested.client.registerProject('long', ours.partnerId)
   const two = (number: number) => String(number).padStart(2, '0')
   await store(
@@ -176,14 +176,14 @@ test('the lists end with the twentieth, the largest and the last received', asyn
   expect(body).toMatchObject({ value: '325', events: '25', late_arrivals: { events: '25', value: '325' } })
 })
 
-describe('P5: partners never meet', () => {
-  test('another partner’s project and one that does not exist are the same 404', async () => {
+describe('P5: partners never see each other', () => {
+  test('P5: another partner’s project returns the same 404 as one that does not exist', async () => {
     const [foreign, nothing] = [await explain('metric=ai_tokens&project_id=foreign'), await explain('metric=ai_tokens&project_id=nothing')]
     expect([foreign.status, { ...foreign.body, request_id: '' }]).toEqual([404, { ...nothing.body, request_id: '' }])
     expect((await explain('metric=ai_tokens', { ...ours, secret: theirs.secret })).status).toBe(401)
   })
 
-  test('a partner’s explanation holds nothing of another', async () => {
+  test('P5: an explanation contains nothing of another partner', async () => {
     expect((await explain('metric=database_bytes')).text).not.toContain('foreign')
     expect((await explain('metric=database_bytes', theirs)).body.contributors.projects).toHaveLength(1)
   })
@@ -192,47 +192,47 @@ describe('P5: partners never meet', () => {
 describe('operators', () => {
   const asAdmin = (query: string) => tested.client.admin('GET', `/admin/v1/explain?${JANUARY}&${query}`)
 
-  test('get the same explanation of any partner or project', async () => {
+  test('operators get the same explanation as the partner, for any partner or project', async () => {
     const withoutAsOf = ({ body }: { body: object }) => ({ ...body, as_of: '' })
     expect(withoutAsOf(await asAdmin(`metric=ai_tokens&partner=${ours.partnerId}`))).toEqual(withoutAsOf(await explain('metric=ai_tokens')))
     expect(withoutAsOf(await asAdmin('metric=ai_tokens&project=a'))).toEqual(withoutAsOf(await explain('metric=ai_tokens&project_id=a')))
   })
 
-  test('also of a project that nobody registered, when it has events', async () => {
+  test('operators can explain a project that is not registered when it has events', async () => {
     await tested.client.send([{ event_id: 'o', project_id: 'orphan', metric: 'ai_tokens', value: 3, timestamp: '2026-01-09T00:00:00Z' }])
     expect((await asAdmin('metric=ai_tokens&project=orphan')).body).toMatchObject({ value: '3', events: '1' })
     expect((await asAdmin('metric=ai_tokens&project=nobody')).body.code).toBe('PROJECT_NOT_FOUND')
     expect((await asAdmin('metric=ai_tokens&partner=ps_nobody')).body.code).toBe('PARTNER_NOT_FOUND')
   })
 
-  test('must say whose number', async () => {
+  test('operators must set either partner or project', async () => {
     for (const query of ['metric=ai_tokens', `metric=ai_tokens&project=a&partner=${ours.partnerId}`]) {
       const { status, body } = await asAdmin(query)
-      expect([status, body.message]).toEqual([400, 'Say whose number it is: either partner or project.'])
+      expect([status, body.message]).toEqual([400, 'Set either partner or project.'])
     }
     expect((await tested.client.call('GET', `/admin/v1/explain?metric=ai_tokens&project=a`)).status).toBe(401)
   })
 })
 
-describe('bad input is 400 and says which', () => {
+describe('bad input', () => {
   test.each([
     ['metric=tokens', 'INVALID_REQUEST', 'query.metric'],
     ['', 'INVALID_REQUEST', 'query.metric'],
     ['metric=ai_tokens&project=a', 'INVALID_REQUEST', '"project"'],
     ['metric=ai_tokens&start_date=2026-02-30', 'INVALID_REQUEST', 'start_date'],
-  ])('%s', async (query, code, named) => {
+  ])('the query "%s" is rejected with 400 %s and names %s', async (query, code, named) => {
     const { status, body } = await explain(query)
     expect([status, body.code]).toEqual([400, code])
     expect(body.message).toContain(named)
   })
 
-  test('a day that does not exist', async () => {
+  test('a day that does not exist is rejected with PERIOD_INVALID', async () => {
     const { body } = await tested.client.partner(ours, 'GET', '/usage/explain?metric=ai_tokens&start_date=2026-02-30&end_date=2026-03-01')
     expect(body.code).toBe('PERIOD_INVALID')
   })
 })
 
-test(`P6: in random worlds what is explained is the number that usage gives (seed ${SEED})`, async () => {
+test(`P6: for random events an explanation always has the figure of the usage answer (seed ${SEED})`, async () => {
   let world = 0
   const quantity = fc.oneof(
     fc.constant('0'),
@@ -266,7 +266,7 @@ test(`P6: in random worlds what is explained is the number that usage gives (see
         expect(body.peak_day).toBe(kind === 'peak' ? usage.peak_days[partnershipName] : null)
         const counted = sent.filter(({ metric: of, timestamp }) => of === metric && timestamp.slice(0, 10) <= `2025-03-0${last}`)
         expect(body.events).toBe(String(counted.length))
-        // All of them were sent long after their days: without them there is nothing.
+        // All of them were sent long after their days, so late events are the whole figure.
         expect(body.late_arrivals).toMatchObject({ events: String(counted.length), value: body.value })
         expect(body.contributors.projects.reduce((sum: string, { value }: { value: string }) => addDecimals(sum, value), '0')).toBe(body.value)
         const project = `w${world}.x`
@@ -280,7 +280,7 @@ test(`P6: in random worlds what is explained is the number that usage gives (see
   )
 }, 120_000)
 
-test('P6: what cannot be read is an error, never an explanation of 0', async () => {
+test('P6: a store that cannot be read is an error, never an explanation of 0', async () => {
   const { control } = tested.service.clickhouse
   for (const table of ['raw_usage_events_v1', 'project_usage_per_day_v1']) {
     await control.command(`RENAME TABLE ${table} TO table_away`)

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { get, type IncomingMessage } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { EXPORT_COLUMNS } from '../../../aggregator/statements/canonical-lines.ts'
+import { EXPORT_COLUMNS } from '../../../contract/export-formats.ts'
 import type { Lane } from '../../../sql/clickhouse.ts'
 import { row } from '../../../sql/tab-separated.ts'
 import type { Credentials } from '../../support/clients/client.ts'
@@ -13,13 +13,13 @@ import { startTestService, type TestService } from '../../support/worlds/test-se
 let tested: TestService
 let ours: Credentials
 let theirs: Credentials
-/** What becomes of the rows that the store streams to an export. */
+/** What happens to the rows that the store streams to an export: a promise delays them. */
 let fate: 'whole' | 'breaks' | 'ends early' | Promise<void> = 'whole'
 beforeAll(async () => {
   tested = await startTestService()
   const { clickhouse } = tested.service
   const { openLane } = clickhouse
-  Object.assign(clickhouse, { openLane: async () => onTheWay(await openLane()) })
+  Object.assign(clickhouse, { openLane: async () => interruptible(await openLane()) })
   ours = await makeExportedMonths(tested.client)
   theirs = await tested.client.createPartner('Theirs')
   await tested.client.billFrom(theirs.partnerId, '2026-02')
@@ -31,11 +31,11 @@ beforeAll(async () => {
 })
 afterAll(() => tested.stop())
 
-function onTheWay(lane: Lane): Lane {
+function interruptible(lane: Lane): Lane {
   return {
     ...lane,
-    bytes: async function* (...asked) {
-      for await (const piece of lane.bytes(...asked)) {
+    bytes: async function* (...query) {
+      for await (const piece of lane.bytes(...query)) {
         yield fate === 'ends early' ? piece.subarray(0, piece.length / 2) : piece
         if (fate === 'breaks') throw new Error('the store is gone')
         if (fate === 'ends early') return
@@ -46,13 +46,13 @@ function onTheWay(lane: Lane): Lane {
 }
 
 const exported = (query: string) => tested.client.admin('GET', `/admin/v1/exports?${query}`)
-/** The bytes, whatever they mean. */
+/** The body of an export as bytes. */
 async function bodyOf(query: string): Promise<ArrayBuffer> {
   const { url, adminToken } = tested.client
   return (await fetch(`${url}/admin/v1/exports?${query}`, { headers: { authorization: `Bearer ${adminToken}` } })).arrayBuffer()
 }
 
-/** As far as its head; whoever asked may go away. Not by fetch, which opens another connection when one is aborted. */
+/** Starts an export and returns its head, so that a test can disconnect. It avoids fetch, which opens another connection after an abort. */
 async function begin(query: string): Promise<IncomingMessage> {
   const { url, adminToken } = tested.client
   const [answer] = await once(get(`${url}/admin/v1/exports?${query}`, { agent: false, headers: { authorization: `Bearer ${adminToken}` } }), 'response')
@@ -61,7 +61,7 @@ async function begin(query: string): Promise<IncomingMessage> {
 const linesOf = (text: string) => text.split('\r\n').slice(1, -1)
 
 describe('the statement of a month', () => {
-  test('P5: as a file for its partner, and of nobody else', async () => {
+  test('P5: a partner exports its own statement, and another partner’s secret is rejected with 401', async () => {
     const { status, text, headers } = await tested.client.partner(ours, 'GET', '/statements/2026-02/export?format=csv')
     expect([status, text.split('\r\n')[0], linesOf(text).length]).toEqual([200, EXPORT_COLUMNS.join(','), 6])
     expect(text).not.toContain('foreign')
@@ -70,7 +70,7 @@ describe('the statement of a month', () => {
     expect((await tested.client.partner({ ...ours, secret: theirs.secret }, 'GET', '/statements/2026-02/export')).status).toBe(401)
   })
 
-  test('P4: closed, the same bytes again, whatever came since', async () => {
+  test('P4: the export of a closed statement has the same bytes after late events and a renamed project', async () => {
     const first = await tested.client.partner(ours, 'GET', '/statements/2026-01/export?format=ndjson')
     await tested.client.send([{ event_id: 'late', project_id: 'quoted', metric: 'ai_tokens', value: 500, timestamp: '2026-01-15T00:00:00Z' }])
     await tested.client.registerProject('quoted', ours.partnerId, { name: 'renamed' })
@@ -78,7 +78,7 @@ describe('the statement of a month', () => {
     await tested.client.registerProject('quoted', ours.partnerId, { name: 'say "hi", 雪; \\ done' })
   })
 
-  test('open, usage as metered by now, and the manifest says so', async () => {
+  test('the export of an open statement has the usage metered so far, and its manifest says that it is open', async () => {
     const { text, headers } = await tested.client.partner(ours, 'GET', '/statements/2026-03/export')
     expect(linesOf(text)).toHaveLength(2)
     expect(JSON.parse(headers.get('x-meterline-manifest') ?? '')).toMatchObject({
@@ -97,12 +97,12 @@ describe('the statement of a month', () => {
     ['/statements/2026-13/export', 400, 'INVALID_REQUEST'],
     ['/statements/2026-01/export?format=xlsx', 400, 'INVALID_REQUEST'],
     ['/statements/2026-01/export?form=csv', 400, 'INVALID_REQUEST'],
-  ])('%s is %d %s', async (path, status, code) => {
+  ])('GET %s returns %d %s', async (path, status, code) => {
     const answer = await tested.client.partner(ours, 'GET', path)
     expect([answer.status, answer.body.code]).toEqual([status, code])
   })
 
-  test('P6: a number that Parquet cannot hold is refused, never cut', async () => {
+  test('P6: a number that Parquet cannot hold is rejected, never truncated', async () => {
     const partner = await tested.client.createPartner('Wide')
     for (const id of ['w1', 'w2']) await tested.client.registerProject(id, partner.partnerId)
     const value = '9'.repeat(29)
@@ -118,7 +118,7 @@ describe('the statement of a month', () => {
 })
 
 describe('finance', () => {
-  test('all partners of a month: those that are billed for it, closed or open', async () => {
+  test('an export of a month contains the partners that are billed for it, whether closed or open', async () => {
     const january = await exported('month=2026-01')
     expect([january.text.includes('foreign'), january.text.includes('quoted')]).toEqual([false, true])
     const february = await exported('month=2026-02')
@@ -129,7 +129,7 @@ describe('finance', () => {
     expect((await exported('month=2026-02&format=focus-billing-period')).text.match(/"(Open|Closed)"/g)?.sort()).toEqual(['"Closed"', '"Open"'])
   })
 
-  test('any days, cut to them: a peak on the greatest of them within each month', async () => {
+  test('an export of days contains only their usage, and a peak is on the greatest of these days in each month', async () => {
     const { text } = await exported(`from=2026-01-06&to=2026-03-07&partner=${ours.partnerId}`)
     expect(
       linesOf(text).map((line) =>
@@ -149,10 +149,10 @@ describe('finance', () => {
     ])
   })
 
-  test('the values of live usage add up to the usage of the partnership, and a peak is on its day', async () => {
+  test('the values of an export of days add up to the usage of the partnership, with a peak on its peak day', async () => {
     const { headers } = await exported(`from=2026-01-03&to=2026-01-20&partner=${ours.partnerId}`)
     const { body } = await tested.client.partnershipUsage(ours, '2026-01-03', '2026-01-20')
-    // 9 + 6 on 5 January, and not each project's own greatest day: 10 + 6 + 1.
+    // 9 + 6 on 5 January, and not the greatest day of each project: 10 + 6 + 1.
     expect(body.summary.database_bytes).toBe('15')
     expect(JSON.parse(headers.get('x-meterline-manifest') ?? '').totals).toEqual([
       { line: 'usage', metric: 'ai_tokens', rows: 2, value: body.summary.ai_tokens },
@@ -160,7 +160,7 @@ describe('finance', () => {
     ])
   })
 
-  test('P4: what a closing wrote that never came to its header is in no file', async () => {
+  test('P4: lines of a closing that has no header are in no file', async () => {
     const columns = ['partner_id', 'closing', 'month', 'line', 'for_month', 'project_id', 'metric', 'kind', 'unit', 'value', 'events']
     const orphan = (month: string) => row([ours.partnerId, 'orphan', month, 'usage', month, 'orphan', 'ai_tokens', 'cumulative', 'token', 9, 1])
     await tested.service.clickhouse.control.insert({ table: 'statement_lines_v1', columns, text: orphan('2026-02') + orphan('2026-03') })
@@ -168,7 +168,7 @@ describe('finance', () => {
       expect((await exported(query)).text).not.toContain('orphan')
   })
 
-  test('the manifest alone, without a file', async () => {
+  test('the manifest route returns the manifest of the file without the file', async () => {
     const { headers } = await exported('month=2026-02&format=json')
     const { text } = await tested.client.admin('GET', '/admin/v1/exports/manifest?month=2026-02&format=json')
     expect(JSON.parse(text)).toEqual({ ...JSON.parse(headers.get('x-meterline-manifest') ?? ''), as_of: expect.any(String) })
@@ -181,17 +181,17 @@ describe('finance', () => {
     ['from=2026-03-02&to=2026-03-01', 400, 'PERIOD_INVALID'],
     ['from=2024-01-01&to=2026-03-01', 400, 'PERIOD_INVALID'],
     ['month=2026-01&partner=ps_nobody', 404, 'PARTNER_NOT_FOUND'],
-  ])('"%s" is %d %s', async (query, status, code) => {
+  ])('the query "%s" returns %d %s', async (query, status, code) => {
     const answer = await exported(query)
     expect([answer.status, answer.body.code]).toEqual([status, code])
   })
 })
 
 describe('while it streams', () => {
-  const rowsKept = () => stagedRows(tested.service.clickhouse)
+  const countStagedRows = () => stagedRows(tested.service.clickhouse)
 
   test.each(['csv', 'json', 'ndjson', 'parquet', 'focus-csv', 'focus-parquet'])(
-    '%s: what the store does not give whole never ends normally',
+    'an export as %s that the store delivers incompletely never ends normally, and its staged rows are dropped',
     async (format) => {
       for (const cut of ['breaks', 'ends early'] as const) {
         fate = cut
@@ -199,16 +199,15 @@ describe('while it streams', () => {
       }
       fate = 'whole'
       expect((await exported(`month=2026-02&format=${format}`)).status).toBe(200)
-      await untilSo(async () => (await rowsKept()) === 0)
+      await untilSo(async () => (await countStagedRows()) === 0)
     },
   )
 
-  test('two at a time; a third is told to come back, and a client that goes away makes room', async () => {
+  test('two exports of finance run at a time, a third gets 503, and a client that disconnects frees its place', async () => {
     let release: () => void = () => {}
-    const held = new Promise<void>((resolve) => {
+    fate = new Promise<void>((resolve) => {
       release = resolve
     })
-    fate = held
     const running = [await begin('month=2026-03'), await begin('month=2026-03')]
     expect(running.map(({ statusCode }) => statusCode)).toEqual([200, 200])
     const { status, body } = await exported('month=2026-03')
@@ -217,10 +216,10 @@ describe('while it streams', () => {
     fate = 'whole'
     release()
     await untilSo(async () => (await exported('month=2026-03')).status === 200)
-    await untilSo(async () => (await rowsKept()) === 0)
+    await untilSo(async () => (await countStagedRows()) === 0)
   })
 
-  test('P5: one at a time of a partner, so that no partner holds up another', async () => {
+  test('P5: each partner has one export at a time, so that no partner delays another', async () => {
     const other = await tested.client.createPartner('Other')
     await tested.client.billFrom(other.partnerId, '2026-03')
     const ask = (partner: Credentials) => tested.client.partner(partner, 'GET', '/statements/2026-03/export')

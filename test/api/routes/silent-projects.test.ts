@@ -15,11 +15,11 @@ beforeAll(async () => {
   await client.send([
     // Seven days, the last of them the day before yesterday: yesterday was the one silent day.
     ...reported('stopped', 2, 8),
-    // Another metric of it goes on, on every day.
+    // Another of its metrics continues on every day.
     ...reported('stopped', 0, 8, 'mcp_calls'),
     // Six days are not seven.
     ...reported('short', 2, 7),
-    // Eight days with one missing in the midst.
+    // Eight days with a gap of one day in the middle.
     ...reported('gap', 2, 5),
     ...reported('gap', 7, 10),
     // Deleted below.
@@ -27,7 +27,7 @@ beforeAll(async () => {
     // Reports until today; until yesterday: today is not over.
     ...reported('alive', 0, 8),
     ...reported('yesterday', 1, 8),
-    // Nobody registered it; silent for nine days.
+    // Not registered; silent for nine days.
     ...reported('orphan', 10, 30),
     // Sixty silent days, and sixty-one.
     ...reported('edge', 61, 67),
@@ -37,7 +37,7 @@ beforeAll(async () => {
 })
 afterAll(() => tested.stop())
 
-/** One event a day at noon, from so many days ago to so many. Of today at midnight, which is never to come. */
+/** One event per day at noon, from `most` days ago to `fewest` days ago. Today's is at midnight, which is never in the future. */
 function reported(project_id: string, fewest: number, most: number, metric = 'ai_tokens'): TestEvent[] {
   return Array.from({ length: most - fewest + 1 }, (_, index) => {
     const ago = fewest + index
@@ -59,13 +59,13 @@ const row = (project_id: string, lastAgo: number, partner_id: string | null = ou
   last_event_at: `${dayAgo(lastAgo)}T12:00:00Z`,
 })
 
-test('a project and metric that reported on each of seven days and then stopped; the latest first', async () => {
+test('a project is listed when it sent a metric on each of seven days and then stopped, shortest silence first', async () => {
   const { status, body } = await silent()
   expect(status).toBe(200)
   expect(body).toEqual({ silent: [row('stopped', 2), row('orphan', 10, null), row('edge', 61)], truncated: false })
 })
 
-test('fewer days bring more; more days fewer', async () => {
+test('fewer required days list more projects, and more days list fewer', async () => {
   const idsOf = async (days: number) => (await silent(`?days=${days}`)).body.silent.map(({ project_id }: { project_id: string }) => project_id)
   expect(await idsOf(6)).toEqual(['short', 'stopped', 'orphan', 'edge'])
   expect(await idsOf(4)).toEqual(['gap', 'short', 'stopped', 'orphan', 'edge'])
@@ -75,12 +75,12 @@ test('fewer days bring more; more days fewer', async () => {
   expect(await idsOf(22)).toEqual([])
 })
 
-test('who speaks again is no longer listed, whatever the others do', async () => {
+test('a project that sends the metric again is no longer listed', async () => {
   await tested.client.send(reported('orphan', 0, 0))
   expect((await silent()).body.silent.map(({ project_id }: { project_id: string }) => project_id)).toEqual(['stopped', 'edge'])
 })
 
-test('bad input is 400 and says which; only operators ask', async () => {
+test('bad input is rejected with 400 and named, and a request without credentials with 401', async () => {
   for (const [query, named] of [
     ['?days=0', 'query.days'],
     ['?days=61', 'query.days'],
@@ -94,7 +94,7 @@ test('bad input is 400 and says which; only operators ask', async () => {
   expect((await tested.client.call('GET', '/admin/v1/silent-projects')).status).toBe(401)
 })
 
-test('P6: what cannot be read is an error, never an empty list', async () => {
+test('P6: a store that cannot be read is an error, never an empty list', async () => {
   const { control } = tested.service.clickhouse
   await control.command('RENAME TABLE project_usage_per_day_v1 TO table_away')
   const { status, body } = await silent()

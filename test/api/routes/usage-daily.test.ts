@@ -18,7 +18,7 @@ beforeAll(async () => {
   ] as const)
     await client.registerProject(project, partner.partnerId)
   await client.send([
-    // The 10th: 100 + 50 = 150. The 12th: a's greatest is 90, and 90 + 60 = 150 again: on a tie the earlier day is the peak day.
+    // The 10th: 100 + 50 = 150. The 12th: the greatest value of a is 90, and 90 + 60 = 150 again: on a tie the earlier day is the peak day.
     event('a', 'database_size_bytes', '2026-01-10', 100),
     event('b', 'database_size_bytes', '2026-01-10', 50),
     event('a', 'database_size_bytes', '2026-01-12', 40),
@@ -28,7 +28,7 @@ beforeAll(async () => {
     event('a', 'ai_tokens', '2026-01-11', 3),
     event('b', 'ai_tokens', '2026-01-11', 4),
     event('b', 'ai_tokens', '2026-01-12', '1.500000000'),
-    // A day of a single 0 has an event, so it is there.
+    // A day with a single value of 0 has an event, so it is listed.
     event('a', 'mcp_calls', '2026-01-20', 0),
     event('foreign', 'database_size_bytes', '2026-01-11', 1_000),
     event('foreign', 'ai_tokens', '2026-01-15', 1_000),
@@ -45,7 +45,7 @@ function event(project_id: string, metric: string, day: string, value: number | 
 
 const daily = (query = '') => tested.client.partner(ours, 'GET', `/usage?start_date=2026-01-01&end_date=2026-01-31&include=daily${query}`)
 
-test('the days with events, ascending, each with the nine partnership names; and the day of each peak', async () => {
+test('include=daily adds the days with events in ascending order, with all nine metrics, and the day of each peak', async () => {
   const { status, body } = await daily()
   expect(status).toBe(200)
   expect(Object.keys(body).sort()).toEqual(['as_of', 'billing_status', 'daily_usage', 'partnership', 'peak_days', 'period', 'summary'])
@@ -61,19 +61,19 @@ test('the days with events, ascending, each with the nine partnership names; and
   expect(body.summary).toEqual({ ...none, database_bytes: '150', ai_tokens: '8.5' })
 })
 
-test('a peak of 0 that was measured has its day', async () => {
+test('a measured peak of 0 has a peak day', async () => {
   await tested.client.send([event('a', 'file_storage_bytes', '2026-03-05', 0)])
   const { body } = await tested.client.partner(ours, 'GET', '/usage?start_date=2026-03-01&end_date=2026-03-31&include=daily')
   expect(body.peak_days).toEqual({ database_bytes: null, storage_bytes: '2026-03-05' })
 })
 
-test('without include the answer has the documented keys and no more', async () => {
+test('without include the answer has only the documented keys', async () => {
   const { body } = await tested.client.partnershipUsage(ours, '2026-01-01', '2026-01-31')
   expect(Object.keys(body).sort()).toEqual(['as_of', 'billing_status', 'partnership', 'period', 'summary'])
 })
 
 for (const include of ['include=', 'include=hourly', 'include=daily,hourly', 'include=daily&include=daily']) {
-  test(`"${include}" is 400 and says what there is`, async () => {
+  test(`the query "${include}" is rejected with 400 and the allowed value`, async () => {
     const { status, body } = await tested.client.partner(ours, 'GET', `/usage?${include}`)
     expect([status, body.code]).toEqual([400, 'INVALID_REQUEST'])
     expect(body.message).toContain('query.include')
@@ -81,6 +81,6 @@ for (const include of ['include=', 'include=hourly', 'include=daily,hourly', 'in
   })
 }
 
-test('a project’s own usage has its days anyway, and takes no include', async () => {
+test('usage of a project rejects include, because it always has its days', async () => {
   expect((await tested.client.partner(ours, 'GET', '/a/usage?include=daily')).status).toBe(400)
 })

@@ -22,7 +22,7 @@ const event = (project_id: string, event_id: string, timestamp: string, value = 
 const dayOf = (ms: number) => new Date(ms).toISOString().slice(0, 10)
 
 describe('answers have exactly the documented keys', () => {
-  test('usage of a project', async () => {
+  test('usage of a project has exactly the documented keys', async () => {
     const { status, body } = await tested.client.projectUsage(ours, 'shape', '2026-01-10', '2026-01-18')
     expect(status).toBe(200)
     expect(Object.keys(body).sort()).toEqual(['as_of', 'billing_status', 'daily_usage', 'period', 'project', 'summary'])
@@ -34,20 +34,20 @@ describe('answers have exactly the documented keys', () => {
     expect(Date.parse(body.as_of)).toBeLessThanOrEqual(Date.now())
   })
 
-  test('usage of the partnership', async () => {
+  test('usage of the partnership has exactly the documented keys', async () => {
     const { body } = await tested.client.partnershipUsage(ours, '2026-01-01', '2026-01-31')
     expect(Object.keys(body).sort()).toEqual(['as_of', 'billing_status', 'partnership', 'period', 'summary'])
     expect(body.partnership).toEqual({ id: ours.partnerId, name: 'Ours' })
     expect(Object.keys(body.summary)).toEqual(METRIC_NAMES.map((metric) => METRICS[metric].partnershipName))
   })
 
-  test('numbers are plain number tokens', async () => {
+  test('quantities are plain JSON numbers', async () => {
     const { text } = await tested.client.partnershipUsage(ours, '2026-01-01', '2026-01-31')
     expect(text).toContain('"ai_tokens":5,"mcp_calls":0')
     expect(JSON.parse(text).summary.ai_tokens).toBe(5)
   })
 
-  test('a project without an event has no days, zeros, and no last activity', async () => {
+  test('a project without events has no days, zero totals and no last activity', async () => {
     await tested.client.registerProject('empty', ours.partnerId)
     const { body } = await tested.client.projectUsage(ours, 'empty', '2026-01-01', '2026-01-31')
     expect(body.daily_usage).toEqual([])
@@ -57,7 +57,7 @@ describe('answers have exactly the documented keys', () => {
 })
 
 describe('periods', () => {
-  test('default to the seven days before today, or before the end that was asked for', async () => {
+  test('a period starts by default seven days before its end, and ends by default today', async () => {
     const now = Date.now()
     const { body } = await tested.client.partner(ours, 'GET', '/shape/usage')
     expect(body.period).toEqual({ start: `${dayOf(now - 7 * 86_400_000)}T00:00:00Z`, end: `${dayOf(now)}T23:59:59Z` })
@@ -65,7 +65,7 @@ describe('periods', () => {
     expect(ended.body.period).toEqual({ start: '2025-02-23T00:00:00Z', end: '2025-03-02T23:59:59Z' })
   })
 
-  test('may end in the future, and have up to 366 days', async () => {
+  test('a period may end in the future and have up to 366 days', async () => {
     expect((await tested.client.partnershipUsage(ours, '2027-12-01', '2027-12-31')).body.period.end).toBe('2027-12-31T23:59:59Z')
     expect((await tested.client.partnershipUsage(ours, '2024-01-01', '2024-12-31')).status).toBe(200)
   })
@@ -78,7 +78,7 @@ describe('periods', () => {
     ['2025-01-01', '2026-01-02', 'at most 366 days'],
     ['0001-01-01', '2026-01-02', 'start_date "0001-01-01"'],
   ] as const) {
-    test(`${from} to ${to} is 400 and says why`, async () => {
+    test(`the period ${from} to ${to} is rejected with 400 and the reason`, async () => {
       for (const path of ['/usage', '/shape/usage']) {
         const { status, body } = await tested.client.partner(ours, 'GET', `${path}?start_date=${from}&end_date=${to}`)
         expect([status, body.code]).toEqual([400, 'PERIOD_INVALID'])
@@ -87,7 +87,7 @@ describe('periods', () => {
     })
   }
 
-  test('hold both their days, in UTC, and nothing beside them', async () => {
+  test('a period includes its first and last UTC day and nothing outside them', async () => {
     await tested.client.registerProject('edges', ours.partnerId)
     await tested.client.send([
       event('edges', 'before', '2026-04-30T23:59:59.999Z', 1),
@@ -103,17 +103,17 @@ describe('periods', () => {
     expect(body.summary.total_ai_tokens).toBe('110')
   })
 
-  test('a query parameter that does not exist is refused by name', async () => {
+  test('an unknown query parameter is rejected by name', async () => {
     const { status, body } = await tested.client.partner(ours, 'GET', '/usage?start=2026-01-01')
     expect([status, body.code]).toEqual([400, 'INVALID_REQUEST'])
     expect(body.message).toContain('"start"')
   })
 })
 
-describe('P5: partners never meet', () => {
+describe('P5: partners never see each other', () => {
   const answerOf = ({ status, body }: { status: number; body: { request_id: string } }) => ({ status, body: { ...body, request_id: '' } })
 
-  test("another partner's project and one that does not exist are the same answer", async () => {
+  test("P5: another partner's project gets the same answer as one that does not exist", async () => {
     const foreign = await tested.client.projectUsage(ours, 'foreign', '2026-01-01', '2026-01-31')
     const nothing = await tested.client.projectUsage(ours, 'nothing', '2026-01-01', '2026-01-31')
     expect(answerOf(foreign)).toEqual(answerOf(nothing))
@@ -122,7 +122,7 @@ describe('P5: partners never meet', () => {
     expect((await tested.client.projectUsage(theirs, 'foreign', '2026-01-01', '2026-01-31')).body.project.status).toBe('active')
   })
 
-  test('an unknown partner, a wrong secret and the secret of another are the same answer', async () => {
+  test('P5: an unknown partner, a wrong secret and the secret of another partner get the same answer', async () => {
     const attempts = [
       { partnerId: 'ps_unknown', secret: ours.secret },
       { partnerId: ours.partnerId, secret: 'mls_wrong' },
@@ -133,20 +133,20 @@ describe('P5: partners never meet', () => {
     expect(answers[0]?.status).toBe(401)
   })
 
-  test('a partnership adds up its own projects only', async () => {
+  test('P5: the usage of a partnership is the sum of its own projects only', async () => {
     expect((await tested.client.partnershipUsage(theirs, '2026-01-01', '2026-01-31')).body.summary.ai_tokens).toBe('5')
   })
 })
 
 describe('registration and deletion', () => {
-  test('usage that arrived before its project was registered shows from then on', async () => {
+  test('usage that arrived before its project was registered counts from the registration on', async () => {
     await tested.client.send([event('late-born', 'e', '2026-06-01T00:00:00Z', 42)])
     expect((await tested.client.partnershipUsage(ours, '2026-06-01', '2026-06-30')).body.summary.ai_tokens).toBe('0')
     await tested.client.registerProject('late-born', ours.partnerId)
     expect((await tested.client.partnershipUsage(ours, '2026-06-01', '2026-06-30')).body.summary.ai_tokens).toBe('42')
   })
 
-  test('a deleted project is billed with its name and status, and what still arrives for it counts', async () => {
+  test('a deleted project keeps its name and usage, and events that still arrive for it count', async () => {
     await tested.client.registerProject('gone', ours.partnerId)
     await tested.client.send([event('gone', 'e1', '2026-07-01T00:00:00Z', 1)])
     expect((await tested.client.partner(ours, 'DELETE', '/gone')).body).toEqual({ message: 'Project deleted successfully', requestId: expect.any(String) })
@@ -157,7 +157,7 @@ describe('registration and deletion', () => {
     expect((await tested.client.partner(ours, 'DELETE', '/gone')).status).toBe(404)
   })
 
-  test('ids of 128 characters work on every route', async () => {
+  test('project ids of 128 characters work on every route', async () => {
     const id = `A.z_0:9-${'q'.repeat(120)}`
     expect((await tested.client.registerProject(id, ours.partnerId)).status).toBe(201)
     await tested.client.send([event(id, 'i'.repeat(128), '2026-08-01T00:00:00Z', 7)])

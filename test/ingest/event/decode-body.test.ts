@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Arrival, type BodyFormat, decodeBody, EVENTS_PER_REQUEST_MAX } from '../../../ingest/event/decode-body.ts'
+import { EVENTS_PER_REQUEST_MAX } from '../../../contract/events.ts'
+import { type Arrival, type BodyFormat, decodeBody } from '../../../ingest/event/decode-body.ts'
 import { NumberToken } from '../../../metering/quantity.ts'
 
 function decode(body: string | Buffer, format: BodyFormat = 'json'): Arrival[] {

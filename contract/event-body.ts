@@ -1,0 +1,57 @@
+import { z } from 'zod'
+import { EVENT_ID_CODE_POINTS_MAX, PROJECT_ID_CHARACTERS_MAX } from '../metering/event.ts'
+import { METRIC_NAMES } from '../metering/metrics.ts'
+
+/**
+ * The body of POST /v1/events, as OpenAPI describes it. The server does not validate with these schemas: it judges the bytes of a
+ * body event by event (ingest/event/pipeline.ts), so that one bad event does not reject its neighbours and a value keeps all its digits.
+ */
+const UsageEventBody = z.object({
+  event_id: z.string().min(1).max(EVENT_ID_CODE_POINTS_MAX).meta({
+    description: 'An id of your choice, permanently unique within the project. An event may be sent again with the same id any number of times.',
+  }),
+  project_id: z.string().min(1).max(PROJECT_ID_CHARACTERS_MAX),
+  metric: z.enum(METRIC_NAMES),
+  value: z.union([z.string(), z.number()]).meta({
+    description: 'Not negative, at most 29 integer and 9 fraction digits. A string, or a number that every JSON parser reads identically.',
+  }),
+  timestamp: z.string().meta({ format: 'date-time', description: 'RFC 3339 with a time zone. The usage counts for its UTC day.' }),
+})
+
+const CloudEventBody = z.object({
+  specversion: z.literal('1.0'),
+  source: z.string().meta({ description: 'Together with id, the identity of the event.' }),
+  id: z.string(),
+  type: z.enum(METRIC_NAMES),
+  subject: z.string().meta({ description: 'The project.' }),
+  time: z.string().meta({ format: 'date-time' }),
+  data: z.object({ value: z.union([z.string(), z.number()]) }),
+})
+
+const EXAMPLE = { event_id: 'req-7f3a', project_id: 'p1', metric: 'ai_tokens', value: 1500, timestamp: '2026-01-31T12:00:00Z' }
+const CLOUD_EXAMPLE = {
+  specversion: '1.0',
+  source: '/gateway/eu',
+  id: '7f3a',
+  type: 'ai_tokens',
+  subject: 'p1',
+  time: EXAMPLE.timestamp,
+  data: { value: 1500 },
+}
+
+const usageEvent = toSchema(UsageEventBody, EXAMPLE)
+const cloudEvent = toSchema(CloudEventBody, CLOUD_EXAMPLE)
+
+/** The content types that POST /v1/events accepts, each with its schema and an example. */
+export const EVENT_BODY_CONTENT = {
+  'application/json': { schema: { anyOf: [usageEvent, { type: 'array', items: usageEvent }], example: [EXAMPLE] } },
+  'application/x-ndjson': { schema: { type: 'string', description: 'One event per line.', example: `${JSON.stringify(EXAMPLE)}\n` } },
+  'application/cloudevents+json': { schema: cloudEvent },
+  'application/cloudevents-batch+json': { schema: { type: 'array', items: cloudEvent, example: [CLOUD_EXAMPLE] } },
+}
+
+function toSchema(schema: z.ZodType, example: object) {
+  // As input, because an event may have further fields, which are ignored.
+  const { $schema: _, ...json } = z.toJSONSchema(schema, { io: 'input' })
+  return { ...json, example }
+}

@@ -1,0 +1,47 @@
+import { z } from 'zod'
+import { REJECT_REASONS } from '../metering/event.ts'
+import { EVENT_BODY_CONTENT } from './event-body.ts'
+import { defineOperation } from './operation.ts'
+
+export const EVENTS_PER_REQUEST_MAX = 10_000
+export const EVENTS_BODY_BYTES_MAX = 10 * 1024 * 1024
+
+const RejectedInRequest = z.array(
+  z.object({
+    index: z.number().int().meta({ description: 'Position in the request, starting at 0. For NDJSON it is the line, starting at 0.' }),
+    event_id: z.string().nullable(),
+    reason: z.enum(REJECT_REASONS),
+    message: z.string(),
+  }),
+)
+
+const EventsCounted = z.object({
+  accepted: z.number().int().meta({ description: 'Events that this request counted.' }),
+  duplicates: z.number().int().meta({ description: 'Events that had already been counted.' }),
+  rejected: RejectedInRequest,
+})
+
+const EventsProduced = z
+  .object({
+    accepted: z.number().int().meta({ description: 'Events that are durable in Kafka and will be counted once.' }),
+    rejected: RejectedInRequest,
+  })
+  .meta({ description: 'With Kafka. Duplicates are detected later, when the topic is read.' })
+
+export const SEND_EVENTS = defineOperation({
+  method: 'POST',
+  path: '/v1/events',
+  tag: 'events',
+  summary: 'Send usage events',
+  description: `One event, an array, NDJSON or CloudEvents 1.0; at most ${EVENTS_PER_REQUEST_MAX} events and ${EVENTS_BODY_BYTES_MAX} bytes. Each event is judged separately: valid events are counted, and rejected events are listed with the reason. After a 503 or without an answer, send the whole request again; no event counts twice.`,
+  rawBody: EVENT_BODY_CONTENT,
+  answers: { 200: EventsCounted, 202: EventsProduced },
+  errors: { 400: true, 401: true, 413: true, 415: true, 429: true, 500: true, 503: 'EVENTS_UNAVAILABLE' },
+  // The body has an example for each content type (event-body.ts).
+  example: {
+    answers: {
+      200: { accepted: 1, duplicates: 1, rejected: [{ index: 2, event_id: 'req-7f3b', reason: 'unknown_metric', message: 'There is no metric "ai_token".' }] },
+      202: { accepted: 2, rejected: [] },
+    },
+  },
+})

@@ -1,0 +1,24 @@
+import { z } from 'zod'
+import { defineOperation } from './operation.ts'
+
+const Ok = z.object({ status: z.literal('ok') })
+
+export const GET_LIVENESS = defineOperation({
+  method: 'GET',
+  path: '/healthz',
+  tag: 'operating',
+  summary: 'Check that the process is alive',
+  answers: { 200: Ok },
+  errors: {},
+  example: { answers: { 200: { status: 'ok' } } },
+})
+
+export const GET_READINESS = defineOperation({
+  method: 'GET',
+  path: '/readyz',
+  tag: 'operating',
+  summary: 'Check that events are accepted',
+  answers: { 200: Ok },
+  errors: { 503: 'EVENTS_UNAVAILABLE' },
+  example: { answers: { 200: { status: 'ok' } } },
+})
