@@ -1,17 +1,12 @@
-import { z } from 'zod'
-import { parseExactJson } from '../metering/exact-json.ts'
-import { NumberToken } from '../metering/quantity.ts'
+import { callOperation, type Endpoint, type Failure, failureOf, sendRequest } from '../contract/client.ts'
+import type { AnswerOf, Operation, RequestInput } from '../contract/operation.ts'
+import { PAGE_ROWS_MAX } from '../contract/pages.ts'
 import { CliError, EXIT, type ExitCode } from './output.ts'
 
 const EXIT_OF_STATUS: Record<number, ExitCode> = { 401: EXIT.notAuthenticated, 403: EXIT.permissionDenied, 404: EXIT.notFound }
 
-export interface ServiceAddress {
-  readonly url: string
-  readonly token: string
-}
-
-/** Where the running service is and who asks: METERLINE_URL and METERLINE_ACCESS_TOKEN. Throws CliError. */
-export function readServiceAddress(environment: NodeJS.ProcessEnv): ServiceAddress {
+/** The running service and the caller's credentials: METERLINE_URL and METERLINE_ACCESS_TOKEN. Throws CliError. */
+export function readEndpoint(environment: NodeJS.ProcessEnv): Endpoint {
   // Docker and shells pass an unset variable as an empty one.
   const url = environment['METERLINE_URL'] || 'http://127.0.0.1:8080'
   const token = environment['METERLINE_ACCESS_TOKEN'] ?? ''
@@ -22,61 +17,65 @@ export function readServiceAddress(environment: NodeJS.ProcessEnv): ServiceAddre
       EXIT.notAuthenticated,
     )
   }
-  return { url, token }
+  return { url, headers: { authorization: `Bearer ${token}` } }
 }
 
-/** Calls the running service. Throws CliError with the exit code that the answer stands for. */
-export function call(address: ServiceAddress, method: string, path: string, body?: unknown): Promise<unknown> {
-  return send({ address, method, path, body, parse: JSON.parse })
+/** Calls the running service. Throws CliError with the exit code for its answer, and ZodError for an answer of another shape. */
+export async function call<O extends Operation>(endpoint: Endpoint, operation: O, request: RequestInput<O> = {}): Promise<AnswerOf<O>> {
+  return (await callForText(endpoint, operation, request)).answer
 }
 
-/** Asks for what holds quantities. Every number stands as its text: as a `number` it would lose digits. Throws CliError like `call`. */
-export async function ask(address: ServiceAddress, path: string): Promise<unknown> {
-  return numbersAsText(await send({ address, method: 'GET', path, body: undefined, parse: parseExactJson }))
-}
-
-function numbersAsText(value: unknown): unknown {
-  if (value instanceof NumberToken) return value.text
-  if (Array.isArray(value)) return value.map(numbersAsText)
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, numbersAsText(inner)]))
-}
-
-interface Call {
-  readonly address: ServiceAddress
-  readonly method: string
-  readonly path: string
-  readonly body: unknown
-  readonly parse: (text: string) => unknown
-}
-
-async function send({ address, method, path, body, parse }: Call): Promise<unknown> {
-  const response = await request(address, path, {
-    method,
-    headers: body === undefined ? {} : { 'content-type': 'application/json' },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+/** The same, with the text of the answer, in which every number has all its digits. */
+export async function callForText<O extends Operation>(
+  endpoint: Endpoint,
+  operation: O,
+  request: RequestInput<O> = {},
+): Promise<{ answer: AnswerOf<O>; text: string }> {
+  const reply = await callOperation(endpoint, operation, request).catch((cause: unknown) => {
+    throw cause instanceof SyntaxError ? notMeterline(endpoint, 200) : networkError(endpoint, cause)
   })
-  const answer: unknown = await response
-    .text()
-    .then(parse)
-    .catch(() => undefined)
-  if (response.ok && answer === undefined) throw notMeterline(address, response)
-  if (response.ok) return answer
-  throw refusalOf(address, response, answer)
+  if (reply.status === 'failed') throw failedCall(endpoint, reply.failure)
+  return reply
+}
+
+interface List<O extends Operation, Row> {
+  readonly rowsOf: (page: AnswerOf<O>) => readonly Row[]
+  /** Default: all rows. */
+  readonly rowsMax?: number
+  readonly query?: RequestInput<O>['query']
+}
+
+/** The rows of a list, from as many of its pages as it takes. Throws like `call`. */
+export async function readRows<O extends Operation, Row>(
+  endpoint: Endpoint,
+  operation: O,
+  { rowsOf, rowsMax = Number.POSITIVE_INFINITY, query }: List<O, Row>,
+): Promise<Row[]> {
+  const rows: Row[] = []
+  let cursor: string | null | undefined
+  while (cursor !== null && rows.length < rowsMax) {
+    const limit = Math.min(PAGE_ROWS_MAX, rowsMax - rows.length)
+    const page: AnswerOf<O> = await call(endpoint, operation, { query: { ...(query as object), limit, cursor } as RequestInput<O>['query'] } as RequestInput<O>)
+    rows.push(...rowsOf(page))
+    cursor = (page as { next_cursor: string | null }).next_cursor
+  }
+  return rows
 }
 
 export interface Download {
   readonly headers: Headers
-  /** Throws CliError when the body breaks off. */
+  /** Throws CliError if the body breaks off. */
   readonly pieces: AsyncIterable<Uint8Array>
 }
 
-/** Asks for what may be too large to hold. Throws CliError like `call`. */
-export async function openDownload(address: ServiceAddress, path: string): Promise<Download> {
-  const response = await request(address, path, {})
-  if (!response.ok) throw refusalOf(address, response, await response.json().catch(() => undefined))
-  if (response.body === null) throw notMeterline(address, response)
-  // Taken at once: fetch cancels a body that nobody reads yet when its response is garbage, and then it ends empty and normally.
+/** Requests a file, which may be too large to hold in memory. Throws CliError like `call`. */
+export async function openDownload<O extends Operation>(endpoint: Endpoint, operation: O, request: RequestInput<O>): Promise<Download> {
+  const response = await sendRequest(endpoint, operation, request).catch((cause: unknown) => {
+    throw networkError(endpoint, cause)
+  })
+  if (!response.ok) throw failedCall(endpoint, await failureOf(response))
+  if (response.body === null) throw notMeterline(endpoint, response.status)
+  // Read from now on: fetch cancels a body without a reader when its response is garbage collected, and then it ends empty and normally.
   return { headers: response.headers, pieces: piecesOf(response.body.getReader()) }
 }
 
@@ -84,45 +83,31 @@ async function* piecesOf(reader: ReadableStreamDefaultReader<Uint8Array>): Async
   try {
     for (let read = await reader.read(); !read.done; read = await reader.read()) yield read.value
   } catch (cause) {
-    throw new CliError(`The service broke off in the middle (${describeCause(cause)}); nothing was kept. Try again.`)
+    throw new CliError(`The service ended the download early (${describeCause(cause)}); nothing was written. Try again.`)
   }
 }
 
-function request({ url, token }: ServiceAddress, path: string, init: RequestInit): Promise<Response> {
-  return fetch(within(url, path), { ...init, headers: { authorization: `Bearer ${token}`, ...(init.headers as Record<string, string>) } }).catch(
-    (cause: unknown) => {
-      if (isSlow(cause)) throw new CliError(`The service at ${url} has not answered for minutes. It may still be at work; look there before you ask again.`)
-      throw new CliError(`No Meterline answers at ${url} (${describeCause(cause)}). Start one with "meterline start", or set METERLINE_URL.`)
-    },
-  )
-}
-
-/** A service behind a prefix is METERLINE_URL with a path, which `path` follows. */
-function within(url: string, path: string): string {
-  const { origin, pathname } = new URL(url)
-  return `${origin}${pathname.replace(/\/+$/, '')}${path}`
+function networkError({ url }: Endpoint, cause: unknown): unknown {
+  if (!(cause instanceof TypeError)) return cause
+  if (isSlow(cause)) return new CliError(`The service at ${url} has not answered for minutes. It may still be working; check there before you repeat the call.`)
+  return new CliError(`No Meterline answers at ${url} (${describeCause(cause)}). Start one with "meterline start", or set METERLINE_URL.`)
 }
 
 /** Node's fetch gives up after five minutes without an answer. */
-function isSlow(cause: unknown): boolean {
-  const inner = cause instanceof Error ? cause.cause : undefined
-  return typeof inner === 'object' && inner !== null && 'code' in inner && inner.code === 'UND_ERR_HEADERS_TIMEOUT'
+function isSlow({ cause }: TypeError): boolean {
+  return typeof cause === 'object' && cause !== null && 'code' in cause && cause.code === 'UND_ERR_HEADERS_TIMEOUT'
 }
 
-/** Another server's 404 must not end a script as "not found" does. */
-function refusalOf(address: ServiceAddress, response: Response, answer: unknown): CliError {
-  const refusal = FailedAnswer.safeParse(answer)
-  if (!refusal.success) return notMeterline(address, response)
-  const seconds = response.status === 429 ? response.headers.get('retry-after') : null
-  const wait = seconds === null ? '' : ` Try again in ${seconds} ${seconds === '1' ? 'second' : 'seconds'}.`
-  return new CliError(`${refusal.data.message}${wait}`, EXIT_OF_STATUS[response.status] ?? EXIT.error)
+/** Another server's 404 must not end a script with the exit code of "not found". */
+function failedCall(endpoint: Endpoint, { httpStatus, error, retryAfterSeconds }: Failure): CliError {
+  if (error === undefined) return notMeterline(endpoint, httpStatus)
+  const wait =
+    httpStatus !== 429 || retryAfterSeconds === undefined ? '' : ` Try again in ${retryAfterSeconds} ${retryAfterSeconds === 1 ? 'second' : 'seconds'}.`
+  return new CliError(`${error.message}${wait}`, EXIT_OF_STATUS[httpStatus] ?? EXIT.error)
 }
 
-/** As much of an error as every route of Meterline answers. */
-const FailedAnswer = z.object({ message: z.string(), code: z.string() })
-
-function notMeterline({ url }: ServiceAddress, { status }: Response): CliError {
-  return new CliError(`What answers at ${url} is not Meterline (it answered ${status}). Set METERLINE_URL.`)
+function notMeterline({ url }: Endpoint, httpStatus: number): CliError {
+  return new CliError(`The server at ${url} is not Meterline (it answered ${httpStatus}). Set METERLINE_URL.`)
 }
 
 function describeCause(cause: unknown): string {

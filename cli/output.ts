@@ -1,10 +1,12 @@
 import { z } from 'zod'
+import { parseExactJson } from '../metering/exact-json.ts'
+import { NumberToken } from '../metering/quantity.ts'
 
-/** Exit codes of every verb, as scripts rely on them. */
+/** Exit codes of every command. Scripts rely on them. */
 export const EXIT = { ok: 0, error: 1, notAuthenticated: 2, projectNotLinked: 3, notFound: 4, permissionDenied: 5 } as const
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 
-/** A failure that a verb foresees: its message is for the person at the terminal. */
+/** An expected failure: its message is for the person at the terminal. */
 export class CliError extends Error {
   readonly exitCode: ExitCode
 
@@ -24,16 +26,28 @@ export function printResult({ json }: OutputOptions, document: unknown, lines: (
   process.stdout.write(json === true ? `${JSON.stringify(document, null, 2)}\n` : `${lines().join('\n')}\n`)
 }
 
-/** Says what went wrong and sets the exit code. Never a stack trace: LOG_LEVEL=debug shows causes in the log. */
+/** The parsed JSON with each number as its text: as a `number` it would lose digits. */
+export function numbersAsText(json: string): unknown {
+  return textsOf(parseExactJson(json))
+}
+
+function textsOf(value: unknown): unknown {
+  if (value instanceof NumberToken) return value.text
+  if (Array.isArray(value)) return value.map(textsOf)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, textsOf(inner)]))
+}
+
+/** Prints what went wrong, without a stack trace, and sets the exit code. */
 export function printError({ json }: OutputOptions, error: unknown): void {
   const message = messageOf(error)
   process.stderr.write(json === true ? `${JSON.stringify({ error: { message } })}\n` : `error: ${message}\n`)
   process.exitCode = error instanceof CliError ? error.exitCode : EXIT.error
 }
 
-/** What is not of the shape that a verb reads is told in a sentence, and not in a schema's own words. */
+/** An answer of an unexpected shape is reported in a sentence, not in the words of the schema. */
 function messageOf(error: unknown): string {
   const place = error instanceof z.ZodError ? error.issues[0]?.path.join('.') : undefined
-  if (place !== undefined) return `What answered is not a Meterline of this version (it said something else of "${place}"). Look at METERLINE_URL.`
+  if (place !== undefined) return `The server at METERLINE_URL is not a Meterline of this version (unexpected value for "${place}").`
   return error instanceof Error ? error.message : String(error)
 }

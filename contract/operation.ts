@@ -73,6 +73,24 @@ export type QueryOf<O extends Operation> = Parsed<O['query']>
 export type BodyOf<O extends Operation> = Parsed<O['body']>
 export type AnswerOf<O extends Operation> = Parsed<O['answers'][keyof O['answers']]>
 
+type Written<S> = S extends z.ZodType ? z.input<S> : undefined
+
+/** What a client sends: values of path parameters, of the query and the body. Parts that an operation does not have are left out. */
+export interface RequestInput<O extends Operation> {
+  readonly params?: Written<O['params']> | undefined
+  readonly query?: Written<O['query']> | undefined
+  readonly body?: Written<O['body']> | undefined
+}
+
+/** The path of a call with its parameters and its query. */
+export function urlOf<O extends Operation>({ path }: O, { params, query }: RequestInput<O>): string {
+  const values = (params ?? {}) as Record<string, string>
+  const filled = path.replaceAll(/:(\w+)/g, (_, name: string) => encodeURIComponent(values[name] ?? ''))
+  const pairs = Object.entries((query ?? {}) as Record<string, unknown>).filter(([, value]) => value !== undefined)
+  const text = new URLSearchParams(pairs.map(([name, value]): [string, string] => [name, String(value)])).toString()
+  return text === '' ? filled : `${filled}?${text}`
+}
+
 /** The tags of /openapi.json, in their order there. */
 export const TAGS = {
   events: 'Platforms send usage.',

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
+import { type AuditEntry, type AuditHead, EMPTY_AUDIT_LOG, hashedText } from '../contract/audit-chain.ts'
 import { formatTimestamp } from '../metering/timestamp.ts'
 import type { ClickHouse } from '../sql/clickhouse.ts'
 import { defineQuery } from '../sql/query.ts'
@@ -28,28 +29,6 @@ export interface AuditedChange {
 /** Writes the audit entry of a change in another room, immediately before the change is carried out. Throws StoreError. */
 export type NoteChange = (noted: AuditedChange) => Promise<void>
 
-/** An entry as it is stored and returned. `details` is JSON text, because the hash covers its exact bytes. */
-export interface AuditEntry {
-  readonly seq: number
-  /** RFC 3339, UTC. */
-  readonly at: string
-  readonly actor: string
-  readonly action: string
-  readonly subject: string
-  readonly details: string
-  readonly request_id: string
-  readonly previous_hash: string
-  readonly hash: string
-}
-
-/** The last entry, which the next one follows. */
-export interface AuditHead {
-  readonly seq: number
-  readonly hash: string
-}
-
-export const EMPTY_AUDIT_LOG: AuditHead = { seq: 0, hash: '' }
-
 /** The entry that follows `head`. */
 export function entryAfter(head: AuditHead, nowMs: number, { actor, noted }: { actor: Actor; noted: AuditedChange }): AuditEntry {
   const entry = {
@@ -63,15 +42,7 @@ export function entryAfter(head: AuditHead, nowMs: number, { actor, noted }: { a
     request_id: actor.requestId,
     previous_hash: head.hash,
   }
-  return { ...entry, hash: hashOf(entry) }
-}
-
-/** SHA-256 over the JSON list of all other fields in this order, so that anyone who has the entries can recompute it. */
-export function hashOf(entry: Omit<AuditEntry, 'hash'>): string {
-  const { previous_hash, seq, at, actor, action, subject, details, request_id } = entry
-  return createHash('sha256')
-    .update(JSON.stringify([previous_hash, seq, at, actor, action, subject, details, request_id]))
-    .digest('hex')
+  return { ...entry, hash: createHash('sha256').update(hashedText(entry)).digest('hex') }
 }
 
 export const AUDIT_COLUMNS = ['seq', 'at_ms', 'actor', 'action', 'subject', 'details', 'request_id', 'previous_hash', 'hash'] as const

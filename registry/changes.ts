@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
+import type { AuditHead } from '../contract/audit-chain.ts'
 import type { ClickHouse } from '../sql/clickhouse.ts'
 import { QUERY_WAS_CANCELLED_CODE, StoreError } from '../sql/errors.ts'
 import { acquireLease, type Lease, leaseTag, newOwnerName } from '../sql/lease.ts'
 import { defineQuery } from '../sql/query.ts'
-import { type Actor, AUDIT_COLUMNS, type AuditedChange, type AuditHead, auditRow, entryAfter, readAuditHead } from './audit-log.ts'
+import { type Actor, AUDIT_COLUMNS, type AuditedChange, auditRow, entryAfter, readAuditHead } from './audit-log.ts'
 import { ChangeQueue, type RequireTime } from './change-queue.ts'
 
 /** The lease under which the registry is changed. */

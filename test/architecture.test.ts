@@ -18,7 +18,7 @@ const ROOMS: Record<string, readonly string[]> = {
   aggregator: ['contract', 'sql', 'registry', 'metering'],
   api: ['contract', 'aggregator', 'registry', 'ingest', 'sql', 'metering'],
   service: ['contract', 'api', 'aggregator', 'registry', 'ingest', 'sql', 'outgoing', 'metering'],
-  cli: ['contract', 'service', 'registry', 'metering'],
+  cli: ['contract', 'service', 'metering'],
   demo: ['contract', 'service', 'cli', 'api', 'metering'],
   bench: ['contract', 'test', 'service', 'demo', 'cli', 'api', 'aggregator', 'registry', 'ingest', 'sql', 'metering'],
   test: ['contract', 'bench', 'demo', 'cli', 'service', 'api', 'aggregator', 'registry', 'ingest', 'sql', 'outgoing', 'metering'],
@@ -50,7 +50,6 @@ const DOORS: Record<string, Record<string, readonly string[]>> = {
   },
   cli: {
     service: ['run.ts', 'start-service.ts', 'migrate-store.ts', 'rebuild-offline.ts', 'count-parquet.ts', 'document-configuration.ts'],
-    registry: ['audit-chain.ts', 'audit-log.ts'],
   },
   bench: { test: ['support/engines/kafka-broker.ts', 'support/query-trace.ts'] },
 }

@@ -1,8 +1,10 @@
-import { z } from 'zod'
-import { verifyAuditChain } from '../../registry/audit-chain.ts'
-import type { AuditEntry, AuditHead } from '../../registry/audit-log.ts'
+import { type AuditEntry, type AuditHead, verifyAuditChain } from '../../contract/audit-chain.ts'
+import { LIST_AUDIT_LOG } from '../../contract/audit-log.ts'
+import type { Endpoint } from '../../contract/client.ts'
+import type { AnswerOf } from '../../contract/operation.ts'
+import { PAGE_ROWS_MAX } from '../../contract/pages.ts'
 import type { CommandRegistration } from '../command.ts'
-import { call, readServiceAddress, type ServiceAddress } from '../http-client.ts'
+import { call, readEndpoint } from '../http-client.ts'
 import { CliError, type OutputOptions, printResult } from '../output.ts'
 import { plainTable } from '../plain-table.ts'
 
@@ -26,8 +28,7 @@ interface AuditLogOptions extends OutputOptions {
 
 /** The latest entries. Throws CliError. */
 async function listAuditLog(environment: NodeJS.ProcessEnv, { limit, ...options }: AuditLogOptions): Promise<void> {
-  const query = limit === undefined ? '' : `?limit=${encodeURIComponent(limit)}`
-  const { entries } = Page.parse(await call(readServiceAddress(environment), 'GET', `/admin/v1/audit-log${query}`))
+  const { entries } = await call(readEndpoint(environment), LIST_AUDIT_LOG, { query: { limit } })
   printResult(options, { entries }, () => {
     const rows = entries.map(({ seq, at, actor, action, subject, details }) => [String(seq), at, shortActor(actor), action, subject, shortDetails(details)])
     return [plainTable(['entry', 'at', 'who', 'did', 'to', 'details'], rows, [0])]
@@ -35,51 +36,39 @@ async function listAuditLog(environment: NodeJS.ProcessEnv, { limit, ...options 
 }
 
 interface VerifyAuditLogOptions extends OutputOptions {
-  /** An end that was noted before, as this verb prints it. */
+  /** A head that was stored earlier, as this command prints it. */
   readonly head?: string
 }
 
-/** Follows the chain of the whole log, from its first entry. Throws CliError where it is broken. */
+/** Verifies the chain of the whole log from its first entry. Throws CliError if it is broken. */
 async function verifyAuditLog(environment: NodeJS.ProcessEnv, { head: noted, ...options }: VerifyAuditLogOptions): Promise<void> {
-  const verdict = await verifyAuditChain(readEntries(readServiceAddress(environment)), noted === undefined ? undefined : headOf(noted))
+  const verdict = await verifyAuditChain(readEntries(readEndpoint(environment)), noted === undefined ? undefined : headOf(noted))
   if (verdict.status === 'broken') throw new CliError(`The audit log is broken at entry ${verdict.seq}: ${verdict.reason}.`)
   const { entries, head } = verdict
   printResult(options, { entries, head: `${head.seq}:${head.hash}` }, () => [
     `${entries} entries, the chain is whole`,
-    ...(noted !== undefined && headOf(noted).seq < head.seq ? [`entry ${headOf(noted).seq} is as noted`] : []),
-    ...(entries === 0 ? [] : [`it ends with ${head.seq}:${head.hash} (note it elsewhere: "--head" tells later whether the log was cut off)`]),
+    ...(noted !== undefined && headOf(noted).seq < head.seq ? [`entry ${headOf(noted).seq} matches the given head`] : []),
+    ...(entries === 0 ? [] : [`it ends with ${head.seq}:${head.hash} (store this end elsewhere: "--head" detects later whether entries were cut off)`]),
   ])
 }
 
-const Detail = z.union([z.string(), z.number(), z.boolean(), z.null(), z.array(z.string())])
-const Entry = z.object({
-  seq: z.number(),
-  at: z.string(),
-  actor: z.string(),
-  action: z.string(),
-  subject: z.string(),
-  details: z.record(z.string(), Detail),
-  request_id: z.string(),
-  previous_hash: z.string(),
-  hash: z.string(),
-})
-const Page = z.object({ entries: z.array(Entry), next_cursor: z.string().nullable() })
+type Entry = AnswerOf<typeof LIST_AUDIT_LOG>['entries'][number]
 
-/** Lines that fit a screen; --json keeps all. The id of a token is told by its beginning. */
+/** Lines that fit a screen; --json has everything. The beginning of a token's id identifies it. */
 function shortActor(actor: string): string {
   return actor.replace(/^(admin:[^:]+:.{8}).+$/, '$1')
 }
 
-function shortDetails(details: z.output<typeof Entry>['details']): string {
+function shortDetails(details: Entry['details']): string {
   const text = [...JSON.stringify(details)]
   return text.length > DETAILS_CHARACTERS_MAX ? `${text.slice(0, DETAILS_CHARACTERS_MAX - 1).join('')}…` : text.join('')
 }
 const DETAILS_CHARACTERS_MAX = 60
 
-async function* readEntries(address: ServiceAddress): AsyncIterable<AuditEntry> {
+async function* readEntries(endpoint: Endpoint): AsyncIterable<AuditEntry> {
   let cursor: string | null = '0'
   while (cursor !== null) {
-    const page: z.output<typeof Page> = Page.parse(await call(address, 'GET', `/admin/v1/audit-log?order=oldest&limit=100&cursor=${cursor}`))
+    const page: AnswerOf<typeof LIST_AUDIT_LOG> = await call(endpoint, LIST_AUDIT_LOG, { query: { order: 'oldest', limit: PAGE_ROWS_MAX, cursor } })
     for (const { details, ...entry } of page.entries) yield { ...entry, details: JSON.stringify(details) }
     cursor = page.next_cursor
   }

@@ -1,7 +1,9 @@
 import { Option } from 'commander'
-import { z } from 'zod'
+import { type AuditDifference, type PartnershipDifference, RUN_AUDIT } from '../../contract/audits.ts'
+import { AUDIT_TOPIC } from '../../contract/logs.ts'
+import type { AnswerOf } from '../../contract/operation.ts'
 import type { CommandRegistration } from '../command.ts'
-import { call, readServiceAddress } from '../http-client.ts'
+import { call, readEndpoint } from '../http-client.ts'
 import { CliError, EXIT, type OutputOptions, printResult } from '../output.ts'
 import { plainTable } from '../plain-table.ts'
 
@@ -27,44 +29,30 @@ interface AuditOptions extends OutputOptions {
   readonly log?: boolean
 }
 
+type Report = AnswerOf<typeof RUN_AUDIT>
+type TopicReport = AnswerOf<typeof AUDIT_TOPIC>
+
 /**
  * Recounts raw, compares it with the rollup and the partnership days, and with `topic` also compares the topic with raw. Throws
  * CliError when they differ, and when there is nothing of `project` to compare: for a mistyped id, 0 differences would be wrong.
  */
 async function audit(environment: NodeJS.ProcessEnv, options: AuditOptions): Promise<void> {
   const { from, to, project } = options
-  const address = readServiceAddress(environment)
-  const report = AuditReport.parse(await call(address, 'POST', '/admin/v1/audits', { from, to, project_id: project }))
-  if (project !== undefined && isOfNothing(report)) throw new CliError(`no events of project ${project}${spanText(options)}`, EXIT.notFound)
-  const logReport = options.topic === true || options.log === true ? LogAuditReport.parse(await call(address, 'POST', '/admin/v1/logs/audits')) : undefined
-  printResult(options, logReport === undefined ? report : { ...report, log: logReport }, () => [
+  const endpoint = readEndpoint(environment)
+  const report = await call(endpoint, RUN_AUDIT, { body: { from, to, project_id: project } })
+  if (project !== undefined && isEmpty(report)) throw new CliError(`no events of project ${project}${spanText(options)}`, EXIT.notFound)
+  const topicReport = options.topic === true || options.log === true ? await call(endpoint, AUDIT_TOPIC) : undefined
+  printResult(options, topicReport === undefined ? report : { ...report, log: topicReport }, () => [
     ...linesOf(report),
-    ...(logReport === undefined ? [] : linesOfLog(logReport)),
+    ...(topicReport === undefined ? [] : linesOfTopic(topicReport)),
   ])
   if (report.differences.length + report.partnership_differences.length > 0) throw new CliError(problemOf(report))
-  if (logReport !== undefined && logReport.differences.length > 0) throw new CliError(`The log and raw differ on ${logReport.differences.length} records.`)
+  if (topicReport !== undefined && topicReport.differences.length > 0)
+    throw new CliError(`The topic and raw differ on ${topicReport.differences.length} records. The page docs/operating/kafka.md says what to do.`)
 }
 
-const AuditReport = z.object({
-  events_recounted: z.number(),
-  keys_compared: z.number(),
-  truncated: z.boolean(),
-  differences: z.array(z.record(z.string(), z.string())),
-  partnership_differences: z.array(z.record(z.string(), z.string())),
-})
-
-const LogAuditReport = z.object({
-  logs: z.array(z.object({ log: z.string(), first: z.number(), through: z.number(), first_received_at: z.string().nullable() })),
-  records_read: z.number(),
-  counted: z.number(),
-  duplicates: z.number(),
-  refused: z.number(),
-  passed_on: z.number(),
-  differences: z.array(z.record(z.string(), z.union([z.string(), z.number()]))),
-})
-
-/** Raw holds no event of it and no key, and the rollup nothing else. */
-function isOfNothing({ events_recounted, keys_compared, differences, partnership_differences }: z.output<typeof AuditReport>): boolean {
+/** Neither raw nor the rollup holds anything. */
+function isEmpty({ events_recounted, keys_compared, differences, partnership_differences }: Report): boolean {
   return events_recounted + keys_compared + differences.length + partnership_differences.length === 0
 }
 
@@ -72,18 +60,18 @@ function spanText({ from, to }: AuditOptions): string {
   return `${from === undefined ? '' : ` from ${from}`}${to === undefined ? '' : ` through ${to}`}`
 }
 
-function problemOf({ differences, partnership_differences, truncated }: z.output<typeof AuditReport>): string {
+function problemOf({ differences, partnership_differences, truncated }: Report): string {
   const atLeast = truncated ? 'at least ' : ''
   const rollup =
     differences.length === 0 ? '' : ` Raw and rollup differ on ${atLeast}${differences.length} (project, day, metric): the log's owner repairs what it can.`
   const partnership =
     partnership_differences.length === 0
       ? ''
-      : ` Raw and partnership days differ on ${atLeast}${partnership_differences.length} (partner, day, metric): they are computed anew.`
-  return `${rollup}${partnership} Ask again in some seconds.`.trim()
+      : ` Raw and partnership days differ on ${atLeast}${partnership_differences.length} (partner, day, metric): they are being computed again.`
+  return `${rollup}${partnership} Run the audit again in some seconds.`.trim()
 }
 
-function linesOf({ events_recounted, keys_compared, differences, partnership_differences }: z.output<typeof AuditReport>): string[] {
+function linesOf({ events_recounted, keys_compared, differences, partnership_differences }: Report): string[] {
   return [
     ...tableOf(differences),
     ...tableOf(partnership_differences),
@@ -92,22 +80,24 @@ function linesOf({ events_recounted, keys_compared, differences, partnership_dif
   ]
 }
 
-function linesOfLog({ logs, records_read, counted, duplicates, refused, passed_on, differences }: z.output<typeof LogAuditReport>): string[] {
+function linesOfTopic({ logs, records_read, counted, duplicates, refused, passed_on, differences }: TopicReport): string[] {
   const since = logs.map(
     ({ log, first, first_received_at }) => `${log} from offset ${first}${first_received_at === null ? '' : `, received ${first_received_at}`}`,
   )
-  const summary = `${counted} counted, ${duplicates} duplicates, ${refused} refused, ${passed_on} passed on`
-  return [...since, ...tableOf(differences), `${differences.length} differences between log and raw (${records_read} records read: ${summary})`]
+  const summary = `${counted} counted, ${duplicates} duplicates, ${refused} rejected, ${passed_on} forwarded`
+  return [...since, ...tableOf(differences), `${differences.length} differences between topic and raw (${records_read} records read: ${summary})`]
 }
 
-function tableOf(differences: readonly Record<string, string | number>[]): string[] {
+type Difference = AuditDifference | PartnershipDifference | TopicReport['differences'][number]
+
+function tableOf(differences: readonly Difference[]): string[] {
   const [first] = differences
   if (first === undefined) return []
   const columns = Object.keys(first)
   return [
     plainTable(
       columns,
-      differences.map((difference) => columns.map((column) => difference[column] ?? '')),
+      differences.map((difference) => columns.map((column) => String((difference as Record<string, unknown>)[column] ?? ''))),
     ),
   ]
 }

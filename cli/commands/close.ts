@@ -1,10 +1,11 @@
-import { z } from 'zod'
+import type { Endpoint } from '../../contract/client.ts'
+import { LIST_PARTNERS } from '../../contract/partners.ts'
+import { CLOSE_MONTH } from '../../contract/statements.ts'
 import { parseMonth } from '../../metering/month.ts'
 import type { CommandRegistration } from '../command.ts'
-import { call, readServiceAddress, type ServiceAddress } from '../http-client.ts'
+import { call, readEndpoint, readRows } from '../http-client.ts'
 import { CliError, EXIT, type OutputOptions, printResult } from '../output.ts'
 import { plainTable } from '../plain-table.ts'
-import { readPages } from '../read-pages.ts'
 
 export const closeCommand: CommandRegistration = (program, run) => {
   program
@@ -24,20 +25,20 @@ interface Closing {
   readonly partner_id: string
   readonly name: string
   readonly closed: boolean
-  /** False before its first month that is billed: then there is nothing to close. */
+  /** False if the month is before the partner's first billed month: then there is nothing to close. */
   readonly billed: boolean
-  /** The hash of the statement, or why there is none. */
+  /** The hash of the statement, or the reason why there is none. */
   readonly outcome: string
 }
 
-/** Closes a month of one partner, or of all that have not closed it. Throws CliError when one of them is not closed. */
+/** Closes a month of one partner, or of all partners. Throws CliError if it could not be closed for one of them. */
 async function close(environment: NodeJS.ProcessEnv, { month, partner, ...options }: CloseOptions): Promise<void> {
   if (parseMonth(month) === undefined) throw new CliError(`"${month}" is not a month as YYYY-MM.`)
-  const address = readServiceAddress(environment)
-  const partners = await readPages(address, { path: '/admin/v1/partners', rowsOf: (page) => PartnersAnswer.parse(page).partners })
+  const endpoint = readEndpoint(environment)
+  const partners = await readRows(endpoint, LIST_PARTNERS, { rowsOf: (page) => page.partners })
   const chosen = partner === undefined ? partners : [partners.find(({ id }) => id === partner) ?? { id: partner, name: '' }]
   const closings: Closing[] = []
-  for (const each of chosen) closings.push(await closeOne(address, each, month))
+  for (const each of chosen) closings.push(await closeOne(endpoint, each, month))
   printResult(options, { month, closings }, () => {
     const rows = closings.map(({ partner_id, name, closed, billed, outcome }) => [
       partner_id,
@@ -52,17 +53,13 @@ async function close(environment: NodeJS.ProcessEnv, { month, partner, ...option
   if (failed > 0) throw new CliError(`${failed} of ${closings.length} not closed.`, exitCode)
 }
 
-async function closeOne(address: ServiceAddress, { id, name }: { id: string; name: string }, month: string): Promise<Closing> {
+async function closeOne(endpoint: Endpoint, { id, name }: { id: string; name: string }, month: string): Promise<Closing> {
   try {
-    const path = `/admin/v1/statements/${encodeURIComponent(id)}/${encodeURIComponent(month)}/close`
-    const { statement } = ClosedAnswer.parse(await call(address, 'POST', path))
+    const { statement } = await call(endpoint, CLOSE_MONTH, { params: { partnerId: id, month } })
     return { partner_id: id, name, closed: true, billed: true, outcome: `sha256 ${statement.sha256}` }
   } catch (error) {
-    // Without credentials no other will fare better.
+    // Without valid credentials the next calls would fail too.
     if (!(error instanceof CliError) || error.exitCode === EXIT.notAuthenticated) throw error
     return { partner_id: id, name, closed: false, billed: error.exitCode !== EXIT.notFound, outcome: error.message }
   }
 }
-
-const PartnersAnswer = z.object({ partners: z.array(z.object({ id: z.string(), name: z.string() })) })
-const ClosedAnswer = z.object({ statement: z.object({ sha256: z.string() }) })

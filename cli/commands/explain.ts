@@ -1,8 +1,9 @@
-import { z } from 'zod'
+import { EXPLAIN_USAGE } from '../../contract/explain.ts'
+import type { AnswerOf } from '../../contract/operation.ts'
 import { parseMonth, periodOfMonth } from '../../metering/month.ts'
 import type { CommandRegistration } from '../command.ts'
-import { ask, readServiceAddress } from '../http-client.ts'
-import { CliError, type OutputOptions, printResult } from '../output.ts'
+import { callForText, readEndpoint } from '../http-client.ts'
+import { CliError, numbersAsText, type OutputOptions, printResult } from '../output.ts'
 import { plainTable } from '../plain-table.ts'
 
 export const explainCommand: CommandRegistration = (program, run) => {
@@ -27,14 +28,12 @@ interface ExplainOptions extends OutputOptions {
   readonly to?: string
 }
 
-/** Tells how a number of a usage answer came to be. Throws CliError. */
+/** Explains a figure of a usage answer. Throws CliError. */
 async function explain(environment: NodeJS.ProcessEnv, options: ExplainOptions): Promise<void> {
   const { partner, project, metric } = options
-  if ((partner === undefined) === (project === undefined)) throw new CliError('Say whose number it is: either --partner <id> or --project <id>.')
-  const query = Object.entries({ partner, project, metric, ...datesOf(options) }).filter((pair): pair is [string, string] => pair[1] !== undefined)
-  const told = await ask(readServiceAddress(environment), `/admin/v1/explain?${new URLSearchParams(query)}`)
-  const story = Story.parse(told)
-  printResult(options, told, () => [...linesOf(story, partner === undefined ? `project ${project}` : `partnership ${partner}`)])
+  if ((partner === undefined) === (project === undefined)) throw new CliError('Give either --partner <id> or --project <id>.')
+  const { answer, text } = await callForText(readEndpoint(environment), EXPLAIN_USAGE, { query: { partner, project, metric, ...datesOf(options) } })
+  printResult(options, numbersAsText(text), () => linesOf(answer, partner === undefined ? `project ${project}` : `partnership ${partner}`))
 }
 
 function datesOf({ month, from, to }: ExplainOptions): { start_date?: string | undefined; end_date?: string | undefined } {
@@ -46,77 +45,52 @@ function datesOf({ month, from, to }: ExplainOptions): { start_date?: string | u
   return { start_date: first, end_date: last }
 }
 
-const Event = z.object({ event_id: z.string(), value: z.string(), timestamp: z.string(), received_at: z.string() })
-const Days = z.object({ days: z.array(z.object({ usage_date: z.string(), value: z.string(), events: z.string() })), events: z.array(Event) })
-const Projects = z.object({
-  projects: z.array(z.object({ project_id: z.string(), name: z.string(), status: z.string(), value: z.string(), events: z.string() })),
-})
+type Explanation = AnswerOf<typeof EXPLAIN_USAGE>
 
-const Story = z.object({
-  metric: z.string(),
-  unit: z.string(),
-  rule: z.string(),
-  value: z.string(),
-  peak_day: z.string().nullable(),
-  events: z.string(),
-  first_event_at: z.string().nullable(),
-  last_event_at: z.string().nullable(),
-  contributors: z.union([Projects, Days]),
-  late_arrivals: z.object({
-    events: z.string(),
-    value: z.string(),
-    latest: z.array(Event.extend({ project_id: z.string(), after_closing: z.boolean() })),
-  }),
-  period: z.object({ start: z.string(), end: z.string() }),
-  as_of: z.string().nullable(),
-  billing_status: z.string(),
-})
-type Story = z.output<typeof Story>
-
-function linesOf(story: Story, whose: string): string[] {
-  const { metric, unit, rule, value, peak_day, events, period, as_of, billing_status } = story
+function linesOf(explanation: Explanation, subject: string): string[] {
+  const { metric, unit, rule, value, peak_day, events, period, as_of, billing_status } = explanation
   return [
-    `${metric} of ${whose}, ${period.start.slice(0, 10)} to ${period.end.slice(0, 10)}: ${value} ${unit}${peak_day === null ? '' : ` on ${peak_day}`}`,
+    `${metric} of ${subject}, ${period.start.slice(0, 10)} to ${period.end.slice(0, 10)}: ${value.text} ${unit}${peak_day === null ? '' : ` on ${peak_day}`}`,
     rule,
-    events === '0' ? 'There is no event behind it.' : `${events} events, the first at ${story.first_event_at}, the last at ${story.last_event_at}.`,
+    events === 0 ? 'No events contribute to it.' : `${events} events, the first at ${explanation.first_event_at}, the last at ${explanation.last_event_at}.`,
     `Complete up to ${as_of ?? 'no time yet'}; ${billing_status}.`,
-    ...contributorLines(story),
-    ...lateLines(story.late_arrivals, unit),
+    ...contributorLines(explanation),
+    ...lateLines(explanation.late_arrivals, unit),
   ]
 }
 
-function contributorLines({ contributors, peak_day, unit }: Story): string[] {
+function contributorLines({ contributors, peak_day, unit }: Explanation): string[] {
   if ('projects' in contributors) {
-    const rows = contributors.projects.map(({ project_id, name, status, value, events }) => [project_id, name, status, value, events])
+    const rows = contributors.projects.map(({ project_id, name, status, value, events }) => [project_id, name, status, value.text, events])
     const where = peak_day === null ? '' : ` on ${peak_day}`
     return tableOf(`The projects that contributed most${where}:`, ['project', 'name', 'status', unit, 'events'], rows)
   }
-  const days = contributors.days.map(({ usage_date, value, events }) => [usage_date, value, events])
-  const events = contributors.events.map(({ event_id, value, timestamp, received_at }) => [event_id, value, timestamp, received_at])
+  const days = contributors.days.map(({ usage_date, value, events }) => [usage_date, value.text, events])
+  const events = contributors.events.map(({ event_id, value, timestamp, received_at }) => [event_id, value.text, timestamp, received_at])
   return [
     ...tableOf('The days that contributed most:', ['day', unit, 'events'], days),
     ...tableOf('The largest events:', ['event', unit, 'timestamp', 'received'], events),
   ]
 }
 
-function lateLines({ events, value, latest }: Story['late_arrivals'], unit: string): string[] {
-  if (events === '0') return ['', 'No event arrived after its day was over.']
+function lateLines({ events, value, latest }: Explanation['late_arrivals'], unit: string): string[] {
+  if (events === 0) return ['', 'No event arrived after its day was over.']
   const rows = latest.map((event) => [
     event.received_at,
     event.project_id,
     event.event_id,
-    event.value,
+    event.value.text,
     event.timestamp,
     event.after_closing ? 'after the month was closed' : '',
   ])
   return tableOf(
-    `${events} events arrived after their day was over and moved the number by ${value} ${unit}. The last of them:`,
+    `${events} events arrived after their day was over and changed the figure by ${value.text} ${unit}. The last of them:`,
     ['received', 'project', 'event', unit, 'timestamp', ''],
     rows,
   )
 }
 
-function tableOf(title: string, head: string[], rows: readonly string[][]): string[] {
+function tableOf(title: string, head: string[], rows: readonly (readonly (string | number)[])[]): string[] {
   if (rows.length === 0) return []
   return ['', title, plainTable(head, rows)]
 }

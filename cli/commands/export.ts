@@ -4,8 +4,10 @@ import { basename, dirname, resolve } from 'node:path'
 import { requireComplete } from '../../contract/complete-export.ts'
 import { EXPORT_FORMAT_NAMES, EXPORT_FORMATS } from '../../contract/export-formats.ts'
 import { type FileManifest, Manifest } from '../../contract/export-manifest.ts'
+import { EXPORT_LINES } from '../../contract/exports.ts'
+import type { RequestInput } from '../../contract/operation.ts'
 import type { CommandRegistration } from '../command.ts'
-import { openDownload, readServiceAddress } from '../http-client.ts'
+import { openDownload, readEndpoint } from '../http-client.ts'
 import { CliError, type OutputOptions, printResult } from '../output.ts'
 
 export const exportCommand: CommandRegistration = (program, run) => {
@@ -27,7 +29,7 @@ interface ExportOptions extends OutputOptions {
   readonly to?: string
   readonly partner?: string
   readonly format?: string
-  /** Default: as the service names it, in the working directory. */
+  /** Default: the file name that the service gives, in the working directory. */
   readonly out?: string
 }
 
@@ -36,48 +38,44 @@ export function manifestPathOf(file: string): string {
 }
 
 /**
- * Writes an export and its manifest. The order is the guarantee that no half file passes for a whole one:
- * 1. An older manifest goes away, so that it cannot stand beside what comes.
- * 2. The file, under another name, to its last byte and onto the disk. A body that breaks off is an error.
- * 3. Its name. A crash up to here leaves no manifest, and without one "meterline verify" passes nothing.
- * 4. The manifest, in the same way.
+ * Writes an export and its manifest. The order guarantees that an incomplete file is never accepted as complete:
+ * 1. Remove an older manifest, so that it cannot belong to the new file.
+ * 2. Write the file under a temporary name, to its last byte, and sync it. A body that breaks off is an error.
+ * 3. Rename it. A crash up to here leaves no manifest, and "meterline verify" accepts no file without one.
+ * 4. Write the manifest in the same way.
  * Throws CliError.
  */
 async function exportFile(environment: NodeJS.ProcessEnv, options: ExportOptions): Promise<void> {
-  const address = readServiceAddress(environment)
-  const download = await openDownload(address, `/admin/v1/exports?${queryOf(options)}`)
+  const { month, from, to, partner, format } = options
+  // A wrong format or month is reported by the service itself.
+  const query = { month, from, to, partner, format } as RequestInput<typeof EXPORT_LINES>['query']
+  const download = await openDownload(readEndpoint(environment), EXPORT_LINES, { query })
   const manifest = readManifest(download.headers.get('x-meterline-manifest'))
   const file = resolve(options.out ?? nameIn(download.headers.get('content-disposition')))
   await rm(manifestPathOf(file), { force: true })
   const { container } = EXPORT_FORMATS[manifest.format]
-  const written = await writeWhole(file, requireComplete(download.pieces, { container, rows: manifest.rows }))
-  const whole: FileManifest = { ...manifest, file: basename(file), ...written }
-  await writeWhole(manifestPathOf(file), [Buffer.from(`${JSON.stringify(whole, null, 2)}\n`)])
-  printResult(options, { path: file, ...whole }, () => [
-    `${file}: ${whole.rows} rows, ${whole.bytes} bytes, ${whole.status === 'closed' ? 'closed' : 'live'}, complete up to ${whole.as_of ?? 'no time yet'}`,
-    `sha256 ${whole.sha256}`,
+  const written = await writeComplete(file, requireComplete(download.pieces, { container, rows: manifest.rows }))
+  const manifestOfFile: FileManifest = { ...manifest, file: basename(file), ...written }
+  await writeComplete(manifestPathOf(file), [Buffer.from(`${JSON.stringify(manifestOfFile, null, 2)}\n`)])
+  printResult(options, { path: file, ...manifestOfFile }, () => [
+    `${file}: ${manifestOfFile.rows} rows, ${manifestOfFile.bytes} bytes, ${manifestOfFile.status === 'closed' ? 'closed' : 'live'}, complete up to ${manifestOfFile.as_of ?? 'no time yet'}`,
+    `sha256 ${manifestOfFile.sha256}`,
   ])
 }
 
-/** What the service is asked for. */
-export function queryOf({ month, from, to, partner, format }: Omit<ExportOptions, 'out' | 'json'>): string {
-  const asked = Object.entries({ month, from, to, partner, format }).filter((each): each is [string, string] => each[1] !== undefined)
-  return new URLSearchParams(asked).toString()
-}
-
 function readManifest(header: string | null): Manifest {
-  if (header === null) throw new CliError('What answers is not Meterline, or something between cut a header. Set METERLINE_URL.')
+  if (header === null) throw new CliError('The server at METERLINE_URL is not Meterline, or a proxy removed a header.')
   return Manifest.parse(JSON.parse(header))
 }
 
 function nameIn(disposition: string | null): string {
   const name = /filename="([\w.-]+)"/.exec(disposition ?? '')?.[1]
-  if (name === undefined) throw new CliError('The service names no file. Say where to with --out.')
+  if (name === undefined) throw new CliError('The service gave no file name. Choose one with --out.')
   return name
 }
 
-/** The file of that name is always whole: it gets its name after its last byte is on the disk. */
-async function writeWhole(file: string, pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<{ bytes: number; sha256: string }> {
+/** A file of that name is always complete: it is renamed after its last byte is on the disk. */
+async function writeComplete(file: string, pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<{ bytes: number; sha256: string }> {
   const part = `${file}.part`
   const hash = createHash('sha256')
   let bytes = 0
@@ -102,7 +100,7 @@ async function writeWhole(file: string, pieces: AsyncIterable<Uint8Array> | Iter
   return { bytes, sha256: hash.digest('hex') }
 }
 
-/** A name is on the disk only with its directory. */
+/** A new name is durable only when its directory is synced. */
 async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory, 'r')
   try {

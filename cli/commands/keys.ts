@@ -1,9 +1,8 @@
-import { z } from 'zod'
+import { LIST_SIGNING_KEYS, ROTATE_SIGNING_KEY } from '../../contract/signing-keys.ts'
 import type { CommandRegistration } from '../command.ts'
-import { call, readServiceAddress } from '../http-client.ts'
+import { call, readEndpoint, readRows } from '../http-client.ts'
 import { type OutputOptions, printResult } from '../output.ts'
 import { plainTable } from '../plain-table.ts'
-import { readPages } from '../read-pages.ts'
 
 export const keysCommand: CommandRegistration = (program, run) => {
   const keys = program.command('keys').description('the keys of the service: signing keys, and the sealing of stored keys')
@@ -23,32 +22,25 @@ export const keysCommand: CommandRegistration = (program, run) => {
 }
 
 interface RotateOptions extends OutputOptions {
-  /** The keys there are known to others. */
+  /** Use after a leak of a key. */
   readonly withdraw?: boolean
 }
 
-/** Makes a new key that tokens are signed with. Throws CliError. */
+/** Creates a new signing key. Throws CliError. */
 async function rotateKeys(environment: NodeJS.ProcessEnv, { withdraw = false, ...options }: RotateOptions): Promise<void> {
-  const key = NewKey.parse(await call(readServiceAddress(environment), 'POST', '/admin/v1/signing-keys', { withdraw }))
+  const key = await call(readEndpoint(environment), ROTATE_SIGNING_KEY, { body: { withdraw } })
   printResult(options, key, () => [
     withdraw
-      ? `${key.kid} signs from now on; all other keys are withdrawn, and every token they have signed has ended`
-      : `${key.kid} is published and signs from ${key.signs_from} on; tokens that were signed before are good until they end`,
+      ? `${key.kid} signs from now on; all other keys are withdrawn, and every token that they signed is invalid`
+      : `${key.kid} is published and signs from ${key.signs_from} on; existing tokens stay valid until they expire`,
   ])
 }
 
-/** All keys that tokens were ever signed with. Throws CliError. */
+/** Lists all signing keys there ever were. Throws CliError. */
 async function listKeys(environment: NodeJS.ProcessEnv, options: OutputOptions): Promise<void> {
-  const list = { path: '/admin/v1/signing-keys', rowsOf: (page: unknown) => Keys.parse(page).signing_keys }
-  const signing_keys = await readPages(readServiceAddress(environment), list)
+  const signing_keys = await readRows(readEndpoint(environment), LIST_SIGNING_KEYS, { rowsOf: (page) => page.signing_keys })
   printResult(options, { signing_keys }, () => {
     const rows = signing_keys.map(({ kid, state, created_at, signs_from, withdrawn_at }) => [kid, state, created_at, signs_from, withdrawn_at ?? ''])
     return [plainTable(['key', 'state', 'created', 'signs from', 'withdrawn'], rows)]
   })
 }
-
-const NewKey = z.object({ kid: z.string(), signs_from: z.string() })
-
-const Keys = z.object({
-  signing_keys: z.array(z.object({ kid: z.string(), created_at: z.string(), signs_from: z.string(), withdrawn_at: z.string().nullable(), state: z.string() })),
-})

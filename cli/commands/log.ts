@@ -1,6 +1,7 @@
-import { z } from 'zod'
+import { LIST_LOGS, REPARTITION_TOPIC, RESET_LOG } from '../../contract/logs.ts'
+import type { AnswerOf } from '../../contract/operation.ts'
 import type { CommandRegistration } from '../command.ts'
-import { call, readServiceAddress } from '../http-client.ts'
+import { call, readEndpoint } from '../http-client.ts'
 import { type OutputOptions, printResult } from '../output.ts'
 import { plainTable } from '../plain-table.ts'
 
@@ -20,45 +21,29 @@ export const logCommand: CommandRegistration = (program, run) => {
     .action(() => run(repartitionLogs))
 }
 
-/** What the logs hold, how far they are settled, whose they are. Throws CliError. */
+/** Lists the logs with their offsets, position and owner. Throws CliError. */
 async function listLogs(environment: NodeJS.ProcessEnv, options: OutputOptions): Promise<void> {
-  const { logs } = LogsAnswer.parse(await call(readServiceAddress(environment), 'GET', '/admin/v1/logs'))
+  const { logs } = await call(readEndpoint(environment), LIST_LOGS)
   printResult(options, { logs }, () => {
     const rows = logs.map(({ log, begin, end, settled_through, as_of, owner, released }) => [
-      ...[log, `${begin} … ${end - 1}`, settled_through, as_of ?? 'not known yet', released ? 'nobody' : owner],
+      ...[log, `${begin} … ${end - 1}`, settled_through, as_of ?? 'unknown', released ? 'none' : owner],
     ])
-    return [plainTable(['log', 'holds', 'settled through', 'complete up to', 'owner'], rows)]
+    return [plainTable(['log', 'offsets', 'counted through', 'complete up to', 'owner'], rows)]
   })
 }
 
-/** Goes on after an incident. Throws CliError. */
+/** Recovers from an incident. Throws CliError. */
 async function resetLog(environment: NodeJS.ProcessEnv, log: string, options: OutputOptions): Promise<void> {
-  const answer = Incarnation.parse(await call(readServiceAddress(environment), 'POST', `/admin/v1/logs/${encodeURIComponent(log)}/reset`))
+  const answer = await call(readEndpoint(environment), RESET_LOG, { params: { log } })
   printResult(options, answer, () => linesOf(answer))
 }
 
 /** Pins the number of partitions that the topic has now. Throws CliError. */
 async function repartitionLogs(environment: NodeJS.ProcessEnv, options: OutputOptions): Promise<void> {
-  const answer = Incarnation.parse(await call(readServiceAddress(environment), 'POST', '/admin/v1/logs/repartition'))
+  const answer = await call(readEndpoint(environment), REPARTITION_TOPIC)
   printResult(options, answer, () => linesOf(answer))
 }
 
-const LogsAnswer = z.object({
-  logs: z.array(
-    z.object({
-      log: z.string(),
-      begin: z.number(),
-      end: z.number(),
-      settled_through: z.number(),
-      as_of: z.string().nullable(),
-      owner: z.string(),
-      released: z.boolean(),
-    }),
-  ),
-})
-
-const Incarnation = z.object({ topic: z.string(), incarnation: z.number(), partitions: z.number(), starts: z.array(z.number()) })
-
-function linesOf({ topic, incarnation, starts }: z.output<typeof Incarnation>): string[] {
-  return [`${topic} has incarnation ${incarnation} now`, ...starts.map((start, partition) => `  partition ${partition} is read from offset ${start}`)]
+function linesOf({ topic, incarnation, starts }: AnswerOf<typeof RESET_LOG>): string[] {
+  return [`${topic} now has incarnation ${incarnation}`, ...starts.map((start, partition) => `  partition ${partition} is read from offset ${start}`)]
 }

@@ -1,7 +1,7 @@
-import { z } from 'zod'
+import { REBUILD_MONTH } from '../../contract/rebuilds.ts'
 import { parseMonth } from '../../metering/month.ts'
 import type { CommandRegistration } from '../command.ts'
-import { call, readServiceAddress } from '../http-client.ts'
+import { call, readEndpoint } from '../http-client.ts'
 import { CliError, type OutputOptions, printResult } from '../output.ts'
 
 export const rebuildCommand: CommandRegistration = (program, run) => {
@@ -21,8 +21,7 @@ interface RebuildOptions extends OutputOptions {
 
 /** Rebuilds a month's rollup from raw, in the service or in this process. Throws CliError. */
 async function rebuild(environment: NodeJS.ProcessEnv, { month, offline, ...options }: RebuildOptions): Promise<void> {
-  const rebuilt = offline === true ? rebuildHere(environment, month) : call(readServiceAddress(environment), 'POST', '/admin/v1/rebuilds', { month })
-  const answer = RebuildAnswer.parse(await rebuilt)
+  const answer = offline === true ? await rebuildHere(environment, month) : await call(readEndpoint(environment), REBUILD_MONTH, { body: { month } })
   printResult(options, answer, () => [
     answer.keys === 0
       ? `Raw has no events of ${answer.month}; its rollup is empty.`
@@ -31,10 +30,8 @@ async function rebuild(environment: NodeJS.ProcessEnv, { month, offline, ...opti
   ])
 }
 
-async function rebuildHere(environment: NodeJS.ProcessEnv, text: string): Promise<unknown> {
+async function rebuildHere(environment: NodeJS.ProcessEnv, text: string) {
   const month = parseMonth(text)
   if (month === undefined) throw new CliError('--month must be a calendar month as YYYY-MM.')
   return (await import('../../service/rebuild-offline.ts')).rebuildOffline(environment, month)
 }
-
-const RebuildAnswer = z.object({ month: z.string(), keys: z.number(), events: z.number(), differences_before: z.number() })

@@ -1,6 +1,6 @@
-import { z } from 'zod'
+import { REPLAY_LOG } from '../../contract/logs.ts'
 import type { CommandRegistration } from '../command.ts'
-import { call, readServiceAddress } from '../http-client.ts'
+import { call, readEndpoint } from '../http-client.ts'
 import { type OutputOptions, printResult } from '../output.ts'
 
 export const replayCommand: CommandRegistration = (program, run) => {
@@ -19,8 +19,8 @@ interface ReplayOptions extends OutputOptions {
 
 /** Requests that logs are read again. Throws CliError. */
 async function replay(environment: NodeJS.ProcessEnv, { from, log, ...options }: ReplayOptions): Promise<void> {
-  const { replays } = ReplaysAnswer.parse(await call(readServiceAddress(environment), 'POST', '/admin/v1/replays', { from, log }))
-  printResult(options, { replays }, () => replays.map(({ log: name, from_offset }) => `${name} is read again from offset ${from_offset}; nothing counts twice`))
+  const { replays } = await call(readEndpoint(environment), REPLAY_LOG, { body: { from, log } })
+  printResult(options, { replays }, () =>
+    replays.map(({ log: name, from_offset }) => `${name} will be read again from offset ${from_offset}; nothing counts twice`),
+  )
 }
-
-const ReplaysAnswer = z.object({ replays: z.array(z.object({ id: z.string(), log: z.string(), from_offset: z.number() })) })

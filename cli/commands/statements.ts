@@ -1,7 +1,8 @@
-import { z } from 'zod'
+import type { AnswerOf } from '../../contract/operation.ts'
+import { GET_STATEMENT, LIST_STATEMENTS } from '../../contract/statements.ts'
 import type { CommandRegistration } from '../command.ts'
-import { ask, readServiceAddress } from '../http-client.ts'
-import { type OutputOptions, printResult } from '../output.ts'
+import { callForText, readEndpoint } from '../http-client.ts'
+import { numbersAsText, type OutputOptions, printResult } from '../output.ts'
 import { plainTable } from '../plain-table.ts'
 
 export const statementsCommand: CommandRegistration = (program, run) => {
@@ -20,53 +21,33 @@ interface StatementsOptions extends OutputOptions {
 
 /** All statements of a partner, or one of them. Quantities keep all their digits. Throws CliError. */
 async function statements(environment: NodeJS.ProcessEnv, { partner, month, ...options }: StatementsOptions): Promise<void> {
-  const address = readServiceAddress(environment)
-  const path = `/admin/v1/statements/${encodeURIComponent(partner)}`
+  const endpoint = readEndpoint(environment)
   if (month === undefined) {
-    const told = await ask(address, path)
-    const listed = StatementsAnswer.parse(told)
-    printResult(options, told, () => linesOfAll(listed.statements))
+    const { answer, text } = await callForText(endpoint, LIST_STATEMENTS, { params: { partnerId: partner } })
+    printResult(options, numbersAsText(text), () => linesOfAll(answer))
     return
   }
-  const told = await ask(address, `${path}/${encodeURIComponent(month)}`)
-  const statement = StatementAnswer.parse(told)
-  printResult(options, told, () => linesOfOne(statement))
+  const { answer, text } = await callForText(endpoint, GET_STATEMENT, { params: { partnerId: partner, month } })
+  printResult(options, numbersAsText(text), () => linesOfOne(answer))
 }
 
-const Head = z.object({
-  month: z.string(),
-  status: z.string(),
-  closed_at: z.string().nullable(),
-  as_of: z.string().nullable(),
-  sha256: z.string().nullable(),
-})
-const Total = z.object({ metric: z.string(), unit: z.string(), value: z.string(), peak_day: z.string().nullable(), unbilled: z.string() })
-const Adjustment = z.object({
-  for_month: z.string(),
-  project_id: z.string().nullable(),
-  metric: z.string(),
-  kind: z.string(),
-  value: z.string(),
-  reason: z.string().nullable(),
-})
-const Summary = z.object({ statement: Head, totals: z.array(Total) })
-const StatementsAnswer = z.object({ statements: z.array(Summary) })
-const StatementAnswer = Summary.extend({ projects: z.array(z.object({ project_id: z.string() })), adjustments: z.array(Adjustment) })
+type Statements = AnswerOf<typeof LIST_STATEMENTS>
+type Statement = AnswerOf<typeof GET_STATEMENT>
 
-function linesOfAll(listed: readonly z.output<typeof Summary>[]): string[] {
+function linesOfAll({ statements: listed }: Statements): string[] {
   const rows = listed.map(({ statement, totals }) => {
-    const since = totals.filter(({ unbilled }) => unbilled !== '0').map(({ metric, unbilled }) => `${metric} ${unbilled}`)
+    const since = totals.flatMap(({ metric, unbilled }) => (unbilled === undefined || unbilled.text === '0' ? [] : [`${metric} ${unbilled.text}`]))
     return [
       ...[statement.month, statement.status, statement.closed_at ?? ''],
-      ...[statement.status === 'open' ? 'all of it' : since.join('\n'), statement.sha256?.slice(0, 12) ?? ''],
+      ...[statement.status === 'open' ? 'everything' : since.join('\n'), statement.sha256?.slice(0, 12) ?? ''],
     ]
   })
   return [plainTable(['month', 'status', 'closed at', 'unbilled since', 'sha256'], rows)]
 }
 
-function linesOfOne({ statement, totals, projects, adjustments }: z.output<typeof StatementAnswer>): string[] {
-  const rows = totals.map(({ metric, unit, value, peak_day, unbilled }) => [metric, unit, value, peak_day ?? '', unbilled])
-  const state = statement.closed_at === null ? 'open: as metered by now' : `closed at ${statement.closed_at}, sha256 ${statement.sha256}`
+function linesOfOne({ statement, totals, projects, adjustments }: Statement): string[] {
+  const rows = totals.map(({ metric, unit, value, peak_day, unbilled }) => [metric, unit, value.text, peak_day ?? '', unbilled?.text ?? ''])
+  const state = statement.closed_at === null ? 'open: as metered so far' : `closed at ${statement.closed_at}, sha256 ${statement.sha256}`
   const lines = [
     `${statement.month} is ${state} (complete up to ${statement.as_of ?? 'no time yet'})`,
     plainTable(['metric', 'unit', 'value', 'peak day', 'unbilled'], rows, [2, 4]),
@@ -75,7 +56,7 @@ function linesOfOne({ statement, totals, projects, adjustments }: z.output<typeo
   if (adjustments.length === 0) return [...lines, 'no adjustments']
   const corrections = adjustments
     .slice(0, ADJUSTMENTS_SHOWN_MAX)
-    .map((each) => [each.for_month, each.project_id ?? 'all', each.metric, each.kind, each.value, each.reason ?? ''])
+    .map((each) => [each.for_month, each.project_id ?? 'all', each.metric, each.kind, each.value.text, each.reason ?? ''])
   const more = adjustments.length - ADJUSTMENTS_SHOWN_MAX
   return [
     ...lines,

@@ -1,7 +1,8 @@
-import { z } from 'zod'
+import { CREATE_ADMIN_TOKEN } from '../../contract/admin-tokens.ts'
 import { ADMIN_ROLES } from '../../contract/fields.ts'
+import type { RequestInput } from '../../contract/operation.ts'
 import type { CommandRegistration } from '../command.ts'
-import { call, readServiceAddress } from '../http-client.ts'
+import { call, readEndpoint } from '../http-client.ts'
 import { CliError, type OutputOptions, printResult } from '../output.ts'
 
 export const tokenCommand: CommandRegistration = (program, run) => {
@@ -19,15 +20,11 @@ interface TokenOptions extends OutputOptions {
   readonly expiresIn?: string
 }
 
-/**
- * Makes an admin token of one role and prints it, and nothing else, so that it can be piped to whoever it is for. What the
- * service does not take (a role, a time) it says itself. Throws CliError.
- */
+/** Creates an admin token of one role and prints it and nothing else, so that it can be piped. Throws CliError. */
 async function printToken(environment: NodeJS.ProcessEnv, { role, expiresIn, ...options }: TokenOptions): Promise<void> {
   if (expiresIn !== undefined && !/^\d{1,9}$/.test(expiresIn)) throw new CliError(`"${expiresIn}" is not a number of seconds.`)
-  const body = { role, ...(expiresIn === undefined ? {} : { expires_in: Number(expiresIn) }) }
-  const made = AdminToken.parse(await call(readServiceAddress(environment), 'POST', '/admin/v1/tokens', body))
+  // A wrong role or time is reported by the service itself.
+  const body = { role, ...(expiresIn === undefined ? {} : { expires_in: Number(expiresIn) }) } as RequestInput<typeof CREATE_ADMIN_TOKEN>['body']
+  const made = await call(readEndpoint(environment), CREATE_ADMIN_TOKEN, { body })
   printResult(options, made, () => [made.token])
 }
-
-const AdminToken = z.object({ token: z.string(), role: z.string(), expires_at: z.string(), id: z.string() })

@@ -49,7 +49,7 @@ test('a project’s number, with every digit, as text and as JSON', async () => 
 test('a number of nothing says so', async () => {
   const { stdout } = await runMeterline(['explain', '--project', 'a', '--metric', 'mcp_calls', '--month', '2026-01'], environment)
   expect(stdout).toContain('mcp_calls of project a, 2026-01-01 to 2026-01-31: 0 call\n')
-  expect(stdout).toContain('There is no event behind it.')
+  expect(stdout).toContain('No events contribute to it.')
 })
 
 test.each([

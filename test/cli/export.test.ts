@@ -46,7 +46,7 @@ describe('meterline export and verify', () => {
         bytes: bytes.length,
         sha256: createHash('sha256').update(bytes).digest('hex'),
       })
-      expect(await verify(`closed.${format}`)).toMatchObject({ stderr: '', code: 0, stdout: expect.stringContaining('it is closed, and stays as it is') })
+      expect(await verify(`closed.${format}`)).toMatchObject({ stderr: '', code: 0, stdout: expect.stringContaining('the month is closed and will not change') })
       expect(readdirSync(directory.path).filter((name) => name.endsWith('.part'))).toEqual([])
     },
   )
@@ -70,7 +70,7 @@ describe('meterline export and verify', () => {
   test('of what is live it says so, and more usage since is no failure', async () => {
     await runMeterline(['export', '--from', '2026-03-01', '--to', '2026-03-31', '--out', pathOf('live.csv')], environment)
     await tested.client.send([{ event_id: 'more', project_id: 'quoted', metric: 'ai_tokens', value: 64, timestamp: '2026-03-09T10:00:00Z' }])
-    expect(await verify('live.csv')).toMatchObject({ code: 0, stdout: expect.stringContaining('It is live') })
+    expect(await verify('live.csv')).toMatchObject({ code: 0, stdout: expect.stringContaining('The month is open') })
   })
 
   test('without --out the file is named by what it holds', async () => {
@@ -161,7 +161,7 @@ describe('an export that was cut short leaves no file that passes', () => {
     const { server, port } = await serviceThat((response) => response.write('partner_id,month\r\n', () => response.destroy()))
     const { code, stderr } = await runMeterline(['export', '--month', '2026-02', '--out', out], { ...environment, METERLINE_URL: `http://127.0.0.1:${port}` })
     server.close()
-    expect([code, stderr]).toEqual([1, expect.stringContaining('broke off in the middle')])
+    expect([code, stderr]).toEqual([1, expect.stringContaining('ended the download early')])
     expect([existsSync(`${out}.part`), existsSync(`${out}.manifest.json`)]).toEqual([false, false])
     expect(await verify('broken.csv')).toMatchObject({ code: 1 })
   })

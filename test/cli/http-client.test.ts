@@ -30,24 +30,24 @@ test.each([
   [404, '{"message":"Not Found"}'],
   [401, '{"error":"unauthorized"}'],
   [502, ''],
-])('what answers %i and is not Meterline (%s) is told apart from it, and is exit code 1', async (status, body) => {
+])('a server that answers %i and is not Meterline (%s) is reported as such, with exit code 1', async (status, body) => {
   const url = await listen((_request, response) => response.writeHead(status).end(body))
   for (const verb of [['audit'], ['rejected', 'list']]) {
     const { code, stderr } = await runMeterline(verb, { ...environment, METERLINE_URL: url })
-    expect([code, stderr]).toEqual([1, `error: What answers at ${url} is not Meterline (it answered ${status}). Set METERLINE_URL.\n`])
+    expect([code, stderr]).toEqual([1, `error: The server at ${url} is not Meterline (it answered ${status}). Set METERLINE_URL.\n`])
   }
 })
 
-test('an answer of another shape is told in a sentence', async () => {
+test('an answer of an unexpected shape is reported in a sentence', async () => {
   const url = await listen((_request, response) => response.end('{"items":[]}'))
   const { code, stderr } = await runMeterline(['rejected', 'list'], { ...environment, METERLINE_URL: url })
   expect([code, stderr]).toEqual([
     1,
-    'error: What answered is not a Meterline of this version (it said something else of "rejected_events"). Look at METERLINE_URL.\n',
+    'error: The server at METERLINE_URL is not a Meterline of this version (unexpected value for "rejected_events").\n',
   ])
 })
 
-test('a service behind a prefix is asked behind it', async () => {
+test('a service behind a prefix is called behind that prefix', async () => {
   const url = await listen(async (request, response) => {
     if (request.url?.startsWith('/metering/admin/') !== true) return response.writeHead(404).end('<html>')
     const answer = await fetch(`${tested.service.url}${request.url.slice('/metering'.length)}`, {
@@ -57,13 +57,13 @@ test('a service behind a prefix is asked behind it', async () => {
   })
   for (const path of ['/metering', '/metering/']) {
     const { code, stdout } = await runMeterline(['rejected', 'list'], { ...environment, METERLINE_URL: `${url}${path}` })
-    expect([code, stdout]).toEqual([0, 'No event was refused.\n'])
+    expect([code, stdout]).toEqual([0, 'No event was rejected.\n'])
   }
   expect((await runMeterline(['rejected', 'list'], { ...environment, METERLINE_URL: url })).code).toBe(1)
 })
 
 /** The last one: it uses up what the token may ask. */
-test('a refusal that passes says how long to wait', async () => {
+test('a temporary rejection says how long to wait', async () => {
   let { status } = await tested.client.admin('GET', '/admin/v1/partners')
   while (status === 200) status = (await tested.client.admin('GET', '/admin/v1/partners')).status
   expect(status).toBe(429)

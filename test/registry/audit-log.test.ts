@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { verifyAuditChain } from '../../registry/audit-chain.ts'
-import { type AuditEntry, type AuditedChange, EMPTY_AUDIT_LOG, entryAfter, SERVICE } from '../../registry/audit-log.ts'
+import { type AuditEntry, EMPTY_AUDIT_LOG, verifyAuditChain } from '../../contract/audit-chain.ts'
+import { type AuditedChange, entryAfter, SERVICE } from '../../registry/audit-log.ts'
 import { runMeterline } from '../support/engines/service-process.ts'
 import { startTestService, type TestService } from '../support/worlds/test-service.ts'
 

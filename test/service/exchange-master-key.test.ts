@@ -39,8 +39,8 @@ test('what is sealed survives a restart, a wrong and a missing MASTER_KEY, and t
     await reads(client)
     const service = { METERLINE_URL: client.url, METERLINE_ACCESS_TOKEN: client.adminToken }
     const rewrapped = await runMeterline(['keys', 'rewrap'], service)
-    expect(rewrapped).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining('2 secret data keys sealed anew with MASTER_KEY') })
-    expect(rewrapped.stdout).toMatch(/MASTER_KEY, which is the key [0-9a-f]{8}\. When all processes have it, take MASTER_KEY_PREVIOUS \([0-9a-f]{8}\) away\./)
+    expect(rewrapped).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining('2 secret data keys re-encrypted with MASTER_KEY') })
+    expect(rewrapped.stdout).toMatch(/MASTER_KEY, which is the key [0-9a-f]{8}\. When all processes have it, remove MASTER_KEY_PREVIOUS \([0-9a-f]{8}\)\./)
     const again = await runMeterline(['--json', 'keys', 'rewrap'], service)
     expect(JSON.parse(again.stdout)).toEqual({
       rewrapped: { pepper: 0, project_api_keys: 0, secret_data_keys: 0, signing_keys: 0 },

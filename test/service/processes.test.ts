@@ -105,10 +105,10 @@ describe.skipIf(!HAS_KAFKA)('P8: both switches on: two ingest, two aggregate and
     // The same by hand.
     const address = { METERLINE_URL: apis[0]?.url ?? '', METERLINE_ACCESS_TOKEN: environment['ADMIN_TOKEN'] ?? '' }
     const verb = async (...args: string[]) => (await runMeterline(args, address)).stdout
-    expect(await verb('audit', '--log')).toMatch(/0 differences between log and raw \(\d+ records read: 132 counted, 36 duplicates, 0 refused/)
+    expect(await verb('audit', '--topic')).toMatch(/0 differences between topic and raw \(\d+ records read: 132 counted, 36 duplicates, 0 rejected/)
     expect(await verb('log', 'list')).toMatch(/\/processes\/1\/3 /)
     expect(await verb('replay', '--from', '0')).toMatch(/\/processes\/1\/0 is read again from offset 0; nothing counts twice/)
-    expect(await verb('rejected', 'list')).toContain('No event was refused.')
+    expect(await verb('rejected', 'list')).toContain('No event was rejected.')
     expect((await runMeterline(['rejected', 'resend', 'nowhere/1'], address)).code).toBe(4)
     expect((await runMeterline(['log', 'repartition'], address)).stderr).toContain('has 4 partitions, as pinned')
     await settled()
