@@ -5,7 +5,7 @@ import underPressure from '@fastify/under-pressure'
 import { type FastifyInstance, fastify, LogController } from 'fastify'
 import { exactSerializer } from './answers/exact-serializer.ts'
 import { authenticate } from './auth/auth.ts'
-import type { ApiContext } from './context.ts'
+import type { OperatorContext } from './context.ts'
 import { answerError, handleErrors } from './errors/answer-error.ts'
 import { ApiError } from './errors/errors.ts'
 import { allowOrigins } from './http/cors.ts'
@@ -24,7 +24,7 @@ const EVENT_LOOP_DELAY_MS_MAX = 3_000
 const PATH_PARAMETER_CHARACTERS_MAX = 256
 
 /** The API: its plugins, its errors and its routes. How it listens is in api/server.ts. */
-export async function buildApp(context: ApiContext): Promise<FastifyInstance> {
+export async function buildApp(context: OperatorContext): Promise<FastifyInstance> {
   const app: FastifyInstance = fastify({
     loggerInstance: context.logger,
     logController: new LogController({ disableRequestLogging: true }),

@@ -10,10 +10,12 @@ import type { ClickHouse } from '../sql/clickhouse.ts'
 import type { LimitedReads } from '../sql/limited-reads.ts'
 import type { RunBetweenBatches } from '../sql/run-between-batches.ts'
 
-/** What the routes need. It is wired once, where the process starts. */
+/**
+ * What the routes need. It is wired once, where the process starts. It has no unlimited store, so that the compiler rejects a route
+ * of a partner, an emitter or a reader of finance that would read without limits.
+ */
 export interface ApiContext {
-  readonly clickhouse: ClickHouse
-  /** The same store for the queries of other callers than operators: each query is limited. */
+  /** The store for queries on behalf of callers: each query is limited. */
   readonly limitedReads: LimitedReads
   readonly registry: Registry
   /** Delivers lifecycle changes to the platform; undefined if they take effect immediately. */
@@ -42,4 +44,9 @@ export interface ApiContext {
   readonly authFailuresPerMinute: number
   /** Origins whose web pages may call the API. Empty: only pages of the service itself. */
   readonly corsOrigins: readonly string[]
+}
+
+/** What the routes of operators need too, and the few that read everything there is on purpose, such as closing a month. */
+export interface OperatorContext extends ApiContext {
+  readonly clickhouse: ClickHouse
 }

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import type { ApiContext } from './context.ts'
+import type { ApiContext, OperatorContext } from './context.ts'
 import { StatementStreams } from './http/open-streams.ts'
 import { provisionerMetrics } from './prometheus/provisioner-metrics.ts'
 import { getAccount, listAccountsRoute, setAccountPlanRoute } from './routes/accounts.ts'
@@ -37,7 +37,7 @@ import { addAdjustment, closeMonthRoute, getOwnStatement, getStatement, listOwnS
 import { getPartnershipUsage, getProjectUsage } from './routes/usage.ts'
 
 /** Every route there is. */
-export function addRoutes(app: FastifyInstance, context: ApiContext): void {
+export function addRoutes(app: FastifyInstance, context: OperatorContext): void {
   getHome(app)
   getLiveness(app)
   getReadiness(app, context)

@@ -3,14 +3,14 @@ import type { AnswerOf, QueryOf } from '../../contract/operation.ts'
 import type { LIST_REJECTED_EVENTS } from '../../contract/rejected-events.ts'
 import { listRejected, type RejectedEvent } from '../../ingest/rejected/rejected-events.ts'
 import { formatTimestamp, instantOrNull } from '../../metering/timestamp.ts'
-import type { ApiContext } from '../context.ts'
+import type { OperatorContext } from '../context.ts'
 import { pageOf, requirePlace, writePlace } from '../requests/cursor.ts'
 
 type RejectedPage = AnswerOf<typeof LIST_REJECTED_EVENTS>
 
 /** The rejected events of one ingest key, or of all keys when the id is '', newest first. Throws ApiError, StoreError. */
 export async function rejectedPage(
-  clickhouse: ApiContext['clickhouse'],
+  clickhouse: OperatorContext['clickhouse'],
   ingestKeyId: string,
   { limit, cursor }: QueryOf<typeof LIST_REJECTED_EVENTS>,
 ): Promise<RejectedPage> {

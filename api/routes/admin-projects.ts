@@ -41,13 +41,13 @@ export function registerProjectRoute(app: FastifyInstance, { registry }: ApiCont
   })
 }
 
-export function listProjectsRoute(app: FastifyInstance, { clickhouse, registry }: ApiContext): void {
+export function listProjectsRoute(app: FastifyInstance, { limitedReads, registry }: ApiContext): void {
   addRoute(app, LIST_PROJECTS, { access: FINANCE }, async (request) => {
     const { partner_id, status, search, limit, cursor } = request.query
     const query = ['projects', partner_id, status, search]
     const after = requireTimeCursor(cursor, query)
     if (partner_id !== undefined) await requireKnownPartner(registry, partner_id)
-    const projects = await listRegisteredProjects(clickhouse, { partnerId: partner_id ?? '', status, search, after, limit: limit + 1 })
+    const projects = await listRegisteredProjects(limitedReads, { partnerId: partner_id ?? '', status, search, after, limit: limit + 1 })
     const { shown, next_cursor } = pageOf(projects, limit, (last) => writeTimeCursor(query, last))
     return { projects: shown.map(projectAnswer), next_cursor }
   })

@@ -16,8 +16,8 @@ export function listAuditLogAtAudit(app: FastifyInstance, context: ApiContext): 
   addRoute(app, LIST_AUDIT_LOG_AT_AUDIT, { access: FINANCE }, async (request) => auditLogPage(context, request.query))
 }
 
-async function auditLogPage({ clickhouse }: ApiContext, { order, cursor, limit, action, subject }: QueryOf<typeof LIST_AUDIT_LOG>) {
-  const entries = await listAuditEntries(clickhouse, { newestFirst: order === 'newest', after: cursor, action, subject, limit: limit + 1 })
+async function auditLogPage({ limitedReads }: ApiContext, { order, cursor, limit, action, subject }: QueryOf<typeof LIST_AUDIT_LOG>) {
+  const entries = await listAuditEntries(limitedReads, { newestFirst: order === 'newest', after: cursor, action, subject, limit: limit + 1 })
   const { shown, next_cursor } = pageOf(entries, limit, ({ seq }) => String(seq))
   return { entries: shown.map(entryAnswer), next_cursor }
 }

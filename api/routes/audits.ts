@@ -10,18 +10,18 @@ import { NumberToken } from '../../metering/quantity.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
 import { FINANCE, OPERATOR } from '../auth/access.ts'
 import { actorOf } from '../auth/auth.ts'
-import type { ApiContext } from '../context.ts'
+import type { ApiContext, OperatorContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
 import { pageOf, requirePlace, writePlace } from '../requests/cursor.ts'
 import { addRoute } from '../route.ts'
 
-export function listAudits(app: FastifyInstance, { clickhouse }: ApiContext): void {
+export function listAudits(app: FastifyInstance, { limitedReads }: ApiContext): void {
   addRoute(app, LIST_AUDITS, { access: FINANCE }, async (request) => {
     const { from, to, limit, cursor } = request.query
     const query = ['audits', from, to]
     const span = spanOf({ from, to })
     const [end] = cursor === undefined ? [span.end] : requirePlace(cursor, query, LastDay)
-    const audits = await listDayAudits(clickhouse, { from: span.from, end, limit: limit + 1 })
+    const audits = await listDayAudits(limitedReads, { from: span.from, end, limit: limit + 1 })
     const { shown, next_cursor } = pageOf(audits, limit, ({ usage_date }) => writePlace(query, [usage_date]))
     return { audits: shown.map(auditAnswer), next_cursor }
   })
@@ -30,7 +30,7 @@ export function listAudits(app: FastifyInstance, { clickhouse }: ApiContext): vo
 /** The last day of the previous page; the next page ends before it. */
 const LastDay = z.tuple([z.string().refine(isDay)])
 
-export function runAudit(app: FastifyInstance, { clickhouse, registry, runBetweenBatches, aggregating }: ApiContext): void {
+export function runAudit(app: FastifyInstance, { clickhouse, registry, runBetweenBatches, aggregating }: OperatorContext): void {
   const turn = aggregating?.auditTurn ?? new AuditTurn()
   addRoute(app, RUN_AUDIT, { access: OPERATOR }, async (request) => {
     const { from, to, project_id } = request.body ?? {}

@@ -9,11 +9,11 @@ import type { Topic } from '../../ingest/kafka/topic.ts'
 import { instantOrNull, parseTimestamp } from '../../metering/timestamp.ts'
 import { OPERATOR } from '../auth/access.ts'
 import { actorOf } from '../auth/auth.ts'
-import type { ApiContext } from '../context.ts'
+import type { ApiContext, OperatorContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
 import { addRoute } from '../route.ts'
 
-export function listLogsRoute(app: FastifyInstance, context: ApiContext): void {
+export function listLogsRoute(app: FastifyInstance, context: OperatorContext): void {
   addRoute(app, LIST_LOGS, { access: OPERATOR }, async () => {
     const logs = await listLogs(context.clickhouse, requireTopic(context))
     return {
@@ -30,7 +30,7 @@ export function listLogsRoute(app: FastifyInstance, context: ApiContext): void {
   })
 }
 
-export function resetLog(app: FastifyInstance, context: ApiContext): void {
+export function resetLog(app: FastifyInstance, context: OperatorContext): void {
   const { clickhouse, registry } = context
   addRoute(app, RESET_LOG, { access: OPERATOR }, async (request) => {
     const { log } = request.params
@@ -40,7 +40,7 @@ export function resetLog(app: FastifyInstance, context: ApiContext): void {
   })
 }
 
-export function repartitionTopic(app: FastifyInstance, context: ApiContext): void {
+export function repartitionTopic(app: FastifyInstance, context: OperatorContext): void {
   const { clickhouse, registry } = context
   addRoute(app, REPARTITION_TOPIC, { access: OPERATOR }, async (request) => {
     const topic = requireTopic(context)
@@ -49,7 +49,7 @@ export function repartitionTopic(app: FastifyInstance, context: ApiContext): voi
   })
 }
 
-export function replayLog(app: FastifyInstance, context: ApiContext): void {
+export function replayLog(app: FastifyInstance, context: OperatorContext): void {
   const { clickhouse, registry } = context
   addRoute(app, REPLAY_LOG, { access: OPERATOR }, async (request) => {
     const { log } = request.body
@@ -61,7 +61,7 @@ export function replayLog(app: FastifyInstance, context: ApiContext): void {
   })
 }
 
-export function auditTopicRoute(app: FastifyInstance, context: ApiContext): void {
+export function auditTopicRoute(app: FastifyInstance, context: OperatorContext): void {
   addRoute(app, AUDIT_TOPIC, { access: OPERATOR }, async () => {
     const { ranges, recordsRead, forwarded, differences, ...counts } = await auditTopic(context.clickhouse, requireTopic(context))
     return {

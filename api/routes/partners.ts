@@ -12,7 +12,7 @@ import { listPartners } from '../../registry/list-partners.ts'
 import { type StoredPartner, setPartnerDisabled } from '../../registry/partners.ts'
 import { FINANCE, OPERATOR } from '../auth/access.ts'
 import { actorOf } from '../auth/auth.ts'
-import type { ApiContext } from '../context.ts'
+import type { ApiContext, OperatorContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
 import { pageOf, requirePlace, writePlace } from '../requests/cursor.ts'
 import { requireKnownPartner } from '../requests/require-partner.ts'
@@ -26,26 +26,26 @@ export function createPartnerRoute(app: FastifyInstance, { registry }: ApiContex
   })
 }
 
-export function listPartnersRoute(app: FastifyInstance, { clickhouse, registry }: ApiContext): void {
+export function listPartnersRoute(app: FastifyInstance, { limitedReads, registry }: ApiContext): void {
   addRoute(app, LIST_PARTNERS, { access: FINANCE }, async (request) => {
     const { limit, cursor } = request.query
     const [name, id] = cursor === undefined ? ['', ''] : requirePlace(cursor, CURSOR_QUERY, PlaceByName)
     const partners = await listPartners(registry, { after: { name, id }, limit: limit + 1 })
     const { shown, next_cursor } = pageOf(partners, limit, (last) => writePlace(CURSOR_QUERY, [last.name, last.id]))
-    const states = new Map((await readBillingStates(clickhouse)).map((state) => [state.partnerId, state]))
+    const states = new Map((await readBillingStates(limitedReads)).map((state) => [state.partnerId, state]))
     return { partners: shown.map((partner) => partnerAnswer(partner, states.get(partner.id))), next_cursor }
   })
 }
 
-export function getPartner(app: FastifyInstance, { clickhouse, registry }: ApiContext): void {
+export function getPartner(app: FastifyInstance, { limitedReads, registry }: ApiContext): void {
   addRoute(app, GET_PARTNER, { access: FINANCE }, async (request) => {
     const partner = await requireKnownPartner(registry, request.params.partnerId)
-    const [state] = await readBillingStates(clickhouse, partner.id)
+    const [state] = await readBillingStates(limitedReads, partner.id)
     return { partner: partnerAnswer(partner, state), secrets: await partnerSecretsAnswer(registry, partner.id) }
   })
 }
 
-export function updatePartner(app: FastifyInstance, { clickhouse, registry, now }: ApiContext): void {
+export function updatePartner(app: FastifyInstance, { clickhouse, registry, now }: OperatorContext): void {
   addRoute(app, UPDATE_PARTNER, { access: OPERATOR }, async (request) => {
     const { id: partnerId } = await requireKnownPartner(registry, request.params.partnerId)
     const { billing_from, disabled, confirm } = request.body

@@ -4,11 +4,11 @@ import { rebuildRollup } from '../../ingest/repair/rebuild-rollup.ts'
 import { parseMonth } from '../../metering/month.ts'
 import { OPERATOR } from '../auth/access.ts'
 import { actorOf } from '../auth/auth.ts'
-import type { ApiContext } from '../context.ts'
+import type { OperatorContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
 import { addRoute } from '../route.ts'
 
-export function rebuildMonth(app: FastifyInstance, { clickhouse, registry, runBetweenBatches }: ApiContext): void {
+export function rebuildMonth(app: FastifyInstance, { clickhouse, registry, runBetweenBatches }: OperatorContext): void {
   let running: string | undefined
 
   addRoute(app, REBUILD_MONTH, { access: OPERATOR }, async (request) => {

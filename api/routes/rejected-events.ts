@@ -7,18 +7,18 @@ import { rejectedPage } from '../answers/rejected-page.ts'
 import { EMITTER, EMITTER_MANAGER } from '../auth/access.ts'
 import { findAllowedProjects } from '../auth/allowed-projects.ts'
 import { actorOf, ingestKeyOf } from '../auth/auth.ts'
-import type { ApiContext } from '../context.ts'
+import type { ApiContext, OperatorContext } from '../context.ts'
 import { addRoute } from '../route.ts'
 
 export function listOwnRejectedEvents(app: FastifyInstance, { limitedReads }: ApiContext): void {
   addRoute(app, LIST_OWN_REJECTED_EVENTS, { access: EMITTER }, async (request) => rejectedPage(limitedReads, ingestKeyOf(request).id, request.query))
 }
 
-export function listRejectedEvents(app: FastifyInstance, { clickhouse }: ApiContext): void {
+export function listRejectedEvents(app: FastifyInstance, { clickhouse }: OperatorContext): void {
   addRoute(app, LIST_REJECTED_EVENTS, { access: EMITTER_MANAGER }, async (request) => rejectedPage(clickhouse, '', request.query))
 }
 
-export function resendRejectedEvents(app: FastifyInstance, { clickhouse, registry, eventLog, now }: ApiContext): void {
+export function resendRejectedEvents(app: FastifyInstance, { clickhouse, registry, eventLog, now }: OperatorContext): void {
   addRoute(app, RESEND_REJECTED_EVENTS, { access: EMITTER_MANAGER }, async (request) => {
     const ids = [...new Set(request.body.ids)]
     await registry.changes.note(actorOf(request), { action: 'rejected-events.resend', subject: 'all', details: { events: ids.length } })

@@ -6,7 +6,7 @@ import { rotateSigningKey } from '../../registry/keys/rotate-signing-key.ts'
 import { readSigningKeys } from '../../registry/keys/signing-keys.ts'
 import { OPERATOR } from '../auth/access.ts'
 import { actorOf } from '../auth/auth.ts'
-import type { ApiContext } from '../context.ts'
+import type { ApiContext, OperatorContext } from '../context.ts'
 import { pageOf, requireTimeCursor, writeTimeCursor } from '../requests/cursor.ts'
 import { addRoute } from '../route.ts'
 
@@ -17,7 +17,7 @@ export function rotateSigningKeyRoute(app: FastifyInstance, { registry }: ApiCon
   })
 }
 
-export function listSigningKeys(app: FastifyInstance, { clickhouse, registry }: ApiContext): void {
+export function listSigningKeys(app: FastifyInstance, { clickhouse, registry }: OperatorContext): void {
   addRoute(app, LIST_SIGNING_KEYS, { access: OPERATOR }, async (request) => {
     const { limit, cursor } = request.query
     const after = requireTimeCursor(cursor, CURSOR_QUERY)

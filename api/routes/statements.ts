@@ -13,7 +13,7 @@ import type { NoteChange } from '../../registry/audit-log.ts'
 import { type Shown, statementStream, statementsAnswer } from '../answers/statement.ts'
 import { FINANCE, OPERATOR, PARTNER } from '../auth/access.ts'
 import { actorOf, partnerOf } from '../auth/auth.ts'
-import type { ApiContext } from '../context.ts'
+import type { ApiContext, OperatorContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
 import type { StatementStreams } from '../http/open-streams.ts'
 import { requireMonth } from '../requests/period.ts'
@@ -35,7 +35,7 @@ export function getOwnStatement(app: FastifyInstance, { limitedReads, now }: Api
   )
 }
 
-export function closeMonthRoute(app: FastifyInstance, { clickhouse, registry, runBetweenBatches, now }: ApiContext, streams: StatementStreams): void {
+export function closeMonthRoute(app: FastifyInstance, { clickhouse, registry, runBetweenBatches, now }: OperatorContext, streams: StatementStreams): void {
   addRoute(app, CLOSE_MONTH, { access: FINANCE }, async (request, reply) => {
     const { id: partnerId } = await requireKnownPartner(registry, request.params.partnerId)
     const month = requireMonth(request.params.month)
@@ -47,22 +47,22 @@ export function closeMonthRoute(app: FastifyInstance, { clickhouse, registry, ru
   })
 }
 
-export function listStatementsRoute(app: FastifyInstance, { clickhouse, registry, now }: ApiContext): void {
+export function listStatementsRoute(app: FastifyInstance, { limitedReads, registry, now }: ApiContext): void {
   addRoute(app, LIST_STATEMENTS, { access: FINANCE }, async (request) => {
     const { id: partnerId } = await requireKnownPartner(registry, request.params.partnerId)
-    return statementsAnswer(await listStatements(clickhouse, partnerId, now()))
+    return statementsAnswer(await listStatements(limitedReads, partnerId, now()))
   })
 }
 
-export function getStatement(app: FastifyInstance, { clickhouse, registry, now }: ApiContext, streams: StatementStreams): void {
+export function getStatement(app: FastifyInstance, { limitedReads, registry, now }: ApiContext, streams: StatementStreams): void {
   addRoute(app, GET_STATEMENT, { access: FINANCE, exposeHeadRoute: false }, async (request, reply) => {
     const { id: partnerId } = await requireKnownPartner(registry, request.params.partnerId)
     const month = requireMonth(request.params.month)
-    return sendStatement(request, reply, { clickhouse, streams, partnerId, month, nowMs: now(), shown: 'with unbilled' })
+    return sendStatement(request, reply, { clickhouse: limitedReads, streams, partnerId, month, nowMs: now(), shown: 'with unbilled' })
   })
 }
 
-export function addAdjustment(app: FastifyInstance, { clickhouse, registry, now }: ApiContext): void {
+export function addAdjustment(app: FastifyInstance, { clickhouse, registry, now }: OperatorContext): void {
   addRoute(app, ADD_ADJUSTMENT, { access: OPERATOR }, async (request) => {
     const { id: partnerId } = await requireKnownPartner(registry, request.params.partnerId)
     const { id: entry = randomUUID(), for_month, project_id, metric, value, reason } = request.body
@@ -79,7 +79,7 @@ export function addAdjustment(app: FastifyInstance, { clickhouse, registry, now 
 }
 
 interface StatementRequest {
-  readonly clickhouse: ApiContext['clickhouse']
+  readonly clickhouse: OperatorContext['clickhouse']
   readonly streams: StatementStreams
   readonly partnerId: string
   readonly month: Month
