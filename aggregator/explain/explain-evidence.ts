@@ -4,6 +4,7 @@ import type { Period } from '../../metering/period.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
+import { PROJECT_VALUE_FROM_RAW, PROJECT_VALUE_FROM_ROLLUP, projectValueFromRawIf } from '../usage/peak-or-sum.ts'
 
 /** Which number: of all projects of a partner, or of one project. */
 export interface ExplainedNumber {
@@ -102,10 +103,10 @@ const explainExtent = defineQuery({
       FROM (
         SELECT project_id, usage_date, count() AS project_events, countIf(${IS_LATE}) AS project_late_events,
           min(timestamp) AS project_first, max(timestamp) AS project_last,
-          if({metric: String} IN {peaks: Array(String)}, toDecimal256(max(value), 9), sum(toDecimal256(value, 9))) AS project_value,
-          if({metric: String} IN {peaks: Array(String)}, toDecimal256(maxIf(value, NOT (${IS_LATE})), 9), sumIf(toDecimal256(value, 9), NOT (${IS_LATE}))) AS project_in_time
+          ${PROJECT_VALUE_FROM_RAW} AS project_value,
+          ${projectValueFromRawIf(`NOT (${IS_LATE})`)} AS project_in_time
         FROM raw_usage_events_v1 FINAL WHERE ${EXPLAINED}
-        GROUP BY project_id, usage_date
+        GROUP BY project_id, usage_date, metric
       )
       GROUP BY usage_date
     )`,
@@ -119,10 +120,10 @@ const ProjectRow = z.object({ projectId: z.string(), value: z.string(), events: 
 const explainProjects = defineQuery({
   name: 'explain_projects',
   sql: `
-    SELECT project_id AS projectId, if({metric: String} IN {peaks: Array(String)}, toDecimal256(max(peak), 9), sum(total)) AS value, sum(events) AS events
+    SELECT project_id AS projectId, ${PROJECT_VALUE_FROM_ROLLUP} AS value, sum(events) AS events
     FROM project_usage_per_day_v1
     WHERE ${EXPLAINED} AND (empty({peakDays: Array(Date)}) OR usage_date IN {peakDays: Array(Date)})
-    GROUP BY project_id
+    GROUP BY project_id, metric
     ORDER BY value DESC, project_id
     LIMIT ${CONTRIBUTORS_MAX}`,
   params: NumberParams.extend({ peakDays: z.array(z.string()) }),
@@ -134,9 +135,9 @@ const DayRow = z.object({ day: z.string(), value: z.string(), events: z.coerce.n
 const explainDays = defineQuery({
   name: 'explain_days',
   sql: `
-    SELECT usage_date AS day, if({metric: String} IN {peaks: Array(String)}, toDecimal256(max(peak), 9), sum(total)) AS value, sum(events) AS events
+    SELECT usage_date AS day, ${PROJECT_VALUE_FROM_ROLLUP} AS value, sum(events) AS events
     FROM project_usage_per_day_v1 WHERE ${EXPLAINED}
-    GROUP BY usage_date
+    GROUP BY usage_date, metric
     ORDER BY value DESC, usage_date
     LIMIT ${CONTRIBUTORS_MAX}`,
   params: NumberParams,

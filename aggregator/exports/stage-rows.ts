@@ -3,7 +3,7 @@ import { STATEMENT_LINES } from '../../contract/fields.ts'
 import { METRIC_NAMES, METRICS, PEAK_METRICS } from '../../metering/metrics.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
-import { PROJECT_DAY_VALUE } from '../usage/project-day.ts'
+import { PROJECT_VALUE_FROM_ROLLUP } from '../usage/peak-or-sum.ts'
 
 /** Closed statements whose lines an export takes over as they are: partner and closing. */
 export type Closings = readonly (readonly [partnerId: string, closing: string])[]
@@ -81,7 +81,7 @@ const gatherExportDays = defineStatement({
       SELECT project_id, month, metric, arraySort(groupArray((usage_date, day_value, day_events))) AS per_day
       FROM (
         SELECT project_id, usage_date, metric, formatDateTime(usage_date, '%Y-%m') AS month, sum(events) AS day_events,
-          ${PROJECT_DAY_VALUE} AS day_value
+          ${PROJECT_VALUE_FROM_ROLLUP} AS day_value
         FROM project_usage_per_day_v1
         WHERE usage_date >= {from: Date} AND usage_date < {end: Date}
           AND project_id IN (SELECT project_id FROM projects_v1 WHERE partner_id IN {partnerIds: Array(String)})

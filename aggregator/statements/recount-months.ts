@@ -5,6 +5,7 @@ import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { type Lease, leaseTag } from '../../sql/lease.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
+import { PROJECT_VALUE_FROM_RAW } from '../usage/peak-or-sum.ts'
 import type { StatementHeader } from './headers.ts'
 
 /** One attempt to close a month of a partner. Its rows count from the moment its header stands. */
@@ -93,7 +94,7 @@ const recountMonth = defineStatement({
     SELECT metric, project_id, arraySort(groupArray((usage_date, day_value, day_events))) AS per_day
     FROM (
       SELECT project_id, metric, usage_date, toInt64(count()) AS day_events,
-        if(metric IN {peaks: Array(String)}, toDecimal256(max(value), 9), sum(toDecimal256(value, 9))) AS day_value
+        ${PROJECT_VALUE_FROM_RAW} AS day_value
       FROM raw_usage_events_v1 FINAL
       WHERE usage_date >= {from: Date} AND usage_date < {end: Date}
         AND project_id IN (SELECT project_id FROM projects_v1 WHERE partner_id = {partnerId: String})

@@ -6,7 +6,7 @@ import type { Quantity } from '../../metering/quantity.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { type Completeness, readCompleteness } from './completeness.ts'
-import { PROJECT_DAY_VALUE } from './project-day.ts'
+import { PROJECT_VALUE_FROM_ROLLUP } from './peak-or-sum.ts'
 
 /** A partner's day in one metric: the sum over its projects, deleted ones included, of the project's day. */
 export interface PartnershipDay {
@@ -120,7 +120,7 @@ const computedPartnershipDays = defineQuery({
     SELECT usage_date, metric, sum(project_value) AS value, sum(project_events) AS events
     FROM (
       SELECT project_id, usage_date, metric, sum(events) AS project_events,
-        ${PROJECT_DAY_VALUE} AS project_value
+        ${PROJECT_VALUE_FROM_ROLLUP} AS project_value
       FROM project_usage_per_day_v1
       WHERE project_id IN (SELECT project_id FROM projects_v1 WHERE partner_id = {partnerId: String})
         AND usage_date >= {from: Date} AND usage_date < {end: Date} AND (empty({days: Array(Date)}) OR usage_date IN {days: Array(Date)})

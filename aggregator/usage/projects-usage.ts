@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { METRICS, type MetricName } from '../../metering/metrics.ts'
+import { type MetricName, PEAK_METRICS } from '../../metering/metrics.ts'
 import type { Period } from '../../metering/period.ts'
 import {
   MATCHING_PROJECTS,
@@ -12,6 +12,7 @@ import {
 } from '../../registry/projects/list-projects.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
+import { PROJECT_VALUE_FROM_ROLLUP } from './peak-or-sum.ts'
 import { MetricTotals, quantitiesOf, type UsageQuantities } from './usage-quantities.ts'
 
 export interface UsageOfProject {
@@ -40,7 +41,7 @@ export async function readUsageOfProjects(
 
 /** In the order of one metric's quantity over the period; a project without usage has 0. Throws StoreError. */
 export function listProjectsByMetric({ reads }: ClickHouse, metric: MetricName, { first: from, end }: Period, asked: ProjectPageQuery): Promise<PlaceInList[]> {
-  return reads.query(projectsByMetric, { metric, isPeak: METRICS[metric].kind === 'peak' ? 1 : 0, from, end, ...pageParams(asked) })
+  return reads.query(projectsByMetric, { metric, peaks: PEAK_METRICS, from, end, ...pageParams(asked) })
 }
 
 /** In the order of their last activity; those that never had any are the least. Throws StoreError. */
@@ -68,36 +69,43 @@ const activityOfProjects = defineQuery({
   row: z.object({ project_id: z.string(), last_ms: z.coerce.number() }),
 })
 
-/** The parts that the two orders below share; a project that the rollup does not know is joined as 0. */
-function rankedBy(key: string, rollup: string): string {
-  return `
+/** A project without usage has no row in the rollup; the join gives it 0, which is its true value. */
+const projectsByMetric = defineQuery({
+  name: 'projects_by_metric',
+  sql: `
     SELECT project_id AS projectId, toString(sort_key) AS key
     FROM (
       SELECT matching.project_id AS project_id, used.sort_key AS sort_key
       FROM (SELECT project_id FROM ${MATCHING_PROJECTS}) AS matching
       LEFT JOIN (
-        SELECT project_id, ${key} AS sort_key FROM project_usage_per_day_v1
-        WHERE project_id IN (SELECT project_id FROM ${MATCHING_PROJECTS}) ${rollup}
-        GROUP BY project_id
+        SELECT project_id, ${PROJECT_VALUE_FROM_ROLLUP} AS sort_key
+        FROM project_usage_per_day_v1
+        WHERE project_id IN (SELECT project_id FROM ${MATCHING_PROJECTS})
+          AND metric = {metric: String} AND usage_date >= {from: Date} AND usage_date < {end: Date}
+        GROUP BY project_id, metric
       ) AS used USING project_id
-    )`
-}
-
-const projectsByMetric = defineQuery({
-  name: 'projects_by_metric',
-  sql: `${rankedBy(
-    'if({isPeak: UInt64} = 1, toDecimal256(max(peak), 9), sum(total))',
-    'AND metric = {metric: String} AND usage_date >= {from: Date} AND usage_date < {end: Date}',
-  )}
-        ${orderAfter('sort_key', 'toDecimal256({afterKey: String}, 9)')}`,
-  params: PageParams.extend({ metric: z.string(), isPeak: z.number(), from: z.string(), end: z.string() }),
+    )
+    ${orderAfter('sort_key', 'toDecimal256({afterKey: String}, 9)')}`,
+  params: PageParams.extend({ metric: z.string(), peaks: z.array(z.string()), from: z.string(), end: z.string() }),
   row: ProjectCursorRow,
 })
 
+/** A project without any activity is joined as 0, the least. */
 const projectsByActivity = defineQuery({
   name: 'projects_by_activity',
-  sql: `${rankedBy('toUnixTimestamp64Milli(max(last_event_at))', '')}
-        ${orderAfter('sort_key', 'toInt64({afterKey: String})')}`,
+  sql: `
+    SELECT project_id AS projectId, toString(sort_key) AS key
+    FROM (
+      SELECT matching.project_id AS project_id, used.sort_key AS sort_key
+      FROM (SELECT project_id FROM ${MATCHING_PROJECTS}) AS matching
+      LEFT JOIN (
+        SELECT project_id, toUnixTimestamp64Milli(max(last_event_at)) AS sort_key
+        FROM project_usage_per_day_v1
+        WHERE project_id IN (SELECT project_id FROM ${MATCHING_PROJECTS})
+        GROUP BY project_id
+      ) AS used USING project_id
+    )
+    ${orderAfter('sort_key', 'toInt64({afterKey: String})')}`,
   params: PageParams,
   row: ProjectCursorRow,
 })

@@ -6,7 +6,7 @@ import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
 import { row } from '../../sql/tab-separated.ts'
 import { readAsOf } from '../as-of.ts'
-import { PROJECT_DAY_VALUE } from './project-day.ts'
+import { PROJECT_VALUE_FROM_ROLLUP } from './peak-or-sum.ts'
 
 /**
  * Computes the partnership days that have changed anew, for all partners. Returns how many days that were. It may run in
@@ -87,7 +87,7 @@ const computePartnershipDays = defineStatement({
            'Tuple(changes UInt64, as_of DateTime64(3, \\'UTC\\'), value Decimal(76, 9), events Int64)')
     FROM (
       SELECT project_id, usage_date, metric, sum(events) AS project_events,
-        ${PROJECT_DAY_VALUE} AS project_value
+        ${PROJECT_VALUE_FROM_ROLLUP} AS project_value
       FROM project_usage_per_day_v1 WHERE usage_date IN {days: Array(Date)}
       GROUP BY project_id, usage_date, metric
     ) AS project_days
