@@ -3,7 +3,7 @@ import { PEAK_METRICS } from '../../metering/metrics.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
-import { MONTHS_IN_REBUILD } from '../usage/partnership-days.ts'
+import { DAY_STATES, MONTHS_IN_REBUILD } from '../usage/day-states.ts'
 import { AUDIT_SETTINGS, AuditScopeParams, DAYS_IN_SCOPE, DIFFERENCES_MAX, PROJECTS_IN_SCOPE } from './audit-scope.ts'
 
 /** One (partner, day, metric) on which the kept partnership day is not what raw adds up to. Quantities are exact decimals. */
@@ -39,9 +39,8 @@ export async function comparePartnershipDays(clickhouse: ClickHouse, params: Aud
 const daysKeptRight = defineQuery({
   name: 'days_kept_right',
   sql: `
-    SELECT usage_date, noted AS changes
-    FROM (SELECT usage_date, sum(changes) AS noted, max(kept) AS whole FROM usage_day_changes_v1 WHERE ${DAYS_IN_SCOPE} GROUP BY usage_date)
-    WHERE noted = whole AND formatDateTime(usage_date, '%Y-%m') NOT IN (${MONTHS_IN_REBUILD})`,
+    SELECT usage_date, changes FROM (${DAY_STATES} WHERE ${DAYS_IN_SCOPE})
+    WHERE is_materialized AND formatDateTime(usage_date, '%Y-%m') NOT IN (${MONTHS_IN_REBUILD})`,
   params: AuditScopeParams,
   row: z.object({ usage_date: z.string(), changes: z.coerce.number() }),
 })

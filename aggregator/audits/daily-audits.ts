@@ -4,6 +4,7 @@ import { groupByMonth, periodOfMonth } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { readAsOf } from '../as-of.ts'
+import { DAY_STATES } from '../usage/day-states.ts'
 import { refreshPartnershipDays } from '../usage/refresh-partnership-days.ts'
 import { type AuditReport, audit, type BetweenBatches } from './audit.ts'
 import type { AuditTurn } from './audit-turn.ts'
@@ -140,12 +141,12 @@ type DueDay = z.output<typeof DueDayRow>
 const dueDays = defineQuery({
   name: 'days_to_audit',
   sql: `
-    SELECT usage_date, stored.noted AS changes
-    FROM (SELECT usage_date, sum(changes) AS noted, max(kept) AS whole FROM usage_day_changes_v1 WHERE usage_date < {end: Date} GROUP BY usage_date) AS stored
+    SELECT usage_date, stored.changes AS changes
+    FROM (${DAY_STATES} WHERE usage_date < {end: Date}) AS stored
     LEFT JOIN (SELECT usage_date, changes, differences, audited_at FROM day_audits_v1 FINAL) AS audited USING usage_date
-    WHERE stored.whole = stored.noted
+    WHERE stored.is_materialized
       AND (
-        stored.noted != audited.changes
+        stored.changes != audited.changes
         OR (audited.differences > 0 AND audited.audited_at < fromUnixTimestamp64Milli({againBeforeMs: Int64}, 'UTC'))
       )
     ORDER BY usage_date DESC

@@ -5,6 +5,7 @@ import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
 import { PROJECT_VALUE_FROM_RAW, PROJECT_VALUE_FROM_ROLLUP, projectValueFromRawIf } from '../usage/peak-or-sum.ts'
+import { PROJECTS_OF_PARTNER } from '../usage/projects-of-partner.ts'
 
 /** Which number: of all projects of a partner, or of one project. */
 export interface ExplainedNumber {
@@ -68,10 +69,8 @@ const NumberParams = z.object({
   end: z.string(),
 })
 
-/** A set of ids, by which both tables are read: project_id stands first in their keys. */
-const EXPLAINED = `project_id IN (
-            SELECT project_id FROM projects_v1 WHERE empty({projects: Array(String)}) AND partner_id = {partnerId: String}
-            UNION ALL SELECT arrayJoin({projects: Array(String)}))
+/** The rows of the explained number, in raw as in the rollup: both keys begin with project_id. One of the two sets of projects is empty. */
+const EXPLAINED = `project_id IN (${PROJECTS_OF_PARTNER} UNION ALL SELECT arrayJoin({projects: Array(String)}))
           AND metric = {metric: String} AND usage_date >= {from: Date} AND usage_date < {end: Date}`
 
 /** Received when its UTC day was over. */

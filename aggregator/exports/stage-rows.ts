@@ -4,6 +4,7 @@ import { METRIC_NAMES, METRICS, PEAK_METRICS } from '../../metering/metrics.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { PROJECT_VALUE_FROM_ROLLUP } from '../usage/peak-or-sum.ts'
+import { PROJECT_OWNERS, PROJECTS_OF_PARTNERS } from '../usage/projects-of-partner.ts'
 
 /** Closed statements whose lines an export takes over as they are: partner and closing. */
 export type Closings = readonly (readonly [partnerId: string, closing: string])[]
@@ -84,12 +85,12 @@ const gatherExportDays = defineStatement({
           ${PROJECT_VALUE_FROM_ROLLUP} AS day_value
         FROM project_usage_per_day_v1
         WHERE usage_date >= {from: Date} AND usage_date < {end: Date}
-          AND project_id IN (SELECT project_id FROM projects_v1 WHERE partner_id IN {partnerIds: Array(String)})
+          AND project_id IN (${PROJECTS_OF_PARTNERS})
         GROUP BY project_id, usage_date, metric
       )
       GROUP BY project_id, month, metric
     ) AS gathered
-    INNER JOIN (SELECT DISTINCT project_id, partner_id FROM projects_v1) AS owners USING project_id`,
+    INNER JOIN (${PROJECT_OWNERS}) AS owners USING project_id`,
   params: z.object({ exportId: z.string(), partnerIds: z.array(z.string()), from: z.string(), end: z.string(), peaks: z.array(z.string()) }),
   settings: KEEP_SETTINGS,
 })

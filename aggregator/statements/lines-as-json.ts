@@ -4,6 +4,7 @@ import { type Month, periodOfMonth } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
+import { PROJECTS_OF_PARTNER } from '../usage/projects-of-partner.ts'
 import { AS_TEXT, EXACT_ROW_SETTINGS } from './canonical-lines.ts'
 import { unbilledManualAdjustments } from './manual-adjustments.ts'
 import { listStatements, type Statement } from './read-statements.ts'
@@ -117,7 +118,7 @@ const openProjectLines = defineQuery({
     FROM (
       SELECT project_id, usage_date, metric, max(peak) AS day_peak, sum(total) AS day_total, sum(events) AS day_events
       FROM project_usage_per_day_v1
-      WHERE usage_date >= {from: Date} AND usage_date < {end: Date} AND project_id IN (SELECT project_id FROM projects_v1 WHERE partner_id = {partnerId: String})
+      WHERE usage_date >= {from: Date} AND usage_date < {end: Date} AND project_id IN (${PROJECTS_OF_PARTNER})
       GROUP BY project_id, usage_date, metric
     ) AS days
     LEFT JOIN (SELECT metric, peak_day FROM format(TabSeparated, 'metric String, peak_day Nullable(Date)', {peakDays: String})) AS peaks USING metric

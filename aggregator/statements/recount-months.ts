@@ -6,6 +6,7 @@ import { type Lease, leaseTag } from '../../sql/lease.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
 import { PROJECT_VALUE_FROM_RAW } from '../usage/peak-or-sum.ts'
+import { NEW_PROJECTS_OF_PARTNER, PROJECTS_OF_PARTNER } from '../usage/projects-of-partner.ts'
 import type { StatementHeader } from './headers.ts'
 
 /** One attempt to close a month of a partner. Its rows count from the moment its header stands. */
@@ -77,9 +78,7 @@ const monthChanges = defineQuery({
 
 const newProjectDays = defineQuery({
   name: 'new_project_days',
-  sql: `SELECT DISTINCT usage_date FROM project_usage_per_day_v1 WHERE project_id IN (
-          SELECT project_id FROM projects_v1
-          WHERE partner_id = {partnerId: String} AND created_at > fromUnixTimestamp64Milli({createdAfterMs: Int64}))`,
+  sql: `SELECT DISTINCT usage_date FROM project_usage_per_day_v1 WHERE project_id IN (${NEW_PROJECTS_OF_PARTNER})`,
   params: z.object({ partnerId: z.string(), createdAfterMs: z.number() }),
   row: z.object({ usage_date: z.string() }),
 })
@@ -97,7 +96,7 @@ const recountMonth = defineStatement({
         ${PROJECT_VALUE_FROM_RAW} AS day_value
       FROM raw_usage_events_v1 FINAL
       WHERE usage_date >= {from: Date} AND usage_date < {end: Date}
-        AND project_id IN (SELECT project_id FROM projects_v1 WHERE partner_id = {partnerId: String})
+        AND project_id IN (${PROJECTS_OF_PARTNER})
       GROUP BY project_id, metric, usage_date
     )
     GROUP BY metric, project_id
