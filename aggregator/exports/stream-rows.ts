@@ -4,13 +4,13 @@ import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import {
   AS_TEXT,
-  ClosedLinesOf,
+  ClosedLinesParams,
   type ClosedStatementKey,
   EXACT_ROW_SETTINGS,
   ExportRow,
   FROM_CLOSED_LINES,
   selectExportRows,
-  streamCanonical,
+  streamCanonicalLines,
 } from '../statements/canonical-lines.ts'
 import { CSV_SETTINGS, CSV_WORDING } from './export-csv.ts'
 import { PARQUET_SETTINGS, PARQUET_WORDING } from './export-parquet.ts'
@@ -22,7 +22,7 @@ export type ExportSource = ({ readonly kind: 'closed' } & ClosedStatementKey) | 
 export function streamLines(lane: Lane, source: ExportSource, container: 'csv' | 'ndjson' | 'parquet'): AsyncIterable<Uint8Array> {
   if (source.kind === 'kept') return lane.bytes(KEPT[container].query, { exportId: source.exportId }, KEPT[container].format)
   if (container === 'parquet') throw new Error('One Parquet file needs its rows in one table.')
-  return container === 'csv' ? streamClosedCsv(lane, source) : streamCanonical(lane, source)
+  return container === 'csv' ? streamClosedCsv(lane, source) : streamCanonicalLines(lane, source)
 }
 
 async function* streamClosedCsv(lane: Lane, { partnerId, closing }: ClosedStatementKey): AsyncIterable<Uint8Array> {
@@ -38,7 +38,7 @@ const KeptRowsOf = z.object({ exportId: z.string() })
 const closedCsvRows = defineQuery({
   name: 'closed_statement_csv_rows',
   sql: `${selectExportRows(CSV_WORDING)} ${FROM_CLOSED_LINES}`,
-  params: ClosedLinesOf,
+  params: ClosedLinesParams,
   row: ExportRow,
   settings: { ...EXACT_ROW_SETTINGS, ...CSV_SETTINGS },
 })

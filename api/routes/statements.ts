@@ -2,9 +2,8 @@ import { randomUUID } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { isBilledMonth, readBillingStates } from '../../aggregator/statements/billing-state.ts'
-import { NEGATIVE_ADJUSTMENT } from '../../aggregator/statements/close-due-months.ts'
-import { type ClosingOutcome, closeMonth, nextToClose } from '../../aggregator/statements/close-month.ts'
+import { isBilledMonth, nextToClose, readBillingStates } from '../../aggregator/statements/billing-state.ts'
+import { type ClosingOutcome, closeMonth } from '../../aggregator/statements/close-month.ts'
 import { readLinesAsJson } from '../../aggregator/statements/lines-as-json.ts'
 import { addManualAdjustment } from '../../aggregator/statements/manual-adjustments.ts'
 import { findStatement, listStatements } from '../../aggregator/statements/read-statements.ts'
@@ -94,9 +93,8 @@ export function closingRoutes(app: FastifyInstance, context: ApiContext, streams
       const { id: partnerId } = await requireKnownPartner(registry, request.params.partnerId)
       const month = requireMonth(request.params.month)
       const note: Noting = (noted) => registry.changes.note(actorOf(request), noted)
-      const outcome = await closeMonth({ clickhouse, betweenBatches, now, note }, { partnerId, month, closedBy: 'operator' })
+      const outcome = await closeMonth({ clickhouse, betweenBatches, now, note, logger: request.log }, { partnerId, month, closedBy: 'operator' })
       if (outcome.status !== 'closed') throw refusalOf(outcome, month)
-      for (const adjustment of outcome.negative) request.log.error({ partnerId, month, ...adjustment }, NEGATIVE_ADJUSTMENT)
       return sendStatement(request, reply, { context, streams, partnerId, month, shown: 'as closed' })
     },
   )

@@ -36,7 +36,14 @@ async function world(name: string): Promise<Credentials> {
 }
 
 const request = (partner: Credentials) => ({ partnerId: partner.partnerId, month: '2026-04', closedBy: 'operator' as const })
-const optionsOf = (clickhouse: ClickHouse) => ({ clickhouse, betweenBatches: <T>(work: () => Promise<T>) => work(), now: Date.now, note: async () => {} })
+const quiet = { info: () => {}, warn: () => {}, error: () => {} }
+const optionsOf = (clickhouse: ClickHouse) => ({
+  clickhouse,
+  betweenBatches: <T>(work: () => Promise<T>) => work(),
+  now: Date.now,
+  note: async () => {},
+  logger: quiet,
+})
 
 /** The same store, but the nth write of a closing fails: before it is sent, or after it has landed. */
 function failingAt(clickhouse: ClickHouse, nth: number, landed: boolean): { clickhouse: ClickHouse; writes: () => number } {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { countNegativeAdjustments } from '../../../aggregator/statements/write-lines.ts'
+import { countNegativeAdjustments } from '../../../aggregator/statements/negative-adjustments.ts'
 import type { Credentials } from '../../support/clients/client.ts'
 import { untilSo } from '../../support/until-so.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
