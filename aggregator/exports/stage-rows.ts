@@ -8,7 +8,7 @@ import { PEAK_DAY } from '../usage/peak-day.ts'
 import { PROJECT_VALUE_FROM_ROLLUP } from '../usage/peak-or-sum.ts'
 import { PROJECT_OWNERS, PROJECTS_OF_PARTNERS } from '../usage/projects-of-partner.ts'
 
-/** Closed statements whose lines an export takes over as they are: partner and closing. */
+/** Closed statements whose lines an export copies unchanged: partner and closing. */
 export type Closings = readonly (readonly [partnerId: string, closing: string])[]
 
 export interface LiveUsage {
@@ -17,13 +17,13 @@ export interface LiveUsage {
   /** Days; `end` is exclusive. */
   readonly from: string
   readonly end: string
-  /** Whether the rows keep the days of cumulative metrics. */
+  /** Whether the rows also get the days of cumulative metrics. */
   readonly withDays: boolean
 }
 
 /**
- * Puts the live usage of a span of days into the export's rows, one a project, metric and month. The rollup is read once, so all
- * rows are of one moment; the rest is computed from what was read. Throws StoreError.
+ * Stages the live usage of a span of days, one row per project, metric and month. The rollup is read only once, so that all rows are of
+ * the same moment; everything else is computed from what was read. Throws StoreError.
  */
 export async function stageLiveUsage(lane: Lane, { exportId, partnerIds, from, end, withDays }: LiveUsage): Promise<void> {
   if (partnerIds.length === 0) return
@@ -37,7 +37,7 @@ export async function stageLiveUsage(lane: Lane, { exportId, partnerIds, from, e
   })
 }
 
-/** Copies the lines of closed statements into the export's rows. Throws StoreError. */
+/** Stages the lines of closed statements. Throws StoreError. */
 export async function stageClosedLines(
   lane: Lane,
   { exportId, closings, withDays }: { exportId: string; closings: Closings; withDays: boolean },
@@ -47,23 +47,23 @@ export async function stageClosedLines(
   await lane.execute(withDays ? copyClosedLinesWithDays : copyClosedLines, params)
 }
 
-/** Drops what an export has put together, and what exports of more than a day ago left when their process was killed. Throws StoreError. */
+/** Drops the staged rows of an export, and what older exports left more than a day ago because their process was killed. Throws StoreError. */
 export async function dropStagedRows(lane: Lane, exportId: string): Promise<void> {
   const partitions = await lane.query(droppablePartitions, { exportId })
-  for (const { table, partition_id } of partitions) await lane.command(`ALTER TABLE ${table} DROP PARTITION ID '${partition_id}'`)
+  for (const { table, partitionId } of partitions) await lane.command(`ALTER TABLE ${table} DROP PARTITION ID '${partitionId}'`)
 }
 
 const droppablePartitions = defineQuery({
   name: 'droppable_export_partitions',
-  sql: `SELECT table, partition_id FROM system.parts
+  sql: `SELECT table, partition_id AS partitionId FROM system.parts
         WHERE database = currentDatabase() AND active AND table IN ('export_days_v1', 'export_rows_v1')
         GROUP BY table, partition, partition_id
         HAVING partition = {exportId: String} OR max(modification_time) < now() - INTERVAL 1 DAY`,
   params: z.object({ exportId: z.string() }),
-  row: z.object({ table: z.enum(['export_days_v1', 'export_rows_v1']), partition_id: z.string().regex(/^[0-9a-f]+$/) }),
+  row: z.object({ table: z.enum(['export_days_v1', 'export_rows_v1']), partitionId: z.string().regex(/^[0-9a-f]+$/) }),
 })
 
-/** Small blocks and early spills: an export of a million rows must not need a million rows of memory. */
+/** Small blocks and early spilling to disk: an export of a million rows must not need the memory of a million rows. */
 const STAGING_SETTINGS = {
   max_execution_time: 3600,
   max_threads: 1,
@@ -145,7 +145,7 @@ const copyClosedLines = defineStatement({
   settings: STAGING_SETTINGS,
 })
 
-/** The days stand in the recount that the lines were computed from. Both sides are sorted and may spill. */
+/** The days are in the recount from which the lines were computed. Both sides of the join are sorted and may spill to disk. */
 const copyClosedLinesWithDays = defineStatement({
   name: 'copy_closed_lines_with_days',
   sql: `
