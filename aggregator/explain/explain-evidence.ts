@@ -7,14 +7,14 @@ import { queryOne } from '../../sql/query-one.ts'
 import { PROJECT_VALUE_FROM_RAW, PROJECT_VALUE_FROM_ROLLUP, projectValueFromRawIf } from '../usage/peak-or-sum.ts'
 import { PROJECTS_OF_PARTNER } from '../usage/projects-of-partner.ts'
 
-/** Which number: of all projects of a partner, or of one project. */
+/** The number to explain: of all projects of a partner, or of one project. */
 export interface ExplainedNumber {
   readonly of: { readonly partnerId: string } | { readonly projectId: string }
   readonly metric: MetricName
   readonly period: Period
 }
 
-/** Lists of an explanation are cut to their largest, and late arrivals to the last received. */
+/** The lists of an explanation keep only the largest entries, and of late events those received last. */
 export const CONTRIBUTORS_MAX = 20
 export const LATE_EVENTS_MAX = 20
 
@@ -23,28 +23,27 @@ export type ContributingDay = z.output<typeof DayRow>
 export type ProjectShare = z.output<typeof ProjectRow>
 export type StoredEvent = z.output<typeof EventRow>
 
-/** What raw holds behind a number. `lateValue` is the number less what it would be without the late events. Throws StoreError. */
-export async function readExtent(lane: Lane, number: ExplainedNumber): Promise<EvidenceExtent> {
-  const extent = await queryOne(lane, explainExtent, paramsOf(number))
-  return extent
+/** What raw holds behind a number. `lateValue` is the number minus what it would be without the late events. Throws StoreError. */
+export function readExtent(lane: Lane, number: ExplainedNumber): Promise<EvidenceExtent> {
+  return queryOne(lane, explainExtent, paramsOf(number))
 }
 
-/** The projects with the largest share: of a cumulative metric its sum, of a peak its value on `peakDay`. Throws StoreError. */
+/** The projects with the largest share: for a cumulative metric their sum, for a peak metric their value on `peakDay`. Throws StoreError. */
 export function readLargestProjects(lane: Lane, number: ExplainedNumber, peakDay: string | null): Promise<ProjectShare[]> {
   return lane.query(explainProjects, { ...paramsOf(number), peakDays: peakDay === null ? [] : [peakDay] })
 }
 
-/** The largest first; of equals the earliest. Throws StoreError. */
+/** A project's days, the largest first, on ties the earliest first. Throws StoreError. */
 export function readLargestDays(lane: Lane, number: ExplainedNumber): Promise<ContributingDay[]> {
   return lane.query(explainDays, paramsOf(number))
 }
 
-/** The largest first; of equals the earliest. Throws StoreError. */
+/** The largest events first, on ties the earliest first. Throws StoreError. */
 export function readLargestEvents(lane: Lane, number: ExplainedNumber): Promise<StoredEvent[]> {
   return lane.query(explainEvents, paramsOf(number))
 }
 
-/** Of the late events those that were received last, the newest first. Throws StoreError. */
+/** The late events that were received last, the newest first. Throws StoreError. */
 export function readLateEvents(lane: Lane, number: ExplainedNumber): Promise<StoredEvent[]> {
   return lane.query(explainLateEvents, paramsOf(number))
 }
@@ -73,10 +72,10 @@ const NumberParams = z.object({
 const EXPLAINED = `project_id IN (${PROJECTS_OF_PARTNER} UNION ALL SELECT arrayJoin({projects: Array(String)}))
           AND metric = {metric: String} AND usage_date >= {from: Date} AND usage_date < {end: Date}`
 
-/** Received when its UTC day was over. */
+/** Received after its UTC day was over. */
 const IS_LATE = `received_at >= toDateTime64(usage_date + 1, 3, 'UTC')`
 
-/** An identity stands in one month, so FINAL need not look across them. */
+/** All rows of an event's identity are in one month, so FINAL need not merge across partitions. */
 const RAW_SETTINGS = { max_execution_time: 100, do_not_merge_across_partitions_select_final: 1 }
 
 const ExtentRow = z.object({
@@ -87,7 +86,7 @@ const ExtentRow = z.object({
   lateValue: z.string(),
 })
 
-/** Both numbers are computed as usage is: per project and day, then over the projects, then over the days. */
+/** Both values are computed as usage is: per project and day first, then over the projects, then over the days. */
 const explainExtent = defineQuery({
   name: 'explain_extent',
   sql: `

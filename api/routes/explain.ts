@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { type Explaining, type Explanation, explainPartnership, explainProject } from '../../aggregator/explain/explain.ts'
+import { type ExplainStore, type Explanation, explainPartnership, explainProject } from '../../aggregator/explain/explain.ts'
 import { CONTRIBUTORS_MAX, LATE_EVENTS_MAX, type StoredEvent } from '../../aggregator/explain/explain-evidence.ts'
 import { type BillingStatus, readBillingStatus } from '../../aggregator/statements/billing-status.ts'
 import { BillingFields, Day, ExactNumber, Instant, PartnerParams, PathId, PeriodAnswer, PeriodQuery, Status } from '../../contract/fields.ts'
@@ -23,7 +23,7 @@ import { requireProjectOf } from '../requests/require-project.ts'
 /** How a number came to be: for partners of what is theirs, for operators of everything. */
 export function explainRoutes(parent: FastifyInstance, { clickhouse, registry, now }: ApiContext): void {
   parent.register(async (scope) => {
-    const explaining: Explaining = { clickhouse, lane: await clickhouse.openLane() }
+    const explaining: ExplainStore = { clickhouse, lane: await clickhouse.openLane() }
     const routes = scope.withTypeProvider<ZodTypeProvider>()
     const billingOf = async (partnerId: string, period: Period) => readBillingStatus(clickhouse, partnerId, period, now())
 
@@ -133,7 +133,7 @@ function metricOf(name: string): MetricName {
 }
 
 async function requireExplained(
-  explaining: Explaining,
+  explaining: ExplainStore,
   projectId: string,
   project: Project | undefined,
   metric: MetricName,
