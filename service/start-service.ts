@@ -104,7 +104,7 @@ async function openAggregating(
   const aggregating = await startBackgroundJobs({
     clickhouse,
     logger: logger,
-    betweenBatches: (work) => betweenBatches(() => work()),
+    runBetweenBatches: (work) => betweenBatches(() => work()),
     now: Date.now,
     graceMs,
     note: (noted) => changes.note(SERVICE, noted),

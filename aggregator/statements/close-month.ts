@@ -7,7 +7,7 @@ import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { type Lease, leaseTag } from '../../sql/lease.ts'
 import { row } from '../../sql/tab-separated.ts'
 import { readAsOf } from '../as-of.ts'
-import { audit } from '../audits/audit.ts'
+import { audit, type RunBetweenBatches } from '../audits/audit.ts'
 import { nextToClose, readBillingStates } from './billing-state.ts'
 import { hashStatement } from './canonical-lines.ts'
 import { withClosingLease } from './closing-lease.ts'
@@ -18,8 +18,8 @@ import { writeStatementLines } from './write-lines.ts'
 
 export interface ClosingOptions {
   readonly clickhouse: ClickHouse
-  /** Runs work while no batch is in flight, as the audit needs it. */
-  readonly betweenBatches: <T>(work: () => Promise<T>) => Promise<T>
+  /** For the audit. */
+  readonly runBetweenBatches: RunBetweenBatches
   /** ms since 1970. */
   readonly now: () => number
   readonly note: Noting
@@ -113,9 +113,9 @@ function rejectTooEarly(month: Month, { nowMs, asOfMs }: { nowMs: number; asOfMs
   return asOfMs === null || asOfMs < overMs ? { status: 'not_complete', asOfMs } : undefined
 }
 
-async function rejectUnaudited({ clickhouse, betweenBatches }: ClosingOptions, { partnerId, month }: ClosingRequest): Promise<ClosingOutcome | undefined> {
+async function rejectUnaudited({ clickhouse, runBetweenBatches }: ClosingOptions, { partnerId, month }: ClosingRequest): Promise<ClosingOutcome | undefined> {
   const { first, end } = periodOfMonth(month)
-  const { differences, partnershipDifferences } = await audit(clickhouse, { from: first, end, partnerId }, betweenBatches)
+  const { differences, partnershipDifferences } = await audit(clickhouse, { from: first, end, partnerId }, runBetweenBatches)
   const count = differences.length + partnershipDifferences.length
   return count === 0 ? undefined : { status: 'audit_differs', differences: count }
 }

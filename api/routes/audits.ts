@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { AuditDifference, audit } from '../../aggregator/audits/audit.ts'
 import { PartnershipDifference } from '../../aggregator/audits/audit-partnership-days.ts'
 import { DIFFERENCES_MAX } from '../../aggregator/audits/audit-scope.ts'
-import { AuditTurn } from '../../aggregator/audits/audit-turn.ts'
+import { AuditSlot } from '../../aggregator/audits/audit-slot.ts'
 import { type DayAudit, listDayAudits } from '../../aggregator/audits/day-audits.ts'
 import { Day, DayParam, ExactNumber, Instant, PathId } from '../../contract/fields.ts'
 import { NextCursor, PageQuery } from '../../contract/pages.ts'
@@ -20,7 +20,7 @@ import { pageOf, requirePlace, writePlace } from '../requests/cursor.ts'
 
 /** What proves the totals: raw recounted, on demand, and by itself for every finished day. */
 export function auditRoutes(app: FastifyInstance, { clickhouse, registry, betweenBatches, aggregating }: ApiContext): void {
-  const turn = aggregating?.auditTurn ?? new AuditTurn()
+  const slot = aggregating?.auditSlot ?? new AuditSlot()
   const routes = app.withTypeProvider<ZodTypeProvider>()
   const common = { tags: ['admin'] }
 
@@ -62,7 +62,7 @@ export function auditRoutes(app: FastifyInstance, { clickhouse, registry, betwee
     },
     async (request) => {
       const { from, to, project_id } = request.body ?? {}
-      const outcome = await turn.runAsked(async () => {
+      const outcome = await slot.runRequested(async () => {
         // It asks for repairs of what it finds, so it is not only a question.
         await registry.changes.note(actorOf(request), { action: 'audit.run', subject: project_id ?? 'all', details: { from: from ?? null, to: to ?? null } })
         return audit(clickhouse, { ...spanOf({ from, to }), projectId: project_id }, betweenBatches)

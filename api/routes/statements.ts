@@ -93,7 +93,10 @@ export function closingRoutes(app: FastifyInstance, context: ApiContext, streams
       const { id: partnerId } = await requireKnownPartner(registry, request.params.partnerId)
       const month = requireMonth(request.params.month)
       const note: Noting = (noted) => registry.changes.note(actorOf(request), noted)
-      const outcome = await closeMonth({ clickhouse, betweenBatches, now, note, logger: request.log }, { partnerId, month, closedBy: 'operator' })
+      const outcome = await closeMonth(
+        { clickhouse, runBetweenBatches: betweenBatches, now, note, logger: request.log },
+        { partnerId, month, closedBy: 'operator' },
+      )
       if (outcome.status !== 'closed') throw refusalOf(outcome, month)
       return sendStatement(request, reply, { context, streams, partnerId, month, shown: 'as closed' })
     },

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { AuditTurn } from '../../../aggregator/audits/audit-turn.ts'
+import { AuditSlot } from '../../../aggregator/audits/audit-slot.ts'
 import { DailyAudits } from '../../../aggregator/audits/daily-audits.ts'
 import type { Credentials } from '../../support/clients/client.ts'
 import { addToRollup, falsifyPartnershipDay, takeRollupAway } from '../../support/oracles/rollup-faults.ts'
@@ -21,7 +21,7 @@ const logger = { info: () => {}, warn: () => {}, error: (details: object) => err
 beforeAll(async () => {
   tested = await startTestService({ DATA_DIR: directory.path })
   const { client, service } = tested
-  audits = new DailyAudits({ clickhouse: service.clickhouse, turn: new AuditTurn(), betweenBatches: (work) => work(), logger, now: Date.now })
+  audits = new DailyAudits({ clickhouse: service.clickhouse, slot: new AuditSlot(), runBetweenBatches: (work) => work(), logger, now: Date.now })
   partner = await client.createPartner('Daily')
   await client.registerProject('ours', partner.partnerId)
   await client.createIngestKey()

@@ -39,7 +39,7 @@ const request = (partner: Credentials) => ({ partnerId: partner.partnerId, month
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
 const optionsOf = (clickhouse: ClickHouse) => ({
   clickhouse,
-  betweenBatches: <T>(work: () => Promise<T>) => work(),
+  runBetweenBatches: <T>(work: () => Promise<T>) => work(),
   now: Date.now,
   note: async () => {},
   logger: quiet,

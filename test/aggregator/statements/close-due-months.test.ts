@@ -43,7 +43,7 @@ function due(nowMs: number) {
     notes.push(noted)
   }
   return closeDueMonths(
-    { clickhouse, betweenBatches: (work) => work(), now: () => nowMs, graceMs: GRACE_MS, logger: quiet, note },
+    { clickhouse, runBetweenBatches: (work) => work(), now: () => nowMs, graceMs: GRACE_MS, logger: quiet, note },
     new AbortController().signal,
   )
 }
