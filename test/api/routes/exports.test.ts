@@ -5,7 +5,7 @@ import { EXPORT_COLUMNS } from '../../../aggregator/statements/canonical-lines.t
 import type { Lane } from '../../../sql/clickhouse.ts'
 import { row } from '../../../sql/tab-separated.ts'
 import type { Credentials } from '../../support/clients/client.ts'
-import { stagedRows } from '../../support/oracles/stored-sums.ts'
+import { countStagedRows } from '../../support/oracles/stored-sums.ts'
 import { untilSo } from '../../support/until-so.ts'
 import { makeExportedMonths } from '../../support/worlds/exported-month.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
@@ -188,7 +188,7 @@ describe('finance', () => {
 })
 
 describe('while it streams', () => {
-  const rowsKept = () => stagedRows(tested.service.clickhouse)
+  const rowsKept = () => countStagedRows(tested.service.clickhouse)
 
   test.each(['csv', 'json', 'ndjson', 'parquet', 'focus-csv', 'focus-parquet'])(
     '%s: what the store does not give whole never ends normally',

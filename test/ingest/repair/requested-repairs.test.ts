@@ -7,7 +7,7 @@ import { FilterBudget } from '../../../ingest/log/identity-filter.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
 import { newOwner } from '../../support/kafka/log-owner.ts'
 import { MemoryTopic } from '../../support/kafka/memory-topic.ts'
-import { addToRollup, takeRollupAway } from '../../support/oracles/rollup-faults.ts'
+import { addToRollup, deleteFromRollup } from '../../support/oracles/rollup-faults.ts'
 import { compareRawWithRollup } from '../../support/oracles/stored-sums.ts'
 import { untilSo } from '../../support/until-so.ts'
 import { submissionOf } from '../../support/worlds/submission.ts'
@@ -47,7 +47,7 @@ test('P3: an owner repairs what an audit asked for once, and a later request aga
   const { clickhouse } = store
   const owner = await httpOwner('once')
   for (let round = 1; round <= 2; round += 1) {
-    await takeRollupAway(clickhouse, { project: 'once', day: DAY, metric: 'ai_tokens' })
+    await deleteFromRollup(clickhouse, { project: 'once', day: DAY, metric: 'ai_tokens' })
     expect((await audit(clickhouse, ALL, atOnce)).differences).toHaveLength(1)
     for (let beats = 0; beats < 3; beats += 1) await owner.beat()
     expect(owner.owned.stats().repairedKeys).toBe(round)
@@ -62,7 +62,7 @@ test('P3: what was asked while nobody owned the log is done by the next owner', 
   owner.owned.close()
   // Not of the last batch, which is settled by whoever takes the log.
   ;(await httpOwner('last')).owned.close()
-  await takeRollupAway(clickhouse, { project: 'later', day: DAY, metric: 'ai_tokens' })
+  await deleteFromRollup(clickhouse, { project: 'later', day: DAY, metric: 'ai_tokens' })
   await audit(clickhouse, ALL, atOnce)
   const next = await httpOwner()
   expect(await compareRawWithRollup(clickhouse)).toEqual({ ahead: 0, behind: 1 })
@@ -75,10 +75,10 @@ test('P3: a repair of an owner that was overtaken is refused as a whole', async 
   const { clickhouse } = store
   const overtaken = await httpOwner('fenced')
   const newer = await httpOwner('other')
-  await takeRollupAway(clickhouse, { project: 'fenced', day: DAY, metric: 'ai_tokens' })
+  await deleteFromRollup(clickhouse, { project: 'fenced', day: DAY, metric: 'ai_tokens' })
   await audit(clickhouse, ALL, atOnce)
   await newer.beat()
-  await takeRollupAway(clickhouse, { project: 'fenced', day: DAY, metric: 'ai_tokens' })
+  await deleteFromRollup(clickhouse, { project: 'fenced', day: DAY, metric: 'ai_tokens' })
   await expect(overtaken.owned.repairAsAsked()).rejects.toMatchObject({ fault: 'fenced' })
   expect(await compareRawWithRollup(clickhouse)).toEqual({ ahead: 0, behind: 1 })
   await audit(clickhouse, ALL, atOnce)
@@ -92,7 +92,7 @@ test('P3: a rollup ahead of raw is told with the verb that mends it; what else w
   const owner = await httpOwner('ahead')
   await httpAppend(owner, 'beside')
   await addToRollup(clickhouse, { project: 'ahead', day: DAY, metric: 'ai_tokens' }, 9)
-  await takeRollupAway(clickhouse, { project: 'beside', day: DAY, metric: 'ai_tokens' })
+  await deleteFromRollup(clickhouse, { project: 'beside', day: DAY, metric: 'ai_tokens' })
   await audit(clickhouse, ALL, atOnce)
   await owner.beat()
   expect(told).toEqual([expect.stringContaining('meterline rebuild --month 2026-01')])
@@ -101,7 +101,7 @@ test('P3: a rollup ahead of raw is told with the verb that mends it; what else w
   await owner.beat()
   expect(told).toHaveLength(1)
   owner.owned.close()
-  await takeRollupAway(clickhouse, { project: 'ahead', day: DAY, metric: 'ai_tokens' })
+  await deleteFromRollup(clickhouse, { project: 'ahead', day: DAY, metric: 'ai_tokens' })
 })
 
 async function httpAppend(owner: AppendedLog, project: string): Promise<void> {
@@ -122,7 +122,7 @@ test('P3: the owner of a Kafka partition repairs at its next beat, its own log a
   await reader.onBatch(topic.fetch(0, 0, 10) as FetchedBatch, { heartbeat: async () => {}, resolve: () => {} })
   const beat = () => reader.beat({ begin: 0, end: 3 }, { askedMs: Date.now(), next: 3 })
   await beat()
-  for (const project of ['kafka', 'once']) await takeRollupAway(clickhouse, { project, day: DAY, metric: 'ai_tokens' })
+  for (const project of ['kafka', 'once']) await deleteFromRollup(clickhouse, { project, day: DAY, metric: 'ai_tokens' })
   const { differences } = await audit(clickhouse, ALL, atOnce)
   expect(differences.map(({ project_id }) => project_id)).toEqual(expect.arrayContaining(['kafka', 'once']))
   await beat()
