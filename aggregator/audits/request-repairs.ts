@@ -23,7 +23,7 @@ export async function requestRepairs({ reads }: ClickHouse, keys: readonly Proje
   await reads.insert({ table: 'rollup_repairs_v1', columns: ['log', 'project_id', 'usage_date', 'metric'], text })
 }
 
-/** Records a change of each day, so that the next refresh recomputes its partnership days under a greater number of changes. Throws StoreError. */
+/** Records a change of each day, so that the next refresh recomputes it under a greater number of changes. Throws StoreError. */
 export async function requestRecomputation({ reads }: ClickHouse, days: readonly string[]): Promise<void> {
   if (days.length === 0) return
   await reads.insert({ table: 'usage_day_changes_v1', columns: ['usage_date', 'changes'], text: days.map((day) => row([day, 1])).join('') })

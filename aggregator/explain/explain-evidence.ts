@@ -23,7 +23,7 @@ export type ContributingDay = z.output<typeof DayRow>
 export type ProjectShare = z.output<typeof ProjectRow>
 export type StoredEvent = z.output<typeof EventRow>
 
-/** What raw holds behind a number. `lateValue` is the number minus what it would be without the late events. Throws StoreError. */
+/** The events in raw behind a number. `lateValue` is the number minus what it would be without the late events. Throws StoreError. */
 export function readExtent(lane: Lane, number: ExplainedNumber): Promise<EvidenceExtent> {
   return queryOne(lane, explainExtent, paramsOf(number))
 }

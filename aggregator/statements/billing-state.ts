@@ -35,7 +35,7 @@ export function readBillingStates({ registry }: ClickHouse, partnerId = ''): Pro
   return registry.query(billingStates, { partnerId })
 }
 
-/** Writes the first billed month. The caller has the lease of the partner's closings and has checked that no month is closed. Throws StoreError. */
+/** Writes the first billed month. The caller must have the lease of the closings, and no month may be closed. Throws StoreError. */
 export async function writeBillingFrom({ registry }: ClickHouse, { name: log, epoch, owner }: Lease, partnerId: string, billingFrom: Month): Promise<void> {
   await registry.insert({
     table: 'partner_billing_inbox_v1',

@@ -12,7 +12,7 @@ export interface DueOutcome {
   readonly closed: number
   /** Partners with a month that is due and could not be closed: must be 0 most of the time. */
   readonly overdue: number
-  /** Corrections of a month to less than was billed, on recently closed statements, whoever closed them: must be 0. */
+  /** Corrections of a month to less than was billed, on statements of the last 30 days, however they were closed: must be 0. */
   readonly negative: number
 }
 

@@ -95,7 +95,7 @@ async function closeUnderLease({ clickhouse, now, note, logger }: ClosingOptions
   return { status: 'closed', header: written, isNew: true }
 }
 
-/** The alarm of a negative adjustment. It is logged after the commit, whoever closed the month, because from then on it is billed. */
+/** The alarm of a negative adjustment. It is logged after the commit, because only then is it billed. */
 const NEGATIVE_ADJUSTMENT = 'a month is corrected to less than was billed; only a repaired fault can cause this: find out which one'
 
 async function rejectOutOfOrder(clickhouse: ClickHouse, { partnerId, month }: ClosingRequest): Promise<ClosingOutcome | undefined> {

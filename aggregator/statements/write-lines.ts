@@ -40,7 +40,7 @@ export async function writeStatementLines(clickhouse: ClickHouse, attempt: Closi
 async function catalogueOfMonths({ work }: ClickHouse, { partnerId, closing }: ClosingAttempt, months: readonly Month[]): Promise<string> {
   const peakDays = await work.query(recountedPeakDays, { partnerId, closing })
   const unknown = peakDays.find(({ metric }) => !isMetricName(metric))
-  // Its usage would get no line, and would be taken back from the months that billed it.
+  // Its usage would get no line, and months that were billed for it would be corrected to 0.
   if (unknown !== undefined)
     throw new Error(`There are events of the metric ${unknown.metric}, which is no longer in the catalogue. Add it to the catalogue again.`)
   const rows = months.flatMap((month) =>

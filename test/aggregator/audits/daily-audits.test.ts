@@ -76,7 +76,7 @@ test('P3: registering a project has the days on which it has usage audited again
   expect((await storedAudits()).map((day: { partnership_events: string }) => day.partnership_events)).toEqual(['3', '3', '3'])
 })
 
-test('P3: usage that was stored since has its own day audited again, and no other day', async () => {
+test('P3: usage that arrives after an audit has its day audited again, and no other day', async () => {
   const before = await auditedAt()
   await audits.run(running)
   expect(await auditedAt()).toEqual(before)

@@ -113,8 +113,8 @@ test('P5: a partner cannot read the statements, exports or projects of another p
   const paths = ['/statements', '/statements/2026-03', '/statements/2026-03/export?format=csv', '/projects', '/usage/explain?metric=ai_tokens']
   for (const path of paths) {
     const another = await client.partner({ partnerId: theirs.partnerId, secret: mine.secret }, 'GET', path)
-    const nobody = await client.partner({ partnerId: 'ps_nobody', secret: mine.secret }, 'GET', path)
-    expect([another.status, { ...another.body, request_id: '' }]).toEqual([401, { ...nobody.body, request_id: '' }])
+    const unknown = await client.partner({ partnerId: 'ps_nobody', secret: mine.secret }, 'GET', path)
+    expect([another.status, { ...another.body, request_id: '' }]).toEqual([401, { ...unknown.body, request_id: '' }])
     expect((await client.partner(theirs, 'GET', path)).status).toBe(200)
   }
   expect((await client.partner(mine, 'GET', '/usage/explain?metric=ai_tokens&project_id=theirs')).body.code).toBe('PROJECT_NOT_FOUND')
