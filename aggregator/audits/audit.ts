@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
+import type { RunBetweenBatches } from '../../sql/run-between-batches.ts'
 import { comparePartnershipDays, type PartnershipDifference } from './audit-partnership-days.ts'
 import { AUDIT_SETTINGS, AuditScopeParams, COMPARISONS, DAYS_IN_SCOPE, DIFFERENCES_MAX, PROJECTS_IN_SCOPE } from './audit-scope.ts'
 import { requestRecomputation, requestRepairs } from './request-repairs.ts'
@@ -40,9 +41,6 @@ export interface AuditScope {
   /** Only the projects and the partnership days of this partner. */
   readonly partnerId?: string | undefined
 }
-
-/** Runs work while no batch of this process is in flight. */
-export type RunBetweenBatches = <T>(work: () => Promise<T>) => Promise<T>
 
 /**
  * Recounts raw and compares it with the rollup, by project, day and metric, and with the materialized partnership days (P3). It changes
