@@ -3,20 +3,20 @@ import type { ClickHouse } from '../sql/clickhouse.ts'
 import { defineQuery } from '../sql/query.ts'
 
 /**
- * The time up to which every log is complete, in ms since 1970: the least of their watermarks; null before the first one.
- * Ask for it before the totals it stands beside: what is complete now is in what is read later.
+ * The time up to which every log is complete, in ms since 1970: the lowest of their watermarks; null before the first one.
+ * Read it before the totals that it describes: what is complete now is in what is read later. Throws StoreError.
  */
 export async function readAsOf({ reads }: ClickHouse): Promise<number | null> {
-  const [answer] = await reads.query(leastWatermark, {})
-  return answer?.as_of_ms ?? null
+  const [lowest] = await reads.query(lowestWatermark, {})
+  return lowest?.asOfMs ?? null
 }
 
 /**
- * The logs in force are those of each topic's newest incarnation, and `http` unless it was left in good order and a topic
- * has taken its place. One that has no watermark yet is complete up to no time at all.
+ * The active logs are those of each topic's newest incarnation, and also `http`, unless it was released and a topic has replaced it. While
+ * an active log has no watermark, usage is not complete up to any time.
  */
-const leastWatermark = defineQuery({
-  name: 'least_watermark',
+const lowestWatermark = defineQuery({
+  name: 'lowest_watermark',
   sql: `
     WITH
       watermarks AS (SELECT log, max(newest) AS newest FROM log_watermarks_v1 GROUP BY log),
@@ -26,9 +26,9 @@ const leastWatermark = defineQuery({
         UNION ALL
         SELECT log FROM watermarks WHERE log = 'http' AND (newest.released = 0 OR (SELECT count() FROM topics) = 0)
       )
-    SELECT toUnixTimestamp64Milli(min(newest.as_of)) AS as_of_ms
+    SELECT toUnixTimestamp64Milli(min(newest.as_of)) AS asOfMs
     FROM logs LEFT JOIN watermarks USING log
-    HAVING count() > 0 AND as_of_ms > 0`,
+    HAVING count() > 0 AND asOfMs > 0`,
   params: z.object({}),
-  row: z.object({ as_of_ms: z.coerce.number() }),
+  row: z.object({ asOfMs: z.coerce.number() }),
 })

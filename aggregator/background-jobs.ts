@@ -1,34 +1,37 @@
-import { AuditTurn } from './audits/audit-turn.ts'
+import { AuditSlot } from './audits/audit-slot.ts'
 import { DailyAudits } from './audits/daily-audits.ts'
 import type { AuditedDays } from './audits/day-audits.ts'
-import { type RepeatStats, repeat } from './repeat.ts'
+import { type JobStats, repeat } from './repeat.ts'
 import { closeDueMonths, type DueOptions, type DueOutcome } from './statements/close-due-months.ts'
 import { refreshPartnershipDays } from './usage/refresh-partnership-days.ts'
 
-/** With what closing months needs. */
+/** What closing months needs is enough for all jobs. */
 export type BackgroundJobsOptions = DueOptions
 
-/** What goes on by itself: partnership days are kept fresh, finished days are audited, months are closed when they are due. Any number of processes may do it at once. */
+/**
+ * The jobs that run automatically: they refresh partnership days, audit finished days, and close months that are due. Any number of
+ * processes may run them at the same time.
+ */
 export interface BackgroundJobs {
-  stats(): readonly RepeatStats[]
-  /** The kept audits of finished days, as of the last run; undefined before the first. */
+  stats(): readonly JobStats[]
+  /** A summary of the stored audits of finished days, as of the last run; undefined before the first. */
   audited(): AuditedDays | undefined
-  /** What the last look for due months came to; undefined before the first. */
+  /** The outcome of the last run that closed due months; undefined before the first. */
   due(): DueOutcome | undefined
-  /** For whoever else audits in this process. */
-  readonly auditTurn: AuditTurn
-  /** Ends what has begun. */
+  /** For other audits in this process. */
+  readonly auditSlot: AuditSlot
+  /** Waits for the runs in progress. */
   stop(): Promise<void>
 }
 
 export async function startBackgroundJobs(options: BackgroundJobsOptions): Promise<BackgroundJobs> {
   const { clickhouse, logger } = options
   const lane = await clickhouse.openLane()
-  const auditTurn = new AuditTurn()
-  const audits = new DailyAudits({ ...options, turn: auditTurn })
+  const auditSlot = new AuditSlot()
+  const audits = new DailyAudits({ ...options, slot: auditSlot })
   const startedMs = options.now()
   let due: DueOutcome | undefined
-  const works = [
+  const jobs = [
     repeat({
       name: 'partnership_days',
       everyMs: REFRESH_EVERY_MS,
@@ -41,25 +44,25 @@ export async function startBackgroundJobs(options: BackgroundJobsOptions): Promi
       name: 'closings',
       everyMs: CLOSE_EVERY_MS,
       run: async (signal) => {
-        if (options.now() - startedMs >= QUIET_AFTER_START_MS) due = await closeDueMonths(options, signal)
+        if (options.now() - startedMs >= FIRST_CLOSING_AFTER_MS) due = await closeDueMonths(options, signal)
       },
       logger,
     }),
     repeat({ name: 'audits', everyMs: AUDIT_EVERY_MS, run: (signal) => audits.run(signal), logger }),
   ]
   return {
-    stats: () => works.map((work) => work.stats()),
+    stats: () => jobs.map((job) => job.stats()),
     audited: () => audits.audited,
     due: () => due,
-    auditTurn,
+    auditSlot,
     stop: async () => {
-      await Promise.all(works.map((work) => work.stop()))
+      await Promise.all(jobs.map((job) => job.stop()))
     },
   }
 }
 
 const REFRESH_EVERY_MS = 1_000
 const CLOSE_EVERY_MS = 60_000
-/** After an outage, or a restored backup, emitters first send again what was not acknowledged. */
-const QUIET_AFTER_START_MS = 15 * 60_000
+/** After an outage or a restored backup, emitters first need time to resend what was not acknowledged. */
+const FIRST_CLOSING_AFTER_MS = 15 * 60_000
 const AUDIT_EVERY_MS = 60_000

@@ -3,46 +3,47 @@ import type { Logger } from '../metering/logger.ts'
 
 export interface BackgroundJob {
   readonly name: string
-  /** The pause between two runs. A run that took long is followed by a longer one, so that work keeps to its share of the store. */
+  /** The pause between two runs. It is longer after a long run, so that the job keeps to its share of the store. */
   readonly everyMs: number
   run(signal: AbortSignal): Promise<void>
   readonly logger: Logger
 }
 
 export interface RunningJob {
-  stats(): RepeatStats
+  stats(): JobStats
   /** Waits for the run in progress. */
   stop(): Promise<void>
 }
 
-export interface RepeatStats {
+export interface JobStats {
   readonly name: string
+  /** Runs that succeeded. */
   readonly runs: number
   readonly failures: number
-  /** When the last run that succeeded ended, in ms since 1970; 0 before. */
+  /** When the last successful run ended, in ms since 1970; 0 before the first. */
   readonly lastSuccessMs: number
   readonly lastSeconds: number
 }
 
-/** Runs work again and again until it is stopped. A run that fails is told and tried again: nothing here is lost by waiting. */
+/** Runs a job repeatedly until it is stopped. A failed run is logged and retried after the pause; no data is lost by waiting. */
 export function repeat({ name, everyMs, run, logger }: BackgroundJob): RunningJob {
   const stats = { name, runs: 0, failures: 0, lastSuccessMs: 0, lastSeconds: 0 }
   const stopping = new AbortController()
   const { signal } = stopping
   const loop = async () => {
     while (!signal.aborted) {
-      const beganMs = Date.now()
+      const startedMs = Date.now()
       try {
         await run(signal)
         stats.runs += 1
         stats.lastSuccessMs = Date.now()
       } catch (error) {
         stats.failures += 1
-        if (!signal.aborted) logger.error({ err: error, work: name }, 'background work failed; it is tried again')
+        if (!signal.aborted) logger.error({ err: error, work: name }, 'a background job failed; it will be retried')
       }
-      const tookMs = Date.now() - beganMs
+      const tookMs = Date.now() - startedMs
       stats.lastSeconds = tookMs / 1000
-      await sleep(Math.max(everyMs, tookMs * REST_RATIO), undefined, { signal }).catch(() => {})
+      await sleep(Math.max(everyMs, tookMs * PAUSE_PER_RUN), undefined, { signal }).catch(() => {})
     }
   }
   const running = loop()
@@ -55,5 +56,5 @@ export function repeat({ name, everyMs, run, logger }: BackgroundJob): RunningJo
   }
 }
 
-/** Of the time of one worker, background work takes at most a quarter. */
-const REST_RATIO = 3
+/** A job pauses three times as long as it ran, so it takes at most a quarter of the time of one thread. */
+const PAUSE_PER_RUN = 3

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-/** What one look of an audit reads: days of one month, and all projects or some. Empty lists leave nothing out. */
+/** What one comparison reads: days of one month, of all projects or of some. An empty list does not restrict anything. */
 export const AuditScopeParams = z.object({
   from: z.string(),
   end: z.string(),
@@ -16,8 +16,8 @@ export const PROJECTS_IN_SCOPE = `(empty({projects: Array(String)}) OR project_i
         AND (empty({partners: Array(String)}) OR project_id IN (SELECT project_id FROM projects_v1 WHERE partner_id IN {partners: Array(String)}))`
 
 /**
- * A month of many projects has more keys than should be held in memory: beyond this they go to disk. An identity's rows are
- * all of one month, because the day is part of raw's sorting key; so FINAL need not compare the months with each other.
+ * A month with many projects has more keys than fit in memory: beyond this limit they go to disk. All rows of an event's identity are in
+ * one month, because the day is part of raw's sorting key, so FINAL need not merge across partitions.
  */
 export const AUDIT_SETTINGS = {
   max_execution_time: 3600,
@@ -25,5 +25,5 @@ export const AUDIT_SETTINGS = {
   do_not_merge_across_partitions_select_final: 1,
 }
 
-/** A key that differs in each of so many looks, one behind the other, is no batch on its way. */
-export const LOOKS = 5
+/** A key that differs in this many consecutive comparisons differs for another reason than a batch in flight. */
+export const COMPARISONS = 5

@@ -5,15 +5,15 @@ import { defineQuery } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
 import type { RunBetweenBatches } from '../../sql/run-between-batches.ts'
 import { comparePartnershipDays } from './audit-partnership-days.ts'
-import { AUDIT_SETTINGS, AuditScopeParams, DAYS_IN_SCOPE, LOOKS, PROJECTS_IN_SCOPE } from './audit-scope.ts'
+import { AUDIT_SETTINGS, AuditScopeParams, COMPARISONS, DAYS_IN_SCOPE, PROJECTS_IN_SCOPE } from './audit-scope.ts'
 import { requestRecomputation, requestRepairs } from './request-repairs.ts'
 
 export interface AuditReport {
   readonly eventsRecounted: number
   readonly keysCompared: number
-  /** Raw against rollup. Empty is the only good answer. At most DIFFERENCES_MAX are listed. */
+  /** Raw against the rollup: must be empty. At most DIFFERENCES_MAX are listed. */
   readonly differences: readonly AuditDifference[]
-  /** Raw against the kept partnership days that readers use. Empty is the only good answer, too. Nothing is compared for one project. */
+  /** Raw against the materialized partnership days that readers use: must be empty, too. Not compared when the scope is one project. */
   readonly partnershipDifferences: readonly PartnershipDifference[]
   readonly truncated: boolean
 }
@@ -22,19 +22,24 @@ export interface AuditScope {
   /** Days; `end` is exclusive. */
   readonly from: string
   readonly end: string
-  /** Of these only some. */
+  /** Only these days of the span. */
   readonly days?: readonly string[] | undefined
   readonly projectId?: string | undefined
-  /** Only this partner's projects and its partnership days. */
+  /** Only the projects and the partnership days of this partner. */
   readonly partnerId?: string | undefined
 }
 
 /**
- * Recounts raw and compares it with the rollup, per project, day and metric, and with the kept partnership days (P3). It
- * changes nothing itself: it asks the owners of the logs to repair their rollup, and the aggregator to compute a partnership
- * day anew. Events go on arriving meanwhile, and a batch may be in raw and not yet in the rollup; so what differs at first
- * is compared again between two batches, when nothing is in flight, or, where other processes write, until a look finds no
- * difference: a real one stays. One month at a time, which bounds what is held. Throws StoreError.
+ * Recounts raw and compares it with the rollup, by project, day and metric, and with the materialized partnership days (P3). It changes
+ * no total: it requests that the owners of the logs repair their rollup, and that the refresh recomputes partnership days.
+ *
+ * Events keep arriving meanwhile, so a batch may be in raw and not yet in the rollup. Therefore every difference is rechecked between
+ * two batches, when nothing is in flight; where other processes write as well, it is rechecked several times, and only a real
+ * difference remains. One month is compared at a time, which limits the memory.
+ *
+ * The auditors in this folder are independent: they write their own SQL for the value of a day and for its sum over projects, and share
+ * none with the rollup, the refresh or the statements, because a shared mistake would be found by no audit. They share only the decision
+ * which materialized days readers use (usage/day-states.ts), because exactly these rows must be checked. Throws StoreError.
  */
 export async function audit(clickhouse: ClickHouse, scope: AuditScope, runBetweenBatches: RunBetweenBatches): Promise<AuditReport> {
   const { from, end, days, projectId, partnerId } = scope
@@ -49,17 +54,17 @@ export async function audit(clickhouse: ClickHouse, scope: AuditScope, runBetwee
       projects: projectId === undefined ? [] : [projectId],
       partners: partnerId === undefined ? [] : [partnerId],
     }
-    const first = await lookAtRollup(clickhouse, params)
+    const first = await queryOne(clickhouse.reads, rollupAgainstRaw, params)
     eventsRecounted += first.events
     keysCompared += first.keys
-    differences.push(
-      ...(await confirm(first.differences, keyOfProjectDay, (projects) => runBetweenBatches(() => lookAgainAtRollup(clickhouse, params, projects)))),
-    )
+    const recheckRollup = (suspects: readonly AuditDifference[]) =>
+      runBetweenBatches(() => findRollupDifferences(clickhouse, { ...params, projects: distinct(suspects.map((suspect) => suspect.project_id)) }))
+    differences.push(...(await confirm(first.differences, keyOfProjectDay, recheckRollup)))
     if (projectId !== undefined) continue
     const suspected = await comparePartnershipDays(clickhouse, params)
-    const again = (suspects: readonly PartnershipDifference[]) =>
+    const recheckDays = (suspects: readonly PartnershipDifference[]) =>
       runBetweenBatches(() => comparePartnershipDays(clickhouse, { ...params, partners: distinct(suspects.map((suspect) => suspect.partner_id)) }))
-    partnershipDifferences.push(...(await confirm(suspected, keyOfPartnershipDay, again)))
+    partnershipDifferences.push(...(await confirm(suspected, keyOfPartnershipDay, recheckDays)))
   }
   await requestRepairs(clickhouse, differences.slice(0, DIFFERENCES_MAX))
   await requestRecomputation(clickhouse, distinct(partnershipDifferences.map(({ usage_date }) => usage_date)))
@@ -72,16 +77,16 @@ export async function audit(clickhouse: ClickHouse, scope: AuditScope, runBetwee
   }
 }
 
-/** What differs in every look. */
+/** Keeps the differences that every comparison finds. */
 async function confirm<T>(
   suspected: readonly T[],
   keyOf: (each: T) => string,
-  again: (suspects: readonly T[]) => Promise<readonly T[]>,
+  recheck: (suspects: readonly T[]) => Promise<readonly T[]>,
 ): Promise<readonly T[]> {
   let suspects = suspected
-  for (let looks = 1; suspects.length > 0 && looks < LOOKS; looks += 1) {
+  for (let comparisons = 1; suspects.length > 0 && comparisons < COMPARISONS; comparisons += 1) {
     const before = new Set(suspects.map(keyOf))
-    suspects = (await again(suspects)).filter((each) => before.has(keyOf(each)))
+    suspects = (await recheck(suspects)).filter((each) => before.has(keyOf(each)))
   }
   return suspects
 }
@@ -98,17 +103,14 @@ function distinct(texts: readonly string[]): string[] {
   return [...new Set(texts)]
 }
 
-async function lookAgainAtRollup(clickhouse: ClickHouse, params: AuditScopeParams, suspects: readonly AuditDifference[]): Promise<AuditDifference[]> {
-  const projects = distinct(suspects.map((suspect) => suspect.project_id))
-  return (await lookAtRollup(clickhouse, { ...params, projects })).differences
+async function findRollupDifferences(clickhouse: ClickHouse, params: AuditScopeParams): Promise<AuditDifference[]> {
+  return (await queryOne(clickhouse.reads, rollupAgainstRaw, params)).differences
 }
 
-async function lookAtRollup(clickhouse: ClickHouse, params: AuditScopeParams) {
-  const look = await queryOne(clickhouse.reads, rollupAgainstRaw, params)
-  return look
-}
-
-/** The parts tell it without reading a row. Kept partnership days of a month that has neither are differences as well. */
+/**
+ * The months of raw and of the rollup are known from their parts, without reading a row. The months of changed days are added, because
+ * materialized partnership days of a month without any usage are differences as well.
+ */
 const monthsWithUsage = defineQuery({
   name: 'months_with_usage',
   sql: `

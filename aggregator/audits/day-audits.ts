@@ -4,29 +4,29 @@ import { defineQuery } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
 import { row } from '../../sql/tab-separated.ts'
 
-/** The kept result of a day's newest audit. Counts of events are exact texts. */
+/** The stored result of a day's newest audit. Counts of events are exact texts. */
 export const DayAudit = z.object({
   /** YYYY-MM-DD. */
   usage_date: z.string(),
-  /** When the audit began, in ms since 1970; what came later is not in it. */
+  /** When the audit began, in ms since 1970; later events are not included. */
   audited_ms: z.coerce.number(),
   as_of_ms: z.coerce.number(),
-  /** Of usage_day_changes_v1, when the audit began. */
+  /** The day's number of changes (usage_day_changes_v1) when the audit began. */
   changes: z.coerce.number(),
-  /** Places in a log at which an event of the day was accepted. */
+  /** Positions in the logs at which an event of the day was accepted. */
   accepted_events: z.string(),
-  /** Identities in raw: more places than identities would be an event that counts twice. */
+  /** Identities in raw. If there were more positions than identities, an event would count twice. */
   raw_events: z.string(),
-  /** What the rollup adds up to, over all projects. */
+  /** The sum over all projects in the rollup. */
   rollup_events: z.string(),
-  /** What the kept partnership days of all partners add up to: less than raw by the events of projects nobody registered. */
+  /** The sum of all materialized partnership days: raw without the events of projects that are not registered. */
   partnership_events: z.string(),
-  /** Of (project, day, metric), of (partner, day, metric), and of the counts above. 0 is the only good number. */
+  /** Differences by (project, day, metric), by (partner, day, metric), and between the counts above. Must be 0. */
   differences: z.coerce.number(),
 })
 export type DayAudit = z.output<typeof DayAudit>
 
-/** Keeps results. One that is kept twice, by two processes, is the later one. Throws StoreError. */
+/** Stores results. If two processes store a result of the same day, the one that was audited later counts. Throws StoreError. */
 export async function storeDayAudits({ reads }: ClickHouse, audits: readonly DayAudit[]): Promise<void> {
   if (audits.length === 0) return
   const text = audits.map((audit) =>
@@ -54,13 +54,13 @@ export interface DayAuditsQuery {
   readonly limit: number
 }
 
-/** The kept results, the newest day first. Throws StoreError. */
-export function listDayAudits({ reads }: ClickHouse, asked: DayAuditsQuery): Promise<DayAudit[]> {
-  return reads.query(keptDayAudits, { ...asked })
+/** The stored results, the newest day first. Throws StoreError. */
+export function listDayAudits({ reads }: ClickHouse, query: DayAuditsQuery): Promise<DayAudit[]> {
+  return reads.query(storedDayAudits, { ...query })
 }
 
-const keptDayAudits = defineQuery({
-  name: 'kept_day_audits',
+const storedDayAudits = defineQuery({
+  name: 'stored_day_audits',
   sql: `SELECT usage_date, toUnixTimestamp64Milli(audited_at) AS audited_ms, toUnixTimestamp64Milli(as_of) AS as_of_ms, changes,
           accepted_events, raw_events, rollup_events, partnership_events, differences
         FROM day_audits_v1 FINAL WHERE usage_date >= {from: Date} AND usage_date < {end: Date}
@@ -69,22 +69,22 @@ const keptDayAudits = defineQuery({
   row: DayAudit,
 })
 
-/** Of all kept results together. */
+/** A summary of all stored results. */
 export interface AuditedDays {
   readonly differences: number
-  /** The beginning of the newest day that was audited, in seconds since 1970; undefined before the first. */
+  /** The start of the newest audited day, in seconds since 1970; undefined before the first audit. */
   readonly lastDaySeconds: number | undefined
 }
 
 /** Throws StoreError. */
 export async function readAuditedDays({ reads }: ClickHouse): Promise<AuditedDays> {
-  const answer = await queryOne(reads, auditedDays, {})
-  return { differences: answer.differences, lastDaySeconds: answer.days === 0 ? undefined : answer.last_day_seconds }
+  const { days, differences, lastDaySeconds } = await queryOne(reads, auditedDays, {})
+  return { differences, lastDaySeconds: days === 0 ? undefined : lastDaySeconds }
 }
 
 const auditedDays = defineQuery({
   name: 'audited_days',
-  sql: `SELECT count() AS days, sum(differences) AS differences, toUInt64(toUInt16(max(usage_date))) * 86400 AS last_day_seconds FROM day_audits_v1 FINAL`,
+  sql: `SELECT count() AS days, sum(differences) AS differences, toUInt64(toUInt16(max(usage_date))) * 86400 AS lastDaySeconds FROM day_audits_v1 FINAL`,
   params: z.object({}),
-  row: z.object({ days: z.coerce.number(), differences: z.coerce.number(), last_day_seconds: z.coerce.number() }),
+  row: z.object({ days: z.coerce.number(), differences: z.coerce.number(), lastDaySeconds: z.coerce.number() }),
 })

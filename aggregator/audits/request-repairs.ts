@@ -11,19 +11,19 @@ export interface ProjectDay {
 }
 
 /**
- * Asks the owners of the logs in which these keys of the rollup differ from raw to recount them: nobody else may write a
- * log's rows. Asking twice changes nothing. Throws StoreError.
+ * Requests that the owners of the logs in which these keys of the rollup differ from raw recount them: only a log's owner may write its
+ * rows. Idempotent. Throws StoreError.
  */
 export async function requestRepairs({ reads }: ClickHouse, keys: readonly ProjectDay[]): Promise<void> {
   if (keys.length === 0) return
-  const asked = keys.map(({ project_id, usage_date, metric }): [string, string, string] => [project_id, usage_date, metric])
-  const requests = await reads.query(logsThatDiffer, { keys: asked })
+  const tuples = keys.map(({ project_id, usage_date, metric }): [string, string, string] => [project_id, usage_date, metric])
+  const requests = await reads.query(logsThatDiffer, { keys: tuples })
   if (requests.length === 0) return
   const text = requests.map(({ log, project_id, usage_date, metric }) => row([log, project_id, usage_date, metric])).join('')
   await reads.insert({ table: 'rollup_repairs_v1', columns: ['log', 'project_id', 'usage_date', 'metric'], text })
 }
 
-/** A change that is noted has the partnership days of the date computed anew, under a number that is greater. Throws StoreError. */
+/** Records a change of each day, so that the next refresh recomputes it under a greater number of changes. Throws StoreError. */
 export async function requestRecomputation({ reads }: ClickHouse, days: readonly string[]): Promise<void> {
   if (days.length === 0) return
   await reads.insert({ table: 'usage_day_changes_v1', columns: ['usage_date', 'changes'], text: days.map((day) => row([day, 1])).join('') })
@@ -32,7 +32,7 @@ export async function requestRecomputation({ reads }: ClickHouse, days: readonly
 const logsThatDiffer = defineQuery({
   name: 'logs_that_differ',
   sql: `
-    WITH asked AS (
+    WITH suspects AS (
       SELECT key.1 AS project_id, key.2 AS usage_date, key.3 AS metric FROM (SELECT arrayJoin({keys: Array(Tuple(String, Date, String))}) AS key)
     )
     SELECT log, project_id, usage_date, metric
@@ -41,15 +41,15 @@ const logsThatDiffer = defineQuery({
         toInt64(count()) AS events_raw, sum(toDecimal256(value, 9)) AS total_raw, max(value) AS peak_raw,
         toInt64(0) AS events_rollup, toDecimal256(0, 9) AS total_rollup, toDecimal128(0, 9) AS peak_rollup
       FROM raw_usage_events_v1 FINAL
-      WHERE project_id IN (SELECT project_id FROM asked) AND usage_date IN (SELECT usage_date FROM asked)
-        AND (project_id, usage_date, metric) IN (SELECT project_id, usage_date, metric FROM asked)
+      WHERE project_id IN (SELECT project_id FROM suspects) AND usage_date IN (SELECT usage_date FROM suspects)
+        AND (project_id, usage_date, metric) IN (SELECT project_id, usage_date, metric FROM suspects)
       GROUP BY log, project_id, usage_date, metric
       UNION ALL
       SELECT log, project_id, usage_date, metric,
         toInt64(0), toDecimal256(0, 9), toDecimal128(0, 9),
         sum(events), sum(total), max(peak)
       FROM project_usage_per_day_v1
-      WHERE (project_id, usage_date, metric) IN (SELECT project_id, usage_date, metric FROM asked)
+      WHERE (project_id, usage_date, metric) IN (SELECT project_id, usage_date, metric FROM suspects)
       GROUP BY log, project_id, usage_date, metric
     )
     GROUP BY log, project_id, usage_date, metric

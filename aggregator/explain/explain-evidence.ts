@@ -5,8 +5,10 @@ import type { Period } from '../../metering/period.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
+import { PROJECT_VALUE_FROM_RAW, PROJECT_VALUE_FROM_ROLLUP, projectValueFromRawIf } from '../usage/peak-or-sum.ts'
+import { PROJECTS_OF_PARTNER } from '../usage/projects-of-partner.ts'
 
-/** Which number: of all projects of a partner, or of one project. */
+/** The number to explain: of all projects of a partner, or of one project. */
 export interface ExplainedNumber {
   readonly of: { readonly partnerId: string } | { readonly projectId: string }
   readonly metric: MetricName
@@ -18,28 +20,27 @@ export type ContributingDay = z.output<typeof DayRow>
 export type ProjectShare = z.output<typeof ProjectRow>
 export type StoredEvent = z.output<typeof EventRow>
 
-/** What raw holds behind a number. `lateValue` is the number less what it would be without the late events. Throws StoreError. */
-export async function readExtent(lane: Lane, number: ExplainedNumber): Promise<EvidenceExtent> {
-  const extent = await queryOne(lane, explainExtent, paramsOf(number))
-  return extent
+/** The events in raw behind a number. `lateValue` is the number minus what it would be without the late events. Throws StoreError. */
+export function readExtent(lane: Lane, number: ExplainedNumber): Promise<EvidenceExtent> {
+  return queryOne(lane, explainExtent, paramsOf(number))
 }
 
-/** The projects with the largest share: of a cumulative metric its sum, of a peak its value on `peakDay`. Throws StoreError. */
+/** The projects with the largest share: for a cumulative metric their sum, for a peak metric their value on `peakDay`. Throws StoreError. */
 export function readLargestProjects(lane: Lane, number: ExplainedNumber, peakDay: string | null): Promise<ProjectShare[]> {
   return lane.query(explainProjects, { ...paramsOf(number), peakDays: peakDay === null ? [] : [peakDay] })
 }
 
-/** The largest first; of equals the earliest. Throws StoreError. */
+/** A project's days, the largest first, on ties the earliest first. Throws StoreError. */
 export function readLargestDays(lane: Lane, number: ExplainedNumber): Promise<ContributingDay[]> {
   return lane.query(explainDays, paramsOf(number))
 }
 
-/** The largest first; of equals the earliest. Throws StoreError. */
+/** The largest events first, on ties the earliest first. Throws StoreError. */
 export function readLargestEvents(lane: Lane, number: ExplainedNumber): Promise<StoredEvent[]> {
   return lane.query(explainEvents, paramsOf(number))
 }
 
-/** Of the late events those that were received last, the newest first. Throws StoreError. */
+/** The late events that were received last, the newest first. Throws StoreError. */
 export function readLateEvents(lane: Lane, number: ExplainedNumber): Promise<StoredEvent[]> {
   return lane.query(explainLateEvents, paramsOf(number))
 }
@@ -64,16 +65,14 @@ const NumberParams = z.object({
   end: z.string(),
 })
 
-/** A set of ids, by which both tables are read: project_id stands first in their keys. */
-const EXPLAINED = `project_id IN (
-            SELECT project_id FROM projects_v1 WHERE empty({projects: Array(String)}) AND partner_id = {partnerId: String}
-            UNION ALL SELECT arrayJoin({projects: Array(String)}))
+/** The rows of the explained number, in raw as in the rollup: both keys begin with project_id. One of the two sets of projects is empty. */
+const EXPLAINED = `project_id IN (${PROJECTS_OF_PARTNER} UNION ALL SELECT arrayJoin({projects: Array(String)}))
           AND metric = {metric: String} AND usage_date >= {from: Date} AND usage_date < {end: Date}`
 
-/** Received when its UTC day was over. */
+/** Received after its UTC day was over. */
 const IS_LATE = `received_at >= toDateTime64(usage_date + 1, 3, 'UTC')`
 
-/** An identity stands in one month, so FINAL need not look across them. */
+/** All rows of an event's identity are in one month, so FINAL need not merge across partitions. */
 const RAW_SETTINGS = { max_execution_time: 100, do_not_merge_across_partitions_select_final: 1 }
 
 const ExtentRow = z.object({
@@ -84,7 +83,7 @@ const ExtentRow = z.object({
   lateValue: z.string(),
 })
 
-/** Both numbers are computed as usage is: per project and day, then over the projects, then over the days. */
+/** Both values are computed as usage is: per project and day first, then over the projects, then over the days. */
 const explainExtent = defineQuery({
   name: 'explain_extent',
   sql: `
@@ -99,10 +98,10 @@ const explainExtent = defineQuery({
       FROM (
         SELECT project_id, usage_date, count() AS project_events, countIf(${IS_LATE}) AS project_late_events,
           min(timestamp) AS project_first, max(timestamp) AS project_last,
-          if({metric: String} IN {peaks: Array(String)}, toDecimal256(max(value), 9), sum(toDecimal256(value, 9))) AS project_value,
-          if({metric: String} IN {peaks: Array(String)}, toDecimal256(maxIf(value, NOT (${IS_LATE})), 9), sumIf(toDecimal256(value, 9), NOT (${IS_LATE}))) AS project_in_time
+          ${PROJECT_VALUE_FROM_RAW} AS project_value,
+          ${projectValueFromRawIf(`NOT (${IS_LATE})`)} AS project_in_time
         FROM raw_usage_events_v1 FINAL WHERE ${EXPLAINED}
-        GROUP BY project_id, usage_date
+        GROUP BY project_id, usage_date, metric
       )
       GROUP BY usage_date
     )`,
@@ -116,10 +115,10 @@ const ProjectRow = z.object({ projectId: z.string(), value: z.string(), events: 
 const explainProjects = defineQuery({
   name: 'explain_projects',
   sql: `
-    SELECT project_id AS projectId, if({metric: String} IN {peaks: Array(String)}, toDecimal256(max(peak), 9), sum(total)) AS value, sum(events) AS events
+    SELECT project_id AS projectId, ${PROJECT_VALUE_FROM_ROLLUP} AS value, sum(events) AS events
     FROM project_usage_per_day_v1
     WHERE ${EXPLAINED} AND (empty({peakDays: Array(Date)}) OR usage_date IN {peakDays: Array(Date)})
-    GROUP BY project_id
+    GROUP BY project_id, metric
     ORDER BY value DESC, project_id
     LIMIT ${CONTRIBUTORS_MAX}`,
   params: NumberParams.extend({ peakDays: z.array(z.string()) }),
@@ -131,9 +130,9 @@ const DayRow = z.object({ day: z.string(), value: z.string(), events: z.coerce.n
 const explainDays = defineQuery({
   name: 'explain_days',
   sql: `
-    SELECT usage_date AS day, if({metric: String} IN {peaks: Array(String)}, toDecimal256(max(peak), 9), sum(total)) AS value, sum(events) AS events
+    SELECT usage_date AS day, ${PROJECT_VALUE_FROM_ROLLUP} AS value, sum(events) AS events
     FROM project_usage_per_day_v1 WHERE ${EXPLAINED}
-    GROUP BY usage_date
+    GROUP BY usage_date, metric
     ORDER BY value DESC, usage_date
     LIMIT ${CONTRIBUTORS_MAX}`,
   params: NumberParams,

@@ -21,23 +21,23 @@ import {
   type StoredEvent,
 } from './explain-evidence.ts'
 
-/** How one number of a usage answer came to be. Quantities are exact decimals. */
+/** Explains one number of a usage answer. Quantities are exact decimals. */
 export interface Explanation {
   readonly asOfMs: number | null
   readonly metric: MetricName
   readonly kind: MetricKind
   readonly unit: string
-  /** One plain sentence. */
+  /** How the metric is computed, in one sentence. */
   readonly rule: string
-  /** The number itself, read as the usage answer reads it. */
+  /** The number itself, read in the same way as for the usage answer. */
   readonly value: Quantity
-  /** Of a peak the day it was reached on, the earliest on ties; null without events, and for a cumulative metric. */
+  /** The day on which a peak was reached, the earliest on ties; null without events and for a cumulative metric. */
   readonly peakDay: string | null
-  /** All events of the period, as raw holds them. */
+  /** The number of events of the period in raw. */
   readonly events: number
   readonly firstEventMs: number | null
   readonly lastEventMs: number | null
-  /** The largest CONTRIBUTORS_MAX of each. */
+  /** At most CONTRIBUTORS_MAX of each, the largest. */
   readonly contributors: { readonly projects: readonly ContributingProject[] } | ProjectContributors
   readonly late: LateArrivals
 }
@@ -47,31 +47,31 @@ export interface ProjectContributors {
   readonly events: readonly StoredEvent[]
 }
 
-/** `value` is, of a peak, that of the partnership's peak day: so that all projects add up to the number. */
+/** For a peak metric, `value` is the project's value on the partnership's peak day, so that all projects add up to the number. */
 export type ContributingProject = ProjectShare & { readonly name: string; readonly status: ProjectStatus }
 
-/** What was received when its UTC day was over. */
+/** Events that were received after their UTC day was over. */
 export interface LateArrivals {
   readonly events: number
-  /** How far they moved the number: the number less what it would be without them. */
+  /** The number minus what it would be without them. */
   readonly value: Quantity
-  /** The last LATE_EVENTS_MAX received, the newest first. */
+  /** At most LATE_EVENTS_MAX, the last received first. */
   readonly latest: readonly LateEvent[]
 }
 
-/** `afterClosing`: the month of its day was closed when it was received, so it is billed as an adjustment. */
+/** `afterClosing`: the event was received after its month was closed, so it is billed as an adjustment. */
 export type LateEvent = StoredEvent & { readonly afterClosing: boolean }
 
 export type ExplainOutcome = { status: 'explained'; explanation: Explanation } | { status: 'unknown_project' }
 
-/** A lane of its own: going through raw takes seconds for a large partner, and neither usage nor a closing may wait behind it. */
-export interface Explaining {
+export interface ExplainStore {
   readonly clickhouse: ClickHouse
+  /** A lane of its own: reading raw takes seconds for a large partner, and neither usage nor a closing may wait for it. */
   readonly lane: Lane
 }
 
-/** A number of the partnership's summary. Throws StoreError. */
-export async function explainPartnership({ clickhouse, lane }: Explaining, partnerId: string, metric: MetricName, period: Period): Promise<Explanation> {
+/** Explains a number of the partnership's summary. Throws StoreError. */
+export async function explainPartnership({ clickhouse, lane }: ExplainStore, partnerId: string, metric: MetricName, period: Period): Promise<Explanation> {
   const number: ExplainedNumber = { of: { partnerId }, metric, period }
   const { asOfMs, summary, peakDays } = await readPartnershipUsage(clickhouse, partnerId, period)
   const peakDay = peakDays.get(metric) ?? null
@@ -83,17 +83,22 @@ export async function explainPartnership({ clickhouse, lane }: Explaining, partn
     value: summary[metric],
     peakDay,
     ...countsOf(extent),
-    contributors: { projects: await named(clickhouse, partnerId, shares) },
-    late: await lateArrivals({ clickhouse, lane }, number, extent, partnerId),
+    contributors: { projects: await withNames(clickhouse, partnerId, shares) },
+    late: await readLateArrivals({ clickhouse, lane }, number, extent, partnerId),
   }
 }
 
 /**
- * A number of a project's summary. One that nobody registered is explained as well when it has events: what is not billed to
- * anybody is what an operator asks about. Throws StoreError.
+ * Explains a number of a project's summary. A project that is not registered is explained as well if it has events: an operator must be
+ * able to find usage that is billed to no partner. Throws StoreError.
  */
-export async function explainProject({ clickhouse, lane }: Explaining, asked: ProvisionedProject, metric: MetricName, period: Period): Promise<ExplainOutcome> {
-  const { projectId, partnerId } = asked
+export async function explainProject(
+  { clickhouse, lane }: ExplainStore,
+  project: ExplainedProject,
+  metric: MetricName,
+  period: Period,
+): Promise<ExplainOutcome> {
+  const { projectId, partnerId } = project
   const number: ExplainedNumber = { of: { projectId }, metric, period }
   const { asOfMs, summary, lastActivityMs } = await readProjectUsage(clickhouse, projectId, period)
   if (partnerId === undefined && lastActivityMs === null) return { status: 'unknown_project' }
@@ -103,18 +108,18 @@ export async function explainProject({ clickhouse, lane }: Explaining, asked: Pr
     asOfMs,
     ...ruleOf('project', metric),
     value: summary[metric],
-    // The greatest stands on top, of equals the earliest.
+    // The greatest day comes first, on ties the earliest.
     peakDay: METRICS[metric].kind === 'peak' ? (days[0]?.day ?? null) : null,
     ...countsOf(extent),
     contributors: { days, events: await readLargestEvents(lane, number) },
-    late: await lateArrivals({ clickhouse, lane }, number, extent, partnerId),
+    late: await readLateArrivals({ clickhouse, lane }, number, extent, partnerId),
   }
   return { status: 'explained', explanation }
 }
 
-export interface ProvisionedProject {
+export interface ExplainedProject {
   readonly projectId: string
-  /** Whose it is; undefined when nobody registered it. */
+  /** Undefined when the project is not registered. */
   readonly partnerId: string | undefined
 }
 
@@ -138,18 +143,18 @@ function countsOf({ events, firstMs, lastMs }: EvidenceExtent) {
   return { events, firstEventMs: firstMs, lastEventMs: lastMs }
 }
 
-async function named(clickhouse: ClickHouse, partnerId: string, shares: readonly ProjectShare[]): Promise<ContributingProject[]> {
+async function withNames(clickhouse: ClickHouse, partnerId: string, shares: readonly ProjectShare[]): Promise<ContributingProject[]> {
   const ids = shares.map(({ projectId }) => projectId)
   const known = await readListedProjects(clickhouse, partnerId, ids)
   return shares.map((share) => {
     const project = known.get(share.projectId)
-    if (project === undefined) throw new Error(`The project ${share.projectId} has usage of partner ${partnerId} and cannot be read.`)
+    if (project === undefined) throw new Error(`The project ${share.projectId} has usage for partner ${partnerId} but cannot be read.`)
     return { ...share, name: project.name, status: project.status }
   })
 }
 
-async function lateArrivals(
-  { clickhouse, lane }: Explaining,
+async function readLateArrivals(
+  { clickhouse, lane }: ExplainStore,
   number: ExplainedNumber,
   { lateEvents, lateValue }: EvidenceExtent,
   partnerId: string | undefined,

@@ -2,8 +2,8 @@ import type { Settings } from '../../sql/session.ts'
 import { AS_TEXT, type Wording } from '../statements/canonical-lines.ts'
 
 /**
- * CSV as RFC 4180 has it: a header once, CRLF, texts in quotes. What people have named may begin like a formula, and a
- * spreadsheet would run it: such a cell gets an apostrophe in front. Numbers never do; "-5" is no formula.
+ * CSV as defined by RFC 4180: one header line, CRLF, texts in quotes. A name that a person chose may begin like a formula, and a
+ * spreadsheet would run it, so such a cell gets a leading apostrophe. Numbers never do: "-5" is no formula.
  */
 export const CSV_WORDING: Wording = {
   ...AS_TEXT,
@@ -21,7 +21,7 @@ export function csvHeader(columns: readonly string[]): Buffer {
   return Buffer.from(`${columns.join(',')}\r\n`)
 }
 
-/** One line, for the few that are not written by the store. Every text is quoted, as the store does it. */
+/** One line, for the few files that are not written by the store. Every text is quoted, as the store does. */
 export function csvLine(cells: readonly (string | null)[]): string {
   return `${cells.map((cell) => (cell === null ? '' : `"${escapeFormula(cell).replaceAll('"', '""')}"`)).join(',')}\r\n`
 }

@@ -4,20 +4,20 @@ import type { Lane } from '../../sql/clickhouse.ts'
 import { csvHeader } from './export-csv.ts'
 import { FOCUS_COLUMNS } from './focus-columns.ts'
 import { type FocusCharges, streamCharges } from './focus-rows.ts'
-import { type ExportSource, streamLines } from './stream-rows.ts'
+import { type ExportSource, streamRows } from './stream-rows.ts'
 
 export interface ExportedFile {
   readonly format: ExportFormat
   readonly source: ExportSource
   readonly charges: FocusCharges
-  /** As its manifest says. */
+  /** The number of rows in its manifest. */
   readonly rows: number
 }
 
-/** The file of an export, piece by piece, with the head that its format has. It throws at its end when it is not whole. */
+/** The file of an export, piece by piece, with the header of its format. It throws at its end when it is incomplete. */
 export function exportFile(lane: Lane, { format, source, charges, rows }: ExportedFile): AsyncIterable<Uint8Array> {
-  const { rows: rowsAre, container } = EXPORT_FORMATS[format]
-  const pieces = rowsAre === 'charges' ? chargesFile(lane, charges, container) : linesFile(lane, source, container)
+  const { rows: rowKind, container } = EXPORT_FORMATS[format]
+  const pieces = rowKind === 'charges' ? chargesFile(lane, charges, container) : linesFile(lane, source, container)
   return requireComplete(pieces, { container, rows })
 }
 
@@ -29,23 +29,23 @@ async function* chargesFile(lane: Lane, charges: FocusCharges, container: Export
 
 async function* linesFile(lane: Lane, source: ExportSource, container: ExportShape['container']): AsyncIterable<Uint8Array> {
   if (container === 'csv') yield csvHeader(EXPORT_COLUMNS)
-  if (container === 'json') yield* asArray(streamLines(lane, source, 'ndjson'))
-  else yield* streamLines(lane, source, container)
+  if (container === 'json') yield* asJsonArray(streamRows(lane, source, 'ndjson'))
+  else yield* streamRows(lane, source, container)
 }
 
-/** One JSON array, one row a line. The line feed at the end of a piece waits until it is known whether a comma belongs before it. */
-async function* asArray(lines: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+/** One JSON array with one row per line. The line feed at the end of a piece is delayed until it is known whether another row follows. */
+async function* asJsonArray(lines: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
   yield Buffer.from('[\n')
-  let waits = false
+  let isRowOpen = false
   for await (const piece of lines) {
     if (piece.length === 0) continue
-    const ends = piece.at(-1) === LINE_FEED
-    const body = Buffer.from(piece.buffer, piece.byteOffset, ends ? piece.length - 1 : piece.length)
-    // As latin1 each byte is one character, whatever it means; a line feed within a text is escaped.
-    yield Buffer.from((waits ? ',\n' : '') + body.toString('latin1').replaceAll('\n', ',\n'), 'latin1')
-    waits = ends
+    const endsRow = piece.at(-1) === LINE_FEED
+    const body = Buffer.from(piece.buffer, piece.byteOffset, endsRow ? piece.length - 1 : piece.length)
+    // In latin1 each byte is one character, whatever it means. A line feed within a text is escaped, so each one here ends a row.
+    yield Buffer.from((isRowOpen ? ',\n' : '') + body.toString('latin1').replaceAll('\n', ',\n'), 'latin1')
+    isRowOpen = endsRow
   }
-  yield Buffer.from(waits ? '\n]\n' : ']\n')
+  yield Buffer.from(isRowOpen ? '\n]\n' : ']\n')
 }
 
 const LINE_FEED = 0x0a

@@ -5,13 +5,13 @@ import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { isBilledMonth, readBillingStates } from '../statements/billing-state.ts'
 
-/** A partner's month that an export covers, or a part of. */
+/** A partner's month that an export covers fully or in part. */
 export interface ExportedMonth {
   readonly partnerId: string
   readonly month: Month
-  /** Whether the partner is billed for it at all. */
+  /** False for a month before the partner's first billed one. */
   readonly isBilled: boolean
-  /** Its statement, once it is closed. */
+  /** Undefined while the month is open. */
   readonly closed: ClosedMonth | undefined
 }
 
@@ -24,18 +24,18 @@ export interface ClosedMonth {
 
 export interface ExportedMonths {
   readonly partnerId: string | undefined
-  /** Set: the statements of this month, of the partners that are billed for it. Else the days of the period, as metered. */
+  /** Set for the statements of this month, of all partners that are billed for it; undefined for the days of the period as metered. */
   readonly month: Month | undefined
   readonly period: Period
   readonly nowMs: number
 }
 
-/** By partner, then month. Throws StoreError. */
+/** The months of an export, by partner, then by month. Throws StoreError. */
 export async function readExportedMonths(clickhouse: ClickHouse, { partnerId, month, period, nowMs }: ExportedMonths): Promise<ExportedMonth[]> {
   const states = await readBillingStates(clickhouse, partnerId)
-  // The header is the commit: lines of a closing that has none are nobody's statement.
+  // The header is the commit: lines of a closing without one are not part of any statement.
   const headers = await clickhouse.reads.query(headersOfMonths, { months: monthsOf(period), partnerId: partnerId ?? '' })
-  const closed = new Map(headers.map((header) => [keyOf(header.partner_id, header.month), header]))
+  const closed = new Map(headers.map((header) => [keyOf(header.partnerId, header.month), header]))
   const months = states.flatMap((state) =>
     monthsOf(period).map((each) => ({
       partnerId: state.partnerId,
@@ -53,8 +53,8 @@ function keyOf(partnerId: string, month: Month): string {
 
 const headersOfMonths = defineQuery({
   name: 'statement_headers_of_months',
-  sql: `SELECT partner_id, month, closing, sha256, toUnixTimestamp64Milli(closed_at) AS closedMs, toUnixTimestamp64Milli(as_of) AS asOfMs
+  sql: `SELECT partner_id AS partnerId, month, closing, sha256, toUnixTimestamp64Milli(closed_at) AS closedMs, toUnixTimestamp64Milli(as_of) AS asOfMs
         FROM statements_v1 WHERE month IN {months: Array(String)} AND {partnerId: String} IN ('', partner_id)`,
   params: z.object({ months: z.array(z.string()), partnerId: z.string() }),
-  row: z.object({ partner_id: z.string(), month: z.string(), closing: z.string(), sha256: z.string(), closedMs: z.coerce.number(), asOfMs: z.coerce.number() }),
+  row: z.object({ partnerId: z.string(), month: z.string(), closing: z.string(), sha256: z.string(), closedMs: z.coerce.number(), asOfMs: z.coerce.number() }),
 })

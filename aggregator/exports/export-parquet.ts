@@ -2,21 +2,21 @@ import type { Settings } from '../../sql/session.ts'
 import type { Wording } from '../statements/canonical-lines.ts'
 
 /**
- * Parquet's decimals have at most 38 digits in all that read them. What has more is refused before the file begins
- * (export-totals.ts), never cut.
+ * Readers of Parquet support decimals of at most 38 digits. An export with a longer value is rejected before the file begins
+ * (export-totals.ts); a value is never truncated.
  */
 export const PARQUET_WORDING: Wording = {
   text: (sql) => sql,
   decimal: (sql) => `toDecimal128(${sql}, 9)`,
-  // The store's own Date would be a plain number in Parquet.
+  // The store's Date type would become a plain number in Parquet.
   day: (sql) => `toDate32(${sql})`,
   time: (sql) => `toDateTime64(${sql}, 3, 'UTC')`,
 }
 
-/** The first number that Decimal(38, 9) does not hold. */
+/** The smallest number that does not fit Decimal(38, 9). */
 export const PARQUET_DECIMAL_END = '100000000000000000000000000000'
 
-/** Small row groups: the engine holds one in memory while it is written. */
+/** Row groups are small, because the engine keeps one in memory while it writes it. */
 export const PARQUET_SETTINGS: Settings = {
   output_format_parquet_row_group_size: 32_768,
   output_format_parquet_row_group_size_bytes: 8 * 1024 ** 2,

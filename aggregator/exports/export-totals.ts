@@ -6,7 +6,7 @@ import { defineQuery } from '../../sql/query.ts'
 import { PARQUET_DECIMAL_END } from './export-parquet.ts'
 import type { ExportSource } from './stream-rows.ts'
 
-/** What the rows of one kind of line and one metric add up to. */
+/** The sum of the rows of one kind of line and one metric. */
 export interface ExportTotal {
   readonly line: StatementLine
   readonly metric: string
@@ -18,25 +18,25 @@ export interface ExportTotal {
 export interface ExportTotals {
   readonly rows: number
   readonly totals: readonly ExportTotal[]
-  /** Whether each number fits a Parquet decimal. */
+  /** Whether every number fits a Parquet decimal. */
   readonly fitsParquet: boolean
 }
 
-/** Adds up what an export will hold: lines, or with `charges` the FOCUS rows that they become. Throws StoreError. */
+/** Adds up what an export will contain: lines, or with `charges` the FOCUS rows that they become. Throws StoreError. */
 export async function readExportTotals(lane: Lane, source: ExportSource, rows: 'lines' | 'charges'): Promise<ExportTotals> {
   const found =
     source.kind === 'closed'
       ? await lane.query(closedTotals, { partnerId: source.partnerId, closing: source.closing, lines: [...STATEMENT_LINES] })
-      : await lane.query(keptTotals, { exportId: source.exportId, lines: [...STATEMENT_LINES] })
+      : await lane.query(stagedTotals, { exportId: source.exportId, lines: [...STATEMENT_LINES] })
   const totals = found.map((total) => ({ line: total.line, metric: total.metric, value: total.value, rows: rows === 'lines' ? total.lines : total.charges }))
-  // The days of a month and its line come from two tables: a charge that fell between them would be a wrong bill.
-  const astray = rows === 'charges' ? found.find(({ value, charged }) => addDecimals(value, '0') !== addDecimals(charged, '0')) : undefined
-  if (astray !== undefined) throw new Error(`The days of ${astray.metric} add up to ${astray.charged}, its lines to ${astray.value}.`)
-  return { rows: totals.reduce((sum, total) => sum + total.rows, 0), totals, fitsParquet: found.every(({ too_wide }) => too_wide === 0) }
+  // The days of a month and its line come from two tables: if they disagreed, the charges would bill another amount than the statement.
+  const unequal = rows === 'charges' ? found.find(({ value, charged }) => addDecimals(value, '0') !== addDecimals(charged, '0')) : undefined
+  if (unequal !== undefined) throw new Error(`The days of ${unequal.metric} add up to ${unequal.charged}, but its lines to ${unequal.value}.`)
+  return { rows: totals.reduce((sum, total) => sum + total.rows, 0), totals, fitsParquet: found.every(({ isTooWide }) => isTooWide === 0) }
 }
 
-const WIDE = `toDecimal256('${PARQUET_DECIMAL_END}', 9)`
-const TOO_WIDE = `max(abs(amount) >= ${WIDE} OR ifNull(abs(own_max) >= ${WIDE}, 0)) AS too_wide`
+const LIMIT = `toDecimal256('${PARQUET_DECIMAL_END}', 9)`
+const IS_TOO_WIDE = `max(abs(amount) >= ${LIMIT} OR ifNull(abs(own_max) >= ${LIMIT}, 0)) AS isTooWide`
 
 const TotalRow = z.object({
   line: z.enum(STATEMENT_LINES),
@@ -45,12 +45,12 @@ const TotalRow = z.object({
   charges: z.coerce.number(),
   value: z.string(),
   charged: z.string(),
-  too_wide: z.number(),
+  isTooWide: z.number(),
 })
 
 const closedTotals = defineQuery({
   name: 'closed_statement_totals',
-  sql: `SELECT line, metric, count() AS lines, lines AS charges, sum(amount) AS value, value AS charged, ${TOO_WIDE}
+  sql: `SELECT line, metric, count() AS lines, lines AS charges, sum(amount) AS value, value AS charged, ${IS_TOO_WIDE}
         FROM (SELECT line, metric, value AS amount, own_max FROM statement_lines_v1 WHERE partner_id = {partnerId: String} AND closing = {closing: String})
         GROUP BY line, metric
         ORDER BY indexOf({lines: Array(String)}, toString(line)), metric`,
@@ -59,10 +59,10 @@ const closedTotals = defineQuery({
   settings: { max_execution_time: 600 },
 })
 
-const keptTotals = defineQuery({
-  name: 'kept_export_totals',
+const stagedTotals = defineQuery({
+  name: 'staged_export_totals',
   sql: `SELECT line, metric, count() AS lines, sum(if(is_daily, length(days), 1)) AS charges,
-          sum(amount) AS value, sum(if(is_daily, arrayReduce('sum', values), amount)) AS charged, ${TOO_WIDE}
+          sum(amount) AS value, sum(if(is_daily, arrayReduce('sum', values), amount)) AS charged, ${IS_TOO_WIDE}
         FROM (SELECT line, metric, value AS amount, own_max, days, values, line = 'usage' AND kind = 'cumulative' AS is_daily
               FROM export_rows_v1 WHERE export = {exportId: String})
         GROUP BY line, metric

@@ -10,29 +10,29 @@ import { readAsOf } from '../as-of.ts'
 import { exportFile } from './export-file.ts'
 import { type ExportedMonth, readExportedMonths } from './export-months.ts'
 import { type ExportTotals, readExportTotals } from './export-totals.ts'
-import { billingPeriodLines } from './focus-billing-periods.ts'
+import { billingPeriodRows } from './focus-billing-periods.ts'
 import { dropStagedRows, stageClosedLines, stageLiveUsage } from './stage-rows.ts'
 import type { ExportSource } from './stream-rows.ts'
 
 export interface ExportRequest {
   readonly format: ExportFormat
-  /** Undefined: all partners. */
+  /** Undefined for all partners. */
   readonly partner: Partner | undefined
-  /** A month as billed, where it is closed; else, and for any other span of days, usage as metered by now. */
+  /** Set for a month: as billed if it is closed, otherwise as metered by now. Undefined for a span of days, always as metered by now. */
   readonly month: string | undefined
-  /** The days of the month, or of the span. */
+  /** The days of the month or of the span. */
   readonly period: Period
 }
 
 export interface OpenedExport {
   readonly manifest: Manifest
-  /** The file, once. It throws when it cannot be whole. */
+  /** The file, to be read once. It throws when it cannot be completed. */
   readonly file: AsyncIterable<Uint8Array>
   /** Must be called, whether or not the file was read. */
   close(): Promise<void>
 }
 
-/** Nothing was opened unless the status is `opened`. */
+/** With any status but `opened`, nothing was opened. */
 export type ExportOutcome = { status: 'opened'; opened: OpenedExport } | { status: 'no_statement' } | { status: 'busy' } | { status: 'too_wide' }
 
 export interface ExportsOptions {
@@ -46,22 +46,22 @@ export interface ExportsOptions {
 }
 
 /**
- * Finance's files. An export holds a session of the store until it ends, however slowly its reader takes it, so a few run at
- * a time and they have sessions of their own.
+ * Opens exports. An export occupies a session of the store until it ends, however slowly its client reads it. Therefore only a few run
+ * at a time, and they have sessions of their own.
  */
 export class Exports {
   readonly #options: ExportsOptions
   readonly #idle: Lane[] = []
   readonly #closing = new Set<Promise<void>>()
   readonly #running = { finance: 0, partner: 0 }
-  /** Whose own exports are under way. */
+  /** The partners that are running an export of their own. */
   readonly #partners = new Set<string>()
 
   constructor(options: ExportsOptions) {
     this.#options = options
   }
 
-  /** Puts the rows together, so that the manifest is known before the first byte. Throws StoreError. */
+  /** Stages the rows first, so that the manifest is known before the first byte. Throws StoreError. */
   async open(request: ExportRequest, reader: 'finance' | 'partner'): Promise<ExportOutcome> {
     const { registry, now } = this.#options
     const months = await readExportedMonths(registry.clickhouse, { ...request, partnerId: request.partner?.id, nowMs: now() })
@@ -92,34 +92,34 @@ export class Exports {
     }
   }
 
-  /** Waits until what has ended is dropped. */
+  /** Waits until the staged rows of ended exports are dropped. */
   async stop(): Promise<void> {
     await Promise.allSettled(this.#closing)
   }
 
-  /** Undefined when a value has more digits than the format can hold. */
-  async #prepare({ lane, exportId, months, request }: Preparing): Promise<Omit<OpenedExport, 'close'> | undefined> {
+  /** Undefined when a value has more digits than the format supports. */
+  async #prepare({ lane, exportId, months, request }: PreparationOptions): Promise<Omit<OpenedExport, 'close'> | undefined> {
     const { registry, currency } = this.#options
     const { format, period } = request
-    const { rows: rowsAre, container } = EXPORT_FORMATS[format]
+    const { rows: rowKind, container } = EXPORT_FORMATS[format]
     const liveAsOfMs = await readAsOf(registry.clickhouse)
     const partners = request.partner === undefined ? await readPartners(registry) : [request.partner]
-    if (rowsAre === 'months') {
-      const lines = billingPeriodLines({ months, partners, liveAsOfMs })
-      return { manifest: this.#manifest({ request, months, liveAsOfMs }, { rows: lines.rows, totals: [] }), file: lines.file }
+    if (rowKind === 'months') {
+      const { rows, file } = billingPeriodRows({ months, partners, liveAsOfMs })
+      return { manifest: this.#manifest({ request, months, liveAsOfMs }, { rows, totals: [] }), file }
     }
-    const source = await this.#keep({ lane, exportId, months, request })
-    const found = await readExportTotals(lane, source, rowsAre)
-    if (container === 'parquet' && !found.fitsParquet) return undefined
+    const source = await this.#stageRows({ lane, exportId, months, request })
+    const sums = await readExportTotals(lane, source, rowKind)
+    if (container === 'parquet' && !sums.fitsParquet) return undefined
     const charges = { exportId, from: period.first, end: period.end, currency, partners }
     return {
-      manifest: this.#manifest({ request, months, liveAsOfMs }, found),
-      file: exportFile(lane, { format, source, charges, rows: found.rows }),
+      manifest: this.#manifest({ request, months, liveAsOfMs }, sums),
+      file: exportFile(lane, { format, source, charges, rows: sums.rows }),
     }
   }
 
-  /** Where the rows are read. The lines of one closed statement never change and are read where they stand. */
-  async #keep({ lane, exportId, months, request }: Preparing): Promise<ExportSource> {
+  /** Stages the rows, unless they are the lines of one closed statement: these never change and are read in place. */
+  async #stageRows({ lane, exportId, months, request }: PreparationOptions): Promise<ExportSource> {
     const { rows, container } = EXPORT_FORMATS[request.format]
     const [only] = months
     if (request.month !== undefined && request.partner !== undefined && only?.closed !== undefined && rows === 'lines' && container !== 'parquet')
@@ -131,7 +131,7 @@ export class Exports {
     )
     await stageClosedLines(lane, { exportId, closings, withDays })
     await stageLiveUsage(lane, { exportId, partnerIds: live, from: request.period.first, end: request.period.end, withDays })
-    return { kind: 'kept', exportId }
+    return { kind: 'staged', exportId }
   }
 
   #manifest({ request, months, liveAsOfMs }: ResolvedExport, { rows, totals }: Pick<ExportTotals, 'rows' | 'totals'>): Manifest {
@@ -155,10 +155,13 @@ export class Exports {
   }
 }
 
-/** As many exports as run in a process at once; one more is told to come back. Partners who read slowly do not hold finance up, and one of them alone, who has one at a time, not the others. */
+/**
+ * The maximum number of exports that run in a process; another one is rejected as `busy`. Finance and partners have separate limits, so
+ * that slow clients of partners never block finance. A partner runs one at a time, so that a single partner never blocks the others.
+ */
 const RUNNING_MAX = { finance: 2, partner: 2 }
 
-interface Preparing {
+interface PreparationOptions {
   readonly lane: Lane
   readonly exportId: string
   readonly months: readonly ExportedMonth[]
@@ -171,7 +174,7 @@ interface ResolvedExport {
   readonly liveAsOfMs: number | null
 }
 
-/** Whether its rows are the lines of a statement, and not usage as metered by now. */
+/** Whether the rows of the month are the lines of a statement, and not usage as metered by now. */
 function isBilled({ month }: ExportRequest, { closed }: ExportedMonth): boolean {
   return month !== undefined && closed !== undefined
 }

@@ -12,10 +12,10 @@ export interface BillingPeriods {
 }
 
 /**
- * The table beside the charges that says whether a billing period is open or closed, as FOCUS 1.3 names its columns; 1.2 has no
- * such table. One row a partner and month: few, whatever the usage.
+ * The table that accompanies the charges and says whether a billing period is open or closed. Its columns are those of FOCUS 1.3,
+ * because 1.2 has no such table. It has one row per partner and month, so it stays small whatever the usage.
  */
-export function billingPeriodLines({ months, partners, liveAsOfMs }: BillingPeriods): { rows: number; file: AsyncIterable<Uint8Array> } {
+export function billingPeriodRows({ months, partners, liveAsOfMs }: BillingPeriods): { rows: number; file: AsyncIterable<Uint8Array> } {
   const names = new Map(partners.map(({ id, name }) => [id, name]))
   const billed = months.filter(({ isBilled }) => isBilled)
   const lines = billed.map(({ partnerId, month, closed }) => {

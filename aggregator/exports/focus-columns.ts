@@ -1,16 +1,16 @@
-/** What a FOCUS cell is. A time is a UTC instant, an amount a decimal. */
+/** The type of a FOCUS column. A time is a UTC instant, an amount a decimal. */
 export type FocusType = 'text' | 'amount' | 'time' | 'day'
 
 export interface FocusColumn {
   readonly name: string
   readonly type: FocusType
-  /** Over a charge: see focus-rows.ts. */
+  /** SQL over a row `charge`, which focus-rows.ts defines. */
   readonly sql: string
 }
 
 const NO_TEXT = "CAST(NULL, 'Nullable(String)')"
 const NO_AMOUNT = "CAST(NULL, 'Nullable(Decimal(38, 9))')"
-/** Usage only: what it costs is 0 until there is a rate card. */
+/** Only usage is exported: every cost is 0 until there is a rate card. */
 const NO_COST = 'toDecimal128(0, 9)'
 
 const PROJECT_ID = "nullIf(charge.project_id, '')"
@@ -18,7 +18,7 @@ const PROJECT_NAME = "nullIf(charge.name, '')"
 const METRIC = 'toString(charge.metric)'
 const UNIT = 'toString(charge.unit)'
 
-/** All 57 columns of FOCUS 1.2, in its order; then ours. What does not apply is null: never an empty text, never 0. */
+/** All 57 columns of FOCUS 1.2 in its order, then our own. A value that does not apply is null, never an empty text and never 0. */
 export const FOCUS_COLUMNS: readonly FocusColumn[] = [
   text('AvailabilityZone', NO_TEXT),
   amount('BilledCost', NO_COST),

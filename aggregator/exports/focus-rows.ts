@@ -8,7 +8,7 @@ import { FOCUS_COLUMNS, type FocusColumn, type FocusType } from './focus-columns
 
 export interface FocusCharges {
   readonly exportId: string
-  /** The span of the export: a peak of a part of a month is charged for that part. */
+  /** The span of the export: the peak of a part of a month is charged for that part. */
   readonly from: string
   readonly end: string
   /** ISO 4217. */
@@ -17,8 +17,8 @@ export interface FocusCharges {
 }
 
 /**
- * The charges of FOCUS 1.2: a cumulative metric one row a project and day, a peak one row a project and month at its value on
- * the partner's peak day. Readers of FOCUS add quantities up: so they come to the partner's totals. Throws StoreError.
+ * The charges of FOCUS 1.2. A cumulative metric has one row per project and day; a peak metric has one row per project and month, with the
+ * value on the partner's peak day. Readers of FOCUS add quantities up, and so arrive at the partner's totals. Throws StoreError.
  */
 export function streamCharges(lane: Lane, { exportId, from, end, currency, partners }: FocusCharges, container: 'csv' | 'parquet'): AsyncIterable<Uint8Array> {
   const params = { exportId, from, end, currency, provider: PROVIDER, partnerIds: partners.map(({ id }) => id), partnerNames: partners.map(({ name }) => name) }
@@ -37,7 +37,7 @@ const ChargesParams = z.object({
   partnerNames: z.array(z.string()),
 })
 
-/** A correction is charged for the month that it corrects, in the billing period whose statement it stands on. */
+/** A correction is charged for the month that it corrects, in the billing period of the statement that contains it. */
 const FROM_CHARGES = `
     FROM (
       SELECT *, part.1 AS since, part.2 AS until, part.3 AS quantity
@@ -52,8 +52,8 @@ const FROM_CHARGES = `
     ) AS charge
     ORDER BY charge.partner_id, charge.place, charge.for_month, charge.project_id, charge.metric, charge.entry, charge.since`
 
-function selectCharges(word: (column: FocusColumn) => string): string {
-  return `SELECT ${FOCUS_COLUMNS.map((column) => `${word(column)} AS ${column.name}`).join(',\n      ')} ${FROM_CHARGES}`
+function selectCharges(format: (column: FocusColumn) => string): string {
+  return `SELECT ${FOCUS_COLUMNS.map((column) => `${format(column)} AS ${column.name}`).join(',\n      ')} ${FROM_CHARGES}`
 }
 
 const AS_CSV: Record<FocusType, (sql: string) => string> = {
@@ -75,7 +75,7 @@ const focusCsvRows = defineQuery({
   sql: selectCharges(({ type, sql }) => AS_CSV[type](sql)),
   params: ChargesParams,
   row: z.object({}),
-  // FOCUS wants decimals with their point, so they keep all nine digits behind it.
+  // FOCUS requires a decimal point, so amounts keep all nine fraction digits.
   settings: { ...EXACT_ROW_SETTINGS, ...CSV_SETTINGS, output_format_decimal_trailing_zeros: 1 },
 })
 

@@ -3,9 +3,12 @@ import { STATEMENT_LINES } from '../../contract/fields.ts'
 import { METRIC_NAMES, METRICS, PEAK_METRICS } from '../../metering/metrics.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
-import { PROJECT_DAY_VALUE } from '../usage/project-day.ts'
+import { DAYS_OF_MONTH, SHARE_OF_MONTH } from '../statements/share-of-month.ts'
+import { PEAK_DAY } from '../usage/peak-day.ts'
+import { PROJECT_VALUE_FROM_ROLLUP } from '../usage/peak-or-sum.ts'
+import { PROJECT_OWNERS, PROJECTS_OF_PARTNERS } from '../usage/projects-of-partner.ts'
 
-/** Closed statements whose lines an export takes over as they are: partner and closing. */
+/** Closed statements whose lines an export copies unchanged: partner and closing. */
 export type Closings = readonly (readonly [partnerId: string, closing: string])[]
 
 export interface LiveUsage {
@@ -14,18 +17,18 @@ export interface LiveUsage {
   /** Days; `end` is exclusive. */
   readonly from: string
   readonly end: string
-  /** Whether the rows keep the days of cumulative metrics. */
+  /** Whether the rows also get the days of cumulative metrics. */
   readonly withDays: boolean
 }
 
 /**
- * Puts the live usage of a span of days into the export's rows, one a project, metric and month. The rollup is read once, so all
- * rows are of one moment; the rest is computed from what was read. Throws StoreError.
+ * Stages the live usage of a span of days, one row per project, metric and month. The rollup is read only once, so that all rows are of
+ * the same moment; everything else is computed from what was read. Throws StoreError.
  */
 export async function stageLiveUsage(lane: Lane, { exportId, partnerIds, from, end, withDays }: LiveUsage): Promise<void> {
   if (partnerIds.length === 0) return
-  await lane.execute(gatherExportDays, { exportId, partnerIds: [...partnerIds], from, end, peaks: PEAK_METRICS })
-  await lane.execute(computeExportRows, {
+  await lane.execute(stageDays, { exportId, partnerIds: [...partnerIds], from, end, peaks: PEAK_METRICS })
+  await lane.execute(stageLiveRows, {
     exportId,
     withDays: withDays ? 1 : 0,
     metrics: METRIC_NAMES,
@@ -34,7 +37,7 @@ export async function stageLiveUsage(lane: Lane, { exportId, partnerIds, from, e
   })
 }
 
-/** Copies the lines of closed statements into the export's rows. Throws StoreError. */
+/** Stages the lines of closed statements. Throws StoreError. */
 export async function stageClosedLines(
   lane: Lane,
   { exportId, closings, withDays }: { exportId: string; closings: Closings; withDays: boolean },
@@ -44,24 +47,24 @@ export async function stageClosedLines(
   await lane.execute(withDays ? copyClosedLinesWithDays : copyClosedLines, params)
 }
 
-/** Drops what an export has put together, and what exports of more than a day ago left when their process was killed. Throws StoreError. */
+/** Drops the staged rows of an export, and what older exports left more than a day ago because their process was killed. Throws StoreError. */
 export async function dropStagedRows(lane: Lane, exportId: string): Promise<void> {
   const partitions = await lane.query(droppablePartitions, { exportId })
-  for (const { table, partition_id } of partitions) await lane.command(`ALTER TABLE ${table} DROP PARTITION ID '${partition_id}'`)
+  for (const { table, partitionId } of partitions) await lane.command(`ALTER TABLE ${table} DROP PARTITION ID '${partitionId}'`)
 }
 
 const droppablePartitions = defineQuery({
   name: 'droppable_export_partitions',
-  sql: `SELECT table, partition_id FROM system.parts
+  sql: `SELECT table, partition_id AS partitionId FROM system.parts
         WHERE database = currentDatabase() AND active AND table IN ('export_days_v1', 'export_rows_v1')
         GROUP BY table, partition, partition_id
         HAVING partition = {exportId: String} OR max(modification_time) < now() - INTERVAL 1 DAY`,
   params: z.object({ exportId: z.string() }),
-  row: z.object({ table: z.enum(['export_days_v1', 'export_rows_v1']), partition_id: z.string().regex(/^[0-9a-f]+$/) }),
+  row: z.object({ table: z.enum(['export_days_v1', 'export_rows_v1']), partitionId: z.string().regex(/^[0-9a-f]+$/) }),
 })
 
-/** Small blocks and early spills: an export of a million rows must not need a million rows of memory. */
-const KEEP_SETTINGS = {
+/** Small blocks and early spilling to disk: an export of a million rows must not need the memory of a million rows. */
+const STAGING_SETTINGS = {
   max_execution_time: 3600,
   max_threads: 1,
   max_block_size: 16_384,
@@ -72,57 +75,59 @@ const KEEP_SETTINGS = {
   max_bytes_before_external_sort: 64 * 1024 ** 2,
 }
 
-const gatherExportDays = defineStatement({
-  name: 'gather_export_days',
+const stageDays = defineStatement({
+  name: 'stage_export_days',
   sql: `
     INSERT INTO export_days_v1 (export, partner_id, month, metric, project_id, days, values, events)
     SELECT {exportId: String}, partner_id, month, metric, project_id, per_day.1, per_day.2, arrayReduce('sum', per_day.3)
     FROM (
-      SELECT project_id, month, metric, arraySort(groupArray((usage_date, day_value, day_events))) AS per_day
+      SELECT project_id, month, metric, ${DAYS_OF_MONTH} AS per_day
       FROM (
         SELECT project_id, usage_date, metric, formatDateTime(usage_date, '%Y-%m') AS month, sum(events) AS day_events,
-          ${PROJECT_DAY_VALUE} AS day_value
+          ${PROJECT_VALUE_FROM_ROLLUP} AS day_value
         FROM project_usage_per_day_v1
-        WHERE usage_date >= {from: Date} AND usage_date < {end: Date}
-          AND project_id IN (SELECT project_id FROM projects_v1 WHERE partner_id IN {partnerIds: Array(String)})
+        WHERE usage_date >= {from: Date} AND usage_date < {end: Date} AND project_id IN (${PROJECTS_OF_PARTNERS})
         GROUP BY project_id, usage_date, metric
       )
       GROUP BY project_id, month, metric
-    ) AS gathered
-    INNER JOIN (SELECT DISTINCT project_id, partner_id FROM projects_v1) AS owners USING project_id`,
+    ) AS months
+    INNER JOIN (${PROJECT_OWNERS}) AS owners USING project_id`,
   params: z.object({ exportId: z.string(), partnerIds: z.array(z.string()), from: z.string(), end: z.string(), peaks: z.array(z.string()) }),
-  settings: KEEP_SETTINGS,
+  settings: STAGING_SETTINGS,
 })
 
-/** A peak's day is that of the partner in that month's part of the span, the earliest on ties. */
-const computeExportRows = defineStatement({
-  name: 'compute_export_rows',
+/** The peak day is the partner's own, within the part of the month that the span covers. */
+const stageLiveRows = defineStatement({
+  name: 'stage_live_rows',
   sql: `
     INSERT INTO export_rows_v1 (export, partner_id, place, month, line, for_month, project_id, metric, entry, name, status, deleted_at, kind, unit,
       value, peak_day, own_max, own_max_day, events, reason, days, values)
-    SELECT {exportId: String}, partner_id, 1, month, 'usage', month, project_id, metric, '', name, status, deleted_at,
-      transform(toString(metric), {metrics: Array(String)}, {kinds: Array(String)}) AS kind,
-      transform(toString(metric), {metrics: Array(String)}, {units: Array(String)}),
-      if(kind = 'peak', if(has(days, peaks.peak_day), values[indexOf(days, peaks.peak_day)], toDecimal256(0, 9)), arrayReduce('sum', values)),
-      if(kind = 'peak', peaks.peak_day, NULL),
-      if(kind = 'peak', arrayReduce('max', values), NULL),
-      if(kind = 'peak', days[indexOf(values, arrayReduce('max', values))], NULL),
-      events, '',
+    SELECT {exportId: String}, partner_id, 1, month, 'usage', month, project_id, metric, '', name, status, deleted_at, kind, unit,
+      value, peak_day, own_max, own_max_day, events, '',
       if({withDays: UInt64} = 1 AND kind = 'cumulative', days, []), if({withDays: UInt64} = 1 AND kind = 'cumulative', values, [])
-    FROM (SELECT * FROM export_days_v1 WHERE export = {exportId: String}) AS gathered
-    LEFT JOIN (
-      SELECT partner_id, month, metric, argMax(day, (total, -toInt32(day))) AS peak_day
+    FROM (
+      SELECT partner_id, month, project_id, metric, kind, unit, peak_day, days, values, events, ${SHARE_OF_MONTH}
       FROM (
-        SELECT partner_id, month, metric, day, sum(value) AS total
-        FROM export_days_v1 ARRAY JOIN days AS day, values AS value
-        WHERE export = {exportId: String}
-        GROUP BY partner_id, month, metric, day
+        SELECT partner_id, month, project_id, metric, days, values, events,
+          transform(toString(metric), {metrics: Array(String)}, {kinds: Array(String)}) AS kind,
+          transform(toString(metric), {metrics: Array(String)}, {units: Array(String)}) AS unit,
+          if(kind = 'peak', peaks.greatest_day, NULL) AS peak_day
+        FROM (SELECT * FROM export_days_v1 WHERE export = {exportId: String}) AS staged
+        LEFT JOIN (
+          SELECT partner_id, month, metric, ${PEAK_DAY} AS greatest_day
+          FROM (
+            SELECT partner_id, month, metric, day, sum(value) AS total
+            FROM export_days_v1 ARRAY JOIN days AS day, values AS value
+            WHERE export = {exportId: String}
+            GROUP BY partner_id, month, metric, day
+          )
+          GROUP BY partner_id, month, metric
+        ) AS peaks USING (partner_id, month, metric)
       )
-      GROUP BY partner_id, month, metric
-    ) AS peaks USING (partner_id, month, metric)
+    ) AS shares
     LEFT JOIN (SELECT project_id, name, status, deleted_at FROM projects_v1 FINAL) AS projects USING project_id`,
   params: z.object({ exportId: z.string(), withDays: z.number(), metrics: z.array(z.string()), kinds: z.array(z.string()), units: z.array(z.string()) }),
-  settings: KEEP_SETTINGS,
+  settings: STAGING_SETTINGS,
 })
 
 const LINE_COLUMNS = `month, line, for_month, project_id, metric, entry, name, status, deleted_at, kind, unit, value, peak_day, own_max, own_max_day, events, reason`
@@ -137,10 +142,10 @@ const copyClosedLines = defineStatement({
     FROM statement_lines_v1
     WHERE (partner_id, closing) IN {closings: Array(Tuple(String, String))}`,
   params: CopyParams,
-  settings: KEEP_SETTINGS,
+  settings: STAGING_SETTINGS,
 })
 
-/** The days stand in the recount that the lines were computed from. Both sides are sorted and may spill. */
+/** The days are in the recount from which the lines were computed. Both sides of the join are sorted and may spill to disk. */
 const copyClosedLinesWithDays = defineStatement({
   name: 'copy_closed_lines_with_days',
   sql: `
@@ -153,5 +158,5 @@ const copyClosedLinesWithDays = defineStatement({
       WHERE (partner_id, closing) IN {closings: Array(Tuple(String, String))}
     ) AS recounts USING (partner_id, closing, for_month, metric, project_id)`,
   params: CopyParams,
-  settings: { ...KEEP_SETTINGS, join_algorithm: 'full_sorting_merge' },
+  settings: { ...STAGING_SETTINGS, join_algorithm: 'full_sorting_merge' },
 })

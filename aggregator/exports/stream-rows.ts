@@ -4,71 +4,71 @@ import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import {
   AS_TEXT,
-  ClosedLinesOf,
+  ClosedLinesParams,
   type ClosedStatementKey,
   EXACT_ROW_SETTINGS,
   ExportRow,
   FROM_CLOSED_LINES,
   selectExportRows,
-  streamCanonical,
+  streamCanonicalLines,
 } from '../statements/canonical-lines.ts'
 import { CSV_SETTINGS, CSV_WORDING } from './export-csv.ts'
 import { PARQUET_SETTINGS, PARQUET_WORDING } from './export-parquet.ts'
 
-/** Where an export's rows are read: the lines of one closed statement, or what was put together for this export. */
-export type ExportSource = ({ readonly kind: 'closed' } & ClosedStatementKey) | { readonly kind: 'kept'; readonly exportId: string }
+/** Where the rows of an export are read from: the lines of one closed statement, or the rows staged for this export. */
+export type ExportSource = ({ readonly kind: 'closed' } & ClosedStatementKey) | { readonly kind: 'staged'; readonly exportId: string }
 
-/** The rows in canonical order, without the head of the format. Throws StoreError. */
-export function streamLines(lane: Lane, source: ExportSource, container: 'csv' | 'ndjson' | 'parquet'): AsyncIterable<Uint8Array> {
-  if (source.kind === 'kept') return lane.bytes(KEPT[container].query, { exportId: source.exportId }, KEPT[container].format)
-  if (container === 'parquet') throw new Error('One Parquet file needs its rows in one table.')
-  return container === 'csv' ? streamClosedCsv(lane, source) : streamCanonical(lane, source)
+/** The rows in canonical order, without the header of the format. Throws StoreError. */
+export function streamRows(lane: Lane, source: ExportSource, container: 'csv' | 'ndjson' | 'parquet'): AsyncIterable<Uint8Array> {
+  if (source.kind === 'staged') return lane.bytes(STAGED_ROWS[container].query, { exportId: source.exportId }, STAGED_ROWS[container].format)
+  if (container === 'parquet') throw new Error('A Parquet file is written by one query, so its rows must be staged.')
+  return container === 'csv' ? streamClosedCsv(lane, source) : streamCanonicalLines(lane, source)
 }
 
 async function* streamClosedCsv(lane: Lane, { partnerId, closing }: ClosedStatementKey): AsyncIterable<Uint8Array> {
   for (const line of STATEMENT_LINES) yield* lane.bytes(closedCsvRows, { partnerId, closing, line }, 'CSV')
 }
 
-const FROM_KEPT_ROWS = `
+const FROM_STAGED_ROWS = `
     FROM export_rows_v1 AS rows
     WHERE rows.export = {exportId: String}
     ORDER BY rows.partner_id, rows.place, rows.for_month, rows.project_id, rows.metric, rows.entry`
-const KeptRowsOf = z.object({ exportId: z.string() })
+const StagedRowsParams = z.object({ exportId: z.string() })
 
 const closedCsvRows = defineQuery({
   name: 'closed_statement_csv_rows',
   sql: `${selectExportRows(CSV_WORDING)} ${FROM_CLOSED_LINES}`,
-  params: ClosedLinesOf,
+  params: ClosedLinesParams,
   row: ExportRow,
   settings: { ...EXACT_ROW_SETTINGS, ...CSV_SETTINGS },
 })
 
-const keptRows = defineQuery({
-  name: 'kept_export_rows',
-  sql: `${selectExportRows(AS_TEXT)} ${FROM_KEPT_ROWS}`,
-  params: KeptRowsOf,
+const stagedRows = defineQuery({
+  name: 'staged_export_rows',
+  sql: `${selectExportRows(AS_TEXT)} ${FROM_STAGED_ROWS}`,
+  params: StagedRowsParams,
   row: ExportRow,
   settings: EXACT_ROW_SETTINGS,
 })
 
-const keptCsvRows = defineQuery({
-  name: 'kept_export_csv_rows',
-  sql: `${selectExportRows(CSV_WORDING)} ${FROM_KEPT_ROWS}`,
-  params: KeptRowsOf,
+const stagedCsvRows = defineQuery({
+  name: 'staged_export_csv_rows',
+  sql: `${selectExportRows(CSV_WORDING)} ${FROM_STAGED_ROWS}`,
+  params: StagedRowsParams,
   row: ExportRow,
   settings: { ...EXACT_ROW_SETTINGS, ...CSV_SETTINGS },
 })
 
-const keptParquetRows = defineQuery({
-  name: 'kept_export_parquet_rows',
-  sql: `${selectExportRows(PARQUET_WORDING)} ${FROM_KEPT_ROWS}`,
-  params: KeptRowsOf,
+const stagedParquetRows = defineQuery({
+  name: 'staged_export_parquet_rows',
+  sql: `${selectExportRows(PARQUET_WORDING)} ${FROM_STAGED_ROWS}`,
+  params: StagedRowsParams,
   row: ExportRow,
   settings: { ...EXACT_ROW_SETTINGS, ...PARQUET_SETTINGS },
 })
 
-const KEPT = {
-  csv: { query: keptCsvRows, format: 'CSV' },
-  ndjson: { query: keptRows, format: 'JSONEachRow' },
-  parquet: { query: keptParquetRows, format: 'Parquet' },
+const STAGED_ROWS = {
+  csv: { query: stagedCsvRows, format: 'CSV' },
+  ndjson: { query: stagedRows, format: 'JSONEachRow' },
+  parquet: { query: stagedParquetRows, format: 'Parquet' },
 } as const

@@ -1,38 +1,46 @@
 import { z } from 'zod'
-import { type Month, monthOf } from '../../metering/month.ts'
+import { type Month, monthAfter, monthOf } from '../../metering/month.ts'
 import { dayOf } from '../../metering/timestamp.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { type Lease, leaseTag } from '../../sql/lease.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 
-/** How far a partner is billed. */
+/** From which month on a partner is billed, and which months are closed. */
 export interface BillingState {
   readonly partnerId: string
   /** The first month that has a statement. */
   readonly billingFrom: Month
-  /** When that was set, or the partner created: before its own grace is over no month of it closes by itself. In ms since 1970. */
+  /**
+   * When `billingFrom` was set, or else the partner created, in ms since 1970. No month is closed automatically before the grace period
+   * after this time is over.
+   */
   readonly billingFromSetMs: number
-  /** The last month that is closed; null before the first. All from `billingFrom` to it are. */
+  /** The last closed month; null before the first. All months from `billingFrom` to it are closed. */
   readonly closedThrough: Month | null
 }
 
-/** Whether a month has a statement: from the first that is billed to the current one. */
+/** Whether a month has a statement: the months from the first billed one to the current one do. */
 export function isBilledMonth({ billingFrom }: BillingState, month: Month, nowMs: number): boolean {
   return billingFrom <= month && month <= monthOf(dayOf(nowMs))
 }
 
-/** Of one partner, or of all; a partner that does not exist has none. Throws StoreError. */
+/** The month to be closed next: months are closed in order, without a gap. */
+export function nextToClose({ billingFrom, closedThrough }: BillingState): Month {
+  return closedThrough === null ? billingFrom : monthAfter(closedThrough)
+}
+
+/** The states of all partners, or of one; a partner that does not exist has none. Throws StoreError. */
 export function readBillingStates({ registry }: ClickHouse, partnerId = ''): Promise<BillingState[]> {
   return registry.query(billingStates, { partnerId })
 }
 
-/** Written under the fence of the partner's closings, by whoever has seen that none is closed. Throws StoreError. */
+/** Writes the first billed month. The caller must have the lease of the closings, and no month may be closed. Throws StoreError. */
 export async function writeBillingFrom({ registry }: ClickHouse, { name: log, epoch, owner }: Lease, partnerId: string, billingFrom: Month): Promise<void> {
   await registry.insert({
     table: 'partner_billing_inbox_v1',
     columns: ['log', 'epoch', 'owner', 'partner_id', 'revision', 'billing_from'],
-    // A later take has a greater epoch, so its row is the later revision.
+    // Each lease has a greater epoch than the one before, so the epoch serves as the revision.
     text: row([log, epoch, owner, partnerId, epoch, billingFrom]),
     tag: leaseTag(log),
   })

@@ -3,14 +3,14 @@ import type { Period } from '../../metering/period.ts'
 import { dayOf } from '../../metering/timestamp.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { readStatementHeaders } from './headers.ts'
+import { monthsOfNewProjects, readMonthChanges } from './month-changes.ts'
 import { findStatement } from './read-statements.ts'
-import { monthsOfNewProjects, readMonthChanges } from './recount-months.ts'
 
 export type BillingStatus = 'final' | 'provisional'
 
-/** `final` when every month that the period touches is closed and nothing that came later is unbilled. Throws StoreError. */
+/** `final` when every month that the period touches is closed and no later usage of these months is unbilled. Throws StoreError. */
 export async function readBillingStatus(clickhouse: ClickHouse, partnerId: string, period: Period, nowMs: number): Promise<BillingStatus> {
-  // The current month is never closed: most questions end here.
+  // The current month is never closed, and most requests include it.
   if (monthOf(period.last) >= monthOf(dayOf(nowMs))) return 'provisional'
   const headers = await readStatementHeaders(clickhouse, partnerId)
   const closed = new Set(headers.map(({ month }) => month))
@@ -18,13 +18,13 @@ export async function readBillingStatus(clickhouse: ClickHouse, partnerId: strin
   const last = headers.at(-1)
   if (last === undefined || !months.every((month) => closed.has(month))) return 'provisional'
   const changes = await readMonthChanges(clickhouse, months)
-  const arrived = await monthsOfNewProjects(clickhouse, partnerId, last.projectsThroughMs)
-  const suspected = months.filter((month) => arrived.has(month) || changes.get(month) !== last.billedChanges.get(month))
-  for (const month of suspected) if (await isAnythingUnbilled(clickhouse, partnerId, month, nowMs)) return 'provisional'
+  const ofNewProjects = await monthsOfNewProjects(clickhouse, partnerId, last.projectsThroughMs)
+  const changed = months.filter((month) => ofNewProjects.has(month) || changes.get(month) !== last.billedChanges.get(month))
+  for (const month of changed) if (await isAnythingUnbilled(clickhouse, partnerId, month, nowMs)) return 'provisional'
   return 'final'
 }
 
-/** Something was stored in the month since it was billed last; it may be another partner's, or change no total. */
+/** For a month in which something was stored since it was last billed: it may be another partner's usage, or change no total. */
 async function isAnythingUnbilled(clickhouse: ClickHouse, partnerId: string, month: Month, nowMs: number): Promise<boolean> {
   const statement = await findStatement(clickhouse, partnerId, month, nowMs)
   return statement === undefined || statement.totals.some(({ unbilled }) => unbilled !== '0')

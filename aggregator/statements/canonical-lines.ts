@@ -1,25 +1,44 @@
+import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { STATEMENT_LINES } from '../../contract/fields.ts'
-import type { Lane } from '../../sql/clickhouse.ts'
+import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
+import { StoreError } from '../../sql/errors.ts'
 import { defineQuery } from '../../sql/query.ts'
+import { queryOne } from '../../sql/query-one.ts'
 import type { Settings } from '../../sql/session.ts'
 
-/** Which statement: the header of a closed month names its closing. Rows of a closing without a header are no statement. */
+/** Names the lines of a statement: the header of a closed month names its closing. Lines of a closing without a header are no statement. */
 export interface ClosedStatementKey {
   readonly partnerId: string
   readonly closing: string
 }
 
 /**
- * The canonical form of a closed statement: its lines as NDJSON, in canonical order. A statement's `sha256` is over exactly
- * these bytes, so nothing here may ever change for a closing that was written. Kind by kind, because within one the store
- * reads the lines in their order and sorts nothing, however many there are. Throws StoreError.
+ * The canonical form of a closed statement: its lines as NDJSON, in canonical order. The `sha256` of a statement is the hash of exactly
+ * these bytes, so nothing here may ever change for a closing that was written. One kind of line at a time, because within a kind the
+ * store reads the lines in their order and never has to sort, however many there are. Throws StoreError.
  */
-export async function* streamCanonical(lane: Lane, { partnerId, closing }: ClosedStatementKey): AsyncIterable<Uint8Array> {
+export async function* streamCanonicalLines(lane: Lane, { partnerId, closing }: ClosedStatementKey): AsyncIterable<Uint8Array> {
   for (const line of STATEMENT_LINES) yield* lane.bytes(closedStatementRows, { partnerId, closing, line }, 'JSONEachRow')
 }
 
-/** How a format wants what people have named, decimals, days and times. What goes in and comes out is SQL. */
+/** SHA-256 in hex over the canonical lines as they are read back, and the number of lines. Throws StoreError. */
+export async function hashStatement({ work }: ClickHouse, { partnerId, closing }: ClosedStatementKey): Promise<{ lines: number; sha256: string }> {
+  const hash = createHash('sha256')
+  let lines = 0
+  for await (const piece of streamCanonicalLines(work, { partnerId, closing })) {
+    hash.update(piece)
+    for (let at = piece.indexOf(LINE_FEED); at !== -1; at = piece.indexOf(LINE_FEED, at + 1)) lines += 1
+  }
+  // If the stream ended early, the hash of a part would become the hash of the statement.
+  const stored = await queryOne(work, storedLines, { partnerId, closing })
+  if (stored.lines !== lines) throw new StoreError('unavailable', `${lines} lines of a statement were read back, but ${stored.lines} are stored.`)
+  return { lines, sha256: hash.digest('hex') }
+}
+
+const LINE_FEED = 0x0a
+
+/** How a format writes names that people chose, decimals, days and times. Both the argument and the result are SQL. */
 export interface Wording {
   text(sql: string): string
   decimal(sql: string): string
@@ -27,7 +46,7 @@ export interface Wording {
   time(sql: string): string
 }
 
-/** From a table with the columns of statement_lines_v1, by the name `rows`. What does not apply is null, never an empty text. */
+/** Reads a table `rows` with the columns of statement_lines_v1. A value that does not apply is null, never an empty text. */
 export function selectExportRows({ text, decimal, day, time }: Wording): string {
   return `
     SELECT
@@ -50,7 +69,7 @@ export function selectExportRows({ text, decimal, day, time }: Wording): string 
       ${text("nullIf(rows.reason, '')")} AS reason`
 }
 
-/** Days and times as texts, so that no setting of the store words them. */
+/** Days and times are formatted here, so that no setting of the store can change how they are written. */
 export const AS_TEXT: Wording = {
   text: (sql) => sql,
   decimal: (sql) => sql,
@@ -58,7 +77,7 @@ export const AS_TEXT: Wording = {
   time: (sql) => `formatDateTime(${sql}, '%Y-%m-%dT%H:%i:%S', 'UTC') || '.' || leftPad(toString(toUnixTimestamp64Milli(${sql}) % 1000), 3, '0') || 'Z'`,
 }
 
-/** Everything that could word a row otherwise, said and not left to a default of the engine. */
+/** Every setting that could change how a row is written is set here and not left to a default of the engine. */
 export const EXACT_ROW_SETTINGS: Settings = {
   output_format_json_quote_decimals: 0,
   output_format_json_quote_64bit_integers: 0,
@@ -68,7 +87,7 @@ export const EXACT_ROW_SETTINGS: Settings = {
   output_format_decimal_trailing_zeros: 0,
   session_timezone: 'UTC',
   optimize_read_in_order: 1,
-  // Rows come in pieces of so many: a reader that takes nothing holds one piece in memory.
+  // Rows arrive in pieces of this size: while a client reads nothing, one piece is in memory.
   max_block_size: 4_096,
   max_execution_time: 3600,
 }
@@ -93,17 +112,24 @@ export const ExportRow = z.object({
   reason: z.string().nullable(),
 })
 
-/** Of one kind, in their order. */
+/** The lines of one kind of a closed statement, in canonical order. */
 export const FROM_CLOSED_LINES = `
     FROM statement_lines_v1 AS rows
     WHERE rows.partner_id = {partnerId: String} AND rows.closing = {closing: String} AND rows.line = {line: String}
     ORDER BY rows.for_month, rows.project_id, rows.metric, rows.entry`
-export const ClosedLinesOf = z.object({ partnerId: z.string(), closing: z.string(), line: z.enum(STATEMENT_LINES) })
+export const ClosedLinesParams = z.object({ partnerId: z.string(), closing: z.string(), line: z.enum(STATEMENT_LINES) })
 
 const closedStatementRows = defineQuery({
   name: 'closed_statement_rows',
   sql: `${selectExportRows(AS_TEXT)} ${FROM_CLOSED_LINES}`,
-  params: ClosedLinesOf,
+  params: ClosedLinesParams,
   row: ExportRow,
   settings: EXACT_ROW_SETTINGS,
+})
+
+const storedLines = defineQuery({
+  name: 'stored_statement_lines',
+  sql: 'SELECT count() AS lines FROM statement_lines_v1 WHERE partner_id = {partnerId: String} AND closing = {closing: String}',
+  params: z.object({ partnerId: z.string(), closing: z.string() }),
+  row: z.object({ lines: z.coerce.number() }),
 })

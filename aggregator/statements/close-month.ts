@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
+import type { Logger } from '../../metering/logger.ts'
 import { METRIC_NAMES, METRICS } from '../../metering/metrics.ts'
-import { endOfMonthMs, type Month, monthAfter, periodOfMonth } from '../../metering/month.ts'
+import { endOfMonthMs, type Month, periodOfMonth } from '../../metering/month.ts'
 import type { NoteChange } from '../../registry/audit-log.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { type Lease, leaseTag } from '../../sql/lease.ts'
@@ -8,19 +9,22 @@ import type { RunBetweenBatches } from '../../sql/run-between-batches.ts'
 import { row } from '../../sql/tab-separated.ts'
 import { readAsOf } from '../as-of.ts'
 import { audit } from '../audits/audit.ts'
-import { type BillingState, readBillingStates } from './billing-state.ts'
+import { nextToClose, readBillingStates } from './billing-state.ts'
+import { hashStatement } from './canonical-lines.ts'
 import { withClosingLease } from './closing-lease.ts'
 import { readStatementHeaders, type StatementHeader } from './headers.ts'
+import { readNegativeAdjustments } from './negative-adjustments.ts'
 import { recountMonths } from './recount-months.ts'
-import { hashStatement, type NegativeAdjustment, writeStatementLines } from './write-lines.ts'
+import { writeStatementLines } from './write-lines.ts'
 
 export interface ClosingOptions {
   readonly clickhouse: ClickHouse
-  /** Runs work while no batch is in flight, as the audit needs it. */
+  /** For the audit. */
   readonly runBetweenBatches: RunBetweenBatches
   /** ms since 1970. */
   readonly now: () => number
   readonly note: NoteChange
+  readonly logger: Logger
 }
 
 export interface ClosingRequest {
@@ -29,9 +33,9 @@ export interface ClosingRequest {
   readonly closedBy: StatementHeader['closedBy']
 }
 
-/** `closed` also when it was before; `isNew` tells. Nothing was changed by any other outcome. */
+/** `isNew` is false when the month was closed before. With any status but `closed`, nothing was changed. */
 export type ClosingOutcome =
-  | { status: 'closed'; header: StatementHeader; isNew: boolean; negative: readonly NegativeAdjustment[] }
+  | { status: 'closed'; header: StatementHeader; isNew: boolean }
   | { status: 'no_statement'; billingFrom: Month }
   | { status: 'not_over'; overMs: number }
   | { status: 'earlier_open'; month: Month }
@@ -40,77 +44,77 @@ export type ClosingOutcome =
   | { status: 'elsewhere' }
 
 /**
- * Closes a partner's month (P4): from here on its bytes never change. The order is the guarantee:
- * 1. Look: over, next in order, complete (as_of), audited with 0 differences.
- * 2. Take the fence of the partner's closings, and look again at what may have been closed meanwhile.
- * 3. Note what is stored by now, then recount raw: the month, and each closed month in which something was stored since.
- * 4. Lines, computed from that recount alone. A crash up to here leaves rows of a closing that has no header: they count
- *    nowhere, and the month is closed anew.
- * 5. The audit log is told. A crash after: it names a closing that is not, until the month is closed anew.
- * 6. The header, with the hash over the lines as they are read back. It is the commit.
- * What was closed before is returned unchanged. Throws StoreError.
+ * Closes a partner's month (P4): its bytes never change afterwards. The order is the guarantee:
+ * 1. Check that the month is over, next in order, complete (as_of), and audited with 0 differences.
+ * 2. Acquire the lease of the partner's closings, and recheck what another process may have closed meanwhile.
+ * 3. Read how much is stored by now, then recount raw: the month, and each closed month in which something was stored since.
+ * 4. Write the lines, computed from that recount alone. A crash up to here leaves rows of a closing that has no header: they count
+ *    nowhere, and the month is closed again from the start.
+ * 5. Write the audit log. A crash after it leaves an entry for a closing that does not exist, until the month is closed again.
+ * 6. Write the header, with the hash over the lines as they are read back. It is the commit.
+ * A month that was closed before is returned unchanged. Throws StoreError.
  */
 export async function closeMonth(options: ClosingOptions, request: ClosingRequest): Promise<ClosingOutcome> {
   const { clickhouse } = options
-  const before = await findHeader(clickhouse, request)
-  if (before !== undefined) return { status: 'closed', header: before, isNew: false, negative: [] }
+  const existing = await findHeader(clickhouse, request)
+  if (existing !== undefined) return { status: 'closed', header: existing, isNew: false }
   const asOfMs = await readAsOf(clickhouse)
-  const refusal =
-    (await refuseOutOfOrder(clickhouse, request)) ??
-    refuseTooEarly(request.month, { nowMs: options.now(), asOfMs }) ??
-    (await refuseUnaudited(options, request))
-  if (refusal !== undefined) return refusal
-  const fenced = await withClosingLease(clickhouse, request.partnerId, (ownership) => closeUnderFence(options, request, ownership))
-  return fenced.status === 'done' ? fenced.result : fenced
+  const rejection =
+    (await rejectOutOfOrder(clickhouse, request)) ??
+    rejectTooEarly(request.month, { nowMs: options.now(), asOfMs }) ??
+    (await rejectUnaudited(options, request))
+  if (rejection !== undefined) return rejection
+  const outcome = await withClosingLease(clickhouse, request.partnerId, (lease) => closeUnderLease(options, request, lease))
+  return outcome.status === 'done' ? outcome.result : outcome
 }
 
-async function closeUnderFence({ clickhouse, now, note }: ClosingOptions, request: ClosingRequest, ownership: Lease): Promise<ClosingOutcome> {
+async function closeUnderLease({ clickhouse, now, note, logger }: ClosingOptions, request: ClosingRequest, lease: Lease): Promise<ClosingOutcome> {
   const { partnerId, month, closedBy } = request
   const closed = await readStatementHeaders(clickhouse, partnerId)
-  const header = closed.find((each) => each.month === month)
-  if (header !== undefined) return { status: 'closed', header, isNew: false, negative: [] }
-  const refusal = await refuseOutOfOrder(clickhouse, request)
-  if (refusal !== undefined) return refusal
-  // Before the recount: what is complete now is in what is read later.
+  const existing = closed.find((header) => header.month === month)
+  if (existing !== undefined) return { status: 'closed', header: existing, isNew: false }
+  const outOfOrder = await rejectOutOfOrder(clickhouse, request)
+  if (outOfOrder !== undefined) return outOfOrder
+  // Read before the recount: what is complete now is in what is read later.
   const asOfMs = await readAsOf(clickhouse)
-  // Looked at again: a log that came into force meanwhile may be complete up to no time yet.
-  const early = refuseTooEarly(month, { nowMs: now(), asOfMs })
-  if (asOfMs === null || early !== undefined) return early ?? { status: 'not_complete', asOfMs }
-  const attempt = { partnerId, month, closing: randomUUID(), ownership }
+  // Rechecked, because a log that was added meanwhile may not be complete up to any time yet.
+  const tooEarly = rejectTooEarly(month, { nowMs: now(), asOfMs })
+  if (asOfMs === null || tooEarly !== undefined) return tooEarly ?? { status: 'not_complete', asOfMs }
+  const attempt = { partnerId, month, closing: randomUUID(), lease }
   const recounted = await recountMonths(clickhouse, attempt, closed)
-  const { negative } = await writeStatementLines(clickhouse, attempt, { closed, recounted: recounted.months })
+  await writeStatementLines(clickhouse, attempt, { closed, recounted: recounted.months })
+  const negative = await readNegativeAdjustments(clickhouse, attempt)
   const { lines, sha256 } = await hashStatement(clickhouse, attempt)
   await note({ action: 'statement.close', subject: partnerId, details: { month, closed_by: closedBy, lines, sha256 } })
-  await writeHeader(clickhouse, ownership, [
+  await writeHeader(clickhouse, lease, [
     ...[partnerId, month, attempt.closing, now(), closedBy, asOfMs, lines, sha256],
     ...[textArray([...recounted.billedChanges.keys()]), numberArray([...recounted.billedChanges.values()]), recounted.projectsThroughMs, CATALOGUE],
   ])
   const written = await findHeader(clickhouse, request)
   if (written === undefined) throw new Error('The header of a closing was acknowledged but is not stored.')
-  return { status: 'closed', header: written, isNew: true, negative }
+  for (const adjustment of negative) logger.error({ partnerId, month, ...adjustment }, NEGATIVE_ADJUSTMENT)
+  return { status: 'closed', header: written, isNew: true }
 }
 
-/** The month that is to be closed next: none is skipped, and each has those before it behind it. */
-export function nextToClose({ billingFrom, closedThrough }: BillingState): Month {
-  return closedThrough === null ? billingFrom : monthAfter(closedThrough)
-}
+/** The alarm of a negative adjustment. It is logged after the commit, because only then is it billed. */
+const NEGATIVE_ADJUSTMENT = 'a month is corrected to less than was billed; only a repaired fault can cause this: find out which one'
 
-async function refuseOutOfOrder(clickhouse: ClickHouse, { partnerId, month }: ClosingRequest): Promise<ClosingOutcome | undefined> {
+async function rejectOutOfOrder(clickhouse: ClickHouse, { partnerId, month }: ClosingRequest): Promise<ClosingOutcome | undefined> {
   const [state] = await readBillingStates(clickhouse, partnerId)
-  if (state === undefined) throw new Error(`There is no partner ${partnerId}.`)
+  if (state === undefined) throw new Error(`The partner ${partnerId} does not exist.`)
   if (month < state.billingFrom) return { status: 'no_statement', billingFrom: state.billingFrom }
   const next = nextToClose(state)
   return month > next ? { status: 'earlier_open', month: next } : undefined
 }
 
-/** An answer that says "complete up to" a time before the month's end may lack events of the month. */
-function refuseTooEarly(month: Month, { nowMs, asOfMs }: { nowMs: number; asOfMs: number | null }): ClosingOutcome | undefined {
+/** If usage is complete only up to a time before the month's end, events of the month may be missing. */
+function rejectTooEarly(month: Month, { nowMs, asOfMs }: { nowMs: number; asOfMs: number | null }): ClosingOutcome | undefined {
   const overMs = endOfMonthMs(month)
   if (nowMs < overMs) return { status: 'not_over', overMs }
   return asOfMs === null || asOfMs < overMs ? { status: 'not_complete', asOfMs } : undefined
 }
 
-async function refuseUnaudited({ clickhouse, runBetweenBatches }: ClosingOptions, { partnerId, month }: ClosingRequest): Promise<ClosingOutcome | undefined> {
+async function rejectUnaudited({ clickhouse, runBetweenBatches }: ClosingOptions, { partnerId, month }: ClosingRequest): Promise<ClosingOutcome | undefined> {
   const { first, end } = periodOfMonth(month)
   const { differences, partnershipDifferences } = await audit(clickhouse, { from: first, end, partnerId }, runBetweenBatches)
   const count = differences.length + partnershipDifferences.length
@@ -132,7 +136,7 @@ const HEADER_COLUMNS = [
 
 const CATALOGUE = `[${METRIC_NAMES.map((metric) => `('${metric}','${METRICS[metric].kind}','${METRICS[metric].unit}')`).join(',')}]`
 
-/** As TabSeparated has arrays. Months need no escape. */
+/** An array as TabSeparated writes it. Months need no escape. */
 function textArray(texts: readonly string[]): string {
   return `[${texts.map((text) => `'${text}'`).join(',')}]`
 }

@@ -2,24 +2,26 @@ import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { StoreError } from '../../sql/errors.ts'
 import { acquireLease, currentLeaseOwner, isAnyInsertRunning, type Lease } from '../../sql/lease.ts'
 
-export type FencedOutcome<T> = { status: 'done'; result: T } | { status: 'elsewhere' }
+/** `elsewhere`: another process has the lease, and nothing more was written here. */
+export type UnderLeaseOutcome<T> = { status: 'done'; result: T } | { status: 'elsewhere' }
 
 /**
- * Runs work that only one may do for a partner at a time: closing a month, moving the first one. Everything it writes
- * goes through the fence of `closing/<partner>`, so of two the one that took it later goes on and the other writes nothing
- * more. Where a statement of it is still running, another process is at work and is let be: else two that try again for
- * ever would kill each other's. Throws StoreError.
+ * Runs work that only one process may do for a partner at a time: closing a month, or moving the first billed month. Everything that
+ * it writes carries the fencing token of the lease `closing/<partner>`, so when two processes run it, the one that acquired the lease
+ * later continues and nothing more of the other is stored. If an insert under the lease is still running, another process is at work
+ * and this one backs off. Otherwise two processes that keep retrying would repeatedly kill each other's statements. Throws StoreError.
  */
-export async function withClosingLease<T>(clickhouse: ClickHouse, partnerId: string, work: (ownership: Lease) => Promise<T>): Promise<FencedOutcome<T>> {
-  const log = `closing/${partnerId}`
-  if (await isAnyInsertRunning(clickhouse, log)) return { status: 'elsewhere' }
-  const taken = await acquireLease(clickhouse, log)
-  if (taken.status === 'outranked') return { status: 'elsewhere' }
+export async function withClosingLease<T>(clickhouse: ClickHouse, partnerId: string, work: (lease: Lease) => Promise<T>): Promise<UnderLeaseOutcome<T>> {
+  const name = `closing/${partnerId}`
+  if (await isAnyInsertRunning(clickhouse, name)) return { status: 'elsewhere' }
+  const acquired = await acquireLease(clickhouse, name)
+  if (acquired.status === 'outranked') return { status: 'elsewhere' }
+  const { lease } = acquired
   try {
-    return { status: 'done', result: await work(taken.lease) }
+    return { status: 'done', result: await work(lease) }
   } catch (thrown) {
-    // Refused by the fence, or killed by whoever has taken it.
-    if (thrown instanceof StoreError && (thrown.fault === 'fenced' || (await currentLeaseOwner(clickhouse, log)) !== taken.lease.owner))
+    // Rejected by the fence, or killed by the process that acquired the lease.
+    if (thrown instanceof StoreError && (thrown.fault === 'fenced' || (await currentLeaseOwner(clickhouse, name)) !== lease.owner))
       return { status: 'elsewhere' }
     throw thrown
   }

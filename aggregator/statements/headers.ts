@@ -4,21 +4,21 @@ import type { Month } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 
-/** The header of a closed month. While a month has none, it is open. */
+/** The header of a closed month. A month without a header is open. */
 export interface StatementHeader {
   readonly month: Month
-  /** Names the lines that are the statement. */
+  /** Identifies the lines that make up the statement. */
   readonly closing: string
   readonly closedMs: number
   readonly closedBy: 'operator' | 'schedule'
   readonly asOfMs: number
   readonly lines: number
   readonly sha256: string
-  /** The closed months, this one included, with their number of changes up to which they are billed. */
+  /** For each closed month, this one included, the number of changes up to which it is billed. */
   readonly billedChanges: ReadonlyMap<Month, number>
   /** Projects created up to this time are in these bills, in ms since 1970. */
   readonly projectsThroughMs: number
-  /** The catalogue as it was. */
+  /** The catalogue of metrics at the time of the closing. */
   readonly metrics: readonly { readonly metric: string; readonly kind: MetricKind; readonly unit: string }[]
 }
 
@@ -33,7 +33,7 @@ export async function readStatementHeaders({ reads }: ClickHouse, partnerId: str
 
 function changeAt(changes: readonly number[], index: number): number {
   const number = changes[index]
-  if (number === undefined) throw new Error('A statement names a month without its number of changes.')
+  if (number === undefined) throw new Error('A statement lists a month without its number of changes.')
   return number
 }
 

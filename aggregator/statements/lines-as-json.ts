@@ -4,20 +4,23 @@ import { type Month, periodOfMonth } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
+import { PROJECT_VALUE_FROM_ROLLUP } from '../usage/peak-or-sum.ts'
+import { PROJECTS_OF_PARTNER } from '../usage/projects-of-partner.ts'
 import { AS_TEXT, EXACT_ROW_SETTINGS } from './canonical-lines.ts'
 import { unbilledManualAdjustments } from './manual-adjustments.ts'
 import { listStatements, type Statement } from './read-statements.ts'
+import { DAYS_OF_MONTH, SHARE_OF_MONTH } from './share-of-month.ts'
 
 /**
- * The lines of a statement as the API shows them: JSON objects, one a line, streamed as the store writes them, because a
- * partner may have some hundred thousand. Numbers are exact.
+ * The lines of a statement as the API returns them: one JSON object per line, with exact numbers. They are streamed as the store
+ * writes them, because a partner may have some hundred thousand.
  */
 export interface StatementLinesJson {
   readonly projects: AsyncIterable<Uint8Array>
   readonly adjustments: AsyncIterable<Uint8Array>
 }
 
-/** Of a closed month the lines that were written; of an open one what they would be by now. */
+/** For a closed month the lines that were written; for an open one what they would be by now. */
 export function readLinesAsJson(clickhouse: ClickHouse, partnerId: string, statement: Statement, nowMs: number): StatementLinesJson {
   const { month, header, totals } = statement
   if (header !== undefined) {
@@ -28,33 +31,35 @@ export function readLinesAsJson(clickhouse: ClickHouse, partnerId: string, state
     }
   }
   const { first: from, end } = periodOfMonth(month)
-  const peakDays = totals.filter(({ kind }) => kind === 'peak').map(({ metric, peakDay }) => row([metric, peakDay]))
+  const catalogue = totals.map(({ metric, kind, peakDay }) => row([metric, kind, peakDay])).join('')
   return {
-    projects: clickhouse.reads.bytes(openProjectLines, { partnerId, from, end, peaks: PEAK_METRICS, peakDays: peakDays.join('') }, 'JSONEachRow'),
-    adjustments: statement.isNext ? adjustmentsToCome(clickhouse, partnerId, month, nowMs) : nothing(),
+    projects: clickhouse.reads.bytes(openProjectLines, { partnerId, from, end, peaks: PEAK_METRICS, catalogue }, 'JSONEachRow'),
+    adjustments: statement.isNext ? pendingAdjustments(clickhouse, partnerId, month, nowMs) : nothing(),
   }
 }
 
-/** What the next statement will correct: by month and metric what is unbilled now, then what operators have put there. */
-async function* adjustmentsToCome(clickhouse: ClickHouse, partnerId: string, month: Month, nowMs: number): AsyncIterable<Uint8Array> {
+/** What the next statement will correct: first what is unbilled now, by month and metric, then the manual lines. */
+async function* pendingAdjustments(clickhouse: ClickHouse, partnerId: string, month: Month, nowMs: number): AsyncIterable<Uint8Array> {
   const before = (await listStatements(clickhouse, partnerId, nowMs)).filter((each) => each.month < month)
   const lines = before.flatMap((statement) =>
     statement.totals
       .filter(({ unbilled }) => unbilled !== '0')
-      .map(({ metric, unbilled }) => jsonLine({ forMonth: statement.month, projectId: '', metric, line: 'adjustment', value: unbilled, reason: TO_COME })),
+      .map(({ metric, unbilled }) =>
+        jsonLine({ forMonth: statement.month, projectId: '', metric, line: 'adjustment', value: unbilled, reason: NOT_BILLED_YET }),
+      ),
   )
   const manual = await unbilledManualAdjustments(clickhouse, partnerId)
   yield Buffer.from([...lines, ...manual.map((entry) => jsonLine({ ...entry, line: 'manual' }))].join(''))
 }
 
-const TO_COME = 'not billed yet; it is recounted when this month is closed'
+const NOT_BILLED_YET = 'not billed yet; it is recounted when this month is closed'
 
 interface AdjustmentLine {
   readonly forMonth: Month
   readonly projectId: string
   readonly metric: string
   readonly line: string
-  /** A plain JSON number already. */
+  /** Already written as a plain JSON number. */
   readonly value: string
   readonly reason: string
 }
@@ -105,26 +110,33 @@ const closedAdjustmentLines = defineQuery({
   settings: EXACT_ROW_SETTINGS,
 })
 
+/** `catalogue` has the kind of each metric and the peak days of the statement's totals, so that the lines add up to these totals. */
 const openProjectLines = defineQuery({
   name: 'open_project_lines',
   sql: `
     SELECT project_id, projects.name AS name, toString(projects.status) AS status, ${AS_TEXT.time('projects.deleted_at')} AS deleted_at,
-      toString(metric) AS metric,
-      if(metric IN {peaks: Array(String)}, sumIf(toDecimal256(day_peak, 9), usage_date = peaks.peak_day), sum(day_total)) AS value,
-      if(metric IN {peaks: Array(String)}, max(day_peak), NULL) AS own_max,
-      if(metric IN {peaks: Array(String)}, argMax(usage_date, (day_peak, -toInt32(usage_date))), NULL) AS own_max_day,
-      sum(day_events) AS events
+      toString(metric) AS metric, value, own_max, own_max_day, events
     FROM (
-      SELECT project_id, usage_date, metric, max(peak) AS day_peak, sum(total) AS day_total, sum(events) AS day_events
-      FROM project_usage_per_day_v1
-      WHERE usage_date >= {from: Date} AND usage_date < {end: Date} AND project_id IN (SELECT project_id FROM projects_v1 WHERE partner_id = {partnerId: String})
-      GROUP BY project_id, usage_date, metric
-    ) AS days
-    LEFT JOIN (SELECT metric, peak_day FROM format(TabSeparated, 'metric String, peak_day Nullable(Date)', {peakDays: String})) AS peaks USING metric
+      SELECT project_id, metric, ${SHARE_OF_MONTH},
+        arrayReduce('sum', events_per_day) AS events
+      FROM (
+        SELECT project_id, metric, per_day.1 AS days, per_day.2 AS values, per_day.3 AS events_per_day
+        FROM (
+          SELECT project_id, metric, ${DAYS_OF_MONTH} AS per_day
+          FROM (
+            SELECT project_id, usage_date, metric, sum(events) AS day_events, ${PROJECT_VALUE_FROM_ROLLUP} AS day_value
+            FROM project_usage_per_day_v1
+            WHERE usage_date >= {from: Date} AND usage_date < {end: Date} AND project_id IN (${PROJECTS_OF_PARTNER})
+            GROUP BY project_id, usage_date, metric
+          )
+          GROUP BY project_id, metric
+        )
+      ) AS months
+      LEFT JOIN format(TabSeparated, 'metric String, kind String, peak_day Nullable(Date)', {catalogue: String}) AS catalogue USING metric
+    ) AS shares
     LEFT JOIN (SELECT project_id, name, status, deleted_at FROM projects_v1 FINAL WHERE partner_id = {partnerId: String}) AS projects USING project_id
-    GROUP BY project_id, name, status, deleted_at, metric
     ORDER BY project_id, metric`,
-  params: z.object({ partnerId: z.string(), from: z.string(), end: z.string(), peaks: z.array(z.string()), peakDays: z.string() }),
+  params: z.object({ partnerId: z.string(), from: z.string(), end: z.string(), peaks: z.array(z.string()), catalogue: z.string() }),
   row: ProjectLine,
   settings: EXACT_ROW_SETTINGS,
 })

@@ -7,12 +7,12 @@ import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 
-/** A line that an operator puts on a partner's next statement. */
+/** A line that an operator adds to a partner's next statement. */
 export interface ManualAdjustment {
-  /** Its name: the same entry twice is one line. */
+  /** Its id: the same entry twice is one line. */
   readonly entry: string
   readonly forMonth: Month
-  /** Empty: it concerns no single project. */
+  /** Empty when it concerns no single project. */
   readonly projectId: string
   readonly metric: MetricName
   /** With its sign. */
@@ -20,13 +20,13 @@ export interface ManualAdjustment {
   readonly reason: string
 }
 
-/** `billedIn` is the closed month whose statement has the line; null: the next one to be closed will. */
+/**
+ * `billedIn` is the closed month whose statement has the line; null while it waits for the next closing. `another`: a different line
+ * has the same id, and nothing was changed.
+ */
 export type AddAdjustmentOutcome = { readonly status: 'added'; readonly billedIn: Month | null } | { readonly status: 'another' }
 
-/**
- * Keeps it until the next closing puts it on a statement; usage is not touched. Sent again it is the same line. `another` when
- * a different one has that name: then nothing was changed. Throws StoreError.
- */
+/** Stores the line until the next closing puts it on a statement. Usage is not touched. Idempotent by `entry`. Throws StoreError. */
 export async function addManualAdjustment(
   { clickhouse: { registry }, note }: { clickhouse: ClickHouse; note: NoteChange },
   partnerId: string,
@@ -35,10 +35,10 @@ export async function addManualAdjustment(
   const { entry, forMonth, projectId, metric, value, reason } = adjustment
   const [known] = await registry.query(manualByEntry, { partnerId, entry })
   if (known !== undefined) {
-    const isSame = known.for_month === forMonth && known.project_id === projectId && known.metric === metric && known.value === value && known.reason === reason
-    return isSame ? { status: 'added', billedIn: known.billed_in } : { status: 'another' }
+    const isSame = known.forMonth === forMonth && known.projectId === projectId && known.metric === metric && known.value === value && known.reason === reason
+    return isSame ? { status: 'added', billedIn: known.billedIn } : { status: 'another' }
   }
-  // Without its reason: that is free text, and the entry is kept for ever.
+  // Without the reason: it is free text, and the audit log is never deleted.
   await note({ action: 'statement.adjust', subject: partnerId, details: { entry, for_month: forMonth, project_id: projectId, metric, value } })
   await registry.insert({
     table: 'manual_adjustments_v1',
@@ -48,7 +48,7 @@ export async function addManualAdjustment(
   return { status: 'added', billedIn: null }
 }
 
-/** Those that no statement has yet, in the order in which they were made. Throws StoreError. */
+/** The lines that are on no statement yet, in the order in which they were added. Throws StoreError. */
 export function unbilledManualAdjustments({ reads }: ClickHouse, partnerId: string) {
   return reads.query(unbilledManual, { partnerId })
 }
@@ -66,12 +66,12 @@ const unbilledManual = defineQuery({
 
 const manualByEntry = defineQuery({
   name: 'manual_adjustment_by_entry',
-  sql: `SELECT for_month, project_id, metric, toString(value) AS value, reason, nullIf((
+  sql: `SELECT for_month AS forMonth, project_id AS projectId, metric, toString(value) AS value, reason, nullIf((
           SELECT toString(max(month)) FROM statement_lines_v1
           WHERE partner_id = {partnerId: String} AND line = 'manual' AND entry = {entry: String}
-            AND closing IN (SELECT closing FROM statements_v1 WHERE partner_id = {partnerId: String})), '') AS billed_in
+            AND closing IN (SELECT closing FROM statements_v1 WHERE partner_id = {partnerId: String})), '') AS billedIn
         FROM manual_adjustments_v1 FINAL
         WHERE partner_id = {partnerId: String} AND entry = {entry: String}`,
   params: z.object({ partnerId: z.string(), entry: z.string() }),
-  row: z.object({ for_month: z.string(), project_id: z.string(), metric: z.string(), value: z.string(), reason: z.string(), billed_in: z.string().nullable() }),
+  row: z.object({ forMonth: z.string(), projectId: z.string(), metric: z.string(), value: z.string(), reason: z.string(), billedIn: z.string().nullable() }),
 })

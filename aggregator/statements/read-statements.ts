@@ -2,23 +2,22 @@ import { type Month, monthAfter, periodOfMonth } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { readCompleteness } from '../usage/completeness.ts'
 import { readPartnershipDays } from '../usage/partnership-days.ts'
-import { type BillingState, isBilledMonth, readBillingStates } from './billing-state.ts'
-import { nextToClose } from './close-month.ts'
+import { type BillingState, isBilledMonth, nextToClose, readBillingStates } from './billing-state.ts'
 import { readStatementHeaders, type StatementHeader } from './headers.ts'
 import { type MonthTotal, readBilledTotals, totalsOfClosedMonth, totalsOfOpenMonth } from './totals.ts'
 
-/** A partner's month: billed, or on its way to be. */
+/** A partner's month, closed or still open. */
 export interface Statement {
   readonly month: Month
   /** Undefined while the month is open. */
   readonly header: StatementHeader | undefined
   readonly asOfMs: number | null
   readonly totals: readonly MonthTotal[]
-  /** The open month that is closed next: what is unbilled of the months before is corrected on its statement. */
+  /** True for the open month that is closed next: its statement will also correct what is unbilled of earlier months. */
   readonly isNext: boolean
 }
 
-/** The statements of a partner, from the first month that is billed to the current one, ascending. Throws StoreError. */
+/** The statements of a partner, from the first billed month to the current one, ascending. Throws StoreError. */
 export async function listStatements(clickhouse: ClickHouse, partnerId: string, nowMs: number): Promise<Statement[]> {
   const [state] = await readBillingStates(clickhouse, partnerId)
   if (state === undefined) return []
@@ -27,7 +26,7 @@ export async function listStatements(clickhouse: ClickHouse, partnerId: string, 
   return readStatements(clickhouse, state, months)
 }
 
-/** Undefined for a month that has no statement: before the partner is billed, or in the future. Throws StoreError. */
+/** Undefined for a month that has no statement: before the partner's first billed month, or in the future. Throws StoreError. */
 export async function findStatement(clickhouse: ClickHouse, partnerId: string, month: Month, nowMs: number): Promise<Statement | undefined> {
   const [state] = await readBillingStates(clickhouse, partnerId)
   if (state === undefined || !isBilledMonth(state, month, nowMs)) return undefined
@@ -35,20 +34,20 @@ export async function findStatement(clickhouse: ClickHouse, partnerId: string, m
   return statement
 }
 
-/** Of months that follow each other. */
+/** The months must be consecutive. */
 async function readStatements(clickhouse: ClickHouse, state: BillingState, months: readonly Month[]): Promise<Statement[]> {
   const { partnerId } = state
   const [first] = months
   const last = months.at(-1)
   if (first === undefined || last === undefined) return []
-  const horizon = await readCompleteness(clickhouse)
+  const completeness = await readCompleteness(clickhouse)
   const headers = await readStatementHeaders(clickhouse, partnerId)
   const closings = headers.filter(({ month }) => month >= first).map(({ closing }) => closing)
   const billed = await readBilledTotals(clickhouse, partnerId, closings, first === last ? first : '')
-  const days = await readPartnershipDays(clickhouse, partnerId, { ...periodOfMonth(last), first: periodOfMonth(first).first }, horizon)
+  const days = await readPartnershipDays(clickhouse, partnerId, { ...periodOfMonth(last), first: periodOfMonth(first).first }, completeness)
   return months.map((month) => {
     const header = headers.find((each) => each.month === month)
     const totals = header === undefined ? totalsOfOpenMonth(days, month) : totalsOfClosedMonth(days, header, billed)
-    return { month, header, asOfMs: header?.asOfMs ?? horizon.asOfMs, totals, isNext: nextToClose(state) === month }
+    return { month, header, asOfMs: header?.asOfMs ?? completeness.asOfMs, totals, isNext: nextToClose(state) === month }
   })
 }

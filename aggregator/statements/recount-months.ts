@@ -1,86 +1,60 @@
 import { z } from 'zod'
 import { PEAK_METRICS } from '../../metering/metrics.ts'
-import { type Month, monthOf, periodOfMonth } from '../../metering/month.ts'
+import { type Month, periodOfMonth } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { type Lease, leaseTag } from '../../sql/lease.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
+import { PROJECT_VALUE_FROM_RAW } from '../usage/peak-or-sum.ts'
+import { PROJECTS_OF_PARTNER } from '../usage/projects-of-partner.ts'
 import type { StatementHeader } from './headers.ts'
+import { monthsOfNewProjects, readMonthChanges } from './month-changes.ts'
+import { DAYS_OF_MONTH } from './share-of-month.ts'
 
-/** One attempt to close a month of a partner. Its rows count from the moment its header stands. */
+/** One attempt to close a month of a partner. Its rows count only once its header is written. */
 export interface ClosingAttempt {
   readonly partnerId: string
   readonly month: Month
   readonly closing: string
-  readonly ownership: Lease
+  readonly lease: Lease
 }
 
 export interface Recounted {
-  /** The months that were recounted: the one that is closed, and those before it in which something was stored since. */
+  /** The months that were recounted: earlier ones in which something was stored since they were billed, then the month itself. */
   readonly months: readonly Month[]
-  /** Of every month closed by now, this one included: the number of changes that is in the bills. */
+  /** For every closed month, and the one that is closing, the number of changes that the bills include. */
   readonly billedChanges: ReadonlyMap<Month, number>
+  /** Projects created up to this time are in the bills, in ms since 1970. */
   readonly projectsThroughMs: number
 }
 
 /**
- * Folds raw, not the view: what is billed hangs on no rollup. What is noted first (changes of each day, the newest project)
- * is in the recount; what comes while it runs may be, and is recounted once more by the next closing, with no difference.
- * Throws StoreError.
+ * Recounts raw, not the rollup: no bill depends on a materialized view. The newest project and the numbers of changes are read first, so
+ * the recount includes at least what they stand for. An event that arrives meanwhile may be included or not. Either way the number of
+ * changes of its month has grown, so the next closing recounts that month and bills only what is missing. Throws StoreError.
  */
 export async function recountMonths(clickhouse: ClickHouse, attempt: ClosingAttempt, closed: readonly StatementHeader[]): Promise<Recounted> {
-  const { partnerId, month, closing, ownership } = attempt
-  const newest = await queryOne(clickhouse.reads, newestProjectOf, { partnerId })
+  const { partnerId, month, closing, lease } = attempt
+  const { createdMs } = await queryOne(clickhouse.reads, newestProjectOfPartner, { partnerId })
   const billed = closed.map((header) => header.month)
   const changes = await readMonthChanges(clickhouse, [...billed, month])
   const last = closed.at(-1)
-  const arrived = last === undefined ? new Set<Month>() : await monthsOfNewProjects(clickhouse, partnerId, last.projectsThroughMs)
-  const changed = billed.filter((each) => arrived.has(each) || changes.get(each) !== last?.billedChanges.get(each))
+  const ofNewProjects = last === undefined ? new Set<Month>() : await monthsOfNewProjects(clickhouse, partnerId, last.projectsThroughMs)
+  const changed = billed.filter((each) => ofNewProjects.has(each) || changes.get(each) !== last?.billedChanges.get(each))
   const months = [...changed, month]
   for (const each of months) {
     const { first, end } = periodOfMonth(each)
-    const { name: log, epoch, owner } = ownership
+    const { name: log, epoch, owner } = lease
     await clickhouse.work.execute(recountMonth, { log, epoch, owner, partnerId, closing, month: each, from: first, end, peaks: PEAK_METRICS }, leaseTag(log))
   }
-  return { months, billedChanges: changes, projectsThroughMs: newest.created_ms }
+  return { months, billedChanges: changes, projectsThroughMs: createdMs }
 }
 
-/** How often something was stored in the days of each month. Throws StoreError. */
-export async function readMonthChanges({ reads }: ClickHouse, months: readonly Month[]): Promise<Map<Month, number>> {
-  const rows = await reads.query(monthChanges, { months: [...months] })
-  const stored = new Map(rows.map((each) => [each.month, each.changes]))
-  // A month in which nothing was ever stored has no row.
-  return new Map(months.map((month) => [month, stored.get(month) ?? 0]))
-}
-
-/** The months in which projects of the partner that were created later have usage. */
-export async function monthsOfNewProjects({ reads }: ClickHouse, partnerId: string, createdAfterMs: number): Promise<Set<Month>> {
-  const rows = await reads.query(newProjectDays, { partnerId, createdAfterMs })
-  return new Set(rows.map(({ usage_date }) => monthOf(usage_date)))
-}
-
-const newestProjectOf = defineQuery({
+const newestProjectOfPartner = defineQuery({
   name: 'newest_project_of_partner',
-  sql: 'SELECT toUnixTimestamp64Milli(max(created_at)) AS created_ms FROM projects_v1 WHERE partner_id = {partnerId: String}',
+  sql: 'SELECT toUnixTimestamp64Milli(max(created_at)) AS createdMs FROM projects_v1 WHERE partner_id = {partnerId: String}',
   params: z.object({ partnerId: z.string() }),
-  row: z.object({ created_ms: z.coerce.number() }),
-})
-
-const monthChanges = defineQuery({
-  name: 'month_changes',
-  sql: `SELECT formatDateTime(usage_date, '%Y-%m') AS month, sum(changes) AS changes FROM usage_day_changes_v1
-        GROUP BY month HAVING month IN {months: Array(String)}`,
-  params: z.object({ months: z.array(z.string()) }),
-  row: z.object({ month: z.string(), changes: z.coerce.number() }),
-})
-
-const newProjectDays = defineQuery({
-  name: 'new_project_days',
-  sql: `SELECT DISTINCT usage_date FROM project_usage_per_day_v1 WHERE project_id IN (
-          SELECT project_id FROM projects_v1
-          WHERE partner_id = {partnerId: String} AND created_at > fromUnixTimestamp64Milli({createdAfterMs: Int64}))`,
-  params: z.object({ partnerId: z.string(), createdAfterMs: z.number() }),
-  row: z.object({ usage_date: z.string() }),
+  row: z.object({ createdMs: z.coerce.number() }),
 })
 
 const recountMonth = defineStatement({
@@ -90,16 +64,14 @@ const recountMonth = defineStatement({
     SELECT {log: String}, {epoch: UInt64}, {owner: String}, {partnerId: String}, {closing: String}, {month: String}, metric, project_id,
       per_day.1, per_day.2, per_day.3
     FROM (
-    SELECT metric, project_id, arraySort(groupArray((usage_date, day_value, day_events))) AS per_day
-    FROM (
-      SELECT project_id, metric, usage_date, toInt64(count()) AS day_events,
-        if(metric IN {peaks: Array(String)}, toDecimal256(max(value), 9), sum(toDecimal256(value, 9))) AS day_value
-      FROM raw_usage_events_v1 FINAL
-      WHERE usage_date >= {from: Date} AND usage_date < {end: Date}
-        AND project_id IN (SELECT project_id FROM projects_v1 WHERE partner_id = {partnerId: String})
-      GROUP BY project_id, metric, usage_date
-    )
-    GROUP BY metric, project_id
+      SELECT metric, project_id, ${DAYS_OF_MONTH} AS per_day
+      FROM (
+        SELECT project_id, metric, usage_date, toInt64(count()) AS day_events, ${PROJECT_VALUE_FROM_RAW} AS day_value
+        FROM raw_usage_events_v1 FINAL
+        WHERE usage_date >= {from: Date} AND usage_date < {end: Date} AND project_id IN (${PROJECTS_OF_PARTNER})
+        GROUP BY project_id, metric, usage_date
+      )
+      GROUP BY metric, project_id
     )`,
   params: z.object({
     log: z.string(),

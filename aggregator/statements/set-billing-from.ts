@@ -7,21 +7,21 @@ import { withClosingLease } from './closing-lease.ts'
 export type BillingFromOutcome = { status: 'set' } | { status: 'already_closed'; closedThrough: Month } | { status: 'elsewhere' }
 
 /**
- * Sets the first month that a partner has a statement of: possible until the first is closed. Under the fence of the closings,
- * so that none is closed between the look and the write. Throws StoreError.
+ * Sets the first month that has a statement, which is possible until a month is closed. It runs under the lease of the partner's
+ * closings, so that no month can be closed between the check and the write. Throws StoreError.
  */
 export async function setBillingFrom(
   { clickhouse, note }: { clickhouse: ClickHouse; note: NoteChange },
   partnerId: string,
   month: Month,
 ): Promise<BillingFromOutcome> {
-  const fenced = await withClosingLease<BillingFromOutcome>(clickhouse, partnerId, async (ownership) => {
+  const outcome = await withClosingLease<BillingFromOutcome>(clickhouse, partnerId, async (lease) => {
     const [state] = await readBillingStates(clickhouse, partnerId)
-    if (state === undefined) throw new Error(`There is no partner ${partnerId}.`)
+    if (state === undefined) throw new Error(`The partner ${partnerId} does not exist.`)
     if (state.closedThrough !== null) return { status: 'already_closed', closedThrough: state.closedThrough }
     await note({ action: 'partner.billing-from', subject: partnerId, details: { billing_from: month } })
-    await writeBillingFrom(clickhouse, ownership, partnerId, month)
+    await writeBillingFrom(clickhouse, lease, partnerId, month)
     return { status: 'set' }
   })
-  return fenced.status === 'done' ? fenced.result : fenced
+  return outcome.status === 'done' ? outcome.result : outcome
 }

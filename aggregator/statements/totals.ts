@@ -1,11 +1,12 @@
 import { z } from 'zod'
 import { addDecimals, type ExactDecimal, subtractDecimals } from '../../metering/exact-decimal.ts'
-import { isMetricName, METRIC_NAMES, METRICS, type MetricKind, type MetricName } from '../../metering/metrics.ts'
+import { isMetricName, METRIC_NAMES, METRICS, type MetricKind } from '../../metering/metrics.ts'
 import { type Month, monthOf } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import type { PartnershipDay } from '../usage/partnership-days.ts'
 import { combineDays } from '../usage/partnership-usage.ts'
+import { valueOrNoUsage } from '../usage/usage-quantities.ts'
 import type { StatementHeader } from './headers.ts'
 
 /** A partner's month in one metric. */
@@ -13,11 +14,11 @@ export interface MonthTotal {
   readonly metric: string
   readonly kind: MetricKind
   readonly unit: string
-  /** As billed by the statement; of an open month as metered so far. */
+  /** For a closed month, as its statement bills it; for an open month, as metered so far. */
   readonly value: ExactDecimal
-  /** Of a peak: the day it was reached on; null without usage. */
+  /** For a peak metric, the day on which the peak was reached; null without usage. */
   readonly peakDay: string | null
-  /** What is metered by now and on no statement yet. Below 0 only after a repaired fault. */
+  /** What is metered by now and on no statement yet. It is below 0 only after a fault was repaired. */
   readonly unbilled: ExactDecimal
 }
 
@@ -25,41 +26,42 @@ export interface MonthTotal {
 export function totalsOfOpenMonth(days: readonly PartnershipDay[], month: Month): MonthTotal[] {
   const { summary, peakDays } = combineDays(days.filter(({ day }) => monthOf(day) === month))
   return METRIC_NAMES.map((metric) => ({
-    ...describe(metric),
+    metric,
+    kind: METRICS[metric].kind,
+    unit: METRICS[metric].unit,
     value: summary[metric],
     peakDay: peakDays.get(metric) ?? null,
     unbilled: summary[metric],
   }))
 }
 
-/** The totals of a closed month: value and peak day as they were closed, `unbilled` by what is metered now. */
+/** The totals of a closed month: value and peak day as they were billed, `unbilled` by what is metered now. */
 export function totalsOfClosedMonth(days: readonly PartnershipDay[], header: StatementHeader, billed: readonly BilledTotal[]): MonthTotal[] {
   const { summary } = combineDays(days.filter(({ day }) => monthOf(day) === header.month))
   return header.metrics.map(({ metric, kind, unit }) => {
-    const ofMonth = billed.filter((each) => each.metric === metric && each.for_month === header.month)
+    const ofMonth = billed.filter((each) => each.metric === metric && each.forMonth === header.month)
     const usage = ofMonth.find((each) => each.closing === header.closing && each.line === 'usage')
     const sum = ofMonth.filter(({ line }) => line !== 'manual').reduce((total, each) => addDecimals(total, each.value), '0')
-    // A metric without a line had no usage when the month was closed.
-    const metered = isMetricName(metric) ? summary[metric] : '0'
-    return { metric, kind, unit, value: usage?.value ?? '0', peakDay: usage?.peak_day ?? null, unbilled: subtractDecimals(metered, sum) }
+    // A metric that is no longer in the catalogue is not metered any more.
+    const metered = valueOrNoUsage(isMetricName(metric) ? { value: summary[metric] } : undefined)
+    return { metric, kind, unit, value: valueOrNoUsage(usage), peakDay: usage?.peakDay ?? null, unbilled: subtractDecimals(metered, sum) }
   })
-}
-
-function describe(metric: MetricName) {
-  return { metric, kind: METRICS[metric].kind, unit: METRICS[metric].unit }
 }
 
 const BilledTotalRow = z.object({
   closing: z.string(),
   line: z.enum(['usage', 'adjustment', 'manual']),
-  for_month: z.string(),
+  forMonth: z.string(),
   metric: z.string(),
   value: z.string(),
-  peak_day: z.string().nullable(),
+  peakDay: z.string().nullable(),
 })
 export type BilledTotal = z.output<typeof BilledTotalRow>
 
-/** What statements bill, per statement, line, month and metric: of all these closings, or what concerns one month. Throws StoreError. */
+/**
+ * What statements bill, by statement, kind of line, month and metric: everything on the statements of these closings, or only what they
+ * bill for one month. A metric without usage has no line. Throws StoreError.
+ */
 export async function readBilledTotals(
   { reads }: ClickHouse,
   partnerId: string,
@@ -71,7 +73,7 @@ export async function readBilledTotals(
 
 const billedTotals = defineQuery({
   name: 'billed_totals',
-  sql: `SELECT closing, line, for_month, metric, sum(value) AS value, max(peak_day) AS peak_day FROM statement_lines_v1
+  sql: `SELECT closing, line, for_month AS forMonth, metric, sum(value) AS value, max(peak_day) AS peakDay FROM statement_lines_v1
         WHERE partner_id = {partnerId: String} AND closing IN {closings: Array(String)} AND {forMonth: String} IN ('', for_month)
         GROUP BY closing, line, for_month, metric`,
   params: z.object({ partnerId: z.string(), closings: z.array(z.string()), forMonth: z.string() }),

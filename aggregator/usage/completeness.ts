@@ -3,47 +3,47 @@ import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { readAsOf } from '../as-of.ts'
 
-/** How far totals reach. Both times only grow, so what was known a moment ago is still true. */
+/** What totals include. Both times only grow, so a value that was read a moment ago is still true. */
 export interface Completeness {
   /** Usage is complete up to this time, in ms since 1970; null before the first watermark. */
   readonly asOfMs: number | null
-  /** Partnership days hold the projects created up to this time, in ms since 1970; null before the first refresh has ended. */
-  readonly keptThroughMs: number | null
+  /** The materialized partnership days include projects created up to this time, in ms since 1970; null before the first refresh has ended. */
+  readonly projectsThroughMs: number | null
 }
 
-/** Ask for it before the totals it stands beside. Throws StoreError. */
+/** Read it before the totals that it describes. Throws StoreError. */
 export async function readCompleteness(clickhouse: ClickHouse): Promise<Completeness> {
   const asOfMs = await readAsOf(clickhouse)
-  const [kept] = await clickhouse.reads.query(keptThrough, {})
-  return { asOfMs, keptThroughMs: kept?.kept_through_ms ?? null }
+  const [materialized] = await clickhouse.reads.query(materializedProjects, {})
+  return { asOfMs, projectsThroughMs: materialized?.projectsThroughMs ?? null }
 }
 
-/** The horizon as it was at most a second ago: it is asked for by every usage answer, and costs as much as the answer. */
+/** The completeness as of at most a second ago. Every usage answer needs it, and reading it costs as much as the rest of the answer. */
 export class CachedCompleteness {
   readonly #clickhouse: ClickHouse
-  #known: Completeness | undefined
-  #knownAtMs = Number.NEGATIVE_INFINITY
+  #cached: Completeness | undefined
+  #readAtMs = Number.NEGATIVE_INFINITY
 
   constructor(clickhouse: ClickHouse) {
     this.#clickhouse = clickhouse
   }
 
   async read(): Promise<Completeness> {
-    if (this.#known !== undefined && performance.now() - this.#knownAtMs < KNOWN_FOR_MS) return this.#known
-    const askedMs = performance.now()
-    const known = await readCompleteness(this.#clickhouse)
-    // Of two that asked at once the later answer stands; either is true.
-    this.#known = known
-    this.#knownAtMs = askedMs
-    return known
+    if (this.#cached !== undefined && performance.now() - this.#readAtMs < CACHED_FOR_MS) return this.#cached
+    const readAtMs = performance.now()
+    const completeness = await readCompleteness(this.#clickhouse)
+    // If two reads race, the later result wins; both are valid.
+    this.#cached = completeness
+    this.#readAtMs = readAtMs
+    return completeness
   }
 }
 
-const KNOWN_FOR_MS = 1_000
+const CACHED_FOR_MS = 1_000
 
-const keptThrough = defineQuery({
-  name: 'kept_through',
-  sql: 'SELECT toUnixTimestamp64Milli(max(through)) AS kept_through_ms FROM partnership_projects_kept_v1 HAVING count() > 0',
+const materializedProjects = defineQuery({
+  name: 'materialized_projects',
+  sql: 'SELECT toUnixTimestamp64Milli(max(through)) AS projectsThroughMs FROM partnership_projects_kept_v1 HAVING count() > 0',
   params: z.object({}),
-  row: z.object({ kept_through_ms: z.coerce.number() }),
+  row: z.object({ projectsThroughMs: z.coerce.number() }),
 })

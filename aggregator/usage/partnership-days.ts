@@ -5,8 +5,11 @@ import type { Period } from '../../metering/period.ts'
 import type { Quantity } from '../../metering/quantity.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
+import { queryOne } from '../../sql/query-one.ts'
 import { type Completeness, readCompleteness } from './completeness.ts'
-import { PROJECT_DAY_VALUE } from './project-day.ts'
+import { DAY_STATES, MONTHS_IN_REBUILD } from './day-states.ts'
+import { PROJECT_VALUE_FROM_ROLLUP } from './peak-or-sum.ts'
+import { NEW_PROJECTS_OF_PARTNER, PROJECTS_OF_PARTNER } from './projects-of-partner.ts'
 
 /** A partner's day in one metric: the sum over its projects, deleted ones included, of the project's day. */
 export interface PartnershipDay {
@@ -18,93 +21,83 @@ export interface PartnershipDay {
 }
 
 /**
- * A partner's days of a period that have events. A day is taken from the kept rows only while nothing of it was stored since
- * they were computed, and no project registered since has usage on it; any other is computed from the project rollup here.
- * 1. Note which kept days are right, at which number of changes.
- * 2. Read the kept rows: those of that number, or a later one, are there by now.
- * In the other order a day that is computed anew in between would have no row. Throws StoreError.
+ * A partner's days of a period that have events, ascending. A day is taken from the materialized rows only if nothing of it was stored
+ * since they were computed and no project registered since has usage on it. Every other day is computed here from the project rollup.
+ * The order is the guarantee:
+ * 1. Read the number of changes of each materialized day.
+ * 2. Read the materialized rows. By now there are rows with that number or a greater one.
+ * In the other order, a day that is recomputed in between would have no row, and its usage would be missing. Throws StoreError.
  */
-export async function readPartnershipDays(clickhouse: ClickHouse, partnerId: string, period: Period, horizon?: Completeness): Promise<PartnershipDay[]> {
-  const { keptThroughMs } = horizon ?? (await readCompleteness(clickhouse))
-  const { keptChanges, inDoubt } = await readDayStates(clickhouse, partnerId, period, keptThroughMs)
+export async function readPartnershipDays(clickhouse: ClickHouse, partnerId: string, period: Period, completeness?: Completeness): Promise<PartnershipDay[]> {
+  const { projectsThroughMs } = completeness ?? (await readCompleteness(clickhouse))
+  const { changesOfMaterialized, toCompute } = await readDayStates(clickhouse, partnerId, period, projectsThroughMs)
   const span = { partnerId, from: period.first, end: period.end }
-  const kept = keptChanges.size === 0 ? [] : await clickhouse.reads.query(keptPartnershipDays, span)
+  const materialized = changesOfMaterialized.size === 0 ? [] : await clickhouse.reads.query(materializedPartnershipDays, span)
   const computed =
-    inDoubt.length === 0
+    toCompute.length === 0
       ? []
-      : await clickhouse.reads.query(computedPartnershipDays, { ...span, days: inDoubt === 'all' ? [] : [...inDoubt], peaks: PEAK_METRICS })
-  // A row of fewer changes is of a key that the rollup has no more: a month was rebuilt.
-  const standing = kept.filter((row) => row.changes >= (keptChanges.get(row.usage_date) ?? Number.POSITIVE_INFINITY))
-  return [...standing, ...computed]
-    .map(({ usage_date, metric, value, events }) => ({ day: usage_date, metric, value, events }))
-    .sort((a, b) => (a.day < b.day ? -1 : a.day > b.day ? 1 : 0))
+      : await clickhouse.reads.query(computedPartnershipDays, { ...span, days: toCompute === 'all' ? [] : [...toCompute], peaks: PEAK_METRICS })
+  // A row with fewer changes belongs to a key that the rollup lost when its month was rebuilt.
+  const valid = materialized.filter(({ day, changes }) => changes >= (changesOfMaterialized.get(day) ?? Number.POSITIVE_INFINITY))
+  return [...valid.map(({ changes, ...day }) => day), ...computed].sort((a, b) => (a.day < b.day ? -1 : a.day > b.day ? 1 : 0))
 }
 
 interface DayStates {
-  /** The days whose kept rows are right, with their number of changes. */
-  readonly keptChanges: ReadonlyMap<string, number>
-  /** The days to compute: changed since, of a project registered since, or of a month whose rebuild has begun and not ended. */
-  readonly inDoubt: readonly string[] | 'all'
+  /** The days whose materialized rows are valid, with their number of changes. */
+  readonly changesOfMaterialized: ReadonlyMap<string, number>
+  /** The days to compute: changed since, with usage of a project registered since, or of a month in rebuild. */
+  readonly toCompute: readonly string[] | 'all'
 }
 
-/** Before the first refresh has ended nothing is known to be whole. A day that nothing was ever stored of has no state. */
-async function readDayStates(clickhouse: ClickHouse, partnerId: string, period: Period, keptThroughMs: number | null): Promise<DayStates> {
-  if (keptThroughMs === null) return { keptChanges: new Map(), inDoubt: 'all' }
-  const span = { partnerId, from: period.first, end: period.end, keptThroughMs }
-  const [states, [doubts]] = await Promise.all([
-    clickhouse.reads.query(partnershipDayStates, { partnerId, from: period.first, end: period.end }),
-    clickhouse.reads.query(doubtsAboutDays, { partnerId, keptThroughMs }),
-  ])
-  if (doubts === undefined) throw new Error('count() answered no row.')
-  const ofNewProjects = doubts.new_projects === 0 ? [] : await clickhouse.reads.query(newProjectUsageDays, span)
-  const notKept = new Set(ofNewProjects.map(({ usage_date }) => usage_date))
-  const isRight = ({ usage_date, right }: { usage_date: string; right: number }) =>
-    right === 1 && !notKept.has(usage_date) && !doubts.rebuilding.includes(monthOf(usage_date))
+/** Before the first refresh has ended, no day is known to be complete. A day of which nothing was ever stored has no state. */
+async function readDayStates(clickhouse: ClickHouse, partnerId: string, period: Period, projectsThroughMs: number | null): Promise<DayStates> {
+  if (projectsThroughMs === null) return { changesOfMaterialized: new Map(), toCompute: 'all' }
+  const span = { partnerId, from: period.first, end: period.end }
+  const newProjects = { partnerId, createdAfterMs: projectsThroughMs }
+  const [states, doubts] = await Promise.all([clickhouse.reads.query(partnershipDayStates, span), queryOne(clickhouse.reads, reasonsToCompute, newProjects)])
+  const daysOfNewProjects = doubts.newProjects === 0 ? [] : await clickhouse.reads.query(newProjectUsageDays, { ...span, ...newProjects })
+  const incomplete = new Set(daysOfNewProjects.map(({ day }) => day))
+  const isValid = ({ day, isMaterialized }: { day: string; isMaterialized: number }) =>
+    isMaterialized === 1 && !incomplete.has(day) && !doubts.monthsInRebuild.includes(monthOf(day))
   return {
-    keptChanges: new Map(states.filter(isRight).map(({ usage_date, changes }) => [usage_date, changes])),
-    inDoubt: states.filter((state) => !isRight(state)).map(({ usage_date }) => usage_date),
+    changesOfMaterialized: new Map(states.filter(isValid).map(({ day, changes }) => [day, changes])),
+    toCompute: states.filter((state) => !isValid(state)).map(({ day }) => day),
   }
 }
 
 const Span = z.object({ partnerId: z.string(), from: z.string(), end: z.string() })
 
-/** FINAL and no GROUP BY: of so few rows it costs the half. */
 const partnershipDayStates = defineQuery({
   name: 'partnership_day_states',
-  sql: `SELECT usage_date, changes, kept = changes AS right FROM usage_day_changes_v1 FINAL
-        WHERE usage_date >= {from: Date} AND usage_date < {end: Date}`,
+  sql: `SELECT usage_date AS day, changes, is_materialized AS isMaterialized
+        FROM (${DAY_STATES} WHERE usage_date >= {from: Date} AND usage_date < {end: Date})`,
   params: Span,
-  row: z.object({ usage_date: z.string(), changes: z.coerce.number(), right: z.number() }),
+  row: z.object({ day: z.string(), changes: z.coerce.number(), isMaterialized: z.number() }),
 })
 
-/** A query for the months whose rebuild has begun and not ended. */
-export const MONTHS_IN_REBUILD = 'SELECT month FROM rollup_rebuilds_v1 GROUP BY month HAVING max(begun) > max(ended)'
-
-/** What the days themselves do not say: projects registered since, and months whose rebuild has begun and not ended. */
-const doubtsAboutDays = defineQuery({
-  name: 'doubts_about_days',
-  sql: `SELECT count() AS new_projects,
-          (SELECT groupArray(month) FROM (${MONTHS_IN_REBUILD})) AS rebuilding
-        FROM projects_v1 WHERE partner_id = {partnerId: String} AND created_at > fromUnixTimestamp64Milli({keptThroughMs: Int64})`,
-  params: z.object({ partnerId: z.string(), keptThroughMs: z.number() }),
-  row: z.object({ new_projects: z.coerce.number(), rebuilding: z.array(z.string()) }),
+/** What the states of the days do not show: projects registered since the last refresh, and months in rebuild. */
+const reasonsToCompute = defineQuery({
+  name: 'reasons_to_compute_days',
+  sql: `SELECT count() AS newProjects, (SELECT groupArray(month) FROM (${MONTHS_IN_REBUILD})) AS monthsInRebuild
+        FROM (${NEW_PROJECTS_OF_PARTNER})`,
+  params: z.object({ partnerId: z.string(), createdAfterMs: z.number() }),
+  row: z.object({ newProjects: z.coerce.number(), monthsInRebuild: z.array(z.string()) }),
 })
 
 const newProjectUsageDays = defineQuery({
   name: 'new_project_usage_days',
-  sql: `SELECT DISTINCT usage_date FROM project_usage_per_day_v1
-        WHERE project_id IN (SELECT project_id FROM projects_v1 WHERE partner_id = {partnerId: String} AND created_at > fromUnixTimestamp64Milli({keptThroughMs: Int64}))
-          AND usage_date >= {from: Date} AND usage_date < {end: Date}`,
-  params: Span.extend({ keptThroughMs: z.number() }),
-  row: z.object({ usage_date: z.string() }),
+  sql: `SELECT DISTINCT usage_date AS day FROM project_usage_per_day_v1
+        WHERE project_id IN (${NEW_PROJECTS_OF_PARTNER}) AND usage_date >= {from: Date} AND usage_date < {end: Date}`,
+  params: Span.extend({ createdAfterMs: z.number() }),
+  row: z.object({ day: z.string() }),
 })
 
-const DayRow = z.object({ usage_date: z.string(), metric: z.enum(METRIC_NAMES), value: z.string(), events: z.coerce.number() })
+const DayRow = z.object({ day: z.string(), metric: z.enum(METRIC_NAMES), value: z.string(), events: z.coerce.number() })
 
-/** Never FINAL here: it takes each element of the tuple by itself, and the number of one row would stand beside the value of another. */
-const keptPartnershipDays = defineQuery({
-  name: 'kept_partnership_days',
-  sql: `SELECT usage_date, metric, row.changes AS changes, row.value AS value, row.events AS events
+/** Never FINAL here: it takes the maximum of each element of the tuple, so that the number of one row would come with the value of another. */
+const materializedPartnershipDays = defineQuery({
+  name: 'materialized_partnership_days',
+  sql: `SELECT usage_date AS day, metric, row.changes AS changes, row.value AS value, row.events AS events
         FROM (
           SELECT usage_date, metric, max(newest) AS row FROM partnership_usage_per_day_v1
           WHERE partner_id = {partnerId: String} AND usage_date >= {from: Date} AND usage_date < {end: Date}
@@ -114,15 +107,16 @@ const keptPartnershipDays = defineQuery({
   row: DayRow.extend({ changes: z.coerce.number() }),
 })
 
+/** The value of each project's day first, then their sum: a partnership's peak is reached by its projects together. */
 const computedPartnershipDays = defineQuery({
   name: 'computed_partnership_days',
   sql: `
-    SELECT usage_date, metric, sum(project_value) AS value, sum(project_events) AS events
+    SELECT usage_date AS day, metric, sum(project_value) AS value, sum(project_events) AS events
     FROM (
       SELECT project_id, usage_date, metric, sum(events) AS project_events,
-        ${PROJECT_DAY_VALUE} AS project_value
+        ${PROJECT_VALUE_FROM_ROLLUP} AS project_value
       FROM project_usage_per_day_v1
-      WHERE project_id IN (SELECT project_id FROM projects_v1 WHERE partner_id = {partnerId: String})
+      WHERE project_id IN (${PROJECTS_OF_PARTNER})
         AND usage_date >= {from: Date} AND usage_date < {end: Date} AND (empty({days: Array(Date)}) OR usage_date IN {days: Array(Date)})
       GROUP BY project_id, usage_date, metric
     )

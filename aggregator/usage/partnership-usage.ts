@@ -1,9 +1,10 @@
-import { addDecimals, compareDecimals } from '../../metering/exact-decimal.ts'
+import { addDecimals } from '../../metering/exact-decimal.ts'
 import { METRICS, type MetricName, PEAK_METRICS } from '../../metering/metrics.ts'
 import type { Period } from '../../metering/period.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { type Completeness, readCompleteness } from './completeness.ts'
 import { type PartnershipDay, readPartnershipDays } from './partnership-days.ts'
+import { movesPeak } from './peak-day.ts'
 import { noUsage, type UsageQuantities } from './usage-quantities.ts'
 
 export interface PartnershipUsage {
@@ -11,20 +12,20 @@ export interface PartnershipUsage {
   readonly summary: UsageQuantities
   /** Days with at least one event, ascending. */
   readonly days: readonly { readonly day: string; readonly usage: UsageQuantities }[]
-  /** Of each peak metric the day it was reached on, the earliest on ties; null without events. */
+  /** The day on which each peak metric reached its peak, the earliest on ties; null without events. */
   readonly peakDays: ReadonlyMap<MetricName, string | null>
 }
 
 /**
- * The usage of all projects of a partner, deleted ones included. A peak is the sum over the projects per day, then the
- * maximum over the days; not the sum of each project's own maximum, which no day ever reached. Throws StoreError.
+ * The usage of all projects of a partner, deleted ones included. A partnership's peak sums the projects per day first and then takes the
+ * greatest day. It is not the sum of each project's own maximum, which was never reached on any day. Throws StoreError.
  */
 export async function readPartnershipUsage(clickhouse: ClickHouse, partnerId: string, period: Period, known?: Completeness): Promise<PartnershipUsage> {
-  const horizon = known ?? (await readCompleteness(clickhouse))
-  return { asOfMs: horizon.asOfMs, ...combineDays(await readPartnershipDays(clickhouse, partnerId, period, horizon)) }
+  const completeness = known ?? (await readCompleteness(clickhouse))
+  return { asOfMs: completeness.asOfMs, ...combineDays(await readPartnershipDays(clickhouse, partnerId, period, completeness)) }
 }
 
-/** How days make a period. They come in ascending order. */
+/** Combines a partner's days, in ascending order, to a period: the greatest day of a peak metric, the sum of any other. */
 export function combineDays(rows: readonly PartnershipDay[]): Omit<PartnershipUsage, 'asOfMs'> {
   const summary = noUsage()
   const days = new Map<string, ReturnType<typeof noUsage>>()
@@ -34,7 +35,7 @@ export function combineDays(rows: readonly PartnershipDay[]): Omit<PartnershipUs
     usage[metric] = value
     days.set(day, usage)
     if (METRICS[metric].kind === 'cumulative') summary[metric] = addDecimals(summary[metric], value)
-    else if (peakDays.get(metric) === null || compareDecimals(value, summary[metric]) > 0) {
+    else if (peakDays.get(metric) === null || movesPeak(value, summary[metric])) {
       summary[metric] = value
       peakDays.set(metric, day)
     }

@@ -7,15 +7,15 @@ import { MetricTotals, quantitiesOf, type UsageQuantities } from './usage-quanti
 
 export interface ProjectUsage {
   readonly asOfMs: number | null
-  /** The greatest timestamp ever counted for the project, in ms since 1970. */
+  /** The latest timestamp of all events ever counted for the project, in ms since 1970; null without any. */
   readonly lastActivityMs: number | null
-  /** A peak is the maximum over the days, a cumulative metric their sum. */
+  /** The greatest day of a peak metric, the sum of the days of any other. */
   readonly summary: UsageQuantities
   /** Days with at least one event, ascending. */
   readonly days: readonly { readonly day: string; readonly usage: UsageQuantities }[]
 }
 
-/** A project's usage over a period. Throws StoreError when it cannot be read: never a default. */
+/** A project's usage over a period. Throws StoreError when it cannot be read; there is no default. */
 export async function readProjectUsage(clickhouse: ClickHouse, projectId: string, period: Period, known?: Completeness): Promise<ProjectUsage> {
   const { asOfMs } = known ?? (await readCompleteness(clickhouse))
   const { first: from, end } = period
@@ -23,37 +23,37 @@ export async function readProjectUsage(clickhouse: ClickHouse, projectId: string
     clickhouse.reads.query(projectUsagePerDay, { projectId, from, end }),
     readLastActivity(clickhouse, projectId),
   ])
-  const dayRows = rows.filter((row) => row.is_summary === 0)
-  const days = [...new Set(dayRows.map((row) => row.usage_date))]
+  const dayRows = rows.filter(({ isSummary }) => isSummary === 0)
+  const days = [...new Set(dayRows.map(({ day }) => day))]
   return {
     asOfMs,
     lastActivityMs,
-    summary: quantitiesOf(rows.filter((row) => row.is_summary === 1)),
-    days: days.map((day) => ({ day, usage: quantitiesOf(dayRows.filter((row) => row.usage_date === day)) })),
+    summary: quantitiesOf(rows.filter(({ isSummary }) => isSummary === 1)),
+    days: days.map((day) => ({ day, usage: quantitiesOf(dayRows.filter((row) => row.day === day)) })),
   }
 }
 
-/** The greatest timestamp ever counted for the project, in ms since 1970; null without any. Throws StoreError. */
+/** The latest timestamp of all events ever counted for the project, in ms since 1970; null without any. Throws StoreError. */
 export async function readLastActivity({ reads }: Pick<ClickHouse, 'reads'>, projectId: string): Promise<number | null> {
   const [activity] = await reads.query(projectLastActivity, { projectId })
-  return activity?.last_ms ?? null
+  return activity?.lastMs ?? null
 }
 
 const projectUsagePerDay = defineQuery({
   name: 'project_usage_per_day',
-  sql: `SELECT usage_date, grouping(usage_date) AS is_summary, metric, max(peak) AS peak, sum(total) AS total
+  sql: `SELECT usage_date AS day, grouping(usage_date) AS isSummary, metric, max(peak) AS peak, sum(total) AS total
         FROM project_usage_per_day_v1
         WHERE project_id = {projectId: String} AND usage_date >= {from: Date} AND usage_date < {end: Date}
         GROUP BY GROUPING SETS ((usage_date, metric), (metric))
         ORDER BY usage_date, metric`,
   params: z.object({ projectId: z.string(), from: z.string(), end: z.string() }),
-  row: MetricTotals.extend({ usage_date: z.string(), is_summary: z.coerce.number() }),
+  row: MetricTotals.extend({ day: z.string(), isSummary: z.coerce.number() }),
 })
 
 const projectLastActivity = defineQuery({
   name: 'project_last_activity',
-  sql: `SELECT toUnixTimestamp64Milli(max(last_event_at)) AS last_ms FROM project_usage_per_day_v1
+  sql: `SELECT toUnixTimestamp64Milli(max(last_event_at)) AS lastMs FROM project_usage_per_day_v1
         WHERE project_id = {projectId: String} HAVING count() > 0`,
   params: z.object({ projectId: z.string() }),
-  row: z.object({ last_ms: z.coerce.number() }),
+  row: z.object({ lastMs: z.coerce.number() }),
 })

@@ -4,18 +4,18 @@ import { dayOf, MS_PER_DAY } from '../../metering/timestamp.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 
-/** A project that sent a metric every day and stopped. */
+/** A project that reported a metric every day and then stopped. */
 export type SilentProject = z.output<typeof SilentRow>
 
 export interface SilentProjects {
-  /** The shortest silence first: what stopped yesterday is the news. At most SILENT_PROJECTS_MAX. */
+  /** The shortest silence first, because what stopped yesterday is most urgent. At most SILENT_PROJECTS_MAX. */
   readonly silent: readonly SilentProject[]
   readonly truncated: boolean
 }
 
 /**
- * Every (project, metric) with events on each of the `reportedDays` UTC days up to its last one, and with none since on at
- * least one complete day. Deleted projects are left out. Throws StoreError.
+ * Lists every (project, metric) that had events on each of the `reportedDays` UTC days up to its last day with events, and has had none
+ * since on at least one complete day. Deleted projects are left out. Throws StoreError.
  */
 export async function listSilentProjects({ reads }: ClickHouse, reportedDays: number, nowMs: number): Promise<SilentProjects> {
   const from = dayOf(nowMs - (SILENT_DAYS_MAX + 1 + reportedDays) * MS_PER_DAY)
@@ -25,16 +25,16 @@ export async function listSilentProjects({ reads }: ClickHouse, reportedDays: nu
 
 const SilentRow = z.object({
   projectId: z.string(),
-  /** Null when nobody registered the project. */
+  /** Null when the project is not registered. */
   partnerId: z.string().nullable(),
   metric: z.string(),
   lastDay: z.string(),
-  /** Complete days without an event. */
+  /** The number of complete days without an event. */
   silentDays: z.coerce.number(),
   lastEventMs: z.coerce.number(),
 })
 
-/** Today is not over: an event may still come, so it is no day of silence, and only what came on it ends one. */
+/** Today does not count as a silent day, because events may still arrive; an event of today ends the silence. */
 const silentProjects = defineQuery({
   name: 'silent_projects',
   sql: `

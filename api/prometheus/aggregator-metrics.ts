@@ -1,12 +1,12 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
 import type { AuditedDays } from '../../aggregator/audits/day-audits.ts'
 import type { BackgroundJobs } from '../../aggregator/background-jobs.ts'
-import type { RepeatStats } from '../../aggregator/repeat.ts'
+import type { JobStats } from '../../aggregator/repeat.ts'
 
 /** Metrics of the background jobs of this process, by the name of the job. */
 export function aggregatorMetrics(register: Registry, { stats, audited, due }: BackgroundJobs): void {
   const shared = { labelNames: ['work'], registers: [register] }
-  const counter = (name: string, help: string, read: (work: RepeatStats) => number) =>
+  const counter = (name: string, help: string, read: (work: JobStats) => number) =>
     new Counter({
       name,
       help,
@@ -16,7 +16,7 @@ export function aggregatorMetrics(register: Registry, { stats, audited, due }: B
         for (const work of stats()) this.inc({ work: work.name }, read(work))
       },
     })
-  const gauge = (name: string, help: string, read: (work: RepeatStats) => number) =>
+  const gauge = (name: string, help: string, read: (work: JobStats) => number) =>
     new Gauge({
       name,
       help,

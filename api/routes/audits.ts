@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { audit } from '../../aggregator/audits/audit.ts'
-import { AuditTurn } from '../../aggregator/audits/audit-turn.ts'
+import { AuditSlot } from '../../aggregator/audits/audit-slot.ts'
 import { type DayAudit, listDayAudits } from '../../aggregator/audits/day-audits.ts'
 import { LIST_AUDITS, RUN_AUDIT } from '../../contract/audits.ts'
 import type { AnswerOf } from '../../contract/operation.ts'
@@ -31,10 +31,10 @@ export function listAudits(app: FastifyInstance, { limitedReads }: ApiContext): 
 const LastDay = z.tuple([z.string().refine(isDay)])
 
 export function runAudit(app: FastifyInstance, { clickhouse, registry, runBetweenBatches, aggregating }: OperatorContext): void {
-  const turn = aggregating?.auditTurn ?? new AuditTurn()
+  const slot = aggregating?.auditSlot ?? new AuditSlot()
   addRoute(app, RUN_AUDIT, { access: OPERATOR }, async (request) => {
     const { from, to, project_id } = request.body ?? {}
-    const outcome = await turn.runAsked(async () => {
+    const outcome = await slot.runRequested(async () => {
       // An audit requests repairs of the differences that it finds, so it is a change and is noted as one.
       await registry.changes.note(actorOf(request), { action: 'audit.run', subject: project_id ?? 'all', details: { from: from ?? null, to: to ?? null } })
       return audit(clickhouse, { ...spanOf({ from, to }), projectId: project_id }, runBetweenBatches)

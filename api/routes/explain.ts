@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { type Explaining, type Explanation, explainPartnership, explainProject } from '../../aggregator/explain/explain.ts'
+import { type ExplainStore, type Explanation, explainPartnership, explainProject } from '../../aggregator/explain/explain.ts'
 import type { StoredEvent } from '../../aggregator/explain/explain-evidence.ts'
 import { type BillingStatus, readBillingStatus } from '../../aggregator/statements/billing-status.ts'
 import { EXPLAIN_OWN_USAGE, EXPLAIN_USAGE, METRIC_BY_NAME } from '../../contract/explain.ts'
@@ -19,7 +19,7 @@ import { periodAnswer, requirePeriod } from '../requests/period.ts'
 import { requireProjectOf } from '../requests/require-project.ts'
 import { addRoute } from '../route.ts'
 
-export function explainOwnUsage(app: FastifyInstance, { limitedReads, registry, now }: ApiContext, explaining: Explaining): void {
+export function explainOwnUsage(app: FastifyInstance, { limitedReads, registry, now }: ApiContext, explaining: ExplainStore): void {
   addRoute(app, EXPLAIN_OWN_USAGE, { access: PARTNER }, async (request) => {
     const partner = partnerOf(request)
     const { metric: name, project_id: projectId } = request.query
@@ -31,7 +31,7 @@ export function explainOwnUsage(app: FastifyInstance, { limitedReads, registry, 
   })
 }
 
-export function explainUsage(app: FastifyInstance, { limitedReads, registry, now }: ApiContext, explaining: Explaining): void {
+export function explainUsage(app: FastifyInstance, { limitedReads, registry, now }: ApiContext, explaining: ExplainStore): void {
   addRoute(app, EXPLAIN_USAGE, { access: FINANCE }, async (request) => {
     const { metric: name, partner: partnerId, project: projectId } = request.query
     const period = requirePeriod(request.query, now())
@@ -63,7 +63,7 @@ interface ProjectFigure {
 }
 
 /** Throws ApiError for a project that is neither registered nor has events. */
-async function requireExplained(explaining: Explaining, { projectId, project, metric, period }: ProjectFigure): Promise<Explanation> {
+async function requireExplained(explaining: ExplainStore, { projectId, project, metric, period }: ProjectFigure): Promise<Explanation> {
   const outcome = await explainProject(explaining, { projectId, partnerId: project?.partnerId }, metric, period)
   if (outcome.status === 'unknown_project') throw new ApiError('PROJECT_NOT_FOUND')
   return outcome.explanation

@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { isBilledMonth, readBillingStates } from '../../aggregator/statements/billing-state.ts'
-import { NEGATIVE_ADJUSTMENT } from '../../aggregator/statements/close-due-months.ts'
-import { type ClosingOutcome, closeMonth, nextToClose } from '../../aggregator/statements/close-month.ts'
+import { isBilledMonth, nextToClose, readBillingStates } from '../../aggregator/statements/billing-state.ts'
+import { type ClosingOutcome, closeMonth } from '../../aggregator/statements/close-month.ts'
 import { readLinesAsJson } from '../../aggregator/statements/lines-as-json.ts'
 import { addManualAdjustment } from '../../aggregator/statements/manual-adjustments.ts'
 import { findStatement, listStatements } from '../../aggregator/statements/read-statements.ts'
@@ -40,9 +39,8 @@ export function closeMonthRoute(app: FastifyInstance, { clickhouse, registry, ru
     const { id: partnerId } = await requireKnownPartner(registry, request.params.partnerId)
     const month = requireMonth(request.params.month)
     const note: NoteChange = (noted) => registry.changes.note(actorOf(request), noted)
-    const outcome = await closeMonth({ clickhouse, runBetweenBatches, now, note }, { partnerId, month, closedBy: 'operator' })
+    const outcome = await closeMonth({ clickhouse, runBetweenBatches, now, note, logger: request.log }, { partnerId, month, closedBy: 'operator' })
     if (outcome.status !== 'closed') throw notClosedError(outcome, month)
-    for (const adjustment of outcome.negative) request.log.error({ partnerId, month, ...adjustment }, NEGATIVE_ADJUSTMENT)
     return sendStatement(request, reply, { clickhouse, streams, partnerId, month, nowMs: now(), shown: 'as closed' })
   })
 }

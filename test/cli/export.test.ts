@@ -46,7 +46,11 @@ describe('meterline export and verify', () => {
         bytes: bytes.length,
         sha256: createHash('sha256').update(bytes).digest('hex'),
       })
-      expect(await verify(`closed.${format}`)).toMatchObject({ stderr: '', code: 0, stdout: expect.stringContaining('the month is closed and will not change') })
+      expect(await verify(`closed.${format}`)).toMatchObject({
+        stderr: '',
+        code: 0,
+        stdout: expect.stringContaining('the month is closed and will not change'),
+      })
       expect(readdirSync(directory.path).filter((name) => name.endsWith('.part'))).toEqual([])
     },
   )

@@ -38,13 +38,13 @@ afterAll(async () => {
   directory.remove()
 })
 
-test(`P4: kill -9 at ${KILLS} random moments of a closing leaves an open month or the whole statement`, { timeout: 60_000 + KILLS * 20_000 }, async () => {
+test(`P4: kill -9 at ${KILLS} random moments of a closing leaves the month open or its statement complete`, { timeout: 60_000 + KILLS * 20_000 }, async () => {
   const closed = new Map<string, string>()
   for (let kill = 0; kill < KILLS; kill += 1) {
     const month = MONTHS[closed.size]
     if (month === undefined) break
     await untilComplete()
-    // Nobody waits for the answer: the process dies while it works on it.
+    // The response is not awaited: the process is killed while it works on the request.
     const closing = clientOf(running)
       .closeMonth(partner.partnerId, month)
       .catch(() => undefined)

@@ -6,10 +6,10 @@ import { openTestStore, type TestStore } from '../../support/engines/embedded-st
 import { submissionOf } from '../../support/worlds/submission.ts'
 
 const ALL = { from: '1970-01-01', end: '2148-12-31' }
-const atOnce = <T>(work: () => Promise<T>) => work()
+const immediately = <T>(work: () => Promise<T>) => work()
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
 
-// Without a service: nothing refreshes partnership days but this test.
+// There is no service here, so only this test refreshes partnership days.
 let store: TestStore
 let log: HttpLog
 beforeAll(async () => {
@@ -34,13 +34,13 @@ async function register(project: string): Promise<void> {
 }
 
 async function partnershipDifferences() {
-  return (await audit(store.clickhouse, ALL, atOnce)).partnershipDifferences
+  return (await audit(store.clickhouse, ALL, immediately)).partnershipDifferences
 }
 
-test('P3: a day that is merely stale, and one of a project registered since, are no differences: readers compute them', async () => {
+test('P3: the audit reports no difference for a stale day or one with a project registered since, because readers compute these', async () => {
   await register('first')
   await send('first', 'a')
-  // Before the first refresh nothing is kept.
+  // Before the first refresh nothing is materialized.
   expect(await partnershipDifferences()).toEqual([])
   await refreshPartnershipDays(store.clickhouse)
   expect(await partnershipDifferences()).toEqual([])
@@ -52,7 +52,7 @@ test('P3: a day that is merely stale, and one of a project registered since, are
   expect(await partnershipDifferences()).toEqual([])
 })
 
-test('P3: a row that is missing is found, and computed anew at the next refresh', async () => {
+test('P3: the audit finds a missing materialized row, and the next refresh computes it again', async () => {
   const { clickhouse } = store
   await refreshPartnershipDays(clickhouse)
   expect(await partnershipDifferences()).toEqual([])
@@ -62,7 +62,7 @@ test('P3: a row that is missing is found, and computed anew at the next refresh'
   expect(await partnershipDifferences()).toEqual([])
 })
 
-test('P3: a month whose rebuild was cut off is computed by readers, and so is no difference', async () => {
+test('P3: the audit reports no difference for a month whose rebuild was interrupted, because readers compute it', async () => {
   const { clickhouse } = store
   await refreshPartnershipDays(clickhouse)
   const insert = (values: string) => clickhouse.control.command(`INSERT INTO rollup_rebuilds_v1 SETTINGS async_insert = 0 VALUES ${values}`)

@@ -2,14 +2,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { audit } from '../../../aggregator/audits/audit.ts'
 import { refreshPartnershipDays } from '../../../aggregator/usage/refresh-partnership-days.ts'
 import type { Credentials } from '../../support/clients/client.ts'
-import { addToRollup, falsifyPartnershipDay, takeRollupAway } from '../../support/oracles/rollup-faults.ts'
+import { addToRollup, deleteFromRollup, falsifyPartnershipDay } from '../../support/oracles/rollup-faults.ts'
 import { compareRawWithRollup } from '../../support/oracles/stored-sums.ts'
 import { untilSo } from '../../support/until-so.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 const DAY = '2026-03-01'
 const ALL = { from: '1970-01-01', end: '2148-12-31' }
-const atOnce = <T>(work: () => Promise<T>) => work()
+const immediately = <T>(work: () => Promise<T>) => work()
 
 let tested: TestService
 let alpha: Credentials
@@ -39,25 +39,28 @@ function event(project: string, name: string, metric: string, value: number, day
   return { event_id: `${project}-${name}`, project_id: project, metric, value, timestamp: `${day}T10:00:00Z` }
 }
 
-describe('an audit where nothing is wrong', () => {
-  test('P3: over all, of a partner, of a span and of a project counts what it says and finds nothing', async () => {
+describe('an audit of correct totals', () => {
+  test('P3: an audit of everything, a partner, a span, a project or some days recounts its scope and finds no differences', async () => {
     const { clickhouse } = tested.service
     const good = { differences: [], partnershipDifferences: [], truncated: false }
-    expect(await audit(clickhouse, ALL, atOnce)).toEqual({ eventsRecounted: 16, keysCompared: 12, ...good })
-    expect(await audit(clickhouse, { ...ALL, partnerId: alpha.partnerId }, atOnce)).toEqual({ eventsRecounted: 8, keysCompared: 6, ...good })
-    expect(await audit(clickhouse, { from: DAY, end: '2026-03-02', partnerId: beta.partnerId }, atOnce)).toMatchObject({ eventsRecounted: 3, keysCompared: 2 })
-    expect(await audit(clickhouse, { ...ALL, projectId: 'nobodys' }, atOnce)).toEqual({ eventsRecounted: 4, keysCompared: 3, ...good })
-    expect(await audit(clickhouse, { ...ALL, days: ['2026-04-15'] }, atOnce)).toEqual({ eventsRecounted: 4, keysCompared: 4, ...good })
+    expect(await audit(clickhouse, ALL, immediately)).toEqual({ eventsRecounted: 16, keysCompared: 12, ...good })
+    expect(await audit(clickhouse, { ...ALL, partnerId: alpha.partnerId }, immediately)).toEqual({ eventsRecounted: 8, keysCompared: 6, ...good })
+    expect(await audit(clickhouse, { from: DAY, end: '2026-03-02', partnerId: beta.partnerId }, immediately)).toMatchObject({
+      eventsRecounted: 3,
+      keysCompared: 2,
+    })
+    expect(await audit(clickhouse, { ...ALL, projectId: 'nobodys' }, immediately)).toEqual({ eventsRecounted: 4, keysCompared: 3, ...good })
+    expect(await audit(clickhouse, { ...ALL, days: ['2026-04-15'] }, immediately)).toEqual({ eventsRecounted: 4, keysCompared: 4, ...good })
   })
 })
 
-describe('kept partnership days', () => {
-  test('P3: one that is not the sum of raw is found, for its partner alone, and computed anew by the running service', async () => {
+describe('materialized partnership days', () => {
+  test('P3: a materialized day that is not the sum of raw is found for its partner only, and the service computes it again', async () => {
     const { service, client } = tested
     const { clickhouse } = service
     const of = { partnerId: alpha.partnerId, day: DAY, metric: 'ai_tokens' }
     await falsifyPartnershipDay(clickhouse, of)
-    expect((await audit(clickhouse, { ...ALL, partnerId: beta.partnerId }, atOnce)).partnershipDifferences).toEqual([])
+    expect((await audit(clickhouse, { ...ALL, partnerId: beta.partnerId }, immediately)).partnershipDifferences).toEqual([])
     const { body } = await client.audit()
     expect(body.differences).toEqual([])
     expect(body.partnership_differences).toEqual([
@@ -69,10 +72,10 @@ describe('kept partnership days', () => {
 })
 
 describe('the rollup', () => {
-  test('P3: what is missing is found, repaired by the log’s owner by itself, and the audit is 0 again', async () => {
+  test('P3: usage missing from the rollup is found and repaired by the log’s owner automatically, and the audit finds 0 again', async () => {
     const { service, client } = tested
     const { clickhouse } = service
-    for (const metric of ['ai_tokens', 'database_size_bytes']) await takeRollupAway(clickhouse, { project: 'a1', day: DAY, metric })
+    for (const metric of ['ai_tokens', 'database_size_bytes']) await deleteFromRollup(clickhouse, { project: 'a1', day: DAY, metric })
     const { body } = await client.audit({ from: DAY, to: DAY })
     expect(body.differences).toMatchObject([
       { project_id: 'a1', metric: 'ai_tokens', raw_events: '2', rollup_events: '0', raw_total: '12', rollup_total: '0' },
@@ -87,25 +90,25 @@ describe('the rollup', () => {
     await untilSo(async () => (await client.partnershipUsage(alpha, DAY, DAY)).body.summary.database_bytes === '200')
   })
 
-  test('P3: asked for twice, and while events arrive, a repair adds nothing twice', async () => {
+  test('P3: a repair that is requested twice, while events arrive, adds nothing twice', async () => {
     const { service, client } = tested
     const { clickhouse } = service
-    await takeRollupAway(clickhouse, { project: 'a2', day: DAY, metric: 'ai_tokens' })
-    await Promise.all([audit(clickhouse, ALL, atOnce), audit(clickhouse, ALL, atOnce)])
+    await deleteFromRollup(clickhouse, { project: 'a2', day: DAY, metric: 'ai_tokens' })
+    await Promise.all([audit(clickhouse, ALL, immediately), audit(clickhouse, ALL, immediately)])
     for (let sent = 0; (await compareRawWithRollup(clickhouse)).behind > 0; sent += 1)
       await client.send([event('a2', `while-${sent}`, 'ai_tokens', 1, DAY), event('b1', `while-${sent}`, 'ai_tokens', 1, DAY)])
-    await audit(clickhouse, ALL, atOnce)
+    await audit(clickhouse, ALL, immediately)
     expect(await compareRawWithRollup(clickhouse)).toEqual({ ahead: 0, behind: 0 })
     expect((await client.audit()).body.differences).toEqual([])
   })
 
-  test('P3: one that is ahead of raw is told again and again, never repaired by guessing, and stops nothing', async () => {
+  test('P3: a rollup with more usage than raw is reported by every audit, never repaired by a guess, and blocks nothing', async () => {
     const { service, client } = tested
     const { clickhouse } = service
     await addToRollup(clickhouse, { project: 'b1', day: '2026-04-15', metric: 'ai_tokens' }, 9)
-    await takeRollupAway(clickhouse, { project: 'a1', day: '2026-04-15', metric: 'ai_tokens' })
+    await deleteFromRollup(clickhouse, { project: 'a1', day: '2026-04-15', metric: 'ai_tokens' })
     expect((await client.audit()).body.differences).toHaveLength(2)
-    // What can be repaired is, beside what cannot.
+    // The other difference is repaired although this one cannot be.
     await untilSo(async () => (await compareRawWithRollup(clickhouse)).behind === 0)
     expect((await client.audit()).body.differences).toMatchObject([{ project_id: 'b1', raw_total: '1', rollup_total: '10' }])
     expect((await client.send([event('b1', 'after', 'ai_tokens', 1, DAY)])).status).toBe(200)
@@ -114,7 +117,7 @@ describe('the rollup', () => {
   })
 })
 
-test('a second audit while one runs is 409 and says what to do; the first is not disturbed', async () => {
+test('a second audit is rejected with 409 and a hint while one runs, and the first completes', async () => {
   const { client } = tested
   const answers = await Promise.all([client.audit(), client.audit(), client.audit()])
   expect(answers.map(({ status }) => status).sort()).toEqual([200, 409, 409])

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { AuditTurn } from '../../../aggregator/audits/audit-turn.ts'
+import { AuditSlot } from '../../../aggregator/audits/audit-slot.ts'
 import { DailyAudits } from '../../../aggregator/audits/daily-audits.ts'
 import type { Credentials } from '../../support/clients/client.ts'
-import { addToRollup, falsifyPartnershipDay, takeRollupAway } from '../../support/oracles/rollup-faults.ts'
+import { addToRollup, deleteFromRollup, falsifyPartnershipDay } from '../../support/oracles/rollup-faults.ts'
 import { compareRawWithRollup } from '../../support/oracles/stored-sums.ts'
 import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
 import { untilSo } from '../../support/until-so.ts'
@@ -21,7 +21,7 @@ const logger = { info: () => {}, warn: () => {}, error: (details: object) => err
 beforeAll(async () => {
   tested = await startTestService({ DATA_DIR: directory.path })
   const { client, service } = tested
-  audits = new DailyAudits({ clickhouse: service.clickhouse, turn: new AuditTurn(), runBetweenBatches: (work) => work(), logger, now: Date.now })
+  audits = new DailyAudits({ clickhouse: service.clickhouse, slot: new AuditSlot(), runBetweenBatches: (work) => work(), logger, now: Date.now })
   partner = await client.createPartner('Daily')
   await client.registerProject('ours', partner.partnerId)
   await client.createIngestKey()
@@ -39,44 +39,44 @@ function event(project: string, name: string, value: number, day: string) {
   return { event_id: `${project}-${name}-${day}`, project_id: project, metric: 'ai_tokens', value, timestamp: `${day}T10:00:00Z` }
 }
 
-async function keptAudits(query = PERIOD) {
+async function storedAudits(query = PERIOD) {
   return (await tested.client.admin('GET', `/admin/v1/audits${query}`)).body.audits
 }
 
 async function auditedAt(): Promise<Record<string, string>> {
-  const kept: { usage_date: string; audited_at: string }[] = await keptAudits()
-  return Object.fromEntries(kept.map(({ usage_date, audited_at }) => [usage_date, audited_at]))
+  const stored: { usage_date: string; audited_at: string }[] = await storedAudits()
+  return Object.fromEntries(stored.map(({ usage_date, audited_at }) => [usage_date, audited_at]))
 }
 
-test('P3: every finished day is audited and kept: accepted = raw = rollup, and what the partners’ days hold; today is not', async () => {
+test('P3: every finished day, but not today, gets a stored audit in which accepted, raw, rollup and partnership events agree', async () => {
   const today = new Date().toISOString().slice(0, 10)
   await tested.client.send([event('ours', 'now', 1, today)])
   await audits.run(running)
   const equal = { accepted_events: '3', raw_events: '3', rollup_events: '3', partnership_events: '2', differences: '0' }
-  expect(await keptAudits('')).toMatchObject([...DAYS].reverse().map((usage_date) => ({ usage_date, ...equal })))
-  expect(await keptAudits('?from=2026-02-01&limit=1')).toMatchObject([{ usage_date: '2026-02-02' }])
-  expect(await keptAudits('?to=2026-01-31')).toMatchObject([{ usage_date: '2026-01-31' }])
+  expect(await storedAudits('')).toMatchObject([...DAYS].reverse().map((usage_date) => ({ usage_date, ...equal })))
+  expect(await storedAudits('?from=2026-02-01&limit=1')).toMatchObject([{ usage_date: '2026-02-02' }])
+  expect(await storedAudits('?to=2026-01-31')).toMatchObject([{ usage_date: '2026-01-31' }])
   const { next_cursor } = (await tested.client.admin('GET', '/admin/v1/audits?limit=1')).body
-  expect(await keptAudits(`?limit=1&cursor=${next_cursor}`)).toMatchObject([{ usage_date: [...DAYS].reverse()[1] }])
+  expect(await storedAudits(`?limit=1&cursor=${next_cursor}`)).toMatchObject([{ usage_date: [...DAYS].reverse()[1] }])
   expect((await tested.client.admin('GET', `/admin/v1/audits?from=2026-01-01&cursor=${next_cursor}`)).body.code).toBe('CURSOR_INVALID')
   expect((await tested.client.admin('GET', '/admin/v1/audits')).body.next_cursor).toBeNull()
   expect(audits.audited).toEqual({ differences: 0, lastDaySeconds: Date.parse('2026-02-02T00:00:00Z') / 1000 })
   expect(errors).toEqual([])
 })
 
-test('an unknown field, a day that does not exist and a span that ends before it starts are 400', async () => {
+test('a list of audits with an unknown field, an invalid day, span or limit is rejected with 400, and without a token with 401', async () => {
   for (const query of ['?since=2026-01-01', '?from=2026-02-30', '?from=2026-02-02&to=2026-02-01', '?limit=0', '?limit=101'])
     expect((await tested.client.admin('GET', `/admin/v1/audits${query}`)).status).toBe(400)
   expect((await tested.client.call('GET', '/admin/v1/audits')).status).toBe(401)
 })
 
-test('P3: a project registered since has the days audited again on which it has usage', async () => {
+test('P3: registering a project has the days on which it has usage audited again', async () => {
   await tested.client.registerProject('nobodys', partner.partnerId)
   await audits.run(running)
-  expect((await keptAudits()).map((day: { partnership_events: string }) => day.partnership_events)).toEqual(['3', '3', '3'])
+  expect((await storedAudits()).map((day: { partnership_events: string }) => day.partnership_events)).toEqual(['3', '3', '3'])
 })
 
-test('P3: what was stored since has its day audited again, and no other', async () => {
+test('P3: usage that arrives after an audit has its day audited again, and no other day', async () => {
   const before = await auditedAt()
   await audits.run(running)
   expect(await auditedAt()).toEqual(before)
@@ -84,39 +84,39 @@ test('P3: what was stored since has its day audited again, and no other', async 
   await audits.run(running)
   const after = await auditedAt()
   expect(DAYS.filter((day) => after[day] !== before[day])).toEqual(['2026-02-01'])
-  expect((await keptAudits())[1]).toMatchObject({ raw_events: '4', rollup_events: '4', partnership_events: '4', differences: '0' })
+  expect((await storedAudits())[1]).toMatchObject({ raw_events: '4', rollup_events: '4', partnership_events: '4', differences: '0' })
   expect(errors).toEqual([])
 })
 
-test('P3: a rollup that lacks something is found by itself, told, repaired, and audited again as 0', async () => {
-  await takeRollupAway(tested.service.clickhouse, { project: 'ours', day: '2026-02-02', metric: 'ai_tokens' })
+test('P3: usage missing from the rollup is found automatically, logged, repaired, and audited again with 0 differences', async () => {
+  await deleteFromRollup(tested.service.clickhouse, { project: 'ours', day: '2026-02-02', metric: 'ai_tokens' })
   await tested.client.send([event('other', 'late', 1, '2026-02-02')])
   await audits.run(running)
-  expect((await keptAudits())[0]).toMatchObject({ usage_date: '2026-02-02', raw_events: '4', rollup_events: '2', differences: '4' })
-  // The rollup's key, the partner's day that was computed from it, and two of the counts.
+  expect((await storedAudits())[0]).toMatchObject({ usage_date: '2026-02-02', raw_events: '4', rollup_events: '2', differences: '4' })
+  // The key in the rollup, the partner's day that was computed from it, and two of the counts.
   expect(audits.audited?.differences).toBe(4)
   expect(errors).toMatchObject([{ usage_date: '2026-02-02', differences: 4, rollup: [{ project_id: 'ours', raw_total: '12', rollup_total: '0' }] }])
   await untilSo(async () => (await compareRawWithRollup(tested.service.clickhouse)).behind === 0)
   await audits.run(running)
-  expect((await keptAudits())[0]).toMatchObject({ rollup_events: '4', partnership_events: '3', differences: '0' })
+  expect((await storedAudits())[0]).toMatchObject({ rollup_events: '4', partnership_events: '3', differences: '0' })
   expect(audits.audited?.differences).toBe(0)
 })
 
-test('P3: partnership days that are wrong, and an event that counts twice, are found', async () => {
+test('P3: the daily audit finds a wrong partnership day and an event that counts twice', async () => {
   const { clickhouse } = tested.service
   const due = (name: string) => tested.client.send([event(`due-${name}`, 'e', 1, '2026-01-31')])
   await due('1')
   await untilSo(async () => {
     await audits.run(running)
-    return (await keptAudits())[2].raw_events === '4'
+    return (await storedAudits())[2].raw_events === '4'
   })
   await falsifyPartnershipDay(clickhouse, { partnerId: partner.partnerId, day: '2026-01-31', metric: 'ai_tokens' })
-  // Not due by a change, which would have the row computed anew: as if it had never been audited.
+  // A change would make the day due, but would also have its row computed again. So it is made due as if it had never been audited.
   await clickhouse.control.command(`ALTER TABLE day_audits_v1 DELETE WHERE usage_date = '2026-01-31' SETTINGS mutations_sync = 2`)
   await audits.run(running)
   expect(errors).toMatchObject([{ usage_date: '2026-01-31', rollup: [], partnership: [{ metric: 'ai_tokens', raw_value: '13', kept_value: '14' }] }])
   await audits.run(running)
-  expect((await keptAudits())[2]).toMatchObject({ usage_date: '2026-01-31', differences: '0' })
+  expect((await storedAudits())[2]).toMatchObject({ usage_date: '2026-01-31', differences: '0' })
 
   await clickhouse.control.command(
     `INSERT INTO raw_usage_events_v1 SETTINGS async_insert = 0
@@ -124,19 +124,19 @@ test('P3: partnership days that are wrong, and an event that counts twice, are f
      WHERE project_id = 'ours' AND event_id = 'ours-a-2026-01-31'`,
   )
   await audits.run(running)
-  // The identity is one, its places are two, and the rollup holds both: (project, day, metric), two of the counts, and the partner's.
-  expect((await keptAudits())[2]).toMatchObject({ accepted_events: '5', raw_events: '4', rollup_events: '5', partnership_events: '4', differences: '5' })
+  // One identity at two positions, and the rollup holds both: differences of (project, day, metric), of two counts, and of the partner's day.
+  expect((await storedAudits())[2]).toMatchObject({ accepted_events: '5', raw_events: '4', rollup_events: '5', partnership_events: '4', differences: '5' })
 })
 
-test('P3: the metric that must be 0 holds the differences of all days, also after a start', async () => {
+test('P3: the metric of audit differences counts those of all days, also after a restart', async () => {
   await addToRollup(tested.service.clickhouse, { project: 'ours', day: '2026-02-01', metric: 'ai_tokens' }, 4)
   await audits.run(running)
-  const kept = audits.audited?.differences
-  expect(kept).toBeGreaterThan(0)
+  const differences = audits.audited?.differences
+  expect(differences).toBeGreaterThan(0)
   const { dataDir: DATA_DIR } = tested
   await tested.stop()
   tested = await startTestService({ DATA_DIR })
   const metrics = async () => (await fetch(`${tested.service.url}/metrics`)).text()
   await untilSo(async () => (await metrics()).includes('meterline_audit_last_day_seconds 1769990400'))
-  expect(await metrics()).toContain(`meterline_audit_differences ${kept}\n`)
+  expect(await metrics()).toContain(`meterline_audit_differences ${differences}\n`)
 })

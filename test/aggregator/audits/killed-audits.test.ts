@@ -9,9 +9,9 @@ const MONTHS = Array.from({ length: 10 }, (_, index) => `2025-${String(index + 1
 const directory = makeTemporaryDirectory()
 afterAll(() => directory.remove())
 
-test('P3: a service that is killed while it audits by itself keeps nothing wrong, and the next one audits what is left', async () => {
+test('P3: a service that is killed during its daily audits stores no wrong result, and the next one audits the remaining days', async () => {
   const filled = await startTestService({ DATA_DIR: directory.path })
-  // The audits of the first run have nothing to do yet; the next is a minute away.
+  // The first run of the audits has no day to audit yet, and the next run is a minute away.
   await filled.client.createIngestKey()
   const { partnerId } = await filled.client.createPartner('Killed')
   await filled.client.registerProject('p', partnerId)
@@ -22,27 +22,27 @@ test('P3: a service that is killed while it audits by itself keeps nothing wrong
   )
   await filled.stop()
 
-  const keptAtKill: number[] = []
+  const storedAtKill: number[] = []
   for (let kills = 0; kills < 2; kills += 1) {
     const killed = await startServiceProcess({ DATA_DIR: directory.path })
     const client = new MeterlineClient(killed.url, killed.adminToken)
-    const before = keptAtKill.at(-1) ?? 0
-    await untilSo(async () => (await keptAudits(client)).length > before)
-    keptAtKill.push((await keptAudits(client)).length)
+    const before = storedAtKill.at(-1) ?? 0
+    await untilSo(async () => (await storedAudits(client)).length > before)
+    storedAtKill.push((await storedAudits(client)).length)
     await killed.kill()
-    if (keptAtKill.at(-1) === MONTHS.length) break
+    if (storedAtKill.at(-1) === MONTHS.length) break
   }
-  expect(keptAtKill[0], 'the first kill was in the middle').toBeLessThan(MONTHS.length)
+  expect(storedAtKill[0], 'the first kill came after all days were audited').toBeLessThan(MONTHS.length)
 
   const last = await startServiceProcess({ DATA_DIR: directory.path })
   const client = new MeterlineClient(last.url, last.adminToken)
-  await untilSo(async () => (await keptAudits(client)).length === MONTHS.length)
+  await untilSo(async () => (await storedAudits(client)).length === MONTHS.length)
   const equal = { accepted_events: '2', raw_events: '2', rollup_events: '2', partnership_events: '2', differences: '0' }
-  expect(await keptAudits(client)).toMatchObject([...MONTHS].reverse().map((month) => ({ usage_date: `${month}-07`, ...equal })))
+  expect(await storedAudits(client)).toMatchObject([...MONTHS].reverse().map((month) => ({ usage_date: `${month}-07`, ...equal })))
   expect((await client.audit()).body).toMatchObject({ events_recounted: '20', differences: [], partnership_differences: [] })
   await last.stop()
 }, 180_000)
 
-async function keptAudits(client: MeterlineClient): Promise<object[]> {
+async function storedAudits(client: MeterlineClient): Promise<object[]> {
   return (await client.admin('GET', '/admin/v1/audits?limit=100')).body.audits
 }

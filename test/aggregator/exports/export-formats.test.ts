@@ -32,7 +32,7 @@ async function download(query: string, format: string): Promise<string> {
   return name
 }
 
-/** Every cell as text, in one wording: what is compared is what a reader finds, not how a format types it. */
+/** Every cell as text in the same form, so that values are compared and not the types of the formats. */
 async function rowsOf(query: string, format: 'csv' | 'json' | 'ndjson' | 'parquet'): Promise<string[]> {
   const name = await download(query, format)
   if (format === 'json' || format === 'ndjson') quoteNumbers(name)
@@ -48,7 +48,7 @@ async function rowsOf(query: string, format: 'csv' | 'json' | 'ndjson' | 'parque
   return rows.map((row) => JSON.stringify(Object.entries(row).map(([name, cell]) => [name, format === 'csv' ? withoutApostrophe(cell) : cell])))
 }
 
-/** DuckDB reads a JSON number as a double, whatever type is asked for; quoted it keeps its digits. */
+/** DuckDB reads a JSON number as a double, whatever type is requested. As a quoted text it keeps its digits. */
 function quoteNumbers(name: string): void {
   const path = join(directory.path, name)
   writeFileSync(path, readFileSync(path, 'utf8').replaceAll(/"(value|own_max)":(-?[\d.]+)/g, '"$1":"$2"'))
@@ -65,8 +65,8 @@ const SPANS = () => [
   'month=2026-05',
 ]
 
-describe('read back by DuckDB', () => {
-  test('the formats of one export hold the same rows, in the same order', async () => {
+describe('exports read by DuckDB', () => {
+  test('all formats of an export contain the same rows in the same order', async () => {
     for (const span of SPANS()) {
       const json = await rowsOf(span, 'json')
       expect(await rowsOf(span, 'csv'), span).toEqual(json)
@@ -75,14 +75,14 @@ describe('read back by DuckDB', () => {
     }
   })
 
-  test('P6: values of 38 digits, names with quotes, formulas and every script arrive as they are', async () => {
+  test('P6: an export preserves values of 38 digits and names with quotes, formulas and any script', async () => {
     const [first, ...rest] = (await rowsOf(SPANS()[0] ?? '', 'parquet')).map((row) => Object.fromEntries(JSON.parse(row)))
     expect(first).toMatchObject({ project_id: '-formula', name: '=SUM(A1:A9)', value: '12345678901234567890123456789.123456790', deleted_at: null })
     expect(rest.map(({ name }) => name)).toContain('say "hi", 雪; \\ done')
     expect(rest.find(({ project_id }) => project_id === 'gone')).toMatchObject({ status: 'deleted', deleted_at: '2026-01-12T10:00:00.250Z' })
   })
 
-  test('a spreadsheet runs none of the texts, and numbers stay numbers', async () => {
+  test('no text in a CSV export can run as a formula in a spreadsheet, and numbers stay numbers', async () => {
     const name = await download(`month=2026-02&partner=${partner.partnerId}`, 'csv')
     const cells = await queryDuckDb(`SELECT project_id, name, reason, value FROM read_csv(${fileOf(name)}, all_varchar = true, header = true)`)
     const texts = cells.flatMap(({ project_id, name: named, reason }) => [project_id, named, reason])
@@ -91,22 +91,22 @@ describe('read back by DuckDB', () => {
     expect(cells.map(({ value }) => value)).toEqual(expect.arrayContaining(['-9', '-3.5']))
   })
 
-  test('charges of FOCUS are the same in CSV and Parquet, and add up to the statement', async () => {
+  test('FOCUS charges are the same in CSV and Parquet, and add up to the manifest', async () => {
     for (const span of SPANS()) {
       const totals = `SELECT x_Line AS line, SkuMeter AS metric, count(*) AS rows, sum(CAST(ConsumedQuantity AS DECIMAL(38, 9))) AS value FROM FILE GROUP BY ALL ORDER BY ALL`
       const csv = await queryDuckDb(totals.replace('FILE', `read_csv(${fileOf(await download(span, 'focus-csv'))}, all_varchar = true, header = true)`))
       const parquet = await queryDuckDb(totals.replace('FILE', `read_parquet(${fileOf(await download(span, 'focus-parquet'))})`))
       expect(csv, span).toEqual(parquet)
-      const told: Answer = await tested.client.admin('GET', `/admin/v1/exports/manifest?${span}&format=csv`)
+      const manifest: Answer = await tested.client.admin('GET', `/admin/v1/exports/manifest?${span}&format=csv`)
       expect(csv.map(({ line, metric, value }) => [line, metric, addDecimals(value ?? '', '0')]).sort()).toEqual(
-        (told.body.totals as Record<string, string>[]).map(({ line, metric, value }) => [line, metric, value]).sort(),
+        (manifest.body.totals as Record<string, string>[]).map(({ line, metric, value }) => [line, metric, value]).sort(),
       )
     }
   })
 })
 
 describe('FOCUS', () => {
-  test('a peak is one row a project and month, a cumulative metric one a day, a correction of its own month', async () => {
+  test('FOCUS charges have one row per month for a peak, one per day for a cumulative metric, and corrections in their own month', async () => {
     const name = await download(`month=2026-02&partner=${partner.partnerId}`, 'focus-parquet')
     const rows = await queryDuckDb(`SELECT coalesce(ChargeClass, '-') || ' ' || SkuMeter || ' ' || coalesce(ResourceId, '-') || ' '
       || strftime(ChargePeriodStart AT TIME ZONE 'UTC', '%Y-%m-%d') || ' ' || strftime(ChargePeriodEnd AT TIME ZONE 'UTC', '%Y-%m-%d') || ' ' || CAST(CAST(ConsumedQuantity AS DOUBLE) AS VARCHAR) AS charge,

@@ -10,10 +10,10 @@ import { startTestService, type TestService } from '../../support/worlds/test-se
 const validator = await openFocusValidator()
 if (typeof validator === 'string') {
   if (process.env['REQUIRE_FOCUS_VALIDATOR'] === '1') throw new Error(`REQUIRE_FOCUS_VALIDATOR is set, but ${validator}.`)
-  console.warn(`skipped: the official FOCUS validator, because ${validator}`)
+  console.warn(`The tests with the official FOCUS validator are skipped, because ${validator}`)
 }
 
-/** What 1.2 says of InvoiceId contradicts itself: null without an invoice (C-004), and yet not null (C-005). */
+/** The rules of FOCUS 1.2 for InvoiceId contradict each other: null without an invoice (C-004), but never null (C-005). */
 const KNOWN_CONTRADICTION = ['InvoiceId-C-005-C']
 
 let tested: TestService
@@ -33,13 +33,13 @@ test.skipIf(typeof validator === 'string').each([
   ['focus-csv', 'csv', 'month=2026-02'],
   ['focus-parquet', 'parquet', 'month=2026-02'],
   ['focus-parquet', 'parquet', 'from=2026-01-04&to=2026-03-07'],
-])('%s passes the official validator (%s, %s)', async (format, extension, query) => {
+])('a %s export passes the official FOCUS validator (%s, %s)', async (format, extension, query) => {
   expect(await failuresOf(`${query}&partner=${partner.partnerId}&format=${format}`, extension)).toEqual(KNOWN_CONTRADICTION)
 })
 
-// "String values MUST be valid Unicode strings" and "MUST maintain the original" (StringHandling-A-001, -003); the validator takes
-// that for ASCII. The name stays as it is: should a newer validator mend this, the test says so.
-test.skipIf(typeof validator === 'string')('the name of a partner is kept in its own script, which the validator does not expect', async () => {
+// "String values MUST be valid Unicode strings" and "MUST maintain the original" (StringHandling-A-001, -003), but the validator accepts
+// only ASCII. The name is exported unchanged. This test will fail when a newer validator fixes that.
+test.skipIf(typeof validator === 'string')('a FOCUS export preserves the script of a partner name, although the validator reports it', async () => {
   const named = await tested.client.createPartner('Größe 雪')
   await tested.client.registerProject('snow', named.partnerId)
   await tested.client.send([{ event_id: 'e', project_id: 'snow', metric: 'ai_tokens', value: 1, timestamp: '2026-03-07T10:00:00Z' }])

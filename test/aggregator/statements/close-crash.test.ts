@@ -16,7 +16,7 @@ beforeAll(async () => {
 })
 afterAll(() => tested.stop())
 
-/** Two months, the first of them closed and then corrected: every kind of line is on the second statement. */
+/** Two months, the first of them closed and then corrected, so that the second statement has every kind of line. */
 async function world(name: string): Promise<Credentials> {
   const { client } = tested
   const partner = await client.createPartner(name)
@@ -36,15 +36,22 @@ async function world(name: string): Promise<Credentials> {
 }
 
 const request = (partner: Credentials) => ({ partnerId: partner.partnerId, month: '2026-04', closedBy: 'operator' as const })
-const optionsOf = (clickhouse: ClickHouse) => ({ clickhouse, runBetweenBatches: <T>(work: () => Promise<T>) => work(), now: Date.now, note: async () => {} })
+const quiet = { info: () => {}, warn: () => {}, error: () => {} }
+const optionsOf = (clickhouse: ClickHouse) => ({
+  clickhouse,
+  runBetweenBatches: <T>(work: () => Promise<T>) => work(),
+  now: Date.now,
+  note: async () => {},
+  logger: quiet,
+})
 
-/** The same store, but the nth write of a closing fails: before it is sent, or after it has landed. */
-function failingAt(clickhouse: ClickHouse, nth: number, landed: boolean): { clickhouse: ClickHouse; writes: () => number } {
+/** The same store, but the nth write of a closing fails, either before it is sent or after it is stored. */
+function failingAt(clickhouse: ClickHouse, nth: number, stored: boolean): { clickhouse: ClickHouse; writes: () => number } {
   let writes = 0
   const failing = async (send: () => Promise<void>) => {
     writes += 1
     if (writes !== nth) return send()
-    if (landed) await send()
+    if (stored) await send()
     throw new StoreError('unavailable', 'injected')
   }
   const { work } = clickhouse
@@ -56,17 +63,17 @@ function failingAt(clickhouse: ClickHouse, nth: number, landed: boolean): { clic
   return { clickhouse: { ...clickhouse, work: lane }, writes: () => writes }
 }
 
-/** Thirteen worlds one after another, each closed twice or three times. */
+/** The time for thirteen worlds one after another, each closed two or three times. */
 const WORLDS_MS_MAX = 180_000
 
 test(
-  'P4: a closing that dies at any of its writes is no statement, or the whole one; and it closes when it is tried again',
+  'P4: a closing that fails at any of its writes leaves no statement or the complete one, and a retry closes the month',
   async () => {
     const { client, service } = tested
     const whole = await world('whole')
     const counting = failingAt(service.clickhouse, 0, false)
     expect((await closeMonth(optionsOf(counting.clickhouse), request(whole))).status).toBe('closed')
-    // Two recounts, three kinds of lines, the header.
+    // Two recounts, three kinds of lines, and the header.
     expect(counting.writes()).toBe(6)
     const linesOf = async (partner: Credentials, name: string) => {
       const { totals, projects, adjustments } = (await client.statement(partner, '2026-04')).body
@@ -75,12 +82,12 @@ test(
     const expected = await linesOf(whole, 'whole')
     expect(expected.adjustments).toHaveLength(2)
     for (let nth = 1; nth <= counting.writes(); nth += 1) {
-      for (const landed of [false, true]) {
-        const name = `dies-${nth}-${landed ? 'after' : 'before'}`
+      for (const stored of [false, true]) {
+        const name = `dies-${nth}-${stored ? 'after' : 'before'}`
         const partner = await world(name)
-        const failing = failingAt(service.clickhouse, nth, landed)
+        const failing = failingAt(service.clickhouse, nth, stored)
         await expect(closeMonth(optionsOf(failing.clickhouse), request(partner))).rejects.toThrow('injected')
-        const isCommitted = nth === counting.writes() && landed
+        const isCommitted = nth === counting.writes() && stored
         expect((await client.statement(partner, '2026-04')).body.statement.status, name).toBe(isCommitted ? 'closed' : 'open')
         const before = isCommitted ? await client.statement(partner, '2026-04') : undefined
         expect((await client.closeMonth(partner.partnerId, '2026-04')).status, name).toBe(200)
@@ -93,13 +100,13 @@ test(
   WORLDS_MS_MAX,
 )
 
-test('P4: of many that close a month at once, one statement comes, and all who get an answer get its bytes', async () => {
+test('P4: concurrent closings of a month produce one statement, and every successful response has the same bytes', async () => {
   const { client, service } = tested
   const partner = await world('race')
   const outcomes = await Promise.all(
     Array.from({ length: 8 }, () => closeMonth(optionsOf(service.clickhouse), request(partner)).catch((error: unknown) => ({ status: 'failed', error }))),
   )
-  // Overtaken ones were killed, refused by the fence, or saw another at work; each may ask again.
+  // A closing that lost its lease was killed, was rejected by the fence, or backed off; each can be retried.
   expect(outcomes.filter(({ status }) => !['closed', 'elsewhere', 'failed'].includes(status))).toEqual([])
   const answers = await Promise.all(Array.from({ length: 4 }, () => client.closeMonth(partner.partnerId, '2026-04')))
   const texts = new Set(answers.filter(({ status }) => status === 200).map(({ text }) => text))

@@ -19,7 +19,7 @@ beforeAll(async () => {
 })
 afterAll(() => tested.stop())
 
-test('P4: months that are due close by themselves, in order, when their grace is over, and that of billing_from', async () => {
+test('P4: due months are closed automatically and in order, once their grace period and that of billing_from are over', async () => {
   expect((await due(Date.now())).closed).toBe(0)
   expect(await closed()).toEqual([])
   expect(await due(Date.now() + GRACE_MS)).toEqual({ closed: 2, overdue: 0, negative: 0 })
@@ -29,8 +29,8 @@ test('P4: months that are due close by themselves, in order, when their grace is
   expect(notes).toEqual([2, 1].map((months) => ({ action: 'statement.close', subject: partner.partnerId, details: closing(months) })))
 })
 
-test('P4: a month whose usage is not known to be complete stays open, and is told to be overdue', async () => {
-  // The current month is due by that clock, and no watermark is past its end.
+test('P4: a month stays open and is reported as overdue while its usage is not known to be complete', async () => {
+  // By that clock the current month is due, but no watermark has passed its end.
   const later = Date.now() + 60 * 86_400_000
   expect(await due(later)).toEqual({ closed: 0, overdue: 1, negative: 0 })
   expect(await closed()).toEqual([monthBefore(2), monthBefore(1)])

@@ -23,7 +23,7 @@ const at = (project_id: string, event_id: string, metric: string, value: string 
 })
 const size = 'database_size_bytes'
 
-/** As rows of text, so that what a line says stands in one row of the test. */
+/** Each line as one text, so that it takes one row in the test. */
 const projectRows = (body: { projects: Record<string, string>[] }) =>
   body.projects.map((line) =>
     [line['project_id'], line['status'], line['metric'], line['value'], line['own_max'], line['own_max_day'], line['events']].join(' '),
@@ -33,7 +33,7 @@ const adjustmentRows = (body: { adjustments: Record<string, string>[] }) =>
 const totalOf = (body: { totals: Record<string, string>[] }, metric: string) => body.totals.find((total) => total['metric'] === metric)
 const withoutUnbilled = (text: string) => text.replaceAll(/,"unbilled":-?[\d.]+/g, '')
 
-test('P4: a month of three projects, closed and corrected, by hand', async () => {
+test('P4: a month of three projects is closed and later corrected as computed by hand, and its closed bytes never change', async () => {
   const { client } = tested
   expect((await client.billFrom(partner.partnerId, '2026-03')).status).toBe(200)
   for (const id of ['ant', 'bee']) await client.registerProject(id, partner.partnerId)
@@ -41,7 +41,7 @@ test('P4: a month of three projects, closed and corrected, by hand', async () =>
   await client.send([
     // Database bytes, by day:       ant   bee   dog    together
     //   3 March                     700   100    50         850   (ant's own greatest day)
-    //   4 March                     600   350    60        1010   <- the partner's peak day, and no project's own
+    //   4 March                     600   350    60        1010   <- the partner's peak day, but no project's own
     //   5 March                                  90          90   (dog's own greatest day)
     //  20 March                     500   400               900   (bee's own greatest day)
     at('ant', 'a3', size, 700, '2026-03-03T08:00:00Z'),
@@ -60,7 +60,7 @@ test('P4: a month of three projects, closed and corrected, by hand', async () =>
     at('dog', 't1', 'ai_tokens', 7, '2026-03-11T08:00:00Z'),
     // April begins: 1 token.
     at('ant', 't3', 'ai_tokens', 1, '2026-04-01T00:00:00Z'),
-    // A year from before the partner was billed: usage, and on no statement ever.
+    // From before the partner's first billed month: it counts as usage, but is never on a statement.
     at('ant', 'old', 'ai_tokens', 999_999, '2025-06-15T00:00:00Z'),
   ])
 
@@ -68,7 +68,7 @@ test('P4: a month of three projects, closed and corrected, by hand', async () =>
   expect(march.body).toMatchObject({ statement: { month: '2026-03', status: 'closed' }, adjustments: [] })
   expect(totalOf(march.body, size)).toEqual({ metric: size, kind: 'peak', unit: 'byte', value: '1010', peak_day: '2026-03-04' })
   expect(totalOf(march.body, 'ai_tokens')).toEqual({ metric: 'ai_tokens', kind: 'cumulative', unit: 'token', value: '1022.5', peak_day: null })
-  // Of a peak each line is the project's value on the partner's peak day: 600 + 350 + 60 = 1010.
+  // For a peak, each line is the project's value on the partner's peak day: 600 + 350 + 60 = 1010.
   expect(projectRows(march.body)).toEqual([
     'ant active ai_tokens 15   2',
     'ant active database_size_bytes 600 700 2026-03-03 3',
@@ -81,8 +81,8 @@ test('P4: a month of three projects, closed and corrected, by hand', async () =>
   const asClosed = await client.statement(partner, '2026-03')
   expect(withoutUnbilled(asClosed.text)).toBe(march.text)
 
-  // After the closing: ant had 1000 on the 20th, so that day is 1000 + 400; a project is registered that had 25 bytes on
-  // the 20th and 3 tokens on the 15th. The peak is 1425 now, on another day.
+  // After the closing, 1000 bytes of ant arrive for the 20th, which makes that day 1000 + 400, and a project is registered that has
+  // 25 bytes on the 20th and 3 tokens on the 15th. So the peak moves to the 20th and is 1425.
   await client.send([
     at('ant', 'late', size, 1000, '2026-03-20T12:00:00Z'),
     at('eel', 'e1', size, 25, '2026-03-20T12:00:00Z'),
@@ -98,7 +98,7 @@ test('P4: a month of three projects, closed and corrected, by hand', async () =>
     billing_status: 'provisional',
     summary: { database_bytes: '1425', ai_tokens: '1025.5' },
   })
-  // The open April shows what will be corrected.
+  // The open statement of April shows the pending corrections.
   expect(adjustmentRows((await client.statement(partner, '2026-04')).body)).toEqual([
     'adjustment 2026-03  database_size_bytes 415',
     'adjustment 2026-03  ai_tokens 3',
@@ -107,7 +107,7 @@ test('P4: a month of three projects, closed and corrected, by hand', async () =>
 
   const april = await client.closeMonth(partner.partnerId, '2026-04')
   expect(projectRows(april.body)).toEqual(['ant active ai_tokens 1   1'])
-  // By the new peak day, the 20th: ant 1000 - 600, bee 400 - 350, dog 0 - 60, eel 25: 415 = 1425 - 1010.
+  // On the new peak day, the 20th: ant 1000 - 600, bee 400 - 350, dog 0 - 60, eel 25: together 415 = 1425 - 1010.
   expect(adjustmentRows(april.body)).toEqual([
     'adjustment 2026-03 ant database_size_bytes 400',
     'adjustment 2026-03 bee database_size_bytes 50',
@@ -118,13 +118,13 @@ test('P4: a month of three projects, closed and corrected, by hand', async () =>
   ])
   expect(totalOf(april.body, 'ai_tokens')?.['value']).toBe('1')
 
-  // Billed to the end, and not a byte of March is another.
+  // Everything is billed, and no byte of March has changed.
   const after = await client.statement(partner, '2026-03')
   expect(after.text).toBe(asClosed.text)
   expect((await client.closeMonth(partner.partnerId, '2026-03')).text).toBe(march.text)
   expect((await client.closeMonth(partner.partnerId, '2026-04')).text).toBe(april.text)
   expect((await client.partnershipUsage(partner, '2026-03-01', '2026-03-31')).body.billing_status).toBe('final')
-  // Before billing_from there is usage, and no statement; a manual line is on one statement only.
+  // Before billing_from there is usage but no statement. A manual line is on one statement only.
   expect((await client.partnershipUsage(partner, '2025-06-01', '2025-06-30')).body).toMatchObject({
     summary: { ai_tokens: '999999' },
     billing_status: 'provisional',
@@ -134,14 +134,14 @@ test('P4: a month of three projects, closed and corrected, by hand', async () =>
   expect([may.body.projects, may.body.adjustments]).toEqual([[], []])
 })
 
-test('P4: of two days with the same greatest sum the earlier is the peak day, and lines of unusual names are still lines', async () => {
+test('P4: of two days with the same greatest sum the earlier is the peak day, and an unusual project name breaks no line', async () => {
   const { client } = tested
   const tied = await client.createPartner('Tied')
   await client.billFrom(tied.partnerId, '2026-03')
   await client.registerProject('tie-a', tied.partnerId, { name: '="a"\\ ,\u2028 b' })
   await client.registerProject('tie-b', tied.partnerId)
   await client.send([
-    // 60 + 40 on the 9th, 30 + 70 on the 5th, 50 on the 1st: 100 twice, the 5th is the first.
+    // 60 + 40 on the 9th, 30 + 70 on the 5th, 50 on the 1st: 100 twice, and the 5th is earlier.
     at('tie-a', '1', size, 60, '2026-03-09T00:00:00Z'),
     at('tie-b', '1', size, 40, '2026-03-09T00:00:00Z'),
     at('tie-a', '2', size, 30, '2026-03-05T00:00:00Z'),

@@ -10,7 +10,7 @@ import { startTestService, type TestService } from '../../support/worlds/test-se
 
 const SEED = Number(process.env['RANDOM_SEED'] ?? Date.now() % 1_000_000)
 const RUNS = Number(process.env['CLOSING_WORLDS'] ?? 8)
-/** The first is from before the partner is billed. */
+/** The first month is before the partner's first billed one. */
 const MONTHS = ['2025-12', '2026-01', '2026-02', '2026-03', '2026-04']
 const BILLED = MONTHS.slice(1)
 const USED: readonly MetricName[] = ['database_size_bytes', 'file_storage_bytes', 'ai_tokens', 'ai_credits']
@@ -47,7 +47,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(...PROJECTS).map((project) => ({ do: 'delete' as const, project })) },
 )
 
-test(`P4: in random worlds lines add up, closed bytes stay, and statements with adjustments are what all events come to (seed ${SEED})`, {
+test(`P4: in random worlds lines add up, closed bytes never change, and statements with their adjustments bill exactly all events (seed ${SEED})`, {
   timeout: 300_000,
 }, async () => {
   let run = 0
@@ -77,10 +77,10 @@ class World {
     await tested.client.billFrom(partner.partnerId, BILLED[0] ?? '')
     const world = new World(prefix, partner)
     for (const each of steps) await world.#do(each)
-    // All months, and one more that takes up what came last.
+    // All months, and one more that bills what arrived last.
     while (world.#closed.size < BILLED.length) await world.#close()
     await world.#closeMonth('2026-05')
-    await world.#everythingIsBilled()
+    await world.#expectAllBilled()
     for (const [month, answer] of world.#closed) expect((await tested.client.closeMonth(partner.partnerId, month)).text).toBe(answer.text)
   }
 
@@ -116,11 +116,11 @@ class World {
     this.#closed.set(month, answer)
     for (const { metric, value } of answer.body.totals)
       expect(sum(answer.body.projects.filter((line: Line) => line.metric === metric)), `${month} ${metric}`).toBe(value)
-    await this.#everythingIsBilled()
+    await this.#expectAllBilled()
   }
 
-  /** At every close usage(month) = statement + its adjustments, of all closed months, by the oracle. */
-  async #everythingIsBilled(): Promise<void> {
+  /** After every closing, for each closed month: usage by the oracle = its statement + its later adjustments. */
+  async #expectAllBilled(): Promise<void> {
     const answers = [...this.#closed]
     for (const [month, { body }] of answers) {
       const { first, last } = periodOfMonth(month)

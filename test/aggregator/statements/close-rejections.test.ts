@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { countNegativeAdjustments } from '../../../aggregator/statements/write-lines.ts'
+import { countNegativeAdjustments } from '../../../aggregator/statements/negative-adjustments.ts'
 import type { Credentials } from '../../support/clients/client.ts'
 import { untilSo } from '../../support/until-so.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
@@ -24,8 +24,8 @@ const monthAhead = (months: number) => {
   return new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + months, 1)).toISOString().slice(0, 7)
 }
 
-describe('P4: a month is not closed', () => {
-  test('before it is over, out of order, before the first month that is billed, or when there is no such month or partner', async () => {
+describe('rejected closings', () => {
+  test('P4: a month cannot be closed before it is over, out of order, before the first billed month, or for an unknown partner', async () => {
     const { client } = tested
     const { partnerId } = await partnerFrom('2026-03')
     expect((await client.closeMonth(partnerId, '2026-04')).body).toMatchObject({
@@ -35,7 +35,7 @@ describe('P4: a month is not closed', () => {
     expect(await client.closeMonth(partnerId, '2026-02')).toMatchObject({ status: 404, body: { code: 'STATEMENT_NOT_FOUND' } })
     expect(await client.closeMonth(partnerId, '2026-13')).toMatchObject({ status: 400, body: { message: '"2026-13" is not a month as YYYY-MM.' } })
     expect(await client.closeMonth('ps_nobody', '2026-03')).toMatchObject({ status: 404, body: { code: 'PARTNER_NOT_FOUND' } })
-    // A partner is billed from the month of its creation, unless an operator says otherwise.
+    // A partner is billed from the month of its creation, unless an operator sets another month.
     const young = await client.createPartner('young')
     expect(await client.closeMonth(young.partnerId, monthAhead(0))).toMatchObject({ status: 409, body: { code: 'MONTH_NOT_OVER' } })
     expect((await client.statement(young, monthAhead(0))).body.statement.status).toBe('open')
@@ -45,26 +45,26 @@ describe('P4: a month is not closed', () => {
     expect(months.map((each: { statement: { status: string } }) => each.statement.status)).not.toContain('closed')
   })
 
-  test('while the audit finds differences, and nothing is changed', async () => {
+  test('P4: a month is not closed while the audit finds differences, and nothing is changed', async () => {
     const { client, service } = tested
     const partner = await partnerFrom('2026-03')
     await client.registerProject('torn', partner.partnerId)
     await client.send({ event_id: 'e', project_id: 'torn', metric: 'ai_tokens', value: 5, timestamp: '2026-03-03T00:00:00Z' })
-    // The rollup says more than raw: what no settling can mend.
+    // The rollup has more than raw, which no repair can fix.
     await service.clickhouse.reads.insert({
       table: 'project_usage_per_day_v1',
       columns: ['project_id', 'usage_date', 'metric', 'log', 'peak', 'total', 'events', 'last_event_at'],
       text: 'torn\t2026-03-03\tai_tokens\thttp\t9\t9\t1\t2026-03-03 00:00:00.000\n',
     })
-    const refused = await client.closeMonth(partner.partnerId, '2026-03')
-    expect(refused).toMatchObject({ status: 409, body: { code: 'AUDIT_DIFFERS' } })
+    const rejected = await client.closeMonth(partner.partnerId, '2026-03')
+    expect(rejected).toMatchObject({ status: 409, body: { code: 'AUDIT_DIFFERS' } })
     expect((await client.statement(partner, '2026-03')).body.statement).toMatchObject({ status: 'open', sha256: null })
-    // Another partner's month is not held up.
+    // The month of another partner is not delayed.
     const other = await partnerFrom('2026-03')
     expect((await client.closeMonth(other.partnerId, '2026-03')).status).toBe(200)
   })
 
-  test('and the first month cannot be moved any more once one is closed', async () => {
+  test('P4: the first billed month cannot be changed once a month is closed, and a manual adjustment is validated and idempotent', async () => {
     const { client } = tested
     const partner = await partnerFrom('2026-05')
     expect((await client.billFrom(partner.partnerId, '2026-04')).body.partner.billing_from).toBe('2026-04')
@@ -81,31 +81,31 @@ describe('P4: a month is not closed', () => {
     expect((await put({ project_id: 'torn' })).body.code).toBe('PROJECT_NOT_FOUND')
     expect((await put({ for_month: '2025-01' })).body.code).toBe('STATEMENT_NOT_FOUND')
     expect((await put({})).status).toBe(201)
-    // Sent again under its own id it is one line; another under that id is none.
+    // Sending it again with the same id adds no second line; a different line with that id is rejected.
     expect((await put({ id: 'credit-7' })).body).toEqual({ id: 'credit-7', statement: '2026-05' })
     expect((await put({ id: 'credit-7' })).body).toEqual({ id: 'credit-7', statement: '2026-05' })
     expect((await put({ id: 'credit-7', value: '-3' })).body.code).toBe('MANUAL_LINE_EXISTS')
     const { adjustments } = (await client.statement(partner, '2026-05')).body
     expect(adjustments.map((line: { value: string }) => line.value)).toEqual(['-2', '-2'])
-    // And when it is billed, it is said where it stands, not where the next one will.
+    // Once it is billed, the response names the statement that contains it, not the next one.
     expect((await client.closeMonth(partner.partnerId, '2026-05')).status).toBe(200)
     expect((await put({ id: 'credit-7' })).body).toEqual({ id: 'credit-7', statement: '2026-05' })
     expect((await put({ id: 'credit-8' })).body).toEqual({ id: 'credit-8', statement: '2026-06' })
   })
 
-  test('and a first month of long ago is asked back, because all of them would be closed for good', async () => {
+  test('P4: a first billed month in the distant past must be confirmed, because all months since would be closed permanently', async () => {
     const { client } = tested
     const { partnerId } = await client.createPartner('typing error')
     expect((await client.billFrom(partnerId, '1999-12')).status).toBe(400)
     const far = await client.billFrom(partnerId, '2006-03')
     expect([far.status, far.body.message]).toEqual([400, expect.stringContaining('Send "confirm": true')])
     expect((await client.admin('PATCH', `/admin/v1/partners/${partnerId}`, { billing_from: '2006-03', confirm: true })).status).toBe(200)
-    // Taken back at once: months that are due are closed by a test below.
+    // Set back immediately, because a test below closes months that are due.
     expect((await client.billFrom(partnerId, monthAhead(0))).status).toBe(200)
   })
 })
 
-test('P5: nobody reads the statements, exports or projects of another partner', async () => {
+test('P5: a partner cannot read the statements, exports or projects of another partner', async () => {
   const { client } = tested
   const [mine, theirs] = [await partnerFrom('2026-03'), await partnerFrom('2026-03')]
   await client.registerProject('theirs', theirs.partnerId)
@@ -113,21 +113,21 @@ test('P5: nobody reads the statements, exports or projects of another partner', 
   const paths = ['/statements', '/statements/2026-03', '/statements/2026-03/export?format=csv', '/projects', '/usage/explain?metric=ai_tokens']
   for (const path of paths) {
     const another = await client.partner({ partnerId: theirs.partnerId, secret: mine.secret }, 'GET', path)
-    const nobody = await client.partner({ partnerId: 'ps_nobody', secret: mine.secret }, 'GET', path)
-    expect([another.status, { ...another.body, request_id: '' }]).toEqual([401, { ...nobody.body, request_id: '' }])
+    const unknown = await client.partner({ partnerId: 'ps_nobody', secret: mine.secret }, 'GET', path)
+    expect([another.status, { ...another.body, request_id: '' }]).toEqual([401, { ...unknown.body, request_id: '' }])
     expect((await client.partner(theirs, 'GET', path)).status).toBe(200)
   }
   expect((await client.partner(mine, 'GET', '/usage/explain?metric=ai_tokens&project_id=theirs')).body.code).toBe('PROJECT_NOT_FOUND')
 })
 
-test('a correction below zero raises its alarm, whoever closed the month', async () => {
+test('a statement that corrects a month to less than was billed raises the alarm', async () => {
   const { client, service } = tested
   const partner = await partnerFrom('2026-03')
   await client.registerProject('shrunk', partner.partnerId)
   await client.send({ event_id: 'e', project_id: 'shrunk', metric: 'ai_tokens', value: 4, timestamp: '2026-03-03T00:00:00Z' })
   expect((await client.closeMonth(partner.partnerId, '2026-03')).status).toBe(200)
   expect(await countNegativeAdjustments(service.clickhouse)).toBe(0)
-  // What only a repaired fault can do: raw holds less than was billed.
+  // Only a repaired fault can cause this: raw holds less than was billed.
   await service.clickhouse.control.command("ALTER TABLE raw_usage_events_v1 DELETE WHERE project_id = 'shrunk' SETTINGS mutations_sync = 1")
   expect((await client.admin('POST', '/admin/v1/rebuilds', { month: '2026-03' })).status).toBe(200)
   expect((await client.closeMonth(partner.partnerId, '2026-04')).body.adjustments).toMatchObject([{ for_month: '2026-03', value: '-4' }])

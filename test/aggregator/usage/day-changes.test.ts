@@ -10,10 +10,10 @@ beforeAll(async () => {
 afterAll(() => store.close())
 
 /**
- * In the other order a refresh could note the change, compute the day without the event, and keep that as right for ever. The
- * order is seen when the noting itself fails: by then the rollup must stand.
+ * In the other order, a refresh could read the new number of changes, compute the day without the event, and use that result permanently.
+ * The order shows when recording the change fails: by then the rollup must already hold the event.
  */
-test('P3: a change of a day is noted after the rollup holds it', async () => {
+test('P3: a change of a day is recorded only after the rollup holds it', async () => {
   const { control, ingest } = store.clickhouse
   await control.command('CREATE TABLE broken_target (usage_date Date) ENGINE = Null')
   await control.command(

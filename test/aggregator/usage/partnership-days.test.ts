@@ -22,12 +22,12 @@ afterEach(() => world.close())
 const refresh = () => refreshPartnershipDays(world.clickhouse)
 const run = (sql: string) => world.clickhouse.control.command(sql)
 
-async function expectRight(partners = [ours, theirs]): Promise<void> {
+async function expectPlainDays(partners = [ours, theirs]): Promise<void> {
   for (const partner of partners) expect(await world.read(partner)).toEqual(await world.plain(partner))
 }
 
-/** A row that no computation gives, in the place of the right one: an answer that shows it was taken from the kept rows. */
-async function falsifyKeptRows(): Promise<void> {
+/** Replaces the materialized rows by a value that no computation returns, so that a result shows whether it was read from them. */
+async function falsifyMaterializedRows(): Promise<void> {
   await run(`INSERT INTO partnership_usage_per_day_v1 SETTINGS async_insert=0
     SELECT partner_id, usage_date, metric, CAST((max(newest).1, toDateTime64('2100-01-01 00:00:00', 3, 'UTC'), toDecimal256(424242, 9), 1),
       'Tuple(changes UInt64, as_of DateTime64(3, \\'UTC\\'), value Decimal(76, 9), events Int64)')
@@ -36,13 +36,13 @@ async function falsifyKeptRows(): Promise<void> {
 
 const valuesOf = async (partner: string) => (await world.read(partner)).map(({ day, metric, value }) => [day, metric, value])
 
-describe('kept rows', () => {
-  test('are what is answered, when nothing was stored since; and only then', async () => {
+describe('materialized partnership days', () => {
+  test('readers use a materialized day only while nothing of it was stored since', async () => {
     await world.register('a', ours)
     await world.post(['a', 'ai_tokens', '2026-01-10', '5'], ['a', 'ai_tokens', '2026-01-11', '6'])
     expect(await refresh()).toBe(2)
     expect(await refresh()).toBe(0)
-    await falsifyKeptRows()
+    await falsifyMaterializedRows()
     expect(await valuesOf(ours)).toEqual([
       ['2026-01-10', 'ai_tokens', '424242'],
       ['2026-01-11', 'ai_tokens', '424242'],
@@ -59,12 +59,12 @@ describe('kept rows', () => {
     ])
   })
 
-  test('are not used before a first refresh has ended, nor for the days of a project registered since', async () => {
+  test('readers use no materialized day before the first refresh has ended, or if a project registered since has usage on it', async () => {
     await world.register('a', ours)
     await world.post(['a', 'mcp_calls', '2026-01-10', '5'], ['a', 'mcp_calls', '2026-02-10', '5'], ['late', 'mcp_calls', '2026-01-10', '2'])
-    await expectRight()
+    await expectPlainDays()
     await refresh()
-    await falsifyKeptRows()
+    await falsifyMaterializedRows()
     await world.register('late', ours)
     expect(await valuesOf(ours)).toEqual([
       ['2026-01-10', 'mcp_calls', '7'],
@@ -77,11 +77,11 @@ describe('kept rows', () => {
     ])
   })
 
-  test('of a project registered late outrank those from before it, also when the watermark went back since', async () => {
+  test('materialized days with a project registered late outrank those without it, even if the watermark went back since', async () => {
     await world.register('a', ours)
     await world.post(['a', 'mcp_calls', '2026-01-10', '5'], ['late', 'mcp_calls', '2026-01-10', '2'])
     await refresh()
-    // The row was kept at some watermark; a topic whose logs have none yet takes it back to no time at all.
+    // The row was computed at some watermark. A topic whose logs have no watermark yet takes it back to none.
     await run(`ALTER TABLE partnership_usage_per_day_v1 UPDATE newest = CAST((newest.1, toDateTime64('2026-06-01 00:00:00', 3, 'UTC'), newest.3, newest.4),
       'Tuple(changes UInt64, as_of DateTime64(3, \\'UTC\\'), value Decimal(76, 9), events Int64)') WHERE 1 SETTINGS mutations_sync = 1`)
     await run(
@@ -93,7 +93,7 @@ describe('kept rows', () => {
   })
 })
 
-test(`P3: random worlds: at every step each partner's days are the plain computation (seed ${SEED})`, async () => {
+test(`P3: in random worlds each partner's days equal the plain computation at every step (seed ${SEED})`, async () => {
   let number = 0
   const project = fc.integer({ min: 0, max: 4 })
   const event = fc.tuple(
@@ -122,18 +122,18 @@ test(`P3: random worlds: at every step each partner's days are the plain computa
           if (!owners.has(id)) await world.register(id, each.ours ? mine : others)
           owners.set(id, owners.get(id) ?? (each.ours ? mine : others))
         } else await deleteProject(world.registry, SERVICE, { partnerId: owners.get(idOf(each.delete)) ?? mine, projectId: idOf(each.delete) })
-        await expectRight([mine, others])
+        await expectPlainDays([mine, others])
       }
       await refresh()
-      await expectRight([mine, others])
+      await expectPlainDays([mine, others])
     }),
     { seed: SEED, numRuns: 6, endOnFailure: true },
   )
 }, 120_000)
 
-describe('a refresh', () => {
-  /** Days of two months, one of them changed since it was kept, and a project that came late. */
-  async function unfreshWorld(): Promise<void> {
+describe('a refresh of partnership days', () => {
+  /** Days of two months, one of them changed since it was materialized, and a project that was registered late. */
+  async function staleWorld(): Promise<void> {
     await world.register('a', ours)
     await world.register('foreign', theirs)
     await world.post(['a', 'ai_tokens', '2026-01-10', '5'], ['a', 'database_size_bytes', '2026-02-11', '6'], ['foreign', 'ai_tokens', '2026-01-10', '70'])
@@ -142,12 +142,12 @@ describe('a refresh', () => {
     await world.register('late', ours)
   }
 
-  test('killed before or after any of its steps leaves right answers, and the next one mends the rest', async () => {
-    await unfreshWorld()
+  test('a refresh that is killed before or after any of its steps leaves correct usage, and the next refresh completes its work', async () => {
+    await staleWorld()
     const { clickhouse } = world
     for (const moment of ['before', 'after'] as const) {
       for (let killed = 0, died = true; died; killed += 1) {
-        // Each attempt has something to do, in both months: a day that changed, and a project that came after its day was kept.
+        // Each attempt has work in both months: a day that changed, and a project that was registered after its day was materialized.
         const late = `late-${moment}-${killed}`
         await world.post([late, 'ai_tokens', '2026-02-13', '2'])
         await refresh()
@@ -161,49 +161,49 @@ describe('a refresh', () => {
         }
         const lane = moment === 'before' ? stepLane(clickhouse.reads, die) : stepLane(clickhouse.reads, async () => {}, die)
         await refreshPartnershipDays(clickhouse, lane).catch((error: Error) => expect(error.message).toBe('killed'))
-        await expectRight()
+        await expectPlainDays()
         if (!died) expect(killed).toBeGreaterThan(5)
       }
     }
     await refresh()
-    await expectRight()
-    await falsifyKeptRows()
+    await expectPlainDays()
+    await falsifyMaterializedRows()
     expect(new Set((await valuesOf(ours)).map(([, , value]) => value))).toEqual(new Set(['424242']))
   }, 120_000)
 
   test.each([
-    ['another whole refresh', true],
-    ['no other refresh', false],
+    ['with another complete refresh meanwhile', true],
+    ['without another refresh', false],
   ])(
-    'held up before any of its steps, while events, a project and %s go by, spoils nothing',
+    'a refresh that is delayed before any of its steps, while events and a project arrive, leaves correct usage (%s)',
     async (_, another) => {
-      await unfreshWorld()
+      await staleWorld()
       const { clickhouse } = world
-      for (let held = 0, met = true; met; held += 1) {
-        const late = `late-${held}`
-        await world.post(['a', 'database_size_bytes', '2026-01-10', String(held)], [late, 'ai_tokens', '2026-02-13', '2'])
-        met = false
+      for (let delayed = 0, reached = true; reached; delayed += 1) {
+        const late = `late-${delayed}`
+        await world.post(['a', 'database_size_bytes', '2026-01-10', String(delayed)], [late, 'ai_tokens', '2026-02-13', '2'])
+        reached = false
         const lane = stepLane(clickhouse.reads, async (step) => {
-          if (step !== held) return
-          met = true
+          if (step !== delayed) return
+          reached = true
           await world.post(['a', 'ai_tokens', '2026-01-10', '4'], [late, 'mcp_calls', '2026-01-10', '8'])
           await world.register(late, ours)
-          await expectRight()
+          await expectPlainDays()
           if (another) await refresh()
-          await expectRight()
+          await expectPlainDays()
           await world.post(['a', 'ai_tokens', '2026-01-10', '4'])
         })
         await refreshPartnershipDays(clickhouse, lane)
-        await expectRight()
+        await expectPlainDays()
       }
       await refresh()
-      await expectRight()
+      await expectPlainDays()
     },
     120_000,
   )
 
-  test('beside another at the same time, with events on their way, gives right answers', async () => {
-    await unfreshWorld()
+  test('two refreshes that run at the same time, while events arrive, leave correct usage', async () => {
+    await staleWorld()
     const { clickhouse } = world
     const lanes = [await clickhouse.openLane(), await clickhouse.openLane()]
     for (let round = 0; round < 8; round += 1) {
@@ -212,21 +212,21 @@ describe('a refresh', () => {
         world.post(['a', 'ai_tokens', '2026-01-10', '1'], [`beside-${round}`, 'ai_tokens', '2026-01-10', '1']),
         world.register(`beside-${round}`, ours),
       ])
-      await expectRight()
+      await expectPlainDays()
     }
     await Promise.all(lanes.map((lane) => refreshPartnershipDays(clickhouse, lane)))
-    await expectRight()
-    await falsifyKeptRows()
+    await expectPlainDays()
+    await falsifyMaterializedRows()
     expect((await valuesOf(ours))[0]?.[2]).toBe('424242')
   })
 
-  test('between the two looks of a reader takes nothing away from it', async () => {
-    await unfreshWorld()
+  test('a refresh between the two queries of a reader removes no usage from its result', async () => {
+    await staleWorld()
     await refresh()
     const before = await world.plain(ours)
-    for (const looks of [1, 2]) {
+    for (const queries of [1, 2]) {
       const reads = stepLane(world.clickhouse.reads, async (step) => {
-        if (step !== looks) return
+        if (step !== queries) return
         await world.post(['a', 'ai_tokens', '2026-01-10', '1'])
         await refresh()
       })
@@ -238,8 +238,8 @@ describe('a refresh', () => {
   })
 })
 
-describe('P3: a crash', () => {
-  test('between a rollup row and the change it stands for is told when the log is settled', async () => {
+describe('a crash between the rollup and the change of its day', () => {
+  test('P3: a crash after a rollup row and before its recorded change is repaired when the next owner reconciles the log', async () => {
     await world.register('a', ours)
     await world.post(['a', 'ai_tokens', '2026-01-10', '5'], ['a', 'ai_tokens', '2026-03-10', '5'])
     await refresh()
@@ -251,19 +251,19 @@ describe('P3: a crash', () => {
       ['2026-03-10', 'ai_tokens', '5'],
     ]
     expect(await valuesOf(ours)).toEqual(stale)
-    // The owner that was killed acknowledged nothing of it; the next one settles the range, and only then is there an answer.
-    await world.takeAnew(() => run(statement))
+    // The killed owner acknowledged none of these events. Only when the next owner has reconciled the range must they be counted.
+    await world.replaceLogOwner(() => run(statement))
     expect(await valuesOf(ours)).toEqual([
       ['2026-01-10', 'ai_tokens', '7'],
       ['2026-03-10', 'ai_tokens', '9'],
     ])
     await refresh()
-    await expectRight()
+    await expectPlainDays()
   })
 })
 
 describe('a month that was rebuilt', () => {
-  test('and lost a key, or a whole day, loses it in the answer, before a refresh and after', async () => {
+  test('a metric or a whole day that a rebuild removed from the rollup disappears from usage, before and after a refresh', async () => {
     await world.register('a', ours)
     await world.post(
       ['a', 'ai_tokens', '2026-01-10', '5'],
@@ -282,13 +282,13 @@ describe('a month that was rebuilt', () => {
     expect(await refresh()).toBe(2)
     expect(await valuesOf(ours)).toEqual(right)
     await world.post(['a', 'mcp_calls', '2026-01-11', '1'])
-    await expectRight()
+    await expectPlainDays()
     await refresh()
-    await expectRight()
+    await expectPlainDays()
   })
 })
 
-/** The view's statement as the migration has it. */
+/** The statement of the view, from its migration. */
 async function changesView(): Promise<string> {
   const statements = (await readMigrations()).flatMap((migration) => migration.statements)
   const found = statements.find((statement) => statement.startsWith('CREATE MATERIALIZED VIEW IF NOT EXISTS usage_day_changes_mv_v1 '))

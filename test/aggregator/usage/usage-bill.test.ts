@@ -7,7 +7,7 @@ beforeAll(async () => {
 })
 afterAll(() => tested.stop())
 
-test('P3 P6: a bill computed by hand', async () => {
+test('P3 P6: the usage of a month equals a bill computed by hand, in all digits', async () => {
   const { client } = tested
   const partner = await client.createPartner('Hand & Co')
   await client.createIngestKey()
@@ -25,16 +25,16 @@ test('P3 P6: a bill computed by hand', async () => {
     at('red', 'r2', 'database_size_bytes', '700', '2026-03-03T23:59:59.999Z'),
     // 3 March, blue: 100 bytes. The partnership's 3 March: 700 + 100 = 800.
     at('blue', 'b1', 'database_size_bytes', 100, '2026-03-03T10:00:00Z'),
-    // 4 March: red 600, blue 350: 950. That day is no project's own peak day for red, and is the partnership's.
+    // 4 March: red 600, blue 350: 950. It is the partnership's peak day, although red's own peak is on the 3rd.
     at('red', 'r3', 'database_size_bytes', 600, '2026-03-04T00:00:00Z'),
     at('blue', 'b2', 'database_size_bytes', 350, '2026-03-04T12:00:00+02:00'),
     // 5 March in UTC: 23:30 at -02:00 is 01:30 of the next day. Tokens 10 + 5 = 15.
     at('red', 'r4', 'ai_tokens', 10, '2026-03-04T23:30:00-02:00'),
     at('red', 'r5', 'ai_tokens', 5, '2026-03-05T23:59:59Z'),
-    // Credits are decimals: 0.1 + 0.2 is 0.3, as no float would have it.
+    // Credits are decimals: 0.1 + 0.2 is exactly 0.3, unlike in floating-point numbers.
     at('red', 'r6', 'ai_credits', 0.1, '2026-03-05T01:00:00Z'),
     at('blue', 'b3', 'ai_credits', '0.2', '2026-03-05T01:00:00Z'),
-    // A copy of r4, a conflict with r4, and a copy of r4 under another time and month: none counts.
+    // A copy of r4, a conflict with r4, and a copy of r4 with a timestamp in another month: none of them counts.
     at('red', 'r4', 'ai_tokens', '10.0', '2026-03-04T23:30:00-02:00'),
     at('red', 'r4', 'ai_tokens', 11, '2026-03-04T23:30:00-02:00'),
     at('red', 'r4', 'ai_tokens', 10, '2026-02-01T00:00:00Z'),
@@ -71,7 +71,7 @@ test('P3 P6: a bill computed by hand', async () => {
   expect(all.body.summary).toEqual(expected)
   expect(all.body).toMatchObject({ partnership: { id: partner.partnerId, name: 'Hand & Co' }, billing_status: 'provisional' })
 
-  // A deleted project is billed all the same.
+  // A deleted project is still billed.
   expect((await client.partner(partner, 'DELETE', '/blue')).status).toBe(200)
   expect((await client.partnershipUsage(partner, '2026-03-01', '2026-03-31')).body.summary).toEqual(expected)
   expect((await client.projectUsage(partner, 'blue', '2026-03-01', '2026-03-31')).body.project.status).toBe('deleted')

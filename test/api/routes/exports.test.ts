@@ -5,7 +5,7 @@ import { EXPORT_COLUMNS } from '../../../contract/export-formats.ts'
 import type { Lane } from '../../../sql/clickhouse.ts'
 import { row } from '../../../sql/tab-separated.ts'
 import type { Credentials } from '../../support/clients/client.ts'
-import { stagedRows } from '../../support/oracles/stored-sums.ts'
+import { countStagedRows } from '../../support/oracles/stored-sums.ts'
 import { untilSo } from '../../support/until-so.ts'
 import { makeExportedMonths } from '../../support/worlds/exported-month.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
@@ -188,7 +188,7 @@ describe('finance', () => {
 })
 
 describe('while it streams', () => {
-  const countStagedRows = () => stagedRows(tested.service.clickhouse)
+  const stagedRowsNow = () => countStagedRows(tested.service.clickhouse)
 
   test.each(['csv', 'json', 'ndjson', 'parquet', 'focus-csv', 'focus-parquet'])(
     'an export as %s that the store delivers incompletely never ends normally, and its staged rows are dropped',
@@ -199,7 +199,7 @@ describe('while it streams', () => {
       }
       fate = 'whole'
       expect((await exported(`month=2026-02&format=${format}`)).status).toBe(200)
-      await untilSo(async () => (await countStagedRows()) === 0)
+      await untilSo(async () => (await stagedRowsNow()) === 0)
     },
   )
 
@@ -216,7 +216,7 @@ describe('while it streams', () => {
     fate = 'whole'
     release()
     await untilSo(async () => (await exported('month=2026-03')).status === 200)
-    await untilSo(async () => (await countStagedRows()) === 0)
+    await untilSo(async () => (await stagedRowsNow()) === 0)
   })
 
   test('P5: each partner has one export at a time, so that no partner delays another', async () => {

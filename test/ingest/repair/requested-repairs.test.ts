@@ -9,7 +9,7 @@ import { OwnedLog } from '../../../ingest/log/owned-log.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
 import { newOwner } from '../../support/kafka/log-owner.ts'
 import { MemoryTopic } from '../../support/kafka/memory-topic.ts'
-import { addToRollup, takeRollupAway } from '../../support/oracles/rollup-faults.ts'
+import { addToRollup, deleteFromRollup } from '../../support/oracles/rollup-faults.ts'
 import { compareRawWithRollup } from '../../support/oracles/stored-sums.ts'
 import { untilSo } from '../../support/until-so.ts'
 import { submissionOf } from '../../support/worlds/submission.ts'
@@ -65,7 +65,7 @@ test('P3: an owner makes a repair that an audit requested once, and makes it aga
   const { clickhouse } = store
   const owner = await httpOwner('once')
   for (let round = 1; round <= 2; round += 1) {
-    await takeRollupAway(clickhouse, { project: 'once', day: DAY, metric: 'ai_tokens' })
+    await deleteFromRollup(clickhouse, { project: 'once', day: DAY, metric: 'ai_tokens' })
     expect((await audit(clickhouse, ALL, immediately)).differences).toHaveLength(1)
     for (let heartbeats = 0; heartbeats < 3; heartbeats += 1) await heartbeat(owner)
     expect(owner.stats().repairedKeys).toBe(round)
@@ -80,7 +80,7 @@ test('P3: a repair that was requested while the log had no owner is made by the 
   owner.close()
   // One more batch, because the last batch is reconciled when the lease is acquired.
   ;(await httpOwner('last')).close()
-  await takeRollupAway(clickhouse, { project: 'later', day: DAY, metric: 'ai_tokens' })
+  await deleteFromRollup(clickhouse, { project: 'later', day: DAY, metric: 'ai_tokens' })
   await audit(clickhouse, ALL, immediately)
   const next = await httpOwner()
   expect(await compareRawWithRollup(clickhouse)).toEqual({ ahead: 0, behind: 1 })
@@ -93,10 +93,10 @@ test('P3: the fence refuses a repair of an overtaken owner as a whole', async ()
   const { clickhouse } = store
   const overtaken = await httpOwner('fenced')
   const newer = await httpOwner('other')
-  await takeRollupAway(clickhouse, { project: 'fenced', day: DAY, metric: 'ai_tokens' })
+  await deleteFromRollup(clickhouse, { project: 'fenced', day: DAY, metric: 'ai_tokens' })
   await audit(clickhouse, ALL, immediately)
   await heartbeat(newer)
-  await takeRollupAway(clickhouse, { project: 'fenced', day: DAY, metric: 'ai_tokens' })
+  await deleteFromRollup(clickhouse, { project: 'fenced', day: DAY, metric: 'ai_tokens' })
   await expect(overtaken.repairRequested()).rejects.toMatchObject({ fault: 'fenced' })
   expect(await compareRawWithRollup(clickhouse)).toEqual({ ahead: 0, behind: 1 })
   await audit(clickhouse, ALL, immediately)
@@ -110,7 +110,7 @@ test('P3: a rollup ahead of raw is logged with the command that corrects it, oth
   const owner = await httpOwner('ahead')
   await append(owner, 'beside', ['a'])
   await addToRollup(clickhouse, { project: 'ahead', day: DAY, metric: 'ai_tokens' }, 9)
-  await takeRollupAway(clickhouse, { project: 'beside', day: DAY, metric: 'ai_tokens' })
+  await deleteFromRollup(clickhouse, { project: 'beside', day: DAY, metric: 'ai_tokens' })
   await audit(clickhouse, ALL, immediately)
   await heartbeat(owner)
   expect(errors).toEqual([expect.stringContaining('meterline rebuild --month 2026-01')])
@@ -119,7 +119,7 @@ test('P3: a rollup ahead of raw is logged with the command that corrects it, oth
   await heartbeat(owner)
   expect(errors).toHaveLength(1)
   owner.close()
-  await takeRollupAway(clickhouse, { project: 'ahead', day: DAY, metric: 'ai_tokens' })
+  await deleteFromRollup(clickhouse, { project: 'ahead', day: DAY, metric: 'ai_tokens' })
 })
 
 test('P3: the owner of a Kafka partition makes requested repairs at its next heartbeat, and only those of its own log', async () => {
@@ -135,7 +135,7 @@ test('P3: the owner of a Kafka partition makes requested repairs at its next hea
   await reader.onBatch(topic.fetch(0, 0, 10) as FetchedBatch, { heartbeat: async () => {}, resolve: () => {} })
   const sendHeartbeat = () => reader.heartbeat({ begin: 0, end: 3 }, { queriedMs: Date.now(), next: 3 })
   await sendHeartbeat()
-  for (const project of ['kafka', 'once']) await takeRollupAway(clickhouse, { project, day: DAY, metric: 'ai_tokens' })
+  for (const project of ['kafka', 'once']) await deleteFromRollup(clickhouse, { project, day: DAY, metric: 'ai_tokens' })
   const { differences } = await audit(clickhouse, ALL, immediately)
   expect(differences.map(({ project_id }) => project_id)).toEqual(expect.arrayContaining(['kafka', 'once']))
   await sendHeartbeat()

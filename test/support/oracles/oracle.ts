@@ -2,13 +2,13 @@ import { METRIC_NAMES, METRICS, type MetricName } from '../../../metering/metric
 import type { TestEvent } from '../clients/client.ts'
 
 /**
- * What must come out, computed plainly: the first event of an identity counts, days are UTC, a peak is a maximum, a
- * cumulative metric a sum, a partnership's peak the greatest sum over its projects of one day. Exact, in billionths.
+ * The expected usage, computed in the simplest way: the first event of an identity counts, days are UTC, a peak is a maximum, a cumulative
+ * metric is a sum, and a partnership's peak is the greatest sum of a day over its projects. It is exact, in billionths.
  */
 export class Oracle {
   readonly counted = new Map<string, TestEvent>()
 
-  /** Takes events in the order of the log. */
+  /** Adds events in the order of the log. */
   add(events: readonly TestEvent[]): void {
     for (const event of events) {
       const identity = JSON.stringify([event.project_id, event.event_id])
@@ -16,7 +16,7 @@ export class Oracle {
     }
   }
 
-  /** day → metric → quantity in billionths, of one project between two days, both inclusive. */
+  /** The days of a project between two days, both inclusive: day → metric → quantity in billionths. */
   days(projectId: string, from: string, to: string): Map<string, Map<MetricName, bigint>> {
     const days = new Map<string, Map<MetricName, bigint>>()
     for (const { project_id, metric, value, timestamp } of this.counted.values()) {
@@ -55,7 +55,7 @@ function decimal(value: bigint | undefined): string {
   return `${digits.slice(0, -9)}.${digits.slice(-9)}`.replace(/\.?0+$/, '')
 }
 
-/** Every number of both answers against the oracle. Returns what differs, in words. */
+/** Compares every number of both answers with the oracle. Returns a description of each difference. */
 export function differencesFromOracle(
   oracle: Oracle,
   answers: { projects: ReadonlyMap<string, unknown>; partnership: unknown },

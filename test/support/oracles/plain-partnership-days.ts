@@ -5,7 +5,7 @@ import { METRIC_NAMES, METRICS } from '../../../metering/metrics.ts'
 import type { ClickHouse } from '../../../sql/clickhouse.ts'
 import { defineQuery } from '../../../sql/query.ts'
 
-/** A partner's days, folded here from the rollup's rows and the registry's, without a row that is kept anywhere. */
+/** A partner's days, computed here from the rows of the rollup and the registry, without any materialized row. */
 export async function plainPartnershipDays({ registry }: ClickHouse, partnerId: string): Promise<PartnershipDay[]> {
   const own = new Set((await registry.query(projectsOfPartner, { partnerId })).map(({ project_id }) => project_id))
   const days = new Map<string, PartnershipDay>()
@@ -16,10 +16,10 @@ export async function plainPartnershipDays({ registry }: ClickHouse, partnerId: 
     const value = addDecimals(before.value, METRICS[metric].kind === 'peak' ? peak : total)
     days.set(key, { day, metric, value, events: before.events + events })
   }
-  return inOneOrder([...days.values()])
+  return sortDays([...days.values()])
 }
 
-export function inOneOrder(days: readonly PartnershipDay[]): PartnershipDay[] {
+export function sortDays(days: readonly PartnershipDay[]): PartnershipDay[] {
   return [...days].sort((a, b) => `${a.day} ${a.metric}`.localeCompare(`${b.day} ${b.metric}`))
 }
 

@@ -7,14 +7,14 @@ export interface RollupKey {
   readonly metric: string
 }
 
-/** Takes the rollup's rows of a key away, as if a batch had been torn and never settled. */
-export async function takeRollupAway({ control }: ClickHouse, { project, day, metric }: RollupKey): Promise<void> {
+/** Deletes the rows of a key from the rollup, as if a crash had lost a part of a batch and no owner had reconciled it. */
+export async function deleteFromRollup({ control }: ClickHouse, { project, day, metric }: RollupKey): Promise<void> {
   await control.command(
     `ALTER TABLE project_usage_per_day_v1 DELETE WHERE project_id = '${project}' AND usage_date = '${day}' AND metric = '${metric}' SETTINGS mutations_sync = 2`,
   )
 }
 
-/** Puts one sample too many into the rollup: it is ahead of raw from now on. */
+/** Adds an extra sample to the rollup, so that it has more than raw. */
 export async function addToRollup({ control }: ClickHouse, { project, day, metric }: RollupKey, value: number): Promise<void> {
   await control.command(
     `INSERT INTO project_usage_per_day_v1 SETTINGS async_insert = 0
@@ -22,7 +22,7 @@ export async function addToRollup({ control }: ClickHouse, { project, day, metri
   )
 }
 
-/** Changes the value of the kept partnership days of a day, at the number of changes they were computed at. */
+/** Changes the value of a materialized partnership day, but not the number of changes at which it was computed. */
 export async function falsifyPartnershipDay(
   { control }: ClickHouse,
   { partnerId, day, metric }: { partnerId: string; day: string; metric: string },

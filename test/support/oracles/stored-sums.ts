@@ -1,12 +1,11 @@
 import { z } from 'zod'
 import type { ClickHouse } from '../../../sql/clickhouse.ts'
 import { defineQuery } from '../../../sql/query.ts'
+import { queryOne } from '../../../sql/query-one.ts'
 
-/** How raw and rollup stand to each other, looked at directly and not through the product's own audit. */
-export async function compareRawWithRollup({ reads }: ClickHouse): Promise<{ behind: number; ahead: number }> {
-  const [row] = await reads.query(rawAgainstRollup, {})
-  if (row === undefined) throw new Error('The comparison answered no row.')
-  return row
+/** Compares raw with the rollup directly, without the product's own audit. Counts the keys for which the rollup has less, or more. */
+export function compareRawWithRollup({ reads }: ClickHouse): Promise<{ behind: number; ahead: number }> {
+  return queryOne(reads, rawAgainstRollup, {})
 }
 
 const rawAgainstRollup = defineQuery({
@@ -21,15 +20,13 @@ const rawAgainstRollup = defineQuery({
   row: z.object({ behind: z.coerce.number(), ahead: z.coerce.number() }),
 })
 
-/** How many rows exports have put together and not dropped. */
-export async function stagedRows({ reads }: ClickHouse): Promise<number> {
-  const [row] = await reads.query(exportRowsKept, {})
-  if (row === undefined) throw new Error('count() answered no row.')
-  return row.rows
+/** Counts the rows that exports have staged and not dropped yet. */
+export async function countStagedRows({ reads }: ClickHouse): Promise<number> {
+  return (await queryOne(reads, stagedRows, {})).rows
 }
 
-const exportRowsKept = defineQuery({
-  name: 'test_export_rows_kept',
+const stagedRows = defineQuery({
+  name: 'test_staged_rows',
   sql: 'SELECT (SELECT count() FROM export_rows_v1) + (SELECT count() FROM export_days_v1) AS rows',
   params: z.object({}),
   row: z.object({ rows: z.coerce.number() }),

@@ -1,8 +1,8 @@
 import type { MeterlineClient, TestEvent } from '../clients/client.ts'
 
 /**
- * A small month with what a bill can go wrong at: peaks that fall on different days, decimals, a zone, a copy, a conflict.
- * Returns every number of both usage answers, as it stands in them.
+ * A small month with everything that can make a bill wrong: peaks on different days, decimals, a time zone, a duplicate, a conflict.
+ * Returns every number of both usage answers, exactly as in the responses.
  */
 export async function billOf(client: MeterlineClient): Promise<unknown> {
   const partner = await client.createPartner('Bill')
@@ -26,7 +26,7 @@ const EVENTS = [
   at('red', 'r4', 'ai_tokens', '0.3', '2026-03-05T23:59:59Z'),
 ]
 
-/** By hand. Peaks: red 700; together max(700 + 100, 600 + 350) = 950. Both of red's tokens are of 5 March in UTC. */
+/** Computed by hand. Peaks: red 700; together max(700 + 100, 600 + 350) = 950. Both events with tokens of red are on 5 March in UTC. */
 export const HAND_COMPUTED = {
   answer: { accepted: '7', duplicates: '1', rejected: [{ index: '8', event_id: 'r4', reason: 'conflict' }] },
   red: { max_database_size_bytes: '700', total_ai_tokens: '12345678901234567890.100000001', total_ai_credits: '0' },

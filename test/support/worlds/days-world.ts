@@ -8,13 +8,13 @@ import { registerProject } from '../../../registry/projects/register-project.ts'
 import type { Registry } from '../../../registry/registry.ts'
 import type { ClickHouse } from '../../../sql/clickhouse.ts'
 import { openTestStore } from '../engines/embedded-store.ts'
-import { inOneOrder, plainPartnershipDays } from '../oracles/plain-partnership-days.ts'
+import { plainPartnershipDays, sortDays } from '../oracles/plain-partnership-days.ts'
 import { submissionOf } from './submission.ts'
 
-/** The longest span there is: partnership days of all times. */
+/** The longest possible period, which includes all partnership days. */
 export const ALL_DAYS = { first: '1970-01-01', last: '2148-12-30', end: '2148-12-31' }
 
-/** A store with a log and a registry, and nothing that goes on by itself: a refresh happens when a test says so. */
+/** A store with a log and a registry, but without background jobs: days are refreshed only when a test does it. */
 export class DaysWorld {
   readonly clickhouse: ClickHouse
   readonly registry: Registry
@@ -32,7 +32,7 @@ export class DaysWorld {
   static async open(): Promise<DaysWorld> {
     const store = await openTestStore()
     const masterKey = masterKeyFrom(Buffer.alloc(MASTER_KEY_BYTES, 7).toString('base64'))
-    if (masterKey === undefined) throw new Error('The key has another length.')
+    if (masterKey === undefined) throw new Error('The master key is invalid.')
     const registry = await openRegistry({
       clickhouse: store.clickhouse,
       masterKeys: { current: masterKey, previous: undefined },
@@ -48,8 +48,8 @@ export class DaysWorld {
     await this.#closeStore()
   }
 
-  /** The log's owner stops, and its successor settles what it may have left. */
-  async takeAnew(between: () => Promise<void> = async () => {}): Promise<void> {
+  /** Stops the log's owner and starts another one, which reconciles what the first may have left. */
+  async replaceLogOwner(between: () => Promise<void> = async () => {}): Promise<void> {
     await this.#log.stop()
     await between()
     this.#log = await openLog(this.clickhouse)
@@ -64,7 +64,7 @@ export class DaysWorld {
     if (status !== 'created' && status !== 'updated') throw new Error(status)
   }
 
-  /** Acknowledged when it returns. Every event is a new one. */
+  /** Sends events, each with a new id. They are acknowledged when it returns. */
   async post(...events: readonly (readonly [project: string, metric: string, day: string, value: string])[]): Promise<void> {
     const sent = events.map(([project_id, metric, day, value]) => {
       this.#events += 1
@@ -74,9 +74,9 @@ export class DaysWorld {
     if (verdicts.some(({ status }) => status !== 'counted')) throw new Error(JSON.stringify(verdicts))
   }
 
-  /** What the reader answers of all times. */
+  /** The partner's days of all times, as readers get them. */
   async read(partnerId: string, clickhouse = this.clickhouse): Promise<PartnershipDay[]> {
-    return inOneOrder(await readPartnershipDays(clickhouse, partnerId, ALL_DAYS))
+    return sortDays(await readPartnershipDays(clickhouse, partnerId, ALL_DAYS))
   }
 
   plain(partnerId: string): Promise<PartnershipDay[]> {

@@ -1,7 +1,7 @@
 import type { Credentials, MeterlineClient, TestEvent } from '../clients/client.ts'
 import { untilSo } from '../until-so.ts'
 
-/** Two closed months of a partner, with all that can stand on a statement, and an open one. */
+/** Two closed months of a partner, with everything that a statement can contain, and an open month. */
 export async function makeExportedMonths(client: MeterlineClient, name = 'Acme "1", näme'): Promise<Credentials> {
   const partner = await client.createPartner(name)
   if (client.ingestKey === '') await client.createIngestKey()
@@ -23,7 +23,7 @@ export async function makeExportedMonths(client: MeterlineClient, name = 'Acme "
     ...sizes('quoted', { '2026-03-07': 5 }),
   ])
   await requireClosed(client, partner, '2026-01')
-  // Late: the peak moves to 2 January, so the shares of 5 January are taken back.
+  // Late usage moves the peak to 2 January, so the shares of 5 January are corrected.
   await client.send([...sizes('quoted', { '2026-01-02': 1000 }), ...tokens('gone', { '2026-01-06': '0.5' })])
   await client.admin('POST', `/admin/v1/statements/${partner.partnerId}/adjustments`, {
     for_month: '2026-01',
