@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { ApiContext, OperatorContext } from './context.ts'
+import { ExportSlots } from './http/export-slots.ts'
 import { StatementStreams } from './http/open-streams.ts'
 import { provisionerMetrics } from './prometheus/provisioner-metrics.ts'
 import { getAccount, listAccountsRoute, setAccountPlanRoute } from './routes/accounts.ts'
@@ -67,9 +68,10 @@ export function addRoutes(app: FastifyInstance, context: OperatorContext): void 
   listStatementsRoute(app, context)
   getStatement(app, context, statementStreams)
   addAdjustment(app, context)
-  exportOwnStatement(app, context)
-  exportLines(app, context)
-  getExportManifest(app, context)
+  const exportSlots = new ExportSlots()
+  exportOwnStatement(app, context, exportSlots)
+  exportLines(app, context, exportSlots)
+  getExportManifest(app, context, exportSlots)
   createPartnerRoute(app, context)
   listPartnersRoute(app, context)
   getPartner(app, context)

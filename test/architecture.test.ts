@@ -72,7 +72,7 @@ const VENDORS: Record<string, readonly string[]> = {
   'date-fns': ['metering'],
   '@date-fns/utc': ['metering'],
   uuid: ['registry'],
-  'lru-cache': ['registry'],
+  'lru-cache': ['registry', 'api'],
   'p-limit': ['outgoing'],
   jose: ['registry', 'test'],
   fastify: ['api'],

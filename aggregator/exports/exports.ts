@@ -53,28 +53,25 @@ export class Exports {
   readonly #options: ExportsOptions
   readonly #idle: Lane[] = []
   readonly #closing = new Set<Promise<void>>()
-  readonly #running = { finance: 0, partner: 0 }
-  /** The partners that are running an export of their own. */
-  readonly #partners = new Set<string>()
 
   constructor(options: ExportsOptions) {
     this.#options = options
   }
 
-  /** Stages the rows first, so that the manifest is known before the first byte. Throws StoreError. */
-  async open(request: ExportRequest, reader: 'finance' | 'partner'): Promise<ExportOutcome> {
+  /**
+   * Stages the rows first, so that the manifest is known before the first byte. `acquireSlot` limits how many run; it returns what
+   * releases the slot, or undefined if none is free. Throws StoreError.
+   */
+  async open(request: ExportRequest, acquireSlot: () => (() => void) | undefined): Promise<ExportOutcome> {
     const { registry, now } = this.#options
     const months = await readExportedMonths(registry.clickhouse, { ...request, partnerId: request.partner?.id, nowMs: now() })
     if (request.month !== undefined && months.length === 0) return { status: 'no_statement' }
-    const own = reader === 'partner' ? request.partner?.id : undefined
-    if (this.#running[reader] >= RUNNING_MAX[reader] || (own !== undefined && this.#partners.has(own))) return { status: 'busy' }
-    this.#running[reader] += 1
-    if (own !== undefined) this.#partners.add(own)
+    const releaseSlot = acquireSlot()
+    if (releaseSlot === undefined) return { status: 'busy' }
     const exportId = randomUUID()
     let lane: Lane | undefined
     const close = once(async () => {
-      this.#running[reader] -= 1
-      if (own !== undefined) this.#partners.delete(own)
+      releaseSlot()
       if (lane === undefined) return
       const dropping = dropStagedRows(lane, exportId)
       this.#closing.add(dropping)
@@ -154,12 +151,6 @@ export class Exports {
     }
   }
 }
-
-/**
- * The maximum number of exports that run in a process; another one is rejected as `busy`. Finance and partners have separate limits, so
- * that slow clients of partners never block finance. A partner runs one at a time, so that a single partner never blocks the others.
- */
-const RUNNING_MAX = { finance: 2, partner: 2 }
 
 interface PreparationOptions {
   readonly lane: Lane

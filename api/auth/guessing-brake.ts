@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 import type { Logger } from '../../metering/logger.ts'
 import { ApiError } from '../errors/errors.ts'
 import { networkOf } from './network-of.ts'
@@ -30,11 +31,13 @@ export class Braked extends ApiError {
 export class GuessingBrake {
   readonly #options: BrakeOptions
   readonly #minutes = new Map<string, Minute>()
-  /** Digests of credentials with the time of their last success, the latest last. */
-  readonly #good = new Map<string, number>()
+  /** Digests of credentials that were valid within the last hour. */
+  readonly #good: LRUCache<string, true>
 
   constructor(options: BrakeOptions) {
     this.#options = options
+    // The library keeps an entry through the last millisecond of its ttl.
+    this.#good = new LRUCache({ max: GOOD_MAX, ttl: GOOD_FOR_MS - 1, ttlResolution: 0, perf: { now: options.now } })
   }
 
   /** The result of `prove`; undefined is a wrong credential. `credential` identifies what is proven, and with what. Throws Braked. */
@@ -42,7 +45,7 @@ export class GuessingBrake {
     if (this.#options.failuresPerMinute === 0) return prove()
     const digest = createHash('sha256').update(JSON.stringify(credential)).digest('base64')
     const network = networkOf(address)
-    if (this.#isGood(digest)) return this.#judge({ network, digest }, await prove())
+    if (this.#good.has(digest)) return this.#judge({ network, digest }, await prove())
     const minute = await this.#acquireSlot(network, digest)
     if (minute === undefined) return this.#judge({ network, digest }, await prove())
     try {
@@ -81,7 +84,7 @@ export class GuessingBrake {
   #judge<T>({ network, digest }: { network: string; digest: string }, proven: T | undefined): T | undefined {
     this.#good.delete(digest)
     if (proven === undefined) this.#countFailure(network, digest)
-    else this.#remember(digest)
+    else this.#good.set(digest, true)
     return proven
   }
 
@@ -114,17 +117,6 @@ export class GuessingBrake {
         { address: network },
         'an address sent too many wrong credentials; unknown ones from there are rejected until the minute is over. If it is a proxy, add it to TRUSTED_PROXIES',
       )
-  }
-
-  #isGood(digest: string): boolean {
-    const lastMs = this.#good.get(digest)
-    return lastMs !== undefined && lastMs > this.#options.now() - GOOD_FOR_MS
-  }
-
-  #remember(digest: string): void {
-    this.#good.set(digest, this.#options.now())
-    const [oldest] = this.#good.keys()
-    if (this.#good.size > GOOD_MAX && oldest !== undefined) this.#good.delete(oldest)
   }
 }
 

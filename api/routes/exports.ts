@@ -12,26 +12,29 @@ import { FINANCE, PARTNER } from '../auth/access.ts'
 import { partnerOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
+import type { ExportSlots } from '../http/export-slots.ts'
+import type { Release } from '../http/keyed-semaphore.ts'
 import { requireMonth } from '../requests/period.ts'
 import { addRoute } from '../route.ts'
 
-export function exportOwnStatement(app: FastifyInstance, context: ApiContext): void {
+export function exportOwnStatement(app: FastifyInstance, context: ApiContext, slots: ExportSlots): void {
   addRoute(app, EXPORT_OWN_STATEMENT, { access: PARTNER, exposeHeadRoute: false }, async (request, reply) => {
     const { format } = request.query
-    const exportRequest = { format, partner: partnerOf(request), ...requireMonthSpan(request.params.month) }
-    return sendExport(reply, await openExport(context, exportRequest, 'partner'))
+    const partner = partnerOf(request)
+    const exportRequest = { format, partner, ...requireMonthSpan(request.params.month) }
+    return sendExport(reply, await openExport(context, exportRequest, () => slots.ofPartner(partner.id)))
   })
 }
 
-export function exportLines(app: FastifyInstance, context: ApiContext): void {
+export function exportLines(app: FastifyInstance, context: ApiContext, slots: ExportSlots): void {
   addRoute(app, EXPORT_LINES, { access: FINANCE, exposeHeadRoute: false }, async (request, reply) =>
-    sendExport(reply, await openExport(context, await requireExportRequest(context, request.query), 'finance')),
+    sendExport(reply, await openExport(context, await requireExportRequest(context, request.query), () => slots.ofFinance())),
   )
 }
 
-export function getExportManifest(app: FastifyInstance, context: ApiContext): void {
+export function getExportManifest(app: FastifyInstance, context: ApiContext, slots: ExportSlots): void {
   addRoute(app, GET_EXPORT_MANIFEST, { access: FINANCE }, async (request) => {
-    const opened = await openExport(context, await requireExportRequest(context, request.query), 'finance')
+    const opened = await openExport(context, await requireExportRequest(context, request.query), () => slots.ofFinance())
     await opened.close()
     return opened.manifest
   })
@@ -55,8 +58,8 @@ function requireMonthSpan(text: string): Pick<ExportRequest, 'month' | 'period'>
   return { month, period: periodOfMonth(month) }
 }
 
-async function openExport({ exports }: ApiContext, request: ExportRequest, reader: 'finance' | 'partner'): Promise<OpenedExport> {
-  const outcome = await exports.open(request, reader)
+async function openExport({ exports }: ApiContext, request: ExportRequest, acquireSlot: () => Release | undefined): Promise<OpenedExport> {
+  const outcome = await exports.open(request, acquireSlot)
   switch (outcome.status) {
     case 'opened':
       return outcome.opened
