@@ -79,7 +79,7 @@ type Written<S> = S extends z.ZodType ? z.input<S> : undefined
 export interface RequestInput<O extends Operation> {
   readonly params?: Written<O['params']> | undefined
   readonly query?: Written<O['query']> | undefined
-  readonly body?: Written<O['body']> | undefined
+  readonly body?: (O['rawBody'] extends object ? unknown : Written<O['body']>) | undefined
 }
 
 /** The path of a call with its parameters and its query. */

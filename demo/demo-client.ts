@@ -1,60 +1,42 @@
-import { parseExactJson } from '../metering/exact-json.ts'
-import { NumberToken } from '../metering/quantity.ts'
+import { callOperation, type Endpoint } from '../contract/client.ts'
+import type { AnswerOf, Operation, RequestInput } from '../contract/operation.ts'
 
-/** The public HTTP API as the demo's platform, partner and operator use it. Numbers in answers stand as their text. */
+/** The HTTP interface as the operator, the platform and the partner of the demo use it. */
 export class DemoClient {
   readonly #url: string
   readonly #adminToken: string
   readonly #signal: AbortSignal
 
-  /** After `signal` every call rejects, also those under way. */
+  /** Once `signal` is aborted, every call rejects, including those in progress. */
   constructor({ url, adminToken }: { url: string; adminToken: string }, signal: AbortSignal) {
     this.#url = url
     this.#adminToken = adminToken
     this.#signal = signal
   }
 
-  admin(method: string, path: string, body: unknown): Promise<unknown> {
-    return this.#call(method, `/admin/v1${path}`, { authorization: `Bearer ${this.#adminToken}` }, body)
+  asOperator<O extends Operation>(operation: O, request: RequestInput<O> = {}): Promise<AnswerOf<O>> {
+    return this.#call({ authorization: `Bearer ${this.#adminToken}` }, operation, request)
   }
 
-  partner({ partnerId, secret }: DemoPartner, method: string, path: string, body?: unknown): Promise<unknown> {
-    return this.#call(method, `/partnership/v1/${partnerId}${path}`, { 'x-partnership-secret': secret }, body)
+  asPlatform<O extends Operation>(ingestKey: string, operation: O, request: RequestInput<O>): Promise<AnswerOf<O>> {
+    return this.#call({ authorization: `Bearer ${ingestKey}` }, operation, request)
   }
 
-  emit(ingestKey: string, events: readonly unknown[]): Promise<unknown> {
-    return this.#call('POST', '/v1/events', { authorization: `Bearer ${ingestKey}` }, events)
+  asPartner<O extends Operation>({ secret }: DemoPartner, operation: O, request: RequestInput<O>): Promise<AnswerOf<O>> {
+    return this.#call({ 'x-partnership-secret': secret }, operation, request)
   }
 
-  async #call(method: string, path: string, credentials: Record<string, string>, body: unknown): Promise<unknown> {
-    const sent = body === undefined ? {} : { body: JSON.stringify(body) }
-    const headers = { ...credentials, 'content-type': 'application/json' }
-    const response = await fetch(new URL(path, this.#url), { method, headers, signal: this.#signal, ...sent }).catch((cause: unknown) => {
-      throw new Error(`${method} ${path} got no answer (${describeCause(cause)}).`, { cause })
+  async #call<O extends Operation>(headers: Endpoint['headers'], operation: O, request: RequestInput<O>): Promise<AnswerOf<O>> {
+    const name = `${operation.method} ${operation.path}`
+    const reply = await callOperation({ url: this.#url, headers, signal: this.#signal }, operation, request).catch((cause: unknown) => {
+      throw new Error(`${name} got no response (${cause instanceof Error ? cause.message : String(cause)}).`, { cause })
     })
-    const answer = textOfNumbers(parseExactJson(await response.text()))
-    if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${messageOf(answer)}`)
-    return answer
+    if (reply.status === 'answered') return reply.answer
+    throw new Error(`${name} failed with status ${reply.failure.httpStatus}: ${reply.failure.error?.message ?? 'no message'}`)
   }
 }
 
 export interface DemoPartner {
   readonly partnerId: string
   readonly secret: string
-}
-
-function messageOf(answer: unknown): string {
-  return typeof answer === 'object' && answer !== null && 'message' in answer ? String(answer.message) : JSON.stringify(answer)
-}
-
-function describeCause(cause: unknown): string {
-  const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause
-  return inner instanceof Error ? inner.message || inner.name : String(inner)
-}
-
-function textOfNumbers(value: unknown): unknown {
-  if (value instanceof NumberToken) return value.text
-  if (Array.isArray(value)) return value.map(textOfNumbers)
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, textOfNumbers(inner)]))
 }

@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream'
+import { DELETE_PROJECT } from '../contract/projects.ts'
 import type { DemoClient } from './demo-client.ts'
 import { type Emitted, Emitter } from './emit.ts'
 import { Progress } from './progress.ts'
@@ -17,7 +18,7 @@ export interface EmittedStory {
   readonly seconds: number
 }
 
-/** Sends the story's events day by day and deletes its projects where it says so. */
+/** Sends the story's events day by day, and deletes the projects that the story deletes at the end of a day. */
 export async function emitStory(client: DemoClient, { partner, ingestKey, projects }: DemoSetup, span: StorySpan, stream: Writable): Promise<EmittedStory> {
   const progress = new Progress(stream)
   let today = new Date(span.firstDayMs).toISOString().slice(0, 10)
@@ -30,10 +31,10 @@ export async function emitStory(client: DemoClient, { partner, ingestKey, projec
       today = day
       late += lateOfDay
       await emitter.emit(events)
-      // A conflict is one only when the first of the two is counted, and a deletion comes after the day it ends.
+      // An event is a conflict only after the first one with its id is counted, and a project is deleted after its last day is counted.
       if (mistakes.length > 0 || deleted.length > 0) await emitter.flush()
       await emitter.emit(mistakes)
-      for (const { id } of deleted) await client.partner(partner, 'DELETE', `/${id}`)
+      for (const { id } of deleted) await client.asPartner(partner, DELETE_PROJECT, { params: { partnerId: partner.partnerId, projectId: id } })
     }
     await emitter.flush()
     progress.finish(emitter.emitted.sent)

@@ -1,10 +1,13 @@
-import { z } from 'zod'
+import { REGISTER_PROJECT } from '../contract/admin-projects.ts'
+import { CREATE_INGEST_KEY } from '../contract/ingest-keys.ts'
+import { CREATE_PARTNER } from '../contract/partners.ts'
+import { SYNC_EMBEDDED_PROJECT } from '../contract/projects.ts'
 import type { DemoClient, DemoPartner } from './demo-client.ts'
 import { DEMO_NAMES, type DemoProject, makeProjects } from './world.ts'
 
 export const PARTNER_NAME = 'Northwind Apps'
-const PROJECTS_OF_PLATFORM = 20
-/** Deletions fall into the past month, however far the current one is. */
+const REGISTERED_PROJECTS = 20
+/** Projects are deleted within last month, whatever today's date is. */
 const DELETION_DAYS = 30
 
 export interface DemoSetup {
@@ -13,24 +16,20 @@ export interface DemoSetup {
   readonly projects: readonly DemoProject[]
 }
 
-/** The partner, the platform's key, and the projects: half of them the platform has already and registers; half the partner makes. */
+/** Creates the partner, the platform's ingest key and the projects: the platform registers one half, the partner creates the other. */
 export async function setUp(client: DemoClient): Promise<DemoSetup> {
-  const created = Created.parse(await client.admin('POST', '/partners', { name: PARTNER_NAME }))
+  const created = await client.asOperator(CREATE_PARTNER, { body: { name: PARTNER_NAME } })
   const partner: DemoPartner = { partnerId: created.partner.id, secret: created.secret }
-  const { key } = Key.parse(await client.admin('POST', '/ingest-keys', { name: 'demo platform' }))
+  const { key } = await client.asOperator(CREATE_INGEST_KEY, { body: { name: 'demo platform' } })
   const ids: string[] = []
   for (const [index, name] of DEMO_NAMES.entries()) {
-    if (index < PROJECTS_OF_PLATFORM) {
-      await client.admin('PUT', `/projects/${name}`, { partner_id: partner.partnerId, name, region: 'eu-west' })
+    if (index < REGISTERED_PROJECTS) {
+      await client.asOperator(REGISTER_PROJECT, { params: { projectId: name }, body: { partner_id: partner.partnerId, name, region: 'eu-west' } })
       ids.push(name)
     } else {
-      const { project } = Synced.parse(await client.partner(partner, 'POST', '/sync-embedded-project', { project_name: name }))
+      const { project } = await client.asPartner(partner, SYNC_EMBEDDED_PROJECT, { params: { partnerId: partner.partnerId }, body: { project_name: name } })
       ids.push(project.id)
     }
   }
   return { partner, ingestKey: key, projects: makeProjects(ids, DELETION_DAYS) }
 }
-
-const Created = z.object({ partner: z.object({ id: z.string() }), secret: z.string() })
-const Key = z.object({ key: z.string() })
-const Synced = z.object({ project: z.object({ id: z.string() }) })
