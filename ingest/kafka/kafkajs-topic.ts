@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs, { type Admin, type Consumer, type KafkaConfig, type Producer } from 'kafkajs'
 import type { Logger } from '../../metering/logger.ts'
+import { MS_PER_DAY } from '../../metering/timestamp.ts'
 import { BackOff } from '../log/back-off.ts'
 import { registerCodecs } from './codecs.ts'
 import { readOnce } from './kafkajs-read-once.ts'
@@ -49,7 +50,7 @@ export async function connectTopic(options: TopicOptions, signal: AbortSignal): 
 }
 
 const RETRY = { retryAfterMsMin: 500, retryAfterMsMax: 10_000 }
-const RETENTION_MS_MIN = 7 * 24 * 3_600_000
+const RETENTION_MS_MIN = 7 * MS_PER_DAY
 const CONNECT_MS_MAX = 5_000
 const REQUEST_MS_MAX = 30_000
 
@@ -97,7 +98,7 @@ async function warnOfSettings(admin: Admin, { topic, logger }: TopicOptions): Pr
   const settings = new Map(resources.flatMap(({ configEntries }) => configEntries.map(({ configName, configValue }) => [configName, configValue])))
   const retentionMs = Number(settings.get('retention.ms'))
   if (retentionMs >= 0 && retentionMs < RETENTION_MS_MIN) {
-    const days = RETENTION_MS_MIN / 86_400_000
+    const days = RETENTION_MS_MIN / MS_PER_DAY
     logger.warn({ topic, retentionMs }, `the topic keeps events for less than ${days} days: an outage longer than that loses events. Raise retention.ms`)
   }
   if (Number(settings.get('min.insync.replicas')) < 2)

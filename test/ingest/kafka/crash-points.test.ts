@@ -205,8 +205,9 @@ function topicOf(name: string): MemoryTopic {
 
 /** An event of a project that belongs to the partition. */
 function event(topic: MemoryTopic, event_id: string, day: string, partition = 0): TestEvent {
-  const projects = ['a', 'b', 'c', 'd', 'e', 'f'].map((letter) => `${topic.name.replaceAll('/', '.')}.${letter}`)
-  const project_id = projects.find((project) => topic.partitionOf(project) === partition) ?? ''
+  const names = [...'abcdefghijklmnopqrstuvwxyz'].map((letter) => `${topic.name.replaceAll('/', '.')}.${letter}`)
+  const project_id = names.find((name) => topic.partitionOf(name) === partition)
+  if (project_id === undefined) throw new Error(`None of the names belongs to partition ${partition}.`)
   return { event_id, project_id, metric: 'ai_tokens', value: '7.5', timestamp: `${day}T12:00:00Z` }
 }
 
