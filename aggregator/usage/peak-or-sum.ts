@@ -3,9 +3,9 @@
  * are the names of the peak metrics. The rows of a group must be of one project and one metric, of a day or of a longer span: a
  * partnership's peak adds up its projects day by day first, and only then takes the greatest day.
  *
- * Usage, explanations and exports read the rollup; statements recount raw. Both forms return Decimal(76, 9) and must agree to the last
- * digit, otherwise a partner is billed another number than it was shown. The auditors in audits/ do not use these fragments: they
- * check them.
+ * Usage, open statements and exports read the rollup; closed statements recount raw. Both forms return Decimal(76, 9) and must agree to
+ * the last digit, otherwise a partner is billed another number than it was shown. The auditors in aggregator/audits do not use these
+ * fragments, because they check them.
  */
 export const PROJECT_VALUE_FROM_ROLLUP = 'if(metric IN {peaks: Array(String)}, toDecimal256(max(peak), 9), sum(total))'
 
