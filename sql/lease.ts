@@ -73,7 +73,7 @@ const RETIRED_EPOCH = 2 ** 40
 /**
  * The mark that every insert under a lease carries, so that a later owner can find and kill it. Only inserts carry it: on the
  * embedded engine a failed query stays in system.processes until the next statement of its session, and an acquisition would
- * wait for it. The text must not change, because processes of two versions may run beside each other.
+ * wait for it. The text must not change, because processes of two versions may run at the same time.
  */
 export function leaseTag(name: string): string {
   return `meterline log=${name}`
