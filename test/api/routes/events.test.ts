@@ -87,7 +87,7 @@ describe('P7: every rejected event is reported with its index and reason while i
     expect((await tested.client.sendBody(broken, 'application/x-ndjson')).body.rejected).toMatchObject([{ index: '0', reason: 'invalid_json' }])
   })
 
-  test('P7: the one event that the store refuses is isolated among many and rejected as refused_by_store', async () => {
+  test('P7: the one event that the store rejects is isolated among many and rejected as refused_by_store', async () => {
     await rebuildInbox((statement) => statement.replace('\n)\nENGINE = Null', `,\n CONSTRAINT no_poison CHECK event_id != 'poison'\n)\nENGINE = Null`))
     const events = Array.from({ length: 40 }, (_, index) => good(index === 23 ? 'poison' : `store-${index}`, { project_id: 'store' }))
     const { status, body } = await tested.client.send(events)
@@ -219,8 +219,8 @@ describe('P2: an event identity counts once, permanently', () => {
 test('P1: when the store fails the answer is 503, no event is acknowledged, and the retry counts once', async () => {
   const events = [good('f1', { project_id: 'failing' }), good('f2', { project_id: 'failing' })]
   await tested.service.clickhouse.control.command('RENAME TABLE raw_usage_events_v1 TO raw_usage_events_away')
-  const refused = await tested.client.send(events)
-  expect([refused.status, refused.body.code, refused.headers.get('retry-after')]).toEqual([503, 'EVENTS_UNAVAILABLE', '1'])
+  const failed = await tested.client.send(events)
+  expect([failed.status, failed.body.code, failed.headers.get('retry-after')]).toEqual([503, 'EVENTS_UNAVAILABLE', '1'])
   await tested.service.clickhouse.control.command('RENAME TABLE raw_usage_events_away TO raw_usage_events_v1')
   let answer = await tested.client.send(events)
   while (answer.status === 503) answer = await tested.client.send(events)
