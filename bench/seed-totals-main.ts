@@ -42,7 +42,7 @@ async function seed({ dataDir, events }: SeedTotalsTask): Promise<TotalsSeeded> 
   const clickhouse = await openStore(config, { logger: { warn: (details, message) => console.error(message, details) } })
   try {
     await migrate(clickhouse)
-    const registry = await openRegistry(registryOptionsOf(config, clickhouse, loadInstanceSecrets(config, { storeIsSealed: false })))
+    const registry = await openRegistry(registryOptionsOf(config, clickhouse, loadInstanceSecrets(config, { storeHoldsSealedData: false })))
     const large = await seedPartner(registry, 'large', LARGE_PROJECTS)
     const small = await seedPartner(registry, 'small', SMALL_PROJECTS)
     for (let first = 0; first < events; first += EVENTS_PER_INSERT)

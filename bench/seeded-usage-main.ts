@@ -29,7 +29,7 @@ async function seed(dataDir: string): Promise<UsageSeeded> {
   const clickhouse = await openStore(config, { logger: { warn: (details, message) => console.error(message, details) } })
   try {
     await migrate(clickhouse)
-    const registry = await openRegistry(registryOptionsOf(config, clickhouse, loadInstanceSecrets(config, { storeIsSealed: false })))
+    const registry = await openRegistry(registryOptionsOf(config, clickhouse, loadInstanceSecrets(config, { storeHoldsSealedData: false })))
     const { partner, secret } = await createPartner(registry, SERVICE, { name: 'bench', mode: 'white-label' })
     for (const statement of statements(partner.id)) await clickhouse.control.command(statement)
     return { partnerId: partner.id, secret }

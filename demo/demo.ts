@@ -30,10 +30,10 @@ async function demo({ events, exit }: DemoOptions): Promise<void> {
       ending.abort()
       await told.catch(() => {})
     })
-    if ((await Promise.race([told, stopped, service.lost])) !== 'told') return
+    if ((await Promise.race([told, stopped, service.failed])) !== 'told') return
     if (exit) return say('', `Without --exit it keeps serving: then these curls answer, and ${service.url}/docs has the API`)
     say('', `Serving at ${service.url} until Ctrl-C. Read and try the API at ${service.url}/docs`)
-    await Promise.race([stopped, service.lost])
+    await Promise.race([stopped, service.failed])
   } finally {
     await closers.closeAll()
     // Without its terminal a process with the engine in it never gets through its own exit. All is closed: it can be killed.

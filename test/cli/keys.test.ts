@@ -74,7 +74,7 @@ test('no private key, and no token, is in a file of the data directory or in the
   const found = (needle: Buffer | string) => files.some((file) => file.includes(needle)) || logged.join('').includes(needle.toString('latin1'))
   // What is meant to be there is found by this search, so the search can find.
   for (const { sealedPrivateKey } of keys) expect(files.some((file) => file.includes(sealedPrivateKey.slice(200, 240)))).toBe(true)
-  expect(logged.join('')).toContain('a signing key was made')
+  expect(logged.join('')).toContain('a signing key was created')
   for (const needle of [...needles, code.split('.')[2] ?? '', token.split('.')[2] ?? '']) expect(found(needle)).toBe(false)
 })
 
