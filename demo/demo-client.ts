@@ -1,13 +1,13 @@
 import { parseExactJson } from '../metering/exact-json.ts'
 import { NumberToken } from '../metering/quantity.ts'
 
-/** The public HTTP API as the demo's platform, partner and operator use it. Numbers in answers stand as their text. */
+/** The public HTTP API as the demo's platform, partner and operator use it. Numbers in answers are returned as text, so that no digit is lost. */
 export class DemoClient {
   readonly #url: string
   readonly #adminToken: string
   readonly #signal: AbortSignal
 
-  /** After `signal` every call rejects, also those under way. */
+  /** Once `signal` is aborted, every call rejects, including those in progress. */
   constructor({ url, adminToken }: { url: string; adminToken: string }, signal: AbortSignal) {
     this.#url = url
     this.#adminToken = adminToken
@@ -30,10 +30,10 @@ export class DemoClient {
     const sent = body === undefined ? {} : { body: JSON.stringify(body) }
     const headers = { ...credentials, 'content-type': 'application/json' }
     const response = await fetch(new URL(path, this.#url), { method, headers, signal: this.#signal, ...sent }).catch((cause: unknown) => {
-      throw new Error(`${method} ${path} got no answer (${describeCause(cause)}).`, { cause })
+      throw new Error(`${method} ${path} got no response (${describeCause(cause)}).`, { cause })
     })
-    const answer = textOfNumbers(parseExactJson(await response.text()))
-    if (!response.ok) throw new Error(`${method} ${path} answered ${response.status}: ${messageOf(answer)}`)
+    const answer = numbersAsText(parseExactJson(await response.text()))
+    if (!response.ok) throw new Error(`${method} ${path} failed with status ${response.status}: ${messageOf(answer)}`)
     return answer
   }
 }
@@ -52,9 +52,9 @@ function describeCause(cause: unknown): string {
   return inner instanceof Error ? inner.message || inner.name : String(inner)
 }
 
-function textOfNumbers(value: unknown): unknown {
+function numbersAsText(value: unknown): unknown {
   if (value instanceof NumberToken) return value.text
-  if (Array.isArray(value)) return value.map(textOfNumbers)
+  if (Array.isArray(value)) return value.map(numbersAsText)
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, textOfNumbers(inner)]))
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, numbersAsText(inner)]))
 }

@@ -8,13 +8,13 @@ import { type Service, startService } from '../service/start-service.ts'
 
 const PORT_DEFAULT = '8080'
 
-/** A service of its own in a directory of its own, which goes with it. Nothing of the caller's store is touched. */
+/** Starts a separate service in a temporary directory, which is removed when it closes. The data of an existing installation is not touched. */
 export async function startDemoService({ HOST, PORT, LOG_LEVEL = 'warn' }: NodeJS.ProcessEnv, closers: Closers): Promise<Service> {
   const directory = mkdtempSync(join(tmpdir(), 'meterline-demo-'))
-  // The engine's last files may still appear while the directory is emptied: then it is tried again.
+  // The engine may still write its last files while the directory is being removed, so the removal is retried.
   const remove = () => rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
   closers.add(async () => remove())
-  // After a fault that nobody caught no closer runs.
+  // No closer runs after an uncaught exception.
   process.once('exit', remove)
 
   const settings = { HOST, LOG_LEVEL, DATA_DIR: directory, RATE_LIMIT_PER_MINUTE: '0', EVENT_REQUESTS_PER_MINUTE: '0' }
@@ -22,13 +22,13 @@ export async function startDemoService({ HOST, PORT, LOG_LEVEL = 'warn' }: NodeJ
     const config = readConfig({ ...settings, PORT: port })
     return startService(config, pino({ level: config.LOG_LEVEL }, pino.destination(process.stderr.fd)))
   }
-  // Without a wish of the caller's, a port in use is no reason to stop: any other will do.
-  const service = PORT === undefined || PORT === '' ? await start(PORT_DEFAULT).catch(elseOnFreePort(start)) : await start(PORT)
+  // If the user has set no PORT and the default one is in use, any free port will do.
+  const service = PORT === undefined || PORT === '' ? await start(PORT_DEFAULT).catch(startOnFreePortIfInUse(start)) : await start(PORT)
   closers.add(() => service.stop())
   return service
 }
 
-function elseOnFreePort(start: (port: string) => Promise<Service>): (error: unknown) => Promise<Service> {
+function startOnFreePortIfInUse(start: (port: string) => Promise<Service>): (error: unknown) => Promise<Service> {
   return (error) => {
     const cause = error instanceof Error ? error.cause : undefined
     if (cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE') return start('0')

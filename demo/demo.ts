@@ -12,7 +12,7 @@ import { readReport } from './report.ts'
 import { PARTNER_NAME, setUp } from './set-up.ts'
 import { outcomeLines } from './tables.ts'
 
-/** A month of a partnership's life in a minute: everything goes through the public HTTP API of a service of its own. */
+/** Plays a month of a partnership in about a minute, through the public HTTP API of a separate service, and prints what the partner is billed for. */
 async function demo({ events, exit }: DemoOptions): Promise<void> {
   const closers = new Closers()
   let terminalGone = false
@@ -21,25 +21,25 @@ async function demo({ events, exit }: DemoOptions): Promise<void> {
   })
   const stopped = untilStopped()
   try {
-    say('Meterline demo: starting a service of its own, with the engine inside this process')
+    say('Meterline demo: starting a separate service with the embedded engine, in a temporary directory')
     const service = await startDemoService(process.env, closers)
     const ending = new AbortController()
-    const told = tell(service, events, ending.signal)
-    // The story ends before its service does: nothing is sent to a service that closes.
+    const played = playStory(service, events, ending.signal)
+    // The story ends before its service does, so that nothing is sent to a service that is closing.
     closers.add(async () => {
       ending.abort()
-      await told.catch(() => {})
+      await played.catch(() => {})
     })
-    if ((await Promise.race([told, stopped, service.failed])) !== 'told') return
-    if (exit) return say('', `Without --exit it keeps serving: then these curls answer, and ${service.url}/docs has the API`)
-    say('', `Serving at ${service.url} until Ctrl-C. Read and try the API at ${service.url}/docs`)
+    if ((await Promise.race([played, stopped, service.failed])) !== 'played') return
+    if (exit) return say('', `Without --exit the service keeps running: these commands work then, and ${service.url}/docs shows the API.`)
+    say('', `Serving at ${service.url} until Ctrl-C. The API reference is at ${service.url}/docs`)
     await Promise.race([stopped, service.failed])
   } finally {
     await closers.closeAll()
-    // Without its terminal a process with the engine in it never gets through its own exit. All is closed: it can be killed.
+    // A process with the embedded engine hangs in its exit when its terminal is gone. Everything is closed, so it can be killed.
     if (terminalGone) process.kill(process.pid, 'SIGKILL')
   }
-  say('', 'Stopped; its directory is deleted.')
+  say('', 'Stopped. The temporary directory is deleted.')
 }
 
 interface DemoOptions {
@@ -47,26 +47,26 @@ interface DemoOptions {
   readonly exit: boolean
 }
 
-/** A signal, a closed terminal, or a reader of the output that has left (`npm run demo | head`). */
+/** Resolves on a signal, a closed terminal, or a closed output (`npm run demo | head`). */
 function untilStopped(): Promise<unknown> {
-  const readerLeft = new Promise((resolve) => process.stdout.on('error', resolve))
-  return Promise.race([untilSignal(), once(process, 'SIGHUP'), readerLeft])
+  const outputClosed = new Promise((resolve) => process.stdout.on('error', resolve))
+  return Promise.race([untilSignal(), once(process, 'SIGHUP'), outputClosed])
 }
 
-async function tell(service: Service, events: number, signal: AbortSignal): Promise<'told'> {
+async function playStory(service: Service, events: number, signal: AbortSignal): Promise<'played'> {
   const client = new DemoClient(service, signal)
-  const cast = await setUp(client)
-  say(`  at ${service.url}: partner ${PARTNER_NAME}, ${cast.projects.length} projects, one ingest key`)
+  const setup = await setUp(client)
+  say(`  ready at ${service.url}: partner ${PARTNER_NAME}, ${setup.projects.length} projects, one ingest key`)
 
   const nowMs = Date.now()
   const now = new Date(nowMs)
   const firstDayMs = Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - 1, 1)
-  say(`  emitting the past month and the current days, about ${grouped(events)} events`)
-  const story = await emitStory(client, cast, { firstDayMs, nowMs, events }, process.stdout)
-  say('', 'What happened', ...outcomeLines(story), '')
+  say(`  sending about ${grouped(events)} events: last month, and this month until now`)
+  const story = await emitStory(client, setup, { firstDayMs, nowMs, events }, process.stdout)
+  say('', 'Outcome of the events', ...outcomeLines(story), '')
 
-  say(...(await readReport(client, { url: service.url, ...cast, firstDayMs, nowMs })))
-  return 'told'
+  say(...(await readReport(client, { url: service.url, ...setup, firstDayMs, nowMs })))
+  return 'played'
 }
 
 function say(...lines: string[]): void {
@@ -74,7 +74,7 @@ function say(...lines: string[]): void {
 }
 
 const EVENTS_DEFAULT = 200_000
-const USAGE = 'Allowed are --exit (end after the report) and --events <100 to 9999999> (default 200000): npm run demo -- --exit --events 5000'
+const USAGE = 'Options: --exit (stop after the report), --events <100 to 9999999> (default 200000). Example: npm run demo -- --exit --events 5000'
 
 function readOptions(): DemoOptions {
   const { exit, events } = parseOptions()

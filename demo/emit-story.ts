@@ -17,7 +17,7 @@ export interface EmittedStory {
   readonly seconds: number
 }
 
-/** Sends the story's events day by day and deletes its projects where it says so. */
+/** Sends the story's events day by day, and deletes the projects that the story deletes at the end of a day. */
 export async function emitStory(client: DemoClient, { partner, ingestKey, projects }: DemoSetup, span: StorySpan, stream: Writable): Promise<EmittedStory> {
   const progress = new Progress(stream)
   let today = new Date(span.firstDayMs).toISOString().slice(0, 10)
@@ -30,7 +30,7 @@ export async function emitStory(client: DemoClient, { partner, ingestKey, projec
       today = day
       late += lateOfDay
       await emitter.emit(events)
-      // A conflict is one only when the first of the two is counted, and a deletion comes after the day it ends.
+      // An event is a conflict only after the first one with its id is counted, and a project is deleted after its last day is counted.
       if (mistakes.length > 0 || deleted.length > 0) await emitter.flush()
       await emitter.emit(mistakes)
       for (const { id } of deleted) await client.partner(partner, 'DELETE', `/${id}`)

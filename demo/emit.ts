@@ -10,17 +10,17 @@ export interface Emitted {
 }
 
 const EVENTS_PER_REQUEST = 5_000
-const REQUESTS_AT_ONCE = 3
+const CONCURRENT_REQUESTS_MAX = 3
 
 const Receipt = z.object({ accepted: z.coerce.number(), duplicates: z.coerce.number(), rejected: z.array(z.object({ reason: z.string() })) })
 
-/** Sends events as a platform would: in requests of 5,000, three on their way at a time. */
+/** Sends events as a platform would: in requests of 5,000, three at a time. */
 export class Emitter {
   readonly emitted: Emitted = { sent: 0, accepted: 0, duplicates: 0, rejectedByReason: new Map() }
   readonly #client: DemoClient
   readonly #ingestKey: string
   readonly #onProgress: (sent: number) => void
-  readonly #underWay = new Set<Promise<void>>()
+  readonly #inFlight = new Set<Promise<void>>()
   #waiting: DemoEvent[] = []
   #failure: unknown
 
@@ -38,19 +38,19 @@ export class Emitter {
   /** Resolves when everything emitted so far is counted. */
   async flush(): Promise<void> {
     if (this.#waiting.length > 0) await this.#send(this.#waiting.splice(0))
-    await Promise.all(this.#underWay)
+    await Promise.all(this.#inFlight)
     this.#requireNoFailure()
   }
 
   async #send(events: readonly DemoEvent[]): Promise<void> {
-    // Its failure is kept: while the story is made nobody waits for this promise, and a rejection would end the process.
+    // The failure is stored and thrown later: nothing awaits this promise yet, and an unhandled rejection would end the process.
     const sending = this.#deliver(events)
       .catch((error: unknown) => {
         this.#failure ??= error
       })
-      .finally(() => this.#underWay.delete(sending))
-    this.#underWay.add(sending)
-    if (this.#underWay.size >= REQUESTS_AT_ONCE) await Promise.race(this.#underWay)
+      .finally(() => this.#inFlight.delete(sending))
+    this.#inFlight.add(sending)
+    if (this.#inFlight.size >= CONCURRENT_REQUESTS_MAX) await Promise.race(this.#inFlight)
     this.#requireNoFailure()
   }
 

@@ -1,6 +1,6 @@
-/** Thousands apart, digits as they are: quantities are text and never pass through a float. */
+/** Separates thousands and keeps every digit: quantities are text and are never converted to a float. */
 export function grouped(value: number | string): string {
   const [integer = '', fraction] = String(value).split('.')
-  const apart = integer.replace(/\B(?=(\d{3})+$)/g, ',')
-  return fraction === undefined ? apart : `${apart}.${fraction}`
+  const separated = integer.replace(/\B(?=(\d{3})+$)/g, ',')
+  return fraction === undefined ? separated : `${separated}.${fraction}`
 }

@@ -3,7 +3,7 @@ import { grouped } from './grouped.ts'
 
 const REDRAWS_PER_SECOND = 10
 
-/** How far the story is: a bar on a terminal, nothing where the output is read by a program. */
+/** The progress of the story: a bar on a terminal, nothing if the output is not a terminal. */
 export class Progress {
   readonly #bar: SingleBar
 
@@ -21,14 +21,14 @@ export class Progress {
     this.#bar.update(events, { day })
   }
 
-  /** The story has ended with this many events: the bar is full. */
+  /** Fills the bar: the story has ended with this number of events. */
   finish(events: number): void {
     this.#bar.setTotal(events)
     this.#bar.update(events)
     this.stop()
   }
 
-  /** However the story ends: the timer of a bar that goes on keeps the process alive for ever. */
+  /** Must be called however the story ends: the timer of a running bar keeps the process alive. */
   stop(): void {
     this.#bar.stop()
   }

@@ -1,4 +1,4 @@
-/** Seeded numbers: every demo tells the same story. Mulberry32. */
+/** Seeded random numbers (Mulberry32), so that every demo shows the same story. */
 export function seededRandom(seed: number): () => number {
   let state = seed | 0
   return () => {

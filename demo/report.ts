@@ -15,7 +15,7 @@ interface ReportSubject {
   readonly nowMs: number
 }
 
-/** What the API now says about the partnership, as the lines of a report. Throws when raw and rollup differ. */
+/** The lines of a report on the partnership, read from the API. Throws when the audit finds differences. */
 export async function readReport(client: DemoClient, subject: ReportSubject): Promise<string[]> {
   const [shown] = subject.projects
   if (shown === undefined) throw new Error('The demo has no project.')
@@ -26,44 +26,44 @@ export async function readReport(client: DemoClient, subject: ReportSubject): Pr
     ...(await deletedLines(client, subject, whole)),
     ...(await weekLines(client, subject, week)),
     ...(await auditLines(client)),
-    'The same numbers by hand (the secret is a throw-away: it goes with the demo)',
+    'The same numbers with curl (the secret is valid in this demo only)',
     ...curlLines(subject, whole),
     ...curlLines(subject, week),
   ]
 }
 
-/** A usage answer to ask for: the path below the partner, and the days. */
-interface Asked {
+/** A usage query: the path below the partner, and the days. */
+interface UsageQuery {
   readonly path: string
   readonly from: string
   readonly to: string
 }
 
-async function partnershipLines(client: DemoClient, { partner }: ReportSubject, asked: Asked): Promise<string[]> {
-  const answer = PartnershipAnswer.parse(await ask(client, partner, asked))
+async function partnershipLines(client: DemoClient, { partner }: ReportSubject, query: UsageQuery): Promise<string[]> {
+  const answer = PartnershipAnswer.parse(await readUsage(client, partner, query))
   return [
-    `Usage of ${answer.partnership.name}, all projects, ${asked.from} to ${asked.to}`,
-    '(peak ^ is the sum over the projects per day, then the greatest day; cumulative is the sum)',
+    `Usage of ${answer.partnership.name}, all projects, ${query.from} to ${query.to}`,
+    '(peak ^: the sum over all projects per day, then the highest day; cumulative: the sum over all days)',
     `(complete as of ${answer.as_of})`,
     partnershipTable(answer),
     '',
   ]
 }
 
-async function deletedLines(client: DemoClient, { partner, projects }: ReportSubject, { from, to }: Asked): Promise<string[]> {
+async function deletedLines(client: DemoClient, { partner, projects }: ReportSubject, { from, to }: UsageQuery): Promise<string[]> {
   const answers: z.output<typeof ProjectAnswer>[] = []
   for (const { id, deletedAfterDay } of projects) {
-    if (deletedAfterDay !== undefined) answers.push(ProjectAnswer.parse(await ask(client, partner, { path: `/${id}/usage`, from, to })))
+    if (deletedAfterDay !== undefined) answers.push(ProjectAnswer.parse(await readUsage(client, partner, { path: `/${id}/usage`, from, to })))
   }
   const names = answers.map(({ project }) => project.name).join(', ')
-  return [`Deleted on the way, billed all the same: ${names}`, deletedTable(answers), '']
+  return [`Deleted last month, still billed: ${names}`, deletedTable(answers), '']
 }
 
-async function weekLines(client: DemoClient, { partner }: ReportSubject, asked: Asked): Promise<string[]> {
-  const answer = ProjectAnswer.parse(await ask(client, partner, asked))
+async function weekLines(client: DemoClient, { partner }: ReportSubject, query: UsageQuery): Promise<string[]> {
+  const answer = ProjectAnswer.parse(await readUsage(client, partner, query))
   return [
-    `A week of the project ${answer.project.name} (${answer.project.status}), ${asked.from} to ${asked.to}`,
-    '(^ is a peak: the week has the greatest day; the rest adds up; MB are cut, the API has all digits)',
+    `The last ${WEEK_DAYS} days of project ${answer.project.name} (${answer.project.status}), ${query.from} to ${query.to}`,
+    '(^ is a peak: the week shows its highest day; other columns add up; MB are rounded down)',
     projectWeekTable(answer),
     '',
   ]
@@ -78,7 +78,7 @@ async function auditLines(client: DemoClient): Promise<string[]> {
 
 const Audit = z.object({ events_recounted: z.string(), keys_compared: z.string(), differences: z.array(z.unknown()) })
 
-function curlLines({ url, partner }: ReportSubject, { path, from, to }: Asked): string[] {
+function curlLines({ url, partner }: ReportSubject, { path, from, to }: UsageQuery): string[] {
   return [
     `  curl -G -H 'X-Partnership-Secret: ${partner.secret}' \\`,
     `    -d start_date=${from} -d end_date=${to} \\`,
@@ -86,7 +86,7 @@ function curlLines({ url, partner }: ReportSubject, { path, from, to }: Asked): 
   ]
 }
 
-function ask(client: DemoClient, partner: DemoPartner, { path, from, to }: Asked): Promise<unknown> {
+function readUsage(client: DemoClient, partner: DemoPartner, { path, from, to }: UsageQuery): Promise<unknown> {
   return client.partner(partner, 'GET', `${path}?start_date=${from}&end_date=${to}`)
 }
 

@@ -3,8 +3,8 @@ import type { DemoClient, DemoPartner } from './demo-client.ts'
 import { DEMO_NAMES, type DemoProject, makeProjects } from './world.ts'
 
 export const PARTNER_NAME = 'Northwind Apps'
-const PROJECTS_OF_PLATFORM = 20
-/** Deletions fall into the past month, however far the current one is. */
+const REGISTERED_PROJECTS = 20
+/** Projects are deleted within last month, whatever today's date is. */
 const DELETION_DAYS = 30
 
 export interface DemoSetup {
@@ -13,14 +13,14 @@ export interface DemoSetup {
   readonly projects: readonly DemoProject[]
 }
 
-/** The partner, the platform's key, and the projects: half of them the platform has already and registers; half the partner makes. */
+/** Creates the partner, the platform's ingest key and the projects: the platform registers one half, the partner creates the other. */
 export async function setUp(client: DemoClient): Promise<DemoSetup> {
   const created = Created.parse(await client.admin('POST', '/partners', { name: PARTNER_NAME }))
   const partner: DemoPartner = { partnerId: created.partner.id, secret: created.secret }
   const { key } = Key.parse(await client.admin('POST', '/ingest-keys', { name: 'demo platform' }))
   const ids: string[] = []
   for (const [index, name] of DEMO_NAMES.entries()) {
-    if (index < PROJECTS_OF_PLATFORM) {
+    if (index < REGISTERED_PROJECTS) {
       await client.admin('PUT', `/projects/${name}`, { partner_id: partner.partnerId, name, region: 'eu-west' })
       ids.push(name)
     } else {

@@ -23,27 +23,27 @@ const HEADINGS: Record<MetricName, string> = {
   function_calls: 'func.\ncalls',
   ec2_compute: 'compute\nseconds',
 }
-/** Peaks alone: of cut values a sum would no longer add up before the reader's eyes. */
+/** Only peaks are rounded down: rounded days of a cumulative metric would not add up to the week below them. */
 const IN_MEGABYTES: readonly MetricName[] = ['database_size_bytes', 'file_storage_bytes']
 const CREDIT_DIGITS = 6
 const WEEKDAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat']
 const PLAIN = { style: { head: [], border: [] }, chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' } }
 
-/** What came of the events that were sent, outcome by outcome. */
+/** How many of the sent events had each outcome. */
 export function outcomeLines({ emitted: { sent, accepted, duplicates, rejectedByReason }, late, seconds }: EmittedStory): string[] {
   const rejected = [...rejectedByReason.values()].reduce((sum, count) => sum + count, 0)
   const reasons = [...rejectedByReason].map(([reason, count]) => `${count} ${reason}`).join(', ')
   const line = (count: number, what: string) => `  ${grouped(count).padStart(grouped(sent).length)} ${what}`
   return [
-    line(sent, `events sent in ${seconds.toFixed(1)} s: ${grouped(Math.round(sent / seconds))} a second, each durable when acknowledged`),
+    line(sent, `events sent in ${seconds.toFixed(1)} s (${grouped(Math.round(sent / seconds))} per second), each durable when acknowledged`),
     line(accepted, 'accepted, each counted once'),
-    line(late, 'of them late: sent when their day was over'),
-    line(duplicates, 'duplicates: the same events sent again, not counted again'),
-    line(rejected, `rejected and kept${rejected === 0 ? '' : `, each with its reason:\n  ${' '.repeat(grouped(sent).length)} ${reasons}`}`),
+    line(late, 'of them late: sent after the end of their day'),
+    line(duplicates, 'duplicates: events sent a second time, not counted again'),
+    line(rejected, `rejected and stored${rejected === 0 ? '' : `, each with its reason:\n  ${' '.repeat(grouped(sent).length)} ${reasons}`}`),
   ]
 }
 
-/** The partnership's bill: every metric, how it was combined, and its exact value. */
+/** The usage of the partnership: every metric, how it was combined, and its exact value. */
 export function partnershipTable({ summary }: z.output<typeof PartnershipAnswer>): string {
   const table = new Table({ head: ['metric', 'kind', 'unit', 'value'], colAligns: ['left', 'left', 'left', 'right'], ...PLAIN })
   for (const metric of METRIC_NAMES) {
@@ -53,7 +53,7 @@ export function partnershipTable({ summary }: z.output<typeof PartnershipAnswer>
   return table.toString()
 }
 
-/** Projects that are gone, with what they are still billed for. */
+/** Deleted projects, and the usage for which they are still billed. */
 export function deletedTable(answers: readonly z.output<typeof ProjectAnswer>[]): string {
   const head = ['project', 'status', 'last event', 'db ^ bytes', 'egress bytes', 'ai credits']
   const table = new Table({ head, colAligns: ['left', 'left', 'left', 'right', 'right', 'right'], ...PLAIN })
@@ -65,7 +65,7 @@ export function deletedTable(answers: readonly z.output<typeof ProjectAnswer>[])
   return table.toString()
 }
 
-/** One project's days, and below them the same as a period: peaks are maxima, the rest are sums. */
+/** The days of one project, and below them the period: the maximum of a peak metric, the sum of any other. */
 export function projectWeekTable({ summary, daily_usage }: z.output<typeof ProjectAnswer>): string {
   const head = ['day', ...METRIC_NAMES.map((metric) => HEADINGS[metric])]
   const table = new Table({ head, colAligns: ['left', ...METRIC_NAMES.map(() => 'right' as const)], ...PLAIN })
@@ -81,13 +81,13 @@ function cell(metric: MetricName, value: string): string {
   return grouped(IN_MEGABYTES.includes(metric) ? megabytes(value) : value)
 }
 
-/** Zeros at the end change nothing and put the points below each other. */
+/** Pads the fraction with zeros, which change nothing and align the decimal points. */
 function credits(value: string): string {
   const [integer = '', fraction = ''] = value.split('.')
   return grouped(`${integer}.${fraction.padEnd(CREDIT_DIGITS, '0')}`)
 }
 
-/** Cut, not rounded, by moving the point. For the eye only: the exact bytes are in the answer. */
+/** Rounds down to megabytes by moving the decimal point. For display only: the API returns the exact bytes. */
 function megabytes(bytes: string): string {
   return bytes.split('.')[0]?.slice(0, -6) || '0'
 }
@@ -98,6 +98,6 @@ function shortDay(day: string): string {
 
 function requireValue(values: Readonly<Record<string, string>>, name: string): string {
   const value = values[name]
-  if (value === undefined) throw new Error(`The answer has no ${name}.`)
+  if (value === undefined) throw new Error(`The answer has no field ${name}.`)
   return value
 }

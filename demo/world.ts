@@ -14,7 +14,7 @@ export interface DemoEvent {
 export interface DemoProject {
   readonly id: string
   readonly size: number
-  /** It is deleted after this day of the story, and sends nothing later. */
+  /** The day of the story after which it is deleted; it sends nothing later. */
   readonly deletedAfterDay: number | undefined
 }
 
@@ -22,9 +22,9 @@ export interface DemoProject {
 export interface DemoDay {
   readonly day: string
   readonly events: readonly DemoEvent[]
-  /** How many of them are of the day before. */
+  /** How many of them belong to the day before. */
   readonly late: number
-  /** What goes wrong on any platform; to be sent when the day's events are counted. */
+  /** Faulty events, as they occur on any platform. They must be sent after the day's events are counted. */
   readonly mistakes: readonly DemoEvent[]
   readonly deleted: readonly DemoProject[]
 }
@@ -34,7 +34,7 @@ const LATE_SHARE = 0.005
 const DELETED_PROJECTS = 3
 const SEED = 20260101
 
-/** Names a partner might give; the ids are what the platform gave. */
+/** Names of projects as a partner might choose them. */
 const WORDS_A = ['aurora', 'cobalt', 'ember', 'harbor', 'juniper', 'lumen', 'meadow', 'quartz']
 const WORDS_B = ['shop', 'notes', 'maps', 'chat', 'desk']
 export const DEMO_NAMES = WORDS_A.flatMap((first) => WORDS_B.map((second) => `${first}-${second}`))
@@ -48,19 +48,19 @@ export function makeProjects(ids: readonly string[], days: number): DemoProject[
   }))
 }
 
-/** The past month and the current days, oldest first. The same every time, but for the dates. */
+/** The days of last month and of this month, oldest first. Except for the dates it is the same every time. */
 export function* storyOfDays(
   projects: readonly DemoProject[],
   { firstDayMs, nowMs, eventsWanted }: { firstDayMs: number; nowMs: number; eventsWanted: number },
 ): Generator<DemoDay> {
   const random = seededRandom(SEED + 1)
   const days = daysOf(projects, firstDayMs, nowMs)
-  // What a project of size 1 emits on a day of load 1, so that all of them together are about the events wanted.
-  const eventsOfOne = eventsWanted / (1 + DUPLICATE_SHARE) / days.reduce((sum, { load, living }) => sum + load * sizeOf(living), 0)
+  // The number of events of a project of size 1 on a day of load 1, chosen so that the total is about `eventsWanted`.
+  const eventsPerUnit = eventsWanted / (1 + DUPLICATE_SHARE) / days.reduce((sum, { load, living }) => sum + load * sizeOf(living), 0)
   let late: DemoEvent[] = []
   for (const day of days) {
     const isLast = day.index === days.length - 1
-    const fresh = day.living.flatMap((project) => dayOfProject(project, day, { eventsOfOne, random }))
+    const fresh = day.living.flatMap((project) => dayOfProject(project, day, { eventsPerUnit, random }))
     const [onTime, tomorrow] = split(fresh, () => !isLast && random() < LATE_SHARE)
     const again = onTime.filter(() => random() < DUPLICATE_SHARE)
     yield {
@@ -78,13 +78,13 @@ interface DayPlan {
   readonly index: number
   readonly startMs: number
   readonly endMs: number
-  /** How busy the day is: less at the week's end, and today only up to now. */
+  /** How busy the day is: less on weekends, and today only until now. */
   readonly load: number
   readonly living: readonly DemoProject[]
 }
 
 interface DayOptions {
-  readonly eventsOfOne: number
+  readonly eventsPerUnit: number
   readonly random: () => number
 }
 
@@ -103,17 +103,17 @@ function sizeOf(projects: readonly DemoProject[]): number {
   return projects.reduce((sum, { size }) => sum + size, 0)
 }
 
-function dayOfProject({ id, size }: DemoProject, { index, startMs, endMs, load }: DayPlan, { eventsOfOne, random }: DayOptions): DemoEvent[] {
-  const count = Math.max(1, Math.round(eventsOfOne * load * size))
+function dayOfProject({ id, size }: DemoProject, { index, startMs, endMs, load }: DayPlan, { eventsPerUnit, random }: DayOptions): DemoEvent[] {
+  const count = Math.max(1, Math.round(eventsPerUnit * load * size))
   return Array.from({ length: count }, (_, number) => {
-    // Every day begins with another metric, or a small world would never get to the later ones.
+    // Every day begins with a different metric, so that a demo with few events has all of them.
     const [metric, value] = sample(SHARES[(number + index) % SHARES.length] ?? 'ai_tokens', { size, index, random })
     const timestamp = new Date(startMs + Math.floor(random() * Math.max(1, endMs - startMs))).toISOString()
     return { event_id: `${metric}-${index}-${number}`, project_id: id, metric, value, timestamp }
   })
 }
 
-/** How often each metric is reported: storage is sampled, calls are many. */
+/** How often each metric is reported, relative to the others. */
 const SHARES: readonly MetricName[] = [
   'ai_tokens',
   'egress_bytes',
@@ -144,7 +144,7 @@ function sample(metric: MetricName, { size, index, random }: { size: number; ind
   return [metric, values[metric]()]
 }
 
-/** A wrong metric, wrong values, a wrong and a too early clock, and an id used for another amount. */
+/** An unknown metric, two invalid values, an invalid timestamp, one in the future, and an id that is reused with a different value. */
 function makeMistakes(events: readonly DemoEvent[], dayMs: number): DemoEvent[] {
   const [first] = events
   if (first === undefined) return []
@@ -159,9 +159,9 @@ function makeMistakes(events: readonly DemoEvent[], dayMs: number): DemoEvent[] 
   ]
 }
 
-function split<T>(items: readonly T[], goesRight: (item: T) => boolean): [T[], T[]] {
+function split<T>(items: readonly T[], belongsRight: (item: T) => boolean): [T[], T[]] {
   const left: T[] = []
   const right: T[] = []
-  for (const item of items) (goesRight(item) ? right : left).push(item)
+  for (const item of items) (belongsRight(item) ? right : left).push(item)
   return [left, right]
 }

@@ -11,17 +11,17 @@ import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 
 const DEMO = fileURLToPath(new URL('../../demo/demo.ts', import.meta.url))
 const COLUMNS_MAX = 101
-/** Four of them start at once, each with an engine and forty projects of its own. */
+/** Four demos start at the same time, each with its own engine and forty projects. */
 const STARTED_MS_MAX = 90_000
 const TEST_MS_MAX = 120_000
 
-describe.concurrent('the process', { timeout: TEST_MS_MAX }, () => {
-  test('the demo tells its story, proves its numbers and leaves nothing behind', async ({ onTestFinished }) => {
+describe.concurrent('the demo as a process', { timeout: TEST_MS_MAX }, () => {
+  test('the demo prints the outcome, the usage and an audit without differences, and leaves no files behind', async ({ onTestFinished }) => {
     const demo = startDemo(['--exit', '--events', '5000'], onTestFinished)
     expect(await demo.ended()).toEqual({ code: 0, left: [] })
     expect(demo.stdout()).toContain('Audit: 0 differences')
     expect(demo.stdout()).toContain('1 unknown_metric, 2 invalid_value, 1 invalid_timestamp, 1 timestamp_in_future, 1 conflict')
-    expect(demo.stdout()).toContain('billed all the same: cobalt-shop, harbor-chat, meadow-notes')
+    expect(demo.stdout()).toContain('still billed: cobalt-shop, harbor-chat, meadow-notes')
     expect(demo.stdout()).toMatch(/│ cobalt-shop *│ deleted *│/)
     expect(demo.stdout()).toMatch(/│ database_bytes *│ peak \^ *│ byte *│ *[1-9][\d,]+ │/)
     expect(
@@ -37,7 +37,7 @@ describe.concurrent('the process', { timeout: TEST_MS_MAX }, () => {
     expect(late).toBeGreaterThan(0)
   })
 
-  test('while it serves, the curl that it prints gives the numbers of its table; Ctrl-C ends it', async ({ onTestFinished }) => {
+  test('while the demo serves, the curl that it prints returns the numbers of its table; Ctrl-C ends it cleanly', async ({ onTestFinished }) => {
     const demo = startDemo(['--events', '1000'], onTestFinished)
     await vi.waitUntil(() => demo.stdout().includes('until Ctrl-C'), { timeout: STARTED_MS_MAX })
     const curl = /-H 'X-Partnership-Secret: (\S+)' \\\n +-d (\S+) -d (\S+) \\\n +(\S+)/.exec(demo.stdout())
@@ -49,43 +49,43 @@ describe.concurrent('the process', { timeout: TEST_MS_MAX }, () => {
     expect(await demo.ended()).toEqual({ code: 0, left: [] })
   })
 
-  test('Ctrl-C in the middle of the story ends it in good order', async ({ onTestFinished }) => {
+  test('Ctrl-C while events are sent ends the demo cleanly', async ({ onTestFinished }) => {
     const demo = startDemo(['--events', '200000'], onTestFinished)
-    await vi.waitUntil(() => demo.stdout().includes('emitting'), { timeout: STARTED_MS_MAX })
+    await vi.waitUntil(() => demo.stdout().includes('sending about'), { timeout: STARTED_MS_MAX })
     demo.child.kill('SIGINT')
     expect(await demo.ended()).toEqual({ code: 0, left: [] })
   })
 
-  test('a reader of the output that leaves ends it in good order', async ({ onTestFinished }) => {
+  test('a closed output ends the demo cleanly', async ({ onTestFinished }) => {
     const demo = startDemo(['--events', '1000'], onTestFinished)
     await once(demo.child.stdout, 'data')
     demo.child.stdout.destroy()
     expect(await demo.ended()).toEqual({ code: 0, left: [] })
   })
 
-  test('an argument that it does not know is an error of one line that says what is allowed', async ({ onTestFinished }) => {
+  test('an unknown argument is an error of one line that lists the options', async ({ onTestFinished }) => {
     const demos = [['--quick'], ['quick'], ['--events=5']].map((args) => startDemo(args, onTestFinished))
     for (const demo of demos) {
       expect(await demo.ended()).toEqual({ code: 1, left: [] })
-      expect(demo.stderr()).toMatch(/^error: .*(?:quick'|"5")[^\n]*Allowed are --exit .* --events .*\n$/)
+      expect(demo.stderr()).toMatch(/^error: .*(?:quick'|"5")[^\n]*Options: --exit .* --events .*\n$/)
     }
   })
 })
 
-test('a story that breaks off stops its bar: the timer of one that goes on would keep the process alive for ever', async () => {
+test('a failed story stops its progress bar, whose timer would keep the process alive', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   onTestFinished(() => {
     vi.useRealTimers()
   })
   const client = new DemoClient({ url: 'http://127.0.0.1', adminToken: '' }, AbortSignal.abort())
-  const cast = { partner: { partnerId: '', secret: '' }, ingestKey: '', projects: makeProjects(['one'], 1) }
-  const story = emitStory(client, cast, { firstDayMs: 0, nowMs: 1, events: 100 }, terminal())
+  const setup = { partner: { partnerId: '', secret: '' }, ingestKey: '', projects: makeProjects(['one'], 1) }
+  const story = emitStory(client, setup, { firstDayMs: 0, nowMs: 1, events: 100 }, terminal())
   expect(vi.getTimerCount(), 'the bar runs').toBe(1)
-  await expect(story).rejects.toThrow('got no answer')
+  await expect(story).rejects.toThrow('got no response')
   expect(vi.getTimerCount()).toBe(0)
 })
 
-/** As much of a terminal as the bar asks for. */
+/** A stream with the methods of a terminal that the progress bar uses. */
 function terminal(): Writable {
   return Object.assign(Object.create(process.stderr), { isTTY: true, columns: 100, write: () => true, cursorTo: () => true, clearLine: () => true })
 }
