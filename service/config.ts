@@ -72,11 +72,11 @@ export const ConfigSchema = z.object({
     .string()
     .regex(/^[A-Za-z0-9._-]{1,200}$/, 'must be 1 to 200 of the characters A-Z a-z 0-9 . _ -')
     .default('usage-events')
-    .meta({ description: 'the topic; it is created if it is missing' }),
+    .meta({ description: 'name of the topic; it is created if it is missing' }),
   KAFKA_GROUP: z
     .string()
     .default('meterline-ingest')
-    .meta({ description: 'the consumer group; it only distributes partitions, offsets are stored in ClickHouse' }),
+    .meta({ description: 'name of the consumer group; it only distributes partitions, offsets are stored in ClickHouse' }),
   KAFKA_PARTITIONS: count('a number of partitions', 10_000)
     .refine((value) => value > 0, 'must be at least 1')
     .default(4)
@@ -90,8 +90,11 @@ export const ConfigSchema = z.object({
     .enum(SASL_MECHANISMS, `must be one of ${SASL_MECHANISMS.join(', ')}`)
     .optional()
     .meta({ description: '`plain`, `scram-sha-256` or `scram-sha-512`; without it there is no authentication' }),
-  KAFKA_USERNAME: z.string().optional().meta({ description: 'required with `KAFKA_SASL_MECHANISM`' }),
-  KAFKA_PASSWORD: z.string().optional().meta({ description: 'required with `KAFKA_SASL_MECHANISM`; never logged' }),
+  KAFKA_USERNAME: z.string().optional().meta({ description: 'user name at the brokers; required with `KAFKA_SASL_MECHANISM`, and only allowed with it' }),
+  KAFKA_PASSWORD: z
+    .string()
+    .optional()
+    .meta({ description: 'password at the brokers; required with `KAFKA_SASL_MECHANISM`, and only allowed with it. Never logged' }),
   ADMIN_TOKEN: AdminToken.optional().meta({
     description:
       'token of the operators, at least 32 printable ASCII characters without spaces; if unset, it is created in `DATA_DIR`. Required with `CLICKHOUSE_URL`',

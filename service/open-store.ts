@@ -11,7 +11,7 @@ export interface OpenStoreOptions {
   readonly waitMsMax?: number
 }
 
-/** Long enough for a machine to boot or a server to be replaced. A longer outage should fail the start, so that somebody sees it. */
+/** Long enough for a machine to boot or a server to be replaced. A longer outage fails the start, so that it is noticed. */
 const STORE_WAIT_MS_MAX = 60_000
 const RETRY_AFTER_MS = 3_000
 

@@ -51,7 +51,7 @@ export async function startService(config: Config, logger: Logger, part: Service
   const failed = new Promise<never>((_, reject) => {
     onFailed = reject
   })
-  // A caller that no longer waits for it, because it is stopping, must not end with an unhandled rejection.
+  // Otherwise a failure that no caller awaits, for example during a stop, would end the process as an unhandled rejection.
   failed.catch(() => {})
   try {
     const clickhouse = await openStore(config, { logger })
@@ -121,7 +121,7 @@ async function openBackgroundJobs(
 
 const MS_PER_HOUR = 3_600_000
 
-interface Log {
+interface OpenedLog {
   readonly eventLog: EventLog
   readonly ingesting: Ingesting
   readonly runBetweenBatches: ApiContext['runBetweenBatches']
@@ -137,7 +137,7 @@ interface OpenLogOptions {
   readonly onFailed: (error: Error) => void
 }
 
-async function openLog({ config, clickhouse, logger, part, onFailed }: OpenLogOptions): Promise<Log> {
+async function openLog({ config, clickhouse, logger, part, onFailed }: OpenLogOptions): Promise<OpenedLog> {
   const topic = topicOptionsOf(config)
   if (topic === undefined) {
     const http = await openHttpLog({ clickhouse, logger, onLost: onFailed })
@@ -156,7 +156,7 @@ async function runAfterDelay<T>(work: () => Promise<T>): Promise<T> {
 const DELAY_MS = 500
 
 /** Only a process that does everything runs the background jobs beside the API. */
-async function buildApiApp(options: PartOptions, log: Log, part: ServicePart) {
+async function buildApiApp(options: PartOptions, log: OpenedLog, part: ServicePart) {
   const { config, clickhouse, logger, secrets, closers } = options
   const registry = await openRegistry(registryOptionsOf(config, clickhouse, secrets))
   const lastUsed = flushLastUsed(registry.lastUsed, logger)
