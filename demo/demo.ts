@@ -31,7 +31,7 @@ async function demo({ events, exit }: DemoOptions): Promise<void> {
       await played.catch(() => {})
     })
     if ((await Promise.race([played, stopped, service.failed])) !== 'played') return
-    if (exit) return say('', `Without --exit the service keeps running: these commands work then, and ${service.url}/docs shows the API.`)
+    if (exit) return say('', 'Without --exit the service keeps running, so that these commands work.', `The API reference is then at ${service.url}/docs`)
     say('', `Serving at ${service.url} until Ctrl-C. The API reference is at ${service.url}/docs`)
     await Promise.race([stopped, service.failed])
   } finally {
