@@ -35,7 +35,7 @@ test('explain prints the rule of a number, its events, the contributing projects
   expect(stdout).toContain('3 events, the first at 2026-01-11T08:00:00Z, the last at 2026-01-11T10:00:00Z.')
   expect(stdout).toMatch(/│ b +│ Shop B +│ deleted +│ 90 +│ 2 +│/)
   expect(stdout).toMatch(/│ a +│ Shop A +│ active +│ 80 +│ 1 +│/)
-  expect(stdout).toContain('1 events arrived after their day was over and moved the number by 20 byte.')
+  expect(stdout).toContain('1 events arrived after their day was over and changed the figure by 20 byte.')
   expect(stdout).toMatch(/late-11 .* after the month was closed/)
 })
 

@@ -199,7 +199,7 @@ describe('an interrupted export leaves no file that passes verify', () => {
     const invalid = [
       [['--format', 'xlsx'], 'query.format'],
       [['--month', '2026-13'], '"2026-13" is not a month'],
-      [['--month', '2025-12'], 'no statement of this month'],
+      [['--month', '2025-12'], 'no statement for this month'],
       [['--from', '2026-01-01'], 'Set either month, or both from and to.'],
     ] as const
     for (const [args, message] of invalid) expect(await exportTo('never.csv', ...args)).toMatchObject({ stdout: '', stderr: expect.stringContaining(message) })
