@@ -11,13 +11,13 @@ import { makeTemporaryDirectory } from './temporary-directory.ts'
 const CONNECTIONS = 50
 const ROUNDS = 3
 const LOAD_S = 5
-const ONE_AFTER_ANOTHER = 300
+const SEQUENTIAL_REQUESTS = 300
 const SYNCED_PROJECTS = 50
 
 interface Call {
   readonly name: string
   readonly what: string
-  /** Another one each time, as far as there are others: nothing is answered from what the one before has warmed. */
+  /** A different path for each request where there are several, so that no request profits from what the one before it cached. */
   path(request: number): string
 }
 
@@ -25,11 +25,11 @@ interface Measured {
   readonly requestsPerSecond: number
   readonly p50Ms: number
   readonly p99Ms: number
-  /** Answered with another status than 2xx, or not at all. */
+  /** Requests that were not answered with 2xx. */
   readonly failed: number
 }
 
-/** How many requests one process answers, and what it adds to the time of its queries. The load is another process's. */
+/** Measures how many requests one process answers, and what it adds to the time of its queries. Another process generates the load. */
 export async function measureApi({ closers, progress }: Run): Promise<Report> {
   progress(`api, seeding ${SEEDED_PROJECTS} projects`)
   const dataDir = makeTemporaryDirectory(closers)
@@ -43,14 +43,14 @@ export async function measureApi({ closers, progress }: Run): Promise<Report> {
       measured.get(call.name)?.push(await load(service, seeded, call))
     }
   }
-  await service.takeAnswered()
-  const alone = new Map<string, readonly AnsweredRequest[]>()
+  await service.takeAnsweredRequests()
+  const sequential = new Map<string, readonly AnsweredRequest[]>()
   for (const call of calls) {
-    progress(`api, ${call.what}, one after another`)
-    for (let request = 0; request < ONE_AFTER_ANOTHER; request += 1) await ask(service, seeded, call.path(request))
-    alone.set(call.name, await service.takeAnswered())
+    progress(`api, ${call.what}, one request after another`)
+    for (let request = 0; request < SEQUENTIAL_REQUESTS; request += 1) await sendRequest(service, seeded, call.path(request))
+    sequential.set(call.name, await service.takeAnsweredRequests())
   }
-  return reportOf(calls, measured, alone)
+  return reportOf(calls, measured, sequential)
 }
 
 function callsOf({ partnerId }: UsageSeeded, synced: readonly string[]): Call[] {
@@ -73,12 +73,12 @@ function period(days: number): string {
   return `start_date=${day(last - (days - 1) * MS_PER_DAY)}&end_date=${day(last)}`
 }
 
-/** Projects as partners make them: with a key of their own and some usage. */
+/** Creates projects as a partner does: each has an api key and some usage. */
 async function syncProjects({ url, adminToken }: MeasuredService, { partnerId, secret }: UsageSeeded): Promise<string[]> {
   const ids: string[] = []
   const post = async <Answer>(path: string, headers: Record<string, string>, body: unknown): Promise<Answer> => {
     const answer = await fetch(new URL(path, url), { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body) })
-    if (!answer.ok) throw new Error(`${path} was answered with ${answer.status}.`)
+    if (!answer.ok) throw new Error(`${path} failed with status ${answer.status}.`)
     return (await answer.json()) as Answer
   }
   for (let number = 0; number < SYNCED_PROJECTS; number += 1) {
@@ -102,9 +102,9 @@ async function load({ url }: MeasuredService, { secret }: UsageSeeded, { path }:
     requests: [
       {
         headers: { 'x-partnership-secret': secret },
-        setupRequest: (asked) => {
+        setupRequest: (template) => {
           request += 1
-          return { ...asked, path: path(request) }
+          return { ...template, path: path(request) }
         },
       },
     ],
@@ -112,13 +112,17 @@ async function load({ url }: MeasuredService, { secret }: UsageSeeded, { path }:
   return { requestsPerSecond: result['2xx'] / result.duration, p50Ms: result.latency.p50, p99Ms: result.latency.p99, failed: result.non2xx + result.errors }
 }
 
-async function ask({ url }: MeasuredService, { secret }: UsageSeeded, path: string): Promise<void> {
+async function sendRequest({ url }: MeasuredService, { secret }: UsageSeeded, path: string): Promise<void> {
   const answer = await fetch(new URL(path, url), { headers: { 'x-partnership-secret': secret } })
-  if (!answer.ok) throw new Error(`${path} was answered with ${answer.status}.`)
+  if (!answer.ok) throw new Error(`${path} failed with status ${answer.status}.`)
   await answer.arrayBuffer()
 }
 
-function reportOf(calls: readonly Call[], measured: ReadonlyMap<string, readonly Measured[]>, alone: ReadonlyMap<string, readonly AnsweredRequest[]>): Report {
+function reportOf(
+  calls: readonly Call[],
+  measured: ReadonlyMap<string, readonly Measured[]>,
+  sequential: ReadonlyMap<string, readonly AnsweredRequest[]>,
+): Report {
   const figures: Record<string, number> = {}
   const floor = (measured.get('healthz') ?? []).map(({ requestsPerSecond }) => requestsPerSecond)
   const loaded = calls.map(({ name, what }) => {
@@ -126,28 +130,28 @@ function reportOf(calls: readonly Call[], measured: ReadonlyMap<string, readonly
     const rates = rounds.map(({ requestsPerSecond }) => requestsPerSecond)
     const [ratio, rate] = [median(ratiosOfRounds(rates, floor)), median(rates)]
     const [p50, p99] = [median(rounds.map(({ p50Ms }) => p50Ms)), median(rounds.map(({ p99Ms }) => p99Ms))]
-    const failed = rounds.reduce((sum, each) => sum + each.failed, 0)
+    const failed = rounds.reduce((sum, round) => sum + round.failed, 0)
     Object.assign(figures, { [`ratio_${name}_to_healthz`]: ratio, [`${name}_requests_per_s`]: rate, [`${name}_p50_ms`]: p50, [`${name}_p99_ms`]: p99 })
     return [what, ratio.toFixed(3), rate.toFixed(0), p50.toFixed(0), p99.toFixed(0), String(failed)]
   })
   const own = calls.map(({ name, what }) => {
-    const requests = alone.get(name) ?? []
+    const requests = sequential.get(name) ?? []
     const ownMs = requests.map((request) => request.ownMs)
     const [p50, p99] = [median(ownMs), percentile(ownMs, 0.99)]
     const total = median(requests.map(({ totalMs }) => totalMs))
-    const questions = median(requests.map((request) => request.queries.length))
-    Object.assign(figures, { [`${name}_own_p50_ms`]: p50, [`${name}_own_p99_ms`]: p99, [`${name}_alone_p50_ms`]: total, [`${name}_queries`]: questions })
-    return [what, p50.toFixed(2), p99.toFixed(2), total.toFixed(1), String(questions)]
+    const queries = median(requests.map((request) => request.queries.length))
+    Object.assign(figures, { [`${name}_own_p50_ms`]: p50, [`${name}_own_p99_ms`]: p99, [`${name}_alone_p50_ms`]: total, [`${name}_queries`]: queries })
+    return [what, p50.toFixed(2), p99.toFixed(2), total.toFixed(1), String(queries)]
   })
   return {
     name: 'api',
     notes: [
       `One process with the embedded engine, ${SEEDED_PROJECTS} projects of one partner, ${SEEDED_DAYS} days, 9 metrics; autocannon in another process on the same cores. Without request limits.`,
-      `Under load: ${ROUNDS} rounds of ${LOAD_S} s for each call, medians of the rounds. Own time: ${ONE_AFTER_ANOTHER} requests one after another, from the request's first line to the answer's end, without the time in which one of its queries was under way (aim: median at most 2 ms).`,
+      `Under load: ${ROUNDS} rounds of ${LOAD_S} s for each call; the figures are medians of the rounds. Own time: ${SEQUENTIAL_REQUESTS} requests one after another, from the first line of the request to the end of the answer, without the time in which one of its queries was running (aim: median at most 2 ms).`,
     ],
     tables: [
       { title: `${CONNECTIONS} connections`, columns: ['call', 'ratio to /healthz', 'requests/s', 'p50 ms', 'p99 ms', 'failed'], rows: loaded },
-      { title: 'What the API adds itself', columns: ['call', 'own p50 ms', 'own p99 ms', 'whole p50 ms', 'queries'], rows: own },
+      { title: 'Time that the API adds', columns: ['call', 'own p50 ms', 'own p99 ms', 'total p50 ms', 'queries'], rows: own },
     ],
     figures,
   }

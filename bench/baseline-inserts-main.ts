@@ -9,35 +9,35 @@ export interface BaselineRound {
   readonly firstEvent: number
   readonly eventsMax: number
   readonly rowsPerInsert: number
-  /** No insert is begun after this time. */
+  /** No insert starts after this time. */
   readonly secondsMax: number
 }
 
-export interface BaselineRoundDone {
+export interface BaselineResult {
   readonly rows: number
   readonly seconds: number
   readonly rssBytes: number
 }
 
-/** Run as a process by baseline-inserts.ts; ends when that one lets go. */
+/** Run as a process by baseline-inserts.ts; ends when its parent disconnects. */
 const [directory = ''] = process.argv.slice(2)
 const clickhouse = await openClickHouse({ engine: 'embedded', directory })
 await migrate(clickhouse)
-const taken = await acquireLease(clickhouse, HTTP_LOG)
-if (taken.status !== 'acquired') throw new Error('The log of a new directory has an owner.')
-process.on('message', async (turn: BaselineRound) => process.send?.(await insertStraight(clickhouse, taken.lease, turn)))
+const acquired = await acquireLease(clickhouse, HTTP_LOG)
+if (acquired.status !== 'acquired') throw new Error('The log in a new directory already has an owner.')
+process.on('message', async (round: BaselineRound) => process.send?.(await insertRows(clickhouse, acquired.lease, round)))
 process.once('disconnect', () => clickhouse.close())
 process.send?.('ready')
 
-async function insertStraight({ ingest }: ClickHouse, ownership: Lease, turn: BaselineRound): Promise<BaselineRoundDone> {
+async function insertRows({ ingest }: ClickHouse, lease: Lease, round: BaselineRound): Promise<BaselineResult> {
   const inserts: Insert[] = []
-  for (let first = 0; first < turn.eventsMax; first += turn.rowsPerInsert) inserts.push(insertOf(ownership, turn.firstEvent + first, turn.rowsPerInsert))
+  for (let first = 0; first < round.eventsMax; first += round.rowsPerInsert) inserts.push(insertOf(lease, round.firstEvent + first, round.rowsPerInsert))
   const started = performance.now()
   let rows = 0
   for (const insert of inserts) {
     await ingest.insert(insert)
-    rows += turn.rowsPerInsert
-    if (performance.now() - started > turn.secondsMax * 1000) break
+    rows += round.rowsPerInsert
+    if (performance.now() - started > round.secondsMax * 1000) break
   }
   return { rows, seconds: (performance.now() - started) / 1000, rssBytes: process.memoryUsage.rss() }
 }

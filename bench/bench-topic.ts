@@ -10,14 +10,14 @@ export const PARTITIONS = 4
 export interface BenchTopic {
   readonly brokers: readonly string[]
   readonly topic: string
-  /** Produces the events from number 0 on; a second time they are all duplicates. */
+  /** Produces the events from number 0 on. When it is called again, all of them are duplicates. */
   fill(events: number): Promise<void>
 }
 
-/** A topic of its own, of the broker at KAFKA_BROKERS or of one that is started for the measurement. It is gone when that ends. */
+/** Creates a topic on the broker at KAFKA_BROKERS, or on one that is started for the measurement. The topic is deleted at the end. */
 export async function openBenchTopic(closers: Closers): Promise<BenchTopic> {
   const kafka = await kafkaForTests()
-  if (kafka === undefined) throw new Error('There is no Kafka to measure with: set KAFKA_BROKERS, or install Docker, or Java 17 with Maven.')
+  if (kafka === undefined) throw new Error('This measurement needs a Kafka broker: set KAFKA_BROKERS, or install Docker, or Java 17 with Maven.')
   closers.add(() => kafka.stop())
   const brokers = kafka.brokers.split(',')
   const topic = `bench-${process.pid}-${Date.now()}`

@@ -5,12 +5,12 @@ import { measureIngest } from './ingest.ts'
 import { type Measurement, printReport } from './report.ts'
 import { measureTotals } from './totals.ts'
 
-/** Every measurement there is: `npm run bench -- <name> [--json] [--events=<n>]`. Each starts what it needs, stops by itself and cleans up. */
+/** All measurements: `npm run bench -- <name> [--json] [--events=<n>]`. Each starts what it needs, stops it at the end and cleans up. */
 const MEASUREMENTS: Record<string, { what: string; measure: Measurement }> = {
-  api: { what: 'requests per second and latency of reading, beside /healthz; what the api adds to its queries', measure: measureApi },
-  http: { what: 'events per second over HTTP beside straight inserts, usage latency, memory', measure: measureHttp },
-  ingest: { what: "events per second from Kafka beside ClickHouse's own Kafka engine, duplicates, a kill, latency", measure: measureIngest },
-  totals: { what: 'partnership usage beside the plain computation, audit, closing, exports, for 20,000 projects', measure: measureTotals },
+  api: { what: 'requests per second and latency of reads, compared with /healthz; the time that the api adds to its queries', measure: measureApi },
+  http: { what: 'events per second over HTTP, compared with baseline inserts; usage latency; memory', measure: measureHttp },
+  ingest: { what: "events per second from Kafka, compared with ClickHouse's Kafka engine; duplicates; recovery after a kill; latency", measure: measureIngest },
+  totals: { what: 'partnership usage compared with the plain computation, audit, closing and exports, for 20,000 projects', measure: measureTotals },
 }
 
 const names = process.argv.slice(2).filter((argument) => !argument.startsWith('--'))

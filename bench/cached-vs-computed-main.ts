@@ -17,54 +17,59 @@ export interface CachedVsComputedTask {
   readonly period: Period
 }
 
-/** ms of each answer, and whether both ways gave the same numbers. */
+/** Milliseconds of each answer, and whether both ways returned the same numbers. */
 export interface CachedVsComputed {
   readonly firstRefreshMs: number
-  readonly plain: readonly number[]
-  readonly kept: readonly number[]
-  readonly keptSmall: readonly number[]
+  /** Computed from the rollup of all projects. */
+  readonly computed: readonly number[]
+  /** Read from materialized days. */
+  readonly cached: readonly number[]
+  readonly cachedSmall: readonly number[]
   readonly same: boolean
-  /** From a stored change of the last day of `period` to that day's rows being right again. */
-  readonly freshMs: readonly number[]
-  /** The large partner's answer while that day is changed and not refreshed yet. */
+  /** How long it takes to materialize the last day of `period` after it has changed. */
+  readonly refreshMs: readonly number[]
+  /** The large partner's answer while that day has changed and is not materialized yet. */
   readonly changedDay: readonly number[]
 }
 
 const ROUNDS = 5
-const KEPT_PER_ROUND = 40
+const CACHED_PER_ROUND = 40
 const CHANGES = 10
 
-/** Both ways in one process, turn by turn, without HTTP between. */
+/** Runs both ways alternately in one process, without HTTP. */
 async function measure({ dataDir, largeId, smallId, period }: CachedVsComputedTask): Promise<CachedVsComputed> {
   const clickhouse = await openStore(readConfig({ DATA_DIR: dataDir }), { logger: { warn: (details, message) => console.error(message, details) } })
   try {
     const firstRefreshMs = await timed(() => refreshPartnershipDays(clickhouse))
-    const horizon = new CachedCompleteness(clickhouse)
-    const [plain, kept, keptSmall]: number[][] = [[], [], []]
+    const completeness = new CachedCompleteness(clickhouse)
+    const [computed, cached, cachedSmall]: number[][] = [[], [], []]
     let same = true
     for (let round = 0; round < ROUNDS; round += 1) {
       let total = ''
-      plain?.push(
+      computed?.push(
         await timed(async () => {
-          total = await plainTokens(clickhouse, largeId, period)
+          total = await computeTokens(clickhouse, largeId, period)
         }),
       )
-      for (let request = 0; request < KEPT_PER_ROUND; request += 1) {
-        kept?.push(
+      for (let request = 0; request < CACHED_PER_ROUND; request += 1) {
+        cached?.push(
           await timed(async () => {
-            same = (await readPartnershipUsage(clickhouse, largeId, period, await horizon.read())).summary.ai_tokens === total && same
+            same = (await readPartnershipUsage(clickhouse, largeId, period, await completeness.read())).summary.ai_tokens === total && same
           }),
         )
-        keptSmall?.push(await timed(async () => readPartnershipUsage(clickhouse, smallId, period, await horizon.read())))
+        cachedSmall?.push(await timed(async () => readPartnershipUsage(clickhouse, smallId, period, await completeness.read())))
       }
     }
-    const [freshMs, changedDay]: number[][] = [[], []]
+    const [refreshMs, changedDay]: number[][] = [[], []]
     for (let change = 0; change < CHANGES; change += 1) {
       await clickhouse.ingest.insert({ table: 'usage_day_changes_v1', columns: ['usage_date', 'changes'], text: `${period.last}\t1\n` })
-      changedDay?.push(await timed(async () => readPartnershipUsage(clickhouse, largeId, period, await horizon.read())))
-      freshMs?.push(await timed(() => refreshPartnershipDays(clickhouse)))
+      changedDay?.push(await timed(async () => readPartnershipUsage(clickhouse, largeId, period, await completeness.read())))
+      refreshMs?.push(await timed(() => refreshPartnershipDays(clickhouse)))
     }
-    return { firstRefreshMs, plain: plain ?? [], kept: kept ?? [], keptSmall: keptSmall ?? [], same, freshMs: freshMs ?? [], changedDay: changedDay ?? [] }
+    return {
+      ...{ firstRefreshMs, same, computed: computed ?? [], cached: cached ?? [], cachedSmall: cachedSmall ?? [] },
+      ...{ refreshMs: refreshMs ?? [], changedDay: changedDay ?? [] },
+    }
   } finally {
     await clickhouse.close()
   }
@@ -76,16 +81,16 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
   return performance.now() - started
 }
 
-async function plainTokens({ reads }: ClickHouse, partnerId: string, { first: from, end }: Period): Promise<string> {
-  const rows = await reads.query(plainPartnershipUsage, { partnerId, from, end, peaks: PEAK_METRICS, cumulatives: CUMULATIVE_METRICS })
+async function computeTokens({ reads }: ClickHouse, partnerId: string, { first: from, end }: Period): Promise<string> {
+  const rows = await reads.query(computedPartnershipUsage, { partnerId, from, end, peaks: PEAK_METRICS, cumulatives: CUMULATIVE_METRICS })
   const tokens = rows.find(({ metric }) => metric === 'ai_tokens')
-  if (tokens === undefined) throw new Error('The plain computation has no tokens.')
+  if (tokens === undefined) throw new Error('The plain computation returned no ai_tokens.')
   return tokens.total
 }
 
-/** As it was answered before partnership days were kept: by a pass over the rollup of all projects. */
-const plainPartnershipUsage = defineQuery({
-  name: 'plain_partnership_usage',
+/** The query that answered partnership usage before days were materialized: a pass over the rollup of all projects. */
+const computedPartnershipUsage = defineQuery({
+  name: 'computed_partnership_usage',
   sql: `
     WITH partner_projects AS (SELECT project_id FROM projects_v1 FINAL WHERE partner_id = {partnerId: String})
     SELECT metric, max(day_peak) AS peak, toDecimal256(0, 9) AS total
@@ -109,5 +114,5 @@ const plainPartnershipUsage = defineQuery({
   row: z.object({ metric: z.string(), peak: z.string(), total: z.string() }),
 })
 
-// Last, when the query above it is there.
+// At the end of the file: the query above must be initialized first.
 if (process.send !== undefined) sendResult(await measure(forkedTask<CachedVsComputedTask>()))

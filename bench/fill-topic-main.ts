@@ -8,7 +8,7 @@ export interface FillTask {
   readonly events: number
 }
 
-/** Run as a process by bench-topic.ts: the events from number 0 on, uncompressed, each in its project's own partition. */
+/** Run as a process by bench-topic.ts: produces the events from number 0 on, uncompressed, each to the partition of its project. */
 const { brokers, topic, events } = forkedTask<FillTask>()
 const producer = new kafkajs.Kafka({ brokers: [...brokers], logLevel: kafkajs.logLevel.ERROR }).producer({
   createPartitioner: kafkajs.Partitioners.DefaultPartitioner,

@@ -2,7 +2,7 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import type { Closers } from '../service/closers.ts'
 
-/** Runs a file as a process of its own until it sends its result, and returns that. The process ends by itself. */
+/** Runs a file as a process of its own and returns the result that it sends. The process ends after sending it. */
 export async function runForked<Task extends object, Result>(main: string, task: Task, closers: Closers): Promise<Result> {
   const child = fork(main, [JSON.stringify(task)])
   const exited = once(child, 'exit')
@@ -17,12 +17,12 @@ export async function runForked<Task extends object, Result>(main: string, task:
   return result as Result
 }
 
-/** The task that the process was forked with. */
+/** The task for which this process was forked. */
 export function forkedTask<Task extends object>(): Task {
   return JSON.parse(process.argv[2] ?? '{}') as Task
 }
 
-/** Hands the result over; the process ends when nothing else is open. */
+/** Sends the result to the parent; the process ends when it has nothing else open. */
 export function sendResult(result: object): void {
   process.send?.(result, () => process.disconnect())
 }

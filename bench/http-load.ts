@@ -1,6 +1,6 @@
 import { Agent, type IncomingMessage, request } from 'node:http'
 
-export interface Answered {
+export interface TimedAnswer {
   readonly seconds: number
   readonly body: Buffer
 }
@@ -14,7 +14,7 @@ export interface Request {
 
 export interface Load {
   readonly connections: number
-  /** No request is begun after this time; those under way are waited for. */
+  /** No request starts after this time; requests in progress are completed. */
   readonly secondsMax: number
   readonly requests: readonly Request[]
 }
@@ -22,13 +22,13 @@ export interface Load {
 export interface LoadResult {
   /** From the first request to the last answer. */
   readonly seconds: number
-  readonly answers: readonly Answered[]
+  readonly answers: readonly TimedAnswer[]
 }
 
-/** A closed loop: each connection sends its next request when the last one is answered. Throws unless every answer is 200. */
+/** A closed loop: each connection sends its next request after the previous answer. Throws unless every answer is 200. */
 export async function runLoad({ connections, secondsMax, requests }: Load): Promise<LoadResult> {
   const agent = new Agent({ keepAlive: true, maxSockets: connections })
-  const answers: Answered[] = []
+  const answers: TimedAnswer[] = []
   const waiting = requests.values()
   const started = performance.now()
   const connection = async () => {
@@ -45,7 +45,7 @@ export async function runLoad({ connections, secondsMax, requests }: Load): Prom
   }
 }
 
-async function send(agent: Agent, { method, url, headers, body }: Request): Promise<Answered> {
+async function send(agent: Agent, { method, url, headers, body }: Request): Promise<TimedAnswer> {
   const started = performance.now()
   const answer = await new Promise<IncomingMessage>((resolve, reject) => {
     const length = body === undefined ? {} : { 'content-length': body.length }
@@ -56,6 +56,6 @@ async function send(agent: Agent, { method, url, headers, body }: Request): Prom
   const pieces: Buffer[] = []
   for await (const piece of answer) pieces.push(piece as Buffer)
   const answered = { seconds: (performance.now() - started) / 1000, body: Buffer.concat(pieces) }
-  if (answer.statusCode !== 200) throw new Error(`${method} ${url.pathname} was answered ${answer.statusCode}: ${answered.body.toString('utf8')}`)
+  if (answer.statusCode !== 200) throw new Error(`${method} ${url.pathname} failed with status ${answer.statusCode}: ${answered.body.toString('utf8')}`)
   return answered
 }

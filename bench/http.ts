@@ -2,14 +2,14 @@ import { measureEventRates } from './event-rates.ts'
 import type { Report, Run } from './report.ts'
 import { measureUsageLatency } from './usage-latency.ts'
 
-/** What one process does over HTTP: how fast events are durable, how fast usage is answered, and how much memory it takes. */
+/** Measures one process over HTTP: how fast events become durable, how fast usage is answered, and how much memory that takes. */
 export async function measureHttp(run: Run): Promise<Report> {
   const rates = await measureEventRates(run)
   const latency = await measureUsageLatency(run)
   return {
     name: 'http',
     notes: [
-      'The service is one process with the embedded engine and fsync, as in production; the load generator is another. Both share these cores, so client work takes from the service.',
+      'The service is one process with the embedded engine and fsync, as in production; the load generator is another. Both share these cores, so the CPU time of the load generator is missing from the service.',
       ...rates.notes,
       ...latency.notes,
     ],

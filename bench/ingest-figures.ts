@@ -2,15 +2,15 @@ import type { RateSide } from './ingest-rates.ts'
 import { mebibytes, type Table } from './report.ts'
 import { median, ratiosOfRounds } from './statistics.ts'
 
-/** A figure under its name for programs and in words, with its unit in both. */
-export interface FigureOfIngest {
+/** A figure with its name for programs and its description for readers; both contain the unit. */
+export interface IngestFigure {
   readonly name: string
   readonly what: string
   readonly value: number
   readonly digits: number
 }
 
-/** Meterline to the Kafka engine under the same fsync, round by round. */
+/** Meterline divided by the Kafka engine with the same fsync setting, round by round. */
 const RATIOS = [
   { name: 'ratio_kafka_engine', ours: 'meterline', engine: 'kafka_engine' },
   { name: 'ratio_kafka_engine_no_fsync', ours: 'meterline_no_fsync', engine: 'kafka_engine_no_fsync' },
@@ -31,7 +31,7 @@ export function rateTable(sides: readonly RateSide[]): Table {
   })
   return {
     title: 'Events from Kafka',
-    columns: ['way in', 'ratio to Kafka engine', 'of each round', 'events/s', 'of each round', 'CPU s a million', 'RSS MiB at most'],
+    columns: ['path', 'ratio to Kafka engine', 'of each round', 'events/s', 'of each round', 'CPU s / million', 'RSS MiB at most'],
     rows,
   }
 }

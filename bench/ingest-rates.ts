@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { type BenchTopic, PARTITIONS } from './bench-topic.ts'
 import { runForked } from './forked-task.ts'
-import type { KafkaEngineDone, KafkaEngineTask } from './kafka-engine-main.ts'
+import type { KafkaEngineResult, KafkaEngineTask } from './kafka-engine-main.ts'
 import { COUNTED, CPU_SECONDS, type KafkaService, startKafkaService } from './kafka-service.ts'
 import type { Run } from './report.ts'
 import { makeTemporaryDirectory } from './temporary-directory.ts'
@@ -20,18 +20,18 @@ export interface RateSide {
 
 export interface IngestRates {
   readonly sides: readonly RateSide[]
-  /** The last of ours with fsync: it still runs, and its raw holds all events. */
+  /** The last service with fsync. It is still running, and its raw has all events. */
   readonly service: KafkaService
   readonly directory: string
 }
 
-/** Both read the same topic from its begin into the same tables of the same engine, in turn, each in a directory of its own. */
+/** Meterline and the Kafka engine alternately read the same topic from its beginning into the same tables of the same engine, each in its own directory. */
 export async function measureIngestRates(run: Run, topic: BenchTopic, { events, rounds }: { events: number; rounds: number }): Promise<IngestRates> {
   const sides: readonly RateSide[] = [
-    { name: 'meterline_no_fsync', what: 'Meterline, no fsync', ours: true, fsync: false, ...nothingYet() },
-    { name: 'kafka_engine_no_fsync', what: 'Kafka engine, no fsync', ours: false, fsync: false, ...nothingYet() },
-    { name: 'kafka_engine', what: 'Kafka engine', ours: false, fsync: true, ...nothingYet() },
-    { name: 'meterline', what: 'Meterline', ours: true, fsync: true, ...nothingYet() },
+    { name: 'meterline_no_fsync', what: 'Meterline, no fsync', ours: true, fsync: false, ...noSamples() },
+    { name: 'kafka_engine_no_fsync', what: 'Kafka engine, no fsync', ours: false, fsync: false, ...noSamples() },
+    { name: 'kafka_engine', what: 'Kafka engine', ours: false, fsync: true, ...noSamples() },
+    { name: 'meterline', what: 'Meterline', ours: true, fsync: true, ...noSamples() },
   ]
   let last: Pick<IngestRates, 'service' | 'directory'> | undefined
   for (let round = 0; round < rounds; round += 1) {
@@ -39,26 +39,26 @@ export async function measureIngestRates(run: Run, topic: BenchTopic, { events, 
       run.progress(`events, round ${round + 1} of ${rounds}: ${side.what}`)
       await last?.service.stop()
       const directory = makeTemporaryDirectory(run.closers)
-      if (side.ours) last = { directory, service: await measureOurs(run, topic, { side, events, directory }) }
+      if (side.ours) last = { directory, service: await measureMeterline(run, topic, { side, events, directory }) }
       else await measureKafkaEngine(run, topic, { side, events, directory })
-      run.progress(`  ${Math.round(side.eventsPerSecond.at(-1) ?? 0)} events/s, ${side.cpuSecondsPerMillion.at(-1)?.toFixed(1)} CPU s a million`)
+      run.progress(`  ${Math.round(side.eventsPerSecond.at(-1) ?? 0)} events/s, ${side.cpuSecondsPerMillion.at(-1)?.toFixed(1)} CPU s / million`)
     }
   }
   if (last === undefined) throw new Error('Nothing was measured.')
   return { sides, ...last }
 }
 
-function nothingYet() {
+function noSamples() {
   return { eventsPerSecond: [], cpuSecondsPerMillion: [], rssBytesMax: [] }
 }
 
-interface Turn {
+interface RateRun {
   readonly side: RateSide
   readonly events: number
   readonly directory: string
 }
 
-async function measureOurs({ closers }: Run, topic: BenchTopic, { side, events, directory }: Turn): Promise<KafkaService> {
+async function measureMeterline({ closers }: Run, topic: BenchTopic, { side, events, directory }: RateRun): Promise<KafkaService> {
   if (!side.fsync) await runForked<WithoutFsyncTask, object>(WITHOUT_FSYNC_MAIN, { directory }, closers)
   const service = await startKafkaService(directory, topic, closers)
   const readingMs = await service.reading
@@ -70,9 +70,9 @@ async function measureOurs({ closers }: Run, topic: BenchTopic, { side, events, 
   return service
 }
 
-async function measureKafkaEngine({ closers }: Run, { brokers, topic }: BenchTopic, { side, events, directory }: Turn): Promise<void> {
+async function measureKafkaEngine({ closers }: Run, { brokers, topic }: BenchTopic, { side, events, directory }: RateRun): Promise<void> {
   const task = { directory, brokers, topic, group: `bench${directory.replaceAll(/\W/g, '-')}`, partitions: PARTITIONS, events, fsync: side.fsync }
-  const { seconds, cpuSeconds, rssBytes } = await runForked<KafkaEngineTask, KafkaEngineDone>(KAFKA_ENGINE_MAIN, task, closers)
+  const { seconds, cpuSeconds, rssBytes } = await runForked<KafkaEngineTask, KafkaEngineResult>(KAFKA_ENGINE_MAIN, task, closers)
   side.eventsPerSecond.push(events / seconds)
   side.cpuSecondsPerMillion.push((cpuSeconds / events) * 1e6)
   side.rssBytesMax.push(rssBytes)

@@ -15,18 +15,18 @@ export interface KafkaEngineTask {
   readonly fsync: boolean
 }
 
-export interface KafkaEngineDone {
+export interface KafkaEngineResult {
   /** From the first partition assigned until raw and rollup hold all events. */
   readonly seconds: number
   readonly cpuSeconds: number
   readonly rssBytes: number
 }
 
-/** As many as our ingest writes at once. */
+/** As many rows as Meterline writes in one batch. */
 const BLOCK_ROWS = 25_000
 const POLL_MS = 50
 
-async function consume({ control, reads }: ClickHouse, task: KafkaEngineTask): Promise<KafkaEngineDone> {
+async function consume({ control, reads }: ClickHouse, task: KafkaEngineTask): Promise<KafkaEngineResult> {
   await control.command(createQueue(task))
   const cpuBefore = process.cpuUsage()
   await control.command(VIEW)
@@ -45,7 +45,7 @@ async function consume({ control, reads }: ClickHouse, task: KafkaEngineTask): P
   return { seconds, cpuSeconds: (user + system) / 1e6, rssBytes }
 }
 
-/** The short poll time-out ends the last block soon: it would else wait for events that do not come. */
+/** The short poll time-out ends the last block quickly; otherwise it would wait for events that do not come. */
 function createQueue({ brokers, topic, group, partitions }: KafkaEngineTask): string {
   return `CREATE TABLE bench_queue (event_id String, project_id String, metric LowCardinality(String), value Decimal(38, 9), timestamp DateTime64(3, 'UTC'))
     ENGINE = Kafka SETTINGS kafka_broker_list = '${brokers.join(',')}', kafka_topic_list = '${topic}', kafka_group_name = '${group}',
@@ -81,11 +81,11 @@ async function until(reached: () => Promise<boolean>): Promise<void> {
   while (!(await reached())) await new Promise((resolve) => setTimeout(resolve, POLL_MS))
 }
 
-/** Run as a process by ingest-rates.ts: the yardstick reads the topic into the same raw table, whose view fills the rollup. */
+/** Run as a process by ingest-rates.ts: the Kafka engine reads the topic into the same raw table, whose view fills the rollup. */
 const task = forkedTask<KafkaEngineTask>()
 const clickhouse = await openClickHouse({ engine: 'embedded', directory: task.directory })
 await migrate(clickhouse)
 if (!task.fsync) await switchOffFsync(clickhouse)
-const done = await consume(clickhouse, task)
+const result = await consume(clickhouse, task)
 await clickhouse.close()
-sendResult(done)
+sendResult(result)

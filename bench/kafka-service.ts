@@ -3,16 +3,16 @@ import { type BenchTopic, PARTITIONS } from './bench-topic.ts'
 import { type ServiceProcess, startServiceProcess } from './service-process.ts'
 
 export interface KafkaService extends ServiceProcess {
-  /** performance.now() when the group had assigned a partition and its log was taken: reading begins. */
+  /** performance.now() when the first partition was assigned and the lease of its log acquired, so that reading began. */
   readonly reading: Promise<number>
-  /** Polls until a metric reaches a value, or for `secondsMax`. Returns when that was and what was read last. */
-  until(metric: string, value: number, secondsMax?: number): Promise<ConnectedKafka>
+  /** Polls until a metric reaches a value, or for `secondsMax`. Returns the time and the last metrics. */
+  until(metric: string, value: number, secondsMax?: number): Promise<Reached>
 }
 
-export interface ConnectedKafka {
+export interface Reached {
   readonly atMs: number
   readonly metrics: ReadonlyMap<string, number>
-  /** The most memory that was seen on the way. */
+  /** The highest memory that was seen while polling. */
   readonly rssBytesMax: number
 }
 
@@ -22,32 +22,32 @@ export const CPU_SECONDS = 'process_cpu_seconds_total'
 const SECONDS_MAX = 1_800
 const POLL_MS = 100
 
-/** Everything in one process, reading the topic from its begin, or from where this data directory stands. */
+/** Starts everything in one process. It reads the topic from its beginning, or from the position stored in this data directory. */
 export async function startKafkaService(dataDir: string, { brokers, topic }: BenchTopic, closers: Closers): Promise<KafkaService> {
-  let tellReading: (atMs: number) => void = () => {}
+  let onReading: (atMs: number) => void = () => {}
   const reading = new Promise<number>((resolve) => {
-    tellReading = resolve
+    onReading = resolve
   })
   const service = await startServiceProcess(dataDir, closers, {
     environment: {
       KAFKA_BROKERS: brokers.join(','),
       KAFKA_TOPIC: topic,
       KAFKA_PARTITIONS: String(PARTITIONS),
-      // One group a directory: another would find the members of the run before.
+      // One group per directory: a shared group would still have the members of the previous run.
       KAFKA_GROUP: `bench${dataDir.replaceAll(/\W/g, '-')}`,
-      // Statements of four logs beside each other, and what else Node hands to its pool.
+      // Threads for the statements of four logs at the same time, and for Node's other work in the pool.
       UV_THREADPOOL_SIZE: '16',
     },
     onLine: (line) => {
-      if (line.includes('"the lease of the log is acquired"')) tellReading(performance.now())
-      // A log in doubt or stopped explains a figure that nobody would believe.
+      if (line.includes('"the lease of the log is acquired"')) onReading(performance.now())
+      // An error, such as a stopped log, explains an implausible figure.
       if (/"level":[56]0/.test(line)) process.stderr.write(`${line}\n`)
     },
   })
   return { ...service, reading, until: (metric, value, secondsMax = SECONDS_MAX) => until(service, { metric, value, secondsMax }) }
 }
 
-async function until(service: ServiceProcess, { metric, value, secondsMax }: { metric: string; value: number; secondsMax: number }): Promise<ConnectedKafka> {
+async function until(service: ServiceProcess, { metric, value, secondsMax }: { metric: string; value: number; secondsMax: number }): Promise<Reached> {
   const startedMs = performance.now()
   let rssBytesMax = 0
   for (;;) {

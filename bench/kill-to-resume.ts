@@ -5,7 +5,7 @@ import { makeTemporaryDirectory } from './temporary-directory.ts'
 
 const KILLS = 5
 
-/** Seconds from each SIGKILL of a process that reads until the one started at once on the same directory has counted something. */
+/** Seconds from each SIGKILL of a reading process until a process started immediately on the same directory has counted an event. */
 export async function measureKillToResume({ closers, progress }: Run, topic: BenchTopic): Promise<number[]> {
   const directory = makeTemporaryDirectory(closers)
   let service = await startKafkaService(directory, topic, closers)

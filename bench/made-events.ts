@@ -1,6 +1,6 @@
 import { METRIC_NAMES, type MetricName } from '../metering/metrics.ts'
 
-/** Event number n, the same in every process: what HTTP sends is what the yardstick inserts. */
+/** Event number n is the same in every process, so that HTTP sends what the baseline inserts. */
 export interface MadeEvent {
   readonly event_id: string
   readonly project_id: string
@@ -20,13 +20,13 @@ export function makeEvent(number: number): MadeEvent {
   }
 }
 
-/** The same for a topic: ids as emitters and the registry make them, 185 bytes on average as JSON, of a partner's 5,000 projects. */
+/** The same for a topic: ids in the form that emitters and the registry create, 185 bytes on average as JSON, for 5,000 projects of one partner. */
 export function makeTopicEvent(number: number): MadeEvent {
   const { event_id, ...event } = makeEvent(number)
   return { event_id: uuid(event_id), ...event, project_id: PROJECT_IDS[mix(number, 0x27d4eb2f) % PROJECT_IDS.length] ?? '' }
 }
 
-/** A request of `count` events from number `first` on. */
+/** The body of a request with `count` events, beginning with number `first`. */
 export function makeNdjson(first: number, count: number): Buffer {
   const lines: string[] = []
   for (let number = first; number < first + count; number += 1) lines.push(JSON.stringify(makeEvent(number)))
@@ -34,11 +34,11 @@ export function makeNdjson(first: number, count: number): Buffer {
 }
 
 const PROJECTS = 10_000
-/** One hour of one day, as events arrive that are sent when they happen. */
+/** All timestamps are within one hour, like events that are sent as they happen. */
 const FIRST_MS = Date.UTC(2026, 0, 15, 12)
 const SPAN_MS = 3_600_000
 
-/** Spreads neighbouring numbers, as random ids are spread. */
+/** Hashes consecutive numbers, so that they are spread like random ids. */
 function mix(number: number, salt: number): number {
   let mixed = Math.imul(number ^ salt, 0xcc9e2d51)
   mixed = Math.imul(mixed ^ (mixed >>> 15), 0x1b873593)

@@ -3,22 +3,22 @@ import { readConfig } from '../service/config.ts'
 import { startService } from '../service/start-service.ts'
 import { type AnsweredRequest, listenToRequests } from '../test/support/query-trace.ts'
 
-/** The service, telling how long each request was in it without asking the store. Ends with its parent. */
+/** The service with a report of the time that each request spent outside the store. Ends when its parent disconnects. */
 export interface MeasuredServiceTask {
   readonly environment: Readonly<Record<string, string>>
 }
 
-export type FromMeasuredService = { readonly url: string; readonly adminToken: string } | { readonly answered: readonly AnsweredRequest[] }
+export type MeasuredServiceMessage = { readonly url: string; readonly adminToken: string } | { readonly requests: readonly AnsweredRequest[] }
 
-let answered: AnsweredRequest[] = []
+let requests: AnsweredRequest[] = []
 const config = readConfig((JSON.parse(process.argv[2] ?? '{}') as MeasuredServiceTask).environment)
 const service = await startService(config, pino({ level: config.LOG_LEVEL }))
-listenToRequests((request) => answered.push(request))
+listenToRequests((request) => requests.push(request))
 process.on('message', () => {
-  process.send?.({ answered } satisfies FromMeasuredService)
-  answered = []
+  process.send?.({ requests } satisfies MeasuredServiceMessage)
+  requests = []
 })
 process.once('disconnect', () => {
   service.stop().finally(() => process.exit(0))
 })
-process.send?.({ url: service.url, adminToken: service.adminToken } satisfies FromMeasuredService)
+process.send?.({ url: service.url, adminToken: service.adminToken } satisfies MeasuredServiceMessage)

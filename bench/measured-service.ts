@@ -3,13 +3,13 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Closers } from '../service/closers.ts'
 import type { AnsweredRequest } from '../test/support/query-trace.ts'
-import type { FromMeasuredService, MeasuredServiceTask } from './measured-service-main.ts'
+import type { MeasuredServiceMessage, MeasuredServiceTask } from './measured-service-main.ts'
 
 export interface MeasuredService {
   readonly url: string
   readonly adminToken: string
-  /** The requests that were answered since the last call. */
-  takeAnswered(): Promise<readonly AnsweredRequest[]>
+  /** Returns the requests that were answered since the last call. */
+  takeAnsweredRequests(): Promise<readonly AnsweredRequest[]>
 }
 
 export async function startMeasuredService(dataDir: string, closers: Closers): Promise<MeasuredService> {
@@ -23,17 +23,17 @@ export async function startMeasuredService(dataDir: string, closers: Closers): P
   })
   const failed = exited.then(([code]) => Promise.reject(new Error(`The service ended with code ${code}.`)))
   failed.catch(() => {})
-  const next = async (): Promise<FromMeasuredService> => (await Promise.race([once(child, 'message'), failed]))[0]
+  const next = async (): Promise<MeasuredServiceMessage> => (await Promise.race([once(child, 'message'), failed]))[0]
   const started = await next()
-  if (!('url' in started)) throw new Error('The service did not say where it is.')
+  if (!('url' in started)) throw new Error('The service did not send its URL.')
   return {
     ...started,
-    takeAnswered: async () => {
-      const told = next()
+    takeAnsweredRequests: async () => {
+      const reply = next()
       child.send('take')
-      const message = await told
-      if (!('answered' in message)) throw new Error('The service did not say what it answered.')
-      return message.answered
+      const message = await reply
+      if (!('requests' in message)) throw new Error('The service did not send its answered requests.')
+      return message.requests
     },
   }
 }

@@ -5,22 +5,22 @@ import { makeTopicEvent } from './made-events.ts'
 export interface PacedTask {
   readonly brokers: readonly string[]
   readonly topic: string
-  /** Where the event numbers begin, so that none was sent before. */
+  /** The first event number; none from here on was sent before. */
   readonly firstEvent: number
   readonly eventsPerSecond: number
   readonly seconds: number
   readonly markEveryMs: number
-  /** Whose usage the marks are: each is an event of value 1. */
+  /** The project of the marks; each mark is an event of value 1. */
   readonly markedProject: string
 }
 
-export interface PacedDone {
+export interface PacedResult {
   /** Date.now() when each mark was handed to the producer, in order. */
   readonly emittedMs: readonly number[]
   readonly eventsPerSecond: number
 }
 
-/** A request every few ms with what is due then, as emitters send that wait a moment for company. */
+/** A request every few milliseconds with the events that are due, like an emitter that collects events briefly. */
 const TICK_MS = 10
 const WARM_UP_MS = 2_000
 
@@ -46,9 +46,9 @@ for (let nowMs = startedMs; nowMs < startedMs + seconds * 1000; nowMs = Date.now
   await new Promise((resolve) => setTimeout(resolve, Math.max(0, nowMs + TICK_MS - Date.now())))
 }
 await Promise.all(sending)
-const took = (Date.now() - startedMs) / 1000
+const elapsedSeconds = (Date.now() - startedMs) / 1000
 await producer.disconnect()
-sendResult({ emittedMs, eventsPerSecond: sent / took } satisfies PacedDone)
+sendResult({ emittedMs, eventsPerSecond: sent / elapsedSeconds } satisfies PacedResult)
 
 function mark(number: number) {
   const event_id = `mark-${startedMs}-${number}`

@@ -4,16 +4,16 @@ import type { Closers } from '../service/closers.ts'
 export type Measurement = (run: Run) => Promise<Report>
 
 export interface Run {
-  /** What was opened for the measurement, closed when it ends however it ends. */
+  /** Closes what the measurement opened, whether it succeeds or fails. */
   readonly closers: Closers
   readonly progress: (step: string) => void
-  /** How many events to measure with; undefined: as many as the measurement has its aims for. */
+  /** How many events to measure with; undefined: the number for which the aims are stated. */
   readonly events: number | undefined
 }
 
 export interface Report {
   readonly name: string
-  /** What must be known to read the figures. */
+  /** What a reader must know to understand the figures. */
   readonly notes: readonly string[]
   readonly tables: readonly Table[]
   /** The same figures for programs. Ratios are named `ratio_…`; every other name ends in its unit. */
@@ -22,12 +22,12 @@ export interface Report {
 
 export interface Table {
   readonly title: string
-  /** Ratios stand first: a machine's absolute figures say little about another machine. */
+  /** Ratios come first: absolute figures of one machine say little about another. */
   readonly columns: readonly string[]
   readonly rows: readonly (readonly string[])[]
 }
 
-/** Prints Markdown, ready to be pasted, or one JSON object. */
+/** Prints Markdown, or one JSON object. */
 export function printReport({ name, notes, tables, figures }: Report, json: boolean): void {
   if (json) {
     const rounded = Object.entries(figures).map(([key, value]) => [key, Number(value.toPrecision(4))])

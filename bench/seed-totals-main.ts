@@ -33,21 +33,21 @@ export const TOTALS_FROM = '2026-01-01'
 
 const EVENTS_PER_INSERT = 1_000_000
 
-/** A process of its own: an embedded engine opens one directory per process. */
+/** Runs as a separate process, because a process can open only one directory with the embedded engine. */
 if (process.send !== undefined) sendResult(await seed(forkedTask<SeedTotalsTask>()))
 
-/** Raw events go in straight; rollup and changes follow by their views, as always. */
+/** Inserts raw events directly; the views fill the rollup and the day changes as usual. */
 async function seed({ dataDir, events }: SeedTotalsTask): Promise<TotalsSeeded> {
   const config = readConfig({ DATA_DIR: dataDir })
   const clickhouse = await openStore(config, { logger: { warn: (details, message) => console.error(message, details) } })
   try {
     await migrate(clickhouse)
-    const registry = await openRegistry(registryOptionsOf(config, clickhouse, loadInstanceSecrets(config, { storeIsSealed: false })))
+    const registry = await openRegistry(registryOptionsOf(config, clickhouse, loadInstanceSecrets(config, { storeHoldsSealedData: false })))
     const large = await seedPartner(registry, 'large', LARGE_PROJECTS)
     const small = await seedPartner(registry, 'small', SMALL_PROJECTS)
     for (let first = 0; first < events; first += EVENTS_PER_INSERT)
       await clickhouse.control.command(rawEvents(first, Math.min(EVENTS_PER_INSERT, events - first)))
-    // As after a quiet hour: the engine merges by itself, and a measurement must not depend on how far it is.
+    // The engine merges in the background, and a measurement must not depend on how far it is; so merge everything now.
     for (const table of ['raw_usage_events_v1', 'project_usage_per_day_v1', 'projects_v1'])
       await clickhouse.control.command(`OPTIMIZE TABLE ${table} FINAL SETTINGS max_execution_time = 0`)
     return { large, small }
@@ -66,7 +66,7 @@ async function seedPartner(registry: Registry, name: string, projects: number): 
   return { partnerId: partner.id, secret, projects }
 }
 
-/** Every project has every metric on every day before one has a second event: the most rows of rollup a number of events can make. */
+/** Every project gets every metric on every day before any gets a second event, so that the events fill as many rollup rows as possible. */
 function rawEvents(first: number, count: number): string {
   const metrics = METRIC_NAMES.map((metric) => `'${metric}'`).join(', ')
   const projects = LARGE_PROJECTS + SMALL_PROJECTS

@@ -17,7 +17,7 @@ export const SEEDED_PROJECTS = 10_000
 export const SEEDED_DAYS = 90
 export const SEEDED_FROM = '2026-01-01'
 
-/** Run as a process by seeded-usage.ts: an embedded engine opens one directory per process. */
+/** Run as a separate process by seeded-usage.ts, because a process can open only one directory with the embedded engine. */
 if (process.send !== undefined) {
   const [dataDir = ''] = process.argv.slice(2)
   process.send(await seed(dataDir))
@@ -29,7 +29,7 @@ async function seed(dataDir: string): Promise<UsageSeeded> {
   const clickhouse = await openStore(config, { logger: { warn: (details, message) => console.error(message, details) } })
   try {
     await migrate(clickhouse)
-    const registry = await openRegistry(registryOptionsOf(config, clickhouse, loadInstanceSecrets(config, { storeIsSealed: false })))
+    const registry = await openRegistry(registryOptionsOf(config, clickhouse, loadInstanceSecrets(config, { storeHoldsSealedData: false })))
     const { partner, secret } = await createPartner(registry, SERVICE, { name: 'bench', mode: 'white-label' })
     for (const statement of statements(partner.id)) await clickhouse.control.command(statement)
     return { partnerId: partner.id, secret }
@@ -52,7 +52,7 @@ function statements(partnerId: string): string[] {
        toDecimal128(cityHash64(number) % 1000000000000, 9) / 1000 AS peak, toDecimal256(peak, 9) * 24 AS total, 24 AS events,
        toDateTime64(usage_date, 3, 'UTC') + 86399 AS last_event_at
      FROM numbers(${rows}) SETTINGS max_execution_time = 0`,
-    // As after a quiet hour: the engine merges by itself, and a measurement must not depend on how far it is.
+    // The engine merges in the background, and a measurement must not depend on how far it is; so merge everything now.
     'OPTIMIZE TABLE project_usage_per_day_v1 FINAL',
     'OPTIMIZE TABLE projects_v1 FINAL',
   ]

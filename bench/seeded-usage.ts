@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import type { Closers } from '../service/closers.ts'
 import type { UsageSeeded } from './seeded-usage-main.ts'
 
-/** Fills the data directory of a service that is not running yet: one partner with projects, each with usage on every day. */
+/** Fills the data directory before the service starts: one partner with projects, each with usage on every day. */
 export async function seedUsage(dataDir: string, closers: Closers): Promise<UsageSeeded> {
   const child = fork(MAIN, [dataDir])
   const exited = once(child, 'exit')

@@ -10,7 +10,7 @@ export interface ServiceProcess {
   readonly url: string
   readonly adminToken: string
   rssBytes(): Promise<number>
-  /** What the service tells of itself now; a metric with labels is summed over them. */
+  /** The current metrics of the service; a metric with labels is summed over them. */
   metrics(): Promise<ReadonlyMap<string, number>>
   stop(): Promise<void>
   /** SIGKILL. */
@@ -18,16 +18,16 @@ export interface ServiceProcess {
 }
 
 export interface ServiceOptions {
-  /** Beside what every measurement sets. */
+  /** Variables in addition to those of every measurement. */
   readonly environment?: Readonly<Record<string, string>>
-  /** Every line of its log. */
+  /** Called with every line of its log. */
   readonly onLine?: (line: string) => void
 }
 
-/** Starts Meterline as it runs in production: a process of its own, the embedded engine, fsync on; without request limits. */
+/** Starts Meterline as it runs in production, as a separate process with the embedded engine and fsync, but without request limits. */
 export async function startServiceProcess(dataDir: string, closers: Closers, options: ServiceOptions = {}): Promise<ServiceProcess> {
   const environment = { ...options.environment, DATA_DIR: dataDir, PORT: '0', LOG_LEVEL: 'info', RATE_LIMIT_PER_MINUTE: '0', EVENT_REQUESTS_PER_MINUTE: '0' }
-  // The flag as it stands in the launcher's first line and in `npm start`.
+  // The same flag as in the launcher's first line and in `npm start`.
   const child = spawn(process.execPath, ['--max-semi-space-size=64', LAUNCHER, 'start'], { env: environment, stdio: ['ignore', 'pipe', 'inherit'] })
   const exited = once(child, 'exit')
   const end = async (signal: NodeJS.Signals) => {
@@ -51,7 +51,7 @@ const LAUNCHER = fileURLToPath(new URL('../bin/meterline.mjs', import.meta.url))
 
 async function readRss(url: string): Promise<number> {
   const bytes = (await readMetrics(url)).get('process_resident_memory_bytes')
-  if (bytes === undefined) throw new Error('The service does not tell its memory.')
+  if (bytes === undefined) throw new Error('The metrics of the service have no process_resident_memory_bytes.')
   return bytes
 }
 

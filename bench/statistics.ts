@@ -1,4 +1,4 @@
-/** The value below which `share` of the values lie (nearest rank). Throws when there are none: no figure without a measurement. */
+/** The value below which `share` of the values lie (nearest rank). Throws if there are no values. */
 export function percentile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b)
   const value = sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)]
@@ -10,7 +10,7 @@ export function median(values: readonly number[]): number {
   return percentile(values, 0.5)
 }
 
-/** What each round says by itself: a slow minute of the machine slows both sides of one round. Their median is the figure, their spread its worth. */
-export function ratiosOfRounds(measured: readonly number[], yardstick: readonly number[]): number[] {
-  return measured.map((value, round) => value / (yardstick[round] ?? Number.NaN))
+/** The ratio of each round: a slow minute of the machine slows both sides of the same round. Report the median, with the spread as its precision. */
+export function ratiosOfRounds(measured: readonly number[], baseline: readonly number[]): number[] {
+  return measured.map((value, round) => value / (baseline[round] ?? Number.NaN))
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Closers } from '../service/closers.ts'
 
-/** A directory that is gone when the measurement ends. */
+/** Creates a directory that is removed when the measurement ends. */
 export function makeTemporaryDirectory(closers: Closers): string {
   const path = mkdtempSync(join(tmpdir(), 'meterline-bench-'))
   closers.add(async () => rmSync(path, { recursive: true, force: true }))

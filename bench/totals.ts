@@ -22,7 +22,7 @@ const EXPORTS = [
   { name: 'focus_parquet', query: `month=${CLOSED_MONTH}&format=focus-parquet` },
 ] as const
 
-/** How fast totals are read, audited, closed and exported, for a partner of 20,000 projects. */
+/** Measures how fast totals are read, audited, closed and exported, for a partner of 20,000 projects. */
 export async function measureTotals(run: Run): Promise<Report> {
   const { closers, progress } = run
   const events = run.events ?? EVENTS
@@ -31,16 +31,16 @@ export async function measureTotals(run: Run): Promise<Report> {
   const { large, small } = await runForked<SeedTotalsTask, TotalsSeeded>(SEED_MAIN, { dataDir, events }, closers)
   const parsed = parsePeriod({ start: TOTALS_FROM, end: dayOfPeriod(TOTALS_DAYS - 1) }, 0)
   if (parsed.status === 'invalid') throw new Error(parsed.problem)
-  progress('kept rows beside the plain computation')
+  progress('materialized days compared with the plain computation')
   const task = { dataDir, largeId: large.partnerId, smallId: small.partnerId, period: parsed.period }
   const compared = await runForked<CachedVsComputedTask, CachedVsComputed>(COMPARE_MAIN, task, closers)
-  if (!compared.same) throw new Error('Kept rows and the plain computation do not agree.')
+  if (!compared.same) throw new Error('The materialized days and the plain computation do not agree.')
   const service = await startServiceProcess(dataDir, closers, { environment: { CLOSE_GRACE_HOURS: '1000000' } })
   await untilSteady(service, large)
   progress('partnership usage over HTTP')
   const largeMs = await usageMs(service, large)
   const smallMs = await usageMs(service, small)
-  progress('a whole audit')
+  progress('auditing everything')
   const audit = await admin(service, 'POST', '/admin/v1/audits', {})
   if (audit.body['differences']?.length !== 0) throw new Error('The audit finds differences.')
   progress('closing a month')
@@ -59,7 +59,7 @@ function dayOfPeriod(day: number): string {
   return new Date(Date.parse(TOTALS_FROM) + day * MS_PER_DAY).toISOString().slice(0, 10)
 }
 
-/** The filter of identities is complete, the watermark stands, and all finished days were audited: what a start brings is over. */
+/** Waits until the work of a start is done: the filter of identities is complete, usage has a watermark, and finished days are audited. */
 async function untilSteady(service: ServiceProcess, { partnerId, secret }: SeededPartner): Promise<void> {
   for (;;) {
     const metrics = await service.metrics()
@@ -92,7 +92,7 @@ async function admin(service: ServiceProcess, method: string, path: string, body
   const headers = { authorization: `Bearer ${service.adminToken}`, 'content-type': 'application/json' }
   const answer = await fetch(new URL(path, service.url), { method, headers, body: JSON.stringify(body) })
   const text = await answer.text()
-  if (!answer.ok) throw new Error(`${method} ${path} was answered ${answer.status}: ${text}`)
+  if (!answer.ok) throw new Error(`${method} ${path} failed with status ${answer.status}: ${text}`)
   return { seconds: (performance.now() - started) / 1000, body: JSON.parse(text) as AdminAnswer['body'] }
 }
 
@@ -103,27 +103,27 @@ interface Exported {
   readonly rssGrowthBytes: number
 }
 
-/** Reads a file as fast as it comes, and looks at the memory of the service meanwhile. */
+/** Downloads a file as fast as it arrives and samples the memory of the service meanwhile. */
 async function measureExport(service: ServiceProcess, path: string): Promise<Exported> {
   const rssBefore = await service.rssBytes()
-  let rssMost = rssBefore
+  let rssMax = rssBefore
   let reading = true
-  const looking = (async () => {
+  const sampling = (async () => {
     while (reading) {
-      rssMost = Math.max(rssMost, await service.rssBytes())
+      rssMax = Math.max(rssMax, await service.rssBytes())
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
   })()
   const started = performance.now()
   const answer = await fetch(new URL(path, service.url), { headers: { authorization: `Bearer ${service.adminToken}` } })
-  if (!answer.ok || answer.body === null) throw new Error(`${path} was answered ${answer.status}: ${await answer.text()}`)
+  if (!answer.ok || answer.body === null) throw new Error(`${path} failed with status ${answer.status}: ${await answer.text()}`)
   let bytes = 0
   for await (const piece of answer.body) bytes += (piece as Uint8Array).length
   const seconds = (performance.now() - started) / 1000
   reading = false
-  await looking
+  await sampling
   const { rows } = JSON.parse(answer.headers.get('x-meterline-manifest') ?? '{}') as { rows: number }
-  return { rows, bytes, seconds, rssGrowthBytes: rssMost - rssBefore }
+  return { rows, bytes, seconds, rssGrowthBytes: rssMax - rssBefore }
 }
 
 interface Measured {
@@ -137,7 +137,7 @@ interface Measured {
 }
 
 function reportOf({ events, compared, largeMs, smallMs, auditSeconds, closeSeconds, exported }: Measured): Report {
-  const [plain, kept, keptSmall] = [median(compared.plain), median(compared.kept), median(compared.keptSmall)]
+  const [computed, cached, cachedSmall] = [median(compared.computed), median(compared.cached), median(compared.cachedSmall)]
   const sizes = largeMs.length === 0 ? Number.NaN : median(largeMs) / median(smallMs)
   const ms = (value: number) => value.toFixed(1)
   const line = (what: string, ratio: string, values: readonly number[]) => [
@@ -150,27 +150,27 @@ function reportOf({ events, compared, largeMs, smallMs, auditSeconds, closeSecon
   return {
     name: 'totals',
     notes: [
-      `${events} raw events of ${LARGE_PROJECTS} projects of one partner and ${SMALL_PROJECTS} of another, ${TOTALS_DAYS} days, 9 metrics; merged. One connection, one request after another. Of few requests p99 is the slowest.`,
+      `${events} raw events of ${LARGE_PROJECTS} projects of one partner and ${SMALL_PROJECTS} of another, ${TOTALS_DAYS} days, 9 metrics; merged. One connection, one request after another. With few requests p99 is the slowest one.`,
     ],
     tables: [
       {
         title: `Partnership usage, ${TOTALS_DAYS} days`,
         columns: ['answer', 'ratio', 'p50 ms', 'p99 ms', 'requests'],
         rows: [
-          line('by a pass over the project rollup', '1.0', compared.plain),
-          line(`kept days, ${LARGE_PROJECTS} projects`, `${(plain / kept).toFixed(0)} times faster`, compared.kept),
-          line(`kept days, ${SMALL_PROJECTS} projects`, `${(kept / keptSmall).toFixed(2)} (large to small)`, compared.keptSmall),
-          line('kept days, one of them changed a moment ago', `${(plain / median(compared.changedDay)).toFixed(1)} times faster`, compared.changedDay),
+          line('by a pass over the project rollup', '1.0', compared.computed),
+          line(`materialized days, ${LARGE_PROJECTS} projects`, `${(computed / cached).toFixed(0)} times faster`, compared.cached),
+          line(`materialized days, ${SMALL_PROJECTS} projects`, `${(cached / cachedSmall).toFixed(2)} (large to small)`, compared.cachedSmall),
+          line('materialized days, one of them just changed', `${(computed / median(compared.changedDay)).toFixed(1)} times faster`, compared.changedDay),
           line(`over HTTP, ${LARGE_PROJECTS} projects`, `${sizes.toFixed(2)} (large to small)`, largeMs),
           line(`over HTTP, ${SMALL_PROJECTS} projects`, '', smallMs),
         ],
       },
       {
-        title: 'Work in the background, or asked for',
+        title: 'Background and administrative work',
         columns: ['work', 'seconds'],
         rows: [
           [`first refresh of ${TOTALS_DAYS} days`, (compared.firstRefreshMs / 1000).toFixed(2)],
-          ['refresh of one changed day (a pause of 1 s or three times as long is between two)', (median(compared.freshMs) / 1000).toFixed(2)],
+          ['refresh of one changed day (followed by a pause of 1 s or three times as long)', (median(compared.refreshMs) / 1000).toFixed(2)],
           [`audit of ${events} events`, auditSeconds.toFixed(1)],
           [`closing a month of ${LARGE_PROJECTS} projects, its audit included`, closeSeconds.toFixed(1)],
         ],
@@ -184,14 +184,14 @@ function reportOf({ events, compared, largeMs, smallMs, auditSeconds, closeSecon
       },
     ],
     figures: {
-      ratio_plain_to_kept: plain / kept,
-      ratio_large_to_small: kept / keptSmall,
+      ratio_plain_to_kept: computed / cached,
+      ratio_large_to_small: cached / cachedSmall,
       ratio_http_large_to_small: sizes,
       usage_http_p50_ms: percentile(largeMs, 0.5),
       usage_http_p99_ms: percentile(largeMs, 0.99),
-      usage_plain_p50_ms: plain,
+      usage_plain_p50_ms: computed,
       usage_changed_day_p50_ms: median(compared.changedDay),
-      refresh_one_day_ms: median(compared.freshMs),
+      refresh_one_day_ms: median(compared.refreshMs),
       audit_seconds: auditSeconds,
       close_seconds: closeSeconds,
       ...Object.fromEntries(

@@ -7,7 +7,7 @@ export interface WithoutFsyncTask {
   readonly directory: string
 }
 
-/** Run as a process before a service is started on the directory. */
+/** Run as a process before a service starts on the directory. */
 const clickhouse = await openClickHouse({ engine: 'embedded', directory: forkedTask<WithoutFsyncTask>().directory })
 await migrate(clickhouse)
 await switchOffFsync(clickhouse)

@@ -1,7 +1,7 @@
 import { callOperation, type Endpoint } from '../contract/client.ts'
 import type { AnswerOf, Operation, RequestInput } from '../contract/operation.ts'
 
-/** The HTTP interface as the operator, the platform and the partner of the demo use it. */
+/** The public HTTP API as the operator, the platform and the partner of the demo use it. */
 export class DemoClient {
   readonly #url: string
   readonly #adminToken: string
@@ -29,7 +29,7 @@ export class DemoClient {
   async #call<O extends Operation>(headers: Endpoint['headers'], operation: O, request: RequestInput<O>): Promise<AnswerOf<O>> {
     const name = `${operation.method} ${operation.path}`
     const reply = await callOperation({ url: this.#url, headers, signal: this.#signal }, operation, request).catch((cause: unknown) => {
-      throw new Error(`${name} got no response (${cause instanceof Error ? cause.message : String(cause)}).`, { cause })
+      throw new Error(`${name} got no response (${describeCause(cause)}).`, { cause })
     })
     if (reply.status === 'answered') return reply.answer
     throw new Error(`${name} failed with status ${reply.failure.httpStatus}: ${reply.failure.error?.message ?? 'no message'}`)
@@ -39,4 +39,9 @@ export class DemoClient {
 export interface DemoPartner {
   readonly partnerId: string
   readonly secret: string
+}
+
+function describeCause(cause: unknown): string {
+  const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause
+  return inner instanceof Error ? inner.message || inner.name : String(inner)
 }

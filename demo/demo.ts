@@ -29,10 +29,10 @@ async function demo({ events, exit }: DemoOptions): Promise<void> {
       ending.abort()
       await played.catch(() => {})
     })
-    if ((await Promise.race([played, stopped, service.lost])) !== 'played') return
-    if (exit) return say('', `Without --exit the service keeps running: these commands work then, and ${service.url}/docs shows the API.`)
+    if ((await Promise.race([played, stopped, service.failed])) !== 'played') return
+    if (exit) return say('', 'Without --exit the service keeps running, so that these commands work.', `The API reference is then at ${service.url}/docs`)
     say('', `Serving at ${service.url} until Ctrl-C. The API reference is at ${service.url}/docs`)
-    await Promise.race([stopped, service.lost])
+    await Promise.race([stopped, service.failed])
   } finally {
     await closers.closeAll()
     // A process with the embedded engine hangs in its exit when its terminal is gone. Everything is closed, so it can be killed.

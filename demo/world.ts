@@ -56,11 +56,11 @@ export function* storyOfDays(
   const random = seededRandom(SEED + 1)
   const days = daysOf(projects, firstDayMs, nowMs)
   // The number of events of a project of size 1 on a day of load 1, chosen so that the total is about `eventsWanted`.
-  const eventsPerUnit = eventsWanted / (1 + DUPLICATE_SHARE) / days.reduce((sum, { load, living }) => sum + load * sizeOf(living), 0)
+  const eventsPerUnit = eventsWanted / (1 + DUPLICATE_SHARE) / days.reduce((sum, { load, existing }) => sum + load * sizeOf(existing), 0)
   let late: DemoEvent[] = []
   for (const day of days) {
     const isLast = day.index === days.length - 1
-    const fresh = day.living.flatMap((project) => dayOfProject(project, day, { eventsPerUnit, random }))
+    const fresh = day.existing.flatMap((project) => dayOfProject(project, day, { eventsPerUnit, random }))
     const [onTime, tomorrow] = split(fresh, () => !isLast && random() < LATE_SHARE)
     const again = onTime.filter(() => random() < DUPLICATE_SHARE)
     yield {
@@ -80,7 +80,7 @@ interface DayPlan {
   readonly endMs: number
   /** How busy the day is: less on weekends, and today only until now. */
   readonly load: number
-  readonly living: readonly DemoProject[]
+  readonly existing: readonly DemoProject[]
 }
 
 interface DayOptions {
@@ -94,8 +94,8 @@ function daysOf(projects: readonly DemoProject[], firstDayMs: number, nowMs: num
     const endMs = Math.min(startMs + MS_PER_DAY, nowMs)
     const weekday = new Date(startMs).getUTCDay()
     const load = (weekday === 0 || weekday === 6 ? 0.45 : 1.2) * ((endMs - startMs) / MS_PER_DAY)
-    const living = projects.filter(({ deletedAfterDay }) => deletedAfterDay === undefined || index <= deletedAfterDay)
-    return { index, startMs, endMs, load, living }
+    const existing = projects.filter(({ deletedAfterDay }) => deletedAfterDay === undefined || index <= deletedAfterDay)
+    return { index, startMs, endMs, load, existing }
   })
 }
 

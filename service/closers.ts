@@ -1,4 +1,4 @@
-/** Who opens a thing registers what closes it. Closed once, in reverse order, also when a later opening fails. */
+/** Closes what was opened, once and in reverse order. The code that opens a resource adds its closer, so a failure later in the start closes it too. */
 export class Closers {
   readonly #closers: (() => Promise<void>)[] = []
   #closing: Promise<void> | undefined
@@ -21,6 +21,6 @@ export class Closers {
         errors.push(error)
       }
     }
-    if (errors.length > 0) throw new AggregateError(errors, 'Not everything could be closed.')
+    if (errors.length > 0) throw new AggregateError(errors, 'Some resources could not be closed.')
   }
 }

@@ -5,8 +5,8 @@ import { readParquetTotals } from '../aggregator/exports/parquet-totals.ts'
 import { openClickHouse } from '../sql/clickhouse.ts'
 
 /**
- * The totals of an exported Parquet file. Meterline's own engine reads it, in a temporary directory: a reader in JavaScript
- * would round decimals of 38 digits. Throws StoreError.
+ * Reads the totals of an exported Parquet file with the embedded engine, in a temporary directory: a reader in JavaScript would
+ * round decimals of 38 digits. Throws StoreError.
  */
 export async function countParquet(file: string, rowsAre: 'lines' | 'charges') {
   const directory = await mkdtemp(join(tmpdir(), 'meterline-verify-'))

@@ -2,15 +2,15 @@ import { repeat } from '../aggregator/repeat.ts'
 import type { Logger } from '../metering/logger.ts'
 import type { LastUsed } from '../registry/credentials/last-used.ts'
 
-/** Stores now and then, and at the end, when credentials were used last. */
+/** Stores the times at which credentials were last used, once a minute and when the service stops. */
 export function flushLastUsed(lastUsed: LastUsed, logger: Logger): { stop(): Promise<void> } {
-  const storing = repeat({ name: 'last_used', everyMs: STORE_EVERY_MS, run: () => lastUsed.store(), logger })
+  const job = repeat({ name: 'last_used', everyMs: FLUSH_EVERY_MS, run: () => lastUsed.store(), logger })
   const stop = async () => {
-    await storing.stop()
-    // Nothing is decided by it: a store that is gone must not keep the rest from being closed.
-    await lastUsed.store().catch((error: unknown) => logger.warn({ err: error }, 'when credentials were used last could not be stored'))
+    await job.stop()
+    // No decision depends on these times, so an unreachable store must not keep the other resources from being closed.
+    await lastUsed.store().catch((error: unknown) => logger.warn({ err: error }, 'the times at which credentials were last used could not be stored'))
   }
   return { stop }
 }
 
-const STORE_EVERY_MS = 60_000
+const FLUSH_EVERY_MS = 60_000

@@ -6,26 +6,27 @@ import { AdminToken, type Config } from './config.ts'
 
 export interface InstanceSecrets {
   readonly adminToken: string
-  /** Where the token is kept, when it was made here. */
+  /** The file that holds the admin token; undefined if ADMIN_TOKEN is set. */
   readonly adminTokenPath: string | undefined
   readonly masterKeys: MasterKeys
 }
 
 /**
- * From the configuration, else made at the first start and kept in DATA_DIR, readable by this user alone. Where the store holds
- * what was sealed already, a master key that is missing is lost: another one would open nothing of it.
+ * Reads the admin token and the master keys from the configuration or from files in DATA_DIR, which the first start creates
+ * readable by this user only. If the store already holds sealed data, a missing master key is an error: a new key could not
+ * decrypt any of it, and every credential would stop working.
  */
-export function loadInstanceSecrets(config: Config, { storeIsSealed }: { storeIsSealed: boolean }): InstanceSecrets {
+export function loadInstanceSecrets(config: Config, { storeHoldsSealedData }: { storeHoldsSealedData: boolean }): InstanceSecrets {
   const { DATA_DIR: directory } = config
-  if (storeIsSealed && config.MASTER_KEY === undefined && !existsSync(join(directory, 'master-key')))
+  if (storeHoldsSealedData && config.MASTER_KEY === undefined && !existsSync(join(directory, 'master-key')))
     throw new Error(
-      `${join(directory, 'master-key')} is missing, and nothing that is sealed in this database can be opened without it. Restore the file from your backup, or set MASTER_KEY to what it held. Nothing was changed.`,
+      `${join(directory, 'master-key')} is missing, and the sealed data in this database cannot be decrypted without it. Restore the file from your backup, or set MASTER_KEY to its content. Nothing was changed.`,
     )
-  const masterKeyText = config.MASTER_KEY ?? keptSecret(directory, 'master-key', () => randomBytes(MASTER_KEY_BYTES).toString('base64'))
+  const masterKeyText = config.MASTER_KEY ?? readOrCreateSecret(directory, 'master-key', () => randomBytes(MASTER_KEY_BYTES).toString('base64'))
   const current = masterKeyFrom(masterKeyText)
   if (current === undefined)
     throw new Error(
-      `${join(directory, 'master-key')} does not hold ${MASTER_KEY_BYTES} bytes in base64. Restore it from your backup: without it no credential can be told.`,
+      `${join(directory, 'master-key')} does not contain ${MASTER_KEY_BYTES} bytes in base64. Restore it from your backup: without it no credential can be verified.`,
     )
   const previous = config.MASTER_KEY_PREVIOUS === undefined ? undefined : masterKeyFrom(config.MASTER_KEY_PREVIOUS)
   const adminTokenPath = config.ADMIN_TOKEN === undefined ? join(directory, 'admin-token') : undefined
@@ -33,23 +34,23 @@ export function loadInstanceSecrets(config: Config, { storeIsSealed }: { storeIs
     config.ADMIN_TOKEN ??
     requireAdminToken(
       directory,
-      keptSecret(directory, 'admin-token', () => randomBytes(32).toString('base64url')),
+      readOrCreateSecret(directory, 'admin-token', () => randomBytes(32).toString('base64url')),
     )
   return { adminToken, adminTokenPath, masterKeys: { current, previous } }
 }
 
-/** Put there by hand, it must be as good as one that is configured. */
+/** A token that was written into the file by hand must meet the same rules as a configured one. */
 function requireAdminToken(directory: string, token: string): string {
   const parsed = AdminToken.safeParse(token)
   if (parsed.success) return token
-  const mistakes = parsed.error.issues.map(({ message }) => message).join(', ')
-  throw new Error(`${join(directory, 'admin-token')}: the token ${mistakes}. Put a better one there, or remove the file: then one is made.`)
+  const problems = parsed.error.issues.map(({ message }) => message).join(', ')
+  throw new Error(`${join(directory, 'admin-token')}: the token ${problems}. Replace the token, or remove the file so that a new one is created.`)
 }
 
-function keptSecret(directory: string, name: string, make: () => string): string {
+function readOrCreateSecret(directory: string, name: string, create: () => string): string {
   const path = join(directory, name)
   if (existsSync(path)) return readFileSync(path, 'utf8').trim()
-  const secret = make()
+  const secret = create()
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   writeFileSync(path, `${secret}\n`, { mode: 0o600, flag: 'wx' })
   return secret

@@ -1,7 +1,7 @@
 import type { TopicOptions } from '../ingest/kafka/kafkajs-topic.ts'
 import type { Config } from './config.ts'
 
-/** The topic that the configuration names; undefined without KAFKA_BROKERS. */
+/** The options of the configured topic; undefined without KAFKA_BROKERS. */
 export function topicOptionsOf(config: Config): Omit<TopicOptions, 'logger'> | undefined {
   const { KAFKA_BROKERS, KAFKA_TOPIC, KAFKA_GROUP, KAFKA_SSL, KAFKA_PARTITIONS, KAFKA_SASL_MECHANISM, KAFKA_USERNAME, KAFKA_PASSWORD } = config
   if (KAFKA_BROKERS === undefined) return undefined

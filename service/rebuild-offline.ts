@@ -9,8 +9,8 @@ import { readConfig } from './config.ts'
 import { openStore, warnOnStderr } from './open-store.ts'
 
 /**
- * Rebuilds a month's rollup from raw while no service runs: a log whose in-doubt range has a rollup ahead of raw cannot be
- * reconciled, so a service without Kafka would not start and could not be called. Throws Error with the reason.
+ * Rebuilds a month's rollup from raw while no service runs. It is needed when the rollup is ahead of raw in a log's in-doubt range:
+ * that range cannot be reconciled, so a service without Kafka does not start and its API cannot be called. Throws Error with the reason.
  */
 export async function rebuildOffline(environment: NodeJS.ProcessEnv, month: Month) {
   const config = readConfig(environment)
@@ -29,5 +29,5 @@ export async function rebuildOffline(environment: NodeJS.ProcessEnv, month: Mont
   }
 }
 
-/** Somebody who can read DATA_DIR or has the credentials of the database. */
+/** The actor in the audit log. Running this needs access to DATA_DIR or the credentials of the database, not a token. */
 const OFFLINE: Actor = { name: 'offline', requestId: '' }

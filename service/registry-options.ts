@@ -3,7 +3,7 @@ import type { ClickHouse } from '../sql/clickhouse.ts'
 import type { Config } from './config.ts'
 import type { InstanceSecrets } from './instance-secrets.ts'
 
-/** What the registry needs of the configuration. */
+/** The options of the registry, from the configuration. */
 export function registryOptionsOf(config: Config, clickhouse: ClickHouse, { masterKeys }: InstanceSecrets): RegistryOptions {
   return {
     clickhouse,

@@ -1,6 +1,6 @@
 /**
- * Resolves with the first SIGTERM or SIGINT. Later ones are ignored: a terminal sends Ctrl-C to npm and to this process,
- * npm passes it on, and a second one must not end a stop that is under way.
+ * Resolves with the first SIGTERM or SIGINT. Later ones are ignored: a terminal sends Ctrl-C both to npm and to this process,
+ * npm forwards it, and the second signal must not interrupt a stop that is in progress.
  */
 export function untilSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {

@@ -34,46 +34,50 @@ export interface Service {
   readonly clickhouse: ClickHouse
   readonly adminToken: string
   readonly adminTokenPath: string | undefined
-  /** Answers what has begun, stores what waits, closes. Loses nothing. */
+  /** Completes the requests and batches that have begun, then closes everything. No acknowledged event is lost. */
   stop(): Promise<void>
-  /** Rejects when the service can never write again; who started it stops it. */
-  readonly lost: Promise<never>
+  /** Rejects when the service can no longer write events; the caller must then stop it. */
+  readonly failed: Promise<never>
 }
 
-/** What a process does: all of it, or one part, of which any number may run against one Kafka and one ClickHouse server. */
-export type ServiceParts = 'all' | 'ingest' | 'aggregate' | 'api'
+/** What a process does: everything, or one part. Any number of processes may run a part against one Kafka and one ClickHouse server. */
+export type ServicePart = 'all' | 'ingest' | 'aggregate' | 'api'
 
-/** The parts in this process: store, registry, event log, api; wired by hand, in the order they need each other. */
-export async function startService(config: Config, logger: Logger, parts: ServiceParts = 'all'): Promise<Service> {
-  requireSeparable(config, parts)
+/** Opens store, registry, event log and api in the order in which they need each other. A failure closes what was opened. */
+export async function startService(config: Config, logger: Logger, part: ServicePart = 'all'): Promise<Service> {
+  requireShareable(config, part)
   const closers = new Closers()
-  let lose: (error: Error) => void = () => {}
-  const lost = new Promise<never>((_, reject) => {
-    lose = reject
+  let onFailed: (error: Error) => void = () => {}
+  const failed = new Promise<never>((_, reject) => {
+    onFailed = reject
   })
-  lost.catch(() => {})
+  // Otherwise a failure that no caller awaits, for example during a stop, would end the process as an unhandled rejection.
+  failed.catch(() => {})
   try {
-    const clickhouse = await openStore(config, { logger: logger })
+    const clickhouse = await openStore(config, { logger })
     closers.add(() => clickhouse.close())
     const migrations = await migrate(clickhouse)
     if (migrations.length > 0) logger.info({ migrations: migrations.map(({ name }) => name) }, 'migrations applied')
-    const secrets = loadInstanceSecrets(config, { storeIsSealed: await isSealed(clickhouse) })
-    const app = await buildPart({ config, clickhouse, logger, secrets, closers, lose }, parts)
+    const secrets = loadInstanceSecrets(config, { storeHoldsSealedData: await isSealed(clickhouse) })
+    const app = await buildAppOf({ config, clickhouse, logger, secrets, closers, onFailed }, part)
     const listening = await listen(app, { host: config.HOST, port: config.PORT })
     closers.add(() => listening.close())
     const { adminToken, adminTokenPath } = secrets
-    return { url: listening.url, clickhouse, adminToken, adminTokenPath, stop: () => closers.closeAll(), lost }
+    return { url: listening.url, clickhouse, adminToken, adminTokenPath, stop: () => closers.closeAll(), failed }
   } catch (error) {
     await closers.closeAll()
     throw error
   }
 }
 
-/** An embedded engine is one process's own, and without Kafka there is no log that two could share. */
-function requireSeparable({ KAFKA_BROKERS, CLICKHOUSE_URL }: Config, parts: ServiceParts): void {
-  if (parts === 'all' || (CLICKHOUSE_URL !== undefined && (KAFKA_BROKERS !== undefined || parts === 'aggregate'))) return
-  const needed = parts === 'aggregate' ? 'CLICKHOUSE_URL' : 'KAFKA_BROKERS and CLICKHOUSE_URL'
-  throw new Error(`"meterline ${parts}" is one of several processes and needs ${needed}. For all in one process: "meterline start".`)
+/**
+ * Several processes need a ClickHouse server, because only one process can open an embedded engine. `ingest` and `api` also need
+ * Kafka, because the http log has one writer.
+ */
+function requireShareable({ KAFKA_BROKERS, CLICKHOUSE_URL }: Config, part: ServicePart): void {
+  if (part === 'all' || (CLICKHOUSE_URL !== undefined && (KAFKA_BROKERS !== undefined || part === 'aggregate'))) return
+  const needed = part === 'aggregate' ? 'CLICKHOUSE_URL' : 'KAFKA_BROKERS and CLICKHOUSE_URL'
+  throw new Error(`"meterline ${part}" is one of several processes and needs ${needed}. To run everything in one process, use "meterline start".`)
 }
 
 interface PartOptions {
@@ -82,42 +86,42 @@ interface PartOptions {
   readonly logger: Logger
   readonly secrets: InstanceSecrets
   readonly closers: Closers
-  readonly lose: (error: Error) => void
+  readonly onFailed: (error: Error) => void
 }
 
-/** What a process does, behind the app that serves it. Only the whole service aggregates beside its api. */
-async function buildPart(options: PartOptions, parts: ServiceParts) {
-  const { config, clickhouse, logger, closers, lose } = options
-  if (parts === 'aggregate') {
-    const aggregating = await openAggregating(options, { runBetweenBatches: afterAWhile, changes: new RegistryChanges(clickhouse) })
+/** Starts what the part does and builds its HTTP app: the API, or only health and metrics. */
+async function buildAppOf(options: PartOptions, part: ServicePart) {
+  const { config, clickhouse, logger, closers, onFailed } = options
+  if (part === 'aggregate') {
+    const aggregating = await openBackgroundJobs(options, { runBetweenBatches: runAfterDelay, changes: new RegistryChanges(clickhouse) })
     return buildHealthApp({ logger, ingesting: undefined, aggregating })
   }
-  const log = await openLog({ config, clickhouse, logger, parts, lose })
+  const log = await openLog({ config, clickhouse, logger, part, onFailed })
   closers.add(() => log.stop())
-  if (parts === 'ingest') return buildHealthApp({ logger, ingesting: log.ingesting, aggregating: undefined })
-  return buildWholeApp(options, log, parts)
+  if (part === 'ingest') return buildHealthApp({ logger, ingesting: log.ingesting, aggregating: undefined })
+  return buildApiApp(options, log, part)
 }
 
-async function openAggregating(
+async function openBackgroundJobs(
   { config, clickhouse, logger, closers }: PartOptions,
   { runBetweenBatches, changes }: { runBetweenBatches: ApiContext['runBetweenBatches']; changes: RegistryChanges },
 ): Promise<BackgroundJobs> {
   const graceMs = config.CLOSE_GRACE_HOURS * MS_PER_HOUR
-  const aggregating = await startBackgroundJobs({
+  const jobs = await startBackgroundJobs({
     clickhouse,
-    logger: logger,
+    logger,
     runBetweenBatches,
     now: Date.now,
     graceMs,
     note: (noted) => changes.note(SERVICE, noted),
   })
-  closers.add(() => aggregating.stop())
-  return aggregating
+  closers.add(() => jobs.stop())
+  return jobs
 }
 
 const MS_PER_HOUR = 3_600_000
 
-interface Log {
+interface OpenedLog {
   readonly eventLog: EventLog
   readonly ingesting: Ingesting
   readonly runBetweenBatches: ApiContext['runBetweenBatches']
@@ -129,42 +133,43 @@ interface OpenLogOptions {
   readonly config: Config
   readonly clickhouse: ClickHouse
   readonly logger: Logger
-  readonly parts: ServiceParts
-  readonly lose: (error: Error) => void
+  readonly part: ServicePart
+  readonly onFailed: (error: Error) => void
 }
 
-async function openLog({ config, clickhouse, logger, parts, lose }: OpenLogOptions): Promise<Log> {
+async function openLog({ config, clickhouse, logger, part, onFailed }: OpenLogOptions): Promise<OpenedLog> {
   const topic = topicOptionsOf(config)
   if (topic === undefined) {
-    const http = await openHttpLog({ clickhouse, logger: logger, onLost: lose })
+    const http = await openHttpLog({ clickhouse, logger, onLost: onFailed })
     return { eventLog: http, ingesting: http, runBetweenBatches: http.runBetweenBatches, topic: undefined, stop: () => http.stop() }
   }
-  const kafka = openKafkaLog({ clickhouse, topic, parts: { produce: parts !== 'ingest', ingest: parts !== 'api' }, logger: logger, onRefused: lose })
-  return { eventLog: kafka, ingesting: kafka, runBetweenBatches: afterAWhile, topic: () => kafka.topic(), stop: () => kafka.stop() }
+  const kafka = openKafkaLog({ clickhouse, topic, parts: { produce: part !== 'ingest', ingest: part !== 'api' }, logger, onRefused: onFailed })
+  return { eventLog: kafka, ingesting: kafka, runBetweenBatches: runAfterDelay, topic: () => kafka.topic(), stop: () => kafka.stop() }
 }
 
-/** Other processes write as well: what is in flight now has landed a moment later. */
-async function afterAWhile<T>(work: () => Promise<T>): Promise<T> {
-  await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_AFTER_MS))
+/** Other processes write the logs too, and this one cannot lock them. Batches that are in flight now will have been stored after the delay. */
+async function runAfterDelay<T>(work: () => Promise<T>): Promise<T> {
+  await new Promise((resolve) => setTimeout(resolve, DELAY_MS))
   return work()
 }
 
-const LOOK_AGAIN_AFTER_MS = 500
+const DELAY_MS = 500
 
-async function buildWholeApp(options: PartOptions, log: Log, parts: ServiceParts) {
+/** Only a process that does everything runs the background jobs beside the API. */
+async function buildApiApp(options: PartOptions, log: OpenedLog, part: ServicePart) {
   const { config, clickhouse, logger, secrets, closers } = options
   const registry = await openRegistry(registryOptionsOf(config, clickhouse, secrets))
   const lastUsed = flushLastUsed(registry.lastUsed, logger)
   closers.add(() => lastUsed.stop())
   const { runBetweenBatches } = log
-  const aggregating = parts === 'all' ? await openAggregating(options, { runBetweenBatches, changes: registry.changes }) : undefined
+  const aggregating = part === 'all' ? await openBackgroundJobs(options, { runBetweenBatches, changes: registry.changes }) : undefined
   await warnUnsealedKeys(registry, logger)
   if (config.CLICKHOUSE_URL !== undefined && config.PUBLIC_URL === undefined)
     logger.warn(
       { issuer: registry.publicUrl },
-      'PUBLIC_URL is not set: tokens are issued under the address of this process, and a process at another one refuses them',
+      'PUBLIC_URL is not set: tokens name the address of this process as their issuer, and processes at other addresses reject them',
     )
-  const signingKeys = await rotateSigningKeysWhenDue(registry, { days: config.SIGNING_KEY_DAYS, logger: logger })
+  const signingKeys = await rotateSigningKeysWhenDue(registry, { days: config.SIGNING_KEY_DAYS, logger })
   closers.add(() => signingKeys.stop())
   const exports = new Exports({ registry, generator: `meterline ${packageJson.version}`, currency: config.CURRENCY, now: Date.now })
   closers.add(() => exports.stop())
@@ -191,11 +196,11 @@ async function buildWholeApp(options: PartOptions, log: Log, parts: ServiceParts
   })
 }
 
-/** Undefined with PROVISIONER=none: changes are done at once. */
+/** Undefined with PROVISIONER=none: changes of projects take effect immediately. */
 function openProvisioner({ config, logger, closers, registry }: Pick<PartOptions, 'config' | 'logger' | 'closers'> & { registry: Registry }) {
   const { PROVISIONER_URL: url, PROVISIONER_SECRET: keys, OUTGOING_ALLOW: allowed } = config
   if (url === undefined || keys === undefined) return undefined
-  const provisioner = new Provisioner({ registry, target: { url, keys, allowed }, logger: logger })
+  const provisioner = new Provisioner({ registry, target: { url, keys, allowed }, logger })
   closers.add(() => provisioner.stop())
   return provisioner
 }

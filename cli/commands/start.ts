@@ -1,4 +1,4 @@
-import type { ServiceParts } from '../../service/start-service.ts'
+import type { ServicePart } from '../../service/start-service.ts'
 import type { CommandRegistration } from '../command.ts'
 
 export const startCommand = runs('all', 'start', 'run the whole service in this process (configuration: environment variables, see .env.example)')
@@ -15,11 +15,11 @@ export const aggregateCommand = runs(
 export const apiCommand = runs('api', 'api', 'serve the HTTP API; run any number in parallel (needs KAFKA_BROKERS and CLICKHOUSE_URL)')
 
 /** A command that runs the service, or a part of it, until it is stopped. */
-function runs(parts: ServiceParts, name: string, description: string): CommandRegistration {
+function runs(part: ServicePart, name: string, description: string): CommandRegistration {
   return (program, run) => {
     program
       .command(name)
       .description(description)
-      .action(() => run(async (environment) => (await import('../../service/run.ts')).start(environment, parts)))
+      .action(() => run(async (environment) => (await import('../../service/run.ts')).start(environment, part)))
   }
 }

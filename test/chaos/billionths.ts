@@ -1,4 +1,4 @@
-/** Exact decimals as whole numbers of billionths, apart from the arithmetic of the product. */
+/** Converts a decimal to an integer number of billionths. It shares no code with the product, so that both cannot make the same error. */
 export function billionths(decimal: string): bigint {
   const [integer = '0', fraction = ''] = decimal.split('.')
   return BigInt(integer) * 1_000_000_000n + BigInt(fraction.padEnd(9, '0').slice(0, 9))

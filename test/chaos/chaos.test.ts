@@ -9,15 +9,15 @@ const KILLS = 12
 const SEED = 4711
 const MS_MAX = 6 * 60_000
 
-describe.skipIf(!HAS_KAFKA)('in chaos', () => {
-  test(`P1 P2 P3 P7: ${KILLS} kills of brokers, stores, owners and apis under load lose nothing, count nothing twice and keep every refusal`, {
+describe.skipIf(!HAS_KAFKA)('chaos', () => {
+  test(`P1 P2 P3 P7: ${KILLS} kills of broker, store, ingest and api processes under load lose no event, count none twice and keep every rejection`, {
     timeout: MS_MAX,
   }, async ({ signal }) => {
     const child = spawn(process.execPath, ['--import', 'tsx', 'test/chaos/chaos.ts', '--kills', String(KILLS), '--seed', String(SEED)], {
       cwd: ROOT,
       stdio: ['ignore', 'pipe', 'inherit'],
     })
-    // On a time-out it ends what it has started.
+    // After a time-out the program stops the processes that it has started.
     signal.addEventListener('abort', () => child.kill('SIGTERM'))
     let output = ''
     child.stdout.on('data', (chunk) => {

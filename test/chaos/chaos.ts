@@ -6,20 +6,20 @@ import { type ChaosOptions, runChaos } from './run-chaos.ts'
 import { System } from './system.ts'
 
 /**
- * npm run chaos -- --kills N --seed S: kills everything there is, N times, under load, and counts the topic again by rules
- * of its own. The same seed gives the same plan; what it hits is a matter of time. Exit code 1: something differs, or it
- * could not finish; then the logs of all processes are kept.
+ * npm run chaos -- --kills N --seed S: kills broker, store and processes N times under load, then compares all results with an
+ * independent count of the topic. The same seed gives the same plan; what a kill interrupts depends on timing. Exit code 1 means
+ * that something differs or that the run could not finish; the logs of all processes are kept then.
  */
 const DIFFERENCES_SHOWN_MAX = 20
 
 const { values } = parseArgs({
-  options: { kills: { type: 'string', default: '12' }, seed: { type: 'string' }, 'without-beside': { type: 'boolean', default: false } },
+  options: { kills: { type: 'string', default: '12' }, seed: { type: 'string' }, 'without-baseline': { type: 'boolean', default: false } },
 })
-const options: ChaosOptions = { kills: Number(values.kills), seed: Number(values.seed ?? Date.now() % 1_000_000), beside: !values['without-beside'] }
+const options: ChaosOptions = { kills: Number(values.kills), seed: Number(values.seed ?? Date.now() % 1_000_000), withBaseline: !values['without-baseline'] }
 const directory = mkdtempSync(join(tmpdir(), 'chaos-'))
 let system: System | undefined
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void finish(1, `ended by ${signal}`))
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void finish(1, `stopped by ${signal}`))
 await main().catch((error: unknown) => finish(1, error instanceof Error ? (error.stack ?? error.message) : String(error)))
 
 async function main(): Promise<void> {
@@ -29,16 +29,16 @@ async function main(): Promise<void> {
   const givenClickHouse = process.env['CLICKHOUSE_URL'] || undefined
   system = await System.start({ directory, seed, givenClickHouse })
   for (const kind of ['kill_broker', 'kill_clickhouse'] as const)
-    if (!system.killable.includes(kind)) console.log(`${kind.replace('_', ' ')} is left out: it is not ours`)
+    if (!system.killable.includes(kind)) console.log(`${kind.replace('_', ' ')} is left out: this run did not start it`)
   const { differences, records, kills: killed } = await runChaos(system, options)
   for (const difference of differences.slice(0, DIFFERENCES_SHOWN_MAX)) console.log(`  ${difference}`)
   if (differences.length > DIFFERENCES_SHOWN_MAX) console.log(`  and ${differences.length - DIFFERENCES_SHOWN_MAX} more`)
   await finish(differences.length > 0 ? 1 : 0, `chaos: ${killed} kills, ${records} events, ${differences.length} differences`)
 }
 
-/** Nothing that was started goes on, whatever happened. */
+/** Stops everything that was started, whatever happened, and exits. */
 async function finish(code: number, lastLine: string): Promise<never> {
-  await system?.end().catch((error: unknown) => console.log(`could not end all: ${String(error)}`))
+  await system?.end().catch((error: unknown) => console.log(`some processes could not be stopped: ${String(error)}`))
   if (code === 0) rmSync(directory, { recursive: true, force: true })
   else {
     rmSync(join(directory, 'clickhouse'), { recursive: true, force: true })

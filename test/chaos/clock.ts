@@ -1,4 +1,4 @@
-/** A kill falls on a moment, a zombie sleeps for a while, a load has a pace: none of these is a condition to wait for. */
+/** Waits for a time. Kills happen at a moment, a zombie sleeps for a while and a load has a rate, so there is no condition to wait for. */
 export function afterMs(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
@@ -6,26 +6,26 @@ export function afterMs(ms: number): Promise<void> {
 export interface WaitOptions {
   readonly what: string
   readonly secondsMax: number
-  /** What is still missing, in words; undefined when there is nothing left to wait for. A failed look counts as missing. */
-  look(): Promise<string | undefined>
+  /** Describes what is still missing; undefined when nothing is. If it throws, the condition is not met yet. */
+  findMissing(): Promise<string | undefined>
 }
 
-/** Waits for a condition, saying every few seconds what is missing. Throws when the limit is over. */
-export async function waitForAll({ what, secondsMax, look }: WaitOptions): Promise<void> {
+/** Waits until nothing is missing and reports every few seconds what is. Throws after the limit. */
+export async function waitForAll({ what, secondsMax, findMissing }: WaitOptions): Promise<void> {
   const startedMs = Date.now()
-  let saidMs = startedMs
+  let reportedMs = startedMs
   for (;;) {
-    const missing = await look().catch((error: unknown) => String(error))
+    const missing = await findMissing().catch((error: unknown) => String(error))
     if (missing === undefined) return
     const seconds = Math.round((Date.now() - startedMs) / 1000)
     if (seconds >= secondsMax) throw new Error(`Waited ${seconds} s for ${what}; still missing: ${missing}`)
-    if (Date.now() - saidMs >= SAY_EVERY_MS) {
+    if (Date.now() - reportedMs >= REPORT_EVERY_MS) {
       console.log(`  ${seconds} of at most ${secondsMax} s: waiting for ${what}: ${missing}`)
-      saidMs = Date.now()
+      reportedMs = Date.now()
     }
-    await afterMs(LOOK_AGAIN_AFTER_MS)
+    await afterMs(CHECK_EVERY_MS)
   }
 }
 
-const SAY_EVERY_MS = 5_000
-const LOOK_AGAIN_AFTER_MS = 500
+const REPORT_EVERY_MS = 5_000
+const CHECK_EVERY_MS = 500

@@ -3,7 +3,7 @@ import type { Credentials, MeterlineClient } from '../support/clients/client.ts'
 import { decimalOf } from './billionths.ts'
 import type { Total, Totals } from './stored.ts'
 
-/** With a zone, the first and the last day in UTC are others than those in the text. */
+/** Wider than the generated timestamps: one with a zone can fall on another day in UTC than the one in its text. */
 const [FROM, TO] = ['2025-12-31', '2026-06-30']
 
 export interface CompareAnswersOptions {
@@ -13,11 +13,11 @@ export interface CompareAnswersOptions {
   readonly expected: Totals
 }
 
-/** Every number that the api answers against the fold. Returns what differs, in words. */
+/** Compares every number that the API returns with the fold. Returns a description of each difference. */
 export async function compareAnswers({ client, partner, projects, expected }: CompareAnswersOptions): Promise<string[]> {
   const differences: string[] = []
-  const check = (what: string, actual: unknown, right: string) => {
-    if (actual !== right) differences.push(`api: ${what} is ${String(actual)} instead of ${right}`)
+  const check = (what: string, actual: unknown, expectedText: string) => {
+    if (actual !== expectedText) differences.push(`api: ${what} is ${String(actual)} instead of ${expectedText}`)
   }
   for (const project of projects) {
     const days = new Map([...(expected.get(project) ?? [])].sort(([a], [b]) => (a < b ? -1 : 1)))
@@ -38,7 +38,7 @@ export async function compareAnswers({ client, partner, projects, expected }: Co
   return differences
 }
 
-/** The sum over projects of each day; then the greatest day of a peak, or all days. */
+/** Adds the projects of each day first, then takes the highest day of a peak metric or adds the days of any other. */
 function partnership(metric: MetricName, expected: Totals, projects: readonly string[]): bigint {
   const sums = new Map<string, bigint>()
   for (const project of projects) {
@@ -54,9 +54,9 @@ function quantityOf(metric: MetricName, total: Total | undefined): bigint | unde
 function combine(metric: MetricName, quantities: readonly bigint[]): bigint {
   const add = METRICS[metric].kind === 'cumulative'
   let all = 0n
-  for (const each of quantities) {
-    if (add) all += each
-    else if (each > all) all = each
+  for (const quantity of quantities) {
+    if (add) all += quantity
+    else if (quantity > all) all = quantity
   }
   return all
 }

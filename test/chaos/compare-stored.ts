@@ -7,24 +7,26 @@ export interface CompareOptions {
   readonly fold: Fold
   readonly store: StoreOverHttp
   readonly acknowledged: Acknowledged
-  /** cluster/topic/incarnation: the logs are this and the partition. */
+  /** cluster/topic/incarnation; the name of a log is this and the partition. */
   readonly logs: string
 }
 
-/** The store against the fold, row by row and total by total. Returns what differs, in words. */
+/** Compares the store with the fold, row by row and total by total. Returns a description of each difference. */
 export async function compareStored({ fold, store, acknowledged, logs }: CompareOptions): Promise<string[]> {
-  const totals = totalsOf([...fold.counted.values()].flatMap((ofProject) => [...ofProject.values()]))
+  const totals = totalsOf([...fold.counted.values()].flatMap((events) => [...events.values()]))
   return [
     ...compareEvents(fold, await store.rows(RAW_EVENTS), logs),
     ...compareTotals('raw', totals, totalsFromRows(await store.rows(RAW_TOTALS))),
     ...compareTotals('rollup', totals, totalsFromRows(await store.rows(ROLLUP_TOTALS))),
     ...compareRejected(fold, await store.rows(REJECTED_EVENTS), logs),
     ...findLost(fold, acknowledged),
-    ...fold.notPassedOn.map(({ partition, offset }) => `passed on: no copy of the event at ${partition}@${offset}, which is not its project's own partition`),
+    ...fold.notForwarded.map(
+      ({ partition, offset }) => `forwarded: there is no copy of the event at ${partition}@${offset}, which is not the partition of its project`,
+    ),
   ]
 }
 
-/** Raw without FINAL: not even a row that a merge would take away may be there. */
+/** Reads raw without FINAL: even a duplicate row that a later merge would remove is a difference. */
 function compareEvents({ counted }: Fold, rows: readonly string[][], logs: string): string[] {
   const differences: string[] = []
   const seen = new Map<CountedEvent, number>()
@@ -32,17 +34,17 @@ function compareEvents({ counted }: Fold, rows: readonly string[][], logs: strin
     const event = counted.get(project)?.get(id)
     const actual = `${metric} ${decimalOf(billionths(value))} at ${timestampMs} from ${log} @ ${offset}`
     if (event === undefined) {
-      differences.push(`raw: ${project} ${id} (${actual}) does not count`)
+      differences.push(`raw: ${project} ${id} (${actual}) must not be counted`)
       continue
     }
     seen.set(event, (seen.get(event) ?? 0) + 1)
     const expected = `${event.metric} ${decimalOf(event.quantity)} at ${event.timestampMs} from ${logs}/${event.partition} @ ${event.offset}`
     if (actual !== expected) differences.push(`raw: ${project} ${id} is ${actual} instead of ${expected}`)
   }
-  for (const ofProject of counted.values()) {
-    for (const event of ofProject.values()) {
+  for (const events of counted.values()) {
+    for (const event of events.values()) {
       const times = seen.get(event) ?? 0
-      if (times !== 1) differences.push(`raw: ${event.projectId} ${event.eventId} of ${event.partition}@${event.offset} is there ${times} times`)
+      if (times !== 1) differences.push(`raw: ${event.projectId} ${event.eventId} of ${event.partition}@${event.offset} is stored ${times} times`)
     }
   }
   return differences
@@ -53,8 +55,9 @@ function compareTotals(what: string, expected: Totals, actual: Totals): string[]
   const keys = new Set([...keysOf(expected), ...keysOf(actual)])
   for (const key of keys) {
     const [project = '', day = '', metric = ''] = JSON.parse(key) as string[]
-    const [right, is] = [expected, actual].map((totals) => totals.get(project)?.get(day)?.get(metric))
-    if (wordsOf(is) !== wordsOf(right)) differences.push(`${what}: ${project} ${day} ${metric} is ${wordsOf(is)} instead of ${wordsOf(right)}`)
+    const [expectedTotal, actualTotal] = [expected, actual].map((totals) => totals.get(project)?.get(day)?.get(metric))
+    const [is, right] = [describeTotal(actualTotal), describeTotal(expectedTotal)]
+    if (is !== right) differences.push(`${what}: ${project} ${day} ${metric} is ${is} instead of ${right}`)
   }
   return differences
 }
@@ -65,8 +68,8 @@ export function keysOf(totals: Totals): string[] {
   )
 }
 
-function wordsOf(total: Total | undefined): string {
-  return total === undefined ? 'nothing' : `${decimalOf(total.sum)} (greatest ${decimalOf(total.peak)}, ${total.events} events)`
+function describeTotal(total: Total | undefined): string {
+  return total === undefined ? 'nothing' : `${decimalOf(total.sum)} (highest ${decimalOf(total.peak)}, ${total.events} events)`
 }
 
 function compareRejected({ rejected }: Fold, rows: readonly string[][], logs: string): string[] {
@@ -77,15 +80,15 @@ function compareRejected({ rejected }: Fold, rows: readonly string[][], logs: st
     for (const [offset, reason] of reasons) {
       const place = `${logs}/${partition} @ ${offset}`
       const actual = stored.get(place)
-      if (actual !== reason) differences.push(`rejected: ${place} is ${actual ?? 'not kept'} instead of ${reason}`)
+      if (actual !== reason) differences.push(`rejected: ${place} is ${actual ?? 'not stored'} instead of ${reason}`)
       stored.delete(place)
     }
   }
-  for (const [place, reason] of stored) differences.push(`rejected: ${place} is kept as ${reason} and should not be`)
+  for (const [place, reason] of stored) differences.push(`rejected: ${place} is stored with reason ${reason} but should not be`)
   return differences
 }
 
-/** The topic itself could have lost what it acknowledged: this does not follow from the fold. */
+/** Finds acknowledged events that are not counted. The fold cannot find them: the topic itself could have lost them. */
 function findLost({ counted }: Fold, acknowledged: Acknowledged): string[] {
   return [...acknowledged.events].flatMap(([project, events]) =>
     [...events].flatMap(([id, emitter]) => (counted.get(project)?.has(id) === true ? [] : [`lost: ${project} ${id}, acknowledged to ${emitter}`])),

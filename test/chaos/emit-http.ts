@@ -1,14 +1,14 @@
 import type { Random } from '../support/random.ts'
 import type { Acknowledged } from './acknowledged.ts'
 import { afterMs } from './clock.ts'
-import type { MadeRecord, RecordMaker } from './made-records.ts'
+import type { GeneratedRecord, RecordGenerator } from './generate-records.ts'
 
 export interface EmitHttpOptions {
-  readonly maker: RecordMaker
+  readonly generator: RecordGenerator
   readonly random: Random
   readonly acknowledged: Acknowledged
   readonly ingestKey: string
-  /** Of the api processes that listen now. */
+  /** The URLs of the api processes that listen now. */
   urls(): readonly string[]
   ending(): boolean
 }
@@ -17,26 +17,26 @@ const BATCH_RECORDS = 60
 const EVERY_MS = 150
 const REQUEST_MS_MAX = 20_000
 
-/** NDJSON to any api process, again and again until one answers 202. */
+/** Sends NDJSON to a random api process, and repeats each request until one answers 202. */
 export async function emitOverHttp(options: EmitHttpOptions): Promise<void> {
-  const { maker, acknowledged, ending } = options
+  const { generator, acknowledged, ending } = options
   while (!ending()) {
-    const records = maker.records(BATCH_RECORDS).filter(({ value }) => value !== null && value !== '')
+    const records = generator.records(BATCH_RECORDS).filter(({ value }) => value !== null && value !== '')
     for (;;) {
       const accepted = await send(records, options)
       if (accepted !== undefined) {
         acknowledged.add('http', accepted)
         break
       }
-      acknowledged.sentAgain('http')
+      acknowledged.countRetry('http')
       await afterMs(500)
     }
     await afterMs(EVERY_MS)
   }
 }
 
-/** What was acknowledged of them; undefined when nothing was. */
-async function send(records: readonly MadeRecord[], { urls, random, ingestKey }: EmitHttpOptions): Promise<MadeRecord[] | undefined> {
+/** Returns the acknowledged records; undefined if the request was not acknowledged. */
+async function send(records: readonly GeneratedRecord[], { urls, random, ingestKey }: EmitHttpOptions): Promise<GeneratedRecord[] | undefined> {
   const listening = urls()
   if (listening.length === 0) return undefined
   try {
@@ -48,16 +48,16 @@ async function send(records: readonly MadeRecord[], { urls, random, ingestKey }:
     })
     const text = await response.text()
     if (response.status !== 202) {
-      if (response.status < 500) throw new Unexpected(`POST /v1/events answered ${response.status}: ${text.slice(0, 300)}`)
+      if (response.status < 500) throw new UnexpectedAnswer(`POST /v1/events answered ${response.status}: ${text.slice(0, 300)}`)
       return undefined
     }
     const { rejected } = JSON.parse(text) as { rejected: { index: number }[] }
-    const refused = new Set(rejected.map(({ index }) => index))
-    return records.filter((_, index) => !refused.has(index))
+    const rejectedIndexes = new Set(rejected.map(({ index }) => index))
+    return records.filter((_, index) => !rejectedIndexes.has(index))
   } catch (error) {
-    if (error instanceof Unexpected) throw error
-    return undefined // the connection broke: nobody knows
+    if (error instanceof UnexpectedAnswer) throw error
+    return undefined // the connection broke, so the outcome is unknown
   }
 }
 
-class Unexpected extends Error {}
+class UnexpectedAnswer extends Error {}

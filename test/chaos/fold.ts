@@ -21,26 +21,29 @@ export interface CountedEvent {
 }
 
 export interface Fold {
-  /** project → event id → the event that counts. */
+  /** project → event id → the event that must be counted. */
   readonly counted: ReadonlyMap<string, ReadonlyMap<string, CountedEvent>>
   /** partition → offset → reason. */
   readonly rejected: ReadonlyMap<number, ReadonlyMap<number, string>>
   readonly duplicates: number
-  /** Records that are copies of what was found in a foreign partition. */
+  /** Records that were forwarded from a wrong partition. */
   readonly copies: number
-  /** Found in a foreign partition, and no copy of it in its own. */
-  readonly notPassedOn: readonly TopicRecord[]
-  /** Valid records that are no copies, duplicates among them: what is counted where nothing is told apart. */
-  readonly plain: readonly CountedEvent[]
+  /** Misrouted records without a forwarded copy in the partition of their project. */
+  readonly notForwarded: readonly TopicRecord[]
+  /** Valid records except forwarded copies, including duplicates: what a consumer counts that detects no duplicates. */
+  readonly withDuplicates: readonly CountedEvent[]
 }
 
-/** What must come out, by rules of its own: written from the contract, not from ingest/. Records in the order of their partitions. */
+/**
+ * Computes what must be counted and rejected. It is written from the contract and shares no code with ingest/, so that both cannot
+ * make the same error. Takes the records of each partition in their order.
+ */
 export function foldTopic(records: readonly TopicRecord[], partitions: number): Fold {
   const counted = new Map<string, Map<string, CountedEvent>>()
   const rejected = new Map(Array.from({ length: partitions }, (_, partition) => [partition, new Map<number, string>()]))
-  const passed = new Set(records.flatMap(({ headers }) => headers.get('passed_from')?.replace(/^.*\/(\d+@\d+)$/, '$1') ?? []))
-  const notPassedOn: TopicRecord[] = []
-  const plain: CountedEvent[] = []
+  const forwarded = new Set(records.flatMap(({ headers }) => headers.get('passed_from')?.replace(/^.*\/(\d+@\d+)$/, '$1') ?? []))
+  const notForwarded: TopicRecord[] = []
+  const withDuplicates: CountedEvent[] = []
   let duplicates = 0
   for (const record of records) {
     const event = judgeRecord(record)
@@ -48,25 +51,26 @@ export function foldTopic(records: readonly TopicRecord[], partitions: number): 
       rejected.get(record.partition)?.set(record.offset, event)
       continue
     }
-    if (!record.headers.has('passed_from')) plain.push(event)
+    if (!record.headers.has('passed_from')) withDuplicates.push(event)
     if (ownPartition(event.projectId, partitions) !== record.partition) {
-      if (!passed.has(`${record.partition}@${record.offset}`)) notPassedOn.push(record)
+      if (!forwarded.has(`${record.partition}@${record.offset}`)) notForwarded.push(record)
       continue
     }
-    const ofProject = counted.get(event.projectId) ?? new Map<string, CountedEvent>()
-    counted.set(event.projectId, ofProject)
-    const first = ofProject.get(event.eventId)
-    if (first === undefined) ofProject.set(event.eventId, event)
+    const events = counted.get(event.projectId) ?? new Map<string, CountedEvent>()
+    counted.set(event.projectId, events)
+    const first = events.get(event.eventId)
+    if (first === undefined) events.set(event.eventId, event)
     else if (first.metric === event.metric && first.quantity === event.quantity) duplicates += 1
     else rejected.get(record.partition)?.set(record.offset, 'conflict')
   }
-  return { counted, rejected, duplicates, copies: records.filter(({ headers }) => headers.has('passed_from')).length, notPassedOn, plain }
+  return { counted, rejected, duplicates, copies: records.filter(({ headers }) => headers.has('passed_from')).length, notForwarded, withDuplicates }
 }
 
-/** The event, or the reason why it is none. */
+/** Returns the event, or the reason for its rejection. */
 function judgeRecord({ partition, offset, value, timestampMs: recordMs, headers }: TopicRecord): CountedEvent | string {
-  const refused = headers.get('refused')
-  if (refused !== undefined) return refused
+  // The header names the reason if the API accepted the request but rejected this event.
+  const rejectedFor = headers.get('refused')
+  if (rejectedFor !== undefined) return rejectedFor
   const fields = parse(value ?? '')
   if (fields === undefined) return 'invalid_json'
   const { event_id: eventId, project_id: projectId, metric, value: amount, timestamp } = fields
@@ -91,21 +95,21 @@ function parse(text: string): Record<string, unknown> | undefined {
   }
 }
 
-/** A day that does not exist is no time, though Date would find one. */
+/** NaN for a day that does not exist, which Date would accept. */
 function timeOf(timestamp: string): number {
   const day = timestamp.slice(0, 10)
   return new Date(`${day}T00:00:00Z`).toISOString().startsWith(day) ? Date.parse(timestamp) : Number.NaN
 }
 
 const partitioner = Partitioners.DefaultPartitioner()
-const known = new Map<string, number>()
+const partitionByProject = new Map<string, number>()
 
-/** kafkajs's own murmur2, as its producer chooses. */
+/** The partition that the producer of kafkajs chooses, by its own murmur2. */
 function ownPartition(projectId: string, partitions: number): number {
-  const before = known.get(projectId)
-  if (before !== undefined) return before
+  const cached = partitionByProject.get(projectId)
+  if (cached !== undefined) return cached
   const partitionMetadata = Array.from({ length: partitions }, (_, partitionId) => ({ partitionErrorCode: 0, partitionId, leader: 1, replicas: [1], isr: [1] }))
   const partition = partitioner({ topic: '', partitionMetadata, message: { key: projectId, value: null } })
-  known.set(projectId, partition)
+  partitionByProject.set(projectId, partition)
   return partition
 }

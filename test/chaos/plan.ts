@@ -1,14 +1,14 @@
 import { Random } from '../support/random.ts'
 
-/** What is done to the running system, each so long after the one before began. Whatever is killed is started again after `downMs`. */
+/** An action on the running system, `afterMs` after the previous action. A killed process is restarted after `downMs`. */
 export type Action =
   | { readonly kind: 'kill_ingest' | 'kill_api'; readonly afterMs: number; readonly slot: number; readonly downMs: number }
   | { readonly kind: 'kill_broker' | 'kill_clickhouse'; readonly afterMs: number; readonly downMs: number }
-  /** Asleep for longer than the session of the group: it wakes as a zombie whose partitions others have. */
+  /** Frozen for longer than the session time-out of the group: it wakes as a zombie whose partitions belong to others. */
   | { readonly kind: 'freeze_ingest'; readonly afterMs: number; readonly slot: number; readonly frozenMs: number }
-  /** One process more, which leaves in good order after a while. */
+  /** An additional process joins, and leaves gracefully after a while. */
   | { readonly kind: 'join_ingest'; readonly afterMs: number; readonly stayMs: number }
-  /** One leaves in good order, and comes back. */
+  /** A process leaves gracefully and joins again. */
   | { readonly kind: 'leave_ingest'; readonly afterMs: number; readonly slot: number; readonly downMs: number }
 
 export type KillKind = 'kill_ingest' | 'kill_api' | 'kill_broker' | 'kill_clickhouse'
@@ -18,11 +18,11 @@ export interface PlanOptions {
   readonly seed: number
   readonly ingests: number
   readonly apis: number
-  /** What is not ours is not killed. */
+  /** Only what this run has started may be killed. */
   readonly killable: readonly KillKind[]
 }
 
-/** The same seed, the same plan. */
+/** The same seed gives the same plan. */
 export function makePlan(options: PlanOptions): Action[] {
   const { kills, seed, killable } = options
   const random = new Random(seed)
@@ -56,11 +56,11 @@ const KILLS_PER_OTHER = 3
 const AFTER_MS_MIN = 1_500
 const AFTER_MS_MAX = 6_000
 const DOWN_MS_MAX = 4_000
-/** The group's session is 10 s. */
+/** The session time-out of the group is 10 s. */
 const FROZEN_MS_MIN = 12_000
 const FROZEN_MS_MAX = 16_000
 
-/** Of twelve: six ingest processes, two of each other kind; in random order. */
+/** Of every six kills, three hit ingest processes and one each of the other kinds, in random order. */
 const WEIGHTS: readonly KillKind[] = ['kill_ingest', 'kill_clickhouse', 'kill_ingest', 'kill_broker', 'kill_ingest', 'kill_api']
 
 function killsOf(kills: number, killable: readonly KillKind[], random: Random): KillKind[] {
@@ -79,7 +79,7 @@ export function isKill({ kind }: Action): boolean {
 }
 
 export function describeAction(action: Action): string {
-  const of = 'slot' in action ? ` ${action.slot}` : ''
+  const target = 'slot' in action ? ` ${action.slot}` : ''
   const ms = 'frozenMs' in action ? action.frozenMs : 'stayMs' in action ? action.stayMs : action.downMs
-  return `${action.kind.replace('_', ' ')}${of} (${(ms / 1000).toFixed(1)} s)`
+  return `${action.kind.replace('_', ' ')}${target} (${(ms / 1000).toFixed(1)} s)`
 }

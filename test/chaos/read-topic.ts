@@ -4,18 +4,18 @@ import { createInterface } from 'node:readline'
 import type { Kafka } from 'kafkajs'
 import type { TopicRecord } from './fold.ts'
 
-/** The whole topic, read by a library that the service does not use. Throws when a partition is not read to its end. */
+/** Reads the whole topic with librdkafka, which the service does not use. Throws if a partition is not read to its end. */
 export async function readTopicWithKcat(brokers: string, topic: string): Promise<TopicRecord[]> {
   const child = spawn('kcat', ['-C', '-b', brokers, '-t', topic, '-o', 'beginning', '-e', '-q', '-J'], { stdio: ['ignore', 'pipe', 'pipe'] })
-  let complaints = ''
+  let errors = ''
   child.stderr.on('data', (chunk) => {
-    complaints += String(chunk)
+    errors += String(chunk)
   })
   const closed = once(child, 'close')
   const records: TopicRecord[] = []
   for await (const line of createInterface({ input: child.stdout })) records.push(recordOf(JSON.parse(line) as KcatRecord))
   const [code] = await closed
-  if (code !== 0) throw new Error(`kcat ended with code ${code}: ${complaints}`)
+  if (code !== 0) throw new Error(`kcat ended with code ${code}: ${errors}`)
   return records
 }
 
@@ -24,7 +24,7 @@ interface KcatRecord {
   readonly offset: number
   readonly ts: number
   readonly payload: string | null
-  /** Names and values, one after another. */
+  /** Names and values alternate. */
   readonly headers?: readonly string[]
 }
 
@@ -34,7 +34,7 @@ function recordOf({ partition, offset, ts, payload, headers = [] }: KcatRecord):
   return { partition, offset, timestampMs: ts, value: payload, headers: named }
 }
 
-/** The same where kcat is not to be had: a plain consumer in a group of its own. */
+/** The same without kcat: a plain consumer in a group of its own. */
 export async function readTopicWithKafkajs(kafka: Kafka, topic: string): Promise<TopicRecord[]> {
   const ends = await readEnds(kafka, topic)
   const records: TopicRecord[] = []
@@ -59,7 +59,7 @@ export async function readTopicWithKafkajs(kafka: Kafka, topic: string): Promise
   return records
 }
 
-/** The offset that comes next, by partition. */
+/** The next offset of each partition. */
 export async function readEnds(kafka: Kafka, topic: string): Promise<Map<number, number>> {
   const admin = kafka.admin()
   await admin.connect()

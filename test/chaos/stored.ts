@@ -1,16 +1,16 @@
 import { billionths } from './billionths.ts'
 import type { CountedEvent } from './fold.ts'
 
-/** The store as anyone sees it: SQL over HTTP, past the product's own connection. */
+/** Queries the store with SQL over HTTP, without the product's own client. */
 export class StoreOverHttp {
   readonly #url: string
 
-  /** As in CLICKHOUSE_URL: its path is the database. */
+  /** A URL as in CLICKHOUSE_URL; its path is the database. */
   constructor(url: string) {
     this.#url = url
   }
 
-  /** The rows of a query, each as its columns' text. Throws with the server's words. */
+  /** Returns the rows of a query, each as the texts of its columns. Throws with the server's message. */
   async rows(sql: string): Promise<string[][]> {
     const text = await this.command(`${sql}\nFORMAT TabSeparatedRaw`)
     return text.split('\n').flatMap((line) => (line === '' ? [] : [line.split('\t')]))
@@ -29,7 +29,7 @@ export class StoreOverHttp {
   }
 }
 
-/** The sum, the greatest and the number of a (project, day, metric). */
+/** The sum, the maximum and the number of the events of a (project, day, metric). */
 export interface Total {
   readonly sum: bigint
   readonly peak: bigint

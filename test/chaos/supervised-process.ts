@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { afterMs } from './clock.ts'
 
 const LAUNCHER = fileURLToPath(new URL('../../bin/meterline.mjs', import.meta.url))
-const STARTED_AGAIN_AFTER_MS = 1_000
+const RESTART_AFTER_MS = 1_000
 const LEAVE_MS_MAX = 30_000
 
 export interface SupervisedOptions {
@@ -17,17 +17,17 @@ export interface SupervisedOptions {
   readonly logsDirectory: string
 }
 
-/** A process of the service that is started again whenever it ends, as by a supervisor, unless it was told to leave. */
+/** A process of the service that is restarted whenever it ends, as by a supervisor, unless it was stopped on purpose. */
 export class SupervisedProcess {
   readonly name: string
-  /** Ends that nobody asked for, with the last line that was said. */
-  readonly endedByItself: string[] = []
-  /** Where it listens; undefined until it says so. */
+  /** Unexpected ends, each with the last line of the output. */
+  readonly unexpectedEnds: string[] = []
+  /** Where it listens; undefined until it is ready. */
   url: string | undefined
-  /** Which start this is. */
+  /** How often it was started. */
   starts = 0
   #child: ChildProcess | undefined
-  #wanted = false
+  #shouldRun = false
   readonly #options: SupervisedOptions
   readonly #output: WriteStream
 
@@ -38,26 +38,26 @@ export class SupervisedProcess {
   }
 
   get running(): boolean {
-    return this.#wanted && this.#child !== undefined
+    return this.#shouldRun && this.#child !== undefined
   }
 
   start(): void {
-    this.#wanted = true
+    this.#shouldRun = true
     if (this.#child === undefined) this.#spawn()
   }
 
-  /** SIGKILL, once it runs, even if it has not listened yet; resolves when it is gone. */
+  /** Sends SIGKILL as soon as it runs, even if it is not ready yet. Resolves when it has ended. */
   async kill(downMs: number): Promise<void> {
     while (this.#child === undefined) await afterMs(50)
     const child = this.#child
     const exited = once(child, 'exit')
-    this.#leaving.add(child)
+    this.#endExpected.add(child)
     child.kill('SIGKILL')
     await exited
     void this.#startAfter(downMs)
   }
 
-  /** SIGSTOP, and SIGCONT after a while, whoever has its partitions then. */
+  /** Sends SIGSTOP, and SIGCONT later, when other processes may own its partitions. */
   async freeze(frozenMs: number): Promise<void> {
     while (this.#child === undefined) await afterMs(50)
     const child = this.#child
@@ -65,34 +65,34 @@ export class SupervisedProcess {
     void afterMs(frozenMs).then(() => child.kill('SIGCONT'))
   }
 
-  /** SIGTERM: it must end in good order, in time. */
+  /** Sends SIGTERM, after which it must end gracefully and in time. */
   async leave(): Promise<void> {
-    this.#wanted = false
+    this.#shouldRun = false
     const child = this.#child
     if (child === undefined) return
     const exited = once(child, 'exit')
-    this.#leaving.add(child)
+    this.#endExpected.add(child)
     child.kill('SIGCONT')
     child.kill('SIGTERM')
-    const late = afterMs(LEAVE_MS_MAX).then(() => child.kill('SIGKILL') && this.endedByItself.push(`did not leave within ${LEAVE_MS_MAX} ms of SIGTERM`))
+    const late = afterMs(LEAVE_MS_MAX).then(() => child.kill('SIGKILL') && this.unexpectedEnds.push(`did not leave within ${LEAVE_MS_MAX} ms of SIGTERM`))
     void late
     const [code] = await exited
-    if (code !== 0 && code !== null) this.endedByItself.push(`left with exit code ${code}: ${this.#lastLine}`)
-    void this.#startAfter(0) // where it was wanted again meanwhile
+    if (code !== 0 && code !== null) this.unexpectedEnds.push(`left with exit code ${code}: ${this.#lastLine}`)
+    void this.#startAfter(0) // if it was started again in the meantime
   }
 
-  /** At once and for good. */
+  /** Kills it immediately and does not restart it. */
   end(): void {
-    this.#wanted = false
+    this.#shouldRun = false
     this.#child?.kill('SIGKILL')
   }
 
-  readonly #leaving = new WeakSet<ChildProcess>()
+  readonly #endExpected = new WeakSet<ChildProcess>()
   #lastLine = ''
 
   async #startAfter(ms: number): Promise<void> {
     await afterMs(ms)
-    if (this.#wanted && this.#child === undefined) this.#spawn()
+    if (this.#shouldRun && this.#child === undefined) this.#spawn()
   }
 
   #spawn(): void {
@@ -114,9 +114,9 @@ export class SupervisedProcess {
       this.#output.write(`--- ${new Date().toISOString()} ended: ${signal ?? code}\n`)
       this.#child = undefined
       this.url = undefined
-      if (this.#leaving.has(child) || !this.#wanted) return
-      this.endedByItself.push(`${signal ?? `exit code ${code}`}: ${this.#lastLine.slice(0, LINE_CHARACTERS_MAX)}`)
-      void this.#startAfter(STARTED_AGAIN_AFTER_MS)
+      if (this.#endExpected.has(child) || !this.#shouldRun) return
+      this.unexpectedEnds.push(`${signal ?? `exit code ${code}`}: ${this.#lastLine.slice(0, LINE_CHARACTERS_MAX)}`)
+      void this.#startAfter(RESTART_AFTER_MS)
     })
   }
 }

@@ -15,11 +15,11 @@ export const PARTITIONS = 6
 export interface SystemOptions {
   readonly directory: string
   readonly seed: number
-  /** CLICKHOUSE_URL; undefined: a stand-in, which may be killed. */
+  /** CLICKHOUSE_URL; if undefined, the test-only server over the embedded engine is started, which may be killed. */
   readonly givenClickHouse: string | undefined
 }
 
-/** Broker, store, three ingest processes, two api processes; each is started again when it ends. */
+/** Broker, store, three ingest and two api processes; each is restarted when it ends. */
 export class System {
   readonly ingests: readonly SupervisedProcess[]
   readonly apis: readonly SupervisedProcess[]
@@ -30,16 +30,16 @@ export class System {
   readonly kafkajs: Kafka
   readonly killable: readonly KillKind[]
   readonly #dataDir: string
-  #standIn: ClickHouseServer | undefined
-  #standInStarting: Promise<void> = Promise.resolve()
+  #ownClickHouse: ClickHouseServer | undefined
+  #clickHouseStarting: Promise<void> = Promise.resolve()
   #ended = false
 
-  private constructor(options: SystemOptions, kafka: TestKafka, standIn: ClickHouseServer | undefined) {
+  private constructor(options: SystemOptions, kafka: TestKafka, ownClickHouse: ClickHouseServer | undefined) {
     const { directory, seed, givenClickHouse } = options
     this.kafka = kafka
-    this.#standIn = standIn
+    this.#ownClickHouse = ownClickHouse
     this.#dataDir = join(directory, 'clickhouse')
-    const url = new URL(standIn?.url ?? givenClickHouse ?? '')
+    const url = new URL(ownClickHouse?.url ?? givenClickHouse ?? '')
     url.pathname = `/meterline_chaos_${randomBytes(4).toString('hex')}`
     this.clickhouseUrl = url.toString()
     this.topic = `chaos-${seed}-${randomBytes(4).toString('hex')}`
@@ -49,52 +49,57 @@ export class System {
     const logsDirectory = join(directory, 'logs')
     mkdirSync(logsDirectory)
     const supervised = (verb: 'ingest' | 'api', index: number) => new SupervisedProcess({ name: `${verb}-${index}`, verb, environment, logsDirectory })
-    // One more than run all the time: it joins and leaves.
+    // The last one does not run all the time: it joins and leaves.
     this.ingests = Array.from({ length: INGESTS + 1 }, (_, index) => supervised('ingest', index))
     this.apis = Array.from({ length: APIS }, (_, index) => supervised('api', index))
-    const ours = (process.env['KAFKA_BROKERS'] ?? '') === ''
-    this.killable = ['kill_ingest', 'kill_api', ...(ours ? (['kill_broker'] as const) : []), ...(standIn === undefined ? [] : (['kill_clickhouse'] as const))]
+    const ownsBroker = (process.env['KAFKA_BROKERS'] ?? '') === ''
+    this.killable = [
+      'kill_ingest',
+      'kill_api',
+      ...(ownsBroker ? (['kill_broker'] as const) : []),
+      ...(ownClickHouse === undefined ? [] : (['kill_clickhouse'] as const)),
+    ]
   }
 
   static async start(options: SystemOptions): Promise<System> {
     const kafka = await kafkaForTests()
-    if (kafka === undefined) throw new Error('Without a broker there is no chaos.')
+    if (kafka === undefined) throw new Error('Chaos needs a Kafka broker: set KAFKA_BROKERS, or install Docker, or Java 17 with Maven.')
     const dataDir = join(options.directory, 'clickhouse')
-    const standIn = options.givenClickHouse === undefined ? await startClickHouseServer({ dataDir }) : undefined
-    const system = new System(options, kafka, standIn)
-    // The first creates topic and tables.
-    for (const each of [...system.apis, ...system.ingests.slice(0, INGESTS)]) {
-      each.start()
-      if (each === system.apis[0]) while (each.url === undefined) await afterMs(100)
+    const ownClickHouse = options.givenClickHouse === undefined ? await startClickHouseServer({ dataDir }) : undefined
+    const system = new System(options, kafka, ownClickHouse)
+    // The first process creates topic and tables.
+    for (const process of [...system.apis, ...system.ingests.slice(0, INGESTS)]) {
+      process.start()
+      if (process === system.apis[0]) while (process.url === undefined) await afterMs(100)
     }
     return system
   }
 
-  /** SIGKILL; it comes back at the same address with what it had stored. */
+  /** Kills the store with SIGKILL; it is restarted at the same address with the same data. */
   async killClickHouse(downMs: number): Promise<void> {
-    await this.#standInStarting
-    const killed = this.#standIn
+    await this.#clickHouseStarting
+    const killed = this.#ownClickHouse
     if (killed === undefined) return
     await killed.kill()
-    this.#standInStarting = afterMs(downMs).then(async () => {
+    this.#clickHouseStarting = afterMs(downMs).then(async () => {
       if (this.#ended) return
-      this.#standIn = await startClickHouseServer({ dataDir: this.#dataDir, port: Number(new URL(killed.url).port) })
+      this.#ownClickHouse = await startClickHouseServer({ dataDir: this.#dataDir, port: Number(new URL(killed.url).port) })
     })
   }
 
-  /** Everything at once, whatever it does. */
+  /** Kills everything immediately. */
   async end(): Promise<void> {
     this.#ended = true
-    for (const each of [...this.ingests, ...this.apis]) each.end()
-    await this.#standInStarting.catch(() => {})
-    await this.#standIn?.kill()
+    for (const process of [...this.ingests, ...this.apis]) process.end()
+    await this.#clickHouseStarting.catch(() => {})
+    await this.#ownClickHouse?.kill()
     await this.kafka.stop()
   }
 
-  /** All that should run does, and the store is there. */
-  async allLive(): Promise<void> {
-    await this.#standInStarting
-    for (const each of [...this.ingests.slice(0, INGESTS), ...this.apis]) each.start()
+  /** Waits for the store, starts every process that should run, and stops the additional one. */
+  async startAll(): Promise<void> {
+    await this.#clickHouseStarting
+    for (const process of [...this.ingests.slice(0, INGESTS), ...this.apis]) process.start()
     await this.ingests[INGESTS]?.leave()
   }
 

@@ -14,7 +14,7 @@ beforeAll(async () => {
 })
 afterAll(() => tested.stop())
 
-test('0 differences, exit code 0, as text and as JSON', async () => {
+test('an audit without differences exits 0 and says so as text and as JSON', async () => {
   expect(await runMeterline(['audit'], environment)).toMatchObject({
     code: 0,
     stdout: '0 differences (1 events recounted, 1 daily totals compared)\n0 differences in partnership days\n',
@@ -23,43 +23,43 @@ test('0 differences, exit code 0, as text and as JSON', async () => {
   expect([code, JSON.parse(stdout)]).toEqual([0, { events_recounted: 1, keys_compared: 1, truncated: false, differences: [], partnership_differences: [] }])
 })
 
-test('without a token, or with a wrong one, exit code 2; without a service, 1', async () => {
+test('an audit exits 2 with a missing or invalid token, and 1 if there is no service', async () => {
   expect(await runMeterline(['audit'], {})).toMatchObject({ code: 2, stderr: expect.stringContaining('METERLINE_ACCESS_TOKEN') })
   for (const token of ['wrong', 'two\nlines', 'ключ'])
     expect(await runMeterline(['audit'], { ...environment, METERLINE_ACCESS_TOKEN: token })).toMatchObject({ code: 2 })
-  const nobody = await runMeterline(['--json', 'audit'], { METERLINE_URL: 'http://127.0.0.1:9', METERLINE_ACCESS_TOKEN: 'x' })
-  expect(nobody.code).toBe(1)
-  expect(JSON.parse(nobody.stderr)).toEqual({ error: { message: expect.stringContaining('No Meterline answers at http://127.0.0.1:9') } })
+  const unreachable = await runMeterline(['--json', 'audit'], { METERLINE_URL: 'http://127.0.0.1:9', METERLINE_ACCESS_TOKEN: 'x' })
+  expect(unreachable.code).toBe(1)
+  expect(JSON.parse(unreachable.stderr)).toEqual({ error: { message: expect.stringContaining('No Meterline answers at http://127.0.0.1:9') } })
 })
 
-test('of a project that has no events there is nothing to compare: that is said, and is exit code 4', async () => {
+test('an audit of a project without events exits 4 and says that there are none', async () => {
   expect(await runMeterline(['audit', '--project', 'nope'], environment)).toEqual({ code: 4, stdout: '', stderr: 'error: no events of project nope\n' })
   const inApril = await runMeterline(['audit', '--project', 'p', '--from', '2026-04-01', '--to', '2026-04-30'], environment)
   expect(inApril).toEqual({ code: 4, stdout: '', stderr: 'error: no events of project p from 2026-04-01 through 2026-04-30\n' })
-  // Of all projects nothing is an answer: nothing was sent in these days.
+  // Without --project an empty span is a result: no event was sent in these days.
   expect((await runMeterline(['audit', '--from', '2026-04-01'], environment)).code).toBe(0)
 })
 
-test('a span that ends before it starts is no audit that found nothing', async () => {
+test('a span that ends before it starts is an error, not an audit without differences', async () => {
   const { code, stdout, stderr } = await runMeterline(['audit', '--from', '2026-03-02', '--to', '2026-03-01'], environment)
   expect([code, stdout, stderr]).toEqual([1, '', 'error: body.from: must not be after "to"\n'])
 })
 
-test('a day that does not exist is refused by name', async () => {
+test('a day that does not exist is an error that names the parameter', async () => {
   expect(await runMeterline(['audit', '--from', '2026-02-30'], environment)).toMatchObject({
     code: 1,
     stderr: expect.stringContaining('body.from: must be a calendar day'),
   })
 })
 
-test('help lists the verbs and exit codes; an unknown verb is an error', async () => {
+test('the help lists commands and exit codes; an unknown command is an error', async () => {
   const help = await runMeterline(['--help'])
   expect(help.stdout).toMatch(/ start .* migrate .* audit /s)
   expect(help.stdout).toContain('2 notAuthenticated')
   expect(await runMeterline(['bill'])).toMatchObject({ code: 1, stderr: expect.stringContaining("unknown command 'bill'") })
 })
 
-test('P3: a partnership day that is not what raw adds up to is listed, exit code 1', async () => {
+test('P3: an audit lists a partnership day that differs from raw and exits 1', async () => {
   const { client, service } = tested
   const { partnerId } = await client.createPartner('Falsified')
   await client.registerProject('p', partnerId)
@@ -69,18 +69,22 @@ test('P3: a partnership day that is not what raw adds up to is listed, exit code
   expect(code).toBe(1)
   expect(stdout).toContain('0 differences (1 events')
   expect(stdout).toMatch(new RegExp(`│ ${partnerId} +│ 2026-03-01 +│ ai_tokens +│ 1 +│ 1 +│ 5 +│ 6 +│`))
-  expect(stderr).toBe('error: Raw and partnership days differ on 1 (partner, day, metric): they are computed anew. Ask again in some seconds.\n')
+  expect(stderr).toBe(
+    'error: Raw and partnership days differ on 1 (partner, day, metric): they are being computed again. Run the audit again in some seconds.\n',
+  )
 })
 
-test('P3: a difference between raw and rollup is listed, exit code 1', async () => {
+test('P3: an audit lists a difference between raw and rollup and exits 1', async () => {
   await tested.service.clickhouse.control.command(
     `INSERT INTO project_usage_per_day_v1 SETTINGS async_insert=0 SELECT 'p', toDate('2026-03-01'), 'ai_tokens', 'http', toDecimal128(9, 9), toDecimal256(9, 9), 1, toDateTime64('2026-03-01 00:00:00', 3)`,
   )
   const { code, stdout, stderr } = await runMeterline(['audit'], environment)
   expect(code).toBe(1)
   expect(stdout).toMatch(/│ p +│ 2026-03-01 +│ ai_tokens +│ 1 +│ 2 +│ 5 +│ 14 +│ 5 +│ 9 +│/)
-  // The partnership day that is computed from it in the background differs as well, a moment later.
-  expect(stderr).toMatch(/^error: Raw and rollup differ on 1 \(project, day, metric\): the log's owner repairs what it can\. .*Ask again in some seconds\.\n$/)
+  // A moment later the partnership day that is computed from it in the background differs too.
+  expect(stderr).toMatch(
+    /^error: Raw and rollup differ on 1 \(project, day, metric\): the log's owner repairs what it can\. .*Run the audit again in some seconds\.\n$/,
+  )
   const { stdout: json } = await runMeterline(['--json', 'audit'], environment)
   expect(JSON.parse(json).differences).toHaveLength(1)
 })

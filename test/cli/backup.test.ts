@@ -6,7 +6,7 @@ import { type Credentials, MeterlineClient, type TestEvent } from '../support/cl
 import { type ServiceProcess, startServiceProcess } from '../support/engines/service-process.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 
-/** docs/operating/backup.md, the embedded engine: stop, copy DATA_DIR whole, start from the copy. */
+/** The procedure of docs/operating/backup.md for the embedded engine: stop, copy DATA_DIR, start from the copy. */
 const directory = makeTemporaryDirectory()
 const original = join(directory.path, 'data')
 const copy = join(directory.path, 'copy')
@@ -43,38 +43,38 @@ async function answers(client: MeterlineClient, partner: Credentials) {
   return { project, partnership: partnership.summary, rejected: (await client.admin('GET', '/admin/v1/rejected-events')).body }
 }
 
-test('P1 P2 P3: a service started from a copy answers as the original did when it was copied, and counts once what is sent again', async () => {
+test('P1 P2 P3: a service started from a copy of DATA_DIR answers as the original did, and counts events once that are sent again', async () => {
   const first = await start(original)
   const partner = await first.createPartner('Backup')
   await first.registerProject('kept', partner.partnerId)
   const ingestKey = await first.createIngestKey()
   expect((await first.send([...BEFORE, event('a', 6)])).body).toMatchObject({ accepted: '2', rejected: [{ reason: 'conflict' }] })
-  const asItWas = await answers(first, partner)
+  const answersAtCopy = await answers(first, partner)
   await stop()
   execFileSync('cp', ['-a', original, copy])
 
-  // What the original did afterwards is not in the copy.
-  const went = await start(original)
-  went.ingestKey = ingestKey
-  expect((await went.send(AFTER)).body).toMatchObject({ accepted: '2', duplicates: '1' })
-  const asItWent = await answers(went, partner)
-  expect(asItWent).not.toEqual(asItWas)
+  // The copy does not contain what the original does from here on.
+  const continued = await start(original)
+  continued.ingestKey = ingestKey
+  expect((await continued.send(AFTER)).body).toMatchObject({ accepted: '2', duplicates: '1' })
+  const answersAfterMore = await answers(continued, partner)
+  expect(answersAfterMore).not.toEqual(answersAtCopy)
   await stop()
 
-  // The same credentials: the admin token, the partner's secret, the ingest key.
+  // The same credentials work: the admin token, the partner's secret and the ingest key.
   const restored = await start(copy)
   expect(restored.adminToken).toBe(first.adminToken)
   restored.ingestKey = ingestKey
-  expect(await answers(restored, partner)).toEqual(asItWas)
+  expect(await answers(restored, partner)).toEqual(answersAtCopy)
   expect((await restored.audit()).body).toMatchObject({ differences: [], events_recounted: '2' })
   expect((await restored.send(AFTER)).body).toMatchObject({ accepted: '2', duplicates: '1' })
   expect((await restored.send([...BEFORE, ...AFTER])).body).toMatchObject({ accepted: '0', duplicates: '5' })
-  expect(await answers(restored, partner)).toEqual(asItWent)
+  expect(await answers(restored, partner)).toEqual(answersAfterMore)
   expect((await restored.audit()).body).toMatchObject({ differences: [], events_recounted: '4' })
   await stop()
 }, 240_000)
 
-test('the copy keeps the modes: nobody else reads the keys', () => {
+test('the copy keeps the file modes, so that no other user can read the keys', () => {
   const modes = (root: string) => readdirSync(root).map((name) => [name, (statSync(join(root, name)).mode & 0o777).toString(8)])
   for (const root of [original, copy]) {
     expect(modes(root)).toEqual(

@@ -21,7 +21,7 @@ beforeAll(async () => {
 })
 afterAll(() => tested.stop())
 
-test('close tells the hash, or why not and exit code 1; statements show every digit', async () => {
+test('close prints the hash, or the reason with exit code 1; statements print every digit', async () => {
   const early = await runMeterline(['close', '--month', '2026-04', '--partner', partner.partnerId], environment)
   expect(early).toMatchObject({
     code: 1,
@@ -41,8 +41,8 @@ test('close tells the hash, or why not and exit code 1; statements show every di
   expect(JSON.parse(all.stdout).statements[0]).toMatchObject({ statement: { month: '2026-03', status: 'closed', sha256 } })
 })
 
-test('an unknown partner is exit code 4, a month that is none an error', async () => {
-  expect((await runMeterline(['statements', '--partner', 'ps_nobody'], environment)).code).toBe(4)
+test('statements of an unknown partner exit with 4, and an invalid month with 1', async () => {
+  expect((await runMeterline(['statements', '--partner', 'ps_unknown'], environment)).code).toBe(4)
   expect(await runMeterline(['statements', '--partner', partner.partnerId, '--month', 'March'], environment)).toMatchObject({
     code: 1,
     stderr: 'error: "March" is not a month as YYYY-MM.\n',
@@ -50,7 +50,7 @@ test('an unknown partner is exit code 4, a month that is none an error', async (
   expect((await runMeterline(['close', '--month', '2026-03'], { ...environment, METERLINE_ACCESS_TOKEN: 'wrong' })).code).toBe(2)
 })
 
-test('close reaches every partner there is, however many pages they are', async () => {
+test('close includes every partner, also on later pages of the list', async () => {
   const made: string[] = []
   for (let index = 0; index < 101; index += 1) made.push((await tested.client.createPartner(`partner ${index}`)).partnerId)
   const { code, stdout } = await runMeterline(['--json', 'close', '--month', '2020-01'], environment)

@@ -27,7 +27,7 @@ beforeAll(async () => {
 })
 afterAll(() => tested.stop())
 
-test('a number as a story: its rule, its events, who contributed, what came late', async () => {
+test('explain prints the rule of a number, its events, the contributing projects and late events', async () => {
   const { code, stdout } = await runMeterline(['explain', '--partner', partnerId, '--metric', 'database_bytes', '--month', '2026-01'], environment)
   expect(code).toBe(0)
   expect(stdout).toContain(`database_size_bytes of partnership ${partnerId}, 2026-01-01 to 2026-01-31: 170 byte on 2026-01-11\n`)
@@ -35,18 +35,18 @@ test('a number as a story: its rule, its events, who contributed, what came late
   expect(stdout).toContain('3 events, the first at 2026-01-11T08:00:00Z, the last at 2026-01-11T10:00:00Z.')
   expect(stdout).toMatch(/│ b +│ Shop B +│ deleted +│ 90 +│ 2 +│/)
   expect(stdout).toMatch(/│ a +│ Shop A +│ active +│ 80 +│ 1 +│/)
-  expect(stdout).toContain('1 events arrived after their day was over and moved the number by 20 byte.')
+  expect(stdout).toContain('1 events arrived after their day was over and changed the figure by 20 byte.')
   expect(stdout).toMatch(/late-11 .* after the month was closed/)
 })
 
-test('a project’s number, with every digit, as text and as JSON', async () => {
-  const asked = ['explain', '--project', 'a', '--metric', 'ai_credits', '--from', '2026-01-09', '--to', '2026-01-09']
-  expect((await runMeterline(asked, environment)).stdout).toMatch(/│ big +│ 12345678901234567890\.123456789 +│ 2026-01-09T00:00:00Z │/)
-  const { stdout } = await runMeterline(['--json', ...asked], environment)
+test('explain prints every digit of a project’s number, as text and as JSON', async () => {
+  const command = ['explain', '--project', 'a', '--metric', 'ai_credits', '--from', '2026-01-09', '--to', '2026-01-09']
+  expect((await runMeterline(command, environment)).stdout).toMatch(/│ big +│ 12345678901234567890\.123456789 +│ 2026-01-09T00:00:00Z │/)
+  const { stdout } = await runMeterline(['--json', ...command], environment)
   expect(JSON.parse(stdout)).toMatchObject({ value: '12345678901234567890.123456789', contributors: { days: [{ usage_date: '2026-01-09' }] } })
 })
 
-test('a number of nothing says so', async () => {
+test('explain says so if no events contribute to a number', async () => {
   const { stdout } = await runMeterline(['explain', '--project', 'a', '--metric', 'mcp_calls', '--month', '2026-01'], environment)
   expect(stdout).toContain('mcp_calls of project a, 2026-01-01 to 2026-01-31: 0 call\n')
   expect(stdout).toContain('No events contribute to it.')
@@ -60,7 +60,7 @@ test.each([
   [['--metric', 'ai_tokens', '--project', 'a', '--from', '2026-02-30'], 1, '2026-02-30'],
   [['--metric', 'tokens', '--project', 'a'], 1, 'query.metric'],
   [['--project', 'a'], 1, '--metric'],
-  [['--metric', 'ai_tokens', '--project', 'nobody'], 4, 'Project not found'],
-] as const)('%j is refused with what to do', async (args, code, message) => {
+  [['--metric', 'ai_tokens', '--project', 'unknown'], 4, 'Project not found'],
+] as const)('explain %j fails with a message that says what to do', async (args, code, message) => {
   expect(await runMeterline(['explain', ...args], environment)).toMatchObject({ code, stdout: '', stderr: expect.stringContaining(message) })
 })

@@ -34,7 +34,7 @@ const verify = (name: string, ...args: string[]) => runMeterline(['verify', path
 
 describe('meterline export and verify', () => {
   test.each(EXPORT_FORMAT_NAMES.filter((format) => format !== 'parquet'))(
-    '%s of a closed month is written with its manifest and verified against both',
+    'an export of a closed month as %s is written with its manifest, and verified against manifest and service',
     async (format) => {
       expect(await exportTo(`closed.${format}`, '--format', format)).toMatchObject({ code: 0, stderr: '' })
       const manifest = JSON.parse(readFileSync(`${pathOf(`closed.${format}`)}.manifest.json`, 'utf8'))
@@ -55,7 +55,7 @@ describe('meterline export and verify', () => {
     },
   )
 
-  test('parquet with a number of 38 digits is verified to the last of them', async () => {
+  test('a Parquet file with a number of 38 digits is verified to the last digit', async () => {
     expect(await exportTo('wide.parquet', '--month', '2026-01', '--format', 'parquet')).toMatchObject({ code: 0 })
     const { code, stdout } = await runMeterline(['--json', 'verify', pathOf('wide.parquet')], environment)
     expect([code, JSON.parse(stdout).totals[0]]).toEqual([0, { line: 'usage', metric: 'ai_tokens', rows: 3, value: '12345678901234567890123456801.12345679' }])
@@ -71,26 +71,26 @@ describe('meterline export and verify', () => {
     ).toBe(body.statement.sha256)
   })
 
-  test('of what is live it says so, and more usage since is no failure', async () => {
+  test('verify says that the month of an export is open, and accepts later usage', async () => {
     await runMeterline(['export', '--from', '2026-03-01', '--to', '2026-03-31', '--out', pathOf('live.csv')], environment)
     await tested.client.send([{ event_id: 'more', project_id: 'quoted', metric: 'ai_tokens', value: 64, timestamp: '2026-03-09T10:00:00Z' }])
     expect(await verify('live.csv')).toMatchObject({ code: 0, stdout: expect.stringContaining('The month is open') })
   })
 
-  test('without --out the file is named by what it holds', async () => {
+  test('export --json prints the name of the file and what it contains', async () => {
     const { stdout } = await runMeterline(['--json', 'export', '--month', '2026-02', '--out', pathOf('all.csv')], environment)
     expect(JSON.parse(stdout)).toMatchObject({ file: 'all.csv', partner_id: null, partners: 1, rows: 6 })
   })
 })
 
-describe('a file that is not what was exported is found', () => {
+describe('verify finds a changed file', () => {
   const falsify = (name: string, from: string | RegExp, to: string) => {
     const text = readFileSync(pathOf(name), 'utf8')
     expect(text.replace(from, to)).not.toBe(text)
     writeFileSync(pathOf(name), text.replace(from, to))
   }
 
-  test.each(['csv', 'json', 'ndjson', 'focus-csv'])('%s: one digit', async (format) => {
+  test.each(['csv', 'json', 'ndjson', 'focus-csv'])('verify finds one changed digit in a %s file', async (format) => {
     await exportTo(`false.${format}`, '--format', format)
     falsify(`false.${format}`, /1000/, '1001')
     const { code, stderr } = await verify(`false.${format}`, '--offline')
@@ -99,7 +99,7 @@ describe('a file that is not what was exported is found', () => {
     expect(stderr).toContain('adjustment of database_size_bytes: 986 in the file, 985 in the manifest')
   })
 
-  test('parquet: one byte', async () => {
+  test('verify finds one changed byte in a Parquet file', async () => {
     await exportTo('false.parquet', '--format', 'parquet')
     const bytes = readFileSync(pathOf('false.parquet'))
     bytes[50] = (bytes[50] ?? 0) ^ 1
@@ -107,7 +107,7 @@ describe('a file that is not what was exported is found', () => {
     expect(await verify('false.parquet')).toMatchObject({ code: 1, stderr: expect.stringContaining('sha256: ') })
   })
 
-  test('also when its manifest was falsified with it: the service knows', async () => {
+  test('verify finds a changed file whose manifest was changed too, by comparing it with the service', async () => {
     await exportTo('both.csv')
     falsify('both.csv', /1000/, '1001')
     const manifest = JSON.parse(readFileSync(pathOf('both.csv.manifest.json'), 'utf8'))
@@ -123,7 +123,7 @@ describe('a file that is not what was exported is found', () => {
     })
   })
 
-  test('a line that was given to another project, manifest and all: the bytes of a closed month are known', async () => {
+  test('verify finds a changed line with a matching manifest, because the bytes of a closed month are reproducible', async () => {
     await exportTo('swapped.csv')
     const swapped = readFileSync(pathOf('swapped.csv'), 'utf8').replace('"active"', '"paused"')
     writeFileSync(pathOf('swapped.csv'), swapped)
@@ -133,14 +133,14 @@ describe('a file that is not what was exported is found', () => {
     expect(await verify('swapped.csv')).toMatchObject({ code: 1, stderr: expect.stringContaining('the same export now') })
   })
 
-  test('a month that was closed and is open now, as after a restore', async () => {
+  test('verify reports a month that was closed and is open now, as after a restore', async () => {
     await exportTo('restored.csv', '--month', '2026-10')
     const manifestPath = `${pathOf('restored.csv')}.manifest.json`
     writeFileSync(manifestPath, readFileSync(manifestPath, 'utf8').replace('"status": "open"', '"status": "closed"'))
     expect(await verify('restored.csv')).toMatchObject({ code: 1, stderr: expect.stringContaining('was a backup restored?') })
   })
 
-  test('a row that is missing, and a file cut within a row', async () => {
+  test('verify finds a missing row, and a file that ends within a row', async () => {
     await exportTo('cut.csv')
     const text = readFileSync(pathOf('cut.csv'), 'utf8')
     writeFileSync(pathOf('cut.csv'), text.slice(0, text.lastIndexOf('\r\n', text.length - 3) + 2))
@@ -152,17 +152,17 @@ describe('a file that is not what was exported is found', () => {
     expect(await verify('cut.csv', '--offline')).toMatchObject({ code: 1, stderr: expect.stringContaining('stops within a row') })
   })
 
-  test('a file without its manifest passes nothing', async () => {
+  test('verify fails for a file without its manifest', async () => {
     writeFileSync(pathOf('alone.csv'), 'x\r\n')
     expect(await verify('alone.csv')).toMatchObject({ code: 1, stderr: expect.stringContaining('manifest') })
   })
 })
 
-describe('an export that was cut short leaves no file that passes', () => {
-  test('a connection that breaks: no file at all, and no manifest of an older one', async () => {
+describe('an interrupted export leaves no file that passes verify', () => {
+  test('a broken connection leaves neither a file nor the manifest of an older one', async () => {
     await exportTo('broken.csv')
     const out = pathOf('broken.csv')
-    const { server, port } = await serviceThat((response) => response.write('partner_id,month\r\n', () => response.destroy()))
+    const { server, port } = await startFakeService((response) => response.write('partner_id,month\r\n', () => response.destroy()))
     const { code, stderr } = await runMeterline(['export', '--month', '2026-02', '--out', out], { ...environment, METERLINE_URL: `http://127.0.0.1:${port}` })
     server.close()
     expect([code, stderr]).toEqual([1, expect.stringContaining('ended the download early')])
@@ -170,8 +170,8 @@ describe('an export that was cut short leaves no file that passes', () => {
     expect(await verify('broken.csv')).toMatchObject({ code: 1 })
   })
 
-  test('a body that ends early and normally is no success', async () => {
-    const { server, port } = await serviceThat((response) => response.end())
+  test('a body that ends early without an error fails the export', async () => {
+    const { server, port } = await startFakeService((response) => response.end())
     const at = { ...environment, METERLINE_URL: `http://127.0.0.1:${port}` }
     const { code, stderr } = await runMeterline(['export', '--month', '2026-02', '--out', pathOf('short.csv')], at)
     server.close()
@@ -179,8 +179,8 @@ describe('an export that was cut short leaves no file that passes', () => {
     expect(readdirSync(directory.path).filter((name) => name.startsWith('short'))).toEqual([])
   })
 
-  test('a process that is killed while it writes', async () => {
-    const { server, port } = await serviceThat((response) => response.write('partner_id,month\r\n'))
+  test('an export that is killed while it writes leaves only a .part file, which does not pass verify', async () => {
+    const { server, port } = await startFakeService((response) => response.write('partner_id,month\r\n'))
     const killed = spawnMeterline(['export', '--month', '2026-02', '--out', pathOf('killed.csv')], {
       ...environment,
       METERLINE_URL: `http://127.0.0.1:${port}`,
@@ -194,20 +194,20 @@ describe('an export that was cut short leaves no file that passes', () => {
     for (const name of ['killed.csv', 'killed.csv.part']) expect(await verify(name)).toMatchObject({ code: 1 })
   })
 
-  test('bad requests are told as they are, and nothing is written', async () => {
+  test('an invalid request is reported with its reason, and writes no file', async () => {
     const before = readdirSync(directory.path).length
-    const refused = [
+    const invalid = [
       [['--format', 'xlsx'], 'query.format'],
       [['--month', '2026-13'], '"2026-13" is not a month'],
-      [['--month', '2025-12'], 'no statement of this month'],
+      [['--month', '2025-12'], 'no statement for this month'],
       [['--from', '2026-01-01'], 'Set either month, or both from and to.'],
     ] as const
-    for (const [args, message] of refused) expect(await exportTo('never.csv', ...args)).toMatchObject({ stdout: '', stderr: expect.stringContaining(message) })
+    for (const [args, message] of invalid) expect(await exportTo('never.csv', ...args)).toMatchObject({ stdout: '', stderr: expect.stringContaining(message) })
     expect(readdirSync(directory.path)).toHaveLength(before)
   })
 })
 
-async function serviceThat(answers: (response: ServerResponse) => void): Promise<{ server: Server; port: number }> {
+async function startFakeService(answers: (response: ServerResponse) => void): Promise<{ server: Server; port: number }> {
   const server = createServer((_request, response) => {
     response.writeHead(200, { 'x-meterline-manifest': headerOf(), 'content-disposition': 'attachment; filename="x.csv"' })
     answers(response)

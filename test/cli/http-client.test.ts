@@ -32,8 +32,8 @@ test.each([
   [502, ''],
 ])('a server that answers %i and is not Meterline (%s) is reported as such, with exit code 1', async (status, body) => {
   const url = await listen((_request, response) => response.writeHead(status).end(body))
-  for (const verb of [['audit'], ['rejected', 'list']]) {
-    const { code, stderr } = await runMeterline(verb, { ...environment, METERLINE_URL: url })
+  for (const command of [['audit'], ['rejected', 'list']]) {
+    const { code, stderr } = await runMeterline(command, { ...environment, METERLINE_URL: url })
     expect([code, stderr]).toEqual([1, `error: The server at ${url} is not Meterline (it answered ${status}). Set METERLINE_URL.\n`])
   }
 })
@@ -59,7 +59,7 @@ test('a service behind a prefix is called behind that prefix', async () => {
   expect((await runMeterline(['rejected', 'list'], { ...environment, METERLINE_URL: url })).code).toBe(1)
 })
 
-/** The last one: it uses up what the token may ask. */
+/** Must be the last test: it uses up the rate limit of the token. */
 test('a temporary rejection says how long to wait', async () => {
   let { status } = await tested.client.admin('GET', '/admin/v1/partners')
   while (status === 200) status = (await tested.client.admin('GET', '/admin/v1/partners')).status

@@ -23,13 +23,19 @@ afterAll(async () => {
 
 const json = async (args: readonly string[]) => JSON.parse((await runMeterline(['--json', ...args], environment)).stdout)
 
-test('"token" prints a token and nothing else, which may do what its role may and no more', async () => {
+test('"token" prints only a token, which is limited to its role', async () => {
   const { code, stdout } = await runMeterline(['token', '--role', 'finance', '--expires-in', '300'], environment)
   expect([code, stdout]).toEqual([0, expect.stringMatching(/^[\w-]+\.[\w-]+\.[\w-]+\n$/)])
-  const ofFinance = { ...environment, METERLINE_ACCESS_TOKEN: stdout.trim() }
-  expect((await runMeterline(['--json', 'close', '--month', '2020-01'], ofFinance)).code).toBe(0)
-  expect(await runMeterline(['keys', 'rotate'], ofFinance)).toMatchObject({ code: 5, stderr: expect.stringContaining('role operator; yours is finance') })
-  expect(await runMeterline(['token', '--role', 'finance'], ofFinance)).toMatchObject({ code: 5, stderr: expect.stringContaining('Only the admin token') })
+  const withFinanceToken = { ...environment, METERLINE_ACCESS_TOKEN: stdout.trim() }
+  expect((await runMeterline(['--json', 'close', '--month', '2020-01'], withFinanceToken)).code).toBe(0)
+  expect(await runMeterline(['keys', 'rotate'], withFinanceToken)).toMatchObject({
+    code: 5,
+    stderr: expect.stringContaining('role operator; yours is finance'),
+  })
+  expect(await runMeterline(['token', '--role', 'finance'], withFinanceToken)).toMatchObject({
+    code: 5,
+    stderr: expect.stringContaining('Only the admin token'),
+  })
   expect(await json(['token', '--role', 'operator'])).toEqual({
     token: expect.any(String),
     role: 'operator',
@@ -43,7 +49,7 @@ test('"token" prints a token and nothing else, which may do what its role may an
   })
 })
 
-test('"keys" rotates and lists the keys that tokens are signed with; --withdraw ends what they have signed', async () => {
+test('"keys" lists and rotates signing keys; --withdraw invalidates the tokens that older keys signed', async () => {
   const { token } = await json(['token', '--role', 'operator'])
   const rotated = await json(['keys', 'rotate'])
   expect(rotated).toEqual({ kid: expect.stringMatching(/^meterline-key-/), signs_from: expect.any(String) })
@@ -55,8 +61,8 @@ test('"keys" rotates and lists the keys that tokens are signed with; --withdraw 
   expect((await runMeterline(['keys', 'list'], { ...environment, METERLINE_ACCESS_TOKEN: token })).code).toBe(2)
 })
 
-/** The last one: it stops the service to look into its files. */
-test('no private key, and no token, is in a file of the data directory or in the log', async () => {
+/** Must be the last test: it stops the service to read its files. */
+test('no private key and no token is in a file of the data directory or in the log', async () => {
   const { client } = tested
   const partner = await client.createPartner('P')
   const { id } = (await client.partner(partner, 'POST', '/sync-embedded-project', '{"project_name":"p"}')).body.project
@@ -72,13 +78,13 @@ test('no private key, and no token, is in a file of the data directory or in the
     .filter((entry) => entry.isFile())
     .map((entry) => readFileSync(join(entry.parentPath, entry.name)))
   const found = (needle: Buffer | string) => files.some((file) => file.includes(needle)) || logged.join('').includes(needle.toString('latin1'))
-  // What is meant to be there is found by this search, so the search can find.
+  // The search finds the sealed keys, which must be in the files, so it would find the others too.
   for (const { sealedPrivateKey } of keys) expect(files.some((file) => file.includes(sealedPrivateKey.slice(200, 240)))).toBe(true)
-  expect(logged.join('')).toContain('a signing key was made')
+  expect(logged.join('')).toContain('a signing key was created')
   for (const needle of [...needles, code.split('.')[2] ?? '', token.split('.')[2] ?? '']) expect(found(needle)).toBe(false)
 })
 
-/** The private half of each key in every form that it could be written down in. */
+/** The private half of each key in every encoding in which it could have been written. */
 async function openedKeys() {
   const clickhouse = await openClickHouse({ engine: 'embedded', directory: join(directory.path, 'clickhouse') })
   const keys = await readSigningKeys(clickhouse)

@@ -5,11 +5,11 @@ import { MeterlineClient } from '../support/clients/client.ts'
 import { runMeterline, startServiceProcess } from '../support/engines/service-process.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 
-/** Ahead of raw: settling could only add, and a peak is not lowered by that. */
+/** Puts the rollup ahead of raw. Reconciling can only add, and adding cannot lower a peak. */
 const AHEAD = `INSERT INTO project_usage_per_day_v1 SETTINGS async_insert=0
   SELECT 'p', toDate('2026-03-01'), 'ai_tokens', 'http', toDecimal128(9, 9), toDecimal256(9, 9), 1, toDateTime64('2026-03-01 00:00:00', 3)`
 
-test('P3: a service that does not start because its rollup is ahead of raw starts again after a rebuild without it', async () => {
+test('P3: a service that does not start because its rollup is ahead of raw starts again after an offline rebuild', async () => {
   const directory = makeTemporaryDirectory()
   const first = await startServiceProcess({ DATA_DIR: directory.path })
   const client = new MeterlineClient(first.url, first.adminToken)
@@ -23,7 +23,7 @@ test('P3: a service that does not start because its rollup is ahead of raw start
   await clickhouse.close()
 
   const { code, stderr } = await runMeterline(['start'], { DATA_DIR: directory.path, PORT: '0' })
-  expect([code, stderr]).toEqual([1, expect.stringContaining('Run "meterline rebuild --month 2026-03", with --offline where no service starts')])
+  expect([code, stderr]).toEqual([1, expect.stringContaining('Run "meterline rebuild --month 2026-03", with --offline if no service starts')])
   expect(await offline()).toMatchObject({ code: 0, stdout: 'The rollup of 2026-03 is rebuilt: 1 events, 1 daily totals.\n1 daily totals differed before.\n' })
   const again = await startServiceProcess({ DATA_DIR: directory.path })
   expect((await new MeterlineClient(again.url, again.adminToken).audit()).body).toMatchObject({ differences: [], events_recounted: '1' })

@@ -12,13 +12,13 @@ beforeAll(async () => {
 })
 afterAll(() => tested.stop())
 
-/** Ahead of raw: settling could only add, and a peak is not lowered by that. */
+/** Puts the rollup ahead of raw. Reconciling can only add, and adding cannot lower a peak. */
 const AHEAD = `INSERT INTO project_usage_per_day_v1 SETTINGS async_insert=0
   SELECT 'p', toDate('2026-03-01'), 'ai_tokens', 'http', toDecimal128(9, 9), toDecimal256(9, 9), 1, toDateTime64('2026-03-01 00:00:00', 3)`
 
 const rebuild = (body: unknown) => tested.client.admin('POST', '/admin/v1/rebuilds', body)
 
-test('P3: a falsified month is right again: usage, partnership usage, audit', async () => {
+test('P3: after a rebuild of a falsified month, usage, partnership usage and the audit are correct again', async () => {
   const partner = await tested.client.createPartner('Rebuilt')
   await tested.client.registerProject('p', partner.partnerId)
   await tested.service.clickhouse.control.command(AHEAD)
@@ -32,14 +32,14 @@ test('P3: a falsified month is right again: usage, partnership usage, audit', as
   expect(JSON.parse(again.stdout)).toEqual({ month: '2026-03', keys: 1, events: 2, differences_before: 0 })
 })
 
-test('a month without events has an empty rollup, and it says so', async () => {
+test('a rebuild of a month without events says that its rollup is empty', async () => {
   expect((await rebuild({ month: '2001-02' })).body).toEqual({ month: '2001-02', keys: '0', events: '0', differences_before: '0' })
   expect((await runMeterline(['rebuild', '--month', '2001-02'], environment)).stdout).toBe(
     'Raw has no events of 2001-02; its rollup is empty.\n0 daily totals differed before.\n',
   )
 })
 
-test('what is no month is refused by name, and whoever is not the operator as everywhere', async () => {
+test('a rebuild rejects an invalid month, naming the parameter, and a caller without credentials', async () => {
   for (const month of ['2026-13', '2026-1', 'March', '1969-12', '2149-01', "2026-01' OR 1=1", ''])
     expect(await rebuild({ month })).toMatchObject({ status: 400, body: { code: 'INVALID_REQUEST', message: expect.stringContaining('YYYY-MM') } })
   for (const body of [{}, { month: '2026-01', force: true }]) expect((await rebuild(body)).status).toBe(400)
@@ -49,12 +49,12 @@ test('what is no month is refused by name, and whoever is not the operator as ev
   expect((await runMeterline(['rebuild'], environment)).stderr).toContain("required option '--month <month>' not specified")
 })
 
-test('one at a time: a second one is told which is under way', async () => {
+test('a second rebuild is rejected while one is running, and the answer names the month of the running one', async () => {
   const answers = await Promise.all([rebuild({ month: '2026-03' }), rebuild({ month: '2026-03' }), rebuild({ month: '2026-04' })])
-  const refused = answers.filter(({ status }) => status === 409)
+  const rejected = answers.filter(({ status }) => status === 409)
   expect(answers.filter(({ status }) => status === 200)).toHaveLength(1)
-  expect(refused).toHaveLength(2)
-  for (const { body } of refused)
+  expect(rejected).toHaveLength(2)
+  for (const { body } of rejected)
     expect(body).toMatchObject({ code: 'REBUILD_RUNNING', message: expect.stringMatching(/The rollup of 2026-0[34] is being rebuilt/) })
   expect((await rebuild({ month: '2026-04' })).status).toBe(200)
 })

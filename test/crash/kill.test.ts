@@ -32,7 +32,7 @@ afterAll(async () => {
   directory.remove()
 })
 
-test(`P1 P2 P3: kill -9 at ${KILLS} random moments under load loses nothing and counts nothing twice`, { timeout: 30_000 + KILLS * 15_000 }, async () => {
+test(`P1 P2 P3: kill -9 at ${KILLS} random moments under load loses no event and counts none twice`, { timeout: 30_000 + KILLS * 15_000 }, async () => {
   const random = new Random(SEED)
   const emitters = Array.from({ length: EMITTERS }, (_, index) => new SeededEmitter(`e${index}`, new Random(SEED + index + 1), PROJECTS))
   let up = Promise.resolve(running)
@@ -44,12 +44,12 @@ test(`P1 P2 P3: kill -9 at ${KILLS} random moments under load loses nothing and 
       () => ending,
     ),
   )
-  let torn = 0
+  let rawAhead = 0
   for (let kill = 0; kill < KILLS; kill += 1) {
     await afterMs(random.below(KILL_AFTER_MS_MAX))
     await running.kill()
-    up = lookAndRestart().then(({ restarted, behind }) => {
-      torn += behind > 0 ? 1 : 0
+    up = checkAndRestart().then(({ restarted, behind }) => {
+      rawAhead += behind > 0 ? 1 : 0
       return restarted
     })
     running = await up
@@ -57,12 +57,12 @@ test(`P1 P2 P3: kill -9 at ${KILLS} random moments under load loses nothing and 
   ending = true
   await Promise.all(emitting)
   console.info(
-    `crash: seed ${SEED}, ${KILLS} kills, ${torn} left raw ahead of the rollup, ${emitters.reduce((sum, each) => sum + each.acknowledged.length, 0)} events acknowledged`,
+    `crash: seed ${SEED}, ${KILLS} kills, ${rawAhead} left raw ahead of the rollup, ${emitters.reduce((sum, emitter) => sum + emitter.acknowledged.length, 0)} events acknowledged`,
   )
   expect(await differences(emitters), `seed ${SEED}`).toEqual([])
 })
 
-/** A client that sends each batch until it is acknowledged. Nothing else is asked of it. */
+/** A client that repeats each batch until it is acknowledged, which is all that the promise requires of a client. */
 async function emitUntil(emitter: SeededEmitter, service: () => Promise<ServiceProcess>, ending: () => boolean): Promise<void> {
   while (!ending()) {
     const batch = emitter.nextBatch(BATCH_EVENTS)
@@ -79,13 +79,13 @@ async function isAcknowledged({ url, adminToken }: ServiceProcess, batch: readon
     if (status !== 200 && status !== 503) throw new Error(`status ${status}`)
     return status === 200
   } catch (error) {
-    if (error instanceof TypeError) return false // the connection broke: nobody knows
+    if (error instanceof TypeError) return false // the connection broke, so the outcome is unknown
     throw error
   }
 }
 
-/** Before the service can heal anything: whatever the kill left, the rollup is never ahead of raw. */
-async function lookAndRestart(): Promise<{ restarted: ServiceProcess; behind: number }> {
+/** Before a restarted service can repair anything, checks that the kill did not leave the rollup ahead of raw: a peak cannot be lowered afterwards. */
+async function checkAndRestart(): Promise<{ restarted: ServiceProcess; behind: number }> {
   const clickhouse = await openClickHouse({ engine: 'embedded', directory: join(directory.path, 'clickhouse') })
   const { ahead, behind } = await compareRawWithRollup(clickhouse)
   await clickhouse.close()
@@ -106,7 +106,7 @@ async function differences(emitters: readonly SeededEmitter[]): Promise<string[]
   return differencesFromOracle(oracle, { projects, partnership }, from, to)
 }
 
-/** A random moment is a moment in time; there is no condition to wait for. */
+/** Waits until a random moment, for which there is no condition. */
 function afterMs(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }

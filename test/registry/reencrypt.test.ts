@@ -19,7 +19,7 @@ import { StoreError } from '../../sql/errors.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { openTestStore, type TestStore } from '../support/engines/embedded-store.ts'
 import { FAULTS, faultOnce } from '../support/engines/faulty-lane.ts'
-import { queriesOf } from '../support/queries-of.ts'
+import { queriesOf } from '../support/query-trace.ts'
 
 const ACTOR: Actor = { name: 'admin', requestId: 'request' }
 const NOTHING = { pepper: 0, project_api_keys: 0, secret_data_keys: 0, signing_keys: 0 }

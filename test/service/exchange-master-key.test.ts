@@ -12,8 +12,8 @@ const DATA_DIR = directory.path
 const KEY_FILE = join(DATA_DIR, 'master-key')
 afterAll(() => directory.remove())
 
-test('what is sealed survives a restart, a wrong and a missing MASTER_KEY, and the exchange of it; nothing is written by a start that is refused', async () => {
-  const asked = await serve({}, async (client) => {
+test('sealed data survives a restart, a wrong MASTER_KEY, a missing one and a change of it; a start that fails writes nothing', async () => {
+  const { partner, apiKey } = await serve({}, async (client) => {
     const partner = await client.createPartner('Sealed')
     const { project } = (await client.partner(partner, 'POST', '/sync-embedded-project', '{"project_name":"sealed"}')).body
     for (const key of ['KEPT', 'DELETED']) await client.admin('POST', '/api/secrets', { key, value: `value of ${key}` })
@@ -23,15 +23,15 @@ test('what is sealed survives a restart, a wrong and a missing MASTER_KEY, and t
   const reads = async (client: MeterlineClient) => {
     expect((await client.admin('GET', '/api/secrets/KEPT')).body).toEqual({ key: 'KEPT', value: 'value of KEPT' })
     expect((await client.admin('GET', '/api/secrets/DELETED')).status).toBe(404)
-    const synced = await client.partner(asked.partner, 'POST', '/sync-embedded-project', '{"project_name":"sealed"}')
-    expect(synced.body.project.api_key).toBe(asked.apiKey)
+    const synced = await client.partner(partner, 'POST', '/sync-embedded-project', '{"project_name":"sealed"}')
+    expect(synced.body.project.api_key).toBe(apiKey)
   }
   const [oldKey, newKey] = [readFileSync(KEY_FILE, 'utf8').trim(), randomBytes(32).toString('base64')]
 
-  await refused({ MASTER_KEY: newKey }, 'error: MASTER_KEY is not the key this database was sealed with.')
+  await expectStartFails({ MASTER_KEY: newKey }, 'error: MASTER_KEY is not the key this database was sealed with.')
   renameSync(KEY_FILE, `${KEY_FILE}.away`)
-  await refused({}, `error: ${KEY_FILE} is missing`)
-  expect(existsSync(KEY_FILE), 'no new key is made').toBe(false)
+  await expectStartFails({}, `error: ${KEY_FILE} is missing`)
+  expect(existsSync(KEY_FILE), 'no new key is created').toBe(false)
   renameSync(`${KEY_FILE}.away`, KEY_FILE)
   await serve({}, reads)
 
@@ -52,14 +52,14 @@ test('what is sealed survives a restart, a wrong and a missing MASTER_KEY, and t
     expect((await runMeterline(['keys', 'rewrap'], { ...service, METERLINE_ACCESS_TOKEN: 'wrong' })).code).toBe(2)
     await reads(client)
   })
-  await refused({}, 'error: MASTER_KEY is not the key this database was sealed with.')
+  await expectStartFails({}, 'error: MASTER_KEY is not the key this database was sealed with.')
   await serve({ MASTER_KEY: newKey }, reads)
 
-  expect(filesWith(DATA_DIR, 'value of KEPT', 'value of DELETED', asked.apiKey, newKey)).toEqual([])
+  expect(filesWith(DATA_DIR, 'value of KEPT', 'value of DELETED', apiKey, newKey)).toEqual([])
   expect(filesWith(DATA_DIR, oldKey)).toEqual(['master-key'])
 }, 240_000)
 
-/** A service for as long as `work` takes. */
+/** Runs `work` against a service and stops it afterwards. */
 async function serve<T>(environment: Record<string, string>, work: (client: MeterlineClient) => Promise<T>): Promise<T> {
   const service: ServiceProcess = await startServiceProcess({ DATA_DIR, LOG_LEVEL: 'info', ...environment })
   try {
@@ -69,7 +69,7 @@ async function serve<T>(environment: Record<string, string>, work: (client: Mete
   }
 }
 
-async function refused(environment: Record<string, string>, message: string): Promise<void> {
+async function expectStartFails(environment: Record<string, string>, message: string): Promise<void> {
   const { code, stderr } = await runMeterline(['start'], { DATA_DIR, PORT: '0', ...environment })
   expect([code, stderr]).toEqual([1, expect.stringContaining(message)])
   expect(stderr).not.toContain('    at ')

@@ -14,7 +14,7 @@ afterEach(async () => {
   for (const end of ending.splice(0).reverse()) await end()
 })
 
-/** A port that was free a moment ago. */
+/** A port that was free when this returned. */
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))
@@ -23,35 +23,35 @@ async function freePort(): Promise<number> {
   return port
 }
 
-describe('a process whose ClickHouse server is not there at its start', () => {
-  test('waits for it and says so, and is ready when it has come up', async () => {
+describe('opening a ClickHouse server', () => {
+  test('a process whose ClickHouse server does not answer yet logs that it waits, and becomes ready when the server comes up', async () => {
     const port = await freePort()
     const child = spawnMeterline(['aggregate'], { ...SECRETS, PORT: '0', CLICKHOUSE_URL: `http://127.0.0.1:${port}` })
     ending.push(() => child.kill('SIGKILL'))
-    const said: string[] = []
+    const lines: string[] = []
     for await (const line of createInterface({ input: child.stdout as NodeJS.ReadableStream })) {
-      said.push(line)
-      if (line.includes('ClickHouse does not answer yet; waiting for it') && said.length === 1) {
+      lines.push(line)
+      if (line.includes('ClickHouse does not answer yet; waiting for it') && lines.length === 1) {
         const directory = makeTemporaryDirectory()
         const server = await startClickHouseServer({ dataDir: directory.path, port })
         ending.push(directory.remove, server.stop)
       }
       if (line.includes('"Meterline is ready"')) break
     }
-    expect(said[0]).toContain(`127.0.0.1:${port}`)
-    expect(said.at(-1)).toContain('"parts":"aggregate"')
+    expect(lines[0]).toContain(`127.0.0.1:${port}`)
+    expect(lines.at(-1)).toContain('"part":"aggregate"')
   })
 
-  test('waits no longer than it may, then fails with the reason', async () => {
+  test('a process stops waiting for its ClickHouse server after the limit and fails with the reason', async () => {
     const config = readConfig({ ...SECRETS, CLICKHOUSE_URL: 'http://127.0.0.1:1' })
-    const said: string[] = []
-    const opened = openStore(config, { logger: { warn: (_, message) => said.push(message) }, waitMsMax: 1_000 })
+    const lines: string[] = []
+    const opened = openStore(config, { logger: { warn: (_, message) => lines.push(message) }, waitMsMax: 1_000 })
     await expect(opened).rejects.toMatchObject({ fault: 'unavailable', message: expect.stringContaining('127.0.0.1:1') })
-    expect(said).toEqual(['ClickHouse does not answer yet; waiting for it'])
+    expect(lines).toEqual(['ClickHouse does not answer yet; waiting for it'])
   })
 
-  test('is not waited for when it refuses the credentials: exit code 1 at once, in one line', async () => {
-    // 516 is AUTHENTICATION_FAILED, 497 ACCESS_DENIED: the user is known and may not.
+  test('a ClickHouse server that rejects the credentials is not retried: the command exits 1 with one line', async () => {
+    // 516 is AUTHENTICATION_FAILED, 497 ACCESS_DENIED: the user exists but has no permission.
     for (const code of [516, 497]) {
       const server = createServer((_request, response) => {
         response.writeHead(403, { 'X-ClickHouse-Exception-Code': String(code) }).end(`Code: ${code}. DB::Exception: meterline: refused. (REFUSED)`)

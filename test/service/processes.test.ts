@@ -11,7 +11,7 @@ import { makeEvent } from '../support/kafka/kafka-service.ts'
 import { Oracle } from '../support/oracles/oracle.ts'
 import { untilSo } from '../support/until-so.ts'
 
-describe.skipIf(!HAS_KAFKA)('P8: both switches on: two ingest, two aggregate and two api processes, one Kafka, one ClickHouse over HTTP', () => {
+describe.skipIf(!HAS_KAFKA)('several processes on one Kafka and one ClickHouse server', () => {
   let kafka: TestKafka
   let store: TestClickHouse
   let environment: Record<string, string>
@@ -33,12 +33,12 @@ describe.skipIf(!HAS_KAFKA)('P8: both switches on: two ingest, two aggregate and
     }
   })
   afterAll(async () => {
-    for (const each of running.reverse()) await each.stop()
+    for (const process of running.reverse()) await process.stop()
     await store?.stop()
     await kafka?.stop()
   })
 
-  test('P1 P2: counted once, whichever process is asked, whichever leaves, and with the group renamed', async () => {
+  test('P1 P2 P8: two ingest, two aggregate and two api processes count every event once, also when one stops or the group is renamed', async () => {
     const [first, second] = [await start('ingest'), await start('ingest')]
     const aggregates = [await start('aggregate'), await start('aggregate')]
     const apis = [await start('api'), await start('api')]
@@ -50,7 +50,7 @@ describe.skipIf(!HAS_KAFKA)('P8: both switches on: two ingest, two aggregate and
     for (const project of projects) await one.registerProject(project, partner.partnerId)
     const events = (from: number, count: number) =>
       projects.flatMap((project) => Array.from({ length: count }, (_, index) => makeEvent(project, `e-${from + index}`)))
-    const settled = async () => {
+    const untilComplete = async () => {
       const afterMs = Date.now()
       await untilSo(async () => {
         const { as_of } = (await other.partnershipUsage(partner, '2026-01-01', '2026-01-31')).body
@@ -58,63 +58,63 @@ describe.skipIf(!HAS_KAFKA)('P8: both switches on: two ingest, two aggregate and
       })
     }
     const metric = async (url: string, series: string) => {
-      const line = (await (await fetch(`${url}/metrics`)).text()).split('\n').find((each) => each.startsWith(`${series} `))
+      const line = (await (await fetch(`${url}/metrics`)).text()).split('\n').find((other) => other.startsWith(`${series} `))
       return Number(line?.slice(series.length) ?? 0)
     }
-    /** The day's kept row is the one that the reader would take. */
-    const untilKept = async () => {
+    /** Every materialized day is up to date, so that usage is answered from it. */
+    const untilMaterialized = async () => {
       const clickhouse = await openClickHouse({ engine: 'server', url: environment['CLICKHOUSE_URL'] ?? '' })
-      await untilSo(async () => (await clickhouse.reads.query(daysNotKept, {}))[0]?.days === 0)
+      await untilSo(async () => (await clickhouse.reads.query(daysNotMaterialized, {}))[0]?.days === 0)
       await clickhouse.close()
     }
     const total = async (client: MeterlineClient) => (await client.partnershipUsage(partner, '2026-01-01', '2026-01-31')).body.summary.ai_tokens
 
     expect((await one.send(events(0, 5))).status).toBe(202)
     expect((await other.send(events(3, 5))).status).toBe(202)
-    await settled()
+    await untilComplete()
     expect([await total(one), await total(other)]).toEqual(['96', '96'])
 
-    // Both keep the partnership days fresh, and two that compute the same day do no harm.
-    await untilKept()
+    // Both aggregate processes refresh the partnership days; computing the same day twice does no harm.
+    await untilMaterialized()
     for (const { url } of aggregates) await untilSo(async () => (await metric(url, 'meterline_work_runs_total{work="partnership_days"}')) > 0)
     expect([await total(one), await total(other)]).toEqual(['96', '96'])
 
-    // In good order: what it had is released, and the other goes on.
+    // A stopped process releases its leases, and the other one continues with its partitions.
     expect(await first.stop()).toBe(0)
     expect((await one.send(events(8, 2))).status).toBe(202)
-    await settled()
+    await untilComplete()
     expect(await total(other)).toBe('120')
 
-    // Another group reads all from the begin, and takes the logs from a member that lives.
+    // A renamed group reads everything from the beginning and acquires the leases from a live process.
     const renamed = await start('ingest', { KAFKA_GROUP: 'renamed' })
     await untilSo(async () => (await fetch(`${renamed.url}/readyz`)).status === 200)
     expect((await one.send(events(9, 2))).status).toBe(202)
-    await settled()
+    await untilComplete()
     expect(await total(other)).toBe('132')
     expect((await one.audit()).body.differences).toEqual([])
     expect((await one.admin('POST', '/admin/v1/logs/audits')).body.differences).toEqual([])
 
-    // One of two that aggregate leaves in good order, the other goes on; and all that is kept is what an oracle adds up.
+    // When one aggregate process stops, the other continues; the materialized totals are what an oracle adds up.
     expect(await aggregates[0]?.stop()).toBe(0)
     const oracle = new Oracle()
     oracle.add([...events(0, 5), ...events(3, 5), ...events(8, 2), ...events(9, 2)])
-    await untilKept()
+    await untilMaterialized()
     expect(await total(one)).toBe(oracle.partnership(projects, '2026-01-01', '2026-01-31', 'ai_tokens'))
     expect(await aggregates[1]?.stop()).toBe(0)
 
-    // The same by hand.
+    // The commands of the command line report the same.
     const address = { METERLINE_URL: apis[0]?.url ?? '', METERLINE_ACCESS_TOKEN: environment['ADMIN_TOKEN'] ?? '' }
-    const verb = async (...args: string[]) => (await runMeterline(args, address)).stdout
-    expect(await verb('audit', '--topic')).toMatch(/0 differences between topic and raw \(\d+ records read: 132 counted, 36 duplicates, 0 rejected/)
-    expect(await verb('log', 'list')).toMatch(/\/processes\/1\/3 /)
-    expect(await verb('replay', '--from', '0')).toMatch(/\/processes\/1\/0 is read again from offset 0; nothing counts twice/)
-    expect(await verb('rejected', 'list')).toContain('No event was rejected.')
+    const stdoutOf = async (...args: string[]) => (await runMeterline(args, address)).stdout
+    expect(await stdoutOf('audit', '--topic')).toMatch(/0 differences between topic and raw \(\d+ records read: 132 counted, 36 duplicates, 0 rejected/)
+    expect(await stdoutOf('log', 'list')).toMatch(/\/processes\/1\/3 /)
+    expect(await stdoutOf('replay', '--from', '0')).toMatch(/\/processes\/1\/0 is read again from offset 0; nothing counts twice/)
+    expect(await stdoutOf('rejected', 'list')).toContain('No event was rejected.')
     expect((await runMeterline(['rejected', 'resend', 'nowhere/1'], address)).code).toBe(4)
     expect((await runMeterline(['log', 'repartition'], address)).stderr).toContain('has 4 partitions, as pinned')
-    await settled()
+    await untilComplete()
     expect(await total(other)).toBe('132')
 
-    // A month's rollup is rebuilt only when nobody counts, and who counts again afterwards goes on.
+    // A month's rollup is rebuilt only while no process counts; processes that start afterwards continue to count.
     const rebuild = () => runMeterline(['rebuild', '--month', '2026-01'], address)
     expect(await rebuild()).toMatchObject({ code: 1, stderr: expect.stringMatching(/\(process \d+\) counts events. Stop it first: `meterline ingest`/) })
     for (const reader of [second, renamed]) expect(await reader.stop()).toBe(0)
@@ -122,11 +122,11 @@ describe.skipIf(!HAS_KAFKA)('P8: both switches on: two ingest, two aggregate and
     const again = await start('ingest')
     await untilSo(async () => (await fetch(`${again.url}/readyz`)).status === 200)
     expect((await one.send(events(11, 1))).status).toBe(202)
-    await settled()
+    await untilComplete()
     expect(await total(one)).toBe('144')
     expect((await one.audit()).body.differences).toEqual([])
 
-    // The fold over the topic, by a reader of its own.
+    // An independent reader finds the same events in the topic.
     const identities = new Set<string>()
     const consumer = new Kafka({ brokers: [kafka.brokers], logLevel: logLevel.NOTHING }).consumer({ groupId: 'reader' })
     await consumer.connect()
@@ -136,7 +136,7 @@ describe.skipIf(!HAS_KAFKA)('P8: both switches on: two ingest, two aggregate and
     await consumer.disconnect()
   }, 240_000)
 
-  test('one of several processes without Kafka or a server says what it needs', async () => {
+  test('a command for one of several processes names the variables that it needs', async () => {
     const { KAFKA_BROKERS, ...withoutKafka } = environment
     expect(KAFKA_BROKERS).toBeDefined()
     const withoutServer = await runMeterline(['aggregate'], { KAFKA_BROKERS: kafka.brokers })
@@ -147,7 +147,7 @@ describe.skipIf(!HAS_KAFKA)('P8: both switches on: two ingest, two aggregate and
     expect(stderr).toContain('meterline start')
   })
 
-  test('brokers that cannot be reached: it starts, says so, is not ready, accepts nothing, and stops at once', async () => {
+  test('with unreachable brokers an api process starts, is not ready, names the reason, rejects events, and stops cleanly', async () => {
     const { url, stop } = await start('api', { KAFKA_BROKERS: '127.0.0.1:1', KAFKA_TOPIC: 'nowhere' })
     const ready = await fetch(`${url}/readyz`)
     expect(ready.status).toBe(503)
@@ -159,8 +159,8 @@ describe.skipIf(!HAS_KAFKA)('P8: both switches on: two ingest, two aggregate and
   })
 })
 
-const daysNotKept = defineQuery({
-  name: 'test_days_not_kept',
+const daysNotMaterialized = defineQuery({
+  name: 'test_days_not_materialized',
   sql: `SELECT count() AS days FROM (SELECT usage_date, sum(changes) AS noted, max(kept) AS whole FROM usage_day_changes_v1 GROUP BY usage_date)
         WHERE noted != whole`,
   params: z.object({}),

@@ -10,7 +10,7 @@ import { startTestService } from '../support/worlds/test-service.ts'
 
 const DAY_MS = 86_400_000
 
-/** Where keys stand after a start, in a store whose only key is 40 days old. */
+/** The states of the signing keys after a start on a store whose only key is 40 days old. */
 async function statesAfterStart(environment: Record<string, string>, expected: number): Promise<string[]> {
   const directory = makeTemporaryDirectory()
   const clickhouse = await openClickHouse({ engine: 'embedded', directory: join(directory.path, 'clickhouse') })
@@ -27,11 +27,11 @@ async function statesAfterStart(environment: Record<string, string>, expected: n
   return found
 }
 
-test('a key older than SIGNING_KEY_DAYS is rotated by itself: the old one signs until the new one has been published for a while', async () => {
+test('a signing key older than SIGNING_KEY_DAYS is rotated automatically; the old one signs until the new one has been published for a while', async () => {
   expect(await statesAfterStart({}, 2)).toEqual(['signing', 'next'])
 })
 
-test('a key that is younger is not, and with 0 none ever is', async () => {
+test('a signing key younger than SIGNING_KEY_DAYS is not rotated, and with 0 no key is', async () => {
   expect(await statesAfterStart({ SIGNING_KEY_DAYS: '41' }, 1)).toEqual(['signing'])
   expect(await statesAfterStart({ SIGNING_KEY_DAYS: '0' }, 1)).toEqual(['signing'])
 })

@@ -17,8 +17,8 @@ afterAll(async () => {
   directory.remove()
 })
 
-describe('a start that cannot be says why in one message, exits 1 and changes nothing', () => {
-  test('wrong configuration: all mistakes at once', async () => {
+describe('a start that fails', () => {
+  test('an invalid configuration fails the start with exit code 1 and reports all errors together', async () => {
     const { code, stderr } = await runMeterline(['start'], {
       PORT: 'eighty',
       CLICKHOUSE_URL: 'localhost:8123',
@@ -31,23 +31,23 @@ describe('a start that cannot be says why in one message, exits 1 and changes no
     expect(code).toBe(1)
     for (const name of ['PORT', 'CLICKHOUSE_URL', 'MASTER_KEY', 'ADMIN_TOKEN', 'LOG_LEVEL', 'RATE_LIMIT_PER_MINUTE', 'PROJECT_HOST'])
       expect(stderr).toMatch(new RegExp(`^  ${name}: `, 'm'))
-    expect(stderr).toContain('ADMIN_TOKEN: must be of printable ASCII characters without spaces')
+    expect(stderr).toContain('ADMIN_TOKEN: must consist of printable ASCII characters without spaces')
     expect(stderr).not.toContain('    at ')
   })
 
-  test('a server needs the keys that processes must share', async () => {
+  test('with CLICKHOUSE_URL the start requires ADMIN_TOKEN and MASTER_KEY, which all processes share', async () => {
     const { code, stderr } = await runMeterline(['start'], { CLICKHOUSE_URL: 'http://127.0.0.1:1' })
     expect(code).toBe(1)
     expect(stderr).toMatch(/ADMIN_TOKEN: is required when CLICKHOUSE_URL is set\n {2}MASTER_KEY: is required/)
   })
 
-  test('a data directory in use names the process that has it', async () => {
+  test('a start on a data directory in use fails and names the process that uses it', async () => {
     const { code, stderr } = await runMeterline(['start'], { DATA_DIR: directory.path, PORT: '0' })
     expect(code).toBe(1)
     expect(stderr).toContain(`is in use by process ${running.child.pid}. Stop that process, or set DATA_DIR`)
   })
 
-  test('a data directory that cannot be one', async () => {
+  test('a DATA_DIR below a file fails the start and says to set DATA_DIR', async () => {
     const file = join(directory.path, 'a-file')
     writeFileSync(file, '')
     const { code, stderr } = await runMeterline(['start'], { DATA_DIR: join(file, 'data'), PORT: '0' })
@@ -55,7 +55,7 @@ describe('a start that cannot be says why in one message, exits 1 and changes no
     expect(stderr).toMatch(/^error: The data directory .* cannot be read and written .* Set DATA_DIR/)
   })
 
-  test.skipIf(process.getuid?.() === 0)('a data directory of another user', async () => {
+  test.skipIf(process.getuid?.() === 0)('a data directory that this user cannot read fails the start', async () => {
     const closed = join(directory.path, 'closed')
     mkdirSync(closed)
     chmodSync(closed, 0o000)
@@ -64,16 +64,16 @@ describe('a start that cannot be says why in one message, exits 1 and changes no
     expect(stderr).toMatch(/cannot be read and written/)
   })
 
-  test.each(['short', ''])('an admin token that was put into its file and is none: "%s"', async (token) => {
+  test.each(['short', ''])('an invalid token in the file admin-token fails the start and leaves the file unchanged: "%s"', async (token) => {
     const own = makeTemporaryDirectory()
     writeFileSync(join(own.path, 'admin-token'), token)
     const { code, stderr } = await runMeterline(['start'], { DATA_DIR: own.path, PORT: '0' })
     expect([code, readFileSync(join(own.path, 'admin-token'), 'utf8')]).toEqual([1, token])
-    expect(stderr).toMatch(/^error: .*admin-token: the token must .*Put a better one there, or remove the file/)
+    expect(stderr).toMatch(/^error: .*admin-token: the token must .*Replace the token, or remove the file/)
     own.remove()
   })
 
-  test('a port in use', async () => {
+  test('a port in use fails the start and says to set PORT', async () => {
     const server = createServer().listen(0, '127.0.0.1')
     await new Promise((resolve) => server.once('listening', resolve))
     const address = server.address()
@@ -86,7 +86,7 @@ describe('a start that cannot be says why in one message, exits 1 and changes no
     expect(stderr).toContain(`error: Port ${port} on 127.0.0.1 is in use. Set PORT to a free port`)
   })
 
-  test('a database newer than the code', async () => {
+  test('a database that is newer than the code fails start and migrate', async () => {
     const own = makeTemporaryDirectory()
     expect(await runMeterline(['migrate'], { DATA_DIR: own.path })).toMatchObject({ code: 0 })
     expect(await runMeterline(['migrate'], { DATA_DIR: own.path })).toMatchObject({ code: 0, stdout: 'The database is up to date.\n' })
@@ -101,7 +101,7 @@ describe('a start that cannot be says why in one message, exits 1 and changes no
     own.remove()
   })
 
-  test('another MASTER_KEY than the one the database was sealed with', async () => {
+  test('a MASTER_KEY that did not seal the database fails the start and changes nothing', async () => {
     const own = makeTemporaryDirectory()
     const first = await startServiceProcess({ DATA_DIR: own.path })
     await first.stop()
@@ -114,11 +114,11 @@ describe('a start that cannot be says why in one message, exits 1 and changes no
   })
 })
 
-test('keys made at the first start are readable by their owner alone', () => {
+test('the keys created at the first start are readable by their owner only', () => {
   for (const name of ['admin-token', 'master-key']) expect(statSync(join(directory.path, name)).mode & 0o777).toBe(0o600)
 })
 
-test('P1: SIGTERM under load answers what has begun, and loses nothing that was acknowledged', async () => {
+test('P1: SIGTERM under load loses no acknowledged event', async () => {
   const own = makeTemporaryDirectory()
   const service = await startServiceProcess({ DATA_DIR: own.path })
   const client = new MeterlineClient(service.url, service.adminToken)
@@ -146,7 +146,7 @@ test('P1: SIGTERM under load answers what has begun, and loses nothing that was 
   own.remove()
 })
 
-test('logs tell no secret, at any level', async () => {
+test('no log level writes a secret to the log', async () => {
   const own = makeTemporaryDirectory()
   const service = await startServiceProcess({ DATA_DIR: own.path, LOG_LEVEL: 'trace' })
   let output = ''

@@ -5,7 +5,7 @@ import { HAS_KAFKA, kafkaForTests, type TestKafka } from '../support/engines/kaf
 import { runMeterline, type ServiceProcess, startServiceProcess } from '../support/engines/service-process.ts'
 import { untilSo } from '../support/until-so.ts'
 
-describe.skipIf(!HAS_KAFKA)('two api processes agree on who exists and who is let in', () => {
+describe.skipIf(!HAS_KAFKA)('two api processes on one database', () => {
   let kafka: TestKafka
   let store: TestClickHouse
   const running: ServiceProcess[] = []
@@ -15,7 +15,7 @@ describe.skipIf(!HAS_KAFKA)('two api processes agree on who exists and who is le
     kafka = (await kafkaForTests()) as TestKafka
     store = await clickHouseForTests()
     const stores = { KAFKA_BROKERS: kafka.brokers, KAFKA_TOPIC: 'two-apis', CLICKHOUSE_URL: store.newDatabase() }
-    // Both at once, on an empty database: they must make one pepper, and keys that both accept.
+    // Both start at the same time on an empty database: they must agree on one pepper and create keys that both accept.
     running.push(
       ...(await Promise.all([
         startServiceProcess({ ...environment, ...stores, AUTH_FAILURES_PER_MINUTE: '0' }, 'api'),
@@ -25,7 +25,7 @@ describe.skipIf(!HAS_KAFKA)('two api processes agree on who exists and who is le
     for (const { url } of running) clients.push(new MeterlineClient(url, environment.ADMIN_TOKEN))
   })
   afterAll(async () => {
-    for (const each of running.reverse()) await each.stop()
+    for (const process of running.reverse()) await process.stop()
     await store?.stop()
     await kafka?.stop()
   })
@@ -36,7 +36,7 @@ describe.skipIf(!HAS_KAFKA)('two api processes agree on who exists and who is le
     return { one, other, either: (index: number) => (index % 2 === 0 ? one : other) }
   }
 
-  test('50 calls for one name make one project, whichever process they reach', async () => {
+  test('50 concurrent calls with one name create one project, whichever api process they reach', async () => {
     const { one, either } = both()
     const partner = await one.createPartner('White-label')
     const answers = await Promise.all(
@@ -47,7 +47,7 @@ describe.skipIf(!HAS_KAFKA)('two api processes agree on who exists and who is le
     expect((await one.partner(partner, 'GET', '/projects')).body.projects).toHaveLength(1)
   })
 
-  test('50 calls for as many names make the 2 projects of the free plan', async () => {
+  test('50 concurrent calls with different names create only the 2 projects of the free plan', async () => {
     const { one, either } = both()
     const partner = await one.createPartner('Co-branded', 'co-branded')
     const { account } = (await one.partner(partner, 'POST', '/connect-user', '{"name":"n","email":"n@example.com"}')).body
@@ -59,7 +59,7 @@ describe.skipIf(!HAS_KAFKA)('two api processes agree on who exists and who is le
     expect((await one.partner(partner, 'GET', '/projects')).body.projects).toHaveLength(2)
   })
 
-  test('what one changed the other knows: paused, restored, deleted', async () => {
+  test('a project paused, restored or deleted at one api process has that status at the other', async () => {
     const { one, other } = both()
     const partner = await one.createPartner('Life')
     const { id } = (await one.partner(partner, 'POST', '/sync-embedded-project', '{"project_name":"life"}')).body.project
@@ -73,7 +73,7 @@ describe.skipIf(!HAS_KAFKA)('two api processes agree on who exists and who is le
     expect((await other.partner(partner, 'POST', `/${id}/restore`)).status).toBe(404)
   })
 
-  test('pause, restore and delete racing at both end in a documented state: deleted, once', async () => {
+  test('pause, restore and delete that race at two api processes leave the project deleted, once', async () => {
     const { one, other, either } = both()
     const partner = await one.createPartner('Racing')
     for (let round = 0; round < 5; round += 1) {
@@ -88,19 +88,20 @@ describe.skipIf(!HAS_KAFKA)('two api processes agree on who exists and who is le
     }
   })
 
-  test('a secret that one made is good at the other at once, and one that it revoked is not for longer than a second', async () => {
+  test('a secret created at one api process is valid at the other immediately, and one revoked there stops working at the other', async () => {
     const { one, other } = both()
     const partner = await one.createPartner('Secrets')
     const made = await one.admin('POST', `/admin/v1/partners/${partner.partnerId}/secrets`, {})
     const renewed = { ...partner, secret: made.body.secret }
-    for (const client of [one, other]) for (const each of [partner, renewed]) expect((await client.partner(each, 'GET', '/projects')).status).toBe(200)
+    for (const client of [one, other])
+      for (const credentials of [partner, renewed]) expect((await client.partner(credentials, 'GET', '/projects')).status).toBe(200)
     expect((await one.admin('DELETE', `/admin/v1/partners/${partner.partnerId}/secrets/${made.body.id}`)).status).toBe(200)
     expect((await one.partner(renewed, 'GET', '/projects')).status).toBe(401)
     await untilSo(async () => (await other.partner(renewed, 'GET', '/projects')).status === 401)
     expect((await other.partner(partner, 'GET', '/projects')).status).toBe(200)
   })
 
-  test('a token that one signed the other accepts, and both publish the same keys', async () => {
+  test('a token signed by one api process is accepted by the other, and both publish the same keys', async () => {
     const { one, other } = both()
     const partner = await one.createPartner('Tokens')
     const { id } = (await one.partner(partner, 'POST', '/sync-embedded-project', '{"project_name":"tokens"}')).body.project
@@ -117,13 +118,13 @@ describe.skipIf(!HAS_KAFKA)('two api processes agree on who exists and who is le
     expect((await one.call('GET', '/.well-known/jwks.json')).body).toEqual((await other.call('GET', '/.well-known/jwks.json')).body)
   })
 
-  test('a secret value that one keeps the other reads', async () => {
+  test('a secret value stored by one api process is read by the other', async () => {
     const { one, other } = both()
     expect((await one.admin('POST', '/api/secrets', { key: 'SHARED', value: 'kept' })).status).toBe(201)
     expect((await other.admin('GET', '/api/secrets/SHARED')).body).toEqual({ key: 'SHARED', value: 'kept' })
   })
 
-  test('and all of it is one audit log, whose chain is whole at both', async () => {
+  test('two api processes write one audit log, whose chain is verified at both', async () => {
     for (const { url } of running) {
       const verified = await runMeterline(['audit-log', 'verify'], { METERLINE_URL: url, METERLINE_ACCESS_TOKEN: environment.ADMIN_TOKEN })
       expect(verified).toMatchObject({ code: 0, stdout: expect.stringContaining('the chain is whole') })

@@ -7,7 +7,7 @@ import type { Registry } from '../../../registry/registry.ts'
 import type { Insert, Lane } from '../../../sql/clickhouse.ts'
 import { QUERY_WAS_CANCELLED_CODE, StoreError } from '../../../sql/errors.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
-import { queriesOf } from '../../support/queries-of.ts'
+import { queriesOf } from '../../support/query-trace.ts'
 import { openTestRegistry } from '../../support/worlds/test-registry.ts'
 
 const PARTNER = 'ps_registers'

@@ -5,17 +5,17 @@ import type { CountedEvent, Fold } from './fold.ts'
 import { StoreOverHttp, type Totals, totalsFromRows, totalsOf } from './stored.ts'
 
 /**
- * What stands beside the service in the same chaos: ClickHouse's own Kafka engine, and a view that adds. It leaves out what
- * is no event and what the service passed on, as well as SQL can; it tells no duplicates.
+ * The baseline under the same chaos: ClickHouse's own Kafka engine and a view that adds values. It skips invalid and forwarded
+ * records as well as SQL can, but it detects no duplicates.
  */
-export class Beside {
+export class KafkaEngineBaseline {
   readonly #store: StoreOverHttp
   readonly #database: string
   readonly #root: StoreOverHttp
 
   constructor(clickhouseUrl: string) {
     const url = new URL(clickhouseUrl)
-    this.#database = `${url.pathname.slice(1)}_beside`
+    this.#database = `${url.pathname.slice(1)}_baseline`
     url.pathname = '/default'
     this.#root = new StoreOverHttp(url.toString())
     url.pathname = `/${this.#database}`
@@ -28,7 +28,7 @@ export class Beside {
       ENGINE = MergeTree ORDER BY (project_id, usage_date, metric)`)
     await this.#store.command('CREATE TABLE seen (partition UInt64, next UInt64, records UInt64) ENGINE = MergeTree ORDER BY partition')
     await this.#store.command(`CREATE TABLE queue (record String) ENGINE = Kafka SETTINGS kafka_broker_list = '${brokers}', kafka_topic_list = '${topic}',
-      kafka_group_name = '${topic}-beside', kafka_format = 'RawBLOB', kafka_num_consumers = 1, kafka_flush_interval_ms = 1000`)
+      kafka_group_name = '${topic}-baseline', kafka_format = 'RawBLOB', kafka_num_consumers = 1, kafka_flush_interval_ms = 1000`)
     await this.#store.command(
       'CREATE MATERIALIZED VIEW seen_mv TO seen AS SELECT _partition AS partition, max(_offset) + 1 AS next, count() AS records FROM queue GROUP BY _partition',
     )
@@ -48,9 +48,9 @@ export class Beside {
       GROUP BY project_id, usage_date, metric`)
   }
 
-  /** Waits until its consumer has read to the end, and says what came of it. */
-  async tell(fold: Fold, ends: ReadonlyMap<number, number>): Promise<string> {
-    const wait = waitForAll({ what: 'the Kafka engine beside it', secondsMax: 60, look: () => this.#missing(ends) })
+  /** Waits until its consumer has read to the end, and describes the result. */
+  async report(fold: Fold, ends: ReadonlyMap<number, number>): Promise<string> {
+    const wait = waitForAll({ what: "ClickHouse's Kafka engine", secondsMax: 60, findMissing: () => this.#findMissing(ends) })
     const late = await wait.then(
       () => '',
       (error: unknown) => ` (not finished: ${String(error)})`,
@@ -59,12 +59,12 @@ export class Beside {
       await this.#store.rows('SELECT project_id, usage_date, metric, sum(total), max(peak), sum(events) FROM totals GROUP BY project_id, usage_date, metric'),
     )
     const records = Number((await this.#store.rows('SELECT sum(records) FROM seen'))[0]?.[0])
-    const truth = totalsOf([...fold.counted.values()].flatMap((ofProject): CountedEvent[] => [...ofProject.values()]))
-    const [all, own] = [difference(truth, actual), difference(totalsOf(fold.plain), actual)]
+    const expected = totalsOf([...fold.counted.values()].flatMap((events): CountedEvent[] => [...events.values()]))
+    const [all, fromKills] = [difference(expected, actual), difference(totalsOf(fold.withDuplicates), actual)]
     const topicRecords = [...ends.values()].reduce((sum, end) => sum + end, 0)
     return (
-      `beside it, ClickHouse's Kafka engine with an additive view: ${all}${late}\n` +
-      `  of these by the kills alone (against every record of the topic added once, copies and conflicts too): ${own}; it read ${records} records of ${topicRecords}`
+      `for comparison, ClickHouse's Kafka engine with an additive view: ${all}${late}\n` +
+      `  caused by the kills alone (compared with adding every record of the topic once, including duplicates and conflicts): ${fromKills}; it read ${records} of ${topicRecords} records`
     )
   }
 
@@ -72,7 +72,7 @@ export class Beside {
     await this.#root.command(`DROP DATABASE IF EXISTS ${this.#database} SYNC`)
   }
 
-  async #missing(ends: ReadonlyMap<number, number>): Promise<string | undefined> {
+  async #findMissing(ends: ReadonlyMap<number, number>): Promise<string | undefined> {
     const rows = await this.#store.rows('SELECT partition, max(next) FROM seen GROUP BY partition')
     const next = new Map(rows.map(([partition, offset]) => [Number(partition), Number(offset)]))
     const behind = [...ends].filter(([partition, end]) => (next.get(partition) ?? 0) < end)
@@ -82,14 +82,14 @@ export class Beside {
 
 function difference(expected: Totals, actual: Totals): string {
   const keys = [...new Set([...keysOf(expected), ...keysOf(actual)])]
-  let [differing, right, is] = [0, 0, 0]
+  let [differing, expectedEvents, actualEvents] = [0, 0, 0]
   for (const key of keys) {
     const [project = '', day = '', metric = ''] = JSON.parse(key) as string[]
     const [one, other] = [expected, actual].map((totals) => totals.get(project)?.get(day)?.get(metric))
-    right += one?.events ?? 0
-    is += other?.events ?? 0
+    expectedEvents += one?.events ?? 0
+    actualEvents += other?.events ?? 0
     if (one?.sum !== other?.sum || one?.events !== other?.events) differing += 1
   }
-  const percent = (100 * Math.abs(is - right)) / Math.max(1, right)
-  return `${differing} of ${keys.length} totals differ (counted ${percent.toFixed(2)} % too ${is >= right ? 'much' : 'little'})`
+  const percent = (100 * Math.abs(actualEvents - expectedEvents)) / Math.max(1, expectedEvents)
+  return `${differing} of ${keys.length} totals differ (counted ${percent.toFixed(2)} % too ${actualEvents >= expectedEvents ? 'many' : 'few'} events)`
 }

@@ -2,19 +2,19 @@ import { METRIC_NAMES } from '../../metering/metrics.ts'
 import type { TestEvent } from '../support/clients/client.ts'
 import type { Random } from '../support/random.ts'
 
-/** What an emitter sends: an event, or something that is none. */
-export interface MadeRecord {
+/** A record that an emitter sends: an event, or an invalid value. */
+export interface GeneratedRecord {
   readonly projectId: string
   /** null is a tombstone. */
   readonly value: string | null
-  /** What was acknowledged of it must be in raw. */
+  /** The event must be in raw once the record is acknowledged; undefined for an invalid value. */
   readonly eventId: string | undefined
 }
 
 const REMEMBERED_MAX = 20_000
 
-/** What all emitters have sent, so that each can send again what another sent long ago. */
-export class Memory {
+/** A sample of the events of all emitters, so that each can repeat what another sent long ago. */
+export class SentEvents {
   readonly #events: TestEvent[] = []
 
   remember(event: TestEvent, random: Random): void {
@@ -27,41 +27,41 @@ export class Memory {
   }
 }
 
-export interface RecordMakerOptions {
+export interface RecordGeneratorOptions {
   readonly name: string
   readonly random: Random
   readonly projects: readonly string[]
-  readonly memory: Memory
+  readonly sentEvents: SentEvents
 }
 
-/** New events over five months, copies near and late, copies under a new time or in other words, conflicts, and what is no event. */
-export class RecordMaker {
-  readonly #options: RecordMakerOptions
-  #made = 0
+/** Generates new events over five months, early and late copies, copies with another timestamp or number format, conflicts, and invalid values. */
+export class RecordGenerator {
+  readonly #options: RecordGeneratorOptions
+  #generated = 0
 
-  constructor(options: RecordMakerOptions) {
+  constructor(options: RecordGeneratorOptions) {
     this.#options = options
   }
 
-  records(count: number): MadeRecord[] {
+  records(count: number): GeneratedRecord[] {
     return Array.from({ length: count }, () => this.#record())
   }
 
-  #record(): MadeRecord {
-    const { random, memory, projects } = this.#options
+  #record(): GeneratedRecord {
+    const { random, sentEvents, projects } = this.#options
     const kind = random.next()
-    if (kind < BAD_SHARE) return { projectId: random.pick(projects), value: this.#bad(), eventId: undefined }
-    const earlier = kind < BAD_SHARE + AGAIN_SHARE ? memory.pick(random) : undefined
-    const event = earlier === undefined ? this.#newEvent() : this.#again(earlier)
-    if (earlier === undefined) memory.remember(event, random)
+    if (kind < INVALID_SHARE) return { projectId: random.pick(projects), value: this.#invalidValue(), eventId: undefined }
+    const earlier = kind < INVALID_SHARE + COPY_SHARE ? sentEvents.pick(random) : undefined
+    const event = earlier === undefined ? this.#newEvent() : this.#variantOf(earlier)
+    if (earlier === undefined) sentEvents.remember(event, random)
     return { projectId: event.project_id, value: JSON.stringify(event), eventId: event.event_id }
   }
 
   #newEvent(): TestEvent {
     const { random, name, projects } = this.#options
-    this.#made += 1
+    this.#generated += 1
     return {
-      event_id: `${name}-${this.#made}${random.below(50) === 0 ? ' \u00fc\u{1f600}' : ''}`,
+      event_id: `${name}-${this.#generated}${random.below(50) === 0 ? ' \u00fc\u{1f600}' : ''}`,
       project_id: random.pick(projects),
       metric: random.pick(METRIC_NAMES),
       value: this.#value(),
@@ -69,13 +69,13 @@ export class RecordMaker {
     }
   }
 
-  #again(earlier: TestEvent): TestEvent {
+  #variantOf(earlier: TestEvent): TestEvent {
     const { random } = this.#options
     switch (random.below(6)) {
       case 0:
         return { ...earlier, timestamp: this.#timestamp() }
-      case 1: // the same quantity in other words
-        return { ...earlier, value: inOtherWords(String(earlier.value)) }
+      case 1: // the same quantity in another format
+        return { ...earlier, value: withOtherDigits(String(earlier.value)) }
       case 2:
         return { ...earlier, value: this.#value() }
       case 3:
@@ -107,7 +107,7 @@ export class RecordMaker {
     return random.below(10) === 0 ? at.toISOString().replace('Z', random.below(2) === 0 ? '+05:30' : '-08:00') : at.toISOString()
   }
 
-  #bad(): string | null {
+  #invalidValue(): string | null {
     const { random } = this.#options
     const event = this.#newEvent()
     const { event_id: _, ...nameless } = event
@@ -127,12 +127,12 @@ export class RecordMaker {
   }
 }
 
-/** At most 9 digits may follow the point. */
-function inOtherWords(value: string): string {
+/** Writes the same quantity with another number of digits, of which at most 9 may follow the point. */
+function withOtherDigits(value: string): string {
   const [, fraction] = value.split('.')
   if (fraction === undefined) return `${value}.0`
   return fraction.length < 9 ? `${value}0` : value
 }
 
-const BAD_SHARE = 0.03
-const AGAIN_SHARE = 0.22
+const INVALID_SHARE = 0.03
+const COPY_SHARE = 0.22
