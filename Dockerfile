@@ -28,7 +28,7 @@ COPY --from=dependencies /app/node_modules ./node_modules
 COPY . .
 # The user node, by number: a host that requires a non-root user cannot check a name.
 USER 1000:1000
-# Loads every room without starting one, so that a room missing from .dockerignore fails the build.
+# Loads every module without starting one, so that a module missing from .dockerignore fails the build.
 RUN node --import tsx --input-type=module -e "await import('./service/run.ts')" && node bin/meterline.mjs --help >/dev/null
 VOLUME /data
 EXPOSE 8080

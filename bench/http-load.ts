@@ -53,9 +53,9 @@ async function send(agent: Agent, { method, url, headers, body }: Request): Prom
     sent.once('error', reject)
     sent.end(body)
   })
-  const pieces: Buffer[] = []
-  for await (const piece of answer) pieces.push(piece as Buffer)
-  const answered = { seconds: (performance.now() - started) / 1000, body: Buffer.concat(pieces) }
+  const chunks: Buffer[] = []
+  for await (const chunk of answer) chunks.push(chunk as Buffer)
+  const answered = { seconds: (performance.now() - started) / 1000, body: Buffer.concat(chunks) }
   if (answer.statusCode !== 200) throw new Error(`${method} ${url.pathname} failed with status ${answer.statusCode}: ${answered.body.toString('utf8')}`)
   return answered
 }

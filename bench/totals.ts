@@ -118,7 +118,7 @@ async function measureExport(service: ServiceProcess, path: string): Promise<Exp
   const answer = await fetch(new URL(path, service.url), { headers: { authorization: `Bearer ${service.adminToken}` } })
   if (!answer.ok || answer.body === null) throw new Error(`${path} failed with status ${answer.status}: ${await answer.text()}`)
   let bytes = 0
-  for await (const piece of answer.body) bytes += (piece as Uint8Array).length
+  for await (const chunk of answer.body) bytes += (chunk as Uint8Array).length
   const seconds = (performance.now() - started) / 1000
   reading = false
   await sampling

@@ -65,7 +65,7 @@ export async function readRows<O extends Operation, Row>(
 export interface Download {
   readonly headers: Headers
   /** Throws CliError if the body breaks off. */
-  readonly pieces: AsyncIterable<Uint8Array>
+  readonly chunks: AsyncIterable<Uint8Array>
 }
 
 /** Requests a file, which may be too large to hold in memory. Throws CliError like `call`. */
@@ -76,10 +76,10 @@ export async function openDownload<O extends Operation>(endpoint: Endpoint, oper
   if (!response.ok) throw failedCall(endpoint, await failureOf(response))
   if (response.body === null) throw notMeterline(endpoint, response.status)
   // Read from now on: fetch cancels a body without a reader when its response is garbage collected, and then it ends empty and normally.
-  return { headers: response.headers, pieces: piecesOf(response.body.getReader()) }
+  return { headers: response.headers, chunks: chunksOf(response.body.getReader()) }
 }
 
-async function* piecesOf(reader: ReadableStreamDefaultReader<Uint8Array>): AsyncIterable<Uint8Array> {
+async function* chunksOf(reader: ReadableStreamDefaultReader<Uint8Array>): AsyncIterable<Uint8Array> {
   try {
     for (let read = await reader.read(); !read.done; read = await reader.read()) yield read.value
   } catch (cause) {

@@ -15,9 +15,9 @@ export function noRows(): RowTotals {
   return { rows: 0, totals: new Map() }
 }
 
-/** Takes the pieces of a text file and adds its rows up. Parquet is no text: see the aggregator's parquet-totals.ts. */
+/** Takes the chunks of a text file and adds its rows up. Parquet is no text: see the aggregator's parquet-totals.ts. */
 export interface RowReader {
-  add(piece: Uint8Array): void
+  add(chunk: Uint8Array): void
   /** Throws RangeError when the file stops within a row. */
   end(): RowTotals
 }
@@ -29,8 +29,8 @@ export function openRowReader(format: Exclude<ExportFormat, 'parquet' | 'focus-p
   const decoder = new StringDecoder('utf8')
   let rest = ''
   return {
-    add: (piece) => {
-      const lines = (rest + decoder.write(Buffer.from(piece.buffer, piece.byteOffset, piece.length))).split('\n')
+    add: (chunk) => {
+      const lines = (rest + decoder.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length))).split('\n')
       rest = lines.pop() ?? ''
       for (const line of lines) take(line)
     },

@@ -34,7 +34,7 @@ export async function callOperation<O extends Operation>(endpoint: Endpoint, ope
   return { status: 'answered', answer: readAnswer(schema, text) as AnswerOf<O>, text }
 }
 
-/** Sends the request of an operation and returns the response as it is: for files, which are read piece by piece. */
+/** Sends the request of an operation and returns the response as it is: for files, which are read in chunks. */
 export function sendRequest<O extends Operation>({ url, headers, signal }: Endpoint, operation: O, request: RequestInput<O>): Promise<Response> {
   const { origin, pathname } = new URL(url)
   const { body } = request

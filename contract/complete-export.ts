@@ -6,17 +6,17 @@ export interface CompleteFile {
 }
 
 /**
- * Forwards the pieces of an exported file and throws at its end when the file is incomplete: its number of rows differs from its
+ * Forwards the chunks of an exported file and throws at its end when the file is incomplete: its number of rows differs from its
  * manifest, or it is a Parquet file without its end mark. The server checks what it sends, and a client checks what it receives,
  * because a stream that was cut short can still end normally, and a bill would then miss its last lines.
  */
-export async function* requireComplete(pieces: AsyncIterable<Uint8Array>, { container, rows }: CompleteFile): AsyncIterable<Uint8Array> {
+export async function* requireComplete(chunks: AsyncIterable<Uint8Array>, { container, rows }: CompleteFile): AsyncIterable<Uint8Array> {
   const counter = new LineCounter(container === 'csv')
   let tail: number[] = []
-  for await (const piece of pieces) {
-    if (container === 'parquet') tail = [...tail, ...piece.subarray(-PARQUET_MARK.length)].slice(-PARQUET_MARK.length)
-    else counter.add(piece)
-    yield piece
+  for await (const chunk of chunks) {
+    if (container === 'parquet') tail = [...tail, ...chunk.subarray(-PARQUET_MARK.length)].slice(-PARQUET_MARK.length)
+    else counter.add(chunk)
+    yield chunk
   }
   if (container === 'parquet' ? !isParquetMark(tail) : counter.lines !== rows + LINES_BESIDE_ROWS[container])
     throw new Error(`The file is incomplete: it ends before it has its ${rows} rows.`)
@@ -41,9 +41,9 @@ class LineCounter {
     this.#quotes = quotes
   }
 
-  add(piece: Uint8Array): void {
-    for (let at = 0; at < piece.length; at += 1) {
-      const byte = piece[at]
+  add(chunk: Uint8Array): void {
+    for (let at = 0; at < chunk.length; at += 1) {
+      const byte = chunk[at]
       if (byte === LINE_FEED && !this.#inQuotes) this.lines += 1
       else if (byte === QUOTE && this.#quotes) this.#inQuotes = !this.#inQuotes
     }

@@ -3,7 +3,7 @@ import { EVENT_ID_CODE_POINTS_MAX, PROJECT_ID_CHARACTERS_MAX } from '../metering
 import { METRIC_NAMES } from '../metering/metrics.ts'
 
 /**
- * The body of POST /v1/events, as OpenAPI describes it. The server does not validate with these schemas: it judges the bytes of a
+ * The body of POST /v1/events, as OpenAPI describes it. The server does not validate with these schemas: it validates the bytes of a
  * body event by event (ingest/event/pipeline.ts), so that one bad event does not reject its neighbours and a value keeps all its digits.
  */
 const UsageEventBody = z.object({

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { REJECT_REASONS } from '../metering/event.ts'
+import { REJECT_REASONS } from '../metering/rejection-reasons.ts'
 import { EVENT_BODY_CONTENT } from './event-body.ts'
 import { defineOperation } from './operation.ts'
 
@@ -33,7 +33,7 @@ export const SEND_EVENTS = defineOperation({
   path: '/v1/events',
   tag: 'events',
   summary: 'Send usage events',
-  description: `One event, an array, NDJSON or CloudEvents 1.0; at most ${EVENTS_PER_REQUEST_MAX} events and ${EVENTS_BODY_BYTES_MAX} bytes. Each event is judged separately: valid events are counted, and rejected events are listed with the reason. After a 503 or without an answer, send the whole request again; no event counts twice.`,
+  description: `One event, an array, NDJSON or CloudEvents 1.0; at most ${EVENTS_PER_REQUEST_MAX} events and ${EVENTS_BODY_BYTES_MAX} bytes. Each event is validated separately: valid events are counted, and rejected events are listed with the reason. After a 503 or without an answer, send the whole request again; no event counts twice.`,
   rawBody: EVENT_BODY_CONTENT,
   answers: { 200: EventsCounted, 202: EventsProduced },
   errors: { 400: true, 401: true, 413: true, 415: true, 429: true, 500: true, 503: 'EVENTS_UNAVAILABLE' },

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { REJECT_REASONS } from '../metering/event.ts'
+import { REJECT_REASONS } from '../metering/rejection-reasons.ts'
 import { IN_FEBRUARY, PROJECT_ID } from './example-values.ts'
 import { Instant } from './fields.ts'
 import { defineOperation } from './operation.ts'

@@ -10,31 +10,6 @@ export interface UsageEvent {
   readonly timestampMs: number
 }
 
-/** Why an event was rejected. The list is closed: a rejection without one of these reasons cannot be stored. */
-export const REJECT_REASONS = [
-  'invalid_json',
-  'invalid_event',
-  'unknown_metric',
-  'invalid_value',
-  'invalid_timestamp',
-  'timestamp_in_future',
-  'conflict',
-  'too_large',
-  'project_not_allowed',
-  'refused_by_store',
-] as const
-export type RejectReason = (typeof REJECT_REASONS)[number]
-
-export function isRejectReason(text: string): text is RejectReason {
-  return (REJECT_REASONS as readonly string[]).includes(text)
-}
-
-export interface Rejection {
-  readonly reason: RejectReason
-  /** A sentence for the emitter: what is wrong, and what would be accepted. */
-  readonly message: string
-}
-
 export const EVENT_ID_CODE_POINTS_MAX = 128
 export const PROJECT_ID_CHARACTERS_MAX = 128
 export const EVENT_BYTES_MAX = 64 * 1024

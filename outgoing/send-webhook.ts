@@ -41,8 +41,8 @@ export interface WebhookLimits {
 
 /**
  * Sends a message once, according to Standard Webhooks 1.0.0 (POST; headers webhook-id, webhook-timestamp,
- * webhook-signature), if public-address.ts allows the address. Does not retry, does not follow redirects, and leaves no
- * connection open. Throws RangeError for an id or a time that cannot be signed, and nothing else: failures are outcomes.
+ * webhook-signature), if public-address.ts allows the address. Does not follow redirects and leaves no connection open; deliver-until-acknowledged.ts
+ * retries. Throws RangeError for an id or a time that cannot be signed, and nothing else: failures are outcomes.
  */
 export function sendWebhook(target: WebhookTarget, message: WebhookMessage, limits: WebhookLimits = WEBHOOK_LIMITS): Promise<WebhookOutcome> {
   const headers = headersOf(message, target.keys)

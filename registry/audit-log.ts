@@ -26,7 +26,7 @@ export interface AuditedChange {
   readonly details?: Readonly<Record<string, string | number | boolean | null | readonly string[]>>
 }
 
-/** Writes the audit entry of a change in another room, immediately before the change is carried out. Throws StoreError. */
+/** Writes the audit entry of a change in another module, immediately before the change is carried out. Throws StoreError. */
 export type NoteChange = (noted: AuditedChange) => Promise<void>
 
 /** The entry that follows `head`. */

@@ -10,7 +10,7 @@ import type { ProjectOwners } from './projects/project-owners.ts'
 
 /**
  * Partners, accounts, projects, credentials, secrets and keys. Opened once where a process starts (open-registry.ts) and
- * passed to the functions of this room, each of which declares the part that it needs.
+ * passed to the functions of this module, each of which declares the part that it needs.
  */
 export interface Registry {
   readonly clickhouse: ClickHouse

@@ -122,7 +122,7 @@ function laneOf(session: Session): Lane {
         { name: query.name },
       ),
     lines: (query, params) => splitLines(session.stream(renderTraced(query, params), 'TabSeparated')),
-    bytes: (query, params, format) => classifiedPieces(session.stream(renderTraced(query, params), format)),
+    bytes: (query, params, format) => classifiedChunks(session.stream(renderTraced(query, params), format)),
     execute: async (statement, params, tag) => {
       const settings = { ...insertSettings(tag), ...statement.settings }
       await classified(session.run(renderQuery(statement, params, settings), secondsMaxOf({ settings }) * 1000 + CLIENT_EXTRA_WAIT_MS))
@@ -159,20 +159,20 @@ function parseRows<P extends z.ZodObject, R extends z.ZodObject>(query: Query<P,
   return rows
 }
 
-async function* splitLines(pieces: AsyncIterable<Uint8Array>): AsyncIterable<string[]> {
+async function* splitLines(chunks: AsyncIterable<Uint8Array>): AsyncIterable<string[]> {
   const decoder = new TextDecoder()
   let rest = ''
-  for await (const piece of classifiedPieces(pieces)) {
-    const lines = (rest + decoder.decode(piece, { stream: true })).split('\n')
+  for await (const chunk of classifiedChunks(chunks)) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
     rest = lines.pop() ?? ''
     yield lines
   }
   if (rest !== '') yield [rest]
 }
 
-async function* classifiedPieces(pieces: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+async function* classifiedChunks(chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
   try {
-    yield* pieces
+    yield* chunks
   } catch (thrown) {
     throw classifyStoreError(thrown)
   }

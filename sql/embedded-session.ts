@@ -90,13 +90,13 @@ function withCode(thrown: unknown): unknown {
   return code === undefined ? thrown : Object.assign(new Error((thrown as Error).message, { cause: thrown }), { code })
 }
 
-/** Writes a Parquet file and streams it. If the engine streamed Parquet, each piece would be a complete file of its own. */
+/** Writes a Parquet file and streams it. If the engine streamed Parquet, each chunk would be a complete file of its own. */
 async function* streamFile(write: (path: string) => Promise<unknown>): AsyncIterable<Uint8Array> {
   const directory = mkdtempSync(join(tmpdir(), 'meterline-export-'))
   const path = join(directory, 'rows.parquet')
   try {
     await write(path)
-    for await (const piece of createReadStream(path)) yield piece as Buffer
+    for await (const chunk of createReadStream(path)) yield chunk as Buffer
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }

@@ -11,7 +11,7 @@
  */
 export type StoreFault = 'fenced' | 'unavailable' | 'too_large' | 'exhausted' | 'refused' | 'fault'
 
-/** Every error that this room throws to others. `code` is the number of ClickHouse's error, if it reported one. */
+/** Every error that this module throws to others. `code` is the number of ClickHouse's error, if it reported one. */
 export class StoreError extends Error {
   readonly fault: StoreFault
   readonly code: number | undefined

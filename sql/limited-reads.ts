@@ -57,9 +57,9 @@ function limitedLane(lane: Lane, settings: Settings): Lane {
   }
 }
 
-async function* classifiedLimited<T>(pieces: AsyncIterable<T>): AsyncIterable<T> {
+async function* classifiedLimited<T>(chunks: AsyncIterable<T>): AsyncIterable<T> {
   try {
-    yield* pieces
+    yield* chunks
   } catch (thrown) {
     throw classifyLimitedRead(thrown)
   }

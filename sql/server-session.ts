@@ -48,10 +48,10 @@ export async function openServerSession(url: string): Promise<Session> {
  * Throws if the server failed during the stream. Such a server ends the response as if it were complete, with an error text
  * between two marks. So the end of the stream is buffered until it is known not to be such a text.
  */
-async function* requireComplete(pieces: AsyncIterable<unknown>, tag: string): AsyncIterable<Buffer> {
+async function* requireComplete(chunks: AsyncIterable<unknown>, tag: string): AsyncIterable<Buffer> {
   let tail = Buffer.alloc(0)
-  for await (const piece of pieces) {
-    tail = Buffer.concat([tail, piece as Buffer])
+  for await (const chunk of chunks) {
+    tail = Buffer.concat([tail, chunk as Buffer])
     if (tail.length < 2 * EXCEPTION_BYTES_MAX) continue
     yield tail.subarray(0, -EXCEPTION_BYTES_MAX)
     tail = tail.subarray(-EXCEPTION_BYTES_MAX)

@@ -7,7 +7,7 @@ export interface Session {
   run(sql: string, timeoutMs: number): Promise<string>
   /** Sends rows once, as TabSeparated text. After an error it is unknown whether they are stored. */
   insert(rows: InsertRows, timeoutMs: number): Promise<void>
-  /** Runs a query and yields its result in `format`, piece by piece; a piece may end inside a line. */
+  /** Runs a query and yields its result in `format`, in chunks; a chunk may end inside a line. */
   stream(sql: string, format: StreamFormat): AsyncIterable<Uint8Array>
   close(): Promise<void>
 }

@@ -9,17 +9,17 @@ export function row(fields: readonly (string | number | null)[]): string {
 }
 
 /**
- * Collects rows as UTF-8 bytes and encodes them in pieces. One string of all rows would be concatenated, flattened and copied as
+ * Collects rows as UTF-8 bytes and encodes them in chunks. One string of all rows would be concatenated, flattened and copied as
  * a whole, which takes three times as long.
  */
 export class RowsBuffer {
   #bytes = Buffer.allocUnsafe(FIRST_BYTES)
   #length = 0
-  #piece = ''
+  #chunk = ''
 
   add(text: string): void {
-    this.#piece += text
-    if (this.#piece.length >= PIECE_CHARACTERS) this.#encode()
+    this.#chunk += text
+    if (this.#chunk.length >= CHUNK_CHARACTERS) this.#encode()
   }
 
   toBuffer(): Buffer {
@@ -28,19 +28,19 @@ export class RowsBuffer {
   }
 
   #encode(): void {
-    const needed = this.#length + this.#piece.length * UTF8_BYTES_PER_CHARACTER_MAX
+    const needed = this.#length + this.#chunk.length * UTF8_BYTES_PER_CHARACTER_MAX
     if (needed > this.#bytes.length) {
       const grown = Buffer.allocUnsafe(Math.max(needed, this.#bytes.length * 2))
       this.#bytes.copy(grown, 0, 0, this.#length)
       this.#bytes = grown
     }
-    this.#length += this.#bytes.write(this.#piece, this.#length, 'utf8')
-    this.#piece = ''
+    this.#length += this.#bytes.write(this.#chunk, this.#length, 'utf8')
+    this.#chunk = ''
   }
 }
 
 const FIRST_BYTES = 64 * 1024
-const PIECE_CHARACTERS = 16 * 1024
+const CHUNK_CHARACTERS = 16 * 1024
 const UTF8_BYTES_PER_CHARACTER_MAX = 3
 
 const NULL_FIELD = '\\N'

@@ -7,8 +7,8 @@ import { findMissingFileNames } from './support/named-files.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
-/** The rooms, and the rooms that each may import. No other room may exist. */
-const ROOMS: Record<string, readonly string[]> = {
+/** The modules, and the modules that each may import. No other module may exist. */
+const MODULES: Record<string, readonly string[]> = {
   metering: [],
   contract: ['metering'],
   sql: ['metering'],
@@ -24,7 +24,7 @@ const ROOMS: Record<string, readonly string[]> = {
   test: ['contract', 'demo', 'cli', 'service', 'api', 'aggregator', 'registry', 'ingest', 'sql', 'outgoing', 'metering'],
 }
 
-/** The only files that a room may import from another one. Without an entry here, it may import all of them. */
+/** The only files that a module may import from another one. Without an entry here, it may import all of them. */
 const DOORS: Record<string, Record<string, readonly string[]>> = {
   api: {
     ingest: [
@@ -54,16 +54,16 @@ const DOORS: Record<string, Record<string, readonly string[]>> = {
   demo: { service: ['closers.ts', 'config.ts', 'signals.ts', 'start-service.ts'] },
   bench: { test: ['support/engines/kafka-broker.ts', 'support/query-trace.ts'] },
 }
-/** Files of which a room may import only types: queries belong to the rooms below it. */
+/** Files of which a module may import only types: queries belong to the modules below it. */
 const TYPES_ONLY: Record<string, readonly string[]> = { api: ['sql/clickhouse.ts', 'sql/limited-reads.ts'] }
 
-/** The rooms or files that may import each package. A package that is not listed may not be imported. */
+/** The modules or files that may import each package. A package that is not listed may not be imported. */
 const VENDORS: Record<string, readonly string[]> = {
   '@clickhouse/client': ['sql'],
   autocannon: ['bench'],
   '@duckdb/node-api': ['test/support/engines/duckdb.ts'],
   chdb: ['sql', 'test/support/engines/clickhouse-server-main.ts'],
-  zod: Object.keys(ROOMS),
+  zod: Object.keys(MODULES),
   kafkajs: ['ingest/kafka/kafkajs-topic.ts', 'ingest/kafka/kafkajs-reader.ts', 'ingest/kafka/kafkajs-read-once.ts', 'ingest/kafka/codecs.ts', 'test', 'bench'],
   'kafkajs-snappy': ['ingest/kafka/codecs.ts'],
   'lz4-napi': ['ingest/kafka/codecs.ts'],
@@ -105,7 +105,7 @@ const PRINTS = ['cli', 'demo', 'bench', 'test']
 
 interface SourceFile {
   readonly path: string
-  readonly room: string
+  readonly module: string
   readonly text: string
   readonly imports: readonly string[]
 }
@@ -121,27 +121,27 @@ const files = FOLDERS.flatMap((name) => readdirSync(join(ROOT, name), { recursiv
   .sort()
   .map(readSource)
 
-describe('the rooms', () => {
-  test('every file is in a room', () => {
-    expect(files.filter(({ room }) => ROOMS[room] === undefined).map(pathOf)).toEqual([])
+describe('the modules', () => {
+  test('every file is in a module', () => {
+    expect(files.filter(({ module }) => MODULES[module] === undefined).map(pathOf)).toEqual([])
   })
 
-  test('rooms import only the rooms and files that they may', () => {
-    const against = files.flatMap(({ path, room, imports }) =>
+  test('modules import only the modules and files that they may', () => {
+    const against = files.flatMap(({ path, module, imports }) =>
       imports
         .filter((name) => name.startsWith('.'))
         .map((name) => normalize(join(dirname(path), name)))
-        .filter((target) => target.includes('/') && !mayImport(room, target))
+        .filter((target) => target.includes('/') && !mayImport(module, target))
         .map((target) => `${path} imports ${target}`),
     )
     expect(against).toEqual([])
   })
 
-  test('files of which a room may import only types are imported with import type', () => {
-    const against = files.flatMap(({ path, room, text }) =>
+  test('files of which a module may import only types are imported with import type', () => {
+    const against = files.flatMap(({ path, module, text }) =>
       [...text.matchAll(/^import (?!type )[^']*'(\.[^']+)'/gm)]
         .map((match) => normalize(join(dirname(path), match[1] ?? '')))
-        .filter((target) => TYPES_ONLY[room]?.includes(target))
+        .filter((target) => TYPES_ONLY[module]?.includes(target))
         .map((target) => `${path} imports ${target}`),
     )
     expect(against).toEqual([])
@@ -150,13 +150,13 @@ describe('the rooms', () => {
   test('contract and metering run in browsers, workers, Bun and Deno, because they use nothing of Node', () => {
     const nodeGlobals = /\b(?:Buffer|process|global|setImmediate)[.(]\w|\b__dirname\b/
     expect(
-      files.filter(({ room, text, imports }) => ['contract', 'metering'].includes(room) && (imports.some(isOfNode) || nodeGlobals.test(text))).map(pathOf),
+      files.filter(({ module, text, imports }) => ['contract', 'metering'].includes(module) && (imports.some(isOfNode) || nodeGlobals.test(text))).map(pathOf),
     ).toEqual([])
   })
 
   test('metering is pure: it uses no file, no system clock and no network', () => {
     expect(
-      files.filter(({ room, text, imports }) => room === 'metering' && (imports.some(isOfNode) || /\b(Date\.now|fetch)\(/.test(text))).map(pathOf),
+      files.filter(({ module, text, imports }) => module === 'metering' && (imports.some(isOfNode) || /\b(Date\.now|fetch)\(/.test(text))).map(pathOf),
     ).toEqual([])
   })
 
@@ -165,11 +165,11 @@ describe('the rooms', () => {
   })
 
   test('every package is imported only where it may be', () => {
-    const against = files.flatMap(({ path, room, imports }) =>
+    const against = files.flatMap(({ path, module, imports }) =>
       imports
         .filter((name) => !name.startsWith('.') && !isOfNode(name))
         .map(packageOf)
-        .filter((vendor) => VENDORS[vendor]?.some((place) => place === room || place === path) !== true)
+        .filter((vendor) => VENDORS[vendor]?.some((place) => place === module || place === path) !== true)
         .map((vendor) => `${path} imports ${vendor}`),
     )
     expect(against).toEqual([])
@@ -187,12 +187,12 @@ describe('the files', () => {
   })
 
   test('only files that start a process read its environment', () => {
-    const readers = files.filter(({ path, room, text }) => room !== 'test' && /process\.env\b/.test(text) && !READS_ENVIRONMENT.includes(path))
+    const readers = files.filter(({ path, module, text }) => module !== 'test' && /process\.env\b/.test(text) && !READS_ENVIRONMENT.includes(path))
     expect(readers.map(pathOf)).toEqual([])
   })
 
-  test('only programs print to the console; all other rooms log', () => {
-    expect(files.filter(({ room, text }) => !PRINTS.includes(room) && /console\.\w+\(/.test(text)).map(pathOf)).toEqual([])
+  test('only programs print to the console; all other modules log', () => {
+    expect(files.filter(({ module, text }) => !PRINTS.includes(module) && /console\.\w+\(/.test(text)).map(pathOf)).toEqual([])
   })
 
   test('only the listed tests wait for the clock; all others wait for a condition', () => {
@@ -208,7 +208,7 @@ describe('the files', () => {
   })
 
   test('settings of queries are part of the SQL text, where they do not leak into later statements', () => {
-    expect(files.filter(({ room, text }) => room !== 'test' && text.includes('clickhouse_settings')).map(pathOf)).toEqual([])
+    expect(files.filter(({ module, text }) => module !== 'test' && text.includes('clickhouse_settings')).map(pathOf)).toEqual([])
   })
 
   test('names of queries and statements are in snake case and unique', () => {
@@ -224,18 +224,18 @@ describe('documents and the container image', () => {
     expect(findMissingFileNames(ROOT, FOLDERS)).toEqual([])
   })
 
-  test('the container image gets every room that the command line may reach', () => {
+  test('the container image gets every module that the command line may reach', () => {
     const needed = new Set(['cli'])
-    for (const room of needed) for (const below of ROOMS[room] ?? []) needed.add(below)
+    for (const module of needed) for (const below of MODULES[module] ?? []) needed.add(below)
     const sent = readFileSync(join(ROOT, '.dockerignore'), 'utf8').split('\n')
-    expect([...needed].filter((room) => !sent.includes(`!${room}`))).toEqual([])
+    expect([...needed].filter((module) => !sent.includes(`!${module}`))).toEqual([])
   })
 })
 
 function readSource(path: string): SourceFile {
   const text = readFileSync(join(ROOT, path), 'utf8')
   const imports = [...text.matchAll(/^(?:import|export)\s[^'"]*?from\s+'([^']+)'|^import\s+'([^']+)'|\bimport\('([^']+)'\)/gm)]
-  return { path, room: path.split('/')[0] ?? '', text, imports: imports.map((match) => match[1] ?? match[2] ?? match[3] ?? '') }
+  return { path, module: path.split('/')[0] ?? '', text, imports: imports.map((match) => match[1] ?? match[2] ?? match[3] ?? '') }
 }
 
 function pathOf({ path }: SourceFile): string {
@@ -246,11 +246,11 @@ function isOfNode(name: string): boolean {
   return name.startsWith('node:')
 }
 
-function mayImport(room: string, target: string): boolean {
+function mayImport(module: string, target: string): boolean {
   const [to = '', ...rest] = target.split('/')
-  if (to === room) return true
-  if (ROOMS[room]?.includes(to) !== true) return false
-  const door = DOORS[room]?.[to]
+  if (to === module) return true
+  if (MODULES[module]?.includes(to) !== true) return false
+  const door = DOORS[module]?.[to]
   return door === undefined || door.includes(rest.join('/'))
 }
 

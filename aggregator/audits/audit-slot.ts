@@ -6,7 +6,7 @@ export class AuditSlot {
   #isRequestedRunning = false
   #background: Promise<unknown> = Promise.resolve()
 
-  /** For an audit that a caller waits for. It is rejected while another requested audit runs, and waits for one in the background to end. */
+  /** For an audit that a caller waits for. Returns `another_runs` while another requested audit runs, and waits for one in the background to end. */
   async runRequested<T>(work: () => Promise<T>): Promise<AuditSlotOutcome<T>> {
     if (this.#isRequestedRunning) return { status: 'another_runs' }
     this.#isRequestedRunning = true
@@ -18,7 +18,7 @@ export class AuditSlot {
     }
   }
 
-  /** For a part of an audit that can equally be done later. It is rejected while a requested audit runs. */
+  /** For a part of an audit that can equally be done later. Returns `another_runs` while a requested audit runs. */
   async runInBackground<T>(work: () => Promise<T>): Promise<AuditSlotOutcome<T>> {
     if (this.#isRequestedRunning) return { status: 'another_runs' }
     const working = work()

@@ -38,8 +38,8 @@ export interface AuditScope {
  * difference remains. One month is compared at a time, which limits the memory.
  *
  * The auditors in this folder are independent: they write their own SQL for the value of a day and for its sum over projects, and share
- * none with the rollup, the refresh or the statements, because a shared mistake would be found by no audit. They share only the decision
- * which materialized days readers use (usage/day-states.ts), because exactly these rows must be checked. Throws StoreError.
+ * none with the rollup, the refresh or the statements, because no audit would find a shared mistake. They share only the decision
+ * on which materialized days readers use (usage/day-states.ts), because exactly these rows must be checked. Throws StoreError.
  */
 export async function audit(clickhouse: ClickHouse, scope: AuditScope, runBetweenBatches: RunBetweenBatches): Promise<AuditReport> {
   const { from, end, days, projectId, partnerId } = scope
@@ -108,7 +108,7 @@ async function findRollupDifferences(clickhouse: ClickHouse, params: AuditScopeP
 }
 
 /**
- * The months of raw and of the rollup are known from their parts, without reading a row. The months of changed days are added, because
+ * The months of raw and of the rollup are read from the list of their parts, without reading rows. The months of changed days are added, because
  * materialized partnership days of a month without any usage are differences as well.
  */
 const monthsWithUsage = defineQuery({

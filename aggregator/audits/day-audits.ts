@@ -4,7 +4,7 @@ import { defineQuery } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
 import { row } from '../../sql/tab-separated.ts'
 
-/** The stored result of a day's newest audit. Counts of events are exact texts. */
+/** The stored result of a day's newest audit. Counts of events are strings, so that they stay exact. */
 export const DayAudit = z.object({
   /** YYYY-MM-DD. */
   usage_date: z.string(),
@@ -15,7 +15,7 @@ export const DayAudit = z.object({
   changes: z.coerce.number(),
   /** Positions in the logs at which an event of the day was accepted. */
   accepted_events: z.string(),
-  /** Identities in raw. If there were more positions than identities, an event would count twice. */
+  /** Identities in raw. If `accepted_events` is greater, an event was counted twice. */
   raw_events: z.string(),
   /** The sum over all projects in the rollup. */
   rollup_events: z.string(),
@@ -26,7 +26,7 @@ export const DayAudit = z.object({
 })
 export type DayAudit = z.output<typeof DayAudit>
 
-/** Stores results. If two processes store a result of the same day, the one that was audited later counts. Throws StoreError. */
+/** Stores results. If two processes store a result of the same day, the later audit wins. Throws StoreError. */
 export async function storeDayAudits({ reads }: ClickHouse, audits: readonly DayAudit[]): Promise<void> {
   if (audits.length === 0) return
   const text = audits.map((audit) =>

@@ -15,14 +15,14 @@ export interface ExplainedNumber {
   readonly period: Period
 }
 
-export type EvidenceExtent = z.output<typeof ExtentRow>
+export type EvidenceSummary = z.output<typeof SummaryRow>
 export type ContributingDay = z.output<typeof DayRow>
 export type ProjectShare = z.output<typeof ProjectRow>
 export type StoredEvent = z.output<typeof EventRow>
 
 /** The events in raw behind a number. `lateValue` is the number minus what it would be without the late events. Throws StoreError. */
-export function readExtent(lane: Lane, number: ExplainedNumber): Promise<EvidenceExtent> {
-  return queryOne(lane, explainExtent, paramsOf(number))
+export function readEvidenceSummary(lane: Lane, number: ExplainedNumber): Promise<EvidenceSummary> {
+  return queryOne(lane, explainSummary, paramsOf(number))
 }
 
 /** The projects with the largest share: for a cumulative metric their sum, for a peak metric their value on `peakDay`. Throws StoreError. */
@@ -35,7 +35,7 @@ export function readLargestDays(lane: Lane, number: ExplainedNumber): Promise<Co
   return lane.query(explainDays, paramsOf(number))
 }
 
-/** The largest events first, on ties the earliest first. Throws StoreError. */
+/** The events with the largest values first, on ties the earliest first. Throws StoreError. */
 export function readLargestEvents(lane: Lane, number: ExplainedNumber): Promise<StoredEvent[]> {
   return lane.query(explainEvents, paramsOf(number))
 }
@@ -65,7 +65,7 @@ const NumberParams = z.object({
   end: z.string(),
 })
 
-/** The rows of the explained number, in raw as in the rollup: both keys begin with project_id. One of the two sets of projects is empty. */
+/** The condition for the rows of the explained number, in raw and in the rollup. Either the partner or the list of projects is empty. */
 const EXPLAINED = `project_id IN (${PROJECTS_OF_PARTNER} UNION ALL SELECT arrayJoin({projects: Array(String)}))
           AND metric = {metric: String} AND usage_date >= {from: Date} AND usage_date < {end: Date}`
 
@@ -75,7 +75,7 @@ const IS_LATE = `received_at >= toDateTime64(usage_date + 1, 3, 'UTC')`
 /** All rows of an event's identity are in one month, so FINAL need not merge across partitions. */
 const RAW_SETTINGS = { max_execution_time: 100, do_not_merge_across_partitions_select_final: 1 }
 
-const ExtentRow = z.object({
+const SummaryRow = z.object({
   events: z.coerce.number(),
   firstMs: z.coerce.number().nullable(),
   lastMs: z.coerce.number().nullable(),
@@ -83,30 +83,30 @@ const ExtentRow = z.object({
   lateValue: z.string(),
 })
 
-/** Both values are computed as usage is: per project and day first, then over the projects, then over the days. */
-const explainExtent = defineQuery({
+/** The values with and without late events are computed as usage is: per project and day first, then over the projects, then over the days. */
+const explainSummary = defineQuery({
   name: 'explain_extent',
   sql: `
     SELECT
       sum(day_events) AS events, sum(day_late_events) AS lateEvents,
       if(events = 0, NULL, toUnixTimestamp64Milli(min(day_first))) AS firstMs,
       if(events = 0, NULL, toUnixTimestamp64Milli(max(day_last))) AS lastMs,
-      if({metric: String} IN {peaks: Array(String)}, max(day_value) - max(day_in_time), sum(day_value) - sum(day_in_time)) AS lateValue
+      if({metric: String} IN {peaks: Array(String)}, max(day_value) - max(day_on_time), sum(day_value) - sum(day_on_time)) AS lateValue
     FROM (
       SELECT usage_date, sum(project_events) AS day_events, sum(project_late_events) AS day_late_events,
-        min(project_first) AS day_first, max(project_last) AS day_last, sum(project_value) AS day_value, sum(project_in_time) AS day_in_time
+        min(project_first) AS day_first, max(project_last) AS day_last, sum(project_value) AS day_value, sum(project_on_time) AS day_on_time
       FROM (
         SELECT project_id, usage_date, count() AS project_events, countIf(${IS_LATE}) AS project_late_events,
           min(timestamp) AS project_first, max(timestamp) AS project_last,
           ${PROJECT_VALUE_FROM_RAW} AS project_value,
-          ${projectValueFromRawIf(`NOT (${IS_LATE})`)} AS project_in_time
+          ${projectValueFromRawIf(`NOT (${IS_LATE})`)} AS project_on_time
         FROM raw_usage_events_v1 FINAL WHERE ${EXPLAINED}
         GROUP BY project_id, usage_date, metric
       )
       GROUP BY usage_date
     )`,
   params: NumberParams,
-  row: ExtentRow,
+  row: SummaryRow,
   settings: RAW_SETTINGS,
 })
 

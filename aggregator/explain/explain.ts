@@ -10,10 +10,10 @@ import { readPartnershipUsage } from '../usage/partnership-usage.ts'
 import { readProjectUsage } from '../usage/project-usage.ts'
 import {
   type ContributingDay,
-  type EvidenceExtent,
+  type EvidenceSummary,
   type ExplainedNumber,
   type ProjectShare,
-  readExtent,
+  readEvidenceSummary,
   readLargestDays,
   readLargestEvents,
   readLargestProjects,
@@ -75,7 +75,7 @@ export async function explainPartnership({ clickhouse, lane }: ExplainStore, par
   const number: ExplainedNumber = { of: { partnerId }, metric, period }
   const { asOfMs, summary, peakDays } = await readPartnershipUsage(clickhouse, partnerId, period)
   const peakDay = peakDays.get(metric) ?? null
-  const extent = await readExtent(lane, number)
+  const extent = await readEvidenceSummary(lane, number)
   const shares = await readLargestProjects(lane, number, peakDay)
   return {
     asOfMs,
@@ -102,7 +102,7 @@ export async function explainProject(
   const number: ExplainedNumber = { of: { projectId }, metric, period }
   const { asOfMs, summary, lastActivityMs } = await readProjectUsage(clickhouse, projectId, period)
   if (partnerId === undefined && lastActivityMs === null) return { status: 'unknown_project' }
-  const extent = await readExtent(lane, number)
+  const extent = await readEvidenceSummary(lane, number)
   const days = await readLargestDays(lane, number)
   const explanation: Explanation = {
     asOfMs,
@@ -139,7 +139,7 @@ const RULES: Record<'project' | 'partnership', Record<MetricKind, string>> = {
   },
 }
 
-function countsOf({ events, firstMs, lastMs }: EvidenceExtent) {
+function countsOf({ events, firstMs, lastMs }: EvidenceSummary) {
   return { events, firstEventMs: firstMs, lastEventMs: lastMs }
 }
 
@@ -156,7 +156,7 @@ async function withNames(clickhouse: ClickHouse, partnerId: string, shares: read
 async function readLateArrivals(
   { clickhouse, lane }: ExplainStore,
   number: ExplainedNumber,
-  { lateEvents, lateValue }: EvidenceExtent,
+  { lateEvents, lateValue }: EvidenceSummary,
   partnerId: string | undefined,
 ): Promise<LateArrivals> {
   const headers = partnerId === undefined ? [] : await readStatementHeaders(clickhouse, partnerId)

@@ -1,11 +1,11 @@
 import type { Settings } from '../../sql/session.ts'
-import { AS_TEXT, type Wording } from '../statements/canonical-lines.ts'
+import { AS_TEXT, type ValueFormat } from '../statements/canonical-lines.ts'
 
 /**
  * CSV as defined by RFC 4180: one header line, CRLF, texts in quotes. A name that a person chose may begin like a formula, and a
  * spreadsheet would run it, so such a cell gets a leading apostrophe. Numbers never do: "-5" is no formula.
  */
-export const CSV_WORDING: Wording = {
+export const CSV_VALUES: ValueFormat = {
   ...AS_TEXT,
   text: (sql) => `if(left(${sql}, 1) IN ('=', '+', '-', '@', '\\t', '\\r'), concat('\\'', ${sql}), ${sql})`,
 }

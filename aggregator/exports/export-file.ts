@@ -14,11 +14,11 @@ export interface ExportedFile {
   readonly rows: number
 }
 
-/** The file of an export, piece by piece, with the header of its format. It throws at its end when it is incomplete. */
+/** The file of an export, in chunks, with the header of its format. Throws at the end if rows are missing. */
 export function exportFile(lane: Lane, { format, source, charges, rows }: ExportedFile): AsyncIterable<Uint8Array> {
   const { rows: rowKind, container } = EXPORT_FORMATS[format]
-  const pieces = rowKind === 'charges' ? chargesFile(lane, charges, container) : linesFile(lane, source, container)
-  return requireComplete(pieces, { container, rows })
+  const chunks = rowKind === 'charges' ? chargesFile(lane, charges, container) : linesFile(lane, source, container)
+  return requireComplete(chunks, { container, rows })
 }
 
 async function* chargesFile(lane: Lane, charges: FocusCharges, container: ExportShape['container']): AsyncIterable<Uint8Array> {
@@ -33,14 +33,14 @@ async function* linesFile(lane: Lane, source: ExportSource, container: ExportSha
   else yield* streamRows(lane, source, container)
 }
 
-/** One JSON array with one row per line. The line feed at the end of a piece is delayed until it is known whether another row follows. */
+/** One JSON array with one row per line. The line feed at the end of a chunk is held back until it is known whether another row follows. */
 async function* asJsonArray(lines: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
   yield Buffer.from('[\n')
   let isRowOpen = false
-  for await (const piece of lines) {
-    if (piece.length === 0) continue
-    const endsRow = piece.at(-1) === LINE_FEED
-    const body = Buffer.from(piece.buffer, piece.byteOffset, endsRow ? piece.length - 1 : piece.length)
+  for await (const chunk of lines) {
+    if (chunk.length === 0) continue
+    const endsRow = chunk.at(-1) === LINE_FEED
+    const body = Buffer.from(chunk.buffer, chunk.byteOffset, endsRow ? chunk.length - 1 : chunk.length)
     // In latin1 each byte is one character, whatever it means. A line feed within a text is escaped, so each one here ends a row.
     yield Buffer.from((isRowOpen ? ',\n' : '') + body.toString('latin1').replaceAll('\n', ',\n'), 'latin1')
     isRowOpen = endsRow

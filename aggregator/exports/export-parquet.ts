@@ -1,11 +1,11 @@
 import type { Settings } from '../../sql/session.ts'
-import type { Wording } from '../statements/canonical-lines.ts'
+import type { ValueFormat } from '../statements/canonical-lines.ts'
 
 /**
  * Readers of Parquet support decimals of at most 38 digits. An export with a longer value is rejected before the file begins
  * (export-totals.ts); a value is never truncated.
  */
-export const PARQUET_WORDING: Wording = {
+export const PARQUET_VALUES: ValueFormat = {
   text: (sql) => sql,
   decimal: (sql) => `toDecimal128(${sql}, 9)`,
   // The store's Date type would become a plain number in Parquet.

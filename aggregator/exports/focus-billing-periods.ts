@@ -25,7 +25,7 @@ export function billingPeriodRows({ months, partners, liveAsOfMs }: BillingPerio
     const status = closed === undefined ? 'Open' : 'Closed'
     return csvLine([partnerId, names.get(partnerId) ?? null, `${end}T00:00:00Z`, updated, `${first}T00:00:00Z`, status, PROVIDER])
   })
-  return { rows: lines.length, file: inPieces(lines) }
+  return { rows: lines.length, file: inChunks(lines) }
 }
 
 const COLUMNS = [
@@ -38,7 +38,7 @@ const COLUMNS = [
   'InvoiceIssuerName',
 ]
 
-async function* inPieces(lines: readonly string[]): AsyncIterable<Uint8Array> {
+async function* inChunks(lines: readonly string[]): AsyncIterable<Uint8Array> {
   yield csvHeader(COLUMNS)
   if (lines.length > 0) yield Buffer.from(lines.join(''))
 }

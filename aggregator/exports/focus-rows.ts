@@ -2,8 +2,8 @@ import { z } from 'zod'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { EXACT_ROW_SETTINGS } from '../statements/canonical-lines.ts'
-import { CSV_SETTINGS, CSV_WORDING } from './export-csv.ts'
-import { PARQUET_SETTINGS, PARQUET_WORDING } from './export-parquet.ts'
+import { CSV_SETTINGS, CSV_VALUES } from './export-csv.ts'
+import { PARQUET_SETTINGS, PARQUET_VALUES } from './export-parquet.ts'
 import { FOCUS_COLUMNS, type FocusColumn, type FocusType } from './focus-columns.ts'
 
 export interface FocusCharges {
@@ -57,17 +57,17 @@ function selectCharges(format: (column: FocusColumn) => string): string {
 }
 
 const AS_CSV: Record<FocusType, (sql: string) => string> = {
-  text: CSV_WORDING.text,
-  amount: CSV_WORDING.decimal,
-  day: CSV_WORDING.day,
+  text: CSV_VALUES.text,
+  amount: CSV_VALUES.decimal,
+  day: CSV_VALUES.day,
   time: (sql) => `formatDateTime(toDateTime64(${sql}, 3, 'UTC'), '%Y-%m-%dT%H:%i:%SZ', 'UTC')`,
 }
 
 const AS_PARQUET: Record<FocusType, (sql: string) => string> = {
-  text: PARQUET_WORDING.text,
-  amount: PARQUET_WORDING.decimal,
-  day: PARQUET_WORDING.day,
-  time: PARQUET_WORDING.time,
+  text: PARQUET_VALUES.text,
+  amount: PARQUET_VALUES.decimal,
+  day: PARQUET_VALUES.day,
+  time: PARQUET_VALUES.time,
 }
 
 const focusCsvRows = defineQuery({

@@ -12,8 +12,8 @@ import {
   selectExportRows,
   streamCanonicalLines,
 } from '../statements/canonical-lines.ts'
-import { CSV_SETTINGS, CSV_WORDING } from './export-csv.ts'
-import { PARQUET_SETTINGS, PARQUET_WORDING } from './export-parquet.ts'
+import { CSV_SETTINGS, CSV_VALUES } from './export-csv.ts'
+import { PARQUET_SETTINGS, PARQUET_VALUES } from './export-parquet.ts'
 
 /** Where the rows of an export are read from: the lines of one closed statement, or the rows staged for this export. */
 export type ExportSource = ({ readonly kind: 'closed' } & ClosedStatementKey) | { readonly kind: 'staged'; readonly exportId: string }
@@ -37,7 +37,7 @@ const StagedRowsParams = z.object({ exportId: z.string() })
 
 const closedCsvRows = defineQuery({
   name: 'closed_statement_csv_rows',
-  sql: `${selectExportRows(CSV_WORDING)} ${FROM_CLOSED_LINES}`,
+  sql: `${selectExportRows(CSV_VALUES)} ${FROM_CLOSED_LINES}`,
   params: ClosedLinesParams,
   row: ExportRow,
   settings: { ...EXACT_ROW_SETTINGS, ...CSV_SETTINGS },
@@ -53,7 +53,7 @@ const stagedRows = defineQuery({
 
 const stagedCsvRows = defineQuery({
   name: 'staged_export_csv_rows',
-  sql: `${selectExportRows(CSV_WORDING)} ${FROM_STAGED_ROWS}`,
+  sql: `${selectExportRows(CSV_VALUES)} ${FROM_STAGED_ROWS}`,
   params: StagedRowsParams,
   row: ExportRow,
   settings: { ...EXACT_ROW_SETTINGS, ...CSV_SETTINGS },
@@ -61,7 +61,7 @@ const stagedCsvRows = defineQuery({
 
 const stagedParquetRows = defineQuery({
   name: 'staged_export_parquet_rows',
-  sql: `${selectExportRows(PARQUET_WORDING)} ${FROM_STAGED_ROWS}`,
+  sql: `${selectExportRows(PARQUET_VALUES)} ${FROM_STAGED_ROWS}`,
   params: StagedRowsParams,
   row: ExportRow,
   settings: { ...EXACT_ROW_SETTINGS, ...PARQUET_SETTINGS },

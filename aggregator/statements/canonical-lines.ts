@@ -26,9 +26,9 @@ export async function* streamCanonicalLines(lane: Lane, { partnerId, closing }: 
 export async function hashStatement({ work }: ClickHouse, { partnerId, closing }: ClosedStatementKey): Promise<{ lines: number; sha256: string }> {
   const hash = createHash('sha256')
   let lines = 0
-  for await (const piece of streamCanonicalLines(work, { partnerId, closing })) {
-    hash.update(piece)
-    for (let at = piece.indexOf(LINE_FEED); at !== -1; at = piece.indexOf(LINE_FEED, at + 1)) lines += 1
+  for await (const chunk of streamCanonicalLines(work, { partnerId, closing })) {
+    hash.update(chunk)
+    for (let at = chunk.indexOf(LINE_FEED); at !== -1; at = chunk.indexOf(LINE_FEED, at + 1)) lines += 1
   }
   // If the stream ended early, the hash of a part would become the hash of the statement.
   const stored = await queryOne(work, storedLines, { partnerId, closing })
@@ -39,7 +39,7 @@ export async function hashStatement({ work }: ClickHouse, { partnerId, closing }
 const LINE_FEED = 0x0a
 
 /** How a format writes names that people chose, decimals, days and times. Both the argument and the result are SQL. */
-export interface Wording {
+export interface ValueFormat {
   text(sql: string): string
   decimal(sql: string): string
   day(sql: string): string
@@ -47,7 +47,7 @@ export interface Wording {
 }
 
 /** Reads a table `rows` with the columns of statement_lines_v1. A value that does not apply is null, never an empty text. */
-export function selectExportRows({ text, decimal, day, time }: Wording): string {
+export function selectExportRows({ text, decimal, day, time }: ValueFormat): string {
   return `
     SELECT
       toString(rows.partner_id) AS partner_id,
@@ -70,7 +70,7 @@ export function selectExportRows({ text, decimal, day, time }: Wording): string 
 }
 
 /** Days and times are formatted here, so that no setting of the store can change how they are written. */
-export const AS_TEXT: Wording = {
+export const AS_TEXT: ValueFormat = {
   text: (sql) => sql,
   decimal: (sql) => sql,
   day: (sql) => `formatDateTime(${sql}, '%Y-%m-%d', 'UTC')`,
@@ -87,7 +87,7 @@ export const EXACT_ROW_SETTINGS: Settings = {
   output_format_decimal_trailing_zeros: 0,
   session_timezone: 'UTC',
   optimize_read_in_order: 1,
-  // Rows arrive in pieces of this size: while a client reads nothing, one piece is in memory.
+  // Rows arrive in chunks of this size: while a client reads nothing, one chunk is in memory.
   max_block_size: 4_096,
   max_execution_time: 3600,
 }

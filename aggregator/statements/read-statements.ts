@@ -13,7 +13,7 @@ export interface Statement {
   readonly header: StatementHeader | undefined
   readonly asOfMs: number | null
   readonly totals: readonly MonthTotal[]
-  /** True for the open month that is closed next: its statement will also correct what is unbilled of earlier months. */
+  /** True for the open month that is closed next: its statement will also bill, as adjustments, what is unbilled of earlier months. */
   readonly isNext: boolean
 }
 

@@ -7,7 +7,7 @@ import { withClosingLease } from './closing-lease.ts'
 export type BillingFromOutcome = { status: 'set' } | { status: 'already_closed'; closedThrough: Month } | { status: 'elsewhere' }
 
 /**
- * Sets the first month that has a statement, which is possible until a month is closed. It runs under the lease of the partner's
+ * Sets the first month that has a statement, which is allowed until the partner's first month is closed. It runs under the lease of the partner's
  * closings, so that no month can be closed between the check and the write. Throws StoreError.
  */
 export async function setBillingFrom(

@@ -1,7 +1,7 @@
 /**
- * What a project contributes to a bill line, as SQL columns: its share of its partner's month in one metric.
- * - `value`: for a cumulative metric the sum of the project's days. For a peak metric the project's value on `peak_day`, the day on which
- *   the partner's projects together were greatest (usage/peak-day.ts), or 0 if it has no usage on that day. So the lines of a metric
+ * The value of a project's statement line for one metric, as SQL columns: the project's share of its partner's month.
+ * - `value`: for a cumulative metric the sum of the project's days. For a peak metric the project's value on `peak_day`, the day
+ *   with the highest total over the partner's projects (usage/peak-day.ts), or 0 if it has no usage on that day. So the lines of a metric
  *   add up to exactly what the partner is billed.
  * - `own_max` and `own_max_day`: for a peak metric the project's own greatest day, the earliest on ties; otherwise NULL.
  *

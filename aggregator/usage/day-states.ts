@@ -4,7 +4,7 @@
  * costs half of what GROUP BY does, because there are so few rows.
  *
  * The refresh, the readers and the audits must agree on it: a day that readers take from the materialized rows and the audit skips would
- * be billed without ever being checked. Therefore the auditors share this fragment; the values of the rows they compute on their own.
+ * be billed without ever being checked. Therefore the auditors share this fragment; but they compute the values of the rows independently.
  */
 export const DAY_STATES = 'SELECT usage_date, changes, kept = changes AS is_materialized FROM usage_day_changes_v1 FINAL'
 

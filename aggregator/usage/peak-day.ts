@@ -8,7 +8,7 @@ import type { Quantity } from '../../metering/quantity.ts'
  */
 export const PEAK_DAY = 'argMax(day, (total, -toInt32(day)))'
 
-/** The same rule for days that are read in ascending order: only a greater value moves the peak, so ties keep the earliest day. */
-export function movesPeak(value: Quantity, peak: Quantity): boolean {
+/** The same rule for days that are read in ascending order: only a greater value is a new peak, so on ties the earliest day stays. */
+export function isNewPeak(value: Quantity, peak: Quantity): boolean {
   return compareDecimals(value, peak) > 0
 }

@@ -13,12 +13,13 @@ import { PROJECT_OWNERS } from './projects-of-partner.ts'
 /**
  * Recomputes the partnership days that have changed, for all partners, and returns their number. Several processes may run it at the
  * same time. The order is the guarantee:
- * 1. Read the newest project. Record a change of each day on which projects registered since the last refresh have usage, so that the
- *    new rows outrank those without these projects. After a crash here the days are recomputed without need.
- * 2. Read each changed day's number of changes, then compute its rows: they include at least what the number stands for.
+ * 1. Read when the newest project was created. Increment the number of changes of each day with usage of a project that was
+ *    registered since the last refresh, so that the recomputed rows supersede the old ones. After a crash here the days are recomputed
+ *    without need.
+ * 2. Read each changed day's number of changes, then compute its rows: they include at least the events of these changes.
  * 3. Record that the rows of these days are complete at those numbers. After a crash before this, readers keep computing the days
  *    themselves.
- * 4. Record the newest project. After a crash before this, the same days are recomputed once more.
+ * 4. Record when the newest project was created. After a crash before this, the same days are recomputed once more.
  * Throws StoreError.
  */
 export async function refreshPartnershipDays(clickhouse: ClickHouse, lane: ClickHouse['reads'] = clickhouse.reads): Promise<number> {
@@ -57,9 +58,9 @@ const recordDaysWithoutChanges = defineStatement({
 })
 
 /**
- * A new project changes the days on which it has usage. Under the same number of changes, its rows would compete with those without it,
- * and the watermark would choose between them; the watermark can go back when a topic gets new logs, and the new project would not
- * be billed.
+ * A new project changes the days on which it has usage. If the number of changes stayed the same, the rows with and without the new
+ * project would tie, and those with the later watermark would win. The watermark can move backwards when a topic gets new logs, so the
+ * rows without the project could win, and it would not be billed.
  */
 const recordDaysOfNewProjects = defineStatement({
   name: 'record_days_of_new_projects',

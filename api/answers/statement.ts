@@ -39,10 +39,10 @@ export function statementsAnswer(statements: readonly Statement[]): AnswerOf<typ
 
 /** Streams the whole answer, because a partner may have hundreds of thousands of lines. The stream breaks off when the store fails. */
 export function statementStream(statement: Statement, parts: StatementLinesJson, shown: Shown): Readable {
-  return Readable.from(piecesOf(statement, parts, shown))
+  return Readable.from(chunksOf(statement, parts, shown))
 }
 
-async function* piecesOf(statement: Statement, { projects, adjustments }: StatementLinesJson, shown: Shown): AsyncIterable<Buffer | string> {
+async function* chunksOf(statement: Statement, { projects, adjustments }: StatementLinesJson, shown: Shown): AsyncIterable<Buffer | string> {
   const totals = statement.totals.map((total) => totalAnswer(total, shown))
   yield `{"statement":${stringifyExactJson(headAnswer(statement))},"totals":${stringifyExactJson(totals)},"projects":[`
   yield* asElements(projects)
@@ -54,10 +54,10 @@ async function* piecesOf(statement: Statement, { projects, adjustments }: Statem
 /** Turns JSON objects, one per line, into the elements of an array. JSON escapes a line feed within a text, so each line feed ends an object. */
 async function* asElements(lines: AsyncIterable<Uint8Array>): AsyncIterable<Buffer | string> {
   let comma = ''
-  for await (const piece of lines) {
-    if (piece.length === 0) continue
+  for await (const chunk of lines) {
+    if (chunk.length === 0) continue
     yield comma
-    const bytes = Buffer.from(piece)
+    const bytes = Buffer.from(chunk)
     const ends = bytes.at(-1) === LINE_FEED
     const elements = ends ? bytes.subarray(0, -1) : bytes
     for (let at = elements.indexOf(LINE_FEED); at !== -1; at = elements.indexOf(LINE_FEED, at + 1)) elements[at] = COMMA

@@ -45,11 +45,11 @@ export class GuessingBrake {
     if (this.#options.failuresPerMinute === 0) return prove()
     const digest = createHash('sha256').update(JSON.stringify(credential)).digest('base64')
     const network = networkOf(address)
-    if (this.#good.has(digest)) return this.#judge({ network, digest }, await prove())
+    if (this.#good.has(digest)) return this.#recordOutcome({ network, digest }, await prove())
     const minute = await this.#acquireSlot(network, digest)
-    if (minute === undefined) return this.#judge({ network, digest }, await prove())
+    if (minute === undefined) return this.#recordOutcome({ network, digest }, await prove())
     try {
-      return this.#judge({ network, digest }, await prove())
+      return this.#recordOutcome({ network, digest }, await prove())
     } finally {
       minute.inFlight -= 1
       for (const resume of minute.waiting.splice(0)) resume()
@@ -81,7 +81,7 @@ export class GuessingBrake {
     }
   }
 
-  #judge<T>({ network, digest }: { network: string; digest: string }, proven: T | undefined): T | undefined {
+  #recordOutcome<T>({ network, digest }: { network: string; digest: string }, proven: T | undefined): T | undefined {
     this.#good.delete(digest)
     if (proven === undefined) this.#countFailure(network, digest)
     else this.#good.set(digest, true)

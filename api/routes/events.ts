@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { EVENT_BODY_CONTENT } from '../../contract/event-body.ts'
 import { EVENTS_BODY_BYTES_MAX, EVENTS_PER_REQUEST_MAX, SEND_EVENTS } from '../../contract/events.ts'
 import { type Arrival, type BodyFormat, decodeBody } from '../../ingest/event/decode-body.ts'
-import { type Judged, judgeEvent } from '../../ingest/event/pipeline.ts'
+import { type ValidatedEvent, validateEvent } from '../../ingest/event/pipeline.ts'
 import type { Verdict } from '../../ingest/log/detect-duplicates.ts'
 import { EMITTER } from '../auth/access.ts'
 import { findAllowedProjects } from '../auth/allowed-projects.ts'
@@ -18,7 +18,7 @@ const FORMATS: Readonly<Record<string, BodyFormat>> = {
   'application/cloudevents-batch+json': 'cloudevent-batch',
 } satisfies Record<keyof typeof EVENT_BODY_CONTENT, BodyFormat>
 
-/** Bodies stay bytes on the routes of `app`, because an event is judged by its text and stored as it was sent. */
+/** Bodies stay bytes on the routes of `app`, because an event is validated by its text and stored as it was sent. */
 export function acceptEventBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(Object.keys(FORMATS), { parseAs: 'buffer', bodyLimit: EVENTS_BODY_BYTES_MAX }, (_request, body, done) => done(null, body))
@@ -32,9 +32,9 @@ export function sendEvents(app: FastifyInstance, { registry, eventLog, now }: Ap
     const body = bodyOf(request)
     const arrivals = decodeArrivals(body, formatOf(request))
     const allowedProjects = await findAllowedProjects(registry, ingestKey, arrivals)
-    const judged = arrivals.map((arrival) => judgeEvent(arrival, { receivedMs, allowedProjects }))
-    const verdicts = judged.length === 0 ? [] : await eventLog.submit({ judged, ingestKeyId: ingestKey.id, receivedMs, bytes: body.length })
-    const rejected = rejectedOf(judged, verdicts)
+    const validated = arrivals.map((arrival) => validateEvent(arrival, { receivedMs, allowedProjects }))
+    const verdicts = validated.length === 0 ? [] : await eventLog.submit({ validated, ingestKeyId: ingestKey.id, receivedMs, bytes: body.length })
+    const rejected = rejectedOf(validated, verdicts)
     const countOf = (...statuses: Verdict['status'][]) => verdicts.filter(({ status }) => statuses.includes(status)).length
     if (eventLog.acknowledges === 'durable') return reply.code(202).send({ accepted: countOf('produced'), rejected })
     return reply.send({ accepted: countOf('counted', 'already_stored'), duplicates: countOf('duplicate'), rejected })
@@ -50,8 +50,8 @@ function decodeArrivals(body: Buffer, format: BodyFormat): Arrival[] {
   return decoded.arrivals
 }
 
-function rejectedOf(judged: readonly Judged[], verdicts: readonly Verdict[]) {
-  return judged.flatMap((each, index) => {
+function rejectedOf(validated: readonly ValidatedEvent[], verdicts: readonly Verdict[]) {
+  return validated.flatMap((each, index) => {
     const verdict = verdicts[index]
     if (verdict?.status !== 'rejected') return []
     const eventId = each.status === 'valid' ? each.event.eventId : each.eventId

@@ -54,7 +54,7 @@ async function exportFile(environment: NodeJS.ProcessEnv, options: ExportOptions
   const file = resolve(options.out ?? nameIn(download.headers.get('content-disposition')))
   await rm(manifestPathOf(file), { force: true })
   const { container } = EXPORT_FORMATS[manifest.format]
-  const written = await writeComplete(file, requireComplete(download.pieces, { container, rows: manifest.rows }))
+  const written = await writeComplete(file, requireComplete(download.chunks, { container, rows: manifest.rows }))
   const manifestOfFile: FileManifest = { ...manifest, file: basename(file), ...written }
   await writeComplete(manifestPathOf(file), [Buffer.from(`${JSON.stringify(manifestOfFile, null, 2)}\n`)])
   printResult(options, { path: file, ...manifestOfFile }, () => [
@@ -75,17 +75,17 @@ function nameIn(disposition: string | null): string {
 }
 
 /** A file of that name is always complete: it is renamed after its last byte is on the disk. */
-async function writeComplete(file: string, pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<{ bytes: number; sha256: string }> {
+async function writeComplete(file: string, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<{ bytes: number; sha256: string }> {
   const part = `${file}.part`
   const hash = createHash('sha256')
   let bytes = 0
   try {
     const handle = await open(part, 'w')
     try {
-      for await (const piece of pieces) {
-        hash.update(piece)
-        bytes += piece.length
-        await handle.writeFile(piece)
+      for await (const chunk of chunks) {
+        hash.update(chunk)
+        bytes += chunk.length
+        await handle.writeFile(chunk)
       }
       await handle.sync()
     } finally {

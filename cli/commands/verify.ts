@@ -74,17 +74,17 @@ interface ReadFile {
   readonly counted: RowTotals | { readonly unreadable: string }
 }
 
-/** Reads the file once, piece by piece. */
+/** Reads the file once, in chunks. */
 async function readWhole(file: string, format: ExportFormat): Promise<ReadFile> {
   const hash = createHash('sha256')
   const isParquet = format === 'parquet' || format === 'focus-parquet'
   const reader = isParquet ? undefined : openRowReader(format)
   let bytes = 0
   let unreadable: string | undefined
-  for await (const piece of createReadStream(file).on('error', () => {})) {
-    hash.update(piece)
-    bytes += piece.length
-    unreadable ??= await problemOf(() => reader?.add(piece))
+  for await (const chunk of createReadStream(file).on('error', () => {})) {
+    hash.update(chunk)
+    bytes += chunk.length
+    unreadable ??= await problemOf(() => reader?.add(chunk))
   }
   let counted: RowTotals | undefined
   unreadable ??= await problemOf(async () => {
@@ -155,8 +155,8 @@ async function compareWithService(
   if (service.status === 'open') found.push('the month was closed when this was exported and is open now: was a backup restored? Keep this file.')
   if (found.length > 0 || !isText(manifest.format)) return found
   const hash = createHash('sha256')
-  const { pieces } = await openDownload(readEndpoint(environment), EXPORT_LINES, { query: sameExport(manifest) })
-  for await (const piece of pieces) hash.update(piece)
+  const { chunks } = await openDownload(readEndpoint(environment), EXPORT_LINES, { query: sameExport(manifest) })
+  for await (const chunk of chunks) hash.update(chunk)
   return compare('sha256', read.sha256, hash.digest('hex'), 'the same export now')
 }
 

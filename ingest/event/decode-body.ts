@@ -4,7 +4,7 @@ import { EVENTS_PER_REQUEST_MAX } from '../../contract/events.ts'
 import { EVENT_ID_CODE_POINTS_MAX, isPlainText } from '../../metering/event.ts'
 import { parseExactJson } from '../../metering/exact-json.ts'
 
-/** One event as it arrived, not judged yet: its fields and its own bytes. */
+/** One event as it arrived, not validated yet: its fields and its own bytes. */
 export interface Arrival {
   /** 0-based position in the request; for NDJSON the line. */
   readonly index: number

@@ -3,14 +3,13 @@ import {
   isEventId,
   isProjectId,
   ORIGINAL_BYTES_KEPT_MAX,
-  type Rejection,
-  type RejectReason,
   TIMESTAMP_AHEAD_MS_MAX,
   TIMESTAMP_MIN_MS,
   type UsageEvent,
 } from '../../metering/event.ts'
 import { isMetricName, METRIC_NAMES } from '../../metering/metrics.ts'
 import { parseQuantity, QUANTITY_RULE } from '../../metering/quantity.ts'
+import type { Rejection, RejectReason } from '../../metering/rejection-reasons.ts'
 import { parseTimestamp } from '../../metering/timestamp.ts'
 import type { Arrival } from './decode-body.ts'
 
@@ -25,7 +24,7 @@ const STEPS = [requireSize, requireJson, parseIdentity, requireKnownMetric, pars
  * An event after all steps: valid, or rejected with the reason of the first step that failed. Its bytes are cut out of the body
  * on demand.
  */
-export type Judged =
+export type ValidatedEvent =
   | { readonly status: 'valid'; readonly index: number; readonly event: UsageEvent; original(): Buffer }
   | {
       readonly status: 'rejected'
@@ -39,14 +38,14 @@ export type Judged =
 /** The projects for which the sender of an event may send. */
 export type AllowedProjects = ReadonlySet<string> | 'all'
 
-export interface JudgingContext {
+export interface ValidationContext {
   /** When the event arrived. A timestamp is in the future compared with this, never with the clock of the process that counts it. */
   readonly receivedMs: number
-  /** Fetched before judging, for all events of a request with one query. */
+  /** Fetched before validation, for all events of a request with one query. */
   readonly allowedProjects: AllowedProjects
 }
 
-export function judgeEvent(arrival: Arrival, context: JudgingContext): Judged {
+export function validateEvent(arrival: Arrival, context: ValidationContext): ValidatedEvent {
   const draft: Draft = { projectId: '', eventId: '', metric: 'ai_tokens', value: '0', timestampMs: 0 }
   for (const step of STEPS) {
     const rejection = step(draft, arrival, context)
@@ -55,7 +54,7 @@ export function judgeEvent(arrival: Arrival, context: JudgingContext): Judged {
   return { status: 'valid', index: arrival.index, event: draft, original: arrival.original }
 }
 
-/** The projects that these events name. Judging needs to know which of them are allowed. */
+/** The projects that these events name. Validation needs to know which of them are allowed. */
 export function projectIdsOf(arrivals: readonly Arrival[]): Set<string> {
   const projectIds = new Set<string>()
   for (const { fields } of arrivals) if (isProjectId(fields?.project_id)) projectIds.add(fields.project_id)
@@ -68,7 +67,7 @@ export function projectIdsOf(arrivals: readonly Arrival[]): Set<string> {
  */
 type Draft = { -readonly [Field in keyof UsageEvent]: UsageEvent[Field] }
 
-type Step = (draft: Draft, arrival: Arrival, context: JudgingContext) => Rejection | undefined
+type Step = (draft: Draft, arrival: Arrival, context: ValidationContext) => Rejection | undefined
 
 function requireSize(_draft: Draft, { bytes }: Arrival): Rejection | undefined {
   if (bytes <= EVENT_BYTES_MAX) return undefined
@@ -103,7 +102,7 @@ function parseValue(draft: Draft, { fields = {} }: Arrival): Rejection | undefin
   return undefined
 }
 
-function requireTimeInWindow(draft: Draft, { fields = {} }: Arrival, { receivedMs }: JudgingContext): Rejection | undefined {
+function requireTimeInWindow(draft: Draft, { fields = {} }: Arrival, { receivedMs }: ValidationContext): Rejection | undefined {
   const { timestamp } = fields
   const timestampMs = typeof timestamp === 'string' ? parseTimestamp(timestamp) : undefined
   if (timestampMs === undefined) return reject('invalid_timestamp', 'timestamp must be an RFC 3339 date-time with a zone, such as 2026-01-31T12:00:00Z.')
@@ -115,7 +114,7 @@ function requireTimeInWindow(draft: Draft, { fields = {} }: Arrival, { receivedM
   return undefined
 }
 
-function requireAllowedProject({ projectId }: Draft, _arrival: Arrival, { allowedProjects }: JudgingContext): Rejection | undefined {
+function requireAllowedProject({ projectId }: Draft, _arrival: Arrival, { allowedProjects }: ValidationContext): Rejection | undefined {
   return allowedProjects === 'all' || allowedProjects.has(projectId) ? undefined : PROJECT_NOT_ALLOWED
 }
 
@@ -132,7 +131,7 @@ function reject(reason: RejectReason, message: string): Rejection {
 }
 
 /** Rejects an event, with its ids as far as they are text and at most 64 KiB of its bytes. */
-export function rejectArrival(arrival: Arrival, rejection: Rejection): Judged {
+export function rejectArrival(arrival: Arrival, rejection: Rejection): ValidatedEvent {
   const { event_id, project_id } = arrival.fields ?? {}
   const original = () => arrival.original().subarray(0, ORIGINAL_BYTES_KEPT_MAX)
   return { status: 'rejected', index: arrival.index, projectId: shown(project_id) ?? '', eventId: shown(event_id), rejection, original }

@@ -40,11 +40,11 @@ export class SubmissionQueue {
   /** Resolves with the verdicts of the writer. Rejects with EventsUnavailable, immediately if too much is waiting. */
   add(submission: Submission): Promise<Verdict[]> {
     const { queueEventsMax, queueBytesMax } = this.#limits
-    if (this.#events + submission.judged.length > queueEventsMax || this.#bytes + submission.bytes > queueBytesMax)
+    if (this.#events + submission.validated.length > queueEventsMax || this.#bytes + submission.bytes > queueBytesMax)
       return Promise.reject(new EventsUnavailable(`Too many events are waiting to be stored. ${SEND_AGAIN}`))
     return new Promise((resolve, reject) => {
       this.#waiting.push({ submission, resolve, reject })
-      this.#events += submission.judged.length
+      this.#events += submission.validated.length
       this.#bytes += submission.bytes
     })
   }
@@ -55,13 +55,13 @@ export class SubmissionQueue {
     let events = 0
     let bytes = 0
     const tooMany = this.#waiting.findIndex(({ submission }, index) => {
-      events += submission.judged.length
+      events += submission.validated.length
       bytes += submission.bytes
       return index > 0 && (events > groupEventsMax || bytes > groupBytesMax)
     })
     const group = this.#waiting.splice(0, tooMany === -1 ? this.#waiting.length : tooMany)
     for (const { submission } of group) {
-      this.#events -= submission.judged.length
+      this.#events -= submission.validated.length
       this.#bytes -= submission.bytes
     }
     return group
@@ -78,8 +78,8 @@ export class SubmissionQueue {
 export function resolveGroup(group: readonly WaitingSubmission[], verdicts: readonly Verdict[]): void {
   let from = 0
   for (const { submission, resolve } of group) {
-    resolve(verdicts.slice(from, from + submission.judged.length))
-    from += submission.judged.length
+    resolve(verdicts.slice(from, from + submission.validated.length))
+    from += submission.validated.length
   }
 }
 

@@ -77,7 +77,7 @@ export class AssignedPartitions implements Ingesting {
     this.#groupReader = await this.#options.topic.read({
       onAssigned: (partitions) => this.#assign(partitions),
       onBatch: (batch, control) => this.#onBatch(batch, control),
-      onTrouble: (error) => {
+      onReadError: (error) => {
         this.#trouble = error
       },
     })

@@ -105,13 +105,13 @@ class PartitionAudit {
     const rejected = new Set((await this.#clickhouse.reads.query(rejectedOffsets, { log: this.log, first, through })).map(({ offset }) => offset))
     const notStored: LogRecord[] = []
     for (const record of records) {
-      const { judged, offset } = record
+      const { validated, offset } = record
       const row = stored.get(offset)
       stored.delete(offset)
-      if (judged.status === 'rejected') this.#compareRejected(record, rejected.has(offset))
-      else if (partitionOfProject(judged.event.projectId, this.#partitions) !== this.#partition) this.forwarded += 1
+      if (validated.status === 'rejected') this.#compareRejected(record, rejected.has(offset))
+      else if (partitionOfProject(validated.event.projectId, this.#partitions) !== this.#partition) this.forwarded += 1
       else if (row === undefined) notStored.push(record)
-      else if (isSame(judged.event, row)) this.counted += 1
+      else if (isSame(validated.event, row)) this.counted += 1
       else this.#differ(record, 'other values in raw')
     }
     for (const { projectId, eventId, offset } of stored.values())
@@ -129,11 +129,11 @@ class PartitionAudit {
    * the store.
    */
   async #compareDuplicates(records: readonly LogRecord[], rejected: ReadonlySet<number>): Promise<void> {
-    const identities = records.flatMap(({ judged }) => (judged.status === 'valid' ? [[judged.event.projectId, judged.event.eventId] as const] : []))
+    const identities = records.flatMap(({ validated }) => (validated.status === 'valid' ? [[validated.event.projectId, validated.event.eventId] as const] : []))
     const stored = await findStoredEvents(this.#clickhouse.reads, identities)
     for (const record of records) {
-      if (record.judged.status !== 'valid') continue
-      const { event } = record.judged
+      if (record.validated.status !== 'valid') continue
+      const { event } = record.validated
       const first = stored.get(event.projectId, event.eventId)
       if (rejected.has(record.offset)) this.refused += 1
       else if (first === undefined) this.#differ(record, 'in the log and not in raw')
@@ -142,9 +142,9 @@ class PartitionAudit {
     }
   }
 
-  #differ({ judged, offset, log }: LogRecord, problem: TopicDifference['problem']): void {
+  #differ({ validated, offset, log }: LogRecord, problem: TopicDifference['problem']): void {
     if (this.differences.length >= TOPIC_DIFFERENCES_MAX) return
-    const { projectId, eventId } = judged.status === 'valid' ? judged.event : judged
+    const { projectId, eventId } = validated.status === 'valid' ? validated.event : validated
     this.differences.push({ log, offset, project_id: projectId, event_id: eventId ?? '', problem })
   }
 }

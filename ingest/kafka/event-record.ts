@@ -1,7 +1,8 @@
-import { isProjectId, isRejectReason } from '../../metering/event.ts'
+import { isProjectId } from '../../metering/event.ts'
+import { isRejectReason } from '../../metering/rejection-reasons.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
 import { decodeEvent } from '../event/decode-body.ts'
-import { type Judged, judgeEvent, rejectArrival } from '../event/pipeline.ts'
+import { rejectArrival, type ValidatedEvent, validateEvent } from '../event/pipeline.ts'
 import type { LogRecord } from '../log/detect-duplicates.ts'
 import { partitionOfProject } from './project-partition.ts'
 import type { FetchedRecord, NewRecord } from './topic.ts'
@@ -12,12 +13,12 @@ import type { FetchedRecord, NewRecord } from './topic.ts'
  */
 const HEADERS = { receivedMs: 'received_ms', ingestKey: 'ingest_key', refused: 'refused', message: 'refused_message', passedFrom: 'passed_from' } as const
 
-/** Decodes and judges a record. It is a pure function of the record, so every process that reads it, at any time, gets the same result. */
+/** Decodes and validates a record. It is a pure function of the record, so every process that reads it, at any time, gets the same result. */
 export function readRecord({ offset, timestamp, value, headers }: FetchedRecord, log: string): LogRecord {
   const ownTime = header(headers, HEADERS.receivedMs)
   const receivedMs = storableMs(Number(ownTime ?? timestamp))
   const ingestKeyId = header(headers, HEADERS.ingestKey) ?? ''
-  return { log, offset: Number(offset), judged: judgeValue(value ?? NOTHING, receivedMs, headers), receivedMs, ingestKeyId }
+  return { log, offset: Number(offset), validated: validateValue(value ?? NOTHING, receivedMs, headers), receivedMs, ingestKeyId }
 }
 
 export interface ReceivedRecord {
@@ -25,23 +26,23 @@ export interface ReceivedRecord {
   readonly receivedMs: number
 }
 
-/** The record of an event that the api has judged. Rejected events are produced too, so that they are kept (P7). */
-export function recordOfEvent(judged: Judged, { ingestKeyId, receivedMs }: ReceivedRecord, partitions: number): NewRecord {
+/** The record of an event that the api has validated. Rejected events are produced too, so that they are kept (P7). */
+export function recordOfEvent(validated: ValidatedEvent, { ingestKeyId, receivedMs }: ReceivedRecord, partitions: number): NewRecord {
   const headers = { [HEADERS.receivedMs]: String(receivedMs), [HEADERS.ingestKey]: ingestKeyId }
-  if (judged.status === 'rejected') {
-    const { reason, message } = judged.rejection
-    const partition = isProjectId(judged.projectId) ? partitionOfProject(judged.projectId, partitions) : 0
-    return { partition, key: judged.projectId, value: judged.original(), headers: { ...headers, [HEADERS.refused]: reason, [HEADERS.message]: message } }
+  if (validated.status === 'rejected') {
+    const { reason, message } = validated.rejection
+    const partition = isProjectId(validated.projectId) ? partitionOfProject(validated.projectId, partitions) : 0
+    return { partition, key: validated.projectId, value: validated.original(), headers: { ...headers, [HEADERS.refused]: reason, [HEADERS.message]: message } }
   }
-  const { eventId, projectId, metric, value, timestampMs } = judged.event
+  const { eventId, projectId, metric, value, timestampMs } = validated.event
   const event = { event_id: eventId, project_id: projectId, metric, value, timestamp: formatTimestamp(timestampMs) }
   return { partition: partitionOfProject(projectId, partitions), key: projectId, value: JSON.stringify(event), headers }
 }
 
 /** The copy of a misrouted event for its project's own partition. It keeps the time at which the event was received. */
-export function recordToForward({ judged, receivedMs, ingestKeyId, log, offset }: LogRecord, projectId: string, partition: number): NewRecord {
+export function recordToForward({ validated, receivedMs, ingestKeyId, log, offset }: LogRecord, projectId: string, partition: number): NewRecord {
   const headers = { [HEADERS.receivedMs]: String(receivedMs), [HEADERS.ingestKey]: ingestKeyId, [HEADERS.passedFrom]: `${log}@${offset}` }
-  return { partition, key: projectId, value: judged.original(), headers }
+  return { partition, key: projectId, value: validated.original(), headers }
 }
 
 const NOTHING = Buffer.alloc(0)
@@ -52,10 +53,10 @@ function storableMs(ms: number): number {
   return Number.isFinite(ms) ? Math.trunc(Math.min(Math.max(ms, STORABLE_MS_MIN), STORABLE_MS_MAX)) : STORABLE_MS_MIN
 }
 
-function judgeValue(value: Buffer, receivedMs: number, headers: FetchedRecord['headers']): Judged {
+function validateValue(value: Buffer, receivedMs: number, headers: FetchedRecord['headers']): ValidatedEvent {
   const reason = header(headers, HEADERS.refused)
   // The scope of an ingest key is checked before the event is produced; other producers have no key.
-  if (reason === undefined || !isRejectReason(reason)) return judgeEvent(decodeEvent(value), { receivedMs, allowedProjects: 'all' })
+  if (reason === undefined || !isRejectReason(reason)) return validateEvent(decodeEvent(value), { receivedMs, allowedProjects: 'all' })
   return rejectArrival(decodeEvent(value), { reason, message: header(headers, HEADERS.message) ?? '' })
 }
 

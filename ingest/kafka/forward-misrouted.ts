@@ -46,8 +46,8 @@ export class ForwardedEvents {
 
   /**
    * Forwards events to their own partitions, before the position of their batch moves:
-   * 1. The copies, with acks=all. A crash after it: they are copied again, and an extra copy is a duplicate.
-   * 2. Where the copies are, through the fence. Throws KafkaUnavailable, StoreError.
+   * 1. Produce the copies with acks=all. After a crash here they are produced again, and the extra copies are duplicates.
+   * 2. Record the offsets of the copies, through the fence. Throws KafkaUnavailable, StoreError.
    */
   async forward(misrouted: readonly MisroutedEvent[], { name: log, epoch, owner }: Lease): Promise<void> {
     const offsets = await this.#topic.produce(misrouted.map(({ record, projectId, partition }) => recordToForward(record, projectId, partition)))

@@ -12,11 +12,11 @@ export const INCIDENTS = {
     command: 'meterline log reset',
   },
   topic_created_anew: {
-    what: 'the partition has other events at offsets that were counted already: the topic was created again',
+    what: 'the partition has other events at offsets that were counted already: the topic was deleted and created again',
     command: 'meterline log reset',
   },
   partition_count_changed: {
-    what: 'the topic has another number of partitions than the pinned one, so projects would move between logs',
+    what: 'the topic has a different number of partitions from the recorded one, so projects would move between logs',
     command: 'meterline log repartition',
   },
 } as const
@@ -28,7 +28,7 @@ export class Incident extends Error {
 
   constructor(kind: IncidentKind, log: string, details: string) {
     const { what, command } = INCIDENTS[kind]
-    super(`The log ${log} has stopped: ${what} (${details}). Nothing is skipped: run "${command}" to continue.`)
+    super(`The log ${log} has stopped: ${what} (${details}). No event was skipped. To continue, run "${command}".`)
     this.name = 'Incident'
     this.kind = kind
   }

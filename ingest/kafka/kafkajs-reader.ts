@@ -30,7 +30,7 @@ const LIMITS: ReadingLimits = {
   concurrentPartitions: 4,
 }
 
-/** A member that hangs must not hold up the stop: the group gives it up after its session. */
+/** A member that hangs must not hold up the shutdown: the broker removes it after its session time-out. */
 const STOP_MS_MAX = 15_000
 const HEALTHY_AFTER_MS = 5_000
 const REOPEN = { retryAfterMsMin: 500, retryAfterMsMax: 10_000 }
@@ -60,8 +60,8 @@ export function consumerConfigOf(limits: Partial<ReadingLimits> = {}): Omit<Cons
 
 /**
  * Reads in the consumer group until stopped. kafkajs gives up after some retries, and immediately on what it cannot read (a codec, a
- * damaged batch). Each time a new member is opened after a delay, and `onTrouble` reports it. Offsets are committed only on request,
- * and kafkajs answers an offset out of range with the earliest, which the batch handler detects: what counts depends on neither.
+ * damaged batch). Then a new member joins after a delay, and `onReadError` reports it. Offsets are committed only on request,
+ * and kafkajs answers an offset out of range with the earliest, which the batch handler detects: correctness relies on neither.
  */
 export class KafkajsReader implements GroupReader {
   readonly #options: KafkajsReaderOptions
@@ -70,14 +70,14 @@ export class KafkajsReader implements GroupReader {
   #member: Consumer | undefined
   #assigned: readonly number[] = []
   /** The group was silent for a session, so the partitions were reported as revoked. */
-  #withdrawn = false
+  #revokedForSilence = false
   #lastHeardMs = Date.now()
   #joinedMs = Date.now()
   #reopenTimer: NodeJS.Timeout | undefined
   readonly #watchTimer: NodeJS.Timeout
   #stopped = false
 
-  /** Opens the first member without waiting for it to join, which may take long. */
+  /** Opens the first member without waiting for it to join, which may take a while. */
   constructor(options: KafkajsReaderOptions) {
     this.#options = options
     this.#limits = { ...LIMITS, ...options.limits }
@@ -144,7 +144,7 @@ export class KafkajsReader implements GroupReader {
     member.on(member.events.HEARTBEAT, () => {
       if (!isCurrent()) return
       this.#lastHeardMs = Date.now()
-      if (this.#withdrawn) this.#assign(this.#assigned)
+      if (this.#revokedForSilence) this.#assign(this.#assigned)
       if (this.#lastHeardMs - this.#joinedMs > HEALTHY_AFTER_MS) this.#markHealthy()
     })
     member.on(member.events.GROUP_JOIN, ({ payload }) => {
@@ -166,24 +166,24 @@ export class KafkajsReader implements GroupReader {
 
   #assign(partitions: readonly number[]): void {
     this.#assigned = partitions
-    // Only the trouble of a silent group ends here: a batch that could not be read may still be there.
-    if (this.#withdrawn) this.#options.handlers.onTrouble(undefined)
-    this.#withdrawn = false
+    // This ends only the error of a silent group: a batch that cannot be read may still block the partition.
+    if (this.#revokedForSilence) this.#options.handlers.onReadError(undefined)
+    this.#revokedForSilence = false
     this.#options.handlers.onAssigned(partitions)
   }
 
   /**
-   * The member has read a batch, or has been joined for a while. A batch that it cannot read, such as one of an unknown codec,
+   * The member has read a batch, or has been in the group for a while. A batch that it cannot read, such as one of an unknown codec,
    * would fail right after the join.
    */
   #markHealthy(): void {
     this.#backOff.reset()
-    this.#options.handlers.onTrouble(undefined)
+    this.#options.handlers.onReadError(undefined)
   }
 
   #fail(error: Error): void {
     this.#member = undefined
-    this.#options.handlers.onTrouble(error)
+    this.#options.handlers.onReadError(error)
     if (this.#stopped) return
     const reopenAfterMs = this.#backOff.next()
     this.#options.logger.warn({ err: error, reopenAfterMs }, 'reading from Kafka failed; joining the group again')
@@ -198,11 +198,11 @@ export class KafkajsReader implements GroupReader {
     const member = this.#member
     const { sessionTimeoutMs, rebalanceTimeoutMs } = this.#limits
     const silentMs = Date.now() - this.#lastHeardMs
-    if (silentMs > sessionTimeoutMs && !this.#withdrawn) {
-      this.#withdrawn = true
+    if (silentMs > sessionTimeoutMs && !this.#revokedForSilence) {
+      this.#revokedForSilence = true
       this.#options.handlers.onAssigned([])
       // Without partitions nothing else would report that nothing is read.
-      this.#options.handlers.onTrouble(new Error(silence(silentMs)))
+      this.#options.handlers.onReadError(new Error(silence(silentMs)))
     }
     if (member === undefined || silentMs <= sessionTimeoutMs + rebalanceTimeoutMs) return
     member.disconnect().catch(() => {})
@@ -211,7 +211,7 @@ export class KafkajsReader implements GroupReader {
 }
 
 function silence(silentMs: number): string {
-  return `The group has not answered for ${silentMs} ms.`
+  return `The group coordinator has not answered for ${silentMs} ms.`
 }
 
 /**
@@ -254,7 +254,7 @@ async function handleBatch({ batch, heartbeat, resolveOffset }: EachBatchPayload
   if (lost !== undefined) throw lost
 }
 
-/** kafkajs gives offsets as text. It has the requested offset of a batch too, but its types do not. */
+/** kafkajs gives offsets as strings. It has the requested offset of a batch too, but its types do not. */
 export function fetchedOf(batch: Batch): FetchedBatch {
   const { fetchedOffset } = batch as Batch & { readonly fetchedOffset: string }
   return {

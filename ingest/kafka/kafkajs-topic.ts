@@ -54,7 +54,7 @@ const RETENTION_MS_MIN = 7 * MS_PER_DAY
 const CONNECT_MS_MAX = 5_000
 const REQUEST_MS_MAX = 30_000
 
-/** A fault that retrying cannot change. */
+/** A fault that retrying cannot fix. */
 class TopicRefused extends Error {}
 
 function configOf({ brokers, ssl, sasl, logger }: TopicOptions): KafkaConfig {
@@ -67,7 +67,7 @@ function configOf({ brokers, ssl, sasl, logger }: TopicOptions): KafkaConfig {
     ...(sasl && { sasl: sasl as KafkaConfig['sasl'] & object }),
     retry: { initialRetryTime: 200, maxRetryTime: 5_000, retries: 6 },
     logLevel: kafkajs.logLevel.ERROR,
-    // Most of what kafkajs logs as an error is a rebalance or a broker that is away for a moment; real faults are logged by this room.
+    // Most of what kafkajs logs as an error is a rebalance or a broker that is briefly unavailable; real faults are logged by our code.
     logCreator:
       () =>
       ({ namespace, log: { message, error, broker } }) =>
@@ -99,7 +99,10 @@ async function warnOfSettings(admin: Admin, { topic, logger }: TopicOptions): Pr
   const retentionMs = Number(settings.get('retention.ms'))
   if (retentionMs >= 0 && retentionMs < RETENTION_MS_MIN) {
     const days = RETENTION_MS_MIN / MS_PER_DAY
-    logger.warn({ topic, retentionMs }, `the topic keeps events for less than ${days} days: an outage longer than that loses events. Raise retention.ms`)
+    logger.warn(
+      { topic, retentionMs },
+      `the topic keeps events for less than ${days} days: an outage longer than its retention loses events. Raise retention.ms`,
+    )
   }
   if (Number(settings.get('min.insync.replicas')) < 2)
     logger.warn({ topic }, 'min.insync.replicas is below 2: acks=all is satisfied by one copy, and losing that broker loses acknowledged events')
@@ -177,7 +180,7 @@ class KafkajsTopic implements Topic {
   }
 
   /**
-   * kafkajs fetches offsets of the partitions it has cached, but the current count each time. If they differ, a new client has
+   * kafkajs fetches offsets only of the partitions in its cached metadata, but fetches the current number of partitions each time. If they differ, a new client has
    * to fetch them.
    */
   async #fetchExtents(): Promise<PartitionExtent[]> {

@@ -146,10 +146,10 @@ export class PartitionLog {
       )
   }
 
-  #isStored({ offset, judged }: LogRecord): boolean {
+  #isStored({ offset, validated }: LogRecord): boolean {
     const stored = this.#stored?.get(offset)
     if (stored === undefined) return false
-    if (judged.status !== 'valid' || stored.projectId !== judged.event.projectId || stored.eventId !== judged.event.eventId)
+    if (validated.status !== 'valid' || stored.projectId !== validated.event.projectId || stored.eventId !== validated.event.eventId)
       throw new Incident('topic_created_anew', this.owned.name, `offset ${offset} was counted with another identity`)
     return true
   }
@@ -181,8 +181,8 @@ export class PartitionLog {
   #separate(records: readonly LogRecord[]): { own: readonly LogRecord[]; misrouted: MisroutedEvent[] } {
     const misrouted: MisroutedEvent[] = []
     for (const record of records) {
-      if (record.judged.status !== 'valid') continue
-      const { projectId } = record.judged.event
+      if (record.validated.status !== 'valid') continue
+      const { projectId } = record.validated.event
       const partition = this.#partitionOf(projectId)
       if (partition !== this.partition) misrouted.push({ record, projectId, partition })
     }

@@ -31,7 +31,7 @@ export type ReaderState =
   | { readonly status: 'ended' }
 
 /**
- * Keeps one assigned partition going: acquires its lease, reads it, acquires the lease again after any error, and stops on an
+ * Consumes one assigned partition: acquires its lease, reads it, acquires the lease again after any error, and stops on an
  * incident. The partition is paused while it is not read. All work runs one at a time.
  */
 export class PartitionReader {
@@ -41,8 +41,8 @@ export class PartitionReader {
   readonly #options: PartitionReaderOptions
   #assignment = new AbortController()
   #lastWork: Promise<unknown> = Promise.resolve()
-  /** Where reading was sent back to because a batch began beyond it. What is delivered next follows it, even across a gap. */
-  #sentBackTo: number | undefined
+  /** The offset to which we rewound because a batch began after it. The next batch is accepted even across a gap. */
+  #rewoundTo: number | undefined
   #seeks = 0
   readonly #watermark: PartitionWatermark
   #end = 0
@@ -69,7 +69,7 @@ export class PartitionReader {
     void this.#acquireUntilReading('the lease of the partition is being acquired', this.#assignment.signal)
   }
 
-  /** The group has revoked the partition, or the process stops. What is in flight ends first. */
+  /** The group has revoked the partition, or the process stops. Work in flight ends first. */
   async end(): Promise<void> {
     this.#assignment.abort()
     const { partitionLog } = this
@@ -135,7 +135,7 @@ export class PartitionReader {
     try {
       this.#end = Math.max(this.#end, batch.end)
       if (this.#follows(batch)) await this.#process(batch, control)
-      else this.#sendBack()
+      else this.#rewind()
     } catch (error) {
       this.#fail(error)
     } finally {
@@ -146,16 +146,16 @@ export class PartitionReader {
   }
 
   /**
-   * Whether a batch continues the log. kafkajs sometimes starts elsewhere of its own accord: then reading is sent back, once. If
+   * Whether a batch continues the log. kafkajs sometimes starts elsewhere of its own accord: then it rewinds, once. If
    * the next batch begins beyond the position again, there is nothing readable between the two.
    */
   #follows({ fetchedOffset }: FetchedBatch): boolean {
     const { next } = this.partitionLog
-    return fetchedOffset === next || (fetchedOffset > next && this.#sentBackTo === next)
+    return fetchedOffset === next || (fetchedOffset > next && this.#rewoundTo === next)
   }
 
   async #process(batch: FetchedBatch, control: BatchControl): Promise<void> {
-    this.#sentBackTo = undefined
+    this.#rewoundTo = undefined
     const parts = splitBatch(batch, this.partitionLog.next, this.#options.limits)
     const name = this.partitionLog.owned.name
     const read = ({ records }: BatchPart) => records.map((record) => readRecord(record, name))
@@ -179,14 +179,14 @@ export class PartitionReader {
     }
   }
 
-  #sendBack(): void {
+  #rewind(): void {
     this.#seek()
-    this.#sentBackTo = this.partitionLog.next
+    this.#rewoundTo = this.partitionLog.next
   }
 
   #seek(): void {
     this.#seeks += 1
-    this.#sentBackTo = undefined
+    this.#rewoundTo = undefined
     this.#options.groupReader().seek(this.partitionLog.partition, this.partitionLog.next)
   }
 
@@ -243,7 +243,7 @@ export class PartitionReader {
     return waitForOwnerTimeout({ control, log: owned.name, commit, ...limits, assigned })
   }
 
-  /** Runs the work unless the log is not being read. An error does not reject: it is handled here. */
+  /** Runs the work unless the log is not being read. Errors are handled here; the promise never rejects. */
   #whileReading(work: () => Promise<void>): Promise<void> {
     return this.#oneAtATime(async () => {
       if (this.#state.status !== 'reading') return

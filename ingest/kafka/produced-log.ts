@@ -94,9 +94,9 @@ export class ProducedLog implements EventLog {
   async #produce(group: readonly WaitingSubmission[]): Promise<void> {
     const { partitions } = this.#incarnation
     try {
-      await this.#options.topic.produce(group.flatMap(({ submission }) => submission.judged.map((each) => recordOfEvent(each, submission, partitions))))
+      await this.#options.topic.produce(group.flatMap(({ submission }) => submission.validated.map((each) => recordOfEvent(each, submission, partitions))))
       this.#trouble = undefined
-      for (const { submission, resolve } of group) resolve(submission.judged.map(verdictOf))
+      for (const { submission, resolve } of group) resolve(submission.validated.map(verdictOf))
     } catch (error) {
       this.#trouble = error instanceof Error ? error : new Error(String(error))
       this.#options.logger.error({ err: error }, 'events could not be produced to Kafka')
@@ -118,6 +118,6 @@ export class ProducedLog implements EventLog {
 
 const PRODUCED: Verdict = { status: 'produced' }
 
-function verdictOf(judged: Submission['judged'][number]): Verdict {
-  return judged.status === 'rejected' ? { status: 'rejected', rejection: judged.rejection } : PRODUCED
+function verdictOf(validated: Submission['validated'][number]): Verdict {
+  return validated.status === 'rejected' ? { status: 'rejected', rejection: validated.rejection } : PRODUCED
 }

@@ -1,5 +1,5 @@
 /**
- * What this room needs of Kafka: one topic, read and written. The only implementation is kafkajs-topic.ts; another client could
+ * What this module needs of Kafka: one topic, read and written. The only implementation is kafkajs-topic.ts; another client could
  * replace it. Offsets are below 2^53.
  */
 export interface Topic extends LogTopic {
@@ -62,7 +62,7 @@ export interface ReadHandlers {
   /** The partition is read on when the promise is resolved or rejected. */
   onBatch(batch: FetchedBatch, control: BatchControl): Promise<void>
   /** The brokers could not be reached or read, which is retried; undefined when they answer again. */
-  onTrouble(error: Error | undefined): void
+  onReadError(error: Error | undefined): void
 }
 
 /** What the handler of a batch may call while it runs. */

@@ -1,14 +1,15 @@
-import type { Rejection, UsageEvent } from '../../metering/event.ts'
+import type { UsageEvent } from '../../metering/event.ts'
+import type { Rejection } from '../../metering/rejection-reasons.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
-import type { Judged } from '../event/pipeline.ts'
+import type { ValidatedEvent } from '../event/pipeline.ts'
 import { hashIdentity, type IdentityFilter, type IdentityHash } from './identity-filter.ts'
 import { findStoredEvents, type Identity, IdentityMap } from './stored-events.ts'
 
-/** A judged event with its place in a log. What counts is a pure function of the log, so the place decides. */
+/** A validated event with its place in a log. What counts is a pure function of the log, so the place decides. */
 export interface LogRecord {
   readonly log: string
   readonly offset: number
-  readonly judged: Judged
+  readonly validated: ValidatedEvent
   readonly receivedMs: number
   readonly ingestKeyId: string
 }
@@ -38,14 +39,14 @@ export interface Classified {
  * was acknowledged: a look-up that misses what that batch stored would count an event twice. Throws StoreError.
  */
 export async function detectDuplicates(records: readonly LogRecord[], filter: IdentityFilter | undefined, lane: Pick<Lane, 'query'>): Promise<Classified> {
-  const hashes = records.map(({ judged }) => (judged.status === 'valid' ? hashIdentity(judged.event.projectId, judged.event.eventId) : undefined))
+  const hashes = records.map(({ validated }) => (validated.status === 'valid' ? hashIdentity(validated.event.projectId, validated.event.eventId) : undefined))
   const stored = await findStoredEvents(lane, maybeStored(records, hashes, filter))
   const repeated = repeatedHashes(hashes)
   const firsts = new IdentityMap<UsageEvent>()
   const newHashes: IdentityHash[] = []
   const verdicts = records.map((record, index): Verdict => {
-    if (record.judged.status === 'rejected') return { status: 'rejected', rejection: record.judged.rejection }
-    const { event } = record.judged
+    if (record.validated.status === 'rejected') return { status: 'rejected', rejection: record.validated.rejection }
+    const { event } = record.validated
     const known = stored.get(event.projectId, event.eventId)
     if (known !== undefined && known.log === record.log && known.offset === record.offset) return ALREADY_STORED
     const hash = hashes[index]
@@ -78,9 +79,10 @@ function repeatedHashes(hashes: readonly (IdentityHash | undefined)[]): Set<numb
 
 function maybeStored(records: readonly LogRecord[], hashes: readonly (IdentityHash | undefined)[], filter: IdentityFilter | undefined): Identity[] {
   const maybe: Identity[] = []
-  records.forEach(({ judged }, index) => {
+  records.forEach(({ validated }, index) => {
     const hash = hashes[index]
-    if (judged.status === 'valid' && hash !== undefined && filter?.mayContain(hash) !== false) maybe.push([judged.event.projectId, judged.event.eventId])
+    if (validated.status === 'valid' && hash !== undefined && filter?.mayContain(hash) !== false)
+      maybe.push([validated.event.projectId, validated.event.eventId])
   })
   return maybe
 }

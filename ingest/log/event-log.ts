@@ -1,4 +1,4 @@
-import type { Judged } from '../event/pipeline.ts'
+import type { ValidatedEvent } from '../event/pipeline.ts'
 import type { Verdict } from './detect-duplicates.ts'
 
 /** The state of the logs that a process counts. */
@@ -16,7 +16,7 @@ export interface EventLog extends Ingesting {
 }
 
 export interface Submission {
-  readonly judged: readonly Judged[]
+  readonly validated: readonly ValidatedEvent[]
   readonly ingestKeyId: string
   readonly receivedMs: number
   /** Bytes of the body; the queue in memory is limited by them. */

@@ -1,4 +1,4 @@
-import type { Rejection } from '../../metering/event.ts'
+import type { Rejection } from '../../metering/rejection-reasons.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { type Lease, leaseTag } from '../../sql/lease.ts'
 import { escapeField, RowsBuffer, row } from '../../sql/tab-separated.ts'
@@ -62,9 +62,9 @@ const REJECTED_COLUMNS = ['offset', 'reason', 'message', 'project_id', 'event_id
 function rowsText({ name: log, epoch, owner }: Lease, { records, verdicts }: Batch): Buffer {
   const end = `\t${log}\t${epoch}\t${owner}\n`
   const rows = new RowsBuffer()
-  records.forEach(({ judged, receivedMs, offset }, index) => {
-    if (judged.status !== 'valid' || verdicts[index]?.status !== 'counted') return
-    const { projectId, eventId, metric, timestampMs, value } = judged.event
+  records.forEach(({ validated, receivedMs, offset }, index) => {
+    if (validated.status !== 'valid' || verdicts[index]?.status !== 'counted') return
+    const { projectId, eventId, metric, timestampMs, value } = validated.event
     rows.add(`${projectId}\t${escapeField(eventId)}\t${metric}\t${timestampMs}\t${value}\t${receivedMs}\t${offset}${end}`)
   })
   return rows.toBuffer()
@@ -79,8 +79,8 @@ function rejectedText({ name: log, epoch, owner }: Lease, { records, verdicts }:
   return text
 }
 
-function rejectedFields({ judged, offset, ingestKeyId, receivedMs }: LogRecord, { reason, message }: Rejection): (string | number)[] {
-  const { projectId, eventId } = judged.status === 'valid' ? judged.event : judged
-  const original = judged.original().toString('base64')
+function rejectedFields({ validated, offset, ingestKeyId, receivedMs }: LogRecord, { reason, message }: Rejection): (string | number)[] {
+  const { projectId, eventId } = validated.status === 'valid' ? validated.event : validated
+  const original = validated.original().toString('base64')
   return [offset, reason, message, projectId, eventId ?? '', ingestKeyId, receivedMs, original]
 }

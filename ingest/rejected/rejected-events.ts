@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { REJECT_REASONS } from '../../metering/event.ts'
+import { REJECT_REASONS } from '../../metering/rejection-reasons.ts'
 import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import type { LogRange } from '../log/in-doubt-range.ts'

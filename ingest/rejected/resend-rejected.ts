@@ -1,10 +1,10 @@
 import { z } from 'zod'
-import type { RejectReason } from '../../metering/event.ts'
+import type { RejectReason } from '../../metering/rejection-reasons.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 import { type Arrival, decodeRejectedEvent } from '../event/decode-body.ts'
-import { type AllowedProjects, judgeEvent } from '../event/pipeline.ts'
+import { type AllowedProjects, validateEvent } from '../event/pipeline.ts'
 import type { Verdict } from '../log/detect-duplicates.ts'
 import type { EventLog } from '../log/event-log.ts'
 
@@ -36,9 +36,9 @@ export async function resendRejected(options: ResendOptions, ids: readonly strin
     const originals = events.map(({ originalBase64 }) => Buffer.from(originalBase64, 'base64'))
     const arrivals = originals.map(decodeRejectedEvent)
     const allowedProjects = await options.findAllowedProjects(ingestKeyId, arrivals)
-    const judged = arrivals.map((arrival) => judgeEvent(arrival, { receivedMs, allowedProjects }))
+    const validated = arrivals.map((arrival) => validateEvent(arrival, { receivedMs, allowedProjects }))
     const bytes = originals.reduce((sum, original) => sum + original.length, 0)
-    const verdicts = await eventLog.submit({ judged, ingestKeyId, receivedMs, bytes })
+    const verdicts = await eventLog.submit({ validated, ingestKeyId, receivedMs, bytes })
     for (const [index, { id }] of events.entries()) outcomes.set(id, { id, ...outcomeOf(verdicts[index]) })
   }
   const text = found.map(({ log, offset }) => row([log, offset])).join('')

@@ -1,6 +1,6 @@
 -- Every counted event, once. Rows are never dropped: a duplicate can arrive years later, and only the stored identity
--- (project_id, event_id) reveals it. rank = 2^64-1 - offset, so of two rows with one identity a merge keeps the first of the
--- log. Without it the last insert would win, and a re-sent event could change a closed bill. usage_date is the last column of
+-- (project_id, event_id) reveals it. rank = 2^64-1 - offset, so of two rows with one identity a merge keeps the one with
+-- the lower offset. Without it the last insert would win, and a re-sent event could change a closed bill. usage_date is the last column of
 -- the sorting key, so that FINAL over one month reads only that month.
 CREATE TABLE IF NOT EXISTS raw_usage_events_v1
 (

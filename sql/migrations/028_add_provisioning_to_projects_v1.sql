@@ -1,4 +1,4 @@
--- `wanted_status` is the state requested from the platform, by `wanted_revision`; the platform has confirmed everything up to
+-- `wanted_status` is the state requested from the platform as of revision `wanted_revision`; the platform has confirmed everything up to
 -- `provisioned_revision`. A project whose provisioned revision is below the wanted one has still to be delivered: this table is
 -- the queue. `revision` counts every row of a project, including those that record the platform's answer, which need no delivery.
 -- Rows from before this migration were never delivered and need not be, so by default the revisions are equal.
@@ -8,7 +8,7 @@ ALTER TABLE projects_v1 ADD COLUMN IF NOT EXISTS wanted_revision UInt64 DEFAULT 
 
 ALTER TABLE projects_v1 ADD COLUMN IF NOT EXISTS provisioned_revision UInt64 DEFAULT revision;
 
--- The new inbox is added to projects_inbox_v1, because a process of the previous version may still write through that one.
+-- projects_inbox_v2 exists beside projects_inbox_v1, because a process of the previous version may still write through that one.
 CREATE TABLE IF NOT EXISTS projects_inbox_v2
 (
     log                  String,

@@ -46,7 +46,7 @@ export function foldTopic(records: readonly TopicRecord[], partitions: number): 
   const withDuplicates: CountedEvent[] = []
   let duplicates = 0
   for (const record of records) {
-    const event = judgeRecord(record)
+    const event = validateRecord(record)
     if (typeof event === 'string') {
       rejected.get(record.partition)?.set(record.offset, event)
       continue
@@ -67,7 +67,7 @@ export function foldTopic(records: readonly TopicRecord[], partitions: number): 
 }
 
 /** Returns the event, or the reason for its rejection. */
-function judgeRecord({ partition, offset, value, timestampMs: recordMs, headers }: TopicRecord): CountedEvent | string {
+function validateRecord({ partition, offset, value, timestampMs: recordMs, headers }: TopicRecord): CountedEvent | string {
   // The header names the reason if the API accepted the request but rejected this event.
   const rejectedFor = headers.get('refused')
   if (rejectedFor !== undefined) return rejectedFor

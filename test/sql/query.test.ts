@@ -51,7 +51,7 @@ const INJECTIONS = [
 ]
 const anyText = fc
   .array(fc.oneof(fc.constantFrom(...INJECTIONS), fc.string({ unit: 'binary', maxLength: 20 })), { maxLength: 8 })
-  .map((pieces) => pieces.join(''))
+  .map((chunks) => chunks.join(''))
 
 test(`every text arrives unchanged as a parameter, alone, in lists and in tuples (seed ${SEED})`, async () => {
   const property = fc.asyncProperty(fc.array(anyText, { minLength: 1, maxLength: 40 }), async (texts) => {

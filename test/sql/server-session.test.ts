@@ -74,9 +74,9 @@ test('P6: a stream that is cut off is an error, never a shorter result', async (
     response.writeHead(200) // chunked, like responses of ClickHouse, and cut off at the end of a row
     response.write('1\n2\n', () => response.destroy())
   })
-  const pieces: string[] = []
+  const chunks: string[] = []
   const read = async () => {
-    for await (const piece of session.stream('SELECT number FROM numbers(3)', 'TabSeparated')) pieces.push(Buffer.from(piece).toString())
+    for await (const chunk of session.stream('SELECT number FROM numbers(3)', 'TabSeparated')) chunks.push(Buffer.from(chunk).toString())
   }
   expect(await read().catch(classifyStoreError)).toMatchObject({ fault: 'unavailable' })
 })
@@ -90,7 +90,7 @@ describe('P6: the error of a server within a stream', () => {
       response.end(body)
     })
     let text = ''
-    for await (const piece of session.stream('SELECT number FROM numbers(3)', 'TabSeparated')) text += Buffer.from(piece).toString()
+    for await (const chunk of session.stream('SELECT number FROM numbers(3)', 'TabSeparated')) text += Buffer.from(chunk).toString()
     return text
   }
 

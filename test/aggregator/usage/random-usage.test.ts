@@ -39,7 +39,7 @@ const event = (prefix: string): fc.Arbitrary<TestEvent> =>
     timestamp,
   })
 
-test(`P2 P3 P6: for random events and random periods every number of both usage endpoints equals the oracle (seed ${SEED})`, async () => {
+test(`P2 P3 P6: for random events and random periods every number of both usage endpoints matches the oracle (seed ${SEED})`, async () => {
   let run = 0
   await fc.assert(
     fc.asyncProperty(fc.nat(), fc.gen(), async (_, gen) => {

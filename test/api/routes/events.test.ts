@@ -125,7 +125,7 @@ describe('P7: every rejected event is reported with its index and reason while i
   })
 })
 
-describe('P6: a number is judged by its text, not by its floating-point value', () => {
+describe('P6: a number is read from its text, not by its floating-point value', () => {
   const cases: [string, string | undefined][] = [
     ['9007199254740992', '9007199254740992'],
     ['9007199254740993', undefined],

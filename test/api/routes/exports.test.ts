@@ -35,8 +35,8 @@ function interruptible(lane: Lane): Lane {
   return {
     ...lane,
     bytes: async function* (...query) {
-      for await (const piece of lane.bytes(...query)) {
-        yield fate === 'ends early' ? piece.subarray(0, piece.length / 2) : piece
+      for await (const chunk of lane.bytes(...query)) {
+        yield fate === 'ends early' ? chunk.subarray(0, chunk.length / 2) : chunk
         if (fate === 'breaks') throw new Error('the store is gone')
         if (fate === 'ends early') return
         await fate

@@ -1,22 +1,22 @@
 import { describe, expect, test } from 'vitest'
 import { decodeEvent } from '../../../ingest/event/decode-body.ts'
-import { type AllowedProjects, type Judged, judgeEvent, projectIdsOf } from '../../../ingest/event/pipeline.ts'
+import { type AllowedProjects, projectIdsOf, type ValidatedEvent, validateEvent } from '../../../ingest/event/pipeline.ts'
 
 const EVENT = { event_id: 'e', project_id: 'own', metric: 'ai_tokens', value: '1', timestamp: '2026-01-01T00:00:00Z' }
 const OWN: AllowedProjects = new Set(['own'])
 
 const arrivalOf = (event: unknown) => decodeEvent(Buffer.from(JSON.stringify(event)))
-const judge = (event: unknown, allowedProjects: AllowedProjects): Judged =>
-  judgeEvent(arrivalOf(event), { receivedMs: Date.parse(EVENT.timestamp), allowedProjects })
-const reasonOf = (judged: Judged) => (judged.status === 'valid' ? undefined : judged.rejection.reason)
+const validate = (event: unknown, allowedProjects: AllowedProjects): ValidatedEvent =>
+  validateEvent(arrivalOf(event), { receivedMs: Date.parse(EVENT.timestamp), allowedProjects })
+const reasonOf = (validated: ValidatedEvent) => (validated.status === 'valid' ? undefined : validated.rejection.reason)
 
 describe('the scope of an ingest key', () => {
   test('P5: an event of a project outside the scope is rejected as project_not_allowed, with its ids and its bytes', () => {
-    const judged = judge({ ...EVENT, project_id: 'foreign' }, OWN)
-    expect(judged).toMatchObject({ status: 'rejected', projectId: 'foreign', eventId: 'e', rejection: { reason: 'project_not_allowed' } })
-    expect(JSON.parse(judged.original().toString())).toEqual({ ...EVENT, project_id: 'foreign' })
-    expect(judge(EVENT, OWN)).toMatchObject({ status: 'valid', event: { projectId: 'own' } })
-    expect(judge({ ...EVENT, project_id: 'foreign' }, 'all')).toMatchObject({ status: 'valid', event: { projectId: 'foreign' } })
+    const validated = validate({ ...EVENT, project_id: 'foreign' }, OWN)
+    expect(validated).toMatchObject({ status: 'rejected', projectId: 'foreign', eventId: 'e', rejection: { reason: 'project_not_allowed' } })
+    expect(JSON.parse(validated.original().toString())).toEqual({ ...EVENT, project_id: 'foreign' })
+    expect(validate(EVENT, OWN)).toMatchObject({ status: 'valid', event: { projectId: 'own' } })
+    expect(validate({ ...EVENT, project_id: 'foreign' }, 'all')).toMatchObject({ status: 'valid', event: { projectId: 'foreign' } })
   })
 
   test('an event that is invalid in itself keeps that reason, whatever its project', () => {
@@ -25,7 +25,7 @@ describe('the scope of an ingest key', () => {
       [{ ...EVENT, value: '-1' }, 'invalid_value'],
       [{ ...EVENT, timestamp: '2026-01-02T00:00:00Z' }, 'timestamp_in_future'],
     ] as const
-    for (const [event, reason] of broken) expect(reasonOf(judge({ ...event, project_id: 'foreign' }, OWN))).toBe(reason)
+    for (const [event, reason] of broken) expect(reasonOf(validate({ ...event, project_id: 'foreign' }, OWN))).toBe(reason)
   })
 
   test('the projects to look up are those with a valid id, each once', () => {

@@ -18,7 +18,7 @@ function submission(events: number, bytes = 0) {
 }
 
 function sizes(queue: SubmissionQueue): number[] {
-  return queue.takeGroup().map(({ submission: { judged } }) => judged.length)
+  return queue.takeGroup().map(({ submission: { validated } }) => validated.length)
 }
 
 test('submissions share a group in the order of arrival, up to its limits of events and bytes; a larger one is a group of its own', () => {

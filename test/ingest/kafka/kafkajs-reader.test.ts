@@ -34,7 +34,7 @@ function open() {
         state.assigned = partitions
       },
       onBatch: async () => {},
-      onTrouble: (error) => {
+      onReadError: (error) => {
         state.trouble = error?.message
       },
     },

@@ -29,9 +29,9 @@ test('P1: a sender that submits again right after an answer is answered as well'
 
 test('P1: a submission that is too large for the queue does not hold up the next one', async () => {
   const { log } = await open('large', { queueEventsMax: 1 })
-  const [one] = submission('one').judged
+  const [one] = submission('one').validated
   if (one === undefined) throw new Error('no event')
-  await expect(log.submit({ ...submission('two'), judged: [one, one] })).rejects.toThrow(/Too many events are waiting/)
+  await expect(log.submit({ ...submission('two'), validated: [one, one] })).rejects.toThrow(/Too many events are waiting/)
   expect(await log.submit(submission('one'))).toEqual([{ status: 'produced' }])
   await log.stop()
 })

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { decodeEvent } from '../../../ingest/event/decode-body.ts'
-import { judgeEvent } from '../../../ingest/event/pipeline.ts'
+import { validateEvent } from '../../../ingest/event/pipeline.ts'
 import { detectDuplicates, type LogRecord } from '../../../ingest/log/detect-duplicates.ts'
 import { FilterBudget, hashIdentity, IdentityFilter } from '../../../ingest/log/identity-filter.ts'
 import { writeBatch } from '../../../ingest/log/log-writer.ts'
@@ -18,8 +18,8 @@ afterAll(() => store.close())
 
 function record(offset: number, event: { project_id?: string; event_id?: string; metric?: string; value?: string; timestamp?: string }): LogRecord {
   const json = { project_id: 'p', event_id: 'e', metric: 'ai_tokens', value: '1', timestamp: at, ...event }
-  const judged = judgeEvent(decodeEvent(Buffer.from(JSON.stringify(json), 'utf8')), { receivedMs: Date.parse(at), allowedProjects: 'all' })
-  return { log: 'http', offset, judged, receivedMs: 0, ingestKeyId: '' }
+  const validated = validateEvent(decodeEvent(Buffer.from(JSON.stringify(json), 'utf8')), { receivedMs: Date.parse(at), allowedProjects: 'all' })
+  return { log: 'http', offset, validated, receivedMs: 0, ingestKeyId: '' }
 }
 
 /** Stores one event as the owner of the log does. */
@@ -34,7 +34,7 @@ async function storeEvent(stored: LogRecord): Promise<void> {
 /** The verdicts on these records with a filter that contains the stored event, and the identities that were looked up. */
 async function detect(records: LogRecord[], stored?: LogRecord) {
   const filter = new IdentityFilter({ identitiesExpected: 0, budget: new FilterBudget(1024 ** 2) })
-  if (stored?.judged.status === 'valid') filter.add(hashIdentity(stored.judged.event.projectId, stored.judged.event.eventId))
+  if (stored?.validated.status === 'valid') filter.add(hashIdentity(stored.validated.event.projectId, stored.validated.event.eventId))
   filter.complete = true
   const lookedUp: string[][] = []
   const query: Lane['query'] = (queried, params) => {

@@ -8,10 +8,10 @@ const quiet = { info: () => {}, warn: () => {}, error: () => {} }
 const COUNTED: Verdict = { status: 'counted' }
 
 function recordsOf(count: number): LogRecord[] {
-  const { judged, receivedMs, ingestKeyId } = submissionOf(
+  const { validated, receivedMs, ingestKeyId } = submissionOf(
     Array.from({ length: count }, (_, index) => ({ event_id: `${index}`, project_id: 'p', metric: 'ai_tokens', value: 1, timestamp: '2026-01-01T00:00:00Z' })),
   )
-  return judged.map((each, offset) => ({ log: 'http', offset, judged: each, receivedMs, ingestKeyId }))
+  return validated.map((each, offset) => ({ log: 'http', offset, validated: each, receivedMs, ingestKeyId }))
 }
 
 /** A log whose store rejects a batch that contains one of the offsets, unless their verdict is given. It records what happens in order. */

@@ -42,8 +42,8 @@ async function httpOwner(project?: string): Promise<OwnedLog> {
 
 async function append(owner: OwnedLog, project: string, names: readonly string[]): Promise<void> {
   const first = (await lastOffset()) + 1
-  const { judged, receivedMs, ingestKeyId } = submissionOf(names.map((name) => eventOf(project, name)))
-  const records = judged.map((each, index) => ({ log: HTTP_LOG, offset: first + index, judged: each, receivedMs, ingestKeyId }))
+  const { validated, receivedMs, ingestKeyId } = submissionOf(names.map((name) => eventOf(project, name)))
+  const records = validated.map((each, index) => ({ log: HTTP_LOG, offset: first + index, validated: each, receivedMs, ingestKeyId }))
   const through = first + records.length - 1
   await owner.write({ first, through, records, ...(await owner.detectDuplicates(records)), position: 'with rows' })
 }

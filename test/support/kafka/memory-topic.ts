@@ -62,7 +62,7 @@ export class MemoryTopic implements LogTopic {
     return { partition, fetchedOffset: offset, records, through: Number(last.offset), end: this.#endOf(all) }
   }
 
-  /** Reads at most `recordsMax` records and judges them, as the reader of the log does. */
+  /** Reads at most `recordsMax` records and validates them, as the reader of the log does. */
   read(log: string, partition: number, first: number, recordsMax: number) {
     const batch = this.fetch(partition, first, recordsMax)
     return batch === undefined ? undefined : { records: batch.records.map((record) => readRecord(record, log)), through: batch.through }

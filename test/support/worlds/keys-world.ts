@@ -35,7 +35,7 @@ export async function openKeysWorlds(): Promise<KeysWorlds> {
   return { inWorld, close: () => server.stop() }
 }
 
-/** Makes both processes read the keys again, as they do after a second. */
+/** Makes both processes read the keys again, as their caches do after one second. */
 export function expireCaches({ registries }: KeysWorld): void {
   for (const { signingKeys } of registries) signingKeys.clear()
 }
