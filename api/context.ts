@@ -26,7 +26,7 @@ export interface ApiContext {
   /** The background jobs of this process; undefined if another process runs them. */
   readonly aggregating: BackgroundJobs | undefined
   /** Completeness of totals, cached for a moment. */
-  readonly horizon: CachedCompleteness
+  readonly completeness: CachedCompleteness
   /** The topic behind the logs; undefined without Kafka. Throws EventsUnavailable until the brokers answer. */
   readonly topic: (() => Topic) | undefined
   readonly exports: Exports

@@ -32,7 +32,7 @@ export function addRoute<O extends Operation>(app: FastifyInstance, operation: O
     schema: schemaOf(operation),
     handler: async (request, reply) => {
       const answer = await handler(request as RequestOf<O>, reply)
-      if (!reply.sent && statuses.length === 1) reply.code(statuses[0] ?? 200)
+      if (!reply.sent && statuses.length === 1 && reply.statusCode === 200) reply.code(statuses[0] ?? 200)
       return answer
     },
   })

@@ -27,7 +27,7 @@ export type StatementLine = (typeof STATEMENT_LINES)[number]
  */
 export const ExactNumber = z
   .codec(
-    // As it is read a short number is a number. Its type does not say so: nobody may send one.
+    // When read, a short number is a JavaScript number. The type excludes it, so that no code sends one.
     z.custom<NumberToken>((value) => typeof value === 'number' || value instanceof NumberToken),
     z.custom<NumberToken>((value) => value instanceof NumberToken),
     { decode: (read: unknown) => (read instanceof NumberToken ? read : new NumberToken(String(read))), encode: (token) => token },
@@ -37,7 +37,7 @@ export const ExactNumber = z
 export const Day = z.string().meta({ format: 'date', description: 'Calendar day in UTC, YYYY-MM-DD.' })
 export const Instant = z.string().meta({ format: 'date-time', description: 'RFC 3339, UTC.' })
 
-/** How a day and a month are written. Whether there is such a day, and who may ask for it, is decided by who reads them. */
+/** How a day and a month are written. Whether the day exists, and who may read it, is decided by the reader. */
 export const DayParam = z.string().meta({ format: 'date' })
 export const MonthParam = z.string().max(256).meta({ pattern: '^[0-9]{4}-(0[1-9]|1[0-2])$', example: '2026-01' })
 /** The same in a body, where what is no month is refused by its name. */

@@ -181,7 +181,7 @@ async function buildApiApp(options: PartOptions, log: OpenedLog, part: ServicePa
     eventLog: log.eventLog,
     ingesting: log.ingesting,
     aggregating,
-    horizon: new CachedCompleteness(clickhouse),
+    completeness: new CachedCompleteness(clickhouse),
     topic: log.topic,
     exports,
     adminToken: secrets.adminToken,

@@ -37,6 +37,8 @@ export function limitReads(clickhouse: ClickHouse, { rowsMax }: ReadLimits): Lim
     ...clickhouse,
     [IS_LIMITED]: true,
     reads: limitedLane(clickhouse.reads, settings),
+    registry: limitedLane(clickhouse.registry, settings),
+    work: limitedLane(clickhouse.work, settings),
     openLane: async () => limitedLane(await clickhouse.openLane(), settings),
   }
 }

@@ -12,12 +12,12 @@ export interface CursorPlace {
 }
 
 /** Opaque to callers. `query` is everything that determines the list and its order. */
-export function writeCursor(query: Asked, { key, projectId, first, last }: CursorPlace): string {
+export function writeCursor(query: QueryValues, { key, projectId, first, last }: CursorPlace): string {
   return writePlace(query, [key, projectId, first, last])
 }
 
 /** Throws ApiError for a text that is not a cursor, or a cursor of another query, whose place has no meaning in this one. */
-export function requireCursor(text: string, query: Asked, key: RegExp): CursorPlace {
+export function requireCursor(text: string, query: QueryValues, key: RegExp): CursorPlace {
   const [place, projectId, first, last] = requirePlace(text, query, z.tuple([z.string().regex(key), z.string(), DayText, DayText]))
   return { key: place, projectId, first, last }
 }
@@ -28,26 +28,26 @@ export interface PlaceInTime {
   readonly id: string
 }
 
-export function writeTimeCursor(query: Asked, { createdMs, id }: PlaceInTime): string {
+export function writeTimeCursor(query: QueryValues, { createdMs, id }: PlaceInTime): string {
   return writePlace(query, [createdMs, id])
 }
 
 /** The place before the first row if there is no cursor. Throws ApiError like requireCursor. */
-export function requireTimeCursor(text: string | undefined, query: Asked): PlaceInTime {
+export function requireTimeCursor(text: string | undefined, query: QueryValues): PlaceInTime {
   if (text === undefined) return { createdMs: 0, id: '' }
   const [createdMs, id] = requirePlace(text, query, z.tuple([z.number().int(), z.string()]))
   return { createdMs, id }
 }
 
-type Asked = readonly (string | undefined)[]
+type QueryValues = readonly (string | undefined)[]
 
 /** For a list with an order of its own: `place` holds all its sort keys. */
-export function writePlace(query: Asked, place: readonly (string | number)[]): string {
+export function writePlace(query: QueryValues, place: readonly (string | number)[]): string {
   return Buffer.from(JSON.stringify([fingerprint(query), ...place]), 'utf8').toString('base64url')
 }
 
 /** `place` must accept only values that the store can parse. Throws ApiError like requireCursor. */
-export function requirePlace<T>(text: string, query: Asked, place: z.ZodType<T>): T {
+export function requirePlace<T>(text: string, query: QueryValues, place: z.ZodType<T>): T {
   const parsed = Cursor.safeParse(parseJson(Buffer.from(text, 'base64url').toString('utf8')))
   if (!parsed.success || parsed.data[0] !== fingerprint(query)) throw new ApiError('CURSOR_INVALID')
   const placed = place.safeParse(parsed.data.slice(1))
@@ -74,7 +74,7 @@ function parseJson(text: string): unknown {
 }
 
 /** It protects honest callers from a mistake. What a list may show depends on the caller, never on the cursor. */
-function fingerprint(query: Asked): string {
+function fingerprint(query: QueryValues): string {
   return createHash('sha256')
     .update(JSON.stringify(query.map((part) => part ?? null)))
     .digest('base64url')

@@ -15,11 +15,11 @@ import { periodAnswer, requirePeriod } from '../requests/period.ts'
 import { requireProjectOf } from '../requests/require-project.ts'
 import { addRoute } from '../route.ts'
 
-export function getPartnershipUsage(app: FastifyInstance, { limitedReads, now, horizon }: ApiContext): void {
+export function getPartnershipUsage(app: FastifyInstance, { limitedReads, now, completeness }: ApiContext): void {
   addRoute(app, GET_PARTNERSHIP_USAGE, { access: PARTNER }, async (request) => {
     const partner = partnerOf(request)
     const period = requirePeriod(request.query, now())
-    const usage = await readPartnershipUsage(limitedReads, partner.id, period, await horizon.read())
+    const usage = await readPartnershipUsage(limitedReads, partner.id, period, await completeness.read())
     return {
       partnership: { id: partner.id, name: partner.name },
       period: periodAnswer(period),
@@ -30,12 +30,12 @@ export function getPartnershipUsage(app: FastifyInstance, { limitedReads, now, h
   })
 }
 
-export function getProjectUsage(app: FastifyInstance, { limitedReads, registry, now, horizon }: ApiContext): void {
+export function getProjectUsage(app: FastifyInstance, { limitedReads, registry, now, completeness }: ApiContext): void {
   addRoute(app, GET_PROJECT_USAGE, { access: PROJECT_READER }, async (request) => {
     const partner = partnerOf(request)
     const period = requirePeriod(request.query, now())
     const project = await requireProjectOf(registry, { partnerId: partner.id, projectId: request.params.projectId })
-    const usage = await readProjectUsage(limitedReads, project.id, period, await horizon.read())
+    const usage = await readProjectUsage(limitedReads, project.id, period, await completeness.read())
     return {
       project: { id: project.id, name: project.name, status: project.status, last_activity_at: instantOrNull(usage.lastActivityMs) },
       period: periodAnswer(period),

@@ -150,7 +150,7 @@ export class OwnedLog {
   }
 
   /**
-   * The filter is kept only if it was complete under the lease directly below the new one, validated after the kill: then no other
+   * The filter is kept only if it was complete under the lease directly below the new one, which was read after the kill: then no other
    * process has stored an identity that the filter does not contain.
    */
   #mayKeepFilter({ previous }: Lease): boolean {

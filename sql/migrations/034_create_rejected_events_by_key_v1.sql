@@ -1,7 +1,8 @@
 -- Where the rejected events of one ingest key are found: an emitter lists its own, and without this table each list would read
 -- the rejected events of all emitters. Only the places are stored; the events are read from rejected_events_v1 by (log, offset),
--- which is its key. A crash between the two tables leaves an event that its emitter does not see in its list; the emitter got no
--- acknowledgement, sends it again, and finds that copy.
+-- which is its key. A crash between the two tables leaves an event that its emitter does not see in its list until it is written
+-- again: without Kafka by the emitter's retry, with Kafka when its batch is reconciled. Only one that the store itself refused from
+-- the topic is not written again; the list of operators always has it.
 CREATE TABLE IF NOT EXISTS rejected_events_by_key_v1
 (
     ingest_key_id String,

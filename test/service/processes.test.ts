@@ -106,6 +106,7 @@ describe.skipIf(!HAS_KAFKA)('several processes on one Kafka and one ClickHouse s
     const address = { METERLINE_URL: apis[0]?.url ?? '', METERLINE_ACCESS_TOKEN: environment['ADMIN_TOKEN'] ?? '' }
     const stdoutOf = async (...args: string[]) => (await runMeterline(args, address)).stdout
     expect(await stdoutOf('audit', '--topic')).toMatch(/0 differences between topic and raw \(\d+ records read: 132 counted, 36 duplicates, 0 rejected/)
+    expect(await stdoutOf('audit', '--log'), 'the former name of the option').toContain('0 differences between topic and raw')
     expect(await stdoutOf('log', 'list')).toMatch(/\/processes\/1\/3 /)
     expect(await stdoutOf('replay', '--from', '0')).toMatch(/\/processes\/1\/0 is read again from offset 0; nothing counts twice/)
     expect(await stdoutOf('rejected', 'list')).toContain('No event was rejected.')

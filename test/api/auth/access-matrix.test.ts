@@ -3,7 +3,18 @@ import type { Credentials } from '../../support/clients/client.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 /** Every kind of caller there is. */
-const CALLERS = ['nobody', 'wrong token', 'admin', 'operator', 'finance', 'emitter-manager', 'white-label', 'co-branded', 'ingest key', 'project code'] as const
+const CALLERS = [
+  'no credential',
+  'wrong token',
+  'admin',
+  'operator',
+  'finance',
+  'emitter-manager',
+  'white-label',
+  'co-branded',
+  'ingest key',
+  'project code',
+] as const
 type Caller = (typeof CALLERS)[number]
 
 const ROLES = ['operator', 'finance', 'emitter-manager'] as const
@@ -117,7 +128,7 @@ beforeAll(async () => {
   const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
   const ofRole = async (role: string) => bearer((await admin.call(client, 'POST', '/admin/v1/tokens', { role })).body.token)
   headers = {
-    nobody: {},
+    'no credential': {},
     'wrong token': { ...bearer('mli_wrong'), 'x-partnership-secret': 'mls_wrong' },
     admin: bearer(client.adminToken),
     operator: await ofRole('operator'),
@@ -137,7 +148,7 @@ beforeAll(async () => {
 })
 afterAll(() => tested.stop())
 
-/** A call that changes nothing when it is let in: its things do not exist, or its body is not one that the route takes. */
+/** A call that changes nothing when it is allowed: its resources do not exist, or its body is invalid for the route. */
 async function statusOf(route: string, caller: Caller): Promise<number> {
   const [method = '', template = ''] = route.split(' ')
   const { partnerId } = caller === 'co-branded' ? coBranded : whiteLabel
@@ -151,9 +162,9 @@ async function statusOf(route: string, caller: Caller): Promise<number> {
   return answer.status
 }
 
-function expectedOf(route: string, caller: Caller): 'let in' | 401 | 403 {
+function expectedOf(route: string, caller: Caller): 'allowed' | 401 | 403 {
   const may = WHO_MAY[route] ?? []
-  if (may.includes(caller)) return 'let in'
+  if (may.includes(caller)) return 'allowed'
   if (may.includes('admin')) return ROLES.some((role) => role === caller) ? 403 : 401
   return MODES.includes(caller) && may.some((other) => MODES.includes(other)) ? 403 : 401
 }
@@ -164,22 +175,22 @@ describe('P5: access of every route', () => {
   })
 
   test.each(Object.keys(WHO_MAY))('%s', async (route) => {
-    const told: Record<string, number | string> = {}
+    const outcomes: Record<string, number | string> = {}
     for (const caller of CALLERS) {
       const status = await statusOf(route, caller)
-      told[caller] = status === 401 || status === 403 ? status : 'let in'
+      outcomes[caller] = status === 401 || status === 403 ? status : 'allowed'
     }
-    expect(told).toEqual(Object.fromEntries(CALLERS.map((caller) => [caller, expectedOf(route, caller)])))
+    expect(outcomes).toEqual(Object.fromEntries(CALLERS.map((caller) => [caller, expectedOf(route, caller)])))
   })
 
   test('the security of the OpenAPI document matches the table', () => {
     for (const [route, { security }] of Object.entries(routes)) {
       const may = WHO_MAY[route] ?? []
       const schemes = [
-        ...(may.includes('admin') && !may.includes('nobody') ? ['adminToken'] : []),
+        ...(may.includes('admin') && !may.includes('no credential') ? ['adminToken'] : []),
         ...(may === EMITTER ? ['ingestKey'] : []),
-        ...(may.some((caller) => MODES.includes(caller)) && !may.includes('nobody') ? ['partnerSecret'] : []),
-        ...(may.includes('project code') && !may.includes('nobody') ? ['projectToken'] : []),
+        ...(may.some((caller) => MODES.includes(caller)) && !may.includes('no credential') ? ['partnerSecret'] : []),
+        ...(may.includes('project code') && !may.includes('no credential') ? ['projectToken'] : []),
       ]
       expect([route, (security ?? []).flatMap(Object.keys).sort()]).toEqual([route, schemes.sort()])
     }

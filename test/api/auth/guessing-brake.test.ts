@@ -87,7 +87,7 @@ describe('the brake on guessing', () => {
     const { clock, brake, guess } = makeBrake()
     for (let times = 0; times < 4 * FAILURES; times += 1) expect(await brake.guard('192.0.2.1', ['emitter', 'revoked'], wrong)).toBeUndefined()
     await Promise.all(Array.from({ length: 100 }, () => brake.guard('192.0.2.1', ['emitter', 'revoked too'], wrong)))
-    // Valid, and not yet seen: nobody's retries hold it up.
+    // Valid, and not yet seen: no other caller's retries delay it.
     expect(await brake.guard('192.0.2.1', ['partner', 'new'], right)).toBe('proven')
     // It is looked up again, so one that was made since is good at once.
     expect(await brake.guard('192.0.2.1', ['emitter', 'revoked'], right)).toBe('proven')
@@ -162,7 +162,7 @@ describe('the brake over HTTP', () => {
       await read(partner.partnerId, 'mistyped'),
       await bearer('GET', '/v1/rejected-events', newCredential('ingestKey')),
       await bearer('GET', '/admin/v1/partners', 'not-the-admin-token'),
-      // Even a right one, when it was not seen before: else a guess would be told right by what it is answered.
+      // Even a right one, if it was not seen before: otherwise the answer would show that a guess was righted.
       await read(late.partnerId, late.secret),
     ]
     for (const [index, answer] of braked.entries()) {
@@ -171,7 +171,7 @@ describe('the brake over HTTP', () => {
       const seconds = Number(answer.headers.get('retry-after'))
       expect([seconds >= 1 && seconds <= 60, await questionsOf(answer)]).toEqual([true, []])
     }
-    // Behind the same address: whoever was let in before still is.
+    // Behind the same address: credentials that were accepted before still are.
     expect((await read(partner.partnerId, partner.secret)).status).toBe(200)
     expect((await bearer('GET', '/v1/rejected-events', client.ingestKey)).status).toBe(200)
     expect((await client.admin('GET', '/admin/v1/partners')).status).toBe(200)

@@ -45,10 +45,10 @@ const usageBy = (code: string, projectId: string, partnerId = partner.partnerId)
   tested.client.call('GET', `/partnership/v1/${partnerId}/${projectId}/usage`, { headers: bearer(code) })
 const jwks = async () => (await tested.client.call('GET', '/.well-known/jwks.json')).body.keys as Record<string, string>[]
 
-/** What a wrong secret is told, and not a word more. */
-function expectRefused(answer: Answer): void {
-  const { request_id, ...told } = answer.body
-  expect([answer.status, told]).toEqual([401, { success: false, message: 'The credentials are missing or not valid.', code: 'UNAUTHENTICATED' }])
+/** The answer to a wrong secret, and nothing more. */
+function expectUnauthenticated(answer: Answer): void {
+  const { request_id, ...answered } = answer.body
+  expect([answer.status, answered]).toEqual([401, { success: false, message: 'The credentials are missing or not valid.', code: 'UNAUTHENTICATED' }])
   expect(request_id).toEqual(expect.any(String))
 }
 
@@ -88,8 +88,8 @@ describe('a project token', () => {
   test('a project token is issued for no body, an empty one and {}; other bodies are rejected', async () => {
     const { id } = await sync('bodies')
     for (const body of [undefined, '', '{}']) expect((await authorize(id, partner, body)).status).toBe(200)
-    const refused = await authorize(id, partner, '{"expires_in":86400}')
-    expect([refused.status, refused.body.message]).toEqual([400, expect.stringContaining('expires_in')])
+    const rejected = await authorize(id, partner, '{"expires_in":86400}')
+    expect([rejected.status, rejected.body.message]).toEqual([400, expect.stringContaining('expires_in')])
   })
 
   test('a project token is issued for active and paused projects of the caller, not for deleted, unknown or foreign ones', async () => {
@@ -99,7 +99,7 @@ describe('a project token', () => {
     const code = await codeOf(deleted.id)
     expect((await usageBy(code, deleted.id)).status).toBe(200)
     await tested.client.partner(partner, 'DELETE', `/${deleted.id}`)
-    expectRefused(await usageBy(code, deleted.id))
+    expectUnauthenticated(await usageBy(code, deleted.id))
     for (const id of [deleted.id, foreign.id, 'nothing', '%27%20OR%201%3D1'])
       expect([(await authorize(id)).status, (await authorize(id)).body.code]).toEqual([404, 'PROJECT_NOT_FOUND'])
     const coBranded = await tested.client.createPartner('Co', 'co-branded')
@@ -131,7 +131,7 @@ describe('P5: what a project token can read', () => {
     const metadata = await tested.client.call('GET', `/partnership/v1/${partner.partnerId}/${id}/metadata`, { headers: bearer(code) })
     expect([metadata.status, metadata.body]).toEqual([200, (await tested.client.partner(partner, 'GET', `/${id}/metadata`)).body])
     const path = `/partnership/v1/${partner.partnerId}/${id}/usage`
-    expectRefused(await tested.client.call('GET', path, { headers: { ...bearer(code), 'x-partnership-secret': other.secret } }))
+    expectUnauthenticated(await tested.client.call('GET', path, { headers: { ...bearer(code), 'x-partnership-secret': other.secret } }))
     expect((await tested.client.call('GET', path, { headers: { ...bearer('nonsense'), 'x-partnership-secret': partner.secret } })).status).toBe(200)
   })
 
@@ -144,10 +144,10 @@ describe('P5: what a project token can read', () => {
       [mine.id, other.partnerId],
       [foreign.id, partner.partnerId],
       ['nothing', partner.partnerId],
-      [mine.id, 'ps_nobody'],
+      [mine.id, 'ps_unknown'],
     ] as const)
-      expectRefused(await usageBy(code, projectId, partnerId))
-    expectRefused(await tested.client.partner({ ...partner, secret: code }, 'GET', `/${mine.id}/usage`))
+      expectUnauthenticated(await usageBy(code, projectId, partnerId))
+    expectUnauthenticated(await tested.client.partner({ ...partner, secret: code }, 'GET', `/${mine.id}/usage`))
     for (const [method, path] of [
       ['GET', '/usage'],
       ['GET', '/projects'],
@@ -162,14 +162,14 @@ describe('P5: what a project token can read', () => {
     const code = await codeOf(id)
     expect((await usageBy(code, id)).status).toBe(200)
     await tested.client.partner(partner, 'POST', '/sync-embedded-project', '{"project_name":"moves","region":"eu-west"}')
-    expectRefused(await usageBy(code, id))
+    expectUnauthenticated(await usageBy(code, id))
 
     const leaving = await tested.client.createPartner('Leaving')
     const project = await sync('last', leaving)
     const last = (await authorize(project.id, leaving)).body.code
     expect((await usageBy(last, project.id, leaving.partnerId)).status).toBe(200)
     await setPartnerDisabled(registry, SERVICE, { partnerId: leaving.partnerId, disabled: true })
-    expectRefused(await usageBy(last, project.id, leaving.partnerId))
+    expectUnauthenticated(await usageBy(last, project.id, leaving.partnerId))
   })
 })
 
@@ -210,7 +210,7 @@ describe('P5: a forged token is rejected like a wrong secret, and no URL in it i
     'x5u that leads elsewhere': () => byStranger(headed({ x5u: elsewhere.url })),
     'jwk with the key that signed it': () => byStranger(headed({ jwk: strangerJwk })),
     'x5c with a certificate': () => byStranger(headed({ x5c: [stranger.publicKey.export({ format: 'der', type: 'spki' }).toString('base64')] })),
-    'crit that nobody knows': () => byOurs(headed({ crit: ['exp'], exp: 1 })),
+    'unknown crit': () => byOurs(headed({ crit: ['exp'], exp: 1 })),
     'crit of an unencoded payload': () => byOurs(headed({ crit: ['b64'], b64: false })),
     'jku beside our own good signature': () => byOurs(headed({ jku: elsewhere.url })),
     'typ of an admin token': () => byOurs(headed({ typ: 'admin+jwt' })),
@@ -221,7 +221,7 @@ describe('P5: a forged token is rejected like a wrong secret, and no URL in it i
     'kid of SQL': () => byStranger(headed({ kid: "x' UNION SELECT 'theirs' -- " })),
     'kid of another kind': () => byOurs(headed({ kid: { $ne: '' } })),
     'kid of the prototype': () => byStranger(headed({ kid: '__proto__' })),
-    'kid of nobody': () => byOurs(headed({ kid: 'meterline-key-1999-01-01' })),
+    'unknown kid': () => byOurs(headed({ kid: 'meterline-key-1999-01-01' })),
     'another iss': () => byOurs(claiming({ iss: 'https://elsewhere.example' })),
     'another aud': () => byOurs(claiming({ aud: 'https://elsewhere.example' })),
     'aud of the admin api': () => byOurs(claiming({ aud: `${ISSUER}/admin/v1` })),
@@ -248,7 +248,7 @@ describe('P5: a forged token is rejected like a wrong secret, and no URL in it i
 
   test.each(Object.keys(ATTACKS))('%s', async (name) => {
     const token = ATTACKS[name]?.() ?? ''
-    expectRefused(await usageBy(token, project.id))
+    expectUnauthenticated(await usageBy(token, project.id))
     expect((await tested.client.call('GET', '/admin/v1/partners', { headers: bearer(token) })).status).toBe(401)
     expect(elsewhere.connections()).toBe(0)
   })
@@ -276,7 +276,7 @@ describe('P5: a rotated key', () => {
     const withdrawn = await tested.client.admin('POST', '/admin/v1/signing-keys', { withdraw: true })
     expect([withdrawn.status, withdrawn.body.kid]).toEqual([201, expect.stringMatching(KID)])
     expect(new Set([first?.['kid'], rotated.body.kid, withdrawn.body.kid]).size).toBe(3)
-    expectRefused(await usageBy(code, id))
+    expectUnauthenticated(await usageBy(code, id))
     expect((await jwks()).map(({ kid }) => kid)).toEqual([withdrawn.body.kid])
     const fresh = await codeOf(id)
     expect(decodeProtectedHeader(fresh).kid).toBe(withdrawn.body.kid)

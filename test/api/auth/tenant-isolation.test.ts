@@ -11,7 +11,7 @@ interface Tenant extends Credentials {
   /** A code for its project; white-label only. */
   readonly code: string | undefined
   readonly ids: Readonly<Record<string, string>>
-  /** What nobody else may ever read. */
+  /** What no other caller may ever read. */
   readonly own: readonly string[]
 }
 
@@ -22,7 +22,7 @@ interface Operation {
   readonly queryIds: readonly string[]
 }
 
-/** Parameters that say whose a thing is. Others, such as a month, are nobody's. */
+/** Parameters that identify the owner. Others, such as a month, have no owner. */
 const ID_PARAMETERS = ['partnerId', 'projectId', 'userId', 'project_id']
 const BODIES: Record<string, object> = {
   'connect-user': { name: 'Someone', email: 'someone@example.com' },
@@ -80,15 +80,15 @@ describe("P5: another partner's data looks like data that does not exist", () =>
   })
 
   test("the same routes answer a partner's own ids, so the two tests above compare real calls", async () => {
-    const refused: string[] = []
+    const rejected: string[] = []
     for (const { mine } of pairs)
       for (const operation of operations.filter(({ method }) => method === 'GET')) {
         const { status } = await send(operation, credentialsOf(mine, operation)[0] ?? {}, mine.ids)
-        if (status !== 200) refused.push(`${mine.mode} ${operation.method} ${operation.path} ${status}`)
+        if (status !== 200) rejected.push(`${mine.mode} ${operation.method} ${operation.path} ${status}`)
       }
     const ofOtherMode = (line: string) => line.endsWith(' 403')
-    expect(refused.filter((line) => !ofOtherMode(line))).toEqual([])
-    expect(refused.length).toBeLessThan(operations.length / 2)
+    expect(rejected.filter((line) => !ofOtherMode(line))).toEqual([])
+    expect(rejected.length).toBeLessThan(operations.length / 2)
   })
 
   test('a cursor of another partner is answered like an invalid cursor', async () => {
@@ -118,20 +118,20 @@ describe("P5: another partner's data looks like data that does not exist", () =>
   })
 })
 
-/** Sends both and compares status, body, headers, and what the store was asked; and that nothing of a tenant but the caller stands in them. */
+/** Sends both and compares status, body, headers and queries, and checks that the answers contain nothing of another tenant. */
 async function expectAlike(
   operation: Operation,
   headers: Record<string, string>,
   [foreign, unknown]: [Record<string, string>, Record<string, string>],
 ): Promise<void> {
   const title = `${operation.method} ${operation.path} with ${Object.keys(headers)}`
-  const [told, nothing] = [await send(operation, headers, foreign), await send(operation, headers, unknown)]
-  expect([title, shapeOf(told)]).toEqual([title, shapeOf(nothing)])
-  // A secret that is not this partner's is remembered by nobody: there every question counts.
-  const refused = 'x-partnership-secret' in headers && told.status === 401
-  expect([title, await queriesOf(told, refused)]).toEqual([title, await queriesOf(nothing, refused)])
-  expect([title, told.status >= 400]).toEqual([title, true])
-  for (const { other } of pairs) for (const own of other.own) expect([title, told.text.includes(own)]).toEqual([title, false])
+  const [withForeign, withUnknown] = [await send(operation, headers, foreign), await send(operation, headers, unknown)]
+  expect([title, shapeOf(withForeign)]).toEqual([title, shapeOf(withUnknown)])
+  // A secret that is not this partner's is never cached, so there every query counts.
+  const isSecretRejected = 'x-partnership-secret' in headers && withForeign.status === 401
+  expect([title, await queriesOf(withForeign, isSecretRejected)]).toEqual([title, await queriesOf(withUnknown, isSecretRejected)])
+  expect([title, withForeign.status >= 400]).toEqual([title, true])
+  for (const { other } of pairs) for (const own of other.own) expect([title, withForeign.text.includes(own)]).toEqual([title, false])
 }
 
 type Sent = Awaited<ReturnType<typeof send>>
@@ -157,27 +157,27 @@ function shapeOf({ status, headers, text }: Sent) {
   return { status, headers: kept, text: text.replaceAll(requestId, '<request id>') }
 }
 
-/** That the caller's own credential was asked for a moment ago is remembered, whichever id it comes with. */
-const REMEMBERED = ['living_partner_secrets', 'all_signing_keys']
+/** Queries that the cache of the caller's own credential may save, whichever id it comes with. */
+const CACHED = ['living_partner_secrets', 'all_signing_keys']
 
 async function queriesOf({ headers }: Sent, bySecretOfAnother: boolean): Promise<readonly string[]> {
   const id = headers.get('x-request-id')
   const found = () => answered.find(({ requestId }) => requestId === id)
-  // An answer can be read before its end is told.
+  // The client may have the answer before its end is reported.
   await untilSo(async () => found() !== undefined)
   const { queries } = found() ?? fail('The request was not seen.')
-  return bySecretOfAnother ? queries : queries.filter((name) => !REMEMBERED.includes(name))
+  return bySecretOfAnother ? queries : queries.filter((name) => !CACHED.includes(name))
 }
 
 async function makeTenant(name: string, mode: Tenant['mode']): Promise<Tenant> {
   const credentials = await tested.client.createPartner(name, mode)
   const { partnerId } = credentials
-  const ask = async (path: string, body: object) => (await tested.client.partner(credentials, 'POST', path, JSON.stringify(body))).body
-  const userId = mode === 'co-branded' ? (await ask('/connect-user', { name, email: `${name}@example.com` })).account.id : randomUUID()
-  const { project } = await ask(mode === 'co-branded' ? `/${userId}/sync-project` : '/sync-embedded-project', { project_name: `${name} project` })
+  const call = async (path: string, body: object) => (await tested.client.partner(credentials, 'POST', path, JSON.stringify(body))).body
+  const userId = mode === 'co-branded' ? (await call('/connect-user', { name, email: `${name}@example.com` })).account.id : randomUUID()
+  const { project } = await call(mode === 'co-branded' ? `/${userId}/sync-project` : '/sync-embedded-project', { project_name: `${name} project` })
   await tested.client.send([{ event_id: 'e', project_id: project.id, metric: 'ai_tokens', value: 77_777, timestamp: new Date().toISOString() }])
   const ids = { partnerId, projectId: project.id, project_id: project.id, userId }
-  const code = mode === 'white-label' ? (await ask(`/${project.id}/authorization`, {})).code : undefined
+  const code = mode === 'white-label' ? (await call(`/${project.id}/authorization`, {})).code : undefined
   return { ...credentials, mode, code, ids, own: [name, project.access_host, project.api_key, credentials.secret, '77777'] }
 }
 
@@ -186,7 +186,7 @@ function metadataOf({ mode, ids, ...credentials }: Tenant) {
   return tested.client.partner(credentials, 'GET', path)
 }
 
-/** The credentials of `mine` in every way that the route takes them, the secret first. */
+/** The credentials of `mine` in every form that the route accepts, the secret first. */
 function credentialsOf({ secret, code }: Tenant, { security }: Operation): Record<string, string>[] {
   const byCode = code !== undefined && security.includes('projectToken') ? [{ authorization: `Bearer ${code}` }] : []
   return [{ 'x-partnership-secret': secret }, ...byCode]

@@ -12,8 +12,8 @@ const grants = ({ headers }: Answer) => [...headers.keys()].filter((name) => nam
 
 test('by default no CORS headers are sent and preflights are unknown routes', async () => {
   const closed = await startTestService()
-  const asked = await closed.client.call('GET', '/healthz', { headers: from(CONSOLE) })
-  expect([asked.status, grants(asked)]).toEqual([200, []])
+  const answer = await closed.client.call('GET', '/healthz', { headers: from(CONSOLE) })
+  expect([answer.status, grants(answer)]).toEqual([200, []])
   const preflighted = await closed.client.call('OPTIONS', '/v1/events', { headers: preflight(CONSOLE) })
   expect([preflighted.status, preflighted.body.code, grants(preflighted)]).toEqual([404, 'NOT_FOUND', []])
   await closed.stop()
@@ -58,10 +58,10 @@ describe('with configured origins', () => {
 
   test('other origins get no CORS headers', async () => {
     for (const origin of STRANGERS) {
-      const asked = await open.client.call('GET', '/healthz', { headers: from(origin) })
-      expect([origin, asked.status, grants(asked)]).toEqual([origin, 200, []])
+      const answer = await open.client.call('GET', '/healthz', { headers: from(origin) })
+      expect([origin, answer.status, grants(answer)]).toEqual([origin, 200, []])
       // A cache must not give to one what it kept of another.
-      expect(asked.headers.get('vary')?.toLowerCase()).toContain('origin')
+      expect(answer.headers.get('vary')?.toLowerCase()).toContain('origin')
       const preflighted = await open.client.call('OPTIONS', '/v1/events', { headers: preflight(origin) })
       expect([origin, preflighted.status, preflighted.body.code, grants(preflighted)]).toEqual([origin, 404, 'NOT_FOUND', []])
     }

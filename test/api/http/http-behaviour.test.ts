@@ -9,27 +9,27 @@ beforeAll(async () => {
 })
 afterAll(() => tested.stop())
 
-const asked = (method: string, path: string, headers: Record<string, string> = {}, body?: string) =>
+const call = (method: string, path: string, headers: Record<string, string> = {}, body?: string) =>
   tested.client.call(method, path, { headers: { authorization: `Bearer ${Math.random()}`, ...headers }, ...(body === undefined ? {} : { body }) })
 
 test('every error has the same shape and the id of its request', async () => {
   const json = { 'content-type': 'application/json' }
   const admin = { ...json, authorization: `Bearer ${tested.client.adminToken}` }
-  const errors: [Awaited<ReturnType<typeof asked>>, number, string][] = [
-    [await asked('GET', '/nowhere'), 404, 'NOT_FOUND'],
-    [await asked('PATCH', '/healthz'), 404, 'NOT_FOUND'],
-    [await asked('GET', `/partnership/v1/${'p'.repeat(300)}/usage`), 404, 'NOT_FOUND'],
-    [await asked('GET', '/partnership/v1/%zz/usage'), 400, 'INVALID_REQUEST'],
-    [await asked('OPTIONS', '/v1/events'), 404, 'NOT_FOUND'],
-    [await asked('GET', '/docs/static/..%2f..%2fpackage.json'), 404, 'NOT_FOUND'],
-    [await asked('GET', '/partnership/v1/ps_x/usage'), 401, 'UNAUTHENTICATED'],
-    [await asked('POST', '/admin/v1/partners', json, '{}'), 401, 'UNAUTHENTICATED'],
-    [await asked('POST', '/admin/v1/partners', admin, '{"name":'), 400, 'BODY_NOT_JSON'],
-    [await asked('POST', '/admin/v1/partners', admin, '{"name":"x","__proto__":{}}'), 400, 'BODY_NOT_JSON'],
-    [await asked('POST', '/admin/v1/partners', admin, ''), 400, 'INVALID_REQUEST'],
-    [await asked('POST', '/admin/v1/partners', admin, 'null'), 400, 'INVALID_REQUEST'],
-    [await asked('POST', '/admin/v1/partners', { ...admin, 'content-type': 'text/xml' }, '<a/>'), 415, 'UNSUPPORTED_MEDIA_TYPE'],
-    [await asked('POST', '/admin/v1/partners', admin, JSON.stringify({ name: 'x'.repeat(2 ** 21) })), 413, 'TOO_LARGE'],
+  const errors: [Awaited<ReturnType<typeof call>>, number, string][] = [
+    [await call('GET', '/nowhere'), 404, 'NOT_FOUND'],
+    [await call('PATCH', '/healthz'), 404, 'NOT_FOUND'],
+    [await call('GET', `/partnership/v1/${'p'.repeat(300)}/usage`), 404, 'NOT_FOUND'],
+    [await call('GET', '/partnership/v1/%zz/usage'), 400, 'INVALID_REQUEST'],
+    [await call('OPTIONS', '/v1/events'), 404, 'NOT_FOUND'],
+    [await call('GET', '/docs/static/..%2f..%2fpackage.json'), 404, 'NOT_FOUND'],
+    [await call('GET', '/partnership/v1/ps_x/usage'), 401, 'UNAUTHENTICATED'],
+    [await call('POST', '/admin/v1/partners', json, '{}'), 401, 'UNAUTHENTICATED'],
+    [await call('POST', '/admin/v1/partners', admin, '{"name":'), 400, 'BODY_NOT_JSON'],
+    [await call('POST', '/admin/v1/partners', admin, '{"name":"x","__proto__":{}}'), 400, 'BODY_NOT_JSON'],
+    [await call('POST', '/admin/v1/partners', admin, ''), 400, 'INVALID_REQUEST'],
+    [await call('POST', '/admin/v1/partners', admin, 'null'), 400, 'INVALID_REQUEST'],
+    [await call('POST', '/admin/v1/partners', { ...admin, 'content-type': 'text/xml' }, '<a/>'), 415, 'UNSUPPORTED_MEDIA_TYPE'],
+    [await call('POST', '/admin/v1/partners', admin, JSON.stringify({ name: 'x'.repeat(2 ** 21) })), 413, 'TOO_LARGE'],
   ]
   for (const [answer, status, code] of errors) {
     expect([answer.status, answer.body]).toEqual([
@@ -41,21 +41,21 @@ test('every error has the same shape and the id of its request', async () => {
 
 test('P5: a body that is not accepted is rejected with the accepted types and sizes', async () => {
   const admin = { authorization: `Bearer ${tested.client.adminToken}` }
-  const refusal = async (type: string, body: string, path = '/admin/v1/partners', headers: Record<string, string> = admin) => {
-    const answer = await asked('POST', path, { ...headers, 'content-type': type }, body)
+  const rejection = async (type: string, body: string, path = '/admin/v1/partners', headers: Record<string, string> = admin) => {
+    const answer = await call('POST', path, { ...headers, 'content-type': type }, body)
     return [answer.status, answer.body.code, answer.body.message]
   }
   for (const type of ['text/plain', 'text/xml', 'application/x-www-form-urlencoded'])
-    expect(await refusal(type, '{"name":"x"}')).toEqual([415, 'UNSUPPORTED_MEDIA_TYPE', 'Send the body as application/json.'])
-  expect(await refusal('application/json', ' '.repeat(2 ** 20 + 1))).toEqual([
+    expect(await rejection(type, '{"name":"x"}')).toEqual([415, 'UNSUPPORTED_MEDIA_TYPE', 'Send the body as application/json.'])
+  expect(await rejection('application/json', ' '.repeat(2 ** 20 + 1))).toEqual([
     413,
     'TOO_LARGE',
     'The body has more than 1 MiB, which is the limit of this route. Nothing of it was stored.',
   ])
   await tested.client.createIngestKey()
   const emitter = { authorization: `Bearer ${tested.client.ingestKey}` }
-  expect(await refusal('text/plain', '{}', '/v1/events', emitter)).toEqual([415, 'UNSUPPORTED_MEDIA_TYPE', expect.stringContaining('application/x-ndjson')])
-  expect(await refusal('application/json', ' '.repeat(10 * 2 ** 20 + 1), '/v1/events', emitter)).toEqual([
+  expect(await rejection('text/plain', '{}', '/v1/events', emitter)).toEqual([415, 'UNSUPPORTED_MEDIA_TYPE', expect.stringContaining('application/x-ndjson')])
+  expect(await rejection('application/json', ' '.repeat(10 * 2 ** 20 + 1), '/v1/events', emitter)).toEqual([
     413,
     'TOO_LARGE',
     'The body has more than 10 MiB, which is the limit of this route. Nothing of it was stored.',
@@ -64,15 +64,15 @@ test('P5: a body that is not accepted is rejected with the accepted types and si
 
 test('a missing field is reported as required, and other faults by their own message', async () => {
   const admin = { authorization: `Bearer ${tested.client.adminToken}`, 'content-type': 'application/json' }
-  const refusal = async (path: string, body?: string) => {
-    const answer = await asked(body === undefined ? 'GET' : 'POST', path, admin, body)
+  const rejection = async (path: string, body?: string) => {
+    const answer = await call(body === undefined ? 'GET' : 'POST', path, admin, body)
     return [answer.status, answer.body.message]
   }
-  expect(await refusal('/admin/v1/partners', '{}')).toEqual([400, 'body.name: is required'])
-  expect(await refusal('/admin/v1/partners', '{"name":7}')).toEqual([400, 'body.name: Invalid input: expected string, received number'])
-  expect(await refusal('/admin/v1/tokens', '{}')).toEqual([400, 'body.role: is required'])
-  expect(await refusal('/admin/v1/replays', '{}')).toEqual([400, 'body.from: is required'])
-  expect(await refusal('/admin/v1/explain')).toEqual([400, 'query.metric: is required'])
+  expect(await rejection('/admin/v1/partners', '{}')).toEqual([400, 'body.name: is required'])
+  expect(await rejection('/admin/v1/partners', '{"name":7}')).toEqual([400, 'body.name: Invalid input: expected string, received number'])
+  expect(await rejection('/admin/v1/tokens', '{}')).toEqual([400, 'body.role: is required'])
+  expect(await rejection('/admin/v1/replays', '{}')).toEqual([400, 'body.from: is required'])
+  expect(await rejection('/admin/v1/explain')).toEqual([400, 'query.metric: is required'])
 })
 
 test('bytes that are not HTTP get an error of the same shape', async () => {

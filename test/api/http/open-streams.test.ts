@@ -55,9 +55,9 @@ async function openAndTakeNothing(): Promise<ClientRequest> {
 }
 
 /** The service learns of a reader that went away a moment later. */
-async function retried<T extends { status: number }>(ask: () => Promise<T>): Promise<T> {
+async function retried<T extends { status: number }>(call: () => Promise<T>): Promise<T> {
   for (;;) {
-    const answer = await ask()
+    const answer = await call()
     if (answer.status !== 503) return answer
   }
 }

@@ -11,24 +11,24 @@ describe('requests per credential', () => {
     tested = await startTestService({ RATE_LIMIT_PER_MINUTE: '30', EVENT_REQUESTS_PER_MINUTE: '5' })
   })
   afterAll(() => tested.stop())
-  const asked = (method: string, path: string, authorization: string, body?: string) =>
+  const call = (method: string, path: string, authorization: string, body?: string) =>
     tested.client.call(method, path, { headers: { authorization }, ...(body === undefined ? {} : { body }) })
 
   test('every counted answer carries its policy and the remaining quota, a 401 too', async () => {
     const left: number[] = []
     for (let index = 0; index < 3; index += 1) {
-      const answer = await asked('GET', '/admin/v1/partners', 'Bearer wrong')
+      const answer = await call('GET', '/admin/v1/partners', 'Bearer wrong')
       expect([answer.status, answer.headers.get('ratelimit-policy')]).toEqual([401, '"default";q=30;w=60'])
       left.push(leftOf(answer))
     }
     expect(left).toEqual([29, 28, 27])
-    const good = await asked('GET', '/admin/v1/partners', `Bearer ${tested.client.adminToken}`)
+    const good = await call('GET', '/admin/v1/partners', `Bearer ${tested.client.adminToken}`)
     expect([good.status, leftOf(good)]).toEqual([200, 29])
     expect(leftOf(await tested.client.call('GET', '/docs/'))).toBe(29)
   })
 
   test('requests beyond the quota get 429 with Retry-After, and other credentials are not affected', async () => {
-    const answers = await Promise.all(Array.from({ length: 40 }, () => asked('GET', '/admin/v1/partners', 'Bearer one-and-the-same')))
+    const answers = await Promise.all(Array.from({ length: 40 }, () => call('GET', '/admin/v1/partners', 'Bearer one-and-the-same')))
     const limited = answers.filter(({ status }) => status === 429)
     expect(limited).toHaveLength(10)
     for (const answer of limited) {
@@ -38,14 +38,14 @@ describe('requests per credential', () => {
       expect([answer.body.code, answer.headers.get('ratelimit')]).toEqual(['RATE_LIMITED', `"default";r=0;t=${seconds}`])
       expect(answer.headers.get('x-request-id')).toBe(answer.body.request_id)
     }
-    expect((await asked('GET', '/admin/v1/partners', 'Bearer another')).status).toBe(401)
+    expect((await call('GET', '/admin/v1/partners', 'Bearer another')).status).toBe(401)
   })
 
   test('POST /v1/events has a policy and a quota of its own', async () => {
-    const events = await Promise.all(Array.from({ length: 8 }, () => asked('POST', '/v1/events', 'Bearer emitter', '[]')))
+    const events = await Promise.all(Array.from({ length: 8 }, () => call('POST', '/v1/events', 'Bearer emitter', '[]')))
     expect(events.filter(({ status }) => status === 429)).toHaveLength(3)
     expect(events[0]?.headers.get('ratelimit-policy')).toBe('"events";q=5;w=60')
-    expect(leftOf(await asked('GET', '/v1/rejected-events', 'Bearer emitter'))).toBe(29)
+    expect(leftOf(await call('GET', '/v1/rejected-events', 'Bearer emitter'))).toBe(29)
   })
 
   test('P5: a credential is counted once, however its header is spelled and whatever else is sent', async () => {
@@ -73,7 +73,7 @@ describe('requests per credential', () => {
   })
 
   test('a credential in use keeps its count while thousands of others are invented', async () => {
-    const left = async (token: string) => leftOf(await asked('GET', '/admin/v1/partners', `Bearer ${token}`))
+    const left = async (token: string) => leftOf(await call('GET', '/admin/v1/partners', `Bearer ${token}`))
     expect(await left('in-use')).toBe(29)
     for (let batch = 0; batch < 60; batch += 1)
       expect(new Set(await Promise.all(Array.from({ length: 100 }, (_, index) => left(`invented-${batch}-${index}`))))).toEqual(new Set([29]))
@@ -81,7 +81,7 @@ describe('requests per credential', () => {
   }, 60_000)
 
   test('no headers of older drafts are sent, and unlimited routes send none', async () => {
-    const counted = await asked('GET', '/admin/v1/partners', 'Bearer old')
+    const counted = await call('GET', '/admin/v1/partners', 'Bearer old')
     const free = await tested.client.call('GET', '/healthz')
     const limitsOf = ({ headers }: Answer) => [...headers.keys()].filter((name) => name.includes('ratelimit'))
     expect([limitsOf(counted), limitsOf(free)]).toEqual([['ratelimit', 'ratelimit-policy'], []])
@@ -133,40 +133,40 @@ describe('concurrent reads', () => {
 
   test('a short query is answered while fifty long ones of another partner wait', async () => {
     const order: string[] = []
-    const ask = async (partner: Credentials, name: string) => {
+    const read = async (partner: Credentials, name: string) => {
       const { status } = await tested.client.partner(partner, 'GET', '/projects?sort=-total_ai_tokens&limit=100&start_date=2025-01-01&end_date=2025-12-31')
       order.push(`${name} ${status}`)
     }
-    const long = Array.from({ length: 50 }, () => ask(greedy, 'greedy'))
+    const long = Array.from({ length: 50 }, () => read(greedy, 'greedy'))
     await Promise.race(long)
-    await Promise.all([...long, ask(modest, 'modest')])
+    await Promise.all([...long, read(modest, 'modest')])
     expect(order.filter((each) => each === 'greedy 200')).toHaveLength(50)
     expect(order.indexOf('modest 200')).toBeLessThan(12)
   }, 60_000)
 
   test('lists do not use the session that authentication and changes share', async () => {
-    const asked: string[] = []
+    const queried: string[] = []
     const { registry } = tested.service.clickhouse
     const { query } = registry
     Object.assign(registry, {
-      query: (...[question, params]: Parameters<typeof query>) => {
-        asked.push(question.name)
-        return query(question, params)
+      query: (...[namedQuery, params]: Parameters<typeof query>) => {
+        queried.push(namedQuery.name)
+        return query(namedQuery, params)
       },
     })
     for (const sort of ['name', '-created_at', '-total_ai_tokens'])
       expect((await tested.client.partner(modest, 'GET', `/projects?sort=${sort}`)).body.projects).toHaveLength(1)
     Object.assign(registry, { query })
-    expect(asked.filter((name) => name !== 'living_partner_secrets')).toEqual([])
+    expect(queried.filter((name) => name !== 'living_partner_secrets')).toEqual([])
   })
 
   test('reads beyond the waiting limit get 429 with Retry-After', async () => {
     const answers = await Promise.all(
       Array.from({ length: 260 }, () => tested.client.partner(greedy, 'GET', '/projects?sort=-total_ai_tokens&start_date=2025-01-01&end_date=2025-12-31')),
     )
-    const refused = answers.filter(({ status }) => status !== 200)
-    expect(refused.length).toBeGreaterThan(0)
-    for (const { status, body, headers } of refused) expect([status, body.code, headers.get('retry-after')]).toEqual([429, 'TOO_MANY_AT_ONCE', '1'])
+    const rejected = answers.filter(({ status }) => status !== 200)
+    expect(rejected.length).toBeGreaterThan(0)
+    for (const { status, body, headers } of rejected) expect([status, body.code, headers.get('retry-after')]).toEqual([429, 'TOO_MANY_AT_ONCE', '1'])
     // Every turn was given back.
     expect((await tested.client.partner(greedy, 'GET', '/projects')).status).toBe(200)
   }, 60_000)
@@ -187,8 +187,8 @@ describe('concurrent reads', () => {
 })
 
 test("a query that the store has no time or memory for is a retryable 503, not the caller's fault", () => {
-  const taken = { bytesMax: 1, types: [] }
-  const [busy, tooLarge] = [toApiError(new StoreError('exhausted', 'internal words'), taken), toApiError(new StoreError('too_large', 'x'), taken)]
+  const accepted = { bytesMax: 1, types: [] }
+  const [busy, tooLarge] = [toApiError(new StoreError('exhausted', 'internal words'), accepted), toApiError(new StoreError('too_large', 'x'), accepted)]
   expect([busy.status, busy.code, busy.message]).toEqual([503, 'STORE_UNAVAILABLE', expect.stringMatching(/Try again, or ask for a shorter period\.$/)])
   expect([tooLarge.status, tooLarge.code]).toEqual([400, 'QUERY_TOO_LARGE'])
 })

@@ -19,7 +19,7 @@ afterAll(async () => {
   await tested.stop()
 })
 
-/** Nobody below has its secret, nor the ids of its projects. */
+/** No caller below has its secret or the ids of its projects. */
 const bystander = await tested.client.createPartner('Bystander')
 await tested.client.registerProject('untouched', bystander.partnerId)
 await tested.client.send({ event_id: 'e', project_id: 'untouched', metric: 'ai_tokens', value: '12.5', timestamp: '2026-01-05T10:00:00Z' })
@@ -45,7 +45,7 @@ test.each(operations)(`strange requests near $method $path get answers in the do
 test('the service answers as before after all strange requests', async () => {
   expect((await tested.client.call('GET', '/readyz')).status).toBe(200)
   expect(await totalsOf(bystander)).toEqual(totalsBefore)
-  // Strange requests that are all refused at the door would prove nothing of the house.
+  // Random requests that are all rejected by the access check would prove nothing about the routes.
   expect(answers.filter((status) => status < 300).length).toBeGreaterThan(answers.length / 5)
   expect(totalsBefore).toMatchObject({ summary: { ai_tokens: '12.5' } })
 })
@@ -63,7 +63,7 @@ async function readOperations(): Promise<Operation[]> {
   )
 }
 
-/** Partners of both modes ask what is the partners'; what the other mode may is refused in the same shape. */
+/** Partners of both modes call the routes of partners; those of the other mode are rejected in the same shape. */
 function callersOf({ security = [] }: Operation, { whiteLabel, coBranded, others }: ApiWorld) {
   const bearer = (token: string) => ({ known: others.known, headers: { authorization: `Bearer ${token}` } })
   const schemes = security.flatMap((alternative) => Object.keys(alternative))
@@ -99,9 +99,9 @@ function requireGoodManners(strange: StrangeRequest, { status, headers, text }: 
 
 /** Of every operation whose path this is: `usage` may be read as the id of a project. */
 function documentedStatuses({ method, path }: StrangeRequest): string[] {
-  const [asked = ''] = path.split('?')
+  const [pathname = ''] = path.split('?')
   const isIt = (operation: Operation) =>
-    operation.method === method && new RegExp(`^${operation.path.replaceAll(/\{\w+\}/g, '[^/]*').replaceAll('.', '\\.')}$`).test(asked)
+    operation.method === method && new RegExp(`^${operation.path.replaceAll(/\{\w+\}/g, '[^/]*').replaceAll('.', '\\.')}$`).test(pathname)
   return operations.filter(isIt).flatMap(({ responses }) => Object.keys(responses))
 }
 
@@ -113,13 +113,13 @@ async function totalsOf(partner: Credentials): Promise<unknown> {
 /** Neither the path nor the body goes through anything that would mend it. */
 function send({ method, path, headers, body }: StrangeRequest): Promise<RawAnswer> {
   return new Promise((resolve, reject) => {
-    const asked = request(tested.service.url, { method, path, headers: { ...headers, 'content-length': body?.length ?? 0 }, agent }, (answer) => {
+    const sent = request(tested.service.url, { method, path, headers: { ...headers, 'content-length': body?.length ?? 0 }, agent }, (answer) => {
       const chunks: Buffer[] = []
       answer.on('data', (chunk: Buffer) => chunks.push(chunk))
       answer.once('error', reject)
       answer.once('end', () => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, text: Buffer.concat(chunks).toString('utf8') }))
     })
-    asked.once('error', reject)
-    asked.end(body)
+    sent.once('error', reject)
+    sent.end(body)
   })
 }

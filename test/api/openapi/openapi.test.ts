@@ -13,7 +13,7 @@ let tested: TestService
 let description: Description
 const routes = new Map<string, Route>()
 beforeAll(async () => {
-  // Every route of the app, as the framework is told of it: the description comes from elsewhere.
+  // Every route that is registered with the framework: the description has another source.
   const listen = (message: unknown) => {
     const { fastify } = message as { fastify: { addHook: (name: 'onRoute', hear: (route: Route) => void) => void } }
     fastify.addHook('onRoute', (route) => {
@@ -79,12 +79,12 @@ describe('every operation', () => {
     let held = 0
     for (const { name, operation } of operations()) {
       const media = [
-        ...Object.entries(operation.requestBody?.content ?? {}).map(([type, each]) => [`${name} asked as ${type}`, each] as const),
+        ...Object.entries(operation.requestBody?.content ?? {}).map(([type, each]) => [`${name} sent as ${type}`, each] as const),
         ...Object.entries(operation.responses)
           .filter(([status]) => status.startsWith('2'))
           .flatMap(([status, { content = {} }]) =>
             Object.entries(content)
-              // A file is a file: what stands in it is told by its format.
+              // A file is described by its format, not by a schema.
               .filter(() => Object.keys(content).length === 1)
               .map(([, each]) => [`${name} answered ${status}`, each] as const),
           ),

@@ -31,7 +31,7 @@ answersAsDescribed('to a white-label partner', () => ({
   known: world.whiteLabel.known,
 }))
 
-/** What partners of both modes may ask is asked above. */
+/** What partners of both modes may call is tested above. */
 answersAsDescribed('to a co-branded partner', () => ({
   include: CO_BRANDED_ONLY,
   credentials: { partnerSecret: { kind: 'api_key', secret: world.coBranded.secret } },

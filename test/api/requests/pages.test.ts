@@ -11,7 +11,7 @@ beforeAll(async () => {
   tested = await startTestService()
   const { client } = tested
   await client.createIngestKey()
-  // Two partners of one name: the id tells them apart.
+  // Two partners with one name: the id distinguishes them.
   for (const name of ['Same', 'Zeta', 'Same', 'alpha', 'Mid']) await client.createPartner(name)
   ours = await client.createPartner('Ours')
   theirs = await client.createPartner('Theirs')
@@ -19,13 +19,13 @@ beforeAll(async () => {
   await client.registerProject('other', theirs.partnerId, { name: 'QUOTED 100%_' })
   await client.registerProject('gone', ours.partnerId, { status: 'deleted' })
   for (let times = 0; times < 4; times += 1) await client.admin('POST', '/admin/v1/signing-keys')
-  // In one request, so at one time: the offset tells them apart.
-  await client.send(Array.from({ length: 5 }, (_, index) => refused(`together-${index}`)))
-  for (let index = 0; index < 3; index += 1) await client.send(refused(`alone-${index}`))
+  // In one request, so at one time: the offset distinguishes them.
+  await client.send(Array.from({ length: 5 }, (_, index) => rejected(`together-${index}`)))
+  for (let index = 0; index < 3; index += 1) await client.send(rejected(`alone-${index}`))
 })
 afterAll(() => tested.stop())
 
-function refused(event_id: string) {
+function rejected(event_id: string) {
   return { event_id, project_id: 'p', metric: 'none' }
 }
 
@@ -84,22 +84,23 @@ describe('P7: lists of rejected events', () => {
   test('rejected events are listed newest first and completely, also while new ones arrive', async () => {
     const before = (await pagesOf('/admin/v1/rejected-events', 'rejected_events', 100)).map(({ event_id }) => event_id)
     expect(before).toEqual(['alone-2', 'alone-1', 'alone-0', ...[4, 3, 2, 1, 0].map((index) => `together-${index}`)])
-    const between = () => tested.client.send(refused('meanwhile'))
+    const between = () => tested.client.send(rejected('meanwhile'))
     const paged = await pagesOf('/admin/v1/rejected-events', 'rejected_events', 3, between)
     expect(paged.map(({ event_id }) => event_id)).toEqual(before)
   })
 
   test("an ingest key lists its own rejected events on every page, and a cursor of the operator's list is invalid for it", async () => {
     const key = await tested.client.createIngestKey('another')
-    for (let index = 0; index < 3; index += 1) await tested.client.send(refused(`of-another-${index}`))
-    const ask = async (query: string) => (await tested.client.call('GET', `/v1/rejected-events?${query}`, { headers: { authorization: `Bearer ${key}` } })).body
-    const first = await ask('limit=2')
-    const second = await ask(`limit=2&cursor=${first.next_cursor}`)
+    for (let index = 0; index < 3; index += 1) await tested.client.send(rejected(`of-another-${index}`))
+    const list = async (query: string) =>
+      (await tested.client.call('GET', `/v1/rejected-events?${query}`, { headers: { authorization: `Bearer ${key}` } })).body
+    const first = await list('limit=2')
+    const second = await list(`limit=2&cursor=${first.next_cursor}`)
     const ids = [...first.rejected_events, ...second.rejected_events].map(({ event_id }: Row) => event_id)
     expect([ids, second.next_cursor]).toEqual([['of-another-2', 'of-another-1', 'of-another-0'], null])
     const { next_cursor } = (await tested.client.admin('GET', '/admin/v1/rejected-events?limit=1')).body
-    expect((await ask(`cursor=${next_cursor}`)).code).toBe('CURSOR_INVALID')
-    expect((await ask('limit=101')).code).toBe('INVALID_REQUEST')
+    expect((await list(`cursor=${next_cursor}`)).code).toBe('CURSOR_INVALID')
+    expect((await list('limit=101')).code).toBe('INVALID_REQUEST')
   })
 })
 
@@ -122,7 +123,7 @@ describe('the list of projects', () => {
   })
 
   test('the list of projects rejects unknown parameters and cursors of other filters', async () => {
-    expect((await tested.client.admin('GET', '/admin/v1/projects?partner_id=ps_nobody')).body.code).toBe('PARTNER_NOT_FOUND')
+    expect((await tested.client.admin('GET', '/admin/v1/projects?partner_id=ps_unknown')).body.code).toBe('PARTNER_NOT_FOUND')
     for (const query of ['partner_id=', 'status=dead', `search=${'x'.repeat(129)}`, 'name=p'])
       expect([query, (await tested.client.admin('GET', `/admin/v1/projects?${query}`)).status]).toEqual([query, 400])
     const { next_cursor } = (await tested.client.admin('GET', '/admin/v1/projects?limit=1')).body

@@ -222,7 +222,7 @@ describe('while it streams', () => {
   test('P5: each partner has one export at a time, so that no partner delays another', async () => {
     const other = await tested.client.createPartner('Other')
     await tested.client.billFrom(other.partnerId, '2026-03')
-    const ask = (partner: Credentials) => tested.client.partner(partner, 'GET', '/statements/2026-03/export')
+    const download = (partner: Credentials) => tested.client.partner(partner, 'GET', '/statements/2026-03/export')
     let release: () => void = () => {}
     fate = new Promise<void>((resolve) => {
       release = resolve
@@ -231,13 +231,13 @@ describe('while it streams', () => {
     const path = `/partnership/v1/${ours.partnerId}/statements/2026-03/export`
     const [running] = (await once(get(`${url}${path}`, { agent: false, headers }), 'response')) as [IncomingMessage]
     expect(running.statusCode).toBe(200)
-    const { status, body } = await ask(ours)
+    const { status, body } = await download(ours)
     expect([status, body.code]).toEqual([503, 'EXPORTS_BUSY'])
     fate = 'whole'
-    expect((await ask(other)).status).toBe(200)
+    expect((await download(other)).status).toBe(200)
     expect((await exported('month=2026-03')).status).toBe(200)
     running.destroy()
     release()
-    await untilSo(async () => (await ask(ours)).status === 200)
+    await untilSo(async () => (await download(ours)).status === 200)
   })
 })
