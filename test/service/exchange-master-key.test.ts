@@ -48,7 +48,7 @@ test('sealed data survives a restart, a wrong MASTER_KEY, a missing one and a ch
       master_key: expect.stringMatching(/^[0-9a-f]{8}$/),
       previous_key: expect.stringMatching(/^[0-9a-f]{8}$/),
     })
-    expect((await runMeterline(['keys', 'rewrap'], service)).stdout).toContain('There was nothing to do. MASTER_KEY_PREVIOUS (')
+    expect((await runMeterline(['keys', 'rewrap'], service)).stdout).toContain('There was nothing to do. Remove MASTER_KEY_PREVIOUS (')
     expect((await runMeterline(['keys', 'rewrap'], { ...service, METERLINE_ACCESS_TOKEN: 'wrong' })).code).toBe(2)
     await reads(client)
   })

@@ -108,7 +108,7 @@ describe.skipIf(!HAS_KAFKA)('several processes on one Kafka and one ClickHouse s
     expect(await stdoutOf('audit', '--topic')).toMatch(/0 differences between topic and raw \(\d+ records read: 132 counted, 36 duplicates, 0 rejected/)
     expect(await stdoutOf('audit', '--log'), 'the former name of the option').toContain('0 differences between topic and raw')
     expect(await stdoutOf('log', 'list')).toMatch(/\/processes\/1\/3 /)
-    expect(await stdoutOf('replay', '--from', '0')).toMatch(/\/processes\/1\/0 is read again from offset 0; nothing counts twice/)
+    expect(await stdoutOf('replay', '--from', '0')).toMatch(/\/processes\/1\/0 will be read again from offset 0; nothing counts twice/)
     expect(await stdoutOf('rejected', 'list')).toContain('No event was rejected.')
     expect((await runMeterline(['rejected', 'resend', 'nowhere/1'], address)).code).toBe(4)
     expect((await runMeterline(['log', 'repartition'], address)).stderr).toContain('has 4 partitions, as pinned')

@@ -189,7 +189,7 @@ describe('concurrent reads', () => {
 test("a query that the store has no time or memory for is a retryable 503, not the caller's fault", () => {
   const accepted = { bytesMax: 1, types: [] }
   const [busy, tooLarge] = [toApiError(new StoreError('exhausted', 'internal words'), accepted), toApiError(new StoreError('too_large', 'x'), accepted)]
-  expect([busy.status, busy.code, busy.message]).toEqual([503, 'STORE_UNAVAILABLE', expect.stringMatching(/Try again, or ask for a shorter period\.$/)])
+  expect([busy.status, busy.code, busy.message]).toEqual([503, 'STORE_UNAVAILABLE', expect.stringMatching(/Try again, or request a shorter period\.$/)])
   expect([tooLarge.status, tooLarge.code]).toEqual([400, 'QUERY_TOO_LARGE'])
 })
 
