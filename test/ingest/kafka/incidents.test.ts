@@ -121,7 +121,12 @@ async function recreate(client: KafkaService['kafka'], topic: string, numPartiti
   await admin.connect()
   await admin.deleteTopics({ topics: [topic] })
   await untilSo(async () => !(await admin.listTopics()).includes(topic))
-  await admin.createTopics({ topics: [{ topic, numPartitions }], waitForLeaders: true })
+  await admin.createTopics({ topics: [{ topic, numPartitions }], waitForLeaders: false })
+  // kafkajs's own wait fails when the broker answers before it knows the new topic.
+  await untilSo(async () => {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] }).catch(() => ({ topics: [] }))
+    return topics[0]?.partitions.length === numPartitions && topics[0].partitions.every(({ leader }) => leader >= 0)
+  })
   await admin.disconnect()
 }
 
