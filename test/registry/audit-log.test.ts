@@ -69,7 +69,10 @@ describe('the audit log', () => {
     expect([whole.code, head]).toEqual([0, expect.stringMatching(new RegExp(`^${entries}:[0-9a-f]{64}$`))])
     await tested.client.createPartner('later')
     const later = await runMeterline(['audit-log', 'verify', '--head', head], environment)
-    expect(later).toMatchObject({ code: 0, stdout: expect.stringContaining(`${entries + 1} entries, the chain is whole\nentry ${entries} matches the given head\n`) })
+    expect(later).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining(`${entries + 1} entries, the chain is whole\nentry ${entries} matches the given head\n`),
+    })
     const [seq, hash] = head.split(':')
     const cut = await runMeterline(['audit-log', 'verify', '--head', `${Number(seq) + 5}:${hash}`], environment)
     expect(cut).toMatchObject({ code: 1, stderr: expect.stringContaining(`entry ${Number(seq) + 5} was noted`) })
