@@ -36,13 +36,13 @@ test('a limited query that takes too long or too much memory is reported as exha
     await expect(lane.query(query, {}), query.name).rejects.toMatchObject({ fault: 'exhausted', code })
 })
 
-test('streamed queries and additional lanes have the same limits', async () => {
+test('streamed queries and all other lanes have the same limits', async () => {
   const lines = async () => {
     for await (const _ of limited.reads.lines(MANY_ROWS, {})) expect.unreachable()
   }
   await expect(lines()).rejects.toMatchObject({ fault: 'too_large' })
-  const lane = await limited.openLane()
-  await expect(lane.query(MANY_ROWS, {})).rejects.toMatchObject({ fault: 'too_large' })
+  for (const lane of [limited.work, limited.registry, await limited.openLane()])
+    await expect(lane.query(MANY_ROWS, {})).rejects.toMatchObject({ fault: 'too_large' })
 })
 
 test('internal queries may use 8 GiB of memory, external ones 2 GiB', async () => {
@@ -53,6 +53,6 @@ test('internal queries may use 8 GiB of memory, external ones 2 GiB', async () =
 
 test('internal queries have no limit on rows and are unavailable when they take too long', async () => {
   expect(await store.clickhouse.reads.query(MANY_ROWS, {})).toEqual([{ sum: '199999990000000' }])
-  expect(await limited.work.query(MANY_ROWS, {})).toEqual([{ sum: '199999990000000' }])
+  expect(await store.clickhouse.work.query(MANY_ROWS, {})).toEqual([{ sum: '199999990000000' }])
   await expect(store.clickhouse.reads.query(LONG, {})).rejects.toMatchObject({ fault: 'unavailable' })
 })

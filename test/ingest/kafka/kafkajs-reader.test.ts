@@ -44,7 +44,7 @@ function open() {
   return { member, state }
 }
 
-const SILENCE = /The group has not answered for \d+ ms/
+const SILENCE = /The group coordinator has not answered for \d+ ms/
 
 describe('P1: a member that has not heard from the group for a session', () => {
   test('a member that is silent before its first join reports trouble until it joins', async () => {
