@@ -4,7 +4,7 @@ import type { LogRecord, Verdict } from '../log/detect-duplicates.ts'
 import type { FilterBudget } from '../log/identity-filter.ts'
 import type { InDoubtRange } from '../log/in-doubt-range.ts'
 import { isolateRefused } from '../log/isolate-refused.ts'
-import { OwnedLog } from '../log/owned-log.ts'
+import { type AcquireCause, OwnedLog } from '../log/owned-log.ts'
 import { readStoredRange } from '../log/stored-events.ts'
 import { readRefusedByStore } from '../rejected/rejected-events.ts'
 import { ForwardedEvents, type MisroutedEvent } from './forward-misrouted.ts'
@@ -61,8 +61,8 @@ export class PartitionLog {
   }
 
   /** Acquires the lease and sets `next`, from where to read on. Throws LogLost, StoreError, KafkaUnavailable, Incident. */
-  async acquire(): Promise<void> {
-    const range = await this.owned.acquire()
+  async acquire(cause?: AcquireCause): Promise<void> {
+    const range = await this.owned.acquire(cause)
     await this.forwarded.load(this.owned.name)
     const extents = await this.#options.topic.extents()
     const extent = this.#requireExtent(extents)
@@ -85,7 +85,7 @@ export class PartitionLog {
     const { begin } = this.#requireExtent(await this.#options.topic.extents())
     const first = Math.max(begin, offset)
     if (first >= this.#next) return true
-    const range = await this.owned.acquire()
+    const range = await this.owned.acquire('requested')
     await this.owned.write({ first, through: first, records: [], verdicts: [], newHashes: [], position: 'always' })
     this.#forgetRange()
     this.#reconciling = { first, through: first, settled: false, asOfMs: range?.asOfMs ?? 0 }
