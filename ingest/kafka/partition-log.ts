@@ -32,7 +32,6 @@ export class PartitionLog {
   readonly partition: number
   readonly forwarded: ForwardedEvents
   readonly #options: PartitionLogOptions
-  readonly #partitionByProject = new Map<string, number>()
   #next = 0
   /** The range that is being reconciled; undefined when the log is beyond it. */
   #reconciling: InDoubtRange | undefined
@@ -183,21 +182,12 @@ export class PartitionLog {
     for (const record of records) {
       if (record.validated.status !== 'valid') continue
       const { projectId } = record.validated.event
-      const partition = this.#partitionOf(projectId)
+      const partition = partitionOfProject(projectId, this.#options.incarnation.partitions)
       if (partition !== this.partition) misrouted.push({ record, projectId, partition })
     }
     if (misrouted.length === 0) return { own: records, misrouted }
     const elsewhere = new Set(misrouted.map(({ record }) => record))
     return { own: records.filter((record) => !elsewhere.has(record)), misrouted }
-  }
-
-  #partitionOf(projectId: string): number {
-    const known = this.#partitionByProject.get(projectId)
-    if (known !== undefined) return known
-    if (this.#partitionByProject.size >= CACHED_PROJECTS_MAX) this.#partitionByProject.clear()
-    const partition = partitionOfProject(projectId, this.#options.incarnation.partitions)
-    this.#partitionByProject.set(projectId, partition)
-    return partition
   }
 
   #requireExtent(extents: readonly PartitionExtent[]): PartitionExtent {
@@ -213,5 +203,3 @@ export class PartitionLog {
     if (begin > this.#next) throw new Incident('log_begin_above_position', this.owned.name, details)
   }
 }
-
-const CACHED_PROJECTS_MAX = 100_000
