@@ -76,7 +76,7 @@ test(
           await world.arrive()
           expect(await storedOfTopic(store.clickhouse, world.topic)).toEqual({ ...foldTopic(world.topic), rollup: [] })
         } catch (error) {
-          throw new Error(`after this interleaving:\n${world.history.join('\n')}`, { cause: error })
+          throw new Error(`${(error as Error).message}\nafter this interleaving:\n${world.history.join('\n')}`, { cause: error })
         }
       }),
       // A failure is shrunk until the time limit; then the shortest interleaving found so far is reported.
