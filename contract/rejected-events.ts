@@ -11,7 +11,10 @@ const RESEND_IDS_MAX = 1_000
 const RejectedPage = z.object({
   rejected_events: z.array(
     z.object({
-      id: z.string(),
+      id: z
+        .string()
+        .regex(/^.+\/\d+$/)
+        .meta({ description: 'Identifies the event when it is resubmitted: its log and its offset in that log.' }),
       reason: z.enum(REJECT_REASONS),
       message: z.string(),
       project_id: z.string(),
@@ -35,7 +38,7 @@ const ResendAnswer = z.object({
 })
 
 const REJECTED = {
-  id: '1:0:1706',
+  id: 'http/1706',
   reason: 'unknown_metric',
   message: 'There is no metric "ai_token".',
   project_id: PROJECT_ID,

@@ -6,7 +6,7 @@ import { openStore, warnOnStderr } from './open-store.ts'
 export async function migrateStore(environment: NodeJS.ProcessEnv): Promise<Migration[]> {
   const clickhouse = await openStore(readConfig(environment), { logger: { warn: warnOnStderr } })
   try {
-    return await migrate(clickhouse)
+    return await migrate(clickhouse, { logger: { info: warnOnStderr } })
   } finally {
     await clickhouse.close()
   }

@@ -18,7 +18,7 @@ export async function rebuildOffline(environment: NodeJS.ProcessEnv, month: Mont
     throw new Error(`There is no data in DATA_DIR ${config.DATA_DIR}. Set DATA_DIR to the directory of the service.`)
   const clickhouse = await openStore(config, { logger: { warn: warnOnStderr } })
   try {
-    await migrate(clickhouse)
+    await migrate(clickhouse, { logger: { info: warnOnStderr } })
     await new RegistryChanges(clickhouse).note(OFFLINE, { action: 'rollup.rebuild', subject: month })
     const outcome = await rebuildRollup(clickhouse, month, (work) => work())
     if (outcome.status === 'rejected') throw new Error(outcome.reason)

@@ -56,7 +56,7 @@ export async function startService(config: Config, logger: Logger, part: Service
   try {
     const clickhouse = await openStore(config, { logger })
     closers.add(() => clickhouse.close())
-    const migrations = await migrate(clickhouse)
+    const migrations = await migrate(clickhouse, { logger })
     if (migrations.length > 0) logger.info({ migrations: migrations.map(({ name }) => name) }, 'migrations applied')
     const secrets = loadInstanceSecrets(config, { storeHoldsSealedData: await isSealed(clickhouse) })
     const app = await buildAppOf({ config, clickhouse, logger, secrets, closers, onFailed }, part)

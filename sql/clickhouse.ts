@@ -35,8 +35,8 @@ export interface Lane {
   execute<P extends z.ZodObject>(statement: Statement<P>, params: z.input<P>, tag?: string): Promise<void>
   /** Inserts rows; sends them once. After an error the rows may be stored, unless the fault is `fenced` or `refused`. Throws StoreError. */
   insert(insert: Insert): Promise<void>
-  /** Runs a statement that returns nothing, such as DDL or KILL. Throws StoreError. */
-  command(sql: string): Promise<void>
+  /** Runs a statement that returns nothing, such as DDL or KILL, and waits for it at most `secondsMax`. Throws StoreError. */
+  command(sql: string, secondsMax?: number): Promise<void>
 }
 
 export interface Insert {
@@ -132,8 +132,8 @@ function laneOf(session: Session): Lane {
       const rows: InsertRows = { table, columns, settings, text: typeof text === 'string' ? Buffer.from(text, 'utf8') : text }
       return classified(session.insert(rows, INSERT_SECONDS_MAX * 1000 + CLIENT_EXTRA_WAIT_MS))
     },
-    command: async (sql) => {
-      await classified(session.run(sql, INSERT_SECONDS_MAX * 1000 + CLIENT_EXTRA_WAIT_MS))
+    command: async (sql, secondsMax = INSERT_SECONDS_MAX) => {
+      await classified(session.run(sql, secondsMax * 1000 + CLIENT_EXTRA_WAIT_MS))
     },
   }
 }
@@ -214,6 +214,6 @@ function leastBusy(lanes: readonly Lane[]): Lane {
     bytes: (query, params, format) => streamed((lane) => lane.bytes(query, params, format)),
     execute: (statement, params, tag) => counted((lane) => lane.execute(statement, params, tag)),
     insert: (insert) => counted((lane) => lane.insert(insert)),
-    command: (sql) => counted((lane) => lane.command(sql)),
+    command: (...statement) => counted((lane) => lane.command(...statement)),
   }
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { z } from 'zod'
+import type { Logger } from '../metering/logger.ts'
 import type { ClickHouse } from './clickhouse.ts'
 import { EARLIER_CHECKSUMS } from './earlier-checksums.ts'
 import { StoreError } from './errors.ts'
@@ -14,21 +15,29 @@ export interface Migration {
   readonly statements: readonly string[]
 }
 
+export interface MigrateOptions {
+  /** Those of this code by default. */
+  readonly migrations?: readonly Migration[]
+  /** Gets a line every minute while a statement runs. */
+  readonly logger?: Pick<Logger, 'info'>
+  readonly progressEveryMs?: number
+}
+
 /**
  * Applies the migrations that the database does not have yet, in order, and returns them. Every statement is idempotent, so
  * a run that was killed can be repeated. Throws StoreError when the database is newer than this code, or when a statement
  * of an applied migration was changed.
  */
-export async function migrate(clickhouse: ClickHouse, migrations?: readonly Migration[]): Promise<Migration[]> {
-  const known = migrations ?? (await readMigrations())
+export async function migrate(clickhouse: ClickHouse, options: MigrateOptions = {}): Promise<Migration[]> {
+  const known = options.migrations ?? (await readMigrations())
   const [first] = known
   if (first === undefined) throw new Error('There is no migration to apply.')
-  await runStatements(clickhouse, first)
+  await runStatements(clickhouse, first, options)
   const applied = await clickhouse.control.query(appliedMigrations, {})
   requireKnown(applied, known)
   const done = new Set(applied.map((each) => each.number))
   const pending = known.filter((migration) => !done.has(migration.number))
-  for (const migration of pending) await runStatements(clickhouse, migration)
+  for (const migration of pending) await runStatements(clickhouse, migration, options)
   // Recorded in one insert at the end: one write to disk instead of one per migration. After a crash before it, the statements run again.
   const rows = pending.map(({ number, name, sha256 }) => `${number}\t${name}\t${sha256}\n`)
   if (rows.length > 0) await clickhouse.control.insert({ table: 'schema_migrations_v1', columns: ['number', 'name', 'sha256'], text: rows.join('') })
@@ -71,9 +80,29 @@ function checksumOf(statements: readonly string[]): string {
   return createHash('sha256').update(normalised.join(';\n')).digest('hex')
 }
 
-async function runStatements(clickhouse: ClickHouse, migration: Migration): Promise<void> {
-  for (const statement of migration.statements) await clickhouse.control.command(statement)
+async function runStatements(
+  { control }: ClickHouse,
+  { number, name, statements }: Migration,
+  { logger, progressEveryMs = PROGRESS_EVERY_MS }: MigrateOptions,
+): Promise<void> {
+  for (const [index, statement] of statements.entries()) {
+    const startedMs = performance.now()
+    const timer = setInterval(() => {
+      const seconds = Math.round((performance.now() - startedMs) / 1000)
+      const reason = `statement ${index + 1} of ${statements.length} of ${name}, ${seconds} s`
+      logger?.info({ migration: number, reason }, 'a migration is still running')
+    }, progressEveryMs)
+    try {
+      await control.command(statement, STATEMENT_SECONDS_MAX)
+    } finally {
+      clearInterval(timer)
+    }
+  }
 }
+
+/** A statement may copy a table of any size. With the limit of an insert it would fail at every start of a large installation. */
+const STATEMENT_SECONDS_MAX = 24 * 3600
+const PROGRESS_EVERY_MS = 60_000
 
 const appliedMigrations = defineQuery({
   name: 'applied_migrations',

@@ -24,6 +24,18 @@ const MODULES: Record<string, readonly string[]> = {
   test: ['contract', 'demo', 'cli', 'service', 'api', 'aggregator', 'registry', 'ingest', 'sql', 'outgoing', 'metering'],
 }
 
+/** The folders of a module, and the other folders of it that each may import. A module without an entry has no such order. */
+const FOLDERS_WITHIN: Record<string, Record<string, readonly string[]>> = {
+  ingest: {
+    event: [],
+    log: ['event'],
+    rejected: ['event', 'log'],
+    http: ['log'],
+    kafka: ['event', 'log', 'rejected', 'http'],
+    repair: ['log', 'http', 'kafka'],
+  },
+}
+
 /** The only files that a module may import from another one. Without an entry here, it may import all of them. */
 const DOORS: Record<string, Record<string, readonly string[]>> = {
   api: {
@@ -133,6 +145,15 @@ describe('the modules', () => {
         .map((name) => normalize(join(dirname(path), name)))
         .filter((target) => target.includes('/') && !mayImport(module, target))
         .map((target) => `${path} imports ${target}`),
+    )
+    expect(against).toEqual([])
+  })
+
+  test('the folders within a module import only the folders that they may', () => {
+    const against = files.flatMap((file) =>
+      localImports(file)
+        .filter((target) => !mayImportWithin(file.path, target))
+        .map((target) => `${file.path} imports ${target}`),
     )
     expect(against).toEqual([])
   })
@@ -252,6 +273,12 @@ function mayImport(module: string, target: string): boolean {
   if (MODULES[module]?.includes(to) !== true) return false
   const door = DOORS[module]?.[to]
   return door === undefined || door.includes(rest.join('/'))
+}
+
+function mayImportWithin(path: string, target: string): boolean {
+  const [[module = '', from = ''], [ofModule, to = '']] = [path.split('/'), target.split('/')]
+  const order = FOLDERS_WITHIN[module]
+  return order === undefined || module !== ofModule || from === to || order[from]?.includes(to) === true
 }
 
 function packageOf(name: string): string {

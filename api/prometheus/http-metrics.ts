@@ -67,7 +67,7 @@ export function ingestMetrics(register: Registry, ingesting: Ingesting): void {
   counter('meterline_events_passed_on_total', 'Misrouted events, copied to their own partition.', (log) => log.forwarded)
   counter('meterline_batches_total', 'Batches sent to the store.', (log) => log.batches)
   counter('meterline_batch_seconds_total', 'Time spent on batches.', (log) => log.batchSeconds)
-  counter('meterline_log_retakes_total', 'How often the lease of the log was acquired again.', (log) => log.reacquisitions)
+  counter('meterline_log_retakes_total', 'How often the lease of the log was acquired again after an error.', (log) => log.reacquisitions)
   counter('meterline_rollup_repaired_keys_total', 'Keys of the rollup repaired while reconciling or on request of an audit.', (log) => log.repairedKeys)
   gauge('meterline_batch_in_flight_seconds', 'Age of the batch in flight.', (log) => log.batchInFlightSeconds)
   gauge('meterline_filter_identities', 'Identities in the filter.', (log) => log.filterIdentities)

@@ -14,8 +14,8 @@ export function listOwnRejectedEvents(app: FastifyInstance, { limitedReads }: Ap
   addRoute(app, LIST_OWN_REJECTED_EVENTS, { access: EMITTER }, async (request) => rejectedPage(limitedReads, ingestKeyOf(request).id, request.query))
 }
 
-export function listRejectedEvents(app: FastifyInstance, { clickhouse }: OperatorContext): void {
-  addRoute(app, LIST_REJECTED_EVENTS, { access: EMITTER_MANAGER }, async (request) => rejectedPage(clickhouse, '', request.query))
+export function listRejectedEvents(app: FastifyInstance, { limitedReads }: ApiContext): void {
+  addRoute(app, LIST_REJECTED_EVENTS, { access: EMITTER_MANAGER }, async (request) => rejectedPage(limitedReads, '', request.query))
 }
 
 export function resendRejectedEvents(app: FastifyInstance, { clickhouse, registry, eventLog, now }: OperatorContext): void {

@@ -1,4 +1,5 @@
 import type { Logger } from '../../metering/logger.ts'
+import { classifyStoreError } from '../../sql/errors.ts'
 import type { Lease } from '../../sql/lease.ts'
 import { BackOff, type BackOffLimits } from '../log/back-off.ts'
 import type { LogRecord, Verdict } from '../log/detect-duplicates.ts'
@@ -240,6 +241,8 @@ export class GroupWriter implements EventLog {
     this.#inDoubt = true
     if (this.#state === 'writing') this.#state = 'recovering'
     this.#rejectWaiting(cause)
+    // A log that is stopping is not acquired again, which would show that it is lost.
+    if (this.#state === 'stopping' && isFenced(cause)) return this.#lose(new LogLost(this.#owned.name))
     const backOff = new BackOff(this.#limits)
     while (this.#state === 'recovering') {
       try {
@@ -272,9 +275,14 @@ export class GroupWriter implements EventLog {
     try {
       await this.#publishWatermark(true)
     } catch (error) {
+      if (isFenced(error)) return this.#lose(new LogLost(this.#owned.name))
       this.#logger.warn({ err: error }, 'the log could not be released; it can be taken over after the owner time-out')
     }
   }
+}
+
+function isFenced(error: unknown): boolean {
+  return classifyStoreError(error).fault === 'fenced'
 }
 
 function notLocked(reason: string | undefined, cause?: unknown): EventsUnavailable {

@@ -4,7 +4,7 @@ import type { LogRecord, Verdict } from '../log/detect-duplicates.ts'
 import type { FilterBudget } from '../log/identity-filter.ts'
 import type { InDoubtRange } from '../log/in-doubt-range.ts'
 import { isolateRefused } from '../log/isolate-refused.ts'
-import { OwnedLog } from '../log/owned-log.ts'
+import { type AcquireCause, OwnedLog } from '../log/owned-log.ts'
 import { readStoredRange } from '../log/stored-events.ts'
 import { readRefusedByStore } from '../rejected/rejected-events.ts'
 import { ForwardedEvents, type MisroutedEvent } from './forward-misrouted.ts'
@@ -32,7 +32,6 @@ export class PartitionLog {
   readonly partition: number
   readonly forwarded: ForwardedEvents
   readonly #options: PartitionLogOptions
-  readonly #partitionByProject = new Map<string, number>()
   #next = 0
   /** The range that is being reconciled; undefined when the log is beyond it. */
   #reconciling: InDoubtRange | undefined
@@ -61,8 +60,8 @@ export class PartitionLog {
   }
 
   /** Acquires the lease and sets `next`, from where to read on. Throws LogLost, StoreError, KafkaUnavailable, Incident. */
-  async acquire(): Promise<void> {
-    const range = await this.owned.acquire()
+  async acquire(cause?: AcquireCause): Promise<void> {
+    const range = await this.owned.acquire(cause)
     await this.forwarded.load(this.owned.name)
     const extents = await this.#options.topic.extents()
     const extent = this.#requireExtent(extents)
@@ -85,7 +84,7 @@ export class PartitionLog {
     const { begin } = this.#requireExtent(await this.#options.topic.extents())
     const first = Math.max(begin, offset)
     if (first >= this.#next) return true
-    const range = await this.owned.acquire()
+    const range = await this.owned.acquire('requested')
     await this.owned.write({ first, through: first, records: [], verdicts: [], newHashes: [], position: 'always' })
     this.#forgetRange()
     this.#reconciling = { first, through: first, settled: false, asOfMs: range?.asOfMs ?? 0 }
@@ -183,21 +182,12 @@ export class PartitionLog {
     for (const record of records) {
       if (record.validated.status !== 'valid') continue
       const { projectId } = record.validated.event
-      const partition = this.#partitionOf(projectId)
+      const partition = partitionOfProject(projectId, this.#options.incarnation.partitions)
       if (partition !== this.partition) misrouted.push({ record, projectId, partition })
     }
     if (misrouted.length === 0) return { own: records, misrouted }
     const elsewhere = new Set(misrouted.map(({ record }) => record))
     return { own: records.filter((record) => !elsewhere.has(record)), misrouted }
-  }
-
-  #partitionOf(projectId: string): number {
-    const known = this.#partitionByProject.get(projectId)
-    if (known !== undefined) return known
-    if (this.#partitionByProject.size >= CACHED_PROJECTS_MAX) this.#partitionByProject.clear()
-    const partition = partitionOfProject(projectId, this.#options.incarnation.partitions)
-    this.#partitionByProject.set(projectId, partition)
-    return partition
   }
 
   #requireExtent(extents: readonly PartitionExtent[]): PartitionExtent {
@@ -213,5 +203,3 @@ export class PartitionLog {
     if (begin > this.#next) throw new Incident('log_begin_above_position', this.owned.name, details)
   }
 }
-
-const CACHED_PROJECTS_MAX = 100_000

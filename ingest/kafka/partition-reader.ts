@@ -2,7 +2,7 @@ import type { Logger } from '../../metering/logger.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { BackOff, type BackOffLimits } from '../log/back-off.ts'
 import type { LogRecord } from '../log/detect-duplicates.ts'
-import { LogLost } from '../log/owned-log.ts'
+import { type AcquireCause, LogLost } from '../log/owned-log.ts'
 import { readRecord } from './event-record.ts'
 import { Incident } from './incident.ts'
 import type { PartitionLog } from './partition-log.ts'
@@ -66,7 +66,7 @@ export class PartitionReader {
   assign(): void {
     this.#assignment.abort()
     this.#assignment = new AbortController()
-    void this.#acquireUntilReading('the lease of the partition is being acquired', this.#assignment.signal)
+    void this.#acquireUntilReading('requested', 'the lease of the partition is being acquired')
   }
 
   /** The group has revoked the partition, or the process stops. Work in flight ends first. */
@@ -200,19 +200,20 @@ export class PartitionReader {
       return
     }
     logger.error({ err: error, log: partitionLog.owned.name }, 'a write to the log failed; acquiring its lease again')
-    void this.#acquireUntilReading('its lease is being acquired again after a failed write', this.#assignment.signal)
+    void this.#acquireUntilReading('error', 'its lease is being acquired again after a failed write')
   }
 
   /** Retries with back-off until the partition is read, stopped by an incident, or no longer assigned. */
-  async #acquireUntilReading(reason: string, assigned: AbortSignal): Promise<void> {
+  async #acquireUntilReading(cause: AcquireCause, reason: string): Promise<void> {
     const { partitionLog } = this
+    const assigned = this.#assignment.signal
     const { limits, logger, groupReader } = this.#options
     this.#state = { status: 'acquiring', reason }
     groupReader().pause(partitionLog.partition)
     const backOff = new BackOff(limits)
     while (!assigned.aborted) {
       try {
-        await this.#oneAtATime(() => this.#acquire(assigned))
+        await this.#oneAtATime(() => this.#acquire(cause, assigned))
         return
       } catch (error) {
         if (error instanceof Incident) return this.#fail(error)
@@ -225,10 +226,10 @@ export class PartitionReader {
     }
   }
 
-  async #acquire(assigned: AbortSignal): Promise<void> {
+  async #acquire(cause: AcquireCause, assigned: AbortSignal): Promise<void> {
     const { partitionLog } = this
     if (assigned.aborted) return
-    await partitionLog.acquire()
+    await partitionLog.acquire(cause)
     if (assigned.aborted) return
     this.#state = { status: 'reading' }
     this.#seek()

@@ -1,6 +1,7 @@
 /**
  * A project's own partition: murmur2 of its id, modulo the partitions, as Kafka's Java client and kafkajs choose it by default for
- * this key. ClickHouse has the same hash as kafkaMurmurHash. Ids are ASCII.
+ * this key. ClickHouse has the same hash as kafkaMurmurHash. Ids are ASCII. Results are not cached: looking an id up in a map
+ * takes as long as hashing it.
  */
 export function partitionOfProject(projectId: string, partitions: number): number {
   return (murmur2(projectId) & 0x7fffffff) % partitions

@@ -47,7 +47,7 @@ export interface LogStats {
   readonly batchSeconds: number
   /** How long the batch in flight has been running; 0 when there is none. */
   readonly batchInFlightSeconds: number
-  /** How often the lease was acquired again after the first time. */
+  /** How often the lease was acquired again after an error. */
   readonly reacquisitions: number
   readonly repairedKeys: number
   readonly filterIdentities: number

@@ -2,12 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import { acquireLease, currentLeaseOwner, type Lease, newOwnerName } from '../../sql/lease.ts'
-import { RequestedRepairs } from '../repair/requested-repairs.ts'
 import { type Classified, detectDuplicates, type LogRecord, type Verdict } from './detect-duplicates.ts'
 import { type FilterBudget, IdentityFilter } from './identity-filter.ts'
 import { type InDoubtRange, type LogRange, readInDoubtRange } from './in-doubt-range.ts'
 import { type Batch, writeBatch } from './log-writer.ts'
 import { reconcileRollup } from './reconcile.ts'
+import { RequestedRepairs } from './requested-repairs.ts'
 import { countStored, fillFilter, type IdentityScope } from './stored-events.ts'
 import { publishWatermark, type Watermark } from './watermark.ts'
 
@@ -78,9 +78,10 @@ export class OwnedLog {
 
   /**
    * Acquires the lease and returns the range of the log's last batch, which may be in doubt. Throws LogLost when another process
-   * has acquired it since: an overtaken owner gives up, otherwise two owners would repeatedly kill each other's statements.
+   * has acquired it since: an overtaken owner gives up, otherwise two owners would repeatedly kill each other's statements. Only
+   * acquiring it again after an error is counted: it is a sign of trouble, a requested replay or a rebalance of the group is not.
    */
-  async acquire(): Promise<InDoubtRange | undefined> {
+  async acquire(cause: AcquireCause = 'error'): Promise<InDoubtRange | undefined> {
     const { clickhouse, lane, name } = this.#options
     const holder = this.#ownNames.size === 0 ? undefined : await currentLeaseOwner(clickhouse, name)
     if (holder !== undefined && !this.#ownNames.has(holder)) {
@@ -95,7 +96,7 @@ export class OwnedLog {
     this.#ownNames = new Set([owner])
     if (outcome.status === 'outranked') throw new LogLost(name)
     if (!this.#mayKeepFilter(outcome.lease)) await this.#startFilter()
-    if (this.#lease !== undefined) this.#counts.reacquisitions += 1
+    if (this.#lease !== undefined && cause === 'error') this.#counts.reacquisitions += 1
     this.#lease = outcome.lease
     this.#requestedRepairs = new RequestedRepairs(this.#options)
     const range = await readInDoubtRange(lane, name)
@@ -214,6 +215,9 @@ export class OwnedLog {
     }
   }
 }
+
+/** Why a lease is acquired that this process may hold already. */
+export type AcquireCause = 'error' | 'requested'
 
 /** Another process has acquired the lease: this one stops writing to the log. */
 export class LogLost extends Error {

@@ -3,8 +3,8 @@ import type { Lane } from '../../sql/clickhouse.ts'
 import { StoreError } from '../../sql/errors.ts'
 import { type Lease, leaseTag } from '../../sql/lease.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
-import { addDifferences, differencesSql, RollupDifference } from '../repair/rollup-differences.ts'
 import type { LogRange } from './in-doubt-range.ts'
+import { addDifferences, differencesSql, RollupDifference } from './rollup-differences.ts'
 
 /**
  * Reconciles the rollup of a log's last batch after its lease was acquired. The statements of previous owners are killed by then

@@ -17,12 +17,26 @@ export interface RejectedQuery {
 /** The position of an event in the list. */
 export type RejectedPlace = Pick<RejectedEvent, 'received_ms' | 'log' | 'offset'>
 
-/** Lists rejected events, newest first. Throws StoreError. */
-export function listRejected({ reads }: ClickHouse, { ingestKeyId, after, limit }: RejectedQuery): Promise<RejectedEvent[]> {
-  const { received_ms, log, offset } = after ?? { received_ms: Number.MAX_SAFE_INTEGER, log: '', offset: 0 }
-  const page = { afterMs: received_ms, afterLog: log, afterOffset: offset, limit }
-  return ingestKeyId === '' ? reads.query(latestRejected, page) : reads.query(latestRejectedOfKey, { ...page, ingestKeyId })
+/**
+ * Lists rejected events, newest first. They are looked for in longer and longer periods before the page, so that a page reads little
+ * of a large table. Throws StoreError.
+ */
+export async function listRejected({ reads }: ClickHouse, { ingestKeyId, after, limit }: RejectedQuery): Promise<RejectedEvent[]> {
+  const query = ingestKeyId === '' ? latestRejected : latestRejectedOfKey
+  const { received_ms, log, offset } = after ?? { received_ms: TIME_MS_MAX, log: '', offset: 0 }
+  const page = { ingestKeyId, afterMs: Math.min(received_ms, TIME_MS_MAX), afterLog: log, afterOffset: offset, limit }
+  const newestMs = Math.min(page.afterMs, Date.now())
+  for (const periodMs of PERIODS_MS) {
+    const found = await reads.query(query, { ...page, sinceMs: Math.max(0, newestMs - periodMs) })
+    if (found.length === limit) return found
+  }
+  return reads.query(query, { ...page, sinceMs: 0 })
 }
+
+const HOUR_MS = 3_600_000
+const PERIODS_MS = [HOUR_MS, 24 * HOUR_MS, 30 * 24 * HOUR_MS]
+/** Later than any event was received, and within what the store can represent. */
+const TIME_MS_MAX = Date.UTC(2200, 0, 1)
 
 /** The offsets of a range at which the store rejected events because of their data. Throws StoreError. */
 export async function readRefusedByStore(lane: Lane, log: string, { first, through }: LogRange): Promise<Set<number>> {
@@ -52,42 +66,47 @@ const RejectedRow = z.object({
   resent_ms: z.coerce.number().nullable(),
 })
 
-const REJECTED_COLUMNS = `concat(log, '/', toString(offset)) AS id, log, offset, reason, message, project_id, event_id,
-          toUnixTimestamp64Milli(received_at) AS received_ms, toValidUTF8(original) AS original,
-          if(resends.log = '', NULL, toUnixTimestamp64Milli(resends.resent_at)) AS resent_ms`
-
-const BEHIND_THE_LAST_PAGE = `(received_ms < {afterMs: Int64}
-            OR received_ms = {afterMs: Int64} AND (log > {afterLog: String} OR log = {afterLog: String} AND offset < {afterOffset: UInt64}))`
-
-const PageParams = z.object({ afterMs: z.number(), afterLog: z.string(), afterOffset: z.number(), limit: z.number() })
-
-const latestRejected = defineQuery({
-  name: 'latest_rejected',
-  sql: `SELECT ${REJECTED_COLUMNS}
-        FROM rejected_events_v1 AS rejected FINAL
-        LEFT JOIN (SELECT log, offset, max(resent_at) AS resent_at FROM rejected_resends_v1 GROUP BY log, offset) AS resends USING (log, offset)
-        WHERE ${BEHIND_THE_LAST_PAGE}
-        ORDER BY received_at DESC, log, offset DESC LIMIT {limit: UInt64}`,
-  params: PageParams,
-  row: RejectedRow,
-})
-
-/** Reads the places of one key first, by the key of their table, then only those events: an emitter's list must not read the events of all others. */
-const latestRejectedOfKey = defineQuery({
-  name: 'latest_rejected_of_key',
-  sql: `WITH page AS (
+/**
+ * Finds the places of the page first, in a table that has them by time, and then reads only these events: their bytes are large, and
+ * an emitter's list must not read the events of all others. `places` selects from log, offset and received_at.
+ */
+function pageSql(places: string): string {
+  return `WITH page AS (
           SELECT log, offset, toUnixTimestamp64Milli(received_at) AS received_ms
-          FROM rejected_events_by_key_v1 FINAL
-          WHERE ingest_key_id = {ingestKeyId: String} AND ${BEHIND_THE_LAST_PAGE}
+          FROM ${places}
+            AND received_at >= fromUnixTimestamp64Milli({sinceMs: Int64}, 'UTC') AND received_at <= fromUnixTimestamp64Milli({afterMs: Int64}, 'UTC')
+            AND (received_ms < {afterMs: Int64} OR log > {afterLog: String} OR log = {afterLog: String} AND offset < {afterOffset: UInt64})
           ORDER BY received_at DESC, log, offset DESC LIMIT {limit: UInt64}
         )
-        SELECT ${REJECTED_COLUMNS}
+        SELECT concat(log, '/', toString(offset)) AS id, log, offset, reason, message, project_id, event_id,
+          toUnixTimestamp64Milli(received_at) AS received_ms, toValidUTF8(original) AS original,
+          if(resends.log = '', NULL, toUnixTimestamp64Milli(resends.resent_at)) AS resent_ms
         FROM rejected_events_v1 AS rejected FINAL
         LEFT JOIN (
           SELECT log, offset, max(resent_at) AS resent_at FROM rejected_resends_v1 WHERE (log, offset) IN (SELECT log, offset FROM page) GROUP BY log, offset
         ) AS resends USING (log, offset)
         WHERE (log, offset) IN (SELECT log, offset FROM page)
-        ORDER BY received_at DESC, log, offset DESC LIMIT {limit: UInt64}`,
-  params: PageParams.extend({ ingestKeyId: z.string() }),
+        ORDER BY received_at DESC, log, offset DESC LIMIT {limit: UInt64}`
+}
+
+const PAGE = {
+  params: z.object({
+    ingestKeyId: z.string(),
+    sinceMs: z.number(),
+    afterMs: z.number(),
+    afterLog: z.string(),
+    afterOffset: z.number(),
+    limit: z.number(),
+  }),
   row: RejectedRow,
+  // Two rows of one place have the same time, so an index on it cannot leave out one of them.
+  settings: { use_skip_indexes_if_final: 1 },
+}
+
+const latestRejected = defineQuery({ name: 'latest_rejected', sql: pageSql('rejected_events_v1 FINAL WHERE true'), ...PAGE })
+
+const latestRejectedOfKey = defineQuery({
+  name: 'latest_rejected_of_key',
+  sql: pageSql('rejected_events_by_key_v1 FINAL WHERE ingest_key_id = {ingestKeyId: String}'),
+  ...PAGE,
 })

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
-import { type ClickHouse, openClickHouse } from '../../sql/clickhouse.ts'
+import { type ClickHouse, type Lane, openClickHouse } from '../../sql/clickhouse.ts'
 import { EARLIER_CHECKSUMS } from '../../sql/earlier-checksums.ts'
 import { type Migration, migrate, parseMigration, readMigrations } from '../../sql/migrate.ts'
 import { defineQuery } from '../../sql/query.ts'
@@ -36,7 +36,7 @@ test('migrations are applied once and in order, and a second run changes nothing
 
 test('only missing migrations are applied, and stored rows stay', async () => {
   const older = all.slice(0, -2)
-  await migrate(clickhouse, older)
+  await migrate(clickhouse, { migrations: older })
   await clickhouse.control.insert({ table: 'log_owners_v1', columns: ['log', 'epoch', 'owner'], text: 'http\t1\tsomebody\n' })
   expect(await migrate(clickhouse)).toEqual(all.slice(-2))
   expect(await clickhouse.reads.query(owners, {})).toEqual([{ log: 'http' }])
@@ -46,7 +46,7 @@ test('a run that was killed half-way through any migration completes when it is 
   for (const [index, migration] of all.entries()) {
     const done = migration.statements.slice(0, Math.ceil(migration.statements.length / 2))
     for (const statement of done) await clickhouse.control.command(statement)
-    expect(await migrate(clickhouse, all.slice(0, index + 1))).toEqual([migration])
+    expect(await migrate(clickhouse, { migrations: all.slice(0, index + 1) })).toEqual([migration])
   }
   const killed = await clickhouse.reads.query(tables, {})
   await clickhouse.close()
@@ -79,7 +79,7 @@ test('a changed statement of an applied migration is rejected, and no migration 
   const [changedNumber, pending] = [3, { number: all.length + 1, name: 'create_later_v1', sha256: 'x', statements: [CREATE_LATER] }]
   await migrate(clickhouse)
   const changed = all.map((each) => (each.number === changedNumber ? { ...each, sha256: 'another' } : each))
-  await expect(migrate(clickhouse, [...changed, pending])).rejects.toThrow(
+  await expect(migrate(clickhouse, { migrations: [...changed, pending] })).rejects.toThrow(
     'The statements of migration 3 (create_log_positions_v1) were changed after it was applied. Restore the file, and put the change into a new migration.',
   )
   expect((await clickhouse.reads.query(tables, {})).map(({ name }) => name)).not.toContain('later_v1')
@@ -104,7 +104,9 @@ test('comments and line breaks of an applied migration may change, its statement
   const last = all.at(-1)
   if (last === undefined) throw new Error('There is no migration.')
   const source = await readFile(new URL(`../../sql/migrations/${fileOf(last)}`, import.meta.url), 'utf8')
-  expect(await migrate(clickhouse, [...all.slice(0, -1), parseMigration(fileOf(last), `-- Another wording.\n${source.replace(/^--.*\n/gm, '')}`)])).toEqual([])
+  expect(
+    await migrate(clickhouse, { migrations: [...all.slice(0, -1), parseMigration(fileOf(last), `-- Another wording.\n${source.replace(/^--.*\n/gm, '')}`)] }),
+  ).toEqual([])
 })
 
 test('a database that recorded checksums of whole files starts, but a changed statement is still rejected', async () => {
@@ -115,25 +117,38 @@ test('a database that recorded checksums of whole files starts, but a changed st
 
   const earlier = new Map(Object.entries(EARLIER_CHECKSUMS).map(([file, statements]) => [statements, file]))
   expect([...earlier.keys()]).toEqual(all.slice(0, 33).map(({ sha256 }) => sha256))
-  await migrate(
-    clickhouse,
-    all.slice(0, 33).map((each) => ({ ...each, sha256: earlier.get(each.sha256) ?? '' })),
-  )
+  await migrate(clickhouse, { migrations: all.slice(0, 33).map((each) => ({ ...each, sha256: earlier.get(each.sha256) ?? '' })) })
   expect(await migrate(clickhouse)).toEqual(all.slice(33))
 
   const changed = parseMigration('030_add_rewrap_to_sealed_keys_v1.sql', whole.replace('UInt64', 'UInt32'))
-  await expect(
-    migrate(
-      clickhouse,
-      all.map((each) => (each.number === 30 ? changed : each)),
-    ),
-  ).rejects.toThrow('The statements of migration 30 (add_rewrap_to_sealed_keys_v1) were changed after it was applied.')
+  await expect(migrate(clickhouse, { migrations: all.map((each) => (each.number === 30 ? changed : each)) })).rejects.toThrow(
+    'The statements of migration 30 (add_rewrap_to_sealed_keys_v1) were changed after it was applied.',
+  )
+})
+
+test('a statement of a migration may run for a day, and a long one is logged', async () => {
+  const secondsMax: (number | undefined)[] = []
+  const control: Lane = {
+    ...clickhouse.control,
+    command: (sql, seconds) => {
+      secondsMax.push(seconds)
+      return clickhouse.control.command(sql, seconds)
+    },
+  }
+  const lines: object[] = []
+  const logger = { info: (details: object, message: string) => void lines.push({ ...details, message }) }
+  const slow = { number: all.length + 1, name: 'create_later_v1', sha256: 'x', statements: [CREATE_LATER, FILL_LATER_SLOWLY] }
+  await migrate({ ...clickhouse, control }, { migrations: [...all, slow], logger, progressEveryMs: 200 })
+  expect(secondsMax.filter((seconds) => seconds !== 24 * 3600)).toEqual([])
+  const later = lines.filter((line) => 'migration' in line && line.migration === slow.number)
+  expect(later.at(-1)).toMatchObject({ message: 'a migration is still running', reason: expect.stringMatching(/^statement 2 of 2 of create_later_v1, \d+ s$/) })
 })
 
 function fileOf({ number, name }: Migration): string {
   return `${String(number).padStart(3, '0')}_${name}.sql`
 }
 
+const FILL_LATER_SLOWLY = 'INSERT INTO later_v1 SELECT sleepEachRow(0.1) FROM numbers(10) SETTINGS max_block_size = 1'
 const CREATE_LATER = 'CREATE TABLE IF NOT EXISTS later_v1 (a UInt8) ENGINE = Null'
 
 function shapes(rows: readonly { name: string; shape: string }[]): string[] {

@@ -6,7 +6,6 @@ const ROUTES = new URL('../../../api/routes/', import.meta.url)
 /** Routes of other roles that read everything there is on purpose. */
 const READ_EVERYTHING = {
   closeMonthRoute: 'FINANCE: closing recounts a whole month',
-  listRejectedEvents: 'EMITTER_MANAGER: the list of all emitters is in no order of its own',
   resendRejectedEvents: 'EMITTER_MANAGER: resubmits given events',
 }
 

@@ -84,6 +84,23 @@ test('P2: an overtaken owner stops permanently and reports that it is lost', asy
   await young.stop()
 })
 
+test('P2: an owner that is overtaken while it stops reports that it is lost, with work waiting or without', async () => {
+  for (const waiting of [1, 0]) {
+    let lost: Error | undefined
+    const old = await openHttpLog({ clickhouse: store.clickhouse, logger: quiet, onLost: (error) => (lost = error) })
+    const young = await openHttpLog({ clickhouse: store.clickhouse, logger: quiet, onLost: () => {} })
+    const event = { event_id: 'x', project_id: 'overtaken-stopping', metric: 'ai_tokens', value: 5, timestamp: '2026-01-31T23:00:00Z' }
+    const failing = Array.from({ length: waiting }, () => old.submit(submissionOf([event])))
+    const stopped = old.stop()
+    for (const each of failing) await expect(each).rejects.toThrow(EventsUnavailable)
+    await stopped
+    expect(old.stats().logs).toMatchObject([{ owned: false }])
+    expect(old.readiness()).toEqual({ ready: false, reason: 'another process has taken over the log' })
+    expect(lost?.message).toContain('Another process has taken over the log http')
+    await young.stop()
+  }
+})
+
 /** The same store, except that one insert of the log into `table` has the fault. */
 function faultOnce(clickhouse: ClickHouse, table: string, fault: Fault): { clickhouse: ClickHouse; sendLate: FaultyLane['sendLate'] } {
   const { lane, sendLate } = faultOnceIn(clickhouse.ingest, table, fault)

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { PartitionReader } from '../../../ingest/kafka/partition-reader.ts'
 import type { BatchControl, FetchedBatch, GroupReader } from '../../../ingest/kafka/topic.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
+import { faultOnce } from '../../support/engines/faulty-lane.ts'
 import { foldTopic, storedOfTopic } from '../../support/kafka/log-oracle.ts'
 import { newOwner } from '../../support/kafka/log-owner.ts'
 import { MemoryTopic } from '../../support/kafka/memory-topic.ts'
@@ -18,7 +19,7 @@ beforeAll(async () => {
 afterAll(() => store.close())
 
 /** A reader of a topic with 20 events, and the offsets it was sent to. The test plays the consumer group. */
-async function startReader(name: string) {
+async function startReader(name: string, lane = store.clickhouse.ingest) {
   const topic = new MemoryTopic(`test/${name}`, 1)
   for (let index = 0; index < 20; index += 1)
     topic.append(0, JSON.stringify({ event_id: `e${index}`, project_id: name, metric: 'ai_tokens', value: '1', timestamp: '2026-01-01T00:00:00Z' }))
@@ -31,7 +32,7 @@ async function startReader(name: string) {
     stop: async () => {},
   }
   const reader = new PartitionReader({
-    partitionLog: newOwner(store.clickhouse, topic),
+    partitionLog: newOwner(store.clickhouse, topic, { lane }),
     groupReader: () => group,
     control: store.clickhouse.control,
     logger: quiet,
@@ -66,6 +67,19 @@ test('P1: a batch that was fetched before a replay is dropped, not mistaken for 
   await stale
   expect(reader.partitionLog.next).toBe(0)
   expect(seeks.at(-1)).toBe(0)
+})
+
+test('an acquisition of the lease counts as repeated only after an error, not for a replay or a rebalance', async () => {
+  const { reader, fetch } = await startReader('reacquisitions', faultOnce(store.clickhouse.ingest, 'usage_events_inbox_v1', 'not sent').lane)
+  const isReading = () => untilSo(async () => reader.state.status === 'reading')
+  await reader.onBatch(fetch(0, 10), control)
+  await isReading()
+  await reader.onBatch(fetch(0, 10), control)
+  expect(reader.partitionLog.owned.stats().reacquisitions).toBe(1)
+  expect(await reader.replayFrom(5)).toBe(true)
+  reader.assign()
+  await isReading()
+  expect(reader.partitionLog.owned.stats().reacquisitions).toBe(1)
 })
 
 test('P1: an extent that was queried before a batch does not make the log look truncated after it', async () => {

@@ -12,7 +12,10 @@ export interface FaultyLane {
   readonly lane: Lane
   /** Whether the fault has occurred. */
   occurred(): boolean
-  /** Sends the delayed inserts. Each result is undefined if the insert was stored, else the fault that rejected it. */
+  /**
+   * Sends the delayed inserts, each once, however often this is called: the client repeats no request, and a repeated one would
+   * count twice. Each result is undefined if the insert was stored, else the fault that rejected it.
+   */
   sendLate(): Promise<string | undefined>[]
 }
 
@@ -33,7 +36,7 @@ export function faultOnce(lane: Lane, table: string, fault: Fault): FaultyLane {
       () => undefined,
       (error: StoreError) => error.fault,
     )
-  return { lane: { ...lane, insert }, occurred: () => occurred, sendLate: () => delayed.map(send) }
+  return { lane: { ...lane, insert }, occurred: () => occurred, sendLate: () => delayed.splice(0).map(send) }
 }
 
 function firstHalf(text: string): string {
