@@ -85,6 +85,7 @@ export class Load {
 
   #start(work: Promise<void>): void {
     this.#started.add(work)
+    work.catch(() => {}) // `end` rejects with it
   }
 
   #emitter(name: string) {

@@ -54,6 +54,7 @@ export async function runChaos(system: System, options: ChaosOptions): Promise<C
   const emitting = load.emit()
   const watching = Promise.all([sampleUntilEnd(system, metrics, () => ending), checks.run(() => ending)])
   const done = await Promise.race([runPlan(plan, stage, () => metrics.status), emitting.then((): never => fail('The emitters stopped early.'))])
+  const secondSources = await Promise.all(stage.secondSources)
   await load.end()
   await emitting
   const emittedMs = Date.now()
@@ -72,9 +73,9 @@ export async function runChaos(system: System, options: ChaosOptions): Promise<C
     ...(await compareAnswers({ client: client(), partner, projects: PROJECTS, expected })),
     ...(await compareAnswers({ client: client(), partner: watched, projects: WATCHED_PROJECTS, expected })),
     ...checks.violations,
-    ...stage.secondSources.flatMap((outcome) => (outcome === 'accepted' ? ['a second source was accepted beside the first'] : [])),
+    ...secondSources.flatMap((outcome) => (outcome === 'accepted' ? ['a second source was accepted beside the first'] : [])),
   ]
-  await summarize({ stage, store, fold, metrics, checks, done })
+  await summarize({ stage, secondSources, store, fold, metrics, checks, done })
   if (baseline !== undefined) {
     console.log(await baseline.report(fold, ends))
     // Only cleaning up: a failure here does not change the result.

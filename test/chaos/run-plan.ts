@@ -9,7 +9,7 @@ import { INGESTS, type System } from './system.ts'
 export interface Stage {
   readonly system: System
   readonly load: Load
-  readonly secondSources: SecondSourceOutcome[]
+  readonly secondSources: Promise<SecondSourceOutcome>[]
 }
 
 /** Runs the actions one after another. What an action has ended is restarted automatically while the next action runs. */
@@ -49,8 +49,8 @@ async function runAction({ kind, slot, lastsMs, aheadMs }: Action, { system, loa
     case 'step_clock':
       return stepClock(slot % 2 === 0 ? ingest : processAt(system.apis, slot), { aheadMs, lastsMs })
     case 'second_source':
-      await load.sendToBothTopics()
-      return void startSecondSource(system, slot % 2 === 0 ? 'another topic' : 'no topic', lastsMs).then((outcome) => secondSources.push(outcome))
+      secondSources.push(startSecondSource(system, slot % 2 === 0 ? 'another topic' : 'no topic', lastsMs))
+      return load.sendToBothTopics()
     case 'flood':
       return load.flood(lastsMs)
   }

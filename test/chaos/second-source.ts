@@ -14,6 +14,7 @@ export type SecondSourceOutcome = 'refused' | 'accepted' | 'not started in time'
 export async function startSecondSource(system: System, source: 'another topic' | 'no topic', lastsMs: number): Promise<SecondSourceOutcome> {
   const child =
     source === 'no topic' ? spawnMeterline(['start'], system.environmentWithoutTopic()) : spawnMeterline(['ingest'], system.environmentOfSecondTopic())
+  system.endsWithRun(child)
   let ready = false
   for (const stream of [child.stdout, child.stderr]) {
     createInterface({ input: stream as NodeJS.ReadableStream }).on('line', (line) => {

@@ -3,10 +3,12 @@ import type { Fold } from './fold.ts'
 import type { Action } from './plan.ts'
 import type { Stage } from './run-plan.ts'
 import type { SampledMetrics } from './sampled-metrics.ts'
+import type { SecondSourceOutcome } from './second-source.ts'
 import type { StoreOverHttp } from './stored.ts'
 
 export interface SummarizeOptions {
   readonly stage: Stage
+  readonly secondSources: readonly SecondSourceOutcome[]
   readonly store: StoreOverHttp
   readonly fold: Fold
   readonly metrics: SampledMetrics
@@ -15,9 +17,9 @@ export interface SummarizeOptions {
 }
 
 /** Prints what was done and what came of it. */
-export async function summarize({ stage, store, fold, metrics, checks, done }: SummarizeOptions): Promise<void> {
-  const { system, secondSources } = stage
-  const { acknowledged } = stage.load
+export async function summarize({ stage, secondSources, store, fold, metrics, checks, done }: SummarizeOptions): Promise<void> {
+  const { system, load } = stage
+  const { acknowledged } = load
   const acquisitions = (await store.rows("SELECT count() FROM log_owners_v1 WHERE log LIKE '%/chaos-%'"))[0]?.[0]
   const counted = [...fold.counted.values()].reduce((sum, events) => sum + events.size, 0)
   const reasons = [...fold.rejected.values()].flatMap((reasonsOfPartition) => [...reasonsOfPartition.values()])

@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { createWriteStream, mkdirSync, type WriteStream } from 'node:fs'
 import { join } from 'node:path'
@@ -9,7 +10,7 @@ import type { KillKind } from './plan.ts'
 import { SupervisedProcess } from './supervised-process.ts'
 
 export const INGESTS = 3
-export const APIS = 2
+const APIS = 2
 export const PARTITIONS = 6
 
 export interface SystemOptions {
@@ -37,6 +38,7 @@ export class System {
   #ownClickHouse: ClickHouseServer | undefined
   #clickHouseStarting: Promise<void> = Promise.resolve()
   #ended = false
+  readonly #others: ChildProcess[] = []
 
   private constructor(options: SystemOptions, kafka: TestKafka, ownClickHouse: ClickHouseServer | undefined) {
     const { directory, seed, givenClickHouse } = options
@@ -95,8 +97,12 @@ export class System {
   }
 
   environmentWithoutTopic(): Record<string, string> {
-    const { KAFKA_BROKERS: _, ...rest } = this.#environment
-    return rest
+    return Object.fromEntries(Object.entries(this.#environment).filter(([name]) => !name.startsWith('KAFKA_')))
+  }
+
+  /** Kills the process when the run ends, however it does. */
+  endsWithRun(child: ChildProcess): void {
+    this.#others.push(child)
   }
 
   /** Kills the store with SIGKILL; it is restarted at the same address with the same data. */
@@ -115,6 +121,7 @@ export class System {
   async end(): Promise<void> {
     this.#ended = true
     for (const process of [...this.ingests, ...this.apis]) process.end()
+    for (const process of this.#others) process.kill('SIGKILL')
     await this.#clickHouseStarting.catch(() => {})
     await this.#ownClickHouse?.kill()
     await this.kafka.stop()

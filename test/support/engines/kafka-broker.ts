@@ -99,6 +99,8 @@ function propertiesOf(directory: string, port: number, controllerPort: number): 
     'transaction.state.log.replication.factor': 1,
     'transaction.state.log.min.isr': 1,
     'transaction.state.log.num.partitions': 4,
+    // Transactions whose producer is gone are aborted soon after their time-out.
+    'transaction.abort.timed.out.transaction.cleanup.interval.ms': 1_000,
     'group.initial.rebalance.delay.ms': 0,
     // Until this time has passed, a restarted broker is mistaken for the killed one.
     'broker.session.timeout.ms': 2_000,
