@@ -59,11 +59,13 @@ export async function runChaos(system: System, options: ChaosOptions): Promise<C
   await emitting
   const emittedMs = Date.now()
   await system.startAll()
-  const ends = await untilReadable(system)
+  await untilReadable(system)
   await untilConsumed(system, { client, partner, emittedMs })
   ending = true
   await watching
   await metrics.sample(system.ingests)
+  // Forwarded copies have followed the last records of the emitters.
+  const ends = await readEnds(system.kafkajs, system.topic)
   const records = await readTopic(system, ends)
   const fold = foldTopic(records, PARTITIONS)
   const store = new StoreOverHttp(system.clickhouseUrl)
@@ -115,8 +117,8 @@ async function untilConsumed(system: System, query: { client: () => MeterlineCli
   })
 }
 
-/** Returns the offset after the last record of each partition, up to which the topic can be read. */
-async function untilReadable(system: System): Promise<ReadonlyMap<number, number>> {
+/** Ends each partition with a record that is in no transaction, and waits until it can be read. */
+async function untilReadable(system: System): Promise<void> {
   const ends = await produceLastRecords(system.kafkajs, system.topic, PARTITIONS)
   await waitForAll({
     what: 'the transactions to end',
@@ -127,7 +129,6 @@ async function untilReadable(system: System): Promise<ReadonlyMap<number, number
       return behind.length === 0 ? undefined : `partitions ${behind.map(([partition]) => partition).join(', ')}`
     },
   })
-  return ends
 }
 
 async function readTopic(system: System, ends: ReadonlyMap<number, number>): Promise<TopicRecord[]> {
