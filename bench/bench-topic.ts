@@ -10,8 +10,8 @@ export const PARTITIONS = 4
 export interface BenchTopic {
   readonly brokers: readonly string[]
   readonly topic: string
-  /** Produces the events from number 0 on. When it is called again, all of them are duplicates. */
-  fill(events: number): Promise<void>
+  /** Produces events by their numbers, from 0 on by default. The same number again is a duplicate. */
+  fill(events: number, from?: Pick<FillTask, 'first' | 'eventsPerDay'>): Promise<void>
 }
 
 /** Creates a topic on the broker at KAFKA_BROKERS, or on one that is started for the measurement. The topic is deleted at the end. */
@@ -31,8 +31,8 @@ export async function openBenchTopic(closers: Closers): Promise<BenchTopic> {
   return {
     brokers,
     topic,
-    fill: async (events) => {
-      await runForked<FillTask, object>(FILL_MAIN, { brokers, topic, events }, closers)
+    fill: async (events, from = { first: 0 }) => {
+      await runForked<FillTask, object>(FILL_MAIN, { brokers, topic, events, ...from }, closers)
     },
   }
 }

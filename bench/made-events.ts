@@ -20,10 +20,11 @@ export function makeEvent(number: number): MadeEvent {
   }
 }
 
-/** The same for a topic: ids in the form that emitters and the registry create, 185 bytes on average as JSON, for 5,000 projects of one partner. */
-export function makeTopicEvent(number: number): MadeEvent {
-  const { event_id, ...event } = makeEvent(number)
-  return { event_id: uuid(event_id), ...event, project_id: PROJECT_IDS[mix(number, 0x27d4eb2f) % PROJECT_IDS.length] ?? '' }
+/** The same for a topic: ids in the form that emitters and the registry create, 185 bytes on average as JSON, for 5,000 projects of one partner. All are of one hour, or of a day after another. */
+export function makeTopicEvent(number: number, eventsPerDay = Number.POSITIVE_INFINITY): MadeEvent {
+  const { event_id, timestamp, ...event } = makeEvent(number)
+  const day = new Date(Date.parse(timestamp) + Math.floor(number / eventsPerDay) * DAY_MS)
+  return { event_id: uuid(event_id), ...event, timestamp: day.toISOString(), project_id: PROJECT_IDS[mix(number, 0x27d4eb2f) % PROJECT_IDS.length] ?? '' }
 }
 
 /** The body of a request with `count` events, beginning with number `first`. */
@@ -37,6 +38,7 @@ const PROJECTS = 10_000
 /** All timestamps are within one hour, like events that are sent as they happen. */
 const FIRST_MS = Date.UTC(2026, 0, 15, 12)
 const SPAN_MS = 3_600_000
+const DAY_MS = 86_400_000
 
 /** Hashes consecutive numbers, so that they are spread like random ids. */
 function mix(number: number, salt: number): number {

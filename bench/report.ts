@@ -18,6 +18,8 @@ export interface Report {
   readonly tables: readonly Table[]
   /** The same figures for programs. Ratios are named `ratio_…`; every other name ends in its unit. */
   readonly figures: Readonly<Record<string, number>>
+  /** The aim that was missed, if the program must fail then. */
+  readonly missed?: string | undefined
 }
 
 export interface Table {

@@ -26,7 +26,14 @@ export interface ServiceOptions {
 
 /** Starts Meterline as it runs in production, as a separate process with the embedded engine and fsync, but without request limits. */
 export async function startServiceProcess(dataDir: string, closers: Closers, options: ServiceOptions = {}): Promise<ServiceProcess> {
-  const environment = { ...options.environment, DATA_DIR: dataDir, PORT: '0', LOG_LEVEL: 'info', RATE_LIMIT_PER_MINUTE: '0', EVENT_REQUESTS_PER_MINUTE: '0' }
+  const environment: Record<string, string> = {
+    ...options.environment,
+    DATA_DIR: dataDir,
+    PORT: '0',
+    LOG_LEVEL: 'info',
+    RATE_LIMIT_PER_MINUTE: '0',
+    EVENT_REQUESTS_PER_MINUTE: '0',
+  }
   // The same flag as in the launcher's first line and in `npm start`.
   const child = spawn(process.execPath, ['--max-semi-space-size=64', LAUNCHER, 'start'], { env: environment, stdio: ['ignore', 'pipe', 'inherit'] })
   const exited = once(child, 'exit')
@@ -43,7 +50,7 @@ export async function startServiceProcess(dataDir: string, closers: Closers, opt
     })
     exited.then(([code]) => reject(new Error(`The service ended with code ${code} before it was ready.`)))
   })
-  const adminToken = readFileSync(join(dataDir, 'admin-token'), 'utf8').trim()
+  const adminToken = environment['ADMIN_TOKEN'] ?? readFileSync(join(dataDir, 'admin-token'), 'utf8').trim()
   return { url, adminToken, stop, kill: () => end('SIGKILL'), metrics: () => readMetrics(url), rssBytes: () => readRss(url) }
 }
 

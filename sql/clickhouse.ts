@@ -125,7 +125,7 @@ function laneOf(session: Session): Lane {
     bytes: (query, params, format) => classifiedChunks(session.stream(renderTraced(query, params), format)),
     execute: async (statement, params, tag) => {
       const settings = { ...insertSettings(tag), ...statement.settings }
-      await classified(session.run(renderQuery(statement, params, settings), secondsMaxOf({ settings }) * 1000 + CLIENT_EXTRA_WAIT_MS))
+      await classified(session.write(renderQuery(statement, params, settings), secondsMaxOf({ settings }) * 1000 + CLIENT_EXTRA_WAIT_MS))
     },
     insert: ({ table, columns, text, tag }) => {
       const settings = insertSettings(tag)

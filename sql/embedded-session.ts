@@ -18,8 +18,10 @@ export async function openEmbeddedSession(directory: string): Promise<Session> {
   requireUsableDirectory(directory)
   const { connection, client } = await connect(directory)
   const idle: EmbeddedConnection[] = []
+  const run = (sql: string, timeoutMs: number) => within(timeoutMs, clearAfterFailure(client, textOf(client, sql)))
   return {
-    run: (sql, timeoutMs) => within(timeoutMs, clearAfterFailure(client, textOf(client, sql))),
+    run,
+    write: async (sql, timeoutMs) => void (await run(sql, timeoutMs)),
     insert: async (rows: InsertRows, timeoutMs) => {
       // rawInsert passes the bytes on without a copy through a string, which client.insert would make.
       const { table, columns, settings, text } = rows

@@ -1,5 +1,6 @@
+import { randomUUID } from 'node:crypto'
 import { addAbortSignal, Readable } from 'node:stream'
-import { ClickHouseLogLevel, createClient } from '@clickhouse/client'
+import { ClickHouseLogLevel, createClient, type ExecParams } from '@clickhouse/client'
 import { ACCESS_DENIED_CODE, classifyStoreError, StoreError } from './errors.ts'
 import { QUERY_TEXT_BYTES_MAX } from './query.ts'
 import { type InsertRows, type Session, settingsClause } from './session.ts'
@@ -13,25 +14,35 @@ const SILENCE_MS_MAX = 25 * 3_600_000
 
 /**
  * Opens a session on a ClickHouse server. The database is the path of the URL, or `meterline` if it has none; it is created if it
- * is missing and the user has the right to. Every request is sent once. A proxy in between must not repeat requests either:
- * an insert that arrived twice would be billed twice.
+ * is missing and the user has the right to. Every request is sent once, and a statement that writes runs once.
  */
 export async function openServerSession(url: string): Promise<Session> {
   const { bare, database } = splitDatabase(url)
   await createDatabase(bare, database)
   const client = connect({ url: bare, database })
-  const answer = (query: string, timeoutMs: number, values?: Readable) =>
+  const answer = (request: Request, timeoutMs: number) =>
     within(timeoutMs, async (signal) => {
-      const { stream } = await client.exec({ query, abort_signal: signal, ...(values && { values }) })
+      const { stream } = await client.exec({ ...request, abort_signal: signal })
       const chunks: Buffer[] = []
       for await (const chunk of addAbortSignal(signal, stream)) chunks.push(chunk as Buffer)
       return Buffer.concat(chunks).toString('utf8')
     })
+  /**
+   * Runs a statement in a session of the server that ends with it. A proxy that lost the answer may send the request again, after
+   * rows were stored: the server then finds no such session and rejects it, or a locked one if the first request still runs. Without
+   * that, an insert that arrived twice would be billed twice.
+   */
+  const once = async (request: Request, timeoutMs: number) => {
+    const session_id = randomUUID()
+    await answer({ query: 'SELECT 1', session_id }, timeoutMs)
+    await answer({ ...request, session_id, clickhouse_settings: ONLY_IN_AN_OPEN_SESSION }, timeoutMs)
+  }
   return {
-    run: (sql, timeoutMs) => answer(sql, timeoutMs),
-    insert: async ({ table, columns, settings, text }: InsertRows, timeoutMs) => {
-      const head = `INSERT INTO ${table} (${columns.join(', ')})${settingsClause(settings)} FORMAT TabSeparated`
-      await answer(head, timeoutMs, Readable.from([text]))
+    run: (query, timeoutMs) => answer({ query }, timeoutMs),
+    write: (query, timeoutMs) => once({ query }, timeoutMs),
+    insert: ({ table, columns, settings, text }: InsertRows, timeoutMs) => {
+      const query = `INSERT INTO ${table} (${columns.join(', ')})${settingsClause(settings)} FORMAT TabSeparated`
+      return once({ query, values: Readable.from([text]) }, timeoutMs)
     },
     stream: async function* (sql, format) {
       const { stream, response_headers } = await within(STREAM_BEGIN_MS_MAX, (signal) =>
@@ -43,6 +54,11 @@ export async function openServerSession(url: string): Promise<Session> {
     close: () => client.close(),
   }
 }
+
+type Request = ExecParams & { values?: Readable }
+
+/** Parameters of the HTTP interface, not settings of the statement: fail unless the session exists, and end it afterwards. */
+const ONLY_IN_AN_OPEN_SESSION = { session_check: 1, close_session: 1 } as const
 
 /**
  * Throws if the server failed during the stream. Such a server ends the response as if it were complete, with an error text

@@ -2,20 +2,36 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { OTHER_KINDS, SWITCHED_OFF } from './plan.ts'
 import { type ChaosOptions, runChaos } from './run-chaos.ts'
 import { System } from './system.ts'
 
 /**
  * npm run chaos -- --kills N --seed S: kills broker, store and processes N times under load, then compares all results with an
- * independent count of the topic. The same seed gives the same plan; what a kill interrupts depends on timing. Exit code 1 means
- * that something differs or that the run could not finish; the logs of all processes are kept then.
+ * independent count of the topic. The same seed gives the same plan; what a kill interrupts depends on timing. `--others` chooses
+ * what else is done (test/chaos/plan.ts). Exit code 1 means that something differs or that the run could not finish; the logs of
+ * all processes are kept then.
  */
+const USAGE = `Usage: npm run chaos -- --kills N [--seed S] [--others ${OTHER_KINDS.join(',')}] [--old-events N] [--without-baseline]`
 const DIFFERENCES_SHOWN_MAX = 20
+const OLD_EVENTS_PER_KILL = 2_000
 
 const { values } = parseArgs({
-  options: { kills: { type: 'string', default: '12' }, seed: { type: 'string' }, 'without-baseline': { type: 'boolean', default: false } },
+  options: {
+    kills: { type: 'string', default: '12' },
+    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    others: { type: 'string', default: OTHER_KINDS.filter((kind) => SWITCHED_OFF[kind] === undefined).join(',') },
+    'old-events': { type: 'string' },
+    'without-baseline': { type: 'boolean', default: false },
+  },
 })
-const options: ChaosOptions = { kills: Number(values.kills), seed: Number(values.seed ?? Date.now() % 1_000_000), withBaseline: !values['without-baseline'] }
+const options: ChaosOptions = {
+  kills: Number(values.kills),
+  seed: Number(values.seed),
+  withBaseline: !values['without-baseline'],
+  others: OTHER_KINDS.filter((kind) => values.others.split(',').includes(kind)),
+  oldEvents: Number(values['old-events'] ?? Number(values.kills) * OLD_EVENTS_PER_KILL),
+}
 const directory = mkdtempSync(join(tmpdir(), 'chaos-'))
 let system: System | undefined
 
@@ -23,13 +39,19 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 await main().catch((error: unknown) => finish(1, error instanceof Error ? (error.stack ?? error.message) : String(error)))
 
 async function main(): Promise<void> {
-  const { kills, seed } = options
-  if (!Number.isSafeInteger(kills) || kills < 1 || !Number.isSafeInteger(seed)) throw new Error('Usage: npm run chaos -- --kills N --seed S')
+  const { kills, seed, oldEvents, others } = options
+  if (
+    kills < 1 ||
+    ![kills, seed, oldEvents].every(Number.isSafeInteger) ||
+    values.others.split(',').some((kind) => kind !== '' && !others.some((each) => each === kind))
+  )
+    throw new Error(USAGE)
   console.log(`chaos: seed ${seed}, ${kills} kills`)
   const givenClickHouse = process.env['CLICKHOUSE_URL'] || undefined
   system = await System.start({ directory, seed, givenClickHouse })
   for (const kind of ['kill_broker', 'kill_clickhouse'] as const)
     if (!system.killable.includes(kind)) console.log(`${kind.replace('_', ' ')} is left out: this run did not start it`)
+  for (const kind of OTHER_KINDS) if (!others.includes(kind)) console.log(`${kind.replace('_', ' ')} is left out${SWITCHED_OFF[kind] ?? ''}`)
   const { differences, records, kills: killed } = await runChaos(system, options)
   for (const difference of differences.slice(0, DIFFERENCES_SHOWN_MAX)) console.log(`  ${difference}`)
   if (differences.length > DIFFERENCES_SHOWN_MAX) console.log(`  and ${differences.length - DIFFERENCES_SHOWN_MAX} more`)

@@ -4,7 +4,7 @@ import { decimalOf } from './billionths.ts'
 import type { Total, Totals } from './stored.ts'
 
 /** Wider than the generated timestamps: one with a zone can fall on another day in UTC than the one in its text. */
-const [FROM, TO] = ['2025-12-31', '2026-06-30']
+const [FROM, TO] = ['2023-12-31', '2026-06-30']
 
 export interface CompareAnswersOptions {
   readonly client: MeterlineClient

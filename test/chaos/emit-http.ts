@@ -35,8 +35,29 @@ export async function emitOverHttp(options: EmitHttpOptions): Promise<void> {
   }
 }
 
+/** Sends large requests over several connections as fast as it can. The answers are not 202 only: a limit may reject them. */
+export async function emitFlood(options: EmitHttpOptions): Promise<void> {
+  const { generator, acknowledged, ending } = options
+  const connection = async () => {
+    while (!ending()) {
+      const records = generator.records(FLOOD_RECORDS).filter(({ value }) => value !== null && value !== '')
+      const accepted = await send(records, options, (status) => status === 429)
+      if (accepted !== undefined) acknowledged.add('flood', accepted)
+      else await afterMs(100)
+    }
+  }
+  await Promise.all(Array.from({ length: FLOOD_CONNECTIONS }, connection))
+}
+
+const FLOOD_CONNECTIONS = 4
+const FLOOD_RECORDS = 2_000
+
 /** Returns the acknowledged records; undefined if the request was not acknowledged. */
-async function send(records: readonly GeneratedRecord[], { urls, random, ingestKey }: EmitHttpOptions): Promise<GeneratedRecord[] | undefined> {
+async function send(
+  records: readonly GeneratedRecord[],
+  { urls, random, ingestKey }: EmitHttpOptions,
+  mayAnswer: (status: number) => boolean = () => false,
+): Promise<GeneratedRecord[] | undefined> {
   const listening = urls()
   if (listening.length === 0) return undefined
   try {
@@ -48,7 +69,7 @@ async function send(records: readonly GeneratedRecord[], { urls, random, ingestK
     })
     const text = await response.text()
     if (response.status !== 202) {
-      if (response.status < 500) throw new UnexpectedAnswer(`POST /v1/events answered ${response.status}: ${text.slice(0, 300)}`)
+      if (response.status < 500 && !mayAnswer(response.status)) throw new UnexpectedAnswer(`POST /v1/events answered ${response.status}: ${text.slice(0, 300)}`)
       return undefined
     }
     const { rejected } = JSON.parse(text) as { rejected: { index: number }[] }

@@ -11,6 +11,15 @@ export interface GeneratedRecord {
   readonly eventId: string | undefined
 }
 
+/** Projects whose events are all new, of one day and of value 1, so that their total is how many of them are counted. */
+export const WATCHED_PROJECTS = Array.from({ length: 12 }, (_, index) => `watched_${String(index).padStart(2, '0')}`)
+export const WATCHED_DAY = '2026-03-05'
+export const WATCHED_METRIC = 'ai_tokens'
+
+export function isWatched(projectId: string): boolean {
+  return projectId.startsWith('watched_')
+}
+
 const REMEMBERED_MAX = 20_000
 
 /** A sample of the events of all emitters, so that each can repeat what another sent long ago. */
@@ -32,15 +41,17 @@ export interface RecordGeneratorOptions {
   readonly random: Random
   readonly projects: readonly string[]
   readonly sentEvents: SentEvents
+  /** The timestamps are within so many months from the first of a year. */
+  readonly period?: { readonly year: number; readonly months: number }
 }
 
-/** Generates new events over five months, early and late copies, copies with another timestamp or number format, conflicts, and invalid values. */
+/** Generates new events, also of watched projects, early and late copies, copies with another timestamp or number format, conflicts, and invalid values. */
 export class RecordGenerator {
-  readonly #options: RecordGeneratorOptions
+  readonly options: RecordGeneratorOptions
   #generated = 0
 
   constructor(options: RecordGeneratorOptions) {
-    this.#options = options
+    this.options = options
   }
 
   records(count: number): GeneratedRecord[] {
@@ -48,17 +59,30 @@ export class RecordGenerator {
   }
 
   #record(): GeneratedRecord {
-    const { random, sentEvents, projects } = this.#options
+    const { random, sentEvents, projects } = this.options
     const kind = random.next()
     if (kind < INVALID_SHARE) return { projectId: random.pick(projects), value: this.#invalidValue(), eventId: undefined }
+    if (kind > 1 - WATCHED_SHARE) return recordOf(this.#watchedEvent())
     const earlier = kind < INVALID_SHARE + COPY_SHARE ? sentEvents.pick(random) : undefined
     const event = earlier === undefined ? this.#newEvent() : this.#variantOf(earlier)
     if (earlier === undefined) sentEvents.remember(event, random)
-    return { projectId: event.project_id, value: JSON.stringify(event), eventId: event.event_id }
+    return recordOf(event)
+  }
+
+  #watchedEvent(): TestEvent {
+    const { random, name } = this.options
+    this.#generated += 1
+    return {
+      event_id: `${name}-${this.#generated}`,
+      project_id: random.pick(WATCHED_PROJECTS),
+      metric: WATCHED_METRIC,
+      value: 1,
+      timestamp: `${WATCHED_DAY}T12:00:00Z`,
+    }
   }
 
   #newEvent(): TestEvent {
-    const { random, name, projects } = this.#options
+    const { random, name, projects } = this.options
     this.#generated += 1
     return {
       event_id: `${name}-${this.#generated}${random.below(50) === 0 ? ' \u00fc\u{1f600}' : ''}`,
@@ -70,7 +94,7 @@ export class RecordGenerator {
   }
 
   #variantOf(earlier: TestEvent): TestEvent {
-    const { random } = this.#options
+    const { random } = this.options
     switch (random.below(6)) {
       case 0:
         return { ...earlier, timestamp: this.#timestamp() }
@@ -86,7 +110,7 @@ export class RecordGenerator {
   }
 
   #value(): string | number {
-    const { random } = this.#options
+    const { random } = this.options
     const whole = random.below(1_000_000)
     switch (random.below(4)) {
       case 0:
@@ -102,13 +126,13 @@ export class RecordGenerator {
   }
 
   #timestamp(): string {
-    const { random } = this.#options
-    const at = new Date(Date.UTC(2026, random.below(5), 1 + random.below(28), random.below(24), random.below(60)))
+    const { random, period: { year, months } = THIS_YEAR } = this.options
+    const at = new Date(Date.UTC(year, random.below(months), 1 + random.below(28), random.below(24), random.below(60)))
     return random.below(10) === 0 ? at.toISOString().replace('Z', random.below(2) === 0 ? '+05:30' : '-08:00') : at.toISOString()
   }
 
   #invalidValue(): string | null {
-    const { random } = this.#options
+    const { random } = this.options
     const event = this.#newEvent()
     const { event_id: _, ...nameless } = event
     return random.pick([
@@ -134,5 +158,11 @@ function withOtherDigits(value: string): string {
   return fraction.length < 9 ? `${value}0` : value
 }
 
+function recordOf(event: TestEvent): GeneratedRecord {
+  return { projectId: event.project_id, value: JSON.stringify(event), eventId: event.event_id }
+}
+
+const THIS_YEAR = { year: 2026, months: 5 }
 const INVALID_SHARE = 0.03
+const WATCHED_SHARE = 0.05
 const COPY_SHARE = 0.22

@@ -61,10 +61,10 @@ export class KafkaEngineBaseline {
     const records = Number((await this.#store.rows('SELECT sum(records) FROM seen'))[0]?.[0])
     const expected = totalsOf([...fold.counted.values()].flatMap((events): CountedEvent[] => [...events.values()]))
     const [all, fromKills] = [difference(expected, actual), difference(totalsOf(fold.withDuplicates), actual)]
-    const topicRecords = [...ends.values()].reduce((sum, end) => sum + end, 0)
+    const offsets = [...ends.values()].reduce((sum, end) => sum + end, 0)
     return (
       `for comparison, ClickHouse's Kafka engine with an additive view: ${all}${late}\n` +
-      `  caused by the kills alone (compared with adding every record of the topic once, including duplicates and conflicts): ${fromKills}; it read ${records} of ${topicRecords} records`
+      `  caused by the kills alone (compared with adding every record of the topic once, including duplicates and conflicts): ${fromKills}; it read ${records} records of ${offsets} offsets`
     )
   }
 

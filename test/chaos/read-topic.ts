@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline'
 import type { Kafka } from 'kafkajs'
 import type { TopicRecord } from './fold.ts'
 
-/** Reads the whole topic with librdkafka, which the service does not use. Throws if a partition is not read to its end. */
+/** Reads the whole topic with librdkafka, which the service does not use, without what transactions have aborted. */
 export async function readTopicWithKcat(brokers: string, topic: string): Promise<TopicRecord[]> {
   const child = spawn('kcat', ['-C', '-b', brokers, '-t', topic, '-o', 'beginning', '-e', '-q', '-J'], { stdio: ['ignore', 'pipe', 'pipe'] })
   let errors = ''
@@ -34,9 +34,8 @@ function recordOf({ partition, offset, ts, payload, headers = [] }: KcatRecord):
   return { partition, offset, timestampMs: ts, value: payload, headers: named }
 }
 
-/** The same without kcat: a plain consumer in a group of its own. */
-export async function readTopicWithKafkajs(kafka: Kafka, topic: string): Promise<TopicRecord[]> {
-  const ends = await readEnds(kafka, topic)
+/** The same without kcat: a plain consumer in a group of its own, which reads up to the last record of each partition. */
+export async function readTopicWithKafkajs(kafka: Kafka, topic: string, ends: ReadonlyMap<number, number>): Promise<TopicRecord[]> {
   const records: TopicRecord[] = []
   const open = new Set([...ends].flatMap(([partition, end]) => (end > 0 ? [partition] : [])))
   const consumer = kafka.consumer({ groupId: `${topic}-reader` })
@@ -59,7 +58,20 @@ export async function readTopicWithKafkajs(kafka: Kafka, topic: string): Promise
   return records
 }
 
-/** The next offset of each partition. */
+/**
+ * Produces one last record to each partition, a tombstone. Returns the offset after it by partition. Everything before it can be read
+ * once it can be, and no transaction is open then.
+ */
+export async function produceLastRecords(kafka: Kafka, topic: string, partitions: number): Promise<Map<number, number>> {
+  const producer = kafka.producer({ allowAutoTopicCreation: false })
+  await producer.connect()
+  const messages = Array.from({ length: partitions }, (_, partition) => ({ partition, value: null }))
+  const written = await producer.send({ topic, acks: -1, messages })
+  await producer.disconnect()
+  return new Map(written.map(({ partition, baseOffset }) => [partition, Number(baseOffset) + 1]))
+}
+
+/** The offset up to which each partition can be read: that of the first open transaction, or else the next one. */
 export async function readEnds(kafka: Kafka, topic: string): Promise<Map<number, number>> {
   const admin = kafka.admin()
   await admin.connect()

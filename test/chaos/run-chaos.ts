@@ -1,26 +1,29 @@
 import { type Credentials, MeterlineClient } from '../support/clients/client.ts'
 import { Random } from '../support/random.ts'
-import { Acknowledged } from './acknowledged.ts'
+import { AnswerChecks } from './check-answers.ts'
 import { afterMs, waitForAll } from './clock.ts'
 import { compareAnswers } from './compare-answers.ts'
 import { compareStored } from './compare-stored.ts'
-import { emitOverHttp } from './emit-http.ts'
-import { emitWithKafkajs } from './emit-kafkajs.ts'
-import { emitWithKcat, hasKcat } from './emit-kcat.ts'
+import { hasKcat } from './emit-kcat.ts'
 import { type Fold, foldTopic, type TopicRecord } from './fold.ts'
-import { RecordGenerator, SentEvents } from './generate-records.ts'
+import { WATCHED_PROJECTS } from './generate-records.ts'
 import { KafkaEngineBaseline } from './kafka-engine-baseline.ts'
-import { type Action, describeAction, isKill, makePlan } from './plan.ts'
-import { readEnds, readTopicWithKafkajs, readTopicWithKcat } from './read-topic.ts'
-import { runPlan } from './run-plan.ts'
+import { Load, PROJECTS } from './load.ts'
+import { describeAction, isKill, makePlan, type OtherKind } from './plan.ts'
+import { produceLastRecords, readEnds, readTopicWithKafkajs, readTopicWithKcat } from './read-topic.ts'
+import { runPlan, type Stage } from './run-plan.ts'
 import { findLag, SampledMetrics } from './sampled-metrics.ts'
 import { StoreOverHttp, totalsOf } from './stored.ts'
-import { APIS, INGESTS, PARTITIONS, type System } from './system.ts'
+import { summarize } from './summarize.ts'
+import { INGESTS, PARTITIONS, type System } from './system.ts'
 
 export interface ChaosOptions {
   readonly kills: number
   readonly seed: number
   readonly withBaseline: boolean
+  readonly others: readonly OtherKind[]
+  /** Events of the years before, which are there before anything is killed. */
+  readonly oldEvents: number
 }
 
 export interface ChaosResult {
@@ -29,41 +32,54 @@ export interface ChaosResult {
   readonly kills: number
 }
 
-const PROJECTS = Array.from({ length: 24 }, (_, index) => `prj_${String(index).padStart(2, '0')}`)
 const CONSUMED_SECONDS_MAX = 180
+/** A transaction that hangs is aborted by the broker long before. */
+const READABLE_SECONDS_MAX = 90
 
 /** Emits events while it kills processes, waits until everything is consumed, and compares the results with the topic. */
-export async function runChaos(system: System, { kills, seed, withBaseline }: ChaosOptions): Promise<ChaosResult> {
-  const plan = makePlan({ kills, seed, ingests: INGESTS, apis: APIS, killable: system.killable })
+export async function runChaos(system: System, options: ChaosOptions): Promise<ChaosResult> {
+  const plan = makePlan({ ...options, killable: system.killable })
   console.log(`plan: ${plan.map(describeAction).join(', ')}`)
   const client = () => new MeterlineClient(system.apis.find(({ url }) => url !== undefined)?.url ?? '', system.adminToken)
-  const { partner, ingestKey } = await register(client())
-  const baseline = withBaseline ? new KafkaEngineBaseline(system.clickhouseUrl) : undefined
+  const partner = await register(client(), 'Chaos', PROJECTS)
+  const watched = await register(client(), 'Watched', WATCHED_PROJECTS)
+  const load = new Load({ system, seed: options.seed, ingestKey: await client().createIngestKey() })
+  await load.preload(options.oldEvents)
+  const baseline = options.withBaseline ? new KafkaEngineBaseline(system.clickhouseUrl) : undefined
   await baseline?.create(system.kafka.brokers, system.topic)
+  const stage: Stage = { system, load, secondSources: [] }
   const metrics = new SampledMetrics()
-  const acknowledged = new Acknowledged()
+  const checks = new AnswerChecks({ system, partner: watched, acknowledged: load.acknowledged, random: new Random(options.seed) })
   let ending = false
-  const emitting = emit(system, { seed, acknowledged, ingestKey, ending: () => ending })
-  const sampling = sampleUntilEnd(system, metrics, () => ending)
-  const done = await Promise.race([runPlan(plan, system, () => metrics.status), emitting.then((): never => fail('The emitters stopped early.'))])
-  await afterMs(2_000)
-  ending = true
-  await Promise.all([emitting, sampling])
+  const emitting = load.emit()
+  const watching = Promise.all([sampleUntilEnd(system, metrics, () => ending), checks.run(() => ending)])
+  const done = await Promise.race([runPlan(plan, stage, () => metrics.status), emitting.then((): never => fail('The emitters stopped early.'))])
+  const secondSources = await Promise.all(stage.secondSources)
+  await load.end()
+  await emitting
   const emittedMs = Date.now()
   await system.startAll()
+  await untilReadable(system)
   await untilConsumed(system, { client, partner, emittedMs })
+  ending = true
+  await watching
   await metrics.sample(system.ingests)
-  const records = await readTopic(system)
+  // Forwarded copies have followed the last records of the emitters.
+  const ends = await readEnds(system.kafkajs, system.topic)
+  const records = await readTopic(system, ends)
   const fold = foldTopic(records, PARTITIONS)
   const store = new StoreOverHttp(system.clickhouseUrl)
-  const logs = await readLogs(store)
+  const expected = totalsOf(eventsOf(fold))
   const differences = [
-    ...(await compareStored({ fold, store, acknowledged, logs })),
-    ...(await compareAnswers({ client: client(), partner, projects: PROJECTS, expected: totalsOf(eventsOf(fold)) })),
+    ...(await compareStored({ fold, store, acknowledged: load.acknowledged, logs: await readLogs(store) })),
+    ...(await compareAnswers({ client: client(), partner, projects: PROJECTS, expected })),
+    ...(await compareAnswers({ client: client(), partner: watched, projects: WATCHED_PROJECTS, expected })),
+    ...checks.violations,
+    ...secondSources.flatMap((outcome) => (outcome === 'accepted' ? ['a second source was accepted beside the first'] : [])),
   ]
-  await summarize({ system, store, fold, acknowledged, metrics, done })
+  await summarize({ stage, secondSources, store, fold, metrics, checks, done })
   if (baseline !== undefined) {
-    console.log(await baseline.report(fold, await readEnds(system.kafkajs, system.topic)))
+    console.log(await baseline.report(fold, ends))
     // Only cleaning up: a failure here does not change the result.
     await baseline.drop().catch((error: unknown) => console.log(`the database of the comparison was not dropped: ${String(error)}`))
   }
@@ -74,35 +90,10 @@ function fail(message: string): never {
   throw new Error(message)
 }
 
-async function register(client: MeterlineClient): Promise<{ partner: Credentials; ingestKey: string }> {
-  const partner = await client.createPartner('Chaos')
-  for (const id of PROJECTS) await client.registerProject(id, partner.partnerId)
-  return { partner, ingestKey: await client.createIngestKey() }
-}
-
-interface EmitOptions {
-  readonly seed: number
-  readonly acknowledged: Acknowledged
-  readonly ingestKey: string
-  ending(): boolean
-}
-
-async function emit(system: System, { seed, acknowledged, ingestKey, ending }: EmitOptions): Promise<void> {
-  const sentEvents = new SentEvents()
-  const options = (name: string, index: number) => {
-    const random = new Random(seed * 31 + index)
-    return { generator: new RecordGenerator({ name, random, projects: PROJECTS, sentEvents }), random, acknowledged, topic: system.topic, ending }
-  }
-  const kafkajs = { kafka: system.kafkajs, partitions: PARTITIONS }
-  const urls = () => system.apis.flatMap(({ url }) => url ?? [])
-  await Promise.all([
-    emitWithKafkajs({ ...options('k', 1), ...kafkajs, misroutedPercent: 5 }),
-    hasKcat()
-      ? emitWithKcat({ ...options('c', 2), brokers: system.kafka.brokers })
-      : emitWithKafkajs({ ...options('f', 2), ...kafkajs, misroutedPercent: 100 }),
-    emitOverHttp({ ...options('h', 3), ingestKey, urls }),
-    emitOverHttp({ ...options('i', 4), ingestKey, urls }),
-  ])
+async function register(client: MeterlineClient, name: string, projects: readonly string[]): Promise<Credentials> {
+  const partner = await client.createPartner(name)
+  for (const id of projects) await client.registerProject(id, partner.partnerId)
+  return partner
 }
 
 async function sampleUntilEnd(system: System, metrics: SampledMetrics, ending: () => boolean): Promise<void> {
@@ -126,10 +117,27 @@ async function untilConsumed(system: System, query: { client: () => MeterlineCli
   })
 }
 
-async function readTopic(system: System): Promise<TopicRecord[]> {
-  const records = await (hasKcat() ? readTopicWithKcat(system.kafka.brokers, system.topic) : readTopicWithKafkajs(system.kafkajs, system.topic))
-  const ends = [...(await readEnds(system.kafkajs, system.topic)).values()].reduce((sum, end) => sum + end, 0)
-  if (records.length !== ends) throw new Error(`The independent reader found ${records.length} records, but the topic has ${ends}.`)
+/** Ends each partition with a record that is in no transaction, and waits until it can be read. */
+async function untilReadable(system: System): Promise<void> {
+  const ends = await produceLastRecords(system.kafkajs, system.topic, PARTITIONS)
+  await waitForAll({
+    what: 'the transactions to end',
+    secondsMax: READABLE_SECONDS_MAX,
+    findMissing: async () => {
+      const readable = await readEnds(system.kafkajs, system.topic)
+      const behind = [...ends].filter(([partition, end]) => (readable.get(partition) ?? 0) < end)
+      return behind.length === 0 ? undefined : `partitions ${behind.map(([partition]) => partition).join(', ')}`
+    },
+  })
+}
+
+async function readTopic(system: System, ends: ReadonlyMap<number, number>): Promise<TopicRecord[]> {
+  const { kafka, kafkajs, topic } = system
+  const records = await (hasKcat() ? readTopicWithKcat(kafka.brokers, topic) : readTopicWithKafkajs(kafkajs, topic, ends))
+  const read = new Map<number, number>()
+  for (const { partition, offset } of records) read.set(partition, Math.max(read.get(partition) ?? 0, offset + 1))
+  for (const [partition, end] of ends)
+    if (read.get(partition) !== end) throw new Error(`The independent reader read partition ${partition} up to ${read.get(partition)} instead of ${end}.`)
   return records
 }
 
@@ -142,28 +150,4 @@ async function readLogs(store: StoreOverHttp): Promise<string> {
 
 function eventsOf({ counted }: Fold) {
   return [...counted.values()].flatMap((events) => [...events.values()])
-}
-
-interface SummarizeOptions {
-  readonly system: System
-  readonly store: StoreOverHttp
-  readonly fold: Fold
-  readonly acknowledged: Acknowledged
-  readonly metrics: SampledMetrics
-  readonly done: readonly Action[]
-}
-
-async function summarize({ system, store, fold, acknowledged, metrics, done }: SummarizeOptions): Promise<void> {
-  const acquisitions = (await store.rows("SELECT count() FROM log_owners_v1 WHERE log LIKE '%/chaos-%'"))[0]?.[0]
-  const reasons = [...fold.rejected.values()].flatMap((reasonsOfPartition) => [...reasonsOfPartition.values()])
-  const times = (names: readonly string[]) => [...new Set(names)].sort().map((name) => `${name} ${names.filter((other) => other === name).length}`)
-  const pairs = (counts: ReadonlyMap<string, number>) => [...counts].map(([name, count]) => `${name} ${count}`).join(', ') || 'none'
-  console.log(`done: ${times(done.map(({ kind }) => kind.replace('_', ' '))).join(', ')}`)
-  console.log(`acknowledged records: ${pairs(acknowledged.records)}; retried requests: ${pairs(acknowledged.retries)}`)
-  console.log(
-    `counted ${eventsOf(fold).length}, duplicates ${fold.duplicates}, forwarded ${fold.copies}, rejected ${reasons.length} (${times(reasons).join(', ')}); ` +
-      `lease acquisitions ${acquisitions}, repaired keys at least ${metrics.sum('meterline_rollup_repaired_keys_total')}, lowest watermark at most ${metrics.watermarkLagSecondsMax.toFixed(0)} s behind`,
-  )
-  for (const { name, unexpectedEnds } of [...system.ingests, ...system.apis])
-    for (const end of unexpectedEnds) console.log(`  ${name} ended unexpectedly: ${end}`)
 }

@@ -1,12 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createWriteStream, type WriteStream } from 'node:fs'
+import { createWriteStream, type WriteStream, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { afterMs } from './clock.ts'
 
 const LAUNCHER = fileURLToPath(new URL('../../bin/meterline.mjs', import.meta.url))
+const SHIFTED_CLOCK = fileURLToPath(new URL('./shifted-clock.mjs', import.meta.url))
 const RESTART_AFTER_MS = 1_000
 const LEAVE_MS_MAX = 30_000
 
@@ -30,9 +31,11 @@ export class SupervisedProcess {
   #shouldRun = false
   readonly #options: SupervisedOptions
   readonly #output: WriteStream
+  readonly #clockFile: string
 
   constructor(options: SupervisedOptions) {
     this.name = options.name
+    this.#clockFile = join(options.logsDirectory, `${options.name}.clock`)
     this.#options = options
     this.#output = createWriteStream(join(options.logsDirectory, `${options.name}.log`))
   }
@@ -63,6 +66,14 @@ export class SupervisedProcess {
     const child = this.#child
     child.kill('SIGSTOP')
     void afterMs(frozenMs).then(() => child.kill('SIGCONT'))
+  }
+
+  /** Sets its system clock so many ms ahead, unless it is starting. A new process has the right time. */
+  setClock(aheadMs: number): void {
+    if (this.url === undefined) return
+    writeFileSync(this.#clockFile, String(aheadMs))
+    this.#output.write(`--- ${new Date().toISOString()} clock ${aheadMs} ms ahead\n`)
+    this.#child?.kill('SIGUSR2')
   }
 
   /** Sends SIGTERM, after which it must end gracefully and in time. */
@@ -98,7 +109,8 @@ export class SupervisedProcess {
   #spawn(): void {
     const { verb, environment } = this.#options
     const { PATH = '', HOME = '' } = process.env
-    const child = spawn(process.execPath, [LAUNCHER, verb], { env: { PATH, HOME, ...environment }, stdio: ['ignore', 'pipe', 'pipe'] })
+    const env = { PATH, HOME, CLOCK_FILE: this.#clockFile, ...environment }
+    const child = spawn(process.execPath, ['--import', SHIFTED_CLOCK, LAUNCHER, verb], { env, stdio: ['ignore', 'pipe', 'pipe'] })
     this.#child = child
     this.starts += 1
     this.url = undefined

@@ -1,5 +1,6 @@
+import type { ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdirSync } from 'node:fs'
+import { createWriteStream, mkdirSync, type WriteStream } from 'node:fs'
 import { join } from 'node:path'
 import { Kafka, logLevel } from 'kafkajs'
 import { type ClickHouseServer, startClickHouseServer } from '../support/engines/clickhouse-server.ts'
@@ -9,13 +10,13 @@ import type { KillKind } from './plan.ts'
 import { SupervisedProcess } from './supervised-process.ts'
 
 export const INGESTS = 3
-export const APIS = 2
+const APIS = 2
 export const PARTITIONS = 6
 
 export interface SystemOptions {
   readonly directory: string
   readonly seed: number
-  /** CLICKHOUSE_URL; if undefined, the test-only server over the embedded engine is started, which may be killed. */
+  /** CLICKHOUSE_URL; if undefined, a ClickHouse server is started, which may be killed. */
   readonly givenClickHouse: string | undefined
 }
 
@@ -26,13 +27,18 @@ export class System {
   readonly clickhouseUrl: string
   readonly adminToken: string
   readonly topic: string
+  /** Has no ingest process; what it contains must not be counted. */
+  readonly secondTopic: string
+  readonly secondSourceLog: WriteStream
   readonly kafka: TestKafka
   readonly kafkajs: Kafka
   readonly killable: readonly KillKind[]
   readonly #dataDir: string
+  readonly #environment: Readonly<Record<string, string>>
   #ownClickHouse: ClickHouseServer | undefined
   #clickHouseStarting: Promise<void> = Promise.resolve()
   #ended = false
+  readonly #others: ChildProcess[] = []
 
   private constructor(options: SystemOptions, kafka: TestKafka, ownClickHouse: ClickHouseServer | undefined) {
     const { directory, seed, givenClickHouse } = options
@@ -43,11 +49,14 @@ export class System {
     url.pathname = `/meterline_chaos_${randomBytes(4).toString('hex')}`
     this.clickhouseUrl = url.toString()
     this.topic = `chaos-${seed}-${randomBytes(4).toString('hex')}`
+    this.secondTopic = `${this.topic}-second`
     this.adminToken = randomBytes(24).toString('hex')
     this.kafkajs = new Kafka({ brokers: kafka.brokers.split(','), logLevel: logLevel.NOTHING, retry: { retries: 8, maxRetryTime: 2_000 } })
-    const environment = this.#environment()
+    const environment = this.#environmentOf(kafka)
+    this.#environment = environment
     const logsDirectory = join(directory, 'logs')
     mkdirSync(logsDirectory)
+    this.secondSourceLog = createWriteStream(join(logsDirectory, 'second-source.log'))
     const supervised = (verb: 'ingest' | 'api', index: number) => new SupervisedProcess({ name: `${verb}-${index}`, verb, environment, logsDirectory })
     // The last one does not run all the time: it joins and leaves.
     this.ingests = Array.from({ length: INGESTS + 1 }, (_, index) => supervised('ingest', index))
@@ -67,12 +76,33 @@ export class System {
     const dataDir = join(options.directory, 'clickhouse')
     const ownClickHouse = options.givenClickHouse === undefined ? await startClickHouseServer({ dataDir }) : undefined
     const system = new System(options, kafka, ownClickHouse)
+    await system.#createSecondTopic()
     // The first process creates topic and tables.
     for (const process of [...system.apis, ...system.ingests.slice(0, INGESTS)]) {
       process.start()
       if (process === system.apis[0]) while (process.url === undefined) await afterMs(100)
     }
     return system
+  }
+
+  /** The additional ingest process, which joins and leaves. */
+  get visitor(): SupervisedProcess {
+    const visitor = this.ingests[INGESTS]
+    if (visitor === undefined) throw new Error('There is no additional process.')
+    return visitor
+  }
+
+  environmentOfSecondTopic(): Record<string, string> {
+    return { ...this.#environment, KAFKA_TOPIC: this.secondTopic, KAFKA_GROUP: `${this.secondTopic}-group` }
+  }
+
+  environmentWithoutTopic(): Record<string, string> {
+    return Object.fromEntries(Object.entries(this.#environment).filter(([name]) => !name.startsWith('KAFKA_')))
+  }
+
+  /** Kills the process when the run ends, however it does. */
+  endsWithRun(child: ChildProcess): void {
+    this.#others.push(child)
   }
 
   /** Kills the store with SIGKILL; it is restarted at the same address with the same data. */
@@ -91,6 +121,7 @@ export class System {
   async end(): Promise<void> {
     this.#ended = true
     for (const process of [...this.ingests, ...this.apis]) process.end()
+    for (const process of this.#others) process.kill('SIGKILL')
     await this.#clickHouseStarting.catch(() => {})
     await this.#ownClickHouse?.kill()
     await this.kafka.stop()
@@ -100,12 +131,19 @@ export class System {
   async startAll(): Promise<void> {
     await this.#clickHouseStarting
     for (const process of [...this.ingests.slice(0, INGESTS), ...this.apis]) process.start()
-    await this.ingests[INGESTS]?.leave()
+    await this.visitor.leave()
   }
 
-  #environment(): Record<string, string> {
+  async #createSecondTopic(): Promise<void> {
+    const admin = this.kafkajs.admin()
+    await admin.connect()
+    await admin.createTopics({ topics: [{ topic: this.secondTopic, numPartitions: PARTITIONS }], waitForLeaders: true })
+    await admin.disconnect()
+  }
+
+  #environmentOf({ brokers }: TestKafka): Record<string, string> {
     return {
-      KAFKA_BROKERS: this.kafka.brokers,
+      KAFKA_BROKERS: brokers,
       KAFKA_TOPIC: this.topic,
       KAFKA_GROUP: `${this.topic}-group`,
       KAFKA_PARTITIONS: String(PARTITIONS),

@@ -5,6 +5,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { readConfig } from '../../service/config.ts'
 import { openStore } from '../../service/open-store.ts'
 import { startClickHouseServer } from '../support/engines/clickhouse-server.ts'
+import { freePort } from '../support/engines/free-port.ts'
 import { runMeterline, spawnMeterline } from '../support/engines/service-process.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 
@@ -13,15 +14,6 @@ const ending: (() => unknown)[] = []
 afterEach(async () => {
   for (const end of ending.splice(0).reverse()) await end()
 })
-
-/** A port that was free when this returned. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 describe('opening a ClickHouse server', () => {
   test('a process whose ClickHouse server does not answer yet logs that it waits, and becomes ready when the server comes up', async () => {
@@ -32,9 +24,8 @@ describe('opening a ClickHouse server', () => {
     for await (const line of createInterface({ input: child.stdout as NodeJS.ReadableStream })) {
       lines.push(line)
       if (line.includes('ClickHouse does not answer yet; waiting for it') && lines.length === 1) {
-        const directory = makeTemporaryDirectory()
-        const server = await startClickHouseServer({ dataDir: directory.path, port })
-        ending.push(directory.remove, server.stop)
+        const server = await startClickHouseServer({ dataDir: makeTemporaryDirectory().path, port, temporary: true })
+        ending.push(server.kill)
       }
       if (line.includes('"Meterline is ready"')) break
     }

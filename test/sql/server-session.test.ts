@@ -13,7 +13,7 @@ afterEach(async () => {
 const INSERT = { table: 't', columns: ['a'], settings: {}, text: Buffer.from('1\n') }
 const TIMEOUT_MS = 200
 
-/** Faults that a real server cannot be made to have on demand. Before them, it answers the first request, which creates the database. */
+/** Faults that a real server cannot be made to have on demand. Before them, it answers the requests that create the database and open a session. */
 const faults: Record<string, (request: IncomingMessage, response: ServerResponse) => void> = {
   'breaks the connection immediately': (request) => request.socket.destroy(),
   'breaks the connection after the whole body': (request) => request.resume().on('end', () => request.socket.destroy()),
@@ -109,6 +109,8 @@ describe('P6: the error of a server within a stream', () => {
 async function openOn(fault: (request: IncomingMessage, response: ServerResponse) => void): Promise<{ session: Session; requests: () => number }> {
   let requests = -1
   const server = createServer((request, response) => {
+    const { searchParams } = new URL(request.url ?? '/', 'http://any')
+    if (searchParams.has('session_id') && !searchParams.has('session_check')) return void request.resume().on('end', () => response.end())
     requests += 1
     if (requests === 0) request.resume().on('end', () => response.end())
     else fault(request, response)

@@ -147,7 +147,7 @@ describe.concurrent('one owner of the http log', () => {
     expect((await usage()).body.summary.total_ai_tokens).toBe('3')
     expect((await client.audit()).body).toMatchObject({ differences: [], events_recounted: '2' })
     expect(await service.stop()).toBe(0)
-    await again.stop()
+    await again.kill()
     directory.remove()
   })
 })

@@ -1,17 +1,17 @@
-import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { createInterface } from 'node:readline'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { openClickHouse } from '../../../sql/clickhouse.ts'
 import { makeTemporaryDirectory } from '../temporary-directory.ts'
+import { freePort } from './free-port.ts'
+import { endProcess, spawnBound } from './spawn-bound.ts'
 
 export interface ClickHouseServer {
   readonly url: string
   /** Sends SIGKILL and waits for the exit. */
   kill(): Promise<void>
-  /** Sends SIGTERM and waits for the exit. */
-  stop(): Promise<void>
 }
 
 export interface TestClickHouse {
@@ -20,10 +20,13 @@ export interface TestClickHouse {
   stop(): Promise<void>
 }
 
-/** A ClickHouse server for one test file: the one at CLICKHOUSE_URL, otherwise a substitute over the embedded engine. */
+/** A user that may read every database and write to none, in the servers that are started here. The password is its name. */
+export const READER = 'reader'
+
+/** A ClickHouse server for one test file: the one at CLICKHOUSE_URL, otherwise one that is started here. */
 export async function clickHouseForTests(): Promise<TestClickHouse> {
   const given = process.env['CLICKHOUSE_URL']
-  if (given === undefined || given === '') return startSubstitute()
+  if (given === undefined || given === '') return startForTests()
   const made: string[] = []
   const newDatabase = () => {
     const url = withNewDatabase(given)
@@ -38,47 +41,84 @@ export async function clickHouseForTests(): Promise<TestClickHouse> {
   }
 }
 
-/** Starts the substitute in its own process. Given a port, it can replace another one at the same address. */
-export async function startClickHouseServer({ dataDir, port = 0 }: { dataDir: string; port?: number }): Promise<ClickHouseServer> {
+export interface ClickHouseServerOptions {
+  /** Kept when the server ends, so that another one can continue with its data. */
+  readonly dataDir: string
+  /** By default a free one. */
+  readonly port?: number
+  /** Whether `dataDir` is removed when the server ends. */
+  readonly temporary?: boolean
+}
+
+/**
+ * Starts ClickHouse with its own HTTP interface, on the loopback interface and in its own process, which ends with this one. Throws
+ * with its output if it ends before it listens.
+ */
+export async function startClickHouseServer({ dataDir, port, temporary = false }: ClickHouseServerOptions): Promise<ClickHouseServer> {
+  const listening = port ?? (await freePort())
+  const [config, ready] = [join(dataDir, 'config.xml'), join(dataDir, 'listening')]
+  mkdirSync(dataDir, { recursive: true })
+  writeFileSync(config, configOf(config))
+  rmSync(ready, { force: true })
   const { PATH = '', HOME = '' } = process.env
-  const child = spawn(process.execPath, ['--import', 'tsx', MAIN, dataDir, String(port)], {
+  const server = ['--config-file', config, `--path=${dataDir}`, `--http_port=${listening}`, '--listen_host=127.0.0.1', '--query', statementsOf(ready)]
+  const child = spawnBound([process.execPath, '--import', 'tsx', MAIN, ...server], {
     cwd: ROOT,
-    env: { PATH, HOME, UV_THREADPOOL_SIZE: String(THREADS) },
-    stdio: ['pipe', 'pipe', 'pipe'], // its stdin ends when this process is gone
+    env: { PATH, HOME },
+    ...(temporary && { temporaryDirectory: dataDir }),
   })
   const output: string[] = []
-  child.stderr.on('data', (chunk) => output.push(String(chunk)))
-  const listening = await new Promise<string>((resolve, reject) => {
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      const match = /^port (\d+)$/.exec(line)
-      if (match?.[1] !== undefined) resolve(match[1])
-    })
-    child.once('exit', (code) => reject(new Error(`The substitute for a ClickHouse server ended with code ${code}:\n${output.join('')}`)))
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => output.push(String(chunk)))
+  const ended = once(child, 'close').then(([code, signal]) => {
+    throw new Error(`The ClickHouse server ended with ${signal ?? `code ${code}`} before it listened:\n${output.join('')}`)
   })
-  const end = async (signal: NodeJS.Signals) => {
-    if (child.exitCode !== null || child.signalCode !== null) return
-    const exited = once(child, 'exit')
-    child.kill(signal)
-    await exited
-  }
-  return { url: `http://127.0.0.1:${listening}`, kill: () => end('SIGKILL'), stop: () => end('SIGTERM') }
+  ended.catch(() => {})
+  await Promise.race([untilWritten(ready), ended])
+  return { url: `http://127.0.0.1:${listening}`, kill: () => endProcess(child, 'SIGKILL') }
 }
 
 const MAIN = fileURLToPath(new URL('./clickhouse-server-main.ts', import.meta.url))
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
-/** A running statement occupies a thread, and Node's default is 4. */
-const THREADS = 16
+const CHECK_EVERY_MS = 20
+/** A block of the statement that never ends takes this long, and by default a block may not sleep longer. */
+const SLEEP_SECONDS = 3
 
-async function startSubstitute(): Promise<TestClickHouse> {
-  const directory = makeTemporaryDirectory()
-  const server = await startClickHouseServer({ dataDir: directory.path })
-  return {
-    newDatabase: () => withNewDatabase(server.url),
-    stop: async () => {
-      await server.stop()
-      directory.remove()
-    },
+/** The file is written once the server listens. The last statement never ends, so that the server does not either. */
+function statementsOf(ready: string): string {
+  return `SYSTEM START LISTEN HTTP;
+    SELECT getServerPort('http_port') INTO OUTFILE '${ready}' FORMAT TabSeparated;
+    SELECT sleepEachRow(${SLEEP_SECONDS}) FROM system.numbers SETTINGS max_block_size = 1 FORMAT Null`
+}
+
+/** A server that is started with a configuration reads its users from a file too; it is the same one. */
+function configOf(path: string): string {
+  const local = '<networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota>'
+  return `<clickhouse>
+    <users_config>${path}</users_config>
+    <profiles><default/></profiles>
+    <quotas><default/></quotas>
+    <users>
+      <default><password/>${local}</default>
+      <${READER}><password>${READER}</password>${local}<grants><query>GRANT SELECT ON *.*</query></grants></${READER}>
+    </users>
+  </clickhouse>\n`
+}
+
+async function untilWritten(path: string): Promise<void> {
+  while (!isWritten(path)) await new Promise((resolve) => setTimeout(resolve, CHECK_EVERY_MS))
+}
+
+function isWritten(path: string): boolean {
+  try {
+    return readFileSync(path, 'utf8').endsWith('\n')
+  } catch {
+    return false
   }
+}
+
+async function startForTests(): Promise<TestClickHouse> {
+  const server = await startClickHouseServer({ dataDir: makeTemporaryDirectory().path, temporary: true })
+  return { newDatabase: () => withNewDatabase(server.url), stop: server.kill }
 }
 
 function withNewDatabase(server: string): string {

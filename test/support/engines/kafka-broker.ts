@@ -1,12 +1,13 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Kafka, logLevel } from 'kafkajs'
 import { makeTemporaryDirectory } from '../temporary-directory.ts'
+import { freePort } from './free-port.ts'
+import { endProcess, spawnBound } from './spawn-bound.ts'
 
 export interface TestKafka {
   readonly brokers: string
@@ -49,11 +50,11 @@ async function startKafka(): Promise<TestKafka> {
   return {
     brokers: `127.0.0.1:${port}`,
     restart: async () => {
-      await end(child)
+      await endProcess(child, 'SIGKILL')
       child = await launch(libs, properties, port)
     },
     stop: async () => {
-      await end(child)
+      await endProcess(child, 'SIGKILL')
       directory.remove()
     },
   }
@@ -98,6 +99,8 @@ function propertiesOf(directory: string, port: number, controllerPort: number): 
     'transaction.state.log.replication.factor': 1,
     'transaction.state.log.min.isr': 1,
     'transaction.state.log.num.partitions': 4,
+    // Transactions whose producer is gone are aborted soon after their time-out.
+    'transaction.abort.timed.out.transaction.cleanup.interval.ms': 1_000,
     'group.initial.rebalance.delay.ms': 0,
     // Until this time has passed, a restarted broker is mistaken for the killed one.
     'broker.session.timeout.ms': 2_000,
@@ -110,24 +113,14 @@ function propertiesOf(directory: string, port: number, controllerPort: number): 
     .join('')
 }
 
-/** Starts the broker so that it dies with this process: its stdin ends then, even after SIGKILL. */
 async function launch(libs: string, properties: string, port: number): Promise<ChildProcess> {
-  const script = 'exec 3<&0; ( cat <&3 >/dev/null; kill -9 $$ ) 2>/dev/null & exec java "$@" 3<&-'
-  const child = spawn('sh', ['-c', script, 'sh', '-Xmx768m', '-cp', `${libs}/*`, 'kafka.Kafka', properties], { stdio: ['pipe', 'pipe', 'pipe'] })
+  const child = spawnBound(['java', '-Xmx768m', '-cp', `${libs}/*`, 'kafka.Kafka', properties])
   const output: string[] = []
-  child.stdout.on('data', (chunk) => output.push(String(chunk)))
-  child.stderr.on('data', (chunk) => output.push(String(chunk)))
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => output.push(String(chunk)))
   const exited = once(child, 'exit').then(([code]) => Promise.reject(new Error(`The broker ended with code ${code}:\n${output.join('')}`)))
   exited.catch(() => {})
   await Promise.race([untilAnswers(`127.0.0.1:${port}`), exited])
   return child
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const exited = once(child, 'exit')
-  child.kill('SIGKILL')
-  await exited
 }
 
 async function untilAnswers(broker: string): Promise<void> {
@@ -161,15 +154,6 @@ async function startInDocker(): Promise<TestKafka> {
       await container.stop()
     },
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  if (address === null || typeof address === 'string') throw new Error('There is no free port.')
-  return address.port
 }
 
 function works(command: string, args: string[]): boolean {

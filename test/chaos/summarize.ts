@@ -1,0 +1,44 @@
+import type { AnswerChecks } from './check-answers.ts'
+import type { Fold } from './fold.ts'
+import type { Action } from './plan.ts'
+import type { Stage } from './run-plan.ts'
+import type { SampledMetrics } from './sampled-metrics.ts'
+import type { SecondSourceOutcome } from './second-source.ts'
+import type { StoreOverHttp } from './stored.ts'
+
+export interface SummarizeOptions {
+  readonly stage: Stage
+  readonly secondSources: readonly SecondSourceOutcome[]
+  readonly store: StoreOverHttp
+  readonly fold: Fold
+  readonly metrics: SampledMetrics
+  readonly checks: AnswerChecks
+  readonly done: readonly Action[]
+}
+
+/** Prints what was done and what came of it. */
+export async function summarize({ stage, secondSources, store, fold, metrics, checks, done }: SummarizeOptions): Promise<void> {
+  const { system, load } = stage
+  const { acknowledged } = load
+  const acquisitions = (await store.rows("SELECT count() FROM log_owners_v1 WHERE log LIKE '%/chaos-%'"))[0]?.[0]
+  const counted = [...fold.counted.values()].reduce((sum, events) => sum + events.size, 0)
+  const reasons = [...fold.rejected.values()].flatMap((reasonsOfPartition) => [...reasonsOfPartition.values()])
+  const pairs = (counts: ReadonlyMap<string, number>) => [...counts].map(([name, count]) => `${name} ${count}`).join(', ') || 'none'
+  console.log(`done: ${times(done.map(({ kind }) => kind.replace('_', ' ')))}`)
+  console.log(`acknowledged records: ${pairs(acknowledged.records)}; failed or repeated requests: ${pairs(acknowledged.retries)}`)
+  console.log(
+    `counted ${counted}, duplicates ${fold.duplicates}, forwarded ${fold.copies}, rejected ${reasons.length} (${times(reasons)}); ` +
+      `lease acquisitions ${acquisitions}, repaired keys at least ${metrics.sum('meterline_rollup_repaired_keys_total')}, lowest watermark at most ${metrics.watermarkLagSecondsMax.toFixed(0)} s behind`,
+  )
+  console.log(`checked ${checks.checked} answers: as_of advanced ${checks.advances} times and passed an uncounted event ${checks.violations.length} times`)
+  if (secondSources.length > 0) console.log(`second sources: ${times(secondSources)}`)
+  for (const { name, unexpectedEnds } of [...system.ingests, ...system.apis])
+    for (const end of unexpectedEnds) console.log(`  ${name} ended unexpectedly: ${end}`)
+}
+
+function times(names: readonly string[]): string {
+  return [...new Set(names)]
+    .sort()
+    .map((name) => `${name} ${names.filter((other) => other === name).length}`)
+    .join(', ')
+}
