@@ -4,11 +4,14 @@ import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import { acquireLease, currentLeaseOwner, type Lease, newOwnerName } from '../../sql/lease.ts'
 import { RequestedRepairs } from '../repair/requested-repairs.ts'
 import { type Classified, detectDuplicates, type LogRecord, type Verdict } from './detect-duplicates.ts'
-import { type FilterBudget, IdentityFilter } from './identity-filter.ts'
-import { type InDoubtRange, type LogRange, readInDoubtRange } from './in-doubt-range.ts'
+import type { IdentityScope } from './filter-scans.ts'
+import type { IdentityFilter } from './identity-filter.ts'
+import type { IdentityHash } from './identity-hash.ts'
+import { indexRange } from './identity-index.ts'
+import { type InDoubtRange, readInDoubtRange } from './in-doubt-range.ts'
+import type { KnownIdentities } from './known-identities.ts'
 import { type Batch, writeBatch } from './log-writer.ts'
-import { reconcileRollup } from './reconcile.ts'
-import { countStored, fillFilter, type IdentityScope } from './stored-events.ts'
+import { repairRollup } from './reconcile.ts'
 import { publishWatermark, type Watermark } from './watermark.ts'
 
 export interface OwnedLogOptions {
@@ -19,7 +22,7 @@ export interface OwnedLogOptions {
   /** Which identities can arrive in this log. */
   readonly scope: IdentityScope
   /** Shared with the other logs of this process. */
-  readonly filterBudget: FilterBudget
+  readonly identities: KnownIdentities
   readonly logger: Logger
 }
 
@@ -38,13 +41,17 @@ export class OwnedLog {
   /** Replaces the filter once it contains all of raw: it has one layer again, and so fewer false positives. */
   #successor: IdentityFilter | undefined
   #filling = new AbortController()
+  /** Hashes of the batch that is being written: a filter that is filled meanwhile may not find them in the store. */
+  #inFlight: readonly IdentityHash[] = []
   #asOfMs = 0
+  /** The last watermark that was published under the lease. */
+  #published: { readonly lease: Lease; readonly watermark: Watermark } | undefined
   #requestedRepairs: RequestedRepairs
 
   constructor(options: OwnedLogOptions) {
     this.#options = options
     this.#requestedRepairs = new RequestedRepairs(options)
-    this.#filter = new IdentityFilter({ identitiesExpected: 0, budget: options.filterBudget })
+    this.#filter = options.identities.newFilter(0)
   }
 
   get name(): string {
@@ -81,7 +88,7 @@ export class OwnedLog {
    * has acquired it since: an overtaken owner gives up, otherwise two owners would repeatedly kill each other's statements.
    */
   async acquire(): Promise<InDoubtRange | undefined> {
-    const { clickhouse, lane, name } = this.#options
+    const { clickhouse, lane, name, identities } = this.#options
     const holder = this.#ownNames.size === 0 ? undefined : await currentLeaseOwner(clickhouse, name)
     if (holder !== undefined && !this.#ownNames.has(holder)) {
       this.#lease = undefined
@@ -94,11 +101,14 @@ export class OwnedLog {
     const outcome = await acquireLease(clickhouse, name, { owner })
     this.#ownNames = new Set([owner])
     if (outcome.status === 'outranked') throw new LogLost(name)
+    const range = await readInDoubtRange(lane, name)
+    // Before anything is looked up or a filter is filled: a crash may have left raw with identities that the index lacks.
+    if (range !== undefined && !range.settled) await indexRange(lane, name, range)
+    await identities.check()
     if (!this.#mayKeepFilter(outcome.lease)) await this.#startFilter()
     if (this.#lease !== undefined) this.#counts.reacquisitions += 1
     this.#lease = outcome.lease
     this.#requestedRepairs = new RequestedRepairs(this.#options)
-    const range = await readInDoubtRange(lane, name)
     this.#asOfMs = Math.max(this.#asOfMs, range?.asOfMs ?? 0)
     return range
   }
@@ -108,8 +118,31 @@ export class OwnedLog {
    * Throws StoreError.
    */
   detectDuplicates(records: readonly LogRecord[], lookUp: 'filtered' | 'all' = 'filtered'): Promise<Classified> {
+    const { identities } = this.#options
     if (this.#filter.layers > LAYERS_MAX) this.#renewFilter()
-    return detectDuplicates(records, lookUp === 'all' ? undefined : this.#filter, this.#options.lane)
+    return this.#withHeartbeat(() => detectDuplicates(records, lookUp === 'all' ? undefined : this.#filter, (unclear) => identities.find(unclear)))
+  }
+
+  /**
+   * A look-up may take minutes. The last watermark is published again meanwhile: it stays true, and a log that seems abandoned would be
+   * taken over by another process.
+   */
+  async #withHeartbeat<T>(work: () => Promise<T>): Promise<T> {
+    let heartbeat = Promise.resolve()
+    const timer = setInterval(() => {
+      heartbeat = heartbeat.then(() => this.#repeatWatermark())
+      heartbeat.catch(() => {})
+    }, HEARTBEAT_EVERY_MS)
+    try {
+      return await work()
+    } finally {
+      clearInterval(timer)
+      await heartbeat
+    }
+  }
+
+  async #repeatWatermark(): Promise<void> {
+    if (this.#published !== undefined && this.#published.lease === this.#lease) await this.publishWatermark(this.#published.watermark)
   }
 
   /** Writes a batch whose duplicates were detected. Throws StoreError. */
@@ -119,15 +152,18 @@ export class OwnedLog {
       this.#filter.add(hash)
       this.#successor?.add(hash)
     }
+    this.#inFlight = newHashes
     await writeBatch(this.#options.lane, this.lease, batch)
+    this.#inFlight = []
     for (const verdict of batch.verdicts) this.#count(verdict)
   }
 
-  /** Recounts the keys of a range and repairs their rollup. Throws StoreError. */
-  async reconcileRollup(range: LogRange): Promise<void> {
-    const repaired = await reconcileRollup(this.#options.lane, this.lease, range)
+  /** Repairs the rollup of the log's in-doubt range; of a settled range nothing is read. Throws StoreError. */
+  async reconcileRollup({ first, through, settled }: InDoubtRange): Promise<void> {
+    if (settled) return
+    const repaired = await repairRollup(this.#options.lane, this.lease, { first, through })
     this.#counts.repairedKeys += repaired
-    if (repaired > 0) this.#options.logger.warn({ log: this.name, keys: repaired, ...range }, 'the last batch was stored in part; its rollup is repaired')
+    if (repaired > 0) this.#options.logger.warn({ log: this.name, keys: repaired, first, through }, 'the last batch was stored in part; its rollup is repaired')
   }
 
   /**
@@ -140,7 +176,9 @@ export class OwnedLog {
 
   /** Throws StoreError. */
   async publishWatermark(watermark: Watermark): Promise<void> {
-    await publishWatermark(this.#options.lane, this.lease, watermark)
+    const { lease } = this
+    await publishWatermark(this.#options.lane, lease, watermark)
+    this.#published = { lease, watermark }
     this.#asOfMs = watermark.asOfMs
   }
 
@@ -159,10 +197,13 @@ export class OwnedLog {
   }
 
   async #startFilter(): Promise<void> {
-    const { clickhouse, scope, filterBudget } = this.#options
+    const { identities, scope } = this.#options
     this.#dropFilters()
-    this.#filter = new IdentityFilter({ identitiesExpected: (await countStored(clickhouse.reads, scope)) * FILTER_HEADROOM, budget: filterBudget })
-    void this.#fill(this.#filter, () => {})
+    const expected = (await identities.count(scope)) * FILTER_HEADROOM
+    this.#filter = identities.newFilter(expected)
+    void this.#fill(this.#filter, (again) => {
+      this.#filter = again
+    })
   }
 
   /**
@@ -171,29 +212,44 @@ export class OwnedLog {
    */
   #renewFilter(): void {
     if (this.#successor !== undefined || !this.#filter.complete || this.#filter.full) return
-    const successor = new IdentityFilter({ identitiesExpected: this.#filter.identities * FILTER_HEADROOM, budget: this.#options.filterBudget })
+    const successor = this.#options.identities.newFilter(this.#filter.identities * FILTER_HEADROOM)
     if (successor.full) return
     this.#successor = successor
-    void this.#fill(successor, () => {
+    const replace = (again: IdentityFilter) => {
+      this.#successor = again
+    }
+    void this.#fill(successor, replace).then((filled) => {
+      if (filled === undefined) return
       this.#filter.release()
-      this.#filter = successor
+      this.#filter = filled
       this.#successor = undefined
     })
   }
 
-  /** Retries until the filter is complete, because a busy store may answer later. */
-  async #fill(filter: IdentityFilter, done: () => void): Promise<void> {
-    const { clickhouse, scope, logger } = this.#options
+  /**
+   * Fills a filter and returns it, undefined if the filters were dropped meanwhile. A busy store may answer later, so a fill that failed
+   * is repeated, with a new filter: the old one has a part of the identities, and would have them twice.
+   */
+  async #fill(first: IdentityFilter, replace: (again: IdentityFilter) => void): Promise<IdentityFilter | undefined> {
+    const { identities, scope, logger } = this.#options
     const { signal } = this.#filling
-    while (!signal.aborted && !filter.complete) {
+    for (let filter = first; ; ) {
       try {
-        await fillFilter(clickhouse.reads, scope, filter, signal)
-        if (!signal.aborted) done()
+        await identities.fill({ filter, scope, signal })
+        if (signal.aborted) return undefined
+        filter.complete = true
+        return filter
       } catch (error) {
-        if (signal.aborted) return
-        logger.warn({ err: error, log: this.name }, 'the identity filter could not be filled yet; every event is looked up, which is exact but slow')
-        await sleep(FILL_RETRY_MS, undefined, { signal, ref: false }).catch(() => {})
+        if (signal.aborted) return undefined
+        logger.warn({ err: error, log: this.name }, 'the identity filter could not be filled yet; every event is looked up')
       }
+      await sleep(FILL_RETRY_MS, undefined, { signal, ref: false }).catch(() => {})
+      if (signal.aborted) return undefined
+      const expected = filter.identities
+      filter.release()
+      filter = identities.newFilter(expected * FILTER_HEADROOM)
+      for (const hash of this.#inFlight) filter.add(hash)
+      replace(filter)
     }
   }
 
@@ -224,5 +280,6 @@ export class LogLost extends Error {
 }
 
 const FILTER_HEADROOM = 1.1
-const LAYERS_MAX = 4
+const LAYERS_MAX = 2
 const FILL_RETRY_MS = 10_000
+const HEARTBEAT_EVERY_MS = 5_000
