@@ -13,6 +13,8 @@ export interface KnownIdentitiesOptions {
   readonly filterBytesMax: number
   /** How long one query of a look-up may take before the identities are looked up in smaller groups. */
   readonly lookUpSecondsMax?: number
+  /** How long to wait before a fill of a filter, or the completion of the index, is tried again. */
+  readonly retryMs?: number
 }
 
 /**
@@ -29,7 +31,7 @@ export class KnownIdentities {
   #completing: Promise<void> | undefined
 
   constructor(options: KnownIdentitiesOptions) {
-    this.#options = { lookUpSecondsMax: LOOK_UP_SECONDS_MAX, ...options }
+    this.#options = { lookUpSecondsMax: LOOK_UP_SECONDS_MAX, retryMs: RETRY_MS, ...options }
     this.#budget = new FilterBudget(options.filterBytesMax)
     this.#scans = new FilterScans(options.clickhouse.reads)
   }
@@ -55,6 +57,10 @@ export class KnownIdentities {
     return Math.ceil((await countStored(this.#options.clickhouse.reads)) / partitions)
   }
 
+  get retryMs(): number {
+    return this.#options.retryMs
+  }
+
   /** Adds every identity of the scope. If it rejects, some may have been added: start again with a new filter. Throws StoreError. */
   async fill(fill: FilterFill): Promise<void> {
     await this.#completing
@@ -66,7 +72,7 @@ export class KnownIdentities {
   }
 
   async #complete(): Promise<void> {
-    const { clickhouse, logger } = this.#options
+    const { clickhouse, logger, retryMs } = this.#options
     const { signal } = this.#closed
     while (!signal.aborted && !this.#indexed) {
       try {
@@ -74,7 +80,7 @@ export class KnownIdentities {
         this.#indexed = !signal.aborted && (await isIndexComplete(clickhouse))
       } catch (error) {
         logger.warn({ err: error }, 'the identities of stored events could not be indexed yet; look-ups are slower until then')
-        await sleep(RETRY_MS, undefined, { signal, ref: false }).catch(() => {})
+        await sleep(retryMs, undefined, { signal, ref: false }).catch(() => {})
       }
     }
     this.#completing = undefined

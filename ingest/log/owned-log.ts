@@ -243,7 +243,7 @@ export class OwnedLog {
         if (signal.aborted) return undefined
         logger.warn({ err: error, log: this.name }, 'the identity filter could not be filled yet; every event is looked up')
       }
-      await sleep(FILL_RETRY_MS, undefined, { signal, ref: false }).catch(() => {})
+      await sleep(identities.retryMs, undefined, { signal, ref: false }).catch(() => {})
       if (signal.aborted) return undefined
       const expected = filter.identities
       filter.release()
@@ -281,5 +281,4 @@ export class LogLost extends Error {
 
 const FILTER_HEADROOM = 1.1
 const LAYERS_MAX = 2
-const FILL_RETRY_MS = 10_000
 const HEARTBEAT_EVERY_MS = 5_000

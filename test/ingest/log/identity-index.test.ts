@@ -34,6 +34,7 @@ afterEach(() => close())
 
 test('P2: after a crash between the part of raw and that of the index, the owner adds what is missing before it looks anything up', async () => {
   await migrate(clickhouse)
+  await completeIndex()
   const events = eventsOf('torn', 3)
   await withoutView(() => storeInDoubt(clickhouse, events))
   // Two rows too many hide the lack from the count, so that nothing but the in-doubt range is left to find it.
@@ -50,6 +51,7 @@ test('P2: after a crash between the part of raw and that of the index, the owner
 
 test('P2: a partition adds the identities of its in-doubt range before it reads the range again', async () => {
   await migrate(clickhouse)
+  await completeIndex()
   const topic = new MemoryTopic('test/torn', 1)
   const events = eventsOf('torn', 3)
   for (const event of events) topic.appendEvent(event)
@@ -134,6 +136,13 @@ test('P1: duplicates whose look-up takes too long are looked up in smaller group
   expect(partitionLog.owned.stats()).toMatchObject({ counted: 400, duplicates: 400, reacquisitions: 0 })
   await reader.end()
 })
+
+/** The first owner of a log marks the index as complete. */
+async function completeIndex(): Promise<void> {
+  const log = await openHttpLog({ clickhouse, logger: quiet, onLost: () => {} })
+  await untilSo(async () => log.stats().logs[0]?.filterComplete === true)
+  await log.stop()
+}
 
 function eventOf(project_id: string, event_id: string, timestamp = '2026-01-10T00:00:00Z'): TestEvent {
   return { event_id, project_id, metric: 'ai_tokens', value: '1', timestamp }
