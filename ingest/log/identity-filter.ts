@@ -83,7 +83,7 @@ export class IdentityFilter {
     const blocks = Math.floor(reserved / BLOCK_BYTES)
     this.#budget.giveBack(reserved - blocks * BLOCK_BYTES)
     if (blocks === 0) return
-    const words = new Uint32Array(blocks * BLOCK_WORDS)
+    const words = new Int32Array(blocks * BLOCK_WORDS)
     this.#layers.push({ words, blocks, capacity: Math.floor((blocks * BLOCK_BITS) / BITS_PER_IDENTITY), count: 0 })
   }
 }
@@ -95,33 +95,51 @@ const BLOCK_WORDS = BLOCK_BITS / 32
 const GROWTH = 0.5
 const IDENTITIES_MIN = 250_000
 
-/** One for each word of a block: odd numbers that choose its bit. They are those of the split block filter of Apache Parquet. */
-const SALTS = Int32Array.of(0x47b6137b, 0x44974d91, 0x8824ad5b, 0xa2b7289d, 0x705495c7, 0x2df1424b, 0x9efc4947, 0x5c6bfb31)
-
 interface Layer {
-  readonly words: Uint32Array
+  readonly words: Int32Array
   readonly blocks: number
   readonly capacity: number
   count: number
 }
 
 function contains({ words, blocks }: Layer, hash: IdentityHash): boolean {
-  const first = firstWord(blocks, hash)
+  const at = firstWord(blocks, hash)
   const key = bitsKey(hash)
-  for (let index = 0; index < BLOCK_WORDS; index += 1) {
-    if (((words[first + index] ?? 0) & bitOf(key, index)) === 0) return false
-  }
-  return true
+  return (
+    isSet(words, at, bitOf(key, SALT_0)) &&
+    isSet(words, at + 1, bitOf(key, SALT_1)) &&
+    isSet(words, at + 2, bitOf(key, SALT_2)) &&
+    isSet(words, at + 3, bitOf(key, SALT_3)) &&
+    isSet(words, at + 4, bitOf(key, SALT_4)) &&
+    isSet(words, at + 5, bitOf(key, SALT_5)) &&
+    isSet(words, at + 6, bitOf(key, SALT_6)) &&
+    isSet(words, at + 7, bitOf(key, SALT_7))
+  )
 }
 
+/** Without a loop, which would take twice as long: a fill does this for every stored identity. */
 function mark({ words, blocks }: Layer, hash: IdentityHash): void {
-  const first = firstWord(blocks, hash)
+  const at = firstWord(blocks, hash)
   const key = bitsKey(hash)
-  for (let index = 0; index < BLOCK_WORDS; index += 1) {
-    const at = first + index
-    words[at] = (words[at] ?? 0) | bitOf(key, index)
-  }
+  set(words, at, bitOf(key, SALT_0))
+  set(words, at + 1, bitOf(key, SALT_1))
+  set(words, at + 2, bitOf(key, SALT_2))
+  set(words, at + 3, bitOf(key, SALT_3))
+  set(words, at + 4, bitOf(key, SALT_4))
+  set(words, at + 5, bitOf(key, SALT_5))
+  set(words, at + 6, bitOf(key, SALT_6))
+  set(words, at + 7, bitOf(key, SALT_7))
 }
+
+/** One for each word of a block: odd numbers that choose its bit. They are those of the split block filter of Apache Parquet. */
+const SALT_0 = 0x47b6137b
+const SALT_1 = 0x44974d91
+const SALT_2 = 0x8824ad5b
+const SALT_3 = 0xa2b7289d
+const SALT_4 = 0x705495c7
+const SALT_5 = 0x2df1424b
+const SALT_6 = 0x9efc4947
+const SALT_7 = 0x5c6bfb31
 
 /** The block of an identity: its high bits as a fraction of the layer. */
 function firstWord(blocks: number, hash: IdentityHash): number {
@@ -133,6 +151,14 @@ function bitsKey(hash: IdentityHash): number {
   return Math.imul(lowBits(hash), 0x9e3779b1) ^ highBits(hash)
 }
 
-function bitOf(key: number, index: number): number {
-  return 1 << (Math.imul(key, SALTS[index] ?? 1) >>> 27)
+function bitOf(key: number, salt: number): number {
+  return 1 << (Math.imul(key, salt) >>> 27)
+}
+
+function isSet(words: Int32Array, at: number, bit: number): boolean {
+  return ((words[at] ?? 0) & bit) !== 0
+}
+
+function set(words: Int32Array, at: number, bit: number): void {
+  words[at] = (words[at] ?? 0) | bit
 }

@@ -36,7 +36,7 @@ export function highBits(hash: IdentityHash): number {
 
 /** The low 21 bits of a hash. */
 export function lowBits(hash: IdentityHash): number {
-  return hash % LOW_VALUES
+  return hash - highBits(hash) * LOW_VALUES
 }
 
 /** The same hash in SQL, over the columns project_id and event_id. The two fields are separated by a character that neither can contain. */

@@ -58,11 +58,13 @@ export async function findStoredEvents({ lane, indexed, secondsMax }: LookUp, id
     return maybe.length === 0 ? [] : lane.query(within(storedEventsOfMonths), { identities: textOf(maybe), months: found?.months ?? [] })
   }
   await inGroups(identities, async (group) => {
-    for (const found of await find(group)) {
-      // The first event of a log counts. A second row of an identity can only be the same event, written again while its range
-      // was reconciled.
-      const known = stored.get(found.projectId, found.eventId)
-      if (known === undefined || found.offset < known.offset) stored.set(found.projectId, found.eventId, found)
+    for (const { log, metric, events } of await find(group)) {
+      for (const [projectId, eventId, value, offset] of events) {
+        // The first event of a log counts. A second row of an identity can only be the same event, written again while its range
+        // was reconciled.
+        const known = stored.get(projectId, eventId)
+        if (known === undefined || offset < known.offset) stored.set(projectId, eventId, { log, metric, value, offset })
+      }
     }
   })
   return stored
@@ -129,36 +131,40 @@ function takeGroup(identities: readonly Identity[], first: number, sizeMax: numb
   return identities.slice(first, end)
 }
 
-const StoredRow = z.object({
-  projectId: z.string(),
-  eventId: z.string(),
-  metric: z.string(),
-  value: z.string(),
-  log: z.string(),
-  offset: z.coerce.number(),
-})
-
 /**
  * The identities are sent as one text of TabSeparated rows. As a list of tuples, 25,000 of them keep the parser busy for minutes,
  * and a thousand cost as much as ten thousand do this way.
  */
 const GIVEN_IDENTITIES = `format(TabSeparated, 'project_id String, event_id String', {identities: String})`
 
-const STORED_EVENTS = `SELECT project_id AS projectId, event_id AS eventId, metric, toString(value) AS value, log, offset FROM raw_usage_events_v1
-        WHERE (project_id, event_id) IN (SELECT project_id, event_id FROM ${GIVEN_IDENTITIES})`
+/** Few rows with long lists: to read a row for each of 40,000 events takes longer than to find them. Offsets are safe integers. */
+const storedEventsWhere = (more: string) => `
+  SELECT log, metric, groupArray((project_id, event_id, toString(value), offset)) AS events
+  FROM raw_usage_events_v1
+  WHERE (project_id, event_id) IN (SELECT project_id, event_id FROM ${GIVEN_IDENTITIES})${more}
+  GROUP BY log, metric`
+
+const StoredEventRows = z.object({
+  log: z.string(),
+  metric: z.string(),
+  events: z.array(z.tuple([z.string(), z.string(), z.string(), z.number()])),
+})
+const BARE_INTEGERS = { output_format_json_quote_64bit_integers: 0 }
 
 const storedEvents = defineQuery({
   name: 'stored_events',
-  sql: STORED_EVENTS,
+  sql: storedEventsWhere(''),
   params: z.object({ identities: z.string() }),
-  row: StoredRow,
+  row: StoredEventRows,
+  settings: BARE_INTEGERS,
 })
 
 const storedEventsOfMonths = defineQuery({
   name: 'stored_events_of_months',
-  sql: `${STORED_EVENTS} AND toYYYYMM(usage_date) IN {months: Array(UInt64)}`,
+  sql: storedEventsWhere(' AND toYYYYMM(usage_date) IN {months: Array(UInt64)}'),
   params: z.object({ identities: z.string(), months: z.array(z.number()) }),
-  row: StoredRow,
+  row: StoredEventRows,
+  settings: BARE_INTEGERS,
 })
 
 /** One row, because a row for each of 40,000 hashes would take longer to parse than to find. A hash is a safe integer. */
@@ -168,7 +174,7 @@ const indexedIdentities = defineQuery({
         WHERE (project, hash) IN (SELECT ${PROJECT_HASH_SQL}, ${IDENTITY_HASH_SQL} FROM ${GIVEN_IDENTITIES})`,
   params: z.object({ identities: z.string() }),
   row: z.object({ hashes: z.array(z.number()), months: z.array(z.number()) }),
-  settings: { output_format_json_quote_64bit_integers: 0 },
+  settings: BARE_INTEGERS,
 })
 
 /** Filters by rank, which has an index: bitNot(offset) is 2^64-1 - offset. A minus would make the type signed. */
@@ -177,6 +183,14 @@ const storedRange = defineQuery({
   sql: `SELECT project_id AS projectId, event_id AS eventId, usage_date AS usageDate, metric, toString(value) AS value, log, offset FROM raw_usage_events_v1
         WHERE log = {log: String} AND rank >= bitNot({through: UInt64}) AND rank <= bitNot({first: UInt64})`,
   params: z.object({ log: z.string(), first: z.number(), through: z.number() }),
-  row: StoredRow.extend({ usageDate: z.string() }),
+  row: z.object({
+    projectId: z.string(),
+    eventId: z.string(),
+    usageDate: z.string(),
+    metric: z.string(),
+    value: z.string(),
+    log: z.string(),
+    offset: z.coerce.number(),
+  }),
   settings: { max_execution_time: 600 },
 })
