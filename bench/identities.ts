@@ -35,8 +35,9 @@ function lookUpTable(measured: Measured): Table {
     KINDS.flatMap((kind) =>
       LOOK_UPS.map((identities) => {
         const found = figures.lookUps.find((each) => each.kind === kind && each.identities === identities)
-        const [indexedMs, rawMs] = [found?.indexedMs ?? Number.NaN, found?.rawMs ?? Number.NaN]
-        return [millions(events), kind, identities.toLocaleString('en-US'), (rawMs / indexedMs).toFixed(1), indexedMs.toFixed(0), rawMs.toFixed(0)]
+        const [indexedMs, rawMs] = [found?.indexedMs ?? Number.NaN, found?.rawMs]
+        const ratio = rawMs === undefined ? '' : (rawMs / indexedMs).toFixed(1)
+        return [millions(events), kind, identities.toLocaleString('en-US'), ratio, indexedMs.toFixed(0), rawMs?.toFixed(0) ?? '']
       }),
     ),
   )

@@ -5,7 +5,7 @@ import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
 import { IDENTITY_HASH_SQL, PROJECT_HASH_SQL } from './identity-hash.ts'
-import type { LogRange } from './in-doubt-range.ts'
+import { countEventsInDoubt, type LogRange } from './in-doubt-range.ts'
 
 /**
  * The index of identities (identity_hashes_v1) is trusted when it says that an identity is absent, so it must never lack one that
@@ -13,24 +13,20 @@ import type { LogRange } from './in-doubt-range.ts'
  * 1. A crash between the part of raw and that of the index. Only the in-doubt range of a log can be affected; its next owner calls
  *    indexRange before it looks anything up.
  * 2. Events that were stored before there was the view: completeIndex adds them, and until then nobody trusts the index.
- * 3. Rows that were lost by hand or by restoring a part of a backup: isIndexComplete counts, and completeIndex runs again.
+ * 3. Rows that were lost by hand or by restoring a part of a backup: isIndexComplete counts the rows of both tables, of which none is
+ *    read. If the index is behind by more than the events that are in doubt, completeIndex runs again. Throws StoreError.
  */
 export async function isIndexComplete({ reads }: Pick<ClickHouse, 'reads'>): Promise<boolean> {
   if ((await reads.query(completeMark, {})).length === 0) return false
-  // Another process may be between the two parts of an insert.
   for (let attempts = 0; attempts < COUNT_ATTEMPTS_MAX; attempts += 1) {
     if (attempts > 0) await sleep(COUNT_RETRY_MS)
-    if ((await countMissing(reads)) === 0) return true
+    // A batch may have begun or ended while the rows were counted, so the events in doubt are counted before and after.
+    const inDoubt = await countEventsInDoubt(reads)
+    const events = await countStored(reads)
+    const { identities } = await queryOne(reads, indexRows, {})
+    if (events - identities <= inDoubt + (await countEventsInDoubt(reads))) return true
   }
   return false
-}
-
-/** By how many rows the index is behind raw. No row is read for it. Rows that the index has twice can hide a lack. */
-async function countMissing(reads: Lane): Promise<number> {
-  // Raw is counted first: what is inserted meanwhile is then in the index at most.
-  const events = await countStored(reads)
-  const { identities } = await queryOne(reads, indexRows, {})
-  return Math.max(0, events - identities)
 }
 
 /** The number of rows in raw. No row is read for it. Throws StoreError. */

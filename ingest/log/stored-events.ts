@@ -137,11 +137,17 @@ function takeGroup(identities: readonly Identity[], first: number, sizeMax: numb
  */
 const GIVEN_IDENTITIES = `format(TabSeparated, 'project_id String, event_id String', {identities: String})`
 
-/** Few rows with long lists: to read a row for each of 40,000 events takes longer than to find them. Offsets are safe integers. */
+/**
+ * The primary key limits what is read to the granules of the identities. Of these, PREWHERE compares one hash for each row, which
+ * takes a third of the time of comparing both fields. The result has few rows with long lists, because to parse a row for each of
+ * 40,000 events takes longer than to find them. Offsets are safe integers.
+ */
 const storedEventsWhere = (more: string) => `
+  WITH given AS (SELECT project_id, event_id FROM ${GIVEN_IDENTITIES})
   SELECT log, metric, groupArray((project_id, event_id, toString(value), offset)) AS events
   FROM raw_usage_events_v1
-  WHERE (project_id, event_id) IN (SELECT project_id, event_id FROM ${GIVEN_IDENTITIES})${more}
+  PREWHERE cityHash64(event_id) IN (SELECT cityHash64(event_id) FROM given)
+  WHERE (project_id, event_id) IN (SELECT project_id, event_id FROM given)${more}
   GROUP BY log, metric`
 
 const StoredEventRows = z.object({
@@ -170,8 +176,10 @@ const storedEventsOfMonths = defineQuery({
 /** One row, because a row for each of 40,000 hashes would take longer to parse than to find. A hash is a safe integer. */
 const indexedIdentities = defineQuery({
   name: 'indexed_identities',
-  sql: `SELECT groupUniqArray(hash) AS hashes, groupUniqArray(toYYYYMM(month)) AS months FROM identity_hashes_v1
-        WHERE (project, hash) IN (SELECT ${PROJECT_HASH_SQL}, ${IDENTITY_HASH_SQL} FROM ${GIVEN_IDENTITIES})`,
+  sql: `WITH given AS (SELECT ${PROJECT_HASH_SQL} AS project, ${IDENTITY_HASH_SQL} AS hash FROM ${GIVEN_IDENTITIES})
+        SELECT groupUniqArray(hash) AS hashes, groupUniqArray(toYYYYMM(month)) AS months FROM identity_hashes_v1
+        PREWHERE hash IN (SELECT hash FROM given)
+        WHERE (project, hash) IN (SELECT project, hash FROM given)`,
   params: z.object({ identities: z.string() }),
   row: z.object({ hashes: z.array(z.number()), months: z.array(z.number()) }),
   settings: BARE_INTEGERS,

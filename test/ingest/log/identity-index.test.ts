@@ -11,6 +11,7 @@ import { defineQuery } from '../../../sql/query.ts'
 import type { TestEvent } from '../../support/clients/client.ts'
 import { newOwner, readOn } from '../../support/kafka/log-owner.ts'
 import { MemoryTopic } from '../../support/kafka/memory-topic.ts'
+import { queriesOf } from '../../support/query-trace.ts'
 import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
 import { untilSo } from '../../support/until-so.ts'
 import { storeInDoubt } from '../../support/worlds/store-in-doubt.ts'
@@ -106,6 +107,15 @@ test('P2: an index that lost rows is not trusted: it is completed again, and not
   await untilSo(async () => log.stats().logs[0]?.filterComplete === true)
   expect(await indexedEvents()).toBe(3)
   await log.stop()
+})
+
+test('P2: what other logs have in doubt after a crash of the store does not make the index untrusted', async () => {
+  await migrate(clickhouse)
+  await completeIndex()
+  await withoutView(() => storeInDoubt(clickhouse, eventsOf('torn', 3)))
+  const partition = newOwner(clickhouse, new MemoryTopic('test/beside', 1))
+  expect(await queriesOf(() => partition.acquire())).not.toContain('months_to_index')
+  partition.owned.close()
 })
 
 test('P2: an event whose hash is in the index but whose identity is not in raw counts, because a hash only says where to look', async () => {
