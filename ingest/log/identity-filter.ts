@@ -18,6 +18,11 @@ export class FilterBudget {
   giveBack(bytes: number): void {
     this.#bytesLeft += bytes
   }
+
+  /** Whether a filter of this many identities fits into one layer. */
+  hasRoomFor(identities: number): boolean {
+    return bytesOf(identities) <= this.#bytesLeft
+  }
 }
 
 /**
@@ -78,8 +83,7 @@ export class IdentityFilter {
   }
 
   #grow(capacity: number): void {
-    const wanted = Math.ceil((capacity * BITS_PER_IDENTITY) / BLOCK_BITS) * BLOCK_BYTES
-    const reserved = this.#budget.reserve(wanted)
+    const reserved = this.#budget.reserve(bytesOf(capacity))
     const blocks = Math.floor(reserved / BLOCK_BYTES)
     this.#budget.giveBack(reserved - blocks * BLOCK_BYTES)
     if (blocks === 0) return
@@ -94,6 +98,10 @@ const BLOCK_BYTES = BLOCK_BITS / 8
 const BLOCK_WORDS = BLOCK_BITS / 32
 const GROWTH = 0.5
 const IDENTITIES_MIN = 250_000
+
+function bytesOf(identities: number): number {
+  return Math.ceil((identities * BITS_PER_IDENTITY) / BLOCK_BITS) * BLOCK_BYTES
+}
 
 interface Layer {
   readonly words: Int32Array

@@ -48,6 +48,11 @@ export class KnownIdentities {
     return findStoredEvents({ lane: clickhouse.reads, indexed: this.#indexed, secondsMax: lookUpSecondsMax }, identities)
   }
 
+  /** Whether one more filter of this many identities fits into the memory. */
+  hasRoomFor(identities: number): boolean {
+    return this.#budget.hasRoomFor(identities)
+  }
+
   newFilter(identitiesExpected: number): IdentityFilter {
     return new IdentityFilter({ identitiesExpected, budget: this.#budget })
   }

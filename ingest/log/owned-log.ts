@@ -1,15 +1,13 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import { acquireLease, currentLeaseOwner, type Lease, newOwnerName } from '../../sql/lease.ts'
 import { RequestedRepairs } from '../repair/requested-repairs.ts'
 import { type Classified, detectDuplicates, type LogRecord, type Verdict } from './detect-duplicates.ts'
 import type { IdentityScope } from './filter-scans.ts'
-import type { IdentityFilter } from './identity-filter.ts'
-import type { IdentityHash } from './identity-hash.ts'
 import { indexRange } from './identity-index.ts'
 import { type InDoubtRange, readInDoubtRange } from './in-doubt-range.ts'
 import type { KnownIdentities } from './known-identities.ts'
+import { LogFilter } from './log-filter.ts'
 import { type Batch, writeBatch } from './log-writer.ts'
 import { repairRollup } from './reconcile.ts'
 import { publishWatermark, type Watermark } from './watermark.ts'
@@ -37,12 +35,7 @@ export class OwnedLog {
   #lease: Lease | undefined
   /** The owner names under which this process tried to acquire the lease since it last held it for certain. */
   #ownNames = new Set<string>()
-  #filter: IdentityFilter
-  /** Replaces the filter once it contains all of raw: it has one layer again, and so fewer false positives. */
-  #successor: IdentityFilter | undefined
-  #filling = new AbortController()
-  /** Hashes of the batch that is being written: a filter that is filled meanwhile may not find them in the store. */
-  #inFlight: readonly IdentityHash[] = []
+  readonly #filter: LogFilter
   #asOfMs = 0
   /** The last watermark that was published under the lease. */
   #published: { readonly lease: Lease; readonly watermark: Watermark } | undefined
@@ -51,7 +44,7 @@ export class OwnedLog {
   constructor(options: OwnedLogOptions) {
     this.#options = options
     this.#requestedRepairs = new RequestedRepairs(options)
-    this.#filter = options.identities.newFilter(0)
+    this.#filter = new LogFilter(options)
   }
 
   get name(): string {
@@ -64,18 +57,8 @@ export class OwnedLog {
   }
 
   stats() {
-    const { identities, bytes, complete, full } = this.#filter
     const { name, asOfMs } = this
-    return {
-      log: name,
-      asOfMs,
-      ...this.#counts,
-      rejectedByReason: this.#rejectedByReason,
-      filterIdentities: identities,
-      filterBytes: bytes,
-      filterComplete: complete,
-      filterFull: full,
-    }
+    return { log: name, asOfMs, ...this.#counts, rejectedByReason: this.#rejectedByReason, ...this.#filter.stats() }
   }
 
   get lease(): Lease {
@@ -105,7 +88,7 @@ export class OwnedLog {
     // Before anything is looked up or a filter is filled: a crash may have left raw with identities that the index lacks.
     if (range !== undefined && !range.settled) await indexRange(lane, name, range)
     await identities.check()
-    if (!this.#mayKeepFilter(outcome.lease)) await this.#startFilter()
+    if (!this.#mayKeepFilter(outcome.lease)) await this.#filter.restart()
     if (this.#lease !== undefined) this.#counts.reacquisitions += 1
     this.#lease = outcome.lease
     this.#requestedRepairs = new RequestedRepairs(this.#options)
@@ -119,8 +102,8 @@ export class OwnedLog {
    */
   detectDuplicates(records: readonly LogRecord[], lookUp: 'filtered' | 'all' = 'filtered'): Promise<Classified> {
     const { identities } = this.#options
-    if (this.#filter.layers > LAYERS_MAX) this.#renewFilter()
-    return this.#withHeartbeat(() => detectDuplicates(records, lookUp === 'all' ? undefined : this.#filter, (unclear) => identities.find(unclear)))
+    const filter = lookUp === 'all' ? undefined : this.#filter.current
+    return this.#withHeartbeat(() => detectDuplicates(records, filter, (unclear) => identities.find(unclear)))
   }
 
   /**
@@ -147,14 +130,8 @@ export class OwnedLog {
 
   /** Writes a batch whose duplicates were detected. Throws StoreError. */
   async write({ newHashes, ...batch }: Batch & Pick<Classified, 'newHashes'>): Promise<void> {
-    // Before the batch is sent: should its answer be lost, its identities must not pass as certainly new.
-    for (const hash of newHashes) {
-      this.#filter.add(hash)
-      this.#successor?.add(hash)
-    }
-    this.#inFlight = newHashes
+    this.#filter.add(newHashes)
     await writeBatch(this.#options.lane, this.lease, batch)
-    this.#inFlight = []
     for (const verdict of batch.verdicts) this.#count(verdict)
   }
 
@@ -184,7 +161,7 @@ export class OwnedLog {
 
   /** Ends what still runs in the background. */
   close(): void {
-    this.#dropFilters()
+    this.#filter.close()
   }
 
   /**
@@ -194,71 +171,6 @@ export class OwnedLog {
   #mayKeepFilter({ previous }: Lease): boolean {
     const before = this.#lease
     return this.#filter.complete && before !== undefined && previous?.epoch === before.epoch && previous.owner === before.owner
-  }
-
-  async #startFilter(): Promise<void> {
-    const { identities, scope } = this.#options
-    this.#dropFilters()
-    const expected = (await identities.count(scope)) * FILTER_HEADROOM
-    this.#filter = identities.newFilter(expected)
-    void this.#fill(this.#filter, (again) => {
-      this.#filter = again
-    })
-  }
-
-  /**
-   * Called when nothing is in flight: identities that raw does not contain yet are added to both filters. If there is no memory
-   * for a second one, the layers stay.
-   */
-  #renewFilter(): void {
-    if (this.#successor !== undefined || !this.#filter.complete || this.#filter.full) return
-    const successor = this.#options.identities.newFilter(this.#filter.identities * FILTER_HEADROOM)
-    if (successor.full) return
-    this.#successor = successor
-    const replace = (again: IdentityFilter) => {
-      this.#successor = again
-    }
-    void this.#fill(successor, replace).then((filled) => {
-      if (filled === undefined) return
-      this.#filter.release()
-      this.#filter = filled
-      this.#successor = undefined
-    })
-  }
-
-  /**
-   * Fills a filter and returns it, undefined if the filters were dropped meanwhile. A busy store may answer later, so a fill that failed
-   * is repeated, with a new filter: the old one has a part of the identities, and would have them twice.
-   */
-  async #fill(first: IdentityFilter, replace: (again: IdentityFilter) => void): Promise<IdentityFilter | undefined> {
-    const { identities, scope, logger } = this.#options
-    const { signal } = this.#filling
-    for (let filter = first; ; ) {
-      try {
-        await identities.fill({ filter, scope, signal })
-        if (signal.aborted) return undefined
-        filter.complete = true
-        return filter
-      } catch (error) {
-        if (signal.aborted) return undefined
-        logger.warn({ err: error, log: this.name }, 'the identity filter could not be filled yet; every event is looked up')
-      }
-      await sleep(identities.retryMs, undefined, { signal, ref: false }).catch(() => {})
-      if (signal.aborted) return undefined
-      const expected = filter.identities
-      filter.release()
-      filter = identities.newFilter(expected * FILTER_HEADROOM)
-      for (const hash of this.#inFlight) filter.add(hash)
-      replace(filter)
-    }
-  }
-
-  #dropFilters(): void {
-    this.#filling.abort()
-    this.#filling = new AbortController()
-    this.#filter.release()
-    this.#successor?.release()
-    this.#successor = undefined
   }
 
   #count(verdict: Verdict): void {
@@ -279,6 +191,4 @@ export class LogLost extends Error {
   }
 }
 
-const FILTER_HEADROOM = 1.1
-const LAYERS_MAX = 2
 const HEARTBEAT_EVERY_MS = 5_000
