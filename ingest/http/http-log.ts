@@ -49,7 +49,7 @@ export async function openHttpLog({ clickhouse, logger, onLost, limits: given }:
   await requireNoLiveOwner(clickhouse, limits)
   const scope = { partition: 0, partitions: 1 }
   const identities = new KnownIdentities({ clickhouse, logger, filterBytesMax: limits.filterBytesMax })
-  const owned = new OwnedLog({ clickhouse, lane: clickhouse.ingest, name: HTTP_LOG, scope, identities, logger })
+  const owned = new OwnedLog({ clickhouse, lane: clickhouse.ingest, name: HTTP_LOG, scope, identities, heartbeatEveryMs: limits.heartbeatEveryMs, logger })
   const writer = new GroupWriter({ owned, logger, onLost, onEnded: () => identities.close(), limits })
   await writer.start()
   return writer

@@ -21,6 +21,8 @@ export interface OwnedLogOptions {
   readonly scope: IdentityScope
   /** Shared with the other logs of this process. */
   readonly identities: KnownIdentities
+  /** While a look-up takes longer than this, the last watermark is published again. */
+  readonly heartbeatEveryMs?: number
   readonly logger: Logger
 }
 
@@ -115,7 +117,7 @@ export class OwnedLog {
     const timer = setInterval(() => {
       heartbeat = heartbeat.then(() => this.#repeatWatermark())
       heartbeat.catch(() => {})
-    }, HEARTBEAT_EVERY_MS)
+    }, this.#options.heartbeatEveryMs ?? HEARTBEAT_EVERY_MS)
     try {
       return await work()
     } finally {

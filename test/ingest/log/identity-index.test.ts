@@ -154,6 +154,40 @@ async function completeIndex(): Promise<void> {
   await log.stop()
 }
 
+test('P2: the heartbeat of a log goes on while a look-up takes long, so that no other process takes the log over', async () => {
+  await migrate(clickhouse)
+  await completeIndex()
+  let [waiting, lookUps] = [false, 0]
+  const query: Lane['query'] = async (queried, params) => {
+    // The look-up is answered only after two more heartbeats.
+    if (waiting && queried.name === 'indexed_identities') {
+      lookUps += 1
+      for (let beats = 0; beats < 2; beats += 1) await nextHeartbeat()
+    }
+    return clickhouse.reads.query(queried, params)
+  }
+  const slow = { ...clickhouse, reads: { ...clickhouse.reads, query } }
+  const log = await openHttpLog({ clickhouse: slow, logger: quiet, onLost: () => {}, limits: { heartbeatEveryMs: 20 } })
+  expect(await statusesOf(log, eventsOf('long', 1))).toEqual(['counted'])
+  waiting = true
+  expect(await statusesOf(log, eventsOf('long', 1))).toEqual(['duplicate'])
+  expect([lookUps, log.stats().logs[0]?.reacquisitions]).toEqual([1, 0])
+  await log.stop()
+})
+
+async function nextHeartbeat(): Promise<void> {
+  const written = async () => (await clickhouse.control.query(lastHeartbeat, {}))[0]?.writtenAt
+  const before = await written()
+  await untilSo(async () => (await written()) !== before)
+}
+
+const lastHeartbeat = defineQuery({
+  name: 'test_last_heartbeat',
+  sql: "SELECT toString(max(newest).written_at) AS writtenAt FROM log_watermarks_v1 WHERE log = 'http'",
+  params: z.object({}),
+  row: z.object({ writtenAt: z.string() }),
+})
+
 function eventOf(project_id: string, event_id: string, timestamp = '2026-01-10T00:00:00Z'): TestEvent {
   return { event_id, project_id, metric: 'ai_tokens', value: '1', timestamp }
 }
