@@ -39,7 +39,7 @@ test('P2: after a crash between the part of raw and that of the index, the owner
   const events = eventsOf('torn', 3)
   await withoutView(() => storeInDoubt(clickhouse, events))
   // Two rows too many hide the lack from the count, so that nothing but the in-doubt range is left to find it.
-  await clickhouse.control.command("INSERT INTO identity_hashes_v1 SELECT 1, number, '2026-01-01' FROM numbers(3) SETTINGS async_insert = 0")
+  await clickhouse.control.command("INSERT INTO identity_hashes_v1 SELECT number, 1, '2026-01-01' FROM numbers(3) SETTINGS async_insert = 0")
   expect(await indexedEvents()).toBe(0)
 
   const log = await openHttpLog({ clickhouse, logger: quiet, onLost: () => {} })
@@ -61,7 +61,7 @@ test('P2: a partition adds the identities of its in-doubt range before it reads 
     await crashing.acquire()
     await readOn(crashing, topic, 3)
   })
-  await clickhouse.control.command("INSERT INTO identity_hashes_v1 SELECT 1, number, '2026-01-01' FROM numbers(3) SETTINGS async_insert = 0")
+  await clickhouse.control.command("INSERT INTO identity_hashes_v1 SELECT number, 1, '2026-01-01' FROM numbers(3) SETTINGS async_insert = 0")
   for (const event of events) topic.appendEvent(event)
 
   const owner = newOwner(clickhouse, topic)
@@ -115,6 +115,7 @@ test('P2: what other logs have in doubt after a crash of the store does not make
   await withoutView(() => storeInDoubt(clickhouse, eventsOf('torn', 3)))
   const partition = newOwner(clickhouse, new MemoryTopic('test/beside', 1))
   expect(await queriesOf(() => partition.acquire())).not.toContain('months_to_index')
+  await untilSo(async () => partition.owned.stats().filterComplete)
   partition.owned.close()
 })
 
