@@ -183,7 +183,7 @@ async function nextHeartbeat(): Promise<void> {
 }
 
 const lastHeartbeat = defineQuery({
-  name: 'test_last_heartbeat',
+  name: 'test_heartbeat_written_at',
   sql: "SELECT toString(max(newest).written_at) AS writtenAt FROM log_watermarks_v1 WHERE log = 'http'",
   params: z.object({}),
   row: z.object({ writtenAt: z.string() }),
