@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { Closers } from '../service/closers.ts'
 import { measureApi } from './api.ts'
 import { measureHttp } from './http.ts'
+import { measureIdentities } from './identities.ts'
 import { measureIngest } from './ingest.ts'
 import { type Measurement, printReport } from './report.ts'
 import { measureSoak } from './soak.ts'
@@ -11,6 +12,10 @@ import { measureTotals } from './totals.ts'
 const MEASUREMENTS: Record<string, { what: string; measure: Measurement }> = {
   api: { what: 'requests per second and latency of reads, compared with /healthz; the time that the api adds to its queries', measure: measureApi },
   http: { what: 'events per second over HTTP, compared with baseline inserts; usage latency; memory', measure: measureHttp },
+  identities: {
+    what: 'look-ups of identities among 2, 20 and 50 million events, the filter, a start, reconciling, and the price of the index',
+    measure: measureIdentities,
+  },
   ingest: { what: "events per second from Kafka, compared with ClickHouse's Kafka engine; duplicates; recovery after a kill; latency", measure: measureIngest },
   soak: { what: 'millions of events with restarts and redeliveries: whether the end is as fast as the start, and what grows', measure: measureSoak },
   totals: { what: 'partnership usage compared with the plain computation, audit, closing and exports, for 20,000 projects', measure: measureTotals },

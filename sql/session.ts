@@ -14,8 +14,8 @@ export interface Session {
   close(): Promise<void>
 }
 
-/** Rows as lines, or one Parquet file. Formats with a header are excluded, because the embedded engine would repeat it. */
-export type StreamFormat = 'TabSeparated' | 'CSV' | 'JSONEachRow' | 'Parquet'
+/** Rows as lines or bytes, or one Parquet file. Formats with a header are excluded, because the embedded engine would repeat it. */
+export type StreamFormat = 'TabSeparated' | 'CSV' | 'JSONEachRow' | 'RowBinary' | 'Parquet'
 
 export interface InsertRows {
   readonly table: string

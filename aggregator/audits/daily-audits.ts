@@ -10,6 +10,7 @@ import { refreshPartnershipDays } from '../usage/refresh-partnership-days.ts'
 import { type AuditReport, audit } from './audit.ts'
 import type { AuditSlot } from './audit-slot.ts'
 import { countDays, countUnequal, type DayCounts } from './count-days.ts'
+import { countMissingIdentities, requestIndexing } from './count-identities.ts'
 import { type AuditedDays, type DayAudit, readAuditedDays, storeDayAudits } from './day-audits.ts'
 
 export interface DailyAuditsOptions {
@@ -42,6 +43,7 @@ export class DailyAudits {
   async run(signal: AbortSignal): Promise<void> {
     const { clickhouse } = this.#options
     await this.#auditDueDays(signal)
+    await this.#auditIdentities()
     this.#audited = await readAuditedDays(clickhouse)
   }
 
@@ -70,6 +72,19 @@ export class DailyAudits {
         outcome.result.map((result) => ({ ...result, audited_ms: startedMs, as_of_ms: asOfMs })),
       )
     }
+  }
+
+  /** A batch may be in flight, so a lack is counted again between two batches. */
+  async #auditIdentities(): Promise<void> {
+    const { clickhouse, runBetweenBatches, logger } = this.#options
+    if ((await countMissingIdentities(clickhouse)) === 0) return
+    const missing = await runBetweenBatches(() => countMissingIdentities(clickhouse))
+    if (missing === 0) return
+    await requestIndexing(clickhouse)
+    logger.error(
+      { missing },
+      'the index of identities has fewer rows than raw, so duplicates may count: restart the processes that count events, which completes it',
+    )
   }
 
   async #auditDays(month: string, due: readonly DueDay[]): Promise<Omit<DayAudit, 'audited_ms' | 'as_of_ms'>[]> {

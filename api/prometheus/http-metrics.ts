@@ -72,7 +72,7 @@ export function ingestMetrics(register: Registry, ingesting: Ingesting): void {
   gauge('meterline_batch_in_flight_seconds', 'Age of the batch in flight.', (log) => log.batchInFlightSeconds)
   gauge('meterline_filter_identities', 'Identities in the filter.', (log) => log.filterIdentities)
   gauge('meterline_filter_bytes', 'Memory of the filter.', (log) => log.filterBytes)
-  gauge('meterline_filter_complete', '1 if the filter knows all of raw; otherwise every event is looked up.', (log) => Number(log.filterComplete))
+  gauge('meterline_filter_complete', '1 if the filter knows all stored identities; otherwise every event is looked up.', (log) => Number(log.filterComplete))
   gauge('meterline_filter_full', '1 if the filter has reached its memory limit: every event is looked up. Add processes.', (log) => Number(log.filterFull))
   gauge('meterline_watermark_seconds', 'Usage is complete up to this time, in seconds since 1970.', (log) => log.asOfMs / 1000)
   gauge('meterline_log_lag_events', 'Events in the log that are not counted yet.', (log) => log.lagEvents)

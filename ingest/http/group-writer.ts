@@ -14,6 +14,8 @@ export interface GroupWriterOptions {
   readonly logger: Logger
   /** Called once when another process has acquired the lease: this one can never write again. */
   readonly onLost: (error: Error) => void
+  /** Called when nothing is written any more. */
+  readonly onEnded: () => void
   readonly limits: GroupWriterLimits
 }
 
@@ -49,6 +51,7 @@ export class GroupWriter implements EventLog {
   readonly #owned: OwnedLog
   readonly #logger: Logger
   readonly #onLost: (error: Error) => void
+  readonly #onEnded: () => void
   readonly #limits: GroupWriterLimits
   readonly #queue: SubmissionQueue
   #state: keyof typeof STATE_REASONS = 'writing'
@@ -63,10 +66,11 @@ export class GroupWriter implements EventLog {
   #wake: () => void = () => {}
   #ended: Promise<void> = Promise.resolve()
 
-  constructor({ owned, logger, onLost, limits }: GroupWriterOptions) {
+  constructor({ owned, logger, onLost, onEnded, limits }: GroupWriterOptions) {
     this.#owned = owned
     this.#logger = logger
     this.#onLost = onLost
+    this.#onEnded = onEnded
     this.#limits = limits
     const { queueEventsMax, queueBytesMax, batchEventsMax } = limits
     this.#queue = new SubmissionQueue({ queueEventsMax, queueBytesMax, groupEventsMax: batchEventsMax, groupBytesMax: Number.POSITIVE_INFINITY })
@@ -131,6 +135,7 @@ export class GroupWriter implements EventLog {
     }
     if (this.#state === 'stopping' && !this.#inDoubt) await this.#release()
     this.#owned.close()
+    this.#onEnded()
   }
 
   async #work(): Promise<void> {

@@ -1,7 +1,7 @@
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import type { RunBetweenBatches } from '../../sql/run-between-batches.ts'
 import type { EventLog } from '../log/event-log.ts'
-import { FilterBudget } from '../log/identity-filter.ts'
+import { KnownIdentities } from '../log/known-identities.ts'
 import { OwnedLog } from '../log/owned-log.ts'
 import { findLiveOwner, findLiveReader, OWNER_TIMEOUT_MS } from '../log/watermark.ts'
 import { GroupWriter, type GroupWriterLimits, type GroupWriterOptions } from './group-writer.ts'
@@ -48,9 +48,9 @@ export async function openHttpLog({ clickhouse, logger, onLost, limits: given }:
   const limits = { ...LIMITS, ...given }
   await requireNoLiveOwner(clickhouse, limits)
   const scope = { partition: 0, partitions: 1 }
-  const filterBudget = new FilterBudget(limits.filterBytesMax)
-  const owned = new OwnedLog({ clickhouse, lane: clickhouse.ingest, name: HTTP_LOG, scope, filterBudget, logger })
-  const writer = new GroupWriter({ owned, logger, onLost, limits })
+  const identities = new KnownIdentities({ clickhouse, logger, filterBytesMax: limits.filterBytesMax })
+  const owned = new OwnedLog({ clickhouse, lane: clickhouse.ingest, name: HTTP_LOG, scope, identities, heartbeatEveryMs: limits.heartbeatEveryMs, logger })
+  const writer = new GroupWriter({ owned, logger, onLost, onEnded: () => identities.close(), limits })
   await writer.start()
   return writer
 }

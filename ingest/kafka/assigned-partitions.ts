@@ -1,7 +1,7 @@
 import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import type { Ingesting, IngestStats, LogStats, Readiness } from '../log/event-log.ts'
-import { FilterBudget } from '../log/identity-filter.ts'
+import { KnownIdentities } from '../log/known-identities.ts'
 import { OWNER_TIMEOUT_MS } from '../log/watermark.ts'
 import { type Incarnation, logOf, pinIncarnation, readIncarnation } from './incarnation.ts'
 import { PartitionLog } from './partition-log.ts'
@@ -49,7 +49,7 @@ export async function openAssignedPartitions({ clickhouse, topic, logger, limits
 /** The partitions that the group assigns to this process, each with a PartitionReader, and the heartbeat of all of them. */
 export class AssignedPartitions implements Ingesting {
   readonly #options: Required<AssignedPartitionsOptions> & { readonly limits: AssignedPartitionsLimits }
-  readonly #filterBudget: FilterBudget
+  readonly #identities: KnownIdentities
   #incarnation: Incarnation
   /** The number of the newest incarnation that was seen; the change to it may still be running. */
   #newestIncarnation: number
@@ -70,7 +70,8 @@ export class AssignedPartitions implements Ingesting {
     this.#options = options
     this.#incarnation = incarnation
     this.#newestIncarnation = incarnation.incarnation
-    this.#filterBudget = new FilterBudget(options.limits.filterBytesMax)
+    const { clickhouse, logger, limits } = options
+    this.#identities = new KnownIdentities({ clickhouse, logger, filterBytesMax: limits.filterBytesMax })
   }
 
   async start(): Promise<void> {
@@ -109,6 +110,7 @@ export class AssignedPartitions implements Ingesting {
     await this.#lastChange
     // The logs are released before the group is left, so that the next owners of the partitions need not wait.
     await Promise.all([...this.#readers.values()].map((reader) => reader.end()))
+    this.#identities.close()
     await this.#groupReader?.stop()
   }
 
@@ -148,7 +150,7 @@ export class AssignedPartitions implements Ingesting {
     const { clickhouse, topic, logger, limits } = this.#options
     const lane = this.#lanes.get(partition) ?? (await this.#openLane())
     this.#lanes.set(partition, lane)
-    const partitionLog = new PartitionLog({ clickhouse, lane, topic, incarnation: this.#incarnation, partition, filterBudget: this.#filterBudget, logger })
+    const partitionLog = new PartitionLog({ clickhouse, lane, topic, incarnation: this.#incarnation, partition, identities: this.#identities, logger })
     const reader = new PartitionReader({ partitionLog, groupReader: () => this.#groupReader ?? NO_GROUP, control: clickhouse.control, logger, limits })
     this.#readers.set(partition, reader)
     return reader

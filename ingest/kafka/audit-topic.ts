@@ -5,6 +5,7 @@ import { dayOf } from '../../metering/timestamp.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import type { LogRecord } from '../log/detect-duplicates.ts'
+import { isIndexComplete } from '../log/identity-index.ts'
 import { type InDoubtRange, type LogRange, readInDoubtRange } from '../log/in-doubt-range.ts'
 import { findStoredEvents, readStoredRange, type StoredInRange } from '../log/stored-events.ts'
 import { readRecord } from './event-record.ts'
@@ -130,7 +131,9 @@ class PartitionAudit {
    */
   async #compareDuplicates(records: readonly LogRecord[], rejected: ReadonlySet<number>): Promise<void> {
     const identities = records.flatMap(({ validated }) => (validated.status === 'valid' ? [[validated.event.projectId, validated.event.eventId] as const] : []))
-    const stored = await findStoredEvents(this.#clickhouse.reads, identities)
+    if (identities.length === 0) return
+    const lookUp = { lane: this.#clickhouse.reads, indexed: await isIndexComplete(this.#clickhouse), secondsMax: LOOK_UP_SECONDS_MAX }
+    const stored = await findStoredEvents(lookUp, identities)
     for (const record of records) {
       if (record.validated.status !== 'valid') continue
       const { event } = record.validated
@@ -148,6 +151,8 @@ class PartitionAudit {
     this.differences.push({ log, offset, project_id: projectId, event_id: eventId ?? '', problem })
   }
 }
+
+const LOOK_UP_SECONDS_MAX = 600
 
 function isSame(event: UsageEvent, row: StoredInRange): boolean {
   return (

@@ -1,9 +1,9 @@
 import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import type { LogRecord, Verdict } from '../log/detect-duplicates.ts'
-import type { FilterBudget } from '../log/identity-filter.ts'
 import type { InDoubtRange } from '../log/in-doubt-range.ts'
 import { isolateRefused } from '../log/isolate-refused.ts'
+import type { KnownIdentities } from '../log/known-identities.ts'
 import { type AcquireCause, OwnedLog } from '../log/owned-log.ts'
 import { readStoredRange } from '../log/stored-events.ts'
 import { readRefusedByStore } from '../rejected/rejected-events.ts'
@@ -19,7 +19,7 @@ export interface PartitionLogOptions {
   readonly topic: LogTopic
   readonly incarnation: Incarnation
   readonly partition: number
-  readonly filterBudget: FilterBudget
+  readonly identities: KnownIdentities
   readonly logger: Logger
 }
 
@@ -41,12 +41,12 @@ export class PartitionLog {
   #refusedByStore: Set<number> | undefined
 
   constructor(options: PartitionLogOptions) {
-    const { clickhouse, lane, incarnation, partition, filterBudget, logger } = options
+    const { clickhouse, lane, incarnation, partition, identities, logger } = options
     this.#options = options
     this.partition = partition
     const scope = { partition, partitions: incarnation.partitions }
     this.forwarded = new ForwardedEvents(options)
-    this.owned = new OwnedLog({ clickhouse, lane, name: logOf(incarnation, partition), scope, filterBudget, logger })
+    this.owned = new OwnedLog({ clickhouse, lane, name: logOf(incarnation, partition), scope, identities, logger })
   }
 
   /** The offset that must be read next. */

@@ -6,7 +6,7 @@ import { acquireLease } from '../../sql/lease.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { HTTP_LOG } from '../http/http-log.ts'
 import { readInDoubtRange } from '../log/in-doubt-range.ts'
-import { reconcileRollup } from '../log/reconcile.ts'
+import { reconcileRange } from '../log/reconcile.ts'
 import { findLiveOwner, publishWatermark } from '../log/watermark.ts'
 
 /**
@@ -29,7 +29,7 @@ export async function releaseHttpLog(clickhouse: ClickHouse, { logger, ownerTime
   const lease = outcome.lease
   try {
     const range = await readInDoubtRange(control, HTTP_LOG)
-    if (range !== undefined) await reconcileRollup(control, lease, range)
+    if (range !== undefined) await reconcileRange(control, lease, range)
     await publishWatermark(control, lease, { asOfMs: Date.now(), settledThrough: range?.through ?? -1, released: true })
     logger.info({}, 'the http log of this store is reconciled and released; the topic replaces it')
   } catch (error) {

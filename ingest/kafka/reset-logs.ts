@@ -1,7 +1,7 @@
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { acquireLease, type Lease } from '../../sql/lease.ts'
 import { readInDoubtRange } from '../log/in-doubt-range.ts'
-import { reconcileRollup } from '../log/reconcile.ts'
+import { reconcileRange } from '../log/reconcile.ts'
 import { type Incarnation, insertIncarnation, logsOf, pinIncarnation } from './incarnation.ts'
 import type { PartitionExtent, Topic } from './topic.ts'
 
@@ -61,7 +61,7 @@ async function retire(clickhouse: ClickHouse, log: string, start: number): Promi
   const lease = await acquirePermanently(clickhouse, log)
   const range = await readInDoubtRange(clickhouse.control, log)
   if (range === undefined) return start
-  await reconcileRollup(clickhouse.control, lease, range)
+  await reconcileRange(clickhouse.control, lease, range)
   return range.settled ? range.through + 1 : range.first
 }
 

@@ -1,9 +1,9 @@
 import type { UsageEvent } from '../../metering/event.ts'
 import type { Rejection } from '../../metering/rejection-reasons.ts'
-import type { Lane } from '../../sql/clickhouse.ts'
 import type { ValidatedEvent } from '../event/pipeline.ts'
-import { hashIdentity, type IdentityFilter, type IdentityHash } from './identity-filter.ts'
-import { findStoredEvents, type Identity, IdentityMap } from './stored-events.ts'
+import type { IdentityFilter } from './identity-filter.ts'
+import { hashIdentity, type IdentityHash } from './identity-hash.ts'
+import { type Identity, IdentityMap, type StoredEvent } from './stored-events.ts'
 
 /** A validated event with its place in a log. What counts is a pure function of the log, so the place decides. */
 export interface LogRecord {
@@ -32,15 +32,18 @@ export interface Classified {
   readonly newHashes: readonly IdentityHash[]
 }
 
+/** Finds the stored events of identities. Throws StoreError. */
+export type FindStored = (identities: readonly Identity[]) => Promise<IdentityMap<StoredEvent>>
+
 /**
- * Separates new events from known ones, exactly (P2): the filter clears nearly all new ones, and the rest is looked up in raw.
+ * Separates new events from known ones, exactly (P2): the filter clears nearly all new ones, and the rest is looked up.
  * The stored (log, offset) decides: the same place is this very event, another place makes it a duplicate or a conflict. Within a
  * batch the first event of an identity counts. Without a filter every event is looked up. Call it only after the previous batch
  * was acknowledged: a look-up that misses what that batch stored would count an event twice. Throws StoreError.
  */
-export async function detectDuplicates(records: readonly LogRecord[], filter: IdentityFilter | undefined, lane: Pick<Lane, 'query'>): Promise<Classified> {
+export async function detectDuplicates(records: readonly LogRecord[], filter: IdentityFilter | undefined, find: FindStored): Promise<Classified> {
   const hashes = records.map(({ validated }) => (validated.status === 'valid' ? hashIdentity(validated.event.projectId, validated.event.eventId) : undefined))
-  const stored = await findStoredEvents(lane, maybeStored(records, hashes, filter))
+  const stored = await find(maybeStored(records, hashes, filter))
   const repeated = repeatedHashes(hashes)
   const firsts = new IdentityMap<UsageEvent>()
   const newHashes: IdentityHash[] = []
@@ -50,7 +53,7 @@ export async function detectDuplicates(records: readonly LogRecord[], filter: Id
     const known = stored.get(event.projectId, event.eventId)
     if (known !== undefined && known.log === record.log && known.offset === record.offset) return ALREADY_STORED
     const hash = hashes[index]
-    const mayRepeat = hash === undefined || repeated.has(hash.a)
+    const mayRepeat = hash === undefined || repeated.has(hash)
     const first = known ?? (mayRepeat ? firsts.get(event.projectId, event.eventId) : undefined)
     if (first !== undefined) return compare(event, first)
     if (mayRepeat) firsts.set(event.projectId, event.eventId, event)
@@ -71,8 +74,8 @@ function repeatedHashes(hashes: readonly (IdentityHash | undefined)[]): Set<numb
   const repeated = new Set<number>()
   for (const hash of hashes) {
     if (hash === undefined) continue
-    if (seen.has(hash.a)) repeated.add(hash.a)
-    else seen.add(hash.a)
+    if (seen.has(hash)) repeated.add(hash)
+    else seen.add(hash)
   }
   return repeated
 }

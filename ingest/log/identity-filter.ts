@@ -1,3 +1,5 @@
+import { highBits, type IdentityHash, lowBits } from './identity-hash.ts'
+
 /** The memory that the filters of a process share. */
 export class FilterBudget {
   #bytesLeft: number
@@ -6,21 +8,30 @@ export class FilterBudget {
     this.#bytesLeft = bytesMax
   }
 
-  reserve(bytes: number): boolean {
-    if (bytes > this.#bytesLeft) return false
-    this.#bytesLeft -= bytes
-    return true
+  /** Reserves the bytes, or what is left if that is less, and returns how many are reserved. */
+  reserve(bytes: number): number {
+    const reserved = Math.min(bytes, this.#bytesLeft)
+    this.#bytesLeft -= reserved
+    return reserved
   }
 
   giveBack(bytes: number): void {
     this.#bytesLeft += bytes
   }
+
+  /** Whether a filter of this many identities fits into one layer. */
+  hasRoomFor(identities: number): boolean {
+    return bytesOf(identities) <= this.#bytesLeft
+  }
 }
 
 /**
- * Answers for an identity either "certainly new" or "maybe stored". It is a Bloom filter of about 14 bits per identity that grows
- * in layers. A layer can never be dropped: its identities would pass as new and be counted twice. When the budget is used up,
- * the filter stops growing and answers "maybe" to everything, which is exact but slow.
+ * Answers for an identity either "certainly new" or "maybe stored". It is a Bloom filter of 14 bits per identity that grows in
+ * layers. A layer can never be dropped: its identities would pass as new and be counted twice. When the budget is used up,
+ * the filter stops growing and answers "maybe" to everything, which is exact and costs a look-up for each event.
+ *
+ * A layer consists of blocks of 256 bits. All bits of an identity are in one block, so that adding it reads one place in memory
+ * instead of ten: filling the filter takes a tenth of the time, for twice as many needless look-ups.
  */
 export class IdentityFilter {
   /** Set when every identity in raw has been added. Until then every answer is "maybe". */
@@ -57,10 +68,11 @@ export class IdentityFilter {
 
   add(hash: IdentityHash): void {
     const layer = this.#layers.at(-1)
-    if (layer === undefined || this.full) return
+    if (layer === undefined || layer.count >= layer.capacity) return
     mark(layer, hash)
+    layer.count += 1
     this.identities += 1
-    if (this.full) this.#grow(Math.ceil(this.identities * GROWTH))
+    if (layer.count >= layer.capacity) this.#grow(Math.ceil(this.identities * GROWTH))
   }
 
   /** Returns its memory to the budget. From then on every answer is "maybe". */
@@ -71,77 +83,90 @@ export class IdentityFilter {
   }
 
   #grow(capacity: number): void {
-    const words = Math.min(Math.ceil((capacity * BITS_PER_IDENTITY) / 32), LAYER_WORDS_MAX)
-    if (!this.#budget.reserve(words * 4)) return
-    this.#layers.push({ words: new Uint32Array(words), bits: words * 32, capacity: Math.floor((words * 32) / BITS_PER_IDENTITY), count: 0 })
+    const reserved = this.#budget.reserve(bytesOf(capacity))
+    const blocks = Math.floor(reserved / BLOCK_BYTES)
+    this.#budget.giveBack(reserved - blocks * BLOCK_BYTES)
+    if (blocks === 0) return
+    const words = new Int32Array(blocks * BLOCK_WORDS)
+    this.#layers.push({ words, blocks, capacity: Math.floor((blocks * BLOCK_BITS) / BITS_PER_IDENTITY), count: 0 })
   }
-}
-
-export interface IdentityHash {
-  readonly a: number
-  readonly b: number
-}
-
-/** Two 32-bit hashes over both fields, separated by a character that can occur in neither. */
-export function hashIdentity(projectId: string, eventId: string): IdentityHash {
-  let a = 0x811c9dc5
-  let b = 0x1234567
-  for (let at = 0; at < projectId.length; at += 1) {
-    const code = projectId.charCodeAt(at)
-    a = Math.imul(a ^ code, 0x01000193)
-    b = Math.imul(b + code, 0x85ebca6b)
-    b ^= b >>> 13
-  }
-  a = Math.imul(a ^ 0x1f, 0x01000193)
-  b = Math.imul(b + 0x1f, 0x85ebca6b)
-  for (let at = 0; at < eventId.length; at += 1) {
-    const code = eventId.charCodeAt(at)
-    a = Math.imul(a ^ code, 0x01000193)
-    b = Math.imul(b + code, 0x85ebca6b)
-    b ^= b >>> 13
-  }
-  return { a: finish(a), b: finish(b) | 1 }
 }
 
 const BITS_PER_IDENTITY = 14
-const PROBES = 10
+const BLOCK_BITS = 256
+const BLOCK_BYTES = BLOCK_BITS / 8
+const BLOCK_WORDS = BLOCK_BITS / 32
 const GROWTH = 0.5
 const IDENTITIES_MIN = 250_000
-/** 2^27 words are 2^32 bits, all that a 32-bit hash can address. */
-const LAYER_WORDS_MAX = 2 ** 27
+
+function bytesOf(identities: number): number {
+  return Math.ceil((identities * BITS_PER_IDENTITY) / BLOCK_BITS) * BLOCK_BYTES
+}
 
 interface Layer {
-  readonly words: Uint32Array
-  readonly bits: number
+  readonly words: Int32Array
+  readonly blocks: number
   readonly capacity: number
   count: number
 }
 
-function contains(layer: Layer, { a, b }: IdentityHash): boolean {
-  let hash = a
-  for (let probe = 0; probe < PROBES; probe += 1) {
-    const bit = (hash >>> 0) % layer.bits
-    if (((layer.words[bit >>> 5] ?? 0) & (1 << (bit & 31))) === 0) return false
-    hash = (hash + b) | 0
-  }
-  return true
+function contains({ words, blocks }: Layer, hash: IdentityHash): boolean {
+  const at = firstWord(blocks, hash)
+  const key = bitsKey(hash)
+  return (
+    isSet(words, at, bitOf(key, SALT_0)) &&
+    isSet(words, at + 1, bitOf(key, SALT_1)) &&
+    isSet(words, at + 2, bitOf(key, SALT_2)) &&
+    isSet(words, at + 3, bitOf(key, SALT_3)) &&
+    isSet(words, at + 4, bitOf(key, SALT_4)) &&
+    isSet(words, at + 5, bitOf(key, SALT_5)) &&
+    isSet(words, at + 6, bitOf(key, SALT_6)) &&
+    isSet(words, at + 7, bitOf(key, SALT_7))
+  )
 }
 
-function mark(layer: Layer, { a, b }: IdentityHash): void {
-  let hash = a
-  for (let probe = 0; probe < PROBES; probe += 1) {
-    const bit = (hash >>> 0) % layer.bits
-    layer.words[bit >>> 5] = (layer.words[bit >>> 5] ?? 0) | (1 << (bit & 31))
-    hash = (hash + b) | 0
-  }
-  layer.count += 1
+/** Without a loop, which would take twice as long: a fill does this for every stored identity. */
+function mark({ words, blocks }: Layer, hash: IdentityHash): void {
+  const at = firstWord(blocks, hash)
+  const key = bitsKey(hash)
+  set(words, at, bitOf(key, SALT_0))
+  set(words, at + 1, bitOf(key, SALT_1))
+  set(words, at + 2, bitOf(key, SALT_2))
+  set(words, at + 3, bitOf(key, SALT_3))
+  set(words, at + 4, bitOf(key, SALT_4))
+  set(words, at + 5, bitOf(key, SALT_5))
+  set(words, at + 6, bitOf(key, SALT_6))
+  set(words, at + 7, bitOf(key, SALT_7))
 }
 
-/** MurmurHash3's finalizer: every bit of the input moves every bit of the output. */
-function finish(hash: number): number {
-  let mixed = hash ^ (hash >>> 16)
-  mixed = Math.imul(mixed, 0x85ebca6b)
-  mixed ^= mixed >>> 13
-  mixed = Math.imul(mixed, 0xc2b2ae35)
-  return (mixed ^ (mixed >>> 16)) >>> 0
+/** One for each word of a block: odd numbers that choose its bit. They are those of the split block filter of Apache Parquet. */
+const SALT_0 = 0x47b6137b
+const SALT_1 = 0x44974d91
+const SALT_2 = 0x8824ad5b
+const SALT_3 = 0xa2b7289d
+const SALT_4 = 0x705495c7
+const SALT_5 = 0x2df1424b
+const SALT_6 = 0x9efc4947
+const SALT_7 = 0x5c6bfb31
+
+/** The block of an identity: its high bits as a fraction of the layer. */
+function firstWord(blocks: number, hash: IdentityHash): number {
+  return Math.floor((highBits(hash) * blocks) / 2 ** 32) * BLOCK_WORDS
+}
+
+/** Mixes in the bits that did not choose the block. */
+function bitsKey(hash: IdentityHash): number {
+  return Math.imul(lowBits(hash), 0x9e3779b1) ^ highBits(hash)
+}
+
+function bitOf(key: number, salt: number): number {
+  return 1 << (Math.imul(key, salt) >>> 27)
+}
+
+function isSet(words: Int32Array, at: number, bit: number): boolean {
+  return ((words[at] ?? 0) & bit) !== 0
+}
+
+function set(words: Int32Array, at: number, bit: number): void {
+  words[at] = (words[at] ?? 0) | bit
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
+import { queryOne } from '../../sql/query-one.ts'
 
 /** The offsets [first, through] of a log. */
 export interface LogRange {
@@ -24,6 +25,21 @@ export async function readInDoubtRange(lane: Lane, log: string): Promise<InDoubt
   const [range] = await lane.query(inDoubtRange, { log })
   return range && { ...range, settled: range.settled === 1 }
 }
+
+/** At most how many events of all logs are in doubt, including batches that are being written at this moment. Throws StoreError. */
+export async function countEventsInDoubt(lane: Lane): Promise<number> {
+  return (await queryOne(lane, eventsInDoubt, {})).events
+}
+
+const eventsInDoubt = defineQuery({
+  name: 'events_in_doubt',
+  sql: `SELECT sum(position.through - position.first + 1) AS events
+        FROM (SELECT log, max(newest) AS position FROM log_positions_v1 GROUP BY log) AS positions
+        LEFT JOIN (SELECT log, max(newest) AS watermark FROM log_watermarks_v1 GROUP BY log) AS watermarks USING log
+        WHERE NOT ((watermark.epoch, watermark.owner) >= (position.epoch, position.owner) AND watermark.settled_through >= toInt64(position.through))`,
+  params: z.object({}),
+  row: z.object({ events: z.coerce.number() }),
+})
 
 const inDoubtRange = defineQuery({
   name: 'in_doubt_range',

@@ -1,14 +1,15 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import { acquireLease, currentLeaseOwner, type Lease, newOwnerName } from '../../sql/lease.ts'
 import { type Classified, detectDuplicates, type LogRecord, type Verdict } from './detect-duplicates.ts'
-import { type FilterBudget, IdentityFilter } from './identity-filter.ts'
-import { type InDoubtRange, type LogRange, readInDoubtRange } from './in-doubt-range.ts'
+import type { IdentityScope } from './filter-scans.ts'
+import { indexRange } from './identity-index.ts'
+import { type InDoubtRange, readInDoubtRange } from './in-doubt-range.ts'
+import type { KnownIdentities } from './known-identities.ts'
+import { LogFilter } from './log-filter.ts'
 import { type Batch, writeBatch } from './log-writer.ts'
-import { reconcileRollup } from './reconcile.ts'
+import { repairRollup } from './reconcile.ts'
 import { RequestedRepairs } from './requested-repairs.ts'
-import { countStored, fillFilter, type IdentityScope } from './stored-events.ts'
 import { publishWatermark, type Watermark } from './watermark.ts'
 
 export interface OwnedLogOptions {
@@ -19,7 +20,9 @@ export interface OwnedLogOptions {
   /** Which identities can arrive in this log. */
   readonly scope: IdentityScope
   /** Shared with the other logs of this process. */
-  readonly filterBudget: FilterBudget
+  readonly identities: KnownIdentities
+  /** While a look-up takes longer than this, the last watermark is published again. */
+  readonly heartbeatEveryMs?: number
   readonly logger: Logger
 }
 
@@ -34,17 +37,16 @@ export class OwnedLog {
   #lease: Lease | undefined
   /** The owner names under which this process tried to acquire the lease since it last held it for certain. */
   #ownNames = new Set<string>()
-  #filter: IdentityFilter
-  /** Replaces the filter once it contains all of raw: it has one layer again, and so fewer false positives. */
-  #successor: IdentityFilter | undefined
-  #filling = new AbortController()
+  readonly #filter: LogFilter
   #asOfMs = 0
+  /** The last watermark that was published under the lease. */
+  #published: { readonly lease: Lease; readonly watermark: Watermark } | undefined
   #requestedRepairs: RequestedRepairs
 
   constructor(options: OwnedLogOptions) {
     this.#options = options
     this.#requestedRepairs = new RequestedRepairs(options)
-    this.#filter = new IdentityFilter({ identitiesExpected: 0, budget: options.filterBudget })
+    this.#filter = new LogFilter(options)
   }
 
   get name(): string {
@@ -57,18 +59,8 @@ export class OwnedLog {
   }
 
   stats() {
-    const { identities, bytes, complete, full } = this.#filter
     const { name, asOfMs } = this
-    return {
-      log: name,
-      asOfMs,
-      ...this.#counts,
-      rejectedByReason: this.#rejectedByReason,
-      filterIdentities: identities,
-      filterBytes: bytes,
-      filterComplete: complete,
-      filterFull: full,
-    }
+    return { log: name, asOfMs, ...this.#counts, rejectedByReason: this.#rejectedByReason, ...this.#filter.stats() }
   }
 
   get lease(): Lease {
@@ -82,7 +74,7 @@ export class OwnedLog {
    * acquiring it again after an error is counted: it is a sign of trouble, a requested replay or a rebalance of the group is not.
    */
   async acquire(cause: AcquireCause = 'error'): Promise<InDoubtRange | undefined> {
-    const { clickhouse, lane, name } = this.#options
+    const { clickhouse, lane, name, identities } = this.#options
     const holder = this.#ownNames.size === 0 ? undefined : await currentLeaseOwner(clickhouse, name)
     if (holder !== undefined && !this.#ownNames.has(holder)) {
       this.#lease = undefined
@@ -95,11 +87,14 @@ export class OwnedLog {
     const outcome = await acquireLease(clickhouse, name, { owner })
     this.#ownNames = new Set([owner])
     if (outcome.status === 'outranked') throw new LogLost(name)
-    if (!this.#mayKeepFilter(outcome.lease)) await this.#startFilter()
+    const range = await readInDoubtRange(lane, name)
+    // Before anything is looked up or a filter is filled: a crash may have left raw with identities that the index lacks.
+    if (range !== undefined && !range.settled) await indexRange(lane, name, range)
+    await identities.check()
+    if (!this.#mayKeepFilter(outcome.lease)) await this.#filter.restart()
     if (this.#lease !== undefined && cause === 'error') this.#counts.reacquisitions += 1
     this.#lease = outcome.lease
     this.#requestedRepairs = new RequestedRepairs(this.#options)
-    const range = await readInDoubtRange(lane, name)
     this.#asOfMs = Math.max(this.#asOfMs, range?.asOfMs ?? 0)
     return range
   }
@@ -109,26 +104,46 @@ export class OwnedLog {
    * Throws StoreError.
    */
   detectDuplicates(records: readonly LogRecord[], lookUp: 'filtered' | 'all' = 'filtered'): Promise<Classified> {
-    if (this.#filter.layers > LAYERS_MAX) this.#renewFilter()
-    return detectDuplicates(records, lookUp === 'all' ? undefined : this.#filter, this.#options.lane)
+    const { identities } = this.#options
+    const filter = lookUp === 'all' ? undefined : this.#filter.current
+    return this.#withHeartbeat(() => detectDuplicates(records, filter, (unclear) => identities.find(unclear)))
+  }
+
+  /**
+   * A look-up may take minutes. The last watermark is published again meanwhile: it stays true, and a log that seems abandoned would be
+   * taken over by another process.
+   */
+  async #withHeartbeat<T>(work: () => Promise<T>): Promise<T> {
+    let heartbeat = Promise.resolve()
+    const timer = setInterval(() => {
+      heartbeat = heartbeat.then(() => this.#repeatWatermark())
+      heartbeat.catch(() => {})
+    }, this.#options.heartbeatEveryMs ?? HEARTBEAT_EVERY_MS)
+    try {
+      return await work()
+    } finally {
+      clearInterval(timer)
+      await heartbeat
+    }
+  }
+
+  async #repeatWatermark(): Promise<void> {
+    if (this.#published !== undefined && this.#published.lease === this.#lease) await this.publishWatermark(this.#published.watermark)
   }
 
   /** Writes a batch whose duplicates were detected. Throws StoreError. */
   async write({ newHashes, ...batch }: Batch & Pick<Classified, 'newHashes'>): Promise<void> {
-    // Before the batch is sent: should its answer be lost, its identities must not pass as certainly new.
-    for (const hash of newHashes) {
-      this.#filter.add(hash)
-      this.#successor?.add(hash)
-    }
+    this.#filter.add(newHashes)
     await writeBatch(this.#options.lane, this.lease, batch)
     for (const verdict of batch.verdicts) this.#count(verdict)
   }
 
-  /** Recounts the keys of a range and repairs their rollup. Throws StoreError. */
-  async reconcileRollup(range: LogRange): Promise<void> {
-    const repaired = await reconcileRollup(this.#options.lane, this.lease, range)
+  /** Repairs the rollup of the log's in-doubt range; of a settled range nothing is read. Throws StoreError. */
+  async reconcileRollup({ first, through, settled }: InDoubtRange): Promise<void> {
+    if (settled) return
+    const repaired = await repairRollup(this.#options.lane, this.lease, { first, through })
     this.#counts.repairedKeys += repaired
-    if (repaired > 0) this.#options.logger.warn({ log: this.name, keys: repaired, ...range }, 'the last batch was stored in part; its rollup is repaired')
+    if (repaired > 0) this.#options.logger.warn({ log: this.name, keys: repaired, first, through }, 'the last batch was stored in part; its rollup is repaired')
   }
 
   /**
@@ -141,13 +156,15 @@ export class OwnedLog {
 
   /** Throws StoreError. */
   async publishWatermark(watermark: Watermark): Promise<void> {
-    await publishWatermark(this.#options.lane, this.lease, watermark)
+    const { lease } = this
+    await publishWatermark(this.#options.lane, lease, watermark)
+    this.#published = { lease, watermark }
     this.#asOfMs = watermark.asOfMs
   }
 
   /** Ends what still runs in the background. */
   close(): void {
-    this.#dropFilters()
+    this.#filter.close()
   }
 
   /**
@@ -157,53 +174,6 @@ export class OwnedLog {
   #mayKeepFilter({ previous }: Lease): boolean {
     const before = this.#lease
     return this.#filter.complete && before !== undefined && previous?.epoch === before.epoch && previous.owner === before.owner
-  }
-
-  async #startFilter(): Promise<void> {
-    const { clickhouse, scope, filterBudget } = this.#options
-    this.#dropFilters()
-    this.#filter = new IdentityFilter({ identitiesExpected: (await countStored(clickhouse.reads, scope)) * FILTER_HEADROOM, budget: filterBudget })
-    void this.#fill(this.#filter, () => {})
-  }
-
-  /**
-   * Called when nothing is in flight: identities that raw does not contain yet are added to both filters. If there is no memory
-   * for a second one, the layers stay.
-   */
-  #renewFilter(): void {
-    if (this.#successor !== undefined || !this.#filter.complete || this.#filter.full) return
-    const successor = new IdentityFilter({ identitiesExpected: this.#filter.identities * FILTER_HEADROOM, budget: this.#options.filterBudget })
-    if (successor.full) return
-    this.#successor = successor
-    void this.#fill(successor, () => {
-      this.#filter.release()
-      this.#filter = successor
-      this.#successor = undefined
-    })
-  }
-
-  /** Retries until the filter is complete, because a busy store may answer later. */
-  async #fill(filter: IdentityFilter, done: () => void): Promise<void> {
-    const { clickhouse, scope, logger } = this.#options
-    const { signal } = this.#filling
-    while (!signal.aborted && !filter.complete) {
-      try {
-        await fillFilter(clickhouse.reads, scope, filter, signal)
-        if (!signal.aborted) done()
-      } catch (error) {
-        if (signal.aborted) return
-        logger.warn({ err: error, log: this.name }, 'the identity filter could not be filled yet; every event is looked up, which is exact but slow')
-        await sleep(FILL_RETRY_MS, undefined, { signal, ref: false }).catch(() => {})
-      }
-    }
-  }
-
-  #dropFilters(): void {
-    this.#filling.abort()
-    this.#filling = new AbortController()
-    this.#filter.release()
-    this.#successor?.release()
-    this.#successor = undefined
   }
 
   #count(verdict: Verdict): void {
@@ -227,6 +197,4 @@ export class LogLost extends Error {
   }
 }
 
-const FILTER_HEADROOM = 1.1
-const LAYERS_MAX = 4
-const FILL_RETRY_MS = 10_000
+const HEARTBEAT_EVERY_MS = 5_000

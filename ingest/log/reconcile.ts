@@ -1,24 +1,45 @@
 import { z } from 'zod'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { StoreError } from '../../sql/errors.ts'
-import { type Lease, leaseTag } from '../../sql/lease.ts'
-import { defineQuery, defineStatement } from '../../sql/query.ts'
-import type { LogRange } from './in-doubt-range.ts'
-import { addDifferences, differencesSql, RollupDifference } from './rollup-differences.ts'
+import type { Lease } from '../../sql/lease.ts'
+import { defineQuery } from '../../sql/query.ts'
+import { indexRange } from './identity-index.ts'
+import type { InDoubtRange, LogRange } from './in-doubt-range.ts'
+import { addDifferences, findDifferences, noteChanges, type RollupDifference } from './rollup-differences.ts'
 
 /**
- * Reconciles the rollup of a log's last batch after its lease was acquired. The statements of previous owners are killed by then
- * and the fence refuses late ones, so what is missing now will not arrive any more. The keys of the range are recounted from raw
- * within this log, and the differences are added to the rollup through the fence. Running it twice changes nothing: the second
- * time there is no difference. That is idempotent for a maximum, and for sums because what is added is recount minus rollup.
+ * Makes the in-doubt range of a log whole, as far as that is possible without its events: the index of identities and the rollup get what
+ * raw has. For a log that nobody reads on, such as one that is retired; an OwnedLog does the same in two steps. Reads nothing if the
+ * range is settled. Throws StoreError.
+ */
+export async function reconcileRange(lane: Lane, lease: Lease, range: InDoubtRange): Promise<void> {
+  if (range.settled) return
+  await indexRange(lane, lease.name, range)
+  await repairRollup(lane, lease, range)
+}
+
+/**
+ * Repairs the rollup of a log's last batch after its lease was acquired. The statements of previous owners are killed by then
+ * and the fence refuses late ones, so what is missing now will not arrive any more.
+ * 1. The days of the range are read; raw has an index on offsets.
+ * 2. The events of these days are counted within the log, in raw and in the rollup. The rollup gets the events of one part of raw in one
+ *    part, or none of them; so where the counts are equal, nothing is missing.
+ * 3. On the other days the keys of the range are recounted, and the differences are added to the rollup through the fence. Running
+ *    it twice changes nothing: that is idempotent for a maximum, and for sums because what is added is recount minus rollup.
  * Returns how many (project, day, metric) were repaired. Throws StoreError.
  */
-export async function reconcileRollup(lane: Lane, lease: Lease, { first, through }: LogRange): Promise<number> {
+export async function repairRollup(lane: Lane, lease: Lease, { first, through }: LogRange): Promise<number> {
   const { name: log } = lease
-  const differences = await lane.query(differencesOfRange, { log, first, through })
+  const days = (await lane.query(daysOfRange, { log, first, through })).map(({ usageDate }) => usageDate)
+  if (days.length === 0) return 0
+  const differing = (await lane.query(daysThatDiffer, { log, days })).map(({ usageDate }) => usageDate)
+  const keys = differing.length === 0 ? [] : await lane.query(keysOfRange, { log, first, through, days: differing })
+  const differences = await findDifferences(lane, { log, keys, secondsMax: SECONDS_MAX })
   requireRawAhead(differences)
   await addDifferences(lane, lease, differences)
-  await lane.execute(noteChangesOfRange, { log, first, through }, leaseTag(log))
+  // A crash may have left the range in the rollup while its days still have their previous number of changes; then partnership days
+  // computed before it would pass as current. An extra change only triggers a redundant recomputation, so no fencing is needed.
+  await noteChanges(lane, days)
   return differences.length
 }
 
@@ -32,26 +53,40 @@ function requireRawAhead(differences: readonly RollupDifference[]): void {
   )
 }
 
-const differencesOfRange = defineQuery({
-  name: 'rollup_differences_of_range',
-  sql: differencesSql(`
-      SELECT DISTINCT project_id, usage_date, metric FROM raw_usage_events_v1
-      WHERE log = {log: String} AND rank >= bitNot({through: UInt64}) AND rank <= bitNot({first: UInt64})`),
-  params: z.object({ log: z.string(), first: z.number(), through: z.number() }),
-  row: RollupDifference,
-  settings: { max_execution_time: 600 },
+const SECONDS_MAX = 600
+const RANGE = 'log = {log: String} AND rank >= bitNot({through: UInt64}) AND rank <= bitNot({first: UInt64})'
+const Range = z.object({ log: z.string(), first: z.number(), through: z.number() })
+
+const daysOfRange = defineQuery({
+  name: 'days_of_range',
+  sql: `SELECT DISTINCT usage_date AS usageDate FROM raw_usage_events_v1 WHERE ${RANGE}`,
+  params: Range,
+  row: z.object({ usageDate: z.string() }),
+  settings: { max_execution_time: SECONDS_MAX },
 })
 
-/**
- * A crash may have left the range in the rollup while its days still have their previous number of changes; then partnership days
- * computed before it would pass as current. An extra change only triggers a redundant recomputation, so no fencing is needed.
- */
-const noteChangesOfRange = defineStatement({
-  name: 'note_changes_of_range',
-  sql: `INSERT INTO usage_day_changes_v1 (usage_date, changes)
-        SELECT usage_date, 1 FROM raw_usage_events_v1
-        WHERE log = {log: String} AND rank >= bitNot({through: UInt64}) AND rank <= bitNot({first: UInt64})
-        GROUP BY usage_date`,
-  params: z.object({ log: z.string(), first: z.number(), through: z.number() }),
-  settings: { max_execution_time: 600 },
+/** Without FINAL: the rollup has counted each row that was inserted into raw, also one that a merge will replace. */
+const daysThatDiffer = defineQuery({
+  name: 'days_that_differ',
+  sql: `
+    SELECT usage_date AS usageDate FROM (
+      SELECT usage_date, toInt64(count()) AS raw_events, toInt64(0) AS rollup_events
+      FROM raw_usage_events_v1 WHERE log = {log: String} AND usage_date IN {days: Array(Date)} GROUP BY usage_date
+      UNION ALL
+      SELECT usage_date, 0, sum(events)
+      FROM project_usage_per_day_v1 WHERE log = {log: String} AND usage_date IN {days: Array(Date)} GROUP BY usage_date
+    )
+    GROUP BY usage_date HAVING sum(raw_events) != sum(rollup_events)`,
+  params: z.object({ log: z.string(), days: z.array(z.string()) }),
+  row: z.object({ usageDate: z.string() }),
+  settings: { max_execution_time: SECONDS_MAX },
+})
+
+const keysOfRange = defineQuery({
+  name: 'keys_of_range',
+  sql: `SELECT DISTINCT project_id AS projectId, usage_date AS usageDate, metric FROM raw_usage_events_v1
+        WHERE ${RANGE} AND usage_date IN {days: Array(Date)}`,
+  params: Range.extend({ days: z.array(z.string()) }),
+  row: z.object({ projectId: z.string(), usageDate: z.string(), metric: z.string() }),
+  settings: { max_execution_time: SECONDS_MAX },
 })

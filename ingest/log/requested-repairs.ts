@@ -4,8 +4,7 @@ import type { Lane } from '../../sql/clickhouse.ts'
 import type { Lease } from '../../sql/lease.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
-import { row } from '../../sql/tab-separated.ts'
-import { addDifferences, differencesSql, RollupDifference } from './rollup-differences.ts'
+import { addDifferences, findDifferences, noteChanges, type RollupDifference } from './rollup-differences.ts'
 
 export interface RequestedRepairsOptions {
   readonly lane: Lane
@@ -47,6 +46,8 @@ export class RequestedRepairs {
       )
     const repairable = found.differences.filter((key) => key.rollupIsAhead === 0)
     await addDifferences(lane, lease, repairable)
+    // The rollup's own view notes the change of what is added. A crash between the two would leave a repaired day with its old number
+    // of changes, so the next owner of the log notes one change for each day that was ever requested.
     await noteChanges(lane, found.days)
     if (repairable.length > 0) logger.warn({ log, keys: repairable.length }, 'an audit found the rollup behind raw; it is repaired')
     return repairable.length
@@ -64,10 +65,7 @@ export class RequestedRepairs {
     this.#handled = requested
     const keys = await lane.query(requestedKeys, { log, sinceMs: before === undefined ? 0 : before.newestMs - LOOK_BACK_MS })
     if (keys.length === 0) return undefined
-    const differences = await lane.query(differencesOfKeys, {
-      log,
-      keys: keys.map(({ projectId, usageDate, metric }): [string, string, string] => [projectId, usageDate, metric]),
-    })
+    const differences = await findDifferences(lane, { log, keys, secondsMax: RECOUNT_SECONDS_MAX })
     const days = before === undefined ? keys : differences.filter((key) => key.rollupIsAhead === 0)
     return { differences, days: [...new Set(days.map(({ usageDate }) => usageDate))] }
   }
@@ -77,15 +75,6 @@ const LOOK_BACK_MS = 60_000
 const REPAIRED_KEYS_MAX = 10_000
 /** Short, because the log waits while the keys are recounted. */
 const RECOUNT_SECONDS_MAX = 60
-
-/**
- * The rollup's own view notes the change of what is added. A crash between the two would leave a repaired day with its old number of
- * changes, so the next owner of the log notes one change for each day that was ever requested. An extra change does no harm.
- */
-async function noteChanges(lane: Lane, days: readonly string[]): Promise<void> {
-  if (days.length === 0) return
-  await lane.insert({ table: 'usage_day_changes_v1', columns: ['usage_date', 'changes'], text: days.map((day) => row([day, 1])).join('') })
-}
 
 const repairRequests = defineQuery({
   name: 'repair_requests',
@@ -101,13 +90,4 @@ const requestedKeys = defineQuery({
         GROUP BY project_id, usage_date, metric ORDER BY max(requested_at) DESC LIMIT ${REPAIRED_KEYS_MAX}`,
   params: z.object({ log: z.string(), sinceMs: z.number() }),
   row: z.object({ projectId: z.string(), usageDate: z.string(), metric: z.string() }),
-})
-
-const differencesOfKeys = defineQuery({
-  name: 'rollup_differences_of_keys',
-  sql: differencesSql(`
-      SELECT key.1 AS project_id, key.2 AS usage_date, key.3 AS metric FROM (SELECT arrayJoin({keys: Array(Tuple(String, Date, String))}) AS key)`),
-  params: z.object({ log: z.string(), keys: z.array(z.tuple([z.string(), z.string(), z.string()])) }),
-  row: RollupDifference,
-  settings: { max_execution_time: RECOUNT_SECONDS_MAX },
 })

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { type Lease, leaseTag } from '../../sql/lease.ts'
+import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 
 /** For one (project, day, metric) within one log: the peak in raw, and by how much raw's total and events exceed the rollup's. */
@@ -32,15 +33,35 @@ function differenceRow({ name: log, epoch, owner }: Lease, key: RollupDifference
   return row([log, epoch, owner, key.projectId, key.usageDate, key.metric, key.peak, key.total, key.events, key.lastEventMs])
 }
 
+/** A changed day makes partnership days that were computed before it outdated. An extra change does no harm. Throws StoreError. */
+export async function noteChanges(lane: Lane, days: readonly string[]): Promise<void> {
+  if (days.length === 0) return
+  await lane.insert({ table: 'usage_day_changes_v1', columns: ['usage_date', 'changes'], text: days.map((day) => row([day, 1])).join('') })
+}
+
+export interface KeysToCompare {
+  readonly log: string
+  readonly keys: readonly Pick<RollupDifference, 'projectId' | 'usageDate' | 'metric'>[]
+  readonly secondsMax: number
+}
+
 /**
- * SQL that recounts keys from raw within {log: String} and returns those for which the rollup differs. `touched` selects the keys as
- * project_id, usage_date, metric. It runs more than once, so its result must not change with what other processes write meanwhile:
- * a key
- * that only the run over raw returns would seem to be missing from the rollup, and would be added a second time.
+ * Recounts keys from raw within one log and returns those for which the rollup differs. The months of the keys are read, and of them
+ * only the keys' projects. Throws StoreError.
  */
-export function differencesSql(touched: string): string {
-  return `
-    WITH touched AS (${touched}
+export async function findDifferences(lane: Lane, { log, keys, secondsMax }: KeysToCompare): Promise<RollupDifference[]> {
+  if (keys.length === 0) return []
+  const days = [...new Set(keys.map(({ usageDate }) => usageDate))]
+  const text = keys.map(({ projectId, usageDate, metric }) => row([projectId, usageDate, metric])).join('')
+  const query = { ...differencesOfKeys, settings: { ...differencesOfKeys.settings, max_execution_time: secondsMax } }
+  return lane.query(query, { log, keys: text, days })
+}
+
+const differencesOfKeys = defineQuery({
+  name: 'rollup_differences_of_keys',
+  sql: `
+    WITH touched AS (
+      SELECT project_id, usage_date, metric FROM format(TabSeparated, 'project_id String, usage_date Date, metric String', {keys: String})
     )
     SELECT
       project_id AS projectId, usage_date AS usageDate, metric,
@@ -54,7 +75,7 @@ export function differencesSql(touched: string): string {
         max(value) AS raw_peak, sum(toDecimal256(value, 9)) AS raw_total, toInt64(count()) AS raw_events, max(timestamp) AS raw_last,
         toDecimal128(0, 9) AS rollup_peak, toDecimal256(0, 9) AS rollup_total, toInt64(0) AS rollup_events
       FROM raw_usage_events_v1 FINAL
-      WHERE log = {log: String} AND project_id IN (SELECT project_id FROM touched) AND usage_date IN (SELECT usage_date FROM touched)
+      WHERE log = {log: String} AND usage_date IN {days: Array(Date)} AND project_id IN (SELECT project_id FROM touched)
         AND (project_id, usage_date, metric) IN (SELECT project_id, usage_date, metric FROM touched)
       GROUP BY project_id, usage_date, metric
       UNION ALL
@@ -62,9 +83,13 @@ export function differencesSql(touched: string): string {
         toDecimal128(0, 9), toDecimal256(0, 9), toInt64(0), toDateTime64(0, 3, 'UTC'),
         max(peak), sum(total), sum(events)
       FROM project_usage_per_day_v1
-      WHERE log = {log: String} AND (project_id, usage_date, metric) IN (SELECT project_id, usage_date, metric FROM touched)
+      WHERE log = {log: String} AND usage_date IN {days: Array(Date)} AND (project_id, usage_date, metric) IN (SELECT project_id, usage_date, metric FROM touched)
       GROUP BY project_id, usage_date, metric
     )
     GROUP BY project_id, usage_date, metric
-    HAVING sum(raw_total) != sum(rollup_total) OR sum(raw_events) != sum(rollup_events) OR max(raw_peak) != max(rollup_peak)`
-}
+    HAVING sum(raw_total) != sum(rollup_total) OR sum(raw_events) != sum(rollup_events) OR max(raw_peak) != max(rollup_peak)`,
+  params: z.object({ log: z.string(), keys: z.string(), days: z.array(z.string()) }),
+  row: RollupDifference,
+  // Rows of one identity and day are in one partition.
+  settings: { do_not_merge_across_partitions_select_final: 1 },
+})

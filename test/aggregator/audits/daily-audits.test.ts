@@ -17,7 +17,15 @@ let tested: TestService
 let audits: DailyAudits
 let partner: Credentials
 const errors: object[] = []
-const logger = { info: () => {}, warn: () => {}, error: (details: object) => errors.push(details) }
+const messages: string[] = []
+const logger = {
+  info: () => {},
+  warn: () => {},
+  error: (details: object, message: string) => {
+    errors.push(details)
+    messages.push(message)
+  },
+}
 beforeAll(async () => {
   tested = await startTestService({ DATA_DIR: directory.path })
   const { client, service } = tested
@@ -126,6 +134,15 @@ test('P3: the daily audit finds a wrong partnership day and an event that counts
   await audits.run(running)
   // One identity at two positions, and the rollup holds both: differences of (project, day, metric), of two counts, and of the partner's day.
   expect((await storedAudits())[2]).toMatchObject({ accepted_events: '5', raw_events: '4', rollup_events: '5', partnership_events: '4', differences: '5' })
+})
+
+test('P2: an index of identities that lost rows is logged as an error', async () => {
+  await audits.run(running)
+  const lost = 'the index of identities has fewer rows than raw'
+  expect(messages.filter((message) => message.startsWith(lost))).toEqual([])
+  await tested.service.clickhouse.control.command('TRUNCATE TABLE identity_hashes_v1')
+  await audits.run(running)
+  expect(messages.filter((message) => message.startsWith(lost))).toHaveLength(1)
 })
 
 test('P3: the metric of audit differences counts those of all days, also after a restart', async () => {

@@ -2,9 +2,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { decodeEvent } from '../../../ingest/event/decode-body.ts'
 import { validateEvent } from '../../../ingest/event/pipeline.ts'
 import { detectDuplicates, type LogRecord } from '../../../ingest/log/detect-duplicates.ts'
-import { FilterBudget, hashIdentity, IdentityFilter } from '../../../ingest/log/identity-filter.ts'
+import { FilterBudget, IdentityFilter } from '../../../ingest/log/identity-filter.ts'
+import { hashIdentity } from '../../../ingest/log/identity-hash.ts'
 import { writeBatch } from '../../../ingest/log/log-writer.ts'
-import type { Lane } from '../../../sql/clickhouse.ts'
+import { findStoredEvents, type Identity } from '../../../ingest/log/stored-events.ts'
 import { acquireLease } from '../../../sql/lease.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
 
@@ -36,17 +37,11 @@ async function detect(records: LogRecord[], stored?: LogRecord) {
   const filter = new IdentityFilter({ identitiesExpected: 0, budget: new FilterBudget(1024 ** 2) })
   if (stored?.validated.status === 'valid') filter.add(hashIdentity(stored.validated.event.projectId, stored.validated.event.eventId))
   filter.complete = true
-  const lookedUp: string[][] = []
-  const query: Lane['query'] = (queried, params) => {
-    lookedUp.push(
-      ...String(params['identities'])
-        .trimEnd()
-        .split('\n')
-        .map((line) => line.split('\t')),
-    )
-    return store.clickhouse.reads.query(queried, params)
-  }
-  const { verdicts, newHashes } = await detectDuplicates(records, filter, { query })
+  const lookedUp: Identity[] = []
+  const { verdicts, newHashes } = await detectDuplicates(records, filter, (identities) => {
+    lookedUp.push(...identities)
+    return findStoredEvents({ lane: store.clickhouse.reads, indexed: true, secondsMax: 60 }, identities)
+  })
   return { outcomes: verdicts.map((verdict) => (verdict.status === 'rejected' ? verdict.rejection.reason : verdict.status)), lookedUp, newHashes }
 }
 

@@ -3,8 +3,8 @@ import { audit } from '../../../aggregator/audits/audit.ts'
 import { HTTP_LOG } from '../../../ingest/http/http-log.ts'
 import { PartitionReader } from '../../../ingest/kafka/partition-reader.ts'
 import type { FetchedBatch, GroupReader } from '../../../ingest/kafka/topic.ts'
-import { FilterBudget } from '../../../ingest/log/identity-filter.ts'
 import { readInDoubtRange } from '../../../ingest/log/in-doubt-range.ts'
+import { KnownIdentities } from '../../../ingest/log/known-identities.ts'
 import { OwnedLog } from '../../../ingest/log/owned-log.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
 import { newOwner } from '../../support/kafka/log-owner.ts'
@@ -32,8 +32,8 @@ beforeEach(() => {
 /** An owner of the http log that has reconciled it, and has written two events of the project. */
 async function httpOwner(project?: string): Promise<OwnedLog> {
   const { clickhouse } = store
-  const filterBudget = new FilterBudget(2 ** 24)
-  const owner = new OwnedLog({ clickhouse, lane: clickhouse.ingest, name: HTTP_LOG, scope: { partition: 0, partitions: 1 }, filterBudget, logger })
+  const identities = new KnownIdentities({ clickhouse, logger, filterBytesMax: 2 ** 24 })
+  const owner = new OwnedLog({ clickhouse, lane: clickhouse.ingest, name: HTTP_LOG, scope: { partition: 0, partitions: 1 }, identities, logger })
   const range = await owner.acquire()
   if (range !== undefined) await owner.reconcileRollup(range)
   if (project !== undefined) await append(owner, project, ['a', 'b'])

@@ -1,17 +1,15 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openHttpLog } from '../../../ingest/http/http-log.ts'
 import { type ClickHouse, openClickHouse } from '../../../sql/clickhouse.ts'
 import { readMigrations } from '../../../sql/migrate.ts'
 import { MeterlineClient, type TestEvent } from '../../support/clients/client.ts'
 import { type ServiceProcess, startServiceProcess } from '../../support/engines/service-process.ts'
 import { compareRawWithRollup } from '../../support/oracles/stored-sums.ts'
 import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
-import { submissionOf } from '../../support/worlds/submission.ts'
+import { storeInDoubt } from '../../support/worlds/store-in-doubt.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 const VIEW = 'project_usage_per_day_mv_v1'
-const quiet = { info: () => {}, warn: () => {}, error: () => {} }
 const directory = makeTemporaryDirectory()
 let tested: TestService | undefined
 beforeAll(async () => {
@@ -34,9 +32,7 @@ test('P3: a rollup that lacks a batch of raw is repaired at the next start, and 
   // The real writer without the rollup's view: this is exactly the state that a kill between the two parts leaves.
   await withStore(async (clickhouse) => {
     await clickhouse.control.command(`DROP VIEW ${VIEW}`)
-    const log = await openHttpLog({ clickhouse, logger: quiet, onLost: () => {} })
-    await log.submit(submissionOf(events('a', 3)))
-    await log.stop()
+    await storeInDoubt(clickhouse, events('a', 3))
     await createView(clickhouse)
     expect(await compareRawWithRollup(clickhouse)).toEqual({ ahead: 0, behind: 3 })
   })

@@ -1,5 +1,5 @@
 import { PartitionLog } from '../../../ingest/kafka/partition-log.ts'
-import { FilterBudget } from '../../../ingest/log/identity-filter.ts'
+import { KnownIdentities } from '../../../ingest/log/known-identities.ts'
 import type { ClickHouse, Lane } from '../../../sql/clickhouse.ts'
 import type { MemoryTopic } from './memory-topic.ts'
 
@@ -9,11 +9,15 @@ const quiet = { info: () => {}, warn: () => {}, error: () => {} }
 export function newOwner(
   clickhouse: ClickHouse,
   topic: MemoryTopic,
-  { partition = 0, lane = clickhouse.ingest }: { partition?: number; lane?: Lane } = {},
+  {
+    partition = 0,
+    lane = clickhouse.ingest,
+    identities = new KnownIdentities({ clickhouse, logger: quiet, filterBytesMax: 2 ** 24 }),
+  }: { partition?: number; lane?: Lane; identities?: KnownIdentities } = {},
 ): PartitionLog {
   const partitions = topic.partitions.length
   const incarnation = { topic: topic.name, incarnation: 1, partitions, starts: topic.begins }
-  return new PartitionLog({ clickhouse, lane, topic, incarnation, partition, filterBudget: new FilterBudget(2 ** 24), logger: quiet })
+  return new PartitionLog({ clickhouse, lane, topic, incarnation, partition, identities, logger: quiet })
 }
 
 /** Reads one batch of at most `recordsMax` records; false at the end. */

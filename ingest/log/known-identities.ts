@@ -1,0 +1,97 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from '../../metering/logger.ts'
+import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { type FilterFill, FilterScans, type IdentityScope } from './filter-scans.ts'
+import { FilterBudget, IdentityFilter } from './identity-filter.ts'
+import { completeIndex, countStored, isIndexComplete } from './identity-index.ts'
+import { findStoredEvents, type Identity, type IdentityMap, type StoredEvent } from './stored-events.ts'
+
+export interface KnownIdentitiesOptions {
+  readonly clickhouse: ClickHouse
+  readonly logger: Logger
+  /** The memory that the filters of all logs share. */
+  readonly filterBytesMax: number
+  /** How long one query of a look-up may take before the identities are looked up in smaller groups. */
+  readonly lookUpSecondsMax?: number
+  /** How long to wait before a fill of a filter, or the completion of the index, is tried again. */
+  readonly retryMs?: number
+}
+
+/**
+ * What the logs of a process share to detect duplicates: the index of identities, the look-ups, and the memory and the scans of their
+ * filters. Until the index is complete, look-ups search raw, which is exact but slow, and filters are not filled.
+ */
+export class KnownIdentities {
+  readonly #options: Required<KnownIdentitiesOptions>
+  readonly #budget: FilterBudget
+  readonly #scans: FilterScans
+  readonly #closed = new AbortController()
+  #indexed = false
+  /** Resolves when the index is complete or this is closed. */
+  #completing: Promise<void> | undefined
+
+  constructor(options: KnownIdentitiesOptions) {
+    this.#options = { lookUpSecondsMax: LOOK_UP_SECONDS_MAX, retryMs: RETRY_MS, ...options }
+    this.#budget = new FilterBudget(options.filterBytesMax)
+    this.#scans = new FilterScans(options.clickhouse.reads)
+  }
+
+  /** Call it after a lease was acquired, before anything is looked up. If the index lacks anything, it is completed in the background. */
+  async check(): Promise<void> {
+    this.#indexed = await isIndexComplete(this.#options.clickhouse)
+    if (!this.#indexed) this.#completing ??= this.#complete()
+  }
+
+  /** Throws StoreError. */
+  find(identities: readonly Identity[]): Promise<IdentityMap<StoredEvent>> {
+    const { clickhouse, lookUpSecondsMax } = this.#options
+    return findStoredEvents({ lane: clickhouse.reads, indexed: this.#indexed, secondsMax: lookUpSecondsMax }, identities)
+  }
+
+  /** Whether one more filter of this many identities fits into the memory. */
+  hasRoomFor(identities: number): boolean {
+    return this.#budget.hasRoomFor(identities)
+  }
+
+  newFilter(identitiesExpected: number): IdentityFilter {
+    return new IdentityFilter({ identitiesExpected, budget: this.#budget })
+  }
+
+  /** Roughly how many identities of the scope are stored: projects are spread over partitions by a hash. Throws StoreError. */
+  async count({ partitions }: IdentityScope): Promise<number> {
+    return Math.ceil((await countStored(this.#options.clickhouse.reads)) / partitions)
+  }
+
+  get retryMs(): number {
+    return this.#options.retryMs
+  }
+
+  /** Adds every identity of the scope. If it rejects, some may have been added: start again with a new filter. Throws StoreError. */
+  async fill(fill: FilterFill): Promise<void> {
+    await this.#completing
+    await this.#scans.fill(fill)
+  }
+
+  close(): void {
+    this.#closed.abort()
+  }
+
+  async #complete(): Promise<void> {
+    const { clickhouse, logger, retryMs } = this.#options
+    const { signal } = this.#closed
+    while (!signal.aborted && !this.#indexed) {
+      try {
+        await completeIndex(clickhouse, logger, signal)
+        this.#indexed = !signal.aborted && (await isIndexComplete(clickhouse))
+      } catch (error) {
+        logger.warn({ err: error }, 'the identities of stored events could not be indexed yet; look-ups are slower until then')
+        await sleep(retryMs, undefined, { signal, ref: false }).catch(() => {})
+      }
+    }
+    this.#completing = undefined
+  }
+}
+
+/** Generous: a look-up writes nothing, so it may be slow, and heartbeats go on meanwhile. */
+const LOOK_UP_SECONDS_MAX = 600
+const RETRY_MS = 10_000
