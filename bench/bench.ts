@@ -2,6 +2,7 @@ import { Closers } from '../service/closers.ts'
 import { measureApi } from './api.ts'
 import { measureHttp } from './http.ts'
 import { measureIngest } from './ingest.ts'
+import { measureRegistry } from './registry.ts'
 import { type Measurement, printReport } from './report.ts'
 import { measureTotals } from './totals.ts'
 
@@ -10,6 +11,7 @@ const MEASUREMENTS: Record<string, { what: string; measure: Measurement }> = {
   api: { what: 'requests per second and latency of reads, compared with /healthz; the time that the api adds to its queries', measure: measureApi },
   http: { what: 'events per second over HTTP, compared with baseline inserts; usage latency; memory', measure: measureHttp },
   ingest: { what: "events per second from Kafka, compared with ClickHouse's Kafka engine; duplicates; recovery after a kill; latency", measure: measureIngest },
+  registry: { what: 'projects registered per second, singly and in bulk, without projects and with 100,000', measure: measureRegistry },
   totals: { what: 'partnership usage compared with the plain computation, audit, closing and exports, for 20,000 projects', measure: measureTotals },
 }
 

@@ -24,15 +24,22 @@ export interface QueuedChange {
   readonly items: number
 }
 
-/** Throws StoreError when no time is left for another attempt. */
-export type RequireTime = () => void
+/** Changes of one kind that are carried out together. */
+export interface ChangeGroup<C> {
+  /** In the order in which they are carried out. */
+  readonly changes: readonly C[]
+  /** Adds the changes of this kind that wait by now. */
+  takeWaiting(): void
+  /** Throws StoreError when no time is left for another attempt. */
+  requireTime(): void
+}
 
-/** Carries out a group of changes of one kind, in their order: all of them or, when it throws, none. */
-export type CarryOut<C> = (group: readonly C[], requireTime: RequireTime) => Promise<void>
+/** Carries out all changes of a group or, when it throws, none. */
+export type CarryOut<C> = (group: ChangeGroup<C>) => Promise<void>
 
 /**
  * Changes run one group at a time: the changes that wait while a group is written are the next group, up to the first one of
- * another kind. They are taken round-robin from one queue per partner: a partner that sends many in parallel delays its own
+ * another kind; more join it until it is decided. They are taken round-robin from one queue per partner: a partner that sends many in parallel delays its own
  * changes, not those of other partners. Changes of partners alternate with those of operators and the service, which so wait
  * for a group at most, however many partners there are.
  */
@@ -53,10 +60,9 @@ export class ChangeQueue<C extends QueuedChange> {
     // The first caller of a group waits here and carries the group out itself, so that queries are attributed to a request that causes them.
     if (!this.#isBusy) this.#occupy(change)
     else if ((await this.#waitForSlot(change, untilMs)) === 'carried_out') return
-    const followers = this.#takeFollowers(change)
+    const followers: Waiting<C>[] = []
     try {
-      // A group goes on as long as one of its changes has time.
-      await carryOut([change, ...followers.map((each) => each.change)], () => this.#requireTime(Math.max(untilMs, ...followers.map((each) => each.untilMs))))
+      await carryOut(this.#groupOf(change, untilMs, followers))
       for (const follower of followers) follower.end('carried_out')
     } catch (thrown) {
       for (const follower of followers) follower.fail(thrown)
@@ -64,6 +70,25 @@ export class ChangeQueue<C extends QueuedChange> {
     } finally {
       this.#startNext()
     }
+  }
+
+  #groupOf(leader: C, leaderUntilMs: number, followers: Waiting<C>[]): ChangeGroup<C> {
+    const changes = [leader]
+    let { items } = leader
+    // A group goes on as long as one of its changes has time.
+    let untilMs = leaderUntilMs
+    const takeWaiting = () => {
+      while (items < GROUP_ITEMS_MAX && this.#queueOfNext()?.first()?.change.kind === leader.kind) {
+        const follower = this.#takeNext()
+        if (follower === undefined) return
+        followers.push(follower)
+        changes.push(follower.change)
+        items += follower.change.items
+        untilMs = Math.max(untilMs, follower.untilMs)
+      }
+    }
+    takeWaiting()
+    return { changes, takeWaiting, requireTime: () => this.#requireTime(untilMs) }
   }
 
   #occupy({ actor }: C): void {
@@ -83,17 +108,6 @@ export class ChangeQueue<C extends QueuedChange> {
       const waiting: Waiting<C> = { change, untilMs, hasSlot: () => clearTimeout(timer), end: resolve, fail: reject }
       queue.add(name, waiting)
     })
-  }
-
-  #takeFollowers(leader: C): Waiting<C>[] {
-    const followers: Waiting<C>[] = []
-    for (let { items } = leader; items < GROUP_ITEMS_MAX && this.#queueOfNext()?.first()?.change.kind === leader.kind; ) {
-      const follower = this.#takeNext()
-      if (follower === undefined) break
-      followers.push(follower)
-      items += follower.change.items
-    }
-    return followers
   }
 
   #requireTime(untilMs: number): void {

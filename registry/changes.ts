@@ -6,7 +6,7 @@ import { QUERY_WAS_CANCELLED_CODE, StoreError } from '../sql/errors.ts'
 import { acquireLease, type Lease, leaseTag, newOwnerName } from '../sql/lease.ts'
 import { defineQuery } from '../sql/query.ts'
 import { type Actor, AUDIT_COLUMNS, type AuditedChange, auditRow, entriesAfter, type NotedChange, readAuditHead } from './audit-log.ts'
-import { ChangeQueue, type QueuedChange, type RequireTime } from './change-queue.ts'
+import { type ChangeGroup, ChangeQueue, type QueuedChange } from './change-queue.ts'
 
 /** The lease under which the registry is changed. */
 const REGISTRY_LEASE = 'registry'
@@ -26,7 +26,11 @@ export interface Change {
 }
 
 /** What the changes of a group may do together, under the lease that was valid when they were decided. */
-export interface GroupChange extends Pick<Change, 'write'>, RegistryReads {
+export interface GroupChange<R> extends Pick<Change, 'write'>, RegistryReads {
+  /** In the order in which they are decided. */
+  readonly requested: readonly Requested<R>[]
+  /** Adds those that wait by now. A group that takes them as late as it can is larger, and fewer groups are written. */
+  takeWaiting(): void
   /** Writes the entries of the audit log, chained in this order, in one insert. They come before the rows of every change of the group. */
   note(noted: readonly NotedChange[]): Promise<void>
 }
@@ -40,7 +44,7 @@ export interface Requested<R> {
 /** How changes of one kind are decided and written together. */
 export interface ChangeKind<R> {
   /** Decides the changes in order, each on what is stored and on the ones before it. It is run again like RegistryChanges.run. */
-  carryOut(requested: readonly Requested<R>[], group: GroupChange): Promise<void>
+  carryOut(group: GroupChange<R>): Promise<void>
 }
 
 /** What a function needs that reads the registry. */
@@ -86,7 +90,7 @@ export class RegistryChanges {
   async run<T>(actor: Actor, decide: (change: Change) => Promise<T>): Promise<T> {
     let decided!: T
     const alone: ChangeKind<undefined> = {
-      carryOut: async (_, { note, write }) => {
+      carryOut: async ({ note, write }) => {
         decided = await decide({ note: (noted) => note([{ actor, noted }]), write })
       },
     }
@@ -96,7 +100,7 @@ export class RegistryChanges {
 
   /** Runs a change together with those of its kind that wait at the same time. Throws like `run`, then for all of its group. */
   runTogether<R>(actor: Actor, { kind, request, items }: { kind: ChangeKind<R>; request: R; items: number }): Promise<void> {
-    return this.#queue.run({ actor, kind, request, items }, (group, requireTime) => this.#attempt(group, requireTime))
+    return this.#queue.run({ actor, kind, request, items }, (group) => this.#attempt(group))
   }
 
   /** Writes an audit entry alone: for a change outside the registry, and before a secret is read. Throws StoreError. */
@@ -104,11 +108,11 @@ export class RegistryChanges {
     return this.runTogether(actor, { kind: ENTRY_ALONE, request: noted, items: 1 })
   }
 
-  async #attempt(group: readonly PendingChange[], requireTime: RequireTime): Promise<void> {
+  async #attempt(group: ChangeGroup<PendingChange>): Promise<void> {
     for (;;) {
-      this.#acquired ??= await this.#acquire(requireTime)
+      this.#acquired ??= await this.#acquire(group)
       try {
-        await group[0]?.kind.carryOut(group, this.#groupUnder(this.#acquired.lease))
+        await group.changes[0]?.kind.carryOut(this.#groupUnder(this.#acquired.lease, group))
         this.#failedAttempts = 0
         return
       } catch (thrown) {
@@ -117,15 +121,17 @@ export class RegistryChanges {
         this.#acquired = undefined
         if (!wasPreempted(thrown)) throw thrown
         this.#failedAttempts += 1
-        requireTime()
+        group.requireTime()
       }
     }
   }
 
-  #groupUnder(lease: Lease): GroupChange {
+  #groupUnder(lease: Lease, { changes, takeWaiting }: ChangeGroup<PendingChange>): GroupChange<unknown> {
     const write: Change['write'] = (...rows) => this.#write(lease, ...rows)
     return {
       clickhouse: this.#clickhouse,
+      requested: changes,
+      takeWaiting,
       write,
       note: async (noted) => {
         if (this.#acquired?.lease !== lease) throw new StoreError('fenced', 'The lease under which this change was decided has ended.')
@@ -138,7 +144,7 @@ export class RegistryChanges {
     }
   }
 
-  async #acquire(requireTime: RequireTime): Promise<AcquiredLease> {
+  async #acquire(group: ChangeGroup<PendingChange>): Promise<AcquiredLease> {
     for (let pauses = 0; ; ) {
       const graceMs = await this.#graceMsLeft()
       if (graceMs === 0) {
@@ -150,7 +156,7 @@ export class RegistryChanges {
         // The longer a process has waited, the less it adds: it acquires the lease before newer ones.
         await sleep(graceMs + (JITTER_MS_MAX / pauses) * Math.random())
       }
-      requireTime()
+      group.requireTime()
     }
   }
 
@@ -173,7 +179,7 @@ interface PendingChange extends QueuedChange {
 }
 
 const ENTRY_ALONE: ChangeKind<AuditedChange> = {
-  carryOut: (requested, group) => group.note(requested.map(({ actor, request }) => ({ actor, noted: request }))),
+  carryOut: ({ requested, note }) => note(requested.map(({ actor, request }) => ({ actor, noted: request }))),
 }
 
 interface AcquiredLease {

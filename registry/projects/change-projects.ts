@@ -1,6 +1,6 @@
 import { type Account, writeAccounts } from '../accounts.ts'
 import type { Actor, AuditedChange, NotedChange } from '../audit-log.ts'
-import type { ChangeKind, RegistryStore } from '../changes.ts'
+import type { ChangeKind, GroupChange, RegistryStore } from '../changes.ts'
 import { KnownProjects, type Needs } from './known-projects.ts'
 import { type Project, writeProjects } from './project.ts'
 
@@ -64,22 +64,21 @@ interface ChangeOfGroup {
 
 /**
  * The order is the guarantee:
- * 1. Read what the changes need, in bulk, under the lease.
+ * 1. Read what the changes need, in bulk, under the lease. Changes that arrive meanwhile join the group.
  * 2. Decide them in order.
  * 3. Write all entries of the audit log. A crash after this leaves entries of changes that did not happen, as one change alone does.
  * 4. Write the accounts, then the projects, because a project may belong to an account of the same group. A crash in between
  *    leaves some of the changes, none of which was answered: a repeated call finds what landed.
  */
 const PROJECTS: ChangeKind<readonly ChangeOfGroup[]> = {
-  carryOut: async (requested, group) => {
+  carryOut: async (group) => {
     const known = new KnownProjects(group.clickhouse)
-    const changes = requested.flatMap(({ actor, request }) => request.map((change) => ({ actor, change })))
+    while (await known.load(changesOf(group).map(({ change }) => change.needs(known)))) group.takeWaiting()
     const noted: NotedChange[] = []
     // Of several changes of one project or account, the last one has the greatest revision, and contains the others.
     const accounts = new Map<string, Account>()
     const projects = new Map<string, Project>()
-    while (await known.load(changes.map(({ change }) => change.needs(known)))) {}
-    for (const { actor, change } of changes) {
+    for (const { actor, change } of changesOf(group)) {
       // The changes before it may have led it elsewhere.
       while (await known.load([change.needs(known)])) {}
       const write = change.decide(known)
@@ -94,4 +93,8 @@ const PROJECTS: ChangeKind<readonly ChangeOfGroup[]> = {
     await writeAccounts(group, [...accounts.values()])
     await writeProjects(group, [...projects.values()])
   },
+}
+
+function changesOf({ requested }: GroupChange<readonly ChangeOfGroup[]>): { actor: Actor; change: ChangeOfGroup }[] {
+  return requested.flatMap(({ actor, request }) => request.map((change) => ({ actor, change })))
 }

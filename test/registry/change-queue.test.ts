@@ -37,7 +37,7 @@ describe('the order of changes', () => {
     const queue = new ChangeQueue<QueuedChange>()
     const groups: string[][] = []
     const change = (name: string, kind: unknown = 'projects') =>
-      queue.run({ ...aloneBy(name), kind }, async (group) => void groups.push(group.map(({ actor }) => actor.name)))
+      queue.run({ ...aloneBy(name), kind }, async ({ changes }) => void groups.push(changes.map(({ actor }) => actor.name)))
     const first = ['partner:a', 'partner:a', 'partner:a', 'partner:b', 'admin'].map((name) => change(name))
     await Promise.all([...first, change('service', 'keys'), change('partner:b')])
     expect(groups).toEqual([['partner:a'], ['admin', 'partner:a'], ['service'], ['partner:b', 'partner:a', 'partner:b']])
@@ -46,7 +46,7 @@ describe('the order of changes', () => {
   test('a group is limited in items, so that a change that arrives while many wait is soon written', async () => {
     const queue = new ChangeQueue<QueuedChange>()
     const groups: number[] = []
-    const change = (items: number) => queue.run({ ...aloneBy('admin'), kind: 'projects', items }, async (group) => void groups.push(group.length))
+    const change = (items: number) => queue.run({ ...aloneBy('admin'), kind: 'projects', items }, async ({ changes }) => void groups.push(changes.length))
     await Promise.all([1, 600, 399, 1, 1_000, 1_000, 1].map(change))
     expect(groups).toEqual([1, 3, 1, 1, 1])
   })
@@ -54,8 +54,8 @@ describe('the order of changes', () => {
   test('when a group fails, each of its changes fails with the same error, and the next group is carried out', async () => {
     const queue = new ChangeQueue<QueuedChange>()
     const change = (name: string, kind: unknown) =>
-      queue.run({ ...aloneBy(name), kind }, async (group) => {
-        if (group.length > 1) throw new Error(`${group.length} failed`)
+      queue.run({ ...aloneBy(name), kind }, async ({ changes }) => {
+        if (changes.length > 1) throw new Error(`${changes.length} failed`)
       })
     const ended = await Promise.allSettled([change('admin', 1), change('admin', 2), change('partner:a', 2), change('admin', 3)])
     expect(ended.map((each) => (each.status === 'rejected' ? each.reason.message : each.status))).toEqual(['fulfilled', '2 failed', '2 failed', 'fulfilled'])
@@ -85,9 +85,9 @@ describe('the order of changes', () => {
       end = resolve
     })
     const done: string[] = []
-    const slow = queue.run(aloneBy('service'), async (_, requireTime) => {
+    const slow = queue.run(aloneBy('service'), async (group) => {
       await ended
-      expect(requireTime).toThrow(StoreError)
+      expect(() => group.requireTime()).toThrow(StoreError)
       done.push('slow')
     })
     const waits = ['partner:a', 'admin'].map((name) => queue.run(aloneBy(name), async () => void done.push(name)))

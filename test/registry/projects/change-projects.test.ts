@@ -37,8 +37,7 @@ describe('changes that wait at the same time', () => {
     const actors = Array.from({ length: 40 }, (_, nth): Actor => ({ name: `admin:${nth}`, requestId: `request-${nth}` }))
     const outcomes = await Promise.all(actors.map((actor, nth) => registerProject(registry, actor, registration(`many-${nth}`))))
     expect(outcomes.map(({ status }) => status)).toEqual(actors.map(() => 'created'))
-    // The first one leads a group of its own; those that wait meanwhile are the second group.
-    expect(inserts).toEqual(['audit_log_inbox_v1', 'projects_inbox_v2', 'audit_log_inbox_v1', 'projects_inbox_v2'])
+    expect(inserts).toEqual(['audit_log_inbox_v1', 'projects_inbox_v2'])
     for (const [nth, actor] of actors.entries())
       expect(await entriesOf(`many-${nth}`)).toMatchObject([{ actor: actor.name, request_id: actor.requestId, action: 'project.register' }])
     await expectWholeChain()
@@ -89,7 +88,7 @@ describe('changes that wait at the same time', () => {
       syncAccountProject(registry, SERVICE, { partnerId, accountId, name: 'of the account' }),
       connectAccount(registry, SERVICE, { ...account, name: 'Renamed' }),
     ])
-    expect(inserts.slice(2)).toEqual(['audit_log_inbox_v1', 'accounts_inbox_v1', 'projects_inbox_v2'])
+    expect(inserts).toEqual(['audit_log_inbox_v1', 'accounts_inbox_v1', 'projects_inbox_v2'])
   })
 
   test('a rejected change and one that throws leave the others of their group', async () => {
