@@ -181,7 +181,7 @@ const projectsToKnow = defineQuery({
           SELECT project_id FROM projects_v1 WHERE project_id IN {projectIds: Array(String)}
           UNION ALL
           SELECT project_id FROM projects_v1
-          WHERE name IN {names: Array(String)} AND (partner_id, account_id, name) IN {places: Array(Tuple(String, String, String))}
+          WHERE name IN {names: Array(String)} AND (partner_id, account_id, name) IN {places: Array(Tuple(String, String, String))} AND status != 'deleted'
           UNION ALL
           SELECT project_id FROM projects_v1 WHERE account_id IN {activeOf: Array(String)} AND status = 'active'
         )`,

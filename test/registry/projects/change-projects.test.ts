@@ -18,7 +18,7 @@ import { openTestRegistry } from '../../support/worlds/test-registry.ts'
 
 let store: TestStore
 let registry: Registry
-let inserts: string[]
+let inserts: string[] = []
 let fault: Fault | undefined
 let partnerId: string
 beforeAll(async () => {
@@ -244,11 +244,11 @@ async function* each(entries: readonly AuditEntry[]): AsyncIterable<AuditEntry> 
   yield* entries
 }
 
-/** Of the parts that are not merged, which contain the rows of one insert. */
+/** Of the parts that contain the rows of one insert, merged since or not. */
 const largestNewPart = defineQuery({
   name: 'test_largest_new_part',
   sql: `SELECT max(rows) AS rows FROM system.parts
-        WHERE database = currentDatabase() AND table = 'projects_v1' AND level = 0`,
+        WHERE database = currentDatabase() AND table = 'projects_v1' AND min_block_number = max_block_number`,
   params: z.object({}),
   row: z.object({ rows: z.coerce.number() }),
 })

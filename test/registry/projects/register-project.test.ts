@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { listAuditEntries, SERVICE } from '../../../registry/audit-log.ts'
+import { createPartner } from '../../../registry/create-partner.ts'
 import { derivedId, findProject, newProject, withChanges, writeProjects } from '../../../registry/projects/project.ts'
 import { type Registration, registerProject } from '../../../registry/projects/register-project.ts'
 import { syncEmbeddedProject } from '../../../registry/projects/sync-project.ts'
@@ -10,32 +11,32 @@ import { openTestStore, type TestStore } from '../../support/engines/embedded-st
 import { queriesOf } from '../../support/query-trace.ts'
 import { openTestRegistry } from '../../support/worlds/test-registry.ts'
 
-const PARTNER = 'ps_registers'
-
 let store: TestStore
 let registry: Registry
+let partnerId: string
 beforeAll(async () => {
   store = await openTestStore()
   registry = await openTestRegistry(store.clickhouse)
+  partnerId = (await createPartner(registry, SERVICE, { name: 'Registers', mode: 'white-label' })).partner.id
 })
 afterAll(() => store.close())
 
 describe('a registration that another process kills after its row has landed', () => {
   const killedOnce = async () => openTestRegistry({ ...store.clickhouse, registry: killedAfter(store.clickhouse.registry, 'projects_inbox_v2') })
-  const registration: Registration = { projectId: 'killed', partnerId: PARTNER, name: 'Killed' }
+  const registration = (name: string): Registration => ({ projectId: 'killed', partnerId, name })
   const auditedActions = async () => {
-    const entries = await listAuditEntries(store.clickhouse, { newestFirst: false, action: '', subject: registration.projectId, limit: 10 })
+    const entries = await listAuditEntries(store.clickhouse, { newestFirst: false, action: '', subject: 'killed', limit: 10 })
     return entries.map(({ action }) => action)
   }
 
   test('a registration that was killed after its row landed returns `created` and is audited once', async () => {
-    const outcome = await registerProject(await killedOnce(), SERVICE, registration)
+    const outcome = await registerProject(await killedOnce(), SERVICE, registration('Killed'))
     expect(outcome).toMatchObject({ status: 'created', project: { id: 'killed', revision: 1 } })
     expect(await auditedActions()).toEqual(['project.register'])
   })
 
   test('a change that was killed after its row landed returns `updated` and is written once', async () => {
-    const outcome = await registerProject(await killedOnce(), SERVICE, { ...registration, name: 'Renamed' })
+    const outcome = await registerProject(await killedOnce(), SERVICE, registration('Renamed'))
     expect(outcome).toMatchObject({ status: 'updated', project: { name: 'Renamed', revision: 2 } })
     expect(await auditedActions()).toEqual(['project.register', 'project.change'])
     expect((await findProject(registry, 'killed'))?.revision).toBe(2)
@@ -43,6 +44,7 @@ describe('a registration that another process kills after its row has landed', (
 })
 
 describe('the id of a project whose name was used before', () => {
+  const PARTNER = 'ps_registers'
   const named = { partnerId: PARTNER, accountId: '', name: 'again and again' }
   const INCARNATIONS = 130
 
