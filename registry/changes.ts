@@ -27,6 +27,7 @@ export interface Change {
 
 /** What the changes of a group may do together, under the lease that was valid when they were decided. */
 export interface GroupChange<R> extends Pick<Change, 'write'>, RegistryReads {
+  readonly lease: Lease
   /** In the order in which they are decided. */
   readonly requested: readonly Requested<R>[]
   /** Adds those that wait by now. A group that takes them as late as it can is larger, and fewer groups are written. */
@@ -130,6 +131,7 @@ export class RegistryChanges {
     const write: Change['write'] = (...rows) => this.#write(lease, ...rows)
     return {
       clickhouse: this.#clickhouse,
+      lease,
       requested: changes,
       takeWaiting,
       write,

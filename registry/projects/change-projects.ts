@@ -72,7 +72,7 @@ interface ChangeOfGroup {
  */
 const PROJECTS: ChangeKind<readonly ChangeOfGroup[]> = {
   carryOut: async (group) => {
-    const known = new KnownProjects(group.clickhouse)
+    const known = new KnownProjects(group)
     while (await known.load(changesOf(group).map(({ change }) => change.needs(known)))) group.takeWaiting()
     const noted: NotedChange[] = []
     // Of several changes of one project or account, the last one has the greatest revision, and contains the others.

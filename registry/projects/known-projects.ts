@@ -1,9 +1,12 @@
 import { z } from 'zod'
+import type { PartnerMode } from '../../contract/fields.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
+import type { Lease } from '../../sql/lease.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { type Account, findAccounts } from '../accounts.ts'
-import { findPartners, type Partner } from '../partners.ts'
-import { type NamedProject, PROJECT_SELECT, type Project, ProjectRow } from './project.ts'
+import type { GroupChange } from '../changes.ts'
+import { findPartners } from '../partners.ts'
+import { findProjects, type NamedProject, type Project } from './project.ts'
 
 /** What a change has to know before it can be decided. */
 export interface Needs {
@@ -19,23 +22,38 @@ export interface Needs {
 }
 
 /**
+ * What a process knows as long as it has the lease, without reading it for each group: a partner and its mode never change, and
+ * no other process can create a project. If it has lost the lease without noticing, the fence rejects what it writes.
+ */
+interface KnownUnderLease {
+  readonly partners: Map<string, PartnerMode>
+  newestCreationMs: number | undefined
+}
+
+const KNOWN_UNDER_LEASE = new WeakMap<Lease, KnownUnderLease>()
+
+/**
  * What the changes of a group know: what is stored, read in bulk and once, and above it the rows that the changes before them
  * have decided. Reading what was not loaded throws, because a change that is decided on an assumption could give a name twice.
  */
 export class KnownProjects {
   readonly #clickhouse: ClickHouse
+  readonly #underLease: KnownUnderLease
   readonly #projects = new Map<string, Project | undefined>()
   readonly #accounts = new Map<string, Account | undefined>()
-  readonly #partners = new Map<string, Partner | undefined>()
   /** Ids of projects that have, or had, a name or an account; each is checked again when it is read. */
   readonly #idsByName = new Map<string, Set<string>>()
   readonly #idsByAccount = new Map<string, Set<string>>()
   readonly #loadedNames = new Set<string>()
   readonly #loadedActive = new Set<string>()
+  readonly #missingPartners = new Set<string>()
   #createdMs: number | undefined
 
-  constructor(clickhouse: ClickHouse) {
+  constructor({ clickhouse, lease }: Pick<GroupChange<unknown>, 'clickhouse' | 'lease'>) {
     this.#clickhouse = clickhouse
+    const underLease = KNOWN_UNDER_LEASE.get(lease) ?? { partners: new Map(), newestCreationMs: undefined }
+    KNOWN_UNDER_LEASE.set(lease, underLease)
+    this.#underLease = underLease
   }
 
   /** Reads what is not known yet. Returns whether there was any. Throws StoreError. */
@@ -44,13 +62,13 @@ export class KnownProjects {
     const names = needs.flatMap((each) => each.names ?? []).filter((named) => !this.hasName(named))
     const activeOf = unique(needs.flatMap((each) => each.activeOfAccounts ?? []).filter((id) => !this.#loadedActive.has(id)))
     const accountIds = unique(needs.flatMap((each) => each.accountIds ?? []).filter((id) => !this.#accounts.has(id)))
-    const partnerIds = unique(needs.flatMap((each) => each.partnerIds ?? []).filter((id) => !this.#partners.has(id)))
-    const needsCreation = this.#createdMs === undefined && needs.some((each) => each.newestCreation === true)
+    const partnerIds = unique(needs.flatMap((each) => each.partnerIds ?? []).filter((id) => !this.#hasPartner(id)))
+    const needsCreation = this.#underLease.newestCreationMs === undefined && needs.some((each) => each.newestCreation === true)
     const loads = [
       ...(projectIds.length + names.length + activeOf.length > 0 ? [this.#loadProjects({ projectIds, names, activeOf })] : []),
-      ...(accountIds.length > 0 ? [this.#loadInto(this.#accounts, accountIds, findAccounts)] : []),
-      ...(partnerIds.length > 0 ? [this.#loadInto(this.#partners, partnerIds, findPartners)] : []),
-      ...(needsCreation ? [this.#loadCreation()] : []),
+      ...(accountIds.length > 0 ? [this.#loadAccounts(accountIds)] : []),
+      ...(partnerIds.length > 0 ? [this.#loadPartners(partnerIds)] : []),
+      ...(needsCreation ? [this.#loadNewestCreation()] : []),
     ]
     await Promise.all(loads)
     return loads.length > 0
@@ -78,9 +96,10 @@ export class KnownProjects {
     return loaded(this.#accounts, accountId)
   }
 
-  /** Undefined when there is no such partner. */
-  partner(partnerId: string): Partner | undefined {
-    return loaded(this.#partners, partnerId)
+  /** The mode of a partner; undefined when there is no such partner. */
+  partnerMode(partnerId: string): PartnerMode | undefined {
+    requireLoaded(this.#hasPartner(partnerId), partnerId)
+    return this.#underLease.partners.get(partnerId)
   }
 
   /** Of the projects with this name at most one is not deleted. */
@@ -105,7 +124,11 @@ export class KnownProjects {
    * be missing from its partner's bill. The projects of a group share it, because one insert makes them visible together.
    */
   createdMs(): number {
-    if (this.#createdMs === undefined) throw notLoaded('the newest time of creation')
+    if (this.#createdMs !== undefined) return this.#createdMs
+    const { newestCreationMs } = this.#underLease
+    if (newestCreationMs === undefined) throw notLoaded('the newest time of creation')
+    this.#createdMs = Math.max(Date.now(), newestCreationMs + 1)
+    this.#underLease.newestCreationMs = this.#createdMs
     return this.#createdMs
   }
 
@@ -119,23 +142,46 @@ export class KnownProjects {
   }
 
   async #loadProjects({ projectIds, names, activeOf }: { projectIds: string[]; names: NamedProject[]; activeOf: string[] }): Promise<void> {
-    const places = names.map(({ partnerId, accountId, name }) => [partnerId, accountId, name])
-    const found = await this.#clickhouse.registry.query(projectsToKnow, { projectIds, names: unique(names.map(({ name }) => name)), places, activeOf })
-    // A project that a change of the group has decided is newer than what is stored.
-    for (const project of found) if (this.#projects.get(project.id) === undefined) this.put({ project })
+    const [byName, byAccount] = await Promise.all([this.#candidatesByName(projectIds, names), this.#candidatesByAccount(activeOf)])
+    const candidates = unique([...byName, ...byAccount]).filter((id) => this.#projects.get(id) === undefined)
+    const found = candidates.length === 0 ? new Map<string, Project>() : await findProjects({ clickhouse: this.#clickhouse }, candidates)
+    for (const project of found.values()) this.put({ project })
     for (const id of projectIds) if (!this.#projects.has(id)) this.#projects.set(id, undefined)
     for (const named of names) this.#loadedNames.add(nameKey(named))
     for (const accountId of activeOf) this.#loadedActive.add(accountId)
   }
 
-  async #loadInto<T>(known: Map<string, T | undefined>, ids: string[], find: (registry: { clickhouse: ClickHouse }, ids: string[]) => Promise<Map<string, T>>) {
-    const found = await find({ clickhouse: this.#clickhouse }, ids)
-    for (const id of ids) known.set(id, found.get(id))
+  async #candidatesByName(projectIds: string[], named: readonly NamedProject[]): Promise<string[]> {
+    if (named.length === 0) return projectIds
+    const each = (field: keyof NamedProject) => unique(named.map((project) => project[field]))
+    const places = { names: each('name'), accountIds: each('accountId'), partnerIds: each('partnerId') }
+    const found = await this.#clickhouse.registry.query(candidatesByIdOrName, { projectIds, ...places })
+    return found.map(({ id }) => id)
   }
 
-  async #loadCreation(): Promise<void> {
+  async #candidatesByAccount(accountIds: string[]): Promise<string[]> {
+    if (accountIds.length === 0) return []
+    return (await this.#clickhouse.registry.query(candidatesByAccount, { accountIds })).map(({ id }) => id)
+  }
+
+  async #loadAccounts(accountIds: readonly string[]): Promise<void> {
+    const found = await findAccounts({ clickhouse: this.#clickhouse }, accountIds)
+    for (const id of accountIds) this.#accounts.set(id, found.get(id))
+  }
+
+  async #loadPartners(partnerIds: readonly string[]): Promise<void> {
+    const found = await findPartners({ clickhouse: this.#clickhouse }, partnerIds)
+    for (const [id, { mode }] of found) this.#underLease.partners.set(id, mode)
+    for (const id of partnerIds) if (!found.has(id)) this.#missingPartners.add(id)
+  }
+
+  async #loadNewestCreation(): Promise<void> {
     const [newest] = await this.#clickhouse.registry.query(newestCreation, {})
-    this.#createdMs = Math.max(Date.now(), newest === undefined ? 0 : newest.createdMs + 1)
+    this.#underLease.newestCreationMs = newest?.createdMs ?? 0
+  }
+
+  #hasPartner(partnerId: string): boolean {
+    return this.#underLease.partners.has(partnerId) || this.#missingPartners.has(partnerId)
   }
 
   #projectsIn(ids: ReadonlySet<string> | undefined): Project[] {
@@ -171,27 +217,26 @@ function notLoaded(what: string): Error {
 }
 
 /**
- * The subquery reads only the columns that it compares, with the index on `name` and the one on `account_id`, and may find
- * projects that have since been renamed, moved or deleted. Only the projects that it finds are read as a whole.
+ * Projects with these ids or names. Reads only the columns that it compares, and may find projects that have since been renamed
+ * or deleted, or have the name of another place: each is checked when it is read. Most registrations find none, and read no more.
  */
-const projectsToKnow = defineQuery({
-  name: 'projects_to_know',
-  sql: `${PROJECT_SELECT}
-        WHERE project_id IN (
-          SELECT project_id FROM projects_v1 WHERE project_id IN {projectIds: Array(String)}
-          UNION ALL
-          SELECT project_id FROM projects_v1
-          WHERE name IN {names: Array(String)} AND (partner_id, account_id, name) IN {places: Array(Tuple(String, String, String))} AND status != 'deleted'
-          UNION ALL
-          SELECT project_id FROM projects_v1 WHERE account_id IN {activeOf: Array(String)} AND status = 'active'
-        )`,
-  params: z.object({
-    projectIds: z.array(z.string()),
-    names: z.array(z.string()),
-    places: z.array(z.array(z.string())),
-    activeOf: z.array(z.string()),
-  }),
-  row: ProjectRow,
+const candidatesByIdOrName = defineQuery({
+  name: 'candidates_by_id_or_name',
+  sql: `SELECT project_id AS id FROM projects_v1 WHERE project_id IN {projectIds: Array(String)}
+        UNION DISTINCT
+        SELECT project_id AS id FROM projects_v1
+        WHERE name IN {names: Array(String)} AND account_id IN {accountIds: Array(String)} AND partner_id IN {partnerIds: Array(String)}
+          AND status != 'deleted'`,
+  params: z.object({ projectIds: z.array(z.string()), names: z.array(z.string()), accountIds: z.array(z.string()), partnerIds: z.array(z.string()) }),
+  row: z.object({ id: z.string() }),
+})
+
+/** May find projects that have since been paused, moved or deleted. */
+const candidatesByAccount = defineQuery({
+  name: 'candidates_by_account',
+  sql: `SELECT DISTINCT project_id AS id FROM projects_v1 WHERE account_id IN {accountIds: Array(String)} AND status = 'active'`,
+  params: z.object({ accountIds: z.array(z.string()) }),
+  row: z.object({ id: z.string() }),
 })
 
 const newestCreation = defineQuery({

@@ -176,7 +176,7 @@ const PROJECT_COLUMNS = [
   'deleted_ms',
 ]
 
-export const ProjectRow = z.object({
+const ProjectRow = z.object({
   id: z.string(),
   revision: z.coerce.number(),
   partnerId: z.string(),
@@ -194,7 +194,7 @@ export const ProjectRow = z.object({
   deletedMs: z.coerce.number().nullable(),
 })
 
-export const PROJECT_SELECT = `SELECT project_id AS id, revision, partner_id AS partnerId, account_id AS accountId, name, status, wanted_status AS wantedStatus,
+const PROJECT_SELECT = `SELECT project_id AS id, revision, partner_id AS partnerId, account_id AS accountId, name, status, wanted_status AS wantedStatus,
           wanted_revision AS wantedRevision, provisioned_revision AS provisionedRevision, region, instance_type AS instanceType, access_host AS accessHost,
           sealed_api_key AS sealedApiKey, toUnixTimestamp64Milli(created_at) AS createdMs, toUnixTimestamp64Milli(deleted_at) AS deletedMs
         FROM projects_v1 FINAL`

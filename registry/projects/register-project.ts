@@ -109,9 +109,9 @@ interface Checked {
 }
 
 function findRejection(known: KnownProjects, { project, registration, accountId }: Checked): RegisterRejection | undefined {
-  const partner = known.partner(registration.partnerId)
-  if (partner === undefined) return 'partner_not_found'
-  if (registration.accountId !== undefined && partner.mode !== 'co-branded') return 'partner_without_accounts'
+  const mode = known.partnerMode(registration.partnerId)
+  if (mode === undefined) return 'partner_not_found'
+  if (registration.accountId !== undefined && mode !== 'co-branded') return 'partner_without_accounts'
   if (project !== undefined && project.partnerId !== registration.partnerId) return 'partner_changed'
   if (registration.accountId !== undefined && known.account(registration.accountId)?.partnerId !== registration.partnerId) return 'account_not_found'
   // A project that was registered without an account, as all were before accounts existed, may be given one.

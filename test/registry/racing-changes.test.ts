@@ -4,8 +4,8 @@ import { verifyAuditChain } from '../../contract/audit-chain.ts'
 import { listAuditEntries, SERVICE } from '../../registry/audit-log.ts'
 import { connectAccount } from '../../registry/change-accounts.ts'
 import { createPartner } from '../../registry/create-partner.ts'
-import { KnownProjects } from '../../registry/projects/known-projects.ts'
 import { deleteProject, pauseProject, restoreProject } from '../../registry/projects/lifecycle.ts'
+import { listRegisteredProjects } from '../../registry/projects/list-projects.ts'
 import { findProject, findProjects } from '../../registry/projects/project.ts'
 import { registerProject, registerProjects } from '../../registry/projects/register-project.ts'
 import { syncAccountProject, syncEmbeddedProject } from '../../registry/projects/sync-project.ts'
@@ -46,9 +46,9 @@ describe('two api processes on one store', () => {
     const { id: accountId } = await connectAccount(processOf(0, processes), SERVICE, { partnerId: PARTNER, email: 'x@example.com', name: 'X' })
     const account = { partnerId: PARTNER, accountId }
     const outcomes = await fifty((registry, nth) => syncAccountProject(registry, SERVICE, { ...account, name: `name ${nth}` }))
-    const known = new KnownProjects(processOf(1, stores))
-    await known.load([{ activeOfAccounts: [accountId] }])
-    const active = known.activeOfAccount(account).map(({ id }) => id)
+    const registered = { partnerId: PARTNER, status: 'active', search: '', after: { createdMs: 0, id: '' }, limit: 100 } as const
+    const projects = await listRegisteredProjects(processOf(1, stores), registered)
+    const active = projects.filter((project) => project.accountId === accountId).map(({ id }) => id)
     expect(active).toHaveLength(2)
     const created = outcomes.flatMap((outcome) => (outcome.status === 'synced' ? [outcome.project.id] : []))
     expect(created.toSorted()).toEqual(active.toSorted())

@@ -56,7 +56,7 @@ describe('the id of a project whose name was used before', () => {
     const projects = ids.map((id) => withChanges(registry, newProject(registry, { ...named, id, createdMs: Date.now() }), deleted))
     await registry.changes.run(SERVICE, (change) => writeProjects(change, projects))
     const queries = await queriesOf(() => syncEmbeddedProject(registry, SERVICE, named))
-    expect(queries.filter((name) => name === 'projects_to_know')).toHaveLength(4)
+    expect(queries.filter((name) => name === 'candidates_by_id_or_name' || name === 'projects_by_id')).toHaveLength(5)
     expect((await syncEmbeddedProject(registry, SERVICE, named)).id).toBe(derivedId(named, INCARNATIONS + 1))
   })
 })
