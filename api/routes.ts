@@ -4,7 +4,7 @@ import { ExportSlots } from './http/export-slots.ts'
 import { StatementStreams } from './http/open-streams.ts'
 import { provisionerMetrics } from './prometheus/provisioner-metrics.ts'
 import { getAccount, listAccountsRoute, setAccountPlanRoute } from './routes/accounts.ts'
-import { getProject, listProjectsRoute, registerProjectRoute } from './routes/admin-projects.ts'
+import { getProject, listProjectsRoute } from './routes/admin-projects.ts'
 import { createAdminTokenRoute } from './routes/admin-tokens.ts'
 import { listAuditLog, listAuditLogAtAudit } from './routes/audit-log.ts'
 import { listAudits, runAudit } from './routes/audits.ts'
@@ -30,6 +30,7 @@ import {
 } from './routes/projects.ts'
 import { rebuildMonth } from './routes/rebuilds.ts'
 import { reencrypt } from './routes/reencrypt.ts'
+import { registerProjectRoute, registerProjectsRoute } from './routes/register-projects.ts'
 import { listOwnRejectedEvents, listRejectedEvents, resendRejectedEvents } from './routes/rejected-events.ts'
 import { createSecretRoute, deleteSecretRoute, getSecret, listSecretsRoute, updateSecretRoute } from './routes/secrets.ts'
 import { listSigningKeys, rotateSigningKeyRoute } from './routes/signing-keys.ts'
@@ -82,6 +83,7 @@ export function addRoutes(app: FastifyInstance, context: OperatorContext): void 
   listIngestKeysRoute(app, context)
   revokeIngestKeyRoute(app, context)
   registerProjectRoute(app, context)
+  registerProjectsRoute(app, context)
   listProjectsRoute(app, context)
   getProject(app, context)
   listAccountsRoute(app, context)

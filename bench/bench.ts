@@ -4,6 +4,7 @@ import { measureApi } from './api.ts'
 import { measureHttp } from './http.ts'
 import { measureIdentities } from './identities.ts'
 import { measureIngest } from './ingest.ts'
+import { measureRegistry } from './registry.ts'
 import { type Measurement, printReport } from './report.ts'
 import { measureSoak } from './soak.ts'
 import { measureTotals } from './totals.ts'
@@ -18,6 +19,7 @@ const MEASUREMENTS: Record<string, { what: string; measure: Measurement }> = {
   },
   ingest: { what: "events per second from Kafka, compared with ClickHouse's Kafka engine; duplicates; recovery after a kill; latency", measure: measureIngest },
   soak: { what: 'millions of events with restarts and redeliveries: whether the end is as fast as the start, and what grows', measure: measureSoak },
+  registry: { what: 'projects registered per second, singly and in bulk, without projects and with 100,000', measure: measureRegistry },
   totals: { what: 'partnership usage compared with the plain computation, audit, closing and exports, for 20,000 projects', measure: measureTotals },
 }
 

@@ -6,7 +6,7 @@ export interface TimedAnswer {
 }
 
 export interface Request {
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'PUT'
   readonly url: URL
   readonly headers: Record<string, string>
   readonly body?: Buffer
@@ -25,7 +25,7 @@ export interface LoadResult {
   readonly answers: readonly TimedAnswer[]
 }
 
-/** A closed loop: each connection sends its next request after the previous answer. Throws unless every answer is 200. */
+/** A closed loop: each connection sends its next request after the previous answer. Throws unless every answer is 200 or 201. */
 export async function runLoad({ connections, secondsMax, requests }: Load): Promise<LoadResult> {
   const agent = new Agent({ keepAlive: true, maxSockets: connections })
   const answers: TimedAnswer[] = []
@@ -56,6 +56,7 @@ async function send(agent: Agent, { method, url, headers, body }: Request): Prom
   const chunks: Buffer[] = []
   for await (const chunk of answer) chunks.push(chunk as Buffer)
   const answered = { seconds: (performance.now() - started) / 1000, body: Buffer.concat(chunks) }
-  if (answer.statusCode !== 200) throw new Error(`${method} ${url.pathname} failed with status ${answer.statusCode}: ${answered.body.toString('utf8')}`)
+  if (answer.statusCode !== 200 && answer.statusCode !== 201)
+    throw new Error(`${method} ${url.pathname} failed with status ${answer.statusCode}: ${answered.body.toString('utf8')}`)
   return answered
 }

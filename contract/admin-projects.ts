@@ -1,27 +1,36 @@
 import { z } from 'zod'
 import { TIMESTAMP_AHEAD_MS_MAX, TIMESTAMP_MIN_MS } from '../metering/event.ts'
 import { parseTimestamp } from '../metering/timestamp.ts'
+import { ERRORS } from './errors.ts'
 import { CREATED_AT, PARTNER_ID, PROJECT_ID, PROJECT_NAME } from './example-values.ts'
-import { InstanceTypeField, Instant, Name, PathId, ProjectSearch, RegionField, Status } from './fields.ts'
+import { InstanceTypeField, Instant, Name, PathId, ProjectSearch, type ProjectStatus, RegionField, Status } from './fields.ts'
 import { defineOperation } from './operation.ts'
 import { NextCursor, PageQuery } from './pages.ts'
 
 const ProjectParams = z.object({ projectId: PathId })
 
-const ProjectRegistration = z
-  .strictObject({
-    partner_id: z.string(),
-    account_id: z.string().optional().meta({ description: 'One of the partner’s accounts. Co-branded partners only; it never changes.' }),
-    name: Name,
-    region: RegionField.optional(),
-    instance_type: InstanceTypeField.optional(),
-    status: Status.optional(),
-    deleted_at: z.string().refine(isPast, 'must be an RFC 3339 date-time with a zone, from 2000-01-01 to now').optional(),
-  })
-  .refine((body) => body.deleted_at === undefined || body.status === 'deleted', {
-    path: ['deleted_at'],
-    message: 'is only allowed with status "deleted"',
-  })
+/** The most projects of one POST /admin/v1/projects/batch. */
+export const PROJECTS_PER_BATCH_MAX = 1_000
+/** Enough for as many projects whose id and name are as long as allowed, with every character escaped. */
+export const PROJECTS_BODY_BYTES_MAX = 2 * 1024 * 1024
+
+const RegistrationFields = {
+  partner_id: z.string(),
+  account_id: z.string().optional().meta({ description: 'One of the partner’s accounts. Co-branded partners only; it never changes.' }),
+  name: Name,
+  region: RegionField.optional(),
+  instance_type: InstanceTypeField.optional(),
+  status: Status.optional(),
+  deleted_at: z.string().refine(isPast, 'must be an RFC 3339 date-time with a zone, from 2000-01-01 to now').optional(),
+}
+const isDeletedIfTimed = (body: { deleted_at?: string | undefined; status?: ProjectStatus | undefined }) =>
+  body.deleted_at === undefined || body.status === 'deleted'
+const DELETED_ONLY = { path: ['deleted_at'], message: 'is only allowed with status "deleted"' }
+
+const ProjectRegistration = z.strictObject(RegistrationFields).refine(isDeletedIfTimed, DELETED_ONLY)
+
+/** One project of a batch. The server validates each alone, so that an invalid one does not reject the others. */
+export const ProjectOfBatch = z.strictObject({ id: z.string(), ...RegistrationFields }).refine(isDeletedIfTimed, DELETED_ONLY)
 
 /** The store would silently change a time that it cannot hold. */
 function isPast(text: string): boolean {
@@ -66,6 +75,56 @@ export const REGISTER_PROJECT = defineOperation({
   example: {
     request: { partner_id: PARTNER_ID, name: PROJECT_NAME, region: PROJECT.region, instance_type: PROJECT.instance_type },
     answers: { 200: { project: PROJECT }, 201: { project: PROJECT } },
+  },
+})
+
+const { $schema: _, ...projectOfBatchSchema } = z.toJSONSchema(ProjectOfBatch, { io: 'input' })
+const ProjectBatch = z.strictObject({
+  projects: z.array(z.unknown().meta(projectOfBatchSchema)).min(1).max(PROJECTS_PER_BATCH_MAX),
+})
+const Count = z.number().int()
+const BatchAnswer = z.object({
+  created: Count,
+  updated: Count,
+  unchanged: Count,
+  rejected: Count,
+  projects: z.array(
+    z.discriminatedUnion('outcome', [
+      z.object({ index: Count, id: z.string(), outcome: z.enum(['created', 'updated', 'unchanged']) }),
+      z.object({
+        index: Count.meta({ description: 'Position in the request, starting at 0.' }),
+        id: z.string().nullable(),
+        outcome: z.literal('rejected'),
+        code: z.string().meta({ description: 'The same codes as of a single registration.' }),
+        message: z.string(),
+      }),
+    ]),
+  ),
+})
+
+export const REGISTER_PROJECTS = defineOperation({
+  method: 'POST',
+  path: '/admin/v1/projects/batch',
+  tag: 'admin',
+  summary: 'Register or change many projects that already exist on the platform',
+  description: `At most ${PROJECTS_PER_BATCH_MAX} projects and ${PROJECTS_BODY_BYTES_MAX} bytes. Each project is registered in its order and separately, like with PUT: rejected ones are listed with the reason and do not affect the others. After a 503 or without an answer, send the whole request again; what was registered is then \`unchanged\`.`,
+  body: ProjectBatch,
+  answers: { 200: BatchAnswer },
+  errors: { 400: true, 401: true, 403: true, 413: true, 415: true, 429: true, 500: true, 503: true },
+  example: {
+    request: { projects: [{ id: PROJECT_ID, partner_id: PARTNER_ID, name: PROJECT_NAME, region: PROJECT.region, instance_type: PROJECT.instance_type }] },
+    answers: {
+      200: {
+        created: 1,
+        updated: 0,
+        unchanged: 0,
+        rejected: 1,
+        projects: [
+          { index: 0, id: PROJECT_ID, outcome: 'created' },
+          { index: 1, id: 'p2', outcome: 'rejected', code: 'NAME_TAKEN', message: ERRORS.NAME_TAKEN.message },
+        ],
+      },
+    },
   },
 })
 

@@ -1,10 +1,8 @@
-import { v5 as uuidV5 } from 'uuid'
 import { z } from 'zod'
 import { ACCOUNT_PLANS, type AccountPlan } from '../contract/accounts.ts'
 import { defineQuery } from '../sql/query.ts'
 import { row } from '../sql/tab-separated.ts'
-import type { Actor } from './audit-log.ts'
-import type { Change, RegistryReads, RegistryStore } from './changes.ts'
+import type { Change, RegistryReads } from './changes.ts'
 
 /** A user of a co-branded partner. */
 export interface Account {
@@ -18,54 +16,23 @@ export interface Account {
   readonly revision: number
 }
 
-/**
- * Creates the partner's account for an email, or returns the existing one, renamed to `name`. The id is derived from partner
- * and email, so concurrent calls write the same row. `email` must be in lower case. Throws StoreError.
- */
-export function connectAccount(
-  registry: RegistryStore,
-  actor: Actor,
-  { partnerId, email, name }: { partnerId: string; email: string; name: string },
-): Promise<Account> {
-  const id = uuidV5(JSON.stringify([partnerId, email]), ACCOUNT_NAMESPACE)
-  return registry.changes.run(actor, async (change) => {
-    const known = await findAccount(registry, id)
-    if (known?.name === name) return known
-    const account: Account =
-      known === undefined ? { id, partnerId, email, name, plan: 'free', createdMs: Date.now(), revision: 1 } : { ...known, name, revision: known.revision + 1 }
-    // The partner, but not the person: the audit log is kept permanently.
-    await change.note({ action: known === undefined ? 'account.create' : 'account.rename', subject: id, details: { partner_id: partnerId } })
-    await writeAccount(change, account)
-    return account
-  })
+export async function findAccount(registry: RegistryReads, accountId: string): Promise<Account | undefined> {
+  return (await findAccounts(registry, [accountId])).get(accountId)
 }
 
-export async function findAccount({ clickhouse }: RegistryReads, accountId: string): Promise<Account | undefined> {
-  const [found] = await clickhouse.registry.query(accountById, { accountId })
-  return found
+/** By id; ids without an account are left out. Throws StoreError. */
+export async function findAccounts({ clickhouse }: RegistryReads, accountIds: readonly string[]): Promise<Map<string, Account>> {
+  const found = await clickhouse.registry.query(accountsById, { accountIds: [...accountIds] })
+  return new Map(found.map((account) => [account.id, account]))
 }
 
-/** Undefined when there is no such account. */
-export function setAccountPlan(
-  registry: RegistryStore,
-  actor: Actor,
-  { accountId, plan }: { accountId: string; plan: AccountPlan },
-): Promise<Account | undefined> {
-  return registry.changes.run(actor, async (change) => {
-    const known = await findAccount(registry, accountId)
-    if (known === undefined || known.plan === plan) return known
-    const account: Account = { ...known, plan, revision: known.revision + 1 }
-    await change.note({ action: 'account.plan', subject: accountId, details: { partner_id: known.partnerId, plan } })
-    await writeAccount(change, account)
-    return account
-  })
-}
-
-const ACCOUNT_NAMESPACE = 'd2a4f3b6-5c0e-4c1a-8f57-3b9e0a71c864'
-
-async function writeAccount(change: Change, { id, revision, partnerId, email, name, plan, createdMs }: Account): Promise<void> {
+export async function writeAccounts(change: Pick<Change, 'write'>, accounts: readonly Account[]): Promise<void> {
   const columns = ['account_id', 'revision', 'partner_id', 'email', 'name', 'plan', 'created_ms']
-  await change.write('accounts_inbox_v1', columns, (owner) => row([...owner, id, revision, partnerId, email, name, plan, createdMs]))
+  if (accounts.length > 0) await change.write('accounts_inbox_v1', columns, (owner) => accounts.map((account) => accountRow(owner, account)).join(''))
+}
+
+function accountRow(owner: readonly (string | number)[], { id, revision, partnerId, email, name, plan, createdMs }: Account): string {
+  return row([...owner, id, revision, partnerId, email, name, plan, createdMs])
 }
 
 export const AccountRow = z.object({
@@ -81,9 +48,9 @@ export const AccountRow = z.object({
 export const ACCOUNT_SELECT = `SELECT account_id AS id, revision, partner_id AS partnerId, email, name, plan, toUnixTimestamp64Milli(created_at) AS createdMs
         FROM accounts_v1 FINAL`
 
-const accountById = defineQuery({
-  name: 'account_by_id',
-  sql: `${ACCOUNT_SELECT} WHERE account_id = {accountId: String}`,
-  params: z.object({ accountId: z.string() }),
+const accountsById = defineQuery({
+  name: 'accounts_by_id',
+  sql: `${ACCOUNT_SELECT} WHERE account_id IN {accountIds: Array(String)}`,
+  params: z.object({ accountIds: z.array(z.string()) }),
   row: AccountRow,
 })

@@ -26,11 +26,23 @@ export interface AuditedChange {
   readonly details?: Readonly<Record<string, string | number | boolean | null | readonly string[]>>
 }
 
+/** A change with its actor, as the audit log gets it. */
+export interface NotedChange {
+  readonly actor: Actor
+  readonly noted: AuditedChange
+}
+
 /** Writes the audit entry of a change in another module, immediately before the change is carried out. Throws StoreError. */
 export type NoteChange = (noted: AuditedChange) => Promise<void>
 
-/** The entry that follows `head`. */
-export function entryAfter(head: AuditHead, nowMs: number, { actor, noted }: { actor: Actor; noted: AuditedChange }): AuditEntry {
+/** The entries that follow `head`, each chained to the one before it. */
+export function entriesAfter(head: AuditHead, nowMs: number, noted: readonly NotedChange[]): AuditEntry[] {
+  const entries: AuditEntry[] = []
+  for (const each of noted) entries.push(entryAfter(entries.at(-1) ?? head, nowMs, each))
+  return entries
+}
+
+function entryAfter(head: AuditHead, nowMs: number, { actor, noted }: NotedChange): AuditEntry {
   const entry = {
     seq: head.seq + 1,
     at: formatTimestamp(nowMs),

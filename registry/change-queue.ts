@@ -5,6 +5,8 @@ import type { Actor } from './audit-log.ts'
 const CHANGE_MS_MAX = 30_000
 /** Generous: a program that syncs all its projects in parallel sends fewer. */
 export const WAITING_PER_PARTNER_MAX = 100
+/** A group takes no further change once it has this many items: a change that arrives meanwhile waits until the group is written. */
+const GROUP_ITEMS_MAX = 1_000
 
 /** A partner sends changes faster than they are carried out. Nothing of the rejected change was done. */
 export class TooManyWaiting extends Error {
@@ -14,18 +16,37 @@ export class TooManyWaiting extends Error {
   }
 }
 
-/** Throws StoreError when no time is left for another attempt. */
-export type RequireTime = () => void
+export interface QueuedChange {
+  readonly actor: Actor
+  /** Changes of the same kind can be carried out together. */
+  readonly kind: unknown
+  /** How many items it changes: one, or as many as a bulk call contains. */
+  readonly items: number
+}
+
+/** Changes of one kind that are carried out together. */
+export interface ChangeGroup<C> {
+  /** In the order in which they are carried out. */
+  readonly changes: readonly C[]
+  /** Adds the changes of this kind that wait by now. */
+  takeWaiting(): void
+  /** Throws StoreError when no time is left for another attempt. */
+  requireTime(): void
+}
+
+/** Carries out all changes of a group or, when it throws, none. */
+export type CarryOut<C> = (group: ChangeGroup<C>) => Promise<void>
 
 /**
- * Changes run one at a time, round-robin across one queue per partner: a partner that sends many in parallel delays its own
+ * Changes run one group at a time: the changes that wait while a group is written are the next group, up to the first one of
+ * another kind; more join it until it is decided. They are taken round-robin from one queue per partner: a partner that sends many in parallel delays its own
  * changes, not those of other partners. Changes of partners alternate with those of operators and the service, which so wait
- * for at most one change of a partner, however many partners there are.
+ * for a group at most, however many partners there are.
  */
-export class ChangeQueue {
+export class ChangeQueue<C extends QueuedChange> {
   readonly #changeMsMax: number
-  readonly #partners = new RoundRobin()
-  readonly #others = new RoundRobin()
+  readonly #partners = new RoundRobin<C>()
+  readonly #others = new RoundRobin<C>()
   #isBusy = false
   #lastWasPartner = false
 
@@ -33,36 +54,64 @@ export class ChangeQueue {
     this.#changeMsMax = changeMsMax
   }
 
-  /** Throws TooManyWaiting, and StoreError when no slot came in time. */
-  async run<T>({ name }: Actor, work: (requireTime: RequireTime) => Promise<T>): Promise<T> {
+  /** Throws TooManyWaiting, StoreError when no slot came in time, and what `carryOut` throws for the group of the change. */
+  async run(change: C, carryOut: CarryOut<C>): Promise<void> {
     const untilMs = performance.now() + this.#changeMsMax
-    // The caller waits here and runs `work` itself, so that queries are attributed to the request that causes them.
-    if (this.#isBusy) await this.#waitForSlot(name)
-    this.#isBusy = true
-    this.#lastWasPartner = isPartner(name)
+    // The first caller of a group waits here and carries the group out itself, so that queries are attributed to a request that causes them.
+    if (!this.#isBusy) this.#occupy(change)
+    else if ((await this.#waitForSlot(change, untilMs)) === 'carried_out') return
+    const followers: Waiting<C>[] = []
     try {
-      return await work(() => {
-        if (performance.now() >= untilMs) throw this.#timedOut()
-      })
+      await carryOut(this.#groupOf(change, untilMs, followers))
+      for (const follower of followers) follower.end('carried_out')
+    } catch (thrown) {
+      for (const follower of followers) follower.fail(thrown)
+      throw thrown
     } finally {
       this.#startNext()
     }
   }
 
-  #waitForSlot(name: string): Promise<void> {
+  #groupOf(leader: C, leaderUntilMs: number, followers: Waiting<C>[]): ChangeGroup<C> {
+    const changes = [leader]
+    let { items } = leader
+    // A group goes on as long as one of its changes has time.
+    let untilMs = leaderUntilMs
+    const takeWaiting = () => {
+      while (items < GROUP_ITEMS_MAX && this.#queueOfNext()?.first()?.change.kind === leader.kind) {
+        const follower = this.#takeNext()
+        if (follower === undefined) return
+        followers.push(follower)
+        changes.push(follower.change)
+        items += follower.change.items
+        untilMs = Math.max(untilMs, follower.untilMs)
+      }
+    }
+    takeWaiting()
+    return { changes, takeWaiting, requireTime: () => this.#requireTime(untilMs) }
+  }
+
+  #occupy({ actor }: C): void {
+    this.#isBusy = true
+    this.#lastWasPartner = isPartner(actor.name)
+  }
+
+  #waitForSlot(change: C, untilMs: number): Promise<SlotOutcome> {
+    const { name } = change.actor
     const queue = isPartner(name) ? this.#partners : this.#others
     if (isPartner(name) && queue.lengthOf(name) >= WAITING_PER_PARTNER_MAX) return Promise.reject(new TooManyWaiting())
     return new Promise((resolve, reject) => {
-      const start = () => {
-        clearTimeout(timer)
-        resolve()
-      }
       const timer = setTimeout(() => {
-        queue.remove(name, start)
+        queue.remove(name, waiting)
         reject(this.#timedOut())
       }, this.#changeMsMax)
-      queue.add(name, start)
+      const waiting: Waiting<C> = { change, untilMs, hasSlot: () => clearTimeout(timer), end: resolve, fail: reject }
+      queue.add(name, waiting)
     })
+  }
+
+  #requireTime(untilMs: number): void {
+    if (performance.now() >= untilMs) throw this.#timedOut()
   }
 
   #timedOut(): StoreError {
@@ -71,11 +120,34 @@ export class ChangeQueue {
 
   /** Stays busy while a change waits, so that a change that arrives now does not overtake it. */
   #startNext(): void {
-    const [first, second] = this.#lastWasPartner ? [this.#others, this.#partners] : [this.#partners, this.#others]
-    const start = first.next() ?? second.next()
-    if (start === undefined) this.#isBusy = false
-    else start()
+    const next = this.#takeNext()
+    if (next === undefined) this.#isBusy = false
+    else next.end('leads')
   }
+
+  #takeNext(): Waiting<C> | undefined {
+    const next = this.#queueOfNext()?.takeFirst()
+    if (next === undefined) return undefined
+    next.hasSlot()
+    this.#occupy(next.change)
+    return next
+  }
+
+  #queueOfNext(): RoundRobin<C> | undefined {
+    const [one, other] = this.#lastWasPartner ? [this.#others, this.#partners] : [this.#partners, this.#others]
+    return [one, other].find((queue) => queue.first() !== undefined)
+  }
+}
+
+/** Whether a change that has its slot leads a group, or was carried out in the group of another. */
+type SlotOutcome = 'leads' | 'carried_out'
+
+interface Waiting<C> {
+  readonly change: C
+  readonly untilMs: number
+  readonly hasSlot: () => void
+  readonly end: (outcome: SlotOutcome) => void
+  readonly fail: (thrown: unknown) => void
 }
 
 /** By the names of actors (audit-log.ts). */
@@ -84,32 +156,38 @@ function isPartner(name: string): boolean {
 }
 
 /** A first-in, first-out queue for each name; the names are served in rotation. Names without waiting changes are not stored. */
-class RoundRobin {
-  readonly #queues = new Map<string, (() => void)[]>()
+class RoundRobin<C> {
+  readonly #queues = new Map<string, Waiting<C>[]>()
 
   lengthOf(name: string): number {
     return this.#queues.get(name)?.length ?? 0
   }
 
-  add(name: string, start: () => void): void {
+  add(name: string, waiting: Waiting<C>): void {
     const queue = this.#queues.get(name)
-    if (queue === undefined) this.#queues.set(name, [start])
-    else queue.push(start)
+    if (queue === undefined) this.#queues.set(name, [waiting])
+    else queue.push(waiting)
   }
 
-  remove(name: string, start: () => void): void {
-    const left = this.#queues.get(name)?.filter((each) => each !== start) ?? []
+  remove(name: string, waiting: Waiting<C>): void {
+    const left = this.#queues.get(name)?.filter((each) => each !== waiting) ?? []
     if (left.length === 0) this.#queues.delete(name)
     else this.#queues.set(name, left)
   }
 
-  /** The longest waiting change of the name that was served least recently; that name moves to the end of the rotation. */
-  next(): (() => void) | undefined {
+  /** The longest waiting change of the name that was served least recently. */
+  first(): Waiting<C> | undefined {
+    for (const [first] of this.#queues.values()) return first
+    return undefined
+  }
+
+  /** Takes the first change; its name moves to the end of the rotation. */
+  takeFirst(): Waiting<C> | undefined {
     for (const [name, queue] of this.#queues) {
-      const start = queue.shift()
+      const first = queue.shift()
       this.#queues.delete(name)
       if (queue.length > 0) this.#queues.set(name, queue)
-      return start
+      return first
     }
     return undefined
   }

@@ -5,8 +5,8 @@ import type { ClickHouse } from '../sql/clickhouse.ts'
 import { QUERY_WAS_CANCELLED_CODE, StoreError } from '../sql/errors.ts'
 import { acquireLease, type Lease, leaseTag, newOwnerName } from '../sql/lease.ts'
 import { defineQuery } from '../sql/query.ts'
-import { type Actor, AUDIT_COLUMNS, type AuditedChange, auditRow, entryAfter, readAuditHead } from './audit-log.ts'
-import { ChangeQueue, type RequireTime } from './change-queue.ts'
+import { type Actor, AUDIT_COLUMNS, type AuditedChange, auditRow, entriesAfter, type NotedChange, readAuditHead } from './audit-log.ts'
+import { type ChangeGroup, ChangeQueue, type QueuedChange } from './change-queue.ts'
 
 /** The lease under which the registry is changed. */
 const REGISTRY_LEASE = 'registry'
@@ -25,6 +25,29 @@ export interface Change {
   write(table: string, columns: readonly string[], rows: (owner: readonly (string | number)[]) => string): Promise<void>
 }
 
+/** What the changes of a group may do together, under the lease that was valid when they were decided. */
+export interface GroupChange<R> extends Pick<Change, 'write'>, RegistryReads {
+  readonly lease: Lease
+  /** In the order in which they are decided. */
+  readonly requested: readonly Requested<R>[]
+  /** Adds those that wait by now. A group that takes them as late as it can is larger, and fewer groups are written. */
+  takeWaiting(): void
+  /** Writes the entries of the audit log, chained in this order, in one insert. They come before the rows of every change of the group. */
+  note(noted: readonly NotedChange[]): Promise<void>
+}
+
+/** What a caller requests of a group. */
+export interface Requested<R> {
+  readonly actor: Actor
+  readonly request: R
+}
+
+/** How changes of one kind are decided and written together. */
+export interface ChangeKind<R> {
+  /** Decides the changes in order, each on what is stored and on the ones before it. It is run again like RegistryChanges.run. */
+  carryOut(group: GroupChange<R>): Promise<void>
+}
+
 /** What a function needs that reads the registry. */
 export interface RegistryReads {
   readonly clickhouse: ClickHouse
@@ -39,7 +62,8 @@ export interface RegistryStore extends RegistryReads {
  * Runs changes that must be unique, such as the name of a project or the partner that owns a project id. A change is decided
  * on what is stored and written under one lease, so nothing can change in between: when another process acquires the lease,
  * the fence rejects the write and the change is decided again.
- * - Within a process, changes run one at a time in the order of change-queue.ts.
+ * - Within a process, changes run one group at a time in the order of change-queue.ts. Each insert waits for the disk, so the
+ *   changes that waited together share one insert of audit entries and one of rows.
  * - There is one lease for all partners, not one each: an id belongs to one partner only, whichever requests it first, and the
  *   audit log is one chain.
  * - Processes that change at the same time give each other a grace (LEASE_GRACE_MS): acquiring the lease kills what its last
@@ -47,7 +71,7 @@ export interface RegistryStore extends RegistryReads {
  */
 export class RegistryChanges {
   readonly #clickhouse: ClickHouse
-  readonly #queue: ChangeQueue
+  readonly #queue: ChangeQueue<PendingChange>
   #acquired: AcquiredLease | undefined
   /** The owner name of this process's last acquisition, including one whose outcome is unknown. */
   #ownerName: string | undefined
@@ -60,51 +84,69 @@ export class RegistryChanges {
   }
 
   /**
-   * Runs `decide`, and again when another process acquired the lease meanwhile. What the first run wrote may have landed, so
-   * `decide` has to read what is stored and come to the same result. Throws StoreError; TooManyWaiting for a partner that
+   * Runs `decide` alone, and again when another process acquired the lease meanwhile. What the first run wrote may have landed,
+   * so `decide` has to read what is stored and come to the same result. Throws StoreError; TooManyWaiting for a partner that
    * sends more changes than the queue admits.
    */
-  run<T>(actor: Actor, decide: (change: Change) => Promise<T>): Promise<T> {
-    return this.#queue.run(actor, (requireTime) => this.#attempt(actor, decide, requireTime))
+  async run<T>(actor: Actor, decide: (change: Change) => Promise<T>): Promise<T> {
+    let decided!: T
+    const alone: ChangeKind<undefined> = {
+      carryOut: async ({ note, write }) => {
+        decided = await decide({ note: (noted) => note([{ actor, noted }]), write })
+      },
+    }
+    await this.runTogether(actor, { kind: alone, request: undefined, items: 1 })
+    return decided
+  }
+
+  /** Runs a change together with those of its kind that wait at the same time. Throws like `run`, then for all of its group. */
+  runTogether<R>(actor: Actor, { kind, request, items }: { kind: ChangeKind<R>; request: R; items: number }): Promise<void> {
+    return this.#queue.run({ actor, kind, request, items }, (group) => this.#attempt(group))
   }
 
   /** Writes an audit entry alone: for a change outside the registry, and before a secret is read. Throws StoreError. */
   note(actor: Actor, noted: AuditedChange): Promise<void> {
-    return this.run(actor, (change) => change.note(noted))
+    return this.runTogether(actor, { kind: ENTRY_ALONE, request: noted, items: 1 })
   }
 
-  async #attempt<T>(actor: Actor, decide: (change: Change) => Promise<T>, requireTime: RequireTime): Promise<T> {
+  async #attempt(group: ChangeGroup<PendingChange>): Promise<void> {
     for (;;) {
-      this.#acquired ??= await this.#acquire(requireTime)
+      this.#acquired ??= await this.#acquire(group)
       try {
-        const decided = await decide(this.#changeUnder(this.#acquired.lease, actor))
+        await group.changes[0]?.kind.carryOut(this.#groupUnder(this.#acquired.lease, group))
         this.#failedAttempts = 0
-        return decided
+        return
       } catch (thrown) {
         if (!(thrown instanceof StoreError)) throw thrown
         // Whatever the error, rows that were sent may still land. So nothing more is written under this lease.
         this.#acquired = undefined
         if (!wasPreempted(thrown)) throw thrown
         this.#failedAttempts += 1
-        requireTime()
+        group.requireTime()
       }
     }
   }
 
-  #changeUnder(lease: Lease, actor: Actor): Change {
+  #groupUnder(lease: Lease, { changes, takeWaiting }: ChangeGroup<PendingChange>): GroupChange<unknown> {
     const write: Change['write'] = (...rows) => this.#write(lease, ...rows)
     return {
+      clickhouse: this.#clickhouse,
+      lease,
+      requested: changes,
+      takeWaiting,
       write,
       note: async (noted) => {
         if (this.#acquired?.lease !== lease) throw new StoreError('fenced', 'The lease under which this change was decided has ended.')
-        const entry = entryAfter(this.#acquired.auditHead, Date.now(), { actor, noted })
-        await write('audit_log_inbox_v1', AUDIT_COLUMNS, (owner) => auditRow(owner, entry))
-        this.#acquired = { lease, auditHead: entry }
+        const entries = entriesAfter(this.#acquired.auditHead, Date.now(), noted)
+        const last = entries.at(-1)
+        if (last === undefined) return
+        await write('audit_log_inbox_v1', AUDIT_COLUMNS, (owner) => entries.map((entry) => auditRow(owner, entry)).join(''))
+        this.#acquired = { lease, auditHead: last }
       },
     }
   }
 
-  async #acquire(requireTime: RequireTime): Promise<AcquiredLease> {
+  async #acquire(group: ChangeGroup<PendingChange>): Promise<AcquiredLease> {
     for (let pauses = 0; ; ) {
       const graceMs = await this.#graceMsLeft()
       if (graceMs === 0) {
@@ -116,7 +158,7 @@ export class RegistryChanges {
         // The longer a process has waited, the less it adds: it acquires the lease before newer ones.
         await sleep(graceMs + (JITTER_MS_MAX / pauses) * Math.random())
       }
-      requireTime()
+      group.requireTime()
     }
   }
 
@@ -131,6 +173,15 @@ export class RegistryChanges {
   async #write({ name: log, epoch, owner }: Lease, ...[table, columns, rows]: Parameters<Change['write']>): Promise<void> {
     await this.#clickhouse.registry.insert({ table, columns: ['log', 'epoch', 'owner', ...columns], text: rows([log, epoch, owner]), tag: leaseTag(log) })
   }
+}
+
+interface PendingChange extends QueuedChange {
+  readonly kind: ChangeKind<unknown>
+  readonly request: unknown
+}
+
+const ENTRY_ALONE: ChangeKind<AuditedChange> = {
+  carryOut: ({ requested, note }) => note(requested.map(({ actor, request }) => ({ actor, noted: request }))),
 }
 
 interface AcquiredLease {

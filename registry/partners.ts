@@ -23,6 +23,12 @@ export async function findPartner({ clickhouse }: RegistryReads, partnerId: stri
   return partner
 }
 
+/** By id; ids without a partner are left out. Throws StoreError. */
+export async function findPartners({ clickhouse }: RegistryReads, partnerIds: readonly string[]): Promise<Map<string, StoredPartner>> {
+  const found = await clickhouse.registry.query(partnersById, { partnerIds: [...partnerIds] })
+  return new Map(found.map((partner) => [partner.id, partner]))
+}
+
 /**
  * Disables a partner or enables it again. Usage of a disabled partner is still counted and billed. Undefined when there is no
  * such partner. Throws StoreError.
@@ -45,8 +51,8 @@ export function setPartnerDisabled(
 }
 
 /** Those of the ids that belong to no partner. Throws StoreError. */
-export async function unknownPartners({ clickhouse }: RegistryReads, partnerIds: readonly string[]): Promise<string[]> {
-  const known = new Set((await clickhouse.registry.query(knownPartners, { partnerIds: [...partnerIds] })).map(({ id }) => id))
+export async function unknownPartners(registry: RegistryReads, partnerIds: readonly string[]): Promise<string[]> {
+  const known = await findPartners(registry, partnerIds)
   return partnerIds.filter((id) => !known.has(id))
 }
 
@@ -88,9 +94,9 @@ const partnerById = defineQuery({
   row: PartnerRow,
 })
 
-const knownPartners = defineQuery({
-  name: 'known_partners',
-  sql: 'SELECT DISTINCT partner_id AS id FROM partners_v1 WHERE partner_id IN {partnerIds: Array(String)}',
+const partnersById = defineQuery({
+  name: 'partners_by_id',
+  sql: `${PARTNER_SELECT} WHERE partner_id IN {partnerIds: Array(String)}`,
   params: z.object({ partnerIds: z.array(z.string()) }),
-  row: z.object({ id: z.string() }),
+  row: PartnerRow,
 })

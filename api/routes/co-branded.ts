@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { CONNECT_USER, GET_ACCOUNT_PROJECT_METADATA, SYNC_ACCOUNT_PROJECT } from '../../contract/co-branded.ts'
-import { connectAccount } from '../../registry/accounts.ts'
+import { connectAccount } from '../../registry/change-accounts.ts'
 import { apiKeyOf, findProject, type Project } from '../../registry/projects/project.ts'
 import { FREE_ACTIVE_PROJECTS_MAX, syncAccountProject } from '../../registry/projects/sync-project.ts'
 import { connectionOf } from '../answers/connection.ts'

@@ -1,5 +1,7 @@
 import type { Actor } from '../audit-log.ts'
-import { findLivingProject, findProject, type Project, type ProjectOfPartner, type ProjectStore, withChanges, writeProject } from './project.ts'
+import { changeProject } from './change-projects.ts'
+import type { KnownProjects } from './known-projects.ts'
+import { type Project, type ProjectOfPartner, type ProjectStore, withChanges } from './project.ts'
 
 /**
  * Pauses a project. With a provisioner the status changes when the platform has acknowledged it; a repeated call starts
@@ -19,18 +21,21 @@ export function restoreProject(registry: ProjectStore, actor: Actor, request: Pr
  * Deletes a project. This takes effect immediately, even with a provisioner, and is final. The project's usage is kept and
  * billed. Undefined when the partner has no such project or has deleted it. Throws StoreError.
  */
-export function deleteProject(registry: ProjectStore, actor: Actor, { partnerId, projectId }: ProjectOfPartner): Promise<Project | undefined> {
+export function deleteProject(registry: ProjectStore, actor: Actor, request: ProjectOfPartner): Promise<Project | undefined> {
+  const { partnerId, projectId } = request
   let attemptedMs: number | undefined
-  return registry.changes.run(actor, async (change) => {
-    const known = await findProject(registry, projectId)
-    if (known === undefined || known.partnerId !== partnerId) return undefined
-    // A change that is decided again may find its own deletion. A deletion by another call means that there is nothing to delete.
-    if (known.status === 'deleted') return known.deletedMs === attemptedMs ? known : undefined
-    attemptedMs = Date.now()
-    const project = withChanges(registry, known, { status: 'deleted', wantedStatus: 'deleted', deletedMs: attemptedMs })
-    await change.note({ action: 'project.delete', subject: projectId, details: { partner_id: partnerId } })
-    await writeProject(change, project)
-    return project
+  return changeProject<Project | undefined>(registry, actor, {
+    needs: () => ({ projectIds: [projectId] }),
+    decide: (known) => {
+      const project = projectOfPartner(known, request)
+      if (project === undefined) return { outcome: undefined }
+      // A change that is decided again may find its own deletion. A deletion by another call means that there is nothing to delete.
+      if (project.status === 'deleted') return { outcome: project.deletedMs === attemptedMs ? project : undefined }
+      attemptedMs = Date.now()
+      const deleted = withChanges(registry, project, { status: 'deleted', wantedStatus: 'deleted', deletedMs: attemptedMs })
+      const noted = { action: 'project.delete', subject: projectId, details: { partner_id: partnerId } }
+      return { outcome: deleted, write: { noted, project: deleted } }
+    },
   })
 }
 
@@ -38,15 +43,22 @@ const ACTIONS = { paused: 'project.pause', active: 'project.restore' } as const
 
 function wantStatus(registry: ProjectStore, actor: Actor, request: ProjectOfPartner & { wantedStatus: keyof typeof ACTIONS }): Promise<Project | undefined> {
   const { partnerId, projectId, wantedStatus } = request
-  return registry.changes.run(actor, async (change) => {
-    const known = await findLivingProject(registry, request)
-    if (known === undefined) return undefined
-    // Without a provisioner, a status that was wanted while there was one would never be reached: then the call must write it.
-    const isInProgress = known.status === wantedStatus || registry.provisions
-    if (known.wantedStatus === wantedStatus && isInProgress) return known
-    const project = withChanges(registry, known, { wantedStatus })
-    await change.note({ action: ACTIONS[wantedStatus], subject: projectId, details: { partner_id: partnerId } })
-    await writeProject(change, project)
-    return project
+  return changeProject<Project | undefined>(registry, actor, {
+    needs: () => ({ projectIds: [projectId] }),
+    decide: (known) => {
+      const project = projectOfPartner(known, request)
+      if (project === undefined || project.status === 'deleted') return { outcome: undefined }
+      // Without a provisioner, a status that was wanted while there was one would never be reached: then the call must write it.
+      const isInProgress = project.status === wantedStatus || registry.provisions
+      if (project.wantedStatus === wantedStatus && isInProgress) return { outcome: project }
+      const next = withChanges(registry, project, { wantedStatus })
+      const noted = { action: ACTIONS[wantedStatus], subject: projectId, details: { partner_id: partnerId } }
+      return { outcome: next, write: { noted, project: next } }
+    },
   })
+}
+
+function projectOfPartner(known: KnownProjects, { partnerId, projectId }: ProjectOfPartner): Project | undefined {
+  const project = known.project(projectId)
+  return project?.partnerId === partnerId ? project : undefined
 }

@@ -94,23 +94,6 @@ export function newProject(settings: Pick<ProjectStore, 'masterKeys' | 'projectH
   return { ...project, accessHost: hostOf(settings, project) }
 }
 
-/**
- * A time of creation later than that of every stored project, even when the clocks of the processes differ. Totals are kept up
- * to date by reading the projects registered since a time: one with an earlier time would be missed, and its usage would be
- * missing from its partner's bill. Call it inside a change, which reads and writes under one lease.
- */
-export async function nextCreatedMs({ clickhouse }: RegistryReads): Promise<number> {
-  const [newest] = await clickhouse.registry.query(newestCreation, {})
-  return Math.max(Date.now(), newest === undefined ? 0 : newest.createdMs + 1)
-}
-
-const newestCreation = defineQuery({
-  name: 'newest_creation',
-  sql: 'SELECT toUnixTimestamp64Milli(max(created_at)) AS createdMs FROM projects_v1 HAVING count() > 0',
-  params: z.object({}),
-  row: z.object({ createdMs: z.coerce.number() }),
-})
-
 /** The next revision of a project. Without a provisioner the wanted status takes effect immediately. */
 export function withChanges({ provisions }: Pick<ProjectStore, 'provisions'>, project: Project, changes: Partial<Project>): Project {
   const revision = project.revision + 1
@@ -153,45 +136,26 @@ export interface NamedProject {
   readonly name: string
 }
 
-/** At most one project of a name is not deleted. Throws StoreError. */
-export async function findLivingByName({ clickhouse }: RegistryReads, { partnerId, accountId, name }: NamedProject): Promise<Project | undefined> {
-  const [found] = await clickhouse.registry.query(livingProjectByName, { partnerId, accountId, name })
-  return found
-}
-
-/**
- * The first id derived from partner, account, name and a number that no project has, so that concurrent calls write the same
- * row. The number cannot be a count of deleted projects, because a renamed project keeps the id of its first name.
- */
-export async function freeId({ clickhouse }: RegistryReads, named: NamedProject): Promise<string> {
-  for (let first = 1; ; first += IDS_PER_QUERY) {
-    const ids = Array.from({ length: IDS_PER_QUERY }, (_, index) => derivedId(named, first + index))
-    const known = await clickhouse.registry.query(knownProjectIds, { ids })
-    const free = ids.find((id) => !known.some((project) => project.id === id))
-    if (free !== undefined) return free
-  }
-}
-
-/** Several, because other changes wait meanwhile and a name may have been deleted and created again very often. */
-const IDS_PER_QUERY = 64
-
-function derivedId({ partnerId, accountId, name }: NamedProject, incarnation: number): string {
+/** The id of the nth project of a name, so that repeated calls write the same row. Ids that services have assigned must not change. */
+export function derivedId({ partnerId, accountId, name }: NamedProject, incarnation: number): string {
   return uuidV5(JSON.stringify([partnerId, accountId, name, incarnation]), PROJECT_NAMESPACE)
 }
 
-const knownProjectIds = defineQuery({
-  name: 'known_project_ids',
-  sql: 'SELECT DISTINCT project_id AS id FROM projects_v1 WHERE project_id IN {ids: Array(String)}',
-  params: z.object({ ids: z.array(z.string()) }),
-  row: z.object({ id: z.string() }),
-})
+export function writeProject(change: Pick<Change, 'write'>, project: Project): Promise<void> {
+  return writeProjects(change, [project])
+}
 
-export async function writeProject(change: Change, project: Project): Promise<void> {
+/** In one insert, so that a reader sees all of them or none. */
+export async function writeProjects(change: Pick<Change, 'write'>, projects: readonly Project[]): Promise<void> {
+  if (projects.length > 0) await change.write('projects_inbox_v2', PROJECT_COLUMNS, (owner) => projects.map((project) => projectRow(owner, project)).join(''))
+}
+
+function projectRow(owner: readonly (string | number)[], project: Project): string {
   const { id, revision, partnerId, accountId, name, status, wantedStatus, wantedRevision, provisionedRevision } = project
   const { region, instanceType, accessHost, sealedApiKey, createdMs, deletedMs } = project
   const who = [id, revision, partnerId, accountId, name, status, wantedStatus, wantedRevision, provisionedRevision]
   const where = [region, instanceType, accessHost, sealedApiKey, createdMs, deletedMs]
-  await change.write('projects_inbox_v2', PROJECT_COLUMNS, (owner) => row([...owner, ...who, ...where]))
+  return row([...owner, ...who, ...where])
 }
 
 const PROJECT_COLUMNS = [
@@ -246,28 +210,5 @@ const projectsById = defineQuery({
   name: 'projects_by_id',
   sql: `${PROJECT_SELECT} WHERE project_id IN {projectIds: Array(String)}`,
   params: z.object({ projectIds: z.array(z.string()) }),
-  row: ProjectRow,
-})
-
-/** In the order of their creation. Throws StoreError. */
-export async function findActiveOfAccount(
-  { clickhouse }: RegistryReads,
-  { partnerId, accountId }: { partnerId: string; accountId: string },
-): Promise<Project[]> {
-  return clickhouse.registry.query(activeProjectsOfAccount, { partnerId, accountId })
-}
-
-const activeProjectsOfAccount = defineQuery({
-  name: 'active_projects_of_account',
-  sql: `${PROJECT_SELECT} WHERE partner_id = {partnerId: String} AND account_id = {accountId: String} AND status = 'active'
-        ORDER BY created_at, project_id`,
-  params: z.object({ partnerId: z.string(), accountId: z.string() }),
-  row: ProjectRow,
-})
-
-const livingProjectByName = defineQuery({
-  name: 'living_project_by_name',
-  sql: `${PROJECT_SELECT} WHERE partner_id = {partnerId: String} AND account_id = {accountId: String} AND name = {name: String} AND status != 'deleted'`,
-  params: z.object({ partnerId: z.string(), accountId: z.string(), name: z.string() }),
   row: ProjectRow,
 })

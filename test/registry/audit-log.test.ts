@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type AuditEntry, EMPTY_AUDIT_LOG, verifyAuditChain } from '../../contract/audit-chain.ts'
-import { type AuditedChange, entryAfter, SERVICE } from '../../registry/audit-log.ts'
+import { type AuditedChange, entriesAfter, SERVICE } from '../../registry/audit-log.ts'
 import { runMeterline } from '../support/engines/service-process.ts'
 import { startTestService, type TestService } from '../support/worlds/test-service.ts'
 
@@ -129,8 +129,9 @@ async function* each(entries: readonly AuditEntry[]): AsyncIterable<AuditEntry> 
 }
 
 function chainOf(noted: (index: number) => AuditedChange): AuditEntry[] {
-  const entries: AuditEntry[] = []
-  for (let index = 0; index < 6; index += 1)
-    entries.push(entryAfter(entries.at(-1) ?? EMPTY_AUDIT_LOG, Date.UTC(2026, 0, 1 + index), { actor: SERVICE, noted: noted(index) }))
-  return entries
+  return entriesAfter(
+    EMPTY_AUDIT_LOG,
+    Date.UTC(2026, 0, 1),
+    Array.from({ length: 6 }, (_, index) => ({ actor: SERVICE, noted: noted(index) })),
+  )
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Actor } from '../../registry/audit-log.ts'
-import { ChangeQueue, TooManyWaiting, WAITING_PER_PARTNER_MAX } from '../../registry/change-queue.ts'
+import { ChangeQueue, type QueuedChange, TooManyWaiting, WAITING_PER_PARTNER_MAX } from '../../registry/change-queue.ts'
 import { RegistryChanges } from '../../registry/changes.ts'
 import { StoreError } from '../../sql/errors.ts'
 import { openTestStore, type TestStore } from '../support/engines/embedded-store.ts'
@@ -13,9 +13,9 @@ afterAll(() => store.close())
 
 describe('the order of changes', () => {
   test('a partner that sends 90 changes in parallel delays its own, not those of other partners, operators or the service', async () => {
-    const changes = new RegistryChanges(store.clickhouse)
+    const queue = new ChangeQueue<QueuedChange>()
     const order: string[] = []
-    const change = (name: string) => changes.note(actor(name), { action: 'test.change', subject: name }).then(() => order.push(name))
+    const change = (name: string) => queue.run(aloneBy(name), async () => void order.push(name))
     const flood = Array.from({ length: 90 }, () => change('partner:a'))
     const others = ['partner:b', 'admin', 'admin:operator:1', 'service', 'partner:c']
     await Promise.all([...flood, ...others.map(change)])
@@ -26,11 +26,39 @@ describe('the order of changes', () => {
   })
 
   test('changes that operators and the service send in parallel do not delay those of partners', async () => {
-    const changes = new RegistryChanges(store.clickhouse)
+    const queue = new ChangeQueue<QueuedChange>()
     const order: string[] = []
-    const change = (name: string) => changes.note(actor(name), { action: 'test.change', subject: name }).then(() => order.push(name))
+    const change = (name: string) => queue.run(aloneBy(name), async () => void order.push(name))
     await Promise.all([...Array.from({ length: 20 }, () => change('service')), change('partner:a'), change('partner:b')])
     expect(order.slice(0, 4)).toEqual(['service', 'partner:a', 'service', 'partner:b'])
+  })
+
+  test('changes that wait are carried out as one group in the same order, and a change of another kind ends the group', async () => {
+    const queue = new ChangeQueue<QueuedChange>()
+    const groups: string[][] = []
+    const change = (name: string, kind: unknown = 'projects') =>
+      queue.run({ ...aloneBy(name), kind }, async ({ changes }) => void groups.push(changes.map(({ actor }) => actor.name)))
+    const first = ['partner:a', 'partner:a', 'partner:a', 'partner:b', 'admin'].map((name) => change(name))
+    await Promise.all([...first, change('service', 'keys'), change('partner:b')])
+    expect(groups).toEqual([['partner:a'], ['admin', 'partner:a'], ['service'], ['partner:b', 'partner:a', 'partner:b']])
+  })
+
+  test('a group is limited in items, so that a change that arrives while many wait is soon written', async () => {
+    const queue = new ChangeQueue<QueuedChange>()
+    const groups: number[] = []
+    const change = (items: number) => queue.run({ ...aloneBy('admin'), kind: 'projects', items }, async ({ changes }) => void groups.push(changes.length))
+    await Promise.all([1, 600, 399, 1, 1_000, 1_000, 1].map(change))
+    expect(groups).toEqual([1, 3, 1, 1, 1])
+  })
+
+  test('when a group fails, each of its changes fails with the same error, and the next group is carried out', async () => {
+    const queue = new ChangeQueue<QueuedChange>()
+    const change = (name: string, kind: unknown) =>
+      queue.run({ ...aloneBy(name), kind }, async ({ changes }) => {
+        if (changes.length > 1) throw new Error(`${changes.length} failed`)
+      })
+    const ended = await Promise.allSettled([change('admin', 1), change('admin', 2), change('partner:a', 2), change('admin', 3)])
+    expect(ended.map((each) => (each.status === 'rejected' ? each.reason.message : each.status))).toEqual(['fulfilled', '2 failed', '2 failed', 'fulfilled'])
   })
 
   test('changes of a partner beyond the limit of waiting ones are rejected and not carried out; all others are', async () => {
@@ -51,23 +79,25 @@ describe('the order of changes', () => {
   })
 
   test('a change that waits too long is rejected and not carried out; the running change is not interrupted', async () => {
-    const queue = new ChangeQueue(20)
+    const queue = new ChangeQueue<QueuedChange>(20)
     let end: () => void = () => {}
     const ended = new Promise<void>((resolve) => {
       end = resolve
     })
-    const slow = queue.run(actor('service'), async (requireTime) => {
+    const done: string[] = []
+    const slow = queue.run(aloneBy('service'), async (group) => {
       await ended
-      expect(requireTime).toThrow(StoreError)
-      return 'slow'
+      expect(() => group.requireTime()).toThrow(StoreError)
+      done.push('slow')
     })
-    let done = 0
-    const waits = ['partner:a', 'admin'].map((name) => queue.run(actor(name), async () => (done += 1)))
+    const waits = ['partner:a', 'admin'].map((name) => queue.run(aloneBy(name), async () => void done.push(name)))
     for (const late of await Promise.allSettled(waits)) {
       expect(late).toMatchObject({ status: 'rejected', reason: { name: 'StoreError', fault: 'unavailable' } })
     }
     end()
-    expect([await slow, await queue.run(actor('partner:a'), async () => 'next'), done]).toEqual(['slow', 'next', 0])
+    await slow
+    await queue.run(aloneBy('partner:a'), async () => void done.push('next'))
+    expect(done).toEqual(['slow', 'next'])
   })
 
   test('a failed change does not block the next one', async () => {
@@ -78,6 +108,11 @@ describe('the order of changes', () => {
     expect(await next).toBe('next')
   })
 })
+
+/** A change that shares no group, because its kind is its own. */
+function aloneBy(name: string): QueuedChange {
+  return { actor: actor(name), kind: {}, items: 1 }
+}
 
 function actor(name: string): Actor {
   return { name, requestId: 'request' }

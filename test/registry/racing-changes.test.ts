@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { AuditEntry } from '../../contract/audit-chain.ts'
 import { verifyAuditChain } from '../../contract/audit-chain.ts'
-import { connectAccount } from '../../registry/accounts.ts'
 import { listAuditEntries, SERVICE } from '../../registry/audit-log.ts'
+import { connectAccount } from '../../registry/change-accounts.ts'
+import { createPartner } from '../../registry/create-partner.ts'
 import { deleteProject, pauseProject, restoreProject } from '../../registry/projects/lifecycle.ts'
-import { findActiveOfAccount, findProject } from '../../registry/projects/project.ts'
+import { listRegisteredProjects } from '../../registry/projects/list-projects.ts'
+import { findProject, findProjects } from '../../registry/projects/project.ts'
+import { registerProject, registerProjects } from '../../registry/projects/register-project.ts'
 import { syncAccountProject, syncEmbeddedProject } from '../../registry/projects/sync-project.ts'
 import { noteProvisioned } from '../../registry/provisioner/note-provisioned.ts'
 import type { Registry } from '../../registry/registry.ts'
@@ -43,7 +46,9 @@ describe('two api processes on one store', () => {
     const { id: accountId } = await connectAccount(processOf(0, processes), SERVICE, { partnerId: PARTNER, email: 'x@example.com', name: 'X' })
     const account = { partnerId: PARTNER, accountId }
     const outcomes = await fifty((registry, nth) => syncAccountProject(registry, SERVICE, { ...account, name: `name ${nth}` }))
-    const active = (await findActiveOfAccount(processOf(1, processes), account)).map(({ id }) => id)
+    const registered = { partnerId: PARTNER, status: 'active', search: '', after: { createdMs: 0, id: '' }, limit: 100 } as const
+    const projects = await listRegisteredProjects(processOf(1, stores), registered)
+    const active = projects.filter((project) => project.accountId === accountId).map(({ id }) => id)
     expect(active).toHaveLength(2)
     const created = outcomes.flatMap((outcome) => (outcome.status === 'synced' ? [outcome.project.id] : []))
     expect(created.toSorted()).toEqual(active.toSorted())
@@ -53,6 +58,25 @@ describe('two api processes on one store', () => {
   test('fifty concurrent connections of one email create one account', async () => {
     const created = await fifty((registry, nth) => connectAccount(registry, SERVICE, { partnerId: PARTNER, email: 'y@example.com', name: `Y ${nth % 2}` }))
     expect(new Set(created.map(({ id }) => id)).size).toBe(1)
+  })
+
+  test('batches that race with single registrations of the same ids and names in the other process register each once, and the audit log stays whole', async () => {
+    const { partner } = await createPartner(processOf(0, processes), SERVICE, { name: 'Batched', mode: 'white-label' })
+    // Every id is registered by a batch of each process and by a single call, and every name is used by two ids.
+    const ids = Array.from({ length: 60 }, (_, nth) => `batched-${nth}`)
+    const registrations = ids.map((projectId, nth) => ({ projectId, partnerId: partner.id, name: `name ${nth % 30}` }))
+    const outcomes = await Promise.all([
+      registerProjects(processOf(0, processes), SERVICE, registrations),
+      registerProjects(processOf(1, processes), SERVICE, registrations.toReversed()),
+      Promise.all(registrations.map((registration, nth) => registerProject(processOf(nth % 2, processes), SERVICE, registration))),
+    ])
+    const created = outcomes.flat().flatMap((outcome) => (outcome.status === 'created' ? [outcome.project.id] : []))
+    const stored = [...(await findProjects(processOf(0, processes), ids)).values()]
+    expect(stored).toHaveLength(30)
+    expect(new Set(stored.map(({ name }) => name)).size).toBe(30)
+    expect(created.toSorted()).toEqual(stored.map(({ id }) => id).toSorted())
+    expect(outcomes.flat().filter(({ status }) => !['created', 'unchanged', 'name_taken'].includes(status))).toEqual([])
+    expect(await verifyAuditChain(each(await entriesOf('')))).toMatchObject({ status: 'whole' })
   })
 
   test('a deletion that races with pauses, restores and acknowledgements of the platform wins, and the audit log stays whole', async () => {

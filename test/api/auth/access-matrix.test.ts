@@ -66,6 +66,7 @@ const WHO_MAY: Record<string, readonly Caller[]> = {
   'POST /admin/v1/partners/{partnerId}/secrets': OPERATOR,
   'DELETE /admin/v1/partners/{partnerId}/secrets/{secretId}': OPERATOR,
   'PUT /admin/v1/projects/{projectId}': OPERATOR,
+  'POST /admin/v1/projects/batch': OPERATOR,
   'PUT /admin/v1/accounts/{accountId}': OPERATOR,
   'POST /admin/v1/signing-keys': OPERATOR,
   'GET /admin/v1/signing-keys': OPERATOR,

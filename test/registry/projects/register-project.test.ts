@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { listAuditEntries, SERVICE } from '../../../registry/audit-log.ts'
-import { findProject, freeId, newProject, withChanges, writeProject } from '../../../registry/projects/project.ts'
+import { createPartner } from '../../../registry/create-partner.ts'
+import { derivedId, findProject, newProject, withChanges, writeProjects } from '../../../registry/projects/project.ts'
 import { type Registration, registerProject } from '../../../registry/projects/register-project.ts'
 import { syncEmbeddedProject } from '../../../registry/projects/sync-project.ts'
 import type { Registry } from '../../../registry/registry.ts'
@@ -10,32 +11,32 @@ import { openTestStore, type TestStore } from '../../support/engines/embedded-st
 import { queriesOf } from '../../support/query-trace.ts'
 import { openTestRegistry } from '../../support/worlds/test-registry.ts'
 
-const PARTNER = 'ps_registers'
-
 let store: TestStore
 let registry: Registry
+let partnerId: string
 beforeAll(async () => {
   store = await openTestStore()
   registry = await openTestRegistry(store.clickhouse)
+  partnerId = (await createPartner(registry, SERVICE, { name: 'Registers', mode: 'white-label' })).partner.id
 })
 afterAll(() => store.close())
 
 describe('a registration that another process kills after its row has landed', () => {
   const killedOnce = async () => openTestRegistry({ ...store.clickhouse, registry: killedAfter(store.clickhouse.registry, 'projects_inbox_v2') })
-  const registration: Registration = { projectId: 'killed', partnerId: PARTNER, name: 'Killed' }
+  const registration = (name: string): Registration => ({ projectId: 'killed', partnerId, name })
   const auditedActions = async () => {
-    const entries = await listAuditEntries(store.clickhouse, { newestFirst: false, action: '', subject: registration.projectId, limit: 10 })
+    const entries = await listAuditEntries(store.clickhouse, { newestFirst: false, action: '', subject: 'killed', limit: 10 })
     return entries.map(({ action }) => action)
   }
 
   test('a registration that was killed after its row landed returns `created` and is audited once', async () => {
-    const outcome = await registerProject(await killedOnce(), SERVICE, registration)
+    const outcome = await registerProject(await killedOnce(), SERVICE, registration('Killed'))
     expect(outcome).toMatchObject({ status: 'created', project: { id: 'killed', revision: 1 } })
     expect(await auditedActions()).toEqual(['project.register'])
   })
 
   test('a change that was killed after its row landed returns `updated` and is written once', async () => {
-    const outcome = await registerProject(await killedOnce(), SERVICE, { ...registration, name: 'Renamed' })
+    const outcome = await registerProject(await killedOnce(), SERVICE, registration('Renamed'))
     expect(outcome).toMatchObject({ status: 'updated', project: { name: 'Renamed', revision: 2 } })
     expect(await auditedActions()).toEqual(['project.register', 'project.change'])
     expect((await findProject(registry, 'killed'))?.revision).toBe(2)
@@ -43,25 +44,20 @@ describe('a registration that another process kills after its row has landed', (
 })
 
 describe('the id of a project whose name was used before', () => {
+  const PARTNER = 'ps_registers'
   const named = { partnerId: PARTNER, accountId: '', name: 'again and again' }
   const INCARNATIONS = 130
 
   test('the derived id of a project never changes, and finding a free one needs few queries however often its name was used', async () => {
-    const ids: string[] = []
-    await registry.changes.run(SERVICE, async (change) => {
-      for (let nth = 0; nth < INCARNATIONS; nth += 1) {
-        const id = await freeId(registry, named)
-        const project = newProject(registry, { ...named, id, createdMs: Date.now() })
-        await writeProject(change, withChanges(registry, project, { status: 'deleted', wantedStatus: 'deleted', deletedMs: Date.now() }))
-        ids.push(id)
-      }
-    })
+    const ids = Array.from({ length: INCARNATIONS }, (_, index) => derivedId(named, index + 1))
     expect(new Set(ids).size).toBe(INCARNATIONS)
     expect([ids[0], ids[1], ids[INCARNATIONS - 1]]).toEqual(DERIVED)
+    const deleted = { status: 'deleted', wantedStatus: 'deleted', deletedMs: Date.now() } as const
+    const projects = ids.map((id) => withChanges(registry, newProject(registry, { ...named, id, createdMs: Date.now() }), deleted))
+    await registry.changes.run(SERVICE, (change) => writeProjects(change, projects))
     const queries = await queriesOf(() => syncEmbeddedProject(registry, SERVICE, named))
-    expect(queries.filter((name) => name === 'known_project_ids')).toHaveLength(3)
-    expect(queries).not.toContain('project_by_id')
-    expect(ids).not.toContain((await syncEmbeddedProject(registry, SERVICE, named)).id)
+    expect(queries.filter((name) => name === 'candidates_by_id_or_name' || name === 'projects_by_id')).toHaveLength(5)
+    expect((await syncEmbeddedProject(registry, SERVICE, named)).id).toBe(derivedId(named, INCARNATIONS + 1))
   })
 })
 

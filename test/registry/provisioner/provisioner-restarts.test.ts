@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { retryMs } from '../../../outgoing/back-off.ts'
 import { SERVICE } from '../../../registry/audit-log.ts'
+import { writePartner } from '../../../registry/partners.ts'
 import { deleteProject, pauseProject, restoreProject } from '../../../registry/projects/lifecycle.ts'
 import type { Project } from '../../../registry/projects/project.ts'
 import { registerProject } from '../../../registry/projects/register-project.ts'
@@ -50,7 +51,9 @@ describe('pending deliveries survive restarts', () => {
     const provisioner = await world.start({ takeOverAfterMs: 60_000 })
     const project = await world.acknowledgedProject(provisioner)
     await world.requestOnly(pauseProject, project)
-    const registration = { projectId: project.id, partnerId: PROVISIONED_PARTNER, name: `${project.name} renamed` }
+    const partner = { id: PROVISIONED_PARTNER, name: 'Provisioned', mode: 'white-label', disabledMs: null, revision: 1, createdMs: 0 } as const
+    await world.registry.changes.run(SERVICE, (change) => writePartner(change, partner))
+    const registration = { projectId: project.id, partnerId: partner.id, name: `${project.name} renamed` }
     await registerProject(world.registry, SERVICE, registration)
     const renamed = await world.current(project)
     expect([renamed.status, renamed.wantedStatus, renamed.provisionedRevision < renamed.wantedRevision]).toEqual(['active', 'paused', true])
