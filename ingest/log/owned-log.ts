@@ -9,7 +9,7 @@ import { type InDoubtRange, type LogRange, readInDoubtRange } from './in-doubt-r
 import { type Batch, writeBatch } from './log-writer.ts'
 import { reconcileRollup } from './reconcile.ts'
 import { countStored, fillFilter, type IdentityScope } from './stored-events.ts'
-import { publishWatermark, type Watermark } from './watermark.ts'
+import { noteTime, publishWatermark, type Watermark } from './watermark.ts'
 
 export interface OwnedLogOptions {
   readonly clickhouse: ClickHouse
@@ -39,6 +39,8 @@ export class OwnedLog {
   #successor: IdentityFilter | undefined
   #filling = new AbortController()
   #asOfMs = 0
+  /** Heartbeats of this process for the log, over all its leases. */
+  #heartbeats = 0
   #requestedRepairs: RequestedRepairs
 
   constructor(options: OwnedLogOptions) {
@@ -99,7 +101,7 @@ export class OwnedLog {
     this.#lease = outcome.lease
     this.#requestedRepairs = new RequestedRepairs(this.#options)
     const range = await readInDoubtRange(lane, name)
-    this.#asOfMs = Math.max(this.#asOfMs, range?.asOfMs ?? 0)
+    this.#asOfMs = range?.asOfMs ?? this.#asOfMs
     return range
   }
 
@@ -139,9 +141,15 @@ export class OwnedLog {
   }
 
   /** Throws StoreError. */
-  async publishWatermark(watermark: Watermark): Promise<void> {
-    await publishWatermark(this.#options.lane, this.lease, watermark)
+  async publishWatermark(watermark: Omit<Watermark, 'number'>): Promise<void> {
+    this.#heartbeats += 1
+    await publishWatermark(this.#options.lane, this.lease, { ...watermark, number: this.#heartbeats })
     this.#asOfMs = watermark.asOfMs
+  }
+
+  /** The time for the next watermark, in ms since 1970; note it before the end of the log is queried. Throws StoreError. */
+  noteTime(): Promise<number> {
+    return noteTime(this.#options.lane)
   }
 
   /** Ends what still runs in the background. */
