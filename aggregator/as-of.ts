@@ -19,7 +19,7 @@ const lowestWatermark = defineQuery({
   name: 'lowest_watermark',
   sql: `
     WITH
-      watermarks AS (SELECT log, max(newest) AS newest FROM log_watermarks_v1 GROUP BY log),
+      watermarks AS (SELECT log, max(newest) AS newest FROM log_watermarks_v2 GROUP BY log),
       topics AS (SELECT topic, max((incarnation, id, partitions)) AS newest FROM topic_incarnations_v1 GROUP BY topic),
       logs AS (
         SELECT concat(topic, '/', toString(newest.1), '/', toString(partition)) AS log FROM topics ARRAY JOIN range(newest.3) AS partition

@@ -1,12 +1,14 @@
+import { readStoreClock } from '../sql/store-clock.ts'
 import { AuditSlot } from './audits/audit-slot.ts'
 import { DailyAudits } from './audits/daily-audits.ts'
 import type { AuditedDays } from './audits/day-audits.ts'
 import { type JobStats, repeat } from './repeat.ts'
+import { ClockWatch, type ClockWatchOptions } from './statements/clock-watch.ts'
 import { closeDueMonths, type DueOptions, type DueOutcome } from './statements/close-due-months.ts'
 import { refreshPartnershipDays } from './usage/refresh-partnership-days.ts'
 
 /** What closing months needs is enough for all jobs. */
-export type BackgroundJobsOptions = DueOptions
+export type BackgroundJobsOptions = Omit<DueOptions, 'clockWatch'> & Pick<ClockWatchOptions, 'uptimeMs'>
 
 /**
  * The jobs that run automatically: they refresh partnership days, audit finished days, and close months that are due. Any number of
@@ -18,6 +20,8 @@ export interface BackgroundJobs {
   audited(): AuditedDays | undefined
   /** The outcome of the last run that closed due months; undefined before the first. */
   due(): DueOutcome | undefined
+  /** What operators must know although the process works: one sentence each. It names no partner. */
+  warnings(): string[]
   /** For other audits in this process. */
   readonly auditSlot: AuditSlot
   /** Waits for the runs in progress. */
@@ -25,11 +29,12 @@ export interface BackgroundJobs {
 }
 
 export async function startBackgroundJobs(options: BackgroundJobsOptions): Promise<BackgroundJobs> {
-  const { clickhouse, logger } = options
+  const { clickhouse, logger, now, uptimeMs } = options
+  const clockWatch = new ClockWatch({ now, storeNow: () => readStoreClock(clickhouse.control), uptimeMs })
   const lane = await clickhouse.openLane()
   const auditSlot = new AuditSlot()
   const audits = new DailyAudits({ ...options, slot: auditSlot })
-  const startedMs = options.now()
+  const startedUptimeMs = uptimeMs()
   let due: DueOutcome | undefined
   const jobs = [
     repeat({
@@ -44,7 +49,7 @@ export async function startBackgroundJobs(options: BackgroundJobsOptions): Promi
       name: 'closings',
       everyMs: CLOSE_EVERY_MS,
       run: async (signal) => {
-        if (options.now() - startedMs >= FIRST_CLOSING_AFTER_MS) due = await closeDueMonths(options, signal)
+        if (uptimeMs() - startedUptimeMs >= FIRST_CLOSING_AFTER_MS) due = await closeDueMonths({ ...options, clockWatch }, signal)
       },
       logger,
     }),
@@ -54,11 +59,17 @@ export async function startBackgroundJobs(options: BackgroundJobsOptions): Promi
     stats: () => jobs.map((job) => job.stats()),
     audited: () => audits.audited,
     due: () => due,
+    warnings: () => warningsOf(due),
     auditSlot,
     stop: async () => {
       await Promise.all(jobs.map((job) => job.stop()))
     },
   }
+}
+
+function warningsOf(due: DueOutcome | undefined): string[] {
+  if (due?.clockDisagreement !== undefined) return [`No month is closed automatically. ${due.clockDisagreement}`]
+  return due !== undefined && due.unconfirmed > 0 ? ['A due month waits for an operator, because only a clock says that it is over: the log names it.'] : []
 }
 
 const REFRESH_EVERY_MS = 1_000

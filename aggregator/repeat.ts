@@ -32,7 +32,8 @@ export function repeat({ name, everyMs, run, logger }: BackgroundJob): RunningJo
   const { signal } = stopping
   const loop = async () => {
     while (!signal.aborted) {
-      const startedMs = Date.now()
+      // Monotonic: if the host's clock were set ahead during a run, the job would pause for a multiple of the step.
+      const startedMs = performance.now()
       try {
         await run(signal)
         stats.runs += 1
@@ -41,9 +42,9 @@ export function repeat({ name, everyMs, run, logger }: BackgroundJob): RunningJo
         stats.failures += 1
         if (!signal.aborted) logger.error({ err: error, work: name }, 'a background job failed; it will be retried')
       }
-      const tookMs = Date.now() - startedMs
+      const tookMs = performance.now() - startedMs
       stats.lastSeconds = tookMs / 1000
-      await sleep(Math.max(everyMs, tookMs * PAUSE_PER_RUN), undefined, { signal }).catch(() => {})
+      await sleep(Math.max(everyMs, Math.min(tookMs * PAUSE_PER_RUN, PAUSE_AFTER_RUN_MS_MAX)), undefined, { signal }).catch(() => {})
     }
   }
   const running = loop()
@@ -56,5 +57,7 @@ export function repeat({ name, everyMs, run, logger }: BackgroundJob): RunningJo
   }
 }
 
-/** A job pauses three times as long as it ran, so it takes at most a quarter of the time of one thread. */
+/** A job pauses three times as long as it ran, so it takes at most a quarter of the time of one thread, up to some minutes. */
 const PAUSE_PER_RUN = 3
+/** After the longest run: closings and audits must not wait for hours, as after a run that was suspended with its machine. */
+const PAUSE_AFTER_RUN_MS_MAX = 5 * 60_000

@@ -27,12 +27,15 @@ const Total = z.object({
   unbilled: ExactNumber.optional().meta({ description: 'Metered so far and not on any statement yet. The only part of a closed statement that changes.' }),
 })
 
+/** No enum: a closed statement keeps a metric that was taken out of the catalogue since. */
+const BilledMetric = z.string()
+
 const ProjectLine = z.object({
   project_id: z.string(),
   name: z.string(),
   status: Status,
   deleted_at: Instant.nullable(),
-  metric: z.enum(METRIC_NAMES),
+  metric: BilledMetric,
   value: ExactNumber.meta({ description: 'For a peak: the value on the peak day of the partner. The lines of a metric add up to its total.' }),
   own_max: ExactNumber.nullable(),
   own_max_day: Day.nullable(),
@@ -42,7 +45,7 @@ const ProjectLine = z.object({
 const AdjustmentLine = z.object({
   for_month: z.string(),
   project_id: z.string().nullable(),
-  metric: z.enum(METRIC_NAMES),
+  metric: BilledMetric,
   kind: z.enum(['adjustment', 'manual']),
   value: ExactNumber,
   reason: z.string().nullable(),

@@ -21,7 +21,7 @@ const RETRY_AFTER_MS = 3_000
  */
 export async function openStore(config: Config, { logger, waitMsMax = STORE_WAIT_MS_MAX }: OpenStoreOptions): Promise<ClickHouse> {
   if (config.CLICKHOUSE_URL === undefined) return openClickHouse({ engine: 'embedded', directory: join(config.DATA_DIR, 'clickhouse') })
-  return connectWithRetries({ engine: 'server', url: config.CLICKHOUSE_URL }, Date.now() + waitMsMax, logger)
+  return connectWithRetries({ engine: 'server', url: config.CLICKHOUSE_URL }, performance.now() + waitMsMax, logger)
 }
 
 /** For a command that prints a result: only the result goes to standard output. */
@@ -34,7 +34,7 @@ async function connectWithRetries(target: ClickHouseTarget, deadlineMs: number, 
     try {
       return await openClickHouse(target)
     } catch (thrown) {
-      const leftMs = deadlineMs - Date.now()
+      const leftMs = deadlineMs - performance.now()
       if (!(thrown instanceof StoreError) || thrown.fault !== 'unavailable' || leftMs <= 0) throw thrown
       logger.warn({ reason: thrown.message, waitMsMax: leftMs }, 'ClickHouse does not answer yet; waiting for it')
       await sleep(Math.min(RETRY_AFTER_MS, leftMs))

@@ -19,8 +19,8 @@ export async function rebuildOffline(environment: NodeJS.ProcessEnv, month: Mont
   const clickhouse = await openStore(config, { logger: { warn: warnOnStderr } })
   try {
     await migrate(clickhouse, { logger: { info: warnOnStderr } })
-    await new RegistryChanges(clickhouse).note(OFFLINE, { action: 'rollup.rebuild', subject: month })
-    const outcome = await rebuildRollup(clickhouse, month, (work) => work())
+    const note = () => new RegistryChanges(clickhouse).note(OFFLINE, { action: 'rollup.rebuild', subject: month })
+    const outcome = await rebuildRollup(clickhouse, month, { runBetweenBatches: (work) => work(), note })
     if (outcome.status === 'rejected') throw new Error(outcome.reason)
     const { keys, events, differencesBefore } = outcome.result
     return { month, keys, events, differences_before: differencesBefore }

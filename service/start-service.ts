@@ -1,3 +1,4 @@
+import { uptime } from 'node:os'
 import type { Logger } from 'pino'
 import { type BackgroundJobs, startBackgroundJobs } from '../aggregator/background-jobs.ts'
 import { Exports } from '../aggregator/exports/exports.ts'
@@ -112,6 +113,7 @@ async function openBackgroundJobs(
     logger,
     runBetweenBatches,
     now: Date.now,
+    uptimeMs: () => uptime() * MS_PER_SECOND,
     graceMs,
     note: (noted) => changes.note(SERVICE, noted),
   })
@@ -119,6 +121,7 @@ async function openBackgroundJobs(
   return jobs
 }
 
+const MS_PER_SECOND = 1_000
 const MS_PER_HOUR = 3_600_000
 
 interface OpenedLog {

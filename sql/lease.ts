@@ -90,11 +90,11 @@ function requireLeaseName(name: string): void {
 
 /** Kills with ASYNC and then polls, because on the embedded engine KILL … SYNC does not return. */
 async function killRunningInserts(control: Lane, name: string): Promise<void> {
-  const deadlineMs = Date.now() + KILL_WAIT_MS_MAX
+  const deadlineMs = performance.now() + KILL_WAIT_MS_MAX
   for (;;) {
     const running = await control.query(runningInserts, { tag: leaseTag(name) })
     if (running.length === 0) return
-    if (Date.now() > deadlineMs)
+    if (performance.now() > deadlineMs)
       throw new StoreError('unavailable', `Inserts of lease ${name} are still running ${KILL_WAIT_MS_MAX} ms after they were killed.`)
     for (const { query_id } of running) await control.command(`KILL QUERY WHERE query_id = '${query_id}' ASYNC`)
     await new Promise((resolve) => setTimeout(resolve, KILL_POLL_MS))

@@ -66,7 +66,7 @@ export async function audit(clickhouse: ClickHouse, scope: AuditScope, runBetwee
       runBetweenBatches(() => comparePartnershipDays(clickhouse, { ...params, partners: distinct(suspects.map((suspect) => suspect.partner_id)) }))
     partnershipDifferences.push(...(await confirm(suspected, keyOfPartnershipDay, recheckDays)))
   }
-  await requestRepairs(clickhouse, differences.slice(0, DIFFERENCES_MAX))
+  await requestRepairs(clickhouse, differences)
   await requestRecomputation(clickhouse, distinct(partnershipDifferences.map(({ usage_date }) => usage_date)))
   return {
     eventsRecounted,

@@ -20,6 +20,7 @@ export interface DailyAuditsOptions {
   readonly logger: Logger
   /** ms since 1970. */
   readonly now: () => number
+  readonly daysPerRunMax?: number
 }
 
 /**
@@ -39,7 +40,7 @@ export class DailyAudits {
     return this.#audited
   }
 
-  /** Audits the days that are due, the newest month first. While a requested audit runs, they stay due. Throws StoreError. */
+  /** Audits the days that are due, those first whose last audit is longest ago. While a requested audit runs, they stay due. Throws StoreError. */
   async run(signal: AbortSignal): Promise<void> {
     const { clickhouse } = this.#options
     await this.#auditDueDays(signal)
@@ -54,7 +55,7 @@ export class DailyAudits {
    *    still due, and whatever is stored meanwhile makes its day due again.
    */
   async #auditDueDays(signal: AbortSignal): Promise<void> {
-    const { clickhouse, slot, now } = this.#options
+    const { clickhouse, slot, now, daysPerRunMax = DAYS_PER_RUN_MAX } = this.#options
     const asOfMs = await readAsOf(clickhouse)
     if (asOfMs === null) return
     const startedMs = now()
@@ -62,6 +63,7 @@ export class DailyAudits {
     const due = await clickhouse.reads.query(dueDays, {
       end: new Date(Math.min(asOfMs, startedMs)).toISOString().slice(0, 10),
       repeatBeforeMs: startedMs - REPEAT_DIFFERING_AFTER_MS,
+      daysMax: daysPerRunMax,
     })
     for (const [month, days] of groupByMonth(due)) {
       if (signal.aborted) return
@@ -144,7 +146,7 @@ function countDifferences(counts: DayCounts, { differences, partnershipDifferenc
 const COUNT_ATTEMPTS = 5
 /** A day with differences is audited again when it changes, for example by a repair, and otherwise only after this time, to spare the store. */
 const REPEAT_DIFFERING_AFTER_MS = 10 * 60_000
-const DUE_DAYS_MAX = 100
+const DAYS_PER_RUN_MAX = 100
 const LOGGED_MAX = 3
 
 const DueDayRow = z.object({ usage_date: z.string(), changes: z.coerce.number() })
@@ -153,7 +155,8 @@ type DueDay = z.output<typeof DueDayRow>
 /**
  * Finished days that were not audited at their current number of changes, or whose audit found differences. Registering a project also
  * changes the days on which it has usage (refresh-partnership-days.ts). Only days whose materialized rows are current: the others
- * changed a moment ago and become due after the next refresh.
+ * changed a moment ago and become due after the next refresh. The days whose last audit is longest ago come first, those that were never
+ * audited before all others: a day that changes all the time cannot keep another one waiting.
  */
 const dueDays = defineQuery({
   name: 'days_to_audit',
@@ -166,9 +169,9 @@ const dueDays = defineQuery({
         stored.changes != audited.changes
         OR (audited.differences > 0 AND audited.audited_at < fromUnixTimestamp64Milli({repeatBeforeMs: Int64}, 'UTC'))
       )
-    ORDER BY usage_date DESC
-    LIMIT ${DUE_DAYS_MAX}`,
-  params: z.object({ end: z.string(), repeatBeforeMs: z.number() }),
+    ORDER BY audited.audited_at, usage_date
+    LIMIT {daysMax: UInt64}`,
+  params: z.object({ end: z.string(), repeatBeforeMs: z.number(), daysMax: z.number() }),
   row: DueDayRow,
   settings: { max_execution_time: 600 },
 })

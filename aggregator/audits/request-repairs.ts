@@ -14,8 +14,13 @@ export interface ProjectDay {
  * Requests that the owners of the logs in which these keys of the rollup differ from raw recount them: only a log's owner may write its
  * rows. Idempotent. Throws StoreError.
  */
-export async function requestRepairs({ reads }: ClickHouse, keys: readonly ProjectDay[]): Promise<void> {
-  if (keys.length === 0) return
+export async function requestRepairs(clickhouse: ClickHouse, keys: readonly ProjectDay[]): Promise<void> {
+  for (let first = 0; first < keys.length; first += KEYS_PER_QUERY_MAX) await requestRepairsOf(clickhouse, keys.slice(first, first + KEYS_PER_QUERY_MAX))
+}
+
+const KEYS_PER_QUERY_MAX = 1_000
+
+async function requestRepairsOf({ reads }: ClickHouse, keys: readonly ProjectDay[]): Promise<void> {
   const tuples = keys.map(({ project_id, usage_date, metric }): [string, string, string] => [project_id, usage_date, metric])
   const requests = await reads.query(logsThatDiffer, { keys: tuples })
   if (requests.length === 0) return

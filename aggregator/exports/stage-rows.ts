@@ -4,6 +4,7 @@ import { METRIC_NAMES, METRICS, PEAK_METRICS } from '../../metering/metrics.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { DAYS_OF_MONTH, SHARE_OF_MONTH } from '../statements/share-of-month.ts'
+import { KNOWN_METRIC } from '../usage/known-metrics.ts'
 import { PEAK_DAY } from '../usage/peak-day.ts'
 import { PROJECT_VALUE_FROM_ROLLUP } from '../usage/peak-or-sum.ts'
 import { PROJECT_OWNERS, PROJECTS_OF_PARTNERS } from '../usage/projects-of-partner.ts'
@@ -86,7 +87,7 @@ const stageDays = defineStatement({
         SELECT project_id, usage_date, metric, formatDateTime(usage_date, '%Y-%m') AS month, sum(events) AS day_events,
           ${PROJECT_VALUE_FROM_ROLLUP} AS day_value
         FROM project_usage_per_day_v1
-        WHERE usage_date >= {from: Date} AND usage_date < {end: Date} AND project_id IN (${PROJECTS_OF_PARTNERS})
+        WHERE usage_date >= {from: Date} AND usage_date < {end: Date} AND project_id IN (${PROJECTS_OF_PARTNERS}) AND ${KNOWN_METRIC}
         GROUP BY project_id, usage_date, metric
       )
       GROUP BY project_id, month, metric

@@ -15,6 +15,7 @@ import { withClosingLease } from './closing-lease.ts'
 import { readStatementHeaders, type StatementHeader } from './headers.ts'
 import { readNegativeAdjustments } from './negative-adjustments.ts'
 import { recountMonths } from './recount-months.ts'
+import { removeLeftovers } from './remove-leftovers.ts'
 import { writeStatementLines } from './write-lines.ts'
 
 export interface ClosingOptions {
@@ -47,7 +48,8 @@ export type ClosingOutcome =
  * Closes a partner's month (P4): its bytes never change afterwards. The order is the guarantee:
  * 1. Check that the month is over, next in order, complete (as_of), and audited with 0 differences.
  * 2. Acquire the lease of the partner's closings, and recheck what another process may have closed meanwhile.
- * 3. Read how much is stored by now, then recount raw: the month, and each closed month in which something was stored since.
+ * 3. Remove what earlier attempts left. Read how much is stored by now, then recount raw: the month, and each closed month in which
+ *    the partner has other events than were billed.
  * 4. Write the lines, computed from that recount alone. A crash up to here leaves rows of a closing that has no header: they count
  *    nowhere, and the month is closed again from the start.
  * 5. Write the audit log. A crash after it leaves an entry for a closing that does not exist, until the month is closed again.
@@ -80,6 +82,7 @@ async function closeUnderLease({ clickhouse, now, note, logger }: ClosingOptions
   // Rechecked, because a log that was added meanwhile may not be complete up to any time yet.
   const tooEarly = rejectTooEarly(month, { nowMs: now(), asOfMs })
   if (asOfMs === null || tooEarly !== undefined) return tooEarly ?? { status: 'not_complete', asOfMs }
+  await removeLeftovers(clickhouse, partnerId, lease)
   const attempt = { partnerId, month, closing: randomUUID(), lease }
   const recounted = await recountMonths(clickhouse, attempt, closed)
   await writeStatementLines(clickhouse, attempt, { closed, recounted: recounted.months })

@@ -4,6 +4,7 @@ import { type Month, periodOfMonth } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
+import { KNOWN_METRIC } from '../usage/known-metrics.ts'
 import { PROJECT_VALUE_FROM_ROLLUP } from '../usage/peak-or-sum.ts'
 import { PROJECTS_OF_PARTNER } from '../usage/projects-of-partner.ts'
 import { AS_TEXT, EXACT_ROW_SETTINGS } from './canonical-lines.ts'
@@ -126,7 +127,7 @@ const openProjectLines = defineQuery({
           FROM (
             SELECT project_id, usage_date, metric, sum(events) AS day_events, ${PROJECT_VALUE_FROM_ROLLUP} AS day_value
             FROM project_usage_per_day_v1
-            WHERE usage_date >= {from: Date} AND usage_date < {end: Date} AND project_id IN (${PROJECTS_OF_PARTNER})
+            WHERE usage_date >= {from: Date} AND usage_date < {end: Date} AND project_id IN (${PROJECTS_OF_PARTNER}) AND ${KNOWN_METRIC}
             GROUP BY project_id, usage_date, metric
           )
           GROUP BY project_id, metric

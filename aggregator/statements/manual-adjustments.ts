@@ -1,11 +1,15 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import type { ExactDecimal } from '../../metering/exact-decimal.ts'
 import type { MetricName } from '../../metering/metrics.ts'
 import type { Month } from '../../metering/month.ts'
 import type { NoteChange } from '../../registry/audit-log.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { type Lease, leaseTag } from '../../sql/lease.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
+import { nextToClose, readBillingStates } from './billing-state.ts'
+import { withClosingLease } from './closing-lease.ts'
 
 /** A line that an operator adds to a partner's next statement. */
 export interface ManualAdjustment {
@@ -21,31 +25,54 @@ export interface ManualAdjustment {
 }
 
 /**
- * `billedIn` is the closed month whose statement has the line; null while it waits for the next closing. `another`: a different line
- * has the same id, and nothing was changed.
+ * `statement` is the month whose statement has the line, or will have it. `another`: a different line has the same id, and nothing was
+ * changed. `elsewhere`: a closing is running, and nothing was changed.
  */
-export type AddAdjustmentOutcome = { readonly status: 'added'; readonly billedIn: Month | null } | { readonly status: 'another' }
+export type AddAdjustmentOutcome = { readonly status: 'added'; readonly statement: Month } | { readonly status: 'another' } | { readonly status: 'elsewhere' }
 
-/** Stores the line until the next closing puts it on a statement. Usage is not touched. Idempotent by `entry`. Throws StoreError. */
+/**
+ * Stores the line until the next closing puts it on a statement. Usage is not touched. Idempotent by `entry`. It runs under the lease of
+ * the partner's closings, so that the next statement is the same before and after the write, and no line is added twice with different
+ * values. Adjustments of one partner that run at the same time take the lease from each other, so it is tried several times. Throws StoreError.
+ */
 export async function addManualAdjustment(
-  { clickhouse: { registry }, note }: { clickhouse: ClickHouse; note: NoteChange },
+  options: { readonly clickhouse: ClickHouse; readonly note: NoteChange },
   partnerId: string,
   adjustment: ManualAdjustment,
 ): Promise<AddAdjustmentOutcome> {
+  for (let attempt = 1; ; attempt += 1) {
+    const outcome = await withClosingLease(options.clickhouse, partnerId, (lease) => addUnderLease(options, lease, { partnerId, adjustment }))
+    if (outcome.status === 'done') return outcome.result
+    if (attempt === ATTEMPTS) return outcome
+    await sleep(RETRY_MS_MAX * Math.random())
+  }
+}
+
+const ATTEMPTS = 8
+const RETRY_MS_MAX = 500
+
+async function addUnderLease(
+  { clickhouse, note }: { readonly clickhouse: ClickHouse; readonly note: NoteChange },
+  { name: log, epoch, owner }: Lease,
+  { partnerId, adjustment }: { readonly partnerId: string; readonly adjustment: ManualAdjustment },
+): Promise<AddAdjustmentOutcome> {
   const { entry, forMonth, projectId, metric, value, reason } = adjustment
-  const [known] = await registry.query(manualByEntry, { partnerId, entry })
+  const [state] = await readBillingStates(clickhouse, partnerId)
+  if (state === undefined) throw new Error(`The partner ${partnerId} does not exist.`)
+  const [known] = await clickhouse.registry.query(manualByEntry, { partnerId, entry })
   if (known !== undefined) {
     const isSame = known.forMonth === forMonth && known.projectId === projectId && known.metric === metric && known.value === value && known.reason === reason
-    return isSame ? { status: 'added', billedIn: known.billedIn } : { status: 'another' }
+    return isSame ? { status: 'added', statement: known.billedIn ?? nextToClose(state) } : { status: 'another' }
   }
   // Without the reason: it is free text, and the audit log is never deleted.
   await note({ action: 'statement.adjust', subject: partnerId, details: { entry, for_month: forMonth, project_id: projectId, metric, value } })
-  await registry.insert({
-    table: 'manual_adjustments_v1',
-    columns: ['partner_id', 'entry', 'for_month', 'project_id', 'metric', 'value', 'reason'],
-    text: row([partnerId, entry, forMonth, projectId, metric, value, reason]),
+  await clickhouse.registry.insert({
+    table: 'manual_adjustments_inbox_v1',
+    columns: ['log', 'epoch', 'owner', 'partner_id', 'entry', 'for_month', 'project_id', 'metric', 'value', 'reason'],
+    text: row([log, epoch, owner, partnerId, entry, forMonth, projectId, metric, value, reason]),
+    tag: leaseTag(log),
   })
-  return { status: 'added', billedIn: null }
+  return { status: 'added', statement: nextToClose(state) }
 }
 
 /** The lines that are on no statement yet, in the order in which they were added. Throws StoreError. */

@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { METRIC_NAMES, type MetricName } from '../../metering/metrics.ts'
 import type { Month } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
@@ -9,7 +8,7 @@ import type { ClosedStatementKey } from './canonical-lines.ts'
 /** A month that a statement corrects to less than was billed. Usage only grows, so this can only follow a fault that was repaired. */
 export interface NegativeAdjustment {
   readonly forMonth: Month
-  readonly metric: MetricName
+  readonly metric: string
   readonly value: string
 }
 
@@ -30,7 +29,7 @@ const negativeAdjustments = defineQuery({
         WHERE partner_id = {partnerId: String} AND closing = {closing: String} AND line = 'adjustment'
         GROUP BY for_month, metric HAVING value < 0 ORDER BY for_month, metric`,
   params: z.object({ partnerId: z.string(), closing: z.string() }),
-  row: z.object({ forMonth: z.string(), metric: z.enum(METRIC_NAMES), value: z.string() }),
+  row: z.object({ forMonth: z.string(), metric: z.string(), value: z.string() }),
 })
 
 const recentNegativeAdjustments = defineQuery({

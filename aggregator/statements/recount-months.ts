@@ -7,6 +7,7 @@ import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
 import { PROJECT_VALUE_FROM_RAW } from '../usage/peak-or-sum.ts'
 import { PROJECTS_OF_PARTNER } from '../usage/projects-of-partner.ts'
+import { findUnbilledMonths, writeBilledEvents } from './billed-events.ts'
 import type { StatementHeader } from './headers.ts'
 import { monthsOfNewProjects, readMonthChanges } from './month-changes.ts'
 import { DAYS_OF_MONTH } from './share-of-month.ts'
@@ -20,7 +21,7 @@ export interface ClosingAttempt {
 }
 
 export interface Recounted {
-  /** The months that were recounted: earlier ones in which something was stored since they were billed, then the month itself. */
+  /** The months that were recounted: earlier ones in which the partner has other events than were billed, then the month itself. */
   readonly months: readonly Month[]
   /** For every closed month, and the one that is closing, the number of changes that the bills include. */
   readonly billedChanges: ReadonlyMap<Month, number>
@@ -41,12 +42,14 @@ export async function recountMonths(clickhouse: ClickHouse, attempt: ClosingAtte
   const last = closed.at(-1)
   const ofNewProjects = last === undefined ? new Set<Month>() : await monthsOfNewProjects(clickhouse, partnerId, last.projectsThroughMs)
   const changed = billed.filter((each) => ofNewProjects.has(each) || changes.get(each) !== last?.billedChanges.get(each))
-  const months = [...changed, month]
+  // What changed a month may be another partner's usage, which costs this partner nothing.
+  const months = [...(await findUnbilledMonths(clickhouse, partnerId, { closed, months: changed })), month]
   for (const each of months) {
     const { first, end } = periodOfMonth(each)
     const { name: log, epoch, owner } = lease
     await clickhouse.work.execute(recountMonth, { log, epoch, owner, partnerId, closing, month: each, from: first, end, peaks: PEAK_METRICS }, leaseTag(log))
   }
+  await writeBilledEvents(clickhouse, attempt, months)
   return { months, billedChanges: changes, projectsThroughMs: createdMs }
 }
 

@@ -42,8 +42,8 @@ export function totalsOfClosedMonth(days: readonly PartnershipDay[], header: Sta
     const ofMonth = billed.filter((each) => each.metric === metric && each.forMonth === header.month)
     const usage = ofMonth.find((each) => each.closing === header.closing && each.line === 'usage')
     const sum = ofMonth.filter(({ line }) => line !== 'manual').reduce((total, each) => addDecimals(total, each.value), '0')
-    // A metric that is no longer in the catalogue is not metered any more.
-    const metered = valueOrNoUsage(isMetricName(metric) ? { value: summary[metric] } : undefined)
+    // A metric that is no longer in the catalogue is not metered any more: what was billed of it stays billed, and nothing is added.
+    const metered = isMetricName(metric) ? summary[metric] : sum
     return { metric, kind, unit, value: valueOrNoUsage(usage), peakDay: usage?.peakDay ?? null, unbilled: subtractDecimals(metered, sum) }
   })
 }

@@ -7,6 +7,7 @@ import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 import { PEAK_DAY } from '../usage/peak-day.ts'
 import type { StatementHeader } from './headers.ts'
+import { unbilledManualAdjustments } from './manual-adjustments.ts'
 import type { ClosingAttempt } from './recount-months.ts'
 import { SHARE_OF_MONTH } from './share-of-month.ts'
 
@@ -37,12 +38,13 @@ export async function writeStatementLines(clickhouse: ClickHouse, attempt: Closi
 }
 
 /** Kind and unit of every metric, and the partner's peak day of every peak metric, by month: one row each in TabSeparated. */
-async function catalogueOfMonths({ work }: ClickHouse, { partnerId, closing }: ClosingAttempt, months: readonly Month[]): Promise<string> {
-  const peakDays = await work.query(recountedPeakDays, { partnerId, closing })
-  const unknown = peakDays.find(({ metric }) => !isMetricName(metric))
+async function catalogueOfMonths(clickhouse: ClickHouse, { partnerId, closing }: ClosingAttempt, months: readonly Month[]): Promise<string> {
+  const peakDays = await clickhouse.work.query(recountedPeakDays, { partnerId, closing })
+  const manual = await unbilledManualAdjustments(clickhouse, partnerId)
+  const unknown = [...peakDays, ...manual].find(({ metric }) => !isMetricName(metric))
   // Its usage would get no line, and months that were billed for it would be corrected to 0.
   if (unknown !== undefined)
-    throw new Error(`There are events of the metric ${unknown.metric}, which is no longer in the catalogue. Add it to the catalogue again.`)
+    throw new Error(`There is usage or an adjustment of the metric ${unknown.metric}, which is no longer in the catalogue. Add it to the catalogue again.`)
   const rows = months.flatMap((month) =>
     METRIC_NAMES.map((metric) => {
       const { kind, unit } = METRICS[metric]

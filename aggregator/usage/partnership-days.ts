@@ -8,6 +8,7 @@ import { defineQuery } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
 import { type Completeness, readCompleteness } from './completeness.ts'
 import { DAY_STATES, MONTHS_IN_REBUILD } from './day-states.ts'
+import { KNOWN_METRIC } from './known-metrics.ts'
 import { PROJECT_VALUE_FROM_ROLLUP } from './peak-or-sum.ts'
 import { NEW_PROJECTS_OF_PARTNER, PROJECTS_OF_PARTNER } from './projects-of-partner.ts'
 
@@ -100,7 +101,7 @@ const materializedPartnershipDays = defineQuery({
   sql: `SELECT usage_date AS day, metric, row.changes AS changes, row.value AS value, row.events AS events
         FROM (
           SELECT usage_date, metric, max(newest) AS row FROM partnership_usage_per_day_v1
-          WHERE partner_id = {partnerId: String} AND usage_date >= {from: Date} AND usage_date < {end: Date}
+          WHERE partner_id = {partnerId: String} AND usage_date >= {from: Date} AND usage_date < {end: Date} AND ${KNOWN_METRIC}
           GROUP BY usage_date, metric
         )`,
   params: Span,
@@ -116,7 +117,7 @@ const computedPartnershipDays = defineQuery({
       SELECT project_id, usage_date, metric, sum(events) AS project_events,
         ${PROJECT_VALUE_FROM_ROLLUP} AS project_value
       FROM project_usage_per_day_v1
-      WHERE project_id IN (${PROJECTS_OF_PARTNER})
+      WHERE project_id IN (${PROJECTS_OF_PARTNER}) AND ${KNOWN_METRIC}
         AND usage_date >= {from: Date} AND usage_date < {end: Date} AND (empty({days: Array(Date)}) OR usage_date IN {days: Array(Date)})
       GROUP BY project_id, usage_date, metric
     )

@@ -3,6 +3,7 @@ import type { Period } from '../../metering/period.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { type Completeness, readCompleteness } from './completeness.ts'
+import { KNOWN_METRIC } from './known-metrics.ts'
 import { MetricTotals, quantitiesOf, type UsageQuantities } from './usage-quantities.ts'
 
 export interface ProjectUsage {
@@ -43,7 +44,7 @@ const projectUsagePerDay = defineQuery({
   name: 'project_usage_per_day',
   sql: `SELECT usage_date AS day, grouping(usage_date) AS isSummary, metric, max(peak) AS peak, sum(total) AS total
         FROM project_usage_per_day_v1
-        WHERE project_id = {projectId: String} AND usage_date >= {from: Date} AND usage_date < {end: Date}
+        WHERE project_id = {projectId: String} AND usage_date >= {from: Date} AND usage_date < {end: Date} AND ${KNOWN_METRIC}
         GROUP BY GROUPING SETS ((usage_date, metric), (metric))
         ORDER BY usage_date, metric`,
   params: z.object({ projectId: z.string(), from: z.string(), end: z.string() }),

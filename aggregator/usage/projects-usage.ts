@@ -12,6 +12,7 @@ import {
 } from '../../registry/projects/list-projects.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
+import { KNOWN_METRIC } from './known-metrics.ts'
 import { PROJECT_VALUE_FROM_ROLLUP } from './peak-or-sum.ts'
 import { MetricTotals, quantitiesOf, type UsageQuantities } from './usage-quantities.ts'
 
@@ -55,7 +56,7 @@ const usageOfProjects = defineQuery({
   name: 'usage_of_projects',
   sql: `SELECT project_id AS projectId, metric, max(peak) AS peak, sum(total) AS total
         FROM project_usage_per_day_v1
-        WHERE project_id IN {projectIds: Array(String)} AND usage_date >= {from: Date} AND usage_date < {end: Date}
+        WHERE project_id IN {projectIds: Array(String)} AND usage_date >= {from: Date} AND usage_date < {end: Date} AND ${KNOWN_METRIC}
         GROUP BY project_id, metric`,
   params: PageOfProjects,
   row: MetricTotals.extend({ projectId: z.string() }),

@@ -50,6 +50,11 @@ export function aggregatorMetrics(register: Registry, { stats, audited, due }: B
   ofAudits('meterline_audit_differences', 'Differences that the newest audits of all finished days found. Must be 0.', (days) => days.differences)
   ofAudits('meterline_audit_last_day_seconds', 'The beginning of the newest day audited, in seconds since 1970.', (days) => days.lastDaySeconds)
   known('meterline_months_overdue', 'Partners with a month whose grace is over and that could not be closed yet.', () => due()?.overdue)
+  known('meterline_months_unconfirmed', 'Partners with a month that only a clock says is over: an operator must close it by hand.', () => due()?.unconfirmed)
+  known('meterline_clocks_disagree', '1 while no month is closed automatically, because the clock of the host is not trusted.', () => {
+    const outcome = due()
+    return outcome === undefined ? undefined : outcome.clockDisagreement === undefined ? 0 : 1
+  })
   known(
     'meterline_adjustments_negative',
     'Corrections of a month to less than was billed, on statements of the last 30 days. Must be 0.',

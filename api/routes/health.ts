@@ -23,10 +23,11 @@ export function getLiveness(app: FastifyInstance): void {
   addRoute(app, GET_LIVENESS, UNLIMITED, () => OK)
 }
 
-export function getReadiness(app: FastifyInstance, { ingesting }: HealthRoutesOptions): void {
+export function getReadiness(app: FastifyInstance, { ingesting, aggregating }: HealthRoutesOptions): void {
   addRoute(app, GET_READINESS, UNLIMITED, (request, reply) => {
     const readiness = ingesting?.readiness() ?? { ready: true }
-    if (readiness.ready) return OK
+    const warnings = aggregating?.warnings() ?? []
+    if (readiness.ready) return warnings.length === 0 ? OK : { ...OK, warnings }
     // Sent as an answer and not thrown, because supervisors ask every few seconds and every thrown error is logged.
     const error = new ApiError('EVENTS_UNAVAILABLE', `${ERRORS.EVENTS_UNAVAILABLE.message} Reason: ${readiness.reason}.`)
     return reply.code(503).header('retry-after', '1').send(errorBody(error, request.id))

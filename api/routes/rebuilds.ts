@@ -17,8 +17,8 @@ export function rebuildMonth(app: FastifyInstance, { clickhouse, registry, runBe
     if (running !== undefined) throw new ApiError('REBUILD_RUNNING', `The rollup of ${running} is being rebuilt. Try again when that has ended.`)
     running = month
     try {
-      await registry.changes.note(actorOf(request), { action: 'rollup.rebuild', subject: month })
-      const outcome = await rebuildRollup(clickhouse, month, runBetweenBatches)
+      const note = () => registry.changes.note(actorOf(request), { action: 'rollup.rebuild', subject: month })
+      const outcome = await rebuildRollup(clickhouse, month, { runBetweenBatches, note })
       if (outcome.status === 'rejected') throw new ApiError('REBUILD_HELD', outcome.reason)
       const { keys, events, differencesBefore } = outcome.result
       return { month, keys, events, differences_before: differencesBefore }

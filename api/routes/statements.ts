@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { isBilledMonth, nextToClose, readBillingStates } from '../../aggregator/statements/billing-state.ts'
+import { isBilledMonth, readBillingStates } from '../../aggregator/statements/billing-state.ts'
 import { type ClosingOutcome, closeMonth } from '../../aggregator/statements/close-month.ts'
 import { readLinesAsJson } from '../../aggregator/statements/lines-as-json.ts'
 import { addManualAdjustment } from '../../aggregator/statements/manual-adjustments.ts'
@@ -14,6 +14,7 @@ import { FINANCE, OPERATOR, PARTNER } from '../auth/access.ts'
 import { actorOf, partnerOf } from '../auth/auth.ts'
 import type { ApiContext, OperatorContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
+import { KeyedSemaphore } from '../http/keyed-semaphore.ts'
 import type { StatementStreams } from '../http/open-streams.ts'
 import { requireMonth } from '../requests/period.ts'
 import { requireKnownPartner } from '../requests/require-partner.ts'
@@ -61,6 +62,8 @@ export function getStatement(app: FastifyInstance, { limitedReads, registry, now
 }
 
 export function addAdjustment(app: FastifyInstance, { clickhouse, registry, now }: OperatorContext): void {
+  // Adjustments of one partner run one at a time: each takes the lease of its closings from the one before.
+  const slots = new KeyedSemaphore(ADJUSTMENT_SLOTS)
   addRoute(app, ADD_ADJUSTMENT, { access: OPERATOR }, async (request) => {
     const { id: partnerId } = await requireKnownPartner(registry, request.params.partnerId)
     const { id: entry = randomUUID(), for_month, project_id, metric, value, reason } = request.body
@@ -69,12 +72,17 @@ export function addAdjustment(app: FastifyInstance, { clickhouse, registry, now 
     if (state === undefined || !isBilledMonth(state, for_month, now())) throw new ApiError('STATEMENT_NOT_FOUND')
     const adjustment = { entry, forMonth: for_month, projectId: project_id ?? '', metric, value, reason }
     const note: NoteChange = (noted) => registry.changes.note(actorOf(request), noted)
-    const added = await addManualAdjustment({ clickhouse, note }, partnerId, adjustment)
+    const release = await slots.acquire(partnerId)
+    if (release === undefined) throw new ApiError('OVERLOADED')
+    const added = await addManualAdjustment({ clickhouse, note }, partnerId, adjustment).finally(release)
     if (added.status === 'another') throw new ApiError('MANUAL_LINE_EXISTS')
+    if (added.status === 'elsewhere') throw new ApiError('CLOSING_ELSEWHERE')
     request.log.info({ partnerId, ...adjustment }, 'a manual adjustment was added to the next statement')
-    return { id: entry, statement: added.billedIn ?? nextToClose(state) }
+    return { id: entry, statement: added.statement }
   })
 }
+
+const ADJUSTMENT_SLOTS = { perKeyMax: 1, totalMax: 16, waitingPerKeyMax: 100, waitMsMax: 10_000 }
 
 interface StatementRequest {
   readonly clickhouse: OperatorContext['clickhouse']

@@ -62,6 +62,8 @@ export class GroupWriter implements EventLog {
   #batches = 0
   #batchSeconds = 0
   #batchStartedMs: number | undefined
+  /** When the next heartbeat is due, by the monotonic clock: if the host's clock decided, setting it back would silence the owner. */
+  #heartbeatAtMs = 0
   #pendingLocks: PendingLock[] = []
   #wake: () => void = () => {}
   #ended: Promise<void> = Promise.resolve()
@@ -163,7 +165,7 @@ export class GroupWriter implements EventLog {
   }
 
   #heartbeatInMs(): number {
-    return Math.max(0, this.#owned.asOfMs + this.#limits.heartbeatEveryMs - Date.now())
+    return Math.max(0, this.#heartbeatAtMs - performance.now())
   }
 
   async #waitForWork(): Promise<void> {
@@ -230,8 +232,9 @@ export class GroupWriter implements EventLog {
   }
 
   /** Publishes that everything acknowledged until now is settled; `released` adds that the owner leaves. */
-  #publishWatermark(released = false): Promise<void> {
-    return this.#owned.publishWatermark({ asOfMs: Date.now(), settledThrough: this.#next - 1, released })
+  async #publishWatermark(released = false): Promise<void> {
+    this.#heartbeatAtMs = performance.now() + this.#limits.heartbeatEveryMs
+    await this.#owned.publishWatermark({ asOfMs: await this.#owned.noteTime(), settledThrough: this.#next - 1, released })
   }
 
   /** Runs every few seconds between two batches. */

@@ -2,7 +2,7 @@ import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import type { Ingesting, IngestStats, LogStats, Readiness } from '../log/event-log.ts'
 import { KnownIdentities } from '../log/known-identities.ts'
-import { OWNER_TIMEOUT_MS } from '../log/watermark.ts'
+import { noteTime, OWNER_TIMEOUT_MS } from '../log/watermark.ts'
 import { type Incarnation, logOf, pinIncarnation, readIncarnation } from './incarnation.ts'
 import { PartitionLog } from './partition-log.ts'
 import { PartitionReader, type PartitionReaderLimits } from './partition-reader.ts'
@@ -181,10 +181,11 @@ export class AssignedPartitions implements Ingesting {
 
   async #heartbeat(): Promise<void> {
     const { clickhouse, topic } = this.#options
-    const queriedMs = Date.now()
+    // Without the store no end can be noted. The readers' own writes then fail, and they acquire their leases again.
+    const notedMs = await noteTime(clickhouse.control).catch(() => undefined)
     const before = [...this.#readers].map(([partition, reader]) => ({ partition, reader, next: reader.partitionLog.next }))
-    const extents = await topic.extents().catch((): PartitionExtent[] => [])
-    await Promise.all(before.map(({ partition, reader, next }) => reader.heartbeat(extents[partition], { queriedMs, next })))
+    const extents = notedMs === undefined ? [] : await topic.extents().catch((): PartitionExtent[] => [])
+    await Promise.all(before.map(({ partition, reader, next }) => reader.heartbeat(extents[partition], { queriedMs: notedMs ?? 0, next })))
     const incarnation = await readIncarnation(clickhouse.control, topic.name)
     if (incarnation !== undefined && incarnation.incarnation !== this.#newestIncarnation) this.#changeIncarnation(incarnation)
     await this.#startReplays()

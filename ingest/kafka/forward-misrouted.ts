@@ -84,7 +84,7 @@ const copiesOfLog = defineQuery({
 const settledLogs = defineQuery({
   name: 'settled_logs',
   sql: `SELECT log, newest.settled_through AS settledThrough
-        FROM (SELECT log, max(newest) AS newest FROM log_watermarks_v1 WHERE log IN {logs: Array(String)} GROUP BY log)`,
+        FROM (SELECT log, max(newest) AS newest FROM log_watermarks_v2 WHERE log IN {logs: Array(String)} GROUP BY log)`,
   params: z.object({ logs: z.array(z.string()) }),
   row: z.object({ log: z.string(), settledThrough: z.coerce.number() }),
 })

@@ -71,8 +71,8 @@ export class KafkajsReader implements GroupReader {
   #assigned: readonly number[] = []
   /** The group was silent for a session, so the partitions were reported as revoked. */
   #revokedForSilence = false
-  #lastHeardMs = Date.now()
-  #joinedMs = Date.now()
+  #lastHeardMs = performance.now()
+  #joinedMs = performance.now()
   #reopenTimer: NodeJS.Timeout | undefined
   readonly #watchTimer: NodeJS.Timeout
   #stopped = false
@@ -117,7 +117,7 @@ export class KafkajsReader implements GroupReader {
     const { consumer, topic, handlers } = this.#options
     const member = consumer()
     this.#member = member
-    this.#lastHeardMs = Date.now()
+    this.#lastHeardMs = performance.now()
     this.#listenTo(member)
     try {
       await member.connect()
@@ -143,13 +143,13 @@ export class KafkajsReader implements GroupReader {
     const isCurrent = () => !this.#stopped && member === this.#member
     member.on(member.events.HEARTBEAT, () => {
       if (!isCurrent()) return
-      this.#lastHeardMs = Date.now()
+      this.#lastHeardMs = performance.now()
       if (this.#revokedForSilence) this.#assign(this.#assigned)
       if (this.#lastHeardMs - this.#joinedMs > HEALTHY_AFTER_MS) this.#markHealthy()
     })
     member.on(member.events.GROUP_JOIN, ({ payload }) => {
       if (!isCurrent()) return
-      this.#lastHeardMs = Date.now()
+      this.#lastHeardMs = performance.now()
       this.#joinedMs = this.#lastHeardMs
       this.#assign(payload.memberAssignment[topic] ?? [])
     })
@@ -197,7 +197,7 @@ export class KafkajsReader implements GroupReader {
   #watch(): void {
     const member = this.#member
     const { sessionTimeoutMs, rebalanceTimeoutMs } = this.#limits
-    const silentMs = Date.now() - this.#lastHeardMs
+    const silentMs = performance.now() - this.#lastHeardMs
     if (silentMs > sessionTimeoutMs && !this.#revokedForSilence) {
       this.#revokedForSilence = true
       this.#options.handlers.onAssigned([])

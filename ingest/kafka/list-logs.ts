@@ -43,7 +43,7 @@ export async function listLogs(clickhouse: ClickHouse, topic: Topic): Promise<Lo
 const watermarksOf = defineQuery({
   name: 'watermarks_of',
   sql: `SELECT log, newest.settled_through AS settledThrough, toUnixTimestamp64Milli(newest.as_of) AS asOfMs, newest.host AS host, newest.released AS released
-        FROM (SELECT log, max(newest) AS newest FROM log_watermarks_v1 WHERE log IN {logs: Array(String)} GROUP BY log)`,
+        FROM (SELECT log, max(newest) AS newest FROM log_watermarks_v2 WHERE log IN {logs: Array(String)} GROUP BY log)`,
   params: z.object({ logs: z.array(z.string()) }),
   row: z.object({ log: z.string(), settledThrough: z.coerce.number(), asOfMs: z.coerce.number(), host: z.string(), released: z.number() }),
 })

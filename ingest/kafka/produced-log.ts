@@ -47,7 +47,7 @@ export class ProducedLog implements EventLog {
   #trouble: Error | undefined
   readonly #options: Required<ProducedLogOptions> & { readonly limits: ProducedLogLimits }
   #incarnation: Incarnation
-  #incarnationReadMs = Date.now()
+  #incarnationReadMs = performance.now()
   readonly #queue: SubmissionQueue
   #running: Promise<void> | undefined
   #stopped = false
@@ -106,10 +106,10 @@ export class ProducedLog implements EventLog {
 
   async #refreshIncarnation(): Promise<void> {
     const { clickhouse, topic, limits, logger } = this.#options
-    if (Date.now() - this.#incarnationReadMs < limits.incarnationMsMax) return
+    if (performance.now() - this.#incarnationReadMs < limits.incarnationMsMax) return
     try {
       this.#incarnation = (await readIncarnation(clickhouse.control, topic.name)) ?? this.#incarnation
-      this.#incarnationReadMs = Date.now()
+      this.#incarnationReadMs = performance.now()
     } catch (error) {
       logger.warn({ err: error }, 'the pinned partition count could not be read; the last known one is used')
     }

@@ -7,7 +7,7 @@ import { defineQuery } from '../../sql/query.ts'
 import { HTTP_LOG } from '../http/http-log.ts'
 import { readInDoubtRange } from '../log/in-doubt-range.ts'
 import { reconcileRange } from '../log/reconcile.ts'
-import { findLiveOwner, publishWatermark } from '../log/watermark.ts'
+import { findLiveOwner, noteTime, publishWatermark } from '../log/watermark.ts'
 
 /**
  * For a store whose http log was replaced by a topic: reconciles what the last owner of the http log left in doubt and releases the
@@ -30,7 +30,7 @@ export async function releaseHttpLog(clickhouse: ClickHouse, { logger, ownerTime
   try {
     const range = await readInDoubtRange(control, HTTP_LOG)
     if (range !== undefined) await reconcileRange(control, lease, range)
-    await publishWatermark(control, lease, { asOfMs: Date.now(), settledThrough: range?.through ?? -1, released: true })
+    await publishWatermark(control, lease, { asOfMs: await noteTime(control), settledThrough: range?.through ?? -1, released: true, number: 1 })
     logger.info({}, 'the http log of this store is reconciled and released; the topic replaces it')
   } catch (error) {
     // A newer lease means that another starting process is doing the same.
@@ -40,7 +40,7 @@ export async function releaseHttpLog(clickhouse: ClickHouse, { logger, ownerTime
 
 const unreleasedLog = defineQuery({
   name: 'unreleased_log',
-  sql: 'SELECT log FROM (SELECT log, max(newest) AS newest FROM log_watermarks_v1 WHERE log = {log: String} GROUP BY log) WHERE newest.released = 0',
+  sql: 'SELECT log FROM (SELECT log, max(newest) AS newest FROM log_watermarks_v2 WHERE log = {log: String} GROUP BY log) WHERE newest.released = 0',
   params: z.object({ log: z.string() }),
   row: z.object({ log: z.string() }),
 })

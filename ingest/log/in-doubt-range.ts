@@ -47,7 +47,7 @@ const inDoubtRange = defineQuery({
           (watermark.epoch, watermark.owner) >= (position.epoch, position.owner) AND watermark.settled_through >= toInt64(position.through) AS settled,
           toUnixTimestamp64Milli(watermark.as_of) AS asOfMs
         FROM (SELECT log, max(newest) AS position FROM log_positions_v1 WHERE log = {log: String} GROUP BY log) AS positions
-        LEFT JOIN (SELECT log, max(newest) AS watermark FROM log_watermarks_v1 WHERE log = {log: String} GROUP BY log) AS watermarks USING log`,
+        LEFT JOIN (SELECT log, max(newest) AS watermark FROM log_watermarks_v2 WHERE log = {log: String} GROUP BY log) AS watermarks USING log`,
   params: z.object({ log: z.string() }),
   row: z.object({ first: z.coerce.number(), through: z.coerce.number(), settled: z.number(), asOfMs: z.coerce.number() }),
 })

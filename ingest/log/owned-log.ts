@@ -10,7 +10,7 @@ import { LogFilter } from './log-filter.ts'
 import { type Batch, writeBatch } from './log-writer.ts'
 import { repairRollup } from './reconcile.ts'
 import { RequestedRepairs } from './requested-repairs.ts'
-import { publishWatermark, type Watermark } from './watermark.ts'
+import { noteTime, publishWatermark, type Watermark } from './watermark.ts'
 
 export interface OwnedLogOptions {
   readonly clickhouse: ClickHouse
@@ -40,7 +40,9 @@ export class OwnedLog {
   readonly #filter: LogFilter
   #asOfMs = 0
   /** The last watermark that was published under the lease. */
-  #published: { readonly lease: Lease; readonly watermark: Watermark } | undefined
+  #published: { readonly lease: Lease; readonly watermark: Omit<Watermark, 'number'> } | undefined
+  /** Heartbeats of this process for the log, over all its leases. */
+  #heartbeats = 0
   #requestedRepairs: RequestedRepairs
 
   constructor(options: OwnedLogOptions) {
@@ -95,7 +97,7 @@ export class OwnedLog {
     if (this.#lease !== undefined && cause === 'error') this.#counts.reacquisitions += 1
     this.#lease = outcome.lease
     this.#requestedRepairs = new RequestedRepairs(this.#options)
-    this.#asOfMs = Math.max(this.#asOfMs, range?.asOfMs ?? 0)
+    this.#asOfMs = range?.asOfMs ?? this.#asOfMs
     return range
   }
 
@@ -155,11 +157,17 @@ export class OwnedLog {
   }
 
   /** Throws StoreError. */
-  async publishWatermark(watermark: Watermark): Promise<void> {
+  async publishWatermark(watermark: Omit<Watermark, 'number'>): Promise<void> {
     const { lease } = this
-    await publishWatermark(this.#options.lane, lease, watermark)
+    this.#heartbeats += 1
+    await publishWatermark(this.#options.lane, lease, { ...watermark, number: this.#heartbeats })
     this.#published = { lease, watermark }
     this.#asOfMs = watermark.asOfMs
+  }
+
+  /** The time for the next watermark, in ms since 1970; note it before the end of the log is queried. Throws StoreError. */
+  noteTime(): Promise<number> {
+    return noteTime(this.#options.lane)
   }
 
   /** Ends what still runs in the background. */

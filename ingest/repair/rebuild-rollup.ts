@@ -10,6 +10,12 @@ import { findLostLease, lockAllLogs, STOP_IT } from './lock-all-logs.ts'
 
 export type RebuildOutcome = { status: 'rebuilt'; result: Rebuilt } | { status: 'rejected'; reason: string }
 
+export interface RebuildOptions {
+  readonly runBetweenBatches: RunBetweenBatches
+  /** Records in the audit log that the month is being rebuilt. Called once the logs are locked: a rejected rebuild has changed nothing. */
+  readonly note: () => Promise<void>
+}
+
 export interface Rebuilt {
   /** How many (project, day, metric, log) the month's rollup has now. */
   readonly keys: number
@@ -31,10 +37,12 @@ export interface Rebuilt {
  * 6. Note that the rebuild has ended: the days are materialized again as soon as they are recomputed.
  * Repeating it after a crash at any step gives the same result. Throws StoreError, and EventsUnavailable if the log cannot be locked.
  */
-export function rebuildRollup(clickhouse: ClickHouse, month: Month, runBetweenBatches: RunBetweenBatches): Promise<RebuildOutcome> {
+export function rebuildRollup(clickhouse: ClickHouse, month: Month, { runBetweenBatches, note }: RebuildOptions): Promise<RebuildOutcome> {
   return runBetweenBatches(async (lockedLease) => {
     const locked = await lockAllLogs(clickhouse, lockedLease)
-    return locked.status === 'rejected' ? locked : rebuildLocked(clickhouse, month, locked.leases)
+    if (locked.status === 'rejected') return locked
+    await note()
+    return rebuildLocked(clickhouse, month, locked.leases)
   })
 }
 

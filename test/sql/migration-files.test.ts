@@ -15,10 +15,12 @@ test('every statement of a migration is idempotent, so that it can be repeated',
   expect(statements.filter((statement) => !isRepeatable(statement))).toEqual([])
 })
 
-/** A copy of rows into a table in which equal rows replace each other: copying them again adds nothing. */
+/** A copy of rows into a table in which equal rows replace each other, or of which only the maximum counts: copying them again adds nothing. */
 function fillsReplacingTable(statement: string): boolean {
-  const table = /^\s*INSERT INTO (\w+) \([^)]*\)\s+SELECT /.exec(statement)?.[1]
-  return table !== undefined && statements.some((each) => new RegExp(`EXISTS ${table}\\b[^;]*ENGINE = ReplacingMergeTree\\n`).test(each))
+  const table = /^\s*INSERT INTO (\w+) \([^)]*\)\s+SELECT\s/.exec(statement)?.[1]
+  const created = table === undefined ? undefined : statements.find((each) => new RegExp(`CREATE TABLE IF NOT EXISTS ${table}\\b`).test(each))
+  if (created === undefined) return false
+  return /ENGINE = ReplacingMergeTree\n/.test(created) || (/ENGINE = AggregatingMergeTree\n/.test(created) && !/AggregateFunction\((?!max,)/.test(created))
 }
 
 test('every table and view has its version in its name', () => {

@@ -145,6 +145,20 @@ test('P2: an index of identities that lost rows is logged as an error', async ()
   expect(messages.filter((message) => message.startsWith(lost))).toHaveLength(1)
 })
 
+test('P3: a day that waits for its audit is not starved by newer days that change all the time', async () => {
+  const { clickhouse } = tested.service
+  const few = new DailyAudits({ clickhouse, slot: new AuditSlot(), runBetweenBatches: (work) => work(), logger, now: Date.now, daysPerRunMax: 1 })
+  const change = (day: string, name: string) => tested.client.send([event('noisy', name, 1, day)])
+  await audits.run(running)
+  const before = await auditedAt()
+  await change('2026-01-31', 'waits')
+  for (const round of [1, 2, 3]) {
+    await change('2026-02-02', `noise-${round}`)
+    await few.run(running)
+  }
+  expect((await auditedAt())['2026-01-31']).not.toBe(before['2026-01-31'])
+})
+
 test('P3: the metric of audit differences counts those of all days, also after a restart', async () => {
   await addToRollup(tested.service.clickhouse, { project: 'ours', day: '2026-02-01', metric: 'ai_tokens' }, 4)
   await audits.run(running)

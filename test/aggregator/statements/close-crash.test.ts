@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { z } from 'zod'
 import { closeMonth } from '../../../aggregator/statements/close-month.ts'
+import { addManualAdjustment, type ManualAdjustment } from '../../../aggregator/statements/manual-adjustments.ts'
 import type { ClickHouse } from '../../../sql/clickhouse.ts'
 import { StoreError } from '../../../sql/errors.ts'
-import type { Credentials } from '../../support/clients/client.ts'
+import type { Answer, Credentials } from '../../support/clients/client.ts'
 import { untilSo } from '../../support/until-so.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
@@ -63,7 +65,9 @@ function failingAt(clickhouse: ClickHouse, nth: number, stored: boolean): { clic
   return { clickhouse: { ...clickhouse, work: lane }, writes: () => writes }
 }
 
-/** The time for thirteen worlds one after another, each closed two or three times. */
+/** The writes of closing the second month of a world. */
+const WRITES = 7
+/** The time for fifteen worlds one after another, each closed two or three times. */
 const WORLDS_MS_MAX = 180_000
 
 test(
@@ -73,8 +77,8 @@ test(
     const whole = await world('whole')
     const counting = failingAt(service.clickhouse, 0, false)
     expect((await closeMonth(optionsOf(counting.clickhouse), request(whole))).status).toBe('closed')
-    // Two recounts, three kinds of lines, and the header.
-    expect(counting.writes()).toBe(6)
+    // Two recounts and their events, three kinds of lines, and the header.
+    expect(counting.writes()).toBe(WRITES)
     const linesOf = async (partner: Credentials, name: string) => {
       const { totals, projects, adjustments } = (await client.statement(partner, '2026-04')).body
       return JSON.parse(JSON.stringify({ totals, projects, adjustments }).replaceAll(`${name}-p`, 'p'))
@@ -94,11 +98,77 @@ test(
         const after = await client.statement(partner, '2026-04')
         if (before !== undefined) expect(after.text).toBe(before.text)
         expect(await linesOf(partner, name), name).toEqual(expected)
+        expect(await rowsWithoutStatement(partner), name).toEqual([])
       }
     }
   },
   WORLDS_MS_MAX,
 )
+
+/** The same store, but before the nth write of a closing something else happens. */
+function interruptedAt(clickhouse: ClickHouse, nth: number, interrupt: () => Promise<void>): ClickHouse {
+  let writes = 0
+  const interrupted = async (send: () => Promise<void>) => {
+    writes += 1
+    if (writes === nth) await interrupt()
+    return send()
+  }
+  const { work } = clickhouse
+  const lane: ClickHouse['work'] = {
+    ...work,
+    insert: (rows) => interrupted(() => work.insert(rows)),
+    execute: (...statement) => interrupted(() => work.execute(...statement)),
+  }
+  return { ...clickhouse, work: lane }
+}
+
+const MANUAL = { for_month: '2026-03', metric: 'ai_tokens', value: '5', reason: 'agreed' }
+
+test(
+  'P4: a manual adjustment that is added while a month closes is billed once, on the statement that the answer names',
+  async () => {
+    const { client, service } = tested
+    // Before the recount, the manual lines and the header.
+    for (const nth of [1, WRITES - 1, WRITES]) {
+      const partner = await world(`meets-${nth}`)
+      const adjust = () => client.admin('POST', `/admin/v1/statements/${partner.partnerId}/adjustments`, { ...MANUAL, id: 'credit' })
+      let added: Answer | undefined
+      const clickhouse = interruptedAt(service.clickhouse, nth, async () => {
+        added = await adjust()
+      })
+      await closeMonth(optionsOf(clickhouse), request(partner))
+      expect(added?.status, `before write ${nth}`).toBe(201)
+      for (const month of ['2026-04', '2026-05']) {
+        const { adjustments } = (await client.closeMonth(partner.partnerId, month)).body
+        const billed = adjustments.filter((line: { kind: string; value: string }) => line.kind === 'manual' && line.value === '5').length
+        expect([month, billed], `before write ${nth}`).toEqual([month, month === added?.body.statement ? 1 : 0])
+      }
+      expect((await adjust()).body).toEqual(added?.body)
+    }
+  },
+  WORLDS_MS_MAX,
+)
+
+test('P4: of two manual adjustments with one id that are sent at the same time, one is billed and a different one is a conflict', async () => {
+  const { client } = tested
+  const partner = await world('one-id')
+  for (let round = 0; round < 5; round += 1) {
+    const put = (value: string) => client.admin('POST', `/admin/v1/statements/${partner.partnerId}/adjustments`, { ...MANUAL, id: `round-${round}`, value })
+    const answers = await Promise.all([put('7'), put('8'), put('7')])
+    const added = answers.filter(({ status }) => status === 201)
+    expect(answers.filter(({ status, body }) => status !== 201 && body.code !== 'MANUAL_LINE_EXISTS')).toEqual([])
+    // Either the two equal ones were added, or the other one.
+    expect(added).toHaveLength(answers[1]?.status === 201 ? 1 : 2)
+    // The same between processes, which do not queue for each other.
+    const { clickhouse } = tested.service
+    const add = (value: string) => addManualAdjustment({ clickhouse, note: async () => {} }, partner.partnerId, entryOf(`raced-${round}`, value))
+    expect((await Promise.all([add('7'), add('8')])).map(({ status }) => status).sort()).toEqual(['added', 'another'])
+  }
+})
+
+function entryOf(entry: string, value: string): ManualAdjustment {
+  return { entry, forMonth: '2026-03', projectId: '', metric: 'ai_tokens', value, reason: 'agreed' }
+}
 
 test('P4: concurrent closings of a month produce one statement, and every successful response has the same bytes', async () => {
   const { client, service } = tested
@@ -116,7 +186,19 @@ test('P4: concurrent closings of a month produce one statement, and every succes
   expect(headers.map(({ month }) => month)).toEqual(['2026-03', '2026-04'])
 })
 
-import { z } from 'zod'
+function rowsWithoutStatement({ partnerId }: Credentials) {
+  return tested.service.clickhouse.reads.query({ ...withoutStatement, settings: {} }, { partnerId })
+}
+
+const withoutStatement = {
+  name: 'rows_without_statement',
+  sql: `SELECT DISTINCT closing FROM (
+          SELECT closing FROM statement_recounts_v1 WHERE partner_id = {partnerId: String}
+          UNION ALL SELECT closing FROM statement_lines_v1 WHERE partner_id = {partnerId: String}
+        ) WHERE closing NOT IN (SELECT closing FROM statements_v1)`,
+  params: z.object({ partnerId: z.string() }),
+  row: z.object({ closing: z.string() }),
+}
 
 const headersOf = {
   name: 'headers_in_store',

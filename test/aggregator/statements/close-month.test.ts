@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { z } from 'zod'
+import { defineQuery } from '../../../sql/query.ts'
 import type { Credentials, TestEvent } from '../../support/clients/client.ts'
 import { untilSo } from '../../support/until-so.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
@@ -154,4 +156,43 @@ test('P4: of two days with the same greatest sum the earlier is the peak day, an
   expect(projectRows(closed)).toEqual(['tie-a active database_size_bytes 30 60 2026-03-09 3', 'tie-b active database_size_bytes 70 70 2026-03-05 2'])
   expect(projectRows(open)).toEqual(projectRows(closed))
   expect(closed.projects[0].name).toBe('="a"\\ ,\u2028 b')
+})
+
+test('P4: late events of another partner do not make a closing recount a month, and recounts of corrected months are removed', async () => {
+  const { client } = tested
+  const ours = await client.createPartner('Ours')
+  const theirs = await client.createPartner('Theirs')
+  for (const [id, owner] of [
+    ['our-project', ours],
+    ['their-project', theirs],
+  ] as const) {
+    await client.registerProject(id, owner.partnerId)
+    await client.billFrom(owner.partnerId, '2026-01')
+  }
+  const months = ['2026-01', '2026-02', '2026-03', '2026-04']
+  await client.send(months.map((month) => at('our-project', month, 'ai_tokens', 1, `${month}-03T00:00:00Z`)))
+  for (const [index, month] of months.entries()) {
+    await client.send(months.slice(0, index).map((closed) => at('their-project', `${closed}-${month}`, 'ai_tokens', 1, `${closed}-03T00:00:00Z`)))
+    expect((await client.closeMonth(ours.partnerId, month)).body).toMatchObject({ adjustments: [] })
+    expect(await recountedMonths(ours)).toEqual(months.slice(0, index + 1))
+  }
+  await client.send(months.slice(0, 2).map((month) => at('our-project', `late-${month}`, 'ai_tokens', 2, `${month}-04T00:00:00Z`)))
+  const may = (await client.closeMonth(ours.partnerId, '2026-05')).body
+  expect(adjustmentRows(may)).toEqual(['adjustment 2026-01 our-project ai_tokens 2', 'adjustment 2026-02 our-project ai_tokens 2'])
+  // The recounts of the two corrected months are left until the next closing, which need not recount any of them.
+  expect((await client.closeMonth(ours.partnerId, '2026-06')).body).toMatchObject({ adjustments: [] })
+  expect(await recountedMonths(ours)).toEqual(months)
+  expect((await client.statement(ours, '2026-05')).body).toMatchObject({ adjustments: may.adjustments })
+})
+
+async function recountedMonths({ partnerId }: Credentials): Promise<string[]> {
+  const rows = await tested.service.clickhouse.reads.query(recounts, { partnerId })
+  return rows.map(({ month }) => month)
+}
+
+const recounts = defineQuery({
+  name: 'test_recounts',
+  sql: 'SELECT month FROM statement_recounts_v1 WHERE partner_id = {partnerId: String} ORDER BY month',
+  params: z.object({ partnerId: z.string() }),
+  row: z.object({ month: z.string() }),
 })

@@ -133,3 +133,32 @@ test('a statement that corrects a month to less than was billed raises the alarm
   expect((await client.closeMonth(partner.partnerId, '2026-04')).body.adjustments).toMatchObject([{ for_month: '2026-03', value: '-4' }])
   expect(await countNegativeAdjustments(service.clickhouse)).toBe(1)
 })
+
+test('P6: usage of a metric that was taken out of the catalogue fails no read, keeps its month open, and stays on closed statements', async () => {
+  const { client, service } = tested
+  const { control } = service.clickhouse
+  const partner = await partnerFrom('2026-03')
+  await client.registerProject('retired', partner.partnerId)
+  await client.send({ event_id: 'e', project_id: 'retired', metric: 'ai_tokens', value: 4, timestamp: '2026-03-03T00:00:00Z' })
+  expect((await client.closeMonth(partner.partnerId, '2026-03')).status).toBe(200)
+  // As if that metric had had another name then, and had usage in April.
+  await control.command("ALTER TABLE raw_usage_events_v1 UPDATE metric = 'retired_metric' WHERE project_id = 'retired' SETTINGS mutations_sync = 2")
+  await control.command("INSERT INTO statement_lines_v1 SELECT * REPLACE ('retired_metric' AS metric) FROM statement_lines_v1 WHERE project_id = 'retired'")
+  await control.command("DELETE FROM statement_lines_v1 WHERE project_id = 'retired' AND metric = 'ai_tokens'")
+  await control.command(
+    `ALTER TABLE statements_v1 UPDATE metrics = arrayMap(each -> if(each.1 = 'ai_tokens', CAST(('retired_metric', each.2, each.3), 'Tuple(metric String, kind String, unit String)'), each), metrics)
+     WHERE partner_id = '${partner.partnerId}' SETTINGS mutations_sync = 2`,
+  )
+  await client.admin('POST', '/admin/v1/rebuilds', { month: '2026-03' })
+  await control.command(
+    `INSERT INTO raw_usage_events_v1 SELECT project_id, 'april', usage_date + 31, metric, timestamp, value, log, rank - 1, received_at FROM raw_usage_events_v1 WHERE project_id = 'retired'`,
+  )
+  const { body: march } = await client.statement(partner, '2026-03')
+  expect(march.totals).toContainEqual({ metric: 'retired_metric', kind: 'cumulative', unit: 'token', value: '4', peak_day: null, unbilled: '0' })
+  expect(march.projects).toMatchObject([{ metric: 'retired_metric', value: '4' }])
+  expect((await client.statement(partner, '2026-04')).body).toMatchObject({ projects: [] })
+  expect((await client.partnershipUsage(partner, '2026-03-01', '2026-04-30')).body.summary.ai_tokens).toBe('0')
+  expect((await client.projectUsage(partner, 'retired', '2026-03-01', '2026-04-30')).body.summary.total_ai_tokens).toBe('0')
+  expect((await client.closeMonth(partner.partnerId, '2026-04')).status).toBe(500)
+  expect((await client.statement(partner, '2026-04')).body.statement.status).toBe('open')
+})

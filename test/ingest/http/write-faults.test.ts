@@ -125,7 +125,7 @@ async function storedOf(project: string) {
 
 const lastWatermark = defineQuery({
   name: 'test_last_watermark',
-  sql: `SELECT newest.epoch AS epoch, newest.released AS released FROM (SELECT max(newest) AS newest FROM log_watermarks_v1)`,
+  sql: `SELECT newest.epoch AS epoch, newest.released AS released FROM (SELECT max(newest) AS newest FROM log_watermarks_v2)`,
   params: z.object({}),
   row: z.object({ epoch: z.coerce.number(), released: z.number() }),
 })

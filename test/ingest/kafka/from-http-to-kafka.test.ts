@@ -25,7 +25,7 @@ describe.skipIf(!HAS_KAFKA)('from the http log to Kafka', () => {
     // As if its owner had died without releasing the log.
     const outcome = await acquireLease(before.service.clickhouse, HTTP_LOG)
     if (outcome.status !== 'acquired') throw new Error(outcome.status)
-    await publishWatermark(before.service.clickhouse.control, outcome.lease, { asOfMs: 1_000, settledThrough: 1, released: false })
+    await publishWatermark(before.service.clickhouse.control, outcome.lease, { asOfMs: 1_000, settledThrough: 1, released: false, number: 1 })
     await before.stop()
 
     const after = await startKafkaService(kafka.brokers, 'moved', { DATA_DIR: directory.path })

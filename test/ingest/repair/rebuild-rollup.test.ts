@@ -5,7 +5,7 @@ import { refreshPartnershipDays } from '../../../aggregator/usage/refresh-partne
 import { type HttpLog, openHttpLog } from '../../../ingest/http/http-log.ts'
 import { insertIncarnation } from '../../../ingest/kafka/incarnation.ts'
 import { publishWatermark } from '../../../ingest/log/watermark.ts'
-import { type RebuildOutcome, rebuildRollup } from '../../../ingest/repair/rebuild-rollup.ts'
+import { type RebuildOptions, type RebuildOutcome, rebuildRollup } from '../../../ingest/repair/rebuild-rollup.ts'
 import type { ClickHouse, Lane } from '../../../sql/clickhouse.ts'
 import { StoreError } from '../../../sql/errors.ts'
 import { acquireLease, type Lease } from '../../../sql/lease.ts'
@@ -60,7 +60,7 @@ test('P6: partnership days that were computed during a rebuild are not used afte
   await falsify()
   for (const step of [0, 4]) {
     const { clickhouse } = failAt(store.clickhouse, { step, fault: 'none', before: () => refreshPartnershipDays(store.clickhouse) })
-    expect((await rebuildRollup(clickhouse, '2026-01', log.runBetweenBatches)).status).toBe('rebuilt')
+    expect((await rebuildRollup(clickhouse, '2026-01', locking(log.runBetweenBatches))).status).toBe('rebuilt')
     expect(await days()).toEqual(RIGHT)
     await falsify()
   }
@@ -83,7 +83,7 @@ describe('P3 P6: a rebuild that fails at any step, while the aggregator runs', (
         await falsify()
         await refreshPartnershipDays(store.clickhouse)
         const faulty = failAt(store.clickhouse, { step, fault, before: () => refreshPartnershipDays(store.clickhouse) })
-        const outcome = rebuildRollup(faulty.clickhouse, '2026-01', log.runBetweenBatches)
+        const outcome = rebuildRollup(faulty.clickhouse, '2026-01', locking(log.runBetweenBatches))
         await outcome.catch((error: unknown) => expect(error).toBeInstanceOf(StoreError))
         met = faulty.met()
         expect(await days(), `after step ${step}`).toEqual(await plainDays())
@@ -111,7 +111,7 @@ test('P2 P3: events that arrive during a rebuild wait, and count once', async ()
     expect(await rawEvents()).toBe(4)
   }
   const { clickhouse } = failAt(store.clickhouse, { step: 4, fault: 'none', before: submitDuring })
-  expect(await rebuildRollup(clickhouse, '2026-01', log.runBetweenBatches)).toMatchObject({ status: 'rebuilt', result: { events: 3 } })
+  expect(await rebuildRollup(clickhouse, '2026-01', locking(log.runBetweenBatches))).toMatchObject({ status: 'rebuilt', result: { events: 3 } })
   expect(await arriving).toEqual([{ status: 'counted' }, { status: 'duplicate' }])
   expect(await compareRawWithRollup(store.clickhouse)).toEqual({ ahead: 0, behind: 0 })
   expect(await days()).toEqual([RIGHT[0], { day: '2026-01-06', value: '3', events: 1 }, RIGHT[1], RIGHT[2]])
@@ -121,30 +121,37 @@ describe('a rebuild beside other processes that count', () => {
   const topic = 'cluster/rebuilt'
   const PARTITION_LOG = `${topic}/1/0`
   let readerLease: Lease
-  const publish = (released: boolean) => publishWatermark(store.clickhouse.control, readerLease, { asOfMs: Date.now(), settledThrough: -1, released })
+  let heartbeats = 0
+  const publish = (released: boolean) => {
+    heartbeats += 1
+    return publishWatermark(store.clickhouse.control, readerLease, { number: heartbeats, asOfMs: Date.now(), settledThrough: -1, released })
+  }
   const rejected = (reason: unknown): RebuildOutcome => ({ status: 'rejected', reason: reason as string })
   beforeAll(async () => {
     await insertIncarnation(store.clickhouse.control, { topic, incarnation: 1, partitions: 2, starts: [0, 0], reason: 'test' })
     readerLease = await acquire(PARTITION_LOG)
   })
 
-  test('a rebuild is rejected while another process that counts is alive; it names that process and changes nothing', async () => {
+  test('a rebuild is rejected while another process that counts is alive; it names that process, changes nothing and is not audited', async () => {
     await publish(false)
+    notes = 0
     await falsify()
     const before = await plainDays()
     for (const runBetweenBatches of [log.runBetweenBatches, elsewhere])
-      expect(await rebuildRollup(store.clickhouse, '2026-01', runBetweenBatches)).toEqual(
+      expect(await rebuildRollup(store.clickhouse, '2026-01', locking(runBetweenBatches))).toEqual(
         rejected(expect.stringMatching(/\(process \d+\) counts events. Stop it first: `met/)),
       )
     expect(await plainDays()).toEqual(before)
+    expect(notes).toBe(0)
     await publish(true)
     // The owner of this test's http log is alive as well: it is this process, as another process sees it.
-    expect(await rebuildRollup(store.clickhouse, '2026-01', elsewhere)).toEqual(rejected(expect.stringContaining(`(process ${process.pid})`)))
+    expect(await rebuildRollup(store.clickhouse, '2026-01', locking(elsewhere))).toEqual(rejected(expect.stringContaining(`(process ${process.pid})`)))
   })
 
   test('P2 P3: the fence refuses the writes of an owner that was suspended during a rebuild', async () => {
     await publish(true)
     expect((await rebuild()).status).toBe('rebuilt')
+    expect(notes).toBe(1)
     await expect(publish(false)).rejects.toMatchObject({ fault: 'fenced' })
     expect(await compareRawWithRollup(store.clickhouse)).toEqual({ ahead: 0, behind: 0 })
   })
@@ -154,7 +161,7 @@ describe('a rebuild beside other processes that count', () => {
     const before = await plainDays()
     for (const step of [1, 3]) {
       const { clickhouse } = failAt(store.clickhouse, { step, fault: 'none', before: () => acquire(PARTITION_LOG) })
-      expect(await rebuildRollup(clickhouse, '2026-01', log.runBetweenBatches)).toEqual(
+      expect(await rebuildRollup(clickhouse, '2026-01', locking(log.runBetweenBatches))).toEqual(
         rejected(expect.stringMatching(/took over .*meanwhile; the rollup is unchanged/)),
       )
       expect(await plainDays()).toEqual(before)
@@ -163,7 +170,7 @@ describe('a rebuild beside other processes that count', () => {
       if (step === 1) expect(await store.clickhouse.reads.query(rebuiltCount, {})).toEqual([{ rows: 0 }])
     }
     const { clickhouse } = failAt(store.clickhouse, { step: 4, fault: 'none', before: () => acquire(PARTITION_LOG) })
-    expect(await rebuildRollup(clickhouse, '2026-01', log.runBetweenBatches)).toEqual(
+    expect(await rebuildRollup(clickhouse, '2026-01', locking(log.runBetweenBatches))).toEqual(
       rejected(expect.stringMatching(/the rollup of 2026-01 may lack what it wrote/)),
     )
     expect((await rebuild()).status).toBe('rebuilt')
@@ -174,8 +181,16 @@ function event(event_id: string, day: string, value: number): TestEvent {
   return { event_id, project_id: 'p', metric: 'ai_tokens', value, timestamp: `${day}T12:00:00Z` }
 }
 
+let notes = 0
+function locking(runBetweenBatches: RebuildOptions['runBetweenBatches']): RebuildOptions {
+  const note = async () => {
+    notes += 1
+  }
+  return { runBetweenBatches, note }
+}
+
 function rebuild(month = '2026-01'): Promise<RebuildOutcome> {
-  return rebuildRollup(store.clickhouse, month, log.runBetweenBatches)
+  return rebuildRollup(store.clickhouse, month, locking(log.runBetweenBatches))
 }
 
 /** A process that has no log to lock. */
@@ -274,7 +289,7 @@ const rebuiltCount = defineQuery({
 
 const lastHeartbeat = defineQuery({
   name: 'test_last_heartbeat',
-  sql: `SELECT toUnixTimestamp64Milli(max(newest).written_at) AS writtenMs FROM log_watermarks_v1 WHERE log = 'http'`,
+  sql: `SELECT toUnixTimestamp64Milli(max(newest).written_at) AS writtenMs FROM log_watermarks_v2 WHERE log = 'http'`,
   params: z.object({}),
   row: z.object({ writtenMs: z.coerce.number() }),
 })

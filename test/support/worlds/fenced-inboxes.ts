@@ -23,6 +23,13 @@ export const FENCED_INBOXES: readonly FencedInbox[] = [
     mark: 'log',
   },
   {
+    table: 'log_watermarks_inbox_v2',
+    columns: ['number', 'host_ms', 'as_of_ms', 'settled_through', 'released', 'host'],
+    fields: (number) => [number, JANUARY_31_MS, JANUARY_31_MS + number, number, 0, 'test'],
+    target: 'log_watermarks_v2',
+    mark: 'log',
+  },
+  {
     table: 'usage_events_inbox_v1',
     columns: ['offset', 'project_id', 'event_id', 'metric', 'timestamp_ms', 'value', 'received_ms'],
     fields: (number) => [number, 'fenced', `e${number}`, 'ai_tokens', JANUARY_31_MS + number * MS_PER_DAY, number, JANUARY_31_MS],
@@ -161,6 +168,13 @@ export const FENCED_INBOXES: readonly FencedInbox[] = [
     columns: ['partner_id', 'closing', 'month', 'line', 'for_month', 'project_id', 'metric', 'entry', 'kind', 'unit', 'value', 'events'],
     fields: (number, log) => [log, 'c', '2026-01', 'usage', '2026-01', `p${number}`, 'ai_tokens', '', 'cumulative', 'token', number, 1],
     target: 'statement_lines_v1',
+    mark: 'partner_id',
+  },
+  {
+    table: 'manual_adjustments_inbox_v1',
+    columns: ['partner_id', 'entry', 'for_month', 'project_id', 'metric', 'value', 'reason'],
+    fields: (number, log) => [log, `e${number}`, '2026-01', '', 'ai_tokens', number, 'test'],
+    target: 'manual_adjustments_v1',
     mark: 'partner_id',
   },
   {
