@@ -150,12 +150,11 @@ export class OwnedLog {
   }
 
   /**
-   * The filter is kept only if it was complete under the lease directly below the new one, which was read after the kill: then no other
-   * process has stored an identity that the filter does not contain.
+   * The filter is kept only if it is complete and nobody else has acquired the lease since this process's last one: then no other
+   * process has stored an identity that the filter does not contain. An own attempt whose answer was lost counts as another's.
    */
-  #mayKeepFilter({ previous }: Lease): boolean {
-    const before = this.#lease
-    return this.#filter.complete && before !== undefined && previous?.epoch === before.epoch && previous.owner === before.owner
+  #mayKeepFilter({ acquisitions }: Lease): boolean {
+    return this.#filter.complete && this.#lease !== undefined && acquisitions === this.#lease.acquisitions + 1
   }
 
   async #startFilter(): Promise<void> {

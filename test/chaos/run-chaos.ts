@@ -154,7 +154,7 @@ interface SummarizeOptions {
 }
 
 async function summarize({ system, store, fold, acknowledged, metrics, done }: SummarizeOptions): Promise<void> {
-  const acquisitions = (await store.rows("SELECT count() FROM log_owners_v1 WHERE log LIKE '%/chaos-%'"))[0]?.[0]
+  const acquisitions = (await store.rows("SELECT sum(acquisitions) FROM leases_v1 WHERE name LIKE '%/chaos-%'"))[0]?.[0]
   const reasons = [...fold.rejected.values()].flatMap((reasonsOfPartition) => [...reasonsOfPartition.values()])
   const times = (names: readonly string[]) => [...new Set(names)].sort().map((name) => `${name} ${names.filter((other) => other === name).length}`)
   const pairs = (counts: ReadonlyMap<string, number>) => [...counts].map(([name, count]) => `${name} ${count}`).join(', ') || 'none'
