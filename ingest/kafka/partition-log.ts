@@ -47,7 +47,7 @@ export class PartitionLog {
     this.partition = partition
     const scope = { partition, partitions: incarnation.partitions }
     this.forwarded = new ForwardedEvents(options)
-    this.owned = new OwnedLog({ clickhouse, lane, name: logOf(incarnation, partition), scope, filterBudget, logger })
+    this.owned = new OwnedLog({ clickhouse, lane, name: logOf(incarnation, partition), source: incarnation.topic, scope, filterBudget, logger })
   }
 
   /** The offset that must be read next. */

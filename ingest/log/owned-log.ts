@@ -3,6 +3,7 @@ import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import { acquireLease, currentLeaseOwner, type Lease, newOwnerName } from '../../sql/lease.ts'
 import { RequestedRepairs } from '../repair/requested-repairs.ts'
+import { requireSource, SourceNotInForce } from '../source/source-in-force.ts'
 import { type Classified, detectDuplicates, type LogRecord, type Verdict } from './detect-duplicates.ts'
 import { type FilterBudget, IdentityFilter } from './identity-filter.ts'
 import { type InDoubtRange, type LogRange, readInDoubtRange } from './in-doubt-range.ts'
@@ -16,6 +17,8 @@ export interface OwnedLogOptions {
   /** Runs this log's statements one after another, beside those of other logs. */
   readonly lane: Lane
   readonly name: string
+  /** To which the log belongs. It is counted only while its source is in force. */
+  readonly source: string
   /** Which identities can arrive in this log. */
   readonly scope: IdentityScope
   /** Shared with the other logs of this process. */
@@ -71,6 +74,11 @@ export class OwnedLog {
     }
   }
 
+  /** Whether this process has had the lease and has not lost it for certain. */
+  get isHeld(): boolean {
+    return this.#lease !== undefined
+  }
+
   get lease(): Lease {
     if (this.#lease === undefined) throw new Error(`This process does not hold the lease of the log ${this.#options.name}.`)
     return this.#lease
@@ -78,10 +86,13 @@ export class OwnedLog {
 
   /**
    * Acquires the lease and returns the range of the log's last batch, which may be in doubt. Throws LogLost when another process
-   * has acquired it since: an overtaken owner gives up, otherwise two owners would repeatedly kill each other's statements.
+   * has acquired it since: an overtaken owner gives up, otherwise two owners would repeatedly kill each other's statements. Throws
+   * SourceNotInForce when the events of another source are counted in this store.
    */
   async acquire(): Promise<InDoubtRange | undefined> {
     const { clickhouse, lane, name } = this.#options
+    // Not to take a lease in vain; what decides is the check after it.
+    await this.#requireSource()
     const holder = this.#ownNames.size === 0 ? undefined : await currentLeaseOwner(clickhouse, name)
     if (holder !== undefined && !this.#ownNames.has(holder)) {
       this.#lease = undefined
@@ -94,6 +105,8 @@ export class OwnedLog {
     const outcome = await acquireLease(clickhouse, name, { owner })
     this.#ownNames = new Set([owner])
     if (outcome.status === 'outranked') throw new LogLost(name)
+    // After the lease: a switch of the source that has begun before is seen here, and a later one finds the lease and acquires it.
+    await this.#requireSource()
     if (!this.#mayKeepFilter(outcome.lease)) await this.#startFilter()
     if (this.#lease !== undefined) this.#counts.reacquisitions += 1
     this.#lease = outcome.lease
@@ -147,6 +160,19 @@ export class OwnedLog {
   /** Ends what still runs in the background. */
   close(): void {
     this.#dropFilters()
+  }
+
+  /** A log whose source comes back later is acquired as if by a new process. */
+  async #requireSource(): Promise<void> {
+    try {
+      await requireSource(this.#options.clickhouse, this.#options.source)
+    } catch (error) {
+      if (error instanceof SourceNotInForce) {
+        this.#lease = undefined
+        this.#ownNames.clear()
+      }
+      throw error
+    }
   }
 
   /**

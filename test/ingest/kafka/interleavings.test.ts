@@ -7,7 +7,7 @@ import type { TestEvent } from '../../support/clients/client.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
 import { FAULTS, type FaultyLane, faultOnce } from '../../support/engines/faulty-lane.ts'
 import { foldTopic, storedOfTopic } from '../../support/kafka/log-oracle.ts'
-import { drain, newOwner, readOn } from '../../support/kafka/log-owner.ts'
+import { drain, newOwner, readOn, useTopic } from '../../support/kafka/log-owner.ts'
 import { MemoryTopic } from '../../support/kafka/memory-topic.ts'
 
 const SEED = Number(process.env['RANDOM_SEED'] ?? Date.now() % 1_000_000)
@@ -67,6 +67,7 @@ test(`P1 P2 P3: after deliveries, faults, crashes, takeovers and late writes in 
     fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 45 }), async (steps) => {
       run += 1
       const world = new World(new MemoryTopic(`test/run-${run}`, PARTITIONS))
+      await useTopic(store.clickhouse, world.topic)
       for (const each of steps) await world.step(each)
       await drain(store.clickhouse, world.topic)
       await world.arrive()
