@@ -12,20 +12,22 @@ export async function readAsOf({ reads }: ClickHouse): Promise<number | null> {
 }
 
 /**
- * The active logs are those of each topic's newest incarnation, and also `http`, unless it was released and a topic has replaced it. While
- * an active log has no watermark, usage is not complete up to any time.
+ * Only the logs of the source in force count: `http`, or those of its topic's newest incarnation. While one of them has no watermark,
+ * or while the source is being switched, usage is not complete up to any time.
  */
 const lowestWatermark = defineQuery({
   name: 'lowest_watermark',
   sql: `
     WITH
-      watermarks AS (SELECT log, max(newest) AS newest FROM log_watermarks_v2 GROUP BY log),
-      topics AS (SELECT topic, max((incarnation, id, partitions)) AS newest FROM topic_incarnations_v1 GROUP BY topic),
+      (SELECT if(argMax(in_force, (epoch, owner, in_force)) = 1, argMax(source, (epoch, owner, in_force)), '') FROM sources_v1) AS source_in_force,
       logs AS (
-        SELECT concat(topic, '/', toString(newest.1), '/', toString(partition)) AS log FROM topics ARRAY JOIN range(newest.3) AS partition
+        SELECT concat(topic, '/', toString(newest.1), '/', toString(partition)) AS log
+        FROM (SELECT topic, max((incarnation, id, partitions)) AS newest FROM topic_incarnations_v1 WHERE topic = source_in_force GROUP BY topic)
+        ARRAY JOIN range(newest.3) AS partition
         UNION ALL
-        SELECT log FROM watermarks WHERE log = 'http' AND (newest.released = 0 OR (SELECT count() FROM topics) = 0)
-      )
+        SELECT 'http' WHERE source_in_force = 'http'
+      ),
+      watermarks AS (SELECT log, max(newest) AS newest FROM log_watermarks_v2 GROUP BY log)
     SELECT toUnixTimestamp64Milli(min(newest.as_of)) AS asOfMs
     FROM logs LEFT JOIN watermarks USING log
     HAVING count() > 0 AND asOfMs > 0`,

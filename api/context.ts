@@ -29,6 +29,8 @@ export interface ApiContext {
   readonly completeness: CachedCompleteness
   /** The topic behind the logs; undefined without Kafka. Throws EventsUnavailable until the brokers answer. */
   readonly topic: (() => Topic) | undefined
+  /** The source that this process is configured with: `http`, or its topic as cluster/topic. Throws EventsUnavailable until the brokers answer. */
+  readonly source: () => string
   readonly exports: Exports
   readonly adminToken: string
   readonly runBetweenBatches: RunBetweenBatches

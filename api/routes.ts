@@ -16,7 +16,7 @@ import { exportLines, exportOwnStatement, getExportManifest } from './routes/exp
 import { getLiveness, getMetrics, getReadiness } from './routes/health.ts'
 import { getHome } from './routes/home.ts'
 import { createIngestKeyRoute, listIngestKeysRoute, revokeIngestKeyRoute } from './routes/ingest-keys.ts'
-import { auditTopicRoute, listLogsRoute, repartitionTopic, replayLog, resetLog } from './routes/logs.ts'
+import { auditTopicRoute, getSource, listLogsRoute, repartitionTopic, replayLog, resetLog, useSource } from './routes/logs.ts'
 import { listPartnerProjects } from './routes/partner-projects.ts'
 import { addPartnerSecretRoute, revokePartnerSecretRoute } from './routes/partner-secrets.ts'
 import { createPartnerRoute, getPartner, listPartnersRoute, updatePartner } from './routes/partners.ts'
@@ -99,6 +99,8 @@ export function addRoutes(app: FastifyInstance, context: OperatorContext): void 
   listAudits(app, context)
   runAudit(app, context)
   listLogsRoute(app, context)
+  getSource(app, context)
+  useSource(app, context)
   resetLog(app, context)
   repartitionTopic(app, context)
   replayLog(app, context)

@@ -50,6 +50,62 @@ export const LIST_LOGS = defineOperation({
   },
 })
 
+const ReadLog = z.object({
+  log: z.string(),
+  settled_through: z.number().int().meta({ description: 'The last offset that was read; -1 before the first watermark.' }),
+  as_of: Instant.nullable(),
+})
+
+const Source = z.object({
+  source: z.string().nullable().meta({ description: '`http`, or a topic as cluster/topic. Null before the first process has counted.' }),
+  in_force: z.boolean().meta({ description: 'False while a switch has begun and not ended: then nothing is counted.' }),
+  since: Instant.nullable(),
+  configured: z.string().meta({ description: 'The source of this server.' }),
+  logs: z.array(ReadLog),
+})
+
+const READ_LOG = { log: LOG, settled_through: 48210, as_of: IN_FEBRUARY }
+const SOURCE = { source: 'kafka/usage-events', in_force: true, since: '2026-01-02T08:00:00Z', configured: 'kafka/usage-events', logs: [READ_LOG] }
+
+export const GET_SOURCE = defineOperation({
+  method: 'GET',
+  path: '/admin/v1/logs/source',
+  tag: 'logs',
+  summary: 'Get the source in force, and up to where it was read',
+  description: 'Only the events of one source are counted: those that arrive over HTTP, or those of one topic.',
+  answers: { 200: Source },
+  errors: { 401: true, 403: true, 429: true, 500: true, 503: true },
+  example: { answers: { 200: SOURCE } },
+})
+
+export const USE_SOURCE = defineOperation({
+  method: 'POST',
+  path: '/admin/v1/logs/source',
+  tag: 'logs',
+  summary: 'Switch to the source of this server',
+  description:
+    'The logs of the source before are retired first, so that nothing counts twice. A source that comes back continues where it was. If a switch was interrupted, call it again.',
+  body: z.strictObject({
+    leave_unread: z
+      .boolean()
+      .default(false)
+      .meta({ description: 'Needed to leave a topic: its events after the offsets that were read are not counted while another source is in force.' }),
+  }),
+  answers: {
+    200: Source.extend({
+      left: z
+        .object({ source: z.string(), logs: z.array(ReadLog) })
+        .nullable()
+        .meta({ description: 'The source that was left, if any.' }),
+    }),
+  },
+  errors: { 400: true, 401: true, 403: true, 409: 'LOG_VERB_REFUSED', 413: true, 415: true, 429: true, 500: true, 503: true },
+  example: {
+    request: { leave_unread: false },
+    answers: { 200: { ...SOURCE, left: { source: 'http', logs: [{ log: 'http', settled_through: 90112, as_of: IN_FEBRUARY }] } } },
+  },
+})
+
 export const RESET_LOG = defineOperation({
   method: 'POST',
   path: '/admin/v1/logs/:log/reset',

@@ -7,13 +7,10 @@ import { acquireLease, type Lease, leaseTag, newOwnerName } from '../sql/lease.t
 import { defineQuery } from '../sql/query.ts'
 import { type Actor, AUDIT_COLUMNS, type AuditedChange, auditRow, entriesAfter, type NotedChange, readAuditHead } from './audit-log.ts'
 import { type ChangeGroup, ChangeQueue, type QueuedChange } from './change-queue.ts'
+import { LeaseGrace } from './lease-grace.ts'
 
 /** The lease under which the registry is changed. */
 const REGISTRY_LEASE = 'registry'
-/** How long a process that acquired the lease may work off its waiting changes before another process acquires it. */
-const LEASE_GRACE_MS = 300
-/** Doubled up to this after each failed attempt of this process: on a slow store the first grace is too short for one change. */
-const LEASE_GRACE_MS_MAX = 2_400
 /** Spreads the processes that wait, so that one acquires the lease first and the others see that it did. */
 const JITTER_MS_MAX = 100
 
@@ -66,7 +63,7 @@ export interface RegistryStore extends RegistryReads {
  *   changes that waited together share one insert of audit entries and one of rows.
  * - There is one lease for all partners, not one each: an id belongs to one partner only, whichever requests it first, and the
  *   audit log is one chain.
- * - Processes that change at the same time give each other a grace (LEASE_GRACE_MS): acquiring the lease kills what its last
+ * - Processes that change at the same time give each other a grace (lease-grace.ts): acquiring the lease kills what its last
  *   owner has in progress, so two processes that keep acquiring it would livelock.
  */
 export class RegistryChanges {
@@ -75,8 +72,7 @@ export class RegistryChanges {
   #acquired: AcquiredLease | undefined
   /** The owner name of this process's last acquisition, including one whose outcome is unknown. */
   #ownerName: string | undefined
-  /** How often another process pre-empted this one since it last completed a change. */
-  #failedAttempts = 0
+  readonly #grace = new LeaseGrace()
 
   constructor(clickhouse: ClickHouse, { changeMsMax }: { changeMsMax?: number } = {}) {
     this.#clickhouse = clickhouse
@@ -114,14 +110,14 @@ export class RegistryChanges {
       this.#acquired ??= await this.#acquire(group)
       try {
         await group.changes[0]?.kind.carryOut(this.#groupUnder(this.#acquired.lease, group))
-        this.#failedAttempts = 0
+        this.#grace.noteCompleted()
         return
       } catch (thrown) {
         if (!(thrown instanceof StoreError)) throw thrown
         // Whatever the error, rows that were sent may still land. So nothing more is written under this lease.
         this.#acquired = undefined
         if (!wasPreempted(thrown)) throw thrown
-        this.#failedAttempts += 1
+        this.#grace.notePreempted()
         group.requireTime()
       }
     }
@@ -152,6 +148,7 @@ export class RegistryChanges {
       if (graceMs === 0) {
         this.#ownerName = newOwnerName()
         const outcome = await acquireLease(this.#clickhouse, REGISTRY_LEASE, { owner: this.#ownerName })
+        this.#grace.noteAcquired()
         if (outcome.status === 'acquired') return { lease: outcome.lease, auditHead: await readAuditHead(this.#clickhouse) }
       } else {
         pauses += 1
@@ -164,10 +161,9 @@ export class RegistryChanges {
 
   /** How much grace the owner of the lease has left; 0 when that is this process or its grace is over. */
   async #graceMsLeft(): Promise<number> {
-    const [newest] = await this.#clickhouse.control.query(newestRegistryToken, { log: REGISTRY_LEASE })
+    const [newest] = await this.#clickhouse.control.query(newestRegistryToken, { name: REGISTRY_LEASE })
     if (newest === undefined || newest.owner === this.#ownerName) return 0
-    const graceMs = Math.min(LEASE_GRACE_MS_MAX, LEASE_GRACE_MS * 2 ** Math.max(0, this.#failedAttempts - 1))
-    return Math.min(graceMs, Math.max(0, graceMs - newest.ageMs))
+    return this.#grace.msLeft(newest)
   }
 
   async #write({ name: log, epoch, owner }: Lease, ...[table, columns, rows]: Parameters<Change['write']>): Promise<void> {
@@ -192,10 +188,10 @@ interface AcquiredLease {
 
 /** The age by the store's clock alone: the clocks of the processes may differ. */
 const newestRegistryToken = defineQuery({
-  name: 'newest_registry_take',
-  sql: `SELECT owner, toUnixTimestamp64Milli(now64(3)) - toUnixTimestamp64Milli(taken_at) AS ageMs
-        FROM log_owners_v1 WHERE log = {log: String} ORDER BY epoch DESC, owner DESC LIMIT 1`,
-  params: z.object({ log: z.string() }),
+  name: 'newest_registry_lease',
+  sql: `SELECT newest.2 AS owner, toUnixTimestamp64Milli(now64(3)) - toUnixTimestamp64Milli(newest.3) AS ageMs
+        FROM (SELECT max(newest) AS newest FROM leases_v1 WHERE name = {name: String} GROUP BY name)`,
+  params: z.object({ name: z.string() }),
   row: z.object({ owner: z.string(), ageMs: z.coerce.number() }),
 })
 

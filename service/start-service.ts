@@ -7,7 +7,7 @@ import { buildApp } from '../api/app.ts'
 import type { ApiContext } from '../api/context.ts'
 import { buildHealthApp } from '../api/health-app.ts'
 import { listen } from '../api/server.ts'
-import { openHttpLog } from '../ingest/http/http-log.ts'
+import { HTTP_LOG, openHttpLog } from '../ingest/http/http-log.ts'
 import { openKafkaLog } from '../ingest/kafka/open-kafka.ts'
 import type { EventLog, Ingesting } from '../ingest/log/event-log.ts'
 import packageJson from '../package.json' with { type: 'json' }
@@ -129,6 +129,7 @@ interface OpenedLog {
   readonly ingesting: Ingesting
   readonly runBetweenBatches: ApiContext['runBetweenBatches']
   readonly topic: ApiContext['topic']
+  readonly source: ApiContext['source']
   stop(): Promise<void>
 }
 
@@ -144,10 +145,17 @@ async function openLog({ config, clickhouse, logger, part, onFailed }: OpenLogOp
   const topic = topicOptionsOf(config)
   if (topic === undefined) {
     const http = await openHttpLog({ clickhouse, logger, onLost: onFailed })
-    return { eventLog: http, ingesting: http, runBetweenBatches: http.runBetweenBatches, topic: undefined, stop: () => http.stop() }
+    return { eventLog: http, ingesting: http, runBetweenBatches: http.runBetweenBatches, topic: undefined, source: () => HTTP_LOG, stop: () => http.stop() }
   }
   const kafka = openKafkaLog({ clickhouse, topic, parts: { produce: part !== 'ingest', ingest: part !== 'api' }, logger, onRefused: onFailed })
-  return { eventLog: kafka, ingesting: kafka, runBetweenBatches: runAfterDelay, topic: () => kafka.topic(), stop: () => kafka.stop() }
+  return {
+    eventLog: kafka,
+    ingesting: kafka,
+    runBetweenBatches: runAfterDelay,
+    topic: () => kafka.topic(),
+    source: () => kafka.topic().name,
+    stop: () => kafka.stop(),
+  }
 }
 
 /** Other processes write the logs too, and this one cannot lock them. Batches that are in flight now will have been stored after the delay. */
@@ -186,6 +194,7 @@ async function buildApiApp(options: PartOptions, log: OpenedLog, part: ServicePa
     aggregating,
     completeness: new CachedCompleteness(clickhouse),
     topic: log.topic,
+    source: log.source,
     exports,
     adminToken: secrets.adminToken,
     runBetweenBatches,

@@ -12,18 +12,23 @@ export interface Lease {
   readonly name: string
   readonly epoch: number
   readonly owner: string
-  /** The greatest token below this one, read after the kill; undefined for the first lease of a name. */
-  readonly previous: { epoch: number; owner: string } | undefined
+  /**
+   * How often the name had been acquired, by anyone, when this lease was. If it is one more than in this process's last lease of
+   * the name, no other owner has written in between.
+   */
+  readonly acquisitions: number
 }
 
 export type AcquireOutcome = { status: 'acquired'; lease: Lease } | { status: 'outranked'; epoch: number; owner: string }
 
 /**
  * Acquires a lease. The order is the guarantee:
- * 1. Write the fencing token, with an owner's name that is new for every acquisition.
+ * 1. Write the fencing token, with an owner's name that is new for every acquisition. It is one row of one part.
  * 2. Read back that it is the greatest. Otherwise a newer owner has the lease, and this process stops.
  * 3. Kill the inserts that still run under the name, and wait until they are gone. An insert that was sent but has not started
  *    is rejected by the fence when it does. Only now is it safe to read what is stored: no other owner's write can land later.
+ * 4. Read back once more, with the number of acquisitions. All that are counted now are below this token, so a later lease that
+ *    counts exactly one more knows that nobody acquired the name in between.
  * A crash after 1 leaves a token under which nothing was written. It is harmless, because the next token is greater.
  */
 export async function acquireLease(
@@ -32,18 +37,17 @@ export async function acquireLease(
   { owner = newOwnerName(), retire = false }: AcquireOptions = {},
 ): Promise<AcquireOutcome> {
   requireLeaseName(name)
-  const before = await readNewestToken(clickhouse.control, name)
-  if (!retire && before !== undefined && before.epoch >= RETIRED_EPOCH) return { status: 'outranked', ...before }
-  const mine = { epoch: Math.max((before?.epoch ?? 0) + 1, retire ? RETIRED_EPOCH : 0), owner }
-  await clickhouse.control.insert({ table: 'log_owners_v1', columns: ['log', 'epoch', 'owner'], text: `${name}\t${mine.epoch}\t${mine.owner}\n` })
-  const newest = await readNewestToken(clickhouse.control, name)
-  if (newest?.epoch !== mine.epoch || newest.owner !== mine.owner) {
-    if (newest === undefined) throw new StoreError('fault', `The fencing token of lease ${name} was acknowledged but is not stored.`)
-    return { status: 'outranked', ...newest }
-  }
-  await killRunningInserts(clickhouse.control, name)
-  const [previous] = await clickhouse.control.query(greatestTokenBelow, { name, ...mine })
-  return { status: 'acquired', lease: { name, ...mine, previous } }
+  const { control } = clickhouse
+  const before = await readNewestLease(control, name)
+  if (!retire && before !== undefined && isRetiredEpoch(before.epoch)) return { status: 'outranked', ...before }
+  const epoch = Math.max((before?.epoch ?? 0) + 1, retire ? RETIRED_EPOCH : FIRST_EPOCH)
+  await control.insert({ table: 'leases_v1', columns: ['name', 'epoch', 'owner'], text: `${name}\t${epoch}\t${owner}\n` })
+  const written = await requireNewestLease(control, name)
+  if (written.owner !== owner) return { status: 'outranked', ...written }
+  await killRunningInserts(control, name)
+  const newest = await requireNewestLease(control, name)
+  if (newest.owner !== owner) return { status: 'outranked', ...newest }
+  return { status: 'acquired', lease: { name, epoch, owner, acquisitions: newest.acquisitions } }
 }
 
 export interface AcquireOptions {
@@ -59,7 +63,7 @@ export function newOwnerName(): string {
 
 /** The owner with the greatest token, undefined before the first lease. Only a hint: the fence decides when a write arrives. */
 export async function currentLeaseOwner(clickhouse: ClickHouse, name: string): Promise<string | undefined> {
-  return (await readNewestToken(clickhouse.control, name))?.owner
+  return (await readNewestLease(clickhouse.control, name))?.owner
 }
 
 /** Whether an insert of any owner is running under the name at this moment. Only a hint, like the current holder. */
@@ -67,8 +71,15 @@ export async function isAnyInsertRunning({ control }: ClickHouse, name: string):
   return (await control.query(runningInserts, { tag: leaseTag(name) })).length > 0
 }
 
-/** A name with this epoch or a greater one is retired. Ordinary acquisitions never get that far. */
+/** Whether a name with this epoch is retired. Ordinary acquisitions never get that far. */
+export function isRetiredEpoch(epoch: number): boolean {
+  return epoch >= RETIRED_EPOCH
+}
+
 const RETIRED_EPOCH = 2 ** 40
+
+/** Above every epoch of log_owners_v1, so that a lease outranks the stored positions and watermarks of all owners of before. */
+const FIRST_EPOCH = 2 ** 32
 
 /**
  * The mark that every insert under a lease carries, so that a later owner can find and kill it. Only inserts carry it: on the
@@ -101,27 +112,29 @@ async function killRunningInserts(control: Lane, name: string): Promise<void> {
   }
 }
 
-async function readNewestToken(lane: Lane, name: string): Promise<{ epoch: number; owner: string } | undefined> {
-  const [newest] = await lane.query(newestToken, { name })
+interface NewestLease {
+  readonly epoch: number
+  readonly owner: string
+  readonly acquisitions: number
+}
+
+async function requireNewestLease(control: Lane, name: string): Promise<NewestLease> {
+  const newest = await readNewestLease(control, name)
+  if (newest === undefined) throw new StoreError('fault', `The fencing token of lease ${name} was acknowledged but is not stored.`)
   return newest
 }
 
-const TokenRow = z.object({ epoch: z.coerce.number().int(), owner: z.string() })
+async function readNewestLease(control: Lane, name: string): Promise<NewestLease | undefined> {
+  const [newest] = await control.query(newestLease, { name })
+  return newest
+}
 
-const newestToken = defineQuery({
-  name: 'newest_fencing_token',
-  sql: 'SELECT epoch, owner FROM log_owners_v1 WHERE log = {name: String} ORDER BY epoch DESC, owner DESC LIMIT 1',
+const newestLease = defineQuery({
+  name: 'newest_lease',
+  sql: `SELECT newest.1 AS epoch, newest.2 AS owner, acquired AS acquisitions
+        FROM (SELECT max(newest) AS newest, sum(acquisitions) AS acquired FROM leases_v1 WHERE name = {name: String} GROUP BY name)`,
   params: z.object({ name: z.string() }),
-  row: TokenRow,
-})
-
-const greatestTokenBelow = defineQuery({
-  name: 'greatest_fencing_token_below',
-  sql: `SELECT epoch, owner FROM log_owners_v1
-        WHERE log = {name: String} AND (epoch, owner) < ({epoch: UInt64}, {owner: String})
-        ORDER BY epoch DESC, owner DESC LIMIT 1`,
-  params: z.object({ name: z.string(), epoch: z.number(), owner: z.string() }),
-  row: TokenRow,
+  row: z.object({ epoch: z.coerce.number().int(), owner: z.string(), acquisitions: z.coerce.number().int() }),
 })
 
 /** In this database only, because another Meterline on the same server has leases with the same names. */

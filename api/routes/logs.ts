@@ -1,11 +1,14 @@
 import type { FastifyInstance } from 'fastify'
-import { AUDIT_TOPIC, LIST_LOGS, REPARTITION_TOPIC, REPLAY_LOG, RESET_LOG } from '../../contract/logs.ts'
+import { AUDIT_TOPIC, GET_SOURCE, LIST_LOGS, REPARTITION_TOPIC, REPLAY_LOG, RESET_LOG, USE_SOURCE } from '../../contract/logs.ts'
 import { auditTopic } from '../../ingest/kafka/audit-topic.ts'
 import type { Incarnation } from '../../ingest/kafka/incarnation.ts'
 import { listLogs } from '../../ingest/kafka/list-logs.ts'
 import { replayLogs } from '../../ingest/kafka/replay-logs.ts'
 import { type LogChangeOutcome, repartitionLogs, resetLogs } from '../../ingest/kafka/reset-logs.ts'
 import type { Topic } from '../../ingest/kafka/topic.ts'
+import { readSource } from '../../ingest/source/source-in-force.ts'
+import { listSourceLogs, type ReadLog } from '../../ingest/source/source-logs.ts'
+import { switchSource } from '../../ingest/source/switch-source.ts'
 import { instantOrNull, parseTimestamp } from '../../metering/timestamp.ts'
 import { OPERATOR } from '../auth/access.ts'
 import { actorOf } from '../auth/auth.ts'
@@ -28,6 +31,35 @@ export function listLogsRoute(app: FastifyInstance, context: OperatorContext): v
       })),
     }
   })
+}
+
+export function getSource(app: FastifyInstance, context: OperatorContext): void {
+  addRoute(app, GET_SOURCE, { access: OPERATOR }, () => sourceAnswer(context))
+}
+
+export function useSource(app: FastifyInstance, context: OperatorContext): void {
+  const { clickhouse, registry } = context
+  addRoute(app, USE_SOURCE, { access: OPERATOR }, async (request) => {
+    const source = context.source()
+    const leaveUnread = request.body.leave_unread
+    await registry.changes.note(actorOf(request), { action: 'log.source', subject: source, details: { leave_unread: leaveUnread } })
+    const outcome = await switchSource(clickhouse, source, { leaveUnread })
+    if (outcome.status === 'rejected') throw new ApiError('LOG_VERB_REFUSED', outcome.reason)
+    const { left } = outcome
+    return { ...(await sourceAnswer(context)), left: left === undefined ? null : { source: left.source, logs: left.logs.map(readLogAnswer) } }
+  })
+}
+
+async function sourceAnswer({ clickhouse, source }: OperatorContext) {
+  const configured = source()
+  const state = await readSource(clickhouse.control)
+  if (state === undefined) return { source: null, in_force: false, since: null, configured, logs: [] }
+  const logs = await listSourceLogs(clickhouse.reads, state.source)
+  return { source: state.source, in_force: state.isInForce, since: instantOrNull(state.sinceMs), configured, logs: logs.map(readLogAnswer) }
+}
+
+function readLogAnswer({ log, settledThrough, asOfMs }: ReadLog) {
+  return { log, settled_through: settledThrough, as_of: instantOrNull(asOfMs) }
 }
 
 export function resetLog(app: FastifyInstance, context: OperatorContext): void {

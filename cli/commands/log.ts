@@ -1,4 +1,4 @@
-import { LIST_LOGS, REPARTITION_TOPIC, RESET_LOG } from '../../contract/logs.ts'
+import { GET_SOURCE, LIST_LOGS, REPARTITION_TOPIC, RESET_LOG, USE_SOURCE } from '../../contract/logs.ts'
 import type { AnswerOf } from '../../contract/operation.ts'
 import type { CommandRegistration } from '../command.ts'
 import { call, readEndpoint } from '../http-client.ts'
@@ -19,6 +19,47 @@ export const logCommand: CommandRegistration = (program, run) => {
     .command('repartition')
     .description('continue after the topic has got more partitions')
     .action(() => run(repartitionLogs))
+  const source = log.command('source').description('the source in force: only the events that arrive over HTTP, or those of one topic, are counted')
+  source
+    .command('show', { isDefault: true })
+    .description('show the source in force, since when, and up to where it was read')
+    .action(() => run(showSource))
+  source
+    .command('use')
+    .description('switch to the source that the called server is configured with; if a switch was interrupted, run it again')
+    .option('--leave-unread', 'leave a topic although later events there are not counted while another source is in force')
+    .action(({ leaveUnread = false }: { leaveUnread?: boolean }) => run((environment, options) => useSource(environment, leaveUnread, options)))
+}
+
+/** Shows the source in force. Throws CliError. */
+async function showSource(environment: NodeJS.ProcessEnv, options: OutputOptions): Promise<void> {
+  const answer = await call(readEndpoint(environment), GET_SOURCE)
+  printResult(options, answer, () => sourceLines(answer))
+}
+
+/** Switches to the source of the called server. Throws CliError. */
+async function useSource(environment: NodeJS.ProcessEnv, leaveUnread: boolean, options: OutputOptions): Promise<void> {
+  const answer = await call(readEndpoint(environment), USE_SOURCE, { body: { leave_unread: leaveUnread } })
+  printResult(options, answer, () => [
+    ...sourceLines(answer),
+    ...(answer.left === null
+      ? []
+      : [`${answer.left.source} was left; it was read up to here, and continues here if it is used again:`, ...readLines(answer.left.logs)]),
+  ])
+}
+
+function sourceLines({ source, in_force, since, configured, logs }: AnswerOf<typeof GET_SOURCE>): string[] {
+  if (source === null) return [`no source has been used yet; this server is configured with ${configured}`]
+  const state = in_force
+    ? `${source} is in force since ${since}`
+    : `a switch to ${source} has begun at ${since} and not ended: nothing is counted. Run "meterline log source use"`
+  const elsewhere =
+    configured === source ? [] : [`this server is configured with ${configured}; it accepts no events. To switch to it, run "meterline log source use"`]
+  return [state, ...readLines(logs), ...elsewhere]
+}
+
+function readLines(logs: AnswerOf<typeof GET_SOURCE>['logs']): string[] {
+  return logs.map(({ log, settled_through, as_of }) => `  ${log} was read through offset ${settled_through}, complete up to ${as_of ?? 'unknown'}`)
 }
 
 /** Lists the logs with their offsets, position and owner. Throws CliError. */

@@ -1,17 +1,22 @@
 import type { Logger } from '../../metering/logger.ts'
 import { classifyStoreError } from '../../sql/errors.ts'
 import type { Lease } from '../../sql/lease.ts'
-import { BackOff, type BackOffLimits } from '../log/back-off.ts'
+import type { BackOffLimits } from '../log/back-off.ts'
 import type { LogRecord, Verdict } from '../log/detect-duplicates.ts'
 import { type EventLog, EventsUnavailable, type IngestStats, type LogStats, type Readiness, type Submission } from '../log/event-log.ts'
 import { isolateRefused } from '../log/isolate-refused.ts'
 import { storesAnything } from '../log/log-writer.ts'
 import { LogLost, type OwnedLog } from '../log/owned-log.ts'
+import { WriteFailures } from '../log/write-failures.ts'
+import { SOURCE_CHECK_EVERY_MS, SourceNotInForce } from '../source/source-in-force.ts'
+import { notLocked, PendingLocks } from './pending-locks.ts'
 import { rejectGroup, resolveGroup, SEND_AGAIN, SubmissionQueue, type WaitingSubmission } from './submission-queue.ts'
 
 export interface GroupWriterOptions {
   readonly owned: OwnedLog
   readonly logger: Logger
+  /** Throws when another process that is alive owns the log. Called before the lease is acquired, except after a failed write. */
+  readonly requireNoLiveOwner: () => Promise<void>
   /** Called once when another process has acquired the lease: this one can never write again. */
   readonly onLost: (error: Error) => void
   /** Called when nothing is written any more. */
@@ -28,11 +33,7 @@ export interface GroupWriterLimits extends BackOffLimits {
   readonly heartbeatEveryMs: number
 }
 
-/** Work that waits for the log to be locked. */
-interface PendingLock {
-  run(lease: Lease): Promise<void>
-  reject(error: Error): void
-}
+const STALLED_MS_MAX = 60_000
 
 const STATE_REASONS = {
   writing: undefined,
@@ -50,6 +51,7 @@ export class GroupWriter implements EventLog {
   readonly acknowledges = 'counted'
   readonly #owned: OwnedLog
   readonly #logger: Logger
+  readonly #requireNoLiveOwner: () => Promise<void>
   readonly #onLost: (error: Error) => void
   readonly #onEnded: () => void
   readonly #limits: GroupWriterLimits
@@ -64,40 +66,43 @@ export class GroupWriter implements EventLog {
   #batchStartedMs: number | undefined
   /** When the next heartbeat is due, by the monotonic clock: if the host's clock decided, setting it back would silence the owner. */
   #heartbeatAtMs = 0
-  #pendingLocks: PendingLock[] = []
+  readonly #pendingLocks = new PendingLocks()
+  readonly #failures: WriteFailures
+  /** Another source is in force: nothing is accepted until it is switched to this one. */
+  #notInForce: SourceNotInForce | undefined
   #wake: () => void = () => {}
   #ended: Promise<void> = Promise.resolve()
 
-  constructor({ owned, logger, onLost, onEnded, limits }: GroupWriterOptions) {
+  constructor({ owned, logger, requireNoLiveOwner, onLost, onEnded, limits }: GroupWriterOptions) {
     this.#owned = owned
     this.#logger = logger
+    this.#requireNoLiveOwner = requireNoLiveOwner
     this.#onLost = onLost
     this.#onEnded = onEnded
     this.#limits = limits
+    this.#failures = new WriteFailures(limits)
     const { queueEventsMax, queueBytesMax, batchEventsMax } = limits
     this.#queue = new SubmissionQueue({ queueEventsMax, queueBytesMax, groupEventsMax: batchEventsMax, groupBytesMax: Number.POSITIVE_INFINITY })
   }
 
-  /** Acquires the lease and accepts events from then on. Throws LogLost, StoreError. */
+  /** Acquires the lease and accepts events from then on, or once its source is in force. Throws LogLost, StoreError. */
   async start(): Promise<void> {
-    await this.#acquire()
+    await this.#acquireUnlessNotInForce()
     this.#ended = this.#run()
   }
 
   submit(submission: Submission): Promise<Verdict[]> {
-    if (this.#state !== 'writing')
-      return Promise.reject(new EventsUnavailable(`Events cannot be stored right now: ${STATE_REASONS[this.#state]}. ${SEND_AGAIN}`))
+    if (this.#state !== 'writing') return Promise.reject(new EventsUnavailable(`Events cannot be stored right now: ${this.#reason()}. ${SEND_AGAIN}`))
     const verdicts = this.#queue.add(submission)
     this.#wake()
     return verdicts
   }
 
   readonly runBetweenBatches = <T>(work: (lease: Lease) => Promise<T>): Promise<T> => {
-    if (this.#state !== 'writing') return Promise.reject(notLocked(STATE_REASONS[this.#state]))
-    return new Promise((resolve, reject) => {
-      this.#pendingLocks.push({ run: (lease) => work(lease).then(resolve, reject), reject })
-      this.#wake()
-    })
+    if (this.#state !== 'writing') return Promise.reject(notLocked(this.#reason()))
+    const done = this.#pendingLocks.add(work)
+    this.#wake()
+    return done
   }
 
   /** Ends when nothing waits any more. Then the log is released, unless it is in doubt or lost. */
@@ -108,8 +113,14 @@ export class GroupWriter implements EventLog {
   }
 
   readiness(): Readiness {
-    const reason = STATE_REASONS[this.#state]
+    const reason = this.#reason()
     return reason === undefined ? { ready: true } : { ready: false, reason }
+  }
+
+  #reason(): string | undefined {
+    if (this.#state === 'recovering' && this.#notInForce !== undefined) return this.#notInForce.message
+    // Without events for a while it is unknown whether they can be stored again, so they are let in.
+    return STATE_REASONS[this.#state] ?? (this.#failures.silenceMs > STALLED_MS_MAX ? undefined : this.#failures.stalledBy)
   }
 
   stats(): IngestStats {
@@ -127,6 +138,7 @@ export class GroupWriter implements EventLog {
   }
 
   async #run(): Promise<void> {
+    if (this.#notInForce !== undefined) await this.#acquireUntilWriting(SOURCE_CHECK_EVERY_MS)
     while (this.#state !== 'lost' && (this.#hasWork() || this.#state !== 'stopping')) {
       await this.#waitForWork()
       try {
@@ -141,27 +153,14 @@ export class GroupWriter implements EventLog {
   }
 
   async #work(): Promise<void> {
-    // One at a time, so that the locks behind a failed one are rejected; and only those that wait now, so that batches are not starved.
-    for (let left = this.#pendingLocks.length; left > 0; left -= 1) await this.#runLocked(this.#pendingLocks.shift())
+    await this.#pendingLocks.run(() => this.#owned.lease, { everyMs: this.#limits.heartbeatEveryMs, send: () => this.#publishWatermark() })
     const group = this.#queue.takeGroup()
     if (group.length > 0) await this.#writeGroup(group)
     if (this.#heartbeatInMs() === 0) await this.#heartbeat()
   }
 
-  /** The heartbeat goes on meanwhile: a log that seems abandoned would be taken over and written to by another process. */
-  async #runLocked(lock: PendingLock | undefined): Promise<void> {
-    let published = Promise.resolve()
-    const timer = setInterval(() => {
-      published = published.then(() => this.#publishWatermark())
-      published.catch(() => {})
-    }, this.#limits.heartbeatEveryMs)
-    await lock?.run(this.#owned.lease)
-    clearInterval(timer)
-    await published
-  }
-
   #hasWork(): boolean {
-    return !this.#queue.isEmpty || this.#pendingLocks.length > 0
+    return !this.#queue.isEmpty || !this.#pendingLocks.isEmpty
   }
 
   #heartbeatInMs(): number {
@@ -219,7 +218,10 @@ export class GroupWriter implements EventLog {
     const placed = records[0]?.offset === first ? records : records.map((record, index) => ({ ...record, offset: first + index }))
     const classified = verdict === undefined ? await this.#owned.detectDuplicates(placed) : { verdicts: placed.map(() => verdict), newHashes: [] }
     await this.#owned.write({ first, through: first + placed.length - 1, records: placed, ...classified, position: 'with rows' })
-    if (storesAnything(classified.verdicts)) this.#next = first + placed.length
+    if (storesAnything(classified.verdicts)) {
+      this.#next = first + placed.length
+      this.#failures.reset()
+    }
     return classified.verdicts
   }
 
@@ -248,34 +250,52 @@ export class GroupWriter implements EventLog {
     this.#logger.error({ err: cause }, 'a write to the log failed; acquiring its lease again')
     this.#inDoubt = true
     if (this.#state === 'writing') this.#state = 'recovering'
-    this.#rejectWaiting(cause)
+    this.#queue.rejectAll(cause)
+    this.#pendingLocks.rejectAll(cause)
     // A log that is stopping is not acquired again, which would show that it is lost.
     if (this.#state === 'stopping' && isFenced(cause)) return this.#lose(new LogLost(this.#owned.name))
-    const backOff = new BackOff(this.#limits)
+    await this.#acquireUntilWriting(this.#failures.add(cause))
+  }
+
+  async #acquireUntilWriting(firstDelayMs: number): Promise<void> {
+    let retryAfterMs = firstDelayMs
     while (this.#state === 'recovering') {
+      await new Promise((resolve) => setTimeout(resolve, retryAfterMs))
       try {
-        await this.#acquire()
-        this.#inDoubt = false
-        if (this.#state === 'recovering') this.#state = 'writing'
-        this.#logger.info({}, 'the lease of the log is acquired again, and its last batch is reconciled')
+        await this.#acquireUnlessNotInForce()
+        retryAfterMs = SOURCE_CHECK_EVERY_MS
       } catch (error) {
         if (error instanceof LogLost) return this.#lose(error)
-        const retryAfterMs = backOff.next()
+        retryAfterMs = this.#failures.add(error)
         this.#logger.error({ err: error, retryAfterMs }, 'the lease of the log cannot be acquired yet')
-        await new Promise((resolve) => setTimeout(resolve, retryAfterMs))
       }
     }
   }
 
-  #lose(error: LogLost): void {
-    this.#state = 'lost'
-    this.#rejectWaiting(error)
-    this.#onLost(error)
+  async #acquireUnlessNotInForce(): Promise<void> {
+    try {
+      if (!this.#owned.isHeld) await this.#requireNoLiveOwner()
+      await this.#acquire()
+    } catch (error) {
+      if (!(error instanceof SourceNotInForce)) throw error
+      if (this.#notInForce === undefined) this.#logger.warn({ reason: error.message }, 'no events are accepted')
+      this.#notInForce = error
+      this.#inDoubt = true
+      if (this.#state === 'writing') this.#state = 'recovering'
+      return
+    }
+    this.#notInForce = undefined
+    this.#inDoubt = false
+    if (this.#state !== 'recovering') return
+    this.#state = 'writing'
+    this.#logger.info({}, 'the lease of the log is acquired, and its last batch is reconciled')
   }
 
-  #rejectWaiting(cause: unknown): void {
-    this.#queue.rejectAll(cause)
-    for (const { reject } of this.#pendingLocks.splice(0)) reject(notLocked('a write to it failed', cause))
+  #lose(error: LogLost): void {
+    this.#state = 'lost'
+    this.#queue.rejectAll(error)
+    this.#pendingLocks.rejectAll(error)
+    this.#onLost(error)
   }
 
   /** If this fails, the log is taken over all the same, after the owner time-out. */
@@ -291,8 +311,4 @@ export class GroupWriter implements EventLog {
 
 function isFenced(error: unknown): boolean {
   return classifyStoreError(error).fault === 'fenced'
-}
-
-function notLocked(reason: string | undefined, cause?: unknown): EventsUnavailable {
-  return new EventsUnavailable(`The log cannot be locked right now: ${reason}. Try again later.`, cause)
 }

@@ -3,11 +3,12 @@ import type { RunBetweenBatches } from '../../sql/run-between-batches.ts'
 import type { EventLog } from '../log/event-log.ts'
 import { KnownIdentities } from '../log/known-identities.ts'
 import { OwnedLog } from '../log/owned-log.ts'
-import { findLiveOwner, findLiveReader, OWNER_TIMEOUT_MS } from '../log/watermark.ts'
+import { findLiveOwner, OWNER_TIMEOUT_MS } from '../log/watermark.ts'
+import { HTTP_SOURCE, requireSource } from '../source/source-in-force.ts'
 import { GroupWriter, type GroupWriterLimits, type GroupWriterOptions } from './group-writer.ts'
 
 /** The log of a Meterline without Kafka: an acknowledged event is in raw. There is one per store, and it has one owner. */
-export const HTTP_LOG = 'http'
+export const HTTP_LOG = HTTP_SOURCE
 
 export interface HttpLog extends EventLog {
   /**
@@ -41,24 +42,33 @@ const LIMITS: HttpLogLimits = {
 }
 
 /**
- * Acquires the lease of the http log, reconciles what its last owner left in doubt, and only then accepts events. Throws if the
- * owner of the log is another process that is alive, and names it.
+ * Acquires the lease of the http log, reconciles what its last owner left in doubt, and only then accepts events. If the store counts
+ * a topic, the log waits until the source is switched, and accepts no events until then. Throws if the owner of the log is another
+ * process that is alive, and names it.
  */
 export async function openHttpLog({ clickhouse, logger, onLost, limits: given }: HttpLogOptions): Promise<HttpLog> {
   const limits = { ...LIMITS, ...given }
-  await requireNoLiveOwner(clickhouse, limits)
   const scope = { partition: 0, partitions: 1 }
   const identities = new KnownIdentities({ clickhouse, logger, filterBytesMax: limits.filterBytesMax })
-  const owned = new OwnedLog({ clickhouse, lane: clickhouse.ingest, name: HTTP_LOG, scope, identities, heartbeatEveryMs: limits.heartbeatEveryMs, logger })
-  const writer = new GroupWriter({ owned, logger, onLost, onEnded: () => identities.close(), limits })
+  const { heartbeatEveryMs } = limits
+  const owned = new OwnedLog({ clickhouse, lane: clickhouse.ingest, name: HTTP_LOG, source: HTTP_SOURCE, scope, identities, heartbeatEveryMs, logger })
+  const writer = new GroupWriter({
+    owned,
+    logger,
+    requireNoLiveOwner: () => requireNoLiveOwner(clickhouse, limits),
+    onLost,
+    onEnded: () => identities.close(),
+    limits,
+  })
   await writer.start()
   return writer
 }
 
 /** Of an embedded engine's directory there is one process anyway; on a server the heartbeat keeps a second one away. */
-async function requireNoLiveOwner({ engine, control }: ClickHouse, { ownerTimeoutMs }: HttpLogLimits): Promise<void> {
-  if (engine === 'embedded') return
-  const host = (await findLiveOwner(control, HTTP_LOG, ownerTimeoutMs)) ?? (await findLiveReader(control, ownerTimeoutMs))
+async function requireNoLiveOwner(clickhouse: ClickHouse, { ownerTimeoutMs }: HttpLogLimits): Promise<void> {
+  if (clickhouse.engine === 'embedded') return
+  await requireSource(clickhouse, HTTP_SOURCE)
+  const host = await findLiveOwner(clickhouse.control, HTTP_LOG, ownerTimeoutMs)
   if (host === undefined) return
   throw new Error(
     `This ClickHouse database is written to by ${host}, which is alive. Stop that process first (after a crash, wait ${ownerTimeoutMs / 1000} s), or give this one a database of its own.`,

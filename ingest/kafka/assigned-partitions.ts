@@ -6,7 +6,6 @@ import { noteTime, OWNER_TIMEOUT_MS } from '../log/watermark.ts'
 import { type Incarnation, logOf, pinIncarnation, readIncarnation } from './incarnation.ts'
 import { PartitionLog } from './partition-log.ts'
 import { PartitionReader, type PartitionReaderLimits } from './partition-reader.ts'
-import { releaseHttpLog } from './release-http-log.ts'
 import { findReplays, finishReplay } from './replays.ts'
 import type { BatchControl, FetchedBatch, GroupReader, PartitionExtent, Topic } from './topic.ts'
 
@@ -39,7 +38,6 @@ const LIMITS: AssignedPartitionsLimits = {
  */
 export async function openAssignedPartitions({ clickhouse, topic, logger, limits: given }: AssignedPartitionsOptions): Promise<AssignedPartitions> {
   const limits = { ...LIMITS, ...given }
-  await releaseHttpLog(clickhouse, { logger, ownerTimeoutMs: limits.ownerTimeoutMs })
   const incarnation = await pinIncarnation(clickhouse, topic)
   const partitions = new AssignedPartitions({ clickhouse, topic, logger, limits }, incarnation)
   await partitions.start()
@@ -89,9 +87,10 @@ export class AssignedPartitions implements Ingesting {
     if (this.#stopped) return { ready: false, reason: 'the service is stopping' }
     if (this.#trouble !== undefined) return { ready: false, reason: `Kafka cannot be read: ${this.#trouble.message}` }
     if (this.#assigned === undefined) return { ready: false, reason: 'the group has not assigned any partitions yet' }
-    for (const { state, partitionLog } of this.#readers.values()) {
+    for (const { state, stalledBy, partitionLog } of this.#readers.values()) {
       if (state.status === 'stopped') return { ready: false, reason: state.incident.message }
-      if (state.status === 'acquiring') return { ready: false, reason: `the log ${partitionLog.owned.name} is not read: ${state.reason}` }
+      const reason = state.status === 'acquiring' ? state.reason : stalledBy
+      if (reason !== undefined) return { ready: false, reason: `the log ${partitionLog.owned.name} is not read: ${reason}` }
     }
     return { ready: true }
   }

@@ -2,7 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { StoreError } from '../../sql/errors.ts'
+import { SEND_AGAIN } from '../http/submission-queue.ts'
 import { type EventLog, EventsUnavailable, type IngestStats, type Readiness } from '../log/event-log.ts'
+import { SourceWatch } from '../source/watch-source.ts'
 import { type AssignedPartitions, type AssignedPartitionsLimits, openAssignedPartitions } from './assigned-partitions.ts'
 import { connectTopic, type TopicOptions } from './kafkajs-topic.ts'
 import { openProducedLog, type ProducedLog } from './produced-log.ts'
@@ -32,10 +34,14 @@ export function openKafkaLog(options: KafkaLogOptions): KafkaLog {
   let topic: Topic | undefined
   let produced: ProducedLog | undefined
   let ingest: AssignedPartitions | undefined
+  let watch: SourceWatch | undefined
 
   const connect = async () => {
     topic = await connectTopic({ ...options.topic, logger }, stopping.signal)
     const connected = topic
+    const watched = new SourceWatch({ clickhouse, source: connected.name, logger })
+    await retry(() => watched.start())
+    watch = watched
     if (parts.produce) produced = await retry(() => openProducedLog({ clickhouse, topic: connected, logger }))
     if (parts.ingest) ingest = await retry(() => openAssignedPartitions({ clickhouse, topic: connected, logger, ...(limits && { limits }) }))
   }
@@ -59,10 +65,12 @@ export function openKafkaLog(options: KafkaLogOptions): KafkaLog {
   return {
     acknowledges: 'durable',
     submit: async (submission) => {
-      if (produced === undefined) throw new EventsUnavailable(`${NOT_CONNECTED.reason}. Send all of them again later; nothing counts twice.`)
+      if (produced === undefined) throw new EventsUnavailable(`${NOT_CONNECTED.reason}. ${SEND_AGAIN}`)
+      // An event that is produced to a topic which is not in force would be acknowledged and never counted.
+      if (watch?.notInForce !== undefined) throw new EventsUnavailable(`Events cannot be accepted: ${watch.notInForce}. ${SEND_AGAIN}`)
       return produced.submit(submission)
     },
-    readiness: () => opened().reduce<Readiness>((before, part) => (before.ready ? (part?.readiness() ?? NOT_CONNECTED) : before), { ready: true }),
+    readiness: () => opened().reduce<Readiness>((before, part) => (before.ready ? (part?.readiness() ?? NOT_CONNECTED) : before), readinessOf(watch)),
     stats: () => opened().reduce<IngestStats>((before, part) => addStats(before, part?.stats() ?? NOT_CONNECTED_STATS), NO_STATS),
     topic: () => {
       if (topic === undefined) throw new EventsUnavailable(`${NOT_CONNECTED.reason}. Try again later.`)
@@ -71,6 +79,7 @@ export function openKafkaLog(options: KafkaLogOptions): KafkaLog {
     stop: async () => {
       stopping.abort()
       await connected
+      await watch?.stop()
       await ingest?.stop().catch((error: unknown) => logger.warn({ err: error }, 'leaving the consumer group failed'))
       await produced?.stop()
       await topic?.close()
@@ -79,6 +88,10 @@ export function openKafkaLog(options: KafkaLogOptions): KafkaLog {
 }
 
 const RETRY_MS = 1_000
+
+function readinessOf(watch: SourceWatch | undefined): Readiness {
+  return watch?.notInForce === undefined ? { ready: true } : { ready: false, reason: watch.notInForce }
+}
 
 function isTemporary(error: unknown): boolean {
   return error instanceof KafkaUnavailable || (error instanceof StoreError && (error.fault === 'unavailable' || error.fault === 'fenced'))

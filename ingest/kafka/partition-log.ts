@@ -46,7 +46,7 @@ export class PartitionLog {
     this.partition = partition
     const scope = { partition, partitions: incarnation.partitions }
     this.forwarded = new ForwardedEvents(options)
-    this.owned = new OwnedLog({ clickhouse, lane, name: logOf(incarnation, partition), scope, identities, logger })
+    this.owned = new OwnedLog({ clickhouse, lane, name: logOf(incarnation, partition), source: incarnation.topic, scope, identities, logger })
   }
 
   /** The offset that must be read next. */

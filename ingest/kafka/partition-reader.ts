@@ -1,8 +1,10 @@
 import type { Logger } from '../../metering/logger.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
-import { BackOff, type BackOffLimits } from '../log/back-off.ts'
+import type { BackOffLimits } from '../log/back-off.ts'
 import type { LogRecord } from '../log/detect-duplicates.ts'
 import { type AcquireCause, LogLost } from '../log/owned-log.ts'
+import { WriteFailures } from '../log/write-failures.ts'
+import { SourceNotInForce } from '../source/source-in-force.ts'
 import { readRecord } from './event-record.ts'
 import { Incident } from './incident.ts'
 import type { PartitionLog } from './partition-log.ts'
@@ -46,9 +48,13 @@ export class PartitionReader {
   #seeks = 0
   readonly #watermark: PartitionWatermark
   #end = 0
+  readonly #failures: WriteFailures
+  /** All offsets below this one have been settled. Reading the last range again after a failure is no progress. */
+  #settledEnd = 0
 
   constructor(options: PartitionReaderOptions) {
     this.#options = options
+    this.#failures = new WriteFailures(options.limits)
     this.partitionLog = options.partitionLog
     this.#watermark = new PartitionWatermark(options.partitionLog)
   }
@@ -62,11 +68,16 @@ export class PartitionReader {
     return Math.max(0, this.#end - this.partitionLog.settledEnd)
   }
 
+  /** Why nothing is counted although events wait and the lease is acquired again and again; undefined if all is well. */
+  get stalledBy(): string | undefined {
+    return this.lagEvents === 0 ? undefined : this.#failures.stalledBy
+  }
+
   /** The group has assigned the partition, perhaps again. Its lease is acquired in any case, because another member may have had it. */
   assign(): void {
     this.#assignment.abort()
     this.#assignment = new AbortController()
-    void this.#acquireUntilReading('requested', 'the lease of the partition is being acquired')
+    void this.#acquireUntilReading('requested', 'the lease of the partition is being acquired', this.#assignment.signal)
   }
 
   /** The group has revoked the partition, or the process stops. Work in flight ends first. */
@@ -123,6 +134,7 @@ export class PartitionReader {
     let begun = false
     await this.#whileReading(async () => {
       begun = await this.partitionLog.replayFrom(offset)
+      this.#settledEnd = Math.min(this.#settledEnd, this.partitionLog.settledEnd)
       this.#seek()
     })
     return begun
@@ -172,11 +184,18 @@ export class PartitionReader {
         await written
       }
       control.resolve(part.through)
+      this.#noteProgress()
       await this.#watermark.advance()
       if (nextPart !== undefined && !(await isStillAssigned(control))) return
       part = nextPart
       records = nextRecords
     }
+  }
+
+  #noteProgress(): void {
+    const { settledEnd } = this.partitionLog
+    if (settledEnd > this.#settledEnd) this.#failures.reset()
+    this.#settledEnd = Math.max(this.#settledEnd, settledEnd)
   }
 
   #rewind(): void {
@@ -199,25 +218,28 @@ export class PartitionReader {
       logger.error({ log: partitionLog.owned.name, incident: error.kind }, error.message)
       return
     }
-    logger.error({ err: error, log: partitionLog.owned.name }, 'a write to the log failed; acquiring its lease again')
-    void this.#acquireUntilReading('error', 'its lease is being acquired again after a failed write')
+    const retryAfterMs = this.#failures.add(error)
+    logger.error({ err: error, log: partitionLog.owned.name, retryAfterMs }, 'a write to the log failed; acquiring its lease again')
+    const reason = 'its lease is being acquired again after a failed write'
+    this.#state = { status: 'acquiring', reason }
+    const { signal } = this.#assignment
+    void pause(retryAfterMs, signal).then(() => this.#acquireUntilReading('error', reason, signal))
   }
 
   /** Retries with back-off until the partition is read, stopped by an incident, or no longer assigned. */
-  async #acquireUntilReading(cause: AcquireCause, reason: string): Promise<void> {
+  async #acquireUntilReading(cause: AcquireCause, reason: string, assigned: AbortSignal): Promise<void> {
     const { partitionLog } = this
-    const assigned = this.#assignment.signal
-    const { limits, logger, groupReader } = this.#options
+    const { logger, groupReader } = this.#options
     this.#state = { status: 'acquiring', reason }
     groupReader().pause(partitionLog.partition)
-    const backOff = new BackOff(limits)
     while (!assigned.aborted) {
       try {
         await this.#oneAtATime(() => this.#acquire(cause, assigned))
         return
       } catch (error) {
         if (error instanceof Incident) return this.#fail(error)
-        const retryAfterMs = backOff.next()
+        // No failure: it may be switched to later.
+        const retryAfterMs = error instanceof SourceNotInForce ? this.#options.limits.retryAfterMsMax : this.#failures.add(error)
         this.#state = { status: 'acquiring', reason: error instanceof Error ? error.message : String(error) }
         logger.warn({ err: error, log: partitionLog.owned.name, retryAfterMs }, 'the lease of the log cannot be acquired yet')
         if (error instanceof LogLost) await this.#waitForOwnerTimeout(assigned)

@@ -1,7 +1,5 @@
 import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { acquireLease, type Lease } from '../../sql/lease.ts'
-import { readInDoubtRange } from '../log/in-doubt-range.ts'
-import { reconcileRange } from '../log/reconcile.ts'
+import { retireLog } from '../log/retire-log.ts'
 import { type Incarnation, insertIncarnation, logsOf, pinIncarnation } from './incarnation.ts'
 import type { PartitionExtent, Topic } from './topic.ts'
 
@@ -54,25 +52,13 @@ export async function repartitionLogs(clickhouse: ClickHouse, topic: Topic): Pro
 }
 
 /**
- * Acquires a log's lease permanently and repairs its rollup. Returns the offset from which the log's successor is read: if the last
- * range is in doubt, its first offset, because events of it that raw has are duplicates there and events that raw lacks count.
+ * Retires a log. Returns the offset from which its successor is read: if the last range is in doubt, its first offset, because events
+ * of it that raw has are duplicates there and events that raw lacks count.
  */
 async function retire(clickhouse: ClickHouse, log: string, start: number): Promise<number> {
-  const lease = await acquirePermanently(clickhouse, log)
-  const range = await readInDoubtRange(clickhouse.control, log)
+  const range = await retireLog(clickhouse, log, { permanently: true })
   if (range === undefined) return start
-  await reconcileRange(clickhouse.control, lease, range)
   return range.settled ? range.through + 1 : range.first
-}
-
-const ATTEMPTS_MAX = 5
-
-async function acquirePermanently(clickhouse: ClickHouse, log: string): Promise<Lease> {
-  for (let attempts = 0; attempts < ATTEMPTS_MAX; attempts += 1) {
-    const outcome = await acquireLease(clickhouse, log, { retire: true })
-    if (outcome.status === 'acquired') return outcome.lease
-  }
-  throw new Error(`Other processes acquired the lease of the log ${log} ${ATTEMPTS_MAX} times in a row. Try again.`)
 }
 
 function contains(extent: PartitionExtent | undefined, offset: number): boolean {

@@ -35,7 +35,7 @@ const eventsInDoubt = defineQuery({
   name: 'events_in_doubt',
   sql: `SELECT sum(position.through - position.first + 1) AS events
         FROM (SELECT log, max(newest) AS position FROM log_positions_v1 GROUP BY log) AS positions
-        LEFT JOIN (SELECT log, max(newest) AS watermark FROM log_watermarks_v1 GROUP BY log) AS watermarks USING log
+        LEFT JOIN (SELECT log, max(newest) AS watermark FROM log_watermarks_v2 GROUP BY log) AS watermarks USING log
         WHERE NOT ((watermark.epoch, watermark.owner) >= (position.epoch, position.owner) AND watermark.settled_through >= toInt64(position.through))`,
   params: z.object({}),
   row: z.object({ events: z.coerce.number() }),

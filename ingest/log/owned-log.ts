@@ -1,6 +1,7 @@
 import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import { acquireLease, currentLeaseOwner, type Lease, newOwnerName } from '../../sql/lease.ts'
+import { requireSource, SourceNotInForce } from '../source/source-in-force.ts'
 import { type Classified, detectDuplicates, type LogRecord, type Verdict } from './detect-duplicates.ts'
 import type { IdentityScope } from './filter-scans.ts'
 import { indexRange } from './identity-index.ts'
@@ -17,6 +18,8 @@ export interface OwnedLogOptions {
   /** Runs this log's statements one after another, beside those of other logs. */
   readonly lane: Lane
   readonly name: string
+  /** To which the log belongs. It is counted only while its source is in force. */
+  readonly source: string
   /** Which identities can arrive in this log. */
   readonly scope: IdentityScope
   /** Shared with the other logs of this process. */
@@ -65,6 +68,11 @@ export class OwnedLog {
     return { log: name, asOfMs, ...this.#counts, rejectedByReason: this.#rejectedByReason, ...this.#filter.stats() }
   }
 
+  /** Whether this process has had the lease and has not lost it for certain. */
+  get isHeld(): boolean {
+    return this.#lease !== undefined
+  }
+
   get lease(): Lease {
     if (this.#lease === undefined) throw new Error(`This process does not hold the lease of the log ${this.#options.name}.`)
     return this.#lease
@@ -72,11 +80,14 @@ export class OwnedLog {
 
   /**
    * Acquires the lease and returns the range of the log's last batch, which may be in doubt. Throws LogLost when another process
-   * has acquired it since: an overtaken owner gives up, otherwise two owners would repeatedly kill each other's statements. Only
-   * acquiring it again after an error is counted: it is a sign of trouble, a requested replay or a rebalance of the group is not.
+   * has acquired it since: an overtaken owner gives up, otherwise two owners would repeatedly kill each other's statements. Throws
+   * SourceNotInForce when the events of another source are counted in this store. Only acquiring it again after an error is counted: it
+   * is a sign of trouble, a requested replay or a rebalance of the group is not.
    */
   async acquire(cause: AcquireCause = 'error'): Promise<InDoubtRange | undefined> {
     const { clickhouse, lane, name, identities } = this.#options
+    // Not to take a lease in vain; what decides is the check after it.
+    await this.#requireSource()
     const holder = this.#ownNames.size === 0 ? undefined : await currentLeaseOwner(clickhouse, name)
     if (holder !== undefined && !this.#ownNames.has(holder)) {
       this.#lease = undefined
@@ -89,6 +100,8 @@ export class OwnedLog {
     const outcome = await acquireLease(clickhouse, name, { owner })
     this.#ownNames = new Set([owner])
     if (outcome.status === 'outranked') throw new LogLost(name)
+    // After the lease: a switch of the source that has begun before is seen here, and a later one finds the lease and acquires it.
+    await this.#requireSource()
     const range = await readInDoubtRange(lane, name)
     // Before anything is looked up or a filter is filled: a crash may have left raw with identities that the index lacks.
     if (range !== undefined && !range.settled) await indexRange(lane, name, range)
@@ -175,13 +188,25 @@ export class OwnedLog {
     this.#filter.close()
   }
 
+  /** A log whose source comes back later is acquired as if by a new process. */
+  async #requireSource(): Promise<void> {
+    try {
+      await requireSource(this.#options.clickhouse, this.#options.source)
+    } catch (error) {
+      if (error instanceof SourceNotInForce) {
+        this.#lease = undefined
+        this.#ownNames.clear()
+      }
+      throw error
+    }
+  }
+
   /**
-   * The filter is kept only if it was complete under the lease directly below the new one, which was read after the kill: then no other
-   * process has stored an identity that the filter does not contain.
+   * The filter is kept only if it is complete and nobody else has acquired the lease since this process's last one: then no other
+   * process has stored an identity that the filter does not contain. An own attempt whose answer was lost counts as another's.
    */
-  #mayKeepFilter({ previous }: Lease): boolean {
-    const before = this.#lease
-    return this.#filter.complete && before !== undefined && previous?.epoch === before.epoch && previous.owner === before.owner
+  #mayKeepFilter({ acquisitions }: Lease): boolean {
+    return this.#filter.complete && this.#lease !== undefined && acquisitions === this.#lease.acquisitions + 1
   }
 
   #count(verdict: Verdict): void {

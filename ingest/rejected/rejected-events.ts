@@ -18,11 +18,16 @@ export interface RejectedQuery {
 export type RejectedPlace = Pick<RejectedEvent, 'received_ms' | 'log' | 'offset'>
 
 /**
- * Lists rejected events, newest first. They are looked for in longer and longer periods before the page, so that a page reads little
- * of a large table. Throws StoreError.
+ * Lists rejected events, newest first. Only the places of a page are looked for by time, in longer and longer periods before it, so
+ * that a page reads little of a large table. Throws StoreError.
  */
-export async function listRejected({ reads }: ClickHouse, { ingestKeyId, after, limit }: RejectedQuery): Promise<RejectedEvent[]> {
-  const query = ingestKeyId === '' ? latestRejected : latestRejectedOfKey
+export async function listRejected({ reads }: ClickHouse, query: RejectedQuery): Promise<RejectedEvent[]> {
+  const places = await findPlaces(reads, query)
+  return reads.query(rejectedAtPlaces, { places: places.map(({ log, offset }): [string, number] => [log, offset]) })
+}
+
+async function findPlaces(reads: Lane, { ingestKeyId, after, limit }: RejectedQuery) {
+  const query = ingestKeyId === '' ? latestPlaces : latestPlacesOfKey
   const { received_ms, log, offset } = after ?? { received_ms: TIME_MS_MAX, log: '', offset: 0 }
   const page = { ingestKeyId, afterMs: Math.min(received_ms, TIME_MS_MAX), afterLog: log, afterOffset: offset, limit }
   const newestMs = Math.min(page.afterMs, Date.now())
@@ -66,30 +71,16 @@ const RejectedRow = z.object({
   resent_ms: z.coerce.number().nullable(),
 })
 
-/**
- * Finds the places of the page first, in a table that has them by time, and then reads only these events: their bytes are large, and
- * an emitter's list must not read the events of all others. `places` selects from log, offset and received_at.
- */
-function pageSql(places: string): string {
-  return `WITH page AS (
-          SELECT log, offset, toUnixTimestamp64Milli(received_at) AS received_ms
-          FROM ${places}
-            AND received_at >= fromUnixTimestamp64Milli({sinceMs: Int64}, 'UTC') AND received_at <= fromUnixTimestamp64Milli({afterMs: Int64}, 'UTC')
-            AND (received_ms < {afterMs: Int64} OR log > {afterLog: String} OR log = {afterLog: String} AND offset < {afterOffset: UInt64})
-          ORDER BY received_at DESC, log, offset DESC LIMIT {limit: UInt64}
-        )
-        SELECT concat(log, '/', toString(offset)) AS id, log, offset, reason, message, project_id, event_id,
-          toUnixTimestamp64Milli(received_at) AS received_ms, toValidUTF8(original) AS original,
-          if(resends.log = '', NULL, toUnixTimestamp64Milli(resends.resent_at)) AS resent_ms
-        FROM rejected_events_v1 AS rejected FINAL
-        LEFT JOIN (
-          SELECT log, offset, max(resent_at) AS resent_at FROM rejected_resends_v1 WHERE (log, offset) IN (SELECT log, offset FROM page) GROUP BY log, offset
-        ) AS resends USING (log, offset)
-        WHERE (log, offset) IN (SELECT log, offset FROM page)
+/** `table` has log, offset and received_at; two rows of one place have the same received_at. */
+function placesSql(table: string): string {
+  return `SELECT log, offset, toUnixTimestamp64Milli(received_at) AS received_ms
+        FROM ${table}
+          AND received_at >= fromUnixTimestamp64Milli({sinceMs: Int64}, 'UTC') AND received_at <= fromUnixTimestamp64Milli({afterMs: Int64}, 'UTC')
+          AND (received_ms < {afterMs: Int64} OR log > {afterLog: String} OR log = {afterLog: String} AND offset < {afterOffset: UInt64})
         ORDER BY received_at DESC, log, offset DESC LIMIT {limit: UInt64}`
 }
 
-const PAGE = {
+const PLACES = {
   params: z.object({
     ingestKeyId: z.string(),
     sinceMs: z.number(),
@@ -98,15 +89,31 @@ const PAGE = {
     afterOffset: z.number(),
     limit: z.number(),
   }),
-  row: RejectedRow,
-  // Two rows of one place have the same time, so an index on it cannot leave out one of them.
-  settings: { use_skip_indexes_if_final: 1 },
+  row: RejectedRow.pick({ log: true, offset: true }),
+  // Inexact is exact here: no other row of a place is at another time.
+  settings: { use_skip_indexes_if_final: 1, use_skip_indexes_if_final_exact_mode: 0 },
 }
 
-const latestRejected = defineQuery({ name: 'latest_rejected', sql: pageSql('rejected_events_v1 FINAL WHERE true'), ...PAGE })
+const latestPlaces = defineQuery({ name: 'latest_rejected_places', sql: placesSql('rejected_events_v1 FINAL WHERE true'), ...PLACES })
 
-const latestRejectedOfKey = defineQuery({
-  name: 'latest_rejected_of_key',
-  sql: pageSql('rejected_events_by_key_v1 FINAL WHERE ingest_key_id = {ingestKeyId: String}'),
-  ...PAGE,
+const latestPlacesOfKey = defineQuery({
+  name: 'latest_rejected_places_of_key',
+  sql: placesSql('rejected_events_by_key_v1 FINAL WHERE ingest_key_id = {ingestKeyId: String}'),
+  ...PLACES,
+})
+
+const rejectedAtPlaces = defineQuery({
+  name: 'rejected_at_places',
+  sql: `SELECT concat(log, '/', toString(offset)) AS id, log, offset, reason, message, project_id, event_id,
+          toUnixTimestamp64Milli(received_at) AS received_ms, toValidUTF8(original) AS original,
+          if(resends.log = '', NULL, toUnixTimestamp64Milli(resends.resent_at)) AS resent_ms
+        FROM rejected_events_v1 AS rejected FINAL
+        LEFT JOIN (
+          SELECT log, offset, max(resent_at) AS resent_at FROM rejected_resends_v1
+          WHERE (log, offset) IN {places: Array(Tuple(String, UInt64))} GROUP BY log, offset
+        ) AS resends USING (log, offset)
+        WHERE (log, offset) IN {places: Array(Tuple(String, UInt64))}
+        ORDER BY received_at DESC, log, offset DESC`,
+  params: z.object({ places: z.array(z.tuple([z.string(), z.number()])) }),
+  row: RejectedRow,
 })

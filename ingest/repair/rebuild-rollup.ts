@@ -137,8 +137,8 @@ const countIntoRebuilt = defineStatement({
   name: 'count_into_rebuilt',
   sql: `INSERT INTO rebuilt_usage_per_day_v1 (project_id, usage_date, metric, log, peak, total, events, last_event_at)
         WITH (
-          SELECT count() FROM (SELECT log, argMax(owner, (epoch, owner)) AS newest FROM log_owners_v1 WHERE log IN {logs: Array(String)} GROUP BY log)
-          WHERE newest NOT IN {owners: Array(String)}
+          SELECT count() FROM (SELECT name, max(newest) AS newest FROM leases_v1 WHERE name IN {logs: Array(String)} GROUP BY name)
+          WHERE newest.2 NOT IN {owners: Array(String)}
         ) AS lost
         SELECT project_id, usage_date, metric, log, max(value), sum(toDecimal256(value, 9)), toInt64(count()), max(timestamp)
         FROM raw_usage_events_v1 FINAL

@@ -35,17 +35,10 @@ SELECT
          'Tuple(epoch UInt64, owner String, number UInt64, written_at DateTime64(3, \'UTC\'), host_at DateTime64(3, \'UTC\'), as_of DateTime64(3, \'UTC\'), settled_through Int64, released UInt8, host String)') AS newest
 FROM log_watermarks_inbox_v2
 WHERE throwIf(
-    (log, epoch, owner) NOT IN (SELECT log, epoch, owner FROM log_owners_v1 ORDER BY log, epoch DESC, owner DESC LIMIT 1 BY log),
+    (log, epoch, owner) NOT IN (SELECT name, newest.1, newest.2 FROM (SELECT name, max(newest) AS newest FROM leases_v1 GROUP BY name)),
     'a newer owner has taken this log') = 0;
 
--- Heartbeats of processes of an earlier version, which write the table before this one. They do not number them.
-CREATE MATERIALIZED VIEW IF NOT EXISTS log_watermarks_unnumbered_mv_v2 TO log_watermarks_v2 AS
-SELECT
-    log,
-    CAST((newest.epoch, newest.owner, 0, newest.written_at, newest.written_at, newest.as_of, newest.settled_through, newest.released, newest.host),
-         'Tuple(epoch UInt64, owner String, number UInt64, written_at DateTime64(3, \'UTC\'), host_at DateTime64(3, \'UTC\'), as_of DateTime64(3, \'UTC\'), settled_through Int64, released UInt8, host String)') AS newest
-FROM log_watermarks_v1;
-
+-- Those of before. They are not numbered.
 INSERT INTO log_watermarks_v2 (log, newest)
 SELECT
     log,

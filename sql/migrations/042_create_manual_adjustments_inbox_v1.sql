@@ -20,5 +20,5 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS manual_adjustments_mv_v1 TO manual_adjust
 SELECT partner_id, entry, for_month, project_id, metric, value, reason, now64(3) AS created_at
 FROM manual_adjustments_inbox_v1
 WHERE throwIf(
-    (log, epoch, owner) NOT IN (SELECT log, epoch, owner FROM log_owners_v1 ORDER BY log, epoch DESC, owner DESC LIMIT 1 BY log),
+    (log, epoch, owner) NOT IN (SELECT name, newest.1, newest.2 FROM (SELECT name, max(newest) AS newest FROM leases_v1 GROUP BY name)),
     'a newer owner has taken this log') = 0;

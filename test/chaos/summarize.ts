@@ -20,7 +20,7 @@ export interface SummarizeOptions {
 export async function summarize({ stage, secondSources, store, fold, metrics, checks, done }: SummarizeOptions): Promise<void> {
   const { system, load } = stage
   const { acknowledged } = load
-  const acquisitions = (await store.rows("SELECT count() FROM log_owners_v1 WHERE log LIKE '%/chaos-%'"))[0]?.[0]
+  const acquisitions = (await store.rows("SELECT sum(acquisitions) FROM leases_v1 WHERE name LIKE '%/chaos-%'"))[0]?.[0]
   const counted = [...fold.counted.values()].reduce((sum, events) => sum + events.size, 0)
   const reasons = [...fold.rejected.values()].flatMap((reasonsOfPartition) => [...reasonsOfPartition.values()])
   const pairs = (counts: ReadonlyMap<string, number>) => [...counts].map(([name, count]) => `${name} ${count}`).join(', ') || 'none'

@@ -35,10 +35,9 @@ test('migrations are applied once and in order, and a second run changes nothing
 })
 
 test('only missing migrations are applied, and stored rows stay', async () => {
-  const older = all.slice(0, -2)
-  await migrate(clickhouse, { migrations: older })
+  await migrate(clickhouse, { migrations: all.slice(0, 3) })
   await clickhouse.control.insert({ table: 'log_owners_v1', columns: ['log', 'epoch', 'owner'], text: 'http\t1\tsomebody\n' })
-  expect(await migrate(clickhouse)).toEqual(all.slice(-2))
+  expect(await migrate(clickhouse, { migrations: all.slice(0, 5) })).toEqual(all.slice(3, 5))
   expect(await clickhouse.reads.query(owners, {})).toEqual([{ log: 'http' }])
 })
 

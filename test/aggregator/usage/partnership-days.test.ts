@@ -82,11 +82,11 @@ describe('materialized partnership days', () => {
     await world.register('a', ours)
     await world.post(['a', 'mcp_calls', '2026-01-10', '5'], ['late', 'mcp_calls', '2026-01-10', '2'])
     await refresh()
-    // The row was computed at some watermark. A topic whose logs have no watermark yet takes it back to none.
+    // The row was computed at some watermark. A switch of the source that has begun takes it back to none.
     await run(`ALTER TABLE partnership_usage_per_day_v1 UPDATE newest = CAST((newest.1, toDateTime64('2026-06-01 00:00:00', 3, 'UTC'), newest.3, newest.4),
       'Tuple(changes UInt64, as_of DateTime64(3, \\'UTC\\'), value Decimal(76, 9), events Int64)') WHERE 1 SETTINGS mutations_sync = 1`)
     await run(
-      `INSERT INTO topic_incarnations_v1 (topic, incarnation, id, partitions, starts, reason) SETTINGS async_insert=0 VALUES ('c/t', 1, 'x', 1, [0], 'test')`,
+      `INSERT INTO sources_v1 (epoch, owner, in_force, source, changed_at) SETTINGS async_insert=0 VALUES (18446744073709551615, '', 0, 'c/t', now64(3))`,
     )
     await world.register('late', ours)
     await refresh()

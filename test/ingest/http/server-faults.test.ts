@@ -183,7 +183,7 @@ const storedEvents = defineQuery({
 
 const httpAcquisitions = defineQuery({
   name: 'test_http_acquisitions',
-  sql: "SELECT toUInt32(max(epoch)) AS acquisitions FROM log_owners_v1 WHERE log = 'http'",
+  sql: "SELECT toUInt32(sum(acquisitions)) AS acquisitions FROM leases_v1 WHERE name = 'http'",
   params: z.object({}),
   row: z.object({ acquisitions: z.number() }),
 })

@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { type HttpLog, openHttpLog } from '../../../ingest/http/http-log.ts'
+import { HTTP_LOG, type HttpLog, openHttpLog } from '../../../ingest/http/http-log.ts'
 import { EventsUnavailable } from '../../../ingest/log/event-log.ts'
 import type { ClickHouse } from '../../../sql/clickhouse.ts'
 import { defineQuery } from '../../../sql/query.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
-import { FAULTS, type Fault, type FaultyLane, faultOnce as faultOnceIn } from '../../support/engines/faulty-lane.ts'
+import { acquisitionsOf, FAULTS, type Fault, type FaultyLane, failingLane, faultOnce as faultOnceIn } from '../../support/engines/faulty-lane.ts'
 import { compareRawWithRollup } from '../../support/oracles/stored-sums.ts'
+import { untilSo } from '../../support/until-so.ts'
 import { submissionOf } from '../../support/worlds/submission.ts'
 
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
@@ -99,6 +100,25 @@ test('P2: an owner that is overtaken while it stops reports that it is lost, wit
     expect(lost?.message).toContain('Another process has taken over the log http')
     await young.stop()
   }
+})
+
+test('P1: a log whose writes always fail acquires its lease less and less often while emitters retry, and is not ready meanwhile', async () => {
+  let failing = true
+  const clickhouse = { ...store.clickhouse, ingest: failingLane(store.clickhouse.ingest, 'usage_events_inbox_v1', () => failing) }
+  const limits = { retryAfterMsMin: 100, retryAfterMsMax: 400 }
+  const log = await openHttpLog({ clickhouse, logger: quiet, onLost: () => {}, limits })
+  const [before, startedMs] = [await acquisitionsOf(store.clickhouse, HTTP_LOG), performance.now()]
+  const accepted = submitUntilAccepted(
+    log,
+    submissionOf([{ event_id: 'x', project_id: 'always', metric: 'ai_tokens', value: 5, timestamp: '2026-01-31T23:00:00Z' }]),
+  )
+  await untilSo(async () => (await acquisitionsOf(store.clickhouse, HTTP_LOG)) >= before + 5)
+  expect(performance.now() - startedMs).toBeGreaterThan(100 + 200 + 400 + 400)
+  expect(log.readiness().ready).toBe(false)
+  failing = false
+  expect((await accepted).map(({ status }) => status)).toEqual(['counted'])
+  expect(log.readiness()).toEqual({ ready: true })
+  await log.stop()
 })
 
 /** The same store, except that one insert of the log into `table` has the fault. */

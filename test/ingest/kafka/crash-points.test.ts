@@ -6,7 +6,7 @@ import type { TestEvent } from '../../support/clients/client.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
 import { FAULTS, faultOnce } from '../../support/engines/faulty-lane.ts'
 import { foldTopic, storedOfTopic } from '../../support/kafka/log-oracle.ts'
-import { drain, newOwner, readOn } from '../../support/kafka/log-owner.ts'
+import { drain, newOwner, readOn, useTopic } from '../../support/kafka/log-owner.ts'
 import { MemoryTopic } from '../../support/kafka/memory-topic.ts'
 
 let store: TestStore
@@ -22,7 +22,7 @@ describe('P1 P2 P3: after a crash at any point of a batch its next owner complet
   for (const table of tables) {
     for (const fault of FAULTS) {
       test(`a batch whose insert into ${table} has the fault "${fault}" is completed by the next owner`, async () => {
-        const topic = topicOf(`batch ${table} ${fault}`)
+        const topic = await topicOf(`batch ${table} ${fault}`)
         const { lane, sendLate, occurred } = faultOnce(clickhouse.ingest, table, fault)
         await expect(readUntilItFails(topic, lane)).rejects.toMatchObject({ name: 'StoreError' })
         expect(occurred()).toBe(true)
@@ -35,7 +35,7 @@ describe('P1 P2 P3: after a crash at any point of a batch its next owner complet
 
   for (const point of ['before the copies', 'after the copies'] as const) {
     test(`a crash ${point} of misrouted events were produced is completed by the next owner`, async () => {
-      const topic = topicOf(`forwarding ${point}`)
+      const topic = await topicOf(`forwarding ${point}`)
       const fail = async () => {
         topic.beforeProduce = async () => {}
         topic.afterProduce = async () => {}
@@ -50,7 +50,7 @@ describe('P1 P2 P3: after a crash at any point of a batch its next owner complet
   }
 
   test('a batch that is in raw without its rollup is recounted', async () => {
-    const topic = topicOf('torn pair')
+    const topic = await topicOf('torn pair')
     await clickhouse.control.command('DETACH TABLE project_usage_per_day_mv_v1 SYNC')
     const owner = newOwner(clickhouse, topic)
     await owner.acquire()
@@ -62,7 +62,7 @@ describe('P1 P2 P3: after a crash at any point of a batch its next owner complet
   })
 
   test('a batch that was acknowledged before the crash is found complete, and nothing is repaired', async () => {
-    const topic = topicOf('acknowledged')
+    const topic = await topicOf('acknowledged')
     const owner = newOwner(clickhouse, topic)
     await owner.acquire()
     while (await readOn(owner, topic, 7));
@@ -78,7 +78,7 @@ describe('P1 P2 P3: after a crash at any point of a batch its next owner complet
   for (const table of ['usage_events_inbox_v1', 'rejected_events_inbox_v1']) {
     for (const fault of FAULTS) {
       test(`reconciling whose insert into ${table} has the fault "${fault}" is completed by the next owner`, async () => {
-        const topic = topicOf(`reconcile ${table} ${fault}`)
+        const topic = await topicOf(`reconcile ${table} ${fault}`)
         const first = faultOnce(clickhouse.ingest, 'usage_events_inbox_v1', 'not sent')
         await expect(readUntilItFails(topic, first.lane)).rejects.toMatchObject({ name: 'StoreError' })
         const second = faultOnce(clickhouse.ingest, table, fault)
@@ -92,7 +92,7 @@ describe('P1 P2 P3: after a crash at any point of a batch its next owner complet
 
   for (const fault of FAULTS) {
     test(`a repair of the rollup whose insert has the fault "${fault}" is completed by the next owner`, async () => {
-      const topic = topicOf(`differences ${fault}`)
+      const topic = await topicOf(`differences ${fault}`)
       await clickhouse.control.command('DETACH TABLE project_usage_per_day_mv_v1 SYNC')
       const owner = newOwner(clickhouse, topic)
       await owner.acquire()
@@ -107,12 +107,12 @@ describe('P1 P2 P3: after a crash at any point of a batch its next owner complet
   }
 
   test('a lease row that arrives late outranks the owner: the owner gives up, and the next lease is greater', async () => {
-    const topic = topicOf('late lease')
+    const topic = await topicOf('late lease')
     const owner = newOwner(clickhouse, topic)
     await owner.acquire()
     await readOn(owner, topic, 5)
     const { name: log, epoch } = owner.owned.lease
-    await clickhouse.control.insert({ table: 'log_owners_v1', columns: ['log', 'epoch', 'owner'], text: `${log}\t${epoch + 3}\tlate\n` })
+    await clickhouse.control.insert({ table: 'leases_v1', columns: ['name', 'epoch', 'owner'], text: `${log}\t${epoch + 3}\tlate\n` })
     await expect(readOn(owner, topic, 5)).rejects.toMatchObject({ fault: 'fenced' })
     await expect(owner.acquire()).rejects.toThrow(LogLost)
     await drain(clickhouse, topic)
@@ -121,7 +121,7 @@ describe('P1 P2 P3: after a crash at any point of a batch its next owner complet
 })
 
 test('P1 P2: a zombie that wakes up between position and rows, after more than 1,000 inserts of its successor, changes nothing', async () => {
-  const topic = topicOf('zombie')
+  const topic = await topicOf('zombie')
   const { lane, sendLate } = faultOnce(clickhouse.ingest, 'usage_events_inbox_v1', 'late')
   await expect(readUntilItFails(topic, lane)).rejects.toMatchObject({ name: 'StoreError' })
   for (let index = 0; index < 520; index += 1) topic.append(0, JSON.stringify(event(topic, `more-${index}`, '2026-03-01')))
@@ -132,7 +132,7 @@ test('P1 P2: a zombie that wakes up between position and rows, after more than 1
 }, 120_000)
 
 test('P7: the one event of a batch that the store rejects is kept as refused_by_store, and the others count', async () => {
-  const topic = topicOf('poison')
+  const topic = await topicOf('poison')
   const poison = 'poison'
   topic.append(0, JSON.stringify({ ...event(topic, poison, '2026-03-01'), metric: 'ai_tokens' }))
   topic.append(0, JSON.stringify(event(topic, 'after', '2026-03-02')))
@@ -155,6 +155,7 @@ test('P7: the one event of a batch that the store rejects is kept as refused_by_
 
 test('P3: a batch with events of 101 months is counted exactly', async () => {
   const topic = new MemoryTopic('test/101-months', 1)
+  await useTopic(clickhouse, topic)
   for (let month = 0; month < 101; month += 1) {
     const day = new Date(Date.UTC(2017, month, 15)).toISOString().slice(0, 10)
     topic.append(0, JSON.stringify(event(topic, `month-${month}`, day)))
@@ -164,7 +165,7 @@ test('P3: a batch with events of 101 months is counted exactly', async () => {
 })
 
 test('P2: a replay of the whole log, interrupted by crashes, counts nothing twice', async () => {
-  const topic = topicOf('replay')
+  const topic = await topicOf('replay')
   await drain(clickhouse, topic)
   const before = await storedOfTopic(clickhouse, topic)
   let owner = newOwner(clickhouse, topic)
@@ -190,7 +191,7 @@ test('P2: a replay of the whole log, interrupted by crashes, counts nothing twic
 })
 
 /** Two partitions. The first has events of four months, a copy, a conflict, two records that are no events, and a misrouted event. */
-function topicOf(name: string): MemoryTopic {
+async function topicOf(name: string): Promise<MemoryTopic> {
   const topic = new MemoryTopic(`test/${name.replaceAll(' ', '-')}`, 2)
   for (let index = 0; index < 6; index += 1) topic.append(0, JSON.stringify(event(topic, `first-${index}`, '2026-01-10')))
   const batch = ['2026-01-31', '2026-02-01', '2026-03-15', '2026-04-30'].map((day, index) => event(topic, `e${index}`, day))
@@ -200,6 +201,7 @@ function topicOf(name: string): MemoryTopic {
   topic.append(0, '{"event_id": ')
   topic.append(0, null)
   topic.append(0, JSON.stringify(event(topic, 'misrouted', '2026-02-02', 1)))
+  await useTopic(clickhouse, topic)
   return topic
 }
 

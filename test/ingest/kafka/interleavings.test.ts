@@ -7,7 +7,7 @@ import type { TestEvent } from '../../support/clients/client.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
 import { FAULTS, type FaultyLane, faultOnce } from '../../support/engines/faulty-lane.ts'
 import { foldTopic, storedOfTopic } from '../../support/kafka/log-oracle.ts'
-import { drain, newOwner, readOn } from '../../support/kafka/log-owner.ts'
+import { drain, newOwner, readOn, useTopic } from '../../support/kafka/log-owner.ts'
 import { MemoryTopic } from '../../support/kafka/memory-topic.ts'
 
 const SEED = Number(process.env['RANDOM_SEED'] ?? Date.now() % 1_000_000)
@@ -70,13 +70,14 @@ test(
       fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 45 }), async (steps) => {
         run += 1
         const world = new World(new MemoryTopic(`test/run-${run}`, PARTITIONS))
+        await useTopic(store.clickhouse, world.topic)
         try {
           for (const each of steps) await world.step(each)
           await drain(store.clickhouse, world.topic)
           await world.arrive()
           expect(await storedOfTopic(store.clickhouse, world.topic)).toEqual({ ...foldTopic(world.topic), rollup: [] })
         } catch (error) {
-          throw new Error(`after this interleaving:\n${world.history.join('\n')}`, { cause: error })
+          throw new Error(`${(error as Error).message}\nafter this interleaving:\n${world.history.join('\n')}`, { cause: error })
         }
       }),
       // A failure is shrunk until the time limit; then the shortest interleaving found so far is reported.

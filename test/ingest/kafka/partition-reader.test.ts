@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { openAssignedPartitions } from '../../../ingest/kafka/assigned-partitions.ts'
 import { PartitionReader } from '../../../ingest/kafka/partition-reader.ts'
 import type { BatchControl, FetchedBatch, GroupReader } from '../../../ingest/kafka/topic.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
-import { faultOnce } from '../../support/engines/faulty-lane.ts'
+import { acquisitionsOf, failingLane, faultOnce } from '../../support/engines/faulty-lane.ts'
 import { foldTopic, storedOfTopic } from '../../support/kafka/log-oracle.ts'
-import { newOwner } from '../../support/kafka/log-owner.ts'
+import { newOwner, useTopic } from '../../support/kafka/log-owner.ts'
+import { memoryGroup } from '../../support/kafka/memory-group.ts'
 import { MemoryTopic } from '../../support/kafka/memory-topic.ts'
 import { untilSo } from '../../support/until-so.ts'
 
@@ -23,6 +25,7 @@ async function startReader(name: string, lane = store.clickhouse.ingest) {
   const topic = new MemoryTopic(`test/${name}`, 1)
   for (let index = 0; index < 20; index += 1)
     topic.append(0, JSON.stringify({ event_id: `e${index}`, project_id: name, metric: 'ai_tokens', value: '1', timestamp: '2026-01-01T00:00:00Z' }))
+  await useTopic(store.clickhouse, topic)
   const seeks: number[] = []
   const group: GroupReader = {
     seek: (_, offset) => void seeks.push(offset),
@@ -92,4 +95,24 @@ test('P1: an extent that was queried before a batch does not make the log look t
   topic.partitions[0]?.splice(3)
   await reader.heartbeat({ begin: 0, end: 3 }, { queriedMs: Date.now(), next: reader.partitionLog.next })
   expect(reader.state).toMatchObject({ status: 'stopped', incident: { kind: 'log_end_below_position' } })
+})
+
+test('P1: a batch that always fails is tried less and less often although its lease is acquired each time, and the log is not ready meanwhile', async () => {
+  const topic = new MemoryTopic('test/failing', 1)
+  await useTopic(store.clickhouse, topic)
+  topic.appendEvent({ event_id: 'e', project_id: 'failing', metric: 'ai_tokens', value: '1', timestamp: '2026-01-01T00:00:00Z' })
+  let failing = true
+  const openLane = async () => failingLane(await store.clickhouse.openLane(), 'usage_events_inbox_v1', () => failing)
+  const group = memoryGroup(topic)
+  const limits = { retryAfterMsMin: 100, retryAfterMsMax: 400, heartbeatEveryMs: 50 }
+  const partitions = await openAssignedPartitions({ clickhouse: { ...store.clickhouse, openLane }, topic: group.topic, logger: quiet, limits })
+  const startedMs = performance.now()
+  group.assign([0])
+  await untilSo(async () => (await acquisitionsOf(store.clickhouse, `${topic.name}/1/0`)) >= 6)
+  expect(performance.now() - startedMs).toBeGreaterThan(100 + 200 + 400 + 400)
+  expect(partitions.readiness()).toMatchObject({ ready: false })
+  await untilSo(async () => JSON.stringify(partitions.readiness()).includes('nothing was stored after'))
+  failing = false
+  await untilSo(async () => partitions.readiness().ready && partitions.stats().logs[0]?.counted === 1)
+  await partitions.stop()
 })

@@ -56,7 +56,8 @@ test('a fill that fails in the middle starts again with an empty filter, so that
     },
   }
   const identities = new KnownIdentities({ clickhouse: { ...clickhouse, reads }, logger: quiet, filterBytesMax: 2 ** 24, retryMs: 1 })
-  const owned = new OwnedLog({ clickhouse, lane: clickhouse.ingest, name: 'http', scope: { partition: 0, partitions: 1 }, identities, logger: quiet })
+  const scope = { partition: 0, partitions: 1 }
+  const owned = new OwnedLog({ clickhouse, lane: clickhouse.ingest, name: 'http', source: 'http', scope, identities, logger: quiet })
   await owned.acquire()
   await untilSo(async () => owned.stats().filterComplete)
   expect(failures).toBe(-1)

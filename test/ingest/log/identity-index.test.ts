@@ -181,7 +181,7 @@ async function nextHeartbeat(): Promise<void> {
 
 const lastHeartbeat = defineQuery({
   name: 'test_last_heartbeat',
-  sql: "SELECT toString(max(newest).written_at) AS writtenAt FROM log_watermarks_v1 WHERE log = 'http'",
+  sql: "SELECT toString(max(newest).written_at) AS writtenAt FROM log_watermarks_v2 WHERE log = 'http'",
   params: z.object({}),
   row: z.object({ writtenAt: z.string() }),
 })

@@ -7,7 +7,7 @@ import { readInDoubtRange } from '../../../ingest/log/in-doubt-range.ts'
 import { KnownIdentities } from '../../../ingest/log/known-identities.ts'
 import { OwnedLog } from '../../../ingest/log/owned-log.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
-import { newOwner } from '../../support/kafka/log-owner.ts'
+import { newOwner, useTopic } from '../../support/kafka/log-owner.ts'
 import { MemoryTopic } from '../../support/kafka/memory-topic.ts'
 import { addToRollup, deleteFromRollup } from '../../support/oracles/rollup-faults.ts'
 import { compareRawWithRollup } from '../../support/oracles/stored-sums.ts'
@@ -33,7 +33,8 @@ beforeEach(() => {
 async function httpOwner(project?: string): Promise<OwnedLog> {
   const { clickhouse } = store
   const identities = new KnownIdentities({ clickhouse, logger, filterBytesMax: 2 ** 24 })
-  const owner = new OwnedLog({ clickhouse, lane: clickhouse.ingest, name: HTTP_LOG, scope: { partition: 0, partitions: 1 }, identities, logger })
+  const scope = { partition: 0, partitions: 1 }
+  const owner = new OwnedLog({ clickhouse, lane: clickhouse.ingest, name: HTTP_LOG, source: HTTP_LOG, scope, identities, logger })
   const range = await owner.acquire()
   if (range !== undefined) await owner.reconcileRollup(range)
   if (project !== undefined) await append(owner, project, ['a', 'b'])
@@ -125,6 +126,7 @@ test('P3: a rollup ahead of raw is logged with the command that corrects it, oth
 test('P3: the owner of a Kafka partition makes requested repairs at its next heartbeat, and only those of its own log', async () => {
   const { clickhouse } = store
   const topic = new MemoryTopic('test/repairs', 1)
+  await useTopic(clickhouse, topic)
   for (const name of ['a', 'b', 'c']) topic.append(0, JSON.stringify(eventOf('kafka', name)))
   const group: GroupReader = { seek: () => {}, pause: () => {}, resume: () => {}, commit: async () => {}, stop: async () => {} }
   const limits = { batchEventsMax: 100, batchBytesMax: 2 ** 20, retryAfterMsMin: 10, retryAfterMsMax: 100, ownerTimeoutMs: 1_000 }

@@ -6,7 +6,7 @@ import { acquireLease } from '../../../sql/lease.ts'
 import type { TestEvent } from '../../support/clients/client.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
 import { foldTopic, storedOfTopic } from '../../support/kafka/log-oracle.ts'
-import { drain, newOwner } from '../../support/kafka/log-owner.ts'
+import { drain, newOwner, useTopic } from '../../support/kafka/log-owner.ts'
 import { MemoryTopic } from '../../support/kafka/memory-topic.ts'
 import { compareRawWithRollup } from '../../support/oracles/stored-sums.ts'
 import { submissionOf } from '../../support/worlds/submission.ts'
@@ -99,6 +99,7 @@ test('P1: a topic that no longer has the events since the backup stops with an i
 
 async function readTopic(name: string): Promise<MemoryTopic> {
   const topic = new MemoryTopic(`cluster/${name}`, 2)
+  await useTopic(clickhouse, topic)
   await insertIncarnation(clickhouse.control, { topic: topic.name, incarnation: 1, partitions: 2, starts: [0, 0], reason: 'test' })
   for (let number = 0; number < 20; number += 1) topic.appendEvent(event(`p-${number % 5}`, `e-${number}`))
   await drain(clickhouse, topic)

@@ -54,16 +54,6 @@ test('a clock of the store that is set back neither silences a living owner nor 
   expect(await findLiveOwner(store.clickhouse.control, lease.name, OWNER_TIMEOUT_MS)).toContain(`process ${process.pid}`)
 })
 
-test('heartbeats of an earlier version, which are not numbered, count until the next owner', async () => {
-  const lease = await acquire('unnumbered')
-  await store.clickhouse.control.insert({
-    table: 'log_watermarks_inbox_v1',
-    columns: ['log', 'epoch', 'owner', 'as_of_ms', 'settled_through', 'released', 'host'],
-    text: row([lease.name, lease.epoch, lease.owner, now(), 7, 0, 'old']),
-  })
-  expect(await findLiveOwner(store.clickhouse.control, lease.name, OWNER_TIMEOUT_MS)).toBe('old')
-})
-
 test('a heartbeat is evidence of its day only while the clocks of its host and of the store agree to within five minutes', async () => {
   const { control, reads } = store.clickhouse
   await control.command('TRUNCATE TABLE heartbeat_days_v1')

@@ -30,20 +30,22 @@ test('P7: pages of a large table of rejected events are read within limits that 
 
 test('P7: rejected events are resubmitted in the order of the log, so the first of an identity counts', async () => {
   const { clickhouse } = store
-  // Months are stored apart, and the later event is in the earlier one: its sender's clock was wrong.
-  const originals = [5, 6].map((value) =>
-    JSON.stringify({ event_id: 'same', project_id: 'resent', metric: 'ai_tokens', value, timestamp: '2026-03-01T00:00:00Z' }),
-  )
+  // Months are stored apart, and neither in their order nor against it is the first event the first one.
+  const original = (value: number) => JSON.stringify({ event_id: 'same', project_id: 'resent', metric: 'ai_tokens', value, timestamp: '2026-03-01T00:00:00Z' })
+  const rows = [
+    [2, '2026-03-02'],
+    [1, '2026-04-02'],
+    [3, '2026-05-02'],
+  ].map(([offset, day]) => `('resent', ${offset}, 'unknown_project', '', 'resent', 'same', 'k', '${day}', '${original(Number(offset))}')`)
   await clickhouse.control.command(`
     INSERT INTO rejected_events_v1 (log, offset, reason, message, project_id, event_id, ingest_key_id, received_at, original)
-    SELECT 'resent', 2 - number, 'unknown_project', '', 'resent', 'same', 'k', toDateTime64('2026-03-02 00:00:00', 3, 'UTC') + INTERVAL number * 31 DAY,
-      if(number = 0, '${originals[1]}', '${originals[0]}')
-    FROM numbers(2)`)
+    SELECT * FROM VALUES('a String, b UInt64, c String, d String, e String, f String, g String, h String, i String', ${rows.join(', ')})`)
   const eventLog = await openHttpLog({ clickhouse, logger: quiet, onLost: () => {} })
   const options = { clickhouse, eventLog, findAllowedProjects: async () => 'all' as const }
-  const resent = await resendRejected(options, ['resent/2', 'resent/1'], Date.UTC(2026, 3, 1))
+  const resent = await resendRejected(options, ['resent/3', 'resent/2', 'resent/1'], Date.UTC(2026, 5, 1))
   await eventLog.stop()
   expect(resent).toEqual([
+    { id: 'resent/3', outcome: 'rejected', reason: 'conflict' },
     { id: 'resent/2', outcome: 'rejected', reason: 'conflict' },
     { id: 'resent/1', outcome: 'accepted', reason: null },
   ])

@@ -1,5 +1,5 @@
 import { type ClickHouse, openClickHouse } from '../../../sql/clickhouse.ts'
-import { migrate } from '../../../sql/migrate.ts'
+import { type Migration, migrate } from '../../../sql/migrate.ts'
 import { makeTemporaryDirectory } from '../temporary-directory.ts'
 
 export interface TestStore {
@@ -7,11 +7,11 @@ export interface TestStore {
   close(): Promise<void>
 }
 
-/** Opens an embedded engine with all tables in a new directory. */
-export async function openTestStore(): Promise<TestStore> {
+/** Opens an embedded engine with all tables, or those of the given migrations, in a new directory. */
+export async function openTestStore(migrations?: readonly Migration[]): Promise<TestStore> {
   const directory = makeTemporaryDirectory()
   const clickhouse = await openClickHouse({ engine: 'embedded', directory: directory.path })
-  await migrate(clickhouse)
+  await migrate(clickhouse, migrations === undefined ? {} : { migrations })
   return {
     clickhouse,
     close: async () => {

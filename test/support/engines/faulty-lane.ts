@@ -1,5 +1,7 @@
-import type { Insert, Lane } from '../../../sql/clickhouse.ts'
+import { z } from 'zod'
+import type { ClickHouse, Insert, Lane } from '../../../sql/clickhouse.ts'
 import { StoreError } from '../../../sql/errors.ts'
+import { defineQuery } from '../../../sql/query.ts'
 
 /**
  * What happens to one insert: it is never sent; it is stored but its response is lost; only its first half is stored, as when the
@@ -43,3 +45,25 @@ function firstHalf(text: string): string {
   const lines = text.trimEnd().split('\n')
   return `${lines.slice(0, Math.ceil(lines.length / 2)).join('\n')}\n`
 }
+
+/** The same lane, except that every insert into `table` fails as long as `isFailing` says so. */
+export function failingLane(lane: Lane, table: string, isFailing: () => boolean): Lane {
+  const insert = async (each: Insert) => {
+    if (each.table === table && isFailing()) throw new StoreError('unavailable', 'injected: always')
+    return lane.insert(each)
+  }
+  return { ...lane, insert }
+}
+
+/** How often the lease of a name was acquired. */
+export async function acquisitionsOf({ control }: ClickHouse, name: string): Promise<number> {
+  const [lease] = await control.query(acquisitions, { name })
+  return lease?.acquisitions ?? 0
+}
+
+const acquisitions = defineQuery({
+  name: 'test_acquisitions',
+  sql: 'SELECT sum(acquisitions) AS acquisitions FROM leases_v1 WHERE name = {name: String}',
+  params: z.object({ name: z.string() }),
+  row: z.object({ acquisitions: z.coerce.number() }),
+})

@@ -1,6 +1,8 @@
 import { PartitionLog } from '../../../ingest/kafka/partition-log.ts'
 import { KnownIdentities } from '../../../ingest/log/known-identities.ts'
+import { SOURCE_LEASE, writeSource } from '../../../ingest/source/source-in-force.ts'
 import type { ClickHouse, Lane } from '../../../sql/clickhouse.ts'
+import { acquireLease } from '../../../sql/lease.ts'
 import type { MemoryTopic } from './memory-topic.ts'
 
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
@@ -18,6 +20,13 @@ export function newOwner(
   const partitions = topic.partitions.length
   const incarnation = { topic: topic.name, incarnation: 1, partitions, starts: topic.begins }
   return new PartitionLog({ clickhouse, lane, topic, incarnation, partition, identities, logger: quiet })
+}
+
+/** Puts a topic in force as a test's own, without retiring the topics of earlier tests, which have other projects. */
+export async function useTopic(clickhouse: ClickHouse, { name: source }: MemoryTopic): Promise<void> {
+  const outcome = await acquireLease(clickhouse, SOURCE_LEASE)
+  if (outcome.status !== 'acquired') throw new Error(outcome.status)
+  await writeSource(clickhouse.control, outcome.lease, { source, isInForce: true })
 }
 
 /** Reads one batch of at most `recordsMax` records; false at the end. */

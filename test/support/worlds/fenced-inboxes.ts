@@ -57,6 +57,7 @@ export const FENCED_INBOXES: readonly FencedInbox[] = [
     target: 'passed_on_v1',
     mark: 'from_log',
   },
+  { table: 'sources_inbox_v1', columns: ['in_force', 'source'], fields: (number, log) => [number === 1 ? 1 : 0, log], target: 'sources_v1', mark: 'source' },
   {
     table: 'projects_inbox_v1',
     columns: [

@@ -1,0 +1,79 @@
+import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { acquireLease, currentLeaseOwner, type Lease } from '../../sql/lease.ts'
+import { retireLog } from '../log/retire-log.ts'
+import { HTTP_SOURCE, isOvertaken, nameOf, readSource, SOURCE_LEASE, writeSource } from './source-in-force.ts'
+import { findLogsOfOthers, listSourceLogs, type ReadLog } from './source-logs.ts'
+
+/** If the switch is rejected, the reason says what to do instead. */
+export type SwitchOutcome = { status: 'done'; left: LeftSource | undefined } | { status: 'rejected'; reason: string }
+
+/** The source that is not in force any more, and up to where its logs were read. */
+export interface LeftSource {
+  readonly source: string
+  readonly logs: readonly ReadLog[]
+}
+
+export interface SwitchOptions {
+  /** Needed to leave a topic: what it holds after the offsets that were read is not counted while another source is in force. */
+  readonly leaveUnread: boolean
+  /** Called before each write. Tests end the switch there, as a crash would. */
+  readonly onStep?: (step: SwitchStep) => Promise<void>
+}
+
+export type SwitchStep = 'write switching' | 'retire' | 'write in force'
+
+/**
+ * Puts a source in force. The order is the guarantee:
+ * 1. Acquire the lease `source`. A crash after: nothing has changed.
+ * 2. Write that a switch has begun: no source is in force. A crash after: no process acquires a log any more, the owners of the old
+ *    logs go on until they are retired, and what they count is complete. Nothing counts twice.
+ * 3. Retire the logs of every other source, looked up only now: a process that acquires one later reads that no source is in
+ *    force, and gives up. A crash after some of them: nothing is counted in these.
+ * 4. Write that the new source is in force. A crash before: no source is in force, and `/readyz` of every process says so.
+ * Running it again completes it, whatever step it was in, also for another source. A source that comes back goes on at its stored
+ * positions. Throws StoreError.
+ */
+export async function switchSource(clickhouse: ClickHouse, source: string, { leaveUnread, onStep = async () => {} }: SwitchOptions): Promise<SwitchOutcome> {
+  const { control } = clickhouse
+  const before = await readSource(control)
+  if (before?.isInForce === true && before.source === source) return { status: 'done', left: undefined }
+  const leaving = before === undefined || before.lastInForce === source ? undefined : before.lastInForce
+  if (leaving !== undefined && leaving !== HTTP_SOURCE && !leaveUnread) return { status: 'rejected', reason: await describeUnread(clickhouse, leaving) }
+  const outcome = await acquireLease(clickhouse, SOURCE_LEASE)
+  if (outcome.status === 'outranked') return OVERTAKEN
+  const { lease } = outcome
+  try {
+    await onStep('write switching')
+    await writeSource(control, lease, { source, isInForce: false })
+    for (const log of await findLogsOfOthers(control, source)) {
+      await onStep('retire')
+      if (!(await isHeld(clickhouse, lease))) return OVERTAKEN
+      await retireLog(clickhouse, log, { permanently: false })
+    }
+    await onStep('write in force')
+    await writeSource(control, lease, { source, isInForce: true })
+  } catch (error) {
+    if (isOvertaken(error) && !(await isHeld(clickhouse, lease))) return OVERTAKEN
+    throw error
+  }
+  return { status: 'done', left: leaving === undefined ? undefined : { source: leaving, logs: await listSourceLogs(control, leaving) } }
+}
+
+const OVERTAKEN: SwitchOutcome = { status: 'rejected', reason: 'Another switch was started meanwhile. See "meterline log source" for what is in force.' }
+
+/** Not needed for exactness: an overtaken switch would retire logs of the source that was put in force since, whose owners would have to recover. */
+async function isHeld(clickhouse: ClickHouse, { name, owner }: Lease): Promise<boolean> {
+  return (await currentLeaseOwner(clickhouse, name)) === owner
+}
+
+async function describeUnread({ control }: ClickHouse, leaving: string): Promise<string> {
+  const logs = await listSourceLogs(control, leaving)
+  const places = logs.map(
+    ({ log, settledThrough, asOfMs }) =>
+      `${log} through offset ${settledThrough}${asOfMs === null ? '' : `, complete up to ${new Date(asOfMs).toISOString()}`}`,
+  )
+  return (
+    `This store counts the events of ${nameOf(leaving)}. Later events there are not counted while another source is in force. It was read: ${places.join('; ') || 'not at all'}. ` +
+    'To leave the rest unread, stop its producers, wait until everything is read, and confirm with --leave-unread.'
+  )
+}
