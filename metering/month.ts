@@ -32,6 +32,12 @@ export function endOfMonthMs(month: Month): number {
   return startOf(monthAfter(month)).getTime()
 }
 
+/** A number that grows by 1 with each UTC month, for comparing instants in ms since 1970 without making texts. */
+export function monthNumberOf(instantMs: number): number {
+  const at = new Date(instantMs)
+  return at.getUTCFullYear() * 12 + at.getUTCMonth()
+}
+
 /** The months of a period, ascending. */
 export function monthsOf({ first, last }: Period): Month[] {
   const months: Month[] = []

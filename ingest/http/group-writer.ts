@@ -1,6 +1,7 @@
 import type { Logger } from '../../metering/logger.ts'
 import type { Lease } from '../../sql/lease.ts'
 import { BackOff, type BackOffLimits } from '../log/back-off.ts'
+import { BatchSize } from '../log/batch-size.ts'
 import type { LogRecord, Verdict } from '../log/detect-duplicates.ts'
 import { type EventLog, EventsUnavailable, type IngestStats, type LogStats, type Readiness, type Submission } from '../log/event-log.ts'
 import { isolateRefused } from '../log/isolate-refused.ts'
@@ -19,7 +20,10 @@ export interface GroupWriterOptions {
 export interface GroupWriterLimits extends BackOffLimits {
   /** Requests that arrive during one insert share the next, up to this many events. */
   readonly batchEventsMax: number
-  /** If more events or bytes than this wait, a request is answered 503 immediately. */
+  /** How many months and days one insert touches. */
+  readonly batchMonthsMax: number
+  readonly batchDaysMax: number
+  /** What may wait. A key that fills more of it than it leaves free is answered 503 immediately. */
   readonly queueEventsMax: number
   readonly queueBytesMax: number
   readonly heartbeatEveryMs: number
@@ -50,6 +54,7 @@ export class GroupWriter implements EventLog {
   readonly #onLost: (error: Error) => void
   readonly #limits: GroupWriterLimits
   readonly #queue: SubmissionQueue
+  readonly #size = new BatchSize()
   #state: keyof typeof STATE_REASONS = 'writing'
   /** A write failed and the log has not been reconciled since, so no watermark may be published. */
   #inDoubt = false
@@ -67,8 +72,14 @@ export class GroupWriter implements EventLog {
     this.#logger = logger
     this.#onLost = onLost
     this.#limits = limits
-    const { queueEventsMax, queueBytesMax, batchEventsMax } = limits
-    this.#queue = new SubmissionQueue({ queueEventsMax, queueBytesMax, groupEventsMax: batchEventsMax, groupBytesMax: Number.POSITIVE_INFINITY })
+    this.#queue = new SubmissionQueue({
+      queueEventsMax: limits.queueEventsMax,
+      queueBytesMax: limits.queueBytesMax,
+      groupEventsMax: limits.batchEventsMax,
+      groupBytesMax: Number.POSITIVE_INFINITY,
+      groupMonthsMax: limits.batchMonthsMax,
+      groupDaysMax: limits.batchDaysMax,
+    })
   }
 
   /** Acquires the lease and accepts events from then on. Throws LogLost, StoreError. */
@@ -135,7 +146,7 @@ export class GroupWriter implements EventLog {
   async #work(): Promise<void> {
     // One at a time, so that the locks behind a failed one are rejected; and only those that wait now, so that batches are not starved.
     for (let left = this.#pendingLocks.length; left > 0; left -= 1) await this.#runLocked(this.#pendingLocks.shift())
-    const group = this.#queue.takeGroup()
+    const group = this.#queue.takeGroup(this.#size)
     if (group.length > 0) await this.#writeGroup(group)
     if (this.#heartbeatInMs() === 0) await this.#heartbeat()
   }
@@ -182,8 +193,10 @@ export class GroupWriter implements EventLog {
         write: (records, verdict) => this.#write(records, verdict),
         reacquire: () => this.#acquire(),
       })
+      this.#size.acknowledged()
       resolveGroup(group, verdicts)
     } catch (error) {
+      this.#size.failed()
       rejectGroup(group, error)
       throw error
     } finally {
@@ -210,9 +223,9 @@ export class GroupWriter implements EventLog {
     // While refused events are isolated, records come back after the log has moved on.
     const placed = records[0]?.offset === first ? records : records.map((record, index) => ({ ...record, offset: first + index }))
     const classified = verdict === undefined ? await this.#owned.detectDuplicates(placed) : { verdicts: placed.map(() => verdict), newHashes: [] }
-    await this.#owned.write({ first, through: first + placed.length - 1, records: placed, ...classified, position: 'with rows' })
-    if (storesAnything(classified.verdicts)) this.#next = first + placed.length
-    return classified.verdicts
+    const verdicts = await this.#owned.write({ first, through: first + placed.length - 1, records: placed, ...classified, position: 'with rows' })
+    if (storesAnything(verdicts)) this.#next = first + placed.length
+    return verdicts
   }
 
   /** Acquires the lease and reconciles the range that the last owner left in doubt. Throws LogLost, StoreError. */
