@@ -3,7 +3,7 @@ import { DailyAudits } from './audits/daily-audits.ts'
 import type { AuditedDays } from './audits/day-audits.ts'
 import { type JobStats, repeat } from './repeat.ts'
 import { closeDueMonths, type DueOptions, type DueOutcome } from './statements/close-due-months.ts'
-import { refreshPartnershipDays } from './usage/refresh-partnership-days.ts'
+import { PartnershipDaysRefresh } from './usage/refresh-partnership-days.ts'
 
 /** What closing months needs is enough for all jobs. */
 export type BackgroundJobsOptions = DueOptions
@@ -27,6 +27,7 @@ export interface BackgroundJobs {
 export async function startBackgroundJobs(options: BackgroundJobsOptions): Promise<BackgroundJobs> {
   const { clickhouse, logger } = options
   const lane = await clickhouse.openLane()
+  const refresh = new PartnershipDaysRefresh(clickhouse, lane)
   const auditSlot = new AuditSlot()
   const audits = new DailyAudits({ ...options, slot: auditSlot })
   const startedMs = options.now()
@@ -36,7 +37,7 @@ export async function startBackgroundJobs(options: BackgroundJobsOptions): Promi
       name: 'partnership_days',
       everyMs: REFRESH_EVERY_MS,
       run: async () => {
-        await refreshPartnershipDays(clickhouse, lane)
+        await refresh.runRound()
       },
       logger,
     }),
