@@ -30,7 +30,7 @@ import {
 } from './routes/projects.ts'
 import { rebuildMonth } from './routes/rebuilds.ts'
 import { reencrypt } from './routes/reencrypt.ts'
-import { listOwnRejectedEvents, listRejectedEvents, resendRejectedEvents } from './routes/rejected-events.ts'
+import { dropRejectedEvents, listOwnRejectedEvents, listRejectedEvents, resendRejectedEvents } from './routes/rejected-events.ts'
 import { createSecretRoute, deleteSecretRoute, getSecret, listSecretsRoute, updateSecretRoute } from './routes/secrets.ts'
 import { listSigningKeys, rotateSigningKeyRoute } from './routes/signing-keys.ts'
 import { listSilentProjectsRoute } from './routes/silent-projects.ts'
@@ -89,6 +89,7 @@ export function addRoutes(app: FastifyInstance, context: OperatorContext): void 
   setAccountPlanRoute(app, context)
   listRejectedEvents(app, context)
   resendRejectedEvents(app, context)
+  dropRejectedEvents(app, context)
   createAdminTokenRoute(app, context)
   rotateSigningKeyRoute(app, context)
   listSigningKeys(app, context)

@@ -3,7 +3,9 @@ import type { RunBetweenBatches } from '../../sql/run-between-batches.ts'
 import type { EventLog } from '../log/event-log.ts'
 import { FilterBudget } from '../log/identity-filter.ts'
 import { OwnedLog } from '../log/owned-log.ts'
+import { TOUCHED_PER_BATCH_MAX } from '../log/touched-days.ts'
 import { findLiveOwner, findLiveReader, OWNER_TIMEOUT_MS } from '../log/watermark.ts'
+import { REJECTED_BYTES_PER_DAY_MAX } from '../rejected/rejected-quota.ts'
 import { GroupWriter, type GroupWriterLimits, type GroupWriterOptions } from './group-writer.ts'
 
 /** The log of a Meterline without Kafka: an acknowledged event is in raw. There is one per store, and it has one owner. */
@@ -27,15 +29,19 @@ export interface HttpLogOptions extends Pick<GroupWriterOptions, 'logger' | 'onL
 export interface HttpLogLimits extends GroupWriterLimits {
   readonly filterBytesMax: number
   readonly ownerTimeoutMs: number
+  /** Bytes of the originals of rejected events that are kept per ingest key and UTC day. */
+  readonly rejectedBytesPerDayMax: number
 }
 
 const LIMITS: HttpLogLimits = {
   batchEventsMax: 50_000,
+  ...TOUCHED_PER_BATCH_MAX,
   queueEventsMax: 200_000,
   queueBytesMax: 128 * 1024 * 1024,
   filterBytesMax: 1024 ** 3,
   heartbeatEveryMs: 5_000,
   ownerTimeoutMs: OWNER_TIMEOUT_MS,
+  rejectedBytesPerDayMax: REJECTED_BYTES_PER_DAY_MAX,
   retryAfterMsMin: 100,
   retryAfterMsMax: 5_000,
 }
@@ -49,7 +55,8 @@ export async function openHttpLog({ clickhouse, logger, onLost, limits: given }:
   await requireNoLiveOwner(clickhouse, limits)
   const scope = { partition: 0, partitions: 1 }
   const filterBudget = new FilterBudget(limits.filterBytesMax)
-  const owned = new OwnedLog({ clickhouse, lane: clickhouse.ingest, name: HTTP_LOG, scope, filterBudget, logger })
+  const { rejectedBytesPerDayMax } = limits
+  const owned = new OwnedLog({ clickhouse, lane: clickhouse.ingest, name: HTTP_LOG, scope, filterBudget, logger, rejectedBytesPerDayMax })
   const writer = new GroupWriter({ owned, logger, onLost, limits })
   await writer.start()
   return writer

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import { acquireLease, currentLeaseOwner, type Lease, newOwnerName } from '../../sql/lease.ts'
+import { REJECTED_BYTES_PER_DAY_MAX, RejectedQuota } from '../rejected/rejected-quota.ts'
 import { RequestedRepairs } from '../repair/requested-repairs.ts'
 import { type Classified, detectDuplicates, type LogRecord, type Verdict } from './detect-duplicates.ts'
 import { type FilterBudget, IdentityFilter } from './identity-filter.ts'
@@ -21,6 +22,7 @@ export interface OwnedLogOptions {
   /** Shared with the other logs of this process. */
   readonly filterBudget: FilterBudget
   readonly logger: Logger
+  readonly rejectedBytesPerDayMax?: number
 }
 
 /**
@@ -40,11 +42,13 @@ export class OwnedLog {
   #filling = new AbortController()
   #asOfMs = 0
   #requestedRepairs: RequestedRepairs
+  readonly #rejectedQuota: RejectedQuota
 
   constructor(options: OwnedLogOptions) {
     this.#options = options
     this.#requestedRepairs = new RequestedRepairs(options)
     this.#filter = new IdentityFilter({ identitiesExpected: 0, budget: options.filterBudget })
+    this.#rejectedQuota = new RejectedQuota(options.rejectedBytesPerDayMax ?? REJECTED_BYTES_PER_DAY_MAX)
   }
 
   get name(): string {
@@ -112,15 +116,20 @@ export class OwnedLog {
     return detectDuplicates(records, lookUp === 'all' ? undefined : this.#filter, this.#options.lane)
   }
 
-  /** Writes a batch whose duplicates were detected. Throws StoreError. */
-  async write({ newHashes, ...batch }: Batch & Pick<Classified, 'newHashes'>): Promise<void> {
+  /** Writes a batch whose duplicates were detected, and returns its verdicts with what is kept of rejected events. Throws StoreError. */
+  async write({ newHashes, ...batch }: Batch & Pick<Classified, 'newHashes'>): Promise<readonly Verdict[]> {
     // Before the batch is sent: should its answer be lost, its identities must not pass as certainly new.
     for (const hash of newHashes) {
       this.#filter.add(hash)
       this.#successor?.add(hash)
     }
-    await writeBatch(this.#options.lane, this.lease, batch)
-    for (const verdict of batch.verdicts) this.#count(verdict)
+    // What is written again while a range is reconciled replaces the rows of before, so it must be as complete.
+    const { verdicts, stored } =
+      batch.position === 'never' ? { verdicts: batch.verdicts, stored: [] } : this.#rejectedQuota.limit(batch.records, batch.verdicts)
+    await writeBatch(this.#options.lane, this.lease, { ...batch, verdicts })
+    this.#rejectedQuota.note(stored)
+    for (const verdict of verdicts) this.#count(verdict)
+    return verdicts
   }
 
   /** Recounts the keys of a range and repairs their rollup. Throws StoreError. */

@@ -23,7 +23,7 @@ export interface ResendOptions {
 }
 
 /**
- * Resubmits rejected events after a fix, as new events received now:
+ * Resubmits rejected events after a fix, as new events received now; those whose original is not kept are not found:
  * 1. The new events are submitted until they are durable. A crash after it: they are submitted again, and the copies are duplicates.
  * 2. The rejected events are marked as resubmitted. Throws StoreError, EventsUnavailable.
  */
@@ -69,7 +69,7 @@ const RejectedRow = z.object({ id: z.string(), log: z.string(), offset: z.coerce
 const rejectedEvents = defineQuery({
   name: 'rejected_events_to_resend',
   sql: `SELECT concat(log, '/', toString(offset)) AS id, log, offset, ingest_key_id AS ingestKeyId, base64Encode(original) AS originalBase64
-        FROM rejected_events_v1 FINAL WHERE (log, offset) IN {places: Array(Tuple(String, UInt64))}`,
+        FROM rejected_events_v1 FINAL WHERE (log, offset) IN {places: Array(Tuple(String, UInt64))} AND original != ''`,
   params: z.object({ places: z.array(z.tuple([z.string(), z.number()])) }),
   row: RejectedRow,
 })
