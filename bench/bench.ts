@@ -1,5 +1,6 @@
 import { Closers } from '../service/closers.ts'
 import { measureApi } from './api.ts'
+import { measureHostile } from './hostile.ts'
 import { measureHttp } from './http.ts'
 import { measureIngest } from './ingest.ts'
 import { type Measurement, printReport } from './report.ts'
@@ -8,6 +9,7 @@ import { measureTotals } from './totals.ts'
 /** All measurements: `npm run bench -- <name> [--json] [--events=<n>]`. Each starts what it needs, stops it at the end and cleans up. */
 const MEASUREMENTS: Record<string, { what: string; measure: Measurement }> = {
   api: { what: 'requests per second and latency of reads, compared with /healthz; the time that the api adds to its queries', measure: measureApi },
+  hostile: { what: 'how long the most expensive requests of one emitter hold up everybody else', measure: measureHostile },
   http: { what: 'events per second over HTTP, compared with baseline inserts; usage latency; memory', measure: measureHttp },
   ingest: { what: "events per second from Kafka, compared with ClickHouse's Kafka engine; duplicates; recovery after a kill; latency", measure: measureIngest },
   totals: { what: 'partnership usage compared with the plain computation, audit, closing and exports, for 20,000 projects', measure: measureTotals },
