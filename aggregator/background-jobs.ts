@@ -5,7 +5,7 @@ import type { AuditedDays } from './audits/day-audits.ts'
 import { type JobStats, repeat } from './repeat.ts'
 import { ClockWatch, type ClockWatchOptions } from './statements/clock-watch.ts'
 import { closeDueMonths, type DueOptions, type DueOutcome } from './statements/close-due-months.ts'
-import { refreshPartnershipDays } from './usage/refresh-partnership-days.ts'
+import { PartnershipDaysRefresh } from './usage/refresh-partnership-days.ts'
 
 /** What closing months needs is enough for all jobs. */
 export type BackgroundJobsOptions = Omit<DueOptions, 'clockWatch'> & Pick<ClockWatchOptions, 'uptimeMs'>
@@ -32,6 +32,7 @@ export async function startBackgroundJobs(options: BackgroundJobsOptions): Promi
   const { clickhouse, logger, now, uptimeMs } = options
   const clockWatch = new ClockWatch({ now, storeNow: () => readStoreClock(clickhouse.control), uptimeMs })
   const lane = await clickhouse.openLane()
+  const refresh = new PartnershipDaysRefresh(clickhouse, lane)
   const auditSlot = new AuditSlot()
   const audits = new DailyAudits({ ...options, slot: auditSlot })
   const startedUptimeMs = uptimeMs()
@@ -41,7 +42,7 @@ export async function startBackgroundJobs(options: BackgroundJobsOptions): Promi
       name: 'partnership_days',
       everyMs: REFRESH_EVERY_MS,
       run: async () => {
-        await refreshPartnershipDays(clickhouse, lane)
+        await refresh.runRound()
       },
       logger,
     }),

@@ -42,6 +42,8 @@ export interface ApiContext {
   /** Requests per credential; 0 is no limit. */
   readonly requestsPerMinute: number
   readonly eventRequestsPerMinute: number
+  /** Past months that the events of one ingest key may touch per minute; 0 is no limit. */
+  readonly pastMonthsPerMinute: number
   /** Wrong credentials from one address per minute before unknown ones are rejected without a look-up; 0 is no limit. */
   readonly authFailuresPerMinute: number
   /** Origins whose web pages may call the API. Empty: only pages of the service itself. */

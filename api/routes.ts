@@ -31,7 +31,7 @@ import {
 import { rebuildMonth } from './routes/rebuilds.ts'
 import { reencrypt } from './routes/reencrypt.ts'
 import { registerProjectRoute, registerProjectsRoute } from './routes/register-projects.ts'
-import { listOwnRejectedEvents, listRejectedEvents, resendRejectedEvents } from './routes/rejected-events.ts'
+import { dropRejectedEvents, listOwnRejectedEvents, listRejectedEvents, resendRejectedEvents } from './routes/rejected-events.ts'
 import { createSecretRoute, deleteSecretRoute, getSecret, listSecretsRoute, updateSecretRoute } from './routes/secrets.ts'
 import { listSigningKeys, rotateSigningKeyRoute } from './routes/signing-keys.ts'
 import { listSilentProjectsRoute } from './routes/silent-projects.ts'
@@ -91,6 +91,7 @@ export function addRoutes(app: FastifyInstance, context: OperatorContext): void 
   setAccountPlanRoute(app, context)
   listRejectedEvents(app, context)
   resendRejectedEvents(app, context)
+  dropRejectedEvents(app, context)
   createAdminTokenRoute(app, context)
   rotateSigningKeyRoute(app, context)
   listSigningKeys(app, context)

@@ -42,6 +42,11 @@ export const ERRORS = {
   TOO_LARGE: { status: 413, message: 'The request is too large; nothing of it was stored. Send less at a time.' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, message: 'Send the body as application/json.' },
   RATE_LIMITED: { status: 429, message: 'Too many requests with these credentials. Wait, then try again.' },
+  PAST_MONTHS_LIMITED: {
+    status: 429,
+    message:
+      'This ingest key sends events of too many past months. None of these was stored; send them again after the time in Retry-After. Events sorted by time touch fewer months at a time.',
+  },
   TOO_MANY_AT_ONCE: { status: 429, message: 'Too many reads of this caller are waiting. Send fewer at the same time, and the next one after an answer.' },
   GUESSING_BRAKE: { status: 429, message: 'Too many credentials from this address were not valid. Wait, then try again with the right one.' },
   INTERNAL: { status: 500, message: 'Internal error. Include the request_id when you report it.' },

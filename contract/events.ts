@@ -4,6 +4,8 @@ import { EVENT_BODY_CONTENT } from './event-body.ts'
 import { defineOperation } from './operation.ts'
 
 export const EVENTS_PER_REQUEST_MAX = 10_000
+/** Blank lines of NDJSON included. */
+export const LINES_PER_REQUEST_MAX = 2 * EVENTS_PER_REQUEST_MAX
 export const EVENTS_BODY_BYTES_MAX = 10 * 1024 * 1024
 
 const RejectedInRequest = z.array(

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { REJECT_REASONS } from '../metering/rejection-reasons.ts'
 import { IN_FEBRUARY, PROJECT_ID } from './example-values.ts'
-import { Instant } from './fields.ts'
+import { Instant, MonthText } from './fields.ts'
 import { defineOperation } from './operation.ts'
 import { NextCursor, PageQuery } from './pages.ts'
 
@@ -20,7 +20,10 @@ const RejectedPage = z.object({
       project_id: z.string(),
       event_id: z.string(),
       received_at: Instant,
-      original: z.string().meta({ description: 'The event as it was received, at most 64 KiB.' }),
+      original: z.string().meta({
+        description:
+          'The event as it was received, at most 64 KiB. Empty if the ingest key had more rejected events on that day than are kept whole, or if the same bytes were rejected before and are kept there.',
+      }),
       resent_at: Instant.nullable().meta({ description: 'When an operator resubmitted it; null if none has.' }),
     }),
   ),
@@ -76,7 +79,7 @@ export const RESEND_REJECTED_EVENTS = defineOperation({
   tag: 'logs',
   summary: 'Resubmit rejected events',
   description:
-    'For use after a fix, such as a metric that has become known. The events are treated as new records that are received now. Those that are rejected again are stored as rejected again.',
+    'For use after a fix, such as a metric that has become known. The events are treated as new records that are received now. Those that are rejected again are kept as rejected; those without an original are not found.',
   body: z.strictObject({ ids: z.array(z.string()).min(1).max(RESEND_IDS_MAX) }),
   answers: { 200: ResendAnswer },
   errors: { 400: true, 401: true, 403: true, 413: true, 415: true, 429: true, 500: true, 503: true },
@@ -84,4 +87,16 @@ export const RESEND_REJECTED_EVENTS = defineOperation({
     request: { ids: [REJECTED.id] },
     answers: { 200: { events: [{ id: REJECTED.id, outcome: 'accepted', reason: null }] } },
   },
+})
+
+export const DROP_REJECTED_EVENTS = defineOperation({
+  method: 'POST',
+  path: '/admin/v1/rejected-events/drop',
+  tag: 'logs',
+  summary: 'Drop the rejected events of past months',
+  description: 'Deletes the rejected events that were received before a month, for all ingest keys. They cannot be resent afterwards. Idempotent.',
+  body: z.strictObject({ before: MonthText.meta({ description: 'The first month that is kept; at most the current one.' }) }),
+  answers: { 200: z.object({ months: z.array(z.object({ month: z.string(), events: z.number().int() })) }) },
+  errors: { 400: true, 401: true, 403: true, 413: true, 415: true, 429: true, 500: true, 503: true },
+  example: { request: { before: '2026-01' }, answers: { 200: { months: [{ month: '2025-12', events: 1706 }] } } },
 })

@@ -28,8 +28,12 @@ export function isProjectId(value: unknown): value is string {
 /** Whether the value is a valid event id: 1 to 128 code points of plain text. */
 export function isEventId(value: unknown): value is string {
   if (typeof value !== 'string' || value === '') return false
-  if (value.length > EVENT_ID_CODE_POINTS_MAX && [...value].length > EVENT_ID_CODE_POINTS_MAX) return false
-  return isPlainText(value)
+  return hasCodePointsAtMost(value, EVENT_ID_CODE_POINTS_MAX) && isPlainText(value)
+}
+
+/** A code point has at most two UTF-16 units, so a text of megabytes need not be counted. */
+export function hasCodePointsAtMost(text: string, codePointsMax: number): boolean {
+  return text.length <= codePointsMax || (text.length <= 2 * codePointsMax && [...text].length <= codePointsMax)
 }
 
 /**

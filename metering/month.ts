@@ -1,15 +1,16 @@
 import { UTCDate } from '@date-fns/utc'
 import { addMonths, format, lastDayOfMonth } from 'date-fns'
 import type { Period } from './period.ts'
+import { STORABLE_YEAR_MAX, STORABLE_YEAR_MIN } from './storable-days.ts'
 
 /** A UTC calendar month as YYYY-MM. Such texts sort in the order of their months. */
 export type Month = string
 
-/** The text as a month, or undefined if it is none. The years are limited to those of ClickHouse's Date. */
+/** The text as a month of a storable year, or undefined if it is none. */
 export function parseMonth(text: string): Month | undefined {
   const match = /^(\d{4})-(0[1-9]|1[0-2])$/.exec(text)
   const year = Number(match?.[1])
-  return match !== null && year >= YEAR_MIN && year <= YEAR_MAX ? text : undefined
+  return match !== null && year >= STORABLE_YEAR_MIN && year <= STORABLE_YEAR_MAX ? text : undefined
 }
 
 /** The month of a day, YYYY-MM-DD. */
@@ -29,6 +30,12 @@ export function periodOfMonth(month: Month): Period {
 /** The end of a month, which is the start of the next one, in ms since 1970. */
 export function endOfMonthMs(month: Month): number {
   return startOf(monthAfter(month)).getTime()
+}
+
+/** A number that grows by 1 with each UTC month, for comparing instants in ms since 1970 without making texts. */
+export function monthNumberOf(instantMs: number): number {
+  const at = new Date(instantMs)
+  return at.getUTCFullYear() * 12 + at.getUTCMonth()
 }
 
 /** The months of a period, ascending. */
@@ -53,6 +60,3 @@ export function groupByMonth<T extends { readonly usage_date: string }>(days: re
 function startOf(month: Month): UTCDate {
   return new UTCDate(`${month}-01T00:00:00Z`)
 }
-
-const YEAR_MIN = 1970
-const YEAR_MAX = 2148

@@ -1,5 +1,6 @@
 import { UTCDate } from '@date-fns/utc'
 import { addDays, differenceInCalendarDays, format, isValid, parseISO, subDays } from 'date-fns'
+import { STORABLE_YEAR_MAX, STORABLE_YEAR_MIN } from './storable-days.ts'
 
 /** A range of UTC calendar days. `first` and `last` are both inside it; `end` is the day after `last`, for `>= first AND < end`. */
 export interface Period {
@@ -12,9 +13,6 @@ export type PeriodOutcome = { status: 'valid'; period: Period } | { status: 'inv
 
 export const PERIOD_DAYS_MAX = 366
 const PERIOD_DAYS_BEFORE_END = 7
-/** ClickHouse's Date wraps around silently outside 1970-2149, so a day beyond these years would bill another year. */
-const YEAR_MIN = 1970
-const YEAR_MAX = 2148
 
 /**
  * Parses the period of a request. Both days are calendar days as YYYY-MM-DD, and both are inside the period.
@@ -38,7 +36,7 @@ export function dayAfter(day: string): string {
   return formatDay(addDays(parsed, 1))
 }
 
-/** Whether the text is an existing calendar day as YYYY-MM-DD. */
+/** Whether the text is an existing calendar day of a storable year as YYYY-MM-DD. */
 export function isDay(text: string): boolean {
   return parseDay(text) !== undefined
 }
@@ -47,7 +45,7 @@ function parseDay(text: string): UTCDate | undefined {
   if (!/^\d{4}-\d\d-\d\d$/.test(text)) return undefined
   const day = parseISO(`${text}T00:00:00Z`)
   const year = Number(text.slice(0, 4))
-  return isValid(day) && year >= YEAR_MIN && year <= YEAR_MAX ? new UTCDate(day.getTime()) : undefined
+  return isValid(day) && year >= STORABLE_YEAR_MIN && year <= STORABLE_YEAR_MAX ? new UTCDate(day.getTime()) : undefined
 }
 
 function startOfUtcDay(nowMs: number): UTCDate {

@@ -28,8 +28,12 @@ export const QUANTITY_RULE =
   'value must be a decimal of at most 29 integer and 9 fraction digits, not negative, as a string like "12.5" or as a JSON number that is exact (an integer up to 2^53, else at most 15 significant digits).'
 
 const DECIMAL = /^(?:0|[1-9]\d{0,28})(?:\.\d{1,9})?$/
-/** Five digits of exponent are enough: an event is too small to hold the zeros that would offset an exponent of six digits. */
-const JSON_NUMBER = /^(\d+)(?:\.(\d+))?(?:[eE]([+-]?)0*(\d{1,5}))?$/
+/** Three digits of exponent are enough: a number is too short to hold the zeros that would offset an exponent of four digits. */
+const JSON_NUMBER = /^(\d+)(?:\.(\d+))?(?:[eE]([+-]?)0*(\d{1,3}))?$/
+/** A quantity has at most 39. Without a limit, 10 MiB of digits and zeros of exponents would keep the process busy for seconds. */
+const NUMBER_CHARACTERS_MAX = 400
+/** Any number that is so short is exact in every parser. */
+const EXACT_CHARACTERS_MAX = 15
 const EXACT_INTEGER_MAX = 9_007_199_254_740_992n
 const SIGNIFICANT_DIGITS_MAX = 15
 
@@ -39,7 +43,8 @@ function quantityOfNumber(value: number): Quantity | undefined {
 }
 
 function quantityOfNumberText(text: string): Quantity | undefined {
-  const match = JSON_NUMBER.exec(text)
+  if (text.length <= EXACT_CHARACTERS_MAX && DECIMAL.test(text)) return withoutTrailingZeros(text)
+  const match = text.length <= NUMBER_CHARACTERS_MAX ? JSON_NUMBER.exec(text) : null
   if (match === null) return undefined
   const expanded = expand(match[1] ?? '', match[2] ?? '', Number(`${match[3] ?? ''}${match[4] ?? 0}`))
   if (!DECIMAL.test(expanded)) return undefined

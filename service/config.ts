@@ -169,6 +169,10 @@ export const ConfigSchema = z.object({
     .default(1_200)
     .meta({ description: 'maximum number of requests per minute for each credential; 0 is no limit' }),
   EVENT_REQUESTS_PER_MINUTE: count('a number of requests, 0 for no limit', 1e9).default(60_000).meta({ description: 'the same limit for `POST /v1/events`' }),
+  PAST_MONTHS_PER_MINUTE: count('a number of months, 0 for no limit', 1e6).default(600).meta({
+    description:
+      'number of months before the previous one that the events of one ingest key may touch per minute (429 `PAST_MONTHS_LIMITED`); a month counts once a second, however many events of it arrive; 0 is no limit',
+  }),
   READ_ROWS_MAX: count('a number of rows', 999_999_999)
     .refine((value) => value > 0, 'must be at least 1')
     .default(200_000_000)

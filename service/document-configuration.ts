@@ -9,7 +9,7 @@ const GROUPS: readonly (readonly [title: string, names: readonly Name[]])[] = [
   ['Keys and tokens', ['ADMIN_TOKEN', 'MASTER_KEY', 'MASTER_KEY_PREVIOUS', 'SIGNING_KEY_DAYS']],
   ['Projects and the platform', ['PROJECT_HOST', 'PROVISIONER', 'PROVISIONER_URL', 'PROVISIONER_SECRET', 'OUTGOING_ALLOW']],
   ['Billing', ['CLOSE_GRACE_HOURS', 'CURRENCY']],
-  ['Callers', ['RATE_LIMIT_PER_MINUTE', 'EVENT_REQUESTS_PER_MINUTE', 'AUTH_FAILURES_PER_MINUTE', 'TRUSTED_PROXIES', 'CORS_ORIGINS']],
+  ['Callers', ['RATE_LIMIT_PER_MINUTE', 'EVENT_REQUESTS_PER_MINUTE', 'PAST_MONTHS_PER_MINUTE', 'AUTH_FAILURES_PER_MINUTE', 'TRUSTED_PROXIES', 'CORS_ORIGINS']],
 ]
 
 /** docs/configuration.md, from the schema of the configuration. Throws for a variable without a group. */
@@ -47,13 +47,15 @@ const LIMITS = [
   '',
   '| what | limit |',
   '| --- | --- |',
-  '| a request with events | 10,000 events and 10 MiB; a larger one is rejected with 413, and nothing of it is stored |',
+  '| a request with events | 10,000 events, 10 MiB and 20,000 lines of NDJSON, blank ones included; a larger one is rejected with 413, and nothing of it is stored |',
   '| an event | 64 KiB; `event_id` has 1 to 128 characters, `project_id` 1 to 128 of `A-Z a-z 0-9 _ . : -` |',
   '| a value | not negative, at most 29 integer and 9 fraction digits; a string, or an exact JSON number (an integer up to 2^53, otherwise at most 15 significant digits) |',
-  '| a timestamp | RFC 3339 with a zone, from the year 2000 to 5 minutes after receipt |',
+  '| a timestamp | RFC 3339 with a zone, from the year 2000 to 5 minutes after receipt, at most 2148-12-31 |',
   '| a period of usage | 366 days |',
   '| formats of events | JSON (one event or an array), NDJSON, CloudEvents 1.0 (one or a batch); uncompressed |',
-  '| events waiting to be stored | 200,000 events and 128 MiB; further requests are rejected with 503 |',
+  '| events waiting to be stored | 200,000 events and 128 MiB, of which one ingest key may fill what it leaves free: half, if it is alone. Further requests are rejected with 503 |',
+  '| one insert | 50,000 events, 24 months, 400 days; a request of more is written in several, and the events of other keys between them |',
+  '| rejected events | kept until `meterline rejected drop`; 64 KiB of each, 1 GiB per ingest key, log and UTC day, the same bytes once a day |',
   '| concurrent reads | 2 per partner, ingest key or admin token of a role other than operator |',
   '',
 ]

@@ -203,6 +203,7 @@ async function buildApiApp(options: PartOptions, log: OpenedLog, part: ServicePa
     trustedProxies: config.TRUSTED_PROXIES,
     requestsPerMinute: config.RATE_LIMIT_PER_MINUTE,
     eventRequestsPerMinute: config.EVENT_REQUESTS_PER_MINUTE,
+    pastMonthsPerMinute: config.PAST_MONTHS_PER_MINUTE,
     authFailuresPerMinute: config.AUTH_FAILURES_PER_MINUTE,
     corsOrigins: config.CORS_ORIGINS,
   })

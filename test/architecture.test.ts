@@ -44,6 +44,7 @@ const DOORS: Record<string, Record<string, readonly string[]>> = {
       'event/decode-body.ts',
       'event/pipeline.ts',
       'repair/rebuild-rollup.ts',
+      'rejected/drop-rejected.ts',
       'rejected/rejected-events.ts',
       'rejected/resend-rejected.ts',
       'log/detect-duplicates.ts',

@@ -11,34 +11,82 @@ import { PROJECT_VALUE_FROM_ROLLUP } from './peak-or-sum.ts'
 import { PROJECT_OWNERS } from './projects-of-partner.ts'
 
 /**
- * Recomputes the partnership days that have changed, for all partners, and returns their number. Several processes may run it at the
- * same time. The order is the guarantee:
- * 1. Read when the newest project was created. Increment the number of changes of each day with usage of a project that was
- *    registered since the last refresh, so that the recomputed rows supersede the old ones. After a crash here the days are recomputed
- *    without need.
- * 2. Read each changed day's number of changes, then compute its rows: they include at least the events of these changes.
- * 3. Record that the rows of these days are complete at those numbers. After a crash before this, readers keep computing the days
- *    themselves.
- * 4. Record when the newest project was created. After a crash before this, the same days are recomputed once more.
- * Throws StoreError.
+ * Recomputes all partnership days that have changed, for all partners, and returns their number. The rounds end early if days change
+ * faster than they are recomputed; readers compute what is left themselves. Throws StoreError.
  */
 export async function refreshPartnershipDays(clickhouse: ClickHouse, lane: ClickHouse['reads'] = clickhouse.reads): Promise<number> {
-  const asOfMs = (await readAsOf(clickhouse)) ?? 0
-  const { newestMs, materializedMs } = await queryOne(lane, newestProjects, {})
-  const createdAfterMs = materializedMs ?? 0
-  if (materializedMs === null && newestMs > 0) await lane.execute(recordDaysWithoutChanges, {})
-  if (newestMs > createdAfterMs) await lane.execute(recordDaysOfNewProjects, { createdAfterMs })
-  const changed = await lane.query(changedDays, {})
-  // One month at a time limits the memory.
-  for (const days of groupByMonth(changed).values()) {
-    const changes = days.map((day) => row([day.usage_date, day.changes])).join('')
-    await lane.execute(computePartnershipDays, { days: days.map(({ usage_date }) => usage_date), changes, peaks: PEAK_METRICS, asOfMs })
-    await lane.insert({ table: 'usage_day_changes_v1', columns: ['usage_date', 'kept'], text: changes })
+  const refresh = new PartnershipDaysRefresh(clickhouse, lane)
+  let days = 0
+  for (let rounds = 0; rounds < ROUNDS_MAX; rounds += 1) {
+    const round = await refresh.runRound()
+    days += round.days
+    if (round.complete) break
   }
-  if (newestMs > createdAfterMs)
-    await lane.insert({ table: 'partnership_projects_kept_v1', columns: ['scope', 'through'], text: row(['all', newestMs / 1000]) })
-  return changed.length
+  return days
 }
+
+/**
+ * Recomputes changed partnership days in rounds of a limited number, the newest first: events of thousands of past days must not keep
+ * the days that everybody reads from being recomputed. Several processes may do it at the same time.
+ */
+export class PartnershipDaysRefresh {
+  readonly #clickhouse: ClickHouse
+  readonly #lane: ClickHouse['reads']
+  /** This process has recorded the days of the projects created up to this time, in ms since 1970, as changed. */
+  #recordedThroughMs = 0
+
+  constructor(clickhouse: ClickHouse, lane: ClickHouse['reads']) {
+    this.#clickhouse = clickhouse
+    this.#lane = lane
+  }
+
+  /**
+   * Recomputes the newest changed days; `complete` means that no others were left. The order is the guarantee:
+   * 1. Read when the newest project was created. Increment the number of changes of each day with usage of a project that was
+   *    registered since the last refresh, so that the recomputed rows supersede the old ones. After a crash here the days are recomputed
+   *    without need.
+   * 2. Read each changed day's number of changes, then compute its rows: they include at least the events of these changes.
+   * 3. Record that the rows of these days are complete at those numbers. After a crash before this, readers keep computing the days
+   *    themselves.
+   * 4. When no changed day is left, record when the newest project of step 1 was created. After a crash before this, the same days are
+   *    recomputed once more.
+   * Throws StoreError.
+   */
+  async runRound(): Promise<{ days: number; complete: boolean }> {
+    const lane = this.#lane
+    const asOfMs = (await readAsOf(this.#clickhouse)) ?? 0
+    const { newestMs, materializedMs } = await queryOne(lane, newestProjects, {})
+    await this.#recordDaysOfProjects(newestMs, materializedMs)
+    const changed = await lane.query(changedDays, { daysMax: DAYS_PER_ROUND_MAX })
+    // One month at a time limits the memory.
+    const months = [...groupByMonth(changed).values()]
+    const round = months.slice(0, MONTHS_PER_ROUND_MAX)
+    for (const days of round) {
+      const changes = days.map((day) => row([day.usage_date, day.changes])).join('')
+      await lane.execute(computePartnershipDays, { days: days.map(({ usage_date }) => usage_date), changes, peaks: PEAK_METRICS, asOfMs })
+      await lane.insert({ table: 'usage_day_changes_v1', columns: ['usage_date', 'kept'], text: changes })
+    }
+    const complete = changed.length < DAYS_PER_ROUND_MAX && round.length === months.length
+    const throughMs = this.#recordedThroughMs
+    if (complete && throughMs > (materializedMs ?? 0))
+      await lane.insert({ table: 'partnership_projects_kept_v1', columns: ['scope', 'through'], text: row(['all', throughMs / 1000]) })
+    return { days: round.reduce((sum, days) => sum + days.length, 0), complete }
+  }
+
+  async #recordDaysOfProjects(newestMs: number, materializedMs: number | null): Promise<void> {
+    const createdAfterMs = Math.max(materializedMs ?? 0, this.#recordedThroughMs)
+    if (newestMs <= createdAfterMs) return
+    if (materializedMs === null) await this.#lane.execute(recordDaysWithoutChanges, {})
+    await this.#lane.execute(recordDaysOfNewProjects, { createdAfterMs })
+    this.#recordedThroughMs = newestMs
+  }
+}
+
+/** A round of one day in each of its months takes about a second on two cores. */
+const DAYS_PER_ROUND_MAX = 400
+const MONTHS_PER_ROUND_MAX = 24
+/** Enough for every day that can have usage. */
+const ROUNDS_MAX = 200
 
 const newestProjects = defineQuery({
   name: 'newest_projects',
@@ -72,8 +120,8 @@ const recordDaysOfNewProjects = defineStatement({
 
 const changedDays = defineQuery({
   name: 'changed_days',
-  sql: `SELECT usage_date, changes FROM (${DAY_STATES}) WHERE NOT is_materialized ORDER BY usage_date`,
-  params: z.object({}),
+  sql: `SELECT usage_date, changes FROM (${DAY_STATES}) WHERE NOT is_materialized ORDER BY usage_date DESC LIMIT {daysMax: UInt64}`,
+  params: z.object({ daysMax: z.number() }),
   row: z.object({ usage_date: z.string(), changes: z.coerce.number() }),
 })
 

@@ -7,6 +7,7 @@ import { LIST_AUDITS, RUN_AUDIT } from '../../contract/audits.ts'
 import type { AnswerOf } from '../../contract/operation.ts'
 import { dayAfter, isDay } from '../../metering/period.ts'
 import { NumberToken } from '../../metering/quantity.ts'
+import { DAY_AFTER_LAST } from '../../metering/storable-days.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
 import { FINANCE, OPERATOR } from '../auth/access.ts'
 import { actorOf } from '../auth/auth.ts'
@@ -58,11 +59,10 @@ interface OptionalDays {
 
 /** `end` is exclusive. */
 function spanOf({ from, to }: OptionalDays): { from: string; end: string } {
-  return { from: from ?? FIRST_DAY, end: to === undefined ? LAST_DAY : dayAfter(to) }
+  return { from: from ?? FIRST_DAY, end: to === undefined ? DAY_AFTER_LAST : dayAfter(to) }
 }
 
 const FIRST_DAY = '1970-01-01'
-const LAST_DAY = '2148-12-31'
 
 function auditAnswer(audit: DayAudit): AnswerOf<typeof LIST_AUDITS>['audits'][number] {
   return {

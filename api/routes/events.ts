@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { EVENT_BODY_CONTENT } from '../../contract/event-body.ts'
-import { EVENTS_BODY_BYTES_MAX, EVENTS_PER_REQUEST_MAX, SEND_EVENTS } from '../../contract/events.ts'
+import { EVENTS_BODY_BYTES_MAX, EVENTS_PER_REQUEST_MAX, LINES_PER_REQUEST_MAX, SEND_EVENTS } from '../../contract/events.ts'
 import { type Arrival, type BodyFormat, decodeBody } from '../../ingest/event/decode-body.ts'
 import { type ValidatedEvent, validateEvent } from '../../ingest/event/pipeline.ts'
 import type { Verdict } from '../../ingest/log/detect-duplicates.ts'
@@ -9,6 +9,7 @@ import { findAllowedProjects } from '../auth/allowed-projects.ts'
 import { ingestKeyOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
+import { PastMonthsBudget } from '../http/past-months-budget.ts'
 import { addRoute } from '../route.ts'
 
 const FORMATS: Readonly<Record<string, BodyFormat>> = {
@@ -25,7 +26,8 @@ export function acceptEventBodies(app: FastifyInstance): void {
 }
 
 /** On an app of acceptEventBodies. */
-export function sendEvents(app: FastifyInstance, { registry, eventLog, now }: ApiContext): void {
+export function sendEvents(app: FastifyInstance, { registry, eventLog, now, pastMonthsPerMinute }: ApiContext): void {
+  const pastMonths = new PastMonthsBudget({ monthsPerMinute: pastMonthsPerMinute })
   addRoute(app, SEND_EVENTS, { access: EMITTER, limit: 'events', bodyLimit: EVENTS_BODY_BYTES_MAX }, async (request, reply) => {
     const receivedMs = now()
     const ingestKey = ingestKeyOf(request)
@@ -33,6 +35,7 @@ export function sendEvents(app: FastifyInstance, { registry, eventLog, now }: Ap
     const arrivals = decodeArrivals(body, formatOf(request))
     const allowedProjects = await findAllowedProjects(registry, ingestKey, arrivals)
     const validated = arrivals.map((arrival) => validateEvent(arrival, { receivedMs, allowedProjects }))
+    pastMonths.spend(ingestKey.id, validated, receivedMs)
     const verdicts = validated.length === 0 ? [] : await eventLog.submit({ validated, ingestKeyId: ingestKey.id, receivedMs, bytes: body.length })
     const rejected = rejectedOf(validated, verdicts)
     const countOf = (...statuses: Verdict['status'][]) => verdicts.filter(({ status }) => statuses.includes(status)).length
@@ -46,6 +49,9 @@ function decodeArrivals(body: Buffer, format: BodyFormat): Arrival[] {
   if (decoded.status === 'not_json') throw new ApiError('BODY_NOT_JSON', decoded.message)
   if (decoded.status === 'too_many_events') {
     throw new ApiError('TOO_LARGE', `A request has at most ${EVENTS_PER_REQUEST_MAX} events. None of these was stored.`)
+  }
+  if (decoded.status === 'too_many_lines') {
+    throw new ApiError('TOO_LARGE', `A request has at most ${LINES_PER_REQUEST_MAX} lines, blank ones included. None of these was stored.`)
   }
   return decoded.arrivals
 }

@@ -1,13 +1,17 @@
 import type { FastifyInstance } from 'fastify'
-import { LIST_OWN_REJECTED_EVENTS, LIST_REJECTED_EVENTS, RESEND_REJECTED_EVENTS } from '../../contract/rejected-events.ts'
+import { DROP_REJECTED_EVENTS, LIST_OWN_REJECTED_EVENTS, LIST_REJECTED_EVENTS, RESEND_REJECTED_EVENTS } from '../../contract/rejected-events.ts'
 import type { Arrival } from '../../ingest/event/decode-body.ts'
+import { dropRejected } from '../../ingest/rejected/drop-rejected.ts'
 import { resendRejected } from '../../ingest/rejected/resend-rejected.ts'
+import { monthOf } from '../../metering/month.ts'
+import { dayOf } from '../../metering/timestamp.ts'
 import { findIngestKey } from '../../registry/credentials/ingest-keys.ts'
 import { rejectedPage } from '../answers/rejected-page.ts'
-import { EMITTER, EMITTER_MANAGER } from '../auth/access.ts'
+import { EMITTER, EMITTER_MANAGER, OPERATOR } from '../auth/access.ts'
 import { findAllowedProjects } from '../auth/allowed-projects.ts'
 import { actorOf, ingestKeyOf } from '../auth/auth.ts'
 import type { ApiContext, OperatorContext } from '../context.ts'
+import { ApiError } from '../errors/errors.ts'
 import { addRoute } from '../route.ts'
 
 export function listOwnRejectedEvents(app: FastifyInstance, { limitedReads }: ApiContext): void {
@@ -25,6 +29,17 @@ export function resendRejectedEvents(app: FastifyInstance, { clickhouse, registr
     const allowedProjectsOf = async (keyId: string, arrivals: readonly Arrival[]) =>
       findAllowedProjects(registry, (await findIngestKey(registry, keyId)) ?? ALL_PROJECTS, arrivals)
     return { events: await resendRejected({ clickhouse, eventLog, findAllowedProjects: allowedProjectsOf }, ids, now()) }
+  })
+}
+
+export function dropRejectedEvents(app: FastifyInstance, { clickhouse, registry, now }: OperatorContext): void {
+  addRoute(app, DROP_REJECTED_EVENTS, { access: OPERATOR }, async (request) => {
+    const { before } = request.body
+    const current = monthOf(dayOf(now()))
+    // The events of this month may still be written again, with the batch that they are part of.
+    if (before > current) throw new ApiError('INVALID_REQUEST', `body.before: must not be after the current month, ${current}`)
+    await registry.changes.note(actorOf(request), { action: 'rejected-events.drop', subject: before })
+    return { months: await dropRejected(clickhouse, before) }
   })
 }
 

@@ -1,4 +1,4 @@
-import { LIST_REJECTED_EVENTS, RESEND_REJECTED_EVENTS } from '../../contract/rejected-events.ts'
+import { DROP_REJECTED_EVENTS, LIST_REJECTED_EVENTS, RESEND_REJECTED_EVENTS } from '../../contract/rejected-events.ts'
 import type { CommandRegistration } from '../command.ts'
 import { call, readEndpoint, readRows } from '../http-client.ts'
 import { CliError, EXIT, type OutputOptions, printResult } from '../output.ts'
@@ -15,6 +15,24 @@ export const rejectedCommand: CommandRegistration = (program, run) => {
     .command('resend <id...>')
     .description('resubmit rejected events; they are treated as received now')
     .action((ids: string[]) => run((environment, options) => resendRejected(environment, ids, options)))
+  rejected
+    .command('drop')
+    .description('delete the rejected events of past months; they cannot be resent afterwards')
+    .requiredOption('--before <month>', 'the first month that is kept, YYYY-MM; at most the current one')
+    .action((own: DropOptions) => run((environment, options) => dropRejected(environment, { ...own, ...options })))
+}
+
+interface DropOptions extends OutputOptions {
+  readonly before: string
+}
+
+/** Deletes the rejected events that were received before a month. Throws CliError. */
+async function dropRejected(environment: NodeJS.ProcessEnv, { before, ...options }: DropOptions): Promise<void> {
+  const answer = await call(readEndpoint(environment), DROP_REJECTED_EVENTS, { body: { before } })
+  printResult(options, answer, () => {
+    if (answer.months.length === 0) return [`No event was rejected before ${before}.`]
+    return answer.months.map(({ month, events }) => `${month}: ${events} rejected events dropped`)
+  })
 }
 
 interface RejectedOptions extends OutputOptions {

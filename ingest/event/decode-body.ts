@@ -1,8 +1,9 @@
 import { isUtf8 } from 'node:buffer'
 import { createHash } from 'node:crypto'
-import { EVENTS_PER_REQUEST_MAX } from '../../contract/events.ts'
-import { EVENT_ID_CODE_POINTS_MAX, isPlainText } from '../../metering/event.ts'
-import { parseExactJson } from '../../metering/exact-json.ts'
+import { EVENTS_PER_REQUEST_MAX, LINES_PER_REQUEST_MAX } from '../../contract/events.ts'
+import { EVENT_ID_CODE_POINTS_MAX, hasCodePointsAtMost, isPlainText } from '../../metering/event.ts'
+import { type JsonBytes, type Member, readMembers, UnreadObject } from './read-members.ts'
+import { CLOSE_ARRAY, COMMA, NOT_JSON, OPEN_ARRAY, OPEN_OBJECT, skipSpace, skipValue } from './scan-json.ts'
 
 /** One event as it arrived, not validated yet: its fields and its own bytes. */
 export interface Arrival {
@@ -26,7 +27,11 @@ export interface ArrivalFields {
 
 export type BodyFormat = 'json' | 'ndjson' | 'cloudevent' | 'cloudevent-batch'
 
-export type DecodeOutcome = { status: 'decoded'; arrivals: Arrival[] } | { status: 'not_json'; message: string } | { status: 'too_many_events' }
+export type DecodeOutcome =
+  | { status: 'decoded'; arrivals: Arrival[] }
+  | { status: 'not_json'; message: string }
+  | { status: 'too_many_events' }
+  | { status: 'too_many_lines' }
 
 /** Splits a body into events. It fails as a whole only if it is not JSON as a whole; a single broken event does not affect the others. */
 export function decodeBody(body: Buffer, format: BodyFormat): DecodeOutcome {
@@ -35,110 +40,125 @@ export function decodeBody(body: Buffer, format: BodyFormat): DecodeOutcome {
 
 /** Decodes one event outside of a request, such as a record of a topic. */
 export function decodeEvent(bytes: Buffer): Arrival {
-  return arrivalOf(parseEvent(bytes), 0, bytes.length, () => bytes)
+  return decodeAlone(bytes, 0, readUsageEvent)
 }
 
 /** Decodes a rejected event from its stored bytes. Its fields show whether it was sent as a CloudEvent. */
 export function decodeRejectedEvent(bytes: Buffer): Arrival {
-  const json = parseEvent(bytes)
-  const isCloudEvent = typeof json === 'object' && json !== null && 'specversion' in json && !('event_id' in json)
-  return arrivalOf(isCloudEvent ? readCloudEvent(json) : json, 0, bytes.length, () => bytes)
+  const event = decodeAlone(bytes, 0, readUsageEvent)
+  if (event.fields?.event_id !== undefined) return event
+  const cloudEvent = decodeAlone(bytes, 0, readCloudEvent)
+  return cloudEvent.fields?.event_id === undefined ? event : cloudEvent
 }
 
 function decodeLines(body: Buffer): DecodeOutcome {
   const arrivals: Arrival[] = []
+  const isAllUtf8 = isUtf8(body)
+  // In NDJSON a line feed is no white space: an event ends with its line. A NUL is nowhere allowed in JSON, so it ends whatever is read.
+  const json = { bytes: body, text: body.toString('latin1').replaceAll('\n', '\0') }
   let index = 0
-  for (let start = 0; start <= body.length; index += 1) {
+  for (let next = 0; next <= body.length; index += 1) {
+    const start = next
     const feed = body.indexOf(LINE_FEED, start)
-    const line = body.subarray(start, feed === -1 ? body.length : feed)
-    start = feed === -1 ? body.length + 1 : feed + 1
-    if (line.every(isSpace)) continue
-    // Checked while counting: 10 MiB can be five million lines, and that many events would not fit into memory.
+    const end = feed === -1 ? body.length : feed
+    next = end + 1
+    // Checked while counting: 10 MiB can be ten million lines, and that many events would not fit into memory.
+    if (index === LINES_PER_REQUEST_MAX) return { status: 'too_many_lines' }
+    const first = skipSpace(json.text, start)
+    if (first === end) continue
     if (arrivals.length === EVENTS_PER_REQUEST_MAX) return { status: 'too_many_events' }
-    arrivals.push(arrivalOf(parseEvent(line), index, line.length, () => line))
+    const event = isAllUtf8 || isUtf8(body.subarray(start, end)) ? readUsageEvent(json, first) : NO_EVENT
+    const isJson = event.end !== NOT_JSON && skipSpace(json.text, event.end) === end
+    const { fields, problem } = isJson ? { fields: event.fields, problem: problemOf(event.fields) } : NOT_JSON_ALONE
+    arrivals.push({ index, fields, problem, bytes: end - start, original: () => body.subarray(start, end) })
   }
   return { status: 'decoded', arrivals }
 }
 
-function decodeDocument(body: Buffer, format: Exclude<BodyFormat, 'ndjson'>): DecodeOutcome {
-  const text = textOf(body)
-  const json = parseFast(text)
-  if (text === undefined || json === NOT_JSON) return { status: 'not_json', message: 'The body is not JSON in UTF-8.' }
-  if (format === 'cloudevent-batch' && !Array.isArray(json)) return { status: 'not_json', message: 'A CloudEvents batch is a JSON array.' }
-  if (format === 'cloudevent' && Array.isArray(json)) {
+function decodeDocument(bytes: Buffer, format: Exclude<BodyFormat, 'ndjson'>): DecodeOutcome {
+  const json = jsonOf(bytes)
+  const isArray = json !== undefined && json.text.charCodeAt(skipSpace(json.text, 0)) === OPEN_ARRAY
+  if (format === 'cloudevent-batch' && json !== undefined && !isArray) return { status: 'not_json', message: 'A CloudEvents batch is a JSON array.' }
+  if (format === 'cloudevent' && isArray) {
     return { status: 'not_json', message: 'application/cloudevents+json is for one event; send an array as application/cloudevents-batch+json.' }
   }
-  const read = format === 'json' ? (event: unknown) => event : readCloudEvent
-  if (!Array.isArray(json)) return { status: 'decoded', arrivals: [arrivalOf(read(withDigits(json, text)), 0, body.length, () => body)] }
-  if (json.length > EVENTS_PER_REQUEST_MAX) return { status: 'too_many_events' }
-  const spans = lazily(() => elementSpans(body))
-  const original = (index: number) => body.subarray(...(spans()[index] ?? [0, 0]))
-  const exactly = MAY_LOSE_DIGITS.test(text)
-    ? (event: unknown, index: number) => withDigits(event, original(index).toString('utf8'))
-    : (event: unknown) => event
-  // In a body this small no event can be too large, so the sizes need not be known.
-  const sizeOf = (index: number) => (body.length <= SMALL_BODY_BYTES ? 0 : lengthOf(spans()[index]))
-  const arrivals = json.map((event, index) => arrivalOf(read(exactly(event, index)), index, sizeOf(index), () => original(index)))
-  return { status: 'decoded', arrivals }
+  const read = format === 'json' ? readUsageEvent : readCloudEvent
+  if (isArray) return decodeArray(json, read)
+  const arrival = decodeAlone(bytes, 0, read)
+  return arrival.problem === 'not_json' ? NOT_JSON_AS_A_WHOLE : { status: 'decoded', arrivals: [arrival] }
 }
 
-const SMALL_BODY_BYTES = 64 * 1024
+/** The events of a JSON array. Too many are detected before the rest is read. */
+function decodeArray(json: JsonBytes, read: ReadEvent): DecodeOutcome {
+  const { text } = json
+  const arrivals: Arrival[] = []
+  let at = skipSpace(text, skipSpace(text, 0) + 1)
+  if (text.charCodeAt(at) === CLOSE_ARRAY) at += 1
+  else {
+    for (let code = COMMA; code !== CLOSE_ARRAY; ) {
+      if (arrivals.length === EVENTS_PER_REQUEST_MAX) return { status: 'too_many_events' }
+      const { end, fields } = read(json, at)
+      if (end === NOT_JSON) return NOT_JSON_AS_A_WHOLE
+      const [first, index] = [at, arrivals.length]
+      arrivals.push({ index, fields, problem: problemOf(fields), bytes: end - first, original: () => json.bytes.subarray(first, end) })
+      at = skipSpace(text, end)
+      code = text.charCodeAt(at)
+      if (code !== COMMA && code !== CLOSE_ARRAY) return NOT_JSON_AS_A_WHOLE
+      at = code === COMMA ? skipSpace(text, at + 1) : at + 1
+    }
+  }
+  return skipSpace(text, at) === text.length ? { status: 'decoded', arrivals } : NOT_JSON_AS_A_WHOLE
+}
+
+const NOT_JSON_AS_A_WHOLE = { status: 'not_json', message: 'The body is not JSON in UTF-8.' } as const
 const LINE_FEED = 0x0a
-const NOT_JSON = Symbol('not JSON')
 
-function arrivalOf(json: unknown, index: number, bytes: number, original: () => Buffer): Arrival {
-  if (json === NOT_JSON) return { index, fields: undefined, problem: 'not_json', bytes, original }
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) return { index, fields: undefined, problem: 'not_an_object', bytes, original }
-  return { index, fields: json, problem: undefined, bytes, original }
+/** An event that is a document of its own. */
+function decodeAlone(bytes: Buffer, index: number, read: ReadEvent): Arrival {
+  const json = jsonOf(bytes)
+  const event = json === undefined ? NO_EVENT : read(json, skipSpace(json.text, 0))
+  const isJson = json !== undefined && event.end !== NOT_JSON && skipSpace(json.text, event.end) === bytes.length
+  const { fields, problem } = isJson ? { fields: event.fields, problem: problemOf(event.fields) } : NOT_JSON_ALONE
+  return { index, fields, problem, bytes: bytes.length, original: () => bytes }
 }
 
-function parseEvent(bytes: Buffer): unknown {
-  const text = textOf(bytes)
-  return text === undefined ? NOT_JSON : withDigits(parseFast(text), text)
+const NO_EVENT = { end: NOT_JSON, fields: undefined }
+const NOT_JSON_ALONE = { fields: undefined, problem: 'not_json' } as const
+
+function problemOf(fields: ArrivalFields | undefined): 'not_an_object' | undefined {
+  return fields === undefined ? 'not_an_object' : undefined
 }
 
 /** Undefined if the bytes are not UTF-8: decoded, they would all become U+FFFD, and two event ids could turn into one. */
-function textOf(bytes: Buffer): string | undefined {
-  return isUtf8(bytes) ? bytes.toString('utf8') : undefined
+function jsonOf(bytes: Buffer): JsonBytes | undefined {
+  return isUtf8(bytes) ? { bytes, text: bytes.toString('latin1') } : undefined
 }
 
-function parseFast(text: string | undefined): unknown {
-  try {
-    return text === undefined ? NOT_JSON : JSON.parse(text)
-  } catch {
-    return NOT_JSON
-  }
-}
+/** The event at a position, and the position behind it, which is NOT_JSON if it is none. Without fields it is not an object. */
+type ReadEvent = (json: JsonBytes, start: number) => { end: number; fields: ArrivalFields | undefined }
 
-/**
- * JSON.parse is many times faster than a parser that keeps the digits of numbers, and gives the same result if every `value` is a
- * plain number of at most 15 digits. If one may not be, or if a key may be spelled with escapes, the event is parsed again with its
- * digits. An event that is nested too deep for that parser counts as not JSON; the other events of the request are not affected.
- */
-function withDigits(json: unknown, text: string): unknown {
-  if (json === NOT_JSON || !MAY_LOSE_DIGITS.test(text)) return json
-  try {
-    return parseExactJson(text)
-  } catch {
-    return NOT_JSON
-  }
+function readUsageEvent(json: JsonBytes, start: number): ReturnType<ReadEvent> {
+  if (json.text.charCodeAt(start) !== OPEN_OBJECT) return { end: skipValue(json.text, start), fields: undefined }
+  const values = NO_VALUES.slice()
+  const end = readMembers(json, start, EVENT_FIELDS, values)
+  return { end, fields: { event_id: values[0], project_id: values[1], metric: values[2], value: values[3], timestamp: values[4] } }
 }
-
-const MAY_LOSE_DIGITS = /"value"\s*:\s*-?(?:[\d.]{16,}|\d*\.\d{10,}|[\d.]+[eE])|\\u00[67]/
 
 /** CloudEvents 1.0 (CNCF specification): source and id are the identity, the subject is the project, the type is the metric. */
-function readCloudEvent(json: unknown): unknown {
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) return json
-  const { specversion, source, id, subject, type, time, data } = json as Record<string, unknown>
-  const value = typeof data === 'object' && data !== null ? (data as Record<string, unknown>)['value'] : undefined
-  return {
-    event_id: specversion === '1.0' ? cloudEventId(source, id) : undefined,
-    project_id: subject,
-    metric: type,
-    value,
-    timestamp: time,
-  } satisfies ArrivalFields
+function readCloudEvent(json: JsonBytes, start: number): ReturnType<ReadEvent> {
+  if (json.text.charCodeAt(start) !== OPEN_OBJECT) return { end: skipValue(json.text, start), fields: undefined }
+  const attributes: Member[] = []
+  const end = readMembers(json, start, CLOUD_EVENT_ATTRIBUTES, attributes)
+  const [specversion, source, id, subject, type, time, data] = attributes
+  const inData: Member[] = []
+  if (end !== NOT_JSON && data instanceof UnreadObject) readMembers(json, data.start, ['value'], inData)
+  const event_id = specversion === '1.0' ? cloudEventId(source, id) : undefined
+  return { end, fields: { event_id, project_id: subject, metric: type, value: inData[0], timestamp: time } }
 }
+
+const EVENT_FIELDS = ['event_id', 'project_id', 'metric', 'value', 'timestamp']
+const CLOUD_EVENT_ATTRIBUTES = ['specversion', 'source', 'id', 'subject', 'type', 'time', 'data']
+const NO_VALUES: Member[] = EVENT_FIELDS.map(() => undefined)
 
 /** A source is a URI reference without spaces, so the first space separates the two, and different pairs never give the same id. */
 function cloudEventId(source: unknown, id: unknown): string | undefined {
@@ -146,59 +166,6 @@ function cloudEventId(source: unknown, id: unknown): string | undefined {
   const joined = `${source} ${id}`
   // Checked before hashing, because a hash no longer shows what is wrong with the text.
   if (!isPlainText(joined)) return undefined
-  if ([...joined].length <= EVENT_ID_CODE_POINTS_MAX) return joined
+  if (hasCodePointsAtMost(joined, EVENT_ID_CODE_POINTS_MAX)) return joined
   return `ce:${createHash('sha256').update(joined).digest('hex')}`
-}
-
-type Span = readonly [start: number, end: number]
-
-const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c]
-const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY] = [0x7b, 0x7d, 0x5b, 0x5d]
-
-/** The byte range of each element of a JSON array. The body is known to be valid JSON. */
-function elementSpans(body: Buffer): Span[] {
-  const spans: Span[] = []
-  let depth = 0
-  let start = body.indexOf('[') + 1
-  for (let at = start; at < body.length; at += 1) {
-    const byte = body[at]
-    if (byte === QUOTE) at = endOfString(body, at)
-    else if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) depth += 1
-    else if (depth > 0 && (byte === CLOSE_OBJECT || byte === CLOSE_ARRAY)) depth -= 1
-    else if (depth === 0 && (byte === COMMA || byte === CLOSE_ARRAY)) {
-      spans.push(trimmed(body, start, at))
-      start = at + 1
-    }
-  }
-  return spans
-}
-
-function endOfString(body: Buffer, open: number): number {
-  let at = open + 1
-  while (body[at] !== QUOTE) at += body[at] === BACKSLASH ? 2 : 1
-  return at
-}
-
-function trimmed(body: Buffer, start: number, end: number): Span {
-  let first = start
-  let last = end
-  while (first < last && isSpace(body[first])) first += 1
-  while (last > first && isSpace(body[last - 1])) last -= 1
-  return [first, last]
-}
-
-function isSpace(byte: number | undefined): boolean {
-  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
-}
-
-function lengthOf(span: Span | undefined): number {
-  return span === undefined ? 0 : span[1] - span[0]
-}
-
-function lazily<T>(make: () => T): () => T {
-  let made: T | undefined
-  return () => {
-    made ??= make()
-    return made
-  }
 }

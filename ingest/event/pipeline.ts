@@ -10,6 +10,7 @@ import {
 import { isMetricName, METRIC_NAMES } from '../../metering/metrics.ts'
 import { parseQuantity, QUANTITY_RULE } from '../../metering/quantity.ts'
 import type { Rejection, RejectReason } from '../../metering/rejection-reasons.ts'
+import { LAST_DAY, LAST_DAY_END_MS } from '../../metering/storable-days.ts'
 import { parseTimestamp } from '../../metering/timestamp.ts'
 import type { Arrival } from './decode-body.ts'
 
@@ -75,7 +76,7 @@ function requireSize(_draft: Draft, { bytes }: Arrival): Rejection | undefined {
 }
 
 function requireJson(_draft: Draft, { problem }: Arrival): Rejection | undefined {
-  if (problem === 'not_json') return reject('invalid_json', 'The event is not JSON in UTF-8, or is nested too deep.')
+  if (problem === 'not_json') return reject('invalid_json', 'The event is not JSON in UTF-8.')
   return problem === 'not_an_object' ? reject('invalid_event', 'An event is a JSON object.') : undefined
 }
 
@@ -107,6 +108,8 @@ function requireTimeInWindow(draft: Draft, { fields = {} }: Arrival, { receivedM
   const timestampMs = typeof timestamp === 'string' ? parseTimestamp(timestamp) : undefined
   if (timestampMs === undefined) return reject('invalid_timestamp', 'timestamp must be an RFC 3339 date-time with a zone, such as 2026-01-31T12:00:00Z.')
   if (timestampMs < TIMESTAMP_MIN_MS) return reject('invalid_timestamp', 'timestamp must not be before 2000-01-01T00:00:00Z.')
+  // Before the comparison with the time of receipt: that comes from a clock or a producer, which may be wrong.
+  if (timestampMs >= LAST_DAY_END_MS) return reject('invalid_timestamp', `timestamp must not be after ${LAST_DAY}.`)
   if (timestampMs > receivedMs + TIMESTAMP_AHEAD_MS_MAX) {
     return reject('timestamp_in_future', 'timestamp is more than 5 minutes after the event was received. Check the clock of the emitter.')
   }

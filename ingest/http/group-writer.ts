@@ -2,6 +2,7 @@ import type { Logger } from '../../metering/logger.ts'
 import { classifyStoreError } from '../../sql/errors.ts'
 import type { Lease } from '../../sql/lease.ts'
 import type { BackOffLimits } from '../log/back-off.ts'
+import { BatchSize } from '../log/batch-size.ts'
 import type { LogRecord, Verdict } from '../log/detect-duplicates.ts'
 import { type EventLog, EventsUnavailable, type IngestStats, type LogStats, type Readiness, type Submission } from '../log/event-log.ts'
 import { isolateRefused } from '../log/isolate-refused.ts'
@@ -27,7 +28,10 @@ export interface GroupWriterOptions {
 export interface GroupWriterLimits extends BackOffLimits {
   /** Requests that arrive during one insert share the next, up to this many events. */
   readonly batchEventsMax: number
-  /** If more events or bytes than this wait, a request is answered 503 immediately. */
+  /** How many months and days one insert touches. */
+  readonly batchMonthsMax: number
+  readonly batchDaysMax: number
+  /** What may wait. A key that fills more of it than it leaves free is answered 503 immediately. */
   readonly queueEventsMax: number
   readonly queueBytesMax: number
   readonly heartbeatEveryMs: number
@@ -56,6 +60,7 @@ export class GroupWriter implements EventLog {
   readonly #onEnded: () => void
   readonly #limits: GroupWriterLimits
   readonly #queue: SubmissionQueue
+  readonly #size = new BatchSize()
   #state: keyof typeof STATE_REASONS = 'writing'
   /** A write failed and the log has not been reconciled since, so no watermark may be published. */
   #inDoubt = false
@@ -81,8 +86,14 @@ export class GroupWriter implements EventLog {
     this.#onEnded = onEnded
     this.#limits = limits
     this.#failures = new WriteFailures(limits)
-    const { queueEventsMax, queueBytesMax, batchEventsMax } = limits
-    this.#queue = new SubmissionQueue({ queueEventsMax, queueBytesMax, groupEventsMax: batchEventsMax, groupBytesMax: Number.POSITIVE_INFINITY })
+    this.#queue = new SubmissionQueue({
+      queueEventsMax: limits.queueEventsMax,
+      queueBytesMax: limits.queueBytesMax,
+      groupEventsMax: limits.batchEventsMax,
+      groupBytesMax: Number.POSITIVE_INFINITY,
+      groupMonthsMax: limits.batchMonthsMax,
+      groupDaysMax: limits.batchDaysMax,
+    })
   }
 
   /** Acquires the lease and accepts events from then on, or once its source is in force. Throws LogLost, StoreError. */
@@ -154,7 +165,7 @@ export class GroupWriter implements EventLog {
 
   async #work(): Promise<void> {
     await this.#pendingLocks.run(() => this.#owned.lease, { everyMs: this.#limits.heartbeatEveryMs, send: () => this.#publishWatermark() })
-    const group = this.#queue.takeGroup()
+    const group = this.#queue.takeGroup(this.#size)
     if (group.length > 0) await this.#writeGroup(group)
     if (this.#heartbeatInMs() === 0) await this.#heartbeat()
   }
@@ -189,8 +200,10 @@ export class GroupWriter implements EventLog {
         write: (records, verdict) => this.#write(records, verdict),
         reacquire: () => this.#acquire(),
       })
+      this.#size.acknowledged()
       resolveGroup(group, verdicts)
     } catch (error) {
+      this.#size.failed()
       rejectGroup(group, error)
       throw error
     } finally {
@@ -217,12 +230,12 @@ export class GroupWriter implements EventLog {
     // While refused events are isolated, records come back after the log has moved on.
     const placed = records[0]?.offset === first ? records : records.map((record, index) => ({ ...record, offset: first + index }))
     const classified = verdict === undefined ? await this.#owned.detectDuplicates(placed) : { verdicts: placed.map(() => verdict), newHashes: [] }
-    await this.#owned.write({ first, through: first + placed.length - 1, records: placed, ...classified, position: 'with rows' })
-    if (storesAnything(classified.verdicts)) {
+    const verdicts = await this.#owned.write({ first, through: first + placed.length - 1, records: placed, ...classified, position: 'with rows' })
+    if (storesAnything(verdicts)) {
       this.#next = first + placed.length
       this.#failures.reset()
     }
-    return classified.verdicts
+    return verdicts
   }
 
   /** Acquires the lease and reconciles the range that the last owner left in doubt. Throws LogLost, StoreError. */

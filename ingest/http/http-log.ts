@@ -3,7 +3,9 @@ import type { RunBetweenBatches } from '../../sql/run-between-batches.ts'
 import type { EventLog } from '../log/event-log.ts'
 import { KnownIdentities } from '../log/known-identities.ts'
 import { OwnedLog } from '../log/owned-log.ts'
+import { TOUCHED_PER_BATCH_MAX } from '../log/touched-days.ts'
 import { findLiveOwner, OWNER_TIMEOUT_MS } from '../log/watermark.ts'
+import { REJECTED_BYTES_PER_DAY_MAX } from '../rejected/rejected-quota.ts'
 import { HTTP_SOURCE, requireSource } from '../source/source-in-force.ts'
 import { GroupWriter, type GroupWriterLimits, type GroupWriterOptions } from './group-writer.ts'
 
@@ -28,15 +30,19 @@ export interface HttpLogOptions extends Pick<GroupWriterOptions, 'logger' | 'onL
 export interface HttpLogLimits extends GroupWriterLimits {
   readonly filterBytesMax: number
   readonly ownerTimeoutMs: number
+  /** Bytes of the originals of rejected events that are kept per ingest key and UTC day. */
+  readonly rejectedBytesPerDayMax: number
 }
 
 const LIMITS: HttpLogLimits = {
   batchEventsMax: 50_000,
+  ...TOUCHED_PER_BATCH_MAX,
   queueEventsMax: 200_000,
   queueBytesMax: 128 * 1024 * 1024,
   filterBytesMax: 1024 ** 3,
   heartbeatEveryMs: 5_000,
   ownerTimeoutMs: OWNER_TIMEOUT_MS,
+  rejectedBytesPerDayMax: REJECTED_BYTES_PER_DAY_MAX,
   retryAfterMsMin: 100,
   retryAfterMsMax: 5_000,
 }
@@ -50,8 +56,18 @@ export async function openHttpLog({ clickhouse, logger, onLost, limits: given }:
   const limits = { ...LIMITS, ...given }
   const scope = { partition: 0, partitions: 1 }
   const identities = new KnownIdentities({ clickhouse, logger, filterBytesMax: limits.filterBytesMax })
-  const { heartbeatEveryMs } = limits
-  const owned = new OwnedLog({ clickhouse, lane: clickhouse.ingest, name: HTTP_LOG, source: HTTP_SOURCE, scope, identities, heartbeatEveryMs, logger })
+  const { heartbeatEveryMs, rejectedBytesPerDayMax } = limits
+  const owned = new OwnedLog({
+    clickhouse,
+    lane: clickhouse.ingest,
+    name: HTTP_LOG,
+    source: HTTP_SOURCE,
+    scope,
+    identities,
+    heartbeatEveryMs,
+    rejectedBytesPerDayMax,
+    logger,
+  })
   const writer = new GroupWriter({
     owned,
     logger,

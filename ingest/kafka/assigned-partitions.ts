@@ -2,6 +2,7 @@ import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import type { Ingesting, IngestStats, LogStats, Readiness } from '../log/event-log.ts'
 import { KnownIdentities } from '../log/known-identities.ts'
+import { TOUCHED_PER_BATCH_MAX } from '../log/touched-days.ts'
 import { noteTime, OWNER_TIMEOUT_MS } from '../log/watermark.ts'
 import { type Incarnation, logOf, pinIncarnation, readIncarnation } from './incarnation.ts'
 import { PartitionLog } from './partition-log.ts'
@@ -25,6 +26,7 @@ export interface AssignedPartitionsLimits extends PartitionReaderLimits {
 const LIMITS: AssignedPartitionsLimits = {
   batchEventsMax: 50_000,
   batchBytesMax: 32 * 1024 * 1024,
+  ...TOUCHED_PER_BATCH_MAX,
   retryAfterMsMin: 100,
   retryAfterMsMax: 5_000,
   ownerTimeoutMs: OWNER_TIMEOUT_MS,

@@ -5,6 +5,7 @@ import { decodeEvent } from '../event/decode-body.ts'
 import { rejectArrival, type ValidatedEvent, validateEvent } from '../event/pipeline.ts'
 import type { LogRecord } from '../log/detect-duplicates.ts'
 import { partitionOfProject } from './project-partition.ts'
+import { readTimeOfReceipt, type TimeOfReceipt } from './time-of-receipt.ts'
 import type { FetchedRecord, NewRecord } from './topic.ts'
 
 /**
@@ -15,10 +16,9 @@ const HEADERS = { receivedMs: 'received_ms', ingestKey: 'ingest_key', refused: '
 
 /** Decodes and validates a record. It is a pure function of the record, so every process that reads it, at any time, gets the same result. */
 export function readRecord({ offset, timestamp, value, headers }: FetchedRecord, log: string): LogRecord {
-  const ownTime = header(headers, HEADERS.receivedMs)
-  const receivedMs = storableMs(Number(ownTime ?? timestamp))
+  const time = readTimeOfReceipt(header(headers, HEADERS.receivedMs) ?? timestamp)
   const ingestKeyId = header(headers, HEADERS.ingestKey) ?? ''
-  return { log, offset: Number(offset), validated: validateValue(value ?? NOTHING, receivedMs, headers), receivedMs, ingestKeyId }
+  return { log, offset: Number(offset), validated: validateValue(value ?? NOTHING, time, headers), receivedMs: time.receivedMs, ingestKeyId }
 }
 
 export interface ReceivedRecord {
@@ -46,18 +46,13 @@ export function recordToForward({ validated, receivedMs, ingestKeyId, log, offse
 }
 
 const NOTHING = Buffer.alloc(0)
-/** The range of DateTime64(3): a time outside of it would be stored as another time without an error. */
-const [STORABLE_MS_MIN, STORABLE_MS_MAX] = [0, Date.UTC(2299, 11, 31)]
 
-function storableMs(ms: number): number {
-  return Number.isFinite(ms) ? Math.trunc(Math.min(Math.max(ms, STORABLE_MS_MIN), STORABLE_MS_MAX)) : STORABLE_MS_MIN
-}
-
-function validateValue(value: Buffer, receivedMs: number, headers: FetchedRecord['headers']): ValidatedEvent {
+function validateValue(value: Buffer, { receivedMs, problem }: TimeOfReceipt, headers: FetchedRecord['headers']): ValidatedEvent {
   const reason = header(headers, HEADERS.refused)
+  if (reason !== undefined && isRejectReason(reason)) return rejectArrival(decodeEvent(value), { reason, message: header(headers, HEADERS.message) ?? '' })
+  if (problem !== undefined) return rejectArrival(decodeEvent(value), problem)
   // The scope of an ingest key is checked before the event is produced; other producers have no key.
-  if (reason === undefined || !isRejectReason(reason)) return validateEvent(decodeEvent(value), { receivedMs, allowedProjects: 'all' })
-  return rejectArrival(decodeEvent(value), { reason, message: header(headers, HEADERS.message) ?? '' })
+  return validateEvent(decodeEvent(value), { receivedMs, allowedProjects: 'all' })
 }
 
 function header(headers: FetchedRecord['headers'], name: string): string | undefined {

@@ -148,7 +148,9 @@ export class PartitionLog {
   #isStored({ offset, validated }: LogRecord): boolean {
     const stored = this.#stored?.get(offset)
     if (stored === undefined) return false
-    if (validated.status !== 'valid' || stored.projectId !== validated.event.projectId || stored.eventId !== validated.event.eventId)
+    // Only the identity matters: what counted under the rules of its time may be rejected by those of today.
+    const { projectId, eventId } = validated.status === 'valid' ? validated.event : validated
+    if (stored.projectId !== projectId || stored.eventId !== eventId)
       throw new Incident('topic_created_anew', this.owned.name, `offset ${offset} was counted with another identity`)
     return true
   }

@@ -1,6 +1,7 @@
 import type { Logger } from '../../metering/logger.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import type { BackOffLimits } from '../log/back-off.ts'
+import { BatchSize } from '../log/batch-size.ts'
 import type { LogRecord } from '../log/detect-duplicates.ts'
 import { type AcquireCause, LogLost } from '../log/owned-log.ts'
 import { WriteFailures } from '../log/write-failures.ts'
@@ -9,7 +10,7 @@ import { readRecord } from './event-record.ts'
 import { Incident } from './incident.ts'
 import type { PartitionLog } from './partition-log.ts'
 import { PartitionWatermark } from './partition-watermark.ts'
-import { type BatchPart, type PartLimits, splitBatch } from './split-batch.ts'
+import { type PartLimits, splitBatch } from './split-batch.ts'
 import type { BatchControl, FetchedBatch, GroupReader, PartitionExtent } from './topic.ts'
 import { pause, waitForOwnerTimeout } from './wait-for-owner-timeout.ts'
 
@@ -46,6 +47,7 @@ export class PartitionReader {
   /** The offset to which we rewound because a batch began after it. The next batch is accepted even across a gap. */
   #rewoundTo: number | undefined
   #seeks = 0
+  readonly #size = new BatchSize()
   readonly #watermark: PartitionWatermark
   #end = 0
   readonly #failures: WriteFailures
@@ -168,27 +170,32 @@ export class PartitionReader {
 
   async #process(batch: FetchedBatch, control: BatchControl): Promise<void> {
     this.#rewoundTo = undefined
-    const parts = splitBatch(batch, this.partitionLog.next, this.#options.limits)
-    const name = this.partitionLog.owned.name
-    const read = ({ records }: BatchPart) => records.map((record) => readRecord(record, name))
-    let [part] = parts
-    let records = part === undefined ? [] : read(part)
-    for (let index = 0; part !== undefined; index += 1) {
-      const written = this.partitionLog.process(records, part.through)
-      const nextPart = parts[index + 1]
+    const { name } = this.partitionLog.owned
+    const { limits } = this.#options
+    const parts = splitBatch(batch, { next: this.partitionLog.next, limits, size: this.#size, read: (record) => readRecord(record, name) })
+    for (let part = parts.next(); !part.done; ) {
+      const { records, through } = part.value
+      const written = this.#write(records, through)
       // The next part is decoded while this one is written. Its duplicates are detected only when this one is acknowledged.
-      let nextRecords: LogRecord[] = []
       try {
-        if (nextPart !== undefined) nextRecords = read(nextPart)
+        part = parts.next()
       } finally {
         await written
       }
-      control.resolve(part.through)
+      control.resolve(through)
       this.#noteProgress()
       await this.#watermark.advance()
-      if (nextPart !== undefined && !(await isStillAssigned(control))) return
-      part = nextPart
-      records = nextRecords
+      if (!part.done && !(await isStillAssigned(control))) return
+    }
+  }
+
+  async #write(records: readonly LogRecord[], through: number): Promise<void> {
+    try {
+      await this.partitionLog.process(records, through)
+      this.#size.acknowledged()
+    } catch (error) {
+      this.#size.failed()
+      throw error
     }
   }
 

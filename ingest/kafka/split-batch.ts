@@ -1,24 +1,48 @@
-import type { FetchedBatch } from './topic.ts'
+import type { BatchSize } from '../log/batch-size.ts'
+import type { LogRecord } from '../log/detect-duplicates.ts'
+import { TouchedDays, type TouchedLimits } from '../log/touched-days.ts'
+import type { FetchedBatch, FetchedRecord } from './topic.ts'
 
-/** A part of a fetched batch, which is decoded and written in one step. */
+/** A decoded part of a fetched batch, which is written in one step. */
 export interface BatchPart {
-  readonly records: FetchedBatch['records']
+  readonly records: readonly LogRecord[]
   readonly through: number
 }
 
-/** A fetched batch is decoded and written in parts of at most this many events and bytes. */
-export interface PartLimits {
+/** A fetched batch is decoded and written in parts of at most this many events and bytes, months and days. */
+export interface PartLimits extends TouchedLimits {
   readonly batchEventsMax: number
   readonly batchBytesMax: number
 }
 
-/** Splits a batch into parts, from `next` on: earlier records have been processed. A part has at least one event, however large. */
-export function splitBatch({ records, through }: FetchedBatch, next: number, { batchEventsMax, batchBytesMax }: PartLimits): BatchPart[] {
+export interface SplitOptions {
+  /** Earlier records have been processed. */
+  readonly next: number
+  readonly limits: PartLimits
+  /** The size of each part is decided when it is decoded. */
+  readonly size: BatchSize
+  read(record: FetchedRecord): LogRecord
+}
+
+/** Decodes a batch part by part, each when it is asked for. A part ends at the offset where a limit is reached; it has at least one event. */
+export function* splitBatch({ records, through }: FetchedBatch, { next, limits, size, read }: SplitOptions): Generator<BatchPart> {
   const due = records.length > 0 && Number(records[0]?.offset) < next ? records.filter(({ offset }) => Number(offset) >= next) : records
-  const parts: BatchPart[] = []
-  for (let from = 0, to = 0; from < due.length; from = to) {
-    for (let bytes = 0; to < due.length && to - from < batchEventsMax && (to === from || bytes < batchBytesMax); to += 1) bytes += due[to]?.value?.length ?? 0
-    parts.push({ records: due.slice(from, to), through: to === due.length ? through : Number(due[to - 1]?.offset) })
+  if (due.length === 0 && through >= next) yield { records: [], through }
+  /** The record at `at`, if it was decoded for the part before and is beyond its limits. */
+  let decoded: LogRecord | undefined
+  for (let at = 0; at < due.length; ) {
+    const part: LogRecord[] = []
+    const touched = new TouchedDays({ batchMonthsMax: size.of(limits.batchMonthsMax), batchDaysMax: size.of(limits.batchDaysMax) })
+    const [eventsMax, bytesMax] = [size.of(limits.batchEventsMax), size.of(limits.batchBytesMax)]
+    for (let bytes = 0; part.length < eventsMax && (part.length === 0 || bytes < bytesMax); at += 1) {
+      const record = due[at]
+      if (record === undefined) break
+      decoded ??= read(record)
+      if (!touched.add(decoded.validated)) break
+      part.push(decoded)
+      decoded = undefined
+      bytes += record.value?.length ?? 0
+    }
+    yield { records: part, through: at === due.length ? through : (part.at(-1)?.offset ?? through) }
   }
-  return parts.length === 0 && through >= next ? [{ records: [], through }] : parts
 }

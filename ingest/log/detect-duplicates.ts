@@ -23,7 +23,11 @@ export type Verdict =
   | { status: 'already_stored' }
   /** The event is durable in Kafka. Whether it is a duplicate is known only when it is read from the topic. */
   | { status: 'produced' }
-  | { status: 'rejected'; rejection: Rejection }
+  /**
+   * The event is kept with its reason: whole, or without its original where its ingest key has used up its quota, or before, when the
+   * same bytes were rejected for the same reason.
+   */
+  | { status: 'rejected'; rejection: Rejection; kept?: 'without original' | 'before' }
 
 export interface Classified {
   /** One for each record, in order. */

@@ -133,6 +133,7 @@ const indexMissingOfMonth = defineStatement({
   settings: { max_execution_time: 3600 },
 })
 
+/** Whole rows are compared: of two identities with one hash, each must be found in its own month, and by the filter of its partition. */
 const RANGE = 'log = {log: String} AND rank >= bitNot({through: UInt64}) AND rank <= bitNot({first: UInt64})'
 
 const indexMissingOfRange = defineStatement({
@@ -142,7 +143,7 @@ const indexMissingOfRange = defineStatement({
           SELECT ${PROJECT_HASH_SQL} AS project, ${IDENTITY_HASH_SQL} AS hash, toStartOfMonth(usage_date) AS month FROM raw_usage_events_v1 WHERE ${RANGE}
         )
         SELECT project, hash, month FROM stored
-        WHERE (project, hash) NOT IN (SELECT project, hash FROM identity_hashes_v1 WHERE (project, hash) IN (SELECT project, hash FROM stored))`,
+        WHERE (project, hash, month) NOT IN (SELECT project, hash, month FROM identity_hashes_v1 WHERE hash IN (SELECT hash FROM stored))`,
   params: z.object({ log: z.string(), first: z.number(), through: z.number() }),
   settings: { max_execution_time: 600 },
 })

@@ -1,4 +1,3 @@
-import type { Rejection } from '../../metering/rejection-reasons.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { type Lease, leaseTag } from '../../sql/lease.ts'
 import { escapeField, RowsBuffer, row } from '../../sql/tab-separated.ts'
@@ -40,9 +39,9 @@ export async function writeBatch(lane: Lane, lease: Lease, batch: Batch): Promis
   if (rejected !== '') await lane.insert({ table: 'rejected_events_inbox_v1', columns: REJECTED_COLUMNS, text: rejected, tag })
 }
 
-/** Whether a batch with these verdicts stores anything. A batch of duplicates alone does not. */
+/** Whether a batch with these verdicts stores anything. A batch of duplicates alone, or of what was rejected before, does not. */
 export function storesAnything(verdicts: readonly Verdict[]): boolean {
-  return verdicts.some(({ status }) => status === 'counted' || status === 'rejected')
+  return verdicts.some((verdict) => verdict.status === 'counted' || (verdict.status === 'rejected' && verdict.kept !== 'before'))
 }
 
 function needsPosition({ position, verdicts }: Batch): boolean {
@@ -70,17 +69,22 @@ function rowsText({ name: log, epoch, owner }: Lease, { records, verdicts }: Bat
   return rows.toBuffer()
 }
 
-function rejectedText({ name: log, epoch, owner }: Lease, { records, verdicts }: Batch): string {
+function rejectedText({ name: log, epoch, owner }: Lease, { records, verdicts, position }: Batch): string {
   let text = ''
   records.forEach((record, index) => {
     const verdict = verdicts[index]
-    if (verdict?.status === 'rejected') text += row([...rejectedFields(record, verdict.rejection), log, epoch, owner])
+    if (verdict?.status !== 'rejected') return
+    // A log that can be read again must know of each of its offsets that it was rejected; the http log need not.
+    if (verdict.kept === 'before' && position === 'with rows') return
+    text += row([...rejectedFields(record, verdict), log, epoch, owner])
   })
   return text
 }
 
-function rejectedFields({ validated, offset, ingestKeyId, receivedMs }: LogRecord, { reason, message }: Rejection): (string | number)[] {
+type RejectedVerdict = Verdict & { status: 'rejected' }
+
+function rejectedFields({ validated, offset, ingestKeyId, receivedMs }: LogRecord, { rejection, kept }: RejectedVerdict): (string | number)[] {
   const { projectId, eventId } = validated.status === 'valid' ? validated.event : validated
-  const original = validated.original().toString('base64')
-  return [offset, reason, message, projectId, eventId ?? '', ingestKeyId, receivedMs, original]
+  const original = kept === undefined ? validated.original().toString('base64') : ''
+  return [offset, rejection.reason, rejection.message, projectId, eventId ?? '', ingestKeyId, receivedMs, original]
 }

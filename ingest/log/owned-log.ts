@@ -1,6 +1,7 @@
 import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import { acquireLease, currentLeaseOwner, type Lease, newOwnerName } from '../../sql/lease.ts'
+import { REJECTED_BYTES_PER_DAY_MAX, RejectedQuota } from '../rejected/rejected-quota.ts'
 import { requireSource, SourceNotInForce } from '../source/source-in-force.ts'
 import { type Classified, detectDuplicates, type LogRecord, type Verdict } from './detect-duplicates.ts'
 import type { IdentityScope } from './filter-scans.ts'
@@ -27,6 +28,7 @@ export interface OwnedLogOptions {
   /** While a look-up takes longer than this, the last watermark is published again. */
   readonly heartbeatEveryMs?: number
   readonly logger: Logger
+  readonly rejectedBytesPerDayMax?: number
 }
 
 /**
@@ -47,11 +49,13 @@ export class OwnedLog {
   /** Heartbeats of this process for the log, over all its leases. */
   #heartbeats = 0
   #requestedRepairs: RequestedRepairs
+  readonly #rejectedQuota: RejectedQuota
 
   constructor(options: OwnedLogOptions) {
     this.#options = options
     this.#requestedRepairs = new RequestedRepairs(options)
     this.#filter = new LogFilter(options)
+    this.#rejectedQuota = new RejectedQuota(options.rejectedBytesPerDayMax ?? REJECTED_BYTES_PER_DAY_MAX)
   }
 
   get name(): string {
@@ -146,11 +150,16 @@ export class OwnedLog {
     if (this.#published !== undefined && this.#published.lease === this.#lease) await this.publishWatermark(this.#published.watermark)
   }
 
-  /** Writes a batch whose duplicates were detected. Throws StoreError. */
-  async write({ newHashes, ...batch }: Batch & Pick<Classified, 'newHashes'>): Promise<void> {
+  /** Writes a batch whose duplicates were detected, and returns its verdicts with what is kept of rejected events. Throws StoreError. */
+  async write({ newHashes, ...batch }: Batch & Pick<Classified, 'newHashes'>): Promise<readonly Verdict[]> {
     this.#filter.add(newHashes)
-    await writeBatch(this.#options.lane, this.lease, batch)
-    for (const verdict of batch.verdicts) this.#count(verdict)
+    // What is written again while a range is reconciled replaces the rows of before, so it must be as complete.
+    const { verdicts, stored } =
+      batch.position === 'never' ? { verdicts: batch.verdicts, stored: [] } : this.#rejectedQuota.limit(batch.records, batch.verdicts)
+    await writeBatch(this.#options.lane, this.lease, { ...batch, verdicts })
+    this.#rejectedQuota.note(stored)
+    for (const verdict of verdicts) this.#count(verdict)
+    return verdicts
   }
 
   /** Repairs the rollup of the log's in-doubt range; of a settled range nothing is read. Throws StoreError. */

@@ -3,7 +3,7 @@ import type { Lane } from '../../sql/clickhouse.ts'
 import { StoreError } from '../../sql/errors.ts'
 import { defineQuery, QUERY_TEXT_BYTES_MAX, type Query } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
-import { hashIdentity, IDENTITY_HASH_SQL, PROJECT_HASH_SQL } from './identity-hash.ts'
+import { hashIdentity, IDENTITY_HASH_SQL } from './identity-hash.ts'
 import type { LogRange } from './in-doubt-range.ts'
 
 /** What raw has stored under an identity. */
@@ -176,10 +176,8 @@ const storedEventsOfMonths = defineQuery({
 /** One row, because a row for each of 40,000 hashes would take longer to parse than to find. A hash is a safe integer. */
 const indexedIdentities = defineQuery({
   name: 'indexed_identities',
-  sql: `WITH given AS (SELECT ${PROJECT_HASH_SQL} AS project, ${IDENTITY_HASH_SQL} AS hash FROM ${GIVEN_IDENTITIES})
-        SELECT groupUniqArray(hash) AS hashes, groupUniqArray(toYYYYMM(month)) AS months FROM identity_hashes_v1
-        PREWHERE hash IN (SELECT hash FROM given)
-        WHERE (project, hash) IN (SELECT project, hash FROM given)`,
+  sql: `SELECT groupUniqArray(hash) AS hashes, groupUniqArray(toYYYYMM(month)) AS months FROM identity_hashes_v1
+        WHERE hash IN (SELECT ${IDENTITY_HASH_SQL} FROM ${GIVEN_IDENTITIES})`,
   params: z.object({ identities: z.string() }),
   row: z.object({ hashes: z.array(z.number()), months: z.array(z.number()) }),
   settings: BARE_INTEGERS,

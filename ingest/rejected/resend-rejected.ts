@@ -24,7 +24,7 @@ export interface ResendOptions {
 
 /**
  * Resubmits rejected events after a fix, as new events received now, in the order in which they were rejected: of two with the same
- * identity the first one counts.
+ * identity the first one counts. Those whose original is not kept are not found:
  * 1. The new events are submitted until they are durable. A crash after it: they are submitted again, and the copies are duplicates.
  * 2. The rejected events are marked as resubmitted. Throws StoreError, EventsUnavailable.
  */
@@ -70,7 +70,7 @@ const RejectedRow = z.object({ id: z.string(), log: z.string(), offset: z.coerce
 const rejectedEvents = defineQuery({
   name: 'rejected_events_to_resend',
   sql: `SELECT concat(log, '/', toString(offset)) AS id, log, offset, ingest_key_id AS ingestKeyId, base64Encode(original) AS originalBase64
-        FROM rejected_events_v1 FINAL WHERE (log, offset) IN {places: Array(Tuple(String, UInt64))} ORDER BY log, offset`,
+        FROM rejected_events_v1 FINAL WHERE (log, offset) IN {places: Array(Tuple(String, UInt64))} AND original != '' ORDER BY log, offset`,
   params: z.object({ places: z.array(z.tuple([z.string(), z.number()])) }),
   row: RejectedRow,
 })

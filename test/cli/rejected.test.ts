@@ -38,4 +38,23 @@ describe('the command "rejected"', () => {
     expect(await resend(first?.id ?? '')).toBe(1)
     expect(await resend(first?.id ?? '', 'http/999999')).toBe(1)
   })
+
+  test('"rejected drop" deletes the months before the given one, from all lists, and writes it to the audit log; the current month stays', async () => {
+    const { control } = tested.service.clickhouse
+    await control.command(`
+      INSERT INTO rejected_events_v1 (log, offset, reason, message, project_id, event_id, ingest_key_id, received_at, original)
+      SELECT 'http', 1000000 + number, 'invalid_value', 'm', 'p', 'old', 'old-key', toDateTime64('2026-02-01 00:00:00', 3, 'UTC') + INTERVAL number DAY, '{}' FROM numbers(40)`)
+    const drop = async (before: string) => (await tested.client.admin('POST', '/admin/v1/rejected-events/drop', { before })).body
+    const { stdout } = await runMeterline(['--json', 'rejected', 'drop', '--before', '2026-03'], environment)
+    expect(JSON.parse(stdout)).toEqual({ months: [{ month: '2026-02', events: 28 }] })
+    expect(await drop('2026-03')).toEqual({ months: [] })
+    expect((await listed('--limit', '1000')).filter(({ event_id }) => event_id === 'old')).toHaveLength(12)
+    const current = new Date().toISOString().slice(0, 7)
+    expect(await drop(current)).toEqual({ months: [{ month: '2026-03', events: '12' }] })
+    expect(await listed('--limit', '1000')).toHaveLength(REJECTED)
+    for (const before of ['2026-13', '2148-01', ''])
+      expect(await drop(before)).toMatchObject({ code: 'INVALID_REQUEST', message: expect.stringContaining('body.before') })
+    const { body } = await tested.client.admin('GET', '/admin/v1/audit-log?limit=10')
+    expect(body.entries.map(({ action, subject }: { action: string; subject: string }) => `${action} ${subject}`)).toContain('rejected-events.drop 2026-03')
+  })
 })

@@ -108,6 +108,7 @@ const WHO_MAY: Record<string, readonly Caller[]> = {
   'DELETE /admin/v1/ingest-keys/{id}': EMITTER_MANAGER,
   'GET /admin/v1/rejected-events': EMITTER_MANAGER,
   'POST /admin/v1/rejected-events/resend': EMITTER_MANAGER,
+  'POST /admin/v1/rejected-events/drop': OPERATOR,
 
   'GET /admin/v1/silent-projects': ANY_ADMIN,
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { EVENTS_PER_REQUEST_MAX } from '../../../contract/events.ts'
+import { EVENTS_PER_REQUEST_MAX, LINES_PER_REQUEST_MAX } from '../../../contract/events.ts'
 import { type Arrival, type BodyFormat, decodeBody } from '../../../ingest/event/decode-body.ts'
 import { NumberToken } from '../../../metering/quantity.ts'
 
@@ -39,19 +39,16 @@ describe("an event's own bytes", () => {
 
 describe('numbers', () => {
   const valueIn = (body: string) => decode(body)[0]?.fields?.value
-  test.each(['{"value":9007199254740993}', '{"value" : 1e3}', '{"\\u0076alue":7}', '{"value":0.1234567890}', '{"value":1.000000000000000}'])(
-    'a number that may lose digits keeps its text: %s',
+  test.each(['{"value":12.5}', '{"value":9007199254740993}', '{"value" : 1e3}', '{"\\u0076alue":7}', '{"value":0.1234567890}', '{"value":1.000000000000000}'])(
+    'a number keeps its digits: %s',
     (body) => {
       expect(valueIn(body)).toBeInstanceOf(NumberToken)
     },
   )
 
-  test('a number of a few digits is parsed by JSON.parse', () => {
-    expect(valueIn('{"value":12.5}')).toBe(12.5)
-  })
-
   test('of two equal keys the last one applies, as in every parser', () => {
-    expect(valueIn('{"value":1,"value":2}')).toBe(2)
+    expect(valueIn('{"value":1,"value":2}')).toEqual(new NumberToken('2'))
+    expect(valueIn('{"value":1,"value":[]}')).toBeUndefined()
     expect(valueIn('{"value":1,"value":9007199254740993}')).toEqual(new NumberToken('9007199254740993'))
   })
 })
@@ -78,17 +75,23 @@ test('a body with very deep nesting is handled without an exception', () => {
   }
 })
 
-test('an event that is nested too deep is not JSON, and the events beside it are not affected', () => {
+test('fields that are not of an event are ignored, however deep or numerous', () => {
   const deep = `{"value":1e1,"x":${'['.repeat(20_000)}${']'.repeat(20_000)}}`
+  const wide = `{"x":{${Array.from({ length: 5_000 }, (_, index) => `"k${index}":${index}`).join(',')}},"value":2}`
   for (const [body, format] of [
-    [`[{"value":1},${deep},{"value":1e2}]`, 'json'],
-    [`{"value":1}\n${deep}\n{"value":1e2}`, 'ndjson'],
+    [`[{"value":1},${deep},${wide}]`, 'json'],
+    [`{"value":1}\n${deep}\n${wide}`, 'ndjson'],
   ] as const) {
     const arrivals = decode(body, format)
-    expect(arrivals.map(({ problem }) => problem)).toEqual([undefined, 'not_json', undefined])
-    expect(arrivals[2]?.fields?.value).toEqual(new NumberToken('1e2'))
+    expect(arrivals.map(({ problem, fields }) => [problem, fields?.value])).toEqual(['1', '1e1', '2'].map((value) => [undefined, new NumberToken(value)]))
     expect(arrivals[1]?.original().toString()).toBe(deep)
   }
+})
+
+test(`a body of NDJSON may have ${LINES_PER_REQUEST_MAX} lines, blank ones included, and not one more`, () => {
+  const lines = (count: number) => Buffer.from(`{}${'\n'.repeat(count - 1)}`)
+  expect(decodeBody(lines(LINES_PER_REQUEST_MAX), 'ndjson')).toMatchObject({ status: 'decoded', arrivals: [{ index: 0 }] })
+  expect(decodeBody(lines(LINES_PER_REQUEST_MAX + 1), 'ndjson').status).toBe('too_many_lines')
 })
 
 test(`a body may have ${EVENTS_PER_REQUEST_MAX} events, and not one more`, () => {
@@ -119,7 +122,13 @@ test('CloudEvents are sent alone or in a batch, as their content type says', () 
   expect(decodeBody(Buffer.from('[]'), 'cloudevent').status).toBe('not_json')
   expect(decodeBody(Buffer.from('{}'), 'cloudevent-batch').status).toBe('not_json')
   const event = { specversion: '1.0', source: 's', id: 'i', type: 'mcp_calls', subject: 'p', time: 't', data: { value: 1 } }
-  expect(decode(JSON.stringify(event), 'cloudevent')[0]?.fields).toEqual({ event_id: 's i', project_id: 'p', metric: 'mcp_calls', value: 1, timestamp: 't' })
+  expect(decode(JSON.stringify(event), 'cloudevent')[0]?.fields).toEqual({
+    event_id: 's i',
+    project_id: 'p',
+    metric: 'mcp_calls',
+    value: new NumberToken('1'),
+    timestamp: 't',
+  })
 })
 
 describe("a CloudEvent's id", () => {

@@ -10,6 +10,14 @@ const validate = (event: unknown, allowedProjects: AllowedProjects): ValidatedEv
   validateEvent(arrivalOf(event), { receivedMs: Date.parse(EVENT.timestamp), allowedProjects })
 const reasonOf = (validated: ValidatedEvent) => (validated.status === 'valid' ? undefined : validated.rejection.reason)
 
+test('P6: an event is dated from 2000-01-01 to 2148-12-31, whatever the clock of the receiver: later days wrap around in the store', () => {
+  const validateAt = (timestamp: string) => validateEvent(arrivalOf({ ...EVENT, timestamp }), { receivedMs: Date.UTC(2298, 0, 1), allowedProjects: 'all' })
+  for (const day of ['2000-01-01T00:00:00Z', '2148-12-31T23:59:59.999Z']) expect(validateAt(day).status).toBe('valid')
+  for (const day of ['1999-12-31T23:59:59.999Z', '2149-01-01T00:00:00Z', '2149-06-07T00:00:00Z', '2200-12-31T00:00:00Z', '9999-12-31T23:59:59Z'])
+    expect(reasonOf(validateAt(day))).toBe('invalid_timestamp')
+  expect(validateAt('2200-12-31T00:00:00Z')).toMatchObject({ rejection: { message: 'timestamp must not be after 2148-12-31.' } })
+})
+
 describe('the scope of an ingest key', () => {
   test('P5: an event of a project outside the scope is rejected as project_not_allowed, with its ids and its bytes', () => {
     const validated = validate({ ...EVENT, project_id: 'foreign' }, OWN)

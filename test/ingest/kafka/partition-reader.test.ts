@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openAssignedPartitions } from '../../../ingest/kafka/assigned-partitions.ts'
 import { PartitionReader } from '../../../ingest/kafka/partition-reader.ts'
 import type { BatchControl, FetchedBatch, GroupReader } from '../../../ingest/kafka/topic.ts'
+import { TOUCHED_PER_BATCH_MAX } from '../../../ingest/log/touched-days.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
 import { acquisitionsOf, failingLane, faultOnce } from '../../support/engines/faulty-lane.ts'
 import { foldTopic, storedOfTopic } from '../../support/kafka/log-oracle.ts'
@@ -12,7 +13,7 @@ import { untilSo } from '../../support/until-so.ts'
 
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
 const control: BatchControl = { heartbeat: async () => {}, resolve: () => {} }
-const LIMITS = { batchEventsMax: 100, batchBytesMax: 2 ** 20, retryAfterMsMin: 10, retryAfterMsMax: 100, ownerTimeoutMs: 1_000 }
+const LIMITS = { ...TOUCHED_PER_BATCH_MAX, batchEventsMax: 100, batchBytesMax: 2 ** 20, retryAfterMsMin: 10, retryAfterMsMax: 100, ownerTimeoutMs: 1_000 }
 
 let store: TestStore
 beforeAll(async () => {

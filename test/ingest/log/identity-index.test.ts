@@ -39,7 +39,7 @@ test('P2: after a crash between the part of raw and that of the index, the owner
   const events = eventsOf('torn', 3)
   await withoutView(() => storeInDoubt(clickhouse, events))
   // Two rows too many hide the lack from the count, so that nothing but the in-doubt range is left to find it.
-  await clickhouse.control.command("INSERT INTO identity_hashes_v1 SELECT 1, number, '2026-01-01' FROM numbers(3) SETTINGS async_insert = 0")
+  await clickhouse.control.command("INSERT INTO identity_hashes_v1 SELECT number, 1, '2026-01-01' FROM numbers(3) SETTINGS async_insert = 0")
   expect(await indexedEvents()).toBe(0)
 
   const log = await openHttpLog({ clickhouse, logger: quiet, onLost: () => {} })
@@ -61,7 +61,7 @@ test('P2: a partition adds the identities of its in-doubt range before it reads 
     await crashing.acquire()
     await readOn(crashing, topic, 3)
   })
-  await clickhouse.control.command("INSERT INTO identity_hashes_v1 SELECT 1, number, '2026-01-01' FROM numbers(3) SETTINGS async_insert = 0")
+  await clickhouse.control.command("INSERT INTO identity_hashes_v1 SELECT number, 1, '2026-01-01' FROM numbers(3) SETTINGS async_insert = 0")
   for (const event of events) topic.appendEvent(event)
 
   const owner = newOwner(clickhouse, topic)
@@ -113,6 +113,7 @@ test('P2: what other logs have in doubt after a crash of the store does not make
   await withoutView(() => storeInDoubt(clickhouse, eventsOf('torn', 3)))
   const partition = newOwner(clickhouse, new MemoryTopic('test/beside', 1))
   expect(await queriesOf(() => partition.acquire())).not.toContain('months_to_index')
+  await untilSo(async () => partition.owned.stats().filterComplete)
   partition.owned.close()
 })
 
@@ -136,7 +137,8 @@ test('P1: duplicates whose look-up takes too long are looked up in smaller group
   const partitionLog = newOwner(slow, topic, { identities })
   const group: GroupReader = { seek: () => {}, pause: () => {}, resume: () => {}, commit: async () => {}, stop: async () => {} }
   const control: BatchControl = { heartbeat: async () => {}, resolve: () => {} }
-  const limits = { batchEventsMax: 400, batchBytesMax: 2 ** 20, retryAfterMsMin: 10, retryAfterMsMax: 100, ownerTimeoutMs: 1_000 }
+  const batch = { batchEventsMax: 400, batchBytesMax: 2 ** 20, batchMonthsMax: 24, batchDaysMax: 400 }
+  const limits = { ...batch, retryAfterMsMin: 10, retryAfterMsMax: 100, ownerTimeoutMs: 1_000 }
   const reader = new PartitionReader({ partitionLog, groupReader: () => group, control: clickhouse.control, logger: quiet, limits })
   reader.assign()
   await untilSo(async () => reader.state.status === 'reading')

@@ -6,6 +6,7 @@ import type { FetchedBatch, GroupReader } from '../../../ingest/kafka/topic.ts'
 import { readInDoubtRange } from '../../../ingest/log/in-doubt-range.ts'
 import { KnownIdentities } from '../../../ingest/log/known-identities.ts'
 import { OwnedLog } from '../../../ingest/log/owned-log.ts'
+import { TOUCHED_PER_BATCH_MAX } from '../../../ingest/log/touched-days.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
 import { newOwner, useTopic } from '../../support/kafka/log-owner.ts'
 import { MemoryTopic } from '../../support/kafka/memory-topic.ts'
@@ -129,7 +130,7 @@ test('P3: the owner of a Kafka partition makes requested repairs at its next hea
   await useTopic(clickhouse, topic)
   for (const name of ['a', 'b', 'c']) topic.append(0, JSON.stringify(eventOf('kafka', name)))
   const group: GroupReader = { seek: () => {}, pause: () => {}, resume: () => {}, commit: async () => {}, stop: async () => {} }
-  const limits = { batchEventsMax: 100, batchBytesMax: 2 ** 20, retryAfterMsMin: 10, retryAfterMsMax: 100, ownerTimeoutMs: 1_000 }
+  const limits = { ...TOUCHED_PER_BATCH_MAX, batchEventsMax: 100, batchBytesMax: 2 ** 20, retryAfterMsMin: 10, retryAfterMsMax: 100, ownerTimeoutMs: 1_000 }
   const partitionLog = newOwner(clickhouse, topic)
   const reader = new PartitionReader({ partitionLog, groupReader: () => group, control: clickhouse.control, logger, limits })
   reader.assign()

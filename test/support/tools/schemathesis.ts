@@ -105,10 +105,12 @@ function configOf({ credentials, known }: SchemathesisRun): string {
     ...names.map((name) => `${JSON.stringify(name)} = { values = ${JSON.stringify(known[name])} }`),
     '[parameters]',
     ...names.map((name) => `${JSON.stringify(name)} = { dictionary = ${JSON.stringify(name)}, probability = ${KNOWN_PROBABILITY} }`),
-    // Every event is validated separately: a request with an invalid event is 200 and lists the rejection.
-    '[[operations]]',
-    'include-path = "/v1/events"',
-    'checks.negative_data_rejection.enabled = false',
+    // Every event and every project of a batch is validated separately: a request with an invalid one is 200 and lists the rejection.
+    ...['/v1/events', '/admin/v1/projects/batch'].flatMap((path) => [
+      '[[operations]]',
+      `include-path = ${JSON.stringify(path)}`,
+      'checks.negative_data_rejection.enabled = false',
+    ]),
   ].join('\n')
 }
 

@@ -1,0 +1,27 @@
+/**
+ * How large the next batch of a log may be, as a share of its limits. After a failed batch it is half as large: whatever made it fail,
+ * such as time, memory or the number of parts, a smaller one passes more easily, and the same large one would fail again without end.
+ * Each acknowledged batch lets it grow, slowly, because a batch that is too large again costs a time-out and an acquired lease. A store
+ * that is down makes it no smaller: no batch is tried before the lease is acquired.
+ */
+export class BatchSize {
+  #share = 1
+
+  /** At least 1. */
+  of(max: number): number {
+    return Math.max(1, Math.floor(max * this.#share))
+  }
+
+  failed(): void {
+    this.#share = Math.max(this.#share / 2, SHARE_MIN)
+  }
+
+  acknowledged(): void {
+    this.#share = Math.min(this.#share * GROWTH, 1)
+  }
+}
+
+/** One event of the usual 50,000. */
+const SHARE_MIN = 2 ** -16
+/** Twice as large after 35 batches. */
+const GROWTH = 1.02
