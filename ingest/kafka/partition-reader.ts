@@ -5,7 +5,9 @@ import type { LogRecord } from '../log/detect-duplicates.ts'
 import { LogLost } from '../log/owned-log.ts'
 import { readRecord } from './event-record.ts'
 import { Incident } from './incident.ts'
+import { LeaderEpoch } from './leader-epoch.ts'
 import type { PartitionLog } from './partition-log.ts'
+import { PartitionProgress } from './partition-progress.ts'
 import { PartitionWatermark } from './partition-watermark.ts'
 import { type BatchPart, type PartLimits, splitBatch } from './split-batch.ts'
 import type { BatchControl, FetchedBatch, GroupReader, PartitionExtent } from './topic.ts'
@@ -22,6 +24,8 @@ export interface PartitionReaderOptions {
 export interface PartitionReaderLimits extends PartLimits, BackOffLimits {
   /** A partition that another process took over, although the group assigns it here, is taken back after this long without a heartbeat. */
   readonly ownerTimeoutMs: number
+  /** How often the owner of a log shows that it lives. */
+  readonly heartbeatEveryMs: number
 }
 
 export type ReaderState =
@@ -32,11 +36,11 @@ export type ReaderState =
 
 /**
  * Consumes one assigned partition: acquires its lease, reads it, acquires the lease again after any error, and stops on an
- * incident. The partition is paused while it is not read. All work runs one at a time.
+ * incident. The partition is paused while it is not read. All work runs one at a time; only the heartbeat does not wait for it.
  */
 export class PartitionReader {
   readonly partitionLog: PartitionLog
-  readonly batches = { count: 0, seconds: 0, startedMs: undefined as number | undefined }
+  readonly progress = new PartitionProgress()
   #state: ReaderState = { status: 'ended' }
   readonly #options: PartitionReaderOptions
   #assignment = new AbortController()
@@ -45,33 +49,34 @@ export class PartitionReader {
   #rewoundTo: number | undefined
   #seeks = 0
   readonly #watermark: PartitionWatermark
-  #end = 0
+  readonly #leaderEpoch: LeaderEpoch
+  #observing = false
+  #heartbeatTimer: NodeJS.Timeout | undefined
 
   constructor(options: PartitionReaderOptions) {
     this.#options = options
     this.partitionLog = options.partitionLog
-    this.#watermark = new PartitionWatermark(options.partitionLog)
+    this.#leaderEpoch = new LeaderEpoch(options.partitionLog.owned.name)
+    this.#watermark = new PartitionWatermark(options.partitionLog, options.limits)
   }
 
   get state(): ReaderState {
     return this.#state
   }
 
-  /** Events between what is settled and the last known end of the partition. */
-  get lagEvents(): number {
-    return Math.max(0, this.#end - this.partitionLog.settledEnd)
-  }
-
   /** The group has assigned the partition, perhaps again. Its lease is acquired in any case, because another member may have had it. */
   assign(): void {
     this.#assignment.abort()
     this.#assignment = new AbortController()
+    clearInterval(this.#heartbeatTimer)
+    this.#heartbeatTimer = setInterval(() => void this.#heartbeat(), this.#options.limits.heartbeatEveryMs)
     void this.#acquireUntilReading('the lease of the partition is being acquired', this.#assignment.signal)
   }
 
   /** The group has revoked the partition, or the process stops. Work in flight ends first. */
   async end(): Promise<void> {
     this.#assignment.abort()
+    clearInterval(this.#heartbeatTimer)
     const { partitionLog } = this
     await this.#oneAtATime(async () => {
       const wasReading = this.#state.status === 'reading'
@@ -97,22 +102,22 @@ export class PartitionReader {
     })
   }
 
-  /** Runs between two batches: advances the watermark, and checks that the partition still has the offset that comes next. */
-  async heartbeat(extent: PartitionExtent | undefined, { queriedMs, next }: { queriedMs: number; next: number }): Promise<void> {
+  /**
+   * Takes the partition's extent, undefined if it did not answer, as it was at `queriedMs` or later. Between two batches it checks that the
+   * partition still has the offset that comes next, and advances the watermark. While one of these waits, further ones are left out.
+   */
+  async observe(extent: PartitionExtent | undefined, { queriedMs, next }: { queriedMs: number; next: number }): Promise<void> {
+    if (this.#observing) return
+    this.#observing = true
     await this.#whileReading(async () => {
       if (extent !== undefined) {
-        this.#end = Math.max(this.#end, extent.end)
+        this.#leaderEpoch.observeBegin(extent.begin)
         this.partitionLog.requireWithin(extent, next)
         this.#watermark.note({ asOfMs: queriedMs, end: extent.end })
       }
       await this.#watermark.advance()
     })
-    const { partition, settledEnd } = this.partitionLog
-    if (this.#state.status === 'reading')
-      void this.#options
-        .groupReader()
-        .commit(partition, settledEnd)
-        .catch(() => {})
+    this.#observing = false
   }
 
   /**
@@ -123,6 +128,7 @@ export class PartitionReader {
     let begun = false
     await this.#whileReading(async () => {
       begun = await this.partitionLog.replayFrom(offset)
+      this.#leaderEpoch.forget()
       this.#seek()
     })
     return begun
@@ -130,18 +136,14 @@ export class PartitionReader {
 
   async #onBatch(batch: FetchedBatch, control: BatchControl): Promise<void> {
     if (this.#state.status !== 'reading') return
-    const startedMs = performance.now()
-    this.batches.startedMs = startedMs
+    this.progress.beginBatch(batch.end)
     try {
-      this.#end = Math.max(this.#end, batch.end)
-      if (this.#follows(batch)) await this.#process(batch, control)
+      if (this.#follows(batch)) await this.#checkAndProcess(batch, control)
       else this.#rewind()
     } catch (error) {
       this.#fail(error)
     } finally {
-      this.batches.startedMs = undefined
-      this.batches.count += 1
-      this.batches.seconds += (performance.now() - startedMs) / 1000
+      this.progress.endBatch()
     }
   }
 
@@ -149,9 +151,17 @@ export class PartitionReader {
    * Whether a batch continues the log. kafkajs sometimes starts elsewhere of its own accord: then it rewinds, once. If
    * the next batch begins beyond the position again, there is nothing readable between the two.
    */
-  #follows({ fetchedOffset }: FetchedBatch): boolean {
+  #follows(batch: FetchedBatch): boolean {
     const { next } = this.partitionLog
-    return fetchedOffset === next || (fetchedOffset > next && this.#rewoundTo === next)
+    const { fetchedOffset } = batch
+    return fetchedOffset === next || (fetchedOffset > next && this.#rewoundTo === next) || this.#leaderEpoch.isReread(batch)
+  }
+
+  async #checkAndProcess(batch: FetchedBatch, control: BatchControl): Promise<void> {
+    const rereadFrom = this.#leaderEpoch.check(batch)
+    if (rereadFrom !== undefined) return this.#seek(rereadFrom)
+    await this.#process(batch, control)
+    this.#leaderEpoch.note(batch)
   }
 
   async #process(batch: FetchedBatch, control: BatchControl): Promise<void> {
@@ -184,10 +194,21 @@ export class PartitionReader {
     this.#rewoundTo = this.partitionLog.next
   }
 
-  #seek(): void {
+  #seek(offset = this.partitionLog.next): void {
     this.#seeks += 1
     this.#rewoundTo = undefined
-    this.#options.groupReader().seek(this.partitionLog.partition, this.partitionLog.next)
+    this.#options.groupReader().seek(this.partitionLog.partition, offset)
+  }
+
+  /** Shows that the owner lives, whatever the log's work waits for. If it fails, the work finds out why. */
+  async #heartbeat(): Promise<void> {
+    if (this.#state.status !== 'reading') return
+    const { owned, partition, settledEnd } = this.partitionLog
+    const { groupReader, logger } = this.#options
+    groupReader()
+      .commit(partition, settledEnd)
+      .catch(() => {})
+    await this.#watermark.heartbeat().catch((error: unknown) => logger.warn({ err: error, log: owned.name }, 'the heartbeat of the log could not be sent'))
   }
 
   #fail(error: unknown): void {
@@ -229,7 +250,10 @@ export class PartitionReader {
     const { partitionLog } = this
     if (assigned.aborted) return
     await partitionLog.acquire()
+    await this.#watermark.begin()
     if (assigned.aborted) return
+    this.#leaderEpoch.forget()
+    this.progress.stalledMs = 0
     this.#state = { status: 'reading' }
     this.#seek()
     this.#options.groupReader().resume(partitionLog.partition)

@@ -3,15 +3,23 @@ import type { PartitionLog } from './partition-log.ts'
 
 /**
  * The watermark of one partition's log. An end of the partition is noted with the time before it was queried; once all offsets below
- * the end are settled, the log is complete up to that time. Call it only when no batch of the log is in flight.
+ * the end are settled, the log is complete up to that time. Call everything but `heartbeat` only when no batch of the log is in flight.
  */
 export class PartitionWatermark {
   readonly #partitionLog: PartitionLog
+  readonly #repeatAfterMs: number
   #pending: { asOfMs: number; end: number; copies?: Copies } | undefined
-  #publishedMs = 0
+  /** By the monotonic clock of the process. */
+  #publishedMs = Number.NEGATIVE_INFINITY
 
-  constructor(partitionLog: PartitionLog) {
+  constructor(partitionLog: PartitionLog, { heartbeatEveryMs }: { heartbeatEveryMs: number }) {
     this.#partitionLog = partitionLog
+    this.#repeatAfterMs = heartbeatEveryMs * REPEAT_AFTER_HEARTBEATS
+  }
+
+  /** Publishes the last watermark under a lease that was acquired just now. Throws StoreError. */
+  async begin(): Promise<void> {
+    await this.#publish(this.#partitionLog.owned.asOfMs)
   }
 
   /** Notes the end of the partition, queried after `asOfMs`. An end that is noted already stays until it is reached. */
@@ -25,7 +33,15 @@ export class PartitionWatermark {
     if (await this.#isReached()) {
       await this.#publish(Math.max(this.#pending?.asOfMs ?? 0, owned.asOfMs))
       this.#pending = undefined
-    } else if (Date.now() - this.#publishedMs >= REPUBLISH_AFTER_MS) await this.#publish(owned.asOfMs)
+    } else if (this.#isDue()) await this.#publish(owned.asOfMs)
+  }
+
+  /**
+   * The owner's heartbeat while `advance` has to wait for a batch: repeats the last watermark if it is due. It claims nothing new, so it
+   * may run beside the log's work, on another lane. Throws StoreError.
+   */
+  async heartbeat(): Promise<void> {
+    if (this.#isDue()) await this.#partitionLog.owned.repeatWatermark()
   }
 
   /** Publishes that the owner leaves, so that the next one need not wait for the owner time-out. Throws StoreError. */
@@ -46,10 +62,14 @@ export class PartitionWatermark {
   async #publish(asOfMs: number): Promise<void> {
     const { owned, settledEnd } = this.#partitionLog
     await owned.publishWatermark({ asOfMs, settledThrough: settledEnd - 1, released: false })
-    this.#publishedMs = Date.now()
+    this.#publishedMs = performance.now()
     await owned.repairRequested()
+  }
+
+  #isDue(): boolean {
+    return performance.now() - this.#publishedMs >= this.#repeatAfterMs
   }
 }
 
-/** A watermark that cannot advance is published again this often, because it is the owner's heartbeat: well within the owner time-out. */
-const REPUBLISH_AFTER_MS = 5_000
+/** A watermark that cannot advance is published again after this many heartbeats: well within the owner time-out. */
+const REPEAT_AFTER_HEARTBEATS = 2.5

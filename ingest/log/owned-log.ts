@@ -39,6 +39,9 @@ export class OwnedLog {
   #successor: IdentityFilter | undefined
   #filling = new AbortController()
   #asOfMs = 0
+  /** The last watermark, and the lease under which it was published. */
+  #published: { lease: Lease; watermark: Watermark } | undefined
+  #publishing: Promise<void> | undefined
   #requestedRepairs: RequestedRepairs
 
   constructor(options: OwnedLogOptions) {
@@ -140,8 +143,31 @@ export class OwnedLog {
 
   /** Throws StoreError. */
   async publishWatermark(watermark: Watermark): Promise<void> {
-    await publishWatermark(this.#options.lane, this.lease, watermark)
+    const { lease } = this
+    // A repeated one that arrived later would outrank this one.
+    await this.#publishing?.catch(() => {})
+    await this.#publish(this.#options.lane, lease, watermark)
+    this.#published = { lease, watermark }
     this.#asOfMs = watermark.asOfMs
+  }
+
+  /**
+   * Publishes the last watermark again, as the owner's heartbeat, on a lane of its own: it may run beside a batch. Does nothing before
+   * the first one under the current lease, because what was settled before may be in doubt again. Throws StoreError.
+   */
+  async repeatWatermark(): Promise<void> {
+    const last = this.#published
+    if (last === undefined || last.lease !== this.#lease || last.watermark.released || this.#publishing !== undefined) return
+    await this.#publish(this.#options.clickhouse.control, last.lease, last.watermark)
+  }
+
+  async #publish(lane: Lane, lease: Lease, watermark: Watermark): Promise<void> {
+    this.#publishing = publishWatermark(lane, lease, watermark)
+    try {
+      await this.#publishing
+    } finally {
+      this.#publishing = undefined
+    }
   }
 
   /** Ends what still runs in the background. */
