@@ -11,8 +11,8 @@ import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
 import { untilSo } from '../../support/until-so.ts'
 
 const TOPIC = 'lost-partition'
-/** Where each partition is: on the node that stays, on both, and on the node that is killed. */
-const ASSIGNMENT = [[1], [1, 2], [2]]
+/** The node of each partition: the one that stays for the first two, of which the second gets a copy on the other node, which is killed. */
+const ASSIGNMENT = [[1], [1], [2]]
 const [STAYS, SHRINKS, GOES] = ASSIGNMENT.map((_, partition) => projectOf(partition)) as [string, string, string]
 
 function projectOf(partition: number): string {
@@ -28,6 +28,10 @@ describe.skipIf(!HAS_KAFKA_NODES)('P1: a partition that has lost its leader or a
     const replicaAssignment = ASSIGNMENT.map((replicas, partition) => ({ partition, replicas }))
     const configEntries = [{ name: 'min.insync.replicas', value: '2' }]
     await administer((admin) => admin.createTopics({ topics: [{ topic: TOPIC, replicaAssignment, configEntries }], waitForLeaders: true }))
+    // A topic is created with as many copies of each partition.
+    const partitionAssignment = [{ partition: 1, replicas: [1, 2] }]
+    await administer((admin) => admin.alterPartitionReassignments({ topics: [{ topic: TOPIC, partitionAssignment }] }))
+    await untilSo(async () => (await describePartition(TOPIC, 1))?.isr.length === 2)
     service = await startKafkaService(nodes[0].address, TOPIC, { DATA_DIR: directory.path })
     await service.untilSettled()
     await service.client.send([STAYS, SHRINKS, GOES].map((project) => makeEvent(project, 'before')))
@@ -46,12 +50,14 @@ describe.skipIf(!HAS_KAFKA_NODES)('P1: a partition that has lost its leader or a
     return work(admin).finally(() => admin.disconnect())
   }
 
+  async function describePartition(topic: string, partition: number) {
+    const { topics } = await administer((admin) => admin.fetchTopicMetadata({ topics: [topic] }))
+    return topics[0]?.partitions.find(({ partitionId }) => partitionId === partition)
+  }
+
   /** Waits until the controller has noticed who leads the partition now, -1 if nobody does. */
   async function untilLeader(topic: string, partition: number, leader: number): Promise<void> {
-    await untilSo(async () => {
-      const { topics } = await administer((admin) => admin.fetchTopicMetadata({ topics: [topic] }))
-      return topics[0]?.partitions.find(({ partitionId }) => partitionId === partition)?.leader === leader
-    })
+    await untilSo(async () => (await describePartition(topic, partition))?.leader === leader)
   }
 
   test('events over HTTP for it get 503, and those for other partitions are accepted and counted meanwhile', async () => {
