@@ -1,9 +1,5 @@
-import { readFileSync, truncateSync } from 'node:fs'
-import { join } from 'node:path'
 import { type Admin, Kafka, logLevel } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { openAssignedPartitions } from '../../../ingest/kafka/assigned-partitions.ts'
-import { connectTopic } from '../../../ingest/kafka/kafkajs-topic.ts'
 import { partitionOfProject } from '../../../ingest/kafka/project-partition.ts'
 import { HAS_KAFKA_NODES, type KafkaNode, startTwoKafkaNodes } from '../../support/engines/kafka-broker.ts'
 import { type KafkaService, makeEvent, startKafkaService, totalOf } from '../../support/kafka/kafka-service.ts'
@@ -85,48 +81,10 @@ describe.skipIf(!HAS_KAFKA_NODES)('P1: a partition that has lost its leader or a
   })
 
   test('it is read on when it has a leader again, and what was acknowledged before is counted', async () => {
-    await nodes[1].restart(async () => {})
+    await nodes[1].restart()
     await untilSo(async () => (await service.client.send([SHRINKS, GOES].map((project) => makeEvent(project, 'restored')))).status === 202)
     await service.untilSettled()
     expect([await totalOf(service, SHRINKS), await totalOf(service, GOES)]).toEqual(['2', '2'])
     expect(await service.metric('meterline_log_incident')).toBe(0)
   })
-
-  test('P1: a log whose last records were replaced below the position, as by an unclean election, stops with an incident', async () => {
-    const topic = 'overwritten'
-    await administer((admin) => admin.createTopics({ topics: [{ topic, replicaAssignment: [{ partition: 0, replicas: [2] }] }], waitForLeaders: true }))
-    const options = { brokers: [nodes[0].address], topic, group: topic, ssl: false, sasl: undefined, partitions: 1, logger: quiet }
-    const connected = await connectTopic(options, new AbortController().signal)
-    const produce = (id: string) => connected.produce([{ partition: 0, key: 'p', value: JSON.stringify(makeEvent('p', id)), headers: {} }])
-    // Without heartbeats the shorter log is not noticed, as if it had grown again between two of them.
-    const limits = { heartbeatEveryMs: 600_000 }
-    const partitions = await openAssignedPartitions({ clickhouse: service.service.clickhouse, topic: connected, logger: quiet, limits })
-    for (let index = 0; index < 5; index += 1) await produce(`before-${index}`)
-    await untilSo(async () => partitions.stats().logs[0]?.counted === 5)
-    await nodes[1].restart(async () => removeLastBatches(join(nodes[1].dataDir, `${topic}-0`), 2))
-    await untilLeader(topic, 0, 2)
-    // The producer finds its last sequence numbers missing as well, and a new one takes its place.
-    const isProduced = (id: string) =>
-      produce(id).then(
-        () => true,
-        () => false,
-      )
-    for (let index = 0; index < 3; index += 1) await untilSo(() => isProduced(`after-${index}`))
-    await untilSo(async () => partitions.stats().logs[0]?.incident !== undefined)
-    expect(partitions.stats().logs[0]?.incident).toBe('log_overwritten')
-    await partitions.stop()
-    await connected.close()
-  })
 })
-
-const quiet = { info: () => {}, warn: () => {}, error: () => {} }
-
-/** Takes the last batches of a partition away, which a broker loses when its machine stops before it has written them to the disk. */
-function removeLastBatches(directory: string, count: number): void {
-  const path = join(directory, '00000000000000000000.log')
-  const bytes = readFileSync(path)
-  const starts: number[] = []
-  // A batch begins with its first offset (8 bytes) and its length without these two fields (4 bytes).
-  for (let at = 0; at + 12 < bytes.length && bytes.readUInt32BE(at + 8) > 0; at += 12 + bytes.readUInt32BE(at + 8)) starts.push(at)
-  truncateSync(path, starts.at(-count))
-}
