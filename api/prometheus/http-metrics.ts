@@ -76,6 +76,11 @@ export function ingestMetrics(register: Registry, ingesting: Ingesting): void {
   gauge('meterline_filter_full', '1 if the filter has reached its memory limit: every event is looked up. Add processes.', (log) => Number(log.filterFull))
   gauge('meterline_watermark_seconds', 'Usage is complete up to this time, in seconds since 1970.', (log) => log.asOfMs / 1000)
   gauge('meterline_log_lag_events', 'Events in the log that are not counted yet.', (log) => log.lagEvents)
+  gauge(
+    'meterline_log_open_transaction_seconds',
+    "How long a producer's open transaction has kept the log from being read to its end.",
+    (log) => log.openTransactionSeconds,
+  )
   whole('meterline_events_queued', 'Events waiting to be stored or produced.', () => stats().queuedEvents)
   whole('meterline_kafka_trouble', '1 while the brokers cannot be reached or read.', () => Number(stats().kafkaTrouble))
   whole('meterline_ready', '1 if events are accepted and counted.', () => Number(readiness().ready))

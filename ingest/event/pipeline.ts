@@ -36,6 +36,12 @@ export type ValidatedEvent =
       original(): Buffer
     }
 
+/** The ids of an event, also of one that was rejected: as far as they are text, otherwise ''. */
+export function identityOf(validated: ValidatedEvent): { projectId: string; eventId: string } {
+  if (validated.status === 'valid') return validated.event
+  return { projectId: validated.projectId, eventId: validated.eventId ?? '' }
+}
+
 /** The projects for which the sender of an event may send. */
 export type AllowedProjects = ReadonlySet<string> | 'all'
 

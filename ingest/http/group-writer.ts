@@ -143,6 +143,7 @@ export class GroupWriter implements EventLog {
       batchSeconds: this.#batchSeconds,
       batchInFlightSeconds: this.#batchStartedMs === undefined ? 0 : (performance.now() - this.#batchStartedMs) / 1000,
       lagEvents: 0,
+      openTransactionSeconds: 0,
       incident: undefined,
     }
     return { queuedEvents: this.#queue.events, logs: [log], kafkaTrouble: false }

@@ -9,6 +9,7 @@ import { PartitionLog } from './partition-log.ts'
 import { PartitionReader, type PartitionReaderLimits } from './partition-reader.ts'
 import { findReplays, finishReplay } from './replays.ts'
 import type { BatchControl, FetchedBatch, GroupReader, PartitionExtent, Topic } from './topic.ts'
+import { pause } from './wait-for-owner-timeout.ts'
 
 export interface AssignedPartitionsOptions {
   readonly clickhouse: ClickHouse
@@ -20,7 +21,8 @@ export interface AssignedPartitionsOptions {
 export interface AssignedPartitionsLimits extends PartitionReaderLimits {
   /** For all partitions of this process together. */
   readonly filterBytesMax: number
-  readonly heartbeatEveryMs: number
+  /** The group is joined again when a partition delivers nothing for this long although it has something to read. */
+  readonly stalledMsMax: number
 }
 
 const LIMITS: AssignedPartitionsLimits = {
@@ -32,6 +34,7 @@ const LIMITS: AssignedPartitionsLimits = {
   ownerTimeoutMs: OWNER_TIMEOUT_MS,
   filterBytesMax: 1024 ** 3,
   heartbeatEveryMs: 2_000,
+  stalledMsMax: 60_000,
 }
 
 /**
@@ -60,9 +63,8 @@ export class AssignedPartitions implements Ingesting {
   /** Changes of the assignment and of the incarnation run one after another. */
   #lastChange: Promise<void> = Promise.resolve()
   #trouble: Error | undefined
-  #heartbeatTimer: NodeJS.Timeout | undefined
-  #lastHeartbeat: Promise<void> = Promise.resolve()
-  #stopped = false
+  readonly #stopping = new AbortController()
+  #loops: Promise<void>[] = []
   /** Of partitions that were assigned here before, so that counters never decrease. */
   readonly #formerStats = new Map<string, LogStats>()
 
@@ -82,11 +84,14 @@ export class AssignedPartitions implements Ingesting {
         this.#trouble = error
       },
     })
-    this.#scheduleHeartbeat()
+    this.#loops = [
+      this.#repeat(() => this.#observeExtents(), 'the ends of the partitions could not be checked'),
+      this.#repeat(() => this.#followOperators(), 'requests of operators could not be read'),
+    ]
   }
 
   readiness(): Readiness {
-    if (this.#stopped) return { ready: false, reason: 'the service is stopping' }
+    if (this.#stopping.signal.aborted) return { ready: false, reason: 'the service is stopping' }
     if (this.#trouble !== undefined) return { ready: false, reason: `Kafka cannot be read: ${this.#trouble.message}` }
     if (this.#assigned === undefined) return { ready: false, reason: 'the group has not assigned any partitions yet' }
     for (const { state, stalledBy, partitionLog } of this.#readers.values()) {
@@ -105,9 +110,8 @@ export class AssignedPartitions implements Ingesting {
 
   /** Ends what is in flight, releases the logs and leaves the group. */
   async stop(): Promise<void> {
-    this.#stopped = true
-    clearTimeout(this.#heartbeatTimer)
-    await this.#lastHeartbeat
+    this.#stopping.abort()
+    await Promise.all(this.#loops)
     await this.#lastChange
     // The logs are released before the group is left, so that the next owners of the partitions need not wait.
     await Promise.all([...this.#readers.values()].map((reader) => reader.end()))
@@ -131,7 +135,7 @@ export class AssignedPartitions implements Ingesting {
   }
 
   async #applyAssignment(partitions: readonly number[]): Promise<void> {
-    if (this.#stopped || partitions !== this.#assigned) return
+    if (this.#stopping.signal.aborted || partitions !== this.#assigned) return
     const revoked = [...this.#readers].filter(([partition]) => !partitions.includes(partition))
     await Promise.all(revoked.map(([partition, reader]) => this.#closeReader(partition, reader)))
     for (const partition of partitions) {
@@ -163,30 +167,44 @@ export class AssignedPartitions implements Ingesting {
       try {
         return await clickhouse.openLane()
       } catch (error) {
-        if (this.#stopped) throw error
+        if (this.#stopping.signal.aborted) throw error
         logger.warn({ err: error }, 'ClickHouse cannot be reached; trying again')
         await new Promise((resolve) => setTimeout(resolve, limits.retryAfterMsMax))
       }
     }
   }
 
-  #scheduleHeartbeat(): void {
-    this.#heartbeatTimer = setTimeout(() => {
-      this.#lastHeartbeat = this.#heartbeat()
-        .catch((error: unknown) => this.#options.logger.warn({ err: error }, 'the watermarks could not be published'))
-        .finally(() => {
-          if (!this.#stopped) this.#scheduleHeartbeat()
-        })
-    }, this.#options.limits.heartbeatEveryMs)
+  async #repeat(work: () => Promise<void>, failure: string): Promise<void> {
+    const { limits, logger } = this.#options
+    const { signal } = this.#stopping
+    for (;;) {
+      await pause(limits.heartbeatEveryMs, signal)
+      if (signal.aborted) return
+      await work().catch((error: unknown) => logger.warn({ err: error }, failure))
+    }
   }
 
-  async #heartbeat(): Promise<void> {
-    const { clickhouse, topic } = this.#options
+  /** Does not wait for the readers: one whose work takes long must not hold up the others. */
+  async #observeExtents(): Promise<void> {
+    const { clickhouse, topic, limits } = this.#options
     // Without the store no end can be noted. The readers' own writes then fail, and they acquire their leases again.
     const notedMs = await noteTime(clickhouse.control).catch(() => undefined)
     const before = [...this.#readers].map(([partition, reader]) => ({ partition, reader, next: reader.partitionLog.next }))
-    const extents = notedMs === undefined ? [] : await topic.extents().catch((): PartitionExtent[] => [])
-    await Promise.all(before.map(({ partition, reader, next }) => reader.heartbeat(extents[partition], { queriedMs: notedMs ?? 0, next })))
+    const extents = notedMs === undefined ? [] : await topic.extents().catch((): (PartitionExtent | undefined)[] => [])
+    const isBusy = before.some(({ reader }) => reader.progress.batchInFlightSeconds > 0)
+    for (const { partition, reader, next } of before) {
+      const extent = extents[partition]
+      if (extent !== undefined) reader.progress.observe(extent, next, isBusy)
+      void reader.observe(extent, { queriedMs: notedMs ?? 0, next })
+    }
+    const stalled = before.find(({ reader }) => reader.state.status === 'reading' && reader.progress.stalledMs > limits.stalledMsMax)
+    if (stalled === undefined) return
+    for (const { reader } of before) reader.progress.stalledMs = 0
+    this.#groupReader?.rejoin(`Partition ${stalled.partition} has delivered nothing for ${limits.stalledMsMax} ms although it has unread events.`)
+  }
+
+  async #followOperators(): Promise<void> {
+    const { clickhouse, topic } = this.#options
     const incarnation = await readIncarnation(clickhouse.control, topic.name)
     if (incarnation !== undefined && incarnation.incarnation !== this.#newestIncarnation) this.#changeIncarnation(incarnation)
     await this.#startReplays()
@@ -214,22 +232,23 @@ export class AssignedPartitions implements Ingesting {
 }
 
 /** Used until the group reader is open. */
-const NO_GROUP: GroupReader = { seek: () => {}, pause: () => {}, resume: () => {}, commit: async () => {}, stop: async () => {} }
+const NO_GROUP: GroupReader = { seek: () => {}, pause: () => {}, resume: () => {}, rejoin: () => {}, commit: async () => {}, stop: async () => {} }
 
 function logNameOf({ partitionLog }: PartitionReader): string {
   return partitionLog.owned.name
 }
 
-function statsOf({ partitionLog, batches, state, lagEvents }: PartitionReader): LogStats {
-  const { owned, forwarded } = partitionLog
+function statsOf({ partitionLog, progress, state }: PartitionReader): LogStats {
+  const { owned, forwarded, settledEnd } = partitionLog
   return {
     ...owned.stats(),
     owned: true,
     forwarded: forwarded.count,
-    batches: batches.count,
-    batchSeconds: batches.seconds,
-    batchInFlightSeconds: batches.startedMs === undefined ? 0 : (performance.now() - batches.startedMs) / 1000,
-    lagEvents,
+    batches: progress.batches,
+    batchSeconds: progress.batchSeconds,
+    batchInFlightSeconds: progress.batchInFlightSeconds,
+    lagEvents: progress.lagEvents(settledEnd),
+    openTransactionSeconds: progress.openTransactionSeconds,
     incident: state.status === 'stopped' ? state.incident.kind : undefined,
   }
 }

@@ -1,17 +1,17 @@
-import { z } from 'zod'
 import { TOPIC_DIFFERENCES_MAX } from '../../contract/logs.ts'
 import type { UsageEvent } from '../../metering/event.ts'
 import { dayOf } from '../../metering/timestamp.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { defineQuery } from '../../sql/query.ts'
+import { identityOf } from '../event/pipeline.ts'
 import type { LogRecord } from '../log/detect-duplicates.ts'
 import { isIndexComplete } from '../log/identity-index.ts'
 import { type InDoubtRange, type LogRange, readInDoubtRange } from '../log/in-doubt-range.ts'
 import { findStoredEvents, readStoredRange, type StoredInRange } from '../log/stored-events.ts'
+import { readRejectedRange } from '../rejected/rejected-events.ts'
 import { readRecord } from './event-record.ts'
 import { type Incarnation, logOf, logsOf, pinIncarnation } from './incarnation.ts'
 import { partitionOfProject } from './project-partition.ts'
-import type { FetchedBatch, Topic } from './topic.ts'
+import { type FetchedBatch, requireExtents, type Topic } from './topic.ts'
 
 /** A record of a log without the same row in raw, or a row of raw without its record. */
 export interface TopicDifference {
@@ -59,7 +59,7 @@ export async function auditTopic(clickhouse: ClickHouse, topic: Topic): Promise<
 
 /** For each log the range that the topic still has and this incarnation has read, without an in-doubt range. */
 async function settledRanges({ control }: ClickHouse, topic: Topic, incarnation: Incarnation): Promise<LogRange[]> {
-  const extents = await topic.extents()
+  const extents = requireExtents(await topic.extents())
   const ranges: LogRange[] = []
   for (const [partition, log] of logsOf(incarnation).entries()) {
     const range = await readInDoubtRange(control, log)
@@ -103,70 +103,59 @@ class PartitionAudit {
     this.recordsRead += records.length
     this.firstReceivedMs ??= records[0]?.receivedMs ?? null
     const stored = await readStoredRange(this.#clickhouse.reads, this.log, { first, through })
-    const rejected = new Set((await this.#clickhouse.reads.query(rejectedOffsets, { log: this.log, first, through })).map(({ offset }) => offset))
-    const notStored: LogRecord[] = []
+    const rejected = await readRejectedRange(this.#clickhouse.reads, this.log, { first, through })
+    const unknown: LogRecord[] = []
     for (const record of records) {
-      const { validated, offset } = record
-      const row = stored.get(offset)
-      stored.delete(offset)
-      if (validated.status === 'rejected') this.#compareRejected(record, rejected.has(offset))
-      else if (partitionOfProject(validated.event.projectId, this.#partitions) !== this.#partition) this.forwarded += 1
-      else if (row === undefined) notStored.push(record)
-      else if (isSame(validated.event, row)) this.counted += 1
-      else this.#differ(record, 'other values in raw')
+      const row = stored.get(record.offset)
+      stored.delete(record.offset)
+      // What is stored for the offset decides, not today's rules: a metric may have been added to the catalogue or removed from it.
+      if (row !== undefined) this.#compareStored(record, row)
+      else if (rejected.has(record.offset)) this.refused += 1
+      else if (this.#isMisrouted(record)) this.forwarded += 1
+      else unknown.push(record)
     }
     for (const { projectId, eventId, offset } of stored.values())
       this.differences.push({ log: this.log, offset, project_id: projectId, event_id: eventId, problem: 'in raw and not in the log' })
-    await this.#compareDuplicates(notStored, rejected)
+    await this.#compareDuplicates(unknown)
   }
 
-  #compareRejected(record: LogRecord, isStored: boolean): void {
-    this.refused += 1
-    if (!isStored) this.#differ(record, 'refused and not kept')
+  #compareStored(record: LogRecord, row: StoredInRange): void {
+    const { validated } = record
+    const { projectId, eventId } = identityOf(validated)
+    const isSame = row.projectId === projectId && row.eventId === eventId && (validated.status === 'rejected' || hasSameValues(validated.event, row))
+    if (isSame) this.counted += 1
+    else this.#differ(record, 'other values in raw')
   }
 
-  /**
-   * An event that is not counted at its own offset must have been counted at an earlier one, or rejected: as a conflict, or by
-   * the store.
-   */
-  async #compareDuplicates(records: readonly LogRecord[], rejected: ReadonlySet<number>): Promise<void> {
-    const identities = records.flatMap(({ validated }) => (validated.status === 'valid' ? [[validated.event.projectId, validated.event.eventId] as const] : []))
+  #isMisrouted({ validated }: LogRecord): boolean {
+    return validated.status === 'valid' && partitionOfProject(validated.event.projectId, this.#partitions) !== this.#partition
+  }
+
+  /** An event that is neither counted nor rejected at its own offset must have been counted at an earlier one, with the same values. */
+  async #compareDuplicates(records: readonly LogRecord[]): Promise<void> {
+    const identities = records.map(({ validated }) => identityOf(validated)).map(({ projectId, eventId }) => [projectId, eventId] as const)
     if (identities.length === 0) return
     const lookUp = { lane: this.#clickhouse.reads, indexed: await isIndexComplete(this.#clickhouse), secondsMax: LOOK_UP_SECONDS_MAX }
     const stored = await findStoredEvents(lookUp, identities)
     for (const record of records) {
-      if (record.validated.status !== 'valid') continue
-      const { event } = record.validated
-      const first = stored.get(event.projectId, event.eventId)
-      if (rejected.has(record.offset)) this.refused += 1
-      else if (first === undefined) this.#differ(record, 'in the log and not in raw')
-      else if (first.metric === event.metric && first.value === event.value) this.duplicates += 1
+      const { validated } = record
+      const { projectId, eventId } = identityOf(validated)
+      const first = stored.get(projectId, eventId)
+      if (first === undefined) this.#differ(record, validated.status === 'rejected' ? 'refused and not kept' : 'in the log and not in raw')
+      else if (validated.status === 'rejected' || (first.metric === validated.event.metric && first.value === validated.event.value)) this.duplicates += 1
       else this.#differ(record, 'refused and not kept')
     }
   }
 
   #differ({ validated, offset, log }: LogRecord, problem: TopicDifference['problem']): void {
     if (this.differences.length >= TOPIC_DIFFERENCES_MAX) return
-    const { projectId, eventId } = validated.status === 'valid' ? validated.event : validated
-    this.differences.push({ log, offset, project_id: projectId, event_id: eventId ?? '', problem })
+    const { projectId, eventId } = identityOf(validated)
+    this.differences.push({ log, offset, project_id: projectId, event_id: eventId, problem })
   }
 }
 
 const LOOK_UP_SECONDS_MAX = 600
 
-function isSame(event: UsageEvent, row: StoredInRange): boolean {
-  return (
-    row.projectId === event.projectId &&
-    row.eventId === event.eventId &&
-    row.metric === event.metric &&
-    row.value === event.value &&
-    row.usageDate === dayOf(event.timestampMs)
-  )
+function hasSameValues(event: UsageEvent, row: StoredInRange): boolean {
+  return row.metric === event.metric && row.value === event.value && row.usageDate === dayOf(event.timestampMs)
 }
-
-const rejectedOffsets = defineQuery({
-  name: 'rejected_offsets',
-  sql: `SELECT offset FROM rejected_events_v1 FINAL WHERE log = {log: String} AND offset >= {first: UInt64} AND offset <= {through: UInt64}`,
-  params: z.object({ log: z.string(), first: z.number(), through: z.number() }),
-  row: z.object({ offset: z.coerce.number() }),
-})

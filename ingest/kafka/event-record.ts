@@ -2,7 +2,7 @@ import { isProjectId } from '../../metering/event.ts'
 import { isRejectReason } from '../../metering/rejection-reasons.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
 import { decodeEvent } from '../event/decode-body.ts'
-import { rejectArrival, type ValidatedEvent, validateEvent } from '../event/pipeline.ts'
+import { identityOf, rejectArrival, type ValidatedEvent, validateEvent } from '../event/pipeline.ts'
 import type { LogRecord } from '../log/detect-duplicates.ts'
 import { partitionOfProject } from './project-partition.ts'
 import { readTimeOfReceipt, type TimeOfReceipt } from './time-of-receipt.ts'
@@ -26,17 +26,22 @@ export interface ReceivedRecord {
   readonly receivedMs: number
 }
 
+/** The partition to which an event is produced: its project's own, or the first one if it does not name a project. */
+export function partitionOfEvent(validated: ValidatedEvent, partitions: number): number {
+  const { projectId } = identityOf(validated)
+  return isProjectId(projectId) ? partitionOfProject(projectId, partitions) : 0
+}
+
 /** The record of an event that the api has validated. Rejected events are produced too, so that they are kept (P7). */
-export function recordOfEvent(validated: ValidatedEvent, { ingestKeyId, receivedMs }: ReceivedRecord, partitions: number): NewRecord {
+export function recordOfEvent(validated: ValidatedEvent, { ingestKeyId, receivedMs }: ReceivedRecord, partition: number): NewRecord {
   const headers = { [HEADERS.receivedMs]: String(receivedMs), [HEADERS.ingestKey]: ingestKeyId }
   if (validated.status === 'rejected') {
     const { reason, message } = validated.rejection
-    const partition = isProjectId(validated.projectId) ? partitionOfProject(validated.projectId, partitions) : 0
     return { partition, key: validated.projectId, value: validated.original(), headers: { ...headers, [HEADERS.refused]: reason, [HEADERS.message]: message } }
   }
   const { eventId, projectId, metric, value, timestampMs } = validated.event
   const event = { event_id: eventId, project_id: projectId, metric, value, timestamp: formatTimestamp(timestampMs) }
-  return { partition: partitionOfProject(projectId, partitions), key: projectId, value: JSON.stringify(event), headers }
+  return { partition, key: projectId, value: JSON.stringify(event), headers }
 }
 
 /** The copy of a misrouted event for its project's own partition. It keeps the time at which the event was received. */

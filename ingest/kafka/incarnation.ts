@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
-import type { LogTopic } from './topic.ts'
+import { type LogTopic, requireExtents } from './topic.ts'
 
 /** Defines the logs of a topic; see sql/migrations/012_create_topic_incarnations_v1.sql. */
 export interface Incarnation {
@@ -28,7 +28,7 @@ export function logsOf(incarnation: Omit<Incarnation, 'starts'>): string[] {
 export async function pinIncarnation({ control }: ClickHouse, topic: LogTopic): Promise<Incarnation> {
   const known = await readIncarnation(control, topic.name)
   if (known !== undefined) return known
-  const extents = await topic.extents()
+  const extents = requireExtents(await topic.extents())
   return insertIncarnation(control, {
     topic: topic.name,
     incarnation: 1,

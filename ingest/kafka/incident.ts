@@ -15,6 +15,10 @@ export const INCIDENTS = {
     what: 'the partition has other events at offsets that were counted already: the topic was deleted and created again',
     command: 'meterline log reset',
   },
+  log_overwritten: {
+    what: 'records that were processed were replaced by others: an unclean leader election or a broker lost writes',
+    command: 'meterline log reset',
+  },
   partition_count_changed: {
     what: 'the topic has a different number of partitions from the recorded one, so projects would move between logs',
     command: 'meterline log repartition',

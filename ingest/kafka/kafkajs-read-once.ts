@@ -1,23 +1,23 @@
 import type { Consumer } from 'kafkajs'
 import { fetchedOf } from './kafkajs-reader.ts'
-import type { FetchedBatch, PartitionExtent } from './topic.ts'
+import { type FetchedBatch, type PartitionExtent, requireExtents } from './topic.ts'
 
 export interface ReadOnceOptions {
   readonly consumer: Consumer
   readonly topic: string
-  extents(): Promise<PartitionExtent[]>
+  extents(): Promise<(PartitionExtent | undefined)[]>
   onBatch(batch: FetchedBatch): Promise<void>
 }
 
-/** Reads each partition from its begin to the end that it has at the start. */
+/** Reads each partition from its begin to the stable end that it has at the start: no consumer gets what lies behind an open transaction. */
 export async function readOnce({ consumer, topic, extents, onBatch }: ReadOnceOptions): Promise<void> {
-  const ends = await extents()
-  const open = new Set(ends.flatMap(({ begin, end }, partition) => (begin < end ? [partition] : [])))
+  const ends = requireExtents(await extents())
+  const open = new Set(ends.flatMap(({ begin, stableEnd }, partition) => (begin < stableEnd ? [partition] : [])))
   if (open.size === 0) return
   try {
     await new Promise<void>((resolve, reject) => {
       const passed = (partition: number, through: number) => {
-        if (through + 1 >= (ends[partition]?.end ?? 0)) open.delete(partition)
+        if (through + 1 >= (ends[partition]?.stableEnd ?? 0)) open.delete(partition)
         if (open.size === 0) resolve()
       }
       consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error))

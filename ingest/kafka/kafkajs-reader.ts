@@ -33,6 +33,7 @@ const LIMITS: ReadingLimits = {
 /** A member that hangs must not hold up the shutdown: the broker removes it after its session time-out. */
 const STOP_MS_MAX = 15_000
 const HEALTHY_AFTER_MS = 5_000
+const METADATA_MS_MAX = 30_000
 const REOPEN = { retryAfterMsMin: 500, retryAfterMsMax: 10_000 }
 
 export interface KafkajsReaderOptions {
@@ -53,6 +54,8 @@ export function consumerConfigOf(limits: Partial<ReadingLimits> = {}): Omit<Cons
     maxWaitTimeInMs: fetchWaitMsMax,
     maxBytes: fetchBytesMax,
     maxBytesPerPartition: partitionBytesMax,
+    // A partition without a leader is read when the metadata names one again.
+    metadataMaxAge: METADATA_MS_MAX,
     // The library would restart a member even after it was stopped; that member would be assigned partitions which are not read.
     retry: { initialRetryTime: 200, maxRetryTime: 2_000, retries: 4, restartOnFailure: async () => false },
   }
@@ -98,6 +101,13 @@ export class KafkajsReader implements GroupReader {
   resume(partition: number): void {
     const { topic } = this.#options
     ignoreWithoutMembership(() => this.#member?.resume([{ topic, partitions: [partition] }]))
+  }
+
+  rejoin(reason: string): void {
+    const member = this.#member
+    if (member === undefined || this.#stopped) return
+    member.disconnect().catch(() => {})
+    this.#fail(new Error(reason))
   }
 
   async commit(partition: number, offset: number): Promise<void> {
@@ -195,7 +205,6 @@ export class KafkajsReader implements GroupReader {
    * them. kafkajs waits without limit for a join whose answer was lost with its connection: such a member is replaced.
    */
   #watch(): void {
-    const member = this.#member
     const { sessionTimeoutMs, rebalanceTimeoutMs } = this.#limits
     const silentMs = performance.now() - this.#lastHeardMs
     if (silentMs > sessionTimeoutMs && !this.#revokedForSilence) {
@@ -204,9 +213,7 @@ export class KafkajsReader implements GroupReader {
       // Without partitions nothing else would report that nothing is read.
       this.#options.handlers.onReadError(new Error(silence(silentMs)))
     }
-    if (member === undefined || silentMs <= sessionTimeoutMs + rebalanceTimeoutMs) return
-    member.disconnect().catch(() => {})
-    this.#fail(new Error(silence(silentMs)))
+    if (silentMs > sessionTimeoutMs + rebalanceTimeoutMs) this.rejoin(silence(silentMs))
   }
 }
 

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { logsOf, pinIncarnation } from './incarnation.ts'
-import type { Topic } from './topic.ts'
+import { requireExtents, type Topic } from './topic.ts'
 
 export interface LogState {
   readonly log: string
@@ -22,7 +22,7 @@ export interface LogState {
 /** Lists the logs of the topic's incarnation in force. Throws StoreError, KafkaUnavailable. */
 export async function listLogs(clickhouse: ClickHouse, topic: Topic): Promise<LogState[]> {
   const incarnation = await pinIncarnation(clickhouse, topic)
-  const extents = await topic.extents()
+  const extents = requireExtents(await topic.extents())
   const names = logsOf(incarnation)
   const watermarks = new Map((await clickhouse.reads.query(watermarksOf, { logs: names })).map((watermark) => [watermark.log, watermark]))
   return names.map((log, partition) => {

@@ -1,17 +1,18 @@
 import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
+import { identityOf } from '../event/pipeline.ts'
 import type { LogRecord, Verdict } from '../log/detect-duplicates.ts'
 import type { InDoubtRange } from '../log/in-doubt-range.ts'
 import { isolateRefused } from '../log/isolate-refused.ts'
 import type { KnownIdentities } from '../log/known-identities.ts'
 import { type AcquireCause, OwnedLog } from '../log/owned-log.ts'
 import { readStoredRange } from '../log/stored-events.ts'
-import { readRefusedByStore } from '../rejected/rejected-events.ts'
+import { readRejectedRange } from '../rejected/rejected-events.ts'
 import { ForwardedEvents, type MisroutedEvent } from './forward-misrouted.ts'
 import { type Incarnation, logOf } from './incarnation.ts'
 import { Incident } from './incident.ts'
 import { partitionOfProject } from './project-partition.ts'
-import type { LogTopic, PartitionExtent } from './topic.ts'
+import { KafkaUnavailable, type LogTopic, type PartitionExtent } from './topic.ts'
 
 export interface PartitionLogOptions {
   readonly clickhouse: ClickHouse
@@ -37,8 +38,8 @@ export class PartitionLog {
   #reconciling: InDoubtRange | undefined
   /** The events of that range that raw has stored, by offset. */
   #stored: Awaited<ReturnType<typeof readStoredRange>> | undefined
-  /** The offsets of that range that the store rejected. An event must not be counted beside its rejection. */
-  #refusedByStore: Set<number> | undefined
+  /** The events of that range that are kept as rejected, by offset. */
+  #rejected: Awaited<ReturnType<typeof readRejectedRange>> | undefined
 
   constructor(options: PartitionLogOptions) {
     const { clickhouse, lane, incarnation, partition, identities, logger } = options
@@ -130,9 +131,10 @@ export class PartitionLog {
    */
   async #reconcile(range: InDoubtRange, records: readonly LogRecord[]): Promise<void> {
     this.#stored ??= await readStoredRange(this.#options.lane, this.owned.name, range)
-    this.#refusedByStore ??= await readRefusedByStore(this.#options.lane, this.owned.name, range)
-    const { own } = this.#separate(records)
-    const missing = own.filter((record) => !this.#isStored(record) && this.#refusedByStore?.has(record.offset) !== true)
+    this.#rejected ??= await readRejectedRange(this.#options.lane, this.owned.name, range)
+    // Before misrouted events are separated: under other rules an event may have been rejected where it was.
+    const notStored = records.filter((record) => !this.#isStored(record) && !this.#isRejected(record))
+    const { own: missing } = this.#separate(notStored)
     if (missing.length === 0) return
     if (!range.settled) return this.#writeMissing(range, missing)
     const { verdicts } = await this.owned.detectDuplicates(missing, 'all')
@@ -149,10 +151,26 @@ export class PartitionLog {
     const stored = this.#stored?.get(offset)
     if (stored === undefined) return false
     // Only the identity matters: what counted under the rules of its time may be rejected by those of today.
-    const { projectId, eventId } = validated.status === 'valid' ? validated.event : validated
-    if (stored.projectId !== projectId || stored.eventId !== eventId)
-      throw new Incident('topic_created_anew', this.owned.name, `offset ${offset} was counted with another identity`)
+    const { projectId, eventId } = identityOf(validated)
+    if (stored.projectId !== projectId || stored.eventId !== eventId) this.#stopForOther(offset)
     return true
+  }
+
+  /**
+   * Whether an event that would be valid today was rejected by the rules of its time, or by the store. A conflict is left out, because it is
+   * found again, and so is what is rejected today as well: writing it again completes the list of its emitter.
+   */
+  #isRejected({ offset, validated }: LogRecord): boolean {
+    const rejected = this.#rejected?.get(offset)
+    if (rejected === undefined || rejected.reason === 'conflict' || validated.status === 'rejected') return false
+    // Only the beginning of an id is kept, and nothing of one that was no text.
+    const { projectId, eventId } = validated.event
+    if (!projectId.startsWith(rejected.projectId) || !eventId.startsWith(rejected.eventId)) this.#stopForOther(offset)
+    return true
+  }
+
+  #stopForOther(offset: number): never {
+    throw new Incident('topic_created_anew', this.owned.name, `offset ${offset} was processed with another identity`)
   }
 
   async #writeMissing(range: InDoubtRange, missing: readonly LogRecord[]): Promise<void> {
@@ -175,7 +193,7 @@ export class PartitionLog {
   #forgetRange(): void {
     this.#reconciling = undefined
     this.#stored = undefined
-    this.#refusedByStore = undefined
+    this.#rejected = undefined
   }
 
   /** Separates the events of this partition's own projects, and rejected ones, from misrouted events. */
@@ -192,11 +210,13 @@ export class PartitionLog {
     return { own: records.filter((record) => !elsewhere.has(record)), misrouted }
   }
 
-  #requireExtent(extents: readonly PartitionExtent[]): PartitionExtent {
+  #requireExtent(extents: readonly (PartitionExtent | undefined)[]): PartitionExtent {
     const { partitions } = this.#options.incarnation
     const extent = extents[this.partition]
-    if (extents.length === partitions && extent !== undefined) return extent
-    throw new Incident('partition_count_changed', this.owned.name, `${partitions} are pinned, the topic has ${extents.length}`)
+    if (extents.length !== partitions)
+      throw new Incident('partition_count_changed', this.owned.name, `${partitions} are pinned, the topic has ${extents.length}`)
+    if (extent === undefined) throw new KafkaUnavailable(`The partition ${this.partition} does not answer. It may have no leader.`)
+    return extent
   }
 
   #requireWithin({ begin, end }: PartitionExtent, endExpected: number): void {

@@ -8,7 +8,9 @@ import { WriteFailures } from '../log/write-failures.ts'
 import { SourceNotInForce } from '../source/source-in-force.ts'
 import { readRecord } from './event-record.ts'
 import { Incident } from './incident.ts'
+import { LeaderEpoch } from './leader-epoch.ts'
 import type { PartitionLog } from './partition-log.ts'
+import { PartitionProgress } from './partition-progress.ts'
 import { PartitionWatermark } from './partition-watermark.ts'
 import { type PartLimits, splitBatch } from './split-batch.ts'
 import type { BatchControl, FetchedBatch, GroupReader, PartitionExtent } from './topic.ts'
@@ -25,6 +27,8 @@ export interface PartitionReaderOptions {
 export interface PartitionReaderLimits extends PartLimits, BackOffLimits {
   /** A partition that another process took over, although the group assigns it here, is taken back after this long without a heartbeat. */
   readonly ownerTimeoutMs: number
+  /** How often the owner of a log shows that it lives. */
+  readonly heartbeatEveryMs: number
 }
 
 export type ReaderState =
@@ -35,11 +39,11 @@ export type ReaderState =
 
 /**
  * Consumes one assigned partition: acquires its lease, reads it, acquires the lease again after any error, and stops on an
- * incident. The partition is paused while it is not read. All work runs one at a time.
+ * incident. The partition is paused while it is not read. All work runs one at a time; only the heartbeat does not wait for it.
  */
 export class PartitionReader {
   readonly partitionLog: PartitionLog
-  readonly batches = { count: 0, seconds: 0, startedMs: undefined as number | undefined }
+  readonly progress = new PartitionProgress()
   #state: ReaderState = { status: 'ended' }
   readonly #options: PartitionReaderOptions
   #assignment = new AbortController()
@@ -49,42 +53,43 @@ export class PartitionReader {
   #seeks = 0
   readonly #size = new BatchSize()
   readonly #watermark: PartitionWatermark
-  #end = 0
   readonly #failures: WriteFailures
   /** All offsets below this one have been settled. Reading the last range again after a failure is no progress. */
   #settledEnd = 0
+  readonly #leaderEpoch: LeaderEpoch
+  #observing = false
+  #heartbeatTimer: NodeJS.Timeout | undefined
 
   constructor(options: PartitionReaderOptions) {
     this.#options = options
     this.#failures = new WriteFailures(options.limits)
     this.partitionLog = options.partitionLog
-    this.#watermark = new PartitionWatermark(options.partitionLog)
+    this.#leaderEpoch = new LeaderEpoch(options.partitionLog.owned.name)
+    this.#watermark = new PartitionWatermark(options.partitionLog, options.limits)
   }
 
   get state(): ReaderState {
     return this.#state
   }
 
-  /** Events between what is settled and the last known end of the partition. */
-  get lagEvents(): number {
-    return Math.max(0, this.#end - this.partitionLog.settledEnd)
-  }
-
   /** Why nothing is counted although events wait and the lease is acquired again and again; undefined if all is well. */
   get stalledBy(): string | undefined {
-    return this.lagEvents === 0 ? undefined : this.#failures.stalledBy
+    return this.progress.lagEvents(this.partitionLog.settledEnd) === 0 ? undefined : this.#failures.stalledBy
   }
 
   /** The group has assigned the partition, perhaps again. Its lease is acquired in any case, because another member may have had it. */
   assign(): void {
     this.#assignment.abort()
     this.#assignment = new AbortController()
+    clearInterval(this.#heartbeatTimer)
+    this.#heartbeatTimer = setInterval(() => void this.#heartbeat(), this.#options.limits.heartbeatEveryMs)
     void this.#acquireUntilReading('requested', 'the lease of the partition is being acquired', this.#assignment.signal)
   }
 
   /** The group has revoked the partition, or the process stops. Work in flight ends first. */
   async end(): Promise<void> {
     this.#assignment.abort()
+    clearInterval(this.#heartbeatTimer)
     const { partitionLog } = this
     await this.#oneAtATime(async () => {
       const wasReading = this.#state.status === 'reading'
@@ -110,22 +115,22 @@ export class PartitionReader {
     })
   }
 
-  /** Runs between two batches: advances the watermark, and checks that the partition still has the offset that comes next. */
-  async heartbeat(extent: PartitionExtent | undefined, { queriedMs, next }: { queriedMs: number; next: number }): Promise<void> {
+  /**
+   * Takes the partition's extent, undefined if it did not answer, as it was at `queriedMs` or later. Between two batches it checks that the
+   * partition still has the offset that comes next, and advances the watermark. While one of these waits, further ones are left out.
+   */
+  async observe(extent: PartitionExtent | undefined, { queriedMs, next }: { queriedMs: number; next: number }): Promise<void> {
+    if (this.#observing) return
+    this.#observing = true
     await this.#whileReading(async () => {
       if (extent !== undefined) {
-        this.#end = Math.max(this.#end, extent.end)
+        this.#leaderEpoch.observeBegin(extent.begin)
         this.partitionLog.requireWithin(extent, next)
         this.#watermark.note({ asOfMs: queriedMs, end: extent.end })
       }
       await this.#watermark.advance()
     })
-    const { partition, settledEnd } = this.partitionLog
-    if (this.#state.status === 'reading')
-      void this.#options
-        .groupReader()
-        .commit(partition, settledEnd)
-        .catch(() => {})
+    this.#observing = false
   }
 
   /**
@@ -137,6 +142,7 @@ export class PartitionReader {
     await this.#whileReading(async () => {
       begun = await this.partitionLog.replayFrom(offset)
       this.#settledEnd = Math.min(this.#settledEnd, this.partitionLog.settledEnd)
+      this.#leaderEpoch.forget()
       this.#seek()
     })
     return begun
@@ -144,18 +150,14 @@ export class PartitionReader {
 
   async #onBatch(batch: FetchedBatch, control: BatchControl): Promise<void> {
     if (this.#state.status !== 'reading') return
-    const startedMs = performance.now()
-    this.batches.startedMs = startedMs
+    this.progress.beginBatch(batch.end)
     try {
-      this.#end = Math.max(this.#end, batch.end)
-      if (this.#follows(batch)) await this.#process(batch, control)
+      if (this.#follows(batch)) await this.#checkAndProcess(batch, control)
       else this.#rewind()
     } catch (error) {
       this.#fail(error)
     } finally {
-      this.batches.startedMs = undefined
-      this.batches.count += 1
-      this.batches.seconds += (performance.now() - startedMs) / 1000
+      this.progress.endBatch()
     }
   }
 
@@ -163,9 +165,17 @@ export class PartitionReader {
    * Whether a batch continues the log. kafkajs sometimes starts elsewhere of its own accord: then it rewinds, once. If
    * the next batch begins beyond the position again, there is nothing readable between the two.
    */
-  #follows({ fetchedOffset }: FetchedBatch): boolean {
+  #follows(batch: FetchedBatch): boolean {
     const { next } = this.partitionLog
-    return fetchedOffset === next || (fetchedOffset > next && this.#rewoundTo === next)
+    const { fetchedOffset } = batch
+    return fetchedOffset === next || (fetchedOffset > next && this.#rewoundTo === next) || this.#leaderEpoch.isReread(batch)
+  }
+
+  async #checkAndProcess(batch: FetchedBatch, control: BatchControl): Promise<void> {
+    const rereadFrom = this.#leaderEpoch.check(batch)
+    if (rereadFrom !== undefined) return this.#seek(rereadFrom)
+    await this.#process(batch, control)
+    this.#leaderEpoch.note(batch)
   }
 
   async #process(batch: FetchedBatch, control: BatchControl): Promise<void> {
@@ -210,10 +220,21 @@ export class PartitionReader {
     this.#rewoundTo = this.partitionLog.next
   }
 
-  #seek(): void {
+  #seek(offset = this.partitionLog.next): void {
     this.#seeks += 1
     this.#rewoundTo = undefined
-    this.#options.groupReader().seek(this.partitionLog.partition, this.partitionLog.next)
+    this.#options.groupReader().seek(this.partitionLog.partition, offset)
+  }
+
+  /** Shows that the owner lives, whatever the log's work waits for. If it fails, the work finds out why. */
+  async #heartbeat(): Promise<void> {
+    if (this.#state.status !== 'reading') return
+    const { owned, partition, settledEnd } = this.partitionLog
+    const { groupReader, logger } = this.#options
+    groupReader()
+      .commit(partition, settledEnd)
+      .catch(() => {})
+    await this.#watermark.heartbeat().catch((error: unknown) => logger.warn({ err: error, log: owned.name }, 'the heartbeat of the log could not be sent'))
   }
 
   #fail(error: unknown): void {
@@ -259,7 +280,10 @@ export class PartitionReader {
     const { partitionLog } = this
     if (assigned.aborted) return
     await partitionLog.acquire(cause)
+    await this.#watermark.begin()
     if (assigned.aborted) return
+    this.#leaderEpoch.forget()
+    this.progress.stalledMs = 0
     this.#state = { status: 'reading' }
     this.#seek()
     this.#options.groupReader().resume(partitionLog.partition)

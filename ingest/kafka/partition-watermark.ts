@@ -10,17 +10,25 @@ interface PendingEnd {
 
 /**
  * The watermark of one partition's log. An end of the partition is noted with the time before it was queried; once all offsets below
- * the end are settled, the log is complete up to that time. Call it only when no batch of the log is in flight.
+ * the end are settled, the log is complete up to that time. Call everything but `heartbeat` only when no batch of the log is in flight.
  */
 export class PartitionWatermark {
   readonly #partitionLog: PartitionLog
+  readonly #repeatAfterMs: number
   #pending: PendingEnd | undefined
   /** When the end was last queried, by the clocks of host and store (noteTime). */
   #notedMs: number | undefined
+  /** By the monotonic clock of the process. */
   #publishedMs = Number.NEGATIVE_INFINITY
 
-  constructor(partitionLog: PartitionLog) {
+  constructor(partitionLog: PartitionLog, { heartbeatEveryMs }: { heartbeatEveryMs: number }) {
     this.#partitionLog = partitionLog
+    this.#repeatAfterMs = heartbeatEveryMs * REPEAT_AFTER_HEARTBEATS
+  }
+
+  /** Publishes the last watermark under a lease that was acquired just now. Throws StoreError. */
+  async begin(): Promise<void> {
+    await this.#publish(this.#knownAsOfMs())
   }
 
   /**
@@ -38,7 +46,15 @@ export class PartitionWatermark {
     if (pending !== undefined && (await this.#isReached(pending))) {
       await this.#publish(pending.asOfMs)
       this.#pending = undefined
-    } else if (performance.now() - this.#publishedMs >= REPUBLISH_AFTER_MS) await this.#publish(this.#knownAsOfMs())
+    } else if (this.#isDue()) await this.#publish(this.#knownAsOfMs())
+  }
+
+  /**
+   * The owner's heartbeat while `advance` has to wait for a batch: repeats the last watermark if it is due. It claims nothing new, so it
+   * may run beside the log's work, on another lane. Throws StoreError.
+   */
+  async heartbeat(): Promise<void> {
+    if (this.#isDue()) await this.#partitionLog.owned.repeatWatermark()
   }
 
   /** The last watermark. If it is now far in the future, a clock was ahead when it was noted, and nothing is known instead: 0. */
@@ -68,9 +84,13 @@ export class PartitionWatermark {
     this.#publishedMs = performance.now()
     await owned.repairRequested()
   }
+
+  #isDue(): boolean {
+    return performance.now() - this.#publishedMs >= this.#repeatAfterMs
+  }
 }
 
-/** A watermark that cannot advance is published again this often, because it is the owner's heartbeat: well within the owner time-out. */
-const REPUBLISH_AFTER_MS = 5_000
+/** A watermark that cannot advance is published again after this many heartbeats: well within the owner time-out. */
+const REPEAT_AFTER_HEARTBEATS = 2.5
 /** The hosts of two successive owners may differ by this much without either clock being wrong. */
 const HOSTS_APART_MS_MAX = 5 * 60_000

@@ -1,7 +1,7 @@
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { retireLog } from '../log/retire-log.ts'
 import { type Incarnation, insertIncarnation, logsOf, pinIncarnation } from './incarnation.ts'
-import type { PartitionExtent, Topic } from './topic.ts'
+import { type PartitionExtent, requireExtents, type Topic } from './topic.ts'
 
 /** The outcome of an operator's change to the logs of a topic. If it is rejected, the reason says what to do instead. */
 export type LogChangeOutcome<T> = { status: 'done'; result: T } | { status: 'rejected'; reason: string }
@@ -16,7 +16,7 @@ export type LogChoice = 'all' | string
  */
 export async function resetLogs(clickhouse: ClickHouse, topic: Topic, choice: LogChoice): Promise<LogChangeOutcome<Incarnation>> {
   const before = await pinIncarnation(clickhouse, topic)
-  const extents = await topic.extents()
+  const extents = requireExtents(await topic.extents())
   const names = logsOf(before)
   if (choice !== 'all' && !names.includes(choice)) return { status: 'rejected', reason: `There is no log ${choice}. The logs are ${names.join(', ')}.` }
   const starts: number[] = []
@@ -34,7 +34,7 @@ export async function resetLogs(clickhouse: ClickHouse, topic: Topic, choice: Lo
  */
 export async function repartitionLogs(clickhouse: ClickHouse, topic: Topic): Promise<LogChangeOutcome<Incarnation>> {
   const before = await pinIncarnation(clickhouse, topic)
-  const extents = await topic.extents()
+  const extents = requireExtents(await topic.extents())
   if (extents.length === before.partitions) return { status: 'rejected', reason: `The topic has ${before.partitions} partitions, as pinned.` }
   if (extents.length < before.partitions)
     return {

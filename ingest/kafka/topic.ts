@@ -7,7 +7,7 @@ export interface Topic extends LogTopic {
   offsetsAt(timeMs: number): Promise<number[]>
   /** Joins the consumer group and reads the assigned partitions, until stopped. */
   read(handlers: ReadHandlers): Promise<GroupReader>
-  /** Reads every partition once, from its begin to its current end, outside the group, as fast as `onBatch` resolves. */
+  /** Reads every partition once, from its begin to its current stable end, outside the group, as fast as `onBatch` resolves. */
   readAll(onBatch: (batch: FetchedBatch) => Promise<void>): Promise<void>
   close(): Promise<void>
 }
@@ -16,16 +16,29 @@ export interface Topic extends LogTopic {
 export interface LogTopic {
   /** cluster/topic: the same text in every process that reads this topic of this cluster. */
   readonly name: string
-  /** The current begin and end of each partition, by partition. Throws KafkaUnavailable. */
-  extents(): Promise<PartitionExtent[]>
-  /** Appends records, acks=all and idempotent, and returns the offset of each. Throws KafkaUnavailable: some may be stored then. */
+  /** The current extent of each partition, by partition; undefined for one that does not answer. Throws KafkaUnavailable. */
+  extents(): Promise<(PartitionExtent | undefined)[]>
+  /**
+   * Appends records, acks=all and idempotent, and returns the offset of each. Partitions do not wait for each other, and calls for one
+   * partition are made one at a time. Throws KafkaUnavailable or RecordsRefused: some of the records may be stored then.
+   */
   produce(records: readonly NewRecord[]): Promise<number[]>
 }
 
 export interface PartitionExtent {
   readonly begin: number
-  /** The offset of the next record. */
+  /** The offset of the next record: the high watermark. Everything acknowledged lies below it. */
   readonly end: number
+  /** The last stable offset: what lies behind it cannot be read before an open transaction ends. At most `end`. */
+  readonly stableEnd: number
+}
+
+/** The extents, if every partition has answered. Throws KafkaUnavailable. */
+export function requireExtents(extents: readonly (PartitionExtent | undefined)[]): PartitionExtent[] {
+  return extents.map((extent, partition) => {
+    if (extent === undefined) throw new KafkaUnavailable(`Partition ${partition} of the topic does not answer. It may have no leader.`)
+    return extent
+  })
 }
 
 export interface NewRecord {
@@ -42,6 +55,8 @@ export interface FetchedRecord {
   readonly timestamp: string
   readonly value: Buffer | null
   readonly headers?: Readonly<Record<string, unknown>> | undefined
+  /** What the record shares with those that were appended with it. Without it the format is older than Kafka 0.11. */
+  readonly batchContext?: { readonly partitionLeaderEpoch: number } | undefined
 }
 
 export interface FetchedBatch {
@@ -79,6 +94,8 @@ export interface GroupReader {
   seek(partition: number, offset: number): void
   pause(partition: number): void
   resume(partition: number): void
+  /** Leaves the group and joins it again with new connections. Every partition is assigned again. */
+  rejoin(reason: string): void
   /** Commits an offset to the group so that tools can show its lag. Nothing depends on it. */
   commit(partition: number, offset: number): Promise<void>
   /** Leaves the group when the running handlers have ended. */
@@ -90,5 +107,13 @@ export class KafkaUnavailable extends Error {
   constructor(message: string, cause?: unknown) {
     super(message, { cause })
     this.name = 'KafkaUnavailable'
+  }
+}
+
+/** The broker rejects the records for what they are, as too large or invalid: sending them again is in vain. */
+export class RecordsRefused extends Error {
+  constructor(message: string, cause?: unknown) {
+    super(message, { cause })
+    this.name = 'RecordsRefused'
   }
 }

@@ -57,6 +57,8 @@ export interface LogStats {
   readonly asOfMs: number
   /** Events in the log that are not settled yet. */
   readonly lagEvents: number
+  /** How long a transaction of a producer has kept the log from being read to its end; 0 when there is none. */
+  readonly openTransactionSeconds: number
   readonly incident: string | undefined
 }
 

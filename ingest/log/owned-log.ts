@@ -44,8 +44,9 @@ export class OwnedLog {
   #ownNames = new Set<string>()
   readonly #filter: LogFilter
   #asOfMs = 0
-  /** The last watermark that was published under the lease. */
+  /** The last watermark, and the lease under which it was published. */
   #published: { readonly lease: Lease; readonly watermark: Omit<Watermark, 'number'> } | undefined
+  #publishing: Promise<void> | undefined
   /** Heartbeats of this process for the log, over all its leases. */
   #heartbeats = 0
   #requestedRepairs: RequestedRepairs
@@ -135,7 +136,7 @@ export class OwnedLog {
   async #withHeartbeat<T>(work: () => Promise<T>): Promise<T> {
     let heartbeat = Promise.resolve()
     const timer = setInterval(() => {
-      heartbeat = heartbeat.then(() => this.#repeatWatermark())
+      heartbeat = heartbeat.then(() => this.repeatWatermark())
       heartbeat.catch(() => {})
     }, this.#options.heartbeatEveryMs ?? HEARTBEAT_EVERY_MS)
     try {
@@ -144,10 +145,6 @@ export class OwnedLog {
       clearInterval(timer)
       await heartbeat
     }
-  }
-
-  async #repeatWatermark(): Promise<void> {
-    if (this.#published !== undefined && this.#published.lease === this.#lease) await this.publishWatermark(this.#published.watermark)
   }
 
   /** Writes a batch whose duplicates were detected, and returns its verdicts with what is kept of rejected events. Throws StoreError. */
@@ -181,8 +178,9 @@ export class OwnedLog {
   /** Throws StoreError. */
   async publishWatermark(watermark: Omit<Watermark, 'number'>): Promise<void> {
     const { lease } = this
-    this.#heartbeats += 1
-    await publishWatermark(this.#options.lane, lease, { ...watermark, number: this.#heartbeats })
+    // A repeated one that arrived later would outrank this one.
+    await this.#publishing?.catch(() => {})
+    await this.#publish(this.#options.lane, lease, watermark)
     this.#published = { lease, watermark }
     this.#asOfMs = watermark.asOfMs
   }
@@ -190,6 +188,26 @@ export class OwnedLog {
   /** The time for the next watermark, in ms since 1970; note it before the end of the log is queried. Throws StoreError. */
   noteTime(): Promise<number> {
     return noteTime(this.#options.lane)
+  }
+
+  /**
+   * Publishes the last watermark again, as the owner's heartbeat, on a lane of its own: it may run beside a batch. Does nothing before
+   * the first one under the current lease, because what was settled before may be in doubt again. Throws StoreError.
+   */
+  async repeatWatermark(): Promise<void> {
+    const last = this.#published
+    if (last === undefined || last.lease !== this.#lease || last.watermark.released || this.#publishing !== undefined) return
+    await this.#publish(this.#options.clickhouse.control, last.lease, last.watermark)
+  }
+
+  async #publish(lane: Lane, lease: Lease, watermark: Omit<Watermark, 'number'>): Promise<void> {
+    this.#heartbeats += 1
+    this.#publishing = publishWatermark(lane, lease, { ...watermark, number: this.#heartbeats })
+    try {
+      await this.#publishing
+    } finally {
+      this.#publishing = undefined
+    }
   }
 
   /** Ends what still runs in the background. */

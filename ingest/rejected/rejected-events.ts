@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { REJECT_REASONS } from '../../metering/rejection-reasons.ts'
+import { REJECT_REASONS, type RejectReason } from '../../metering/rejection-reasons.ts'
 import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import type { LogRange } from '../log/in-doubt-range.ts'
@@ -43,17 +43,30 @@ const PERIODS_MS = [HOUR_MS, 24 * HOUR_MS, 30 * 24 * HOUR_MS]
 /** Later than any event was received, and within what the store can represent. */
 const TIME_MS_MAX = Date.UTC(2200, 0, 1)
 
-/** The offsets of a range at which the store rejected events because of their data. Throws StoreError. */
-export async function readRefusedByStore(lane: Lane, log: string, { first, through }: LogRange): Promise<Set<number>> {
-  return new Set((await lane.query(refusedByStore, { log, first, through })).map(({ offset }) => offset))
+/** What is kept of a rejection at one offset of a log. */
+export interface RejectedAt {
+  readonly reason: RejectReason
+  /** The ids as far as they were text, otherwise ''. */
+  readonly projectId: string
+  readonly eventId: string
 }
 
-const refusedByStore = defineQuery({
-  name: 'refused_by_store',
-  sql: `SELECT offset FROM rejected_events_v1
-        WHERE log = {log: String} AND offset >= {first: UInt64} AND offset <= {through: UInt64} AND reason = 'refused_by_store'`,
+/**
+ * The events of a range that were rejected, by offset. The rules of their time decided, which may have changed since: what is kept as
+ * rejected must not be counted beside its rejection. Throws StoreError.
+ */
+export async function readRejectedRange(lane: Lane, log: string, { first, through }: LogRange): Promise<Map<number, RejectedAt>> {
+  const rows = await lane.query(rejectedOfRange, { log, first, through })
+  return new Map(rows.map(({ offset, ...rejected }) => [offset, rejected]))
+}
+
+const rejectedOfRange = defineQuery({
+  name: 'rejected_of_range',
+  sql: `SELECT offset, reason, project_id AS projectId, event_id AS eventId FROM rejected_events_v1
+        WHERE log = {log: String} AND offset >= {first: UInt64} AND offset <= {through: UInt64}`,
   params: z.object({ log: z.string(), first: z.number(), through: z.number() }),
-  row: z.object({ offset: z.coerce.number() }),
+  row: z.object({ offset: z.coerce.number(), reason: z.enum(REJECT_REASONS), projectId: z.string(), eventId: z.string() }),
+  settings: { max_execution_time: 600 },
 })
 
 const RejectedRow = z.object({

@@ -134,8 +134,9 @@ describe('one insert of a partition', () => {
     const topic = new MemoryTopic(`test/${name}`, 1)
     for (const event of eventsOfMonths(name, months)) topic.append(0, JSON.stringify(event))
     const { lane, inserts } = watchInserts(store.clickhouse.ingest, monthsMax)
-    const group: GroupReader = { seek: () => {}, pause: () => {}, resume: () => {}, commit: async () => {}, stop: async () => {} }
-    const limits = { ...TOUCHED_PER_BATCH_MAX, batchEventsMax: 100, batchBytesMax: 2 ** 20, retryAfterMsMin: 1, retryAfterMsMax: 10, ownerTimeoutMs: 1_000 }
+    const group: GroupReader = { seek: () => {}, pause: () => {}, resume: () => {}, rejoin: () => {}, commit: async () => {}, stop: async () => {} }
+    const batch = { ...TOUCHED_PER_BATCH_MAX, batchEventsMax: 100, batchBytesMax: 2 ** 20 }
+    const limits = { ...batch, retryAfterMsMin: 1, retryAfterMsMax: 10, ownerTimeoutMs: 1_000, heartbeatEveryMs: 2_000 }
     const reader = new PartitionReader({
       partitionLog: newOwner(store.clickhouse, topic, { lane }),
       groupReader: () => group,

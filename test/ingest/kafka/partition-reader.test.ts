@@ -13,7 +13,15 @@ import { untilSo } from '../../support/until-so.ts'
 
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
 const control: BatchControl = { heartbeat: async () => {}, resolve: () => {} }
-const LIMITS = { ...TOUCHED_PER_BATCH_MAX, batchEventsMax: 100, batchBytesMax: 2 ** 20, retryAfterMsMin: 10, retryAfterMsMax: 100, ownerTimeoutMs: 1_000 }
+const LIMITS = {
+  ...TOUCHED_PER_BATCH_MAX,
+  batchEventsMax: 100,
+  batchBytesMax: 2 ** 20,
+  retryAfterMsMin: 10,
+  retryAfterMsMax: 100,
+  ownerTimeoutMs: 1_000,
+  heartbeatEveryMs: 2_000,
+}
 
 let store: TestStore
 beforeAll(async () => {
@@ -32,6 +40,7 @@ async function startReader(name: string, lane = store.clickhouse.ingest) {
     seek: (_, offset) => void seeks.push(offset),
     pause: () => {},
     resume: () => {},
+    rejoin: () => {},
     commit: async () => {},
     stop: async () => {},
   }
@@ -91,10 +100,10 @@ test('P1: an extent that was queried before a batch does not make the log look t
   await reader.onBatch(fetch(0, 10), control)
   const next = reader.partitionLog.next
   await reader.onBatch(fetch(10, 10), control)
-  await reader.heartbeat({ begin: 0, end: 12 }, { queriedMs: Date.now(), next })
+  await reader.observe({ begin: 0, end: 12, stableEnd: 12 }, { queriedMs: Date.now(), next })
   expect(reader.state.status).toBe('reading')
   topic.partitions[0]?.splice(3)
-  await reader.heartbeat({ begin: 0, end: 3 }, { queriedMs: Date.now(), next: reader.partitionLog.next })
+  await reader.observe({ begin: 0, end: 3, stableEnd: 3 }, { queriedMs: Date.now(), next: reader.partitionLog.next })
   expect(reader.state).toMatchObject({ status: 'stopped', incident: { kind: 'log_end_below_position' } })
 })
 

@@ -28,12 +28,14 @@ describe.skipIf(!HAS_KAFKA)('P1: settings of the topic', () => {
     expect(logged).toContain('the topic missing did not exist and was created with 3 partitions')
   })
 
-  test('short retention, a single in-sync replica and compaction are warned of at the start', async () => {
+  test('short retention, a single in-sync replica, compaction, unclean elections and small messages are warned of at the start', async () => {
     const admin = new Kafka({ brokers: [kafka.brokers], logLevel: logLevel.NOTHING }).admin()
     await admin.connect()
     const configEntries = [
       { name: 'retention.ms', value: String(6 * 86_400_000) },
       { name: 'cleanup.policy', value: 'compact' },
+      { name: 'unclean.leader.election.enable', value: 'true' },
+      { name: 'max.message.bytes', value: '100000' },
     ]
     await admin.createTopics({ topics: [{ topic: 'risky', numPartitions: 1, configEntries }], waitForLeaders: true })
     await admin.disconnect()
@@ -42,6 +44,8 @@ describe.skipIf(!HAS_KAFKA)('P1: settings of the topic', () => {
     expect(logged).toContain('less than 7 days')
     expect(logged).toContain('min.insync.replicas is below 2')
     expect(logged).toContain('cleanup.policy compacts the topic')
+    expect(logged).toContain('unclean.leader.election.enable is true')
+    expect(logged).toContain('max.message.bytes is below 131072')
   })
 
   test('brokers that do not answer are logged and retried, until a stop is requested', async () => {

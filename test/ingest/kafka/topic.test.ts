@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { connectTopic } from '../../../ingest/kafka/kafkajs-topic.ts'
+import { openProducedLog } from '../../../ingest/kafka/produced-log.ts'
 import { partitionOfProject } from '../../../ingest/kafka/project-partition.ts'
 import { HAS_KAFKA, kafkaForTests, type TestKafka } from '../../support/engines/kafka-broker.ts'
 import { type KafkaService, makeEvent, startKafkaService, totalOf } from '../../support/kafka/kafka-service.ts'
 import { HAS_KCAT, produceWithKcat } from '../../support/kafka/kcat.ts'
 import { untilSo } from '../../support/until-so.ts'
+import { submissionOf } from '../../support/worlds/submission.ts'
 
 describe.skipIf(!HAS_KAFKA)('a topic, read from a real broker', () => {
   let kafka: TestKafka
@@ -49,6 +52,23 @@ describe.skipIf(!HAS_KAFKA)('a topic, read from a real broker', () => {
     expect(await service.client.send(events)).toMatchObject({ status: 202, body: { accepted: '10000' } })
     await service.untilSettled()
     expect(await totalOf(service, 'many')).toBe('10000')
+  })
+
+  test('P1: a record that the broker rejects is answered by itself, and the events that shared its request are accepted', async () => {
+    const topic = 'small-records'
+    const admin = service.kafka.admin()
+    await admin.connect()
+    await admin.createTopics({ topics: [{ topic, numPartitions: 1, configEntries: [{ name: 'max.message.bytes', value: '500' }] }], waitForLeaders: true })
+    await admin.disconnect()
+    const options = { brokers: [kafka.brokers], topic, group: topic, ssl: false, sasl: undefined, partitions: 1, logger: quiet }
+    const connected = await connectTopic(options, new AbortController().signal)
+    const log = await openProducedLog({ clickhouse: service.service.clickhouse, topic: connected, logger: quiet })
+    const ids = Array.from({ length: 20 }, (_, index) => (index === 7 ? 'ü'.repeat(128) : `e${index}`))
+    const verdicts = await Promise.all(ids.map((id) => log.submit(submissionOf([makeEvent('p', id), makeEvent('p', `${id.length}-with-${id[0]}`)]))))
+    const expected = ids.map((_, index) => [index === 7 ? { status: 'rejected', rejection: { reason: 'refused_by_store' } } : PRODUCED, PRODUCED])
+    expect(verdicts).toMatchObject(expected)
+    await log.stop()
+    await connected.close()
   })
 
   test('P7: an event that was rejected over HTTP is kept, and its ingest key can list it', async () => {
@@ -163,6 +183,9 @@ describe.skipIf(!HAS_KAFKA)('a topic, read from a real broker', () => {
     expect(await service.metric('meterline_events_counted_total')).toBeLessThanOrEqual(counted + 1)
   })
 })
+
+const quiet = { info: () => {}, warn: () => {}, error: () => {} }
+const PRODUCED = { status: 'produced' }
 
 /** Every record of the topic, read with a separate consumer. */
 async function readAll({ kafka, topic }: KafkaService) {

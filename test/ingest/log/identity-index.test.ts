@@ -135,10 +135,10 @@ test('P1: duplicates whose look-up takes too long are looked up in smaller group
   const slow = { ...clickhouse, reads: findingPerSecond(clickhouse.reads, 100) }
   const identities = new KnownIdentities({ clickhouse: slow, logger: quiet, filterBytesMax: 2 ** 20, lookUpSecondsMax: 1 })
   const partitionLog = newOwner(slow, topic, { identities })
-  const group: GroupReader = { seek: () => {}, pause: () => {}, resume: () => {}, commit: async () => {}, stop: async () => {} }
+  const group: GroupReader = { seek: () => {}, pause: () => {}, resume: () => {}, rejoin: () => {}, commit: async () => {}, stop: async () => {} }
   const control: BatchControl = { heartbeat: async () => {}, resolve: () => {} }
   const batch = { batchEventsMax: 400, batchBytesMax: 2 ** 20, batchMonthsMax: 24, batchDaysMax: 400 }
-  const limits = { ...batch, retryAfterMsMin: 10, retryAfterMsMax: 100, ownerTimeoutMs: 1_000 }
+  const limits = { ...batch, retryAfterMsMin: 10, retryAfterMsMax: 100, ownerTimeoutMs: 1_000, heartbeatEveryMs: 2_000 }
   const reader = new PartitionReader({ partitionLog, groupReader: () => group, control: clickhouse.control, logger: quiet, limits })
   reader.assign()
   await untilSo(async () => reader.state.status === 'reading')

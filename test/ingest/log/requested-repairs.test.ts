@@ -129,14 +129,15 @@ test('P3: the owner of a Kafka partition makes requested repairs at its next hea
   const topic = new MemoryTopic('test/repairs', 1)
   await useTopic(clickhouse, topic)
   for (const name of ['a', 'b', 'c']) topic.append(0, JSON.stringify(eventOf('kafka', name)))
-  const group: GroupReader = { seek: () => {}, pause: () => {}, resume: () => {}, commit: async () => {}, stop: async () => {} }
-  const limits = { ...TOUCHED_PER_BATCH_MAX, batchEventsMax: 100, batchBytesMax: 2 ** 20, retryAfterMsMin: 10, retryAfterMsMax: 100, ownerTimeoutMs: 1_000 }
+  const group: GroupReader = { seek: () => {}, pause: () => {}, resume: () => {}, rejoin: () => {}, commit: async () => {}, stop: async () => {} }
+  const batch = { ...TOUCHED_PER_BATCH_MAX, batchEventsMax: 100, batchBytesMax: 2 ** 20 }
+  const limits = { ...batch, retryAfterMsMin: 10, retryAfterMsMax: 100, ownerTimeoutMs: 1_000, heartbeatEveryMs: 2_000 }
   const partitionLog = newOwner(clickhouse, topic)
   const reader = new PartitionReader({ partitionLog, groupReader: () => group, control: clickhouse.control, logger, limits })
   reader.assign()
   await untilSo(async () => reader.state.status === 'reading')
   await reader.onBatch(topic.fetch(0, 0, 10) as FetchedBatch, { heartbeat: async () => {}, resolve: () => {} })
-  const sendHeartbeat = () => reader.heartbeat({ begin: 0, end: 3 }, { queriedMs: Date.now(), next: 3 })
+  const sendHeartbeat = () => reader.observe({ begin: 0, end: 3, stableEnd: 3 }, { queriedMs: Date.now(), next: 3 })
   await sendHeartbeat()
   for (const project of ['kafka', 'once']) await deleteFromRollup(clickhouse, { project, day: DAY, metric: 'ai_tokens' })
   const { differences } = await audit(clickhouse, ALL, immediately)

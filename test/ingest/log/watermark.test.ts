@@ -79,6 +79,8 @@ test('P1: whatever is done to the clock of the host, the owner of the http log s
   await log.stop()
 })
 
+const HEARTBEATS = { heartbeatEveryMs: 2_000 }
+
 test('P1: the watermark of a partition that was noted by a clock ahead is given up when the clock is right again', async () => {
   const topic = new MemoryTopic('test/ahead', 1)
   const append = (id: string) =>
@@ -86,7 +88,7 @@ test('P1: the watermark of a partition that was noted by a clock ahead is given 
   append('before')
   const owner = newOwner(store.clickhouse, topic)
   await owner.acquire()
-  const watermark = new PartitionWatermark(owner)
+  const watermark = new PartitionWatermark(owner, HEARTBEATS)
   const [aheadMs, rightMs] = [now() + MS_PER_DAY, now()]
   watermark.note({ asOfMs: aheadMs, end: 1 })
   // Acknowledged while the clock is right again, before the noted end is settled.
@@ -102,7 +104,7 @@ test('P1: the watermark of a partition that was noted by a clock ahead is given 
   await owner.owned.publishWatermark({ asOfMs: aheadMs, settledThrough: 1, released: false })
   const successor = newOwner(store.clickhouse, topic)
   await successor.acquire()
-  const next = new PartitionWatermark(successor)
+  const next = new PartitionWatermark(successor, HEARTBEATS)
   next.note({ asOfMs: rightMs, end: 3 })
   await next.advance()
   expect(successor.owned.asOfMs).toBe(0)

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Kafka, logLevel } from 'kafkajs'
 import { makeTemporaryDirectory } from '../temporary-directory.ts'
+import { untilSo } from '../until-so.ts'
 import { freePort } from './free-port.ts'
 import { endProcess, spawnBound } from './spawn-bound.ts'
 
@@ -38,19 +39,66 @@ export const HAS_KAFKA =
 
 /** Starts a broker of one node from its jars, with a new directory and free ports on the loopback interface. */
 async function startKafka(): Promise<TestKafka> {
+  const node = await startNode({ id: 1, clusterId: newClusterId(), controllerPort: await freePort() })
+  return { brokers: node.address, restart: () => node.restart(async () => {}), stop: () => node.stop() }
+}
+
+/** Whether tests can start nodes of a cluster, stop them and change their files: not with a broker of others, and not in Docker. */
+export const HAS_KAFKA_NODES = works('java', ['-version']) && works('mvn', ['-version'])
+
+/** Two nodes of one cluster. The first one is the controller as well. */
+export async function startTwoKafkaNodes(): Promise<[KafkaNode, KafkaNode]> {
+  const [clusterId, controllerPort] = [newClusterId(), await freePort()]
+  const first = await startNode({ id: 1, clusterId, controllerPort })
+  const admin = new Kafka({ brokers: [first.address], logLevel: logLevel.NOTHING }).admin()
+  await admin.connect()
+  // Groups need a topic of the broker. It is created before the second node starts, so that it is on the first one.
+  await untilSo(() => succeeds(admin.fetchOffsets({ groupId: 'any' })))
+  const second = await startNode({ id: 2, clusterId, controllerPort })
+  await untilSo(async () => (await admin.describeCluster()).brokers.length === 2)
+  await admin.disconnect()
+  return [first, second]
+}
+
+function succeeds(request: Promise<unknown>): Promise<boolean> {
+  return request.then(
+    () => true,
+    () => false,
+  )
+}
+
+export interface KafkaNode {
+  readonly address: string
+  /** The files of its partitions, each in a directory topic-partition. */
+  readonly dataDir: string
+  /** Kills the node (SIGKILL). */
+  kill(): Promise<void>
+  /** Kills the node, does the work, and starts the node with the same ports and data. */
+  restart(whileDown: () => Promise<void>): Promise<void>
+  stop(): Promise<void>
+}
+
+interface NodeOptions {
+  readonly id: number
+  readonly clusterId: string
+  readonly controllerPort: number
+}
+
+async function startNode(options: NodeOptions): Promise<KafkaNode> {
   const libs = await fetchJars()
   const directory = makeTemporaryDirectory()
-  const [port, controllerPort] = [await freePort(), await freePort()]
+  const port = await freePort()
   const properties = join(directory.path, 'server.properties')
-  writeFileSync(properties, propertiesOf(directory.path, port, controllerPort))
-  execFileSync('java', ['-cp', `${libs}/*`, 'kafka.tools.StorageTool', 'format', '-t', clusterId(), '-c', properties], {
-    stdio: 'pipe',
-  })
+  writeFileSync(properties, propertiesOf(directory.path, port, options))
+  execFileSync('java', ['-cp', `${libs}/*`, 'kafka.tools.StorageTool', 'format', '-t', options.clusterId, '-c', properties], { stdio: 'pipe' })
   let child = await launch(libs, properties, port)
   return {
-    brokers: `127.0.0.1:${port}`,
-    restart: async () => {
+    address: `127.0.0.1:${port}`,
+    dataDir: dataDirOf(directory.path),
+    kill: () => endProcess(child, 'SIGKILL'),
+    restart: async (whileDown) => {
       await endProcess(child, 'SIGKILL')
+      await whileDown()
       child = await launch(libs, properties, port)
     },
     stop: async () => {
@@ -60,8 +108,12 @@ async function startKafka(): Promise<TestKafka> {
   }
 }
 
+function dataDirOf(directory: string): string {
+  return join(directory, 'data')
+}
+
 /** 16 bytes in Kafka's encoding. The first one is 0, because an id that starts with a dash would be read as an option. */
-function clusterId(): string {
+function newClusterId(): string {
   return Buffer.concat([Buffer.alloc(1), randomBytes(15)]).toString('base64url')
 }
 
@@ -85,15 +137,16 @@ async function fetchJars(): Promise<string> {
   return libs
 }
 
-function propertiesOf(directory: string, port: number, controllerPort: number): string {
+function propertiesOf(directory: string, port: number, { id, controllerPort }: NodeOptions): string {
+  const isController = id === 1
   return Object.entries({
-    'process.roles': 'broker,controller',
-    'node.id': 1,
+    'process.roles': isController ? 'broker,controller' : 'broker',
+    'node.id': id,
     'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
     'controller.listener.names': 'CONTROLLER',
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    listeners: `PLAINTEXT://127.0.0.1:${port}${isController ? `,CONTROLLER://127.0.0.1:${controllerPort}` : ''}`,
     'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
-    'log.dirs': join(directory, 'data'),
+    'log.dirs': dataDirOf(directory),
     'offsets.topic.replication.factor': 1,
     'offsets.topic.num.partitions': 4,
     'transaction.state.log.replication.factor': 1,

@@ -33,6 +33,7 @@ export function memoryGroup(topic: MemoryTopic): MemoryGroup {
       seek: (partition, offset) => void positions.set(partition, offset),
       pause: (partition) => void paused.add(partition),
       resume: (partition) => void paused.delete(partition),
+      rejoin: () => {},
       commit: async () => {},
       stop: async () => {
         stopped = true

@@ -26,7 +26,10 @@ export class MemoryTopic implements LogTopic {
   }
 
   async extents(): Promise<PartitionExtent[]> {
-    return this.partitions.map((records, partition) => ({ begin: this.begins[partition] ?? 0, end: this.#endOf(records) }))
+    return this.partitions.map((records, partition) => {
+      const end = this.#endOf(records)
+      return { begin: this.begins[partition] ?? 0, end, stableEnd: end }
+    })
   }
 
   async produce(records: readonly NewRecord[]): Promise<number[]> {
@@ -60,6 +63,14 @@ export class MemoryTopic implements LogTopic {
     const last = records.at(-1)
     if (last === undefined) return undefined
     return { partition, fetchedOffset: offset, records, through: Number(last.offset), end: this.#endOf(all) }
+  }
+
+  /** Reads every partition once, as an audit of the topic does. */
+  async readAll(onBatch: (batch: FetchedBatch) => Promise<void>): Promise<void> {
+    for (const [partition, records] of this.partitions.entries()) {
+      const batch = this.fetch(partition, this.begins[partition] ?? 0, records.length)
+      if (batch !== undefined) await onBatch(batch)
+    }
   }
 
   /** Reads at most `recordsMax` records and validates them, as the reader of the log does. */
