@@ -19,7 +19,7 @@ export async function measureIdentities(run: Run): Promise<Report> {
   return {
     name: 'identities',
     notes: [
-      '5,000 projects, 24 months, random ids, stored in the order of their days. "In raw" is the look-up without the index, as it was before, in the same run.',
+      '5,000 projects, 24 months, random ids, stored in the order of their days. "In raw" is the look-up without the index, in the same run.',
       'Redelivered events are of one day, as after an outage, or of all months. A batch to reconcile has 40,000 events of all 24 months.',
       'A start is measured under full load, with a range in doubt. The price of the index is that of inserts of 50,000 rows with and without it, by turns.',
     ],

@@ -32,6 +32,11 @@ export function classifyStoreError(thrown: unknown): StoreError {
   return new StoreError(faultOf(code, thrown), message, { code, cause: thrown })
 }
 
+/** Whether a write was rejected because a newer owner has its lease. */
+export function isFenced(thrown: unknown): boolean {
+  return classifyStoreError(thrown).fault === 'fenced'
+}
+
 const FENCE_CODE = 395 // FUNCTION_THROW_IF_VALUE_IS_NON_ZERO: only the fencing views use throwIf
 const NOT_ENOUGH_SPACE_CODE = 243
 export const ACCESS_DENIED_CODE = 497

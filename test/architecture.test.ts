@@ -1,11 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { findCircle } from './support/find-circle.ts'
 import { findMissingFileNames } from './support/named-files.ts'
-
-const ROOT = fileURLToPath(new URL('..', import.meta.url))
+import { FOLDERS, pathOf, ROOT, readSources, type SourceFile } from './support/source-files.ts'
 
 /** The modules, and the modules that each may import. No other module may exist. */
 const MODULES: Record<string, readonly string[]> = {
@@ -28,10 +26,11 @@ const MODULES: Record<string, readonly string[]> = {
 const FOLDERS_WITHIN: Record<string, Record<string, readonly string[]>> = {
   ingest: {
     event: [],
-    log: ['event'],
+    source: [],
+    log: ['event', 'source'],
     rejected: ['event', 'log'],
-    http: ['log'],
-    kafka: ['event', 'log', 'rejected', 'http'],
+    http: ['event', 'log', 'source'],
+    kafka: ['event', 'source', 'log', 'rejected', 'http'],
     repair: ['log', 'http', 'kafka'],
   },
 }
@@ -55,8 +54,8 @@ const DOORS: Record<string, Record<string, readonly string[]>> = {
       'kafka/reset-logs.ts',
       'kafka/topic.ts',
       'source/source-in-force.ts',
-      'source/source-logs.ts',
-      'source/switch-source.ts',
+      'kafka/source-logs.ts',
+      'kafka/switch-source.ts',
     ],
     sql: ['clickhouse.ts', 'errors.ts', 'limited-reads.ts', 'run-between-batches.ts'],
   },
@@ -73,6 +72,9 @@ const DOORS: Record<string, Record<string, readonly string[]>> = {
 /** Files of which a module may import only types: queries belong to the modules below it. */
 const TYPES_ONLY: Record<string, readonly string[]> = { api: ['sql/clickhouse.ts', 'sql/limited-reads.ts'] }
 
+const KAFKAJS_FILES = ['codecs', 'kafkajs-extents', 'kafkajs-metadata', 'kafkajs-producers', 'kafkajs-read-once', 'kafkajs-reader', 'kafkajs-topic'].map(
+  (file) => `ingest/kafka/${file}.ts`,
+)
 /** The modules or files that may import each package. A package that is not listed may not be imported. */
 const VENDORS: Record<string, readonly string[]> = {
   '@clickhouse/client': ['sql'],
@@ -81,17 +83,7 @@ const VENDORS: Record<string, readonly string[]> = {
   chdb: ['sql', 'test/support/engines/clickhouse-server-main.ts'],
   'ffi-rs': ['test/support/engines/clickhouse-server-main.ts'],
   zod: Object.keys(MODULES),
-  kafkajs: [
-    'ingest/kafka/kafkajs-topic.ts',
-    'ingest/kafka/kafkajs-extents.ts',
-    'ingest/kafka/kafkajs-metadata.ts',
-    'ingest/kafka/kafkajs-producers.ts',
-    'ingest/kafka/kafkajs-reader.ts',
-    'ingest/kafka/kafkajs-read-once.ts',
-    'ingest/kafka/codecs.ts',
-    'test',
-    'bench',
-  ],
+  kafkajs: [...KAFKAJS_FILES, 'test', 'bench'],
   'kafkajs-snappy': ['ingest/kafka/codecs.ts'],
   'lz4-napi': ['ingest/kafka/codecs.ts'],
   fzstd: ['ingest/kafka/codecs.ts'],
@@ -132,23 +124,7 @@ const READS_ENVIRONMENT = ['cli/meterline.ts', 'demo/demo.ts', 'bench/bench.ts']
 const SENDS_HTTP_PARAMETERS = 'sql/server-session.ts'
 const PRINTS = ['cli', 'demo', 'bench', 'test']
 
-interface SourceFile {
-  readonly path: string
-  readonly module: string
-  readonly text: string
-  readonly imports: readonly string[]
-}
-
-const NOT_OURS = ['node_modules', 'data', 'coverage']
-
-const FOLDERS = readdirSync(ROOT, { withFileTypes: true })
-  .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.') && !NOT_OURS.includes(entry.name))
-  .map(({ name }) => name)
-
-const files = FOLDERS.flatMap((name) => readdirSync(join(ROOT, name), { recursive: true, encoding: 'utf8' }).map((path) => join(name, path)))
-  .filter((path) => path.endsWith('.ts'))
-  .sort()
-  .map(readSource)
+const files = readSources()
 
 describe('the modules', () => {
   test('every file is in a module', () => {
@@ -271,16 +247,6 @@ describe('documents and the container image', () => {
     expect([...needed].filter((module) => !sent.includes(`!${module}`))).toEqual([])
   })
 })
-
-function readSource(path: string): SourceFile {
-  const text = readFileSync(join(ROOT, path), 'utf8')
-  const imports = [...text.matchAll(/^(?:import|export)\s[^'"]*?from\s+'([^']+)'|^import\s+'([^']+)'|\bimport\('([^']+)'\)/gm)]
-  return { path, module: path.split('/')[0] ?? '', text, imports: imports.map((match) => match[1] ?? match[2] ?? match[3] ?? '') }
-}
-
-function pathOf({ path }: SourceFile): string {
-  return path
-}
 
 function isOfNode(name: string): boolean {
   return name.startsWith('node:')

@@ -1,11 +1,10 @@
 import { z } from 'zod'
 import type { Month } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { leaseTag } from '../../sql/lease.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { PROJECTS_OF_PARTNER } from '../usage/projects-of-partner.ts'
+import type { ClosedStatementKey } from './canonical-lines.ts'
 import type { StatementHeader } from './headers.ts'
-import type { ClosingAttempt } from './recount-months.ts'
 
 /**
  * Those of the closed months in which the partner has another number of events than was billed. Events are never taken back, so as many
@@ -29,8 +28,8 @@ export async function findUnbilledMonths(
 }
 
 /** Stores how many events the recount of an attempt found, by month. Throws StoreError. */
-export async function writeBilledEvents({ work }: ClickHouse, { partnerId, closing, lease }: ClosingAttempt, months: readonly Month[]): Promise<void> {
-  await work.execute(recordBilledEvents, { partnerId, closing, months: [...months] }, leaseTag(lease.name))
+export async function writeBilledEvents({ work }: ClickHouse, { partnerId, closing }: ClosedStatementKey, months: readonly Month[]): Promise<void> {
+  await work.execute(recordBilledEvents, { partnerId, closing, months: [...months] })
 }
 
 const billedEvents = defineQuery({

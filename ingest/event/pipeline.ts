@@ -82,7 +82,7 @@ function requireSize(_draft: Draft, { bytes }: Arrival): Rejection | undefined {
 }
 
 function requireJson(_draft: Draft, { problem }: Arrival): Rejection | undefined {
-  if (problem === 'not_json') return reject('invalid_json', 'The event is not JSON in UTF-8.')
+  if (problem === 'not_json') return reject('invalid_json', 'The event is not JSON in UTF-8, or is nested too deep.')
   return problem === 'not_an_object' ? reject('invalid_event', 'An event is a JSON object.') : undefined
 }
 

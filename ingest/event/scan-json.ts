@@ -35,6 +35,7 @@ function skipContainer(text: string, from: number): number {
       at = skipSpace(text, at + 1)
       if (text.charCodeAt(at) === close) at += 1
       else {
+        if (open.length === LEVELS_MAX) return NOT_JSON
         open.push(close)
         if (close === CLOSE_OBJECT) at = skipName(text, at)
         if (at === NOT_JSON) return NOT_JSON
@@ -127,6 +128,8 @@ const LITERALS = ['true', 'false', 'null']
 const [BACKSLASH, POINT, PLUS, ZERO, LETTER_E, LETTER_U] = [0x5c, 0x2e, 0x2b, 0x30, 0x65, 0x75]
 const LOWER_CASE = 0x20
 const HEX_DIGITS = 4
+/** The list of ten million opened levels would take a second to build. */
+const LEVELS_MAX = 100_000
 /** 1 for the bytes that stand for themselves in a string. A table is faster than comparisons, and every byte of a body passes here. */
 const IS_ORDINARY = Uint8Array.from({ length: 256 }, (_, byte) => (byte >= 0x20 && byte !== QUOTE && byte !== BACKSLASH ? 1 : 0))
 const ESCAPES = '"\\/bfnrt'

@@ -1,7 +1,6 @@
 import type { Logger } from '../../metering/logger.ts'
-import { classifyStoreError } from '../../sql/errors.ts'
+import { isFenced } from '../../sql/errors.ts'
 import type { Lease } from '../../sql/lease.ts'
-import type { BackOffLimits } from '../log/back-off.ts'
 import { BatchSize } from '../log/batch-size.ts'
 import type { LogRecord, Verdict } from '../log/detect-duplicates.ts'
 import { type EventLog, EventsUnavailable, type IngestStats, type LogStats, type Readiness, type Submission } from '../log/event-log.ts'
@@ -10,32 +9,9 @@ import { storesAnything } from '../log/log-writer.ts'
 import { LogLost, type OwnedLog } from '../log/owned-log.ts'
 import { WriteFailures } from '../log/write-failures.ts'
 import { SOURCE_CHECK_EVERY_MS, SourceNotInForce } from '../source/source-in-force.ts'
+import type { GroupWriterLimits, GroupWriterOptions } from './group-writer-options.ts'
 import { notLocked, PendingLocks } from './pending-locks.ts'
 import { rejectGroup, resolveGroup, SEND_AGAIN, SubmissionQueue, type WaitingSubmission } from './submission-queue.ts'
-
-export interface GroupWriterOptions {
-  readonly owned: OwnedLog
-  readonly logger: Logger
-  /** Throws when another process that is alive owns the log. Called before the lease is acquired, except after a failed write. */
-  readonly requireNoLiveOwner: () => Promise<void>
-  /** Called once when another process has acquired the lease: this one can never write again. */
-  readonly onLost: (error: Error) => void
-  /** Called when nothing is written any more. */
-  readonly onEnded: () => void
-  readonly limits: GroupWriterLimits
-}
-
-export interface GroupWriterLimits extends BackOffLimits {
-  /** Requests that arrive during one insert share the next, up to this many events. */
-  readonly batchEventsMax: number
-  /** How many months and days one insert touches. */
-  readonly batchMonthsMax: number
-  readonly batchDaysMax: number
-  /** What may wait. A key that fills more of it than it leaves free is answered 503 immediately. */
-  readonly queueEventsMax: number
-  readonly queueBytesMax: number
-  readonly heartbeatEveryMs: number
-}
 
 const STALLED_MS_MAX = 60_000
 
@@ -321,8 +297,4 @@ export class GroupWriter implements EventLog {
       this.#logger.warn({ err: error }, 'the log could not be released; it can be taken over after the owner time-out')
     }
   }
-}
-
-function isFenced(error: unknown): boolean {
-  return classifyStoreError(error).fault === 'fenced'
 }

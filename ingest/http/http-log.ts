@@ -3,11 +3,12 @@ import type { RunBetweenBatches } from '../../sql/run-between-batches.ts'
 import type { EventLog } from '../log/event-log.ts'
 import { KnownIdentities } from '../log/known-identities.ts'
 import { OwnedLog } from '../log/owned-log.ts'
+import { REJECTED_BYTES_PER_DAY_MAX } from '../log/rejected-quota.ts'
 import { TOUCHED_PER_BATCH_MAX } from '../log/touched-days.ts'
 import { findLiveOwner, OWNER_TIMEOUT_MS } from '../log/watermark.ts'
-import { REJECTED_BYTES_PER_DAY_MAX } from '../rejected/rejected-quota.ts'
 import { HTTP_SOURCE, requireSource } from '../source/source-in-force.ts'
-import { GroupWriter, type GroupWriterLimits, type GroupWriterOptions } from './group-writer.ts'
+import { GroupWriter } from './group-writer.ts'
+import type { GroupWriterLimits, GroupWriterOptions } from './group-writer-options.ts'
 
 /** The log of a Meterline without Kafka: an acknowledged event is in raw. There is one per store, and it has one owner. */
 export const HTTP_LOG = HTTP_SOURCE

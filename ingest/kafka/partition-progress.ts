@@ -51,7 +51,7 @@ export class PartitionProgress {
     if (next >= stableEnd) this.stalledMs = 0
     else if (!isBusy) this.stalledMs += nowMs - this.#observedMs
     if (stableEnd === end) this.#transactionOpenSinceMs = undefined
-    else if (stableEnd !== this.#stableEnd) this.#transactionOpenSinceMs = nowMs
+    else if (this.#transactionOpenSinceMs === undefined || stableEnd !== this.#stableEnd) this.#transactionOpenSinceMs = nowMs
     this.#stableEnd = stableEnd
     this.#observedMs = nowMs
   }

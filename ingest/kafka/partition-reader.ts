@@ -1,6 +1,3 @@
-import type { Logger } from '../../metering/logger.ts'
-import type { Lane } from '../../sql/clickhouse.ts'
-import type { BackOffLimits } from '../log/back-off.ts'
 import { BatchSize } from '../log/batch-size.ts'
 import type { LogRecord } from '../log/detect-duplicates.ts'
 import { type AcquireCause, LogLost } from '../log/owned-log.ts'
@@ -11,31 +8,11 @@ import { Incident } from './incident.ts'
 import { LeaderEpoch } from './leader-epoch.ts'
 import type { PartitionLog } from './partition-log.ts'
 import { PartitionProgress } from './partition-progress.ts'
+import type { PartitionReaderOptions, ReaderState } from './partition-reader-options.ts'
 import { PartitionWatermark } from './partition-watermark.ts'
-import { type PartLimits, splitBatch } from './split-batch.ts'
-import type { BatchControl, FetchedBatch, GroupReader, PartitionExtent } from './topic.ts'
+import { splitBatch } from './split-batch.ts'
+import { type BatchControl, type FetchedBatch, isStillAssigned, type PartitionExtent } from './topic.ts'
 import { pause, waitForOwnerTimeout } from './wait-for-owner-timeout.ts'
-
-export interface PartitionReaderOptions {
-  readonly partitionLog: PartitionLog
-  readonly groupReader: () => GroupReader
-  readonly control: Lane
-  readonly logger: Logger
-  readonly limits: PartitionReaderLimits
-}
-
-export interface PartitionReaderLimits extends PartLimits, BackOffLimits {
-  /** A partition that another process took over, although the group assigns it here, is taken back after this long without a heartbeat. */
-  readonly ownerTimeoutMs: number
-  /** How often the owner of a log shows that it lives. */
-  readonly heartbeatEveryMs: number
-}
-
-export type ReaderState =
-  | { readonly status: 'acquiring'; readonly reason: string }
-  | { readonly status: 'reading' }
-  | { readonly status: 'stopped'; readonly incident: Incident }
-  | { readonly status: 'ended' }
 
 /**
  * Consumes one assigned partition: acquires its lease, reads it, acquires the lease again after any error, and stops on an
@@ -313,15 +290,5 @@ export class PartitionReader {
     const done = this.#lastWork.then(work, work)
     this.#lastWork = done.catch(() => {})
     return done
-  }
-}
-
-/** False when the group is about to revoke the partition: the rest of the batch is left to its next owner. */
-async function isStillAssigned(control: BatchControl): Promise<boolean> {
-  try {
-    await control.heartbeat()
-    return true
-  } catch {
-    return false
   }
 }

@@ -88,6 +88,16 @@ export interface BatchControl {
   resolve(offset: number): void
 }
 
+/** False when the group is about to revoke the partition: the rest of the batch is left to its next owner. */
+export async function isStillAssigned(control: BatchControl): Promise<boolean> {
+  try {
+    await control.heartbeat()
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** A member of the consumer group. */
 export interface GroupReader {
   /** The next fetch of the partition begins here; what was fetched before is not delivered any more. */

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { type Month, periodOfMonth } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { classifyStoreError, StoreError } from '../../sql/errors.ts'
+import { isFenced, StoreError } from '../../sql/errors.ts'
 import { type Lease, leaseTag } from '../../sql/lease.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
@@ -90,7 +90,7 @@ async function fill(clickhouse: ClickHouse, span: Span, leases: readonly [Lease,
     await clickhouse.reads.execute(countIntoRebuilt, params, clickhouse.engine === 'server' ? leaseTag(leases[0].name) : undefined)
     return 'filled'
   } catch (thrown) {
-    if (classifyStoreError(thrown).fault === 'fenced') return 'lost'
+    if (isFenced(thrown)) return 'lost'
     throw thrown
   }
 }

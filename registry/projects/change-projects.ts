@@ -62,6 +62,9 @@ interface ChangeOfGroup {
   decide(known: KnownProjects): DecidedWrite | undefined
 }
 
+/** After so many reads no further changes join: if they kept arriving, the first ones would wait for all of them. */
+const JOINS_MAX = 2
+
 /**
  * The order is the guarantee:
  * 1. Read what the changes need, in bulk, under the lease. Changes that arrive meanwhile join the group.
@@ -73,7 +76,9 @@ interface ChangeOfGroup {
 const PROJECTS: ChangeKind<readonly ChangeOfGroup[]> = {
   carryOut: async (group) => {
     const known = new KnownProjects(group)
-    while (await known.load(changesOf(group).map(({ change }) => change.needs(known)))) group.takeWaiting()
+    for (let reads = 0; await known.load(changesOf(group).map(({ change }) => change.needs(known))); reads += 1) {
+      if (reads < JOINS_MAX) group.takeWaiting()
+    }
     const noted: NotedChange[] = []
     // Of several changes of one project or account, the last one has the greatest revision, and contains the others.
     const accounts = new Map<string, Account>()

@@ -82,10 +82,6 @@ export class KnownProjects {
     return this.#loadedNames.has(nameKey(named))
   }
 
-  hasAccount(accountId: string): boolean {
-    return this.#accounts.has(accountId)
-  }
-
   /** Undefined when no project has this id. */
   project(projectId: string): Project | undefined {
     return loaded(this.#projects, projectId)

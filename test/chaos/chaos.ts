@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { OTHER_KINDS, SWITCHED_OFF } from './plan.ts'
+import { OTHER_KINDS } from './plan.ts'
 import { type ChaosOptions, runChaos } from './run-chaos.ts'
 import { System } from './system.ts'
 
@@ -20,7 +20,7 @@ const { values } = parseArgs({
   options: {
     kills: { type: 'string', default: '12' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-    others: { type: 'string', default: OTHER_KINDS.filter((kind) => SWITCHED_OFF[kind] === undefined).join(',') },
+    others: { type: 'string', default: OTHER_KINDS.join(',') },
     'old-events': { type: 'string' },
     'without-baseline': { type: 'boolean', default: false },
   },
@@ -51,7 +51,7 @@ async function main(): Promise<void> {
   system = await System.start({ directory, seed, givenClickHouse })
   for (const kind of ['kill_broker', 'kill_clickhouse'] as const)
     if (!system.killable.includes(kind)) console.log(`${kind.replace('_', ' ')} is left out: this run did not start it`)
-  for (const kind of OTHER_KINDS) if (!others.includes(kind)) console.log(`${kind.replace('_', ' ')} is left out${SWITCHED_OFF[kind] ?? ''}`)
+  for (const kind of OTHER_KINDS) if (!others.includes(kind)) console.log(`${kind.replace('_', ' ')} is left out`)
   const { differences, records, kills: killed } = await runChaos(system, options)
   for (const difference of differences.slice(0, DIFFERENCES_SHOWN_MAX)) console.log(`  ${difference}`)
   if (differences.length > DIFFERENCES_SHOWN_MAX) console.log(`  and ${differences.length - DIFFERENCES_SHOWN_MAX} more`)

@@ -23,13 +23,6 @@ export const OTHER_KINDS = [
 ] as const
 export type OtherKind = (typeof OTHER_KINDS)[number]
 
-/** What is left out unless it is asked for, because the service does not stand it yet. */
-export const SWITCHED_OFF: Partial<Record<OtherKind, string>> = {
-  hang_transaction: ': a watermark still passes events behind an open transaction',
-  step_clock: ': a watermark still follows the clock of the host',
-  second_source: ': a second source is still accepted',
-}
-
 export interface Action {
   readonly kind: KillKind | OtherKind
   /** After the previous action. */

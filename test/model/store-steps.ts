@@ -109,7 +109,7 @@ function commit(state: State, log: number, part: Part): State {
 const merged = (one: readonly Stored[], other: readonly Stored[]) => [...new Set([...one, ...other])].sort((first, second) => first - second)
 const without = (state: State, request: Request): State => ({ ...state, requests: state.requests.filter((other) => other !== request) })
 export const spendTimeout = (state: State): State => ({ ...state, left: { ...state.left, timeouts: state.left.timeouts - 1 } })
-export const nameOf = ({ type, log, epoch, owner, waiter }: Request) =>
+const nameOf = ({ type, log, epoch, owner, waiter }: Request) =>
   `the insert of ${type} of (${epoch},${owner}) ${log === SOURCE_LOG ? '' : `log ${log}`}${waiter < 0 ? ' [nobody waits]' : ''}`
 
 /** Tells the client what became of its request, if it still waits. */

@@ -71,20 +71,6 @@ for (const engine of ['embedded', 'server'] as const) {
       expect((await acquire(clickhouse, 'another')).acquisitions).toBe(1)
     })
 
-    test('the fence reads one row per lease after any number of acquisitions, and no merge loses the newest token or their number', async () => {
-      const before = await acquire(clickhouse, 'often')
-      for (const part of [0, 1, 2])
-        await clickhouse.control.command(`INSERT INTO leases_v1 (name, epoch, owner)
-          SELECT 'often', ${before.epoch + 1} + ${part} + number * 3, toString(number) FROM numbers(${OFTEN})`)
-      await clickhouse.control.command('OPTIMIZE TABLE leases_v1 FINAL')
-      const [merged] = await clickhouse.reads.query(rowsOfLease, { name: 'often' })
-      expect(merged).toEqual({ rows: 1, epoch: before.epoch + 3 * OFTEN, acquisitions: 1 + 3 * OFTEN })
-      await expect(send(clickhouse, inboxOf('usage_events_inbox_v1'), [[before, 1]])).rejects.toMatchObject({ fault: 'fenced' })
-      const after = await acquire(clickhouse, 'often')
-      expect(after.acquisitions).toBe(2 + 3 * OFTEN)
-      await send(clickhouse, inboxOf('usage_events_inbox_v1'), [[after, 1]])
-    })
-
     test('a retired lease cannot be acquired any more, but it can be retired again', async () => {
       const log = 'retired'
       const old = await acquire(clickhouse, log)
@@ -245,16 +231,6 @@ async function send({ ingest }: ClickHouse, { table, columns, fields }: FencedIn
   const text = rows.map(([{ name: log, epoch, owner }, number]) => row([log, epoch, owner, ...fields(number, log)])).join('')
   await ingest.insert({ table, columns: ['log', 'epoch', 'owner', ...columns], text, tag: leaseTag(rows[0]?.[0].name ?? '') })
 }
-
-/** Acquisitions of one part. */
-const OFTEN = 100_000
-
-const rowsOfLease = defineQuery({
-  name: 'test_rows_of_lease',
-  sql: `SELECT count() AS rows, max(newest.1) AS epoch, sum(acquisitions) AS acquisitions FROM leases_v1 WHERE name = {name: String}`,
-  params: z.object({ name: z.string() }),
-  row: z.object({ rows: z.coerce.number(), epoch: z.coerce.number(), acquisitions: z.coerce.number() }),
-})
 
 /** A view like that of the rollup, but slow: 0.6 s per row. */
 const SLOW_VIEW = [

@@ -246,10 +246,7 @@ describe('a crash between the rollup and the change of its day', () => {
     await refresh()
     const statement = await changesView()
     const event = (event_id: string, value: string, day: string) => ({ event_id, project_id: 'a', metric: 'ai_tokens', value, timestamp: `${day}T12:00:00Z` })
-    const stale = [
-      ['2026-01-10', 'ai_tokens', '5'],
-      ['2026-03-10', 'ai_tokens', '5'],
-    ]
+    const stale = ['2026-01-10', '2026-03-10'].map((day) => [day, 'ai_tokens', '5'])
     // The killed owner acknowledged none of these events. Only when the next owner has reconciled the range must they be counted.
     await world.replaceLogOwner(async () => {
       await run('DROP VIEW usage_day_changes_mv_v1')

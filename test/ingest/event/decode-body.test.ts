@@ -75,6 +75,14 @@ test('a body with very deep nesting is handled without an exception', () => {
   }
 })
 
+test('a body that is nested deeper than 100,000 levels is not JSON', () => {
+  for (const [levels, status] of [
+    [99_999, 'decoded'],
+    [100_002, 'not_json'],
+  ] as const)
+    expect(decodeBody(Buffer.from('['.repeat(levels + 1) + ']'.repeat(levels + 1)), 'json').status).toBe(status)
+})
+
 test('fields that are not of an event are ignored, however deep or numerous', () => {
   const deep = `{"value":1e1,"x":${'['.repeat(20_000)}${']'.repeat(20_000)}}`
   const wide = `{"x":{${Array.from({ length: 5_000 }, (_, index) => `"k${index}":${index}`).join(',')}},"value":2}`
@@ -105,7 +113,7 @@ test(`a body may have ${EVENTS_PER_REQUEST_MAX} events, and not one more`, () =>
 
 test('a body of five million events is rejected without decoding them into memory', () => {
   const before = process.memoryUsage().rss
-  expect(decodeBody(Buffer.from('1\n'.repeat(5_000_000)), 'ndjson').status).toBe('too_many_events')
+  expect(decodeBody(Buffer.from('1\n'.repeat(5_000_000)), 'ndjson').status).toBe('too_many_lines')
   expect(decodeBody(Buffer.from(`[${'1,'.repeat(5_000_000)}1]`), 'json').status).toBe('too_many_events')
   expect(process.memoryUsage().rss - before).toBeLessThan(400 * 1024 * 1024)
 })

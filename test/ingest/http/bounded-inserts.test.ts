@@ -11,7 +11,7 @@ import { StoreError } from '../../../sql/errors.ts'
 import { defineQuery } from '../../../sql/query.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
 import { foldTopic, storedOfTopic } from '../../support/kafka/log-oracle.ts'
-import { newOwner } from '../../support/kafka/log-owner.ts'
+import { newOwner, useTopic } from '../../support/kafka/log-owner.ts'
 import { MemoryTopic } from '../../support/kafka/memory-topic.ts'
 import { compareRawWithRollup } from '../../support/oracles/stored-sums.ts'
 import { untilSo } from '../../support/until-so.ts'
@@ -133,6 +133,7 @@ describe('one insert of a partition', () => {
   async function readTopic(name: string, months: number, monthsMax?: number) {
     const topic = new MemoryTopic(`test/${name}`, 1)
     for (const event of eventsOfMonths(name, months)) topic.append(0, JSON.stringify(event))
+    await useTopic(store.clickhouse, topic)
     const { lane, inserts } = watchInserts(store.clickhouse.ingest, monthsMax)
     const group: GroupReader = { seek: () => {}, pause: () => {}, resume: () => {}, rejoin: () => {}, commit: async () => {}, stop: async () => {} }
     const batch = { ...TOUCHED_PER_BATCH_MAX, batchEventsMax: 100, batchBytesMax: 2 ** 20 }

@@ -126,3 +126,35 @@ test('P1: a batch that always fails is tried less and less often although its le
   await untilSo(async () => partitions.readiness().ready && partitions.stats().logs[0]?.counted === 1)
   await partitions.stop()
 })
+
+test('P1: after a change of the leader the last record is read again, and the log stops if it was replaced, as by an unclean election', async () => {
+  const { topic, reader, seeks, fetch } = await startReader('leader-epochs')
+  // No broker of one node holds an unclean election, so the test gives the records their epochs: 10 records of each leader.
+  const read = (offset: number, replacedFrom = Number.POSITIVE_INFINITY) => {
+    const batch = fetch(offset, 10)
+    const epochOf = ({ offset: of }: { offset: string }) => (Number(of) >= replacedFrom ? 9 : Math.floor(Number(of) / 10))
+    return reader.onBatch(
+      { ...batch, records: batch.records.map((record) => ({ ...record, batchContext: { partitionLeaderEpoch: epochOf(record) } })) },
+      control,
+    )
+  }
+  await read(0)
+  await read(10)
+  expect([reader.partitionLog.next, seeks.at(-1)]).toEqual([10, 9])
+  await read(9)
+  expect(reader.partitionLog.next).toBe(19)
+  await read(19)
+  expect(reader.partitionLog.next).toBe(20)
+  // The log loses what is behind offset 15, and grows past the position again.
+  topic.partitions[0]?.splice(15)
+  for (let index = 0; index < 10; index += 1)
+    topic.append(
+      0,
+      JSON.stringify({ event_id: `other-${index}`, project_id: 'leader-epochs', metric: 'ai_tokens', value: '1', timestamp: '2026-01-01T00:00:00Z' }),
+    )
+  await read(20, 15)
+  expect(seeks.at(-1)).toBe(19)
+  await read(19, 15)
+  expect(reader.state).toMatchObject({ status: 'stopped', incident: { kind: 'log_overwritten' } })
+  await reader.end()
+})

@@ -9,7 +9,7 @@ import { StoreError } from '../../../sql/errors.ts'
 import { migrate, readMigrations } from '../../../sql/migrate.ts'
 import { defineQuery } from '../../../sql/query.ts'
 import type { TestEvent } from '../../support/clients/client.ts'
-import { newOwner, readOn } from '../../support/kafka/log-owner.ts'
+import { newOwner, readOn, useTopic } from '../../support/kafka/log-owner.ts'
 import { MemoryTopic } from '../../support/kafka/memory-topic.ts'
 import { queriesOf } from '../../support/query-trace.ts'
 import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
@@ -56,6 +56,7 @@ test('P2: a partition adds the identities of its in-doubt range before it reads 
   const topic = new MemoryTopic('test/torn', 1)
   const events = eventsOf('torn', 3)
   for (const event of events) topic.appendEvent(event)
+  await useTopic(clickhouse, topic)
   await withoutView(async () => {
     const crashing = newOwner(clickhouse, topic)
     await crashing.acquire()
@@ -111,7 +112,9 @@ test('P2: what other logs have in doubt after a crash of the store does not make
   await migrate(clickhouse)
   await completeIndex()
   await withoutView(() => storeInDoubt(clickhouse, eventsOf('torn', 3)))
-  const partition = newOwner(clickhouse, new MemoryTopic('test/beside', 1))
+  const topic = new MemoryTopic('test/beside', 1)
+  await useTopic(clickhouse, topic)
+  const partition = newOwner(clickhouse, topic)
   expect(await queriesOf(() => partition.acquire())).not.toContain('months_to_index')
   await untilSo(async () => partition.owned.stats().filterComplete)
   partition.owned.close()
@@ -182,7 +185,7 @@ async function nextHeartbeat(): Promise<void> {
 }
 
 const lastHeartbeat = defineQuery({
-  name: 'test_last_heartbeat',
+  name: 'test_heartbeat_written_at',
   sql: "SELECT toString(max(newest).written_at) AS writtenAt FROM log_watermarks_v2 WHERE log = 'http'",
   params: z.object({}),
   row: z.object({ writtenAt: z.string() }),

@@ -8,7 +8,7 @@ import { acquireLease, type Lease } from '../../../sql/lease.ts'
 import { defineQuery } from '../../../sql/query.ts'
 import { queryOne } from '../../../sql/query-one.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
-import { newOwner, readOn } from '../../support/kafka/log-owner.ts'
+import { newOwner, readOn, useTopic } from '../../support/kafka/log-owner.ts'
 import { MemoryTopic } from '../../support/kafka/memory-topic.ts'
 import { untilSo } from '../../support/until-so.ts'
 
@@ -86,6 +86,7 @@ test('P1: the watermark of a partition that was noted by a clock ahead is given 
   const append = (id: string) =>
     topic.append(0, JSON.stringify({ event_id: id, project_id: 'p', metric: 'ai_tokens', value: '1', timestamp: '2026-01-01T00:00:00Z' }))
   append('before')
+  await useTopic(store.clickhouse, topic)
   const owner = newOwner(store.clickhouse, topic)
   await owner.acquire()
   const watermark = new PartitionWatermark(owner, HEARTBEATS)

@@ -30,23 +30,18 @@ test('P7: pages of a large table of rejected events are read within limits that 
 
 test('P7: rejected events are resubmitted in the order of the log, so the first of an identity counts', async () => {
   const { clickhouse } = store
-  // Months are stored apart, and neither in their order nor against it is the first event the first one.
-  const original = (value: number) => JSON.stringify({ event_id: 'same', project_id: 'resent', metric: 'ai_tokens', value, timestamp: '2026-03-01T00:00:00Z' })
-  const rows = [
-    [2, '2026-03-02'],
-    [1, '2026-04-02'],
-    [3, '2026-05-02'],
-  ].map(([offset, day]) => `('resent', ${offset}, 'unknown_project', '', 'resent', 'same', 'k', '${day}', '${original(Number(offset))}')`)
-  await clickhouse.control.command(`
-    INSERT INTO rejected_events_v1 (log, offset, reason, message, project_id, event_id, ingest_key_id, received_at, original)
-    SELECT * FROM VALUES('a String, b UInt64, c String, d String, e String, f String, g String, h String, i String', ${rows.join(', ')})`)
+  // Each is in a part of its own with many others, so the store reads them at the same time and returns them in any order.
+  for (const [part, day] of ['2026-04-02', '2026-03-02', '2026-05-02', '2026-05-03', '2026-05-04'].entries())
+    await clickhouse.control.command(`
+      INSERT INTO rejected_events_v1 (log, offset, reason, message, project_id, event_id, ingest_key_id, received_at, original)
+      SELECT 'resent', ${part * 10_000} + number, 'unknown_project', '', 'resent', 'same', 'k', '${day}',
+        concat('{"event_id":"same","project_id":"resent","metric":"ai_tokens","value":${part},"timestamp":"2026-03-01T00:00:00Z"', repeat(' ', 100), '}')
+      FROM numbers(9000)`)
   const eventLog = await openHttpLog({ clickhouse, logger: quiet, onLost: () => {} })
   const options = { clickhouse, eventLog, findAllowedProjects: async () => 'all' as const }
-  const resent = await resendRejected(options, ['resent/3', 'resent/2', 'resent/1'], Date.UTC(2026, 5, 1))
+  const ids = [4, 3, 2, 1, 0].map((part) => `resent/${part * 10_000 + 5}`)
+  const resent = await resendRejected(options, ids, Date.UTC(2026, 5, 1))
   await eventLog.stop()
-  expect(resent).toEqual([
-    { id: 'resent/3', outcome: 'rejected', reason: 'conflict' },
-    { id: 'resent/2', outcome: 'rejected', reason: 'conflict' },
-    { id: 'resent/1', outcome: 'accepted', reason: null },
-  ])
+  expect(resent.map(({ id }) => id)).toEqual(ids)
+  expect(resent.map(({ reason }) => reason)).toEqual(['conflict', 'conflict', 'conflict', 'conflict', null])
 })

@@ -4,7 +4,7 @@ import { openHttpLog } from '../../../ingest/http/http-log.ts'
 import { defineQuery } from '../../../sql/query.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
 import { faultOnce } from '../../support/engines/faulty-lane.ts'
-import { newOwner, readOn } from '../../support/kafka/log-owner.ts'
+import { newOwner, readOn, useTopic } from '../../support/kafka/log-owner.ts'
 import { MemoryTopic } from '../../support/kafka/memory-topic.ts'
 import { untilSo } from '../../support/until-so.ts'
 import { submissionOf } from '../../support/worlds/submission.ts'
@@ -92,6 +92,7 @@ test('P7: a rejected event whose write failed is kept when it is sent again', as
 test('P7: in a topic each rejected offset stays known, but the bytes of repeated ones are kept once, also when the range is written again', async () => {
   const topic = new MemoryTopic('test/repeated', 1)
   for (let time = 0; time < 4; time += 1) topic.append(0, JSON.stringify(rejectedOf('topic', 'a')))
+  await useTopic(store.clickhouse, topic)
   const owner = newOwner(store.clickhouse, topic)
   await owner.acquire()
   await readOn(owner, topic, 10)

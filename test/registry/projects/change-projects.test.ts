@@ -92,18 +92,16 @@ describe('changes that wait at the same time', () => {
   })
 
   test('a rejected change and one that throws leave the others of their group', async () => {
-    const throws = changeProjects(registry, SERVICE, [
-      {
-        needs: () => ({}),
-        decide: () => {
-          throw new Error('ours')
-        },
+    const throwing = {
+      needs: () => ({}),
+      decide: () => {
+        throw new Error('ours')
       },
-    ])
+    }
     const ended = await Promise.allSettled([
       registerProject(registry, SERVICE, registration('before')),
       registerProject(registry, SERVICE, { ...registration('foreign'), partnerId: 'ps_nobody' }),
-      throws,
+      changeProjects(registry, SERVICE, [throwing]),
       registerProject(registry, SERVICE, registration('after')),
     ])
     expect(ended.map((each) => (each.status === 'fulfilled' ? Object(each.value).status : each.reason.message))).toEqual([

@@ -40,10 +40,10 @@ export const HAS_KAFKA =
 /** Starts a broker of one node from its jars, with a new directory and free ports on the loopback interface. */
 async function startKafka(): Promise<TestKafka> {
   const node = await startNode({ id: 1, clusterId: newClusterId(), controllerPort: await freePort() })
-  return { brokers: node.address, restart: () => node.restart(async () => {}), stop: () => node.stop() }
+  return { brokers: node.address, restart: () => node.restart(), stop: () => node.stop() }
 }
 
-/** Whether tests can start nodes of a cluster, stop them and change their files: not with a broker of others, and not in Docker. */
+/** Whether tests can start and kill nodes of a cluster: not with a broker of others, and not in Docker. */
 export const HAS_KAFKA_NODES = works('java', ['-version']) && works('mvn', ['-version'])
 
 /** Two nodes of one cluster. The first one is the controller as well. */
@@ -69,12 +69,10 @@ function succeeds(request: Promise<unknown>): Promise<boolean> {
 
 export interface KafkaNode {
   readonly address: string
-  /** The files of its partitions, each in a directory topic-partition. */
-  readonly dataDir: string
   /** Kills the node (SIGKILL). */
   kill(): Promise<void>
-  /** Kills the node, does the work, and starts the node with the same ports and data. */
-  restart(whileDown: () => Promise<void>): Promise<void>
+  /** Kills the node and starts it with the same ports and data. */
+  restart(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -94,11 +92,9 @@ async function startNode(options: NodeOptions): Promise<KafkaNode> {
   let child = await launch(libs, properties, port)
   return {
     address: `127.0.0.1:${port}`,
-    dataDir: dataDirOf(directory.path),
     kill: () => endProcess(child, 'SIGKILL'),
-    restart: async (whileDown) => {
+    restart: async () => {
       await endProcess(child, 'SIGKILL')
-      await whileDown()
       child = await launch(libs, properties, port)
     },
     stop: async () => {
@@ -106,10 +102,6 @@ async function startNode(options: NodeOptions): Promise<KafkaNode> {
       directory.remove()
     },
   }
-}
-
-function dataDirOf(directory: string): string {
-  return join(directory, 'data')
 }
 
 /** 16 bytes in Kafka's encoding. The first one is 0, because an id that starts with a dash would be read as an option. */
@@ -146,7 +138,7 @@ function propertiesOf(directory: string, port: number, { id, controllerPort }: N
     'controller.listener.names': 'CONTROLLER',
     listeners: `PLAINTEXT://127.0.0.1:${port}${isController ? `,CONTROLLER://127.0.0.1:${controllerPort}` : ''}`,
     'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
-    'log.dirs': dataDirOf(directory),
+    'log.dirs': join(directory, 'data'),
     'offsets.topic.replication.factor': 1,
     'offsets.topic.num.partitions': 4,
     'transaction.state.log.replication.factor': 1,

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { dayOf } from '../../metering/timestamp.ts'
-import type { LogRecord, Verdict } from '../log/detect-duplicates.ts'
+import type { LogRecord, Verdict } from './detect-duplicates.ts'
 
 /** Per ingest key, log and UTC day. More than a day of a large emitter that got one field wrong; on disk about a tenth of it. */
 export const REJECTED_BYTES_PER_DAY_MAX = 1024 ** 3

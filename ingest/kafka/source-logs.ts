@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
-import { logsOf, readIncarnation } from '../kafka/incarnation.ts'
-import { HTTP_SOURCE } from './source-in-force.ts'
+import { HTTP_SOURCE } from '../source/source-in-force.ts'
+import { logsOf, readIncarnation } from './incarnation.ts'
 
 /** Up to where a log of a source was read. */
 export interface ReadLog {

@@ -1,7 +1,7 @@
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { acquireLease, currentLeaseOwner, type Lease } from '../../sql/lease.ts'
 import { retireLog } from '../log/retire-log.ts'
-import { HTTP_SOURCE, isOvertaken, nameOf, readSource, SOURCE_LEASE, writeSource } from './source-in-force.ts'
+import { HTTP_SOURCE, isOvertaken, nameOf, readSource, SOURCE_LEASE, writeSource } from '../source/source-in-force.ts'
 import { findLogsOfOthers, listSourceLogs, type ReadLog } from './source-logs.ts'
 
 /** If the switch is rejected, the reason says what to do instead. */
