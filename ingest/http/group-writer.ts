@@ -256,7 +256,7 @@ export class GroupWriter implements EventLog {
         retryAfterMs = SOURCE_CHECK_EVERY_MS
       } catch (error) {
         if (error instanceof LogLost) return this.#lose(error)
-        retryAfterMs = this.#failures.add(error)
+        retryAfterMs = this.#failures.nextDelayMs()
         this.#logger.error({ err: error, retryAfterMs }, 'the lease of the log cannot be acquired yet')
       }
     }

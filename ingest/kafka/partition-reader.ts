@@ -244,7 +244,7 @@ export class PartitionReader {
       } catch (error) {
         if (error instanceof Incident) return this.#fail(error)
         // No failure: it may be switched to later.
-        const retryAfterMs = error instanceof SourceNotInForce ? this.#options.limits.retryAfterMsMax : this.#failures.add(error)
+        const retryAfterMs = error instanceof SourceNotInForce ? this.#options.limits.retryAfterMsMax : this.#failures.nextDelayMs()
         this.#state = { status: 'acquiring', reason: error instanceof Error ? error.message : String(error) }
         logger.warn({ err: error, log: partitionLog.owned.name, retryAfterMs }, 'the lease of the log cannot be acquired yet')
         if (error instanceof LogLost) await this.#waitForOwnerTimeout(assigned)

@@ -13,10 +13,15 @@ export class WriteFailures {
     this.#backOff = new BackOff(limits)
   }
 
-  /** Returns the delay before the lease is acquired again, in ms. */
+  /** A batch failed. Returns the delay before the lease is acquired again, in ms. */
   add(error: unknown): number {
     this.#count += 1
     this.#last = { message: error instanceof Error ? error.message : String(error), atMs: performance.now() }
+    return this.nextDelayMs()
+  }
+
+  /** The delay after an acquisition that failed, in ms. It is no failed batch: once the store answers again, events may be stored. */
+  nextDelayMs(): number {
     return this.#backOff.next()
   }
 

@@ -8,13 +8,15 @@ import type { GroupChange } from '../changes.ts'
 import { findPartners } from '../partners.ts'
 import { findProjects, type NamedProject, type Project } from './project.ts'
 
+export type AccountOfPartner = Pick<Project, 'partnerId' | 'accountId'>
+
 /** What a change has to know before it can be decided. */
 export interface Needs {
   readonly projectIds?: readonly string[]
   /** The projects with these names that are not deleted. */
   readonly names?: readonly NamedProject[]
   /** The active projects of these accounts. */
-  readonly activeOfAccounts?: readonly string[]
+  readonly activeOfAccounts?: readonly AccountOfPartner[]
   readonly accountIds?: readonly string[]
   readonly partnerIds?: readonly string[]
   /** When the newest project was created. */
@@ -60,7 +62,7 @@ export class KnownProjects {
   async load(needs: readonly Needs[]): Promise<boolean> {
     const projectIds = unique(needs.flatMap((each) => each.projectIds ?? []).filter((id) => !this.hasProject(id)))
     const names = needs.flatMap((each) => each.names ?? []).filter((named) => !this.hasName(named))
-    const activeOf = unique(needs.flatMap((each) => each.activeOfAccounts ?? []).filter((id) => !this.#loadedActive.has(id)))
+    const activeOf = needs.flatMap((each) => each.activeOfAccounts ?? []).filter((account) => !this.#loadedActive.has(accountKey(account)))
     const accountIds = unique(needs.flatMap((each) => each.accountIds ?? []).filter((id) => !this.#accounts.has(id)))
     const partnerIds = unique(needs.flatMap((each) => each.partnerIds ?? []).filter((id) => !this.#hasPartner(id)))
     const needsCreation = this.#underLease.newestCreationMs === undefined && needs.some((each) => each.newestCreation === true)
@@ -106,8 +108,8 @@ export class KnownProjects {
   }
 
   /** In the order of their creation. */
-  activeOfAccount({ partnerId, accountId }: Pick<Project, 'partnerId' | 'accountId'>): Project[] {
-    requireLoaded(this.#loadedActive.has(accountId), accountId)
+  activeOfAccount({ partnerId, accountId }: AccountOfPartner): Project[] {
+    requireLoaded(this.#loadedActive.has(accountKey({ partnerId, accountId })), accountId)
     const active = this.#projectsIn(this.#idsByAccount.get(accountId)).filter(
       (project) => project.status === 'active' && project.accountId === accountId && project.partnerId === partnerId,
     )
@@ -137,14 +139,14 @@ export class KnownProjects {
     add(this.#idsByAccount, project.accountId, project.id)
   }
 
-  async #loadProjects({ projectIds, names, activeOf }: { projectIds: string[]; names: NamedProject[]; activeOf: string[] }): Promise<void> {
+  async #loadProjects({ projectIds, names, activeOf }: { projectIds: string[]; names: NamedProject[]; activeOf: AccountOfPartner[] }): Promise<void> {
     const [byName, byAccount] = await Promise.all([this.#candidatesByName(projectIds, names), this.#candidatesByAccount(activeOf)])
     const candidates = unique([...byName, ...byAccount]).filter((id) => this.#projects.get(id) === undefined)
     const found = candidates.length === 0 ? new Map<string, Project>() : await findProjects({ clickhouse: this.#clickhouse }, candidates)
     for (const project of found.values()) this.put({ project })
     for (const id of projectIds) if (!this.#projects.has(id)) this.#projects.set(id, undefined)
     for (const named of names) this.#loadedNames.add(nameKey(named))
-    for (const accountId of activeOf) this.#loadedActive.add(accountId)
+    for (const account of activeOf) this.#loadedActive.add(accountKey(account))
   }
 
   async #candidatesByName(projectIds: string[], named: readonly NamedProject[]): Promise<string[]> {
@@ -155,9 +157,12 @@ export class KnownProjects {
     return found.map(({ id }) => id)
   }
 
-  async #candidatesByAccount(accountIds: string[]): Promise<string[]> {
-    if (accountIds.length === 0) return []
-    return (await this.#clickhouse.registry.query(candidatesByAccount, { accountIds })).map(({ id }) => id)
+  /** Of the account's own partner only: the number of queries must not show that an account of another partner exists. */
+  async #candidatesByAccount(activeOf: readonly AccountOfPartner[]): Promise<string[]> {
+    if (activeOf.length === 0) return []
+    const accountIds = unique(activeOf.map(({ accountId }) => accountId))
+    const accounts = activeOf.map(({ partnerId, accountId }): [string, string] => [partnerId, accountId])
+    return (await this.#clickhouse.registry.query(candidatesByAccount, { accountIds, accounts })).map(({ id }) => id)
   }
 
   async #loadAccounts(accountIds: readonly string[]): Promise<void> {
@@ -183,6 +188,10 @@ export class KnownProjects {
   #projectsIn(ids: ReadonlySet<string> | undefined): Project[] {
     return [...(ids ?? [])].flatMap((id) => this.#projects.get(id) ?? [])
   }
+}
+
+function accountKey({ partnerId, accountId }: AccountOfPartner): string {
+  return JSON.stringify([partnerId, accountId])
 }
 
 function nameKey({ partnerId, accountId, name }: NamedProject): string {
@@ -230,8 +239,9 @@ const candidatesByIdOrName = defineQuery({
 /** May find projects that have since been paused, moved or deleted. */
 const candidatesByAccount = defineQuery({
   name: 'candidates_by_account',
-  sql: `SELECT DISTINCT project_id AS id FROM projects_v1 WHERE account_id IN {accountIds: Array(String)} AND status = 'active'`,
-  params: z.object({ accountIds: z.array(z.string()) }),
+  sql: `SELECT DISTINCT project_id AS id FROM projects_v1
+        WHERE account_id IN {accountIds: Array(String)} AND (partner_id, account_id) IN {accounts: Array(Tuple(String, String))} AND status = 'active'`,
+  params: z.object({ accountIds: z.array(z.string()), accounts: z.array(z.tuple([z.string(), z.string()])) }),
   row: z.object({ id: z.string() }),
 })
 

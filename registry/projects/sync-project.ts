@@ -36,7 +36,7 @@ export const FREE_ACTIVE_PROJECTS_MAX = 2
  */
 export function syncAccountProject(registry: ProjectStore, actor: Actor, request: AccountProject): Promise<SyncOutcome> {
   return changeProject<SyncOutcome>(registry, actor, {
-    needs: (known) => ({ ...needsToSync(known, request), accountIds: [request.accountId], activeOfAccounts: [request.accountId] }),
+    needs: (known) => ({ ...needsToSync(known, request), accountIds: [request.accountId], activeOfAccounts: [request] }),
     decide: (known) => {
       const account = known.account(request.accountId)
       if (account === undefined || account.partnerId !== request.partnerId) return { outcome: { status: 'account_not_found' } }

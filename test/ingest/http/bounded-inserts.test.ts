@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { openHttpLog } from '../../../ingest/http/http-log.ts'
+import { type HttpLog, openHttpLog } from '../../../ingest/http/http-log.ts'
 import { PartitionReader } from '../../../ingest/kafka/partition-reader.ts'
 import type { BatchControl, FetchedBatch, GroupReader } from '../../../ingest/kafka/topic.ts'
 import { EventsUnavailable, type Submission } from '../../../ingest/log/event-log.ts'
@@ -117,7 +117,7 @@ describe('one insert of the http log', () => {
     for (const months of [24, 12, 6]) {
       await expect(log.submit(submission)).rejects.toThrow(EventsUnavailable)
       expect(inserts.at(-1)).toMatchObject({ months })
-      await untilSo(async () => log.readiness().ready)
+      await untilSo(async () => acceptsEvents(log))
     }
     await log.submit(submission)
     expect(Math.max(...inserts.slice(3).map(({ months }) => months))).toBe(3)
@@ -125,6 +125,12 @@ describe('one insert of the http log', () => {
     await log.stop()
   })
 })
+
+/** After three failed batches it accepts events again although it is not ready before one of them is stored. */
+function acceptsEvents(log: HttpLog): boolean {
+  const readiness = log.readiness()
+  return readiness.ready || readiness.reason.startsWith('nothing was stored')
+}
 
 describe('one insert of a partition', () => {
   const control: BatchControl = { heartbeat: async () => {}, resolve: () => {} }
