@@ -6,7 +6,7 @@ import { METRICS, type MetricDefinition } from '../../../metering/metrics.ts'
 import type { TestEvent } from '../../support/clients/client.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
 import { storedOfTopic } from '../../support/kafka/log-oracle.ts'
-import { newOwner, readOn } from '../../support/kafka/log-owner.ts'
+import { newOwner, readOn, useTopic } from '../../support/kafka/log-owner.ts'
 import { MemoryTopic } from '../../support/kafka/memory-topic.ts'
 
 let store: TestStore
@@ -31,6 +31,7 @@ async function withoutTheMetric(work: () => Promise<void>): Promise<void> {
 
 /** A process acquires both logs, which reads their last batch again, and reads to the end. It ends before or after it is settled. */
 async function runProcess(topic: MemoryTopic, { settles = true } = {}): Promise<void> {
+  await useTopic(store.clickhouse, topic)
   for (const partition of topic.partitions.keys()) {
     const owner = newOwner(store.clickhouse, topic, { partition })
     await owner.acquire()
