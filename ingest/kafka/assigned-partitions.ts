@@ -95,8 +95,10 @@ export class AssignedPartitions implements Ingesting {
     if (this.#stopping.signal.aborted) return { ready: false, reason: 'the service is stopping' }
     if (this.#trouble !== undefined) return { ready: false, reason: `Kafka cannot be read: ${this.#trouble.message}` }
     if (this.#assigned === undefined) return { ready: false, reason: 'the group has not assigned any partitions yet' }
-    for (const { state, stalledBy, partitionLog } of this.#readers.values()) {
-      if (state.status === 'stopped') return { ready: false, reason: state.incident.message }
+    const readers = [...this.#readers.values()]
+    // First: an incident needs an operator, and the others may only take a moment.
+    for (const { state } of readers) if (state.status === 'stopped') return { ready: false, reason: state.incident.message }
+    for (const { state, stalledBy, partitionLog } of readers) {
       const reason = state.status === 'acquiring' ? state.reason : stalledBy
       if (reason !== undefined) return { ready: false, reason: `the log ${partitionLog.owned.name} is not read: ${reason}` }
     }

@@ -218,7 +218,7 @@ export class KafkajsReader implements GroupReader {
 }
 
 function silence(silentMs: number): string {
-  return `The group coordinator has not answered for ${silentMs} ms.`
+  return `The group coordinator has not answered for ${Math.round(silentMs)} ms.`
 }
 
 /**

@@ -5,6 +5,7 @@ import type { ClickHouse, Lane } from '../../../sql/clickhouse.ts'
 import { defineQuery } from '../../../sql/query.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
 import { openGroupedTopic } from '../../support/kafka/grouped-topic.ts'
+import { useTopic } from '../../support/kafka/log-owner.ts'
 import type { MemoryTopic } from '../../support/kafka/memory-topic.ts'
 import { untilSo } from '../../support/until-so.ts'
 
@@ -39,7 +40,7 @@ function slowStore(clickhouse: ClickHouse): { clickhouse: ClickHouse; open(): vo
 const watermarks = defineQuery({
   name: 'test_watermarks_of_topic',
   sql: `SELECT log, toUnixTimestamp64Milli(newest.written_at) AS writtenMs, toUnixTimestamp64Milli(newest.as_of) AS asOfMs, newest.settled_through AS settledThrough
-        FROM (SELECT log, max(newest) AS newest FROM log_watermarks_v1 WHERE startsWith(log, concat({topic: String}, '/')) GROUP BY log)`,
+        FROM (SELECT log, max(newest) AS newest FROM log_watermarks_v2 WHERE startsWith(log, concat({topic: String}, '/')) GROUP BY log)`,
   params: z.object({ topic: z.string() }),
   row: z.object({ log: z.string(), writtenMs: z.coerce.number(), asOfMs: z.coerce.number(), settledThrough: z.coerce.number() }),
 })
@@ -56,6 +57,7 @@ test('P1: a partition whose batch takes long keeps its own heartbeat and claims 
   const { topic, full } = openGroupedTopic('test/slow', 2)
   const { clickhouse, open } = slowStore(store.clickhouse)
   const slow = topic.partitionOf('p')
+  await useTopic(store.clickhouse, topic)
   const partitions = await openAssignedPartitions({ clickhouse, topic: full, logger: quiet, limits: LIMITS })
   await untilSo(async () => partitions.readiness().ready)
   topic.append(slow, event('slow'))
@@ -72,11 +74,12 @@ test('P1: a partition whose batch takes long keeps its own heartbeat and claims 
 
 test('P1: the group is joined again when a partition delivers nothing although it has unread events', async () => {
   const { topic, group, full } = openGroupedTopic('test/unheard', 1)
+  await useTopic(store.clickhouse, topic)
   const partitions = await openAssignedPartitions({ clickhouse: store.clickhouse, topic: full, logger: quiet, limits: LIMITS })
   await untilSo(async () => partitions.readiness().ready)
   group.unheard.add(0)
   topic.append(0, event('unheard'))
   await untilSo(async () => partitions.stats().logs[0]?.lagEvents === 0 && partitions.stats().logs[0]?.counted === 1)
-  expect(group.joins).toBe(2)
+  expect(group.joins).toBeGreaterThan(1)
   await partitions.stop()
 })
