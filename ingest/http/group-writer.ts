@@ -180,7 +180,7 @@ export class GroupWriter implements EventLog {
       this.#size.acknowledged()
       resolveGroup(group, verdicts)
     } catch (error) {
-      this.#size.failed()
+      this.#size.failed(error)
       rejectGroup(group, error)
       throw error
     } finally {

@@ -181,7 +181,7 @@ export class PartitionReader {
       await this.partitionLog.process(records, through)
       this.#size.acknowledged()
     } catch (error) {
-      this.#size.failed()
+      this.#size.failed(error)
       throw error
     }
   }

@@ -1,3 +1,5 @@
+import { classifyStoreError, QUERY_WAS_CANCELLED_CODE } from '../../sql/errors.ts'
+
 /**
  * How large the next batch of a log may be, as a share of its limits. After a failed batch it is half as large: whatever made it fail,
  * such as time, memory or the number of parts, a smaller one passes more easily, and the same large one would fail again without end.
@@ -12,7 +14,10 @@ export class BatchSize {
     return Math.max(1, Math.floor(max * this.#share))
   }
 
-  failed(): void {
+  /** Only an answer of the store can mean that the batch was too large: neither a lost connection nor a newer owner says so. */
+  failed(error: unknown): void {
+    const { code, fault } = classifyStoreError(error)
+    if (code === undefined || fault === 'fenced' || code === QUERY_WAS_CANCELLED_CODE) return
     this.#share = Math.max(this.#share / 2, SHARE_MIN)
   }
 

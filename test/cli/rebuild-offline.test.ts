@@ -17,7 +17,8 @@ test('P3: a service that does not start because its rollup is ahead of raw start
   await client.send([{ event_id: '1', project_id: 'p', metric: 'ai_tokens', value: 5, timestamp: '2026-03-01T00:00:00Z' }])
   const offline = () => runMeterline(['rebuild', '--offline', '--month', '2026-03'], { DATA_DIR: directory.path })
   expect(await offline()).toMatchObject({ code: 1, stderr: expect.stringContaining(`is in use by process ${first.child.pid}. Stop that process`) })
-  await first.stop()
+  // Killed, so that its last batch is in doubt.
+  await first.kill()
   const clickhouse = await openClickHouse({ engine: 'embedded', directory: join(directory.path, 'clickhouse') })
   await clickhouse.control.command(AHEAD)
   await clickhouse.close()
