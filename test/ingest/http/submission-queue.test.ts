@@ -3,6 +3,7 @@ import { SubmissionQueue, type WaitingSubmission } from '../../../ingest/http/su
 import { BatchSize } from '../../../ingest/log/batch-size.ts'
 import { EventsUnavailable } from '../../../ingest/log/event-log.ts'
 import { monthNumberOf } from '../../../metering/month.ts'
+import { StoreError } from '../../../sql/errors.ts'
 import { submissionOf } from '../../support/worlds/submission.ts'
 
 const LIMITS = { queueEventsMax: 6, queueBytesMax: 100, groupEventsMax: 3, groupBytesMax: 50 }
@@ -173,7 +174,7 @@ describe('a group touches a limited number of months and days', () => {
     }
     const seen = [take()]
     for (let failures = 0; failures < 40; failures += 1) {
-      size.failed()
+      size.failed(new StoreError('unavailable', 'too long', { code: 159 }))
       seen.push(take())
     }
     expect([seen.slice(0, 5), seen.at(-1)]).toEqual([[12, 6, 3, 1, 1], 1])
