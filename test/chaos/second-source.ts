@@ -15,18 +15,32 @@ export async function startSecondSource(system: System, source: 'another topic' 
   const child =
     source === 'no topic' ? spawnMeterline(['start'], system.environmentWithoutTopic()) : spawnMeterline(['ingest'], system.environmentOfSecondTopic())
   system.endsWithRun(child)
-  let ready = false
+  let url: string | undefined
   for (const stream of [child.stdout, child.stderr]) {
     createInterface({ input: stream as NodeJS.ReadableStream }).on('line', (line) => {
       system.secondSourceLog.write(`${line}\n`)
-      if (line.includes('"Meterline is ready"')) ready = true
+      url ??= /"url":"([^"]+)"/.exec(line)?.[1]
     })
   }
   const exited = once(child, 'exit')
-  await Promise.race([exited, afterMs(lastsMs)])
+  const ended = Promise.race([exited, afterMs(lastsMs)]).then(() => true)
+  const seen = new Set<number>()
+  // It starts and answers, but it may never say that it is ready.
+  while (!(await Promise.race([ended, afterMs(ASK_EVERY_MS).then(() => false)]))) seen.add(await readyzOf(url))
   const refused = child.exitCode === 1
   child.kill('SIGKILL')
   await exited
-  if (ready) return 'accepted'
-  return refused ? 'refused' : 'not started in time'
+  if (seen.has(200)) return 'accepted'
+  return refused || seen.has(503) ? 'refused' : 'not started in time'
+}
+
+const ASK_EVERY_MS = 100
+
+/** The status of /readyz; 0 while nothing answers. */
+async function readyzOf(url: string | undefined): Promise<number> {
+  if (url === undefined) return 0
+  return fetch(`${url}/readyz`).then(
+    ({ status }) => status,
+    () => 0,
+  )
 }
