@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { refreshPartnershipDays } from '../../aggregator/usage/refresh-partnership-days.ts'
 import { runMeterline } from '../support/engines/service-process.ts'
 import { falsifyPartnershipDay } from '../support/oracles/rollup-faults.ts'
+import { untilServiceRefreshed } from '../support/worlds/refreshed-days.ts'
 import { startTestService, type TestService } from '../support/worlds/test-service.ts'
 
 let tested: TestService
@@ -63,7 +63,7 @@ test('P3: an audit lists a partnership day that differs from raw and exits 1', a
   const { client, service } = tested
   const { partnerId } = await client.createPartner('Falsified')
   await client.registerProject('p', partnerId)
-  await refreshPartnershipDays(service.clickhouse)
+  await untilServiceRefreshed(service.clickhouse)
   await falsifyPartnershipDay(service.clickhouse, { partnerId, day: '2026-03-01', metric: 'ai_tokens' })
   const { code, stdout, stderr } = await runMeterline(['audit'], environment)
   expect(code).toBe(1)

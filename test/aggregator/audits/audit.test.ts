@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { audit } from '../../../aggregator/audits/audit.ts'
-import { refreshPartnershipDays } from '../../../aggregator/usage/refresh-partnership-days.ts'
 import type { Credentials } from '../../support/clients/client.ts'
 import { addToRollup, deleteFromRollup, falsifyPartnershipDay } from '../../support/oracles/rollup-faults.ts'
 import { compareRawWithRollup } from '../../support/oracles/stored-sums.ts'
 import { untilSo } from '../../support/until-so.ts'
+import { untilServiceRefreshed } from '../../support/worlds/refreshed-days.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 const DAY = '2026-03-01'
@@ -31,7 +31,7 @@ beforeAll(async () => {
       event(project, 'tokens-3', 'ai_tokens', 1, '2026-04-15'),
     ]),
   )
-  await refreshPartnershipDays(tested.service.clickhouse)
+  await untilServiceRefreshed(tested.service.clickhouse)
 })
 afterAll(() => tested.stop())
 
