@@ -3,11 +3,15 @@ import { classifyStoreError, QUERY_WAS_CANCELLED_CODE } from '../../sql/errors.t
 /**
  * How large the next batch of a log may be, as a share of its limits. After a failed batch it is half as large: whatever made it fail,
  * such as time, memory or the number of parts, a smaller one passes more easily, and the same large one would fail again without end.
- * Each acknowledged batch lets it grow, slowly, because a batch that is too large again costs a time-out and an acquired lease. A store
- * that is down makes it no smaller: no batch is tried before the lease is acquired.
+ * Acknowledged batches let it grow: each doubles it up to half of the size that failed first, because the failures after that one may
+ * only mean that the store was busy for a while, and from there it grows slowly, because a batch that is too large again costs a time-out
+ * and an acquired lease. A store that is down makes it no smaller: no batch is tried before the lease is acquired.
  */
 export class BatchSize {
   #share = 1
+  /** The share up to which each acknowledged batch doubles it. */
+  #doublesUpTo = 1
+  #lastFailed = false
 
   /** At least 1. */
   of(max: number): number {
@@ -19,10 +23,13 @@ export class BatchSize {
     const { code, fault } = classifyStoreError(error)
     if (code === undefined || fault === 'fenced' || code === QUERY_WAS_CANCELLED_CODE) return
     this.#share = Math.max(this.#share / 2, SHARE_MIN)
+    if (!this.#lastFailed) this.#doublesUpTo = this.#share
+    this.#lastFailed = true
   }
 
   acknowledged(): void {
-    this.#share = Math.min(this.#share * GROWTH, 1)
+    this.#lastFailed = false
+    this.#share = this.#share < this.#doublesUpTo ? Math.min(this.#share * 2, this.#doublesUpTo) : Math.min(this.#share * GROWTH, 1)
   }
 }
 

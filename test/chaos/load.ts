@@ -9,8 +9,8 @@ import { RecordGenerator, SentEvents } from './generate-records.ts'
 import { PARTITIONS, type System } from './system.ts'
 
 export const PROJECTS = Array.from({ length: 24 }, (_, index) => `prj_${String(index).padStart(2, '0')}`)
-/** The old data is of the two years before that of the emitters. */
-const OLD = { year: 2024, months: 24 }
+/** Older than the data of the emitters; together fewer months than one batch may touch (TOUCHED_PER_BATCH_MAX). */
+const OLD = { year: 2024, months: 18 }
 
 export interface LoadOptions {
   readonly system: System
