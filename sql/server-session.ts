@@ -18,10 +18,11 @@ const SILENCE_MS_MAX = 25 * 3_600_000
  */
 export async function openServerSession(url: string): Promise<Session> {
   const { bare, database } = splitDatabase(url)
+  const { host } = new URL(bare)
   await createDatabase(bare, database)
   const client = connect({ url: bare, database })
   const answer = (request: Request, timeoutMs: number) =>
-    within(timeoutMs, async (signal) => {
+    within(host, timeoutMs, async (signal) => {
       const { stream } = await client.exec({ ...request, abort_signal: signal })
       const chunks: Buffer[] = []
       for await (const chunk of addAbortSignal(signal, stream)) chunks.push(chunk as Buffer)
@@ -45,7 +46,7 @@ export async function openServerSession(url: string): Promise<Session> {
       return once({ query, values: Readable.from([text]) }, timeoutMs)
     },
     stream: async function* (sql, format) {
-      const { stream, response_headers } = await within(STREAM_BEGIN_MS_MAX, (signal) =>
+      const { stream, response_headers } = await within(host, STREAM_BEGIN_MS_MAX, (signal) =>
         client.exec({ query: `${sql} FORMAT ${format}`, abort_signal: signal }),
       )
       const tag = response_headers['x-clickhouse-exception-tag']
@@ -81,13 +82,21 @@ async function* requireComplete(chunks: AsyncIterable<unknown>, tag: string): As
 /** Twice the server's own limit. */
 const EXCEPTION_BYTES_MAX = 32 * 1024
 
-/** Throws StoreError after `timeoutMs`. The client itself throws a plain Error for an abort, which looks like a fault. */
-async function within<T>(timeoutMs: number, send: (signal: AbortSignal) => Promise<T>): Promise<T> {
+/**
+ * Throws StoreError after `timeoutMs`, or when the connection fails. The client itself throws a plain Error for an abort, which looks
+ * like a fault, and does not say which server the connection was to.
+ */
+async function within<T>(host: string, timeoutMs: number, send: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const signal = AbortSignal.timeout(timeoutMs)
   try {
     return await send(signal)
   } catch (thrown) {
-    throw signal.aborted ? new StoreError('unavailable', `The server did not answer within ${timeoutMs} ms.`, { cause: thrown }) : thrown
+    if (signal.aborted) throw new StoreError('unavailable', `The ClickHouse server at ${host} did not answer within ${timeoutMs} ms.`, { cause: thrown })
+    const { fault, code, message } = classifyStoreError(thrown)
+    if (fault !== 'unavailable' || code !== undefined) throw thrown
+    throw new StoreError('unavailable', `The ClickHouse server at ${host} does not answer: ${message}. Check that it runs and that CLICKHOUSE_URL names it.`, {
+      cause: thrown,
+    })
   }
 }
 
@@ -103,7 +112,9 @@ async function createDatabase(url: string, database: string): Promise<void> {
   const client = connect({ url })
   const quoted = `\`${database.replaceAll('`', '``')}\``
   try {
-    await within(CREATE_DATABASE_MS_MAX, (signal) => client.command({ query: `CREATE DATABASE IF NOT EXISTS ${quoted}`, abort_signal: signal }))
+    await within(new URL(url).host, CREATE_DATABASE_MS_MAX, (signal) =>
+      client.command({ query: `CREATE DATABASE IF NOT EXISTS ${quoted}`, abort_signal: signal }),
+    )
   } catch (thrown) {
     // A user without the right to create databases works in one that an administrator created.
     const error = classifyStoreError(thrown)
