@@ -50,9 +50,9 @@ export class LeaderEpoch {
     return last.offset
   }
 
-  /** Call it when a batch has been processed. */
-  note({ records }: FetchedBatch): void {
-    const last = records.at(-1)
+  /** Call it when the records of a batch below `next` have been processed. */
+  note({ records }: FetchedBatch, next: number): void {
+    const last = records.findLast(({ offset }) => Number(offset) < next)
     const epoch = epochOf(last)
     if (last !== undefined && epoch !== undefined) this.#last = { offset: Number(last.offset), epoch }
   }

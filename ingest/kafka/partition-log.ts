@@ -98,6 +98,14 @@ export class PartitionLog {
     this.#requireWithin(extent, Math.min(nextBefore, this.#next))
   }
 
+  /**
+   * Checks that the partition still has what comes next, although the consumer goes on behind it: aborted transactions cannot be read. A
+   * consumer does the same when retention has deleted unread events. Throws KafkaUnavailable, Incident.
+   */
+  async requireNotDeleted(): Promise<void> {
+    this.#requireWithin(this.#requireExtent(await this.#options.topic.extents()), this.#next)
+  }
+
   /** Reconciles or writes what was read from `next` through `through`. Throws StoreError, KafkaUnavailable, Incident. */
   async process(records: readonly LogRecord[], through: number): Promise<void> {
     const range = this.#reconciling

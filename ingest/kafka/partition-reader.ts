@@ -145,14 +145,17 @@ export class PartitionReader {
   #follows(batch: FetchedBatch): boolean {
     const { next } = this.partitionLog
     const { fetchedOffset } = batch
-    return fetchedOffset === next || (fetchedOffset > next && this.#rewoundTo === next) || this.#leaderEpoch.isReread(batch)
+    if (fetchedOffset > next) return this.#rewoundTo === next
+    return fetchedOffset === next || this.#leaderEpoch.isReread(batch)
   }
 
   async #checkAndProcess(batch: FetchedBatch, control: BatchControl): Promise<void> {
+    if (batch.fetchedOffset > this.partitionLog.next) await this.partitionLog.requireNotDeleted()
     const rereadFrom = this.#leaderEpoch.check(batch)
     if (rereadFrom !== undefined) return this.#seek(rereadFrom)
     await this.#process(batch, control)
-    this.#leaderEpoch.note(batch)
+    // It may have ended within the batch.
+    this.#leaderEpoch.note(batch, this.partitionLog.next)
   }
 
   async #process(batch: FetchedBatch, control: BatchControl): Promise<void> {

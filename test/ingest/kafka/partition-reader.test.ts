@@ -3,6 +3,7 @@ import { openAssignedPartitions } from '../../../ingest/kafka/assigned-partition
 import { PartitionReader } from '../../../ingest/kafka/partition-reader.ts'
 import type { BatchControl, FetchedBatch, GroupReader } from '../../../ingest/kafka/topic.ts'
 import { TOUCHED_PER_BATCH_MAX } from '../../../ingest/log/touched-days.ts'
+import type { Lane } from '../../../sql/clickhouse.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
 import { acquisitionsOf, failingLane, faultOnce } from '../../support/engines/faulty-lane.ts'
 import { foldTopic, storedOfTopic } from '../../support/kafka/log-oracle.ts'
@@ -29,8 +30,13 @@ beforeAll(async () => {
 })
 afterAll(() => store.close())
 
+/** No broker of one node holds an election, so the test gives the records the epochs of their leaders. */
+function withEpochs(batch: FetchedBatch, epochOf: (offset: number) => number): FetchedBatch {
+  return { ...batch, records: batch.records.map((record) => ({ ...record, batchContext: { partitionLeaderEpoch: epochOf(Number(record.offset)) } })) }
+}
+
 /** A reader of a topic with 20 events, and the offsets it was sent to. The test plays the consumer group. */
-async function startReader(name: string, lane = store.clickhouse.ingest) {
+async function startReader(name: string, { lane = store.clickhouse.ingest, ...limits }: { lane?: Lane; batchEventsMax?: number } = {}) {
   const topic = new MemoryTopic(`test/${name}`, 1)
   for (let index = 0; index < 20; index += 1)
     topic.append(0, JSON.stringify({ event_id: `e${index}`, project_id: name, metric: 'ai_tokens', value: '1', timestamp: '2026-01-01T00:00:00Z' }))
@@ -49,7 +55,7 @@ async function startReader(name: string, lane = store.clickhouse.ingest) {
     groupReader: () => group,
     control: store.clickhouse.control,
     logger: quiet,
-    limits: LIMITS,
+    limits: { ...LIMITS, ...limits },
   })
   reader.assign()
   await untilSo(async () => reader.state.status === 'reading')
@@ -70,6 +76,18 @@ test('P1: after a batch that begins beyond the position reading is sent back onc
   expect(await storedOfTopic(store.clickhouse, topic)).toEqual({ ...foldTopic(topic), rollup: [] })
 })
 
+test('P1: unread events that retention deletes while the log is read stop it, and are not mistaken for a gap', async () => {
+  const { topic, reader, fetch } = await startReader('retention')
+  await reader.onBatch(fetch(0, 5), control)
+  topic.partitions[0]?.splice(0, 10)
+  topic.begins[0] = 10
+  // The consumer goes on at the new begin of its own accord, also after it was sent back.
+  await reader.onBatch(fetch(10, 100), control)
+  await reader.onBatch(fetch(10, 100), control)
+  expect(reader.state).toMatchObject({ status: 'stopped', incident: { kind: 'log_begin_above_position' } })
+  expect(reader.partitionLog.next).toBe(5)
+})
+
 test('P1: a batch that was fetched before a replay is dropped, not mistaken for a gap', async () => {
   const { reader, seeks, fetch } = await startReader('replay-meets-batch')
   await reader.onBatch(fetch(0, 10), control)
@@ -83,7 +101,7 @@ test('P1: a batch that was fetched before a replay is dropped, not mistaken for 
 })
 
 test('an acquisition of the lease counts as repeated only after an error, not for a replay or a rebalance', async () => {
-  const { reader, fetch } = await startReader('reacquisitions', faultOnce(store.clickhouse.ingest, 'usage_events_inbox_v1', 'not sent').lane)
+  const { reader, fetch } = await startReader('reacquisitions', { lane: faultOnce(store.clickhouse.ingest, 'usage_events_inbox_v1', 'not sent').lane })
   const isReading = () => untilSo(async () => reader.state.status === 'reading')
   await reader.onBatch(fetch(0, 10), control)
   await isReading()
@@ -129,15 +147,12 @@ test('P1: a batch that always fails is tried less and less often although its le
 
 test('P1: after a change of the leader the last record is read again, and the log stops if it was replaced, as by an unclean election', async () => {
   const { topic, reader, seeks, fetch } = await startReader('leader-epochs')
-  // No broker of one node holds an unclean election, so the test gives the records their epochs: 10 records of each leader.
-  const read = (offset: number, replacedFrom = Number.POSITIVE_INFINITY) => {
-    const batch = fetch(offset, 10)
-    const epochOf = ({ offset: of }: { offset: string }) => (Number(of) >= replacedFrom ? 9 : Math.floor(Number(of) / 10))
-    return reader.onBatch(
-      { ...batch, records: batch.records.map((record) => ({ ...record, batchContext: { partitionLeaderEpoch: epochOf(record) } })) },
+  // 10 records of each leader.
+  const read = (offset: number, replacedFrom = Number.POSITIVE_INFINITY) =>
+    reader.onBatch(
+      withEpochs(fetch(offset, 10), (each) => (each >= replacedFrom ? 9 : Math.floor(each / 10))),
       control,
     )
-  }
   await read(0)
   await read(10)
   expect([reader.partitionLog.next, seeks.at(-1)]).toEqual([10, 9])
@@ -157,4 +172,15 @@ test('P1: after a change of the leader the last record is read again, and the lo
   await read(19, 15)
   expect(reader.state).toMatchObject({ status: 'stopped', incident: { kind: 'log_overwritten' } })
   await reader.end()
+})
+
+test('P1: after half a batch of two leaders reading goes on with its other half', async () => {
+  const { topic, reader, fetch } = await startReader('half-a-batch', { batchEventsMax: 5 })
+  const fetchWithEpochs = (offset: number) => withEpochs(fetch(offset, 100), (each) => (each < 12 ? 5 : 6))
+  // kafkajs fails a heartbeat when a connection is lost, and fetches again without a rebalance.
+  await reader.onBatch(fetchWithEpochs(0), { ...control, heartbeat: () => Promise.reject(new Error('connection lost')) })
+  expect(reader.partitionLog.next).toBe(5)
+  await reader.onBatch(fetchWithEpochs(5), control)
+  expect(reader.partitionLog.next).toBe(20)
+  expect(await storedOfTopic(store.clickhouse, topic)).toEqual({ ...foldTopic(topic), rollup: [] })
 })
