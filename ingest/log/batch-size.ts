@@ -5,30 +5,38 @@ import { classifyStoreError, QUERY_WAS_CANCELLED_CODE } from '../../sql/errors.t
  * such as time, memory or the number of parts, a smaller one passes more easily, and the same large one would fail again without end.
  * Acknowledged batches let it grow: each doubles it up to half of the size that failed first, because the failures after that one may
  * only mean that the store was busy for a while, and from there it grows slowly, because a batch that is too large again costs a time-out
- * and an acquired lease. A store that is down makes it no smaller: no batch is tried before the lease is acquired.
+ * and an acquired lease.
  */
 export class BatchSize {
   #share = 1
   /** The share up to which each acknowledged batch doubles it. */
   #doublesUpTo = 1
-  #lastFailed = false
+  /** Since the last acknowledged batch. */
+  #failures = 0
+  #halvings = 0
 
   /** At least 1. */
   of(max: number): number {
     return Math.max(1, Math.floor(max * this.#share))
   }
 
-  /** Only an answer of the store can mean that the batch was too large: neither a lost connection nor a newer owner says so. */
+  /**
+   * A newer owner says nothing about the size. Nor does a connection that was lost once; but a lease was acquired before the batch, so
+   * the store answers, and if the connection is lost again, a time-out between the two may have ended it.
+   */
   failed(error: unknown): void {
     const { code, fault } = classifyStoreError(error)
-    if (code === undefined || fault === 'fenced' || code === QUERY_WAS_CANCELLED_CODE) return
+    if (fault === 'fenced' || code === QUERY_WAS_CANCELLED_CODE) return
+    this.#failures += 1
+    if (code === undefined && this.#failures === 1) return
     this.#share = Math.max(this.#share / 2, SHARE_MIN)
-    if (!this.#lastFailed) this.#doublesUpTo = this.#share
-    this.#lastFailed = true
+    if (this.#halvings === 0) this.#doublesUpTo = this.#share
+    this.#halvings += 1
   }
 
   acknowledged(): void {
-    this.#lastFailed = false
+    this.#failures = 0
+    this.#halvings = 0
     this.#share = this.#share < this.#doublesUpTo ? Math.min(this.#share * 2, this.#doublesUpTo) : Math.min(this.#share * GROWTH, 1)
   }
 }

@@ -37,9 +37,16 @@ test('P6: where only small batches pass, few are too large', () => {
   }
 })
 
-test('neither a lost connection nor a newer owner makes batches smaller', () => {
+test('P6: neither a newer owner nor a connection that was lost once makes batches smaller, but one that is lost each time does', () => {
   const size = new BatchSize()
-  size.failed(new StoreError('unavailable', 'socket hang up'))
+  const lost = new StoreError('unavailable', 'socket hang up')
   size.failed(new StoreError('fenced', 'a newer lease', { code: 395 }))
+  size.failed(lost)
+  size.acknowledged()
+  size.failed(lost)
   expect(size.of(MAX)).toBe(MAX)
+  // As by a load balancer whose time-out is shorter than the insert.
+  size.failed(lost)
+  size.failed(lost)
+  expect(size.of(MAX)).toBe(MAX / 4)
 })
