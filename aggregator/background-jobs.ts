@@ -1,14 +1,14 @@
 import { readStoreClock } from '../sql/store-clock.ts'
 import { AuditSlot } from './audits/audit-slot.ts'
-import { DailyAudits } from './audits/daily-audits.ts'
+import { type AuditedIndex, DailyAudits } from './audits/daily-audits.ts'
 import type { AuditedDays } from './audits/day-audits.ts'
 import { type JobStats, repeat } from './repeat.ts'
 import { ClockWatch, type ClockWatchOptions } from './statements/clock-watch.ts'
 import { closeDueMonths, type DueOptions, type DueOutcome } from './statements/close-due-months.ts'
 import { PartnershipDaysRefresh } from './usage/refresh-partnership-days.ts'
 
-/** What closing months needs is enough for all jobs. */
-export type BackgroundJobsOptions = Omit<DueOptions, 'clockWatch'> & Pick<ClockWatchOptions, 'uptimeMs'>
+/** What closing months needs is enough for the other jobs too, besides the index that is audited. */
+export type BackgroundJobsOptions = Omit<DueOptions, 'clockWatch'> & Pick<ClockWatchOptions, 'uptimeMs'> & { readonly identityIndex: AuditedIndex }
 
 /**
  * The jobs that run automatically: they refresh partnership days, audit finished days, and close months that are due. Any number of

@@ -10,6 +10,7 @@ import { listen } from '../api/server.ts'
 import { HTTP_LOG, openHttpLog } from '../ingest/http/http-log.ts'
 import { openKafkaLog } from '../ingest/kafka/open-kafka.ts'
 import type { EventLog, Ingesting } from '../ingest/log/event-log.ts'
+import { countMissingIdentities, requestIndexing } from '../ingest/log/identity-index.ts'
 import packageJson from '../package.json' with { type: 'json' }
 import { SERVICE } from '../registry/audit-log.ts'
 import { RegistryChanges } from '../registry/changes.ts'
@@ -112,6 +113,7 @@ async function openBackgroundJobs(
     clickhouse,
     logger,
     runBetweenBatches,
+    identityIndex: { countMissing: () => countMissingIdentities(clickhouse), requestIndexing: () => requestIndexing(clickhouse) },
     now: Date.now,
     uptimeMs: () => uptime() * MS_PER_SECOND,
     graceMs,

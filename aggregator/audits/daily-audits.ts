@@ -10,17 +10,25 @@ import { refreshPartnershipDays } from '../usage/refresh-partnership-days.ts'
 import { type AuditReport, audit } from './audit.ts'
 import type { AuditSlot } from './audit-slot.ts'
 import { countDays, countUnequal, type DayCounts } from './count-days.ts'
-import { countMissingIdentities, requestIndexing } from './count-identities.ts'
 import { type AuditedDays, type DayAudit, readAuditedDays, storeDayAudits } from './day-audits.ts'
 
 export interface DailyAuditsOptions {
   readonly clickhouse: ClickHouse
   readonly slot: AuditSlot
   readonly runBetweenBatches: RunBetweenBatches
+  readonly identityIndex: AuditedIndex
   readonly logger: Logger
   /** ms since 1970. */
   readonly now: () => number
   readonly daysPerRunMax?: number
+}
+
+/** The index by which duplicates are detected. An identity that it lacks would pass as new, and its duplicate would be billed. */
+export interface AuditedIndex {
+  /** Throws StoreError. */
+  countMissing(): Promise<number>
+  /** Has the processes that count events add what is missing before they next trust the index. Throws StoreError. */
+  requestIndexing(): Promise<void>
 }
 
 /**
@@ -76,13 +84,11 @@ export class DailyAudits {
     }
   }
 
-  /** A batch may be in flight, so a lack is counted again between two batches. */
   async #auditIdentities(): Promise<void> {
-    const { clickhouse, runBetweenBatches, logger } = this.#options
-    if ((await countMissingIdentities(clickhouse)) === 0) return
-    const missing = await runBetweenBatches(() => countMissingIdentities(clickhouse))
+    const { identityIndex, logger } = this.#options
+    const missing = await identityIndex.countMissing()
     if (missing === 0) return
-    await requestIndexing(clickhouse)
+    await identityIndex.requestIndexing()
     logger.error(
       { missing },
       'the index of identities has fewer rows than raw, so duplicates may count: restart the processes that count events, which completes it',

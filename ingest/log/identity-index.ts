@@ -16,17 +16,36 @@ import { countEventsInDoubt, type LogRange } from './in-doubt-range.ts'
  * 3. Rows that were lost by hand or by restoring a part of a backup: isIndexComplete counts the rows of both tables, of which none is
  *    read. If the index is behind by more than the events that are in doubt, completeIndex runs again. Throws StoreError.
  */
-export async function isIndexComplete({ reads }: Pick<ClickHouse, 'reads'>): Promise<boolean> {
-  if ((await reads.query(completeMark, {})).length === 0) return false
+export async function isIndexComplete(clickhouse: Pick<ClickHouse, 'reads'>): Promise<boolean> {
+  return (await isMarked(clickhouse.reads)) && (await countMissingIdentities(clickhouse)) === 0
+}
+
+/**
+ * By how many rows the index is behind raw, besides the events that are in doubt; 0 while it is being completed. No row of either
+ * table is read. Throws StoreError.
+ */
+export async function countMissingIdentities({ reads }: Pick<ClickHouse, 'reads'>): Promise<number> {
+  if (!(await isMarked(reads))) return 0
+  let missing = 0
   for (let attempts = 0; attempts < COUNT_ATTEMPTS_MAX; attempts += 1) {
     if (attempts > 0) await sleep(COUNT_RETRY_MS)
     // A batch may have begun or ended while the rows were counted, so the events in doubt are counted before and after.
     const inDoubt = await countEventsInDoubt(reads)
     const events = await countStored(reads)
     const { identities } = await queryOne(reads, indexRows, {})
-    if (events - identities <= inDoubt + (await countEventsInDoubt(reads))) return true
+    missing = events - identities - inDoubt - (await countEventsInDoubt(reads))
+    if (missing <= 0) return 0
   }
-  return false
+  return missing
+}
+
+/** From its next acquisition of a lease on, a process does not trust the index before it has added what is missing. Throws StoreError. */
+export async function requestIndexing({ work }: Pick<ClickHouse, 'work'>): Promise<void> {
+  await work.command('TRUNCATE TABLE identity_hash_months_v1')
+}
+
+async function isMarked(reads: Lane): Promise<boolean> {
+  return (await reads.query(completeMark, {})).length > 0
 }
 
 /** The number of rows in raw. No row is read for it. Throws StoreError. */
@@ -49,7 +68,7 @@ export async function indexRange(lane: Lane, log: string, { first, through }: Lo
 export async function completeIndex(clickhouse: Pick<ClickHouse, 'reads' | 'work'>, logger: Logger, signal: AbortSignal): Promise<void> {
   const { reads, work } = clickhouse
   await waitForEarlierInserts(reads, signal)
-  if ((await reads.query(completeMark, {})).length > 0) await work.command('TRUNCATE TABLE identity_hash_months_v1')
+  if (await isMarked(reads)) await requestIndexing(clickhouse)
   const months = await reads.query(monthsToIndex, {})
   const events = months.reduce((sum, month) => sum + month.events, 0)
   if (events > 0) logger.info({ events, months: months.length }, 'indexing the identities of stored events; until then look-ups are slower')

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { AuditSlot } from '../../../aggregator/audits/audit-slot.ts'
 import { DailyAudits } from '../../../aggregator/audits/daily-audits.ts'
+import { countMissingIdentities, requestIndexing } from '../../../ingest/log/identity-index.ts'
 import type { Credentials } from '../../support/clients/client.ts'
 import { addToRollup, deleteFromRollup, falsifyPartnershipDay } from '../../support/oracles/rollup-faults.ts'
 import { compareRawWithRollup } from '../../support/oracles/stored-sums.ts'
@@ -15,6 +16,10 @@ const running = new AbortController().signal
 const directory = makeTemporaryDirectory()
 let tested: TestService
 let audits: DailyAudits
+const identityIndex = {
+  countMissing: () => countMissingIdentities(tested.service.clickhouse),
+  requestIndexing: () => requestIndexing(tested.service.clickhouse),
+}
 let partner: Credentials
 const errors: object[] = []
 const messages: string[] = []
@@ -29,7 +34,7 @@ const logger = {
 beforeAll(async () => {
   tested = await startTestService({ DATA_DIR: directory.path })
   const { client, service } = tested
-  audits = new DailyAudits({ clickhouse: service.clickhouse, slot: new AuditSlot(), runBetweenBatches: (work) => work(), logger, now: Date.now })
+  audits = new DailyAudits({ clickhouse: service.clickhouse, slot: new AuditSlot(), runBetweenBatches: (work) => work(), identityIndex, logger, now: Date.now })
   partner = await client.createPartner('Daily')
   await client.registerProject('ours', partner.partnerId)
   await client.createIngestKey()
@@ -147,7 +152,15 @@ test('P2: an index of identities that lost rows is logged as an error', async ()
 
 test('P3: a day that waits for its audit is not starved by newer days that change all the time', async () => {
   const { clickhouse } = tested.service
-  const few = new DailyAudits({ clickhouse, slot: new AuditSlot(), runBetweenBatches: (work) => work(), logger, now: Date.now, daysPerRunMax: 1 })
+  const few = new DailyAudits({
+    clickhouse,
+    slot: new AuditSlot(),
+    runBetweenBatches: (work) => work(),
+    identityIndex,
+    logger,
+    now: Date.now,
+    daysPerRunMax: 1,
+  })
   const change = (day: string, name: string) => tested.client.send([event('noisy', name, 1, day)])
   await audits.run(running)
   const before = await auditedAt()
