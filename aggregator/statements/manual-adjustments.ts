@@ -33,7 +33,8 @@ export type AddAdjustmentOutcome = { readonly status: 'added'; readonly statemen
 /**
  * Stores the line until the next closing puts it on a statement. Usage is not touched. Idempotent by `entry`. It runs under the lease of
  * the partner's closings, so that the next statement is the same before and after the write, and no line is added twice with different
- * values. Adjustments of one partner that run at the same time take the lease from each other, so it is tried several times. Throws StoreError.
+ * values. Adjustments of one partner in several processes take the lease from each other, and a closing in this process may be about to
+ * end, so it is tried several times. Throws StoreError.
  */
 export async function addManualAdjustment(
   options: { readonly clickhouse: ClickHouse; readonly note: NoteChange },
