@@ -23,7 +23,10 @@ export const ERRORS = {
   AUDIT_DIFFERS: { status: 409, message: 'The audit of this month finds differences. List them with "meterline audit".' },
   MANUAL_LINE_EXISTS: { status: 409, message: 'Another manual line has this id. Nothing was changed; use a different id.' },
   ALREADY_BILLED: { status: 409, message: 'A month of this partner is closed, and closed months never change.' },
-  CLOSING_ELSEWHERE: { status: 409, message: 'A month of this partner is being closed right now. Try again in a moment.' },
+  CLOSING_ELSEWHERE: {
+    status: 409,
+    message: 'A month of this partner is being closed right now, or its next statement is being changed. Try again in a moment.',
+  },
   PARTNER_CHANGED: { status: 409, message: 'This project belongs to another partner, and that never changes.' },
   ACCOUNT_CHANGED: { status: 409, message: 'This project belongs to another account, and that never changes.' },
   ALREADY_DELETED: { status: 409, message: 'This project is deleted, and that is final. Register a new one.' },

@@ -164,7 +164,9 @@ export const ConfigSchema = z.object({
     .regex(/^[A-Z]{3}$/, 'must be a currency code of ISO 4217, such as USD')
     .default('USD')
     .meta({ description: 'currency of the costs in FOCUS exports, ISO 4217; costs are 0 until there is a rate card' }),
-  CLOSE_GRACE_HOURS: count('a number of hours', 1e9).default(72).meta({ description: 'hours between the end of a month and its automatic closing' }),
+  CLOSE_GRACE_HOURS: count('a number of hours', 1e9)
+    .default(72)
+    .meta({ description: 'hours between the end of a month and its automatic closing; with less than 48, a wrong clock can close a month too early' }),
   RATE_LIMIT_PER_MINUTE: count('a number of requests, 0 for no limit', 1e9)
     .default(1_200)
     .meta({ description: 'maximum number of requests per minute for each credential; 0 is no limit' }),

@@ -108,7 +108,9 @@ async function openBackgroundJobs(
   { config, clickhouse, logger, closers }: PartOptions,
   { runBetweenBatches, changes }: { runBetweenBatches: ApiContext['runBetweenBatches']; changes: RegistryChanges },
 ): Promise<BackgroundJobs> {
-  const graceMs = config.CLOSE_GRACE_HOURS * MS_PER_HOUR
+  const graceHours = config.CLOSE_GRACE_HOURS
+  if (graceHours < GRACE_HOURS_MIN)
+    logger.warn({ graceHours }, `CLOSE_GRACE_HOURS is less than ${GRACE_HOURS_MIN}: a wrong clock can close a month too early, so set it to at least that`)
   const jobs = await startBackgroundJobs({
     clickhouse,
     logger,
@@ -116,13 +118,15 @@ async function openBackgroundJobs(
     identityIndex: { countMissing: () => countMissingIdentities(clickhouse), requestIndexing: () => requestIndexing(clickhouse) },
     now: Date.now,
     uptimeMs: () => uptime() * MS_PER_SECOND,
-    graceMs,
+    graceMs: graceHours * MS_PER_HOUR,
     note: (noted) => changes.note(SERVICE, noted),
   })
   closers.add(() => jobs.stop())
   return jobs
 }
 
+/** In less, there is no stored evidence that time has passed (time-evidence.ts): it needs heartbeats on two days. */
+const GRACE_HOURS_MIN = 48
 const MS_PER_SECOND = 1_000
 const MS_PER_HOUR = 3_600_000
 

@@ -24,7 +24,8 @@ export class ClockWatch {
 
   /**
    * Why the clocks are not trusted; undefined when they are. After a disagreement they are trusted again once they have agreed for an
-   * hour, or after a restart, which takes the host's clock as it is then. Throws StoreError.
+   * hour, or after a restart, which takes the host's clock as it is then. A step to the right time, as by NTP, needs the restart: the
+   * store may be on this host and step with it, so its agreement does not tell such a step from one to a wrong time. Throws StoreError.
    */
   async findDisagreement(): Promise<string | undefined> {
     const { now, storeNow, uptimeMs } = this.#options
@@ -39,7 +40,7 @@ export class ClockWatch {
 
 function disagreementOf({ steppedMs, aheadOfStoreMs }: { steppedMs: number; aheadOfStoreMs: number }): string | undefined {
   if (Math.abs(steppedMs) > CLOCKS_APART_MS_MAX)
-    return `The clock of this host was set ${steppedMs > 0 ? 'forward' : 'back'} by ${durationText(steppedMs)} since this process started.`
+    return `The clock of this host was set ${steppedMs > 0 ? 'forward' : 'back'} by ${durationText(steppedMs)} since this process started. If it is right now, restart this process.`
   if (Math.abs(aheadOfStoreMs) > CLOCKS_APART_MS_MAX)
     return `The clock of this host is ${durationText(aheadOfStoreMs)} ${aheadOfStoreMs > 0 ? 'ahead of' : 'behind'} the clock of ClickHouse.`
   return undefined

@@ -70,7 +70,7 @@ async function closeDueMonthsOfPartner(run: ClosingRun, state: BillingState): Pr
       return { ...total, overdue: 1, unconfirmed: 1 }
     }
     const outcome = await closeMonth(run, { partnerId, month, closedBy: 'schedule' })
-    // Another process is closing this month; the next run will see it closed.
+    // Another process or call is closing this month, or changing its statement; the next run will see it closed, or close it.
     if (outcome.status === 'elsewhere') return total
     if (outcome.status !== 'closed') {
       logger.warn({ partnerId, month, ...outcome }, 'a month that is due could not be closed yet')

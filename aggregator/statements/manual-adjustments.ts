@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
-import type { ExactDecimal } from '../../metering/exact-decimal.ts'
+import { parseDecimal } from '../../metering/exact-decimal.ts'
 import type { MetricName } from '../../metering/metrics.ts'
 import type { Month } from '../../metering/month.ts'
 import type { NoteChange } from '../../registry/audit-log.ts'
@@ -19,8 +19,8 @@ export interface ManualAdjustment {
   /** Empty when it concerns no single project. */
   readonly projectId: string
   readonly metric: MetricName
-  /** With its sign. */
-  readonly value: ExactDecimal
+  /** With its sign; "2.50" and "2.5" are the same. */
+  readonly value: string
   readonly reason: string
 }
 
@@ -33,7 +33,8 @@ export type AddAdjustmentOutcome = { readonly status: 'added'; readonly statemen
 /**
  * Stores the line until the next closing puts it on a statement. Usage is not touched. Idempotent by `entry`. It runs under the lease of
  * the partner's closings, so that the next statement is the same before and after the write, and no line is added twice with different
- * values. Adjustments of one partner that run at the same time take the lease from each other, so it is tried several times. Throws StoreError.
+ * values. Adjustments of one partner in several processes take the lease from each other, and a closing in this process may be about to
+ * end, so it is tried several times. Throws StoreError.
  */
 export async function addManualAdjustment(
   options: { readonly clickhouse: ClickHouse; readonly note: NoteChange },
@@ -56,7 +57,10 @@ async function addUnderLease(
   { name: log, epoch, owner }: Lease,
   { partnerId, adjustment }: { readonly partnerId: string; readonly adjustment: ManualAdjustment },
 ): Promise<AddAdjustmentOutcome> {
-  const { entry, forMonth, projectId, metric, value, reason } = adjustment
+  const { entry, forMonth, projectId, metric, reason } = adjustment
+  // As the store shows it: "2.50" that is sent again is the same line, and under a new id it would be billed twice.
+  const value = parseDecimal(adjustment.value)
+  if (value === undefined) throw new RangeError(`The value "${adjustment.value}" is not a decimal.`)
   const [state] = await readBillingStates(clickhouse, partnerId)
   if (state === undefined) throw new Error(`The partner ${partnerId} does not exist.`)
   const [known] = await clickhouse.registry.query(manualByEntry, { partnerId, entry })

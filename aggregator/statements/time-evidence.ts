@@ -42,7 +42,7 @@ export class TimeEvidence {
     const days = daysOf(fromMs, endMs)
     const seen = days.filter((day) => this.#heartbeatDays.has(day)).length
     if (seen * 2 <= days.length)
-      return `The service ran on ${seen} of the ${days.length} days of its grace period (${days[0]} to ${days.at(-1)}), so only the clock says that they have passed.`
+      return `Heartbeats by a clock that agrees with that of ClickHouse were received on ${seen} of the ${days.length} days of its grace period (${days[0]} to ${days.at(-1)}). Check that the service ran, and the clocks of the hosts that count events.`
     const known = this.#contradictions.get(month)
     if (known !== undefined) return known
     const contradiction = findContradiction(this.#clickhouse, month)

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { PEAK_METRICS } from '../../metering/metrics.ts'
 import { groupByMonth } from '../../metering/month.ts'
+import { DAY_AFTER_LAST } from '../../metering/storable-days.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
@@ -27,13 +28,16 @@ export async function refreshPartnershipDays(clickhouse: ClickHouse, lane: Click
 
 /**
  * Recomputes changed partnership days in rounds of a limited number, the newest first: events of thousands of past days must not keep
- * the days that everybody reads from being recomputed. Several processes may do it at the same time.
+ * the days that everybody reads from being recomputed. A part of each round is for the older days in turn: days that change again and
+ * again must not keep them from being recomputed and audited. Several processes may do it at the same time.
  */
 export class PartnershipDaysRefresh {
   readonly #clickhouse: ClickHouse
   readonly #lane: ClickHouse['reads']
   /** This process has recorded the days of the projects created up to this time, in ms since 1970, as changed. */
   #recordedThroughMs = 0
+  /** The older days' turn has come down to this day. */
+  #turn = DAY_AFTER_LAST
 
   constructor(clickhouse: ClickHouse, lane: ClickHouse['reads']) {
     this.#clickhouse = clickhouse
@@ -41,7 +45,7 @@ export class PartnershipDaysRefresh {
   }
 
   /**
-   * Recomputes the newest changed days; `complete` means that no others were left. The order is the guarantee:
+   * Recomputes the newest changed days and some older ones; `complete` means that no others were left. The order is the guarantee:
    * 1. Read when the newest project was created. Increment the number of changes of each day with usage of a project that was
    *    registered since the last refresh, so that the recomputed rows supersede the old ones. After a crash here the days are recomputed
    *    without need.
@@ -57,20 +61,34 @@ export class PartnershipDaysRefresh {
     const asOfMs = (await readAsOf(this.#clickhouse)) ?? 0
     const { newestMs, materializedMs } = await queryOne(lane, newestProjects, {})
     await this.#recordDaysOfProjects(newestMs, materializedMs)
-    const changed = await lane.query(changedDays, { daysMax: DAYS_PER_ROUND_MAX })
+    const { days: changed, areAll } = await this.#nextDays()
     // One month at a time limits the memory.
-    const months = [...groupByMonth(changed).values()]
-    const round = months.slice(0, MONTHS_PER_ROUND_MAX)
-    for (const days of round) {
+    for (const days of groupByMonth(changed).values()) {
       const changes = days.map((day) => row([day.usage_date, day.changes])).join('')
       await lane.execute(computePartnershipDays, { days: days.map(({ usage_date }) => usage_date), changes, peaks: PEAK_METRICS, asOfMs })
       await lane.insert({ table: 'usage_day_changes_v1', columns: ['usage_date', 'kept'], text: changes })
     }
-    const complete = changed.length < DAYS_PER_ROUND_MAX && round.length === months.length
     const throughMs = this.#recordedThroughMs
-    if (complete && throughMs > (materializedMs ?? 0))
+    if (areAll && throughMs > (materializedMs ?? 0))
       await lane.insert({ table: 'partnership_projects_kept_v1', columns: ['scope', 'through'], text: row(['all', throughMs / 1000]) })
-    return { days: round.reduce((sum, days) => sum + days.length, 0), complete }
+    return { days: changed.length, complete: areAll }
+  }
+
+  /** All changed days, or the newest ones and the older ones whose turn it is. */
+  async #nextDays(): Promise<{ days: ChangedDay[]; areAll: boolean }> {
+    const changed = await this.#changedBefore(DAY_AFTER_LAST, ROUND_MAX.days)
+    if (changed.length < ROUND_MAX.days && groupByMonth(changed).size <= ROUND_MAX.months) return { days: changed, areAll: true }
+    const newest = firstOf(changed, { days: ROUND_MAX.days - OLDER_MAX.days, months: ROUND_MAX.months - OLDER_MAX.months })
+    const olderThan = newest.at(-1)?.usage_date ?? DAY_AFTER_LAST
+    let older = this.#turn < olderThan ? await this.#changedBefore(this.#turn, OLDER_MAX.days) : []
+    if (older.length === 0) older = await this.#changedBefore(olderThan, OLDER_MAX.days)
+    const inTurn = firstOf(older, OLDER_MAX)
+    this.#turn = inTurn.at(-1)?.usage_date ?? DAY_AFTER_LAST
+    return { days: [...newest, ...inTurn], areAll: false }
+  }
+
+  #changedBefore(end: string, daysMax: number): Promise<ChangedDay[]> {
+    return this.#lane.query(changedDays, { end, daysMax })
   }
 
   async #recordDaysOfProjects(newestMs: number, materializedMs: number | null): Promise<void> {
@@ -82,9 +100,21 @@ export class PartnershipDaysRefresh {
   }
 }
 
+interface DaysMax {
+  readonly days: number
+  readonly months: number
+}
+
 /** A round of one day in each of its months takes about a second on two cores. */
-const DAYS_PER_ROUND_MAX = 400
-const MONTHS_PER_ROUND_MAX = 24
+const ROUND_MAX: DaysMax = { days: 400, months: 24 }
+/** The part of a round that is for the older days. */
+const OLDER_MAX: DaysMax = { days: 100, months: 6 }
+
+/** As many of the first days as the limits admit. */
+function firstOf(changed: readonly ChangedDay[], { days, months }: DaysMax): ChangedDay[] {
+  return [...groupByMonth(changed.slice(0, days)).values()].slice(0, months).flat()
+}
+
 /** Enough for every day that can have usage. */
 const ROUNDS_MAX = 200
 
@@ -118,11 +148,15 @@ const recordDaysOfNewProjects = defineStatement({
   params: z.object({ createdAfterMs: z.number() }),
 })
 
+type ChangedDay = z.infer<typeof ChangedDay>
+const ChangedDay = z.object({ usage_date: z.string(), changes: z.coerce.number() })
+
 const changedDays = defineQuery({
   name: 'changed_days',
-  sql: `SELECT usage_date, changes FROM (${DAY_STATES}) WHERE NOT is_materialized ORDER BY usage_date DESC LIMIT {daysMax: UInt64}`,
-  params: z.object({ daysMax: z.number() }),
-  row: z.object({ usage_date: z.string(), changes: z.coerce.number() }),
+  sql: `SELECT usage_date, changes FROM (${DAY_STATES}) WHERE NOT is_materialized AND usage_date < {end: Date}
+        ORDER BY usage_date DESC LIMIT {daysMax: UInt64}`,
+  params: z.object({ end: z.string(), daysMax: z.number() }),
+  row: ChangedDay,
 })
 
 /** The value of each project's day first, then their sum: a partnership's peak is reached by its projects together. */

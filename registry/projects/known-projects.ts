@@ -6,6 +6,7 @@ import { defineQuery } from '../../sql/query.ts'
 import { type Account, findAccounts } from '../accounts.ts'
 import type { GroupChange } from '../changes.ts'
 import { findPartners } from '../partners.ts'
+import { FreeId } from './free-id.ts'
 import { findProjects, type NamedProject, type Project } from './project.ts'
 
 export type AccountOfPartner = Pick<Project, 'partnerId' | 'accountId'>
@@ -49,6 +50,7 @@ export class KnownProjects {
   readonly #loadedNames = new Set<string>()
   readonly #loadedActive = new Set<string>()
   readonly #missingPartners = new Set<string>()
+  readonly #freeIds = new Map<string, FreeId>()
   #createdMs: number | undefined
 
   constructor({ clickhouse, lease }: Pick<GroupChange<unknown>, 'clickhouse' | 'lease'>) {
@@ -63,7 +65,7 @@ export class KnownProjects {
     const projectIds = unique(needs.flatMap((each) => each.projectIds ?? []).filter((id) => !this.hasProject(id)))
     const names = needs.flatMap((each) => each.names ?? []).filter((named) => !this.hasName(named))
     const activeOf = needs.flatMap((each) => each.activeOfAccounts ?? []).filter((account) => !this.#loadedActive.has(accountKey(account)))
-    const accountIds = unique(needs.flatMap((each) => each.accountIds ?? []).filter((id) => !this.#accounts.has(id)))
+    const accountIds = unique(needs.flatMap((each) => each.accountIds ?? []).filter((id) => !this.hasAccount(id)))
     const partnerIds = unique(needs.flatMap((each) => each.partnerIds ?? []).filter((id) => !this.#hasPartner(id)))
     const needsCreation = this.#underLease.newestCreationMs === undefined && needs.some((each) => each.newestCreation === true)
     const loads = [
@@ -82,6 +84,10 @@ export class KnownProjects {
 
   hasName(named: NamedProject): boolean {
     return this.#loadedNames.has(nameKey(named))
+  }
+
+  hasAccount(accountId: string): boolean {
+    return this.#accounts.has(accountId)
   }
 
   /** Undefined when no project has this id. */
@@ -105,6 +111,15 @@ export class KnownProjects {
     requireLoaded(this.hasName(named), named.name)
     const key = nameKey(named)
     return this.#projectsIn(this.#idsByName.get(key)).find((project) => project.status !== 'deleted' && nameKey(project) === key)
+  }
+
+  /** The search for the next id of a name, which the changes of a group share. */
+  freeId(named: NamedProject): FreeId {
+    const key = nameKey(named)
+    const isTaken = (id: string) => (this.hasProject(id) ? this.project(id) !== undefined : undefined)
+    const freeId = this.#freeIds.get(key) ?? new FreeId(named, isTaken)
+    this.#freeIds.set(key, freeId)
+    return freeId
   }
 
   /** In the order of their creation. */
@@ -135,6 +150,8 @@ export class KnownProjects {
     if (account !== undefined) this.#accounts.set(account.id, account)
     if (project === undefined) return
     this.#projects.set(project.id, project)
+    // A name may have been deleted and created again thousands of times, and nobody looks for deleted projects by their name.
+    if (project.status === 'deleted') return
     add(this.#idsByName, nameKey(project), project.id)
     add(this.#idsByAccount, project.accountId, project.id)
   }

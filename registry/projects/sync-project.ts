@@ -1,7 +1,8 @@
+import type { Account } from '../accounts.ts'
 import type { Actor } from '../audit-log.ts'
 import { changeProject, type Decision } from './change-projects.ts'
 import type { KnownProjects, Needs } from './known-projects.ts'
-import { derivedId, type NamedProject, newProject, type Placement, type Project, type ProjectStore, withChanges, withPlacement } from './project.ts'
+import { type NamedProject, newProject, type Placement, type Project, type ProjectStore, withChanges, withPlacement } from './project.ts'
 
 export interface EmbeddedProject extends Placement {
   readonly partnerId: string
@@ -36,11 +37,15 @@ export const FREE_ACTIVE_PROJECTS_MAX = 2
  */
 export function syncAccountProject(registry: ProjectStore, actor: Actor, request: AccountProject): Promise<SyncOutcome> {
   return changeProject<SyncOutcome>(registry, actor, {
-    needs: (known) => ({ ...needsToSync(known, request), accountIds: [request.accountId], activeOfAccounts: [request] }),
+    needs: (known) => ({
+      ...needsToSync(known, request),
+      accountIds: [request.accountId],
+      // Of a foreign account no more is read than of a missing one: the number of queries must not show that it exists.
+      activeOfAccounts: known.hasAccount(request.accountId) && known.hasName(request) && isLimited(known, request) ? [request] : [],
+    }),
     decide: (known) => {
-      const account = known.account(request.accountId)
-      if (account === undefined || account.partnerId !== request.partnerId) return { outcome: { status: 'account_not_found' } }
-      const candidates = account.plan === 'free' && known.livingByName(request) === undefined ? known.activeOfAccount(request) : []
+      if (ownAccount(known, request) === undefined) return { outcome: { status: 'account_not_found' } }
+      const candidates = isLimited(known, request) ? known.activeOfAccount(request) : []
       if (candidates.length >= FREE_ACTIVE_PROJECTS_MAX) return { outcome: { status: 'limit_reached', candidates } }
       const { outcome: project, ...rest } = syncedProject(registry, known, request)
       return { outcome: { status: 'synced', project }, ...rest }
@@ -48,10 +53,21 @@ export function syncAccountProject(registry: ProjectStore, actor: Actor, request
   })
 }
 
+function ownAccount(known: KnownProjects, { partnerId, accountId }: AccountProject): Account | undefined {
+  const account = known.account(accountId)
+  return account?.partnerId === partnerId ? account : undefined
+}
+
+/** Whether the limit of the account's plan applies: to new projects of the free plan. */
+function isLimited(known: KnownProjects, request: AccountProject): boolean {
+  return ownAccount(known, request)?.plan === 'free' && known.livingByName(request) === undefined
+}
+
 function needsToSync(known: KnownProjects, named: NamedProject): Needs {
-  const isNew = known.hasName(named) && known.livingByName(named) === undefined
-  const { candidates, free } = freeId(known, named)
-  return { names: [named], projectIds: free === undefined ? candidates : [], newestCreation: isNew }
+  // Together with the name, because most names are new and have a free first id.
+  if (!known.hasName(named)) return { names: [named], projectIds: known.freeId(named).toLoad() }
+  if (known.livingByName(named) !== undefined) return { names: [named] }
+  return { names: [named], projectIds: known.freeId(named).toLoad(), newestCreation: true }
 }
 
 function syncedProject(registry: ProjectStore, known: KnownProjects, request: AccountProject): Decision<Project> {
@@ -61,7 +77,7 @@ function syncedProject(registry: ProjectStore, known: KnownProjects, request: Ac
 
 function createdProject(registry: ProjectStore, known: KnownProjects, request: AccountProject): Decision<Project> {
   const { partnerId, accountId, name } = request
-  const { free: id } = freeId(known, request)
+  const id = known.freeId(request).free()
   if (id === undefined) throw new Error(`No id for the project "${name}" was loaded.`)
   const created = newProject(registry, { id, partnerId, accountId, name, createdMs: known.createdMs() })
   const project = withChanges(registry, withPlacement(registry, created, request), {})
@@ -78,21 +94,3 @@ function movedProject(registry: ProjectStore, known: Project, request: EmbeddedP
   const details = { partner_id: known.partnerId, region, instance_type: instanceType }
   return { outcome: project, write: { noted: { action: 'project.change', subject: known.id, details }, project } }
 }
-
-/**
- * The first id derived from partner, account, name and a number that no project has, so that concurrent calls write the same
- * row; undefined while it is not among the ids that are loaded, and the candidates to load next. The number cannot be a count of
- * deleted projects, because a renamed project keeps the id of its first name.
- */
-function freeId(known: KnownProjects, named: NamedProject): { candidates: readonly string[]; free: string | undefined } {
-  let candidates = [derivedId(named, 1)]
-  for (let first = 2; candidates.every((id) => known.hasProject(id)); first += IDS_PER_QUERY) {
-    const free = candidates.find((id) => known.project(id) === undefined)
-    if (free !== undefined) return { candidates, free }
-    candidates = Array.from({ length: IDS_PER_QUERY }, (_, index) => derivedId(named, first + index))
-  }
-  return { candidates, free: undefined }
-}
-
-/** After the first: several, because other changes wait meanwhile and a name may have been deleted and created again very often. */
-const IDS_PER_QUERY = 64

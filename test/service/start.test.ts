@@ -6,6 +6,7 @@ import { openClickHouse } from '../../sql/clickhouse.ts'
 import { MeterlineClient } from '../support/clients/client.ts'
 import { runMeterline, type ServiceProcess, startServiceProcess } from '../support/engines/service-process.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
+import { startTestService } from '../support/worlds/test-service.ts'
 
 const directory = makeTemporaryDirectory()
 let running: ServiceProcess
@@ -144,6 +145,16 @@ test('P1: SIGTERM under load loses no acknowledged event', async () => {
   expect(counted - acknowledged).toBeLessThanOrEqual(8 * 20)
   await again.stop()
   own.remove()
+})
+
+test.each([
+  ['47', 1],
+  ['48', 0],
+])('with CLOSE_GRACE_HOURS=%s the start logs %i warnings that a wrong clock can close a month', async (hours, warnings) => {
+  const lines: string[] = []
+  const tested = await startTestService({ CLOSE_GRACE_HOURS: hours, LOG_LEVEL: 'warn' }, (line) => lines.push(line))
+  await tested.stop()
+  expect(lines.filter((line) => line.includes('CLOSE_GRACE_HOURS is less than 48'))).toHaveLength(warnings)
 })
 
 test('no log level writes a secret to the log', async () => {

@@ -149,6 +149,19 @@ test(
   WORLDS_MS_MAX,
 )
 
+test('P4: a manual adjustment does not interrupt a closing of its partner in the same process, and is added once the month is closed', async () => {
+  const { client, service } = tested
+  const partner = await world('undisturbed')
+  const adjust = () => client.admin('POST', `/admin/v1/statements/${partner.partnerId}/adjustments`, { ...MANUAL, id: 'credit' })
+  let met: Answer | undefined
+  const note = async () => {
+    met = await adjust()
+  }
+  expect((await closeMonth({ ...optionsOf(service.clickhouse), note }, request(partner))).status).toBe('closed')
+  expect([met?.status, met?.body.code]).toEqual([409, 'CLOSING_ELSEWHERE'])
+  expect((await adjust()).body).toEqual({ id: 'credit', statement: '2026-05' })
+})
+
 test('P4: of two manual adjustments with one id that are sent at the same time, one is billed and a different one is a conflict', async () => {
   const { client } = tested
   const partner = await world('one-id')
@@ -161,7 +174,8 @@ test('P4: of two manual adjustments with one id that are sent at the same time, 
     expect(added).toHaveLength(answers[1]?.status === 201 ? 1 : 2)
     // The same between processes, which do not queue for each other.
     const { clickhouse } = tested.service
-    const add = (value: string) => addManualAdjustment({ clickhouse, note: async () => {} }, partner.partnerId, entryOf(`raced-${round}`, value))
+    const add = (value: string) =>
+      addManualAdjustment({ clickhouse: { ...clickhouse }, note: async () => {} }, partner.partnerId, entryOf(`raced-${round}`, value))
     expect((await Promise.all([add('7'), add('8')])).map(({ status }) => status).sort()).toEqual(['added', 'another'])
   }
 })
@@ -174,7 +188,10 @@ test('P4: concurrent closings of a month produce one statement, and every succes
   const { client, service } = tested
   const partner = await world('race')
   const outcomes = await Promise.all(
-    Array.from({ length: 8 }, () => closeMonth(optionsOf(service.clickhouse), request(partner)).catch((error: unknown) => ({ status: 'failed', error }))),
+    // Each with a copy of the client, as in a process of its own: within one process the others back off.
+    Array.from({ length: 8 }, () =>
+      closeMonth(optionsOf({ ...service.clickhouse }), request(partner)).catch((error: unknown) => ({ status: 'failed', error })),
+    ),
   )
   // A closing that lost its lease was killed, was rejected by the fence, or backed off; each can be retried.
   expect(outcomes.filter(({ status }) => !['closed', 'elsewhere', 'failed'].includes(status))).toEqual([])

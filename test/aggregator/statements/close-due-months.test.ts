@@ -14,6 +14,7 @@ const GRACE_MS = 72 * HOUR_MS
 
 let tested: TestService
 const notes: AuditedChange[] = []
+const warnings: string[] = []
 beforeAll(async () => {
   tested = await startTestService()
   await tested.client.createIngestKey()
@@ -31,6 +32,7 @@ test('P4: no month closes on a clock alone: without heartbeats on most days of i
   const partner = await partnerFrom(monthBefore(2))
   // As after the clock was set ahead, or after the service was off: it ran on the first of four days, and on the last.
   expect(await due(Date.now() + GRACE_MS)).toMatchObject({ closed: 0, overdue: 1, unconfirmed: 1 })
+  expect(warnings.at(-1)).toMatch(/^Heartbeats by a clock that agrees with that of ClickHouse were received on 1 of the 4 days of its grace period/)
   await heartbeatsOn(3)
   expect(await due(Date.now() + GRACE_MS)).toMatchObject({ closed: 0, overdue: 1, unconfirmed: 1 })
   expect((await tested.client.closeMonth(partner.partnerId, monthBefore(2))).status).toBe(200)
@@ -63,7 +65,7 @@ test('P4: a clock that is set ahead closes no month, and closing continues when 
   expect(await run()).toMatchObject({
     closed: 0,
     unconfirmed: 1,
-    clockDisagreement: 'The clock of this host was set forward by 12 days since this process started.',
+    clockDisagreement: 'The clock of this host was set forward by 12 days since this process started. If it is right now, restart this process.',
   })
   // The clock is right again, and the store's clock is ahead for a while.
   host.stepMs = 0
@@ -76,6 +78,18 @@ test('P4: a clock that is set ahead closes no month, and closing continues when 
   expect(await closed(partner)).toEqual([])
   host.passedMs += 1
   expect(await run()).toMatchObject({ closed: 2, unconfirmed: 0, clockDisagreement: undefined })
+})
+
+test('P4: after NTP has corrected the clock of a running process, months close again after a restart, as the warning says', async () => {
+  const host = { startMs: Date.now(), passedMs: 0, behindMs: 8 * 60_000 }
+  const now = () => host.startMs + host.passedMs - host.behindMs
+  const start = () => new ClockWatch({ now, storeNow: async () => host.startMs + host.passedMs, uptimeMs: () => host.passedMs })
+  const booted = start()
+  expect(await booted.findDisagreement()).toBe('The clock of this host is 8 minutes behind the clock of ClickHouse.')
+  host.behindMs = 0
+  host.passedMs = 2 * HOUR_MS
+  const stepped = 'The clock of this host was set forward by 8 minutes since this process started. If it is right now, restart this process.'
+  expect([await booted.findDisagreement(), await start().findDisagreement()]).toEqual([stepped, undefined])
 })
 
 test('P4: a month whose end has passed by our clock and not by those of the senders of events waits for an operator', async () => {
@@ -102,7 +116,7 @@ function due(
   nowMs: number,
   clockWatch = new ClockWatch({ now: Date.now, storeNow: () => readStoreClock(tested.service.clickhouse.control), uptimeMs: () => performance.now() }),
 ) {
-  const quiet = { info: () => {}, warn: () => {}, error: () => {} }
+  const quiet = { info: () => {}, warn: ({ reason }: { reason?: string }) => warnings.push(String(reason)), error: () => {} }
   const { clickhouse } = tested.service
   const note = async (noted: AuditedChange) => {
     notes.push(noted)

@@ -40,6 +40,31 @@ test('P3: a round of the refresh computes at most 24 months, the newest first, a
   expect(await world.read(ours)).toEqual(await world.plain(ours))
 })
 
+const ROUNDS_MS_MAX = 180_000
+const LAST_MONTHS = MONTHS.slice(-25).map((month) => `${month}-15`)
+const LAST_DAYS = Array.from({ length: 400 }, (_, index) => new Date(Date.UTC(2024, 11, 31 - index)).toISOString().slice(0, 10))
+
+test.each([
+  ['25 months', LAST_MONTHS],
+  ['400 days', LAST_DAYS],
+])(
+  'P3: events for each of the last %s between any two rounds do not keep older days from being recomputed, nor the newest',
+  { timeout: ROUNDS_MS_MAX },
+  async (_, days) => {
+    const { lane, months } = watchComputed(world.clickhouse.reads)
+    const refresh = new PartnershipDaysRefresh(world.clickhouse, lane)
+    const computed = new Set<string>()
+    for (let round = 0; round < 10 && computed.size < MONTHS.length; round += 1) {
+      await world.post(...days.map((day) => ['a', 'ai_tokens', day, '1'] as const))
+      expect((await refresh.runRound()).complete).toBe(false)
+      expect([months[0], months.length <= 24]).toEqual([MONTHS.at(-1), true])
+      for (const month of months.splice(0)) computed.add(month)
+    }
+    expect([...computed].toSorted()).toEqual(MONTHS)
+    expect(await world.read(ours)).toEqual(await world.plain(ours))
+  },
+)
+
 test('P3: between the rounds every answer is exact, and a project registered meanwhile is counted once', async () => {
   const refresh = new PartnershipDaysRefresh(world.clickhouse, world.clickhouse.reads)
   for (let complete = false, round = 0; !complete; round += 1) {

@@ -169,15 +169,19 @@ test('adjustments, closings, rebuilds and resubmissions are in the audit log whe
   const line = { id: 'a', for_month: '2026-02', metric: 'ai_tokens', value: '-1', reason: 'agreed with Someone' }
   const adjust = (changes: object) => client.admin('POST', `/admin/v1/statements/${partnerId}/adjustments`, { ...line, ...changes })
   expect([(await adjust({})).status, (await adjust({})).status, (await adjust({ value: '2' })).status]).toEqual([201, 201, 409])
+  const plus = { id: 'b' }
+  for (const value of ['2.50', '2.5', '2.500000000']) expect([value, (await adjust({ ...plus, value })).status]).toEqual([value, 201])
+  for (const value of ['-2.5', '02.5', '+2.5']) expect([value, (await adjust({ ...plus, value })).status]).toEqual([value, value === '-2.5' ? 409 : 400])
   await untilSo(async () => (await client.closeMonth(partnerId, '2026-02')).status === 200)
   // One month is closed already, the other is not over.
   for (const month of ['2026-02', '2999-01']) await client.closeMonth(partnerId, month)
   const entriesOf = async (subject: string) => (await client.admin('GET', `/admin/v1/audit?order=oldest&subject=${subject}`)).body.entries
   const entries = await entriesOf(partnerId)
   expect(entries.map(({ action, actor }: { action: string; actor: string }) => [action, actor])).toEqual(
-    ['partner.create', 'partner.billing-from', 'statement.adjust', 'statement.close'].map((action) => [action, 'admin']),
+    ['partner.create', 'partner.billing-from', 'statement.adjust', 'statement.adjust', 'statement.close'].map((action) => [action, 'admin']),
   )
   const { sha256 } = (await client.admin('GET', `/admin/v1/statements/${partnerId}/2026-02`)).body.statement
+  expect(entries[3].details.value).toBe('2.5')
   expect(entries.at(-1).details).toEqual({ month: '2026-02', closed_by: 'operator', lines: expect.any(String), sha256 })
   expect(JSON.stringify(entries)).not.toContain('Someone')
   expect((await client.admin('POST', '/admin/v1/rebuilds', { month: '2026-02' })).status).toBe(200)

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { type AuditEntry, verifyAuditChain } from '../../../contract/audit-chain.ts'
 import { type Actor, listAuditEntries, SERVICE } from '../../../registry/audit-log.ts'
-import { connectAccount } from '../../../registry/change-accounts.ts'
+import { connectAccount, setAccountPlan } from '../../../registry/change-accounts.ts'
 import { createPartner } from '../../../registry/create-partner.ts'
 import { changeProjects } from '../../../registry/projects/change-projects.ts'
 import { deleteProject, pauseProject } from '../../../registry/projects/lifecycle.ts'
@@ -14,6 +14,7 @@ import type { Insert, Lane } from '../../../sql/clickhouse.ts'
 import { QUERY_WAS_CANCELLED_CODE, StoreError } from '../../../sql/errors.ts'
 import { defineQuery } from '../../../sql/query.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
+import { queriesOf } from '../../support/query-trace.ts'
 import { openTestRegistry } from '../../support/worlds/test-registry.ts'
 
 let store: TestStore
@@ -121,6 +122,23 @@ describe('changes that wait at the same time', () => {
     expect(inserts).toEqual([])
     expect(await entriesOf('same')).toHaveLength(1)
   })
+})
+
+test('the active projects of an account are read only for a new project of its free plan, and a foreign account costs what a missing one does', async () => {
+  const { id: accountId } = await connectAccount(registry, SERVICE, { partnerId, email: 'reads@example.com', name: 'R' })
+  const sync = (request: object) => queriesOf(() => syncAccountProject(registry, SERVICE, { partnerId, accountId, name: 'one', ...request }))
+  const readsActive = async (request: object) => (await sync(request)).includes('candidates_by_account')
+  expect([await readsActive({}), await readsActive({}), await readsActive({ name: 'two' }), await readsActive({ name: 'three' })]).toEqual([
+    true,
+    false,
+    true,
+    true,
+  ])
+  const stranger = (await createPartner(registry, SERVICE, { name: 'Stranger', mode: 'co-branded' })).partner.id
+  const foreign = await sync({ partnerId: stranger })
+  expect([foreign, foreign.includes('candidates_by_account')]).toEqual([await sync({ partnerId: stranger, accountId: 'missing' }), false])
+  await setAccountPlan(registry, SERVICE, { accountId, plan: 'paid' })
+  expect(await readsActive({ name: 'three' })).toBe(false)
 })
 
 describe('a group whose writes fail', () => {
