@@ -47,20 +47,29 @@ export class ForwardedEvents {
   /**
    * Forwards events to their own partitions, before the position of their batch moves:
    * 1. Produce the copies with acks=all. After a crash here they are produced again, and the extra copies are duplicates.
-   * 2. Record the offsets of the copies, through the fence. Throws KafkaUnavailable, StoreError.
+   * 2. Record the offsets of the copies, through the fence.
+   * Returns the events whose copies the broker rejects. Throws KafkaUnavailable, StoreError.
    */
-  async forward(misrouted: readonly MisroutedEvent[], { name: log, epoch, owner }: Lease): Promise<void> {
-    const offsets = await this.#topic.produce(misrouted.map(({ record, projectId, partition }) => recordToForward(record, projectId, partition)))
+  async forward(misrouted: readonly MisroutedEvent[], { name: log, epoch, owner }: Lease): Promise<LogRecord[]> {
+    const outcomes = await this.#topic.produce(misrouted.map(({ record, projectId, partition }) => recordToForward(record, projectId, partition)))
     const forwarded = new Map<string, { through: number; copies: number }>()
-    misrouted.forEach(({ partition }, index) => {
+    const refused: LogRecord[] = []
+    for (const [index, { record, partition }] of misrouted.entries()) {
+      const outcome = outcomes[index]
+      if (outcome?.status !== 'appended') {
+        refused.push(record)
+        continue
+      }
       const to = logOf(this.#incarnation, partition)
       const { through, copies } = forwarded.get(to) ?? { through: 0, copies: 0 }
-      forwarded.set(to, { through: Math.max(through, offsets[index] ?? 0), copies: copies + 1 })
-    })
+      forwarded.set(to, { through: Math.max(through, outcome.offset), copies: copies + 1 })
+    }
+    if (forwarded.size === 0) return refused
     const rows = [...forwarded].map(([to, { through, copies }]) => row([log, epoch, owner, to, through, copies]))
     await this.#lane.insert({ table: 'passed_on_inbox_v1', columns: COLUMNS, text: rows.join(''), tag: leaseTag(log) })
     for (const [to, { through }] of forwarded) this.#copies.set(to, Math.max(through, this.#copies.get(to) ?? 0))
-    this.count += misrouted.length
+    this.count += misrouted.length - refused.length
+    return refused
   }
 
   /** Whether these copies are settled in their own logs. Throws StoreError. */

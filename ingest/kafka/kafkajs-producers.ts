@@ -1,6 +1,6 @@
 import type { Kafka, Producer } from 'kafkajs'
 import { messageOf, typeOf } from './kafkajs-errors.ts'
-import { KafkaUnavailable, type NewRecord, RecordsRefused } from './topic.ts'
+import { KafkaUnavailable, type NewRecord, type ProduceOutcome } from './topic.ts'
 
 /**
  * One idempotent producer for each partition, opened at its first record. They share nothing: a partition that has no leader, or whose
@@ -16,14 +16,13 @@ export class KafkajsProducers {
     this.#topic = topic
   }
 
-  /** Appends records of one partition, in order, and returns the offset of each. Throws KafkaUnavailable, RecordsRefused. */
-  async produce(partition: number, records: readonly NewRecord[]): Promise<number[]> {
+  /** Appends records of one partition, in order, and returns an outcome for each. Throws KafkaUnavailable. */
+  async produce(partition: number, records: readonly NewRecord[]): Promise<ProduceOutcome[]> {
     const producer = this.#open.get(partition) ?? connectProducer(this.#kafka)
     this.#open.set(partition, producer)
     try {
       return await send(await producer, this.#topic, records)
     } catch (error) {
-      if (REFUSALS.includes(typeOf(error))) throw new RecordsRefused(`The broker rejected the records: ${messageOf(error)}`, error)
       // The sequence numbers of this producer are in doubt now. A new one starts with new numbers.
       if (this.#open.get(partition) === producer) this.#open.delete(partition)
       producer.then((failed) => failed.disconnect()).catch(() => {})
@@ -36,21 +35,15 @@ export class KafkajsProducers {
   }
 }
 
-/** What a broker answers when it rejects records for what they are: it has appended none, and would not the next time. */
-const REFUSALS = ['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE', 'INVALID_RECORD']
-
 async function connectProducer(kafka: Kafka): Promise<Producer> {
   const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1, allowAutoTopicCreation: false })
   await producer.connect()
   return producer
 }
 
-/**
- * Sends records in requests of a size that a broker accepts with its default max.message.bytes (1 MiB for the records of one request
- * and partition). A larger request would be rejected each time it is retried.
- */
-async function send(producer: Producer, topic: string, records: readonly NewRecord[]): Promise<number[]> {
-  const offsets: number[] = []
+/** Sends records in requests of a size that a broker accepts with its default max.message.bytes: 1 MiB for the records of one request and partition. */
+async function send(producer: Producer, topic: string, records: readonly NewRecord[]): Promise<ProduceOutcome[]> {
+  const outcomes: ProduceOutcome[] = []
   for (let from = 0, to = 0; from < records.length; from = to) {
     for (let bytes = 0; to < records.length; to += 1) {
       const record = records[to]
@@ -58,9 +51,9 @@ async function send(producer: Producer, topic: string, records: readonly NewReco
       bytes += bytesOf(record)
       if (to > from && bytes > REQUEST_BYTES_MAX) break
     }
-    offsets.push(...(await sendRequest(producer, topic, records.slice(from, to))))
+    outcomes.push(...(await sendHalved(producer, topic, records.slice(from, to))))
   }
-  return offsets
+  return outcomes
 }
 
 const REQUEST_BYTES_MAX = 800 * 1024
@@ -71,11 +64,26 @@ function bytesOf({ key, value, headers }: NewRecord): number {
   return RECORD_OVERHEAD_BYTES + Buffer.byteLength(key) + Buffer.byteLength(value) + inHeaders
 }
 
+/** Sends one request. If the broker rejects it, the two halves are sent instead, and so on down to the single record that it rejects. */
+async function sendHalved(producer: Producer, topic: string, records: readonly NewRecord[]): Promise<ProduceOutcome[]> {
+  try {
+    return await sendRequest(producer, topic, records)
+  } catch (error) {
+    if (!REFUSALS.includes(typeOf(error))) throw error
+    if (records.length === 1) return [{ status: 'refused', error }]
+    const middle = Math.ceil(records.length / 2)
+    return [...(await sendHalved(producer, topic, records.slice(0, middle))), ...(await sendHalved(producer, topic, records.slice(middle)))]
+  }
+}
+
+/** What a broker answers when it rejects records for what they are: it has appended none, and would not the next time. */
+const REFUSALS = ['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE', 'INVALID_RECORD']
+
 /** The broker returns the first offset. The records are in order, so their offsets follow from it. */
-async function sendRequest(producer: Producer, topic: string, records: readonly NewRecord[]): Promise<number[]> {
+async function sendRequest(producer: Producer, topic: string, records: readonly NewRecord[]): Promise<ProduceOutcome[]> {
   const messages = records.map(({ partition, key, value, headers }) => ({ partition, key, value, headers: { ...headers } }))
   const [sent] = await producer.send({ topic, acks: -1, messages })
   const first = Number(sent?.baseOffset)
   if (!Number.isSafeInteger(first) || first < 0) throw new Error(`The broker did not return the offset of the records of partition ${sent?.partition}.`)
-  return records.map((_, index) => first + index)
+  return records.map((_, index) => ({ status: 'appended', offset: first + index }))
 }

@@ -10,7 +10,16 @@ import { acceptPartitionsWithoutLeader } from './kafkajs-metadata.ts'
 import { KafkajsProducers } from './kafkajs-producers.ts'
 import { readOnce } from './kafkajs-read-once.ts'
 import { consumerConfigOf, KafkajsReader, type ReadingLimits } from './kafkajs-reader.ts'
-import { type FetchedBatch, type GroupReader, KafkaUnavailable, type NewRecord, type PartitionExtent, type ReadHandlers, type Topic } from './topic.ts'
+import {
+  type FetchedBatch,
+  type GroupReader,
+  KafkaUnavailable,
+  type NewRecord,
+  type PartitionExtent,
+  type ProduceOutcome,
+  type ReadHandlers,
+  type Topic,
+} from './topic.ts'
 
 export interface TopicOptions {
   readonly brokers: readonly string[]
@@ -124,7 +133,7 @@ async function warnOfSettings(admin: Admin, { topic, logger }: TopicOptions): Pr
     logger.warn({ topic }, `max.message.bytes is below ${RECORD_BYTES_MAX}: rejected events as large as that cannot be kept. Raise it`)
 }
 
-/** The port Topic over kafkajs. Every error of a request becomes KafkaUnavailable or RecordsRefused. */
+/** The port Topic over kafkajs. Every error of a request becomes KafkaUnavailable. */
 class KafkajsTopic implements Topic {
   readonly name: string
   readonly #kafka: kafkajs.Kafka
@@ -167,7 +176,7 @@ class KafkajsTopic implements Topic {
     })
   }
 
-  async produce(records: readonly NewRecord[]): Promise<number[]> {
+  async produce(records: readonly NewRecord[]): Promise<ProduceOutcome[]> {
     const byPartition = new Map<number, NewRecord[]>()
     for (const record of records) {
       const own = byPartition.get(record.partition)
@@ -175,8 +184,8 @@ class KafkajsTopic implements Topic {
       else own.push(record)
     }
     const produced = [...byPartition].map(async ([partition, own]) => [partition, (await this.#producers.produce(partition, own)).values()] as const)
-    const offsets = new Map(await Promise.all(produced))
-    return records.map(({ partition }) => offsets.get(partition)?.next().value ?? missing(partition))
+    const outcomes = new Map(await Promise.all(produced))
+    return records.map(({ partition }) => outcomes.get(partition)?.next().value ?? missing(partition))
   }
 
   async read(handlers: ReadHandlers): Promise<GroupReader> {

@@ -2,7 +2,7 @@ import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import { identityOf } from '../event/pipeline.ts'
 import type { LogRecord, Verdict } from '../log/detect-duplicates.ts'
-import type { InDoubtRange } from '../log/in-doubt-range.ts'
+import type { InDoubtRange, LogRange } from '../log/in-doubt-range.ts'
 import { isolateRefused } from '../log/isolate-refused.ts'
 import type { KnownIdentities } from '../log/known-identities.ts'
 import { type AcquireCause, OwnedLog } from '../log/owned-log.ts'
@@ -127,15 +127,26 @@ export class PartitionLog {
   async #write(records: readonly LogRecord[], through: number): Promise<void> {
     const first = this.#next
     const { own, misrouted } = this.#separate(records)
-    if (misrouted.length > 0) await this.forwarded.forward(misrouted, this.owned.lease)
+    if (misrouted.length > 0) await this.#forward(misrouted, { first, through })
     // Without a readable record there is nothing to reconcile either, so no position is needed.
     if (records.length > 0) await this.owned.write({ first, through, records: own, ...(await this.owned.detectDuplicates(own)), position: 'always' })
     this.#next = through + 1
   }
 
   /**
+   * Events whose copies the broker rejects are kept as rejected, before the position moves: reconciling takes all misrouted events of a
+   * range for forwarded ones. After a crash in between they are forwarded again, and what the broker rejects again is kept in the same rows.
+   */
+  async #forward(misrouted: readonly MisroutedEvent[], range: LogRange): Promise<void> {
+    const refused = await this.forwarded.forward(misrouted, this.owned.lease)
+    if (refused.length === 0) return
+    this.#options.logger.error({ log: this.owned.name, events: refused.length, ...range }, 'the broker rejected misrouted events; they are kept as rejected')
+    await this.owned.write({ ...range, records: refused, verdicts: refused.map(() => REFUSED_BY_BROKER), newHashes: [], position: 'never' })
+  }
+
+  /**
    * Writes the events of the range that are not stored yet, in log order, each after an exact look-up. Misrouted events need nothing:
-   * their copies were in their own logs before the position of this range was written.
+   * their copies were in their own logs, or they were kept as rejected, before the position of this range was written.
    */
   async #reconcile(range: InDoubtRange, records: readonly LogRecord[]): Promise<void> {
     this.#stored ??= await readStoredRange(this.#options.lane, this.owned.name, range)
@@ -232,4 +243,13 @@ export class PartitionLog {
     if (end < endExpected) throw new Incident('log_end_below_position', this.owned.name, details)
     if (begin > this.#next) throw new Incident('log_begin_above_position', this.owned.name, details)
   }
+}
+
+/** The verdict on a misrouted event whose copy the broker rejects. */
+const REFUSED_BY_BROKER: Verdict = {
+  status: 'rejected',
+  rejection: {
+    reason: 'refused_by_store',
+    message: 'Kafka rejected the copy of this event for the partition of its project. The event is kept; contact the operator.',
+  },
 }

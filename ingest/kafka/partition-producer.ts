@@ -4,7 +4,7 @@ import { rejectGroup, resolveGroup, SubmissionQueue, type SubmissionQueueLimits 
 import type { Verdict } from '../log/detect-duplicates.ts'
 import type { Submission } from '../log/event-log.ts'
 import { recordOfEvent } from './event-record.ts'
-import { type LogTopic, type NewRecord, RecordsRefused } from './topic.ts'
+import type { LogTopic, NewRecord } from './topic.ts'
 
 export interface PartitionProducerOptions {
   readonly partition: number
@@ -76,22 +76,16 @@ export class PartitionProducer {
     }
   }
 
-  /** Produces the events. What the broker rejects is halved until the record is found; the others are produced. */
   async #produce(events: readonly PendingEvent[]): Promise<Verdict[]> {
-    try {
-      await this.#options.topic.produce(events.map(({ record }) => record))
-      return events.map(({ validated }) => verdictOf(validated))
-    } catch (error) {
-      if (!(error instanceof RecordsRefused)) throw error
-      const [event] = events
-      if (events.length === 1 && event !== undefined) return [this.#refuse(event, error)]
-      const middle = Math.ceil(events.length / 2)
-      return [...(await this.#produce(events.slice(0, middle))), ...(await this.#produce(events.slice(middle)))]
-    }
+    const outcomes = await this.#options.topic.produce(events.map(({ record }) => record))
+    return events.map((event, index) => {
+      const outcome = outcomes[index]
+      return outcome?.status === 'appended' ? verdictOf(event.validated) : this.#refuse(event, outcome?.error)
+    })
   }
 
   /** The event is answered as rejected but not kept, because the topic, which keeps rejected events, does not accept it. */
-  #refuse({ validated, record }: PendingEvent, error: RecordsRefused): Verdict {
+  #refuse({ validated, record }: PendingEvent, error: unknown): Verdict {
     this.#options.logger.error({ err: error, partition: record.partition, projectId: record.key }, 'the broker rejected the record of an event; it is not kept')
     if (validated.status === 'rejected') return verdictOf(validated)
     return { status: 'rejected', rejection: { reason: 'refused_by_store', message: REFUSED } }

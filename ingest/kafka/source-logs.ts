@@ -33,6 +33,11 @@ export async function findLogsOfOthers(lane: Lane, source: string): Promise<stri
   return names.filter((name) => sourceOfLog(name) !== undefined && sourceOfLog(name) !== source).sort()
 }
 
+/** The logs that were released and have nothing in doubt: retiring them would change nothing. Throws StoreError. */
+export async function findRetiredLogs(lane: Lane): Promise<Set<string>> {
+  return new Set((await lane.query(retiredLogs, {})).map(({ log }) => log))
+}
+
 /** Undefined for a lease that is not an event log's. */
 function sourceOfLog(name: string): string | undefined {
   return name === HTTP_SOURCE ? HTTP_SOURCE : /^(.+)\/\d+\/\d+$/.exec(name)?.[1]
@@ -43,6 +48,17 @@ const namesOfLogs = defineQuery({
   sql: 'SELECT DISTINCT name FROM (SELECT name FROM leases_v1 UNION ALL SELECT log FROM log_positions_v1)',
   params: z.object({}),
   row: z.object({ name: z.string() }),
+})
+
+const retiredLogs = defineQuery({
+  name: 'retired_logs',
+  sql: `SELECT log
+        FROM (SELECT log, max(newest) AS watermark FROM log_watermarks_v2 GROUP BY log) AS watermarks
+        LEFT JOIN (SELECT log, max(newest) AS position FROM log_positions_v1 GROUP BY log) AS positions USING log
+        WHERE watermark.released = 1 AND (watermark.epoch, watermark.owner) >= (position.epoch, position.owner)
+          AND watermark.settled_through >= toInt64(position.through)`,
+  params: z.object({}),
+  row: z.object({ log: z.string() }),
 })
 
 const watermarksOfSource = defineQuery({

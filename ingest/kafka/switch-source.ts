@@ -1,8 +1,8 @@
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { acquireLease, currentLeaseOwner, type Lease } from '../../sql/lease.ts'
 import { retireLog } from '../log/retire-log.ts'
-import { HTTP_SOURCE, isOvertaken, nameOf, readSource, SOURCE_LEASE, writeSource } from '../source/source-in-force.ts'
-import { findLogsOfOthers, listSourceLogs, type ReadLog } from './source-logs.ts'
+import { HTTP_SOURCE, isOvertaken, nameOf, readSource, SOURCE_LEASE, type SourceState, writeSource } from '../source/source-in-force.ts'
+import { findLogsOfOthers, findRetiredLogs, listSourceLogs, type ReadLog } from './source-logs.ts'
 
 /** If the switch is rejected, the reason says what to do instead. */
 export type SwitchOutcome = { status: 'done'; left: LeftSource | undefined } | { status: 'rejected'; reason: string }
@@ -16,42 +16,54 @@ export interface LeftSource {
 export interface SwitchOptions {
   /** Needed to leave a topic: what it holds after the offsets that were read is not counted while another source is in force. */
   readonly leaveUnread: boolean
-  /** Called before each write. Tests end the switch there, as a crash would. */
+  /** Called before each step. Tests end the switch there, as a crash would. */
   readonly onStep?: (step: SwitchStep) => Promise<void>
 }
 
-export type SwitchStep = 'write switching' | 'retire' | 'write in force'
+export type SwitchStep = 'acquire' | 'write switching' | 'retire' | 'write in force'
 
 /**
  * Puts a source in force. The order is the guarantee:
- * 1. Acquire the lease `source`. A crash after: nothing has changed.
+ * 1. Acquire the lease `source`, and only then read which source is left: another switch may have ended since the request. A crash
+ *    after: nothing has changed.
  * 2. Write that a switch has begun: no source is in force. A crash after: no process acquires a log any more, the owners of the old
  *    logs go on until they are retired, and what they count is complete. Nothing counts twice.
  * 3. Retire the logs of every other source, looked up only now: a process that acquires one later reads that no source is in
  *    force, and gives up. A crash after some of them: nothing is counted in these.
  * 4. Write that the new source is in force. A crash before: no source is in force, and `/readyz` of every process says so.
- * Running it again completes it, whatever step it was in, also for another source. A source that comes back goes on at its stored
- * positions. Throws StoreError.
+ * Running it again completes it, whatever step it was in, also for another source. For the source in force only step 3 is left, of the
+ * logs that are not retired yet: an upgrade puts a source in force without it. A source that comes back goes on at its stored positions.
+ * Throws StoreError.
  */
 export async function switchSource(clickhouse: ClickHouse, source: string, { leaveUnread, onStep = async () => {} }: SwitchOptions): Promise<SwitchOutcome> {
   const { control } = clickhouse
-  const before = await readSource(control)
-  if (before?.isInForce === true && before.source === source) return { status: 'done', left: undefined }
-  const leaving = before === undefined || before.lastInForce === source ? undefined : before.lastInForce
-  if (leaving !== undefined && leaving !== HTTP_SOURCE && !leaveUnread) return { status: 'rejected', reason: await describeUnread(clickhouse, leaving) }
+  // Not to overtake another switch in vain; what decides is the check under the lease.
+  const early = leavingOf(await readSource(control), source)
+  if (needsConsent(early) && !leaveUnread) return { status: 'rejected', reason: await describeUnread(clickhouse, early) }
+  await onStep('acquire')
   const outcome = await acquireLease(clickhouse, SOURCE_LEASE)
   if (outcome.status === 'outranked') return OVERTAKEN
   const { lease } = outcome
+  const before = await readSource(control)
+  const leaving = leavingOf(before, source)
+  if (needsConsent(leaving) && !leaveUnread) return { status: 'rejected', reason: await describeUnread(clickhouse, leaving) }
+  const isInForce = before?.isInForce === true && before.source === source
   try {
-    await onStep('write switching')
-    await writeSource(control, lease, { source, isInForce: false })
-    for (const log of await findLogsOfOthers(control, source)) {
+    if (!isInForce) {
+      await onStep('write switching')
+      await writeSource(control, lease, { source, isInForce: false })
+    }
+    // An owner that acquires one of these later finds that another source is in force, and gives up.
+    const retired = isInForce ? await findRetiredLogs(control) : new Set()
+    for (const log of (await findLogsOfOthers(control, source)).filter((other) => !retired.has(other))) {
       await onStep('retire')
       if (!(await isHeld(clickhouse, lease))) return OVERTAKEN
       await retireLog(clickhouse, log, { permanently: false })
     }
-    await onStep('write in force')
-    await writeSource(control, lease, { source, isInForce: true })
+    if (!isInForce) {
+      await onStep('write in force')
+      await writeSource(control, lease, { source, isInForce: true })
+    }
   } catch (error) {
     if (isOvertaken(error) && !(await isHeld(clickhouse, lease))) return OVERTAKEN
     throw error
@@ -60,6 +72,16 @@ export async function switchSource(clickhouse: ClickHouse, source: string, { lea
 }
 
 const OVERTAKEN: SwitchOutcome = { status: 'rejected', reason: 'Another switch was started meanwhile. See "meterline log source" for what is in force.' }
+
+/** The source that is left by a switch to `source`; undefined if there is none. */
+function leavingOf(state: SourceState | undefined, source: string): string | undefined {
+  return state === undefined || state.lastInForce === source ? undefined : state.lastInForce
+}
+
+/** Events over HTTP are not read later, so nothing is left unread there. */
+function needsConsent(leaving: string | undefined): leaving is string {
+  return leaving !== undefined && leaving !== HTTP_SOURCE
+}
 
 /** Not needed for exactness: an overtaken switch would retire logs of the source that was put in force since, whose owners would have to recover. */
 async function isHeld(clickhouse: ClickHouse, { name, owner }: Lease): Promise<boolean> {

@@ -19,11 +19,14 @@ export interface LogTopic {
   /** The current extent of each partition, by partition; undefined for one that does not answer. Throws KafkaUnavailable. */
   extents(): Promise<(PartitionExtent | undefined)[]>
   /**
-   * Appends records, acks=all and idempotent, and returns the offset of each. Partitions do not wait for each other, and calls for one
-   * partition are made one at a time. Throws KafkaUnavailable or RecordsRefused: some of the records may be stored then.
+   * Appends records, acks=all and idempotent, and returns an outcome for each. Partitions do not wait for each other, and calls for one
+   * partition are made one at a time. Throws KafkaUnavailable: some of the records may be stored then.
    */
-  produce(records: readonly NewRecord[]): Promise<number[]>
+  produce(records: readonly NewRecord[]): Promise<ProduceOutcome[]>
 }
+
+/** `refused`: the broker rejects the record for what it is, as too large or invalid. It is not stored, and sending it again is in vain. */
+export type ProduceOutcome = { readonly status: 'appended'; readonly offset: number } | { readonly status: 'refused'; readonly error: unknown }
 
 export interface PartitionExtent {
   readonly begin: number
@@ -117,13 +120,5 @@ export class KafkaUnavailable extends Error {
   constructor(message: string, cause?: unknown) {
     super(message, { cause })
     this.name = 'KafkaUnavailable'
-  }
-}
-
-/** The broker rejects the records for what they are, as too large or invalid: sending them again is in vain. */
-export class RecordsRefused extends Error {
-  constructor(message: string, cause?: unknown) {
-    super(message, { cause })
-    this.name = 'RecordsRefused'
   }
 }

@@ -86,7 +86,10 @@ export async function completeIndex(clickhouse: Pick<ClickHouse, 'reads' | 'work
   if (!signal.aborted) await mark(work, ALL_MONTHS)
 }
 
-/** An insert that began before the view was created does not run through it. It must have ended before the months are read. */
+/**
+ * An insert that began before the view was created does not run through it. It must have ended before the months are read. Both times are
+ * in whole seconds: that of the view up to 1 s too early, the start of the insert up to 1 s too late.
+ */
 async function waitForEarlierInserts(reads: Lane, signal: AbortSignal): Promise<void> {
   while (!signal.aborted && (await queryOne(reads, earlierInserts, {})).running > 0) await sleep(COUNT_RETRY_MS, undefined, { ref: false })
 }
@@ -136,7 +139,7 @@ const earlierInserts = defineQuery({
   sql: `SELECT count() AS running FROM system.processes
         WHERE current_database = currentDatabase() AND query_kind = 'Insert'
           AND now() - toIntervalSecond(toUInt64(elapsed)) <= (
-            SELECT max(metadata_modification_time) FROM system.tables WHERE database = currentDatabase() AND name = 'identity_hashes_mv_v1')`,
+            SELECT max(metadata_modification_time) + INTERVAL 2 SECOND FROM system.tables WHERE database = currentDatabase() AND name = 'identity_hashes_mv_v1')`,
   params: z.object({}),
   row: z.object({ running: z.coerce.number() }),
 })

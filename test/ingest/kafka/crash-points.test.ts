@@ -49,6 +49,21 @@ describe('P1 P2 P3: after a crash at any point of a batch its next owner complet
     })
   }
 
+  for (const table of ['rejected_events_inbox_v1', 'passed_on_inbox_v1', 'log_positions_inbox_v1', 'usage_events_inbox_v1']) {
+    test(`P7: a misrouted event that the broker rejects is kept, although the insert into ${table} after it was lost`, async () => {
+      const topic = await topicOf(`refused copy ${table}`)
+      topic.append(0, JSON.stringify(event(topic, 'too-large', '2026-02-02', 1)))
+      topic.refuses = ({ value }) => String(value).includes('too-large')
+      const { lane, occurred } = faultOnce(clickhouse.ingest, table, 'not sent')
+      await expect(readUntilItFails(topic, lane)).rejects.toMatchObject({ name: 'StoreError' })
+      expect(occurred()).toBe(true)
+      await drain(clickhouse, topic)
+      const { counted, rejected } = foldTopic(topic)
+      expect(counted.some((line) => line.includes('"misrouted"'))).toBe(true)
+      expect(await storedOfTopic(clickhouse, topic)).toEqual({ counted, rejected: [...rejected, `${topic.name}/1/0@15`].sort(), rollup: [] })
+    })
+  }
+
   test('a batch that is in raw without its rollup is recounted', async () => {
     const topic = await topicOf('torn pair')
     await clickhouse.control.command('DETACH TABLE project_usage_per_day_mv_v1 SYNC')

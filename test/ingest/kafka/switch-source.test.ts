@@ -10,7 +10,8 @@ import type { ClickHouse } from '../../../sql/clickhouse.ts'
 import { defineQuery } from '../../../sql/query.ts'
 import type { TestEvent } from '../../support/clients/client.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
-import { newOwner, readOn } from '../../support/kafka/log-owner.ts'
+import { acquisitionsOf } from '../../support/engines/faulty-lane.ts'
+import { newOwner, readOn, useTopic } from '../../support/kafka/log-owner.ts'
 import { memoryGroup } from '../../support/kafka/memory-group.ts'
 import { MemoryTopic } from '../../support/kafka/memory-topic.ts'
 import { compareRawWithRollup } from '../../support/oracles/stored-sums.ts'
@@ -211,6 +212,43 @@ describe('P2: an interrupted switch', () => {
     expect(await overtaken).toMatchObject({ status: 'rejected', reason: expect.stringContaining('Another switch') })
     expect(await readSource(clickhouse.control)).toMatchObject({ source: 'another-cluster/usage-events', isInForce: true })
   })
+})
+
+test('P2 P3: for the source in force it retires what an upgrade left of others, and nothing that is retired already', async () => {
+  const http = await openHttp()
+  await http.submit(submissionOf([eventOf('a')]))
+  await http.stop()
+  const [left, inForce] = [new MemoryTopic('old-cluster/usage-events', 1), new MemoryTopic('cluster/usage-events', 1)]
+  left.appendEvent(eventOf('b'))
+  left.appendEvent(eventOf('c'))
+  await useTopic(clickhouse, left)
+  const owner = newOwner(clickhouse, left)
+  await owner.acquire()
+  await clickhouse.control.command('DETACH TABLE project_usage_per_day_mv_v1 SYNC')
+  await readOn(owner, left, 1)
+  await clickhouse.control.command('ATTACH TABLE project_usage_per_day_mv_v1')
+  // As migration 036 does: no log of another source is retired.
+  await useTopic(clickhouse, inForce)
+  expect(await counted()).toEqual({ raw: 2, rollup: 1 })
+
+  const acquisitions = await acquisitionsOf(clickhouse, 'http')
+  expect(await use(inForce.name, false)).toEqual({ status: 'done', left: undefined })
+  expect(await counted()).toEqual({ raw: 2, rollup: 2 })
+  await expect(readOn(owner, left, 1)).rejects.toMatchObject({ fault: 'fenced' })
+  expect(await acquisitionsOf(clickhouse, 'http')).toBe(acquisitions)
+  expect(await readSource(clickhouse.control)).toMatchObject({ source: inForce.name, isInForce: true })
+})
+
+test('a topic that is put in force while another switch waits for the lease is left only with consent', async () => {
+  await requireSource(clickhouse, 'http')
+  const waiting = switchSource(clickhouse, 'new-cluster/usage-events', {
+    leaveUnread: false,
+    onStep: async (step) => {
+      if (step === 'acquire') await use('cluster/usage-events')
+    },
+  })
+  expect(await waiting).toMatchObject({ status: 'rejected', reason: expect.stringContaining('--leave-unread') })
+  expect(await readSource(clickhouse.control)).toMatchObject({ source: 'cluster/usage-events', isInForce: true })
 })
 
 test('as_of is that of the source in force: a topic that was left no longer holds it back', async () => {

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { openHttpLog } from '../../../ingest/http/http-log.ts'
 import { PartitionReader } from '../../../ingest/kafka/partition-reader.ts'
 import type { BatchControl, FetchedBatch, GroupReader } from '../../../ingest/kafka/topic.ts'
+import { completeIndex as completeFromRaw } from '../../../ingest/log/identity-index.ts'
 import { KnownIdentities } from '../../../ingest/log/known-identities.ts'
 import { type ClickHouse, type Lane, openClickHouse } from '../../../sql/clickhouse.ts'
 import { StoreError } from '../../../sql/errors.ts'
@@ -91,6 +92,27 @@ test('P2: a database from before the index is indexed in the background, and its
   expect(new Set(await statusesOf(log, again))).toEqual(new Set(['duplicate']))
   await log.stop()
   expect(await clickhouse.reads.query(indexedMonths, {})).toEqual([{ month: 0 }, { month: 202511 }, { month: 202512 }, { month: 202601 }])
+})
+
+test('P2: the months are read only after every insert that began before the view, also one that began in the same second, has ended', async () => {
+  await migrate(clickhouse)
+  await clickhouse.control.command('CREATE TABLE test_slow (n UInt8) ENGINE = Null')
+  const lane = await clickhouse.openLane()
+  let slow: Promise<void> | undefined
+  await withoutView(async () => {
+    // Both times are whole seconds for ClickHouse: late in one, they are rounded to different ones.
+    await untilSo(async () => Date.now() % 1000 > 600 && Date.now() % 1000 < 750)
+    slow = lane.command('INSERT INTO test_slow SELECT sleepEachRow(0.1) FROM numbers(25) SETTINGS max_block_size = 1')
+    await untilSo(async () => (await runningSlow()) === 1)
+  })
+  const runningAtMonths: number[] = []
+  const query: Lane['query'] = async (queried, params) => {
+    if (queried.name === 'months_to_index') runningAtMonths.push(await runningSlow())
+    return clickhouse.reads.query(queried, params)
+  }
+  await completeFromRaw({ work: clickhouse.work, reads: { ...clickhouse.reads, query } }, quiet, new AbortController().signal)
+  expect(runningAtMonths).toEqual([0])
+  await slow
 })
 
 test('P2: an index that lost rows is not trusted: it is completed again, and nothing counts twice meanwhile', async () => {
@@ -229,6 +251,18 @@ async function indexedEvents(): Promise<number> {
   const [{ events } = { events: Number.NaN }] = await clickhouse.reads.query(eventsInIndex, {})
   return events
 }
+
+async function runningSlow(): Promise<number> {
+  const [{ running } = { running: Number.NaN }] = await clickhouse.control.query(slowInserts, {})
+  return running
+}
+
+const slowInserts = defineQuery({
+  name: 'test_slow_inserts',
+  sql: "SELECT count() AS running FROM system.processes WHERE query_kind = 'Insert' AND query LIKE 'INSERT INTO test_slow%'",
+  params: z.object({}),
+  row: z.object({ running: z.coerce.number() }),
+})
 
 const eventsInIndex = defineQuery({
   name: 'events_in_index',

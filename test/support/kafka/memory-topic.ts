@@ -1,6 +1,6 @@
 import { readRecord } from '../../../ingest/kafka/event-record.ts'
 import { partitionOfProject } from '../../../ingest/kafka/project-partition.ts'
-import type { FetchedBatch, FetchedRecord, LogTopic, NewRecord, PartitionExtent } from '../../../ingest/kafka/topic.ts'
+import type { FetchedBatch, FetchedRecord, LogTopic, NewRecord, PartitionExtent, ProduceOutcome } from '../../../ingest/kafka/topic.ts'
 import type { TestEvent } from '../clients/client.ts'
 
 /**
@@ -18,6 +18,8 @@ export class MemoryTopic implements LogTopic {
    */
   beforeProduce: () => Promise<void> = async () => {}
   afterProduce: () => Promise<void> = async () => {}
+  /** Which records the broker rejects for what they are. */
+  refuses: (record: NewRecord) => boolean = () => false
 
   constructor(name: string, partitions: number) {
     this.name = name
@@ -32,11 +34,14 @@ export class MemoryTopic implements LogTopic {
     })
   }
 
-  async produce(records: readonly NewRecord[]): Promise<number[]> {
+  async produce(records: readonly NewRecord[]): Promise<ProduceOutcome[]> {
     await this.beforeProduce()
-    const offsets = records.map(({ partition, value, headers }) => this.append(partition, value, headers))
+    const outcomes = records.map((record): ProduceOutcome => {
+      if (this.refuses(record)) return { status: 'refused', error: new Error('injected') }
+      return { status: 'appended', offset: this.append(record.partition, record.value, record.headers) }
+    })
     await this.afterProduce()
-    return offsets
+    return outcomes
   }
 
   /** Appends to any partition, as a producer other than this service can. */
