@@ -95,6 +95,8 @@ export class AssignedPartitions implements Ingesting {
     if (this.#stopping.signal.aborted) return { ready: false, reason: 'the service is stopping' }
     if (this.#trouble !== undefined) return { ready: false, reason: `Kafka cannot be read: ${this.#trouble.message}` }
     if (this.#assigned === undefined) return { ready: false, reason: 'the group has not assigned any partitions yet' }
+    const unopened = this.#assigned.find((partition) => !this.#readers.has(partition))
+    if (unopened !== undefined) return { ready: false, reason: `partition ${unopened} is not read yet: ClickHouse is being connected to` }
     const readers = [...this.#readers.values()]
     // First: an incident needs an operator, and the others may only take a moment.
     for (const { state } of readers) if (state.status === 'stopped') return { ready: false, reason: state.incident.message }
