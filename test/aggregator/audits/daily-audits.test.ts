@@ -7,6 +7,7 @@ import { addToRollup, deleteFromRollup, falsifyPartnershipDay } from '../../supp
 import { compareRawWithRollup } from '../../support/oracles/stored-sums.ts'
 import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
 import { untilSo } from '../../support/until-so.ts'
+import { untilServiceRefreshed } from '../../support/worlds/refreshed-days.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 const DAYS = ['2026-01-31', '2026-02-01', '2026-02-02']
@@ -52,6 +53,12 @@ function event(project: string, name: string, value: number, day: string) {
   return { event_id: `${project}-${name}-${day}`, project_id: project, metric: 'ai_tokens', value, timestamp: `${day}T10:00:00Z` }
 }
 
+/** Days that the service is computing again at this moment would be due only afterwards. */
+async function runAudits(): Promise<void> {
+  await untilServiceRefreshed(tested.service.clickhouse)
+  await audits.run(running)
+}
+
 async function storedAudits(query = PERIOD) {
   return (await tested.client.admin('GET', `/admin/v1/audits${query}`)).body.audits
 }
@@ -64,7 +71,7 @@ async function auditedAt(): Promise<Record<string, string>> {
 test('P3: every finished day, but not today, gets a stored audit in which accepted, raw, rollup and partnership events agree', async () => {
   const today = new Date().toISOString().slice(0, 10)
   await tested.client.send([event('ours', 'now', 1, today)])
-  await audits.run(running)
+  await runAudits()
   const equal = { accepted_events: '3', raw_events: '3', rollup_events: '3', partnership_events: '2', differences: '0' }
   expect(await storedAudits('')).toMatchObject([...DAYS].reverse().map((usage_date) => ({ usage_date, ...equal })))
   expect(await storedAudits('?from=2026-02-01&limit=1')).toMatchObject([{ usage_date: '2026-02-02' }])
@@ -85,16 +92,17 @@ test('a list of audits with an unknown field, an invalid day, span or limit is r
 
 test('P3: registering a project has the days on which it has usage audited again', async () => {
   await tested.client.registerProject('nobodys', partner.partnerId)
-  await audits.run(running)
+  await runAudits()
   expect((await storedAudits()).map((day: { partnership_events: string }) => day.partnership_events)).toEqual(['3', '3', '3'])
 })
 
 test('P3: usage that arrives after an audit has its day audited again, and no other day', async () => {
+  await runAudits()
   const before = await auditedAt()
-  await audits.run(running)
+  await runAudits()
   expect(await auditedAt()).toEqual(before)
   await tested.client.send([event('ours', 'late', 3, '2026-02-01')])
-  await audits.run(running)
+  await runAudits()
   const after = await auditedAt()
   expect(DAYS.filter((day) => after[day] !== before[day])).toEqual(['2026-02-01'])
   expect((await storedAudits())[1]).toMatchObject({ raw_events: '4', rollup_events: '4', partnership_events: '4', differences: '0' })
@@ -104,13 +112,13 @@ test('P3: usage that arrives after an audit has its day audited again, and no ot
 test('P3: usage missing from the rollup is found automatically, logged, repaired, and audited again with 0 differences', async () => {
   await deleteFromRollup(tested.service.clickhouse, { project: 'ours', day: '2026-02-02', metric: 'ai_tokens' })
   await tested.client.send([event('other', 'late', 1, '2026-02-02')])
-  await audits.run(running)
+  await runAudits()
   expect((await storedAudits())[0]).toMatchObject({ usage_date: '2026-02-02', raw_events: '4', rollup_events: '2', differences: '4' })
   // The key in the rollup, the partner's day that was computed from it, and two of the counts.
   expect(audits.audited?.differences).toBe(4)
   expect(errors).toMatchObject([{ usage_date: '2026-02-02', differences: 4, rollup: [{ project_id: 'ours', raw_total: '12', rollup_total: '0' }] }])
   await untilSo(async () => (await compareRawWithRollup(tested.service.clickhouse)).behind === 0)
-  await audits.run(running)
+  await runAudits()
   expect((await storedAudits())[0]).toMatchObject({ rollup_events: '4', partnership_events: '3', differences: '0' })
   expect(audits.audited?.differences).toBe(0)
 })
@@ -120,15 +128,15 @@ test('P3: the daily audit finds a wrong partnership day and an event that counts
   const due = (name: string) => tested.client.send([event(`due-${name}`, 'e', 1, '2026-01-31')])
   await due('1')
   await untilSo(async () => {
-    await audits.run(running)
+    await runAudits()
     return (await storedAudits())[2].raw_events === '4'
   })
   await falsifyPartnershipDay(clickhouse, { partnerId: partner.partnerId, day: '2026-01-31', metric: 'ai_tokens' })
   // A change would make the day due, but would also have its row computed again. So it is made due as if it had never been audited.
   await clickhouse.control.command(`ALTER TABLE day_audits_v1 DELETE WHERE usage_date = '2026-01-31' SETTINGS mutations_sync = 2`)
-  await audits.run(running)
+  await runAudits()
   expect(errors).toMatchObject([{ usage_date: '2026-01-31', rollup: [], partnership: [{ metric: 'ai_tokens', raw_value: '13', kept_value: '14' }] }])
-  await audits.run(running)
+  await runAudits()
   expect((await storedAudits())[2]).toMatchObject({ usage_date: '2026-01-31', differences: '0' })
 
   await clickhouse.control.command(
@@ -136,17 +144,17 @@ test('P3: the daily audit finds a wrong partnership day and an event that counts
      SELECT project_id, event_id, usage_date, metric, timestamp, value, log, rank - 1000, received_at FROM raw_usage_events_v1
      WHERE project_id = 'ours' AND event_id = 'ours-a-2026-01-31'`,
   )
-  await audits.run(running)
+  await runAudits()
   // One identity at two positions, and the rollup holds both: differences of (project, day, metric), of two counts, and of the partner's day.
   expect((await storedAudits())[2]).toMatchObject({ accepted_events: '5', raw_events: '4', rollup_events: '5', partnership_events: '4', differences: '5' })
 })
 
 test('P2: an index of identities that lost rows is logged as an error', async () => {
-  await audits.run(running)
+  await runAudits()
   const lost = 'the index of identities has fewer rows than raw'
   expect(messages.filter((message) => message.startsWith(lost))).toEqual([])
   await tested.service.clickhouse.control.command('TRUNCATE TABLE identity_hashes_v1')
-  await audits.run(running)
+  await runAudits()
   expect(messages.filter((message) => message.startsWith(lost))).toHaveLength(1)
 })
 
@@ -162,7 +170,7 @@ test('P3: a day that waits for its audit is not starved by newer days that chang
     daysPerRunMax: 1,
   })
   const change = (day: string, name: string) => tested.client.send([event('noisy', name, 1, day)])
-  await audits.run(running)
+  await runAudits()
   const before = await auditedAt()
   await change('2026-01-31', 'waits')
   for (const round of [1, 2, 3]) {
@@ -174,13 +182,15 @@ test('P3: a day that waits for its audit is not starved by newer days that chang
 
 test('P3: the metric of audit differences counts those of all days, also after a restart', async () => {
   await addToRollup(tested.service.clickhouse, { project: 'ours', day: '2026-02-01', metric: 'ai_tokens' }, 4)
-  await audits.run(running)
-  const differences = audits.audited?.differences
-  expect(differences).toBeGreaterThan(0)
+  await runAudits()
+  expect(audits.audited?.differences).toBeGreaterThan(0)
   const { dataDir: DATA_DIR } = tested
   await tested.stop()
   tested = await startTestService({ DATA_DIR })
   const metrics = async () => (await fetch(`${tested.service.url}/metrics`)).text()
   await untilSo(async () => (await metrics()).includes('meterline_audit_last_day_seconds 1769990400'))
+  const stored: { differences: string }[] = await storedAudits('')
+  const differences = stored.reduce((sum, day) => sum + Number(day.differences), 0)
+  expect(differences).toBeGreaterThan(0)
   expect(await metrics()).toContain(`meterline_audit_differences ${differences}\n`)
 })
