@@ -3,14 +3,14 @@ import { classifyStoreError, QUERY_WAS_CANCELLED_CODE } from '../../sql/errors.t
 /**
  * How large the next batch of a log may be, as a share of its limits. After a failed batch it is half as large: whatever made it fail,
  * such as time, memory or the number of parts, a smaller one passes more easily, and the same large one would fail again without end.
- * Acknowledged batches let it grow: each doubles it up to half of the size that failed first, because the failures after that one may
- * only mean that the store was busy for a while, and from there it grows slowly, because a batch that is too large again costs a time-out
- * and an acquired lease.
+ * Acknowledged batches let it grow: quickly up to half of the size that failed first, because the failures after that one may only mean
+ * that the store was busy for a while, and from there slowly, because a batch that is too large again costs a time-out and an acquired
+ * lease.
  */
 export class BatchSize {
   #share = 1
-  /** The share up to which each acknowledged batch doubles it. */
-  #doublesUpTo = 1
+  /** The share up to which it grows quickly. */
+  #quickUpTo = 1
   /** Since the last acknowledged batch. */
   #failures = 0
   #halvings = 0
@@ -30,18 +30,20 @@ export class BatchSize {
     this.#failures += 1
     if (code === undefined && this.#failures === 1) return
     this.#share = Math.max(this.#share / 2, SHARE_MIN)
-    if (this.#halvings === 0) this.#doublesUpTo = this.#share
+    if (this.#halvings === 0) this.#quickUpTo = this.#share
     this.#halvings += 1
   }
 
   acknowledged(): void {
     this.#failures = 0
     this.#halvings = 0
-    this.#share = this.#share < this.#doublesUpTo ? Math.min(this.#share * 2, this.#doublesUpTo) : Math.min(this.#share * GROWTH, 1)
+    this.#share = this.#share < this.#quickUpTo ? Math.min(this.#share * QUICK_GROWTH, this.#quickUpTo) : Math.min(this.#share * GROWTH, 1)
   }
 }
 
 /** One event of the usual 50,000. */
 const SHARE_MIN = 2 ** -16
+/** Twice as large after 8 batches. */
+const QUICK_GROWTH = 1.1
 /** Twice as large after 35 batches. */
 const GROWTH = 1.02

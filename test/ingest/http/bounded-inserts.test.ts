@@ -120,7 +120,8 @@ describe('one insert of the http log', () => {
       await untilSo(async () => acceptsEvents(log))
     }
     await log.submit(submission)
-    expect(Math.max(...inserts.slice(3).map(({ months }) => months))).toBe(3)
+    expect(inserts[3]).toMatchObject({ months: 3 })
+    expect(Math.max(...inserts.slice(3).map(({ months }) => months))).toBeLessThanOrEqual(5)
     expect(await store.clickhouse.reads.query(countOf, { project: 'slow' })).toEqual([{ raw: 24, rollup: 24 }])
     await log.stop()
   })

@@ -178,7 +178,7 @@ describe('a group touches a limited number of months and days', () => {
       seen.push(take())
     }
     expect([seen.slice(0, 5), seen.at(-1)]).toEqual([[12, 6, 3, 1, 1], 1])
-    for (let batches = 0; batches < 60; batches += 1) size.acknowledged()
+    for (let batches = 0; batches < 200; batches += 1) size.acknowledged()
     expect(take()).toBe(12)
   })
 })

@@ -16,7 +16,7 @@ test('P6: after a store that was busy for a while, batches are as large again so
   const size = new BatchSize()
   for (let failures = 0; failures < 8; failures += 1) size.failed(tooLong)
   expect(size.of(MAX)).toBe(4)
-  for (let batches = 0; batches < 7; batches += 1) size.acknowledged()
+  for (let batches = 0; batches < 51; batches += 1) size.acknowledged()
   expect(size.of(MAX)).toBe(512)
   expect(acknowledgedUntilFailure(size, MAX)).toBe(36)
 })
@@ -29,7 +29,7 @@ test('P6: where only small batches pass, few are too large', () => {
   }
   failUntilItFits()
   // The store might have been busy only: once more a batch is too large soon, and from then on one of some dozens.
-  expect(acknowledgedUntilFailure(size, fits)).toBe(1)
+  expect(acknowledgedUntilFailure(size, fits)).toBe(3)
   failUntilItFits()
   for (let failures = 0; failures < 5; failures += 1) {
     expect(acknowledgedUntilFailure(size, fits)).toBeGreaterThanOrEqual(8)
