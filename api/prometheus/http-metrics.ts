@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { Build } from '../../contract/health.ts'
 import type { Ingesting, LogStats } from '../../ingest/log/event-log.ts'
 
 /** The Prometheus registry of this process. No label ever holds a partner or a project. */
@@ -9,9 +10,15 @@ declare module 'fastify' {
   }
 }
 
-export function httpMetrics(app: FastifyInstance): void {
+export function httpMetrics(app: FastifyInstance, build: Build): void {
   const register = new Registry()
   collectDefaultMetrics({ register })
+  new Gauge({
+    name: 'meterline_build_info',
+    help: 'Always 1. The labels are the version of this process and the git commit of its image, or "unknown".',
+    labelNames: ['version', 'commit'],
+    registers: [register],
+  }).set({ version: build.version, commit: build.commit ?? 'unknown' }, 1)
   const seconds = new Histogram({
     name: 'meterline_http_request_duration_seconds',
     help: 'Time to answer a request.',
