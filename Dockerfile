@@ -26,6 +26,12 @@ RUN install -d -o 1000 -g 1000 -m 0700 /data
 WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY . .
+# What GET /version answers: `docker build --build-arg GIT_COMMIT=$(git rev-parse HEAD) .`
+ARG GIT_COMMIT=
+RUN printf '%s' "$GIT_COMMIT" > git-commit
+LABEL org.opencontainers.image.title=meterline \
+      org.opencontainers.image.licenses=Apache-2.0 \
+      org.opencontainers.image.revision=$GIT_COMMIT
 # The user node, by number: a host that requires a non-root user cannot check a name.
 USER 1000:1000
 # Loads every module without starting one, so that a module missing from .dockerignore fails the build.

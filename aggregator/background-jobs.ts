@@ -1,3 +1,4 @@
+import { type DiskSpace, readDiskSpace } from '../sql/disk-space.ts'
 import { readStoreClock } from '../sql/store-clock.ts'
 import { AuditSlot } from './audits/audit-slot.ts'
 import { type AuditedIndex, DailyAudits } from './audits/daily-audits.ts'
@@ -18,6 +19,10 @@ export interface BackgroundJobs {
   stats(): readonly JobStats[]
   /** A summary of the stored audits of finished days, as of the last run; undefined before the first. */
   audited(): AuditedDays | undefined
+  /** When every finished day was last known to be audited, in ms since 1970; undefined before the first time. */
+  auditedCompletelyMs(): number | undefined
+  /** The disks of the store as of the last run; empty before the first. */
+  disks(): readonly DiskSpace[]
   /** The outcome of the last run that closed due months; undefined before the first. */
   due(): DueOutcome | undefined
   /** What operators must know although the process works: one sentence each. It names no partner. */
@@ -37,6 +42,7 @@ export async function startBackgroundJobs(options: BackgroundJobsOptions): Promi
   const audits = new DailyAudits({ ...options, slot: auditSlot })
   const startedUptimeMs = uptimeMs()
   let due: DueOutcome | undefined
+  let disks: readonly DiskSpace[] = []
   const jobs = [
     repeat({
       name: 'partnership_days',
@@ -55,10 +61,20 @@ export async function startBackgroundJobs(options: BackgroundJobsOptions): Promi
       logger,
     }),
     repeat({ name: 'audits', everyMs: AUDIT_EVERY_MS, run: (signal) => audits.run(signal), logger }),
+    repeat({
+      name: 'disk_space',
+      everyMs: DISKS_EVERY_MS,
+      run: async () => {
+        disks = await readDiskSpace(clickhouse.control)
+      },
+      logger,
+    }),
   ]
   return {
     stats: () => jobs.map((job) => job.stats()),
     audited: () => audits.audited,
+    auditedCompletelyMs: () => audits.completeMs,
+    disks: () => disks,
     due: () => due,
     warnings: () => warningsOf(due),
     auditSlot,
@@ -78,3 +94,4 @@ const CLOSE_EVERY_MS = 60_000
 /** After an outage or a restored backup, emitters first need time to resend what was not acknowledged. */
 const FIRST_CLOSING_AFTER_MS = 15 * 60_000
 const AUDIT_EVERY_MS = 60_000
+const DISKS_EVERY_MS = 60_000

@@ -42,7 +42,7 @@ export async function buildApp(context: OperatorContext): Promise<FastifyInstanc
   app.setSerializerCompiler(exactSerializer)
   takeJsonBodies(app)
   handleErrors(app)
-  endConnectionsWhenClosing(app)
+  endConnectionsWhenClosing(app, context.isStopping)
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
   })
@@ -56,7 +56,7 @@ export async function buildApp(context: OperatorContext): Promise<FastifyInstanc
   authenticate(app, context)
   limitConcurrentReads(app)
   answerConditionally(app)
-  httpMetrics(app)
+  httpMetrics(app, context.build)
   await describeApi(app, context.registry.publicUrl)
   addRoutes(app, context)
   await app.ready()
@@ -75,10 +75,11 @@ function takeJsonBodies(app: FastifyInstance): void {
 }
 
 /**
- * Requests that began before the stop are answered, later ones get STOPPING. Their connections must end with them: a connection
- * that is kept alive would delay the stop by a minute.
+ * While the service drains, requests are served, and their connections end with them: a load balancer that keeps connections open
+ * opens its next one to another process. Once the port is closed, requests that began before are answered and later ones get
+ * STOPPING; a connection that is kept alive would then delay the stop by a minute.
  */
-function endConnectionsWhenClosing(app: FastifyInstance): void {
+function endConnectionsWhenClosing(app: FastifyInstance, isStopping: () => boolean): void {
   let closing = false
   app.addHook('preClose', async () => {
     closing = true
@@ -87,6 +88,6 @@ function endConnectionsWhenClosing(app: FastifyInstance): void {
     if (closing) throw new ApiError('STOPPING')
   })
   app.addHook('onSend', async (_request, reply) => {
-    if (closing) reply.header('connection', 'close')
+    if (closing || isStopping()) reply.header('connection', 'close')
   })
 }

@@ -2,6 +2,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { BackgroundJobs } from '../aggregator/background-jobs.ts'
 import type { Exports } from '../aggregator/exports/exports.ts'
 import type { CachedCompleteness } from '../aggregator/usage/completeness.ts'
+import type { Build } from '../contract/health.ts'
 import type { Topic } from '../ingest/kafka/topic.ts'
 import type { EventLog, Ingesting } from '../ingest/log/event-log.ts'
 import type { Provisioner } from '../registry/provisioner/provisioner.ts'
@@ -35,6 +36,9 @@ export interface ApiContext {
   readonly adminToken: string
   readonly runBetweenBatches: RunBetweenBatches
   readonly logger: FastifyBaseLogger
+  readonly build: Build
+  /** True from the signal to stop: readiness says so, and connections end with their next answer. */
+  readonly isStopping: () => boolean
   /** Networks of proxies whose X-Forwarded-For is trusted. */
   readonly trustedProxies: readonly string[]
   /** ms since 1970. */

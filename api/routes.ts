@@ -13,7 +13,7 @@ import { connectUser, getAccountProjectMetadata, syncAccountProjectRoute } from 
 import { acceptEventBodies, sendEvents } from './routes/events.ts'
 import { explainOwnUsage, explainUsage } from './routes/explain.ts'
 import { exportLines, exportOwnStatement, getExportManifest } from './routes/exports.ts'
-import { getLiveness, getMetrics, getReadiness } from './routes/health.ts'
+import { getLiveness, getMetrics, getReadiness, getVersion } from './routes/health.ts'
 import { getHome } from './routes/home.ts'
 import { createIngestKeyRoute, listIngestKeysRoute, revokeIngestKeyRoute } from './routes/ingest-keys.ts'
 import { auditTopicRoute, getSource, listLogsRoute, repartitionTopic, replayLog, resetLog, useSource } from './routes/logs.ts'
@@ -43,6 +43,7 @@ export function addRoutes(app: FastifyInstance, context: OperatorContext): void 
   getHome(app)
   getLiveness(app)
   getReadiness(app, context)
+  getVersion(app, context)
   getMetrics(app, context)
   if (context.provisioner !== undefined) provisionerMetrics(app.metrics, context.provisioner)
   addEventRoutes(app, context)

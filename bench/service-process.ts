@@ -30,6 +30,7 @@ export async function startServiceProcess(dataDir: string, closers: Closers, opt
     ...options.environment,
     DATA_DIR: dataDir,
     PORT: '0',
+    DRAIN_MS: '0',
     LOG_LEVEL: 'info',
     RATE_LIMIT_PER_MINUTE: '0',
     EVENT_REQUESTS_PER_MINUTE: '0',

@@ -191,6 +191,10 @@ export const ConfigSchema = z.object({
     description:
       'number of different wrong credentials per minute from one address; after that, unknown credentials from there are rejected without a look-up (429 `GUESSING_BRAKE`); 0 is no limit',
   }),
+  DRAIN_MS: count('a number of milliseconds, 0 for none', 300_000).default(5_000).meta({
+    description:
+      'milliseconds for which `start` and `api` go on serving after SIGTERM, while `/readyz` answers 503: longer than a load balancer needs to notice. 0 closes the port immediately, as SIGINT (Ctrl-C) does',
+  }),
   LOG_LEVEL: z
     .enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`)
     .default('info')

@@ -7,11 +7,11 @@ import { buildApp } from '../api/app.ts'
 import type { ApiContext } from '../api/context.ts'
 import { buildHealthApp } from '../api/health-app.ts'
 import { listen } from '../api/server.ts'
+import type { Build } from '../contract/health.ts'
 import { HTTP_LOG, openHttpLog } from '../ingest/http/http-log.ts'
 import { openKafkaLog } from '../ingest/kafka/open-kafka.ts'
 import type { EventLog, Ingesting } from '../ingest/log/event-log.ts'
 import { countMissingIdentities, requestIndexing } from '../ingest/log/identity-index.ts'
-import packageJson from '../package.json' with { type: 'json' }
 import { SERVICE } from '../registry/audit-log.ts'
 import { RegistryChanges } from '../registry/changes.ts'
 import { isSealed } from '../registry/keys/pepper.ts'
@@ -21,6 +21,7 @@ import type { Registry } from '../registry/registry.ts'
 import type { ClickHouse } from '../sql/clickhouse.ts'
 import { limitReads } from '../sql/limited-reads.ts'
 import { migrate } from '../sql/migrate.ts'
+import { readBuild } from './build.ts'
 import { Closers } from './closers.ts'
 import type { Config } from './config.ts'
 import { flushLastUsed } from './flush-last-used.ts'
@@ -36,6 +37,9 @@ export interface Service {
   readonly clickhouse: ClickHouse
   readonly adminToken: string
   readonly adminTokenPath: string | undefined
+  readonly build: Build
+  /** Says in the readiness that the service is stopping, and goes on serving for DRAIN_MS, if it serves callers. */
+  drain(): Promise<void>
   /** Completes the requests and batches that have begun, then closes everything. No acknowledged event is lost. */
   stop(): Promise<void>
   /** Rejects when the service can no longer write events; the caller must then stop it. */
@@ -49,6 +53,8 @@ export type ServicePart = 'all' | 'ingest' | 'aggregate' | 'api'
 export async function startService(config: Config, logger: Logger, part: ServicePart = 'all'): Promise<Service> {
   requireShareable(config, part)
   const closers = new Closers()
+  const build = readBuild()
+  let stopping = false
   let onFailed: (error: Error) => void = () => {}
   const failed = new Promise<never>((_, reject) => {
     onFailed = reject
@@ -61,11 +67,16 @@ export async function startService(config: Config, logger: Logger, part: Service
     const migrations = await migrate(clickhouse, { logger })
     if (migrations.length > 0) logger.info({ migrations: migrations.map(({ name }) => name) }, 'migrations applied')
     const secrets = loadInstanceSecrets(config, { storeHoldsSealedData: await isSealed(clickhouse) })
-    const app = await buildAppOf({ config, clickhouse, logger, secrets, closers, onFailed }, part)
+    const app = await buildAppOf({ config, clickhouse, logger, secrets, closers, onFailed, build, isStopping: () => stopping }, part)
     const listening = await listen(app, { host: config.HOST, port: config.PORT })
     closers.add(() => listening.close())
     const { adminToken, adminTokenPath } = secrets
-    return { url: listening.url, clickhouse, adminToken, adminTokenPath, stop: () => closers.closeAll(), failed }
+    const drain = async () => {
+      stopping = true
+      // No load balancer sends requests to the other parts.
+      if (part === 'all' || part === 'api') await new Promise((resolve) => setTimeout(resolve, config.DRAIN_MS))
+    }
+    return { url: listening.url, clickhouse, adminToken, adminTokenPath, build, drain, stop: () => closers.closeAll(), failed }
   } catch (error) {
     await closers.closeAll()
     throw error
@@ -89,18 +100,20 @@ interface PartOptions {
   readonly secrets: InstanceSecrets
   readonly closers: Closers
   readonly onFailed: (error: Error) => void
+  readonly build: Build
+  readonly isStopping: () => boolean
 }
 
 /** Starts what the part does and builds its HTTP app: the API, or only health and metrics. */
 async function buildAppOf(options: PartOptions, part: ServicePart) {
-  const { config, clickhouse, logger, closers, onFailed } = options
+  const { config, clickhouse, logger, closers, onFailed, build, isStopping } = options
   if (part === 'aggregate') {
     const aggregating = await openBackgroundJobs(options, { runBetweenBatches: runAfterDelay, changes: new RegistryChanges(clickhouse) })
-    return buildHealthApp({ logger, ingesting: undefined, aggregating })
+    return buildHealthApp({ logger, ingesting: undefined, aggregating, build, isStopping })
   }
   const log = await openLog({ config, clickhouse, logger, part, onFailed })
   closers.add(() => log.stop())
-  if (part === 'ingest') return buildHealthApp({ logger, ingesting: log.ingesting, aggregating: undefined })
+  if (part === 'ingest') return buildHealthApp({ logger, ingesting: log.ingesting, aggregating: undefined, build, isStopping })
   return buildApiApp(options, log, part)
 }
 
@@ -174,7 +187,7 @@ const DELAY_MS = 500
 
 /** Only a process that does everything runs the background jobs beside the API. */
 async function buildApiApp(options: PartOptions, log: OpenedLog, part: ServicePart) {
-  const { config, clickhouse, logger, secrets, closers } = options
+  const { config, clickhouse, logger, secrets, closers, build, isStopping } = options
   const registry = await openRegistry(registryOptionsOf(config, clickhouse, secrets))
   const lastUsed = flushLastUsed(registry.lastUsed, logger)
   closers.add(() => lastUsed.stop())
@@ -188,7 +201,7 @@ async function buildApiApp(options: PartOptions, log: OpenedLog, part: ServicePa
     )
   const signingKeys = await rotateSigningKeysWhenDue(registry, { days: config.SIGNING_KEY_DAYS, logger })
   closers.add(() => signingKeys.stop())
-  const exports = new Exports({ registry, generator: `meterline ${packageJson.version}`, currency: config.CURRENCY, now: Date.now })
+  const exports = new Exports({ registry, generator: `meterline ${build.version}`, currency: config.CURRENCY, now: Date.now })
   closers.add(() => exports.stop())
   return buildApp({
     clickhouse,
@@ -205,6 +218,8 @@ async function buildApiApp(options: PartOptions, log: OpenedLog, part: ServicePa
     adminToken: secrets.adminToken,
     runBetweenBatches,
     logger,
+    build,
+    isStopping,
     now: Date.now,
     trustedProxies: config.TRUSTED_PROXIES,
     requestsPerMinute: config.RATE_LIMIT_PER_MINUTE,

@@ -38,6 +38,7 @@ export interface AuditedIndex {
 export class DailyAudits {
   readonly #options: DailyAuditsOptions
   #audited: AuditedDays | undefined
+  #completeMs: number | undefined
 
   constructor(options: DailyAuditsOptions) {
     this.#options = options
@@ -46,6 +47,11 @@ export class DailyAudits {
   /** A summary of the stored results of all days, as of the last run; undefined before the first. */
   get audited(): AuditedDays | undefined {
     return this.#audited
+  }
+
+  /** When this process last found every finished day audited, in ms since 1970; undefined before the first time. */
+  get completeMs(): number | undefined {
+    return this.#completeMs
   }
 
   /** Audits the days that are due, those first whose last audit is longest ago. While a requested audit runs, they stay due. Throws StoreError. */
@@ -82,6 +88,7 @@ export class DailyAudits {
         outcome.result.map((result) => ({ ...result, audited_ms: startedMs, as_of_ms: asOfMs })),
       )
     }
+    if (due.length < daysPerRunMax) this.#completeMs = startedMs
   }
 
   async #auditIdentities(): Promise<void> {

@@ -1,5 +1,7 @@
+import { totalmem } from 'node:os'
 import type { FastifyInstance } from 'fastify'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { Build } from '../../contract/health.ts'
 import type { Ingesting, LogStats } from '../../ingest/log/event-log.ts'
 
 /** The Prometheus registry of this process. No label ever holds a partner or a project. */
@@ -9,9 +11,20 @@ declare module 'fastify' {
   }
 }
 
-export function httpMetrics(app: FastifyInstance): void {
+export function httpMetrics(app: FastifyInstance, build: Build): void {
   const register = new Registry()
   collectDefaultMetrics({ register })
+  new Gauge({
+    name: 'meterline_build_info',
+    help: 'Always 1. The labels are the version of this process and the git commit of its image, or "unknown".',
+    labelNames: ['version', 'commit'],
+    registers: [register],
+  }).set({ version: build.version, commit: build.commit ?? 'unknown' }, 1)
+  new Gauge({
+    name: 'meterline_memory_limit_bytes',
+    help: 'Memory that this process may use: the limit of its container, or the memory of the host.',
+    registers: [register],
+  }).set(memoryLimitBytes())
   const seconds = new Histogram({
     name: 'meterline_http_request_duration_seconds',
     help: 'Time to answer a request.',
@@ -23,6 +36,12 @@ export function httpMetrics(app: FastifyInstance): void {
   app.addHook('onResponse', async (request, reply) => {
     seconds.observe({ method: request.method, route: request.routeOptions.url ?? 'unknown', status: reply.statusCode }, reply.elapsedTime / 1000)
   })
+}
+
+/** Without a limit of its own a process has that of its host, for which the kernel states a number beyond any memory, or 0. */
+function memoryLimitBytes(): number {
+  const constrained = process.constrainedMemory()
+  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem()
 }
 
 /** Reads the counters whenever the metrics are requested. A log is `http`, or cluster/topic/incarnation/partition. */

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { BackgroundJobs } from '../../aggregator/background-jobs.ts'
 import { ERRORS } from '../../contract/errors.ts'
-import { GET_LIVENESS, GET_READINESS } from '../../contract/health.ts'
+import { type Build, GET_LIVENESS, GET_READINESS, GET_VERSION } from '../../contract/health.ts'
 import type { Ingesting } from '../../ingest/log/event-log.ts'
 import { EVERYONE } from '../auth/access.ts'
 import { ApiError, errorBody } from '../errors/errors.ts'
@@ -19,12 +19,19 @@ export interface HealthRoutesOptions {
 const UNLIMITED = { access: EVERYONE, limit: 'none' } as const
 const OK = { status: 'ok' } as const
 
+const LEAVES = 'The service is stopping. Send new requests to another process.'
+
 export function getLiveness(app: FastifyInstance): void {
   addRoute(app, GET_LIVENESS, UNLIMITED, () => OK)
 }
 
-export function getReadiness(app: FastifyInstance, { ingesting, aggregating }: HealthRoutesOptions): void {
+export function getReadiness(app: FastifyInstance, { ingesting, aggregating, isStopping }: HealthRoutesOptions & { isStopping: () => boolean }): void {
   addRoute(app, GET_READINESS, UNLIMITED, (request, reply) => {
+    if (isStopping())
+      return reply
+        .code(503)
+        .header('retry-after', '1')
+        .send(errorBody(new ApiError('STOPPING', LEAVES), request.id))
     const readiness = ingesting?.readiness() ?? { ready: true }
     const warnings = aggregating?.warnings() ?? []
     if (readiness.ready) return warnings.length === 0 ? OK : { ...OK, warnings }
@@ -32,6 +39,10 @@ export function getReadiness(app: FastifyInstance, { ingesting, aggregating }: H
     const error = new ApiError('EVENTS_UNAVAILABLE', `${ERRORS.EVENTS_UNAVAILABLE.message} Reason: ${readiness.reason}.`)
     return reply.code(503).header('retry-after', '1').send(errorBody(error, request.id))
   })
+}
+
+export function getVersion(app: FastifyInstance, { build }: { build: Build }): void {
+  addRoute(app, GET_VERSION, { access: EVERYONE }, () => build)
 }
 
 /** For Prometheus, so it is not part of the contract. */

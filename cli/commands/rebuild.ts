@@ -1,6 +1,7 @@
 import { REBUILD_MONTH } from '../../contract/rebuilds.ts'
 import { parseMonth } from '../../metering/month.ts'
 import type { CommandRegistration } from '../command.ts'
+import { completeFrom, ENV_FILE, type EnvFileOptions } from '../env-file.ts'
 import { call, readEndpoint } from '../http-client.ts'
 import { CliError, type OutputOptions, printResult } from '../output.ts'
 
@@ -10,10 +11,11 @@ export const rebuildCommand: CommandRegistration = (program, run) => {
     .description('rebuild the rollup of a month from the raw events; ingestion waits meanwhile')
     .requiredOption('--month <month>', 'YYYY-MM')
     .option('--offline', 'work in this process while no process that counts events is running (configuration: environment variables)')
-    .action((own: RebuildOptions) => run((environment, options) => rebuild(environment, { ...own, ...options })))
+    .option(...ENV_FILE)
+    .action((own: RebuildOptions) => run((environment, options) => rebuild(completeFrom(own, environment), { ...own, ...options })))
 }
 
-interface RebuildOptions extends OutputOptions {
+interface RebuildOptions extends OutputOptions, EnvFileOptions {
   readonly month: string
   /** In this process, because no service runs. */
   readonly offline?: boolean

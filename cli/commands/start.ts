@@ -1,5 +1,6 @@
 import type { ServicePart } from '../../service/start-service.ts'
 import type { CommandRegistration } from '../command.ts'
+import { completeFrom, ENV_FILE, type EnvFileOptions } from '../env-file.ts'
 
 export const startCommand = runs('all', 'start', 'run the whole service in this process (configuration: environment variables, see .env.example)')
 export const ingestCommand = runs(
@@ -20,6 +21,7 @@ function runs(part: ServicePart, name: string, description: string): CommandRegi
     program
       .command(name)
       .description(description)
-      .action(() => run(async (environment) => (await import('../../service/run.ts')).start(environment, part)))
+      .option(...ENV_FILE)
+      .action((own: EnvFileOptions) => run(async (environment) => (await import('../../service/run.ts')).start(completeFrom(own, environment), part)))
   }
 }

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Credentials, MeterlineClient, type TestEvent } from '../support/clients/client.ts'
 import { type ServiceProcess, startServiceProcess } from '../support/engines/service-process.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
+import { untilSo } from '../support/until-so.ts'
 
 /** The procedure of docs/operating/backup.md for the embedded engine: stop, copy DATA_DIR, start from the copy. */
 const directory = makeTemporaryDirectory()
@@ -71,6 +72,42 @@ test('P1 P2 P3: a service started from a copy of DATA_DIR answers as the origina
   expect((await restored.send([...BEFORE, ...AFTER])).body).toMatchObject({ accepted: '0', duplicates: '5' })
   expect(await answers(restored, partner)).toEqual(answersAfterMore)
   expect((await restored.audit()).body).toMatchObject({ differences: [], events_recounted: '4' })
+  await stop()
+}, 240_000)
+
+test('P1 P2 P3: a copy of DATA_DIR made while the process is paused under load has every acknowledged event, and no difference', async () => {
+  const paused = join(directory.path, 'paused')
+  const copyOfPaused = join(directory.path, 'copy-of-paused')
+  const first = await start(paused)
+  const service = running
+  const partner = await first.createPartner('Paused')
+  await first.registerProject('kept', partner.partnerId)
+  const ingestKey = await first.createIngestKey()
+  const acknowledged: TestEvent[] = []
+  let copied = false
+  const emitters = Array.from({ length: 4 }, async (_, emitter) => {
+    for (let number = 0; !copied; number += 1) {
+      const events = Array.from({ length: 20 }, (_event, index) => event(`${emitter}-${number}-${index}`, 1))
+      if ((await first.send(events)).status === 200) acknowledged.push(...events)
+    }
+  })
+  await untilSo(async () => acknowledged.length >= 400)
+  service?.child.kill('SIGSTOP')
+  const acknowledgedAtCopy = [...acknowledged]
+  execFileSync('cp', ['-a', paused, copyOfPaused])
+  service?.child.kill('SIGCONT')
+  copied = true
+  await Promise.all(emitters)
+  await stop()
+
+  const restored = await start(copyOfPaused)
+  restored.ingestKey = ingestKey
+  expect((await restored.send(acknowledgedAtCopy)).body).toMatchObject({ accepted: '0', duplicates: String(acknowledgedAtCopy.length) })
+  expect((await restored.audit()).body).toMatchObject({ differences: [] })
+  const rest = acknowledged.slice(acknowledgedAtCopy.length)
+  await restored.send(rest)
+  const usage = (await restored.projectUsage(partner, 'kept', '2026-03-01', '2026-03-31')).body
+  expect(usage.summary.total_ai_tokens).toBe(String(acknowledged.length))
   await stop()
 }, 240_000)
 

@@ -1,11 +1,15 @@
+import { once } from 'node:events'
 import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { completeFrom } from '../../cli/env-file.ts'
+import packageJson from '../../package.json' with { type: 'json' }
 import { openClickHouse } from '../../sql/clickhouse.ts'
 import { MeterlineClient } from '../support/clients/client.ts'
 import { runMeterline, type ServiceProcess, startServiceProcess } from '../support/engines/service-process.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
+import { untilSo } from '../support/until-so.ts'
 import { startTestService } from '../support/worlds/test-service.ts'
 
 const directory = makeTemporaryDirectory()
@@ -155,6 +159,49 @@ test.each([
   const tested = await startTestService({ CLOSE_GRACE_HOURS: hours, LOG_LEVEL: 'warn' }, (line) => lines.push(line))
   await tested.stop()
   expect(lines.filter((line) => line.includes('CLOSE_GRACE_HOURS is less than 48'))).toHaveLength(warnings)
+})
+
+test('SIGTERM makes /readyz answer 503 first, and for DRAIN_MS requests are served on connections that end with them', async () => {
+  const own = makeTemporaryDirectory()
+  const service = await startServiceProcess({ DATA_DIR: own.path, DRAIN_MS: '3000' })
+  const client = new MeterlineClient(service.url, service.adminToken)
+  await client.createIngestKey()
+  expect((await client.call('GET', '/readyz')).headers.get('connection')).toBe('keep-alive')
+  const stopped = service.stop()
+  await untilSo(async () => (await client.call('GET', '/readyz')).status === 503)
+  const readiness = await client.call('GET', '/readyz')
+  expect(readiness.body).toMatchObject({ code: 'STOPPING', message: 'The service is stopping. Send new requests to another process.' })
+  expect((await client.call('GET', '/healthz')).status).toBe(200)
+  const sent = await client.send([{ event_id: 'late', project_id: 'drained', metric: 'mcp_calls', value: 1, timestamp: '2026-02-02T00:00:00Z' }])
+  expect([sent.status, sent.body.accepted, sent.headers.get('connection')]).toEqual([200, '1', 'close'])
+  expect(await stopped).toBe(0)
+  own.remove()
+})
+
+test('a file of variables completes the environment, which comes first; Ctrl-C does not drain; each process says its version', async () => {
+  const own = makeTemporaryDirectory()
+  const [file, adminToken] = [join(own.path, 'variables'), 'token-of-the-file-0123456789-abcdefgh']
+  writeFileSync(file, `# variables\nPORT=1\nDATA_DIR="${join(own.path, 'data')}"\nADMIN_TOKEN=${adminToken}\n`)
+  const service = await startServiceProcess({ ADMIN_TOKEN: '', PORT: '0', DRAIN_MS: '300000', LOG_LEVEL: 'info' }, 'start', ['--env-file', file])
+  const client = new MeterlineClient(service.url, adminToken)
+  expect((await client.call('GET', '/admin/v1/partners', { headers: { authorization: `Bearer ${adminToken}` } })).status).toBe(200)
+  expect((await client.call('GET', '/version')).body).toEqual({ version: packageJson.version })
+  expect((await client.call('GET', '/metrics')).text).toContain(`meterline_build_info{version="${packageJson.version}",commit="unknown"} 1`)
+  const ended = once(service.child, 'exit')
+  service.child.kill('SIGINT')
+  expect(await ended).toEqual([0, null])
+  own.remove()
+})
+
+test('a file of variables that cannot be read fails the start, and the message names it', async () => {
+  for (const command of [['start'], ['migrate'], ['rebuild', '--month', '2026-01', '--offline']]) {
+    // Node 20 reads this option too, even after the name of the program, and then the message and the code are Node's.
+    const { code, stderr } = await runMeterline([...command, '--env-file', '/nowhere/variables'])
+    expect([code === 0, stderr]).toEqual([false, expect.stringContaining('/nowhere/variables')])
+  }
+  expect(() => completeFrom({ envFile: '/nowhere/variables' }, {})).toThrow(
+    'The file /nowhere/variables of --env-file cannot be read (ENOENT). Check its path and its permissions.',
+  )
 })
 
 test('no log level writes a secret to the log', async () => {

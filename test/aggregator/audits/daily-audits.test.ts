@@ -71,7 +71,9 @@ async function auditedAt(): Promise<Record<string, string>> {
 test('P3: every finished day, but not today, gets a stored audit in which accepted, raw, rollup and partnership events agree', async () => {
   const today = new Date().toISOString().slice(0, 10)
   await tested.client.send([event('ours', 'now', 1, today)])
+  const before = Date.now()
   await runAudits()
+  expect(audits.completeMs).toBeGreaterThanOrEqual(before)
   const equal = { accepted_events: '3', raw_events: '3', rollup_events: '3', partnership_events: '2', differences: '0' }
   expect(await storedAudits('')).toMatchObject([...DAYS].reverse().map((usage_date) => ({ usage_date, ...equal })))
   expect(await storedAudits('?from=2026-02-01&limit=1')).toMatchObject([{ usage_date: '2026-02-02' }])
@@ -178,6 +180,7 @@ test('P3: a day that waits for its audit is not starved by newer days that chang
     await few.run(running)
   }
   expect((await auditedAt())['2026-01-31']).not.toBe(before['2026-01-31'])
+  expect([few.completeMs, audits.completeMs], 'a run that was full does not know whether more days are due').toEqual([undefined, expect.any(Number)])
 })
 
 test('P3: the metric of audit differences counts those of all days, also after a restart', async () => {
@@ -193,4 +196,11 @@ test('P3: the metric of audit differences counts those of all days, also after a
   const differences = stored.reduce((sum, day) => sum + Number(day.differences), 0)
   expect(differences).toBeGreaterThan(0)
   expect(await metrics()).toContain(`meterline_audit_differences ${differences}\n`)
+  expect(await metrics()).toMatch(/^meterline_audit_complete_seconds 1\d{9}/m)
+})
+
+test('the free space of the disk of the store is a metric', async () => {
+  const metrics = async () => (await fetch(`${tested.service.url}/metrics`)).text()
+  await untilSo(async () => /^meterline_disk_free_bytes\{disk="default"\} [1-9]/m.test(await metrics()))
+  expect(await metrics()).toMatch(/^meterline_disk_bytes\{disk="default"\} [1-9]/m)
 })

@@ -38,6 +38,7 @@ const WHO_MAY: Record<string, readonly Caller[]> = {
   'GET /.well-known/jwks.json': EVERYONE,
   'GET /healthz': EVERYONE,
   'GET /readyz': EVERYONE,
+  'GET /version': EVERYONE,
 
   'POST /v1/events': EMITTER,
   'GET /v1/rejected-events': EMITTER,

@@ -27,8 +27,15 @@ export interface FinishedProcess {
 export async function startServiceProcess(
   environment: Record<string, string>,
   verb: 'start' | 'ingest' | 'aggregate' | 'api' = 'start',
+  options: readonly string[] = [],
 ): Promise<ServiceProcess> {
-  const child = spawnMeterline([verb], { PORT: '0', RATE_LIMIT_PER_MINUTE: '0', EVENT_REQUESTS_PER_MINUTE: '0', AUTH_FAILURES_PER_MINUTE: '0', ...environment })
+  const child = spawnMeterline([verb, ...options], {
+    PORT: '0',
+    RATE_LIMIT_PER_MINUTE: '0',
+    EVENT_REQUESTS_PER_MINUTE: '0',
+    AUTH_FAILURES_PER_MINUTE: '0',
+    ...environment,
+  })
   const output: string[] = []
   child.stderr?.on('data', (chunk) => output.push(String(chunk)))
   const url = await new Promise<string>((resolve, reject) => {
@@ -72,8 +79,8 @@ export async function runMeterline(args: readonly string[], environment: Record<
   return { code: child.exitCode, stdout, stderr }
 }
 
-/** Passes on only PATH and HOME of the environment, so that a developer's own variables do not change a test. */
+/** Passes on only PATH and HOME of the environment, so that a developer's own variables do not change a test. Nothing balances, so a stop does not drain. */
 export function spawnMeterline(args: readonly string[], environment: Record<string, string>): ChildProcess {
   const { PATH = '', HOME = '' } = process.env
-  return spawn(process.execPath, [LAUNCHER, ...args], { env: { PATH, HOME, ...environment }, stdio: ['ignore', 'pipe', 'pipe'] })
+  return spawn(process.execPath, [LAUNCHER, ...args], { env: { PATH, HOME, DRAIN_MS: '0', ...environment }, stdio: ['ignore', 'pipe', 'pipe'] })
 }
