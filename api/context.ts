@@ -35,6 +35,8 @@ export interface ApiContext {
   readonly adminToken: string
   readonly runBetweenBatches: RunBetweenBatches
   readonly logger: FastifyBaseLogger
+  /** Whether a listener of its own has the metrics. Otherwise the one of the API has them, for this machine and operators. */
+  readonly hasMetricsListener: boolean
   /** Networks of proxies whose X-Forwarded-For is trusted. */
   readonly trustedProxies: readonly string[]
   /** ms since 1970. */

@@ -1,22 +1,30 @@
-import { type FastifyInstance, fastify, LogController } from 'fastify'
+import { type FastifyInstance, type FastifyRequest, fastify, LogController } from 'fastify'
 import { validatorCompiler } from 'fastify-type-provider-zod'
 import type { BackgroundJobs } from '../aggregator/background-jobs.ts'
 import type { Ingesting } from '../ingest/log/event-log.ts'
 import { exactSerializer } from './answers/exact-serializer.ts'
+import { METRICS_READER, needsCredential } from './auth/access.ts'
+import { isAdminToken } from './auth/auth.ts'
+import { sentCredential } from './auth/sent-credential.ts'
 import type { ApiContext } from './context.ts'
 import { handleErrors } from './errors/answer-error.ts'
+import { ApiError } from './errors/errors.ts'
 import { httpMetrics } from './prometheus/http-metrics.ts'
-import { getLiveness, getMetrics, getReadiness } from './routes/health.ts'
+import { getLiveness, getReadiness } from './routes/health.ts'
+import { collectMetrics, getMetrics } from './routes/metrics.ts'
 import { SERVER_LIMITS } from './server.ts'
 
 export interface HealthAppOptions {
   readonly logger: ApiContext['logger']
   readonly ingesting: Ingesting | undefined
   readonly aggregating: BackgroundJobs | undefined
+  /** Undefined: only programs on this machine may read the metrics, if there is no listener of their own. */
+  readonly adminToken: string | undefined
+  readonly hasMetricsListener: boolean
 }
 
-/** The HTTP interface of a process that only ingests or only aggregates: liveness, readiness, metrics. */
-export async function buildHealthApp({ logger, ingesting, aggregating }: HealthAppOptions): Promise<FastifyInstance> {
+/** The HTTP interface of a process that only ingests or only aggregates: liveness, readiness and, without a listener of their own, metrics. */
+export async function buildHealthApp({ logger, ingesting, aggregating, adminToken, hasMetricsListener }: HealthAppOptions): Promise<FastifyInstance> {
   const app: FastifyInstance = fastify({ ...SERVER_LIMITS, loggerInstance: logger, logController: new LogController({ disableRequestLogging: true }) })
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(exactSerializer)
@@ -24,7 +32,19 @@ export async function buildHealthApp({ logger, ingesting, aggregating }: HealthA
   httpMetrics(app)
   getLiveness(app)
   getReadiness(app, { ingesting, aggregating })
-  getMetrics(app, { ingesting, aggregating })
+  collectMetrics(app, { ingesting, aggregating })
+  if (!hasMetricsListener) {
+    app.addHook('onRequest', async (request) => requireMetricsReader(request, adminToken))
+    getMetrics(app, { access: METRICS_READER })
+  }
   await app.ready()
   return app
+}
+
+/** This process has no registry, so it accepts the admin token itself and no admin JWT. */
+function requireMetricsReader(request: FastifyRequest, adminToken: string | undefined): void {
+  const { access } = request.routeOptions.config
+  if (access === undefined || !needsCredential(request, access)) return
+  const sent = sentCredential(request, access)
+  if (sent === undefined || adminToken === undefined || !isAdminToken(sent.text, adminToken)) throw new ApiError('UNAUTHENTICATED')
 }

@@ -54,6 +54,14 @@ export const AdminToken = z
 export const ConfigSchema = z.object({
   HOST: z.string().default('127.0.0.1').meta({ description: 'address to listen on; `0.0.0.0` for all addresses of the machine' }),
   PORT: count('a port number', 65_535).default(8080).meta({ description: 'port to listen on; 0 chooses a free port' }),
+  METRICS_PORT: count('a port number', 65_535).optional().meta({
+    description:
+      "port of a listener of its own for `/metrics`; 0 chooses a free port. If unset, `PORT` has `/metrics`, for programs on this machine and with an operator's token",
+  }),
+  METRICS_HOST: z
+    .string()
+    .default('127.0.0.1')
+    .meta({ description: 'address of that listener; whoever reaches it may read the metrics, so do not make it public' }),
   DATA_DIR: z.string().default('./data').meta({ description: "directory of the embedded engine's data and of the files `admin-token` and `master-key`" }),
   CLICKHOUSE_URL: z
     .string()

@@ -10,7 +10,7 @@ export async function start(environment: NodeJS.ProcessEnv, part: ServicePart = 
   const service = await startService(config, logger, part)
   if (service.adminTokenPath !== undefined) logger.info({ path: service.adminTokenPath }, 'the admin token is stored in this file')
   const docs = part === 'ingest' || part === 'aggregate' ? undefined : `${service.url}/docs`
-  logger.info({ url: service.url, docs, engine: service.clickhouse.engine, part }, 'Meterline is ready')
+  logger.info({ url: service.url, metrics: service.metricsUrl, docs, engine: service.clickhouse.engine, part }, 'Meterline is ready')
   try {
     const signal = await Promise.race([untilSignal(), service.failed])
     logger.info({ signal }, 'stopping')

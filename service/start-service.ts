@@ -6,6 +6,7 @@ import { CachedCompleteness } from '../aggregator/usage/completeness.ts'
 import { buildApp } from '../api/app.ts'
 import type { ApiContext } from '../api/context.ts'
 import { buildHealthApp } from '../api/health-app.ts'
+import { buildMetricsApp } from '../api/metrics-app.ts'
 import { listen } from '../api/server.ts'
 import { HTTP_LOG, openHttpLog } from '../ingest/http/http-log.ts'
 import { openKafkaLog } from '../ingest/kafka/open-kafka.ts'
@@ -33,6 +34,8 @@ import { warnUnsealedKeys } from './warn-unsealed-keys.ts'
 
 export interface Service {
   readonly url: string
+  /** The listener of METRICS_PORT. */
+  readonly metricsUrl: string | undefined
   readonly clickhouse: ClickHouse
   readonly adminToken: string
   readonly adminTokenPath: string | undefined
@@ -64,12 +67,25 @@ export async function startService(config: Config, logger: Logger, part: Service
     const app = await buildAppOf({ config, clickhouse, logger, secrets, closers, onFailed }, part)
     const listening = await listen(app, { host: config.HOST, port: config.PORT })
     closers.add(() => listening.close())
+    const metricsUrl = await listenForMetrics(config, { app, logger, closers })
     const { adminToken, adminTokenPath } = secrets
-    return { url: listening.url, clickhouse, adminToken, adminTokenPath, stop: () => closers.closeAll(), failed }
+    return { url: listening.url, metricsUrl, clickhouse, adminToken, adminTokenPath, stop: () => closers.closeAll(), failed }
   } catch (error) {
     await closers.closeAll()
     throw error
   }
+}
+
+/** Undefined without METRICS_PORT. */
+async function listenForMetrics(
+  { METRICS_HOST: host, METRICS_PORT: port }: Config,
+  { app, logger, closers }: Pick<PartOptions, 'logger' | 'closers'> & { app: { metrics: Parameters<typeof buildMetricsApp>[0] } },
+): Promise<string | undefined> {
+  if (port === undefined) return undefined
+  const metricsApp = await buildMetricsApp(app.metrics, logger)
+  const listening = await listen(metricsApp, { host, port, names: { host: 'METRICS_HOST', port: 'METRICS_PORT' } })
+  closers.add(() => listening.close())
+  return listening.url
 }
 
 /**
@@ -94,13 +110,14 @@ interface PartOptions {
 /** Starts what the part does and builds its HTTP app: the API, or only health and metrics. */
 async function buildAppOf(options: PartOptions, part: ServicePart) {
   const { config, clickhouse, logger, closers, onFailed } = options
+  const common = { logger, adminToken: options.secrets.adminToken, hasMetricsListener: config.METRICS_PORT !== undefined }
   if (part === 'aggregate') {
     const aggregating = await openBackgroundJobs(options, { runBetweenBatches: runAfterDelay, changes: new RegistryChanges(clickhouse) })
-    return buildHealthApp({ logger, ingesting: undefined, aggregating })
+    return buildHealthApp({ ...common, ingesting: undefined, aggregating })
   }
   const log = await openLog({ config, clickhouse, logger, part, onFailed })
   closers.add(() => log.stop())
-  if (part === 'ingest') return buildHealthApp({ logger, ingesting: log.ingesting, aggregating: undefined })
+  if (part === 'ingest') return buildHealthApp({ ...common, ingesting: log.ingesting, aggregating: undefined })
   return buildApiApp(options, log, part)
 }
 
@@ -200,6 +217,7 @@ async function buildApiApp(options: PartOptions, log: OpenedLog, part: ServicePa
     exports,
     adminToken: secrets.adminToken,
     runBetweenBatches,
+    hasMetricsListener: config.METRICS_PORT !== undefined,
     logger,
     now: Date.now,
     trustedProxies: config.TRUSTED_PROXIES,

@@ -10,7 +10,7 @@ import { authenticateAdminToken } from '../../registry/tokens/admin-tokens.ts'
 import { authenticateProjectToken } from '../../registry/tokens/project-tokens.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
-import { type Access, accessOf } from './access.ts'
+import { type Access, accessOf, needsCredential } from './access.ts'
 import { GuessingBrake } from './guessing-brake.ts'
 import { type SentCredential, sentCredential } from './sent-credential.ts'
 
@@ -60,7 +60,7 @@ export function actorOf({ identity, id: requestId }: FastifyRequest): Actor {
 }
 
 async function requireAccess(request: FastifyRequest, credentials: Credentials, access: Access): Promise<Identity | undefined> {
-  if (access.who === 'everyone') return undefined
+  if (!needsCredential(request, access)) return undefined
   if (access.who === 'emitter') return requireIngestKey(request, credentials, access)
   if (access.who === 'admin') return requireAdmin(request, credentials, access)
   return requirePartner(request, credentials, access)
@@ -95,13 +95,17 @@ async function requireIngestKey(request: FastifyRequest, { registry, brake }: Cr
 
 async function requireAdmin(request: FastifyRequest, { registry, adminToken, brake }: Credentials, access: Access & { who: 'admin' }): Promise<Identity> {
   const { text: bearer } = requireCredential(request, access)
-  // Before the brake: it needs no look-up, it is too long to be guessed, and an operator must never be blocked. Digests have one
-  // length, so the comparison reveals nothing about the token's length.
-  if (timingSafeEqual(digest(bearer), digest(adminToken))) return { who: 'admin' }
+  // Before the brake: it needs no look-up, it is too long to be guessed, and an operator must never be blocked.
+  if (isAdminToken(bearer, adminToken)) return { who: 'admin' }
   const token = await brake.guard(request.ip, ['admin', bearer], () => authenticateAdminToken(registry, bearer))
   if (token === undefined) throw new ApiError('UNAUTHENTICATED')
   if (!access.roles.includes(token.role)) throw new ApiError('ROLE_NOT_ALLOWED', whoMay(access.roles, token.role))
   return { who: 'admin', token }
+}
+
+/** Digests have one length, so the comparison reveals nothing about the token's length. */
+export function isAdminToken(bearer: string, adminToken: string): boolean {
+  return timingSafeEqual(digest(bearer), digest(adminToken))
 }
 
 function whoMay(roles: readonly AdminRole[], own: AdminRole): string {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import rateLimit from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { accessOf } from '../auth/access.ts'
+import { type Access, accessOf, needsCredential } from '../auth/access.ts'
 import { networkOf } from '../auth/network-of.ts'
 import { sentCredential } from '../auth/sent-credential.ts'
 import type { ApiContext } from '../context.ts'
@@ -21,8 +21,10 @@ export async function limitRequests(app: FastifyInstance, { requestsPerMinute, e
     if (config?.rateLimit !== undefined) throw new Error(`The route ${url} sets \`rateLimit\`; set \`limit\` instead (api/http/rate-limits.ts).`)
   })
   app.addHook('onRequest', async (request, reply) => {
-    const name = request.routeOptions.config.limit ?? 'default'
-    const policy = request.is404 || name === 'none' ? undefined : policies[name]
+    if (request.is404) return
+    const { url = '', config } = request.routeOptions
+    const name = config.limit ?? 'default'
+    const policy = name === 'none' || isReadOnThisMachine(request, accessOf({ url, config })) ? undefined : policies[name]
     if (policy === undefined) return
     const { remaining, resetSeconds, exceeded } = await policy.count(request)
     reply.header('ratelimit-policy', policy.header).header('ratelimit', `"${name}";r=${remaining};t=${resetSeconds}`)
@@ -70,6 +72,11 @@ function limitKeyOf(request: FastifyRequest): string {
   return createHash('sha256')
     .update(JSON.stringify(sent === undefined ? ['network', networkOf(request.ip)] : [sent.by, sent.text]))
     .digest('base64')
+}
+
+/** A Prometheus on this machine reads what is rendered once a second. */
+function isReadOnThisMachine(request: FastifyRequest, access: Access): boolean {
+  return access.who === 'admin' && access.orThisMachine === true && !needsCredential(request, access)
 }
 
 declare module 'fastify' {

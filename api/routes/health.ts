@@ -5,8 +5,6 @@ import { GET_LIVENESS, GET_READINESS } from '../../contract/health.ts'
 import type { Ingesting } from '../../ingest/log/event-log.ts'
 import { EVERYONE } from '../auth/access.ts'
 import { ApiError, errorBody } from '../errors/errors.ts'
-import { aggregatorMetrics } from '../prometheus/aggregator-metrics.ts'
-import { ingestMetrics } from '../prometheus/http-metrics.ts'
 import { addRoute } from '../route.ts'
 
 export interface HealthRoutesOptions {
@@ -15,7 +13,7 @@ export interface HealthRoutesOptions {
   readonly aggregating: BackgroundJobs | undefined
 }
 
-/** Supervisors and Prometheus call these without credentials and without a rate limit; the answers reveal nothing about partners. */
+/** Supervisors call these without credentials and without a rate limit; the answers reveal nothing about partners. */
 const UNLIMITED = { access: EVERYONE, limit: 'none' } as const
 const OK = { status: 'ok' } as const
 
@@ -31,15 +29,5 @@ export function getReadiness(app: FastifyInstance, { ingesting, aggregating }: H
     // Sent as an answer and not thrown, because supervisors ask every few seconds and every thrown error is logged.
     const error = new ApiError('EVENTS_UNAVAILABLE', `${ERRORS.EVENTS_UNAVAILABLE.message} Reason: ${readiness.reason}.`)
     return reply.code(503).header('retry-after', '1').send(errorBody(error, request.id))
-  })
-}
-
-/** For Prometheus, so it is not part of the contract. */
-export function getMetrics(app: FastifyInstance, { ingesting, aggregating }: HealthRoutesOptions): void {
-  if (ingesting !== undefined) ingestMetrics(app.metrics, ingesting)
-  if (aggregating !== undefined) aggregatorMetrics(app.metrics, aggregating)
-  app.get('/metrics', { config: UNLIMITED, schema: { hide: true } }, async (_request, reply) => {
-    reply.type(app.metrics.contentType).serializer((text: unknown) => String(text))
-    return app.metrics.metrics()
   })
 }

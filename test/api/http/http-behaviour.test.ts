@@ -97,6 +97,29 @@ describe('public pages', () => {
       expect(metrics).toContain(name)
   })
 
+  test('/metrics is for programs on this machine and operators: a caller behind a proxy needs an operator token', async () => {
+    const forwarded = (headers: Record<string, string>) => tested.client.call('GET', '/metrics', { headers })
+    const { body } = await tested.client.admin('POST', '/admin/v1/tokens', { role: 'finance' })
+    for (const name of ['x-forwarded-for', 'forwarded', 'x-real-ip', 'via']) expect((await forwarded({ [name]: '127.0.0.1' })).status).toBe(401)
+    expect((await forwarded({ via: '1.1 proxy', authorization: `Bearer ${body.token}` })).status).toBe(403)
+    expect((await forwarded({ via: '1.1 proxy', authorization: `Bearer ${tested.client.adminToken}` })).status).toBe(200)
+  })
+
+  test('the description of the API is prepared once, as JSON at each of its addresses', async () => {
+    const [first, ...others] = await Promise.all(['/openapi.json', '/docs/json', '/docs/yaml', '/openapi.json'].map((path) => tested.client.call('GET', path)))
+    for (const other of others) expect([other.headers.get('etag'), other.text === first?.text]).toEqual([first?.headers.get('etag'), true])
+    const again = await fetch(`${tested.service.url}/openapi.json`, { method: 'HEAD', headers: { 'if-none-match': first?.headers.get('etag') ?? '' } })
+    expect([again.status, first?.headers.get('content-type')]).toEqual([304, 'application/json; charset=utf-8'])
+  })
+
+  test('no page makes browsers insist on TLS, which this service does not have', async () => {
+    for (const path of ['/', '/docs', '/docs/', '/docs/static/swagger-ui.css']) {
+      const policy = (await tested.client.call('GET', path)).headers.get('content-security-policy')
+      expect([path, policy]).toEqual([path, expect.stringContaining("default-src 'self'")])
+      expect(policy).not.toMatch(/upgrade-insecure-requests|validator/)
+    }
+  })
+
   test('/ and /docs are pages with security headers', async () => {
     for (const path of ['/', '/docs/']) {
       const page = await tested.client.call('GET', path)
