@@ -8,6 +8,7 @@ import { authenticate } from './auth/auth.ts'
 import type { OperatorContext } from './context.ts'
 import { answerError, handleErrors } from './errors/answer-error.ts'
 import { ApiError } from './errors/errors.ts'
+import { logRequests, logWhenAnswered } from './http/access-log.ts'
 import { allowOrigins } from './http/cors.ts'
 import { answerConditionally } from './http/etag.ts'
 import { answerMalformedRequest } from './http/malformed-requests.ts'
@@ -33,8 +34,11 @@ export async function buildApp(context: OperatorContext): Promise<FastifyInstanc
     ...SERVER_LIMITS,
     routerOptions: { maxParamLength: PATH_PARAMETER_CHARACTERS_MAX },
     // A path that cannot be parsed does not reach the error handler.
-    frameworkErrors: answerError,
-    clientErrorHandler: answerMalformedRequest,
+    frameworkErrors: (error, request, reply) => {
+      logWhenAnswered(context, request, reply)
+      answerError(error, request, reply)
+    },
+    clientErrorHandler: (_error, socket) => answerMalformedRequest(context, socket),
     http: { ...SERVER_LIMITS.http, requireHostHeader: false },
     return503OnClosing: false,
   })
@@ -46,6 +50,7 @@ export async function buildApp(context: OperatorContext): Promise<FastifyInstanc
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
   })
+  logRequests(app, context)
   requireHost(app)
   // The service has no TLS of its own, so it must not make browsers insist on it.
   await app.register(helmet, { contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } }, strictTransportSecurity: false })

@@ -9,6 +9,7 @@ import type { Registry } from '../registry/registry.ts'
 import type { ClickHouse } from '../sql/clickhouse.ts'
 import type { LimitedReads } from '../sql/limited-reads.ts'
 import type { RunBetweenBatches } from '../sql/run-between-batches.ts'
+import type { LoggedRequests } from './http/access-log.ts'
 
 /**
  * What the routes need. It is wired once, where the process starts. It has no unlimited store, so that the compiler rejects a route
@@ -35,6 +36,7 @@ export interface ApiContext {
   readonly adminToken: string
   readonly runBetweenBatches: RunBetweenBatches
   readonly logger: FastifyBaseLogger
+  readonly logRequests: LoggedRequests
   /** Whether a listener of its own has the metrics. Otherwise the one of the API has them, for this machine and operators. */
   readonly hasMetricsListener: boolean
   /** Networks of proxies whose X-Forwarded-For is trusted. */

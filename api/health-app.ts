@@ -9,6 +9,7 @@ import { sentCredential } from './auth/sent-credential.ts'
 import type { ApiContext } from './context.ts'
 import { handleErrors } from './errors/answer-error.ts'
 import { ApiError } from './errors/errors.ts'
+import { logRequests } from './http/access-log.ts'
 import { httpMetrics } from './prometheus/http-metrics.ts'
 import { getLiveness, getReadiness } from './routes/health.ts'
 import { collectMetrics, getMetrics } from './routes/metrics.ts'
@@ -16,6 +17,7 @@ import { SERVER_LIMITS } from './server.ts'
 
 export interface HealthAppOptions {
   readonly logger: ApiContext['logger']
+  readonly logRequests: ApiContext['logRequests']
   readonly ingesting: Ingesting | undefined
   readonly aggregating: BackgroundJobs | undefined
   /** Undefined: only programs on this machine may read the metrics, if there is no listener of their own. */
@@ -24,18 +26,26 @@ export interface HealthAppOptions {
 }
 
 /** The HTTP interface of a process that only ingests or only aggregates: liveness, readiness and, without a listener of their own, metrics. */
-export async function buildHealthApp({ logger, ingesting, aggregating, adminToken, hasMetricsListener }: HealthAppOptions): Promise<FastifyInstance> {
+export async function buildHealthApp({
+  logger,
+  logRequests: logged,
+  ingesting,
+  aggregating,
+  adminToken,
+  hasMetricsListener,
+}: HealthAppOptions): Promise<FastifyInstance> {
   const app: FastifyInstance = fastify({ ...SERVER_LIMITS, loggerInstance: logger, logController: new LogController({ disableRequestLogging: true }) })
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(exactSerializer)
   handleErrors(app)
   httpMetrics(app)
+  logRequests(app, { logger, logRequests: logged })
   getLiveness(app)
   getReadiness(app, { ingesting, aggregating })
   collectMetrics(app, { ingesting, aggregating })
   if (!hasMetricsListener) {
     app.addHook('onRequest', async (request) => requireMetricsReader(request, adminToken))
-    getMetrics(app, { access: METRICS_READER })
+    getMetrics(app, { access: METRICS_READER, isPolled: true })
   }
   await app.ready()
   return app

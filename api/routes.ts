@@ -46,7 +46,7 @@ export function addRoutes(app: FastifyInstance, context: OperatorContext): void 
   getLiveness(app)
   getReadiness(app, context)
   collectMetrics(app, context)
-  if (!context.hasMetricsListener) getMetrics(app, { access: METRICS_READER })
+  if (!context.hasMetricsListener) getMetrics(app, { access: METRICS_READER, isPolled: true })
   if (context.provisioner !== undefined) provisionerMetrics(app.metrics, context.provisioner)
   addEventRoutes(app, context)
   getPartnershipUsage(app, context)

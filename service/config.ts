@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { LOGGED_REQUESTS } from '../api/http/access-log.ts'
 import { forbiddenLiteral, NO_NETWORKS, parseCallableUrl, parseNetworks } from '../outgoing/public-address.ts'
 import { parseSigningKeys } from '../outgoing/send-webhook.ts'
 import { MASTER_KEY_BYTES, masterKeyFrom } from '../registry/keys/sealing.ts'
@@ -61,7 +62,7 @@ export const ConfigSchema = z.object({
   METRICS_HOST: z
     .string()
     .default('127.0.0.1')
-    .meta({ description: 'address of that listener; whoever reaches it may read the metrics, so do not make it public' }),
+    .meta({ description: 'address of that listener; every caller that reaches it may read the metrics, so do not make it public' }),
   DATA_DIR: z.string().default('./data').meta({ description: "directory of the embedded engine's data and of the files `admin-token` and `master-key`" }),
   CLICKHOUSE_URL: z
     .string()
@@ -197,6 +198,10 @@ export const ConfigSchema = z.object({
     description:
       'number of different wrong credentials per minute from one address; after that, unknown credentials from there are rejected without a look-up (429 `GUESSING_BRAKE`); 0 is no limit',
   }),
+  LOG_REQUESTS: z
+    .enum(LOGGED_REQUESTS, `must be one of ${LOGGED_REQUESTS.join(', ')}`)
+    .default('all')
+    .meta({ description: 'which requests get a line in the log, with caller, route and outcome: `all`, `failures` (status 400 and above) or `none`' }),
   LOG_LEVEL: z
     .enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`)
     .default('info')

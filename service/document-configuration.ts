@@ -3,7 +3,7 @@ import { type Config, ConfigSchema } from './config.ts'
 type Name = keyof Config
 
 const GROUPS: readonly (readonly [title: string, names: readonly Name[]])[] = [
-  ['Process', ['HOST', 'PORT', 'METRICS_PORT', 'METRICS_HOST', 'DATA_DIR', 'PUBLIC_URL', 'LOG_LEVEL']],
+  ['Process', ['HOST', 'PORT', 'METRICS_PORT', 'METRICS_HOST', 'DATA_DIR', 'PUBLIC_URL', 'LOG_LEVEL', 'LOG_REQUESTS']],
   ['ClickHouse', ['CLICKHOUSE_URL', 'READ_ROWS_MAX']],
   ['Kafka', ['KAFKA_BROKERS', 'KAFKA_TOPIC', 'KAFKA_GROUP', 'KAFKA_PARTITIONS', 'KAFKA_SSL', 'KAFKA_SASL_MECHANISM', 'KAFKA_USERNAME', 'KAFKA_PASSWORD']],
   ['Keys and tokens', ['ADMIN_TOKEN', 'MASTER_KEY', 'MASTER_KEY_PREVIOUS', 'SIGNING_KEY_DAYS']],

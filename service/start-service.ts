@@ -110,7 +110,7 @@ interface PartOptions {
 /** Starts what the part does and builds its HTTP app: the API, or only health and metrics. */
 async function buildAppOf(options: PartOptions, part: ServicePart) {
   const { config, clickhouse, logger, closers, onFailed } = options
-  const common = { logger, adminToken: options.secrets.adminToken, hasMetricsListener: config.METRICS_PORT !== undefined }
+  const common = { logger, logRequests: config.LOG_REQUESTS, adminToken: options.secrets.adminToken, hasMetricsListener: config.METRICS_PORT !== undefined }
   if (part === 'aggregate') {
     const aggregating = await openBackgroundJobs(options, { runBetweenBatches: runAfterDelay, changes: new RegistryChanges(clickhouse) })
     return buildHealthApp({ ...common, ingesting: undefined, aggregating })
@@ -219,6 +219,7 @@ async function buildApiApp(options: PartOptions, log: OpenedLog, part: ServicePa
     runBetweenBatches,
     hasMetricsListener: config.METRICS_PORT !== undefined,
     logger,
+    logRequests: config.LOG_REQUESTS,
     now: Date.now,
     trustedProxies: config.TRUSTED_PROXIES,
     requestsPerMinute: config.RATE_LIMIT_PER_MINUTE,

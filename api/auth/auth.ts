@@ -52,11 +52,18 @@ export function ingestKeyOf({ identity }: FastifyRequest): IngestKey {
 }
 
 /** The actor that the audit log records. */
-export function actorOf({ identity, id: requestId }: FastifyRequest): Actor {
-  if (identity?.who === 'partner') return { name: `partner:${identity.partner.id}`, requestId }
-  if (identity?.who === 'emitter') return { name: `ingest-key:${identity.ingestKey.id}`, requestId }
-  if (identity === undefined) throw new ApiError('UNAUTHENTICATED')
-  return { name: identity.token === undefined ? 'admin' : `admin:${identity.token.role}:${identity.token.id}`, requestId }
+export function actorOf(request: FastifyRequest): Actor {
+  const name = actorNameOf(request)
+  if (name === undefined) throw new ApiError('UNAUTHENTICATED')
+  return { name, requestId: request.id }
+}
+
+/** Undefined for a caller that is not authenticated. */
+export function actorNameOf({ identity }: FastifyRequest): string | undefined {
+  if (identity === undefined) return undefined
+  if (identity.who === 'partner') return `partner:${identity.partner.id}`
+  if (identity.who === 'emitter') return `ingest-key:${identity.ingestKey.id}`
+  return identity.token === undefined ? 'admin' : `admin:${identity.token.role}:${identity.token.id}`
 }
 
 async function requireAccess(request: FastifyRequest, credentials: Credentials, access: Access): Promise<Identity | undefined> {
@@ -71,7 +78,8 @@ async function requirePartner(request: FastifyRequest, credentials: Credentials,
   const { by, text } = requireCredential(request, access)
   const partner = by === 'partner secret' ? await partnerOfSecret(request, credentials, text) : await partnerOfProjectToken(request, credentials.registry, text)
   const { mode } = access
-  if (partner === undefined) throw new ApiError('UNAUTHENTICATED')
+  if (partner === undefined) throw new NotProven(by === 'partner secret' ? WRONG : 'the code is malformed, forged, expired, or for another project')
+  request.identity = { who: 'partner', partner }
   if (mode !== undefined && partner.mode !== mode) throw new ApiError('MODE_NOT_ALLOWED', `This call is for ${mode} partnerships; yours is ${partner.mode}.`)
   return { who: 'partner', partner }
 }
@@ -89,7 +97,7 @@ function partnerOfProjectToken(request: FastifyRequest, registry: Registry, toke
 async function requireIngestKey(request: FastifyRequest, { registry, brake }: Credentials, access: Access & { who: 'emitter' }): Promise<Identity> {
   const { text: key } = requireCredential(request, access)
   const ingestKey = await brake.guard(request.ip, ['emitter', key], () => authenticateIngestKey(registry, key))
-  if (ingestKey === undefined) throw new ApiError('UNAUTHENTICATED')
+  if (ingestKey === undefined) throw new NotProven(WRONG)
   return { who: 'emitter', ingestKey }
 }
 
@@ -98,7 +106,9 @@ async function requireAdmin(request: FastifyRequest, { registry, adminToken, bra
   // Before the brake: it needs no look-up, it is too long to be guessed, and an operator must never be blocked.
   if (isAdminToken(bearer, adminToken)) return { who: 'admin' }
   const token = await brake.guard(request.ip, ['admin', bearer], () => authenticateAdminToken(registry, bearer))
-  if (token === undefined) throw new ApiError('UNAUTHENTICATED')
+  if (token === undefined) throw new NotProven(WRONG)
+  // Also when the role is rejected: the access log names the caller.
+  request.identity = { who: 'admin', token }
   if (!access.roles.includes(token.role)) throw new ApiError('ROLE_NOT_ALLOWED', whoMay(access.roles, token.role))
   return { who: 'admin', token }
 }
@@ -113,9 +123,20 @@ function whoMay(roles: readonly AdminRole[], own: AdminRole): string {
   return `This needs the admin token or the role ${roles.join(' or ')}; yours is ${own}.`
 }
 
+const WRONG = 'the credential is unknown, revoked, expired, or of a disabled partner'
+
+class NotProven extends ApiError {
+  override readonly reason: string
+
+  constructor(reason: string, message?: string) {
+    super('UNAUTHENTICATED', message)
+    this.reason = reason
+  }
+}
+
 function requireCredential(request: FastifyRequest, access: Exclude<Access, { who: 'everyone' }>): SentCredential {
   const sent = sentCredential(request, access)
-  if (sent === undefined) throw new ApiError('UNAUTHENTICATED', whatToSend(access))
+  if (sent === undefined) throw new NotProven('no credential was sent where this route expects it', whatToSend(access))
   return sent
 }
 

@@ -14,7 +14,7 @@ export interface HealthRoutesOptions {
 }
 
 /** Supervisors call these without credentials and without a rate limit; the answers reveal nothing about partners. */
-const UNLIMITED = { access: EVERYONE, limit: 'none' } as const
+const UNLIMITED = { access: EVERYONE, limit: 'none', isPolled: true } as const
 const OK = { status: 'ok' } as const
 
 export function getLiveness(app: FastifyInstance): void {

@@ -60,7 +60,7 @@ test('the metrics are rendered at most once a second, however many callers there
 
 describe('a process that has no API', () => {
   const statusesOf = async (adminToken: string | undefined) => {
-    const options = { ingesting: undefined, aggregating: undefined, adminToken, hasMetricsListener: false }
+    const options = { ingesting: undefined, aggregating: undefined, adminToken, hasMetricsListener: false, logRequests: 'none' as const }
     const app = await buildHealthApp({ ...options, logger: pino({ level: 'silent' }) })
     const status = async (url: string, headers: Record<string, string>, remoteAddress = '192.0.2.1') =>
       (await app.inject({ url, headers, remoteAddress })).statusCode
