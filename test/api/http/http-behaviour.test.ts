@@ -3,14 +3,23 @@ import { openConnection } from '../../support/clients/connection.ts'
 import { untilSo } from '../../support/until-so.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
+const lines: string[] = []
 let tested: TestService
 beforeAll(async () => {
-  tested = await startTestService()
+  tested = await startTestService({ LOG_LEVEL: 'warn' }, (line) => lines.push(line))
 })
 afterAll(() => tested.stop())
 
 const call = (method: string, path: string, headers: Record<string, string> = {}, body?: string) =>
   tested.client.call(method, path, { headers: { authorization: `Bearer ${Math.random()}`, ...headers }, ...(body === undefined ? {} : { body }) })
+
+test('a forwarded request from an address that is no trusted proxy is warned of, once', async () => {
+  await tested.client.call('GET', '/healthz')
+  const warnings = () => lines.filter((line) => line.includes('TRUSTED_PROXIES')).map((line) => JSON.parse(line))
+  expect(warnings()).toEqual([])
+  for (const name of ['x-forwarded-for', 'forwarded']) await tested.client.call('GET', '/healthz', { headers: { [name]: '192.0.2.1' } })
+  expect(warnings()).toEqual([expect.objectContaining({ address: '127.0.0.1' })])
+})
 
 test('every error has the same shape and the id of its request', async () => {
   const json = { 'content-type': 'application/json' }
