@@ -37,6 +37,7 @@ export interface Service {
   /** The listener of METRICS_PORT. */
   readonly metricsUrl: string | undefined
   readonly clickhouse: ClickHouse
+  /** Empty in a process without an API. */
   readonly adminToken: string
   readonly adminTokenPath: string | undefined
   /** Completes the requests and batches that have begun, then closes everything. No acknowledged event is lost. */
@@ -63,12 +64,13 @@ export async function startService(config: Config, logger: Logger, part: Service
     closers.add(() => clickhouse.close())
     const migrations = await migrate(clickhouse, { logger })
     if (migrations.length > 0) logger.info({ migrations: migrations.map(({ name }) => name) }, 'migrations applied')
-    const secrets = loadInstanceSecrets(config, { storeHoldsSealedData: await isSealed(clickhouse) })
+    const hasApi = part === 'all' || part === 'api'
+    const secrets = hasApi ? loadInstanceSecrets(config, { storeHoldsSealedData: await isSealed(clickhouse) }) : undefined
     const app = await buildAppOf({ config, clickhouse, logger, secrets, closers, onFailed }, part)
     const listening = await listen(app, { host: config.HOST, port: config.PORT })
     closers.add(() => listening.close())
     const metricsUrl = await listenForMetrics(config, { app, logger, closers })
-    const { adminToken, adminTokenPath } = secrets
+    const { adminToken = '', adminTokenPath } = secrets ?? {}
     return { url: listening.url, metricsUrl, clickhouse, adminToken, adminTokenPath, stop: () => closers.closeAll(), failed }
   } catch (error) {
     await closers.closeAll()
@@ -102,7 +104,8 @@ interface PartOptions {
   readonly config: Config
   readonly clickhouse: ClickHouse
   readonly logger: Logger
-  readonly secrets: InstanceSecrets
+  /** Undefined in a process without an API, which needs none. */
+  readonly secrets: InstanceSecrets | undefined
   readonly closers: Closers
   readonly onFailed: (error: Error) => void
 }
@@ -110,7 +113,7 @@ interface PartOptions {
 /** Starts what the part does and builds its HTTP app: the API, or only health and metrics. */
 async function buildAppOf(options: PartOptions, part: ServicePart) {
   const { config, clickhouse, logger, closers, onFailed } = options
-  const common = { logger, logRequests: config.LOG_REQUESTS, adminToken: options.secrets.adminToken, hasMetricsListener: config.METRICS_PORT !== undefined }
+  const common = { logger, logRequests: config.LOG_REQUESTS, adminToken: config.ADMIN_TOKEN, hasMetricsListener: config.METRICS_PORT !== undefined }
   if (part === 'aggregate') {
     const aggregating = await openBackgroundJobs(options, { runBetweenBatches: runAfterDelay, changes: new RegistryChanges(clickhouse) })
     return buildHealthApp({ ...common, ingesting: undefined, aggregating })
@@ -188,6 +191,7 @@ const DELAY_MS = 500
 /** Only a process that does everything runs the background jobs beside the API. */
 async function buildApiApp(options: PartOptions, log: OpenedLog, part: ServicePart) {
   const { config, clickhouse, logger, secrets, closers } = options
+  if (secrets === undefined) throw new Error('A process with an API needs its secrets.')
   const registry = await openRegistry(registryOptionsOf(config, clickhouse, secrets))
   const lastUsed = flushLastUsed(registry.lastUsed, logger)
   closers.add(() => lastUsed.stop())
