@@ -3,6 +3,7 @@ import { METRICS_READER } from './auth/access.ts'
 import type { ApiContext, OperatorContext } from './context.ts'
 import { ExportSlots } from './http/export-slots.ts'
 import { StatementStreams } from './http/open-streams.ts'
+import { auditLogMetrics } from './prometheus/audit-log-metrics.ts'
 import { provisionerMetrics } from './prometheus/provisioner-metrics.ts'
 import { getAccount, listAccountsRoute, setAccountPlanRoute } from './routes/accounts.ts'
 import { getProject, listProjectsRoute } from './routes/admin-projects.ts'
@@ -47,6 +48,7 @@ export function addRoutes(app: FastifyInstance, context: OperatorContext): void 
   getReadiness(app, context)
   collectMetrics(app, context)
   if (!context.hasMetricsListener) getMetrics(app, { access: METRICS_READER, isPolled: true })
+  auditLogMetrics(app.metrics, context.auditHead)
   if (context.provisioner !== undefined) provisionerMetrics(app.metrics, context.provisioner)
   addEventRoutes(app, context)
   getPartnershipUsage(app, context)

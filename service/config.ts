@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { LOGGED_REQUESTS } from '../api/http/access-log.ts'
+import { LOGGED_REQUESTS } from '../api/http/logged-requests.ts'
 import { forbiddenLiteral, NO_NETWORKS, parseCallableUrl, parseNetworks } from '../outgoing/public-address.ts'
 import { parseSigningKeys } from '../outgoing/send-webhook.ts'
 import { MASTER_KEY_BYTES, masterKeyFrom } from '../registry/keys/sealing.ts'

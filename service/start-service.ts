@@ -28,6 +28,7 @@ import { flushLastUsed } from './flush-last-used.ts'
 import { type InstanceSecrets, loadInstanceSecrets } from './instance-secrets.ts'
 import { topicOptionsOf } from './kafka-options.ts'
 import { openStore } from './open-store.ts'
+import { publishAuditHead } from './publish-audit-head.ts'
 import { registryOptionsOf } from './registry-options.ts'
 import { rotateSigningKeysWhenDue } from './rotate-signing-keys.ts'
 import { warnUnsealedKeys } from './warn-unsealed-keys.ts'
@@ -205,6 +206,8 @@ async function buildApiApp(options: PartOptions, log: OpenedLog, part: ServicePa
     )
   const signingKeys = await rotateSigningKeysWhenDue(registry, { days: config.SIGNING_KEY_DAYS, logger })
   closers.add(() => signingKeys.stop())
+  const auditHead = publishAuditHead(clickhouse, logger)
+  closers.add(() => auditHead.stop())
   const exports = new Exports({ registry, generator: `meterline ${packageJson.version}`, currency: config.CURRENCY, now: Date.now })
   closers.add(() => exports.stop())
   return buildApp({
@@ -220,6 +223,7 @@ async function buildApiApp(options: PartOptions, log: OpenedLog, part: ServicePa
     source: log.source,
     exports,
     adminToken: secrets.adminToken,
+    auditHead: () => auditHead.current(),
     runBetweenBatches,
     hasMetricsListener: config.METRICS_PORT !== undefined,
     logger,

@@ -1,9 +1,6 @@
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { actorNameOf } from '../auth/auth.ts'
-
-export const LOGGED_REQUESTS = ['all', 'failures', 'none'] as const
-/** Which requests get a line. A failure is a status from 400 on. */
-export type LoggedRequests = (typeof LOGGED_REQUESTS)[number]
+import type { LoggedRequests } from './logged-requests.ts'
 
 export interface AccessLogOptions {
   readonly logger: FastifyBaseLogger
