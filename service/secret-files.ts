@@ -37,7 +37,7 @@ export function readSecretFiles(
 }
 
 /** The text of the file without white space around it. Throws Error for a file that is missing, empty, or readable by others. */
-export function readSecretFile(path: string): string {
+function readSecretFile(path: string): string {
   requirePrivate(path)
   const text = readFileSync(path, 'utf8').trim()
   if (text === '') throw new Error(`${path} is empty`)
