@@ -5,15 +5,18 @@ import underPressure from '@fastify/under-pressure'
 import { type FastifyInstance, fastify, LogController } from 'fastify'
 import { exactSerializer } from './answers/exact-serializer.ts'
 import { authenticate } from './auth/auth.ts'
+import { ProvenCredentials } from './auth/proven-credentials.ts'
 import type { OperatorContext } from './context.ts'
 import { answerError, handleErrors } from './errors/answer-error.ts'
 import { ApiError } from './errors/errors.ts'
+import { logRequests, logWhenAnswered } from './http/access-log.ts'
 import { allowOrigins } from './http/cors.ts'
 import { answerConditionally } from './http/etag.ts'
 import { answerMalformedRequest } from './http/malformed-requests.ts'
 import { limitRequests } from './http/rate-limits.ts'
 import { limitConcurrentReads } from './http/read-concurrency.ts'
 import { requireHost } from './http/require-host.ts'
+import { warnOfUntrustedProxies } from './http/warn-of-proxies.ts'
 import { describeApi } from './openapi/describe.ts'
 import { httpMetrics } from './prometheus/http-metrics.ts'
 import { requestValidator } from './requests/request-validator.ts'
@@ -33,8 +36,11 @@ export async function buildApp(context: OperatorContext): Promise<FastifyInstanc
     ...SERVER_LIMITS,
     routerOptions: { maxParamLength: PATH_PARAMETER_CHARACTERS_MAX },
     // A path that cannot be parsed does not reach the error handler.
-    frameworkErrors: answerError,
-    clientErrorHandler: answerMalformedRequest,
+    frameworkErrors: (error, request, reply) => {
+      logWhenAnswered(context, request, reply)
+      answerError(error, request, reply)
+    },
+    clientErrorHandler: (_error, socket) => answerMalformedRequest(context, socket),
     http: { ...SERVER_LIMITS.http, requireHostHeader: false },
     return503OnClosing: false,
   })
@@ -46,14 +52,17 @@ export async function buildApp(context: OperatorContext): Promise<FastifyInstanc
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
   })
+  logRequests(app, context)
+  warnOfUntrustedProxies(app, context)
   requireHost(app)
   // The service has no TLS of its own, so it must not make browsers insist on it.
   await app.register(helmet, { contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } }, strictTransportSecurity: false })
   await app.register(underPressure, { maxEventLoopDelay: EVENT_LOOP_DELAY_MS_MAX })
   // First, so that browsers can read why they were rejected.
   await allowOrigins(app, context.corsOrigins)
-  await limitRequests(app, context)
-  authenticate(app, context)
+  const proven = new ProvenCredentials(context.now)
+  await limitRequests(app, context, proven)
+  authenticate(app, context, proven)
   limitConcurrentReads(app)
   answerConditionally(app)
   httpMetrics(app, context.build)

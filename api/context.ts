@@ -2,6 +2,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { BackgroundJobs } from '../aggregator/background-jobs.ts'
 import type { Exports } from '../aggregator/exports/exports.ts'
 import type { CachedCompleteness } from '../aggregator/usage/completeness.ts'
+import type { AuditHead } from '../contract/audit-chain.ts'
 import type { Build } from '../contract/health.ts'
 import type { Topic } from '../ingest/kafka/topic.ts'
 import type { EventLog, Ingesting } from '../ingest/log/event-log.ts'
@@ -10,6 +11,7 @@ import type { Registry } from '../registry/registry.ts'
 import type { ClickHouse } from '../sql/clickhouse.ts'
 import type { LimitedReads } from '../sql/limited-reads.ts'
 import type { RunBetweenBatches } from '../sql/run-between-batches.ts'
+import type { LoggedRequests } from './http/logged-requests.ts'
 
 /**
  * What the routes need. It is wired once, where the process starts. It has no unlimited store, so that the compiler rejects a route
@@ -34,11 +36,16 @@ export interface ApiContext {
   readonly source: () => string
   readonly exports: Exports
   readonly adminToken: string
+  /** The newest entry of the audit log, as of a few minutes ago; undefined before it was read. */
+  readonly auditHead: () => AuditHead | undefined
   readonly runBetweenBatches: RunBetweenBatches
   readonly logger: FastifyBaseLogger
   readonly build: Build
   /** True from the signal to stop: readiness says so, and connections end with their next answer. */
   readonly isStopping: () => boolean
+  readonly logRequests: LoggedRequests
+  /** Whether a listener of its own has the metrics. Otherwise the one of the API has them, for this machine and operators. */
+  readonly hasMetricsListener: boolean
   /** Networks of proxies whose X-Forwarded-For is trusted. */
   readonly trustedProxies: readonly string[]
   /** ms since 1970. */

@@ -1,7 +1,9 @@
 import type { FastifyInstance } from 'fastify'
+import { METRICS_READER } from './auth/access.ts'
 import type { ApiContext, OperatorContext } from './context.ts'
 import { ExportSlots } from './http/export-slots.ts'
 import { StatementStreams } from './http/open-streams.ts'
+import { auditLogMetrics } from './prometheus/audit-log-metrics.ts'
 import { provisionerMetrics } from './prometheus/provisioner-metrics.ts'
 import { getAccount, listAccountsRoute, setAccountPlanRoute } from './routes/accounts.ts'
 import { getProject, listProjectsRoute } from './routes/admin-projects.ts'
@@ -13,10 +15,11 @@ import { connectUser, getAccountProjectMetadata, syncAccountProjectRoute } from 
 import { acceptEventBodies, sendEvents } from './routes/events.ts'
 import { explainOwnUsage, explainUsage } from './routes/explain.ts'
 import { exportLines, exportOwnStatement, getExportManifest } from './routes/exports.ts'
-import { getLiveness, getMetrics, getReadiness, getVersion } from './routes/health.ts'
+import { getLiveness, getReadiness, getVersion } from './routes/health.ts'
 import { getHome } from './routes/home.ts'
 import { createIngestKeyRoute, listIngestKeysRoute, revokeIngestKeyRoute } from './routes/ingest-keys.ts'
 import { auditTopicRoute, getSource, listLogsRoute, repartitionTopic, replayLog, resetLog, useSource } from './routes/logs.ts'
+import { collectMetrics, getMetrics } from './routes/metrics.ts'
 import { listPartnerProjects } from './routes/partner-projects.ts'
 import { addPartnerSecretRoute, revokePartnerSecretRoute } from './routes/partner-secrets.ts'
 import { createPartnerRoute, getPartner, listPartnersRoute, updatePartner } from './routes/partners.ts'
@@ -44,7 +47,9 @@ export function addRoutes(app: FastifyInstance, context: OperatorContext): void 
   getLiveness(app)
   getReadiness(app, context)
   getVersion(app, context)
-  getMetrics(app, context)
+  collectMetrics(app, context)
+  if (!context.hasMetricsListener) getMetrics(app, { access: METRICS_READER, isPolled: true })
+  auditLogMetrics(app.metrics, context.auditHead)
   if (context.provisioner !== undefined) provisionerMetrics(app.metrics, context.provisioner)
   addEventRoutes(app, context)
   getPartnershipUsage(app, context)

@@ -30,17 +30,29 @@ export const SERVER_LIMITS = {
   bodyLimit: BODY_BYTES_MAX,
 }
 
+export interface ListenOptions {
+  readonly host: string
+  readonly port: number
+  /** The variables that the two come from. */
+  readonly names?: { readonly host: string; readonly port: string }
+}
+
+const MAIN_LISTENER = { host: 'HOST', port: 'PORT' }
+
 /** Listens, or explains why it cannot. Port 0 takes a free one. */
-export async function listen(app: FastifyInstance, { host, port }: { host: string; port: number }): Promise<Listening> {
+export async function listen(app: FastifyInstance, { host, port, names = MAIN_LISTENER }: ListenOptions): Promise<Listening> {
   app.server.maxConnections = CONNECTIONS_MAX
   try {
     await app.listen({ host, port })
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined
-    if (code === 'EADDRINUSE') throw new Error(`Port ${port} on ${host} is in use. Set PORT to a free port, or stop the process that has it.`, { cause: error })
-    if (code === 'EACCES') throw new Error(`This user may not listen on port ${port}. Set PORT to one above 1023.`, { cause: error })
+    if (code === 'EADDRINUSE')
+      throw new Error(`Port ${port} on ${host} is in use. Set ${names.port} to a free port, or stop the process that has it.`, { cause: error })
+    if (code === 'EACCES') throw new Error(`This user may not listen on port ${port}. Set ${names.port} to one above 1023.`, { cause: error })
     if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
-      throw new Error(`HOST ${host} is not an address of this machine. Set HOST to one of its addresses, or to 0.0.0.0 for all.`, { cause: error })
+      throw new Error(`${names.host} ${host} is not an address of this machine. Set ${names.host} to one of its addresses, or to 0.0.0.0 for all.`, {
+        cause: error,
+      })
     throw error
   }
   const address = app.server.address()

@@ -1,6 +1,7 @@
 import { callOperation, type Endpoint, type Failure, failureOf, sendRequest } from '../contract/client.ts'
 import type { AnswerOf, Operation, RequestInput } from '../contract/operation.ts'
 import { PAGE_ROWS_MAX } from '../contract/pages.ts'
+import { readSecretFiles } from '../service/secret-files.ts'
 import { CliError, EXIT, type ExitCode } from './output.ts'
 
 const EXIT_OF_STATUS: Record<number, ExitCode> = { 401: EXIT.notAuthenticated, 403: EXIT.permissionDenied, 404: EXIT.notFound }
@@ -9,11 +10,13 @@ const EXIT_OF_STATUS: Record<number, ExitCode> = { 401: EXIT.notAuthenticated, 4
 export function readEndpoint(environment: NodeJS.ProcessEnv): Endpoint {
   // Docker and shells pass an unset variable as an empty one.
   const url = environment['METERLINE_URL'] || 'http://127.0.0.1:8080'
-  const token = environment['METERLINE_ACCESS_TOKEN'] ?? ''
+  const { set, problems } = readSecretFiles(environment, ['METERLINE_ACCESS_TOKEN'])
+  for (const { name, message } of problems) throw new CliError(`${name}: ${message}.`, EXIT.notAuthenticated)
+  const token = set['METERLINE_ACCESS_TOKEN'] ?? ''
   if (!URL.canParse(url)) throw new CliError(`METERLINE_URL "${url}" is not a URL.`)
   if (!/^[!-~]+$/.test(token)) {
     throw new CliError(
-      'Not authenticated. Set METERLINE_ACCESS_TOKEN to the admin token; in embedded mode it is the text of the file admin-token in DATA_DIR.',
+      'Not authenticated. Set METERLINE_ACCESS_TOKEN to the admin token, or METERLINE_ACCESS_TOKEN_FILE to its file; in embedded mode it is the text of the file admin-token in DATA_DIR.',
       EXIT.notAuthenticated,
     )
   }

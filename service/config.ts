@@ -1,20 +1,36 @@
 import { z } from 'zod'
+import { LOGGED_REQUESTS } from '../api/http/logged-requests.ts'
 import { forbiddenLiteral, NO_NETWORKS, parseCallableUrl, parseNetworks } from '../outgoing/public-address.ts'
 import { parseSigningKeys } from '../outgoing/send-webhook.ts'
 import { MASTER_KEY_BYTES, masterKeyFrom } from '../registry/keys/sealing.ts'
+import { findNearMisses, type NearMiss } from './near-misses.ts'
+import { readSecretFiles, SECRET_VARIABLES } from './secret-files.ts'
+import { AdminToken, MasterKeyText } from './strong-secrets.ts'
 
 /** The configuration of the service. No other file reads its environment variables. */
 export type Config = z.output<typeof ConfigSchema>
 
 /** Reports all errors together, each with the name of its variable and what it should be. Throws ConfigError. */
-export function readConfig(environment: NodeJS.ProcessEnv): Config {
-  // Docker and shells pass an unset variable as an empty string.
-  const set = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''))
+export function readConfig(environment: NodeJS.ProcessEnv, process: ConfiguredProcess = 'all'): Config {
+  const { set, problems } = readSecretFiles(environment, SECRET_VARIABLES)
   const parsed = ConfigSchema.safeParse(set)
-  const crossErrors = errorsBetween(set)
-  if (parsed.success && crossErrors.length === 0) return parsed.data
+  const unreadable = new Set(problems.map(({ name }) => name.replace(/_FILE$/, '')))
+  // A secret whose file is wrong is not missing too.
+  const errors = [...problems, ...errorsBetween(set, process).filter(({ name }) => !unreadable.has(name))]
+  if (parsed.success && errors.length === 0) return parsed.data
   const fieldErrors = parsed.success ? [] : parsed.error.issues.map(({ path, message }) => ({ name: path.join('.'), message }))
-  throw new ConfigError([...fieldErrors, ...crossErrors].map(({ name, message }) => `${name}: ${message}`))
+  const misspelt = misspeltVariables(environment).map(({ given, meant }) => ({ name: given, message: `is no variable of Meterline; did you mean ${meant}?` }))
+  throw new ConfigError([...fieldErrors, ...errors, ...misspelt].map(({ name, message }) => `${name}: ${message}`))
+}
+
+/** Each process requires only what it uses: only one with an API has credentials, and only these and `ingest` use Kafka. */
+export type ConfiguredProcess = 'all' | 'ingest' | 'aggregate' | 'api' | 'migrate'
+
+/** Variables of the environment that look like misspelt ones of ours. */
+export function misspeltVariables(environment: NodeJS.ProcessEnv): NearMiss[] {
+  const files = SECRET_VARIABLES.map((name) => `${name}_FILE`)
+  const ofCommandLine = ['METERLINE_URL', 'METERLINE_ACCESS_TOKEN', 'METERLINE_ACCESS_TOKEN_FILE']
+  return findNearMisses(Object.keys(environment), [...Object.keys(ConfigSchema.shape), ...files, ...ofCommandLine])
 }
 
 class ConfigError extends Error {
@@ -27,7 +43,6 @@ class ConfigError extends Error {
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 const SASL_MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const
 const PROVISIONERS = ['none', 'webhook'] as const
-const ADMIN_TOKEN_CHARACTERS_MIN = 32
 
 const count = (what: string, max: number) =>
   z
@@ -45,21 +60,27 @@ const parsedBy = <T>(parse: (text: string) => T | undefined, message: string) =>
     return z.NEVER
   })
 
-/** Also validates the token in DATA_DIR. It is sent in a header after "Bearer ", so a token with a space could never be used. */
-export const AdminToken = z
-  .string()
-  .min(ADMIN_TOKEN_CHARACTERS_MIN, `must have at least ${ADMIN_TOKEN_CHARACTERS_MIN} characters`)
-  .regex(/^[!-~]*$/, 'must consist of printable ASCII characters without spaces')
-
 export const ConfigSchema = z.object({
   HOST: z.string().default('127.0.0.1').meta({ description: 'address to listen on; `0.0.0.0` for all addresses of the machine' }),
   PORT: count('a port number', 65_535).default(8080).meta({ description: 'port to listen on; 0 chooses a free port' }),
+  METRICS_PORT: count('a port number', 65_535).optional().meta({
+    description:
+      "port of a listener of its own for `/metrics`; 0 chooses a free port. If unset, `PORT` has `/metrics`, for programs on this machine and with an operator's token",
+  }),
+  METRICS_HOST: z
+    .string()
+    .default('127.0.0.1')
+    .meta({ description: 'address of that listener; every caller that reaches it may read the metrics, so do not make it public' }),
   DATA_DIR: z.string().default('./data').meta({ description: "directory of the embedded engine's data and of the files `admin-token` and `master-key`" }),
   CLICKHOUSE_URL: z
     .string()
     .refine(isHttpUrl, 'must be an http or https URL, such as http://user:password@host:8123/meterline')
     .optional()
     .meta({ description: 'URL of a ClickHouse server to use instead of the embedded engine; its path is the database, by default `meterline`' }),
+  CLICKHOUSE_PASSWORD: z
+    .string()
+    .optional()
+    .meta({ description: 'password of the user in `CLICKHOUSE_URL`, instead of one in the URL; only allowed with it. Never logged' }),
   KAFKA_BROKERS: z
     .string()
     .transform((text) => text.split(',').map((broker) => broker.trim()))
@@ -97,19 +118,12 @@ export const ConfigSchema = z.object({
     .meta({ description: 'password at the brokers; required with `KAFKA_SASL_MECHANISM`, and only allowed with it. Never logged' }),
   ADMIN_TOKEN: AdminToken.optional().meta({
     description:
-      'token of the operators, at least 32 printable ASCII characters without spaces; if unset, it is created in `DATA_DIR`. Required with `CLICKHOUSE_URL`',
+      'token of the operators, at least 32 printable ASCII characters without spaces; if unset, it is created in `DATA_DIR`. Required with `CLICKHOUSE_URL` by `start` and `api`',
   }),
-  MASTER_KEY: z
-    .string()
-    .refine(
-      (text) => masterKeyFrom(text) !== undefined,
-      `must be ${MASTER_KEY_BYTES} bytes in base64; create one with "openssl rand -base64 ${MASTER_KEY_BYTES}"`,
-    )
-    .optional()
-    .meta({
-      description:
-        '32 bytes in base64 that seal keys, secrets and the pepper of credentials; if unset, it is created in `DATA_DIR`. Required with `CLICKHOUSE_URL`. Without it no credential can be verified; how to change it without downtime: [operating/keys.md](operating/keys.md)',
-    }),
+  MASTER_KEY: MasterKeyText.optional().meta({
+    description:
+      '32 bytes in base64 that seal keys, secrets and the pepper of credentials; if unset, it is created in `DATA_DIR`. Required with `CLICKHOUSE_URL` by `start` and `api`. Without it no credential can be verified; how to change it without downtime: [operating/keys.md](operating/keys.md)',
+  }),
   MASTER_KEY_PREVIOUS: z
     .string()
     .refine((text) => masterKeyFrom(text) !== undefined, `must be ${MASTER_KEY_BYTES} bytes in base64: the other key while MASTER_KEY is being changed`)
@@ -195,6 +209,10 @@ export const ConfigSchema = z.object({
     description:
       'milliseconds for which `start` and `api` go on serving after SIGTERM, while `/readyz` answers 503: longer than a load balancer needs to notice. 0 closes the port immediately, as SIGINT (Ctrl-C) does',
   }),
+  LOG_REQUESTS: z
+    .enum(LOGGED_REQUESTS, `must be one of ${LOGGED_REQUESTS.join(', ')}`)
+    .default('all')
+    .meta({ description: 'which requests get a line in the log, with caller, route and outcome: `all`, `failures` (status 400 and above) or `none`' }),
   LOG_LEVEL: z
     .enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`)
     .default('info')
@@ -202,27 +220,39 @@ export const ConfigSchema = z.object({
 })
 
 /** Errors that involve two variables. They are found in the raw texts, so that they are reported together with the errors of single variables. */
-function errorsBetween(set: Readonly<Record<string, string | undefined>>): ConfigProblem[] {
+function errorsBetween(set: Readonly<Record<string, string | undefined>>, process: ConfiguredProcess): ConfigProblem[] {
   const requireOnlyIf = (name: string, isRequired: boolean, whenRequired: string, otherwise: string): ConfigProblem[] =>
     isRequired === (set[name] !== undefined) ? [] : [{ name, message: isRequired ? `is required ${whenRequired}` : `is only allowed with ${otherwise}` }]
+  const hasApi = process === 'all' || process === 'api'
+  const usesKafka = hasApi || process === 'ingest'
   const isSasl = set['KAFKA_SASL_MECHANISM'] !== undefined
   const isWebhook = set['PROVISIONER'] === 'webhook'
   // An unknown PROVISIONER is reported by the schema; skip the checks that depend on it.
   const isProvisionerKnown = set['PROVISIONER'] === undefined || PROVISIONERS.some((name) => name === set['PROVISIONER'])
   return [
-    ...['KAFKA_USERNAME', 'KAFKA_PASSWORD'].flatMap((name) => requireOnlyIf(name, isSasl, 'with KAFKA_SASL_MECHANISM', 'KAFKA_SASL_MECHANISM')),
-    ...(isProvisionerKnown ? ['PROVISIONER_URL', 'PROVISIONER_SECRET'] : []).flatMap((name) =>
+    ...(usesKafka ? ['KAFKA_USERNAME', 'KAFKA_PASSWORD'] : []).flatMap((name) =>
+      requireOnlyIf(name, isSasl, 'with KAFKA_SASL_MECHANISM', 'KAFKA_SASL_MECHANISM'),
+    ),
+    ...(isProvisionerKnown && hasApi ? ['PROVISIONER_URL', 'PROVISIONER_SECRET'] : []).flatMap((name) =>
       requireOnlyIf(name, isWebhook, 'when PROVISIONER is webhook', 'PROVISIONER=webhook'),
     ),
     ...(isForbiddenAddress(set) ? [{ name: 'PROVISIONER_URL', message: 'is an address that is not public; add its network to OUTGOING_ALLOW' }] : []),
     // Created in DATA_DIR, they would differ between processes, and no process could decrypt what another one sealed.
     ...['ADMIN_TOKEN', 'MASTER_KEY'].flatMap((name) =>
-      set['CLICKHOUSE_URL'] !== undefined && set[name] === undefined ? [{ name, message: 'is required when CLICKHOUSE_URL is set' }] : [],
+      hasApi && set['CLICKHOUSE_URL'] !== undefined && set[name] === undefined ? [{ name, message: 'is required when CLICKHOUSE_URL is set' }] : [],
     ),
+    ...passwordProblems(set),
     ...(set['MASTER_KEY_PREVIOUS'] !== undefined && set['MASTER_KEY_PREVIOUS'] === set['MASTER_KEY']
       ? [{ name: 'MASTER_KEY_PREVIOUS', message: 'is the same as MASTER_KEY; it must be the other key of the change (docs/operating/keys.md)' }]
       : []),
   ]
+}
+
+function passwordProblems({ CLICKHOUSE_URL: url, CLICKHOUSE_PASSWORD: password }: Readonly<Record<string, string | undefined>>): ConfigProblem[] {
+  if (password === undefined) return []
+  if (url === undefined) return [{ name: 'CLICKHOUSE_PASSWORD', message: 'is only allowed with CLICKHOUSE_URL' }]
+  const hasPassword = URL.canParse(url) && new URL(url).password !== ''
+  return hasPassword ? [{ name: 'CLICKHOUSE_PASSWORD', message: 'is set, and CLICKHOUSE_URL has a password too; set one of them' }] : []
 }
 
 interface ConfigProblem {

@@ -1,10 +1,11 @@
 import { type Config, ConfigSchema } from './config.ts'
+import { SECRET_VARIABLES } from './secret-files.ts'
 
 type Name = keyof Config
 
 const GROUPS: readonly (readonly [title: string, names: readonly Name[]])[] = [
-  ['Process', ['HOST', 'PORT', 'DATA_DIR', 'PUBLIC_URL', 'DRAIN_MS', 'LOG_LEVEL']],
-  ['ClickHouse', ['CLICKHOUSE_URL', 'READ_ROWS_MAX']],
+  ['Process', ['HOST', 'PORT', 'METRICS_PORT', 'METRICS_HOST', 'DATA_DIR', 'PUBLIC_URL', 'DRAIN_MS', 'LOG_LEVEL', 'LOG_REQUESTS']],
+  ['ClickHouse', ['CLICKHOUSE_URL', 'CLICKHOUSE_PASSWORD', 'READ_ROWS_MAX']],
   ['Kafka', ['KAFKA_BROKERS', 'KAFKA_TOPIC', 'KAFKA_GROUP', 'KAFKA_PARTITIONS', 'KAFKA_SSL', 'KAFKA_SASL_MECHANISM', 'KAFKA_USERNAME', 'KAFKA_PASSWORD']],
   ['Keys and tokens', ['ADMIN_TOKEN', 'MASTER_KEY', 'MASTER_KEY_PREVIOUS', 'SIGNING_KEY_DAYS']],
   ['Projects and the platform', ['PROJECT_HOST', 'PROVISIONER', 'PROVISIONER_URL', 'PROVISIONER_SECRET', 'OUTGOING_ALLOW']],
@@ -27,6 +28,12 @@ const INTRODUCTION = [
   '',
   'The service reads environment variables at its start and reports all errors together. [.env.example](../.env.example)',
   'lists them to copy; `meterline start --env-file .env` reads such a file, and what the environment sets comes first.',
+  '',
+  'A secret can be in a file instead, whose path is in a variable of the same name with `_FILE` at its end, such as',
+  '`ADMIN_TOKEN_FILE=/run/secrets/admin-token`. It is the same for',
+  `${SECRET_VARIABLES.map((name) => `\`${name}\``).join(', ')},`,
+  'and for `METERLINE_ACCESS_TOKEN` of the command line. Both together are an error, and so is a file that other users can',
+  'read. Variables that look like misspelt ones are named in the log.',
   '',
 ]
 

@@ -2,7 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { MASTER_KEY_BYTES, type MasterKeys, masterKeyFrom } from '../registry/keys/sealing.ts'
-import { AdminToken, type Config } from './config.ts'
+import type { Config } from './config.ts'
+import { requirePrivate } from './secret-files.ts'
+import { AdminToken, MasterKeyText } from './strong-secrets.ts'
 
 export interface InstanceSecrets {
   readonly adminToken: string
@@ -28,6 +30,8 @@ export function loadInstanceSecrets(config: Config, { storeHoldsSealedData }: { 
     throw new Error(
       `${join(directory, 'master-key')} does not contain ${MASTER_KEY_BYTES} bytes in base64. Restore it from your backup: without it no credential can be verified.`,
     )
+  const weakness = MasterKeyText.safeParse(masterKeyText).error?.issues[0]?.message
+  if (weakness !== undefined) throw new Error(`${join(directory, 'master-key')}: the key ${weakness}.`)
   const previous = config.MASTER_KEY_PREVIOUS === undefined ? undefined : masterKeyFrom(config.MASTER_KEY_PREVIOUS)
   const adminTokenPath = config.ADMIN_TOKEN === undefined ? join(directory, 'admin-token') : undefined
   const adminToken =
@@ -49,7 +53,10 @@ function requireAdminToken(directory: string, token: string): string {
 
 function readOrCreateSecret(directory: string, name: string, create: () => string): string {
   const path = join(directory, name)
-  if (existsSync(path)) return readFileSync(path, 'utf8').trim()
+  if (existsSync(path)) {
+    requirePrivate(path)
+    return readFileSync(path, 'utf8').trim()
+  }
   const secret = create()
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   writeFileSync(path, `${secret}\n`, { mode: 0o600, flag: 'wx' })

@@ -21,7 +21,16 @@ const RETRY_AFTER_MS = 3_000
  */
 export async function openStore(config: Config, { logger, waitMsMax = STORE_WAIT_MS_MAX }: OpenStoreOptions): Promise<ClickHouse> {
   if (config.CLICKHOUSE_URL === undefined) return openClickHouse({ engine: 'embedded', directory: join(config.DATA_DIR, 'clickhouse') })
-  return connectWithRetries({ engine: 'server', url: config.CLICKHOUSE_URL }, performance.now() + waitMsMax, logger)
+  return connectWithRetries({ engine: 'server', url: withPassword(config.CLICKHOUSE_URL, config.CLICKHOUSE_PASSWORD) }, performance.now() + waitMsMax, logger)
+}
+
+function withPassword(url: string, password: string | undefined): string {
+  if (password === undefined) return url
+  const complete = new URL(url)
+  complete.username ||= 'default'
+  // Encoded first: the setter leaves a percent sign as it is.
+  complete.password = encodeURIComponent(password)
+  return complete.href
 }
 
 /** For a command that prints a result: only the result goes to standard output. */

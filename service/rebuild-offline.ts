@@ -13,7 +13,7 @@ import { openStore, warnOnStderr } from './open-store.ts'
  * that range cannot be reconciled, so a service without Kafka does not start and its API cannot be called. Throws Error with the reason.
  */
 export async function rebuildOffline(environment: NodeJS.ProcessEnv, month: Month) {
-  const config = readConfig(environment)
+  const config = readConfig(environment, 'migrate')
   if (config.CLICKHOUSE_URL === undefined && !existsSync(join(config.DATA_DIR, 'clickhouse')))
     throw new Error(`There is no data in DATA_DIR ${config.DATA_DIR}. Set DATA_DIR to the directory of the service.`)
   const clickhouse = await openStore(config, { logger: { warn: warnOnStderr } })

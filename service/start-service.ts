@@ -6,6 +6,7 @@ import { CachedCompleteness } from '../aggregator/usage/completeness.ts'
 import { buildApp } from '../api/app.ts'
 import type { ApiContext } from '../api/context.ts'
 import { buildHealthApp } from '../api/health-app.ts'
+import { buildMetricsApp } from '../api/metrics-app.ts'
 import { listen } from '../api/server.ts'
 import type { Build } from '../contract/health.ts'
 import { HTTP_LOG, openHttpLog } from '../ingest/http/http-log.ts'
@@ -28,13 +29,17 @@ import { flushLastUsed } from './flush-last-used.ts'
 import { type InstanceSecrets, loadInstanceSecrets } from './instance-secrets.ts'
 import { topicOptionsOf } from './kafka-options.ts'
 import { openStore } from './open-store.ts'
+import { publishAuditHead } from './publish-audit-head.ts'
 import { registryOptionsOf } from './registry-options.ts'
 import { rotateSigningKeysWhenDue } from './rotate-signing-keys.ts'
 import { warnUnsealedKeys } from './warn-unsealed-keys.ts'
 
 export interface Service {
   readonly url: string
+  /** The listener of METRICS_PORT. */
+  readonly metricsUrl: string | undefined
   readonly clickhouse: ClickHouse
+  /** Empty in a process without an API. */
   readonly adminToken: string
   readonly adminTokenPath: string | undefined
   readonly build: Build
@@ -66,21 +71,35 @@ export async function startService(config: Config, logger: Logger, part: Service
     closers.add(() => clickhouse.close())
     const migrations = await migrate(clickhouse, { logger })
     if (migrations.length > 0) logger.info({ migrations: migrations.map(({ name }) => name) }, 'migrations applied')
-    const secrets = loadInstanceSecrets(config, { storeHoldsSealedData: await isSealed(clickhouse) })
+    const hasApi = part === 'all' || part === 'api'
+    const secrets = hasApi ? loadInstanceSecrets(config, { storeHoldsSealedData: await isSealed(clickhouse) }) : undefined
     const app = await buildAppOf({ config, clickhouse, logger, secrets, closers, onFailed, build, isStopping: () => stopping }, part)
     const listening = await listen(app, { host: config.HOST, port: config.PORT })
     closers.add(() => listening.close())
-    const { adminToken, adminTokenPath } = secrets
+    const metricsUrl = await listenForMetrics(config, { app, logger, closers })
+    const { adminToken = '', adminTokenPath } = secrets ?? {}
     const drain = async () => {
       stopping = true
       // No load balancer sends requests to the other parts.
       if (part === 'all' || part === 'api') await new Promise((resolve) => setTimeout(resolve, config.DRAIN_MS))
     }
-    return { url: listening.url, clickhouse, adminToken, adminTokenPath, build, drain, stop: () => closers.closeAll(), failed }
+    return { url: listening.url, metricsUrl, clickhouse, adminToken, adminTokenPath, build, drain, stop: () => closers.closeAll(), failed }
   } catch (error) {
     await closers.closeAll()
     throw error
   }
+}
+
+/** Undefined without METRICS_PORT. */
+async function listenForMetrics(
+  { METRICS_HOST: host, METRICS_PORT: port }: Config,
+  { app, logger, closers }: Pick<PartOptions, 'logger' | 'closers'> & { app: { metrics: Parameters<typeof buildMetricsApp>[0] } },
+): Promise<string | undefined> {
+  if (port === undefined) return undefined
+  const metricsApp = await buildMetricsApp(app.metrics, logger)
+  const listening = await listen(metricsApp, { host, port, names: { host: 'METRICS_HOST', port: 'METRICS_PORT' } })
+  closers.add(() => listening.close())
+  return listening.url
 }
 
 /**
@@ -97,7 +116,8 @@ interface PartOptions {
   readonly config: Config
   readonly clickhouse: ClickHouse
   readonly logger: Logger
-  readonly secrets: InstanceSecrets
+  /** Undefined in a process without an API, which needs none. */
+  readonly secrets: InstanceSecrets | undefined
   readonly closers: Closers
   readonly onFailed: (error: Error) => void
   readonly build: Build
@@ -107,13 +127,15 @@ interface PartOptions {
 /** Starts what the part does and builds its HTTP app: the API, or only health and metrics. */
 async function buildAppOf(options: PartOptions, part: ServicePart) {
   const { config, clickhouse, logger, closers, onFailed, build, isStopping } = options
+  const hasMetricsListener = config.METRICS_PORT !== undefined
+  const common = { logger, logRequests: config.LOG_REQUESTS, adminToken: config.ADMIN_TOKEN, hasMetricsListener, build, isStopping }
   if (part === 'aggregate') {
     const aggregating = await openBackgroundJobs(options, { runBetweenBatches: runAfterDelay, changes: new RegistryChanges(clickhouse) })
-    return buildHealthApp({ logger, ingesting: undefined, aggregating, build, isStopping })
+    return buildHealthApp({ ...common, ingesting: undefined, aggregating })
   }
   const log = await openLog({ config, clickhouse, logger, part, onFailed })
   closers.add(() => log.stop())
-  if (part === 'ingest') return buildHealthApp({ logger, ingesting: log.ingesting, aggregating: undefined, build, isStopping })
+  if (part === 'ingest') return buildHealthApp({ ...common, ingesting: log.ingesting, aggregating: undefined })
   return buildApiApp(options, log, part)
 }
 
@@ -188,6 +210,7 @@ const DELAY_MS = 500
 /** Only a process that does everything runs the background jobs beside the API. */
 async function buildApiApp(options: PartOptions, log: OpenedLog, part: ServicePart) {
   const { config, clickhouse, logger, secrets, closers, build, isStopping } = options
+  if (secrets === undefined) throw new Error('A process with an API needs its secrets.')
   const registry = await openRegistry(registryOptionsOf(config, clickhouse, secrets))
   const lastUsed = flushLastUsed(registry.lastUsed, logger)
   closers.add(() => lastUsed.stop())
@@ -201,6 +224,8 @@ async function buildApiApp(options: PartOptions, log: OpenedLog, part: ServicePa
     )
   const signingKeys = await rotateSigningKeysWhenDue(registry, { days: config.SIGNING_KEY_DAYS, logger })
   closers.add(() => signingKeys.stop())
+  const auditHead = publishAuditHead(clickhouse, logger)
+  closers.add(() => auditHead.stop())
   const exports = new Exports({ registry, generator: `meterline ${build.version}`, currency: config.CURRENCY, now: Date.now })
   closers.add(() => exports.stop())
   return buildApp({
@@ -216,10 +241,13 @@ async function buildApiApp(options: PartOptions, log: OpenedLog, part: ServicePa
     source: log.source,
     exports,
     adminToken: secrets.adminToken,
+    auditHead: () => auditHead.current(),
     runBetweenBatches,
+    hasMetricsListener: config.METRICS_PORT !== undefined,
     logger,
     build,
     isStopping,
+    logRequests: config.LOG_REQUESTS,
     now: Date.now,
     trustedProxies: config.TRUSTED_PROXIES,
     requestsPerMinute: config.RATE_LIMIT_PER_MINUTE,

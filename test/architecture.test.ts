@@ -64,7 +64,7 @@ const DOORS: Record<string, Record<string, readonly string[]>> = {
     sql: ['clickhouse.ts', 'errors.ts', 'limited-reads.ts', 'migrate.ts'],
   },
   cli: {
-    service: ['run.ts', 'start-service.ts', 'migrate-store.ts', 'rebuild-offline.ts', 'count-parquet.ts', 'document-configuration.ts'],
+    service: ['run.ts', 'start-service.ts', 'migrate-store.ts', 'rebuild-offline.ts', 'secret-files.ts', 'count-parquet.ts', 'document-configuration.ts'],
   },
   demo: { service: ['closers.ts', 'config.ts', 'signals.ts', 'start-service.ts'] },
   bench: { test: ['support/engines/clickhouse-server.ts', 'support/engines/kafka-broker.ts', 'support/query-trace.ts'] },

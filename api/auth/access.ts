@@ -1,5 +1,6 @@
-import type { FastifyContextConfig } from 'fastify'
+import type { FastifyContextConfig, FastifyRequest } from 'fastify'
 import { ADMIN_ROLES, type AdminRole, type PartnerMode } from '../../contract/fields.ts'
+import { isFromThisMachine } from '../http/from-this-machine.ts'
 
 /**
  * Who may call a route. Each route declares it in its `config` and nowhere else: the check before the route and its `security`
@@ -10,8 +11,8 @@ export type Access =
   | { readonly who: 'emitter' }
   /** The partner in the path. Partners of another mode than `mode` get a 403 with the reason. */
   | { readonly who: 'partner'; readonly mode?: PartnerMode; readonly projectToken?: true }
-  /** The admin token, and admin JWTs of these roles. */
-  | { readonly who: 'admin'; readonly roles: readonly AdminRole[] }
+  /** The admin token, and admin JWTs of these roles. `orThisMachine`: also programs on this machine, without a credential. */
+  | { readonly who: 'admin'; readonly roles: readonly AdminRole[]; readonly orThisMachine?: true }
 
 export const EVERYONE: Access = { who: 'everyone' }
 export const EMITTER: Access = { who: 'emitter' }
@@ -30,6 +31,8 @@ export const FINANCE: Access = { who: 'admin', roles: ['operator', 'finance'] }
 export const EMITTER_MANAGER: Access = { who: 'admin', roles: ['operator', 'emitter-manager'] }
 /** Reads of every role. */
 export const ANY_ADMIN: Access = { who: 'admin', roles: ADMIN_ROLES }
+/** Operators, and a Prometheus on this machine. */
+export const METRICS_READER: Access = { who: 'admin', roles: ['operator'], orThisMachine: true }
 /** The admin token itself: a token cannot create another token. */
 export const ADMIN_TOKEN_ONLY: Access = { who: 'admin', roles: [] }
 
@@ -40,6 +43,12 @@ export function accessOf(route: { readonly url: string; readonly config?: Fastif
   // The plugin that serves /docs adds these routes itself.
   if (route.url === '/docs' || route.url.startsWith('/docs/')) return EVERYONE
   throw new Error(`The route ${route.url} does not declare who may call it. Give it \`config: { access: … }\` (api/auth/access.ts).`)
+}
+
+/** Whether this request needs a credential of its caller. */
+export function needsCredential(request: FastifyRequest, access: Access): access is Exclude<Access, { who: 'everyone' }> {
+  if (access.who === 'everyone') return false
+  return !(access.who === 'admin' && access.orThisMachine === true && isFromThisMachine(request))
 }
 
 declare module 'fastify' {

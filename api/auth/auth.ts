@@ -5,14 +5,14 @@ import type { Actor } from '../../registry/audit-log.ts'
 import { authenticateIngestKey, type IngestKey } from '../../registry/credentials/ingest-keys.ts'
 import { authenticatePartner } from '../../registry/credentials/partner-secrets.ts'
 import type { Partner } from '../../registry/partners.ts'
-import type { Registry } from '../../registry/registry.ts'
 import { authenticateAdminToken } from '../../registry/tokens/admin-tokens.ts'
 import { authenticateProjectToken } from '../../registry/tokens/project-tokens.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
-import { type Access, accessOf } from './access.ts'
+import { type Access, accessOf, needsCredential } from './access.ts'
 import { GuessingBrake } from './guessing-brake.ts'
-import { type SentCredential, sentCredential } from './sent-credential.ts'
+import type { Credential, ProvenCredentials } from './proven-credentials.ts'
+import { credentialOf, type SentCredential, sentCredential } from './sent-credential.ts'
 
 /** The authenticated caller. */
 type Identity =
@@ -23,13 +23,15 @@ type Identity =
 
 interface Credentials extends Pick<ApiContext, 'registry' | 'adminToken'> {
   readonly brake: GuessingBrake
+  readonly proven: ProvenCredentials
 }
 
 /**
  * Authenticates the caller before the body is read, and after the rate limit, because guesses must count against it.
  */
-export function authenticate(app: FastifyInstance, { registry, adminToken, now, logger, authFailuresPerMinute }: ApiContext): void {
-  const credentials = { registry, adminToken, brake: new GuessingBrake({ failuresPerMinute: authFailuresPerMinute, now, logger }) }
+export function authenticate(app: FastifyInstance, { registry, adminToken, now, logger, authFailuresPerMinute }: ApiContext, proven: ProvenCredentials): void {
+  const brake = new GuessingBrake({ failuresPerMinute: authFailuresPerMinute, now, logger, proven })
+  const credentials = { registry, adminToken, brake, proven }
   app.addHook('onRoute', (route) => {
     accessOf(route)
   })
@@ -52,15 +54,22 @@ export function ingestKeyOf({ identity }: FastifyRequest): IngestKey {
 }
 
 /** The actor that the audit log records. */
-export function actorOf({ identity, id: requestId }: FastifyRequest): Actor {
-  if (identity?.who === 'partner') return { name: `partner:${identity.partner.id}`, requestId }
-  if (identity?.who === 'emitter') return { name: `ingest-key:${identity.ingestKey.id}`, requestId }
-  if (identity === undefined) throw new ApiError('UNAUTHENTICATED')
-  return { name: identity.token === undefined ? 'admin' : `admin:${identity.token.role}:${identity.token.id}`, requestId }
+export function actorOf(request: FastifyRequest): Actor {
+  const name = actorNameOf(request)
+  if (name === undefined) throw new ApiError('UNAUTHENTICATED')
+  return { name, requestId: request.id }
+}
+
+/** Undefined for a caller that is not authenticated. */
+export function actorNameOf({ identity }: FastifyRequest): string | undefined {
+  if (identity === undefined) return undefined
+  if (identity.who === 'partner') return `partner:${identity.partner.id}`
+  if (identity.who === 'emitter') return `ingest-key:${identity.ingestKey.id}`
+  return identity.token === undefined ? 'admin' : `admin:${identity.token.role}:${identity.token.id}`
 }
 
 async function requireAccess(request: FastifyRequest, credentials: Credentials, access: Access): Promise<Identity | undefined> {
-  if (access.who === 'everyone') return undefined
+  if (!needsCredential(request, access)) return undefined
   if (access.who === 'emitter') return requireIngestKey(request, credentials, access)
   if (access.who === 'admin') return requireAdmin(request, credentials, access)
   return requirePartner(request, credentials, access)
@@ -68,40 +77,58 @@ async function requireAccess(request: FastifyRequest, credentials: Credentials, 
 
 /** The partner in the path. An unknown partner, a wrong secret and a token of another project are the same 401. */
 async function requirePartner(request: FastifyRequest, credentials: Credentials, access: Access & { who: 'partner' }): Promise<Identity> {
-  const { by, text } = requireCredential(request, access)
-  const partner = by === 'partner secret' ? await partnerOfSecret(request, credentials, text) : await partnerOfProjectToken(request, credentials.registry, text)
+  const sent = requireCredential(request, access)
+  const isSecret = sent.by === 'partner secret'
+  const partner = await (isSecret ? partnerOfSecret : partnerOfProjectToken)(request, credentials, { sent, credential: credentialOf(request, access, sent) })
   const { mode } = access
-  if (partner === undefined) throw new ApiError('UNAUTHENTICATED')
+  if (partner === undefined) throw new NotProven(isSecret ? WRONG : 'the code is malformed, forged, expired, or for another project')
+  request.identity = { who: 'partner', partner }
   if (mode !== undefined && partner.mode !== mode) throw new ApiError('MODE_NOT_ALLOWED', `This call is for ${mode} partnerships; yours is ${partner.mode}.`)
   return { who: 'partner', partner }
 }
 
-function partnerOfSecret(request: FastifyRequest, { registry, brake }: Credentials, secret: string): Promise<Partner | undefined> {
-  const { partnerId } = request.params as { partnerId: string }
-  return brake.guard(request.ip, ['partner', partnerId, secret], () => authenticatePartner(registry, partnerId, secret))
+interface ToProve {
+  readonly sent: SentCredential
+  readonly credential: Credential
 }
 
-/** Without the brake: a signature cannot be guessed, and a client that still polls with an expired token would be blocked by it. */
-function partnerOfProjectToken(request: FastifyRequest, registry: Registry, token: string): Promise<Partner | undefined> {
-  return authenticateProjectToken(registry, token, request.params as { partnerId: string; projectId: string })
+function partnerOfSecret(request: FastifyRequest, { registry, brake }: Credentials, { sent, credential }: ToProve): Promise<Partner | undefined> {
+  const { partnerId } = request.params as { partnerId: string }
+  return brake.guard(request.ip, credential, () => authenticatePartner(registry, partnerId, sent.text))
+}
+
+/**
+ * Without the brake: a signature cannot be guessed, and a client that still polls with an expired token would be blocked by it.
+ * Requests with forged codes are limited by their network (api/http/rate-limits.ts).
+ */
+async function partnerOfProjectToken(request: FastifyRequest, { registry, proven }: Credentials, { sent, credential }: ToProve): Promise<Partner | undefined> {
+  const partner = await authenticateProjectToken(registry, sent.text, request.params as { partnerId: string; projectId: string })
+  proven.note(credential, partner !== undefined)
+  return partner
 }
 
 async function requireIngestKey(request: FastifyRequest, { registry, brake }: Credentials, access: Access & { who: 'emitter' }): Promise<Identity> {
-  const { text: key } = requireCredential(request, access)
-  const ingestKey = await brake.guard(request.ip, ['emitter', key], () => authenticateIngestKey(registry, key))
-  if (ingestKey === undefined) throw new ApiError('UNAUTHENTICATED')
+  const sent = requireCredential(request, access)
+  const ingestKey = await brake.guard(request.ip, credentialOf(request, access, sent), () => authenticateIngestKey(registry, sent.text))
+  if (ingestKey === undefined) throw new NotProven(WRONG)
   return { who: 'emitter', ingestKey }
 }
 
 async function requireAdmin(request: FastifyRequest, { registry, adminToken, brake }: Credentials, access: Access & { who: 'admin' }): Promise<Identity> {
-  const { text: bearer } = requireCredential(request, access)
-  // Before the brake: it needs no look-up, it is too long to be guessed, and an operator must never be blocked. Digests have one
-  // length, so the comparison reveals nothing about the token's length.
-  if (timingSafeEqual(digest(bearer), digest(adminToken))) return { who: 'admin' }
-  const token = await brake.guard(request.ip, ['admin', bearer], () => authenticateAdminToken(registry, bearer))
-  if (token === undefined) throw new ApiError('UNAUTHENTICATED')
+  const sent = requireCredential(request, access)
+  // Before the brake: it needs no look-up, it is too long to be guessed, and an operator must never be blocked.
+  if (isAdminToken(sent.text, adminToken)) return { who: 'admin' }
+  const token = await brake.guard(request.ip, credentialOf(request, access, sent), () => authenticateAdminToken(registry, sent.text))
+  if (token === undefined) throw new NotProven(WRONG)
+  // Also when the role is rejected: the access log names the caller.
+  request.identity = { who: 'admin', token }
   if (!access.roles.includes(token.role)) throw new ApiError('ROLE_NOT_ALLOWED', whoMay(access.roles, token.role))
   return { who: 'admin', token }
+}
+
+/** Digests have one length, so the comparison reveals nothing about the token's length. */
+export function isAdminToken(bearer: string, adminToken: string): boolean {
+  return timingSafeEqual(digest(bearer), digest(adminToken))
 }
 
 function whoMay(roles: readonly AdminRole[], own: AdminRole): string {
@@ -109,9 +136,20 @@ function whoMay(roles: readonly AdminRole[], own: AdminRole): string {
   return `This needs the admin token or the role ${roles.join(' or ')}; yours is ${own}.`
 }
 
+const WRONG = 'the credential is unknown, revoked, expired, or of a disabled partner'
+
+class NotProven extends ApiError {
+  override readonly reason: string
+
+  constructor(reason: string, message?: string) {
+    super('UNAUTHENTICATED', message)
+    this.reason = reason
+  }
+}
+
 function requireCredential(request: FastifyRequest, access: Exclude<Access, { who: 'everyone' }>): SentCredential {
   const sent = sentCredential(request, access)
-  if (sent === undefined) throw new ApiError('UNAUTHENTICATED', whatToSend(access))
+  if (sent === undefined) throw new NotProven('no credential was sent where this route expects it', whatToSend(access))
   return sent
 }
 

@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto'
-import { LRUCache } from 'lru-cache'
 import type { Logger } from '../../metering/logger.ts'
 import { ApiError } from '../errors/errors.ts'
 import { networkOf } from './network-of.ts'
+import { type Credential, digestOf, ProvenCredentials } from './proven-credentials.ts'
 
 export interface BrakeOptions {
   /** Different wrong credentials from one address per minute; 0 disables the brake. */
@@ -10,6 +9,7 @@ export interface BrakeOptions {
   /** ms since 1970. */
   readonly now: () => number
   readonly logger: Logger
+  readonly proven?: ProvenCredentials
 }
 
 /** Too many guesses came from this address. The answer does not depend on what is guessed. */
@@ -31,25 +31,21 @@ export class Braked extends ApiError {
 export class GuessingBrake {
   readonly #options: BrakeOptions
   readonly #minutes = new Map<string, Minute>()
-  /** Digests of credentials that were valid within the last hour. */
-  readonly #good: LRUCache<string, true>
+  readonly #proven: ProvenCredentials
 
   constructor(options: BrakeOptions) {
     this.#options = options
-    // The library keeps an entry through the last millisecond of its ttl.
-    this.#good = new LRUCache({ max: GOOD_MAX, ttl: GOOD_FOR_MS - 1, ttlResolution: 0, perf: { now: options.now } })
+    this.#proven = options.proven ?? new ProvenCredentials(options.now)
   }
 
   /** The result of `prove`; undefined is a wrong credential. `credential` identifies what is proven, and with what. Throws Braked. */
-  async guard<T>(address: string, credential: readonly string[], prove: () => Promise<T | undefined>): Promise<T | undefined> {
-    if (this.#options.failuresPerMinute === 0) return prove()
-    const digest = createHash('sha256').update(JSON.stringify(credential)).digest('base64')
+  async guard<T>(address: string, credential: Credential, prove: () => Promise<T | undefined>): Promise<T | undefined> {
     const network = networkOf(address)
-    if (this.#good.has(digest)) return this.#recordOutcome({ network, digest }, await prove())
-    const minute = await this.#acquireSlot(network, digest)
-    if (minute === undefined) return this.#recordOutcome({ network, digest }, await prove())
+    const mayPass = this.#options.failuresPerMinute === 0 || this.#proven.has(credential)
+    const minute = mayPass ? undefined : await this.#acquireSlot(network, digestOf(credential))
+    if (minute === undefined) return this.#recordOutcome({ network, credential }, await prove())
     try {
-      return this.#recordOutcome({ network, digest }, await prove())
+      return this.#recordOutcome({ network, credential }, await prove())
     } finally {
       minute.inFlight -= 1
       for (const resume of minute.waiting.splice(0)) resume()
@@ -59,7 +55,7 @@ export class GuessingBrake {
 
   /** Number of cached entries. */
   size(): { addresses: number; credentials: number } {
-    return { addresses: this.#minutes.size, credentials: this.#good.size }
+    return { addresses: this.#minutes.size, credentials: this.#proven.size }
   }
 
   /**
@@ -81,10 +77,9 @@ export class GuessingBrake {
     }
   }
 
-  #recordOutcome<T>({ network, digest }: { network: string; digest: string }, proven: T | undefined): T | undefined {
-    this.#good.delete(digest)
-    if (proven === undefined) this.#countFailure(network, digest)
-    else this.#good.set(digest, true)
+  #recordOutcome<T>({ network, credential }: { network: string; credential: Credential }, proven: T | undefined): T | undefined {
+    this.#proven.note(credential, proven !== undefined)
+    if (proven === undefined) this.#countFailure(network, digestOf(credential))
     return proven
   }
 
@@ -108,8 +103,9 @@ export class GuessingBrake {
   }
 
   #countFailure(network: string, digest: string): void {
-    const { wrong } = this.#minuteOf(network)
     const { failuresPerMinute, logger } = this.#options
+    if (failuresPerMinute === 0) return
+    const { wrong } = this.#minuteOf(network)
     if (wrong.has(digest) || wrong.size >= failuresPerMinute) return
     wrong.add(digest)
     if (wrong.size === failuresPerMinute)
@@ -129,6 +125,4 @@ interface Minute {
 }
 
 const MINUTE_MS = 60_000
-const GOOD_FOR_MS = 3_600_000
-const GOOD_MAX = 10_000
 const ADDRESSES_MAX = 10_000

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { Access } from './access.ts'
+import type { Credential } from './proven-credentials.ts'
 
 /** The credential that a caller sent, not verified yet. */
 export interface SentCredential {
@@ -19,6 +20,12 @@ export function sentCredential({ headers }: Pick<FastifyRequest, 'headers'>, acc
   const takesCodes = access.who === 'partner' && access.projectToken === true
   if (access.who === 'partner' && !(takesCodes && secret === undefined && authorization !== undefined)) return credential('partner secret', secret)
   return credential('bearer', bearerToken(authorization))
+}
+
+/** What the credential proves on this route: the same secret for another partner is another credential. */
+export function credentialOf({ params }: Pick<FastifyRequest, 'params'>, access: Access, { by, text }: SentCredential): Credential {
+  if (access.who !== 'partner') return [access.who, text]
+  return by === 'bearer' ? ['code', text] : ['partner', (params as { partnerId: string }).partnerId, text]
 }
 
 function credential(by: SentCredential['by'], text: string | string[] | undefined): SentCredential | undefined {

@@ -15,6 +15,7 @@ export function answerError(thrown: unknown, request: FastifyRequest, reply: Fas
   const error = toApiError(thrown, { bytesMax, types: Object.keys(schema?.documentedBody ?? { 'application/json': {} }) })
   // Pending provisioning is not an error here; delivery failures are logged by the provisioner.
   if (error.status >= 500 && error.code !== 'PROVISIONING') request.log.error({ err: thrown, code: error.code, requestId: request.id }, 'request failed')
+  request.failure = { code: error.code, ...(error.reason === undefined ? {} : { reason: error.reason }) }
   if ((error.status === 503 || error.status === 429) && !reply.hasHeader('retry-after')) reply.header('retry-after', String(error.retryAfterSeconds ?? 1))
   if (error.status === 401) reply.header('www-authenticate', 'Bearer')
   // The same path can be written in several ways; the route's own URL is unique.

@@ -9,6 +9,8 @@ export class ApiError extends Error {
   readonly status: number
   /** When a retry may succeed, if that is known. */
   readonly retryAfterSeconds: number | undefined = undefined
+  /** For the access log: what the caller is not told, because it would help a guesser. */
+  readonly reason: string | undefined = undefined
 
   constructor(code: ErrorCode, message: string = ERRORS[code].message, cause?: unknown) {
     super(message, { cause })

@@ -17,14 +17,28 @@ export function answerConditionally(app: FastifyInstance): void {
     if (reply.statusCode !== 200 || !isRead(request)) return payload
     if (request.identity !== undefined && !reply.hasHeader('cache-control')) reply.header('cache-control', 'private, no-cache')
     if (typeof payload !== 'string' || !isJson(reply) || mustNotBeCached(reply)) return payload
-    const etag = weakEtagOf(payload, request.identity?.who === 'partner')
-    reply.header('etag', etag)
-    const known = request.headers['if-none-match']
-    if (known === undefined || !matchesAny(known, etag)) return payload
-    reply.code(304).removeHeader('content-type')
-    // Fastify removes the body of a HEAD answer itself, and sets the length that it would have had.
-    return request.method === 'HEAD' ? payload : null
+    return withEtag(request, reply, { payload, etag: weakEtagOf(payload, request.identity?.who === 'partner') })
   })
+}
+
+/** A public JSON text that never changes while the process runs: its bytes and its tag are computed once. */
+export function prepareAnswer(text: string): (request: FastifyRequest, reply: FastifyReply) => FastifyReply {
+  const payload = Buffer.from(text)
+  const etag = weakEtagOf(text, false)
+  return (request, reply) => {
+    reply.type('application/json; charset=utf-8')
+    return reply.send(withEtag(request, reply, { payload, etag }))
+  }
+}
+
+/** The payload, or nothing if the caller has it. */
+function withEtag<T>(request: FastifyRequest, reply: FastifyReply, { payload, etag }: { payload: T; etag: string }): T | null {
+  reply.header('etag', etag)
+  const known = request.headers['if-none-match']
+  if (known === undefined || !matchesAny(known, etag)) return payload
+  reply.code(304).removeHeader('content-type')
+  // Fastify removes the body of a HEAD answer itself, and sets the length that it would have had.
+  return request.method === 'HEAD' ? payload : null
 }
 
 /**

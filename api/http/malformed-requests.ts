@@ -2,12 +2,14 @@ import { randomUUID } from 'node:crypto'
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { ApiError, errorBody } from '../errors/errors.ts'
+import { type AccessLogOptions, logMalformedRequest } from './access-log.ts'
 
 /** For bytes that cannot be parsed as HTTP there is no request or reply object: the answer is written to the socket, which is then closed. */
-export function answerMalformedRequest(_error: Error, socket: Socket): void {
+export function answerMalformedRequest(options: AccessLogOptions, socket: Socket): void {
   if (!socket.writable) return
   const error = new ApiError('INVALID_REQUEST', 'This cannot be read as HTTP/1.1: it is malformed, was sent too slowly, or its headers are too large.')
   const requestId = randomUUID()
+  logMalformedRequest(options, { status: error.status, requestId, address: socket.remoteAddress })
   const body = JSON.stringify(errorBody(error, requestId))
   const head = [
     `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}`,

@@ -1,10 +1,11 @@
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
-import type { FastifyInstance, FastifySchema, RouteOptions } from 'fastify'
+import type { FastifyInstance, FastifySchema, RouteHandlerMethod, RouteOptions } from 'fastify'
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod'
 import type { AdminRole } from '../../contract/fields.ts'
 import { TAGS } from '../../contract/operation.ts'
 import { type Access, accessOf, EVERYONE } from '../auth/access.ts'
+import { prepareAnswer } from '../http/etag.ts'
 import { ANSWER_HEADERS, completeOperations, describedName } from './described-operations.ts'
 import { withEarlyAnswers } from './early-answers.ts'
 import { withOptionalBodies } from './optional-bodies.ts'
@@ -39,12 +40,45 @@ export async function describeApi(app: FastifyInstance, publicUrl: string): Prom
     transform: (document) => withSecurity(document.route, withDocumentedBody(jsonSchemaTransform(withEarlyAnswers(document)))),
     transformObject: (document) => completeOperations(withOptionalBodies(jsonSchemaTransformObject(document)), routes),
   })
-  app.get('/openapi.json', { config: { access: EVERYONE }, schema: { hide: true } }, async () => app.swagger())
+  const answer = describedOnce(app)
+  app.get('/openapi.json', { config: { access: EVERYONE }, schema: { hide: true } }, answer)
+  // The page's own copies: the plugin would write the document again for every request.
+  app.addHook('onRoute', (route) => {
+    if (route.url === '/docs/json' || route.url === '/docs/yaml') route.handler = answer
+  })
   await app.register(swaggerUi, {
     routePrefix: '/docs',
-    staticCSP: true,
+    // The plugin's own policy has upgrade-insecure-requests, with which the page is blank over plain http.
+    staticCSP: DOCS_CSP,
+    // Not even the address of the document is sent to another server.
+    uiConfig: { validatorUrl: null },
     theme: { title: 'Meterline API', css: [{ filename: 'meterline.css', content: '.topbar { display: none }' }] },
   })
+}
+
+/** JSON is YAML too. */
+function describedOnce(app: FastifyInstance): RouteHandlerMethod {
+  let answer: ReturnType<typeof prepareAnswer> | undefined
+  // Not before all routes are there.
+  app.addHook('onReady', async () => {
+    answer = prepareAnswer(JSON.stringify(app.swagger()))
+  })
+  return (request, reply) => {
+    if (answer === undefined) throw new Error('The API is described when all routes are registered, and a request came before.')
+    answer(request, reply)
+  }
+}
+
+const DOCS_CSP = {
+  'default-src': "'self'",
+  'base-uri': "'self'",
+  'font-src': ["'self'", 'data:'],
+  'frame-ancestors': "'self'",
+  'img-src': ["'self'", 'data:'],
+  'object-src': "'none'",
+  'script-src': "'self'",
+  'script-src-attr': "'none'",
+  'style-src': "'self'",
 }
 
 /** The credentials and roles of a route come from its declared access. */

@@ -5,8 +5,6 @@ import { type Build, GET_LIVENESS, GET_READINESS, GET_VERSION } from '../../cont
 import type { Ingesting } from '../../ingest/log/event-log.ts'
 import { EVERYONE } from '../auth/access.ts'
 import { ApiError, errorBody } from '../errors/errors.ts'
-import { aggregatorMetrics } from '../prometheus/aggregator-metrics.ts'
-import { ingestMetrics } from '../prometheus/http-metrics.ts'
 import { addRoute } from '../route.ts'
 
 export interface HealthRoutesOptions {
@@ -15,8 +13,8 @@ export interface HealthRoutesOptions {
   readonly aggregating: BackgroundJobs | undefined
 }
 
-/** Supervisors and Prometheus call these without credentials and without a rate limit; the answers reveal nothing about partners. */
-const UNLIMITED = { access: EVERYONE, limit: 'none' } as const
+/** Supervisors call these without credentials and without a rate limit; the answers reveal nothing about partners. */
+const UNLIMITED = { access: EVERYONE, limit: 'none', isPolled: true } as const
 const OK = { status: 'ok' } as const
 
 const LEAVES = 'The service is stopping. Send new requests to another process.'
@@ -43,14 +41,4 @@ export function getReadiness(app: FastifyInstance, { ingesting, aggregating, isS
 
 export function getVersion(app: FastifyInstance, { build }: { build: Build }): void {
   addRoute(app, GET_VERSION, { access: EVERYONE }, () => build)
-}
-
-/** For Prometheus, so it is not part of the contract. */
-export function getMetrics(app: FastifyInstance, { ingesting, aggregating }: HealthRoutesOptions): void {
-  if (ingesting !== undefined) ingestMetrics(app.metrics, ingesting)
-  if (aggregating !== undefined) aggregatorMetrics(app.metrics, aggregating)
-  app.get('/metrics', { config: UNLIMITED, schema: { hide: true } }, async (_request, reply) => {
-    reply.type(app.metrics.contentType).serializer((text: unknown) => String(text))
-    return app.metrics.metrics()
-  })
 }

@@ -28,7 +28,6 @@ const HOME = `<!doctype html>
   <dt><a href="/healthz">/healthz</a></dt><dd>whether the process is alive</dd>
   <dt><a href="/readyz">/readyz</a></dt><dd>whether events are accepted</dd>
   <dt><a href="/version">/version</a></dt><dd>which version answers</dd>
-  <dt><a href="/metrics">/metrics</a></dt><dd>metrics for Prometheus</dd>
 </dl>
 <p>Platforms send events to <code>POST /v1/events</code>. Partners read usage at
 <code>/partnership/v1/&lt;partner&gt;/usage</code>. Operators create partners and keys at <code>/admin/v1</code>.</p>

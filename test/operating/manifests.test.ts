@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Deployment } from 'kubernetes-models/apps/v1'
@@ -51,8 +52,8 @@ describe('the manifests of Kubernetes', () => {
     const page = readFileSync(join(ROOT, 'docs/operating/kubernetes.md'), 'utf8')
     const secret = [...page.matchAll(/--from-literal=(\w+)=/g)].map(([, name = '']) => name)
     const values: Record<string, string> = {
-      ADMIN_TOKEN: 'a'.repeat(64),
-      MASTER_KEY: Buffer.alloc(32, 1).toString('base64'),
+      ADMIN_TOKEN: randomBytes(32).toString('hex'),
+      MASTER_KEY: randomBytes(32).toString('base64'),
       CLICKHOUSE_URL: 'http://meterline:p@clickhouse:8123/meterline',
     }
     expect(secret.sort()).toEqual(Object.keys(values).sort())

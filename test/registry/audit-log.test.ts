@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type AuditEntry, EMPTY_AUDIT_LOG, verifyAuditChain } from '../../contract/audit-chain.ts'
 import { type AuditedChange, entriesAfter, SERVICE } from '../../registry/audit-log.ts'
+import { publishAuditHead } from '../../service/publish-audit-head.ts'
 import { runMeterline } from '../support/engines/service-process.ts'
+import { untilSo } from '../support/until-so.ts'
 import { startTestService, type TestService } from '../support/worlds/test-service.ts'
 
 let tested: TestService
@@ -13,6 +15,17 @@ afterAll(() => tested.stop())
 const entriesOf = async (query: string) => (await tested.client.admin('GET', `/admin/v1/audit-log?${query}`)).body
 
 describe('the audit log', () => {
+  test('its end is a line in the log of the process and a metric, so that a cut-off end can be detected', async () => {
+    await tested.client.createPartner('Published')
+    const logged: { entries?: number; head?: string }[] = []
+    const published = publishAuditHead(tested.service.clickhouse, { info: (line) => logged.push(line), warn: () => {}, error: () => {} })
+    await untilSo(async () => logged.length > 0)
+    await published.stop()
+    const [newest] = (await entriesOf('order=newest&limit=1')).entries
+    expect([logged, published.current()?.seq]).toEqual([[{ entries: Number(newest.seq), head: `${newest.seq}:${newest.hash}` }], Number(newest.seq)])
+    await untilSo(async () => /^meterline_audit_log_entries \d+$/m.test((await tested.client.call('GET', '/metrics')).text))
+  })
+
   test('an audit entry says who changed what in which request, and contains no secret', async () => {
     const { body, headers } = await tested.client.admin('POST', '/admin/v1/partners', { name: 'Noted', mode: 'co-branded' })
     const { entries } = await entriesOf(`subject=${body.partner.id}`)

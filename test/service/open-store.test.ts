@@ -9,7 +9,7 @@ import { freePort } from '../support/engines/free-port.ts'
 import { runMeterline, spawnMeterline } from '../support/engines/service-process.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 
-const SECRETS = { ADMIN_TOKEN: 'a'.repeat(32), MASTER_KEY: Buffer.alloc(32).toString('base64') }
+const SECRETS = { ADMIN_TOKEN: 'admin-token-for-tests-0123456789abcdef', MASTER_KEY: Buffer.from('a master key for tests, 32 bytes').toString('base64') }
 const ending: (() => unknown)[] = []
 afterEach(async () => {
   for (const end of ending.splice(0).reverse()) await end()

@@ -28,8 +28,8 @@ describe.skipIf(!HAS_KAFKA)('several processes on one Kafka and one ClickHouse s
       KAFKA_BROKERS: kafka.brokers,
       KAFKA_TOPIC: 'processes',
       CLICKHOUSE_URL: store.newDatabase(),
-      ADMIN_TOKEN: 'a'.repeat(40),
-      MASTER_KEY: Buffer.alloc(32, 7).toString('base64'),
+      ADMIN_TOKEN: 'admin-token-for-tests-0123456789abcdef',
+      MASTER_KEY: Buffer.from('a master key for tests, 32 bytes').toString('base64'),
     }
   })
   afterAll(async () => {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -71,10 +72,20 @@ describe('a start that fails', () => {
 
   test.each(['short', ''])('an invalid token in the file admin-token fails the start and leaves the file unchanged: "%s"', async (token) => {
     const own = makeTemporaryDirectory()
-    writeFileSync(join(own.path, 'admin-token'), token)
+    writeFileSync(join(own.path, 'admin-token'), token, { mode: 0o600 })
     const { code, stderr } = await runMeterline(['start'], { DATA_DIR: own.path, PORT: '0' })
     expect([code, readFileSync(join(own.path, 'admin-token'), 'utf8')]).toEqual([1, token])
     expect(stderr).toMatch(/^error: .*admin-token: the token must .*Replace the token, or remove the file/)
+    own.remove()
+  })
+
+  test.each(['admin-token', 'master-key'])('a file %s that others can read fails the start and says how to close it', async (name) => {
+    const own = makeTemporaryDirectory()
+    const path = join(own.path, name)
+    writeFileSync(path, randomBytes(32).toString('base64'))
+    chmodSync(path, 0o644)
+    const { code, stderr } = await runMeterline(['start'], { DATA_DIR: own.path, PORT: '0' })
+    expect([code, stderr]).toEqual([1, expect.stringContaining(`error: ${path} has mode 0644, so that others can read or change it; run "chmod 600 ${path}"`)])
     own.remove()
   })
 
@@ -110,7 +121,11 @@ describe('a start that fails', () => {
     const own = makeTemporaryDirectory()
     const first = await startServiceProcess({ DATA_DIR: own.path })
     await first.stop()
-    const { code, stderr } = await runMeterline(['start'], { DATA_DIR: own.path, PORT: '0', MASTER_KEY: Buffer.alloc(32, 7).toString('base64') })
+    const { code, stderr } = await runMeterline(['start'], {
+      DATA_DIR: own.path,
+      PORT: '0',
+      MASTER_KEY: Buffer.from('a master key for tests, 32 bytes').toString('base64'),
+    })
     expect(code).toBe(1)
     expect(stderr).toContain('error: MASTER_KEY is not the key this database was sealed with.')
     const again = await startServiceProcess({ DATA_DIR: own.path })

@@ -10,7 +10,7 @@ describe.skipIf(!HAS_KAFKA)('two api processes on one database', () => {
   let store: TestClickHouse
   const running: ServiceProcess[] = []
   const clients: MeterlineClient[] = []
-  const environment = { ADMIN_TOKEN: 'a'.repeat(40), MASTER_KEY: Buffer.alloc(32, 7).toString('base64') }
+  const environment = { ADMIN_TOKEN: 'admin-token-for-tests-0123456789abcdef', MASTER_KEY: Buffer.from('a master key for tests, 32 bytes').toString('base64') }
   beforeAll(async () => {
     kafka = (await kafkaForTests()) as TestKafka
     store = await clickHouseForTests()

@@ -3,14 +3,23 @@ import { openConnection } from '../../support/clients/connection.ts'
 import { untilSo } from '../../support/until-so.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
+const lines: string[] = []
 let tested: TestService
 beforeAll(async () => {
-  tested = await startTestService()
+  tested = await startTestService({ LOG_LEVEL: 'warn' }, (line) => lines.push(line))
 })
 afterAll(() => tested.stop())
 
 const call = (method: string, path: string, headers: Record<string, string> = {}, body?: string) =>
   tested.client.call(method, path, { headers: { authorization: `Bearer ${Math.random()}`, ...headers }, ...(body === undefined ? {} : { body }) })
+
+test('a forwarded request from an address that is no trusted proxy is warned of, once', async () => {
+  await tested.client.call('GET', '/healthz')
+  const warnings = () => lines.filter((line) => line.includes('TRUSTED_PROXIES')).map((line) => JSON.parse(line))
+  expect(warnings()).toEqual([])
+  for (const name of ['x-forwarded-for', 'forwarded']) await tested.client.call('GET', '/healthz', { headers: { [name]: '192.0.2.1' } })
+  expect(warnings()).toEqual([expect.objectContaining({ address: '127.0.0.1' })])
+})
 
 test('every error has the same shape and the id of its request', async () => {
   const json = { 'content-type': 'application/json' }
@@ -95,6 +104,29 @@ describe('public pages', () => {
     const metrics = (await tested.client.call('GET', '/metrics')).text
     for (const name of ['meterline_ready 1', 'meterline_events_counted_total', 'meterline_filter_complete', 'meterline_http_request_duration_seconds_count'])
       expect(metrics).toContain(name)
+  })
+
+  test('/metrics is for programs on this machine and operators: a caller behind a proxy needs an operator token', async () => {
+    const forwarded = (headers: Record<string, string>) => tested.client.call('GET', '/metrics', { headers })
+    const { body } = await tested.client.admin('POST', '/admin/v1/tokens', { role: 'finance' })
+    for (const name of ['x-forwarded-for', 'forwarded', 'x-real-ip', 'via']) expect((await forwarded({ [name]: '127.0.0.1' })).status).toBe(401)
+    expect((await forwarded({ via: '1.1 proxy', authorization: `Bearer ${body.token}` })).status).toBe(403)
+    expect((await forwarded({ via: '1.1 proxy', authorization: `Bearer ${tested.client.adminToken}` })).status).toBe(200)
+  })
+
+  test('the description of the API is prepared once, as JSON at each of its addresses', async () => {
+    const [first, ...others] = await Promise.all(['/openapi.json', '/docs/json', '/docs/yaml', '/openapi.json'].map((path) => tested.client.call('GET', path)))
+    for (const other of others) expect([other.headers.get('etag'), other.text === first?.text]).toEqual([first?.headers.get('etag'), true])
+    const again = await fetch(`${tested.service.url}/openapi.json`, { method: 'HEAD', headers: { 'if-none-match': first?.headers.get('etag') ?? '' } })
+    expect([again.status, first?.headers.get('content-type')]).toEqual([304, 'application/json; charset=utf-8'])
+  })
+
+  test('no page makes browsers insist on TLS, which this service does not have', async () => {
+    for (const path of ['/', '/docs', '/docs/', '/docs/static/swagger-ui.css']) {
+      const policy = (await tested.client.call('GET', path)).headers.get('content-security-policy')
+      expect([path, policy]).toEqual([path, expect.stringContaining("default-src 'self'")])
+      expect(policy).not.toMatch(/upgrade-insecure-requests|validator/)
+    }
   })
 
   test('/ and /docs are pages with security headers', async () => {

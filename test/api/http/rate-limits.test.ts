@@ -7,28 +7,38 @@ import { startTestService, type TestService } from '../../support/worlds/test-se
 
 describe('requests per credential', () => {
   let tested: TestService
+  let partner: Credentials
   beforeAll(async () => {
-    tested = await startTestService({ RATE_LIMIT_PER_MINUTE: '30', EVENT_REQUESTS_PER_MINUTE: '5' })
+    tested = await startTestService({ RATE_LIMIT_PER_MINUTE: '30', EVENT_REQUESTS_PER_MINUTE: '5', TRUSTED_PROXIES: '127.0.0.0/8' })
+    partner = await tested.client.createPartner('Counted')
   })
   afterAll(() => tested.stop())
-  const call = (method: string, path: string, authorization: string, body?: string) =>
-    tested.client.call(method, path, { headers: { authorization }, ...(body === undefined ? {} : { body }) })
+  /** Each test has an address of its own. */
+  const from =
+    (address: string) =>
+    async (method: string, path: string, headers: Record<string, string> = {}, body?: string) =>
+      tested.client.call(method, path, { headers: { 'x-forwarded-for': address, ...headers }, ...(body === undefined ? {} : { body }) })
+  const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
+  const newToken = async (): Promise<string> => (await tested.client.admin('POST', '/admin/v1/tokens', { role: 'operator' })).body.token
 
   test('every counted answer carries its policy and the remaining quota, a 401 too', async () => {
+    const call = from('192.0.2.1')
     const left: number[] = []
     for (let index = 0; index < 3; index += 1) {
-      const answer = await call('GET', '/admin/v1/partners', 'Bearer wrong')
+      const answer = await call('GET', '/admin/v1/partners', bearer(`wrong-${index}`))
       expect([answer.status, answer.headers.get('ratelimit-policy')]).toEqual([401, '"default";q=30;w=60'])
       left.push(leftOf(answer))
     }
     expect(left).toEqual([29, 28, 27])
-    const good = await call('GET', '/admin/v1/partners', `Bearer ${tested.client.adminToken}`)
-    expect([good.status, leftOf(good)]).toEqual([200, 29])
-    expect(leftOf(await tested.client.call('GET', '/docs/'))).toBe(29)
+    const good = await from('192.0.2.1')('GET', '/admin/v1/partners', bearer(tested.client.adminToken))
+    expect([good.status, leftOf(good) > 20]).toEqual([200, true])
+    expect(leftOf(await call('GET', '/docs/'))).toBe(26)
   })
 
   test('requests beyond the quota get 429 with Retry-After, and other credentials are not affected', async () => {
-    const answers = await Promise.all(Array.from({ length: 40 }, () => call('GET', '/admin/v1/partners', 'Bearer one-and-the-same')))
+    const [call, token, other] = [from('192.0.2.2'), bearer(await newToken()), bearer(await newToken())]
+    await call('GET', '/admin/v1/partners', token)
+    const answers = await Promise.all(Array.from({ length: 40 }, () => call('GET', '/admin/v1/partners', token)))
     const limited = answers.filter(({ status }) => status === 429)
     expect(limited).toHaveLength(10)
     for (const answer of limited) {
@@ -38,50 +48,79 @@ describe('requests per credential', () => {
       expect([answer.body.code, answer.headers.get('ratelimit')]).toEqual(['RATE_LIMITED', `"default";r=0;t=${seconds}`])
       expect(answer.headers.get('x-request-id')).toBe(answer.body.request_id)
     }
-    expect((await call('GET', '/admin/v1/partners', 'Bearer another')).status).toBe(401)
+    expect((await call('GET', '/admin/v1/partners', other)).status).toBe(200)
   })
 
   test('POST /v1/events has a policy and a quota of its own', async () => {
-    const events = await Promise.all(Array.from({ length: 8 }, () => call('POST', '/v1/events', 'Bearer emitter', '[]')))
+    const call = from('192.0.2.3')
+    const events = await Promise.all(Array.from({ length: 8 }, () => call('POST', '/v1/events', bearer('emitter'), '[]')))
     expect(events.filter(({ status }) => status === 429)).toHaveLength(3)
     expect(events[0]?.headers.get('ratelimit-policy')).toBe('"events";q=5;w=60')
-    expect(leftOf(await call('GET', '/v1/rejected-events', 'Bearer emitter'))).toBe(29)
+    expect(leftOf(await call('GET', '/v1/rejected-events', bearer('emitter')))).toBe(29)
   })
 
   test('P5: a credential is counted once, however its header is spelled and whatever else is sent', async () => {
-    const unknown = '/partnership/v1/ps_AAAAAAAAAAAA/statements'
-    const left = async (path: string, headers: Record<string, string>) => leftOf(await tested.client.call('GET', path, { headers }))
-    expect(await left(unknown, { 'x-partnership-secret': 'one' })).toBe(29)
+    const call = from('192.0.2.4')
+    const left = async (path: string, headers: Record<string, string>) => leftOf(await call('GET', path, headers))
+    const statements = `/partnership/v1/${partner.partnerId}/statements`
+    const secret = { 'x-partnership-secret': partner.secret }
+    // Not proven yet: it counts for the network, once.
+    expect(await left(statements, secret)).toBe(29)
+    expect(await left(statements, secret)).toBe(29)
     for (const [index, other] of ['Bearer made-up-1', 'Bearer made-up-2', 'Basic eDp5'].entries())
-      expect(await left(unknown, { 'x-partnership-secret': 'one', authorization: other })).toBe(28 - index)
+      expect(await left(statements, { ...secret, authorization: other })).toBe(28 - index)
+    const { id } = (await tested.client.partner(partner, 'POST', '/sync-embedded-project', '{"project_name":"p"}')).body.project
+    const { code } = (await tested.client.partner(partner, 'POST', `/${id}/authorization`)).body
+    const usage = `/partnership/v1/${partner.partnerId}/${id}/usage?start_date=2026-01-01&end_date=2026-01-31`
     // The reports take a project's code too, where no secret is sent.
-    const usage = '/partnership/v1/ps_AAAAAAAAAAAA/p/usage'
-    expect(await left(usage, { 'x-partnership-secret': 'one', authorization: 'Bearer made-up-3' })).toBe(25)
-    expect([await left(usage, { authorization: 'Bearer code' }), await left(usage, { authorization: 'bearer code' })]).toEqual([29, 28])
-    const spelled = ['Bearer spelled', 'bEaReR spelled', 'BEARER spelled']
-    expect(await Promise.all(spelled.map((authorization) => left('/admin/v1/partners', { authorization, 'x-partnership-secret': authorization })))).toEqual([
-      29, 28, 27,
-    ])
+    const before = await left(statements, secret)
+    expect(await left(usage, { ...secret, authorization: 'Bearer made-up-3' })).toBe(before - 1)
+    expect(await left(usage, bearer(code))).toBe(28)
+    expect([await left(usage, bearer(code)), await left(usage, { authorization: `bearer ${code}` })]).toEqual([29, 28])
+    const token = await newToken()
+    expect(await left('/admin/v1/partners', bearer(token))).toBe(27)
+    const spelled = [`Bearer ${token}`, `bEaReR ${token}`, `BEARER ${token}`]
+    const lefts: number[] = []
+    for (const authorization of spelled) lefts.push(await left('/admin/v1/partners', { authorization, 'x-partnership-secret': authorization }))
+    expect(lefts).toEqual([29, 28, 27])
   })
 
   test('requests without a credential, and to routes that need none, count by address', async () => {
-    const left = async (path: string, headers: Record<string, string>) => leftOf(await tested.client.call('GET', path, { headers }))
-    const before = await left('/.well-known/jwks.json', {})
-    expect(await left('/.well-known/jwks.json', { authorization: 'Bearer made-up', 'x-partnership-secret': 'made-up' })).toBe(before - 1)
+    const call = from('192.0.2.5')
+    const left = async (path: string, headers: Record<string, string>) => leftOf(await call('GET', path, headers))
+    expect(await left('/.well-known/jwks.json', {})).toBe(29)
+    expect(await left('/.well-known/jwks.json', { authorization: 'Bearer made-up', 'x-partnership-secret': 'made-up' })).toBe(28)
     for (const [index, authorization] of ['Basic eDp5', 'Bearer', 'Bearer  two-spaces', `Bearer ${'x'.repeat(5_000)}`].entries())
-      expect(await left('/admin/v1/partners', { authorization })).toBe(before - 2 - index)
+      expect(await left('/admin/v1/partners', { authorization })).toBe(27 - index)
+  })
+
+  test('P5: whatever is not proven is limited by its network, forged codes of projects too', async () => {
+    const call = from('192.0.2.6')
+    const usage = `/partnership/v1/${partner.partnerId}/p/usage?start_date=2026-01-01&end_date=2026-01-31`
+    const statusesOf = async (headersOf: (index: number) => Record<string, string>) =>
+      (await Promise.all(Array.from({ length: 20 }, (_, index) => call('GET', usage, headersOf(index))))).map(({ status }) => status)
+    const forged = await statusesOf((index) => bearer(`e30.${index}.e30`))
+    const guessed = await statusesOf((index) => ({ 'x-partnership-secret': `mls_${index}` }))
+    expect([forged, guessed].flat().filter((status) => status === 401)).toHaveLength(30)
+    expect([forged, guessed].flat().filter((status) => status === 429)).toHaveLength(10)
+    // A proven credential goes on from the same address; another network is not affected.
+    expect((await call('GET', '/admin/v1/partners', bearer(tested.client.adminToken))).status).toBe(200)
+    expect((await from('192.0.2.7')('GET', usage, bearer('e30.e30.e30'))).status).toBe(401)
   })
 
   test('a credential in use keeps its count while thousands of others are invented', async () => {
-    const left = async (token: string) => leftOf(await call('GET', '/admin/v1/partners', `Bearer ${token}`))
-    expect(await left('in-use')).toBe(29)
-    for (let batch = 0; batch < 60; batch += 1)
-      expect(new Set(await Promise.all(Array.from({ length: 100 }, (_, index) => left(`invented-${batch}-${index}`))))).toEqual(new Set([29]))
-    expect(await left('in-use')).toBe(28)
+    const token = bearer(await newToken())
+    const left = async (headers: Record<string, string>, address = '192.0.2.8') => leftOf(await from(address)('GET', '/admin/v1/partners', headers))
+    expect([await left(token), await left(token)]).toEqual([29, 29])
+    for (let batch = 0; batch < 20; batch += 1)
+      expect(
+        new Set(await Promise.all(Array.from({ length: 100 }, (_, index) => left(bearer(`invented-${batch}-${index}`), `10.0.${batch}.${index}`)))),
+      ).toEqual(new Set([29]))
+    expect(await left(token)).toBe(28)
   }, 60_000)
 
   test('no headers of older drafts are sent, and unlimited routes send none', async () => {
-    const counted = await call('GET', '/admin/v1/partners', 'Bearer old')
+    const counted = await from('192.0.2.9')('GET', '/admin/v1/partners', bearer('old'))
     const free = await tested.client.call('GET', '/healthz')
     const limitsOf = ({ headers }: Answer) => [...headers.keys()].filter((name) => name.includes('ratelimit'))
     expect([limitsOf(counted), limitsOf(free)]).toEqual([['ratelimit', 'ratelimit-policy'], []])

@@ -1,10 +1,10 @@
-import { MASTER_KEY_BYTES, type MasterKeys, masterKeyFrom } from '../../../registry/keys/sealing.ts'
+import { type MasterKeys, masterKeyFrom } from '../../../registry/keys/sealing.ts'
 import { openRegistry } from '../../../registry/open-registry.ts'
 import type { Registry } from '../../../registry/registry.ts'
 import type { ClickHouse } from '../../../sql/clickhouse.ts'
 
 /** MASTER_KEY of test services, so that a test can open a registry on the same store. */
-export const TEST_MASTER_KEY = Buffer.alloc(MASTER_KEY_BYTES, 7).toString('base64')
+export const TEST_MASTER_KEY = Buffer.from('a master key for tests, 32 bytes').toString('base64')
 
 export const TEST_MASTER_KEYS: MasterKeys = { current: requireKey(), previous: undefined }
 
