@@ -6,13 +6,14 @@ import { type JobStats, repeat } from './repeat.ts'
 import { ClockWatch, type ClockWatchOptions } from './statements/clock-watch.ts'
 import { closeDueMonths, type DueOptions, type DueOutcome } from './statements/close-due-months.ts'
 import { PartnershipDaysRefresh } from './usage/refresh-partnership-days.ts'
+import { countUnregisteredProjects } from './usage/unregistered-projects.ts'
 
 /** What closing months needs is enough for the other jobs too, besides the index that is audited. */
 export type BackgroundJobsOptions = Omit<DueOptions, 'clockWatch'> & Pick<ClockWatchOptions, 'uptimeMs'> & { readonly identityIndex: AuditedIndex }
 
 /**
- * The jobs that run automatically: they refresh partnership days, audit finished days, and close months that are due. Any number of
- * processes may run them at the same time.
+ * The jobs that run automatically: they refresh partnership days, audit finished days, close months that are due, and count projects
+ * that nobody registered. Any number of processes may run them at the same time.
  */
 export interface BackgroundJobs {
   stats(): readonly JobStats[]
@@ -20,6 +21,8 @@ export interface BackgroundJobs {
   audited(): AuditedDays | undefined
   /** The outcome of the last run that closed due months; undefined before the first. */
   due(): DueOutcome | undefined
+  /** The number of projects with recent usage that nobody registered, as of the last run; undefined before the first. */
+  unregistered(): number | undefined
   /** What operators must know although the process works: one sentence each. It names no partner. */
   warnings(): string[]
   /** For other audits in this process. */
@@ -37,6 +40,7 @@ export async function startBackgroundJobs(options: BackgroundJobsOptions): Promi
   const audits = new DailyAudits({ ...options, slot: auditSlot })
   const startedUptimeMs = uptimeMs()
   let due: DueOutcome | undefined
+  let unregistered: number | undefined
   const jobs = [
     repeat({
       name: 'partnership_days',
@@ -54,12 +58,21 @@ export async function startBackgroundJobs(options: BackgroundJobsOptions): Promi
       },
       logger,
     }),
+    repeat({
+      name: 'unregistered_projects',
+      everyMs: UNREGISTERED_EVERY_MS,
+      run: async () => {
+        unregistered = await countUnregisteredProjects(clickhouse, now())
+      },
+      logger,
+    }),
     repeat({ name: 'audits', everyMs: AUDIT_EVERY_MS, run: (signal) => audits.run(signal), logger }),
   ]
   return {
     stats: () => jobs.map((job) => job.stats()),
     audited: () => audits.audited,
     due: () => due,
+    unregistered: () => unregistered,
     warnings: () => warningsOf(due),
     auditSlot,
     stop: async () => {
@@ -78,3 +91,4 @@ const CLOSE_EVERY_MS = 60_000
 /** After an outage or a restored backup, emitters first need time to resend what was not acknowledged. */
 const FIRST_CLOSING_AFTER_MS = 15 * 60_000
 const AUDIT_EVERY_MS = 60_000
+const UNREGISTERED_EVERY_MS = 10 * 60_000

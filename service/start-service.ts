@@ -172,7 +172,7 @@ const DELAY_MS = 500
 async function buildApiApp(options: PartOptions, log: OpenedLog, part: ServicePart) {
   const { config, clickhouse, logger, secrets, closers } = options
   const registry = await openRegistry(registryOptionsOf(config, clickhouse, secrets))
-  const lastUsed = flushLastUsed(registry.lastUsed, logger)
+  const lastUsed = flushLastUsed(registry, logger)
   closers.add(() => lastUsed.stop())
   const { runBetweenBatches } = log
   const aggregating = part === 'all' ? await openBackgroundJobs(options, { runBetweenBatches, changes: registry.changes }) : undefined

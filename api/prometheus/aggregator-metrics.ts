@@ -4,7 +4,7 @@ import type { BackgroundJobs } from '../../aggregator/background-jobs.ts'
 import type { JobStats } from '../../aggregator/repeat.ts'
 
 /** Metrics of the background jobs of this process, by the name of the job. */
-export function aggregatorMetrics(register: Registry, { stats, audited, due }: BackgroundJobs): void {
+export function aggregatorMetrics(register: Registry, { stats, audited, due, unregistered }: BackgroundJobs): void {
   const shared = { labelNames: ['work'], registers: [register] }
   const counter = (name: string, help: string, read: (work: JobStats) => number) =>
     new Counter({
@@ -51,6 +51,7 @@ export function aggregatorMetrics(register: Registry, { stats, audited, due }: B
   ofAudits('meterline_audit_last_day_seconds', 'The beginning of the newest day audited, in seconds since 1970.', (days) => days.lastDaySeconds)
   known('meterline_months_overdue', 'Partners with a month whose grace is over and that could not be closed yet.', () => due()?.overdue)
   known('meterline_months_unconfirmed', 'Partners with a month that only a clock says is over: an operator must close it by hand.', () => due()?.unconfirmed)
+  known('meterline_unregistered_projects', 'Projects with usage in the last 31 days that nobody registered, so that no partner is billed for it.', unregistered)
   known('meterline_clocks_disagree', '1 while no month is closed automatically, because the clock of the host is not trusted.', () => {
     const outcome = due()
     return outcome === undefined ? undefined : outcome.clockDisagreement === undefined ? 0 : 1
