@@ -8,6 +8,7 @@ import { authenticate } from './auth/auth.ts'
 import type { OperatorContext } from './context.ts'
 import { answerError, handleErrors } from './errors/answer-error.ts'
 import { ApiError } from './errors/errors.ts'
+import { compressAnswers } from './http/compress-answers.ts'
 import { allowOrigins } from './http/cors.ts'
 import { answerConditionally } from './http/etag.ts'
 import { answerMalformedRequest } from './http/malformed-requests.ts'
@@ -56,6 +57,7 @@ export async function buildApp(context: OperatorContext): Promise<FastifyInstanc
   authenticate(app, context)
   limitConcurrentReads(app)
   answerConditionally(app)
+  compressAnswers(app)
   httpMetrics(app)
   await describeApi(app, context.registry.publicUrl)
   addRoutes(app, context)
