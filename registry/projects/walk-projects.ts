@@ -64,7 +64,10 @@ export function startWalk(clickhouse: ClickHouse, filter: ProjectFilter): Promis
 
 /** Identifies the projects of the first page in a cursor. 8 bytes of SHA-256: two of a million ids are equal once in 30 million lists. */
 export function printOf(projectId: string): string {
-  return createHash('sha256').update(projectId).digest('hex').slice(0, 2 * PRINT_BYTES)
+  return createHash('sha256')
+    .update(projectId)
+    .digest('hex')
+    .slice(0, 2 * PRINT_BYTES)
 }
 
 export const PRINT_BYTES = 8
