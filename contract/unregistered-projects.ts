@@ -19,7 +19,7 @@ export const LIST_UNREGISTERED_PROJECTS = defineOperation({
   tag: 'admin',
   summary: 'List projects that have usage but are not registered, so that no partner is billed for it',
   description:
-    'Usage of the latest days, by project id. Its events are counted and kept: they belong to a partner as soon as the project is registered. An id that nobody knows is often a misspelt one: `similar_project_ids` are registered ids that differ in one character, in case or in separators. Correct the emitter that `ingest_key_ids` names, or register the project.',
+    'Usage of the latest days, by project id. Its events are counted and kept: they belong to a partner as soon as the project is registered. An id that is not registered is often a misspelt one: `similar_project_ids` are registered ids that differ in one character, in case or in separators. Correct the emitter that `ingest_key_ids` names, or register the project.',
   query: PageQuery.extend({
     days: z.coerce
       .number()
