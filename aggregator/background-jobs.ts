@@ -7,13 +7,14 @@ import { type JobStats, repeat } from './repeat.ts'
 import { ClockWatch, type ClockWatchOptions } from './statements/clock-watch.ts'
 import { closeDueMonths, type DueOptions, type DueOutcome } from './statements/close-due-months.ts'
 import { PartnershipDaysRefresh } from './usage/refresh-partnership-days.ts'
+import { countUnregisteredProjects } from './usage/unregistered-projects.ts'
 
 /** What closing months needs is enough for the other jobs too, besides the index that is audited. */
 export type BackgroundJobsOptions = Omit<DueOptions, 'clockWatch'> & Pick<ClockWatchOptions, 'uptimeMs'> & { readonly identityIndex: AuditedIndex }
 
 /**
- * The jobs that run automatically: they refresh partnership days, audit finished days, and close months that are due. Any number of
- * processes may run them at the same time.
+ * The jobs that run automatically: they refresh partnership days, audit finished days, close months that are due, and count projects
+ * that nobody registered. Any number of processes may run them at the same time.
  */
 export interface BackgroundJobs {
   stats(): readonly JobStats[]
@@ -25,6 +26,8 @@ export interface BackgroundJobs {
   disks(): readonly DiskSpace[]
   /** The outcome of the last run that closed due months; undefined before the first. */
   due(): DueOutcome | undefined
+  /** The number of projects with recent usage that nobody registered, as of the last run; undefined before the first. */
+  unregistered(): number | undefined
   /** What operators must know although the process works: one sentence each. It names no partner. */
   warnings(): string[]
   /** For other audits in this process. */
@@ -43,6 +46,7 @@ export async function startBackgroundJobs(options: BackgroundJobsOptions): Promi
   const startedUptimeMs = uptimeMs()
   let due: DueOutcome | undefined
   let disks: readonly DiskSpace[] = []
+  let unregistered: number | undefined
   const jobs = [
     repeat({
       name: 'partnership_days',
@@ -57,6 +61,14 @@ export async function startBackgroundJobs(options: BackgroundJobsOptions): Promi
       everyMs: CLOSE_EVERY_MS,
       run: async (signal) => {
         if (uptimeMs() - startedUptimeMs >= FIRST_CLOSING_AFTER_MS) due = await closeDueMonths({ ...options, clockWatch }, signal)
+      },
+      logger,
+    }),
+    repeat({
+      name: 'unregistered_projects',
+      everyMs: UNREGISTERED_EVERY_MS,
+      run: async () => {
+        unregistered = await countUnregisteredProjects(clickhouse, now())
       },
       logger,
     }),
@@ -76,6 +88,7 @@ export async function startBackgroundJobs(options: BackgroundJobsOptions): Promi
     auditedCompletelyMs: () => audits.completeMs,
     disks: () => disks,
     due: () => due,
+    unregistered: () => unregistered,
     warnings: () => warningsOf(due),
     auditSlot,
     stop: async () => {
@@ -95,3 +108,4 @@ const CLOSE_EVERY_MS = 60_000
 const FIRST_CLOSING_AFTER_MS = 15 * 60_000
 const AUDIT_EVERY_MS = 60_000
 const DISKS_EVERY_MS = 60_000
+const UNREGISTERED_EVERY_MS = 10 * 60_000

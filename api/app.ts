@@ -10,6 +10,7 @@ import type { OperatorContext } from './context.ts'
 import { answerError, handleErrors } from './errors/answer-error.ts'
 import { ApiError } from './errors/errors.ts'
 import { logRequests, logWhenAnswered } from './http/access-log.ts'
+import { compressAnswers } from './http/compress-answers.ts'
 import { allowOrigins } from './http/cors.ts'
 import { answerConditionally } from './http/etag.ts'
 import { answerMalformedRequest } from './http/malformed-requests.ts'
@@ -65,6 +66,7 @@ export async function buildApp(context: OperatorContext): Promise<FastifyInstanc
   authenticate(app, context, proven)
   limitConcurrentReads(app)
   answerConditionally(app)
+  compressAnswers(app)
   httpMetrics(app, context.build)
   await describeApi(app, context.registry.publicUrl)
   addRoutes(app, context)

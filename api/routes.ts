@@ -39,6 +39,7 @@ import { createSecretRoute, deleteSecretRoute, getSecret, listSecretsRoute, upda
 import { listSigningKeys, rotateSigningKeyRoute } from './routes/signing-keys.ts'
 import { listSilentProjectsRoute } from './routes/silent-projects.ts'
 import { addAdjustment, closeMonthRoute, getOwnStatement, getStatement, listOwnStatements, listStatementsRoute } from './routes/statements.ts'
+import { listUnregisteredProjectsRoute } from './routes/unregistered-projects.ts'
 import { getPartnershipUsage, getProjectUsage } from './routes/usage.ts'
 
 /** Every route there is. */
@@ -68,6 +69,7 @@ export function addRoutes(app: FastifyInstance, context: OperatorContext): void 
   getJwks(app, context)
   addExplainRoutes(app, context)
   listSilentProjectsRoute(app, context)
+  listUnregisteredProjectsRoute(app, context)
   const statementStreams = new StatementStreams()
   listOwnStatements(app, context)
   getOwnStatement(app, context, statementStreams)

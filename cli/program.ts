@@ -22,6 +22,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<CommandRegistration>>> = {
   'audit-log': async () => (await import('./commands/audit-log.ts')).auditLogCommand,
   keys: async () => (await import('./commands/keys.ts')).keysCommand,
   token: async () => (await import('./commands/token.ts')).tokenCommand,
+  unregistered: async () => (await import('./commands/unregistered.ts')).unregisteredCommand,
   rejected: async () => (await import('./commands/rejected.ts')).rejectedCommand,
 }
 

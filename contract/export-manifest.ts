@@ -9,6 +9,12 @@ import { STATEMENT_LINES } from './fields.ts'
 export const Manifest = z.object({
   generator: z.string().meta({ description: 'Program and version.' }),
   format: z.enum(EXPORT_FORMAT_NAMES),
+  guard: z
+    .enum(['on', 'off'])
+    .nullable()
+    .default(null)
+    .meta({ description: 'CSV only: whether texts that a spreadsheet would run as a formula have an apostrophe in front.' }),
+  bom: z.boolean().nullable().default(null).meta({ description: 'CSV only: whether the file begins with a byte order mark.' }),
   partner_id: z.string().nullable().meta({ description: 'Null when the file contains all partners.' }),
   partners: z.number().int().meta({ description: 'Number of partners in the file.' }),
   month: z.string().nullable(),

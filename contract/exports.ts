@@ -5,14 +5,24 @@ import { Manifest } from './export-manifest.ts'
 import { DayParam, MonthParam, PartnerParams } from './fields.ts'
 import { defineOperation, type FileAnswer } from './operation.ts'
 
-const Format = z.enum(EXPORT_FORMAT_NAMES).default('csv')
+const FormatQuery = {
+  format: z.enum(EXPORT_FORMAT_NAMES).default('csv'),
+  guard: z.enum(['on', 'off']).optional().meta({
+    description:
+      'CSV only. on (the default): an apostrophe in front of texts that a spreadsheet would run as a formula. off: all texts as they are, for programs.',
+  }),
+  bom: z
+    .enum(['true', 'false'])
+    .optional()
+    .meta({ description: 'CSV only. true: the file begins with a byte order mark, by which spreadsheets recognize UTF-8. Default: false.' }),
+}
 
 const ExportQuery = z.strictObject({
   month: MonthParam.optional().meta({ description: 'YYYY-MM. Either this, or from and to.' }),
   from: DayParam.optional().meta({ description: 'First day, YYYY-MM-DD.' }),
   to: DayParam.optional().meta({ description: 'Last day, inclusive.' }),
   partner: z.string().optional().meta({ description: 'Default: all partners.' }),
-  format: Format,
+  ...FormatQuery,
 })
 
 /** The server streams a file without a schema; this describes it. */
@@ -56,7 +66,7 @@ export const EXPORT_OWN_STATEMENT = defineOperation({
   summary: 'Export the statement of a month as a file',
   description: `Closed: always the same bytes. Open: usage as metered so far. ${ABOUT_FILES}`,
   params: PartnerParams.extend({ month: MonthParam }),
-  query: z.strictObject({ format: Format }),
+  query: z.strictObject(FormatQuery),
   answers: { 200: EXPORTED_FILE },
   errors: { 400: true, 401: true, 404: 'STATEMENT_NOT_FOUND', 409: 'NUMBERS_TOO_WIDE', 429: true, 500: true, 503: 'EXPORTS_BUSY' },
   example: { answers: {}, files: EXAMPLE_FILES },
@@ -88,6 +98,8 @@ export const GET_EXPORT_MANIFEST = defineOperation({
       200: {
         generator: 'meterline 1.0.0',
         format: 'csv',
+        guard: 'on',
+        bom: false,
         partner_id: PARTNER_ID,
         partners: 1,
         month: '2026-01',

@@ -10,6 +10,14 @@ export const PROJECT_STATUSES = ['active', 'paused', 'deleted'] as const
 export type ProjectStatus = (typeof PROJECT_STATUSES)[number]
 export const REGIONS = ['us-east', 'us-west', 'eu-west', 'eu-central', 'ap-southeast'] as const
 export type Region = (typeof REGIONS)[number]
+/** Names of regions for people. */
+export const REGION_NAMES: Readonly<Record<Region, string>> = {
+  'us-east': 'US East',
+  'us-west': 'US West',
+  'eu-west': 'Europe West',
+  'eu-central': 'Europe Central',
+  'ap-southeast': 'Asia Pacific Southeast',
+}
 export const INSTANCE_TYPES = ['nano', 'micro', 'small', 'medium', 'large', 'xl', '2xl', '4xl', '8xl', '16xl'] as const
 export type InstanceType = (typeof INSTANCE_TYPES)[number]
 export const PARTNER_MODES = ['white-label', 'co-branded'] as const

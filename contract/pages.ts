@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-const CURSOR_CHARACTERS_MAX = 2_048
+export const CURSOR_CHARACTERS_MAX = 2_048
 export const PAGE_ROWS_MAX = 100
 const PAGE_ROWS_DEFAULT = 50
 

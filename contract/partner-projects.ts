@@ -28,7 +28,7 @@ export const LIST_PARTNER_PROJECTS = defineOperation({
   tag: 'projects',
   summary: 'List all projects with their usage of a period',
   description:
-    'Deleted projects are included. A page starts after the last project of the page before it, so a project that is registered in between does not shift the others. A project whose own sort value changes in between (its name, its usage) may be listed twice or not at all.',
+    'Deleted projects are included. Reading page by page lists every project that existed at the first page exactly once, whatever changes in between: the second page fixes the order of all further ones for a day. With `status` or `search`, a project that matches no more when the second page is read is not listed. `total` is the number of projects to expect.',
   params: PartnerParams,
   query: PeriodQuery.extend({
     status: Status.optional().meta({ description: 'Only projects with this status. Default: all, including deleted ones.' }),
@@ -54,6 +54,7 @@ export const LIST_PARTNER_PROJECTS = defineOperation({
         }),
       ),
       next_cursor: NextCursor,
+      total: z.number().int().meta({ description: 'The number of projects that matched when the first page was read; the same on every page.' }),
       period: PeriodAnswer,
       ...BillingFields,
     }),
@@ -75,6 +76,7 @@ export const LIST_PARTNER_PROJECTS = defineOperation({
           },
         ],
         next_cursor: null,
+        total: 1,
         period: JANUARY,
         as_of: IN_FEBRUARY,
         billing_status: 'provisional',

@@ -1,3 +1,5 @@
+import { FOCUS_SERVICES, type FocusService, type Unit } from './focus-services.ts'
+
 /**
  * The catalogue of usage metrics. Only `kind` decides how samples and days combine:
  * - peak: a project's day is its greatest sample, and a period is its greatest day.
@@ -6,15 +8,15 @@
  * A new metric is one line here; no table changes.
  */
 export const METRICS = {
-  database_size_bytes: peak('byte', 'max_database_size_bytes', 'database_bytes'),
-  file_storage_bytes: peak('byte', 'max_file_storage_bytes', 'storage_bytes'),
-  ai_tokens: cumulative('token', 'total_ai_tokens', 'ai_tokens'),
-  mcp_calls: cumulative('call', 'total_mcp_calls', 'mcp_calls'),
-  egress_bytes: cumulative('byte', 'total_egress_bytes', 'egress_bytes'),
-  ai_credits: cumulative('credit', 'total_ai_credits', 'ai_credits'),
-  email_requests: cumulative('request', 'total_email_requests', 'email_requests'),
-  function_calls: cumulative('call', 'total_function_calls', 'function_calls'),
-  ec2_compute: cumulative('second', 'total_ec2_compute', 'ec2_compute'),
+  database_size_bytes: peak('byte', 'max_database_size_bytes', 'database_bytes', FOCUS_SERVICES.database),
+  file_storage_bytes: peak('byte', 'max_file_storage_bytes', 'storage_bytes', FOCUS_SERVICES.fileStorage),
+  ai_tokens: cumulative('token', 'total_ai_tokens', 'ai_tokens', FOCUS_SERVICES.ai),
+  mcp_calls: cumulative('call', 'total_mcp_calls', 'mcp_calls', FOCUS_SERVICES.mcp),
+  egress_bytes: cumulative('byte', 'total_egress_bytes', 'egress_bytes', FOCUS_SERVICES.dataTransfer),
+  ai_credits: cumulative('credit', 'total_ai_credits', 'ai_credits', FOCUS_SERVICES.ai),
+  email_requests: cumulative('request', 'total_email_requests', 'email_requests', FOCUS_SERVICES.email),
+  function_calls: cumulative('call', 'total_function_calls', 'function_calls', FOCUS_SERVICES.functions),
+  ec2_compute: cumulative('second', 'total_ec2_compute', 'ec2_compute', FOCUS_SERVICES.compute),
 } as const satisfies Record<string, MetricDefinition>
 
 export type MetricName = keyof typeof METRICS
@@ -22,11 +24,13 @@ export type MetricKind = 'peak' | 'cumulative'
 
 export interface MetricDefinition {
   readonly kind: MetricKind
-  readonly unit: string
+  readonly unit: Unit
   /** The name in a project's `summary`. */
   readonly projectSummaryName: string
   /** The name in a partnership's `summary`. */
   readonly partnershipName: string
+  /** How exports for FOCUS classify it. */
+  readonly service: FocusService
 }
 
 export const METRIC_NAMES = Object.keys(METRICS) as MetricName[]
@@ -37,10 +41,10 @@ export function isMetricName(name: unknown): name is MetricName {
   return typeof name === 'string' && Object.hasOwn(METRICS, name)
 }
 
-function peak<S extends string, P extends string>(unit: string, projectSummaryName: S, partnershipName: P) {
-  return { kind: 'peak', unit, projectSummaryName, partnershipName } as const
+function peak<U extends Unit, S extends string, P extends string>(unit: U, projectSummaryName: S, partnershipName: P, service: FocusService) {
+  return { kind: 'peak', unit, projectSummaryName, partnershipName, service } as const
 }
 
-function cumulative<S extends string, P extends string>(unit: string, projectSummaryName: S, partnershipName: P) {
-  return { kind: 'cumulative', unit, projectSummaryName, partnershipName } as const
+function cumulative<U extends Unit, S extends string, P extends string>(unit: U, projectSummaryName: S, partnershipName: P, service: FocusService) {
+  return { kind: 'cumulative', unit, projectSummaryName, partnershipName, service } as const
 }

@@ -6,6 +6,7 @@ import { CachedSigningKeys } from './keys/cached-signing-keys.ts'
 import { loadPepper } from './keys/pepper.ts'
 import type { MasterKeys } from './keys/sealing.ts'
 import { ProjectOwners } from './projects/project-owners.ts'
+import { ProjectSenders } from './projects/project-senders.ts'
 import type { Registry } from './registry.ts'
 
 export interface RegistryOptions {
@@ -32,5 +33,6 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
     now,
     lastUsed: new LastUsed(clickhouse),
     projectOwners: new ProjectOwners(clickhouse),
+    projectSenders: new ProjectSenders(clickhouse),
   }
 }

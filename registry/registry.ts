@@ -7,6 +7,7 @@ import type { AuthenticatedPartner } from './credentials/partner-secrets.ts'
 import type { CachedSigningKeys } from './keys/cached-signing-keys.ts'
 import type { MasterKeys } from './keys/sealing.ts'
 import type { ProjectOwners } from './projects/project-owners.ts'
+import type { ProjectSenders } from './projects/project-senders.ts'
 
 /**
  * Partners, accounts, projects, credentials, secrets and keys. Opened once where a process starts (open-registry.ts) and
@@ -22,6 +23,7 @@ export interface Registry {
   readonly ingestKeyCache: CredentialCache<IngestKey>
   readonly lastUsed: LastUsed
   readonly projectOwners: ProjectOwners
+  readonly projectSenders: ProjectSenders
   /** Template of a project's host: {slug} and {region} are filled in. */
   readonly projectHost: string
   /** Whether changes of projects are handed over to the platform, and done only when it has acknowledged them. */

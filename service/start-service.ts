@@ -212,7 +212,7 @@ async function buildApiApp(options: PartOptions, log: OpenedLog, part: ServicePa
   const { config, clickhouse, logger, secrets, closers, build, isStopping } = options
   if (secrets === undefined) throw new Error('A process with an API needs its secrets.')
   const registry = await openRegistry(registryOptionsOf(config, clickhouse, secrets))
-  const lastUsed = flushLastUsed(registry.lastUsed, logger)
+  const lastUsed = flushLastUsed(registry, logger)
   closers.add(() => lastUsed.stop())
   const { runBetweenBatches } = log
   const aggregating = part === 'all' ? await openBackgroundJobs(options, { runBetweenBatches, changes: registry.changes }) : undefined

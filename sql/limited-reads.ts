@@ -55,6 +55,13 @@ function limitedLane(lane: Lane, settings: Settings): Lane {
       }
     },
     lines: (query, params) => classifiedLimited(lane.lines(limited(query), params)),
+    execute: async (statement, params, tag) => {
+      try {
+        await lane.execute(limited(statement), params, tag)
+      } catch (thrown) {
+        throw classifyLimitedRead(thrown)
+      }
+    },
     bytes: (query, params, format) => classifiedLimited(lane.bytes(limited(query), params, format)),
   }
 }

@@ -1,7 +1,7 @@
 import { requireComplete } from '../../contract/complete-export.ts'
 import { EXPORT_COLUMNS, EXPORT_FORMATS, type ExportFormat, type ExportShape } from '../../contract/export-formats.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
-import { csvHeader } from './export-csv.ts'
+import { type CsvOptions, csvHeader } from './export-csv.ts'
 import { FOCUS_COLUMNS } from './focus-columns.ts'
 import { type FocusCharges, streamCharges } from './focus-rows.ts'
 import { type ExportSource, streamRows } from './stream-rows.ts'
@@ -10,27 +10,29 @@ export interface ExportedFile {
   readonly format: ExportFormat
   readonly source: ExportSource
   readonly charges: FocusCharges
+  readonly csv: CsvOptions
   /** The number of rows in its manifest. */
   readonly rows: number
 }
 
 /** The file of an export, in chunks, with the header of its format. Throws at the end if rows are missing. */
-export function exportFile(lane: Lane, { format, source, charges, rows }: ExportedFile): AsyncIterable<Uint8Array> {
-  const { rows: rowKind, container } = EXPORT_FORMATS[format]
-  const chunks = rowKind === 'charges' ? chargesFile(lane, charges, container) : linesFile(lane, source, container)
-  return requireComplete(chunks, { container, rows })
+export function exportFile(lane: Lane, exported: ExportedFile): AsyncIterable<Uint8Array> {
+  const { rows: rowKind, container } = EXPORT_FORMATS[exported.format]
+  const chunks = rowKind === 'charges' ? chargesFile(lane, exported, container) : linesFile(lane, exported, container)
+  return requireComplete(chunks, { container, rows: exported.rows })
 }
 
-async function* chargesFile(lane: Lane, charges: FocusCharges, container: ExportShape['container']): AsyncIterable<Uint8Array> {
-  if (container !== 'csv') return yield* streamCharges(lane, charges, 'parquet')
-  yield csvHeader(FOCUS_COLUMNS.map(({ name }) => name))
-  yield* streamCharges(lane, charges, 'csv')
+async function* chargesFile(lane: Lane, { charges, csv }: ExportedFile, container: ExportShape['container']): AsyncIterable<Uint8Array> {
+  if (container !== 'csv') return yield* streamCharges(lane, charges, 'parquet', csv)
+  const names = FOCUS_COLUMNS.map(({ name }) => name)
+  yield csvHeader(names, csv)
+  yield* streamCharges(lane, charges, 'csv', csv)
 }
 
-async function* linesFile(lane: Lane, source: ExportSource, container: ExportShape['container']): AsyncIterable<Uint8Array> {
-  if (container === 'csv') yield csvHeader(EXPORT_COLUMNS)
-  if (container === 'json') yield* asJsonArray(streamRows(lane, source, 'ndjson'))
-  else yield* streamRows(lane, source, container)
+async function* linesFile(lane: Lane, { source, csv }: ExportedFile, container: ExportShape['container']): AsyncIterable<Uint8Array> {
+  if (container === 'csv') yield csvHeader(EXPORT_COLUMNS, csv)
+  if (container === 'json') yield* asJsonArray(streamRows(lane, source, 'ndjson', csv))
+  else yield* streamRows(lane, source, container, csv)
 }
 
 /** One JSON array with one row per line. The line feed at the end of a chunk is held back until it is known whether another row follows. */

@@ -7,6 +7,7 @@ import { type Partner, readPartners } from '../../registry/partners.ts'
 import type { Registry } from '../../registry/registry.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { readAsOf } from '../as-of.ts'
+import type { CsvOptions } from './export-csv.ts'
 import { exportFile } from './export-file.ts'
 import { type ExportedMonth, readExportedMonths } from './export-months.ts'
 import { type ExportTotals, readExportTotals } from './export-totals.ts'
@@ -16,6 +17,8 @@ import type { ExportSource } from './stream-rows.ts'
 
 export interface ExportRequest {
   readonly format: ExportFormat
+  /** For CSV; other formats write texts as they are. */
+  readonly csv: CsvOptions
   /** Undefined for all partners. */
   readonly partner: Partner | undefined
   /** Set for a month: as billed if it is closed, otherwise as metered by now. Undefined for a span of days, always as metered by now. */
@@ -102,7 +105,7 @@ export class Exports {
     const liveAsOfMs = await readAsOf(registry.clickhouse)
     const partners = request.partner === undefined ? await readPartners(registry) : [request.partner]
     if (rowKind === 'months') {
-      const { rows, file } = billingPeriodRows({ months, partners, liveAsOfMs })
+      const { rows, file } = billingPeriodRows({ months, partners, liveAsOfMs, csv: request.csv })
       return { manifest: this.#manifest({ request, months, liveAsOfMs }, { rows, totals: [] }), file }
     }
     const source = await this.#stageRows({ lane, exportId, months, request })
@@ -111,7 +114,7 @@ export class Exports {
     const charges = { exportId, from: period.first, end: period.end, currency, partners }
     return {
       manifest: this.#manifest({ request, months, liveAsOfMs }, sums),
-      file: exportFile(lane, { format, source, charges, rows: sums.rows }),
+      file: exportFile(lane, { format, source, charges, csv: request.csv, rows: sums.rows }),
     }
   }
 
@@ -132,12 +135,15 @@ export class Exports {
   }
 
   #manifest({ request, months, liveAsOfMs }: ResolvedExport, { rows, totals }: Pick<ExportTotals, 'rows' | 'totals'>): Manifest {
-    const { format, partner, month, period } = request
+    const { format, csv, partner, month, period } = request
+    const isCsv = EXPORT_FORMATS[format].container === 'csv'
     const asOf = months.map(({ closed }) => (month === undefined || closed === undefined ? liveAsOfMs : closed.asOfMs))
     const known = asOf.filter((each) => each !== null)
     return {
       generator: this.#options.generator,
       format,
+      guard: isCsv ? (csv.isGuarded ? 'on' : 'off') : null,
+      bom: isCsv ? csv.hasBom : null,
       partner_id: partner?.id ?? null,
       partners: new Set(months.map(({ partnerId }) => partnerId)).size,
       month: month ?? null,

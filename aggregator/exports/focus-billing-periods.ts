@@ -1,7 +1,7 @@
 import { periodOfMonth } from '../../metering/month.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
 import type { Partner } from '../../registry/partners.ts'
-import { csvHeader, csvLine } from './export-csv.ts'
+import { type CsvOptions, csvHeader, csvLine } from './export-csv.ts'
 import type { ExportedMonth } from './export-months.ts'
 import { PROVIDER } from './focus-rows.ts'
 
@@ -9,13 +9,14 @@ export interface BillingPeriods {
   readonly months: readonly ExportedMonth[]
   readonly partners: readonly Partner[]
   readonly liveAsOfMs: number | null
+  readonly csv: CsvOptions
 }
 
 /**
  * The table that accompanies the charges and says whether a billing period is open or closed. Its columns are those of FOCUS 1.3,
  * because 1.2 has no such table. It has one row per partner and month, so it stays small whatever the usage.
  */
-export function billingPeriodRows({ months, partners, liveAsOfMs }: BillingPeriods): { rows: number; file: AsyncIterable<Uint8Array> } {
+export function billingPeriodRows({ months, partners, liveAsOfMs, csv }: BillingPeriods): { rows: number; file: AsyncIterable<Uint8Array> } {
   const names = new Map(partners.map(({ id, name }) => [id, name]))
   const billed = months.filter(({ isBilled }) => isBilled)
   const lines = billed.map(({ partnerId, month, closed }) => {
@@ -23,9 +24,9 @@ export function billingPeriodRows({ months, partners, liveAsOfMs }: BillingPerio
     const updatedMs = closed === undefined ? liveAsOfMs : closed.closedMs
     const updated = updatedMs === null ? null : formatTimestamp(updatedMs)
     const status = closed === undefined ? 'Open' : 'Closed'
-    return csvLine([partnerId, names.get(partnerId) ?? null, `${end}T00:00:00Z`, updated, `${first}T00:00:00Z`, status, PROVIDER])
+    return csvLine([{ key: partnerId }, names.get(partnerId) ?? null, `${end}T00:00:00Z`, updated, `${first}T00:00:00Z`, status, PROVIDER], csv)
   })
-  return { rows: lines.length, file: inChunks(lines) }
+  return { rows: lines.length, file: inChunks(lines, csv) }
 }
 
 const COLUMNS = [
@@ -38,7 +39,7 @@ const COLUMNS = [
   'InvoiceIssuerName',
 ]
 
-async function* inChunks(lines: readonly string[]): AsyncIterable<Uint8Array> {
-  yield csvHeader(COLUMNS)
+async function* inChunks(lines: readonly string[], csv: CsvOptions): AsyncIterable<Uint8Array> {
+  yield csvHeader(COLUMNS, csv)
   if (lines.length > 0) yield Buffer.from(lines.join(''))
 }

@@ -1,5 +1,7 @@
-/** The type of a FOCUS column. A time is a UTC instant, an amount a decimal. */
-export type FocusType = 'text' | 'amount' | 'time' | 'day'
+import { UNKNOWN_FOCUS_SERVICE } from '../../metering/focus-services.ts'
+
+/** The type of a FOCUS column. A time is a UTC instant, an amount a decimal, a key a text that programs compare. */
+export type FocusType = 'key' | 'text' | 'amount' | 'time' | 'day'
 
 export interface FocusColumn {
   readonly name: string
@@ -16,16 +18,19 @@ const NO_COST = 'toDecimal128(0, 9)'
 const PROJECT_ID = "nullIf(charge.project_id, '')"
 const PROJECT_NAME = "nullIf(charge.name, '')"
 const METRIC = 'toString(charge.metric)'
-const UNIT = 'toString(charge.unit)'
+const REGION_ID = "nullIf(toString(charge.region), '')"
+/** Looked up in the catalogues that focus-rows.ts passes. */
+const UNIT = 'transform(toString(charge.unit), {units: Array(String)}, {focusUnits: Array(String)}, toString(charge.unit))'
+const ofService = (names: string, unknown: string) => `transform(toString(charge.metric), {metrics: Array(String)}, {${names}: Array(String)}, '${unknown}')`
 
 /** All 57 columns of FOCUS 1.2 in its order, then our own. A value that does not apply is null, never an empty text and never 0. */
 export const FOCUS_COLUMNS: readonly FocusColumn[] = [
   text('AvailabilityZone', NO_TEXT),
   amount('BilledCost', NO_COST),
-  text('BillingAccountId', 'charge.partner_id'),
+  key('BillingAccountId', 'charge.partner_id'),
   text('BillingAccountName', "nullIf(transform(charge.partner_id, {partnerIds: Array(String)}, {partnerNames: Array(String)}, ''), '')"),
   text('BillingAccountType', "'Partner'"),
-  text('BillingCurrency', '{currency: String}'),
+  key('BillingCurrency', '{currency: String}'),
   time('BillingPeriodEnd', 'addMonths(charge.month_start, 1)'),
   time('BillingPeriodStart', 'charge.month_start'),
   text('CapacityReservationId', NO_TEXT),
@@ -56,7 +61,7 @@ export const FOCUS_COLUMNS: readonly FocusColumn[] = [
   amount('ListCost', NO_COST),
   amount('ListUnitPrice', NO_COST),
   text('PricingCategory', "'Standard'"),
-  text('PricingCurrency', '{currency: String}'),
+  key('PricingCurrency', '{currency: String}'),
   amount('PricingCurrencyContractedUnitPrice', NO_COST),
   amount('PricingCurrencyEffectiveCost', NO_COST),
   amount('PricingCurrencyListUnitPrice', NO_COST),
@@ -64,24 +69,24 @@ export const FOCUS_COLUMNS: readonly FocusColumn[] = [
   text('PricingUnit', UNIT),
   text('ProviderName', '{provider: String}'),
   text('PublisherName', '{provider: String}'),
-  text('RegionId', NO_TEXT),
-  text('RegionName', NO_TEXT),
-  text('ResourceId', PROJECT_ID),
+  key('RegionId', REGION_ID),
+  text('RegionName', `nullIf(transform(toString(charge.region), {regions: Array(String)}, {regionNames: Array(String)}, toString(charge.region)), '')`),
+  key('ResourceId', PROJECT_ID),
   text('ResourceName', PROJECT_NAME),
   text('ResourceType', `if(${PROJECT_ID} IS NULL, NULL, 'Project')`),
-  text('ServiceCategory', "'Databases'"),
-  text('ServiceName', '{provider: String}'),
-  text('ServiceSubcategory', "'Other (Databases)'"),
-  text('SkuId', METRIC),
-  text('SkuMeter', METRIC),
+  text('ServiceCategory', ofService('categories', UNKNOWN_FOCUS_SERVICE.category)),
+  text('ServiceName', ofService('services', UNKNOWN_FOCUS_SERVICE.name)),
+  text('ServiceSubcategory', ofService('subcategories', UNKNOWN_FOCUS_SERVICE.subcategory)),
+  key('SkuId', METRIC),
+  key('SkuMeter', METRIC),
   text('SkuPriceDetails', NO_TEXT),
-  text('SkuPriceId', METRIC),
-  text('SubAccountId', PROJECT_ID),
+  key('SkuPriceId', METRIC),
+  key('SubAccountId', PROJECT_ID),
   text('SubAccountName', PROJECT_NAME),
   text('SubAccountType', `if(${PROJECT_ID} IS NULL, NULL, 'Project')`),
   text('Tags', NO_TEXT),
   text('x_Line', 'toString(charge.line)'),
-  text('x_ForMonth', 'toString(charge.for_month)'),
+  key('x_ForMonth', 'toString(charge.for_month)'),
   text('x_MetricKind', 'toString(charge.kind)'),
   day('x_PeakDay', 'charge.peak_day'),
   amount('x_OwnMax', 'charge.own_max'),
@@ -90,6 +95,10 @@ export const FOCUS_COLUMNS: readonly FocusColumn[] = [
   time('x_DeletedAt', 'charge.deleted_at'),
   text('x_Reason', "nullIf(charge.reason, '')"),
 ]
+
+function key(name: string, sql: string): FocusColumn {
+  return { name, type: 'key', sql }
+}
 
 function text(name: string, sql: string): FocusColumn {
   return { name, type: 'text', sql }

@@ -1,8 +1,11 @@
 import { z } from 'zod'
+import { REGION_NAMES, REGIONS } from '../../contract/fields.ts'
+import { FOCUS_UNITS } from '../../metering/focus-services.ts'
+import { METRIC_NAMES, METRICS } from '../../metering/metrics.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { EXACT_ROW_SETTINGS } from '../statements/canonical-lines.ts'
-import { CSV_SETTINGS, CSV_VALUES } from './export-csv.ts'
+import { CSV_SETTINGS, CSV_VALUES, type CsvOptions } from './export-csv.ts'
 import { PARQUET_SETTINGS, PARQUET_VALUES } from './export-parquet.ts'
 import { FOCUS_COLUMNS, type FocusColumn, type FocusType } from './focus-columns.ts'
 
@@ -20,12 +23,31 @@ export interface FocusCharges {
  * The charges of FOCUS 1.2. A cumulative metric has one row per project and day; a peak metric has one row per project and month, with the
  * value on the partner's peak day. Readers of FOCUS add quantities up, and so arrive at the partner's totals. Throws StoreError.
  */
-export function streamCharges(lane: Lane, { exportId, from, end, currency, partners }: FocusCharges, container: 'csv' | 'parquet'): AsyncIterable<Uint8Array> {
-  const params = { exportId, from, end, currency, provider: PROVIDER, partnerIds: partners.map(({ id }) => id), partnerNames: partners.map(({ name }) => name) }
-  return container === 'csv' ? lane.bytes(focusCsvRows, params, 'CSV') : lane.bytes(focusParquetRows, params, 'Parquet')
+export function streamCharges(
+  lane: Lane,
+  { exportId, from, end, currency, partners }: FocusCharges,
+  container: 'csv' | 'parquet',
+  { isGuarded }: CsvOptions,
+): AsyncIterable<Uint8Array> {
+  const partnerNames = partners.map(({ name }) => name)
+  const params = { exportId, from, end, currency, provider: PROVIDER, partnerIds: partners.map(({ id }) => id), partnerNames, ...CATALOGUES }
+  return container === 'csv' ? lane.bytes(focusCsvRows, { ...params, isGuarded: isGuarded ? 1 : 0 }, 'CSV') : lane.bytes(focusParquetRows, params, 'Parquet')
 }
 
 export const PROVIDER = 'Meterline'
+
+const SERVICES = METRIC_NAMES.map((metric) => METRICS[metric].service)
+/** Pairs of lists: the values of our columns, and what FOCUS calls them. */
+const CATALOGUES = {
+  units: Object.keys(FOCUS_UNITS),
+  focusUnits: Object.values<string>(FOCUS_UNITS),
+  regions: [...REGIONS],
+  regionNames: REGIONS.map((region) => REGION_NAMES[region]),
+  metrics: [...METRIC_NAMES],
+  categories: SERVICES.map(({ category }) => category),
+  subcategories: SERVICES.map(({ subcategory }) => subcategory),
+  services: SERVICES.map(({ name }) => name),
+}
 
 const ChargesParams = z.object({
   exportId: z.string(),
@@ -35,6 +57,14 @@ const ChargesParams = z.object({
   provider: z.string(),
   partnerIds: z.array(z.string()),
   partnerNames: z.array(z.string()),
+  units: z.array(z.string()),
+  focusUnits: z.array(z.string()),
+  regions: z.array(z.string()),
+  regionNames: z.array(z.string()),
+  metrics: z.array(z.string()),
+  categories: z.array(z.string()),
+  subcategories: z.array(z.string()),
+  services: z.array(z.string()),
 })
 
 /** A correction is charged for the month that it corrects, in the billing period of the statement that contains it. */
@@ -57,6 +87,7 @@ function selectCharges(format: (column: FocusColumn) => string): string {
 }
 
 const AS_CSV: Record<FocusType, (sql: string) => string> = {
+  key: (sql) => sql,
   text: CSV_VALUES.text,
   amount: CSV_VALUES.decimal,
   day: CSV_VALUES.day,
@@ -64,6 +95,7 @@ const AS_CSV: Record<FocusType, (sql: string) => string> = {
 }
 
 const AS_PARQUET: Record<FocusType, (sql: string) => string> = {
+  key: PARQUET_VALUES.text,
   text: PARQUET_VALUES.text,
   amount: PARQUET_VALUES.decimal,
   day: PARQUET_VALUES.day,
@@ -73,7 +105,7 @@ const AS_PARQUET: Record<FocusType, (sql: string) => string> = {
 const focusCsvRows = defineQuery({
   name: 'focus_csv_rows',
   sql: selectCharges(({ type, sql }) => AS_CSV[type](sql)),
-  params: ChargesParams,
+  params: ChargesParams.extend({ isGuarded: z.number() }),
   row: z.object({}),
   // FOCUS requires a decimal point, so amounts keep all nine fraction digits.
   settings: { ...EXACT_ROW_SETTINGS, ...CSV_SETTINGS, output_format_decimal_trailing_zeros: 1 },

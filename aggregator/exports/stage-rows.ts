@@ -102,9 +102,9 @@ const stageLiveRows = defineStatement({
   name: 'stage_live_rows',
   sql: `
     INSERT INTO export_rows_v1 (export, partner_id, place, month, line, for_month, project_id, metric, entry, name, status, deleted_at, kind, unit,
-      value, peak_day, own_max, own_max_day, events, reason, days, values)
+      value, peak_day, own_max, own_max_day, events, reason, region, days, values)
     SELECT {exportId: String}, partner_id, 1, month, 'usage', month, project_id, metric, '', name, status, deleted_at, kind, unit,
-      value, peak_day, own_max, own_max_day, events, '',
+      value, peak_day, own_max, own_max_day, events, '', region,
       if({withDays: UInt64} = 1 AND kind = 'cumulative', days, []), if({withDays: UInt64} = 1 AND kind = 'cumulative', values, [])
     FROM (
       SELECT partner_id, month, project_id, metric, kind, unit, peak_day, days, values, events, ${SHARE_OF_MONTH}
@@ -126,12 +126,12 @@ const stageLiveRows = defineStatement({
         ) AS peaks USING (partner_id, month, metric)
       )
     ) AS shares
-    LEFT JOIN (SELECT project_id, name, status, deleted_at FROM projects_v1 FINAL) AS projects USING project_id`,
+    LEFT JOIN (SELECT project_id, name, status, deleted_at, region FROM projects_v1 FINAL) AS projects USING project_id`,
   params: z.object({ exportId: z.string(), withDays: z.number(), metrics: z.array(z.string()), kinds: z.array(z.string()), units: z.array(z.string()) }),
   settings: STAGING_SETTINGS,
 })
 
-const LINE_COLUMNS = `month, line, for_month, project_id, metric, entry, name, status, deleted_at, kind, unit, value, peak_day, own_max, own_max_day, events, reason`
+const LINE_COLUMNS = `month, line, for_month, project_id, metric, entry, name, status, deleted_at, kind, unit, value, peak_day, own_max, own_max_day, events, reason, region`
 
 const CopyParams = z.object({ exportId: z.string(), closings: z.array(z.tuple([z.string(), z.string()])), lines: z.array(z.string()) })
 

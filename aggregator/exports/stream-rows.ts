@@ -12,21 +12,26 @@ import {
   selectExportRows,
   streamCanonicalLines,
 } from '../statements/canonical-lines.ts'
-import { CSV_SETTINGS, CSV_VALUES } from './export-csv.ts'
+import { CSV_SETTINGS, CSV_VALUES, type CsvOptions } from './export-csv.ts'
 import { PARQUET_SETTINGS, PARQUET_VALUES } from './export-parquet.ts'
 
 /** Where the rows of an export are read from: the lines of one closed statement, or the rows staged for this export. */
 export type ExportSource = ({ readonly kind: 'closed' } & ClosedStatementKey) | { readonly kind: 'staged'; readonly exportId: string }
 
 /** The rows in canonical order, without the header of the format. Throws StoreError. */
-export function streamRows(lane: Lane, source: ExportSource, container: 'csv' | 'ndjson' | 'parquet'): AsyncIterable<Uint8Array> {
-  if (source.kind === 'staged') return lane.bytes(STAGED_ROWS[container].query, { exportId: source.exportId }, STAGED_ROWS[container].format)
+export function streamRows(lane: Lane, source: ExportSource, container: 'csv' | 'ndjson' | 'parquet', csv: CsvOptions): AsyncIterable<Uint8Array> {
+  const isGuarded = csv.isGuarded ? 1 : 0
+  if (source.kind === 'staged') {
+    const { exportId } = source
+    if (container === 'csv') return lane.bytes(stagedCsvRows, { exportId, isGuarded }, 'CSV')
+    return container === 'ndjson' ? lane.bytes(stagedRows, { exportId }, 'JSONEachRow') : lane.bytes(stagedParquetRows, { exportId }, 'Parquet')
+  }
   if (container === 'parquet') throw new Error('A Parquet file is written by one query, so its rows must be staged.')
-  return container === 'csv' ? streamClosedCsv(lane, source) : streamCanonicalLines(lane, source)
+  return container === 'csv' ? streamClosedCsv(lane, source, isGuarded) : streamCanonicalLines(lane, source)
 }
 
-async function* streamClosedCsv(lane: Lane, { partnerId, closing }: ClosedStatementKey): AsyncIterable<Uint8Array> {
-  for (const line of STATEMENT_LINES) yield* lane.bytes(closedCsvRows, { partnerId, closing, line }, 'CSV')
+async function* streamClosedCsv(lane: Lane, { partnerId, closing }: ClosedStatementKey, isGuarded: number): AsyncIterable<Uint8Array> {
+  for (const line of STATEMENT_LINES) yield* lane.bytes(closedCsvRows, { partnerId, closing, line, isGuarded }, 'CSV')
 }
 
 const FROM_STAGED_ROWS = `
@@ -38,7 +43,7 @@ const StagedRowsParams = z.object({ exportId: z.string() })
 const closedCsvRows = defineQuery({
   name: 'closed_statement_csv_rows',
   sql: `${selectExportRows(CSV_VALUES)} ${FROM_CLOSED_LINES}`,
-  params: ClosedLinesParams,
+  params: ClosedLinesParams.extend({ isGuarded: z.number() }),
   row: ExportRow,
   settings: { ...EXACT_ROW_SETTINGS, ...CSV_SETTINGS },
 })
@@ -54,7 +59,7 @@ const stagedRows = defineQuery({
 const stagedCsvRows = defineQuery({
   name: 'staged_export_csv_rows',
   sql: `${selectExportRows(CSV_VALUES)} ${FROM_STAGED_ROWS}`,
-  params: StagedRowsParams,
+  params: StagedRowsParams.extend({ isGuarded: z.number() }),
   row: ExportRow,
   settings: { ...EXACT_ROW_SETTINGS, ...CSV_SETTINGS },
 })
@@ -66,9 +71,3 @@ const stagedParquetRows = defineQuery({
   row: ExportRow,
   settings: { ...EXACT_ROW_SETTINGS, ...PARQUET_SETTINGS },
 })
-
-const STAGED_ROWS = {
-  csv: { query: stagedCsvRows, format: 'CSV' },
-  ndjson: { query: stagedRows, format: 'JSONEachRow' },
-  parquet: { query: stagedParquetRows, format: 'Parquet' },
-} as const

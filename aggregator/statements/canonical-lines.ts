@@ -54,7 +54,7 @@ export function selectExportRows({ text, decimal, day, time }: ValueFormat): str
       toString(rows.month) AS month,
       toString(rows.line) AS line,
       toString(rows.for_month) AS for_month,
-      ${text("nullIf(rows.project_id, '')")} AS project_id,
+      nullIf(rows.project_id, '') AS project_id,
       ${text("nullIf(rows.name, '')")} AS name,
       nullIf(toString(rows.status), '') AS status,
       ${time('rows.deleted_at')} AS deleted_at,

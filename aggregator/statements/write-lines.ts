@@ -85,7 +85,7 @@ const AttemptParams = z.object({
 /** What all lines of an attempt begin with. */
 const INSERT_LINES = `
     INSERT INTO statement_lines_inbox_v1 (log, epoch, owner, partner_id, closing, month, line, for_month, project_id, metric, entry,
-      name, status, deleted_at, kind, unit, value, peak_day, own_max, own_max_day, events, reason)
+      name, status, deleted_at, kind, unit, value, peak_day, own_max, own_max_day, events, reason, region)
     SELECT {log: String}, {epoch: UInt64}, {owner: String}, {partnerId: String}, {closing: String}, {month: String}`
 
 const CATALOGUE = `format(TabSeparated, 'month String, metric String, kind String, unit String, peak_day Nullable(Date)', {catalogue: String})`
@@ -97,7 +97,7 @@ const RECOUNTED_SHARES = `
       FROM (SELECT month, metric, project_id, days, values, events FROM statement_recounts_v1 WHERE partner_id = {partnerId: String} AND closing = {closing: String}) AS recounts
       INNER JOIN ${CATALOGUE} AS catalogue USING (month, metric)`
 
-const PROJECTS = `(SELECT project_id, name, status, deleted_at FROM projects_v1 FINAL WHERE partner_id = {partnerId: String}) AS projects`
+const PROJECTS = `(SELECT project_id, name, status, deleted_at, region FROM projects_v1 FINAL WHERE partner_id = {partnerId: String}) AS projects`
 
 const LINE_SETTINGS = { max_execution_time: 600 }
 
@@ -105,7 +105,7 @@ const writeUsageLines = defineStatement({
   name: 'write_usage_lines',
   sql: `
     ${INSERT_LINES}, 'usage', for_month, project_id, metric, '',
-      name, status, deleted_at, kind, unit, value, peak_day, own_max, own_max_day, events, ''
+      name, status, deleted_at, kind, unit, value, peak_day, own_max, own_max_day, events, '', region
     FROM (${RECOUNTED_SHARES}
       WHERE month = {month: String}
     ) AS shares
@@ -119,7 +119,7 @@ const writeAdjustmentLines = defineStatement({
   name: 'write_adjustment_lines',
   sql: `
     ${INSERT_LINES}, 'adjustment', for_month, project_id, metric, '',
-      name, status, deleted_at, kind, unit, value, peak_day, own_max, own_max_day, events, 'counted after the month was billed'
+      name, status, deleted_at, kind, unit, value, peak_day, own_max, own_max_day, events, 'counted after the month was billed', region
     FROM (
       SELECT for_month, project_id, metric, max(kind) AS kind, max(unit) AS unit, sum(value) AS value, sum(events) AS events,
         max(peak_day) AS peak_day, max(own_max) AS own_max, max(own_max_day) AS own_max_day
@@ -143,7 +143,7 @@ const writeManualLines = defineStatement({
   name: 'write_manual_lines',
   sql: `
     ${INSERT_LINES}, 'manual', for_month, project_id, metric, entry,
-      name, status, deleted_at, kind, unit, value, NULL, NULL, NULL, 0, reason
+      name, status, deleted_at, kind, unit, value, NULL, NULL, NULL, 0, reason, region
     FROM (
       SELECT entry, for_month, project_id, metric, value, reason FROM manual_adjustments_v1 FINAL
       WHERE partner_id = {partnerId: String} AND entry NOT IN (

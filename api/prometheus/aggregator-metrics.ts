@@ -4,7 +4,7 @@ import type { BackgroundJobs } from '../../aggregator/background-jobs.ts'
 import type { JobStats } from '../../aggregator/repeat.ts'
 
 /** Metrics of the background jobs of this process, by the name of the job. */
-export function aggregatorMetrics(register: Registry, { stats, audited, auditedCompletelyMs, disks, due }: BackgroundJobs): void {
+export function aggregatorMetrics(register: Registry, { stats, audited, auditedCompletelyMs, disks, due, unregistered }: BackgroundJobs): void {
   const shared = { labelNames: ['work'], registers: [register] }
   const counter = (name: string, help: string, read: (work: JobStats) => number) =>
     new Counter({
@@ -56,6 +56,7 @@ export function aggregatorMetrics(register: Registry, { stats, audited, auditedC
   diskMetrics(register, disks)
   known('meterline_months_overdue', 'Partners with a month whose grace is over and that could not be closed yet.', () => due()?.overdue)
   known('meterline_months_unconfirmed', 'Partners with a month that only a clock says is over: an operator must close it by hand.', () => due()?.unconfirmed)
+  known('meterline_unregistered_projects', 'Projects with usage in the last 31 days that nobody registered, so that no partner is billed for it.', unregistered)
   known('meterline_clocks_disagree', '1 while no month is closed automatically, because the clock of the host is not trusted.', () => {
     const outcome = due()
     return outcome === undefined ? undefined : outcome.clockDisagreement === undefined ? 0 : 1

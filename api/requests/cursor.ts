@@ -1,26 +1,6 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { isDay } from '../../metering/period.ts'
 import { ApiError } from '../errors/errors.ts'
-
-/** Where a list continues, and over which days: default days are fixed by the first page, so that midnight does not shift the pages. */
-export interface CursorPlace {
-  readonly key: string
-  readonly projectId: string
-  readonly first: string
-  readonly last: string
-}
-
-/** Opaque to callers. `query` is everything that determines the list and its order. */
-export function writeCursor(query: QueryValues, { key, projectId, first, last }: CursorPlace): string {
-  return writePlace(query, [key, projectId, first, last])
-}
-
-/** Throws ApiError for a text that is not a cursor, or a cursor of another query, whose place has no meaning in this one. */
-export function requireCursor(text: string, query: QueryValues, key: RegExp): CursorPlace {
-  const [place, projectId, first, last] = requirePlace(text, query, z.tuple([z.string().regex(key), z.string(), DayText, DayText]))
-  return { key: place, projectId, first, last }
-}
 
 /** Where a list continues that is ordered by creation, then by id. */
 export interface PlaceInTime {
@@ -42,7 +22,7 @@ export function requireTimeCursor(text: string | undefined, query: QueryValues):
 type QueryValues = readonly (string | undefined)[]
 
 /** For a list with an order of its own: `place` holds all its sort keys. */
-export function writePlace(query: QueryValues, place: readonly (string | number)[]): string {
+export function writePlace(query: QueryValues, place: readonly (string | number | readonly (string | number)[])[]): string {
   return Buffer.from(JSON.stringify([fingerprint(query), ...place]), 'utf8').toString('base64url')
 }
 
@@ -62,8 +42,7 @@ export function pageOf<T>(rows: readonly T[], limit: number, cursorOf: (last: T)
   return { shown, next_cursor: last === undefined ? null : cursorOf(last) }
 }
 
-const DayText = z.string().refine(isDay)
-const Cursor = z.tuple([z.string()], z.union([z.string(), z.number()]))
+const Cursor = z.tuple([z.string()], z.union([z.string(), z.number(), z.array(z.union([z.string(), z.number()]))]))
 
 function parseJson(text: string): unknown {
   try {

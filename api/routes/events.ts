@@ -37,6 +37,7 @@ export function sendEvents(app: FastifyInstance, { registry, eventLog, now, past
     const validated = arrivals.map((arrival) => validateEvent(arrival, { receivedMs, allowedProjects }))
     pastMonths.spend(ingestKey.id, validated, receivedMs)
     const verdicts = validated.length === 0 ? [] : await eventLog.submit({ validated, ingestKeyId: ingestKey.id, receivedMs, bytes: body.length })
+    for (const each of validated) if (each.status === 'valid') registry.projectSenders.note(ingestKey.id, each.event.projectId)
     const rejected = rejectedOf(validated, verdicts)
     const countOf = (...statuses: Verdict['status'][]) => verdicts.filter(({ status }) => statuses.includes(status)).length
     if (eventLog.acknowledges === 'durable') return reply.code(202).send({ accepted: countOf('produced'), rejected })

@@ -19,9 +19,8 @@ import { addRoute } from '../route.ts'
 
 export function exportOwnStatement(app: FastifyInstance, context: ApiContext, slots: ExportSlots): void {
   addRoute(app, EXPORT_OWN_STATEMENT, { access: PARTNER, exposeHeadRoute: false }, async (request, reply) => {
-    const { format } = request.query
     const partner = partnerOf(request)
-    const exportRequest = { format, partner, ...requireMonthSpan(request.params.month) }
+    const exportRequest = { ...requireFormat(request.query), partner, ...requireMonthSpan(request.params.month) }
     return sendExport(reply, await openExport(context, exportRequest, () => slots.ofPartner(partner.id)))
   })
 }
@@ -41,16 +40,24 @@ export function getExportManifest(app: FastifyInstance, context: ApiContext, slo
 }
 
 async function requireExportRequest({ registry }: ApiContext, query: QueryOf<typeof EXPORT_LINES>): Promise<ExportRequest> {
-  const { month, from, to, partner: partnerId, format } = query
+  const { month, from, to, partner: partnerId } = query
+  const format = requireFormat(query)
   const partner = partnerId === undefined ? undefined : await findPartner(registry, partnerId)
   if (partnerId !== undefined && partner === undefined) throw new ApiError('PARTNER_NOT_FOUND')
-  if (month !== undefined && from === undefined && to === undefined) return { format, partner, ...requireMonthSpan(month) }
+  if (month !== undefined && from === undefined && to === undefined) return { ...format, partner, ...requireMonthSpan(month) }
   if (month !== undefined || from === undefined || to === undefined) throw new ApiError('INVALID_REQUEST', 'Set either month, or both from and to.')
   for (const day of [from, to]) if (!isDay(day)) throw new ApiError('PERIOD_INVALID', `"${day}" is not a calendar day as YYYY-MM-DD.`)
   if (from > to) throw new ApiError('PERIOD_INVALID', `from ${from} is after to ${to}.`)
   const parsed = parsePeriod({ start: from, end: to }, 0)
   if (parsed.status === 'invalid') throw new ApiError('PERIOD_INVALID', parsed.problem)
-  return { format, partner, month: undefined, period: parsed.period }
+  return { ...format, partner, month: undefined, period: parsed.period }
+}
+
+function requireFormat({ format, guard, bom }: Pick<QueryOf<typeof EXPORT_LINES>, 'format' | 'guard' | 'bom'>): Pick<ExportRequest, 'format' | 'csv'> {
+  const onlyForCsv = guard !== undefined ? 'guard' : bom !== undefined ? 'bom' : undefined
+  if (onlyForCsv !== undefined && EXPORT_FORMATS[format].container !== 'csv')
+    throw new ApiError('INVALID_REQUEST', `${onlyForCsv} is only for formats of CSV; ${format} writes all texts as they are.`)
+  return { format, csv: { isGuarded: guard !== 'off', hasBom: bom === 'true' } }
 }
 
 function requireMonthSpan(text: string): Pick<ExportRequest, 'month' | 'period'> {

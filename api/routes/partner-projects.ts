@@ -1,63 +1,111 @@
 import type { FastifyInstance } from 'fastify'
+import { z } from 'zod'
 import { readAsOf } from '../../aggregator/as-of.ts'
 import { readBillingStatus } from '../../aggregator/statements/billing-status.ts'
-import { listProjectsByActivity, listProjectsByMetric, readUsageOfProjects } from '../../aggregator/usage/projects-usage.ts'
+import { orderOfProjects, type SelectedOrder } from '../../aggregator/usage/project-orders.ts'
+import { readUsageOfProjects } from '../../aggregator/usage/projects-usage.ts'
 import { projectSummaryName } from '../../contract/fields.ts'
+import { CURSOR_CHARACTERS_MAX } from '../../contract/pages.ts'
 import { LIST_PARTNER_PROJECTS, type ProjectSort } from '../../contract/partner-projects.ts'
 import { METRIC_NAMES, METRICS, type MetricName } from '../../metering/metrics.ts'
-import type { Period } from '../../metering/period.ts'
+import { isDay, type Period } from '../../metering/period.ts'
 import { instantOrNull } from '../../metering/timestamp.ts'
-import { listProjects, type PlaceInList, type ProjectPageQuery, readListedProjects } from '../../registry/projects/list-projects.ts'
+import { type ProjectFilter, readListedProjects } from '../../registry/projects/list-projects.ts'
+import { PRINT_BYTES, printOf, readWalk, startWalk, type Walk } from '../../registry/projects/walk-projects.ts'
 import type { LimitedReads } from '../../sql/limited-reads.ts'
 import { billingAnswer } from '../answers/billing-fields.ts'
 import { quantitiesAnswer } from '../answers/quantities.ts'
 import { PARTNER } from '../auth/access.ts'
 import { partnerOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
-import { pageOf, requireCursor, writeCursor } from '../requests/cursor.ts'
+import { ApiError } from '../errors/errors.ts'
+import { WalkBudget } from '../http/walk-budget.ts'
+import { requirePlace, writePlace } from '../requests/cursor.ts'
 import { periodAnswer, requirePeriod } from '../requests/period.ts'
 import { addRoute } from '../route.ts'
 
 export function listPartnerProjects(app: FastifyInstance, { limitedReads, now }: ApiContext): void {
+  const walkBudget = new WalkBudget()
   addRoute(app, LIST_PARTNER_PROJECTS, { access: PARTNER }, async (request) => {
     const partner = partnerOf(request)
-    const { status, search, sort, limit, cursor, start_date, end_date } = request.query
+    const { status = '', search, sort, limit, cursor, start_date, end_date } = request.query
     const query = [partner.id, status, search, sort, start_date, end_date]
-    const place = cursor === undefined ? undefined : requireCursor(cursor, query, CURSOR_KEYS[keyKindOf(sort)])
-    const period = requirePeriod(place === undefined ? request.query : { start_date: place.first, end_date: place.last }, now())
-    const page = { filter: { partnerId: partner.id, status, search }, descending: sort.startsWith('-'), after: place, limit: limit + 1 }
+    const place = cursor === undefined ? undefined : requirePlace(cursor, query, Place)
+    const period = requirePeriod(place === undefined ? request.query : { start_date: place[0], end_date: place[1] }, now())
     const asOfMs = await readAsOf(limitedReads)
-    const places = await listInOrder(limitedReads, sort, period, page)
-    const { shown, next_cursor } = pageOf(places, limit, (last) => writeCursor(query, { ...last, first: period.first, last: period.last }))
-    const projects = await projectsAnswer(limitedReads, partner.id, shown, period)
+    const list = { reads: limitedReads, filter: { partnerId: partner.id, status, search }, order: selectOrder(sort, period), limit, walkBudget }
+    const page = place === undefined ? await firstPage(list) : await nextPage(list, place[2])
     return {
-      projects,
-      next_cursor,
+      projects: await projectsAnswer(limitedReads, partner.id, page.ids, period),
+      next_cursor: page.next === null ? null : writePlace(query, [period.first, period.last, page.next]),
+      total: page.total,
       period: periodAnswer(period),
       ...billingAnswer(asOfMs, await readBillingStatus(limitedReads, partner.id, period, now())),
     }
   })
 }
 
-/** The formats of the sort key in a cursor. The key becomes a parameter of a query, so the store must be able to parse it. */
-const CURSOR_KEYS = { text: /^/, time: /^0{0,20}\d{1,15}$/, quantity: /^\d{1,67}(?:\.\d{1,9})?$/ } as const
+/** After the first page: what it showed. Later: the place in the order that the second page fixed. */
+const Next = z.union([
+  z.tuple([z.literal('start'), z.number().int().min(0), z.number().int().min(0), z.string().max(CURSOR_CHARACTERS_MAX)]),
+  z.tuple([z.literal('walk'), z.number().int().min(0), z.uuid(), z.number().int().min(0), z.number().int().min(0)]),
+])
+type Next = z.output<typeof Next>
+const DayText = z.string().refine(isDay)
+const Place = z.tuple([DayText, DayText, Next])
 
-function keyKindOf(sort: ProjectSort): keyof typeof CURSOR_KEYS {
-  const order = orderOf(sort)
-  if (order === 'name') return 'text'
-  return order === 'created_at' || order === 'last_activity_at' ? 'time' : 'quantity'
+interface List {
+  readonly reads: LimitedReads
+  readonly filter: ProjectFilter
+  readonly order: SelectedOrder
+  readonly limit: number
+  readonly walkBudget: WalkBudget
 }
 
-function orderOf(sort: ProjectSort): string {
-  return sort.replace(/^-/, '')
+interface Page {
+  readonly ids: readonly string[]
+  readonly total: number
+  readonly next: Next | null
 }
 
-/** The registry sorts by name and by creation. Sorting by usage reads the rollup of all matching projects, once per page. */
-function listInOrder(reads: LimitedReads, sort: ProjectSort, period: Period, page: ProjectPageQuery): Promise<PlaceInList[]> {
-  const order = orderOf(sort)
-  if (order === 'name' || order === 'created_at') return listProjects(reads, order, page)
-  if (order === 'last_activity_at') return listProjectsByActivity(reads, page)
-  return listProjectsByMetric(reads, metricOf(order), period, page)
+async function firstPage({ reads, filter, order, limit }: List): Promise<Page> {
+  const ids = await order.firstPage(reads, filter, limit + 1)
+  const { total, newestMs } = await startWalk(reads, filter)
+  if (ids.length <= limit) return { ids, total, next: null }
+  const shown = ids.slice(0, limit)
+  return { ids: shown, total, next: ['start', total, newestMs, Buffer.from(shown.map(printOf).join(''), 'hex').toString('base64url')] }
+}
+
+async function nextPage({ reads, filter, order, limit, walkBudget }: List, place: Next): Promise<Page> {
+  const [kind, total] = place
+  if (kind === 'walk') return pageOfWalk(reads, filter.partnerId, { total, walk: { id: place[2], size: place[3] }, at: place[4], limit })
+  const [, , newestMs, prints] = place
+  walkBudget.spend(filter.partnerId, total)
+  const shown = Buffer.from(prints, 'base64url').toString('hex').match(ONE_PRINT) ?? []
+  const walk = await order.fixRest(reads, filter, { newestMs, shown })
+  return pageOfWalk(reads, filter.partnerId, { total, walk, at: 0, limit })
+}
+
+const ONE_PRINT = new RegExp(`.{${2 * PRINT_BYTES}}`, 'g')
+
+interface PlaceInWalk {
+  readonly total: number
+  readonly walk: Walk
+  readonly at: number
+  readonly limit: number
+}
+
+async function pageOfWalk(reads: LimitedReads, partnerId: string, { total, walk, at, limit }: PlaceInWalk): Promise<Page> {
+  const ids = await readWalk(reads, partnerId, walk, { at, limit })
+  if (ids === undefined) throw new ApiError('CURSOR_INVALID', 'This list was begun more than a day ago. Request the first page again, without a cursor.')
+  const end = at + ids.length
+  return { ids, total, next: end < walk.size ? ['walk', total, walk.id, walk.size, end] : null }
+}
+
+function selectOrder(sort: ProjectSort, period: Period): SelectedOrder {
+  const by = sort.replace(/^-/, '')
+  const key = by === 'name' || by === 'created_at' || by === 'last_activity_at' ? by : metricOf(by)
+  return orderOfProjects({ key, isDescending: sort.startsWith('-'), period })
 }
 
 function metricOf(summaryName: string): MetricName {
@@ -66,8 +114,7 @@ function metricOf(summaryName: string): MetricName {
   return metric
 }
 
-async function projectsAnswer(reads: LimitedReads, partnerId: string, places: readonly PlaceInList[], period: Period) {
-  const ids = places.map(({ projectId }) => projectId)
+async function projectsAnswer(reads: LimitedReads, partnerId: string, ids: readonly string[], period: Period) {
   const known = await readListedProjects(reads, partnerId, ids)
   const usages = await readUsageOfProjects(reads, ids, period)
   return ids.map((id) => {

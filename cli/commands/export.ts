@@ -19,6 +19,8 @@ export const exportCommand: CommandRegistration = (program, run) => {
     .option('--to <day>', 'last day, inclusive')
     .option('--partner <id>', 'one partner only')
     .option('--format <format>', EXPORT_FORMAT_NAMES.join(', '), 'csv')
+    .option('--guard <on|off>', 'CSV only: whether texts that a spreadsheet would run as a formula get an apostrophe; default on')
+    .option('--bom', 'CSV only: begin with a byte order mark, for spreadsheets')
     .option('--out <file>', 'default: the file name that the service gives, in the working directory')
     .action((own: ExportOptions) => run((environment, options) => exportFile(environment, { ...own, ...options })))
 }
@@ -29,6 +31,8 @@ interface ExportOptions extends OutputOptions {
   readonly to?: string
   readonly partner?: string
   readonly format?: string
+  readonly guard?: string
+  readonly bom?: boolean
   /** Default: the file name that the service gives, in the working directory. */
   readonly out?: string
 }
@@ -46,9 +50,10 @@ export function manifestPathOf(file: string): string {
  * Throws CliError.
  */
 async function exportFile(environment: NodeJS.ProcessEnv, options: ExportOptions): Promise<void> {
-  const { month, from, to, partner, format } = options
+  const { month, from, to, partner, format, guard } = options
+  const bom = options.bom === true ? 'true' : undefined
   // A wrong format or month is reported by the service itself.
-  const query = { month, from, to, partner, format } as RequestInput<typeof EXPORT_LINES>['query']
+  const query = { month, from, to, partner, format, guard, bom } as RequestInput<typeof EXPORT_LINES>['query']
   const download = await openDownload(readEndpoint(environment), EXPORT_LINES, { query })
   const manifest = readManifest(download.headers.get('x-meterline-manifest'))
   const file = resolve(options.out ?? nameIn(download.headers.get('content-disposition')))

@@ -136,8 +136,14 @@ function requestManifest(environment: NodeJS.ProcessEnv, manifest: FileManifest)
   return call(readEndpoint(environment), GET_EXPORT_MANIFEST, { query: sameExport(manifest) })
 }
 
-function sameExport({ month, from, to, partner_id, format }: FileManifest) {
-  return { ...(month === null ? { from, to } : { month }), format, ...(partner_id === null ? {} : { partner: partner_id }) }
+function sameExport({ month, from, to, partner_id, format, guard, bom }: FileManifest) {
+  return {
+    ...(month === null ? { from, to } : { month }),
+    format,
+    ...(partner_id === null ? {} : { partner: partner_id }),
+    ...(guard === null ? {} : { guard }),
+    ...(bom === true ? { bom: 'true' as const } : {}),
+  }
 }
 
 /** A closed month must still be closed, and a text format must have the same bytes. A Parquet file may have another layout. */

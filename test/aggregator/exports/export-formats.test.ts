@@ -1,7 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { guardFormulas } from '../../../aggregator/exports/export-csv.ts'
 import { addDecimals } from '../../../metering/exact-decimal.ts'
+import { METRIC_NAMES } from '../../../metering/metrics.ts'
 import type { Answer, Credentials } from '../../support/clients/client.ts'
 import { queryDuckDb } from '../../support/engines/duckdb.ts'
 import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
@@ -82,13 +84,44 @@ describe('exports read by DuckDB', () => {
     expect(rest.find(({ project_id }) => project_id === 'gone')).toMatchObject({ status: 'deleted', deleted_at: '2026-01-12T10:00:00.250Z' })
   })
 
-  test('no text in a CSV export can run as a formula in a spreadsheet, and numbers stay numbers', async () => {
+  test('no text in a CSV export can run as a formula in a spreadsheet; ids and numbers are never changed', async () => {
     const name = await download(`month=2026-02&partner=${partner.partnerId}`, 'csv')
     const cells = await queryDuckDb(`SELECT project_id, name, reason, value FROM read_csv(${fileOf(name)}, all_varchar = true, header = true)`)
-    const texts = cells.flatMap(({ project_id, name: named, reason }) => [project_id, named, reason])
+    const texts = cells.flatMap(({ name: named, reason }) => [named, reason])
     expect(texts.filter((cell) => cell !== null && cell !== undefined && /^[=+\-@\t\r]/.test(cell))).toEqual([])
-    expect(texts).toEqual(expect.arrayContaining(["'-formula", "'=SUM(A1:A9)", `'=HYPERLINK("x")`]))
+    expect(texts).toEqual(expect.arrayContaining(["'=SUM(A1:A9)", `'=HYPERLINK("x")`]))
+    expect(cells.map(({ project_id }) => project_id)).toContain('-formula')
     expect(cells.map(({ value }) => value)).toEqual(expect.arrayContaining(['-9', '-3.5']))
+  })
+
+  test('the guard of CSV covers semicolons and full-width signs, can be undone, and can be switched off; bom=true adds the mark', async () => {
+    const names = ['a;=1+2;b', 'a;"=1', "a;'=1", '＝1', '＠x', '=1', "'=1", "''=1", '-', 'plain; text']
+    const guarded = await tested.client.createPartner('Guarded')
+    const projects = names.map((name, index) => ({ id: `-guard-${index}`, name, partner_id: guarded.partnerId }))
+    await tested.client.admin('POST', '/admin/v1/projects/batch', { projects })
+    await tested.client.send(projects.map(({ id }) => ({ event_id: 'e', project_id: id, metric: 'ai_tokens', value: 1, timestamp: '2026-03-07T00:00:00Z' })))
+    const days = `from=2026-03-07&to=2026-03-07&partner=${guarded.partnerId}`
+    for (const [format, id, column] of [
+      ['csv', 'project_id', 'name'],
+      ['focus-csv', 'ResourceId', 'ResourceName'],
+    ] as const) {
+      const cellsOf = async (more: string) =>
+        queryDuckDb(
+          `SELECT ${id} AS id, ${column} AS name FROM read_csv(${fileOf(await download(`${days}${more}`, format))}, all_varchar = true, header = true) ORDER BY id`,
+        )
+      expect(await cellsOf('&guard=off')).toEqual(projects.map(({ id: projectId, name }) => ({ id: projectId, name })))
+      // The store's guard is the one that test/aggregator/exports/export-csv.test.ts proves.
+      expect(await cellsOf('')).toEqual(projects.map(({ id: projectId, name }) => ({ id: projectId, name: guardFormulas(name) })))
+      expect(await cellsOf('&bom=true')).toEqual(await cellsOf('&guard=on'))
+      const bytes = readFileSync(join(directory.path, await download(`${days}&bom=true`, format)))
+      expect([bytes.subarray(0, 3).toString('hex'), bytes.subarray(3)]).toEqual(['efbbbf', readFileSync(join(directory.path, await download(days, format)))])
+    }
+    const manifestOf = async (query: string) => (await tested.client.admin('GET', `/admin/v1/exports/manifest?${days}&${query}`)).body
+    expect(await manifestOf('format=csv')).toMatchObject({ guard: 'on', bom: false })
+    expect(await manifestOf('format=focus-csv&guard=off&bom=true')).toMatchObject({ guard: 'off', bom: true })
+    expect(await manifestOf('format=ndjson')).toMatchObject({ guard: null, bom: null })
+    for (const query of ['format=parquet&guard=off', 'format=ndjson&bom=true', 'format=csv&guard=maybe', 'format=csv&timezone=Mars/Olympus'])
+      expect([query, (await manifestOf(query)).code]).toEqual([query, 'INVALID_REQUEST'])
   })
 
   test('FOCUS charges are the same in CSV and Parquet, and add up to the manifest', async () => {
@@ -121,4 +154,67 @@ describe('FOCUS', () => {
     ])
     expect(new Set(rows.map(({ currency, cost }) => `${currency} ${cost}`))).toEqual(new Set(['USD 0.000000000']))
   })
+
+  test('FOCUS: each row keeps the rules of FOCUS 1.2 that the official validator does not check', async () => {
+    await tested.client.send(METRIC_NAMES.map((metric) => ({ event_id: metric, project_id: 'quoted', metric, value: 1, timestamp: '2026-03-09T00:00:00Z' })))
+    for (const span of [...SPANS(), 'month=2026-03']) {
+      const file = `read_csv(${fileOf(await download(span, 'focus-csv'))}, all_varchar = true, header = true)`
+      const broken = await queryDuckDb(
+        `SELECT rule, SkuMeter FROM (SELECT *, unnest([${Object.entries(FOCUS_RULES)
+          .map(([rule, sql]) => `CASE WHEN coalesce(${sql}, false) THEN NULL ELSE '${rule}' END`)
+          .join(', ')}]) AS rule FROM ${file}) WHERE rule IS NOT NULL`,
+      )
+      expect([span, broken]).toEqual([span, []])
+      // "A service has one category" is a rule about all rows.
+      expect(
+        await queryDuckDb(`SELECT ServiceName FROM ${file} GROUP BY ServiceName HAVING count(DISTINCT ServiceCategory || ServiceSubcategory) > 1`),
+      ).toEqual([])
+    }
+    const name = fileOf(await download('month=2026-03', 'focus-csv'))
+    const units = await queryDuckDb(`SELECT DISTINCT ConsumedUnit AS unit FROM read_csv(${name}, all_varchar = true, header = true) ORDER BY unit`)
+    expect(units.map(({ unit }) => unit)).toEqual(['B', 'Calls', 'Credits', 'Requests', 'Seconds', 'Tokens'])
+  })
+
+  test('FOCUS: a closed month has the regions of the time when it was closed, and an open one those of now', async () => {
+    const regionsOf = async (month: string) => {
+      const name = fileOf(await download(`month=${month}&partner=${partner.partnerId}`, 'focus-parquet'))
+      const rows = await queryDuckDb(`SELECT DISTINCT coalesce(ResourceId, '-') || ' ' || coalesce(RegionId, '-') || ' ' || coalesce(RegionName, '-') AS region
+        FROM read_parquet(${name}) ORDER BY region`)
+      return rows.map(({ region }) => region)
+    }
+    const closed = await regionsOf('2026-02')
+    expect(closed).toEqual(['- - -', '-formula us-east US East', 'gone us-east US East', 'quoted us-east US East'])
+    await tested.client.registerProject('quoted', partner.partnerId, { name: 'say "hi", 雪; \\ done', region: 'eu-west' })
+    expect(await regionsOf('2026-02')).toEqual(closed)
+    expect(await regionsOf('2026-03')).toEqual(['quoted eu-west Europe West'])
+  })
 })
+
+/** ServiceCategory and its subcategories, as far as a metric uses them. Source: FOCUS 1.2, column ServiceSubcategory. */
+const SUBCATEGORIES = {
+  'AI and Machine Learning': ['AI Platforms', 'Bots', 'Generative AI', 'Machine Learning', 'Natural Language Processing', 'Other (AI and Machine Learning)'],
+  Compute: ['Containers', 'End User Computing', 'Quantum Compute', 'Serverless Compute', 'Virtual Machines', 'Other (Compute)'],
+  Databases: ['Caching', 'Data Warehouses', 'Ledger Databases', 'NoSQL Databases', 'Relational Databases', 'Time Series Databases', 'Other (Databases)'],
+  Integration: ['API Management', 'Messaging', 'Workflow Orchestration', 'Other (Integration)'],
+  Networking: [
+    ...['Application Networking', 'Content Delivery', 'Network Connectivity', 'Network Infrastructure', 'Network Routing', 'Network Security'],
+    'Other (Networking)',
+  ],
+  Storage: ['Backup Storage', 'Block Storage', 'File Storage', 'Object Storage', 'Storage Platforms', 'Other (Storage)'],
+}
+const IS_SERVICE = Object.entries(SUBCATEGORIES)
+  .map(([category, subcategories]) => `(ServiceCategory = '${category}' AND ServiceSubcategory IN (${subcategories.map((each) => `'${each}'`).join(', ')}))`)
+  .join(' OR ')
+/** SQL that must be true for every row. */
+const FOCUS_RULES = {
+  'a region has an id and a name, or neither': '(RegionId IS NULL) = (RegionName IS NULL)',
+  'a charge of a resource has its region': 'ResourceId IS NULL OR RegionId IS NOT NULL',
+  'a resource and a sub account have an id, a name and a type, or none':
+    '(ResourceId IS NULL) = (ResourceName IS NULL) AND (ResourceId IS NULL) = (ResourceType IS NULL) AND (SubAccountId IS NULL) = (SubAccountType IS NULL)',
+  'ServiceCategory is of the closed list, and ServiceSubcategory belongs to it': IS_SERVICE,
+  'a unit is an abbreviation of FOCUS or a capitalized plural': "regexp_full_match(ConsumedUnit, 'B|[A-Z][a-z]+s')",
+  'the quantity is consumed and priced in one unit': 'ConsumedUnit = PricingUnit AND ConsumedQuantity = PricingQuantity',
+  'a charge period begins before it ends, within the billing period unless it corrects another':
+    "ChargePeriodStart < ChargePeriodEnd AND (ChargeClass = 'Correction' OR (ChargePeriodStart >= BillingPeriodStart AND ChargePeriodEnd <= BillingPeriodEnd))",
+  'only corrections have a class': "(ChargeClass IS NULL) = (x_Line = 'usage')",
+}

@@ -112,6 +112,7 @@ const WHO_MAY: Record<string, readonly Caller[]> = {
   'POST /admin/v1/rejected-events/drop': OPERATOR,
 
   'GET /admin/v1/silent-projects': ANY_ADMIN,
+  'GET /admin/v1/unregistered-projects': ANY_ADMIN,
 }
 
 /** Pages and files that the OpenAPI file does not describe. */

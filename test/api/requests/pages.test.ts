@@ -22,6 +22,8 @@ beforeAll(async () => {
   // In one request, so at one time: the offset distinguishes them.
   await client.send(Array.from({ length: 5 }, (_, index) => rejected(`together-${index}`)))
   for (let index = 0; index < 3; index += 1) await client.send(rejected(`alone-${index}`))
+  const timestamp = new Date().toISOString()
+  await client.send(['u-1', 'u-2', 'u-3'].map((project_id) => ({ event_id: 'e', project_id, metric: 'ai_tokens', value: 1, timestamp })))
 })
 afterAll(() => tested.stop())
 
@@ -48,6 +50,7 @@ const LISTS = [
   ['/admin/v1/projects', 'projects', 5],
   ['/admin/v1/signing-keys', 'signing_keys', 5],
   ['/admin/v1/rejected-events', 'rejected_events', 8],
+  ['/admin/v1/unregistered-projects', 'projects', 3],
 ] as const
 
 describe('lists of operators have pages', () => {

@@ -46,7 +46,7 @@ const idsOf = ({ body }: Answer): string[] => body.projects.map(({ id }: { id: s
 test('the list contains every project with its usage of the period, including deleted projects', async () => {
   const { status, body } = await list()
   expect(status).toBe(200)
-  expect(Object.keys(body).sort()).toEqual(['as_of', 'billing_status', 'next_cursor', 'period', 'projects'])
+  expect(Object.keys(body).sort()).toEqual(['as_of', 'billing_status', 'next_cursor', 'period', 'projects', 'total'])
   expect(body.period).toEqual({ start: '2026-01-01T00:00:00Z', end: '2026-01-31T23:59:59Z' })
   expect(body.next_cursor).toBeNull()
   const none = Object.fromEntries(METRIC_NAMES.map((metric) => [METRICS[metric].projectSummaryName, '0']))
@@ -178,12 +178,42 @@ test('a cursor is rejected when it is invalid or belongs to another order, filte
   expect((await tested.client.partner(ours, 'GET', `/projects?start_date=2026-01-02&end_date=2026-01-31&cursor=${cursor}`)).body.code).toBe('CURSOR_INVALID')
 })
 
-test('a forged cursor whose key the store cannot parse is rejected with 400', async () => {
-  const { next_cursor: cursor } = (await list('&limit=1&sort=total_ai_tokens')).body
-  const [fingerprint, , id, first, last] = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'))
-  for (const key of ['', 'abc', '-1', '1e5', '9'.repeat(80)]) {
-    const forged = Buffer.from(JSON.stringify([fingerprint, key, id, first, last])).toString('base64url')
-    expect((await list(`&sort=total_ai_tokens&cursor=${forged}`)).status).toBe(400)
+test('a forged cursor is rejected with 400, and one of a list that the store has dropped says so', async () => {
+  const page = async (query: string) => (await list(`&sort=total_ai_tokens&limit=1${query}`)).body
+  const { next_cursor: first } = await page('')
+  const { next_cursor: second } = await page(`&cursor=${first}`)
+  const [fingerprint, from, to, start] = JSON.parse(Buffer.from(first, 'base64url').toString('utf8'))
+  const [, , , walk] = JSON.parse(Buffer.from(second, 'base64url').toString('utf8'))
+  const withPlace = (place: unknown) => `&cursor=${Buffer.from(JSON.stringify([fingerprint, from, to, place])).toString('base64url')}`
+  for (const forged of [[], 'x', ['start'], start.with(1, -1), start.with(2, 'x'), start.with(3, 7), walk.with(2, "x'"), walk.with(3, -1), walk.with(4, 1.5)])
+    expect([forged, (await page(withPlace(forged))).code]).toEqual([forged, 'CURSOR_INVALID'])
+  const dropped = await page(withPlace(walk.with(2, '00000000-0000-4000-8000-000000000000')))
+  expect(dropped).toMatchObject({ code: 'CURSOR_INVALID', message: expect.stringContaining('more than a day ago') })
+})
+
+test('pages list every project that existed at the first one exactly once, in every order, whatever changes in between', async () => {
+  const partner = await tested.client.createPartner('Changing')
+  const before = Array.from({ length: 8 }, (_, index) => `changing-${index}`)
+  const register = (projects: { id: string; name: string }[]) =>
+    tested.client.admin('POST', '/admin/v1/projects/batch', { projects: projects.map((each) => ({ ...each, partner_id: partner.partnerId })) })
+  await register(before.map((id) => ({ id, name: `m-${id}` })))
+  let changes = 0
+  const change = async () => {
+    changes += 1
+    // What was first becomes last and the other way round, by name, usage and activity; one is deleted and one is new.
+    await register([
+      ...before.map((id, index) => ({ id, name: `${(index + changes) % 2 === 0 ? 'a' : 'z'}-${changes}-${id}` })),
+      { id: `new-${changes}`, name: changes % 2 === 0 ? `0-${changes}` : `zz-${changes}` },
+    ])
+    const used = before.filter((_, index) => (index + changes) % 2 === 0)
+    await tested.client.send(used.map((id) => event(id, 'ai_tokens', `2026-01-${10 + changes}`, 1_000 * changes)))
+    if (changes === 2) await tested.client.partner(partner, 'DELETE', '/changing-5')
+  }
+  for (const sort of ['name', '-name', '-created_at', '-last_activity_at', 'total_ai_tokens']) {
+    const existing = (await walk('&limit=100', partner)).sort()
+    const total = Number((await list(`&sort=${sort}&limit=1`, partner)).body.total)
+    const listed = await walk(`&sort=${sort}&limit=5`, partner, change)
+    expect([sort, total, [...listed].sort()]).toEqual([sort, existing.length, existing])
   }
 })
 
