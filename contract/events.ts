@@ -7,6 +7,12 @@ export const EVENTS_PER_REQUEST_MAX = 10_000
 /** Blank lines of NDJSON included. */
 export const LINES_PER_REQUEST_MAX = 2 * EVENTS_PER_REQUEST_MAX
 export const EVENTS_BODY_BYTES_MAX = 10 * 1024 * 1024
+/** A body with Content-Encoding may unpack to EVENTS_BODY_BYTES_MAX, and to this many times its own size. */
+export const UNPACKED_RATIO_MAX = 200
+/** Up to this size the ratio is not limited. */
+export const UNPACKED_PLAIN_BYTES = 64 * 1024
+/** How deep arrays and objects may be nested; the list of ten million opened levels would take a second to build. */
+export const JSON_LEVELS_MAX = 100_000
 
 const RejectedInRequest = z.array(
   z.object({
