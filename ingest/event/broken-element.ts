@@ -26,7 +26,7 @@ export function endOfBrokenElement(text: string, start: number): number | undefi
       if (open.pop() !== code) return undefined
       before = 'closed'
     } else if (open.length > 0 && (code === COMMA || code === COLON)) before = 'punctuation'
-    else if (isWord(code) && (before === 'punctuation' || before === 'word')) before = 'word'
+    else if (IS_WORD[code] === 1 && (before === 'punctuation' || before === 'word')) before = 'word'
     else return undefined
   }
 }
@@ -38,9 +38,5 @@ function endOfString(text: string, from: number): number {
 }
 
 const BACKSLASH = 0x5c
-/** Letters and digits, and what numbers of other languages have. */
-const WORD = new Set([...'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+-.'].map((character) => character.charCodeAt(0)))
-
-function isWord(code: number): boolean {
-  return WORD.has(code)
-}
+/** 1 for letters, digits, and what numbers of other languages have. */
+const IS_WORD = Uint8Array.from({ length: 256 }, (_, code) => Number(/[\w+.-]/.test(String.fromCharCode(code))))
