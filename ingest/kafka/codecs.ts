@@ -1,3 +1,5 @@
+import { promisify } from 'node:util'
+import { gzip } from 'node:zlib'
 import kafkajs from 'kafkajs'
 import snappy from 'kafkajs-snappy'
 import { decompressFrame } from 'lz4-napi'
@@ -12,12 +14,13 @@ const { CompressionCodecs, CompressionTypes } = kafkajs
 export const BATCH_UNPACKED_BYTES_MAX = 64 * 1024 * 1024
 
 /**
- * kafkajs has a codec for gzip only, without a limit, but the producers of a topic may have chosen any other. These are for reading
- * only: what this service produces is not compressed.
+ * kafkajs has a codec for gzip only, without a limit, but the producers of a topic may have chosen any other. What this service
+ * produces is not compressed.
  */
 export function registerCodecs(): void {
-  const reading = (decompress: (bytes: Buffer) => Promise<Buffer>) => () => ({ compress: rejectCodec, decompress })
-  for (const codec of ['GZIP', 'Snappy', 'LZ4', 'ZSTD'] as const) CompressionCodecs[CompressionTypes[codec]] = reading(UNPACK[codec])
+  for (const codec of ['Snappy', 'LZ4', 'ZSTD'] as const)
+    CompressionCodecs[CompressionTypes[codec]] = () => ({ compress: rejectCodec, decompress: UNPACK[codec] })
+  CompressionCodecs[CompressionTypes.GZIP] = () => ({ compress: ({ buffer }: { buffer: Buffer }) => promisify(gzip)(buffer), decompress: UNPACK.GZIP })
 }
 
 /** Each throws NotUnpacked for more than BATCH_UNPACKED_BYTES_MAX. */

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { decodeBinaryCloudEvent, decodeBody, decodeEvent } from '../../../ingest/event/decode-body.ts'
 import { validateEvent } from '../../../ingest/event/pipeline.ts'
-import { readRecord } from '../../../ingest/kafka/event-record.ts'
+import { readRecord, recordOfEvent, recordToForward } from '../../../ingest/kafka/event-record.ts'
 import { RESERVED_PROJECT_IDS } from '../../../metering/event.ts'
 
 const TIME = '2026-01-01T00:00:00Z'
@@ -126,4 +126,20 @@ test('P6: an event that is later than the timestamp of its record is rejected, a
   expect(record({ ...EVENT, timestamp: '2026-01-01T00:06:00Z' })).toMatchObject({
     rejection: { reason: 'timestamp_in_future', message: expect.stringContaining('the timestamp of its record, which must be the current time') },
   })
+})
+
+test('P7: an event keeps its format in the record that the api produces for it, and in the copy of a misrouted one', () => {
+  const { data: payload, ...attributes } = CLOUD
+  const [rejected, misrouted] = [{ ...attributes, type: 'none' }, attributes].map((each) =>
+    validateEvent(decodeBinaryCloudEvent(each, bytesOf(payload)), CONTEXT),
+  )
+  if (rejected === undefined || misrouted === undefined) throw new Error('not decoded')
+  const produced = recordOfEvent(rejected, { ingestKeyId: 'k', receivedMs: CONTEXT.receivedMs }, 0)
+  expect(record(String(produced.value), produced.headers)).toMatchObject({
+    format: 'cloudevent',
+    eventId: '/s-é i "1"',
+    rejection: { reason: 'unknown_metric' },
+  })
+  const copy = recordToForward({ log: 'l', offset: 1, validated: misrouted, receivedMs: CONTEXT.receivedMs, ingestKeyId: '' }, 'p', 0)
+  expect(record(String(copy.value), copy.headers)).toMatchObject({ status: 'valid', event: { eventId: '/s-é i "1"', value: '1' } })
 })
