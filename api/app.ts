@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { randomUUID } from 'node:crypto'
 import helmet from '@fastify/helmet'
 import underPressure from '@fastify/under-pressure'
-import { type FastifyInstance, fastify, LogController } from 'fastify'
+import { type FastifyInstance, type FastifyRequest, fastify, LogController } from 'fastify'
 import { exactSerializer } from './answers/exact-serializer.ts'
 import { authenticate } from './auth/auth.ts'
 import { ProvenCredentials } from './auth/proven-credentials.ts'
@@ -16,6 +16,7 @@ import { answerConditionally } from './http/etag.ts'
 import { answerMalformedRequest } from './http/malformed-requests.ts'
 import { limitRequests } from './http/rate-limits.ts'
 import { limitConcurrentReads } from './http/read-concurrency.ts'
+import { readBody } from './http/request-body.ts'
 import { requireHost } from './http/require-host.ts'
 import { warnOfUntrustedProxies } from './http/warn-of-proxies.ts'
 import { describeApi } from './openapi/describe.ts'
@@ -78,10 +79,11 @@ export async function buildApp(context: OperatorContext): Promise<FastifyInstanc
 function takeJsonBodies(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error')
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
-    if (body.length === 0) done(null, {})
-    else if (isUtf8(body as Buffer)) parse(request, body.toString('utf8'), done)
-    else done(new ApiError('BODY_NOT_JSON'))
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (request: FastifyRequest, sent: Buffer) => {
+    const body = await readBody(request, sent)
+    if (body.length === 0) return {}
+    if (!isUtf8(body)) throw new ApiError('BODY_NOT_JSON')
+    return new Promise((resolve, reject) => void parse(request, body.toString('utf8'), (error, parsed) => (error === null ? resolve(parsed) : reject(error))))
   })
 }
 

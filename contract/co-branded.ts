@@ -7,12 +7,27 @@ import { CONNECTION_EXAMPLE, ProjectSync, SYNC_EXAMPLE } from './projects.ts'
 /** Source of the shapes: partner API documentation, "Co-Branded APIs". */
 
 const EMAIL_CHARACTERS_MAX = 254
+/** As zod's own, with the letters of every script (RFC 6531). */
+const EMAIL = /^(?!\.)(?!.*\.\.)[\p{L}\p{M}\p{N}_'+.-]*[\p{L}\p{M}\p{N}_+-]@(?:[\p{L}\p{N}][\p{L}\p{M}\p{N}-]*\.)+(?:[\p{L}\p{M}]{2,}|xn--[A-Za-z0-9-]+)$/u
+
+/** In NFC and in lower case, so that an address is one account however it is typed. */
+const Email = z
+  .string()
+  .trim()
+  .max(EMAIL_CHARACTERS_MAX)
+  .refine(hasUnambiguousCase, 'must be written with ordinary letters')
+  .normalize('NFC')
+  .refine((text) => EMAIL.test(text), 'must be an email address')
+  .toLowerCase()
+  .meta({ format: 'email' })
 
 /**
- * The email is validated before it is lower-cased. Validation accepts ASCII only, where no two different letters share a lower
- * case. The Kelvin sign, for example, lower-cases to k, which would give one user the account of another.
+ * Whether no letter shares its lower case with another one. The Kelvin sign, for example, lower-cases to k, which would give one user the
+ * account of another.
  */
-const Email = z.string().trim().pipe(z.email().max(EMAIL_CHARACTERS_MAX).toLowerCase())
+function hasUnambiguousCase(text: string): boolean {
+  return [...text].every((letter) => letter.toLowerCase() === letter || letter.toLowerCase().toUpperCase() === letter)
+}
 
 export const CONNECT_USER = defineOperation({
   method: 'POST',

@@ -1,6 +1,9 @@
 import { z } from 'zod'
-import { EVENT_ID_CODE_POINTS_MAX, PROJECT_ID_CHARACTERS_MAX } from '../metering/event.ts'
+import { EVENT_ID_CODE_POINTS_MAX, PROJECT_ID_CHARACTERS_MAX, RESERVED_PROJECT_IDS } from '../metering/event.ts'
 import { METRIC_NAMES } from '../metering/metrics.ts'
+import { LAST_DAY } from '../metering/storable-days.ts'
+
+const RESERVED = `Not one of ${RESERVED_PROJECT_IDS.join(', ')}, which are reserved for paths of the API.`
 
 /**
  * The body of POST /v1/events, as OpenAPI describes it. The server does not validate with these schemas: it validates the bytes of a
@@ -10,12 +13,14 @@ const UsageEventBody = z.object({
   event_id: z.string().min(1).max(EVENT_ID_CODE_POINTS_MAX).meta({
     description: 'An id of your choice, permanently unique within the project. An event may be sent again with the same id any number of times.',
   }),
-  project_id: z.string().min(1).max(PROJECT_ID_CHARACTERS_MAX),
+  project_id: z.string().min(1).max(PROJECT_ID_CHARACTERS_MAX).meta({ description: RESERVED }),
   metric: z.enum(METRIC_NAMES),
   value: z.union([z.string(), z.number()]).meta({
     description: 'Not negative, at most 29 integer and 9 fraction digits. A string, or a number that every JSON parser reads identically.',
   }),
-  timestamp: z.string().meta({ format: 'date-time', description: 'RFC 3339 with a time zone. The usage counts for its UTC day.' }),
+  timestamp: z
+    .string()
+    .meta({ format: 'date-time', description: `RFC 3339 with a time zone, at most ${LAST_DAY}, without leap seconds. The usage counts for its UTC day.` }),
 })
 
 const CloudEventBody = z.object({
@@ -23,7 +28,7 @@ const CloudEventBody = z.object({
   source: z.string().meta({ description: 'Together with id, the identity of the event.' }),
   id: z.string(),
   type: z.enum(METRIC_NAMES),
-  subject: z.string().meta({ description: 'The project.' }),
+  subject: z.string().meta({ description: `The project. ${RESERVED}` }),
   time: z.string().meta({ format: 'date-time' }),
   data: z.object({ value: z.union([z.string(), z.number()]) }),
 })
@@ -41,6 +46,9 @@ const CLOUD_EXAMPLE = {
 
 const usageEvent = toSchema(UsageEventBody, EXAMPLE)
 const cloudEvent = toSchema(CloudEventBody, CLOUD_EXAMPLE)
+
+/** NDJSON has no registered media type; these are the names that its senders use. OpenAPI describes the first. */
+export const NDJSON_TYPES = ['application/x-ndjson', 'application/ndjson', 'application/jsonl', 'application/x-jsonlines', 'application/jsonlines'] as const
 
 /** The content types that POST /v1/events accepts, each with its schema and an example. */
 export const EVENT_BODY_CONTENT = {

@@ -3,6 +3,7 @@ import { isPlainText } from '../metering/event.ts'
 import { METRIC_NAMES, METRICS, type MetricName } from '../metering/metrics.ts'
 import { parseMonth } from '../metering/month.ts'
 import { NumberToken } from '../metering/quantity.ts'
+import { hasVisibleCharacter, overridesDirection } from './visible-text.ts'
 
 /** Shapes that more than one operation uses. A schema is the only source: type, validation, check of the answer and OpenAPI. */
 
@@ -58,7 +59,16 @@ export const PeriodQuery = z.strictObject({
 
 export const PeriodAnswer = z.object({ start: Instant, end: Instant })
 
-export const Name = z.string().trim().min(1).max(128).refine(isPlainText, 'must not contain control characters')
+/** In NFC, so that two names that look the same are the same. */
+export const Name = z
+  .string()
+  .trim()
+  .normalize('NFC')
+  .min(1)
+  .max(128)
+  .refine(isPlainText, 'must not contain control characters')
+  .refine(hasVisibleCharacter, 'must contain a visible character')
+  .refine((text) => !overridesDirection(text), 'must not contain characters that change the direction of text')
 export const RegionField = z.enum(REGIONS)
 export const InstanceTypeField = z.enum(INSTANCE_TYPES)
 export const Status = z.enum(PROJECT_STATUSES)

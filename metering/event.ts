@@ -17,12 +17,22 @@ export const ORIGINAL_BYTES_KEPT_MAX = 64 * 1024
 export const TIMESTAMP_MIN_MS = Date.UTC(2000, 0, 1)
 export const TIMESTAMP_AHEAD_MS_MAX = 5 * 60_000
 
+/**
+ * Path segments of the API: a project with such an id could not be reached. So it can be neither registered nor metered, or its usage
+ * would be counted and never billed.
+ */
+export const RESERVED_PROJECT_IDS: readonly string[] = ['.', '..', 'usage', 'projects', 'statements', 'connect-user', 'sync-embedded-project']
+
 const PROJECT_ID = /^[A-Za-z0-9_.:-]{1,128}$/
 // biome-ignore lint/suspicious/noControlCharactersInRegex: it matches the control characters (C0, DEL, C1)
 const CONTROL_CHARACTER = /[\u0000-\u001f\u007f-\u009f]/
 
 export function isProjectId(value: unknown): value is string {
   return typeof value === 'string' && PROJECT_ID.test(value)
+}
+
+export function isReservedProjectId(projectId: string): boolean {
+  return RESERVED_PROJECT_IDS.includes(projectId)
 }
 
 /** Whether the value is a valid event id: 1 to 128 code points of plain text. */

@@ -1,6 +1,6 @@
 import { UTCDate } from '@date-fns/utc'
 import { addDays, differenceInCalendarDays, format, isValid, parseISO, subDays } from 'date-fns'
-import { STORABLE_YEAR_MAX, STORABLE_YEAR_MIN } from './storable-days.ts'
+import { LAST_DAY, STORABLE_YEAR_MAX, STORABLE_YEAR_MIN } from './storable-days.ts'
 
 /** A range of UTC calendar days. `first` and `last` are both inside it; `end` is the day after `last`, for `>= first AND < end`. */
 export interface Period {
@@ -11,6 +11,7 @@ export interface Period {
 
 export type PeriodOutcome = { status: 'valid'; period: Period } | { status: 'invalid'; problem: string }
 
+const DAY_RULE = `is not a calendar day as YYYY-MM-DD, from ${STORABLE_YEAR_MIN}-01-01 to ${LAST_DAY}.`
 export const PERIOD_DAYS_MAX = 366
 const PERIOD_DAYS_BEFORE_END = 7
 
@@ -20,9 +21,9 @@ const PERIOD_DAYS_BEFORE_END = 7
  */
 export function parsePeriod(request: { start?: string | undefined; end?: string | undefined }, nowMs: number): PeriodOutcome {
   const end = request.end === undefined ? startOfUtcDay(nowMs) : parseDay(request.end)
-  if (end === undefined) return invalid(`end_date "${request.end}" is not a calendar day as YYYY-MM-DD.`)
+  if (end === undefined) return invalid(`end_date "${request.end}" ${DAY_RULE}`)
   const start = request.start === undefined ? subDays(end, PERIOD_DAYS_BEFORE_END) : parseDay(request.start)
-  if (start === undefined) return invalid(`start_date "${request.start}" is not a calendar day as YYYY-MM-DD.`)
+  if (start === undefined) return invalid(`start_date "${request.start}" ${DAY_RULE}`)
   const days = differenceInCalendarDays(end, start) + 1
   if (days < 1) return invalid(`start_date ${formatDay(start)} is after end_date ${formatDay(end)}.`)
   if (days > PERIOD_DAYS_MAX) return invalid(`A period has at most ${PERIOD_DAYS_MAX} days; this one has ${days}. Request it in parts.`)

@@ -24,8 +24,10 @@ export function parseQuantity(value: unknown): Quantity | undefined {
   return undefined
 }
 
-export const QUANTITY_RULE =
-  'value must be a decimal of at most 29 integer and 9 fraction digits, not negative, as a string like "12.5" or as a JSON number that is exact (an integer up to 2^53, else at most 15 significant digits).'
+/** What a quantity must be, under the name that the sender uses for it. */
+export function quantityRule(name: string): string {
+  return `${name} must be a decimal of at most 29 integer and 9 fraction digits, not negative, as a string like "12.5" or as a JSON number that is exact (an integer up to 2^53, else at most 15 significant digits).`
+}
 
 const DECIMAL = /^(?:0|[1-9]\d{0,28})(?:\.\d{1,9})?$/
 /** Three digits of exponent are enough: a number is too short to hold the zeros that would offset an exponent of four digits. */

@@ -1,4 +1,4 @@
-import type { Arrival } from '../../ingest/event/decode-body.ts'
+import type { Arrival } from '../../ingest/event/arrival.ts'
 import { type AllowedProjects, projectIdsOf } from '../../ingest/event/pipeline.ts'
 import type { IngestKey } from '../../registry/credentials/ingest-keys.ts'
 import type { Registry } from '../../registry/registry.ts'

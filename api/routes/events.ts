@@ -1,7 +1,8 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { EVENT_BODY_CONTENT } from '../../contract/event-body.ts'
+import { EVENT_BODY_CONTENT, NDJSON_TYPES } from '../../contract/event-body.ts'
 import { EVENTS_BODY_BYTES_MAX, EVENTS_PER_REQUEST_MAX, LINES_PER_REQUEST_MAX, SEND_EVENTS } from '../../contract/events.ts'
-import { type Arrival, type BodyFormat, decodeBody } from '../../ingest/event/decode-body.ts'
+import type { Arrival } from '../../ingest/event/arrival.ts'
+import { type BodyFormat, decodeBinaryCloudEvent, decodeBody } from '../../ingest/event/decode-body.ts'
 import { type ValidatedEvent, validateEvent } from '../../ingest/event/pipeline.ts'
 import type { Verdict } from '../../ingest/log/detect-duplicates.ts'
 import { EMITTER } from '../auth/access.ts'
@@ -10,19 +11,23 @@ import { ingestKeyOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
 import { PastMonthsBudget } from '../http/past-months-budget.ts'
+import { readBody } from '../http/request-body.ts'
+import { readCloudEventHeaders } from '../requests/cloud-event-headers.ts'
 import { addRoute } from '../route.ts'
 
 const FORMATS: Readonly<Record<string, BodyFormat>> = {
   'application/json': 'json',
-  'application/x-ndjson': 'ndjson',
+  ...Object.fromEntries(NDJSON_TYPES.map((type) => [type, 'ndjson'] as const)),
   'application/cloudevents+json': 'cloudevent',
   'application/cloudevents-batch+json': 'cloudevent-batch',
-} satisfies Record<keyof typeof EVENT_BODY_CONTENT, BodyFormat>
+}
 
 /** Bodies stay bytes on the routes of `app`, because an event is validated by its text and stored as it was sent. */
 export function acceptEventBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser(Object.keys(FORMATS), { parseAs: 'buffer', bodyLimit: EVENTS_BODY_BYTES_MAX }, (_request, body, done) => done(null, body))
+  app.addContentTypeParser(Object.keys(FORMATS), { parseAs: 'buffer', bodyLimit: EVENTS_BODY_BYTES_MAX }, (request: FastifyRequest, body: Buffer) =>
+    readBody(request, body),
+  )
 }
 
 /** On an app of acceptEventBodies. */
@@ -32,7 +37,7 @@ export function sendEvents(app: FastifyInstance, { registry, eventLog, now, past
     const receivedMs = now()
     const ingestKey = ingestKeyOf(request)
     const body = bodyOf(request)
-    const arrivals = decodeArrivals(body, formatOf(request))
+    const arrivals = decodeArrivals(body, request)
     const allowedProjects = await findAllowedProjects(registry, ingestKey, arrivals)
     const validated = arrivals.map((arrival) => validateEvent(arrival, { receivedMs, allowedProjects }))
     pastMonths.spend(ingestKey.id, validated, receivedMs)
@@ -45,7 +50,10 @@ export function sendEvents(app: FastifyInstance, { registry, eventLog, now, past
   })
 }
 
-function decodeArrivals(body: Buffer, format: BodyFormat): Arrival[] {
+function decodeArrivals(body: Buffer, request: FastifyRequest): Arrival[] {
+  const format = formatOf(request)
+  const attributes = format === 'json' ? readCloudEventHeaders(request.headers) : undefined
+  if (attributes !== undefined) return [decodeBinaryCloudEvent(attributes, body)]
   const decoded = decodeBody(body, format)
   if (decoded.status === 'not_json') throw new ApiError('BODY_NOT_JSON', decoded.message)
   if (decoded.status === 'too_many_events') {
@@ -75,8 +83,6 @@ function bodyOf(request: FastifyRequest): Buffer {
 function formatOf(request: FastifyRequest): BodyFormat {
   const contentType = (request.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase()
   const format = contentType === undefined ? undefined : FORMATS[contentType]
-  if (format === undefined || request.headers['content-encoding'] !== undefined) {
-    throw new ApiError('UNSUPPORTED_MEDIA_TYPE', `Send events uncompressed as ${Object.keys(FORMATS).join(', ')}.`)
-  }
+  if (format === undefined) throw new ApiError('UNSUPPORTED_MEDIA_TYPE', `Send events as ${Object.keys(EVENT_BODY_CONTENT).join(', ')}.`)
   return format
 }

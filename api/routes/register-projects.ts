@@ -2,9 +2,8 @@ import type { FastifyInstance } from 'fastify'
 import { PROJECTS_BODY_BYTES_MAX, ProjectOfBatch, REGISTER_PROJECT, REGISTER_PROJECTS } from '../../contract/admin-projects.ts'
 import type { ErrorCode } from '../../contract/errors.ts'
 import type { AnswerOf, BodyOf } from '../../contract/operation.ts'
-import { isProjectId } from '../../metering/event.ts'
+import { isProjectId, isReservedProjectId } from '../../metering/event.ts'
 import { parseTimestamp } from '../../metering/timestamp.ts'
-import { RESERVED_PROJECT_IDS } from '../../registry/projects/project.ts'
 import {
   type Registered,
   type RegisterOutcome,
@@ -64,8 +63,7 @@ function parseProjectOfBatch(project: unknown, index: number): Registration | Ap
 
 function registrationOrError(projectId: string, body: BodyOf<typeof REGISTER_PROJECT>): Registration | ApiError {
   if (!isProjectId(projectId)) return new ApiError('INVALID_REQUEST', 'A project id has 1 to 128 of the characters A-Z a-z 0-9 _ . : -')
-  if (RESERVED_PROJECT_IDS.includes(projectId))
-    return new ApiError('INVALID_REQUEST', `"${projectId}" is reserved for paths of the API and cannot be a project id.`)
+  if (isReservedProjectId(projectId)) return new ApiError('INVALID_REQUEST', `"${projectId}" is reserved for paths of the API and cannot be a project id.`)
   const { partner_id, account_id, name, region, instance_type, status, deleted_at } = body
   const deletedMs = deleted_at === undefined ? undefined : parseTimestamp(deleted_at)
   return { projectId, partnerId: partner_id, accountId: account_id, name, region, instanceType: instance_type, status, deletedMs }

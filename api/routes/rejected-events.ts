@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { DROP_REJECTED_EVENTS, LIST_OWN_REJECTED_EVENTS, LIST_REJECTED_EVENTS, RESEND_REJECTED_EVENTS } from '../../contract/rejected-events.ts'
-import type { Arrival } from '../../ingest/event/decode-body.ts'
+import type { Arrival } from '../../ingest/event/arrival.ts'
 import { dropRejected } from '../../ingest/rejected/drop-rejected.ts'
 import { resendRejected } from '../../ingest/rejected/resend-rejected.ts'
 import { monthOf } from '../../metering/month.ts'

@@ -1,29 +1,11 @@
 import { isUtf8 } from 'node:buffer'
-import { createHash } from 'node:crypto'
-import { EVENTS_PER_REQUEST_MAX, LINES_PER_REQUEST_MAX } from '../../contract/events.ts'
-import { EVENT_ID_CODE_POINTS_MAX, hasCodePointsAtMost, isPlainText } from '../../metering/event.ts'
-import { type JsonBytes, type Member, readMembers, UnreadObject } from './read-members.ts'
-import { CLOSE_ARRAY, COMMA, NOT_JSON, OPEN_ARRAY, OPEN_OBJECT, skipSpace, skipValue } from './scan-json.ts'
-
-/** One event as it arrived, not validated yet: its fields and its own bytes. */
-export interface Arrival {
-  /** 0-based position in the request; for NDJSON the line. */
-  readonly index: number
-  /** Undefined if the bytes are not JSON or not an object. */
-  readonly fields: ArrivalFields | undefined
-  readonly problem: 'not_json' | 'not_an_object' | undefined
-  readonly bytes: number
-  /** The event's own bytes. They are cut out of the body only when this is called, which is for rejected events. */
-  original(): Buffer
-}
-
-export interface ArrivalFields {
-  readonly event_id?: unknown
-  readonly project_id?: unknown
-  readonly metric?: unknown
-  readonly value?: unknown
-  readonly timestamp?: unknown
-}
+import { EVENTS_BODY_BYTES_MAX, EVENTS_PER_REQUEST_MAX, LINES_PER_REQUEST_MAX } from '../../contract/events.ts'
+import type { Arrival, ArrivalFields, EventFormat } from './arrival.ts'
+import { endOfBrokenElement } from './broken-element.ts'
+import { type CloudEventAttributes, readCloudEvent, structuredFormOf } from './cloud-event.ts'
+import { describeNotJson, firstByteNotUtf8 } from './json-place.ts'
+import { type JsonBytes, type Member, readMembers } from './read-members.ts'
+import { CLOSE_ARRAY, COMMA, failAt, failureAt, isFailure, OPEN_ARRAY, OPEN_OBJECT, skipSpace, skipValue } from './scan-json.ts'
 
 export type BodyFormat = 'json' | 'ndjson' | 'cloudevent' | 'cloudevent-batch'
 
@@ -33,22 +15,32 @@ export type DecodeOutcome =
   | { status: 'too_many_events' }
   | { status: 'too_many_lines' }
 
-/** Splits a body into events. It fails as a whole only if it is not JSON as a whole; a single broken event does not affect the others. */
+/**
+ * Splits a body into events. It fails as a whole only if it is not JSON and the bounds of the broken event cannot be told; otherwise a
+ * broken event does not affect the others.
+ */
 export function decodeBody(body: Buffer, format: BodyFormat): DecodeOutcome {
-  return format === 'ndjson' ? decodeLines(body) : decodeDocument(body, format)
+  return format === 'ndjson' ? decodeLines(withoutByteOrderMark(body)) : decodeDocument(body, format)
 }
 
-/** Decodes one event outside of a request, such as a record of a topic. */
-export function decodeEvent(bytes: Buffer): Arrival {
-  return decodeAlone(bytes, 0, readUsageEvent)
+/**
+ * Decodes one event outside of a request: a record of a topic, or the kept bytes of a rejected event. Of bytes that no request could
+ * have, nothing is read: a record of a few kilobytes can unpack to gigabytes.
+ */
+export function decodeEvent(bytes: Buffer, format: EventFormat = 'json'): Arrival {
+  if (bytes.length > EVENTS_BODY_BYTES_MAX) return { index: 0, format, fields: undefined, problem: undefined, bytes: bytes.length, original: () => bytes }
+  return decodeAlone(withoutByteOrderMark(bytes), format)
 }
 
-/** Decodes a rejected event from its stored bytes. Its fields show whether it was sent as a CloudEvent. */
-export function decodeRejectedEvent(bytes: Buffer): Arrival {
-  const event = decodeAlone(bytes, 0, readUsageEvent)
-  if (event.fields?.event_id !== undefined) return event
-  const cloudEvent = decodeAlone(bytes, 0, readCloudEvent)
-  return cloudEvent.fields?.event_id === undefined ? event : cloudEvent
+/** Decodes a CloudEvent in binary mode: the attributes are in headers, the data is the body. */
+export function decodeBinaryCloudEvent(attributes: CloudEventAttributes, data: Buffer): Arrival {
+  if (data.length > EVENTS_BODY_BYTES_MAX) return decodeEvent(data, 'cloudevent')
+  return decodeAlone(structuredFormOf(attributes, withoutByteOrderMark(data)), 'cloudevent')
+}
+
+/** RFC 8259 allows a reader to skip a byte order mark at the very beginning, which some editors and languages write. */
+function withoutByteOrderMark(bytes: Buffer): Buffer {
+  return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(BYTE_ORDER_MARK_BYTES) : bytes
 }
 
 function decodeLines(body: Buffer): DecodeOutcome {
@@ -67,10 +59,7 @@ function decodeLines(body: Buffer): DecodeOutcome {
     const first = skipSpace(json.text, start)
     if (first === end) continue
     if (arrivals.length === EVENTS_PER_REQUEST_MAX) return { status: 'too_many_events' }
-    const event = isAllUtf8 || isUtf8(body.subarray(start, end)) ? readUsageEvent(json, first) : NO_EVENT
-    const isJson = event.end !== NOT_JSON && skipSpace(json.text, event.end) === end
-    const { fields, problem } = isJson ? { fields: event.fields, problem: problemOf(event.fields) } : NOT_JSON_ALONE
-    arrivals.push({ index, fields, problem, bytes: end - start, original: () => body.subarray(start, end) })
+    arrivals.push(arrivalAt(json, { index, start, end, isAllUtf8, read: readUsageEvent }))
   }
   return { status: 'decoded', arrivals }
 }
@@ -81,97 +70,116 @@ function hasMoreLines(body: Buffer, linesMax: number): boolean {
   return lines > linesMax
 }
 
-function decodeDocument(bytes: Buffer, format: Exclude<BodyFormat, 'ndjson'>): DecodeOutcome {
-  const json = jsonOf(bytes)
-  const isArray = json !== undefined && json.text.charCodeAt(skipSpace(json.text, 0)) === OPEN_ARRAY
-  if (format === 'cloudevent-batch' && json !== undefined && !isArray) return { status: 'not_json', message: 'A CloudEvents batch is a JSON array.' }
+function decodeDocument(body: Buffer, format: Exclude<BodyFormat, 'ndjson'>): DecodeOutcome {
+  const bytes = withoutByteOrderMark(body)
+  const skipped = body.length - bytes.length
+  const json = { bytes, text: bytes.toString('latin1') }
+  const isArray = json.text.charCodeAt(skipSpace(json.text, 0)) === OPEN_ARRAY
+  if (format === 'cloudevent-batch' && !isArray) return { status: 'not_json', message: 'A CloudEvents batch is a JSON array.' }
   if (format === 'cloudevent' && isArray) {
     return { status: 'not_json', message: 'application/cloudevents+json is for one event; send an array as application/cloudevents-batch+json.' }
   }
-  const read = format === 'json' ? readUsageEvent : readCloudEvent
-  if (isArray) return decodeArray(json, read)
-  const arrival = decodeAlone(bytes, 0, read)
-  return arrival.problem === 'not_json' ? NOT_JSON_AS_A_WHOLE : { status: 'decoded', arrivals: [arrival] }
+  if (isArray) return decodeArray(json, { read: format === 'json' ? readUsageEvent : readCloudEventAt, skipped })
+  const arrival = decodeAlone(bytes, format === 'json' ? 'json' : 'cloudevent')
+  return arrival.problem === 'not_json' ? notJson((arrival.errorAt ?? 0) + skipped) : { status: 'decoded', arrivals: [arrival] }
 }
 
 /** The events of a JSON array. Too many are detected before the rest is read. */
-function decodeArray(json: JsonBytes, read: ReadEvent): DecodeOutcome {
-  const { text } = json
+function decodeArray(json: JsonBytes, { read, skipped }: { read: ReadEvent; skipped: number }): DecodeOutcome {
+  const { text, bytes } = json
   const arrivals: Arrival[] = []
+  const isAllUtf8 = isUtf8(bytes)
   let at = skipSpace(text, skipSpace(text, 0) + 1)
   if (text.charCodeAt(at) === CLOSE_ARRAY) at += 1
   else {
     for (let code = COMMA; code !== CLOSE_ARRAY; ) {
-      if (arrivals.length === EVENTS_PER_REQUEST_MAX) return { status: 'too_many_events' }
-      const { end, fields } = read(json, at)
-      if (end === NOT_JSON) return NOT_JSON_AS_A_WHOLE
-      const [first, index] = [at, arrivals.length]
-      arrivals.push({ index, fields, problem: problemOf(fields), bytes: end - first, original: () => json.bytes.subarray(first, end) })
+      const index = arrivals.length
+      if (index === EVENTS_PER_REQUEST_MAX) return { status: 'too_many_events' }
+      const { arrival, end } = elementAt(json, { index, start: at, isAllUtf8, read })
+      if (isFailure(end)) return notJson(failureAt(end) + skipped, index)
+      arrivals.push(arrival)
       at = skipSpace(text, end)
       code = text.charCodeAt(at)
-      if (code !== COMMA && code !== CLOSE_ARRAY) return NOT_JSON_AS_A_WHOLE
+      if (code !== COMMA && code !== CLOSE_ARRAY) return notJson(at + skipped, index)
       at = code === COMMA ? skipSpace(text, at + 1) : at + 1
     }
   }
-  return skipSpace(text, at) === text.length ? { status: 'decoded', arrivals } : NOT_JSON_AS_A_WHOLE
+  const behind = skipSpace(text, at)
+  return behind === text.length ? { status: 'decoded', arrivals } : notJson(behind + skipped)
 }
 
-const NOT_JSON_AS_A_WHOLE = { status: 'not_json', message: 'The body is not JSON in UTF-8, or is nested too deep.' } as const
+/** An element of an array. `end` is a failure if it is not JSON and its bounds cannot be told. */
+function elementAt(json: JsonBytes, element: { index: number; start: number; isAllUtf8: boolean; read: ReadEvent }): { arrival: Arrival; end: number } {
+  const { start, read, isAllUtf8 } = element
+  // What is not UTF-8 must not be decoded, so its end is found first.
+  const whole = isAllUtf8 ? read(json, start) : { end: skipValue(json.text, start) }
+  const end = isFailure(whole.end) ? endOfBrokenElement(json.text, start) : whole.end
+  if (isAllUtf8 && 'fields' in whole && end === whole.end) return { arrival: arrivalOf(json, { ...element, end }, whole), end }
+  return { arrival: arrivalAt(json, { ...element, end: end ?? start }), end: end ?? whole.end }
+}
+
+function notJson(at: number, index?: number): DecodeOutcome {
+  const where = index === undefined ? '' : ` It is in or after the event at index ${index}.`
+  return { status: 'not_json', message: `${describeNotJson('The body', at)}${where}` }
+}
+
 const LINE_FEED = 0x0a
+const BYTE_ORDER_MARK_BYTES = 3
 
 /** An event that is a document of its own. */
-function decodeAlone(bytes: Buffer, index: number, read: ReadEvent): Arrival {
-  const json = jsonOf(bytes)
-  const event = json === undefined ? NO_EVENT : read(json, skipSpace(json.text, 0))
-  const isJson = json !== undefined && event.end !== NOT_JSON && skipSpace(json.text, event.end) === bytes.length
-  const { fields, problem } = isJson ? { fields: event.fields, problem: problemOf(event.fields) } : NOT_JSON_ALONE
-  return { index, fields, problem, bytes: bytes.length, original: () => bytes }
+function decodeAlone(bytes: Buffer, format: EventFormat): Arrival {
+  const json = { bytes, text: bytes.toString('latin1') }
+  const read = format === 'json' ? readUsageEvent : readCloudEventAt
+  return arrivalAt(json, { index: 0, start: 0, end: bytes.length, isAllUtf8: isUtf8(bytes), read })
 }
 
-const NO_EVENT = { end: NOT_JSON, fields: undefined }
-const NOT_JSON_ALONE = { fields: undefined, problem: 'not_json' } as const
-
-function problemOf(fields: ArrivalFields | undefined): 'not_an_object' | undefined {
-  return fields === undefined ? 'not_an_object' : undefined
+interface Place {
+  readonly index: number
+  readonly start: number
+  readonly end: number
+  readonly isAllUtf8: boolean
+  readonly read: ReadEvent
 }
 
-/** Undefined if the bytes are not UTF-8: decoded, they would all become U+FFFD, and two event ids could turn into one. */
-function jsonOf(bytes: Buffer): JsonBytes | undefined {
-  return isUtf8(bytes) ? { bytes, text: bytes.toString('latin1') } : undefined
+/** The event between two positions. Bytes that are not UTF-8 are never decoded: they would all become U+FFFD, and two ids could turn into one. */
+function arrivalAt(json: JsonBytes, place: Place): Arrival {
+  const { start, end, isAllUtf8, read } = place
+  if (!isAllUtf8 && !isUtf8(json.bytes.subarray(start, end)))
+    return arrivalOf(json, place, { end: failAt(start + firstByteNotUtf8(json.bytes.subarray(start, end))), fields: undefined, format: formatOf(read) })
+  const event = read(json, skipSpace(json.text, start))
+  const behind = isFailure(event.end) ? event.end : skipSpace(json.text, event.end)
+  return arrivalOf(json, place, behind === end || isFailure(behind) ? event : { ...event, end: failAt(Math.min(behind, end)) })
 }
 
-/** The event at a position, and the position behind it, which is NOT_JSON if it is none. Without fields it is not an object. */
-type ReadEvent = (json: JsonBytes, start: number) => { end: number; fields: ArrivalFields | undefined }
+function arrivalOf(json: JsonBytes, { index, start, end }: Omit<Place, 'read'>, event: ReturnType<ReadEvent>): Arrival {
+  const { format } = event
+  const isJson = !isFailure(event.end)
+  const fields = isJson ? event.fields : undefined
+  const problem = isJson ? (fields === undefined ? 'not_an_object' : undefined) : 'not_json'
+  const errorAt = isJson ? undefined : Math.min(failureAt(event.end), end) - start
+  return { index, format, fields, problem, errorAt, bytes: end - start, original: () => json.bytes.subarray(start, end) }
+}
 
+/** The event at a position, and the position behind it, which is a failure if it is not JSON. Without fields it is not an object. */
+type ReadEvent = (json: JsonBytes, start: number) => { end: number; fields: ArrivalFields | undefined; format: EventFormat }
+
+/** As JSON without a declared format: an object that has a specversion and no event_id is a CloudEvent. */
 function readUsageEvent(json: JsonBytes, start: number): ReturnType<ReadEvent> {
-  if (json.text.charCodeAt(start) !== OPEN_OBJECT) return { end: skipValue(json.text, start), fields: undefined }
+  if (json.text.charCodeAt(start) !== OPEN_OBJECT) return { end: skipValue(json.text, start), fields: undefined, format: 'json' }
   const values = NO_VALUES.slice()
   const end = readMembers(json, start, EVENT_FIELDS, values)
-  return { end, fields: { event_id: values[0], project_id: values[1], metric: values[2], value: values[3], timestamp: values[4] } }
+  const [event_id, project_id, metric, value, timestamp, specversion] = values
+  if (event_id === undefined && specversion !== undefined && !isFailure(end)) return readCloudEventAt(json, start)
+  return { end, fields: { event_id, project_id, metric, value, timestamp }, format: 'json' }
 }
 
-/** CloudEvents 1.0 (CNCF specification): source and id are the identity, the subject is the project, the type is the metric. */
-function readCloudEvent(json: JsonBytes, start: number): ReturnType<ReadEvent> {
-  if (json.text.charCodeAt(start) !== OPEN_OBJECT) return { end: skipValue(json.text, start), fields: undefined }
-  const attributes: Member[] = []
-  const end = readMembers(json, start, CLOUD_EVENT_ATTRIBUTES, attributes)
-  const [specversion, source, id, subject, type, time, data] = attributes
-  const inData: Member[] = []
-  if (end !== NOT_JSON && data instanceof UnreadObject) readMembers(json, data.start, ['value'], inData)
-  const event_id = specversion === '1.0' ? cloudEventId(source, id) : undefined
-  return { end, fields: { event_id, project_id: subject, metric: type, value: inData[0], timestamp: time } }
+function readCloudEventAt(json: JsonBytes, start: number): ReturnType<ReadEvent> {
+  return { ...readCloudEvent(json, start), format: 'cloudevent' }
 }
 
-const EVENT_FIELDS = ['event_id', 'project_id', 'metric', 'value', 'timestamp']
-const CLOUD_EVENT_ATTRIBUTES = ['specversion', 'source', 'id', 'subject', 'type', 'time', 'data']
+function formatOf(read: ReadEvent): EventFormat {
+  return read === readCloudEventAt ? 'cloudevent' : 'json'
+}
+
+const EVENT_FIELDS = ['event_id', 'project_id', 'metric', 'value', 'timestamp', 'specversion']
 const NO_VALUES: Member[] = EVENT_FIELDS.map(() => undefined)
-
-/** A source is a URI reference without spaces, so the first space separates the two, and different pairs never give the same id. */
-function cloudEventId(source: unknown, id: unknown): string | undefined {
-  if (typeof source !== 'string' || typeof id !== 'string' || source === '' || id === '' || source.includes(' ')) return undefined
-  const joined = `${source} ${id}`
-  // Checked before hashing, because a hash no longer shows what is wrong with the text.
-  if (!isPlainText(joined)) return undefined
-  if (hasCodePointsAtMost(joined, EVENT_ID_CODE_POINTS_MAX)) return joined
-  return `ce:${createHash('sha256').update(joined).digest('hex')}`
-}

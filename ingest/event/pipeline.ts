@@ -2,17 +2,19 @@ import {
   EVENT_BYTES_MAX,
   isEventId,
   isProjectId,
+  isReservedProjectId,
   ORIGINAL_BYTES_KEPT_MAX,
   TIMESTAMP_AHEAD_MS_MAX,
   TIMESTAMP_MIN_MS,
   type UsageEvent,
 } from '../../metering/event.ts'
 import { isMetricName, METRIC_NAMES } from '../../metering/metrics.ts'
-import { parseQuantity, QUANTITY_RULE } from '../../metering/quantity.ts'
+import { parseQuantity, quantityRule } from '../../metering/quantity.ts'
 import type { Rejection, RejectReason } from '../../metering/rejection-reasons.ts'
 import { LAST_DAY, LAST_DAY_END_MS } from '../../metering/storable-days.ts'
-import { parseTimestamp } from '../../metering/timestamp.ts'
-import type { Arrival } from './decode-body.ts'
+import { formatTimestamp, parseTimestamp } from '../../metering/timestamp.ts'
+import type { Arrival, EventFormat } from './arrival.ts'
+import { describeNotJson } from './json-place.ts'
 
 /**
  * The whole path of an event up to its log, in order; the first step that rejects the event ends it. Detecting duplicates and
@@ -26,10 +28,11 @@ const STEPS = [requireSize, requireJson, parseIdentity, requireKnownMetric, pars
  * on demand.
  */
 export type ValidatedEvent =
-  | { readonly status: 'valid'; readonly index: number; readonly event: UsageEvent; original(): Buffer }
+  | { readonly status: 'valid'; readonly index: number; readonly format: EventFormat; readonly event: UsageEvent; original(): Buffer }
   | {
       readonly status: 'rejected'
       readonly index: number
+      readonly format: EventFormat
       readonly projectId: string
       readonly eventId: string | null
       readonly rejection: Rejection
@@ -48,6 +51,8 @@ export type AllowedProjects = ReadonlySet<string> | 'all'
 export interface ValidationContext {
   /** When the event arrived. A timestamp is in the future compared with this, never with the clock of the process that counts it. */
   readonly receivedMs: number
+  /** Whether that is the timestamp of a record of a topic. Its producer may have set it. */
+  readonly receivedAsRecord?: boolean
   /** Fetched before validation, for all events of a request with one query. */
   readonly allowedProjects: AllowedProjects
 }
@@ -58,7 +63,7 @@ export function validateEvent(arrival: Arrival, context: ValidationContext): Val
     const rejection = step(draft, arrival, context)
     if (rejection !== undefined) return rejectArrival(arrival, rejection)
   }
-  return { status: 'valid', index: arrival.index, event: draft, original: arrival.original }
+  return { status: 'valid', index: arrival.index, format: arrival.format, event: draft, original: arrival.original }
 }
 
 /** The projects that these events name. Validation needs to know which of them are allowed. */
@@ -81,47 +86,61 @@ function requireSize(_draft: Draft, { bytes }: Arrival): Rejection | undefined {
   return reject('too_large', `One event has at most ${EVENT_BYTES_MAX} bytes; this one has ${bytes}.`)
 }
 
-function requireJson(_draft: Draft, { problem }: Arrival): Rejection | undefined {
-  if (problem === 'not_json') return reject('invalid_json', 'The event is not JSON in UTF-8, or is nested too deep.')
+function requireJson(_draft: Draft, { problem, errorAt = 0 }: Arrival): Rejection | undefined {
+  if (problem === 'not_json') return reject('invalid_json', describeNotJson('The event', errorAt))
   return problem === 'not_an_object' ? reject('invalid_event', 'An event is a JSON object.') : undefined
 }
 
-function parseIdentity(draft: Draft, { fields = {} }: Arrival): Rejection | undefined {
-  const { event_id, project_id } = fields
-  if (!isEventId(event_id)) return reject('invalid_event', 'event_id must be a string of 1 to 128 characters without control characters.')
-  if (!isProjectId(project_id)) return reject('invalid_event', 'project_id must be a string of 1 to 128 of the characters A-Z a-z 0-9 _ . : -')
+function parseIdentity(draft: Draft, { fields = {}, format }: Arrival): Rejection | undefined {
+  const { event_id, project_id, identity_problem } = fields
+  const { projectId } = FIELD_NAMES[format]
+  if (!isEventId(event_id)) return reject('invalid_event', identity_problem ?? EVENT_ID_RULE)
+  if (!isProjectId(project_id)) return reject('invalid_event', `${projectId} must be a string of 1 to 128 of the characters A-Z a-z 0-9 _ . : -`)
+  if (isReservedProjectId(project_id)) return reject('invalid_event', `${projectId} must not be "${project_id}": it is reserved for paths of the API.`)
   draft.eventId = event_id
   draft.projectId = project_id
   return undefined
 }
 
-function requireKnownMetric(draft: Draft, { fields = {} }: Arrival): Rejection | undefined {
+function requireKnownMetric(draft: Draft, { fields = {}, format }: Arrival): Rejection | undefined {
   const { metric } = fields
-  if (!isMetricName(metric)) return reject('unknown_metric', `metric must be one of ${METRIC_NAMES.join(', ')}.`)
+  if (!isMetricName(metric)) return reject('unknown_metric', `${FIELD_NAMES[format].metric} must be one of ${METRIC_NAMES.join(', ')}.`)
   draft.metric = metric
   return undefined
 }
 
-function parseValue(draft: Draft, { fields = {} }: Arrival): Rejection | undefined {
+function parseValue(draft: Draft, { fields = {}, format }: Arrival): Rejection | undefined {
   const value = parseQuantity(fields.value)
-  if (value === undefined) return reject('invalid_value', QUANTITY_RULE)
+  if (value === undefined) return reject('invalid_value', quantityRule(FIELD_NAMES[format].value))
   draft.value = value
   return undefined
 }
 
-function requireTimeInWindow(draft: Draft, { fields = {} }: Arrival, { receivedMs }: ValidationContext): Rejection | undefined {
+function requireTimeInWindow(draft: Draft, { fields = {}, format }: Arrival, { receivedMs, receivedAsRecord }: ValidationContext): Rejection | undefined {
   const { timestamp } = fields
+  const name = FIELD_NAMES[format].timestamp
   const timestampMs = typeof timestamp === 'string' ? parseTimestamp(timestamp) : undefined
-  if (timestampMs === undefined) return reject('invalid_timestamp', 'timestamp must be an RFC 3339 date-time with a zone, such as 2026-01-31T12:00:00Z.')
-  if (timestampMs < TIMESTAMP_MIN_MS) return reject('invalid_timestamp', 'timestamp must not be before 2000-01-01T00:00:00Z.')
+  if (timestampMs === undefined) return reject('invalid_timestamp', `${name} ${TIMESTAMP_RULE}`)
+  if (timestampMs < TIMESTAMP_MIN_MS) return reject('invalid_timestamp', `${name} must not be before ${formatTimestamp(TIMESTAMP_MIN_MS)}.`)
   // Before the comparison with the time of receipt: that comes from a clock or a producer, which may be wrong.
-  if (timestampMs >= LAST_DAY_END_MS) return reject('invalid_timestamp', `timestamp must not be after ${LAST_DAY}.`)
+  if (timestampMs >= LAST_DAY_END_MS) return reject('invalid_timestamp', `${name} must not be after ${LAST_DAY}.`)
   if (timestampMs > receivedMs + TIMESTAMP_AHEAD_MS_MAX) {
-    return reject('timestamp_in_future', 'timestamp is more than 5 minutes after the event was received. Check the clock of the emitter.')
+    const received = receivedAsRecord === true ? RECORD_RECEIVED : 'when the event was received'
+    return reject('timestamp_in_future', `${name} is more than 5 minutes after ${formatTimestamp(receivedMs)}, ${received}. Check the clock of the emitter.`)
   }
   draft.timestampMs = timestampMs
   return undefined
 }
+
+/** What the fields of an event are called in the format in which it was sent. */
+const FIELD_NAMES: Readonly<Record<EventFormat, { projectId: string; metric: string; value: string; timestamp: string }>> = {
+  json: { projectId: 'project_id', metric: 'metric', value: 'value', timestamp: 'timestamp' },
+  cloudevent: { projectId: 'subject', metric: 'type', value: 'data.value', timestamp: 'time' },
+}
+
+const EVENT_ID_RULE = 'event_id must be a string of 1 to 128 characters without control characters.'
+const TIMESTAMP_RULE = 'must be an RFC 3339 date-time with a zone, such as 2026-01-31T12:00:00Z, of a day that exists and without leap seconds.'
+const RECORD_RECEIVED = 'the timestamp of its record, which must be the current time and not that of the event'
 
 function requireAllowedProject({ projectId }: Draft, _arrival: Arrival, { allowedProjects }: ValidationContext): Rejection | undefined {
   return allowedProjects === 'all' || allowedProjects.has(projectId) ? undefined : PROJECT_NOT_ALLOWED
@@ -143,7 +162,7 @@ function reject(reason: RejectReason, message: string): Rejection {
 export function rejectArrival(arrival: Arrival, rejection: Rejection): ValidatedEvent {
   const { event_id, project_id } = arrival.fields ?? {}
   const original = () => arrival.original().subarray(0, ORIGINAL_BYTES_KEPT_MAX)
-  return { status: 'rejected', index: arrival.index, projectId: shown(project_id) ?? '', eventId: shown(event_id), rejection, original }
+  return { status: 'rejected', index: arrival.index, format: arrival.format, projectId: shown(project_id) ?? '', eventId: shown(event_id), rejection, original }
 }
 
 const SHOWN_CHARACTERS_MAX = 256

@@ -1,5 +1,5 @@
 import { NumberToken } from '../../metering/quantity.ts'
-import { CLOSE_OBJECT, COLON, COMMA, isDigit, MINUS, NOT_JSON, OPEN_OBJECT, QUOTE, skipSpace, skipString, skipValue } from './scan-json.ts'
+import { CLOSE_OBJECT, COLON, COMMA, failAt, isDigit, isFailure, MINUS, OPEN_OBJECT, QUOTE, skipSpace, skipString, skipValue } from './scan-json.ts'
 
 /** Bytes that are UTF-8, and the same as text with one character for each byte. */
 export interface JsonBytes {
@@ -20,7 +20,7 @@ export type Member = string | NumberToken | UnreadObject | undefined
 
 /**
  * Reads the members of the object at `start` that have one of the names into `values`, in the order of the names, and skips all others;
- * of two members with one name the last applies, as in every parser. Returns the position behind the object, or NOT_JSON.
+ * of two members with one name the last applies, as in every parser. Returns the position behind the object, or a failure (scan-json.ts).
  */
 export function readMembers(json: JsonBytes, start: number, names: readonly string[], values: Member[]): number {
   const { text } = json
@@ -28,18 +28,18 @@ export function readMembers(json: JsonBytes, start: number, names: readonly stri
   if (text.charCodeAt(at) === CLOSE_OBJECT) return at + 1
   for (;;) {
     const nameEnd = skipString(text, at)
-    if (nameEnd === NOT_JSON) return NOT_JSON
+    if (isFailure(nameEnd)) return nameEnd
     const colon = skipSpace(text, nameEnd)
-    if (text.charCodeAt(colon) !== COLON) return NOT_JSON
+    if (text.charCodeAt(colon) !== COLON) return failAt(colon)
     const value = skipSpace(text, colon + 1)
     const end = skipValue(text, value)
-    if (end === NOT_JSON) return NOT_JSON
+    if (isFailure(end)) return end
     const index = indexOfName(json, at, nameEnd, names)
     if (index !== -1) values[index] = memberAt(json, value, end)
     at = skipSpace(text, end)
     const code = text.charCodeAt(at)
     if (code === CLOSE_OBJECT) return at + 1
-    if (code !== COMMA) return NOT_JSON
+    if (code !== COMMA) return failAt(at)
     at = skipSpace(text, at + 1)
   }
 }

@@ -1,11 +1,24 @@
+import { JSON_LEVELS_MAX } from '../../contract/events.ts'
+
 /**
  * Walks over JSON without building what it holds. Every byte is visited once, so the cost of a body depends on its length alone:
  * JSON.parse takes a hundred times as long for some bodies, such as those with a million different names or levels.
  *
  * `text` has one character for each byte (latin1), so that positions are those of the bytes. All syntax of JSON is ASCII; whether
- * strings are UTF-8 is checked elsewhere. Every function returns the position behind what it skips, or NOT_JSON.
+ * strings are UTF-8 is checked elsewhere. Every function returns the position behind what it skips. If that is not JSON, it returns a
+ * negative number, which isFailure detects and from which failureAt gets the position of the first error.
  */
-export const NOT_JSON = -1
+export function failAt(position: number): number {
+  return -1 - position
+}
+
+export function isFailure(end: number): boolean {
+  return end < 0
+}
+
+export function failureAt(end: number): number {
+  return -1 - end
+}
 
 export const [QUOTE, COMMA, COLON, MINUS] = [0x22, 0x2c, 0x3a, 0x2d]
 export const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY] = [0x7b, 0x7d, 0x5b, 0x5d]
@@ -35,44 +48,44 @@ function skipContainer(text: string, from: number): number {
       at = skipSpace(text, at + 1)
       if (text.charCodeAt(at) === close) at += 1
       else {
-        if (open.length === LEVELS_MAX) return NOT_JSON
+        if (open.length === JSON_LEVELS_MAX) return failAt(at)
         open.push(close)
         if (close === CLOSE_OBJECT) at = skipName(text, at)
-        if (at === NOT_JSON) return NOT_JSON
+        if (isFailure(at)) return at
         continue
       }
     }
-    if (at !== NOT_JSON) at = skipToNextValue(text, at, open)
-    if (at === NOT_JSON || open.length === 0) return at
+    if (!isFailure(at)) at = skipToNextValue(text, at, open)
+    if (isFailure(at) || open.length === 0) return at
   }
 }
 
 /** Skips a name, the colon and the white space before a member's value. */
 function skipName(text: string, from: number): number {
   const end = skipString(text, from)
-  if (end === NOT_JSON) return NOT_JSON
+  if (isFailure(end)) return end
   const colon = skipSpace(text, end)
-  return text.charCodeAt(colon) === COLON ? skipSpace(text, colon + 1) : NOT_JSON
+  return text.charCodeAt(colon) === COLON ? skipSpace(text, colon + 1) : failAt(colon)
 }
 
 export function skipString(text: string, from: number): number {
-  if (text.charCodeAt(from) !== QUOTE) return NOT_JSON
+  if (text.charCodeAt(from) !== QUOTE) return failAt(from)
   let at = from + 1
   for (;;) {
     while (IS_ORDINARY[text.charCodeAt(at)] === 1) at += 1
     const code = text.charCodeAt(at)
     if (code === QUOTE) return at + 1
     // A control character, or the end of the text.
-    if (code !== BACKSLASH) return NOT_JSON
+    if (code !== BACKSLASH) return failAt(at)
     at = skipEscape(text, at + 1)
-    if (at === NOT_JSON) return NOT_JSON
+    if (isFailure(at)) return at
   }
 }
 
 function skipEscape(text: string, from: number): number {
   const code = text.charCodeAt(from)
-  if (code !== LETTER_U) return isEscape(code) ? from + 1 : NOT_JSON
-  for (let at = from + 1; at <= from + HEX_DIGITS; at += 1) if (!isHexDigit(text.charCodeAt(at))) return NOT_JSON
+  if (code !== LETTER_U) return isEscape(code) ? from + 1 : failAt(from)
+  for (let at = from + 1; at <= from + HEX_DIGITS; at += 1) if (!isHexDigit(text.charCodeAt(at))) return failAt(at)
   return from + HEX_DIGITS + 1
 }
 
@@ -89,7 +102,7 @@ function skipToNextValue(text: string, from: number, open: number[]): number {
     } else if (code === COMMA) {
       at = skipSpace(text, at + 1)
       return close === CLOSE_OBJECT ? skipName(text, at) : at
-    } else return NOT_JSON
+    } else return failAt(at)
   }
   return at
 }
@@ -99,23 +112,23 @@ function skipScalar(text: string, from: number): number {
   if (code === QUOTE) return skipString(text, from)
   if (code === MINUS || isDigit(code)) return skipNumber(text, from)
   const literal = LITERALS.find((each) => text.startsWith(each, from))
-  return literal === undefined ? NOT_JSON : from + literal.length
+  return literal === undefined ? failAt(from) : from + literal.length
 }
 
 function skipNumber(text: string, from: number): number {
   const first = text.charCodeAt(from) === MINUS ? from + 1 : from
   let at = skipDigits(text, first)
-  if (at === first || (text.charCodeAt(first) === ZERO && at > first + 1)) return NOT_JSON
+  if (at === first || (text.charCodeAt(first) === ZERO && at > first + 1)) return failAt(first)
   if (text.charCodeAt(at) === POINT) {
     const fraction = at + 1
     at = skipDigits(text, fraction)
-    if (at === fraction) return NOT_JSON
+    if (at === fraction) return failAt(at)
   }
   if ((text.charCodeAt(at) | LOWER_CASE) !== LETTER_E) return at
   const sign = text.charCodeAt(at + 1)
   const exponent = sign === PLUS || sign === MINUS ? at + 2 : at + 1
   at = skipDigits(text, exponent)
-  return at === exponent ? NOT_JSON : at
+  return at === exponent ? failAt(at) : at
 }
 
 function skipDigits(text: string, from: number): number {
@@ -128,8 +141,6 @@ const LITERALS = ['true', 'false', 'null']
 const [BACKSLASH, POINT, PLUS, ZERO, LETTER_E, LETTER_U] = [0x5c, 0x2e, 0x2b, 0x30, 0x65, 0x75]
 const LOWER_CASE = 0x20
 const HEX_DIGITS = 4
-/** The list of ten million opened levels would take a second to build. */
-const LEVELS_MAX = 100_000
 /** 1 for the bytes that stand for themselves in a string. A table is faster than comparisons, and every byte of a body passes here. */
 const IS_ORDINARY = Uint8Array.from({ length: 256 }, (_, byte) => (byte >= 0x20 && byte !== QUOTE && byte !== BACKSLASH ? 1 : 0))
 const ESCAPES = '"\\/bfnrt'

@@ -1,7 +1,9 @@
 import { isProjectId } from '../../metering/event.ts'
 import { isRejectReason } from '../../metering/rejection-reasons.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
-import { decodeEvent } from '../event/decode-body.ts'
+import type { Arrival } from '../event/arrival.ts'
+import { CLOUD_EVENT_ATTRIBUTES } from '../event/cloud-event.ts'
+import { decodeBinaryCloudEvent, decodeEvent } from '../event/decode-body.ts'
 import { identityOf, rejectArrival, type ValidatedEvent, validateEvent } from '../event/pipeline.ts'
 import type { LogRecord } from '../log/detect-duplicates.ts'
 import { partitionOfProject } from './project-partition.ts'
@@ -18,7 +20,13 @@ const HEADERS = { receivedMs: 'received_ms', ingestKey: 'ingest_key', refused: '
 export function readRecord({ offset, timestamp, value, headers }: FetchedRecord, log: string): LogRecord {
   const time = readTimeOfReceipt(header(headers, HEADERS.receivedMs) ?? timestamp)
   const ingestKeyId = header(headers, HEADERS.ingestKey) ?? ''
-  return { log, offset: Number(offset), validated: validateValue(value ?? NOTHING, time, headers), receivedMs: time.receivedMs, ingestKeyId }
+  return {
+    log,
+    offset: Number(offset),
+    validated: validateArrival(decodeRecord(value ?? NOTHING, headers), time, headers),
+    receivedMs: time.receivedMs,
+    ingestKeyId,
+  }
 }
 
 export interface ReceivedRecord {
@@ -37,7 +45,12 @@ export function recordOfEvent(validated: ValidatedEvent, { ingestKeyId, received
   const headers = { [HEADERS.receivedMs]: String(receivedMs), [HEADERS.ingestKey]: ingestKeyId }
   if (validated.status === 'rejected') {
     const { reason, message } = validated.rejection
-    return { partition, key: validated.projectId, value: validated.original(), headers: { ...headers, [HEADERS.refused]: reason, [HEADERS.message]: message } }
+    return {
+      partition,
+      key: validated.projectId,
+      value: validated.original(),
+      headers: { ...headers, ...formatHeader(validated), [HEADERS.refused]: reason, [HEADERS.message]: message },
+    }
   }
   const { eventId, projectId, metric, value, timestampMs } = validated.event
   const event = { event_id: eventId, project_id: projectId, metric, value, timestamp: formatTimestamp(timestampMs) }
@@ -46,18 +59,39 @@ export function recordOfEvent(validated: ValidatedEvent, { ingestKeyId, received
 
 /** The copy of a misrouted event for its project's own partition. It keeps the time at which the event was received. */
 export function recordToForward({ validated, receivedMs, ingestKeyId, log, offset }: LogRecord, projectId: string, partition: number): NewRecord {
-  const headers = { [HEADERS.receivedMs]: String(receivedMs), [HEADERS.ingestKey]: ingestKeyId, [HEADERS.passedFrom]: `${log}@${offset}` }
+  const headers = {
+    [HEADERS.receivedMs]: String(receivedMs),
+    [HEADERS.ingestKey]: ingestKeyId,
+    [HEADERS.passedFrom]: `${log}@${offset}`,
+    ...formatHeader(validated),
+  }
   return { partition, key: projectId, value: validated.original(), headers }
 }
 
 const NOTHING = Buffer.alloc(0)
 
-function validateValue(value: Buffer, { receivedMs, problem }: TimeOfReceipt, headers: FetchedRecord['headers']): ValidatedEvent {
+/** The format of the value in the terms of CloudEvents' binding for Kafka. The bytes that are kept of an event are always in structured mode. */
+function formatHeader({ format }: ValidatedEvent): Record<string, string> {
+  return format === 'cloudevent' ? { [CONTENT_TYPE]: STRUCTURED } : {}
+}
+
+/** Structured mode is declared by the content type, binary mode has its attributes in ce_ headers; else the value is the event itself. */
+function decodeRecord(value: Buffer, headers: FetchedRecord['headers']): Arrival {
+  if (headers === undefined) return decodeEvent(value)
+  if (header(headers, CONTENT_TYPE)?.toLowerCase().startsWith(STRUCTURED) === true) return decodeEvent(value, 'cloudevent')
+  if (!CLOUD_EVENT_ATTRIBUTES.some((name) => headers[`ce_${name}`] !== undefined)) return decodeEvent(value)
+  return decodeBinaryCloudEvent(Object.fromEntries(CLOUD_EVENT_ATTRIBUTES.map((name) => [name, header(headers, `ce_${name}`)])), value)
+}
+
+const CONTENT_TYPE = 'content-type'
+const STRUCTURED = 'application/cloudevents+json'
+
+function validateArrival(arrival: Arrival, { receivedMs, problem }: TimeOfReceipt, headers: FetchedRecord['headers']): ValidatedEvent {
   const reason = header(headers, HEADERS.refused)
-  if (reason !== undefined && isRejectReason(reason)) return rejectArrival(decodeEvent(value), { reason, message: header(headers, HEADERS.message) ?? '' })
-  if (problem !== undefined) return rejectArrival(decodeEvent(value), problem)
+  if (reason !== undefined && isRejectReason(reason)) return rejectArrival(arrival, { reason, message: header(headers, HEADERS.message) ?? '' })
+  if (problem !== undefined) return rejectArrival(arrival, problem)
   // The scope of an ingest key is checked before the event is produced; other producers have no key.
-  return validateEvent(decodeEvent(value), { receivedMs, allowedProjects: 'all' })
+  return validateEvent(arrival, { receivedMs, receivedAsRecord: true, allowedProjects: 'all' })
 }
 
 function header(headers: FetchedRecord['headers'], name: string): string | undefined {

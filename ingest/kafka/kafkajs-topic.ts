@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs, { type Admin, type Consumer, type KafkaConfig } from 'kafkajs'
 import type { Logger } from '../../metering/logger.ts'
-import { MS_PER_DAY } from '../../metering/timestamp.ts'
 import { BackOff } from '../log/back-off.ts'
 import { registerCodecs } from './codecs.ts'
 import { messageOf, typeOf } from './kafkajs-errors.ts'
@@ -20,6 +19,7 @@ import {
   type ReadHandlers,
   type Topic,
 } from './topic.ts'
+import { warnOfSettings } from './topic-settings.ts'
 
 export interface TopicOptions {
   readonly brokers: readonly string[]
@@ -64,9 +64,8 @@ export async function connectTopic(options: TopicOptions, signal: AbortSignal): 
 }
 
 const RETRY = { retryAfterMsMin: 500, retryAfterMsMax: 10_000 }
-const RETENTION_MS_MIN = 7 * MS_PER_DAY
-/** An event of 64 KiB with its headers. */
-const RECORD_BYTES_MAX = 128 * 1024
+/** The timestamp of a record is when the broker appended it, not what its producer says: the future is judged by it. */
+const BROKER_TIME = { name: 'message.timestamp.type', value: 'LogAppendTime' }
 const CONNECT_MS_MAX = 5_000
 const REQUEST_MS_MAX = 30_000
 
@@ -94,7 +93,10 @@ function configOf({ brokers, ssl, sasl, logger }: TopicOptions): KafkaConfig {
 async function ensureTopic(admin: Admin, { topic, partitions, logger }: TopicOptions): Promise<void> {
   if ((await admin.listTopics()).includes(topic)) return
   try {
-    const created = await admin.createTopics({ topics: [{ topic, numPartitions: partitions, replicationFactor: -1 }], waitForLeaders: true })
+    const created = await admin.createTopics({
+      topics: [{ topic, numPartitions: partitions, replicationFactor: -1, configEntries: [BROKER_TIME] }],
+      waitForLeaders: true,
+    })
     if (created) logger.info({ topic, partitions }, `the topic ${topic} did not exist and was created with ${partitions} partitions`)
   } catch (error) {
     const type = typeOf(error)
@@ -102,35 +104,6 @@ async function ensureTopic(admin: Admin, { topic, partitions, logger }: TopicOpt
       throw new TopicRefused(`The topic ${topic} does not exist and this user may not create it. Create it with ${partitions} partitions (KAFKA_PARTITIONS).`)
     throw error
   }
-}
-
-/** Warns of settings under which an acknowledged event can be lost. The operator may choose them, but must know. */
-async function warnOfSettings(admin: Admin, { topic, logger }: TopicOptions): Promise<void> {
-  const names = ['retention.ms', 'min.insync.replicas', 'cleanup.policy', 'unclean.leader.election.enable', 'max.message.bytes']
-  const { resources } = await admin.describeConfigs({
-    includeSynonyms: false,
-    resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: names }],
-  })
-  const settings = new Map(resources.flatMap(({ configEntries }) => configEntries.map(({ configName, configValue }) => [configName, configValue])))
-  const retentionMs = Number(settings.get('retention.ms'))
-  if (retentionMs >= 0 && retentionMs < RETENTION_MS_MIN) {
-    const days = RETENTION_MS_MIN / MS_PER_DAY
-    logger.warn(
-      { topic, retentionMs },
-      `the topic keeps events for less than ${days} days: an outage longer than its retention loses events. Raise retention.ms`,
-    )
-  }
-  if (Number(settings.get('min.insync.replicas')) < 2)
-    logger.warn({ topic }, 'min.insync.replicas is below 2: acks=all is satisfied by one copy, and losing that broker loses acknowledged events')
-  if (settings.get('cleanup.policy')?.includes('compact') === true)
-    logger.warn({ topic }, 'cleanup.policy compacts the topic: of several events with one key only the last would be kept. Set it to delete')
-  if (settings.get('unclean.leader.election.enable') === 'true')
-    logger.warn(
-      { topic },
-      'unclean.leader.election.enable is true: a replica that lacks acknowledged events may become the leader, which loses them. Set it to false',
-    )
-  if (Number(settings.get('max.message.bytes')) < RECORD_BYTES_MAX)
-    logger.warn({ topic }, `max.message.bytes is below ${RECORD_BYTES_MAX}: rejected events as large as that cannot be kept. Raise it`)
 }
 
 /** The port Topic over kafkajs. Every error of a request becomes KafkaUnavailable. */

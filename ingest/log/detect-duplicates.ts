@@ -1,4 +1,6 @@
 import type { UsageEvent } from '../../metering/event.ts'
+import { compareDecimals, subtractDecimals } from '../../metering/exact-decimal.ts'
+import { METRICS } from '../../metering/metrics.ts'
 import type { Rejection } from '../../metering/rejection-reasons.ts'
 import type { ValidatedEvent } from '../event/pipeline.ts'
 import type { IdentityFilter } from './identity-filter.ts'
@@ -97,6 +99,18 @@ function maybeStored(records: readonly LogRecord[], hashes: readonly (IdentityHa
 /** Both values are in their shortest form, so equal text is equal quantity. */
 function compare(event: UsageEvent, first: { metric: string; value: string }): Verdict {
   if (event.metric === first.metric && event.value === first.value) return DUPLICATE
-  const message = `This event_id was counted before for this project with metric ${first.metric} and value ${first.value}. The first event counts; send a correction as a new event.`
-  return { status: 'rejected', rejection: { reason: 'conflict', message } }
+  return { status: 'rejected', rejection: { reason: 'conflict', message: describeConflict(event, first) } }
+}
+
+/** It must advise nothing that bills twice: sent again as a new event, the whole value would be added to the first one. */
+function describeConflict({ metric, value }: UsageEvent, first: { metric: string; value: string }): string {
+  const fact = `An event with this id was counted before for this project, with metric ${first.metric} and value ${first.value}. That one counts: an event cannot be changed or taken back.`
+  const other = 'If this is other usage, give it an id of its own.'
+  const byOperator = 'Only an operator can correct the bill, by a manual line on the statement.'
+  if (metric !== first.metric || compareDecimals(value, first.value) < 0) return `${fact} ${other} If it is a correction: ${byOperator}`
+  const completed =
+    METRICS[metric].kind === 'peak'
+      ? 'send the higher value as a new event with an id of its own, because the highest value of a day counts.'
+      : `send only the difference, ${subtractDecimals(value, first.value)}, as a new event with an id of its own.`
+  return `${fact} ${other} If the first value was too low: ${completed}`
 }

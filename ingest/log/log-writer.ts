@@ -55,7 +55,20 @@ function writePosition(lane: Lane, { name: log, epoch, owner }: Lease, { first, 
 
 const POSITION_COLUMNS = ['log', 'epoch', 'owner', 'first', 'through']
 const ROW_COLUMNS = ['project_id', 'event_id', 'metric', 'timestamp_ms', 'value', 'received_ms', 'offset', 'log', 'epoch', 'owner']
-const REJECTED_COLUMNS = ['offset', 'reason', 'message', 'project_id', 'event_id', 'ingest_key_id', 'received_ms', 'original_base64', 'log', 'epoch', 'owner']
+const REJECTED_COLUMNS = [
+  'offset',
+  'reason',
+  'message',
+  'project_id',
+  'event_id',
+  'ingest_key_id',
+  'received_ms',
+  'original_base64',
+  'format',
+  'log',
+  'epoch',
+  'owner',
+]
 
 /** Only event_id is escaped: the other fields have alphabets without characters that need it. */
 function rowsText({ name: log, epoch, owner }: Lease, { records, verdicts }: Batch): Buffer {
@@ -86,5 +99,5 @@ type RejectedVerdict = Verdict & { status: 'rejected' }
 function rejectedFields({ validated, offset, ingestKeyId, receivedMs }: LogRecord, { rejection, kept }: RejectedVerdict): (string | number)[] {
   const { projectId, eventId } = validated.status === 'valid' ? validated.event : validated
   const original = kept === undefined ? validated.original().toString('base64') : ''
-  return [offset, rejection.reason, rejection.message, projectId, eventId ?? '', ingestKeyId, receivedMs, original]
+  return [offset, rejection.reason, rejection.message, projectId, eventId ?? '', ingestKeyId, receivedMs, original, validated.format]
 }

@@ -3,7 +3,8 @@ import type { RejectReason } from '../../metering/rejection-reasons.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
-import { type Arrival, decodeRejectedEvent } from '../event/decode-body.ts'
+import type { Arrival } from '../event/arrival.ts'
+import { decodeEvent } from '../event/decode-body.ts'
 import { type AllowedProjects, validateEvent } from '../event/pipeline.ts'
 import type { Verdict } from '../log/detect-duplicates.ts'
 import type { EventLog } from '../log/event-log.ts'
@@ -34,11 +35,10 @@ export async function resendRejected(options: ResendOptions, ids: readonly strin
   const found = await clickhouse.reads.query(rejectedEvents, { places })
   const outcomes = new Map<string, Resent>()
   for (const [ingestKeyId, events] of groupByKey(found)) {
-    const originals = events.map(({ originalBase64 }) => Buffer.from(originalBase64, 'base64'))
-    const arrivals = originals.map(decodeRejectedEvent)
+    const arrivals = events.map(({ originalBase64, format }) => decodeEvent(Buffer.from(originalBase64, 'base64'), format))
     const allowedProjects = await options.findAllowedProjects(ingestKeyId, arrivals)
     const validated = arrivals.map((arrival) => validateEvent(arrival, { receivedMs, allowedProjects }))
-    const bytes = originals.reduce((sum, original) => sum + original.length, 0)
+    const bytes = arrivals.reduce((sum, arrival) => sum + arrival.bytes, 0)
     const verdicts = await eventLog.submit({ validated, ingestKeyId, receivedMs, bytes })
     for (const [index, { id }] of events.entries()) outcomes.set(id, { id, ...outcomeOf(verdicts[index]) })
   }
@@ -65,12 +65,20 @@ function outcomeOf(verdict: Verdict | undefined): Omit<Resent, 'id'> {
   return { outcome: verdict?.status === 'duplicate' ? 'duplicate' : 'accepted', reason: null }
 }
 
-const RejectedRow = z.object({ id: z.string(), log: z.string(), offset: z.coerce.number(), ingestKeyId: z.string(), originalBase64: z.string() })
+const RejectedRow = z.object({
+  id: z.string(),
+  log: z.string(),
+  offset: z.coerce.number(),
+  ingestKeyId: z.string(),
+  originalBase64: z.string(),
+  format: z.enum(['json', 'cloudevent']),
+})
 
 const rejectedEvents = defineQuery({
   name: 'rejected_events_to_resend',
-  sql: `SELECT concat(log, '/', toString(offset)) AS id, log, offset, ingest_key_id AS ingestKeyId, base64Encode(original) AS originalBase64
-        FROM rejected_events_v1 FINAL WHERE (log, offset) IN {places: Array(Tuple(String, UInt64))} AND original != '' ORDER BY log, offset`,
+  sql: `SELECT concat(log, '/', toString(offset)) AS id, log, offset, ingest_key_id AS ingestKeyId, base64Encode(original) AS originalBase64,
+          if(rejected.format = '', 'json', rejected.format) AS format
+        FROM rejected_events_v1 AS rejected FINAL WHERE (log, offset) IN {places: Array(Tuple(String, UInt64))} AND original != '' ORDER BY log, offset`,
   params: z.object({ places: z.array(z.tuple([z.string(), z.number()])) }),
   row: RejectedRow,
 })

@@ -169,7 +169,9 @@ export class KnownProjects {
   async #candidatesByName(projectIds: string[], named: readonly NamedProject[]): Promise<string[]> {
     if (named.length === 0) return projectIds
     const each = (field: keyof NamedProject) => unique(named.map((project) => project[field]))
-    const places = { names: each('name'), accountIds: each('accountId'), partnerIds: each('partnerId') }
+    // Names that were stored before they were normalised may be in either form.
+    const names = unique(each('name').flatMap((name) => [name, name.normalize('NFC'), name.normalize('NFD')]))
+    const places = { names, accountIds: each('accountId'), partnerIds: each('partnerId') }
     const found = await this.#clickhouse.registry.query(candidatesByIdOrName, { projectIds, ...places })
     return found.map(({ id }) => id)
   }
@@ -212,7 +214,7 @@ function accountKey({ partnerId, accountId }: AccountOfPartner): string {
 }
 
 function nameKey({ partnerId, accountId, name }: NamedProject): string {
-  return JSON.stringify([partnerId, accountId, name])
+  return JSON.stringify([partnerId, accountId, name.normalize('NFC')])
 }
 
 function unique(texts: readonly string[]): string[] {

@@ -7,9 +7,6 @@ import type { Change, RegistryReads, RegistryStore } from '../changes.ts'
 import { newCredential } from '../credentials/credentials.ts'
 import { type MasterKeys, seal, unseal } from '../keys/sealing.ts'
 
-/** Path segments of the API itself: a project with such an id would not be reachable. */
-export const RESERVED_PROJECT_IDS: readonly string[] = ['.', '..', 'usage', 'projects', 'statements', 'connect-user', 'sync-embedded-project']
-
 export interface Project {
   readonly id: string
   readonly partnerId: string

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { EVENTS_PER_REQUEST_MAX, LINES_PER_REQUEST_MAX } from '../../../contract/events.ts'
-import { type Arrival, type BodyFormat, decodeBody } from '../../../ingest/event/decode-body.ts'
+import type { Arrival } from '../../../ingest/event/arrival.ts'
+import { type BodyFormat, decodeBody } from '../../../ingest/event/decode-body.ts'
 import { NumberToken } from '../../../metering/quantity.ts'
 
 function decode(body: string | Buffer, format: BodyFormat = 'json'): Arrival[] {

@@ -26,6 +26,20 @@ describe.skipIf(!HAS_KAFKA)('P1: settings of the topic', () => {
     const { logged, partitions } = await connect('missing')
     expect(partitions).toBe(3)
     expect(logged).toContain('the topic missing did not exist and was created with 3 partitions')
+    expect(logged).not.toContain('message.timestamp.type')
+  })
+
+  test('P6: in a topic that was created, the timestamp of a record is that of the broker, whatever its producer says', async () => {
+    await connect('judged')
+    const client = new Kafka({ brokers: [kafka.brokers], logLevel: logLevel.NOTHING })
+    const [producer, consumer] = [client.producer(), client.consumer({ groupId: 'judging' })]
+    await Promise.all([producer.connect(), consumer.connect()])
+    const sentMs = Date.now()
+    await producer.send({ topic: 'judged', messages: [{ value: 'x', timestamp: String(sentMs + 50 * 60_000) }] })
+    await consumer.subscribe({ topic: 'judged', fromBeginning: true })
+    const timestamp = await new Promise<string>((resolve) => void consumer.run({ eachMessage: async ({ message }) => resolve(message.timestamp) }))
+    await Promise.all([producer.disconnect(), consumer.disconnect()])
+    expect(Number(timestamp) - sentMs).toBeLessThan(60_000)
   })
 
   test('short retention, a single in-sync replica, compaction, unclean elections and small messages are warned of at the start', async () => {
@@ -46,6 +60,7 @@ describe.skipIf(!HAS_KAFKA)('P1: settings of the topic', () => {
     expect(logged).toContain('cleanup.policy compacts the topic')
     expect(logged).toContain('unclean.leader.election.enable is true')
     expect(logged).toContain('max.message.bytes is below 131072')
+    expect(logged).toContain('message.timestamp.type is CreateTime')
   })
 
   test('brokers that do not answer are logged and retried, until a stop is requested', async () => {

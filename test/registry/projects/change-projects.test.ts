@@ -69,6 +69,13 @@ describe('changes that wait at the same time', () => {
     await expectWholeChain()
   })
 
+  test('a project whose name was stored before names were normalised is found by the same name in NFC', async () => {
+    const { id } = await syncEmbeddedProject(registry, SERVICE, { partnerId, name: 'Cafe\u0301' })
+    const registered = registerProject(registry, SERVICE, { ...registration('namesake'), name: 'Caf\u00e9' })
+    expect((await syncEmbeddedProject(registry, SERVICE, { partnerId, name: 'Caf\u00e9' })).id).toBe(id)
+    expect((await registered).status).toBe('name_taken')
+  })
+
   test('a deletion in a group frees the name for the next change, and a later change of the deleted project finds none', async () => {
     const { id } = await syncEmbeddedProject(registry, SERVICE, { partnerId, name: 'reused' })
     const [, deleted, again, paused] = await Promise.all([
