@@ -13,4 +13,4 @@ ENGINE = MergeTree
 PARTITION BY toStartOfHour(started_at)
 ORDER BY (partner_id, walk, place)
 TTL started_at + INTERVAL 1 DAY
-SETTINGS ttl_only_drop_parts = 1;
+SETTINGS ttl_only_drop_parts = 1, fsync_after_insert = 1, fsync_part_directory = 1;
