@@ -102,7 +102,7 @@ describe('POST /admin/v1/projects/batch', () => {
 
   test('the largest projects that are allowed fit into one batch', async () => {
     const escaped = (nth: number) =>
-      `{"id":"${String(nth).padStart(128, 'x')}","partner_id":"${partner.partnerId}","name":"${`\\u${(0xe000 + nth).toString(16)}`.repeat(128)}"}`
+      `{"id":"${String(nth).padStart(128, 'x')}","partner_id":"${partner.partnerId}","name":"${`\\u${(0x4e00 + nth).toString(16)}`.repeat(128)}"}`
     const body = `{"projects":[${Array.from({ length: PROJECTS_PER_BATCH_MAX }, (_, nth) => escaped(nth)).join(',')}]}`
     const headers = { authorization: `Bearer ${tested.client.adminToken}`, 'content-type': 'application/json' }
     expect((await tested.client.call('POST', '/admin/v1/projects/batch', { headers, body })).body).toMatchObject({ created: String(PROJECTS_PER_BATCH_MAX) })
