@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises'
 import { type ClickHouse, openClickHouse } from '../../../sql/clickhouse.ts'
 import { type Migration, migrate } from '../../../sql/migrate.ts'
 import { makeTemporaryDirectory } from '../temporary-directory.ts'
@@ -16,7 +17,10 @@ export async function openTestStore(migrations?: readonly Migration[]): Promise<
     clickhouse,
     close: async () => {
       await clickhouse.close()
-      directory.remove()
+      // A statement that still runs ends only now, and may write. It needs the event loop, so the directory is not removed synchronously.
+      await rm(directory.path, { recursive: true, force: true, maxRetries: REMOVE_RETRIES, retryDelay: 50 })
     },
   }
 }
+
+const REMOVE_RETRIES = 20
