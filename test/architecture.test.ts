@@ -72,9 +72,16 @@ const DOORS: Record<string, Record<string, readonly string[]>> = {
 /** Files of which a module may import only types: queries belong to the modules below it. */
 const TYPES_ONLY: Record<string, readonly string[]> = { api: ['sql/clickhouse.ts', 'sql/limited-reads.ts'] }
 
-const KAFKAJS_FILES = ['codecs', 'kafkajs-extents', 'kafkajs-metadata', 'kafkajs-producers', 'kafkajs-read-once', 'kafkajs-reader', 'kafkajs-topic'].map(
-  (file) => `ingest/kafka/${file}.ts`,
-)
+const KAFKAJS_FILES = [
+  'codecs',
+  'kafkajs-aborted',
+  'kafkajs-extents',
+  'kafkajs-metadata',
+  'kafkajs-producers',
+  'kafkajs-read-once',
+  'kafkajs-reader',
+  'kafkajs-topic',
+].map((file) => `ingest/kafka/${file}.ts`)
 /** The modules or files that may import each package. A package that is not listed may not be imported. */
 const VENDORS: Record<string, readonly string[]> = {
   '@clickhouse/client': ['sql'],
