@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import type { AuditHead } from '../contract/audit-chain.ts'
 import type { ClickHouse } from '../sql/clickhouse.ts'
-import { QUERY_WAS_CANCELLED_CODE, StoreError } from '../sql/errors.ts'
+import { isOvertaken, StoreError } from '../sql/errors.ts'
 import { acquireLease, type Lease, leaseTag, newOwnerName } from '../sql/lease.ts'
 import { defineQuery } from '../sql/query.ts'
 import { type Actor, AUDIT_COLUMNS, type AuditedChange, auditRow, entriesAfter, type NotedChange, readAuditHead } from './audit-log.ts'
@@ -116,7 +116,7 @@ export class RegistryChanges {
         if (!(thrown instanceof StoreError)) throw thrown
         // Whatever the error, rows that were sent may still land. So nothing more is written under this lease.
         this.#acquired = undefined
-        if (!wasPreempted(thrown)) throw thrown
+        if (!isOvertaken(thrown)) throw thrown
         this.#grace.notePreempted()
         group.requireTime()
       }
@@ -194,8 +194,3 @@ const newestRegistryToken = defineQuery({
   params: z.object({ name: z.string() }),
   row: z.object({ owner: z.string(), ageMs: z.coerce.number() }),
 })
-
-/** Whether another process acquired the lease: that fences off later writes and kills those in progress. */
-function wasPreempted({ fault, code }: StoreError): boolean {
-  return fault === 'fenced' || code === QUERY_WAS_CANCELLED_CODE
-}
