@@ -39,9 +39,9 @@ export type CarryOut<C> = (group: ChangeGroup<C>) => Promise<void>
 
 /**
  * Changes run one group at a time: the changes that wait while a group is written are the next group, up to the first one of
- * another kind; more join it until it is decided. They are taken round-robin from one queue per partner: a partner that sends many in parallel delays its own
- * changes, not those of other partners. Changes of partners alternate with those of operators and the service, which so wait
- * for a group at most, however many partners there are.
+ * another kind; more join it until it is decided. They are taken round-robin from one queue per partner: a partner that sends
+ * many in parallel delays its own changes, not those of other partners. Changes of partners alternate with those of operators
+ * and the service, which so wait for a group at most, however many partners there are.
  */
 export class ChangeQueue<C extends QueuedChange> {
   readonly #changeMsMax: number

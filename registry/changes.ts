@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import type { AuditHead } from '../contract/audit-chain.ts'
 import type { ClickHouse } from '../sql/clickhouse.ts'
-import { QUERY_WAS_CANCELLED_CODE, StoreError } from '../sql/errors.ts'
+import { isFenced, isOvertaken, StoreError } from '../sql/errors.ts'
 import { acquireLease, type Lease, leaseTag, newOwnerName } from '../sql/lease.ts'
 import { defineQuery } from '../sql/query.ts'
 import { type Actor, AUDIT_COLUMNS, type AuditedChange, auditRow, entriesAfter, type NotedChange, readAuditHead } from './audit-log.ts'
@@ -25,6 +25,8 @@ export interface Change {
 /** What the changes of a group may do together, under the lease that was valid when they were decided. */
 export interface GroupChange<R> extends Pick<Change, 'write'>, RegistryReads {
   readonly lease: Lease
+  /** Whether an earlier attempt at these changes was stopped without it being known whether its rows were stored. */
+  readonly mayHaveLanded: boolean
   /** In the order in which they are decided. */
   readonly requested: readonly Requested<R>[]
   /** Adds those that wait by now. A group that takes them as late as it can is larger, and fewer groups are written. */
@@ -106,28 +108,33 @@ export class RegistryChanges {
   }
 
   async #attempt(group: ChangeGroup<PendingChange>): Promise<void> {
-    for (;;) {
+    for (let mayHaveLanded = false; ; ) {
       this.#acquired ??= await this.#acquire(group)
       try {
-        await group.changes[0]?.kind.carryOut(this.#groupUnder(this.#acquired.lease, group))
+        await group.changes[0]?.kind.carryOut(this.#groupUnder({ lease: this.#acquired.lease, mayHaveLanded }, group))
         this.#grace.noteCompleted()
         return
       } catch (thrown) {
         if (!(thrown instanceof StoreError)) throw thrown
         // Whatever the error, rows that were sent may still land. So nothing more is written under this lease.
         this.#acquired = undefined
-        if (!wasPreempted(thrown)) throw thrown
+        if (!isOvertaken(thrown)) throw thrown
+        mayHaveLanded ||= !isFenced(thrown)
         this.#grace.notePreempted()
         group.requireTime()
       }
     }
   }
 
-  #groupUnder(lease: Lease, { changes, takeWaiting }: ChangeGroup<PendingChange>): GroupChange<unknown> {
+  #groupUnder(
+    { lease, mayHaveLanded }: Pick<GroupChange<unknown>, 'lease' | 'mayHaveLanded'>,
+    { changes, takeWaiting }: ChangeGroup<PendingChange>,
+  ): GroupChange<unknown> {
     const write: Change['write'] = (...rows) => this.#write(lease, ...rows)
     return {
       clickhouse: this.#clickhouse,
       lease,
+      mayHaveLanded,
       requested: changes,
       takeWaiting,
       write,
@@ -194,8 +201,3 @@ const newestRegistryToken = defineQuery({
   params: z.object({ name: z.string() }),
   row: z.object({ owner: z.string(), ageMs: z.coerce.number() }),
 })
-
-/** Whether another process acquired the lease: that fences off later writes and kills those in progress. */
-function wasPreempted({ fault, code }: StoreError): boolean {
-  return fault === 'fenced' || code === QUERY_WAS_CANCELLED_CODE
-}

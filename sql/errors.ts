@@ -37,6 +37,12 @@ export function isFenced(thrown: unknown): boolean {
   return classifyStoreError(thrown).fault === 'fenced'
 }
 
+/** Whether another owner acquired the lease of a statement: that fences off later writes and kills those in progress. */
+export function isOvertaken(thrown: unknown): boolean {
+  const { fault, code } = classifyStoreError(thrown)
+  return fault === 'fenced' || code === QUERY_WAS_CANCELLED_CODE
+}
+
 const FENCE_CODE = 395 // FUNCTION_THROW_IF_VALUE_IS_NON_ZERO: only the fencing views use throwIf
 const NOT_ENOUGH_SPACE_CODE = 243
 export const ACCESS_DENIED_CODE = 497

@@ -66,6 +66,11 @@ export async function currentLeaseOwner(clickhouse: ClickHouse, name: string): P
   return (await readNewestLease(clickhouse.control, name))?.owner
 }
 
+/** Whether no other owner has acquired the lease since. Only a hint, like the current owner. Throws StoreError. */
+export async function isLeaseHeld(clickhouse: ClickHouse, { name, owner }: Pick<Lease, 'name' | 'owner'>): Promise<boolean> {
+  return (await currentLeaseOwner(clickhouse, name)) === owner
+}
+
 /** Whether an insert of any owner is running under the name at this moment. Only a hint, like the current holder. */
 export async function isAnyInsertRunning({ control }: ClickHouse, name: string): Promise<boolean> {
   return (await control.query(runningInserts, { tag: leaseTag(name) })).length > 0

@@ -77,6 +77,7 @@ const TYPES_ONLY: Record<string, readonly string[]> = { api: ['sql/clickhouse.ts
 
 const KAFKAJS_FILES = [
   'codecs',
+  'kafkajs-aborted',
   'kafkajs-extents',
   'kafkajs-metadata',
   'kafkajs-producers',

@@ -1,6 +1,6 @@
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { StoreError } from '../../sql/errors.ts'
-import { acquireLease, currentLeaseOwner, isAnyInsertRunning, type Lease } from '../../sql/lease.ts'
+import { acquireLease, isAnyInsertRunning, isLeaseHeld, type Lease } from '../../sql/lease.ts'
 
 /** `elsewhere`: another process has the lease, or this one is at work for the partner already. Nothing more was written here. */
 export type UnderLeaseOutcome<T> = { status: 'done'; result: T } | { status: 'elsewhere' }
@@ -37,8 +37,7 @@ async function acquireAndRun<T>(clickhouse: ClickHouse, partnerId: string, work:
     return { status: 'done', result: await work(lease) }
   } catch (thrown) {
     // Rejected by the fence, or killed by the process that acquired the lease.
-    if (thrown instanceof StoreError && (thrown.fault === 'fenced' || (await currentLeaseOwner(clickhouse, name)) !== lease.owner))
-      return { status: 'elsewhere' }
+    if (thrown instanceof StoreError && (thrown.fault === 'fenced' || !(await isLeaseHeld(clickhouse, lease)))) return { status: 'elsewhere' }
     throw thrown
   }
 }

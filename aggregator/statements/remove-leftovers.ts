@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { currentLeaseOwner, type Lease } from '../../sql/lease.ts'
+import { isLeaseHeld, type Lease } from '../../sql/lease.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 
 /**
@@ -12,12 +12,12 @@ import { defineQuery, defineStatement } from '../../sql/query.ts'
  * 3. Delete the rows of exactly these closings. After a crash, the next closing finds what is left.
  * Throws StoreError.
  */
-export async function removeLeftovers(clickhouse: ClickHouse, partnerId: string, { name, owner }: Lease): Promise<void> {
+export async function removeLeftovers(clickhouse: ClickHouse, partnerId: string, lease: Lease): Promise<void> {
   const { work } = clickhouse
   const recounts = await work.query(leftRecounts, { partnerId })
   const lines = await work.query(leftLines, { partnerId })
   if (recounts.length === 0 && lines.length === 0) return
-  if ((await currentLeaseOwner(clickhouse, name)) !== owner) return
+  if (!(await isLeaseHeld(clickhouse, lease))) return
   const closings = lines.map(({ closing }) => closing)
   const months = recounts.map(({ closing, month }): [string, string] => [closing, month])
   if (months.length > 0) await work.execute(deleteRecounts, { partnerId, months })

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
+import { IS_SETTLED } from '../log/in-doubt-range.ts'
 import { HTTP_SOURCE } from '../source/source-in-force.ts'
 import { logsOf, readIncarnation } from './incarnation.ts'
 
@@ -55,8 +56,7 @@ const retiredLogs = defineQuery({
   sql: `SELECT log
         FROM (SELECT log, max(newest) AS watermark FROM log_watermarks_v2 GROUP BY log) AS watermarks
         LEFT JOIN (SELECT log, max(newest) AS position FROM log_positions_v1 GROUP BY log) AS positions USING log
-        WHERE watermark.released = 1 AND (watermark.epoch, watermark.owner) >= (position.epoch, position.owner)
-          AND watermark.settled_through >= toInt64(position.through)`,
+        WHERE watermark.released = 1 AND ${IS_SETTLED}`,
   params: z.object({}),
   row: z.object({ log: z.string() }),
 })

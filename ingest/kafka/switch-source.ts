@@ -1,7 +1,8 @@
 import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { acquireLease, currentLeaseOwner, type Lease } from '../../sql/lease.ts'
+import { isOvertaken } from '../../sql/errors.ts'
+import { acquireLease, isLeaseHeld } from '../../sql/lease.ts'
 import { retireLog } from '../log/retire-log.ts'
-import { HTTP_SOURCE, isOvertaken, nameOf, readSource, SOURCE_LEASE, type SourceState, writeSource } from '../source/source-in-force.ts'
+import { HTTP_SOURCE, nameOf, readSource, SOURCE_LEASE, type SourceState, writeSource } from '../source/source-in-force.ts'
 import { findLogsOfOthers, findRetiredLogs, listSourceLogs, type ReadLog } from './source-logs.ts'
 
 /** If the switch is rejected, the reason says what to do instead. */
@@ -57,7 +58,8 @@ export async function switchSource(clickhouse: ClickHouse, source: string, { lea
     const retired = isInForce ? await findRetiredLogs(control) : new Set()
     for (const log of (await findLogsOfOthers(control, source)).filter((other) => !retired.has(other))) {
       await onStep('retire')
-      if (!(await isHeld(clickhouse, lease))) return OVERTAKEN
+      // Not needed for exactness: an overtaken switch would retire logs of the source in force by now, whose owners would have to recover.
+      if (!(await isLeaseHeld(clickhouse, lease))) return OVERTAKEN
       await retireLog(clickhouse, log, { permanently: false })
     }
     if (!isInForce) {
@@ -65,7 +67,7 @@ export async function switchSource(clickhouse: ClickHouse, source: string, { lea
       await writeSource(control, lease, { source, isInForce: true })
     }
   } catch (error) {
-    if (isOvertaken(error) && !(await isHeld(clickhouse, lease))) return OVERTAKEN
+    if (isOvertaken(error) && !(await isLeaseHeld(clickhouse, lease))) return OVERTAKEN
     throw error
   }
   return { status: 'done', left: leaving === undefined ? undefined : { source: leaving, logs: await listSourceLogs(control, leaving) } }
@@ -81,11 +83,6 @@ function leavingOf(state: SourceState | undefined, source: string): string | und
 /** Events over HTTP are not read later, so nothing is left unread there. */
 function needsConsent(leaving: string | undefined): leaving is string {
   return leaving !== undefined && leaving !== HTTP_SOURCE
-}
-
-/** Not needed for exactness: an overtaken switch would retire logs of the source that was put in force since, whose owners would have to recover. */
-async function isHeld(clickhouse: ClickHouse, { name, owner }: Lease): Promise<boolean> {
-  return (await currentLeaseOwner(clickhouse, name)) === owner
 }
 
 async function describeUnread({ control }: ClickHouse, leaving: string): Promise<string> {

@@ -1,4 +1,4 @@
-import { classifyStoreError, QUERY_WAS_CANCELLED_CODE } from '../../sql/errors.ts'
+import { classifyStoreError, isOvertaken } from '../../sql/errors.ts'
 
 /**
  * How large the next batch of a log may be, as a share of its limits. After a failed batch it is half as large: whatever made it fail,
@@ -13,7 +13,8 @@ export class BatchSize {
   #quickUpTo = 1
   /** Since the last acknowledged batch. */
   #failures = 0
-  #halvings = 0
+  /** Whether it was halved since then. */
+  #shrinks = false
 
   /** At least 1. */
   of(max: number): number {
@@ -25,18 +26,17 @@ export class BatchSize {
    * the store answers, and if the connection is lost again, a time-out between the two may have ended it.
    */
   failed(error: unknown): void {
-    const { code, fault } = classifyStoreError(error)
-    if (fault === 'fenced' || code === QUERY_WAS_CANCELLED_CODE) return
+    if (isOvertaken(error)) return
     this.#failures += 1
-    if (code === undefined && this.#failures === 1) return
+    if (classifyStoreError(error).code === undefined && this.#failures === 1) return
     this.#share = Math.max(this.#share / 2, SHARE_MIN)
-    if (this.#halvings === 0) this.#quickUpTo = this.#share
-    this.#halvings += 1
+    if (!this.#shrinks) this.#quickUpTo = this.#share
+    this.#shrinks = true
   }
 
   acknowledged(): void {
     this.#failures = 0
-    this.#halvings = 0
+    this.#shrinks = false
     this.#share = this.#share < this.#quickUpTo ? Math.min(this.#share * QUICK_GROWTH, this.#quickUpTo) : Math.min(this.#share * GROWTH, 1)
   }
 }

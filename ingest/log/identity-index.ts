@@ -16,8 +16,8 @@ import { countEventsInDoubt, type LogRange } from './in-doubt-range.ts'
  * 3. Rows that were lost by hand or by restoring a part of a backup: isIndexComplete counts the rows of both tables, of which none is
  *    read. If the index is behind by more than the events that are in doubt, completeIndex runs again. Throws StoreError.
  */
-export async function isIndexComplete(clickhouse: Pick<ClickHouse, 'reads'>): Promise<boolean> {
-  return (await isMarked(clickhouse.reads)) && (await countMissingIdentities(clickhouse)) === 0
+export async function isIndexComplete({ reads }: Pick<ClickHouse, 'reads'>): Promise<boolean> {
+  return (await isMarked(reads)) && (await countBehind(reads)) === 0
 }
 
 /**
@@ -25,7 +25,10 @@ export async function isIndexComplete(clickhouse: Pick<ClickHouse, 'reads'>): Pr
  * table is read. Throws StoreError.
  */
 export async function countMissingIdentities({ reads }: Pick<ClickHouse, 'reads'>): Promise<number> {
-  if (!(await isMarked(reads))) return 0
+  return (await isMarked(reads)) ? countBehind(reads) : 0
+}
+
+async function countBehind(reads: Lane): Promise<number> {
   let missing = 0
   for (let attempts = 0; attempts < COUNT_ATTEMPTS_MAX; attempts += 1) {
     if (attempts > 0) await sleep(COUNT_RETRY_MS)

@@ -31,12 +31,15 @@ export async function countEventsInDoubt(lane: Lane): Promise<number> {
   return (await queryOne(lane, eventsInDoubt, {})).events
 }
 
+/** Whether a range is settled, as readInDoubtRange says, in SQL of `position` and `watermark`, the newest of a log. */
+export const IS_SETTLED = '(watermark.epoch, watermark.owner) >= (position.epoch, position.owner) AND watermark.settled_through >= toInt64(position.through)'
+
 const eventsInDoubt = defineQuery({
   name: 'events_in_doubt',
   sql: `SELECT sum(position.through - position.first + 1) AS events
         FROM (SELECT log, max(newest) AS position FROM log_positions_v1 GROUP BY log) AS positions
         LEFT JOIN (SELECT log, max(newest) AS watermark FROM log_watermarks_v2 GROUP BY log) AS watermarks USING log
-        WHERE NOT ((watermark.epoch, watermark.owner) >= (position.epoch, position.owner) AND watermark.settled_through >= toInt64(position.through))`,
+        WHERE NOT (${IS_SETTLED})`,
   params: z.object({}),
   row: z.object({ events: z.coerce.number() }),
 })
@@ -44,7 +47,7 @@ const eventsInDoubt = defineQuery({
 const inDoubtRange = defineQuery({
   name: 'in_doubt_range',
   sql: `SELECT position.first AS first, position.through AS through,
-          (watermark.epoch, watermark.owner) >= (position.epoch, position.owner) AND watermark.settled_through >= toInt64(position.through) AS settled,
+          ${IS_SETTLED} AS settled,
           toUnixTimestamp64Milli(watermark.as_of) AS asOfMs
         FROM (SELECT log, max(newest) AS position FROM log_positions_v1 WHERE log = {log: String} GROUP BY log) AS positions
         LEFT JOIN (SELECT log, max(newest) AS watermark FROM log_watermarks_v2 WHERE log = {log: String} GROUP BY log) AS watermarks USING log`,

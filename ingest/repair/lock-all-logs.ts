@@ -1,5 +1,5 @@
 import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { acquireLease, currentLeaseOwner, type Lease } from '../../sql/lease.ts'
+import { acquireLease, isLeaseHeld, type Lease } from '../../sql/lease.ts'
 import { HTTP_LOG } from '../http/http-log.ts'
 import { findLogsInForce } from '../kafka/incarnation.ts'
 import { findLiveOwner, findLiveReader, OWNER_TIMEOUT_MS } from '../log/watermark.ts'
@@ -28,7 +28,7 @@ export async function lockAllLogs(clickhouse: ClickHouse, lockedLease: Lease | u
 
 /** The first of these logs whose lease another process has acquired since; undefined when all leases are still held. Throws StoreError. */
 export async function findLostLease(clickhouse: ClickHouse, leases: readonly Lease[]): Promise<string | undefined> {
-  for (const { name: log, owner } of leases) if ((await currentLeaseOwner(clickhouse, log)) !== owner) return log
+  for (const lease of leases) if (!(await isLeaseHeld(clickhouse, lease))) return lease.name
   return undefined
 }
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
-import { QUERY_WAS_CANCELLED_CODE, StoreError } from '../../sql/errors.ts'
+import { isOvertaken, StoreError } from '../../sql/errors.ts'
 import { acquireLease, type Lease, leaseTag } from '../../sql/lease.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
@@ -89,11 +89,6 @@ async function unlessOvertaken(written: Promise<void>): Promise<void> {
   } catch (error) {
     if (!isOvertaken(error)) throw error
   }
-}
-
-/** Whether a process that acquired the lease later rejected or killed a write. */
-export function isOvertaken(error: unknown): boolean {
-  return error instanceof StoreError && (error.fault === 'fenced' || error.code === QUERY_WAS_CANCELLED_CODE)
 }
 
 export function nameOf(source: string): string {

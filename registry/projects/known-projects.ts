@@ -53,8 +53,12 @@ export class KnownProjects {
   readonly #freeIds = new Map<string, FreeId>()
   #createdMs: number | undefined
 
-  constructor({ clickhouse, lease }: Pick<GroupChange<unknown>, 'clickhouse' | 'lease'>) {
+  /** Like GroupChange.mayHaveLanded. */
+  readonly mayHaveLanded: boolean
+
+  constructor({ clickhouse, lease, mayHaveLanded }: Pick<GroupChange<unknown>, 'clickhouse' | 'lease' | 'mayHaveLanded'>) {
     this.#clickhouse = clickhouse
+    this.mayHaveLanded = mayHaveLanded
     const underLease = KNOWN_UNDER_LEASE.get(lease) ?? { partners: new Map(), newestCreationMs: undefined }
     KNOWN_UNDER_LEASE.set(lease, underLease)
     this.#underLease = underLease

@@ -29,8 +29,10 @@ export function deleteProject(registry: ProjectStore, actor: Actor, request: Pro
     decide: (known) => {
       const project = projectOfPartner(known, request)
       if (project === undefined) return { outcome: undefined }
-      // A change that is decided again may find its own deletion. A deletion by another call means that there is nothing to delete.
-      if (project.status === 'deleted') return { outcome: project.deletedMs === attemptedMs ? project : undefined }
+      // A change that is decided again may find its own deletion. A deletion by another call, even of the same millisecond, means
+      // that there is nothing to delete.
+      const isOwnDeletion = known.mayHaveLanded && project.deletedMs === attemptedMs
+      if (project.status === 'deleted') return { outcome: isOwnDeletion ? project : undefined }
       attemptedMs = Date.now()
       const deleted = withChanges(registry, project, { status: 'deleted', wantedStatus: 'deleted', deletedMs: attemptedMs })
       const noted = { action: 'project.delete', subject: projectId, details: { partner_id: partnerId } }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { type ClickHouse, openClickHouse } from '../../sql/clickhouse.ts'
-import { acquireLease, currentLeaseOwner, type Lease, leaseTag } from '../../sql/lease.ts'
+import { acquireLease, isLeaseHeld, type Lease, leaseTag } from '../../sql/lease.ts'
 import { migrate } from '../../sql/migrate.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { openServerSession } from '../../sql/server-session.ts'
@@ -84,7 +84,7 @@ for (const engine of ['embedded', 'server'] as const) {
       const log = 'many'
       const outcomes = await Promise.all(Array.from({ length: ACQUISITIONS }, (_, index) => acquireLease(clientAt(clients, index % CLIENTS), log)))
       const acquired = outcomes.flatMap((outcome) => (outcome.status === 'acquired' ? [outcome.lease] : []))
-      const newest = await Promise.all(acquired.map(async ({ name, owner }) => (await currentLeaseOwner(clickhouse, name)) === owner))
+      const newest = await Promise.all(acquired.map((lease) => isLeaseHeld(clickhouse, lease)))
       expect(newest.filter((each) => each)).toHaveLength(1)
 
       const sent = await Promise.allSettled(

@@ -40,4 +40,22 @@ describe.skipIf(!HAS_KAFKA)('P1: a transaction that another producer leaves open
     expect(await totalOf(service, 'open')).toBe('2')
     await untilSo(async () => (await service.metric('meterline_log_open_transaction_seconds')) === 0)
   })
+  test('of two transactions that overlap and are aborted no event counts, whichever ends first', async () => {
+    const begin = async (name: string) => {
+      const producer = service.kafka.producer({ transactionalId: name, idempotent: true, maxInFlightRequests: 1 })
+      await producer.connect()
+      const transaction = await producer.transaction()
+      const event = makeEvent('overlapping', name)
+      await transaction.send({ topic: service.topic, messages: [{ key: event.project_id, value: JSON.stringify(event) }] })
+      return { producer, transaction }
+    }
+    const [longer, shorter] = [await begin('longer'), await begin('shorter')]
+    await shorter.transaction.abort()
+    await longer.transaction.abort()
+    for (const { producer } of [longer, shorter]) await producer.disconnect()
+    const sentMs = Date.now()
+    expect((await service.client.send([makeEvent('overlapping', 'counted')])).status).toBe(202)
+    await untilSo(async () => (await asOfMs()) > sentMs)
+    expect(await totalOf(service, 'overlapping')).toBe('1')
+  })
 })

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { type AuditEntry, verifyAuditChain } from '../../../contract/audit-chain.ts'
 import { type Actor, listAuditEntries, SERVICE } from '../../../registry/audit-log.ts'
@@ -6,7 +6,7 @@ import { connectAccount, setAccountPlan } from '../../../registry/change-account
 import { createPartner } from '../../../registry/create-partner.ts'
 import { changeProjects } from '../../../registry/projects/change-projects.ts'
 import { deleteProject, pauseProject } from '../../../registry/projects/lifecycle.ts'
-import { findProject, findProjects } from '../../../registry/projects/project.ts'
+import { findProject, findProjects, type Project } from '../../../registry/projects/project.ts'
 import { type Registration, registerProject, registerProjects } from '../../../registry/projects/register-project.ts'
 import { syncAccountProject, syncEmbeddedProject } from '../../../registry/projects/sync-project.ts'
 import type { Registry } from '../../../registry/registry.ts'
@@ -194,6 +194,23 @@ describe('a group whose writes fail', () => {
       await expectWholeChain()
     },
   )
+
+  test('of two processes that delete a project in one millisecond one deletes it, and one that was killed finds its own deletion', async () => {
+    const other = await openTestRegistry(store.clickhouse)
+    const deleted = (registryOf: Registry, projectId: string) => deleteProject(registryOf, SERVICE, { partnerId, projectId })
+    const clock = vi.spyOn(Date, 'now').mockReturnValue(Date.now())
+    try {
+      await batch('deleted')
+      let first: Project | undefined
+      fault = { table: 'projects_inbox_v2', lands: true, meanwhile: async () => (first = await deleted(other, 'deleted-0')) }
+      const second = await deleted(registry, 'deleted-0')
+      expect([first?.status, second]).toEqual(['deleted', undefined])
+      fault = { table: 'projects_inbox_v2', lands: true, error: new StoreError('unavailable', 'injected: killed', { code: QUERY_WAS_CANCELLED_CODE }) }
+      expect(await deleted(registry, 'deleted-1')).toMatchObject({ status: 'deleted' })
+    } finally {
+      clock.mockRestore()
+    }
+  })
 })
 
 describe('a batch of projects', () => {
@@ -237,7 +254,9 @@ interface Fault {
   readonly table: string
   /** Whether the rows are stored although the insert fails. */
   readonly lands: boolean
-  readonly error: StoreError
+  readonly error?: StoreError
+  /** Happens before the rows are sent. */
+  readonly meanwhile?: () => Promise<unknown>
 }
 
 /** The same lane; it records the tables of its inserts, and the next insert into the table of `fault` fails. */
@@ -245,10 +264,10 @@ function observed(lane: Lane): Lane {
   const insert = async (each: Insert) => {
     inserts.push(each.table)
     const failing = fault?.table === each.table ? fault : undefined
+    if (failing !== undefined) fault = undefined
+    await failing?.meanwhile?.()
     if (failing === undefined || failing.lands) await lane.insert(each)
-    if (failing === undefined) return
-    fault = undefined
-    throw failing.error
+    if (failing?.error !== undefined) throw failing.error
   }
   return { ...lane, insert }
 }
