@@ -1,4 +1,7 @@
+import { cpSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { inject } from 'vitest'
 import { type ClickHouse, openClickHouse } from '../../../sql/clickhouse.ts'
 import { type Migration, migrate } from '../../../sql/migrate.ts'
 import { makeTemporaryDirectory } from '../temporary-directory.ts'
@@ -11,8 +14,9 @@ export interface TestStore {
 /** Opens an embedded engine with all tables, or those of the given migrations, in a new directory. */
 export async function openTestStore(migrations?: readonly Migration[]): Promise<TestStore> {
   const directory = makeTemporaryDirectory()
+  if (migrations === undefined) cpSync(join(inject('migratedDirectory'), 'clickhouse'), directory.path, { recursive: true, verbatimSymlinks: true })
   const clickhouse = await openClickHouse({ engine: 'embedded', directory: directory.path })
-  await migrate(clickhouse, migrations === undefined ? {} : { migrations })
+  if (migrations !== undefined) await migrate(clickhouse, { migrations })
   return {
     clickhouse,
     close: async () => {
