@@ -2,12 +2,15 @@ import { createReadStream, existsSync, mkdirSync, mkdtempSync, readFileSync, rmS
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient } from '@clickhouse/client'
+import { drainPending } from 'chdb'
 import { createChdbConnection } from 'chdb/connection'
 import { StoreError } from './errors.ts'
 import { QUERY_TEXT_BYTES_MAX } from './query.ts'
 import type { InsertRows, Session, StreamFormat } from './session.ts'
 
 const DATABASE = 'meterline'
+/** How long a process waits at its end for statements that nobody waits for anymore. */
+const LAST_STATEMENTS_MS_MAX = 5_000
 type ClientConnection = NonNullable<NonNullable<Parameters<typeof createClient>[0]>['connection']>
 
 /**
@@ -42,6 +45,8 @@ export async function openEmbeddedSession(directory: string): Promise<Session> {
     },
     close: async () => {
       for (const each of [...idle, { client }]) await each.client.close()
+      // Until the last statement has ended, also one that timed out, the directory stays in use, and no other can be opened.
+      await within(LAST_STATEMENTS_MS_MAX, drainPending()).catch(() => {})
     },
   }
 }
