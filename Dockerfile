@@ -3,13 +3,21 @@
 # and without CLICKHOUSE_URL, `start` has no store and ends with an error.
 ARG NODE_IMAGE=node:20-bookworm-slim
 
+FROM ${NODE_IMAGE} AS built
+WORKDIR /app
+COPY package.json package-lock.json ./
+# No package needs its install script.
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY . .
+RUN npm run build
+
 FROM ${NODE_IMAGE} AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
 ARG EMBEDDED=0
-# --omit=optional would also omit the binaries of esbuild (used by tsx) and lz4-napi, which are optional packages for each
-# platform. So everything is installed, and then only the engine is removed. No package needs its install script. The last
-# line fails the build if the lz4 decoder is missing, which would otherwise stop a partition at its first lz4 batch.
+# --omit=optional would also omit the binaries of lz4-napi, which are optional packages for each platform. So everything is
+# installed, and then only the engine is removed. The last line fails the build if the lz4 decoder is missing, which would
+# otherwise stop a partition at its first lz4 batch.
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
  && if [ "$EMBEDDED" != 1 ]; then rm -rf node_modules/chdb node_modules/@chdb; fi \
  && node -e "require('lz4-napi')"
@@ -25,17 +33,19 @@ ENV NODE_ENV=production \
 RUN install -d -o 1000 -g 1000 -m 0700 /data
 WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
-COPY . .
+COPY --from=built /app/dist ./dist
+COPY LICENSE package.json ./
+COPY bin ./bin
 # What GET /version answers: `docker build --build-arg GIT_COMMIT=$(git rev-parse HEAD) .`
 ARG GIT_COMMIT=
-RUN printf '%s' "$GIT_COMMIT" > git-commit
+RUN printf '%s' "$GIT_COMMIT" > dist/git-commit
 LABEL org.opencontainers.image.title=meterline \
       org.opencontainers.image.licenses=Apache-2.0 \
       org.opencontainers.image.revision=$GIT_COMMIT
 # The user node, by number: a host that requires a non-root user cannot check a name.
 USER 1000:1000
 # Loads every module without starting one, so that a module missing from .dockerignore fails the build.
-RUN node --import tsx --input-type=module -e "await import('./service/run.ts')" && node bin/meterline.mjs --help >/dev/null
+RUN node --input-type=module -e "await import('./dist/service/run.js')" && node bin/meterline.mjs --help >/dev/null
 VOLUME /data
 EXPOSE 8080
 # Checks that the process is alive, not ready: a restart does not repair a partition stopped by an incident. There is no curl.

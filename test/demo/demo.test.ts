@@ -9,7 +9,7 @@ import { emitStory } from '../../demo/emit-story.ts'
 import { makeProjects } from '../../demo/world.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 
-const DEMO = fileURLToPath(new URL('../../demo/demo.ts', import.meta.url))
+const DEMO = fileURLToPath(new URL('../../dist/demo/demo.js', import.meta.url))
 const COLUMNS_MAX = 101
 /** Four demos start at the same time, each with its own engine and forty projects. */
 const STARTED_MS_MAX = 90_000
@@ -99,7 +99,7 @@ function outcomes(stdout: string): number[] {
 function startDemo(args: readonly string[], whenFinished: typeof onTestFinished) {
   const temporary = makeTemporaryDirectory()
   const { PATH = '', HOME = '' } = process.env
-  const child = spawn(process.execPath, ['--import', 'tsx', DEMO, ...args], { env: { PATH, HOME, PORT: '0', TMPDIR: temporary.path } })
+  const child = spawn(process.execPath, [DEMO, ...args], { env: { PATH, HOME, PORT: '0', TMPDIR: temporary.path } })
   const closed = once(child, 'close')
   whenFinished(() => killIfRunning(child))
   let stdout = ''

@@ -1,3 +1,6 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import type { TestProject } from 'vitest/node'
 import { makeTemporaryDirectory } from '../temporary-directory.ts'
 import { runMeterline } from './service-process.ts'
@@ -9,11 +12,14 @@ declare module 'vitest' {
   }
 }
 
-/** Makes the directory. Vitest calls this before the first test file, and what it returns after the last. */
+/** Builds what tests start as a process, and makes the directory. Vitest calls this first, and what it returns after the last test file. */
 export async function setup({ provide }: TestProject): Promise<() => void> {
+  await promisify(execFile)('npm', ['run', '--silent', 'build'], { cwd: ROOT })
   const { path, remove } = makeTemporaryDirectory()
   const migrated = await runMeterline(['migrate'], { DATA_DIR: path })
   if (migrated.code !== 0) throw new Error(migrated.stderr)
   provide('migratedDirectory', path)
   return remove
 }
+
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
