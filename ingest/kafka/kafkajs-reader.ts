@@ -149,7 +149,7 @@ export class KafkajsReader implements GroupReader {
   }
 
   #listenTo(member: Consumer): void {
-    const { topic, handlers } = this.#options
+    const { topic, handlers, logger } = this.#options
     const isCurrent = () => !this.#stopped && member === this.#member
     member.on(member.events.HEARTBEAT, () => {
       if (!isCurrent()) return
@@ -161,6 +161,7 @@ export class KafkajsReader implements GroupReader {
       if (!isCurrent()) return
       this.#lastHeardMs = performance.now()
       this.#joinedMs = this.#lastHeardMs
+      logger.info({ partitions: payload.memberAssignment[topic] ?? [] }, 'the consumer group assigned partitions')
       this.#assign(payload.memberAssignment[topic] ?? [])
     })
     member.on(member.events.CRASH, ({ payload }) => {
@@ -209,6 +210,7 @@ export class KafkajsReader implements GroupReader {
     const silentMs = performance.now() - this.#lastHeardMs
     if (silentMs > sessionTimeoutMs && !this.#revokedForSilence) {
       this.#revokedForSilence = true
+      this.#options.logger.warn({ partitions: this.#assigned }, `${silence(silentMs)} The process gives up its partitions`)
       this.#options.handlers.onAssigned([])
       // Without partitions nothing else would report that nothing is read.
       this.#options.handlers.onReadError(new Error(silence(silentMs)))

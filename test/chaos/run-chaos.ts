@@ -32,7 +32,9 @@ export interface ChaosResult {
   readonly kills: number
 }
 
-const CONSUMED_SECONDS_MAX = 180
+/** What was not consumed during the plan takes this long, and longer for many records: a lower rate fails the run. */
+const CONSUMED_SECONDS_MIN = 180
+const CONSUMED_PER_SECOND_MIN = 4_000
 /** A transaction that hangs is aborted by the broker long before. */
 const READABLE_SECONDS_MAX = 90
 
@@ -104,9 +106,10 @@ async function sampleUntilEnd(system: System, metrics: SampledMetrics, ending: (
 }
 
 async function untilConsumed(system: System, query: { client: () => MeterlineClient; partner: Credentials; emittedMs: number }): Promise<void> {
+  const records = [...(await readEnds(system.kafkajs, system.topic)).values()].reduce((sum, end) => sum + end, 0)
   await waitForAll({
     what: 'the ingest processes to consume everything',
-    secondsMax: CONSUMED_SECONDS_MAX,
+    secondsMax: Math.max(CONSUMED_SECONDS_MIN, Math.ceil(records / CONSUMED_PER_SECOND_MIN)),
     findMissing: async () => {
       const lag = await findLag(system.ingests.slice(0, INGESTS), PARTITIONS)
       if (lag !== undefined) return lag
