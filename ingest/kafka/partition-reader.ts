@@ -163,12 +163,14 @@ export class PartitionReader {
     const { name } = this.partitionLog.owned
     const { limits } = this.#options
     const parts = splitBatch(batch, { next: this.partitionLog.next, limits, size: this.#size, read: (record) => readRecord(record, name) })
-    for (let part = parts.next(); !part.done; ) {
+    for (let part = await parts.next(); !part.done; ) {
       const { records, through } = part.value
       const written = this.#write(records, through)
+      // It is awaited only when the next part is decoded, and may fail before.
+      written.catch(() => {})
       // The next part is decoded while this one is written. Its duplicates are detected only when this one is acknowledged.
       try {
-        part = parts.next()
+        part = await parts.next()
       } finally {
         await written
       }

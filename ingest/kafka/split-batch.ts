@@ -1,3 +1,4 @@
+import { setImmediate as turnOfOthers } from 'node:timers/promises'
 import type { BatchSize } from '../log/batch-size.ts'
 import type { LogRecord } from '../log/detect-duplicates.ts'
 import { TouchedDays, type TouchedLimits } from '../log/touched-days.ts'
@@ -24,12 +25,16 @@ export interface SplitOptions {
   read(record: FetchedRecord): LogRecord
 }
 
+/** Decoding goes on for this long. Then what else waits in this process has its turn, such as the heartbeats of the consumer group. */
+const TURN_MS_MAX = 50
+
 /** Decodes a batch part by part, each when it is asked for. A part ends at the offset where a limit is reached; it has at least one event. */
-export function* splitBatch({ records, through }: FetchedBatch, { next, limits, size, read }: SplitOptions): Generator<BatchPart> {
+export async function* splitBatch({ records, through }: FetchedBatch, { next, limits, size, read }: SplitOptions): AsyncGenerator<BatchPart> {
   const due = records.length > 0 && Number(records[0]?.offset) < next ? records.filter(({ offset }) => Number(offset) >= next) : records
   if (due.length === 0 && through >= next) yield { records: [], through }
   /** The record at `at`, if it was decoded for the part before and is beyond its limits. */
   let decoded: LogRecord | undefined
+  let turnEndsMs = performance.now() + TURN_MS_MAX
   for (let at = 0; at < due.length; ) {
     const part: LogRecord[] = []
     const touched = new TouchedDays({ batchMonthsMax: size.of(limits.batchMonthsMax), batchDaysMax: size.of(limits.batchDaysMax) })
@@ -37,6 +42,10 @@ export function* splitBatch({ records, through }: FetchedBatch, { next, limits, 
     for (let bytes = 0; part.length < eventsMax && (part.length === 0 || bytes < bytesMax); at += 1) {
       const record = due[at]
       if (record === undefined) break
+      if (performance.now() > turnEndsMs) {
+        await turnOfOthers()
+        turnEndsMs = performance.now() + TURN_MS_MAX
+      }
       decoded ??= read(record)
       if (!touched.add(decoded.validated)) break
       part.push(decoded)
