@@ -132,7 +132,7 @@ describe('the secrets of docker-compose.yml', () => {
       const hash = createHash('sha256')
         .update(config.CLICKHOUSE_PASSWORD ?? '')
         .digest('hex')
-      expect(read('clickhouse/clickhouse.xml')).toContain(`<${new URL(config.CLICKHOUSE_URL ?? '').username}>${hash}</`)
+      expect(read(join('clickhouse', 'clickhouse.xml'))).toContain(`<${new URL(config.CLICKHOUSE_URL ?? '').username}>${hash}</`)
     }
     expect(configOf('api')).toMatchObject({ ADMIN_TOKEN: expect.any(String), MASTER_KEY: expect.any(String) })
   })
