@@ -115,6 +115,8 @@ describe('on a ClickHouse server with these users', () => {
     const logged: string[] = []
     const secrets = { ADMIN_TOKEN: 'admin-token-for-tests-0123456789abcdef', MASTER_KEY: TEST_MASTER_KEY }
     const tested = await startTestService({ CLICKHOUSE_URL: server.ofPart?.api ?? '', ...secrets, LOG_LEVEL: 'warn' }, (line) => logged.push(line))
+    // On a busy machine a service that has just started answers 503 for a moment.
+    await untilSo(async () => (await tested.client.admin('GET', '/admin/v1/partners')).status === 200)
     const { partnerId } = (await makeApiWorld(tested.client)).whiteLabel
     const calls: [string, string, object?][] = [
       ...ADMIN_LISTS.map((path): [string, string] => ['GET', `/admin/v1/${path}`]),
