@@ -7,7 +7,7 @@ import { auditLogMetrics } from './prometheus/audit-log-metrics.ts'
 import { provisionerMetrics } from './prometheus/provisioner-metrics.ts'
 import { getAccount, listAccountsRoute, setAccountPlanRoute } from './routes/accounts.ts'
 import { getProject, listProjectsRoute } from './routes/admin-projects.ts'
-import { createAdminTokenRoute } from './routes/admin-tokens.ts'
+import { createAdminTokenRoute, listAdminTokensRoute, revokeAdminTokenRoute } from './routes/admin-tokens.ts'
 import { listAuditLog, listAuditLogAtAudit } from './routes/audit-log.ts'
 import { listAudits, runAudit } from './routes/audits.ts'
 import { authorizeProjectRoute, getJwks } from './routes/authorization.ts'
@@ -101,6 +101,8 @@ export function addRoutes(app: FastifyInstance, context: OperatorContext): void 
   resendRejectedEvents(app, context)
   dropRejectedEvents(app, context)
   createAdminTokenRoute(app, context)
+  listAdminTokensRoute(app, context)
+  revokeAdminTokenRoute(app, context)
   rotateSigningKeyRoute(app, context)
   listSigningKeys(app, context)
   listAuditLog(app, context)

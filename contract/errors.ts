@@ -15,6 +15,7 @@ export const ERRORS = {
   ACCOUNT_NOT_FOUND: { status: 404, message: 'Account not found.' },
   PARTNER_NOT_FOUND: { status: 404, message: 'Partner not found.' },
   PARTNER_SECRET_NOT_FOUND: { status: 404, message: 'This partner has no secret with this id.' },
+  ADMIN_TOKEN_NOT_FOUND: { status: 404, message: 'No admin token with this id was created. "meterline token list" lists those that have not expired.' },
   INGEST_KEY_NOT_FOUND: { status: 404, message: 'There is no ingest key with this id.' },
   STATEMENT_NOT_FOUND: { status: 404, message: 'There is no statement for this month: it is before the first billed month, or in the future.' },
   MONTH_NOT_OVER: { status: 409, message: 'This month is not over. Close it after its end.' },

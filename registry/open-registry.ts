@@ -29,6 +29,7 @@ export async function openRegistry(options: RegistryOptions): Promise<Registry> 
     changes: new RegistryChanges(clickhouse),
     partnerCache: new CredentialCache(),
     ingestKeyCache: new CredentialCache(),
+    adminTokenCache: new CredentialCache(),
     signingKeys: new CachedSigningKeys({ clickhouse, masterKeys, now }),
     now,
     lastUsed: new LastUsed(clickhouse),

@@ -21,6 +21,8 @@ export interface Registry {
   readonly pepper: Buffer
   readonly partnerCache: CredentialCache<AuthenticatedPartner>
   readonly ingestKeyCache: CredentialCache<IngestKey>
+  /** The ids of admin JWTs that are not revoked. */
+  readonly adminTokenCache: CredentialCache<true>
   readonly lastUsed: LastUsed
   readonly projectOwners: ProjectOwners
   readonly projectSenders: ProjectSenders

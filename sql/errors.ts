@@ -46,6 +46,7 @@ export function isOvertaken(thrown: unknown): boolean {
 const FENCE_CODE = 395 // FUNCTION_THROW_IF_VALUE_IS_NON_ZERO: only the fencing views use throwIf
 const NOT_ENOUGH_SPACE_CODE = 243
 export const ACCESS_DENIED_CODE = 497
+export const UNKNOWN_TABLE_CODE = 60
 export const QUERY_WAS_CANCELLED_CODE = 394
 
 /** Codes of a statement that was stopped because it read or returned more than its own settings allow. */

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import type { Logger } from '../metering/logger.ts'
 import type { ClickHouse } from './clickhouse.ts'
 import { EARLIER_CHECKSUMS } from './earlier-checksums.ts'
-import { StoreError } from './errors.ts'
+import { ACCESS_DENIED_CODE, classifyStoreError, StoreError, UNKNOWN_TABLE_CODE } from './errors.ts'
 import { defineQuery } from './query.ts'
 
 export interface Migration {
@@ -25,15 +25,15 @@ export interface MigrateOptions {
 
 /**
  * Applies the migrations that the database does not have yet, in order, and returns them. Every statement is idempotent, so
- * a run that was killed can be repeated. Throws StoreError when the database is newer than this code, or when a statement
- * of an applied migration was changed.
+ * a run that was killed can be repeated. When none is pending, nothing but a read is sent: most processes have a database user
+ * who may not change tables. Throws StoreError when the database is newer than this code, when a statement of an applied
+ * migration was changed, or when one is pending that this user may not apply.
  */
 export async function migrate(clickhouse: ClickHouse, options: MigrateOptions = {}): Promise<Migration[]> {
   const known = options.migrations ?? (await readMigrations())
   const [first] = known
   if (first === undefined) throw new Error('There is no migration to apply.')
-  await runStatements(clickhouse, first, options)
-  const applied = await clickhouse.control.query(appliedMigrations, {})
+  const applied = await readApplied(clickhouse, () => runStatements(clickhouse, first, options))
   requireKnown(applied, known)
   const done = new Set(applied.map((each) => each.number))
   const pending = known.filter((migration) => !done.has(migration.number))
@@ -42,6 +42,16 @@ export async function migrate(clickhouse: ClickHouse, options: MigrateOptions = 
   const rows = pending.map(({ number, name, sha256 }) => `${number}\t${name}\t${sha256}\n`)
   if (rows.length > 0) await clickhouse.control.insert({ table: 'schema_migrations_v1', columns: ['number', 'name', 'sha256'], text: rows.join('') })
   return pending
+}
+
+async function readApplied({ control }: ClickHouse, createTable: () => Promise<void>) {
+  try {
+    return await control.query(appliedMigrations, {})
+  } catch (thrown) {
+    if (classifyStoreError(thrown).code !== UNKNOWN_TABLE_CODE) throw thrown
+    await createTable()
+    return control.query(appliedMigrations, {})
+  }
 }
 
 const FOLDER = new URL('./migrations/', import.meta.url)
@@ -94,10 +104,19 @@ async function runStatements(
     }, progressEveryMs)
     try {
       await control.command(statement, STATEMENT_SECONDS_MAX)
+    } catch (thrown) {
+      throw withAdvice(thrown, name)
     } finally {
       clearInterval(timer)
     }
   }
+}
+
+function withAdvice(thrown: unknown, name: string): StoreError {
+  const error = classifyStoreError(thrown)
+  if (error.code !== ACCESS_DENIED_CODE) return error
+  const message = `The database does not have the migration ${name} yet, and this database user may not apply it. Run "meterline migrate" with the user that may (docs/operating/database-users.md), then start this process again.`
+  return new StoreError(error.fault, message, { code: error.code, cause: thrown })
 }
 
 /** A statement may copy a table of any size. With the limit of an insert it would fail at every start of a large installation. */

@@ -4,6 +4,8 @@ import { ADMIN_ROLES, type AdminRole } from '../../contract/fields.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
 import type { Actor } from '../audit-log.ts'
 import type { RegistryStore } from '../changes.ts'
+import { creationOf } from './created-admin-tokens.ts'
+import { isRevoked, type RevocationReads } from './revoke-admin-token.ts'
 import { signToken, type TokenIssuer, verifyToken } from './signed-token.ts'
 
 export interface AdminToken {
@@ -15,8 +17,8 @@ export interface AdminToken {
 }
 
 /**
- * Creates a JWT with the rights of a role that expires by its lifetime. It is stored nowhere, so the only way to revoke it
- * earlier is to withdraw its signing key (`rotateSigningKey` with `withdraw`). Throws StoreError.
+ * Creates a JWT with the rights of a role that expires by its lifetime. It is stored nowhere; the audit log has its id, by which
+ * it can be revoked. Throws StoreError.
  */
 export async function createAdminToken(
   registry: TokenIssuer & Pick<RegistryStore, 'changes'>,
@@ -25,16 +27,17 @@ export async function createAdminToken(
 ): Promise<AdminToken> {
   const id = randomUUID()
   const { token, expiresMs } = await signToken(registry, { typ: 'admin+jwt', audience: audienceOf(registry), subject: role, lifetimeSeconds, id })
-  await registry.changes.note(actor, { action: 'admin-token.create', subject: id, details: { role, expires_at: formatTimestamp(expiresMs) } })
+  await registry.changes.note(actor, creationOf({ id, role, expiresAt: formatTimestamp(expiresMs) }))
   return { id, token, role, expiresMs }
 }
 
-/** The role and id of an admin JWT; undefined when it is invalid for any reason. Throws StoreError. */
-export async function authenticateAdminToken(issuer: TokenIssuer, token: string): Promise<{ role: AdminRole; id: string } | undefined> {
-  const expected = { typ: 'admin+jwt', audience: audienceOf(issuer), subject: undefined, lifetimeSecondsMax: ADMIN_TOKEN_SECONDS_MAX } as const
-  const claims = await verifyToken(issuer, token, expected)
+/** The role and id of an admin JWT; undefined when it is invalid for any reason, such as revoked. Throws StoreError. */
+export async function authenticateAdminToken(registry: TokenIssuer & RevocationReads, token: string): Promise<{ role: AdminRole; id: string } | undefined> {
+  const expected = { typ: 'admin+jwt', audience: audienceOf(registry), subject: undefined, lifetimeSecondsMax: ADMIN_TOKEN_SECONDS_MAX } as const
+  const claims = await verifyToken(registry, token, expected)
   const role = ADMIN_ROLES.find((each) => each === claims?.sub)
-  return role === undefined || typeof claims?.jti !== 'string' ? undefined : { role, id: claims.jti }
+  if (role === undefined || typeof claims?.jti !== 'string') return undefined
+  return (await isRevoked(registry, claims.jti)) ? undefined : { role, id: claims.jti }
 }
 
 function audienceOf({ publicUrl }: TokenIssuer): string {

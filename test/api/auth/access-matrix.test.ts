@@ -61,6 +61,8 @@ const WHO_MAY: Record<string, readonly Caller[]> = {
   'GET /partnership/v1/{partnerId}/{userId}/{projectId}/metadata': CO_BRANDED,
 
   'POST /admin/v1/tokens': ADMIN_TOKEN,
+  'GET /admin/v1/tokens': ADMIN_TOKEN,
+  'DELETE /admin/v1/tokens/{id}': ADMIN_TOKEN,
 
   'POST /admin/v1/partners': OPERATOR,
   'PATCH /admin/v1/partners/{partnerId}': OPERATOR,

@@ -1,9 +1,12 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { createRemoteJWKSet, jwtVerify } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ADMIN_TOKEN_SECONDS_MAX } from '../../../contract/admin-tokens.ts'
 import { SERVICE } from '../../../registry/audit-log.ts'
 import type { Registry } from '../../../registry/registry.ts'
-import { createAdminToken } from '../../../registry/tokens/admin-tokens.ts'
+import { authenticateAdminToken, createAdminToken } from '../../../registry/tokens/admin-tokens.ts'
+import { readRevocations } from '../../../registry/tokens/revoke-admin-token.ts'
+import { row } from '../../../sql/tab-separated.ts'
 import type { Answer, Credentials } from '../../support/clients/client.ts'
 import { craftToken, hs256, partsOf, rs256, type TokenParts, unsigned } from '../../support/clients/crafted-token.ts'
 import { openTestRegistry, TEST_MASTER_KEY } from '../../support/worlds/test-registry.ts'
@@ -161,6 +164,96 @@ describe('an invalid admin token is 401:', () => {
     expect((await as(token, 'GET', usage)).status).toBe(401)
     expect((await tested.client.call('GET', usage, { headers: { 'x-partnership-secret': token } })).status).toBe(401)
     expect((await as(token, 'GET', '/v1/rejected-events')).status).toBe(401)
+  })
+})
+
+describe('revoking one admin token', () => {
+  const revoke = (id: string) => tested.client.admin('DELETE', `/admin/v1/tokens/${id}`)
+  const listed = async (id: string) =>
+    (await tested.client.admin('GET', '/admin/v1/tokens?limit=100')).body.tokens.find((each: { id: string }) => each.id === id)
+
+  test('a revoked token is 401 from the next request on, whatever the role, and no other token is', async () => {
+    const kept = await tokenOf('operator')
+    for (const role of ['operator', 'finance', 'emitter-manager']) {
+      const { token, id, expires_at } = (await make({ role })).body
+      expect((await as(token, 'GET', '/admin/v1/silent-projects')).status).toBe(200)
+      const revoked = await revoke(id)
+      expect([revoked.status, revoked.body]).toEqual([200, { id, expires_at, revoked_at: expect.any(String) }])
+      const refused = await as(token, 'GET', '/admin/v1/silent-projects')
+      expect([...toldBy(refused), refused.body.message]).toEqual([401, 'UNAUTHENTICATED', 'The credentials are missing or not valid.'])
+    }
+    expect((await as(kept, 'GET', '/admin/v1/partners')).status).toBe(200)
+  })
+
+  test('another process accepts a revoked token for at most one second', async () => {
+    const { token, id } = (await make({ role: 'finance' })).body
+    expect(await authenticateAdminToken(registry, token)).toEqual({ role: 'finance', id })
+    expect((await revoke(id)).status).toBe(200)
+    const revokedMs = performance.now()
+    for (let askedMs = revokedMs; (await authenticateAdminToken(registry, token)) !== undefined; askedMs = performance.now())
+      expect(askedMs - revokedMs).toBeLessThan(1_000)
+    expect(await authenticateAdminToken(registry, token)).toBeUndefined()
+  })
+
+  test('revoking a token again changes nothing, and the audit log has one entry with its id', async () => {
+    const { token, id } = (await make({ role: 'operator' })).body
+    const first = await revoke(id)
+    expect(await revoke(id)).toMatchObject({ status: 200, body: first.body })
+    const log = await tested.client.admin('GET', `/admin/v1/audit-log?action=admin-token.revoke&subject=${id}`)
+    expect(log.body.entries).toEqual([expect.objectContaining({ actor: 'admin', subject: id, details: { role: 'operator' } })])
+    expect(log.text).not.toContain(token.split('.')[2])
+  })
+
+  test('an id that no token has is a 404 that says how to find the ids, each time it is sent, and is not stored', async () => {
+    for (const id of ['0e5d3f64-6c3e-4a4f-9a51-2f6d4b7c8e90', 'x', '%00', "' OR 1=1", partner.partnerId]) {
+      for (let times = 0; times < 2; times += 1) {
+        const { status, body } = await revoke(encodeURIComponent(id))
+        expect([id, status, body.code, body.message]).toEqual([id, 404, 'ADMIN_TOKEN_NOT_FOUND', expect.stringContaining('meterline token list')])
+      }
+      expect((await tested.client.admin('GET', `/admin/v1/audit-log?action=admin-token.revoke&subject=${encodeURIComponent(id)}`)).body.entries).toEqual([])
+    }
+  })
+
+  test('a token that has expired needs no revocation: it is 200 with revoked_at null, nothing is written, and it is not listed', async () => {
+    const past = await openTestRegistry(tested.service.clickhouse, { publicUrl: ISSUER, now: () => Date.now() - 300_000 })
+    const { id, expiresMs } = await createAdminToken(past, SERVICE, { role: 'operator', lifetimeSeconds: 60 })
+    for (let times = 0; times < 2; times += 1) {
+      const { status, body } = await revoke(id)
+      expect([status, Date.parse(body.expires_at), body.revoked_at]).toEqual([200, expiresMs, null])
+    }
+    expect((await tested.client.admin('GET', `/admin/v1/audit-log?action=admin-token.revoke&subject=${id}`)).body.entries).toEqual([])
+    expect(await listed(id)).toBeUndefined()
+  })
+
+  test('the list has every living token with its id and times, also the longest one there is, and never the token', async () => {
+    const { token, id, expires_at } = (await make({ role: 'finance', expires_in: ADMIN_TOKEN_SECONDS_MAX })).body
+    const living = { id, role: 'finance', created_at: expect.any(String), expires_at, revoked_at: null }
+    expect(await listed(id)).toEqual(living)
+    const { revoked_at } = (await revoke(id)).body
+    expect(await listed(id)).toEqual({ ...living, revoked_at })
+    expect((await tested.client.admin('GET', '/admin/v1/tokens?limit=100')).text).not.toContain(token.split('.')[2])
+  })
+
+  test('a revocation is stored until the token has expired, and is dropped a day later', async () => {
+    const { token, id } = (await make({ role: 'finance' })).body
+    await revoke(id)
+    const { clickhouse } = tested.service
+    await clickhouse.registry.insert({
+      table: 'revoked_admin_tokens_v1',
+      columns: ['token_id', 'revoked_at', 'expires_at'],
+      text: row(['long-ago', 1, Math.floor(Date.now() / 1000) - 25 * 3_600]),
+    })
+    await clickhouse.control.command('OPTIMIZE TABLE revoked_admin_tokens_v1 FINAL')
+    expect([...(await readRevocations(registry, [id, 'long-ago'])).keys()]).toEqual([id])
+    expect((await as(token, 'GET', '/admin/v1/partners')).status).toBe(401)
+  })
+
+  test('no admin JWT may revoke a token, not even itself', async () => {
+    const { token, id } = (await make({ role: 'operator' })).body
+    const refused = await as(token, 'DELETE', `/admin/v1/tokens/${id}`)
+    expect([...toldBy(refused), refused.body.message]).toEqual([403, 'ROLE_NOT_ALLOWED', 'Only the admin token itself may do this.'])
+    expect((await as(token, 'GET', '/admin/v1/tokens')).status).toBe(403)
+    expect((await as(token, 'GET', '/admin/v1/partners')).status).toBe(200)
   })
 })
 

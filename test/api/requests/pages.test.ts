@@ -19,6 +19,7 @@ beforeAll(async () => {
   await client.registerProject('other', theirs.partnerId, { name: 'QUOTED 100%_' })
   await client.registerProject('gone', ours.partnerId, { status: 'deleted' })
   for (let times = 0; times < 4; times += 1) await client.admin('POST', '/admin/v1/signing-keys')
+  for (let times = 0; times < 3; times += 1) await client.admin('POST', '/admin/v1/tokens', { role: 'finance' })
   // In one request, so at one time: the offset distinguishes them.
   await client.send(Array.from({ length: 5 }, (_, index) => rejected(`together-${index}`)))
   for (let index = 0; index < 3; index += 1) await client.send(rejected(`alone-${index}`))
@@ -49,6 +50,7 @@ const LISTS = [
   ['/admin/v1/partners', 'partners', 7],
   ['/admin/v1/projects', 'projects', 5],
   ['/admin/v1/signing-keys', 'signing_keys', 5],
+  ['/admin/v1/tokens', 'tokens', 3],
   ['/admin/v1/rejected-events', 'rejected_events', 8],
   ['/admin/v1/unregistered-projects', 'projects', 3],
 ] as const

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -17,11 +17,21 @@ export interface ClickHouseServer {
 export interface TestClickHouse {
   /** Returns a CLICKHOUSE_URL with a new database. */
   newDatabase(): string
+  /**
+   * The database `meterline`, as the users of docs/operating/clickhouse-users.xml see it: a CLICKHOUSE_URL for each part. Undefined on
+   * a server that was not started here.
+   */
+  readonly ofPart: Readonly<Record<DatabaseUser, string>> | undefined
   stop(): Promise<void>
 }
 
 /** A user that may read every database and write to none, in the servers that are started here. The password is its name. */
 export const READER = 'reader'
+
+/** The users of docs/operating/clickhouse-users.xml, by the part that has each. */
+export const DATABASE_USERS = { migrate: 'meterline', ingest: 'meterline_ingest', aggregate: 'meterline_aggregate', api: 'meterline_api' } as const
+export type DatabaseUser = keyof typeof DATABASE_USERS
+export const USERS_FILE = fileURLToPath(new URL('../../../docs/operating/clickhouse-users.xml', import.meta.url))
 
 /** A ClickHouse server for one test file: the one at CLICKHOUSE_URL, otherwise one that is started here. */
 export async function clickHouseForTests(): Promise<TestClickHouse> {
@@ -35,6 +45,7 @@ export async function clickHouseForTests(): Promise<TestClickHouse> {
   }
   return {
     newDatabase,
+    ofPart: undefined,
     stop: async () => {
       for (const url of made) await dropDatabase(url)
     },
@@ -59,6 +70,7 @@ export async function startClickHouseServer({ dataDir, port, temporary = false }
   const [config, ready] = [join(dataDir, 'config.xml'), join(dataDir, 'listening')]
   mkdirSync(dataDir, { recursive: true })
   writeFileSync(config, configOf(config))
+  addDatabaseUsers(dataDir)
   rmSync(ready, { force: true })
   const { PATH = '', HOME = '' } = process.env
   const server = ['--config-file', config, `--path=${dataDir}`, `--http_port=${listening}`, '--listen_host=127.0.0.1', '--query', statementsOf(ready)]
@@ -104,6 +116,16 @@ function configOf(path: string): string {
   </clickhouse>\n`
 }
 
+/** The file that operators use, in the directory that is merged into the configuration. Only the place of the passwords is another one. */
+function addDatabaseUsers(dataDir: string): void {
+  const [folder, passwords] = [join(dataDir, 'config.d'), join(dataDir, 'passwords.xml')]
+  const included = Object.values(DATABASE_USERS).map((name) => `<${name}>${createHash('sha256').update(name).digest('hex')}</${name}>`)
+  writeFileSync(passwords, `<clickhouse>${included.join('')}</clickhouse>`)
+  mkdirSync(folder, { recursive: true })
+  const users = readFileSync(USERS_FILE, 'utf8').replace('/run/secrets/meterline/clickhouse.xml', passwords)
+  writeFileSync(join(folder, 'users.xml'), users)
+}
+
 async function untilWritten(path: string): Promise<void> {
   while (!isWritten(path)) await new Promise((resolve) => setTimeout(resolve, CHECK_EVERY_MS))
 }
@@ -118,7 +140,16 @@ function isWritten(path: string): boolean {
 
 async function startForTests(): Promise<TestClickHouse> {
   const server = await startClickHouseServer({ dataDir: makeTemporaryDirectory().path, temporary: true })
-  return { newDatabase: () => withNewDatabase(server.url), stop: server.kill }
+  const ofPart = Object.fromEntries(Object.entries(DATABASE_USERS).map(([part, user]) => [part, asUser(server.url, user)])) as Record<DatabaseUser, string>
+  return { newDatabase: () => withNewDatabase(server.url), ofPart, stop: server.kill }
+}
+
+function asUser(server: string, user: string): string {
+  const url = new URL(server)
+  url.username = user
+  url.password = user
+  url.pathname = '/meterline'
+  return url.toString()
 }
 
 function withNewDatabase(server: string): string {

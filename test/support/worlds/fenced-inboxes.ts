@@ -144,6 +144,14 @@ export const FENCED_INBOXES: readonly FencedInbox[] = [
     mark: 'public_jwk',
   },
   {
+    table: 'revoked_admin_tokens_inbox_v1',
+    columns: ['token_id', 'revoked_ms', 'expires_ms'],
+    // The table drops rows a day after their expiry.
+    fields: (number, log) => [log, JANUARY_31_MS + number, Date.UTC(2099, 0, 1)],
+    target: 'revoked_admin_tokens_v1',
+    mark: 'token_id',
+  },
+  {
     table: 'secrets_inbox_v1',
     columns: ['key', 'revision', 'secret_id', 'sealed_data_key', 'sealed_value', 'is_active', 'is_reserved', 'created_ms', 'updated_ms', 'expires_ms'],
     fields: (number, log) => [`${log}${number}`, number, log, '', '', 1, 0, JANUARY_31_MS, JANUARY_31_MS, null],
