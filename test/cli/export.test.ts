@@ -197,7 +197,7 @@ describe('an interrupted export leaves no file that passes verify', () => {
   test('an invalid request is reported with its reason, and writes no file', async () => {
     const before = readdirSync(directory.path).length
     const invalid = [
-      [['--format', 'xlsx'], 'query.format'],
+      [['--format', 'ods'], 'query.format'],
       [['--month', '2026-13'], '"2026-13" is not a month'],
       [['--month', '2025-12'], 'no statement for this month'],
       [['--from', '2026-01-01'], 'Set either month, or both from and to.'],
