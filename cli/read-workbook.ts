@@ -85,7 +85,10 @@ function canonicalLine(cells: Cells): string {
   return `{${fields.join(',')}}\n`
 }
 
-/** The service escapes the two line separators of JavaScript, too. */
+/** The service writes the code of a control character in capitals, and escapes the two line separators of JavaScript, too. */
 function jsonText(text: string): string {
-  return JSON.stringify(text).replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029')
+  return JSON.stringify(text)
+    .replaceAll(/\\(?:u(\w{4})|.)/g, (sequence, code: string | undefined) => (code === undefined ? sequence : `\\u${code.toUpperCase()}`))
+    .replaceAll('\u2028', '\\u2028')
+    .replaceAll('\u2029', '\\u2029')
 }

@@ -14,8 +14,10 @@ import { SHEET_TAIL, sheetHead, sheetPath, workbookParts, type XlsxSheet } from 
  * fixed, and the compressor gets the same chunks, whatever the chunks of the store. Throws when the lines are not as many as the
  * manifest says.
  */
-export async function* workbookFile(lines: AsyncIterable<readonly string[]>, manifest: Manifest): AsyncIterable<Uint8Array> {
-  const [first, ...further] = sheetsOfRows(manifest.rows)
+export async function* workbookFile(lines: AsyncIterable<readonly string[]>, manifest: Manifest, sheetRowsMax = SHEET_ROWS_MAX): AsyncIterable<Uint8Array> {
+  // ZIP writes local times: this is the same text in every time zone.
+  const entry = { mtime: new Date(1980, 0, 2), forceDosTimestamp: true }
+  const [first, ...further] = sheetsOfRows(manifest.rows, sheetRowsMax - 1)
   const feed = new LineFeed(lines)
   const zip = new ZipFile()
   const output = zip.outputStream as PassThrough
@@ -25,10 +27,10 @@ export async function* workbookFile(lines: AsyncIterable<readonly string[]>, man
   output.on('error', () => {})
   let current: Readable | undefined
   try {
-    for (const [path, xml] of workbookParts([first, VERIFICATION, ...further])) zip.addBuffer(Buffer.from(xml), path, ENTRY)
-    zip.addBuffer(Buffer.from(howToVerify(manifest, 1 + further.length)), sheetPath(VERIFICATION), ENTRY)
+    for (const [path, xml] of workbookParts([first, VERIFICATION, ...further])) zip.addBuffer(Buffer.from(xml), path, entry)
+    zip.addBuffer(Buffer.from(howToVerify(manifest, 1 + further.length)), sheetPath(VERIFICATION), entry)
     for (const sheet of [first, ...further])
-      zip.addReadStreamLazy(sheetPath(sheet), ENTRY, (begin) => {
+      zip.addReadStreamLazy(sheetPath(sheet), entry, (begin) => {
         current = Readable.from(rowsSheet(feed, sheet), { objectMode: false }).on('error', fail)
         begin(null, current)
       })
@@ -41,21 +43,19 @@ export async function* workbookFile(lines: AsyncIterable<readonly string[]>, man
   }
 }
 
-/** The only time in the file: the first that ZIP can express. It has no time zone, so it is the local one here. */
-const ENTRY = { mtime: new Date(1980, 0, 1), forceDosTimestamp: true, mode: 0o100644 }
 const VERIFICATION: XlsxSheet = { title: 'How to verify', part: 'how-to-verify.xml' }
 
 interface RowsSheet extends XlsxSheet {
   readonly rows: number
 }
 
-/** A sheet has at most 1,048,576 rows, its header among them; more of them continue on further sheets. */
-function sheetsOfRows(rows: number): [RowsSheet, ...RowsSheet[]] {
-  const ofFirst = Math.min(rows, SHEET_ROWS_MAX - 1)
+/** Rows that do not fit on one sheet continue on further ones. */
+function sheetsOfRows(rows: number, rowsMax: number): [RowsSheet, ...RowsSheet[]] {
+  const ofFirst = Math.min(rows, rowsMax)
   const sheets: [RowsSheet, ...RowsSheet[]] = [{ title: 'Rows', part: 'rows-1.xml', rows: ofFirst }]
-  for (let left = rows - ofFirst; left > 0; left -= SHEET_ROWS_MAX - 1) {
+  for (let left = rows - ofFirst; left > 0; left -= rowsMax) {
     const number = sheets.length + 1
-    sheets.push({ title: `Rows ${number}`, part: `rows-${number}.xml`, rows: Math.min(left, SHEET_ROWS_MAX - 1) })
+    sheets.push({ title: `Rows ${number}`, part: `rows-${number}.xml`, rows: Math.min(left, rowsMax) })
   }
   return sheets
 }
