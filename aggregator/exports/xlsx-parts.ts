@@ -10,15 +10,15 @@ export interface XlsxSheet {
 export function workbookParts(sheets: readonly XlsxSheet[]): readonly (readonly [path: string, xml: string])[] {
   return [
     ['[Content_Types].xml', contentTypes(sheets)],
-    ['_rels/.rels', relationships([['officeDocument', 'xl/workbook.xml']])],
-    ['xl/workbook.xml', workbook(sheets)],
-    ['xl/_rels/workbook.xml.rels', relationships([...sheets.map(({ part }) => ['worksheet', `worksheets/${part}`] as const), ['styles', 'styles.xml']])],
-    ['xl/styles.xml', STYLE_SHEET],
+    ['_rels/.rels', relationships([['officeDocument', `${FOLDER}/workbook.xml`]])],
+    [`${FOLDER}/workbook.xml`, workbook(sheets)],
+    [`${FOLDER}/_rels/workbook.xml.rels`, relationships([...sheets.map(({ part }) => ['worksheet', `worksheets/${part}`] as const), ['styles', 'styles.xml']])],
+    [`${FOLDER}/styles.xml`, STYLE_SHEET],
   ]
 }
 
 export function sheetPath({ part }: XlsxSheet): string {
-  return `xl/worksheets/${part}`
+  return `${FOLDER}/worksheets/${part}`
 }
 
 /** What is before the rows of a sheet. `widths` are in characters, one per column. */
@@ -32,6 +32,8 @@ export function sheetHead({ widths, rows, isHeadFrozen }: { widths: readonly num
 
 export const SHEET_TAIL = '</sheetData></worksheet>'
 
+/** The folder that spreadsheets use within a workbook. */
+const FOLDER = 'xl'
 const XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 const MAIN = 'http://schemas.openxmlformats.org/spreadsheetml/2006/main'
 const RELATIONSHIPS = 'http://schemas.openxmlformats.org/officeDocument/2006/relationships'
@@ -39,7 +41,11 @@ const PACKAGE = 'http://schemas.openxmlformats.org/package/2006'
 const CONTENT_TYPE = 'application/vnd.openxmlformats-officedocument.spreadsheetml'
 
 function contentTypes(sheets: readonly XlsxSheet[]): string {
-  const parts = [['/xl/workbook.xml', 'sheet.main'], ['/xl/styles.xml', 'styles'], ...sheets.map((sheet) => [`/${sheetPath(sheet)}`, 'worksheet'])]
+  const parts = [
+    [`/${FOLDER}/workbook.xml`, 'sheet.main'],
+    [`/${FOLDER}/styles.xml`, 'styles'],
+    ...sheets.map((sheet) => [`/${sheetPath(sheet)}`, 'worksheet']),
+  ]
   const defaults = `<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Default Extension="xml" ContentType="application/xml"/>`
   const overrides = parts.map(([name, type]) => `<Override PartName="${name}" ContentType="${CONTENT_TYPE}.${type}+xml"/>`).join('')
   return `${XML}<Types xmlns="${PACKAGE}/content-types">${defaults}${overrides}</Types>`
