@@ -32,14 +32,15 @@ const END_MARKS = {
   parquet: { mark: [0x50, 0x41, 0x52, 0x31], beforeEnd: 4 },
   xlsx: { mark: [0x50, 0x4b, 0x05, 0x06], beforeEnd: 22 },
 } as const
-const TAIL_BYTES = 22
+/** One more than the longest: something must be before the mark, because a Parquet file begins with it, too. */
+const TAIL_BYTES = 23
 
 function isBinary(container: ExportShape['container']): container is keyof typeof END_MARKS {
   return container in END_MARKS
 }
 
 function hasEndMark(tail: readonly number[], { mark, beforeEnd }: { readonly mark: readonly number[]; readonly beforeEnd: number }): boolean {
-  return tail.length >= beforeEnd && mark.every((byte, index) => byte === tail.at(index - beforeEnd))
+  return tail.length > beforeEnd && mark.every((byte, index) => byte === tail.at(index - beforeEnd))
 }
 
 /** Counts line ends without decoding anything; in CSV only those outside quotes. */
