@@ -15,15 +15,17 @@ export function noRows(): RowTotals {
   return { rows: 0, totals: new Map() }
 }
 
-/** Takes the chunks of a text file and adds its rows up. Parquet is no text: see the aggregator's parquet-totals.ts. */
+/** Takes the chunks of a text file and adds its rows up. Other files: read-workbook.ts, and the aggregator's parquet-totals.ts. */
 export interface RowReader {
   add(chunk: Uint8Array): void
   /** Throws RangeError when the file stops within a row. */
   end(): RowTotals
 }
 
+export type TextFormat = Exclude<ExportFormat, 'parquet' | 'focus-parquet' | 'xlsx'>
+
 /** Reads a file's rows by what the format says, without holding more than one. Throws RangeError for what is no such row. */
-export function openRowReader(format: Exclude<ExportFormat, 'parquet' | 'focus-parquet'>): RowReader {
+export function openRowReader(format: TextFormat): RowReader {
   const counted = noRows()
   const take = format === 'json' || format === 'ndjson' ? jsonRows(counted) : csvRows(counted, COLUMNS[format])
   const decoder = new StringDecoder('utf8')

@@ -7,28 +7,40 @@ export interface CompleteFile {
 
 /**
  * Forwards the chunks of an exported file and throws at its end when the file is incomplete: its number of rows differs from its
- * manifest, or it is a Parquet file without its end mark. The server checks what it sends, and a client checks what it receives,
+ * manifest, or it is a Parquet file or a workbook without its end mark. The server checks what it sends, and a client checks what it receives,
  * because a stream that was cut short can still end normally, and a bill would then miss its last lines.
  */
 export async function* requireComplete(chunks: AsyncIterable<Uint8Array>, { container, rows }: CompleteFile): AsyncIterable<Uint8Array> {
   const counter = new LineCounter(container === 'csv')
   let tail: number[] = []
   for await (const chunk of chunks) {
-    if (container === 'parquet') tail = [...tail, ...chunk.subarray(-PARQUET_MARK.length)].slice(-PARQUET_MARK.length)
+    if (isBinary(container)) tail = [...tail, ...chunk.subarray(-TAIL_BYTES)].slice(-TAIL_BYTES)
     else counter.add(chunk)
     yield chunk
   }
-  if (container === 'parquet' ? !isParquetMark(tail) : counter.lines !== rows + LINES_BESIDE_ROWS[container])
+  if (isBinary(container) ? !hasEndMark(tail, END_MARKS[container]) : counter.lines !== rows + LINES_BESIDE_ROWS[container])
     throw new Error(`The file is incomplete: it ends before it has its ${rows} rows.`)
 }
 
 /** A CSV file has a header line, and a JSON array has a line for each bracket. */
 const LINES_BESIDE_ROWS = { csv: 1, json: 2, ndjson: 0 } as const
-/** "PAR1" is at both ends of a Parquet file and is written last. */
-const PARQUET_MARK = [0x50, 0x41, 0x52, 0x31]
+/**
+ * What is written last, and how many bytes before the end it begins. "PAR1" is at both ends of a Parquet file. A workbook is a ZIP file,
+ * which ends with the record "PK\5\6" of 22 bytes.
+ */
+const END_MARKS = {
+  parquet: { mark: [0x50, 0x41, 0x52, 0x31], beforeEnd: 4 },
+  xlsx: { mark: [0x50, 0x4b, 0x05, 0x06], beforeEnd: 22 },
+} as const
+/** One more than the longest: something must be before the mark, because a Parquet file begins with it, too. */
+const TAIL_BYTES = 23
 
-function isParquetMark(bytes: readonly number[]): boolean {
-  return bytes.length === PARQUET_MARK.length && bytes.every((byte, index) => byte === PARQUET_MARK[index])
+function isBinary(container: ExportShape['container']): container is keyof typeof END_MARKS {
+  return container in END_MARKS
+}
+
+function hasEndMark(tail: readonly number[], { mark, beforeEnd }: { readonly mark: readonly number[]; readonly beforeEnd: number }): boolean {
+  return tail.length > beforeEnd && mark.every((byte, index) => byte === tail.at(index - beforeEnd))
 }
 
 /** Counts line ends without decoding anything; in CSV only those outside quotes. */

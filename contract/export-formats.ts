@@ -4,6 +4,7 @@ export const EXPORT_FORMATS = {
   json: { rows: 'lines', container: 'json', extension: 'json', contentType: 'application/json; charset=utf-8' },
   ndjson: { rows: 'lines', container: 'ndjson', extension: 'ndjson', contentType: 'application/x-ndjson' },
   parquet: { rows: 'lines', container: 'parquet', extension: 'parquet', contentType: 'application/vnd.apache.parquet' },
+  xlsx: { rows: 'lines', container: 'xlsx', extension: 'xlsx', contentType: 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet' },
   'focus-csv': { rows: 'charges', container: 'csv', extension: 'focus.csv', contentType: 'text/csv; charset=utf-8; header=present' },
   'focus-parquet': { rows: 'charges', container: 'parquet', extension: 'focus.parquet', contentType: 'application/vnd.apache.parquet' },
   'focus-billing-period': { rows: 'months', container: 'csv', extension: 'billing-period.csv', contentType: 'text/csv; charset=utf-8; header=present' },
@@ -11,7 +12,7 @@ export const EXPORT_FORMATS = {
 
 export interface ExportShape {
   readonly rows: 'lines' | 'charges' | 'months'
-  readonly container: 'csv' | 'json' | 'ndjson' | 'parquet'
+  readonly container: 'csv' | 'json' | 'ndjson' | 'parquet' | 'xlsx'
   readonly extension: string
   readonly contentType: string
 }
@@ -39,3 +40,8 @@ export const EXPORT_COLUMNS = [
   'events',
   'reason',
 ] as const
+/** The columns that hold decimals; all others hold texts. */
+export const NUMBER_COLUMNS: readonly (typeof EXPORT_COLUMNS)[number][] = ['value', 'own_max', 'events']
+
+/** Of a sheet of a workbook, its header included: what Excel and LibreOffice can open. */
+export const SHEET_ROWS_MAX = 1_048_576

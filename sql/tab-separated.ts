@@ -48,3 +48,14 @@ const NULL_FIELD = '\\N'
 const SPECIAL = /[\\\t\n\r\0\b\f]/
 const SPECIALS = /[\\\t\n\r\0\b\f]/g
 const ESCAPES: Record<string, string> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r', '\0': '\\0', '\b': '\\b', '\f': '\\f' }
+
+/** The fields of a line that ClickHouse wrote, without its line feed. */
+export function fieldsOf(line: string): (string | null)[] {
+  return line.split('\t').map((field) => (field === NULL_FIELD ? null : unescapeField(field)))
+}
+
+function unescapeField(field: string): string {
+  return field.includes('\\') ? field.replaceAll(/\\(.)/g, (_, escaped: string) => UNESCAPES[escaped] ?? escaped) : field
+}
+
+const UNESCAPES: Record<string, string> = { t: '\t', n: '\n', r: '\r', 0: '\0', b: '\b', f: '\f' }

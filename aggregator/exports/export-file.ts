@@ -1,25 +1,25 @@
 import { requireComplete } from '../../contract/complete-export.ts'
-import { EXPORT_COLUMNS, EXPORT_FORMATS, type ExportFormat, type ExportShape } from '../../contract/export-formats.ts'
+import { EXPORT_COLUMNS, EXPORT_FORMATS, type ExportShape } from '../../contract/export-formats.ts'
+import type { Manifest } from '../../contract/export-manifest.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { type CsvOptions, csvHeader } from './export-csv.ts'
+import { workbookFile } from './export-xlsx.ts'
 import { FOCUS_COLUMNS } from './focus-columns.ts'
 import { type FocusCharges, streamCharges } from './focus-rows.ts'
-import { type ExportSource, streamRows } from './stream-rows.ts'
+import { type ExportSource, streamRowLines, streamRows } from './stream-rows.ts'
 
 export interface ExportedFile {
-  readonly format: ExportFormat
   readonly source: ExportSource
   readonly charges: FocusCharges
   readonly csv: CsvOptions
-  /** The number of rows in its manifest. */
-  readonly rows: number
+  readonly manifest: Manifest
 }
 
 /** The file of an export, in chunks, with the header of its format. Throws at the end if rows are missing. */
 export function exportFile(lane: Lane, exported: ExportedFile): AsyncIterable<Uint8Array> {
-  const { rows: rowKind, container } = EXPORT_FORMATS[exported.format]
+  const { rows: rowKind, container } = EXPORT_FORMATS[exported.manifest.format]
   const chunks = rowKind === 'charges' ? chargesFile(lane, exported, container) : linesFile(lane, exported, container)
-  return requireComplete(chunks, { container, rows: exported.rows })
+  return requireComplete(chunks, { container, rows: exported.manifest.rows })
 }
 
 async function* chargesFile(lane: Lane, { charges, csv }: ExportedFile, container: ExportShape['container']): AsyncIterable<Uint8Array> {
@@ -29,7 +29,8 @@ async function* chargesFile(lane: Lane, { charges, csv }: ExportedFile, containe
   yield* streamCharges(lane, charges, 'csv', csv)
 }
 
-async function* linesFile(lane: Lane, { source, csv }: ExportedFile, container: ExportShape['container']): AsyncIterable<Uint8Array> {
+async function* linesFile(lane: Lane, { source, csv, manifest }: ExportedFile, container: ExportShape['container']): AsyncIterable<Uint8Array> {
+  if (container === 'xlsx') return yield* workbookFile(streamRowLines(lane, source), manifest)
   if (container === 'csv') yield csvHeader(EXPORT_COLUMNS, csv)
   if (container === 'json') yield* asJsonArray(streamRows(lane, source, 'ndjson', csv))
   else yield* streamRows(lane, source, container, csv)

@@ -112,10 +112,8 @@ export class Exports {
     const sums = await readExportTotals(lane, source, rowKind)
     if (container === 'parquet' && !sums.fitsParquet) return undefined
     const charges = { exportId, from: period.first, end: period.end, currency, partners }
-    return {
-      manifest: this.#manifest({ request, months, liveAsOfMs }, sums),
-      file: exportFile(lane, { format, source, charges, csv: request.csv, rows: sums.rows }),
-    }
+    const manifest = this.#manifest({ request, months, liveAsOfMs }, sums)
+    return { manifest, file: exportFile(lane, { manifest, source, charges, csv: request.csv }) }
   }
 
   /** Stages the rows, unless they are the lines of one closed statement: these never change and are read in place. */

@@ -11,6 +11,7 @@ import {
   FROM_CLOSED_LINES,
   selectExportRows,
   streamCanonicalLines,
+  streamClosedLines,
 } from '../statements/canonical-lines.ts'
 import { CSV_SETTINGS, CSV_VALUES, type CsvOptions } from './export-csv.ts'
 import { PARQUET_SETTINGS, PARQUET_VALUES } from './export-parquet.ts'
@@ -28,6 +29,11 @@ export function streamRows(lane: Lane, source: ExportSource, container: 'csv' | 
   }
   if (container === 'parquet') throw new Error('A Parquet file is written by one query, so its rows must be staged.')
   return container === 'csv' ? streamClosedCsv(lane, source, isGuarded) : streamCanonicalLines(lane, source)
+}
+
+/** The same rows as groups of TabSeparated lines. Throws StoreError. */
+export function streamRowLines(lane: Lane, source: ExportSource): AsyncIterable<string[]> {
+  return source.kind === 'staged' ? lane.lines(stagedRows, { exportId: source.exportId }) : streamClosedLines(lane, source)
 }
 
 async function* streamClosedCsv(lane: Lane, { partnerId, closing }: ClosedStatementKey, isGuarded: number): AsyncIterable<Uint8Array> {

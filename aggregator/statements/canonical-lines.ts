@@ -22,6 +22,11 @@ export async function* streamCanonicalLines(lane: Lane, { partnerId, closing }: 
   for (const line of STATEMENT_LINES) yield* lane.bytes(closedStatementRows, { partnerId, closing, line }, 'JSONEachRow')
 }
 
+/** The same lines as groups of TabSeparated lines. Throws StoreError. */
+export async function* streamClosedLines(lane: Lane, { partnerId, closing }: ClosedStatementKey): AsyncIterable<string[]> {
+  for (const line of STATEMENT_LINES) yield* lane.lines(closedStatementRows, { partnerId, closing, line })
+}
+
 /** SHA-256 in hex over the canonical lines as they are read back, and the number of lines. Throws StoreError. */
 export async function hashStatement({ work }: ClickHouse, { partnerId, closing }: ClosedStatementKey): Promise<{ lines: number; sha256: string }> {
   const hash = createHash('sha256')

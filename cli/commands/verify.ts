@@ -8,7 +8,8 @@ import { EXPORT_LINES, GET_EXPORT_MANIFEST } from '../../contract/exports.ts'
 import type { CommandRegistration } from '../command.ts'
 import { call, openDownload, readEndpoint } from '../http-client.ts'
 import { CliError, type OutputOptions, printResult } from '../output.ts'
-import { countRow, noRows, openRowReader, type RowTotals } from '../read-exported-rows.ts'
+import { countRow, noRows, openRowReader, type RowTotals, type TextFormat } from '../read-exported-rows.ts'
+import { readWorkbook } from '../read-workbook.ts'
 import { manifestPathOf } from './export.ts'
 
 export const verifyCommand: CommandRegistration = (program, run) => {
@@ -38,6 +39,7 @@ async function verify(environment: NodeJS.ProcessEnv, path: string, options: Ver
     ...compare('bytes', read.bytes, manifest.bytes),
     ...compare('sha256', read.sha256, manifest.sha256),
     ...compareTotals(read.counted, manifest),
+    ...compareStatement(read, manifest),
   ]
   const service = options.offline === true ? undefined : await requestManifest(environment, manifest)
   const verdict = service === undefined ? 'not asked' : manifest.status === 'closed' ? (isText(manifest.format) ? 'same bytes' : 'same totals') : 'live'
@@ -72,13 +74,14 @@ interface ReadFile {
   readonly sha256: string
   readonly bytes: number
   readonly counted: RowTotals | { readonly unreadable: string }
+  /** Of the rows in the canonical form of a statement, for a workbook. */
+  readonly canonicalSha256?: string | undefined
 }
 
 /** Reads the file once, in chunks. */
 async function readWhole(file: string, format: ExportFormat): Promise<ReadFile> {
   const hash = createHash('sha256')
-  const isParquet = format === 'parquet' || format === 'focus-parquet'
-  const reader = isParquet ? undefined : openRowReader(format)
+  const reader = isText(format) ? openRowReader(format) : undefined
   let bytes = 0
   let unreadable: string | undefined
   for await (const chunk of createReadStream(file).on('error', () => {})) {
@@ -87,10 +90,12 @@ async function readWhole(file: string, format: ExportFormat): Promise<ReadFile> 
     unreadable ??= await problemOf(() => reader?.add(chunk))
   }
   let counted: RowTotals | undefined
+  let canonicalSha256: string | undefined
   unreadable ??= await problemOf(async () => {
-    counted = reader === undefined ? await countRowsOfParquet(file, format === 'parquet' ? 'lines' : 'charges') : reader.end()
+    if (format === 'xlsx') ({ counted, canonicalSha256 } = await readWorkbook(file))
+    else counted = reader === undefined ? await countRowsOfParquet(file, format === 'parquet' ? 'lines' : 'charges') : reader.end()
   })
-  return { sha256: hash.digest('hex'), bytes, counted: counted ?? { unreadable: unreadable ?? '' } }
+  return { sha256: hash.digest('hex'), bytes, counted: counted ?? { unreadable: unreadable ?? '' }, canonicalSha256 }
 }
 
 /** A file that does not match its format is a finding, not a fault of this program. */
@@ -131,6 +136,11 @@ function compareTotals(counted: ReadFile['counted'], { rows, totals }: Manifest,
   ]
 }
 
+/** A workbook of a closed statement holds everything that the hash of the statement is computed from. */
+function compareStatement({ canonicalSha256 }: ReadFile, { statement_sha256 }: Manifest): string[] {
+  return canonicalSha256 === undefined || statement_sha256 === null ? [] : compare('sha256 of the statement', canonicalSha256, statement_sha256)
+}
+
 /** The manifest that the service would write now. */
 function requestManifest(environment: NodeJS.ProcessEnv, manifest: FileManifest): Promise<Manifest> {
   return call(readEndpoint(environment), GET_EXPORT_MANIFEST, { query: sameExport(manifest) })
@@ -146,7 +156,7 @@ function sameExport({ month, from, to, partner_id, format, guard, bom }: FileMan
   }
 }
 
-/** A closed month must still be closed, and a text format must have the same bytes. A Parquet file may have another layout. */
+/** A closed month must still be closed, and a text format must have the same bytes. A Parquet file or a workbook may be compressed differently. */
 async function compareWithService(
   environment: NodeJS.ProcessEnv,
   service: Manifest,
@@ -166,6 +176,6 @@ async function compareWithService(
   return compare('sha256', read.sha256, hash.digest('hex'), 'the same export now')
 }
 
-function isText(format: ExportFormat): boolean {
-  return format !== 'parquet' && format !== 'focus-parquet'
+function isText(format: ExportFormat): format is TextFormat {
+  return format !== 'parquet' && format !== 'focus-parquet' && format !== 'xlsx'
 }

@@ -107,6 +107,19 @@ describe('verify finds a changed file', () => {
     expect(await verify('false.parquet')).toMatchObject({ code: 1, stderr: expect.stringContaining('sha256: ') })
   })
 
+  test('verify computes the hash of the statement from the rows of a workbook, and reports what is no workbook', async () => {
+    await exportTo('book.xlsx', '--format', 'xlsx')
+    const manifestPath = `${pathOf('book.xlsx')}.manifest.json`
+    const manifest = JSON.parse(readFileSync(manifestPath, 'utf8'))
+    writeFileSync(manifestPath, JSON.stringify({ ...manifest, statement_sha256: '0'.repeat(64) }))
+    expect(await verify('book.xlsx', '--offline')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(`sha256 of the statement: ${manifest.statement_sha256} in the file, 0000`),
+    })
+    writeFileSync(pathOf('book.xlsx'), 'no workbook')
+    expect(await verify('book.xlsx', '--offline')).toMatchObject({ code: 1, stderr: expect.stringContaining('the file cannot be read: ') })
+  })
+
   test('verify finds a changed file whose manifest was changed too, by comparing it with the service', async () => {
     await exportTo('both.csv')
     falsify('both.csv', /1000/, '1001')
@@ -197,7 +210,7 @@ describe('an interrupted export leaves no file that passes verify', () => {
   test('an invalid request is reported with its reason, and writes no file', async () => {
     const before = readdirSync(directory.path).length
     const invalid = [
-      [['--format', 'xlsx'], 'query.format'],
+      [['--format', 'ods'], 'query.format'],
       [['--month', '2026-13'], '"2026-13" is not a month'],
       [['--month', '2025-12'], 'no statement for this month'],
       [['--from', '2026-01-01'], 'Set either month, or both from and to.'],

@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { readXlsx } from 'hucre'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { guardFormulas } from '../../../aggregator/exports/export-csv.ts'
 import { addDecimals } from '../../../metering/exact-decimal.ts'
@@ -32,6 +33,23 @@ async function download(query: string, format: string): Promise<string> {
   const name = `${query.replaceAll(/\W/g, '-')}.${format}`
   writeFileSync(join(directory.path, name), Buffer.from(await response.arrayBuffer()))
   return name
+}
+
+/** The same form for the rows of a workbook, read by a library that did not write them. */
+async function rowsOfWorkbook(query: string): Promise<string[]> {
+  const { sheets } = await readXlsx(readFileSync(join(directory.path, await download(query, 'xlsx'))))
+  const [head = [], ...rows] = sheets[0]?.rows ?? []
+  const textOf = (name: unknown, cell: unknown) =>
+    cell === null ? null : name === 'value' || name === 'own_max' ? withNineDigits(plainText(cell)) : String(cell)
+  return rows.map((cells) => JSON.stringify(head.map((name, index) => [name, textOf(name, cells[index] ?? null)])))
+}
+
+/** A number cell has at most 15 significant digits, so this is what its file says. */
+const plainText = (cell: unknown) => (typeof cell === 'number' && Math.abs(cell) < 1e-6 ? cell.toFixed(9) : String(cell))
+
+function withNineDigits(decimal: string): string {
+  const [integer, fraction = ''] = decimal.split('.')
+  return `${integer}.${fraction.padEnd(9, '0')}`
 }
 
 /** Every cell as text in the same form, so that values are compared and not the types of the formats. */
@@ -74,6 +92,7 @@ describe('exports read by DuckDB', () => {
       expect(await rowsOf(span, 'csv'), span).toEqual(json)
       expect(await rowsOf(span, 'ndjson'), span).toEqual(json)
       expect(await rowsOf(span, 'parquet'), span).toEqual(json)
+      expect(await rowsOfWorkbook(span), span).toEqual(json)
     }
   })
 
@@ -82,6 +101,22 @@ describe('exports read by DuckDB', () => {
     expect(first).toMatchObject({ project_id: '-formula', name: '=SUM(A1:A9)', value: '12345678901234567890123456789.123456790', deleted_at: null })
     expect(rest.map(({ name }) => name)).toContain('say "hi", 雪; \\ done')
     expect(rest.find(({ project_id }) => project_id === 'gone')).toMatchObject({ status: 'deleted', deleted_at: '2026-01-12T10:00:00.250Z' })
+  })
+
+  test('P4: a closed month has the same bytes as XLSX each time, with the numbers of 38 digits as texts and the hash of the statement', async () => {
+    const [query = ''] = SPANS()
+    const response = await fetch(`${tested.client.url}/partnership/v1/${partner.partnerId}/statements/2026-01/export?format=xlsx`, {
+      headers: { 'x-partnership-secret': partner.secret },
+    })
+    expect(response.headers.get('content-type')).toBe('application/vnd.openxmlformats-officedocument.spreadsheetml.sheet')
+    expect(response.headers.get('content-disposition')).toBe(`attachment; filename="meterline-${partner.partnerId}-2026-01.xlsx"`)
+    const file = Buffer.from(await response.arrayBuffer())
+    expect(file.equals(readFileSync(join(directory.path, await download(query, 'xlsx'))))).toBe(true)
+    const [rows, verification] = (await readXlsx(file)).sheets
+    const [head = [], first = []] = rows?.rows ?? []
+    expect([first[head.indexOf('project_id')], first[head.indexOf('value')]]).toEqual(['-formula', '12345678901234567890123456789.12345679'])
+    const { body } = await tested.client.statement(partner, '2026-01')
+    expect(verification?.rows.find(([label]) => label === 'statement_sha256')?.[1]).toBe(body.statement.sha256)
   })
 
   test('no text in a CSV export can run as a formula in a spreadsheet; ids and numbers are never changed', async () => {
@@ -120,7 +155,14 @@ describe('exports read by DuckDB', () => {
     expect(await manifestOf('format=csv')).toMatchObject({ guard: 'on', bom: false })
     expect(await manifestOf('format=focus-csv&guard=off&bom=true')).toMatchObject({ guard: 'off', bom: true })
     expect(await manifestOf('format=ndjson')).toMatchObject({ guard: null, bom: null })
-    for (const query of ['format=parquet&guard=off', 'format=ndjson&bom=true', 'format=csv&guard=maybe', 'format=csv&timezone=Mars/Olympus'])
+    for (const query of [
+      'format=parquet&guard=off',
+      'format=xlsx&guard=off',
+      'format=xlsx&bom=true',
+      'format=ndjson&bom=true',
+      'format=csv&guard=maybe',
+      'format=csv&timezone=Mars/Olympus',
+    ])
       expect([query, (await manifestOf(query)).code]).toEqual([query, 'INVALID_REQUEST'])
   })
 

@@ -27,6 +27,6 @@ def write_ndjson(context, value):
 
 
 # The tests of the exports read the files; here it is enough that a file is returned.
-@schemathesis.deserializer("text/csv", "application/x-ndjson", "application/vnd.apache.parquet")
+@schemathesis.deserializer("text/csv", "application/x-ndjson", "application/vnd.apache.parquet", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
 def read_file(context, response):
     return response.content.decode("latin-1")
