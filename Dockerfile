@@ -1,7 +1,9 @@
 # Meterline for a ClickHouse server. The argument is the command: `docker run … ingest`, `… aggregate`, `… api`, `… migrate`.
 # The embedded engine, which is large, is left out unless you build with `docker build --build-arg EMBEDDED=1 .`. Without it
 # and without CLICKHOUSE_URL, `start` has no store and ends with an error.
-ARG NODE_IMAGE=node:20-bookworm-slim
+#
+# The newest LTS. For production pin it by digest, which changes with every security update (docs/operating/README.md).
+ARG NODE_IMAGE=node:24-bookworm-slim
 
 FROM ${NODE_IMAGE} AS built
 WORKDIR /app

@@ -18,6 +18,7 @@ import { limitRequests } from './http/rate-limits.ts'
 import { limitConcurrentReads } from './http/read-concurrency.ts'
 import { readBody } from './http/request-body.ts'
 import { requireHost } from './http/require-host.ts'
+import { traceRequests } from './http/trace-requests.ts'
 import { warnOfUntrustedProxies } from './http/warn-of-proxies.ts'
 import { describeApi } from './openapi/describe.ts'
 import { httpMetrics } from './prometheus/http-metrics.ts'
@@ -51,6 +52,7 @@ export async function buildApp(context: OperatorContext): Promise<FastifyInstanc
   takeJsonBodies(app)
   handleErrors(app)
   endConnectionsWhenClosing(app, context.isStopping)
+  traceRequests(app)
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
   })

@@ -6,6 +6,7 @@ import { MASTER_KEY_BYTES, masterKeyFrom } from '../registry/keys/sealing.ts'
 import { findNearMisses, type NearMiss } from './near-misses.ts'
 import { readSecretFiles, SECRET_VARIABLES } from './secret-files.ts'
 import { AdminToken, MasterKeyText } from './strong-secrets.ts'
+import { TRACING_VARIABLES } from './tracing/variables.ts'
 
 /** The configuration of the service. No other file reads its environment variables. */
 export type Config = z.output<typeof ConfigSchema>
@@ -217,6 +218,7 @@ export const ConfigSchema = z.object({
     .enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`)
     .default('info')
     .meta({ description: '`fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`' }),
+  ...TRACING_VARIABLES,
 })
 
 /** Errors that involve two variables. They are found in the raw texts, so that they are reported together with the errors of single variables. */

@@ -10,6 +10,22 @@ const GROUPS: readonly (readonly [title: string, names: readonly Name[]])[] = [
   ['Keys and tokens', ['ADMIN_TOKEN', 'MASTER_KEY', 'MASTER_KEY_PREVIOUS', 'SIGNING_KEY_DAYS']],
   ['Projects and the platform', ['PROJECT_HOST', 'PROVISIONER', 'PROVISIONER_URL', 'PROVISIONER_SECRET', 'OUTGOING_ALLOW']],
   ['Billing', ['CLOSE_GRACE_HOURS', 'CURRENCY']],
+  [
+    'Traces',
+    [
+      'OTEL_SDK_DISABLED',
+      'OTEL_TRACES_EXPORTER',
+      'OTEL_EXPORTER_OTLP_ENDPOINT',
+      'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
+      'OTEL_EXPORTER_OTLP_PROTOCOL',
+      'OTEL_EXPORTER_OTLP_HEADERS',
+      'OTEL_SERVICE_NAME',
+      'OTEL_RESOURCE_ATTRIBUTES',
+      'OTEL_BSP_SCHEDULE_DELAY',
+      'OTEL_TRACES_SAMPLER',
+      'OTEL_TRACES_SAMPLER_ARG',
+    ],
+  ],
   ['Callers', ['RATE_LIMIT_PER_MINUTE', 'EVENT_REQUESTS_PER_MINUTE', 'PAST_MONTHS_PER_MINUTE', 'AUTH_FAILURES_PER_MINUTE', 'TRUSTED_PROXIES', 'CORS_ORIGINS']],
 ]
 
@@ -19,6 +35,10 @@ export function configurationPage(): string {
   const missing = Object.keys(ConfigSchema.shape).filter((name) => !grouped.some((other) => other === name))
   if (missing.length > 0) throw new Error(`service/document-configuration.ts has no group for ${missing.join(', ')}.`)
   return [...INTRODUCTION, ...GROUPS.flatMap(([title, names]) => [`## ${title}`, '', ...TABLE_HEAD, ...names.map(rowOf), '']), ...LIMITS].join('\n')
+}
+
+function listed(names: readonly string[]): string {
+  return names.map((name) => `\`${name}\``).join(', ')
 }
 
 const INTRODUCTION = [
@@ -31,7 +51,8 @@ const INTRODUCTION = [
   '',
   'A secret can be in a file instead, whose path is in a variable of the same name with `_FILE` at its end, such as',
   '`ADMIN_TOKEN_FILE=/run/secrets/admin-token`. It is the same for',
-  `${SECRET_VARIABLES.map((name) => `\`${name}\``).join(', ')},`,
+  `${listed(SECRET_VARIABLES.slice(0, 4))},`,
+  `${listed(SECRET_VARIABLES.slice(4))},`,
   'and for `METERLINE_ACCESS_TOKEN` of the command line. Both together are an error, and so is a file that other users can',
   'read. Variables that look like misspelt ones are named in the log.',
   '',

@@ -2,6 +2,7 @@ import { pino } from 'pino'
 import { misspeltVariables, readConfig } from './config.ts'
 import { untilSignal } from './signals.ts'
 import { type ServicePart, startService } from './start-service.ts'
+import { exportOptionsOf } from './tracing/variables.ts'
 
 /** Runs the service, or one part of it, until SIGTERM or SIGINT, then stops it gracefully. Throws ConfigError, or the error that ended it. */
 export async function start(environment: NodeJS.ProcessEnv, part: ServicePart = 'all'): Promise<void> {
@@ -22,4 +23,8 @@ export async function start(environment: NodeJS.ProcessEnv, part: ServicePart = 
     await service.stop()
   }
   logger.info({}, 'stopped')
+  // Everything is closed, but an export to a collector that does not answer may be waiting, for ten seconds.
+  if (exportOptionsOf(config) !== undefined) setTimeout(() => process.exit(), EXIT_AFTER_MS).unref()
 }
+
+const EXIT_AFTER_MS = 500

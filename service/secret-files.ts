@@ -1,7 +1,15 @@
 import { readFileSync, statSync } from 'node:fs'
 
 /** The variables that hold a secret. Each can be given as a file instead: ADMIN_TOKEN_FILE=/run/secrets/admin-token. */
-export const SECRET_VARIABLES = ['ADMIN_TOKEN', 'MASTER_KEY', 'MASTER_KEY_PREVIOUS', 'CLICKHOUSE_PASSWORD', 'KAFKA_PASSWORD', 'PROVISIONER_SECRET'] as const
+export const SECRET_VARIABLES = [
+  'ADMIN_TOKEN',
+  'MASTER_KEY',
+  'MASTER_KEY_PREVIOUS',
+  'CLICKHOUSE_PASSWORD',
+  'KAFKA_PASSWORD',
+  'PROVISIONER_SECRET',
+  'OTEL_EXPORTER_OTLP_HEADERS',
+] as const
 
 export interface SecretProblem {
   readonly name: string

@@ -32,6 +32,8 @@ import { openStore } from './open-store.ts'
 import { publishAuditHead } from './publish-audit-head.ts'
 import { registryOptionsOf } from './registry-options.ts'
 import { rotateSigningKeysWhenDue } from './rotate-signing-keys.ts'
+import { openTracing } from './tracing/open-tracing.ts'
+import { exportOptionsOf } from './tracing/variables.ts'
 import { warnUnsealedKeys } from './warn-unsealed-keys.ts'
 
 export interface Service {
@@ -67,6 +69,12 @@ export async function startService(config: Config, logger: Logger, part: Service
   // Otherwise a failure that no caller awaits, for example during a stop, would end the process as an unhandled rejection.
   failed.catch(() => {})
   try {
+    const traces = exportOptionsOf(config)
+    if (traces !== undefined) {
+      const { attributes } = traces
+      const tracing = await openTracing({ ...traces, attributes: { 'service.version': build.version, 'meterline.part': part, ...attributes } }, logger)
+      closers.add(() => tracing.close())
+    }
     const clickhouse = await openStore(config, { logger })
     closers.add(() => clickhouse.close())
     const migrations = await migrate(clickhouse, { logger })

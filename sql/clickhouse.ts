@@ -49,12 +49,19 @@ export interface Insert {
 }
 
 /**
- * The tracing channel (node:diagnostics_channel) that reports the start and the end of every query by its name. It reports in the
- * caller's asynchronous context, so that a listener can count the queries of each request.
+ * The tracing channel (node:diagnostics_channel) that reports the start and the end of every statement. It reports in the caller's
+ * asynchronous context, so that a listener can assign the statements to requests. It has no SQL and no parameters, which hold the
+ * data of customers.
  */
-export const QUERY_CHANNEL = 'meterline:query'
+export const STATEMENT_CHANNEL = 'meterline:statement'
 
-const queries = tracingChannel<'meterline:query', { name: string }>(QUERY_CHANNEL)
+export interface TracedStatement {
+  readonly operation: 'query' | 'stream' | 'execute' | 'insert' | 'command'
+  /** The name of the query or statement, or the table of an insert. Commands, such as DDL, have none. */
+  readonly name?: string
+}
+
+const statements = tracingChannel<unknown, TracedStatement>(STATEMENT_CHANNEL)
 /** More than one partner may use at the same time (api/http/read-concurrency.ts), so that a short query finds a free session. */
 export const READ_SESSIONS = 5
 const INSERT_SECONDS_MAX = 60
@@ -113,35 +120,60 @@ async function openSession(target: ClickHouseTarget): Promise<Session> {
 function laneOf(session: Session): Lane {
   return {
     query: (query, params) =>
-      queries.tracePromise(
+      statements.tracePromise(
         async () => {
           const sql = `${renderQuery(query, params)} FORMAT JSONEachRow`
           const text = await classified(session.run(sql, secondsMaxOf(query) * 1000 + CLIENT_EXTRA_WAIT_MS))
           return parseRows(query, text)
         },
-        { name: query.name },
+        { operation: 'query', name: query.name },
       ),
-    lines: (query, params) => splitLines(session.stream(renderTraced(query, params), 'TabSeparated')),
-    bytes: (query, params, format) => classifiedChunks(session.stream(renderTraced(query, params), format)),
-    execute: async (statement, params, tag) => {
-      const settings = { ...insertSettings(tag), ...statement.settings }
-      await classified(session.write(renderQuery(statement, params, settings), secondsMaxOf({ settings }) * 1000 + CLIENT_EXTRA_WAIT_MS))
-    },
-    insert: ({ table, columns, text, tag }) => {
-      const settings = insertSettings(tag)
-      const rows: InsertRows = { table, columns, settings, text: typeof text === 'string' ? Buffer.from(text, 'utf8') : text }
-      return classified(session.insert(rows, INSERT_SECONDS_MAX * 1000 + CLIENT_EXTRA_WAIT_MS))
-    },
-    command: async (sql, secondsMax = INSERT_SECONDS_MAX) => {
-      await classified(session.run(sql, secondsMax * 1000 + CLIENT_EXTRA_WAIT_MS))
-    },
+    lines: (query, params) => splitLines(tracedStream(query, session.stream(renderQuery(query, params), 'TabSeparated'))),
+    bytes: (query, params, format) => tracedStream(query, session.stream(renderQuery(query, params), format)),
+    execute: (statement, params, tag) =>
+      statements.tracePromise(
+        async () => {
+          const settings = { ...insertSettings(tag), ...statement.settings }
+          await classified(session.write(renderQuery(statement, params, settings), secondsMaxOf({ settings }) * 1000 + CLIENT_EXTRA_WAIT_MS))
+        },
+        { operation: 'execute', name: statement.name },
+      ),
+    insert: ({ table, columns, text, tag }) =>
+      statements.tracePromise(
+        async () => {
+          const settings = insertSettings(tag)
+          const rows: InsertRows = { table, columns, settings, text: typeof text === 'string' ? Buffer.from(text, 'utf8') : text }
+          await classified(session.insert(rows, INSERT_SECONDS_MAX * 1000 + CLIENT_EXTRA_WAIT_MS))
+        },
+        { operation: 'insert', name: table },
+      ),
+    command: (sql, secondsMax = INSERT_SECONDS_MAX) =>
+      statements.tracePromise(
+        async () => {
+          await classified(session.run(sql, secondsMax * 1000 + CLIENT_EXTRA_WAIT_MS))
+        },
+        { operation: 'command' },
+      ),
   }
 }
 
-/** Reports only the start of a streamed query: it ends whenever its reader stops. */
-function renderTraced<P extends z.ZodObject, R extends z.ZodObject>(query: Query<P, R>, params: z.input<P>): string {
-  queries.start.publish({ name: query.name })
-  return renderQuery(query, params)
+/** A streamed query ends when its reader has all of it, or stops. */
+function tracedStream({ name }: { readonly name: string }, chunks: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  const statement: TracedStatement & { error?: unknown } = { operation: 'stream', name }
+  statements.start.publish(statement)
+  return reportedToTheEnd(classifiedChunks(chunks), statement)
+}
+
+async function* reportedToTheEnd<T>(chunks: AsyncIterable<T>, statement: TracedStatement & { error?: unknown }): AsyncIterable<T> {
+  try {
+    yield* chunks
+  } catch (thrown) {
+    statement.error = thrown
+    statements.error.publish(statement)
+    throw thrown
+  } finally {
+    statements.asyncEnd.publish(statement)
+  }
 }
 
 function insertSettings(tag: string | undefined): Settings {
@@ -162,7 +194,7 @@ function parseRows<P extends z.ZodObject, R extends z.ZodObject>(query: Query<P,
 async function* splitLines(chunks: AsyncIterable<Uint8Array>): AsyncIterable<string[]> {
   const decoder = new TextDecoder()
   let rest = ''
-  for await (const chunk of classifiedChunks(chunks)) {
+  for await (const chunk of chunks) {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
     rest = lines.pop() ?? ''
     yield lines

@@ -63,7 +63,15 @@ const DOORS: Record<string, Record<string, readonly string[]>> = {
     sql: ['clickhouse.ts', 'errors.ts', 'limited-reads.ts', 'run-between-batches.ts'],
   },
   service: {
-    ingest: ['log/event-log.ts', 'log/identity-index.ts', 'http/http-log.ts', 'repair/rebuild-rollup.ts', 'kafka/open-kafka.ts', 'kafka/kafkajs-topic.ts'],
+    ingest: [
+      'log/event-log.ts',
+      'log/identity-index.ts',
+      'log/trace-batch.ts',
+      'http/http-log.ts',
+      'repair/rebuild-rollup.ts',
+      'kafka/open-kafka.ts',
+      'kafka/kafkajs-topic.ts',
+    ],
     sql: ['clickhouse.ts', 'errors.ts', 'limited-reads.ts', 'migrate.ts'],
   },
   cli: {
@@ -75,17 +83,9 @@ const DOORS: Record<string, Record<string, readonly string[]>> = {
 /** Files of which a module may import only types: queries belong to the modules below it. */
 const TYPES_ONLY: Record<string, readonly string[]> = { api: ['sql/clickhouse.ts', 'sql/limited-reads.ts'] }
 
-const KAFKAJS_FILES = [
-  'codecs',
-  'kafkajs-aborted',
-  'kafkajs-extents',
-  'kafkajs-metadata',
-  'kafkajs-producers',
-  'kafkajs-read-once',
-  'kafkajs-reader',
-  'kafkajs-topic',
-  'topic-settings',
-].map((file) => `ingest/kafka/${file}.ts`)
+const OF_KAFKAJS = ['aborted', 'extents', 'metadata', 'producers', 'read-once', 'reader', 'topic'].map((part) => `kafkajs-${part}`)
+const KAFKAJS_FILES = ['codecs', 'topic-settings', ...OF_KAFKAJS].map((file) => `ingest/kafka/${file}.ts`)
+const OPENTELEMETRY = ['api', 'core', 'exporter-trace-otlp-http', 'exporter-trace-otlp-proto', 'resources', 'sdk-trace']
 /** The modules or files that may import each package. A package that is not listed may not be imported. */
 const VENDORS: Record<string, readonly string[]> = {
   '@clickhouse/client': ['sql'],
@@ -119,6 +119,7 @@ const VENDORS: Record<string, readonly string[]> = {
   '@fastify/under-pressure': ['api'],
   'prom-client': ['api'],
   pino: ['service', 'demo', 'bench', 'test'],
+  ...Object.fromEntries(OPENTELEMETRY.map((name) => [`@opentelemetry/${name}`, ['service/tracing', 'test/service/tracing']])),
   commander: ['cli', 'demo', 'test'],
   'cli-table3': ['cli', 'demo', 'bench'],
   'cli-progress': ['demo'],

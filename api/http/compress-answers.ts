@@ -25,6 +25,22 @@ export function compressAnswers(app: FastifyInstance): void {
   })
 }
 
+/**
+ * For a public text that never changes: it is compressed once in each coding that somebody asks for, so that a request costs
+ * nothing. Sets the headers, and returns the bytes to send.
+ */
+export function prepareCompressed(bytes: Buffer): (request: FastifyRequest, reply: FastifyReply) => Promise<Buffer> {
+  const prepared = new Map<Coding, Promise<Buffer>>()
+  return async (request, reply) => {
+    const coding = chooseCoding(request.headers['accept-encoding'])
+    if (coding === undefined) return bytes
+    const compressed = prepared.get(coding) ?? CODINGS[coding].whole(bytes)
+    prepared.set(coding, compressed)
+    setCoding(reply, coding)
+    return compressed
+  }
+}
+
 /** Shorter answers fit in one packet anyway. */
 const BYTES_MIN = 1_024
 
@@ -93,7 +109,7 @@ function setCoding(reply: FastifyReply, coding: Coding): void {
 }
 
 /** Caches must not give a compressed answer to a caller that cannot read it. */
-function vary(reply: FastifyReply): void {
+export function vary(reply: FastifyReply): void {
   const known = reply.getHeader('vary')
   reply.header('vary', known === undefined ? 'accept-encoding' : `${String(known)}, accept-encoding`)
 }

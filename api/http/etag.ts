@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { prepareCompressed, vary } from './compress-answers.ts'
 
 /**
  * ETag and conditional GET (RFC 9110, sections 8.8.3 and 13.1.2) for every answer that is one JSON text. The answer is computed
@@ -21,13 +22,15 @@ export function answerConditionally(app: FastifyInstance): void {
   })
 }
 
-/** A public JSON text that never changes while the process runs: its bytes and its tag are computed once. */
-export function prepareAnswer(text: string): (request: FastifyRequest, reply: FastifyReply) => FastifyReply {
+/** A public JSON text that never changes while the process runs: its bytes, compressed or not, and its tag are computed once. */
+export function prepareAnswer(text: string): (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply> {
   const payload = Buffer.from(text)
   const etag = weakEtagOf(text, false)
-  return (request, reply) => {
-    reply.type('application/json; charset=utf-8')
-    return reply.send(withEtag(request, reply, { payload, etag }))
+  const compressFor = prepareCompressed(payload)
+  return async (request, reply) => {
+    vary(reply.type('application/json; charset=utf-8'))
+    const unless = withEtag(request, reply, { payload, etag })
+    return reply.send(reply.statusCode === 200 ? await compressFor(request, reply) : unless)
   }
 }
 

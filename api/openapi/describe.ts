@@ -65,7 +65,7 @@ function describedOnce(app: FastifyInstance): RouteHandlerMethod {
   })
   return (request, reply) => {
     if (answer === undefined) throw new Error('The API is described when all routes are registered, and a request came before.')
-    answer(request, reply)
+    return answer(request, reply)
   }
 }
 

@@ -41,7 +41,8 @@ export function sendEvents(app: FastifyInstance, { registry, eventLog, now, past
     const allowedProjects = await findAllowedProjects(registry, ingestKey, arrivals)
     const validated = arrivals.map((arrival) => validateEvent(arrival, { receivedMs, allowedProjects }))
     pastMonths.spend(ingestKey.id, validated, receivedMs)
-    const verdicts = validated.length === 0 ? [] : await eventLog.submit({ validated, ingestKeyId: ingestKey.id, receivedMs, bytes: body.length })
+    const submission = { validated, ingestKeyId: ingestKey.id, receivedMs, bytes: body.length, traceparent: request.traced?.traceparent }
+    const verdicts = validated.length === 0 ? [] : await eventLog.submit(submission)
     for (const each of validated) if (each.status === 'valid') registry.projectSenders.note(ingestKey.id, each.event.projectId)
     const rejected = rejectedOf(validated, verdicts)
     const countOf = (...statuses: Verdict['status'][]) => verdicts.filter(({ status }) => statuses.includes(status)).length

@@ -11,7 +11,7 @@ import { WriteFailures } from '../log/write-failures.ts'
 import { SOURCE_CHECK_EVERY_MS, SourceNotInForce } from '../source/source-in-force.ts'
 import type { GroupWriterLimits, GroupWriterOptions } from './group-writer-options.ts'
 import { notLocked, PendingLocks } from './pending-locks.ts'
-import { rejectGroup, resolveGroup, SEND_AGAIN, SubmissionQueue, type WaitingSubmission } from './submission-queue.ts'
+import { rejectGroup, resolveGroup, SEND_AGAIN, SubmissionQueue, traceGroup, type WaitingSubmission } from './submission-queue.ts'
 
 const STALLED_MS_MAX = 60_000
 
@@ -143,7 +143,7 @@ export class GroupWriter implements EventLog {
   async #work(): Promise<void> {
     await this.#pendingLocks.run(() => this.#owned.lease, { everyMs: this.#limits.heartbeatEveryMs, send: () => this.#publishWatermark() })
     const group = this.#queue.takeGroup(this.#size)
-    if (group.length > 0) await this.#writeGroup(group)
+    if (group.length > 0) await traceGroup(this.#owned.name, group, () => this.#writeGroup(group))
     if (this.#heartbeatInMs() === 0) await this.#heartbeat()
   }
 

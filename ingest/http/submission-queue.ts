@@ -4,6 +4,7 @@ import type { Verdict } from '../log/detect-duplicates.ts'
 import { EventsUnavailable, type Submission } from '../log/event-log.ts'
 import { hashIdentity } from '../log/identity-hash.ts'
 import { TouchedDays } from '../log/touched-days.ts'
+import { traceBatch } from '../log/trace-batch.ts'
 
 export interface SubmissionQueueLimits {
   /** What may wait, of all keys. A key may hold as much of it as it leaves free. */
@@ -214,6 +215,12 @@ export function resolveGroup(group: readonly WaitingSubmission[], verdicts: read
     resolve(verdicts.slice(from, from + submission.validated.length))
     from += submission.validated.length
   }
+}
+
+/** Reports the work on a group as one batch of its requests. */
+export function traceGroup<T>(log: string, group: readonly WaitingSubmission[], work: () => Promise<T>): Promise<T> {
+  const events = group.reduce((sum, { submission }) => sum + submission.validated.length, 0)
+  return traceBatch({ log, source: 'requests', events, traceparents: () => group.flatMap(({ submission }) => submission.traceparent ?? []) }, work)
 }
 
 /** None of their events was acknowledged. */

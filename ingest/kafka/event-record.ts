@@ -6,6 +6,7 @@ import { CLOUD_EVENT_ATTRIBUTES } from '../event/cloud-event.ts'
 import { decodeBinaryCloudEvent, decodeEvent } from '../event/decode-body.ts'
 import { identityOf, rejectArrival, type ValidatedEvent, validateEvent } from '../event/pipeline.ts'
 import type { LogRecord } from '../log/detect-duplicates.ts'
+import { areBatchesTraced } from '../log/trace-batch.ts'
 import { partitionOfProject } from './project-partition.ts'
 import { readTimeOfReceipt, type TimeOfReceipt } from './time-of-receipt.ts'
 import type { FetchedRecord, NewRecord } from './topic.ts'
@@ -15,6 +16,8 @@ import type { FetchedRecord, NewRecord } from './topic.ts'
  * reason for which the api rejected the event, `refused_message` the message for it.
  */
 const HEADERS = { receivedMs: 'received_ms', ingestKey: 'ingest_key', refused: 'refused', message: 'refused_message', passedFrom: 'passed_from' } as const
+/** Of W3C Trace Context. It is for traces alone: nothing that counts depends on it. */
+const TRACEPARENT = 'traceparent'
 
 /** Decodes and validates a record. It is a pure function of the record, so every process that reads it, at any time, gets the same result. */
 export function readRecord({ offset, timestamp, value, headers }: FetchedRecord, log: string): LogRecord {
@@ -26,12 +29,14 @@ export function readRecord({ offset, timestamp, value, headers }: FetchedRecord,
     validated: validateArrival(decodeRecord(value ?? NOTHING, headers), time, headers),
     receivedMs: time.receivedMs,
     ingestKeyId,
+    traceparent: areBatchesTraced() ? readTraceparent(headers) : undefined,
   }
 }
 
 export interface ReceivedRecord {
   readonly ingestKeyId: string
   readonly receivedMs: number
+  readonly traceparent?: string | undefined
 }
 
 /** The partition to which an event is produced: its project's own, or the first one if it does not name a project. */
@@ -41,8 +46,8 @@ export function partitionOfEvent(validated: ValidatedEvent, partitions: number):
 }
 
 /** The record of an event that the api has validated. Rejected events are produced too, so that they are kept (P7). */
-export function recordOfEvent(validated: ValidatedEvent, { ingestKeyId, receivedMs }: ReceivedRecord, partition: number): NewRecord {
-  const headers = { [HEADERS.receivedMs]: String(receivedMs), [HEADERS.ingestKey]: ingestKeyId }
+export function recordOfEvent(validated: ValidatedEvent, received: ReceivedRecord, partition: number): NewRecord {
+  const headers = commonHeaders(received)
   if (validated.status === 'rejected') {
     const { reason, message } = validated.rejection
     return {
@@ -58,14 +63,15 @@ export function recordOfEvent(validated: ValidatedEvent, { ingestKeyId, received
 }
 
 /** The copy of a misrouted event for its project's own partition. It keeps the time at which the event was received. */
-export function recordToForward({ validated, receivedMs, ingestKeyId, log, offset }: LogRecord, projectId: string, partition: number): NewRecord {
-  const headers = {
-    [HEADERS.receivedMs]: String(receivedMs),
-    [HEADERS.ingestKey]: ingestKeyId,
-    [HEADERS.passedFrom]: `${log}@${offset}`,
-    ...formatHeader(validated),
-  }
+export function recordToForward(record: LogRecord, projectId: string, partition: number): NewRecord {
+  const { validated, log, offset } = record
+  const headers = { ...commonHeaders(record), [HEADERS.passedFrom]: `${log}@${offset}`, ...formatHeader(validated) }
   return { partition, key: projectId, value: validated.original(), headers }
+}
+
+function commonHeaders({ receivedMs, ingestKeyId, traceparent }: ReceivedRecord): Record<string, string> {
+  const headers = { [HEADERS.receivedMs]: String(receivedMs), [HEADERS.ingestKey]: ingestKeyId }
+  return traceparent === undefined ? headers : { ...headers, [TRACEPARENT]: traceparent }
 }
 
 const NOTHING = Buffer.alloc(0)
@@ -93,6 +99,15 @@ function validateArrival(arrival: Arrival, { receivedMs, problem }: TimeOfReceip
   // The scope of an ingest key is checked before the event is produced; other producers have no key.
   return validateEvent(arrival, { receivedMs, receivedAsRecord: true, allowedProjects: 'all' })
 }
+
+/** Undefined for one that is too long to be valid: forwarded copies get it too, and must not grow by what somebody put there. */
+function readTraceparent(headers: FetchedRecord['headers']): string | undefined {
+  const text = header(headers, TRACEPARENT)
+  return text !== undefined && text.length <= TRACEPARENT_CHARACTERS_MAX ? text : undefined
+}
+
+/** The present version has 55; later ones may be longer. */
+const TRACEPARENT_CHARACTERS_MAX = 128
 
 function header(headers: FetchedRecord['headers'], name: string): string | undefined {
   const value = headers?.[name]

@@ -7,6 +7,7 @@ import { isolateRefused } from '../log/isolate-refused.ts'
 import type { KnownIdentities } from '../log/known-identities.ts'
 import { type AcquireCause, OwnedLog } from '../log/owned-log.ts'
 import { readStoredRange } from '../log/stored-events.ts'
+import { traceBatch } from '../log/trace-batch.ts'
 import { readRejectedRange } from '../rejected/rejected-events.ts'
 import { ForwardedEvents, type MisroutedEvent } from './forward-misrouted.ts'
 import { type Incarnation, logOf } from './incarnation.ts'
@@ -107,7 +108,12 @@ export class PartitionLog {
   }
 
   /** Reconciles or writes what was read from `next` through `through`. Throws StoreError, KafkaUnavailable, Incident. */
-  async process(records: readonly LogRecord[], through: number): Promise<void> {
+  process(records: readonly LogRecord[], through: number): Promise<void> {
+    const traceparents = () => records.flatMap(({ traceparent }) => traceparent ?? [])
+    return traceBatch({ log: this.owned.name, source: 'records', events: records.length, traceparents }, () => this.#process(records, through))
+  }
+
+  async #process(records: readonly LogRecord[], through: number): Promise<void> {
     const range = this.#reconciling
     if (range === undefined) return this.#write(records, through)
     await this.#reconcile(

@@ -14,6 +14,8 @@ export interface LogRecord {
   readonly validated: ValidatedEvent
   readonly receivedMs: number
   readonly ingestKeyId: string
+  /** The trace context (W3C `traceparent`) of a Kafka record, as its producer wrote it; only while batches are traced. */
+  readonly traceparent?: string | undefined
 }
 
 export type Verdict =

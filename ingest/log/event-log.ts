@@ -21,6 +21,8 @@ export interface Submission {
   readonly receivedMs: number
   /** Bytes of the body; the queue in memory is limited by them. */
   readonly bytes: number
+  /** The trace context (W3C `traceparent`) of the request, while requests are traced. */
+  readonly traceparent?: string | undefined
 }
 
 export type Readiness = { ready: true } | { ready: false; reason: string }

@@ -78,6 +78,7 @@ describe('secrets in files', () => {
     CLICKHOUSE_PASSWORD: 'p%40ss/word',
     KAFKA_PASSWORD: 'kafka',
     PROVISIONER_SECRET: SECRET,
+    OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20c',
   }
   const OTHERS = {
     ...{ CLICKHOUSE_URL: 'http://meterline@store:8123/meterline', KAFKA_SASL_MECHANISM: 'plain', KAFKA_USERNAME: 'u' },

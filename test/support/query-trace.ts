@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { performance } from 'node:perf_hooks'
-import { QUERY_CHANNEL } from '../../sql/clickhouse.ts'
+import { STATEMENT_CHANNEL, type TracedStatement } from '../../sql/clickhouse.ts'
 
 /** An answered request: its queries to the store, and how long it took. */
 export interface AnsweredRequest {
@@ -38,14 +38,15 @@ export function listenToRequests(onAnswered: (request: AnsweredRequest) => void)
   const subscribers = {
     start: (message: unknown) => {
       const request = requests.getStore()
-      if (request === undefined) return
-      request.queries.push((message as { name: string }).name)
+      const query = queryOf(message)
+      if (request === undefined || query === undefined) return
+      request.queries.push(query)
       if (request.running === 0) request.queryingSinceMs = performance.now()
       request.running += 1
     },
-    asyncEnd: () => {
+    asyncEnd: (message: unknown) => {
       const request = requests.getStore()
-      if (request === undefined) return
+      if (request === undefined || queryOf(message) === undefined) return
       request.running -= 1
       if (request.running === 0) request.queryMs += performance.now() - request.queryingSinceMs
     },
@@ -55,11 +56,11 @@ export function listenToRequests(onAnswered: (request: AnsweredRequest) => void)
   }
   subscribe('http.server.request.start', begin)
   subscribe('http.server.response.finish', end)
-  tracingChannel(QUERY_CHANNEL).subscribe(subscribers)
+  tracingChannel(STATEMENT_CHANNEL).subscribe(subscribers)
   return () => {
     unsubscribe('http.server.request.start', begin)
     unsubscribe('http.server.response.finish', end)
-    tracingChannel(QUERY_CHANNEL).unsubscribe(subscribers)
+    tracingChannel(STATEMENT_CHANNEL).unsubscribe(subscribers)
   }
 }
 
@@ -72,14 +73,21 @@ interface OpenRequest {
   queryMs: number
 }
 
+/** The name of a query; undefined for a statement that writes. */
+function queryOf(message: unknown): string | undefined {
+  const { operation, name } = message as TracedStatement
+  return operation === 'query' || operation === 'stream' ? name : undefined
+}
+
 /** Runs `work` and returns the names of its queries to the store, in the order in which they started. */
 export async function queriesOf(work: () => Promise<unknown>): Promise<string[]> {
   const names: string[] = []
   const ours = new AsyncLocalStorage<true>()
   const note = (message: unknown) => {
-    if (ours.getStore() === true) names.push((message as { name: string }).name)
+    const query = queryOf(message)
+    if (ours.getStore() === true && query !== undefined) names.push(query)
   }
-  const { start } = tracingChannel(QUERY_CHANNEL)
+  const { start } = tracingChannel(STATEMENT_CHANNEL)
   start.subscribe(note)
   try {
     await ours.run(true, work)

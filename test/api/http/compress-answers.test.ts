@@ -57,6 +57,23 @@ describe('answers to callers that accept a coding', () => {
     expect([unchanged.answer.statusCode, unchanged.answer.headers['content-encoding'], unchanged.body.length]).toEqual([304, undefined, 0])
   })
 
+  test('the description of the API is compressed, has its ETag, and is not sent to a caller that has it', async () => {
+    const plain = await raw('/openapi.json', {})
+    expect([plain.answer.headers['content-encoding'], plain.answer.headers.vary]).toEqual([undefined, 'accept-encoding'])
+    for (const coding of CODINGS) {
+      const { answer, body } = await raw('/openapi.json', { 'accept-encoding': coding })
+      expect([answer.headers['content-encoding'], answer.headers.etag, answer.headers['content-length']]).toEqual([
+        coding,
+        plain.answer.headers.etag,
+        String(body.length),
+      ])
+      expect(READERS[coding](body).equals(plain.body)).toBe(true)
+      expect(body.length).toBeLessThan(plain.body.length / 4)
+    }
+    const unchanged = await raw('/openapi.json', { 'accept-encoding': 'gzip', 'if-none-match': plain.answer.headers.etag ?? '' })
+    expect([unchanged.answer.statusCode, unchanged.answer.headers['content-encoding'], unchanged.body.length]).toEqual([304, undefined, 0])
+  })
+
   test('short answers, HEAD, errors and Parquet files are not compressed', async () => {
     const accepting = { ...admin(), 'accept-encoding': 'gzip' }
     const days = 'from=2026-03-07&to=2026-03-07'
