@@ -17,7 +17,9 @@ describe.skipIf(!HAS_KAFKA)('several processes on one Kafka and one ClickHouse s
   let environment: Record<string, string>
   const running: ServiceProcess[] = []
   const start = async (verb: 'ingest' | 'aggregate' | 'api', extra: Record<string, string> = {}) => {
-    const started = await startServiceProcess({ ...environment, ...extra }, verb)
+    // Each part as its own database user, if the server is ours.
+    const ofPart = store.ofPart === undefined ? {} : { CLICKHOUSE_URL: store.ofPart[verb] }
+    const started = await startServiceProcess({ ...environment, ...ofPart, ...extra }, verb)
     running.push(started)
     return started
   }
@@ -27,10 +29,11 @@ describe.skipIf(!HAS_KAFKA)('several processes on one Kafka and one ClickHouse s
     environment = {
       KAFKA_BROKERS: kafka.brokers,
       KAFKA_TOPIC: 'processes',
-      CLICKHOUSE_URL: store.newDatabase(),
+      CLICKHOUSE_URL: store.ofPart?.migrate ?? store.newDatabase(),
       ADMIN_TOKEN: 'admin-token-for-tests-0123456789abcdef',
       MASTER_KEY: Buffer.from('a master key for tests, 32 bytes').toString('base64'),
     }
+    expect(await runMeterline(['migrate'], environment)).toMatchObject({ code: 0 })
   })
   afterAll(async () => {
     for (const process of running.reverse()) await process.stop()
