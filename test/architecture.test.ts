@@ -79,6 +79,8 @@ const KAFKAJS_FILES = [
   'codecs',
   'kafkajs-aborted',
   'kafkajs-extents',
+  'kafkajs-fetch',
+  'kafkajs-fetch-response.d',
   'kafkajs-metadata',
   'kafkajs-producers',
   'kafkajs-read-once',

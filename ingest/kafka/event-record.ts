@@ -6,6 +6,7 @@ import { CLOUD_EVENT_ATTRIBUTES } from '../event/cloud-event.ts'
 import { decodeBinaryCloudEvent, decodeEvent } from '../event/decode-body.ts'
 import { identityOf, rejectArrival, type ValidatedEvent, validateEvent } from '../event/pipeline.ts'
 import type { LogRecord } from '../log/detect-duplicates.ts'
+import { Incident } from './incident.ts'
 import { partitionOfProject } from './project-partition.ts'
 import { readTimeOfReceipt, type TimeOfReceipt } from './time-of-receipt.ts'
 import type { FetchedRecord, NewRecord } from './topic.ts'
@@ -16,8 +17,12 @@ import type { FetchedRecord, NewRecord } from './topic.ts'
  */
 const HEADERS = { receivedMs: 'received_ms', ingestKey: 'ingest_key', refused: 'refused', message: 'refused_message', passedFrom: 'passed_from' } as const
 
-/** Decodes and validates a record. It is a pure function of the record, so every process that reads it, at any time, gets the same result. */
-export function readRecord({ offset, timestamp, value, headers }: FetchedRecord, log: string): LogRecord {
+/**
+ * Decodes and validates a record. It is a pure function of the record, so every process that reads it, at any time, gets the same result.
+ * Throws Incident if it stands for a batch that cannot be read.
+ */
+export function readRecord({ offset, timestamp, value, headers, unreadable }: FetchedRecord, log: string): LogRecord {
+  if (unreadable !== undefined) throw new Incident('unreadable', log, `offsets ${unreadable.first} to ${offset}: ${unreadable.reason}`)
   const time = readTimeOfReceipt(header(headers, HEADERS.receivedMs) ?? timestamp)
   const ingestKeyId = header(headers, HEADERS.ingestKey) ?? ''
   return {
