@@ -8,7 +8,7 @@ import { credentialOf, sentCredential } from '../auth/sent-credential.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
 
-type Quotas = Pick<ApiContext, 'requestsPerMinute' | 'eventRequestsPerMinute' | 'adminToken'>
+type Quotas = Pick<ApiContext, 'requestsPerMinute' | 'eventRequestsPerMinute' | 'adminToken'> & { readonly countsMax?: number }
 
 /**
  * Counts requests before their credential is verified. One that was valid within the last hour has a quota of its own; everything
@@ -19,7 +19,11 @@ type Quotas = Pick<ApiContext, 'requestsPerMinute' | 'eventRequestsPerMinute' | 
  */
 export async function limitRequests(app: FastifyInstance, quotas: Quotas, proven: ProvenCredentials): Promise<void> {
   await app.register(rateLimit, { global: false })
-  const policies = { default: policyOf(app, 'default', quotas.requestsPerMinute), events: policyOf(app, 'events', quotas.eventRequestsPerMinute) }
+  const { requestsPerMinute, eventRequestsPerMinute, countsMax = COUNTS_MAX } = quotas
+  const policies = {
+    default: policyOf(app, { name: 'default', requests: requestsPerMinute, countsMax }),
+    events: policyOf(app, { name: 'events', requests: eventRequestsPerMinute, countsMax }),
+  }
   app.addHook('onRoute', ({ url, config }) => {
     if (config?.rateLimit !== undefined) throw new Error(`The route ${url} sets \`rateLimit\`; set \`limit\` instead (api/http/rate-limits.ts).`)
   })
@@ -43,12 +47,12 @@ interface Policy {
 }
 
 /** Undefined if there is no limit. */
-function policyOf(app: FastifyInstance, name: string, requests: number): Policy | undefined {
+function policyOf(app: FastifyInstance, { name, requests, countsMax }: { name: string; requests: number; countsMax: number }): Policy | undefined {
   if (requests === 0) return undefined
   const counterBy = (by: CountedBy) => {
     const keyGenerator = by === 'network' ? networkKeyOf : credentialKeyOf
     // The plugin's types lack `cache`, so the object is not written into the call.
-    const limit = { max: requests, timeWindow: WINDOW_SECONDS * 1000, cache: COUNTS_MAX, keyGenerator }
+    const limit = { max: requests, timeWindow: WINDOW_SECONDS * 1000, cache: countsMax, keyGenerator }
     return app.createRateLimit(limit)
   }
   const counters = { network: counterBy('network'), credential: counterBy('credential'), code: counterBy('code') }

@@ -19,8 +19,23 @@ export const BATCH_UNPACKED_BYTES_MAX = 64 * 1024 * 1024
  */
 export function registerCodecs(): void {
   for (const codec of ['Snappy', 'LZ4', 'ZSTD'] as const)
-    CompressionCodecs[CompressionTypes[codec]] = () => ({ compress: rejectCodec, decompress: UNPACK[codec] })
-  CompressionCodecs[CompressionTypes.GZIP] = () => ({ compress: ({ buffer }: { buffer: Buffer }) => promisify(gzip)(buffer), decompress: UNPACK.GZIP })
+    CompressionCodecs[CompressionTypes[codec]] = () => ({ compress: rejectCodec, decompress: counted(UNPACK[codec]) })
+  CompressionCodecs[CompressionTypes.GZIP] = () => ({ compress: ({ buffer }: { buffer: Buffer }) => promisify(gzip)(buffer), decompress: counted(UNPACK.GZIP) })
+}
+
+let unpacked = 0
+
+/** What the registered codecs have unpacked since the start of the process. */
+export function unpackedBytes(): number {
+  return unpacked
+}
+
+function counted(unpackBatch: (bytes: Buffer) => Promise<Buffer>) {
+  return async (bytes: Buffer) => {
+    const result = await unpackBatch(bytes)
+    unpacked += result.length
+    return result
+  }
 }
 
 /** Each throws NotUnpacked for more than BATCH_UNPACKED_BYTES_MAX. */

@@ -7,6 +7,7 @@ import { decodeBinaryCloudEvent, decodeEvent } from '../event/decode-body.ts'
 import { identityOf, rejectArrival, type ValidatedEvent, validateEvent } from '../event/pipeline.ts'
 import type { LogRecord } from '../log/detect-duplicates.ts'
 import { areBatchesTraced } from '../log/trace-batch.ts'
+import { Incident } from './incident.ts'
 import { partitionOfProject } from './project-partition.ts'
 import { readTimeOfReceipt, type TimeOfReceipt } from './time-of-receipt.ts'
 import type { FetchedRecord, NewRecord } from './topic.ts'
@@ -19,8 +20,12 @@ const HEADERS = { receivedMs: 'received_ms', ingestKey: 'ingest_key', refused: '
 /** Of W3C Trace Context. It is for traces alone: nothing that counts depends on it. */
 const TRACEPARENT = 'traceparent'
 
-/** Decodes and validates a record. It is a pure function of the record, so every process that reads it, at any time, gets the same result. */
-export function readRecord({ offset, timestamp, value, headers }: FetchedRecord, log: string): LogRecord {
+/**
+ * Decodes and validates a record. It is a pure function of the record, so every process that reads it, at any time, gets the same result.
+ * Throws Incident if it stands for a batch that cannot be read.
+ */
+export function readRecord({ offset, timestamp, value, headers, unreadable }: FetchedRecord, log: string): LogRecord {
+  if (unreadable !== undefined) throw new Incident('unreadable', log, `offsets ${unreadable.first} to ${offset}: ${unreadable.reason}`)
   const time = readTimeOfReceipt(header(headers, HEADERS.receivedMs) ?? timestamp)
   const ingestKeyId = header(headers, HEADERS.ingestKey) ?? ''
   return {

@@ -19,6 +19,11 @@ export const INCIDENTS = {
     what: 'records that were processed were replaced by others: an unclean leader election or a broker lost writes',
     command: 'meterline log reset',
   },
+  unreadable: {
+    what: 'a batch of records cannot be read',
+    command: 'meterline log reset',
+    before: 'have its events produced again in smaller batches, delete the records of the partition through it with kafka-delete-records.sh, and ',
+  },
   partition_count_changed: {
     what: 'the topic has a different number of partitions from the recorded one, so projects would move between logs',
     command: 'meterline log repartition',
@@ -31,8 +36,9 @@ export class Incident extends Error {
   readonly kind: IncidentKind
 
   constructor(kind: IncidentKind, log: string, details: string) {
-    const { what, command } = INCIDENTS[kind]
-    super(`The log ${log} has stopped: ${what} (${details}). No event was skipped. To continue, run "${command}".`)
+    const { what, command, ...rest } = INCIDENTS[kind]
+    const before = 'before' in rest ? rest.before : ''
+    super(`The log ${log} has stopped: ${what} (${details}). No event was skipped. To continue, ${before}run "${command}".`)
     this.name = 'Incident'
     this.kind = kind
   }

@@ -1,22 +1,11 @@
-import response from 'kafkajs/src/protocol/requests/fetch/v11/response.js'
-
-const { decode } = response
+import type response from 'kafkajs/src/protocol/requests/fetch/v11/response.js'
 
 /**
  * kafkajs leaves out the records of aborted transactions, but expects the list of these in the order in which they began. A broker
  * lists them in the order in which they ended, so of two that overlap the records of one would count. Here they are marked as control
- * records, which kafkajs skips, and the list is emptied. It applies to the version of the request that kafkajs uses with Kafka 2.3 and
- * later.
+ * records, which kafkajs skips, and the list is emptied.
  */
-export function leaveOutAbortedRecords(): void {
-  response.decode = async (bytes) => {
-    const fetched = await decode(bytes)
-    for (const { partitions } of fetched.responses) for (const partition of partitions) markAborted(partition)
-    return fetched
-  }
-}
-
-function markAborted(partition: response.FetchedPartition): void {
+export function markAborted(partition: response.FetchedPartition): void {
   const waiting = [...partition.abortedTransactions].sort((a, b) => Number(a.firstOffset) - Number(b.firstOffset))
   if (waiting.length === 0) return
   const aborting = new Set<string>()

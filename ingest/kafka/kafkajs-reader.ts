@@ -62,9 +62,9 @@ export function consumerConfigOf(limits: Partial<ReadingLimits> = {}): Omit<Cons
 }
 
 /**
- * Reads in the consumer group until stopped. kafkajs gives up after some retries, and immediately on what it cannot read (a codec, a
- * damaged batch). Then a new member joins after a delay, and `onReadError` reports it. Offsets are committed only on request,
- * and kafkajs answers an offset out of range with the earliest, which the batch handler detects: correctness relies on neither.
+ * Reads in the consumer group until stopped. kafkajs gives up after some retries, and immediately on an answer that it cannot read. Then
+ * a new member joins after a delay, and `onReadError` reports it. Offsets are committed only on request, and kafkajs answers an offset
+ * out of range with the earliest, which the batch handler detects: correctness relies on neither.
  */
 export class KafkajsReader implements GroupReader {
   readonly #options: KafkajsReaderOptions
@@ -177,15 +177,14 @@ export class KafkajsReader implements GroupReader {
 
   #assign(partitions: readonly number[]): void {
     this.#assigned = partitions
-    // This ends only the error of a silent group: a batch that cannot be read may still block the partition.
+    // This ends only the error of a silent group: an answer that cannot be read may come again.
     if (this.#revokedForSilence) this.#options.handlers.onReadError(undefined)
     this.#revokedForSilence = false
     this.#options.handlers.onAssigned(partitions)
   }
 
   /**
-   * The member has read a batch, or has been in the group for a while. A batch that it cannot read, such as one of an unknown codec,
-   * would fail right after the join.
+   * The member has read a batch, or has been in the group for a while. An answer that it cannot read would fail right after the join.
    */
   #markHealthy(): void {
     this.#backOff.reset()

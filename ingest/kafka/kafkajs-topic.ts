@@ -3,9 +3,9 @@ import kafkajs, { type Admin, type Consumer, type KafkaConfig } from 'kafkajs'
 import type { Logger } from '../../metering/logger.ts'
 import { BackOff } from '../log/back-off.ts'
 import { registerCodecs } from './codecs.ts'
-import { leaveOutAbortedRecords } from './kafkajs-aborted.ts'
 import { messageOf, typeOf } from './kafkajs-errors.ts'
 import { KafkajsExtents } from './kafkajs-extents.ts'
+import { readPartitionsSeparately } from './kafkajs-fetch.ts'
 import { acceptPartitionsWithoutLeader } from './kafkajs-metadata.ts'
 import { KafkajsProducers } from './kafkajs-producers.ts'
 import { readOnce } from './kafkajs-read-once.ts'
@@ -41,7 +41,7 @@ export interface TopicOptions {
 export async function connectTopic(options: TopicOptions, signal: AbortSignal): Promise<Topic> {
   registerCodecs()
   acceptPartitionsWithoutLeader()
-  leaveOutAbortedRecords()
+  readPartitionsSeparately()
   const config = configOf(options)
   // The retries are done here, so that a stop need not wait for those of kafkajs.
   const probe = new kafkajs.Kafka({ ...config, retry: { retries: 0 } })

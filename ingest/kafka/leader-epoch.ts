@@ -11,6 +11,8 @@ export class LeaderEpoch {
   readonly #log: string
   #last: { offset: number; epoch: number } | undefined
   #rereading = false
+  /** The epoch because of which the last record was read again most recently. */
+  #newEpoch: number | undefined
 
   constructor(log: string) {
     this.#log = log
@@ -20,6 +22,7 @@ export class LeaderEpoch {
   forget(): void {
     this.#last = undefined
     this.#rereading = false
+    this.#newEpoch = undefined
   }
 
   /** Call it with every begin of the partition: a record that retention has deleted cannot be read again. */
@@ -45,9 +48,15 @@ export class LeaderEpoch {
       if (Number(first?.offset) === last.offset && epochOf(first) === last.epoch) return undefined
       throw new Incident('log_overwritten', this.#log, `offset ${last.offset} has another record than the one that was processed`)
     }
-    if (first === undefined || epochOf(first) === last.epoch) return undefined
+    if (first === undefined || epochOf(first) === last.epoch || this.#isConfirmed(epochOf(first))) return undefined
     this.#rereading = true
+    this.#newEpoch = epochOf(first)
     return last.offset
+  }
+
+  /** Whether the last record was read again because of this epoch, and is the same. That fetch may have ended before the records of the epoch. */
+  #isConfirmed(epoch: number | undefined): boolean {
+    return epoch !== undefined && epoch === this.#newEpoch && !this.#rereading
   }
 
   /** Call it when the records of a batch below `next` have been processed. */

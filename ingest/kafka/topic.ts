@@ -60,6 +60,8 @@ export interface FetchedRecord {
   readonly headers?: Readonly<Record<string, unknown>> | undefined
   /** What the record shares with those that were appended with it. Without it the format is older than Kafka 0.11. */
   readonly batchContext?: { readonly partitionLeaderEpoch: number } | undefined
+  /** It stands for a whole batch that cannot be read, from the offset `first` through its own. */
+  readonly unreadable?: { readonly first: number; readonly reason: string } | undefined
 }
 
 export interface FetchedBatch {

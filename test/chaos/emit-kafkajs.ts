@@ -62,7 +62,7 @@ export async function produceToTopics({ kafka, acknowledged, topics, records }: 
   await producer.disconnect()
 }
 
-async function untilSent(producer: Producer, record: ProducerRecord, acknowledged: Acknowledged): Promise<void> {
+export async function untilSent(producer: Producer, record: ProducerRecord, acknowledged: Acknowledged): Promise<void> {
   for (;;) {
     try {
       await producer.send(record)
@@ -88,7 +88,7 @@ export async function preloadWithKafkajs({ kafka, generator, acknowledged, topic
 
 const PRELOAD_RECORDS = 5_000
 
-async function untilConnected(producer: Producer): Promise<void> {
+export async function untilConnected(producer: Producer): Promise<void> {
   for (;;) {
     try {
       return await producer.connect()

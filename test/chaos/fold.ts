@@ -1,6 +1,7 @@
 import { Partitioners } from 'kafkajs'
 import { METRIC_NAMES } from '../../metering/metrics.ts'
 import { billionths } from './billionths.ts'
+import { EXPECTED_HEADER } from './hostile-records.ts'
 
 export interface TopicRecord {
   readonly partition: number
@@ -71,6 +72,9 @@ function validateRecord({ partition, offset, value, timestampMs: recordMs, heade
   // The header names the reason if the API accepted the request but rejected this event.
   const rejectedFor = headers.get('refused')
   if (rejectedFor !== undefined) return rejectedFor
+  // Its emitter knows the reason. The reader of the topic cannot show every value: not all are text.
+  const expected = headers.get(EXPECTED_HEADER)
+  if (expected !== undefined) return expected
   const fields = parse(value ?? '')
   if (fields === undefined) return 'invalid_json'
   const { event_id: eventId, project_id: projectId, metric, value: amount, timestamp } = fields

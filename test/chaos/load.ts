@@ -1,6 +1,7 @@
 import { Random } from '../support/random.ts'
 import { Acknowledged } from './acknowledged.ts'
 import { afterMs } from './clock.ts'
+import { emitHostileRecords, emitHostileRequests } from './emit-hostile.ts'
 import { emitFlood, emitOverHttp } from './emit-http.ts'
 import { emitWithKafkajs, preloadWithKafkajs, produceToTopics } from './emit-kafkajs.ts'
 import { emitWithKcat, hasKcat } from './emit-kcat.ts'
@@ -39,11 +40,13 @@ export class Load {
     await preloadWithKafkajs({ ...options, generator: old, kafka: this.#options.system.kafkajs, events })
   }
 
-  /** Emits until `end` is called; rejects if an emitter fails. */
-  async emit(): Promise<void> {
+  /** Emits until `end` is called; rejects if an emitter fails. Returns a description of each hostile request that is not answered as it must be. */
+  async emit(): Promise<string[]> {
     const { system } = this.#options
     const kafkajs = { kafka: system.kafkajs, partitions: PARTITIONS }
-    await Promise.all([
+    const [differences] = await Promise.all([
+      emitHostileRequests({ ...this.#emitter('q'), ...this.#http() }),
+      emitHostileRecords({ ...this.#emitter('p'), kafka: system.kafkajs }),
       emitWithKafkajs({ ...this.#emitter('k'), ...kafkajs, misroutedPercent: 5 }),
       hasKcat()
         ? emitWithKcat({ ...this.#emitter('c'), brokers: system.kafka.brokers })
@@ -51,6 +54,7 @@ export class Load {
       emitOverHttp({ ...this.#emitter('h'), ...this.#http() }),
       emitOverHttp({ ...this.#emitter('i'), ...this.#http() }),
     ])
+    return differences
   }
 
   /** Leaves a transaction open until the broker ends it, after `lastsMs`. */

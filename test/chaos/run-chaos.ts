@@ -58,7 +58,7 @@ export async function runChaos(system: System, options: ChaosOptions): Promise<C
   const done = await Promise.race([runPlan(plan, stage, () => metrics.status), emitting.then((): never => fail('The emitters stopped early.'))])
   const secondSources = await Promise.all(stage.secondSources)
   await load.end()
-  await emitting
+  const misjudged = await emitting
   const emittedMs = Date.now()
   await system.startAll()
   await untilReadable(system)
@@ -76,6 +76,7 @@ export async function runChaos(system: System, options: ChaosOptions): Promise<C
     ...(await compareStored({ fold, store, acknowledged: load.acknowledged, logs: await readLogs(store) })),
     ...(await compareAnswers({ client: client(), partner, projects: PROJECTS, expected })),
     ...(await compareAnswers({ client: client(), partner: watched, projects: WATCHED_PROJECTS, expected })),
+    ...misjudged,
     ...checks.violations,
     ...secondSources.flatMap((outcome) => (outcome === 'accepted' ? ['a second source was accepted beside the first'] : [])),
   ]

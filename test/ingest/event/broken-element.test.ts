@@ -33,8 +33,11 @@ test.each([
   ['two quotes too many', '{"a":"say "hi" there"}'],
   ['a quote that is missing at the begin', '{a":"x"}'],
   ['a bracket of another kind', '{"a":[1}'],
+  ['brackets in the wrong order', '{"a":[1}]'],
   ['a missing bracket', '{"a":{"b":1}'],
   ['a bracket too many', '{"a":1}}'],
+  ['a missing comma before a name', '{"a":"x" "b":1}'],
+  ['a quote too many after a number', '{"a":1"b":2}'],
   ['a comment', "{/* it's */}"],
   ['a single quote', "{'a':1}"],
   ['nothing', ''],
@@ -79,6 +82,7 @@ test('P7: the message of a body that is not JSON names the byte and the index of
   expect(whole(Buffer.concat([Buffer.from('{"é":"'), Buffer.from([0xe2, 0x28, 0xa1]), Buffer.from('"}')]))).toMatchObject({
     message: expect.stringContaining('at byte 7,'),
   })
+  expect(whole(`\ufeff[${FIRST},{"a":"x"y"}]`)).toMatchObject({ message: expect.stringContaining('at byte 29,') })
   expect(whole('\ufeff{"a":NaN}')).toMatchObject({ message: expect.stringContaining('at byte 8,') })
 })
 

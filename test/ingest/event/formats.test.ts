@@ -142,4 +142,8 @@ test('P7: an event keeps its format in the record that the api produces for it, 
   })
   const copy = recordToForward({ log: 'l', offset: 1, validated: misrouted, receivedMs: CONTEXT.receivedMs, ingestKeyId: '' }, 'p', 0)
   expect(record(String(copy.value), copy.headers)).toMatchObject({ status: 'valid', event: { eventId: '/s-é i "1"', value: '1' } })
+  // Without its format the copy would be another event, which counts again.
+  const declared = bodyOf({ ...CLOUD, ...EVENT }, 'cloudevent')
+  const forwarded = recordToForward({ log: 'l', offset: 2, validated: declared, receivedMs: CONTEXT.receivedMs, ingestKeyId: '' }, 'p', 0)
+  expect(record(String(forwarded.value), forwarded.headers)).toMatchObject({ status: 'valid', event: { eventId: '/s-é i "1"' } })
 })

@@ -174,6 +174,22 @@ test('P1: after a change of the leader the last record is read again, and the lo
   await reader.end()
 })
 
+test('P1: after a change of the leader reading goes on although the fetch of the last record ends with it', async () => {
+  const { reader, seeks, fetch } = await startReader('reread-alone')
+  const read = (offset: number, recordsMax: number) =>
+    reader.onBatch(
+      withEpochs(fetch(offset, recordsMax), (each) => (each < 10 ? 5 : 6)),
+      control,
+    )
+  await read(0, 10)
+  await read(10, 10)
+  expect(seeks.at(-1)).toBe(9)
+  await read(9, 1)
+  await read(10, 10)
+  expect([reader.state.status, reader.partitionLog.next]).toEqual(['reading', 20])
+  await reader.end()
+})
+
 test('P1: after half a batch of two leaders reading goes on with its other half', async () => {
   const { topic, reader, fetch } = await startReader('half-a-batch', { batchEventsMax: 5 })
   const fetchWithEpochs = (offset: number) => withEpochs(fetch(offset, 100), (each) => (each < 12 ? 5 : 6))

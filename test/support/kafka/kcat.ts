@@ -14,8 +14,14 @@ export interface KcatProduce {
 export function produceWithKcat({ brokers, topic, codec, partition }: KcatProduce, messages: readonly { key: string; value: string }[]): void {
   const input = messages.map(({ key, value }) => `${key}\t${value}\n`).join('')
   const options = [...(codec === undefined ? [] : ['-z', codec]), ...(partition === undefined ? [] : ['-p', String(partition)])]
-  execFileSync('kcat', ['-b', brokers, '-t', topic, '-P', '-K', '\t', '-X', 'acks=all', ...options], { input, stdio: ['pipe', 'ignore', 'pipe'] })
+  execFileSync('kcat', ['-b', brokers, '-t', topic, '-P', '-K', '\t', '-X', 'acks=all', '-X', `message.max.bytes=${MESSAGE_BYTES_MAX}`, ...options], {
+    input,
+    stdio: ['pipe', 'ignore', 'pipe'],
+  })
 }
+
+/** librdkafka compares it with the size before compression. */
+const MESSAGE_BYTES_MAX = 10_000_000
 
 function runs(): boolean {
   try {
