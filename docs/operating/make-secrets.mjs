@@ -24,6 +24,7 @@ const SECRETS = [
   { name: 'master-key-previous', variable: 'MASTER_KEY_PREVIOUS', parts: ['api'] },
   { name: 'provisioner-secret', variable: 'PROVISIONER_SECRET', parts: ['api'] },
   { name: 'kafka-password', variable: 'KAFKA_PASSWORD', parts: ['ingest', 'api'] },
+  { name: 'otlp-headers', variable: 'OTEL_EXPORTER_OTLP_HEADERS', parts: Object.keys(DATABASE_USERS) },
 ]
 
 for (const { name, variable, parts, create } of SECRETS) {

@@ -37,9 +37,9 @@ const ALWAYS = ['CLICKHOUSE_PASSWORD_FILE', 'ADMIN_TOKEN_FILE', 'MASTER_KEY_FILE
 
 /** Which process gets which secret: the table in docs/security.md. */
 const SECRETS_OF: Readonly<Record<string, readonly string[]>> = {
-  migrate: ['CLICKHOUSE_PASSWORD'],
-  ingest: ['CLICKHOUSE_PASSWORD', 'KAFKA_PASSWORD'],
-  aggregate: ['CLICKHOUSE_PASSWORD'],
+  migrate: ['CLICKHOUSE_PASSWORD', 'OTEL_EXPORTER_OTLP_HEADERS'],
+  ingest: ['CLICKHOUSE_PASSWORD', 'KAFKA_PASSWORD', 'OTEL_EXPORTER_OTLP_HEADERS'],
+  aggregate: ['CLICKHOUSE_PASSWORD', 'OTEL_EXPORTER_OTLP_HEADERS'],
   api: SECRET_VARIABLES,
 }
 
