@@ -13,8 +13,10 @@ export interface HealthRoutesOptions {
   readonly aggregating: BackgroundJobs | undefined
 }
 
+/** A busy process is alive: if it answered 503 it would be restarted, and the others would have more to do. */
+const whileBusy = { pressureHandler: () => {} } as const
 /** Supervisors call these without credentials and without a rate limit; the answers reveal nothing about partners. */
-const UNLIMITED = { access: EVERYONE, limit: 'none', isPolled: true } as const
+const UNLIMITED = { access: EVERYONE, limit: 'none', isPolled: true, ...whileBusy } as const
 const OK = { status: 'ok' } as const
 
 const LEAVES = 'The service is stopping. Send new requests to another process.'
@@ -40,5 +42,12 @@ export function getReadiness(app: FastifyInstance, { ingesting, aggregating, isS
 }
 
 export function getVersion(app: FastifyInstance, { build }: { build: Build }): void {
-  addRoute(app, GET_VERSION, { access: EVERYONE }, () => build)
+  addRoute(app, GET_VERSION, { access: EVERYONE, ...whileBusy }, () => build)
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Of @fastify/under-pressure: called instead of the answer 503 while the event loop is blocked. */
+    pressureHandler?: () => void
+  }
 }

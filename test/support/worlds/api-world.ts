@@ -73,12 +73,13 @@ export async function makeApiWorld(client: MeterlineClient): Promise<ApiWorld> {
 
 async function knownToOperators(client: MeterlineClient, changed: Credentials, another: Credentials): Promise<KnownValues> {
   const key = await client.admin('POST', '/admin/v1/ingest-keys', { name: 'spare' })
+  const token = await client.admin('POST', '/admin/v1/tokens', { role: 'finance' })
   const partnerSecret = await client.admin('POST', `/admin/v1/partners/${changed.partnerId}/secrets`)
   await client.admin('POST', '/api/secrets', { key: SECRET_KEYS[0], value: 'a value' })
   return {
     'path.partnerId': [changed.partnerId],
     'path.projectId': ['changed', 'new'],
-    'path.id': [key.body.id],
+    'path.id': [key.body.id, token.body.id],
     'path.secretId': [partnerSecret.body.id],
     'path.key': SECRET_KEYS,
     'query.month': MONTHS,
