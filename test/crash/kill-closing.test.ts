@@ -9,7 +9,7 @@ import { Random } from '../support/random.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 import { untilSo } from '../support/until-so.ts'
 
-const KILLS = Number(process.env['CRASH_KILLS'] ?? 5)
+const KILLS = Number(process.env['CRASH_KILLS'] ?? 3)
 const SEED = Number(process.env['CRASH_SEED'] ?? Date.now() % 1_000_000)
 const PROJECTS = ['ash', 'birch', 'cedar', 'elm', 'fir']
 const MONTHS = ['2026-01', '2026-02', '2026-03', '2026-04', '2026-05', '2026-06']

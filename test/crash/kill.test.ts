@@ -9,7 +9,7 @@ import { Random } from '../support/random.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 import { SeededEmitter } from '../support/worlds/emitter.ts'
 
-const KILLS = Number(process.env['CRASH_KILLS'] ?? 5)
+const KILLS = Number(process.env['CRASH_KILLS'] ?? 3)
 const SEED = Number(process.env['CRASH_SEED'] ?? Date.now() % 1_000_000)
 const PROJECTS = ['ash', 'birch', 'cedar', 'elm', 'fir']
 const EMITTERS = 3

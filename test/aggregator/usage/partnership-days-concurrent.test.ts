@@ -11,7 +11,7 @@ import { startTestService, type TestService } from '../../support/worlds/test-se
 const SEED = Number(process.env['RANDOM_SEED'] ?? Date.now() % 1_000_000)
 const EMITTERS = 4
 const POSTS = 12
-const ROUNDS = 3
+const ROUNDS = 2
 const DAYS = ['2025-11-30', '2026-01-01', '2026-01-02', '2026-02-01']
 
 let tested: TestService
