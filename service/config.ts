@@ -7,6 +7,7 @@ import { findNearMisses, type NearMiss } from './near-misses.ts'
 import { readSecretFiles, SECRET_VARIABLES } from './secret-files.ts'
 import { AdminToken, MasterKeyText } from './strong-secrets.ts'
 import { TRACING_VARIABLES } from './tracing/variables.ts'
+import { count, parsedBy, TrueOrFalse } from './variable-schemas.ts'
 
 /** The configuration of the service. No other file reads its environment variables. */
 export type Config = z.output<typeof ConfigSchema>
@@ -44,22 +45,6 @@ class ConfigError extends Error {
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 const SASL_MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const
 const PROVISIONERS = ['none', 'webhook'] as const
-
-const count = (what: string, max: number) =>
-  z
-    .string()
-    .regex(/^\d{1,9}$/, `must be ${what}`)
-    .transform(Number)
-    .refine((value) => value <= max, `must be at most ${max}`)
-
-/** A text that `parse` accepts; `parse` returns undefined for an invalid one. */
-const parsedBy = <T>(parse: (text: string) => T | undefined, message: string) =>
-  z.string().transform((text, context) => {
-    const value = parse(text)
-    if (value !== undefined) return value
-    context.addIssue({ code: 'custom', message })
-    return z.NEVER
-  })
 
 export const ConfigSchema = z.object({
   HOST: z.string().default('127.0.0.1').meta({ description: 'address to listen on; `0.0.0.0` for all addresses of the machine' }),
@@ -103,11 +88,7 @@ export const ConfigSchema = z.object({
     .refine((value) => value > 0, 'must be at least 1')
     .default(4)
     .meta({ description: 'number of partitions if the topic is created; the number at the first start is pinned' }),
-  KAFKA_SSL: z
-    .enum(['true', 'false'], 'must be true or false')
-    .transform((text) => text === 'true')
-    .default(false)
-    .meta({ description: 'whether to use TLS to the brokers: `true` or `false`' }),
+  KAFKA_SSL: TrueOrFalse.default(false).meta({ description: 'whether to use TLS to the brokers: `true` or `false`' }),
   KAFKA_SASL_MECHANISM: z
     .enum(SASL_MECHANISMS, `must be one of ${SASL_MECHANISMS.join(', ')}`)
     .optional()

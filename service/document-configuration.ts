@@ -1,5 +1,6 @@
 import { type Config, ConfigSchema } from './config.ts'
 import { SECRET_VARIABLES } from './secret-files.ts'
+import { TRACING_VARIABLES } from './tracing/variables.ts'
 
 type Name = keyof Config
 
@@ -10,22 +11,7 @@ const GROUPS: readonly (readonly [title: string, names: readonly Name[]])[] = [
   ['Keys and tokens', ['ADMIN_TOKEN', 'MASTER_KEY', 'MASTER_KEY_PREVIOUS', 'SIGNING_KEY_DAYS']],
   ['Projects and the platform', ['PROJECT_HOST', 'PROVISIONER', 'PROVISIONER_URL', 'PROVISIONER_SECRET', 'OUTGOING_ALLOW']],
   ['Billing', ['CLOSE_GRACE_HOURS', 'CURRENCY']],
-  [
-    'Traces',
-    [
-      'OTEL_SDK_DISABLED',
-      'OTEL_TRACES_EXPORTER',
-      'OTEL_EXPORTER_OTLP_ENDPOINT',
-      'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
-      'OTEL_EXPORTER_OTLP_PROTOCOL',
-      'OTEL_EXPORTER_OTLP_HEADERS',
-      'OTEL_SERVICE_NAME',
-      'OTEL_RESOURCE_ATTRIBUTES',
-      'OTEL_BSP_SCHEDULE_DELAY',
-      'OTEL_TRACES_SAMPLER',
-      'OTEL_TRACES_SAMPLER_ARG',
-    ],
-  ],
+  ['Traces', Object.keys(TRACING_VARIABLES) as (keyof typeof TRACING_VARIABLES)[]],
   ['Callers', ['RATE_LIMIT_PER_MINUTE', 'EVENT_REQUESTS_PER_MINUTE', 'PAST_MONTHS_PER_MINUTE', 'AUTH_FAILURES_PER_MINUTE', 'TRUSTED_PROXIES', 'CORS_ORIGINS']],
 ]
 

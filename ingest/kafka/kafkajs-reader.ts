@@ -161,8 +161,9 @@ export class KafkajsReader implements GroupReader {
       if (!isCurrent()) return
       this.#lastHeardMs = performance.now()
       this.#joinedMs = this.#lastHeardMs
-      logger.info({ partitions: payload.memberAssignment[topic] ?? [] }, 'the consumer group assigned partitions')
-      this.#assign(payload.memberAssignment[topic] ?? [])
+      const partitions = payload.memberAssignment[topic] ?? []
+      logger.info({ partitions }, 'the consumer group assigned partitions')
+      this.#assign(partitions)
     })
     member.on(member.events.CRASH, ({ payload }) => {
       if (member === this.#member) this.#fail(payload.error)
@@ -206,20 +207,18 @@ export class KafkajsReader implements GroupReader {
    */
   #watch(): void {
     const { sessionTimeoutMs, rebalanceTimeoutMs } = this.#limits
+    const { handlers, logger } = this.#options
     const silentMs = performance.now() - this.#lastHeardMs
+    const silence = `The group coordinator has not answered for ${Math.round(silentMs)} ms.`
     if (silentMs > sessionTimeoutMs && !this.#revokedForSilence) {
       this.#revokedForSilence = true
-      this.#options.logger.warn({ partitions: this.#assigned }, `${silence(silentMs)} The process gives up its partitions`)
-      this.#options.handlers.onAssigned([])
+      logger.warn({ partitions: this.#assigned }, `${silence} The process gives up its partitions`)
+      handlers.onAssigned([])
       // Without partitions nothing else would report that nothing is read.
-      this.#options.handlers.onReadError(new Error(silence(silentMs)))
+      handlers.onReadError(new Error(silence))
     }
-    if (silentMs > sessionTimeoutMs + rebalanceTimeoutMs) this.rejoin(silence(silentMs))
+    if (silentMs > sessionTimeoutMs + rebalanceTimeoutMs) this.rejoin(silence)
   }
-}
-
-function silence(silentMs: number): string {
-  return `The group coordinator has not answered for ${Math.round(silentMs)} ms.`
 }
 
 /**

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { parsedBy, TrueOrFalse } from '../variable-schemas.ts'
 
 const PROTOCOLS = ['http/protobuf', 'http/json'] as const
 const SAMPLERS = ['always_on', 'always_off', 'traceidratio', 'parentbased_always_on', 'parentbased_always_off', 'parentbased_traceidratio'] as const
@@ -6,14 +7,15 @@ const SAMPLERS = ['always_on', 'always_off', 'traceidratio', 'parentbased_always
 const HttpUrl = z.string().refine((text) => URL.canParse(text) && /^https?:/.test(text), 'must be an http or https URL, such as http://localhost:4318')
 
 /** `name=value` pairs, separated by commas, percent-encoded (the format of W3C Baggage, without properties). */
-const Pairs = z.string().transform((text, context) => {
+const Pairs = parsedBy(parsePairs, 'must be a list of name=value separated by commas, each percent-encoded')
+
+function parsePairs(text: string): Record<string, string> | undefined {
   try {
     return Object.fromEntries(text.split(',').map(pairOf))
   } catch {
-    context.addIssue({ code: 'custom', message: 'must be a list of name=value separated by commas, each percent-encoded' })
-    return z.NEVER
+    return undefined
   }
-})
+}
 
 /** Throws for a text that is no pair. */
 function pairOf(text: string): [string, string] {
@@ -25,11 +27,7 @@ function pairOf(text: string): [string, string] {
 
 /** The standard variables of OpenTelemetry that this service knows, as far as their values have a meaning for it. */
 export const TRACING_VARIABLES = {
-  OTEL_SDK_DISABLED: z
-    .enum(['true', 'false'], 'must be true or false')
-    .transform((text) => text === 'true')
-    .default(false)
-    .meta({ description: '`true` switches traces off, whatever the others say' }),
+  OTEL_SDK_DISABLED: TrueOrFalse.default(false).meta({ description: '`true` switches traces off, whatever the others say' }),
   OTEL_TRACES_EXPORTER: z
     .enum(['otlp', 'none'], 'must be otlp or none; this service has no other exporter')
     .optional()

@@ -216,7 +216,7 @@ describe('the stream of a workbook', () => {
     await expect(allOf(workbookFile(inGroups(lines), { ...MANIFEST, rows }))).rejects.toThrow('The store delivered')
   })
 
-  test('an error of the store is thrown to whoever reads the file', async () => {
+  test('an error of the store is thrown to the reader of the file', async () => {
     async function* broken(): AsyncIterable<string[]> {
       yield [line]
       throw new Error('the store is gone')

@@ -1,6 +1,5 @@
-import { createServer, type IncomingMessage } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { untilSo } from '../until-so.ts'
+import { type ReceivedRequest, startWebhookReceiver } from './webhook-receiver.ts'
 
 /** A span as OTLP has it in JSON. */
 export interface CollectedSpan {
@@ -18,25 +17,24 @@ export interface TraceCollector {
   /** The variables with which a service exports to it. */
   readonly variables: Readonly<Record<string, string>>
   /** Every request, as it arrived. */
-  readonly exports: readonly { readonly headers: IncomingMessage['headers']; readonly path: string; readonly body: Buffer }[]
+  readonly exports: readonly ReceivedRequest[]
   /** The spans of the requests in JSON. */
   spans(): CollectedSpan[]
   /** Waits for a span. */
   until(matches: (span: CollectedSpan) => boolean): Promise<CollectedSpan>
-  stop(): Promise<void>
+  stop(): Promise<unknown>
 }
 
 /** A collector that receives OTLP over HTTP. One that hangs answers nothing; `status` is what others answer. */
 export async function startTraceCollector({ hangs = false, status = 200 } = {}): Promise<TraceCollector> {
-  const exports: { headers: IncomingMessage['headers']; path: string; body: Buffer }[] = []
-  const server = createServer(async (request, response) => {
-    const chunks: Buffer[] = []
-    for await (const chunk of request) chunks.push(chunk)
-    exports.push({ headers: request.headers, path: request.url ?? '', body: Buffer.concat(chunks) })
+  const {
+    requests: exports,
+    port,
+    stop,
+  } = await startWebhookReceiver((_, response) => {
     if (!hangs) response.writeHead(status, { 'content-type': 'application/json' }).end('{}')
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const url = `http://127.0.0.1:${port}`
   const spans = () => exports.filter(({ headers }) => headers['content-type'] === 'application/json').flatMap(({ body }) => spansOf(body))
   return {
     url,
@@ -47,10 +45,7 @@ export async function startTraceCollector({ hangs = false, status = 200 } = {}):
       await untilSo(async () => spans().some(matches))
       return spans().find(matches) as CollectedSpan
     },
-    stop: async () => {
-      server.closeAllConnections()
-      await new Promise((resolve) => server.close(resolve))
-    },
+    stop,
   }
 }
 

@@ -1,15 +1,16 @@
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-interface ReceivedBody {
+export interface ReceivedRequest {
   readonly method: string | undefined
+  readonly path: string
   readonly headers: Record<string, string>
   readonly body: Buffer
 }
 
 /** A real HTTP server on loopback. It counts its connections, whether or not they are answered. */
 export async function startWebhookReceiver(answer: RequestListener = (_, response) => response.end('ok')) {
-  const requests: ReceivedBody[] = []
+  const requests: ReceivedRequest[] = []
   let connections = 0
   let open = 0
   const server = createServer((request, response) => {
@@ -18,6 +19,7 @@ export async function startWebhookReceiver(answer: RequestListener = (_, respons
     request.on('end', () => {
       requests.push({
         method: request.method,
+        path: request.url ?? '',
         headers: Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)])),
         body: Buffer.concat(chunks),
       })

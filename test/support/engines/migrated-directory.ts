@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process'
+import { cpSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { inject } from 'vitest'
 import type { TestProject } from 'vitest/node'
 import { makeTemporaryDirectory } from '../temporary-directory.ts'
 import { runMeterline } from './service-process.ts'
@@ -20,6 +22,11 @@ export async function setup({ provide }: TestProject): Promise<() => void> {
   if (migrated.code !== 0) throw new Error(migrated.stderr)
   provide('migratedDirectory', path)
   return remove
+}
+
+/** Gives a test a data directory of its own. */
+export function copyMigratedDirectory(dataDir: string): void {
+  cpSync(inject('migratedDirectory'), dataDir, { recursive: true, verbatimSymlinks: true })
 }
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))

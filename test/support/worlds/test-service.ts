@@ -1,9 +1,8 @@
-import { cpSync } from 'node:fs'
 import { pino } from 'pino'
-import { inject } from 'vitest'
 import { type Config, readConfig } from '../../../service/config.ts'
 import { type Service, startService } from '../../../service/start-service.ts'
 import { MeterlineClient } from '../clients/client.ts'
+import { copyMigratedDirectory } from '../engines/migrated-directory.ts'
 import { makeTemporaryDirectory } from '../temporary-directory.ts'
 
 export interface TestService {
@@ -20,7 +19,7 @@ export interface TestService {
 export async function startTestService(environment: Record<string, string> = {}, onLogged?: (line: string) => void): Promise<TestService> {
   const directory = environment['DATA_DIR'] === undefined ? makeTemporaryDirectory() : undefined
   const dataDir = environment['DATA_DIR'] ?? directory?.path ?? ''
-  if (directory !== undefined) cpSync(inject('migratedDirectory'), dataDir, { recursive: true, verbatimSymlinks: true })
+  if (directory !== undefined) copyMigratedDirectory(dataDir)
   const config: Config = readConfig({
     PORT: '0',
     LOG_LEVEL: 'silent',
