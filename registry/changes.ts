@@ -7,6 +7,7 @@ import { acquireLease, type Lease, leaseTag, newOwnerName } from '../sql/lease.t
 import { defineQuery } from '../sql/query.ts'
 import { type Actor, AUDIT_COLUMNS, type AuditedChange, auditRow, entriesAfter, type NotedChange, readAuditHead } from './audit-log.ts'
 import { type ChangeGroup, ChangeQueue, type QueuedChange } from './change-queue.ts'
+import type { MasterKeys } from './keys/sealing.ts'
 import { LeaseGrace } from './lease-grace.ts'
 
 /** The lease under which the registry is changed. */
@@ -55,6 +56,11 @@ export interface RegistryReads {
 /** What a function needs that changes the registry: it decides on what it reads and writes through `changes`. */
 export interface RegistryStore extends RegistryReads {
   readonly changes: RegistryChanges
+}
+
+/** What a function needs that seals texts before it stores them. */
+export interface SealingStore extends RegistryStore {
+  readonly masterKeys: MasterKeys
 }
 
 /**

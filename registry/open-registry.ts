@@ -23,10 +23,11 @@ export interface RegistryOptions {
 /** Throws StoreError, and Error when MASTER_KEY is not the key that the database was sealed with. */
 export async function openRegistry(options: RegistryOptions): Promise<Registry> {
   const { clickhouse, masterKeys, now = Date.now } = options
+  const changes = new RegistryChanges(clickhouse)
   return {
     ...options,
-    pepper: await loadPepper(clickhouse, masterKeys),
-    changes: new RegistryChanges(clickhouse),
+    pepper: await loadPepper({ clickhouse, changes, masterKeys }),
+    changes,
     partnerCache: new CredentialCache(),
     ingestKeyCache: new CredentialCache(),
     adminTokenCache: new CredentialCache(),

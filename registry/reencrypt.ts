@@ -2,9 +2,9 @@ import { z } from 'zod'
 import { SEALED_KINDS, type SealedKind } from '../contract/reencrypt.ts'
 import { defineQuery } from '../sql/query.ts'
 import { queryOne } from '../sql/query-one.ts'
-import { row } from '../sql/tab-separated.ts'
 import type { Actor } from './audit-log.ts'
-import type { Change, RegistryStore } from './changes.ts'
+import type { Change, SealingStore } from './changes.ts'
+import { writeSealedKey } from './keys/pepper.ts'
 import { type MasterKeys, SealBroken, seal, sealPrefixOf, unseal } from './keys/sealing.ts'
 import { privateKeyPurpose, readSigningKeys, writeSigningKeys } from './keys/signing-keys.ts'
 import { apiKeyPurpose, findProjects, writeProject } from './projects/project.ts'
@@ -12,11 +12,6 @@ import { resealedDataKey } from './secrets/envelope.ts'
 import { findSecrets, writeSecret } from './secrets/stored-secrets.ts'
 
 export type SealedCounts = Readonly<Record<SealedKind, number>>
-
-/** What a function needs that seals stored texts again. */
-export interface SealingStore extends RegistryStore {
-  readonly masterKeys: MasterKeys
-}
 
 export interface Reencrypted {
   readonly reencrypted: SealedCounts
@@ -99,13 +94,12 @@ type Write = (change: Change) => Promise<void>
  * nothing but the sealed text.
  */
 const READ: Record<SealedKind, (store: SealingStore, ids: readonly string[]) => Promise<(id: string) => Write>> = {
-  // Written without the fence: every row of the pepper seals the same bytes, so it does not matter which one is read.
   pepper: async ({ clickhouse, masterKeys }, names) => {
     const keys = await clickhouse.registry.query(sealedKeysByName, { names: [...names] })
     return (name) => {
       const { sealed, rewrapped } = requireStored(keys.find((each) => each.name === name))
-      const text = row([name, reseal(masterKeys, sealed, name), rewrapped + 1])
-      return () => clickhouse.registry.insert({ table: 'sealed_keys_v1', columns: ['name', 'sealed', 'rewrapped'], text })
+      const key = { name, sealed: reseal(masterKeys, sealed, name), rewrapped: rewrapped + 1 }
+      return (change) => writeSealedKey(change, key)
     }
   },
   project_api_keys: async (store, ids) => {

@@ -4,25 +4,33 @@ import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
 import { row } from '../../sql/tab-separated.ts'
+import { SERVICE } from '../audit-log.ts'
+import type { Change, SealingStore } from '../changes.ts'
 import { type MasterKeys, SealBroken, seal, unseal } from './sealing.ts'
 
 /**
- * The pepper under which credentials are hashed; the first process that opens a new database creates it. Throws StoreError,
- * and Error when MASTER_KEY does not open it: then no credential can be verified, and none may be created.
+ * The pepper under which credentials are hashed; the first process that opens a new database creates it, under the lease of the
+ * registry, so that all processes have the same one. Throws StoreError, and Error when MASTER_KEY does not open it: then no
+ * credential can be verified, and none may be created.
  */
-export async function loadPepper(clickhouse: ClickHouse, masterKeys: MasterKeys): Promise<Buffer> {
+export async function loadPepper({ clickhouse, changes, masterKeys }: SealingStore): Promise<Buffer> {
+  const sealed = (await readSealedPepper(clickhouse)) ?? (await changes.run(SERVICE, (change) => createPepperOnce(clickhouse, masterKeys, change)))
+  return openPepper(masterKeys, sealed)
+}
+
+async function createPepperOnce(clickhouse: ClickHouse, masterKeys: MasterKeys, change: Change): Promise<string> {
   const stored = await readSealedPepper(clickhouse)
-  if (stored !== undefined) return openPepper(masterKeys, stored)
+  if (stored !== undefined) return stored
   await requireNoCredentials(clickhouse)
-  await clickhouse.registry.insert({
-    table: 'sealed_keys_v1',
-    columns: ['name', 'sealed'],
-    text: row([PEPPER, seal(masterKeys, randomBytes(PEPPER_BYTES), PEPPER)]),
-  })
-  // Read back: when several processes open a new database at the same time, all of them use the pepper that sorts first.
-  const first = await readSealedPepper(clickhouse)
-  if (first === undefined) throw new Error('The pepper was acknowledged but is not stored.')
-  return openPepper(masterKeys, first)
+  const sealed = seal(masterKeys, randomBytes(PEPPER_BYTES), PEPPER)
+  await writeSealedKey(change, { name: PEPPER, sealed, rewrapped: 0 })
+  return sealed
+}
+
+/** `rewrapped` is how often another master key has sealed the same bytes anew: the greatest number is read. */
+export async function writeSealedKey(change: Pick<Change, 'write'>, key: { name: string; sealed: string; rewrapped: number }): Promise<void> {
+  const { name, sealed, rewrapped } = key
+  await change.write('sealed_keys_inbox_v1', ['name', 'sealed', 'rewrapped'], (owner) => row([...owner, name, sealed, rewrapped]))
 }
 
 /** Whether this database holds anything that only its master key opens. Throws StoreError. */

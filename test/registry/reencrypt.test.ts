@@ -98,7 +98,7 @@ describe('exchange of MASTER_KEY', () => {
 
   test.each(FAULTS)('an interrupted re-encryption (%s) leaves everything readable with both keys, and the next one completes it', async (fault) => {
     const known = await opened(await open(onlyKey(oldKey)))
-    for (const table of ['audit_log_inbox_v1', 'sealed_keys_v1', 'projects_inbox_v2', 'secrets_inbox_v1', 'signing_keys_inbox_v1']) {
+    for (const table of ['audit_log_inbox_v1', 'sealed_keys_inbox_v1', 'projects_inbox_v2', 'secrets_inbox_v1', 'signing_keys_inbox_v1']) {
       const { lane, occurred, sendLate } = faultOnce(store.clickhouse.registry, table, fault)
       const faulty = await open(bothKeys(newKey, oldKey), { ...store.clickhouse, registry: lane })
       const thrown = await reencryptSealed(faulty, ACTOR).catch((error: unknown) => error)

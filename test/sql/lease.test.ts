@@ -251,7 +251,7 @@ const TOO_SLOW = 'SELECT sum(sleepEachRow(0.1)) FROM numbers(100) SETTINGS max_b
 const TOO_LARGE = 'SELECT groupArray(number) FROM numbers(10000000) SETTINGS max_memory_usage = 1000000'
 
 /** Tables that merge no rows, where FINAL is not allowed. */
-const UNMERGED = ['statement_recounts_v1', 'statement_lines_v1', 'statements_v1']
+const UNMERGED = ['sealed_keys_v1', 'statement_recounts_v1', 'statement_lines_v1', 'statements_v1']
 
 function storedRows(target: string, mark: string) {
   return defineQuery({

@@ -144,6 +144,13 @@ export const FENCED_INBOXES: readonly FencedInbox[] = [
     mark: 'public_jwk',
   },
   {
+    table: 'sealed_keys_inbox_v1',
+    columns: ['name', 'sealed', 'rewrapped'],
+    fields: (number, log) => [log, '', number],
+    target: 'sealed_keys_v1',
+    mark: 'name',
+  },
+  {
     table: 'revoked_admin_tokens_inbox_v1',
     columns: ['token_id', 'revoked_ms', 'expires_ms'],
     // The table drops rows a day after their expiry.
