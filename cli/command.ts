@@ -1,8 +1,24 @@
 import type { Command } from 'commander'
-import type { OutputOptions } from './output.ts'
+import type { Session } from './session.ts'
 
 /** Adds a command, with its options and its help, to the program. */
 export type CommandRegistration = (program: Command, run: RunCommand) => void
 
 /** Runs the work of a command; an error is printed and becomes the exit code of the process. */
-export type RunCommand = (work: (environment: NodeJS.ProcessEnv, options: OutputOptions) => Promise<void>) => Promise<void>
+export type RunCommand = (work: (session: Session) => Promise<void>) => Promise<void>
+
+/** A call, and in a few words what it does. */
+export type CommandExample = readonly [call: string, does: string]
+
+const EXAMPLES = new WeakMap<Command, readonly CommandExample[]>()
+
+/** Adds calls that can be copied to the help of a command. Each begins with "meterline". */
+export function withExamples(command: Command, ...examples: readonly CommandExample[]): Command {
+  EXAMPLES.set(command, examples)
+  const width = Math.max(...examples.map(([call]) => call.length))
+  return command.addHelpText('after', ['', 'Examples:', ...examples.map(([call, does]) => `  ${call.padEnd(width)}  ${does}`)].join('\n'))
+}
+
+export function examplesOf(command: Command): readonly CommandExample[] {
+  return EXAMPLES.get(command) ?? []
+}

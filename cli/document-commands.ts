@@ -1,5 +1,7 @@
 import type { Command, Option } from 'commander'
-import { EXIT } from './output.ts'
+import { examplesOf } from './command.ts'
+import { ENVIRONMENT } from './environment.ts'
+import { EXIT } from './errors.ts'
 
 /** docs/cli.md, from the program itself: every command with its description and options. */
 export function commandsPage(program: Command): string {
@@ -26,14 +28,18 @@ const INTRODUCTION = [
   'In a clone every command is `npx meterline …`; where the package is installed, it is `meterline …`.',
   '',
   '`start`, `ingest`, `aggregate`, `api`, `migrate` and `rebuild --offline` run in this process, with the',
-  '[configuration](configuration.md) of the environment. All others call the running service:',
+  '[configuration](configuration.md) of the environment. All others call a running service. Data is printed on stdout and',
+  'everything else on stderr; if a command fails, stdout stays empty. A command that reports findings (`audit`, `close`,',
+  '`rejected resend`) prints them on stdout and exits with 1. With `--json` stdout has the answer of the service unchanged,',
+  'with all digits and all pages of a list, and an error is one line on stderr:',
+  '`{"error","code","next","request_id","retryable"}`. No command asks a question without a terminal.',
   '',
-  '| variable | default | meaning |',
-  '| --- | --- | --- |',
-  '| `METERLINE_URL` | http://127.0.0.1:8080 | where the service is reached; with its path, if it is behind a prefix |',
-  '| `METERLINE_ACCESS_TOKEN` | | the admin token, or an admin JWT of a role that is allowed the call |',
+  'A value is taken from the option, else from the environment, else from the linked directory',
+  '(`.meterline/project.json`, written by `meterline link`), else from the credentials that `meterline login` stored:',
   '',
-  'No command asks a question.',
+  '| variable | meaning |',
+  '| --- | --- |',
+  ...Object.entries(ENVIRONMENT).map(([name, meaning]) => `| \`${name}\` | ${meaning} |`),
   '',
 ]
 
@@ -61,7 +67,15 @@ function sectionsOf(command: Command, parents: readonly string[]): string[] {
     '```',
     '',
     ...optionsTable(command.options),
+    ...examplesBlock(command),
   ]
+}
+
+function examplesBlock(command: Command): string[] {
+  const examples = examplesOf(command)
+  if (examples.length === 0) return []
+  const width = Math.max(...examples.map(([call]) => call.length))
+  return ['```sh', ...examples.map(([call, does]) => `${call.padEnd(width)}  # ${does}`), '```', '']
 }
 
 function optionsTable(options: readonly Option[]): string[] {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
-import { CliError } from './output.ts'
+import { CliError } from './errors.ts'
 
 /** The flags and the description of the option, for every command that reads the configuration of the service. */
 export const ENV_FILE = ['--env-file <file>', 'a file with lines NAME=value, for variables that the environment does not set'] as const

@@ -1,26 +1,16 @@
 import { callOperation, type Endpoint, type Failure, failureOf, sendRequest } from '../contract/client.ts'
 import type { AnswerOf, Operation, RequestInput } from '../contract/operation.ts'
 import { PAGE_ROWS_MAX } from '../contract/pages.ts'
-import { readSecretFiles } from '../service/secret-files.ts'
-import { CliError, EXIT, type ExitCode } from './output.ts'
+import { parseExactJson, stringifyExactJson } from '../metering/exact-json.ts'
+import { CliError, EXIT, type ExitCode } from './errors.ts'
 
 const EXIT_OF_STATUS: Record<number, ExitCode> = { 401: EXIT.notAuthenticated, 403: EXIT.permissionDenied, 404: EXIT.notFound }
 
-/** The running service and the caller's credentials: METERLINE_URL and METERLINE_ACCESS_TOKEN. Throws CliError. */
-export function readEndpoint(environment: NodeJS.ProcessEnv): Endpoint {
-  // Docker and shells pass an unset variable as an empty one.
-  const url = environment['METERLINE_URL'] || 'http://127.0.0.1:8080'
-  const { set, problems } = readSecretFiles(environment, ['METERLINE_ACCESS_TOKEN'])
-  for (const { name, message } of problems) throw new CliError(`${name}: ${message}.`, EXIT.notAuthenticated)
-  const token = set['METERLINE_ACCESS_TOKEN'] ?? ''
-  if (!URL.canParse(url)) throw new CliError(`METERLINE_URL "${url}" is not a URL.`)
-  if (!/^[!-~]+$/.test(token)) {
-    throw new CliError(
-      'Not authenticated. Set METERLINE_ACCESS_TOKEN to the admin token, or METERLINE_ACCESS_TOKEN_FILE to its file; in embedded mode it is the text of the file admin-token in DATA_DIR.',
-      EXIT.notAuthenticated,
-    )
-  }
-  return { url, headers: { authorization: `Bearer ${token}` } }
+/** Statuses after which the same call can succeed later. */
+const RETRYABLE = [408, 429, 500, 502, 503, 504]
+
+const NEXT_OF_STATUS: Record<number, string> = {
+  401: 'Check which credentials are used with "meterline current", and log in again with "meterline login".',
 }
 
 /** Calls the running service. Throws CliError with the exit code for its answer, and ZodError for an answer of another shape. */
@@ -28,12 +18,14 @@ export async function call<O extends Operation>(endpoint: Endpoint, operation: O
   return (await callForText(endpoint, operation, request)).answer
 }
 
-/** The same, with the text of the answer, in which every number has all its digits. */
-export async function callForText<O extends Operation>(
-  endpoint: Endpoint,
-  operation: O,
-  request: RequestInput<O> = {},
-): Promise<{ answer: AnswerOf<O>; text: string }> {
+export interface AnswerWithText<O extends Operation> {
+  readonly answer: AnswerOf<O>
+  /** As the service wrote it, in which every number has all its digits. */
+  readonly text: string
+}
+
+/** The same, with the text of the answer. */
+export async function callForText<O extends Operation>(endpoint: Endpoint, operation: O, request: RequestInput<O> = {}): Promise<AnswerWithText<O>> {
   const reply = await callOperation(endpoint, operation, request).catch((cause: unknown) => {
     throw cause instanceof SyntaxError ? notMeterline(endpoint, 200) : networkError(endpoint, cause)
   })
@@ -41,28 +33,40 @@ export async function callForText<O extends Operation>(
   return reply
 }
 
-interface List<O extends Operation, Row> {
-  readonly rowsOf: (page: AnswerOf<O>) => readonly Row[]
+interface List<O extends Operation> {
+  /** The member of an answer that has the rows. */
+  readonly rows: keyof AnswerOf<O> & string
   /** Default: all rows. */
   readonly rowsMax?: number
+  readonly params?: RequestInput<O>['params']
   readonly query?: RequestInput<O>['query']
+  /** Called after every page with the number of rows so far. */
+  readonly onPage?: ((rows: number) => void) | undefined
 }
 
-/** The rows of a list, from as many of its pages as it takes. Throws like `call`. */
-export async function readRows<O extends Operation, Row>(
+/** A list from as many of its pages as it takes, as one answer: the first page with the rows of all. Throws like `call`. */
+export async function callForList<O extends Operation>(
   endpoint: Endpoint,
   operation: O,
-  { rowsOf, rowsMax = Number.POSITIVE_INFINITY, query }: List<O, Row>,
-): Promise<Row[]> {
-  const rows: Row[] = []
-  let cursor: string | null | undefined
-  while (cursor !== null && rows.length < rowsMax) {
-    const limit = Math.min(PAGE_ROWS_MAX, rowsMax - rows.length)
-    const page: AnswerOf<O> = await call(endpoint, operation, { query: { ...(query as object), limit, cursor } as RequestInput<O>['query'] } as RequestInput<O>)
-    rows.push(...rowsOf(page))
-    cursor = (page as { next_cursor: string | null }).next_cursor
+  { rows, rowsMax = Number.POSITIVE_INFINITY, params, query, onPage }: List<O>,
+): Promise<AnswerWithText<O>> {
+  let whole: { readonly answer: Page; readonly text: Page } | undefined
+  for (let cursor: string | null | undefined; cursor !== null; ) {
+    const limit = Math.min(PAGE_ROWS_MAX, rowsMax - ((whole?.answer[rows] as unknown[] | undefined) ?? []).length)
+    const page = await callForText(endpoint, operation, { params, query: { ...(query as object), limit, cursor } } as RequestInput<O>)
+    const [answer, text] = [page.answer as Page, parseExactJson(page.text) as Page]
+    whole = whole === undefined ? { answer, text } : { answer: joined(whole.answer, answer, rows), text: joined(whole.text, text, rows) }
+    const count = (whole.answer[rows] as unknown[]).length
+    onPage?.(count)
+    cursor = count < rowsMax ? answer.next_cursor : null
   }
-  return rows
+  return { answer: whole?.answer as AnswerOf<O>, text: stringifyExactJson(whole?.text) }
+}
+
+type Page = Record<string, unknown> & { readonly next_cursor: string | null }
+
+function joined(before: Page, page: Page, rows: string): Page {
+  return { ...before, [rows]: [...(before[rows] as unknown[]), ...(page[rows] as unknown[])], next_cursor: page.next_cursor }
 }
 
 export interface Download {
@@ -86,14 +90,23 @@ async function* chunksOf(reader: ReadableStreamDefaultReader<Uint8Array>): Async
   try {
     for (let read = await reader.read(); !read.done; read = await reader.read()) yield read.value
   } catch (cause) {
-    throw new CliError(`The service ended the download early (${describeCause(cause)}); nothing was written. Try again.`)
+    throw new CliError(`The service ended the download early (${describeCause(cause)}); nothing was written. Try again.`, EXIT.error, {
+      code: 'DOWNLOAD_INTERRUPTED',
+      retryable: true,
+    })
   }
 }
 
 function networkError({ url }: Endpoint, cause: unknown): unknown {
   if (!(cause instanceof TypeError)) return cause
-  if (isSlow(cause)) return new CliError(`The service at ${url} has not answered for minutes. It may still be working; check there before you repeat the call.`)
-  return new CliError(`No Meterline answers at ${url} (${describeCause(cause)}). Start one with "meterline start", or set METERLINE_URL.`)
+  if (isSlow(cause))
+    return new CliError(`The service at ${url} has not answered for minutes. It may still be working; check there before you repeat the call.`, EXIT.error, {
+      code: 'NO_ANSWER',
+    })
+  return new CliError(`No Meterline answers at ${url} (${describeCause(cause)}). Start one with "meterline start", or set METERLINE_URL.`, EXIT.error, {
+    code: 'UNREACHABLE',
+    retryable: true,
+  })
 }
 
 /** Node's fetch gives up after five minutes without an answer. */
@@ -106,11 +119,19 @@ function failedCall(endpoint: Endpoint, { httpStatus, error, retryAfterSeconds }
   if (error === undefined) return notMeterline(endpoint, httpStatus)
   const wait =
     httpStatus !== 429 || retryAfterSeconds === undefined ? '' : ` Try again in ${retryAfterSeconds} ${retryAfterSeconds === 1 ? 'second' : 'seconds'}.`
-  return new CliError(`${error.message}${wait}`, EXIT_OF_STATUS[httpStatus] ?? EXIT.error)
+  return new CliError(`${error.message}${wait}`, EXIT_OF_STATUS[httpStatus] ?? EXIT.error, {
+    code: error.code,
+    next: NEXT_OF_STATUS[httpStatus],
+    requestId: error.request_id,
+    retryable: RETRYABLE.includes(httpStatus),
+  })
 }
 
 function notMeterline({ url }: Endpoint, httpStatus: number): CliError {
-  return new CliError(`The server at ${url} is not Meterline (it answered ${httpStatus}). Set METERLINE_URL.`)
+  return new CliError(`The server at ${url} is not Meterline (it answered ${httpStatus}). Set METERLINE_URL.`, EXIT.error, {
+    code: 'NOT_METERLINE',
+    retryable: RETRYABLE.includes(httpStatus),
+  })
 }
 
 function describeCause(cause: unknown): string {

@@ -1,52 +1,95 @@
 import { Command } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
 import type { CommandRegistration } from './command.ts'
-import { EXIT, type OutputOptions, printError } from './output.ts'
+import { EXIT } from './errors.ts'
+import { printError } from './output.ts'
+import type { Session } from './session.ts'
 
-/** Every command there is, in the order of the help. A command is loaded when it is needed: loading all of them takes longer than most take to run. */
-const COMMANDS: Readonly<Record<string, () => Promise<CommandRegistration>>> = {
-  start: async () => (await import('./commands/start.ts')).startCommand,
-  ingest: async () => (await import('./commands/start.ts')).ingestCommand,
-  aggregate: async () => (await import('./commands/start.ts')).aggregateCommand,
-  api: async () => (await import('./commands/start.ts')).apiCommand,
-  migrate: async () => (await import('./commands/migrate.ts')).migrateCommand,
-  audit: async () => (await import('./commands/audit.ts')).auditCommand,
-  rebuild: async () => (await import('./commands/rebuild.ts')).rebuildCommand,
-  explain: async () => (await import('./commands/explain.ts')).explainCommand,
-  close: async () => (await import('./commands/close.ts')).closeCommand,
-  statements: async () => (await import('./commands/statements.ts')).statementsCommand,
-  export: async () => (await import('./commands/export.ts')).exportCommand,
-  verify: async () => (await import('./commands/verify.ts')).verifyCommand,
-  log: async () => (await import('./commands/log.ts')).logCommand,
-  replay: async () => (await import('./commands/replay.ts')).replayCommand,
-  'audit-log': async () => (await import('./commands/audit-log.ts')).auditLogCommand,
-  keys: async () => (await import('./commands/keys.ts')).keysCommand,
-  token: async () => (await import('./commands/token.ts')).tokenCommand,
-  unregistered: async () => (await import('./commands/unregistered.ts')).unregisteredCommand,
-  rejected: async () => (await import('./commands/rejected.ts')).rejectedCommand,
+/** Every command there is, by the headings of the help. A command is loaded when it is needed: loading all of them takes longer than most take to run. */
+const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<CommandRegistration>>>>> = {
+  'Run the service': {
+    start: async () => (await import('./commands/start.ts')).startCommand,
+    ingest: async () => (await import('./commands/start.ts')).ingestCommand,
+    aggregate: async () => (await import('./commands/start.ts')).aggregateCommand,
+    api: async () => (await import('./commands/start.ts')).apiCommand,
+    migrate: async () => (await import('./commands/migrate.ts')).migrateCommand,
+  },
+  'Credentials and projects': {
+    login: async () => (await import('./commands/login.ts')).loginCommand,
+    logout: async () => (await import('./commands/login.ts')).logoutCommand,
+    whoami: async () => (await import('./commands/whoami.ts')).whoamiCommand,
+    current: async () => (await import('./commands/whoami.ts')).currentCommand,
+    link: async () => (await import('./commands/link.ts')).linkCommand,
+    create: async () => (await import('./commands/create.ts')).createCommand,
+    list: async () => (await import('./commands/list.ts')).listCommand,
+    metadata: async () => (await import('./commands/project.ts')).metadataCommand,
+    pause: async () => (await import('./commands/project.ts')).pauseCommand,
+    restore: async () => (await import('./commands/project.ts')).restoreCommand,
+    delete: async () => (await import('./commands/project.ts')).deleteCommand,
+    wait: async () => (await import('./commands/project.ts')).waitCommand,
+  },
+  'Usage and bills': {
+    usage: async () => (await import('./commands/usage.ts')).usageCommand,
+    explain: async () => (await import('./commands/explain.ts')).explainCommand,
+    statements: async () => (await import('./commands/statements.ts')).statementsCommand,
+    close: async () => (await import('./commands/close.ts')).closeCommand,
+    export: async () => (await import('./commands/export.ts')).exportCommand,
+    verify: async () => (await import('./commands/verify.ts')).verifyCommand,
+  },
+  Operation: {
+    audit: async () => (await import('./commands/audit.ts')).auditCommand,
+    rebuild: async () => (await import('./commands/rebuild.ts')).rebuildCommand,
+    log: async () => (await import('./commands/log.ts')).logCommand,
+    replay: async () => (await import('./commands/replay.ts')).replayCommand,
+    rejected: async () => (await import('./commands/rejected.ts')).rejectedCommand,
+    unregistered: async () => (await import('./commands/unregistered.ts')).unregisteredCommand,
+    'audit-log': async () => (await import('./commands/audit-log.ts')).auditLogCommand,
+    keys: async () => (await import('./commands/keys.ts')).keysCommand,
+    token: async () => (await import('./commands/token.ts')).tokenCommand,
+  },
+  'This program': {
+    completion: async () => (await import('./commands/completion.ts')).completionCommand,
+    help: async () => (await import('./commands/help.ts')).helpCommand,
+  },
 }
+
+/** Commands that describe all others. */
+const DESCRIBE_ALL = ['help', 'completion']
 
 /** The command line with the command that `args` name, or with all of them. Commands read their settings from `environment`. */
 export async function buildProgram(environment: NodeJS.ProcessEnv, args: readonly string[] = []): Promise<Command> {
   const program = new Command('meterline')
     .description('Usage metering and billing analytics: every event counted once, every number provable.')
     .version(packageJson.version)
-    .option('--json', 'print one JSON document instead of text')
-    .showHelpAfterError()
-    .addHelpText('after', `\nExit codes: ${exitCodes()}`)
-  const named = args.find((arg) => !arg.startsWith('-'))
-  const load = named === undefined ? undefined : COMMANDS[named]
-  for (const register of await Promise.all((load === undefined ? Object.values(COMMANDS) : [load]).map((each) => each()))) {
+    .option('--json', 'print for programs: the JSON of the answer on stdout, errors as JSON on stderr, no question')
+    .option('-y, --yes', 'answer every confirmation with yes')
+    .option('--url <url>', 'where the service is reached; default: METERLINE_URL')
+    .option('--profile <name>', 'use the credentials that "meterline login --profile <name>" stored')
+    .helpCommand(false)
+    .showHelpAfterError('(add --help for the options and examples)')
+    .exitOverride()
+    .addHelpText('after', `\nExit codes: ${exitCodes()}. "meterline help --json" describes everything for programs.`)
+  // Errors of the call are printed like all others, as JSON where that is requested.
+  program.configureOutput({ writeErr: (text) => (args.includes('--json') ? undefined : process.stderr.write(text)) })
+  for (const { heading, load } of named(args)) {
+    program.commandsGroup(`${heading}:`)
+    const register = await load()
     register(program, async (command) => {
-      const options = program.opts<OutputOptions>()
+      const session: Session = { ...program.opts<Omit<Session, 'environment'>>(), environment }
       try {
-        await command(environment, options)
+        await command(session)
       } catch (error) {
-        printError(options, error)
+        printError(session, error)
       }
     })
   }
   return program
+}
+
+function named(args: readonly string[]): { heading: string; load: () => Promise<CommandRegistration> }[] {
+  const all = Object.entries(COMMANDS).flatMap(([heading, commands]) => Object.entries(commands).map(([name, load]) => ({ name, heading, load })))
+  const one = all.filter(({ name }) => name === args.find((arg) => all.some((each) => each.name === arg)))
+  return one.length === 0 || one.some(({ name }) => DESCRIBE_ALL.includes(name)) ? all : one
 }
 
 function exitCodes(): string {

@@ -17,7 +17,7 @@ export type Reply<O extends Operation> =
 export interface Failure {
   readonly httpStatus: number
   /** Undefined if what answered is not Meterline. */
-  readonly error: { readonly code: string; readonly message: string } | undefined
+  readonly error: { readonly code: string; readonly message: string; readonly request_id?: string | undefined } | undefined
   readonly retryAfterSeconds: number | undefined
 }
 
@@ -47,7 +47,7 @@ export function sendRequest<O extends Operation>({ url, headers, signal }: Endpo
 }
 
 /** Every error of Meterline has these two members. */
-const ErrorFields = z.object({ code: z.string(), message: z.string() })
+const ErrorFields = z.object({ code: z.string(), message: z.string(), request_id: z.string().optional() })
 
 export async function failureOf(response: Response): Promise<Failure> {
   const error = ErrorFields.safeParse(await response.json().catch(() => undefined))

@@ -3,49 +3,60 @@ import { LIST_AUDIT_LOG } from '../../contract/audit-log.ts'
 import type { Endpoint } from '../../contract/client.ts'
 import type { AnswerOf } from '../../contract/operation.ts'
 import { PAGE_ROWS_MAX } from '../../contract/pages.ts'
-import type { CommandRegistration } from '../command.ts'
-import { call, readEndpoint } from '../http-client.ts'
-import { CliError, type OutputOptions, printResult } from '../output.ts'
+import { type CommandRegistration, withExamples } from '../command.ts'
+import { connect } from '../connection/connect.ts'
+import { CliError } from '../errors.ts'
+import { call, callForText } from '../http-client.ts'
+import { printAnswer, printResult } from '../output.ts'
 import { plainTable } from '../plain-table.ts'
+import type { Session } from '../session.ts'
 
 export const auditLogCommand: CommandRegistration = (program, run) => {
   const auditLog = program.command('audit-log').description('the history of changes and secret reads, as a hash chain')
-  auditLog
-    .command('list')
-    .description('list the latest entries')
-    .option('--limit <n>', 'number of entries, at most 100')
-    .action((own: AuditLogOptions) => run((environment, options) => listAuditLog(environment, { ...own, ...options })))
-  auditLog
-    .command('verify')
-    .description('verify the chain from its first entry')
-    .option('--head <end>', 'an end that this command printed earlier: detects whether entries were cut off since')
-    .action((own: VerifyAuditLogOptions) => run((environment, options) => verifyAuditLog(environment, { ...own, ...options })))
+  withExamples(
+    auditLog
+      .command('list')
+      .description('list the latest entries')
+      .option('--limit <n>', 'number of entries, at most 100')
+      .action((own: AuditLogOptions) => run((session) => listAuditLog(session, own))),
+    ['meterline audit-log list --limit 20', 'the latest 20 changes'],
+  )
+  withExamples(
+    auditLog
+      .command('verify')
+      .description('verify the chain from its first entry')
+      .option('--head <end>', 'an end that this command printed earlier: detects whether entries were cut off since')
+      .action((own: VerifyAuditLogOptions) => run((session) => verifyAuditLog(session, own))),
+    ['meterline audit-log verify', 'from the first entry on'],
+    ['meterline audit-log verify --head 120:<hash>', 'also that nothing was cut off since'],
+  )
 }
 
-interface AuditLogOptions extends OutputOptions {
+interface AuditLogOptions {
   readonly limit?: string
 }
 
 /** The latest entries. Throws CliError. */
-async function listAuditLog(environment: NodeJS.ProcessEnv, { limit, ...options }: AuditLogOptions): Promise<void> {
-  const { entries } = await call(readEndpoint(environment), LIST_AUDIT_LOG, { query: { limit } })
-  printResult(options, { entries }, () => {
+async function listAuditLog(session: Session, { limit }: AuditLogOptions): Promise<void> {
+  const { answer, text } = await callForText(connect(session, ['admin']), LIST_AUDIT_LOG, { query: { limit } })
+  const { entries } = answer
+  printAnswer(session, text, () => {
     const rows = entries.map(({ seq, at, actor, action, subject, details }) => [String(seq), at, shortActor(actor), action, subject, shortDetails(details)])
     return [plainTable(['entry', 'at', 'who', 'did', 'to', 'details'], rows, [0])]
   })
 }
 
-interface VerifyAuditLogOptions extends OutputOptions {
+interface VerifyAuditLogOptions {
   /** A head that was stored earlier, as this command prints it. */
   readonly head?: string
 }
 
 /** Verifies the chain of the whole log from its first entry. Throws CliError if it is broken. */
-async function verifyAuditLog(environment: NodeJS.ProcessEnv, { head: noted, ...options }: VerifyAuditLogOptions): Promise<void> {
-  const verdict = await verifyAuditChain(readEntries(readEndpoint(environment)), noted === undefined ? undefined : headOf(noted))
+async function verifyAuditLog(session: Session, { head: noted }: VerifyAuditLogOptions): Promise<void> {
+  const verdict = await verifyAuditChain(readEntries(connect(session, ['admin'])), noted === undefined ? undefined : headOf(noted))
   if (verdict.status === 'broken') throw new CliError(`The audit log is broken at entry ${verdict.seq}: ${verdict.reason}.`)
   const { entries, head } = verdict
-  printResult(options, { entries, head: `${head.seq}:${head.hash}` }, () => [
+  printResult(session, { entries, head: `${head.seq}:${head.hash}` }, () => [
     `${entries} entries, the chain is whole`,
     ...(noted !== undefined && headOf(noted).seq < head.seq ? [`entry ${headOf(noted).seq} matches the given head`] : []),
     ...(entries === 0 ? [] : [`it ends with ${head.seq}:${head.hash} (store this end elsewhere: "--head" detects later whether entries were cut off)`]),

@@ -2,24 +2,32 @@ import { Option } from 'commander'
 import { type AuditDifference, type PartnershipDifference, RUN_AUDIT } from '../../contract/audits.ts'
 import { AUDIT_TOPIC } from '../../contract/logs.ts'
 import type { AnswerOf } from '../../contract/operation.ts'
-import type { CommandRegistration } from '../command.ts'
-import { call, readEndpoint } from '../http-client.ts'
-import { CliError, EXIT, type OutputOptions, printResult } from '../output.ts'
+import { type CommandRegistration, withExamples } from '../command.ts'
+import { connect } from '../connection/connect.ts'
+import { CliError, EXIT } from '../errors.ts'
+import { call } from '../http-client.ts'
+import { printResult } from '../output.ts'
 import { plainTable } from '../plain-table.ts'
+import type { Session } from '../session.ts'
 
 export const auditCommand: CommandRegistration = (program, run) => {
-  program
-    .command('audit')
-    .description('recount raw events, compare them with the totals, and request repair of any differences')
-    .option('--from <day>', 'first day, YYYY-MM-DD')
-    .option('--to <day>', 'last day, YYYY-MM-DD')
-    .option('--project <id>', 'one project only')
-    .option('--topic', 'also read the whole Kafka topic again and compare it with the raw events')
-    .addOption(new Option('--log', 'the former name of --topic').hideHelp())
-    .action((own: AuditOptions) => run((environment, options) => audit(environment, { ...own, ...options })))
+  withExamples(
+    program
+      .command('audit')
+      .description('recount raw events, compare them with the totals, and request repair of any differences')
+      .option('--from <day>', 'first day, YYYY-MM-DD')
+      .option('--to <day>', 'last day, YYYY-MM-DD')
+      .option('--project <id>', 'one project only')
+      .option('--topic', 'also read the whole Kafka topic again and compare it with the raw events')
+      .addOption(new Option('--log', 'the former name of --topic').hideHelp())
+      .action((own: AuditOptions) => run((session) => audit(session, own))),
+    ['meterline audit --from 2026-01-01 --to 2026-01-31', 'recount January'],
+    ['meterline audit --project prj_1 --json', 'one project, for a program'],
+    ['meterline audit --topic', 'also compare the topic with the raw events'],
+  )
 }
 
-interface AuditOptions extends OutputOptions {
+interface AuditOptions {
   readonly from?: string
   readonly to?: string
   readonly project?: string
@@ -36,13 +44,13 @@ type TopicReport = AnswerOf<typeof AUDIT_TOPIC>
  * Recounts raw, compares it with the rollup and the partnership days, and with `topic` also compares the topic with raw. Throws
  * CliError when they differ, and when there is nothing of `project` to compare: for a mistyped id, 0 differences would be wrong.
  */
-async function audit(environment: NodeJS.ProcessEnv, options: AuditOptions): Promise<void> {
+async function audit(session: Session, options: AuditOptions): Promise<void> {
   const { from, to, project } = options
-  const endpoint = readEndpoint(environment)
+  const endpoint = connect(session, ['admin'])
   const report = await call(endpoint, RUN_AUDIT, { body: { from, to, project_id: project } })
   if (project !== undefined && isEmpty(report)) throw new CliError(`no events of project ${project}${spanText(options)}`, EXIT.notFound)
   const topicReport = options.topic === true || options.log === true ? await call(endpoint, AUDIT_TOPIC) : undefined
-  printResult(options, topicReport === undefined ? report : { ...report, log: topicReport }, () => [
+  printResult(session, topicReport === undefined ? report : { ...report, log: topicReport }, () => [
     ...linesOf(report),
     ...(topicReport === undefined ? [] : linesOfTopic(topicReport)),
   ])

@@ -2,21 +2,28 @@ import type { Endpoint } from '../../contract/client.ts'
 import { LIST_PARTNERS } from '../../contract/partners.ts'
 import { CLOSE_MONTH } from '../../contract/statements.ts'
 import { parseMonth } from '../../metering/month.ts'
-import type { CommandRegistration } from '../command.ts'
-import { call, readEndpoint, readRows } from '../http-client.ts'
-import { CliError, EXIT, type OutputOptions, printResult } from '../output.ts'
+import { type CommandRegistration, withExamples } from '../command.ts'
+import { connect } from '../connection/connect.ts'
+import { CliError, EXIT } from '../errors.ts'
+import { call, callForList } from '../http-client.ts'
+import { printResult } from '../output.ts'
 import { plainTable } from '../plain-table.ts'
+import type { Session } from '../session.ts'
 
 export const closeCommand: CommandRegistration = (program, run) => {
-  program
-    .command('close')
-    .description('close a month, of one partner or of all; a closed statement never changes')
-    .requiredOption('--month <month>', 'YYYY-MM')
-    .option('--partner <id>', 'one partner only')
-    .action((own: CloseOptions) => run((environment, options) => close(environment, { ...own, ...options })))
+  withExamples(
+    program
+      .command('close')
+      .description('close a month, of one partner or of all; a closed statement never changes')
+      .requiredOption('--month <month>', 'YYYY-MM')
+      .option('--partner <id>', 'one partner only')
+      .action((own: CloseOptions) => run((session) => close(session, own))),
+    ['meterline close --month 2026-01', 'the month of all partners'],
+    ['meterline close --month 2026-01 --partner p_1', 'of one partner'],
+  )
 }
 
-interface CloseOptions extends OutputOptions {
+interface CloseOptions {
   readonly month: string
   readonly partner?: string
 }
@@ -32,14 +39,14 @@ interface Closing {
 }
 
 /** Closes a month of one partner, or of all partners. Throws CliError if it could not be closed for one of them. */
-async function close(environment: NodeJS.ProcessEnv, { month, partner, ...options }: CloseOptions): Promise<void> {
+async function close(session: Session, { month, partner }: CloseOptions): Promise<void> {
   if (parseMonth(month) === undefined) throw new CliError(`"${month}" is not a month as YYYY-MM.`)
-  const endpoint = readEndpoint(environment)
-  const partners = await readRows(endpoint, LIST_PARTNERS, { rowsOf: (page) => page.partners })
+  const endpoint = connect(session, ['admin'])
+  const { partners } = (await callForList(endpoint, LIST_PARTNERS, { rows: 'partners' })).answer
   const chosen = partner === undefined ? partners : [partners.find(({ id }) => id === partner) ?? { id: partner, name: '' }]
   const closings: Closing[] = []
   for (const each of chosen) closings.push(await closeOne(endpoint, each, month))
-  printResult(options, { month, closings }, () => {
+  printResult(session, { month, closings }, () => {
     const rows = closings.map(({ partner_id, name, closed, billed, outcome }) => [
       partner_id,
       name,

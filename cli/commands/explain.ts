@@ -1,48 +1,51 @@
-import { EXPLAIN_USAGE } from '../../contract/explain.ts'
+import { EXPLAIN_OWN_USAGE, EXPLAIN_USAGE } from '../../contract/explain.ts'
 import type { AnswerOf } from '../../contract/operation.ts'
-import { parseMonth, periodOfMonth } from '../../metering/month.ts'
-import type { CommandRegistration } from '../command.ts'
-import { callForText, readEndpoint } from '../http-client.ts'
-import { CliError, numbersAsText, type OutputOptions, printResult } from '../output.ts'
+import { type CommandRegistration, withExamples } from '../command.ts'
+import { connect, requirePartnerId } from '../connection/connect.ts'
+import { usageError } from '../errors.ts'
+import { callForText } from '../http-client.ts'
+import { printAnswer } from '../output.ts'
+import { datesOf, type GivenPeriod } from '../period-options.ts'
 import { plainTable } from '../plain-table.ts'
+import type { Session } from '../session.ts'
 
 export const explainCommand: CommandRegistration = (program, run) => {
-  program
-    .command('explain')
-    .description('explain a usage figure: its rule, its events, the largest contributors, what arrived late')
-    .requiredOption('--metric <name>', 'as events or the usage summary name it')
-    .option('--partner <id>', 'explain a figure of this partnership')
-    .option('--project <id>', 'explain a figure of this project')
-    .option('--month <month>', 'YYYY-MM')
-    .option('--from <day>', 'first day, YYYY-MM-DD')
-    .option('--to <day>', 'last day, YYYY-MM-DD')
-    .action((own: ExplainOptions) => run((environment, options) => explain(environment, { ...own, ...options })))
+  withExamples(
+    program
+      .command('explain')
+      .description('explain a usage figure: its rule, its events, the largest contributors, what arrived late')
+      .requiredOption('--metric <name>', 'as events or the usage summary name it')
+      .option('--partner <id>', 'explain a figure of this partnership')
+      .option('--project <id>', 'explain a figure of this project')
+      .option('--month <month>', 'YYYY-MM')
+      .option('--from <day>', 'first day, YYYY-MM-DD')
+      .option('--to <day>', 'last day, YYYY-MM-DD')
+      .action((own: ExplainOptions) => run((session) => explain(session, own))),
+    ['meterline explain --metric mcp_calls --partner p_1 --month 2026-01', 'why a partnership has this figure'],
+    ['meterline explain --metric storage_bytes --project prj_1 --from 2026-01-01 --to 2026-01-07', 'a project, some days'],
+  )
 }
 
-interface ExplainOptions extends OutputOptions {
+interface ExplainOptions extends GivenPeriod {
   readonly partner?: string
   readonly project?: string
   readonly metric: string
-  readonly month?: string
-  readonly from?: string
-  readonly to?: string
 }
 
-/** Explains a figure of a usage answer. Throws CliError. */
-async function explain(environment: NodeJS.ProcessEnv, options: ExplainOptions): Promise<void> {
+/** Explains a figure of a usage answer; a partner explains its own ones. Throws CliError. */
+async function explain(session: Session, options: ExplainOptions): Promise<void> {
   const { partner, project, metric } = options
-  if ((partner === undefined) === (project === undefined)) throw new CliError('Give either --partner <id> or --project <id>.')
-  const { answer, text } = await callForText(readEndpoint(environment), EXPLAIN_USAGE, { query: { partner, project, metric, ...datesOf(options) } })
-  printResult(options, numbersAsText(text), () => linesOf(answer, partner === undefined ? `project ${project}` : `partnership ${partner}`))
-}
-
-function datesOf({ month, from, to }: ExplainOptions): { start_date?: string | undefined; end_date?: string | undefined } {
-  if (month === undefined) return { start_date: from, end_date: to }
-  if (from !== undefined || to !== undefined) throw new CliError('Give --month, or --from and --to, not both.')
-  const parsed = parseMonth(month)
-  if (parsed === undefined) throw new CliError(`--month "${month}" is not a month as YYYY-MM.`)
-  const { first, last } = periodOfMonth(parsed)
-  return { start_date: first, end_date: last }
+  const connection = connect(session, ['admin', 'partner'], { partner })
+  const query = { metric, ...datesOf(options) }
+  if (connection.credential.kind === 'partner') {
+    const params = { partnerId: requirePartnerId(connection) }
+    const { answer, text } = await callForText(connection, EXPLAIN_OWN_USAGE, { params, query: { ...query, project_id: project } })
+    printAnswer(session, text, () => linesOf(answer, project === undefined ? `partnership ${params.partnerId}` : `project ${project}`))
+    return
+  }
+  if ((partner === undefined) === (project === undefined)) throw usageError('Give either --partner <id> or --project <id>.')
+  const { answer, text } = await callForText(connection, EXPLAIN_USAGE, { query: { ...query, partner, project } })
+  printAnswer(session, text, () => linesOf(answer, partner === undefined ? `project ${project}` : `partnership ${partner}`))
 }
 
 type Explanation = AnswerOf<typeof EXPLAIN_USAGE>

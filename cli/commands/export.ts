@@ -4,28 +4,36 @@ import { basename, dirname, resolve } from 'node:path'
 import { requireComplete } from '../../contract/complete-export.ts'
 import { EXPORT_FORMAT_NAMES, EXPORT_FORMATS } from '../../contract/export-formats.ts'
 import { type FileManifest, Manifest } from '../../contract/export-manifest.ts'
-import { EXPORT_LINES } from '../../contract/exports.ts'
+import { EXPORT_LINES, EXPORT_OWN_STATEMENT } from '../../contract/exports.ts'
 import type { RequestInput } from '../../contract/operation.ts'
-import type { CommandRegistration } from '../command.ts'
-import { openDownload, readEndpoint } from '../http-client.ts'
-import { CliError, type OutputOptions, printResult } from '../output.ts'
+import { type CommandRegistration, withExamples } from '../command.ts'
+import { connect, requirePartnerId } from '../connection/connect.ts'
+import { CliError, usageError } from '../errors.ts'
+import { type Download, openDownload } from '../http-client.ts'
+import { printResult } from '../output.ts'
+import type { Session } from '../session.ts'
 
 export const exportCommand: CommandRegistration = (program, run) => {
-  program
-    .command('export')
-    .description('write statements or usage to a file, with a manifest beside it')
-    .option('--month <month>', 'the statements of a month, YYYY-MM')
-    .option('--from <day>', 'usage as metered so far instead: first day, YYYY-MM-DD')
-    .option('--to <day>', 'last day, inclusive')
-    .option('--partner <id>', 'one partner only')
-    .option('--format <format>', EXPORT_FORMAT_NAMES.join(', '), 'csv')
-    .option('--guard <on|off>', 'CSV only: whether texts that a spreadsheet would run as a formula get an apostrophe; default on')
-    .option('--bom', 'CSV only: begin with a byte order mark, for spreadsheets')
-    .option('--out <file>', 'default: the file name that the service gives, in the working directory')
-    .action((own: ExportOptions) => run((environment, options) => exportFile(environment, { ...own, ...options })))
+  withExamples(
+    program
+      .command('export')
+      .description('write statements or usage to a file, with a manifest beside it')
+      .option('--month <month>', 'the statements of a month, YYYY-MM')
+      .option('--from <day>', 'usage as metered so far instead: first day, YYYY-MM-DD')
+      .option('--to <day>', 'last day, inclusive')
+      .option('--partner <id>', 'one partner only')
+      .option('--format <format>', EXPORT_FORMAT_NAMES.join(', '), 'csv')
+      .option('--guard <on|off>', 'CSV only: whether texts that a spreadsheet would run as a formula get an apostrophe; default on')
+      .option('--bom', 'CSV only: begin with a byte order mark, for spreadsheets')
+      .option('--out <file>', 'default: the file name that the service gives, in the working directory')
+      .action((own: ExportOptions) => run((session) => exportFile(session, own))),
+    ['meterline export --month 2026-01', 'the statements of all partners, or of the partner that you are, as CSV'],
+    ['meterline export --month 2026-01 --partner p_1 --format xlsx --out january.xlsx', 'one partner, as a workbook'],
+    ['meterline export --from 2026-01-01 --to 2026-01-07 --format ndjson', 'usage as metered so far'],
+  )
 }
 
-interface ExportOptions extends OutputOptions {
+interface ExportOptions {
   readonly month?: string
   readonly from?: string
   readonly to?: string
@@ -49,12 +57,8 @@ export function manifestPathOf(file: string): string {
  * 4. Write the manifest in the same way.
  * Throws CliError.
  */
-async function exportFile(environment: NodeJS.ProcessEnv, options: ExportOptions): Promise<void> {
-  const { month, from, to, partner, format, guard } = options
-  const bom = options.bom === true ? 'true' : undefined
-  // A wrong format or month is reported by the service itself.
-  const query = { month, from, to, partner, format, guard, bom } as RequestInput<typeof EXPORT_LINES>['query']
-  const download = await openDownload(readEndpoint(environment), EXPORT_LINES, { query })
+async function exportFile(session: Session, options: ExportOptions): Promise<void> {
+  const download = await requestExport(session, options)
   const manifest = readManifest(download.headers.get('x-meterline-manifest'))
   const file = resolve(options.out ?? nameIn(download.headers.get('content-disposition')))
   await rm(manifestPathOf(file), { force: true })
@@ -62,10 +66,22 @@ async function exportFile(environment: NodeJS.ProcessEnv, options: ExportOptions
   const written = await writeComplete(file, requireComplete(download.chunks, { container, rows: manifest.rows }))
   const manifestOfFile: FileManifest = { ...manifest, file: basename(file), ...written }
   await writeComplete(manifestPathOf(file), [Buffer.from(`${JSON.stringify(manifestOfFile, null, 2)}\n`)])
-  printResult(options, { path: file, ...manifestOfFile }, () => [
+  printResult(session, { path: file, ...manifestOfFile }, () => [
     `${file}: ${manifestOfFile.rows} rows, ${manifestOfFile.bytes} bytes, ${manifestOfFile.status === 'closed' ? 'closed' : 'live'}, complete up to ${manifestOfFile.as_of ?? 'no time yet'}`,
     `sha256 ${manifestOfFile.sha256}`,
   ])
+}
+
+/** Finance exports everything, a partner its own statements. A wrong format or month is reported by the service itself. */
+function requestExport(session: Session, { month, from, to, partner, format, guard, bom }: ExportOptions): Promise<Download> {
+  const connection = connect(session, ['admin', 'partner'], { partner })
+  const shape = { format, guard, bom: bom === true ? 'true' : undefined }
+  if (connection.credential.kind === 'admin')
+    return openDownload(connection, EXPORT_LINES, { query: { month, from, to, partner, ...shape } as RequestInput<typeof EXPORT_LINES>['query'] })
+  if (month === undefined)
+    throw usageError('A partner exports a statement.', 'Give its month: --month YYYY-MM. Usage of other days: "meterline usage --format csv".')
+  const params = { partnerId: requirePartnerId(connection), month }
+  return openDownload(connection, EXPORT_OWN_STATEMENT, { params, query: shape as RequestInput<typeof EXPORT_OWN_STATEMENT>['query'] })
 }
 
 function readManifest(header: string | null): Manifest {

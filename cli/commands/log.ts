@@ -1,46 +1,64 @@
 import { GET_SOURCE, LIST_LOGS, REPARTITION_TOPIC, RESET_LOG, USE_SOURCE } from '../../contract/logs.ts'
 import type { AnswerOf } from '../../contract/operation.ts'
-import type { CommandRegistration } from '../command.ts'
-import { call, readEndpoint } from '../http-client.ts'
-import { type OutputOptions, printResult } from '../output.ts'
+import { type CommandRegistration, withExamples } from '../command.ts'
+import { connect } from '../connection/connect.ts'
+import { callForText } from '../http-client.ts'
+import { printAnswer } from '../output.ts'
 import { plainTable } from '../plain-table.ts'
+import type { Session } from '../session.ts'
 
 export const logCommand: CommandRegistration = (program, run) => {
   const log = program.command('log').description('the event logs: one for each partition of the Kafka topic')
-  log
-    .command('list')
-    .description('list the logs with their offsets, reconciled position and owner')
-    .action(() => run(listLogs))
-  log
-    .command('reset <log>')
-    .description('recover from an incident: read this log ("all": every log) again from the earliest event that still exists')
-    .action((name: string) => run((environment, options) => resetLog(environment, name, options)))
-  log
-    .command('repartition')
-    .description('continue after the topic has got more partitions')
-    .action(() => run(repartitionLogs))
+  withExamples(
+    log
+      .command('list')
+      .description('list the logs with their offsets, reconciled position and owner')
+      .action(() => run(listLogs)),
+    ['meterline log list', 'offsets, position and owner of each log'],
+  )
+  withExamples(
+    log
+      .command('reset <log>')
+      .description('recover from an incident: read this log ("all": every log) again from the earliest event that still exists')
+      .action((name: string) => run((session) => resetLog(session, name))),
+    ['meterline log reset usage/3', 'read one log again from its earliest event'],
+    ['meterline log reset all', 'every log'],
+  )
+  withExamples(
+    log
+      .command('repartition')
+      .description('continue after the topic has got more partitions')
+      .action(() => run(repartitionLogs)),
+    ['meterline log repartition', 'after the topic got more partitions'],
+  )
   const source = log.command('source').description('the source in force: only the events that arrive over HTTP, or those of one topic, are counted')
-  source
-    .command('show', { isDefault: true })
-    .description('show the source in force, since when, and up to where it was read')
-    .action(() => run(showSource))
-  source
-    .command('use')
-    .description('switch to the source that the called server is configured with; if a switch was interrupted, run it again')
-    .option('--leave-unread', 'leave a topic although later events there are not counted while another source is in force')
-    .action(({ leaveUnread = false }: { leaveUnread?: boolean }) => run((environment, options) => useSource(environment, leaveUnread, options)))
+  withExamples(
+    source
+      .command('show', { isDefault: true })
+      .description('show the source in force, since when, and up to where it was read')
+      .action(() => run(showSource)),
+    ['meterline log source', 'which source is counted'],
+  )
+  withExamples(
+    source
+      .command('use')
+      .description('switch to the source that the called server is configured with; if a switch was interrupted, run it again')
+      .option('--leave-unread', 'leave a topic although later events there are not counted while another source is in force')
+      .action(({ leaveUnread = false }: { leaveUnread?: boolean }) => run((session) => useSource(session, leaveUnread))),
+    ['meterline log source use', 'switch to the source of the called server'],
+  )
 }
 
 /** Shows the source in force. Throws CliError. */
-async function showSource(environment: NodeJS.ProcessEnv, options: OutputOptions): Promise<void> {
-  const answer = await call(readEndpoint(environment), GET_SOURCE)
-  printResult(options, answer, () => sourceLines(answer))
+async function showSource(session: Session): Promise<void> {
+  const { answer, text } = await callForText(connect(session, ['admin']), GET_SOURCE)
+  printAnswer(session, text, () => sourceLines(answer))
 }
 
 /** Switches to the source of the called server. Throws CliError. */
-async function useSource(environment: NodeJS.ProcessEnv, leaveUnread: boolean, options: OutputOptions): Promise<void> {
-  const answer = await call(readEndpoint(environment), USE_SOURCE, { body: { leave_unread: leaveUnread } })
-  printResult(options, answer, () => [
+async function useSource(session: Session, leaveUnread: boolean): Promise<void> {
+  const { answer, text } = await callForText(connect(session, ['admin']), USE_SOURCE, { body: { leave_unread: leaveUnread } })
+  printAnswer(session, text, () => [
     ...sourceLines(answer),
     ...(answer.left === null
       ? []
@@ -63,9 +81,10 @@ function readLines(logs: AnswerOf<typeof GET_SOURCE>['logs']): string[] {
 }
 
 /** Lists the logs with their offsets, position and owner. Throws CliError. */
-async function listLogs(environment: NodeJS.ProcessEnv, options: OutputOptions): Promise<void> {
-  const { logs } = await call(readEndpoint(environment), LIST_LOGS)
-  printResult(options, { logs }, () => {
+async function listLogs(session: Session): Promise<void> {
+  const { answer, text } = await callForText(connect(session, ['admin']), LIST_LOGS)
+  const { logs } = answer
+  printAnswer(session, text, () => {
     const rows = logs.map(({ log, begin, end, settled_through, as_of, owner, released }) => [
       ...[log, `${begin} … ${end - 1}`, settled_through, as_of ?? 'unknown', released ? 'none' : owner],
     ])
@@ -74,15 +93,15 @@ async function listLogs(environment: NodeJS.ProcessEnv, options: OutputOptions):
 }
 
 /** Recovers from an incident. Throws CliError. */
-async function resetLog(environment: NodeJS.ProcessEnv, log: string, options: OutputOptions): Promise<void> {
-  const answer = await call(readEndpoint(environment), RESET_LOG, { params: { log } })
-  printResult(options, answer, () => linesOf(answer))
+async function resetLog(session: Session, log: string): Promise<void> {
+  const { answer, text } = await callForText(connect(session, ['admin']), RESET_LOG, { params: { log } })
+  printAnswer(session, text, () => linesOf(answer))
 }
 
 /** Pins the number of partitions that the topic has now. Throws CliError. */
-async function repartitionLogs(environment: NodeJS.ProcessEnv, options: OutputOptions): Promise<void> {
-  const answer = await call(readEndpoint(environment), REPARTITION_TOPIC)
-  printResult(options, answer, () => linesOf(answer))
+async function repartitionLogs(session: Session): Promise<void> {
+  const { answer, text } = await callForText(connect(session, ['admin']), REPARTITION_TOPIC)
+  printAnswer(session, text, () => linesOf(answer))
 }
 
 function linesOf({ topic, incarnation, starts }: AnswerOf<typeof RESET_LOG>): string[] {

@@ -1,15 +1,18 @@
 import type { Endpoint } from '../../contract/client.ts'
 import type { AnswerOf } from '../../contract/operation.ts'
 import { REENCRYPT } from '../../contract/reencrypt.ts'
-import { call, readEndpoint } from '../http-client.ts'
-import { CliError, type OutputOptions, printResult } from '../output.ts'
+import { connect } from '../connection/connect.ts'
+import { CliError } from '../errors.ts'
+import { call } from '../http-client.ts'
+import { printResult } from '../output.ts'
+import type { Session } from '../session.ts'
 
 type Answer = Omit<AnswerOf<typeof REENCRYPT>, 'rewrapped'> & { readonly rewrapped: Readonly<Record<string, number>> }
 
 /** Re-encrypts with MASTER_KEY everything that MASTER_KEY_PREVIOUS sealed. Throws CliError if something neither key opens is left. */
-export async function rewrapKeys(environment: NodeJS.ProcessEnv, options: OutputOptions): Promise<void> {
-  const answer = await reencryptAll(readEndpoint(environment))
-  printResult(options, answer, () => [
+export async function rewrapKeys(session: Session): Promise<void> {
+  const answer = await reencryptAll(connect(session, ['admin']))
+  printResult(session, answer, () => [
     ...Object.entries(answer.rewrapped).map(([kind, count]) => `${count} ${kind.replaceAll('_', ' ')} re-encrypted with MASTER_KEY`),
     ...(answer.left === 0 ? nextStep(answer) : []),
   ])

@@ -22,6 +22,6 @@ function runs(part: ServicePart, name: string, description: string): CommandRegi
       .command(name)
       .description(description)
       .option(...ENV_FILE)
-      .action((own: EnvFileOptions) => run(async (environment) => (await import('../../service/run.ts')).start(completeFrom(own, environment), part)))
+      .action((own: EnvFileOptions) => run(async ({ environment }) => (await import('../../service/run.ts')).start(completeFrom(own, environment), part)))
   }
 }

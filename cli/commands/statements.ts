@@ -1,34 +1,43 @@
 import type { AnswerOf } from '../../contract/operation.ts'
-import { GET_STATEMENT, LIST_STATEMENTS } from '../../contract/statements.ts'
-import type { CommandRegistration } from '../command.ts'
-import { callForText, readEndpoint } from '../http-client.ts'
-import { numbersAsText, type OutputOptions, printResult } from '../output.ts'
+import { GET_OWN_STATEMENT, GET_STATEMENT, LIST_OWN_STATEMENTS, LIST_STATEMENTS } from '../../contract/statements.ts'
+import { type CommandRegistration, withExamples } from '../command.ts'
+import { connect, requirePartnerId } from '../connection/connect.ts'
+import { callForText } from '../http-client.ts'
+import { printAnswer } from '../output.ts'
 import { plainTable } from '../plain-table.ts'
+import type { Session } from '../session.ts'
 
 export const statementsCommand: CommandRegistration = (program, run) => {
-  program
-    .command('statements')
-    .description("list a partner's statements, or show one month")
-    .requiredOption('--partner <id>', 'the partner')
-    .option('--month <month>', 'YYYY-MM')
-    .action((own: StatementsOptions) => run((environment, options) => statements(environment, { ...own, ...options })))
+  withExamples(
+    program
+      .command('statements')
+      .description("list a partner's statements, or show one month")
+      .option('--partner <id>', 'the partner; default: that of the credentials')
+      .option('--month <month>', 'YYYY-MM')
+      .action((own: StatementsOptions) => run((session) => statements(session, own))),
+    ['meterline statements', 'all months of the partner that you are'],
+    ['meterline statements --partner p_1', 'of any partner, for finance'],
+    ['meterline statements --partner p_1 --month 2026-01 --json', 'one month, with all digits'],
+  )
 }
 
-interface StatementsOptions extends OutputOptions {
-  readonly partner: string
+interface StatementsOptions {
+  readonly partner?: string
   readonly month?: string
 }
 
 /** All statements of a partner, or one of them. Quantities keep all their digits. Throws CliError. */
-async function statements(environment: NodeJS.ProcessEnv, { partner, month, ...options }: StatementsOptions): Promise<void> {
-  const endpoint = readEndpoint(environment)
+async function statements(session: Session, { month, ...ids }: StatementsOptions): Promise<void> {
+  const connection = connect(session, ['admin', 'partner'], ids)
+  const partnerId = requirePartnerId(connection)
+  const isOwn = connection.credential.kind === 'partner'
   if (month === undefined) {
-    const { answer, text } = await callForText(endpoint, LIST_STATEMENTS, { params: { partnerId: partner } })
-    printResult(options, numbersAsText(text), () => linesOfAll(answer))
+    const { answer, text } = await callForText(connection, isOwn ? LIST_OWN_STATEMENTS : LIST_STATEMENTS, { params: { partnerId } })
+    printAnswer(session, text, () => linesOfAll(answer))
     return
   }
-  const { answer, text } = await callForText(endpoint, GET_STATEMENT, { params: { partnerId: partner, month } })
-  printResult(options, numbersAsText(text), () => linesOfOne(answer))
+  const { answer, text } = await callForText(connection, isOwn ? GET_OWN_STATEMENT : GET_STATEMENT, { params: { partnerId, month } })
+  printAnswer(session, text, () => linesOfOne(answer))
 }
 
 type Statements = AnswerOf<typeof LIST_STATEMENTS>

@@ -1,32 +1,40 @@
 import { LIST_UNREGISTERED_PROJECTS } from '../../contract/unregistered-projects.ts'
-import type { CommandRegistration } from '../command.ts'
-import { readEndpoint, readRows } from '../http-client.ts'
-import { CliError, type OutputOptions, printResult } from '../output.ts'
+import { type CommandRegistration, withExamples } from '../command.ts'
+import { connect } from '../connection/connect.ts'
+import { CliError } from '../errors.ts'
+import { callForList } from '../http-client.ts'
+import { printAnswer } from '../output.ts'
 import { plainTable } from '../plain-table.ts'
+import type { Session } from '../session.ts'
 
 export const unregisteredCommand: CommandRegistration = (program, run) => {
-  program
-    .command('unregistered')
-    .description('list projects that have usage but are not registered, so that no partner is billed for it')
-    .option('--days <n>', 'UTC days up to today whose usage is counted; default 31')
-    .option('--limit <n>', 'number of projects; default 100')
-    .action((own: UnregisteredOptions) => run((environment, options) => listUnregistered(environment, { ...own, ...options })))
+  withExamples(
+    program
+      .command('unregistered')
+      .description('list projects that have usage but are not registered, so that no partner is billed for it')
+      .option('--days <n>', 'UTC days up to today whose usage is counted; default 31')
+      .option('--limit <n>', 'number of projects; default 100')
+      .action((own: UnregisteredOptions) => run((session) => listUnregistered(session, own))),
+    ['meterline unregistered', 'usage that no partner is billed for'],
+    ['meterline unregistered --days 7 --limit 20', 'of the last week'],
+  )
 }
 
-interface UnregisteredOptions extends OutputOptions {
+interface UnregisteredOptions {
   readonly days?: string
   readonly limit?: string
 }
 
 /** Lists them by id, from as many pages as it takes. Throws CliError. */
-async function listUnregistered(environment: NodeJS.ProcessEnv, { days, limit = '100', ...options }: UnregisteredOptions): Promise<void> {
+async function listUnregistered(session: Session, { days, limit = '100' }: UnregisteredOptions): Promise<void> {
   if (!/^[1-9]\d{0,8}$/.test(limit)) throw new CliError(`"${limit}" is not a number of projects. Give a number from 1 on.`)
-  const projects = await readRows(readEndpoint(environment), LIST_UNREGISTERED_PROJECTS, {
+  const { answer, text } = await callForList(connect(session, ['admin']), LIST_UNREGISTERED_PROJECTS, {
+    rows: 'projects',
     query: { days },
-    rowsOf: (page) => page.projects,
     rowsMax: Number(limit),
   })
-  printResult(options, { projects }, () => {
+  printAnswer(session, text, () => {
+    const { projects } = answer
     if (projects.length === 0) return ['Every project with usage is registered.']
     const rows = projects.map((each) => [
       each.id,

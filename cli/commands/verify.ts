@@ -5,22 +5,29 @@ import { resolve } from 'node:path'
 import type { ExportFormat } from '../../contract/export-formats.ts'
 import { FileManifest, type Manifest } from '../../contract/export-manifest.ts'
 import { EXPORT_LINES, GET_EXPORT_MANIFEST } from '../../contract/exports.ts'
-import type { CommandRegistration } from '../command.ts'
-import { call, openDownload, readEndpoint } from '../http-client.ts'
-import { CliError, type OutputOptions, printResult } from '../output.ts'
+import { type CommandRegistration, withExamples } from '../command.ts'
+import { connect } from '../connection/connect.ts'
+import { CliError } from '../errors.ts'
+import { call, openDownload } from '../http-client.ts'
+import { printResult } from '../output.ts'
 import { countRow, noRows, openRowReader, type RowTotals, type TextFormat } from '../read-exported-rows.ts'
 import { readWorkbook } from '../read-workbook.ts'
+import type { Session } from '../session.ts'
 import { manifestPathOf } from './export.ts'
 
 export const verifyCommand: CommandRegistration = (program, run) => {
-  program
-    .command('verify <file>')
-    .description('add up an exported file again; compare it with its manifest and with the service')
-    .option('--offline', 'compare with the manifest only')
-    .action((file: string, own: VerifyOptions) => run((environment, options) => verify(environment, file, { ...own, ...options })))
+  withExamples(
+    program
+      .command('verify <file>')
+      .description('add up an exported file again; compare it with its manifest and with the service')
+      .option('--offline', 'compare with the manifest only')
+      .action((file: string, own: VerifyOptions) => run((session) => verify(session, file, own))),
+    ['meterline verify meterline-2026-01.csv', 'with its manifest and the service'],
+    ['meterline verify meterline-2026-01.csv --offline', 'with its manifest only'],
+  )
 }
 
-interface VerifyOptions extends OutputOptions {
+interface VerifyOptions {
   /** Compare with the manifest only. */
   readonly offline?: boolean
 }
@@ -29,7 +36,7 @@ interface VerifyOptions extends OutputOptions {
  * Adds up a file again and compares it with its manifest and with the same export of the service. For an open month the service
  * may have more usage by now: that is reported and is no failure. Throws CliError with the differences.
  */
-async function verify(environment: NodeJS.ProcessEnv, path: string, options: VerifyOptions): Promise<void> {
+async function verify(session: Session, path: string, options: VerifyOptions): Promise<void> {
   const file = resolve(path)
   const manifest = await readFileManifest(file)
   const read = await readWhole(file, manifest.format).catch((cause: unknown) => {
@@ -41,11 +48,11 @@ async function verify(environment: NodeJS.ProcessEnv, path: string, options: Ver
     ...compareTotals(read.counted, manifest),
     ...compareStatement(read, manifest),
   ]
-  const service = options.offline === true ? undefined : await requestManifest(environment, manifest)
+  const service = options.offline === true ? undefined : await requestManifest(session, manifest)
   const verdict = service === undefined ? 'not asked' : manifest.status === 'closed' ? (isText(manifest.format) ? 'same bytes' : 'same totals') : 'live'
-  if (service !== undefined && manifest.status === 'closed') differences.push(...(await compareWithService(environment, service, { manifest, read })))
+  if (service !== undefined && manifest.status === 'closed') differences.push(...(await compareWithService(session, service, { manifest, read })))
   if (differences.length > 0) throw new CliError(`${file} does not match:\n${differences.map((each) => `  ${each}`).join('\n')}`)
-  printResult(options, { file, rows: manifest.rows, sha256: read.sha256, service: verdict, totals: manifest.totals }, () => [
+  printResult(session, { file, rows: manifest.rows, sha256: read.sha256, service: verdict, totals: manifest.totals }, () => [
     `${file}: ${manifest.rows} rows add up to the manifest, sha256 ${read.sha256}`,
     SAYS[verdict],
   ])
@@ -142,8 +149,8 @@ function compareStatement({ canonicalSha256 }: ReadFile, { statement_sha256 }: M
 }
 
 /** The manifest that the service would write now. */
-function requestManifest(environment: NodeJS.ProcessEnv, manifest: FileManifest): Promise<Manifest> {
-  return call(readEndpoint(environment), GET_EXPORT_MANIFEST, { query: sameExport(manifest) })
+function requestManifest(session: Session, manifest: FileManifest): Promise<Manifest> {
+  return call(connect(session, ['admin']), GET_EXPORT_MANIFEST, { query: sameExport(manifest) })
 }
 
 function sameExport({ month, from, to, partner_id, format, guard, bom }: FileManifest) {
@@ -157,11 +164,7 @@ function sameExport({ month, from, to, partner_id, format, guard, bom }: FileMan
 }
 
 /** A closed month must still be closed, and a text format must have the same bytes. A Parquet file or a workbook may be compressed differently. */
-async function compareWithService(
-  environment: NodeJS.ProcessEnv,
-  service: Manifest,
-  { manifest, read }: { manifest: FileManifest; read: ReadFile },
-): Promise<string[]> {
+async function compareWithService(session: Session, service: Manifest, { manifest, read }: { manifest: FileManifest; read: ReadFile }): Promise<string[]> {
   const by = 'the service'
   const found = [
     ...compare('status', manifest.status, service.status, by),
@@ -171,7 +174,7 @@ async function compareWithService(
   if (service.status === 'open') found.push('the month was closed when this was exported and is open now: was a backup restored? Keep this file.')
   if (found.length > 0 || !isText(manifest.format)) return found
   const hash = createHash('sha256')
-  const { chunks } = await openDownload(readEndpoint(environment), EXPORT_LINES, { query: sameExport(manifest) })
+  const { chunks } = await openDownload(connect(session, ['admin']), EXPORT_LINES, { query: sameExport(manifest) })
   for await (const chunk of chunks) hash.update(chunk)
   return compare('sha256', read.sha256, hash.digest('hex'), 'the same export now')
 }

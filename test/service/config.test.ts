@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { readEndpoint } from '../../cli/http-client.ts'
+import { connect } from '../../cli/connection/connect.ts'
 import { mayCall } from '../../outgoing/public-address.ts'
 import { type ConfiguredProcess, misspeltVariables, readConfig } from '../../service/config.ts'
 import { SECRET_VARIABLES } from '../../service/secret-files.ts'
@@ -89,7 +89,7 @@ describe('secrets in files', () => {
     const files = SECRET_VARIABLES.map((name) => [`${name}_FILE`, writeSecret(name, `${SECRETS[name]}\n`)])
     expect(readConfig({ ...OTHERS, ...Object.fromEntries(files) })).toEqual(readConfig({ ...OTHERS, ...SECRETS }))
     const token = { METERLINE_ACCESS_TOKEN_FILE: writeSecret('token', 'secret-token\n') }
-    expect(readEndpoint(token).headers).toEqual({ authorization: 'Bearer secret-token' })
+    expect(connect({ environment: token }, ['admin']).headers).toEqual({ authorization: 'Bearer secret-token' })
   })
 
   test('a secret and its file together, a missing file, and an empty one are errors that name the variable', () => {
@@ -99,7 +99,9 @@ describe('secrets in files', () => {
       'ADMIN_TOKEN_FILE: /nowhere cannot be read (ENOENT)',
       expect.stringMatching(/^MASTER_KEY_FILE: .*empty is empty$/),
     ])
-    expect(() => readEndpoint({ METERLINE_ACCESS_TOKEN: 'a', METERLINE_ACCESS_TOKEN_FILE: path })).toThrow('METERLINE_ACCESS_TOKEN_FILE: is set beside')
+    expect(() => connect({ environment: { METERLINE_ACCESS_TOKEN: 'a', METERLINE_ACCESS_TOKEN_FILE: path } }, ['admin'])).toThrow(
+      'METERLINE_ACCESS_TOKEN_FILE: is set beside',
+    )
   })
 
   test.each([0o644, 0o640, 0o604, 0o622])('a file of this user that others can read or change is refused: mode %o', (mode) => {

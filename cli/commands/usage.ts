@@ -1,0 +1,94 @@
+import { LIST_PARTNER_PROJECTS } from '../../contract/partner-projects.ts'
+import { GET_PARTNERSHIP_USAGE, GET_PROJECT_USAGE } from '../../contract/usage.ts'
+import { type CommandRegistration, withExamples } from '../command.ts'
+import { type Connection, connect, requirePartnerId } from '../connection/connect.ts'
+import { usageError } from '../errors.ts'
+import { callForList, callForText } from '../http-client.ts'
+import { printAnswer, printNote } from '../output.ts'
+import { datesOf, type GivenPeriod } from '../period-options.ts'
+import type { Session } from '../session.ts'
+import { csvOf } from '../usage/csv.ts'
+import { byDay, byMetric, byProject, type Figures, figuresOfPartnership, figuresOfProject, type Sheet } from '../usage/sheets.ts'
+import { tableOf } from '../usage/table.ts'
+
+const WAYS = ['metric', 'day', 'project'] as const
+const FORMATS = ['table', 'csv'] as const
+
+export const usageCommand: CommandRegistration = (program, run) => {
+  withExamples(
+    program
+      .command('usage [project]')
+      .description('show the usage of the partnership, or of one project, deleted projects included')
+      .option('--month <month>', 'YYYY-MM')
+      .option('--from <day>', 'first day, YYYY-MM-DD; default: 7 days before the last one')
+      .option('--to <day>', 'last day, YYYY-MM-DD; default: today (UTC)')
+      .option('--by <what>', WAYS.join(', '), 'metric')
+      .option('--format <format>', FORMATS.join(', '), 'table')
+      .option('--partner <id>', 'the partner; default: that of the credentials')
+      .action((project: string | undefined, own: UsageOptions) => run((session) => usage(session, project, own))),
+    ['meterline usage --month 2026-01', 'January of the whole partnership'],
+    ['meterline usage --month 2026-01 --by project --format csv', 'for a spreadsheet'],
+    ['meterline usage prj_1 --from 2026-01-01 --to 2026-01-07 --by day', 'one project, day by day'],
+    ['meterline usage --json', 'the answer of the service, with all digits'],
+  )
+}
+
+interface UsageOptions extends GivenPeriod {
+  readonly by: string
+  readonly format: string
+  readonly partner?: string
+}
+
+/** Shows usage. What is not data, such as how complete it is, is printed on stderr. Throws CliError. */
+async function usage(session: Session, project: string | undefined, own: UsageOptions): Promise<void> {
+  const by = WAYS.find((each) => each === own.by)
+  if (by === undefined) throw usageError(`--by "${own.by}" is none of ${WAYS.join(', ')}.`)
+  if (!FORMATS.some((each) => each === own.format)) throw usageError(`--format "${own.format}" is none of ${FORMATS.join(', ')}.`, 'With --json you get JSON.')
+  if (by === 'project' && project !== undefined)
+    throw usageError('--by project is for the whole partnership; a project is named as well.', 'Leave one of them out.')
+  const connection = connect(session, ['partner', 'project'], { partner: own.partner, project })
+  const { sheet, figures, text } = await read(connection, {
+    by,
+    project: project ?? (connection.credential.kind === 'project' ? connection.projectId : undefined),
+    dates: datesOf(own),
+  })
+  printAnswer(session, text, () => (own.format === 'csv' ? csvOf(sheet) : [tableOf(sheet, { charts: process.stdout.isTTY === true })]))
+  for (const line of footer(figures, own.format === 'csv' ? undefined : sheet)) printNote(session, line)
+}
+
+interface Asked {
+  readonly by: (typeof WAYS)[number]
+  readonly project: string | undefined
+  readonly dates: { readonly start_date?: string | undefined; readonly end_date?: string | undefined }
+}
+
+async function read(connection: Connection, { by, project, dates }: Asked): Promise<{ sheet: Sheet; figures: Figures; text: string }> {
+  const partnerId = requirePartnerId(connection)
+  if (by === 'project') {
+    const { answer, text } = await callForList(connection, LIST_PARTNER_PROJECTS, { rows: 'projects', params: { partnerId }, query: dates })
+    return { sheet: byProject(answer.projects), figures: { ...answer, subject: 'the partnership', days: [] }, text }
+  }
+  const { figures, text } =
+    project === undefined
+      ? await callForText(connection, GET_PARTNERSHIP_USAGE, { params: { partnerId }, query: { ...dates, include: 'daily' } }).then((found) => ({
+          figures: figuresOfPartnership(found.answer),
+          text: found.text,
+        }))
+      : await callForText(connection, GET_PROJECT_USAGE, { params: { partnerId, projectId: project }, query: dates }).then((found) => ({
+          figures: figuresOfProject(found.answer),
+          text: found.text,
+        }))
+  return { sheet: by === 'day' ? byDay(figures) : byMetric(figures), figures, text }
+}
+
+/** Whether the figures can still change, and up to when they are complete. */
+function footer({ subject, period, as_of, billing_status }: Figures, sheet: Sheet | undefined): string[] {
+  const complete = as_of === null ? 'not known to be complete up to any time' : `complete up to ${as_of}`
+  const { columns, rows } = sheet ?? { columns: [], rows: [] }
+  const empty = columns.filter(({ isEmpty }) => isEmpty).map(({ name }) => name)
+  return [
+    `Usage of ${subject}, ${period.start.slice(0, 10)} to ${period.end.slice(0, 10)}: ${complete}, ${billing_status}.`,
+    ...(rows.length > 0 && empty.length > 0 ? [`Without usage, and not shown: ${empty.join(', ')}.`] : []),
+    ...(rows.some(({ peaks = [] }) => peaks.length > 0) ? ['▲ marks the day of a peak.'] : []),
+  ]
+}

@@ -1,0 +1,52 @@
+import { z } from 'zod'
+import { CliError, EXIT } from '../errors.ts'
+
+/** Whose credential it is. `project` is the ten-minute code of one project. */
+export type CredentialKind = 'admin' | 'partner' | 'emitter' | 'project'
+
+export const ALL_KINDS: readonly CredentialKind[] = ['admin', 'partner', 'emitter', 'project']
+
+export interface Credential {
+  readonly kind: CredentialKind
+  readonly secret: string
+  /** Of an admin JWT. */
+  readonly role?: string | undefined
+  /** Of a JWT, ms since 1970. */
+  readonly expiresMs?: number | undefined
+}
+
+export const KIND_NAMES: Readonly<Record<CredentialKind, string>> = {
+  admin: 'an admin token',
+  partner: 'a partner secret',
+  emitter: 'an ingest key',
+  project: "a project's ten-minute code",
+}
+
+/** Recognizes the kind by the prefix or the claims; whether the credential is valid, only the service knows. Throws CliError. */
+export function credentialOf(secret: string, source: string): Credential {
+  if (!/^[!-~]+$/.test(secret)) throw new CliError(`${source} contains spaces or characters that no credential has.`, EXIT.notAuthenticated)
+  if (secret.startsWith('mls_')) return { kind: 'partner', secret }
+  if (secret.startsWith('mli_')) return { kind: 'emitter', secret }
+  if (secret.startsWith('mlk_'))
+    throw new CliError(
+      `${source} is the api_key of a project, which opens the project and not Meterline. Use the partner's secret (it begins with "mls_").`,
+      EXIT.notAuthenticated,
+    )
+  const claims = claimsOf(secret)
+  if (claims === undefined) return { kind: 'admin', secret }
+  const expiresMs = claims.exp * 1_000
+  return claims.partner === undefined ? { kind: 'admin', secret, role: claims.sub, expiresMs } : { kind: 'project', secret, expiresMs }
+}
+
+const Claims = z.object({ sub: z.string(), exp: z.number(), partner: z.string().optional() })
+
+/** Of a JWT, read without checking its signature. Undefined if it is none. */
+function claimsOf(secret: string): z.output<typeof Claims> | undefined {
+  const [, payload, signature, more] = secret.split('.')
+  if (payload === undefined || signature === undefined || more !== undefined) return undefined
+  try {
+    return Claims.parse(JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')))
+  } catch {
+    return undefined
+  }
+}
