@@ -10,8 +10,9 @@ export const helpCommand: CommandRegistration = (program, run) => {
       .description('describe a command; with --json: all commands, options, exit codes and variables')
       .action((path: string[]) =>
         run(async ({ json }) => {
-          if (json === true) process.stdout.write(`${JSON.stringify(describe(program), null, 2)}\n`)
-          else commandAt(program, path).outputHelp()
+          const wanted = commandAt(program, path)
+          if (json === true) process.stdout.write(`${JSON.stringify(describe(program, path.join(' ')), null, 2)}\n`)
+          else wanted.outputHelp()
         }),
       ),
     ['meterline help export', 'options and examples of a command'],
@@ -46,19 +47,22 @@ interface OptionDescription {
   readonly choices: readonly string[] | null
 }
 
-export function describe(program: Command): ProgramDescription {
+/** Describes all commands, or those below `only`, such as "log source". */
+export function describe(program: Command, only = ''): ProgramDescription {
   return {
     name: program.name(),
     version: program.version() ?? '',
     description: program.description(),
     options: program.options.map(describeOption),
-    commands: leavesOf(program).map(({ path, command }) => ({
-      command: path.join(' '),
-      description: command.description(),
-      arguments: command.registeredArguments.map((each) => ({ name: each.name(), required: each.required, repeatable: each.variadic })),
-      options: command.options.filter(({ hidden }) => !hidden).map(describeOption),
-      examples: examplesOf(command).map(([call, does]) => ({ call, does })),
-    })),
+    commands: leavesOf(program)
+      .filter(({ path }) => only === '' || `${path.join(' ')} `.startsWith(`${only} `))
+      .map(({ path, command }) => ({
+        command: path.join(' '),
+        description: command.description(),
+        arguments: command.registeredArguments.map((each) => ({ name: each.name(), required: each.required, repeatable: each.variadic })),
+        options: command.options.filter(({ hidden }) => !hidden).map(describeOption),
+        examples: examplesOf(command).map(([call, does]) => ({ call, does })),
+      })),
     exit_codes: Object.fromEntries(Object.entries(EXIT)),
     environment: Object.entries(ENVIRONMENT).map(([name, description]) => ({ name, description })),
   }

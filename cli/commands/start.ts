@@ -1,5 +1,5 @@
 import type { ServicePart } from '../../service/start-service.ts'
-import type { CommandRegistration } from '../command.ts'
+import { type CommandRegistration, withExamples } from '../command.ts'
 import { completeFrom, ENV_FILE, type EnvFileOptions } from '../env-file.ts'
 
 export const startCommand = runs('all', 'start', 'run the whole service in this process (configuration: environment variables, see .env.example)')
@@ -18,10 +18,17 @@ export const apiCommand = runs('api', 'api', 'serve the HTTP API; run any number
 /** A command that runs the service, or a part of it, until it is stopped. */
 function runs(part: ServicePart, name: string, description: string): CommandRegistration {
   return (program, run) => {
-    program
-      .command(name)
-      .description(description)
-      .option(...ENV_FILE)
-      .action((own: EnvFileOptions) => run(async ({ environment }) => (await import('../../service/run.ts')).start(completeFrom(own, environment), part)))
+    withExamples(
+      program
+        .command(name)
+        .description(description)
+        .option(...ENV_FILE)
+        .action((own: EnvFileOptions) => run(async ({ environment }) => (await import('../../service/run.ts')).start(completeFrom(own, environment), part))),
+      [
+        `meterline ${name}${name === 'start' ? '' : ' --env-file .env'}`,
+        name === 'start' ? 'on one machine, with data in ./data' : 'with the variables of a file',
+      ],
+      ...(name === 'start' ? [['meterline start --env-file .env', 'with the variables of a file'] as const] : []),
+    )
   }
 }

@@ -46,11 +46,12 @@ async function usage(session: Session, project: string | undefined, own: UsageOp
   if (!FORMATS.some((each) => each === own.format)) throw usageError(`--format "${own.format}" is none of ${FORMATS.join(', ')}.`, 'With --json you get JSON.')
   if (by === 'project' && project !== undefined)
     throw usageError('--by project is for the whole partnership; a project is named as well.', 'Leave one of them out.')
+  const dates = datesOf(own)
   const connection = connect(session, ['partner', 'project'], { partner: own.partner, project })
   const { sheet, figures, text } = await read(connection, {
     by,
     project: project ?? (connection.credential.kind === 'project' ? connection.projectId : undefined),
-    dates: datesOf(own),
+    dates,
   })
   printAnswer(session, text, () => (own.format === 'csv' ? csvOf(sheet) : [tableOf(sheet, { charts: process.stdout.isTTY === true })]))
   for (const line of footer(figures, own.format === 'csv' ? undefined : sheet)) printNote(session, line)

@@ -29,7 +29,8 @@ test('an audit exits 2 with a missing or invalid token, and 1 if there is no ser
     expect(await runMeterline(['audit'], { ...environment, METERLINE_ACCESS_TOKEN: token })).toMatchObject({ code: 2 })
   const unreachable = await runMeterline(['--json', 'audit'], { METERLINE_URL: 'http://127.0.0.1:9', METERLINE_ACCESS_TOKEN: 'x' })
   expect(unreachable.code).toBe(1)
-  expect(JSON.parse(unreachable.stderr)).toEqual({ error: { message: expect.stringContaining('No Meterline answers at http://127.0.0.1:9') } })
+  const message = expect.stringContaining('No Meterline answers at http://127.0.0.1:9')
+  expect(JSON.parse(unreachable.stderr)).toEqual({ error: message, code: 'UNREACHABLE', next: null, request_id: null, retryable: true })
 })
 
 test('an audit of a project without events exits 4 and says that there are none', async () => {

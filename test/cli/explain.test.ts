@@ -43,7 +43,8 @@ test('explain prints every digit of a project’s number, as text and as JSON', 
   const command = ['explain', '--project', 'a', '--metric', 'ai_credits', '--from', '2026-01-09', '--to', '2026-01-09']
   expect((await runMeterline(command, environment)).stdout).toMatch(/│ big +│ 12345678901234567890\.123456789 +│ 2026-01-09T00:00:00Z │/)
   const { stdout } = await runMeterline(['--json', ...command], environment)
-  expect(JSON.parse(stdout)).toMatchObject({ value: '12345678901234567890.123456789', contributors: { days: [{ usage_date: '2026-01-09' }] } })
+  expect(stdout).toContain('"value":12345678901234567890.123456789')
+  expect(JSON.parse(stdout)).toMatchObject({ contributors: { days: [{ usage_date: '2026-01-09' }] } })
 })
 
 test('explain says so if no events contribute to a number', async () => {

@@ -41,7 +41,8 @@ test.each([
 test('an answer of an unexpected shape is reported in a sentence', async () => {
   const url = await listen((_request, response) => response.end('{"items":[]}'))
   const { code, stderr } = await runMeterline(['rejected', 'list'], { ...environment, METERLINE_URL: url })
-  expect([code, stderr]).toEqual([1, 'error: The server at METERLINE_URL is not a Meterline of this version (unexpected value for "rejected_events").\n'])
+  expect(code).toBe(1)
+  expect(stderr).toContain('error: The server is not a Meterline of this version (unexpected value for "rejected_events").')
 })
 
 test('a service behind a prefix is called behind that prefix', async () => {

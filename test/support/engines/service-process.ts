@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -64,9 +65,21 @@ export async function startServiceProcess(
   }
 }
 
+export interface Surroundings {
+  /** Where the command runs. */
+  readonly cwd?: string
+  /** What it reads on stdin; without it, stdin is empty. */
+  readonly input?: string
+}
+
 /** Runs a command until it exits. */
-export async function runMeterline(args: readonly string[], environment: Record<string, string> = {}): Promise<FinishedProcess> {
-  const child = spawnMeterline(args, environment)
+export async function runMeterline(
+  args: readonly string[],
+  environment: Record<string, string> = {},
+  { cwd, input }: Surroundings = {},
+): Promise<FinishedProcess> {
+  const child = spawnMeterline(args, environment, { cwd, stdin: input === undefined ? 'ignore' : 'pipe' })
+  child.stdin?.end(input)
   let stdout = ''
   let stderr = ''
   child.stdout?.on('data', (chunk) => {
@@ -79,8 +92,16 @@ export async function runMeterline(args: readonly string[], environment: Record<
   return { code: child.exitCode, stdout, stderr }
 }
 
-/** Passes on only PATH and HOME of the environment, so that a developer's own variables do not change a test. Nothing balances, so a stop does not drain. */
-export function spawnMeterline(args: readonly string[], environment: Record<string, string>): ChildProcess {
+/**
+ * Passes on only PATH and HOME of the environment, and no stored credentials, so that a developer's own settings do not change a test.
+ * Nothing balances, so a stop does not drain.
+ */
+export function spawnMeterline(
+  args: readonly string[],
+  environment: Record<string, string>,
+  { cwd, stdin = 'ignore' }: { cwd?: string | undefined; stdin?: 'ignore' | 'pipe' } = {},
+): ChildProcess {
   const { PATH = '', HOME = '' } = process.env
-  return spawn(process.execPath, [LAUNCHER, ...args], { env: { PATH, HOME, DRAIN_MS: '0', ...environment }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const env = { PATH, HOME, XDG_CONFIG_HOME: join(tmpdir(), 'meterline-without-profiles'), DRAIN_MS: '0', ...environment }
+  return spawn(process.execPath, [LAUNCHER, ...args], { cwd, env, stdio: [stdin, 'pipe', 'pipe'] })
 }
