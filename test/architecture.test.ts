@@ -122,7 +122,7 @@ const VENDORS: Record<string, readonly string[]> = {
   ...Object.fromEntries(OPENTELEMETRY.map((name) => [`@opentelemetry/${name}`, ['service/tracing', 'test/service/tracing']])),
   commander: ['cli', 'demo', 'test'],
   'cli-table3': ['cli', 'demo', 'bench'],
-  'cli-progress': ['demo'],
+  'cli-progress': ['cli/progress.ts', 'demo'],
   'fast-check': ['test'],
   standardwebhooks: ['test'],
   'ipaddr.js': ['test'],

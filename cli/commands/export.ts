@@ -11,6 +11,7 @@ import { connect, requirePartnerId } from '../connection/connect.ts'
 import { CliError, usageError } from '../errors.ts'
 import { type Download, openDownload } from '../http-client.ts'
 import { printResult } from '../output.ts'
+import { startProgress, withProgress } from '../progress.ts'
 import type { Session } from '../session.ts'
 
 export const exportCommand: CommandRegistration = (program, run) => {
@@ -59,11 +60,12 @@ export function manifestPathOf(file: string): string {
  */
 async function exportFile(session: Session, options: ExportOptions): Promise<void> {
   const download = await requestExport(session, options)
-  const manifest = readManifest(download.headers.get('x-meterline-manifest'))
+  const manifest = readManifest(download)
   const file = resolve(options.out ?? nameIn(download.headers.get('content-disposition')))
   await rm(manifestPathOf(file), { force: true })
   const { container } = EXPORT_FORMATS[manifest.format]
-  const written = await writeComplete(file, requireComplete(download.chunks, { container, rows: manifest.rows }))
+  const chunks = withProgress(download.chunks, startProgress(session, { label: `Writing ${basename(file)}`, unit: 'bytes' }))
+  const written = await writeComplete(file, requireComplete(chunks, { container, rows: manifest.rows }))
   const manifestOfFile: FileManifest = { ...manifest, file: basename(file), ...written }
   await writeComplete(manifestPathOf(file), [Buffer.from(`${JSON.stringify(manifestOfFile, null, 2)}\n`)])
   printResult(session, { path: file, ...manifestOfFile }, () => [
@@ -84,8 +86,9 @@ function requestExport(session: Session, { month, from, to, partner, format, gua
   return openDownload(connection, EXPORT_OWN_STATEMENT, { params, query: shape as RequestInput<typeof EXPORT_OWN_STATEMENT>['query'] })
 }
 
-function readManifest(header: string | null): Manifest {
-  if (header === null) throw new CliError('The server at METERLINE_URL is not Meterline, or a proxy removed a header.')
+export function readManifest({ headers }: Download): Manifest {
+  const header = headers.get('x-meterline-manifest')
+  if (header === null) throw new CliError('The server is not Meterline, or a proxy removed a header.')
   return Manifest.parse(JSON.parse(header))
 }
 

@@ -1,6 +1,6 @@
 import { askSecret, askText, canAsk, readSecretFromStdin } from '../ask.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'
-import { connectWith, DEFAULT_URL, requireUrl } from '../connection/connect.ts'
+import { connectWith, DEFAULT_URL, givenToken, requireUrl } from '../connection/connect.ts'
 import { credentialOf } from '../connection/credential.ts'
 import { describeIdentity, verifyIdentity } from '../connection/identity.ts'
 import { DEFAULT_PROFILE, profilesPath, readProfiles, writeProfiles } from '../connection/stored-profiles.ts'
@@ -71,10 +71,10 @@ async function chooseUrl(session: Session): Promise<string> {
   return requireUrl((await askText(session, `URL of the service [${known}]: `)) || known, 'This') ?? known
 }
 
-/** From METERLINE_ACCESS_TOKEN, else from the terminal, else from stdin; never from an option, which other users of the machine can see. */
+/** From METERLINE_ACCESS_TOKEN or its file, else from the terminal, else from stdin; never from an option, which other users of the machine can see. */
 async function readSecret(session: Session): Promise<string> {
-  const given = session.environment['METERLINE_ACCESS_TOKEN']
-  if (given !== undefined && given !== '') return given
+  const given = givenToken(session)
+  if (given !== undefined) return given
   const secret = canAsk(session) ? await askSecret(session, 'Partner secret, admin token or ingest key: ') : await readSecretFromStdin()
   if (secret === '')
     throw new CliError('No credentials were given.', EXIT.notAuthenticated, {

@@ -1,19 +1,20 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { readFile, stat } from 'node:fs/promises'
+import { basename, resolve } from 'node:path'
 import type { ExportFormat } from '../../contract/export-formats.ts'
 import { FileManifest, type Manifest } from '../../contract/export-manifest.ts'
-import { EXPORT_LINES, GET_EXPORT_MANIFEST } from '../../contract/exports.ts'
+import { EXPORT_LINES, EXPORT_OWN_STATEMENT, GET_EXPORT_MANIFEST } from '../../contract/exports.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'
-import { connect } from '../connection/connect.ts'
-import { CliError } from '../errors.ts'
-import { call, openDownload } from '../http-client.ts'
+import { connect, requirePartnerId } from '../connection/connect.ts'
+import { CliError, usageError } from '../errors.ts'
+import { call, type Download, openDownload } from '../http-client.ts'
 import { printResult } from '../output.ts'
+import { startProgress, withProgress } from '../progress.ts'
 import { countRow, noRows, openRowReader, type RowTotals, type TextFormat } from '../read-exported-rows.ts'
 import { readWorkbook } from '../read-workbook.ts'
 import type { Session } from '../session.ts'
-import { manifestPathOf } from './export.ts'
+import { manifestPathOf, readManifest } from './export.ts'
 
 export const verifyCommand: CommandRegistration = (program, run) => {
   withExamples(
@@ -39,7 +40,7 @@ interface VerifyOptions {
 async function verify(session: Session, path: string, options: VerifyOptions): Promise<void> {
   const file = resolve(path)
   const manifest = await readFileManifest(file)
-  const read = await readWhole(file, manifest.format).catch((cause: unknown) => {
+  const read = await readWhole(session, file, manifest.format).catch((cause: unknown) => {
     throw new CliError(`${file} cannot be read (${cause instanceof Error ? cause.message : String(cause)}).`)
   })
   const differences = [
@@ -86,12 +87,16 @@ interface ReadFile {
 }
 
 /** Reads the file once, in chunks. */
-async function readWhole(file: string, format: ExportFormat): Promise<ReadFile> {
+async function readWhole(session: Session, file: string, format: ExportFormat): Promise<ReadFile> {
+  const progress = startProgress(session, { label: `Reading ${basename(file)}`, unit: 'bytes', total: (await stat(file)).size })
   const hash = createHash('sha256')
   const reader = isText(format) ? openRowReader(format) : undefined
   let bytes = 0
   let unreadable: string | undefined
-  for await (const chunk of createReadStream(file).on('error', () => {})) {
+  for await (const chunk of withProgress(
+    createReadStream(file).on('error', () => {}),
+    progress,
+  )) {
     hash.update(chunk)
     bytes += chunk.length
     unreadable ??= await problemOf(() => reader?.add(chunk))
@@ -149,17 +154,32 @@ function compareStatement({ canonicalSha256 }: ReadFile, { statement_sha256 }: M
 }
 
 /** The manifest that the service would write now. */
-function requestManifest(session: Session, manifest: FileManifest): Promise<Manifest> {
-  return call(connect(session, ['admin']), GET_EXPORT_MANIFEST, { query: sameExport(manifest) })
+async function requestManifest(session: Session, manifest: FileManifest): Promise<Manifest> {
+  const connection = connect(session, ['admin', 'partner'])
+  if (connection.credential.kind === 'admin') return call(connection, GET_EXPORT_MANIFEST, { query: sameExport(manifest) })
+  const download = await downloadAgain(session, manifest)
+  // A body that nobody reads would hold the process.
+  for await (const _ of download.chunks);
+  return readManifest(download)
+}
+
+/** The same export as the service makes it now: finance exports everything, a partner its own statements. */
+function downloadAgain(session: Session, manifest: FileManifest): Promise<Download> {
+  const connection = connect(session, ['admin', 'partner'])
+  const { format, guard, bom, month } = sameExport(manifest)
+  if (connection.credential.kind === 'admin') return openDownload(connection, EXPORT_LINES, { query: sameExport(manifest) })
+  if (month === undefined) throw usageError('A partner compares the statement of a month; this file has other days.', 'Verify it with --offline.')
+  return openDownload(connection, EXPORT_OWN_STATEMENT, { params: { partnerId: requirePartnerId(connection), month }, query: { format, guard, bom } })
 }
 
 function sameExport({ month, from, to, partner_id, format, guard, bom }: FileManifest) {
   return {
-    ...(month === null ? { from, to } : { month }),
+    ...(month === null ? { from, to } : {}),
+    month: month ?? undefined,
     format,
-    ...(partner_id === null ? {} : { partner: partner_id }),
-    ...(guard === null ? {} : { guard }),
-    ...(bom === true ? { bom: 'true' as const } : {}),
+    partner: partner_id ?? undefined,
+    guard: guard ?? undefined,
+    bom: bom === true ? ('true' as const) : undefined,
   }
 }
 
@@ -174,7 +194,7 @@ async function compareWithService(session: Session, service: Manifest, { manifes
   if (service.status === 'open') found.push('the month was closed when this was exported and is open now: was a backup restored? Keep this file.')
   if (found.length > 0 || !isText(manifest.format)) return found
   const hash = createHash('sha256')
-  const { chunks } = await openDownload(connect(session, ['admin']), EXPORT_LINES, { query: sameExport(manifest) })
+  const { chunks } = await downloadAgain(session, manifest)
   for await (const chunk of chunks) hash.update(chunk)
   return compare('sha256', read.sha256, hash.digest('hex'), 'the same export now')
 }

@@ -77,9 +77,7 @@ interface Found {
 function findCredential(session: Session, link: LinkedDirectory | undefined): Found {
   const { environment } = session
   const given = requireUrl(session.url || environment['METERLINE_URL'], session.url ? '--url' : 'METERLINE_URL')
-  const { set, problems } = readSecretFiles(environment, ['METERLINE_ACCESS_TOKEN'])
-  for (const { name, message } of problems) throw new CliError(`${name}: ${message}.`, EXIT.notAuthenticated)
-  const token = session.profile === undefined ? set['METERLINE_ACCESS_TOKEN'] : undefined
+  const token = session.profile === undefined ? givenToken(session) : undefined
   if (token !== undefined) {
     if (given === undefined && link !== undefined && link.link.url !== DEFAULT_URL && !hasProfileFor(environment, link.link.url))
       throw usageError(
@@ -115,6 +113,13 @@ function findProfile({ environment, profile: named }: Session, url: string | und
   throw new CliError('Not authenticated.', EXIT.notAuthenticated, {
     next: 'Log in with "meterline login", or set METERLINE_ACCESS_TOKEN (or METERLINE_ACCESS_TOKEN_FILE) to an admin token, a partner secret or an ingest key. In embedded mode the admin token is the text of the file admin-token in DATA_DIR.',
   })
+}
+
+/** The credentials of the environment, or of the file that it names. Throws CliError for a file that cannot be read. */
+export function givenToken({ environment }: Session): string | undefined {
+  const { set, problems } = readSecretFiles(environment, ['METERLINE_ACCESS_TOKEN'])
+  for (const { name, message } of problems) throw new CliError(`${name}: ${message}.`, EXIT.notAuthenticated)
+  return set['METERLINE_ACCESS_TOKEN'] || undefined
 }
 
 function hasProfileFor(environment: NodeJS.ProcessEnv, url: string): boolean {

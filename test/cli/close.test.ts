@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Credentials } from '../support/clients/client.ts'
-import { runMeterline } from '../support/engines/service-process.ts'
+import { runHere } from '../support/clients/run-here.ts'
 import { untilSo } from '../support/until-so.ts'
 import { startTestService, type TestService } from '../support/worlds/test-service.ts'
 
@@ -22,38 +22,38 @@ beforeAll(async () => {
 afterAll(() => tested.stop())
 
 test('close prints the hash, or the reason with exit code 1; statements print every digit', async () => {
-  const early = await runMeterline(['close', '--month', '2026-04', '--partner', partner.partnerId], environment)
+  const early = await runHere(['close', '--month', '2026-04', '--partner', partner.partnerId], environment)
   expect(early).toMatchObject({
     code: 1,
     stderr: 'error: 1 of 1 not closed.\n',
     stdout: expect.stringContaining('Months close in order: close 2026-03 first.'),
   })
-  const closed = await runMeterline(['--json', 'close', '--month', '2026-03'], environment)
+  const closed = await runHere(['--json', 'close', '--month', '2026-03'], environment)
   const { sha256 } = (await tested.client.statement(partner, '2026-03')).body.statement
   expect([closed.code, JSON.parse(closed.stdout)]).toEqual([
     0,
     { month: '2026-03', closings: [{ partner_id: partner.partnerId, name: 'Acme', closed: true, billed: true, outcome: `sha256 ${sha256}` }] },
   ])
-  const one = await runMeterline(['statements', '--partner', partner.partnerId, '--month', '2026-03'], environment)
+  const one = await runHere(['statements', '--partner', partner.partnerId, '--month', '2026-03'], environment)
   expect(one.stdout).toContain('12345678901234567890.000000001')
   expect(one.stdout).toContain(`sha256 ${sha256}`)
-  const all = await runMeterline(['--json', 'statements', '--partner', partner.partnerId], environment)
+  const all = await runHere(['--json', 'statements', '--partner', partner.partnerId], environment)
   expect(JSON.parse(all.stdout).statements[0]).toMatchObject({ statement: { month: '2026-03', status: 'closed', sha256 } })
 })
 
 test('statements of an unknown partner exit with 4, and an invalid month with 1', async () => {
-  expect((await runMeterline(['statements', '--partner', 'ps_unknown'], environment)).code).toBe(4)
-  expect(await runMeterline(['statements', '--partner', partner.partnerId, '--month', 'March'], environment)).toMatchObject({
+  expect((await runHere(['statements', '--partner', 'ps_unknown'], environment)).code).toBe(4)
+  expect(await runHere(['statements', '--partner', partner.partnerId, '--month', 'March'], environment)).toMatchObject({
     code: 1,
     stderr: 'error: "March" is not a month as YYYY-MM.\n',
   })
-  expect((await runMeterline(['close', '--month', '2026-03'], { ...environment, METERLINE_ACCESS_TOKEN: 'wrong' })).code).toBe(2)
+  expect((await runHere(['close', '--month', '2026-03'], { ...environment, METERLINE_ACCESS_TOKEN: 'wrong' })).code).toBe(2)
 })
 
 test('close includes every partner, also on later pages of the list', async () => {
   const made: string[] = []
   for (let index = 0; index < 101; index += 1) made.push((await tested.client.createPartner(`partner ${index}`)).partnerId)
-  const { code, stdout } = await runMeterline(['--json', 'close', '--month', '2020-01'], environment)
+  const { code, stdout } = await runHere(['--json', 'close', '--month', '2020-01'], environment)
   const closings: { partner_id: string; billed: boolean }[] = JSON.parse(stdout).closings
   expect(code).toBe(0)
   expect(closings.map(({ partner_id }) => partner_id).sort()).toEqual([partner.partnerId, ...made].sort())

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { runMeterline } from '../support/engines/service-process.ts'
+import { runHere } from '../support/clients/run-here.ts'
 import { storeRawEvents } from '../support/worlds/store-raw-events.ts'
 import { startTestService, type TestService } from '../support/worlds/test-service.ts'
 
@@ -28,7 +28,7 @@ beforeAll(async () => {
 afterAll(() => tested.stop())
 
 test('explain prints the rule of a number, its events, the contributing projects and late events', async () => {
-  const { code, stdout } = await runMeterline(['explain', '--partner', partnerId, '--metric', 'database_bytes', '--month', '2026-01'], environment)
+  const { code, stdout } = await runHere(['explain', '--partner', partnerId, '--metric', 'database_bytes', '--month', '2026-01'], environment)
   expect(code).toBe(0)
   expect(stdout).toContain(`database_size_bytes of partnership ${partnerId}, 2026-01-01 to 2026-01-31: 170 byte on 2026-01-11\n`)
   expect(stdout).toContain('database_size_bytes is a peak: for each UTC day')
@@ -41,14 +41,14 @@ test('explain prints the rule of a number, its events, the contributing projects
 
 test('explain prints every digit of a project’s number, as text and as JSON', async () => {
   const command = ['explain', '--project', 'a', '--metric', 'ai_credits', '--from', '2026-01-09', '--to', '2026-01-09']
-  expect((await runMeterline(command, environment)).stdout).toMatch(/│ big +│ 12345678901234567890\.123456789 +│ 2026-01-09T00:00:00Z │/)
-  const { stdout } = await runMeterline(['--json', ...command], environment)
+  expect((await runHere(command, environment)).stdout).toMatch(/│ big +│ 12345678901234567890\.123456789 +│ 2026-01-09T00:00:00Z │/)
+  const { stdout } = await runHere(['--json', ...command], environment)
   expect(stdout).toContain('"value":12345678901234567890.123456789')
   expect(JSON.parse(stdout)).toMatchObject({ contributors: { days: [{ usage_date: '2026-01-09' }] } })
 })
 
 test('explain says so if no events contribute to a number', async () => {
-  const { stdout } = await runMeterline(['explain', '--project', 'a', '--metric', 'mcp_calls', '--month', '2026-01'], environment)
+  const { stdout } = await runHere(['explain', '--project', 'a', '--metric', 'mcp_calls', '--month', '2026-01'], environment)
   expect(stdout).toContain('mcp_calls of project a, 2026-01-01 to 2026-01-31: 0 call\n')
   expect(stdout).toContain('No events contribute to it.')
 })
@@ -63,5 +63,5 @@ test.each([
   [['--project', 'a'], 1, '--metric'],
   [['--metric', 'ai_tokens', '--project', 'unknown'], 4, 'Project not found'],
 ] as const)('explain %j fails with a message that says what to do', async (args, code, message) => {
-  expect(await runMeterline(['explain', ...args], environment)).toMatchObject({ code, stdout: '', stderr: expect.stringContaining(message) })
+  expect(await runHere(['explain', ...args], environment)).toMatchObject({ code, stdout: '', stderr: expect.stringContaining(message) })
 })

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { EXPORT_FORMAT_NAMES } from '../../contract/export-formats.ts'
 import type { Credentials } from '../support/clients/client.ts'
+import { runHere } from '../support/clients/run-here.ts'
 import { runMeterline, spawnMeterline } from '../support/engines/service-process.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 import { untilSo } from '../support/until-so.ts'
@@ -29,8 +30,9 @@ afterAll(async () => {
 
 const pathOf = (name: string) => join(directory.path, name)
 const exportTo = (name: string, ...args: string[]) =>
-  runMeterline(['export', '--partner', partner.partnerId, '--month', '2026-02', ...args, '--out', pathOf(name)], environment)
-const verify = (name: string, ...args: string[]) => runMeterline(['verify', pathOf(name), ...args], environment)
+  runHere(['export', '--partner', partner.partnerId, '--month', '2026-02', ...args, '--out', pathOf(name)], environment)
+/** Parquet is read by an embedded engine, and this process has one already. */
+const verify = (name: string, ...args: string[]) => (name.endsWith('parquet') ? runMeterline : runHere)(['verify', pathOf(name), ...args], environment)
 
 describe('meterline export and verify', () => {
   test.each(EXPORT_FORMAT_NAMES.filter((format) => format !== 'parquet'))(
@@ -57,7 +59,7 @@ describe('meterline export and verify', () => {
 
   test('a Parquet file with a number of 38 digits is verified to the last digit', async () => {
     expect(await exportTo('wide.parquet', '--month', '2026-01', '--format', 'parquet')).toMatchObject({ code: 0 })
-    const { code, stdout } = await runMeterline(['--json', 'verify', pathOf('wide.parquet')], environment)
+    const { code, stdout } = await verify('wide.parquet', '--json')
     expect([code, JSON.parse(stdout).totals[0]]).toEqual([0, { line: 'usage', metric: 'ai_tokens', rows: 3, value: '12345678901234567890123456801.12345679' }])
   })
 
@@ -71,14 +73,26 @@ describe('meterline export and verify', () => {
     ).toBe(body.statement.sha256)
   })
 
+  test('a partner exports its own statement, and verifies it against the service', async () => {
+    const own = { ...environment, METERLINE_ACCESS_TOKEN: partner.secret, METERLINE_PARTNER_ID: partner.partnerId }
+    for (const format of ['csv', 'xlsx']) {
+      const file = pathOf(`own.${format}`)
+      expect(await runHere(['export', '--month', '2026-02', '--format', format, '--out', file], own)).toMatchObject({ code: 0, stderr: '' })
+      const verified = await runHere(['verify', file], own)
+      expect([verified.code, verified.stdout]).toEqual([0, expect.stringContaining('the month is closed and will not change')])
+    }
+    const usage = await runHere(['export', '--from', '2026-02-01', '--to', '2026-02-07'], own)
+    expect([usage.code, usage.stderr]).toEqual([1, expect.stringContaining('A partner exports a statement.')])
+  })
+
   test('verify says that the month of an export is open, and accepts later usage', async () => {
-    await runMeterline(['export', '--from', '2026-03-01', '--to', '2026-03-31', '--out', pathOf('live.csv')], environment)
+    await runHere(['export', '--from', '2026-03-01', '--to', '2026-03-31', '--out', pathOf('live.csv')], environment)
     await tested.client.send([{ event_id: 'more', project_id: 'quoted', metric: 'ai_tokens', value: 64, timestamp: '2026-03-09T10:00:00Z' }])
     expect(await verify('live.csv')).toMatchObject({ code: 0, stdout: expect.stringContaining('The month is open') })
   })
 
   test('export --json prints the name of the file and what it contains', async () => {
-    const { stdout } = await runMeterline(['--json', 'export', '--month', '2026-02', '--out', pathOf('all.csv')], environment)
+    const { stdout } = await runHere(['--json', 'export', '--month', '2026-02', '--out', pathOf('all.csv')], environment)
     expect(JSON.parse(stdout)).toMatchObject({ file: 'all.csv', partner_id: null, partners: 1, rows: 6 })
   })
 })
@@ -176,7 +190,7 @@ describe('an interrupted export leaves no file that passes verify', () => {
     await exportTo('broken.csv')
     const out = pathOf('broken.csv')
     const { server, port } = await startFakeService((response) => response.write('partner_id,month\r\n', () => response.destroy()))
-    const { code, stderr } = await runMeterline(['export', '--month', '2026-02', '--out', out], { ...environment, METERLINE_URL: `http://127.0.0.1:${port}` })
+    const { code, stderr } = await runHere(['export', '--month', '2026-02', '--out', out], { ...environment, METERLINE_URL: `http://127.0.0.1:${port}` })
     server.close()
     expect([code, stderr]).toEqual([1, expect.stringContaining('ended the download early')])
     expect([existsSync(`${out}.part`), existsSync(`${out}.manifest.json`)]).toEqual([false, false])
@@ -186,7 +200,7 @@ describe('an interrupted export leaves no file that passes verify', () => {
   test('a body that ends early without an error fails the export', async () => {
     const { server, port } = await startFakeService((response) => response.end())
     const at = { ...environment, METERLINE_URL: `http://127.0.0.1:${port}` }
-    const { code, stderr } = await runMeterline(['export', '--month', '2026-02', '--out', pathOf('short.csv')], at)
+    const { code, stderr } = await runHere(['export', '--month', '2026-02', '--out', pathOf('short.csv')], at)
     server.close()
     expect([code, stderr]).toEqual([1, expect.stringContaining('incomplete')])
     expect(readdirSync(directory.path).filter((name) => name.startsWith('short'))).toEqual([])

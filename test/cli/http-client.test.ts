@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { runMeterline } from '../support/engines/service-process.ts'
+import { runHere } from '../support/clients/run-here.ts'
 import { startTestService, type TestService } from '../support/worlds/test-service.ts'
 
 let tested: TestService
@@ -33,14 +33,14 @@ test.each([
 ])('a server that answers %i and is not Meterline (%s) is reported as such, with exit code 1', async (status, body) => {
   const url = await listen((_request, response) => response.writeHead(status).end(body))
   for (const command of [['audit'], ['rejected', 'list']]) {
-    const { code, stderr } = await runMeterline(command, { ...environment, METERLINE_URL: url })
+    const { code, stderr } = await runHere(command, { ...environment, METERLINE_URL: url })
     expect([code, stderr]).toEqual([1, `error: The server at ${url} is not Meterline (it answered ${status}). Set METERLINE_URL.\n`])
   }
 })
 
 test('an answer of an unexpected shape is reported in a sentence', async () => {
   const url = await listen((_request, response) => response.end('{"items":[]}'))
-  const { code, stderr } = await runMeterline(['rejected', 'list'], { ...environment, METERLINE_URL: url })
+  const { code, stderr } = await runHere(['rejected', 'list'], { ...environment, METERLINE_URL: url })
   expect(code).toBe(1)
   expect(stderr).toContain('error: The server is not a Meterline of this version (unexpected value for "rejected_events").')
 })
@@ -54,10 +54,10 @@ test('a service behind a prefix is called behind that prefix', async () => {
     return response.writeHead(answer.status).end(await answer.text())
   })
   for (const path of ['/metering', '/metering/']) {
-    const { code, stdout } = await runMeterline(['rejected', 'list'], { ...environment, METERLINE_URL: `${url}${path}` })
+    const { code, stdout } = await runHere(['rejected', 'list'], { ...environment, METERLINE_URL: `${url}${path}` })
     expect([code, stdout]).toEqual([0, 'No event was rejected.\n'])
   }
-  expect((await runMeterline(['rejected', 'list'], { ...environment, METERLINE_URL: url })).code).toBe(1)
+  expect((await runHere(['rejected', 'list'], { ...environment, METERLINE_URL: url })).code).toBe(1)
 })
 
 /** Must be the last test: it uses up the rate limit of the token. */
@@ -65,6 +65,6 @@ test('a temporary rejection says how long to wait', async () => {
   let { status } = await tested.client.admin('GET', '/admin/v1/partners')
   while (status === 200) status = (await tested.client.admin('GET', '/admin/v1/partners')).status
   expect(status).toBe(429)
-  const { code, stderr } = await runMeterline(['rejected', 'list'], environment)
+  const { code, stderr } = await runHere(['rejected', 'list'], environment)
   expect([code, stderr]).toEqual([1, expect.stringMatching(/^error: Too many requests .* Try again in \d+ seconds?\.\n$/)])
 })

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openPrivateKey, readSigningKeys } from '../../registry/keys/signing-keys.ts'
 import { openClickHouse } from '../../sql/clickhouse.ts'
-import { runMeterline } from '../support/engines/service-process.ts'
+import { runHere } from '../support/clients/run-here.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 import { TEST_MASTER_KEY, TEST_MASTER_KEYS } from '../support/worlds/test-registry.ts'
 import { startTestService, type TestService } from '../support/worlds/test-service.ts'
@@ -21,18 +21,18 @@ afterAll(async () => {
   directory.remove()
 })
 
-const json = async (args: readonly string[]) => JSON.parse((await runMeterline(['--json', ...args], environment)).stdout)
+const json = async (args: readonly string[]) => JSON.parse((await runHere(['--json', ...args], environment)).stdout)
 
 test('"token" prints only a token, which is limited to its role', async () => {
-  const { code, stdout } = await runMeterline(['token', '--role', 'finance', '--expires-in', '300'], environment)
+  const { code, stdout } = await runHere(['token', '--role', 'finance', '--expires-in', '300'], environment)
   expect([code, stdout]).toEqual([0, expect.stringMatching(/^[\w-]+\.[\w-]+\.[\w-]+\n$/)])
   const withFinanceToken = { ...environment, METERLINE_ACCESS_TOKEN: stdout.trim() }
-  expect((await runMeterline(['--json', 'close', '--month', '2020-01'], withFinanceToken)).code).toBe(0)
-  expect(await runMeterline(['keys', 'rotate'], withFinanceToken)).toMatchObject({
+  expect((await runHere(['--json', 'close', '--month', '2020-01'], withFinanceToken)).code).toBe(0)
+  expect(await runHere(['keys', 'rotate'], withFinanceToken)).toMatchObject({
     code: 5,
     stderr: expect.stringContaining('role operator; yours is finance'),
   })
-  expect(await runMeterline(['token', '--role', 'finance'], withFinanceToken)).toMatchObject({
+  expect(await runHere(['token', '--role', 'finance'], withFinanceToken)).toMatchObject({
     code: 5,
     stderr: expect.stringContaining('Only the admin token'),
   })
@@ -42,8 +42,8 @@ test('"token" prints only a token, which is limited to its role', async () => {
     expires_at: expect.any(String),
     id: expect.any(String),
   })
-  expect(await runMeterline(['token', '--role', 'root'], environment)).toMatchObject({ code: 1, stderr: expect.stringContaining('role') })
-  expect(await runMeterline(['token', '--role', 'finance', '--expires-in', '1h'], environment)).toMatchObject({
+  expect(await runHere(['token', '--role', 'root'], environment)).toMatchObject({ code: 1, stderr: expect.stringContaining('role') })
+  expect(await runHere(['token', '--role', 'finance', '--expires-in', '1h'], environment)).toMatchObject({
     code: 1,
     stderr: expect.stringContaining('"1h"'),
   })
@@ -52,28 +52,28 @@ test('"token" prints only a token, which is limited to its role', async () => {
 test('"token list" and "token revoke" find a token by its id and end it; "token create" is the same as "token"', async () => {
   const { token, id, expires_at } = await json(['token', 'create', '--role', 'operator'])
   const own = { ...environment, METERLINE_ACCESS_TOKEN: token }
-  expect((await runMeterline(['keys', 'list'], own)).code).toBe(0)
-  expect((await runMeterline(['token', 'list'], environment)).stdout).toMatch(new RegExp(`${id} .*operator .*${expires_at}`))
-  expect(await runMeterline(['token', 'revoke', id], own)).toMatchObject({ code: 5, stderr: expect.stringContaining('Only the admin token') })
-  expect(await runMeterline(['token', 'revoke', id], environment)).toMatchObject({
+  expect((await runHere(['keys', 'list'], own)).code).toBe(0)
+  expect((await runHere(['token', 'list'], environment)).stdout).toMatch(new RegExp(`${id} .*operator .*${expires_at}`))
+  expect(await runHere(['token', 'revoke', id], own)).toMatchObject({ code: 5, stderr: expect.stringContaining('Only the admin token') })
+  expect(await runHere(['token', 'revoke', id], environment)).toMatchObject({
     code: 0,
     stdout: expect.stringMatching(`^${id} is revoked since \\S+; all processes reject it within one second`),
   })
-  expect((await runMeterline(['keys', 'list'], own)).code).toBe(2)
+  expect((await runHere(['keys', 'list'], own)).code).toBe(2)
   expect((await json(['token', 'list'])).tokens).toContainEqual(expect.objectContaining({ id, revoked_at: expect.any(String) }))
-  expect(await runMeterline(['token', 'revoke', 'unknown'], environment)).toMatchObject({ code: 4, stderr: expect.stringContaining('meterline token list') })
+  expect(await runHere(['token', 'revoke', 'unknown'], environment)).toMatchObject({ code: 4, stderr: expect.stringContaining('meterline token list') })
 })
 
 test('"keys" lists and rotates signing keys; --withdraw invalidates the tokens that older keys signed', async () => {
   const { token } = await json(['token', '--role', 'operator'])
   const rotated = await json(['keys', 'rotate'])
   expect(rotated).toEqual({ kid: expect.stringMatching(/^meterline-key-/), signs_from: expect.any(String) })
-  expect((await runMeterline(['keys', 'list'], environment)).stdout).toMatch(/signing.*next/s)
-  expect((await runMeterline(['keys', 'list'], { ...environment, METERLINE_ACCESS_TOKEN: token })).code).toBe(0)
-  expect((await runMeterline(['keys', 'rotate', '--withdraw'], environment)).stdout).toMatch(/^meterline-key-\S+ signs from now on/)
+  expect((await runHere(['keys', 'list'], environment)).stdout).toMatch(/signing.*next/s)
+  expect((await runHere(['keys', 'list'], { ...environment, METERLINE_ACCESS_TOKEN: token })).code).toBe(0)
+  expect((await runHere(['keys', 'rotate', '--withdraw'], environment)).stdout).toMatch(/^meterline-key-\S+ signs from now on/)
   const { signing_keys } = await json(['keys', 'list'])
   expect(signing_keys.map(({ state }: { state: string }) => state)).toEqual(['withdrawn', 'withdrawn', 'signing'])
-  expect((await runMeterline(['keys', 'list'], { ...environment, METERLINE_ACCESS_TOKEN: token })).code).toBe(2)
+  expect((await runHere(['keys', 'list'], { ...environment, METERLINE_ACCESS_TOKEN: token })).code).toBe(2)
 })
 
 /** Must be the last test: it stops the service to read its files. */

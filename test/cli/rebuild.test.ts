@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { runMeterline } from '../support/engines/service-process.ts'
+import { runHere } from '../support/clients/run-here.ts'
 import { startTestService, type TestService } from '../support/worlds/test-service.ts'
 
 let tested: TestService
@@ -23,18 +23,18 @@ test('P3: after a rebuild of a falsified month, usage, partnership usage and the
   await tested.client.registerProject('p', partner.partnerId)
   await tested.service.clickhouse.control.command(AHEAD)
   expect((await tested.client.audit()).body.differences).toHaveLength(1)
-  const { code, stdout } = await runMeterline(['rebuild', '--month', '2026-03'], environment)
+  const { code, stdout } = await runHere(['rebuild', '--month', '2026-03'], environment)
   expect([code, stdout]).toEqual([0, 'The rollup of 2026-03 is rebuilt: 2 events, 1 daily totals.\n1 daily totals differed before.\n'])
   expect((await tested.client.projectUsage(partner, 'p', '2026-03-01', '2026-03-31')).body.summary.total_ai_tokens).toBe('10')
   expect((await tested.client.partnershipUsage(partner, '2026-03-01', '2026-03-31')).body.summary.ai_tokens).toBe('10')
   expect((await tested.client.audit()).body.differences).toEqual([])
-  const again = await runMeterline(['--json', 'rebuild', '--month', '2026-03'], environment)
+  const again = await runHere(['--json', 'rebuild', '--month', '2026-03'], environment)
   expect(JSON.parse(again.stdout)).toEqual({ month: '2026-03', keys: 1, events: 2, differences_before: 0 })
 })
 
 test('a rebuild of a month without events says that its rollup is empty', async () => {
   expect((await rebuild({ month: '2001-02' })).body).toEqual({ month: '2001-02', keys: '0', events: '0', differences_before: '0' })
-  expect((await runMeterline(['rebuild', '--month', '2001-02'], environment)).stdout).toBe(
+  expect((await runHere(['rebuild', '--month', '2001-02'], environment)).stdout).toBe(
     'Raw has no events of 2001-02; its rollup is empty.\n0 daily totals differed before.\n',
   )
 })
@@ -44,9 +44,9 @@ test('a rebuild rejects an invalid month, naming the parameter, and a caller wit
     expect(await rebuild({ month })).toMatchObject({ status: 400, body: { code: 'INVALID_REQUEST', message: expect.stringContaining('YYYY-MM') } })
   for (const body of [{}, { month: '2026-01', force: true }]) expect((await rebuild(body)).status).toBe(400)
   expect((await tested.client.call('POST', '/admin/v1/rebuilds')).status).toBe(401)
-  const { code, stdout, stderr } = await runMeterline(['rebuild', '--month', '2026-13'], environment)
+  const { code, stdout, stderr } = await runHere(['rebuild', '--month', '2026-13'], environment)
   expect([code, stdout, stderr]).toEqual([1, '', 'error: body.month: must be a calendar month as YYYY-MM\n'])
-  expect((await runMeterline(['rebuild'], environment)).stderr).toContain("required option '--month <month>' not specified")
+  expect((await runHere(['rebuild'], environment)).stderr).toContain("required option '--month <month>' not specified")
 })
 
 test('a second rebuild is rejected while one is running, and the answer names the month of the running one', async () => {

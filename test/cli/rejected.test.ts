@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { runMeterline } from '../support/engines/service-process.ts'
+import { runHere } from '../support/clients/run-here.ts'
 import { startTestService, type TestService } from '../support/worlds/test-service.ts'
 
 const REJECTED = 205
@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => tested.stop())
 
 const listed = async (...args: string[]): Promise<{ id: string; event_id: string }[]> =>
-  JSON.parse((await runMeterline(['--json', 'rejected', 'list', ...args], environment)).stdout).rejected_events
+  JSON.parse((await runHere(['--json', 'rejected', 'list', ...args], environment)).stdout).rejected_events
 
 describe('the command "rejected"', () => {
   test('P7: "rejected list" prints the requested number of rejected events across pages, newest first and each once', async () => {
@@ -24,7 +24,7 @@ describe('the command "rejected"', () => {
     expect((await listed('--limit', '150')).map(({ event_id }) => event_id)).toEqual(newestFirst.slice(0, 150))
     expect(await listed()).toHaveLength(100)
     for (const limit of ['0', '-1', 'all', '1.5', ''])
-      expect(await runMeterline(['rejected', 'list', `--limit=${limit}`], environment)).toMatchObject({
+      expect(await runHere(['rejected', 'list', `--limit=${limit}`], environment)).toMatchObject({
         code: 1,
         stderr: expect.stringContaining(`"${limit}"`),
       })
@@ -32,7 +32,7 @@ describe('the command "rejected"', () => {
 
   test('P7: "rejected resend" exits 4 if no event was found, and 1 if an event is rejected again', async () => {
     const [first] = await listed('--limit', '1')
-    const resend = async (...ids: string[]) => (await runMeterline(['rejected', 'resend', ...ids], environment)).code
+    const resend = async (...ids: string[]) => (await runHere(['rejected', 'resend', ...ids], environment)).code
     expect(await resend('http/999999')).toBe(4)
     expect(await resend('http/999999', 'nothing')).toBe(4)
     expect(await resend(first?.id ?? '')).toBe(1)
@@ -45,7 +45,7 @@ describe('the command "rejected"', () => {
       INSERT INTO rejected_events_v1 (log, offset, reason, message, project_id, event_id, ingest_key_id, received_at, original)
       SELECT 'http', 1000000 + number, 'invalid_value', 'm', 'p', 'old', 'old-key', toDateTime64('2026-02-01 00:00:00', 3, 'UTC') + INTERVAL number DAY, '{}' FROM numbers(40)`)
     const drop = async (before: string) => (await tested.client.admin('POST', '/admin/v1/rejected-events/drop', { before })).body
-    const { stdout } = await runMeterline(['--json', 'rejected', 'drop', '--before', '2026-03'], environment)
+    const { stdout } = await runHere(['--json', 'rejected', 'drop', '--before', '2026-03'], environment)
     expect(JSON.parse(stdout)).toEqual({ months: [{ month: '2026-02', events: 28 }] })
     expect(await drop('2026-03')).toEqual({ months: [] })
     expect((await listed('--limit', '1000')).filter(({ event_id }) => event_id === 'old')).toHaveLength(12)

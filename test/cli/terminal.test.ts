@@ -1,0 +1,113 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Credentials } from '../support/clients/client.ts'
+import { runMeterline } from '../support/engines/service-process.ts'
+import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
+import { untilSo } from '../support/until-so.ts'
+import { startTestService, type TestService } from '../support/worlds/test-service.ts'
+
+const LAUNCHER = fileURLToPath(new URL('../../bin/meterline.mjs', import.meta.url))
+const hasTmux = spawnSync('tmux', ['-V']).status === 0
+
+let tested: TestService
+let partner: Credentials
+const temporary = makeTemporaryDirectory()
+const config = join(temporary.path, 'config')
+const socket = join(temporary.path, 'tmux')
+const tmux = (...args: string[]) => execFileSync('tmux', ['-S', socket, ...args], { encoding: 'utf8' })
+
+beforeAll(async () => {
+  tested = await startTestService()
+  partner = await tested.client.createPartner('Ours')
+  await tested.client.registerProject('shop', partner.partnerId, { name: 'Shop' })
+  if (hasTmux) tmux('-f', '/dev/null', 'new-session', '-d', '-s', 'terminal', '-x', '100', '-y', '30', 'sh')
+})
+afterAll(async () => {
+  if (hasTmux) tmux('kill-server')
+  await tested.stop()
+  temporary.remove()
+})
+
+test('without a terminal nothing is asked: the secret comes on stdin, and an empty one is an error', async () => {
+  const environment = { METERLINE_URL: tested.service.url, XDG_CONFIG_HOME: join(temporary.path, 'piped') }
+  const login = ['login', '--partner', partner.partnerId]
+  expect(await runMeterline(login, environment, { input: '' })).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining('stdin') })
+  expect(await runMeterline(login, environment, { input: `${partner.secret}\n` })).toMatchObject({ code: 0 })
+})
+
+describe.skipIf(!hasTmux)('in a terminal (skipped without tmux)', () => {
+  test('login asks for the service, the secret and the partner, and does not show the secret', async () => {
+    const screen = start('login', ['login'])
+    await screen.shows('URL of the service [http://127.0.0.1:8080]:')
+    type(tested.service.url)
+    await screen.shows('Partner secret, admin token or ingest key:')
+    type(partner.secret)
+    await screen.shows('Id of the partner:')
+    type(partner.partnerId)
+    await screen.shows(`Logged in: partner Ours (${partner.partnerId})`)
+    expect(await screen.ends()).toBe(0)
+    expect(screen.text()).not.toContain(partner.secret.slice(0, 12))
+  })
+
+  test('login that is interrupted changes nothing', async () => {
+    const before = readFileSync(join(config, 'meterline', 'credentials.json'), 'utf8')
+    const screen = start('interrupted', ['login', '--profile', 'second', '--url', tested.service.url])
+    await screen.shows('Partner secret')
+    tmux('send-keys', '-t', 'terminal', 'C-c')
+    await screen.shows('Interrupted. Nothing was changed.')
+    expect(await screen.ends()).toBe(1)
+    expect(readFileSync(join(config, 'meterline', 'credentials.json'), 'utf8')).toBe(before)
+  })
+
+  test('delete asks, and only a yes deletes', async () => {
+    const asked = start('asked', ['delete', 'shop'])
+    await asked.shows('Delete Shop (shop) permanently? [y/N]')
+    type('')
+    await asked.shows('Nothing was changed.')
+    expect(await asked.ends()).toBe(1)
+    const confirmed = start('confirmed', ['delete', 'shop'])
+    await confirmed.shows('[y/N]')
+    type('y')
+    await confirmed.shows('shop is deleted.')
+    expect(await confirmed.ends()).toBe(0)
+  })
+
+  test('link lets choose from the projects', async () => {
+    await tested.client.registerProject('other', partner.partnerId, { name: 'Other' })
+    const screen = start('link', ['link'])
+    await screen.shows('1  Other  (other)')
+    type('1')
+    await screen.shows('This directory is linked to Other (other).')
+    expect(await screen.ends()).toBe(0)
+  })
+})
+
+/** Starts a command on an empty screen. */
+function start(name: string, args: readonly string[]) {
+  const done = join(temporary.path, `${name}.exit`)
+  const script = join(temporary.path, `${name}.sh`)
+  writeFileSync(
+    script,
+    `clear; cd '${temporary.path}'; export XDG_CONFIG_HOME='${config}'; '${process.execPath}' '${LAUNCHER}' ${args.join(' ')}; echo $? > '${done}.new'; mv '${done}.new' '${done}'\n`,
+  )
+  type(`. ${script}`)
+  const text = () => tmux('capture-pane', '-p', '-t', 'terminal')
+  return {
+    text,
+    /** Waits until the screen has this text. */
+    shows: (wanted: string) => untilSo(async () => text().replaceAll(/\s+/g, ' ').includes(wanted.replaceAll(/\s+/g, ' '))),
+    /** Waits for the exit code. */
+    ends: async () => {
+      await untilSo(async () => existsSync(done))
+      return Number(readFileSync(done, 'utf8'))
+    },
+  }
+}
+
+function type(text: string): void {
+  if (text !== '') tmux('send-keys', '-t', 'terminal', '-l', text)
+  tmux('send-keys', '-t', 'terminal', 'Enter')
+}
