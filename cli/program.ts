@@ -47,6 +47,13 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<Co
     keys: async () => (await import('./commands/keys.ts')).keysCommand,
     token: async () => (await import('./commands/token.ts')).tokenCommand,
   },
+  Administration: {
+    partners: async () => (await import('./commands/administration/partners.ts')).partnersCommand,
+    projects: async () => (await import('./commands/administration/projects.ts')).projectsCommand,
+    accounts: async () => (await import('./commands/administration/accounts.ts')).accountsCommand,
+    'ingest-keys': async () => (await import('./commands/administration/ingest-keys.ts')).ingestKeysCommand,
+    secrets: async () => (await import('./commands/administration/secrets.ts')).secretsCommand,
+  },
   'This program': {
     completion: async () => (await import('./commands/completion.ts')).completionCommand,
     help: async () => (await import('./commands/help.ts')).helpCommand,

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { readAnswer } from './answer.ts'
 import { type AnswerOf, type Operation, type RequestInput, urlOf } from './operation.ts'
+import { SecretsErrorBody } from './secrets.ts'
 
 export interface Endpoint {
   /** Where the service is reached; with a path, if it is behind a prefix. */
@@ -27,7 +28,7 @@ export interface Failure {
  */
 export async function callOperation<O extends Operation>(endpoint: Endpoint, operation: O, request: RequestInput<O> = {}): Promise<Reply<O>> {
   const response = await sendRequest(endpoint, operation, request)
-  if (!response.ok) return { status: 'failed', failure: await failureOf(response) }
+  if (!response.ok) return { status: 'failed', failure: await failureOf(operation, response) }
   const text = await response.text()
   const schema = operation.answers[response.status]
   if (!(schema instanceof z.ZodType)) return { status: 'failed', failure: { httpStatus: response.status, error: undefined, retryAfterSeconds: undefined } }
@@ -46,11 +47,22 @@ export function sendRequest<O extends Operation>({ url, headers, signal }: Endpo
   })
 }
 
-/** Every error of Meterline has these two members. */
+/** Every error of Meterline has these two members, except those of the Secrets API. */
 const ErrorFields = z.object({ code: z.string(), message: z.string(), request_id: z.string().optional() })
 
-export async function failureOf(response: Response): Promise<Failure> {
-  const error = ErrorFields.safeParse(await response.json().catch(() => undefined))
+/** Of an answer that is not 2xx. */
+export async function failureOf(operation: Operation, response: Response): Promise<Failure> {
+  const body: unknown = await response.json().catch(() => undefined)
   const retryAfter = response.headers.get('retry-after')
-  return { httpStatus: response.status, error: error.data, retryAfterSeconds: retryAfter === null ? undefined : Number(retryAfter) }
+  return {
+    httpStatus: response.status,
+    error: operation.errorBody === SecretsErrorBody ? secretsErrorOf(body, response.headers) : ErrorFields.safeParse(body).data,
+    retryAfterSeconds: retryAfter === null ? undefined : Number(retryAfter),
+  }
+}
+
+/** The documentation of the Secrets API gives its errors other members, and none for the id of the request. */
+function secretsErrorOf(body: unknown, headers: Headers): Failure['error'] {
+  const { data } = SecretsErrorBody.safeParse(body)
+  return data === undefined ? undefined : { code: data.error, message: data.message, request_id: headers.get('x-request-id') ?? undefined }
 }

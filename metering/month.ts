@@ -38,6 +38,11 @@ export function monthNumberOf(instantMs: number): number {
   return at.getUTCFullYear() * 12 + at.getUTCMonth()
 }
 
+/** How many months before the month of an instant it is; negative if it is after that. */
+export function monthsAgo(month: Month, nowMs: number): number {
+  return monthNumberOf(nowMs) - monthNumberOf(startOf(month).getTime())
+}
+
 /** The months of a period, ascending. */
 export function monthsOf({ first, last }: Period): Month[] {
   const months: Month[] = []
