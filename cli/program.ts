@@ -11,7 +11,7 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<Co
     start: async () => (await import('./commands/start.ts')).startCommand,
     ingest: async () => (await import('./commands/start.ts')).ingestCommand,
     aggregate: async () => (await import('./commands/start.ts')).aggregateCommand,
-    api: async () => (await import('./commands/start.ts')).apiCommand,
+    api: async () => (await import('./commands/api.ts')).apiCommand,
     migrate: async () => (await import('./commands/migrate.ts')).migrateCommand,
   },
   'Credentials and projects': {
