@@ -48,6 +48,7 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<Co
     token: async () => (await import('./commands/token.ts')).tokenCommand,
   },
   'This program': {
+    docs: async () => (await import('./commands/docs.ts')).docsCommand,
     completion: async () => (await import('./commands/completion.ts')).completionCommand,
     help: async () => (await import('./commands/help.ts')).helpCommand,
   },

@@ -15,7 +15,7 @@ export const apiCommand: CommandRegistration = (program, run) => {
         'call any route of the API with your credentials; without arguments: serve the API in this process (any number in parallel; needs KAFKA_BROKERS and CLICKHOUSE_URL)',
       )
       .option('--data <json>', 'the body: JSON, @file, or - for stdin')
-      .option('--header <name:value>', 'a header; may be given several times', (header: string, before: string[]) => [...before, header], [])
+      .option('--header <name:value>', 'a header; may be given several times', (header: string, before: string[] = []) => [...before, header])
       .option('--paginate', 'follow next_cursor and print all pages as one body')
       .option(...ENV_FILE)
       .action((method: string | undefined, path: string | undefined, own: ApiOptions) =>
@@ -31,18 +31,18 @@ export const apiCommand: CommandRegistration = (program, run) => {
 
 interface ApiOptions extends EnvFileOptions {
   readonly data?: string
-  readonly header: readonly string[]
+  readonly header?: readonly string[]
   readonly paginate?: boolean
 }
 
-async function serve({ environment }: Session, { data, header, paginate, ...own }: ApiOptions): Promise<void> {
+async function serve({ environment }: Session, { data, header = [], paginate, ...own }: ApiOptions): Promise<void> {
   if (data !== undefined || header.length > 0 || paginate === true)
     throw usageError('--data, --header and --paginate are for a call.', 'Give its method and path: meterline api GET /version')
   await (await import('../../service/run.ts')).start(completeFrom(own, environment), 'api')
 }
 
 /** Prints the body of an answer as the service wrote it; it is held in memory, so that a broken answer prints nothing. Throws CliError. */
-async function callApi(session: Session, given: string, path: string | undefined, { data, header, paginate = false }: ApiOptions): Promise<void> {
+async function callApi(session: Session, given: string, path: string | undefined, { data, header = [], paginate = false }: ApiOptions): Promise<void> {
   const method = METHODS.find((each) => each === given.toUpperCase())
   if (method === undefined) throw usageError(`"${given}" is not a method of the API.`, `Give one of ${METHODS.join(', ')}.`)
   if (data !== undefined && method === 'GET') throw usageError('A GET request has no body.', 'Leave out --data, or use another method.')
