@@ -49,6 +49,7 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<Co
   },
   'This program': {
     docs: async () => (await import('./commands/docs.ts')).docsCommand,
+    mcp: async () => (await import('./commands/mcp.ts')).mcpCommand,
     completion: async () => (await import('./commands/completion.ts')).completionCommand,
     help: async () => (await import('./commands/help.ts')).helpCommand,
   },

@@ -80,7 +80,7 @@ export async function runMeterline(args: readonly string[], environment: Record<
 }
 
 /** Passes on only PATH and HOME of the environment, so that a developer's own variables do not change a test. Nothing balances, so a stop does not drain. */
-export function spawnMeterline(args: readonly string[], environment: Record<string, string>): ChildProcess {
+export function spawnMeterline(args: readonly string[], environment: Record<string, string>, stdin: 'ignore' | 'pipe' = 'ignore'): ChildProcess {
   const { PATH = '', HOME = '' } = process.env
-  return spawn(process.execPath, [LAUNCHER, ...args], { env: { PATH, HOME, DRAIN_MS: '0', ...environment }, stdio: ['ignore', 'pipe', 'pipe'] })
+  return spawn(process.execPath, [LAUNCHER, ...args], { env: { PATH, HOME, DRAIN_MS: '0', ...environment }, stdio: [stdin, 'pipe', 'pipe'] })
 }
