@@ -38,6 +38,8 @@ COPY --from=dependencies /app/node_modules ./node_modules
 COPY --from=built /app/dist ./dist
 COPY LICENSE package.json ./
 COPY bin ./bin
+# What `meterline docs` shows.
+COPY docs ./docs
 # What GET /version answers: `docker build --build-arg GIT_COMMIT=$(git rev-parse HEAD) .`
 ARG GIT_COMMIT=
 RUN printf '%s' "$GIT_COMMIT" > dist/git-commit

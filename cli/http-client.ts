@@ -97,7 +97,8 @@ async function* chunksOf(reader: ReadableStreamDefaultReader<Uint8Array>): Async
   }
 }
 
-function networkError({ url }: Endpoint, cause: unknown): unknown {
+/** What a rejected fetch means for the person at the terminal; another error is returned as it is. */
+export function networkError({ url }: Endpoint, cause: unknown): unknown {
   if (!(cause instanceof TypeError)) return cause
   if (isSlow(cause))
     return new CliError(`The service at ${url} has not answered for minutes. It may still be working; check there before you repeat the call.`, EXIT.error, {
@@ -114,8 +115,8 @@ function isSlow({ cause }: TypeError): boolean {
   return typeof cause === 'object' && cause !== null && 'code' in cause && cause.code === 'UND_ERR_HEADERS_TIMEOUT'
 }
 
-/** Another server's 404 must not end a script with the exit code of "not found". */
-function failedCall(endpoint: Endpoint, { httpStatus, error, retryAfterSeconds }: Failure): CliError {
+/** What a failed answer means. Another server's 404 must not end a script with the exit code of "not found". */
+export function failedCall(endpoint: Endpoint, { httpStatus, error, retryAfterSeconds }: Failure): CliError {
   if (error === undefined) return notMeterline(endpoint, httpStatus)
   const wait =
     httpStatus !== 429 || retryAfterSeconds === undefined ? '' : ` Try again in ${retryAfterSeconds} ${retryAfterSeconds === 1 ? 'second' : 'seconds'}.`

@@ -11,7 +11,7 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<Co
     start: async () => (await import('./commands/start.ts')).startCommand,
     ingest: async () => (await import('./commands/start.ts')).ingestCommand,
     aggregate: async () => (await import('./commands/start.ts')).aggregateCommand,
-    api: async () => (await import('./commands/start.ts')).apiCommand,
+    api: async () => (await import('./commands/api.ts')).apiCommand,
     migrate: async () => (await import('./commands/migrate.ts')).migrateCommand,
   },
   'Credentials and projects': {
@@ -55,6 +55,8 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<Co
     secrets: async () => (await import('./commands/administration/secrets.ts')).secretsCommand,
   },
   'This program': {
+    docs: async () => (await import('./commands/docs.ts')).docsCommand,
+    mcp: async () => (await import('./commands/mcp.ts')).mcpCommand,
     completion: async () => (await import('./commands/completion.ts')).completionCommand,
     help: async () => (await import('./commands/help.ts')).helpCommand,
   },

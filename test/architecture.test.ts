@@ -121,6 +121,7 @@ const VENDORS: Record<string, readonly string[]> = {
   pino: ['service', 'demo', 'bench', 'test'],
   ...Object.fromEntries(OPENTELEMETRY.map((name) => [`@opentelemetry/${name}`, ['service/tracing', 'test/service/tracing']])),
   commander: ['cli', 'demo', 'test'],
+  '@modelcontextprotocol/sdk': ['cli/mcp', 'cli/commands/mcp.ts', 'test/cli/mcp.test.ts'],
   'cli-table3': ['cli', 'demo', 'bench'],
   'cli-progress': ['cli/progress.ts', 'demo'],
   'fast-check': ['test'],

@@ -1,4 +1,5 @@
 import type { ProjectStatus } from '../../contract/fields.ts'
+import { ruleOf } from '../../metering/metric-rules.ts'
 import { METRICS, type MetricKind, type MetricName } from '../../metering/metrics.ts'
 import { type Month, monthOf } from '../../metering/month.ts'
 import type { Period } from '../../metering/period.ts'
@@ -79,7 +80,7 @@ export async function explainPartnership({ clickhouse, lane }: ExplainStore, par
   const shares = await readLargestProjects(lane, number, peakDay)
   return {
     asOfMs,
-    ...ruleOf('partnership', metric),
+    ...describe('partnership', metric),
     value: summary[metric],
     peakDay,
     ...countsOf(extent),
@@ -106,7 +107,7 @@ export async function explainProject(
   const days = await readLargestDays(lane, number)
   const explanation: Explanation = {
     asOfMs,
-    ...ruleOf('project', metric),
+    ...describe('project', metric),
     value: summary[metric],
     // The greatest day comes first, on ties the earliest.
     peakDay: METRICS[metric].kind === 'peak' ? (days[0]?.day ?? null) : null,
@@ -123,20 +124,9 @@ export interface ExplainedProject {
   readonly partnerId: string | undefined
 }
 
-function ruleOf(of: 'project' | 'partnership', metric: MetricName) {
+function describe(of: 'project' | 'partnership', metric: MetricName) {
   const { kind, unit } = METRICS[metric]
-  return { metric, kind, unit, rule: `${metric} is ${RULES[of][kind]}` }
-}
-
-const RULES: Record<'project' | 'partnership', Record<MetricKind, string>> = {
-  project: {
-    peak: 'a peak: the greatest sample of each UTC day, then the greatest of the days.',
-    cumulative: 'cumulative: the sum of the values of all events of the period.',
-  },
-  partnership: {
-    peak: 'a peak: for each UTC day the greatest sample of every project, deleted ones included, added up over the projects; then the greatest of the days.',
-    cumulative: 'cumulative: the sum of the values of all events of the period, over all projects, deleted ones included.',
-  },
+  return { metric, kind, unit, rule: ruleOf(of, metric) }
 }
 
 function countsOf({ events, firstMs, lastMs }: EvidenceSummary) {

@@ -13,7 +13,6 @@ export const aggregateCommand = runs(
   'aggregate',
   'refresh totals, audit finished days, close months; run any number in parallel (needs CLICKHOUSE_URL)',
 )
-export const apiCommand = runs('api', 'api', 'serve the HTTP API; run any number in parallel (needs KAFKA_BROKERS and CLICKHOUSE_URL)')
 
 /** A command that runs the service, or a part of it, until it is stopped. */
 function runs(part: ServicePart, name: string, description: string): CommandRegistration {

@@ -1,0 +1,81 @@
+import { Server } from '@modelcontextprotocol/sdk/server/index.js'
+import { CallToolRequestSchema, type CallToolResult, ListToolsRequestSchema } from '@modelcontextprotocol/sdk/types.js'
+import { z } from 'zod'
+import type { Connection } from '../connection/connect.ts'
+import { CliError, EXIT } from '../errors.ts'
+import { exportTool, statement } from './billing-tools.ts'
+import { health } from './health-tool.ts'
+import type { Tool, ToolOutput } from './tool.ts'
+import { explain, partnershipUsage, projects, projectUsage } from './usage-tools.ts'
+
+const TOOLS: readonly Tool[] = [partnershipUsage, projectUsage, projects, statement, explain, exportTool, health]
+
+const INSTRUCTIONS =
+  'Meterline meters usage and bills it. Every number is a text with all its digits: quote it as it is, and do not compute with floating-point numbers. A peak of a partnership is not the sum of the peaks of its projects: read how_it_adds_up before you add or compare figures. Figures with the status provisional or open can still change; as_of says up to when they are complete.'
+
+/** A server of the Model Context Protocol with the tools that these credentials can use; all of them only read. */
+export function buildMcpServer(connection: Connection, version: string): Server {
+  // The SDK's simpler McpServer reports wrong arguments in its own form, without a code and a next step.
+  const server = new Server({ name: 'meterline', title: 'Meterline', version }, { capabilities: { tools: {} }, instructions: INSTRUCTIONS })
+  const tools = TOOLS.filter(({ kinds }) => kinds.includes(connection.credential.kind))
+  server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: tools.map(describeTool) }))
+  server.setRequestHandler(CallToolRequestSchema, async ({ params }): Promise<CallToolResult> => {
+    try {
+      const tool = tools.find(({ name }) => name === params.name)
+      if (tool === undefined) throw unknownTool(params.name, tools)
+      return resultOf(await tool.run(connection, params.arguments ?? {}))
+    } catch (thrown) {
+      return errorOf(thrown)
+    }
+  })
+  return server
+}
+
+function describeTool({ name, title, description, input }: Tool) {
+  const { $schema: _, ...schema } = z.toJSONSchema(input, { io: 'input' })
+  return {
+    name,
+    title,
+    description,
+    inputSchema: { ...schema, type: 'object' as const },
+    annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  }
+}
+
+function resultOf({ answer, file }: ToolOutput): CallToolResult {
+  const texts = [JSON.stringify(answer), ...(file === undefined ? [] : [file])]
+  return { content: texts.map((text) => ({ type: 'text' as const, text })), structuredContent: { ...answer } }
+}
+
+/** What went wrong as the result of the tool, in the form of `--json`, so that the model can act on it. */
+function errorOf(thrown: unknown): CallToolResult {
+  const { message, code, next, requestId, retryable } = asCliError(thrown)
+  const error = { error: message, code, next: next ?? nextOf(code, retryable), request_id: requestId ?? null, retryable }
+  return { content: [{ type: 'text', text: JSON.stringify(error) }], isError: true }
+}
+
+function asCliError(thrown: unknown): CliError {
+  if (thrown instanceof CliError) return thrown
+  if (thrown instanceof z.ZodError) {
+    const [issue] = thrown.issues
+    const place = issue?.path.join('.')
+    return new CliError(`Wrong arguments: ${place ? `${place}: ` : ''}${issue?.message ?? 'they are not an object'}.`, EXIT.error, {
+      code: 'INVALID_ARGUMENTS',
+    })
+  }
+  return new CliError(thrown instanceof Error ? thrown.message : String(thrown))
+}
+
+function nextOf(code: string, retryable: boolean): string {
+  if (retryable) return 'Call the tool again in some seconds.'
+  if (code.endsWith('NOT_FOUND')) return 'Check the id: the tool projects lists the projects of the partner, deleted ones included.'
+  if (code.startsWith('INVALID') || code.startsWith('PERIOD')) return 'Correct the arguments after the input schema of the tool, and call it again.'
+  return 'Report the error to the person you work for; "meterline docs" describes the service.'
+}
+
+function unknownTool(name: string, tools: readonly Tool[]): CliError {
+  return new CliError(`There is no tool "${name}" for these credentials.`, EXIT.notFound, {
+    code: 'UNKNOWN_TOOL',
+    next: `There are: ${tools.map((each) => each.name).join(', ')}.`,
+  })
+}
