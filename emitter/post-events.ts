@@ -1,0 +1,102 @@
+import type { Clock } from './clock.ts'
+import { readRetryAfterMs } from './retry-delay.ts'
+
+/** The part of fetch that the emitter uses. */
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>
+
+export interface PostOptions {
+  /** Where the service is reached, for example https://meterline.example.com; with a path, if it is behind a prefix. */
+  readonly url: string
+  /** The ingest key. */
+  readonly key: string
+  readonly fetch: Fetch
+  readonly clock: Clock
+  readonly attemptTimeoutMs: number
+  readonly signal: AbortSignal | undefined
+}
+
+interface RejectedInRequest {
+  /** Position in the request, starting at 0. */
+  readonly index: number
+  readonly reason: string
+  readonly message: string
+}
+
+type PostResult =
+  /** The service has an outcome for every event. `duplicates` is undefined if it detects them later (with Kafka). */
+  | { readonly status: 'answered'; readonly accepted: number; readonly duplicates: number | undefined; readonly rejected: readonly RejectedInRequest[] }
+  /** 413. */
+  | { readonly status: 'too_large'; readonly message: string }
+  /** No answer, or one that says to try again: 408, 429, 5xx. */
+  | { readonly status: 'try_again'; readonly httpStatus: number | undefined; readonly message: string; readonly retryAfterMs: number | undefined }
+  /** An answer that will be the same next time, until a person changes something: the key, the address. */
+  | { readonly status: 'refused'; readonly httpStatus: number; readonly code: string | undefined; readonly message: string }
+
+/** Sends one request. `body` is a JSON array of `events` events. Never rejects. */
+export async function postEvents(body: string, events: number, options: PostOptions): Promise<PostResult> {
+  const { clock, signal } = options
+  const attempt = new AbortController()
+  const abort = () => attempt.abort()
+  const timer = clock.setTimeout(abort, options.attemptTimeoutMs)
+  signal?.addEventListener('abort', abort)
+  if (signal?.aborted === true) abort()
+  try {
+    const response = await options.fetch(`${options.url.replace(/\/+$/, '')}/v1/events`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${options.key}`, 'content-type': 'application/json' },
+      body,
+      signal: attempt.signal,
+      // A redirect would turn the POST into a GET without a body.
+      redirect: 'manual',
+    })
+    return resultOf(response, await response.text(), { events, nowMs: clock.now() })
+  } catch (error) {
+    const message = attempt.signal.aborted ? `There was no answer within ${options.attemptTimeoutMs} ms.` : `There was no answer (${describe(error)}).`
+    return { status: 'try_again', httpStatus: undefined, message, retryAfterMs: undefined }
+  } finally {
+    clock.clearTimeout(timer)
+    signal?.removeEventListener('abort', abort)
+  }
+}
+
+function resultOf(response: Response, text: string, { events, nowMs }: { events: number; nowMs: number }): PostResult {
+  const { status: httpStatus } = response
+  const answer = parseObject(text)
+  if (response.ok) {
+    // Whatever else answers 200, such as the login page of a network, has not stored these events.
+    if (isAnswerFor(events, answer)) return { status: 'answered', accepted: answer.accepted, duplicates: answer.duplicates, rejected: answer.rejected }
+    return { status: 'refused', httpStatus, code: undefined, message: 'The answer is not from Meterline: it does not count these events. Check the URL.' }
+  }
+  const code = typeof answer['code'] === 'string' ? answer['code'] : undefined
+  const message = typeof answer['message'] === 'string' ? answer['message'] : `The answer had status ${httpStatus}.`
+  if (httpStatus === 413) return { status: 'too_large', message }
+  if (httpStatus !== 408 && httpStatus !== 429 && httpStatus < 500) return { status: 'refused', httpStatus, code, message }
+  return { status: 'try_again', httpStatus, message, retryAfterMs: readRetryAfterMs(response.headers.get('retry-after'), nowMs) }
+}
+
+interface Answer {
+  readonly accepted: number
+  readonly duplicates: number | undefined
+  readonly rejected: readonly RejectedInRequest[]
+}
+
+function isAnswerFor(events: number, answer: object): answer is Answer {
+  const { accepted, duplicates = 0, rejected } = answer as Partial<Answer>
+  if (!Array.isArray(rejected) || !rejected.every(({ index }) => Number.isInteger(index) && index >= 0 && index < events)) return false
+  return typeof accepted === 'number' && accepted + duplicates + rejected.length === events
+}
+
+function parseObject(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+  } catch {
+    return {}
+  }
+}
+
+/** Node's fetch puts the reason into `cause`. */
+function describe(error: unknown): string {
+  const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error
+  return inner instanceof Error ? inner.message || inner.name : String(inner)
+}
