@@ -1,26 +1,22 @@
 import { type Clock, sleep, systemClock } from './clock.ts'
 import type { RejectReason, WireEvent } from './event.ts'
-import { type Fetch, type PostOptions, postEvents } from './post-events.ts'
+import type { Post } from './post.ts'
+import { type HttpOptions, postOverHttp } from './post-over-http.ts'
 import { retryDelayMs } from './retry-delay.ts'
 
-export interface DeliverOptions {
-  /** Where the service is reached, for example https://meterline.example.com; with a path, if it is behind a prefix. */
-  readonly url: string
-  /** The ingest key. */
-  readonly key: string
+export interface RetryOptions {
   /** Ends the delivery; what had no outcome until then is `undelivered`, and may be sent again with the same ids. */
   readonly signal?: AbortSignal | undefined
   /** No further attempt starts when this much time has passed since the first. Without it, the only end is the signal. */
   readonly giveUpAfterMs?: number | undefined
-  /** One request may take this long; 30,000 by default. */
-  readonly attemptTimeoutMs?: number | undefined
   /** Called before each wait for the next attempt. */
   readonly onRetry?: ((problem: RetryProblem) => void) | undefined
-  readonly fetch?: Fetch | undefined
   readonly clock?: Clock | undefined
   /** From 0 to 1, for the jitter of delays. */
   readonly random?: (() => number) | undefined
 }
+
+export interface DeliverOptions extends RetryOptions, HttpOptions {}
 
 export interface RetryProblem {
   /** Undefined if there was no answer. */
@@ -66,23 +62,23 @@ export interface DeliveryFailure {
 export function deliverEvents(events: readonly WireEvent[], options: DeliverOptions): Promise<Delivery> {
   return deliverTexts(
     events.map((event) => JSON.stringify(event)),
+    postOverHttp(options),
     options,
   )
 }
 
-/** Like deliverEvents, for events that are JSON texts already. */
-export async function deliverTexts(texts: readonly string[], options: DeliverOptions): Promise<Delivery> {
+/** Like deliverEvents, for events that are JSON texts already, and for any way of sending them. */
+export async function deliverTexts(texts: readonly string[], post: Post, options: RetryOptions): Promise<Delivery> {
   const outcomes: EventOutcome[] = texts.map(() => UNDELIVERED)
   let accepted = 0
   let duplicates: number | undefined = 0
-  const end = (failure: DeliveryFailure | undefined): Delivery => ({ outcomes, accepted, duplicates, failure })
+  const postUntilAnswered = repeating(post, options)
   // Ranges of events, the next one last.
   const waiting: Range[] = texts.length === 0 ? [] : [{ from: 0, to: texts.length }]
-  const post = postingOf(options)
   for (let range = waiting.pop(); range !== undefined; range = waiting.pop()) {
     const { from, to } = range
-    const result = await post(texts.slice(from, to))
-    if (result.status === 'failed') return end(result.failure)
+    const result = await postUntilAnswered(texts.slice(from, to))
+    if (result.status === 'failed') return { outcomes, accepted, duplicates, failure: result.failure }
     if (result.status === 'too_large' && to - from > 1) {
       const middle = from + Math.ceil((to - from) / 2)
       waiting.push({ from: middle, to }, { from, to: middle })
@@ -95,7 +91,7 @@ export async function deliverTexts(texts: readonly string[], options: DeliverOpt
       duplicates = duplicates === undefined || result.duplicates === undefined ? undefined : duplicates + result.duplicates
     }
   }
-  return end(undefined)
+  return { outcomes, accepted, duplicates, failure: undefined }
 }
 
 interface Range {
@@ -106,23 +102,20 @@ interface Range {
 const UNDELIVERED: EventOutcome = { status: 'undelivered' }
 const DELIVERED: EventOutcome = { status: 'delivered' }
 
-/** One request after the other, each repeated until it has an answer that is not "try again". */
-function postingOf(options: DeliverOptions) {
-  const { clock = systemClock, random = Math.random, signal, giveUpAfterMs = Number.POSITIVE_INFINITY, attemptTimeoutMs = 30_000, onRetry } = options
-  const { url, key, fetch: send = (to, init) => fetch(to, init) } = options
-  const postOptions: PostOptions = { url, key, fetch: send, clock, attemptTimeoutMs, signal }
+/** Repeats a request until it has an answer that is not "try again". */
+function repeating(post: Post, { clock = systemClock, random = Math.random, signal, giveUpAfterMs = Number.POSITIVE_INFINITY, onRetry }: RetryOptions) {
   const endMs = clock.now() + giveUpAfterMs
   return async (texts: readonly string[]) => {
-    const body = `[${texts.join(',')}]`
     for (let attempt = 1; ; attempt += 1) {
       if (isAborted(signal)) return failed({ kind: 'aborted', httpStatus: undefined, code: undefined, message: 'The delivery was aborted.' })
-      const result = await postEvents(body, texts.length, postOptions)
+      const result = await post(texts, signal)
       if (result.status === 'answered' || result.status === 'too_large') return result
       if (result.status === 'refused') return failed({ kind: 'refused', httpStatus: result.httpStatus, code: result.code, message: result.message })
+      if (isAborted(signal)) continue
       const { httpStatus, message, retryAfterMs } = result
       const retryInMs = retryDelayMs({ attempt, retryAfterMs, random: random() })
-      if (!isAborted(signal) && clock.now() + retryInMs > endMs) return failed({ kind: 'gave_up', httpStatus, code: undefined, message })
-      if (!isAborted(signal)) onRetry?.({ httpStatus, message, attempt, retryInMs })
+      if (clock.now() + retryInMs > endMs) return failed({ kind: 'gave_up', httpStatus, code: undefined, message })
+      onRetry?.({ httpStatus, message, attempt, retryInMs })
       await sleep(clock, retryInMs, signal)
     }
   }

@@ -1,61 +1,41 @@
-import type { Clock } from './clock.ts'
+import { type Clock, systemClock } from './clock.ts'
+import type { Post, PostResult, RejectedInRequest } from './post.ts'
 import { readRetryAfterMs } from './retry-delay.ts'
 
 /** The part of fetch that the emitter uses. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>
 
-export interface PostOptions {
+export interface HttpOptions {
   /** Where the service is reached, for example https://meterline.example.com; with a path, if it is behind a prefix. */
   readonly url: string
   /** The ingest key. */
   readonly key: string
-  readonly fetch: Fetch
-  readonly clock: Clock
-  readonly attemptTimeoutMs: number
-  readonly signal: AbortSignal | undefined
+  /** One request may take this long; 30,000 by default. */
+  readonly attemptTimeoutMs?: number | undefined
+  readonly fetch?: Fetch | undefined
+  readonly clock?: Clock | undefined
 }
 
-interface RejectedInRequest {
-  /** Position in the request, starting at 0. */
-  readonly index: number
-  readonly reason: string
-  readonly message: string
-}
-
-type PostResult =
-  /** The service has an outcome for every event. `duplicates` is undefined if it detects them later (with Kafka). */
-  | { readonly status: 'answered'; readonly accepted: number; readonly duplicates: number | undefined; readonly rejected: readonly RejectedInRequest[] }
-  /** 413. */
-  | { readonly status: 'too_large'; readonly message: string }
-  /** No answer, or one that says to try again: 408, 429, 5xx. */
-  | { readonly status: 'try_again'; readonly httpStatus: number | undefined; readonly message: string; readonly retryAfterMs: number | undefined }
-  /** An answer that will be the same next time, until a person changes something: the key, the address. */
-  | { readonly status: 'refused'; readonly httpStatus: number; readonly code: string | undefined; readonly message: string }
-
-/** Sends one request. `body` is a JSON array of `events` events. Never rejects. */
-export async function postEvents(body: string, events: number, options: PostOptions): Promise<PostResult> {
-  const { clock, signal } = options
-  const attempt = new AbortController()
-  const abort = () => attempt.abort()
-  const timer = clock.setTimeout(abort, options.attemptTimeoutMs)
-  signal?.addEventListener('abort', abort)
-  if (signal?.aborted === true) abort()
-  try {
-    const response = await options.fetch(`${options.url.replace(/\/+$/, '')}/v1/events`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${options.key}`, 'content-type': 'application/json' },
-      body,
-      signal: attempt.signal,
+/** Sends events to POST /v1/events, one request per attempt. */
+export function postOverHttp({ url, key, attemptTimeoutMs = 30_000, clock = systemClock, fetch: send = (to, init) => fetch(to, init) }: HttpOptions): Post {
+  const target = `${url.replace(/\/+$/, '')}/v1/events`
+  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
+  return async (texts, signal) => {
+    const attempt = new AbortController()
+    const abort = () => attempt.abort()
+    const timer = clock.setTimeout(abort, attemptTimeoutMs)
+    signal?.addEventListener('abort', abort)
+    try {
       // A redirect would turn the POST into a GET without a body.
-      redirect: 'manual',
-    })
-    return resultOf(response, await response.text(), { events, nowMs: clock.now() })
-  } catch (error) {
-    const message = attempt.signal.aborted ? `There was no answer within ${options.attemptTimeoutMs} ms.` : `There was no answer (${describe(error)}).`
-    return { status: 'try_again', httpStatus: undefined, message, retryAfterMs: undefined }
-  } finally {
-    clock.clearTimeout(timer)
-    signal?.removeEventListener('abort', abort)
+      const response = await send(target, { method: 'POST', headers, body: `[${texts.join(',')}]`, signal: attempt.signal, redirect: 'manual' })
+      return resultOf(response, await response.text(), { events: texts.length, nowMs: clock.now() })
+    } catch (error) {
+      const message = attempt.signal.aborted ? `There was no answer within ${attemptTimeoutMs} ms.` : `There was no answer (${describe(error)}).`
+      return { status: 'try_again', httpStatus: undefined, message, retryAfterMs: undefined }
+    } finally {
+      clock.clearTimeout(timer)
+      signal?.removeEventListener('abort', abort)
+    }
   }
 }
 
