@@ -80,7 +80,7 @@ export async function openDownload<O extends Operation>(endpoint: Endpoint, oper
   const response = await sendRequest(endpoint, operation, request).catch((cause: unknown) => {
     throw networkError(endpoint, cause)
   })
-  if (!response.ok) throw failedCall(endpoint, await failureOf(operation, response))
+  if (!response.ok) throw failedCall(endpoint, await failureOf(response))
   if (response.body === null) throw notMeterline(endpoint, response.status)
   // Read from now on: fetch cancels a body without a reader when its response is garbage collected, and then it ends empty and normally.
   return { headers: response.headers, chunks: chunksOf(response.body.getReader()) }

@@ -28,7 +28,7 @@ export interface Failure {
  */
 export async function callOperation<O extends Operation>(endpoint: Endpoint, operation: O, request: RequestInput<O> = {}): Promise<Reply<O>> {
   const response = await sendRequest(endpoint, operation, request)
-  if (!response.ok) return { status: 'failed', failure: await failureOf(operation, response) }
+  if (!response.ok) return { status: 'failed', failure: await failureOf(response) }
   const text = await response.text()
   const schema = operation.answers[response.status]
   if (!(schema instanceof z.ZodType)) return { status: 'failed', failure: { httpStatus: response.status, error: undefined, retryAfterSeconds: undefined } }
@@ -51,12 +51,12 @@ export function sendRequest<O extends Operation>({ url, headers, signal }: Endpo
 const ErrorFields = z.object({ code: z.string(), message: z.string(), request_id: z.string().optional() })
 
 /** Of an answer that is not 2xx. */
-export async function failureOf(operation: Operation, response: Response): Promise<Failure> {
+export async function failureOf(response: Response): Promise<Failure> {
   const body: unknown = await response.json().catch(() => undefined)
   const retryAfter = response.headers.get('retry-after')
   return {
     httpStatus: response.status,
-    error: operation.errorBody === SecretsErrorBody ? secretsErrorOf(body, response.headers) : ErrorFields.safeParse(body).data,
+    error: ErrorFields.safeParse(body).data ?? secretsErrorOf(body, response.headers),
     retryAfterSeconds: retryAfter === null ? undefined : Number(retryAfter),
   }
 }
