@@ -17,11 +17,11 @@ FROM ${NODE_IMAGE} AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
 ARG EMBEDDED=0
-# --omit=optional would also omit the binaries of lz4-napi, which are optional packages for each platform. So everything is
-# installed, and then only the engine is removed. The last line fails the build if the lz4 decoder is missing, which would
-# otherwise stop a partition at its first lz4 batch.
-RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
- && if [ "$EMBEDDED" != 1 ]; then rm -rf node_modules/chdb node_modules/@chdb; fi \
+# The engine is a development dependency, which the stage above has in the version of the lock file. The last line fails the
+# build if the lz4 decoder is missing, which would otherwise stop a partition at its first lz4 batch.
+RUN --mount=type=bind,from=built,source=/app/node_modules,target=/built \
+    npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
+ && if [ "$EMBEDDED" = 1 ]; then cp -R /built/chdb /built/@chdb /built/node-addon-api /built/node-gyp-build node_modules/; fi \
  && node -e "require('lz4-napi')"
 
 FROM ${NODE_IMAGE}

@@ -111,10 +111,20 @@ export async function openClickHouse(target: ClickHouseTarget): Promise<ClickHou
   }
 }
 
-/** Imports the engine only when it is used, so that a service with a ClickHouse server need not install its 700 MB. */
+/** Imports the engine only when it is used: who has a ClickHouse server, or only calls a service, need not install its 700 MB. */
 async function openSession(target: ClickHouseTarget): Promise<Session> {
   if (target.engine === 'server') return (await import('./server-session.ts')).openServerSession(target.url)
-  return (await import('./embedded-session.ts')).openEmbeddedSession(target.directory)
+  const { openEmbeddedSession } = await import('./embedded-session.ts').catch((cause: unknown) => {
+    throw isMissingEngine(cause) ? new Error(ENGINE_MISSING) : cause
+  })
+  return openEmbeddedSession(target.directory)
+}
+
+const ENGINE_MISSING =
+  'The embedded engine is not installed. Set CLICKHOUSE_URL to use a ClickHouse server, or install the engine (730 MB) beside Meterline: npm install chdb@3'
+
+function isMissingEngine(cause: unknown): boolean {
+  return cause instanceof Error && 'code' in cause && cause.code === 'ERR_MODULE_NOT_FOUND' && cause.message.includes("'chdb'")
 }
 
 function laneOf(session: Session): Lane {
