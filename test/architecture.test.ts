@@ -123,6 +123,7 @@ const VENDORS: Record<string, readonly string[]> = {
   commander: ['cli', 'demo', 'test'],
   'cli-table3': ['cli', 'demo', 'bench'],
   'cli-progress': ['demo'],
+  'smol-toml': ['cli/configuration-file'],
   'fast-check': ['test'],
   standardwebhooks: ['test'],
   'ipaddr.js': ['test'],
