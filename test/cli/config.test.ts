@@ -57,24 +57,19 @@ name = "Acme \\"Cloud\\""
 mode = "co-branded"
 billing_from = "2026-01"
 disabled = true
-
 [[partners.projects]]
 id = "acme-1"
 name = "shop"
 region = "eu-west"
-
 [[partners.projects]]
 id = "acme-2"
 name = "shop"
 status = "deleted"
 deleted_at = 2026-01-05T00:00:00Z
-
 [[partners]]
 name = "Beta"
-
 [[ingest_keys]]
 name = "gateway"
-
 [[ingest_keys]]
 name = "gateway-acme"
 partners = ["Acme \\"Cloud\\"", "Beta"]
