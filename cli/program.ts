@@ -53,6 +53,7 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<Co
     accounts: async () => (await import('./commands/administration/accounts.ts')).accountsCommand,
     'ingest-keys': async () => (await import('./commands/administration/ingest-keys.ts')).ingestKeysCommand,
     secrets: async () => (await import('./commands/administration/secrets.ts')).secretsCommand,
+    config: async () => (await import('./commands/administration/config.ts')).configCommand,
   },
   'This program': {
     docs: async () => (await import('./commands/docs.ts')).docsCommand,

@@ -125,6 +125,7 @@ const VENDORS: Record<string, readonly string[]> = {
   '@modelcontextprotocol/sdk': ['cli/mcp', 'cli/commands/mcp.ts', 'test/cli/mcp.test.ts'],
   'cli-table3': ['cli', 'demo', 'bench'],
   'cli-progress': ['cli/progress.ts', 'demo'],
+  'smol-toml': ['cli/configuration-file'],
   'fast-check': ['test'],
   standardwebhooks: ['test'],
   'ipaddr.js': ['test'],

@@ -1,0 +1,53 @@
+import { planKey } from './plan-keys.ts'
+import { type FoundPartner, planPartner } from './plan-partners.ts'
+import { planProject } from './plan-projects.ts'
+import type { ConfigurationFile } from './schema.ts'
+import { groupedBy, type ServiceState } from './service-state.ts'
+import type { KeyStep, PartnerStep, ProjectStep, Skipped, Step } from './steps.ts'
+
+/** What has to be done so that the service is as the file says, in the order in which it is done. */
+export interface Plan {
+  readonly partners: readonly PartnerStep[]
+  readonly projects: readonly ProjectStep[]
+  readonly ingestKeys: readonly KeyStep[]
+  /** What the file says and the service has no way to do. */
+  readonly skipped: readonly Skipped[]
+  /** What the service has beyond the file. It stays as it is. Partners and keys by name, projects by id. */
+  readonly notInFile: { readonly partners: readonly string[]; readonly projects: readonly string[]; readonly ingest_keys: readonly string[] }
+  /** Entries of the file that are so already. */
+  readonly unchanged: number
+}
+
+/** Compares the file with the service. `nowMs` is needed to recognize months of the distant past. */
+export function planChanges(file: ConfigurationFile, state: ServiceState, nowMs: number): Plan {
+  const partnersByName = groupedBy(state.partners, ({ name }) => name)
+  const partners = file.partners.map((entry) => ({ entry, ...planPartner(entry, state.partners, partnersByName, nowMs) }))
+  const found = partners.map(({ entry, reference }): FoundPartner => ({ entry, reference }))
+  const known = { byId: new Map(state.projects.map((project) => [project.id, project])), partnerOfAccount: state.partnerOfAccount }
+  const namesakes = groupedBy(state.projects, ({ partner_id, account_id, name }) => JSON.stringify([partner_id, account_id ?? '', name]))
+  const inFile = new Set(file.partners.flatMap(({ projects }) => projects.map(({ id }) => id)))
+  const projects = partners.flatMap((partner) =>
+    partner.entry.projects.map((entry) => planProject(entry, partner, { ...known, namesakes, inFile, partners: state.partners })),
+  )
+  const keysByName = groupedBy(state.ingestKeys, ({ name }) => name)
+  const keys = file.ingest_keys.map((entry) => planKey(entry, keysByName.get(entry.name) ?? [], { found, partners: state.partners, partnersByName }))
+  const all = [...partners, ...projects, ...keys]
+  const foundIds = new Set(found.flatMap(({ reference }) => (reference !== undefined && 'id' in reference ? [reference.id] : [])))
+  const keyNames = new Set(file.ingest_keys.map(({ name }) => name))
+  return {
+    partners: partners.flatMap(({ step }) => step ?? []),
+    projects: projects.flatMap(({ step }) => step ?? []),
+    ingestKeys: keys.flatMap(({ step }) => step ?? []),
+    skipped: all.flatMap(({ skipped }) => skipped),
+    notInFile: {
+      partners: state.partners.filter(({ id }) => !foundIds.has(id)).map(({ name }) => name),
+      projects: state.projects.filter(({ id }) => !inFile.has(id)).map(({ id }) => id),
+      ingest_keys: state.ingestKeys.filter(({ name }) => !keyNames.has(name)).map(({ name }) => name),
+    },
+    unchanged: all.filter(({ step, skipped }) => step === undefined && skipped.length === 0).length,
+  }
+}
+
+export function stepsOf({ partners, projects, ingestKeys }: Plan): readonly Step[] {
+  return [...partners, ...projects, ...ingestKeys]
+}

@@ -1,0 +1,70 @@
+import { stringify } from 'smol-toml'
+import type { ConfigurationFile, KeyEntry, PartnerEntry, ProjectEntry } from './schema.ts'
+import { groupedBy, type IngestKey, type Partner, type Project, type ServiceState } from './service-state.ts'
+
+export interface WrittenFile {
+  readonly document: ConfigurationFile
+  readonly text: string
+  /** What the file cannot express, as sentences. */
+  readonly leftOut: readonly string[]
+}
+
+/** The state of the service as a file, always in the same order, so that two exports can be compared. It contains no secret. */
+export function writeConfigurationFile({ partners, projects, ingestKeys }: ServiceState, url: string): WrittenFile {
+  const isUnique = uniqueIn(partners.map(({ name }) => name))
+  const nameOf = new Map(partners.map(({ id, name }) => [id, isUnique(name) ? name : id]))
+  const projectsOf = groupedBy(projects, ({ partner_id }) => partner_id)
+  const named = new Map(ingestKeys.toReversed().map((key) => [key.name, key]))
+  const document = {
+    partners: partners.toSorted(byNameAndId).map((partner) => partnerEntry(partner, projectsOf.get(partner.id) ?? [], isUnique(partner.name))),
+    ingest_keys: [...named.values()].toSorted(byNameAndId).map((key) => keyEntry(key, nameOf)),
+  }
+  const leftOut = ingestKeys
+    .filter((key) => named.get(key.name) !== key)
+    .map(({ id, name }) => `the ingest key ${id}, because an older one is called "${name}" too`)
+  return { document, text: `${[...headOf(url), ...leftOut.map((each) => `# Left out: ${each}.`)].join('\n')}\n\n${stringify(document)}`, leftOut }
+}
+
+function headOf(url: string): string[] {
+  return [
+    `# Configuration of Meterline at ${url}, written by "meterline config export".`,
+    '# "meterline config plan <file>" shows what would change, and "meterline config apply <file>" changes it.',
+    '# What is left out here is not changed there; nothing is removed. The file contains no secret.',
+  ]
+}
+
+function partnerEntry({ id, name, mode, billing_from, disabled_at }: Partner, projects: readonly Project[], hasUniqueName: boolean): PartnerEntry {
+  return {
+    ...(hasUniqueName ? {} : { id }),
+    name,
+    mode,
+    ...(billing_from === null ? {} : { billing_from }),
+    ...(disabled_at === null ? {} : { disabled: true }),
+    projects: projects.toSorted(byNameAndId).map(projectEntry),
+  }
+}
+
+function projectEntry({ id, name, region, instance_type, status, deleted_at, account_id }: Project): ProjectEntry {
+  return {
+    ...{ id, name, region, instance_type },
+    // Partners pause and restore their projects themselves: the file of yesterday must not undo that.
+    ...(status === 'deleted' ? { status } : {}),
+    ...(deleted_at === null ? {} : { deleted_at }),
+    ...(account_id === null ? {} : { account_id }),
+  }
+}
+
+function keyEntry({ name, partner_ids }: IngestKey, nameOf: ReadonlyMap<string, string>): KeyEntry {
+  return { name, ...(partner_ids.length === 0 ? {} : { partners: partner_ids.map((id) => nameOf.get(id) ?? id).toSorted() }) }
+}
+
+function uniqueIn(names: readonly string[]): (name: string) => boolean {
+  const grouped = groupedBy(names, (name) => name)
+  return (name) => grouped.get(name)?.length === 1
+}
+
+/** By code units, so that the order is the same on every machine. */
+function byNameAndId(one: { readonly name: string; readonly id: string }, other: { readonly name: string; readonly id: string }): number {
+  if (one.name !== other.name) return one.name < other.name ? -1 : 1
+  return one.id < other.id ? -1 : 1
+}
