@@ -36,6 +36,7 @@ import { reencrypt } from './routes/reencrypt.ts'
 import { registerProjectRoute, registerProjectsRoute } from './routes/register-projects.ts'
 import { dropRejectedEvents, listOwnRejectedEvents, listRejectedEvents, resendRejectedEvents } from './routes/rejected-events.ts'
 import { createSecretRoute, deleteSecretRoute, getSecret, listSecretsRoute, updateSecretRoute } from './routes/secrets.ts'
+import { listServiceLogs } from './routes/service-logs.ts'
 import { listSigningKeys, rotateSigningKeyRoute } from './routes/signing-keys.ts'
 import { listSilentProjectsRoute } from './routes/silent-projects.ts'
 import { addAdjustment, closeMonthRoute, getOwnStatement, getStatement, listOwnStatements, listStatementsRoute } from './routes/statements.ts'
@@ -109,6 +110,7 @@ export function addRoutes(app: FastifyInstance, context: OperatorContext): void 
   listAuditLogAtAudit(app, context)
   listAudits(app, context)
   runAudit(app, context)
+  listServiceLogs(app, context)
   listLogsRoute(app, context)
   getSource(app, context)
   useSource(app, context)
