@@ -12,7 +12,7 @@ import type { ClickHouse } from '../sql/clickhouse.ts'
 import type { LimitedReads } from '../sql/limited-reads.ts'
 import type { RunBetweenBatches } from '../sql/run-between-batches.ts'
 import type { LoggedRequests } from './http/logged-requests.ts'
-import type { ServiceLogs } from './routes/service-logs.ts'
+import type { ServiceLogs } from './service-logs/service-logs.ts'
 
 /**
  * What the routes need. It is wired once, where the process starts. It has no unlimited store, so that the compiler rejects a route

@@ -14,8 +14,9 @@ import { logRequests } from './http/access-log.ts'
 import { httpMetrics } from './prometheus/http-metrics.ts'
 import { getLiveness, getReadiness, getVersion } from './routes/health.ts'
 import { collectMetrics, getMetrics } from './routes/metrics.ts'
-import { listServiceLogs, type ServiceLogs } from './routes/service-logs.ts'
+import { listServiceLogs } from './routes/service-logs.ts'
 import { SERVER_LIMITS } from './server.ts'
+import type { ServiceLogs } from './service-logs/service-logs.ts'
 
 export interface HealthAppOptions {
   readonly logger: ApiContext['logger']

@@ -16,6 +16,7 @@ import { acceptEventBodies, sendEvents } from './routes/events.ts'
 import { explainOwnUsage, explainUsage } from './routes/explain.ts'
 import { exportLines, exportOwnStatement, getExportManifest } from './routes/exports.ts'
 import { getLiveness, getReadiness, getVersion } from './routes/health.ts'
+import { getHealthReport } from './routes/health-report.ts'
 import { getHome } from './routes/home.ts'
 import { createIngestKeyRoute, listIngestKeysRoute, revokeIngestKeyRoute } from './routes/ingest-keys.ts'
 import { auditTopicRoute, getSource, listLogsRoute, repartitionTopic, replayLog, resetLog, useSource } from './routes/logs.ts'
@@ -111,6 +112,7 @@ export function addRoutes(app: FastifyInstance, context: OperatorContext): void 
   listAudits(app, context)
   runAudit(app, context)
   listServiceLogs(app, context)
+  getHealthReport(app, context)
   listLogsRoute(app, context)
   getSource(app, context)
   useSource(app, context)

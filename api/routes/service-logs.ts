@@ -3,16 +3,8 @@ import { LIST_SERVICE_LOGS } from '../../contract/service-logs.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
 import { OPERATOR } from '../auth/access.ts'
 import { addRoute } from '../route.ts'
-import type { RecentLogs } from '../service-logs/recent-logs.ts'
+import type { ServiceLogs } from '../service-logs/service-logs.ts'
 import { visibleLine } from '../service-logs/visible-line.ts'
-
-export interface ServiceLogs {
-  readonly recentLogs: RecentLogs
-  /** What this process does, for the answer. */
-  readonly part: string
-  /** What no line may show, whatever it says: the credentials of the process itself. */
-  readonly secrets: readonly string[]
-}
 
 /** A caller that follows the log asks every few seconds; a line for each of its requests would be all that it reads. */
 const OPTIONS = { access: OPERATOR, isPolled: true } as const

@@ -150,18 +150,16 @@ describe('the lines that a process keeps', () => {
   test('are shown with the listed fields only, and without anything that looks like a credential', () => {
     const { logger, recentLogs } = openLogging({ level: 'info' }, { write: () => undefined })
     const cause = Object.assign(new Error('SELECT the-token-of-admin'), { code: 'E42' })
-    logger
-      .child({ source: 'ingest' })
-      .error(
-        {
-          err: cause,
-          sql: 'hidden',
-          events: 3,
-          reason: 'http://user:pass-word@host/ with mls_abc and eyJhbGciOiJ9.eyJzdWIi.c2ln',
-          ids: { partner: 'p_1', other: 'x' },
-        },
-        'Bearer abc the-token-of-admin',
-      )
+    logger.child({ source: 'ingest' }).error(
+      {
+        err: cause,
+        sql: 'hidden',
+        events: 3,
+        reason: 'http://user:pass-word@host/ with mls_abc and eyJhbGciOiJ9.eyJzdWIi.c2ln',
+        ids: { partner: 'p_1', other: 'x' },
+      },
+      'Bearer abc the-token-of-admin',
+    )
     const [kept] = recentLogs.read(all).lines
     if (kept === undefined) throw new Error('The line was not kept.')
     expect(visibleLine(kept, ['the-token-of-admin'])).toEqual({
