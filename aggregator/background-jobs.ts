@@ -1,3 +1,4 @@
+import type { Logger } from '../metering/logger.ts'
 import { type DiskSpace, readDiskSpace } from '../sql/disk-space.ts'
 import { readStoreClock } from '../sql/store-clock.ts'
 import { AuditSlot } from './audits/audit-slot.ts'
@@ -10,7 +11,12 @@ import { PartnershipDaysRefresh } from './usage/refresh-partnership-days.ts'
 import { countUnregisteredProjects } from './usage/unregistered-projects.ts'
 
 /** What closing months needs is enough for the other jobs too, besides the index that is audited. */
-export type BackgroundJobsOptions = Omit<DueOptions, 'clockWatch'> & Pick<ClockWatchOptions, 'uptimeMs'> & { readonly identityIndex: AuditedIndex }
+export type BackgroundJobsOptions = Omit<DueOptions, 'clockWatch'> &
+  Pick<ClockWatchOptions, 'uptimeMs'> & {
+    readonly identityIndex: AuditedIndex
+    /** For what the audits of finished days find. */
+    readonly auditLogger: Logger
+  }
 
 /**
  * The jobs that run automatically: they refresh partnership days, audit finished days, close months that are due, and count projects
@@ -37,12 +43,12 @@ export interface BackgroundJobs {
 }
 
 export async function startBackgroundJobs(options: BackgroundJobsOptions): Promise<BackgroundJobs> {
-  const { clickhouse, logger, now, uptimeMs } = options
+  const { clickhouse, logger, auditLogger, now, uptimeMs } = options
   const clockWatch = new ClockWatch({ now, storeNow: () => readStoreClock(clickhouse.control), uptimeMs })
   const lane = await clickhouse.openLane()
   const refresh = new PartnershipDaysRefresh(clickhouse, lane)
   const auditSlot = new AuditSlot()
-  const audits = new DailyAudits({ ...options, slot: auditSlot })
+  const audits = new DailyAudits({ ...options, logger: auditLogger, slot: auditSlot })
   const startedUptimeMs = uptimeMs()
   let due: DueOutcome | undefined
   let disks: readonly DiskSpace[] = []
@@ -72,7 +78,7 @@ export async function startBackgroundJobs(options: BackgroundJobsOptions): Promi
       },
       logger,
     }),
-    repeat({ name: 'audits', everyMs: AUDIT_EVERY_MS, run: (signal) => audits.run(signal), logger }),
+    repeat({ name: 'audits', everyMs: AUDIT_EVERY_MS, run: (signal) => audits.run(signal), logger: auditLogger }),
     repeat({
       name: 'disk_space',
       everyMs: DISKS_EVERY_MS,

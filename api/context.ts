@@ -12,6 +12,7 @@ import type { ClickHouse } from '../sql/clickhouse.ts'
 import type { LimitedReads } from '../sql/limited-reads.ts'
 import type { RunBetweenBatches } from '../sql/run-between-batches.ts'
 import type { LoggedRequests } from './http/logged-requests.ts'
+import type { ServiceLogs } from './service-logs/service-logs.ts'
 
 /**
  * What the routes need. It is wired once, where the process starts. It has no unlimited store, so that the compiler rejects a route
@@ -40,6 +41,7 @@ export interface ApiContext {
   readonly auditHead: () => AuditHead | undefined
   readonly runBetweenBatches: RunBetweenBatches
   readonly logger: FastifyBaseLogger
+  readonly serviceLogs: ServiceLogs
   readonly build: Build
   /** True from the signal to stop: readiness says so, and connections end with their next answer. */
   readonly isStopping: () => boolean

@@ -14,10 +14,13 @@ import { logRequests } from './http/access-log.ts'
 import { httpMetrics } from './prometheus/http-metrics.ts'
 import { getLiveness, getReadiness, getVersion } from './routes/health.ts'
 import { collectMetrics, getMetrics } from './routes/metrics.ts'
+import { listServiceLogs } from './routes/service-logs.ts'
 import { SERVER_LIMITS } from './server.ts'
+import type { ServiceLogs } from './service-logs/service-logs.ts'
 
 export interface HealthAppOptions {
   readonly logger: ApiContext['logger']
+  readonly serviceLogs: ServiceLogs
   readonly logRequests: ApiContext['logRequests']
   readonly ingesting: Ingesting | undefined
   readonly aggregating: BackgroundJobs | undefined
@@ -28,7 +31,7 @@ export interface HealthAppOptions {
   readonly isStopping: () => boolean
 }
 
-/** The HTTP interface of a process that only ingests or only aggregates: liveness, readiness, version and, without a listener of their own, metrics. */
+/** The HTTP interface of a process that only ingests or only aggregates: liveness, readiness, version, its log and, without a listener of their own, metrics. */
 export async function buildHealthApp(options: HealthAppOptions): Promise<FastifyInstance> {
   const { logger, adminToken, hasMetricsListener, build } = options
   const app: FastifyInstance = fastify({ ...SERVER_LIMITS, loggerInstance: logger, logController: new LogController({ disableRequestLogging: true }) })
@@ -41,16 +44,15 @@ export async function buildHealthApp(options: HealthAppOptions): Promise<Fastify
   getReadiness(app, options)
   getVersion(app, options)
   collectMetrics(app, options)
-  if (!hasMetricsListener) {
-    app.addHook('onRequest', async (request) => requireMetricsReader(request, adminToken))
-    getMetrics(app, { access: METRICS_READER, isPolled: true })
-  }
+  app.addHook('onRequest', async (request) => requireAdminToken(request, adminToken))
+  listServiceLogs(app, options)
+  if (!hasMetricsListener) getMetrics(app, { access: METRICS_READER, isPolled: true })
   await app.ready()
   return app
 }
 
 /** This process has no registry, so it accepts the admin token itself and no admin JWT. */
-function requireMetricsReader(request: FastifyRequest, adminToken: string | undefined): void {
+function requireAdminToken(request: FastifyRequest, adminToken: string | undefined): void {
   const { access } = request.routeOptions.config
   if (access === undefined || !needsCredential(request, access)) return
   const sent = sentCredential(request, access)

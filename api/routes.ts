@@ -16,6 +16,7 @@ import { acceptEventBodies, sendEvents } from './routes/events.ts'
 import { explainOwnUsage, explainUsage } from './routes/explain.ts'
 import { exportLines, exportOwnStatement, getExportManifest } from './routes/exports.ts'
 import { getLiveness, getReadiness, getVersion } from './routes/health.ts'
+import { getHealthReport } from './routes/health-report.ts'
 import { getHome } from './routes/home.ts'
 import { createIngestKeyRoute, listIngestKeysRoute, revokeIngestKeyRoute } from './routes/ingest-keys.ts'
 import { auditTopicRoute, getSource, listLogsRoute, repartitionTopic, replayLog, resetLog, useSource } from './routes/logs.ts'
@@ -36,6 +37,7 @@ import { reencrypt } from './routes/reencrypt.ts'
 import { registerProjectRoute, registerProjectsRoute } from './routes/register-projects.ts'
 import { dropRejectedEvents, listOwnRejectedEvents, listRejectedEvents, resendRejectedEvents } from './routes/rejected-events.ts'
 import { createSecretRoute, deleteSecretRoute, getSecret, listSecretsRoute, updateSecretRoute } from './routes/secrets.ts'
+import { listServiceLogs } from './routes/service-logs.ts'
 import { listSigningKeys, rotateSigningKeyRoute } from './routes/signing-keys.ts'
 import { listSilentProjectsRoute } from './routes/silent-projects.ts'
 import { addAdjustment, closeMonthRoute, getOwnStatement, getStatement, listOwnStatements, listStatementsRoute } from './routes/statements.ts'
@@ -109,6 +111,8 @@ export function addRoutes(app: FastifyInstance, context: OperatorContext): void 
   listAuditLogAtAudit(app, context)
   listAudits(app, context)
   runAudit(app, context)
+  listServiceLogs(app, context)
+  getHealthReport(app, context)
   listLogsRoute(app, context)
   getSource(app, context)
   useSource(app, context)

@@ -1,5 +1,5 @@
-import { pino } from 'pino'
 import { readConfig } from '../service/config.ts'
+import { openLogging } from '../service/open-logging.ts'
 import { startService } from '../service/start-service.ts'
 import { type AnsweredRequest, listenToRequests } from '../test/support/query-trace.ts'
 
@@ -12,7 +12,7 @@ export type MeasuredServiceMessage = { readonly url: string; readonly adminToken
 
 let requests: AnsweredRequest[] = []
 const config = readConfig((JSON.parse(process.argv[2] ?? '{}') as MeasuredServiceTask).environment)
-const service = await startService(config, pino({ level: config.LOG_LEVEL }))
+const service = await startService(config, openLogging({ level: config.LOG_LEVEL }))
 listenToRequests((request) => requests.push(request))
 process.on('message', () => {
   process.send?.({ requests } satisfies MeasuredServiceMessage)

@@ -39,6 +39,8 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<Co
   Operation: {
     audit: async () => (await import('./commands/audit.ts')).auditCommand,
     rebuild: async () => (await import('./commands/rebuild.ts')).rebuildCommand,
+    diagnose: async () => (await import('./commands/diagnose.ts')).diagnoseCommand,
+    logs: async () => (await import('./commands/logs.ts')).logsCommand,
     log: async () => (await import('./commands/log.ts')).logCommand,
     replay: async () => (await import('./commands/replay.ts')).replayCommand,
     rejected: async () => (await import('./commands/rejected.ts')).rejectedCommand,

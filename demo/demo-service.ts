@@ -1,9 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pino } from 'pino'
+import { destination } from 'pino'
 import type { Closers } from '../service/closers.ts'
 import { readConfig } from '../service/config.ts'
+import { openLogging } from '../service/open-logging.ts'
 import { type Service, startService } from '../service/start-service.ts'
 
 const PORT_DEFAULT = '8080'
@@ -20,7 +21,7 @@ export async function startDemoService({ HOST, PORT, LOG_LEVEL = 'warn' }: NodeJ
   const settings = { HOST, LOG_LEVEL, DATA_DIR: directory, RATE_LIMIT_PER_MINUTE: '0', EVENT_REQUESTS_PER_MINUTE: '0' }
   const start = (port: string) => {
     const config = readConfig({ ...settings, PORT: port })
-    return startService(config, pino({ level: config.LOG_LEVEL }, pino.destination(process.stderr.fd)))
+    return startService(config, openLogging({ level: config.LOG_LEVEL }, destination(process.stderr.fd)))
   }
   // If the user has set no PORT and the default one is in use, any free port will do.
   const service = PORT === undefined || PORT === '' ? await start(PORT_DEFAULT).catch(startOnFreePortIfInUse(start)) : await start(PORT)

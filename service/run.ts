@@ -1,5 +1,5 @@
-import { pino } from 'pino'
 import { misspeltVariables, readConfig } from './config.ts'
+import { openLogging } from './open-logging.ts'
 import { untilSignal } from './signals.ts'
 import { type ServicePart, startService } from './start-service.ts'
 import { exportOptionsOf } from './tracing/variables.ts'
@@ -7,10 +7,11 @@ import { exportOptionsOf } from './tracing/variables.ts'
 /** Runs the service, or one part of it, until SIGTERM or SIGINT, then stops it gracefully. Throws ConfigError, or the error that ended it. */
 export async function start(environment: NodeJS.ProcessEnv, part: ServicePart = 'all'): Promise<void> {
   const config = readConfig(environment, part)
-  const logger = pino({ level: config.LOG_LEVEL, redact: ['req.headers.authorization', 'req.headers["x-partnership-secret"]'] })
+  const logging = openLogging({ level: config.LOG_LEVEL, redact: ['req.headers.authorization', 'req.headers["x-partnership-secret"]'] })
+  const { logger } = logging
   for (const { given, meant } of misspeltVariables(environment))
     logger.warn({ given, meant }, 'the environment has a variable that looks like a misspelt one of Meterline; it is ignored')
-  const service = await startService(config, logger, part)
+  const service = await startService(config, logging, part)
   if (service.adminTokenPath !== undefined) logger.info({ path: service.adminTokenPath }, 'the admin token is stored in this file')
   const docs = part === 'ingest' || part === 'aggregate' ? undefined : `${service.url}/docs`
   logger.info({ url: service.url, metrics: service.metricsUrl, docs, engine: service.clickhouse.engine, part, ...service.build }, 'Meterline is ready')

@@ -8,6 +8,7 @@ import type { ApiContext } from '../api/context.ts'
 import { buildHealthApp } from '../api/health-app.ts'
 import { buildMetricsApp } from '../api/metrics-app.ts'
 import { listen } from '../api/server.ts'
+import type { ServiceLogs } from '../api/service-logs/service-logs.ts'
 import type { Build } from '../contract/health.ts'
 import { HTTP_LOG, openHttpLog } from '../ingest/http/http-log.ts'
 import { openKafkaLog } from '../ingest/kafka/open-kafka.ts'
@@ -26,8 +27,10 @@ import { readBuild } from './build.ts'
 import { Closers } from './closers.ts'
 import type { Config } from './config.ts'
 import { flushLastUsed } from './flush-last-used.ts'
+import { hiddenSecretsOf } from './hidden-secrets.ts'
 import { type InstanceSecrets, loadInstanceSecrets } from './instance-secrets.ts'
 import { topicOptionsOf } from './kafka-options.ts'
+import type { Logging } from './open-logging.ts'
 import { openStore } from './open-store.ts'
 import { publishAuditHead } from './publish-audit-head.ts'
 import { registryOptionsOf } from './registry-options.ts'
@@ -57,7 +60,7 @@ export interface Service {
 export type ServicePart = 'all' | 'ingest' | 'aggregate' | 'api'
 
 /** Opens store, registry, event log and api in the order in which they need each other. A failure closes what was opened. */
-export async function startService(config: Config, logger: Logger, part: ServicePart = 'all'): Promise<Service> {
+export async function startService(config: Config, { logger, recentLogs }: Logging, part: ServicePart = 'all'): Promise<Service> {
   requireShareable(config, part)
   const closers = new Closers()
   const build = readBuild()
@@ -81,7 +84,8 @@ export async function startService(config: Config, logger: Logger, part: Service
     if (migrations.length > 0) logger.info({ migrations: migrations.map(({ name }) => name) }, 'migrations applied')
     const hasApi = part === 'all' || part === 'api'
     const secrets = hasApi ? loadInstanceSecrets(config, { storeHoldsSealedData: await isSealed(clickhouse) }) : undefined
-    const app = await buildAppOf({ config, clickhouse, logger, secrets, closers, onFailed, build, isStopping: () => stopping }, part)
+    const serviceLogs = { recentLogs, part, secrets: hiddenSecretsOf(config, secrets) }
+    const app = await buildAppOf({ config, clickhouse, logger, serviceLogs, secrets, closers, onFailed, build, isStopping: () => stopping }, part)
     const listening = await listen(app, { host: config.HOST, port: config.PORT })
     closers.add(() => listening.close())
     const metricsUrl = await listenForMetrics(config, { app, logger, closers })
@@ -124,6 +128,7 @@ interface PartOptions {
   readonly config: Config
   readonly clickhouse: ClickHouse
   readonly logger: Logger
+  readonly serviceLogs: ServiceLogs
   /** Undefined in a process without an API, which needs none. */
   readonly secrets: InstanceSecrets | undefined
   readonly closers: Closers
@@ -134,14 +139,15 @@ interface PartOptions {
 
 /** Starts what the part does and builds its HTTP app: the API, or only health and metrics. */
 async function buildAppOf(options: PartOptions, part: ServicePart) {
-  const { config, clickhouse, logger, closers, onFailed, build, isStopping } = options
+  const { config, clickhouse, logger, serviceLogs, closers, onFailed, build, isStopping } = options
   const hasMetricsListener = config.METRICS_PORT !== undefined
-  const common = { logger, logRequests: config.LOG_REQUESTS, adminToken: config.ADMIN_TOKEN, hasMetricsListener, build, isStopping }
+  const apiLogger = logger.child({ source: 'api' })
+  const common = { logger: apiLogger, serviceLogs, logRequests: config.LOG_REQUESTS, adminToken: config.ADMIN_TOKEN, hasMetricsListener, build, isStopping }
   if (part === 'aggregate') {
     const aggregating = await openBackgroundJobs(options, { runBetweenBatches: runAfterDelay, changes: new RegistryChanges(clickhouse) })
     return buildHealthApp({ ...common, ingesting: undefined, aggregating })
   }
-  const log = await openLog({ config, clickhouse, logger, part, onFailed })
+  const log = await openLog({ config, clickhouse, logger: logger.child({ source: 'ingest' }), part, onFailed })
   closers.add(() => log.stop())
   if (part === 'ingest') return buildHealthApp({ ...common, ingesting: log.ingesting, aggregating: undefined })
   return buildApiApp(options, log, part)
@@ -156,7 +162,8 @@ async function openBackgroundJobs(
     logger.warn({ graceHours }, `CLOSE_GRACE_HOURS is less than ${GRACE_HOURS_MIN}: a wrong clock can close a month too early, so set it to at least that`)
   const jobs = await startBackgroundJobs({
     clickhouse,
-    logger,
+    logger: logger.child({ source: 'aggregate' }),
+    auditLogger: logger.child({ source: 'audit' }),
     runBetweenBatches,
     identityIndex: { countMissing: () => countMissingIdentities(clickhouse), requestIndexing: () => requestIndexing(clickhouse) },
     now: Date.now,
@@ -217,7 +224,7 @@ const DELAY_MS = 500
 
 /** Only a process that does everything runs the background jobs beside the API. */
 async function buildApiApp(options: PartOptions, log: OpenedLog, part: ServicePart) {
-  const { config, clickhouse, logger, secrets, closers, build, isStopping } = options
+  const { config, clickhouse, logger, serviceLogs, secrets, closers, build, isStopping } = options
   if (secrets === undefined) throw new Error('A process with an API needs its secrets.')
   const registry = await openRegistry(registryOptionsOf(config, clickhouse, secrets))
   const lastUsed = flushLastUsed(registry, logger)
@@ -232,7 +239,7 @@ async function buildApiApp(options: PartOptions, log: OpenedLog, part: ServicePa
     )
   const signingKeys = await rotateSigningKeysWhenDue(registry, { days: config.SIGNING_KEY_DAYS, logger })
   closers.add(() => signingKeys.stop())
-  const auditHead = publishAuditHead(clickhouse, logger)
+  const auditHead = publishAuditHead(clickhouse, logger.child({ source: 'audit' }))
   closers.add(() => auditHead.stop())
   const exports = new Exports({ registry, generator: `meterline ${build.version}`, currency: config.CURRENCY, now: Date.now })
   closers.add(() => exports.stop())
@@ -252,7 +259,8 @@ async function buildApiApp(options: PartOptions, log: OpenedLog, part: ServicePa
     auditHead: () => auditHead.current(),
     runBetweenBatches,
     hasMetricsListener: config.METRICS_PORT !== undefined,
-    logger,
+    logger: logger.child({ source: 'api' }),
+    serviceLogs,
     build,
     isStopping,
     logRequests: config.LOG_REQUESTS,

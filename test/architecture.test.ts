@@ -78,7 +78,7 @@ const DOORS: Record<string, Record<string, readonly string[]>> = {
   cli: {
     service: ['run.ts', 'start-service.ts', 'migrate-store.ts', 'rebuild-offline.ts', 'secret-files.ts', 'count-parquet.ts', 'document-configuration.ts'],
   },
-  demo: { service: ['closers.ts', 'config.ts', 'signals.ts', 'start-service.ts'] },
+  demo: { service: ['closers.ts', 'config.ts', 'open-logging.ts', 'signals.ts', 'start-service.ts'] },
   bench: { test: ['support/engines/clickhouse-server.ts', 'support/engines/kafka-broker.ts', 'support/query-trace.ts'] },
 }
 /** Files of which a module may import only types: queries belong to the modules below it. */

@@ -1,13 +1,5 @@
-import type { Paint } from '../colours.ts'
 import { renderTable } from './render-table.ts'
-import { type DescribeLink, styledWords, wrapWords } from './styled-words.ts'
-
-export interface RenderOptions {
-  /** The width of a line. */
-  readonly columns: number
-  readonly paint: Paint
-  readonly describeLink: DescribeLink
-}
+import { type RenderOptions, styledWords, wrapWords } from './styled-words.ts'
 
 /**
  * Renders the Markdown that this documentation uses: headings, paragraphs, lists, quotations, code and tables. Comments are left

@@ -1,7 +1,6 @@
 import Table from 'cli-table3'
 import { columnsOf } from '../colours.ts'
-import type { RenderOptions } from './render-markdown.ts'
-import { styledWords, wrapWords } from './styled-words.ts'
+import { type RenderOptions, styledWords, wrapWords } from './styled-words.ts'
 
 /** The border and the padding of each column, and the border at the end. */
 const BORDER_OF_COLUMN = 3

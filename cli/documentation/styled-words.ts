@@ -3,6 +3,13 @@ import { columnsOf, type Paint } from '../colours.ts'
 /** Where a link of a page leads, in words; undefined: the text of the link says enough. */
 export type DescribeLink = (target: string) => string | undefined
 
+export interface RenderOptions {
+  /** The width of a line. */
+  readonly columns: number
+  readonly paint: Paint
+  readonly describeLink: DescribeLink
+}
+
 const SPANS = /(`+)(.+?)\1|\*\*(.+?)\*\*|\[([^\]]+)\]\(([^)\s]+)\)|\*(?!\s)(.+?)\*/
 
 /** The words of a line of Markdown, each with its own styles, so that a line can be broken between any two. */

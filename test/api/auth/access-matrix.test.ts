@@ -78,6 +78,8 @@ const WHO_MAY: Record<string, readonly Caller[]> = {
   'POST /admin/v1/audits': OPERATOR,
   'POST /admin/v1/rebuilds': OPERATOR,
   'GET /admin/v1/logs': OPERATOR,
+  'GET /admin/v1/service-logs': OPERATOR,
+  'GET /admin/v1/health-report': OPERATOR,
   'GET /admin/v1/logs/source': OPERATOR,
   'POST /admin/v1/logs/source': OPERATOR,
   'POST /admin/v1/logs/{log}/reset': OPERATOR,

@@ -24,7 +24,16 @@ afterAll(() => tested.stop())
 async function lineOf(requestId: string | null): Promise<Record<string, unknown>> {
   const find = () => lines.map((line) => JSON.parse(line) as Line).find((line) => line.msg === 'request' && line.requestId === requestId)
   await untilSo(async () => find() !== undefined)
-  const { level: _level, time: _time, pid: _pid, hostname: _hostname, msg: _msg, requestId: _id, ...line } = { ...find() } as Record<string, unknown>
+  const {
+    level: _level,
+    time: _time,
+    pid: _pid,
+    hostname: _hostname,
+    msg: _msg,
+    source: _source,
+    requestId: _id,
+    ...line
+  } = { ...find() } as Record<string, unknown>
   return line
 }
 

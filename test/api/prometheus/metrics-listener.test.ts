@@ -4,6 +4,7 @@ import { buildHealthApp } from '../../../api/health-app.ts'
 import { buildMetricsApp } from '../../../api/metrics-app.ts'
 import { shareText } from '../../../api/prometheus/shared-text.ts'
 import { listen } from '../../../api/server.ts'
+import { RecentLogs } from '../../../api/service-logs/recent-logs.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 describe('METRICS_PORT', () => {
@@ -66,6 +67,7 @@ describe('a process that has no API', () => {
       adminToken,
       hasMetricsListener: false,
       logRequests: 'none' as const,
+      serviceLogs: { recentLogs: new RecentLogs(), part: 'ingest', secrets: [] },
       build: { version: '1' },
       isStopping: () => false,
     }

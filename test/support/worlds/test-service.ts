@@ -1,5 +1,5 @@
-import { pino } from 'pino'
 import { type Config, readConfig } from '../../../service/config.ts'
+import { openLogging } from '../../../service/open-logging.ts'
 import { type Service, startService } from '../../../service/start-service.ts'
 import { MeterlineClient } from '../clients/client.ts'
 import { copyMigratedDirectory } from '../engines/migrated-directory.ts'
@@ -31,7 +31,7 @@ export async function startTestService(environment: Record<string, string> = {},
     ...environment,
     DATA_DIR: dataDir,
   })
-  const service = await startService(config, pino({ level: config.LOG_LEVEL }, onLogged === undefined ? undefined : { write: onLogged }))
+  const service = await startService(config, openLogging({ level: config.LOG_LEVEL }, onLogged === undefined ? undefined : { write: onLogged }))
   return {
     service,
     client: new MeterlineClient(service.url, service.adminToken),
