@@ -124,6 +124,7 @@ const VENDORS: Record<string, readonly string[]> = {
   commander: ['cli', 'demo', 'test'],
   'cli-table3': ['cli', 'demo', 'bench'],
   'cli-progress': ['demo'],
+  esbuild: ['emitter/bundle.ts'],
   'fast-check': ['test'],
   standardwebhooks: ['test'],
   'ipaddr.js': ['test'],
