@@ -23,7 +23,8 @@ export async function emitStory(client: DemoClient, { partner, ingestKey, projec
   const progress = new Progress(stream)
   let today = new Date(span.firstDayMs).toISOString().slice(0, 10)
   let late = 0
-  const emitter = new Emitter(client, { ingestKey, onProgress: (sent) => progress.update(sent, today) })
+  const { url, signal } = client
+  const emitter = new Emitter({ url, signal, ingestKey, onProgress: (sent) => progress.update(sent, today) })
   const startedMs = performance.now()
   progress.start(span.events, today)
   try {

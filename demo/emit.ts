@@ -1,5 +1,4 @@
-import { SEND_EVENTS } from '../contract/events.ts'
-import type { DemoClient } from './demo-client.ts'
+import { createEmitter, type Emitter as EventEmitter, type UsageEvent } from '../emitter/emitter.ts'
 import type { DemoEvent } from './world.ts'
 
 export interface Emitted {
@@ -9,61 +8,65 @@ export interface Emitted {
   readonly rejectedByReason: Map<string, number>
 }
 
+interface EmitterOptions {
+  readonly url: string
+  readonly ingestKey: string
+  readonly onProgress: (sent: number) => void
+  /** Ends what is in progress. */
+  readonly signal: AbortSignal
+}
+
 const EVENTS_PER_REQUEST = 5_000
 const CONCURRENT_REQUESTS_MAX = 3
+const BODY_BYTES_MAX = 10 * 1024 ** 2
 
-/** Sends events as a platform would: in requests of 5,000, three at a time. */
+/** Sends events as a platform would: with the emitter SDK, in requests of 5,000, three at a time. */
 export class Emitter {
   readonly emitted: Emitted = { sent: 0, accepted: 0, duplicates: 0, rejectedByReason: new Map() }
-  readonly #client: DemoClient
-  readonly #ingestKey: string
-  readonly #onProgress: (sent: number) => void
-  readonly #inFlight = new Set<Promise<void>>()
-  #waiting: DemoEvent[] = []
-  #failure: unknown
+  readonly #emitter: EventEmitter
+  /** Rejects if the service rejects the key, or the story ends early: then a flush would wait forever. */
+  readonly #failed: Promise<never>
 
-  constructor(client: DemoClient, { ingestKey, onProgress }: { ingestKey: string; onProgress: (sent: number) => void }) {
-    this.#client = client
-    this.#ingestKey = ingestKey
-    this.#onProgress = onProgress
+  constructor({ url, ingestKey, onProgress, signal }: EmitterOptions) {
+    let fail: (error: Error) => void = () => {}
+    this.#failed = new Promise((_, reject) => {
+      fail = reject
+    })
+    this.#failed.catch(() => {})
+    signal.addEventListener('abort', () => {
+      fail(new Error('The demo ended before all events were sent.'))
+      void this.#emitter.close({ timeout: 0 })
+    })
+    const { emitted } = this
+    this.#emitter = createEmitter({
+      url,
+      key: ingestKey,
+      batchEventsMax: EVENTS_PER_REQUEST,
+      batchBytesMax: BODY_BYTES_MAX,
+      requestsMax: CONCURRENT_REQUESTS_MAX,
+      onDelivered: ({ events, accepted, duplicates = 0 }) => {
+        emitted.sent += events.length
+        emitted.accepted += accepted
+        emitted.duplicates += duplicates
+        onProgress(emitted.sent)
+      },
+      onRejected: ({ reason }) => {
+        emitted.sent += 1
+        emitted.rejectedByReason.set(reason, (emitted.rejectedByReason.get(reason) ?? 0) + 1)
+      },
+      onProblem: ({ kind, message }) => kind === 'refused' && fail(new Error(`The events were not accepted: ${message}`)),
+    })
   }
 
+  /** Waits while more is buffered than the requests in progress hold. */
   async emit(events: readonly DemoEvent[]): Promise<void> {
-    this.#waiting.push(...events)
-    while (this.#waiting.length >= EVENTS_PER_REQUEST) await this.#send(this.#waiting.splice(0, EVENTS_PER_REQUEST))
+    // Some of them are mistakes on purpose.
+    for (const event of events) this.#emitter.emit(event as UsageEvent)
+    if (this.#emitter.totals.waiting > CONCURRENT_REQUESTS_MAX * EVENTS_PER_REQUEST) await this.flush()
   }
 
   /** Resolves when everything emitted so far is counted. */
   async flush(): Promise<void> {
-    if (this.#waiting.length > 0) await this.#send(this.#waiting.splice(0))
-    await Promise.all(this.#inFlight)
-    this.#requireNoFailure()
-  }
-
-  async #send(events: readonly DemoEvent[]): Promise<void> {
-    // The failure is stored and thrown later: nothing awaits this promise yet, and an unhandled rejection would end the process.
-    const sending = this.#deliver(events)
-      .catch((error: unknown) => {
-        this.#failure ??= error
-      })
-      .finally(() => this.#inFlight.delete(sending))
-    this.#inFlight.add(sending)
-    if (this.#inFlight.size >= CONCURRENT_REQUESTS_MAX) await Promise.race(this.#inFlight)
-    this.#requireNoFailure()
-  }
-
-  #requireNoFailure(): void {
-    if (this.#failure !== undefined) throw this.#failure
-  }
-
-  async #deliver(events: readonly DemoEvent[]): Promise<void> {
-    const answer = await this.#client.asPlatform(this.#ingestKey, SEND_EVENTS, { body: events })
-    const { accepted, rejected } = answer
-    this.emitted.sent += events.length
-    this.emitted.accepted += accepted
-    // With Kafka the duplicates are known only later; the service of the demo runs without it.
-    if ('duplicates' in answer) this.emitted.duplicates += answer.duplicates
-    for (const { reason } of rejected) this.emitted.rejectedByReason.set(reason, (this.emitted.rejectedByReason.get(reason) ?? 0) + 1)
-    this.#onProgress(this.emitted.sent)
+    await Promise.race([this.#emitter.flush(), this.#failed])
   }
 }

@@ -126,6 +126,7 @@ const VENDORS: Record<string, readonly string[]> = {
   'cli-table3': ['cli', 'demo', 'bench'],
   'cli-progress': ['cli/progress.ts', 'demo'],
   'smol-toml': ['cli/configuration-file'],
+  esbuild: ['emitter/bundle.ts'],
   'fast-check': ['test'],
   standardwebhooks: ['test'],
   'ipaddr.js': ['test'],

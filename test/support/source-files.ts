@@ -11,7 +11,7 @@ export interface SourceFile {
   readonly imports: readonly string[]
 }
 
-const NOT_OURS = ['node_modules', 'data', 'coverage']
+const NOT_OURS = ['node_modules', 'data', 'coverage', 'dist']
 
 /** The folders with the code of the project. */
 export const FOLDERS = readdirSync(ROOT, { withFileTypes: true })
