@@ -8,6 +8,18 @@ const SECRET_CHARACTERS_MIN = 8
 /** The credentials of this process itself, none of which a line of its log may show. */
 export function hiddenSecretsOf(config: Config, secrets: InstanceSecrets | undefined): string[] {
   const values: unknown[] = Object.entries(config).flatMap(([name, value]) => (SECRET_VARIABLES.some((each) => each === name) ? [value].flat() : []))
-  const inUrl = config.CLICKHOUSE_URL === undefined ? '' : decodeURIComponent(new URL(config.CLICKHOUSE_URL).password)
-  return [...values, inUrl, secrets?.adminToken].filter((secret) => typeof secret === 'string').filter((secret) => secret.length >= SECRET_CHARACTERS_MIN)
+  return [...values, ...passwordOf(config.CLICKHOUSE_URL), secrets?.adminToken]
+    .filter((secret) => typeof secret === 'string')
+    .filter((secret) => secret.length >= SECRET_CHARACTERS_MIN)
+}
+
+/** As it is written in the URL, and as it is sent. */
+function passwordOf(url: string | undefined): string[] {
+  if (url === undefined) return []
+  const { password } = new URL(url)
+  try {
+    return [password, decodeURIComponent(password)]
+  } catch {
+    return [password]
+  }
 }

@@ -16,17 +16,17 @@ export const mcpCommand: CommandRegistration = (program, run) => {
   )
 }
 
-/** Serves until stdin ends. Only the protocol is written to stdout. Throws CliError without credentials of a partner or an admin. */
+/** Serves until stdin ends and every call is answered. Only the protocol is written to stdout. Throws CliError without credentials of a partner or an admin. */
 async function serveMcp(session: Session, { partner, version }: { partner?: string; version: string }): Promise<void> {
   const connection = connect(session, ['partner', 'admin'], { partner })
   if (connection.credential.kind === 'partner') requirePartnerId(connection)
   const { StdioServerTransport } = await import('@modelcontextprotocol/sdk/server/stdio.js')
   const { buildMcpServer } = await import('../mcp/mcp-server.ts')
-  const server = buildMcpServer(connection, version)
+  const { server, idle } = buildMcpServer(connection, version)
   const closed = new Promise<void>((resolve) => {
     server.onclose = resolve
   })
-  process.stdin.once('end', () => void server.close())
+  process.stdin.once('end', () => void idle().then(() => server.close()))
   await server.connect(new StdioServerTransport())
   if (process.stdin.isTTY === true) printNote(session, 'An agent speaks to this command on stdin. How to add it to one: meterline docs mcp')
   await closed

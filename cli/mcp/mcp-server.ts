@@ -1,5 +1,5 @@
 import { Server } from '@modelcontextprotocol/sdk/server/index.js'
-import { CallToolRequestSchema, type CallToolResult, ListToolsRequestSchema } from '@modelcontextprotocol/sdk/types.js'
+import { type CallToolRequest, CallToolRequestSchema, type CallToolResult, ListToolsRequestSchema } from '@modelcontextprotocol/sdk/types.js'
 import { z } from 'zod'
 import type { Connection } from '../connection/connect.ts'
 import { CliError, EXIT } from '../errors.ts'
@@ -13,22 +13,42 @@ const TOOLS: readonly Tool[] = [partnershipUsage, projectUsage, projects, statem
 const INSTRUCTIONS =
   'Meterline meters usage and bills it. Every number is a text with all its digits: quote it as it is, and do not compute with floating-point numbers. A peak of a partnership is not the sum of the peaks of its projects: read how_it_adds_up before you add or compare figures. Figures with the status provisional or open can still change; as_of says up to when they are complete.'
 
+export interface McpServer {
+  readonly server: Server
+  /** Resolves when every call so far is answered. */
+  idle(): Promise<void>
+}
+
 /** A server of the Model Context Protocol with the tools that these credentials can use; all of them only read. */
-export function buildMcpServer(connection: Connection, version: string): Server {
+export function buildMcpServer(connection: Connection, version: string): McpServer {
   // The SDK's simpler McpServer reports wrong arguments in its own form, without a code and a next step.
   const server = new Server({ name: 'meterline', title: 'Meterline', version }, { capabilities: { tools: {} }, instructions: INSTRUCTIONS })
   const tools = TOOLS.filter(({ kinds }) => kinds.includes(connection.credential.kind))
   server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: tools.map(describeTool) }))
-  server.setRequestHandler(CallToolRequestSchema, async ({ params }): Promise<CallToolResult> => {
-    try {
-      const tool = tools.find(({ name }) => name === params.name)
-      if (tool === undefined) throw unknownTool(params.name, tools)
-      return resultOf(await tool.run(connection, params.arguments ?? {}))
-    } catch (thrown) {
-      return errorOf(thrown)
-    }
+  const running = new Set<Promise<CallToolResult>>()
+  server.setRequestHandler(CallToolRequestSchema, ({ params }) => {
+    const call = runTool(connection, tools, params).finally(() => running.delete(call))
+    running.add(call)
+    return call
   })
-  return server
+  return {
+    server,
+    idle: async () => {
+      await Promise.allSettled(running)
+      // The SDK writes the answer after its handler has returned.
+      await new Promise((resolve) => setImmediate(resolve))
+    },
+  }
+}
+
+async function runTool(connection: Connection, tools: readonly Tool[], { name, arguments: given = {} }: CallToolRequest['params']): Promise<CallToolResult> {
+  try {
+    const tool = tools.find((each) => each.name === name)
+    if (tool === undefined) throw unknownTool(name, tools)
+    return resultOf(await tool.run(connection, given))
+  } catch (thrown) {
+    return errorOf(thrown)
+  }
 }
 
 function describeTool({ name, title, description, input }: Tool) {

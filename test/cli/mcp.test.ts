@@ -169,7 +169,7 @@ describe('the MCP server', () => {
     }
   })
 
-  test('writes nothing but the protocol to stdout, and ends with its stdin', async () => {
+  test('writes nothing but the protocol to stdout, and ends with its stdin, after the answers', async () => {
     const lines = [
       { jsonrpc: '2.0', id: 1, method: 'initialize', params: { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'raw', version: '1' } } },
       { jsonrpc: '2.0', method: 'notifications/initialized' },
@@ -183,9 +183,8 @@ describe('the MCP server', () => {
     })
     child.stdout?.on('data', (chunk) => {
       stdout += String(chunk)
-      if (stdout.includes('"id":2')) child.stdin?.end()
     })
-    child.stdin?.write(lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
+    child.stdin?.end(lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
     await once(child, 'close')
     expect([child.exitCode, stderr]).toEqual([0, ''])
     expect(

@@ -27,7 +27,7 @@ const PARTS = {
 
 const ADMIN_LISTS = [
   ...['partners', 'projects', 'accounts', 'ingest-keys', 'signing-keys', 'tokens', 'audit-log', 'audits', 'logs/source', 'rejected-events'],
-  ...['silent-projects', 'unregistered-projects'],
+  ...['silent-projects', 'unregistered-projects', 'service-logs', 'health-report'],
 ]
 
 /** Tables that hold credentials, keys, secrets and addresses of persons. */
