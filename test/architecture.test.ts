@@ -9,6 +9,7 @@ import { FOLDERS, pathOf, ROOT, readSources, type SourceFile } from './support/s
 const MODULES: Record<string, readonly string[]> = {
   metering: [],
   contract: ['metering'],
+  emitter: [],
   sql: ['metering'],
   outgoing: ['metering'],
   registry: ['contract', 'sql', 'outgoing', 'metering'],
@@ -16,10 +17,10 @@ const MODULES: Record<string, readonly string[]> = {
   aggregator: ['contract', 'sql', 'registry', 'metering'],
   api: ['contract', 'aggregator', 'registry', 'ingest', 'sql', 'metering'],
   service: ['contract', 'api', 'aggregator', 'registry', 'ingest', 'sql', 'outgoing', 'metering'],
-  cli: ['contract', 'service', 'metering'],
-  demo: ['contract', 'service', 'metering'],
-  bench: ['contract', 'test', 'service', 'demo', 'cli', 'api', 'aggregator', 'registry', 'ingest', 'sql', 'metering'],
-  test: ['contract', 'demo', 'cli', 'service', 'api', 'aggregator', 'registry', 'ingest', 'sql', 'outgoing', 'metering'],
+  cli: ['contract', 'emitter', 'service', 'metering'],
+  demo: ['contract', 'emitter', 'service', 'metering'],
+  bench: ['contract', 'emitter', 'test', 'service', 'demo', 'cli', 'api', 'aggregator', 'registry', 'ingest', 'sql', 'metering'],
+  test: ['contract', 'emitter', 'demo', 'cli', 'service', 'api', 'aggregator', 'registry', 'ingest', 'sql', 'outgoing', 'metering'],
 }
 
 /** The folders of a module, and the other folders of it that each may import. A module without an entry has no such order. */

@@ -1,0 +1,11 @@
+/** The entry of @meterline/emitter: it uses nothing of Node, so it runs in Node, Bun, Deno, workers and browsers. */
+export type { Clock } from './clock.ts'
+export { type Closed, createEmitter, type Emitter } from './create-emitter.ts'
+export { type DeliverOptions, type Delivery, deliverEvents, type EventOutcome } from './deliver.ts'
+export type { EmitterOptions } from './emitter-options.ts'
+export type { CumulativeMetric, MetricName, PeakMetric, RejectReason, WireEvent } from './event.ts'
+export type { DropReason } from './event-store.ts'
+export type { UsageEvent } from './event-text.ts'
+export type { Gauge } from './gauges.ts'
+export type { Problem } from './hooks.ts'
+export type { Increment } from './sums.ts'
