@@ -29,6 +29,8 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<Co
     wait: async () => (await import('./commands/project.ts')).waitCommand,
   },
   'Usage and bills': {
+    emit: async () => (await import('./commands/emit.ts')).emitCommand,
+    import: async () => (await import('./commands/import.ts')).importCommand,
     usage: async () => (await import('./commands/usage.ts')).usageCommand,
     explain: async () => (await import('./commands/explain.ts')).explainCommand,
     statements: async () => (await import('./commands/statements.ts')).statementsCommand,

@@ -98,7 +98,7 @@ const VENDORS: Record<string, readonly string[]> = {
   kafkajs: [...KAFKAJS_FILES, 'test', 'bench'],
   'kafkajs-snappy': ['ingest/kafka/codecs.ts'],
   'lz4-napi': ['ingest/kafka/codecs.ts', 'test'],
-  fzstd: ['ingest/event/unpack.ts'],
+  fzstd: ['ingest/event/unpack.ts', 'cli/import/unpack-zstd.ts'],
   yazl: ['aggregator/exports/export-xlsx.ts'],
   yauzl: ['cli/read-workbook.ts'],
   hucre: ['test/aggregator/exports'],

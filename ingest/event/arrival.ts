@@ -1,10 +1,12 @@
+import type { SentFields } from '../../metering/event-steps.ts'
+
 /** One event as it arrived, not validated yet: its fields and its own bytes. */
 export interface Arrival {
   /** 0-based position in the request; for NDJSON the line. */
   readonly index: number
   readonly format: EventFormat
   /** Undefined if the bytes are not JSON or not an object. */
-  readonly fields: ArrivalFields | undefined
+  readonly fields: SentFields | undefined
   readonly problem: 'not_json' | 'not_an_object' | undefined
   /** Where the event's own bytes stop being JSON. */
   readonly errorAt?: number | undefined
@@ -15,13 +17,3 @@ export interface Arrival {
 
 /** How an event is read. It is kept with the bytes of a rejected event, so that a resend reads them the same way. */
 export type EventFormat = 'json' | 'cloudevent'
-
-export interface ArrivalFields {
-  readonly event_id?: unknown
-  readonly project_id?: unknown
-  readonly metric?: unknown
-  readonly value?: unknown
-  readonly timestamp?: unknown
-  /** Why a CloudEvent has no event_id. */
-  readonly identity_problem?: string
-}

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { EVENT_ID_CODE_POINTS_MAX, hasCodePointsAtMost, isPlainText } from '../../metering/event.ts'
-import type { ArrivalFields } from './arrival.ts'
+import type { SentFields } from '../../metering/event-steps.ts'
 import { type JsonBytes, type Member, readMembers, UnreadObject } from './read-members.ts'
 import { isFailure, OPEN_OBJECT, skipSpace, skipValue } from './scan-json.ts'
 
@@ -9,7 +9,7 @@ export const CLOUD_EVENT_ATTRIBUTES = ['specversion', 'source', 'id', 'subject',
 export type CloudEventAttributes = { readonly [Attribute in (typeof CLOUD_EVENT_ATTRIBUTES)[number]]?: string | undefined }
 
 /** CloudEvents 1.0 (CNCF specification): source and id are the identity, the subject is the project, the type is the metric. */
-export function readCloudEvent(json: JsonBytes, start: number): { end: number; fields: ArrivalFields | undefined } {
+export function readCloudEvent(json: JsonBytes, start: number): { end: number; fields: SentFields | undefined } {
   if (json.text.charCodeAt(start) !== OPEN_OBJECT) return { end: skipValue(json.text, start), fields: undefined }
   const members: Member[] = []
   const end = readMembers(json, start, MEMBERS, members)
@@ -36,7 +36,7 @@ export function structuredFormOf(attributes: CloudEventAttributes, data: Buffer)
   return Buffer.concat([head, isJson ? data : Buffer.from(`"${data.toString('base64')}"`), Buffer.from('}')])
 }
 
-function identityOf(specversion: Member, source: Member, id: Member): Pick<ArrivalFields, 'event_id' | 'identity_problem'> {
+function identityOf(specversion: Member, source: Member, id: Member): Pick<SentFields, 'event_id' | 'identity_problem'> {
   if (specversion !== '1.0') return { identity_problem: 'specversion must be the string "1.0".' }
   // A source is a URI reference without spaces, so the first space separates the two, and different pairs never give the same id.
   if (typeof source !== 'string' || source === '' || source.includes(' ')) return { identity_problem: 'source must be a URI reference: not empty, no spaces.' }

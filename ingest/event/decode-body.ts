@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { EVENTS_BODY_BYTES_MAX, EVENTS_PER_REQUEST_MAX, LINES_PER_REQUEST_MAX } from '../../contract/events.ts'
-import type { Arrival, ArrivalFields, EventFormat } from './arrival.ts'
+import type { SentFields } from '../../metering/event-steps.ts'
+import type { Arrival, EventFormat } from './arrival.ts'
 import { endOfBrokenElement } from './broken-element.ts'
 import { type CloudEventAttributes, readCloudEvent, structuredFormOf } from './cloud-event.ts'
 import { describeNotJson, firstByteNotUtf8 } from './json-place.ts'
@@ -161,7 +162,7 @@ function arrivalOf(json: JsonBytes, { index, start, end }: Omit<Place, 'read'>, 
 }
 
 /** The event at a position, and the position behind it, which is a failure if it is not JSON. Without fields it is not an object. */
-type ReadEvent = (json: JsonBytes, start: number) => { end: number; fields: ArrivalFields | undefined; format: EventFormat }
+type ReadEvent = (json: JsonBytes, start: number) => { end: number; fields: SentFields | undefined; format: EventFormat }
 
 /** As JSON without a declared format: an object that has a specversion and no event_id is a CloudEvent. */
 function readUsageEvent(json: JsonBytes, start: number): ReturnType<ReadEvent> {

@@ -1,0 +1,84 @@
+import { deliverTexts } from '../../emitter/deliver.ts'
+import { postOverHttp } from '../../emitter/post-over-http.ts'
+import { uuidV7 } from '../../emitter/uuid-v7.ts'
+import { type FieldNames, findRejection } from '../../metering/event-steps.ts'
+import { METRIC_NAMES } from '../../metering/metrics.ts'
+import { type CommandRegistration, withExamples } from '../command.ts'
+import { connect, requireProjectId } from '../connection/connect.ts'
+import { CliError, EXIT, type ExitCode, usageError } from '../errors.ts'
+import { printNote, printResult } from '../output.ts'
+import type { Session } from '../session.ts'
+
+export const emitCommand: CommandRegistration = (program, run) => {
+  withExamples(
+    program
+      .command('emit')
+      .description('send one usage event')
+      .option('--project <id>', 'default: METERLINE_PROJECT_ID, or the project that this directory is linked to')
+      .requiredOption('--metric <metric>', METRIC_NAMES.join(', '))
+      .requiredOption('--value <decimal>', 'at most 29 integer and 9 fraction digits; all of them count')
+      .option('--at <timestamp>', 'RFC 3339 with a zone; default: now')
+      .option('--id <event_id>', 'unique within the project: a repeated id counts once; default: a new UUIDv7')
+      .action((own: EmitOptions) => run((session) => emit(session, own))),
+    ['meterline emit --project prj_1 --metric ai_tokens --value 1500', 'one event, now'],
+    ['meterline emit --metric ai_credits --value 0.3 --at 2026-01-31T12:00:00Z --id req-7f3a', 'safe to repeat'],
+  )
+}
+
+interface EmitOptions {
+  readonly project?: string
+  readonly metric: string
+  readonly value: string
+  readonly at?: string
+  readonly id?: string
+}
+
+const FLAGS: FieldNames = { eventId: '--id', projectId: '--project', metric: '--metric', value: '--value', timestamp: '--at' }
+/** Retries end after this time: someone waits. */
+const GIVE_UP_AFTER_MS = 30_000
+
+/** Sends one event, again with the same id if there is no answer. Throws CliError if it was not counted. */
+async function emit(session: Session, { project, metric, value, at, id }: EmitOptions): Promise<void> {
+  const connection = connect(session, ['emitter'], { project })
+  const nowMs = Date.now()
+  const event = {
+    event_id: id ?? uuidV7(nowMs),
+    project_id: requireProjectId(connection),
+    metric,
+    value,
+    timestamp: at ?? new Date(nowMs).toISOString(),
+  }
+  const mistake = findRejection(event, FLAGS, { receivedMs: nowMs })
+  if (mistake !== undefined) throw usageError(mistake.message)
+  const post = postOverHttp({ url: connection.url, key: connection.credential.secret })
+  const { outcomes, accepted, duplicates, failure } = await deliverTexts([JSON.stringify(event)], post, {
+    giveUpAfterMs: GIVE_UP_AFTER_MS,
+    onRetry: ({ message }) => printNote(session, `${message} Trying again.`),
+  })
+  if (failure !== undefined) throw notDelivered(failure, event.event_id)
+  const outcome = outcomes[0]
+  if (outcome?.status === 'rejected')
+    throw new CliError(`The event was rejected (${outcome.reason}): ${outcome.message}`, EXIT.error, { code: 'EVENT_REJECTED' })
+  const isDuplicate = duplicates !== undefined && duplicates > 0
+  printResult(session, { event_id: event.event_id, outcome: isDuplicate ? 'duplicate' : 'accepted', accepted, duplicates: duplicates ?? null }, () => [
+    isDuplicate ? `${event.event_id} is a duplicate: it had been counted before, and is not counted again.` : `${event.event_id} accepted`,
+  ])
+}
+
+const EXIT_OF_STATUS: Readonly<Record<number, ExitCode>> = { 401: EXIT.notAuthenticated, 403: EXIT.permissionDenied }
+
+interface Failure {
+  readonly kind: string
+  readonly httpStatus: number | undefined
+  readonly code: string | undefined
+  readonly message: string
+}
+
+function notDelivered({ kind, httpStatus, code, message }: Failure, eventId: string): CliError {
+  const retryable = kind === 'gave_up'
+  return new CliError(message, EXIT_OF_STATUS[httpStatus ?? 0] ?? EXIT.error, {
+    code: code ?? (retryable ? 'UNREACHABLE' : undefined),
+    next: retryable ? `The event may have been counted. Repeat the call with --id ${eventId}: then it counts once.` : undefined,
+    retryable,
+  })
+}

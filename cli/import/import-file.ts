@@ -1,0 +1,150 @@
+import type { RetryProblem } from '../../emitter/deliver.ts'
+import { type Delivery, type DeliveryFailure, deliverTexts } from '../../emitter/deliver.ts'
+import type { Post } from '../../emitter/post.ts'
+import { CliError, EXIT, type ExitCode } from '../errors.ts'
+import { nameOf, STDIN } from './open-content.ts'
+import type { ReadRow } from './read-event.ts'
+import type { OpenFile } from './read-file.ts'
+import type { RejectedRow, RejectsFile } from './rejects-file.ts'
+import { type Counts, NO_COUNTS, type SavedPosition, writePosition } from './saved-position.ts'
+
+const REQUESTS_IN_FLIGHT_MAX = 4
+/** How long a service that does not answer is waited for. */
+export const GIVE_UP_AFTER_MS = 15 * 60_000
+
+export interface ImportContext {
+  /** Undefined for a dry run, which does not send and saves no position. */
+  readonly post: Post
+  readonly savesPosition: boolean
+  readonly call: SavedPosition['call']
+  readonly rejects: RejectsFile | undefined
+  readonly signal: AbortSignal
+  readonly onRetry: (problem: RetryProblem) => void
+  /** Called after each batch that has outcomes. */
+  readonly onBatch: (counts: Counts, rejected: readonly RejectedRow[]) => Promise<void>
+}
+
+/**
+ * Sends the rows of a file, several requests at a time, and takes their outcomes in the order of the rows. For each batch:
+ * 1. the service has acknowledged it; 2. its rejected rows are written; 3. the position is saved. After a crash before 3 the batch is sent
+ * again with the same ids, so nothing counts twice, and its rejected rows are written again at the same place. Throws CliError.
+ */
+export async function importFile(file: string, open: OpenFile, saved: SavedPosition | undefined, context: ImportContext): Promise<Counts> {
+  const inFlight: { batch: readonly ReadRow[]; delivery: Promise<Delivery> }[] = []
+  const stop = new AbortController()
+  const signal = AbortSignal.any([context.signal, stop.signal])
+  let counts = saved?.counts ?? NO_COUNTS
+  const takeFirst = async () => {
+    const first = inFlight.shift()
+    if (first === undefined) return
+    const { batch, delivery } = first
+    const outcome = await delivery
+    if (outcome.failure !== undefined) throw failed(outcome.failure)
+    counts = await take(file, { batch, delivery: outcome, counts, open, context })
+  }
+  let problem: unknown
+  try {
+    for await (const batch of open.batches) {
+      inFlight.push({ batch, delivery: send(batch, { ...context, signal }) })
+      if (inFlight.length === REQUESTS_IN_FLIGHT_MAX) await takeFirst()
+    }
+  } catch (error) {
+    problem = error
+  }
+  // What is in flight when the content cannot be read on was read before, so it counts.
+  try {
+    while (inFlight.length > 0) await takeFirst()
+  } catch (error) {
+    problem ??= error
+    stop.abort()
+    await Promise.all(inFlight.map(({ delivery }) => delivery))
+  }
+  if (problem !== undefined) throw context.signal.aborted ? interrupted(file, counts) : halfDone(file, counts, problem)
+  return counts
+}
+
+function send(batch: readonly ReadRow[], { post, signal, onRetry }: ImportContext): Promise<Delivery> {
+  const texts = batch.flatMap(({ text }) => (text === undefined ? [] : [text]))
+  return deliverTexts(texts, post, { signal, giveUpAfterMs: GIVE_UP_AFTER_MS, onRetry })
+}
+
+interface Acknowledged {
+  readonly batch: readonly ReadRow[]
+  readonly delivery: Delivery
+  readonly counts: Counts
+  readonly open: OpenFile
+  readonly context: ImportContext
+}
+
+async function take(file: string, { batch, delivery, counts, open, context }: Acknowledged): Promise<Counts> {
+  const rejected = rejectedRows(nameOf(file), batch, delivery)
+  const rejectsBytes = (await context.rejects?.append(rejected)) ?? 0
+  const next: Counts = {
+    rows: counts.rows + batch.length,
+    accepted: counts.accepted + delivery.accepted,
+    duplicates: counts.duplicates === null || delivery.duplicates === undefined ? null : counts.duplicates + delivery.duplicates,
+    rejected: counts.rejected + rejected.length,
+    derived_ids: counts.derived_ids + batch.filter(({ isDerived }) => isDerived).length,
+  }
+  const position = batch.at(-1)?.row.end
+  if (position !== undefined && context.savesPosition && file !== STDIN)
+    await writePosition(file, {
+      version: 1,
+      file,
+      call: context.call,
+      format: open.format,
+      delimiter: open.delimiter ?? null,
+      header: open.header() === undefined ? null : [...(open.header() ?? [])],
+      position,
+      sha256: open.sha256At(position),
+      counts: next,
+      rejects_bytes: rejectsBytes,
+    })
+  await context.onBatch(
+    next,
+    rejected.map(({ rejection }) => rejection),
+  )
+  return next
+}
+
+/** The rows of a batch that were rejected, here or by the service. */
+function rejectedRows(file: string, batch: readonly ReadRow[], { outcomes }: Delivery): { read: ReadRow; rejection: RejectedRow }[] {
+  let sent = 0
+  return batch.flatMap((read) => {
+    const outcome = read.text === undefined ? undefined : outcomes[sent++]
+    const rejection = outcome?.status === 'rejected' ? outcome : read.rejection
+    if (rejection === undefined) return []
+    const id = read.fields?.event_id
+    const { reason, message } = rejection
+    return [{ read, rejection: { file, line: read.row.line, event_id: typeof id === 'string' ? id : null, reason, message } }]
+  })
+}
+
+const EXIT_OF_STATUS: Readonly<Record<number, ExitCode>> = { 401: EXIT.notAuthenticated, 403: EXIT.permissionDenied }
+
+function failed({ kind, httpStatus, code, message }: DeliveryFailure): CliError {
+  const exitCode = EXIT_OF_STATUS[httpStatus ?? 0] ?? EXIT.error
+  return new CliError(message, exitCode, { code: code ?? (kind === 'gave_up' ? 'UNREACHABLE' : undefined), retryable: kind === 'gave_up' })
+}
+
+function interrupted(file: string, counts: Counts): CliError {
+  return new CliError(`Interrupted after ${counts.rows} rows of ${nameOf(file)}.`, EXIT.error, {
+    code: 'INTERRUPTED',
+    next: howToResume(file),
+    retryable: true,
+  })
+}
+
+function halfDone(file: string, counts: Counts, problem: unknown): CliError {
+  const error = problem instanceof CliError ? problem : new CliError(problem instanceof Error ? problem.message : String(problem))
+  if (counts.rows === 0) return error
+  const { exitCode, code, retryable, requestId } = error
+  const next = [error.next, howToResume(file)].filter((each) => each !== undefined).join(' ')
+  return new CliError(`${error.message} ${counts.rows} rows of ${nameOf(file)} are done.`, exitCode, { code, retryable, requestId, next })
+}
+
+function howToResume(file: string): string {
+  return file === STDIN
+    ? 'Repeat the call with the same content: rows that were counted are not counted again.'
+    : 'Repeat the same call: it goes on from there.'
+}

@@ -1,0 +1,123 @@
+import { isUtf8 } from 'node:buffer'
+import { CliError } from '../errors.ts'
+import { placesOf, type Sources } from './columns.ts'
+import { cellsOf } from './csv-record.ts'
+import { HashedPrefix } from './hashed-prefix.ts'
+import { nameOf, openContent } from './open-content.ts'
+import { peek } from './peek.ts'
+import { type ReadOptions, type ReadRow, readEvent } from './read-event.ts'
+import { type Format, type GivenFormat, isHeadEnough, recognise } from './recognise.ts'
+import { type Position, type Row, type RowSplitter, START } from './row.ts'
+import { type SavedPosition, START_OVER } from './saved-position.ts'
+import { splitJson } from './split-json.ts'
+import { splitLines } from './split-lines.ts'
+
+/** One request has at most so many rows and bytes. */
+export const BATCH_ROWS_MAX = 5_000
+export const BATCH_BYTES_MAX = 2 * 1024 * 1024
+
+export interface OpenFile {
+  readonly format: Format
+  readonly delimiter: string | undefined
+  /** Of CSV, after the first batch. */
+  header(): readonly string[] | undefined
+  /** Throws CliError where the content cannot be read on; what was read before is a batch. */
+  readonly batches: AsyncIterable<readonly ReadRow[]>
+  /** Of the content before a place that only moves on. */
+  sha256At(position: Position): string
+  readBytes(): number
+  readonly fileBytes: number | undefined
+}
+
+export interface ReadFileOptions extends GivenFormat {
+  readonly sources: Sources
+  readonly source: string
+  /** Where an interrupted import goes on. */
+  readonly saved: SavedPosition | undefined
+}
+
+/** Opens a file and reads its rows in batches. It holds a few batches in memory, whatever the size of the file. Throws CliError. */
+export async function readFile(file: string, options: ReadFileOptions): Promise<OpenFile> {
+  const { saved } = options
+  const content = await openContent(file)
+  const { head, chunks } = await peek(content.chunks, isHeadEnough)
+  const recognised = recognise(head, nameOf(file), options)
+  const { format, delimiter } = saved === undefined ? recognised : { format: saved.format, delimiter: saved.delimiter ?? undefined }
+  const start = saved?.position ?? { ...START, bytes: recognised.byteOrderMarkBytes }
+  const prefix = new HashedPrefix()
+  const behind = await prefix.skip(chunks, start.bytes)
+  if (saved !== undefined && behind.sha256 !== saved.sha256) throw hasChanged(file, saved)
+  const splitter = format === 'json' ? splitJson(start) : splitLines(start, delimiter?.charCodeAt(0))
+  let header: readonly string[] | undefined = saved?.header ?? undefined
+  const readRow = (row: Row): ReadRow | undefined => {
+    if (format === 'csv' && header === undefined) {
+      header = headerOf(row, file, delimiter ?? ',')
+      csv = csvOptions(header)
+      return undefined
+    }
+    return readEvent(row, { ...options, csv })
+  }
+  const csvOptions = (names: readonly string[]) => ({
+    delimiter: delimiter ?? ',',
+    columns: names.length,
+    places: placesOf(names, options.sources, nameOf(file)),
+  })
+  let csv: ReadOptions['csv'] = format === 'csv' && header !== undefined ? csvOptions(header) : undefined
+  return {
+    format,
+    delimiter,
+    header: () => header,
+    batches: batchesOf(rowsOf(behind.chunks, splitter), readRow),
+    sha256At: ({ bytes }) => prefix.digestAt(bytes),
+    readBytes: content.readBytes,
+    fileBytes: content.fileBytes,
+  }
+}
+
+async function* rowsOf(chunks: AsyncIterable<Buffer>, splitter: RowSplitter): AsyncIterable<Row[]> {
+  for await (const chunk of chunks) yield splitter.push(chunk)
+  yield splitter.finish()
+}
+
+async function* batchesOf(rows: AsyncIterable<Row[]>, readRow: (row: Row) => ReadRow | undefined): AsyncIterable<readonly ReadRow[]> {
+  let batch: ReadRow[] = []
+  let bytes = 0
+  let failure: unknown
+  try {
+    for await (const some of rows)
+      for (const row of some) {
+        const read = readRow(row)
+        if (read === undefined) continue
+        // Of a row that is rejected the bytes are kept, of others the text.
+        const size = read.text?.length ?? row.bytes.length
+        if (batch.length === BATCH_ROWS_MAX || (batch.length > 0 && bytes + size > BATCH_BYTES_MAX)) {
+          yield batch
+          batch = []
+          bytes = 0
+        }
+        batch.push(read)
+        bytes += size
+      }
+  } catch (error) {
+    failure = error
+  }
+  if (batch.length > 0) yield batch
+  if (failure !== undefined) throw failure
+}
+
+function headerOf(row: Row, file: string, delimiter: string): readonly string[] {
+  if (row.problem !== undefined || !isUtf8(row.bytes))
+    throw new CliError(`The header of ${nameOf(file)} cannot be read: it must be UTF-8, with its quotation marks closed.`)
+  return cellsOf(row.bytes.toString('utf8'), delimiter)
+}
+
+function hasChanged(file: string, { position }: SavedPosition): CliError {
+  return new CliError(
+    `${nameOf(file)} has changed since its import was interrupted: its first ${position.lines} lines are no longer those that were read.`,
+    undefined,
+    {
+      code: 'FILE_CHANGED',
+      next: `Put the former file back and repeat the call to complete it. ${START_OVER}`,
+    },
+  )
+}

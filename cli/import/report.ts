@@ -1,0 +1,103 @@
+import { once } from 'node:events'
+import { basename } from 'node:path'
+import { CliError } from '../errors.ts'
+import { printNote } from '../output.ts'
+import { startProgress } from '../progress.ts'
+import type { Session } from '../session.ts'
+import { nameOf } from './open-content.ts'
+import type { OpenFile } from './read-file.ts'
+import type { RejectedRow } from './rejects-file.ts'
+import type { Counts } from './saved-position.ts'
+
+/** Of the rejected rows of a file so many are shown; --json and --rejects give all. */
+const SHOWN_REJECTED_MAX = 20
+
+export interface FileResult {
+  readonly file: string
+  readonly counts: Counts
+  /** The first ones of this run. */
+  readonly shown: readonly RejectedRow[]
+  readonly hasResumed: boolean
+}
+
+export interface FileReport {
+  onBatch(counts: Counts, rejected: readonly RejectedRow[]): Promise<void>
+  /** Removes the bar. Must be called however the import ends. */
+  stop(): void
+  result(counts: Counts): FileResult
+}
+
+/** Shows how the import of a file goes on: a bar on a terminal, lines of JSON on stdout for programs. */
+export function startReport(session: Session, file: string, { open, resumed }: { open: OpenFile; resumed: Counts | undefined }): FileReport {
+  const shown: RejectedRow[] = []
+  let hasNotedIds = (resumed?.derived_ids ?? 0) > 0
+  if (resumed !== undefined) printNote(session, `${nameOf(file)}: going on after ${counted(resumed.rows)} rows.`)
+  const total = open.fileBytes === 0 ? undefined : open.fileBytes
+  const progress = startProgress(session, { label: `Importing ${basename(file)}`, unit: 'bytes', total })
+  return {
+    onBatch: async (counts, rejected) => {
+      progress.update(open.readBytes())
+      if (!hasNotedIds && counts.derived_ids > 0) {
+        hasNotedIds = true
+        printNote(
+          session,
+          `${nameOf(file)}: rows without an event_id get one made from their fields and their row number, so a repeated import counts nothing twice.`,
+        )
+      }
+      shown.push(...rejected.slice(0, SHOWN_REJECTED_MAX - shown.length))
+      if (session.json !== true) return
+      for (const row of rejected) await printLine({ type: 'rejected', ...row })
+      await printLine({ type: 'progress', file: nameOf(file), bytes_read: open.readBytes(), bytes: open.fileBytes ?? null, ...counts })
+    },
+    stop: () => progress.stop(),
+    result: (counts) => ({ file, counts, shown, hasResumed: resumed !== undefined }),
+  }
+}
+
+export interface Ending {
+  readonly isDryRun: boolean
+  readonly rejects: string | undefined
+}
+
+/** Prints what became of the rows. Throws CliError if one was rejected. */
+export async function reportResults(session: Session, results: readonly FileResult[], { isDryRun, rejects }: Ending): Promise<void> {
+  const rows = results.reduce((sum, { counts }) => sum + counts.rows, 0)
+  const rejected = results.reduce((sum, { counts }) => sum + counts.rejected, 0)
+  if (session.json === true) {
+    const files = results.map(({ file, counts }) => ({ file: nameOf(file), ...counts }))
+    await printLine({ type: 'summary', dry_run: isDryRun, files, rows, rejected })
+  } else for (const result of results) process.stdout.write(`${linesOf(result, isDryRun).join('\n')}\n`)
+  for (const { file, counts, hasResumed } of results)
+    if (counts.derived_ids > 0 && (counts.duplicates ?? 0) > 0 && !hasResumed)
+      printNote(
+        session,
+        `${nameOf(file)}: ${counts.duplicates} events had been counted before. If this is not the same file again, and rows without an id of another file are other usage, import it with a --source of its own.`,
+      )
+  if (rejected === 0) return
+  const next =
+    rejects === undefined
+      ? 'With --rejects <file> they are written to a file, to correct and import them.'
+      : `Correct them in ${rejects}, then: meterline import ${rejects}`
+  throw new CliError(`${counted(rejected)} of ${counted(rows)} rows ${isDryRun ? 'would be' : 'were'} rejected.`, undefined, { code: 'ROWS_REJECTED', next })
+}
+
+function linesOf({ file, counts, shown }: FileResult, isDryRun: boolean): string[] {
+  const { rows, accepted, duplicates, rejected } = counts
+  const detected = duplicates === null ? 'duplicates are detected later' : `${counted(duplicates)} duplicates`
+  const outcome = isDryRun ? `${counted(accepted)} valid` : `${counted(accepted)} accepted, ${detected}`
+  const more = rejected - shown.length
+  return [
+    `${nameOf(file)}: ${counted(rows)} rows: ${outcome}, ${counted(rejected)} rejected`,
+    ...shown.map(({ line, event_id, reason, message }) => `  line ${line}${event_id === null ? '' : ` (${event_id})`}: ${reason}: ${message}`),
+    ...(more > 0 ? [`  and ${counted(more)} more`] : []),
+  ]
+}
+
+/** Waits while the reader of stdout is slower, so that lines do not pile up in memory. */
+async function printLine(line: unknown): Promise<void> {
+  if (!process.stdout.write(`${JSON.stringify(line)}\n`)) await once(process.stdout, 'drain')
+}
+
+function counted(count: number): string {
+  return count.toLocaleString('en-US')
+}
