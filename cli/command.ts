@@ -12,11 +12,16 @@ export type CommandExample = readonly [call: string, does: string]
 
 const EXAMPLES = new WeakMap<Command, readonly CommandExample[]>()
 
+/** Wider lines would break in most terminals. */
+const COLUMNS_MAX = 100
+
 /** Adds calls that can be copied to the help of a command. Each begins with "meterline". */
 export function withExamples(command: Command, ...examples: readonly CommandExample[]): Command {
   EXAMPLES.set(command, examples)
   const width = Math.max(...examples.map(([call]) => call.length))
-  return command.addHelpText('after', ['', 'Examples:', ...examples.map(([call, does]) => `  ${call.padEnd(width)}  ${does}`)].join('\n'))
+  const inLine = examples.map(([call, does]) => `  ${call.padEnd(width)}  ${does}`)
+  const lines = inLine.every(({ length }) => length <= COLUMNS_MAX) ? inLine : examples.flatMap(([call, does]) => [`  # ${does}`, `  ${call}`])
+  return command.addHelpText('after', ['', 'Examples:', ...lines].join('\n'))
 }
 
 export function examplesOf(command: Command): readonly CommandExample[] {
