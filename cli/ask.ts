@@ -23,11 +23,15 @@ export async function askText(_session: Session, prompt: string): Promise<string
 
 /** Asks for a secret, which is not shown while it is typed; the caller has checked canAsk. */
 export async function askSecret(_session: Session, prompt: string): Promise<string> {
-  process.stderr.write(prompt)
   const hidden = new Writable({ write: (_chunk, _encoding, done) => done() })
-  const answer = await readAnswer('', hidden)
-  process.stderr.write('\n')
-  return answer.trim()
+  const answer = readAnswer('', hidden)
+  // From here on the terminal does not echo: a person, or a program, that answers the prompt immediately must not see the secret.
+  process.stderr.write(prompt)
+  try {
+    return (await answer).trim()
+  } finally {
+    process.stderr.write('\n')
+  }
 }
 
 /** Reads a secret that another program writes to stdin, such as a password manager. */

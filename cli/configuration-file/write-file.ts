@@ -22,7 +22,16 @@ export function writeConfigurationFile({ partners, projects, ingestKeys }: Servi
   const leftOut = ingestKeys
     .filter((key) => named.get(key.name) !== key)
     .map(({ id, name }) => `the ingest key ${id}, because an older one is called "${name}" too`)
-  return { document, text: `${[...headOf(url), ...leftOut.map((each) => `# Left out: ${each}.`)].join('\n')}\n\n${stringify(document)}`, leftOut }
+  return {
+    document,
+    text: `${[...headOf(url), ...leftOut.map((each) => `# Left out: ${each}.`)].join('\n')}\n\n${stringify(withoutEmptyLists(document))}`,
+    leftOut,
+  }
+}
+
+function withoutEmptyLists({ partners, ingest_keys }: ConfigurationFile) {
+  const shown = partners.map(({ projects, ...partner }) => (projects.length === 0 ? partner : { ...partner, projects }))
+  return { ...(shown.length === 0 ? {} : { partners: shown }), ...(ingest_keys.length === 0 ? {} : { ingest_keys }) }
 }
 
 function headOf(url: string): string[] {
