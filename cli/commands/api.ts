@@ -11,9 +11,7 @@ export const apiCommand: CommandRegistration = (program, run) => {
   withExamples(
     program
       .command('api [method] [path]')
-      .description(
-        'call any route of the API with your credentials; without arguments: serve the API in this process (any number in parallel; needs KAFKA_BROKERS and CLICKHOUSE_URL)',
-      )
+      .description('call any route with your credentials; without arguments: serve the API (needs KAFKA_BROKERS and CLICKHOUSE_URL)')
       .option('--data <json>', 'the body: JSON, @file, or - for stdin')
       .option('--header <name:value>', 'a header; may be given several times', (header: string, before: string[] = []) => [...before, header])
       .option('--paginate', 'follow next_cursor and print all pages as one body')
@@ -25,7 +23,7 @@ export const apiCommand: CommandRegistration = (program, run) => {
     ['meterline api GET "/admin/v1/projects?status=active" --paginate', 'all pages as one body'],
     ['meterline api POST /admin/v1/partners --data \'{"name":"Acme"}\'', 'with a body'],
     ['meterline api POST /v1/events --data @events.ndjson --header content-type:application/x-ndjson', 'a file of events'],
-    ['meterline api', 'serve the API: one of several processes'],
+    ['meterline api', 'serve the API: one of any number of processes'],
   )
 }
 

@@ -76,13 +76,11 @@ function errorOf(thrown: unknown): CallToolResult {
 
 function asCliError(thrown: unknown): CliError {
   if (thrown instanceof CliError) return thrown
-  if (thrown instanceof z.ZodError) {
-    const [issue] = thrown.issues
-    const place = issue?.path.join('.')
-    return new CliError(`Wrong arguments: ${place ? `${place}: ` : ''}${issue?.message ?? 'they are not an object'}.`, EXIT.error, {
-      code: 'INVALID_ARGUMENTS',
+  if (thrown instanceof z.ZodError)
+    return new CliError('The server is not a Meterline of this version.', EXIT.error, {
+      code: 'NOT_METERLINE',
+      next: 'Compare "meterline --version" with the tool health.',
     })
-  }
   return new CliError(thrown instanceof Error ? thrown.message : String(thrown))
 }
 

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { parseMonth } from '../../metering/month.ts'
 import type { Connection } from '../connection/connect.ts'
 import type { CredentialKind } from '../connection/credential.ts'
+import { CliError, EXIT } from '../errors.ts'
 import type { ToolAnswer } from './tool-answer.ts'
 
 /** A tool of the MCP server. It reads and changes nothing. */
@@ -12,7 +13,7 @@ export interface Tool {
   /** The credentials with which the tool is offered. */
   readonly kinds: readonly CredentialKind[]
   readonly input: z.ZodObject
-  /** Throws CliError, and ZodError for arguments that the schema does not allow. */
+  /** Throws CliError, also for arguments that the schema does not allow, and ZodError for an answer of another shape. */
   run(connection: Connection, given: unknown): Promise<ToolOutput>
 }
 
@@ -27,7 +28,15 @@ export function defineTool<I extends z.ZodObject>(
   tool: Omit<Tool, 'input' | 'run'> & { readonly input: I; run(connection: Connection, given: z.output<I>): Promise<ToolOutput> },
 ): Tool {
   const { input, run } = tool
-  return { ...tool, run: (connection, given) => run(connection, input.parse(given)) }
+  return { ...tool, run: async (connection, given) => run(connection, requireArguments(input, given)) }
+}
+
+function requireArguments<I extends z.ZodObject>(input: I, given: unknown): z.output<I> {
+  const { data, error } = input.safeParse(given)
+  if (error === undefined) return data as z.output<I>
+  const [issue] = error.issues
+  const place = issue?.path.join('.')
+  throw new CliError(`Wrong arguments: ${place ? `${place}: ` : ''}${issue?.message ?? 'they are not an object'}.`, EXIT.error, { code: 'INVALID_ARGUMENTS' })
 }
 
 const MonthArgument = z.string().refine((text) => parseMonth(text) !== undefined, 'must be a month as YYYY-MM')

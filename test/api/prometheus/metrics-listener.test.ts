@@ -83,13 +83,16 @@ describe('a process that has no API', () => {
       await status('/metrics', { authorization: 'Bearer wrong' }),
       await status('/metrics', { authorization: 'Bearer right' }),
       await status('/healthz', {}),
+      await status('/admin/v1/service-logs', {}, '127.0.0.1'),
+      await status('/admin/v1/service-logs', { authorization: 'Bearer wrong' }),
+      await status('/admin/v1/service-logs', { authorization: 'Bearer right' }),
     ]
     await app.close()
     return statuses
   }
 
-  test('it gives its metrics to programs on this machine, and to others for the admin token if it has one', async () => {
-    expect(await statusesOf('right')).toEqual([200, 200, 200, 401, 401, 401, 200, 200])
-    expect(await statusesOf(undefined)).toEqual([200, 200, 200, 401, 401, 401, 401, 200])
+  test('it gives its metrics to programs on this machine, and to others for the admin token if it has one; its log for that token only', async () => {
+    expect(await statusesOf('right')).toEqual([200, 200, 200, 401, 401, 401, 200, 200, 401, 401, 200])
+    expect(await statusesOf(undefined)).toEqual([200, 200, 200, 401, 401, 401, 401, 200, 401, 401, 401])
   })
 })
