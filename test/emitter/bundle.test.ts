@@ -29,10 +29,10 @@ test('the built package runs in Node without this project, and its types describ
     const target = join(path, 'node_modules/@meterline/emitter')
     await promisify(execFile)(process.execPath, ['--import', 'tsx', 'emitter/build-package.ts', target], { cwd: ROOT })
     writeFileSync(join(path, 'package.json'), '{ "type": "module" }')
-    writeFileSync(join(path, 'use.ts'), USE)
-    // Without skipLibCheck, so that the declarations of the package are checked too. It fails unless the metric is an error.
-    await run(COMPILER, '--strict', '--module', 'nodenext', '--target', 'es2022', '--lib', 'es2022,dom', '--types', '', 'use.ts')
-    const { stdout } = await run('use.js')
+    writeFileSync(join(path, 'use.mts'), USE)
+    // Without skipLibCheck, so that the declarations of the package are checked too. It also fails if the unknown metric is no error.
+    await run(COMPILER, '--strict', '--module', 'nodenext', '--target', 'es2022', '--lib', 'es2022,dom', '--types', '', 'use.mts')
+    const { stdout } = await run('use.mjs')
     expect(JSON.parse(stdout)).toEqual({ delivered: 0, rejected: 0, dropped: 0, spooled: 1 })
   } finally {
     remove()
@@ -41,15 +41,15 @@ test('the built package runs in Node without this project, and its types describ
 
 const COMPILER = fileURLToPath(new URL('../../node_modules/typescript/bin/tsc', import.meta.url))
 const USE = `
-import { createEmitter } from '@meterline/emitter'
-import { kafkaTopic } from '@meterline/emitter/kafka'
-import { diskSpool } from '@meterline/emitter/spool'
-const emitter = createEmitter({ url: 'http://127.0.0.1:1', key: 'k', spool: diskSpool({ folder: 'spool' }) })
-emitter.emit({ project_id: 'p1', metric: 'ai_tokens', value: 1 })
-// @ts-expect-error: no such metric
-const wrong = { project_id: 'p1', metric: 'tokens', value: 1 } satisfies Parameters<typeof emitter.emit>[0]
-console.log(JSON.stringify(await emitter.close({ timeout: 50 })))
-export { kafkaTopic, wrong }
+  import { createEmitter } from '@meterline/emitter'
+  import { kafkaTopic } from '@meterline/emitter/kafka'
+  import { diskSpool } from '@meterline/emitter/spool'
+  const emitter = createEmitter({ url: 'http://127.0.0.1:1', key: 'k', spool: diskSpool({ folder: 'spool' }) })
+  emitter.emit({ project_id: 'p1', metric: 'ai_tokens', value: 1 })
+  // @ts-expect-error: no such metric
+  const wrong = { project_id: 'p1', metric: 'tokens', value: 1 } satisfies Parameters<typeof emitter.emit>[0]
+  console.log(JSON.stringify(await emitter.close({ timeout: 50 })))
+  export { kafkaTopic, wrong }
 `
 
 test('the Kafka part imports nothing, and the spool only modules of Node', async () => {
