@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { Closers } from '../service/closers.ts'
 import { measureApi } from './api.ts'
+import { measureEmitter } from './emitter.ts'
 import { measureHostile } from './hostile.ts'
 import { measureHttp } from './http.ts'
 import { measureIdentities } from './identities.ts'
@@ -13,6 +14,10 @@ import { measureTotals } from './totals.ts'
 /** All measurements: `npm run bench -- <name> [--json] [--events=<n>]`. Each starts what it needs, stops it at the end and cleans up. */
 const MEASUREMENTS: Record<string, { what: string; measure: Measurement }> = {
   api: { what: 'requests per second and latency of reads, compared with /healthz; the time that the api adds to its queries', measure: measureApi },
+  emitter: {
+    what: 'events per second through the emitter SDK, compared with a bare HTTP client; CPU per event; sizes of its bundles',
+    measure: measureEmitter,
+  },
   hostile: { what: 'how long the most expensive requests of one emitter hold up everybody else', measure: measureHostile },
   http: { what: 'events per second over HTTP, compared with baseline inserts; usage latency; memory', measure: measureHttp },
   identities: {

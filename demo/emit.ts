@@ -19,6 +19,7 @@ interface EmitterOptions {
 const EVENTS_PER_REQUEST = 5_000
 const CONCURRENT_REQUESTS_MAX = 3
 const BODY_BYTES_MAX = 10 * 1024 ** 2
+const ENDED = 'The demo ended before all events were sent.'
 
 /** Sends events as a platform would: with the emitter SDK, in requests of 5,000, three at a time. */
 export class Emitter {
@@ -26,15 +27,17 @@ export class Emitter {
   readonly #emitter: EventEmitter
   /** Rejects if the service rejects the key, or the story ends early: then a flush would wait forever. */
   readonly #failed: Promise<never>
+  readonly #signal: AbortSignal
 
   constructor({ url, ingestKey, onProgress, signal }: EmitterOptions) {
+    this.#signal = signal
     let fail: (error: Error) => void = () => {}
     this.#failed = new Promise((_, reject) => {
       fail = reject
     })
     this.#failed.catch(() => {})
     signal.addEventListener('abort', () => {
-      fail(new Error('The demo ended before all events were sent.'))
+      fail(new Error(ENDED))
       void this.#emitter.close({ timeout: 0 })
     })
     const { emitted } = this
@@ -60,6 +63,7 @@ export class Emitter {
 
   /** Waits while more is buffered than the requests in progress hold. */
   async emit(events: readonly DemoEvent[]): Promise<void> {
+    if (this.#signal.aborted) throw new Error(ENDED)
     // Some of them are mistakes on purpose.
     for (const event of events) this.#emitter.emit(event as UsageEvent)
     if (this.#emitter.totals.waiting > CONCURRENT_REQUESTS_MAX * EVENTS_PER_REQUEST) await this.flush()

@@ -1,3 +1,8 @@
+import { execFile } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { createContext, runInContext } from 'node:vm'
 import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
@@ -5,6 +10,8 @@ import { bundleEntry } from '../../emitter/bundle.ts'
 import type { createEmitter } from '../../emitter/emitter.ts'
 import { readConformance } from '../support/emitter/conformance-case.ts'
 import { runCase } from '../support/emitter/run-case.ts'
+import { ROOT } from '../support/source-files.ts'
+import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 
 const GZIP_BYTES_MAX = 8 * 1024
 
@@ -13,6 +20,37 @@ test('the bundle of the HTTP part has at most 8 KiB after gzip, and imports noth
   expect(gzipSync(bundle).length).toBeLessThanOrEqual(GZIP_BYTES_MAX)
   expect(bundle).not.toMatch(/\bimport\b|\brequire\b|\bprocess\b|\bBuffer\b/)
 })
+
+test('the built package runs in Node without this project, and its types describe what it does', async () => {
+  const { path, remove } = makeTemporaryDirectory()
+  const run = (...args: string[]) => promisify(execFile)(process.execPath, args, { cwd: path, env: {} })
+  try {
+    mkdirSync(join(path, 'node_modules/@meterline'), { recursive: true })
+    const target = join(path, 'node_modules/@meterline/emitter')
+    await promisify(execFile)(process.execPath, ['--import', 'tsx', 'emitter/build-package.ts', target], { cwd: ROOT })
+    writeFileSync(join(path, 'package.json'), '{ "type": "module" }')
+    writeFileSync(join(path, 'use.mts'), USE)
+    // Without skipLibCheck, so that the declarations of the package are checked too. It also fails if the unknown metric is no error.
+    await run(COMPILER, '--strict', '--module', 'nodenext', '--target', 'es2022', '--lib', 'es2022,dom', '--types', '', 'use.mts')
+    const { stdout } = await run('use.mjs')
+    expect(JSON.parse(stdout)).toEqual({ delivered: 0, rejected: 0, dropped: 0, spooled: 1 })
+  } finally {
+    remove()
+  }
+})
+
+const COMPILER = fileURLToPath(new URL('../../node_modules/typescript/bin/tsc', import.meta.url))
+const USE = `
+  import { createEmitter } from '@meterline/emitter'
+  import { kafkaTopic } from '@meterline/emitter/kafka'
+  import { diskSpool } from '@meterline/emitter/spool'
+  const emitter = createEmitter({ url: 'http://127.0.0.1:1', key: 'k', spool: diskSpool({ folder: 'spool' }) })
+  emitter.emit({ project_id: 'p1', metric: 'ai_tokens', value: 1 })
+  // @ts-expect-error: no such metric
+  const wrong = { project_id: 'p1', metric: 'tokens', value: 1 } satisfies Parameters<typeof emitter.emit>[0]
+  console.log(JSON.stringify(await emitter.close({ timeout: 50 })))
+  export { kafkaTopic, wrong }
+`
 
 test('the Kafka part imports nothing, and the spool only modules of Node', async () => {
   expect(await bundleEntry('kafka')).not.toMatch(/\bimport\b/)
