@@ -9,7 +9,7 @@ import { CREATE_INGEST_KEY, LIST_INGEST_KEYS, REVOKE_INGEST_KEY } from '../../co
 import { ADD_PARTNER_SECRET, REVOKE_PARTNER_SECRET } from '../../contract/partner-secrets.ts'
 import { CREATE_PARTNER, GET_PARTNER, LIST_PARTNERS, UPDATE_PARTNER } from '../../contract/partners.ts'
 import { CREATE_SECRET, DELETE_SECRET, GET_SECRET, LIST_SECRETS, UPDATE_SECRET } from '../../contract/secrets.ts'
-import { runProgram } from '../support/clients/run-program.ts'
+import { runHere } from '../support/clients/run-here.ts'
 import { runMeterline } from '../support/engines/service-process.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 import { TEST_MASTER_KEY } from '../support/worlds/test-registry.ts'
@@ -28,7 +28,7 @@ afterAll(async () => {
   directory.remove()
 })
 
-const run = (...args: string[]) => runProgram(args, environment)
+const run = (...args: string[]) => runHere(args, environment)
 
 /** What a command prints with --json, parsed by the schema of the service's answer. */
 async function json<S extends Parameters<typeof readAnswer>[0]>(schema: S, ...args: string[]) {
@@ -250,7 +250,7 @@ test('wrong credentials end with code 2, those of another kind or role with 5, a
     ['secrets', 'list'],
   ]
   const withToken = (token: string, args: readonly string[]) =>
-    runProgram(args, { ...environment, METERLINE_ACCESS_TOKEN: token, METERLINE_PARTNER_ID: partnerId })
+    runHere(args, { ...environment, METERLINE_ACCESS_TOKEN: token, METERLINE_PARTNER_ID: partnerId })
   for (const args of calls) {
     expect(await withToken('wrong', args)).toEqual(failure(2, 'The credentials are missing or not valid.'))
     expect(await withToken(secret, args)).toEqual(failure(5, 'This command needs an admin token'))

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Credentials } from '../support/clients/client.ts'
-import { runProgram } from '../support/clients/run-program.ts'
+import { runHere } from '../support/clients/run-here.ts'
 import { startTestService, type TestService } from '../support/worlds/test-service.ts'
 
 const PROJECTS = 7
@@ -28,15 +28,15 @@ describe('the command "api"', () => {
     const path = `/partnership/v1/${partner.partnerId}/usage?start_date=2026-01-01&end_date=2026-01-31`
     const { text } = await client.partner(partner, 'GET', `/usage?start_date=2026-01-01&end_date=2026-01-31`)
     const own = { ...admin, METERLINE_ACCESS_TOKEN: partner.secret }
-    const { code, stdout, stderr } = await runProgram(['api', 'get', path], own)
+    const { code, stdout, stderr } = await runHere(['api', 'get', path], own)
     expect([code, stderr]).toEqual([0, ''])
     const withoutTime = (body: string) => body.replace(/"as_of":"[^"]*"/, '')
     expect(withoutTime(stdout)).toBe(withoutTime(text))
     const emitter = { ...admin, METERLINE_ACCESS_TOKEN: client.ingestKey }
     const sent = '{"event_id":"e","project_id":"p-1","metric":"ai_tokens","value":"12345678901234567890.5","timestamp":"2026-01-03T10:00:00Z"}'
-    expect(JSON.parse((await runProgram(['api', 'POST', '/v1/events', '--data', sent], emitter)).stdout)).toMatchObject({ accepted: 1 })
+    expect(JSON.parse((await runHere(['api', 'POST', '/v1/events', '--data', sent], emitter)).stdout)).toMatchObject({ accepted: 1 })
     const lines = ['--data', `${sent}\n${sent}`, '--header', 'content-type: application/x-ndjson']
-    expect(JSON.parse((await runProgram(['api', 'POST', '/v1/events', ...lines], emitter)).stdout)).toMatchObject({ duplicates: 2 })
+    expect(JSON.parse((await runHere(['api', 'POST', '/v1/events', ...lines], emitter)).stdout)).toMatchObject({ duplicates: 2 })
   })
 
   test('a failed call prints nothing on stdout and ends with the exit code of its status', async () => {
@@ -48,7 +48,7 @@ describe('the command "api"', () => {
       const token = path.endsWith('tokens')
         ? (await tested.client.admin('POST', '/admin/v1/tokens', { role: 'finance' })).body.token
         : tested.service.adminToken
-      const { code, stdout, stderr } = await runProgram(['--json', 'api', 'GET', path], { ...admin, METERLINE_ACCESS_TOKEN: token })
+      const { code, stdout, stderr } = await runHere(['--json', 'api', 'GET', path], { ...admin, METERLINE_ACCESS_TOKEN: token })
       expect([path, code, stdout]).toEqual([path, exit, ''])
       expect(JSON.parse(stderr)).toMatchObject({
         code: expect.any(String),
@@ -56,17 +56,17 @@ describe('the command "api"', () => {
         error: expect.stringMatching(new RegExp(message, 'i')),
       })
     }
-    expect(await runProgram(['api', 'GET', '/version'], { ...admin, METERLINE_URL: 'http://127.0.0.1:9' })).toMatchObject({ code: 1, stdout: '' })
-    expect(await runProgram(['api', 'GET', '/admin/v1/partners'], { ...admin, METERLINE_ACCESS_TOKEN: 'wrong' })).toMatchObject({ code: 2, stdout: '' })
+    expect(await runHere(['api', 'GET', '/version'], { ...admin, METERLINE_URL: 'http://127.0.0.1:9' })).toMatchObject({ code: 1, stdout: '' })
+    expect(await runHere(['api', 'GET', '/admin/v1/partners'], { ...admin, METERLINE_ACCESS_TOKEN: 'wrong' })).toMatchObject({ code: 2, stdout: '' })
   })
 
   test('--paginate prints all pages as one body; an answer without pages is reported', async () => {
     const path = `/admin/v1/projects?partner_id=${partner.partnerId}&limit=3`
-    const { code, stdout } = await runProgram(['api', 'GET', path, '--paginate'], admin)
+    const { code, stdout } = await runHere(['api', 'GET', path, '--paginate'], admin)
     expect(code).toBe(0)
     const { projects, next_cursor } = JSON.parse(stdout)
     expect([projects.map(({ id }: { id: string }) => id).sort(), next_cursor]).toEqual([Array.from({ length: PROJECTS }, (_, index) => `p-${index}`), null])
-    expect(await runProgram(['api', 'GET', '/version', '--paginate'], admin)).toMatchObject({
+    expect(await runHere(['api', 'GET', '/version', '--paginate'], admin)).toMatchObject({
       code: 1,
       stdout: '',
       stderr: expect.stringContaining('--paginate'),
@@ -75,11 +75,11 @@ describe('the command "api"', () => {
 
   test('the body comes from the argument, a file or stdin', async () => {
     const file = join(import.meta.dirname, '../../package.json')
-    expect(await runProgram(['api', 'POST', '/admin/v1/partners', '--data', `@${file}`], admin)).toMatchObject({
+    expect(await runHere(['api', 'POST', '/admin/v1/partners', '--data', `@${file}`], admin)).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('body'),
     })
-    expect(await runProgram(['api', 'POST', '/admin/v1/partners', '--data', '{"name":"Theirs"}'], admin)).toMatchObject({
+    expect(await runHere(['api', 'POST', '/admin/v1/partners', '--data', '{"name":"Theirs"}'], admin)).toMatchObject({
       code: 0,
       stdout: expect.stringContaining('"Theirs"'),
     })
@@ -100,7 +100,7 @@ describe('the command "api"', () => {
     [['api', 'GET', '/version', '--header', 'x:a\r\nb:c'], 'name:value'],
     [['api', '--data', '{}'], 'are for a call'],
   ])('%j is an error that says what to do, and prints no value of a header', async (args, message) => {
-    const { code, stdout, stderr } = await runProgram(args, admin)
+    const { code, stdout, stderr } = await runHere(args, admin)
     expect([code, stdout]).toEqual([1, ''])
     expect(stderr).toContain(message)
     expect(stderr).not.toContain('Bearer x')
@@ -127,10 +127,10 @@ describe('credentials of the command "api"', () => {
     const other = await listen()
     const { host } = new URL(other)
     for (const path of [`//${host}/version`, `/@${host}/version`, `/\\${host}/version`])
-      expect(await runProgram(['api', 'GET', path], admin)).toMatchObject({ stdout: '' })
+      expect(await runHere(['api', 'GET', path], admin)).toMatchObject({ stdout: '' })
     const redirecting = await listen(`${other}/version`)
     for (const secret of ['mls_secret', 'token']) {
-      const { code, stdout, stderr } = await runProgram(['api', 'GET', '/version'], { METERLINE_URL: redirecting, METERLINE_ACCESS_TOKEN: secret })
+      const { code, stdout, stderr } = await runHere(['api', 'GET', '/version'], { METERLINE_URL: redirecting, METERLINE_ACCESS_TOKEN: secret })
       expect([code, stdout, stderr]).toEqual([1, '', expect.stringContaining('redirects to')])
     }
     expect(seen.filter((request) => request.headers.host === host)).toEqual([])

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { runProgram } from '../support/clients/run-program.ts'
+import { runHere } from '../support/clients/run-here.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 
 const directory = makeTemporaryDirectory()
@@ -12,7 +12,7 @@ test('an invalid file is rejected with the line of each mistake, before the serv
   const unreachable = { METERLINE_URL: 'http://127.0.0.1:1', METERLINE_ACCESS_TOKEN: 'admin', XDG_CONFIG_HOME: directory.path }
   const problems = async (text: string) => {
     writeFileSync(file, text)
-    const { code, stdout, stderr } = await runProgram(['config', 'apply', file, '--yes'], unreachable)
+    const { code, stdout, stderr } = await runHere(['config', 'apply', file, '--yes'], unreachable)
     expect([code, stdout]).toEqual([1, ''])
     expect(stderr).toMatch(/^error: \S+ is not valid \(\d+ errors?\):\n.*\nCorrect the file; nothing was sent\./s)
     return stderr.split('\n').slice(1, -2)
@@ -58,5 +58,5 @@ partners = []`),
   expect(await problems('[[ingest_keys]]\nname = "k"\n[[ingest_keys]]\nname = "k"')).toEqual(['  line 4: ingest_keys.name: is that of an earlier ingest key'])
   expect(await problems('[[partners]]\nname = "A"\nbilling_from = 2026-01\n')).toEqual(['  line 3: illegal character in numeric literal'])
   expect(await problems('partners = [{ name = "" }]')).toContain('  line 1: partners.name: must contain a visible character')
-  expect(await runProgram(['config', 'plan', `${file}.none`], unreachable)).toMatchObject({ code: 1, stderr: expect.stringContaining('ENOENT') })
+  expect(await runHere(['config', 'plan', `${file}.none`], unreachable)).toMatchObject({ code: 1, stderr: expect.stringContaining('ENOENT') })
 })

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type BreakingProxy, startBreakingProxy } from '../support/clients/breaking-proxy.ts'
-import { runProgram } from '../support/clients/run-program.ts'
+import { runHere } from '../support/clients/run-here.ts'
 import { runMeterline } from '../support/engines/service-process.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 import { startTestService, type TestService } from '../support/worlds/test-service.ts'
@@ -21,7 +21,7 @@ afterAll(async () => {
 })
 
 const inDirectory = (name: string) => join(directory.path, name)
-const run = (...args: string[]) => runProgram(args, environment)
+const run = (...args: string[]) => runHere(args, environment)
 const THIS_MONTH = new Date().toISOString().slice(0, 7)
 const proxies: BreakingProxy[] = []
 let files = 0
@@ -225,7 +225,7 @@ partners = ["None"]`)
     const proxy = await startBreakingProxy(tested.service.url, 'before', 'POST /admin/v1/projects/batch')
     proxies.push(proxy)
     const secrets = inDirectory('halfway-1.ndjson')
-    const interrupted = await runProgram(['--yes', 'config', 'apply', file, '--secrets-out', secrets], { ...environment, METERLINE_URL: proxy.url })
+    const interrupted = await runHere(['--yes', 'config', 'apply', file, '--secrets-out', secrets], { ...environment, METERLINE_URL: proxy.url })
     expect(interrupted).toMatchObject({ code: 1, stdout: '' })
     expect(interrupted.stderr).toMatch(/^created: partner Halfway \(ps_\w+\)\nerror: .* 1 of 3 steps are done\.\nApply the file again for the rest\.\n$/s)
     expect(readFileSync(secrets, 'utf8')).toMatch(/^\{"kind":"partner",.*"secret":"mls_\S+"\}\n$/)
@@ -239,7 +239,7 @@ partners = ["None"]`)
     const proxy = await startBreakingProxy(tested.service.url, 'after', 'POST /admin/v1/partners')
     proxies.push(proxy)
     const secrets = inDirectory('unanswered.ndjson')
-    const { code, stderr } = await runProgram(['--json', '--yes', 'config', 'apply', file, '--secrets-out', secrets], {
+    const { code, stderr } = await runHere(['--json', '--yes', 'config', 'apply', file, '--secrets-out', secrets], {
       ...environment,
       METERLINE_URL: proxy.url,
     })
@@ -293,8 +293,8 @@ partners = ["None"]`)
     const wrong = { ...environment, METERLINE_ACCESS_TOKEN: 'wrong' }
     expect(await runMeterline(['config', 'plan', file], wrong)).toMatchObject({ code: 2, stdout: '' })
     for (const args of [['plan', file], ['apply', file], ['export']]) {
-      expect(await runProgram(['config', ...args], wrong)).toMatchObject({ code: 2, stdout: '' })
-      expect(await runProgram(['config', ...args], { ...environment, METERLINE_ACCESS_TOKEN: secret })).toMatchObject({ code: 5, stdout: '' })
+      expect(await runHere(['config', ...args], wrong)).toMatchObject({ code: 2, stdout: '' })
+      expect(await runHere(['config', ...args], { ...environment, METERLINE_ACCESS_TOKEN: secret })).toMatchObject({ code: 5, stdout: '' })
     }
   })
 })

@@ -8,7 +8,7 @@ import type { Finding } from '../../cli/diagnose/finding.ts'
 import { readState, type State } from '../../cli/diagnose/read-state.ts'
 import { GET_HEALTH_REPORT } from '../../contract/health-report.ts'
 import { dayOf, MS_PER_DAY } from '../../metering/timestamp.ts'
-import { runProgram } from '../support/clients/run-program.ts'
+import { runHere } from '../support/clients/run-here.ts'
 import { startTestService, type TestService } from '../support/worlds/test-service.ts'
 
 let tested: TestService
@@ -118,10 +118,10 @@ describe('findings', () => {
 
 describe('the command "diagnose"', () => {
   test('of a new service prints the state of each part', async () => {
-    const { stdout } = await runProgram(['diagnose'], admin)
+    const { stdout } = await runHere(['diagnose'], admin)
     expect(stdout).toMatch(/^process +\d+ on .*part all/m)
     expect(stdout).toMatch(/^events +accepted; 0 received and 0 rejected in the last 24h$/m)
-    expect(await runProgram(['diagnose', 'advisor', '--category', 'billing'], admin)).toEqual({ code: 0, stdout: 'No finding.\n', stderr: '' })
+    expect(await runHere(['diagnose', 'advisor', '--category', 'billing'], admin)).toEqual({ code: 0, stdout: 'No finding.\n', stderr: '' })
   })
 
   test('finds unregistered usage, rejected events, silent emitters and differences, and exits with 1', async () => {
@@ -138,7 +138,7 @@ describe('the command "diagnose"', () => {
     const audit = { changes: 0, accepted_events: '2', raw_events: '1', rollup_events: '1', partnership_events: '1', differences: 1 }
     await storeDayAudits(tested.service.clickhouse, [{ ...audit, usage_date: '2026-01-05', audited_ms: now, as_of_ms: now }])
 
-    const { code, stdout, stderr } = await runProgram(['--json', 'diagnose'], admin)
+    const { code, stdout, stderr } = await runHere(['--json', 'diagnose'], admin)
     expect(code).toBe(1)
     expect(JSON.parse(stderr)).toMatchObject({ code: 'FINDINGS' })
     const { ok, findings, report } = JSON.parse(stdout) as { ok: boolean; findings: Finding[]; report: { activity: { rejected: unknown } } }
@@ -154,7 +154,7 @@ describe('the command "diagnose"', () => {
     expect(of('audit_differences')).toMatchObject({ severity: 'critical', next: 'meterline audit --from 2026-01-05 --to 2026-01-05' })
     expect(report.activity.rejected).toEqual([{ reason: 'unknown_metric', events: 1 }])
 
-    const critical = await runProgram(['diagnose', 'advisor', '--severity', 'critical', '--category', 'billing'], { ...admin, CLICOLOR_FORCE: '1' })
+    const critical = await runHere(['diagnose', 'advisor', '--severity', 'critical', '--category', 'billing'], { ...admin, CLICOLOR_FORCE: '1' })
     expect(critical.code).toBe(1)
     expect(critical.stdout).toContain(
       '\u001b[31mCRITICAL\u001b[39m billing: 1 project with usage is not registered: Shop-1 (like shop-1).\n  cause: No partner',
@@ -170,19 +170,19 @@ describe('the command "diagnose"', () => {
       ['24h', 24],
       ['7d', 28],
     ] as const) {
-      const { stdout } = await runProgram(['--json', 'diagnose', 'metrics', '--range', range], admin)
+      const { stdout } = await runHere(['--json', 'diagnose', 'metrics', '--range', range], admin)
       const { activity } = GET_HEALTH_REPORT.answers[200].parse(JSON.parse(stdout))
       const received = activity.counted.reduce((sum, { events }) => sum + events, 0)
       expect([range, activity.counted.length, received]).toEqual([range, intervals, 9])
     }
-    expect((await runProgram(['diagnose', 'metrics'], admin)).stdout).toMatch(/^Events received in the last 24h: 9 /m)
-    const { stdout } = await runProgram(['diagnose', 'db'], admin)
+    expect((await runHere(['diagnose', 'metrics'], admin)).stdout).toMatch(/^Events received in the last 24h: 9 /m)
+    const { stdout } = await runHere(['diagnose', 'db'], admin)
     expect(stdout).toMatch(/│ raw_usage_events_v1 +│ +9 │/)
     expect(stdout).toMatch(/│ default +│ +\d+ % │/)
   })
 
   test('logs shows the logged errors of one message together', async () => {
-    expect((await runProgram(['diagnose', 'logs'], admin)).stdout).toMatch(/^The process logged no error/)
+    expect((await runHere(['diagnose', 'logs'], admin)).stdout).toMatch(/^The process logged no error/)
   })
 
   test.each([
@@ -190,11 +190,11 @@ describe('the command "diagnose"', () => {
     [['diagnose', 'advisor', '--severity', 'high'], 'critical, warning, info'],
     [['diagnose', 'advisor', '--category', 'speed'], 'health, billing, performance, security'],
   ])('%j is an error that names what is allowed', async (args, message) => {
-    expect(await runProgram(args, admin)).toEqual({ code: 1, stdout: '', stderr: expect.stringContaining(message) })
+    expect(await runHere(args, admin)).toEqual({ code: 1, stdout: '', stderr: expect.stringContaining(message) })
   })
 
   test('is for operators only', async () => {
     const { token } = (await tested.client.admin('POST', '/admin/v1/tokens', { role: 'finance' })).body
-    expect(await runProgram(['diagnose'], { ...admin, METERLINE_ACCESS_TOKEN: token })).toMatchObject({ code: 5, stdout: '' })
+    expect(await runHere(['diagnose'], { ...admin, METERLINE_ACCESS_TOKEN: token })).toMatchObject({ code: 5, stdout: '' })
   })
 })

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { paintWith, usesColours } from '../../cli/colours.ts'
 import { renderMarkdown } from '../../cli/documentation/render-markdown.ts'
 import { readTopics } from '../../cli/documentation/topics.ts'
-import { runProgram } from '../support/clients/run-program.ts'
+import { runHere } from '../support/clients/run-here.ts'
 
 const DOCS = join(import.meta.dirname, '../../docs')
 const ESCAPE = '\u001b'
@@ -12,17 +12,17 @@ const plain = { paint: paintWith(false), describeLink: () => undefined }
 
 describe('the command "docs"', () => {
   test('lists every topic with its title, those of folders too', async () => {
-    const { code, stdout, stderr } = await runProgram(['docs'])
+    const { code, stdout, stderr } = await runHere(['docs'])
     expect([code, stderr]).toEqual([0, ''])
     expect(stdout).toMatch(/^billing {2,}Billing: months, statements, corrections$/m)
     expect(stdout).toMatch(/^operating {2,}In production$/m)
     expect(stdout).toMatch(/^operating\/kafka {2,}Running with Kafka$/m)
-    const { topics } = JSON.parse((await runProgram(['--json', 'docs'])).stdout)
+    const { topics } = JSON.parse((await runHere(['--json', 'docs'])).stdout)
     expect(topics).toContainEqual({ topic: 'design/closing', title: 'How totals are kept and months are closed' })
   })
 
   test('--json prints the Markdown of a topic as it is in its file', async () => {
-    const { stdout } = await runProgram(['--json', 'docs', 'operating/kafka'])
+    const { stdout } = await runHere(['--json', 'docs', 'operating/kafka'])
     expect(JSON.parse(stdout)).toEqual({
       topic: 'operating/kafka',
       title: 'Running with Kafka',
@@ -32,7 +32,7 @@ describe('the command "docs"', () => {
 
   test('finds a topic by its last part, by its file name and whatever the case', async () => {
     for (const name of ['kafka', 'operating/kafka', 'docs/operating/kafka.md', 'Operating/Kafka'])
-      expect((await runProgram(['docs', name])).stdout).toMatch(/^RUNNING WITH KAFKA$/m)
+      expect((await runHere(['docs', name])).stdout).toMatch(/^RUNNING WITH KAFKA$/m)
   })
 
   test.each([
@@ -41,15 +41,15 @@ describe('the command "docs"', () => {
     ['statements', 'billing'],
     ['backups', 'operating/backup'],
   ])('a wrong topic, "%s", exits with 4 and names the closest ones', async (given, closest) => {
-    const { code, stdout, stderr } = await runProgram(['docs', given])
+    const { code, stdout, stderr } = await runHere(['docs', given])
     expect([code, stdout]).toEqual([4, ''])
     expect(stderr).toMatch(new RegExp(`There is no topic "${given}".*\\nClosest are: [^.]*${closest}`))
   })
 
   test('prints no escape codes where stdout is no terminal, unless CLICOLOR_FORCE is set', async () => {
-    expect((await runProgram(['docs', 'billing'])).stdout).not.toContain(ESCAPE)
-    expect((await runProgram(['docs', 'billing'], { CLICOLOR_FORCE: '1' })).stdout).toContain(`${ESCAPE}[1mBILLING`)
-    expect((await runProgram(['docs', 'billing'], { CLICOLOR_FORCE: '1', NO_COLOR: '1' })).stdout).not.toContain(ESCAPE)
+    expect((await runHere(['docs', 'billing'])).stdout).not.toContain(ESCAPE)
+    expect((await runHere(['docs', 'billing'], { CLICOLOR_FORCE: '1' })).stdout).toContain(`${ESCAPE}[1mBILLING`)
+    expect((await runHere(['docs', 'billing'], { CLICOLOR_FORCE: '1', NO_COLOR: '1' })).stdout).not.toContain(ESCAPE)
   })
 })
 

@@ -6,7 +6,7 @@ import { RecentLogs } from '../../api/service-logs/recent-logs.ts'
 import { visibleLine } from '../../api/service-logs/visible-line.ts'
 import { LIST_SERVICE_LOGS, LOG_LINES_MAX } from '../../contract/service-logs.ts'
 import { openLogging } from '../../service/open-logging.ts'
-import { runProgram } from '../support/clients/run-program.ts'
+import { runHere } from '../support/clients/run-here.ts'
 import { freePort } from '../support/engines/free-port.ts'
 import { copyMigratedDirectory } from '../support/engines/migrated-directory.ts'
 import { spawnMeterline } from '../support/engines/service-process.ts'
@@ -40,18 +40,18 @@ describe('the command "logs"', () => {
   test('prints the latest lines of a source, whatever the case of its name; with --json a document a line', async () => {
     await tested.client.admin('GET', '/admin/v1/partners')
     await tested.client.admin('GET', '/admin/v1/partners/unknown')
-    const { code, stdout, stderr } = await runProgram(['logs', 'API', '--limit', '2'], admin)
+    const { code, stdout, stderr } = await runHere(['logs', 'API', '--limit', '2'], admin)
     expect(code).toBe(0)
     expect(stdout.trimEnd().split('\n')).toEqual([
       expect.stringMatching(/^\S+Z +INFO +api +request method=GET route=\/admin\/v1\/partners status=200 ms=\S+ requestId=\S+ actor=admin$/),
       expect.stringMatching(/status=404 .*code=PARTNER_NOT_FOUND/),
     ])
     expect(stderr).toMatch(/^Of process \d+ on \S+ \(part all, started at .*Z\); other processes answer for themselves/)
-    const lines = jsonLines((await runProgram(['--json', 'logs', 'api', '--limit', '1'], admin)).stdout)
+    const lines = jsonLines((await runHere(['--json', 'logs', 'api', '--limit', '1'], admin)).stdout)
     expect(lines).toEqual([expect.objectContaining({ source: 'api', level: 'info', process: { host: expect.any(String), pid: process.pid } })])
-    const sources = new Set(jsonLines((await runProgram(['--json', 'logs', '--limit', String(LOG_LINES_MAX)], admin)).stdout).map(({ source }) => source))
+    const sources = new Set(jsonLines((await runHere(['--json', 'logs', '--limit', String(LOG_LINES_MAX)], admin)).stdout).map(({ source }) => source))
     expect(sources.has('audit')).toBe(true)
-    const ofAudit = jsonLines((await runProgram(['--json', 'logs', 'Audit', '--level', 'INFO'], admin)).stdout)
+    const ofAudit = jsonLines((await runHere(['--json', 'logs', 'Audit', '--level', 'INFO'], admin)).stdout)
     expect(ofAudit).toContainEqual(
       expect.objectContaining({
         source: 'audit',
@@ -59,7 +59,7 @@ describe('the command "logs"', () => {
         fields: expect.objectContaining({ entries: expect.any(Number) }),
       }),
     )
-    expect((await runProgram(['logs', 'api', '--level', 'error'], admin)).stdout).toBe('')
+    expect((await runHere(['logs', 'api', '--level', 'error'], admin)).stdout).toBe('')
   })
 
   test.each([
@@ -69,7 +69,7 @@ describe('the command "logs"', () => {
     [['logs', '--limit', '1001'], '1 to 1000'],
     [['logs', '--limit', 'all'], '1 to 1000'],
   ])('%j is an error that names what is allowed', async (args, message) => {
-    expect(await runProgram(args, admin)).toEqual({ code: 1, stdout: '', stderr: expect.stringContaining(message) })
+    expect(await runHere(args, admin)).toEqual({ code: 1, stdout: '', stderr: expect.stringContaining(message) })
   })
 
   test('no credential that was sent, and none of the service itself, is in any line', async () => {
