@@ -120,7 +120,7 @@ describe('the command "diagnose"', () => {
   test('of a new service prints the state of each part', async () => {
     const { stdout } = await runHere(['diagnose'], admin)
     expect(stdout).toMatch(/^process +\d+ on .*part all/m)
-    expect(stdout).toMatch(/^events +accepted; 0 received and 0 rejected in the last 24h$/m)
+    expect(stdout).toMatch(/^events +accepted; 0 counted \(of the last 62 days\) and 0 rejected in the last 24h$/m)
     expect(await runHere(['diagnose', 'advisor', '--category', 'billing'], admin)).toEqual({ code: 0, stdout: 'No finding.\n', stderr: '' })
   })
 
