@@ -9,6 +9,7 @@ import { readState, type State } from '../../cli/diagnose/read-state.ts'
 import { GET_HEALTH_REPORT } from '../../contract/health-report.ts'
 import { dayOf, MS_PER_DAY } from '../../metering/timestamp.ts'
 import { runHere } from '../support/clients/run-here.ts'
+import { untilSo } from '../support/until-so.ts'
 import { startTestService, type TestService } from '../support/worlds/test-service.ts'
 
 let tested: TestService
@@ -18,7 +19,12 @@ const connection = () => connectWith({ url: tested.service.url, secret: tested.s
 beforeAll(async () => {
   tested = await startTestService({ LOG_LEVEL: 'info' }, () => undefined)
   admin = { METERLINE_URL: tested.service.url, METERLINE_ACCESS_TOKEN: tested.service.adminToken }
-  healthy = await readState(connection(), '24h')
+  // On a busy machine a service that has just started answers 503 for a moment.
+  await untilSo(async () => {
+    const state = await readState(connection(), '24h').catch(() => undefined)
+    if (state !== undefined) healthy = state
+    return state?.unread.length === 0
+  })
 })
 afterAll(() => tested.stop())
 
