@@ -30,7 +30,7 @@ const INTRODUCTION = [
   '`start`, `ingest`, `aggregate`, `api`, `migrate` and `rebuild --offline` run in this process, with the',
   '[configuration](configuration.md) of the environment. All others call a running service. Data is printed on stdout and',
   'everything else on stderr; if a command fails, stdout stays empty. A command that reports findings (`audit`, `close`,',
-  '`rejected resend`) prints them on stdout and exits with 1. With `--json` stdout has the answer of the service unchanged,',
+  '`import`, `rejected resend`) prints them on stdout and exits with 1. With `--json` stdout has the answer of the service unchanged,',
   'with all digits and all pages of a list, and an error is one line on stderr:',
   '`{"error","code","next","request_id","retryable"}`. No command asks a question without a terminal.',
   '',
