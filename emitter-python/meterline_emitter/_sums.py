@@ -1,0 +1,66 @@
+"""Sums increments per project and metric, and emits each sum as one event at the end of a slot."""
+
+from __future__ import annotations
+
+from threading import RLock
+from typing import Any, Callable, Dict, Mapping, Optional
+
+from ._limits import Limits
+from ._loop import Loop, Timer
+from ._number_text import format_billionths, parse_billionths
+from ._slots import next_slot_ms, slot_start_ms
+
+Emit = Callable[[Mapping[str, Any]], object]
+
+
+class Sums:
+    """Every method may be called from any thread."""
+
+    def __init__(self, limits: Limits, loop: Loop, emit: Emit) -> None:
+        self._limits = limits
+        self._loop = loop
+        self._emit = emit
+        self._lock = RLock()
+        self._by_project: Dict[str, Dict[str, int]] = {}
+        self._pairs = 0
+        self._slot_ms = 0
+        self._timer: Optional[Timer] = None
+
+    def add(self, increment: Mapping[str, Any]) -> None:
+        """An increment that is not a decimal is emitted alone, so that the service rejects it with the reason."""
+        project_id, metric, value = increment["project_id"], increment["metric"], increment.get("value")
+        billionths = parse_billionths(1 if value is None else value)
+        if billionths is None:
+            self._emit({"project_id": project_id, "metric": metric, "value": value})
+            return
+        with self._lock:
+            self._add(project_id, metric, billionths)
+
+    def flush(self) -> None:
+        """Emits all sums now, with the beginning of the slot as their time."""
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = None
+            by_project, self._by_project = self._by_project, {}
+            self._pairs = 0
+            slot_ms = self._slot_ms
+        for project_id, by_metric in by_project.items():
+            for metric, billionths in by_metric.items():
+                value = format_billionths(billionths)
+                self._emit({"project_id": project_id, "metric": metric, "value": value, "timestamp": slot_ms})
+
+    def _add(self, project_id: str, metric: str, billionths: int) -> None:
+        now_ms = self._loop.now_ms()
+        slot_ms = slot_start_ms(now_ms, self._limits.sum_every_ms)
+        is_new = metric not in self._by_project.get(project_id, {})
+        # A timer may be late, and the sum must not get into another day.
+        if slot_ms != self._slot_ms or (is_new and self._pairs >= self._limits.sum_pairs_max):
+            self.flush()
+            is_new = True
+        by_metric = self._by_project.setdefault(project_id, {})
+        by_metric[metric] = by_metric.get(metric, 0) + billionths
+        self._pairs += is_new
+        if self._timer is None:
+            self._slot_ms = slot_ms
+            self._timer = self._loop.call_later(next_slot_ms(now_ms, self._limits.sum_every_ms) - now_ms, self.flush)

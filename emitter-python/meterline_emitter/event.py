@@ -1,0 +1,66 @@
+"""What a usage event is, and what the service accepts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal, TypedDict, Union
+
+# A level: the highest sample of a day counts.
+PeakMetric = Literal["database_size_bytes", "file_storage_bytes"]
+# A flow: the samples of a day are summed.
+CumulativeMetric = Literal[
+    "ai_tokens",
+    "mcp_calls",
+    "egress_bytes",
+    "ai_credits",
+    "email_requests",
+    "function_calls",
+    "ec2_compute",
+]
+Metric = Union[PeakMetric, CumulativeMetric]
+
+# Not negative, at most 29 integer and 9 fraction digits. int, Decimal and text are exact; a float is written with
+# the shortest digits that give the same float.
+Value = Union[int, Decimal, str, float]
+
+# What the service accepts in one request.
+EVENTS_PER_REQUEST_MAX = 10_000
+BODY_BYTES_MAX = 10 * 1024 * 1024
+
+
+class _Event(TypedDict):
+    project_id: str
+    metric: Metric
+    value: Value
+
+
+class UsageEvent(_Event, total=False):
+    """A usage event as the caller gives it."""
+
+    timestamp: Union[datetime, int, str]
+    """When it was used: a datetime with a time zone, milliseconds since 1970, or RFC 3339. Now, if it is left out."""
+    event_id: str
+    """Unique within the project. A UUIDv7, if it is left out: then two calls are two events."""
+
+
+class _Increment(TypedDict):
+    project_id: str
+    metric: CumulativeMetric
+
+
+class Increment(_Increment, total=False):
+    """An addition to a sum."""
+
+    value: Value
+    """1, if it is left out."""
+
+
+class WireEvent(TypedDict):
+    """An event as it was sent; hooks get it."""
+
+    event_id: str
+    project_id: str
+    metric: str
+    value: Union[int, Decimal, str]
+    timestamp: str
