@@ -80,7 +80,7 @@ test(`P1 P2 P3: an import of ${LINES} rows that is killed with -9 again and agai
   expect(last.stderr(), `seed ${SEED}`).toContain('usage.csv: going on after ')
   expect([last.child.exitCode, last.stderr()]).toEqual([
     1,
-    expect.stringContaining(`${oracle.rejectedLines.length.toLocaleString('en-US')} of ${LINES.toLocaleString('en-US')} rows were rejected.`),
+    expect.stringContaining(`${oracle.rejectedLines.length.toLocaleString('en-US')} of ${LINES.toLocaleString('en-US')} rows rejected.`),
   ])
   const [, accepted = '', duplicates = ''] = /([\d,]+) accepted, ([\d,]+) duplicates/.exec(last.stdout()) ?? []
   const numberOf = (text: string) => Number(text.replaceAll(',', ''))

@@ -118,7 +118,7 @@ describe('meterline import', () => {
     const file = write('.ndjson', Buffer.concat(bad))
     const rejects = join(directory.path, 'rejects.ndjson')
     const { code, stdout, stderr } = await run(file, '--rejects', rejects)
-    expect([code, stderr]).toEqual([1, expect.stringContaining(`6 of 8 rows were rejected.\nCorrect them in ${rejects}`)])
+    expect([code, stderr]).toEqual([1, expect.stringContaining(`6 of 8 rows rejected.\nCorrect them in ${rejects}`)])
     const found = [...stdout.matchAll(/ {2}line (\d+)[^:]*: (\w+):/g)].map(([, line, reason]) => `${line} ${reason}`)
     expect(found).toEqual(['2 invalid_json', '3 invalid_json', '4 invalid_value', '5 invalid_event', '6 too_large', '8 unknown_metric'])
     const rejected = linesOf(rejects)
@@ -213,7 +213,7 @@ describe('meterline import', () => {
     writeFileSync(file, `[${event('again', 1)},${event('again', 2)},1]`)
     expect(await run(file, '--rejects', rejects, '--restart')).toMatchObject({
       code: 1,
-      stdout: expect.stringContaining('3 rows: 1 accepted, 1 duplicates, 1 rejected'),
+      stdout: expect.stringContaining('3 rows: 1 accepted, 1 duplicate, 1 rejected'),
     })
     writeFileSync(`${file}.meterline-import.json`, '{"version":1')
     expect(await run(file)).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('--restart') })
