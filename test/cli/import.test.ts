@@ -89,7 +89,7 @@ describe('meterline import', () => {
     const zstd = write('.zst', zstdOf(event('packed', 3)))
     expect(await run(zstd)).toMatchObject({ code: 0, stdout: expect.stringContaining('1 accepted') })
     const piped = await runMeterline(['import', '-'], environment, { input: event('packed', 4) })
-    expect(piped).toMatchObject({ code: 0, stdout: 'stdin: 1 rows: 1 accepted, 0 duplicates, 0 rejected\n' })
+    expect(piped).toMatchObject({ code: 0, stdout: 'stdin: 1 row: 1 accepted, 0 duplicates, 0 rejected\n' })
     expect(await tokensOf('packed')).toBe('10')
     const cut = write('.gz', gzipSync(`${event('packed', 5)}\n`.repeat(1000)).subarray(0, 60))
     expect(await run(cut)).toMatchObject({ code: 1, stderr: expect.stringContaining('cannot be read to its end') })
