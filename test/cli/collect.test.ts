@@ -154,6 +154,8 @@ describe('meterline collect platform', () => {
     })
   })
   afterAll(() => backend.stop())
+  // The end of the last hour that is over for so long is half an hour away from now, so that all calls of a test read the same hours.
+  const settle = ['--settle', `${(new Date().getUTCMinutes() + 30) % 60 || 60}m`]
   const stats = (calls: number, bytes = 100) => ({ body: { mcp_usage_count: calls, database_size_bytes: bytes, storage_size_bytes: 7, user_count: 1 } })
   const sourcesOf = (...names: readonly string[]) => {
     const sources = names.map((name) => {
@@ -180,12 +182,12 @@ describe('meterline collect platform', () => {
   test('reads the counts of missed hours after an interruption, and reports their sizes as gaps', async () => {
     answers['pc'] = () => stats(2)
     const [sources, state] = [sourcesOf('pc'), pathOf('pc.state')]
-    const args = ['platform', '--sources', sources, '--state', state]
+    const args = ['platform', '--sources', sources, '--state', state, '--slot', '1d', ...settle]
     expect(await collect(args)).toMatchObject({ code: 0, stdout: expect.stringContaining('3 accepted') })
     const saved = JSON.parse(readFileSync(state, 'utf8'))
-    const back = (time: string) => new Date(Date.parse(time) - 5 * HOUR_MS).toISOString()
-    const last_slots = saved.last_slots.map((each: { slot: string }) => ({ ...each, slot: back(each.slot) }))
-    const counted_through = saved.counted_through.map((each: { until: string }) => ({ ...each, until: back(each.until) }))
+    const back = (time: string, hours: number) => new Date(Date.parse(time) - hours * HOUR_MS).toISOString()
+    const last_slots = saved.last_slots.map((each: { slot: string }) => ({ ...each, slot: back(each.slot, 72) }))
+    const counted_through = saved.counted_through.map((each: { until: string }) => ({ ...each, until: back(each.until, 5) }))
     writeFileSync(state, JSON.stringify({ ...saved, last_slots, counted_through }))
     const { code, stdout } = await collect([...args, '--json'])
     const [summary] = linesOf(stdout)
@@ -197,7 +199,7 @@ describe('meterline collect platform', () => {
 
   test('rejects a count that changed after it was counted, and says what to do', async () => {
     answers['pd'] = () => stats(1)
-    const args = ['platform', '--project', 'pd', '--platform-url', `http://127.0.0.1:${backend.port}/pd`]
+    const args = ['platform', '--project', 'pd', '--platform-url', `http://127.0.0.1:${backend.port}/pd`, ...settle]
     const token = { METERLINE_SOURCE_TOKEN: 'secret-of-pd' }
     expect(await collect(args, token)).toMatchObject({ code: 0 })
     answers['pd'] = () => stats(4)
