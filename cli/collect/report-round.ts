@@ -21,7 +21,7 @@ export function printRound(session: Session, result: RoundResult, isDryRun: bool
 }
 
 function documentOf(result: RoundResult, isDryRun: boolean) {
-  const { collector, at, samples, accepted, duplicates, rejected, undelivered, gaps, failures, ignored } = result
+  const { collector, at, samples, accepted, duplicates, rejected, undelivered, deliveryFailure, gaps, failures, ignored } = result
   return {
     type: 'summary',
     collector,
@@ -31,6 +31,7 @@ function documentOf(result: RoundResult, isDryRun: boolean) {
     accepted,
     duplicates: duplicates ?? null,
     not_delivered: undelivered.length,
+    delivery_failure: deliveryFailure?.message ?? null,
     rejected: rejected.map(({ sample, reason, message }) => ({ ...sample, reason, message })),
     gaps,
     failures,

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import type { CumulativeMetric, WireEvent } from '../event.ts'
+import type { CumulativeMetric } from '../event.ts'
 import { type LogLine, parseLogLine } from './access-log-line.ts'
-import { type Collection, IgnoredCount } from './collection.ts'
+import { type Collection, IgnoredCount, type Sample } from './collection.ts'
 import { type Line, readLines } from './read-lines.ts'
 
 export interface AccessLogOptions {
@@ -35,7 +35,7 @@ export async function collectAccessLog(options: AccessLogOptions): Promise<Colle
   const malformed = new IgnoredCount('malformed lines')
   const withoutProject = new IgnoredCount('lines without a project')
   const waiting = new IgnoredCount('lines that wait for the end of their hour')
-  const samples: WireEvent[] = []
+  const samples: Sample[] = []
   let identity = ''
   let block: Block | undefined
   for await (const line of readLines(options.chunks)) {
@@ -90,7 +90,7 @@ function addTo({ sums }: Block, metric: CumulativeMetric, project: string, amoun
   projects.set(project, (projects.get(project) ?? 0n) + amount)
 }
 
-function addSamples(samples: WireEvent[], { hourMs, offset, sums }: Block, identity: string): void {
+function addSamples(samples: Sample[], { hourMs, offset, sums }: Block, identity: string): void {
   const timestamp = new Date(hourMs).toISOString()
   const place = hashOf([identity, String(offset)])
   for (const [metric, projects] of sums)

@@ -1,15 +1,22 @@
-import type { WireEvent } from '../event.ts'
+import type { MetricName, WireEvent } from '../event.ts'
 
 /**
  * What a collector found. The ids of samples follow from metric and slot, or from the place in a log, so that the same thing collected again,
  * after a restart or by a second collector, counts once.
  */
 export interface Collection {
-  readonly samples: readonly WireEvent[]
+  readonly samples: readonly Sample[]
   /** Sources that could not be read. They have no sample: nothing is estimated. */
   readonly failures: readonly SourceFailure[]
   /** What was read and belongs to no sample. */
   readonly ignored: readonly Ignored[]
+}
+
+/** An event, which emit() of an emitter accepts too. */
+export interface Sample extends WireEvent {
+  readonly metric: MetricName
+  /** A whole number. */
+  readonly value: string
 }
 
 export interface SourceFailure {

@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from '../clock.ts'
-import type { PeakMetric, WireEvent } from '../event.ts'
+import type { PeakMetric } from '../event.ts'
 import type { Fetch } from '../post-over-http.ts'
-import type { Collection, SourceFailure } from './collection.ts'
+import type { Collection, Sample, SourceFailure } from './collection.ts'
 import { levelSample } from './project-sizes.ts'
 import { readStats, type Stats, type StatsSource } from './read-stats.ts'
 
@@ -34,7 +34,7 @@ const SOURCES_AT_ONCE = 8
  * for the past. A source that fails has a failure; the others go on. Never rejects.
  */
 export async function collectPlatformStats(options: PlatformOptions): Promise<PlatformCollection> {
-  const samples: WireEvent[] = []
+  const samples: Sample[] = []
   const failures: SourceFailure[] = []
   const countedThroughMs = new Map<string, number>()
   const waiting = [...options.sources]
@@ -51,7 +51,7 @@ export async function collectPlatformStats(options: PlatformOptions): Promise<Pl
 }
 
 interface Found {
-  readonly samples: readonly WireEvent[]
+  readonly samples: readonly Sample[]
   readonly failure: Omit<SourceFailure, 'source'> | undefined
   readonly throughMs: number
 }
@@ -60,7 +60,7 @@ async function collectSource(source: StatsSource, options: PlatformOptions): Pro
   const { clock = systemClock, settleMs = SETTLE_MS, slotMs, countedThroughMs } = options
   const endMs = Math.floor((clock.now() - settleMs) / HOUR_MS) * HOUR_MS
   const lastMs = endMs - HOUR_MS
-  const samples: WireEvent[] = []
+  const samples: Sample[] = []
   const counted = countedThroughMs?.(source.project_id)
   // Without an answer the next collection begins with the last hour.
   let throughMs = counted ?? lastMs
@@ -87,7 +87,7 @@ async function collectSource(source: StatsSource, options: PlatformOptions): Pro
   }
 }
 
-function sizesOf(project_id: string, stats: Stats, at: { slotMs: number; nowMs: number }): WireEvent[] {
+function sizesOf(project_id: string, stats: Stats, at: { slotMs: number; nowMs: number }): Sample[] {
   const sizes: readonly (readonly [PeakMetric, bigint])[] = [
     ['database_size_bytes', stats.database_size_bytes],
     ['file_storage_bytes', stats.storage_size_bytes],
@@ -96,7 +96,7 @@ function sizesOf(project_id: string, stats: Stats, at: { slotMs: number; nowMs: 
 }
 
 /** An hour without calls has no event. */
-function callsOf(project_id: string, { mcp_usage_count }: Stats, startMs: number): WireEvent[] {
+function callsOf(project_id: string, { mcp_usage_count }: Stats, startMs: number): Sample[] {
   if (mcp_usage_count === 0n) return []
   const timestamp = new Date(startMs).toISOString()
   return [{ event_id: `stats/mcp_calls/${HOUR_MS}/${timestamp}`, project_id, metric: 'mcp_calls', value: String(mcp_usage_count), timestamp }]

@@ -33,7 +33,7 @@ test('the built package runs in Node without this project, and its types describ
     // Without skipLibCheck, so that the declarations of the package are checked too. It also fails if the unknown metric is no error.
     await run(COMPILER, '--strict', '--module', 'nodenext', '--target', 'es2022', '--lib', 'es2022,dom', '--types', '', 'use.mts')
     const { stdout } = await run('use.mjs')
-    expect(JSON.parse(stdout)).toEqual({ delivered: 0, rejected: 0, dropped: 0, spooled: 1 })
+    expect(JSON.parse(stdout)).toEqual({ delivered: 0, rejected: 0, dropped: 0, spooled: 2 })
     writeFileSync(join(path, 'idle.mjs'), IDLE)
     await run('idle.mjs')
   } finally {
@@ -46,10 +46,13 @@ const USE = `
   import { createEmitter } from '@meterline/emitter'
   import { kafkaTopic } from '@meterline/emitter/kafka'
   import { diskSpool } from '@meterline/emitter/spool'
+  import { collectFolderSizes, projectByPattern } from '@meterline/emitter/collectors'
   const emitter = createEmitter({ url: 'http://127.0.0.1:1', key: 'k', spool: diskSpool({ folder: 'spool' }) })
   emitter.emit({ project_id: 'p1', metric: 'ai_tokens', value: 1 })
   // @ts-expect-error: no such metric
   const wrong = { project_id: 'p1', metric: 'tokens', value: 1 } satisfies Parameters<typeof emitter.emit>[0]
+  const folder = { folder: '.', projectOf: projectByPattern('^(?<project>node_modules)$'), slotMs: 3_600_000, nowMs: 0 }
+  for (const sample of (await collectFolderSizes(folder)).samples) emitter.emit(sample)
   console.log(JSON.stringify(await emitter.close({ timeout: 50 })))
   export { kafkaTopic, wrong }
 `
@@ -63,9 +66,9 @@ const IDLE = `
   emitter.gauge({ project_id: 'p1', metric: 'database_size_bytes', everyMs: 1000, read: () => 1 })
 `
 
-test('the Kafka part imports nothing, and the spool only modules of Node', async () => {
+test('the Kafka part imports nothing, and the spool and the collectors only modules of Node', async () => {
   expect(await bundleEntry('kafka')).not.toMatch(/\bimport\b/)
-  const imported = [...(await bundleEntry('spool')).matchAll(/\bfrom"([^"]+)"/g)].map(([, name]) => name)
+  const imported = [...((await bundleEntry('spool')) + (await bundleEntry('collectors'))).matchAll(/\bfrom"([^"]+)"/g)].map(([, name]) => name)
   expect(imported.filter((name) => !name?.startsWith('node:'))).toEqual([])
 })
 

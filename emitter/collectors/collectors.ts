@@ -1,0 +1,11 @@
+/** The entry @meterline/emitter/collectors, for Node. */
+export { type AccessLogOptions, collectAccessLog } from './access-log.ts'
+export type { LogLine } from './access-log-line.ts'
+export type { Collection, Ignored, ProjectOf, Sample, SourceFailure } from './collection.ts'
+export { collectFolderSizes, type FolderOptions } from './folder-sizes.ts'
+export { advanceSlots, type Gap, type LastSlots } from './gaps.ts'
+export { collectListingSizes, type ListingOptions } from './listing-sizes.ts'
+export { collectPlatformStats, type PlatformCollection, type PlatformOptions } from './platform-stats.ts'
+export { collectPostgresSizes, type PostgresOptions } from './postgres-sizes.ts'
+export { projectByPattern, projectByTable } from './project-names.ts'
+export type { StatsSource } from './read-stats.ts'
