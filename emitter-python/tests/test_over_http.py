@@ -71,9 +71,10 @@ class OverHttp(unittest.TestCase):
         calls = [int(event["value"]) for event in self.server.events if event["metric"] == "mcp_calls"]
         self.assertEqual((metrics.count("ai_tokens"), sum(calls)), (2000, 2000))
 
-    def test_close_is_bounded_by_its_time_out_and_ends_the_request(self) -> None:
+    def test_close_is_bounded_by_its_time_out_and_ends_the_request_and_all_threads(self) -> None:
         self.server.answers = ["never"]
-        emitter = self.emitter()
+        reasons: List[str] = []
+        emitter = self.emitter(on_dropped=lambda dropped: reasons.append(dropped.reason))
         emitter.emit(EVENT)
         self.assertFalse(emitter.flush(timeout_ms=20))
         began = time.monotonic()
@@ -81,6 +82,11 @@ class OverHttp(unittest.TestCase):
         self.assertLess(time.monotonic() - began, 1)
         self.assertIsNone(emitter.emit(EVENT))
         self.assertEqual(emitter.totals.dropped, 2)
+        for thread in threading.enumerate():
+            if thread.name.startswith("meterline-emitter"):
+                thread.join(timeout=5)
+                self.assertFalse(thread.is_alive(), thread.name)
+        self.assertEqual(reasons, ["not_delivered", "closed"])
 
     def test_a_hook_that_raises_or_waits_for_the_emitter_is_reported(self) -> None:
         emitter: Emitter = self.emitter(on_delivered=lambda batch: emitter.flush())
