@@ -26,7 +26,7 @@ class HttpTransport:
         self._threads_max = threads_max
         self._timeout_s = timeout_ms / 1000
         self._waiting: SimpleQueue[Optional[_Attempt]] = SimpleQueue()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._threads = 0
         self._busy = 0
         self._ssl_context: Optional[ssl.SSLContext] = None
@@ -109,7 +109,9 @@ class _Attempt:
             connection.connect()
             if self._is_ended:
                 raise TimeoutError("The request was ended.")
-            connection.request("POST", url.path, self.request.body, dict(self.request.headers) | {"connection": "close"})
+            connection.request(
+                "POST", url.path, self.request.body, dict(self.request.headers) | {"connection": "close"}
+            )
             response = connection.getresponse()
             headers = {name.lower(): value for name, value in response.getheaders()}
             return HttpAnswer(response.status, headers, response.read())

@@ -96,14 +96,15 @@ class ThreadLoop:
         if self._thread is not None:
             return
         thread = threading.Thread(target=self._run, name="meterline-emitter", daemon=True)
+        # Before it starts, because a signal handler may emit meanwhile.
+        self._thread = thread
         try:
             if not self._is_stopped:
                 self._on_start()
             thread.start()
         except RuntimeError:
             # There is no thread to be had now. The next call tries again.
-            return
-        self._thread = thread
+            self._thread = None
 
     def _run(self) -> None:
         while True:

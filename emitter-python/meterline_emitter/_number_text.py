@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from decimal import Decimal
+from numbers import Integral
 from typing import Optional
 
 SAFE_INTEGER_MAX = 2**53 - 1
@@ -14,6 +15,11 @@ _DECIMAL = re.compile(r"([0-9]{1,29})(?:\.([0-9]{1,9}))?")
 _EXACT_DIGITS_MAX = 15
 # A longer number is none that the service accepts, and would only cost memory if it was written in full.
 _WRITTEN_IN_FULL_MAX = 100
+
+
+def plain_integer(value: object) -> object:
+    """An int instead of an integer of another library, such as NumPy; every other value as it is."""
+    return int(value) if isinstance(value, Integral) and not isinstance(value, int) else value
 
 
 def decimal_text(value: Decimal) -> str:
@@ -31,7 +37,7 @@ def float_text(value: float) -> str:
         return "Infinity" if value > 0 else "-Infinity"
     if value == 0:
         return "0"
-    exact = Decimal(repr(value)).normalize()
+    exact = Decimal(float.__repr__(value)).normalize()
     exponent = exact.adjusted()
     if -7 < exponent < 21:
         return format(exact, "f")
@@ -43,6 +49,7 @@ def float_text(value: float) -> str:
 
 def parse_billionths(value: object) -> Optional[int]:
     """A quantity in billionths, in which sums are exact. None if it is not a decimal that the service accepts."""
+    value = plain_integer(value)
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal, str)):
         return None
     text = _text_of(value)

@@ -30,7 +30,9 @@ class _Batch:
 class Sender:
     """add() and flush() may be called from any thread; everything else runs in the loop."""
 
-    def __init__(self, limits: Limits, loop: Loop, post: PostEvents, random: Callable[[], float], reports: Reports) -> None:
+    def __init__(
+        self, limits: Limits, loop: Loop, post: PostEvents, random: Callable[[], float], reports: Reports
+    ) -> None:
         self._limits = limits
         self._loop = loop
         self._post = post

@@ -53,8 +53,8 @@ class Emitter:
         batch_events_max, batch_bytes_max, batch_age_ms: a batch is sent when it has this many events (at most 10,000),
             or when its body has this many bytes (at most 10 MiB), or when its oldest event has waited this long.
         requests_max: requests in progress at the same time.
-        buffer_events_max, buffer_bytes_max: events in memory, those being sent included, and their bytes as JSON. The
-            event that does not fit is dropped, and reported to on_dropped.
+        buffer_events_max, buffer_bytes_max: events in memory, those being sent included, and their bytes as JSON (each
+            takes about 160 bytes more). The event that does not fit is dropped, and reported to on_dropped.
         attempt_timeout_ms: one request may take this long.
         refused_retry_ms: after an answer that only a person can change, such as 401, the next attempt waits this long.
         sum_every_ms, sum_pairs_max: how long add() sums before it emits, and how many pairs of project and metric.
@@ -80,7 +80,8 @@ class Emitter:
         hooks = Hooks(on_delivered, on_rejected, on_dropped, on_problem)
         self._settings = Settings(url, key, limits, hooks, random.random)
         self._exit_timeout_ms = exit_timeout_ms
-        self._is_closing = False
+        # Acquired by the first close(), and never released: only one closes, and a lock of this kind needs no other.
+        self._closing = threading.Lock()
         self._open()
         _process.register(self)
 
@@ -147,12 +148,11 @@ class Emitter:
     def _open_in_child(self) -> None:
         """After a fork: the threads are gone, and what was in the buffer belongs to the parent, which sends it."""
         self._open()
-        if self._is_closing:
+        if self._closing.locked():
             self._core.end()
 
     def _begin_close(self, timeout_ms: int) -> None:
-        if not self._is_closing:
-            self._is_closing = True
+        if self._closing.acquire(blocking=False):
             self._core.close(timeout_ms, self._note_closed)
 
     def _note_closed(self, closed: Closed) -> None:

@@ -108,7 +108,9 @@ class Reports:
             return
         with self._lock:
             self.delivered_events += len(texts)
-        self._call(self._hooks.on_delivered, lambda: DeliveredBatch([_parse(text) for text in texts], accepted, duplicates))
+        self._call(
+            self._hooks.on_delivered, lambda: DeliveredBatch([_parse(text) for text in texts], accepted, duplicates)
+        )
 
     def rejected(self, text: bytes, reason: str, message: str) -> None:
         with self._lock:

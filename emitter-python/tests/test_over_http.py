@@ -25,13 +25,14 @@ class OverHttp(unittest.TestCase):
     def emitter(self, **options: Any) -> Emitter:
         return Emitter(url=self.server.url, key="k1", on_problem=self.problems.append, **options)
 
-    def run_python(self, text: str) -> str:
-        program = f"from meterline_emitter import Emitter\nemitter = Emitter(url={self.server.url!r}, key='k1')\n{text}"
+    def run_python(self, text: str, options: str = "") -> str:
+        create = f"emitter = Emitter(url={self.server.url!r}, key='k1', {options})"
+        program = f"from meterline_emitter import Emitter\n{create}\n{text}"
         folder = Path(__file__).parents[1]
         environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
         # Python 3.12 warns of every fork of a process with threads.
         command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program]
-        run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+        run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=25)
         self.assertEqual((run.returncode, run.stderr), (0, ""))
         return run.stdout
 
@@ -108,6 +109,11 @@ class OverHttp(unittest.TestCase):
     def test_events_are_delivered_when_the_interpreter_exits_without_close(self) -> None:
         self.run_python(f"for _ in range(3): emitter.emit({EVENT})")
         self.assertEqual(sum(self.server.arrived.values()), 3)
+
+    def test_the_exit_of_the_interpreter_is_bounded_and_reports_what_it_loses(self) -> None:
+        self.server.answers = ["never"]
+        options = "exit_timeout_ms=50, on_dropped=lambda dropped: print(dropped.reason, dropped.count)"
+        self.assertEqual(self.run_python(f"emitter.emit({EVENT})", options), "not_delivered 1\n")
 
     @unittest.skipUnless(hasattr(os, "fork"), "this system has no fork")
     def test_after_a_fork_the_parent_sends_its_events_and_the_child_its_own(self) -> None:
