@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any, Mapping
+from typing import Any
 
 from ._number_text import SAFE_INTEGER_MAX, decimal_text, float_text, plain_integer
 

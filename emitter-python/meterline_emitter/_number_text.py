@@ -6,7 +6,6 @@ import math
 import re
 from decimal import Decimal
 from numbers import Integral
-from typing import Optional
 
 SAFE_INTEGER_MAX = 2**53 - 1
 _FRACTION_DIGITS = 9
@@ -47,7 +46,7 @@ def float_text(value: float) -> str:
     return f"{sign}{digits[0]}{fraction}e{exponent:+d}"
 
 
-def parse_billionths(value: object) -> Optional[int]:
+def parse_billionths(value: object) -> int | None:
     """A quantity in billionths, in which sums are exact. None if it is not a decimal that the service accepts."""
     value = plain_integer(value)
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal, str)):

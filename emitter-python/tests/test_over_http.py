@@ -7,7 +7,7 @@ import threading
 import time
 import unittest
 from pathlib import Path
-from typing import Any, List
+from typing import Any
 
 from meterline_emitter import Closed, Emitter, Problem, UsageEvent
 
@@ -20,7 +20,7 @@ class OverHttp(unittest.TestCase):
     def setUp(self) -> None:
         self.server = CountingServer()
         self.addCleanup(self.server.stop)
-        self.problems: List[Problem] = []
+        self.problems: list[Problem] = []
 
     def emitter(self, **options: Any) -> Emitter:
         return Emitter(url=self.server.url, key="k1", on_problem=self.problems.append, **options)
@@ -74,7 +74,7 @@ class OverHttp(unittest.TestCase):
 
     def test_close_is_bounded_by_its_time_out_and_ends_the_request_and_all_threads(self) -> None:
         self.server.answers = ["never"]
-        reasons: List[str] = []
+        reasons: list[str] = []
         emitter = self.emitter(on_dropped=lambda dropped: reasons.append(dropped.reason))
         emitter.emit(EVENT)
         self.assertFalse(emitter.flush(timeout_ms=20))
@@ -98,7 +98,7 @@ class OverHttp(unittest.TestCase):
         self.assertIn("A hook cannot wait", self.problems[0].message)
 
     def test_what_is_not_an_event_is_reported_and_never_raises(self) -> None:
-        messages: List[str] = []
+        messages: list[str] = []
         emitter = self.emitter(on_rejected=lambda rejected: messages.append(rejected.message))
         wrong: Any = [None, "text", {**EVENT, "value": object()}]
         self.assertEqual([emitter.emit(each) for each in wrong], [None, None, None])
