@@ -150,6 +150,7 @@ class Emitter:
         self._open()
         if self._closing.locked():
             self._core.end()
+            _process.forget(self)
 
     def _begin_close(self, timeout_ms: int) -> None:
         if self._closing.acquire(blocking=False):

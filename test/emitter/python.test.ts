@@ -57,7 +57,12 @@ async function startCuttingProxy(target: string) {
     return response.writeHead(answer.status, { 'content-type': 'application/json' }).end(await answer.text())
   }).listen(0, '127.0.0.1')
   await once(proxy, 'listening')
-  return { url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`, requests: () => requests, eventsCutAfter: () => eventsCutAfter, close: () => proxy.close() }
+  return {
+    url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
+    requests: () => requests,
+    eventsCutAfter: () => eventsCutAfter,
+    close: () => proxy.close(),
+  }
 }
 
 const CUT_BEFORE = 3
