@@ -89,6 +89,14 @@ class OverHttp(unittest.TestCase):
                 self.assertFalse(thread.is_alive(), thread.name)
         self.assertEqual(reasons, ["not_delivered", "closed"])
 
+    def test_close_is_bounded_also_if_a_hook_never_returns(self) -> None:
+        blocked = threading.Event()
+        self.addCleanup(blocked.set)
+        emitter = self.emitter(on_delivered=lambda batch: blocked.wait())
+        emitter.emit(EVENT)
+        self.assertFalse(emitter.flush(timeout_ms=50))
+        self.assertEqual(emitter.close(timeout_ms=50).rejected, 0)
+
     def test_a_hook_that_raises_or_waits_for_the_emitter_is_reported(self) -> None:
         emitter: Emitter = self.emitter(on_delivered=lambda batch: emitter.flush())
         emitter.emit(EVENT)
