@@ -6,6 +6,8 @@ export const ENVIRONMENT = {
   METERLINE_ACCESS_TOKEN_FILE: 'The file that contains it, instead.',
   METERLINE_PARTNER_ID: 'The partner, where --partner is not given.',
   METERLINE_PROJECT_ID: 'The project, where none is named; used instead of the linked one.',
+  METERLINE_SOURCE_TOKEN: 'The token of a platform from which "meterline collect platform" reads, where --sources names no other.',
+  METERLINE_SOURCE_TOKEN_FILE: 'The file that contains it, instead.',
   METERLINE_PROFILE: 'The name of the stored credentials to use, where --profile is not given.',
   XDG_CONFIG_HOME: 'Where "meterline login" stores credentials (in the folder meterline); default ~/.config.',
   NO_COLOR: 'Set to anything: no colours.',

@@ -4,7 +4,7 @@ import { PAGE_ROWS_MAX } from '../contract/pages.ts'
 import { parseExactJson, stringifyExactJson } from '../metering/exact-json.ts'
 import { CliError, EXIT, type ExitCode } from './errors.ts'
 
-const EXIT_OF_STATUS: Record<number, ExitCode> = { 401: EXIT.notAuthenticated, 403: EXIT.permissionDenied, 404: EXIT.notFound }
+export const EXIT_OF_STATUS: Readonly<Record<number, ExitCode>> = { 401: EXIT.notAuthenticated, 403: EXIT.permissionDenied, 404: EXIT.notFound }
 
 /** Statuses after which the same call can succeed later. */
 const RETRYABLE = [408, 429, 500, 502, 503, 504]

@@ -30,6 +30,7 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<Co
   },
   'Usage and bills': {
     emit: async () => (await import('./commands/emit.ts')).emitCommand,
+    collect: async () => (await import('./commands/collect.ts')).collectCommand,
     import: async () => (await import('./commands/import.ts')).importCommand,
     usage: async () => (await import('./commands/usage.ts')).usageCommand,
     explain: async () => (await import('./commands/explain.ts')).explainCommand,

@@ -42,6 +42,8 @@ export function sendRequest<O extends Operation>({ url, headers, signal }: Endpo
   return fetch(`${origin}${pathname.replace(/\/+$/, '')}${urlOf(operation, request)}`, {
     method: operation.method,
     headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    // A redirect could lead to another host, and fetch would send it the secrets of other headers than Authorization.
+    redirect: 'error',
     ...(signal === undefined ? {} : { signal }),
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   })

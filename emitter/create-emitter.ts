@@ -19,7 +19,7 @@ export interface Emitter {
   emit(event: UsageEvent): string | undefined
   /** Adds to the sum of a project and metric, which is emitted as one event every sumEveryMs. Sums are in memory only until then. */
   add(increment: Increment): void
-  /** Samples a level on an interval. Returns what stops it. */
+  /** Samples a level on an interval. Returns what stops it. Throws TypeError for an interval that makes no sense. */
   gauge(gauge: Gauge): () => void
   /** Sends what waits, and resolves when everything emitted so far has its outcome. During an outage that takes until its end. */
   flush(): Promise<void>

@@ -68,6 +68,8 @@ const DEFAULTS: Limits = {
   sumPairsMax: 10_000,
 }
 const GREATEST: Partial<Limits> = { batchEventsMax: EVENTS_PER_REQUEST_MAX, batchBytesMax: BODY_BYTES_MAX }
+/** A timer of more than 2^31 ms would fire immediately, again and again. */
+const TIME_MS_MAX = 86_400_000
 
 /** The limits with their defaults. Throws TypeError for a value that makes no sense. */
 export function requireLimits(options: Settings): Limits {
@@ -77,7 +79,7 @@ export function requireLimits(options: Settings): Limits {
 
 function requireLimit(name: keyof Limits, value: number): number {
   const least = name === 'batchAgeMs' ? 0 : 1
-  const greatest = GREATEST[name] ?? Number.MAX_SAFE_INTEGER
+  const greatest = GREATEST[name] ?? (name.endsWith('Ms') ? TIME_MS_MAX : Number.MAX_SAFE_INTEGER)
   if (Number.isSafeInteger(value) && value >= least && value <= greatest) return value
   throw new TypeError(`${name} must be a whole number from ${least} to ${greatest}, not ${value}.`)
 }

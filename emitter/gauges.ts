@@ -6,11 +6,14 @@ import type { Timers } from './timers.ts'
 export interface Gauge {
   readonly project_id: string
   readonly metric: PeakMetric
-  /** A sample is read at the beginning of each slot of this length. Slots begin at midnight UTC. */
+  /** A sample is read at the beginning of each slot of this length, from 1,000 ms to a day. Slots begin at midnight UTC. */
   readonly everyMs: number
   /** Reads the level. If it throws, the slot has no sample. */
   readonly read: () => Level | Promise<Level>
 }
+
+const EVERY_MS_MIN = 1_000
+const EVERY_MS_MAX = 86_400_000
 
 type Level = number | string | bigint
 
@@ -29,8 +32,11 @@ export class Gauges {
     this.#options = options
   }
 
-  /** Returns what stops it. */
+  /** Returns what stops it. Throws TypeError for an interval that makes no sense. */
   start(gauge: Gauge): () => void {
+    const { everyMs } = gauge
+    if (!(Number.isSafeInteger(everyMs) && everyMs >= EVERY_MS_MIN && everyMs <= EVERY_MS_MAX))
+      throw new TypeError(`everyMs must be a whole number from ${EVERY_MS_MIN} to ${EVERY_MS_MAX}, not ${everyMs}.`)
     const { timers, onProblem } = this.#options
     let timer: unknown
     let isReading = false

@@ -47,6 +47,8 @@ export class Sender {
   /** An event was added to the store. */
   noteAdded(): void {
     this.#added += 1
+    // When all requests are in progress, the end of one of them sends the next batch.
+    if (this.#inFlight.size >= this.#options.requestsMax) return
     if (this.#isFull()) this.#wake()
     else if (this.#ageTimer === undefined) this.#armAgeTimer()
   }
@@ -108,7 +110,6 @@ export class Sender {
     timers.clearTimeout(this.#ageTimer)
     this.#ageTimer = undefined
     const { oldestMs } = store
-    // When all requests are in progress, the end of one of them sends the next batch.
     if (oldestMs === undefined || this.#inFlight.size >= requestsMax || this.#ending.signal.aborted) return
     this.#ageTimer = timers.setTimeout(
       () => {

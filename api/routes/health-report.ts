@@ -9,12 +9,13 @@ import { dayOf, formatTimestamp } from '../../metering/timestamp.ts'
 import { OPERATOR } from '../auth/access.ts'
 import type { ApiContext } from '../context.ts'
 import { addRoute } from '../route.ts'
+import { answerWhileBusy } from './health.ts'
 
 type Report = AnswerOf<typeof GET_HEALTH_REPORT>
 
 export function getHealthReport(app: FastifyInstance, context: ApiContext): void {
   const { limitedReads, serviceLogs, build, ingesting, aggregating, now } = context
-  addRoute(app, GET_HEALTH_REPORT, { access: OPERATOR }, async (request) => {
+  addRoute(app, GET_HEALTH_REPORT, { access: OPERATOR, pressureHandler: answerWhileBusy }, async (request) => {
     const { range } = request.query
     const { host, pid, startedMs } = serviceLogs.recentLogs.process
     const { disks, tables } = await readDatabaseSize(limitedReads)

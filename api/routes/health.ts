@@ -13,8 +13,11 @@ export interface HealthRoutesOptions {
   readonly aggregating: BackgroundJobs | undefined
 }
 
+/** For routes that answer while the event loop is blocked too: an operator needs them most when a process is busy. */
+export function answerWhileBusy(): void {}
+
 /** A busy process is alive: if it answered 503 it would be restarted, and the others would have more to do. */
-const whileBusy = { pressureHandler: () => {} } as const
+const whileBusy = { pressureHandler: answerWhileBusy } as const
 /** Supervisors call these without credentials and without a rate limit; the answers reveal nothing about partners. */
 const UNLIMITED = { access: EVERYONE, limit: 'none', isPolled: true, ...whileBusy } as const
 const OK = { status: 'ok' } as const

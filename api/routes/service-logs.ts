@@ -5,9 +5,10 @@ import { OPERATOR } from '../auth/access.ts'
 import { addRoute } from '../route.ts'
 import type { ServiceLogs } from '../service-logs/service-logs.ts'
 import { visibleLine } from '../service-logs/visible-line.ts'
+import { answerWhileBusy } from './health.ts'
 
 /** A caller that follows the log asks every few seconds; a line for each of its requests would be all that it reads. */
-const OPTIONS = { access: OPERATOR, isPolled: true } as const
+const OPTIONS = { access: OPERATOR, isPolled: true, pressureHandler: answerWhileBusy } as const
 
 export function listServiceLogs(app: FastifyInstance, { serviceLogs: { recentLogs, part, secrets } }: { readonly serviceLogs: ServiceLogs }): void {
   addRoute(app, LIST_SERVICE_LOGS, OPTIONS, (request) => {

@@ -5,7 +5,8 @@ import { type FieldNames, findRejection } from '../../metering/event-steps.ts'
 import { METRIC_NAMES } from '../../metering/metrics.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'
 import { connect, requireProjectId } from '../connection/connect.ts'
-import { CliError, EXIT, type ExitCode, usageError } from '../errors.ts'
+import { deliveryError } from '../delivery-error.ts'
+import { CliError, EXIT, usageError } from '../errors.ts'
 import { printNote, printResult } from '../output.ts'
 import type { Session } from '../session.ts'
 
@@ -55,7 +56,7 @@ async function emit(session: Session, { project, metric, value, at, id }: EmitOp
     giveUpAfterMs: GIVE_UP_AFTER_MS,
     onRetry: ({ message }) => printNote(session, `${message} Trying again.`),
   })
-  if (failure !== undefined) throw notDelivered(failure, event.event_id)
+  if (failure !== undefined) throw deliveryError(failure, `The event may have been counted. Repeat the call with --id ${event.event_id}: then it counts once.`)
   const outcome = outcomes[0]
   if (outcome?.status === 'rejected')
     throw new CliError(`The event was rejected (${outcome.reason}): ${outcome.message}`, EXIT.error, { code: 'EVENT_REJECTED' })
@@ -63,22 +64,4 @@ async function emit(session: Session, { project, metric, value, at, id }: EmitOp
   printResult(session, { event_id: event.event_id, outcome: isDuplicate ? 'duplicate' : 'accepted', accepted, duplicates: duplicates ?? null }, () => [
     isDuplicate ? `${event.event_id} is a duplicate: it had been counted before, and is not counted again.` : `${event.event_id} accepted`,
   ])
-}
-
-const EXIT_OF_STATUS: Readonly<Record<number, ExitCode>> = { 401: EXIT.notAuthenticated, 403: EXIT.permissionDenied }
-
-interface Failure {
-  readonly kind: string
-  readonly httpStatus: number | undefined
-  readonly code: string | undefined
-  readonly message: string
-}
-
-function notDelivered({ kind, httpStatus, code, message }: Failure, eventId: string): CliError {
-  const retryable = kind === 'gave_up'
-  return new CliError(message, EXIT_OF_STATUS[httpStatus ?? 0] ?? EXIT.error, {
-    code: code ?? (retryable ? 'UNREACHABLE' : undefined),
-    next: retryable ? `The event may have been counted. Repeat the call with --id ${eventId}: then it counts once.` : undefined,
-    retryable,
-  })
 }

@@ -1,3 +1,4 @@
+import { REPORT_DAYS_BACK } from '../../contract/health-report.ts'
 import type { Paint, Style } from '../colours.ts'
 import { plainTable } from '../plain-table.ts'
 import { sparkline } from '../usage/sparkline.ts'
@@ -22,7 +23,7 @@ export function overviewLines({ report, source, signingKeys = [] }: State): stri
     ['process', `${process.pid} on ${process.host}, part ${process.part}, Meterline ${process.version}, since ${process.started_at}`],
     [
       'events',
-      `${readiness.ready ? 'accepted' : 'not accepted'}; ${sum(activity.counted)} received and ${sum(activity.rejected)} rejected in the last ${range}`,
+      `${readiness.ready ? 'accepted' : 'not accepted'}; ${sum(activity.counted)} counted (of the last ${REPORT_DAYS_BACK} days) and ${sum(activity.rejected)} rejected in the last ${range}`,
     ],
     [
       'source',

@@ -1,10 +1,10 @@
-import type { RetryProblem } from '../../emitter/deliver.ts'
-import { type Delivery, type DeliveryFailure, deliverTexts } from '../../emitter/deliver.ts'
+import { type Delivery, deliverTexts, type RetryProblem } from '../../emitter/deliver.ts'
 import type { Post } from '../../emitter/post.ts'
-import { CliError, EXIT, type ExitCode } from '../errors.ts'
+import { deliveryError } from '../delivery-error.ts'
+import { CliError, EXIT } from '../errors.ts'
 import { nameOf, STDIN } from './open-content.ts'
 import type { ReadRow } from './read-event.ts'
-import type { OpenFile } from './read-file.ts'
+import type { Batch, OpenFile } from './read-file.ts'
 import type { RejectedRow, RejectsFile } from './rejects-file.ts'
 import { type Counts, NO_COUNTS, type SavedPosition, writePosition } from './saved-position.ts'
 
@@ -13,8 +13,8 @@ const REQUESTS_IN_FLIGHT_MAX = 4
 export const GIVE_UP_AFTER_MS = 15 * 60_000
 
 export interface ImportContext {
-  /** Undefined for a dry run, which does not send and saves no position. */
   readonly post: Post
+  /** Not in a dry run. */
   readonly savesPosition: boolean
   readonly call: SavedPosition['call']
   readonly rejects: RejectsFile | undefined
@@ -30,7 +30,7 @@ export interface ImportContext {
  * again with the same ids, so nothing counts twice, and its rejected rows are written again at the same place. Throws CliError.
  */
 export async function importFile(file: string, open: OpenFile, saved: SavedPosition | undefined, context: ImportContext): Promise<Counts> {
-  const inFlight: { batch: readonly ReadRow[]; delivery: Promise<Delivery> }[] = []
+  const inFlight: { batch: Batch; delivery: Promise<Delivery> }[] = []
   const stop = new AbortController()
   const signal = AbortSignal.any([context.signal, stop.signal])
   let counts = saved?.counts ?? NO_COUNTS
@@ -39,37 +39,33 @@ export async function importFile(file: string, open: OpenFile, saved: SavedPosit
     if (first === undefined) return
     const { batch, delivery } = first
     const outcome = await delivery
-    if (outcome.failure !== undefined) throw failed(outcome.failure)
+    if (outcome.failure !== undefined) throw deliveryError(outcome.failure)
     counts = await take(file, { batch, delivery: outcome, counts, open, context })
   }
-  let problem: unknown
   try {
     for await (const batch of open.batches) {
-      inFlight.push({ batch, delivery: send(batch, { ...context, signal }) })
+      inFlight.push({ batch, delivery: send(batch.rows, { ...context, signal }) })
       if (inFlight.length === REQUESTS_IN_FLIGHT_MAX) await takeFirst()
     }
-  } catch (error) {
-    problem = error
-  }
-  // What is in flight when the content cannot be read on was read before, so it counts.
-  try {
     while (inFlight.length > 0) await takeFirst()
   } catch (error) {
-    problem ??= error
+    // No later batch is taken: the position must not pass one without outcomes, or its rows would never be sent.
     stop.abort()
     await Promise.all(inFlight.map(({ delivery }) => delivery))
+    throw context.signal.aborted ? interrupted(file, counts) : halfDone(file, counts, error)
   }
+  const problem = open.problem()
   if (problem !== undefined) throw context.signal.aborted ? interrupted(file, counts) : halfDone(file, counts, problem)
   return counts
 }
 
-function send(batch: readonly ReadRow[], { post, signal, onRetry }: ImportContext): Promise<Delivery> {
-  const texts = batch.flatMap(({ text }) => (text === undefined ? [] : [text]))
+function send(rows: readonly ReadRow[], { post, signal, onRetry }: ImportContext): Promise<Delivery> {
+  const texts = rows.flatMap(({ text }) => (text === undefined ? [] : [text]))
   return deliverTexts(texts, post, { signal, giveUpAfterMs: GIVE_UP_AFTER_MS, onRetry })
 }
 
 interface Acknowledged {
-  readonly batch: readonly ReadRow[]
+  readonly batch: Batch
   readonly delivery: Delivery
   readonly counts: Counts
   readonly open: OpenFile
@@ -77,17 +73,16 @@ interface Acknowledged {
 }
 
 async function take(file: string, { batch, delivery, counts, open, context }: Acknowledged): Promise<Counts> {
-  const rejected = rejectedRows(nameOf(file), batch, delivery)
+  const rejected = rejectedRows(nameOf(file), batch.rows, delivery)
   const rejectsBytes = (await context.rejects?.append(rejected)) ?? 0
   const next: Counts = {
-    rows: counts.rows + batch.length,
+    rows: counts.rows + batch.rows.length,
     accepted: counts.accepted + delivery.accepted,
     duplicates: counts.duplicates === null || delivery.duplicates === undefined ? null : counts.duplicates + delivery.duplicates,
     rejected: counts.rejected + rejected.length,
-    derived_ids: counts.derived_ids + batch.filter(({ isDerived }) => isDerived).length,
+    derived_ids: counts.derived_ids + batch.rows.filter(({ isDerived }) => isDerived).length,
   }
-  const position = batch.at(-1)?.row.end
-  if (position !== undefined && context.savesPosition && file !== STDIN)
+  if (context.savesPosition && file !== STDIN)
     await writePosition(file, {
       version: 1,
       file,
@@ -95,8 +90,8 @@ async function take(file: string, { batch, delivery, counts, open, context }: Ac
       format: open.format,
       delimiter: open.delimiter ?? null,
       header: open.header() === undefined ? null : [...(open.header() ?? [])],
-      position,
-      sha256: open.sha256At(position),
+      position: batch.end,
+      sha256: batch.sha256,
       counts: next,
       rejects_bytes: rejectsBytes,
     })
@@ -108,9 +103,9 @@ async function take(file: string, { batch, delivery, counts, open, context }: Ac
 }
 
 /** The rows of a batch that were rejected, here or by the service. */
-function rejectedRows(file: string, batch: readonly ReadRow[], { outcomes }: Delivery): { read: ReadRow; rejection: RejectedRow }[] {
+function rejectedRows(file: string, rows: readonly ReadRow[], { outcomes }: Delivery): { read: ReadRow; rejection: RejectedRow }[] {
   let sent = 0
-  return batch.flatMap((read) => {
+  return rows.flatMap((read) => {
     const outcome = read.text === undefined ? undefined : outcomes[sent++]
     const rejection = outcome?.status === 'rejected' ? outcome : read.rejection
     if (rejection === undefined) return []
@@ -118,13 +113,6 @@ function rejectedRows(file: string, batch: readonly ReadRow[], { outcomes }: Del
     const { reason, message } = rejection
     return [{ read, rejection: { file, line: read.row.line, event_id: typeof id === 'string' ? id : null, reason, message } }]
   })
-}
-
-const EXIT_OF_STATUS: Readonly<Record<number, ExitCode>> = { 401: EXIT.notAuthenticated, 403: EXIT.permissionDenied }
-
-function failed({ kind, httpStatus, code, message }: DeliveryFailure): CliError {
-  const exitCode = EXIT_OF_STATUS[httpStatus ?? 0] ?? EXIT.error
-  return new CliError(message, exitCode, { code: code ?? (kind === 'gave_up' ? 'UNREACHABLE' : undefined), retryable: kind === 'gave_up' })
 }
 
 function interrupted(file: string, counts: Counts): CliError {

@@ -16,15 +16,23 @@ import { splitLines } from './split-lines.ts'
 export const BATCH_ROWS_MAX = 2_000
 export const BATCH_BYTES_MAX = 1024 * 1024
 
+export interface Batch {
+  /** At least one. */
+  readonly rows: readonly ReadRow[]
+  /** The place behind them, and the hash of the content before it. */
+  readonly end: Position
+  readonly sha256: string
+}
+
 export interface OpenFile {
   readonly format: Format
   readonly delimiter: string | undefined
   /** Of CSV, after the first batch. */
   header(): readonly string[] | undefined
-  /** Throws CliError where the content cannot be read on; what was read before is a batch. */
-  readonly batches: AsyncIterable<readonly ReadRow[]>
-  /** Of the content before a place that only moves on. */
-  sha256At(position: Position): string
+  /** They end where the content ends or cannot be read on. */
+  readonly batches: AsyncIterable<Batch>
+  /** After the last batch: why the content could not be read to its end. */
+  problem(): unknown
   readBytes(): number
   readonly fileBytes: number | undefined
 }
@@ -48,6 +56,7 @@ export async function readFile(file: string, options: ReadFileOptions): Promise<
   const behind = await prefix.skip(chunks, start.bytes)
   if (saved !== undefined && behind.sha256 !== saved.sha256) throw hasChanged(file, saved)
   const splitter = format === 'json' ? splitJson(start) : splitLines(start, delimiter?.charCodeAt(0))
+  let problem: unknown
   let header: readonly string[] | undefined = saved?.header ?? undefined
   const readRow = (row: Row): ReadRow | undefined => {
     if (format === 'csv' && header === undefined) {
@@ -67,42 +76,65 @@ export async function readFile(file: string, options: ReadFileOptions): Promise<
     format,
     delimiter,
     header: () => header,
-    batches: batchesOf(rowsOf(behind.chunks, splitter), readRow),
-    sha256At: ({ bytes }) => prefix.digestAt(bytes),
+    batches: batchesOf({
+      chunks: behind.chunks,
+      splitter,
+      prefix,
+      readRow,
+      onProblem: (error) => {
+        problem = error
+      },
+    }),
+    problem: () => problem,
     readBytes: content.readBytes,
     fileBytes: content.fileBytes,
   }
 }
 
-async function* rowsOf(chunks: AsyncIterable<Buffer>, splitter: RowSplitter): AsyncIterable<Row[]> {
-  for await (const chunk of chunks) yield splitter.push(chunk)
-  yield splitter.finish()
+interface Reading {
+  readonly chunks: AsyncIterable<Buffer>
+  readonly splitter: RowSplitter
+  readonly prefix: HashedPrefix
+  /** Undefined for the header. */
+  readRow(row: Row): ReadRow | undefined
+  onProblem(error: unknown): void
 }
 
-async function* batchesOf(rows: AsyncIterable<Row[]>, readRow: (row: Row) => ReadRow | undefined): AsyncIterable<readonly ReadRow[]> {
-  let batch: ReadRow[] = []
+async function* batchesOf({ chunks, splitter, prefix, readRow, onProblem }: Reading): AsyncIterable<Batch> {
+  let rows: ReadRow[] = []
   let bytes = 0
-  let failure: unknown
+  const close = (): Batch[] => {
+    const end = rows.at(-1)?.row.end
+    const batch = end === undefined ? [] : [{ rows, end, sha256: prefix.digestAt(end.bytes) }]
+    rows = []
+    bytes = 0
+    return batch
+  }
   try {
-    for await (const some of rows)
-      for (const row of some) {
+    for await (const split of splitChunks(chunks, splitter)) {
+      for (const row of split) {
         const read = readRow(row)
         if (read === undefined) continue
         // Of a row that is rejected the bytes are kept, of others the text.
         const size = read.text?.length ?? row.bytes.length
-        if (batch.length === BATCH_ROWS_MAX || (batch.length > 0 && bytes + size > BATCH_BYTES_MAX)) {
-          yield batch
-          batch = []
-          bytes = 0
-        }
-        batch.push(read)
+        if (rows.length === BATCH_ROWS_MAX || bytes + size > BATCH_BYTES_MAX) yield* close()
+        rows.push(read)
         bytes += size
       }
+      if (split.length > 0) continue
+      // What is no row may go on for gigabytes, so it is hashed without waiting for the next row.
+      yield* close()
+      prefix.digestAt(splitter.passedBytes())
+    }
   } catch (error) {
-    failure = error
+    onProblem(error)
   }
-  if (batch.length > 0) yield batch
-  if (failure !== undefined) throw failure
+  yield* close()
+}
+
+async function* splitChunks(chunks: AsyncIterable<Buffer>, splitter: RowSplitter): AsyncIterable<Row[]> {
+  for await (const chunk of chunks) yield splitter.push(chunk)
+  yield splitter.finish()
 }
 
 function headerOf(row: Row, file: string, delimiter: string): readonly string[] {

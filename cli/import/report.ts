@@ -71,23 +71,26 @@ export async function reportResults(session: Session, results: readonly FileResu
     if (counts.derived_ids > 0 && (counts.duplicates ?? 0) > 0 && !hasResumed)
       printNote(
         session,
-        `${nameOf(file)}: ${counts.duplicates} events had been counted before. If this is not the same file again, and rows without an id of another file are other usage, import it with a --source of its own.`,
+        `${nameOf(file)}: ${counted(counts.duplicates ?? 0, 'event')} had been counted before. If this is not the same file again, and rows without an id of another file are other usage, import it with a --source of its own.`,
       )
   if (rejected === 0) return
   const next =
     rejects === undefined
       ? 'With --rejects <file> they are written to a file, to correct and import them.'
       : `Correct them in ${rejects}, then: meterline import ${rejects}`
-  throw new CliError(`${counted(rejected)} of ${counted(rows)} rows ${isDryRun ? 'would be' : 'were'} rejected.`, undefined, { code: 'ROWS_REJECTED', next })
+  throw new CliError(`${counted(rejected)} of ${counted(rows, 'row')} ${isDryRun ? 'would be rejected' : 'rejected'}.`, undefined, {
+    code: 'ROWS_REJECTED',
+    next,
+  })
 }
 
 function linesOf({ file, counts, shown }: FileResult, isDryRun: boolean): string[] {
   const { rows, accepted, duplicates, rejected } = counts
-  const detected = duplicates === null ? 'duplicates are detected later' : `${counted(duplicates)} duplicates`
+  const detected = duplicates === null ? 'duplicates are detected later' : counted(duplicates, 'duplicate')
   const outcome = isDryRun ? `${counted(accepted)} valid` : `${counted(accepted)} accepted, ${detected}`
   const more = rejected - shown.length
   return [
-    `${nameOf(file)}: ${counted(rows)} rows: ${outcome}, ${counted(rejected)} rejected`,
+    `${nameOf(file)}: ${counted(rows, 'row')}: ${outcome}, ${counted(rejected)} rejected`,
     ...shown.map(({ line, event_id, reason, message }) => `  line ${line}${event_id === null ? '' : ` (${event_id})`}: ${reason}: ${message}`),
     ...(more > 0 ? [`  and ${counted(more)} more`] : []),
   ]
@@ -98,6 +101,8 @@ async function printLine(line: unknown): Promise<void> {
   if (!process.stdout.write(`${JSON.stringify(line)}\n`)) await once(process.stdout, 'drain')
 }
 
-function counted(count: number): string {
-  return count.toLocaleString('en-US')
+/** 1,500, or with a noun "1,500 rows". */
+function counted(count: number, noun?: string): string {
+  const digits = count.toLocaleString('en-US')
+  return noun === undefined ? digits : `${digits} ${noun}${count === 1 ? '' : 's'}`
 }

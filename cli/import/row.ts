@@ -37,6 +37,8 @@ export interface RowSplitter {
   push(chunk: Buffer): Row[]
   /** The last row, if the content ends without a line end. Throws CliError if the content is cut off. */
   finish(): Row[]
+  /** No later row ends before this place. */
+  passedBytes(): number
 }
 
 export const TOO_LONG: Rejection = { reason: 'too_large', message: `A row has at most ${ROW_BYTES_MAX} bytes.` }

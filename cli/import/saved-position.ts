@@ -43,7 +43,7 @@ export type SavedPosition = z.output<typeof SavedPosition>
 
 export const NO_COUNTS: Counts = { rows: 0, accepted: 0, duplicates: 0, rejected: 0, derived_ids: 0 }
 
-export function positionPathOf(file: string): string {
+function positionPathOf(file: string): string {
   return `${file}.meterline-import.json`
 }
 

@@ -103,6 +103,7 @@ export function splitJson(start: Position): RowSplitter {
   }
 
   return {
+    passedBytes: () => offset,
     push,
     finish: () => {
       if (open.length > 0 || isInString) throw new CliError(`The JSON is cut off: it ends on line ${lines + 1}, before its brackets are closed.`)

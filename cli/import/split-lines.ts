@@ -74,6 +74,7 @@ export function splitLines(start: Position, delimiter: number | undefined): RowS
   }
 
   return {
+    passedBytes: () => position.bytes,
     push: (chunk) => {
       pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk])
       return takeRows(false)

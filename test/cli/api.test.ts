@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Credentials } from '../support/clients/client.ts'
 import { runHere } from '../support/clients/run-here.ts'
+import { spawnMeterline } from '../support/engines/service-process.ts'
 import { startTestService, type TestService } from '../support/worlds/test-service.ts'
 
 const PROJECTS = 7
@@ -79,6 +80,11 @@ describe('the command "api"', () => {
       code: 1,
       stderr: expect.stringContaining('body'),
     })
+    const child = spawnMeterline(['api', 'POST', '/admin/v1/partners', '--data', '-'], admin, { stdin: 'pipe' })
+    child.stdin?.end('{"name":"From stdin"}')
+    await once(child, 'close')
+    expect(child.exitCode).toBe(0)
+    expect((await tested.client.admin('GET', '/admin/v1/partners')).text).toContain('"From stdin"')
     expect(await runHere(['api', 'POST', '/admin/v1/partners', '--data', '{"name":"Theirs"}'], admin)).toMatchObject({
       code: 0,
       stdout: expect.stringContaining('"Theirs"'),

@@ -68,7 +68,7 @@ test.each([
 })
 
 describe('rendering', () => {
-  test.each([60, 100])('at %i columns no word of any page is lost, and no line of prose or of a table is longer', (columns) => {
+  test.each([60])('at %i columns no word of any page is lost, and no line of prose or of a table is longer', (columns) => {
     for (const { name, markdown } of readTopics()) {
       const rendered = renderMarkdown(markdown, { ...plain, columns })
       const code = new Set([...markdown.matchAll(/^ *```.*\n([\s\S]*?)^ *```/gm)].flatMap(([, block = '']) => block.split('\n').map((line) => line.trim())))

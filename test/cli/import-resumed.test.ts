@@ -2,11 +2,10 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createWriteStream, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { finished } from 'node:stream/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { MeterlineClient } from '../support/clients/client.ts'
-import { freePort } from '../support/engines/free-port.ts'
+import { startEventProxy, type Treatment } from '../support/clients/event-proxy.ts'
 import { copyMigratedDirectory } from '../support/engines/migrated-directory.ts'
 import { type ServiceProcess, spawnMeterline, startServiceProcess } from '../support/engines/service-process.ts'
 import { Random } from '../support/random.ts'
@@ -18,7 +17,9 @@ const LINES = Number(process.env['IMPORT_LINES'] ?? 20_000)
 const KILLS = Number(process.env['IMPORT_KILLS'] ?? 2)
 const SEED = Number(process.env['IMPORT_SEED'] ?? Date.now() % 1_000_000)
 const PROJECTS = ['ash', 'birch', 'cedar']
-const ROWS_PER_BATCH = 2_000
+/** A request has 2,000 rows. When the fifth is sent, the position is behind the first, because four are in flight. */
+const BATCHES = LINES / 2_000
+const FIRST_KILL_AT = 5
 
 const directory = makeTemporaryDirectory()
 const file = join(directory.path, 'usage.csv')
@@ -26,43 +27,60 @@ const positionFile = `${file}.meterline-import.json`
 const rejects = join(directory.path, 'rejects.ndjson')
 const random = new Random(SEED)
 let service: ServiceProcess
+let proxy: Awaited<ReturnType<typeof startEventProxy>>
+/** What is lost with the request of this number, and what happens then. */
+let fault: { at: number; treatment: Treatment; onLost: () => Promise<void> | void } | undefined
+let requests = 0
 let environment: Record<string, string>
 let settings: Record<string, string>
 beforeAll(async () => {
-  settings = { DATA_DIR: join(directory.path, 'data'), PORT: String(await freePort()), CLOSE_GRACE_HOURS: '1000000' }
+  settings = { DATA_DIR: join(directory.path, 'data'), CLOSE_GRACE_HOURS: '1000000' }
   copyMigratedDirectory(join(directory.path, 'data'))
   service = await startServiceProcess(settings)
   const client = new MeterlineClient(service.url, service.adminToken)
-  environment = { METERLINE_URL: service.url, METERLINE_ACCESS_TOKEN: await client.createIngestKey() }
+  proxy = await startEventProxy({
+    target: () => service.url,
+    treat: () => {
+      requests += 1
+      return requests === fault?.at ? fault.treatment : 'forward'
+    },
+    onLost: () => fault?.onLost(),
+  })
+  environment = { METERLINE_URL: proxy.url, METERLINE_ACCESS_TOKEN: await client.createIngestKey() }
 })
 afterAll(async () => {
+  proxy.stop()
   await service.stop()
   directory.remove()
 })
 
 test(`P1 P2 P3: an import of ${LINES} rows that is killed with -9 again and again, and whose service is killed, counts every row once`, {
-  timeout: 120_000 + LINES,
+  timeout: 180_000 + LINES,
 }, async () => {
   const oracle = await writeRows()
   const startedMs = performance.now()
   for (let kill = 0; kill < KILLS; kill += 1) {
-    const killed = start('--json')
-    await killAfter(killed.child, 1 + random.below(LINES / ROWS_PER_BATCH / 2 / KILLS))
+    const killed = start()
+    // The first one is Ctrl-C.
+    const signal = kill === 0 ? 'SIGINT' : 'SIGKILL'
+    const at = FIRST_KILL_AT + random.below(Math.max(1, BATCHES / (KILLS + 1) - FIRST_KILL_AT))
+    setFault({ at, treatment: random.pick(['lose_answer', 'lose_request']), onLost: () => end(killed.child, signal) })
+    await killed.ended
     expect(existsSync(positionFile), `seed ${SEED}`).toBe(true)
+    if (signal === 'SIGKILL') expect(killed.child.signalCode).toBe('SIGKILL')
+    else expect([killed.child.exitCode, killed.stderr()]).toEqual([1, expect.stringMatching(/Interrupted after \d+ rows of .*\nRepeat the same call/)])
   }
-  const before = readFileSync(positionFile, 'utf8')
+  setFault({ at: 1, treatment: 'lose_request', onLost: () => service.kill() })
   const last = start()
-  await untilSo(async () => last.child.exitCode !== null || readFileSync(positionFile, 'utf8') !== before)
-  await service.kill()
-  await untilSo(async () => last.child.exitCode !== null || last.stderr().includes('Trying again'))
+  await untilSo(async () => last.stderr().includes('Trying again'))
   service = await startServiceProcess(settings)
-  if (last.child.exitCode === null) await once(last.child, 'close')
+  await last.ended
   const seconds = (performance.now() - startedMs) / 1000
 
   expect(last.stderr(), `seed ${SEED}`).toContain('usage.csv: going on after ')
   expect([last.child.exitCode, last.stderr()]).toEqual([
     1,
-    expect.stringContaining(`${oracle.rejectedLines.length.toLocaleString('en-US')} of ${LINES.toLocaleString('en-US')} rows were rejected.`),
+    expect.stringContaining(`${oracle.rejectedLines.length.toLocaleString('en-US')} of ${LINES.toLocaleString('en-US')} rows rejected.`),
   ])
   const [, accepted = '', duplicates = ''] = /([\d,]+) accepted, ([\d,]+) duplicates/.exec(last.stdout()) ?? []
   const numberOf = (text: string) => Number(text.replaceAll(',', ''))
@@ -74,30 +92,32 @@ test(`P1 P2 P3: an import of ${LINES} rows that is killed with -9 again and agai
   expect(rejected, `seed ${SEED}`).toEqual(oracle.rejectedLines)
   expect(await countedSums(), `seed ${SEED}`).toEqual(oracle.sums)
   expect(existsSync(positionFile)).toBe(false)
+  // Whatever the number of rows.
+  expect(peakMiB).toBeLessThan(400)
   console.info(
     `import: seed ${SEED}, ${LINES} rows, ${KILLS} kills: ${seconds.toFixed(1)} s, ${Math.round(LINES / seconds)} rows/s, ${peakMiB} MiB of memory at most`,
   )
 })
 
-function start(...options: string[]) {
-  const child = spawnMeterline(['import', file, '--rejects', rejects, ...options], environment)
+function start() {
+  const child = spawnMeterline(['import', file, '--rejects', rejects], environment)
   const written = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const)
     child[name]?.on('data', (chunk) => {
       written[name] = (written[name] + String(chunk)).slice(-10_000)
       notePeak(child)
     })
-  return { child, stdout: () => written.stdout, stderr: () => written.stderr }
+  return { child, ended: once(child, 'close'), stdout: () => written.stdout, stderr: () => written.stderr }
 }
 
-/** Kills the process when it has reported so many batches, while others are in flight. */
-async function killAfter(child: ChildProcess, batches: number): Promise<void> {
-  let reported = 0
-  for await (const line of createInterface({ input: child.stdout as NodeJS.ReadableStream })) {
-    reported += JSON.parse(line).type === 'progress' ? 1 : 0
-    if (reported === batches) child.kill('SIGKILL')
-  }
-  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+function setFault(next: NonNullable<typeof fault>): void {
+  requests = 0
+  fault = next
+}
+
+function end(child: ChildProcess, signal: NodeJS.Signals): void {
+  notePeak(child)
+  child.kill(signal)
 }
 
 let peakMiB = 0

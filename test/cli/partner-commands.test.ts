@@ -222,6 +222,17 @@ test('no credentials are sent to a service that only a linked directory names', 
   expect(received).toEqual([])
 })
 
+test('no credentials follow a redirect', async () => {
+  const received: unknown[] = []
+  const elsewhere = await listen((request, response) => {
+    received.push(request.headers)
+    response.end('{}')
+  })
+  const url = await listen((request, response) => response.writeHead(307, { location: `${elsewhere}${request.url}` }).end())
+  const { code, stderr } = await runHere(['usage'], { ...own, METERLINE_URL: url })
+  expect([code, stderr, received]).toEqual([1, expect.stringContaining('redirect'), []])
+})
+
 async function listen(listener: RequestListener): Promise<string> {
   const server = createServer(listener)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

@@ -34,6 +34,8 @@ test('the built package runs in Node without this project, and its types describ
     await run(COMPILER, '--strict', '--module', 'nodenext', '--target', 'es2022', '--lib', 'es2022,dom', '--types', '', 'use.mts')
     const { stdout } = await run('use.mjs')
     expect(JSON.parse(stdout)).toEqual({ delivered: 0, rejected: 0, dropped: 0, spooled: 1 })
+    writeFileSync(join(path, 'idle.mjs'), IDLE)
+    await run('idle.mjs')
   } finally {
     remove()
   }
@@ -50,6 +52,15 @@ const USE = `
   const wrong = { project_id: 'p1', metric: 'tokens', value: 1 } satisfies Parameters<typeof emitter.emit>[0]
   console.log(JSON.stringify(await emitter.close({ timeout: 50 })))
   export { kafkaTopic, wrong }
+`
+
+/** Nothing waits for its events, so none of its timers may keep the process alive; otherwise it would never end. */
+const IDLE = `
+  import { createEmitter } from '@meterline/emitter'
+  const emitter = createEmitter({ url: 'http://127.0.0.1:1', key: 'k' })
+  emitter.emit({ project_id: 'p1', metric: 'ai_tokens', value: 1 })
+  emitter.add({ project_id: 'p1', metric: 'ai_tokens' })
+  emitter.gauge({ project_id: 'p1', metric: 'database_size_bytes', everyMs: 1000, read: () => 1 })
 `
 
 test('the Kafka part imports nothing, and the spool only modules of Node', async () => {

@@ -17,7 +17,7 @@ const PAUSE_MS = 5
 
 /** Emits events until it is killed or has emitted all, and prints the result of close(). */
 const { url, key, folder, projectId, events, emittedFile } = JSON.parse(process.argv[2] ?? '') as EmittingTask
-const emitter = createEmitter({ url, key, spool: diskSpool({ folder, segmentBytesMax: 20_000 }), batchAgeMs: 50, batchEventsMax: 200, bufferEventsMax: 2_000 })
+const emitter = createEmitter({ url, key, spool: diskSpool({ folder, segmentBytesMax: 20_000 }), batchAgeMs: 50, batchEventsMax: 500, bufferEventsMax: 2_000 })
 const file = openSync(emittedFile, 'w')
 for (let emitted = 1; emitted <= events; emitted += 1) {
   emitter.emit({ project_id: projectId, metric: 'ai_tokens', value: 1 })

@@ -1,0 +1,95 @@
+import { once } from 'node:events'
+import type { WireEvent } from '../../emitter/event.ts'
+import { CliError, EXIT, type ExitCode } from '../errors.ts'
+import type { Session } from '../session.ts'
+import type { RoundResult } from './round.ts'
+
+/** Of each kind of detail so many are shown; --json has all. */
+const SHOWN_MAX = 20
+
+/** Prints samples as NDJSON; waits while the reader of stdout is slower. */
+export async function printSamples(samples: readonly WireEvent[]): Promise<void> {
+  for (const sample of samples) if (!process.stdout.write(`${JSON.stringify(sample)}\n`)) await once(process.stdout, 'drain')
+}
+
+/** Prints what became of a collection: on stdout, or in a dry run, where stdout has the samples, on stderr. For programs it is one line of JSON. */
+export function printRound(session: Session, result: RoundResult, isDryRun: boolean): void {
+  const text = session.json === true ? JSON.stringify(documentOf(result, isDryRun)) : linesOf(result, isDryRun).join('\n')
+  const stream = isDryRun ? process.stderr : process.stdout
+  // In a dry run, stderr has nothing but errors for programs.
+  if (!isDryRun || session.json !== true) stream.write(`${text}\n`)
+}
+
+function documentOf(result: RoundResult, isDryRun: boolean) {
+  const { collector, at, samples, accepted, duplicates, rejected, undelivered, gaps, failures, ignored } = result
+  return {
+    type: 'summary',
+    collector,
+    at,
+    dry_run: isDryRun,
+    samples,
+    accepted,
+    duplicates: duplicates ?? null,
+    not_delivered: undelivered.length,
+    rejected: rejected.map(({ sample, reason, message }) => ({ ...sample, reason, message })),
+    gaps,
+    failures,
+    ignored,
+  }
+}
+
+function linesOf({ collector, samples, accepted, duplicates, rejected, undelivered, gaps, failures, ignored }: RoundResult, isDryRun: boolean): string[] {
+  const detected = duplicates === undefined ? 'duplicates are detected later' : `${counted(duplicates)} duplicates`
+  const outcome = isDryRun ? 'not sent' : `${counted(accepted)} accepted, ${detected}, ${counted(rejected.length)} rejected`
+  const missing = undelivered.length === 0 ? '' : `, ${counted(undelivered.length)} not delivered`
+  return [
+    `${collector}: ${counted(samples)} samples: ${outcome}${missing}, ${counted(gaps.length)} gaps`,
+    ...shown(gaps, ({ project_id, metric, from, to }) => `gap: ${metric} of ${project_id} has no sample from ${from} to ${to}`),
+    ...shown(rejected, ({ sample, reason, message }) => `rejected: ${sample.metric} of ${sample.project_id} at ${sample.timestamp}: ${reason}: ${message}`),
+    ...shown(failures, ({ source, message }) => `failed: ${source}: ${message}`),
+    ...shown(ignored, ({ reason, count, examples }) => `ignored: ${counted(count)} ${reason}: ${examples.join(', ')}${count > examples.length ? ', …' : ''}`),
+  ]
+}
+
+function shown<T>(all: readonly T[], lineOf: (each: T) => string): string[] {
+  const lines = all.slice(0, SHOWN_MAX).map((each) => `  ${lineOf(each)}`)
+  return all.length > SHOWN_MAX ? [...lines, `  and ${counted(all.length - SHOWN_MAX)} more`] : lines
+}
+
+const EXIT_OF_STATUS: Readonly<Record<number, ExitCode>> = { 401: EXIT.notAuthenticated, 403: EXIT.permissionDenied }
+
+/** What makes the collection fail as a whole; undefined if nothing does. A gap does not: it is reported, and cannot be filled. */
+export function errorOf({ collector, failures, rejected, undelivered, deliveryFailure }: RoundResult): CliError | undefined {
+  if (deliveryFailure !== undefined) {
+    const { kind, httpStatus, code, message } = deliveryFailure
+    const isRetryable = kind !== 'refused'
+    return new CliError(`${message} ${counted(undelivered.length)} samples were not delivered.`, EXIT_OF_STATUS[httpStatus ?? 0] ?? EXIT.error, {
+      code: code ?? (isRetryable ? 'UNREACHABLE' : undefined),
+      next: isRetryable ? 'Collect again: what was counted is not counted again. Sizes can be collected until their slot ends.' : undefined,
+      retryable: isRetryable,
+    })
+  }
+  if (failures.length > 0) {
+    const [first] = failures
+    const more = failures.length > 1 ? ` and ${failures.length - 1} more` : ''
+    return new CliError(`${first?.source}${more} failed: ${first?.message}`, EXIT.error, {
+      code: 'SOURCES_FAILED',
+      next:
+        [first?.next, rejected.length > 0 ? `${counted(rejected.length)} samples were rejected.` : undefined].filter((each) => each !== undefined).join(' ') ||
+        undefined,
+      retryable: true,
+    })
+  }
+  if (rejected.length === 0) return undefined
+  const isConflict = rejected.some(({ reason }) => reason === 'conflict')
+  return new CliError(`${counted(rejected.length)} samples of ${collector} were rejected.`, EXIT.error, {
+    code: 'EVENTS_REJECTED',
+    next: isConflict
+      ? 'A count differs from the one that was counted before, which still counts. Send the difference with "meterline emit" and an id of its own.'
+      : 'The service keeps them with their reasons: meterline rejected list',
+  })
+}
+
+function counted(count: number): string {
+  return count.toLocaleString('en-US')
+}

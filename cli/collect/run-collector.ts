@@ -1,0 +1,75 @@
+import { sleep, systemClock } from '../../emitter/clock.ts'
+import { postOverHttp } from '../../emitter/post-over-http.ts'
+import { nextSlotMs } from '../../emitter/slots.ts'
+import { connect } from '../connection/connect.ts'
+import { type CliError, EXIT } from '../errors.ts'
+import { printNote } from '../output.ts'
+import type { Session } from '../session.ts'
+import type { Collector } from './collector.ts'
+import { requireDuration } from './durations.ts'
+import { errorOf, printRound, printSamples } from './report-round.ts'
+import { collectRound, type RoundOptions } from './round.ts'
+import { NO_SLOTS, readSlots, writeSlots } from './saved-slots.ts'
+
+/** The options that every collector has. */
+export interface RunOptions {
+  readonly every?: string
+  readonly state?: string
+  readonly dryRun?: boolean
+}
+
+/** Collects and sends once, or with --every until it is stopped. Throws CliError if a source failed or a sample was rejected. */
+export async function runCollector(session: Session, collector: Collector, { every, state, dryRun: isDryRun = false }: RunOptions): Promise<void> {
+  const everyMs = every === undefined ? undefined : requireDuration(every, '--every')
+  const of = { collector: collector.name, slotMs: collector.slotMs }
+  let slots = state === undefined ? NO_SLOTS : await readSlots(state, of)
+  const interruption = listenForInterruption()
+  const { signal } = interruption
+  const deliver: RoundOptions['deliver'] = isDryRun
+    ? undefined
+    : { post: postOf(session), signal, onRetry: ({ message }) => printNote(session, `${message} Trying again.`) }
+  const options = { deliver, onSamples: isDryRun ? printSamples : undefined }
+  let carried: Awaited<ReturnType<typeof collectRound>>['undelivered'] = []
+  try {
+    for (;;) {
+      const result = await collectRound(collector, { nowMs: Date.now(), slots, signal }, { ...options, carried })
+      if (signal.aborted && everyMs !== undefined) return
+      slots = result.slots
+      if (state !== undefined && !isDryRun) await writeSlots(state, slots, of)
+      printRound(session, result, isDryRun)
+      const error = errorOf(result)
+      if (error !== undefined && (everyMs === undefined || isFinal(error))) throw error
+      if (everyMs === undefined) return
+      if (error !== undefined) printNote(session, [error.message, error.next ?? ''].join('\n'))
+      carried = result.undelivered
+      await sleep(systemClock, nextSlotMs(Date.now(), everyMs) - Date.now(), signal)
+      if (signal.aborted) return
+    }
+  } finally {
+    interruption.stop()
+  }
+}
+
+function postOf(session: Session) {
+  const connection = connect(session, ['emitter'])
+  return postOverHttp({ url: connection.url, key: connection.credential.secret })
+}
+
+/** What only a person can change. */
+function isFinal({ exitCode }: CliError): boolean {
+  return exitCode === EXIT.notAuthenticated || exitCode === EXIT.permissionDenied
+}
+
+function listenForInterruption() {
+  const controller = new AbortController()
+  const abort = () => controller.abort()
+  process.once('SIGINT', abort)
+  process.once('SIGTERM', abort)
+  return {
+    signal: controller.signal,
+    stop: () => {
+      process.removeListener('SIGINT', abort)
+      process.removeListener('SIGTERM', abort)
+    },
+  }
+}
