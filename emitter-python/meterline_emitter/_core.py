@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Callable, Mapping, Optional
+from typing import Any, Callable
 
 from ._event_text import text_of_event
 from ._gauges import Gauge, Gauges
@@ -56,7 +57,7 @@ class Core:
         waiting = self._sender.events_without_outcome
         return Totals(reports.delivered_events, reports.rejected_events, reports.dropped_events, waiting)
 
-    def emit(self, event: Mapping[str, Any]) -> Optional[str]:
+    def emit(self, event: Mapping[str, Any]) -> str | None:
         try:
             now_ms = self._loop.now_ms()
             event_id = event.get("event_id")

@@ -5,8 +5,9 @@ to bottom without a thread that waits: they yield what is to be done, and get it
 
 from __future__ import annotations
 
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Callable, Generator, List, Optional, Sequence, Union
+from typing import Callable, Optional, Union
 
 from ._retry_delay import retry_delay_ms
 
@@ -24,7 +25,7 @@ class Answered:
     """There is an outcome for every event."""
 
     accepted: int
-    duplicates: Optional[int]
+    duplicates: int | None
     rejected: Sequence[RejectedInRequest]
 
 
@@ -39,9 +40,9 @@ class TooLarge:
 class TryAgain:
     """No answer (http_status is None), or one that says to try again: 408, 429, 5xx."""
 
-    http_status: Optional[int]
+    http_status: int | None
     message: str
-    retry_after_ms: Optional[int]
+    retry_after_ms: int | None
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Refused:
     """An answer that will be the same next time, until a person changes something: the key, the address."""
 
     http_status: int
-    code: Optional[str]
+    code: str | None
     message: str
 
 
@@ -94,8 +95,8 @@ class Delivery:
     outcomes: Sequence[Outcome]
     """One per event, in the order of the events."""
     accepted: int
-    duplicates: Optional[int]
-    failure: Optional[Refused]
+    duplicates: int | None
+    failure: Refused | None
 
 
 # Called before each wait for the next attempt, with the time until it in milliseconds.
@@ -104,11 +105,11 @@ OnRetry = Callable[[TryAgain, int], None]
 
 def deliver(
     texts: Sequence[bytes], random: Callable[[], float], on_retry: OnRetry
-) -> Generator[Step, Optional[PostResult], Delivery]:
+) -> Generator[Step, PostResult | None, Delivery]:
     """Sends events, two halves after 413, until each has an outcome or the service refuses a request."""
-    outcomes: List[Outcome] = [None] * len(texts)
+    outcomes: list[Outcome] = [None] * len(texts)
     accepted = 0
-    duplicates: Optional[int] = 0
+    duplicates: int | None = 0
     # Ranges of events, the next one last.
     waiting = [(0, len(texts))]
     while waiting:
@@ -133,7 +134,7 @@ def deliver(
 
 def _post_until_answered(
     texts: Sequence[bytes], random: Callable[[], float], on_retry: OnRetry
-) -> Generator[Step, Optional[PostResult], Union[Answered, TooLarge, Refused]]:
+) -> Generator[Step, PostResult | None, Answered | TooLarge | Refused]:
     attempt = 0
     while True:
         attempt += 1

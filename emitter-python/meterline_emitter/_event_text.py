@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any, Mapping
+from typing import Any
 
-from ._number_text import SAFE_INTEGER_MAX, decimal_text, float_text
+from ._number_text import SAFE_INTEGER_MAX, decimal_text, float_text, plain_integer
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
@@ -51,6 +52,7 @@ def _in_utc(time: datetime) -> str:
 
 def _value_json(value: object) -> str:
     """An integer that some readers of JSON would round, and what JSON has no number for, is written as text."""
+    value = plain_integer(value)
     if isinstance(value, Decimal):
         return _encode(decimal_text(value))
     if isinstance(value, float):

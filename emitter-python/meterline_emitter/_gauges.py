@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, List, Mapping, Optional
+from collections.abc import Mapping
+from typing import Any, Callable
 
 from ._loop import Call, Loop, Timer
 from ._slots import next_slot_ms, slot_event_id, slot_start_ms
@@ -18,7 +19,7 @@ class Gauge:
         self.metric = metric
         self.every_ms = every_ms
         self.read = read
-        self.timer: Optional[Timer] = None
+        self.timer: Timer | None = None
         self.is_stopped = False
         self.is_reading = False
 
@@ -33,7 +34,7 @@ class Gauges:
         self._loop = loop
         self._emit = emit
         self._on_problem = on_problem
-        self._gauges: List[Gauge] = []
+        self._gauges: list[Gauge] = []
 
     def start(self, gauge: Gauge) -> Call:
         """Returns what stops it."""

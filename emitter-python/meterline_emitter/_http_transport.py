@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 from queue import SimpleQueue
-from typing import Callable, Optional, Union
+from typing import Callable, Union
 from urllib.parse import urlsplit
 
 from ._loop import Call
@@ -25,11 +25,11 @@ class HttpTransport:
     def __init__(self, threads_max: int, timeout_ms: int) -> None:
         self._threads_max = threads_max
         self._timeout_s = timeout_ms / 1000
-        self._waiting: SimpleQueue[Optional[_Attempt]] = SimpleQueue()
-        self._lock = threading.Lock()
+        self._waiting: SimpleQueue[_Attempt | None] = SimpleQueue()
+        self._lock = threading.RLock()
         self._threads = 0
         self._busy = 0
-        self._ssl_context: Optional[ssl.SSLContext] = None
+        self._ssl_context: ssl.SSLContext | None = None
 
     def __call__(self, request: HttpRequest, done: Done) -> Call:
         attempt = _Attempt(request, done)
@@ -71,7 +71,7 @@ class HttpTransport:
                 with self._lock:
                     self._busy -= 1
 
-    def _context_for(self, url: str) -> Optional[ssl.SSLContext]:
+    def _context_for(self, url: str) -> ssl.SSLContext | None:
         if self._ssl_context is None and url.startswith("https:"):
             self._ssl_context = ssl.create_default_context()
         return self._ssl_context
@@ -81,7 +81,7 @@ class _Attempt:
     def __init__(self, request: HttpRequest, done: Done) -> None:
         self.request = request
         self.done = done
-        self._connection: Optional[http.client.HTTPConnection] = None
+        self._connection: http.client.HTTPConnection | None = None
         self._is_ended = False
 
     def end(self) -> None:
@@ -96,7 +96,7 @@ class _Attempt:
                 # It is not connected any more.
                 pass
 
-    def make(self, timeout_s: float, context: Optional[ssl.SSLContext]) -> HttpAnswer:
+    def make(self, timeout_s: float, context: ssl.SSLContext | None) -> HttpAnswer:
         url = urlsplit(self.request.url)
         host = url.hostname or ""
         connection = (
@@ -109,7 +109,9 @@ class _Attempt:
             connection.connect()
             if self._is_ended:
                 raise TimeoutError("The request was ended.")
-            connection.request("POST", url.path, self.request.body, dict(self.request.headers) | {"connection": "close"})
+            connection.request(
+                "POST", url.path, self.request.body, dict(self.request.headers) | {"connection": "close"}
+            )
             response = connection.getresponse()
             headers = {name.lower(): value for name, value in response.getheaders()}
             return HttpAnswer(response.status, headers, response.read())

@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections import deque
-from typing import Callable, Deque, List, Optional, Protocol, Tuple
+from typing import Callable, Protocol
 
 Call = Callable[[], None]
 
@@ -17,7 +17,7 @@ class Timer:
     """A call at a later time."""
 
     def __init__(self, call: Call) -> None:
-        self.call: Optional[Call] = call
+        self.call: Call | None = call
 
     def cancel(self) -> None:
         # Not only a flag: the call may refer to a whole batch, and the timer stays in its queue until it is due.
@@ -50,10 +50,10 @@ class ThreadLoop:
     def __init__(self, on_start: Call) -> None:
         self._on_start = on_start
         self._changed = threading.Condition()
-        self._ready: Deque[Call] = deque()
-        self._timers: List[Tuple[float, int, Timer]] = []
+        self._ready: deque[Call] = deque()
+        self._timers: list[tuple[float, int, Timer]] = []
         self._made = itertools.count()
-        self._thread: Optional[threading.Thread] = None
+        self._thread: threading.Thread | None = None
         self._is_stopped = False
 
     @property
@@ -96,14 +96,15 @@ class ThreadLoop:
         if self._thread is not None:
             return
         thread = threading.Thread(target=self._run, name="meterline-emitter", daemon=True)
+        # Before it starts, because a signal handler may emit meanwhile.
+        self._thread = thread
         try:
             if not self._is_stopped:
                 self._on_start()
             thread.start()
         except RuntimeError:
             # There is no thread to be had now. The next call tries again.
-            return
-        self._thread = thread
+            self._thread = None
 
     def _run(self) -> None:
         while True:
@@ -116,7 +117,7 @@ class ThreadLoop:
                 # An error of the emitter itself: the thread must go on, or no event would ever be sent again.
                 logging.getLogger(__name__).exception("The emitter failed in its own code.")
 
-    def _next_call(self) -> Optional[Call]:
+    def _next_call(self) -> Call | None:
         """Waits for the next call. None when the thread ends, after stop()."""
         with self._changed:
             while True:

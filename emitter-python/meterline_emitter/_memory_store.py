@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Deque, List, NamedTuple, Optional, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 
 class StoredEvent(NamedTuple):
@@ -21,7 +22,7 @@ class MemoryStore:
     def __init__(self, events_max: int, bytes_max: int) -> None:
         self._events_max = events_max
         self._bytes_max = bytes_max
-        self._waiting: Deque[StoredEvent] = deque()
+        self._waiting: deque[StoredEvent] = deque()
         self._events = 0
         self._bytes = 0
         self.waiting_bytes = 0
@@ -36,7 +37,7 @@ class MemoryStore:
         return self._events
 
     @property
-    def oldest_ms(self) -> Optional[float]:
+    def oldest_ms(self) -> float | None:
         return self._waiting[0].added_ms if self._waiting else None
 
     def add(self, event: StoredEvent) -> bool:
@@ -50,9 +51,9 @@ class MemoryStore:
         self.waiting_bytes += size
         return True
 
-    def take(self, events_max: int, bytes_max: int) -> List[StoredEvent]:
+    def take(self, events_max: int, bytes_max: int) -> list[StoredEvent]:
         """The oldest events, at least one if there is one: those that fit into a body of bytes_max."""
-        taken: List[StoredEvent] = []
+        taken: list[StoredEvent] = []
         # The brackets; each event has a comma, except the last.
         body_bytes = 1
         while self._waiting and len(taken) < events_max:
@@ -69,5 +70,5 @@ class MemoryStore:
         self._events -= len(events)
         self._bytes -= sum(len(event.text) for event in events)
 
-    def take_all(self) -> List[StoredEvent]:
+    def take_all(self) -> list[StoredEvent]:
         return self.take(len(self._waiting), self._bytes_max + self._events_max + 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from decimal import Decimal
-from typing import Optional
+from numbers import Integral
 
 SAFE_INTEGER_MAX = 2**53 - 1
 _FRACTION_DIGITS = 9
@@ -14,6 +14,11 @@ _DECIMAL = re.compile(r"([0-9]{1,29})(?:\.([0-9]{1,9}))?")
 _EXACT_DIGITS_MAX = 15
 # A longer number is none that the service accepts, and would only cost memory if it was written in full.
 _WRITTEN_IN_FULL_MAX = 100
+
+
+def plain_integer(value: object) -> object:
+    """An int instead of an integer of another library, such as NumPy; every other value as it is."""
+    return int(value) if isinstance(value, Integral) and not isinstance(value, int) else value
 
 
 def decimal_text(value: Decimal) -> str:
@@ -31,7 +36,7 @@ def float_text(value: float) -> str:
         return "Infinity" if value > 0 else "-Infinity"
     if value == 0:
         return "0"
-    exact = Decimal(repr(value)).normalize()
+    exact = Decimal(float.__repr__(value)).normalize()
     exponent = exact.adjusted()
     if -7 < exponent < 21:
         return format(exact, "f")
@@ -41,8 +46,9 @@ def float_text(value: float) -> str:
     return f"{sign}{digits[0]}{fraction}e{exponent:+d}"
 
 
-def parse_billionths(value: object) -> Optional[int]:
+def parse_billionths(value: object) -> int | None:
     """A quantity in billionths, in which sums are exact. None if it is not a decimal that the service accepts."""
+    value = plain_integer(value)
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal, str)):
         return None
     text = _text_of(value)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Mapping, Optional, Protocol, Union
+from typing import Any, Callable, Protocol
 
 from ._delivery import Answered, Post, PostResult, Refused, RejectedInRequest, TooLarge, TryAgain
 from ._loop import Call, Loop
@@ -34,7 +35,7 @@ class Transport(Protocol):
     why there is none. Returns what ends the request.
     """
 
-    def __call__(self, request: HttpRequest, done: Callable[[Union[HttpAnswer, Exception]], None]) -> Call: ...
+    def __call__(self, request: HttpRequest, done: Callable[[HttpAnswer | Exception], None]) -> Call: ...
 
 
 class PostOverHttp:
@@ -54,7 +55,7 @@ class PostOverHttp:
             is_ended = True
             timer.cancel()
 
-        def on_answer(answer: Union[HttpAnswer, Exception]) -> None:
+        def on_answer(answer: HttpAnswer | Exception) -> None:
             if is_ended:
                 return
             end()
@@ -95,12 +96,12 @@ def _result_of(answer: HttpAnswer, events: int, now_ms: int) -> PostResult:
     return TryAgain(status, message, read_retry_after_ms(answer.headers.get("retry-after"), now_ms))
 
 
-def _read_counts(body: Dict[str, Any], events: int) -> Optional[Answered]:
+def _read_counts(body: dict[str, Any], events: int) -> Answered | None:
     """None unless the answer has an outcome for exactly these events."""
     accepted, duplicates, rejected = body.get("accepted"), body.get("duplicates"), body.get("rejected")
     if not isinstance(rejected, list) or not isinstance(accepted, int) or not isinstance(duplicates, (int, type(None))):
         return None
-    outcomes: List[RejectedInRequest] = []
+    outcomes: list[RejectedInRequest] = []
     for each in rejected:
         index = each.get("index") if isinstance(each, dict) else None
         if not isinstance(index, int) or not 0 <= index < events:
@@ -111,7 +112,7 @@ def _read_counts(body: Dict[str, Any], events: int) -> Optional[Answered]:
     return Answered(accepted, duplicates, outcomes)
 
 
-def _parse_object(body: bytes) -> Dict[str, Any]:
+def _parse_object(body: bytes) -> dict[str, Any]:
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):

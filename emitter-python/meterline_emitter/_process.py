@@ -5,13 +5,13 @@ from __future__ import annotations
 import atexit
 import os
 import weakref
-from typing import TYPE_CHECKING, Set
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .emitter import Emitter
 
 # Until it is closed, an emitter is kept here, because its events have to be sent also if the caller has lost it.
-_open: "Set[Emitter]" = set()
+_open: set[Emitter] = set()
 _all: weakref.WeakSet[Emitter] = weakref.WeakSet()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from datetime import timezone
 from email.utils import parsedate_to_datetime
-from typing import Optional
 
 _FIRST_DELAY_MS = 500
 _DELAY_MS_MAX = 30_000
@@ -13,7 +12,7 @@ _DELAY_MS_MAX = 30_000
 _RETRY_AFTER_MS_MAX = 3_600_000
 
 
-def retry_delay_ms(attempt: int, retry_after_ms: Optional[int], random: float) -> int:
+def retry_delay_ms(attempt: int, retry_after_ms: int | None, random: float) -> int:
     """
     After the attempt with this number (1 is the first): the time of Retry-After if the answer has one, else a delay
     that doubles from 0.5 s to 30 s, of which `random` (0 to 1) leaves half to all, so that many emitters do not return
@@ -26,7 +25,7 @@ def retry_delay_ms(attempt: int, retry_after_ms: Optional[int], random: float) -
     return int(delay_ms * (0.5 + random / 2) + 0.5)
 
 
-def read_retry_after_ms(header: Optional[str], now_ms: int) -> Optional[int]:
+def read_retry_after_ms(header: str | None, now_ms: int) -> int | None:
     """Retry-After is a number of seconds or a date (RFC 9110, 10.2.3). None if it is missing or neither."""
     if header is None:
         return None

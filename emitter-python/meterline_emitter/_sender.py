@@ -1,9 +1,9 @@
-"""Sends what waits in the store: a batch when it is full, when its oldest event is old enough, and when it is flushed."""
+"""Sends what waits in the store: a batch when it is full, when its oldest event is old enough, and on flush()."""
 
 from __future__ import annotations
 
 from threading import RLock
-from typing import Callable, List, Optional, Protocol, Tuple
+from typing import Callable, Protocol
 
 from ._delivery import Delivered, Delivery, Post, PostResult, Refused, Rejected, Steps, TryAgain, Wait, deliver
 from ._limits import Limits
@@ -19,18 +19,20 @@ class PostEvents(Protocol):
 
 
 class _Batch:
-    def __init__(self, first: int, events: List[StoredEvent]) -> None:
+    def __init__(self, first: int, events: list[StoredEvent]) -> None:
         # The number of its first event, counted from the first that was ever added.
         self.first = first
         self.events = events
         # Ends what the batch waits for: an attempt or a timer.
-        self.end: Optional[Call] = None
+        self.end: Call | None = None
 
 
 class Sender:
     """add() and flush() may be called from any thread; everything else runs in the loop."""
 
-    def __init__(self, limits: Limits, loop: Loop, post: PostEvents, random: Callable[[], float], reports: Reports) -> None:
+    def __init__(
+        self, limits: Limits, loop: Loop, post: PostEvents, random: Callable[[], float], reports: Reports
+    ) -> None:
         self._limits = limits
         self._loop = loop
         self._post = post
@@ -39,12 +41,12 @@ class Sender:
         # For what add() and the loop share: never held while a hook runs or a request is made.
         self._lock = RLock()
         self._store = MemoryStore(limits.buffer_events_max, limits.buffer_bytes_max)
-        self._in_flight: List[_Batch] = []
+        self._in_flight: list[_Batch] = []
         self._added = 0
         # Events up to this number are sent without waiting for a full batch.
         self._flushed = 0
-        self._waiters: List[Tuple[int, Call]] = []
-        self._age_timer: Optional[Timer] = None
+        self._waiters: list[tuple[int, Call]] = []
+        self._age_timer: Timer | None = None
         self._is_woken = False
         self._is_stopped = False
 
@@ -52,7 +54,7 @@ class Sender:
     def events_without_outcome(self) -> int:
         return self._store.events_without_outcome
 
-    def add(self, event: StoredEvent) -> Optional[DropReason]:
+    def add(self, event: StoredEvent) -> DropReason | None:
         """Why the event is dropped; None if it is in the buffer."""
         with self._lock:
             if self._is_stopped:
@@ -74,7 +76,7 @@ class Sender:
             self._waiters.append((self._added, done))
         self._loop.call_soon(self._send_what_is_due)
 
-    def stop(self) -> List[StoredEvent]:
+    def stop(self) -> list[StoredEvent]:
         """Ends the requests in progress, and returns the events without an outcome."""
         with self._lock:
             self._is_stopped = True
@@ -93,7 +95,7 @@ class Sender:
             self._is_woken = True
 
     def _send_what_is_due(self) -> None:
-        due: List[_Batch] = []
+        due: list[_Batch] = []
         with self._lock:
             self._is_woken = False
             while not self._is_stopped and self._has_free_request() and (self._is_full() or self._is_due()):
@@ -134,7 +136,7 @@ class Sender:
             self._age_timer.cancel()
         self._age_timer = None
 
-    def _run(self, batch: _Batch, steps: Steps, result: Optional[PostResult]) -> None:
+    def _run(self, batch: _Batch, steps: Steps, result: PostResult | None) -> None:
         """Goes on with a batch until it has to wait. After stop() it never does: those events are reported already."""
         if self._is_stopped:
             return

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from threading import RLock
-from typing import Any, Callable, Dict, Mapping, Optional
+from typing import Any, Callable
 
 from ._limits import Limits
 from ._loop import Loop, Timer
@@ -21,10 +22,10 @@ class Sums:
         self._loop = loop
         self._emit = emit
         self._lock = RLock()
-        self._by_project: Dict[str, Dict[str, int]] = {}
+        self._by_project: dict[str, dict[str, int]] = {}
         self._pairs = 0
         self._slot_ms = 0
-        self._timer: Optional[Timer] = None
+        self._timer: Timer | None = None
 
     def add(self, increment: Mapping[str, Any]) -> None:
         """An increment that is not a decimal is emitted alone, so that the service rejects it with the reason."""

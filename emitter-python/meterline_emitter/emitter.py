@@ -6,7 +6,7 @@ import random
 import re
 import threading
 from types import TracebackType
-from typing import Callable, Optional, Type
+from typing import Callable
 
 from . import _process
 from ._core import Closed, Core, Settings
@@ -32,10 +32,10 @@ class Emitter:
         *,
         url: str,
         key: str,
-        on_delivered: Optional[Callable[[DeliveredBatch], object]] = None,
-        on_rejected: Optional[Callable[[RejectedEvent], object]] = None,
-        on_dropped: Optional[Callable[[DroppedEvents], object]] = None,
-        on_problem: Optional[Callable[[Problem], object]] = None,
+        on_delivered: Callable[[DeliveredBatch], object] | None = None,
+        on_rejected: Callable[[RejectedEvent], object] | None = None,
+        on_dropped: Callable[[DroppedEvents], object] | None = None,
+        on_problem: Callable[[Problem], object] | None = None,
         batch_events_max: int = 1_000,
         batch_bytes_max: int = 1024**2,
         batch_age_ms: int = 1_000,
@@ -53,8 +53,8 @@ class Emitter:
         batch_events_max, batch_bytes_max, batch_age_ms: a batch is sent when it has this many events (at most 10,000),
             or when its body has this many bytes (at most 10 MiB), or when its oldest event has waited this long.
         requests_max: requests in progress at the same time.
-        buffer_events_max, buffer_bytes_max: events in memory, those being sent included, and their bytes as JSON. The
-            event that does not fit is dropped, and reported to on_dropped.
+        buffer_events_max, buffer_bytes_max: events in memory, those being sent included, and their bytes as JSON (each
+            takes about 160 bytes more). The event that does not fit is dropped, and reported to on_dropped.
         attempt_timeout_ms: one request may take this long.
         refused_retry_ms: after an answer that only a person can change, such as 401, the next attempt waits this long.
         sum_every_ms, sum_pairs_max: how long add() sums before it emits, and how many pairs of project and metric.
@@ -80,14 +80,15 @@ class Emitter:
         hooks = Hooks(on_delivered, on_rejected, on_dropped, on_problem)
         self._settings = Settings(url, key, limits, hooks, random.random)
         self._exit_timeout_ms = exit_timeout_ms
-        self._is_closing = False
+        # Acquired by the first close(), and never released: only one closes, and a lock of this kind needs no other.
+        self._closing = threading.Lock()
         self._open()
         _process.register(self)
 
-    def emit(self, event: UsageEvent) -> Optional[str]:
+    def emit(self, event: UsageEvent) -> str | None:
         """
-        Adds an event to the buffer and returns its event_id; None if it was dropped. The event is sent until the service
-        has an outcome for it, always with the same id.
+        Adds an event to the buffer and returns its event_id; None if it was dropped, or has no JSON. The event is sent
+        until the service has an outcome for it, always with the same id.
         """
         return self._core.emit(event)
 
@@ -99,16 +100,16 @@ class Emitter:
         self, *, project_id: str, metric: PeakMetric, every_ms: int, read: Callable[[], Value]
     ) -> Callable[[], None]:
         """
-        Samples a level at the beginning of each slot of every_ms; slots begin at midnight UTC. `read` runs in a thread of
-        its own; if it raises, the slot has no sample. Returns what stops it.
+        Samples a level at the beginning of each slot of every_ms; slots begin at midnight UTC. `read` runs in a thread
+        of its own; if it raises, the slot has no sample. Returns what stops it. Raises ValueError for a wrong every_ms.
         """
         require_whole_number("every_ms", every_ms)
         return self._core.gauge(Gauge(project_id, metric, every_ms, read))
 
-    def flush(self, timeout_ms: Optional[int] = None) -> bool:
+    def flush(self, timeout_ms: int | None = None) -> bool:
         """
-        Sends what waits, and returns when everything emitted so far has its outcome, which during an outage is after its
-        end. False if the time-out is over before. Raises RuntimeError in a hook.
+        Sends what waits, and returns when everything emitted so far has its outcome, which during an outage is after
+        its end. False if the time-out is over before. Raises RuntimeError in a hook.
         """
         self._require_other_thread()
         is_flushed = threading.Event()
@@ -132,7 +133,7 @@ class Emitter:
         return self
 
     def __exit__(
-        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
 
@@ -141,18 +142,18 @@ class Emitter:
         self._transport = HttpTransport(limits.requests_max, limits.attempt_timeout_ms)
         self._loop = ThreadLoop(self._transport.start)
         self._core = Core(self._settings, self._loop, self._transport)
-        self._closed: Optional[Closed] = None
+        self._closed: Closed | None = None
         self._is_closed = threading.Event()
 
     def _open_in_child(self) -> None:
         """After a fork: the threads are gone, and what was in the buffer belongs to the parent, which sends it."""
         self._open()
-        if self._is_closing:
+        if self._closing.locked():
             self._core.end()
+            _process.forget(self)
 
     def _begin_close(self, timeout_ms: int) -> None:
-        if not self._is_closing:
-            self._is_closing = True
+        if self._closing.acquire(blocking=False):
             self._core.close(timeout_ms, self._note_closed)
 
     def _note_closed(self, closed: Closed) -> None:

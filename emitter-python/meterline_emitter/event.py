@@ -38,7 +38,7 @@ class _Event(TypedDict):
 class UsageEvent(_Event, total=False):
     """A usage event as the caller gives it."""
 
-    timestamp: Union[datetime, int, str]
+    timestamp: datetime | int | str
     """When it was used: a datetime with a time zone, milliseconds since 1970, or RFC 3339. Now, if it is left out."""
     event_id: str
     """Unique within the project. A UUIDv7, if it is left out: then two calls are two events."""
@@ -62,5 +62,5 @@ class WireEvent(TypedDict):
     event_id: str
     project_id: str
     metric: str
-    value: Union[int, Decimal, str]
+    value: int | Decimal | str
     timestamp: str

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
-from typing import Callable, Dict, List, Literal, Optional, Sequence, Tuple, TypeVar, cast
+from typing import Callable, Literal, TypeVar, cast
 
 from ._loop import Loop
 from .event import WireEvent
@@ -21,9 +22,9 @@ ProblemKind = Literal["no_delivery", "refused", "gauge_failed", "hook_failed"]
 class DeliveredBatch:
     """Events that the service counted, now or by an earlier copy."""
 
-    events: List[WireEvent]
+    events: list[WireEvent]
     accepted: int
-    duplicates: Optional[int]
+    duplicates: int | None
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class RejectedEvent:
     is None if what was emitted could not be written as JSON.
     """
 
-    event: Optional[WireEvent]
+    event: WireEvent | None
     reason: str
     message: str
 
@@ -42,7 +43,7 @@ class RejectedEvent:
 class DroppedEvents:
     """Events that are lost. `events` has at most the first 1,000 of the `count` that are reported together."""
 
-    events: List[WireEvent]
+    events: list[WireEvent]
     count: int
     reason: DropReason
 
@@ -57,20 +58,20 @@ class Problem:
 
     kind: ProblemKind
     message: str
-    http_status: Optional[int] = None
-    code: Optional[str] = None
+    http_status: int | None = None
+    code: str | None = None
     """The error code of Meterline, for example UNAUTHENTICATED."""
-    retry_in_ms: Optional[int] = None
+    retry_in_ms: int | None = None
 
 
 @dataclass(frozen=True)
 class Hooks:
     """Called one after another, in the emitter's thread."""
 
-    on_delivered: Optional[Callable[[DeliveredBatch], object]] = None
-    on_rejected: Optional[Callable[[RejectedEvent], object]] = None
-    on_dropped: Optional[Callable[[DroppedEvents], object]] = None
-    on_problem: Optional[Callable[[Problem], object]] = None
+    on_delivered: Callable[[DeliveredBatch], object] | None = None
+    on_rejected: Callable[[RejectedEvent], object] | None = None
+    on_dropped: Callable[[DroppedEvents], object] | None = None
+    on_problem: Callable[[Problem], object] | None = None
 
 
 @dataclass(frozen=True)
@@ -96,19 +97,21 @@ class Reports:
         self._loop = loop
         self._lock = threading.RLock()
         # What happened in the caller's path and is reported later: the number, and the first of the texts.
-        self._dropped: Dict[DropReason, Tuple[int, List[bytes]]] = {}
-        self._unreadable: List[str] = []
+        self._dropped: dict[DropReason, tuple[int, list[bytes]]] = {}
+        self._unreadable: list[str] = []
         self._is_reporting = False
         self.delivered_events = 0
         self.rejected_events = 0
         self.dropped_events = 0
 
-    def delivered(self, texts: Sequence[bytes], accepted: int, duplicates: Optional[int]) -> None:
+    def delivered(self, texts: Sequence[bytes], accepted: int, duplicates: int | None) -> None:
         if not texts:
             return
         with self._lock:
             self.delivered_events += len(texts)
-        self._call(self._hooks.on_delivered, lambda: DeliveredBatch([_parse(text) for text in texts], accepted, duplicates))
+        self._call(
+            self._hooks.on_delivered, lambda: DeliveredBatch([_parse(text) for text in texts], accepted, duplicates)
+        )
 
     def rejected(self, text: bytes, reason: str, message: str) -> None:
         with self._lock:
@@ -116,7 +119,7 @@ class Reports:
         self._call(self._hooks.on_rejected, lambda: RejectedEvent(_parse(text), reason, message))
 
     def unreadable(self, error: Exception) -> None:
-        """What is not an event, or has no JSON. The service never sees it. Does not call the hook in the caller's path."""
+        """What is not an event, or has no JSON. The service never sees it. The hook is called later, in the loop."""
         with self._lock:
             self.rejected_events += 1
             if self._hooks.on_rejected is not None and len(self._unreadable) < _REPORTED_TOGETHER_MAX:
@@ -160,7 +163,7 @@ class Reports:
         for message in unreadable:
             self._call(self._hooks.on_rejected, partial(RejectedEvent, None, "invalid_event", message))
 
-    def _call(self, hook: Optional[Callable[[_Report], object]], report: Callable[[], _Report]) -> None:
+    def _call(self, hook: Callable[[_Report], object] | None, report: Callable[[], _Report]) -> None:
         if hook is None:
             return
         try:

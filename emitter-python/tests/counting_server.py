@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
+from collections import Counter as CounterOf
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Counter as CounterOf, Dict, List, Tuple, Union
+from typing import Any, Union
 
 # "cut" ends the connection without an answer, "never" keeps it open without one.
-Answer = Union[str, Tuple[int, Dict[str, str]]]
+Answer = Union[str, tuple[int, dict[str, str]]]
 
 
 class CountingServer:
     def __init__(self) -> None:
-        self.answers: List[Answer] = []
-        self.requests: List[Tuple[str, Dict[str, str]]] = []
+        self.answers: list[Answer] = []
+        self.requests: list[tuple[str, dict[str, str]]] = []
         self.arrived: CounterOf[str] = Counter()
-        self.events: List[Dict[str, Any]] = []
+        self.events: list[dict[str, Any]] = []
         self.is_ended = threading.Event()
         server = self
 
@@ -33,7 +34,7 @@ class CountingServer:
                 status, headers = (200, {}) if isinstance(answer, str) else answer
                 self._answer(status, headers, server._count(json.loads(body)) if status == 200 else {})
 
-            def _answer(self, status: int, headers: Dict[str, str], body: Dict[str, Any]) -> None:
+            def _answer(self, status: int, headers: dict[str, str], body: dict[str, Any]) -> None:
                 content = json.dumps(body).encode()
                 self.send_response(status)
                 for name, value in headers.items():
@@ -55,7 +56,7 @@ class CountingServer:
         self._server.shutdown()
         self._server.server_close()
 
-    def _count(self, events: List[Dict[str, Any]]) -> Dict[str, Any]:
+    def _count(self, events: list[dict[str, Any]]) -> dict[str, Any]:
         ids = [event["event_id"] for event in events]
         duplicates = sum(event_id in self.arrived for event_id in ids)
         self.arrived.update(ids)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict
+from typing import Any
 
 _UUID_V7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
 class Labels:
     def __init__(self) -> None:
-        self._by_id: Dict[str, str] = {}
+        self._by_id: dict[str, str] = {}
 
     def bind(self, label: str, event_id: str, at_ms: int) -> None:
         """Fails unless the id is a UUIDv7 of this time that has no other label."""
@@ -19,7 +19,7 @@ class Labels:
         assert event_id not in self._by_id, f"{label} and {self._by_id.get(event_id)} have one id: {event_id}"
         self._by_id[event_id] = label
 
-    def show(self, happened: Dict[str, Any], expected: Dict[str, Any]) -> Dict[str, Any]:
+    def show(self, happened: dict[str, Any], expected: dict[str, Any]) -> dict[str, Any]:
         """What happened, in the form of what was expected: with labels, and with no more detail."""
         ((kind, detail),) = happened.items()
         wanted = expected.get(kind)
@@ -33,7 +33,7 @@ class Labels:
             detail = {name: value for name, value in detail.items() if name in wanted}
         return {kind: self._labelled(detail)}
 
-    def _bind_sums(self, request: Dict[str, Any], wanted: Dict[str, Any]) -> None:
+    def _bind_sums(self, request: dict[str, Any], wanted: dict[str, Any]) -> None:
         """The id of a sum has its label where it first appears."""
         for event, sent in zip(wanted.get("events", []), request["events"]):
             label, event_id = event["event_id"], sent["event_id"]

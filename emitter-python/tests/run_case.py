@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Tuple, Union
+from typing import Any, Callable
 
 from meterline_emitter._core import Core, Settings
 from meterline_emitter._gauges import Gauge
@@ -17,7 +17,7 @@ from meterline_emitter.reports import Hooks
 from .labels import Labels
 from .virtual_loop import VirtualLoop
 
-Json = Dict[str, Any]
+Json = dict[str, Any]
 
 
 def read_conformance() -> Json:
@@ -26,7 +26,7 @@ def read_conformance() -> Json:
     return conformance
 
 
-def run_case(case: Json, defaults: Json) -> List[Tuple[List[Json], List[Json]]]:
+def run_case(case: Json, defaults: Json) -> list[tuple[list[Json], list[Json]]]:
     """Per step, what should have happened and what happened. Ids of labels are shown as labels."""
     run = _Run(case, defaults)
     results = []
@@ -48,10 +48,10 @@ class _Run:
         self._url = defaults["url"]
         self._key = defaults["key"]
         self._answers = list(case.get("answers", []))
-        self._stops: Dict[str, Call] = {}
+        self._stops: dict[str, Call] = {}
         self.loop = VirtualLoop(self._start_ms)
         self.labels = Labels()
-        self.happened: List[Json] = []
+        self.happened: list[Json] = []
         limits = Limits(**{**defaults["options"], **case.get("options", {})})
         settings = Settings(self._url, self._key, limits, self._hooks(), lambda: float(given["random"]))
         self._core = Core(settings, self.loop, self._send)
@@ -76,7 +76,7 @@ class _Run:
         else:
             self.loop.advance(step["ms"])
 
-    def _send(self, request: HttpRequest, done: Callable[[Union[HttpAnswer, Exception]], None]) -> Call:
+    def _send(self, request: HttpRequest, done: Callable[[HttpAnswer | Exception], None]) -> Call:
         assert request.url == f"{self._url}/v1/events", request.url
         assert request.headers["authorization"] == f"Bearer {self._key}"
         assert request.headers["content-type"] == "application/json"
@@ -112,11 +112,11 @@ def _answer(answer: Json) -> HttpAnswer:
     return HttpAnswer(answer["status"], answer.get("headers", {}), json.dumps(answer.get("body", {})).encode())
 
 
-def _ids(events: List[Any]) -> List[str]:
+def _ids(events: list[Any]) -> list[str]:
     return [event["event_id"] for event in events]
 
 
-def _reader(reads: List[Any]) -> Callable[[], Any]:
+def _reader(reads: list[Any]) -> Callable[[], Any]:
     left = list(reads)
 
     def read() -> Any:

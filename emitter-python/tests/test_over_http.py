@@ -7,7 +7,7 @@ import threading
 import time
 import unittest
 from pathlib import Path
-from typing import Any, List
+from typing import Any
 
 from meterline_emitter import Closed, Emitter, Problem, UsageEvent
 
@@ -20,18 +20,19 @@ class OverHttp(unittest.TestCase):
     def setUp(self) -> None:
         self.server = CountingServer()
         self.addCleanup(self.server.stop)
-        self.problems: List[Problem] = []
+        self.problems: list[Problem] = []
 
     def emitter(self, **options: Any) -> Emitter:
         return Emitter(url=self.server.url, key="k1", on_problem=self.problems.append, **options)
 
-    def run_python(self, text: str) -> str:
-        program = f"from meterline_emitter import Emitter\nemitter = Emitter(url={self.server.url!r}, key='k1')\n{text}"
+    def run_python(self, text: str, options: str = "") -> str:
+        create = f"emitter = Emitter(url={self.server.url!r}, key='k1', {options})"
+        program = f"from meterline_emitter import Emitter\n{create}\n{text}"
         folder = Path(__file__).parents[1]
         environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
         # Python 3.12 warns of every fork of a process with threads.
         command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program]
-        run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+        run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=25)
         self.assertEqual((run.returncode, run.stderr), (0, ""))
         return run.stdout
 
@@ -71,9 +72,10 @@ class OverHttp(unittest.TestCase):
         calls = [int(event["value"]) for event in self.server.events if event["metric"] == "mcp_calls"]
         self.assertEqual((metrics.count("ai_tokens"), sum(calls)), (2000, 2000))
 
-    def test_close_is_bounded_by_its_time_out_and_ends_the_request(self) -> None:
+    def test_close_is_bounded_by_its_time_out_and_ends_the_request_and_all_threads(self) -> None:
         self.server.answers = ["never"]
-        emitter = self.emitter()
+        reasons: list[str] = []
+        emitter = self.emitter(on_dropped=lambda dropped: reasons.append(dropped.reason))
         emitter.emit(EVENT)
         self.assertFalse(emitter.flush(timeout_ms=20))
         began = time.monotonic()
@@ -81,6 +83,19 @@ class OverHttp(unittest.TestCase):
         self.assertLess(time.monotonic() - began, 1)
         self.assertIsNone(emitter.emit(EVENT))
         self.assertEqual(emitter.totals.dropped, 2)
+        for thread in threading.enumerate():
+            if thread.name.startswith("meterline-emitter"):
+                thread.join(timeout=5)
+                self.assertFalse(thread.is_alive(), thread.name)
+        self.assertEqual(reasons, ["not_delivered", "closed"])
+
+    def test_close_is_bounded_also_if_a_hook_never_returns(self) -> None:
+        blocked = threading.Event()
+        self.addCleanup(blocked.set)
+        emitter = self.emitter(on_delivered=lambda batch: blocked.wait())
+        emitter.emit(EVENT)
+        self.assertFalse(emitter.flush(timeout_ms=50))
+        self.assertEqual(emitter.close(timeout_ms=50).rejected, 0)
 
     def test_a_hook_that_raises_or_waits_for_the_emitter_is_reported(self) -> None:
         emitter: Emitter = self.emitter(on_delivered=lambda batch: emitter.flush())
@@ -91,7 +106,7 @@ class OverHttp(unittest.TestCase):
         self.assertIn("A hook cannot wait", self.problems[0].message)
 
     def test_what_is_not_an_event_is_reported_and_never_raises(self) -> None:
-        messages: List[str] = []
+        messages: list[str] = []
         emitter = self.emitter(on_rejected=lambda rejected: messages.append(rejected.message))
         wrong: Any = [None, "text", {**EVENT, "value": object()}]
         self.assertEqual([emitter.emit(each) for each in wrong], [None, None, None])
@@ -102,6 +117,11 @@ class OverHttp(unittest.TestCase):
     def test_events_are_delivered_when_the_interpreter_exits_without_close(self) -> None:
         self.run_python(f"for _ in range(3): emitter.emit({EVENT})")
         self.assertEqual(sum(self.server.arrived.values()), 3)
+
+    def test_the_exit_of_the_interpreter_is_bounded_and_reports_what_it_loses(self) -> None:
+        self.server.answers = ["never"]
+        options = "exit_timeout_ms=50, on_dropped=lambda dropped: print(dropped.reason, dropped.count)"
+        self.assertEqual(self.run_python(f"emitter.emit({EVENT})", options), "not_delivered 1\n")
 
     @unittest.skipUnless(hasattr(os, "fork"), "this system has no fork")
     def test_after_a_fork_the_parent_sends_its_events_and_the_child_its_own(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import deque
-from typing import Deque, List, Tuple
 
 from meterline_emitter._loop import Call, Timer
 
@@ -13,8 +12,8 @@ from meterline_emitter._loop import Call, Timer
 class VirtualLoop:
     def __init__(self, now_ms: int) -> None:
         self._now_ms = now_ms
-        self._ready: Deque[Call] = deque()
-        self._timers: List[Tuple[float, int, Timer]] = []
+        self._ready: deque[Call] = deque()
+        self._timers: list[tuple[float, int, Timer]] = []
         self._made = itertools.count()
 
     def now_ms(self) -> int:
