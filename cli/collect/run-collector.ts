@@ -6,6 +6,7 @@ import { type CliError, EXIT } from '../errors.ts'
 import { printNote } from '../output.ts'
 import type { Session } from '../session.ts'
 import type { Collector } from './collector.ts'
+import { isLevel } from './deliver-samples.ts'
 import { requireDuration } from './durations.ts'
 import { errorOf, printRound, printSamples } from './report-round.ts'
 import { collectRound, type RoundOptions } from './round.ts'
@@ -17,6 +18,9 @@ export interface RunOptions {
   readonly state?: string
   readonly dryRun?: boolean
 }
+
+/** During an outage of the service, so many sizes are kept to be sent after it. */
+const CARRIED_MAX = 100_000
 
 /** Collects and sends once, or with --every until it is stopped. Throws CliError if a source failed or a sample was rejected. */
 export async function runCollector(session: Session, collector: Collector, { every, state, dryRun: isDryRun = false }: RunOptions): Promise<void> {
@@ -41,7 +45,8 @@ export async function runCollector(session: Session, collector: Collector, { eve
       if (error !== undefined && (everyMs === undefined || isFinal(error))) throw error
       if (everyMs === undefined) return
       if (error !== undefined) printNote(session, [error.message, error.next ?? ''].join('\n'))
-      carried = result.undelivered
+      // Counts are read again. Without room, the oldest sizes become gaps.
+      carried = result.undelivered.filter(({ metric }) => isLevel(metric)).slice(-CARRIED_MAX)
       await sleep(systemClock, nextSlotMs(Date.now(), everyMs) - Date.now(), signal)
       if (signal.aborted) return
     }

@@ -44,7 +44,7 @@ export async function collectAccessLog(options: AccessLogOptions): Promise<Colle
       break
     }
     if (line.number === 1) identity = hashOf([options.source ?? '', line.bytes.toString('base64')])
-    const read = line.isTooLong ? undefined : parseLogLine(line.bytes.toString('utf8'))
+    const read = parseLogLine(line.bytes.toString('utf8'))
     if (read === undefined) {
       malformed.add(`line ${line.number}`)
       continue
@@ -65,15 +65,14 @@ export async function collectAccessLog(options: AccessLogOptions): Promise<Colle
 
 interface Block {
   readonly hourMs: number
-  readonly offset: number
   readonly firstLine: number
   lines: number
   /** By metric, then by project. */
   readonly sums: Map<CumulativeMetric, Map<string, bigint>>
 }
 
-function newBlock({ offset, number }: Line, { hourMs }: LogLine): Block {
-  return { hourMs, offset, firstLine: number, lines: 0, sums: new Map() }
+function newBlock({ number }: Line, { hourMs }: LogLine): Block {
+  return { hourMs, firstLine: number, lines: 0, sums: new Map() }
 }
 
 function addLine(block: Block, project: string, { bytes, status }: LogLine, { bytesMetric, callsMetric, isCall = () => true }: AccessLogOptions): void {
@@ -90,9 +89,9 @@ function addTo({ sums }: Block, metric: CumulativeMetric, project: string, amoun
   projects.set(project, (projects.get(project) ?? 0n) + amount)
 }
 
-function addSamples(samples: Sample[], { hourMs, offset, sums }: Block, identity: string): void {
+function addSamples(samples: Sample[], { hourMs, firstLine, sums }: Block, identity: string): void {
   const timestamp = new Date(hourMs).toISOString()
-  const place = hashOf([identity, String(offset)])
+  const place = hashOf([identity, String(firstLine)])
   for (const [metric, projects] of sums)
     for (const [project_id, sum] of projects)
       if (sum > 0n) samples.push({ event_id: `log/${metric}/${place}`, project_id, metric, value: String(sum), timestamp })

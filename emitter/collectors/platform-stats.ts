@@ -72,7 +72,6 @@ async function collectSource(source: StatsSource, options: PlatformOptions): Pro
     const hours = Math.min((lastMs - firstMs) / HOUR_MS, HOURS_MAX)
     for (let hour = 0; hour < hours; hour += 1) {
       const startMs = firstMs + hour * HOUR_MS
-      throughMs = startMs
       samples.push(...callsOf(source.project_id, await readStats(source, { startMs, endMs: startMs + HOUR_MS }, options), startMs))
       throughMs = startMs + HOUR_MS
     }

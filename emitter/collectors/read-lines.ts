@@ -8,8 +8,6 @@ export interface Line {
   readonly isTooLong: boolean
   /** The first line is 1. */
   readonly number: number
-  /** Where it begins in the content. */
-  readonly offset: number
   /** Whether the content has its end. If not, it may be the beginning of a line that is still being written. */
   readonly isEnded: boolean
 }
@@ -18,14 +16,13 @@ export interface Line {
 export async function* readLines(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Line> {
   let pending: Buffer = Buffer.alloc(0)
   let bytes = 0
-  let [number, offset] = [1, 0]
+  let number = 1
   const line = (end: Buffer, isEnded: boolean): Line => {
     pending = join(pending, end)
     bytes += end.length
     const isTooLong = bytes > LINE_BYTES_MAX
-    const found = { bytes: isEnded ? withoutReturn(pending) : pending, isTooLong, number, offset, isEnded }
+    const found = { bytes: isEnded ? withoutReturn(pending) : pending, isTooLong, number, isEnded }
     number += 1
-    offset += bytes + 1
     pending = Buffer.alloc(0)
     bytes = 0
     return found
