@@ -13,8 +13,8 @@ import { splitJson } from './split-json.ts'
 import { splitLines } from './split-lines.ts'
 
 /** One request has at most so many rows and bytes. */
-export const BATCH_ROWS_MAX = 2_000
-export const BATCH_BYTES_MAX = 1024 * 1024
+const BATCH_ROWS_MAX = 2_000
+const BATCH_BYTES_MAX = 1024 * 1024
 
 export interface Batch {
   /** At least one. */

@@ -54,7 +54,7 @@ class Emitter:
             or when its body has this many bytes (at most 10 MiB), or when its oldest event has waited this long.
         requests_max: requests in progress at the same time.
         buffer_events_max, buffer_bytes_max: events in memory, those being sent included, and their bytes as JSON (each
-            takes about 160 bytes more). The event that does not fit is dropped, and reported to on_dropped.
+            takes some more). The event that does not fit is dropped, and reported to on_dropped.
         attempt_timeout_ms: one request may take this long.
         refused_retry_ms: after an answer that only a person can change, such as 401, the next attempt waits this long.
         sum_every_ms, sum_pairs_max: how long add() sums before it emits, and how many pairs of project and metric.
