@@ -75,6 +75,19 @@ describe.skipIf(!hasTmux)('in a terminal (skipped without tmux)', () => {
     expect(await confirmed.ends()).toBe(0)
   })
 
+  test('import shows its progress, and then the result', async () => {
+    const rows = Array.from({ length: 50_000 }, (_, index) => `e-${index},shop,ai_tokens,1,2026-01-01T00:00:00Z`)
+    const file = join(temporary.path, 'usage.csv')
+    writeFileSync(file, ['event_id,project_id,metric,value,timestamp', ...rows, ''].join('\n'))
+    const key = join(temporary.path, 'key')
+    writeFileSync(key, await tested.client.createIngestKey(), { mode: 0o600 })
+    const screen = start('import', ['import', file, '--url', tested.service.url], `METERLINE_ACCESS_TOKEN_FILE='${key}'`)
+    await screen.shows('Importing usage.csv')
+    await screen.shows('50,000 accepted')
+    expect(await screen.ends()).toBe(0)
+    expect(screen.text()).not.toContain('Importing')
+  })
+
   test('link lets choose from the projects', async () => {
     await tested.client.registerProject('other', partner.partnerId, { name: 'Other' })
     const screen = start('link', ['link'])
@@ -86,12 +99,12 @@ describe.skipIf(!hasTmux)('in a terminal (skipped without tmux)', () => {
 })
 
 /** Starts a command on an empty screen. */
-function start(name: string, args: readonly string[]) {
+function start(name: string, args: readonly string[], variables = '') {
   const done = join(temporary.path, `${name}.exit`)
   const script = join(temporary.path, `${name}.sh`)
   writeFileSync(
     script,
-    `clear; cd '${temporary.path}'; export XDG_CONFIG_HOME='${config}'; '${process.execPath}' '${LAUNCHER}' ${args.join(' ')}; echo $? > '${done}.new'; mv '${done}.new' '${done}'\n`,
+    `clear; cd '${temporary.path}'; export XDG_CONFIG_HOME='${config}'; ${variables} '${process.execPath}' '${LAUNCHER}' ${args.join(' ')}; echo $? > '${done}.new'; mv '${done}.new' '${done}'\n`,
   )
   type(`. ${script}`)
   const text = () => tmux('capture-pane', '-p', '-t', 'terminal')

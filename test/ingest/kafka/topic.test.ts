@@ -1,4 +1,7 @@
+import { Partitioners } from 'kafkajs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createEmitter } from '../../../emitter/emitter.ts'
+import { kafkaTopic } from '../../../emitter/kafka-topic.ts'
 import { connectTopic } from '../../../ingest/kafka/kafkajs-topic.ts'
 import { openProducedLog } from '../../../ingest/kafka/produced-log.ts'
 import { partitionOfProject } from '../../../ingest/kafka/project-partition.ts'
@@ -45,6 +48,20 @@ describe.skipIf(!HAS_KAFKA)('a topic, read from a real broker', () => {
     expect(Number(of('old')?.headers['received_ms'])).toBeGreaterThanOrEqual(sentMs)
     expect(of('bad')).toMatchObject({ key: 'shape', headers: { refused: 'invalid_value' } })
     expect(of('no-project')).toMatchObject({ partition: 0, headers: { refused: 'invalid_event' } })
+  })
+
+  test('P1 P2: the emitter produces to the topic: each event in its project’s partition, counted once', async () => {
+    const producer = service.kafka.producer({ idempotent: true, createPartitioner: Partitioners.DefaultPartitioner })
+    await producer.connect()
+    const emitter = createEmitter({ kafka: kafkaTopic({ producer, topic: service.topic }) })
+    const events = Array.from({ length: 300 }, (_, index) => ({ ...makeEvent('emitted', `e-${index}`), metric: 'ai_tokens' as const }))
+    for (const event of [...events, ...events.slice(0, 10)]) emitter.emit(event)
+    expect(await emitter.close()).toMatchObject({ delivered: 310, dropped: 0 })
+    await producer.disconnect()
+    await service.untilSettled()
+    expect(await totalOf(service, 'emitted')).toBe('300')
+    const partitions = (await readAll(service)).filter(({ key }) => key === 'emitted').map(({ partition }) => partition)
+    expect(new Set(partitions)).toEqual(new Set([partitionOfProject('emitted', 4)]))
   })
 
   test('P1: a request of 10,000 events of one project is accepted although it is larger than a broker accepts in one request', async () => {

@@ -5,15 +5,15 @@ import { PartitionReader } from '../../../ingest/kafka/partition-reader.ts'
 import type { BatchControl, FetchedBatch, GroupReader } from '../../../ingest/kafka/topic.ts'
 import { completeIndex as completeFromRaw } from '../../../ingest/log/identity-index.ts'
 import { KnownIdentities } from '../../../ingest/log/known-identities.ts'
-import { type ClickHouse, type Lane, openClickHouse } from '../../../sql/clickhouse.ts'
+import type { ClickHouse, Lane } from '../../../sql/clickhouse.ts'
 import { StoreError } from '../../../sql/errors.ts'
-import { migrate, readMigrations } from '../../../sql/migrate.ts'
+import { type Migration, migrate, readMigrations } from '../../../sql/migrate.ts'
 import { defineQuery } from '../../../sql/query.ts'
 import type { TestEvent } from '../../support/clients/client.ts'
+import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
 import { newOwner, readOn, useTopic } from '../../support/kafka/log-owner.ts'
 import { MemoryTopic } from '../../support/kafka/memory-topic.ts'
 import { queriesOf } from '../../support/query-trace.ts'
-import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
 import { untilSo } from '../../support/until-so.ts'
 import { storeInDoubt } from '../../support/worlds/store-in-doubt.ts'
 import { storeRawEvents } from '../../support/worlds/store-raw-events.ts'
@@ -22,20 +22,16 @@ import { submissionOf } from '../../support/worlds/submission.ts'
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
 const VIEW = 'identity_hashes_mv_v1'
 
+let store: TestStore
 let clickhouse: ClickHouse
-let close: () => Promise<void>
-beforeEach(async () => {
-  const directory = makeTemporaryDirectory()
-  clickhouse = await openClickHouse({ engine: 'embedded', directory: directory.path })
-  close = async () => {
-    await clickhouse.close()
-    directory.remove()
-  }
-})
-afterEach(() => close())
+const open = async (migrations?: readonly Migration[]) => {
+  store = await openTestStore(migrations)
+  clickhouse = store.clickhouse
+}
+beforeEach(() => open())
+afterEach(() => store.close())
 
 test('P2: after a crash between the part of raw and that of the index, the owner adds what is missing before it looks anything up', async () => {
-  await migrate(clickhouse)
   await completeIndex()
   const events = eventsOf('torn', 3)
   await withoutView(() => storeInDoubt(clickhouse, events))
@@ -52,7 +48,6 @@ test('P2: after a crash between the part of raw and that of the index, the owner
 })
 
 test('P2: a partition adds the identities of its in-doubt range before it reads the range again', async () => {
-  await migrate(clickhouse)
   await completeIndex()
   const topic = new MemoryTopic('test/torn', 1)
   const events = eventsOf('torn', 3)
@@ -76,7 +71,8 @@ test('P2: a partition adds the identities of its in-doubt range before it reads 
 test('P2: a database from before the index is indexed in the background, and its events are duplicates before and after', async () => {
   const all = await readMigrations()
   const withIndex = all.findIndex(({ name }) => name.includes('identity_hashes'))
-  await migrate(clickhouse, { migrations: all.slice(0, withIndex) })
+  await store.close()
+  await open(all.slice(0, withIndex))
   await storeRawEvents(
     clickhouse,
     ['2025-11-30', '2025-12-01', '2026-01-31'].map((day, index) => ['old', `e${index}`, 'ai_tokens', `${day}T10:00:00Z`, '1', `${day}T10:00:00Z`]),
@@ -95,7 +91,6 @@ test('P2: a database from before the index is indexed in the background, and its
 })
 
 test('P2: the months are read only after every insert that began before the view, also one that began in the same second, has ended', async () => {
-  await migrate(clickhouse)
   await clickhouse.control.command('CREATE TABLE test_slow (n UInt8) ENGINE = Null')
   const lane = await clickhouse.openLane()
   let slow: Promise<void> | undefined
@@ -116,7 +111,6 @@ test('P2: the months are read only after every insert that began before the view
 })
 
 test('P2: an index that lost rows is not trusted: it is completed again, and nothing counts twice meanwhile', async () => {
-  await migrate(clickhouse)
   const events = eventsOf('lost', 3)
   const first = await openHttpLog({ clickhouse, logger: quiet, onLost: () => {} })
   await statusesOf(first, events)
@@ -131,7 +125,6 @@ test('P2: an index that lost rows is not trusted: it is completed again, and not
 })
 
 test('P2: what other logs have in doubt after a crash of the store does not make the index untrusted', async () => {
-  await migrate(clickhouse)
   await completeIndex()
   await withoutView(() => storeInDoubt(clickhouse, eventsOf('torn', 3)))
   const topic = new MemoryTopic('test/beside', 1)
@@ -143,7 +136,6 @@ test('P2: what other logs have in doubt after a crash of the store does not make
 })
 
 test('P2: an event whose hash is in the index but whose identity is not in raw counts, because a hash only says where to look', async () => {
-  await migrate(clickhouse)
   await storeRawEvents(clickhouse, [['p', 'x', 'ai_tokens', '2026-01-10T00:00:00Z', '1', '2026-01-10T00:00:00Z']])
   await clickhouse.control.command("ALTER TABLE raw_usage_events_v1 DELETE WHERE event_id = 'x' SETTINGS mutations_sync = 1")
   const log = await openHttpLog({ clickhouse, logger: quiet, onLost: () => {} })
@@ -153,7 +145,6 @@ test('P2: an event whose hash is in the index but whose identity is not in raw c
 })
 
 test('P1: duplicates whose look-up takes too long are looked up in smaller groups: reading goes on, and the lease stays', async () => {
-  await migrate(clickhouse)
   const topic = new MemoryTopic('test/slow', 1)
   const events = Array.from({ length: 400 }, (_, index) => eventOf('slow', `e${index}`))
   for (const event of [...events, ...events]) topic.appendEvent(event)
@@ -180,7 +171,6 @@ async function completeIndex(): Promise<void> {
 }
 
 test('P2: the heartbeat of a log goes on while a look-up takes long, so that no other process takes the log over', async () => {
-  await migrate(clickhouse)
   await completeIndex()
   let [waiting, lookUps] = [false, 0]
   const query: Lane['query'] = async (queried, params) => {
