@@ -14,14 +14,21 @@ export function printAnswer({ json }: OutputOptions, text: string, lines: () => 
 
 /** A note for the person at the terminal, beside the data: on stderr, and not for programs. */
 export function printNote({ json }: OutputOptions, note: string): void {
-  if (json !== true) process.stderr.write(`${note}\n`)
+  if (json !== true) process.stderr.write(onOwnLines(`${note}\n`))
 }
 
 /** Prints what went wrong, without a stack trace, and sets the exit code. */
 export function printError({ json }: OutputOptions, thrown: unknown): void {
   const error = thrown instanceof CliError ? thrown : new CliError(messageOf(thrown))
   process.exitCode = error.exitCode === EXIT.ok ? EXIT.error : error.exitCode
-  process.stderr.write(json === true ? `${jsonOf(error)}\n` : textOf(error))
+  process.stderr.write(json === true ? `${jsonOf(error)}\n` : onOwnLines(textOf(error)))
+}
+
+const CLEAR_LINE = '\r\x1b[K'
+
+/** On a terminal, over what a progress bar has drawn. */
+function onOwnLines(text: string): string {
+  return process.stderr.isTTY === true ? text.replace(/^(?!$)/gm, CLEAR_LINE) : text
 }
 
 function jsonOf({ message, code, next, requestId, retryable }: CliError): string {

@@ -53,8 +53,17 @@ async function usage(session: Session, project: string | undefined, own: UsageOp
     project: project ?? (connection.credential.kind === 'project' ? connection.projectId : undefined),
     dates,
   })
-  printAnswer(session, text, () => (own.format === 'csv' ? csvOf(sheet) : [tableOf(sheet, { charts: process.stdout.isTTY === true })]))
+  printAnswer(session, text, () => (own.format === 'csv' ? csvOf(sheet) : [fittingTable(sheet)]))
+  if (project === undefined && connection.credential.kind === 'partner' && connection.projectId !== undefined)
+    printNote(session, `This is the whole partnership. Of the linked project: meterline usage ${connection.projectId}`)
   for (const line of footer(figures, own.format === 'csv' ? undefined : sheet)) printNote(session, line)
+}
+
+/** With charts on a terminal that is wide enough for them. */
+function fittingTable(sheet: Sheet): string {
+  const columns = process.stdout.isTTY === true ? process.stdout.columns : 0
+  const table = tableOf(sheet, { charts: true })
+  return table.indexOf('\n') <= columns ? table : tableOf(sheet, { charts: false })
 }
 
 interface Asked {

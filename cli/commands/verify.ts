@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
+import { createReadStream, existsSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import type { ExportFormat } from '../../contract/export-formats.ts'
@@ -39,6 +39,7 @@ interface VerifyOptions {
  */
 async function verify(session: Session, path: string, options: VerifyOptions): Promise<void> {
   const file = resolve(path)
+  if (!existsSync(file)) throw new CliError(`There is no file ${file}.`, undefined, { code: 'FILE_NOT_FOUND' })
   const manifest = await readFileManifest(file)
   const read = await readWhole(session, file, manifest.format).catch((cause: unknown) => {
     throw new CliError(`${file} cannot be read (${cause instanceof Error ? cause.message : String(cause)}).`)

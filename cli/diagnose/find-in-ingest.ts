@@ -116,7 +116,7 @@ function rejected({ report: { activity, range } }: State): Finding[] {
   return [
     {
       ...{ id: 'events_rejected', severity: share > REJECTED_SHARE_MAX ? 'warning' : 'info', category: 'billing' },
-      what: `${counted(total, 'event')} of the last ${range} ${total === 1 ? 'was' : 'were'} rejected, and ${sum(activity.counted)} counted.`,
+      what: `${counted(total, 'event')} of the last ${range} ${total === 1 ? 'was' : 'were'} rejected, and ${sum(activity.counted)} of recent days counted.`,
       cause: `${reasons.join(', ')}.${isIdProblem ? ' An emitter uses names that the service does not know.' : ''}`,
       next: 'meterline rejected list, correct the emitter, then meterline rejected resend <id…>',
     },

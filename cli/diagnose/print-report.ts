@@ -53,7 +53,7 @@ export function overviewLines({ report, source, signingKeys = [] }: State): stri
 export function metricsLines({ report: { activity, range, ingesting } }: Pick<State, 'report'>): string[] {
   const counts = activity.counted.map(({ events }) => events)
   return [
-    `Events received in the last ${range}: ${sum(activity.counted)}${counts.some((count) => count > 0) ? `  ${sparkline(counts)}` : ''}`,
+    `Events counted in the last ${range} (of the last ${REPORT_DAYS_BACK} days): ${sum(activity.counted)}${counts.some((count) => count > 0) ? `  ${sparkline(counts)}` : ''}`,
     plainTable(
       ['from', 'events'],
       activity.counted.map(({ from, events }) => [from, events]),

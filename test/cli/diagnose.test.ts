@@ -181,7 +181,7 @@ describe('the command "diagnose"', () => {
       const received = activity.counted.reduce((sum, { events }) => sum + events, 0)
       expect([range, activity.counted.length, received]).toEqual([range, intervals, 9])
     }
-    expect((await runHere(['diagnose', 'metrics'], admin)).stdout).toMatch(/^Events received in the last 24h: 9 /m)
+    expect((await runHere(['diagnose', 'metrics'], admin)).stdout).toMatch(/^Events counted in the last 24h \(of the last 62 days\): 9 /m)
     const { stdout } = await runHere(['diagnose', 'db'], admin)
     expect(stdout).toMatch(/│ raw_usage_events_v1 +│ +9 │/)
     expect(stdout).toMatch(/│ default +│ +\d+ % │/)
