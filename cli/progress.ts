@@ -1,4 +1,5 @@
 import { Presets, SingleBar } from 'cli-progress'
+import { grouped } from '../metering/grouped.ts'
 import type { OutputOptions } from './session.ts'
 
 const REDRAWS_PER_SECOND = 10
@@ -25,7 +26,7 @@ export function startProgress({ json }: OutputOptions, { label, unit, total }: W
   const bar = new SingleBar(
     {
       format: total === undefined ? `${label}: ${amount}, {duration_formatted}` : `${label} {bar} {percentage} %, ${amount}, {eta_formatted} left`,
-      formatValue: (value, _options, type) => (type === 'value' ? Math.round(value).toLocaleString('en-US') : String(value)),
+      formatValue: (value, _options, type) => (type === 'value' ? grouped(Math.round(value)) : String(value)),
       stream: process.stderr,
       hideCursor: true,
       clearOnComplete: true,

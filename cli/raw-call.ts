@@ -1,4 +1,4 @@
-import { type Endpoint, failureOf } from '../contract/client.ts'
+import { addressAt, type Endpoint, failureOf } from '../contract/client.ts'
 import type { Method } from '../contract/operation.ts'
 import { parseExactJson, stringifyExactJson } from '../metering/exact-json.ts'
 import { CliError, EXIT, usageError } from './errors.ts'
@@ -39,11 +39,9 @@ export async function callForBody(endpoint: Endpoint, request: RawRequest, { pag
 }
 
 async function callOnce(endpoint: Endpoint, { method, path, headers = {}, body }: RawRequest): Promise<Uint8Array> {
-  const { origin, pathname } = new URL(endpoint.url)
-  const url = new URL(`${origin}${pathname.replace(/\/+$/, '')}${path}`)
   const type = body === undefined ? {} : { 'content-type': 'application/json' }
   try {
-    const response = await fetch(url, {
+    const response = await fetch(addressAt(endpoint.url, path), {
       method,
       headers: { ...type, ...headers, ...endpoint.headers },
       // A redirect could lead to another host.

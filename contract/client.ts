@@ -37,9 +37,8 @@ export async function callOperation<O extends Operation>(endpoint: Endpoint, ope
 
 /** Sends the request of an operation and returns the response as it is: for files, which are read in chunks. */
 export function sendRequest<O extends Operation>({ url, headers, signal }: Endpoint, operation: O, request: RequestInput<O>): Promise<Response> {
-  const { origin, pathname } = new URL(url)
   const { body } = request
-  return fetch(`${origin}${pathname.replace(/\/+$/, '')}${urlOf(operation, request)}`, {
+  return fetch(addressAt(url, urlOf(operation, request)), {
     method: operation.method,
     headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
     // A redirect could lead to another host, and fetch would send it the secrets of other headers than Authorization.
@@ -47,6 +46,12 @@ export function sendRequest<O extends Operation>({ url, headers, signal }: Endpo
     ...(signal === undefined ? {} : { signal }),
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   })
+}
+
+/** The address of a path of the service, which may be behind a prefix. */
+export function addressAt(serviceUrl: string, path: string): string {
+  const { origin, pathname } = new URL(serviceUrl)
+  return `${origin}${pathname.replace(/\/+$/, '')}${path}`
 }
 
 /** Every error of Meterline has these two members, except those of the Secrets API. */

@@ -1,5 +1,5 @@
 import { Presets, SingleBar } from 'cli-progress'
-import { grouped } from './grouped.ts'
+import { grouped } from '../metering/grouped.ts'
 
 const REDRAWS_PER_SECOND = 10
 

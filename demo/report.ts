@@ -1,9 +1,9 @@
 import { RUN_AUDIT } from '../contract/audits.ts'
 import type { AnswerOf } from '../contract/operation.ts'
 import { GET_PARTNERSHIP_USAGE, GET_PROJECT_USAGE } from '../contract/usage.ts'
+import { grouped } from '../metering/grouped.ts'
 import { MS_PER_DAY } from '../metering/timestamp.ts'
 import type { DemoClient, DemoPartner } from './demo-client.ts'
-import { grouped } from './grouped.ts'
 import { deletedTable, partnershipTable, projectWeekTable } from './tables.ts'
 import type { DemoProject } from './world.ts'
 

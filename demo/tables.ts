@@ -1,9 +1,9 @@
 import Table from 'cli-table3'
 import type { AnswerOf } from '../contract/operation.ts'
 import type { GET_PARTNERSHIP_USAGE, GET_PROJECT_USAGE } from '../contract/usage.ts'
+import { grouped } from '../metering/grouped.ts'
 import { METRIC_NAMES, METRICS, type MetricName } from '../metering/metrics.ts'
 import type { EmittedStory } from './emit-story.ts'
-import { grouped } from './grouped.ts'
 
 type PartnershipUsage = AnswerOf<typeof GET_PARTNERSHIP_USAGE>
 type ProjectUsage = AnswerOf<typeof GET_PROJECT_USAGE>

@@ -70,7 +70,7 @@ export class Sender {
     return [...this.#inFlight].flatMap(({ events }) => events)
   }
 
-  /** Sends later, because whoever emits must not wait until a body is built. */
+  /** Sends later, because the caller of emit() must not wait until a body is built. */
   #wake(): void {
     if (this.#isWoken) return
     this.#isWoken = true

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import type { WireEvent } from '../../emitter/event.ts'
+import { grouped } from '../../metering/grouped.ts'
 import { CliError, EXIT, type ExitCode } from '../errors.ts'
 import type { Session } from '../session.ts'
 import type { RoundResult } from './round.ts'
@@ -40,21 +41,21 @@ function documentOf(result: RoundResult, isDryRun: boolean) {
 }
 
 function linesOf({ collector, samples, accepted, duplicates, rejected, undelivered, gaps, failures, ignored }: RoundResult, isDryRun: boolean): string[] {
-  const detected = duplicates === undefined ? 'duplicates are detected later' : `${counted(duplicates)} duplicates`
-  const outcome = isDryRun ? 'not sent' : `${counted(accepted)} accepted, ${detected}, ${counted(rejected.length)} rejected`
-  const missing = undelivered.length === 0 ? '' : `, ${counted(undelivered.length)} not delivered`
+  const detected = duplicates === undefined ? 'duplicates are detected later' : `${grouped(duplicates)} duplicates`
+  const outcome = isDryRun ? 'not sent' : `${grouped(accepted)} accepted, ${detected}, ${grouped(rejected.length)} rejected`
+  const missing = undelivered.length === 0 ? '' : `, ${grouped(undelivered.length)} not delivered`
   return [
-    `${collector}: ${counted(samples)} samples: ${outcome}${missing}, ${counted(gaps.length)} gaps`,
+    `${collector}: ${grouped(samples)} samples: ${outcome}${missing}, ${grouped(gaps.length)} gaps`,
     ...shown(gaps, ({ project_id, metric, from, to }) => `gap: ${metric} of ${project_id} has no sample from ${from} to ${to}`),
     ...shown(rejected, ({ sample, reason, message }) => `rejected: ${sample.metric} of ${sample.project_id} at ${sample.timestamp}: ${reason}: ${message}`),
     ...shown(failures, ({ source, message }) => `failed: ${source}: ${message}`),
-    ...shown(ignored, ({ reason, count, examples }) => `ignored: ${counted(count)} ${reason}: ${examples.join(', ')}${count > examples.length ? ', …' : ''}`),
+    ...shown(ignored, ({ reason, count, examples }) => `ignored: ${grouped(count)} ${reason}: ${examples.join(', ')}${count > examples.length ? ', …' : ''}`),
   ]
 }
 
 function shown<T>(all: readonly T[], lineOf: (each: T) => string): string[] {
   const lines = all.slice(0, SHOWN_MAX).map((each) => `  ${lineOf(each)}`)
-  return all.length > SHOWN_MAX ? [...lines, `  and ${counted(all.length - SHOWN_MAX)} more`] : lines
+  return all.length > SHOWN_MAX ? [...lines, `  and ${grouped(all.length - SHOWN_MAX)} more`] : lines
 }
 
 const EXIT_OF_STATUS: Readonly<Record<number, ExitCode>> = { 401: EXIT.notAuthenticated, 403: EXIT.permissionDenied }
@@ -64,7 +65,7 @@ export function errorOf({ collector, failures, rejected, undelivered, deliveryFa
   if (deliveryFailure !== undefined) {
     const { kind, httpStatus, code, message } = deliveryFailure
     const isRetryable = kind !== 'refused'
-    return new CliError(`${message} ${counted(undelivered.length)} samples were not delivered.`, EXIT_OF_STATUS[httpStatus ?? 0] ?? EXIT.error, {
+    return new CliError(`${message} ${grouped(undelivered.length)} samples were not delivered.`, EXIT_OF_STATUS[httpStatus ?? 0] ?? EXIT.error, {
       code: code ?? (isRetryable ? 'UNREACHABLE' : undefined),
       next: isRetryable ? 'Collect again: what was counted is not counted again. Sizes can be collected until their slot ends.' : undefined,
       retryable: isRetryable,
@@ -76,21 +77,17 @@ export function errorOf({ collector, failures, rejected, undelivered, deliveryFa
     return new CliError(`${first?.source}${more} failed: ${first?.message}`, EXIT.error, {
       code: 'SOURCES_FAILED',
       next:
-        [first?.next, rejected.length > 0 ? `${counted(rejected.length)} samples were rejected.` : undefined].filter((each) => each !== undefined).join(' ') ||
+        [first?.next, rejected.length > 0 ? `${grouped(rejected.length)} samples were rejected.` : undefined].filter((each) => each !== undefined).join(' ') ||
         undefined,
       retryable: true,
     })
   }
   if (rejected.length === 0) return undefined
   const isConflict = rejected.some(({ reason }) => reason === 'conflict')
-  return new CliError(`${counted(rejected.length)} samples of ${collector} were rejected.`, EXIT.error, {
+  return new CliError(`${grouped(rejected.length)} samples of ${collector} were rejected.`, EXIT.error, {
     code: 'EVENTS_REJECTED',
     next: isConflict
       ? 'A count differs from the one that was counted before, which still counts. Send the difference with "meterline emit" and an id of its own.'
       : 'The service keeps them with their reasons: meterline rejected list',
   })
-}
-
-function counted(count: number): string {
-  return count.toLocaleString('en-US')
 }

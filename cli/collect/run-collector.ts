@@ -3,6 +3,7 @@ import { postOverHttp } from '../../emitter/post-over-http.ts'
 import { nextSlotMs } from '../../emitter/slots.ts'
 import { connect } from '../connection/connect.ts'
 import { type CliError, EXIT } from '../errors.ts'
+import { listenForInterruption } from '../interruption.ts'
 import { printNote } from '../output.ts'
 import type { Session } from '../session.ts'
 import type { Collector } from './collector.ts'
@@ -63,18 +64,4 @@ function postOf(session: Session) {
 /** What only a person can change. */
 function isFinal({ exitCode }: CliError): boolean {
   return exitCode === EXIT.notAuthenticated || exitCode === EXIT.permissionDenied
-}
-
-function listenForInterruption() {
-  const controller = new AbortController()
-  const abort = () => controller.abort()
-  process.once('SIGINT', abort)
-  process.once('SIGTERM', abort)
-  return {
-    signal: controller.signal,
-    stop: () => {
-      process.removeListener('SIGINT', abort)
-      process.removeListener('SIGTERM', abort)
-    },
-  }
 }

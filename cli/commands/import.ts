@@ -13,6 +13,7 @@ import { FORMATS, requireFormat } from '../import/recognise.ts'
 import { openRejects } from '../import/rejects-file.ts'
 import { type FileResult, reportResults, startReport } from '../import/report.ts'
 import { readPosition, removePosition, requireSameCall, type SavedPosition } from '../import/saved-position.ts'
+import { listenForInterruption } from '../interruption.ts'
 import { printNote } from '../output.ts'
 import type { Session } from '../session.ts'
 
@@ -147,17 +148,3 @@ function retryNotes(session: Session): Pick<Context, 'onRetry'> {
 }
 
 const NOTE_EVERY_MS = 60_000
-
-function listenForInterruption() {
-  const controller = new AbortController()
-  const abort = () => controller.abort()
-  process.once('SIGINT', abort)
-  process.once('SIGTERM', abort)
-  return {
-    signal: controller.signal,
-    stop: () => {
-      process.removeListener('SIGINT', abort)
-      process.removeListener('SIGTERM', abort)
-    },
-  }
-}

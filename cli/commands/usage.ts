@@ -61,9 +61,9 @@ async function usage(session: Session, project: string | undefined, own: UsageOp
 
 /** With charts on a terminal that is wide enough for them. */
 function fittingTable(sheet: Sheet): string {
-  const columns = process.stdout.isTTY === true ? process.stdout.columns : 0
-  const table = tableOf(sheet, { charts: true })
-  return table.indexOf('\n') <= columns ? table : tableOf(sheet, { charts: false })
+  const { isTTY, columns } = process.stdout
+  const table = tableOf(sheet, { charts: isTTY === true })
+  return isTTY === true && table.indexOf('\n') > columns ? tableOf(sheet, { charts: false }) : table
 }
 
 interface Asked {

@@ -72,7 +72,7 @@ function ingestKeys({ nowMs, ingestKeys: keys = [] }: State): Finding[] {
   return [
     ...ofKeys(
       unused,
-      { id: 'ingest_keys_unused', cause: 'A key that no emitter needs can only leak.', next: 'meterline api DELETE /admin/v1/ingest-keys/<id>' },
+      { id: 'ingest_keys_unused', cause: 'A key that no emitter needs can only leak.', next: 'meterline ingest-keys revoke <id>' },
       `${counted(unused.length, 'ingest key')} not used for more than ${UNUSED_DAYS_MAX} days`,
     ),
     ...ofKeys(

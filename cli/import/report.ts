@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { basename } from 'node:path'
+import { grouped } from '../../metering/grouped.ts'
 import { CliError } from '../errors.ts'
 import { printNote } from '../output.ts'
 import { startProgress } from '../progress.ts'
@@ -103,6 +104,6 @@ async function printLine(line: unknown): Promise<void> {
 
 /** 1,500, or with a noun "1,500 rows". */
 function counted(count: number, noun?: string): string {
-  const digits = count.toLocaleString('en-US')
+  const digits = grouped(count)
   return noun === undefined ? digits : `${digits} ${noun}${count === 1 ? '' : 's'}`
 }

@@ -1,3 +1,4 @@
+import { grouped } from '../../metering/grouped.ts'
 import { plainTable } from '../plain-table.ts'
 import type { Sheet } from './sheets.ts'
 
@@ -16,10 +17,4 @@ export function tableOf({ columns, rows }: Sheet, { charts }: { charts: boolean 
     cells,
     numbers,
   )
-}
-
-/** 1234567.5 as 1,234,567.5: all digits, easier to read. */
-function grouped(value: string): string {
-  const [whole = '', fraction] = value.split('.')
-  return `${whole.replace(/\B(?=(\d{3})+$)/g, ',')}${fraction === undefined ? '' : `.${fraction}`}`
 }

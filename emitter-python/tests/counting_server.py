@@ -1,4 +1,4 @@
-"""A service that counts events over real HTTP, and answers as it is told."""
+"""A service that counts events over real HTTP, with the answers that a test chooses."""
 
 from __future__ import annotations
 

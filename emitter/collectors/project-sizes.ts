@@ -2,7 +2,7 @@ import type { PeakMetric } from '../event.ts'
 import { nextSlotMs, slotEventId, slotStartMs } from '../slots.ts'
 import { type Collection, IgnoredCount, type ProjectOf, type Sample, type SourceFailure } from './collection.ts'
 
-/** A sample of a level. Its id is that of the emitter's gauges: whoever samples the same slot, one sample counts. */
+/** A sample of a level. Its id is that of the emitter's gauges: of several processes that sample the same slot, one counts. */
 export function levelSample({ project_id, metric, bytes, slotMs, nowMs }: Level): Sample {
   const startMs = slotStartMs(nowMs, slotMs)
   return { event_id: slotEventId(metric, slotMs, startMs), project_id, metric, value: String(bytes), timestamp: new Date(startMs).toISOString() }

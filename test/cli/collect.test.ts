@@ -60,7 +60,7 @@ async function usageOf(projectId: string) {
 }
 
 describe('meterline collect', () => {
-  test('counts a slot once, whoever samples it how often, and --dry-run prints what would be sent', async () => {
+  test('counts a slot once, whichever process samples it, and however often, and --dry-run prints what would be sent', async () => {
     const store = makeStore('once', 100)
     // With slots of a day, all calls of this test are in one slot, except at midnight.
     const args = ['folder', store, '--slot', '1d']
