@@ -1,0 +1,47 @@
+import { useEffect, useState } from 'preact/hooks'
+import { setParameters } from '../address/address.ts'
+import { Notice } from '../parts/notice.tsx'
+import { ProjectPage } from '../projects/project-page.tsx'
+import { beginSession, session } from '../session/session.ts'
+import { sessionOfToken } from '../session/session-of-token.ts'
+import { UsagePage } from '../usage/usage-page.tsx'
+import { type HostMessage, listenToHost, tokenOfAddress } from './host-messages.ts'
+
+/**
+ * The usage of one project or one partner inside a page of somebody else. The page that embeds it sends a short-lived token; what
+ * that token may read is decided by the API.
+ */
+export function EmbeddedUsage() {
+  const [problem, setProblem] = useState('')
+  useEffect(() => {
+    const use = (message: HostMessage) => {
+      if (message.type === 'meterline:theme') return applyTheme(message.properties)
+      const begun = sessionOfToken(message.token)
+      // An admin token would show everything to whoever sees the page that embeds this one.
+      if (begun.who === 'admin') return setProblem('This view takes a code of a project or a token of a partner, no other credential.')
+      setProblem('')
+      beginSession(begun)
+    }
+    const token = tokenOfAddress()
+    if (token !== undefined) {
+      setParameters({ token: undefined })
+      use({ type: 'meterline:token', token })
+    }
+    return listenToHost(use)
+  }, [])
+  const { value: signedIn } = session
+  if (problem !== '') return <Notice tone="bad">{problem}</Notice>
+  if (signedIn === undefined || signedIn.who === 'admin') return <Notice>Waiting for a token from the page around this view.</Notice>
+  const subject = { partnerId: signedIn.partnerId, asAdmin: false }
+  return <main class="embedded">{signedIn.who === 'project' ? <ProjectPage subject={subject} projectId={signedIn.projectId} /> : <UsagePage subject={subject} />}</main>
+}
+
+/** The custom properties of styles/base.css that a host may set, and what a value may consist of: no url(), which would load something. */
+const THEME_PROPERTIES = /^--(?:ink|soft|faint|page|panel|line|accent|ghost|peak|font|radius)$/
+const THEME_VALUE = /^[-#\w\s.,%"']{1,100}$/
+
+function applyTheme(properties: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(properties)) {
+    if (THEME_PROPERTIES.test(name) && THEME_VALUE.test(value)) document.documentElement.style.setProperty(name, value)
+  }
+}

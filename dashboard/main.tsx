@@ -1,0 +1,11 @@
+import './styles/base.css'
+import './styles/page.css'
+import './styles/usage.css'
+import './styles/print.css'
+import { render } from 'preact'
+import { App } from './app.tsx'
+import { EmbeddedUsage } from './embed/embedded-usage.tsx'
+
+const root = document.getElementById('dashboard')
+if (root === null) throw new Error('index.html has no element with the id dashboard.')
+render(location.pathname.endsWith('/embed') ? <EmbeddedUsage /> : <App />, root)

@@ -1,0 +1,47 @@
+import type { ComponentChildren } from 'preact'
+import type { AdminRole } from '../contract/fields.ts'
+import type { Subject } from './address/subject.ts'
+import { ProjectPage } from './projects/project-page.tsx'
+import { ProjectsPage } from './projects/projects-page.tsx'
+import type { Session } from './session/session.ts'
+import { UsagePage } from './usage/usage-page.tsx'
+
+/** A page: the first part of its URL, its name in the menu, and who sees it. */
+export interface ShownPage {
+  readonly path: string
+  readonly title: string
+  readonly isFor: (session: Session) => boolean
+  /** `rest`: the further parts of the URL. */
+  readonly show: (rest: readonly string[], session: Session) => ComponentChildren
+}
+
+const isPartner = ({ who }: Session) => who === 'partner'
+const isProject = ({ who }: Session) => who === 'project'
+const isAdmin =
+  (...roles: readonly AdminRole[]) =>
+  (session: Session) =>
+    session.who === 'admin' && (session.role === 'admin' || roles.includes(session.role))
+
+/** The partner of a session of its own. */
+function ownSubject(session: Session): Subject {
+  return { partnerId: session.who === 'admin' ? '' : session.partnerId, asAdmin: false }
+}
+
+/** Every page there is, in the order of the menu. */
+export const SHOWN_PAGES: readonly ShownPage[] = [
+  { path: 'usage', title: 'Usage', isFor: isPartner, show: (_, session) => <UsagePage subject={ownSubject(session)} /> },
+  {
+    path: 'projects',
+    title: 'Projects',
+    isFor: isPartner,
+    show: ([projectId], session) =>
+      projectId === undefined ? <ProjectsPage subject={ownSubject(session)} /> : <ProjectPage subject={ownSubject(session)} projectId={projectId} />,
+  },
+  {
+    path: 'project',
+    title: 'Usage of the project',
+    isFor: isProject,
+    show: (_, session) => (session.who === 'project' ? <ProjectPage subject={ownSubject(session)} projectId={session.projectId} /> : null),
+  },
+]
+void isAdmin

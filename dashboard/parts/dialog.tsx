@@ -1,0 +1,27 @@
+import type { ComponentChildren } from 'preact'
+import { useEffect, useRef } from 'preact/hooks'
+
+interface DialogProps {
+  readonly heading: string
+  readonly onClose: () => void
+  readonly children: ComponentChildren
+}
+
+/** Opens over the page. The browser keeps the focus inside, closes it with Escape, and returns the focus where it was. */
+export function Dialog({ heading, onClose, children }: DialogProps) {
+  const dialog = useRef<HTMLDialogElement>(null)
+  useEffect(() => {
+    dialog.current?.showModal()
+  }, [])
+  return (
+    <dialog ref={dialog} aria-label={heading} onClose={onClose}>
+      <header>
+        <h2>{heading}</h2>
+        <button class="quiet" onClick={() => dialog.current?.close()}>
+          Close
+        </button>
+      </header>
+      {children}
+    </dialog>
+  )
+}

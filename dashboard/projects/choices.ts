@@ -1,0 +1,23 @@
+import type { ProjectStatus } from '../../contract/fields.ts'
+import type { ProjectSort } from '../../contract/partner-projects.ts'
+import { METRICS, type MetricName } from '../../metering/metrics.ts'
+
+export const PROJECT_STATUS_NAMES: readonly ProjectStatus[] = ['active', 'paused', 'deleted']
+
+export type ShownSort = 'name' | '-usage' | 'usage' | '-last_activity_at' | '-created_at'
+
+export const SORT_NAMES: Readonly<Record<ShownSort, string>> = {
+  name: 'name',
+  '-usage': 'most usage first',
+  usage: 'least usage first',
+  '-last_activity_at': 'last active first',
+  '-created_at': 'newest first',
+}
+
+/** The order of the API for an order of the page: usage is that of the chosen metric. */
+export function sortOf(sort: string | undefined, metric: MetricName): ProjectSort {
+  const { projectSummaryName } = METRICS[metric]
+  if (sort === 'usage') return projectSummaryName
+  if (sort === '-usage') return `-${projectSummaryName}`
+  return sort === '-last_activity_at' || sort === '-created_at' ? sort : 'name'
+}

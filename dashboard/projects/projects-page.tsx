@@ -1,0 +1,187 @@
+import { useState } from 'preact/hooks'
+import { PROJECT_STATUS_NAMES, type ShownSort, SORT_NAMES, sortOf } from './choices.ts'
+import { METRIC_NAMES, METRICS, type MetricName } from '../../metering/metrics.ts'
+import { address, setParameters } from '../address/address.ts'
+import { periodOf, type Period } from '../address/period.ts'
+import { PeriodPicker } from '../address/period-picker.tsx'
+import { linkOfSubject, type Subject } from '../address/subject.ts'
+import { useAnswer } from '../calls/use-answer.ts'
+import { METRIC_TITLES } from '../numbers/metric-titles.ts'
+import { counted, exactWithUnit } from '../numbers/show-quantity.ts'
+import { showDay } from '../numbers/show-time.ts'
+import { ShownAnswer } from '../parts/shown-answer.tsx'
+import { Table } from '../parts/table.tsx'
+import { BillingBadges } from '../usage/billing-badges.tsx'
+import { figuresOfPartnership } from '../usage/figures.ts'
+import { readPartnershipUsage } from '../usage/read-usage.ts'
+import { AddUpLines } from './add-up-lines.tsx'
+import { type ListedProject, type ProjectQuery, readProjects } from './read-projects.ts'
+import { StatusBadge } from './status-badge.tsx'
+import { ownMaximumOf, shareOf } from './value-of-project.ts'
+
+const ROWS_PER_PAGE = 100
+
+/** The projects of a partner with what each adds to the total of a metric; deleted ones included. */
+export function ProjectsPage({ subject }: { subject: Subject }) {
+  const { parameters } = address.value
+  const chosen = periodOf(parameters, Date.now())
+  const metric = METRIC_NAMES.find((name) => name === parameters['metric']) ?? 'database_size_bytes'
+  const query: ProjectQuery = {
+    period: chosen.period,
+    status: PROJECT_STATUS_NAMES.find((status) => status === parameters['status']),
+    search: parameters['search'],
+    sort: sortOf(parameters['sort'], metric),
+    limit: ROWS_PER_PAGE,
+  }
+  return (
+    <>
+      <div class="heading">
+        <h1>Projects</h1>
+        <PeriodPicker chosen={chosen} />
+      </div>
+      <Filters metric={metric} />
+      <ProjectPages key={JSON.stringify([subject, query, metric])} subject={subject} query={query} metric={metric} />
+    </>
+  )
+}
+
+function Filters({ metric }: { metric: MetricName }) {
+  const { parameters } = address.value
+  const search = (event: SubmitEvent) => {
+    event.preventDefault()
+    setParameters({ search: String(new FormData(event.currentTarget as HTMLFormElement).get('search')).trim() })
+  }
+  return (
+    <form class="filters" role="search" onSubmit={search}>
+      <label>
+        Name or id
+        <input type="search" name="search" defaultValue={parameters['search'] ?? ''} maxLength={128} onChange={(event) => setParameters({ search: event.currentTarget.value.trim() })} />
+      </label>
+      <label>
+        Metric
+        <select value={metric} onChange={(event) => setParameters({ metric: event.currentTarget.value })}>
+          {METRIC_NAMES.map((name) => (
+            <option key={name} value={name}>
+              {METRIC_TITLES[name]}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label>
+        Status
+        <select value={parameters['status'] ?? ''} onChange={(event) => setParameters({ status: event.currentTarget.value })}>
+          <option value="">all</option>
+          {PROJECT_STATUS_NAMES.map((status) => (
+            <option key={status} value={status}>
+              {status}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label>
+        Order
+        <select value={parameters['sort'] ?? 'name'} onChange={(event) => setParameters({ sort: event.currentTarget.value })}>
+          {(Object.keys(SORT_NAMES) as ShownSort[]).map((sort) => (
+            <option key={sort} value={sort}>
+              {SORT_NAMES[sort]}
+            </option>
+          ))}
+        </select>
+      </label>
+    </form>
+  )
+}
+
+interface ProjectPagesProps {
+  readonly subject: Subject
+  readonly query: ProjectQuery
+  readonly metric: MetricName
+}
+
+function ProjectPages({ subject, query, metric }: ProjectPagesProps) {
+  // The cursors of the pages up to the one that is shown; the first has none.
+  const [cursors, setCursors] = useState<readonly (string | undefined)[]>([undefined])
+  const cursor = cursors.at(-1)
+  const list = useAnswer(`projects ${cursor ?? ''}`, (signal) => readProjects(subject, { ...query, cursor }, signal))
+  const whole = useAnswer('total', (signal) => readPartnershipUsage(subject, query.period, signal))
+  const isFiltered = query.search !== undefined || query.status !== undefined
+  return (
+    <ShownAnswer answer={list} what="list of projects">
+      {({ projects, total, next_cursor, as_of, billing_status }) => (
+        <>
+          <BillingBadges as_of={as_of} billing_status={billing_status} period={query.period} onRefresh={list.reload} isRefreshing={list.state === 'ready' && list.isRefreshing} />
+          <ShownAnswer answer={whole} what="total">
+            {(usage) => {
+              const { total: value, peakDay } = figureOf(usage, metric)
+              return (
+                <>
+                  <ProjectTable subject={subject} projects={projects} metric={metric} period={query.period} peakDay={peakDay} total={value} />
+                  {isFiltered ? null : <AddUpLines subject={subject} query={query} metric={metric} total={value} />}
+                </>
+              )
+            }}
+          </ShownAnswer>
+          <nav class="pages" aria-label="Pages of projects">
+            <span role="status">
+              {counted(total, 'project')}
+              {total === '0' ? '' : `, page ${cursors.length} of ${Math.ceil(Number(total) / ROWS_PER_PAGE)}`}
+            </span>
+            <button disabled={cursors.length === 1} onClick={() => setCursors(cursors.slice(0, -1))}>
+              Previous page
+            </button>
+            <button disabled={next_cursor === null} onClick={() => setCursors([...cursors, next_cursor ?? undefined])}>
+              Next page
+            </button>
+          </nav>
+        </>
+      )}
+    </ShownAnswer>
+  )
+}
+
+function figureOf(usage: Parameters<typeof figuresOfPartnership>[0], metric: MetricName) {
+  const figure = figuresOfPartnership(usage).find((each) => each.metric === metric)
+  if (figure === undefined) throw new Error(`The answer has no ${metric}.`)
+  return figure
+}
+
+interface ProjectTableProps {
+  readonly subject: Subject
+  readonly projects: readonly ListedProject[]
+  readonly metric: MetricName
+  readonly period: Period
+  readonly peakDay: string | undefined
+  readonly total: string
+}
+
+function ProjectTable({ subject, projects, metric, peakDay, total }: ProjectTableProps) {
+  const { kind, unit } = METRICS[metric]
+  const isPeak = kind === 'peak'
+  const shareTitle = isPeak ? (peakDay === undefined ? 'On the peak day' : `On the peak day, ${showDay(peakDay)}`) : 'Total'
+  return (
+    <Table
+      caption={`What each project adds to ${METRIC_TITLES[metric]}`}
+      columns={['Project', 'Status', 'Region', { title: shareTitle, isNumber: true }, ...(isPeak ? [{ title: 'Own maximum', isNumber: true } as const] : []), 'Last activity']}
+      empty="No project matches."
+      rows={projects.map((project) => ({
+        key: project.id,
+        cells: [
+          <>
+            <a href={linkOfSubject(subject, ['projects', project.id], periodParameters())}>{project.name}</a> <code>{project.id}</code>
+          </>,
+          <StatusBadge status={project.status} deletedAt={project.deleted_at} />,
+          project.region,
+          exactWithUnit(shareOf(project, metric), unit),
+          ...(isPeak ? [exactWithUnit(ownMaximumOf(project, metric), unit)] : []),
+          project.last_activity_at === null ? 'none yet' : showDay(project.last_activity_at),
+        ],
+      }))}
+      foot={{ key: 'total', cells: ['All projects', '', '', <strong data-total={metric}>{exactWithUnit(total, unit)}</strong>, ...(isPeak ? [''] : []), ''] }}
+    />
+  )
+}
+
+function periodParameters(): Record<string, string | undefined> {
+  const { month, last, from, to } = address.value.parameters
+  return { month, last, from, to }
+}

@@ -1,0 +1,65 @@
+import { signal } from '@preact/signals'
+import type { AdminRole } from '../../contract/fields.ts'
+import type { Caller, Credential } from '../calls/call.ts'
+
+/** Who is signed in, and with what. It is kept in memory: a reload asks again, unless a token was kept for this tab. */
+export type Session = PartnerSession | ProjectSession | AdminSession
+
+interface Signed {
+  readonly credential: Credential
+  /** In ms since 1970; undefined for a credential that lives until it is revoked. */
+  readonly expiresMs: number | undefined
+}
+
+export interface PartnerSession extends Signed {
+  readonly who: 'partner'
+  readonly partnerId: string
+}
+
+/** A ten-minute code: the usage of one project, nothing else. */
+export interface ProjectSession extends Signed {
+  readonly who: 'project'
+  readonly partnerId: string
+  readonly projectId: string
+}
+
+export interface AdminSession extends Signed {
+  readonly who: 'admin'
+  /** `admin` is the admin token of the instance, which may do everything. */
+  readonly role: AdminRole | 'admin'
+}
+
+export const session = signal<Session | undefined>(undefined)
+/** Why the last session ended, for the page where one signs in. */
+export const sessionNotice = signal('')
+
+const KEPT_TOKEN = 'meterline.token'
+
+/** `keptToken`: a short-lived token that survives a reload in this tab. */
+export function beginSession(begun: Session, keptToken?: string): void {
+  if (keptToken !== undefined) sessionStorage.setItem(KEPT_TOKEN, keptToken)
+  sessionNotice.value = ''
+  session.value = begun
+}
+
+export function endSession(notice = ''): void {
+  sessionStorage.removeItem(KEPT_TOKEN)
+  sessionNotice.value = notice
+  session.value = undefined
+}
+
+/** The token that was kept in this tab before a reload. */
+export function keptToken(): string | undefined {
+  return sessionStorage.getItem(KEPT_TOKEN) ?? undefined
+}
+
+/** The caller of the pages that are shown while somebody is signed in. */
+export function caller(signalOfRead?: AbortSignal): Caller {
+  return { credential: session.value?.credential ?? {}, signal: signalOfRead }
+}
+
+/** Whether an admin with this role may do what needs one of the roles. */
+export function hasRole(...roles: readonly AdminRole[]): boolean {
+  const { value } = session
+  return value?.who === 'admin' && (value.role === 'admin' || roles.includes(value.role))
+}

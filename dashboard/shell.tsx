@@ -1,0 +1,68 @@
+import type { ComponentChildren } from 'preact'
+import { useEffect, useRef } from 'preact/hooks'
+import { address, linkTo } from './address/address.ts'
+import type { ShownPage } from './pages.tsx'
+import { endSession, type Session } from './session/session.ts'
+
+interface ShellProps {
+  readonly pages: readonly ShownPage[]
+  readonly signedIn: Session
+  readonly children: ComponentChildren
+}
+
+/** What surrounds every page: the menu, who is signed in, and signing out. */
+export function Shell({ pages, signedIn, children }: ShellProps) {
+  const { parts } = address.value
+  const current = parts[0] ?? pages[0]?.path
+  const title = pages.find(({ path }) => path === current)?.title ?? 'Meterline'
+  const content = useRef<HTMLElement>(null)
+  useEffect(() => {
+    document.title = `${title} · Meterline`
+  }, [title])
+  return (
+    <div class="shell">
+      <a
+        class="skip"
+        href="#content"
+        onClick={(event) => {
+          // The part of the URL after # is the address of the page, so the jump is made here.
+          event.preventDefault()
+          content.current?.focus()
+        }}
+      >
+        Skip to the content
+      </a>
+      <header class="bar">
+        <a class="name" href={linkTo([])}>
+          Meterline
+        </a>
+        <nav aria-label="Pages">
+          <ul>
+            {pages.map((page) => (
+              <li key={page.path}>
+                <a href={linkTo([page.path])} aria-current={page.path === current ? 'page' : undefined}>
+                  {page.title}
+                </a>
+              </li>
+            ))}
+          </ul>
+        </nav>
+        <div class="who">
+          <span title={subjectOf(signedIn)}>{subjectOf(signedIn)}</span>
+          <button class="quiet" onClick={() => endSession()}>
+            Sign out
+          </button>
+        </div>
+      </header>
+      <main id="content" ref={content} tabIndex={-1}>
+        {children}
+      </main>
+    </div>
+  )
+}
+
+function subjectOf(session: Session): string {
+  if (session.who === 'partner') return session.partnerId
+  if (session.who === 'project') return session.projectId
+  return session.role === 'admin' ? 'Admin token' : `Role ${session.role}`
+}

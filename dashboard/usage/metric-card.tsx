@@ -1,0 +1,102 @@
+import { useState } from 'preact/hooks'
+import { compareDecimals } from '../../metering/exact-decimal.ts'
+import { ruleOf } from '../../metering/metric-rules.ts'
+import { METRICS } from '../../metering/metrics.ts'
+import { addDays, daysBetween, daysOf, type Period } from '../address/period.ts'
+import { type Bar, Bars } from '../charts/bars.tsx'
+import { METRIC_TITLES } from '../numbers/metric-titles.ts'
+import { exactWithUnit, withUnit } from '../numbers/show-quantity.ts'
+import { showDay } from '../numbers/show-time.ts'
+import { CopyButton } from '../parts/copy-button.tsx'
+import { cliOf, curlOf, pageLinkOf } from './copied-requests.ts'
+import { Explanation } from './explanation.tsx'
+import type { Figure } from './figures.ts'
+import type { ShownUsage } from './metric-cards.tsx'
+
+interface MetricCardProps extends ShownUsage {
+  readonly figure: Figure
+  readonly earlier: Figure | undefined
+}
+
+/** A metric in a period: how it is billed, its total, its days as bars and as a table, and where it comes from. */
+export function MetricCard({ figure, earlier, ...shown }: MetricCardProps) {
+  const { metric, total, peakDay } = figure
+  const { kind, unit } = METRICS[metric]
+  const [explained, setExplained] = useState<Period>()
+  const bars = barsOf(figure, earlier, shown)
+  const id = `metric-${metric}`
+  return (
+    <section class="card" aria-labelledby={id}>
+      <header>
+        <h2 id={id}>{METRIC_TITLES[metric]}</h2>
+        <code>{metric}</code>
+        <span class="kind">{kind === 'peak' ? 'Peak' : 'Sum'}</span>
+      </header>
+      <p class="total">{withUnit(total, unit)}</p>
+      <p class="exact" data-total={metric}>
+        {exactWithUnit(total, unit)}
+      </p>
+      <p class="compared">
+        {earlier === undefined ? null : <>Before: {withUnit(earlier.total, unit)}</>}
+        {peakDay === undefined ? null : <span class="peak">Peak on {showDay(peakDay)}</span>}
+      </p>
+      <Bars label={`${METRIC_TITLES[metric]} per day`} unit={unit} bars={bars} onChoose={(day) => setExplained({ first: day, last: day })} />
+      <details class="days">
+        <summary>Days as a table</summary>
+        <DayTable bars={bars} unit={unit} caption={`${METRIC_TITLES[metric]} per day`} />
+      </details>
+      <p class="rule">{ruleOf(shown.of, metric)}</p>
+      <footer>
+        <button onClick={() => setExplained(shown.period)}>Explain</button>
+        <CopyButton text={curlOf(shown)}>Copy as curl</CopyButton>
+        <CopyButton text={cliOf(shown, metric)}>Copy as command</CopyButton>
+        <CopyButton text={pageLinkOf()}>Copy the link</CopyButton>
+      </footer>
+      {explained === undefined ? null : <Explanation {...shown} metric={metric} period={explained} onClose={() => setExplained(undefined)} />}
+    </section>
+  )
+}
+
+/** A bar for each day of the period. The day before it stands at the same place in the period before. */
+function barsOf({ days, peakDay }: Figure, earlier: Figure | undefined, { period, before }: Pick<ShownUsage, 'period' | 'before'>): Bar[] {
+  return daysOf(period).map((day) => {
+    const place = addDays(before.first, daysBetween(period.first, day))
+    const isInside = place <= before.last
+    return { day, value: days.get(day), earlier: isInside ? (earlier?.days.get(place) ?? '0') : undefined, earlierDay: isInside ? place : undefined, isPeak: day === peakDay }
+  })
+}
+
+interface DayTableProps {
+  readonly bars: readonly Bar[]
+  readonly unit: string
+  readonly caption: string
+}
+
+/** The same days as text. Days without an event add nothing and are left out. */
+function DayTable({ bars, unit, caption }: DayTableProps) {
+  const shown = bars.filter(({ value }) => value !== undefined && compareDecimals(value, '0') !== 0)
+  return (
+    <table>
+      <caption class="visually-hidden">{caption}</caption>
+      <thead>
+        <tr>
+          <th scope="col">Day</th>
+          <th scope="col" class="number">
+            Value
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {shown.map(({ day, value = '', isPeak }) => (
+          <tr key={day}>
+            <th scope="row">
+              {showDay(day)}
+              {isPeak ? <span class="peak"> peak</span> : null}
+            </th>
+            <td class="number">{exactWithUnit(value, unit)}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  )
+}

@@ -1,0 +1,49 @@
+import type { Period } from '../address/period.ts'
+import type { Subject } from '../address/subject.ts'
+import { counted } from '../numbers/show-quantity.ts'
+import { METRIC_TITLES } from '../numbers/metric-titles.ts'
+import { type Figure, isUsed } from './figures.ts'
+import { MetricCard } from './metric-card.tsx'
+import { NoUsageYet } from './no-usage-yet.tsx'
+
+export interface ShownUsage {
+  readonly of: 'project' | 'partnership'
+  readonly subject: Subject
+  readonly projectId?: string
+  readonly period: Period
+  /** The period whose days are drawn behind. */
+  readonly before: Period
+}
+
+interface MetricCardsProps extends ShownUsage {
+  readonly figures: readonly Figure[]
+  readonly earlier: readonly Figure[]
+}
+
+/** A card for each metric with usage; the others are folded, with their number. */
+export function MetricCards({ figures, earlier, ...shown }: MetricCardsProps) {
+  const used = figures.filter(isUsed)
+  const unused = figures.filter((figure) => !isUsed(figure))
+  if (used.length === 0) return <NoUsageYet {...shown} wasUsedBefore={earlier.some(isUsed)} />
+  return (
+    <>
+      <div class="cards">
+        {used.map((figure) => (
+          <MetricCard key={figure.metric} {...shown} figure={figure} earlier={earlier.find(({ metric }) => metric === figure.metric)} />
+        ))}
+      </div>
+      {unused.length === 0 ? null : (
+        <details class="unused">
+          <summary>{counted(unused.length, 'metric')} without usage in this period</summary>
+          <ul>
+            {unused.map(({ metric }) => (
+              <li key={metric}>
+                {METRIC_TITLES[metric]} <code>{metric}</code>
+              </li>
+            ))}
+          </ul>
+        </details>
+      )}
+    </>
+  )
+}

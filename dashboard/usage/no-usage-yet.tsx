@@ -1,0 +1,31 @@
+import { showDay } from '../numbers/show-time.ts'
+import { CopyButton } from '../parts/copy-button.tsx'
+import type { ShownUsage } from './metric-cards.tsx'
+
+/** Says that there is nothing to show, and how the first event is sent. */
+export function NoUsageYet({ of, projectId, period, wasUsedBefore }: ShownUsage & { wasUsedBefore: boolean }) {
+  const curl = firstEventCurl(projectId ?? 'my-project')
+  return (
+    <section class="empty panel">
+      <h2>No usage from {showDay(period.first)} to {showDay(period.last)}</h2>
+      {wasUsedBefore ? (
+        <p>There was usage in the period before. Choose another period, or check whether the emitter still sends events.</p>
+      ) : (
+        <>
+          <p>{of === 'project' ? 'This project has' : 'These projects have'} no usage yet. Send the first event with an ingest key:</p>
+          <pre>{curl}</pre>
+          <CopyButton text={curl}>Copy the command</CopyButton>
+        </>
+      )}
+    </section>
+  )
+}
+
+function firstEventCurl(projectId: string): string {
+  const event = { event_id: 'first-event', project_id: projectId, metric: 'ai_tokens', value: '1500', timestamp: new Date().toISOString() }
+  return [
+    `curl ${new URL('./v1/events', document.baseURI).href} \\`,
+    `  -H "Authorization: Bearer $METERLINE_INGEST_KEY" -H 'Content-Type: application/json' \\`,
+    `  -d '${JSON.stringify(event)}'`,
+  ].join('\n')
+}
