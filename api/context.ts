@@ -61,6 +61,8 @@ export interface ApiContext {
   readonly authFailuresPerMinute: number
   /** Origins whose web pages may call the API. Empty: only pages of the service itself. */
   readonly corsOrigins: readonly string[]
+  /** Origins whose web pages may show `/embed` in a frame. Empty: none. */
+  readonly embedOrigins: readonly string[]
 }
 
 /** What the routes of operators need too, and the few that read everything there is on purpose, such as closing a month. */

@@ -12,12 +12,12 @@ import { listAuditLog, listAuditLogAtAudit } from './routes/audit-log.ts'
 import { listAudits, runAudit } from './routes/audits.ts'
 import { authorizeProjectRoute, getJwks } from './routes/authorization.ts'
 import { connectUser, getAccountProjectMetadata, syncAccountProjectRoute } from './routes/co-branded.ts'
+import { serveDashboard } from './routes/dashboard.ts'
 import { acceptEventBodies, sendEvents } from './routes/events.ts'
 import { explainOwnUsage, explainUsage } from './routes/explain.ts'
 import { exportLines, exportOwnStatement, getExportManifest } from './routes/exports.ts'
 import { getLiveness, getReadiness, getVersion } from './routes/health.ts'
 import { getHealthReport } from './routes/health-report.ts'
-import { getHome } from './routes/home.ts'
 import { createIngestKeyRoute, listIngestKeysRoute, revokeIngestKeyRoute } from './routes/ingest-keys.ts'
 import { auditTopicRoute, getSource, listLogsRoute, repartitionTopic, replayLog, resetLog, useSource } from './routes/logs.ts'
 import { collectMetrics, getMetrics } from './routes/metrics.ts'
@@ -46,7 +46,7 @@ import { getPartnershipUsage, getProjectUsage } from './routes/usage.ts'
 
 /** Every route there is. */
 export function addRoutes(app: FastifyInstance, context: OperatorContext): void {
-  getHome(app)
+  serveDashboard(app, context)
   getLiveness(app)
   getReadiness(app, context)
   getVersion(app, context)

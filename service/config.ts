@@ -46,6 +46,11 @@ const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'
 const SASL_MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const
 const PROVISIONERS = ['none', 'webhook'] as const
 
+const Origins = z
+  .string()
+  .transform((text) => text.split(',').map((origin) => origin.trim()))
+  .refine((origins) => origins.every(isOrigin), 'must be a list of origins separated by commas, such as https://console.example.com: no path, no *')
+
 export const ConfigSchema = z.object({
   HOST: z.string().default('127.0.0.1').meta({ description: 'address to listen on; `0.0.0.0` for all addresses of the machine' }),
   PORT: count('a port number', 65_535).default(8080).meta({ description: 'port to listen on; 0 chooses a free port' }),
@@ -177,12 +182,10 @@ export const ConfigSchema = z.object({
     .meta({
       description: 'maximum number of rows that one query of a partner, an emitter or finance may read; a larger query is rejected with `QUERY_TOO_LARGE`',
     }),
-  CORS_ORIGINS: z
-    .string()
-    .transform((text) => text.split(',').map((origin) => origin.trim()))
-    .refine((origins) => origins.every(isOrigin), 'must be a list of origins separated by commas, such as https://console.example.com: no path, no *')
-    .default([])
-    .meta({ description: 'origins whose web pages may call the API, separated by commas, without a path' }),
+  CORS_ORIGINS: Origins.default([]).meta({ description: 'origins whose web pages may call the API, separated by commas, without a path' }),
+  EMBED_ORIGINS: Origins.default([]).meta({
+    description: 'origins whose web pages may show the dashboard (`/embed`) in a frame, separated by commas, without a path; if unset, none',
+  }),
   AUTH_FAILURES_PER_MINUTE: count('a number of wrong credentials, 0 for no limit', 1e9).default(30).meta({
     description:
       'number of different wrong credentials per minute from one address; after that, unknown credentials from there are rejected without a look-up (429 `GUESSING_BRAKE`); 0 is no limit',

@@ -12,7 +12,18 @@ const GROUPS: readonly (readonly [title: string, names: readonly Name[]])[] = [
   ['Projects and the platform', ['PROJECT_HOST', 'PROVISIONER', 'PROVISIONER_URL', 'PROVISIONER_SECRET', 'OUTGOING_ALLOW']],
   ['Billing', ['CLOSE_GRACE_HOURS', 'CURRENCY']],
   ['Traces', Object.keys(TRACING_VARIABLES) as (keyof typeof TRACING_VARIABLES)[]],
-  ['Callers', ['RATE_LIMIT_PER_MINUTE', 'EVENT_REQUESTS_PER_MINUTE', 'PAST_MONTHS_PER_MINUTE', 'AUTH_FAILURES_PER_MINUTE', 'TRUSTED_PROXIES', 'CORS_ORIGINS']],
+  [
+    'Callers',
+    [
+      'RATE_LIMIT_PER_MINUTE',
+      'EVENT_REQUESTS_PER_MINUTE',
+      'PAST_MONTHS_PER_MINUTE',
+      'AUTH_FAILURES_PER_MINUTE',
+      'TRUSTED_PROXIES',
+      'CORS_ORIGINS',
+      'EMBED_ORIGINS',
+    ],
+  ],
 ]
 
 /** docs/configuration.md, from the schema of the configuration. Throws for a variable without a group. */

@@ -271,6 +271,7 @@ async function buildApiApp(options: PartOptions, log: OpenedLog, part: ServicePa
     pastMonthsPerMinute: config.PAST_MONTHS_PER_MINUTE,
     authFailuresPerMinute: config.AUTH_FAILURES_PER_MINUTE,
     corsOrigins: config.CORS_ORIGINS,
+    embedOrigins: config.EMBED_ORIGINS,
   })
 }
 

@@ -110,7 +110,7 @@ const VENDORS: Record<string, readonly string[]> = {
   'lru-cache': ['registry', 'api'],
   'p-limit': ['outgoing'],
   jose: ['registry', 'test'],
-  fastify: ['api', 'test/api/http/rate-limits.test.ts'],
+  fastify: ['api', 'test/api/http/rate-limits.test.ts', 'test/api/routes/dashboard.test.ts'],
   'fastify-type-provider-zod': ['api'],
   '@fastify/cors': ['api'],
   '@fastify/helmet': ['api'],

@@ -65,7 +65,7 @@ const CODINGS: Record<'zstd' | 'br' | 'gzip', Codec> = {
   br: { whole: (bytes) => brotli(bytes, BROTLI), stream: () => zlib.createBrotliCompress(BROTLI) },
   gzip: { whole: (bytes) => gzip(bytes), stream: () => zlib.createGzip() },
 }
-type Coding = keyof typeof CODINGS
+export type Coding = keyof typeof CODINGS
 
 /** In the order of preference. */
 const OFFERED: readonly Coding[] = 'createZstdCompress' in zlib ? ['zstd', 'br', 'gzip'] : ['br', 'gzip']

@@ -34,8 +34,8 @@ export function prepareAnswer(text: string): (request: FastifyRequest, reply: Fa
   }
 }
 
-/** The payload, or nothing if the caller has it. */
-function withEtag<T>(request: FastifyRequest, reply: FastifyReply, { payload, etag }: { payload: T; etag: string }): T | null {
+/** The payload, or nothing (and status 304) if the caller has it. */
+export function withEtag<T>(request: FastifyRequest, reply: FastifyReply, { payload, etag }: { payload: T; etag: string }): T | null {
   reply.header('etag', etag)
   const known = request.headers['if-none-match']
   if (known === undefined || !matchesAny(known, etag)) return payload
@@ -49,7 +49,7 @@ function withEtag<T>(request: FastifyRequest, reply: FastifyReply, { payload, et
  * keys only: inside a string a quote is escaped. For partners `as_of` says how far the same numbers are complete and changes with
  * every watermark, so it is left out; for operators, who query how far a log is complete, it is the answer itself.
  */
-function weakEtagOf(body: string, withoutAsOf: boolean): string {
+export function weakEtagOf(body: string, withoutAsOf: boolean): string {
   const digested = body.replaceAll(withoutAsOf ? AS_OF_OR_REQUEST_ID : REQUEST_ID, '')
   return `W/"${createHash('sha256').update(digested).digest('base64url').slice(0, ETAG_CHARACTERS)}"`
 }

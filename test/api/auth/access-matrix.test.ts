@@ -120,7 +120,9 @@ const WHO_MAY: Record<string, readonly Caller[]> = {
 }
 
 /** Pages and files that the OpenAPI file does not describe. */
-const HIDDEN = ['/', '/metrics', '/openapi.json', '/docs/']
+const HIDDEN = ['/metrics', '/openapi.json', '/docs/']
+/** What they answer depends on whether the dashboard is built. */
+const DASHBOARD = ['/', '/embed', '/assets/nothing.js']
 
 let tested: TestService
 let headers: Record<Caller, Record<string, string>>
@@ -208,5 +210,6 @@ describe('P5: access of every route', () => {
 
   test('public pages are open to every caller', async () => {
     for (const path of HIDDEN) for (const caller of CALLERS) expect([path, caller, await statusOf(`GET ${path}`, caller)]).toEqual([path, caller, 200])
+    for (const path of DASHBOARD) for (const caller of CALLERS) expect([401, 403]).not.toContain(await statusOf(`GET ${path}`, caller))
   })
 })
