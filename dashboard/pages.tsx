@@ -44,4 +44,3 @@ export const SHOWN_PAGES: readonly ShownPage[] = [
     show: (_, session) => (session.who === 'project' ? <ProjectPage subject={ownSubject(session)} projectId={session.projectId} /> : null),
   },
 ]
-

@@ -33,7 +33,11 @@ export function EmbeddedUsage() {
   if (problem !== '') return <Notice tone="bad">{problem}</Notice>
   if (signedIn === undefined || signedIn.who === 'admin') return <Notice>Waiting for a token from the page around this view.</Notice>
   const subject = { partnerId: signedIn.partnerId, asAdmin: false }
-  return <main class="embedded">{signedIn.who === 'project' ? <ProjectPage subject={subject} projectId={signedIn.projectId} /> : <UsagePage subject={subject} />}</main>
+  return (
+    <main class="embedded">
+      {signedIn.who === 'project' ? <ProjectPage subject={subject} projectId={signedIn.projectId} /> : <UsagePage subject={subject} />}
+    </main>
+  )
 }
 
 /** The custom properties of styles/base.css that a host may set, and what a value may consist of: no url(), which would load something. */

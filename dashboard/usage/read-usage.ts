@@ -19,7 +19,8 @@ export interface ProjectOfSubject {
 
 export function readProjectUsage({ subject, projectId }: ProjectOfSubject, { first, last }: Period, signal: AbortSignal): Promise<ProjectUsage> {
   const query = { start_date: first, end_date: last }
-  if (subject.asAdmin) return call<typeof GET_PARTNER_PROJECT_USAGE>(caller(signal), { method: 'GET', path: '/admin/v1/projects/:projectId/usage', params: { projectId }, query })
+  if (subject.asAdmin)
+    return call<typeof GET_PARTNER_PROJECT_USAGE>(caller(signal), { method: 'GET', path: '/admin/v1/projects/:projectId/usage', params: { projectId }, query })
   const params = { partnerId: subject.partnerId, projectId }
   return call<typeof GET_PROJECT_USAGE>(caller(signal), { method: 'GET', path: '/partnership/v1/:partnerId/:projectId/usage', params, query })
 }
