@@ -15,7 +15,7 @@ import { PRINT_BYTES, printOf, readWalk, startWalk, type Walk } from '../../regi
 import type { LimitedReads } from '../../sql/limited-reads.ts'
 import { billingAnswer } from '../answers/billing-fields.ts'
 import { quantitiesAnswer } from '../answers/quantities.ts'
-import { PARTNER } from '../auth/access.ts'
+import { PARTNER_READER } from '../auth/access.ts'
 import { partnerOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
@@ -26,7 +26,7 @@ import { addRoute } from '../route.ts'
 
 export function listPartnerProjects(app: FastifyInstance, { limitedReads, now }: ApiContext): void {
   const walkBudget = new WalkBudget()
-  addRoute(app, LIST_PARTNER_PROJECTS, { access: PARTNER }, async (request) => {
+  addRoute(app, LIST_PARTNER_PROJECTS, { access: PARTNER_READER }, async (request) => {
     const partner = partnerOf(request)
     const { status = '', search, sort, limit, cursor, start_date, end_date } = request.query
     const query = [partner.id, status, search, sort, start_date, end_date]

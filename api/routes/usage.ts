@@ -8,7 +8,7 @@ import { METRICS } from '../../metering/metrics.ts'
 import { instantOrNull } from '../../metering/timestamp.ts'
 import { billingAnswer } from '../answers/billing-fields.ts'
 import { quantitiesAnswer } from '../answers/quantities.ts'
-import { PARTNER, PROJECT_READER } from '../auth/access.ts'
+import { PARTNER_READER, PROJECT_READER } from '../auth/access.ts'
 import { partnerOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { periodAnswer, requirePeriod } from '../requests/period.ts'
@@ -16,7 +16,7 @@ import { requireProjectOf } from '../requests/require-project.ts'
 import { addRoute } from '../route.ts'
 
 export function getPartnershipUsage(app: FastifyInstance, { limitedReads, now, completeness }: ApiContext): void {
-  addRoute(app, GET_PARTNERSHIP_USAGE, { access: PARTNER }, async (request) => {
+  addRoute(app, GET_PARTNERSHIP_USAGE, { access: PARTNER_READER }, async (request) => {
     const partner = partnerOf(request)
     const period = requirePeriod(request.query, now())
     const usage = await readPartnershipUsage(limitedReads, partner.id, period, await completeness.read())
