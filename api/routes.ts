@@ -23,6 +23,7 @@ import { auditTopicRoute, getSource, listLogsRoute, repartitionTopic, replayLog,
 import { collectMetrics, getMetrics } from './routes/metrics.ts'
 import { listPartnerProjects } from './routes/partner-projects.ts'
 import { addPartnerSecretRoute, revokePartnerSecretRoute } from './routes/partner-secrets.ts'
+import { createPartnerTokenRoute } from './routes/partner-tokens.ts'
 import { createPartnerRoute, getPartner, listPartnersRoute, updatePartner } from './routes/partners.ts'
 import {
   deleteProjectRoute,
@@ -67,6 +68,7 @@ export function addRoutes(app: FastifyInstance, context: OperatorContext): void 
   syncAccountProjectRoute(app, context)
   getAccountProjectMetadata(app, context)
   listPartnerProjects(app, context)
+  createPartnerTokenRoute(app, context)
   authorizeProjectRoute(app, context)
   getJwks(app, context)
   addExplainRoutes(app, context)

@@ -19,7 +19,8 @@ import { defineOperation } from './operation.ts'
 
 export type PeakName = (typeof METRICS)[(typeof PEAK_METRICS)[number]]['partnershipName']
 
-const PeakDays = z
+/** Under the names of a partnership's `summary`. */
+export const PeakDays = z
   .object(Object.fromEntries(PEAK_METRICS.map((metric) => [METRICS[metric].partnershipName, Day.nullable()])) as Record<PeakName, z.ZodNullable<typeof Day>>)
   .meta({ description: 'The day on which each peak was reached, the earliest on ties; null without events.' })
 

@@ -21,17 +21,10 @@ export function Shell({ pages, signedIn, children }: ShellProps) {
   }, [title])
   return (
     <div class="shell">
-      <a
-        class="skip"
-        href="#content"
-        onClick={(event) => {
-          // The part of the URL after # is the address of the page, so the jump is made here.
-          event.preventDefault()
-          content.current?.focus()
-        }}
-      >
+      {/* No link: the part of the URL after # is the address of the page. */}
+      <button type="button" class="skip" onClick={() => content.current?.focus()}>
         Skip to the content
-      </a>
+      </button>
       <header class="bar">
         <a class="name" href={linkTo([])}>
           Meterline
@@ -49,7 +42,7 @@ export function Shell({ pages, signedIn, children }: ShellProps) {
         </nav>
         <div class="who">
           <span title={subjectOf(signedIn)}>{subjectOf(signedIn)}</span>
-          <button class="quiet" onClick={() => endSession()}>
+          <button type="button" class="quiet" onClick={() => endSession()}>
             Sign out
           </button>
         </div>

@@ -3,12 +3,12 @@ import { readBillingStatus } from '../../aggregator/statements/billing-status.ts
 import { type PartnershipUsage, readPartnershipUsage } from '../../aggregator/usage/partnership-usage.ts'
 import { readProjectUsage } from '../../aggregator/usage/project-usage.ts'
 import { dailyName, partnershipName, projectSummaryName } from '../../contract/fields.ts'
-import { GET_PARTNERSHIP_USAGE, GET_PROJECT_USAGE, type PeakName } from '../../contract/usage.ts'
-import { METRICS } from '../../metering/metrics.ts'
+import { GET_PARTNERSHIP_USAGE, GET_PROJECT_USAGE } from '../../contract/usage.ts'
 import { instantOrNull } from '../../metering/timestamp.ts'
 import { billingAnswer } from '../answers/billing-fields.ts'
+import { peakDaysAnswer } from '../answers/peak-days.ts'
 import { quantitiesAnswer } from '../answers/quantities.ts'
-import { PARTNER, PROJECT_READER } from '../auth/access.ts'
+import { PARTNER_READER, PROJECT_READER } from '../auth/access.ts'
 import { partnerOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { periodAnswer, requirePeriod } from '../requests/period.ts'
@@ -16,7 +16,7 @@ import { requireProjectOf } from '../requests/require-project.ts'
 import { addRoute } from '../route.ts'
 
 export function getPartnershipUsage(app: FastifyInstance, { limitedReads, now, completeness }: ApiContext): void {
-  addRoute(app, GET_PARTNERSHIP_USAGE, { access: PARTNER }, async (request) => {
+  addRoute(app, GET_PARTNERSHIP_USAGE, { access: PARTNER_READER }, async (request) => {
     const partner = partnerOf(request)
     const period = requirePeriod(request.query, now())
     const usage = await readPartnershipUsage(limitedReads, partner.id, period, await completeness.read())
@@ -49,6 +49,6 @@ export function getProjectUsage(app: FastifyInstance, { limitedReads, registry, 
 function dailyAnswer({ days, peakDays }: PartnershipUsage) {
   return {
     daily_usage: days.map(({ day, usage }) => ({ usage_date: day, ...quantitiesAnswer(usage, partnershipName) })),
-    peak_days: Object.fromEntries([...peakDays].map(([metric, day]) => [METRICS[metric].partnershipName, day])) as Record<PeakName, string | null>,
+    peak_days: peakDaysAnswer(peakDays),
   }
 }

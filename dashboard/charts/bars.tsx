@@ -37,7 +37,8 @@ export function Bars({ label, unit, bars, onChoose }: BarsProps) {
   const [isLookedAt, setLookedAt] = useState(false)
   const svg = useRef<SVGSVGElement>(null)
   const greatest = Math.max(0, ...bars.flatMap(({ value, earlier }) => [Number(value ?? 0), Number(earlier ?? 0)]))
-  const heightOf = (value: string | undefined) => (value === undefined || Number(value) === 0 ? 0 : Math.max(HEIGHT_MIN, (Number(value) / greatest) * (HEIGHT - MARK)))
+  const heightOf = (value: string | undefined) =>
+    value === undefined || Number(value) === 0 ? 0 : Math.max(HEIGHT_MIN, (Number(value) / greatest) * (HEIGHT - MARK))
   const focus = (index: number) => {
     const inside = Math.min(Math.max(index, 0), bars.length - 1)
     setActive(inside)
@@ -52,7 +53,6 @@ export function Bars({ label, unit, bars, onChoose }: BarsProps) {
           const at = { x: index * step + (step * GAP_SHARE) / 2, width: step * (1 - GAP_SHARE) }
           const height = heightOf(bar.value)
           return (
-            // biome-ignore lint/a11y/useSemanticElements: there is no button inside an SVG.
             <g
               key={bar.day}
               role="button"
