@@ -20,7 +20,9 @@ export function ExportOutcome({ shown, onCancel }: ExportOutcomeProps) {
         {shown.state === 'loading' ? (
           <Notice>
             Reading {shown.what}: {shown.bytes === 0 ? 'the service is preparing the file…' : `${withUnit(String(shown.bytes), 'byte')} so far…`}{' '}
-            <button onClick={onCancel}>Cancel</button>
+            <button type="button" onClick={onCancel}>
+              Cancel
+            </button>
           </Notice>
         ) : null}
         {shown.state === 'saved' ? <Saved fetched={shown.fetched} /> : null}
@@ -52,8 +54,10 @@ function Saved({ fetched }: { fetched: FetchedExport }) {
       )}
       {described === undefined ? null : (
         <p>
-          <button onClick={() => saveFile(described, `${name}.manifest.json`)}>Save its manifest</button> With the manifest beside it,{' '}
-          <code>meterline verify {name}</code> adds the file up again.
+          <button type="button" onClick={() => saveFile(described, `${name}.manifest.json`)}>
+            Save its manifest
+          </button>{' '}
+          With the manifest beside it, <code>meterline verify {name}</code> adds the file up again.
         </p>
       )}
     </Notice>

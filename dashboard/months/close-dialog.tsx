@@ -51,7 +51,7 @@ export function CloseDialog({ due: { partner, month }, onClose }: CloseDialogPro
               <WillBeBilled statement={read} />
               {closing.state === 'failed' ? <NotClosed failure={closing.failure} /> : null}
               <div class="actions">
-                <button class="main" onClick={close} disabled={closing.state === 'closing'}>
+                <button type="button" class="main" onClick={close} disabled={closing.state === 'closing'}>
                   {closing.state === 'closing' ? 'Closing…' : `Close ${showMonth(month)} for good`}
                 </button>
                 <span class="hint" role="status">

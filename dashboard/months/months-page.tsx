@@ -25,7 +25,7 @@ export function MonthsPage() {
     <>
       <div class="heading">
         <h1>Months</h1>
-        <button class="quiet" onClick={page.reload} disabled={page.state === 'loading' || isRefreshing}>
+        <button type="button" class="quiet" onClick={page.reload} disabled={page.state === 'loading' || isRefreshing}>
           {isRefreshing ? 'Refreshing…' : 'Refresh'}
         </button>
       </div>
@@ -83,7 +83,7 @@ function DueTable({ due, isOnePage, onCloseMonth }: DueTableProps) {
             <a href={linkTo(['partners', each.partner.id, 'statements', each.month])}>{showMonth(each.month)}</a>,
             <Quantities totals={usedTotals(each.totals)} none="no usage" />,
             each.after === undefined ? (
-              <button aria-label={`Close ${showMonth(each.month)} of ${each.partner.name}…`} onClick={() => onCloseMonth(each)}>
+              <button type="button" aria-label={`Close ${showMonth(each.month)} of ${each.partner.name}…`} onClick={() => onCloseMonth(each)}>
                 Close…
               </button>
             ) : (

@@ -18,7 +18,7 @@ export function PartnersPage() {
     <>
       <div class="heading">
         <h1>Partners</h1>
-        <button class="quiet" onClick={list.reload} disabled={list.state === 'loading' || isRefreshing}>
+        <button type="button" class="quiet" onClick={list.reload} disabled={list.state === 'loading' || isRefreshing}>
           {isRefreshing ? 'Refreshing…' : 'Refresh'}
         </button>
       </div>

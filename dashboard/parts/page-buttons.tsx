@@ -13,10 +13,10 @@ export function PageButtons({ what, cursors, nextCursor, onChange }: PageButtons
   return (
     <nav class="pages" aria-label={`Pages of ${what}`}>
       <span role="status">Page {cursors.length}</span>
-      <button disabled={cursors.length === 1} onClick={() => onChange(cursors.slice(0, -1))}>
+      <button type="button" disabled={cursors.length === 1} onClick={() => onChange(cursors.slice(0, -1))}>
         Previous page
       </button>
-      <button disabled={nextCursor === null} onClick={() => onChange([...cursors, nextCursor ?? undefined])}>
+      <button type="button" disabled={nextCursor === null} onClick={() => onChange([...cursors, nextCursor ?? undefined])}>
         Next page
       </button>
     </nav>

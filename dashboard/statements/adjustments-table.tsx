@@ -39,7 +39,9 @@ export function AdjustmentsTable({ adjustments, totals, isClosed }: AdjustmentsT
         <p class="pages">
           <span role="status">{counted(more, 'adjustment')} not shown</span>
           <span class="print-only">Every line is in the export of the statement.</span>
-          <button onClick={() => setShownMax(shownMax + ROWS_AT_ONCE)}>Show more</button>
+          <button type="button" onClick={() => setShownMax(shownMax + ROWS_AT_ONCE)}>
+            Show more
+          </button>
         </p>
       ) : null}
     </>

@@ -16,6 +16,7 @@ export function Downloads(place: MonthOfSubject) {
       <div class="actions">
         {EXPORT_FORMAT_NAMES.map((format) => (
           <button
+            type="button"
             key={format}
             disabled={isBusy}
             title={`.${EXPORT_FORMATS[format].extension}`}

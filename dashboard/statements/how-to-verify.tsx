@@ -69,7 +69,7 @@ function HashCheck({ sha256, ...place }: MonthOfSubject & { readonly sha256: str
   }
   return (
     <div class="no-print">
-      <button onClick={check} disabled={shown.state === 'loading'}>
+      <button type="button" onClick={check} disabled={shown.state === 'loading'}>
         Check the hash here
       </button>
       <div role="status">

@@ -116,7 +116,9 @@ function LineRows({ subject, month, total, metricLines }: Omit<MetricLinesProps,
           <span role="status">
             {allDigits(String(shownMax))} of {counted(sorted.length, 'line')} shown
           </span>
-          <button onClick={() => setShownMax(shownMax + ROWS_AT_ONCE)}>Show {allDigits(String(Math.min(more, ROWS_AT_ONCE)))} more</button>
+          <button type="button" onClick={() => setShownMax(shownMax + ROWS_AT_ONCE)}>
+            Show {allDigits(String(Math.min(more, ROWS_AT_ONCE)))} more
+          </button>
         </p>
       ) : null}
     </>

@@ -39,10 +39,10 @@ function MonthStatement({ subject, month }: MonthOfSubject) {
         <h1>Statement of {showMonth(month)}</h1>
         <div class="actions">
           <a href={linkOfSubject(subject, ['statements'])}>All statements</a>
-          <button class="quiet" onClick={statement.reload} disabled={statement.state === 'loading' || isRefreshing}>
+          <button type="button" class="quiet" onClick={statement.reload} disabled={statement.state === 'loading' || isRefreshing}>
             {isRefreshing ? 'Refreshing…' : 'Refresh'}
           </button>
-          <button onClick={() => window.print()} disabled={statement.state !== 'ready'}>
+          <button type="button" onClick={() => window.print()} disabled={statement.state !== 'ready'}>
             Print
           </button>
         </div>

@@ -24,9 +24,11 @@ export function StatementsPage({ subject }: { subject: Subject }) {
         <h1>Statements</h1>
         <div class="actions">
           {subject.asAdmin && hasRole('operator') && list.state === 'ready' && list.value.length > 0 ? (
-            <button onClick={() => setAdjusting(true)}>Add an adjustment…</button>
+            <button type="button" onClick={() => setAdjusting(true)}>
+              Add an adjustment…
+            </button>
           ) : null}
-          <button class="quiet" onClick={list.reload} disabled={list.state === 'loading' || isRefreshing}>
+          <button type="button" class="quiet" onClick={list.reload} disabled={list.state === 'loading' || isRefreshing}>
             {isRefreshing ? 'Refreshing…' : 'Refresh'}
           </button>
         </div>
