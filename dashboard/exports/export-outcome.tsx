@@ -49,7 +49,13 @@ function Saved({ fetched }: { fetched: FetchedExport }) {
         <p>This browser computes hashes on https and on localhost only, so the file has no manifest here. The command line writes both: meterline export.</p>
       ) : (
         <p>
-          SHA-256 <code>{sha256}</code> <CopyButton text={sha256}>Copy the hash of the file</CopyButton>
+          SHA-256 of the file{manifest.statement_sha256 === sha256 ? ', which is that of the statement,' : ''} <code>{sha256}</code>{' '}
+          <CopyButton text={sha256}>Copy the hash</CopyButton>
+        </p>
+      )}
+      {manifest.statement_sha256 === null || manifest.statement_sha256 === sha256 ? null : (
+        <p>
+          SHA-256 of the statement <code>{manifest.statement_sha256}</code>: that of its NDJSON file
         </p>
       )}
       {described === undefined ? null : (

@@ -1,15 +1,13 @@
 import { useState } from 'preact/hooks'
-import type { Manifest } from '../../contract/export-manifest.ts'
 import type { EXPORT_LINES } from '../../contract/exports.ts'
 import { download } from '../calls/call.ts'
-import type { AsText } from '../calls/numbers-as-text.ts'
 import { useAnswer } from '../calls/use-answer.ts'
 import { ShownAnswer } from '../parts/shown-answer.tsx'
 import { caller } from '../session/session.ts'
 import { ExportForm, type ExportQuery } from './export-form.tsx'
 import { ExportOutcome } from './export-outcome.tsx'
 import { FORMAT_NAMES } from './format-names.ts'
-import { ManifestTable } from './manifest-table.tsx'
+import { ManifestSummary, ManifestTable } from './manifest-table.tsx'
 import { readManifest } from './read-manifest.ts'
 import { useExport } from './use-export.ts'
 
@@ -35,7 +33,7 @@ export function ExportsPage() {
         }}
       />
       <ExportOutcome shown={shown} onCancel={cancel} />
-      {shown.state === 'saved' ? <ManifestTable manifest={shown.fetched.manifest as unknown as AsText<Manifest>} /> : null}
+      {shown.state === 'saved' ? <ManifestTable totals={shown.fetched.manifest.totals} /> : null}
       {counted === undefined ? null : <Counted key={JSON.stringify(counted)} query={counted} />}
     </>
   )
@@ -46,7 +44,7 @@ function Counted({ query }: { query: ExportQuery }) {
   const manifest = useAnswer('manifest', (signal) => readManifest(query, signal))
   return (
     <ShownAnswer answer={manifest} what="manifest">
-      {(read) => <ManifestTable manifest={read} />}
+      {(read) => <ManifestSummary manifest={read} />}
     </ShownAnswer>
   )
 }

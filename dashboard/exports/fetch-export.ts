@@ -2,6 +2,7 @@ import { requireComplete } from '../../contract/complete-export.ts'
 import { EXPORT_FORMATS } from '../../contract/export-formats.ts'
 import type { Manifest } from '../../contract/export-manifest.ts'
 import { CallFailed, type DownloadedFile } from '../calls/call.ts'
+import { type AsText, parseWithNumbersAsText } from '../calls/numbers-as-text.ts'
 import { sha256Of } from './sha256.ts'
 
 /** An exported file that is complete, with what describes it. */
@@ -9,19 +10,22 @@ export interface FetchedExport {
   /** As the service names it; the command line uses the same name. */
   readonly name: string
   readonly file: Blob
-  readonly manifest: Manifest
+  /** As the service wrote it, for the file that "meterline verify" reads. */
+  readonly manifestText: string
+  readonly manifest: AsText<Manifest>
   /** Undefined where the browser computes no hashes. */
   readonly sha256: string | undefined
 }
 
 /** Reads an export to its end. Rejects with CallFailed if it breaks off: half a file would look like a smaller bill. */
 export async function fetchExport({ chunks, headers }: DownloadedFile, onBytes: (bytes: number) => void): Promise<FetchedExport> {
-  const manifest = manifestIn(headers)
+  const manifestText = manifestIn(headers)
+  const manifest = parseWithNumbersAsText(manifestText) as AsText<Manifest>
   const parts: Uint8Array<ArrayBuffer>[] = []
   let bytes = 0
   const { container } = EXPORT_FORMATS[manifest.format]
   try {
-    for await (const chunk of requireComplete(chunksOf(chunks), { container, rows: manifest.rows })) {
+    for await (const chunk of requireComplete(chunksOf(chunks), { container, rows: Number(manifest.rows) })) {
       parts.push(chunk as Uint8Array<ArrayBuffer>)
       bytes += chunk.length
       onBytes(bytes)
@@ -31,13 +35,15 @@ export async function fetchExport({ chunks, headers }: DownloadedFile, onBytes: 
     throw new CallFailed({ status: 0, code: 'FILE_INCOMPLETE', message: 'The file broke off before its end, so nothing was saved. Try again.' })
   }
   const file = new Blob(parts, { type: headers.get('content-type') ?? '' })
-  return { name: nameIn(headers), file, manifest, sha256: await sha256Of(file) }
+  return { name: nameIn(headers), file, manifestText, manifest, sha256: await sha256Of(file) }
 }
 
-/** The manifest that "meterline verify" reads beside the file. It has the hash of the file; where no hash can be computed there is none. */
-export function manifestFile({ name, file, manifest, sha256 }: FetchedExport): Blob | undefined {
+/** The manifest that "meterline verify" reads beside the file. Its counts are small integers and its values texts, so no digit is lost. It has the hash of the file; where no hash can be computed there is none. */
+export function manifestFile({ name, file, manifestText, sha256 }: FetchedExport): Blob | undefined {
   if (sha256 === undefined) return undefined
-  return new Blob([`${JSON.stringify({ ...manifest, file: name, bytes: file.size, sha256 }, null, 2)}\n`], { type: 'application/json' })
+  return new Blob([`${JSON.stringify({ ...(JSON.parse(manifestText) as Manifest), file: name, bytes: file.size, sha256 }, null, 2)}\n`], {
+    type: 'application/json',
+  })
 }
 
 /** Not every browser iterates over a stream. */
@@ -50,8 +56,7 @@ async function* chunksOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Async
   }
 }
 
-/** Its counts are small integers and its values are texts, so no digit is lost. */
-function manifestIn(headers: Headers): Manifest {
+function manifestIn(headers: Headers): string {
   const text = headers.get('x-meterline-manifest')
   if (text === null)
     throw new CallFailed({
@@ -59,7 +64,7 @@ function manifestIn(headers: Headers): Manifest {
       code: 'NO_MANIFEST',
       message: 'The answer has no manifest: a proxy removed the header x-meterline-manifest. Ask who runs the proxy.',
     })
-  return JSON.parse(text) as Manifest
+  return text
 }
 
 function nameIn(headers: Headers): string {

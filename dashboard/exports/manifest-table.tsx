@@ -13,11 +13,11 @@ const LINES: Readonly<Record<Manifest['totals'][number]['line'], string>> = {
   manual: 'Manual adjustments',
 }
 
-/** What an export contains: its rows, and the sum of their values by kind of line and metric. */
-export function ManifestTable({ manifest }: { manifest: AsText<Manifest> }) {
-  const { month, from, to, partners, partner_id, status, as_of, rows, totals, statement_sha256 } = manifest
+/** What an export contains, without its file: whose rows they are, how many, and what they add up to. */
+export function ManifestSummary({ manifest }: { manifest: AsText<Manifest> }) {
+  const { month, from, to, partners, partner_id, status, as_of, rows, statement_sha256 } = manifest
   return (
-    <section class="manifest">
+    <>
       <Notice>
         <p>
           {month === null ? `${showDay(from)} – ${showDay(to)}` : showMonth(month)},{' '}
@@ -31,22 +31,29 @@ export function ManifestTable({ manifest }: { manifest: AsText<Manifest> }) {
           </p>
         )}
       </Notice>
-      <Table
-        caption="Totals of the export"
-        columns={['Line', 'Metric', { title: 'Rows', isNumber: true }, { title: 'Sum of the values', isNumber: true }]}
-        empty="The export has no rows: nothing was used in this time."
-        rows={totals.map(({ line, metric, rows: ofTotal, value }) => ({
-          key: JSON.stringify([line, metric]),
-          cells: [
-            LINES[line],
-            <>
-              {titleOf(metric)} <code>{metric}</code>
-            </>,
-            allDigits(ofTotal),
-            <span data-total={metric}>{isMetricName(metric) ? exactWithUnit(value, METRICS[metric].unit) : allDigits(value)}</span>,
-          ],
-        }))}
-      />
-    </section>
+      <ManifestTable totals={manifest.totals} />
+    </>
+  )
+}
+
+/** The rows of an export, and the sum of their values, by kind of line and metric. */
+export function ManifestTable({ totals }: { totals: AsText<Manifest>['totals'] }) {
+  return (
+    <Table
+      caption="Totals of the export"
+      columns={['Line', 'Metric', { title: 'Rows', isNumber: true }, { title: 'Sum of the values', isNumber: true }]}
+      empty="The export has no rows: nothing was used in this time."
+      rows={totals.map(({ line, metric, rows, value }) => ({
+        key: JSON.stringify([line, metric]),
+        cells: [
+          LINES[line],
+          <>
+            {titleOf(metric)} <code>{metric}</code>
+          </>,
+          allDigits(rows),
+          <span data-total={metric}>{isMetricName(metric) ? exactWithUnit(value, METRICS[metric].unit) : allDigits(value)}</span>,
+        ],
+      }))}
+    />
   )
 }

@@ -54,6 +54,9 @@ export function CloseDialog({ due: { partner, month }, onClose }: CloseDialogPro
                 <button type="button" class="main" onClick={close} disabled={closing.state === 'closing'}>
                   {closing.state === 'closing' ? 'Closing…' : `Close ${showMonth(month)} for good`}
                 </button>
+                <button type="button" disabled={closing.state === 'closing'} onClick={(event) => event.currentTarget.closest('dialog')?.close()}>
+                  Leave it open
+                </button>
                 <span class="hint" role="status">
                   {closing.state === 'closing' ? 'The month is recounted and written. This may take a minute.' : ''}
                 </span>

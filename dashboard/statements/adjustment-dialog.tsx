@@ -58,7 +58,7 @@ export function AdjustmentDialog({ partnerId, statements, onClose }: AdjustmentD
       {sending.state === 'added' ? (
         <Added {...sending} />
       ) : (
-        <form onSubmit={submit}>
+        <form class="adjustment" onSubmit={submit}>
           <p>
             A wrong event cannot be removed, but its effect on the bill can be corrected. Usage does not change.{' '}
             {next === undefined ? null : <strong>The line lands on the statement of {showMonth(next)}, which is closed next.</strong>} Once that statement is

@@ -18,9 +18,11 @@ export function AdjustmentsTable({ adjustments, totals, isClosed }: AdjustmentsT
   const [shownMax, setShownMax] = useState(ROWS_AT_ONCE)
   const more = adjustments.length - shownMax
   return (
-    <>
+    <section class="adjustments" aria-labelledby="adjustments">
+      <h2 id="adjustments">Adjustments</h2>
       <Table
         caption={isClosed ? 'Adjustments on this statement' : 'Adjustments that this statement will have'}
+        isCaptionHidden
         columns={['For month', 'Project', 'Metric', 'Kind', { title: 'Value', isNumber: true }, 'Reason']}
         empty={isClosed ? 'No adjustments on this statement.' : 'No adjustments so far.'}
         rows={adjustments.slice(0, shownMax).map((line, index) => ({
@@ -44,7 +46,7 @@ export function AdjustmentsTable({ adjustments, totals, isClosed }: AdjustmentsT
           </button>
         </p>
       ) : null}
-    </>
+    </section>
   )
 }
 
