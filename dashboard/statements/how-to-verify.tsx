@@ -3,7 +3,7 @@ import type { CallFailed } from '../calls/call.ts'
 import { failureOf } from '../calls/use-answer.ts'
 import { fetchExport } from '../exports/fetch-export.ts'
 import { canHash } from '../exports/sha256.ts'
-import { withUnit } from '../numbers/show-quantity.ts'
+import { counted, withUnit } from '../numbers/show-quantity.ts'
 import { CopyButton } from '../parts/copy-button.tsx'
 import { Notice } from '../parts/notice.tsx'
 import { Failure } from '../parts/shown-answer.tsx'
@@ -39,7 +39,7 @@ export function HowToVerify({ sha256, ...place }: MonthOfSubject & { readonly sh
 type CheckState =
   | { readonly state: 'none' }
   | { readonly state: 'loading'; readonly bytes: number }
-  | { readonly state: 'done'; readonly found: string; readonly rows: number }
+  | { readonly state: 'done'; readonly found: string; readonly rows: string }
   | { readonly state: 'failed'; readonly failure: CallFailed }
 
 /** Reads the NDJSON export of a closed month and compares its hash with that of the statement. */
@@ -81,12 +81,12 @@ function HashCheck({ sha256, ...place }: MonthOfSubject & { readonly sha256: str
   )
 }
 
-function Outcome({ sha256, found, rows }: { sha256: string; found: string; rows: number }) {
+function Outcome({ sha256, found, rows }: { sha256: string; found: string; rows: string }) {
   if (found === sha256)
     return (
       <Notice tone="good">
         <strong>The hash is right</strong>
-        <p>The export has {rows} rows, and its SHA-256, computed in this browser, is that of the statement.</p>
+        <p>The export has {counted(rows, 'row')}, and its SHA-256, computed in this browser, is that of the statement.</p>
       </Notice>
     )
   return (
