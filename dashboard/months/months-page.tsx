@@ -77,9 +77,9 @@ function DueTable({ due, isOnePage, onCloseMonth }: DueTableProps) {
         rows={due.map((each) => ({
           key: JSON.stringify([each.partner.id, each.month]),
           cells: [
-            <>
+            <span>
               <a href={linkTo(['partners', each.partner.id, 'statements'])}>{each.partner.name}</a> <code>{each.partner.id}</code>
-            </>,
+            </span>,
             <a href={linkTo(['partners', each.partner.id, 'statements', each.month])}>{showMonth(each.month)}</a>,
             <Quantities totals={usedTotals(each.totals)} none="no usage" />,
             each.after === undefined ? (
