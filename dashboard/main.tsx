@@ -1,6 +1,7 @@
 import './styles/base.css'
 import './styles/page.css'
 import './styles/usage.css'
+import './styles/finance.css'
 import './styles/print.css'
 import { render } from 'preact'
 import { App } from './app.tsx'

@@ -1,9 +1,14 @@
 import type { ComponentChildren } from 'preact'
 import type { AdminRole } from '../contract/fields.ts'
 import type { Subject } from './address/subject.ts'
+import { ExportsPage } from './exports/exports-page.tsx'
+import { MonthsPage } from './months/months-page.tsx'
+import { PartnerPages } from './partners/partner-pages.tsx'
 import { ProjectPage } from './projects/project-page.tsx'
 import { ProjectsPage } from './projects/projects-page.tsx'
 import type { Session } from './session/session.ts'
+import { StatementPage } from './statements/statement-page.tsx'
+import { StatementsPage } from './statements/statements-page.tsx'
 import { UsagePage } from './usage/usage-page.tsx'
 
 /** A page: the first part of its URL, its name in the menu, and who sees it. */
@@ -43,4 +48,14 @@ export const SHOWN_PAGES: readonly ShownPage[] = [
     isFor: isProject,
     show: (_, session) => (session.who === 'project' ? <ProjectPage subject={ownSubject(session)} projectId={session.projectId} /> : null),
   },
+  {
+    path: 'statements',
+    title: 'Statements',
+    isFor: isPartner,
+    show: ([month], session) =>
+      month === undefined ? <StatementsPage subject={ownSubject(session)} /> : <StatementPage subject={ownSubject(session)} month={month} />,
+  },
+  { path: 'months', title: 'Months', isFor: isAdmin('operator', 'finance'), show: () => <MonthsPage /> },
+  { path: 'partners', title: 'Partners', isFor: isAdmin('operator', 'finance'), show: (rest) => <PartnerPages rest={rest} /> },
+  { path: 'exports', title: 'Exports', isFor: isAdmin('operator', 'finance'), show: () => <ExportsPage /> },
 ]
