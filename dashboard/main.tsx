@@ -1,6 +1,8 @@
 import './styles/base.css'
 import './styles/page.css'
 import './styles/usage.css'
+import './styles/menu.css'
+import './styles/operators.css'
 import './styles/print.css'
 import { render } from 'preact'
 import { App } from './app.tsx'

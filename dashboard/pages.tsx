@@ -1,15 +1,28 @@
 import type { ComponentChildren } from 'preact'
 import type { AdminRole } from '../contract/fields.ts'
 import type { Subject } from './address/subject.ts'
+import { AuditLogPage } from './operators/audit-log/audit-log-page.tsx'
+import { AuditsPage } from './operators/audits/audits-page.tsx'
+import { CredentialsPage } from './operators/credentials/credentials-page.tsx'
+import { HealthPage } from './operators/health/health-page.tsx'
+import { ServiceLogsPage } from './operators/health/service-logs-page.tsx'
+import { RejectedPage } from './operators/rejected/rejected-page.tsx'
+import { SecretsPage } from './operators/secrets/secrets-page.tsx'
+import { SilentPage } from './operators/silent/silent-page.tsx'
+import { UnregisteredPage } from './operators/unregistered/unregistered-page.tsx'
 import { ProjectPage } from './projects/project-page.tsx'
 import { ProjectsPage } from './projects/projects-page.tsx'
 import type { Session } from './session/session.ts'
 import { UsagePage } from './usage/usage-page.tsx'
 
+export type PageGroup = 'Billing' | 'Operations' | 'Access'
+
 /** A page: the first part of its URL, its name in the menu, and who sees it. */
 export interface ShownPage {
   readonly path: string
   readonly title: string
+  /** Under which heading of the menu. Pages without one come first. */
+  readonly group?: PageGroup
   readonly isFor: (session: Session) => boolean
   /** `rest`: the further parts of the URL. */
   readonly show: (rest: readonly string[], session: Session) => ComponentChildren
@@ -43,5 +56,25 @@ export const SHOWN_PAGES: readonly ShownPage[] = [
     isFor: isProject,
     show: (_, session) => (session.who === 'project' ? <ProjectPage subject={ownSubject(session)} projectId={session.projectId} /> : null),
   },
+  { path: 'health', title: 'Health', group: 'Operations', isFor: isAdmin('operator'), show: () => <HealthPage /> },
+  { path: 'service-logs', title: 'Service logs', group: 'Operations', isFor: isAdmin('operator'), show: () => <ServiceLogsPage /> },
+  { path: 'rejected', title: 'Rejected events', group: 'Operations', isFor: isAdmin('operator', 'emitter-manager'), show: () => <RejectedPage /> },
+  {
+    path: 'unregistered',
+    title: 'Unregistered projects',
+    group: 'Operations',
+    isFor: isAdmin('operator', 'finance', 'emitter-manager'),
+    show: () => <UnregisteredPage />,
+  },
+  { path: 'silent', title: 'Silent emitters', group: 'Operations', isFor: isAdmin('operator', 'finance', 'emitter-manager'), show: () => <SilentPage /> },
+  { path: 'audits', title: 'Audits', group: 'Operations', isFor: isAdmin('operator', 'finance'), show: () => <AuditsPage /> },
+  {
+    path: 'credentials',
+    title: 'Credentials',
+    group: 'Access',
+    isFor: isAdmin('operator', 'emitter-manager'),
+    show: ([kind]) => <CredentialsPage kind={kind} />,
+  },
+  { path: 'secrets', title: 'Secrets', group: 'Access', isFor: isAdmin('operator'), show: () => <SecretsPage /> },
+  { path: 'audit-log', title: 'Audit log', group: 'Access', isFor: isAdmin('operator', 'finance'), show: () => <AuditLogPage /> },
 ]
-

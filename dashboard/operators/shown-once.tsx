@@ -1,0 +1,22 @@
+import { CopyButton } from '../parts/copy-button.tsx'
+import { Notice } from '../parts/notice.tsx'
+
+interface ShownOnceProps {
+  /** Such as "ingest key". */
+  readonly what: string
+  readonly value: string
+}
+
+/** A credential that the service answers with once and stores only as a hash. */
+export function ShownOnce({ what, value }: ShownOnceProps) {
+  return (
+    <div class="shown-once">
+      <Notice tone="warn">
+        <strong>This {what} is shown only now.</strong>
+        <p>Copy it to where it is needed before you close this; it cannot be shown again.</p>
+      </Notice>
+      <pre aria-label={`The new ${what}`}>{value}</pre>
+      <CopyButton text={value}>{`Copy the ${what}`}</CopyButton>
+    </div>
+  )
+}
