@@ -1,8 +1,9 @@
 import { z } from 'zod'
-import { METRIC_NAMES } from '../metering/metrics.ts'
+import { METRIC_NAMES, METRICS, PEAK_METRICS, type PeakMetric } from '../metering/metrics.ts'
 import { IN_FEBRUARY, JANUARY, monthUsage, PROJECT_ID, PROJECT_NAME } from './example-values.ts'
 import {
   BillingFields,
+  ExactNumber,
   InstanceTypeField,
   Instant,
   PartnerParams,
@@ -16,11 +17,21 @@ import {
 } from './fields.ts'
 import { defineOperation } from './operation.ts'
 import { NextCursor, PageQuery } from './pages.ts'
+import { PeakDays } from './usage.ts'
 
 const PROJECT_ORDERS = ['name', 'created_at', 'last_activity_at', ...METRIC_NAMES.map(projectSummaryName)] as const
 export type ProjectOrder = (typeof PROJECT_ORDERS)[number]
 export type ProjectSort = ProjectOrder | `-${ProjectOrder}`
 const PROJECT_SORTS: readonly ProjectSort[] = [...PROJECT_ORDERS, ...PROJECT_ORDERS.map((order) => `-${order}` as const)]
+
+export type PeakSummaryName = (typeof METRICS)[PeakMetric]['projectSummaryName']
+
+const OnPeakDays = z
+  .object(Object.fromEntries(PEAK_METRICS.map((metric) => [METRICS[metric].projectSummaryName, ExactNumber])) as Record<PeakSummaryName, typeof ExactNumber>)
+  .meta({
+    description:
+      'The project’s value on the day in `peak_days`, 0 if it has none. Over all projects they add up to the peaks of the partnership, exactly; the greatest values in `summary` do not.',
+  })
 
 export const LIST_PARTNER_PROJECTS = defineOperation({
   method: 'GET',
@@ -37,6 +48,10 @@ export const LIST_PARTNER_PROJECTS = defineOperation({
       .enum(PROJECT_SORTS)
       .default('name')
       .meta({ description: 'Prefix it with "-" for descending order. A quantity of `summary` sorts by the usage of the period.' }),
+    include: z
+      .enum(['on_peak_days'])
+      .optional()
+      .meta({ description: '`on_peak_days` adds `peak_days`, and to each project what it contributed to the peaks of the partnership.' }),
     ...PageQuery.shape,
   }),
   answers: {
@@ -51,11 +66,13 @@ export const LIST_PARTNER_PROJECTS = defineOperation({
           instance_type: InstanceTypeField,
           last_activity_at: Instant.nullable(),
           summary: quantitiesSchema(projectSummaryName),
+          on_peak_days: OnPeakDays.optional(),
         }),
       ),
       next_cursor: NextCursor,
       total: z.number().int().meta({ description: 'The number of projects that matched when the first page was read; the same on every page.' }),
       period: PeriodAnswer,
+      peak_days: PeakDays.optional(),
       ...BillingFields,
     }),
   },
@@ -83,4 +100,13 @@ export const LIST_PARTNER_PROJECTS = defineOperation({
       },
     },
   },
+})
+
+/** The same answer for finance, which has no credential of a partner. */
+export const LIST_PROJECTS_OF_PARTNER = defineOperation({
+  ...LIST_PARTNER_PROJECTS,
+  path: '/admin/v1/partners/:partnerId/projects',
+  tag: 'admin',
+  summary: 'List all projects of a partner with their usage of a period',
+  errors: { ...LIST_PARTNER_PROJECTS.errors, 403: true, 404: 'PARTNER_NOT_FOUND' },
 })

@@ -19,7 +19,8 @@ import { defineOperation } from './operation.ts'
 
 export type PeakName = (typeof METRICS)[(typeof PEAK_METRICS)[number]]['partnershipName']
 
-const PeakDays = z
+/** Under the names of a partnership's `summary`. */
+export const PeakDays = z
   .object(Object.fromEntries(PEAK_METRICS.map((metric) => [METRICS[metric].partnershipName, Day.nullable()])) as Record<PeakName, z.ZodNullable<typeof Day>>)
   .meta({ description: 'The day on which each peak was reached, the earliest on ties; null without events.' })
 
@@ -89,4 +90,20 @@ export const GET_PROJECT_USAGE = defineOperation({
       },
     },
   },
+})
+
+/** The same answers for finance, which has no credential of a partner. */
+export const GET_USAGE_OF_PARTNER = defineOperation({
+  ...GET_PARTNERSHIP_USAGE,
+  path: '/admin/v1/partners/:partnerId/usage',
+  tag: 'admin',
+  errors: { ...GET_PARTNERSHIP_USAGE.errors, 403: true, 404: 'PARTNER_NOT_FOUND' },
+})
+
+export const GET_USAGE_OF_PROJECT = defineOperation({
+  ...GET_PROJECT_USAGE,
+  path: '/admin/v1/projects/:projectId/usage',
+  tag: 'admin',
+  params: PartnerProjectParams.pick({ projectId: true }),
+  errors: { ...GET_PROJECT_USAGE.errors, 403: true },
 })

@@ -1,11 +1,11 @@
 import { useEffect, useState } from 'preact/hooks'
 import { address } from './address/address.ts'
 import { SHOWN_PAGES, type ShownPage } from './pages.tsx'
+import { Notice } from './parts/notice.tsx'
 import { type Session, session } from './session/session.ts'
 import { continueSession } from './session/sign-in.ts'
 import { SignInPage } from './session/sign-in-page.tsx'
 import { Shell } from './shell.tsx'
-import { Notice } from './parts/notice.tsx'
 
 /** The page for whoever is signed in, or the one to sign in. */
 export function App() {

@@ -22,17 +22,10 @@ export function Shell({ pages, signedIn, children }: ShellProps) {
   }, [title])
   return (
     <div class="shell">
-      <a
-        class="skip"
-        href="#content"
-        onClick={(event) => {
-          // The part of the URL after # is the address of the page, so the jump is made here.
-          event.preventDefault()
-          content.current?.focus()
-        }}
-      >
+      {/* No link: the part of the URL after # is the address of the page. */}
+      <button type="button" class="skip" onClick={() => content.current?.focus()}>
         Skip to the content
-      </a>
+      </button>
       <header class="bar">
         <a class="name" href={linkTo([])}>
           Meterline
@@ -40,7 +33,7 @@ export function Shell({ pages, signedIn, children }: ShellProps) {
         <Menu pages={pages} current={current} title={title} />
         <div class="who">
           <span title={subjectOf(signedIn)}>{subjectOf(signedIn)}</span>
-          <button class="quiet" onClick={() => endSession()}>
+          <button type="button" class="quiet" onClick={() => endSession()}>
             Sign out
           </button>
         </div>

@@ -34,7 +34,8 @@ export interface MetricDefinition {
 }
 
 export const METRIC_NAMES = Object.keys(METRICS) as MetricName[]
-export const PEAK_METRICS = METRIC_NAMES.filter((name) => METRICS[name].kind === 'peak')
+export type PeakMetric = { [M in MetricName]: (typeof METRICS)[M]['kind'] extends 'peak' ? M : never }[MetricName]
+export const PEAK_METRICS = METRIC_NAMES.filter((name): name is PeakMetric => METRICS[name].kind === 'peak')
 export const CUMULATIVE_METRICS = METRIC_NAMES.filter((name) => METRICS[name].kind === 'cumulative')
 
 export function isMetricName(name: unknown): name is MetricName {

@@ -9,16 +9,21 @@ import { isFromThisMachine } from '../http/from-this-machine.ts'
 export type Access =
   | { readonly who: 'everyone' }
   | { readonly who: 'emitter' }
-  /** The partner in the path. Partners of another mode than `mode` get a 403 with the reason. */
-  | { readonly who: 'partner'; readonly mode?: PartnerMode; readonly projectToken?: true }
+  /**
+   * The partner in the path. Partners of another mode than `mode` get a 403 with the reason. `projectToken`: also the ten-minute
+   * token of the project in the path. `partnerToken`: also the partner's token for pages, so only for reads without an API key.
+   */
+  | { readonly who: 'partner'; readonly mode?: PartnerMode; readonly projectToken?: true; readonly partnerToken?: true }
   /** The admin token, and admin JWTs of these roles. `orThisMachine`: also programs on this machine, without a credential. */
   | { readonly who: 'admin'; readonly roles: readonly AdminRole[]; readonly orThisMachine?: true }
 
 export const EVERYONE: Access = { who: 'everyone' }
 export const EMITTER: Access = { who: 'emitter' }
 export const PARTNER: Access = { who: 'partner' }
-/** Also the ten-minute token of the project in the path. */
-export const PROJECT_READER: Access = { who: 'partner', projectToken: true }
+/** Also the partner's token for pages. */
+export const PARTNER_READER: Access = { who: 'partner', partnerToken: true }
+/** Also the ten-minute token of the project in the path, and the partner's token for pages. */
+export const PROJECT_READER: Access = { who: 'partner', projectToken: true, partnerToken: true }
 export const WHITE_LABEL_PARTNER: Access = { who: 'partner', mode: 'white-label' }
 /** Also the ten-minute token of the project in the path. */
 export const WHITE_LABEL_PROJECT_READER: Access = { who: 'partner', mode: 'white-label', projectToken: true }

@@ -6,6 +6,7 @@ import { authenticateIngestKey, type IngestKey } from '../../registry/credential
 import { authenticatePartner } from '../../registry/credentials/partner-secrets.ts'
 import type { Partner } from '../../registry/partners.ts'
 import { authenticateAdminToken } from '../../registry/tokens/admin-tokens.ts'
+import { authenticatePartnerToken } from '../../registry/tokens/partner-tokens.ts'
 import { authenticateProjectToken } from '../../registry/tokens/project-tokens.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
@@ -42,7 +43,7 @@ export function authenticate(app: FastifyInstance, { registry, adminToken, now, 
   })
 }
 
-/** The partner in the path, proven by its secret. */
+/** The partner in the path, proven by its secret or by a token that its route accepts. */
 export function partnerOf({ identity }: FastifyRequest): Partner {
   if (identity?.who !== 'partner') throw new ApiError('UNAUTHENTICATED')
   return identity.partner
@@ -75,13 +76,14 @@ async function requireAccess(request: FastifyRequest, credentials: Credentials, 
   return requirePartner(request, credentials, access)
 }
 
-/** The partner in the path. An unknown partner, a wrong secret and a token of another project are the same 401. */
+/** The partner in the path. An unknown partner, a wrong secret and a token of another project or partner are the same 401. */
 async function requirePartner(request: FastifyRequest, credentials: Credentials, access: Access & { who: 'partner' }): Promise<Identity> {
   const sent = requireCredential(request, access)
   const isSecret = sent.by === 'partner secret'
-  const partner = await (isSecret ? partnerOfSecret : partnerOfProjectToken)(request, credentials, { sent, credential: credentialOf(request, access, sent) })
+  const toProve = { sent, credential: credentialOf(request, access, sent), access }
+  const partner = await (isSecret ? partnerOfSecret : partnerOfToken)(request, credentials, toProve)
   const { mode } = access
-  if (partner === undefined) throw new NotProven(isSecret ? WRONG : 'the code is malformed, forged, expired, or for another project')
+  if (partner === undefined) throw new NotProven(isSecret ? WRONG : 'the token is malformed, forged, expired, or for another project or partner')
   request.identity = { who: 'partner', partner }
   if (mode !== undefined && partner.mode !== mode) throw new ApiError('MODE_NOT_ALLOWED', `This call is for ${mode} partnerships; yours is ${partner.mode}.`)
   return { who: 'partner', partner }
@@ -90,6 +92,7 @@ async function requirePartner(request: FastifyRequest, credentials: Credentials,
 interface ToProve {
   readonly sent: SentCredential
   readonly credential: Credential
+  readonly access: Access & { who: 'partner' }
 }
 
 function partnerOfSecret(request: FastifyRequest, { registry, brake }: Credentials, { sent, credential }: ToProve): Promise<Partner | undefined> {
@@ -99,10 +102,13 @@ function partnerOfSecret(request: FastifyRequest, { registry, brake }: Credentia
 
 /**
  * Without the brake: a signature cannot be guessed, and a client that still polls with an expired token would be blocked by it.
- * Requests with forged codes are limited by their network (api/http/rate-limits.ts).
+ * Requests with forged tokens are limited by their network (api/http/rate-limits.ts).
  */
-async function partnerOfProjectToken(request: FastifyRequest, { registry, proven }: Credentials, { sent, credential }: ToProve): Promise<Partner | undefined> {
-  const partner = await authenticateProjectToken(registry, sent.text, request.params as { partnerId: string; projectId: string })
+async function partnerOfToken(request: FastifyRequest, { registry, proven }: Credentials, { sent, credential, access }: ToProve): Promise<Partner | undefined> {
+  const params = request.params as { partnerId: string; projectId: string }
+  const partner =
+    (access.projectToken === true ? await authenticateProjectToken(registry, sent.text, params) : undefined) ??
+    (access.partnerToken === true ? await authenticatePartnerToken(registry, sent.text, params.partnerId) : undefined)
   proven.note(credential, partner !== undefined)
   return partner
 }
@@ -156,8 +162,9 @@ function requireCredential(request: FastifyRequest, access: Exclude<Access, { wh
 function whatToSend(access: Exclude<Access, { who: 'everyone' }>): string {
   if (access.who === 'emitter') return 'Send an ingest key as "Authorization: Bearer <key>".'
   if (access.who === 'admin') return 'Send the admin token, or a token that was made with it, as "Authorization: Bearer <token>".'
-  const orCode = access.projectToken === true ? ', or a code of this project as "Authorization: Bearer <code>"' : ''
-  return `Send the partner secret in the header X-Partnership-Secret${orCode}.`
+  const tokens = [...(access.projectToken === true ? ['a code of this project'] : []), ...(access.partnerToken === true ? ['a token of this partner'] : [])]
+  const orToken = tokens.length === 0 ? '' : `, or ${tokens.join(' or ')} as "Authorization: Bearer <token>"`
+  return `Send the partner secret in the header X-Partnership-Secret${orToken}.`
 }
 
 function digest(text: string): Buffer {

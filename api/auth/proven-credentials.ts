@@ -6,7 +6,7 @@ export type Credential = readonly string[]
 
 /**
  * The credentials that were valid within the last hour, as digests. Nothing that is merely sent gets in, so invented credentials
- * push none out. Codes of projects have a set of their own: a partner can make thousands of them.
+ * push none out. Codes of projects and tokens of partners share a set of their own: a partner can make thousands of them.
  */
 export class ProvenCredentials {
   readonly #lasting: LRUCache<string, true>

@@ -17,8 +17,8 @@ const CREDENTIAL_CHARACTERS_MAX = 4_096
 export function sentCredential({ headers }: Pick<FastifyRequest, 'headers'>, access: Access): SentCredential | undefined {
   const { 'x-partnership-secret': secret, authorization } = headers
   if (access.who === 'everyone') return undefined
-  const takesCodes = access.who === 'partner' && access.projectToken === true
-  if (access.who === 'partner' && !(takesCodes && secret === undefined && authorization !== undefined)) return credential('partner secret', secret)
+  const takesTokens = access.who === 'partner' && (access.projectToken === true || access.partnerToken === true)
+  if (access.who === 'partner' && !(takesTokens && secret === undefined && authorization !== undefined)) return credential('partner secret', secret)
   return credential('bearer', bearerToken(authorization))
 }
 

@@ -34,6 +34,7 @@ export async function describeApi(app: FastifyInstance, publicUrl: string): Prom
           ingestKey: { type: 'http', scheme: 'bearer', description: 'An ingest key.' },
           adminToken: { type: 'http', scheme: 'bearer', description: 'The admin token, or an admin JWT of a role that is allowed the call.' },
           projectToken: { type: 'http', scheme: 'bearer', description: 'The ten-minute code of POST …/authorization, for its own project.' },
+          partnerToken: { type: 'http', scheme: 'bearer', description: 'The token of POST …/tokens, which reads usage and bills of its own partner.' },
         },
       },
     },
@@ -98,7 +99,8 @@ function whoMay(roles: readonly AdminRole[]): string {
 function schemesOf(access: Exclude<Access, { who: 'everyone' }>): Record<string, string[]>[] {
   if (access.who === 'emitter') return [{ ingestKey: [] }]
   if (access.who === 'admin') return [{ adminToken: [] }]
-  return [{ partnerSecret: [] }, ...(access.projectToken === true ? [{ projectToken: [] }] : [])]
+  const tokens = [...(access.projectToken === true ? [{ projectToken: [] }] : []), ...(access.partnerToken === true ? [{ partnerToken: [] }] : [])]
+  return [{ partnerSecret: [] }, ...tokens]
 }
 
 /** A route that reads its body as bytes has no schema that validates it, only one that describes it. */

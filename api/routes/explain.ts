@@ -11,7 +11,7 @@ import { formatTimestamp, instantOrNull } from '../../metering/timestamp.ts'
 import { findPartner } from '../../registry/partners.ts'
 import { findProject, type Project } from '../../registry/projects/project.ts'
 import { billingAnswer } from '../answers/billing-fields.ts'
-import { FINANCE, PARTNER } from '../auth/access.ts'
+import { FINANCE, PARTNER_READER } from '../auth/access.ts'
 import { partnerOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
@@ -20,7 +20,7 @@ import { requireProjectOf } from '../requests/require-project.ts'
 import { addRoute } from '../route.ts'
 
 export function explainOwnUsage(app: FastifyInstance, { limitedReads, registry, now }: ApiContext, explaining: ExplainStore): void {
-  addRoute(app, EXPLAIN_OWN_USAGE, { access: PARTNER }, async (request) => {
+  addRoute(app, EXPLAIN_OWN_USAGE, { access: PARTNER_READER }, async (request) => {
     const partner = partnerOf(request)
     const { metric: name, project_id: projectId } = request.query
     const period = requirePeriod(request.query, now())

@@ -8,7 +8,7 @@ import type { QueryOf } from '../../contract/operation.ts'
 import { periodOfMonth } from '../../metering/month.ts'
 import { isDay, parsePeriod } from '../../metering/period.ts'
 import { findPartner } from '../../registry/partners.ts'
-import { FINANCE, PARTNER } from '../auth/access.ts'
+import { FINANCE, PARTNER_READER } from '../auth/access.ts'
 import { partnerOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
@@ -18,7 +18,7 @@ import { requireMonth } from '../requests/period.ts'
 import { addRoute } from '../route.ts'
 
 export function exportOwnStatement(app: FastifyInstance, context: ApiContext, slots: ExportSlots): void {
-  addRoute(app, EXPORT_OWN_STATEMENT, { access: PARTNER, exposeHeadRoute: false }, async (request, reply) => {
+  addRoute(app, EXPORT_OWN_STATEMENT, { access: PARTNER_READER, exposeHeadRoute: false }, async (request, reply) => {
     const partner = partnerOf(request)
     const exportRequest = { ...requireFormat(request.query), partner, ...requireMonthSpan(request.params.month) }
     return sendExport(reply, await openExport(context, exportRequest, () => slots.ofPartner(partner.id)))

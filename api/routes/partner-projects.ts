@@ -2,11 +2,14 @@ import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { readAsOf } from '../../aggregator/as-of.ts'
 import { readBillingStatus } from '../../aggregator/statements/billing-status.ts'
+import { readPartnershipUsage } from '../../aggregator/usage/partnership-usage.ts'
 import { orderOfProjects, type SelectedOrder } from '../../aggregator/usage/project-orders.ts'
 import { readUsageOfProjects } from '../../aggregator/usage/projects-usage.ts'
+import { readUsageOnPeakDays } from '../../aggregator/usage/usage-on-peak-days.ts'
 import { projectSummaryName } from '../../contract/fields.ts'
+import type { QueryOf } from '../../contract/operation.ts'
 import { CURSOR_CHARACTERS_MAX } from '../../contract/pages.ts'
-import { LIST_PARTNER_PROJECTS, type ProjectSort } from '../../contract/partner-projects.ts'
+import { LIST_PARTNER_PROJECTS, LIST_PROJECTS_OF_PARTNER, type ProjectSort } from '../../contract/partner-projects.ts'
 import { METRIC_NAMES, METRICS, type MetricName } from '../../metering/metrics.ts'
 import { isDay, type Period } from '../../metering/period.ts'
 import { instantOrNull } from '../../metering/timestamp.ts'
@@ -14,36 +17,56 @@ import { type ProjectFilter, readListedProjects } from '../../registry/projects/
 import { PRINT_BYTES, printOf, readWalk, startWalk, type Walk } from '../../registry/projects/walk-projects.ts'
 import type { LimitedReads } from '../../sql/limited-reads.ts'
 import { billingAnswer } from '../answers/billing-fields.ts'
-import { quantitiesAnswer } from '../answers/quantities.ts'
-import { PARTNER } from '../auth/access.ts'
+import { peakDaysAnswer } from '../answers/peak-days.ts'
+import { peaksAnswer, quantitiesAnswer } from '../answers/quantities.ts'
+import { FINANCE, PARTNER_READER } from '../auth/access.ts'
 import { partnerOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
 import { WalkBudget } from '../http/walk-budget.ts'
 import { requirePlace, writePlace } from '../requests/cursor.ts'
 import { periodAnswer, requirePeriod } from '../requests/period.ts'
+import { requireKnownPartner } from '../requests/require-partner.ts'
 import { addRoute } from '../route.ts'
 
-export function listPartnerProjects(app: FastifyInstance, { limitedReads, now }: ApiContext): void {
+export function listPartnerProjects(app: FastifyInstance, context: ApiContext): void {
   const walkBudget = new WalkBudget()
-  addRoute(app, LIST_PARTNER_PROJECTS, { access: PARTNER }, async (request) => {
-    const partner = partnerOf(request)
-    const { status = '', search, sort, limit, cursor, start_date, end_date } = request.query
-    const query = [partner.id, status, search, sort, start_date, end_date]
-    const place = cursor === undefined ? undefined : requirePlace(cursor, query, Place)
-    const period = requirePeriod(place === undefined ? request.query : { start_date: place[0], end_date: place[1] }, now())
-    const asOfMs = await readAsOf(limitedReads)
-    const list = { reads: limitedReads, filter: { partnerId: partner.id, status, search }, order: selectOrder(sort, period), limit, walkBudget }
-    const page = place === undefined ? await firstPage(list) : await nextPage(list, place[2])
-    return {
-      projects: await projectsAnswer(limitedReads, partner.id, page.ids, period),
-      next_cursor: page.next === null ? null : writePlace(query, [period.first, period.last, page.next]),
-      total: page.total,
-      period: periodAnswer(period),
-      ...billingAnswer(asOfMs, await readBillingStatus(limitedReads, partner.id, period, now())),
-    }
+  addRoute(app, LIST_PARTNER_PROJECTS, { access: PARTNER_READER }, async (request) =>
+    projectsPage({ ...context, walkBudget }, partnerOf(request).id, request.query),
+  )
+}
+
+export function listProjectsOfPartner(app: FastifyInstance, context: ApiContext): void {
+  // Of its own: what finance reads must not use up what the partner may begin.
+  const walkBudget = new WalkBudget()
+  addRoute(app, LIST_PROJECTS_OF_PARTNER, { access: FINANCE }, async (request) => {
+    const { id } = await requireKnownPartner(context.registry, request.params.partnerId)
+    return projectsPage({ ...context, walkBudget }, id, request.query)
   })
 }
+
+async function projectsPage(context: ListContext, partnerId: string, asked: QueryOf<typeof LIST_PARTNER_PROJECTS>) {
+  const { limitedReads, walkBudget, now } = context
+  const { status = '', search, sort, limit, cursor, include, start_date, end_date } = asked
+  const query = [partnerId, status, search, sort, start_date, end_date]
+  const place = cursor === undefined ? undefined : requirePlace(cursor, query, Place)
+  const period = requirePeriod(place === undefined ? asked : { start_date: place[0], end_date: place[1] }, now())
+  const asOfMs = await readAsOf(limitedReads)
+  const list = { reads: limitedReads, filter: { partnerId, status, search }, order: selectOrder(sort, period), limit, walkBudget }
+  const page = place === undefined ? await firstPage(list) : await nextPage(list, place[2])
+  const projects = await projectsAnswer(limitedReads, partnerId, page.ids, period)
+  const peaks = include === 'on_peak_days' ? await readPeaks(context, { partnerId, period, projectIds: page.ids }) : undefined
+  return {
+    projects: peaks === undefined ? projects : projects.map((project) => ({ ...project, on_peak_days: peaks.of(project.id) })),
+    next_cursor: page.next === null ? null : writePlace(query, [period.first, period.last, page.next]),
+    total: page.total,
+    period: periodAnswer(period),
+    ...(peaks === undefined ? {} : { peak_days: peakDaysAnswer(peaks.days) }),
+    ...billingAnswer(asOfMs, await readBillingStatus(limitedReads, partnerId, period, now())),
+  }
+}
+
+type ListContext = Pick<ApiContext, 'limitedReads' | 'completeness' | 'now'> & { readonly walkBudget: WalkBudget }
 
 /** After the first page: what it showed. Later: the place in the order that the second page fixed. */
 const Next = z.union([
@@ -132,4 +155,14 @@ async function projectsAnswer(reads: LimitedReads, partnerId: string, ids: reado
       summary: quantitiesAnswer(usage.summary, projectSummaryName),
     }
   })
+}
+
+/** The peak days of the whole partnership, whichever of its projects the page shows, and what each of these contributed. */
+async function readPeaks(
+  { limitedReads, completeness }: ListContext,
+  { partnerId, period, projectIds }: { partnerId: string; period: Period; projectIds: readonly string[] },
+) {
+  const { peakDays: days } = await readPartnershipUsage(limitedReads, partnerId, period, await completeness.read())
+  const onPeakDays = await readUsageOnPeakDays(limitedReads, projectIds, days)
+  return { days, of: (projectId: string) => peaksAnswer(onPeakDays(projectId)) }
 }

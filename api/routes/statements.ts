@@ -10,7 +10,7 @@ import type { Month } from '../../metering/month.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
 import type { NoteChange } from '../../registry/audit-log.ts'
 import { type Shown, statementStream, statementsAnswer } from '../answers/statement.ts'
-import { FINANCE, OPERATOR, PARTNER } from '../auth/access.ts'
+import { FINANCE, OPERATOR, PARTNER_READER } from '../auth/access.ts'
 import { actorOf, partnerOf } from '../auth/auth.ts'
 import type { ApiContext, OperatorContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
@@ -22,11 +22,13 @@ import { requireProjectOf } from '../requests/require-project.ts'
 import { addRoute } from '../route.ts'
 
 export function listOwnStatements(app: FastifyInstance, { limitedReads, now }: ApiContext): void {
-  addRoute(app, LIST_OWN_STATEMENTS, { access: PARTNER }, async (request) => statementsAnswer(await listStatements(limitedReads, partnerOf(request).id, now())))
+  addRoute(app, LIST_OWN_STATEMENTS, { access: PARTNER_READER }, async (request) =>
+    statementsAnswer(await listStatements(limitedReads, partnerOf(request).id, now())),
+  )
 }
 
 export function getOwnStatement(app: FastifyInstance, { limitedReads, now }: ApiContext, streams: StatementStreams): void {
-  addRoute(app, GET_OWN_STATEMENT, { access: PARTNER, exposeHeadRoute: false }, async (request, reply) =>
+  addRoute(app, GET_OWN_STATEMENT, { access: PARTNER_READER, exposeHeadRoute: false }, async (request, reply) =>
     sendStatement(request, reply, {
       ...{ clickhouse: limitedReads, streams, nowMs: now(), shown: 'with unbilled' },
       partnerId: partnerOf(request).id,

@@ -2,6 +2,7 @@ import { CREATE_ADMIN_TOKEN, LIST_ADMIN_TOKENS, REVOKE_ADMIN_TOKEN } from '../..
 import { AUTHORIZE_PROJECT } from '../../contract/authorization.ts'
 import { ADMIN_ROLES } from '../../contract/fields.ts'
 import type { RequestInput } from '../../contract/operation.ts'
+import { CREATE_PARTNER_TOKEN } from '../../contract/partner-tokens.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'
 import { connect, requirePartnerId, requireProjectId } from '../connection/connect.ts'
 import { CliError } from '../errors.ts'
@@ -13,7 +14,7 @@ import type { Session } from '../session.ts'
 export const tokenCommand: CommandRegistration = (program, run) => {
   const token = program
     .command('token')
-    .description('short-lived tokens: of operators and finance (made with the admin token itself), and of a project (made by its partner)')
+    .description('short-lived tokens: of operators and finance (by the admin token itself), of a project and for pages (by its partner)')
   withExamples(
     token
       .command('create', { isDefault: true })
@@ -46,6 +47,15 @@ export const tokenCommand: CommandRegistration = (program, run) => {
       .action((project: string | undefined, own: { partner?: string }) => run((session) => printCode(session, project, own))),
     ['meterline token project', 'of the linked project; the code alone, so that it can be piped'],
   )
+  withExamples(
+    token
+      .command('partner')
+      .description("create a token with which a page reads the partner's usage and bills, and print it")
+      .option('--partner <id>', 'the partner; default: that of the credentials')
+      .option('--expires-in <seconds>', '60 to 3600; default 600')
+      .action((own: PartnerTokenOptions) => run((session) => printPartnerToken(session, own))),
+    ['meterline token partner --expires-in 3600', 'for an hour; the token alone, so that it can be piped'],
+  )
 }
 
 interface TokenOptions {
@@ -54,11 +64,16 @@ interface TokenOptions {
   readonly expiresIn?: string
 }
 
+interface PartnerTokenOptions {
+  readonly partner?: string
+  /** Seconds. */
+  readonly expiresIn?: string
+}
+
 /** Creates an admin token of one role and prints it and nothing else, so that it can be piped. Throws CliError. */
 async function printToken(session: Session, { role, expiresIn }: TokenOptions): Promise<void> {
-  if (expiresIn !== undefined && !/^\d{1,9}$/.test(expiresIn)) throw new CliError(`"${expiresIn}" is not a number of seconds.`)
   // A wrong role or time is reported by the service itself.
-  const body = { role, ...(expiresIn === undefined ? {} : { expires_in: Number(expiresIn) }) } as RequestInput<typeof CREATE_ADMIN_TOKEN>['body']
+  const body = { role, ...lifetimeOf(expiresIn) } as RequestInput<typeof CREATE_ADMIN_TOKEN>['body']
   const { answer: made, text } = await callForText(connect(session, ['admin']), CREATE_ADMIN_TOKEN, { body })
   printAnswer(session, text, () => [made.token])
 }
@@ -69,6 +84,21 @@ async function printCode(session: Session, project: string | undefined, { partne
   const params = { partnerId: requirePartnerId(connection), projectId: requireProjectId(connection) }
   const { answer, text } = await callForText(connection, AUTHORIZE_PROJECT, { params })
   printAnswer(session, text, () => [answer.code])
+}
+
+/** Throws CliError. */
+async function printPartnerToken(session: Session, { partner, expiresIn }: PartnerTokenOptions): Promise<void> {
+  const connection = connect(session, ['partner'], { partner })
+  const params = { partnerId: requirePartnerId(connection) }
+  const { answer, text } = await callForText(connection, CREATE_PARTNER_TOKEN, { params, body: lifetimeOf(expiresIn) })
+  printAnswer(session, text, () => [answer.token])
+}
+
+/** Throws CliError. */
+function lifetimeOf(expiresIn: string | undefined): { expires_in?: number } {
+  if (expiresIn === undefined) return {}
+  if (!/^\d{1,9}$/.test(expiresIn)) throw new CliError(`"${expiresIn}" is not a number of seconds.`)
+  return { expires_in: Number(expiresIn) }
 }
 
 /** Throws CliError. */

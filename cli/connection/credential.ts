@@ -34,6 +34,11 @@ export function credentialOf(secret: string, source: string): Credential {
     )
   const claims = claimsOf(secret)
   if (claims === undefined) return { kind: 'admin', secret }
+  if (claims.partner === undefined && claims.sub.startsWith('ps_'))
+    throw new CliError(
+      `${source} is a partner's token for pages, which this program does not use. Use the partner's secret (it begins with "mls_").`,
+      EXIT.notAuthenticated,
+    )
   const expiresMs = claims.exp * 1_000
   return claims.partner === undefined ? { kind: 'admin', secret, role: claims.sub, expiresMs } : { kind: 'project', secret, expiresMs }
 }

@@ -21,9 +21,9 @@ export function PeriodPicker({ chosen }: { chosen: { period: Period; choice: Per
     if (value.startsWith('month:')) setParameters({ ...NO_PERIOD, month: value.slice('month:'.length) })
   }
   return (
-    <div class="period" role="group" aria-label="Period">
+    <fieldset class="period" aria-label="Period">
       {month === undefined ? null : (
-        <button class="quiet" aria-label={`Show ${showMonth(addMonths(month, -1))}`} onClick={() => choose(`month:${addMonths(month, -1)}`)}>
+        <button type="button" class="quiet" aria-label={`Show ${showMonth(addMonths(month, -1))}`} onClick={() => choose(`month:${addMonths(month, -1)}`)}>
           ‹
         </button>
       )}
@@ -38,12 +38,12 @@ export function PeriodPicker({ chosen }: { chosen: { period: Period; choice: Per
         <option value="custom">From … to …</option>
       </select>
       {month === undefined || month >= thisMonth ? null : (
-        <button class="quiet" aria-label={`Show ${showMonth(addMonths(month, 1))}`} onClick={() => choose(`month:${addMonths(month, 1)}`)}>
+        <button type="button" class="quiet" aria-label={`Show ${showMonth(addMonths(month, 1))}`} onClick={() => choose(`month:${addMonths(month, 1)}`)}>
           ›
         </button>
       )}
       {isCustom ? <CustomPeriod period={period} /> : null}
-    </div>
+    </fieldset>
   )
 }
 

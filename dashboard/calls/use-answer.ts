@@ -17,7 +17,6 @@ export type Loaded<T> = Answer<T> & { readonly reload: () => void }
 export function useAnswer<T>(key: string, read: (signal: AbortSignal) => Promise<T>): Loaded<T> {
   const [round, setRound] = useState(0)
   const [held, setHeld] = useState<{ key: string; answer: Answer<T> }>({ key, answer: { state: 'loading' } })
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the key names what `read` depends on.
   useEffect(() => {
     const abort = new AbortController()
     setHeld((before) => ({ key, answer: before.key === key ? refreshing(before.answer) : { state: 'loading' } }))

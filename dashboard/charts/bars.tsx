@@ -60,7 +60,6 @@ export function Bars({ label, unit, bars, nameOf = showDay, hint = 'Choose a day
           const at = { x: index * step + (step * GAP_SHARE) / 2, width: step * (1 - GAP_SHARE) }
           const height = heightOf(bar.value)
           return (
-            // biome-ignore lint/a11y/useSemanticElements: there is no button inside an SVG.
             <g
               key={bar.day}
               role={onChoose === undefined ? 'img' : 'button'}

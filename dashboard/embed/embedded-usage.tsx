@@ -33,12 +33,16 @@ export function EmbeddedUsage() {
   if (problem !== '') return <Notice tone="bad">{problem}</Notice>
   if (signedIn === undefined || signedIn.who === 'admin') return <Notice>Waiting for a token from the page around this view.</Notice>
   const subject = { partnerId: signedIn.partnerId, asAdmin: false }
-  return <main class="embedded">{signedIn.who === 'project' ? <ProjectPage subject={subject} projectId={signedIn.projectId} /> : <UsagePage subject={subject} />}</main>
+  return (
+    <main class="embedded">
+      {signedIn.who === 'project' ? <ProjectPage subject={subject} projectId={signedIn.projectId} /> : <UsagePage subject={subject} />}
+    </main>
+  )
 }
 
-/** The custom properties of styles/base.css that a host may set, and what a value may consist of: no url(), which would load something. */
+/** The custom properties of styles/base.css that a host may set, and what a value may consist of: nothing that loads a file. */
 const THEME_PROPERTIES = /^--(?:ink|soft|faint|page|panel|line|accent|ghost|peak|font|radius)$/
-const THEME_VALUE = /^[-#\w\s.,%"']{1,100}$/
+const THEME_VALUE = /^(?!.*(?:url|image))[-#\w\s.,%()"']{1,100}$/i
 
 function applyTheme(properties: Readonly<Record<string, string>>): void {
   for (const [name, value] of Object.entries(properties)) {

@@ -7,7 +7,8 @@ export function allDigits(quantity: string): string {
 
 const exact = new Intl.NumberFormat(undefined, { maximumFractionDigits: 9 })
 /** Browsers before 2023 would format a text by way of a double and change its digits. */
-const formatsTextExactly = new Intl.NumberFormat('en', { maximumFractionDigits: 9 }).format('9007199254740993.123456789' as `${number}`) === '9,007,199,254,740,993.123456789'
+const formatsTextExactly =
+  new Intl.NumberFormat('en', { maximumFractionDigits: 9 }).format('9007199254740993.123456789' as `${number}`) === '9,007,199,254,740,993.123456789'
 
 const DIGITS_PER_STEP = 3
 const SHORT_STEPS = ['', 'k', 'M', 'G', 'T', 'P', 'E', 'Z', 'Y', 'R'] as const

@@ -16,7 +16,7 @@ export function CopyButton({ text, children }: CopyButtonProps) {
   }
   return (
     <span class="copy">
-      <button class="quiet" onClick={copy} onBlur={() => setOutcome('')} title={text}>
+      <button type="button" class="quiet" onClick={copy} onBlur={() => setOutcome('')} title={text}>
         {children}
       </button>
       <span role="status">{outcome}</span>

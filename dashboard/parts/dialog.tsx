@@ -17,7 +17,7 @@ export function Dialog({ heading, onClose, children }: DialogProps) {
     <dialog ref={dialog} aria-label={heading} onClose={onClose}>
       <header>
         <h2>{heading}</h2>
-        <button class="quiet" onClick={() => dialog.current?.close()}>
+        <button type="button" class="quiet" onClick={() => dialog.current?.close()}>
           Close
         </button>
       </header>

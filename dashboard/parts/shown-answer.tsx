@@ -18,7 +18,10 @@ export function ShownAnswer<T>({ answer, what, children }: ShownAnswerProps<T>) 
     <div aria-busy={answer.isRefreshing}>
       {answer.staleBecause === undefined ? null : (
         <Notice tone="warn">
-          This is not up to date: {answer.staleBecause.message} <button onClick={answer.reload}>Try again</button>
+          This is not up to date: {answer.staleBecause.message}{' '}
+          <button type="button" onClick={answer.reload}>
+            Try again
+          </button>
         </Notice>
       )}
       {children(answer.value)}
@@ -55,7 +58,11 @@ export function Failure({ failure: { status, message, requestId }, what, onRetry
           Request id <code>{requestId}</code>
         </p>
       )}
-      {onRetry === undefined || status === 403 || status === 404 ? null : <button onClick={onRetry}>Try again</button>}
+      {onRetry === undefined || status === 403 || status === 404 ? null : (
+        <button type="button" onClick={onRetry}>
+          Try again
+        </button>
+      )}
     </div>
   )
 }

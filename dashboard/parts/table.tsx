@@ -26,12 +26,10 @@ export function Table({ caption, isCaptionHidden = false, columns, rows, empty =
   const cellsOf = ({ cells }: Row) =>
     cells.map((cell, index) =>
       index === 0 ? (
-        // biome-ignore lint/suspicious/noArrayIndexKey: a cell is identified by its column.
         <th key={index} scope="row" data-title={titles[index]}>
           {cell}
         </th>
       ) : (
-        // biome-ignore lint/suspicious/noArrayIndexKey: a cell is identified by its column.
         <td key={index} class={cellClass(index)} data-title={titles[index]}>
           {cell}
         </td>

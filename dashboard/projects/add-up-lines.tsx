@@ -38,7 +38,13 @@ export function AddUpLines({ subject, query, metric, total }: AddUpLinesProps) {
   }
   return (
     <div class="add-up" role="status">
-      {sum === undefined ? <button onClick={start}>Add up all lines</button> : <Outcome sum={sum} total={total} unit={unit} />}
+      {sum === undefined ? (
+        <button type="button" onClick={start}>
+          Add up all lines
+        </button>
+      ) : (
+        <Outcome sum={sum} total={total} unit={unit} />
+      )}
     </div>
   )
 }
@@ -54,7 +60,8 @@ function Outcome({ sum: { lines, value, isWhole, problem }, total, unit }: { sum
     )
   return (
     <Notice tone="warn">
-      {counted(lines, 'line')} add up to {exactWithUnit(value, unit)}, the total says {exactWithUnit(total, unit)}. Events that arrived in between change both: refresh, and add up again.
+      {counted(lines, 'line')} add up to {exactWithUnit(value, unit)}, the total says {exactWithUnit(total, unit)}. Events that arrived in between change both:
+      refresh, and add up again.
     </Notice>
   )
 }

@@ -7,11 +7,11 @@ import { counted } from '../numbers/show-quantity.ts'
 import { showDay, showTime } from '../numbers/show-time.ts'
 import { Badge } from '../parts/notice.tsx'
 import { ShownAnswer } from '../parts/shown-answer.tsx'
+import { session } from '../session/session.ts'
 import { BillingBadges } from '../usage/billing-badges.tsx'
 import { figuresOfProject, type ProjectUsage } from '../usage/figures.ts'
 import { MetricCards } from '../usage/metric-cards.tsx'
-import { type ProjectOfSubject, readProjectUsage } from '../usage/read-usage.ts'
-import { session } from '../session/session.ts'
+import { type ProjectOfSubject, readProjectUsage, undefinedIfNoSuchPeriod } from '../usage/read-usage.ts'
 import { type ListedProject, readProjects } from './read-projects.ts'
 import { StatusBadge } from './status-badge.tsx'
 
@@ -39,7 +39,7 @@ export function ProjectPage({ subject, projectId }: { subject: Subject; projectI
               period={period}
               before={before}
               figures={figuresOfProject(now)}
-              earlier={figuresOfProject(earlier)}
+              earlier={earlier === undefined ? [] : figuresOfProject(earlier)}
             />
           </>
         )}
@@ -48,8 +48,13 @@ export function ProjectPage({ subject, projectId }: { subject: Subject; projectI
   )
 }
 
-async function readBoth(of: ProjectOfSubject, period: Period, before: Period, signal: AbortSignal): Promise<{ now: ProjectUsage; earlier: ProjectUsage }> {
-  const [now, earlier] = await Promise.all([readProjectUsage(of, period, signal), readProjectUsage(of, before, signal)])
+async function readBoth(
+  of: ProjectOfSubject,
+  period: Period,
+  before: Period,
+  signal: AbortSignal,
+): Promise<{ now: ProjectUsage; earlier: ProjectUsage | undefined }> {
+  const [now, earlier] = await Promise.all([readProjectUsage(of, period, signal), readProjectUsage(of, before, signal).catch(undefinedIfNoSuchPeriod)])
   return { now, earlier }
 }
 

@@ -1,13 +1,12 @@
 import { useState } from 'preact/hooks'
-import { PROJECT_STATUS_NAMES, type ShownSort, SORT_NAMES, sortOf } from './choices.ts'
 import { METRIC_NAMES, METRICS, type MetricName } from '../../metering/metrics.ts'
 import { address, setParameters } from '../address/address.ts'
-import { periodOf, type Period } from '../address/period.ts'
+import { type Period, periodOf } from '../address/period.ts'
 import { PeriodPicker } from '../address/period-picker.tsx'
 import { linkOfSubject, type Subject } from '../address/subject.ts'
 import { useAnswer } from '../calls/use-answer.ts'
 import { METRIC_TITLES } from '../numbers/metric-titles.ts'
-import { counted, exactWithUnit } from '../numbers/show-quantity.ts'
+import { allDigits, counted } from '../numbers/show-quantity.ts'
 import { showDay } from '../numbers/show-time.ts'
 import { ShownAnswer } from '../parts/shown-answer.tsx'
 import { Table } from '../parts/table.tsx'
@@ -15,6 +14,7 @@ import { BillingBadges } from '../usage/billing-badges.tsx'
 import { figuresOfPartnership } from '../usage/figures.ts'
 import { readPartnershipUsage } from '../usage/read-usage.ts'
 import { AddUpLines } from './add-up-lines.tsx'
+import { PROJECT_STATUS_NAMES, type ShownSort, SORT_NAMES, sortOf } from './choices.ts'
 import { type ListedProject, type ProjectQuery, readProjects } from './read-projects.ts'
 import { StatusBadge } from './status-badge.tsx'
 import { ownMaximumOf, shareOf } from './value-of-project.ts'
@@ -52,43 +52,51 @@ function Filters({ metric }: { metric: MetricName }) {
     setParameters({ search: String(new FormData(event.currentTarget as HTMLFormElement).get('search')).trim() })
   }
   return (
-    <form class="filters" role="search" onSubmit={search}>
-      <label>
-        Name or id
-        <input type="search" name="search" defaultValue={parameters['search'] ?? ''} maxLength={128} onChange={(event) => setParameters({ search: event.currentTarget.value.trim() })} />
-      </label>
-      <label>
-        Metric
-        <select value={metric} onChange={(event) => setParameters({ metric: event.currentTarget.value })}>
-          {METRIC_NAMES.map((name) => (
-            <option key={name} value={name}>
-              {METRIC_TITLES[name]}
-            </option>
-          ))}
-        </select>
-      </label>
-      <label>
-        Status
-        <select value={parameters['status'] ?? ''} onChange={(event) => setParameters({ status: event.currentTarget.value })}>
-          <option value="">all</option>
-          {PROJECT_STATUS_NAMES.map((status) => (
-            <option key={status} value={status}>
-              {status}
-            </option>
-          ))}
-        </select>
-      </label>
-      <label>
-        Order
-        <select value={parameters['sort'] ?? 'name'} onChange={(event) => setParameters({ sort: event.currentTarget.value })}>
-          {(Object.keys(SORT_NAMES) as ShownSort[]).map((sort) => (
-            <option key={sort} value={sort}>
-              {SORT_NAMES[sort]}
-            </option>
-          ))}
-        </select>
-      </label>
-    </form>
+    <search>
+      <form class="filters" onSubmit={search}>
+        <label>
+          Name or id
+          <input
+            type="search"
+            name="search"
+            defaultValue={parameters['search'] ?? ''}
+            maxLength={128}
+            onChange={(event) => setParameters({ search: event.currentTarget.value.trim() })}
+          />
+        </label>
+        <label>
+          Metric
+          <select value={metric} onChange={(event) => setParameters({ metric: event.currentTarget.value })}>
+            {METRIC_NAMES.map((name) => (
+              <option key={name} value={name}>
+                {METRIC_TITLES[name]}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label>
+          Status
+          <select value={parameters['status'] ?? ''} onChange={(event) => setParameters({ status: event.currentTarget.value })}>
+            <option value="">all</option>
+            {PROJECT_STATUS_NAMES.map((status) => (
+              <option key={status} value={status}>
+                {status}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label>
+          Order
+          <select value={parameters['sort'] ?? 'name'} onChange={(event) => setParameters({ sort: event.currentTarget.value })}>
+            {(Object.keys(SORT_NAMES) as ShownSort[]).map((sort) => (
+              <option key={sort} value={sort}>
+                {SORT_NAMES[sort]}
+              </option>
+            ))}
+          </select>
+        </label>
+      </form>
+    </search>
   )
 }
 
@@ -109,7 +117,13 @@ function ProjectPages({ subject, query, metric }: ProjectPagesProps) {
     <ShownAnswer answer={list} what="list of projects">
       {({ projects, total, next_cursor, as_of, billing_status }) => (
         <>
-          <BillingBadges as_of={as_of} billing_status={billing_status} period={query.period} onRefresh={list.reload} isRefreshing={list.state === 'ready' && list.isRefreshing} />
+          <BillingBadges
+            as_of={as_of}
+            billing_status={billing_status}
+            period={query.period}
+            onRefresh={list.reload}
+            isRefreshing={list.state === 'ready' && list.isRefreshing}
+          />
           <ShownAnswer answer={whole} what="total">
             {(usage) => {
               const { total: value, peakDay } = figureOf(usage, metric)
@@ -126,10 +140,10 @@ function ProjectPages({ subject, query, metric }: ProjectPagesProps) {
               {counted(total, 'project')}
               {total === '0' ? '' : `, page ${cursors.length} of ${Math.ceil(Number(total) / ROWS_PER_PAGE)}`}
             </span>
-            <button disabled={cursors.length === 1} onClick={() => setCursors(cursors.slice(0, -1))}>
+            <button type="button" disabled={cursors.length === 1} onClick={() => setCursors(cursors.slice(0, -1))}>
               Previous page
             </button>
-            <button disabled={next_cursor === null} onClick={() => setCursors([...cursors, next_cursor ?? undefined])}>
+            <button type="button" disabled={next_cursor === null} onClick={() => setCursors([...cursors, next_cursor ?? undefined])}>
               Next page
             </button>
           </nav>
@@ -157,11 +171,18 @@ interface ProjectTableProps {
 function ProjectTable({ subject, projects, metric, peakDay, total }: ProjectTableProps) {
   const { kind, unit } = METRICS[metric]
   const isPeak = kind === 'peak'
-  const shareTitle = isPeak ? (peakDay === undefined ? 'On the peak day' : `On the peak day, ${showDay(peakDay)}`) : 'Total'
+  const shareTitle = isPeak ? (peakDay === undefined ? 'On the peak day' : `On the peak day, ${showDay(peakDay)}`) : 'Sum'
   return (
     <Table
-      caption={`What each project adds to ${METRIC_TITLES[metric]}`}
-      columns={['Project', 'Status', 'Region', { title: shareTitle, isNumber: true }, ...(isPeak ? [{ title: 'Own maximum', isNumber: true } as const] : []), 'Last activity']}
+      caption={`What each project adds to ${METRIC_TITLES[metric]}, in ${unit}s`}
+      columns={[
+        'Project',
+        'Status',
+        'Region',
+        { title: shareTitle, isNumber: true },
+        ...(isPeak ? [{ title: 'Own maximum', isNumber: true } as const] : []),
+        'Last activity',
+      ]}
       empty="No project matches."
       rows={projects.map((project) => ({
         key: project.id,
@@ -171,12 +192,12 @@ function ProjectTable({ subject, projects, metric, peakDay, total }: ProjectTabl
           </>,
           <StatusBadge status={project.status} deletedAt={project.deleted_at} />,
           project.region,
-          exactWithUnit(shareOf(project, metric), unit),
-          ...(isPeak ? [exactWithUnit(ownMaximumOf(project, metric), unit)] : []),
+          allDigits(shareOf(project, metric)),
+          ...(isPeak ? [allDigits(ownMaximumOf(project, metric))] : []),
           project.last_activity_at === null ? 'none yet' : showDay(project.last_activity_at),
         ],
       }))}
-      foot={{ key: 'total', cells: ['All projects', '', '', <strong data-total={metric}>{exactWithUnit(total, unit)}</strong>, ...(isPeak ? [''] : []), ''] }}
+      foot={{ key: 'total', cells: ['All projects', '', '', <strong data-total={metric}>{allDigits(total)}</strong>, ...(isPeak ? [''] : []), ''] }}
     />
   )
 }

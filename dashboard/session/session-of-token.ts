@@ -12,7 +12,8 @@ export function sessionOfToken(token: string): PartnerSession | ProjectSession |
   const { sub, partner, exp } = claims
   const expiresMs = typeof exp === 'number' ? exp * 1000 : undefined
   if (typ === 'partner+jwt' && typeof sub === 'string') return { who: 'partner', partnerId: sub, credential, expiresMs }
-  if (typ === 'JWT' && typeof sub === 'string' && typeof partner === 'string') return { who: 'project', partnerId: partner, projectId: sub, credential, expiresMs }
+  if (typ === 'JWT' && typeof sub === 'string' && typeof partner === 'string')
+    return { who: 'project', partnerId: partner, projectId: sub, credential, expiresMs }
   return { who: 'admin', role: ADMIN_ROLE_NAMES.find((role) => typ === 'admin+jwt' && role === sub) ?? 'admin', credential, expiresMs }
 }
 

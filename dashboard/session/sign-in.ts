@@ -11,7 +11,9 @@ import { sessionOfToken } from './session-of-token.ts'
 /** How long a token that is kept in the tab lives. */
 export const KEPT_SECONDS = 3_600
 
-export type GivenCredential = { readonly kind: 'partner'; readonly partnerId: string; readonly secret: string } | { readonly kind: 'token'; readonly token: string }
+export type GivenCredential =
+  | { readonly kind: 'partner'; readonly partnerId: string; readonly secret: string }
+  | { readonly kind: 'token'; readonly token: string }
 
 /**
  * Begins a session if the service accepts the credential. `keep`: the session survives a reload of this tab. Then a short-lived
@@ -52,8 +54,7 @@ async function proveCredential(begun: Session): Promise<void> {
       params: { partnerId: begun.partnerId, projectId: begun.projectId },
       query,
     })
-  else if (begun.role === 'emitter-manager')
-    await call<typeof LIST_INGEST_KEYS>(caller, { method: 'GET', path: '/admin/v1/ingest-keys', query: { limit: 1 } })
+  else if (begun.role === 'emitter-manager') await call<typeof LIST_INGEST_KEYS>(caller, { method: 'GET', path: '/admin/v1/ingest-keys', query: { limit: 1 } })
   else await call<typeof LIST_PARTNERS>(caller, { method: 'GET', path: '/admin/v1/partners', query: { limit: 1 } })
 }
 
@@ -73,7 +74,7 @@ async function shortLivedToken(begun: Session, given: GivenCredential): Promise<
 /** What a failed attempt means for the person who signs in. */
 export function signInProblem(error: unknown, kind: GivenCredential['kind']): string {
   if (!(error instanceof CallFailed)) return 'The page could not sign in. Reload it and try again.'
-  if (error.status !== 401) return error.message
+  if (error.status !== 401) return error.requestId === undefined ? error.message : `${error.message} (request id ${error.requestId})`
   return kind === 'partner'
     ? 'This partner id and secret are not accepted. Check both; the id begins with ps_. A secret may have expired or been revoked.'
     : 'This token is not accepted. Check that it was copied as a whole; it may have expired or been revoked.'

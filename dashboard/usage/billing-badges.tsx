@@ -30,7 +30,7 @@ export function BillingBadges({ as_of, billing_status, period, onRefresh, isRefr
           Provisional
         </Badge>
       )}
-      <button class="quiet" onClick={onRefresh} disabled={isRefreshing}>
+      <button type="button" class="quiet" onClick={onRefresh} disabled={isRefreshing}>
         {isRefreshing ? 'Refreshing…' : 'Refresh'}
       </button>
       <span class="visually-hidden" role="status">

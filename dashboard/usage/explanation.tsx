@@ -10,8 +10,8 @@ import { METRIC_TITLES } from '../numbers/metric-titles.ts'
 import { counted, exactWithUnit } from '../numbers/show-quantity.ts'
 import { showDay, showTime } from '../numbers/show-time.ts'
 import { Dialog } from '../parts/dialog.tsx'
-import { Table } from '../parts/table.tsx'
 import { ShownAnswer } from '../parts/shown-answer.tsx'
+import { Table } from '../parts/table.tsx'
 import { caller } from '../session/session.ts'
 
 type Explained = AsText<AnswerOf<typeof EXPLAIN_OWN_USAGE>>
@@ -89,7 +89,10 @@ function Explained({ explained, subject }: { explained: Explained; subject: Subj
           <Table
             caption="Its days, the greatest first"
             columns={['Day', { title: 'Value', isNumber: true }, { title: 'Events', isNumber: true }]}
-            rows={contributors.days.map(({ usage_date, value: part, events: of }) => ({ key: usage_date, cells: [showDay(usage_date), exactWithUnit(part, unit), counted(of, 'event')] }))}
+            rows={contributors.days.map(({ usage_date, value: part, events: of }) => ({
+              key: usage_date,
+              cells: [showDay(usage_date), exactWithUnit(part, unit), counted(of, 'event')],
+            }))}
           />
           <Table
             caption="Its events, the greatest first"
@@ -111,7 +114,8 @@ function LateArrivals({ late, unit }: { late: Explained['late_arrivals']; unit: 
   return (
     <>
       <p>
-        {counted(late.events, 'event')} arrived after {late.events === '1' ? 'its day was' : 'their days were'} over and changed the figure by {exactWithUnit(late.value, unit)}.
+        {counted(late.events, 'event')} arrived after {late.events === '1' ? 'its day was' : 'their days were'} over and changed the figure by{' '}
+        {exactWithUnit(late.value, unit)}.
       </p>
       <Table
         caption="The last ones that arrived late"

@@ -32,10 +32,7 @@ export function MetricCard({ figure, earlier, ...shown }: MetricCardProps) {
         <code>{metric}</code>
         <span class="kind">{kind === 'peak' ? 'Peak' : 'Sum'}</span>
       </header>
-      <p class="total">{withUnit(total, unit)}</p>
-      <p class="exact" data-total={metric}>
-        {exactWithUnit(total, unit)}
-      </p>
+      <Total metric={metric} total={total} />
       <p class="compared">
         {earlier === undefined ? null : <>Before: {withUnit(earlier.total, unit)}</>}
         {peakDay === undefined ? null : <span class="peak">Peak on {showDay(peakDay)}</span>}
@@ -47,7 +44,9 @@ export function MetricCard({ figure, earlier, ...shown }: MetricCardProps) {
       </details>
       <p class="rule">{ruleOf(shown.of, metric)}</p>
       <footer>
-        <button onClick={() => setExplained(shown.period)}>Explain</button>
+        <button type="button" onClick={() => setExplained(shown.period)}>
+          Explain
+        </button>
         <CopyButton text={curlOf(shown)}>Copy as curl</CopyButton>
         <CopyButton text={cliOf(shown, metric)}>Copy as command</CopyButton>
         <CopyButton text={pageLinkOf()}>Copy the link</CopyButton>
@@ -57,12 +56,38 @@ export function MetricCard({ figure, earlier, ...shown }: MetricCardProps) {
   )
 }
 
+/** Short for the eye, with all digits below. */
+function Total({ metric, total }: Pick<Figure, 'metric' | 'total'>) {
+  const { unit } = METRICS[metric]
+  const [short, exact] = [withUnit(total, unit), exactWithUnit(total, unit)]
+  if (short === exact)
+    return (
+      <p class="total" data-total={metric}>
+        {exact}
+      </p>
+    )
+  return (
+    <>
+      <p class="total">{short}</p>
+      <p class="exact" data-total={metric}>
+        {exact}
+      </p>
+    </>
+  )
+}
+
 /** A bar for each day of the period. The day before it stands at the same place in the period before. */
 function barsOf({ days, peakDay }: Figure, earlier: Figure | undefined, { period, before }: Pick<ShownUsage, 'period' | 'before'>): Bar[] {
   return daysOf(period).map((day) => {
     const place = addDays(before.first, daysBetween(period.first, day))
     const isInside = place <= before.last
-    return { day, value: days.get(day), earlier: isInside ? (earlier?.days.get(place) ?? '0') : undefined, earlierDay: isInside ? place : undefined, isPeak: day === peakDay }
+    return {
+      day,
+      value: days.get(day),
+      earlier: isInside ? (earlier?.days.get(place) ?? '0') : undefined,
+      earlierDay: isInside ? place : undefined,
+      isPeak: day === peakDay,
+    }
   })
 }
 

@@ -1,7 +1,7 @@
 import type { Period } from '../address/period.ts'
 import type { Subject } from '../address/subject.ts'
-import { counted } from '../numbers/show-quantity.ts'
 import { METRIC_TITLES } from '../numbers/metric-titles.ts'
+import { counted } from '../numbers/show-quantity.ts'
 import { type Figure, isUsed } from './figures.ts'
 import { MetricCard } from './metric-card.tsx'
 import { NoUsageYet } from './no-usage-yet.tsx'

@@ -7,7 +7,9 @@ export function NoUsageYet({ of, projectId, period, wasUsedBefore }: ShownUsage 
   const curl = firstEventCurl(projectId ?? 'my-project')
   return (
     <section class="empty panel">
-      <h2>No usage from {showDay(period.first)} to {showDay(period.last)}</h2>
+      <h2>
+        No usage from {showDay(period.first)} to {showDay(period.last)}
+      </h2>
       {wasUsedBefore ? (
         <p>There was usage in the period before. Choose another period, or check whether the emitter still sends events.</p>
       ) : (

@@ -2,7 +2,7 @@ import type { GET_PARTNER_PROJECT_USAGE, GET_PARTNER_USAGE } from '../../contrac
 import type { GET_PARTNERSHIP_USAGE, GET_PROJECT_USAGE } from '../../contract/usage.ts'
 import type { Period } from '../address/period.ts'
 import type { Subject } from '../address/subject.ts'
-import { call } from '../calls/call.ts'
+import { CallFailed, call } from '../calls/call.ts'
 import { caller } from '../session/session.ts'
 import type { PartnershipUsage, ProjectUsage } from './figures.ts'
 
@@ -19,7 +19,14 @@ export interface ProjectOfSubject {
 
 export function readProjectUsage({ subject, projectId }: ProjectOfSubject, { first, last }: Period, signal: AbortSignal): Promise<ProjectUsage> {
   const query = { start_date: first, end_date: last }
-  if (subject.asAdmin) return call<typeof GET_PARTNER_PROJECT_USAGE>(caller(signal), { method: 'GET', path: '/admin/v1/projects/:projectId/usage', params: { projectId }, query })
+  if (subject.asAdmin)
+    return call<typeof GET_PARTNER_PROJECT_USAGE>(caller(signal), { method: 'GET', path: '/admin/v1/projects/:projectId/usage', params: { projectId }, query })
   const params = { partnerId: subject.partnerId, projectId }
   return call<typeof GET_PROJECT_USAGE>(caller(signal), { method: 'GET', path: '/partnership/v1/:partnerId/:projectId/usage', params, query })
+}
+
+/** For the period before the first one that can be stored, which the API rejects. */
+export function undefinedIfNoSuchPeriod(error: unknown): undefined {
+  if (error instanceof CallFailed && error.status === 400) return undefined
+  throw error
 }

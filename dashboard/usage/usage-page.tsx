@@ -7,7 +7,7 @@ import { ShownAnswer } from '../parts/shown-answer.tsx'
 import { BillingBadges } from './billing-badges.tsx'
 import { figuresOfPartnership, type PartnershipUsage } from './figures.ts'
 import { MetricCards } from './metric-cards.tsx'
-import { readPartnershipUsage } from './read-usage.ts'
+import { readPartnershipUsage, undefinedIfNoSuchPeriod } from './read-usage.ts'
 
 /** The usage of a partner in a period, beside the period before. */
 export function UsagePage({ subject }: { subject: Subject }) {
@@ -32,7 +32,7 @@ export function UsagePage({ subject }: { subject: Subject }) {
               period={period}
               before={before}
               figures={figuresOfPartnership(now)}
-              earlier={figuresOfPartnership(earlier)}
+              earlier={earlier === undefined ? [] : figuresOfPartnership(earlier)}
             />
             <p class="links">
               <a href={linkOfSubject(subject, ['projects'], address.value.parameters)}>Which projects used it</a>
@@ -45,7 +45,15 @@ export function UsagePage({ subject }: { subject: Subject }) {
 }
 
 /** Of one moment as far as possible: both periods are read together. */
-async function readBoth(subject: Subject, period: Period, before: Period, signal: AbortSignal): Promise<{ now: PartnershipUsage; earlier: PartnershipUsage }> {
-  const [now, earlier] = await Promise.all([readPartnershipUsage(subject, period, signal), readPartnershipUsage(subject, before, signal)])
+async function readBoth(
+  subject: Subject,
+  period: Period,
+  before: Period,
+  signal: AbortSignal,
+): Promise<{ now: PartnershipUsage; earlier: PartnershipUsage | undefined }> {
+  const [now, earlier] = await Promise.all([
+    readPartnershipUsage(subject, period, signal),
+    readPartnershipUsage(subject, before, signal).catch(undefinedIfNoSuchPeriod),
+  ])
   return { now, earlier }
 }

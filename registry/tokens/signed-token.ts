@@ -3,8 +3,8 @@ import { errors, type JWTHeaderParameters, type JWTPayload, jwtVerify, SignJWT }
 import type { CachedSigningKeys } from '../keys/cached-signing-keys.ts'
 import { CLOCK_LEEWAY_SECONDS } from '../keys/key-states.ts'
 
-/** The kinds of tokens, by the `typ` of their header, so that neither is accepted as the other (RFC 8725, 3.11). */
-export type TokenType = 'JWT' | 'admin+jwt'
+/** The kinds of tokens, by the `typ` of their header, so that none is accepted as another (RFC 8725, 3.11). */
+export type TokenType = 'JWT' | 'admin+jwt' | 'partner+jwt'
 
 /** What a function needs that creates or verifies tokens. */
 export interface TokenIssuer {

@@ -242,3 +242,16 @@ async function listen(listener: RequestListener): Promise<string> {
   })
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
+
+test('"token partner" prints only a token, which reads usage and is no credential of this program', async () => {
+  const { code, stdout } = await runHere(['token', 'partner', '--expires-in', '60'], own)
+  expect([code, stdout]).toEqual([0, expect.stringMatching(/^[\w-]+\.[\w-]+\.[\w-]+\n$/)])
+  const headers = { authorization: `Bearer ${stdout.trim()}` }
+  expect((await tested.client.call('GET', `/partnership/v1/${partner.partnerId}/usage`, { headers })).status).toBe(200)
+  expect(await runHere(['usage'], { ...own, METERLINE_ACCESS_TOKEN: stdout.trim() })).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('token for pages'),
+  })
+  expect(await runHere(['token', 'partner', '--expires-in', '1h'], own)).toMatchObject({ code: 1, stderr: expect.stringContaining('"1h"') })
+  expect(await runHere(['token', 'partner', '--expires-in', '3601'], own)).toMatchObject({ code: 1, stderr: expect.stringContaining('expires_in') })
+})

@@ -14,6 +14,7 @@ const CALLERS = [
   'co-branded',
   'ingest key',
   'project code',
+  'partner token',
 ] as const
 type Caller = (typeof CALLERS)[number]
 
@@ -27,6 +28,7 @@ const FINANCE: readonly Caller[] = ['admin', 'operator', 'finance']
 const EMITTER_MANAGER: readonly Caller[] = ['admin', 'operator', 'emitter-manager']
 const ANY_ADMIN: readonly Caller[] = ['admin', ...ROLES]
 const EMITTER: readonly Caller[] = ['ingest key']
+const PARTNER_READER: readonly Caller[] = [...MODES, 'partner token']
 const WHITE_LABEL: readonly Caller[] = ['white-label']
 const CO_BRANDED: readonly Caller[] = ['co-branded']
 
@@ -43,14 +45,15 @@ const WHO_MAY: Record<string, readonly Caller[]> = {
   'POST /v1/events': EMITTER,
   'GET /v1/rejected-events': EMITTER,
 
-  'GET /partnership/v1/{partnerId}/usage': MODES,
-  'GET /partnership/v1/{partnerId}/usage/explain': MODES,
-  'GET /partnership/v1/{partnerId}/projects': MODES,
-  'GET /partnership/v1/{partnerId}/statements': MODES,
-  'GET /partnership/v1/{partnerId}/statements/{month}': MODES,
-  'GET /partnership/v1/{partnerId}/statements/{month}/export': MODES,
-  'GET /partnership/v1/{partnerId}/{projectId}/usage': [...MODES, 'project code'],
+  'GET /partnership/v1/{partnerId}/usage': PARTNER_READER,
+  'GET /partnership/v1/{partnerId}/usage/explain': PARTNER_READER,
+  'GET /partnership/v1/{partnerId}/projects': PARTNER_READER,
+  'GET /partnership/v1/{partnerId}/statements': PARTNER_READER,
+  'GET /partnership/v1/{partnerId}/statements/{month}': PARTNER_READER,
+  'GET /partnership/v1/{partnerId}/statements/{month}/export': PARTNER_READER,
+  'GET /partnership/v1/{partnerId}/{projectId}/usage': [...PARTNER_READER, 'project code'],
   'GET /partnership/v1/{partnerId}/{projectId}/metadata': [...WHITE_LABEL, 'project code'],
+  'POST /partnership/v1/{partnerId}/tokens': MODES,
   'POST /partnership/v1/{partnerId}/sync-embedded-project': WHITE_LABEL,
   'POST /partnership/v1/{partnerId}/{projectId}/pause': WHITE_LABEL,
   'POST /partnership/v1/{partnerId}/{projectId}/restore': WHITE_LABEL,
@@ -94,8 +97,11 @@ const WHO_MAY: Record<string, readonly Caller[]> = {
 
   'GET /admin/v1/partners': FINANCE,
   'GET /admin/v1/partners/{partnerId}': FINANCE,
+  'GET /admin/v1/partners/{partnerId}/usage': FINANCE,
+  'GET /admin/v1/partners/{partnerId}/projects': FINANCE,
   'GET /admin/v1/projects': FINANCE,
   'GET /admin/v1/projects/{projectId}': FINANCE,
+  'GET /admin/v1/projects/{projectId}/usage': FINANCE,
   'GET /admin/v1/accounts': FINANCE,
   'GET /admin/v1/accounts/{accountId}': FINANCE,
   'GET /admin/v1/audit': FINANCE,
@@ -150,6 +156,7 @@ beforeAll(async () => {
     'co-branded': { 'x-partnership-secret': coBranded.secret },
     'ingest key': bearer(await client.createIngestKey()),
     'project code': bearer((await client.partner(whiteLabel, 'POST', `/${projectId}/authorization`)).body.code),
+    'partner token': bearer((await client.partner(whiteLabel, 'POST', '/tokens')).body.token),
   }
   const { paths } = (await client.call('GET', '/openapi.json')).body
   routes = Object.fromEntries(
@@ -203,6 +210,7 @@ describe('P5: access of every route', () => {
         ...(may === EMITTER ? ['ingestKey'] : []),
         ...(may.some((caller) => MODES.includes(caller)) && !may.includes('no credential') ? ['partnerSecret'] : []),
         ...(may.includes('project code') && !may.includes('no credential') ? ['projectToken'] : []),
+        ...(may.includes('partner token') && !may.includes('no credential') ? ['partnerToken'] : []),
       ]
       expect([route, (security ?? []).flatMap(Object.keys).sort()]).toEqual([route, schemes.sort()])
     }

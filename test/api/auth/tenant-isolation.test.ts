@@ -10,6 +10,8 @@ interface Tenant extends Credentials {
   readonly mode: 'white-label' | 'co-branded'
   /** A code for its project; white-label only. */
   readonly code: string | undefined
+  /** Its own, for pages. */
+  readonly token: string
   readonly ids: Readonly<Record<string, string>>
   /** What no other caller may ever read. */
   readonly own: readonly string[]
@@ -178,7 +180,8 @@ async function makeTenant(name: string, mode: Tenant['mode']): Promise<Tenant> {
   await tested.client.send([{ event_id: 'e', project_id: project.id, metric: 'ai_tokens', value: 77_777, timestamp: new Date().toISOString() }])
   const ids = { partnerId, projectId: project.id, project_id: project.id, userId }
   const code = mode === 'white-label' ? (await call(`/${project.id}/authorization`, {})).code : undefined
-  return { ...credentials, mode, code, ids, own: [name, project.access_host, project.api_key, credentials.secret, '77777'] }
+  const { token } = await call('/tokens', {})
+  return { ...credentials, mode, code, token, ids, own: [name, project.access_host, project.api_key, credentials.secret, '77777'] }
 }
 
 function metadataOf({ mode, ids, ...credentials }: Tenant) {
@@ -187,9 +190,10 @@ function metadataOf({ mode, ids, ...credentials }: Tenant) {
 }
 
 /** The credentials of `mine` in every form that the route accepts, the secret first. */
-function credentialsOf({ secret, code }: Tenant, { security }: Operation): Record<string, string>[] {
+function credentialsOf({ secret, code, token }: Tenant, { security }: Operation): Record<string, string>[] {
   const byCode = code !== undefined && security.includes('projectToken') ? [{ authorization: `Bearer ${code}` }] : []
-  return [{ 'x-partnership-secret': secret }, ...byCode]
+  const byToken = security.includes('partnerToken') ? [{ authorization: `Bearer ${token}` }] : []
+  return [{ 'x-partnership-secret': secret }, ...byCode, ...byToken]
 }
 
 function operationsOf(openapi: { paths: Record<string, Record<string, OpenApiOperation>> }): Operation[] {

@@ -76,7 +76,7 @@ describe('the access log', () => {
     expect(failures.map(({ reason }) => reason)).toEqual([
       expect.stringContaining('no credential was sent'),
       expect.stringContaining('unknown, revoked, expired'),
-      expect.stringContaining('forged, expired, or for another project'),
+      expect.stringContaining('forged, expired, or for another project or partner'),
       expect.stringContaining('unknown, revoked, expired'),
     ])
     const { body: token } = await tested.client.admin('POST', '/admin/v1/tokens', { role: 'finance' })

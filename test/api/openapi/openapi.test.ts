@@ -7,7 +7,7 @@ import { EXPORT_COLUMNS, EXPORT_FORMATS } from '../../../contract/export-formats
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 /** Routes that are for browsers and for Prometheus, and the description itself. */
-const NOT_DESCRIBED = ['GET /', 'GET /metrics', 'GET /openapi.json']
+const NOT_DESCRIBED = ['GET /', 'GET /metrics', 'GET /openapi.json', 'GET /embed', 'GET /assets/{name}']
 
 let tested: TestService
 let description: Description

@@ -82,6 +82,23 @@ test('the summary of each listed project equals the summary of its own usage', a
   }
 })
 
+test('with include=on_peak_days each project says what it contributed to the peaks of the partnership', async () => {
+  const plain = await list()
+  const { status, body } = await list('&include=on_peak_days')
+  expect([status, Object.keys(body)]).toEqual([200, ['projects', 'next_cursor', 'total', 'period', 'peak_days', 'as_of', 'billing_status']])
+  expect(body.peak_days).toEqual({ database_bytes: '2026-01-10', storage_bytes: null })
+  const onPeakDays = (size: string) => ({ max_database_size_bytes: size, max_file_storage_bytes: '0' })
+  expect(body.projects).toEqual(
+    plain.body.projects.map((project: { id: string }) => ({ ...project, on_peak_days: onPeakDays(project.id === 'p1' ? '300' : '0') })),
+  )
+  // The peak days are those of the partnership, also for a part of its projects and a page without any.
+  for (const query of ['&search=gamma', '&search=nothing']) expect((await list(`${query}&include=on_peak_days`)).body.peak_days).toEqual(body.peak_days)
+  expect((await list('&include=daily')).status).toBe(400)
+  // A cursor is for both, because the order is the same.
+  const { next_cursor } = (await list('&limit=1')).body
+  expect((await list(`&limit=1&include=on_peak_days&cursor=${next_cursor}`)).body.projects[0].on_peak_days).toEqual(onPeakDays('300'))
+})
+
 test('the list can be filtered by status, and by a part of the name or the id, ignoring case', async () => {
   expect(idsOf(await list('&status=deleted'))).toEqual(['p4'])
   expect(idsOf(await list('&status=active'))).toEqual(['p2', 'p1'])

@@ -43,6 +43,27 @@ export class Oracle {
     }
     return decimal([...sums.values()].reduce<bigint | undefined>((all, day) => combine(metric, all, day), undefined))
   }
+
+  /** The first day with the greatest sum of a metric over the projects; null if the metric has no event. */
+  peakDay(projectIds: readonly string[], from: string, to: string, metric: MetricName): string | null {
+    const sums = new Map<string, bigint>()
+    for (const projectId of projectIds)
+      for (const [day, usage] of this.days(projectId, from, to)) {
+        const value = usage.get(metric)
+        if (value !== undefined) sums.set(day, (sums.get(day) ?? 0n) + value)
+      }
+    const greatest = [...sums.values()].reduce((all, sum) => (sum > all ? sum : all), 0n)
+    return (
+      [...sums]
+        .filter(([, sum]) => sum === greatest)
+        .map(([day]) => day)
+        .sort()[0] ?? null
+    )
+  }
+
+  onDay(projectId: string, day: string | null, metric: MetricName): string {
+    return decimal(day === null ? undefined : this.days(projectId, day, day).get(day)?.get(metric))
+  }
 }
 
 function billionths(value: string): bigint {
