@@ -60,6 +60,7 @@ export function Bars({ label, unit, bars, nameOf = showDay, hint = 'Choose a day
           const at = { x: index * step + (step * GAP_SHARE) / 2, width: step * (1 - GAP_SHARE) }
           const height = heightOf(bar.value)
           return (
+            // biome-ignore lint/a11y/noStaticElementInteractions: the role depends on whether a bar can be chosen.
             <g
               key={bar.day}
               role={onChoose === undefined ? 'img' : 'button'}

@@ -40,7 +40,9 @@ export function ConfirmDialog({ heading, verb, isDangerous = false, act, onDone,
           <button type="button" class={isDangerous ? 'danger' : 'main'} disabled={action.isBusy} onClick={confirm}>
             {action.isBusy ? 'Please wait…' : verb}
           </button>
-          <button type="button" onClick={() => closeDialogOf(body.current)}>Cancel</button>
+          <button type="button" onClick={() => closeDialogOf(body.current)}>
+            Cancel
+          </button>
         </div>
       </div>
     </Dialog>

@@ -1,5 +1,6 @@
 import { CopyButton } from '../parts/copy-button.tsx'
 import { Notice } from '../parts/notice.tsx'
+import { ShownText } from './shown-text.tsx'
 
 interface ShownOnceProps {
   /** Such as "ingest key". */
@@ -15,7 +16,7 @@ export function ShownOnce({ what, value }: ShownOnceProps) {
         <strong>This {what} is shown only now.</strong>
         <p>Copy it to where it is needed before you close this; it cannot be shown again.</p>
       </Notice>
-      <pre aria-label={`The new ${what}`}>{value}</pre>
+      <ShownText label={`The new ${what}`} text={value} />
       <CopyButton text={value}>{`Copy the ${what}`}</CopyButton>
     </div>
   )

@@ -30,7 +30,6 @@ export function usePartners(): LoadedPartners {
     setPartners((before) => [...before, ...page.partners])
     setNext(page.next_cursor)
   }
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the first page is read once, when this appears.
   useEffect(() => {
     load()
   }, [])

@@ -64,27 +64,29 @@ function Filters({ filter, isFiltered }: { filter: Filter; isFiltered: boolean }
     setParameters({ action: String(fields.get('action')).trim(), subject: String(fields.get('subject')).trim() })
   }
   return (
-    <form class="filters" role="search" onSubmit={submit}>
-      <label>
-        Action
-        <input name="action" list="audit-actions" defaultValue={filter.action} maxLength={256} placeholder="all" autocomplete="off" spellcheck={false} />
-        <datalist id="audit-actions">
-          {KNOWN_ACTIONS.map((name) => (
-            <option key={name} value={name} />
-          ))}
-        </datalist>
-      </label>
-      <label>
-        Subject, the whole id
-        <input name="subject" defaultValue={filter.subject} maxLength={256} placeholder="all" autocomplete="off" spellcheck={false} />
-      </label>
-      <button type="submit">Filter</button>
-      {isFiltered ? (
-        <button type="button" onClick={() => setParameters({ action: undefined, subject: undefined })}>
-          Show all
-        </button>
-      ) : null}
-    </form>
+    <search>
+      <form class="filters" onSubmit={submit}>
+        <label>
+          Action
+          <input name="action" list="audit-actions" defaultValue={filter.action} maxLength={256} placeholder="all" autocomplete="off" spellcheck={false} />
+          <datalist id="audit-actions">
+            {KNOWN_ACTIONS.map((name) => (
+              <option key={name} value={name} />
+            ))}
+          </datalist>
+        </label>
+        <label>
+          Subject, the whole id
+          <input name="subject" defaultValue={filter.subject} maxLength={256} placeholder="all" autocomplete="off" spellcheck={false} />
+        </label>
+        <button type="submit">Filter</button>
+        {isFiltered ? (
+          <button type="button" onClick={() => setParameters({ action: undefined, subject: undefined })}>
+            Show all
+          </button>
+        ) : null}
+      </form>
+    </search>
   )
 }
 
@@ -101,7 +103,7 @@ function EntryTable({ entries, isFiltered }: { entries: readonly AuditEntry[]; i
           allDigits(entry.seq),
           showTime(entry.at),
           <Actor actor={entry.actor} />,
-          <button type="button" class="link" title="Show only entries of this action" onClick={() => setParameters({ action: entry.action })}>
+          <button type="button" class="link whole" title="Show only entries of this action" onClick={() => setParameters({ action: entry.action })}>
             {entry.action}
           </button>,
           <button type="button" class="link" title="Show only entries of this subject" onClick={() => setParameters({ subject: entry.subject })}>

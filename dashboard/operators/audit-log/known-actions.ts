@@ -15,6 +15,7 @@ export const KNOWN_ACTIONS = [
   'project.change',
   'project.create',
   'project.delete',
+  'project.register',
   'rejected-events.drop',
   'rejected-events.resend',
   'rollup.rebuild',

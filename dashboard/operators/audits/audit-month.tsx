@@ -73,12 +73,12 @@ function MonthGrid({ month, today, audits }: MonthGridProps) {
           {weeksOf(days).map((week) => (
             <tr key={week.find((day) => day !== '')}>
               {week.map((day, index) => (
-                // biome-ignore lint/suspicious/noArrayIndexKey: a cell is identified by its weekday.
                 <td key={index}>
                   {day === '' || day > today ? (
                     <span class="future">{day === '' ? '' : Number(day.slice(-2))}</span>
                   ) : (
-                    <button type="button"
+                    <button
+                      type="button"
                       data-day={day}
                       class={`day ${toneOf(audits.get(day))}`}
                       tabIndex={day === active ? 0 : -1}

@@ -24,7 +24,11 @@ export function AuditsPage() {
         isRefreshing={false}
         onRefresh={() => setRound(round + 1)}
       >
-        {hasRole('operator') ? <button type="button" onClick={() => setAsking(true)}>Run an audit…</button> : null}
+        {hasRole('operator') ? (
+          <button type="button" onClick={() => setAsking(true)}>
+            Run an audit…
+          </button>
+        ) : null}
       </PageHeading>
       <ul class="legend" aria-label="What the days say">
         <li>
@@ -46,7 +50,9 @@ export function AuditsPage() {
         <p class="hint">{counted(MONTHS_MAX, 'month')} are shown. Earlier ones are listed by GET /admin/v1/audits with from and to.</p>
       ) : (
         <p class="links">
-          <button type="button" onClick={() => setMonths(months + 1)}>Show an earlier month</button>
+          <button type="button" onClick={() => setMonths(months + 1)}>
+            Show an earlier month
+          </button>
         </p>
       )}
       {isAsking ? <RunAuditDialog today={today} onClose={() => setAsking(false)} onDone={() => setRound(round + 1)} /> : null}

@@ -16,7 +16,7 @@ export function DatabaseSize({ database: { engine, disks, tables } }: Pick<Healt
               <span id={`disk-${name}`}>
                 Disk {name}: {withUnit(free_bytes, 'byte')} of {withUnit(total_bytes, 'byte')} free, {percent} %
               </span>
-              <meter aria-labelledby={`disk-${name}`} min={0} max={100} low={15} high={30} optimum={100} value={percent} />
+              <meter aria-labelledby={`disk-${name}`} min={0} max={100} low={5} high={15} optimum={100} value={percent} />
             </li>
           )
         })}

@@ -3,7 +3,7 @@ import { showTime } from '../../numbers/show-time.ts'
 import { Badge, Notice } from '../../parts/notice.tsx'
 import { Table } from '../../parts/table.tsx'
 import { timeOr } from '../time-or.ts'
-import type { HealthReport, ListedLogs } from './read-report.ts'
+import type { HealthReport, ListedLogs, SourceAndLogs } from './read-report.ts'
 
 /** The logs as this process has them: up to when each is counted, what waits, and what stops it. */
 export function EventLogs({ ingesting: { logs, queued_events } }: Pick<HealthReport, 'ingesting'>) {
@@ -42,7 +42,7 @@ function seconds(text: string): string {
 }
 
 /** The logs of the topic with their offsets, whichever process has them. */
-export function LogOffsets({ logs }: { logs: ListedLogs | undefined }) {
+export function LogOffsets({ source, logs }: SourceAndLogs) {
   if (logs === undefined)
     return (
       <Notice>
@@ -51,31 +51,37 @@ export function LogOffsets({ logs }: { logs: ListedLogs | undefined }) {
       </Notice>
     )
   return (
-    <Table
-      caption="Offsets of the logs"
-      columns={[
-        'Log',
-        { title: 'First', isNumber: true },
-        { title: 'Next', isNumber: true },
-        { title: 'Counted through', isNumber: true },
-        { title: 'Lag', isNumber: true },
-        'Watermark',
-        'Owner',
-      ]}
-      empty="The topic has no partition yet."
-      rows={logs.map(({ log, begin, end, settled_through, as_of, owner, released }) => ({
-        key: log,
-        cells: [
-          <code>{log}</code>,
-          allDigits(begin),
-          allDigits(end),
-          settled_through === '-1' ? 'none yet' : allDigits(settled_through),
-          allDigits(lagOf({ begin, end, settled_through })),
-          timeOr(as_of, 'none yet'),
-          released || owner === '' ? 'none now' : owner,
-        ],
-      }))}
-    />
+    <>
+      <p class="hint">
+        Events come from {source.source ?? source.configured}
+        {source.since === null ? '' : `, in force since ${showTime(source.since)}`}.
+      </p>
+      <Table
+        caption="Offsets of the logs"
+        columns={[
+          'Log',
+          { title: 'First', isNumber: true },
+          { title: 'Next', isNumber: true },
+          { title: 'Counted through', isNumber: true },
+          { title: 'Lag', isNumber: true },
+          'Watermark',
+          'Owner',
+        ]}
+        empty="The topic has no partition yet."
+        rows={logs.map(({ log, begin, end, settled_through, as_of, owner, released }) => ({
+          key: log,
+          cells: [
+            <code>{log}</code>,
+            allDigits(begin),
+            allDigits(end),
+            settled_through === '-1' ? 'none yet' : allDigits(settled_through),
+            allDigits(lagOf({ begin, end, settled_through })),
+            timeOr(as_of, 'none yet'),
+            released || owner === '' ? 'none now' : owner,
+          ],
+        }))}
+      />
+    </>
   )
 }
 

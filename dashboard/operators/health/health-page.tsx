@@ -11,14 +11,15 @@ import { DatabaseSize } from './database-size.tsx'
 import { EventLogs, LogOffsets } from './event-logs.tsx'
 import { findInLogs } from './find-in-logs.ts'
 import { findInProcess } from './find-in-process.ts'
+import { findInSource } from './find-in-source.ts'
 import { byUrgency, type Finding } from './finding.ts'
-import { type HealthReport, RANGE_TITLES, rangeOf, readLogs, readReport } from './read-report.ts'
+import { type HealthReport, RANGE_TITLES, rangeOf, readReport, readSourceAndLogs, type Source } from './read-report.ts'
 
 /** The state of the process that answers, in plain words first and in figures below. */
 export function HealthPage() {
   const range = rangeOf(address.value.parameters)
   const report = useAnswer(`health ${range}`, (signal) => readReport(range, signal))
-  const logs = useAnswer('logs', readLogs)
+  const logs = useAnswer('source and logs', readSourceAndLogs)
   return (
     <>
       <PageHeading title="Health" {...refreshOf(report, logs)}>
@@ -28,11 +29,11 @@ export function HealthPage() {
         {(shown) => (
           <>
             <ProcessBadges process={shown.process} />
-            <Findings report={shown} />
+            <Findings report={shown} source={logs.state === 'ready' ? logs.value.source : undefined} />
             <ShownActivity report={shown} />
             <EventLogs ingesting={shown.ingesting} />
             <ShownAnswer answer={logs} what="offsets of the logs">
-              {(listed) => <LogOffsets logs={listed} />}
+              {(listed) => <LogOffsets {...listed} />}
             </ShownAnswer>
             <BackgroundWork background={shown.background} />
             <DatabaseSize database={shown.database} />
@@ -56,9 +57,9 @@ function ProcessBadges({ process: { host, pid, part, started_at, version } }: Pi
   )
 }
 
-function Findings({ report }: { report: HealthReport }) {
+function Findings({ report, source }: { report: HealthReport; source: Source | undefined }) {
   const nowMs = Date.now()
-  const findings = [...findInLogs(report, nowMs), ...findInProcess(report, nowMs)].sort(byUrgency)
+  const findings = [...findInSource(source), ...findInLogs(report, nowMs), ...findInProcess(report, nowMs)].sort(byUrgency)
   const isUrgent = findings.some(({ tone }) => tone !== 'plain')
   return (
     <section aria-labelledby="findings">

@@ -2,6 +2,7 @@ import { showTime } from '../../numbers/show-time.ts'
 import { CopyButton } from '../../parts/copy-button.tsx'
 import { Dialog } from '../../parts/dialog.tsx'
 import { Notice } from '../../parts/notice.tsx'
+import { ShownText } from '../shown-text.tsx'
 import type { RejectedEvent } from './read-rejected.ts'
 import { REASON_MEANINGS } from './reason-meanings.ts'
 
@@ -24,9 +25,7 @@ export function OriginalDialog({ event, onClose }: { event: RejectedEvent; onClo
         </Notice>
       ) : (
         <>
-          <pre aria-label="The event as it was received" tabIndex={0}>
-            {original}
-          </pre>
+          <ShownText label="The event as it was received" text={original} />
           <CopyButton text={original}>Copy the event</CopyButton>
         </>
       )}

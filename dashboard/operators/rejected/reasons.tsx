@@ -31,7 +31,8 @@ function ReasonFilter({ events, chosen, isOnlyPage }: ReasonsProps) {
   const count = (reason: RejectReason) => events.filter((event) => event.reason === reason).length
   const where = isOnlyPage ? '' : ' on this page'
   return (
-    <div class="reasons" role="group" aria-label={`Filter by reason${where}`}>
+    <fieldset class="reasons">
+      <legend class="visually-hidden">Filter by reason{where}</legend>
       <button type="button" aria-pressed={chosen === undefined} onClick={() => setParameters({ reason: undefined })}>
         All{where}: {allDigits(String(events.length))}
       </button>
@@ -40,7 +41,7 @@ function ReasonFilter({ events, chosen, isOnlyPage }: ReasonsProps) {
           {reason}: {allDigits(String(count(reason)))}
         </button>
       ))}
-    </div>
+    </fieldset>
   )
 }
 

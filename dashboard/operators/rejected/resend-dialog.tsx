@@ -39,7 +39,9 @@ export function ResendDialog({ events, onResent, onClose }: ResendDialogProps) {
               <button type="button" class="main" disabled={action.isBusy} onClick={() => action.run(() => resendEvents(asked.map(({ id }) => id)))}>
                 {action.isBusy ? 'Please wait…' : `Resend ${counted(asked.length, 'event')}`}
               </button>
-              <button type="button" onClick={() => closeDialogOf(body.current)}>Cancel</button>
+              <button type="button" onClick={() => closeDialogOf(body.current)}>
+                Cancel
+              </button>
             </div>
           </>
         ) : (

@@ -3,6 +3,7 @@ import { CopyButton } from '../../parts/copy-button.tsx'
 import { Dialog } from '../../parts/dialog.tsx'
 import { ActionFailure } from '../action-failure.tsx'
 import { closeDialogOf } from '../close-dialog.ts'
+import { ShownText } from '../shown-text.tsx'
 import { useAction } from '../use-action.ts'
 import { revealSecret } from './read-secrets.ts'
 
@@ -25,15 +26,15 @@ export function RevealDialog({ name, onClose }: { name: string; onClose: () => v
               <button type="button" class="main" disabled={action.isBusy} onClick={() => action.run(() => revealSecret(name))}>
                 {action.isBusy ? 'Please wait…' : 'Reveal'}
               </button>
-              <button type="button" onClick={close}>Cancel</button>
+              <button type="button" onClick={close}>
+                Cancel
+              </button>
             </div>
           </>
         ) : (
           <>
             <p role="status">The value is shown. Reading it was recorded.</p>
-            <pre aria-label={`Value of ${name}`} tabIndex={0}>
-              {action.result}
-            </pre>
+            <ShownText label={`Value of ${name}`} text={action.result} />
             <div class="actions">
               <CopyButton text={action.result}>Copy the value</CopyButton>
               <button type="button" class="main" onClick={close}>

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks'
 import { address } from '../../address/address.ts'
 import { useAnswer } from '../../calls/use-answer.ts'
-import { counted } from '../../numbers/show-quantity.ts'
+import { allDigits } from '../../numbers/show-quantity.ts'
 import { showDay, showTime } from '../../numbers/show-time.ts'
 import { Notice } from '../../parts/notice.tsx'
 import { ShownAnswer } from '../../parts/shown-answer.tsx'
@@ -33,7 +33,7 @@ function UnregisteredPages({ days }: { days: Days }) {
         lead="Their events are counted and kept, and nobody is billed for them. An id that is like a registered one is often misspelt: correct the emitter. Otherwise register the project."
         {...refreshOf(list)}
       >
-        <Choice label="Usage of the" parameter="days" value={days} options={DAYS_TITLES} />
+        <Choice label="Days" parameter="days" value={days} options={DAYS_TITLES} />
       </PageHeading>
       <div role="status">{success === undefined ? null : <Notice tone="good">{success.text}</Notice>}</div>
       <ShownAnswer answer={list} what="unregistered projects">
@@ -83,8 +83,8 @@ function ProjectTable({ projects, onRegistered }: ProjectTableProps) {
           key: project.id,
           cells: [
             <strong>{project.id}</strong>,
-            counted(project.events, 'event'),
-            counted(project.days, 'day'),
+            allDigits(project.events),
+            allDigits(project.days),
             `${showDay(project.first_day)} – ${showDay(project.last_day)}`,
             showTime(project.last_event_at),
             <SendingKeys ids={project.ingest_key_ids} names={names.state === 'ready' ? names.value : NO_NAMES} />,
