@@ -21,7 +21,7 @@ import { getHealthReport } from './routes/health-report.ts'
 import { createIngestKeyRoute, listIngestKeysRoute, revokeIngestKeyRoute } from './routes/ingest-keys.ts'
 import { auditTopicRoute, getSource, listLogsRoute, repartitionTopic, replayLog, resetLog, useSource } from './routes/logs.ts'
 import { collectMetrics, getMetrics } from './routes/metrics.ts'
-import { listPartnerProjects } from './routes/partner-projects.ts'
+import { listPartnerProjects, listProjectsOfPartner } from './routes/partner-projects.ts'
 import { addPartnerSecretRoute, revokePartnerSecretRoute } from './routes/partner-secrets.ts'
 import { createPartnerTokenRoute } from './routes/partner-tokens.ts'
 import { createPartnerRoute, getPartner, listPartnersRoute, updatePartner } from './routes/partners.ts'
@@ -43,7 +43,7 @@ import { listSigningKeys, rotateSigningKeyRoute } from './routes/signing-keys.ts
 import { listSilentProjectsRoute } from './routes/silent-projects.ts'
 import { addAdjustment, closeMonthRoute, getOwnStatement, getStatement, listOwnStatements, listStatementsRoute } from './routes/statements.ts'
 import { listUnregisteredProjectsRoute } from './routes/unregistered-projects.ts'
-import { getPartnershipUsage, getProjectUsage } from './routes/usage.ts'
+import { getPartnershipUsage, getProjectUsage, getUsageOfPartner, getUsageOfProject } from './routes/usage.ts'
 
 /** Every route there is. */
 export function addRoutes(app: FastifyInstance, context: OperatorContext): void {
@@ -57,7 +57,9 @@ export function addRoutes(app: FastifyInstance, context: OperatorContext): void 
   if (context.provisioner !== undefined) provisionerMetrics(app.metrics, context.provisioner)
   addEventRoutes(app, context)
   getPartnershipUsage(app, context)
+  getUsageOfPartner(app, context)
   getProjectUsage(app, context)
+  getUsageOfProject(app, context)
   endProvisioningWaitsOnClose(app, context)
   syncEmbeddedProjectRoute(app, context)
   getProjectMetadata(app, context)
@@ -68,6 +70,7 @@ export function addRoutes(app: FastifyInstance, context: OperatorContext): void 
   syncAccountProjectRoute(app, context)
   getAccountProjectMetadata(app, context)
   listPartnerProjects(app, context)
+  listProjectsOfPartner(app, context)
   createPartnerTokenRoute(app, context)
   authorizeProjectRoute(app, context)
   getJwks(app, context)

@@ -101,3 +101,12 @@ export const LIST_PARTNER_PROJECTS = defineOperation({
     },
   },
 })
+
+/** The same answer for finance, which has no credential of a partner. */
+export const LIST_PROJECTS_OF_PARTNER = defineOperation({
+  ...LIST_PARTNER_PROJECTS,
+  path: '/admin/v1/partners/:partnerId/projects',
+  tag: 'admin',
+  summary: 'List all projects of a partner with their usage of a period',
+  errors: { ...LIST_PARTNER_PROJECTS.errors, 403: true, 404: 'PARTNER_NOT_FOUND' },
+})

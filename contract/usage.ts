@@ -91,3 +91,19 @@ export const GET_PROJECT_USAGE = defineOperation({
     },
   },
 })
+
+/** The same answers for finance, which has no credential of a partner. */
+export const GET_USAGE_OF_PARTNER = defineOperation({
+  ...GET_PARTNERSHIP_USAGE,
+  path: '/admin/v1/partners/:partnerId/usage',
+  tag: 'admin',
+  errors: { ...GET_PARTNERSHIP_USAGE.errors, 403: true, 404: 'PARTNER_NOT_FOUND' },
+})
+
+export const GET_USAGE_OF_PROJECT = defineOperation({
+  ...GET_PROJECT_USAGE,
+  path: '/admin/v1/projects/:projectId/usage',
+  tag: 'admin',
+  params: PartnerProjectParams.pick({ projectId: true }),
+  errors: { ...GET_PROJECT_USAGE.errors, 403: true },
+})

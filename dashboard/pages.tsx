@@ -3,6 +3,15 @@ import type { AdminRole } from '../contract/fields.ts'
 import type { Subject } from './address/subject.ts'
 import { ExportsPage } from './exports/exports-page.tsx'
 import { MonthsPage } from './months/months-page.tsx'
+import { AuditLogPage } from './operators/audit-log/audit-log-page.tsx'
+import { AuditsPage } from './operators/audits/audits-page.tsx'
+import { CredentialsPage } from './operators/credentials/credentials-page.tsx'
+import { HealthPage } from './operators/health/health-page.tsx'
+import { ServiceLogsPage } from './operators/health/service-logs-page.tsx'
+import { RejectedPage } from './operators/rejected/rejected-page.tsx'
+import { SecretsPage } from './operators/secrets/secrets-page.tsx'
+import { SilentPage } from './operators/silent/silent-page.tsx'
+import { UnregisteredPage } from './operators/unregistered/unregistered-page.tsx'
 import { PartnerPages } from './partners/partner-pages.tsx'
 import { ProjectPage } from './projects/project-page.tsx'
 import { ProjectsPage } from './projects/projects-page.tsx'
@@ -11,10 +20,14 @@ import { StatementPage } from './statements/statement-page.tsx'
 import { StatementsPage } from './statements/statements-page.tsx'
 import { UsagePage } from './usage/usage-page.tsx'
 
+export type PageGroup = 'Billing' | 'Operations' | 'Access'
+
 /** A page: the first part of its URL, its name in the menu, and who sees it. */
 export interface ShownPage {
   readonly path: string
   readonly title: string
+  /** Under which heading of the menu. Pages without one come first. */
+  readonly group?: PageGroup
   readonly isFor: (session: Session) => boolean
   /** `rest`: the further parts of the URL. */
   readonly show: (rest: readonly string[], session: Session) => ComponentChildren
@@ -55,7 +68,28 @@ export const SHOWN_PAGES: readonly ShownPage[] = [
     show: ([month], session) =>
       month === undefined ? <StatementsPage subject={ownSubject(session)} /> : <StatementPage subject={ownSubject(session)} month={month} />,
   },
-  { path: 'months', title: 'Months', isFor: isAdmin('operator', 'finance'), show: () => <MonthsPage /> },
-  { path: 'partners', title: 'Partners', isFor: isAdmin('operator', 'finance'), show: (rest) => <PartnerPages rest={rest} /> },
-  { path: 'exports', title: 'Exports', isFor: isAdmin('operator', 'finance'), show: () => <ExportsPage /> },
+  { path: 'months', title: 'Months', group: 'Billing', isFor: isAdmin('operator', 'finance'), show: () => <MonthsPage /> },
+  { path: 'partners', title: 'Partners', group: 'Billing', isFor: isAdmin('operator', 'finance'), show: (rest) => <PartnerPages rest={rest} /> },
+  { path: 'exports', title: 'Exports', group: 'Billing', isFor: isAdmin('operator', 'finance'), show: () => <ExportsPage /> },
+  { path: 'health', title: 'Health', group: 'Operations', isFor: isAdmin('operator'), show: () => <HealthPage /> },
+  { path: 'service-logs', title: 'Service logs', group: 'Operations', isFor: isAdmin('operator'), show: () => <ServiceLogsPage /> },
+  { path: 'rejected', title: 'Rejected events', group: 'Operations', isFor: isAdmin('operator', 'emitter-manager'), show: () => <RejectedPage /> },
+  {
+    path: 'unregistered',
+    title: 'Unregistered projects',
+    group: 'Operations',
+    isFor: isAdmin('operator', 'finance', 'emitter-manager'),
+    show: () => <UnregisteredPage />,
+  },
+  { path: 'silent', title: 'Silent emitters', group: 'Operations', isFor: isAdmin('operator', 'finance', 'emitter-manager'), show: () => <SilentPage /> },
+  { path: 'audits', title: 'Audits', group: 'Operations', isFor: isAdmin('operator', 'finance'), show: () => <AuditsPage /> },
+  {
+    path: 'credentials',
+    title: 'Credentials',
+    group: 'Access',
+    isFor: isAdmin('operator', 'emitter-manager'),
+    show: ([kind]) => <CredentialsPage kind={kind} />,
+  },
+  { path: 'secrets', title: 'Secrets', group: 'Access', isFor: isAdmin('operator'), show: () => <SecretsPage /> },
+  { path: 'audit-log', title: 'Audit log', group: 'Access', isFor: isAdmin('operator', 'finance'), show: () => <AuditLogPage /> },
 ]

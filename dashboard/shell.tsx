@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import { address, linkTo } from './address/address.ts'
+import { Menu } from './menu.tsx'
 import type { ShownPage } from './pages.tsx'
 import { endSession, type Session } from './session/session.ts'
 
@@ -29,17 +30,7 @@ export function Shell({ pages, signedIn, children }: ShellProps) {
         <a class="name" href={linkTo([])}>
           Meterline
         </a>
-        <nav aria-label="Pages">
-          <ul>
-            {pages.map((page) => (
-              <li key={page.path}>
-                <a href={linkTo([page.path])} aria-current={page.path === current ? 'page' : undefined}>
-                  {page.title}
-                </a>
-              </li>
-            ))}
-          </ul>
-        </nav>
+        <Menu pages={pages} current={current} title={title} />
         <div class="who">
           <span title={subjectOf(signedIn)}>{subjectOf(signedIn)}</span>
           <button type="button" class="quiet" onClick={() => endSession()}>

@@ -9,7 +9,7 @@ import { readUsageOnPeakDays } from '../../aggregator/usage/usage-on-peak-days.t
 import { projectSummaryName } from '../../contract/fields.ts'
 import type { QueryOf } from '../../contract/operation.ts'
 import { CURSOR_CHARACTERS_MAX } from '../../contract/pages.ts'
-import { LIST_PARTNER_PROJECTS, type ProjectSort } from '../../contract/partner-projects.ts'
+import { LIST_PARTNER_PROJECTS, LIST_PROJECTS_OF_PARTNER, type ProjectSort } from '../../contract/partner-projects.ts'
 import { METRIC_NAMES, METRICS, type MetricName } from '../../metering/metrics.ts'
 import { isDay, type Period } from '../../metering/period.ts'
 import { instantOrNull } from '../../metering/timestamp.ts'
@@ -19,13 +19,14 @@ import type { LimitedReads } from '../../sql/limited-reads.ts'
 import { billingAnswer } from '../answers/billing-fields.ts'
 import { peakDaysAnswer } from '../answers/peak-days.ts'
 import { peaksAnswer, quantitiesAnswer } from '../answers/quantities.ts'
-import { PARTNER_READER } from '../auth/access.ts'
+import { FINANCE, PARTNER_READER } from '../auth/access.ts'
 import { partnerOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
 import { WalkBudget } from '../http/walk-budget.ts'
 import { requirePlace, writePlace } from '../requests/cursor.ts'
 import { periodAnswer, requirePeriod } from '../requests/period.ts'
+import { requireKnownPartner } from '../requests/require-partner.ts'
 import { addRoute } from '../route.ts'
 
 export function listPartnerProjects(app: FastifyInstance, context: ApiContext): void {
@@ -33,6 +34,15 @@ export function listPartnerProjects(app: FastifyInstance, context: ApiContext): 
   addRoute(app, LIST_PARTNER_PROJECTS, { access: PARTNER_READER }, async (request) =>
     projectsPage({ ...context, walkBudget }, partnerOf(request).id, request.query),
   )
+}
+
+export function listProjectsOfPartner(app: FastifyInstance, context: ApiContext): void {
+  // Of its own: what finance reads must not use up what the partner may begin.
+  const walkBudget = new WalkBudget()
+  addRoute(app, LIST_PROJECTS_OF_PARTNER, { access: FINANCE }, async (request) => {
+    const { id } = await requireKnownPartner(context.registry, request.params.partnerId)
+    return projectsPage({ ...context, walkBudget }, id, request.query)
+  })
 }
 
 async function projectsPage(context: ListContext, partnerId: string, asked: QueryOf<typeof LIST_PARTNER_PROJECTS>) {

@@ -3,47 +3,73 @@ import { readBillingStatus } from '../../aggregator/statements/billing-status.ts
 import { type PartnershipUsage, readPartnershipUsage } from '../../aggregator/usage/partnership-usage.ts'
 import { readProjectUsage } from '../../aggregator/usage/project-usage.ts'
 import { dailyName, partnershipName, projectSummaryName } from '../../contract/fields.ts'
-import { GET_PARTNERSHIP_USAGE, GET_PROJECT_USAGE } from '../../contract/usage.ts'
+import type { QueryOf } from '../../contract/operation.ts'
+import { GET_PARTNERSHIP_USAGE, GET_PROJECT_USAGE, GET_USAGE_OF_PARTNER, GET_USAGE_OF_PROJECT } from '../../contract/usage.ts'
+import type { Period } from '../../metering/period.ts'
 import { instantOrNull } from '../../metering/timestamp.ts'
+import type { Partner } from '../../registry/partners.ts'
+import { findProject, type Project } from '../../registry/projects/project.ts'
 import { billingAnswer } from '../answers/billing-fields.ts'
 import { peakDaysAnswer } from '../answers/peak-days.ts'
 import { quantitiesAnswer } from '../answers/quantities.ts'
-import { PARTNER_READER, PROJECT_READER } from '../auth/access.ts'
+import { FINANCE, PARTNER_READER, PROJECT_READER } from '../auth/access.ts'
 import { partnerOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
+import { ApiError } from '../errors/errors.ts'
 import { periodAnswer, requirePeriod } from '../requests/period.ts'
+import { requireKnownPartner } from '../requests/require-partner.ts'
 import { requireProjectOf } from '../requests/require-project.ts'
 import { addRoute } from '../route.ts'
 
-export function getPartnershipUsage(app: FastifyInstance, { limitedReads, now, completeness }: ApiContext): void {
-  addRoute(app, GET_PARTNERSHIP_USAGE, { access: PARTNER_READER }, async (request) => {
-    const partner = partnerOf(request)
-    const period = requirePeriod(request.query, now())
-    const usage = await readPartnershipUsage(limitedReads, partner.id, period, await completeness.read())
-    return {
-      partnership: { id: partner.id, name: partner.name },
-      period: periodAnswer(period),
-      summary: quantitiesAnswer(usage.summary, partnershipName),
-      ...(request.query.include === 'daily' ? dailyAnswer(usage) : {}),
-      ...billingAnswer(usage.asOfMs, await readBillingStatus(limitedReads, partner.id, period, now())),
-    }
+export function getPartnershipUsage(app: FastifyInstance, context: ApiContext): void {
+  addRoute(app, GET_PARTNERSHIP_USAGE, { access: PARTNER_READER }, async (request) => partnershipAnswer(context, partnerOf(request), request.query))
+}
+
+export function getUsageOfPartner(app: FastifyInstance, context: ApiContext): void {
+  addRoute(app, GET_USAGE_OF_PARTNER, { access: FINANCE }, async (request) =>
+    partnershipAnswer(context, await requireKnownPartner(context.registry, request.params.partnerId), request.query),
+  )
+}
+
+export function getProjectUsage(app: FastifyInstance, context: ApiContext): void {
+  addRoute(app, GET_PROJECT_USAGE, { access: PROJECT_READER }, async (request) => {
+    const period = requirePeriod(request.query, context.now())
+    return projectAnswer(context, await requireProjectOf(context.registry, { partnerId: partnerOf(request).id, projectId: request.params.projectId }), period)
   })
 }
 
-export function getProjectUsage(app: FastifyInstance, { limitedReads, registry, now, completeness }: ApiContext): void {
-  addRoute(app, GET_PROJECT_USAGE, { access: PROJECT_READER }, async (request) => {
-    const partner = partnerOf(request)
-    const period = requirePeriod(request.query, now())
-    const project = await requireProjectOf(registry, { partnerId: partner.id, projectId: request.params.projectId })
-    const usage = await readProjectUsage(limitedReads, project.id, period, await completeness.read())
-    return {
-      project: { id: project.id, name: project.name, status: project.status, last_activity_at: instantOrNull(usage.lastActivityMs) },
-      period: periodAnswer(period),
-      summary: quantitiesAnswer(usage.summary, projectSummaryName),
-      daily_usage: usage.days.map(({ day, usage: dayUsage }) => ({ usage_date: day, ...quantitiesAnswer(dayUsage, dailyName) })),
-      ...billingAnswer(usage.asOfMs, await readBillingStatus(limitedReads, partner.id, period, now())),
-    }
+export function getUsageOfProject(app: FastifyInstance, context: ApiContext): void {
+  addRoute(app, GET_USAGE_OF_PROJECT, { access: FINANCE }, async (request) => {
+    const period = requirePeriod(request.query, context.now())
+    const project = await findProject(context.registry, request.params.projectId)
+    if (project === undefined) throw new ApiError('PROJECT_NOT_FOUND')
+    return projectAnswer(context, project, period)
   })
+}
+
+type UsageContext = Pick<ApiContext, 'limitedReads' | 'completeness' | 'now'>
+
+async function partnershipAnswer({ limitedReads, completeness, now }: UsageContext, { id, name }: Partner, query: QueryOf<typeof GET_PARTNERSHIP_USAGE>) {
+  const period = requirePeriod(query, now())
+  const usage = await readPartnershipUsage(limitedReads, id, period, await completeness.read())
+  return {
+    partnership: { id, name },
+    period: periodAnswer(period),
+    summary: quantitiesAnswer(usage.summary, partnershipName),
+    ...(query.include === 'daily' ? dailyAnswer(usage) : {}),
+    ...billingAnswer(usage.asOfMs, await readBillingStatus(limitedReads, id, period, now())),
+  }
+}
+
+async function projectAnswer({ limitedReads, completeness, now }: UsageContext, { id, name, status, partnerId }: Project, period: Period) {
+  const usage = await readProjectUsage(limitedReads, id, period, await completeness.read())
+  return {
+    project: { id, name, status, last_activity_at: instantOrNull(usage.lastActivityMs) },
+    period: periodAnswer(period),
+    summary: quantitiesAnswer(usage.summary, projectSummaryName),
+    daily_usage: usage.days.map(({ day, usage: dayUsage }) => ({ usage_date: day, ...quantitiesAnswer(dayUsage, dailyName) })),
+    ...billingAnswer(usage.asOfMs, await readBillingStatus(limitedReads, partnerId, period, now())),
+  }
 }
 
 function dailyAnswer({ days, peakDays }: PartnershipUsage) {

@@ -16,7 +16,12 @@ interface BarsProps {
   readonly label: string
   readonly unit: string
   readonly bars: readonly Bar[]
-  readonly onChoose: (day: string) => void
+  /** How a day, or an interval in its place, is called; as a day by default. */
+  readonly nameOf?: (day: string) => string
+  /** Said until a bar is looked at. */
+  readonly hint?: string
+  /** Without it, bars can be looked at only. */
+  readonly onChoose?: (day: string) => void
 }
 
 const WIDTH = 100
@@ -31,7 +36,7 @@ const HEIGHT_MIN = 0.6
  * A bar for each day. One tab stop: arrow keys move between days, Enter explains one. Only the height of a bar goes through a
  * double; what is said about it has all its digits.
  */
-export function Bars({ label, unit, bars, onChoose }: BarsProps) {
+export function Bars({ label, unit, bars, nameOf = showDay, hint = 'Choose a day to see where its value comes from.', onChoose }: BarsProps) {
   const lastUsed = bars.findLastIndex(({ value }) => value !== undefined)
   const [active, setActive] = useState(Math.max(lastUsed, 0))
   const [isLookedAt, setLookedAt] = useState(false)
@@ -42,9 +47,11 @@ export function Bars({ label, unit, bars, onChoose }: BarsProps) {
   const focus = (index: number) => {
     const inside = Math.min(Math.max(index, 0), bars.length - 1)
     setActive(inside)
-    svg.current?.querySelectorAll<SVGElement>('[role=button]')[inside]?.focus()
+    svg.current?.querySelectorAll<SVGElement>('g.bar')[inside]?.focus()
   }
   const step = WIDTH / bars.length
+  const last = bars.at(-1)
+  const nameOfLast = last === undefined ? '' : nameOf(last.day)
   const described = bars[Math.min(active, bars.length - 1)]
   return (
     <figure class="bars">
@@ -53,13 +60,14 @@ export function Bars({ label, unit, bars, onChoose }: BarsProps) {
           const at = { x: index * step + (step * GAP_SHARE) / 2, width: step * (1 - GAP_SHARE) }
           const height = heightOf(bar.value)
           return (
+            // biome-ignore lint/a11y/noStaticElementInteractions: the role depends on whether a bar can be chosen.
             <g
               key={bar.day}
-              role="button"
+              role={onChoose === undefined ? 'img' : 'button'}
               tabIndex={index === active ? 0 : -1}
-              aria-label={described === undefined ? '' : describe(bar, unit)}
+              aria-label={described === undefined ? '' : describe(bar, unit, nameOf)}
               class={bar.isPeak ? 'bar is-peak' : 'bar'}
-              onClick={() => onChoose(bar.day)}
+              onClick={() => onChoose?.(bar.day)}
               onMouseEnter={() => {
                 setActive(index)
                 setLookedAt(true)
@@ -71,7 +79,7 @@ export function Bars({ label, unit, bars, onChoose }: BarsProps) {
               onKeyDown={(event) => {
                 const target = keyTarget(event.key, index, bars.length)
                 if (target !== undefined) focus(target)
-                else if (event.key === 'Enter' || event.key === ' ') onChoose(bar.day)
+                else if (onChoose !== undefined && (event.key === 'Enter' || event.key === ' ')) onChoose(bar.day)
                 else return
                 event.preventDefault()
               }}
@@ -85,10 +93,10 @@ export function Bars({ label, unit, bars, onChoose }: BarsProps) {
         })}
       </svg>
       <div class="axis" aria-hidden="true">
-        <span>{showDay(bars[0]?.day ?? '')}</span>
-        <span>{showDay(bars.at(-1)?.day ?? '')}</span>
+        <span>{bars[0] === undefined ? '' : nameOf(bars[0].day)}</span>
+        <span>{nameOfLast}</span>
       </div>
-      <figcaption>{described === undefined || !isLookedAt ? 'Choose a day to see where its value comes from.' : describe(described, unit)}</figcaption>
+      <figcaption>{described === undefined || !isLookedAt ? hint : describe(described, unit, nameOf)}</figcaption>
     </figure>
   )
 }
@@ -104,8 +112,8 @@ function keyTarget(key: string, index: number, count: number): number | undefine
   return undefined
 }
 
-function describe({ day, value, earlier, earlierDay, isPeak }: Bar, unit: string): string {
+function describe({ day, value, earlier, earlierDay, isPeak }: Bar, unit: string, nameOf: (day: string) => string): string {
   const now = value === undefined ? 'no events' : exactWithUnit(value, unit)
-  const before = earlier === undefined || earlierDay === undefined ? '' : `; ${showDay(earlierDay)}: ${exactWithUnit(earlier, unit)}`
-  return `${showDay(day)}: ${now}${isPeak ? ', the peak' : ''}${before}`
+  const before = earlier === undefined || earlierDay === undefined ? '' : `; ${nameOf(earlierDay)}: ${exactWithUnit(earlier, unit)}`
+  return `${nameOf(day)}: ${now}${isPeak ? ', the peak' : ''}${before}`
 }

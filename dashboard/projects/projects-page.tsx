@@ -6,7 +6,7 @@ import { PeriodPicker } from '../address/period-picker.tsx'
 import { linkOfSubject, type Subject } from '../address/subject.ts'
 import { useAnswer } from '../calls/use-answer.ts'
 import { METRIC_TITLES } from '../numbers/metric-titles.ts'
-import { counted, exactWithUnit } from '../numbers/show-quantity.ts'
+import { allDigits, counted } from '../numbers/show-quantity.ts'
 import { showDay } from '../numbers/show-time.ts'
 import { ShownAnswer } from '../parts/shown-answer.tsx'
 import { Table } from '../parts/table.tsx'
@@ -171,10 +171,10 @@ interface ProjectTableProps {
 function ProjectTable({ subject, projects, metric, peakDay, total }: ProjectTableProps) {
   const { kind, unit } = METRICS[metric]
   const isPeak = kind === 'peak'
-  const shareTitle = isPeak ? (peakDay === undefined ? 'On the peak day' : `On the peak day, ${showDay(peakDay)}`) : 'Total'
+  const shareTitle = isPeak ? (peakDay === undefined ? 'On the peak day' : `On the peak day, ${showDay(peakDay)}`) : 'Sum'
   return (
     <Table
-      caption={`What each project adds to ${METRIC_TITLES[metric]}`}
+      caption={`What each project adds to ${METRIC_TITLES[metric]}, in ${unit}s`}
       columns={[
         'Project',
         'Status',
@@ -192,12 +192,12 @@ function ProjectTable({ subject, projects, metric, peakDay, total }: ProjectTabl
           </>,
           <StatusBadge status={project.status} deletedAt={project.deleted_at} />,
           project.region,
-          exactWithUnit(shareOf(project, metric), unit),
-          ...(isPeak ? [exactWithUnit(ownMaximumOf(project, metric), unit)] : []),
+          allDigits(shareOf(project, metric)),
+          ...(isPeak ? [allDigits(ownMaximumOf(project, metric))] : []),
           project.last_activity_at === null ? 'none yet' : showDay(project.last_activity_at),
         ],
       }))}
-      foot={{ key: 'total', cells: ['All projects', '', '', <strong data-total={metric}>{exactWithUnit(total, unit)}</strong>, ...(isPeak ? [''] : []), ''] }}
+      foot={{ key: 'total', cells: ['All projects', '', '', <strong data-total={metric}>{allDigits(total)}</strong>, ...(isPeak ? [''] : []), ''] }}
     />
   )
 }

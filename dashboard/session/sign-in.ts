@@ -74,7 +74,7 @@ async function shortLivedToken(begun: Session, given: GivenCredential): Promise<
 /** What a failed attempt means for the person who signs in. */
 export function signInProblem(error: unknown, kind: GivenCredential['kind']): string {
   if (!(error instanceof CallFailed)) return 'The page could not sign in. Reload it and try again.'
-  if (error.status !== 401) return error.message
+  if (error.status !== 401) return error.requestId === undefined ? error.message : `${error.message} (request id ${error.requestId})`
   return kind === 'partner'
     ? 'This partner id and secret are not accepted. Check both; the id begins with ps_. A secret may have expired or been revoked.'
     : 'This token is not accepted. Check that it was copied as a whole; it may have expired or been revoked.'

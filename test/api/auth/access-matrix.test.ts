@@ -97,8 +97,11 @@ const WHO_MAY: Record<string, readonly Caller[]> = {
 
   'GET /admin/v1/partners': FINANCE,
   'GET /admin/v1/partners/{partnerId}': FINANCE,
+  'GET /admin/v1/partners/{partnerId}/usage': FINANCE,
+  'GET /admin/v1/partners/{partnerId}/projects': FINANCE,
   'GET /admin/v1/projects': FINANCE,
   'GET /admin/v1/projects/{projectId}': FINANCE,
+  'GET /admin/v1/projects/{projectId}/usage': FINANCE,
   'GET /admin/v1/accounts': FINANCE,
   'GET /admin/v1/accounts/{accountId}': FINANCE,
   'GET /admin/v1/audit': FINANCE,

@@ -1,0 +1,98 @@
+import { address } from '../../address/address.ts'
+import { useAnswer } from '../../calls/use-answer.ts'
+import { showTime } from '../../numbers/show-time.ts'
+import { Badge, Notice } from '../../parts/notice.tsx'
+import { ShownAnswer } from '../../parts/shown-answer.tsx'
+import { Choice } from '../choice.tsx'
+import { PageHeading, refreshOf } from '../page-heading.tsx'
+import { ShownActivity } from './activity.tsx'
+import { BackgroundWork } from './background-work.tsx'
+import { DatabaseSize } from './database-size.tsx'
+import { EventLogs, LogOffsets } from './event-logs.tsx'
+import { findInLogs } from './find-in-logs.ts'
+import { findInProcess } from './find-in-process.ts'
+import { findInSource } from './find-in-source.ts'
+import { byUrgency, type Finding } from './finding.ts'
+import { type HealthReport, RANGE_TITLES, rangeOf, readReport, readSourceAndLogs, type Source } from './read-report.ts'
+
+/** The state of the process that answers, in plain words first and in figures below. */
+export function HealthPage() {
+  const range = rangeOf(address.value.parameters)
+  const report = useAnswer(`health ${range}`, (signal) => readReport(range, signal))
+  const logs = useAnswer('source and logs', readSourceAndLogs)
+  return (
+    <>
+      <PageHeading title="Health" {...refreshOf(report, logs)}>
+        <Choice label="Range" parameter="range" value={range} options={RANGE_TITLES} />
+      </PageHeading>
+      <ShownAnswer answer={report} what="health report">
+        {(shown) => (
+          <>
+            <ProcessBadges process={shown.process} />
+            <Findings report={shown} source={logs.state === 'ready' ? logs.value.source : undefined} />
+            <ShownActivity report={shown} />
+            <EventLogs ingesting={shown.ingesting} />
+            <ShownAnswer answer={logs} what="offsets of the logs">
+              {(listed) => <LogOffsets {...listed} />}
+            </ShownAnswer>
+            <BackgroundWork background={shown.background} />
+            <DatabaseSize database={shown.database} />
+          </>
+        )}
+      </ShownAnswer>
+    </>
+  )
+}
+
+function ProcessBadges({ process: { host, pid, part, started_at, version } }: Pick<HealthReport, 'process'>) {
+  return (
+    <div class="badges">
+      <Badge title="The process that answered. Others of this service answer for themselves.">
+        {host}, process {pid}
+      </Badge>
+      <Badge>{part === 'all' ? 'All parts in one process' : `Part ${part}`}</Badge>
+      <Badge>Version {version}</Badge>
+      <Badge>Since {showTime(started_at)}</Badge>
+    </div>
+  )
+}
+
+function Findings({ report, source }: { report: HealthReport; source: Source | undefined }) {
+  const nowMs = Date.now()
+  const findings = [...findInSource(source), ...findInLogs(report, nowMs), ...findInProcess(report, nowMs)].sort(byUrgency)
+  const isUrgent = findings.some(({ tone }) => tone !== 'plain')
+  return (
+    <section aria-labelledby="findings">
+      <h2 id="findings">Findings</h2>
+      {report.readiness.ready ? (
+        <Notice tone={isUrgent ? 'plain' : 'good'}>
+          <strong>Ready: events are accepted and counted.</strong>
+          {isUrgent ? <p>Somebody should look at what follows.</p> : <p>Nobody has to act.</p>}
+        </Notice>
+      ) : null}
+      <ul class="findings">
+        {findings.map((finding) => (
+          <li key={finding.what}>
+            <ShownFinding finding={finding} />
+          </li>
+        ))}
+      </ul>
+    </section>
+  )
+}
+
+const TONE_WORDS = { bad: 'Urgent', warn: 'Warning', plain: 'For information' } as const
+
+function ShownFinding({ finding: { tone, what, why, next, link } }: { finding: Finding }) {
+  return (
+    <Notice tone={tone}>
+      <strong>
+        {TONE_WORDS[tone]}: {what}
+      </strong>
+      <p>{why}</p>
+      <p>
+        {next} {link === undefined ? null : <a href={link.href}>{link.title}</a>}
+      </p>
+    </Notice>
+  )
+}

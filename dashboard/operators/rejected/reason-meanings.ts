@@ -1,0 +1,15 @@
+import type { RejectReason } from '../../../metering/rejection-reasons.ts'
+
+/** What each reason means, and what helps. */
+export const REASON_MEANINGS: Readonly<Record<RejectReason, string>> = {
+  invalid_json: 'The record is not JSON. Correct the emitter.',
+  invalid_event: 'A field is missing or has another type. Correct the emitter.',
+  unknown_metric: 'There is no such metric. Correct its name, or resend when the service knows it.',
+  invalid_value: 'The value is negative, not a number, or has too many digits. Correct the emitter.',
+  invalid_timestamp: 'The timestamp cannot be read, or no event can be so old. Correct the emitter.',
+  timestamp_in_future: 'The clock of the emitter is ahead. Correct it; resend when the time has come.',
+  conflict: 'An event with the same id and another metric or value was counted before. Give each event an id of its own.',
+  too_large: 'The event is larger than allowed. Send less with it.',
+  project_not_allowed: 'The ingest key may not send for this project. Register the project, or use another key; then resend.',
+  refused_by_store: 'The database refused the event. Read the service log, then resend.',
+}

@@ -1,0 +1,86 @@
+import { useRef } from 'preact/hooks'
+import { counted } from '../../numbers/show-quantity.ts'
+import { Dialog } from '../../parts/dialog.tsx'
+import { Badge, type Tone } from '../../parts/notice.tsx'
+import { Table } from '../../parts/table.tsx'
+import { ActionFailure } from '../action-failure.tsx'
+import { closeDialogOf } from '../close-dialog.ts'
+import { useAction } from '../use-action.ts'
+import { type RejectedEvent, type ResentEvent, resendEvents } from './read-rejected.ts'
+
+interface ResendDialogProps {
+  readonly events: readonly RejectedEvent[]
+  readonly onResent: () => void
+  readonly onClose: () => void
+}
+
+/** Asks, sends the events again, and says what became of each. The list behind is read again when it is closed. */
+export function ResendDialog({ events, onResent, onClose }: ResendDialogProps) {
+  // What was asked about stays shown, whatever is selected meanwhile.
+  const asked = useRef(events).current
+  const action = useAction<readonly ResentEvent[]>()
+  const body = useRef<HTMLDivElement>(null)
+  const close = () => {
+    onClose()
+    if (action.result !== undefined || action.failure !== undefined) onResent()
+  }
+  return (
+    <Dialog heading={action.result === undefined ? `Resend ${counted(asked.length, 'event')}?` : 'What became of each event'} onClose={close}>
+      <div ref={body}>
+        {action.result === undefined ? (
+          <>
+            <p>
+              {asked.length === 1 ? 'The event is' : `These ${asked.length} events are`} treated as received now. What is accepted is counted and billed; what
+              was counted before is a duplicate and not counted again; what is rejected again is kept as rejected.
+            </p>
+            <p class="hint">The audit log records who has sent them again.</p>
+            <ActionFailure failure={action.failure} />
+            <div class="actions">
+              <button type="button" class="main" disabled={action.isBusy} onClick={() => action.run(() => resendEvents(asked.map(({ id }) => id)))}>
+                {action.isBusy ? 'Please wait…' : `Resend ${counted(asked.length, 'event')}`}
+              </button>
+              <button type="button" onClick={() => closeDialogOf(body.current)}>
+                Cancel
+              </button>
+            </div>
+          </>
+        ) : (
+          <Outcomes outcomes={action.result} events={asked} />
+        )}
+      </div>
+    </Dialog>
+  )
+}
+
+const OUTCOMES: Readonly<Record<ResentEvent['outcome'], { readonly tone: Tone; readonly title: string }>> = {
+  accepted: { tone: 'good', title: 'accepted' },
+  duplicate: { tone: 'plain', title: 'duplicate' },
+  rejected: { tone: 'bad', title: 'rejected' },
+  not_found: { tone: 'warn', title: 'not found' },
+}
+
+function Outcomes({ outcomes, events }: { outcomes: readonly ResentEvent[]; events: readonly RejectedEvent[] }) {
+  const summary = Object.entries(OUTCOMES)
+    .map(([name, { title }]) => ({ title, count: outcomes.filter(({ outcome }) => outcome === name).length }))
+    .filter(({ count }) => count > 0)
+    .map(({ title, count }) => `${count} ${title}`)
+  return (
+    <>
+      <p role="status">{summary.join(', ')}.</p>
+      <Table
+        caption="Outcome of each event"
+        columns={['Event', 'Outcome', 'Reason']}
+        rows={outcomes.map(({ id, outcome, reason }) => ({
+          key: id,
+          cells: [
+            <>
+              {events.find((event) => event.id === id)?.event_id} <code>{id}</code>
+            </>,
+            <Badge tone={OUTCOMES[outcome].tone}>{OUTCOMES[outcome].title}</Badge>,
+            reason === null ? '' : <code>{reason}</code>,
+          ],
+        }))}
+      />
+    </>
+  )
+}

@@ -1,0 +1,49 @@
+import { useRef } from 'preact/hooks'
+import { CopyButton } from '../../parts/copy-button.tsx'
+import { Dialog } from '../../parts/dialog.tsx'
+import { ActionFailure } from '../action-failure.tsx'
+import { closeDialogOf } from '../close-dialog.ts'
+import { ShownText } from '../shown-text.tsx'
+import { useAction } from '../use-action.ts'
+import { revealSecret } from './read-secrets.ts'
+
+/** Asks first, because reading is recorded. The value is held only while this is open. */
+export function RevealDialog({ name, onClose }: { name: string; onClose: () => void }) {
+  const action = useAction<string>()
+  const body = useRef<HTMLDivElement>(null)
+  const close = () => closeDialogOf(body.current)
+  return (
+    <Dialog heading={action.result === undefined ? `Reveal ${name}?` : name} onClose={onClose}>
+      <div ref={body}>
+        {action.result === undefined ? (
+          <>
+            <p>
+              The audit log will record that you have read this value, and when. It is shown on this screen until you hide it: make sure that nobody looks over
+              your shoulder.
+            </p>
+            <ActionFailure failure={action.failure} />
+            <div class="actions">
+              <button type="button" class="main" disabled={action.isBusy} onClick={() => action.run(() => revealSecret(name))}>
+                {action.isBusy ? 'Please wait…' : 'Reveal'}
+              </button>
+              <button type="button" onClick={close}>
+                Cancel
+              </button>
+            </div>
+          </>
+        ) : (
+          <>
+            <p role="status">The value is shown. Reading it was recorded.</p>
+            <ShownText label={`Value of ${name}`} text={action.result} />
+            <div class="actions">
+              <CopyButton text={action.result}>Copy the value</CopyButton>
+              <button type="button" class="main" onClick={close}>
+                Hide
+              </button>
+            </div>
+          </>
+        )}
+      </div>
+    </Dialog>
+  )
+}

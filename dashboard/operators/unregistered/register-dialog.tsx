@@ -1,0 +1,111 @@
+import { useRef, useState } from 'preact/hooks'
+import type { REGISTER_PROJECT } from '../../../contract/admin-projects.ts'
+import type { InstanceType, Region } from '../../../contract/fields.ts'
+import { call } from '../../calls/call.ts'
+import { counted } from '../../numbers/show-quantity.ts'
+import { showDay } from '../../numbers/show-time.ts'
+import { Dialog } from '../../parts/dialog.tsx'
+import { Notice } from '../../parts/notice.tsx'
+import { caller } from '../../session/session.ts'
+import { ActionFailure } from '../action-failure.tsx'
+import { closeDialogOf } from '../close-dialog.ts'
+import { PartnerChoice } from '../partner-choice.tsx'
+import { useAction } from '../use-action.ts'
+import { usePartners } from '../use-partners.ts'
+import type { UnregisteredProject } from './read-unregistered.ts'
+
+interface RegisterDialogProps {
+  readonly project: UnregisteredProject
+  /** With a sentence about what was done. */
+  readonly onRegistered: (text: string) => void
+  readonly onClose: () => void
+}
+
+/** Gives a project to a partner, who is billed for its usage from then on, that of the past included. */
+export function RegisterDialog({ project, onRegistered, onClose }: RegisterDialogProps) {
+  const partners = usePartners()
+  const [partnerId, setPartnerId] = useState('')
+  const action = useAction<true>()
+  const body = useRef<HTMLFormElement>(null)
+  const partner = partners.partners.find(({ id }) => id === partnerId)
+  const submit = async (event: SubmitEvent) => {
+    event.preventDefault()
+    const fields = new FormData(event.currentTarget as HTMLFormElement)
+    const isDone = await action.run(async () => {
+      await register(project.id, partnerId, fields)
+      return true
+    })
+    if (isDone === undefined) return
+    closeDialogOf(body.current)
+    onRegistered(`${project.id} is registered. Its usage since ${showDay(project.first_day)} belongs to ${partner?.name ?? partnerId} now.`)
+  }
+  return (
+    <Dialog heading={`Register ${project.id}`} onClose={onClose}>
+      <form ref={body} onSubmit={submit}>
+        <p>
+          Its usage since {showDay(project.first_day)}, {counted(project.events, 'event')}, will belong to the partner. A project never changes its partner
+          afterwards. Events of closed months are billed as adjustments.
+        </p>
+        {project.similar_project_ids.length === 0 ? null : (
+          <Notice tone="warn">
+            There is {project.similar_project_ids.join(', ')} already. If this id is a misspelt one, do not register it: correct the emitter.
+          </Notice>
+        )}
+        <PartnerChoice loaded={partners} value={partnerId} onChange={setPartnerId} />
+        <label>
+          Name
+          <input name="name" required maxLength={128} defaultValue={project.id} />
+        </label>
+        <label>
+          Region
+          <select name="region">
+            {Object.entries(REGION_TITLES).map(([region, title]) => (
+              <option key={region} value={region}>
+                {title}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label>
+          Instance type
+          <select name="instance_type">
+            {INSTANCE_TYPE_NAMES.map((name) => (
+              <option key={name} value={name}>
+                {name}
+              </option>
+            ))}
+          </select>
+        </label>
+        <ActionFailure failure={action.failure} />
+        <div class="actions">
+          <button type="submit" class="main" disabled={action.isBusy}>
+            {action.isBusy ? 'Please wait…' : 'Register'}
+          </button>
+          <button type="button" onClick={() => closeDialogOf(body.current)}>
+            Cancel
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  )
+}
+
+function register(projectId: string, partnerId: string, fields: FormData) {
+  const body = {
+    partner_id: partnerId,
+    name: String(fields.get('name')).trim(),
+    region: String(fields.get('region')) as Region,
+    instance_type: String(fields.get('instance_type')) as InstanceType,
+  }
+  return call<typeof REGISTER_PROJECT>(caller(), { method: 'PUT', path: '/admin/v1/projects/:projectId', params: { projectId }, body })
+}
+
+const REGION_TITLES: Readonly<Record<Region, string>> = {
+  'us-east': 'US East',
+  'us-west': 'US West',
+  'eu-west': 'Europe West',
+  'eu-central': 'Europe Central',
+  'ap-southeast': 'Asia Pacific Southeast',
+}
+
+const INSTANCE_TYPE_NAMES: readonly InstanceType[] = ['nano', 'micro', 'small', 'medium', 'large', 'xl', '2xl', '4xl', '8xl', '16xl']
