@@ -61,7 +61,7 @@ describe.skipIf(!HAS_CHROMIUM)('one figure in five places', () => {
         api: summary[METRICS[metric].partnershipName],
         statement: totals.find((total) => total.metric === metric)?.value,
         csv: sumOf(lines),
-        'command line': new RegExp(`^${metric}\\b.*?([\\d,]{20,}(?:\\.\\d+)?)`, 'm').exec(stdout)?.[1]?.replaceAll(',', ''),
+        'command line': new RegExp(`^│ ${metric}\\b.*?([\\d,]{20,}(?:\\.\\d+)?)`, 'm').exec(stdout)?.[1]?.replaceAll(',', ''),
       }).toEqual(Object.fromEntries(['page', 'page of the statement', 'api', 'statement', 'csv', 'command line'].map((place) => [place, EXPECTED[metric]])))
     }
     expect([...usage.problems, ...statement.problems]).toEqual([])
