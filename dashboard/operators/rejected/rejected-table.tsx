@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks'
 import { showTime } from '../../numbers/show-time.ts'
-import { Badge } from '../../parts/notice.tsx'
 import { Table } from '../../parts/table.tsx'
+import { timeOr } from '../time-or.ts'
 import { OriginalDialog } from './original-dialog.tsx'
 import type { RejectedEvent } from './read-rejected.ts'
 
@@ -42,7 +42,7 @@ export function RejectedTable({ events, selected, onSelect }: RejectedTableProps
             </>,
             event.project_id === '' ? 'unknown' : event.project_id,
             showTime(event.received_at),
-            event.resent_at === null ? 'no' : <Badge tone="good">{showTime(event.resent_at)}</Badge>,
+            timeOr(event.resent_at, 'no'),
             <button type="button" class="quiet" aria-label={`Show the original of ${nameOf(event)}`} onClick={() => setLooked(event)}>
               Show
             </button>,
