@@ -37,9 +37,9 @@ export function RejectedTable({ events, selected, onSelect }: RejectedTableProps
           key: event.id,
           cells: [
             <EventCheckbox event={event} isSelected={selected.has(event.id)} onSelect={(isOn) => select([event.id], isOn)} />,
-            <>
+            <div>
               <code>{event.reason}</code> <span class="message">{event.message}</span>
-            </>,
+            </div>,
             event.project_id === '' ? 'unknown' : event.project_id,
             showTime(event.received_at),
             timeOr(event.resent_at, 'no'),
