@@ -1,6 +1,7 @@
 import './styles/base.css'
 import './styles/page.css'
 import './styles/usage.css'
+import './styles/finance.css'
 import './styles/menu.css'
 import './styles/operators.css'
 import './styles/print.css'

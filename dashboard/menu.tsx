@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks'
 import { linkTo } from './address/address.ts'
-import type { PageGroup, ShownPage } from './pages.tsx'
+import type { PageGroup, ShownPage } from './shown-page.ts'
 
 interface MenuProps {
   readonly pages: readonly ShownPage[]

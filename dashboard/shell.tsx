@@ -2,8 +2,8 @@ import type { ComponentChildren } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
 import { address, linkTo } from './address/address.ts'
 import { Menu } from './menu.tsx'
-import type { ShownPage } from './pages.tsx'
 import { endSession, type Session } from './session/session.ts'
+import type { ShownPage } from './shown-page.ts'
 
 interface ShellProps {
   readonly pages: readonly ShownPage[]

@@ -33,9 +33,17 @@ export async function call<O extends Operation>(caller: Caller, request: Call<O>
   return parseWithNumbersAsText(await response.text()) as AsText<AnswerOf<O>>
 }
 
-/** The same for an answer that is a file. */
-export async function download<O extends Operation>(caller: Caller, request: Call<O>): Promise<Blob> {
-  return (await send(caller, request)).blob()
+/** A file with the headers that describe it. */
+export interface DownloadedFile {
+  readonly chunks: ReadableStream<Uint8Array<ArrayBuffer>>
+  readonly headers: Headers
+}
+
+/** The same for an answer that is a file. Its bytes may still break off: reading them then rejects. */
+export async function download<O extends Operation>(caller: Caller, request: Call<O>): Promise<DownloadedFile> {
+  const { body, headers } = await send(caller, request)
+  if (body === null) throw new CallFailed({ status: 0, code: 'NO_FILE', message: 'The service answered without a file. Try again.' })
+  return { chunks: body, headers }
 }
 
 async function send<O extends Operation>({ credential, signal }: Caller, request: Call<O>): Promise<Response> {

@@ -41,7 +41,7 @@ function afterFailure<T>(before: Answer<T>, failure: CallFailed): Answer<T> {
 /** A credential that is not valid any more ends the session. Everything that is no answer of the service is a fault of the page. */
 export function failureOf(error: unknown): CallFailed {
   if (!(error instanceof CallFailed)) {
-    console.error(error)
+    reportError(error)
     return new CallFailed({ status: 0, code: 'PAGE_FAULT', message: 'The page could not read this answer. Reload it; if it stays, report it.' })
   }
   if (error.status === 401) endSession('Your credential is not valid any more: it has expired or was revoked. Sign in again.')

@@ -1,7 +1,6 @@
-import type { LIST_PROJECTS_OF_PARTNER } from '../../contract/admin-usage.ts'
 import type { ProjectStatus } from '../../contract/fields.ts'
 import type { AnswerOf } from '../../contract/operation.ts'
-import type { LIST_PARTNER_PROJECTS, ProjectSort } from '../../contract/partner-projects.ts'
+import type { LIST_PARTNER_PROJECTS, LIST_PROJECTS_OF_PARTNER, ProjectSort } from '../../contract/partner-projects.ts'
 import type { Period } from '../address/period.ts'
 import type { Subject } from '../address/subject.ts'
 import { call } from '../calls/call.ts'

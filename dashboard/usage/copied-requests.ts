@@ -1,6 +1,6 @@
 import type { MetricName } from '../../metering/metrics.ts'
 import { pathOf } from '../calls/call.ts'
-import type { ShownUsage } from './metric-cards.tsx'
+import type { ShownUsage } from './shown-usage.ts'
 
 /** The request behind a card, for a shell. The credential stays a variable: what is copied ends up in chats and tickets. */
 export function curlOf({ of, subject, projectId, period }: ShownUsage): string {

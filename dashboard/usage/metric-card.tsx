@@ -11,7 +11,7 @@ import { CopyButton } from '../parts/copy-button.tsx'
 import { cliOf, curlOf, pageLinkOf } from './copied-requests.ts'
 import { Explanation } from './explanation.tsx'
 import type { Figure } from './figures.ts'
-import type { ShownUsage } from './metric-cards.tsx'
+import type { ShownUsage } from './shown-usage.ts'
 
 interface MetricCardProps extends ShownUsage {
   readonly figure: Figure

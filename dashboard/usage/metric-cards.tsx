@@ -1,19 +1,9 @@
-import type { Period } from '../address/period.ts'
-import type { Subject } from '../address/subject.ts'
 import { METRIC_TITLES } from '../numbers/metric-titles.ts'
 import { counted } from '../numbers/show-quantity.ts'
 import { type Figure, isUsed } from './figures.ts'
 import { MetricCard } from './metric-card.tsx'
 import { NoUsageYet } from './no-usage-yet.tsx'
-
-export interface ShownUsage {
-  readonly of: 'project' | 'partnership'
-  readonly subject: Subject
-  readonly projectId?: string
-  readonly period: Period
-  /** The period whose days are drawn behind. */
-  readonly before: Period
-}
+import type { ShownUsage } from './shown-usage.ts'
 
 interface MetricCardsProps extends ShownUsage {
   readonly figures: readonly Figure[]

@@ -1,6 +1,6 @@
 import { showDay } from '../numbers/show-time.ts'
 import { CopyButton } from '../parts/copy-button.tsx'
-import type { ShownUsage } from './metric-cards.tsx'
+import type { ShownUsage } from './shown-usage.ts'
 
 /** Says that there is nothing to show, and how the first event is sent. */
 export function NoUsageYet({ of, projectId, period, wasUsedBefore }: ShownUsage & { wasUsedBefore: boolean }) {

@@ -1,5 +1,4 @@
-import type { GET_PARTNER_PROJECT_USAGE, GET_PARTNER_USAGE } from '../../contract/admin-usage.ts'
-import type { GET_PARTNERSHIP_USAGE, GET_PROJECT_USAGE } from '../../contract/usage.ts'
+import type { GET_PARTNERSHIP_USAGE, GET_PROJECT_USAGE, GET_USAGE_OF_PARTNER, GET_USAGE_OF_PROJECT } from '../../contract/usage.ts'
 import type { Period } from '../address/period.ts'
 import type { Subject } from '../address/subject.ts'
 import { CallFailed, call } from '../calls/call.ts'
@@ -8,7 +7,7 @@ import type { PartnershipUsage, ProjectUsage } from './figures.ts'
 
 export function readPartnershipUsage({ partnerId, asAdmin }: Subject, { first, last }: Period, signal: AbortSignal): Promise<PartnershipUsage> {
   const request = { method: 'GET', params: { partnerId }, query: { start_date: first, end_date: last, include: 'daily' } } as const
-  if (asAdmin) return call<typeof GET_PARTNER_USAGE>(caller(signal), { ...request, path: '/admin/v1/partners/:partnerId/usage' })
+  if (asAdmin) return call<typeof GET_USAGE_OF_PARTNER>(caller(signal), { ...request, path: '/admin/v1/partners/:partnerId/usage' })
   return call<typeof GET_PARTNERSHIP_USAGE>(caller(signal), { ...request, path: '/partnership/v1/:partnerId/usage' })
 }
 
@@ -20,7 +19,7 @@ export interface ProjectOfSubject {
 export function readProjectUsage({ subject, projectId }: ProjectOfSubject, { first, last }: Period, signal: AbortSignal): Promise<ProjectUsage> {
   const query = { start_date: first, end_date: last }
   if (subject.asAdmin)
-    return call<typeof GET_PARTNER_PROJECT_USAGE>(caller(signal), { method: 'GET', path: '/admin/v1/projects/:projectId/usage', params: { projectId }, query })
+    return call<typeof GET_USAGE_OF_PROJECT>(caller(signal), { method: 'GET', path: '/admin/v1/projects/:projectId/usage', params: { projectId }, query })
   const params = { partnerId: subject.partnerId, projectId }
   return call<typeof GET_PROJECT_USAGE>(caller(signal), { method: 'GET', path: '/partnership/v1/:partnerId/:projectId/usage', params, query })
 }

@@ -21,7 +21,7 @@ export const FOLDERS = readdirSync(ROOT, { withFileTypes: true })
 /** Every TypeScript file of the project. */
 export function readSources(): SourceFile[] {
   return FOLDERS.flatMap((name) => readdirSync(join(ROOT, name), { recursive: true, encoding: 'utf8' }).map((path) => join(name, path)))
-    .filter((path) => path.endsWith('.ts'))
+    .filter((path) => /\.tsx?$/.test(path))
     .sort()
     .map(readSource)
 }

@@ -1,0 +1,97 @@
+import { useState } from 'preact/hooks'
+import { linkTo } from '../address/address.ts'
+import { useAnswer } from '../calls/use-answer.ts'
+import { counted } from '../numbers/show-quantity.ts'
+import { showMonth } from '../numbers/show-time.ts'
+import { NoPartners } from '../partners/partners-page.tsx'
+import { Notice } from '../parts/notice.tsx'
+import { PageButtons } from '../parts/page-buttons.tsx'
+import { ShownAnswer } from '../parts/shown-answer.tsx'
+import { Table } from '../parts/table.tsx'
+import { Quantities } from '../statements/quantities.tsx'
+import { usedTotals } from '../statements/sums.ts'
+import { CloseDialog } from './close-dialog.tsx'
+import { PartnerMonthsTable } from './partner-months-table.tsx'
+import { type DueMonth, dueMonths, readMonths } from './read-months.ts'
+
+/** The months of all partners: those that are due first, then what is open and what is unbilled. */
+export function MonthsPage() {
+  const [cursors, setCursors] = useState<readonly (string | undefined)[]>([undefined])
+  const [closing, setClosing] = useState<DueMonth>()
+  const cursor = cursors.at(-1)
+  const page = useAnswer(`months ${cursor ?? ''}`, (signal) => readMonths(cursor, signal))
+  const isRefreshing = page.state === 'ready' && page.isRefreshing
+  return (
+    <>
+      <div class="heading">
+        <h1>Months</h1>
+        <button type="button" class="quiet" onClick={page.reload} disabled={page.state === 'loading' || isRefreshing}>
+          {isRefreshing ? 'Refreshing…' : 'Refresh'}
+        </button>
+      </div>
+      <ShownAnswer answer={page} what="months of the partners">
+        {({ partners, nextCursor }) =>
+          partners.length === 0 && cursors.length === 1 ? (
+            <NoPartners />
+          ) : (
+            <>
+              <DueTable due={dueMonths(partners)} isOnePage={cursors.length === 1 && nextCursor === null} onCloseMonth={setClosing} />
+              <PartnerMonthsTable partners={partners} />
+              <PageButtons what="partners" cursors={cursors} nextCursor={nextCursor} onChange={setCursors} />
+            </>
+          )
+        }
+      </ShownAnswer>
+      {closing === undefined ? null : (
+        <CloseDialog
+          due={closing}
+          onClose={(hasChanged) => {
+            setClosing(undefined)
+            if (hasChanged) page.reload()
+          }}
+        />
+      )}
+    </>
+  )
+}
+
+interface DueTableProps {
+  readonly due: readonly DueMonth[]
+  /** False: further partners are on other pages of the list. */
+  readonly isOnePage: boolean
+  readonly onCloseMonth: (due: DueMonth) => void
+}
+
+function DueTable({ due, isOnePage, onCloseMonth }: DueTableProps) {
+  const which = isOnePage ? '' : ' of the partners on this page'
+  if (due.length === 0) return <Notice tone="good">No month{which} is due: every month that is over is closed.</Notice>
+  return (
+    <>
+      <h2>
+        {counted(due.length, 'month')}
+        {which} {due.length === 1 ? 'is' : 'are'} due
+      </h2>
+      <Table
+        caption="Months that are over and not closed yet"
+        columns={['Partner', 'Month', 'Usage so far', 'Closing']}
+        rows={due.map((each) => ({
+          key: JSON.stringify([each.partner.id, each.month]),
+          cells: [
+            <>
+              <a href={linkTo(['partners', each.partner.id, 'statements'])}>{each.partner.name}</a> <code>{each.partner.id}</code>
+            </>,
+            <a href={linkTo(['partners', each.partner.id, 'statements', each.month])}>{showMonth(each.month)}</a>,
+            <Quantities totals={usedTotals(each.totals)} none="no usage" />,
+            each.after === undefined ? (
+              <button type="button" aria-label={`Close ${showMonth(each.month)} of ${each.partner.name}…`} onClick={() => onCloseMonth(each)}>
+                Close…
+              </button>
+            ) : (
+              <span class="hint">After {showMonth(each.after)}</span>
+            ),
+          ],
+        }))}
+      />
+    </>
+  )
+}

@@ -1,0 +1,85 @@
+import { useState } from 'preact/hooks'
+import { linkTo } from '../address/address.ts'
+import { useAnswer } from '../calls/use-answer.ts'
+import { showDay, showMonth } from '../numbers/show-time.ts'
+import { Badge, Notice } from '../parts/notice.tsx'
+import { PageButtons } from '../parts/page-buttons.tsx'
+import { ShownAnswer } from '../parts/shown-answer.tsx'
+import { Table } from '../parts/table.tsx'
+import { type Partner, readPartners } from './read-partners.ts'
+
+/** All partners by name, each with what it is billed from and what is closed. */
+export function PartnersPage() {
+  const [cursors, setCursors] = useState<readonly (string | undefined)[]>([undefined])
+  const cursor = cursors.at(-1)
+  const list = useAnswer(`partners ${cursor ?? ''}`, (signal) => readPartners(cursor, signal))
+  const isRefreshing = list.state === 'ready' && list.isRefreshing
+  return (
+    <>
+      <div class="heading">
+        <h1>Partners</h1>
+        <button type="button" class="quiet" onClick={list.reload} disabled={list.state === 'loading' || isRefreshing}>
+          {isRefreshing ? 'Refreshing…' : 'Refresh'}
+        </button>
+      </div>
+      <ShownAnswer answer={list} what="list of partners">
+        {({ partners, next_cursor }) => (
+          <>
+            {partners.length === 0 ? <NoPartners /> : <PartnerTable partners={partners} />}
+            <PageButtons what="partners" cursors={cursors} nextCursor={next_cursor} onChange={setCursors} />
+          </>
+        )}
+      </ShownAnswer>
+    </>
+  )
+}
+
+export function NoPartners() {
+  return (
+    <Notice>
+      <strong>No partner yet</strong>
+      <p>
+        An operator creates one: <code>meterline partners create "Acme Cloud"</code>
+      </p>
+    </Notice>
+  )
+}
+
+function PartnerTable({ partners }: { partners: readonly Partner[] }) {
+  return (
+    <Table
+      caption="Partners by name"
+      isCaptionHidden
+      columns={['Partner', 'Mode', 'State', 'Billed from', 'Closed through', 'Pages']}
+      rows={partners.map(({ id, name, mode, disabled_at, billing_from, closed_through }) => ({
+        key: id,
+        cells: [
+          <>
+            <a href={linkTo(['partners', id])}>{name}</a> <code>{id}</code>
+          </>,
+          mode,
+          <EnabledBadge disabledAt={disabled_at} />,
+          billing_from === null ? 'not billed' : showMonth(billing_from),
+          closed_through === null ? 'no month yet' : showMonth(closed_through),
+          <span class="links-in-cell">
+            <a href={linkTo(['partners', id, 'statements'])} aria-label={`Statements of ${name}`}>
+              Statements
+            </a>{' '}
+            <a href={linkTo(['partners', id, 'projects'])} aria-label={`Projects of ${name}`}>
+              Projects
+            </a>
+          </span>,
+        ],
+      }))}
+    />
+  )
+}
+
+export function EnabledBadge({ disabledAt }: { disabledAt: string | null }) {
+  if (disabledAt === null) return <Badge tone="good">enabled</Badge>
+  return (
+    <Badge tone="warn" title="It cannot call the API. Its usage still counts, and its months still close.">
+      disabled {showDay(disabledAt)}
+    </Badge>
+  )
+}

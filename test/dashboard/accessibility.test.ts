@@ -1,0 +1,110 @@
+import axe, { type AxeResults } from 'axe-core'
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { HAS_CHROMIUM, TestBrowser } from '../support/clients/browser.ts'
+import type { Credentials } from '../support/clients/client.ts'
+import { openDashboard } from '../support/clients/dashboard.ts'
+import { startTestService, type TestService } from '../support/worlds/test-service.ts'
+
+const MONTH = '2026-01'
+const PARTNER_PAGES = [`usage?month=${MONTH}`, `projects?month=${MONTH}`, `projects/shop?month=${MONTH}`, 'statements', `statements/${MONTH}`]
+const ADMIN_PAGES = [
+  'months',
+  'partners',
+  'exports',
+  'health',
+  'service-logs',
+  'rejected',
+  'unregistered',
+  'silent',
+  'audits',
+  'secrets',
+  'credentials',
+  'audit-log',
+]
+const LOOKS = [
+  { name: 'light, 1440 px', options: { colorScheme: 'light', viewport: { width: 1440, height: 900 } } },
+  { name: 'dark, 1440 px', options: { colorScheme: 'dark', viewport: { width: 1440, height: 900 } } },
+  { name: 'light, 320 px', options: { colorScheme: 'light', viewport: { width: 320, height: 640 } } },
+  { name: 'dark, 320 px', options: { colorScheme: 'dark', viewport: { width: 320, height: 640 } } },
+] as const
+
+describe.skipIf(!HAS_CHROMIUM)('the dashboard for everybody', () => {
+  let tested: TestService
+  let browser: TestBrowser
+  let partner: Credentials
+  beforeAll(async () => {
+    tested = await startTestService()
+    browser = await TestBrowser.open()
+    const { client } = tested
+    await client.createIngestKey()
+    partner = await client.createPartner('Acme')
+    await client.billFrom(partner.partnerId, MONTH)
+    for (const id of ['shop', 'gone', 'paused']) await client.registerProject(id, partner.partnerId)
+    const event = (id: string, project: string, metric: string, value: string) => ({
+      ...{ event_id: id, project_id: project, metric, value },
+      timestamp: `2026-01-0${id}T10:00:00Z`,
+    })
+    await client.send([
+      event('1', 'shop', 'database_size_bytes', '12345678901234567890123456789.123456789'),
+      event('2', 'gone', 'ai_tokens', '12'),
+      event('3', 'paused', 'ai_credits', '0.5'),
+      event('4', 'nobodys', 'ai_tokens', '7'),
+      event('5', 'shop', 'ai_token', '7'),
+    ])
+    await client.partner(partner, 'DELETE', '/gone')
+    await client.partner(partner, 'POST', '/paused/pause', '{}')
+    await client.closeMonth(partner.partnerId, MONTH)
+    await client.send([event('6', 'shop', 'ai_tokens', '3')])
+    await client.call('POST', '/api/secrets', {
+      headers: { authorization: `Bearer ${tested.service.adminToken}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ key: 'STRIPE_API_KEY', value: 'sk_test' }),
+    })
+  })
+  afterAll(async () => {
+    await browser?.close()
+    await tested?.stop()
+  })
+
+  test.each(LOOKS)('every page passes axe and fits the screen ($name)', async ({ options }) => {
+    const found: string[] = []
+    const signIn = await browser.openPage(`${tested.service.url}/`, options)
+    found.push(...(await findings(signIn.page, 'sign in')))
+    await signIn.close()
+    const visits = [
+      { as: partner, pages: PARTNER_PAGES },
+      { as: { token: tested.service.adminToken }, pages: [...ADMIN_PAGES, ...PARTNER_PAGES.map((page) => `partners/${partner.partnerId}/${page}`)] },
+    ]
+    for (const { as, pages } of visits) {
+      const { page, problems, close } = await openDashboard({ browser, url: tested.service.url, as, options })
+      for (const each of pages) {
+        await page.goto(`${tested.service.url}/#/${each}`)
+        await page.locator('main h1').first().waitFor()
+        await page.locator('.loading').first().waitFor({ state: 'detached' })
+        found.push(...(await findings(page, each)))
+      }
+      found.push(...problems)
+      await close()
+    }
+    expect(found).toEqual([])
+  })
+
+  test('dialogs pass axe', async () => {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      const { page, close } = await openDashboard({ browser, url: tested.service.url, as: partner, at: `#/usage?month=${MONTH}`, options: { colorScheme } })
+      await page.getByRole('button', { name: 'Explain' }).first().click()
+      await page.getByText('The peak was reached on').waitFor()
+      expect(await findings(page, 'explanation')).toEqual([])
+      await close()
+    }
+  })
+})
+
+/** What axe finds, and whether the page is wider than the screen. */
+async function findings(page: Page, name: string): Promise<string[]> {
+  await page.evaluate(axe.source)
+  const { violations } = (await page.evaluate('axe.run()')) as AxeResults
+  const wide = await page.evaluate('document.documentElement.scrollWidth > innerWidth')
+  const found = violations.flatMap(({ id, help, nodes }) => nodes.map(({ html }) => `${name}: ${id} (${help}): ${html.slice(0, 200)}`))
+  return wide === true ? [...found, `${name}: is wider than the screen`] : found
+}
