@@ -87,9 +87,9 @@ function MonthGrid({ month, today, audits }: MonthGridProps) {
                       onFocus={() => setActive(day)}
                       onKeyDown={(event) => move(event, day)}
                     >
+                      <span class="visually-hidden">{labelOf(day, audits.get(day), today)}</span>
                       <small aria-hidden="true">{Number(day.slice(-2))}</small>
                       <span aria-hidden="true">{day === today ? 'open' : (audits.get(day)?.differences ?? '–')}</span>
-                      <span class="visually-hidden">{labelOf(day, audits.get(day), today)}</span>
                     </button>
                   )}
                 </td>
