@@ -1,6 +1,7 @@
 import { callOperation, type Endpoint, type Failure, failureOf, sendRequest } from '../contract/client.ts'
 import type { AnswerOf, Operation, RequestInput } from '../contract/operation.ts'
 import { PAGE_ROWS_MAX } from '../contract/pages.ts'
+import { counted } from '../metering/counted.ts'
 import { parseExactJson, stringifyExactJson } from '../metering/exact-json.ts'
 import { CliError, EXIT, type ExitCode } from './errors.ts'
 
@@ -118,8 +119,7 @@ function isSlow({ cause }: TypeError): boolean {
 /** What a failed answer means. Another server's 404 must not end a script with the exit code of "not found". */
 export function failedCall(endpoint: Endpoint, { httpStatus, error, retryAfterSeconds }: Failure): CliError {
   if (error === undefined) return notMeterline(endpoint, httpStatus)
-  const wait =
-    httpStatus !== 429 || retryAfterSeconds === undefined ? '' : ` Try again in ${retryAfterSeconds} ${retryAfterSeconds === 1 ? 'second' : 'seconds'}.`
+  const wait = httpStatus !== 429 || retryAfterSeconds === undefined ? '' : ` Try again in ${counted(retryAfterSeconds, 'second')}.`
   return new CliError(`${error.message}${wait}`, EXIT_OF_STATUS[httpStatus] ?? EXIT.error, {
     code: error.code,
     next: NEXT_OF_STATUS[httpStatus],

@@ -3,6 +3,7 @@ import { LIST_AUDIT_LOG } from '../../contract/audit-log.ts'
 import type { Endpoint } from '../../contract/client.ts'
 import type { AnswerOf } from '../../contract/operation.ts'
 import { PAGE_ROWS_MAX } from '../../contract/pages.ts'
+import { counted } from '../../metering/counted.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'
 import { connect } from '../connection/connect.ts'
 import { CliError } from '../errors.ts'
@@ -57,7 +58,7 @@ async function verifyAuditLog(session: Session, { head: noted }: VerifyAuditLogO
   if (verdict.status === 'broken') throw new CliError(`The audit log is broken at entry ${verdict.seq}: ${verdict.reason}.`)
   const { entries, head } = verdict
   printResult(session, { entries, head: `${head.seq}:${head.hash}` }, () => [
-    `${entries} entries, the chain is whole`,
+    `${counted(entries, 'entry', 'entries')}, the chain is whole`,
     ...(noted !== undefined && headOf(noted).seq < head.seq ? [`entry ${headOf(noted).seq} matches the given head`] : []),
     ...(entries === 0 ? [] : [`it ends with ${head.seq}:${head.hash} (store this end elsewhere: "--head" detects later whether entries were cut off)`]),
   ])

@@ -1,5 +1,6 @@
 import { EXPLAIN_OWN_USAGE, EXPLAIN_USAGE } from '../../contract/explain.ts'
 import type { AnswerOf } from '../../contract/operation.ts'
+import { counted } from '../../metering/counted.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'
 import { connect, requirePartnerId } from '../connection/connect.ts'
 import { usageError } from '../errors.ts'
@@ -55,7 +56,9 @@ function linesOf(explanation: Explanation, subject: string): string[] {
   return [
     `${metric} of ${subject}, ${period.start.slice(0, 10)} to ${period.end.slice(0, 10)}: ${value.text} ${unit}${peak_day === null ? '' : ` on ${peak_day}`}`,
     rule,
-    events === 0 ? 'No events contribute to it.' : `${events} events, the first at ${explanation.first_event_at}, the last at ${explanation.last_event_at}.`,
+    events === 0
+      ? 'No events contribute to it.'
+      : `${counted(events, 'event')}, the first at ${explanation.first_event_at}, the last at ${explanation.last_event_at}.`,
     `Complete up to ${as_of ?? 'no time yet'}; ${billing_status}.`,
     ...contributorLines(explanation),
     ...lateLines(explanation.late_arrivals, unit),
@@ -87,7 +90,7 @@ function lateLines({ events, value, latest }: Explanation['late_arrivals'], unit
     event.after_closing ? 'after the month was closed' : '',
   ])
   return tableOf(
-    `${events} events arrived after their day was over and changed the figure by ${value.text} ${unit}. The last of them:`,
+    `${counted(events, 'event')} arrived after the day was over and changed the figure by ${value.text} ${unit}. The last of them:`,
     ['received', 'project', 'event', unit, 'timestamp', ''],
     rows,
   )

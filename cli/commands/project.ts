@@ -3,6 +3,7 @@ import { GET_ACCOUNT_PROJECT_METADATA } from '../../contract/co-branded.ts'
 import { PROJECT_STATUSES, type ProjectStatus } from '../../contract/fields.ts'
 import { DELETE_PROJECT, GET_PROJECT_METADATA, PAUSE_PROJECT, RESTORE_PROJECT } from '../../contract/projects.ts'
 import { GET_PROJECT_USAGE } from '../../contract/usage.ts'
+import { counted } from '../../metering/counted.ts'
 import { confirm } from '../ask.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'
 import { type Connection, connect, requirePartnerId, requireProjectId } from '../connection/connect.ts'
@@ -126,7 +127,10 @@ async function waitFor(session: Session, project: string | undefined, own: Proje
     if (status !== undefined) seen = `its status is ${status}`
     if (status === 'deleted') throw new CliError(`${params.projectId} is deleted, and that is final.`)
     if (performance.now() + POLL_MS > untilMs)
-      throw new CliError(`${params.projectId} is not ${wanted} after ${own.timeout} seconds: ${seen}.`, EXIT.error, { code: 'TIMED_OUT', retryable: true })
+      throw new CliError(`${params.projectId} is not ${wanted} after ${counted(Number(own.timeout), 'second')}: ${seen}.`, EXIT.error, {
+        code: 'TIMED_OUT',
+        retryable: true,
+      })
     await sleep(POLL_MS)
   }
 }

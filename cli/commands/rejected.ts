@@ -1,4 +1,5 @@
 import { DROP_REJECTED_EVENTS, LIST_REJECTED_EVENTS, RESEND_REJECTED_EVENTS } from '../../contract/rejected-events.ts'
+import { counted } from '../../metering/counted.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'
 import { connect } from '../connection/connect.ts'
 import { CliError, EXIT } from '../errors.ts'
@@ -43,7 +44,7 @@ async function dropRejected(session: Session, { before }: DropOptions): Promise<
   const { answer, text } = await callForText(connect(session, ['admin']), DROP_REJECTED_EVENTS, { body: { before } })
   printAnswer(session, text, () => {
     if (answer.months.length === 0) return [`No event was rejected before ${before}.`]
-    return answer.months.map(({ month, events }) => `${month}: ${events} rejected events dropped`)
+    return answer.months.map(({ month, events }) => `${month}: ${counted(events, 'rejected event')} dropped`)
   })
 }
 
@@ -70,5 +71,6 @@ async function resendRejected(session: Session, ids: readonly string[]): Promise
   printAnswer(session, text, () => events.map(({ id, outcome, reason }) => `${id} ${outcome}${reason === null ? '' : ` (${reason})`}`))
   const failed = events.filter(({ outcome }) => outcome === 'rejected' || outcome === 'not_found')
   const exitCode = failed.every(({ outcome }) => outcome === 'not_found') ? EXIT.notFound : EXIT.error
-  if (failed.length > 0) throw new CliError(`${failed.length} of ${events.length} events were not accepted.`, exitCode)
+  if (failed.length > 0)
+    throw new CliError(`${failed.length} of ${counted(events.length, 'event')} ${failed.length === 1 ? 'was' : 'were'} not accepted.`, exitCode)
 }

@@ -1,5 +1,6 @@
 import type { AnswerOf } from '../../contract/operation.ts'
 import { GET_OWN_STATEMENT, GET_STATEMENT, LIST_OWN_STATEMENTS, LIST_STATEMENTS } from '../../contract/statements.ts'
+import { counted } from '../../metering/counted.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'
 import { connect, requirePartnerId } from '../connection/connect.ts'
 import { callForText } from '../http-client.ts'
@@ -61,7 +62,7 @@ function linesOfOne({ statement, totals, projects, adjustments }: Statement): st
     `${statement.month} is ${state} (complete up to ${statement.as_of ?? 'no time yet'})`,
     plainTable(['metric', 'unit', 'value', 'peak day', 'unbilled'], rows, [2, 4]),
   ]
-  lines.push(`${new Set(projects.map(({ project_id }) => project_id)).size} projects; "meterline export" writes every line`)
+  lines.push(`${counted(new Set(projects.map(({ project_id }) => project_id)).size, 'project')}; "meterline export" writes every line`)
   if (adjustments.length === 0) return [...lines, 'no adjustments']
   const corrections = adjustments
     .slice(0, ADJUSTMENTS_SHOWN_MAX)
@@ -70,7 +71,7 @@ function linesOfOne({ statement, totals, projects, adjustments }: Statement): st
   return [
     ...lines,
     plainTable(['for month', 'project', 'metric', 'kind', 'value', 'reason'], corrections, [4]),
-    ...(more > 0 ? [`and ${more} more adjustments`] : []),
+    ...(more > 0 ? [`and ${more} more ${more === 1 ? 'adjustment' : 'adjustments'}`] : []),
   ]
 }
 

@@ -1,4 +1,6 @@
 import { REPORT_DAYS_BACK } from '../../contract/health-report.ts'
+import { counted } from '../../metering/counted.ts'
+import { grouped } from '../../metering/grouped.ts'
 import type { Paint, Style } from '../colours.ts'
 import { plainTable } from '../plain-table.ts'
 import { sparkline } from '../usage/sparkline.ts'
@@ -23,7 +25,7 @@ export function overviewLines({ report, source, signingKeys = [] }: State): stri
     ['process', `${process.pid} on ${process.host}, part ${process.part}, Meterline ${process.version}, since ${process.started_at}`],
     [
       'events',
-      `${readiness.ready ? 'accepted' : 'not accepted'}; ${sum(activity.counted)} counted (of the last ${REPORT_DAYS_BACK} days) and ${sum(activity.rejected)} rejected in the last ${range}`,
+      `${readiness.ready ? 'accepted' : 'not accepted'}; ${grouped(sum(activity.counted))} counted (of the last ${REPORT_DAYS_BACK} days) and ${grouped(sum(activity.rejected))} rejected in the last ${range}`,
     ],
     [
       'source',
@@ -31,14 +33,14 @@ export function overviewLines({ report, source, signingKeys = [] }: State): stri
         ? 'none counted yet'
         : `${source.source}; ${source.logs.map(({ log, as_of }) => `${log} up to ${as_of ?? 'no time yet'}`).join(', ')}`,
     ],
-    ['queue', `${ingesting.queued_events} events wait to be stored`],
+    ['queue', `${counted(ingesting.queued_events, 'event')} ${ingesting.queued_events === 1 ? 'waits' : 'wait'} to be stored`],
     [
       'audits',
       background?.audits == null
         ? 'not known to this process'
-        : `${background.audits.differences} differences, complete at ${background.audits.complete_at ?? 'no time yet'}`,
+        : `${counted(background.audits.differences, 'difference')}, complete at ${background.audits.complete_at ?? 'no time yet'}`,
     ],
-    ['months', background?.months == null ? 'not known to this process yet' : `${background.months.overdue} partners with a due month`],
+    ['months', background?.months == null ? 'not known to this process yet' : `${counted(background.months.overdue, 'partner')} with a due month`],
     [
       'database',
       `${database.engine}, ${database.disks.map(({ name, free_bytes, total_bytes }) => `disk ${name} ${percent(free_bytes / total_bytes)} free`).join(', ')}`,
@@ -53,25 +55,25 @@ export function overviewLines({ report, source, signingKeys = [] }: State): stri
 export function metricsLines({ report: { activity, range, ingesting } }: Pick<State, 'report'>): string[] {
   const counts = activity.counted.map(({ events }) => events)
   return [
-    `Events counted in the last ${range} (of the last ${REPORT_DAYS_BACK} days): ${sum(activity.counted)}${counts.some((count) => count > 0) ? `  ${sparkline(counts)}` : ''}`,
+    `Events counted in the last ${range} (of the last ${REPORT_DAYS_BACK} days): ${grouped(sum(activity.counted))}${counts.some((count) => count > 0) ? `  ${sparkline(counts)}` : ''}`,
     plainTable(
       ['from', 'events'],
-      activity.counted.map(({ from, events }) => [from, events]),
+      activity.counted.map(({ from, events }) => [from, grouped(events)]),
       [1],
     ),
-    `Rejected: ${sum(activity.rejected)}`,
+    `Rejected: ${grouped(sum(activity.rejected))}`,
     ...(activity.rejected.length === 0
       ? []
       : [
           plainTable(
             ['reason', 'events'],
-            activity.rejected.map(({ reason, events }) => [reason, events]),
+            activity.rejected.map(({ reason, events }) => [reason, grouped(events)]),
             [1],
           ),
         ]),
     plainTable(
       ['log', 'complete up to', 'lag', 'batch in flight (s)', 'incident'],
-      ingesting.logs.map((log) => [log.log, log.as_of, log.lag_events, log.batch_in_flight_seconds, log.incident ?? 'none']),
+      ingesting.logs.map((log) => [log.log, log.as_of, grouped(log.lag_events), grouped(log.batch_in_flight_seconds), log.incident ?? 'none']),
       [2, 3],
     ),
   ]
@@ -82,12 +84,12 @@ export function databaseLines({ report: { database } }: Pick<State, 'report'>): 
     `ClickHouse, ${database.engine}`,
     plainTable(
       ['disk', 'free', 'size', 'free bytes'],
-      database.disks.map(({ name, free_bytes, total_bytes }) => [name, percent(free_bytes / total_bytes), total_bytes, free_bytes]),
+      database.disks.map(({ name, free_bytes, total_bytes }) => [name, percent(free_bytes / total_bytes), grouped(total_bytes), grouped(free_bytes)]),
       [1, 2, 3],
     ),
     plainTable(
       ['table', 'rows', 'bytes', 'parts'],
-      database.tables.map(({ name, rows, bytes, parts }) => [name, rows, bytes, parts]),
+      database.tables.map(({ name, rows, bytes, parts }) => [name, grouped(rows), grouped(bytes), grouped(parts)]),
       [1, 2, 3],
     ),
   ]

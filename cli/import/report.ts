@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { basename } from 'node:path'
+import { counted } from '../../metering/counted.ts'
 import { grouped } from '../../metering/grouped.ts'
 import { CliError } from '../errors.ts'
 import { printNote } from '../output.ts'
@@ -32,7 +33,7 @@ export interface FileReport {
 export function startReport(session: Session, file: string, { open, resumed }: { open: OpenFile; resumed: Counts | undefined }): FileReport {
   const shown: RejectedRow[] = []
   let hasNotedIds = (resumed?.derived_ids ?? 0) > 0
-  if (resumed !== undefined) printNote(session, `${nameOf(file)}: going on after ${counted(resumed.rows)} rows.`)
+  if (resumed !== undefined) printNote(session, `${nameOf(file)}: going on after ${counted(resumed.rows, 'row')}.`)
   const total = open.fileBytes === 0 ? undefined : open.fileBytes
   const progress = startProgress(session, { label: `Importing ${basename(file)}`, unit: 'bytes', total })
   return {
@@ -79,7 +80,7 @@ export async function reportResults(session: Session, results: readonly FileResu
     rejects === undefined
       ? 'With --rejects <file> they are written to a file, to correct and import them.'
       : `Correct them in ${rejects}, then: meterline import ${rejects}`
-  throw new CliError(`${counted(rejected)} of ${counted(rows, 'row')} ${isDryRun ? 'would be rejected' : 'rejected'}.`, undefined, {
+  throw new CliError(`${grouped(rejected)} of ${counted(rows, 'row')} ${isDryRun ? 'would be rejected' : 'rejected'}.`, undefined, {
     code: 'ROWS_REJECTED',
     next,
   })
@@ -88,22 +89,16 @@ export async function reportResults(session: Session, results: readonly FileResu
 function linesOf({ file, counts, shown }: FileResult, isDryRun: boolean): string[] {
   const { rows, accepted, duplicates, rejected } = counts
   const detected = duplicates === null ? 'duplicates are detected later' : counted(duplicates, 'duplicate')
-  const outcome = isDryRun ? `${counted(accepted)} valid` : `${counted(accepted)} accepted, ${detected}`
+  const outcome = isDryRun ? `${grouped(accepted)} valid` : `${grouped(accepted)} accepted, ${detected}`
   const more = rejected - shown.length
   return [
-    `${nameOf(file)}: ${counted(rows, 'row')}: ${outcome}, ${counted(rejected)} rejected`,
+    `${nameOf(file)}: ${counted(rows, 'row')}: ${outcome}, ${grouped(rejected)} rejected`,
     ...shown.map(({ line, event_id, reason, message }) => `  line ${line}${event_id === null ? '' : ` (${event_id})`}: ${reason}: ${message}`),
-    ...(more > 0 ? [`  and ${counted(more)} more`] : []),
+    ...(more > 0 ? [`  and ${grouped(more)} more`] : []),
   ]
 }
 
 /** Waits while the reader of stdout is slower, so that lines do not pile up in memory. */
 async function printLine(line: unknown): Promise<void> {
   if (!process.stdout.write(`${JSON.stringify(line)}\n`)) await once(process.stdout, 'drain')
-}
-
-/** 1,500, or with a noun "1,500 rows". */
-function counted(count: number, noun?: string): string {
-  const digits = grouped(count)
-  return noun === undefined ? digits : `${digits} ${noun}${count === 1 ? '' : 's'}`
 }

@@ -28,7 +28,15 @@ test('close prints the hash, or the reason with exit code 1; statements print ev
     stderr: 'error: 1 of 1 not closed.\n',
     stdout: expect.stringContaining('Months close in order: close 2026-03 first.'),
   })
-  const closed = await runHere(['--json', 'close', '--month', '2026-03'], environment)
+  const unasked = await runHere(['close', '--month', '2026-03'], environment)
+  expect(unasked).toEqual({
+    code: 1,
+    stdout: '',
+    stderr:
+      'error: This needs a confirmation: Close 2026-03 for 1 partner? A closed month never changes.\nAdd --yes to confirm it without a terminal.\n',
+  })
+  expect((await tested.client.statement(partner, '2026-03')).body.statement.status).toBe('open')
+  const closed = await runHere(['--json', '--yes', 'close', '--month', '2026-03'], environment)
   const { sha256 } = (await tested.client.statement(partner, '2026-03')).body.statement
   expect([closed.code, JSON.parse(closed.stdout)]).toEqual([
     0,
@@ -50,7 +58,7 @@ test('statements of an unknown partner exit with 4, and an invalid month with 1'
   expect((await runHere(['close', '--month', '2026-03'], { ...environment, METERLINE_ACCESS_TOKEN: 'wrong' })).code).toBe(2)
 })
 
-test('close includes every partner, also on later pages of the list', async () => {
+test('close includes every partner, also on later pages of the list; it asks nothing if there is nothing to close', async () => {
   const made: string[] = []
   for (let index = 0; index < 101; index += 1) made.push((await tested.client.createPartner(`partner ${index}`)).partnerId)
   const { code, stdout } = await runHere(['--json', 'close', '--month', '2020-01'], environment)

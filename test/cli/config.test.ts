@@ -167,7 +167,7 @@ describe('the command "config"', () => {
   test('what the service cannot do is skipped with its reason, and the rest is done', async () => {
     const { partnerId } = await tested.client.createPartner('Fixed')
     const other = await tested.client.createPartner('Other')
-    await Promise.all([tested.client.createPartner('Twice'), tested.client.createPartner('Twice')])
+    await Promise.all(['Twice', 'Twice', 'Pair', 'Pair'].map((name) => tested.client.createPartner(name)))
     await tested.client.registerProject('fixed-deleted', partnerId, { status: 'deleted', deleted_at: '2026-01-01T00:00:00Z' })
     await tested.client.registerProject('of-other', other.partnerId)
     await tested.client.registerProject('named', partnerId)
@@ -193,7 +193,13 @@ name = "fixed-key"
 partners = ["Fixed"]
 [[ingest_keys]]
 name = "key-of-none"
-partners = ["None"]`)
+partners = ["None"]
+[[ingest_keys]]
+name = "key-of-two"
+partners = ["Pair"]
+[[ingest_keys]]
+name = "key-of-skipped"
+partners = ["Twice"]`)
     expect(reasons).toEqual({
       Fixed: expect.stringMatching(/^billing_from cannot be 2001-01: it is \d+ months ago; .* partners update ps_\w+ --billing-from 2001-01$/),
       'fixed-deleted': 'it is deleted, and that is final',
@@ -204,7 +210,9 @@ partners = ["None"]`)
       'of-twice': 'its partner "Twice" is skipped',
       Unknown: expect.stringContaining('leave out the id'),
       'fixed-key': expect.stringMatching(/^the key of this name is for all projects, .* ingest-keys revoke /),
-      'key-of-none': expect.stringContaining('there is no partner "None"'),
+      'key-of-none': 'neither the file nor the service has a partner "None": check the name, or give the id',
+      'key-of-two': expect.stringMatching(/^several partners have the name "Pair": give the id of the one that is meant \(ps_\w+, ps_\w+\)$/),
+      'key-of-skipped': 'its partner "Twice" is skipped',
     })
     expect(await skippedOf('[[partners]]\nname = "Fixed"\nmode = "co-branded"')).toEqual({ Fixed: 'its mode is white-label, which never changes' })
     expect(await skippedOf(`[[partners]]\nid = "${partnerId}"\nname = "Renamed"`)).toEqual({
@@ -215,9 +223,17 @@ partners = ["None"]`)
     })
     const applied = await run('--yes', 'config', 'apply', write(`[[partners]]\nname = "Fixed"\nmode = "co-branded"\n${project('fixed-new')}`))
     expect(applied).toMatchObject({
-      code: 0,
-      stdout: 'created: project fixed-new of Fixed\nskipped: partner Fixed: its mode is white-label, which never changes\n1 of 1 steps are done.\n',
+      code: 1,
+      stderr: 'error: 1 entry of the file was skipped.\nCorrect the file, then apply it again.\n',
+      stdout: 'created: project fixed-new of Fixed\nskipped: partner Fixed: its mode is white-label, which never changes\n1 of 1 step is done.\n',
     })
+  })
+
+  test('a file of which every change is skipped ends with code 1, also where there is nothing else to do', async () => {
+    await tested.client.createPartner('Unmoved')
+    const file = write('[[partners]]\nname = "Unmoved"\nmode = "co-branded"\n')
+    expect(await run('--json', 'config', 'apply', file)).toMatchObject({ code: 1, stderr: expect.stringContaining('"code":"ENTRIES_SKIPPED"') })
+    expect(await run('config', 'apply', file)).toMatchObject({ code: 1, stdout: expect.stringMatching(/^skipped: partner Unmoved: .*\nNothing was done\.\n$/) })
   })
 
   test('an interrupted apply says what is done, keeps the secrets that were made, and is finished by a second one', async () => {
@@ -227,7 +243,7 @@ partners = ["None"]`)
     const secrets = inDirectory('halfway-1.ndjson')
     const interrupted = await runHere(['--yes', 'config', 'apply', file, '--secrets-out', secrets], { ...environment, METERLINE_URL: proxy.url })
     expect(interrupted).toMatchObject({ code: 1, stdout: '' })
-    expect(interrupted.stderr).toMatch(/^created: partner Halfway \(ps_\w+\)\nerror: .* 1 of 3 steps are done\.\nApply the file again for the rest\.\n$/s)
+    expect(interrupted.stderr).toMatch(/^created: partner Halfway \(ps_\w+\)\nerror: .* 1 of 3 steps is done\.\nApply the file again for the rest\.\n$/s)
     expect(readFileSync(secrets, 'utf8')).toMatch(/^\{"kind":"partner",.*"secret":"mls_\S+"\}\n$/)
     expect((await plan(file)).steps.map(({ kind, name }) => `${kind} ${name}`)).toEqual(['project a', 'ingest_key halfway'])
     expect((await run('--yes', 'config', 'apply', file, '--secrets-out', inDirectory('halfway-2.ndjson'))).code).toBe(0)
@@ -259,9 +275,9 @@ partners = ["None"]`)
       '[[partners]]\nname = "Swapped"\n[[partners.projects]]\nid = "swapped-1"\nname = "swapped-2"\n[[partners.projects]]\nid = "swapped-2"\nname = "free"\n',
     )
     const { code, stdout, stderr } = await run('--yes', 'config', 'apply', file)
-    expect([code, stderr]).toEqual([1, 'error: 1 projects were rejected.\nCorrect the file, then apply it again.\n'])
-    expect(stdout).toMatch(/^rejected: project swapped-1 of Swapped: .* \(NAME_TAKEN\)\nchanged: project swapped-2 of Swapped\n1 of 2 steps are done\.\n$/)
-    expect((await run('--yes', 'config', 'apply', file)).stdout).toBe('changed: project swapped-1 of Swapped\n1 of 1 steps are done.\n')
+    expect([code, stderr]).toEqual([1, 'error: 1 project was rejected.\nCorrect the file, then apply it again.\n'])
+    expect(stdout).toMatch(/^rejected: project swapped-1 of Swapped: .* \(NAME_TAKEN\)\nchanged: project swapped-2 of Swapped\n1 of 2 steps is done\.\n$/)
+    expect((await run('--yes', 'config', 'apply', file)).stdout).toBe('changed: project swapped-1 of Swapped\n1 of 1 step is done.\n')
   })
 
   /** After the others, so that it exports what they have made: partners of one name, disabled and co-branded ones, deleted projects. */

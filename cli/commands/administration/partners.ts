@@ -1,6 +1,7 @@
 import { PARTNER_MODES } from '../../../contract/fields.ts'
 import type { AnswerOf, RequestInput } from '../../../contract/operation.ts'
 import { CREATE_PARTNER, GET_PARTNER, LIST_PARTNERS, MONTHS_BACK_MAX, UPDATE_PARTNER } from '../../../contract/partners.ts'
+import { counted } from '../../../metering/counted.ts'
 import { monthsAgo, parseMonth } from '../../../metering/month.ts'
 import { confirm } from '../../ask.ts'
 import { type CommandRegistration, withExamples } from '../../command.ts'
@@ -125,7 +126,7 @@ async function setBillingFrom(session: Session, partnerId: string, { billingFrom
   if (month === undefined) throw usageError(`--billing-from "${billingFrom}" is not a month as YYYY-MM.`)
   const months = monthsAgo(month, Date.now())
   const isFarBack = months > MONTHS_BACK_MAX
-  if (isFarBack) await confirm(session, `${month} is ${months} months ago, and all of these months will be closed permanently. Bill from then on?`)
+  if (isFarBack) await confirm(session, `${month} is ${counted(months, 'month')} ago, and all of these months will be closed permanently. Bill from then on?`)
   await updatePartner(session, partnerId, { billing_from: month, ...(isFarBack ? { confirm: true } : {}) })
 }
 
