@@ -1,4 +1,4 @@
-import { REPORT_DAYS_BACK } from '../../contract/health-report.ts'
+import { MONTHS_KNOWN_AFTER_MINUTES, REPORT_DAYS_BACK } from '../../contract/health-report.ts'
 import { counted } from '../../metering/counted.ts'
 import { grouped } from '../../metering/grouped.ts'
 import type { Paint, Style } from '../colours.ts'
@@ -19,7 +19,8 @@ export function findingLines(findings: readonly Finding[], paint: Paint): string
 }
 
 /** One line for each part, so that what is well can be seen too. */
-export function overviewLines({ report, source, signingKeys = [] }: State): string[] {
+export function overviewLines(state: State): string[] {
+  const { report, source, signingKeys = [] } = state
   const { process, readiness, ingesting, background, database, activity, range } = report
   const rows: [string, string][] = [
     ['process', `${process.pid} on ${process.host}, part ${process.part}, Meterline ${process.version}, since ${process.started_at}`],
@@ -37,10 +38,10 @@ export function overviewLines({ report, source, signingKeys = [] }: State): stri
     [
       'audits',
       background?.audits == null
-        ? 'not known to this process'
+        ? unknownAudits(report)
         : `${counted(background.audits.differences, 'difference')}, complete at ${background.audits.complete_at ?? 'no time yet'}`,
     ],
-    ['months', background?.months == null ? 'not known to this process yet' : `${counted(background.months.overdue, 'partner')} with a due month`],
+    ['months', background?.months == null ? unknownMonths(state) : `${counted(background.months.overdue, 'partner')} with a due month`],
     [
       'database',
       `${database.engine}, ${database.disks.map(({ name, free_bytes, total_bytes }) => `disk ${name} ${percent(free_bytes / total_bytes)} free`).join(', ')}`,
@@ -49,6 +50,26 @@ export function overviewLines({ report, source, signingKeys = [] }: State): stri
   ]
   const width = Math.max(...rows.map(([name]) => name.length))
   return rows.map(([name, text]) => `${name.padEnd(width)}  ${text}`)
+}
+
+/** Only processes that aggregate know it, so in another one "not yet" would be wrong. */
+function unknownAudits({ background, process }: State['report']): string {
+  return background === null ? notHere(process.part) : 'not known yet: the first audit of this process has not ended'
+}
+
+function unknownMonths({ nowMs, report: { background, process } }: State): string {
+  if (background === null) return notHere(process.part)
+  const firstMs = Date.parse(process.started_at) + MONTHS_KNOWN_AFTER_MINUTES * 60_000
+  if (nowMs < firstMs)
+    return `not known yet: due months are closed from ${new Date(firstMs).toISOString()} on, ${MONTHS_KNOWN_AFTER_MINUTES} minutes after the start`
+  const failures = background.work.find(({ name }) => name === 'closings')?.failures ?? 0
+  return failures > 0
+    ? `not known: the job closings failed ${counted(failures, 'time')} ("meterline logs aggregate")`
+    : 'not known yet: the first run has not ended'
+}
+
+function notHere(part: string): string {
+  return `not known here: this process is of the part ${part}. Ask /readyz or the metrics of a process of "meterline aggregate"`
 }
 
 /** Events by interval and by reason of rejection, and the state of each log. */

@@ -32,8 +32,7 @@ test('close prints the hash, or the reason with exit code 1; statements print ev
   expect(unasked).toEqual({
     code: 1,
     stdout: '',
-    stderr:
-      'error: This needs a confirmation: Close 2026-03 for 1 partner? A closed month never changes.\nAdd --yes to confirm it without a terminal.\n',
+    stderr: 'error: This needs a confirmation: Close 2026-03 for 1 partner? A closed month never changes.\nAdd --yes to confirm it without a terminal.\n',
   })
   expect((await tested.client.statement(partner, '2026-03')).body.statement.status).toBe('open')
   const closed = await runHere(['--json', '--yes', 'close', '--month', '2026-03'], environment)
