@@ -75,6 +75,23 @@ test('each kind of credential is recognized, and works under a name of its own',
   expect(stderr).toContain('This command needs an admin token; the profile "emitter" is an ingest key.')
 })
 
+test('a text that is no credential ends with code 2 and the mark of the one that is needed, and an admin token with 5', async () => {
+  for (const args of [['usage'], ['list'], ['link', 'shop']])
+    expect(await runHere(args, { ...own, METERLINE_ACCESS_TOKEN: 'wrong-token' }, directory)).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringMatching(/is no credential of Meterline\.\nCheck what it is set to: a partner secret begins with "mls_"/),
+    })
+  const asEmitter = { ...own, METERLINE_ACCESS_TOKEN: 'wrong-token' }
+  expect(await runHere(['emit', '--project', 'shop', '--metric', 'ai_tokens', '--value', '1'], asEmitter, directory)).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('an ingest key begins with "mli_"'),
+  })
+  expect(await runHere(['keys', 'list'], asEmitter, directory)).toMatchObject({ code: 2, stdout: '' })
+  const asOperator = { ...own, METERLINE_ACCESS_TOKEN: tested.service.adminToken }
+  expect(await runHere(['usage'], asOperator, directory)).toMatchObject({ code: 5, stderr: expect.stringContaining('something else, perhaps an admin token') })
+})
+
 test('login with wrong credentials stores nothing', async () => {
   for (const secret of ['mls_wrong', 'wrong', 'mli_wrong']) {
     const { code, stdout } = await runHere(['login', '--json'], { ...home, ...own, METERLINE_ACCESS_TOKEN: secret }, directory)
