@@ -14,12 +14,11 @@ export async function printSamples(samples: readonly WireEvent[]): Promise<void>
   for (const sample of samples) if (!process.stdout.write(`${JSON.stringify(sample)}\n`)) await once(process.stdout, 'drain')
 }
 
-/** Prints what became of a collection: on stdout, or in a dry run, where stdout has the samples, on stderr. For programs it is one line of JSON. */
+/** Prints what became of a collection: on stdout, or in a dry run, where stdout has the samples, on stderr. For programs it is one line of JSON on stdout, in a dry run behind the samples. */
 export function printRound(session: Session, result: RoundResult, isDryRun: boolean): void {
   const text = session.json === true ? JSON.stringify(documentOf(result, isDryRun)) : linesOf(result, isDryRun).join('\n')
-  const stream = isDryRun ? process.stderr : process.stdout
-  // In a dry run, stderr has nothing but errors for programs.
-  if (!isDryRun || session.json !== true) stream.write(`${text}\n`)
+  const stream = isDryRun && session.json !== true ? process.stderr : process.stdout
+  stream.write(`${text}\n`)
 }
 
 function documentOf(result: RoundResult, isDryRun: boolean) {
@@ -41,15 +40,19 @@ function documentOf(result: RoundResult, isDryRun: boolean) {
   }
 }
 
-function linesOf({ collector, samples, accepted, duplicates, rejected, undelivered, gaps, failures, ignored }: RoundResult, isDryRun: boolean): string[] {
+function linesOf(result: RoundResult, isDryRun: boolean): string[] {
+  const { collector, samples, accepted, duplicates, rejected, undelivered, gaps, failures, ignored, deliveryFailure } = result
   const detected = duplicates === undefined ? 'duplicates are detected later' : counted(duplicates, 'duplicate')
   const outcome = isDryRun ? 'not sent' : `${grouped(accepted)} accepted, ${detected}, ${grouped(rejected.length)} rejected`
   const missing = undelivered.length === 0 ? '' : `, ${grouped(undelivered.length)} not delivered`
+  const failed = failures.length === 0 ? '' : `, ${counted(failures.length, 'source')} failed`
+  // The first one is in the error of the collection, unless that is about the delivery.
+  const others = deliveryFailure === undefined ? failures.slice(1) : failures
   return [
-    `${collector}: ${counted(samples, 'sample')}: ${outcome}${missing}, ${counted(gaps.length, 'gap')}`,
+    `${collector}: ${counted(samples, 'sample')}: ${outcome}${missing}, ${counted(gaps.length, 'gap')}${failed}`,
     ...shown(gaps, ({ project_id, metric, from, to }) => `gap: ${metric} of ${project_id} has no sample from ${from} to ${to}`),
     ...shown(rejected, ({ sample, reason, message }) => `rejected: ${sample.metric} of ${sample.project_id} at ${sample.timestamp}: ${reason}: ${message}`),
-    ...shown(failures, ({ source, message }) => `failed: ${source}: ${message}`),
+    ...shown(others, ({ source, message }) => `failed: ${source}: ${message}`),
     ...shown(ignored, ({ reason, count, examples }) => `ignored: ${grouped(count)} ${reason}: ${examples.join(', ')}${count > examples.length ? ', …' : ''}`),
   ]
 }
