@@ -9,7 +9,7 @@ import { connect } from '../connection/connect.ts'
 import { CliError } from '../errors.ts'
 import { call, callForText } from '../http-client.ts'
 import { printAnswer, printResult } from '../output.ts'
-import { plainTable } from '../plain-table.ts'
+import { flexible, plainTable } from '../plain-table.ts'
 import type { Session } from '../session.ts'
 
 export const auditLogCommand: CommandRegistration = (program, run) => {
@@ -43,7 +43,7 @@ async function listAuditLog(session: Session, { limit }: AuditLogOptions): Promi
   const { entries } = answer
   printAnswer(session, text, () => {
     const rows = entries.map(({ seq, at, actor, action, subject, details }) => [String(seq), at, shortActor(actor), action, subject, shortDetails(details)])
-    return [plainTable(['entry', 'at', 'who', 'did', 'to', 'details'], rows, [0])]
+    return [plainTable(['entry', 'at', flexible('who'), 'did', flexible('to'), flexible('details')], rows, [0])]
   })
 }
 

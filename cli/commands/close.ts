@@ -10,7 +10,7 @@ import { connect } from '../connection/connect.ts'
 import { CliError, EXIT } from '../errors.ts'
 import { call, callForList } from '../http-client.ts'
 import { printResult } from '../output.ts'
-import { plainTable } from '../plain-table.ts'
+import { flexible, plainTable } from '../plain-table.ts'
 import type { Session } from '../session.ts'
 
 export const closeCommand: CommandRegistration = (program, run) => {
@@ -58,7 +58,7 @@ async function close(session: Session, { month, partner }: CloseOptions): Promis
       closed ? 'closed' : billed ? 'not closed' : 'not billed',
       outcome,
     ])
-    return [plainTable(['partner', 'name', month, ''], rows)]
+    return [plainTable(['partner', flexible('name'), month, flexible('')], rows)]
   })
   const failed = closings.filter(({ closed, billed }) => !closed && (billed || partner !== undefined)).length
   const exitCode = partner !== undefined && closings.some(({ billed }) => !billed) ? EXIT.notFound : EXIT.error

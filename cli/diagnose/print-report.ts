@@ -2,7 +2,7 @@ import { MONTHS_KNOWN_AFTER_MINUTES, REPORT_DAYS_BACK } from '../../contract/hea
 import { counted } from '../../metering/counted.ts'
 import { grouped } from '../../metering/grouped.ts'
 import type { Paint, Style } from '../colours.ts'
-import { plainTable } from '../plain-table.ts'
+import { flexible, plainTable } from '../plain-table.ts'
 import { sparkline } from '../usage/sparkline.ts'
 import type { Finding, Severity } from './finding.ts'
 import type { State } from './read-state.ts'
@@ -122,7 +122,7 @@ export function errorLines(errors: NonNullable<State['errors']>): string[] {
   const groups = new Map<string, NonNullable<State['errors']>>()
   for (const line of errors) groups.set(`${line.source}: ${line.message}`, [...(groups.get(`${line.source}: ${line.message}`) ?? []), line])
   const rows = [...groups].map(([message, lines]) => [lines.length, lines.at(-1)?.time ?? '', String(lines.at(-1)?.fields['error'] ?? ''), message])
-  return [plainTable(['times', 'last', 'error', 'message'], rows, [0])]
+  return [plainTable(['times', 'last', flexible('error'), flexible('message')], rows, [0])]
 }
 
 function sum(rows: readonly { readonly events: number }[]): number {

@@ -42,7 +42,7 @@ test('close prints the hash, or the reason with exit code 1; statements print ev
     { month: '2026-03', closings: [{ partner_id: partner.partnerId, name: 'Acme', closed: true, billed: true, outcome: `sha256 ${sha256}` }] },
   ])
   const one = await runHere(['statements', '--partner', partner.partnerId, '--month', '2026-03'], environment)
-  expect(one.stdout).toContain('12345678901234567890.000000001')
+  expect(one.stdout).toContain('12,345,678,901,234,567,890.000000001')
   expect(one.stdout).toContain(`sha256 ${sha256}`)
   const all = await runHere(['--json', 'statements', '--partner', partner.partnerId], environment)
   expect(JSON.parse(all.stdout).statements[0]).toMatchObject({ statement: { month: '2026-03', status: 'closed', sha256 } })

@@ -10,7 +10,7 @@ import { usageError } from '../../errors.ts'
 import { fieldLines } from '../../field-lines.ts'
 import { call, callForList, callForText } from '../../http-client.ts'
 import { printAnswer } from '../../output.ts'
-import { plainTable } from '../../plain-table.ts'
+import { flexible, plainTable } from '../../plain-table.ts'
 import { OUT_OPTION, printNewSecret } from '../../print-new-secret.ts'
 import type { Session } from '../../session.ts'
 import { addSecretCommands } from './partner-secrets.ts'
@@ -87,7 +87,7 @@ async function listPartners(session: Session): Promise<void> {
       ...[each.id, each.name, each.mode, each.billing_from ?? 'not billed', each.closed_through ?? 'none'],
       each.disabled_at === null ? 'enabled' : `disabled since ${each.disabled_at}`,
     ])
-    return [plainTable(['partner', 'name', 'mode', 'billed from', 'closed through', 'state'], rows)]
+    return [plainTable(['partner', flexible('name'), 'mode', 'billed from', 'closed through', flexible('state')], rows)]
   })
 }
 
