@@ -9,6 +9,7 @@ import { type CommandRegistration, withExamples } from '../command.ts'
 import { type Connection, connect, requirePartnerId, requireProjectId } from '../connection/connect.ts'
 import { CliError, EXIT, usageError } from '../errors.ts'
 import { call, callForText } from '../http-client.ts'
+import { notOneOf } from '../not-one-of.ts'
 import { printAnswer, printNote, printResult } from '../output.ts'
 import type { Session } from '../session.ts'
 
@@ -113,7 +114,7 @@ const POLL_MS_MAX = 10_000
 /** Polls through answers that can be repeated and single failures. Throws CliError when the time is up. */
 async function waitFor(session: Session, project: string | undefined, own: ProjectOptions): Promise<void> {
   const wanted = PROJECT_STATUSES.find((each) => each === own.status)
-  if (wanted === undefined) throw usageError(`--status "${own.status}" is none of ${PROJECT_STATUSES.join(', ')}.`)
+  if (wanted === undefined) throw notOneOf('--status', own.status ?? '', PROJECT_STATUSES)
   if (!/^\d{1,6}$/.test(own.timeout ?? '')) throw usageError(`--timeout "${own.timeout}" is not a number of seconds.`)
   const { connection, params } = connectTo(session, project, own, ['partner', 'project'])
   const untilMs = performance.now() + Number(own.timeout) * 1_000

@@ -4,6 +4,7 @@ import { type CommandRegistration, withExamples } from '../command.ts'
 import { type Connection, connect, requirePartnerId } from '../connection/connect.ts'
 import { usageError } from '../errors.ts'
 import { callForList, callForText } from '../http-client.ts'
+import { notOneOf } from '../not-one-of.ts'
 import { printAnswer, printNote } from '../output.ts'
 import { datesOf, type GivenPeriod } from '../period-options.ts'
 import type { Session } from '../session.ts'
@@ -42,8 +43,8 @@ interface UsageOptions extends GivenPeriod {
 /** Shows usage. What is not data, such as how complete it is, is printed on stderr. Throws CliError. */
 async function usage(session: Session, project: string | undefined, own: UsageOptions): Promise<void> {
   const by = WAYS.find((each) => each === own.by)
-  if (by === undefined) throw usageError(`--by "${own.by}" is none of ${WAYS.join(', ')}.`)
-  if (!FORMATS.some((each) => each === own.format)) throw usageError(`--format "${own.format}" is none of ${FORMATS.join(', ')}.`, 'With --json you get JSON.')
+  if (by === undefined) throw notOneOf('--by', own.by, WAYS)
+  if (!FORMATS.some((each) => each === own.format)) throw notOneOf('--format', own.format, FORMATS, 'With --json you get JSON.')
   if (by === 'project' && project !== undefined)
     throw usageError('--by project is for the whole partnership; a project is named as well.', 'Leave one of them out.')
   const dates = datesOf(own)

@@ -136,6 +136,21 @@ test('a project is paused, restored and deleted; a deletion needs a yes', async 
   expect((await runHere(['wait', 'short'], own)).stderr).toContain('short is deleted, and that is final.')
 })
 
+test.each<[string[], string, string]>([
+  [['explain', '--metric', 'ai_token'], 'query.metric: must be one of database_size_bytes, file_storage_bytes, ai_tokens, ', 'Did you mean "ai_tokens"?'],
+  [['list', '--sort=-nam'], 'query.sort: must be one of name, created_at, last_activity_at, ', 'Did you mean "-name"?'],
+  [['list', '--status', 'pausd'], 'query.status: must be one of active, paused, deleted.', 'Did you mean "paused"?'],
+  [['export', '--month', '2026-01', '--format', 'parqet'], 'query.format: must be one of csv, ', 'Did you mean "parquet"?'],
+  [['usage', '--by', 'projct'], '--by "projct" is none of metric, day, project.', 'Did you mean "project"?'],
+])('the wrong value in %j is answered with the names to choose from, each once, and the one that is near', async (args, list, near) => {
+  const { code, stdout, stderr } = await runHere(args, own, directory)
+  expect([code, stdout]).toEqual([1, ''])
+  expect(stderr).toContain(list)
+  expect(stderr).toContain(near)
+  // No further ways to write a name: those of usage summaries, or each order with "-".
+  expect(stderr.split(near)[0]).not.toMatch(/\bdatabase_bytes|, -created_at/)
+})
+
 test('wait goes on through answers that can be repeated and a connection that breaks', async () => {
   let calls = 0
   const url = await listen(async (request, response) => {
