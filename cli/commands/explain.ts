@@ -7,7 +7,7 @@ import { connect, requirePartnerId } from '../connection/connect.ts'
 import { usageError } from '../errors.ts'
 import { callForText } from '../http-client.ts'
 import { printAnswer } from '../output.ts'
-import { datesOf, type GivenPeriod } from '../period-options.ts'
+import { datesOf, type GivenPeriod, noteOfFuture } from '../period-options.ts'
 import { type FlexibleColumn, flexible, plainTable } from '../plain-table.ts'
 import type { Session } from '../session.ts'
 
@@ -54,9 +54,11 @@ type Explanation = AnswerOf<typeof EXPLAIN_USAGE>
 
 function linesOf(explanation: Explanation, subject: string): string[] {
   const { metric, unit, rule, value, peak_day, events, period, as_of, billing_status } = explanation
+  const future = noteOfFuture(period)
   return [
     `${metric} of ${subject}, ${period.start.slice(0, 10)} to ${period.end.slice(0, 10)}: ${grouped(value.text)} ${unit}${peak_day === null ? '' : ` on ${peak_day}`}`,
     rule,
+    ...(future === undefined ? [] : [future]),
     events === 0
       ? 'No events contribute to it.'
       : `${counted(events, 'event')}, the first at ${explanation.first_event_at}, the last at ${explanation.last_event_at}.`,

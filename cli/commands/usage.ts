@@ -6,7 +6,7 @@ import { usageError } from '../errors.ts'
 import { callForList, callForText } from '../http-client.ts'
 import { notOneOf } from '../not-one-of.ts'
 import { printAnswer, printNote } from '../output.ts'
-import { datesOf, type GivenPeriod } from '../period-options.ts'
+import { datesOf, type GivenPeriod, noteOfFuture } from '../period-options.ts'
 import type { Session } from '../session.ts'
 import { csvOf } from '../usage/csv.ts'
 import { byDay, byMetric, byProject, type Figures, figuresOfPartnership, figuresOfProject, type Sheet } from '../usage/sheets.ts'
@@ -94,11 +94,13 @@ async function read(connection: Connection, { by, project, dates }: Asked): Prom
 
 /** Whether the figures can still change, and up to when they are complete. */
 function footer({ subject, period, as_of, billing_status }: Figures, sheet: Sheet | undefined): string[] {
+  const future = noteOfFuture(period)
   const complete = as_of === null ? 'not known to be complete up to any time' : `complete up to ${as_of}`
   const { columns, rows } = sheet ?? { columns: [], rows: [] }
   const empty = columns.filter(({ isEmpty }) => isEmpty).map(({ name }) => name)
   return [
     `Usage of ${subject}, ${period.start.slice(0, 10)} to ${period.end.slice(0, 10)}: ${complete}, ${billing_status}.`,
+    ...(future === undefined ? [] : [future]),
     ...(rows.length > 0 && empty.length > 0 ? [`Without usage, and not shown: ${empty.join(', ')}.`] : []),
     ...(rows.some(({ peaks = [] }) => peaks.length > 0) ? ['▲ marks the day of a peak.'] : []),
   ]

@@ -174,6 +174,14 @@ test('usage is a table with how each metric adds up, and what is no data is on s
   expect(stderr).toMatch(/^Usage of Ours, 2026-01-01 to 2026-01-31: complete up to 2\d{3}-.*, \w+\.\n$/)
 })
 
+test('of a month that has not begun, usage and explain say so, where zeros would look like a month without usage', async () => {
+  const note = 'This period has not begun: it begins on 2100-01-01 (UTC), so there is no usage yet.'
+  const { code, stderr } = await runHere(['usage', '--month', '2100-01'], own)
+  expect([code, stderr.split('\n')]).toEqual([0, expect.arrayContaining([note])])
+  expect((await runHere(['explain', '--project', 'shop', '--metric', 'ai_tokens', '--month', '2100-01'], own)).stdout).toContain(note)
+  expect((await runHere(['usage', '--month', '2026-01'], own)).stderr).not.toContain('has not begun')
+})
+
 test('usage by day marks the day of a peak; by project it has deleted projects with their day', async () => {
   const byDay = await runHere(['usage', 'shop', '--month', '2026-01', '--by', 'day'], own)
   expect(byDay.stdout).toMatch(/│ 2026-01-03 │ +1,500 │/)
