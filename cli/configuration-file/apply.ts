@@ -3,6 +3,7 @@ import type { Endpoint } from '../../contract/client.ts'
 import { CREATE_INGEST_KEY } from '../../contract/ingest-keys.ts'
 import { CREATE_PARTNER, UPDATE_PARTNER } from '../../contract/partners.ts'
 import { counted } from '../../metering/counted.ts'
+import { grouped } from '../../metering/grouped.ts'
 import { CliError } from '../errors.ts'
 import { call } from '../http-client.ts'
 import type { SecretFile } from '../secret-file.ts'
@@ -75,7 +76,7 @@ function idOf(partner: PartnerReference, createdIds: ReadonlyMap<PartnerEntry, s
 }
 
 export function stepsDone(done: number, all: number): string {
-  return `${done} of ${counted(all, 'step')} ${done === 1 ? 'is' : 'are'} done.`
+  return `${grouped(done)} of ${counted(all, 'step')} ${done === 1 ? 'is' : 'are'} done.`
 }
 
 /** A creation whose answer did not arrive may have happened: then its secret is lost. */

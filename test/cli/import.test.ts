@@ -253,15 +253,6 @@ describe('meterline import', () => {
     expect(await tokensOf('gap')).toBe('5000')
   })
 
-  test('a file without rows is a warning', async () => {
-    for (const file of [write('.ndjson', ''), write('.csv', 'project_id,metric,value,timestamp\n')])
-      expect(await run(file)).toEqual({
-        code: 0,
-        stdout: `${file}: 0 rows: 0 accepted, 0 duplicates, 0 rejected\n`,
-        stderr: `${file}: warning: there is no row in it, so nothing was sent.\n`,
-      })
-  })
-
   test('another kind of credentials is 5, a wrong ingest key is 2, and no service is 1', async () => {
     const file = write('.ndjson', event('auth', 1))
     expect(await runHere(['import', file], { ...environment, METERLINE_ACCESS_TOKEN: tested.service.adminToken })).toMatchObject({ code: 5, stdout: '' })
