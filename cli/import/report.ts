@@ -103,12 +103,12 @@ function linesOf({ file, counts, shown, before }: FileResult, { isDryRun, reject
   const outcome = isDryRun ? `${grouped(accepted)} valid` : `${grouped(accepted)} accepted, ${detected}`
   const earlier = before?.rejected ?? 0
   const more = rejected - earlier - shown.length
-  const where = rejects === undefined ? '--restart shows them again, and counts nothing twice' : `they are in ${rejects}`
+  const where = rejects === undefined ? '--restart shows them, and counts nothing twice' : `they are in ${rejects}`
   return [
     `${nameOf(file)}: ${counted(rows, 'row')}: ${outcome}, ${grouped(rejected)} rejected`,
     ...shown.map(({ line, event_id, reason, message }) => `  line ${line}${event_id === null ? '' : ` (${event_id})`}: ${reason}: ${message}`),
     ...(more > 0 ? [`  and ${grouped(more)} more`] : []),
-    ...(earlier > 0 ? [`  ${grouped(earlier)} before the interruption, shown then: ${where}`] : []),
+    ...(earlier > 0 ? [`  ${grouped(earlier)} before the interruption: ${where}`] : []),
   ]
 }
 

@@ -202,7 +202,7 @@ describe('meterline import', () => {
       stdout: expect.stringContaining('4 rows: 2 accepted, 0 duplicates, 2 rejected'),
       stderr: expect.stringContaining('going on after 2 rows'),
     })
-    expect(resumed.stdout).toContain(`  1 before the interruption, shown then: they are in ${rejects}\n`)
+    expect(resumed.stdout).toContain(`  1 before the interruption: they are in ${rejects}\n`)
     expect(resumed.stdout).not.toContain('more')
     expect(linesOf(rejects).map(({ rejected: { line } }) => line)).toEqual([2, 2])
     expect(await tokensOf('half')).toBe('7')
@@ -218,7 +218,7 @@ describe('meterline import', () => {
     writeFileSync(file, `${beginning}${second}]`)
     const resumed = await run(file)
     expect(resumed.stdout).toBe(
-      `${file}: 2 rows: 0 accepted, 1 duplicate, 1 rejected\n  1 before the interruption, shown then: --restart shows them again, and counts nothing twice\n`,
+      `${file}: 2 rows: 0 accepted, 1 duplicate, 1 rejected\n  1 before the interruption: --restart shows them, and counts nothing twice\n`,
     )
     expect(resumed.stderr).toContain('going on after 1 row.\n')
     expect(resumed.stderr).toContain('Those that had been counted are among the duplicates, and count once.\n')
