@@ -1,7 +1,12 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** The files that take longest, in the order in which they start: the last one to start should be a short one, or workers wait for it. */
-const SLOWEST = ['test/chaos/chaos.test.ts', 'test/service/processes.test.ts', 'test/api/openapi/schemathesis.test.ts', 'test/crash/kill.test.ts']
+const SLOWEST = [
+  'test/chaos/chaos.test.ts',
+  'test/service/processes.test.ts',
+  'test/aggregator/statements/close-random.test.ts',
+  'test/ingest/kafka/interleavings.test.ts',
+]
 
 /** Vitest's own order, with the slowest files in front: without times of an earlier run, it goes by the size of a file. */
 export class SlowestFirst extends BaseSequencer {
