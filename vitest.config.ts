@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { SlowestFirst } from './test/support/slowest-first.ts'
 
 // One engine and one data directory per file: each file runs in a process of its own. CI has two cores; a third process uses them while
 // others wait for a broker or a time-out.
@@ -8,6 +9,7 @@ export default defineConfig({
     globalSetup: 'test/support/engines/migrated-directory.ts',
     pool: 'forks',
     maxWorkers: 3,
+    sequence: { sequencer: SlowestFirst },
     testTimeout: 60_000,
     hookTimeout: 60_000,
     teardownTimeout: 20_000,

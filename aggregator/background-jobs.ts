@@ -1,3 +1,4 @@
+import { MONTHS_KNOWN_AFTER_MINUTES } from '../contract/health-report.ts'
 import type { Logger } from '../metering/logger.ts'
 import { type DiskSpace, readDiskSpace } from '../sql/disk-space.ts'
 import { readStoreClock } from '../sql/store-clock.ts'
@@ -111,7 +112,7 @@ function warningsOf(due: DueOutcome | undefined): string[] {
 const REFRESH_EVERY_MS = 1_000
 const CLOSE_EVERY_MS = 60_000
 /** After an outage or a restored backup, emitters first need time to resend what was not acknowledged. */
-const FIRST_CLOSING_AFTER_MS = 15 * 60_000
+const FIRST_CLOSING_AFTER_MS = MONTHS_KNOWN_AFTER_MINUTES * 60_000
 const AUDIT_EVERY_MS = 60_000
 const DISKS_EVERY_MS = 60_000
 const UNREGISTERED_EVERY_MS = 10 * 60_000

@@ -1,8 +1,10 @@
 import { callOperation, type Endpoint, type Failure, failureOf, sendRequest } from '../contract/client.ts'
 import type { AnswerOf, Operation, RequestInput } from '../contract/operation.ts'
 import { PAGE_ROWS_MAX } from '../contract/pages.ts'
+import { counted } from '../metering/counted.ts'
 import { parseExactJson, stringifyExactJson } from '../metering/exact-json.ts'
 import { CliError, EXIT, type ExitCode } from './errors.ts'
+import { joinPages, type Page } from './join-pages.ts'
 
 export const EXIT_OF_STATUS: Readonly<Record<number, ExitCode>> = { 401: EXIT.notAuthenticated, 403: EXIT.permissionDenied, 404: EXIT.notFound }
 
@@ -50,23 +52,20 @@ export async function callForList<O extends Operation>(
   operation: O,
   { rows, rowsMax = Number.POSITIVE_INFINITY, params, query, onPage }: List<O>,
 ): Promise<AnswerWithText<O>> {
-  let whole: { readonly answer: Page; readonly text: Page } | undefined
-  for (let cursor: string | null | undefined; cursor !== null; ) {
-    const limit = Math.min(PAGE_ROWS_MAX, rowsMax - ((whole?.answer[rows] as unknown[] | undefined) ?? []).length)
-    const page = await callForText(endpoint, operation, { params, query: { ...(query as object), limit, cursor } } as RequestInput<O>)
-    const [answer, text] = [page.answer as Page, parseExactJson(page.text) as Page]
-    whole = whole === undefined ? { answer, text } : { answer: joined(whole.answer, answer, rows), text: joined(whole.text, text, rows) }
-    const count = (whole.answer[rows] as unknown[]).length
+  const answers: Page[] = []
+  const texts: Page[] = []
+  let count = 0
+  for (let cursor: unknown; cursor !== null; ) {
+    const limit = Math.min(PAGE_ROWS_MAX, rowsMax - count)
+    const { answer, text } = await callForText(endpoint, operation, { params, query: { ...(query as object), limit, cursor } } as RequestInput<O>)
+    const page = answer as Page
+    answers.push(page)
+    texts.push(parseExactJson(text) as Page)
+    count += (page[rows] as unknown[]).length
     onPage?.(count)
-    cursor = count < rowsMax ? answer.next_cursor : null
+    cursor = count < rowsMax ? page['next_cursor'] : null
   }
-  return { answer: whole?.answer as AnswerOf<O>, text: stringifyExactJson(whole?.text) }
-}
-
-type Page = Record<string, unknown> & { readonly next_cursor: string | null }
-
-function joined(before: Page, page: Page, rows: string): Page {
-  return { ...before, [rows]: [...(before[rows] as unknown[]), ...(page[rows] as unknown[])], next_cursor: page.next_cursor }
+  return { answer: joinPages(answers, rows) as AnswerOf<O>, text: stringifyExactJson(joinPages(texts, rows)) }
 }
 
 export interface Download {
@@ -118,8 +117,7 @@ function isSlow({ cause }: TypeError): boolean {
 /** What a failed answer means. Another server's 404 must not end a script with the exit code of "not found". */
 export function failedCall(endpoint: Endpoint, { httpStatus, error, retryAfterSeconds }: Failure): CliError {
   if (error === undefined) return notMeterline(endpoint, httpStatus)
-  const wait =
-    httpStatus !== 429 || retryAfterSeconds === undefined ? '' : ` Try again in ${retryAfterSeconds} ${retryAfterSeconds === 1 ? 'second' : 'seconds'}.`
+  const wait = httpStatus !== 429 || retryAfterSeconds === undefined ? '' : ` Try again in ${counted(retryAfterSeconds, 'second')}.`
   return new CliError(`${error.message}${wait}`, EXIT_OF_STATUS[httpStatus] ?? EXIT.error, {
     code: error.code,
     next: NEXT_OF_STATUS[httpStatus],

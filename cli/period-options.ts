@@ -17,3 +17,8 @@ export function datesOf({ month, from, to }: GivenPeriod): { start_date?: string
   const { first, last } = periodOfMonth(parsed)
   return { start_date: first, end_date: last }
 }
+
+/** A note about a period of which nothing can have happened yet, where zeros would look like usage; undefined for others. */
+export function noteOfFuture({ start }: { readonly start: string }, nowMs = Date.now()): string | undefined {
+  return Date.parse(start) > nowMs ? `This period has not begun: it begins on ${start.slice(0, 10)} (UTC), so there is no usage yet.` : undefined
+}

@@ -3,6 +3,7 @@ import type { Method } from '../contract/operation.ts'
 import { parseExactJson, stringifyExactJson } from '../metering/exact-json.ts'
 import { CliError, EXIT, usageError } from './errors.ts'
 import { failedCall, networkError } from './http-client.ts'
+import { joinPages, type Page } from './join-pages.ts'
 
 export const METHODS: readonly Method[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
 
@@ -35,7 +36,7 @@ export async function callForBody(endpoint: Endpoint, request: RawRequest, { pag
     seen.add(cursor)
     pages.push(requirePage(await callOnce(endpoint, { ...request, path: withCursor(request.path, cursor) })))
   }
-  return pages.length === 1 ? first : Buffer.from(stringifyExactJson(joined(pages)) ?? '')
+  return pages.length === 1 ? first : Buffer.from(stringifyExactJson(joinPages(pages, rowsOf(pages[0]) ?? '')) ?? '')
 }
 
 async function callOnce(endpoint: Endpoint, { method, path, headers = {}, body }: RawRequest): Promise<Uint8Array> {
@@ -60,8 +61,6 @@ async function callOnce(endpoint: Endpoint, { method, path, headers = {}, body }
   }
 }
 
-type Page = Record<string, unknown>
-
 function requirePage(body: Uint8Array): Page {
   let page: unknown
   try {
@@ -74,15 +73,9 @@ function requirePage(body: Uint8Array): Page {
 }
 
 /** The member that has the rows; a list has exactly one. */
-function rowsOf(page: Page): string | undefined {
+function rowsOf(page: Page = {}): string | undefined {
   const lists = Object.keys(page).filter((name) => Array.isArray(page[name]))
   return lists.length === 1 ? lists[0] : undefined
-}
-
-function joined(pages: readonly Page[]): Page {
-  const [first = {}] = pages
-  const rows = rowsOf(first) ?? ''
-  return { ...first, [rows]: pages.flatMap((page) => page[rows] as unknown[]), next_cursor: null }
 }
 
 function withCursor(path: string, cursor: string): string {

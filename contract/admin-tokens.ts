@@ -4,6 +4,9 @@ import { ADMIN_ROLES, Instant, PathId } from './fields.ts'
 import { defineOperation } from './operation.ts'
 import { NextCursor, PageQuery } from './pages.ts'
 
+/** The admin token of an instance is no JWT and has at least so many characters. */
+export const ADMIN_TOKEN_CHARACTERS_MIN = 32
+
 export const ADMIN_TOKEN_SECONDS_MAX = 43_200
 const ADMIN_TOKEN_SECONDS_MIN = 60
 const ADMIN_TOKEN_SECONDS_DEFAULT = 3_600

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { METRIC_NAMES, METRICS, type MetricName } from '../metering/metrics.ts'
+import { choice } from './choice.ts'
 import { IN_FEBRUARY, JANUARY, PROJECT_ID, PROJECT_NAME } from './example-values.ts'
 import { BillingFields, Day, ExactNumber, Instant, PartnerParams, PathId, PeriodAnswer, PeriodQuery, Status } from './fields.ts'
 import { defineOperation } from './operation.ts'
@@ -14,7 +15,10 @@ export const METRIC_BY_NAME: ReadonlyMap<string, MetricName> = new Map(
 )
 
 const ExplainQuery = PeriodQuery.extend({
-  metric: z.enum([...METRIC_BY_NAME.keys()]).meta({ description: 'The name that events use, or the one in a usage summary.', example: 'ai_tokens' }),
+  metric: choice([...METRIC_BY_NAME.keys()], { shown: METRIC_NAMES }).meta({
+    description: 'The name that events use, or the one in a usage summary.',
+    example: 'ai_tokens',
+  }),
 })
 
 const ExplainedEvent = z.object({ event_id: z.string(), value: ExactNumber, timestamp: Instant, received_at: Instant })

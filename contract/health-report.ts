@@ -17,6 +17,9 @@ export const REPORT_RANGE_NAMES = Object.keys(REPORT_RANGES) as ReportRange[]
 /** Events of earlier days than this are not looked for, so that a report does not read years of events. */
 export const REPORT_DAYS_BACK = 62
 
+/** A process closes due months for the first time after so many minutes. */
+export const MONTHS_KNOWN_AFTER_MINUTES = 15
+
 const Count = z.number().int()
 
 const LogState = z.object({
@@ -42,7 +45,9 @@ const Background = z.object({
   months: z
     .object({ overdue: Count, unconfirmed: Count, negative_adjustments: Count, clock_disagreement: z.string().nullable() })
     .nullable()
-    .meta({ description: 'Partners, by what holds up the closing of their due month. Null before the first run, 15 minutes after the start.' }),
+    .meta({
+      description: `Partners, by what holds up the closing of their due month. Null before the first run, ${MONTHS_KNOWN_AFTER_MINUTES} minutes after the start.`,
+    }),
 })
 
 const Activity = z.object({

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { METRIC_NAMES, METRICS, PEAK_METRICS, type PeakMetric } from '../metering/metrics.ts'
+import { choice } from './choice.ts'
 import { IN_FEBRUARY, JANUARY, monthUsage, PROJECT_ID, PROJECT_NAME } from './example-values.ts'
 import {
   BillingFields,
@@ -44,8 +45,7 @@ export const LIST_PARTNER_PROJECTS = defineOperation({
   query: PeriodQuery.extend({
     status: Status.optional().meta({ description: 'Only projects with this status. Default: all, including deleted ones.' }),
     search: ProjectSearch,
-    sort: z
-      .enum(PROJECT_SORTS)
+    sort: choice(PROJECT_SORTS, { shown: PROJECT_ORDERS, note: ', each also with "-" in front' })
       .default('name')
       .meta({ description: 'Prefix it with "-" for descending order. A quantity of `summary` sorts by the usage of the period.' }),
     include: z

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { parseArgs } from 'node:util'
-import { grouped } from '../metering/grouped.ts'
+import { counted } from '../metering/counted.ts'
 import { Closers } from '../service/closers.ts'
 import { untilSignal } from '../service/signals.ts'
 import type { Service } from '../service/start-service.ts'
@@ -55,12 +55,12 @@ function untilStopped(): Promise<unknown> {
 async function playStory(service: Service, events: number, signal: AbortSignal): Promise<'played'> {
   const client = new DemoClient(service, signal)
   const setup = await setUp(client)
-  say(`  ready at ${service.url}: partner ${PARTNER_NAME}, ${setup.projects.length} projects, one ingest key`)
+  say(`  ready at ${service.url}: partner ${PARTNER_NAME}, ${counted(setup.projects.length, 'project')}, one ingest key`)
 
   const nowMs = Date.now()
   const now = new Date(nowMs)
   const firstDayMs = Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - 1, 1)
-  say(`  sending about ${grouped(events)} events: last month, and this month until now`)
+  say(`  sending about ${counted(events, 'event')}: last month, and this month until now`)
   const story = await emitStory(client, setup, { firstDayMs, nowMs, events }, process.stdout)
   say('', 'Outcome of the events', ...outcomeLines(story), '')
 

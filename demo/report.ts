@@ -1,7 +1,7 @@
 import { RUN_AUDIT } from '../contract/audits.ts'
 import type { AnswerOf } from '../contract/operation.ts'
 import { GET_PARTNERSHIP_USAGE, GET_PROJECT_USAGE } from '../contract/usage.ts'
-import { grouped } from '../metering/grouped.ts'
+import { counted } from '../metering/counted.ts'
 import { MS_PER_DAY } from '../metering/timestamp.ts'
 import type { DemoClient, DemoPartner } from './demo-client.ts'
 import { deletedTable, partnershipTable, projectWeekTable } from './tables.ts'
@@ -76,7 +76,7 @@ async function weekLines(client: DemoClient, { partner }: ReportSubject, query: 
 
 async function auditLines(client: DemoClient): Promise<string[]> {
   const { differences, events_recounted, keys_compared } = await client.asOperator(RUN_AUDIT)
-  const summary = `Audit: ${differences.length} differences (${grouped(events_recounted)} raw events recounted, ${grouped(keys_compared)} daily totals compared)`
+  const summary = `Audit: ${counted(differences.length, 'difference')} (${counted(events_recounted, 'raw event')} recounted, ${counted(keys_compared, 'daily total')} compared)`
   if (differences.length > 0) throw new Error(summary)
   return [summary, '']
 }

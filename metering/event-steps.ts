@@ -1,5 +1,6 @@
 import { isEventId, isProjectId, isReservedProjectId, TIMESTAMP_AHEAD_MS_MAX, TIMESTAMP_MIN_MS, type UsageEvent } from './event.ts'
 import { isMetricName, METRIC_NAMES } from './metrics.ts'
+import { didYouMean } from './nearest-name.ts'
 import { parseQuantity, quantityRule } from './quantity.ts'
 import type { Rejection, RejectReason } from './rejection-reasons.ts'
 import { LAST_DAY, LAST_DAY_END_MS } from './storable-days.ts'
@@ -68,7 +69,7 @@ function parseIdentity(draft: EventDraft, { event_id, project_id, identity_probl
 }
 
 function requireKnownMetric(draft: EventDraft, { metric }: SentFields, names: FieldNames): Rejection | undefined {
-  if (!isMetricName(metric)) return reject('unknown_metric', `${names.metric} must be one of ${METRIC_NAMES.join(', ')}.`)
+  if (!isMetricName(metric)) return reject('unknown_metric', `${names.metric} must be one of ${METRIC_NAMES.join(', ')}.${didYouMean(metric, METRIC_NAMES)}`)
   draft.metric = metric
   return undefined
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { LOGGED_REQUESTS } from '../api/http/logged-requests.ts'
+import { counted } from '../metering/counted.ts'
 import { forbiddenLiteral, NO_NETWORKS, parseCallableUrl, parseNetworks } from '../outgoing/public-address.ts'
 import { parseSigningKeys } from '../outgoing/send-webhook.ts'
 import { MASTER_KEY_BYTES, masterKeyFrom } from '../registry/keys/sealing.ts'
@@ -37,7 +38,7 @@ export function misspeltVariables(environment: NodeJS.ProcessEnv): NearMiss[] {
 
 class ConfigError extends Error {
   constructor(errors: readonly string[]) {
-    super(`Invalid configuration (${errors.length === 1 ? '1 error' : `${errors.length} errors`}):\n${errors.map((error) => `  ${error}`).join('\n')}`)
+    super(`Invalid configuration (${counted(errors.length, 'error')}):\n${errors.map((error) => `  ${error}`).join('\n')}`)
     this.name = 'ConfigError'
   }
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
+import { ADMIN_TOKEN_CHARACTERS_MIN } from '../contract/admin-tokens.ts'
 import { MASTER_KEY_BYTES, masterKeyFrom } from '../registry/keys/sealing.ts'
 
-const ADMIN_TOKEN_CHARACTERS_MIN = 32
 /** Random 32 bytes have 30 different ones, and a random token of 32 hexadecimal digits has 14. */
 const DISTINCT_MIN = 8
 

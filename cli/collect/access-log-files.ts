@@ -4,6 +4,7 @@ import type { CumulativeMetric } from '../../emitter/event.ts'
 import { METRIC_NAMES, METRICS } from '../../metering/metrics.ts'
 import { usageError } from '../errors.ts'
 import { openContent, STDIN } from '../import/open-content.ts'
+import { notOneOf } from '../not-one-of.ts'
 import type { CollectedPart, Collector } from './collector.ts'
 import { requirePattern } from './project-options.ts'
 
@@ -26,7 +27,7 @@ const PACKED = /\.(gz|zst)$/
 export function accessLogCollector(files: readonly string[], flags: AccessLogFlags): Collector {
   if (files.includes(STDIN))
     throw usageError('An access log cannot be read from stdin.', 'Name its files: a sum is sent when the file shows that its hour is over.')
-  if (flags.by !== 'path' && flags.by !== 'host') throw usageError(`--by "${flags.by}" is none of path, host.`)
+  if (flags.by !== 'path' && flags.by !== 'host') throw notOneOf('--by', flags.by, ['path', 'host'])
   const by: 'path' | 'host' = flags.by
   const projectOfText = requirePattern(flags.projectPattern)
   const bytesMetric = flags.bytes === 'none' ? undefined : requireCumulative(flags.bytes, '--bytes')
@@ -60,7 +61,7 @@ async function isQuiet(file: string): Promise<boolean> {
 function requireCumulative(metric: string, option: string): CumulativeMetric {
   const names = METRIC_NAMES.filter((name) => METRICS[name].kind === 'cumulative')
   const found = names.find((name) => name === metric)
-  if (found === undefined) throw usageError(`${option} "${metric}" is none of ${names.join(', ')}.`)
+  if (found === undefined) throw notOneOf(option, metric, names)
   return found as CumulativeMetric
 }
 
@@ -68,6 +69,6 @@ function requireStatus(classes: string | undefined): (status: number) => boolean
   if (classes === undefined) return () => true
   const wanted = classes.split(',')
   const wrong = wanted.find((each) => !/^[1-5]xx$/.test(each))
-  if (wrong !== undefined) throw usageError(`--status "${wrong}" is none of 1xx, 2xx, 3xx, 4xx, 5xx.`)
+  if (wrong !== undefined) throw notOneOf('--status', wrong, ['1xx', '2xx', '3xx', '4xx', '5xx'])
   return (status) => wanted.includes(`${Math.floor(status / 100)}xx`)
 }

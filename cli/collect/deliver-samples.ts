@@ -5,7 +5,7 @@ import { METRICS, type MetricName } from '../../metering/metrics.ts'
 
 const BATCH_EVENTS_MAX = 1_000
 /** How long a service that does not answer is waited for. */
-const GIVE_UP_AFTER_MS = 60_000
+export const GIVE_UP_AFTER_MS = 60_000
 
 export interface RejectedSample {
   readonly sample: WireEvent

@@ -5,9 +5,10 @@ import { connect } from '../connection/connect.ts'
 import { type CliError, EXIT } from '../errors.ts'
 import { listenForInterruption } from '../interruption.ts'
 import { printNote } from '../output.ts'
+import { retryNote } from '../retry-note.ts'
 import type { Session } from '../session.ts'
 import type { Collector } from './collector.ts'
-import { isLevel } from './deliver-samples.ts'
+import { GIVE_UP_AFTER_MS, isLevel } from './deliver-samples.ts'
 import { requireDuration } from './durations.ts'
 import { errorOf, printRound, printSamples } from './report-round.ts'
 import { collectRound, type RoundOptions } from './round.ts'
@@ -32,7 +33,7 @@ export async function runCollector(session: Session, collector: Collector, { eve
   const { signal } = interruption
   const deliver: RoundOptions['deliver'] = isDryRun
     ? undefined
-    : { post: postOf(session), signal, onRetry: ({ message }) => printNote(session, `${message} Trying again.`) }
+    : { post: postOf(session), signal, onRetry: (problem) => printNote(session, retryNote(problem, GIVE_UP_AFTER_MS)) }
   const options = { deliver, onSamples: isDryRun ? printSamples : undefined }
   let carried: Awaited<ReturnType<typeof collectRound>>['undelivered'] = []
   try {

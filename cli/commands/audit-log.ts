@@ -3,12 +3,13 @@ import { LIST_AUDIT_LOG } from '../../contract/audit-log.ts'
 import type { Endpoint } from '../../contract/client.ts'
 import type { AnswerOf } from '../../contract/operation.ts'
 import { PAGE_ROWS_MAX } from '../../contract/pages.ts'
+import { counted } from '../../metering/counted.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'
 import { connect } from '../connection/connect.ts'
 import { CliError } from '../errors.ts'
 import { call, callForText } from '../http-client.ts'
 import { printAnswer, printResult } from '../output.ts'
-import { plainTable } from '../plain-table.ts'
+import { flexible, plainTable } from '../plain-table.ts'
 import type { Session } from '../session.ts'
 
 export const auditLogCommand: CommandRegistration = (program, run) => {
@@ -42,7 +43,7 @@ async function listAuditLog(session: Session, { limit }: AuditLogOptions): Promi
   const { entries } = answer
   printAnswer(session, text, () => {
     const rows = entries.map(({ seq, at, actor, action, subject, details }) => [String(seq), at, shortActor(actor), action, subject, shortDetails(details)])
-    return [plainTable(['entry', 'at', 'who', 'did', 'to', 'details'], rows, [0])]
+    return [plainTable(['entry', 'at', flexible('who'), 'did', flexible('to'), flexible('details')], rows, [0])]
   })
 }
 
@@ -57,7 +58,7 @@ async function verifyAuditLog(session: Session, { head: noted }: VerifyAuditLogO
   if (verdict.status === 'broken') throw new CliError(`The audit log is broken at entry ${verdict.seq}: ${verdict.reason}.`)
   const { entries, head } = verdict
   printResult(session, { entries, head: `${head.seq}:${head.hash}` }, () => [
-    `${entries} entries, the chain is whole`,
+    `${counted(entries, 'entry', 'entries')}, the chain is whole`,
     ...(noted !== undefined && headOf(noted).seq < head.seq ? [`entry ${headOf(noted).seq} matches the given head`] : []),
     ...(entries === 0 ? [] : [`it ends with ${head.seq}:${head.hash} (store this end elsewhere: "--head" detects later whether entries were cut off)`]),
   ])

@@ -2,6 +2,8 @@ import { Option } from 'commander'
 import { type AuditDifference, type PartnershipDifference, RUN_AUDIT } from '../../contract/audits.ts'
 import { AUDIT_TOPIC } from '../../contract/logs.ts'
 import type { AnswerOf } from '../../contract/operation.ts'
+import { counted } from '../../metering/counted.ts'
+import { grouped } from '../../metering/grouped.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'
 import { connect } from '../connection/connect.ts'
 import { CliError, EXIT } from '../errors.ts'
@@ -56,7 +58,7 @@ async function audit(session: Session, options: AuditOptions): Promise<void> {
   ])
   if (report.differences.length + report.partnership_differences.length > 0) throw new CliError(problemOf(report))
   if (topicReport !== undefined && topicReport.differences.length > 0)
-    throw new CliError(`The topic and raw differ on ${topicReport.differences.length} records. The page docs/operating/kafka.md says what to do.`)
+    throw new CliError(`The topic and raw differ on ${counted(topicReport.differences.length, 'record')}. The page docs/operating/kafka.md says what to do.`)
 }
 
 /** Neither raw nor the rollup holds anything. */
@@ -83,17 +85,21 @@ function linesOf({ events_recounted, keys_compared, differences, partnership_dif
   return [
     ...tableOf(differences),
     ...tableOf(partnership_differences),
-    `${differences.length} differences (${events_recounted} events recounted, ${keys_compared} daily totals compared)`,
-    `${partnership_differences.length} differences in partnership days`,
+    `${counted(differences.length, 'difference')} (${counted(events_recounted, 'event')} recounted, ${counted(keys_compared, 'daily total')} compared)`,
+    `${counted(partnership_differences.length, 'difference')} in partnership days`,
   ]
 }
 
-function linesOfTopic({ logs, records_read, counted, duplicates, refused, passed_on, differences }: TopicReport): string[] {
+function linesOfTopic({ logs, records_read, counted: ofTopic, duplicates, refused, passed_on, differences }: TopicReport): string[] {
   const since = logs.map(
     ({ log, first, first_received_at }) => `${log} from offset ${first}${first_received_at === null ? '' : `, received ${first_received_at}`}`,
   )
-  const summary = `${counted} counted, ${duplicates} duplicates, ${refused} rejected, ${passed_on} forwarded`
-  return [...since, ...tableOf(differences), `${differences.length} differences between topic and raw (${records_read} records read: ${summary})`]
+  const summary = `${grouped(ofTopic)} counted, ${counted(duplicates, 'duplicate')}, ${grouped(refused)} rejected, ${grouped(passed_on)} forwarded`
+  return [
+    ...since,
+    ...tableOf(differences),
+    `${counted(differences.length, 'difference')} between topic and raw (${counted(records_read, 'record')} read: ${summary})`,
+  ]
 }
 
 type Difference = AuditDifference | PartnershipDifference | TopicReport['differences'][number]

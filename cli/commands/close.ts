@@ -1,13 +1,16 @@
 import type { Endpoint } from '../../contract/client.ts'
+import type { AnswerOf } from '../../contract/operation.ts'
 import { LIST_PARTNERS } from '../../contract/partners.ts'
 import { CLOSE_MONTH } from '../../contract/statements.ts'
+import { counted } from '../../metering/counted.ts'
 import { parseMonth } from '../../metering/month.ts'
+import { confirm } from '../ask.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'
 import { connect } from '../connection/connect.ts'
 import { CliError, EXIT } from '../errors.ts'
 import { call, callForList } from '../http-client.ts'
 import { printResult } from '../output.ts'
-import { plainTable } from '../plain-table.ts'
+import { flexible, plainTable } from '../plain-table.ts'
 import type { Session } from '../session.ts'
 
 export const closeCommand: CommandRegistration = (program, run) => {
@@ -18,7 +21,8 @@ export const closeCommand: CommandRegistration = (program, run) => {
       .requiredOption('--month <month>', 'YYYY-MM')
       .option('--partner <id>', 'one partner only')
       .action((own: CloseOptions) => run((session) => close(session, own))),
-    ['meterline close --month 2026-01', 'the month of all partners'],
+    ['meterline close --month 2026-01', 'of all partners; asks first'],
+    ['meterline close --month 2026-01 --yes', 'in a script'],
     ['meterline close --month 2026-01 --partner p_1', 'of one partner'],
   )
 }
@@ -44,6 +48,7 @@ async function close(session: Session, { month, partner }: CloseOptions): Promis
   const endpoint = connect(session, ['admin'])
   const { partners } = (await callForList(endpoint, LIST_PARTNERS, { rows: 'partners' })).answer
   const chosen = partner === undefined ? partners : [partners.find(({ id }) => id === partner) ?? { id: partner, name: '' }]
+  if (partner === undefined) await confirmAll(session, partners, month)
   const closings: Closing[] = []
   for (const each of chosen) closings.push(await closeOne(endpoint, each, month))
   printResult(session, { month, closings }, () => {
@@ -53,11 +58,23 @@ async function close(session: Session, { month, partner }: CloseOptions): Promis
       closed ? 'closed' : billed ? 'not closed' : 'not billed',
       outcome,
     ])
-    return [plainTable(['partner', 'name', month, ''], rows)]
+    return [plainTable(['partner', flexible('name'), month, flexible('')], rows)]
   })
   const failed = closings.filter(({ closed, billed }) => !closed && (billed || partner !== undefined)).length
   const exitCode = partner !== undefined && closings.some(({ billed }) => !billed) ? EXIT.notFound : EXIT.error
   if (failed > 0) throw new CliError(`${failed} of ${closings.length} not closed.`, exitCode)
+}
+
+/** Closing is final, so it is confirmed for partners that nobody named. Nothing is asked where no partner has an open statement of the month. */
+async function confirmAll(session: Session, partners: AnswerOf<typeof LIST_PARTNERS>['partners'], month: string): Promise<void> {
+  // Months as YYYY-MM are in the order of their texts.
+  const open = partners.filter(
+    ({ billing_from, closed_through }) => billing_from !== null && billing_from <= month && (closed_through === null || closed_through < month),
+  ).length
+  if (open === 0) return
+  const others = partners.length - open
+  const rest = others === 0 ? '' : ` (${counted(others, 'other')} not billed for it, or closed already)`
+  await confirm(session, `Close ${month} for ${counted(open, 'partner')}${rest}? A closed month never changes.`)
 }
 
 async function closeOne(endpoint: Endpoint, { id, name }: { id: string; name: string }, month: string): Promise<Closing> {

@@ -1,16 +1,18 @@
 import { GET_HEALTH_REPORT, REPORT_RANGE_NAMES, type ReportRange } from '../../contract/health-report.ts'
 import { LIST_SERVICE_LOGS, LOG_LINES_MAX } from '../../contract/service-logs.ts'
+import { counted } from '../../metering/counted.ts'
 import { paintWith, usesColours } from '../colours.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'
 import { connect } from '../connection/connect.ts'
 import { findInBilling } from '../diagnose/find-in-billing.ts'
 import { findInIngest } from '../diagnose/find-in-ingest.ts'
 import { findInProcess } from '../diagnose/find-in-process.ts'
-import { bySeverity, CATEGORIES, counted, type Finding, needsPerson, SEVERITIES } from '../diagnose/finding.ts'
+import { bySeverity, CATEGORIES, type Finding, needsPerson, SEVERITIES } from '../diagnose/finding.ts'
 import { databaseLines, errorLines, findingLines, metricsLines, overviewLines } from '../diagnose/print-report.ts'
 import { readState, type State } from '../diagnose/read-state.ts'
-import { CliError, usageError } from '../errors.ts'
+import { CliError } from '../errors.ts'
 import { callForText } from '../http-client.ts'
+import { notOneOf } from '../not-one-of.ts'
 import { printAnswer, printResult } from '../output.ts'
 import type { Session } from '../session.ts'
 
@@ -118,6 +120,6 @@ function requireNobodyNeeded(findings: readonly Finding[]): void {
 function choiceOf<T extends string>(choices: readonly T[], given: string | undefined, name: string): T | undefined {
   if (given === undefined) return undefined
   const found = choices.find((choice) => choice === given)
-  if (found === undefined) throw usageError(`${name} "${given}" is none of ${choices.join(', ')}.`)
+  if (found === undefined) throw notOneOf(name, given, choices)
   return found
 }

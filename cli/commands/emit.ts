@@ -8,6 +8,7 @@ import { connect, requireProjectId } from '../connection/connect.ts'
 import { deliveryError } from '../delivery-error.ts'
 import { CliError, EXIT, usageError } from '../errors.ts'
 import { printNote, printResult } from '../output.ts'
+import { retryNote } from '../retry-note.ts'
 import type { Session } from '../session.ts'
 
 export const emitCommand: CommandRegistration = (program, run) => {
@@ -54,7 +55,7 @@ async function emit(session: Session, { project, metric, value, at, id }: EmitOp
   const post = postOverHttp({ url: connection.url, key: connection.credential.secret })
   const { outcomes, accepted, duplicates, failure } = await deliverTexts([JSON.stringify(event)], post, {
     giveUpAfterMs: GIVE_UP_AFTER_MS,
-    onRetry: ({ message }) => printNote(session, `${message} Trying again.`),
+    onRetry: (problem) => printNote(session, retryNote(problem, GIVE_UP_AFTER_MS)),
   })
   if (failure !== undefined) throw deliveryError(failure, `The event may have been counted. Repeat the call with --id ${event.event_id}: then it counts once.`)
   const outcome = outcomes[0]

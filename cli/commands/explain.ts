@@ -1,12 +1,14 @@
 import { EXPLAIN_OWN_USAGE, EXPLAIN_USAGE } from '../../contract/explain.ts'
 import type { AnswerOf } from '../../contract/operation.ts'
+import { counted } from '../../metering/counted.ts'
+import { grouped } from '../../metering/grouped.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'
 import { connect, requirePartnerId } from '../connection/connect.ts'
 import { usageError } from '../errors.ts'
 import { callForText } from '../http-client.ts'
 import { printAnswer } from '../output.ts'
-import { datesOf, type GivenPeriod } from '../period-options.ts'
-import { plainTable } from '../plain-table.ts'
+import { datesOf, type GivenPeriod, noteOfFuture } from '../period-options.ts'
+import { type FlexibleColumn, flexible, plainTable } from '../plain-table.ts'
 import type { Session } from '../session.ts'
 
 export const explainCommand: CommandRegistration = (program, run) => {
@@ -52,10 +54,14 @@ type Explanation = AnswerOf<typeof EXPLAIN_USAGE>
 
 function linesOf(explanation: Explanation, subject: string): string[] {
   const { metric, unit, rule, value, peak_day, events, period, as_of, billing_status } = explanation
+  const future = noteOfFuture(period)
   return [
-    `${metric} of ${subject}, ${period.start.slice(0, 10)} to ${period.end.slice(0, 10)}: ${value.text} ${unit}${peak_day === null ? '' : ` on ${peak_day}`}`,
+    `${metric} of ${subject}, ${period.start.slice(0, 10)} to ${period.end.slice(0, 10)}: ${grouped(value.text)} ${unit}${peak_day === null ? '' : ` on ${peak_day}`}`,
     rule,
-    events === 0 ? 'No events contribute to it.' : `${events} events, the first at ${explanation.first_event_at}, the last at ${explanation.last_event_at}.`,
+    ...(future === undefined ? [] : [future]),
+    events === 0
+      ? 'No events contribute to it.'
+      : `${counted(events, 'event')}, the first at ${explanation.first_event_at}, the last at ${explanation.last_event_at}.`,
     `Complete up to ${as_of ?? 'no time yet'}; ${billing_status}.`,
     ...contributorLines(explanation),
     ...lateLines(explanation.late_arrivals, unit),
@@ -64,12 +70,12 @@ function linesOf(explanation: Explanation, subject: string): string[] {
 
 function contributorLines({ contributors, peak_day, unit }: Explanation): string[] {
   if ('projects' in contributors) {
-    const rows = contributors.projects.map(({ project_id, name, status, value, events }) => [project_id, name, status, value.text, events])
+    const rows = contributors.projects.map(({ project_id, name, status, value, events }) => [project_id, name, status, grouped(value.text), grouped(events)])
     const where = peak_day === null ? '' : ` on ${peak_day}`
-    return tableOf(`The projects that contributed most${where}:`, ['project', 'name', 'status', unit, 'events'], rows)
+    return tableOf(`The projects that contributed most${where}:`, ['project', flexible('name'), 'status', unit, 'events'], rows)
   }
-  const days = contributors.days.map(({ usage_date, value, events }) => [usage_date, value.text, events])
-  const events = contributors.events.map(({ event_id, value, timestamp, received_at }) => [event_id, value.text, timestamp, received_at])
+  const days = contributors.days.map(({ usage_date, value, events }) => [usage_date, grouped(value.text), grouped(events)])
+  const events = contributors.events.map(({ event_id, value, timestamp, received_at }) => [event_id, grouped(value.text), timestamp, received_at])
   return [
     ...tableOf('The days that contributed most:', ['day', unit, 'events'], days),
     ...tableOf('The largest events:', ['event', unit, 'timestamp', 'received'], events),
@@ -82,18 +88,18 @@ function lateLines({ events, value, latest }: Explanation['late_arrivals'], unit
     event.received_at,
     event.project_id,
     event.event_id,
-    event.value.text,
+    grouped(event.value.text),
     event.timestamp,
     event.after_closing ? 'after the month was closed' : '',
   ])
   return tableOf(
-    `${events} events arrived after their day was over and changed the figure by ${value.text} ${unit}. The last of them:`,
-    ['received', 'project', 'event', unit, 'timestamp', ''],
+    `${counted(events, 'event')} arrived after the day was over and changed the figure by ${grouped(value.text)} ${unit}. The last of them:`,
+    ['received', 'project', 'event', unit, 'timestamp', flexible('')],
     rows,
   )
 }
 
-function tableOf(title: string, head: string[], rows: readonly (readonly (string | number)[])[]): string[] {
+function tableOf(title: string, head: readonly (string | FlexibleColumn)[], rows: readonly (readonly (string | number)[])[]): string[] {
   if (rows.length === 0) return []
   return ['', title, plainTable(head, rows)]
 }

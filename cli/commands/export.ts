@@ -6,6 +6,7 @@ import { EXPORT_FORMAT_NAMES, EXPORT_FORMATS } from '../../contract/export-forma
 import { type FileManifest, Manifest } from '../../contract/export-manifest.ts'
 import { EXPORT_LINES, EXPORT_OWN_STATEMENT } from '../../contract/exports.ts'
 import type { RequestInput } from '../../contract/operation.ts'
+import { counted } from '../../metering/counted.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'
 import { connect, requirePartnerId } from '../connection/connect.ts'
 import { CliError, usageError } from '../errors.ts'
@@ -69,7 +70,7 @@ async function exportFile(session: Session, options: ExportOptions): Promise<voi
   const manifestOfFile: FileManifest = { ...manifest, file: basename(file), ...written }
   await writeComplete(manifestPathOf(file), [Buffer.from(`${JSON.stringify(manifestOfFile, null, 2)}\n`)])
   printResult(session, { path: file, ...manifestOfFile }, () => [
-    `${file}: ${manifestOfFile.rows} rows, ${manifestOfFile.bytes} bytes, ${manifestOfFile.status === 'closed' ? 'closed' : 'live'}, complete up to ${manifestOfFile.as_of ?? 'no time yet'}`,
+    `${file}: ${counted(manifestOfFile.rows, 'row')}, ${counted(manifestOfFile.bytes, 'byte')}, ${manifestOfFile.status === 'closed' ? 'closed' : 'live'}, complete up to ${manifestOfFile.as_of ?? 'no time yet'}`,
     `sha256 ${manifestOfFile.sha256}`,
   ])
 }

@@ -15,6 +15,7 @@ import { type FileResult, reportResults, startReport } from '../import/report.ts
 import { readPosition, removePosition, requireSameCall, type SavedPosition } from '../import/saved-position.ts'
 import { listenForInterruption } from '../interruption.ts'
 import { printNote } from '../output.ts'
+import { retryNote } from '../retry-note.ts'
 import type { Session } from '../session.ts'
 
 const collect = (value: string, before: readonly string[] = []) => [...before, value]
@@ -139,10 +140,10 @@ function rejectsLength(positions: readonly (SavedPosition | undefined)[], isRest
 function retryNotes(session: Session): Pick<Context, 'onRetry'> {
   let notedMs = Number.NEGATIVE_INFINITY
   return {
-    onRetry: ({ message }) => {
+    onRetry: (problem) => {
       if (performance.now() - notedMs < NOTE_EVERY_MS) return
       notedMs = performance.now()
-      printNote(session, `${message} Trying again, for up to ${GIVE_UP_AFTER_MS / 60_000} minutes.`)
+      printNote(session, retryNote(problem, GIVE_UP_AFTER_MS))
     },
   }
 }

@@ -35,12 +35,16 @@ async function link(session: Session, project: string | undefined, own: { partne
 
 async function choose(session: Session, connection: Connection, partnerId: string): Promise<string> {
   if (!canAsk(session)) throw usageError('No project is named.', 'Name it: meterline link <project>. "meterline list" shows the ids.')
-  const { answer } = await callForList(connection, LIST_PARTNER_PROJECTS, { rows: 'projects', params: { partnerId }, query: { status: 'active' } })
-  const { projects } = answer
-  if (projects.length === 0) throw new CliError('There is no active project.', EXIT.notFound, { next: 'Create one with "meterline create <name>".' })
-  for (const [index, { id, name }] of projects.entries()) process.stderr.write(`${String(index + 1).padStart(4)}  ${name}  (${id})\n`)
+  const projects = [...(await listWith('active', connection, partnerId)), ...(await listWith('paused', connection, partnerId))]
+  if (projects.length === 0) throw new CliError('There is no active or paused project.', EXIT.notFound, { next: 'Create one with "meterline create <name>".' })
+  for (const [index, { id, name, status }] of projects.entries())
+    process.stderr.write(`${String(index + 1).padStart(4)}  ${name}  (${id}${status === 'active' ? '' : `, ${status}`})\n`)
   const answered = await askText(session, `Number of the project [1-${projects.length}]: `)
   const chosen = projects[Number(answered) - 1]
   if (chosen === undefined) throw usageError(`"${answered}" is not a number from 1 to ${projects.length}.`)
   return chosen.id
+}
+
+async function listWith(status: 'active' | 'paused', connection: Connection, partnerId: string) {
+  return (await callForList(connection, LIST_PARTNER_PROJECTS, { rows: 'projects', params: { partnerId }, query: { status } })).answer.projects
 }

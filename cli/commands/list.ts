@@ -4,7 +4,7 @@ import { type CommandRegistration, withExamples } from '../command.ts'
 import { connect, requirePartnerId } from '../connection/connect.ts'
 import { callForList } from '../http-client.ts'
 import { printAnswer } from '../output.ts'
-import { plainTable } from '../plain-table.ts'
+import { flexible, plainTable } from '../plain-table.ts'
 import type { Session } from '../session.ts'
 
 export const listCommand: CommandRegistration = (program, run) => {
@@ -43,6 +43,8 @@ async function list(session: Session, { partner, ...query }: ListOptions): Promi
       ...[id, name, status === 'deleted' ? `deleted ${deleted_at?.slice(0, 10) ?? ''}` : status],
       ...[region, instance_type, last_activity_at ?? 'never'],
     ])
-    return rows.length === 0 ? ['No project matches.'] : [plainTable(['project', 'name', 'status', 'region', 'type', 'last activity'], rows)]
+    return rows.length === 0
+      ? ['No project matches.']
+      : [plainTable(['project', flexible('name'), 'status', flexible('region'), flexible('type'), 'last activity'], rows)]
   })
 }

@@ -4,7 +4,7 @@ import { type CommandRegistration, withExamples } from '../command.ts'
 import { connect } from '../connection/connect.ts'
 import { callForText } from '../http-client.ts'
 import { printAnswer } from '../output.ts'
-import { plainTable } from '../plain-table.ts'
+import { flexible, plainTable } from '../plain-table.ts'
 import type { Session } from '../session.ts'
 
 export const logCommand: CommandRegistration = (program, run) => {
@@ -88,7 +88,7 @@ async function listLogs(session: Session): Promise<void> {
     const rows = logs.map(({ log, begin, end, settled_through, as_of, owner, released }) => [
       ...[log, `${begin} … ${end - 1}`, settled_through, as_of ?? 'unknown', released ? 'none' : owner],
     ])
-    return [plainTable(['log', 'offsets', 'counted through', 'complete up to', 'owner'], rows)]
+    return [plainTable(['log', 'offsets', 'counted through', 'complete up to', flexible('owner')], rows)]
   })
 }
 

@@ -5,6 +5,7 @@ import { usageError } from '../errors.ts'
 import { callForText } from '../http-client.ts'
 import { followLogs } from '../logs/follow-logs.ts'
 import { linesOf } from '../logs/log-lines.ts'
+import { notOneOf } from '../not-one-of.ts'
 import { printNote } from '../output.ts'
 import type { Session } from '../session.ts'
 
@@ -48,6 +49,6 @@ async function logs(session: Session, givenSource: string | undefined, own: Logs
 function choiceOf<T extends string>(choices: readonly T[], given: string | undefined, name: string): T | undefined {
   if (given === undefined) return undefined
   const found = choices.find((choice) => choice === given.toLowerCase())
-  if (found === undefined) throw usageError(`The ${name} "${given}" is none of ${choices.join(', ')}.`)
+  if (found === undefined) throw notOneOf(`The ${name}`, given, choices)
   return found
 }

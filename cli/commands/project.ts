@@ -3,11 +3,13 @@ import { GET_ACCOUNT_PROJECT_METADATA } from '../../contract/co-branded.ts'
 import { PROJECT_STATUSES, type ProjectStatus } from '../../contract/fields.ts'
 import { DELETE_PROJECT, GET_PROJECT_METADATA, PAUSE_PROJECT, RESTORE_PROJECT } from '../../contract/projects.ts'
 import { GET_PROJECT_USAGE } from '../../contract/usage.ts'
+import { counted } from '../../metering/counted.ts'
 import { confirm } from '../ask.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'
 import { type Connection, connect, requirePartnerId, requireProjectId } from '../connection/connect.ts'
 import { CliError, EXIT, usageError } from '../errors.ts'
 import { call, callForText } from '../http-client.ts'
+import { notOneOf } from '../not-one-of.ts'
 import { printAnswer, printNote, printResult } from '../output.ts'
 import type { Session } from '../session.ts'
 
@@ -112,7 +114,7 @@ const POLL_MS_MAX = 10_000
 /** Polls through answers that can be repeated and single failures. Throws CliError when the time is up. */
 async function waitFor(session: Session, project: string | undefined, own: ProjectOptions): Promise<void> {
   const wanted = PROJECT_STATUSES.find((each) => each === own.status)
-  if (wanted === undefined) throw usageError(`--status "${own.status}" is none of ${PROJECT_STATUSES.join(', ')}.`)
+  if (wanted === undefined) throw notOneOf('--status', own.status ?? '', PROJECT_STATUSES)
   if (!/^\d{1,6}$/.test(own.timeout ?? '')) throw usageError(`--timeout "${own.timeout}" is not a number of seconds.`)
   const { connection, params } = connectTo(session, project, own, ['partner', 'project'])
   const untilMs = performance.now() + Number(own.timeout) * 1_000
@@ -126,7 +128,10 @@ async function waitFor(session: Session, project: string | undefined, own: Proje
     if (status !== undefined) seen = `its status is ${status}`
     if (status === 'deleted') throw new CliError(`${params.projectId} is deleted, and that is final.`)
     if (performance.now() + POLL_MS > untilMs)
-      throw new CliError(`${params.projectId} is not ${wanted} after ${own.timeout} seconds: ${seen}.`, EXIT.error, { code: 'TIMED_OUT', retryable: true })
+      throw new CliError(`${params.projectId} is not ${wanted} after ${counted(Number(own.timeout), 'second')}: ${seen}.`, EXIT.error, {
+        code: 'TIMED_OUT',
+        retryable: true,
+      })
     await sleep(POLL_MS)
   }
 }

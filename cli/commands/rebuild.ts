@@ -1,4 +1,5 @@
 import { REBUILD_MONTH } from '../../contract/rebuilds.ts'
+import { counted } from '../../metering/counted.ts'
 import { parseMonth } from '../../metering/month.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'
 import { connect } from '../connection/connect.ts'
@@ -34,8 +35,8 @@ async function rebuild(session: Session, { month, offline }: RebuildOptions): Pr
   printResult(session, answer, () => [
     answer.keys === 0
       ? `Raw has no events of ${answer.month}; its rollup is empty.`
-      : `The rollup of ${answer.month} is rebuilt: ${answer.events} events, ${answer.keys} daily totals.`,
-    `${answer.differences_before} daily totals differed before.`,
+      : `The rollup of ${answer.month} is rebuilt: ${counted(answer.events, 'event')}, ${counted(answer.keys, 'daily total')}.`,
+    `${counted(answer.differences_before, 'daily total')} differed before.`,
   ])
 }
 

@@ -1,10 +1,13 @@
+import type { AnswerOf } from '../../contract/operation.ts'
 import { DROP_REJECTED_EVENTS, LIST_REJECTED_EVENTS, RESEND_REJECTED_EVENTS } from '../../contract/rejected-events.ts'
+import { counted } from '../../metering/counted.ts'
+import { parseExactJson, stringifyExactJson } from '../../metering/exact-json.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'
 import { connect } from '../connection/connect.ts'
 import { CliError, EXIT } from '../errors.ts'
 import { callForList, callForText } from '../http-client.ts'
 import { printAnswer } from '../output.ts'
-import { plainTable } from '../plain-table.ts'
+import { flexible, plainTable } from '../plain-table.ts'
 import type { Session } from '../session.ts'
 
 export const rejectedCommand: CommandRegistration = (program, run) => {
@@ -43,7 +46,7 @@ async function dropRejected(session: Session, { before }: DropOptions): Promise<
   const { answer, text } = await callForText(connect(session, ['admin']), DROP_REJECTED_EVENTS, { body: { before } })
   printAnswer(session, text, () => {
     if (answer.months.length === 0) return [`No event was rejected before ${before}.`]
-    return answer.months.map(({ month, events }) => `${month}: ${events} rejected events dropped`)
+    return answer.months.map(({ month, events }) => `${month}: ${counted(events, 'rejected event')} dropped`)
   })
 }
 
@@ -58,9 +61,41 @@ async function listRejected(session: Session, { limit = '100' }: RejectedOptions
   printAnswer(session, text, () => {
     const { rejected_events } = answer
     if (rejected_events.length === 0) return ['No event was rejected.']
-    const rows = rejected_events.map((each) => [each.id, each.reason, each.project_id, each.event_id, each.received_at, each.resent_at ?? 'no'])
-    return [plainTable(['id', 'reason', 'project', 'event', 'received at', 'resent'], rows)]
+    const rows = rejected_events.map((each) => [each.id, each.received_at, linesOfEvent(each).join('\n')])
+    return [plainTable(['id', 'received at', flexible('event')], rows)]
   })
+}
+
+type RejectedEvent = AnswerOf<typeof LIST_REJECTED_EVENTS>['rejected_events'][number]
+
+/** What was sent, and below it why it does not count: what is needed to correct its emitter. */
+function linesOfEvent({ project_id, event_id, original, reason, message, resent_at }: RejectedEvent): string[] {
+  const quantity = quantityOf(original)
+  const what = [`${project_id || 'no project'}, ${event_id || 'no event id'}`, ...(quantity === undefined ? [] : [quantity])].join(': ')
+  return [what, `${reason}: ${message}`, ...(resent_at === null ? [] : [`resent at ${resent_at}`])]
+}
+
+/** Of an event as it was received, or of the data of a CloudEvent, with all digits. Undefined if it is not kept, or is no JSON. */
+function quantityOf(original: string): string | undefined {
+  let event: unknown
+  try {
+    event = parseExactJson(original)
+  } catch {
+    return undefined
+  }
+  const { metric, value } = { ...membersOf(membersOf(event)['data']), ...membersOf(event) }
+  if (metric === undefined && value === undefined) return undefined
+  return `${textOf(metric)} ${textOf(value)}`
+}
+
+function membersOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {}
+}
+
+/** A text that could be read as something else, such as an empty one, is quoted. */
+function textOf(value: unknown): string {
+  if (value === undefined) return 'nothing'
+  return typeof value === 'string' && /^[\w.+-]+$/.test(value) ? value : (stringifyExactJson(value) ?? '')
 }
 
 /** Resubmits rejected events. Throws CliError if one is rejected again or not found: as "not found" if nothing else failed. */
@@ -70,5 +105,6 @@ async function resendRejected(session: Session, ids: readonly string[]): Promise
   printAnswer(session, text, () => events.map(({ id, outcome, reason }) => `${id} ${outcome}${reason === null ? '' : ` (${reason})`}`))
   const failed = events.filter(({ outcome }) => outcome === 'rejected' || outcome === 'not_found')
   const exitCode = failed.every(({ outcome }) => outcome === 'not_found') ? EXIT.notFound : EXIT.error
-  if (failed.length > 0) throw new CliError(`${failed.length} of ${events.length} events were not accepted.`, exitCode)
+  if (failed.length > 0)
+    throw new CliError(`${failed.length} of ${counted(events.length, 'event')} ${failed.length === 1 ? 'was' : 'were'} not accepted.`, exitCode)
 }

@@ -1,10 +1,12 @@
 import type { AnswerOf } from '../../contract/operation.ts'
 import { GET_OWN_STATEMENT, GET_STATEMENT, LIST_OWN_STATEMENTS, LIST_STATEMENTS } from '../../contract/statements.ts'
+import { counted } from '../../metering/counted.ts'
+import { grouped } from '../../metering/grouped.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'
 import { connect, requirePartnerId } from '../connection/connect.ts'
 import { callForText } from '../http-client.ts'
 import { printAnswer } from '../output.ts'
-import { plainTable } from '../plain-table.ts'
+import { flexible, plainTable } from '../plain-table.ts'
 import type { Session } from '../session.ts'
 
 export const statementsCommand: CommandRegistration = (program, run) => {
@@ -45,32 +47,38 @@ type Statement = AnswerOf<typeof GET_STATEMENT>
 
 function linesOfAll({ statements: listed }: Statements): string[] {
   const rows = listed.map(({ statement, totals }) => {
-    const since = totals.flatMap(({ metric, unbilled }) => (unbilled === undefined || unbilled.text === '0' ? [] : [`${metric} ${unbilled.text}`]))
+    const since = totals.flatMap(({ metric, unbilled }) => (unbilled === undefined || unbilled.text === '0' ? [] : [`${metric} ${grouped(unbilled.text)}`]))
     return [
       ...[statement.month, statement.status, statement.closed_at ?? ''],
       ...[statement.status === 'open' ? 'everything' : since.join('\n'), statement.sha256?.slice(0, 12) ?? ''],
     ]
   })
-  return [plainTable(['month', 'status', 'closed at', 'unbilled since', 'sha256'], rows)]
+  return [plainTable(['month', 'status', 'closed at', flexible('unbilled since'), 'sha256'], rows)]
 }
 
 function linesOfOne({ statement, totals, projects, adjustments }: Statement): string[] {
-  const rows = totals.map(({ metric, unit, value, peak_day, unbilled }) => [metric, unit, value.text, peak_day ?? '', unbilled?.text ?? ''])
+  const rows = totals.map(({ metric, unit, value, peak_day, unbilled }) => [
+    metric,
+    unit,
+    grouped(value.text),
+    peak_day ?? '',
+    unbilled === undefined ? '' : grouped(unbilled.text),
+  ])
   const state = statement.closed_at === null ? 'open: as metered so far' : `closed at ${statement.closed_at}, sha256 ${statement.sha256}`
   const lines = [
     `${statement.month} is ${state} (complete up to ${statement.as_of ?? 'no time yet'})`,
     plainTable(['metric', 'unit', 'value', 'peak day', 'unbilled'], rows, [2, 4]),
   ]
-  lines.push(`${new Set(projects.map(({ project_id }) => project_id)).size} projects; "meterline export" writes every line`)
+  lines.push(`${counted(new Set(projects.map(({ project_id }) => project_id)).size, 'project')}; "meterline export" writes every line`)
   if (adjustments.length === 0) return [...lines, 'no adjustments']
   const corrections = adjustments
     .slice(0, ADJUSTMENTS_SHOWN_MAX)
-    .map((each) => [each.for_month, each.project_id ?? 'all', each.metric, each.kind, each.value.text, each.reason ?? ''])
+    .map((each) => [each.for_month, each.project_id ?? 'all', each.metric, each.kind, grouped(each.value.text), each.reason ?? ''])
   const more = adjustments.length - ADJUSTMENTS_SHOWN_MAX
   return [
     ...lines,
-    plainTable(['for month', 'project', 'metric', 'kind', 'value', 'reason'], corrections, [4]),
-    ...(more > 0 ? [`and ${more} more adjustments`] : []),
+    plainTable(['for month', 'project', 'metric', 'kind', 'value', flexible('reason')], corrections, [4]),
+    ...(more > 0 ? [`and ${more} more ${more === 1 ? 'adjustment' : 'adjustments'}`] : []),
   ]
 }
 

@@ -4,7 +4,7 @@ import { connect } from '../connection/connect.ts'
 import { CliError } from '../errors.ts'
 import { callForList } from '../http-client.ts'
 import { printAnswer } from '../output.ts'
-import { plainTable } from '../plain-table.ts'
+import { flexible, plainTable } from '../plain-table.ts'
 import type { Session } from '../session.ts'
 
 export const unregisteredCommand: CommandRegistration = (program, run) => {
@@ -45,6 +45,6 @@ async function listUnregistered(session: Session, { days, limit = '100' }: Unreg
       each.ingest_key_ids.join(' ') || 'unknown',
       each.similar_project_ids.join(' ') || 'none',
     ])
-    return [plainTable(['project', 'events', 'days', 'first day', 'last event at', 'ingest keys', 'similar ids'], rows)]
+    return [plainTable(['project', 'events', 'days', 'first day', 'last event at', flexible('ingest keys'), flexible('similar ids')], rows)]
   })
 }

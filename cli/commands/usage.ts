@@ -4,8 +4,9 @@ import { type CommandRegistration, withExamples } from '../command.ts'
 import { type Connection, connect, requirePartnerId } from '../connection/connect.ts'
 import { usageError } from '../errors.ts'
 import { callForList, callForText } from '../http-client.ts'
+import { notOneOf } from '../not-one-of.ts'
 import { printAnswer, printNote } from '../output.ts'
-import { datesOf, type GivenPeriod } from '../period-options.ts'
+import { datesOf, type GivenPeriod, noteOfFuture } from '../period-options.ts'
 import type { Session } from '../session.ts'
 import { csvOf } from '../usage/csv.ts'
 import { byDay, byMetric, byProject, type Figures, figuresOfPartnership, figuresOfProject, type Sheet } from '../usage/sheets.ts'
@@ -42,8 +43,8 @@ interface UsageOptions extends GivenPeriod {
 /** Shows usage. What is not data, such as how complete it is, is printed on stderr. Throws CliError. */
 async function usage(session: Session, project: string | undefined, own: UsageOptions): Promise<void> {
   const by = WAYS.find((each) => each === own.by)
-  if (by === undefined) throw usageError(`--by "${own.by}" is none of ${WAYS.join(', ')}.`)
-  if (!FORMATS.some((each) => each === own.format)) throw usageError(`--format "${own.format}" is none of ${FORMATS.join(', ')}.`, 'With --json you get JSON.')
+  if (by === undefined) throw notOneOf('--by', own.by, WAYS)
+  if (!FORMATS.some((each) => each === own.format)) throw notOneOf('--format', own.format, FORMATS, 'With --json you get JSON.')
   if (by === 'project' && project !== undefined)
     throw usageError('--by project is for the whole partnership; a project is named as well.', 'Leave one of them out.')
   const dates = datesOf(own)
@@ -93,11 +94,13 @@ async function read(connection: Connection, { by, project, dates }: Asked): Prom
 
 /** Whether the figures can still change, and up to when they are complete. */
 function footer({ subject, period, as_of, billing_status }: Figures, sheet: Sheet | undefined): string[] {
+  const future = noteOfFuture(period)
   const complete = as_of === null ? 'not known to be complete up to any time' : `complete up to ${as_of}`
   const { columns, rows } = sheet ?? { columns: [], rows: [] }
   const empty = columns.filter(({ isEmpty }) => isEmpty).map(({ name }) => name)
   return [
     `Usage of ${subject}, ${period.start.slice(0, 10)} to ${period.end.slice(0, 10)}: ${complete}, ${billing_status}.`,
+    ...(future === undefined ? [] : [future]),
     ...(rows.length > 0 && empty.length > 0 ? [`Without usage, and not shown: ${empty.join(', ')}.`] : []),
     ...(rows.some(({ peaks = [] }) => peaks.length > 0) ? ['▲ marks the day of a peak.'] : []),
   ]

@@ -5,6 +5,7 @@ import { basename, resolve } from 'node:path'
 import type { ExportFormat } from '../../contract/export-formats.ts'
 import { FileManifest, type Manifest } from '../../contract/export-manifest.ts'
 import { EXPORT_LINES, EXPORT_OWN_STATEMENT, GET_EXPORT_MANIFEST } from '../../contract/exports.ts'
+import { counted } from '../../metering/counted.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'
 import { connect, requirePartnerId } from '../connection/connect.ts'
 import { CliError, usageError } from '../errors.ts'
@@ -55,7 +56,7 @@ async function verify(session: Session, path: string, options: VerifyOptions): P
   if (service !== undefined && manifest.status === 'closed') differences.push(...(await compareWithService(session, service, { manifest, read })))
   if (differences.length > 0) throw new CliError(`${file} does not match:\n${differences.map((each) => `  ${each}`).join('\n')}`)
   printResult(session, { file, rows: manifest.rows, sha256: read.sha256, service: verdict, totals: manifest.totals }, () => [
-    `${file}: ${manifest.rows} rows add up to the manifest, sha256 ${read.sha256}`,
+    `${file}: ${counted(manifest.rows, 'row')} ${manifest.rows === 1 ? 'adds' : 'add'} up to the manifest, sha256 ${read.sha256}`,
     SAYS[verdict],
   ])
 }

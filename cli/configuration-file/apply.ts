@@ -2,6 +2,8 @@ import { PROJECTS_PER_BATCH_MAX, REGISTER_PROJECTS } from '../../contract/admin-
 import type { Endpoint } from '../../contract/client.ts'
 import { CREATE_INGEST_KEY } from '../../contract/ingest-keys.ts'
 import { CREATE_PARTNER, UPDATE_PARTNER } from '../../contract/partners.ts'
+import { counted } from '../../metering/counted.ts'
+import { grouped } from '../../metering/grouped.ts'
 import { CliError } from '../errors.ts'
 import { call } from '../http-client.ts'
 import type { SecretFile } from '../secret-file.ts'
@@ -73,12 +75,16 @@ function idOf(partner: PartnerReference, createdIds: ReadonlyMap<PartnerEntry, s
   return id
 }
 
+export function stepsDone(done: number, all: number): string {
+  return `${grouped(done)} of ${counted(all, 'step')} ${done === 1 ? 'is' : 'are'} done.`
+}
+
 /** A creation whose answer did not arrive may have happened: then its secret is lost. */
 function stopped(error: CliError, done: number, steps: readonly Step[]): CliError {
   const step = steps[done]
   const isUncertain = error.retryable && step !== undefined && step.kind !== 'project' && step.action === 'create'
   const lost = isUncertain ? ` If the next plan finds "${step.name}" created, its secret is lost: rotate or revoke it.` : ''
-  return new CliError(`${error.message} ${done} of ${steps.length} steps are done.`, error.exitCode, {
+  return new CliError(`${error.message} ${stepsDone(done, steps.length)}`, error.exitCode, {
     ...error,
     next: `${error.next === undefined ? '' : `${error.next} `}Apply the file again for the rest.${lost}`,
   })

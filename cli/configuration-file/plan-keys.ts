@@ -18,7 +18,7 @@ export function planKey(entry: KeyEntry, existing: readonly IngestKey[], known: 
   const references: PartnerReference[] = []
   for (const wanted of partners) {
     const reference = findPartner(wanted, known)
-    if (reference === undefined) return skip(`there is no partner "${wanted}", or several have this name: then give the id`)
+    if (typeof reference === 'string') return skip(reference)
     references.push(reference)
   }
   const ids = references.map((reference) => ('id' in reference ? reference.id : undefined))
@@ -32,13 +32,18 @@ export function planKey(entry: KeyEntry, existing: readonly IngestKey[], known: 
   return { step: { kind: 'ingest_key', action: 'create', id: null, name, changes, wanted: entry, partners: references }, skipped: [] }
 }
 
-/** By id or by name, of the file or of the service. */
-function findPartner(wanted: string, { found, partners, partnersByName }: Known): PartnerReference | undefined {
+/** By id or by name, of the file or of the service; or why it is none of them, or more than one. */
+function findPartner(wanted: string, { found, partners, partnersByName }: Known): PartnerReference | string {
   const inFile = found.filter(({ entry }) => entry.id === wanted || entry.name === wanted)
-  if (inFile.length === 1) return inFile[0]?.reference
+  const [entry] = inFile
+  if (entry !== undefined && inFile.length === 1) return entry.reference ?? `its partner "${wanted}" is skipped`
   if (partners.some(({ id }) => id === wanted)) return { id: wanted }
-  const [named, ...others] = partnersByName.get(wanted) ?? []
-  return named === undefined || others.length > 0 ? undefined : { id: named.id }
+  const named = partnersByName.get(wanted) ?? []
+  const [partner] = named
+  if (partner !== undefined && named.length === 1) return { id: partner.id }
+  const ids = inFile.flatMap((each) => each.entry.id ?? [])
+  if (inFile.length === 0 && partner === undefined) return `neither the file nor the service has a partner "${wanted}": check the name, or give the id`
+  return `several partners have the name "${wanted}": give the id of the one that is meant (${(ids.length > 0 ? ids : named.map(({ id }) => id)).join(', ')})`
 }
 
 function isSameSet(one: readonly string[], other: readonly (string | undefined)[]): boolean {

@@ -1,4 +1,5 @@
 import { MONTHS_BACK_MAX } from '../../contract/partners.ts'
+import { counted } from '../../metering/counted.ts'
 import { monthsAgo } from '../../metering/month.ts'
 import type { PartnerEntry } from './schema.ts'
 import type { Partner } from './service-state.ts'
@@ -23,7 +24,7 @@ export function planPartner(entry: PartnerEntry, partners: readonly Partner[], b
   if (match !== undefined && others.length === 0) return planUpdate(entry, match, nowMs)
   const skip = (reason: string) => ({ reference: undefined, mode, skipped: [{ kind: 'partner' as const, name, reason }] })
   if (others.length > 0)
-    return skip(`${matches.length} partners have this name: add the id of the one that is meant (${matches.map((each) => each.id).join(', ')})`)
+    return skip(`${counted(matches.length, 'partner')} have this name: add the id of the one that is meant (${matches.map((each) => each.id).join(', ')})`)
   if (id !== undefined) return skip(`the service has no partner ${id}, and ids are given by the service: leave out the id to create the partner`)
   return planCreation(entry, nowMs)
 }
@@ -73,5 +74,5 @@ function skippedMonth({ name, billing_from }: PartnerEntry, partner: Partner | n
   if (typeof partner?.closed_through === 'string') return skip(`months are closed through ${partner.closed_through}, and closed months never change`)
   const months = monthsAgo(billing_from, nowMs)
   if (months <= MONTHS_BACK_MAX) return []
-  return skip(`it is ${months} months ago; if that is intended: meterline partners update ${partner?.id ?? '<id>'} --billing-from ${billing_from}`)
+  return skip(`it is ${counted(months, 'month')} ago; if that is intended: meterline partners update ${partner?.id ?? '<id>'} --billing-from ${billing_from}`)
 }

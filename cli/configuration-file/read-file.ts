@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { parse, TomlError } from 'smol-toml'
 import type { z } from 'zod'
+import { counted } from '../../metering/counted.ts'
 import { CliError, EXIT, usageError } from '../errors.ts'
 import { LineNumbers } from './line-numbers.ts'
 import { allowedKeysAt, ConfigurationFile } from './schema.ts'
@@ -41,7 +42,7 @@ function parseToml(file: string, text: string): unknown {
 }
 
 function invalid(file: string, count: number, problems: readonly string[]): CliError {
-  return new CliError(`${file} is not valid (${count} ${count === 1 ? 'error' : 'errors'}):\n${problems.map((each) => `  ${each}`).join('\n')}`, EXIT.error, {
+  return new CliError(`${file} is not valid (${counted(count, 'error')}):\n${problems.map((each) => `  ${each}`).join('\n')}`, EXIT.error, {
     code: 'INVALID_FILE',
     next: 'Correct the file; nothing was sent. docs/configuration-as-a-file.md describes it.',
   })

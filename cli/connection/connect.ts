@@ -2,7 +2,7 @@ import type { Endpoint } from '../../contract/client.ts'
 import { readSecretFiles } from '../../service/secret-files.ts'
 import { CliError, EXIT, usageError } from '../errors.ts'
 import type { Session } from '../session.ts'
-import { type Credential, type CredentialKind, credentialOf, KIND_NAMES } from './credential.ts'
+import { type Credential, type CredentialKind, credentialOf, KIND_NAMES, MARKS } from './credential.ts'
 import { findLink, type LinkedDirectory } from './linked-directory.ts'
 import { type Profile, readProfiles } from './stored-profiles.ts'
 
@@ -140,6 +140,16 @@ export function requireUrl(url: string | undefined, name: string): string | unde
 
 function wrongKind({ credential, source }: Connection, accepts: readonly CredentialKind[]): CliError {
   const wanted = accepts.map((each) => KIND_NAMES[each]).join(' or ')
+  const marks = `${accepts.map((each) => MARKS[each]).join('; ')}.`
+  if (credential.isPossible === false)
+    return new CliError(`This command needs ${wanted}; ${source} is no credential of Meterline.`, EXIT.notAuthenticated, {
+      next: `Check what it is set to: ${marks}`,
+    })
+  // What has no prefix is at most an admin token, but perhaps a text from elsewhere.
+  if (credential.isPossible === true)
+    return new CliError(`This command needs ${wanted}; ${source} is something else, perhaps an admin token.`, EXIT.permissionDenied, {
+      next: `Check what it is set to: ${marks} Other credentials are stored under a name of their own: meterline login --profile <name>`,
+    })
   return new CliError(`This command needs ${wanted}; ${source} is ${KIND_NAMES[credential.kind]}.`, EXIT.permissionDenied, {
     next: 'Log in with other credentials under a name of their own: meterline login --profile <name>',
   })

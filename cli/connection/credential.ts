@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ADMIN_TOKEN_CHARACTERS_MIN } from '../../contract/admin-tokens.ts'
 import { CliError, EXIT } from '../errors.ts'
 
 /** Whose credential it is. `project` is the ten-minute code of one project. */
@@ -9,10 +10,20 @@ export const ALL_KINDS: readonly CredentialKind[] = ['admin', 'partner', 'emitte
 export interface Credential {
   readonly kind: CredentialKind
   readonly secret: string
+  /** Of an admin token that is no JWT: whether the service could have such a one. Such a text may be anything. */
+  readonly isPossible?: boolean
   /** Of an admin JWT. */
   readonly role?: string | undefined
   /** Of a JWT, ms since 1970. */
   readonly expiresMs?: number | undefined
+}
+
+/** How a secret of each kind can be told from others. */
+export const MARKS: Readonly<Record<CredentialKind, string>> = {
+  admin: `an admin token has ${ADMIN_TOKEN_CHARACTERS_MIN} characters or more, or is a JWT of "meterline token create"`,
+  partner: 'a partner secret begins with "mls_"',
+  emitter: 'an ingest key begins with "mli_"',
+  project: "a project's ten-minute code is a JWT",
 }
 
 export const KIND_NAMES: Readonly<Record<CredentialKind, string>> = {
@@ -33,7 +44,7 @@ export function credentialOf(secret: string, source: string): Credential {
       EXIT.notAuthenticated,
     )
   const claims = claimsOf(secret)
-  if (claims === undefined) return { kind: 'admin', secret }
+  if (claims === undefined) return { kind: 'admin', secret, isPossible: secret.length >= ADMIN_TOKEN_CHARACTERS_MIN }
   if (claims.partner === undefined && claims.sub.startsWith('ps_'))
     throw new CliError(
       `${source} is a partner's token for pages, which this program does not use. Use the partner's secret (it begins with "mls_").`,

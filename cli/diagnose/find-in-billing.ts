@@ -1,4 +1,5 @@
-import { counted, type Finding, namesOf } from './finding.ts'
+import { counted } from '../../metering/counted.ts'
+import { type Finding, namesOf } from './finding.ts'
 import type { State } from './read-state.ts'
 
 /** A finished day is audited within minutes; the audit of a whole backlog may take a day. */

@@ -1,4 +1,6 @@
-import { counted, type Finding, namesOf } from './finding.ts'
+import { counted } from '../../metering/counted.ts'
+import { grouped } from '../../metering/grouped.ts'
+import { type Finding, namesOf } from './finding.ts'
 import type { State } from './read-state.ts'
 
 /** As in docs/operating/alerts.yml. */
@@ -77,7 +79,12 @@ function ofLog(log: State['report']['ingesting']['logs'][number]): Finding[] {
     })
   if (log.lag_events > LAG_EVENTS_MAX)
     findings.push({
-      ...{ id: 'lag', severity: 'warning', category: 'performance', what: `${log.lag_events} events of the log ${log.log} wait to be counted.` },
+      ...{
+        id: 'lag',
+        severity: 'warning',
+        category: 'performance',
+        what: `${counted(log.lag_events, 'event')} of the log ${log.log} ${log.lag_events === 1 ? 'waits' : 'wait'} to be counted.`,
+      },
       ...{
         cause: 'Events arrive faster than they are counted, or counting has just resumed.',
         next: 'meterline diagnose metrics --range 1h; if it grows, start another "meterline ingest"',
@@ -89,7 +96,7 @@ function ofLog(log: State['report']['ingesting']['logs'][number]): Finding[] {
         id: 'batch_stuck',
         severity: 'warning',
         category: 'performance',
-        what: `A batch of the log ${log.log} has been in flight for ${log.batch_in_flight_seconds} seconds.`,
+        what: `A batch of the log ${log.log} has been in flight for ${counted(log.batch_in_flight_seconds, 'second')}.`,
       },
       ...{ cause: 'The database is slow or does not answer.', next: 'meterline diagnose db' },
     })
@@ -111,12 +118,12 @@ function rejected({ report: { activity, range } }: State): Finding[] {
   const total = sum(activity.rejected)
   if (total === 0) return []
   const share = total / (total + sum(activity.counted))
-  const reasons = activity.rejected.map(({ reason, events }) => `${reason}: ${events}`)
+  const reasons = activity.rejected.map(({ reason, events }) => `${reason}: ${grouped(events)}`)
   const isIdProblem = activity.rejected.some(({ reason }) => ID_REASONS.includes(reason))
   return [
     {
       ...{ id: 'events_rejected', severity: share > REJECTED_SHARE_MAX ? 'warning' : 'info', category: 'billing' },
-      what: `${counted(total, 'event')} of the last ${range} ${total === 1 ? 'was' : 'were'} rejected, and ${sum(activity.counted)} of recent days counted.`,
+      what: `${counted(total, 'event')} of the last ${range} ${total === 1 ? 'was' : 'were'} rejected, and ${grouped(sum(activity.counted))} of recent days counted.`,
       cause: `${reasons.join(', ')}.${isIdProblem ? ' An emitter uses names that the service does not know.' : ''}`,
       next: 'meterline rejected list, correct the emitter, then meterline rejected resend <id…>',
     },
@@ -141,5 +148,5 @@ function sum(rows: readonly { readonly events: number }[]): number {
 }
 
 function minutes(seconds: number): string {
-  return seconds < 120 ? `${Math.round(seconds)} seconds` : `${Math.round(seconds / 60)} minutes`
+  return seconds < 120 ? counted(Math.round(seconds), 'second') : counted(Math.round(seconds / 60), 'minute')
 }

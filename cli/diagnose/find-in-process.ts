@@ -1,4 +1,5 @@
-import { counted, type Finding, namesOf } from './finding.ts'
+import { counted } from '../../metering/counted.ts'
+import { type Finding, namesOf } from './finding.ts'
 import type { State } from './read-state.ts'
 
 const DISK_FREE_SHARE_CRITICAL = 0.05
@@ -57,7 +58,7 @@ function signingKeys({ nowMs, signingKeys: keys = [] }: State): Finding[] {
   if (days <= SIGNING_KEY_DAYS_MAX) return []
   return [
     {
-      ...{ id: 'signing_key_old', severity: 'warning', category: 'security', what: `The signing key ${signing.kid} has signed for ${days} days.` },
+      ...{ id: 'signing_key_old', severity: 'warning', category: 'security', what: `The signing key ${signing.kid} has signed for ${counted(days, 'day')}.` },
       ...{ cause: 'SIGNING_KEY_DAYS is 0 or longer than that.', next: 'meterline keys rotate' },
     },
   ]

@@ -26,11 +26,6 @@ export function bySeverity(one: Finding, other: Finding): number {
   return SEVERITIES.indexOf(one.severity) - SEVERITIES.indexOf(other.severity)
 }
 
-/** "3 projects", "1 project". */
-export function counted(count: number, word: string): string {
-  return `${count} ${word}${count === 1 ? '' : 's'}`
-}
-
 /** The first names of a long list. */
 export function namesOf(names: readonly string[], shown = 3): string {
   const rest = names.length - shown

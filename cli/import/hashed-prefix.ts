@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { counted } from '../../metering/counted.ts'
 
 /**
  * The SHA-256 of a content up to a place that only moves on. It shows whether a file still begins with what was read of it, whatever was
@@ -14,7 +15,7 @@ export class HashedPrefix {
   digestAt(bytes: number): string {
     while (this.#hashedBytes < bytes) {
       const chunk = this.#waiting.shift()
-      if (chunk === undefined) throw new RangeError(`Only ${this.#hashedBytes} bytes have been read, not ${bytes}.`)
+      if (chunk === undefined) throw new RangeError(`Only ${counted(this.#hashedBytes, 'byte')} could be read, not ${bytes}.`)
       const wanted = Math.min(chunk.length, bytes - this.#hashedBytes)
       this.#hash.update(chunk.subarray(0, wanted))
       this.#hashedBytes += wanted

@@ -1,5 +1,6 @@
 import { type Delivery, deliverTexts, type RetryProblem } from '../../emitter/deliver.ts'
 import type { Post } from '../../emitter/post.ts'
+import { counted } from '../../metering/counted.ts'
 import { deliveryError } from '../delivery-error.ts'
 import { CliError, EXIT } from '../errors.ts'
 import { nameOf, STDIN } from './open-content.ts'
@@ -116,7 +117,7 @@ function rejectedRows(file: string, rows: readonly ReadRow[], { outcomes }: Deli
 }
 
 function interrupted(file: string, counts: Counts): CliError {
-  return new CliError(`Interrupted after ${counts.rows} rows of ${nameOf(file)}.`, EXIT.error, {
+  return new CliError(`Interrupted after ${counted(counts.rows, 'row')} of ${nameOf(file)}.`, EXIT.error, {
     code: 'INTERRUPTED',
     next: howToResume(file),
     retryable: true,
@@ -128,7 +129,12 @@ function halfDone(file: string, counts: Counts, problem: unknown): CliError {
   if (counts.rows === 0) return error
   const { exitCode, code, retryable, requestId } = error
   const next = [error.next, howToResume(file)].filter((each) => each !== undefined).join(' ')
-  return new CliError(`${error.message} ${counts.rows} rows of ${nameOf(file)} are done.`, exitCode, { code, retryable, requestId, next })
+  return new CliError(`${error.message} ${counted(counts.rows, 'row')} of ${nameOf(file)} ${counts.rows === 1 ? 'is' : 'are'} done.`, exitCode, {
+    code,
+    retryable,
+    requestId,
+    next,
+  })
 }
 
 function howToResume(file: string): string {

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { createHash } from 'node:crypto'
+import { counted } from '../../metering/counted.ts'
 import { EVENT_BYTES_MAX } from '../../metering/event.ts'
 import type { SentFields } from '../../metering/event-steps.ts'
 import { parseExactJson, stringifyExactJson } from '../../metering/exact-json.ts'
@@ -62,7 +63,7 @@ function fieldsOf(row: Row, { sources, csv }: ReadOptions): SentFields | Rejecti
 
 function cellsOfRow(bytes: Buffer, { delimiter, columns, places }: NonNullable<ReadOptions['csv']>): SentFields | Rejection {
   const cells = cellsOf(bytes.toString('utf8'), delimiter)
-  if (cells.length !== columns) return reject('invalid_event', `The row has ${cells.length} cells, and the header ${columns}.`)
+  if (cells.length !== columns) return reject('invalid_event', `The row has ${counted(cells.length, 'cell')}, and the header ${columns}.`)
   const fields: Partial<Record<EventField, unknown>> = {}
   for (const field of EVENT_FIELDS) {
     const place = places[field]

@@ -145,7 +145,7 @@ function headerOf(row: Row, file: string, delimiter: string): readonly string[] 
 
 function hasChanged(file: string, { position }: SavedPosition): CliError {
   return new CliError(
-    `${nameOf(file)} has changed since its import was interrupted: its first ${position.lines} lines are no longer those that were read.`,
+    `${nameOf(file)} has changed since its import was interrupted: what was read of it, up to line ${position.lines}, is no longer the same.`,
     undefined,
     {
       code: 'FILE_CHANGED',

@@ -1,4 +1,5 @@
 import { CliError, usageError } from '../errors.ts'
+import { notOneOf } from '../not-one-of.ts'
 import { LINE_FEED } from './row.ts'
 
 export const FORMATS = ['ndjson', 'json', 'csv'] as const
@@ -24,7 +25,7 @@ export interface GivenFormat {
 
 /** Throws CliError for a format that does not exist. */
 export function requireFormat({ format, delimiter }: GivenFormat): void {
-  if (format !== undefined && !FORMATS.some((each) => each === format)) throw usageError(`--format "${format}" is none of ${FORMATS.join(', ')}.`)
+  if (format !== undefined && !FORMATS.some((each) => each === format)) throw notOneOf('--format', format, FORMATS)
   if (delimiter !== undefined && delimiter !== 'tab' && !/^[!-~\t]$/.test(delimiter))
     throw usageError(`--delimiter "${delimiter}" is not one character.`, 'For example --delimiter ";" or --delimiter tab')
 }

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { basename } from 'node:path'
+import { counted } from '../../metering/counted.ts'
 import { grouped } from '../../metering/grouped.ts'
 import { CliError } from '../errors.ts'
 import { printNote } from '../output.ts'
@@ -18,7 +19,8 @@ export interface FileResult {
   readonly counts: Counts
   /** The first ones of this run. */
   readonly shown: readonly RejectedRow[]
-  readonly hasResumed: boolean
+  /** Of the part before an interruption; undefined if this run began with the first row. */
+  readonly before: Counts | undefined
 }
 
 export interface FileReport {
@@ -32,7 +34,7 @@ export interface FileReport {
 export function startReport(session: Session, file: string, { open, resumed }: { open: OpenFile; resumed: Counts | undefined }): FileReport {
   const shown: RejectedRow[] = []
   let hasNotedIds = (resumed?.derived_ids ?? 0) > 0
-  if (resumed !== undefined) printNote(session, `${nameOf(file)}: going on after ${counted(resumed.rows)} rows.`)
+  if (resumed !== undefined) printNote(session, `${nameOf(file)}: going on after ${counted(resumed.rows, 'row')}.`)
   const total = open.fileBytes === 0 ? undefined : open.fileBytes
   const progress = startProgress(session, { label: `Importing ${basename(file)}`, unit: 'bytes', total })
   return {
@@ -51,7 +53,7 @@ export function startReport(session: Session, file: string, { open, resumed }: {
       await printLine({ type: 'progress', file: nameOf(file), bytes_read: open.readBytes(), bytes: open.fileBytes ?? null, ...counts })
     },
     stop: () => progress.stop(),
-    result: (counts) => ({ file, counts, shown, hasResumed: resumed !== undefined }),
+    result: (counts) => ({ file, counts, shown, before: resumed }),
   }
 }
 
@@ -67,43 +69,50 @@ export async function reportResults(session: Session, results: readonly FileResu
   if (session.json === true) {
     const files = results.map(({ file, counts }) => ({ file: nameOf(file), ...counts }))
     await printLine({ type: 'summary', dry_run: isDryRun, files, rows, rejected })
-  } else for (const result of results) process.stdout.write(`${linesOf(result, isDryRun).join('\n')}\n`)
-  for (const { file, counts, hasResumed } of results)
-    if (counts.derived_ids > 0 && (counts.duplicates ?? 0) > 0 && !hasResumed)
-      printNote(
-        session,
-        `${nameOf(file)}: ${counted(counts.duplicates ?? 0, 'event')} had been counted before. If this is not the same file again, and rows without an id of another file are other usage, import it with a --source of its own.`,
-      )
+  } else for (const result of results) process.stdout.write(`${linesOf(result, { isDryRun, rejects }).join('\n')}\n`)
+  for (const result of results) for (const note of notesOf(result)) printNote(session, `${nameOf(result.file)}: ${note}`)
   if (rejected === 0) return
   const next =
     rejects === undefined
       ? 'With --rejects <file> they are written to a file, to correct and import them.'
       : `Correct them in ${rejects}, then: meterline import ${rejects}`
-  throw new CliError(`${counted(rejected)} of ${counted(rows, 'row')} ${isDryRun ? 'would be rejected' : 'rejected'}.`, undefined, {
+  throw new CliError(`${grouped(rejected)} of ${counted(rows, 'row')} ${isDryRun ? 'would be rejected' : 'rejected'}.`, undefined, {
     code: 'ROWS_REJECTED',
     next,
   })
 }
 
-function linesOf({ file, counts, shown }: FileResult, isDryRun: boolean): string[] {
+/** What the counts do not say by themselves. */
+function notesOf({ counts, before }: FileResult): string[] {
+  const { rows, derived_ids } = counts
+  if (rows === 0) return ['warning: there is no row in it, so nothing was sent.']
+  const duplicates = counts.duplicates ?? 0
+  if (before !== undefined)
+    return duplicates > (before.duplicates ?? 0)
+      ? ['rows whose answer had not arrived at the interruption were sent again. Those that had been counted are among the duplicates, and count once.']
+      : []
+  if (derived_ids === 0 || duplicates === 0) return []
+  return [
+    `${counted(duplicates, 'event')} had been counted before. If this is not the same file again, and rows without an id of another file are other usage, import it with a --source of its own.`,
+  ]
+}
+
+function linesOf({ file, counts, shown, before }: FileResult, { isDryRun, rejects }: Ending): string[] {
   const { rows, accepted, duplicates, rejected } = counts
   const detected = duplicates === null ? 'duplicates are detected later' : counted(duplicates, 'duplicate')
-  const outcome = isDryRun ? `${counted(accepted)} valid` : `${counted(accepted)} accepted, ${detected}`
-  const more = rejected - shown.length
+  const outcome = isDryRun ? `${grouped(accepted)} valid` : `${grouped(accepted)} accepted, ${detected}`
+  const earlier = before?.rejected ?? 0
+  const more = rejected - earlier - shown.length
+  const where = rejects === undefined ? '--restart shows them, and counts nothing twice' : `they are in ${rejects}`
   return [
-    `${nameOf(file)}: ${counted(rows, 'row')}: ${outcome}, ${counted(rejected)} rejected`,
+    `${nameOf(file)}: ${counted(rows, 'row')}: ${outcome}, ${grouped(rejected)} rejected`,
     ...shown.map(({ line, event_id, reason, message }) => `  line ${line}${event_id === null ? '' : ` (${event_id})`}: ${reason}: ${message}`),
-    ...(more > 0 ? [`  and ${counted(more)} more`] : []),
+    ...(more > 0 ? [`  and ${grouped(more)} more`] : []),
+    ...(earlier > 0 ? [`  ${grouped(earlier)} before the interruption: ${where}`] : []),
   ]
 }
 
 /** Waits while the reader of stdout is slower, so that lines do not pile up in memory. */
 async function printLine(line: unknown): Promise<void> {
   if (!process.stdout.write(`${JSON.stringify(line)}\n`)) await once(process.stdout, 'drain')
-}
-
-/** 1,500, or with a noun "1,500 rows". */
-function counted(count: number, noun?: string): string {
-  const digits = grouped(count)
-  return noun === undefined ? digits : `${digits} ${noun}${count === 1 ? '' : 's'}`
 }

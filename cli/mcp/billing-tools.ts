@@ -4,6 +4,7 @@ import { EXPORT_FORMATS } from '../../contract/export-formats.ts'
 import { Manifest } from '../../contract/export-manifest.ts'
 import { EXPORT_LINES, EXPORT_OWN_STATEMENT } from '../../contract/exports.ts'
 import { GET_OWN_STATEMENT, GET_STATEMENT } from '../../contract/statements.ts'
+import { counted } from '../../metering/counted.ts'
 import { periodOfMonth } from '../../metering/month.ts'
 import { type Connection, requirePartnerId } from '../connection/connect.ts'
 import { CliError, EXIT } from '../errors.ts'
@@ -75,7 +76,7 @@ async function readFile({ chunks }: Download, { rows, month, format }: { rows: n
     read.push(chunk)
     bytes += chunk.length
     if (bytes > FILE_BYTES_MAX)
-      throw new CliError(`The file has ${rows} rows and more than ${FILE_BYTES_MAX} bytes.`, EXIT.error, {
+      throw new CliError(`The file has ${counted(rows, 'row')} and more than ${FILE_BYTES_MAX} bytes.`, EXIT.error, {
         code: 'EXPORT_TOO_LARGE',
         next: `Write it to a disk with "meterline export --month ${month} --format ${format}", or read the totals with the tool statement.`,
       })

@@ -28,6 +28,8 @@ export interface Column {
   readonly holds: 'text' | 'number' | 'chart'
   /** Whether every row has 0 here: a table leaves such a column out. */
   readonly isEmpty: boolean
+  /** Whether a table on a narrow terminal may shorten it. */
+  readonly isFlexible?: true
 }
 
 interface Row {
@@ -87,7 +89,7 @@ export function byDay({ days, peakDays }: Figures): Sheet {
 export function byProject(projects: AnswerOf<typeof LIST_PARTNER_PROJECTS>['projects']): Sheet {
   const all = projects.map((each) => ({ ...each, values: valuesOf(each.summary, projectSummaryName) }))
   return {
-    columns: [text('project'), text('name'), text('status'), text('deleted'), ...metricColumns(all)],
+    columns: [text('project'), { ...text('name'), isFlexible: true }, text('status'), text('deleted'), ...metricColumns(all)],
     rows: all.map(({ id, name, status, deleted_at, values }) => ({
       cells: [id, name, status, deleted_at?.slice(0, 10) ?? '', ...METRIC_NAMES.map((metric) => values[metric])],
     })),

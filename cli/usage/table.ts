@@ -1,5 +1,5 @@
 import { grouped } from '../../metering/grouped.ts'
-import { plainTable } from '../plain-table.ts'
+import { flexible, plainTable } from '../plain-table.ts'
 import type { Sheet } from './sheets.ts'
 
 /** A table for people: no column in which everything is 0, digits in groups, and each peak marked. `charts`: with charts of days. */
@@ -13,7 +13,7 @@ export function tableOf({ columns, rows }: Sheet, { charts }: { charts: boolean 
   )
   const numbers = shown.flatMap(({ holds }, index) => (holds === 'number' ? [index] : []))
   return plainTable(
-    shown.map(({ name }) => name),
+    shown.map(({ name, isFlexible }) => (isFlexible === true ? flexible(name) : name)),
     cells,
     numbers,
   )

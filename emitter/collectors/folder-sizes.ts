@@ -16,7 +16,7 @@ export interface FolderOptions extends SlotOptions {
  */
 export async function collectFolderSizes({ folder, projectOf, slotMs, nowMs }: FolderOptions): Promise<Collection> {
   const sizes = new ProjectSizes({ metric: 'file_storage_bytes', projectOf, slotMs, nowMs })
-  for (const { name } of (await readdir(folder, { withFileTypes: true })).filter((entry) => entry.isDirectory())) {
+  for (const { name } of (await entriesOf(folder)).filter((entry) => entry.isDirectory())) {
     if (!sizes.has(name)) continue
     try {
       sizes.add(name, await sizeOf(join(folder, name), new Set()))
@@ -25,6 +25,17 @@ export async function collectFolderSizes({ folder, projectOf, slotMs, nowMs }: F
     }
   }
   return sizes.collection()
+}
+
+async function entriesOf(folder: string): Promise<Dirent[]> {
+  try {
+    return await readdir(folder, { withFileTypes: true })
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException
+    if (code === 'ENOENT') throw new Error(`There is no folder ${folder}.`, { cause })
+    if (code === 'ENOTDIR') throw new Error(`${folder} is not a folder.`, { cause })
+    throw new Error(`The folder ${folder} cannot be read (${code ?? message}).`, { cause })
+  }
 }
 
 async function sizeOf(folder: string, counted: Set<string>): Promise<bigint> {

@@ -34,7 +34,8 @@ export class Segments {
       const path = join(this.#folder, name)
       const content = readFileSync(path)
       const { texts, damaged } = readRecords(content.toString('utf8'))
-      if (damaged > 0) this.#onProblem(`${path} has ${damaged} damaged lines. Its other events are sent; then it is kept as ${path}${DAMAGED}.`)
+      if (damaged > 0)
+        this.#onProblem(`${path} has ${damaged} damaged ${damaged === 1 ? 'line' : 'lines'}. Its other events are sent; then it is kept as ${path}${DAMAGED}.`)
       return { path, bytes: content.length, open: texts.length, isLoaded: false, isDamaged: damaged > 0 }
     })
   }

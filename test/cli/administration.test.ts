@@ -145,7 +145,7 @@ describe('the commands "projects", "accounts" and "ingest-keys"', () => {
     writeFileSync(inDirectory('projects.ndjson'), `\uFEFF${[...lines.slice(0, 2), '', ...lines.slice(2), line('b-7'), line('not an id'), '7'].join('\r\n')}\n`)
     const { code, stdout, stderr } = await run('--json', 'projects', 'register', '--file', inDirectory('projects.ndjson'))
     const answer = readAnswer(REGISTER_PROJECTS.answers[200], stdout)
-    expect([code, JSON.parse(stderr)]).toMatchObject([1, { code: 'PROJECTS_REJECTED', error: '2 of 1103 projects were rejected.' }])
+    expect([code, JSON.parse(stderr)]).toMatchObject([1, { code: 'PROJECTS_REJECTED', error: '2 of 1,103 projects were rejected.' }])
     expect(answer).toMatchObject({ created: 1_100, updated: 0, unchanged: 1, rejected: 2 })
     expect(answer.projects.map(({ index }) => index)).toEqual(Array.from({ length: 1_103 }, (_, index) => index))
     const again = await run('projects', 'register', '--file', inDirectory('projects.ndjson'))
@@ -170,7 +170,7 @@ describe('the commands "projects", "accounts" and "ingest-keys"', () => {
     expect(await run('projects', 'register', '--file', inDirectory('none'))).toEqual(failure(1, 'ENOENT'))
     expect(await run('projects', 'register', 'a-4', '--file', file)).toEqual(failure(1, 'no other option'))
     writeFileSync(file, JSON.stringify([{ id: 'a-5', partner_id: partnerId, name: 'e', status: 'deleted' }]))
-    expect(await run('projects', 'register', '--file', file)).toEqual(failure(1, '1 of 1 projects are to be deleted'))
+    expect(await run('projects', 'register', '--file', file)).toEqual(failure(1, '1 of 1 project is to be deleted, which is final. Register it?'))
   })
 
   test('an account is listed, shown and changes its plan', async () => {

@@ -17,7 +17,7 @@ afterAll(() => tested.stop())
 test('an audit without differences exits 0 and says so as text and as JSON', async () => {
   expect(await runHere(['audit'], environment)).toMatchObject({
     code: 0,
-    stdout: '0 differences (1 events recounted, 1 daily totals compared)\n0 differences in partnership days\n',
+    stdout: '0 differences (1 event recounted, 1 daily total compared)\n0 differences in partnership days\n',
   })
   const { code, stdout } = await runHere(['--json', 'audit', '--from', '2026-03-01', '--to', '2026-03-31', '--project', 'p'], environment)
   expect([code, JSON.parse(stdout)]).toEqual([0, { events_recounted: 1, keys_compared: 1, truncated: false, differences: [], partnership_differences: [] }])
@@ -68,7 +68,7 @@ test('P3: an audit lists a partnership day that differs from raw and exits 1', a
   await falsifyPartnershipDay(service.clickhouse, { partnerId, day: '2026-03-01', metric: 'ai_tokens' })
   const { code, stdout, stderr } = await runHere(['audit'], environment)
   expect(code).toBe(1)
-  expect(stdout).toContain('0 differences (1 events')
+  expect(stdout).toContain('0 differences (1 event ')
   expect(stdout).toMatch(new RegExp(`│ ${partnerId} +│ 2026-03-01 +│ ai_tokens +│ 1 +│ 1 +│ 5 +│ 6 +│`))
   expect(stderr).toBe(
     'error: Raw and partnership days differ on 1 (partner, day, metric): they are being computed again. Run the audit again in some seconds.\n',

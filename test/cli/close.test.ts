@@ -28,14 +28,21 @@ test('close prints the hash, or the reason with exit code 1; statements print ev
     stderr: 'error: 1 of 1 not closed.\n',
     stdout: expect.stringContaining('Months close in order: close 2026-03 first.'),
   })
-  const closed = await runHere(['--json', 'close', '--month', '2026-03'], environment)
+  const unasked = await runHere(['close', '--month', '2026-03'], environment)
+  expect(unasked).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: 'error: This needs a confirmation: Close 2026-03 for 1 partner? A closed month never changes.\nAdd --yes to confirm it without a terminal.\n',
+  })
+  expect((await tested.client.statement(partner, '2026-03')).body.statement.status).toBe('open')
+  const closed = await runHere(['--json', '--yes', 'close', '--month', '2026-03'], environment)
   const { sha256 } = (await tested.client.statement(partner, '2026-03')).body.statement
   expect([closed.code, JSON.parse(closed.stdout)]).toEqual([
     0,
     { month: '2026-03', closings: [{ partner_id: partner.partnerId, name: 'Acme', closed: true, billed: true, outcome: `sha256 ${sha256}` }] },
   ])
   const one = await runHere(['statements', '--partner', partner.partnerId, '--month', '2026-03'], environment)
-  expect(one.stdout).toContain('12345678901234567890.000000001')
+  expect(one.stdout).toContain('12,345,678,901,234,567,890.000000001')
   expect(one.stdout).toContain(`sha256 ${sha256}`)
   const all = await runHere(['--json', 'statements', '--partner', partner.partnerId], environment)
   expect(JSON.parse(all.stdout).statements[0]).toMatchObject({ statement: { month: '2026-03', status: 'closed', sha256 } })
@@ -50,7 +57,7 @@ test('statements of an unknown partner exit with 4, and an invalid month with 1'
   expect((await runHere(['close', '--month', '2026-03'], { ...environment, METERLINE_ACCESS_TOKEN: 'wrong' })).code).toBe(2)
 })
 
-test('close includes every partner, also on later pages of the list', async () => {
+test('close includes every partner, also on later pages of the list; it asks nothing if there is nothing to close', async () => {
   const made: string[] = []
   for (let index = 0; index < 101; index += 1) made.push((await tested.client.createPartner(`partner ${index}`)).partnerId)
   const { code, stdout } = await runHere(['--json', 'close', '--month', '2020-01'], environment)

@@ -65,10 +65,10 @@ describe('meterline collect', () => {
     // With slots of a day, all calls of this test are in one slot, except at midnight.
     const args = ['folder', store, '--slot', '1d']
     const dry = await collect([...args, '--dry-run'])
-    expect(dry).toMatchObject({ code: 0, stderr: 'folder: 1 samples: not sent, 0 gaps\n' })
+    expect(dry).toMatchObject({ code: 0, stderr: 'folder: 1 sample: not sent, 0 gaps\n' })
     expect(linesOf(dry.stdout)).toEqual([expect.objectContaining({ project_id: 'once-project', metric: 'file_storage_bytes', value: '100' })])
-    expect(await collect(args)).toMatchObject({ code: 0, stderr: '', stdout: 'folder: 1 samples: 1 accepted, 0 duplicates, 0 rejected, 0 gaps\n' })
-    expect((await collect(args)).stdout).toContain('0 accepted, 1 duplicates, 0 rejected')
+    expect(await collect(args)).toMatchObject({ code: 0, stderr: '', stdout: 'folder: 1 sample: 1 accepted, 0 duplicates, 0 rejected, 0 gaps\n' })
+    expect((await collect(args)).stdout).toContain('0 accepted, 1 duplicate, 0 rejected')
     // A little later the size is another one; the slot has its sample.
     makeStore('once', 200)
     const again = await collect([...args, '--json'])
@@ -86,7 +86,7 @@ describe('meterline collect', () => {
     const earlier = new Date(slotMs - 3 * HOUR_MS).toISOString()
     writeFileSync(state, JSON.stringify({ ...saved, last_slots: [{ ...saved.last_slots[0], slot: earlier }] }))
     const { code, stdout } = await collect(args)
-    expect([code, stdout]).toEqual([0, expect.stringMatching(/ 1 gaps\n {2}gap: file_storage_bytes of gap-project has no sample from /)])
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/ 1 gap\n {2}gap: file_storage_bytes of gap-project has no sample from /)])
     expect(await collect(args)).toMatchObject({ stdout: expect.stringContaining(' 0 gaps') })
     expect(await collect(['folder', store, '--state', state, '--slot', '15m'])).toMatchObject({
       code: 1,
@@ -122,8 +122,31 @@ describe('meterline collect', () => {
   test('reads a listing from a pipe', async () => {
     const input = '{"Key":"piped/a","Size":9007199254740991}\n{"Key":"piped/b","Size":9}\n'
     const { code, stdout, stderr } = await runMeterline(['collect', 'listing'], environment, { input })
-    expect([code, stdout, stderr]).toEqual([0, 'listing: 1 samples: 1 accepted, 0 duplicates, 0 rejected, 0 gaps\n', ''])
+    expect([code, stdout, stderr]).toEqual([0, 'listing: 1 sample: 1 accepted, 0 duplicates, 0 rejected, 0 gaps\n', ''])
     expect(await usageOf('piped')).toMatchObject({ max_file_storage_bytes: '9007199254741000' })
+  })
+
+  test('a folder that does not exist is one sentence, said once', async () => {
+    const missing = pathOf('nofolder')
+    expect(await collect(['folder', missing])).toEqual({
+      code: 1,
+      stdout: 'folder: 0 samples: 0 accepted, 0 duplicates, 0 rejected, 0 gaps, 1 source failed\n',
+      stderr: `error: folder failed: There is no folder ${missing}.\n`,
+    })
+    expect(await collect(['folder', write('nofolder-file', '')])).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/nofolder-file is not a folder\.\n$/),
+    })
+  })
+
+  test('--dry-run --json prints the samples and then the summary, with what was ignored and why', async () => {
+    const log = write('malformed.log', 'no log line\n')
+    const { code, stdout, stderr } = await collect(['access-log', log, '--complete', '--dry-run', '--json', '--project-pattern', '^/(?<project>[^/]+)/'])
+    expect([code, stderr]).toEqual([0, ''])
+    expect(linesOf(stdout)).toEqual([expect.objectContaining({ type: 'summary', dry_run: true, samples: 0, ignored: [expect.objectContaining({ count: 1 })] })])
+    const store = makeStore('dry', 3)
+    const types = linesOf((await collect(['folder', store, '--dry-run', '--json'])).stdout).map(({ type, value }) => type ?? value)
+    expect(types).toEqual(['3', 'summary'])
   })
 
   test('with --every goes on from slot to slot, through a failing source, and ends with SIGTERM', async () => {
@@ -233,5 +256,5 @@ test('another kind of credentials is 5, a wrong ingest key is 2', async () => {
   const store = makeStore('auth', 1)
   expect(await collect(['folder', store], { METERLINE_ACCESS_TOKEN: tested.service.adminToken })).toMatchObject({ code: 5, stdout: '' })
   const wrong = await collect(['folder', store], { METERLINE_ACCESS_TOKEN: `mli_${'x'.repeat(32)}` })
-  expect(wrong).toMatchObject({ code: 2, stdout: expect.stringContaining('1 not delivered'), stderr: expect.stringContaining('1 samples were not delivered') })
+  expect(wrong).toMatchObject({ code: 2, stdout: expect.stringContaining('1 not delivered'), stderr: expect.stringContaining('1 sample was not delivered') })
 })

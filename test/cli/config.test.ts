@@ -45,12 +45,6 @@ async function plan(file: string): Promise<PlanDocument> {
   return JSON.parse(stdout)
 }
 
-/** The reasons why something is skipped, by its name. */
-async function skippedOf(text: string): Promise<Record<string, string>> {
-  const { skipped } = await plan(write(text))
-  return Object.fromEntries(skipped.map(({ name, reason }) => [name, reason]))
-}
-
 const NEW = `
 [[partners]]
 name = "Acme \\"Cloud\\""
@@ -164,62 +158,6 @@ describe('the command "config"', () => {
     expect((await plan(file)).steps).toEqual([])
   })
 
-  test('what the service cannot do is skipped with its reason, and the rest is done', async () => {
-    const { partnerId } = await tested.client.createPartner('Fixed')
-    const other = await tested.client.createPartner('Other')
-    await Promise.all([tested.client.createPartner('Twice'), tested.client.createPartner('Twice')])
-    await tested.client.registerProject('fixed-deleted', partnerId, { status: 'deleted', deleted_at: '2026-01-01T00:00:00Z' })
-    await tested.client.registerProject('of-other', other.partnerId)
-    await tested.client.registerProject('named', partnerId)
-    await tested.client.createIngestKey('fixed-key')
-    const project = (id: string, more = '') => `[[partners.projects]]\nid = "${id}"\nname = "${id}"\n${more}\n`
-    const reasons = await skippedOf(`
-[[partners]]
-name = "Fixed"
-mode = "co-branded"
-billing_from = "2001-01"
-${project('fixed-deleted', 'status = "active"')}${project('of-other')}${project('with-account', 'account_id = "a"')}
-[[partners.projects]]
-id = "namesake"
-name = "named"
-[[partners]]
-name = "Twice"
-${project('of-twice')}
-[[partners]]
-id = "unknown"
-name = "Unknown"
-[[ingest_keys]]
-name = "fixed-key"
-partners = ["Fixed"]
-[[ingest_keys]]
-name = "key-of-none"
-partners = ["None"]`)
-    expect(reasons).toEqual({
-      Fixed: expect.stringMatching(/^billing_from cannot be 2001-01: it is \d+ months ago; .* partners update ps_\w+ --billing-from 2001-01$/),
-      'fixed-deleted': 'it is deleted, and that is final',
-      'of-other': `it belongs to the partner "Other" (${other.partnerId}), and that never changes`,
-      'with-account': 'only projects of co-branded partners have an account',
-      namesake: 'the project named of the same partner has the name "named"',
-      Twice: expect.stringContaining('2 partners have this name'),
-      'of-twice': 'its partner "Twice" is skipped',
-      Unknown: expect.stringContaining('leave out the id'),
-      'fixed-key': expect.stringMatching(/^the key of this name is for all projects, .* ingest-keys revoke /),
-      'key-of-none': expect.stringContaining('there is no partner "None"'),
-    })
-    expect(await skippedOf('[[partners]]\nname = "Fixed"\nmode = "co-branded"')).toEqual({ Fixed: 'its mode is white-label, which never changes' })
-    expect(await skippedOf(`[[partners]]\nid = "${partnerId}"\nname = "Renamed"`)).toEqual({
-      Renamed: 'its name is "Fixed", and the service cannot rename a partner',
-    })
-    expect(await skippedOf(`[[partners]]\nname = "Fixed"\n${project('fixed-deleted', 'status = "deleted"\ndeleted_at = "2026-01-02T00:00:00Z"')}`)).toEqual({
-      'fixed-deleted': expect.stringMatching(/^it was deleted at 2026-01-01T00:00:00\S*, and that never changes$/),
-    })
-    const applied = await run('--yes', 'config', 'apply', write(`[[partners]]\nname = "Fixed"\nmode = "co-branded"\n${project('fixed-new')}`))
-    expect(applied).toMatchObject({
-      code: 0,
-      stdout: 'created: project fixed-new of Fixed\nskipped: partner Fixed: its mode is white-label, which never changes\n1 of 1 steps are done.\n',
-    })
-  })
-
   test('an interrupted apply says what is done, keeps the secrets that were made, and is finished by a second one', async () => {
     const file = write('[[partners]]\nname = "Halfway"\n[[partners.projects]]\nid = "halfway-1"\nname = "a"\n[[ingest_keys]]\nname = "halfway"\n')
     const proxy = await startBreakingProxy(tested.service.url, 'before', 'POST /admin/v1/projects/batch')
@@ -227,7 +165,7 @@ partners = ["None"]`)
     const secrets = inDirectory('halfway-1.ndjson')
     const interrupted = await runHere(['--yes', 'config', 'apply', file, '--secrets-out', secrets], { ...environment, METERLINE_URL: proxy.url })
     expect(interrupted).toMatchObject({ code: 1, stdout: '' })
-    expect(interrupted.stderr).toMatch(/^created: partner Halfway \(ps_\w+\)\nerror: .* 1 of 3 steps are done\.\nApply the file again for the rest\.\n$/s)
+    expect(interrupted.stderr).toMatch(/^created: partner Halfway \(ps_\w+\)\nerror: .* 1 of 3 steps is done\.\nApply the file again for the rest\.\n$/s)
     expect(readFileSync(secrets, 'utf8')).toMatch(/^\{"kind":"partner",.*"secret":"mls_\S+"\}\n$/)
     expect((await plan(file)).steps.map(({ kind, name }) => `${kind} ${name}`)).toEqual(['project a', 'ingest_key halfway'])
     expect((await run('--yes', 'config', 'apply', file, '--secrets-out', inDirectory('halfway-2.ndjson'))).code).toBe(0)
@@ -259,9 +197,9 @@ partners = ["None"]`)
       '[[partners]]\nname = "Swapped"\n[[partners.projects]]\nid = "swapped-1"\nname = "swapped-2"\n[[partners.projects]]\nid = "swapped-2"\nname = "free"\n',
     )
     const { code, stdout, stderr } = await run('--yes', 'config', 'apply', file)
-    expect([code, stderr]).toEqual([1, 'error: 1 projects were rejected.\nCorrect the file, then apply it again.\n'])
-    expect(stdout).toMatch(/^rejected: project swapped-1 of Swapped: .* \(NAME_TAKEN\)\nchanged: project swapped-2 of Swapped\n1 of 2 steps are done\.\n$/)
-    expect((await run('--yes', 'config', 'apply', file)).stdout).toBe('changed: project swapped-1 of Swapped\n1 of 1 steps are done.\n')
+    expect([code, stderr]).toEqual([1, 'error: 1 project was rejected.\nCorrect the file, then apply it again.\n'])
+    expect(stdout).toMatch(/^rejected: project swapped-1 of Swapped: .* \(NAME_TAKEN\)\nchanged: project swapped-2 of Swapped\n1 of 2 steps is done\.\n$/)
+    expect((await run('--yes', 'config', 'apply', file)).stdout).toBe('changed: project swapped-1 of Swapped\n1 of 1 step is done.\n')
   })
 
   /** After the others, so that it exports what they have made: partners of one name, disabled and co-branded ones, deleted projects. */

@@ -5,6 +5,7 @@ import { findInBilling } from '../../cli/diagnose/find-in-billing.ts'
 import { findInIngest } from '../../cli/diagnose/find-in-ingest.ts'
 import { findInProcess } from '../../cli/diagnose/find-in-process.ts'
 import type { Finding } from '../../cli/diagnose/finding.ts'
+import { overviewLines } from '../../cli/diagnose/print-report.ts'
 import { readState, type State } from '../../cli/diagnose/read-state.ts'
 import { GET_HEALTH_REPORT } from '../../contract/health-report.ts'
 import { dayOf, MS_PER_DAY } from '../../metering/timestamp.ts'
@@ -120,6 +121,23 @@ describe('findings', () => {
     const disks = [{ name: 'default', free_bytes: percent, total_bytes: 100 }]
     expect(findInProcess(changed(({ database }) => ({ database: { ...database, disks } }))).find(({ id }) => id === 'disk_full')?.severity).toBe(severity)
   })
+})
+
+test('the line of the months says whether this process will ever know, and from when on', () => {
+  const lineOf = (state: State) => overviewLines(state).find((line) => line.startsWith('months'))
+  const startedMs = Date.parse(healthy.report.process.started_at)
+  expect(lineOf(background({ months: null }))).toBe(
+    `months       not known yet: due months are closed from ${new Date(startedMs + 15 * 60_000).toISOString()} on, 15 minutes after the start`,
+  )
+  const later = { ...background({ months: null }), nowMs: startedMs + HOUR }
+  expect(lineOf(later)).toMatch(/not known yet: the first run has not ended$/)
+  const failing = { ...background({ months: null, work: [{ name: 'closings', runs: 9, failures: 1, last_success_at: null }] }), nowMs: startedMs + HOUR }
+  expect(lineOf(failing)).toMatch(/not known: the job closings failed 1 time /)
+  // An API process never closes a month, however long it runs.
+  const elsewhere = changed(({ process }) => ({ background: null, process: { ...process, part: 'api' } }))
+  expect(lineOf(elsewhere)).toMatch(/not known here: this process is of the part api\. Ask .* "meterline aggregate"$/)
+  expect(overviewLines(elsewhere).find((line) => line.startsWith('audits'))).toMatch(/not known here/)
+  expect(lineOf(background({ months: { ...MONTHS, overdue: 1 } }))).toBe('months       1 partner with a due month')
 })
 
 describe('the command "diagnose"', () => {

@@ -35,13 +35,13 @@ test('explain prints the rule of a number, its events, the contributing projects
   expect(stdout).toContain('3 events, the first at 2026-01-11T08:00:00Z, the last at 2026-01-11T10:00:00Z.')
   expect(stdout).toMatch(/│ b +│ Shop B +│ deleted +│ 90 +│ 2 +│/)
   expect(stdout).toMatch(/│ a +│ Shop A +│ active +│ 80 +│ 1 +│/)
-  expect(stdout).toContain('1 events arrived after their day was over and changed the figure by 20 byte.')
+  expect(stdout).toContain('1 event arrived after the day was over and changed the figure by 20 byte.')
   expect(stdout).toMatch(/late-11 .* after the month was closed/)
 })
 
 test('explain prints every digit of a project’s number, as text and as JSON', async () => {
   const command = ['explain', '--project', 'a', '--metric', 'ai_credits', '--from', '2026-01-09', '--to', '2026-01-09']
-  expect((await runHere(command, environment)).stdout).toMatch(/│ big +│ 12345678901234567890\.123456789 +│ 2026-01-09T00:00:00Z │/)
+  expect((await runHere(command, environment)).stdout).toMatch(/│ big +│ 12,345,678,901,234,567,890\.123456789 +│ 2026-01-09T00:00:00Z │/)
   const { stdout } = await runHere(['--json', ...command], environment)
   expect(stdout).toContain('"value":12345678901234567890.123456789')
   expect(JSON.parse(stdout)).toMatchObject({ contributors: { days: [{ usage_date: '2026-01-09' }] } })

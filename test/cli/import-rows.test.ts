@@ -115,6 +115,14 @@ describe('mistakes in the call', () => {
     expect(await dryRun(file)).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining(message) })
   })
 
+  test.each([write('.ndjson', ''), write('.csv', 'project_id,metric,value,timestamp\n')])('of import: %s without rows is a warning', async (file) => {
+    expect(await dryRun(file)).toEqual({
+      code: 0,
+      stdout: `${file}: 0 rows: 0 valid, 0 rejected\n`,
+      stderr: `${file}: warning: there is no row in it, so nothing was sent.\n`,
+    })
+  })
+
   test.each([
     [['--metric', 'tokens'], '--metric must be one of database_size_bytes,'],
     [['--value', '1e5'], '--value must be a decimal'],

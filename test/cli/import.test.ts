@@ -202,8 +202,26 @@ describe('meterline import', () => {
       stdout: expect.stringContaining('4 rows: 2 accepted, 0 duplicates, 2 rejected'),
       stderr: expect.stringContaining('going on after 2 rows'),
     })
+    expect(resumed.stdout).toContain(`  1 before the interruption: they are in ${rejects}\n`)
+    expect(resumed.stdout).not.toContain('more')
     expect(linesOf(rejects).map(({ rejected: { line } }) => line)).toEqual([2, 2])
     expect(await tokensOf('half')).toBe('7')
+  })
+
+  test('a resumed import says where the earlier rejected rows are, and that rows without an answer are among the duplicates', async () => {
+    const beginning = `[${event('sent', 'x')},`
+    const second = event('sent', 2, { event_id: 'second' })
+    const file = write('.json', `${beginning}{"a":`)
+    expect(await run(file)).toMatchObject({ code: 1, stderr: expect.stringContaining('1 row of') })
+    // As a request that was counted and whose answer did not arrive.
+    expect(await run(write('.ndjson', second))).toMatchObject({ code: 0 })
+    writeFileSync(file, `${beginning}${second}]`)
+    const resumed = await run(file)
+    expect(resumed.stdout).toBe(
+      `${file}: 2 rows: 0 accepted, 1 duplicate, 1 rejected\n  1 before the interruption: --restart shows them, and counts nothing twice\n`,
+    )
+    expect(resumed.stderr).toContain('going on after 1 row.\n')
+    expect(resumed.stderr).toContain('Those that had been counted are among the duplicates, and count once.\n')
   })
 
   test('--restart begins with the first row and counts nothing twice; a position that cannot be read is an error', async () => {
@@ -228,7 +246,7 @@ describe('meterline import', () => {
     // Three requests.
     const file = write('.ndjson', Array.from({ length: 5_000 }, (_, index) => event('gap', 1, index === 3_000 ? { event_id: 'second' } : {})).join('\n'))
     const failed = await runHere(['import', file], throughProxy)
-    expect(failed).toMatchObject({ code: 5, stdout: '', stderr: expect.stringContaining('Not now. 2000 rows of') })
+    expect(failed).toMatchObject({ code: 5, stdout: '', stderr: expect.stringContaining('Not now. 2,000 rows of') })
     isFailing = false
     expect(await runHere(['import', file], throughProxy)).toMatchObject({ code: 0, stdout: expect.stringContaining('5,000 rows: ') })
     proxy.stop()

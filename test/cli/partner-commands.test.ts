@@ -75,6 +75,23 @@ test('each kind of credential is recognized, and works under a name of its own',
   expect(stderr).toContain('This command needs an admin token; the profile "emitter" is an ingest key.')
 })
 
+test('a text that is no credential ends with code 2 and the mark of the one that is needed, and an admin token with 5', async () => {
+  for (const args of [['usage'], ['list'], ['link', 'shop']])
+    expect(await runHere(args, { ...own, METERLINE_ACCESS_TOKEN: 'wrong-token' }, directory)).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringMatching(/is no credential of Meterline\.\nCheck what it is set to: a partner secret begins with "mls_"/),
+    })
+  const asEmitter = { ...own, METERLINE_ACCESS_TOKEN: 'wrong-token' }
+  expect(await runHere(['emit', '--project', 'shop', '--metric', 'ai_tokens', '--value', '1'], asEmitter, directory)).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('an ingest key begins with "mli_"'),
+  })
+  expect(await runHere(['keys', 'list'], asEmitter, directory)).toMatchObject({ code: 2, stdout: '' })
+  const asOperator = { ...own, METERLINE_ACCESS_TOKEN: tested.service.adminToken }
+  expect(await runHere(['usage'], asOperator, directory)).toMatchObject({ code: 5, stderr: expect.stringContaining('something else, perhaps an admin token') })
+})
+
 test('login with wrong credentials stores nothing', async () => {
   for (const secret of ['mls_wrong', 'wrong', 'mli_wrong']) {
     const { code, stdout } = await runHere(['login', '--json'], { ...home, ...own, METERLINE_ACCESS_TOKEN: secret }, directory)
@@ -119,6 +136,21 @@ test('a project is paused, restored and deleted; a deletion needs a yes', async 
   expect((await runHere(['wait', 'short'], own)).stderr).toContain('short is deleted, and that is final.')
 })
 
+test.each<[string[], string, string]>([
+  [['explain', '--metric', 'ai_token'], 'query.metric: must be one of database_size_bytes, file_storage_bytes, ai_tokens, ', 'Did you mean "ai_tokens"?'],
+  [['list', '--sort=-nam'], 'query.sort: must be one of name, created_at, last_activity_at, ', 'Did you mean "-name"?'],
+  [['list', '--status', 'pausd'], 'query.status: must be one of active, paused, deleted.', 'Did you mean "paused"?'],
+  [['export', '--month', '2026-01', '--format', 'parqet'], 'query.format: must be one of csv, ', 'Did you mean "parquet"?'],
+  [['usage', '--by', 'projct'], '--by "projct" is none of metric, day, project.', 'Did you mean "project"?'],
+])('the wrong value in %j is answered with the names to choose from, each once, and the one that is near', async (args, list, near) => {
+  const { code, stdout, stderr } = await runHere(args, own, directory)
+  expect([code, stdout]).toEqual([1, ''])
+  expect(stderr).toContain(list)
+  expect(stderr).toContain(near)
+  // No further ways to write a name: those of usage summaries, or each order with "-".
+  expect(stderr.split(near)[0]).not.toMatch(/\bdatabase_bytes|, -created_at/)
+})
+
 test('wait goes on through answers that can be repeated and a connection that breaks', async () => {
   let calls = 0
   const url = await listen(async (request, response) => {
@@ -140,6 +172,14 @@ test('usage is a table with how each metric adds up, and what is no data is on s
   expect(stdout).toMatch(/│ database_size_bytes +│ peak +│ byte +│ +2,500,000 │ 2026-01-05 │/)
   expect(stdout).toMatch(/│ ai_credits +│ sum +│ credit +│ 0\.000000001 │ +│/)
   expect(stderr).toMatch(/^Usage of Ours, 2026-01-01 to 2026-01-31: complete up to 2\d{3}-.*, \w+\.\n$/)
+})
+
+test('of a month that has not begun, usage and explain say so, where zeros would look like a month without usage', async () => {
+  const note = 'This period has not begun: it begins on 2100-01-01 (UTC), so there is no usage yet.'
+  const { code, stderr } = await runHere(['usage', '--month', '2100-01'], own)
+  expect([code, stderr.split('\n')]).toEqual([0, expect.arrayContaining([note])])
+  expect((await runHere(['explain', '--project', 'shop', '--metric', 'ai_tokens', '--month', '2100-01'], own)).stdout).toContain(note)
+  expect((await runHere(['usage', '--month', '2026-01'], own)).stderr).not.toContain('has not begun')
 })
 
 test('usage by day marks the day of a peak; by project it has deleted projects with their day', async () => {

@@ -27,7 +27,7 @@ test('P3: a service that does not start because its rollup is ahead of raw start
 
   const { code, stderr } = await runMeterline(['start'], { DATA_DIR: directory.path, PORT: '0' })
   expect([code, stderr]).toEqual([1, expect.stringContaining('Run "meterline rebuild --month 2026-03", with --offline if no service starts')])
-  expect(await offline()).toMatchObject({ code: 0, stdout: 'The rollup of 2026-03 is rebuilt: 2 events, 1 daily totals.\n1 daily totals differed before.\n' })
+  expect(await offline()).toMatchObject({ code: 0, stdout: 'The rollup of 2026-03 is rebuilt: 2 events, 1 daily total.\n1 daily total differed before.\n' })
   const again = await startServiceProcess({ DATA_DIR: directory.path })
   expect((await new MeterlineClient(again.url, again.adminToken).audit()).body).toMatchObject({ differences: [], events_recounted: '2' })
   expect(await again.stop()).toBe(0)

@@ -24,7 +24,7 @@ test('P3: after a rebuild of a falsified month, usage, partnership usage and the
   await tested.service.clickhouse.control.command(AHEAD)
   expect((await tested.client.audit()).body.differences).toHaveLength(1)
   const { code, stdout } = await runHere(['rebuild', '--month', '2026-03'], environment)
-  expect([code, stdout]).toEqual([0, 'The rollup of 2026-03 is rebuilt: 2 events, 1 daily totals.\n1 daily totals differed before.\n'])
+  expect([code, stdout]).toEqual([0, 'The rollup of 2026-03 is rebuilt: 2 events, 1 daily total.\n1 daily total differed before.\n'])
   expect((await tested.client.projectUsage(partner, 'p', '2026-03-01', '2026-03-31')).body.summary.total_ai_tokens).toBe('10')
   expect((await tested.client.partnershipUsage(partner, '2026-03-01', '2026-03-31')).body.summary.ai_tokens).toBe('10')
   expect((await tested.client.audit()).body.differences).toEqual([])

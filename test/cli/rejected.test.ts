@@ -57,4 +57,15 @@ describe('the command "rejected"', () => {
     const { body } = await tested.client.admin('GET', '/admin/v1/audit-log?limit=10')
     expect(body.entries.map(({ action, subject }: { action: string; subject: string }) => `${action} ${subject}`)).toContain('rejected-events.drop 2026-03')
   })
+
+  test('"rejected list" shows the metric, the value with all digits and the message of each event, and no control characters', async () => {
+    await tested.client.createIngestKey('shown')
+    const event = { event_id: 'shown-1', project_id: 'shop', metric: 'ai_tokn', value: '12345678901234567890.123456789', timestamp: '2026-02-01T00:00:00Z' }
+    await tested.client.send([event, { ...event, event_id: 'shown-2', metric: 'ai_tokens', value: '\u001b[2J' }])
+    const { stdout } = await runHere(['rejected', 'list', '--limit', '2'], environment)
+    expect(stdout).toContain('shop, shown-1: ai_tokn 12345678901234567890.123456789')
+    expect(stdout).toMatch(/│ unknown_metric: \S.* │/)
+    expect(stdout).toContain('shop, shown-2: ai_tokens "\\u001b[2J"')
+    expect(stdout).not.toContain('\u001b')
+  })
 })

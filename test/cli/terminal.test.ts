@@ -96,6 +96,30 @@ describe.skipIf(!hasTmux)('in a terminal (skipped without tmux)', () => {
     await screen.shows('This directory is linked to Other (other).')
     expect(await screen.ends()).toBe(0)
   })
+
+  test('link lets choose a paused project too, also where none is active', async () => {
+    for (const id of ['shop', 'other']) await tested.client.partner(partner, 'DELETE', `/${id}`)
+    await tested.client.registerProject('resting', partner.partnerId, { name: 'Resting', status: 'paused' })
+    const screen = start('link-paused', ['link'])
+    await screen.shows('1  Resting  (resting, paused)')
+    type('1')
+    await screen.shows('This directory is linked to Resting (resting).')
+    expect(await screen.ends()).toBe(0)
+  })
+
+  test('close asks before it closes a month of all partners, with their number', async () => {
+    await tested.client.createPartner('Theirs')
+    for (const { id } of (await tested.client.admin('GET', '/admin/v1/partners')).body.partners) await tested.client.billFrom(id, '2026-01')
+    const token = join(temporary.path, 'admin-token')
+    writeFileSync(token, tested.service.adminToken, { mode: 0o600 })
+    const screen = start('close', ['close', '--month', '2026-01', '--url', tested.service.url], `METERLINE_ACCESS_TOKEN_FILE='${token}'`)
+    await screen.shows('Close 2026-01 for 2 partners? A closed month never changes. [y/N]')
+    type('n')
+    await screen.shows('Nothing was changed.')
+    expect(await screen.ends()).toBe(1)
+    const { partners } = (await tested.client.admin('GET', '/admin/v1/partners')).body
+    expect(partners.map(({ closed_through }: { closed_through: string | null }) => closed_through)).toEqual([null, null])
+  })
 })
 
 /** Starts a command on an empty screen. */

@@ -91,7 +91,7 @@ test('a line that was damaged is left out and reported, and its file is kept', a
   service.isDown = false
   await open().close()
   expect([...service.arrivals.keys()]).toEqual(['e0', 'e2'])
-  expect(problems).toEqual([expect.stringContaining('1 damaged lines')])
+  expect(problems).toEqual([expect.stringContaining('1 damaged line.')])
   expect(readdirSync(folder)).toEqual([expect.stringMatching(/\.events\.damaged$/)])
 })
 

@@ -5,7 +5,7 @@ import { connect } from '../../connection/connect.ts'
 import { fieldLines } from '../../field-lines.ts'
 import { callForList, callForText } from '../../http-client.ts'
 import { printAnswer } from '../../output.ts'
-import { plainTable } from '../../plain-table.ts'
+import { flexible, plainTable } from '../../plain-table.ts'
 import type { Session } from '../../session.ts'
 
 export const accountsCommand: CommandRegistration = (program, run) => {
@@ -40,7 +40,7 @@ async function listAccounts(session: Session, { partner }: { partner?: string })
   printAnswer(session, text, () => {
     if (answer.accounts.length === 0) return ['There is no account.']
     const rows = answer.accounts.map(({ id, partner_id, email, name, plan, created_at }) => [id, partner_id, email, name, plan, created_at])
-    return [plainTable(['account', 'partner', 'email', 'name', 'plan', 'created'], rows)]
+    return [plainTable(['account', 'partner', flexible('email'), flexible('name'), 'plan', 'created'], rows)]
   })
 }
 

@@ -1,7 +1,8 @@
 import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { counted } from '../../../metering/counted.ts'
 import { confirm } from '../../ask.ts'
 import { type CommandRegistration, withExamples } from '../../command.ts'
-import { applyPlan, type Outcome } from '../../configuration-file/apply.ts'
+import { applyPlan, type Outcome, stepsDone } from '../../configuration-file/apply.ts'
 import { documentOfPlan, documentOfStep, lineOfOutcome, lineOfSkipped, linesOfPlan } from '../../configuration-file/describe-plan.ts'
 import { type Plan, planChanges, stepsOf } from '../../configuration-file/plan.ts'
 import { readConfigurationFile } from '../../configuration-file/read-file.ts'
@@ -61,7 +62,9 @@ async function exportConfiguration(session: Session, file: string | undefined): 
     ingest_keys: document.ingest_keys.length,
   }
   if (file === undefined) return printResult(session, document, () => [text.trimEnd()])
-  printResult(session, { file, ...counts }, () => [`${file}: ${counts.partners} partners, ${counts.projects} projects, ${counts.ingest_keys} ingest keys`])
+  printResult(session, { file, ...counts }, () => [
+    `${file}: ${counted(counts.partners, 'partner')}, ${counted(counts.projects, 'project')}, ${counted(counts.ingest_keys, 'ingest key')}`,
+  ])
 }
 
 /** As a whole: an interrupted export leaves the old file or the new one. Throws CliError. */
@@ -90,7 +93,7 @@ async function makePlan(connection: Connection, file: string): Promise<Plan> {
   return planChanges(wanted, await readServiceState(connection, { withAccounts }), Date.now())
 }
 
-/** Throws CliError, also when the service rejected a project. */
+/** Throws CliError, also when the service rejected a project or an entry was skipped: then the service is not as the file says. */
 async function apply(session: Session, file: string, { secretsOut }: ApplyOptions): Promise<void> {
   const connection = connect(session, ['admin'])
   const plan = await makePlan(connection, file)
@@ -98,14 +101,14 @@ async function apply(session: Session, file: string, { secretsOut }: ApplyOption
   const secretsMade = steps.filter(({ action, kind }) => action === 'create' && kind !== 'project').length
   if (secretsMade > 0 && secretsOut === undefined)
     throw usageError(
-      `The plan creates ${secretsMade} secrets, which are shown only once.`,
+      `The plan creates ${counted(secretsMade, 'secret')}, shown only once.`,
       'Add --secrets-out <file>: a new file for them, readable by you only.',
     )
   const secrets = secretsMade === 0 || secretsOut === undefined ? undefined : createSecretFile(secretsOut, '--secrets-out')
   try {
     if (steps.length > 0 && session.yes !== true) {
       for (const line of linesOfPlan(plan)) printNote(session, line)
-      await confirm(session, `Do ${steps.length === 1 ? 'this step' : `these ${steps.length} steps`} at ${connection.url}?`)
+      await confirm(session, `Do ${steps.length === 1 ? 'this step' : `these ${counted(steps.length, 'step')}`} at ${connection.url}?`)
     }
     const outcomes: Outcome[] = []
     await applyPlan(plan, { endpoint: connection, secrets, outcomes }).catch((error: unknown) => {
@@ -122,11 +125,21 @@ async function apply(session: Session, file: string, { secretsOut }: ApplyOption
       ...outcomes.map(lineOfOutcome),
       ...plan.skipped.map(lineOfSkipped),
       ...(secrets === undefined ? [] : [`The secrets are in ${secrets.path}, one on each line; the service does not show them again.`]),
-      steps.length === 0 ? 'There is nothing to do.' : `${outcomes.length - rejected} of ${steps.length} steps are done.`,
+      steps.length === 0 ? (plan.skipped.length === 0 ? 'There is nothing to do.' : 'Nothing was done.') : stepsDone(outcomes.length - rejected, steps.length),
     ])
-    if (rejected > 0)
-      throw new CliError(`${rejected} projects were rejected.`, undefined, { code: 'PROJECTS_REJECTED', next: 'Correct the file, then apply it again.' })
+    requireAllDone(rejected, plan.skipped.length)
   } finally {
     secrets?.close()
   }
+}
+
+/** Throws CliError, so that a script notices. */
+function requireAllDone(rejected: number, skipped: number): void {
+  if (rejected + skipped === 0) return
+  const ofProjects = rejected === 0 ? [] : [`${counted(rejected, 'project')} ${rejected === 1 ? 'was' : 'were'} rejected.`]
+  const ofEntries = skipped === 0 ? [] : [`${counted(skipped, 'entry', 'entries')} of the file ${skipped === 1 ? 'was' : 'were'} skipped.`]
+  throw new CliError([...ofProjects, ...ofEntries].join(' '), undefined, {
+    code: rejected > 0 ? 'PROJECTS_REJECTED' : 'ENTRIES_SKIPPED',
+    next: 'Correct the file, then apply it again.',
+  })
 }

@@ -4,7 +4,7 @@ import { type CommandRegistration, withExamples } from '../../command.ts'
 import { connect } from '../../connection/connect.ts'
 import { callForList, callForText } from '../../http-client.ts'
 import { printAnswer } from '../../output.ts'
-import { plainTable } from '../../plain-table.ts'
+import { flexible, plainTable } from '../../plain-table.ts'
 import { OUT_OPTION, printNewSecret } from '../../print-new-secret.ts'
 import type { Session } from '../../session.ts'
 
@@ -50,7 +50,7 @@ async function listKeys(session: Session): Promise<void> {
       ...[each.id, each.name, `${each.prefix}…${each.last_four}`, each.partner_ids.join('\n') || 'all', each.created_at, each.last_used_at ?? 'never'],
       each.revoked_at ?? '',
     ])
-    return [plainTable(['ingest key', 'name', 'begins and ends', 'partners', 'created', 'last used', 'revoked'], rows)]
+    return [plainTable(['ingest key', flexible('name'), 'begins and ends', 'partners', 'created', 'last used', 'revoked'], rows)]
   })
 }
 

@@ -1,6 +1,7 @@
 import { PARTNER_MODES } from '../../../contract/fields.ts'
 import type { AnswerOf, RequestInput } from '../../../contract/operation.ts'
 import { CREATE_PARTNER, GET_PARTNER, LIST_PARTNERS, MONTHS_BACK_MAX, UPDATE_PARTNER } from '../../../contract/partners.ts'
+import { counted } from '../../../metering/counted.ts'
 import { monthsAgo, parseMonth } from '../../../metering/month.ts'
 import { confirm } from '../../ask.ts'
 import { type CommandRegistration, withExamples } from '../../command.ts'
@@ -9,7 +10,7 @@ import { usageError } from '../../errors.ts'
 import { fieldLines } from '../../field-lines.ts'
 import { call, callForList, callForText } from '../../http-client.ts'
 import { printAnswer } from '../../output.ts'
-import { plainTable } from '../../plain-table.ts'
+import { flexible, plainTable } from '../../plain-table.ts'
 import { OUT_OPTION, printNewSecret } from '../../print-new-secret.ts'
 import type { Session } from '../../session.ts'
 import { addSecretCommands } from './partner-secrets.ts'
@@ -86,7 +87,7 @@ async function listPartners(session: Session): Promise<void> {
       ...[each.id, each.name, each.mode, each.billing_from ?? 'not billed', each.closed_through ?? 'none'],
       each.disabled_at === null ? 'enabled' : `disabled since ${each.disabled_at}`,
     ])
-    return [plainTable(['partner', 'name', 'mode', 'billed from', 'closed through', 'state'], rows)]
+    return [plainTable(['partner', flexible('name'), 'mode', 'billed from', 'closed through', flexible('state')], rows)]
   })
 }
 
@@ -125,7 +126,7 @@ async function setBillingFrom(session: Session, partnerId: string, { billingFrom
   if (month === undefined) throw usageError(`--billing-from "${billingFrom}" is not a month as YYYY-MM.`)
   const months = monthsAgo(month, Date.now())
   const isFarBack = months > MONTHS_BACK_MAX
-  if (isFarBack) await confirm(session, `${month} is ${months} months ago, and all of these months will be closed permanently. Bill from then on?`)
+  if (isFarBack) await confirm(session, `${month} is ${counted(months, 'month')} ago, and all of these months will be closed permanently. Bill from then on?`)
   await updatePartner(session, partnerId, { billing_from: month, ...(isFarBack ? { confirm: true } : {}) })
 }
 

@@ -8,7 +8,7 @@ import { usageError } from '../../errors.ts'
 import { fieldLines } from '../../field-lines.ts'
 import { callForList, callForText } from '../../http-client.ts'
 import { printAnswer } from '../../output.ts'
-import { plainTable } from '../../plain-table.ts'
+import { flexible, plainTable } from '../../plain-table.ts'
 import type { Session } from '../../session.ts'
 import { registerFile } from './register-file.ts'
 
@@ -79,7 +79,7 @@ async function listProjects(session: Session, { partner, ...filter }: ListOption
       ...[each.id, each.partner_id, each.name, each.deleted_at === null ? each.status : `deleted ${each.deleted_at.slice(0, 10)}`],
       ...[each.region, each.instance_type, each.created_at],
     ])
-    return [plainTable(['project', 'partner', 'name', 'status', 'region', 'type', 'created'], rows)]
+    return [plainTable(['project', 'partner', flexible('name'), 'status', flexible('region'), flexible('type'), 'created'], rows)]
   })
 }
 

@@ -1,6 +1,8 @@
 import { PROJECTS_PER_BATCH_MAX, REGISTER_PROJECTS } from '../../../contract/admin-projects.ts'
 import type { Endpoint } from '../../../contract/client.ts'
 import type { AnswerOf } from '../../../contract/operation.ts'
+import { counted } from '../../../metering/counted.ts'
+import { grouped } from '../../../metering/grouped.ts'
 import { confirm } from '../../ask.ts'
 import { connect } from '../../connection/connect.ts'
 import { CliError } from '../../errors.ts'
@@ -19,7 +21,11 @@ export async function registerFile(session: Session, file: string): Promise<void
   const endpoint = connect(session, ['admin'])
   const entries = await readEntries(file, '--file')
   const deleted = entries.filter(({ value }) => typeof value === 'object' && value !== null && 'status' in value && value.status === 'deleted').length
-  if (deleted > 0) await confirm(session, `${deleted} of ${entries.length} projects are to be deleted, which is final. Register them?`)
+  if (deleted > 0)
+    await confirm(
+      session,
+      `${grouped(deleted)} of ${counted(entries.length, 'project')} ${deleted === 1 ? 'is' : 'are'} to be deleted, which is final. Register ${entries.length === 1 ? 'it' : 'them'}?`,
+    )
   const answer = await registerEntries(endpoint, entries)
   const projects = answer.projects.map((each) => ({ ...each, line: entries[each.index]?.line ?? null }))
   printResult(session, { ...answer, projects }, () => [
@@ -27,7 +33,7 @@ export async function registerFile(session: Session, file: string): Promise<void
     ...projects.flatMap((each) => (each.outcome === 'rejected' ? [`${placeOf(each)}: ${each.id ?? 'without an id'}: ${each.message} (${each.code})`] : [])),
   ])
   if (answer.rejected > 0)
-    throw new CliError(`${answer.rejected} of ${entries.length} projects were rejected.`, undefined, {
+    throw new CliError(`${grouped(answer.rejected)} of ${counted(entries.length, 'project')} ${answer.rejected === 1 ? 'was' : 'were'} rejected.`, undefined, {
       code: 'PROJECTS_REJECTED',
       next: 'Correct their lines, then register the file again: the others are unchanged by that.',
     })
@@ -48,7 +54,7 @@ async function registerEntries(endpoint: Endpoint, entries: readonly FileEntry[]
 }
 
 function stoppedAt(error: CliError, done: number, all: number): CliError {
-  return new CliError(`${error.message} ${done} of ${all} projects were sent before.`, error.exitCode, {
+  return new CliError(`${error.message} ${grouped(done)} of ${counted(all, 'project')} ${done === 1 ? 'was' : 'were'} sent before.`, error.exitCode, {
     ...error,
     next: error.next ?? 'Register the same file again: what was registered is unchanged by that.',
   })

@@ -82,14 +82,14 @@ function MonthGrid({ month, today, audits }: MonthGridProps) {
                       data-day={day}
                       class={`day ${toneOf(audits.get(day))}`}
                       tabIndex={day === active ? 0 : -1}
-                      aria-label={labelOf(day, audits.get(day), today)}
                       aria-pressed={day === chosen}
                       onClick={() => setChosen(day)}
                       onFocus={() => setActive(day)}
                       onKeyDown={(event) => move(event, day)}
                     >
-                      <small>{Number(day.slice(-2))}</small>
-                      <span>{day === today ? 'open' : (audits.get(day)?.differences ?? '–')}</span>
+                      <span class="visually-hidden">{labelOf(day, audits.get(day), today)}</span>
+                      <small aria-hidden="true">{Number(day.slice(-2))}</small>
+                      <span aria-hidden="true">{day === today ? 'open' : (audits.get(day)?.differences ?? '–')}</span>
                     </button>
                   )}
                 </td>

@@ -1,4 +1,4 @@
-import { exactWithUnit } from '../../numbers/show-quantity.ts'
+import { allDigits } from '../../numbers/show-quantity.ts'
 import { showDay, showTime } from '../../numbers/show-time.ts'
 import { Notice } from '../../parts/notice.tsx'
 import { Table } from '../../parts/table.tsx'
@@ -30,19 +30,19 @@ export function AuditedDay({ day, today, audit }: AuditedDayProps) {
         caption={`Audit of ${showDay(day)}`}
         columns={['Counted from', { title: 'Events', isNumber: true }, 'What it is']}
         rows={[
-          { key: 'accepted', cells: ['Log', exactWithUnit(accepted_events, 'event'), 'Places in the log where an event of the day was accepted'] },
-          { key: 'raw', cells: ['Raw', exactWithUnit(raw_events, 'event'), 'Events that are kept. More places in the log than events would count some twice'] },
-          { key: 'rollup', cells: ['Rollup', exactWithUnit(rollup_events, 'event'), 'Sums by project, day and metric'] },
+          { key: 'accepted', cells: ['Log', allDigits(accepted_events), 'Places in the log where an event of the day was accepted'] },
+          { key: 'raw', cells: ['Raw', allDigits(raw_events), 'Events that are kept. More places in the log than events would count some twice'] },
+          { key: 'rollup', cells: ['Rollup', allDigits(rollup_events), 'Sums by project, day and metric'] },
           {
             key: 'partnership',
-            cells: ['Partners', exactWithUnit(partnership_events, 'event'), 'Sums by partner. Lower by the events of projects that are not registered'],
+            cells: ['Partners', allDigits(partnership_events), 'Sums by partner. Lower by the events of projects that are not registered'],
           },
         ]}
         foot={{
           key: 'differences',
           cells: [
             'Differences',
-            <strong>{differences}</strong>,
+            <strong>{allDigits(differences)}</strong>,
             differences === '0' ? 'The totals are the same as the recount' : 'Run an audit of this day to see each',
           ],
         }}

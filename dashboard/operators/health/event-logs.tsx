@@ -12,7 +12,14 @@ export function EventLogs({ ingesting: { logs, queued_events } }: Pick<HealthRep
       <h2 id="event-logs">Event logs</h2>
       <Table
         caption="Event logs of this process"
-        columns={['Log', 'State', 'Complete as of', { title: 'Waiting', isNumber: true }, { title: 'Batch in flight', isNumber: true }, 'Identity filter']}
+        columns={[
+          'Log',
+          'State',
+          'Complete as of',
+          { title: 'Events waiting', isNumber: true },
+          { title: 'Batch in flight', isNumber: true },
+          'Identity filter',
+        ]}
         empty="This process counts no log. Another one of this service does, and answers for itself."
         rows={logs.map((log) => ({
           key: log.log,
@@ -20,7 +27,7 @@ export function EventLogs({ ingesting: { logs, queued_events } }: Pick<HealthRep
             <code>{log.log}</code>,
             <StateOfLog log={log} />,
             showTime(log.as_of),
-            `${allDigits(log.lag_events)} events`,
+            allDigits(log.lag_events),
             seconds(log.batch_in_flight_seconds),
             log.filter_full ? 'full' : log.filter_complete ? 'complete' : 'loading',
           ],

@@ -15,7 +15,7 @@ import { Pairs } from '../pairs.tsx'
 
 type ServiceLogs = AsText<AnswerOf<typeof LIST_SERVICE_LOGS>>
 
-const LINES = 200
+const LINES = 100
 
 const LEVEL_TITLES: Readonly<Record<LogLevel, string>> = {
   trace: 'All',
@@ -60,22 +60,24 @@ export function ServiceLogsPage() {
               </Badge>
               <Badge>Since {showTime(process.started_at)}</Badge>
             </div>
-            <Table
-              caption="Log lines, newest first"
-              isCaptionHidden
-              columns={['Time', 'Level', 'Part', 'Message', 'Fields']}
-              empty={`No such line since ${showTime(process.started_at)}. Choose a lower level to see more.`}
-              rows={lines.toReversed().map((line, index) => ({
-                key: `${line.time} ${lines.length - index}`,
-                cells: [
-                  <time dateTime={line.time}>{showTime(line.time)}</time>,
-                  <Badge tone={TONES[line.level] ?? 'plain'}>{line.level}</Badge>,
-                  line.source,
-                  line.message,
-                  <Pairs fields={line.fields} />,
-                ],
-              }))}
-            />
+            <div class="log-lines">
+              <Table
+                caption="Log lines, newest first"
+                isCaptionHidden
+                columns={['Time', 'Level', 'Part', 'Message', 'Fields']}
+                empty={`No such line since ${showTime(process.started_at)}. Choose a lower level to see more.`}
+                rows={lines.toReversed().map((line, index) => ({
+                  key: `${line.time} ${lines.length - index}`,
+                  cells: [
+                    <time dateTime={line.time}>{showTime(line.time)}</time>,
+                    <Badge tone={TONES[line.level] ?? 'plain'}>{line.level}</Badge>,
+                    line.source,
+                    line.message,
+                    <Pairs fields={line.fields} />,
+                  ],
+                }))}
+              />
+            </div>
           </>
         )}
       </ShownAnswer>

@@ -53,7 +53,8 @@ function ShownEvents({ events, isOnlyPage, onResent }: ShownEventsProps) {
     <>
       <Reasons events={events} chosen={chosen} isOnlyPage={isOnlyPage} />
       <div class="actions">
-        <button type="button" class="main" disabled={ids.length === 0} onClick={() => setAsking(true)}>
+        {/* Not disabled, so that it keeps the focus when the dialog closes and nothing is selected any more. */}
+        <button type="button" class="main" aria-disabled={ids.length === 0} onClick={() => setAsking(ids.length > 0)}>
           Resend selected
         </button>
         <span role="status">{ids.length === 0 ? 'None selected' : `${counted(ids.length, 'event')} selected`}</span>

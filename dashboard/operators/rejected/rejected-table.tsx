@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks'
 import { showTime } from '../../numbers/show-time.ts'
-import { Badge } from '../../parts/notice.tsx'
 import { Table } from '../../parts/table.tsx'
+import { timeOr } from '../time-or.ts'
 import { OriginalDialog } from './original-dialog.tsx'
 import type { RejectedEvent } from './read-rejected.ts'
 
@@ -37,12 +37,12 @@ export function RejectedTable({ events, selected, onSelect }: RejectedTableProps
           key: event.id,
           cells: [
             <EventCheckbox event={event} isSelected={selected.has(event.id)} onSelect={(isOn) => select([event.id], isOn)} />,
-            <>
+            <div>
               <code>{event.reason}</code> <span class="message">{event.message}</span>
-            </>,
+            </div>,
             event.project_id === '' ? 'unknown' : event.project_id,
             showTime(event.received_at),
-            event.resent_at === null ? 'no' : <Badge tone="good">{showTime(event.resent_at)}</Badge>,
+            timeOr(event.resent_at, 'no'),
             <button type="button" class="quiet" aria-label={`Show the original of ${nameOf(event)}`} onClick={() => setLooked(event)}>
               Show
             </button>,

@@ -66,16 +66,18 @@ function Outcomes({ outcomes, events }: { outcomes: readonly ResentEvent[]; even
     .map(({ title, count }) => `${count} ${title}`)
   return (
     <>
-      <p role="status">{summary.join(', ')}.</p>
+      <p role="status" tabIndex={-1} ref={(element) => element?.focus()}>
+        {summary.join(', ')}.
+      </p>
       <Table
         caption="Outcome of each event"
         columns={['Event', 'Outcome', 'Reason']}
         rows={outcomes.map(({ id, outcome, reason }) => ({
           key: id,
           cells: [
-            <>
+            <span>
               {events.find((event) => event.id === id)?.event_id} <code>{id}</code>
-            </>,
+            </span>,
             <Badge tone={OUTCOMES[outcome].tone}>{OUTCOMES[outcome].title}</Badge>,
             reason === null ? '' : <code>{reason}</code>,
           ],

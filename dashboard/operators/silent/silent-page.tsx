@@ -43,9 +43,9 @@ export function SilentPage() {
                 key: `${project_id} ${metric}`,
                 cells: [
                   project_id,
-                  <>
+                  <span>
                     {titleOf(metric)} <code>{metric}</code>
-                  </>,
+                  </span>,
                   partner_id ?? 'not registered',
                   showDay(last_day),
                   counted(silent_days, 'day'),
