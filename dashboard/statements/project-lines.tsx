@@ -53,7 +53,8 @@ interface VerdictProps {
 
 function Verdict({ totals, lines, count }: VerdictProps) {
   const differing = totals.filter(({ metric, value }) => compareDecimals(lines.get(metric)?.sum ?? '0', value) !== 0)
-  if (differing.length === 0)
+  const withoutTotal = [...lines.keys()].filter((metric) => !totals.some((total) => total.metric === metric))
+  if (differing.length === 0 && withoutTotal.length === 0)
     return (
       <Notice tone="good">
         <span role="status">The lines add up to the total, in every metric: {counted(count, 'line')} added up here, with all digits.</span>
@@ -66,6 +67,11 @@ function Verdict({ totals, lines, count }: VerdictProps) {
         {differing.map(({ metric, unit, value }) => (
           <li key={metric}>
             <code>{metric}</code>: the lines add up to {exactWithUnit(lines.get(metric)?.sum ?? '0', unit)}, the total says {exactWithUnit(value, unit)}
+          </li>
+        ))}
+        {withoutTotal.map((metric) => (
+          <li key={metric}>
+            <code>{metric}</code>: there are lines, but no total
           </li>
         ))}
       </ul>
