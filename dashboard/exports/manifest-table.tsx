@@ -47,9 +47,9 @@ export function ManifestTable({ totals }: { totals: AsText<Manifest>['totals'] }
         key: JSON.stringify([line, metric]),
         cells: [
           LINES[line],
-          <>
+          <span>
             {titleOf(metric)} <code>{metric}</code>
-          </>,
+          </span>,
           allDigits(rows),
           <span data-total={metric}>{isMetricName(metric) ? exactWithUnit(value, METRICS[metric].unit) : allDigits(value)}</span>,
         ],

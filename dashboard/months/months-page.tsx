@@ -12,7 +12,7 @@ import { Quantities } from '../statements/quantities.tsx'
 import { usedTotals } from '../statements/sums.ts'
 import { CloseDialog } from './close-dialog.tsx'
 import { PartnerMonthsTable } from './partner-months-table.tsx'
-import { type DueMonth, dueMonths, readMonths } from './read-months.ts'
+import { type DueMonth, dueMonths, type MonthsOfPage, readMonths } from './read-months.ts'
 
 /** The months of all partners: those that are due first, then what is open and what is unbilled. */
 export function MonthsPage() {
@@ -35,7 +35,13 @@ export function MonthsPage() {
             <NoPartners />
           ) : (
             <>
-              <DueTable due={dueMonths(partners)} isOnePage={cursors.length === 1 && nextCursor === null} onCloseMonth={setClosing} />
+              <Unread partners={partners} />
+              <DueTable
+                isKnown={partners.every(({ failure }) => failure === undefined)}
+                due={dueMonths(partners)}
+                isOnePage={cursors.length === 1 && nextCursor === null}
+                onCloseMonth={setClosing}
+              />
               <PartnerMonthsTable partners={partners} />
               <PageButtons what="partners" cursors={cursors} nextCursor={nextCursor} onChange={setCursors} />
             </>
@@ -55,15 +61,31 @@ export function MonthsPage() {
   )
 }
 
+/** Says that the page is not complete: a month that nobody sees is not closed. */
+function Unread({ partners }: Pick<MonthsOfPage, 'partners'>) {
+  const count = partners.filter(({ failure }) => failure !== undefined).length
+  if (count === 0) return null
+  return (
+    <div role="alert">
+      <Notice tone="bad">
+        The months of {counted(count, 'partner')} could not be read, and may be due. The reason stands beside each. Refresh to try again.
+      </Notice>
+    </div>
+  )
+}
+
 interface DueTableProps {
   readonly due: readonly DueMonth[]
+  /** False: the months of a partner could not be read, and one of them may be due. */
+  readonly isKnown: boolean
   /** False: further partners are on other pages of the list. */
   readonly isOnePage: boolean
   readonly onCloseMonth: (due: DueMonth) => void
 }
 
-function DueTable({ due, isOnePage, onCloseMonth }: DueTableProps) {
+function DueTable({ due, isKnown, isOnePage, onCloseMonth }: DueTableProps) {
   const which = isOnePage ? '' : ' of the partners on this page'
+  if (due.length === 0 && !isKnown) return null
   if (due.length === 0) return <Notice tone="good">No month{which} is due: every month that is over is closed.</Notice>
   return (
     <>
@@ -77,9 +99,9 @@ function DueTable({ due, isOnePage, onCloseMonth }: DueTableProps) {
         rows={due.map((each) => ({
           key: JSON.stringify([each.partner.id, each.month]),
           cells: [
-            <>
+            <span>
               <a href={linkTo(['partners', each.partner.id, 'statements'])}>{each.partner.name}</a> <code>{each.partner.id}</code>
-            </>,
+            </span>,
             <a href={linkTo(['partners', each.partner.id, 'statements', each.month])}>{showMonth(each.month)}</a>,
             <Quantities totals={usedTotals(each.totals)} none="no usage" />,
             each.after === undefined ? (

@@ -16,9 +16,9 @@ export function PartnerMonthsTable({ partners }: { partners: readonly PartnerMon
       rows={partners.map(({ partner, statements, failure }) => ({
         key: partner.id,
         cells: [
-          <>
+          <span>
             <a href={linkTo(['partners', partner.id, 'statements'])}>{partner.name}</a> <code>{partner.id}</code>
-          </>,
+          </span>,
           partner.closed_through === null ? 'no month yet' : showMonth(partner.closed_through),
           failure === undefined ? (
             <NotClosed partnerId={partner.id} statements={statements} />

@@ -11,7 +11,7 @@ export interface PartnerMonths {
   readonly failure?: CallFailed
 }
 
-export interface MonthsPage {
+export interface MonthsOfPage {
   readonly partners: readonly PartnerMonths[]
   readonly nextCursor: string | null
 }
@@ -20,7 +20,7 @@ export interface MonthsPage {
 const READS_AT_ONCE = 4
 
 /** The months of a page of partners. A partner that cannot be read does not hide the others. */
-export async function readMonths(cursor: string | undefined, signal: AbortSignal): Promise<MonthsPage> {
+export async function readMonths(cursor: string | undefined, signal: AbortSignal): Promise<MonthsOfPage> {
   const { partners, next_cursor } = await readPartners(cursor, signal)
   return { partners: await mapAtMost(READS_AT_ONCE, partners, (partner) => readMonthsOf(partner, signal)), nextCursor: next_cursor }
 }

@@ -54,9 +54,9 @@ function PartnerTable({ partners }: { partners: readonly Partner[] }) {
       rows={partners.map(({ id, name, mode, disabled_at, billing_from, closed_through }) => ({
         key: id,
         cells: [
-          <>
+          <span>
             <a href={linkTo(['partners', id])}>{name}</a> <code>{id}</code>
-          </>,
+          </span>,
           mode,
           <EnabledBadge disabledAt={disabled_at} />,
           billing_from === null ? 'not billed' : showMonth(billing_from),

@@ -87,9 +87,9 @@ function LineRows({ subject, month, total, metricLines }: Omit<MetricLinesProps,
         rows={sorted.slice(0, shownMax).map((line) => ({
           key: line.project_id,
           cells: [
-            <>
+            <span>
               <a href={linkOfSubject(subject, ['projects', line.project_id], { month })}>{line.name}</a> <code>{line.project_id}</code>
-            </>,
+            </span>,
             <StatusBadge status={line.status} deletedAt={line.deleted_at} />,
             exactWithUnit(line.value, unit),
             ...(isPeak ? [line.own_max === null ? '' : ownMaximum(exactWithUnit(line.own_max, unit), line.own_max_day)] : []),
@@ -127,9 +127,9 @@ function LineRows({ subject, month, total, metricLines }: Omit<MetricLinesProps,
 
 function ownMaximum(value: string, day: string | null) {
   return (
-    <>
+    <span>
       {value}
       {day === null ? null : <small> on {showDay(day)}</small>}
-    </>
+    </span>
   )
 }

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks'
 import { linkOfSubject, type Subject } from '../address/subject.ts'
 import { useAnswer } from '../calls/use-answer.ts'
-import { showMonth, showTime } from '../numbers/show-time.ts'
+import { showDay, showMonth } from '../numbers/show-time.ts'
 import { Notice } from '../parts/notice.tsx'
 import { ShownAnswer } from '../parts/shown-answer.tsx'
 import { Table } from '../parts/table.tsx'
@@ -71,7 +71,7 @@ function StatementTable({ subject, statements }: { subject: Subject; statements:
     <Table
       caption="Statements, newest month first"
       isCaptionHidden
-      columns={['Month', 'Status', 'Closed', 'Totals', 'Unbilled', 'SHA-256']}
+      columns={['Month', 'Status', 'Closed on', 'Totals', 'Unbilled', 'SHA-256']}
       rows={statements.map(({ statement, totals }) => {
         const state = monthStateOf(statement)
         const { month, closed_at, sha256 } = statement
@@ -80,7 +80,7 @@ function StatementTable({ subject, statements }: { subject: Subject; statements:
           cells: [
             <a href={linkOfSubject(subject, ['statements', month])}>{showMonth(month)}</a>,
             <MonthBadge state={state} />,
-            closed_at === null ? 'not yet' : showTime(closed_at),
+            closed_at === null ? 'not yet' : showDay(closed_at),
             <Quantities totals={usedTotals(totals).map(({ metric, unit, value }) => ({ metric, unit, value }))} none="no usage" isTotal />,
             state === 'closed' ? <Unbilled totals={totals} /> : 'everything',
             sha256 === null ? 'none yet' : <ShortHash sha256={sha256} />,

@@ -44,9 +44,9 @@ export function TotalsTable({ statement: { statement, totals, adjustments } }: {
 
 function MetricTitle({ metric, kind }: Pick<StatementTotal, 'metric' | 'kind'>) {
   return (
-    <>
+    <span>
       {titleOf(metric)} <code>{metric}</code> <span class="hint">{kind === 'peak' ? 'peak' : 'sum'}</span>
-    </>
+    </span>
   )
 }
 

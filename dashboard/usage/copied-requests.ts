@@ -1,4 +1,3 @@
-import type { MetricName } from '../../metering/metrics.ts'
 import { pathOf } from '../calls/call.ts'
 import type { ShownUsage } from './shown-usage.ts'
 
@@ -16,8 +15,8 @@ function requestOf({ subject: { partnerId, asAdmin }, projectId }: { subject: Sh
 }
 
 /** The same figure in the command line. */
-export function cliOf({ projectId, period }: ShownUsage, metric: MetricName): string {
-  return `meterline usage${projectId === undefined ? '' : ` --project ${projectId}`} --from ${period.first} --to ${period.last} --metric ${metric}`
+export function cliOf({ projectId, period }: ShownUsage): string {
+  return `meterline usage${projectId === undefined ? '' : ` ${projectId}`} --from ${period.first} --to ${period.last}`
 }
 
 export function pageLinkOf(): string {

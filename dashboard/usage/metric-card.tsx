@@ -48,7 +48,8 @@ export function MetricCard({ figure, earlier, ...shown }: MetricCardProps) {
           Explain
         </button>
         <CopyButton text={curlOf(shown)}>Copy as curl</CopyButton>
-        <CopyButton text={cliOf(shown, metric)}>Copy as command</CopyButton>
+        {/* The command line reads usage with the credential of a partner only. */}
+        {shown.subject.asAdmin ? null : <CopyButton text={cliOf(shown)}>Copy as command</CopyButton>}
         <CopyButton text={pageLinkOf()}>Copy the link</CopyButton>
       </footer>
       {explained === undefined ? null : <Explanation {...shown} metric={metric} period={explained} onClose={() => setExplained(undefined)} />}

@@ -66,28 +66,32 @@ describe.skipIf(!HAS_CHROMIUM)('the dashboard for everybody', () => {
     await tested?.stop()
   })
 
-  test.each(LOOKS)('every page passes axe and fits the screen ($name)', async ({ options }) => {
-    const found: string[] = []
-    const signIn = await browser.openPage(`${tested.service.url}/`, options)
-    found.push(...(await findings(signIn.page, 'sign in')))
-    await signIn.close()
-    const visits = [
-      { as: partner, pages: PARTNER_PAGES },
-      { as: { token: tested.service.adminToken }, pages: [...ADMIN_PAGES, ...PARTNER_PAGES.map((page) => `partners/${partner.partnerId}/${page}`)] },
-    ]
-    for (const { as, pages } of visits) {
-      const { page, problems, close } = await openDashboard({ browser, url: tested.service.url, as, options })
-      for (const each of pages) {
-        await page.goto(`${tested.service.url}/#/${each}`)
-        await page.locator('main h1').first().waitFor()
-        await page.locator('.loading').first().waitFor({ state: 'detached' })
-        found.push(...(await findings(page, each)))
+  test.each(LOOKS)(
+    'every page passes axe and fits the screen ($name)',
+    async ({ options }) => {
+      const found: string[] = []
+      const signIn = await browser.openPage(`${tested.service.url}/`, options)
+      found.push(...(await findings(signIn.page, 'sign in')))
+      await signIn.close()
+      const visits = [
+        { as: partner, pages: PARTNER_PAGES },
+        { as: { token: tested.service.adminToken }, pages: [...ADMIN_PAGES, ...PARTNER_PAGES.map((page) => `partners/${partner.partnerId}/${page}`)] },
+      ]
+      for (const { as, pages } of visits) {
+        const { page, problems, close } = await openDashboard({ browser, url: tested.service.url, as, options })
+        for (const each of pages) {
+          await page.goto(`${tested.service.url}/#/${each}`)
+          await page.locator('main h1').first().waitFor()
+          await page.locator('.loading').first().waitFor({ state: 'detached' })
+          found.push(...(await findings(page, each)))
+        }
+        found.push(...problems)
+        await close()
       }
-      found.push(...problems)
-      await close()
-    }
-    expect(found).toEqual([])
-  })
+      expect(found).toEqual([])
+    },
+    180_000,
+  )
 
   test('dialogs pass axe', async () => {
     for (const colorScheme of ['light', 'dark'] as const) {

@@ -41,13 +41,19 @@ describe.skipIf(!HAS_CHROMIUM)('one figure in five places', () => {
     const open = (at: string) => openDashboard({ browser, url: tested.service.url, as: partner, at })
     const { summary } = (await tested.client.partner(partner, 'GET', '/usage?start_date=2026-01-01&end_date=2026-01-31')).body
     const { totals } = (await tested.client.statement(partner, MONTH)).body as { totals: { metric: string; value: string }[] }
-    const csv = (await tested.client.partner(partner, 'GET', `/statements/${MONTH}/export?format=csv`)).text.split('\r\n').map((line) => line.split(','))
+    const csv = (await tested.client.partner(partner, 'GET', `/statements/${MONTH}/export?format=csv`)).text
+      .split('\r\n')
+      .map((line) => line.split(',').map((cell) => cell.replaceAll('"', '')))
     const column = (name: string) => csv[0]?.indexOf(name) ?? -1
     const env = { METERLINE_URL: tested.service.url, METERLINE_ACCESS_TOKEN: partner.secret, METERLINE_PARTNER_ID: partner.partnerId }
     const usage = await open(`#/usage?month=${MONTH}`)
     const statement = await open(`#/statements/${MONTH}`)
     for (const metric of BILLED) {
-      const { stdout } = await runHere(['usage', '--from', '2026-01-01', '--to', '2026-01-31', '--metric', metric], env)
+      // The command that the card offers, as it is.
+      const command = String(
+        await usage.page.locator(`#metric-${metric}`).locator('xpath=ancestor::section').getByRole('button', { name: 'Copy as command' }).getAttribute('title'),
+      )
+      const { stdout } = await runHere(command.split(' ').slice(1), env)
       const lines = csv.filter((line) => line[column('metric')] === metric).map((line) => line[column('value')] ?? '')
       expect({
         page: await shownTotal(usage.page, metric),
@@ -55,7 +61,7 @@ describe.skipIf(!HAS_CHROMIUM)('one figure in five places', () => {
         api: summary[METRICS[metric].partnershipName],
         statement: totals.find((total) => total.metric === metric)?.value,
         csv: sumOf(lines),
-        'command line': new RegExp(`^${metric}\\b.*?([\\d,]{20,}(?:\\.\\d+)?)`, 'm').exec(stdout)?.[1]?.replaceAll(',', ''),
+        'command line': new RegExp(`^│ ${metric}\\b.*?([\\d,]{20,}(?:\\.\\d+)?)`, 'm').exec(stdout)?.[1]?.replaceAll(',', ''),
       }).toEqual(Object.fromEntries(['page', 'page of the statement', 'api', 'statement', 'csv', 'command line'].map((place) => [place, EXPECTED[metric]])))
     }
     expect([...usage.problems, ...statement.problems]).toEqual([])
