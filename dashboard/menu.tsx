@@ -16,7 +16,7 @@ const PAGES_UNFOLDED_MAX = 4
 export function Menu({ pages, current, title }: MenuProps) {
   const [isOpen, setOpen] = useState(false)
   const isFoldable = pages.length > PAGES_UNFOLDED_MAX
-  // Whoever has opened another page wants to see it, not the menu.
+  // A reader who has opened another page wants to see it, not the menu.
   useEffect(() => setOpen(false), [current])
   const groups = groupsOf(pages)
   return (

@@ -66,6 +66,18 @@ test('the help of the command line uses no private words', async () => {
   expect(all.flatMap(([place, text]) => privateWordsIn(place, text))).toEqual([])
 })
 
+test('the pages of the dashboard use no private words', () => {
+  const folder = join(ROOT, 'dashboard')
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) => /\.tsx?$/.test(path))
+  const lines = files.flatMap((path) =>
+    readFileSync(join(folder, path), 'utf8')
+      .split('\n')
+      .map((line): [string, string] => [path, line]),
+  )
+  expect(lines.length).toBeGreaterThan(1_000)
+  expect(lines.flatMap(([path, line]) => privateWordsIn(path, line))).toEqual([])
+})
+
 test('README, ARCHITECTURE, CONTRIBUTING, CHANGELOG and docs use no private words, and their lines have at most 120 characters', () => {
   const documents = [...readdirSync(ROOT), ...readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' }).map((path) => join('docs', path))]
   const lines = documents

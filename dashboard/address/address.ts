@@ -36,10 +36,6 @@ export function setParameters(changes: Readonly<Record<string, string | undefine
   location.hash = linkTo(address.value.parts, { ...address.value.parameters, ...changes })
 }
 
-export function openPage(link: string): void {
-  location.hash = link
-}
-
 addEventListener('hashchange', () => {
   address.value = readAddress()
 })

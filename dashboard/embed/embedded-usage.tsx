@@ -17,7 +17,7 @@ export function EmbeddedUsage() {
     const use = (message: HostMessage) => {
       if (message.type === 'meterline:theme') return applyTheme(message.properties)
       const begun = sessionOfToken(message.token)
-      // An admin token would show everything to whoever sees the page that embeds this one.
+      // An admin token would show everything to every reader of the page that embeds this one.
       if (begun.who === 'admin') return setProblem('This view takes a code of a project or a token of a partner, no other credential.')
       setProblem('')
       beginSession(begun)

@@ -52,7 +52,7 @@ export function CloseDialog({ due: { partner, month }, onClose }: CloseDialogPro
               {closing.state === 'failed' ? <NotClosed failure={closing.failure} /> : null}
               <div class="actions">
                 <button type="button" class="main" onClick={close} disabled={closing.state === 'closing'}>
-                  {closing.state === 'closing' ? 'Closing…' : `Close ${showMonth(month)} for good`}
+                  {closing.state === 'closing' ? 'Closing…' : `Close ${showMonth(month)} permanently`}
                 </button>
                 <button type="button" disabled={closing.state === 'closing'} onClick={(event) => event.currentTarget.closest('dialog')?.close()}>
                   Leave it open

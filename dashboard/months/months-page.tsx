@@ -61,14 +61,14 @@ export function MonthsPage() {
   )
 }
 
-/** Says that the page is not complete: a month that nobody sees is not closed. */
+/** Says that the page is not complete: a month that is not seen is not closed. */
 function Unread({ partners }: Pick<MonthsOfPage, 'partners'>) {
   const count = partners.filter(({ failure }) => failure !== undefined).length
   if (count === 0) return null
   return (
     <div role="alert">
       <Notice tone="bad">
-        The months of {counted(count, 'partner')} could not be read, and may be due. The reason stands beside each. Refresh to try again.
+        The months of {counted(count, 'partner')} could not be read, and may be due. The reason is shown beside each. Refresh to try again.
       </Notice>
     </div>
   )

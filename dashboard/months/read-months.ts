@@ -16,7 +16,7 @@ export interface MonthsOfPage {
   readonly nextCursor: string | null
 }
 
-/** Each read of a partner's months is a query over its days, so a page of partners must not begin fifty at once. */
+/** Each read of a partner's months is a query over its days, so a page of partners must not begin fifty at the same time. */
 const READS_AT_ONCE = 4
 
 /** The months of a page of partners. A partner that cannot be read does not hide the others. */

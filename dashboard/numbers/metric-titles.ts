@@ -1,6 +1,6 @@
 import type { MetricName } from '../../metering/metrics.ts'
 
-/** Headings of metrics. Their names, as events and answers have them, stand beside them. */
+/** Headings of metrics. Their names, as events and answers have them, are shown beside them. */
 export const METRIC_TITLES: Readonly<Record<MetricName, string>> = {
   database_size_bytes: 'Database size',
   file_storage_bytes: 'File storage',

@@ -16,7 +16,7 @@ const SHORT_STEPS = ['', 'k', 'M', 'G', 'T', 'P', 'E', 'Z', 'Y', 'R'] as const
 const DIGITS_OF_LONG = 7
 
 /** Three digits and a decimal prefix, such as 5.36 G. The digits are cut, not rounded up: a total never looks greater than it is. */
-export function shortened(quantity: string): string {
+function shortened(quantity: string): string {
   const sign = quantity.startsWith('-') ? '-' : ''
   const [integer = '0'] = quantity.replace('-', '').split('.')
   if (integer.length < DIGITS_OF_LONG) return allDigits(quantity)

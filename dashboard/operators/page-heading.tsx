@@ -10,7 +10,7 @@ interface PageHeadingProps {
   readonly children?: ComponentChildren
 }
 
-/** The heading of a page. Nothing is read again by itself, so each page has a button for it. */
+/** The heading of a page. Nothing is read again automatically, so each page has a button for it. */
 export function PageHeading({ title, lead, isRefreshing, onRefresh, children }: PageHeadingProps) {
   return (
     <>

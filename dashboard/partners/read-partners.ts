@@ -8,7 +8,7 @@ export type PartnerPage = AsText<AnswerOf<typeof LIST_PARTNERS>>
 export type Partner = PartnerPage['partners'][number]
 
 /** How many partners a page of them has. */
-export const PARTNERS_PER_PAGE = 50
+const PARTNERS_PER_PAGE = 50
 
 /** A page of partners by name; the first has no cursor. */
 export function readPartners(cursor: string | undefined, signal: AbortSignal): Promise<PartnerPage> {

@@ -2,7 +2,7 @@ import { signal } from '@preact/signals'
 import type { AdminRole } from '../../contract/fields.ts'
 import type { Caller, Credential } from '../calls/call.ts'
 
-/** Who is signed in, and with what. It is kept in memory: a reload asks again, unless a token was kept for this tab. */
+/** Who is signed in, and with what. It is kept in memory: a reload asks for it again, unless a token was kept for this tab. */
 export type Session = PartnerSession | ProjectSession | AdminSession
 
 interface Signed {

@@ -34,7 +34,7 @@ export function SignInPage() {
           <input type="checkbox" name="keep" />
           <span>
             Keep me signed in in this tab for up to {KEPT_SECONDS / 3_600} hour
-            <small>Otherwise a reload asks again. A short-lived token is kept, never the secret.</small>
+            <small>Otherwise a reload asks for it again. A short-lived token is kept, never the secret.</small>
           </span>
         </label>
         <div role="alert">{problem === '' ? null : <Notice tone="bad">{problem}</Notice>}</div>

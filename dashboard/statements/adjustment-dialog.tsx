@@ -34,7 +34,7 @@ type Sending =
   | { readonly state: 'none' }
   | { readonly state: 'sending' }
   | { readonly state: 'added'; readonly id: string; readonly month: string; readonly adjustment: Adjustment }
-  | { readonly state: 'refused'; readonly problem: string }
+  | { readonly state: 'rejected'; readonly problem: string }
   | { readonly state: 'failed'; readonly failure: CallFailed }
 
 /** Adds a manual line to a partner's next statement. Its id is made once, so that sending it twice adds one line. */
@@ -45,7 +45,7 @@ export function AdjustmentDialog({ partnerId, statements, onClose }: AdjustmentD
   const submit = (event: SubmitEvent) => {
     event.preventDefault()
     const read = readAdjustment(new FormData(event.currentTarget as HTMLFormElement))
-    if (typeof read === 'string') return setSending({ state: 'refused', problem: read })
+    if (typeof read === 'string') return setSending({ state: 'rejected', problem: read })
     setSending({ state: 'sending' })
     const request = { method: 'POST', path: '/admin/v1/statements/:partnerId/adjustments', params: { partnerId }, body: read } as const
     call<typeof ADD_ADJUSTMENT>(caller(), request).then(
@@ -66,7 +66,7 @@ export function AdjustmentDialog({ partnerId, statements, onClose }: AdjustmentD
           </p>
           <AdjustmentFields id={id} months={statements.map(({ statement }) => statement.month)} />
           <div role="alert">
-            {sending.state === 'refused' ? <Notice tone="bad">{sending.problem}</Notice> : null}
+            {sending.state === 'rejected' ? <Notice tone="bad">{sending.problem}</Notice> : null}
             {sending.state === 'failed' ? (
               <Notice tone="bad">
                 <strong>It could not be added</strong>

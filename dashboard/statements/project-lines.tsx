@@ -10,10 +10,10 @@ interface ProjectLinesProps extends MonthOfSubject {
   readonly lines: ReadonlyMap<string, MetricLines>
 }
 
-/** A statement with at most so many lines shows all of them at once. */
+/** A statement with at most so many lines shows all of them. */
 const LINES_SHOWN_AT_ONCE = 60
 
-/** What each project adds to each metric. The lines are added up here, so that nobody need believe that they are the total. */
+/** What each project adds to each metric. The lines are added up here, so that a reader need not take it on trust that they are the total. */
 export function ProjectLines({ subject, month, totals, lines }: ProjectLinesProps) {
   const count = [...lines.values()].reduce((sum, { lines: ofMetric }) => sum + ofMetric.length, 0)
   const metrics = totals.filter(({ metric }) => lines.has(metric))

@@ -50,6 +50,6 @@ export function StatementFacts({ subject: { partnerId }, head, partnerName }: St
 }
 
 /** Where the statement was read, without the page. */
-export function serviceAddress(): string {
+function serviceAddress(): string {
   return new URL('.', document.baseURI).href.replace(/\/$/, '')
 }

@@ -12,7 +12,7 @@ export function linesByMetric(projects: readonly ProjectLine[]): ReadonlyMap<str
   return new Map([...groupedByMetric(projects)].map(([metric, ofMetric]) => [metric, { lines: ofMetric, sum: sumOf(ofMetric) }]))
 }
 
-export function sumOf(lines: readonly { readonly value: string }[]): string {
+function sumOf(lines: readonly { readonly value: string }[]): string {
   return lines.reduce((sum, { value }) => addDecimals(sum, value), '0')
 }
 
@@ -21,7 +21,7 @@ export function adjustmentsByMetric(adjustments: readonly AdjustmentLine[]): Rea
   return new Map([...groupedByMetric(adjustments)].map(([metric, lines]) => [metric, sumOf(lines)]))
 }
 
-export function isZero(quantity: string): boolean {
+function isZero(quantity: string): boolean {
   return compareDecimals(quantity, '0') === 0
 }
 

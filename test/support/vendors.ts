@@ -43,7 +43,7 @@ export const VENDORS: Readonly<Record<string, readonly string[]>> = {
   preact: ['dashboard'],
   '@preact/signals': ['dashboard'],
   vite: ['dashboard/vite.config.ts'],
-  'playwright-core': ['test/support/clients', 'test/dashboard', 'bench/dashboard.ts'],
+  'playwright-core': ['test/support/clients', 'test/dashboard', 'bench'],
   'axe-core': ['test/dashboard'],
   esbuild: ['emitter/bundle.ts'],
   'fast-check': ['test'],

@@ -20,7 +20,7 @@ export function AuditsPage() {
     <>
       <PageHeading
         title="Audits"
-        lead="Each finished day is counted again from its raw events, by itself and again whenever more of it is stored. 0 means that every total is the same as the recount."
+        lead="Each finished day is counted again from its raw events, automatically, and again whenever more of it is stored. 0 means that every total is the same as the recount."
         isRefreshing={false}
         onRefresh={() => setRound(round + 1)}
       >

@@ -37,7 +37,7 @@ export function AddPartnerSecretDialog({ partnerId, name, onAdded, onClose }: Ad
       {action.result === undefined ? (
         <form ref={form} onSubmit={submit}>
           <p>
-            The new secret works at once. The one before keeps working for the overlap, so that the partner can exchange it without a moment in which none
+            The new secret works immediately. The one before keeps working for the overlap, so that the partner can exchange it without a moment in which none
             works.
           </p>
           <label>

@@ -87,8 +87,8 @@ function TokenTable({ tokens, onChanged }: { tokens: readonly AdminToken[]; onCh
           onClose={() => setRevoked(undefined)}
         >
           <p>
-            Whoever uses the token <code>{revoked.id}</code> is signed out within a second. What it has created, such as ingest keys and partners’ secrets,
-            stays valid.
+            The caller that uses the token <code>{revoked.id}</code> is signed out within a second. What it has created, such as ingest keys and partners’
+            secrets, stays valid.
           </p>
         </ConfirmDialog>
       )}

@@ -88,7 +88,7 @@ function KeyTable({ keys, onChanged }: { keys: readonly IngestKey[]; onChanged: 
           onClose={() => setRevoked(undefined)}
         >
           <p>
-            Every emitter that uses {revoked.prefix}…{revoked.last_four} is refused within a second. What it has sent stays counted. A revoked key never works
+            Every emitter that uses {revoked.prefix}…{revoked.last_four} is rejected within a second. What it has sent stays counted. A revoked key never works
             again: give the emitter another one first.
           </p>
           <p>Last used: {timeOr(revoked.last_used_at, 'never')}.</p>

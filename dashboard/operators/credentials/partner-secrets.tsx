@@ -107,7 +107,7 @@ function SecretTable({ partnerId, secrets, onChanged }: SecretTableProps) {
           onClose={() => setRevoked(undefined)}
         >
           <p>
-            Requests with this secret are refused within a second, and it never works again.{' '}
+            Requests with this secret are rejected within a second, and it never works again.{' '}
             {isLast ? 'It is the only valid one: the partner cannot call the API until you add another.' : 'The other valid secret keeps working.'}
           </p>
           <p>Last used: {timeOr(revoked.last_used_at, 'never')}.</p>

@@ -21,7 +21,7 @@ const STATES: Readonly<Record<KeyState, { readonly tone: Tone; readonly meaning:
   withdrawn: { tone: 'bad', meaning: 'Verifies nothing.' },
 }
 
-/** The keys that sign codes and tokens. They are rotated by themselves, and by hand after a leak. */
+/** The keys that sign codes and tokens. They are rotated automatically, and by hand after a leak. */
 export function SigningKeys() {
   const pages = useCursorPages()
   const query = { limit: ROWS_PER_PAGE, cursor: pages.cursor }

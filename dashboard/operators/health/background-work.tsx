@@ -7,7 +7,7 @@ import type { HealthReport } from './read-report.ts'
 
 type Background = NonNullable<HealthReport['background']>
 
-/** What the process does by itself: totals, audits, closings. */
+/** What the process does automatically: totals, audits, closings. */
 export function BackgroundWork({ background }: Pick<HealthReport, 'background'>) {
   return (
     <section aria-labelledby="background">

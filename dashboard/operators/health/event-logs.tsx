@@ -94,7 +94,7 @@ export function LogOffsets({ source, logs }: SourceAndLogs) {
 
 /** Offsets that exist and are not counted yet. */
 function lagOf({ begin, end, settled_through }: Pick<ListedLogs[number], 'begin' | 'end' | 'settled_through'>): string {
-  const settled = BigInt(settled_through) + 1n
-  const from = settled > BigInt(begin) ? settled : BigInt(begin)
+  const next = BigInt(settled_through) + 1n
+  const from = next > BigInt(begin) ? next : BigInt(begin)
   return (BigInt(end) > from ? BigInt(end) - from : 0n).toString()
 }

@@ -3,7 +3,7 @@ import { linkTo } from '../../address/address.ts'
 import { allDigits, counted } from '../../numbers/show-quantity.ts'
 import { showTime } from '../../numbers/show-time.ts'
 import type { Finding } from './finding.ts'
-import type { HealthReport } from './read-report.ts'
+import { type HealthReport, RANGE_TITLES } from './read-report.ts'
 
 /** As in docs/operating/alerts.yml. */
 const WATERMARK_SECONDS_MAX = 600
@@ -83,7 +83,7 @@ function rejected({ activity, range }: HealthReport): Finding[] {
   return [
     {
       tone: isMany ? 'warn' : 'plain',
-      what: `${counted(lost, 'event')} of the last ${range} ${lost === '1' ? 'was' : 'were'} rejected, and ${allDigits(kept)} counted.`,
+      what: `${counted(lost, 'event')} of the ${RANGE_TITLES[range].toLowerCase()} ${lost === '1' ? 'was' : 'were'} rejected, and ${allDigits(kept)} counted.`,
       why: activity.rejected.map(({ reason, events }) => `${reason}: ${allDigits(events)}`).join(', '),
       ...{ next: 'Correct the emitter, then resend them.', link: { href: linkTo(['rejected']), title: 'Rejected events' } },
     },

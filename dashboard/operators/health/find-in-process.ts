@@ -63,6 +63,7 @@ function months({ background }: HealthReport): Finding[] {
         why: 'Only a clock says that the month is over.',
       },
       next: 'Check the date, then close the month (meterline docs clocks).',
+      link: { href: linkTo(['months']), title: 'Months' },
     })
   if (state.negative_adjustments !== '0')
     findings.push({

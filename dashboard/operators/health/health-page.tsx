@@ -67,7 +67,7 @@ function Findings({ report, source }: { report: HealthReport; source: Source | u
       {report.readiness.ready ? (
         <Notice tone={isUrgent ? 'plain' : 'good'}>
           <strong>Ready: events are accepted and counted.</strong>
-          {isUrgent ? <p>Somebody should look at what follows.</p> : <p>Nobody has to act.</p>}
+          {isUrgent ? <p>Check what follows.</p> : <p>No action is needed.</p>}
         </Notice>
       ) : null}
       <ul class="findings">

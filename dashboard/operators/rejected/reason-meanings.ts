@@ -11,5 +11,5 @@ export const REASON_MEANINGS: Readonly<Record<RejectReason, string>> = {
   conflict: 'An event with the same id and another metric or value was counted before. Give each event an id of its own.',
   too_large: 'The event is larger than allowed. Send less with it.',
   project_not_allowed: 'The ingest key may not send for this project. Register the project, or use another key; then resend.',
-  refused_by_store: 'The database refused the event. Read the service log, then resend.',
+  refused_by_store: 'The database rejected the event. Read the service log, then resend.',
 }

@@ -79,7 +79,7 @@ function EventCheckbox({ event, isSelected, onSelect }: EventCheckboxProps) {
   )
 }
 
-/** For people who hear the page: its own id, or where it stands in the log. */
-export function nameOf({ event_id, id }: Pick<RejectedEvent, 'event_id' | 'id'>): string {
+/** For people who hear the page: its own id, or its place in the log. */
+function nameOf({ event_id, id }: Pick<RejectedEvent, 'event_id' | 'id'>): string {
   return event_id === '' ? `event ${id}` : `event ${event_id}`
 }

@@ -18,7 +18,7 @@ export function RevealDialog({ name, onClose }: { name: string; onClose: () => v
         {action.result === undefined ? (
           <>
             <p>
-              The audit log will record that you have read this value, and when. It is shown on this screen until you hide it: make sure that nobody looks over
+              The audit log will record that you have read this value, and when. It is shown on this screen until you hide it: make sure that no one looks over
               your shoulder.
             </p>
             <ActionFailure failure={action.failure} />

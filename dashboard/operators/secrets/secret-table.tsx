@@ -48,7 +48,7 @@ export function SecretTable({ secrets, onChanged }: SecretTableProps) {
           onDone={onChanged}
           onClose={close}
         >
-          <p>Whoever reads this secret gets "not found" from now on. Its value stays stored, encrypted, and it can be activated again here.</p>
+          <p>Callers that read this secret get "not found" from now on. Its value stays stored, encrypted, and it can be activated again here.</p>
         </ConfirmDialog>
       ) : null}
       {asked?.about === 'activate' ? (

@@ -38,7 +38,7 @@ export function SilentPage() {
             <Table
               caption="Projects that stopped sending a metric"
               columns={['Project', 'Metric', 'Partner', 'Last day', { title: 'Silent for', isNumber: true }, 'Last event']}
-              empty={`No emitter that sent every day for ${days} days has stopped. Nobody has to act.`}
+              empty={`No emitter that sent every day for ${days} days has stopped. No action is needed.`}
               rows={found.map(({ project_id, partner_id, metric, last_day, silent_days, last_event_at }) => ({
                 key: `${project_id} ${metric}`,
                 cells: [

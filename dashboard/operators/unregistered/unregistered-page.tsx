@@ -30,7 +30,7 @@ function UnregisteredPages({ days }: { days: Days }) {
     <>
       <PageHeading
         title="Unregistered projects"
-        lead="Their events are counted and kept, and nobody is billed for them. An id that is like a registered one is often misspelt: correct the emitter. Otherwise register the project."
+        lead="Their events are counted and kept, and no partner is billed for them. An id that is like a registered one is often misspelt: correct the emitter. Otherwise register the project."
         {...refreshOf(list)}
       >
         <Choice label="Days" parameter="days" value={days} options={DAYS_TITLES} />
@@ -78,7 +78,7 @@ function ProjectTable({ projects, onRegistered }: ProjectTableProps) {
           'Similar ids',
           ...(mayRegister ? ['Action'] : []),
         ]}
-        empty="Every project with usage in these days is registered. Nobody has to act."
+        empty="Every project with usage in these days is registered. No action is needed."
         rows={projects.map((project) => ({
           key: project.id,
           cells: [
