@@ -4,18 +4,18 @@ import type { AnswerOf, Operation, RequestInput } from '../contract/operation.ts
 /** The public HTTP API as the operator and the partner of the demo use it. The platform uses the emitter SDK (demo/emit.ts). */
 export class DemoClient {
   readonly url: string
-  readonly #adminToken: string
+  readonly adminToken: string
   readonly signal: AbortSignal
 
   /** Once `signal` is aborted, every call rejects, including those in progress. */
   constructor({ url, adminToken }: { url: string; adminToken: string }, signal: AbortSignal) {
     this.url = url
-    this.#adminToken = adminToken
+    this.adminToken = adminToken
     this.signal = signal
   }
 
   asOperator<O extends Operation>(operation: O, request: RequestInput<O> = {}): Promise<AnswerOf<O>> {
-    return this.#call({ authorization: `Bearer ${this.#adminToken}` }, operation, request)
+    return this.#call({ authorization: `Bearer ${this.adminToken}` }, operation, request)
   }
 
   asPartner<O extends Operation>({ secret }: DemoPartner, operation: O, request: RequestInput<O>): Promise<AnswerOf<O>> {

@@ -31,6 +31,11 @@ export async function readReport(client: DemoClient, subject: ReportSubject): Pr
     'The same numbers with curl (the secret is valid in this demo only)',
     ...curlLines(subject, whole),
     ...curlLines(subject, week),
+    '',
+    'The same numbers in a browser: the dashboard, with the partner or with the admin token (both are valid in this demo only)',
+    `  ${subject.url}/`,
+    `  partner id ${subject.partner.partnerId}, secret ${subject.partner.secret}`,
+    `  admin token ${client.adminToken}`,
   ]
 }
 

@@ -13,8 +13,8 @@ export async function start(environment: NodeJS.ProcessEnv, part: ServicePart = 
     logger.warn({ given, meant }, 'the environment has a variable that looks like a misspelt one of Meterline; it is ignored')
   const service = await startService(config, logging, part)
   if (service.adminTokenPath !== undefined) logger.info({ path: service.adminTokenPath }, 'the admin token is stored in this file')
-  const docs = part === 'ingest' || part === 'aggregate' ? undefined : `${service.url}/docs`
-  logger.info({ url: service.url, metrics: service.metricsUrl, docs, engine: service.clickhouse.engine, part, ...service.build }, 'Meterline is ready')
+  const pages = part === 'ingest' || part === 'aggregate' ? {} : { dashboard: `${service.url}/`, docs: `${service.url}/docs` }
+  logger.info({ url: service.url, metrics: service.metricsUrl, ...pages, engine: service.clickhouse.engine, part, ...service.build }, 'Meterline is ready')
   try {
     const signal = await Promise.race([untilSignal(), service.failed])
     logger.info({ signal }, 'stopping')
