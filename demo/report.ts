@@ -32,7 +32,7 @@ export async function readReport(client: DemoClient, subject: ReportSubject): Pr
     ...curlLines(subject, whole),
     ...curlLines(subject, week),
     '',
-    'The same numbers in a browser: the dashboard, with the partner or with the admin token (both are valid in this demo only)',
+    'The same numbers in a browser (both credentials are valid in this demo only)',
     `  ${subject.url}/`,
     `  partner id ${subject.partner.partnerId}, secret ${subject.partner.secret}`,
     `  admin token ${client.adminToken}`,
