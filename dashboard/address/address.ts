@@ -36,6 +36,12 @@ export function setParameters(changes: Readonly<Record<string, string | undefine
   location.hash = linkTo(address.value.parts, { ...address.value.parameters, ...changes })
 }
 
+/** The parameters that say which period is shown: a link that carries them shows the same one. */
+export function periodParameters(): Readonly<Record<string, string | undefined>> {
+  const { month, last, from, to } = address.value.parameters
+  return { month, last, from, to }
+}
+
 addEventListener('hashchange', () => {
   address.value = readAddress()
 })

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks'
 import { METRIC_NAMES, METRICS, type MetricName } from '../../metering/metrics.ts'
-import { address, setParameters } from '../address/address.ts'
+import { address, periodParameters, setParameters } from '../address/address.ts'
 import { type Period, periodOf } from '../address/period.ts'
 import { PeriodPicker } from '../address/period-picker.tsx'
 import { linkOfSubject, type Subject } from '../address/subject.ts'
@@ -212,9 +212,4 @@ function ProjectTable({ subject, projects, metric, peakDay, total }: ProjectTabl
       foot={{ key: 'total', cells: ['All projects', '', '', <strong data-total={metric}>{allDigits(total)}</strong>, ...(isPeak ? [''] : []), ''] }}
     />
   )
-}
-
-function periodParameters(): Record<string, string | undefined> {
-  const { month, last, from, to } = address.value.parameters
-  return { month, last, from, to }
 }
