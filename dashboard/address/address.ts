@@ -36,6 +36,13 @@ export function setParameters(changes: Readonly<Record<string, string | undefine
   location.hash = linkTo(address.value.parts, { ...address.value.parameters, ...changes })
 }
 
+/** Removes a parameter from the URL and from the history of the tab. */
+export function forgetParameter(name: string): void {
+  const { parts, parameters } = address.value
+  history.replaceState(null, '', linkTo(parts, { ...parameters, [name]: undefined }))
+  address.value = readAddress()
+}
+
 addEventListener('hashchange', () => {
   address.value = readAddress()
 })
