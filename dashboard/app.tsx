@@ -14,9 +14,7 @@ import type { ShownPage } from './shown-page.ts'
 export function App() {
   const [isContinuing, setContinuing] = useState(true)
   useEffect(() => {
-    continueSession()
-      .catch(() => {})
-      .finally(() => setContinuing(false))
+    continueSession().finally(() => setContinuing(false))
   }, [])
   const { value: signedIn } = session
   if (isContinuing) return null

@@ -36,10 +36,11 @@ export function setParameters(changes: Readonly<Record<string, string | undefine
   location.hash = linkTo(address.value.parts, { ...address.value.parameters, ...changes })
 }
 
-/** The parameters that say which period is shown: a link that carries them shows the same one. */
-export function periodParameters(): Readonly<Record<string, string | undefined>> {
-  const { month, last, from, to } = address.value.parameters
-  return { month, last, from, to }
+/** Removes a parameter from the URL and from the history of the tab. */
+export function forgetParameter(name: string): void {
+  const { parts, parameters } = address.value
+  history.replaceState(null, '', linkTo(parts, { ...parameters, [name]: undefined }))
+  address.value = readAddress()
 }
 
 addEventListener('hashchange', () => {

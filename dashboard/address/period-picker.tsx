@@ -10,13 +10,15 @@ const LISTED_MONTHS = 24
 /** Chooses the period, which the URL keeps. */
 export function PeriodPicker({ chosen }: { chosen: { period: Period; choice: PeriodChoice } }) {
   const { choice, period } = chosen
-  const [isCustom, setCustom] = useState(choice === 'custom')
+  // Until another period is shown: Back, or a link of the menu, changes the period too.
+  const [fieldsOpenedAt, setFieldsOpenedAt] = useState<PeriodChoice>()
+  const isCustom = choice === 'custom' || fieldsOpenedAt === choice
   const thisMonth = dayOf(Date.now()).slice(0, 7)
   const month = choice.startsWith('month:') ? choice.slice('month:'.length) : undefined
   const listed = Array.from({ length: LISTED_MONTHS }, (_, index) => addMonths(thisMonth, -index))
   const months = month === undefined || listed.includes(month) ? listed : [month, ...listed]
   const choose = (value: string) => {
-    setCustom(value === 'custom')
+    setFieldsOpenedAt(value === 'custom' ? choice : undefined)
     if (value === '7d' || value === '30d') setParameters({ ...NO_PERIOD, last: value })
     if (value.startsWith('month:')) setParameters({ ...NO_PERIOD, month: value.slice('month:'.length) })
   }
@@ -42,7 +44,7 @@ export function PeriodPicker({ chosen }: { chosen: { period: Period; choice: Per
           ›
         </button>
       )}
-      {isCustom ? <CustomPeriod period={period} /> : null}
+      {isCustom ? <CustomPeriod key={`${period.first} ${period.last}`} period={period} /> : null}
     </fieldset>
   )
 }

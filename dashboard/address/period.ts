@@ -24,6 +24,11 @@ export function periodOf(parameters: Readonly<Record<string, string>>, todayMs: 
   return { period: periodOfMonth(shown), choice: `month:${shown}` }
 }
 
+/** What the URL says about the period, for a link to another page of the same period. */
+export function periodParameters({ month, last, from, to }: Readonly<Record<string, string>>): Record<string, string | undefined> {
+  return { month, last, from, to }
+}
+
 /** The same number of days before it; for a month the month before. */
 export function periodBefore({ period: { first, last }, choice }: { period: Period; choice: PeriodChoice }): Period {
   if (choice.startsWith('month:')) return periodOfMonth(addMonths(first.slice(0, 7), -1))

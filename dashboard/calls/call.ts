@@ -7,12 +7,15 @@ export class CallFailed extends Error {
   readonly status: number
   readonly code: string
   readonly requestId: string | undefined
+  /** What the call was made with, if the service has answered. */
+  readonly credential: Credential | undefined
 
-  constructor(failure: { status: number; code: string; message: string; requestId?: string | undefined }) {
+  constructor(failure: { status: number; code: string; message: string; requestId?: string | undefined; credential?: Credential }) {
     super(failure.message)
     this.status = failure.status
     this.code = failure.code
     this.requestId = failure.requestId
+    this.credential = failure.credential
   }
 }
 
@@ -60,7 +63,7 @@ async function send<O extends Operation>({ credential, signal }: Caller, request
     if (error instanceof DOMException && error.name === 'AbortError') throw error
     throw new CallFailed({ status: 0, code: 'UNREACHABLE', message: 'The service cannot be reached. Check the connection, then try again.' })
   })
-  if (!response.ok) throw await failureOf(response)
+  if (!response.ok) throw await failureOf(response, credential)
   return response
 }
 
@@ -78,7 +81,7 @@ function addressOf(path: string, parts: { params?: unknown; query?: unknown }): 
   return new URL(`.${pathOf(path, parts)}`, document.baseURI)
 }
 
-async function failureOf(response: Response): Promise<CallFailed> {
+async function failureOf(response: Response, credential: Credential): Promise<CallFailed> {
   const body: unknown = await response.json().catch(() => undefined)
   const { code, error, message, request_id } = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>
   return new CallFailed({
@@ -86,5 +89,6 @@ async function failureOf(response: Response): Promise<CallFailed> {
     code: String(code ?? error ?? 'UNKNOWN'),
     message: typeof message === 'string' ? message : `The service answered with status ${response.status}.`,
     requestId: typeof request_id === 'string' ? request_id : (response.headers.get('x-request-id') ?? undefined),
+    credential,
   })
 }

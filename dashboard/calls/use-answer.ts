@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks'
-import { endSession } from '../session/session.ts'
+import { endSession, session } from '../session/session.ts'
 import { CallFailed } from './call.ts'
 
 /** What a page shows of a query: nothing yet, an answer, or why there is none. An answer stays while a newer one is read. */
@@ -38,12 +38,16 @@ function afterFailure<T>(before: Answer<T>, failure: CallFailed): Answer<T> {
   return before.state === 'ready' ? { ...before, isRefreshing: false, staleBecause: failure } : { state: 'failed', failure }
 }
 
-/** A credential that is not valid any more ends the session. Everything that is no answer of the service is a fault of the page. */
+/**
+ * A credential that is not valid any more ends its session, and not the next one, in which a late answer may arrive. Everything that is no
+ * answer of the service is a fault of the page.
+ */
 export function failureOf(error: unknown): CallFailed {
   if (!(error instanceof CallFailed)) {
     reportError(error)
     return new CallFailed({ status: 0, code: 'PAGE_FAULT', message: 'The page could not read this answer. Reload it; if it stays, report it.' })
   }
-  if (error.status === 401) endSession('Your credential is not valid any more: it has expired or was revoked. Sign in again.')
+  if (error.status === 401 && error.credential === session.value?.credential)
+    endSession('Your credential is not valid any more: it has expired or was revoked. Sign in again.')
   return error
 }

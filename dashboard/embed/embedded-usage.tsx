@@ -1,8 +1,10 @@
 import { useEffect, useState } from 'preact/hooks'
-import { setParameters } from '../address/address.ts'
+import { address, forgetParameter, linkTo } from '../address/address.ts'
+import { periodParameters } from '../address/period.ts'
 import { Notice } from '../parts/notice.tsx'
 import { ProjectPage } from '../projects/project-page.tsx'
-import { beginSession, session } from '../session/session.ts'
+import { ProjectsPage } from '../projects/projects-page.tsx'
+import { beginSession, type PartnerSession, type ProjectSession, session, sessionNotice } from '../session/session.ts'
 import { sessionOfToken } from '../session/session-of-token.ts'
 import { UsagePage } from '../usage/usage-page.tsx'
 import { type HostMessage, listenToHost, tokenOfAddress } from './host-messages.ts'
@@ -24,19 +26,41 @@ export function EmbeddedUsage() {
     }
     const token = tokenOfAddress()
     if (token !== undefined) {
-      setParameters({ token: undefined })
+      forgetParameter('token')
       use({ type: 'meterline:token', token })
     }
     return listenToHost(use)
   }, [])
   const { value: signedIn } = session
   if (problem !== '') return <Notice tone="bad">{problem}</Notice>
-  if (signedIn === undefined || signedIn.who === 'admin') return <Notice>Waiting for a token from the page around this view.</Notice>
-  const subject = { partnerId: signedIn.partnerId, asAdmin: false }
+  if (signedIn === undefined || signedIn.who === 'admin') return <Waiting />
   return (
     <main class="embedded">
-      {signedIn.who === 'project' ? <ProjectPage subject={subject} projectId={signedIn.projectId} /> : <UsagePage subject={subject} />}
+      <CurrentView signedIn={signedIn} />
     </main>
+  )
+}
+
+/** For the first token, or for the next one. */
+function Waiting() {
+  if (sessionNotice.value === '') return <Notice>Waiting for a token from the page around this view.</Notice>
+  return <Notice tone="warn">The token is not valid, or not any more. Waiting for another one from the page around this view.</Notice>
+}
+
+/** The project of a code; or the usage of a partner, from which its links lead to its projects and back. */
+function CurrentView({ signedIn }: { signedIn: PartnerSession | ProjectSession }) {
+  const subject = { partnerId: signedIn.partnerId, asAdmin: false }
+  if (signedIn.who === 'project') return <ProjectPage subject={subject} projectId={signedIn.projectId} />
+  const { parts, parameters } = address.value
+  const [section, projectId] = parts
+  if (section !== 'projects') return <UsagePage subject={subject} />
+  return (
+    <>
+      <p class="links">
+        <a href={linkTo(['usage'], periodParameters(parameters))}>Usage of all projects</a>
+      </p>
+      {projectId === undefined ? <ProjectsPage subject={subject} /> : <ProjectPage subject={subject} projectId={projectId} />}
+    </>
   )
 }
 

@@ -1,8 +1,8 @@
-import { useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { addDecimals, compareDecimals } from '../../metering/exact-decimal.ts'
 import { METRICS, type MetricName } from '../../metering/metrics.ts'
 import type { Subject } from '../address/subject.ts'
-import { CallFailed } from '../calls/call.ts'
+import { failureOf } from '../calls/use-answer.ts'
 import { counted, exactWithUnit } from '../numbers/show-quantity.ts'
 import { Notice } from '../parts/notice.tsx'
 import { type ProjectQuery, readProjects } from './read-projects.ts'
@@ -17,15 +17,19 @@ interface AddUpLinesProps {
 
 type Sum = { readonly lines: number; readonly value: string; readonly isWhole: boolean; readonly problem?: string }
 
-/** Reads every page and adds the lines up in the browser, so that the reader need not believe that they are the total. */
+/**
+ * Reads every page and adds the lines up in the browser, so that the reader need not believe that they are the total. Leaving the page
+ * ends it.
+ */
 export function AddUpLines({ subject, query, metric, total }: AddUpLinesProps) {
   const [sum, setSum] = useState<Sum>()
   const { unit } = METRICS[metric]
-  const addUp = async () => {
-    const abort = new AbortController()
+  const running = useRef<AbortController | undefined>(undefined)
+  useEffect(() => () => running.current?.abort(), [])
+  const addUp = async ({ signal }: AbortController) => {
     let [lines, value, cursor] = [0, '0', undefined as string | undefined]
     do {
-      const page = await readProjects(subject, { ...query, sort: 'name', cursor }, abort.signal)
+      const page = await readProjects(subject, { ...query, sort: 'name', cursor }, signal)
       value = page.projects.reduce((soFar, project) => addDecimals(soFar, shareOf(project, metric)), value)
       lines += page.projects.length
       cursor = page.next_cursor ?? undefined
@@ -33,18 +37,20 @@ export function AddUpLines({ subject, query, metric, total }: AddUpLinesProps) {
     } while (cursor !== undefined)
   }
   const start = () => {
+    const abort = new AbortController()
+    running.current = abort
     setSum({ lines: 0, value: '0', isWhole: false })
-    addUp().catch((error: unknown) => setSum({ lines: 0, value: '0', isWhole: false, problem: error instanceof CallFailed ? error.message : String(error) }))
+    addUp(abort).catch((error: unknown) => {
+      if (!abort.signal.aborted) setSum({ lines: 0, value: '0', isWhole: false, problem: failureOf(error).message })
+    })
   }
+  const isAdding = sum !== undefined && !sum.isWhole && sum.problem === undefined
   return (
-    <div class="add-up" role="status">
-      {sum === undefined ? (
-        <button type="button" onClick={start}>
-          Add up all lines
-        </button>
-      ) : (
-        <Outcome sum={sum} total={total} unit={unit} />
-      )}
+    <div class="add-up">
+      <div role="status">{sum === undefined ? null : <Outcome sum={sum} total={total} unit={unit} />}</div>
+      <button type="button" aria-disabled={isAdding} onClick={() => !isAdding && start()}>
+        {sum === undefined || isAdding ? 'Add up all lines' : 'Add up all lines again'}
+      </button>
     </div>
   )
 }

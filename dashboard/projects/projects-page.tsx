@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks'
 import { METRIC_NAMES, METRICS, type MetricName } from '../../metering/metrics.ts'
-import { address, periodParameters, setParameters } from '../address/address.ts'
-import { type Period, periodOf } from '../address/period.ts'
+import { address, setParameters } from '../address/address.ts'
+import { type Period, periodOf, periodParameters } from '../address/period.ts'
 import { PeriodPicker } from '../address/period-picker.tsx'
 import { linkOfSubject, type Subject } from '../address/subject.ts'
 import { useAnswer } from '../calls/use-answer.ts'
@@ -60,7 +60,7 @@ function Filters({ metric }: { metric: MetricName }) {
           <input
             type="search"
             name="search"
-            defaultValue={parameters['search'] ?? ''}
+            value={parameters['search'] ?? ''}
             maxLength={128}
             onChange={(event) => setParameters({ search: event.currentTarget.value.trim() })}
           />
@@ -133,8 +133,11 @@ function ProjectPages({ subject, query, metric }: ProjectPagesProps) {
             as_of={as_of}
             billing_status={billing_status}
             period={query.period}
-            onRefresh={list.reload}
-            isRefreshing={list.state === 'ready' && list.isRefreshing}
+            onRefresh={() => {
+              list.reload()
+              whole.reload()
+            }}
+            isRefreshing={[list, whole].some((answer) => answer.state === 'ready' && answer.isRefreshing)}
           />
           <ShownAnswer answer={whole} what="total">
             {(usage) => {
@@ -142,7 +145,7 @@ function ProjectPages({ subject, query, metric }: ProjectPagesProps) {
               return (
                 <>
                   <ProjectTable subject={subject} projects={projects} metric={metric} period={query.period} peakDay={peakDay} total={value} />
-                  {isFiltered ? null : <AddUpLines subject={subject} query={query} metric={metric} total={value} />}
+                  {isFiltered ? null : <AddUpLines key={value} subject={subject} query={query} metric={metric} total={value} />}
                 </>
               )
             }}
@@ -200,7 +203,7 @@ function ProjectTable({ subject, projects, metric, peakDay, total }: ProjectTabl
         key: project.id,
         cells: [
           <>
-            <a href={linkOfSubject(subject, ['projects', project.id], periodParameters())}>{project.name}</a> <code>{project.id}</code>
+            <a href={linkOfSubject(subject, ['projects', project.id], periodParameters(address.value.parameters))}>{project.name}</a> <code>{project.id}</code>
           </>,
           <StatusBadge status={project.status} deletedAt={project.deleted_at} />,
           project.region,

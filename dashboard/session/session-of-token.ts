@@ -9,12 +9,12 @@ export function sessionOfToken(token: string): PartnerSession | ProjectSession |
   const credential = { authorization: `Bearer ${token}` }
   const { header, claims } = readJwt(token) ?? { header: {}, claims: {} }
   const { typ } = header
-  const { sub, partner, exp } = claims
-  const expiresMs = typeof exp === 'number' ? exp * 1000 : undefined
-  if (typ === 'partner+jwt' && typeof sub === 'string') return { who: 'partner', partnerId: sub, credential, expiresMs }
+  const { sub, partner, iat, exp } = claims
+  const lifetimeSeconds = typeof iat === 'number' && typeof exp === 'number' ? exp - iat : undefined
+  if (typ === 'partner+jwt' && typeof sub === 'string') return { who: 'partner', partnerId: sub, credential, lifetimeSeconds }
   if (typ === 'JWT' && typeof sub === 'string' && typeof partner === 'string')
-    return { who: 'project', partnerId: partner, projectId: sub, credential, expiresMs }
-  return { who: 'admin', role: ADMIN_ROLE_NAMES.find((role) => typ === 'admin+jwt' && role === sub) ?? 'admin', credential, expiresMs }
+    return { who: 'project', partnerId: partner, projectId: sub, credential, lifetimeSeconds }
+  return { who: 'admin', role: ADMIN_ROLE_NAMES.find((role) => typ === 'admin+jwt' && role === sub) ?? 'admin', credential, lifetimeSeconds }
 }
 
 const ADMIN_ROLE_NAMES: typeof ADMIN_ROLES = ['operator', 'finance', 'emitter-manager']

@@ -7,8 +7,8 @@ export type Session = PartnerSession | ProjectSession | AdminSession
 
 interface Signed {
   readonly credential: Credential
-  /** In ms since 1970; undefined for a credential that lives until it is revoked. */
-  readonly expiresMs: number | undefined
+  /** Of a token, from its creation to its end; undefined for a credential that lives until it is revoked. */
+  readonly lifetimeSeconds: number | undefined
 }
 
 export interface PartnerSession extends Signed {
@@ -35,22 +35,32 @@ export const sessionNotice = signal('')
 
 const KEPT_TOKEN = 'meterline.token'
 
-/** `keptToken`: a short-lived token that survives a reload in this tab. */
+/** `keptToken`: a short-lived token that survives a reload in this tab. Without one, that of an earlier session is removed. */
 export function beginSession(begun: Session, keptToken?: string): void {
-  if (keptToken !== undefined) sessionStorage.setItem(KEPT_TOKEN, keptToken)
+  if (keptToken === undefined) storageOfTab()?.removeItem(KEPT_TOKEN)
+  else storageOfTab()?.setItem(KEPT_TOKEN, keptToken)
   sessionNotice.value = ''
   session.value = begun
 }
 
 export function endSession(notice = ''): void {
-  sessionStorage.removeItem(KEPT_TOKEN)
+  storageOfTab()?.removeItem(KEPT_TOKEN)
   sessionNotice.value = notice
   session.value = undefined
 }
 
 /** The token that was kept in this tab before a reload. */
 export function keptToken(): string | undefined {
-  return sessionStorage.getItem(KEPT_TOKEN) ?? undefined
+  return storageOfTab()?.getItem(KEPT_TOKEN) ?? undefined
+}
+
+/** Undefined where the browser allows no storage, as it may in the frame of another site. */
+function storageOfTab(): Storage | undefined {
+  try {
+    return sessionStorage
+  } catch {
+    return undefined
+  }
 }
 
 /** The caller of the pages that are shown while somebody is signed in. */

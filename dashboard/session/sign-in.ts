@@ -5,7 +5,7 @@ import type { LIST_PARTNERS } from '../../contract/partners.ts'
 import type { GET_PARTNERSHIP_USAGE, GET_PROJECT_USAGE } from '../../contract/usage.ts'
 import { dayOf } from '../address/period.ts'
 import { type Caller, CallFailed, call } from '../calls/call.ts'
-import { beginSession, keptToken, type PartnerSession, type Session } from './session.ts'
+import { beginSession, endSession, keptToken, type PartnerSession, type Session, sessionNotice } from './session.ts'
 import { sessionOfToken } from './session-of-token.ts'
 
 /** How long a token that is kept in the tab lives. */
@@ -27,18 +27,22 @@ export async function signIn(given: GivenCredential, keep: boolean): Promise<voi
   beginSession(sessionOfToken(token), token)
 }
 
-/** Continues the session of this tab after a reload. False if there is none, or its token is not valid any more. */
-export async function continueSession(): Promise<boolean> {
+/** Continues the session of this tab after a reload. If there is one and it cannot be continued, the page to sign in says why. */
+export async function continueSession(): Promise<void> {
   const token = keptToken()
-  if (token === undefined) return false
+  if (token === undefined) return
   const begun = sessionOfToken(token)
-  await proveCredential(begun)
-  beginSession(begun, token)
-  return true
+  try {
+    await proveCredential(begun)
+    beginSession(begun, token)
+  } catch (error) {
+    if (error instanceof CallFailed && error.status === 401) return endSession('Your session in this tab has ended. Sign in again.')
+    sessionNotice.value = `Your session in this tab could not be continued. ${signInProblem(error, 'token')} Reload the page, or sign in again.`
+  }
 }
 
 function partnerSession(partnerId: string, secret: string): PartnerSession {
-  return { who: 'partner', partnerId, credential: { 'x-partnership-secret': secret }, expiresMs: undefined }
+  return { who: 'partner', partnerId, credential: { 'x-partnership-secret': secret }, lifetimeSeconds: undefined }
 }
 
 /** One small read that every credential of this kind may do. */
@@ -65,10 +69,19 @@ async function shortLivedToken(begun: Session, given: GivenCredential): Promise<
     const answer = await call<typeof CREATE_PARTNER_TOKEN>(caller, { method: 'POST', path: '/partnership/v1/:partnerId/tokens', ...request })
     return answer.token
   }
-  if (begun.who !== 'admin' || begun.role !== 'admin') return given.token
+  if (begun.who !== 'admin' || begun.role !== 'admin') {
+    if (begun.lifetimeSeconds === undefined || begun.lifetimeSeconds > KEPT_SECONDS) throw new CallFailed(NOT_KEPT)
+    return given.token
+  }
   const body = { role: 'operator', expires_in: KEPT_SECONDS } as const
   const answer = await call<typeof CREATE_ADMIN_TOKEN>(caller, { method: 'POST', path: '/admin/v1/tokens', body })
   return answer.token
+}
+
+const NOT_KEPT = {
+  status: 0,
+  code: 'NOT_KEPT',
+  message: 'This token is made for more than an hour, so it is not stored in the tab. Sign in without keeping it, or create a shorter one.',
 }
 
 /** What a failed attempt means for the person who signs in. */

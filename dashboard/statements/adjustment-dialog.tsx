@@ -18,7 +18,8 @@ interface AdjustmentDialogProps {
   readonly partnerId: string
   /** Newest first. */
   readonly statements: readonly ListedStatement[]
-  readonly onClose: (hasAdded: boolean) => void
+  /** `mayHaveAdded`: the line is added, or whether it is added is not known. */
+  readonly onClose: (mayHaveAdded: boolean) => void
 }
 
 export interface Adjustment {
@@ -54,7 +55,7 @@ export function AdjustmentDialog({ partnerId, statements, onClose }: AdjustmentD
     )
   }
   return (
-    <Dialog heading="Add an adjustment" onClose={() => onClose(sending.state === 'added')}>
+    <Dialog heading="Add an adjustment" onClose={() => onClose(sending.state === 'added' || sending.state === 'failed')}>
       {sending.state === 'added' ? (
         <Added {...sending} />
       ) : (
@@ -69,8 +70,9 @@ export function AdjustmentDialog({ partnerId, statements, onClose }: AdjustmentD
             {sending.state === 'rejected' ? <Notice tone="bad">{sending.problem}</Notice> : null}
             {sending.state === 'failed' ? (
               <Notice tone="bad">
-                <strong>It could not be added</strong>
+                <strong>{sending.failure.status === 0 ? 'Whether it was added is not known' : 'It could not be added'}</strong>
                 <p>{sending.failure.message}</p>
+                {sending.failure.status === 0 ? <p>Adding it again with the same id is safe: it is added once.</p> : null}
                 {sending.failure.requestId === undefined ? null : <p class="hint">Request id {sending.failure.requestId}</p>}
               </Notice>
             ) : null}

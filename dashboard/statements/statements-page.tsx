@@ -44,9 +44,9 @@ export function StatementsPage({ subject }: { subject: Subject }) {
               <AdjustmentDialog
                 partnerId={subject.partnerId}
                 statements={statements}
-                onClose={(hasAdded) => {
+                onClose={(mayHaveAdded) => {
                   setAdjusting(false)
-                  if (hasAdded) list.reload()
+                  if (mayHaveAdded) list.reload()
                 }}
               />
             ) : null}

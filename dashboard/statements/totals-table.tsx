@@ -1,6 +1,6 @@
 import { addDecimals } from '../../metering/exact-decimal.ts'
 import { titleOf } from '../numbers/metric-titles.ts'
-import { allDigits, exactWithUnit } from '../numbers/show-quantity.ts'
+import { allDigits, counted, exactWithUnit } from '../numbers/show-quantity.ts'
 import { showDay } from '../numbers/show-time.ts'
 import { type Column, Table } from '../parts/table.tsx'
 import type { Statement, StatementTotal } from './read-statements.ts'
@@ -36,7 +36,7 @@ export function TotalsTable({ statement: { statement, totals, adjustments } }: {
           ],
         }))}
       />
-      {unused === 0 || shown.length === 0 ? null : <p class="hint">{unused} other metrics were not used.</p>}
+      {unused === 0 || shown.length === 0 ? null : <p class="hint">{counted(unused, 'other metric')} without usage.</p>}
       {isClosed ? null : <p class="hint">The month is not closed: its usage is not on any bill yet, and can still grow.</p>}
     </>
   )

@@ -1,12 +1,22 @@
+import { address, linkTo } from '../address/address.ts'
+import { periodOf } from '../address/period.ts'
 import { pathOf } from '../calls/call.ts'
+import { session } from '../session/session.ts'
 import type { ShownUsage } from './shown-usage.ts'
 
 /** The request behind a card, for a shell. The credential stays a variable: what is copied ends up in chats and tickets. */
 export function curlOf({ of, subject, projectId, period }: ShownUsage): string {
   const { path, params } = requestOf({ subject, projectId })
   const query = { start_date: period.first, end_date: period.last, ...(of === 'partnership' ? { include: 'daily' } : {}) }
-  const header = subject.asAdmin ? 'Authorization: Bearer $METERLINE_ADMIN_TOKEN' : 'X-Partnership-Secret: $METERLINE_PARTNER_SECRET'
-  return `curl -H "${header}" '${new URL(`.${pathOf(path, { params, query })}`, document.baseURI).href}'`
+  return `curl -H "${headerOf(subject)}" '${new URL(`.${pathOf(path, { params, query })}`, document.baseURI).href}'`
+}
+
+/** As the reader is signed in: who has a token only does not know the secret. */
+function headerOf({ asAdmin }: ShownUsage['subject']): string {
+  if (asAdmin) return 'Authorization: Bearer $METERLINE_ADMIN_TOKEN'
+  return session.value?.credential['authorization'] === undefined
+    ? 'X-Partnership-Secret: $METERLINE_PARTNER_SECRET'
+    : 'Authorization: Bearer $METERLINE_USAGE_TOKEN'
 }
 
 function requestOf({ subject: { partnerId, asAdmin }, projectId }: { subject: ShownUsage['subject']; projectId: string | undefined }) {
@@ -19,6 +29,9 @@ export function cliOf({ projectId, period }: ShownUsage): string {
   return `meterline usage${projectId === undefined ? '' : ` ${projectId}`} --from ${period.first} --to ${period.last}`
 }
 
-export function pageLinkOf(): string {
-  return location.href
+/** The page as it is shown. It names the month, which without a parameter would be another one next month. */
+export function pageLinkOf({ period }: ShownUsage): string {
+  const { parts, parameters } = address.value
+  const isMonth = periodOf(parameters, Date.now()).choice.startsWith('month:')
+  return new URL(linkTo(parts, isMonth ? { ...parameters, month: period.first.slice(0, 7) } : parameters), location.href).href
 }

@@ -1,8 +1,8 @@
 import type { EXPLAIN_OWN_USAGE, EXPLAIN_USAGE } from '../../contract/explain.ts'
 import type { AnswerOf } from '../../contract/operation.ts'
 import type { MetricName } from '../../metering/metrics.ts'
-import { periodParameters } from '../address/address.ts'
-import type { Period } from '../address/period.ts'
+import { address } from '../address/address.ts'
+import { type Period, periodParameters } from '../address/period.ts'
 import { linkOfSubject, type Subject } from '../address/subject.ts'
 import { call } from '../calls/call.ts'
 import type { AsText } from '../calls/numbers-as-text.ts'
@@ -76,7 +76,7 @@ function Explained({ explained, subject }: { explained: Explained; subject: Subj
           rows={contributors.projects.map(({ project_id, name, status, value: part, events: of }) => ({
             key: project_id,
             cells: [
-              <a href={linkOfSubject(subject, ['projects', project_id], periodParameters())}>
+              <a href={linkOfSubject(subject, ['projects', project_id], periodParameters(address.value.parameters))}>
                 {name}
                 {status === 'active' ? '' : ` (${status})`}
               </a>,

@@ -50,7 +50,7 @@ export function MetricCard({ figure, earlier, ...shown }: MetricCardProps) {
         <CopyButton text={curlOf(shown)}>Copy as curl</CopyButton>
         {/* The command line reads usage with the credential of a partner only. */}
         {shown.subject.asAdmin ? null : <CopyButton text={cliOf(shown)}>Copy as command</CopyButton>}
-        <CopyButton text={pageLinkOf()}>Copy the link</CopyButton>
+        <CopyButton text={pageLinkOf(shown)}>Copy the link</CopyButton>
       </footer>
       {explained === undefined ? null : <Explanation {...shown} metric={metric} period={explained} onClose={() => setExplained(undefined)} />}
     </section>
@@ -85,7 +85,8 @@ function barsOf({ days, peakDay }: Figure, earlier: Figure | undefined, { period
     return {
       day,
       value: days.get(day),
-      earlier: isInside ? (earlier?.days.get(place) ?? '0') : undefined,
+      // A period that cannot be read is not one without usage.
+      earlier: isInside && earlier !== undefined ? (earlier.days.get(place) ?? '0') : undefined,
       earlierDay: isInside ? place : undefined,
       isPeak: day === peakDay,
     }

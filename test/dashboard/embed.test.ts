@@ -77,6 +77,32 @@ describe.skipIf(!HAS_CHROMIUM)('the usage view inside a page of another site', (
     await close()
   })
 
+  test('a token in the address does not stay in the history of the tab', async () => {
+    const { page, close } = await browser.openPage(`${tested.service.url}/embed#/?token=${await codeOf('blog')}`)
+    await page.getByRole('heading', { name: 'blog' }).waitFor()
+    await page.goBack()
+    expect(page.url()).not.toContain('token')
+    await close()
+  })
+
+  test('its links lead to the projects of the partner and back', async () => {
+    const { frame, close } = await embed([{ type: 'meterline:token', token: await tokenOfPartner() }])
+    await frame.getByRole('link', { name: 'Which projects used it' }).click()
+    await frame.getByRole('heading', { name: 'Projects' }).waitFor()
+    await frame.getByRole('link', { name: 'shop' }).click()
+    await frame.getByRole('heading', { name: 'shop' }).waitFor()
+    await frame.getByRole('link', { name: 'Usage of all projects' }).click()
+    await frame.getByRole('heading', { name: 'Usage of Acme' }).waitFor()
+    await close()
+  })
+
+  test('a token that is not valid is reported, and the view waits for another one', async () => {
+    const forged = `${(await tokenOfPartner()).split('.').slice(0, 2).join('.')}.AAAA`
+    const { frame, close } = await embed([{ type: 'meterline:token', token: forged }])
+    await frame.getByText('The token is not valid, or not any more.').waitFor()
+    await close()
+  })
+
   test('an admin token is not accepted, and neither a period nor an address can widen the scope of a code', async () => {
     const admin = await embed([{ type: 'meterline:token', token: tested.service.adminToken }])
     await admin.frame.getByText('no other credential').waitFor()

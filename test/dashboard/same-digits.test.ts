@@ -76,6 +76,22 @@ describe.skipIf(!HAS_CHROMIUM)('one figure in five places', () => {
     expect(sumOf(shares.map(digitsOf))).toBe(EXPECTED.database_size_bytes)
     await page.getByRole('button', { name: 'Add up all lines' }).click()
     await page.getByText('2 lines add up to 42,345,678,901,234,567,890,123,456,790.500000001 bytes: equal to the total.').waitFor()
+    // Events that arrive meanwhile change both, and a refresh reads both.
+    const ingestion = {
+      event_id: '6',
+      project_id: 'a',
+      metric: 'database_size_bytes',
+      value: '52345678901234567890123456789',
+      timestamp: '2026-01-08T10:00:00Z',
+    }
+    await tested.client.send([ingestion])
+    await page.getByRole('button', { name: 'Add up all lines again' }).click()
+    await page.getByText('Events that arrived in between change both').waitFor()
+    await page.getByRole('button', { name: 'Refresh' }).click()
+    await page.getByRole('columnheader', { name: 'On the peak day, Jan 8, 2026' }).waitFor()
+    expect(await shownTotal(page, 'database_size_bytes')).toBe(ingestion.value)
+    await page.getByRole('button', { name: 'Add up all lines' }).click()
+    await page.getByText('2 lines add up to 52,345,678,901,234,567,890,123,456,789 bytes: equal to the total.').waitFor()
     await close()
   })
 })

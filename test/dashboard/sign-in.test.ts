@@ -92,6 +92,39 @@ describe.skipIf(!HAS_CHROMIUM)('signing in to the dashboard', () => {
     await page.getByRole('button', { name: 'Sign in' }).waitFor()
   })
 
+  test('a kept session that cannot be continued says why, and is gone when another partner signs in', async () => {
+    const other = await tested.client.createPartner('Other')
+    const page = await open(partner, { keep: true })
+    await page.route('**/partnership/**', (route) => route.abort())
+    await page.reload()
+    await page.getByText('Your session in this tab could not be continued. The service cannot be reached.').waitFor()
+    await page.unroute('**/partnership/**')
+    await signIn(page, other)
+    await page.getByRole('heading', { name: 'Usage of Other' }).waitFor()
+    expect(await page.evaluate('JSON.stringify({ ...sessionStorage })')).toBe('{}')
+    await page.reload()
+    await page.getByLabel('Partnership secret').waitFor()
+  })
+
+  test('a token that is made for more than an hour is not stored', async () => {
+    const { token } = (await tested.client.admin('POST', '/admin/v1/tokens', { role: 'finance', expires_in: 43_200 })).body
+    opened = await browser.openPage(`${tested.service.url}/`)
+    await signIn(opened.page, { token }, true)
+    await opened.page.getByRole('alert').getByText('made for more than an hour, so it is not stored').waitFor()
+    expect(await opened.page.evaluate('JSON.stringify({ ...sessionStorage })')).toBe('{}')
+    await opened.page.getByRole('checkbox', { name: /Keep me signed in/ }).uncheck()
+    await opened.page.getByRole('button', { name: 'Sign in' }).click()
+    await opened.page.getByRole('heading', { name: 'Months' }).waitFor()
+  })
+
+  test('the copied request names the credential that the reader has, never its value', async () => {
+    const copied = async (page: TestPage['page']) => String(await page.getByRole('button', { name: 'Copy as curl' }).first().getAttribute('title'))
+    const at = '#/usage?month=2026-01'
+    expect(await copied(await open(partner, { at }))).toContain('"X-Partnership-Secret: $METERLINE_PARTNER_SECRET"')
+    await opened?.close()
+    expect(await copied(await open({ token: await tokenOfPartner() }, { at }))).toContain('"Authorization: Bearer $METERLINE_USAGE_TOKEN"')
+  })
+
   test('a credential that is revoked while it is used ends the session and says so', async () => {
     const { body } = await tested.client.admin('POST', `/admin/v1/partners/${partner.partnerId}/secrets`, {})
     const page = await open({ partnerId: partner.partnerId, secret: body.secret })
