@@ -30,7 +30,10 @@ const ExportAction = z
     to: z.union([
       z.strictObject({ folder: z.string().min(1).max(FOLDER_CHARACTERS_MAX).meta({ description: 'Inside EXPORT_DIR, relative to it.' }) }),
       z.strictObject({
-        url: z.string().max(URL_CHARACTERS_MAX).meta({ description: 'HTTPS. Objects are sent with PUT; {name} stands for the name, which is otherwise appended.' }),
+        url: z
+          .string()
+          .max(URL_CHARACTERS_MAX)
+          .meta({ description: 'HTTPS. Objects are sent with PUT; {name} stands for the name, which is otherwise appended.' }),
       }),
     ]),
   })
@@ -51,7 +54,10 @@ const Cron = z.string().max(CRON_CHARACTERS_MAX).meta({
   description: 'Five fields of cron (minute, hour, day of the month, month, day of the week), or "N seconds" with N from 1 to 59.',
   example: '0 6 1 * *',
 })
-const Zone = z.string().max(64).meta({ description: 'Of the IANA database. In it, a time that daylight saving skips is due at the end of the gap, and a repeated hour is due once.' })
+const Zone = z
+  .string()
+  .max(64)
+  .meta({ description: 'Of the IANA database. In it, a time that daylight saving skips is due at the end of the gap, and a repeated hour is due once.' })
 const FunctionUrl = z.string().max(URL_CHARACTERS_MAX).meta({ description: 'http or https. Required without export.' })
 
 const NewSchedule = z.strictObject({

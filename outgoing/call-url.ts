@@ -15,6 +15,8 @@ export interface OutgoingRequest {
   /** Including content-length when there is a body. */
   readonly headers: Readonly<Record<string, string | number>>
   readonly body?: Buffer | Readable | undefined
+  /** Interrupts the call, which then has no answer. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Only `answered` and `refused` are certain. After `timed_out` and `no_answer` the receiver may have acted. */
@@ -37,7 +39,7 @@ export interface CallLimits {
  * Calls a URL once, if public-address.ts allows the address. Does not follow redirects, which could lead to an address that the URL
  * itself may not, and leaves no connection open. Throws TypeError for a header that cannot be sent; all other failures are outcomes.
  */
-export function callUrl({ url, allowed, resolve }: CallTarget, { method, headers, body }: OutgoingRequest, limits: CallLimits): Promise<CallOutcome> {
+export function callUrl({ url, allowed, resolve }: CallTarget, { method, headers, body, signal }: OutgoingRequest, limits: CallLimits): Promise<CallOutcome> {
   const forbidden = forbiddenLiteral(url, allowed)
   if (forbidden !== undefined) {
     if (body !== undefined && !Buffer.isBuffer(body)) body.destroy()
@@ -49,7 +51,7 @@ export function callUrl({ url, allowed, resolve }: CallTarget, { method, headers
   const request = open(url, {
     method,
     headers,
-    signal: deadline,
+    signal: signal === undefined ? deadline : AbortSignal.any([deadline, signal]),
     agent: false,
     lookup: guardedLookup(allowed, resolve),
     maxHeaderSize: RESPONSE_HEADER_BYTES_MAX,

@@ -23,15 +23,11 @@ export async function callWithRetries(
   for (let attempts = 1; ; attempts += 1) {
     if (signal.aborted) return { status: 'stopped' }
     const outcome = await callUrl(target, request(), limits)
+    if (signal.aborted && outcome.status === 'failed') return { status: 'stopped' }
     if (!mayRetry(outcome) || attempts >= limits.attemptsMax) return { status: 'ended', outcome, attempts }
     const retryAfterMs = outcome.status === 'answered' ? outcome.retryAfterMs : undefined
     await sleep(retryMs(limits, attempts, { retryAfterMs }), undefined, { signal }).catch(() => {})
   }
-}
-
-/** Whether a call succeeded. */
-export function isSuccess(outcome: CallOutcome): boolean {
-  return outcome.status === 'answered' && outcome.httpStatus >= 200 && outcome.httpStatus < 300
 }
 
 function mayRetry(outcome: CallOutcome): boolean {

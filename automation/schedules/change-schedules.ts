@@ -64,10 +64,11 @@ export async function updateSchedule(store: ScheduleStore, actor: Actor, id: str
     const given = Object.fromEntries(Object.entries(changed.definition).filter(([, value]) => value !== undefined))
     const definition: ScheduleDefinition = { ...known.definition, ...given }
     const { name = known.name, isActive = known.isActive } = changed
-    const rejection = await rejectionOf(store, definition)
+    const isDefinedAnew = JSON.stringify(definition) !== JSON.stringify(known.definition)
+    // What is wrong by now, such as an address that is no longer allowed, must not keep anybody from pausing the schedule.
+    const rejection = isDefinedAnew || isActive ? await rejectionOf(store, definition) : undefined
     if (rejection !== undefined) return rejection
-    const before = JSON.stringify([known.name, known.isActive, known.definition])
-    if (JSON.stringify([name, isActive, definition]) === before) return { status: 'updated', schedule: known }
+    if (!isDefinedAnew && name === known.name && isActive === known.isActive) return { status: 'updated', schedule: known }
     const nowMs = store.now()
     // Due times while it was paused, or by another rule, are not made up for.
     const isTimedAnew = definition.cronSchedule !== known.definition.cronSchedule || definition.timezone !== known.definition.timezone

@@ -34,6 +34,8 @@ export function outcomeOfCall(retried: RetriedOutcome, { timeoutMs }: Pick<Retry
     case 'refused':
       return failed(`Not called: the URL leads to ${outcome.address ?? 'no address'}, which is neither public nor in OUTGOING_ALLOW.`)
     case 'failed':
-      return failed(outcome.reason === 'timed_out' ? `No answer within ${timeoutMs / 1_000} s${after}.` : `No answer${after} (${outcome.code ?? 'connection closed'}).`)
+      return failed(
+        outcome.reason === 'timed_out' ? `No answer within ${timeoutMs / 1_000} s${after}.` : `No answer${after} (${outcome.code ?? 'connection closed'}).`,
+      )
   }
 }

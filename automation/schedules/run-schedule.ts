@@ -45,7 +45,12 @@ async function callFunction(
   const ofBody = bytes === undefined ? { 'content-length': 0 } : { 'content-length': bytes.length }
   const request = {
     method: httpMethod,
-    headers: { 'user-agent': 'Meterline', ...(bytes === undefined ? {} : { 'content-type': 'application/json' }), ...lowerCased(headers), ...(httpMethod === 'GET' ? {} : ofBody) },
+    headers: {
+      'user-agent': 'Meterline',
+      ...(bytes === undefined ? {} : { 'content-type': 'application/json' }),
+      ...lowerCased(headers),
+      ...(httpMethod === 'GET' ? {} : ofBody),
+    },
     body: bytes,
   }
   const used = { ...CALL_LIMITS, ...limits }
@@ -62,13 +67,15 @@ type FilledHeaders = { status: 'filled'; headers: Record<string, string> } | { s
 async function fillHeaders({ clickhouse, masterKeys, now }: ScheduleRunner, definition: ScheduleDefinition): Promise<FilledHeaders> {
   const keys = secretKeysOf(definition)
   if (keys.length === 0) return { status: 'filled', headers: definition.headers }
-  if (masterKeys === undefined) return { status: 'unusable', message: `The secret ${keys[0]} cannot be read: set MASTER_KEY in the process that runs schedules.` }
+  if (masterKeys === undefined)
+    return { status: 'unusable', message: `The secret ${keys[0]} cannot be read: set MASTER_KEY in the process that runs schedules.` }
   const reading = await readSecretValues({ clickhouse, masterKeys }, keys, now())
   if (reading.status === 'unusable') return { status: 'unusable', message: `The secret ${reading.key} ${UNUSABLE[reading.reason]}. Nothing was sent.` }
   const headers: Record<string, string> = {}
   for (const [name, template] of Object.entries(definition.headers)) {
     const value = fillSecrets(template, reading.values)
-    if (!isHeaderValue(value)) return { status: 'unusable', message: `The header ${name} was not sent: a secret in it has characters that a header cannot have.` }
+    if (!isHeaderValue(value))
+      return { status: 'unusable', message: `The header ${name} was not sent: a secret in it has characters that a header cannot have.` }
     headers[name] = value
   }
   return { status: 'filled', headers }

@@ -21,7 +21,9 @@ export interface ScheduledRun {
 
 /** The id of a run: the same in every process, at every attempt and after every crash. */
 export function runIdOf({ scheduleId, dueMs }: Pick<ScheduledRun, 'scheduleId' | 'dueMs'>): string {
-  const hash = createHash('sha256').update(JSON.stringify([scheduleId, dueMs])).digest('hex')
+  const hash = createHash('sha256')
+    .update(JSON.stringify([scheduleId, dueMs]))
+    .digest('hex')
   return `run_${hash.slice(0, ID_DIGITS)}`
 }
 
@@ -44,14 +46,11 @@ export async function writeRuns({ work }: Pick<ClickHouse, 'work'>, { name, epoc
   await work.insert({ table: 'schedule_runs_inbox_v1', columns: COLUMNS, text: text.join(''), tag: leaseTag(name) })
 }
 
-const COLUMNS = [
-  ...['log', 'epoch', 'owner', 'schedule_id', 'due_ms', 'step', 'kind', 'state', 'executed_ms', 'status_code'],
-  ...['duration_ms', 'message'],
-]
+const COLUMNS = [...['log', 'epoch', 'owner', 'schedule_id', 'due_ms', 'step', 'kind', 'state', 'executed_ms', 'status_code'], ...['duration_ms', 'message']]
 
 /** The newest run of each kind of each schedule. Only the newest one can be without an outcome. Throws StoreError. */
-export function readNewestRuns({ work }: Pick<ClickHouse, 'work'>): Promise<(ScheduledRun & { readonly state: RunRow['state'] })[]> {
-  return work.query(newestRuns, {})
+export function readNewestRuns({ reads }: Pick<ClickHouse, 'reads'>): Promise<(ScheduledRun & { readonly state: RunRow['state'] })[]> {
+  return reads.query(newestRuns, {})
 }
 
 export interface ExecutionsPage {
