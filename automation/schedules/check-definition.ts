@@ -51,8 +51,8 @@ function checkExport({ export: action, functionUrl, body }: ScheduleDefinition, 
 function checkObjectUrl(url: string, options: CheckOptions): DefinitionProblem | undefined {
   const field = 'export.to.url'
   const target = nameTarget(url, 'name')
-  if (target !== undefined && target.protocol !== 'https:') return { field, problem: 'must be an https URL' }
-  return checkUrl(field, target?.href ?? url, options)
+  if (target?.protocol !== 'https:') return { field, problem: 'must be an https URL without a user or password in it, and without {name} in its host' }
+  return checkUrl(field, target.href, options)
 }
 
 function checkUrl(field: string, text: string, { allowed }: CheckOptions): DefinitionProblem | undefined {
