@@ -6,7 +6,8 @@ import { findPartner } from '../../registry/partners.ts'
 import { findSecrets } from '../../registry/secrets/stored-secrets.ts'
 import { type CheckOptions, checkDefinition, type DefinitionProblem, secretKeysOf } from './check-definition.ts'
 import { readNewestRuns, runIdOf } from './schedule-runs.ts'
-import { countSchedules, findSchedule, type StoredSchedule, writeSchedule } from './stored-schedules.ts'
+import { countSchedules, findSchedule, type StoredSchedule } from './stored-schedules.ts'
+import { writeSchedule } from './write-schedule.ts'
 
 /** What a function needs that changes schedules. */
 export interface ScheduleStore extends RegistryStore, CheckOptions {

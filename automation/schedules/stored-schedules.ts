@@ -1,10 +1,8 @@
 import { z } from 'zod'
 import { ScheduleDefinition } from '../../contract/schedules.ts'
-import type { Change } from '../../registry/changes.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
-import { row } from '../../sql/tab-separated.ts'
 
 export interface StoredSchedule {
   readonly id: string
@@ -36,17 +34,6 @@ export async function findSchedule({ registry }: Pick<ClickHouse, 'registry'>, i
 export async function countSchedules({ registry }: Pick<ClickHouse, 'registry'>): Promise<number> {
   return (await queryOne(registry, scheduleCount, {})).schedules
 }
-
-export async function writeSchedule(change: Change, schedule: StoredSchedule): Promise<void> {
-  const { id, revision, name, definition, isActive, isDeleted, activeFromMs, requestedMs, createdMs, updatedMs } = schedule
-  const fields = [id, revision, name, JSON.stringify(definition), Number(isActive), Number(isDeleted), activeFromMs, `[${requestedMs.join(',')}]`]
-  await change.write('schedules_inbox_v1', COLUMNS, (owner) => row([...owner, ...fields, createdMs, updatedMs]))
-}
-
-const COLUMNS = [
-  ...['schedule_id', 'revision', 'name', 'definition', 'is_active', 'is_deleted', 'active_from_ms', 'requested_ms'],
-  ...['created_ms', 'updated_ms'],
-]
 
 const Flag = z.number().transform((value) => value === 1)
 
