@@ -4,7 +4,7 @@ import { defineOperation } from './operation.ts'
 import { RUN_EXAMPLE, SCHEDULE_EXAMPLE, SCHEDULE_ID } from './schedules-example.ts'
 
 /** Source of the paths and shapes: the documentation of the platform's command line. */
-export const SCHEDULES_PATH = '/api/schedules'
+const SCHEDULES_PATH = '/api/schedules'
 
 export const SCHEDULES_MAX = 1_000
 /** Runs of one schedule that were asked for and have not begun. */
@@ -16,10 +16,10 @@ const HEADER_CHARACTERS_MAX = 4_096
 const BODY_CHARACTERS_MAX = 64 * 1024
 const FOLDER_CHARACTERS_MAX = 512
 
-export const SCHEDULE_METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
-export const EXPORTED_WHAT = ['statements', 'usage', 'focus'] as const
-export const EXPORTED_PERIODS = ['last-month', 'yesterday', 'this-month'] as const
-export const DELIVERY_FORMATS = ['csv', 'json', 'ndjson', 'parquet', 'xlsx'] as const
+const SCHEDULE_METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
+const EXPORTED_WHAT = ['statements', 'usage', 'focus'] as const
+const EXPORTED_PERIODS = ['last-month', 'yesterday', 'this-month'] as const
+const DELIVERY_FORMATS = ['csv', 'json', 'ndjson', 'parquet', 'xlsx'] as const
 
 const ExportAction = z
   .strictObject({

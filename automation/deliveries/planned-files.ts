@@ -23,7 +23,7 @@ export interface PlannedFile {
 }
 
 /** More days that have changed are delivered by the next runs. */
-export const DAYS_PER_RUN_MAX = 31
+const DAYS_PER_RUN_MAX = 31
 
 export interface Planned {
   readonly files: readonly PlannedFile[]

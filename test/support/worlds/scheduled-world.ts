@@ -12,7 +12,7 @@ import type { ClickHouse } from '../../../sql/clickhouse.ts'
 import { openTestStore, type TestStore } from '../engines/embedded-store.ts'
 import { openTestRegistry, TEST_MASTER_KEYS } from './test-registry.ts'
 
-export const QUICK_CALLS: Partial<RetryLimits> = { timeoutMs: 5_000, retryMsFirst: 1, retryMsMax: 5 }
+const QUICK_CALLS: Partial<RetryLimits> = { timeoutMs: 5_000, retryMsFirst: 1, retryMsMax: 5 }
 
 export interface SchedulerSettings {
   readonly clickhouse?: ClickHouse
