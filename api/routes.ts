@@ -42,8 +42,10 @@ import { listServiceLogs } from './routes/service-logs.ts'
 import { listSigningKeys, rotateSigningKeyRoute } from './routes/signing-keys.ts'
 import { listSilentProjectsRoute } from './routes/silent-projects.ts'
 import { addAdjustment, closeMonthRoute, getOwnStatement, getStatement, listOwnStatements, listStatementsRoute } from './routes/statements.ts'
+import { addOwnThresholdRoutes, addThresholdRoutes } from './routes/thresholds.ts'
 import { listUnregisteredProjectsRoute } from './routes/unregistered-projects.ts'
 import { getPartnershipUsage, getProjectUsage, getUsageOfPartner, getUsageOfProject } from './routes/usage.ts'
+import { addOwnWebhookRoutes, addWebhookRoutes } from './routes/webhooks.ts'
 
 /** Every route there is. */
 export function addRoutes(app: FastifyInstance, context: OperatorContext): void {
@@ -132,6 +134,10 @@ export function addRoutes(app: FastifyInstance, context: OperatorContext): void 
   updateSecretRoute(app, context)
   deleteSecretRoute(app, context)
   reencrypt(app, context)
+  addWebhookRoutes(app, context)
+  addOwnWebhookRoutes(app, context)
+  addThresholdRoutes(app, context)
+  addOwnThresholdRoutes(app, context)
 }
 
 /** These routes have a scope of their own, because their bodies stay bytes. */

@@ -30,6 +30,7 @@ import { flushLastUsed } from './flush-last-used.ts'
 import { hiddenSecretsOf } from './hidden-secrets.ts'
 import { type InstanceSecrets, loadInstanceSecrets } from './instance-secrets.ts'
 import { topicOptionsOf } from './kafka-options.ts'
+import { openAutomation } from './open-automation.ts'
 import type { Logging } from './open-logging.ts'
 import { openStore } from './open-store.ts'
 import { publishAuditHead } from './publish-audit-head.ts'
@@ -144,7 +145,9 @@ async function buildAppOf(options: PartOptions, part: ServicePart) {
   const apiLogger = logger.child({ source: 'api' })
   const common = { logger: apiLogger, serviceLogs, logRequests: config.LOG_REQUESTS, adminToken: config.ADMIN_TOKEN, hasMetricsListener, build, isStopping }
   if (part === 'aggregate') {
-    const aggregating = await openBackgroundJobs(options, { runBetweenBatches: runAfterDelay, changes: new RegistryChanges(clickhouse) })
+    const changes = new RegistryChanges(clickhouse)
+    const aggregating = await openBackgroundJobs(options, { runBetweenBatches: runAfterDelay, changes })
+    await openAutomation(options, { changes, masterKeys: undefined, ingesting: undefined })
     return buildHealthApp({ ...common, ingesting: undefined, aggregating })
   }
   const log = await openLog({ config, clickhouse, logger: logger.child({ source: 'ingest' }), part, onFailed })
@@ -231,6 +234,7 @@ async function buildApiApp(options: PartOptions, log: OpenedLog, part: ServicePa
   closers.add(() => lastUsed.stop())
   const { runBetweenBatches } = log
   const aggregating = part === 'all' ? await openBackgroundJobs(options, { runBetweenBatches, changes: registry.changes }) : undefined
+  if (part === 'all') await openAutomation(options, { changes: registry.changes, masterKeys: secrets.masterKeys, ingesting: log.ingesting })
   await warnUnsealedKeys(registry, logger)
   if (config.CLICKHOUSE_URL !== undefined && config.PUBLIC_URL === undefined)
     logger.warn(
@@ -248,6 +252,7 @@ async function buildApiApp(options: PartOptions, log: OpenedLog, part: ServicePa
     limitedReads: limitReads(clickhouse, { rowsMax: config.READ_ROWS_MAX }),
     registry,
     provisioner: openProvisioner({ config, logger, closers, registry }),
+    outgoing: { allowed: config.OUTGOING_ALLOW },
     eventLog: log.eventLog,
     ingesting: log.ingesting,
     aggregating,
