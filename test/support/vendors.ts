@@ -8,7 +8,7 @@ export const VENDORS: Readonly<Record<string, readonly string[]>> = {
   '@duckdb/node-api': ['test/support/engines/duckdb.ts'],
   chdb: ['sql', 'test/support/engines/clickhouse-server-main.ts'],
   'ffi-rs': ['test/support/engines/clickhouse-server-main.ts'],
-  zod: ['contract', 'sql', 'registry', 'ingest', 'aggregator', 'api', 'service', 'cli', 'demo', 'bench', 'test'],
+  zod: ['contract', 'sql', 'registry', 'ingest', 'aggregator', 'automation', 'api', 'service', 'cli', 'demo', 'bench', 'test'],
   kafkajs: [...KAFKAJS_FILES, 'test', 'bench'],
   'kafkajs-snappy': ['ingest/kafka/codecs.ts'],
   'lz4-napi': ['ingest/kafka/codecs.ts', 'test'],
