@@ -65,7 +65,7 @@ const endpointHealth = defineQuery({
   name: 'webhook_endpoint_health',
   sql: `
     SELECT endpoint_id AS endpointId, nullIf(toUnixTimestamp64Milli(any(delivered.last)), 0) AS lastDeliveredMs,
-      nullIf(minIf(toUnixTimestamp64Milli(at), ${FAILED} AND at > delivered.last AND at > enabled.since), 0) AS failingSinceMs
+      nullIf(minIf(toUnixTimestamp64Milli(at), ${FAILED} AND at > delivered.last AND at >= enabled.since), 0) AS failingSinceMs
     FROM webhook_attempts_v1 AS attempts
     LEFT JOIN (
       SELECT endpoint_id, maxIf(at, outcome = 'delivered') AS last FROM webhook_attempts_v1 WHERE endpoint_id IN {ids: Array(String)} GROUP BY endpoint_id
