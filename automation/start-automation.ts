@@ -5,6 +5,7 @@ import type { Networks } from '../outgoing/public-address.ts'
 import type { RegistryChanges } from '../registry/changes.ts'
 import type { MasterKeys } from '../registry/keys/sealing.ts'
 import type { ClickHouse } from '../sql/clickhouse.ts'
+import { tellOfSpikes } from './spikes/tell-of-spikes.ts'
 import { ThresholdEvaluator } from './thresholds/evaluate-thresholds.ts'
 import { MessageDelivery } from './webhooks/deliver-messages.ts'
 import { MessageQueue } from './webhooks/message-queue.ts'
@@ -61,6 +62,7 @@ export async function startAutomation(options: AutomationOptions): Promise<Autom
       run: async () => {
         await tellOfSilentProjects(announcer)
         await tellOfUnregisteredProjects(announcer)
+        await tellOfSpikes(announcer)
       },
       logger,
     }),

@@ -10,7 +10,8 @@ import { privateKeyPurpose, readSigningKeys, writeSigningKeys } from './keys/sig
 import { apiKeyPurpose, findProjects, writeProject } from './projects/project.ts'
 import { resealedDataKey } from './secrets/envelope.ts'
 import { findSecrets, writeSecret } from './secrets/stored-secrets.ts'
-import { findWebhookSecrets, locationOfWebhookSecret, writeWebhookSecrets } from './secrets/webhook-secrets.ts'
+import { findWebhookSecrets, locationOfWebhookSecret } from './secrets/webhook-secrets.ts'
+import { writeWebhookSecrets } from './secrets/write-webhook-secrets.ts'
 
 export type SealedCounts = Readonly<Record<SealedKind, number>>
 

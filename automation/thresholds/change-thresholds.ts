@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { THRESHOLDS_MAX } from '../../contract/thresholds.ts'
 import type { Quantity } from '../../metering/quantity.ts'
 import type { Actor } from '../../registry/audit-log.ts'
-import type { RegistryStore } from '../../registry/changes.ts'
+import type { Change, RegistryStore } from '../../registry/changes.ts'
+import { row } from '../../sql/tab-separated.ts'
 import { type Level, lacksBudget } from './levels.ts'
-import { findThreshold, listThresholds, type Threshold, writeThreshold } from './thresholds.ts'
+import { findThreshold, listThresholds, type Threshold } from './thresholds.ts'
 
 type Store = RegistryStore & { readonly now: () => number }
 
@@ -85,3 +86,13 @@ export async function findOwnThreshold(registry: RegistryStore, { setBy, thresho
 }
 
 const ID_BYTES = 10
+
+async function writeThreshold(change: Change, threshold: Threshold): Promise<void> {
+  const { id, revision, setBy, partnerId, projectId, metric, levels, budget, isActive, createdMs, updatedMs, removedMs } = threshold
+  const fields = [id, revision, setBy, partnerId, projectId, metric, JSON.stringify(levels), budget ?? '', Number(isActive), createdMs, updatedMs, removedMs]
+  await change.write('thresholds_inbox_v1', COLUMNS, (owner) => row([...owner, ...fields]))
+}
+
+const COLUMNS = [
+  ...['threshold_id', 'revision', 'set_by', 'partner_id', 'project_id', 'metric', 'levels', 'budget', 'is_active', 'created_ms', 'updated_ms', 'removed_ms'],
+]

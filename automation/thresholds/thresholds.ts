@@ -1,9 +1,8 @@
 import { z } from 'zod'
 import { METRIC_NAMES, type MetricName } from '../../metering/metrics.ts'
 import type { Quantity } from '../../metering/quantity.ts'
-import type { Change, RegistryReads } from '../../registry/changes.ts'
+import type { RegistryReads } from '../../registry/changes.ts'
 import { defineQuery } from '../../sql/query.ts'
-import { row } from '../../sql/tab-separated.ts'
 import { type Level, parseLevels } from './levels.ts'
 
 /** Times in ms since 1970. */
@@ -39,16 +38,6 @@ export async function findThreshold({ clickhouse }: RegistryReads, thresholdId: 
   const [found] = await clickhouse.registry.query(thresholdById, { thresholdId })
   return found
 }
-
-export async function writeThreshold(change: Change, threshold: Threshold): Promise<void> {
-  const { id, revision, setBy, partnerId, projectId, metric, levels, budget, isActive, createdMs, updatedMs, removedMs } = threshold
-  const fields = [id, revision, setBy, partnerId, projectId, metric, JSON.stringify(levels), budget ?? '', Number(isActive), createdMs, updatedMs, removedMs]
-  await change.write('thresholds_inbox_v1', COLUMNS, (owner) => row([...owner, ...fields]))
-}
-
-const COLUMNS = [
-  ...['threshold_id', 'revision', 'set_by', 'partner_id', 'project_id', 'metric', 'levels', 'budget', 'is_active', 'created_ms', 'updated_ms', 'removed_ms'],
-]
 
 const ThresholdRow = z.object({
   id: z.string(),

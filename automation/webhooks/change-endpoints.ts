@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { WEBHOOKS_MAX } from '../../contract/webhook-events.ts'
-import { type Actor, SERVICE } from '../../registry/audit-log.ts'
+import type { Actor } from '../../registry/audit-log.ts'
 import type { RegistryStore } from '../../registry/changes.ts'
 import type { SecretStore } from '../../registry/secrets/change-secrets.ts'
-import { newWebhookSecret, readWebhookSecrets, writeWebhookSecrets } from '../../registry/secrets/webhook-secrets.ts'
+import { readWebhookSecrets } from '../../registry/secrets/webhook-secrets.ts'
+import { newWebhookSecret, writeWebhookSecrets } from '../../registry/secrets/write-webhook-secrets.ts'
 import { type Endpoint, findEndpoint, listEndpoints, writeEndpoint } from './endpoints.ts'
 
 export interface NewEndpoint extends Pick<Endpoint, 'setBy' | 'partnerId' | 'url' | 'events'> {}
@@ -60,23 +61,6 @@ export function updateEndpoint(registry: SecretStore, actor: Actor, key: Endpoin
       enabled === isEnabled ? {} : enabled ? { enabledMs: nowMs, disabledMs: null, disabledReason: '' } : { disabledMs: nowMs, disabledReason: 'requested' }
     const next = { ...known, url, events, ...state, revision: known.revision + 1 }
     await change.note({ action: 'webhook.update', subject: known.id, details: { changed, enabled } })
-    await writeEndpoint(change, next)
-    return next
-  })
-}
-
-/** The service disables an endpoint that failed for days. Undefined when it is removed, or disabled already. Throws StoreError. */
-export function disableFailingEndpoint(
-  registry: RegistryStore & Pick<SecretStore, 'now'>,
-  endpointId: string,
-  failingSinceMs: number,
-): Promise<Endpoint | undefined> {
-  return registry.changes.run(SERVICE, async (change) => {
-    const known = await findEndpoint(registry, endpointId)
-    // Enabled again meanwhile: it gets its days again.
-    if (known === undefined || known.removedMs !== null || known.disabledMs !== null || known.enabledMs > failingSinceMs) return undefined
-    const next: Endpoint = { ...known, disabledMs: registry.now(), disabledReason: 'failing', revision: known.revision + 1 }
-    await change.note({ action: 'webhook.disable', subject: endpointId, details: { reason: 'failing', failing_since_ms: failingSinceMs } })
     await writeEndpoint(change, next)
     return next
   })

@@ -1,10 +1,8 @@
-import { randomBytes, randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { defineQuery } from '../../sql/query.ts'
-import { row } from '../../sql/tab-separated.ts'
-import type { Change, RegistryReads } from '../changes.ts'
+import type { RegistryReads } from '../changes.ts'
 import type { MasterKeys } from '../keys/sealing.ts'
-import { type Envelope, openValue, type SecretLocation, sealValue } from './envelope.ts'
+import { type Envelope, openValue, type SecretLocation } from './envelope.ts'
 
 /** A secret that signs the messages of a webhook. Times in ms since 1970. */
 export interface WebhookSecret extends Envelope {
@@ -14,14 +12,6 @@ export interface WebhookSecret extends Envelope {
   readonly createdMs: number
   /** From then on it signs no more; null for the newest one. */
   readonly expiresMs: number | null
-}
-
-/** A new secret as Standard Webhooks writes it, and what is stored of it. */
-export function newWebhookSecret(masterKeys: MasterKeys, endpointId: string, nowMs: number): { secret: string; stored: WebhookSecret } {
-  const secret = `whsec_${randomBytes(SECRET_BYTES).toString('base64')}`
-  const id = randomUUID()
-  const envelope = sealValue(masterKeys, locationOfWebhookSecret({ id, endpointId }), secret)
-  return { secret, stored: { id, endpointId, revision: 1, createdMs: nowMs, expiresMs: null, ...envelope } }
 }
 
 /** The secrets that sign now, the newest first. Throws SealBroken when a row was changed after it was sealed. */
@@ -43,17 +33,6 @@ export function readWebhookSecrets({ clickhouse }: RegistryReads, endpointId: st
 export function findWebhookSecrets({ clickhouse }: RegistryReads, ids: readonly string[]): Promise<WebhookSecret[]> {
   return clickhouse.registry.query(webhookSecretsById, { ids: [...ids] })
 }
-
-/** In one insert, so that an exchange is stored whole or not at all. */
-export async function writeWebhookSecrets(change: Change, secrets: readonly WebhookSecret[]): Promise<void> {
-  const fieldsOf = ({ endpointId, id, revision, sealedDataKey, sealedValue, createdMs, expiresMs }: WebhookSecret) => {
-    return [endpointId, id, revision, sealedDataKey, sealedValue, createdMs, expiresMs]
-  }
-  await change.write('webhook_secrets_inbox_v1', COLUMNS, (owner) => secrets.map((each) => row([...owner, ...fieldsOf(each)])).join(''))
-}
-
-const COLUMNS = ['endpoint_id', 'secret_id', 'revision', 'sealed_data_key', 'sealed_value', 'created_ms', 'expires_ms']
-const SECRET_BYTES = 32
 
 const SecretRow = z.object({
   id: z.string(),
