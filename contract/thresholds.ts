@@ -99,7 +99,12 @@ const LIST = {
   example: { answers: { 200: { thresholds: [THRESHOLD] } } },
 } as const satisfies Partial<Operation>
 export const LIST_THRESHOLDS = defineOperation({ ...LIST, path: ADMIN_PATH, errors: { 401: true, 403: true, 429: true, 500: true, 503: true } })
-export const LIST_OWN_THRESHOLDS = defineOperation({ ...LIST, path: OWN_PATH, params: PartnerParams, errors: { 401: true, 429: true, 500: true, 503: true } })
+export const LIST_OWN_THRESHOLDS = defineOperation({
+  ...LIST,
+  path: OWN_PATH,
+  params: PartnerParams,
+  errors: { 401: true, 404: 'NOT_FOUND', 429: true, 500: true, 503: true },
+})
 
 const CREATE = {
   method: 'POST',

@@ -92,7 +92,12 @@ const LIST = {
   example: { answers: { 200: { webhooks: [WEBHOOK] } } },
 } as const satisfies Partial<Operation>
 export const LIST_WEBHOOKS = defineOperation({ ...LIST, path: ADMIN_PATH, errors: { 401: true, 403: true, 429: true, 500: true, 503: true } })
-export const LIST_OWN_WEBHOOKS = defineOperation({ ...LIST, path: OWN_PATH, params: PartnerParams, errors: { 401: true, 429: true, 500: true, 503: true } })
+export const LIST_OWN_WEBHOOKS = defineOperation({
+  ...LIST,
+  path: OWN_PATH,
+  params: PartnerParams,
+  errors: { 401: true, 404: 'NOT_FOUND', 429: true, 500: true, 503: true },
+})
 
 const CREATE = {
   method: 'POST',
@@ -116,7 +121,7 @@ export const CREATE_OWN_WEBHOOK = defineOperation({
   path: OWN_PATH,
   params: PartnerParams,
   body: NewWebhook,
-  errors: { 400: true, 401: true, 409: 'TOO_MANY_WEBHOOKS', 413: true, 415: true, 429: true, 500: true, 503: true },
+  errors: { 400: true, 401: true, 404: 'NOT_FOUND', 409: 'TOO_MANY_WEBHOOKS', 413: true, 415: true, 429: true, 500: true, 503: true },
 })
 
 const UPDATE = {

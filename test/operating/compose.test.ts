@@ -68,8 +68,10 @@ describe('the processes of Meterline in docker-compose.yml', () => {
     for (const [name, { environment = {} }] of ours) {
       const plain = Object.keys(ConfigSchema.shape).filter((each) => !SECRET_VARIABLES.some((secret) => secret === each))
       const files = (SECRETS_OF[name] ?? []).map((secret) => `${secret}_FILE`)
-      // Only processes with an API have tokens to issue.
-      expect(Object.keys(environment).sort()).toEqual([...plain, ...files].filter((each) => each !== 'PUBLIC_URL' || name === 'api').sort())
+      // Only processes with an API have tokens to issue, and only those that send messages have links to write.
+      expect(Object.keys(environment).sort()).toEqual(
+        [...plain, ...files].filter((each) => each !== 'PUBLIC_URL' || ['api', 'aggregate'].includes(name)).sort(),
+      )
       const ignored = Object.entries(environment).filter(
         ([each, value]) => ![...FIXED, ...ALWAYS].includes(each) && !String(value).startsWith(`\${${each.replace(/_FILE$/, '')}:`),
       )
