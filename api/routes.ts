@@ -45,6 +45,7 @@ import { addAdjustment, closeMonthRoute, getOwnStatement, getStatement, listOwnS
 import { addOwnThresholdRoutes, addThresholdRoutes } from './routes/thresholds.ts'
 import { listUnregisteredProjectsRoute } from './routes/unregistered-projects.ts'
 import { getPartnershipUsage, getProjectUsage, getUsageOfPartner, getUsageOfProject } from './routes/usage.ts'
+import { getOwnProjection, getProjectionOfPartner } from './routes/usage-projection.ts'
 import { addOwnWebhookRoutes, addWebhookRoutes } from './routes/webhooks.ts'
 
 /** Every route there is. */
@@ -60,6 +61,8 @@ export function addRoutes(app: FastifyInstance, context: OperatorContext): void 
   addEventRoutes(app, context)
   getPartnershipUsage(app, context)
   getUsageOfPartner(app, context)
+  getOwnProjection(app, context)
+  getProjectionOfPartner(app, context)
   getProjectUsage(app, context)
   getUsageOfProject(app, context)
   endProvisioningWaitsOnClose(app, context)

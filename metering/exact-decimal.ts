@@ -19,6 +19,11 @@ export function percentOf(decimal: ExactDecimal, percent: number): ExactDecimal 
   return formatBillionths(hundredfold / 100n)
 }
 
+/** A decimal that is not negative, times a fraction of two positive whole numbers; what is beyond 9 fraction digits is cut. */
+export function timesFraction(decimal: ExactDecimal, numerator: number, denominator: number): ExactDecimal {
+  return formatBillionths((billionthsOf(decimal) * BigInt(numerator)) / BigInt(denominator))
+}
+
 /** Negative when left is less than right, 0 when they are equal, positive when left is greater. */
 export function compareDecimals(left: ExactDecimal, right: ExactDecimal): number {
   const difference = billionthsOf(left) - billionthsOf(right)

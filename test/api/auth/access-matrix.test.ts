@@ -47,6 +47,7 @@ const WHO_MAY: Record<string, readonly Caller[]> = {
 
   'GET /partnership/v1/{partnerId}/usage': PARTNER_READER,
   'GET /partnership/v1/{partnerId}/usage/explain': PARTNER_READER,
+  'GET /partnership/v1/{partnerId}/usage/projection': PARTNER_READER,
   'GET /partnership/v1/{partnerId}/projects': PARTNER_READER,
   'GET /partnership/v1/{partnerId}/statements': PARTNER_READER,
   'GET /partnership/v1/{partnerId}/statements/{month}': PARTNER_READER,
@@ -127,6 +128,7 @@ const WHO_MAY: Record<string, readonly Caller[]> = {
   'GET /admin/v1/partners': FINANCE,
   'GET /admin/v1/partners/{partnerId}': FINANCE,
   'GET /admin/v1/partners/{partnerId}/usage': FINANCE,
+  'GET /admin/v1/partners/{partnerId}/usage/projection': FINANCE,
   'GET /admin/v1/partners/{partnerId}/projects': FINANCE,
   'GET /admin/v1/projects': FINANCE,
   'GET /admin/v1/projects/{projectId}': FINANCE,
