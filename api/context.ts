@@ -3,6 +3,7 @@ import type { BackgroundJobs } from '../aggregator/background-jobs.ts'
 import type { Exports } from '../aggregator/exports/exports.ts'
 import type { CachedCompleteness } from '../aggregator/usage/completeness.ts'
 import type { CheckOptions } from '../automation/schedules/check-definition.ts'
+import type { SenderOptions } from '../automation/webhooks/send-to-endpoint.ts'
 import type { AuditHead } from '../contract/audit-chain.ts'
 import type { Build } from '../contract/health.ts'
 import type { Topic } from '../ingest/kafka/topic.ts'
@@ -25,6 +26,8 @@ export interface ApiContext {
   readonly registry: Registry
   /** Delivers lifecycle changes to the platform; undefined if they take effect immediately. */
   readonly provisioner: Provisioner | undefined
+  /** Which addresses webhooks may lead to. */
+  readonly outgoing: Pick<SenderOptions, 'allowed'>
   readonly eventLog: EventLog
   /** Readiness and statistics of ingestion in this process: the event log itself, or the consumer of the topic. */
   readonly ingesting: Ingesting

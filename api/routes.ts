@@ -51,8 +51,11 @@ import { listServiceLogs } from './routes/service-logs.ts'
 import { listSigningKeys, rotateSigningKeyRoute } from './routes/signing-keys.ts'
 import { listSilentProjectsRoute } from './routes/silent-projects.ts'
 import { addAdjustment, closeMonthRoute, getOwnStatement, getStatement, listOwnStatements, listStatementsRoute } from './routes/statements.ts'
+import { addOwnThresholdRoutes, addThresholdRoutes } from './routes/thresholds.ts'
 import { listUnregisteredProjectsRoute } from './routes/unregistered-projects.ts'
 import { getPartnershipUsage, getProjectUsage, getUsageOfPartner, getUsageOfProject } from './routes/usage.ts'
+import { getOwnProjection, getProjectionOfPartner } from './routes/usage-projection.ts'
+import { addOwnWebhookRoutes, addWebhookRoutes } from './routes/webhooks.ts'
 
 /** Every route there is. */
 export function addRoutes(app: FastifyInstance, context: OperatorContext): void {
@@ -67,6 +70,8 @@ export function addRoutes(app: FastifyInstance, context: OperatorContext): void 
   addEventRoutes(app, context)
   getPartnershipUsage(app, context)
   getUsageOfPartner(app, context)
+  getOwnProjection(app, context)
+  getProjectionOfPartner(app, context)
   getProjectUsage(app, context)
   getUsageOfProject(app, context)
   endProvisioningWaitsOnClose(app, context)
@@ -148,6 +153,10 @@ export function addRoutes(app: FastifyInstance, context: OperatorContext): void 
   deleteScheduleRoute(app, context)
   runScheduleRoute(app, context)
   listExecutionsRoute(app, context)
+  addWebhookRoutes(app, context)
+  addOwnWebhookRoutes(app, context)
+  addThresholdRoutes(app, context)
+  addOwnThresholdRoutes(app, context)
 }
 
 /** These routes have a scope of their own, because their bodies stay bytes. */

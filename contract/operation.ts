@@ -100,6 +100,7 @@ export const TAGS = {
   admin: 'Operators and finance run the service: partners, projects, accounts, credentials, audits.',
   secrets: 'Operators keep secrets, encrypted.',
   schedules: 'Calls and deliveries at set times.',
+  webhooks: 'Messages to your systems: where they are sent, and the values of usage at which they are.',
   logs: 'The event logs, and how to recover from an incident.',
   'audit log': 'Who changed what, and who read a secret.',
   operating: 'For supervisors and load balancers.',

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { defineOperation } from './operation.ts'
 
 /** Everything that MASTER_KEY encrypts, in alphabetical order. The values of secrets are encrypted with data keys of their own. */
-export const SEALED_KINDS = ['pepper', 'project_api_keys', 'secret_data_keys', 'signing_keys'] as const
+export const SEALED_KINDS = ['pepper', 'project_api_keys', 'secret_data_keys', 'signing_keys', 'webhook_secrets'] as const
 export type SealedKind = (typeof SEALED_KINDS)[number]
 
 const Count = z.number().int()
@@ -25,7 +25,12 @@ export const REENCRYPT = defineOperation({
   errors: { 400: true, 401: true, 403: true, 413: true, 415: true, 429: true, 500: true, 503: true },
   example: {
     answers: {
-      200: { rewrapped: { pepper: 1, project_api_keys: 212, secret_data_keys: 9, signing_keys: 2 }, left: 0, master_key: '3f8a11c2', previous_key: '9d02b7e4' },
+      200: {
+        rewrapped: { pepper: 1, project_api_keys: 212, secret_data_keys: 9, signing_keys: 2, webhook_secrets: 4 },
+        left: 0,
+        master_key: '3f8a11c2',
+        previous_key: '9d02b7e4',
+      },
     },
   },
 })

@@ -7,7 +7,7 @@ export const SILENT_PROJECTS_MAX = 1_000
 /** A project that has been silent for longer was abandoned; its emitter did not fail. */
 export const SILENT_DAYS_MAX = 60
 
-const REPORTED_DAYS_DEFAULT = 7
+export const REPORTED_DAYS_DEFAULT = 7
 const REPORTED_DAYS_MAX = 60
 
 export const LIST_SILENT_PROJECTS = defineOperation({

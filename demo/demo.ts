@@ -30,7 +30,12 @@ async function demo({ events, exit }: DemoOptions): Promise<void> {
       await played.catch(() => {})
     })
     if ((await Promise.race([played, stopped, service.failed])) !== 'played') return
-    if (exit) return say('', 'Without --exit the service keeps running, so that these commands work.', `The dashboard is then at ${service.url}/, the API reference at ${service.url}/docs`)
+    if (exit)
+      return say(
+        '',
+        'Without --exit the service keeps running, so that these commands work.',
+        `The dashboard is then at ${service.url}/, the API reference at ${service.url}/docs`,
+      )
     say('', `Serving until Ctrl-C. Dashboard: ${service.url}/ API reference: ${service.url}/docs`)
     await Promise.race([stopped, service.failed])
   } finally {

@@ -12,6 +12,18 @@ export function subtractDecimals(left: ExactDecimal, right: ExactDecimal): Exact
   return formatBillionths(billionthsOf(left) - billionthsOf(right))
 }
 
+/** A whole percentage of a decimal. Throws RangeError when the result has more than 9 fraction digits. */
+export function percentOf(decimal: ExactDecimal, percent: number): ExactDecimal {
+  const hundredfold = billionthsOf(decimal) * BigInt(percent)
+  if (hundredfold % 100n !== 0n) throw new RangeError(`${percent} % of ${decimal} has more than ${FRACTION_DIGITS} fraction digits.`)
+  return formatBillionths(hundredfold / 100n)
+}
+
+/** A decimal that is not negative, times a fraction of two positive whole numbers; what is beyond 9 fraction digits is cut. */
+export function timesFraction(decimal: ExactDecimal, numerator: number, denominator: number): ExactDecimal {
+  return formatBillionths((billionthsOf(decimal) * BigInt(numerator)) / BigInt(denominator))
+}
+
 /** Negative when left is less than right, 0 when they are equal, positive when left is greater. */
 export function compareDecimals(left: ExactDecimal, right: ExactDecimal): number {
   const difference = billionthsOf(left) - billionthsOf(right)

@@ -10,7 +10,9 @@ import { privateKeyPurpose, readSigningKeys, writeSigningKeys } from './keys/sig
 import { apiKeyPurpose, findProjects, writeProject } from './projects/project.ts'
 import { resealedDataKey } from './secrets/envelope.ts'
 import { findSecrets } from './secrets/stored-secrets.ts'
+import { findWebhookSecrets, locationOfWebhookSecret } from './secrets/webhook-secrets.ts'
 import { writeSecret } from './secrets/write-secret.ts'
+import { writeWebhookSecrets } from './secrets/write-webhook-secrets.ts'
 
 export type SealedCounts = Readonly<Record<SealedKind, number>>
 
@@ -127,6 +129,14 @@ const READ: Record<SealedKind, (store: SealingStore, ids: readonly string[]) => 
       return (change) => writeSigningKeys(change, [{ ...key, sealedPrivateKey, revision: key.revision + 1 }])
     }
   },
+  webhook_secrets: async (store, ids) => {
+    const secrets = await findWebhookSecrets(store, ids)
+    return (id) => {
+      const secret = requireStored(secrets.find((each) => each.id === id))
+      const sealedDataKey = resealedDataKey(store.masterKeys, locationOfWebhookSecret(secret), secret)
+      return (change) => writeWebhookSecrets(change, [{ ...secret, sealedDataKey, revision: secret.revision + 1 }])
+    }
+  },
 }
 
 function reseal(masterKeys: MasterKeys, sealed: string, purpose: string): string {
@@ -185,6 +195,7 @@ const SEALED_BY_OTHER_KEYS = `(
           UNION ALL SELECT 'project_api_keys', project_id, sealed_api_key FROM projects_v1 FINAL
           UNION ALL SELECT 'secret_data_keys', key, sealed_data_key FROM secrets_v1 FINAL
           UNION ALL SELECT 'signing_keys', kid, sealed_private_key FROM signing_keys_v1 FINAL
+          UNION ALL SELECT 'webhook_secrets', secret_id, sealed_data_key FROM webhook_secrets_v1 FINAL
         ) WHERE NOT startsWith(sealed, {prefix: String})`
 
 const sealedByOtherKeys = defineQuery({

@@ -30,6 +30,7 @@ import { flushLastUsed } from './flush-last-used.ts'
 import { hiddenSecretsOf } from './hidden-secrets.ts'
 import { configuredMasterKeys, type InstanceSecrets, loadInstanceSecrets } from './instance-secrets.ts'
 import { topicOptionsOf } from './kafka-options.ts'
+import { openAutomation } from './open-automation.ts'
 import type { Logging } from './open-logging.ts'
 import { openScheduler } from './open-scheduler.ts'
 import { openStore } from './open-store.ts'
@@ -145,8 +146,11 @@ async function buildAppOf(options: PartOptions, part: ServicePart) {
   const apiLogger = logger.child({ source: 'api' })
   const common = { logger: apiLogger, serviceLogs, logRequests: config.LOG_REQUESTS, adminToken: config.ADMIN_TOKEN, hasMetricsListener, build, isStopping }
   if (part === 'aggregate') {
-    const aggregating = await openBackgroundJobs(options, { runBetweenBatches: runAfterDelay, changes: new RegistryChanges(clickhouse) })
-    openScheduler({ config, clickhouse, logger, closers, build }, configuredMasterKeys(config))
+    const changes = new RegistryChanges(clickhouse)
+    const masterKeys = configuredMasterKeys(config)
+    const aggregating = await openBackgroundJobs(options, { runBetweenBatches: runAfterDelay, changes })
+    openScheduler({ config, clickhouse, logger, closers, build }, masterKeys)
+    await openAutomation(options, { changes, masterKeys, ingesting: undefined })
     return buildHealthApp({ ...common, ingesting: undefined, aggregating })
   }
   const log = await openLog({ config, clickhouse, logger: logger.child({ source: 'ingest' }), part, onFailed })
@@ -233,6 +237,7 @@ async function buildApiApp(options: PartOptions, log: OpenedLog, part: ServicePa
   closers.add(() => lastUsed.stop())
   const { runBetweenBatches } = log
   const aggregating = part === 'all' ? await openBackgroundJobs(options, { runBetweenBatches, changes: registry.changes }) : undefined
+  if (part === 'all') await openAutomation(options, { changes: registry.changes, masterKeys: secrets.masterKeys, ingesting: log.ingesting })
   await warnUnsealedKeys(registry, logger)
   if (config.CLICKHOUSE_URL !== undefined && config.PUBLIC_URL === undefined)
     logger.warn(
@@ -251,6 +256,7 @@ async function buildApiApp(options: PartOptions, log: OpenedLog, part: ServicePa
     limitedReads: limitReads(clickhouse, { rowsMax: config.READ_ROWS_MAX }),
     registry,
     provisioner: openProvisioner({ config, logger, closers, registry }),
+    outgoing: { allowed: config.OUTGOING_ALLOW },
     eventLog: log.eventLog,
     ingesting: log.ingesting,
     aggregating,

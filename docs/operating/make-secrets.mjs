@@ -20,8 +20,8 @@ const DATABASE_USERS = { migrate: 'meterline', ingest: 'meterline_ingest', aggre
 /** Those without `create` are optional: they exist while their variable is set. */
 const SECRETS = [
   { name: 'admin-token', variable: 'ADMIN_TOKEN', parts: ['api'], create: () => randomBytes(32).toString('hex') },
-  { name: 'master-key', variable: 'MASTER_KEY', parts: ['api'], create: () => randomBytes(32).toString('base64') },
-  { name: 'master-key-previous', variable: 'MASTER_KEY_PREVIOUS', parts: ['api'] },
+  { name: 'master-key', variable: 'MASTER_KEY', parts: ['aggregate', 'api'], create: () => randomBytes(32).toString('base64') },
+  { name: 'master-key-previous', variable: 'MASTER_KEY_PREVIOUS', parts: ['aggregate', 'api'] },
   { name: 'provisioner-secret', variable: 'PROVISIONER_SECRET', parts: ['api'] },
   { name: 'kafka-password', variable: 'KAFKA_PASSWORD', parts: ['ingest', 'api'] },
   { name: 'otlp-headers', variable: 'OTEL_EXPORTER_OTLP_HEADERS', parts: Object.keys(DATABASE_USERS) },

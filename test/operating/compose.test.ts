@@ -39,7 +39,7 @@ const ALWAYS = ['CLICKHOUSE_PASSWORD_FILE', 'ADMIN_TOKEN_FILE', 'MASTER_KEY_FILE
 const SECRETS_OF: Readonly<Record<string, readonly string[]>> = {
   migrate: ['CLICKHOUSE_PASSWORD', 'OTEL_EXPORTER_OTLP_HEADERS'],
   ingest: ['CLICKHOUSE_PASSWORD', 'KAFKA_PASSWORD', 'OTEL_EXPORTER_OTLP_HEADERS'],
-  aggregate: ['CLICKHOUSE_PASSWORD', 'OTEL_EXPORTER_OTLP_HEADERS'],
+  aggregate: ['CLICKHOUSE_PASSWORD', 'MASTER_KEY', 'MASTER_KEY_PREVIOUS', 'OTEL_EXPORTER_OTLP_HEADERS'],
   api: SECRET_VARIABLES,
 }
 
@@ -68,8 +68,10 @@ describe('the processes of Meterline in docker-compose.yml', () => {
     for (const [name, { environment = {} }] of ours) {
       const plain = Object.keys(ConfigSchema.shape).filter((each) => !SECRET_VARIABLES.some((secret) => secret === each))
       const files = (SECRETS_OF[name] ?? []).map((secret) => `${secret}_FILE`)
-      // Only processes with an API have tokens to issue.
-      expect(Object.keys(environment).sort()).toEqual([...plain, ...files].filter((each) => each !== 'PUBLIC_URL' || name === 'api').sort())
+      // Only processes with an API have tokens to issue, and only those that send messages have links to write.
+      expect(Object.keys(environment).sort()).toEqual(
+        [...plain, ...files].filter((each) => each !== 'PUBLIC_URL' || ['api', 'aggregate'].includes(name)).sort(),
+      )
       const ignored = Object.entries(environment).filter(
         ([each, value]) => ![...FIXED, ...ALWAYS].includes(each) && !String(value).startsWith(`\${${each.replace(/_FILE$/, '')}:`),
       )
@@ -139,11 +141,12 @@ describe('the secrets of docker-compose.yml', () => {
 
   test('no process gets the secret of another one, and no other user can read a file', () => {
     expect(readdirSync(directory.path).sort()).toEqual(['aggregate', 'api', 'clickhouse', 'ingest', 'migrate', 'store'])
-    for (const part of ['migrate', 'ingest', 'aggregate']) expect(readdirSync(join(directory.path, part))).toEqual(['clickhouse-password'])
+    for (const part of ['migrate', 'ingest']) expect(readdirSync(join(directory.path, part))).toEqual(['clickhouse-password'])
+    expect(readdirSync(join(directory.path, 'aggregate')).sort()).toEqual(['clickhouse-password', 'master-key'])
     expect(readdirSync(join(directory.path, 'api')).sort()).toEqual(['admin-token', 'clickhouse-password', 'master-key'])
     expect(new Set(['migrate', 'ingest', 'aggregate', 'api'].map((part) => read(`${part}/clickhouse-password`))).size).toBe(4)
     const files = readdirSync(directory.path, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
-    expect(files).toHaveLength(13)
+    expect(files).toHaveLength(14)
     for (const { parentPath, name } of files) expect([name, statSync(join(parentPath, name)).mode & 0o777]).toEqual([name, 0o400])
   })
 

@@ -22,8 +22,8 @@ const XML = readFileSync(USERS_FILE, 'utf8')
 const PARTS = {
   ingest: ['ingest/kafka/open-kafka.ts', 'sql/migrate.ts', 'sql/clickhouse.ts'],
   aggregate: [
-    ...['aggregator/background-jobs.ts', 'service/open-scheduler.ts', 'registry/changes.ts', 'ingest/log/identity-index.ts'],
-    ...['sql/migrate.ts', 'sql/clickhouse.ts'],
+    ...['aggregator/background-jobs.ts', 'automation/start-automation.ts', 'service/open-scheduler.ts', 'registry/changes.ts'],
+    ...['ingest/log/identity-index.ts', 'sql/migrate.ts', 'sql/clickhouse.ts'],
   ],
   api: ['service/start-service.ts'],
 } as const

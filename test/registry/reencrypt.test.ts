@@ -23,7 +23,7 @@ import { FAULTS, faultOnce } from '../support/engines/faulty-lane.ts'
 import { queriesOf } from '../support/query-trace.ts'
 
 const ACTOR: Actor = { name: 'admin', requestId: 'request' }
-const NOTHING = { pepper: 0, project_api_keys: 0, secret_data_keys: 0, signing_keys: 0 }
+const NOTHING = { pepper: 0, project_api_keys: 0, secret_data_keys: 0, signing_keys: 0, webhook_secrets: 0 }
 /** More than two batches. */
 const SECRETS = Array.from({ length: 230 }, (_, number) => `MANY_${number}`)
 
@@ -66,7 +66,7 @@ describe('exchange of MASTER_KEY', () => {
     const registry = await open(bothKeys(newKey, oldKey))
     const values = await store.clickhouse.reads.query(sealedValues, {})
     // Of the eight secrets that were created meanwhile, the new key has sealed three.
-    const reencrypted = { pepper: 1, project_api_keys: 2, secret_data_keys: SECRETS.length + 5, signing_keys: 2 }
+    const reencrypted = { pepper: 1, project_api_keys: 2, secret_data_keys: SECRETS.length + 5, signing_keys: 2, webhook_secrets: 0 }
     expect(await reencryptSealed(registry, ACTOR)).toEqual({ reencrypted, remaining: 0 })
     expect(await store.clickhouse.reads.query(sealedValues, {}), 'no value is sealed again').toEqual(values)
     expect(await opened(await open(onlyKey(newKey)))).toEqual(known)

@@ -43,7 +43,7 @@ test('sealed data survives a restart, a wrong MASTER_KEY, a missing one and a ch
     expect(rewrapped.stdout).toMatch(/MASTER_KEY, which is the key [0-9a-f]{8}\. When all processes have it, remove MASTER_KEY_PREVIOUS \([0-9a-f]{8}\)\./)
     const again = await runMeterline(['--json', 'keys', 'rewrap'], service)
     expect(JSON.parse(again.stdout)).toEqual({
-      rewrapped: { pepper: 0, project_api_keys: 0, secret_data_keys: 0, signing_keys: 0 },
+      rewrapped: { pepper: 0, project_api_keys: 0, secret_data_keys: 0, signing_keys: 0, webhook_secrets: 0 },
       left: 0,
       master_key: expect.stringMatching(/^[0-9a-f]{8}$/),
       previous_key: expect.stringMatching(/^[0-9a-f]{8}$/),

@@ -1,5 +1,6 @@
 import { type PartnershipDay, readPartnershipDays } from '../../../aggregator/usage/partnership-days.ts'
 import { type HttpLog, openHttpLog } from '../../../ingest/http/http-log.ts'
+import { rebuildRollup } from '../../../ingest/repair/rebuild-rollup.ts'
 import { SERVICE } from '../../../registry/audit-log.ts'
 import { createPartner } from '../../../registry/create-partner.ts'
 import { MASTER_KEY_BYTES, masterKeyFrom } from '../../../registry/keys/sealing.ts'
@@ -72,6 +73,12 @@ export class DaysWorld {
     })
     const verdicts = await this.#log.submit(submissionOf(sent))
     if (verdicts.some(({ status }) => status !== 'counted')) throw new Error(JSON.stringify(verdicts))
+  }
+
+  /** Counts the rollup of a month again from raw. */
+  async rebuild(month: string): Promise<void> {
+    const { status } = await rebuildRollup(this.clickhouse, month, { runBetweenBatches: this.#log.runBetweenBatches, note: async () => {} })
+    if (status !== 'rebuilt') throw new Error(status)
   }
 
   /** The partner's days of all times, as readers get them. */

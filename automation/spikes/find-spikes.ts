@@ -1,0 +1,104 @@
+import { z } from 'zod'
+import { KNOWN_METRIC } from '../../aggregator/usage/known-metrics.ts'
+import { PROJECT_VALUE_FROM_ROLLUP } from '../../aggregator/usage/peak-or-sum.ts'
+import type { Unit } from '../../metering/focus-services.ts'
+import { METRIC_NAMES, METRICS, PEAK_METRICS } from '../../metering/metrics.ts'
+import type { Quantity } from '../../metering/quantity.ts'
+import { dayOf, MS_PER_DAY } from '../../metering/timestamp.ts'
+import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { defineQuery } from '../../sql/query.ts'
+
+/** A day of a project in a metric that is unlike its weekday, with the numbers by which it was judged. */
+export interface Spike extends z.output<typeof SpikeRow> {
+  readonly day: string
+  readonly floor: Quantity
+}
+
+/** The same weekday of so many weeks before. */
+const SPIKE_WEEKS = 8
+/** With fewer weeks of usage nothing is known to be usual. */
+const WEEKS_MIN = 4
+/** In standard deviations; the median absolute deviation times 1.4826 is one if usage is distributed normally. */
+export const SPIKE_DEVIATIONS = 5
+const SPIKES_MAX = 500
+
+/** A smaller difference is no spike, however constant usage was. */
+const FLOORS: Readonly<Record<Unit, Quantity>> = {
+  byte: '1000000000',
+  token: '100000',
+  call: '1000',
+  credit: '10',
+  request: '1000',
+  second: '36000',
+}
+
+/**
+ * The spikes of a complete day, upwards and downwards, the greatest differences first: the value differs from the median of the same
+ * weekday of the last weeks by more than so many deviations, and by the floor of its unit. A weekday without usage counts as 0, from the first
+ * day on which the project reported the metric. Projects that are deleted or that nobody registered are left out. Throws StoreError.
+ */
+export async function findSpikes({ work }: ClickHouse, day: string): Promise<Spike[]> {
+  const dayMs = Date.parse(`${day}T00:00:00Z`)
+  const weekdays = Array.from({ length: SPIKE_WEEKS }, (_, index) => dayOf(dayMs - (index + 1) * 7 * MS_PER_DAY))
+  const params = {
+    ...{ day, weekdays, first: weekdays.at(-1) ?? day, latestFirst: weekdays[WEEKS_MIN - 1] ?? day },
+    ...{ peaks: PEAK_METRICS, metrics: METRIC_NAMES, floors: METRIC_NAMES.map(floorOf) },
+  }
+  return (await work.query(spikesOfDay, params)).map((row) => ({ ...row, day, floor: floorOf(row.metric) }))
+}
+
+function floorOf(metric: (typeof METRIC_NAMES)[number]): Quantity {
+  return FLOORS[METRICS[metric].unit]
+}
+
+const SpikeRow = z.object({
+  projectId: z.string(),
+  partnerId: z.string(),
+  metric: z.enum(METRIC_NAMES),
+  value: z.string(),
+  median: z.string(),
+  /** The median absolute deviation. */
+  deviation: z.string(),
+  /** The values of the weekdays that were compared, ascending. */
+  weeks: z.array(z.string()),
+})
+
+/** Halves are cut after nine digits. */
+const spikesOfDay = defineQuery({
+  name: 'spikes_of_day',
+  sql: `
+    WITH
+      toDecimal256({floors: Array(String)}[indexOf({metrics: Array(String)}, metric)], 9) AS floor_value,
+      arrayFilter(weekday -> weekday >= first_day, arrayMap(text -> toDate(text), {weekdays: Array(String)})) AS known,
+      arraySort(arrayMap(weekday -> if(has(days, weekday), values[indexOf(days, weekday)], toDecimal256('0', 9)), known)) AS sorted,
+      length(sorted) AS n,
+      divideDecimal(sorted[intDiv(n + 1, 2)] + sorted[intDiv(n, 2) + 1], toDecimal32(2, 0), 9) AS middle,
+      arraySort(arrayMap(each -> abs(each - middle), sorted)) AS deviations,
+      divideDecimal(deviations[intDiv(n + 1, 2)] + deviations[intDiv(n, 2) + 1], toDecimal32(2, 0), 9) AS typical,
+      if(has(days, {day: Date}), values[indexOf(days, {day: Date})], toDecimal256('0', 9)) AS day_value,
+      abs(day_value - middle) AS difference
+    SELECT project_id AS projectId, partner_id AS partnerId, metric, day_value AS value, middle AS median, typical AS deviation, sorted AS weeks
+    FROM (
+      SELECT project_id, metric, min(usage_date) AS first_day, groupArray(usage_date) AS days, groupArray(day_value_of) AS values
+      FROM (
+        SELECT project_id, metric, usage_date, ${PROJECT_VALUE_FROM_ROLLUP} AS day_value_of FROM project_usage_per_day_v1
+        WHERE usage_date >= {first: Date} AND usage_date <= {day: Date} AND ${KNOWN_METRIC}
+        GROUP BY project_id, metric, usage_date
+      )
+      GROUP BY project_id, metric
+      HAVING first_day <= {latestFirst: Date}
+    ) AS used
+    INNER JOIN (SELECT project_id, partner_id FROM projects_v1 FINAL WHERE status != 'deleted') AS known_projects USING project_id
+    WHERE difference >= floor_value AND toFloat64(difference) > toFloat64(typical) * 1.4826 * ${SPIKE_DEVIATIONS}
+    ORDER BY difference DESC, projectId, metric LIMIT ${SPIKES_MAX}`,
+  params: z.object({
+    day: z.string(),
+    first: z.string(),
+    latestFirst: z.string(),
+    weekdays: z.array(z.string()),
+    peaks: z.array(z.string()),
+    metrics: z.array(z.string()),
+    floors: z.array(z.string()),
+  }),
+  row: SpikeRow,
+})

@@ -1,0 +1,84 @@
+import { type JobStats, repeat } from '../aggregator/repeat.ts'
+import type { Logger } from '../metering/logger.ts'
+import type { DeliveryStats } from '../outgoing/deliver-until-acknowledged.ts'
+import type { Networks } from '../outgoing/public-address.ts'
+import type { RegistryChanges } from '../registry/changes.ts'
+import type { MasterKeys } from '../registry/keys/sealing.ts'
+import type { ClickHouse } from '../sql/clickhouse.ts'
+import { tellOfSpikes } from './spikes/tell-of-spikes.ts'
+import { ThresholdEvaluator } from './thresholds/evaluate-thresholds.ts'
+import { MessageDelivery } from './webhooks/deliver-messages.ts'
+import { MessageQueue } from './webhooks/message-queue.ts'
+import { tellOfIncidents, tellOfSilentProjects, tellOfUnregisteredProjects } from './webhooks/tell-of-projects.ts'
+import { tellOfStatements } from './webhooks/tell-of-statements.ts'
+
+export interface AutomationOptions {
+  readonly clickhouse: ClickHouse
+  readonly changes: RegistryChanges
+  /** Undefined in a process that is not given them: it stores messages, and another process delivers them. */
+  readonly masterKeys: MasterKeys | undefined
+  readonly allowed: Networks
+  readonly publicUrl: string
+  /** The logs of this process that are stopped by an incident. */
+  readonly incidents: () => readonly { readonly log: string; readonly kind: string }[]
+  readonly logger: Logger
+  /** ms since 1970. */
+  readonly now: () => number
+}
+
+/**
+ * The jobs that evaluate thresholds, tell of what happened, and deliver messages. Any number of processes may run them at the same time:
+ * messages are stored under a lease, and delivered by one process at a time.
+ */
+export interface Automation {
+  stats(): readonly JobStats[]
+  /** Undefined in a process that does not deliver. */
+  deliveries(): DeliveryStats | undefined
+  /** Waits for the runs and attempts in progress. */
+  stop(): Promise<void>
+}
+
+export async function startAutomation(options: AutomationOptions): Promise<Automation> {
+  const { changes, masterKeys, allowed, publicUrl, incidents, logger, now } = options
+  // A lane of its own: closing a month takes minutes.
+  const clickhouse = { ...options.clickhouse, work: await options.clickhouse.openLane() }
+  const queue = new MessageQueue(clickhouse)
+  const announcer = { clickhouse, queue, now }
+  const evaluator = new ThresholdEvaluator({ ...announcer, publicUrl })
+  const jobs = [
+    repeat({
+      name: 'thresholds',
+      everyMs: EVALUATE_EVERY_MS,
+      run: async () => {
+        await evaluator.run()
+      },
+      logger,
+    }),
+    repeat({ name: 'statement_messages', everyMs: STATEMENTS_EVERY_MS, run: () => tellOfStatements(announcer), logger }),
+    repeat({ name: 'incident_messages', everyMs: INCIDENTS_EVERY_MS, run: () => tellOfIncidents(announcer, incidents()), logger }),
+    repeat({
+      name: 'project_messages',
+      everyMs: PROJECTS_EVERY_MS,
+      run: async () => {
+        await tellOfSilentProjects(announcer)
+        await tellOfUnregisteredProjects(announcer)
+        await tellOfSpikes(announcer)
+      },
+      logger,
+    }),
+  ]
+  const delivery = masterKeys === undefined ? undefined : new MessageDelivery({ registry: { clickhouse, changes, masterKeys, now }, allowed, logger })
+  return {
+    stats: () => jobs.map((job) => job.stats()),
+    deliveries: () => delivery?.stats(),
+    stop: async () => {
+      await Promise.all([...jobs.map((job) => job.stop()), delivery?.stop()])
+    },
+  }
+}
+
+const EVALUATE_EVERY_MS = 2_000
+const STATEMENTS_EVERY_MS = 60_000
+const INCIDENTS_EVERY_MS = 30_000
+/** What they find changes once a day. */
+const PROJECTS_EVERY_MS = 3_600_000

@@ -1,0 +1,107 @@
+import { z } from 'zod'
+import { isNewPeak } from '../../aggregator/usage/peak-day.ts'
+import { PROJECT_VALUE_FROM_ROLLUP } from '../../aggregator/usage/peak-or-sum.ts'
+import { addDecimals, compareDecimals } from '../../metering/exact-decimal.ts'
+import { METRICS, type MetricName, PEAK_METRICS } from '../../metering/metrics.ts'
+import { type Month, periodOfMonth } from '../../metering/month.ts'
+import type { Quantity } from '../../metering/quantity.ts'
+import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { defineQuery } from '../../sql/query.ts'
+import type { Threshold } from './thresholds.ts'
+
+/** Whose usage of which metric. */
+export type UsageKey = Pick<Threshold, 'partnerId' | 'projectId' | 'metric'>
+
+/** The days of a month with usage, ascending. */
+export type UsageDays = readonly { readonly day: string; readonly value: Quantity }[]
+
+/**
+ * The days of a month of each partner or project that the keys name. Those of partners are the materialized ones: two queries for a
+ * month, however many thresholds there are. All of them are read, not only those of what is touched, because a repair can leave a
+ * partner or a project without any row on a day that changed. Read the states of the days before: then what they stand for is in it.
+ * A missing row means no usage, because the result is complete. Throws StoreError.
+ */
+export async function readMonthUsage({ work }: ClickHouse, month: Month, keys: readonly UsageKey[]): Promise<(key: UsageKey) => UsageDays> {
+  const { first: from, end } = periodOfMonth(month)
+  const partnerIds = [...new Set(keys.filter(({ projectId }) => projectId === '').map(({ partnerId }) => partnerId))]
+  const projectIds = [...new Set(keys.filter(({ projectId }) => projectId !== '').map(({ projectId }) => projectId))]
+  const metrics = [...new Set(keys.map(({ metric }) => metric))]
+  const ofPartners = partnerIds.length === 0 ? [] : await work.query(partnerDaysOfMonth, { partnerIds, metrics, from, end })
+  const ofProjects = projectIds.length === 0 ? [] : await work.query(projectDaysOfMonth, { projectIds, metrics, from, end, peaks: PEAK_METRICS })
+  const days = new Map<string, { day: string; value: Quantity }[]>()
+  for (const { id, metric, day, value } of ofPartners) push(days, JSON.stringify(['partner', id, metric]), { day, value })
+  for (const { id, metric, day, value } of ofProjects) push(days, JSON.stringify(['project', id, metric]), { day, value })
+  return ({ partnerId, projectId, metric }) =>
+    days.get(JSON.stringify(projectId === '' ? ['partner', partnerId, metric] : ['project', projectId, metric])) ?? []
+}
+
+/** The greatest day of a peak metric, the sum of the days of any other. */
+export function monthValue(metric: MetricName, days: UsageDays): Quantity {
+  const isPeak = METRICS[metric].kind === 'peak'
+  return days.reduce((total, { value }) => (isPeak ? (isNewPeak(value, total) ? value : total) : addDecimals(total, value)), NOTHING)
+}
+
+/** The day on which the value of the month reached a level; null if it did not. */
+export function dayOfCrossing(metric: MetricName, days: UsageDays, level: Quantity): string | null {
+  const crossed = days.findIndex((_, index) => compareDecimals(monthValue(metric, days.slice(0, index + 1)), level) >= 0)
+  return days[crossed]?.day ?? null
+}
+
+/** The first day with the value of the month, of a peak metric; null without usage. */
+export function peakDayOf(days: UsageDays): string | null {
+  let peak: UsageDays[number] | undefined
+  for (const day of days) if (peak === undefined || isNewPeak(day.value, peak.value)) peak = day
+  return peak?.day ?? null
+}
+
+function push<T>(map: Map<string, T[]>, key: string, item: T): void {
+  const known = map.get(key)
+  if (known === undefined) map.set(key, [item])
+  else known.push(item)
+}
+
+/** The value of a month in which nothing was used. */
+const NOTHING: Quantity = '0'
+
+const DayRow = z.object({ id: z.string(), metric: z.string(), day: z.string(), value: z.string() })
+
+/** A row with fewer changes than its day is of a key that the rollup has lost: usage/partnership-days.ts. */
+const partnerDaysOfMonth = defineQuery({
+  name: 'partner_days_of_month',
+  sql: `
+    SELECT partner_id AS id, metric, usage_date AS day, row.value AS value
+    FROM (
+      SELECT partner_id, usage_date, metric, max(newest) AS row FROM partnership_usage_per_day_v1
+      WHERE partner_id IN {partnerIds: Array(String)} AND metric IN {metrics: Array(String)} AND usage_date >= {from: Date} AND usage_date < {end: Date}
+      GROUP BY partner_id, usage_date, metric
+    ) AS materialized
+    INNER JOIN (SELECT usage_date, kept FROM usage_day_changes_v1 FINAL WHERE usage_date >= {from: Date} AND usage_date < {end: Date}) AS days USING usage_date
+    WHERE row.changes >= days.kept
+    ORDER BY day`,
+  params: z.object({ partnerIds: z.array(z.string()), metrics: z.array(z.string()), from: z.string(), end: z.string() }),
+  row: DayRow,
+})
+
+const projectDaysOfMonth = defineQuery({
+  name: 'project_days_of_month',
+  sql: `
+    SELECT project_id AS id, metric, usage_date AS day, ${PROJECT_VALUE_FROM_ROLLUP} AS value
+    FROM project_usage_per_day_v1
+    WHERE project_id IN {projectIds: Array(String)} AND metric IN {metrics: Array(String)} AND usage_date >= {from: Date} AND usage_date < {end: Date}
+    GROUP BY project_id, metric, usage_date
+    ORDER BY day`,
+  params: z.object({ projectIds: z.array(z.string()), metrics: z.array(z.string()), peaks: z.array(z.string()), from: z.string(), end: z.string() }),
+  row: DayRow,
+})
+
+/** The number of changes of each day through which partnership days are materialized, from a day on. Throws StoreError. */
+export async function readMaterializedDays({ work }: ClickHouse, from: string): Promise<ReadonlyMap<string, number>> {
+  return new Map((await work.query(materializedDays, { from })).map(({ day, kept }) => [day, kept]))
+}
+
+const materializedDays = defineQuery({
+  name: 'materialized_days_of_thresholds',
+  sql: 'SELECT usage_date AS day, kept FROM usage_day_changes_v1 FINAL WHERE usage_date >= {from: Date}',
+  params: z.object({ from: z.string() }),
+  row: z.object({ day: z.string(), kept: z.coerce.number() }),
+})

@@ -1,0 +1,74 @@
+import { z } from 'zod'
+import { METRIC_NAMES, type MetricName } from '../../metering/metrics.ts'
+import type { Quantity } from '../../metering/quantity.ts'
+import type { RegistryReads } from '../../registry/changes.ts'
+import { defineQuery } from '../../sql/query.ts'
+import { type Level, parseLevels } from './levels.ts'
+
+/** Times in ms since 1970. */
+export interface Threshold {
+  readonly id: string
+  readonly revision: number
+  /** The partner that set it; empty for operators. */
+  readonly setBy: string
+  readonly partnerId: string
+  /** Empty when the usage of all projects of the partner counts together. */
+  readonly projectId: string
+  readonly metric: MetricName
+  readonly levels: readonly Level[]
+  readonly budget: Quantity | null
+  readonly isActive: boolean
+  readonly createdMs: number
+  readonly updatedMs: number
+  readonly removedMs: number | null
+}
+
+/** All that are not removed, oldest first. Throws StoreError. */
+export function readThresholds({ clickhouse }: RegistryReads): Promise<Threshold[]> {
+  return clickhouse.registry.query(allThresholds, {})
+}
+
+/** Those of a partner, or with an empty `setBy` those of operators. Throws StoreError. */
+export async function listThresholds(registry: RegistryReads, setBy: string): Promise<Threshold[]> {
+  return (await readThresholds(registry)).filter((threshold) => threshold.setBy === setBy)
+}
+
+/** Also a removed one. Throws StoreError. */
+export async function findThreshold({ clickhouse }: RegistryReads, thresholdId: string): Promise<Threshold | undefined> {
+  const [found] = await clickhouse.registry.query(thresholdById, { thresholdId })
+  return found
+}
+
+const ThresholdRow = z.object({
+  id: z.string(),
+  revision: z.coerce.number(),
+  setBy: z.string(),
+  partnerId: z.string(),
+  projectId: z.string(),
+  metric: z.enum(METRIC_NAMES),
+  levels: z.string().transform(parseLevels),
+  budget: z.string().transform((text) => (text === '' ? null : text)),
+  isActive: z.number().transform((value) => value === 1),
+  createdMs: z.coerce.number(),
+  updatedMs: z.coerce.number(),
+  removedMs: z.coerce.number().nullable(),
+})
+
+const THRESHOLD_SELECT = `SELECT threshold_id AS id, revision, set_by AS setBy, partner_id AS partnerId, project_id AS projectId, metric, levels, budget,
+          is_active AS isActive, toUnixTimestamp64Milli(created_at) AS createdMs, toUnixTimestamp64Milli(updated_at) AS updatedMs,
+          toUnixTimestamp64Milli(removed_at) AS removedMs
+        FROM thresholds_v1 FINAL`
+
+const allThresholds = defineQuery({
+  name: 'all_thresholds',
+  sql: `${THRESHOLD_SELECT} WHERE removed_at IS NULL ORDER BY created_at, threshold_id`,
+  params: z.object({}),
+  row: ThresholdRow,
+})
+
+const thresholdById = defineQuery({
+  name: 'threshold_by_id',
+  sql: `${THRESHOLD_SELECT} WHERE threshold_id = {thresholdId: String}`,
+  params: z.object({ thresholdId: z.string() }),
+  row: ThresholdRow,
+})

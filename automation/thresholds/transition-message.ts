@@ -1,0 +1,86 @@
+import { METRICS } from '../../metering/metrics.ts'
+import { type Month, periodOfMonth } from '../../metering/month.ts'
+import type { Quantity } from '../../metering/quantity.ts'
+import { instantOrNull } from '../../metering/timestamp.ts'
+import type { ClickHouse } from '../../sql/clickhouse.ts'
+import type { Endpoint } from '../webhooks/endpoints.ts'
+import { type Message, messageBody, messageId } from '../webhooks/messages.ts'
+import { recipientsOf } from '../webhooks/recipients.ts'
+import { readLargestProjects } from './largest-projects.ts'
+import type { LevelState } from './level-states.ts'
+import { dayOfCrossing, peakDayOf, type UsageDays } from './month-usage.ts'
+import type { Threshold } from './thresholds.ts'
+
+/** A level of a threshold that changes its state in a month. */
+export interface Crossing extends LevelState {
+  readonly threshold: Threshold
+  readonly month: Month
+  readonly level: string
+  readonly levelValue: Quantity
+  /** The usage of the month. */
+  readonly value: Quantity
+  readonly days: UsageDays
+}
+
+export interface MessageContext {
+  readonly clickhouse: ClickHouse
+  readonly endpoints: readonly Endpoint[]
+  readonly publicUrl: string
+  readonly asOfMs: number | null
+  readonly nowMs: number
+}
+
+/** The message with everything that is needed to act, and the transition that is stored with it. Throws StoreError. */
+export async function transitionMessage(context: MessageContext, crossing: Crossing): Promise<Message> {
+  const { threshold, month, level, state, number } = crossing
+  const { id: thresholdId, partnerId, setBy } = threshold
+  const type = state === 'alarm' ? 'usage.threshold_reached' : 'usage.threshold_resolved'
+  return {
+    id: messageId(['threshold', thresholdId, level, month, number]),
+    type,
+    partnerId,
+    endpointIds: recipientsOf(context.endpoints, { type, partnerId, sinceMs: Number.POSITIVE_INFINITY, onlyOf: setBy }),
+    body: messageBody(type, context.nowMs, await dataOf(context, crossing)),
+    createdMs: context.nowMs,
+    transition: { thresholdId, level, month, number, state },
+  }
+}
+
+async function dataOf({ clickhouse, publicUrl, asOfMs }: MessageContext, { threshold, month, level, levelValue, value, days, state, number }: Crossing) {
+  const { id, partnerId, projectId, metric } = threshold
+  // A month that is closed is not evaluated, so its usage is provisional here.
+  const billing_status = 'provisional'
+  const isPeak = METRICS[metric].kind === 'peak'
+  const projects = projectId === '' ? await readLargestProjects(clickhouse, { partnerId, metric, month, peakDay: isPeak ? peakDayOf(days) : undefined }) : []
+  return {
+    threshold_id: id,
+    partner_id: partnerId,
+    project_id: projectId === '' ? null : projectId,
+    metric,
+    unit: METRICS[metric].unit,
+    month,
+    level: { name: level, value: levelValue },
+    state,
+    number,
+    value,
+    day: state === 'alarm' ? dayOfCrossing(metric, days, levelValue) : null,
+    as_of: instantOrNull(asOfMs),
+    billing_status,
+    largest_projects: projects.map(({ projectId: project, name, value: used }) => ({ project_id: project, name, value: used })),
+    dashboard: `${publicUrl}/#/usage?month=${month}`,
+    curl: curlOf(publicUrl, threshold, month),
+  }
+}
+
+/** A command that reads the usage, with the name of a variable instead of the credential. */
+function curlOf(publicUrl: string, { setBy, partnerId, projectId }: Threshold, month: Month): string {
+  const { first, last } = periodOfMonth(month)
+  const query = `start_date=${first}&end_date=${last}`
+  const [partner, project] = [partnerId, projectId].map(encodeURIComponent)
+  if (setBy !== '') {
+    const path = projectId === '' ? `${partner}/usage` : `${partner}/${project}/usage`
+    return `curl -H "X-Partnership-Secret: $METERLINE_PARTNER_SECRET" '${publicUrl}/partnership/v1/${path}?${query}'`
+  }
+  const path = projectId === '' ? `partners/${partner}/usage` : `projects/${project}/usage`
+  return `curl -H "Authorization: Bearer $METERLINE_ADMIN_TOKEN" '${publicUrl}/admin/v1/${path}?${query}'`
+}

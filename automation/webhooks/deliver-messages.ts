@@ -1,0 +1,108 @@
+import { FAILING_DAYS_MAX } from '../../contract/webhook-events.ts'
+import type { Logger } from '../../metering/logger.ts'
+import { MS_PER_DAY } from '../../metering/timestamp.ts'
+import { type AttemptOutcome, type DeliveryLimits, DeliveryLoop, type DeliveryStats } from '../../outgoing/deliver-until-acknowledged.ts'
+import { readHealth, writeAttempt } from './attempts.ts'
+import { disableFailingEndpoint } from './disable-endpoint.ts'
+import { type Endpoint, findEndpoint, readEndpoints } from './endpoints.ts'
+import { type PendingMessage, readNextMessage, readPendingEndpoints } from './pending-messages.ts'
+import { type SenderOptions, sendToEndpoint } from './send-to-endpoint.ts'
+import { Turn, type TurnLimits } from './turn.ts'
+
+export interface MessageDeliveryOptions extends SenderOptions {
+  readonly logger: Logger
+  readonly limits?: Partial<DeliveryLimits>
+  readonly turn?: TurnLimits
+}
+
+const LIMITS: DeliveryLimits = {
+  retryMsFirst: 5_000,
+  retryMsMax: 3_600_000,
+  sweepEveryMs: 2_000,
+  // Only the process whose turn it is sees what is pending at all.
+  takeOverAfterMs: 0,
+  concurrentDeliveriesMax: 16,
+}
+
+/**
+ * Delivers pending messages. An endpoint is one line: one attempt at a time, one message after the other, and a pause after a failure
+ * that grows with each one. So an endpoint that hangs occupies one of the slots until its time-out and then waits, however many messages
+ * it has, and the others get theirs. One process delivers at a time (turn.ts). The order is the guarantee:
+ * 1. Read the next message, the endpoint and its secrets.
+ * 2. Send it. A crash after: the message is sent again, under the same webhook-id.
+ * 3. Store the attempt. Only then the next message is read.
+ */
+export class MessageDelivery {
+  readonly #options: MessageDeliveryOptions
+  readonly #turn: Turn
+  readonly #loop: DeliveryLoop
+
+  constructor(options: MessageDeliveryOptions) {
+    const { registry, logger } = options
+    this.#options = options
+    this.#turn = new Turn(registry.clickhouse, 'automation/deliveries', options.turn)
+    this.#loop = new DeliveryLoop({
+      name: 'webhooks',
+      keyName: 'webhook',
+      limits: { ...LIMITS, ...options.limits },
+      logger,
+      readPending: () => this.#readPending(),
+      attempt: (endpointId) => this.#attempt(endpointId),
+    })
+  }
+
+  stats(): DeliveryStats {
+    return this.#loop.stats()
+  }
+
+  /** Waits for the attempts in progress. What is left is found in the store by the next start. */
+  stop(): Promise<void> {
+    return this.#loop.stop()
+  }
+
+  async #readPending() {
+    const { registry } = this.#options
+    if (!(await this.#turn.isMine())) return []
+    const enabled = (await readEndpoints(registry)).filter(({ disabledMs }) => disabledMs === null)
+    const pending = await readPendingEndpoints(
+      registry.clickhouse,
+      enabled.map(({ id }) => id),
+      registry.now(),
+    )
+    // Always the same revision: a new one would end the pause of an endpoint that fails.
+    return pending.map((key) => ({ key, revision: 1 }))
+  }
+
+  async #attempt(endpointId: string): Promise<AttemptOutcome> {
+    const { registry } = this.#options
+    const endpoint = await findEndpoint(registry, endpointId)
+    if (endpoint === undefined || endpoint.disabledMs !== null || endpoint.removedMs !== null) return { status: 'nothing_pending' }
+    const message = await readNextMessage(registry.clickhouse, endpointId, registry.now())
+    if (message === undefined) return { status: 'nothing_pending' }
+    return this.#send(endpoint, message)
+  }
+
+  async #send(endpoint: Endpoint, message: PendingMessage): Promise<AttemptOutcome> {
+    const { registry } = this.#options
+    const sent = await sendToEndpoint(this.#options, endpoint, message)
+    await writeAttempt(registry.clickhouse, sent.attempt)
+    if (sent.attempt.outcome === 'delivered') return { status: 'acknowledged' }
+    const { outcome, httpStatus, detail } = sent.attempt
+    if ((await this.#disableIfFailing(endpoint)) === 'disabled') return { status: 'nothing_pending' }
+    return { status: 'failed', retryAfterMs: sent.retryAfterMs, details: { message: message.id, outcome, httpStatus, detail } }
+  }
+
+  async #disableIfFailing(endpoint: Endpoint): Promise<'disabled' | 'enabled'> {
+    const { registry, logger } = this.#options
+    const failingSinceMs = (await readHealth(registry.clickhouse, [endpoint])).get(endpoint.id)?.failingSinceMs
+    if (failingSinceMs === null || failingSinceMs === undefined || registry.now() - failingSinceMs < FAILING_DAYS_MAX * MS_PER_DAY) return 'enabled'
+    if ((await disableFailingEndpoint(registry, endpoint.id, failingSinceMs)) !== undefined) {
+      const partnerId = endpoint.setBy === '' ? undefined : endpoint.setBy
+      logger.error(
+        { webhook: endpoint.id, partnerId, days: FAILING_DAYS_MAX },
+        'webhooks: nothing could be delivered for days, so the webhook was disabled; enable it when its receiver works',
+      )
+    }
+    return 'disabled'
+  }
+}

@@ -1,0 +1,79 @@
+import { listSilentProjects } from '../../aggregator/usage/silent-projects.ts'
+import { firstDayOf, listUnregisteredProjects } from '../../aggregator/usage/unregistered-projects.ts'
+import { REPORTED_DAYS_DEFAULT } from '../../contract/silent-projects.ts'
+import { UNREGISTERED_DAYS_DEFAULT } from '../../contract/unregistered-projects.ts'
+import { monthOf } from '../../metering/month.ts'
+import { dayOf, formatTimestamp } from '../../metering/timestamp.ts'
+import type { Announcer } from './announcer.ts'
+import { type Endpoint, readEndpoints } from './endpoints.ts'
+import { type Message, messageBody, messageId } from './messages.ts'
+import { recipientsOf } from './recipients.ts'
+
+const UNREGISTERED_MAX = 1_000
+
+/** Tells once of each silence of a project in a metric. Complete days only, so it is worth running once a day. Throws StoreError. */
+export async function tellOfSilentProjects({ clickhouse, queue, now }: Announcer): Promise<void> {
+  await queue.offer(async () => {
+    const endpoints = subscribed(await readEndpoints({ clickhouse }), 'project.silent')
+    if (endpoints.length === 0) return []
+    const { silent } = await listSilentProjects(clickhouse, REPORTED_DAYS_DEFAULT, now())
+    return silent.flatMap(({ projectId, partnerId, metric, lastDay, silentDays, lastEventMs }): Message[] => {
+      const about = { type: 'project.silent' as const, partnerId: partnerId ?? '', sinceMs: now() }
+      const data = {
+        project_id: projectId,
+        partner_id: partnerId,
+        metric,
+        last_day: lastDay,
+        silent_days: silentDays,
+        last_event_at: formatTimestamp(lastEventMs),
+      }
+      const id = messageId(['project.silent', projectId, metric, lastDay])
+      return toldTo(endpoints, about, { id, data, nowMs: now() })
+    })
+  })
+}
+
+/** Tells operators of each project with usage that nobody registered, once a month. Throws StoreError. */
+export async function tellOfUnregisteredProjects({ clickhouse, queue, now }: Announcer): Promise<void> {
+  await queue.offer(async () => {
+    const endpoints = subscribed(await readEndpoints({ clickhouse }), 'project.unregistered')
+    if (endpoints.length === 0) return []
+    const from = firstDayOf(UNREGISTERED_DAYS_DEFAULT, now())
+    const found = await listUnregisteredProjects(clickhouse, { from, after: '', limit: UNREGISTERED_MAX })
+    return found.flatMap(({ projectId, events, firstDay, lastDay }): Message[] => {
+      const about = { type: 'project.unregistered' as const, partnerId: '', sinceMs: now() }
+      const id = messageId(['project.unregistered', projectId, monthOf(dayOf(now()))])
+      return toldTo(endpoints, about, { id, data: { project_id: projectId, events, first_day: firstDay, last_day: lastDay }, nowMs: now() })
+    })
+  })
+}
+
+/** Tells operators of logs that are stopped by an incident, once a day for each. Throws StoreError. */
+export async function tellOfIncidents(
+  { clickhouse, queue, now }: Announcer,
+  incidents: readonly { readonly log: string; readonly kind: string }[],
+): Promise<void> {
+  if (incidents.length === 0) return
+  await queue.offer(async () => {
+    const endpoints = subscribed(await readEndpoints({ clickhouse }), 'log.incident')
+    return incidents.flatMap(({ log, kind }): Message[] => {
+      const about = { type: 'log.incident' as const, partnerId: '', sinceMs: now() }
+      return toldTo(endpoints, about, { id: messageId(['log.incident', log, kind, dayOf(now())]), data: { log, incident: kind }, nowMs: now() })
+    })
+  })
+}
+
+function subscribed(endpoints: readonly Endpoint[], type: Message['type']): readonly Endpoint[] {
+  return endpoints.filter(({ events }) => events.includes(type))
+}
+
+/** No message when nobody is told: who adds an endpoint later is told then. */
+function toldTo(
+  endpoints: readonly Endpoint[],
+  about: Parameters<typeof recipientsOf>[1],
+  { id, data, nowMs }: { id: string; data: object; nowMs: number },
+): Message[] {
+  const endpointIds = recipientsOf(endpoints, about)
+  if (endpointIds.length === 0) return []
+  return [{ id, type: about.type, partnerId: about.partnerId, endpointIds, body: messageBody(about.type, nowMs, data), createdMs: nowMs }]
+}
