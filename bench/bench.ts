@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { Closers } from '../service/closers.ts'
 import { measureApi } from './api.ts'
+import { measureAutomation } from './automation.ts'
 import { measureDashboard } from './dashboard.ts'
 import { measureEmitter } from './emitter.ts'
 import { measureHostile } from './hostile.ts'
@@ -15,6 +16,10 @@ import { measureTotals } from './totals.ts'
 /** All measurements: `npm run bench -- <name> [--json] [--events=<n>]`. Each starts what it needs, stops it at the end and cleans up. */
 const MEASUREMENTS: Record<string, { what: string; measure: Measurement }> = {
   api: { what: 'requests per second and latency of reads, compared with /healthz; the time that the api adds to its queries', measure: measureApi },
+  automation: {
+    what: 'how soon one of 10,000 thresholds is noticed, what that costs, and ingestion beside it',
+    measure: measureAutomation,
+  },
   dashboard: { what: 'sizes of the dashboard, the time to its first number, and how long interactions take, with 10,000 projects', measure: measureDashboard },
   emitter: {
     what: 'events per second through the emitter SDK, compared with a bare HTTP client; CPU per event; sizes of its bundles',
