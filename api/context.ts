@@ -2,6 +2,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { BackgroundJobs } from '../aggregator/background-jobs.ts'
 import type { Exports } from '../aggregator/exports/exports.ts'
 import type { CachedCompleteness } from '../aggregator/usage/completeness.ts'
+import type { CheckOptions } from '../automation/schedules/check-definition.ts'
 import type { AuditHead } from '../contract/audit-chain.ts'
 import type { Build } from '../contract/health.ts'
 import type { Topic } from '../ingest/kafka/topic.ts'
@@ -36,6 +37,8 @@ export interface ApiContext {
   /** The source that this process is configured with: `http`, or its topic as cluster/topic. Throws EventsUnavailable until the brokers answer. */
   readonly source: () => string
   readonly exports: Exports
+  /** What schedules may call, and where they may deliver to. */
+  readonly automation: CheckOptions
   readonly adminToken: string
   /** The newest entry of the audit log, as of a few minutes ago; undefined before it was read. */
   readonly auditHead: () => AuditHead | undefined

@@ -37,6 +37,15 @@ import { rebuildMonth } from './routes/rebuilds.ts'
 import { reencrypt } from './routes/reencrypt.ts'
 import { registerProjectRoute, registerProjectsRoute } from './routes/register-projects.ts'
 import { dropRejectedEvents, listOwnRejectedEvents, listRejectedEvents, resendRejectedEvents } from './routes/rejected-events.ts'
+import {
+  createScheduleRoute,
+  deleteScheduleRoute,
+  getScheduleRoute,
+  listExecutionsRoute,
+  listSchedulesRoute,
+  runScheduleRoute,
+  updateScheduleRoute,
+} from './routes/schedules.ts'
 import { createSecretRoute, deleteSecretRoute, getSecret, listSecretsRoute, updateSecretRoute } from './routes/secrets.ts'
 import { listServiceLogs } from './routes/service-logs.ts'
 import { listSigningKeys, rotateSigningKeyRoute } from './routes/signing-keys.ts'
@@ -132,6 +141,13 @@ export function addRoutes(app: FastifyInstance, context: OperatorContext): void 
   updateSecretRoute(app, context)
   deleteSecretRoute(app, context)
   reencrypt(app, context)
+  listSchedulesRoute(app, context)
+  createScheduleRoute(app, context)
+  getScheduleRoute(app, context)
+  updateScheduleRoute(app, context)
+  deleteScheduleRoute(app, context)
+  runScheduleRoute(app, context)
+  listExecutionsRoute(app, context)
 }
 
 /** These routes have a scope of their own, because their bodies stay bytes. */

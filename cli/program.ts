@@ -58,6 +58,7 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<Co
     accounts: async () => (await import('./commands/administration/accounts.ts')).accountsCommand,
     'ingest-keys': async () => (await import('./commands/administration/ingest-keys.ts')).ingestKeysCommand,
     secrets: async () => (await import('./commands/administration/secrets.ts')).secretsCommand,
+    schedules: async () => (await import('./commands/administration/schedules.ts')).schedulesCommand,
     config: async () => (await import('./commands/administration/config.ts')).configCommand,
   },
   'This program': {

@@ -137,6 +137,7 @@ export const LIST_PROJECTS = defineOperation({
   query: PageQuery.extend({
     partner_id: PathId.min(1).optional(),
     status: Status.optional().meta({ description: 'Only projects with this status. Default: all, including deleted ones.' }),
+    region: RegionField.optional().meta({ description: 'Only projects in this region. Default: all.' }),
     search: ProjectSearch,
   }),
   answers: { 200: z.object({ projects: z.array(Project), next_cursor: NextCursor }) },

@@ -99,6 +99,7 @@ export const TAGS = {
   statements: 'What is billed, month by month.',
   admin: 'Operators and finance run the service: partners, projects, accounts, credentials, audits.',
   secrets: 'Operators keep secrets, encrypted.',
+  schedules: 'Calls and deliveries at set times.',
   logs: 'The event logs, and how to recover from an incident.',
   'audit log': 'Who changed what, and who read a secret.',
   operating: 'For supervisors and load balancers.',

@@ -44,6 +44,7 @@ export const LIST_PARTNER_PROJECTS = defineOperation({
   params: PartnerParams,
   query: PeriodQuery.extend({
     status: Status.optional().meta({ description: 'Only projects with this status. Default: all, including deleted ones.' }),
+    region: RegionField.optional().meta({ description: 'Only projects in this region. Default: all.' }),
     search: ProjectSearch,
     sort: choice(PROJECT_SORTS, { shown: PROJECT_ORDERS, note: ', each also with "-" in front' })
       .default('name')

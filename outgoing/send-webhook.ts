@@ -1,15 +1,9 @@
 import { createHmac } from 'node:crypto'
-import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
-import { request as httpsRequest } from 'node:https'
-import { AddressNotAllowed, type CallableUrl, forbiddenLiteral, guardedLookup, type Networks, type Resolve } from './public-address.ts'
+import { type CallLimits, type CallOutcome, type CallTarget, callUrl } from './call-url.ts'
 
-export interface WebhookTarget {
-  readonly url: CallableUrl
+export interface WebhookTarget extends CallTarget {
   /** Every key signs, so that the receiver may have the old or the new secret while they are exchanged. */
   readonly keys: readonly SigningKey[]
-  readonly allowed: Networks
-  /** How names are resolved. Default: by the system. */
-  readonly resolve?: Resolve
 }
 
 export interface WebhookMessage {
@@ -23,21 +17,12 @@ export interface WebhookMessage {
 
 /** Only `delivered` and `refused` are certain. After `timed_out` and `no_answer` the receiver may have acted: retry with the same id. */
 export type WebhookOutcome =
+  | Exclude<CallOutcome, { status: 'answered' }>
   | { readonly status: 'delivered' }
-  /** Not called: the URL leads to this address, which is neither public nor allowed; undefined when it leads to no address. */
-  | { readonly status: 'refused'; readonly reason: 'private_address'; readonly address: string | undefined }
   /** Any status but 2xx. Redirects are not followed: they could lead to an address that the URL itself may not. */
   | { readonly status: 'failed'; readonly reason: 'http_status'; readonly httpStatus: number; readonly retryAfterMs: number | undefined }
-  | { readonly status: 'failed'; readonly reason: 'timed_out' }
-  /** `code` is Node's error code, such as ECONNREFUSED, ENOTFOUND or CERT_HAS_EXPIRED. It is only logged. */
-  | { readonly status: 'failed'; readonly reason: 'no_answer'; readonly code: string | undefined }
 
-export interface WebhookLimits {
-  /** For the whole call, from the look-up of the name to the end of the response. */
-  readonly timeoutMs: number
-  /** A longer response body is not read; its status counts all the same. */
-  readonly responseBytesMax: number
-}
+export type WebhookLimits = CallLimits
 
 /**
  * Sends a message once, according to Standard Webhooks 1.0.0 (POST; headers webhook-id, webhook-timestamp,
@@ -46,12 +31,9 @@ export interface WebhookLimits {
  */
 export function sendWebhook(target: WebhookTarget, message: WebhookMessage, limits: WebhookLimits = WEBHOOK_LIMITS): Promise<WebhookOutcome> {
   const headers = headersOf(message, target.keys)
-  const forbidden = forbiddenLiteral(target.url, target.allowed)
-  if (forbidden !== undefined) return Promise.resolve({ status: 'refused', reason: 'private_address', address: forbidden })
-  const deadline = AbortSignal.timeout(limits.timeoutMs)
-  const request = openRequest(target, headers, deadline)
-  request.end(message.body)
-  return outcomeOf(request, deadline, limits.responseBytesMax)
+  return callUrl(target, { method: 'POST', headers, body: message.body }, limits).then((outcome) =>
+    outcome.status === 'answered' ? outcomeOfAnswer(outcome) : outcome,
+  )
 }
 
 /** The bytes of one `whsec_` secret. */
@@ -83,49 +65,9 @@ function headersOf(message: WebhookMessage, keys: readonly SigningKey[]): Record
   }
 }
 
-function openRequest({ url, allowed, resolve }: WebhookTarget, headers: Record<string, string | number>, signal: AbortSignal): ClientRequest {
-  const open = url.protocol === 'https:' ? httpsRequest : httpRequest
-  // A new connection for each call: a reused one could lead to an address that was checked against other rules.
-  return open(url, { method: 'POST', headers, signal, agent: false, lookup: guardedLookup(allowed, resolve), maxHeaderSize: RESPONSE_HEADER_BYTES_MAX })
-}
-
-/** The outcome, once the connection is closed. A status that was received counts, whatever fails after it. */
-function outcomeOf(request: ClientRequest, deadline: AbortSignal, responseBytesMax: number): Promise<WebhookOutcome> {
-  return new Promise((resolve) => {
-    let received: IncomingMessage | undefined
-    let fault: NodeJS.ErrnoException | undefined
-    request.on('response', (response) => {
-      received = response
-      readAtMost(response, responseBytesMax)
-    })
-    request.on('error', (error) => {
-      fault ??= error
-    })
-    request.on('close', () => {
-      if (received !== undefined) resolve(outcomeOfResponse(received))
-      else if (fault instanceof AddressNotAllowed) resolve({ status: 'refused', reason: 'private_address', address: fault.address })
-      else if (deadline.aborted) resolve({ status: 'failed', reason: 'timed_out' })
-      else resolve({ status: 'failed', reason: 'no_answer', code: fault?.code })
-    })
-  })
-}
-
-/** Reads and discards the body, because the receiver would otherwise see a broken connection. */
-function readAtMost(response: IncomingMessage, bytesMax: number): void {
-  let bytes = 0
-  response.on('error', () => {})
-  response.on('data', (chunk: Buffer) => {
-    bytes += chunk.length
-    if (bytes > bytesMax) response.destroy()
-  })
-}
-
-function outcomeOfResponse({ statusCode, headers }: IncomingMessage): WebhookOutcome {
-  // Always set in responses; the type is shared with requests, which have none.
-  const httpStatus = Number(statusCode)
+function outcomeOfAnswer({ httpStatus, retryAfterMs }: Extract<CallOutcome, { status: 'answered' }>): WebhookOutcome {
   if (httpStatus >= 200 && httpStatus < 300) return { status: 'delivered' }
-  const seconds = headers['retry-after'] ?? ''
-  return { status: 'failed', reason: 'http_status', httpStatus, retryAfterMs: /^\d{1,9}$/.test(seconds) ? Number(seconds) * 1_000 : undefined }
+  return { status: 'failed', reason: 'http_status', httpStatus, retryAfterMs }
 }
 
 function signingKeyFrom(secret: string): SigningKey | undefined {
@@ -139,7 +81,6 @@ function signingKeyFrom(secret: string): SigningKey | undefined {
 
 /** Standard Webhooks recommends a time-out of 15 to 30 seconds. */
 const WEBHOOK_LIMITS: WebhookLimits = { timeoutMs: 15_000, responseBytesMax: 65_536 }
-const RESPONSE_HEADER_BYTES_MAX = 16_384
 const SECRET_PREFIX = 'whsec_'
 const SECRET_BYTES_MIN = 24
 const SECRET_BYTES_MAX = 64

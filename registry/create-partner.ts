@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import type { PartnerMode } from '../contract/fields.ts'
 import type { Actor } from './audit-log.ts'
+import { writePartner } from './change-partners.ts'
 import type { RegistryStore } from './changes.ts'
 import { newPartnerSecret, writePartnerSecrets } from './credentials/partner-secrets.ts'
-import { type Partner, writePartner } from './partners.ts'
+import type { Partner } from './partners.ts'
 
 /** Creates a partner and its first secret. The secret is returned here only; just its hash is stored. Throws StoreError. */
 export function createPartner(

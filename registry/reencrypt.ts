@@ -9,7 +9,8 @@ import { type MasterKeys, SealBroken, seal, sealPrefixOf, unseal } from './keys/
 import { privateKeyPurpose, readSigningKeys, writeSigningKeys } from './keys/signing-keys.ts'
 import { apiKeyPurpose, findProjects, writeProject } from './projects/project.ts'
 import { resealedDataKey } from './secrets/envelope.ts'
-import { findSecrets, writeSecret } from './secrets/stored-secrets.ts'
+import { findSecrets } from './secrets/stored-secrets.ts'
+import { writeSecret } from './secrets/write-secret.ts'
 
 export type SealedCounts = Readonly<Record<SealedKind, number>>
 

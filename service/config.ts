@@ -152,7 +152,7 @@ export const ConfigSchema = z.object({
     }),
   OUTGOING_ALLOW: parsedBy(parseNetworks, 'must be a list of at most 100 CIDRs separated by commas, such as 10.1.0.0/16,fd00:1::/64')
     .default(NO_NETWORKS)
-    .meta({ description: 'networks that the webhook may call although they are not public: CIDRs, separated by commas' }),
+    .meta({ description: 'networks that the webhook and schedules may call although they are not public: CIDRs, separated by commas' }),
   TRUSTED_PROXIES: z
     .string()
     .refine((text) => parseNetworks(text) !== undefined, 'must be a list of CIDRs separated by commas, such as 10.0.0.0/8,fd00::/8')
@@ -166,6 +166,14 @@ export const ConfigSchema = z.object({
     .regex(/^[A-Z]{3}$/, 'must be a currency code of ISO 4217, such as USD')
     .default('USD')
     .meta({ description: 'currency of the costs in FOCUS exports, ISO 4217; costs are 0 until there is a rate card' }),
+  EXPORT_DIR: z.string().min(1).optional().meta({
+    description:
+      'directory below which schedules may deliver exports to folders ([schedules.md](schedules.md)); the same for `api` and `aggregate`. If unset, schedules deliver to URLs only',
+  }),
+  SCHEDULE_LOG_DAYS: count('a number of days', 3_650)
+    .refine((value) => value > 0, 'must be at least 1')
+    .default(30)
+    .meta({ description: 'days for which the log of executions of schedules is kept' }),
   CLOSE_GRACE_HOURS: count('a number of hours', 1e9)
     .default(72)
     .meta({ description: 'hours between the end of a month and its automatic closing; with less than 48, a wrong clock can close a month too early' }),

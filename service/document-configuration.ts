@@ -11,6 +11,7 @@ const GROUPS: readonly (readonly [title: string, names: readonly Name[]])[] = [
   ['Keys and tokens', ['ADMIN_TOKEN', 'MASTER_KEY', 'MASTER_KEY_PREVIOUS', 'SIGNING_KEY_DAYS']],
   ['Projects and the platform', ['PROJECT_HOST', 'PROVISIONER', 'PROVISIONER_URL', 'PROVISIONER_SECRET', 'OUTGOING_ALLOW']],
   ['Billing', ['CLOSE_GRACE_HOURS', 'CURRENCY']],
+  ['Schedules', ['EXPORT_DIR', 'SCHEDULE_LOG_DAYS']],
   ['Traces', Object.keys(TRACING_VARIABLES) as (keyof typeof TRACING_VARIABLES)[]],
   [
     'Callers',

@@ -43,6 +43,12 @@ export function loadInstanceSecrets(config: Config, { storeHoldsSealedData }: { 
   return { adminToken, adminTokenPath, masterKeys: { current, previous } }
 }
 
+/** The master keys of a process that needs no secrets of its own: undefined without MASTER_KEY, and never created. */
+export function configuredMasterKeys({ MASTER_KEY, MASTER_KEY_PREVIOUS }: Config): MasterKeys | undefined {
+  const current = masterKeyFrom(MASTER_KEY ?? '')
+  return current === undefined ? undefined : { current, previous: masterKeyFrom(MASTER_KEY_PREVIOUS ?? '') }
+}
+
 /** A token that was written into the file by hand must meet the same rules as a configured one. */
 function requireAdminToken(directory: string, token: string): string {
   const parsed = AdminToken.safeParse(token)

@@ -28,9 +28,10 @@ import { Closers } from './closers.ts'
 import type { Config } from './config.ts'
 import { flushLastUsed } from './flush-last-used.ts'
 import { hiddenSecretsOf } from './hidden-secrets.ts'
-import { type InstanceSecrets, loadInstanceSecrets } from './instance-secrets.ts'
+import { configuredMasterKeys, type InstanceSecrets, loadInstanceSecrets } from './instance-secrets.ts'
 import { topicOptionsOf } from './kafka-options.ts'
 import type { Logging } from './open-logging.ts'
+import { openScheduler } from './open-scheduler.ts'
 import { openStore } from './open-store.ts'
 import { publishAuditHead } from './publish-audit-head.ts'
 import { registryOptionsOf } from './registry-options.ts'
@@ -145,6 +146,7 @@ async function buildAppOf(options: PartOptions, part: ServicePart) {
   const common = { logger: apiLogger, serviceLogs, logRequests: config.LOG_REQUESTS, adminToken: config.ADMIN_TOKEN, hasMetricsListener, build, isStopping }
   if (part === 'aggregate') {
     const aggregating = await openBackgroundJobs(options, { runBetweenBatches: runAfterDelay, changes: new RegistryChanges(clickhouse) })
+    openScheduler({ config, clickhouse, logger, closers, build }, configuredMasterKeys(config))
     return buildHealthApp({ ...common, ingesting: undefined, aggregating })
   }
   const log = await openLog({ config, clickhouse, logger: logger.child({ source: 'ingest' }), part, onFailed })
@@ -243,6 +245,7 @@ async function buildApiApp(options: PartOptions, log: OpenedLog, part: ServicePa
   closers.add(() => auditHead.stop())
   const exports = new Exports({ registry, generator: `meterline ${build.version}`, currency: config.CURRENCY, now: Date.now })
   closers.add(() => exports.stop())
+  if (part === 'all') openScheduler({ config, clickhouse, logger, closers, build }, registry.masterKeys)
   return buildApp({
     clickhouse,
     limitedReads: limitReads(clickhouse, { rowsMax: config.READ_ROWS_MAX }),
@@ -255,6 +258,7 @@ async function buildApiApp(options: PartOptions, log: OpenedLog, part: ServicePa
     topic: log.topic,
     source: log.source,
     exports,
+    automation: { allowed: config.OUTGOING_ALLOW, exportDir: config.EXPORT_DIR },
     adminToken: secrets.adminToken,
     auditHead: () => auditHead.current(),
     runBetweenBatches,

@@ -16,13 +16,14 @@ const MODULES: Record<string, readonly string[]> = {
   registry: ['contract', 'sql', 'outgoing', 'metering'],
   ingest: ['contract', 'sql', 'metering'],
   aggregator: ['contract', 'sql', 'registry', 'metering'],
-  api: ['contract', 'aggregator', 'registry', 'ingest', 'sql', 'metering'],
-  service: ['contract', 'api', 'aggregator', 'registry', 'ingest', 'sql', 'outgoing', 'metering'],
+  automation: ['contract', 'aggregator', 'registry', 'sql', 'outgoing', 'metering'],
+  api: ['contract', 'automation', 'aggregator', 'registry', 'ingest', 'sql', 'metering'],
+  service: ['contract', 'api', 'automation', 'aggregator', 'registry', 'ingest', 'sql', 'outgoing', 'metering'],
   cli: ['contract', 'emitter', 'service', 'metering'],
   dashboard: ['contract', 'metering'],
   demo: ['contract', 'emitter', 'service', 'metering'],
   bench: ['contract', 'emitter', 'test', 'service', 'demo', 'cli', 'api', 'aggregator', 'registry', 'ingest', 'sql', 'metering'],
-  test: ['contract', 'emitter', 'demo', 'cli', 'service', 'api', 'aggregator', 'registry', 'ingest', 'sql', 'outgoing', 'metering'],
+  test: ['contract', 'emitter', 'demo', 'cli', 'service', 'api', 'automation', 'aggregator', 'registry', 'ingest', 'sql', 'outgoing', 'metering'],
 }
 
 /** The folders of a module, and the other folders of it that each may import. A module without an entry has no such order. */

@@ -3,8 +3,8 @@ import { EXPORT_FORMATS, type ExportFormat } from '../../contract/export-formats
 import type { Manifest } from '../../contract/export-manifest.ts'
 import type { Period } from '../../metering/period.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
+import type { RegistryReads } from '../../registry/changes.ts'
 import { type Partner, readPartners } from '../../registry/partners.ts'
-import type { Registry } from '../../registry/registry.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { readAsOf } from '../as-of.ts'
 import type { CsvOptions } from './export-csv.ts'
@@ -39,7 +39,7 @@ export interface OpenedExport {
 export type ExportOutcome = { status: 'opened'; opened: OpenedExport } | { status: 'no_statement' } | { status: 'busy' } | { status: 'too_wide' }
 
 export interface ExportsOptions {
-  readonly registry: Registry
+  readonly registry: RegistryReads
   /** Program and version, for the manifest. */
   readonly generator: string
   /** ISO 4217. */

@@ -14,11 +14,11 @@ import { addRoute } from '../route.ts'
 
 export function listProjectsRoute(app: FastifyInstance, { limitedReads, registry }: ApiContext): void {
   addRoute(app, LIST_PROJECTS, { access: FINANCE }, async (request) => {
-    const { partner_id, status, search, limit, cursor } = request.query
-    const query = ['projects', partner_id, status, search]
+    const { partner_id, status, region, search, limit, cursor } = request.query
+    const query = ['projects', partner_id, status, region, search]
     const after = requireTimeCursor(cursor, query)
     if (partner_id !== undefined) await requireKnownPartner(registry, partner_id)
-    const projects = await listRegisteredProjects(limitedReads, { partnerId: partner_id ?? '', status, search, after, limit: limit + 1 })
+    const projects = await listRegisteredProjects(limitedReads, { partnerId: partner_id ?? '', status, region, search, after, limit: limit + 1 })
     const { shown, next_cursor } = pageOf(projects, limit, (last) => writeTimeCursor(query, last))
     return { projects: shown.map(projectAnswer), next_cursor }
   })

@@ -47,12 +47,12 @@ export function listProjectsOfPartner(app: FastifyInstance, context: ApiContext)
 
 async function projectsPage(context: ListContext, partnerId: string, asked: QueryOf<typeof LIST_PARTNER_PROJECTS>) {
   const { limitedReads, walkBudget, now } = context
-  const { status = '', search, sort, limit, cursor, include, start_date, end_date } = asked
-  const query = [partnerId, status, search, sort, start_date, end_date]
+  const { status = '', region = '', search, sort, limit, cursor, include, start_date, end_date } = asked
+  const query = [partnerId, status, region, search, sort, start_date, end_date]
   const place = cursor === undefined ? undefined : requirePlace(cursor, query, Place)
   const period = requirePeriod(place === undefined ? asked : { start_date: place[0], end_date: place[1] }, now())
   const asOfMs = await readAsOf(limitedReads)
-  const list = { reads: limitedReads, filter: { partnerId, status, search }, order: selectOrder(sort, period), limit, walkBudget }
+  const list = { reads: limitedReads, filter: { partnerId, status, region, search }, order: selectOrder(sort, period), limit, walkBudget }
   const page = place === undefined ? await firstPage(list) : await nextPage(list, place[2])
   const projects = await projectsAnswer(limitedReads, partnerId, page.ids, period)
   const peaks = include === 'on_peak_days' ? await readPeaks(context, { partnerId, period, projectIds: page.ids }) : undefined

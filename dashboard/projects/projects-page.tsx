@@ -14,7 +14,7 @@ import { BillingBadges } from '../usage/billing-badges.tsx'
 import { figuresOfPartnership } from '../usage/figures.ts'
 import { readPartnershipUsage } from '../usage/read-usage.ts'
 import { AddUpLines } from './add-up-lines.tsx'
-import { PROJECT_STATUS_NAMES, type ShownSort, SORT_NAMES, sortOf } from './choices.ts'
+import { PROJECT_STATUS_NAMES, REGION_NAMES, type ShownSort, SORT_NAMES, sortOf } from './choices.ts'
 import { type ListedProject, type ProjectQuery, readProjects } from './read-projects.ts'
 import { StatusBadge } from './status-badge.tsx'
 import { ownMaximumOf, shareOf } from './value-of-project.ts'
@@ -29,6 +29,7 @@ export function ProjectsPage({ subject }: { subject: Subject }) {
   const query: ProjectQuery = {
     period: chosen.period,
     status: PROJECT_STATUS_NAMES.find((status) => status === parameters['status']),
+    region: REGION_NAMES.find((region) => region === parameters['region']),
     search: parameters['search'],
     sort: sortOf(parameters['sort'], metric),
     limit: ROWS_PER_PAGE,
@@ -86,6 +87,17 @@ function Filters({ metric }: { metric: MetricName }) {
           </select>
         </label>
         <label>
+          Region
+          <select value={parameters['region'] ?? ''} onChange={(event) => setParameters({ region: event.currentTarget.value })}>
+            <option value="">all</option>
+            {REGION_NAMES.map((region) => (
+              <option key={region} value={region}>
+                {region}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label>
           Order
           <select value={parameters['sort'] ?? 'name'} onChange={(event) => setParameters({ sort: event.currentTarget.value })}>
             {(Object.keys(SORT_NAMES) as ShownSort[]).map((sort) => (
@@ -110,7 +122,7 @@ function ProjectPages({ subject, query, metric }: ProjectPagesProps) {
   const pages = useCursorPages()
   const list = useAnswer(`projects ${pages.cursor ?? ''}`, (signal) => readProjects(subject, { ...query, cursor: pages.cursor }, signal))
   const whole = useAnswer('total', (signal) => readPartnershipUsage(subject, query.period, signal))
-  const isFiltered = query.search !== undefined || query.status !== undefined
+  const isFiltered = query.search !== undefined || query.status !== undefined || query.region !== undefined
   return (
     <ShownAnswer answer={list} what="list of projects">
       {({ projects, total, next_cursor, as_of, billing_status }) => (

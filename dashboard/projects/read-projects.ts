@@ -1,4 +1,4 @@
-import type { ProjectStatus } from '../../contract/fields.ts'
+import type { ProjectStatus, Region } from '../../contract/fields.ts'
 import type { AnswerOf } from '../../contract/operation.ts'
 import type { LIST_PARTNER_PROJECTS, LIST_PROJECTS_OF_PARTNER, ProjectSort } from '../../contract/partner-projects.ts'
 import type { Period } from '../address/period.ts'
@@ -13,6 +13,7 @@ export type ListedProject = ProjectList['projects'][number]
 export interface ProjectQuery {
   readonly period: Period
   readonly status?: ProjectStatus | undefined
+  readonly region?: Region | undefined
   readonly search?: string | undefined
   readonly sort?: ProjectSort | undefined
   readonly cursor?: string | undefined

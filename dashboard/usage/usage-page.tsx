@@ -1,5 +1,5 @@
 import { address } from '../address/address.ts'
-import { type Period, periodBefore, periodOf } from '../address/period.ts'
+import { type Period, periodBefore, periodOf, periodParameters } from '../address/period.ts'
 import { PeriodPicker } from '../address/period-picker.tsx'
 import { linkOfSubject, type Subject } from '../address/subject.ts'
 import { useAnswer } from '../calls/use-answer.ts'
@@ -35,7 +35,7 @@ export function UsagePage({ subject }: { subject: Subject }) {
               earlier={earlier === undefined ? [] : figuresOfPartnership(earlier)}
             />
             <p class="links">
-              <a href={linkOfSubject(subject, ['projects'], address.value.parameters)}>Which projects used it</a>
+              <a href={linkOfSubject(subject, ['projects'], periodParameters(address.value.parameters))}>Which projects used it</a>
             </p>
           </>
         )}

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { INSTANCE_TYPES, PROJECT_STATUSES, type ProjectStatus, REGIONS } from '../../contract/fields.ts'
+import { INSTANCE_TYPES, PROJECT_STATUSES, type ProjectStatus, REGIONS, type Region } from '../../contract/fields.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 
@@ -16,26 +16,28 @@ export async function readListedProjects(
   return new Map(rows.map((project) => [project.id, project]))
 }
 
-const MATCHES = `({status: String} = '' OR status = {status: String})
+const MATCHES = `({status: String} = '' OR status = {status: String}) AND ({region: String} = '' OR region = {region: String})
           AND (position(lowerUTF8(name), lowerUTF8({search: String})) > 0 OR position(lower(project_id), lowerUTF8({search: String})) > 0)`
 
 /** The projects of a partner that match a filter, deleted ones included unless a status is given. Its parameters are FilterParams. */
 export const MATCHING_PROJECTS = `projects_v1 FINAL
         WHERE partner_id = {partnerId: String} AND ${MATCHES}`
 
-/** `status` empty: any. `search`: a part of the name or of the id, in any case; empty: all projects. */
+/** `status`, `region` empty: any. `search`: a part of the name or of the id, in any case; empty: all projects. */
 export interface ProjectFilter {
   readonly partnerId: string
   readonly status: string
+  readonly region: string
   readonly search: string
 }
-export const FilterParams = { partnerId: z.string(), status: z.string(), search: z.string() }
+export const FilterParams = { partnerId: z.string(), status: z.string(), region: z.string(), search: z.string() }
 
 /** Projects of all partners, for operators. */
 export interface RegisteredProjectsQuery {
   /** Empty: all partners. */
   readonly partnerId: string
   readonly status: ProjectStatus | undefined
+  readonly region: Region | undefined
   readonly search: string
   /** The last project of the previous page. */
   readonly after: { readonly createdMs: number; readonly id: string }
@@ -43,8 +45,8 @@ export interface RegisteredProjectsQuery {
 }
 
 /** Oldest first, including deleted projects. Throws StoreError. */
-export function listRegisteredProjects({ reads }: ClickHouse, { after, status, ...filter }: RegisteredProjectsQuery): Promise<RegisteredProject[]> {
-  return reads.query(registeredProjects, { ...filter, status: status ?? '', afterMs: after.createdMs, afterId: after.id })
+export function listRegisteredProjects({ reads }: ClickHouse, { after, status, region, ...filter }: RegisteredProjectsQuery): Promise<RegisteredProject[]> {
+  return reads.query(registeredProjects, { ...filter, status: status ?? '', region: region ?? '', afterMs: after.createdMs, afterId: after.id })
 }
 
 export type RegisteredProject = z.output<typeof RegisteredRow>
@@ -77,6 +79,6 @@ const registeredProjects = defineQuery({
         WHERE {partnerId: String} IN ('', partner_id) AND ${MATCHES}
           AND (toUnixTimestamp64Milli(created_at), project_id) > ({afterMs: Int64}, {afterId: String})
         ORDER BY created_at, project_id LIMIT {limit: UInt64}`,
-  params: z.object({ partnerId: z.string(), status: z.string(), search: z.string(), afterMs: z.number(), afterId: z.string(), limit: z.number() }),
+  params: z.object({ ...FilterParams, afterMs: z.number(), afterId: z.string(), limit: z.number() }),
   row: RegisteredRow,
 })

@@ -4,7 +4,8 @@ import type { Actor } from '../audit-log.ts'
 import type { RegistryStore } from '../changes.ts'
 import type { MasterKeys } from '../keys/sealing.ts'
 import { type Envelope, openValue, sealValue } from './envelope.ts'
-import { countSecrets, findSecret, isLive, type StoredSecret, writeSecret } from './stored-secrets.ts'
+import { countSecrets, findSecret, isLive, type StoredSecret } from './stored-secrets.ts'
+import { writeSecret } from './write-secret.ts'
 
 /** What a function needs that reads or changes the value of a secret. */
 export interface SecretStore extends RegistryStore {

@@ -2,8 +2,7 @@ import { z } from 'zod'
 import { isSecretKey } from '../../contract/secrets.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
-import { row } from '../../sql/tab-separated.ts'
-import type { Change, RegistryReads } from '../changes.ts'
+import type { RegistryReads } from '../changes.ts'
 import type { Envelope } from './envelope.ts'
 
 /** The latest time that the store can hold. */
@@ -54,14 +53,6 @@ export async function countSecrets({ clickhouse }: RegistryReads): Promise<numbe
   const counted = await queryOne(clickhouse.registry, secretCount, {})
   return counted.secrets
 }
-
-export async function writeSecret(change: Change, secret: StoredSecret): Promise<void> {
-  const { key, revision, id, sealedDataKey, sealedValue, isActive, isReserved, createdMs, updatedMs, expiresMs } = secret
-  const fields = [key, revision, id, sealedDataKey, sealedValue, Number(isActive), Number(isReserved), createdMs, updatedMs, expiresMs]
-  await change.write('secrets_inbox_v1', SECRET_COLUMNS, (owner) => row([...owner, ...fields]))
-}
-
-const SECRET_COLUMNS = ['key', 'revision', 'secret_id', 'sealed_data_key', 'sealed_value', 'is_active', 'is_reserved', 'created_ms', 'updated_ms', 'expires_ms']
 
 const Flag = z.number().transform((value) => value === 1)
 

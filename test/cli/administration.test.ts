@@ -69,6 +69,7 @@ describe('the command "partners"', () => {
       ['projects', 'register', 'asked', '--partner', partnerId, '--name', 'n', '--status', 'deleted'],
       ['ingest-keys', 'revoke', 'any'],
       ['secrets', 'delete', 'ANY'],
+      ['schedules', 'delete', 'any'],
     ])
       expect(await run(...args)).toEqual(failure(1, '\nAdd --yes to confirm it without a terminal.\n'))
     const { body } = await tested.client.admin('GET', `/admin/v1/partners/${partnerId}`)

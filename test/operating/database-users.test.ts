@@ -21,7 +21,10 @@ const XML = readFileSync(USERS_FILE, 'utf8')
 /** What each part runs besides its HTTP listener, which sends no statement in `ingest` and `aggregate`. */
 const PARTS = {
   ingest: ['ingest/kafka/open-kafka.ts', 'sql/migrate.ts', 'sql/clickhouse.ts'],
-  aggregate: ['aggregator/background-jobs.ts', 'registry/changes.ts', 'ingest/log/identity-index.ts', 'sql/migrate.ts', 'sql/clickhouse.ts'],
+  aggregate: [
+    ...['aggregator/background-jobs.ts', 'service/open-scheduler.ts', 'registry/changes.ts', 'ingest/log/identity-index.ts'],
+    ...['sql/migrate.ts', 'sql/clickhouse.ts'],
+  ],
   api: ['service/start-service.ts'],
 } as const
 
@@ -56,9 +59,14 @@ describe('the grants in docs/operating/clickhouse-users.xml', () => {
     written.delete('schema_migrations_v1')
     const granted = grantsOf(part)
     // A replaced partition needs INSERT; the partitions of staged exports are dropped by names that are read from the store.
-    const more = part === 'api' ? { insert: ['project_usage_per_day_v1'], delete: ['export_days_v1', 'export_rows_v1', 'rebuilt_usage_per_day_v1'] } : {}
-    expect(granted['INSERT']).toEqual([...written, ...(more.insert ?? [])].sort())
-    expect(granted['ALTER DELETE'] ?? []).toEqual([...deleted, ...(more.delete ?? [])].sort())
+    const staged = ['export_days_v1', 'export_rows_v1']
+    const more = {
+      ingest: { insert: [], delete: [] },
+      aggregate: { insert: [], delete: staged },
+      api: { insert: ['project_usage_per_day_v1'], delete: [...staged, 'rebuilt_usage_per_day_v1'] },
+    }[part]
+    expect(granted['INSERT']).toEqual([...written, ...more.insert].sort())
+    expect(granted['ALTER DELETE'] ?? []).toEqual([...deleted, ...more.delete].sort())
     expect(granted['TRUNCATE']).toEqual([...truncated].sort())
     const read = [...tables(text, /(\w+_v\d+)/g)].filter((name) => !name.endsWith('_mv_v1') && !INBOX.test(name))
     const readable = (granted['SELECT'] ?? []).filter((name) => !(INBOX.test(name) && granted['INSERT']?.includes(name)))
@@ -66,8 +74,9 @@ describe('the grants in docs/operating/clickhouse-users.xml', () => {
     expect(readable.includes('*') ? [] : readable.filter((name) => !read.includes(name) && !READ_BY_VIEWS.includes(name))).toEqual([])
   })
 
-  test('ingest and aggregate read no credential, no secret and no account', () => {
-    for (const part of ['ingest', 'aggregate'] as const) expect(NOT_FOR_BACKGROUND.filter((name) => grantsOf(part)['SELECT']?.includes(name))).toEqual([])
+  test('ingest and aggregate read no credential, no key and no account; of secrets, aggregate reads the sealed values, for schedules', () => {
+    const readable = (part: 'ingest' | 'aggregate') => NOT_FOR_BACKGROUND.filter((name) => grantsOf(part)['SELECT']?.includes(name))
+    expect([readable('ingest'), readable('aggregate')]).toEqual([[], ['secrets_v1']])
   })
 
   test('only the user of migrations may create, alter or drop tables, and none may manage users', () => {

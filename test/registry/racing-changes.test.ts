@@ -46,7 +46,7 @@ describe('two api processes on one store', () => {
     const { id: accountId } = await connectAccount(processOf(0, processes), SERVICE, { partnerId: PARTNER, email: 'x@example.com', name: 'X' })
     const account = { partnerId: PARTNER, accountId }
     const outcomes = await fifty((registry, nth) => syncAccountProject(registry, SERVICE, { ...account, name: `name ${nth}` }))
-    const registered = { partnerId: PARTNER, status: 'active', search: '', after: { createdMs: 0, id: '' }, limit: 100 } as const
+    const registered = { partnerId: PARTNER, status: 'active', region: undefined, search: '', after: { createdMs: 0, id: '' }, limit: 100 } as const
     const projects = await listRegisteredProjects(processOf(1, stores), registered)
     const active = projects.filter((project) => project.accountId === accountId).map(({ id }) => id)
     expect(active).toHaveLength(2)

@@ -94,6 +94,13 @@ const WHO_MAY: Record<string, readonly Caller[]> = {
   'GET /api/secrets/{key}': OPERATOR,
   'PUT /api/secrets/{key}': OPERATOR,
   'DELETE /api/secrets/{key}': OPERATOR,
+  'GET /api/schedules': OPERATOR,
+  'POST /api/schedules': OPERATOR,
+  'GET /api/schedules/{id}': OPERATOR,
+  'PATCH /api/schedules/{id}': OPERATOR,
+  'DELETE /api/schedules/{id}': OPERATOR,
+  'POST /api/schedules/{id}/run': OPERATOR,
+  'GET /api/schedules/{id}/logs': OPERATOR,
 
   'GET /admin/v1/partners': FINANCE,
   'GET /admin/v1/partners/{partnerId}': FINANCE,

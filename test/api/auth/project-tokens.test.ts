@@ -2,7 +2,7 @@ import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypt
 import { createRemoteJWKSet, decodeProtectedHeader, jwtVerify } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { SERVICE } from '../../../registry/audit-log.ts'
-import { setPartnerDisabled } from '../../../registry/partners.ts'
+import { setPartnerDisabled } from '../../../registry/change-partners.ts'
 import type { Registry } from '../../../registry/registry.ts'
 import type { Answer, Credentials } from '../../support/clients/client.ts'
 import { craftToken, hs256, partsOf, rs256, type TokenParts, unsigned } from '../../support/clients/crafted-token.ts'

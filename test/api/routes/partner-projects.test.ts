@@ -102,6 +102,8 @@ test('with include=on_peak_days each project says what it contributed to the pea
 test('the list can be filtered by status, and by a part of the name or the id, ignoring case', async () => {
   expect(idsOf(await list('&status=deleted'))).toEqual(['p4'])
   expect(idsOf(await list('&status=active'))).toEqual(['p2', 'p1'])
+  expect(idsOf(await list('&region=eu-west'))).toEqual(['p1'])
+  expect(idsOf(await list('&region=us-west'))).toEqual([])
   expect(idsOf(await list('&search=sHoP'))).toEqual(['p1', 'p3'])
   expect(idsOf(await list('&search=P2'))).toEqual(['p2'])
   expect(idsOf(await list('&search=shop&status=paused'))).toEqual(['p3'])
@@ -184,6 +186,7 @@ test('a cursor is rejected when it is invalid or belongs to another order, filte
     `&sort=total_ai_tokens&cursor=${cursor}`,
     `&status=active&cursor=${cursor}`,
     `&search=a&cursor=${cursor}`,
+    `&region=us-east&cursor=${cursor}`,
     '&cursor=nonsense',
     '&cursor=',
     `&cursor=${forged}`,
@@ -242,6 +245,7 @@ describe('invalid parameters of the list of projects', () => {
     ['&sort=size', 'query.sort'],
     ['&sort=--name', 'query.sort'],
     ['&status=gone', 'query.status'],
+    ['&region=moon', 'query.region'],
     [`&search=${'x'.repeat(129)}`, 'query.search'],
     ['&order=name', '"order"'],
   ] as const) {

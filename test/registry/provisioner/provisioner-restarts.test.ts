@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { retryMs } from '../../../outgoing/back-off.ts'
 import { SERVICE } from '../../../registry/audit-log.ts'
-import { writePartner } from '../../../registry/partners.ts'
+import { writePartner } from '../../../registry/change-partners.ts'
 import { deleteProject, pauseProject, restoreProject } from '../../../registry/projects/lifecycle.ts'
 import type { Project } from '../../../registry/projects/project.ts'
 import { registerProject } from '../../../registry/projects/register-project.ts'

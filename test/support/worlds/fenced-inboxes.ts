@@ -166,6 +166,38 @@ export const FENCED_INBOXES: readonly FencedInbox[] = [
     mark: 'secret_id',
   },
   {
+    table: 'schedules_inbox_v1',
+    columns: [
+      ...['schedule_id', 'revision', 'name', 'definition', 'is_active', 'is_deleted', 'active_from_ms', 'requested_ms'],
+      ...['created_ms', 'updated_ms'],
+    ],
+    // Deleted: what runs schedules does not read its definition.
+    fields: (number, log) => [`${log}${number}`, number, log, '{}', 0, 1, JANUARY_31_MS, '[]', JANUARY_31_MS, JANUARY_31_MS],
+    target: 'schedules_v1',
+    mark: 'name',
+  },
+  {
+    table: 'schedule_runs_inbox_v1',
+    columns: ['schedule_id', 'due_ms', 'step', 'kind', 'state', 'executed_ms', 'status_code', 'duration_ms', 'message'],
+    fields: (number, log) => [log, JANUARY_31_MS + number, 2, 'schedule', 'succeeded', JANUARY_31_MS, 200, 1, ''],
+    target: 'schedule_runs_v1',
+    mark: 'schedule_id',
+  },
+  {
+    table: 'schedule_beats_inbox_v1',
+    columns: ['beat', 'released'],
+    fields: (number) => [number, 0],
+    target: 'schedule_beats_v1',
+    mark: 'log',
+  },
+  {
+    table: 'deliveries_inbox_v1',
+    columns: ['schedule_id', 'subject', 'revision', 'step', 'name', 'status', 'sha256', 'bytes', 'changes', 'delivered_ms'],
+    fields: (number, log) => [log, `s${number}`, number, 2, '', 'open', '', 0, 0, JANUARY_31_MS],
+    target: 'deliveries_v1',
+    mark: 'schedule_id',
+  },
+  {
     table: 'partner_billing_inbox_v1',
     columns: ['partner_id', 'revision', 'billing_from'],
     fields: (number, log) => [log, number, '2026-01'],

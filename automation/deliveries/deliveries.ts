@@ -1,0 +1,164 @@
+import { createHash } from 'node:crypto'
+import { createWriteStream } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import type { Exports } from '../../aggregator/exports/exports.ts'
+import { EXPORT_FORMATS } from '../../contract/export-formats.ts'
+import type { Manifest } from '../../contract/export-manifest.ts'
+import type { ExportAction } from '../../contract/schedules.ts'
+import type { RetryLimits } from '../../outgoing/call-with-retries.ts'
+import type { Networks, Resolve } from '../../outgoing/public-address.ts'
+import { findPartner } from '../../registry/partners.ts'
+import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { type ClaimedRun, failed, type RunOutcome } from '../schedules/run-outcome.ts'
+import { FolderSink } from './folder-sink.ts'
+import { HttpSink } from './http-sink.ts'
+import { type PlannedFile, planFiles } from './planned-files.ts'
+import type { PutOutcome, Sink } from './sink.ts'
+import { type Delivery, writeDelivery } from './stored-deliveries.ts'
+
+export interface DeliveriesOptions {
+  readonly clickhouse: ClickHouse
+  readonly exports: Exports
+  /** Undefined: folders are not allowed. */
+  readonly exportDir: string | undefined
+  readonly allowed: Networks
+  readonly resolve?: Resolve | undefined
+  /** ms since 1970. */
+  readonly now: () => number
+  readonly limits?: Partial<RetryLimits> | undefined
+}
+
+/**
+ * Delivers exports. The name of an object contains the hash of its bytes, so an object never changes; each content of a subject has a
+ * revision, and its manifest comes last. The order for each file is the guarantee:
+ * 1. Write the export to a temporary file, and compute its hash. A crash leaves a temporary file.
+ * 2. If this is another content than the newest revision's, record the next revision. After a crash, the next run repeats the revision
+ *    with the same content, or leaves it incomplete and records the next one: a revision never has two contents.
+ * 3. Deliver the object, then the manifest. After a crash between them, the object has no manifest, so it does not count.
+ * 4. Record that the revision is complete. After a crash before it, the same bytes are delivered again under the same names.
+ */
+export class Deliveries {
+  readonly #options: DeliveriesOptions
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(options: DeliveriesOptions) {
+    this.#options = options
+  }
+
+  /** One at a time, because each occupies a session of the store and the disk. Throws StoreError. */
+  deliver(run: ClaimedRun, action: ExportAction, headers: Readonly<Record<string, string>>): Promise<RunOutcome> {
+    const outcome = this.#last.then(() => this.#deliverAll(run, action, headers))
+    this.#last = outcome.catch(() => {})
+    return outcome
+  }
+
+  async #deliverAll(run: ClaimedRun, action: ExportAction, headers: Readonly<Record<string, string>>): Promise<RunOutcome> {
+    if (run.signal.aborted) return { status: 'stopped' }
+    const { clickhouse } = this.#options
+    const partner = action.partner === undefined ? undefined : await findPartner({ clickhouse }, action.partner)
+    if (action.partner !== undefined && partner === undefined) return failed(`The partner ${action.partner} does not exist.`)
+    const sink = this.#sinkOf(run, action, headers)
+    if (sink === undefined) return failed('Folders are not allowed: EXPORT_DIR is not set in the process that runs schedules.')
+    const { files, daysLeft } = await planFiles({ clickhouse, scheduleId: run.scheduleId, dueMs: run.dueMs, action, partner })
+    const delivered: string[] = []
+    for (const file of files) {
+      const outcome = await this.#deliverFile(run, { action, file, sink })
+      if (outcome.status !== 'succeeded') return outcome
+      if (outcome.message !== '') delivered.push(outcome.message)
+    }
+    const left = daysLeft === 0 ? '' : ` ${daysLeft} more changed days follow with the next runs.`
+    const message = delivered.length === 0 ? 'Nothing has changed since the last delivery.' : `Delivered ${delivered.join(', ')}.${left}`
+    return { status: 'succeeded', statusCode: null, message }
+  }
+
+  async #deliverFile(run: ClaimedRun, { action, file, sink }: FileOptions): Promise<RunOutcome> {
+    // EXPORT_DIR rather than the directory of the system, which is often small.
+    const spool = await mkdtemp(join(this.#options.exportDir ?? tmpdir(), '.meterline-delivery-'))
+    try {
+      const opened = await this.#options.exports.open(file.request, () => () => {})
+      if (opened.status === 'no_statement') return failed(`There is no statement for ${file.request.month}: no month of it is billed.`)
+      if (opened.status !== 'opened') return failed('A number of this export has more than the 38 digits that Parquet holds. Use csv, json or ndjson.')
+      const { manifest } = opened.opened
+      const path = join(spool, 'object')
+      const content = await writeAndHash(opened.opened.file, path).finally(() => opened.opened.close())
+      return await this.#deliverContent(run, { action, file, sink, manifest, content: { ...content, path }, spool })
+    } finally {
+      await rm(spool, { recursive: true, force: true })
+    }
+  }
+
+  async #deliverContent(run: ClaimedRun, { action, file, sink, manifest, content, spool }: ContentOptions): Promise<RunOutcome> {
+    const { clickhouse, now } = this.#options
+    const { newest, subject, changes, isDay } = file
+    const { sha256, bytes } = content
+    const base = `${subject}-${sha256}`
+    const name = `${base}.${action.format}`
+    const isSame = newest?.sha256 === sha256 && newest.status === manifest.status && newest.name === name
+    const revision = isSame ? newest.revision : (newest?.revision ?? 0) + 1
+    const delivery: Delivery = { subject, revision, isComplete: false, name, status: manifest.status, sha256, bytes, changes, deliveredMs: now() }
+    const complete = () => writeDelivery(clickhouse, run.lease, run.scheduleId, { ...delivery, isComplete: true, deliveredMs: now() })
+    if (isDay && isSame && newest.isComplete) {
+      await complete()
+      return { status: 'succeeded', statusCode: null, message: '' }
+    }
+    if (!isSame) await writeDelivery(clickhouse, run.lease, run.scheduleId, delivery)
+    const text = manifestText({ name, revision, sha256, bytes }, manifest)
+    const manifestFile = join(spool, 'manifest')
+    await writeFile(manifestFile, text)
+    const objects = [
+      { name, contentType: EXPORT_FORMATS[file.request.format].contentType, file: content.path, bytes },
+      { name: `${base}.r${revision}.manifest.json`, contentType: 'application/json; charset=utf-8', file: manifestFile, bytes: Buffer.byteLength(text) },
+    ]
+    for (const object of objects) {
+      const outcome = await sink.put(object)
+      if (outcome.status !== 'stored') return notStored(object.name, outcome)
+    }
+    await complete()
+    return { status: 'succeeded', statusCode: null, message: `${name} (revision ${revision})` }
+  }
+
+  #sinkOf(run: ClaimedRun, { to }: ExportAction, headers: Readonly<Record<string, string>>): Sink | undefined {
+    const { exportDir, allowed, resolve, limits } = this.#options
+    if ('url' in to) return new HttpSink({ url: to.url, headers, runId: run.runId, allowed, resolve, signal: run.signal, limits })
+    return exportDir === undefined ? undefined : new FolderSink(exportDir, to.folder)
+  }
+}
+
+interface FileOptions {
+  readonly action: ExportAction
+  readonly file: PlannedFile
+  readonly sink: Sink
+}
+
+interface ContentOptions extends FileOptions {
+  readonly manifest: Manifest
+  readonly content: { readonly sha256: string; readonly bytes: number; readonly path: string }
+  readonly spool: string
+}
+
+/** Has nothing that differs between two deliveries of the same content, so that it can be delivered again byte by byte. */
+function manifestText(object: { name: string; revision: number; sha256: string; bytes: number }, manifest: Manifest): string {
+  const { rows, totals, format, partner_id, partners, month, from, to, status } = manifest
+  return `${JSON.stringify({ ...object, rows, totals, format, partner_id, partners, month, from, to, status }, null, 2)}\n`
+}
+
+async function writeAndHash(chunks: AsyncIterable<Uint8Array>, path: string): Promise<{ sha256: string; bytes: number }> {
+  const hash = createHash('sha256')
+  let bytes = 0
+  const counted = async function* () {
+    for await (const chunk of chunks) {
+      hash.update(chunk)
+      bytes += chunk.length
+      yield chunk
+    }
+  }
+  await pipeline(counted, createWriteStream(path, { flags: 'wx' }))
+  return { sha256: hash.digest('hex'), bytes }
+}
+
+function notStored(name: string, outcome: Exclude<PutOutcome, { status: 'stored' }>): RunOutcome {
+  return outcome.status === 'stopped' ? outcome : { status: 'failed', statusCode: outcome.statusCode, message: `${name}: ${outcome.reason}` }
+}

@@ -1,0 +1,92 @@
+import { z } from 'zod'
+import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { acquireLease, type Lease, leaseTag, newOwnerName } from '../../sql/lease.ts'
+import { defineQuery } from '../../sql/query.ts'
+import { row } from '../../sql/tab-separated.ts'
+import { SCHEDULES_LEASE } from './schedule-runs.ts'
+
+export interface SchedulerLeaseOptions {
+  readonly clickhouse: ClickHouse
+  /** How often the owner gives a sign of life. */
+  readonly beatEveryMs: number
+  /** How long another process waits without a sign of life before it acquires the lease. */
+  readonly takeOverAfterMs: number
+  /** Monotonic, in ms. */
+  readonly uptimeMs: () => number
+}
+
+/**
+ * The lease of the process that runs the schedules. A lease has no end of its own, so its owner gives signs of life, and the others acquire
+ * it when these stop, each by its own monotonic clock. That only keeps processes from taking the lease from each other all the time: what
+ * keeps two of them from writing is the fence.
+ */
+export class SchedulerLease {
+  readonly #options: SchedulerLeaseOptions
+  #held: { readonly lease: Lease; beat: number; beatAtMs: number } | undefined
+  /** Of this process's last acquisition: after a failed write it acquires the lease again at once. */
+  #ownerName: string | undefined
+  #seen = { sign: '', sinceMs: 0 }
+
+  constructor(options: SchedulerLeaseOptions) {
+    this.#options = options
+  }
+
+  /**
+   * The lease, acquired if that is possible now; undefined while another process has it. `isNew`: what was read under an earlier one may
+   * be outdated. Throws StoreError.
+   */
+  async hold(): Promise<{ readonly lease: Lease; readonly isNew: boolean } | undefined> {
+    const { uptimeMs, beatEveryMs } = this.#options
+    if (this.#held !== undefined) {
+      if (uptimeMs() - this.#held.beatAtMs >= beatEveryMs) await this.#beat()
+      return { lease: this.#held.lease, isNew: false }
+    }
+    if (!(await this.#mayAcquire())) return undefined
+    this.#ownerName = newOwnerName()
+    const outcome = await acquireLease(this.#options.clickhouse, SCHEDULES_LEASE, { owner: this.#ownerName })
+    if (outcome.status === 'outranked') return undefined
+    this.#held = { lease: outcome.lease, beat: 0, beatAtMs: 0 }
+    await this.#beat()
+    return { lease: outcome.lease, isNew: true }
+  }
+
+  /** Call it when a write under the lease failed: whether it will be stored is unknown, so nothing more is written under it. */
+  drop(): void {
+    this.#held = undefined
+  }
+
+  /** Tells the others that they need not wait. Throws StoreError. */
+  async release(): Promise<void> {
+    if (this.#held === undefined) return
+    await this.#beat(true)
+    this.#held = undefined
+  }
+
+  async #beat(isReleased = false): Promise<void> {
+    const held = this.#held
+    if (held === undefined) return
+    const { clickhouse, uptimeMs } = this.#options
+    const { name, epoch, owner } = held.lease
+    held.beat += 1
+    held.beatAtMs = uptimeMs()
+    const text = row([name, epoch, owner, held.beat, Number(isReleased)])
+    await clickhouse.work.insert({ table: 'schedule_beats_inbox_v1', columns: ['log', 'epoch', 'owner', 'beat', 'released'], text, tag: leaseTag(name) })
+  }
+
+  async #mayAcquire(): Promise<boolean> {
+    const { clickhouse, takeOverAfterMs, uptimeMs } = this.#options
+    const [newest] = await clickhouse.reads.query(newestBeat, { log: SCHEDULES_LEASE })
+    if (newest === undefined || newest.released === 1 || newest.owner === this.#ownerName) return true
+    const sign = JSON.stringify([newest.owner, newest.beat])
+    if (this.#seen.sign !== sign) this.#seen = { sign, sinceMs: uptimeMs() }
+    return uptimeMs() - this.#seen.sinceMs >= takeOverAfterMs
+  }
+}
+
+const newestBeat = defineQuery({
+  name: 'newest_schedule_beat',
+  sql: `SELECT newest.2 AS owner, newest.3 AS beat, newest.4 AS released
+        FROM (SELECT max(newest) AS newest FROM schedule_beats_v1 WHERE log = {log: String} GROUP BY log)`,
+  params: z.object({ log: z.string() }),
+  row: z.object({ owner: z.string(), beat: z.coerce.number(), released: z.number() }),
+})

@@ -1,0 +1,233 @@
+import { type JobStats, repeat } from '../../aggregator/repeat.ts'
+import type { Logger } from '../../metering/logger.ts'
+import { formatTimestamp, MS_PER_DAY } from '../../metering/timestamp.ts'
+import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { isOvertaken, StoreError } from '../../sql/errors.ts'
+import type { Lease } from '../../sql/lease.ts'
+import { NextRuns, NO_POSITIONS, type Positions } from './next-run.ts'
+import { type ClaimedRun, failed, type RunOutcome } from './run-outcome.ts'
+import { deleteRuns, type RunRow, readNewestRuns, runIdOf, type ScheduledRun, writeRuns } from './schedule-runs.ts'
+import { SchedulerLease } from './scheduler-lease.ts'
+import { readSchedules, type StoredSchedule } from './stored-schedules.ts'
+
+export interface SchedulerLimits {
+  readonly concurrentRunsMax: number
+  /** Of the due times that were missed while no process ran, at most the last ones are made up for. */
+  readonly catchUpMax: number
+  readonly beatEveryMs: number
+  readonly takeOverAfterMs: number
+}
+
+const SCHEDULER_LIMITS: SchedulerLimits = { concurrentRunsMax: 32, catchUpMax: 100, beatEveryMs: 5_000, takeOverAfterMs: 20_000 }
+
+export interface SchedulerOptions {
+  readonly clickhouse: ClickHouse
+  /** Carries out a claimed run. */
+  readonly run: (schedule: StoredSchedule, run: ClaimedRun) => Promise<RunOutcome>
+  readonly logger: Logger
+  /** ms since 1970. */
+  readonly now: () => number
+  /** Monotonic, in ms. Default: of this process. */
+  readonly uptimeMs?: (() => number) | undefined
+  /** How many days the log of executions is kept. */
+  readonly logDays: number
+  readonly limits?: Partial<SchedulerLimits> | undefined
+}
+
+/**
+ * Runs schedules: exactly one run for each schedule and due time, whatever the number of processes, restarts and kills. A schedule has one
+ * run at a time. The order of writes is the guarantee:
+ * 1. Acquire the lease. Then read the newest run of each schedule: from now on only this process can add one. A run that was claimed
+ *    and has no outcome is repeated under its id, because nobody knows whether its call was sent.
+ * 2. Claim the runs that are due: one row each, in one insert, before anything is sent. A crash before it leaves the due time to the next
+ *    owner; a crash after it leaves a claim, which step 1 finds.
+ * 3. Send. The id is computed from the schedule and the due time, so it is the same whoever sends, and however often.
+ * 4. Write the outcome. A crash before it repeats step 3; the receiver recognizes the id.
+ * After any failed write the lease is dropped, because the row may still be stored, and everything starts again at step 1.
+ */
+export class Scheduler {
+  readonly #options: SchedulerOptions
+  readonly #limits: SchedulerLimits
+  readonly #lease: SchedulerLease
+  readonly #nextRuns: NextRuns
+  readonly #stopping = new AbortController()
+  /** By the id of the schedule. */
+  readonly #inFlight = new Map<string, Promise<void>>()
+  #known: { readonly lease: Lease; readonly positions: Map<string, Positions>; readonly open: Map<string, ScheduledRun> } | undefined
+  #cleanedAtMs = Number.NEGATIVE_INFINITY
+
+  constructor(options: SchedulerOptions) {
+    this.#options = options
+    this.#limits = { ...SCHEDULER_LIMITS, ...options.limits }
+    this.#lease = new SchedulerLease({ clickhouse: options.clickhouse, uptimeMs: options.uptimeMs ?? (() => performance.now()), ...this.#limits })
+    this.#nextRuns = new NextRuns(this.#limits.catchUpMax)
+  }
+
+  /** Begins what is due, if this process has the lease; does not wait for it. Throws StoreError. */
+  async beginDue(): Promise<void> {
+    try {
+      const held = await this.#lease.hold()
+      if (held === undefined || this.#stopping.signal.aborted) return
+      if (held.isNew || this.#known === undefined) await this.#readPositions(held.lease)
+      await this.#beginRuns(await readSchedules(this.#options.clickhouse))
+      await this.#cleanLog()
+    } catch (thrown) {
+      this.#drop()
+      // Another process has the lease: that is no failure.
+      if (!isOvertaken(thrown)) throw thrown
+    }
+  }
+
+  /** Waits for the runs in progress. */
+  async idle(): Promise<void> {
+    while (this.#inFlight.size > 0) await Promise.all(this.#inFlight.values())
+  }
+
+  /** Waits for the calls in progress; uploads and pauses between attempts are interrupted, and the next process repeats these runs. */
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    await this.idle()
+    await this.#lease.release().catch(() => {})
+  }
+
+  async #readPositions(lease: Lease): Promise<void> {
+    const positions = new Map<string, Positions>()
+    const open = new Map<string, ScheduledRun>()
+    for (const { state, ...newest } of await readNewestRuns(this.#options.clickhouse)) {
+      positions.set(newest.scheduleId, { ...(positions.get(newest.scheduleId) ?? NO_POSITIONS), [newest.kind]: newest.dueMs })
+      if (state === 'claimed') open.set(newest.scheduleId, newest)
+    }
+    this.#known = { lease, positions, open }
+  }
+
+  async #beginRuns(schedules: readonly StoredSchedule[]): Promise<void> {
+    const known = this.#known
+    if (known === undefined) return
+    const { clickhouse, now } = this.#options
+    await this.#closeRunsOfDeleted(schedules)
+    const free = schedules.filter(({ id }) => !this.#inFlight.has(id))
+    const repeated = free.flatMap((schedule) => {
+      const run = known.open.get(schedule.id)
+      return run === undefined ? [] : [{ schedule, run }]
+    })
+    const due = free.flatMap((schedule) => {
+      const next = known.open.has(schedule.id) ? undefined : this.#nextRuns.nextOf(schedule, known.positions.get(schedule.id) ?? NO_POSITIONS, now())
+      return next === undefined ? [] : [{ schedule, ...next }]
+    })
+    due.sort((one, other) => one.run.dueMs - other.run.dueMs)
+    const room = Math.max(0, this.#limits.concurrentRunsMax - this.#inFlight.size)
+    const toRepeat = repeated.slice(0, room)
+    const toClaim = due.slice(0, room - toRepeat.length)
+    if (toClaim.length > 0) {
+      const rows = toClaim.flatMap(({ run, skipped }) => [
+        ...(skipped === undefined ? [] : [this.#skippedRow(run, skipped)]),
+        { ...run, state: 'claimed' as const, ...NOTHING_YET, executedMs: now() },
+      ])
+      await writeRuns(clickhouse, known.lease, rows)
+      for (const { run } of toClaim) {
+        known.positions.set(run.scheduleId, { ...(known.positions.get(run.scheduleId) ?? NO_POSITIONS), [run.kind]: run.dueMs })
+        known.open.set(run.scheduleId, run)
+      }
+    }
+    for (const { schedule, run } of [...toRepeat, ...toClaim]) this.#begin(schedule, run, known.lease)
+  }
+
+  /** A run of a schedule that was deleted before its outcome was known. */
+  async #closeRunsOfDeleted(schedules: readonly StoredSchedule[]): Promise<void> {
+    const known = this.#known
+    const existing = new Set(schedules.map(({ id }) => id))
+    const gone = [...(known?.open.values() ?? [])].filter(({ scheduleId }) => !existing.has(scheduleId) && !this.#inFlight.has(scheduleId))
+    if (known === undefined || gone.length === 0) return
+    const ended = { ...NOTHING_YET, state: 'failed' as const, executedMs: this.#options.now(), message: 'The schedule was deleted before its run had ended.' }
+    await writeRuns(
+      this.#options.clickhouse,
+      known.lease,
+      gone.map((run) => ({ ...run, ...ended })),
+    )
+    for (const { scheduleId } of gone) known.open.delete(scheduleId)
+  }
+
+  #begin(schedule: StoredSchedule, run: ScheduledRun, lease: Lease): void {
+    const work = this.#carryOut(schedule, run, lease)
+      .catch((error: unknown) => {
+        this.#drop()
+        if (!isOvertaken(error)) this.#options.logger.error({ err: error, scheduleId: schedule.id }, 'the outcome of a run was not stored; the run is repeated')
+      })
+      .finally(() => this.#inFlight.delete(schedule.id))
+    this.#inFlight.set(schedule.id, work)
+  }
+
+  async #carryOut(schedule: StoredSchedule, run: ScheduledRun, lease: Lease): Promise<void> {
+    const { clickhouse, logger, now } = this.#options
+    const executedMs = now()
+    const startedMs = performance.now()
+    const outcome = await this.#outcomeOf(schedule, { ...run, runId: runIdOf(run), lease, signal: this.#stopping.signal })
+    // If the lease was acquired again meanwhile, the outcome is written under the new one, to which the run is known.
+    const known = this.#known
+    const open = known?.open.get(schedule.id)
+    if (outcome.status === 'stopped' || known === undefined || open?.dueMs !== run.dueMs) return
+    const durationMs = Math.round(performance.now() - startedMs)
+    const { status: state, statusCode, message } = outcome
+    await writeRuns(clickhouse, known.lease, [{ ...run, state, executedMs, statusCode, durationMs, message }])
+    known.open.delete(schedule.id)
+    if (state === 'failed') logger.warn({ scheduleId: schedule.id, dueAt: formatTimestamp(run.dueMs), reason: message }, 'a run of a schedule failed')
+  }
+
+  async #outcomeOf(schedule: StoredSchedule, run: ClaimedRun): Promise<RunOutcome> {
+    try {
+      return await this.#options.run(schedule, run)
+    } catch (thrown) {
+      if (thrown instanceof StoreError && isOvertaken(thrown)) return { status: 'stopped' }
+      // Its text may contain what was to be sent, so it is not in the message, and a header is never part of an error of the store.
+      this.#options.logger.error({ err: thrown, scheduleId: schedule.id }, 'a run of a schedule failed because of an internal error')
+      return failed('Internal error; the log of the service has its cause.')
+    }
+  }
+
+  #skippedRow(run: ScheduledRun, { fromMs, throughMs }: { fromMs: number; throughMs: number }): RunRow {
+    const span = fromMs === throughMs ? formatTimestamp(fromMs) : `${formatTimestamp(fromMs)} to ${formatTimestamp(throughMs)}`
+    const message = `Skipped ${span}: at most the last ${this.#limits.catchUpMax} due times that were missed are made up for.`
+    this.#options.logger.warn({ scheduleId: run.scheduleId, reason: message }, 'missed due times of a schedule are skipped')
+    return { ...run, ...NOTHING_YET, dueMs: throughMs, state: 'skipped', executedMs: this.#options.now(), message }
+  }
+
+  /** Deletes old rows of the log from time to time. After a crash in the middle, the store completes the deletion. */
+  async #cleanLog(): Promise<void> {
+    const known = this.#known
+    const nowMs = this.#options.now()
+    if (known === undefined || nowMs - this.#cleanedAtMs < CLEAN_EVERY_MS) return
+    const newest = [...known.positions].flatMap(([scheduleId, { schedule, manual }]) => [
+      ...(schedule === undefined ? [] : [{ scheduleId, dueMs: schedule, kind: 'schedule' as const }]),
+      ...(manual === undefined ? [] : [{ scheduleId, dueMs: manual, kind: 'manual' as const }]),
+    ])
+    this.#cleanedAtMs = nowMs
+    if (newest.length > 0) await deleteRuns(this.#options.clickhouse, nowMs - this.#options.logDays * MS_PER_DAY, newest)
+  }
+
+  #drop(): void {
+    this.#lease.drop()
+    this.#known = undefined
+  }
+}
+
+const NOTHING_YET = { statusCode: null, durationMs: 0, message: '' }
+const CLEAN_EVERY_MS = 3_600_000
+const BEGIN_EVERY_MS = 500
+
+export interface RunningScheduler {
+  stats(): JobStats
+  stop(): Promise<void>
+}
+
+/** Begins what is due, twice a second, until it is stopped. */
+export function startScheduler(options: SchedulerOptions): RunningScheduler {
+  const scheduler = new Scheduler(options)
+  const job = repeat({ name: 'schedules', everyMs: BEGIN_EVERY_MS, run: () => scheduler.beginDue(), logger: options.logger })
+  return {
+    stats: () => job.stats(),
+    stop: async () => {
+      await job.stop()
+      await scheduler.stop()
+    },
+  }
+}

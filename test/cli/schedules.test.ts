@@ -1,0 +1,74 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readAnswer } from '../../contract/answer.ts'
+import { CREATE_SCHEDULE, DELETE_SCHEDULE, GET_SCHEDULE, LIST_EXECUTIONS, LIST_SCHEDULES, RUN_SCHEDULE, UPDATE_SCHEDULE } from '../../contract/schedules.ts'
+import { runHere } from '../support/clients/run-here.ts'
+import { startWebhookReceiver } from '../support/clients/webhook-receiver.ts'
+import { untilSo } from '../support/until-so.ts'
+import { startTestService, type TestService } from '../support/worlds/test-service.ts'
+
+let tested: TestService
+let receiver: Awaited<ReturnType<typeof startWebhookReceiver>>
+let environment: Record<string, string>
+beforeAll(async () => {
+  tested = await startTestService({ OUTGOING_ALLOW: '127.0.0.0/8' })
+  receiver = await startWebhookReceiver()
+  environment = { METERLINE_URL: tested.service.url, METERLINE_ACCESS_TOKEN: tested.service.adminToken }
+})
+afterAll(async () => {
+  await receiver.stop()
+  await tested.stop()
+})
+
+const run = (...args: string[]) => runHere(args, environment)
+
+async function json<S extends Parameters<typeof readAnswer>[0]>(schema: S, ...args: string[]) {
+  const { code, stdout, stderr } = await run('--json', ...args)
+  expect([code, stderr]).toEqual([0, ''])
+  return readAnswer(schema, stdout)
+}
+
+describe('the command "schedules"', () => {
+  test('creates, shows, lists, changes, runs and deletes a schedule, and shows its log', async () => {
+    const called = ['--function-url', receiver.url, '--header', 'x-own: yes', '--body', '{"full":true}']
+    const created = await json(CREATE_SCHEDULE.answers[201], 'schedules', 'create', 'yearly', '--cron', '0 0 1 1 *', '--zone', 'Europe/Berlin', ...called)
+    const { id } = created
+    expect(created).toMatchObject({
+      name: 'yearly',
+      timezone: 'Europe/Berlin',
+      httpMethod: 'POST',
+      headers: { 'x-own': 'yes' },
+      body: { full: true },
+      isActive: true,
+    })
+    expect(await json(GET_SCHEDULE.answers[200], 'schedules', 'get', id)).toEqual(created)
+    expect((await run('schedules', 'get', id)).stdout).toMatch(/^id +\S+\nname +yearly\ndue +0 0 1 1 \* \(Europe\/Berlin\)\ndoes +POST http/)
+    expect((await run('schedules', 'list')).stdout).toMatch(/yearly .*0 0 1 1 \* .*never/)
+    expect((await json(LIST_SCHEDULES.answers[200], 'schedules', 'list')).schedules).toEqual([created])
+    const paused = await json(UPDATE_SCHEDULE.answers[200], 'schedules', 'update', id, '--active', 'false', '--method', 'put')
+    expect(paused).toMatchObject({ isActive: false, nextRun: null, httpMethod: 'PUT' })
+    const requested = await json(RUN_SCHEDULE.answers[202], 'schedules', 'run', id)
+    await untilSo(async () => (await json(LIST_EXECUTIONS.answers[200], 'schedules', 'logs', id)).totalCount === 1)
+    expect(receiver.requests.map(({ method, headers }) => [method, headers['webhook-id']])).toEqual([['PUT', requested.id]])
+    const { logs } = await json(LIST_EXECUTIONS.answers[200], 'schedules', 'logs', id, '--limit', '5', '--offset', '0')
+    expect(logs).toEqual([expect.objectContaining({ id: requested.id, scheduleId: id, statusCode: 200, success: true, message: 'Answered 200.' })])
+    expect((await run('schedules', 'logs', id)).stdout).toMatch(/success .*200 .*Answered 200\./)
+    expect((await json(DELETE_SCHEDULE.answers[200], '--yes', 'schedules', 'delete', id)).message).toContain('yearly')
+    expect((await run('schedules', 'list')).stdout).toBe('There is no schedule.\n')
+    expect(await run('schedules', 'get', id)).toMatchObject({ code: 4, stderr: expect.stringContaining('no schedule with this id') })
+  })
+
+  test.each([
+    [['create', 'x', '--function-url', 'https://a.example'], '--cron is missing'],
+    [['create', 'x', '--cron', '* * * * * *', '--function-url', 'https://a.example'], 'has six fields'],
+    [['create', 'x', '--cron', '* * * * *', '--function-url', 'https://a.example', '--header', 'nothing'], 'is not "name: value"'],
+    [['create', 'x', '--cron', '* * * * *', '--function-url', 'https://a.example', '--body', '[1]'], 'is not a JSON object'],
+    [['create', 'x', '--cron', '* * * * *', '--export', 'focus', '--period', 'last-month', '--format', 'csv'], 'either --folder or --put'],
+    [['create', 'x', '--cron', '* * * * *', '--folder', 'f'], 'Add --export'],
+    [['create', 'x', '--cron', '* * * * *', '--export', 'focus', '--period', 'last-month', '--format', 'csv', '--folder', 'f'], 'EXPORT_DIR is not set'],
+    [['update', 'x'], 'Nothing to change'],
+    [['update', 'x', '--active', 'no'], 'neither true nor false'],
+  ])('a mistake in %j is named', async (args, message) => {
+    const { code, stderr } = await run('schedules', ...args)
+    expect([code, stderr]).toEqual([1, expect.stringContaining(message)])
+  })
+})
