@@ -3,9 +3,6 @@ import { fileURLToPath } from 'node:url'
 import { brotliCompressSync, gzipSync } from 'node:zlib'
 import { defineConfig, type Plugin } from 'vite'
 
-// The same files whoever builds them: under a test runner, NODE_ENV is another one, and Vite would add what only development needs.
-process.env['NODE_ENV'] = 'production'
-
 const OUTPUT = fileURLToPath(new URL('../dist/dashboard/', import.meta.url))
 
 /** Builds the pages into dist/dashboard. With a relative base they work behind a path prefix too. */

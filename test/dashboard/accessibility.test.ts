@@ -107,7 +107,7 @@ describe.skipIf(!HAS_CHROMIUM)('the dashboard for everybody', () => {
 
 /** Until a new address is drawn, the heading is that of the page before. */
 async function drawn(page: Page): Promise<void> {
-  await page.evaluate('new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(resolve))))')
+  await page.evaluate('new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))')
 }
 
 /** What axe finds, and whether the page is wider than the screen. */
