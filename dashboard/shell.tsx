@@ -20,6 +20,15 @@ export function Shell({ pages, signedIn, children }: ShellProps) {
   useEffect(() => {
     document.title = `${title} · Meterline`
   }, [title])
+  const place = parts.join('/')
+  const seenPlace = useRef(place)
+  // A link inside a page is gone with it, and the focus with the link.
+  useEffect(() => {
+    if (seenPlace.current === place) return
+    seenPlace.current = place
+    scrollTo(0, 0)
+    if (document.activeElement === document.body) content.current?.focus()
+  }, [place])
   return (
     <div class="shell">
       {/* No link: the part of the URL after # is the address of the page. */}

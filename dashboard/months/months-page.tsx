@@ -4,8 +4,8 @@ import { useAnswer } from '../calls/use-answer.ts'
 import { counted } from '../numbers/show-quantity.ts'
 import { showMonth } from '../numbers/show-time.ts'
 import { NoPartners } from '../partners/partners-page.tsx'
+import { PageButtons, useCursorPages } from '../parts/cursor-pages.tsx'
 import { Notice } from '../parts/notice.tsx'
-import { PageButtons } from '../parts/page-buttons.tsx'
 import { ShownAnswer } from '../parts/shown-answer.tsx'
 import { Table } from '../parts/table.tsx'
 import { Quantities } from '../statements/quantities.tsx'
@@ -16,10 +16,9 @@ import { type DueMonth, dueMonths, type MonthsOfPage, readMonths } from './read-
 
 /** The months of all partners: those that are due first, then what is open and what is unbilled. */
 export function MonthsPage() {
-  const [cursors, setCursors] = useState<readonly (string | undefined)[]>([undefined])
+  const pages = useCursorPages()
   const [closing, setClosing] = useState<DueMonth>()
-  const cursor = cursors.at(-1)
-  const page = useAnswer(`months ${cursor ?? ''}`, (signal) => readMonths(cursor, signal))
+  const page = useAnswer(`months ${pages.cursor ?? ''}`, (signal) => readMonths(pages.cursor, signal))
   const isRefreshing = page.state === 'ready' && page.isRefreshing
   return (
     <>
@@ -31,7 +30,7 @@ export function MonthsPage() {
       </div>
       <ShownAnswer answer={page} what="months of the partners">
         {({ partners, nextCursor }) =>
-          partners.length === 0 && cursors.length === 1 ? (
+          partners.length === 0 && pages.number === 1 ? (
             <NoPartners />
           ) : (
             <>
@@ -39,11 +38,11 @@ export function MonthsPage() {
               <DueTable
                 isKnown={partners.every(({ failure }) => failure === undefined)}
                 due={dueMonths(partners)}
-                isOnePage={cursors.length === 1 && nextCursor === null}
+                isOnePage={pages.number === 1 && nextCursor === null}
                 onCloseMonth={setClosing}
               />
               <PartnerMonthsTable partners={partners} />
-              <PageButtons what="partners" cursors={cursors} nextCursor={nextCursor} onChange={setCursors} />
+              <PageButtons of="partners" pages={pages} nextCursor={nextCursor} />
             </>
           )
         }

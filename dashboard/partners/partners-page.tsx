@@ -1,18 +1,16 @@
-import { useState } from 'preact/hooks'
 import { linkTo } from '../address/address.ts'
 import { useAnswer } from '../calls/use-answer.ts'
 import { showDay, showMonth } from '../numbers/show-time.ts'
+import { PageButtons, useCursorPages } from '../parts/cursor-pages.tsx'
 import { Badge, Notice } from '../parts/notice.tsx'
-import { PageButtons } from '../parts/page-buttons.tsx'
 import { ShownAnswer } from '../parts/shown-answer.tsx'
 import { Table } from '../parts/table.tsx'
 import { type Partner, readPartners } from './read-partners.ts'
 
 /** All partners by name, each with what it is billed from and what is closed. */
 export function PartnersPage() {
-  const [cursors, setCursors] = useState<readonly (string | undefined)[]>([undefined])
-  const cursor = cursors.at(-1)
-  const list = useAnswer(`partners ${cursor ?? ''}`, (signal) => readPartners(cursor, signal))
+  const pages = useCursorPages()
+  const list = useAnswer(`partners ${pages.cursor ?? ''}`, (signal) => readPartners(pages.cursor, signal))
   const isRefreshing = list.state === 'ready' && list.isRefreshing
   return (
     <>
@@ -26,7 +24,7 @@ export function PartnersPage() {
         {({ partners, next_cursor }) => (
           <>
             {partners.length === 0 ? <NoPartners /> : <PartnerTable partners={partners} />}
-            <PageButtons what="partners" cursors={cursors} nextCursor={next_cursor} onChange={setCursors} />
+            <PageButtons of="partners" pages={pages} nextCursor={next_cursor} />
           </>
         )}
       </ShownAnswer>

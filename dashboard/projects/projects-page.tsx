@@ -1,4 +1,3 @@
-import { useState } from 'preact/hooks'
 import { METRIC_NAMES, METRICS, type MetricName } from '../../metering/metrics.ts'
 import { address, setParameters } from '../address/address.ts'
 import { type Period, periodOf, periodParameters } from '../address/period.ts'
@@ -8,6 +7,7 @@ import { useAnswer } from '../calls/use-answer.ts'
 import { METRIC_TITLES } from '../numbers/metric-titles.ts'
 import { allDigits, counted } from '../numbers/show-quantity.ts'
 import { showDay } from '../numbers/show-time.ts'
+import { PageButtons, useCursorPages } from '../parts/cursor-pages.tsx'
 import { ShownAnswer } from '../parts/shown-answer.tsx'
 import { Table } from '../parts/table.tsx'
 import { BillingBadges } from '../usage/billing-badges.tsx'
@@ -119,10 +119,8 @@ interface ProjectPagesProps {
 }
 
 function ProjectPages({ subject, query, metric }: ProjectPagesProps) {
-  // The cursors of the pages up to the one that is shown; the first has none.
-  const [cursors, setCursors] = useState<readonly (string | undefined)[]>([undefined])
-  const cursor = cursors.at(-1)
-  const list = useAnswer(`projects ${cursor ?? ''}`, (signal) => readProjects(subject, { ...query, cursor }, signal))
+  const pages = useCursorPages()
+  const list = useAnswer(`projects ${pages.cursor ?? ''}`, (signal) => readProjects(subject, { ...query, cursor: pages.cursor }, signal))
   const whole = useAnswer('total', (signal) => readPartnershipUsage(subject, query.period, signal))
   const isFiltered = query.search !== undefined || query.status !== undefined || query.region !== undefined
   return (
@@ -150,18 +148,10 @@ function ProjectPages({ subject, query, metric }: ProjectPagesProps) {
               )
             }}
           </ShownAnswer>
-          <nav class="pages" aria-label="Pages of projects">
-            <span role="status">
-              {counted(total, 'project')}
-              {total === '0' ? '' : `, page ${cursors.length} of ${Math.ceil(Number(total) / ROWS_PER_PAGE)}`}
-            </span>
-            <button type="button" disabled={cursors.length === 1} onClick={() => setCursors(cursors.slice(0, -1))}>
-              Previous page
-            </button>
-            <button type="button" disabled={next_cursor === null} onClick={() => setCursors([...cursors, next_cursor ?? undefined])}>
-              Next page
-            </button>
-          </nav>
+          <PageButtons of="projects" pages={pages} nextCursor={next_cursor}>
+            {counted(total, 'project')}
+            {total === '0' ? '' : `, page ${pages.number} of ${Math.ceil(Number(total) / ROWS_PER_PAGE)}`}
+          </PageButtons>
         </>
       )}
     </ShownAnswer>

@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks'
+import { useEffect, useState } from 'preact/hooks'
 import { Notice } from '../parts/notice.tsx'
 import { sessionNotice } from './session.ts'
 import { type GivenCredential, KEPT_SECONDS, signIn, signInProblem } from './sign-in.ts'
@@ -10,6 +10,9 @@ export function SignInPage() {
   const [kind, setKind] = useState<Kind>('partner')
   const [problem, setProblem] = useState('')
   const [isBusy, setBusy] = useState(false)
+  useEffect(() => {
+    document.title = 'Sign in · Meterline'
+  }, [])
   const submit = async (event: SubmitEvent) => {
     event.preventDefault()
     const fields = new FormData(event.currentTarget as HTMLFormElement)
@@ -26,7 +29,7 @@ export function SignInPage() {
     <main class="sign-in">
       <h1>Meterline</h1>
       <p class="lead">Usage and bills, exact to the last digit.</p>
-      {sessionNotice.value === '' ? null : <Notice>{sessionNotice.value}</Notice>}
+      <div role="alert">{sessionNotice.value === '' ? null : <Notice>{sessionNotice.value}</Notice>}</div>
       <form class="panel" onSubmit={submit}>
         <KindChoice kind={kind} onChange={setKind} />
         {kind === 'partner' ? <PartnerFields /> : <TokenFields />}

@@ -55,7 +55,7 @@ export function AdjustmentDialog({ partnerId, statements, onClose }: AdjustmentD
     )
   }
   return (
-    <Dialog heading="Add an adjustment" onClose={() => onClose(sending.state === 'added' || sending.state === 'failed')}>
+    <Dialog heading="Add an adjustment" onClose={() => onClose(sending.state !== 'none' && sending.state !== 'rejected')}>
       {sending.state === 'added' ? (
         <Added {...sending} />
       ) : (

@@ -81,6 +81,7 @@ describe.skipIf(!HAS_CHROMIUM)('the dashboard for everybody', () => {
         const { page, problems, close } = await openDashboard({ browser, url: tested.service.url, as, options })
         for (const each of pages) {
           await page.goto(`${tested.service.url}/#/${each}`)
+          await drawn(page)
           await page.locator('main h1').first().waitFor()
           await page.locator('.loading').first().waitFor({ state: 'detached' })
           found.push(...(await findings(page, each)))
@@ -103,6 +104,11 @@ describe.skipIf(!HAS_CHROMIUM)('the dashboard for everybody', () => {
     }
   })
 })
+
+/** Until a new address is drawn, the heading is that of the page before. */
+async function drawn(page: Page): Promise<void> {
+  await page.evaluate('new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))')
+}
 
 /** What axe finds, and whether the page is wider than the screen. */
 async function findings(page: Page, name: string): Promise<string[]> {

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 
 const ASSETS = new URL('../../dist/dashboard/assets/', import.meta.url)
@@ -10,6 +11,11 @@ test('a partner loads at most 40 KiB of JavaScript, compressed; the further page
   const first = scripts.filter((name) => index.includes(name.replace(/\.gz$/, '')))
   expect(first).toHaveLength(1)
   for (const name of scripts) expect(readFileSync(new URL(name, ASSETS)).length, name).toBeLessThan(SCRIPT_GZIP_BYTES_MAX)
+})
+
+test('the files are those that users get, without what only development needs, such as paths of sources', () => {
+  const sources = fileURLToPath(new URL('../../dashboard/', import.meta.url))
+  for (const name of readdirSync(ASSETS).filter((file) => file.endsWith('.js'))) expect(readFileSync(new URL(name, ASSETS), 'utf8')).not.toContain(sources)
 })
 
 test('the page and its files name no other host', () => {

@@ -55,6 +55,8 @@ describe.skipIf(!HAS_CHROMIUM)('the period of a page', () => {
     await page.getByRole('button', { name: 'Explain' }).first().click()
     await page.getByRole('dialog').getByRole('link', { name: 'Shop' }).click()
     await page.getByRole('heading', { name: 'Shop' }).waitFor()
+    // The link is gone, and with it the dialog that had the focus.
+    await expect.poll(() => page.evaluate('document.activeElement.id')).toBe('content')
     expect(await chosen(page)).toBe('month:2026-01')
     await close()
   })

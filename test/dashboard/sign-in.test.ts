@@ -131,7 +131,8 @@ describe.skipIf(!HAS_CHROMIUM)('signing in to the dashboard', () => {
     await page.getByRole('button', { name: 'Refresh' }).waitFor()
     await tested.client.admin('DELETE', `/admin/v1/partners/${partner.partnerId}/secrets/${body.id}`)
     await page.getByRole('button', { name: 'Refresh' }).click()
-    await page.getByText('Your credential is not valid any more').waitFor()
+    await page.getByRole('alert').getByText('Your credential is not valid any more').waitFor()
+    expect(await page.title()).toBe('Sign in · Meterline')
     await page.getByLabel('Partnership secret').waitFor()
   })
 

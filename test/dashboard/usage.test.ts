@@ -78,7 +78,14 @@ describe.skipIf(!HAS_CHROMIUM)('the page of usage', () => {
       }
       expect(await card.getByText('peak', { exact: true }).count()).toBe(kind === 'peak' ? 1 : 0)
     }
+    // A deleted project keeps its numbers.
     await page.goto(`${tested.service.url}/#/projects/${prefix}-c?month=2026-02`)
+    await page.getByRole('heading', { name: `${prefix}-c` }).waitFor()
+    for (const metric of METRIC_NAMES) {
+      const expected = oracle.project(`${prefix}-c`, '2026-02-01', '2026-02-28', metric)
+      if (expected !== '0') expect([metric, await shownTotal(page, metric)]).toEqual([metric, expected])
+    }
+    await page.getByText(/^deleted /).waitFor()
     expect(problems).toEqual([])
   })
 })

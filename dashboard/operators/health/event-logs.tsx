@@ -1,4 +1,4 @@
-import { allDigits } from '../../numbers/show-quantity.ts'
+import { allDigits, counted } from '../../numbers/show-quantity.ts'
 import { showTime } from '../../numbers/show-time.ts'
 import { Badge, Notice } from '../../parts/notice.tsx'
 import { Table } from '../../parts/table.tsx'
@@ -33,7 +33,7 @@ export function EventLogs({ ingesting: { logs, queued_events } }: Pick<HealthRep
           ],
         }))}
       />
-      <p class="hint">{queued_events === '0' ? 'No event waits in memory.' : `${allDigits(queued_events)} events wait in memory.`}</p>
+      <p class="hint">{queued_events === '0' ? 'No event waits in memory.' : `${counted(queued_events, 'event')} waiting in memory.`}</p>
     </section>
   )
 }

@@ -65,9 +65,9 @@ function Findings({ report, source }: { report: HealthReport; source: Source | u
     <section aria-labelledby="findings">
       <h2 id="findings">Findings</h2>
       {report.readiness.ready ? (
-        <Notice tone={isUrgent ? 'plain' : 'good'}>
+        <Notice tone={isUrgent || source === undefined ? 'plain' : 'good'}>
           <strong>Ready: events are accepted and counted.</strong>
-          {isUrgent ? <p>Check what follows.</p> : <p>No action is needed.</p>}
+          <p>{adviceOf({ isUrgent, isComplete: source !== undefined })}</p>
         </Notice>
       ) : null}
       <ul class="findings">
@@ -79,6 +79,12 @@ function Findings({ report, source }: { report: HealthReport; source: Source | u
       </ul>
     </section>
   )
+}
+
+/** Without the source of events, a finding about it may be missing. */
+function adviceOf({ isUrgent, isComplete }: { isUrgent: boolean; isComplete: boolean }): string {
+  if (isUrgent) return 'Check what follows.'
+  return isComplete ? 'No action is needed.' : 'Nothing needs action so far. Where events come from has not been read yet.'
 }
 
 const TONE_WORDS = { bad: 'Urgent', warn: 'Warning', plain: 'For information' } as const

@@ -3,8 +3,8 @@ import { isRejectReason } from '../../../metering/rejection-reasons.ts'
 import { address } from '../../address/address.ts'
 import { useAnswer } from '../../calls/use-answer.ts'
 import { counted } from '../../numbers/show-quantity.ts'
+import { PageButtons, useCursorPages } from '../../parts/cursor-pages.tsx'
 import { ShownAnswer } from '../../parts/shown-answer.tsx'
-import { type CursorPages, PageButtons, useCursorPages } from '../cursor-pages.tsx'
 import { PageHeading, refreshOf } from '../page-heading.tsx'
 import { type RejectedEvent, readRejected } from './read-rejected.ts'
 import { Reasons } from './reasons.tsx'
@@ -26,7 +26,7 @@ export function RejectedPage() {
         {({ rejected_events, next_cursor }) => (
           <>
             <ShownEvents key={pages.cursor ?? ''} events={rejected_events} isOnlyPage={pages.number === 1 && next_cursor === null} onResent={list.reload} />
-            <PageButtons of="rejected events" pages={pages satisfies CursorPages} nextCursor={next_cursor} />
+            <PageButtons of="rejected events" pages={pages} nextCursor={next_cursor} />
           </>
         )}
       </ShownAnswer>

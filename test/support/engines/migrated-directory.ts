@@ -16,7 +16,8 @@ declare module 'vitest' {
 
 /** Builds what tests start as a process, and makes the directory. Vitest calls this first, and what it returns after the last test file. */
 export async function setup({ provide }: TestProject): Promise<() => void> {
-  await promisify(execFile)('npm', ['run', '--silent', 'build'], { cwd: ROOT })
+  // As users build it: with the NODE_ENV of the test runner, Vite would add to the pages what only development needs.
+  await promisify(execFile)('npm', ['run', '--silent', 'build'], { cwd: ROOT, env: { ...process.env, NODE_ENV: 'production' } })
   const { path, remove } = makeTemporaryDirectory()
   const migrated = await runMeterline(['migrate'], { DATA_DIR: path })
   if (migrated.code !== 0) throw new Error(migrated.stderr)

@@ -1,3 +1,4 @@
+import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
 
 /** The pages of a list up to the one that is shown. */
@@ -24,17 +25,16 @@ interface PageButtonsProps {
   readonly of: string
   readonly pages: CursorPages
   readonly nextCursor: string | null
+  /** Said in place of the number of the page, and also of a list of one page. */
+  readonly children?: ComponentChildren
 }
 
-/** Nothing for a list of one page. */
-export function PageButtons({ of, pages, nextCursor }: PageButtonsProps) {
-  if (pages.number === 1 && nextCursor === null) return null
+/** Nothing for a list of one page that has nothing to say. */
+export function PageButtons({ of, pages, nextCursor, children }: PageButtonsProps) {
+  if (pages.number === 1 && nextCursor === null && children === undefined) return null
   return (
     <nav class="pages" aria-label={`Pages of ${of}`}>
-      <span role="status">
-        Page {pages.number}
-        {nextCursor === null ? ', the last one' : ''}
-      </span>
+      <span role="status">{children ?? `Page ${pages.number}${nextCursor === null ? ', the last one' : ''}`}</span>
       <button type="button" disabled={pages.number === 1} onClick={pages.back}>
         Previous page
       </button>
