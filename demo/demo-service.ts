@@ -10,7 +10,7 @@ import { type Service, startService } from '../service/start-service.ts'
 const PORT_DEFAULT = '8080'
 
 /** Starts a separate service in a temporary directory, which is removed when it closes. The data of an existing installation is not touched. */
-export async function startDemoService({ HOST, PORT, LOG_LEVEL = 'warn' }: NodeJS.ProcessEnv, closers: Closers): Promise<Service> {
+export async function startDemoService({ HOST, PORT, EMBED_ORIGINS, LOG_LEVEL = 'warn' }: NodeJS.ProcessEnv, closers: Closers): Promise<Service> {
   const directory = mkdtempSync(join(tmpdir(), 'meterline-demo-'))
   // The engine may still write its last files while the directory is being removed, so the removal is retried.
   const remove = () => rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
@@ -18,7 +18,7 @@ export async function startDemoService({ HOST, PORT, LOG_LEVEL = 'warn' }: NodeJ
   // No closer runs after an uncaught exception.
   process.once('exit', remove)
 
-  const settings = { HOST, LOG_LEVEL, DATA_DIR: directory, RATE_LIMIT_PER_MINUTE: '0', EVENT_REQUESTS_PER_MINUTE: '0' }
+  const settings = { HOST, LOG_LEVEL, EMBED_ORIGINS, DATA_DIR: directory, RATE_LIMIT_PER_MINUTE: '0', EVENT_REQUESTS_PER_MINUTE: '0' }
   const start = (port: string) => {
     const config = readConfig({ ...settings, PORT: port })
     return startService(config, openLogging({ level: config.LOG_LEVEL }, destination(process.stderr.fd)))

@@ -1,15 +1,14 @@
 import { useState } from 'preact/hooks'
 import { showMonth } from '../numbers/show-time.ts'
 import { setParameters } from './address.ts'
-import { addMonths, dayOf, daysBetween, PERIOD_DAYS_MAX, type Period, type PeriodChoice } from './period.ts'
+import { addMonths, type ChosenPeriod, dayOf, daysBetween, PERIOD_DAYS_MAX, type Period, type PeriodChoice } from './period.ts'
 
 const NO_PERIOD = { month: undefined, last: undefined, from: undefined, to: undefined }
 /** The months that can be chosen from the list; earlier ones by their days. */
 const LISTED_MONTHS = 24
 
 /** Chooses the period, which the URL keeps. */
-export function PeriodPicker({ chosen }: { chosen: { period: Period; choice: PeriodChoice } }) {
-  const { choice, period } = chosen
+export function PeriodPicker({ chosen: { choice, period, isOther } }: { chosen: ChosenPeriod }) {
   // Until another period is shown: Back, or a link of the menu, changes the period too.
   const [fieldsOpenedAt, setFieldsOpenedAt] = useState<PeriodChoice>()
   const isCustom = choice === 'custom' || fieldsOpenedAt === choice
@@ -44,6 +43,7 @@ export function PeriodPicker({ chosen }: { chosen: { period: Period; choice: Per
           ›
         </button>
       )}
+      {isOther ? <span role="alert">There is no such period as in the address. This is the current month.</span> : null}
       {isCustom ? <CustomPeriod key={`${period.first} ${period.last}`} period={period} /> : null}
     </fieldset>
   )

@@ -13,15 +13,23 @@ const MONTH = /^\d{4}-(?:0[1-9]|1[0-2])$/
 
 export type PeriodChoice = '7d' | '30d' | 'custom' | `month:${string}`
 
+export interface ChosenPeriod {
+  readonly period: Period
+  readonly choice: PeriodChoice
+  /** The URL names a period that there is not, such as 2026-13, so the current month is shown. */
+  readonly isOther: boolean
+}
+
 /** The period of the URL: `month`, `last` (7d, 30d), or `from` and `to`. Everything else shows the current month. */
-export function periodOf(parameters: Readonly<Record<string, string>>, todayMs: number): { period: Period; choice: PeriodChoice } {
+export function periodOf(parameters: Readonly<Record<string, string>>, todayMs: number): ChosenPeriod {
   const { month, last, from, to } = parameters
   const today = dayOf(todayMs)
   if (from !== undefined && to !== undefined && isDay(from) && isDay(to) && from <= to && daysBetween(from, to) < PERIOD_DAYS_MAX)
-    return { period: { first: from, last: to }, choice: 'custom' }
-  if (last === '7d' || last === '30d') return { period: { first: addDays(today, last === '7d' ? -6 : -29), last: today }, choice: last }
-  const shown = month !== undefined && isMonth(month) ? month : today.slice(0, 7)
-  return { period: periodOfMonth(shown), choice: `month:${shown}` }
+    return { period: { first: from, last: to }, choice: 'custom', isOther: false }
+  if (last === '7d' || last === '30d') return { period: { first: addDays(today, last === '7d' ? -6 : -29), last: today }, choice: last, isOther: false }
+  const isAsked = month !== undefined && isMonth(month)
+  const shown = isAsked ? month : today.slice(0, 7)
+  return { period: periodOfMonth(shown), choice: `month:${shown}`, isOther: !isAsked && [month, last, from, to].some((text) => text !== undefined) }
 }
 
 /** What the URL says about the period, for a link to another page of the same period. */
@@ -30,7 +38,7 @@ export function periodParameters({ month, last, from, to }: Readonly<Record<stri
 }
 
 /** The same number of days before it; for a month the month before. */
-export function periodBefore({ period: { first, last }, choice }: { period: Period; choice: PeriodChoice }): Period {
+export function periodBefore({ period: { first, last }, choice }: ChosenPeriod): Period {
   if (choice.startsWith('month:')) return periodOfMonth(addMonths(first.slice(0, 7), -1))
   return { first: addDays(first, -1 - daysBetween(first, last)), last: addDays(first, -1) }
 }

@@ -18,7 +18,7 @@ export function Dialog({ heading, onClose, children }: DialogProps) {
       <header>
         <h2>{heading}</h2>
         <button type="button" class="quiet" onClick={() => dialog.current?.close()}>
-          Close
+          Close window
         </button>
       </header>
       {children}

@@ -31,7 +31,13 @@ export function SignInPage() {
       <p class="lead">Usage and bills, exact to the last digit.</p>
       <div role="alert">{sessionNotice.value === '' ? null : <Notice>{sessionNotice.value}</Notice>}</div>
       <form class="panel" onSubmit={submit}>
-        <KindChoice kind={kind} onChange={setKind} />
+        <KindChoice
+          kind={kind}
+          onChange={(next) => {
+            setKind(next)
+            setProblem('')
+          }}
+        />
         {kind === 'partner' ? <PartnerFields /> : <TokenFields />}
         <label class="check">
           <input type="checkbox" name="keep" />

@@ -20,12 +20,16 @@ export type GivenCredential =
  * token takes the place of a secret or of the admin token, neither of which is ever stored. Rejects with CallFailed.
  */
 export async function signIn(given: GivenCredential, keep: boolean): Promise<void> {
+  // A header can hold nothing else, and no credential has anything else.
+  if (!PRINTABLE.test(given.kind === 'partner' ? given.secret : given.token)) throw new CallFailed({ status: 401, code: 'UNAUTHENTICATED', message: '' })
   const begun = given.kind === 'partner' ? partnerSession(given.partnerId, given.secret) : sessionOfToken(given.token)
   await proveCredential(begun)
   if (!keep) return beginSession(begun)
   const token = await shortLivedToken(begun, given)
   beginSession(sessionOfToken(token), token)
 }
+
+const PRINTABLE = /^[\x21-\x7e]+$/
 
 /** Continues the session of this tab after a reload. If there is one and it cannot be continued, the page to sign in says why. */
 export async function continueSession(): Promise<void> {

@@ -62,8 +62,8 @@ export function AdjustmentDialog({ partnerId, statements, onClose }: AdjustmentD
         <form class="adjustment" onSubmit={submit}>
           <p>
             A wrong event cannot be removed, but its effect on the bill can be corrected. Usage does not change.{' '}
-            {next === undefined ? null : <strong>The line lands on the statement of {showMonth(next)}, which is closed next.</strong>} Once that statement is
-            closed, the line stays.
+            {next === undefined ? null : <strong>The line lands on the statement of {showMonth(next)}, which is closed next.</strong>} A line that was added
+            cannot be removed: an adjustment with the opposite sign takes it back.
           </p>
           <AdjustmentFields id={id} months={statements.map(({ statement }) => statement.month)} />
           <div role="alert">

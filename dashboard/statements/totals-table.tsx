@@ -1,12 +1,11 @@
-import { addDecimals } from '../../metering/exact-decimal.ts'
 import { titleOf } from '../numbers/metric-titles.ts'
-import { allDigits, counted, exactWithUnit } from '../numbers/show-quantity.ts'
+import { counted, exactWithUnit } from '../numbers/show-quantity.ts'
 import { showDay } from '../numbers/show-time.ts'
 import { type Column, Table } from '../parts/table.tsx'
 import type { Statement, StatementTotal } from './read-statements.ts'
 import { adjustmentsByMetric, unbilledOf, usedTotals } from './sums.ts'
 
-/** The totals of a statement: all digits, metrics without usage left out. With adjustments also what they add, and the sum of both. */
+/** The totals of a statement: all digits, metrics without usage left out. With adjustments also what they add up to. */
 export function TotalsTable({ statement: { statement, totals, adjustments } }: { statement: Statement }) {
   const isClosed = statement.status === 'closed'
   const added = adjustmentsByMetric(adjustments)
@@ -15,7 +14,7 @@ export function TotalsTable({ statement: { statement, totals, adjustments } }: {
     'Metric',
     { title: 'Usage', isNumber: true },
     'Peak day',
-    ...(added.size === 0 ? [] : [{ title: 'Adjustments', isNumber: true } as const, { title: 'Usage and adjustments', isNumber: true } as const]),
+    ...(added.size === 0 ? [] : [{ title: 'Adjustments of other months', isNumber: true } as const]),
     ...(isClosed ? [{ title: 'Unbilled', isNumber: true } as const] : []),
   ]
   const unused = totals.length - shown.length
@@ -31,7 +30,7 @@ export function TotalsTable({ statement: { statement, totals, adjustments } }: {
             <MetricTitle metric={total.metric} kind={total.kind} />,
             <strong data-total={total.metric}>{exactWithUnit(total.value, total.unit)}</strong>,
             total.peak_day === null ? '' : showDay(total.peak_day),
-            ...(added.size === 0 ? [] : adjustmentCells(total, added.get(total.metric))),
+            ...(added.size === 0 ? [] : [adjustmentCell(total, added.get(total.metric))]),
             ...(isClosed ? [unbilledCell(total)] : []),
           ],
         }))}
@@ -50,8 +49,9 @@ function MetricTitle({ metric, kind }: Pick<StatementTotal, 'metric' | 'kind'>) 
   )
 }
 
-function adjustmentCells({ unit, value }: StatementTotal, added: string | undefined): string[] {
-  return [added === undefined ? '' : allDigits(added), exactWithUnit(addDecimals(value, added ?? '0'), unit)]
+/** Beside the usage, never added to it: they belong to other months. */
+function adjustmentCell({ unit }: StatementTotal, added: string | undefined): string {
+  return added === undefined ? '' : exactWithUnit(added, unit)
 }
 
 function unbilledCell(total: StatementTotal): string {

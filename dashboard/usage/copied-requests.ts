@@ -13,10 +13,10 @@ export function curlOf({ of, subject, projectId, period }: ShownUsage): string {
 
 /** As the reader is signed in: who has a token only does not know the secret. */
 function headerOf({ asAdmin }: ShownUsage['subject']): string {
-  if (asAdmin) return 'Authorization: Bearer $METERLINE_ADMIN_TOKEN'
+  if (asAdmin) return 'Authorization: Bearer $METERLINE_ACCESS_TOKEN'
   return session.value?.credential['authorization'] === undefined
-    ? 'X-Partnership-Secret: $METERLINE_PARTNER_SECRET'
-    : 'Authorization: Bearer $METERLINE_USAGE_TOKEN'
+    ? 'X-Partnership-Secret: $METERLINE_ACCESS_TOKEN'
+    : 'Authorization: Bearer $METERLINE_ACCESS_TOKEN'
 }
 
 function requestOf({ subject: { partnerId, asAdmin }, projectId }: { subject: ShownUsage['subject']; projectId: string | undefined }) {
@@ -25,8 +25,8 @@ function requestOf({ subject: { partnerId, asAdmin }, projectId }: { subject: Sh
 }
 
 /** The same figure in the command line. */
-export function cliOf({ projectId, period }: ShownUsage): string {
-  return `meterline usage${projectId === undefined ? '' : ` ${projectId}`} --from ${period.first} --to ${period.last}`
+export function cliOf({ subject, projectId, period }: ShownUsage): string {
+  return `npx meterline usage${projectId === undefined ? '' : ` ${projectId}`} --partner ${subject.partnerId} --from ${period.first} --to ${period.last}`
 }
 
 /** The page as it is shown. It names the month, which without a parameter would be another one next month. */

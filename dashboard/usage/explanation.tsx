@@ -1,4 +1,4 @@
-import type { EXPLAIN_OWN_USAGE, EXPLAIN_USAGE } from '../../contract/explain.ts'
+import type { CONTRIBUTORS_MAX, EXPLAIN_OWN_USAGE, EXPLAIN_USAGE } from '../../contract/explain.ts'
 import type { AnswerOf } from '../../contract/operation.ts'
 import type { MetricName } from '../../metering/metrics.ts'
 import { address } from '../address/address.ts'
@@ -57,13 +57,13 @@ function readExplanation({ subject: { partnerId, asAdmin }, projectId, metric, p
 }
 
 function Explained({ explained, subject }: { explained: Explained; subject: Subject }) {
-  const { rule, value, unit, peak_day, events, first_event_at, last_event_at, contributors, late_arrivals } = explained
+  const { rule, value, unit, peak_day, events, first_event_at, last_event_at, contributors, late_arrivals, period } = explained
   return (
     <>
       <p class="exact">{exactWithUnit(value, unit)}</p>
       <p>{rule}</p>
       <ul class="facts">
-        {peak_day === null ? null : <li>The peak was reached on {showDay(peak_day)}.</li>}
+        {peak_day === null || period.start.slice(0, 10) === period.end.slice(0, 10) ? null : <li>The peak was reached on {showDay(peak_day)}.</li>}
         <li>
           {counted(events, 'event')}
           {first_event_at === null || last_event_at === null ? '' : `, from ${showTime(first_event_at)} to ${showTime(last_event_at)}`}.
@@ -71,7 +71,7 @@ function Explained({ explained, subject }: { explained: Explained; subject: Subj
       </ul>
       {'projects' in contributors ? (
         <Table
-          caption={peak_day === null ? 'The projects that used most' : `The projects on ${showDay(peak_day)}`}
+          caption={captionOf(contributors.projects.length, peak_day)}
           columns={['Project', { title: 'Value', isNumber: true }, { title: 'Events', isNumber: true }]}
           rows={contributors.projects.map(({ project_id, name, status, value: part, events: of }) => ({
             key: project_id,
@@ -108,6 +108,14 @@ function Explained({ explained, subject }: { explained: Explained; subject: Subj
       <LateArrivals late={late_arrivals} unit={unit} />
     </>
   )
+}
+
+/** As many as the service lists: there may be more, so the lines need not add up to the value. */
+const LISTED_MAX: typeof CONTRIBUTORS_MAX = 20
+
+function captionOf(listed: number, peakDay: string | null): string {
+  const which = listed === LISTED_MAX ? `The ${LISTED_MAX} projects that used most` : 'The projects that used it, the greatest first'
+  return peakDay === null ? which : `${which}, on ${showDay(peakDay)}`
 }
 
 function LateArrivals({ late, unit }: { late: Explained['late_arrivals']; unit: string }) {

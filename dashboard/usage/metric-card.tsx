@@ -2,15 +2,15 @@ import { useState } from 'preact/hooks'
 import { compareDecimals } from '../../metering/exact-decimal.ts'
 import { ruleOf } from '../../metering/metric-rules.ts'
 import { METRICS } from '../../metering/metrics.ts'
-import { addDays, daysBetween, daysOf, type Period } from '../address/period.ts'
+import { addDays, daysBetween, daysOf, type Period, periodOfMonth } from '../address/period.ts'
 import { type Bar, Bars } from '../charts/bars.tsx'
 import { METRIC_TITLES } from '../numbers/metric-titles.ts'
 import { exactWithUnit, withUnit } from '../numbers/show-quantity.ts'
-import { showDay } from '../numbers/show-time.ts'
+import { showDay, showMonth } from '../numbers/show-time.ts'
 import { CopyButton } from '../parts/copy-button.tsx'
 import { cliOf, curlOf, pageLinkOf } from './copied-requests.ts'
 import { Explanation } from './explanation.tsx'
-import type { Figure } from './figures.ts'
+import { type Figure, isUsed } from './figures.ts'
 import type { ShownUsage } from './shown-usage.ts'
 
 interface MetricCardProps extends ShownUsage {
@@ -34,7 +34,7 @@ export function MetricCard({ figure, earlier, ...shown }: MetricCardProps) {
       </header>
       <Total metric={metric} total={total} />
       <p class="compared">
-        {earlier === undefined ? null : <>Before: {withUnit(earlier.total, unit)}</>}
+        {earlier === undefined || !isUsed(earlier) ? null : `${nameOfPeriod(shown.before)}: ${withUnit(earlier.total, unit)}`}
         {peakDay === undefined ? null : <span class="peak">Peak on {showDay(peakDay)}</span>}
       </p>
       <Bars label={`${METRIC_TITLES[metric]} per day`} unit={unit} bars={bars} onChoose={(day) => setExplained({ first: day, last: day })} />
@@ -47,13 +47,23 @@ export function MetricCard({ figure, earlier, ...shown }: MetricCardProps) {
         <button type="button" onClick={() => setExplained(shown.period)}>
           Explain
         </button>
-        <CopyButton text={curlOf(shown)}>Copy as curl</CopyButton>
-        {/* The command line reads usage with the credential of a partner only. */}
-        {shown.subject.asAdmin ? null : <CopyButton text={cliOf(shown)}>Copy as command</CopyButton>}
-        <CopyButton text={pageLinkOf(shown)}>Copy the link</CopyButton>
+        <CopyButtons {...shown} />
       </footer>
       {explained === undefined ? null : <Explanation {...shown} metric={metric} period={explained} onClose={() => setExplained(undefined)} />}
     </section>
+  )
+}
+
+/** Not inside a page of another site: its readers have no credential of this service. */
+function CopyButtons(shown: ShownUsage) {
+  if (window.parent !== window) return null
+  return (
+    <>
+      <CopyButton text={curlOf(shown)}>Copy as curl</CopyButton>
+      {/* The command line reads usage with the credential of a partner only. */}
+      {shown.subject.asAdmin ? null : <CopyButton text={cliOf(shown)}>Copy as command</CopyButton>}
+      <CopyButton text={pageLinkOf(shown)}>Copy the link</CopyButton>
+    </>
   )
 }
 
@@ -75,6 +85,12 @@ function Total({ metric, total }: Pick<Figure, 'metric' | 'total'>) {
       </p>
     </>
   )
+}
+
+/** A whole month by its name, other periods by their days. */
+function nameOfPeriod({ first, last }: Period): string {
+  const month = first.slice(0, 7)
+  return periodOfMonth(month).first === first && periodOfMonth(month).last === last ? showMonth(month) : `${showDay(first)} – ${showDay(last)}`
 }
 
 /** A bar for each day of the period. The day before it stands at the same place in the period before. */

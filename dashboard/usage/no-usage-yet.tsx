@@ -14,7 +14,10 @@ export function NoUsageYet({ of, projectId, period, wasUsedBefore }: ShownUsage 
         <p>There was usage in the period before. Choose another period, or check whether the emitter still sends events.</p>
       ) : (
         <>
-          <p>{of === 'project' ? 'This project has' : 'These projects have'} no usage yet. Send the first event with an ingest key:</p>
+          <p>
+            Choose another period. If nothing was ever sent, {of === 'project' ? 'this project has' : 'these projects have'} no usage yet: send the first event.
+          </p>
+          <p class="hint">The platform sends events, with an ingest key:</p>
           <pre>{curl}</pre>
           <CopyButton text={curl}>Copy the command</CopyButton>
         </>

@@ -53,7 +53,7 @@ describe.skipIf(!HAS_CHROMIUM)('one figure in five places', () => {
       const command = String(
         await usage.page.locator(`#metric-${metric}`).locator('xpath=ancestor::section').getByRole('button', { name: 'Copy as command' }).getAttribute('title'),
       )
-      const { stdout } = await runHere(command.split(' ').slice(1), env)
+      const { stdout } = await runHere(command.split(' ').slice(2), env)
       const lines = csv.filter((line) => line[column('metric')] === metric).map((line) => line[column('value')] ?? '')
       expect({
         page: await shownTotal(usage.page, metric),

@@ -28,7 +28,7 @@ describe.skipIf(!HAS_CHROMIUM)('what the dashboard shows instead of numbers', ()
 
   test('without usage the page says how to send the first event, and that command counts', async () => {
     const { page, problems, close } = await open('#/usage')
-    await page.getByText('no usage yet. Send the first event').waitFor()
+    await page.getByText('no usage yet: send the first event').waitFor()
     const command = String(await page.locator('pre').textContent())
     const body = /-d '(.*)'$/.exec(command)?.[1] ?? ''
     expect(command).toContain(`${tested.service.url}/v1/events`)
@@ -73,6 +73,7 @@ describe.skipIf(!HAS_CHROMIUM)('what the dashboard shows instead of numbers', ()
     for (const at of ['#/usage?month=2026-13', '#/usage?from=2026-02-30&to=2026-03-01', '#/usage?from=2026-03-02&to=2026-03-01', '#/usage?last=9d']) {
       const { page, close } = await open(at)
       expect(await page.getByRole('combobox', { name: 'Period' }).inputValue()).toBe(`month:${month}`)
+      await page.getByText('There is no such period as in the address').waitFor()
       await close()
     }
   })
