@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -8,6 +8,7 @@ import type { Exports } from '../../aggregator/exports/exports.ts'
 import { EXPORT_FORMATS } from '../../contract/export-formats.ts'
 import type { Manifest } from '../../contract/export-manifest.ts'
 import type { ExportAction } from '../../contract/schedules.ts'
+import { MS_PER_DAY } from '../../metering/timestamp.ts'
 import type { RetryLimits } from '../../outgoing/call-with-retries.ts'
 import type { Networks, Resolve } from '../../outgoing/public-address.ts'
 import { findPartner } from '../../registry/partners.ts'
@@ -57,7 +58,8 @@ export class Deliveries {
 
   async #deliverAll(run: ClaimedRun, action: ExportAction, headers: Readonly<Record<string, string>>): Promise<RunOutcome> {
     if (run.signal.aborted) return { status: 'stopped' }
-    const { clickhouse } = this.#options
+    const { clickhouse, exportDir, now } = this.#options
+    await removeOldSpools(exportDir ?? tmpdir(), now())
     const partner = action.partner === undefined ? undefined : await findPartner({ clickhouse }, action.partner)
     if (action.partner !== undefined && partner === undefined) return failed(`The partner ${action.partner} does not exist.`)
     const sink = this.#sinkOf(run, action, headers)
@@ -76,7 +78,7 @@ export class Deliveries {
 
   async #deliverFile(run: ClaimedRun, { action, file, sink }: FileOptions): Promise<RunOutcome> {
     // EXPORT_DIR rather than the directory of the system, which is often small.
-    const spool = await mkdtemp(join(this.#options.exportDir ?? tmpdir(), '.meterline-delivery-'))
+    const spool = await mkdtemp(join(this.#options.exportDir ?? tmpdir(), SPOOL_PREFIX))
     try {
       const opened = await this.#options.exports.open(file.request, () => () => {})
       if (opened.status === 'no_statement') return failed(`There is no statement for ${file.request.month}: no month of it is billed.`)
@@ -143,6 +145,17 @@ interface ContentOptions extends FileOptions {
 function manifestText(object: { name: string; revision: number; sha256: string; bytes: number }, manifest: Manifest): string {
   const { rows, totals, format, partner_id, partners, month, from, to, status } = manifest
   return `${JSON.stringify({ ...object, rows, totals, format, partner_id, partners, month, from, to, status }, null, 2)}\n`
+}
+
+const SPOOL_PREFIX = '.meterline-delivery-'
+
+/** Removes what killed processes have left; another process may be at work on a newer one. */
+async function removeOldSpools(root: string, nowMs: number): Promise<void> {
+  const names = (await readdir(root).catch(() => [])).filter((name) => name.startsWith(SPOOL_PREFIX))
+  for (const path of names.map((name) => join(root, name))) {
+    const modifiedMs = (await stat(path).catch(() => undefined))?.mtimeMs ?? nowMs
+    if (nowMs - modifiedMs > MS_PER_DAY) await rm(path, { recursive: true, force: true })
+  }
 }
 
 async function writeAndHash(chunks: AsyncIterable<Uint8Array>, path: string): Promise<{ sha256: string; bytes: number }> {

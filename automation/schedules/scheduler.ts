@@ -8,7 +8,7 @@ import { NextRuns, NO_POSITIONS, type Positions } from './next-run.ts'
 import { type ClaimedRun, failed, type RunOutcome } from './run-outcome.ts'
 import { deleteRuns, type RunRow, readNewestRuns, runIdOf, type ScheduledRun, writeRuns } from './schedule-runs.ts'
 import { SchedulerLease } from './scheduler-lease.ts'
-import { readSchedules, type StoredSchedule } from './stored-schedules.ts'
+import { readScheduleChanges, readSchedules, type StoredSchedule } from './stored-schedules.ts'
 
 export interface SchedulerLimits {
   readonly concurrentRunsMax: number
@@ -54,6 +54,7 @@ export class Scheduler {
   /** By the id of the schedule. */
   readonly #inFlight = new Map<string, Promise<void>>()
   #known: { readonly lease: Lease; readonly positions: Map<string, Positions>; readonly open: Map<string, ScheduledRun> } | undefined
+  #read: { readonly changes: number; readonly schedules: readonly StoredSchedule[] } | undefined
   #cleanedAtMs = Number.NEGATIVE_INFINITY
 
   constructor(options: SchedulerOptions) {
@@ -69,7 +70,7 @@ export class Scheduler {
       const held = await this.#lease.hold()
       if (held === undefined || this.#stopping.signal.aborted) return
       if (held.isNew || this.#known === undefined) await this.#readPositions(held.lease)
-      await this.#beginRuns(await readSchedules(this.#options.clickhouse))
+      await this.#beginRuns(await this.#readSchedules())
       await this.#cleanLog()
     } catch (thrown) {
       this.#drop()
@@ -98,6 +99,14 @@ export class Scheduler {
       if (state === 'claimed') open.set(newest.scheduleId, newest)
     }
     this.#known = { lease, positions, open }
+  }
+
+  /** All of them may be many megabytes, so they are read only after a change. The number of changes is read first: the list has at least these. */
+  async #readSchedules(): Promise<readonly StoredSchedule[]> {
+    const { clickhouse } = this.#options
+    const changes = await readScheduleChanges(clickhouse)
+    if (this.#read?.changes !== changes) this.#read = { changes, schedules: await readSchedules(clickhouse) }
+    return this.#read.schedules
   }
 
   async #beginRuns(schedules: readonly StoredSchedule[]): Promise<void> {

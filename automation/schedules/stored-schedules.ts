@@ -24,6 +24,11 @@ export function readSchedules({ reads }: Pick<ClickHouse, 'reads'>): Promise<Sto
   return reads.query(allSchedules, {})
 }
 
+/** A number that grows with every change of any schedule: while it is the same, so are all of them. Throws StoreError. */
+export async function readScheduleChanges({ reads }: Pick<ClickHouse, 'reads'>): Promise<number> {
+  return (await queryOne(reads, scheduleChanges, {})).changes
+}
+
 /** Undefined also for a deleted one. Throws StoreError. */
 export async function findSchedule({ registry }: Pick<ClickHouse, 'registry'>, id: string): Promise<StoredSchedule | undefined> {
   const [found] = await registry.query(scheduleById, { id })
@@ -60,6 +65,14 @@ const allSchedules = defineQuery({
   sql: `${SCHEDULE_SELECT} WHERE is_deleted = 0 ORDER BY created_at DESC, schedule_id`,
   params: z.object({}),
   row: ScheduleRow,
+})
+
+/** A change adds 1 to the revision of a schedule, and a deleted schedule keeps its row. */
+const scheduleChanges = defineQuery({
+  name: 'schedule_changes',
+  sql: 'SELECT sum(revision) AS changes FROM schedules_v1 FINAL',
+  params: z.object({}),
+  row: z.object({ changes: z.coerce.number() }),
 })
 
 const scheduleById = defineQuery({

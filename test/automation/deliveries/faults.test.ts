@@ -137,4 +137,15 @@ describe('folders', () => {
     })
     expect(readdirSync(world.exportDir).filter((name) => name.startsWith('.'))).toEqual([])
   })
+
+  test('the temporary files of a killed process are removed after a day', async () => {
+    const left = '.meterline-delivery-left'
+    mkdirSync(join(world.exportDir, left))
+    const deliverAt = (now: () => number) =>
+      world.deliver({ ...FOCUS, to: { folder: 'after-a-kill' } }, { scheduleId: 'left', deliveries: world.deliveries({ now }) })
+    await deliverAt(() => Date.now() + 3_600_000)
+    expect(readdirSync(world.exportDir)).toContain(left)
+    await deliverAt(() => Date.now() + 25 * 3_600_000)
+    expect(readdirSync(world.exportDir)).not.toContain(left)
+  })
 })

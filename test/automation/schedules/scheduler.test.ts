@@ -127,11 +127,11 @@ describe('failures', () => {
       (_, response) => response.writeHead(404).end(),
       (_, response) => response.writeHead(302, { location: elsewhere.url }).end(),
     ]
-    for (const answer of answers) {
+    for (const [index, answer] of answers.entries()) {
       const receiver = await receive(answer)
       const schedule = await world.schedule({ functionUrl: receiver.url })
       world.pass(10 * MINUTE_MS)
-      const scheduler = world.scheduler({ runner: { limits: { timeoutMs: 100, retryMsFirst: 1, retryMsMax: 2 } } })
+      const scheduler = world.scheduler({ runner: { limits: { timeoutMs: index === 0 ? 100 : 30_000, retryMsFirst: 1, retryMsMax: 2 } } })
       await world.runDue(scheduler)
       const [execution] = await world.executions(schedule)
       outcomes.push([receiver.requests.length, execution?.statusCode, execution?.message])
