@@ -31,7 +31,7 @@ const WebhookUpdate = z.strictObject({
   enabled: z.boolean().optional().meta({ description: 'Enabling continues with the messages that are still pending.' }),
 })
 
-export const Webhook = z.object({
+const Webhook = z.object({
   id: z.string(),
   partner_id: z.string().nullable().meta({ description: 'Null for messages about all partners.' }),
   url: z.string(),

@@ -15,7 +15,7 @@ export interface Spike extends z.output<typeof SpikeRow> {
 }
 
 /** The same weekday of so many weeks before. */
-export const SPIKE_WEEKS = 8
+const SPIKE_WEEKS = 8
 /** With fewer weeks of usage nothing is known to be usual. */
 const WEEKS_MIN = 4
 /** In standard deviations; the median absolute deviation times 1.4826 is one if usage is distributed normally. */

@@ -58,7 +58,7 @@ export async function readHealth(
 const MS_PER_SECOND = 1_000
 const ATTEMPT_COLUMNS = ['endpoint_id', 'message_id', 'request', 'at', 'outcome', 'http_status', 'detail', 'duration_ms']
 
-export const FAILED = "outcome IN ('http_status', 'timed_out', 'no_answer', 'private_address')"
+const FAILED = "outcome IN ('http_status', 'timed_out', 'no_answer', 'private_address')"
 export const OutcomeColumn = z.enum(DELIVERY_OUTCOMES)
 
 const endpointHealth = defineQuery({
