@@ -25,7 +25,7 @@ interface Operation {
 }
 
 /** Parameters that identify the owner. Others, such as a month, have no owner. */
-const ID_PARAMETERS = ['partnerId', 'projectId', 'userId', 'project_id']
+const ID_PARAMETERS = ['partnerId', 'projectId', 'userId', 'project_id', 'webhookId', 'thresholdId', 'messageId']
 const BODIES: Record<string, object> = {
   'connect-user': { name: 'Someone', email: 'someone@example.com' },
   'sync-project': { project_name: 'synced' },
@@ -178,7 +178,10 @@ async function makeTenant(name: string, mode: Tenant['mode']): Promise<Tenant> {
   const userId = mode === 'co-branded' ? (await call('/connect-user', { name, email: `${name}@example.com` })).account.id : randomUUID()
   const { project } = await call(mode === 'co-branded' ? `/${userId}/sync-project` : '/sync-embedded-project', { project_name: `${name} project` })
   await tested.client.send([{ event_id: 'e', project_id: project.id, metric: 'ai_tokens', value: 77_777, timestamp: new Date().toISOString() }])
-  const ids = { partnerId, projectId: project.id, project_id: project.id, userId }
+  const { webhook } = await call('/webhooks', { url: `https://hooks.example.com/${name}`, events: ['statement.closed'] })
+  const levels = [{ name: `${name} level`, value: '88888888' }]
+  const { threshold } = await call('/thresholds', { metric: 'ai_tokens', per: 'month', levels })
+  const ids = { partnerId, projectId: project.id, project_id: project.id, userId, webhookId: webhook.id, thresholdId: threshold.id, messageId: randomUUID() }
   const code = mode === 'white-label' ? (await call(`/${project.id}/authorization`, {})).code : undefined
   const { token } = await call('/tokens', {})
   return { ...credentials, mode, code, token, ids, own: [name, project.access_host, project.api_key, credentials.secret, '77777'] }

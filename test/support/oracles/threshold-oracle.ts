@@ -72,5 +72,8 @@ function sum(values: readonly bigint[]): bigint {
 }
 
 function greatest(values: readonly bigint[]): bigint {
-  return values.reduce((max, value) => (value > max ? value : max), 0n)
+  let max = 0n
+  // Math.max takes no bigint.
+  for (const value of values) if (value > max) max = value
+  return max
 }

@@ -21,6 +21,8 @@ const DAYS = ['2026-01-03', '2026-01-31', '2026-03-08']
 const EMAIL = 'ada@example.com'
 const SECRET_KEYS = ['STRIPE_API_KEY', 'ANOTHER_KEY']
 
+const HOOK = 'https://hooks.invalid/meterline'
+
 /** Values that a field accepts from every caller. */
 const VALID = {
   'path.month': MONTHS,
@@ -36,6 +38,9 @@ const VALID = {
   'body.email': [EMAIL],
   'body.reason': ['an outage'],
   'body.value': ['-3.5', '12'],
+  // A name that never resolves: a test message must not leave this machine.
+  'body.url': [HOOK],
+  'body.budget': ['100'],
   'body.timestamp': ['2026-01-03T10:00:00Z', '2026-02-07T23:59:59.999+01:00'],
 }
 /** Tests delete some of these projects; enough must remain until the end. */
@@ -52,15 +57,19 @@ export async function makeApiWorld(client: MeterlineClient): Promise<ApiWorld> {
   for (const { partnerId } of [coBranded, changed]) await client.billFrom(partnerId, '2026-01')
   const event = { event_id: 'e', metric: 'ai_tokens', value: '2.5', timestamp: '2026-01-03T10:00:00Z' }
   await client.send([...DELETABLE, project.id, 'changed'].map((project_id) => ({ ...event, project_id })))
+  const automation = await Promise.all(
+    [whiteLabel, coBranded].map((partner) => knownOfAutomation((path, body) => client.partner(partner, 'POST', path, JSON.stringify(body)))),
+  )
   return {
     whiteLabel: {
       ...whiteLabel,
-      known: { ...VALID, 'path.partnerId': [whiteLabel.partnerId], 'path.projectId': DELETABLE, 'query.project_id': ['quoted', 'gone'] },
+      known: { ...VALID, ...automation[0], 'path.partnerId': [whiteLabel.partnerId], 'path.projectId': DELETABLE, 'query.project_id': ['quoted', 'gone'] },
     },
     coBranded: {
       ...coBranded,
       known: {
         ...VALID,
+        ...automation[1],
         'path.partnerId': [coBranded.partnerId],
         'path.userId': [account.id],
         'path.projectId': [project.id],
@@ -76,7 +85,11 @@ async function knownToOperators(client: MeterlineClient, changed: Credentials, a
   const token = await client.admin('POST', '/admin/v1/tokens', { role: 'finance' })
   const partnerSecret = await client.admin('POST', `/admin/v1/partners/${changed.partnerId}/secrets`)
   await client.admin('POST', '/api/secrets', { key: SECRET_KEYS[0], value: 'a value' })
+  const automation = await knownOfAutomation((path, body) =>
+    client.admin('POST', `/admin/v1${path}`, path === '/thresholds' ? { ...body, partner_id: changed.partnerId } : body),
+  )
   return {
+    ...automation,
     'path.partnerId': [changed.partnerId],
     'path.projectId': ['changed', 'new'],
     'path.id': [key.body.id, token.body.id],
@@ -93,4 +106,17 @@ async function knownToOperators(client: MeterlineClient, changed: Credentials, a
     'body.key': SECRET_KEYS,
     'body.expiresAt': ['2099-01-01T00:00:00Z'],
   }
+}
+
+/** Several of each, because tests remove them. */
+async function knownOfAutomation(
+  post: (path: string, body: object) => Promise<{ readonly body: { webhook: { id: string }; threshold: { id: string } } }>,
+): Promise<KnownValues> {
+  const webhooks: string[] = []
+  const thresholds: string[] = []
+  for (let nth = 0; nth < 5; nth += 1) {
+    webhooks.push((await post('/webhooks', { url: HOOK, events: ['statement.closed'] })).body.webhook.id)
+    thresholds.push((await post('/thresholds', { metric: 'ai_tokens', per: 'month', levels: [{ name: 'much', value: '1000' }] })).body.threshold.id)
+  }
+  return { 'path.webhookId': webhooks, 'path.thresholdId': thresholds, 'path.messageId': ['msg_unknown'] }
 }
