@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact'
-import { useEffect, useRef } from 'preact/hooks'
+import { useEffect, useErrorBoundary, useRef } from 'preact/hooks'
 import { address, linkTo } from './address/address.ts'
 import { Menu } from './menu.tsx'
 import { endSession, type Session } from './session/session.ts'
@@ -48,8 +48,23 @@ export function Shell({ pages, signedIn, children }: ShellProps) {
         </div>
       </header>
       <main id="content" ref={content} tabIndex={-1}>
-        {children}
+        <Guarded key={place}>{children}</Guarded>
       </main>
+    </div>
+  )
+}
+
+/** A fault of one page leaves the menu and the others as they are. It is reported to the console of the browser. */
+function Guarded({ children }: { children: ComponentChildren }) {
+  const [fault, retry] = useErrorBoundary((error: unknown) => reportError(error))
+  if (fault === undefined) return <>{children}</>
+  return (
+    <div class="notice bad" role="alert">
+      <strong>This page has a fault</strong>
+      <p>It shows nothing, because what it would show may be wrong. Try again; if it stays, report what the console of the browser says.</p>
+      <button type="button" onClick={retry}>
+        Try again
+      </button>
     </div>
   )
 }

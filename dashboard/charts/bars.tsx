@@ -1,4 +1,5 @@
 import { useRef, useState } from 'preact/hooks'
+import { dayOf } from '../address/period.ts'
 import { exactWithUnit } from '../numbers/show-quantity.ts'
 import { showDay } from '../numbers/show-time.ts'
 
@@ -113,7 +114,7 @@ function keyTarget(key: string, index: number, count: number): number | undefine
 }
 
 function describe({ day, value, earlier, earlierDay, isPeak }: Bar, unit: string, nameOf: (day: string) => string): string {
-  const now = value === undefined ? 'no events' : exactWithUnit(value, unit)
+  const now = value === undefined ? (day > dayOf(Date.now()) ? 'not begun yet' : 'no events') : exactWithUnit(value, unit)
   const before = earlier === undefined || earlierDay === undefined ? '' : `; ${nameOf(earlierDay)}: ${exactWithUnit(earlier, unit)}`
   return `${nameOf(day)}: ${now}${isPeak ? ', the peak' : ''}${before}`
 }

@@ -11,7 +11,7 @@ interface ShownOnceProps {
 /** A credential that the service answers with once and stores only as a hash. */
 export function ShownOnce({ what, value }: ShownOnceProps) {
   return (
-    <div class="shown-once">
+    <div class="shown-once" data-shown-once>
       <Notice tone="warn">
         <strong>This {what} is shown only now.</strong>
         <p>Copy it to where it is needed before you close this; it cannot be shown again.</p>

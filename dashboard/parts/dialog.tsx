@@ -14,7 +14,15 @@ export function Dialog({ heading, onClose, children }: DialogProps) {
     dialog.current?.showModal()
   }, [])
   return (
-    <dialog ref={dialog} aria-label={heading} onClose={onClose}>
+    <dialog
+      ref={dialog}
+      aria-label={heading}
+      onClose={onClose}
+      onCancel={(event) => {
+        // Escape must not take away what is shown once; the button does.
+        if (dialog.current?.querySelector('[data-shown-once]') != null) event.preventDefault()
+      }}
+    >
       <header>
         <h2>{heading}</h2>
         <button type="button" class="quiet" onClick={() => dialog.current?.close()}>

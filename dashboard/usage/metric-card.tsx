@@ -8,6 +8,7 @@ import { METRIC_TITLES } from '../numbers/metric-titles.ts'
 import { exactWithUnit, withUnit } from '../numbers/show-quantity.ts'
 import { showDay, showMonth } from '../numbers/show-time.ts'
 import { CopyButton } from '../parts/copy-button.tsx'
+import { session } from '../session/session.ts'
 import { cliOf, curlOf, pageLinkOf } from './copied-requests.ts'
 import { Explanation } from './explanation.tsx'
 import { type Figure, isUsed } from './figures.ts'
@@ -60,8 +61,8 @@ function CopyButtons(shown: ShownUsage) {
   return (
     <>
       <CopyButton text={curlOf(shown)}>Copy as curl</CopyButton>
-      {/* The command line reads usage with the credential of a partner only. */}
-      {shown.subject.asAdmin ? null : <CopyButton text={cliOf(shown)}>Copy as command</CopyButton>}
+      {/* The command line reads usage with the secret of a partner only. */}
+      {shown.subject.asAdmin || session.value?.who === 'project' ? null : <CopyButton text={cliOf(shown)}>Copy as command</CopyButton>}
       <CopyButton text={pageLinkOf(shown)}>Copy the link</CopyButton>
     </>
   )

@@ -94,6 +94,8 @@ describe.skipIf(!HAS_CHROMIUM)('what operators do in the dashboard', () => {
     tested.client.ingestKey = key
     expect((await tested.client.send([event('k1', 'later')])).status).toBe(200)
     await page.keyboard.press('Escape')
+    expect(await page.getByLabel('The new ingest key').inputValue()).toBe(key)
+    await page.getByRole('button', { name: 'Close window' }).click()
     await expect.poll(() => page.content()).not.toContain(key)
     await page
       .getByRole('row', { name: /from the page/ })

@@ -120,9 +120,9 @@ describe.skipIf(!HAS_CHROMIUM)('signing in to the dashboard', () => {
   test('the copied request names the credential that the reader has, never its value', async () => {
     const copied = async (page: TestPage['page']) => String(await page.getByRole('button', { name: 'Copy as curl' }).first().getAttribute('title'))
     const at = '#/usage?month=2026-01'
-    expect(await copied(await open(partner, { at }))).toContain('"X-Partnership-Secret: $METERLINE_PARTNER_SECRET"')
+    expect(await copied(await open(partner, { at }))).toContain('"X-Partnership-Secret: $METERLINE_ACCESS_TOKEN"')
     await opened?.close()
-    expect(await copied(await open({ token: await tokenOfPartner() }, { at }))).toContain('"Authorization: Bearer $METERLINE_USAGE_TOKEN"')
+    expect(await copied(await open({ token: await tokenOfPartner() }, { at }))).toContain('"Authorization: Bearer $METERLINE_ACCESS_TOKEN"')
   })
 
   test('a credential that is revoked while it is used ends the session and says so', async () => {
