@@ -7,6 +7,7 @@ import type { ExportAction } from '../../../contract/schedules.ts'
 import { acquireLease, type Lease } from '../../../sql/lease.ts'
 import type { Credentials } from '../clients/client.ts'
 import { makeTemporaryDirectory } from '../temporary-directory.ts'
+import { untilSo } from '../until-so.ts'
 import { makeExportedMonths } from './exported-month.ts'
 import { LOOPBACK } from './scheduled-world.ts'
 import { startTestService, type TestService } from './test-service.ts'
@@ -36,6 +37,8 @@ export class DeliveredWorld {
 
   static async open(): Promise<DeliveredWorld> {
     const tested = await startTestService()
+    // On a busy machine a service that has just started answers 503 for a moment.
+    await untilSo(async () => (await tested.client.admin('GET', '/admin/v1/partners')).status === 200)
     const world = new DeliveredWorld(tested, await makeExportedMonths(tested.client))
     await world.acquireLease()
     return world
