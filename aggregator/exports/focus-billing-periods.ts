@@ -14,7 +14,7 @@ export interface BillingPeriods {
 
 /**
  * The table that accompanies the charges and says whether a billing period is open or closed. It is the same beside charges of every
- * version: neither FOCUS 1.2 nor 1.3 defines such a table, and its names are those that 1.4 gives them. It has one row per partner and month, so it stays small whatever the usage.
+ * version: neither FOCUS 1.2 nor 1.3 has such a dataset. Its columns are some of the one that 1.4 has, with the partner. It has one row per partner and month, so it stays small whatever the usage.
  */
 export function billingPeriodRows({ months, partners, liveAsOfMs, csv }: BillingPeriods): { rows: number; file: AsyncIterable<Uint8Array> } {
   const names = new Map(partners.map(({ id, name }) => [id, name]))

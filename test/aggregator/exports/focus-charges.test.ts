@@ -39,7 +39,8 @@ async function download(query: string, format: string, version?: FocusVersion): 
 }
 
 const textOf = (quoted: string) => readFileSync(quoted.slice(1, -1), 'utf8')
-const asCsv = (file: string) => `read_csv(${file}, all_varchar = true, header = true)`
+/** A quoted empty text is none that is missing. */
+const asCsv = (file: string) => `read_csv(${file}, all_varchar = true, header = true, allow_quoted_nulls = false)`
 
 /** The columns of FOCUS 1.2, as its specification lists them. */
 const COLUMNS_OF_1_2 = `AvailabilityZone BilledCost BillingAccountId BillingAccountName BillingAccountType BillingCurrency BillingPeriodEnd
@@ -54,6 +55,11 @@ const COLUMNS_OF_1_2 = `AvailabilityZone BilledCost BillingAccountId BillingAcco
 const ADDED_BY_1_3 = `AllocatedMethodDetails AllocatedMethodId AllocatedResourceId AllocatedResourceName AllocatedTags ContractApplied
   HostProviderName ServiceProviderName`.split(/\s+/)
 const COLUMNS: Record<FocusVersion, readonly string[]> = { '1.2': COLUMNS_OF_1_2, '1.3': [...COLUMNS_OF_1_2, ...ADDED_BY_1_3].sort() }
+/** "Allows nulls: False" in the specification. */
+const NEVER_NULL_IN_1_2 = `BilledCost BillingAccountId BillingCurrency BillingPeriodEnd BillingPeriodStart ChargeCategory ChargeFrequency
+  ChargePeriodEnd ChargePeriodStart ContractedCost EffectiveCost InvoiceIssuerName ListCost PricingCurrency PricingCurrencyEffectiveCost
+  ProviderName PublisherName ServiceCategory ServiceName ServiceSubcategory`.split(/\s+/)
+const NEVER_NULL: Record<FocusVersion, readonly string[]> = { '1.2': NEVER_NULL_IN_1_2, '1.3': [...NEVER_NULL_IN_1_2, 'ServiceProviderName'].sort() }
 
 describe.each(FOCUS_VERSIONS)('FOCUS %s', (version) => {
   test('FOCUS: a file has all columns of the version in its order, then those that begin with x_', async () => {
@@ -73,6 +79,7 @@ describe.each(FOCUS_VERSIONS)('FOCUS %s', (version) => {
       .split('\n'))
       expect(Object.keys(JSON.parse(line))).toEqual(header)
     expect(focusColumnsOf(version).map(({ name }) => name)).toEqual(header)
+    expect(focusColumnsOf(version).flatMap(({ name, nulls }) => (nulls || name.startsWith('x_') ? [] : [name]))).toEqual(NEVER_NULL[version])
   })
 
   test('FOCUS: CSV and NDJSON have the same rows, and NDJSON has all digits as plain numbers', async () => {
@@ -189,18 +196,16 @@ const isTimeOrNull = (column: string) => `(${column} IS NULL OR regexp_full_matc
 const isDecimalOrNull = (column: string) => `(${column} IS NULL OR regexp_full_match(${column}, '-?\\d+\\.\\d+'))`
 const isAmong = (column: string, values: readonly string[]) => `${column} IN (${values.map((value) => `'${value}'`).join(', ')})`
 const isNull = (column: string) => `${column} IS NULL`
-const withType = (version: FocusVersion, wanted: string) => focusColumnsOf(version).flatMap(({ name, type }) => (type === wanted ? [name] : []))
+const named = (version: FocusVersion, pattern: RegExp) => COLUMNS[version].filter((name) => pattern.test(name))
 
 /** SQL that must be true for every row. */
 const rulesOf = (version: FocusVersion): Record<string, string> => ({
-  'a column that the specification does not allow to be null is never null': focusColumnsOf(version)
-    .flatMap(({ name, nulls }) => (nulls ? [] : [`${name} IS NOT NULL`]))
-    .join(' AND '),
+  'a column that the specification does not allow to be null is never null': NEVER_NULL[version].map((name) => `${name} IS NOT NULL`).join(' AND '),
   'no text is empty or blank': focusColumnsOf(version)
     .map(({ name }) => `(${name} IS NULL OR trim(${name}) != '')`)
     .join(' AND '),
-  'a time is a moment in UTC as YYYY-MM-DDTHH:mm:ssZ': withType(version, 'time').map(isTimeOrNull).join(' AND '),
-  'a number is a plain decimal': withType(version, 'amount').map(isDecimalOrNull).join(' AND '),
+  'a time is a moment in UTC as YYYY-MM-DDTHH:mm:ssZ': [...named(version, /Period(Start|End)$/), 'x_DeletedAt'].map(isTimeOrNull).join(' AND '),
+  'a number is a plain decimal': [...named(version, /(Cost|Price|Quantity)$/), 'x_OwnMax'].map(isDecimalOrNull).join(' AND '),
   'a currency is a code of ISO 4217': "BillingCurrency = 'USD' AND PricingCurrency = 'USD'",
   'ChargeCategory, ChargeFrequency, PricingCategory and ChargeClass are of the closed lists': [
     isAmong('ChargeCategory', ['Usage', 'Purchase', 'Tax', 'Credit', 'Adjustment']),
@@ -217,8 +222,8 @@ const rulesOf = (version: FocusVersion): Record<string, string> => ({
     .map(([price, cost]) => `CAST(${price} AS DECIMAL(18, 9)) = 0 AND CAST(${cost} AS DECIMAL(18, 9)) = 0`)
     .join(' AND '),
   'a charge of usage has a SKU and a SKU price': 'SkuId IS NOT NULL AND SkuMeter IS NOT NULL AND SkuPriceId IS NOT NULL',
-  'there is no commitment, reservation or invoice': focusColumnsOf(version)
-    .flatMap(({ name }) => (/^(CommitmentDiscount|CapacityReservation|InvoiceId)/.test(name) ? [isNull(name)] : []))
+  'there is no commitment, reservation or invoice': named(version, /^(CommitmentDiscount|CapacityReservation|InvoiceId)/)
+    .map(isNull)
     .join(' AND '),
   'a region has an id and a name, or neither': '(RegionId IS NULL) = (RegionName IS NULL)',
   'a charge of a resource has its region': 'ResourceId IS NULL OR RegionId IS NOT NULL',
@@ -233,8 +238,8 @@ const rulesOf = (version: FocusVersion): Record<string, string> => ({
 })
 
 const ONLY_1_3: Record<string, string> = {
-  'a charge that is not of a split cost allocation has no allocated columns': focusColumnsOf('1.3')
-    .flatMap(({ name }) => (name.startsWith('Allocated') ? [isNull(name)] : []))
+  'a charge that is not of a split cost allocation has no allocated columns': named('1.3', /^Allocated/)
+    .map(isNull)
     .join(' AND '),
   'no contract commitment is applied': isNull('ContractApplied'),
   'the host is the service provider where it is not exposed': 'HostProviderName = ServiceProviderName',
