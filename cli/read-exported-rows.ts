@@ -1,5 +1,5 @@
 import { StringDecoder } from 'node:string_decoder'
-import type { ExportFormat } from '../contract/export-formats.ts'
+import { EXPORT_FORMATS, type ExportFormat } from '../contract/export-formats.ts'
 import { addDecimals, type ExactDecimal } from '../metering/exact-decimal.ts'
 import { parseExactJson } from '../metering/exact-json.ts'
 import { NumberToken } from '../metering/quantity.ts'
@@ -27,7 +27,9 @@ export type TextFormat = Exclude<ExportFormat, 'parquet' | 'focus-parquet' | 'xl
 /** Reads a file's rows by what the format says, without holding more than one. Throws RangeError for what is no such row. */
 export function openRowReader(format: TextFormat): RowReader {
   const counted = noRows()
-  const take = format === 'json' || format === 'ndjson' ? jsonRows(counted) : csvRows(counted, COLUMNS[format])
+  const { rows, container } = EXPORT_FORMATS[format]
+  const columns = { lines: OF_LINES, charges: OF_CHARGES, months: undefined }[rows]
+  const take = container === 'csv' ? csvRows(counted, columns) : jsonRows(counted, columns ?? OF_LINES)
   const decoder = new StringDecoder('utf8')
   let rest = ''
   return {
@@ -62,18 +64,16 @@ interface Columns {
   readonly value: string
 }
 
-const COLUMNS: Record<'csv' | 'focus-csv' | 'focus-billing-period', Columns | undefined> = {
-  csv: { line: 'line', metric: 'metric', value: 'value' },
-  'focus-csv': { line: 'x_Line', metric: 'SkuMeter', value: 'ConsumedQuantity' },
-  'focus-billing-period': undefined,
-}
+const OF_LINES: Columns = { line: 'line', metric: 'metric', value: 'value' }
+/** The same in every version of FOCUS. */
+const OF_CHARGES: Columns = { line: 'x_Line', metric: 'SkuMeter', value: 'ConsumedQuantity' }
 
 /** One row a line, in the array too. */
-function jsonRows(counted: RowTotals) {
+function jsonRows(counted: RowTotals, columns: Columns) {
   return (line: string | undefined) => {
     if (line === undefined || line === '[' || line === ']') return
     const row = parseExactJson(line.endsWith(',') ? line.slice(0, -1) : line) as Record<string, unknown>
-    const { line: kind, metric, value } = row
+    const [kind, metric, value] = [row[columns.line], row[columns.metric], row[columns.value]]
     if (typeof kind !== 'string' || typeof metric !== 'string' || !(value instanceof NumberToken)) throw new RangeError(`"${line}" is no row of an export.`)
     countRow(counted, { line: kind, metric, value: value.text })
   }

@@ -7,6 +7,7 @@ export const EXPORT_FORMATS = {
   xlsx: { rows: 'lines', container: 'xlsx', extension: 'xlsx', contentType: 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet' },
   'focus-csv': { rows: 'charges', container: 'csv', extension: 'focus.csv', contentType: 'text/csv; charset=utf-8; header=present' },
   'focus-parquet': { rows: 'charges', container: 'parquet', extension: 'focus.parquet', contentType: 'application/vnd.apache.parquet' },
+  'focus-ndjson': { rows: 'charges', container: 'ndjson', extension: 'focus.ndjson', contentType: 'application/x-ndjson' },
   'focus-billing-period': { rows: 'months', container: 'csv', extension: 'billing-period.csv', contentType: 'text/csv; charset=utf-8; header=present' },
 } as const satisfies Record<string, ExportShape>
 
@@ -19,6 +20,15 @@ export interface ExportShape {
 
 export type ExportFormat = keyof typeof EXPORT_FORMATS
 export const EXPORT_FORMAT_NAMES = Object.keys(EXPORT_FORMATS) as ExportFormat[]
+
+/** The versions of FOCUS that are written, oldest first. */
+export const FOCUS_VERSIONS = ['1.2', '1.3'] as const
+export type FocusVersion = (typeof FOCUS_VERSIONS)[number]
+export const FOCUS_VERSION_DEFAULT: FocusVersion = '1.3'
+
+export function isFocus(format: ExportFormat): boolean {
+  return EXPORT_FORMATS[format].rows !== 'lines'
+}
 
 /** The columns of a format whose rows are lines, in their order. */
 export const EXPORT_COLUMNS = [

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { EXPORT_FORMAT_NAMES } from './export-formats.ts'
+import { EXPORT_FORMAT_NAMES, FOCUS_VERSIONS, type FocusVersion, isFocus } from './export-formats.ts'
 import { STATEMENT_LINES } from './fields.ts'
 
 /**
@@ -9,6 +9,7 @@ import { STATEMENT_LINES } from './fields.ts'
 export const Manifest = z.object({
   generator: z.string().meta({ description: 'Program and version.' }),
   format: z.enum(EXPORT_FORMAT_NAMES),
+  focus_version: z.enum(FOCUS_VERSIONS).nullable().default(null).meta({ description: 'FOCUS only: the version of the specification.' }),
   guard: z
     .enum(['on', 'off'])
     .nullable()
@@ -30,6 +31,11 @@ export const Manifest = z.object({
   totals: z.array(z.object({ line: z.enum(STATEMENT_LINES), metric: z.string(), rows: z.number().int(), value: z.string() })),
 })
 export type Manifest = z.output<typeof Manifest>
+
+/** The version of FOCUS that a file has; undefined for other formats. Manifests did not name it while 1.2 was the only one. */
+export function focusVersionOf({ format, focus_version }: Pick<Manifest, 'format' | 'focus_version'>): FocusVersion | undefined {
+  return isFocus(format) ? (focus_version ?? '1.2') : undefined
+}
 
 /** Adds what is known only when the file is complete. */
 export const FileManifest = Manifest.extend({ file: z.string(), bytes: z.number().int(), sha256: z.string() })

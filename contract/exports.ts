@@ -1,12 +1,16 @@
 import { z } from 'zod'
 import { IN_FEBRUARY, PARTNER_ID, PROJECT_ID, PROJECT_NAME, STATEMENT_SHA256 } from './example-values.ts'
-import { EXPORT_COLUMNS, EXPORT_FORMAT_NAMES, EXPORT_FORMATS } from './export-formats.ts'
+import { EXPORT_COLUMNS, EXPORT_FORMAT_NAMES, EXPORT_FORMATS, FOCUS_VERSION_DEFAULT, FOCUS_VERSIONS } from './export-formats.ts'
 import { Manifest } from './export-manifest.ts'
 import { DayParam, MonthParam, PartnerParams } from './fields.ts'
 import { defineOperation, type FileAnswer } from './operation.ts'
 
 const FormatQuery = {
   format: z.enum(EXPORT_FORMAT_NAMES).default('csv'),
+  focus: z
+    .enum(FOCUS_VERSIONS)
+    .optional()
+    .meta({ description: `FOCUS only: the version of the specification that the file follows. Default: ${FOCUS_VERSION_DEFAULT}.` }),
   guard: z.enum(['on', 'off']).optional().meta({
     description:
       'CSV only. on (the default): an apostrophe in front of texts that a spreadsheet would run as a formula. off: all texts as they are, for programs.',
@@ -98,6 +102,7 @@ export const GET_EXPORT_MANIFEST = defineOperation({
       200: {
         generator: 'meterline 1.0.0',
         format: 'csv',
+        focus_version: null,
         guard: 'on',
         bom: false,
         partner_id: PARTNER_ID,

@@ -1,5 +1,5 @@
 /**
- * How FOCUS 1.2 classifies a service. `category` and `subcategory` are of its closed lists (columns ServiceCategory and
+ * How FOCUS (1.2 and 1.3 alike) classifies a service. `category` and `subcategory` are of its closed lists (columns ServiceCategory and
  * ServiceSubcategory); a service has one category, so services are named after what they do.
  */
 export interface FocusService {
@@ -22,7 +22,7 @@ export const FOCUS_SERVICES = {
 /** A metric of a closed month that is no longer in the catalogue. */
 export const UNKNOWN_FOCUS_SERVICE: FocusService = { name: 'Other', category: 'Other', subcategory: 'Other (Other)' }
 
-/** Units in the form that FOCUS 1.2 requires (attribute Unit Format): its own abbreviations, and otherwise capitalized plurals. */
+/** Units in the form that FOCUS requires (attribute Unit Format): its own abbreviations, and otherwise capitalized plurals. */
 export const FOCUS_UNITS = { byte: 'B', token: 'Tokens', call: 'Calls', credit: 'Credits', request: 'Requests', second: 'Seconds' } as const
 
 export type Unit = keyof typeof FOCUS_UNITS

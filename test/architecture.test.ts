@@ -79,7 +79,16 @@ const DOORS: Record<string, Record<string, readonly string[]>> = {
     sql: ['clickhouse.ts', 'errors.ts', 'limited-reads.ts', 'migrate.ts'],
   },
   cli: {
-    service: ['run.ts', 'start-service.ts', 'migrate-store.ts', 'rebuild-offline.ts', 'secret-files.ts', 'count-parquet.ts', 'document-configuration.ts'],
+    service: [
+      'run.ts',
+      'start-service.ts',
+      'migrate-store.ts',
+      'rebuild-offline.ts',
+      'secret-files.ts',
+      'count-parquet.ts',
+      'document-configuration.ts',
+      'document-focus-columns.ts',
+    ],
   },
   demo: { service: ['closers.ts', 'config.ts', 'open-logging.ts', 'signals.ts', 'start-service.ts'] },
   bench: {

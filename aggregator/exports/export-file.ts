@@ -4,7 +4,7 @@ import type { Manifest } from '../../contract/export-manifest.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { type CsvOptions, csvHeader } from './export-csv.ts'
 import { workbookFile } from './export-xlsx.ts'
-import { FOCUS_COLUMNS } from './focus-columns.ts'
+import { focusColumnsOf } from './focus-columns.ts'
 import { type FocusCharges, streamCharges } from './focus-rows.ts'
 import { type ExportSource, streamRowLines, streamRows } from './stream-rows.ts'
 
@@ -23,10 +23,10 @@ export function exportFile(lane: Lane, exported: ExportedFile): AsyncIterable<Ui
 }
 
 async function* chargesFile(lane: Lane, { charges, csv }: ExportedFile, container: ExportShape['container']): AsyncIterable<Uint8Array> {
-  if (container !== 'csv') return yield* streamCharges(lane, charges, 'parquet', csv)
-  const names = FOCUS_COLUMNS.map(({ name }) => name)
-  yield csvHeader(names, csv)
-  yield* streamCharges(lane, charges, 'csv', csv)
+  const names = focusColumnsOf(charges.version).map(({ name }) => name)
+  if (container === 'csv') yield csvHeader(names, csv)
+  if (container === 'csv' || container === 'ndjson' || container === 'parquet') yield* streamCharges(lane, charges, container, csv)
+  else throw new Error(`Charges are not written as ${container}.`)
 }
 
 async function* linesFile(lane: Lane, { source, csv, manifest }: ExportedFile, container: ExportShape['container']): AsyncIterable<Uint8Array> {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { EXPORT_FORMATS, type ExportFormat } from '../../contract/export-formats.ts'
+import { EXPORT_FORMATS, type ExportFormat, FOCUS_VERSION_DEFAULT, type FocusVersion, isFocus } from '../../contract/export-formats.ts'
 import type { Manifest } from '../../contract/export-manifest.ts'
 import type { Period } from '../../metering/period.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
@@ -17,6 +17,8 @@ import type { ExportSource } from './stream-rows.ts'
 
 export interface ExportRequest {
   readonly format: ExportFormat
+  /** Of the formats of FOCUS; the newest by default. */
+  readonly focus?: FocusVersion | undefined
   /** For CSV; other formats write texts as they are. */
   readonly csv: CsvOptions
   /** Undefined for all partners. */
@@ -111,7 +113,8 @@ export class Exports {
     const source = await this.#stageRows({ lane, exportId, months, request })
     const sums = await readExportTotals(lane, source, rowKind)
     if (container === 'parquet' && !sums.fitsParquet) return undefined
-    const charges = { exportId, from: period.first, end: period.end, currency, partners }
+    const version = request.focus ?? FOCUS_VERSION_DEFAULT
+    const charges = { version, exportId, from: period.first, end: period.end, currency, partners }
     const manifest = this.#manifest({ request, months, liveAsOfMs }, sums)
     return { manifest, file: exportFile(lane, { manifest, source, charges, csv: request.csv }) }
   }
@@ -133,13 +136,14 @@ export class Exports {
   }
 
   #manifest({ request, months, liveAsOfMs }: ResolvedExport, { rows, totals }: Pick<ExportTotals, 'rows' | 'totals'>): Manifest {
-    const { format, csv, partner, month, period } = request
+    const { format, focus, csv, partner, month, period } = request
     const isCsv = EXPORT_FORMATS[format].container === 'csv'
     const asOf = months.map(({ closed }) => (month === undefined || closed === undefined ? liveAsOfMs : closed.asOfMs))
     const known = asOf.filter((each) => each !== null)
     return {
       generator: this.#options.generator,
       format,
+      focus_version: isFocus(format) ? (focus ?? FOCUS_VERSION_DEFAULT) : null,
       guard: isCsv ? (csv.isGuarded ? 'on' : 'off') : null,
       bom: isCsv ? csv.hasBom : null,
       partner_id: partner?.id ?? null,

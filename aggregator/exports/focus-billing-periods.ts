@@ -13,8 +13,8 @@ export interface BillingPeriods {
 }
 
 /**
- * The table that accompanies the charges and says whether a billing period is open or closed. Its columns are those of FOCUS 1.3,
- * because 1.2 has no such table. It has one row per partner and month, so it stays small whatever the usage.
+ * The table that accompanies the charges and says whether a billing period is open or closed. It is the same beside charges of every
+ * version: neither FOCUS 1.2 nor 1.3 has such a dataset. Its columns are some of the one that 1.4 has, with the partner. It has one row per partner and month, so it stays small whatever the usage.
  */
 export function billingPeriodRows({ months, partners, liveAsOfMs, csv }: BillingPeriods): { rows: number; file: AsyncIterable<Uint8Array> } {
   const names = new Map(partners.map(({ id, name }) => [id, name]))

@@ -1,15 +1,17 @@
 import { z } from 'zod'
+import { FOCUS_VERSIONS, type FocusVersion } from '../../contract/export-formats.ts'
 import { REGION_NAMES, REGIONS } from '../../contract/fields.ts'
 import { FOCUS_UNITS } from '../../metering/focus-services.ts'
 import { METRIC_NAMES, METRICS } from '../../metering/metrics.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
-import { EXACT_ROW_SETTINGS } from '../statements/canonical-lines.ts'
+import { AS_TEXT, EXACT_ROW_SETTINGS } from '../statements/canonical-lines.ts'
 import { CSV_SETTINGS, CSV_VALUES, type CsvOptions } from './export-csv.ts'
 import { PARQUET_SETTINGS, PARQUET_VALUES } from './export-parquet.ts'
-import { FOCUS_COLUMNS, type FocusColumn, type FocusType } from './focus-columns.ts'
+import { type FocusType, focusColumnsOf } from './focus-columns.ts'
 
 export interface FocusCharges {
+  readonly version: FocusVersion
   readonly exportId: string
   /** The span of the export: the peak of a part of a month is charged for that part. */
   readonly from: string
@@ -20,18 +22,20 @@ export interface FocusCharges {
 }
 
 /**
- * The charges of FOCUS 1.2. A cumulative metric has one row per project and day; a peak metric has one row per project and month, with the
+ * The charges of FOCUS. A cumulative metric has one row per project and day; a peak metric has one row per project and month, with the
  * value on the partner's peak day. Readers of FOCUS add quantities up, and so arrive at the partner's totals. Throws StoreError.
  */
 export function streamCharges(
   lane: Lane,
-  { exportId, from, end, currency, partners }: FocusCharges,
-  container: 'csv' | 'parquet',
+  { version, exportId, from, end, currency, partners }: FocusCharges,
+  container: 'csv' | 'ndjson' | 'parquet',
   { isGuarded }: CsvOptions,
 ): AsyncIterable<Uint8Array> {
   const partnerNames = partners.map(({ name }) => name)
   const params = { exportId, from, end, currency, provider: PROVIDER, partnerIds: partners.map(({ id }) => id), partnerNames, ...CATALOGUES }
-  return container === 'csv' ? lane.bytes(focusCsvRows, { ...params, isGuarded: isGuarded ? 1 : 0 }, 'CSV') : lane.bytes(focusParquetRows, params, 'Parquet')
+  const queries = QUERIES[version]
+  if (container === 'csv') return lane.bytes(queries.csv, { ...params, isGuarded: isGuarded ? 1 : 0 }, 'CSV')
+  return container === 'ndjson' ? lane.bytes(queries.ndjson, params, 'JSONEachRow') : lane.bytes(queries.parquet, params, 'Parquet')
 }
 
 export const PROVIDER = 'Meterline'
@@ -82,19 +86,18 @@ const FROM_CHARGES = `
     ) AS charge
     ORDER BY charge.partner_id, charge.place, charge.for_month, charge.project_id, charge.metric, charge.entry, charge.since`
 
-function selectCharges(format: (column: FocusColumn) => string): string {
-  return `SELECT ${FOCUS_COLUMNS.map((column) => `${format(column)} AS ${column.name}`).join(',\n      ')} ${FROM_CHARGES}`
+type Formats = Readonly<Record<FocusType, (sql: string) => string>>
+
+function selectCharges(version: FocusVersion, formats: Formats): string {
+  const columns = focusColumnsOf(version).map(({ name, type, sql }) => `${formats[type](sql)} AS ${name}`)
+  return `SELECT ${columns.join(',\n      ')} ${FROM_CHARGES}`
 }
 
-const AS_CSV: Record<FocusType, (sql: string) => string> = {
-  key: (sql) => sql,
-  text: CSV_VALUES.text,
-  amount: CSV_VALUES.decimal,
-  day: CSV_VALUES.day,
-  time: (sql) => `formatDateTime(toDateTime64(${sql}, 3, 'UTC'), '%Y-%m-%dT%H:%i:%SZ', 'UTC')`,
-}
+const instant = (sql: string) => `formatDateTime(toDateTime64(${sql}, 3, 'UTC'), '%Y-%m-%dT%H:%i:%SZ', 'UTC')`
 
-const AS_PARQUET: Record<FocusType, (sql: string) => string> = {
+const AS_CSV: Formats = { key: (sql) => sql, text: CSV_VALUES.text, amount: CSV_VALUES.decimal, day: CSV_VALUES.day, time: instant }
+const AS_NDJSON: Formats = { key: AS_TEXT.text, text: AS_TEXT.text, amount: AS_TEXT.decimal, day: AS_TEXT.day, time: instant }
+const AS_PARQUET: Formats = {
   key: PARQUET_VALUES.text,
   text: PARQUET_VALUES.text,
   amount: PARQUET_VALUES.decimal,
@@ -102,19 +105,34 @@ const AS_PARQUET: Record<FocusType, (sql: string) => string> = {
   time: PARQUET_VALUES.time,
 }
 
-const focusCsvRows = defineQuery({
-  name: 'focus_csv_rows',
-  sql: selectCharges(({ type, sql }) => AS_CSV[type](sql)),
-  params: ChargesParams.extend({ isGuarded: z.number() }),
-  row: z.object({}),
-  // FOCUS requires a decimal point, so amounts keep all nine fraction digits.
-  settings: { ...EXACT_ROW_SETTINGS, ...CSV_SETTINGS, output_format_decimal_trailing_zeros: 1 },
-})
+function queriesOf(version: FocusVersion) {
+  const named = (container: string) => `focus_${version.replace('.', '_')}_${container}_rows`
+  return {
+    csv: defineQuery({
+      name: named('csv'),
+      sql: selectCharges(version, AS_CSV),
+      params: ChargesParams.extend({ isGuarded: z.number() }),
+      row: z.object({}),
+      // FOCUS requires a decimal point, so amounts keep all nine fraction digits.
+      settings: { ...EXACT_ROW_SETTINGS, ...CSV_SETTINGS, output_format_decimal_trailing_zeros: 1 },
+    }),
+    ndjson: defineQuery({
+      name: named('ndjson'),
+      sql: selectCharges(version, AS_NDJSON),
+      params: ChargesParams,
+      row: z.object({}),
+      settings: EXACT_ROW_SETTINGS,
+    }),
+    parquet: defineQuery({
+      name: named('parquet'),
+      sql: selectCharges(version, AS_PARQUET),
+      params: ChargesParams,
+      row: z.object({}),
+      settings: { ...EXACT_ROW_SETTINGS, ...PARQUET_SETTINGS },
+    }),
+  }
+}
 
-const focusParquetRows = defineQuery({
-  name: 'focus_parquet_rows',
-  sql: selectCharges(({ type, sql }) => AS_PARQUET[type](sql)),
-  params: ChargesParams,
-  row: z.object({}),
-  settings: { ...EXACT_ROW_SETTINGS, ...PARQUET_SETTINGS },
-})
+const QUERIES = Object.fromEntries(FOCUS_VERSIONS.map((version) => [version, queriesOf(version)])) as Readonly<
+  Record<FocusVersion, ReturnType<typeof queriesOf>>
+>

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { ExportRequest, OpenedExport } from '../../aggregator/exports/exports.ts'
-import { EXPORT_FORMATS } from '../../contract/export-formats.ts'
+import { EXPORT_FORMATS, isFocus } from '../../contract/export-formats.ts'
 import { type Manifest, manifestHeader } from '../../contract/export-manifest.ts'
 import { EXPORT_LINES, EXPORT_OWN_STATEMENT, GET_EXPORT_MANIFEST } from '../../contract/exports.ts'
 import type { QueryOf } from '../../contract/operation.ts'
@@ -53,11 +53,14 @@ async function requireExportRequest({ registry }: ApiContext, query: QueryOf<typ
   return { ...format, partner, month: undefined, period: parsed.period }
 }
 
-function requireFormat({ format, guard, bom }: Pick<QueryOf<typeof EXPORT_LINES>, 'format' | 'guard' | 'bom'>): Pick<ExportRequest, 'format' | 'csv'> {
+type FormatQuery = Pick<QueryOf<typeof EXPORT_LINES>, 'format' | 'focus' | 'guard' | 'bom'>
+
+function requireFormat({ format, focus, guard, bom }: FormatQuery): Pick<ExportRequest, 'format' | 'focus' | 'csv'> {
   const onlyForCsv = guard !== undefined ? 'guard' : bom !== undefined ? 'bom' : undefined
   if (onlyForCsv !== undefined && EXPORT_FORMATS[format].container !== 'csv')
     throw new ApiError('INVALID_REQUEST', `${onlyForCsv} is only for formats of CSV; ${format} writes all texts as they are.`)
-  return { format, csv: { isGuarded: guard !== 'off', hasBom: bom === 'true' } }
+  if (focus !== undefined && !isFocus(format)) throw new ApiError('INVALID_REQUEST', `focus is only for formats of FOCUS, and ${format} is none.`)
+  return { format, focus, csv: { isGuarded: guard !== 'off', hasBom: bom === 'true' } }
 }
 
 function requireMonthSpan(text: string): Pick<ExportRequest, 'month' | 'period'> {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { open, rename, rm } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
 import { requireComplete } from '../../contract/complete-export.ts'
-import { EXPORT_FORMAT_NAMES, EXPORT_FORMATS } from '../../contract/export-formats.ts'
+import { EXPORT_FORMAT_NAMES, EXPORT_FORMATS, FOCUS_VERSION_DEFAULT, FOCUS_VERSIONS } from '../../contract/export-formats.ts'
 import { type FileManifest, Manifest } from '../../contract/export-manifest.ts'
 import { EXPORT_LINES, EXPORT_OWN_STATEMENT } from '../../contract/exports.ts'
 import type { RequestInput } from '../../contract/operation.ts'
@@ -25,12 +25,14 @@ export const exportCommand: CommandRegistration = (program, run) => {
       .option('--to <day>', 'last day, inclusive')
       .option('--partner <id>', 'one partner only')
       .option('--format <format>', EXPORT_FORMAT_NAMES.join(', '), 'csv')
+      .option('--focus <version>', `FOCUS only: the version of the specification, ${FOCUS_VERSIONS.join(' or ')}; default ${FOCUS_VERSION_DEFAULT}`)
       .option('--guard <on|off>', 'CSV only: whether texts that a spreadsheet would run as a formula get an apostrophe; default on')
       .option('--bom', 'CSV only: begin with a byte order mark, for spreadsheets')
       .option('--out <file>', 'default: the file name that the service gives, in the working directory')
       .action((own: ExportOptions) => run((session) => exportFile(session, own))),
     ['meterline export --month 2026-01', 'the statements of all partners, or of the partner that you are, as CSV'],
     ['meterline export --month 2026-01 --partner p_1 --format xlsx --out january.xlsx', 'one partner, as a workbook'],
+    ['meterline export --month 2026-01 --format focus-parquet --focus 1.2', 'for a cost tool that reads FOCUS 1.2'],
     ['meterline export --from 2026-01-01 --to 2026-01-07 --format ndjson', 'usage as metered so far'],
   )
 }
@@ -41,6 +43,7 @@ interface ExportOptions {
   readonly to?: string
   readonly partner?: string
   readonly format?: string
+  readonly focus?: string
   readonly guard?: string
   readonly bom?: boolean
   /** Default: the file name that the service gives, in the working directory. */
@@ -76,9 +79,9 @@ async function exportFile(session: Session, options: ExportOptions): Promise<voi
 }
 
 /** Finance exports everything, a partner its own statements. A wrong format or month is reported by the service itself. */
-function requestExport(session: Session, { month, from, to, partner, format, guard, bom }: ExportOptions): Promise<Download> {
+function requestExport(session: Session, { month, from, to, partner, format, focus, guard, bom }: ExportOptions): Promise<Download> {
   const connection = connect(session, ['admin', 'partner'], { partner })
-  const shape = { format, guard, bom: bom === true ? 'true' : undefined }
+  const shape = { format, focus, guard, bom: bom === true ? 'true' : undefined }
   if (connection.credential.kind === 'admin')
     return openDownload(connection, EXPORT_LINES, { query: { month, from, to, partner, ...shape } as RequestInput<typeof EXPORT_LINES>['query'] })
   if (month === undefined)

@@ -3,7 +3,7 @@ import { createReadStream, existsSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import type { ExportFormat } from '../../contract/export-formats.ts'
-import { FileManifest, type Manifest } from '../../contract/export-manifest.ts'
+import { FileManifest, focusVersionOf, type Manifest } from '../../contract/export-manifest.ts'
 import { EXPORT_LINES, EXPORT_OWN_STATEMENT, GET_EXPORT_MANIFEST } from '../../contract/exports.ts'
 import { counted } from '../../metering/counted.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'
@@ -168,17 +168,19 @@ async function requestManifest(session: Session, manifest: FileManifest): Promis
 /** The same export as the service makes it now: finance exports everything, a partner its own statements. */
 function downloadAgain(session: Session, manifest: FileManifest): Promise<Download> {
   const connection = connect(session, ['admin', 'partner'])
-  const { format, guard, bom, month } = sameExport(manifest)
+  const { format, focus, guard, bom, month } = sameExport(manifest)
   if (connection.credential.kind === 'admin') return openDownload(connection, EXPORT_LINES, { query: sameExport(manifest) })
   if (month === undefined) throw usageError('A partner compares the statement of a month; this file has other days.', 'Verify it with --offline.')
-  return openDownload(connection, EXPORT_OWN_STATEMENT, { params: { partnerId: requirePartnerId(connection), month }, query: { format, guard, bom } })
+  return openDownload(connection, EXPORT_OWN_STATEMENT, { params: { partnerId: requirePartnerId(connection), month }, query: { format, focus, guard, bom } })
 }
 
-function sameExport({ month, from, to, partner_id, format, guard, bom }: FileManifest) {
+function sameExport(manifest: FileManifest) {
+  const { month, from, to, partner_id, format, guard, bom } = manifest
   return {
     ...(month === null ? { from, to } : {}),
     month: month ?? undefined,
     format,
+    focus: focusVersionOf(manifest),
     partner: partner_id ?? undefined,
     guard: guard ?? undefined,
     bom: bom === true ? ('true' as const) : undefined,

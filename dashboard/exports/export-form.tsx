@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks'
-import { EXPORT_FORMAT_NAMES, type ExportFormat } from '../../contract/export-formats.ts'
+import { EXPORT_FORMAT_NAMES, type ExportFormat, FOCUS_VERSION_DEFAULT, FOCUS_VERSIONS, isFocus } from '../../contract/export-formats.ts'
 import type { EXPORT_LINES } from '../../contract/exports.ts'
 import type { RequestInput } from '../../contract/operation.ts'
 import { addMonths, dayOf, isMonth } from '../address/period.ts'
@@ -44,6 +44,7 @@ export function ExportForm({ isBusy, onDownload, onCount }: ExportFormProps) {
             ))}
           </select>
         </label>
+        {isFocus(format) ? <FocusField /> : null}
       </div>
       {isCsv(format) ? <CsvFields /> : null}
       <div role="alert">{problem === '' ? null : <Notice tone="bad">{problem}</Notice>}</div>
@@ -117,6 +118,21 @@ function PartnerField() {
   )
 }
 
+function FocusField() {
+  return (
+    <label>
+      Version of FOCUS
+      <select name="focus" defaultValue={FOCUS_VERSION_DEFAULT}>
+        {FOCUS_VERSIONS.map((version) => (
+          <option key={version} value={version}>
+            {version}
+          </option>
+        ))}
+      </select>
+    </label>
+  )
+}
+
 function CsvFields() {
   return (
     <fieldset class="choice csv">
@@ -142,7 +158,8 @@ function readQuery(fields: FormData, span: 'month' | 'days', format: ExportForma
   const text = (name: string) => String(fields.get(name) ?? '').trim()
   const partner = text('partner') === '' ? undefined : text('partner')
   const csv = isCsv(format) ? ({ guard: fields.has('guard') ? 'on' : 'off', bom: fields.has('bom') ? 'true' : 'false' } as const) : {}
-  if (span === 'month') return isMonth(text('month')) ? { month: text('month'), partner, format, ...csv } : 'Write the month as 2026-01.'
+  const focus = isFocus(format) ? { focus: FOCUS_VERSIONS.find((version) => version === text('focus')) } : {}
+  if (span === 'month') return isMonth(text('month')) ? { month: text('month'), partner, format, ...focus, ...csv } : 'Write the month as 2026-01.'
   const [from, to] = [text('from'), text('to')]
-  return from > to ? 'The first day is after the last one.' : { from, to, partner, format, ...csv }
+  return from > to ? 'The first day is after the last one.' : { from, to, partner, format, ...focus, ...csv }
 }

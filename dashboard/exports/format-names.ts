@@ -9,6 +9,7 @@ export const FORMAT_NAMES: Readonly<Record<ExportFormat, string>> = {
   xlsx: 'Excel workbook',
   'focus-csv': 'FOCUS, CSV',
   'focus-parquet': 'FOCUS, Parquet',
+  'focus-ndjson': 'FOCUS, NDJSON',
   'focus-billing-period': 'FOCUS billing periods, CSV',
 }
 

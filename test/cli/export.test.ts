@@ -5,7 +5,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { EXPORT_FORMAT_NAMES } from '../../contract/export-formats.ts'
+import { EXPORT_FORMAT_NAMES, FOCUS_VERSIONS } from '../../contract/export-formats.ts'
 import type { Credentials } from '../support/clients/client.ts'
 import { runHere } from '../support/clients/run-here.ts'
 import { runMeterline, spawnMeterline } from '../support/engines/service-process.ts'
@@ -57,6 +57,23 @@ describe('meterline export and verify', () => {
     },
   )
 
+  test.each(FOCUS_VERSIONS)('a file of FOCUS %s is verified against the service in its own version, whatever the default is', async (version) => {
+    for (const format of ['focus-csv', 'focus-ndjson', 'focus-parquet', 'focus-billing-period']) {
+      const name = `of-${version}.${format}`
+      expect(await exportTo(name, '--format', format, '--focus', version)).toMatchObject({ code: 0, stderr: '' })
+      expect(JSON.parse(readFileSync(`${pathOf(name)}.manifest.json`, 'utf8'))).toMatchObject({ format, focus_version: version })
+      expect(await verify(name)).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining('the month is closed and will not change') })
+    }
+  })
+
+  test('a FOCUS file whose manifest names no version, from before there were two, is verified as 1.2', async () => {
+    await exportTo('old.csv', '--format', 'focus-csv', '--focus', '1.2')
+    const manifestPath = `${pathOf('old.csv')}.manifest.json`
+    const { focus_version, ...rest } = JSON.parse(readFileSync(manifestPath, 'utf8'))
+    writeFileSync(manifestPath, JSON.stringify(rest))
+    expect([focus_version, await verify('old.csv')]).toMatchObject(['1.2', { code: 0, stdout: expect.stringContaining('The service returns the same bytes') }])
+  })
+
   test('a Parquet file with a number of 38 digits is verified to the last digit', async () => {
     expect(await exportTo('wide.parquet', '--month', '2026-01', '--format', 'parquet')).toMatchObject({ code: 0 })
     const { code, stdout } = await verify('wide.parquet', '--json')
@@ -104,7 +121,7 @@ describe('verify finds a changed file', () => {
     writeFileSync(pathOf(name), text.replace(from, to))
   }
 
-  test.each(['csv', 'json', 'ndjson', 'focus-csv'])('verify finds one changed digit in a %s file', async (format) => {
+  test.each(['csv', 'json', 'ndjson', 'focus-csv', 'focus-ndjson'])('verify finds one changed digit in a %s file', async (format) => {
     await exportTo(`false.${format}`, '--format', format)
     falsify(`false.${format}`, /1000/, '1001')
     const { code, stderr } = await verify(`false.${format}`, '--offline')
@@ -225,6 +242,8 @@ describe('an interrupted export leaves no file that passes verify', () => {
     const before = readdirSync(directory.path).length
     const invalid = [
       [['--format', 'ods'], 'query.format'],
+      [['--format', 'focus-csv', '--focus', '1.1'], 'query.focus'],
+      [['--format', 'csv', '--focus', '1.3'], 'focus is only for formats of FOCUS'],
       [['--month', '2026-13'], '"2026-13" is not a month'],
       [['--month', '2025-12'], 'no statement for this month'],
       [['--from', '2026-01-01'], 'Set either month, or both from and to.'],

@@ -4,7 +4,6 @@ import { readXlsx } from 'hucre'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { guardFormulas } from '../../../aggregator/exports/export-csv.ts'
 import { addDecimals } from '../../../metering/exact-decimal.ts'
-import { METRIC_NAMES } from '../../../metering/metrics.ts'
 import type { Answer, Credentials } from '../../support/clients/client.ts'
 import { queryDuckDb } from '../../support/engines/duckdb.ts'
 import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
@@ -179,84 +178,3 @@ describe('exports read by DuckDB', () => {
     }
   })
 })
-
-describe('FOCUS', () => {
-  test('FOCUS charges have one row per month for a peak, one per day for a cumulative metric, and corrections in their own month', async () => {
-    const name = await download(`month=2026-02&partner=${partner.partnerId}`, 'focus-parquet')
-    const rows = await queryDuckDb(`SELECT coalesce(ChargeClass, '-') || ' ' || SkuMeter || ' ' || coalesce(ResourceId, '-') || ' '
-      || strftime(ChargePeriodStart AT TIME ZONE 'UTC', '%Y-%m-%d') || ' ' || strftime(ChargePeriodEnd AT TIME ZONE 'UTC', '%Y-%m-%d') || ' ' || CAST(CAST(ConsumedQuantity AS DOUBLE) AS VARCHAR) AS charge,
-      BillingCurrency AS currency, CAST(BilledCost AS VARCHAR) AS cost FROM read_parquet(${fileOf(name)})`)
-    expect(rows.map(({ charge }) => charge)).toEqual([
-      '- ai_tokens quoted 2026-02-07 2026-02-08 8.0',
-      'Correction database_size_bytes -formula 2026-01-01 2026-02-01 -9.0',
-      'Correction ai_tokens gone 2026-01-01 2026-02-01 0.5',
-      'Correction database_size_bytes gone 2026-01-01 2026-02-01 -6.0',
-      'Correction database_size_bytes quoted 2026-01-01 2026-02-01 1000.0',
-      'Correction ai_tokens - 2026-01-01 2026-02-01 -3.5',
-    ])
-    expect(new Set(rows.map(({ currency, cost }) => `${currency} ${cost}`))).toEqual(new Set(['USD 0.000000000']))
-  })
-
-  test('FOCUS: each row keeps the rules of FOCUS 1.2 that the official validator does not check', async () => {
-    await tested.client.send(METRIC_NAMES.map((metric) => ({ event_id: metric, project_id: 'quoted', metric, value: 1, timestamp: '2026-03-09T00:00:00Z' })))
-    for (const span of [...SPANS(), 'month=2026-03']) {
-      const file = `read_csv(${fileOf(await download(span, 'focus-csv'))}, all_varchar = true, header = true)`
-      const broken = await queryDuckDb(
-        `SELECT rule, SkuMeter FROM (SELECT *, unnest([${Object.entries(FOCUS_RULES)
-          .map(([rule, sql]) => `CASE WHEN coalesce(${sql}, false) THEN NULL ELSE '${rule}' END`)
-          .join(', ')}]) AS rule FROM ${file}) WHERE rule IS NOT NULL`,
-      )
-      expect([span, broken]).toEqual([span, []])
-      // "A service has one category" is a rule about all rows.
-      expect(
-        await queryDuckDb(`SELECT ServiceName FROM ${file} GROUP BY ServiceName HAVING count(DISTINCT ServiceCategory || ServiceSubcategory) > 1`),
-      ).toEqual([])
-    }
-    const name = fileOf(await download('month=2026-03', 'focus-csv'))
-    const units = await queryDuckDb(`SELECT DISTINCT ConsumedUnit AS unit FROM read_csv(${name}, all_varchar = true, header = true) ORDER BY unit`)
-    expect(units.map(({ unit }) => unit)).toEqual(['B', 'Calls', 'Credits', 'Requests', 'Seconds', 'Tokens'])
-  })
-
-  test('FOCUS: a closed month has the regions of the time when it was closed, and an open one those of now', async () => {
-    const regionsOf = async (month: string) => {
-      const name = fileOf(await download(`month=${month}&partner=${partner.partnerId}`, 'focus-parquet'))
-      const rows = await queryDuckDb(`SELECT DISTINCT coalesce(ResourceId, '-') || ' ' || coalesce(RegionId, '-') || ' ' || coalesce(RegionName, '-') AS region
-        FROM read_parquet(${name}) ORDER BY region`)
-      return rows.map(({ region }) => region)
-    }
-    const closed = await regionsOf('2026-02')
-    expect(closed).toEqual(['- - -', '-formula us-east US East', 'gone us-east US East', 'quoted us-east US East'])
-    await tested.client.registerProject('quoted', partner.partnerId, { name: 'say "hi", 雪; \\ done', region: 'eu-west' })
-    expect(await regionsOf('2026-02')).toEqual(closed)
-    expect(await regionsOf('2026-03')).toEqual(['quoted eu-west Europe West'])
-  })
-})
-
-/** ServiceCategory and its subcategories, as far as a metric uses them. Source: FOCUS 1.2, column ServiceSubcategory. */
-const SUBCATEGORIES = {
-  'AI and Machine Learning': ['AI Platforms', 'Bots', 'Generative AI', 'Machine Learning', 'Natural Language Processing', 'Other (AI and Machine Learning)'],
-  Compute: ['Containers', 'End User Computing', 'Quantum Compute', 'Serverless Compute', 'Virtual Machines', 'Other (Compute)'],
-  Databases: ['Caching', 'Data Warehouses', 'Ledger Databases', 'NoSQL Databases', 'Relational Databases', 'Time Series Databases', 'Other (Databases)'],
-  Integration: ['API Management', 'Messaging', 'Workflow Orchestration', 'Other (Integration)'],
-  Networking: [
-    ...['Application Networking', 'Content Delivery', 'Network Connectivity', 'Network Infrastructure', 'Network Routing', 'Network Security'],
-    'Other (Networking)',
-  ],
-  Storage: ['Backup Storage', 'Block Storage', 'File Storage', 'Object Storage', 'Storage Platforms', 'Other (Storage)'],
-}
-const IS_SERVICE = Object.entries(SUBCATEGORIES)
-  .map(([category, subcategories]) => `(ServiceCategory = '${category}' AND ServiceSubcategory IN (${subcategories.map((each) => `'${each}'`).join(', ')}))`)
-  .join(' OR ')
-/** SQL that must be true for every row. */
-const FOCUS_RULES = {
-  'a region has an id and a name, or neither': '(RegionId IS NULL) = (RegionName IS NULL)',
-  'a charge of a resource has its region': 'ResourceId IS NULL OR RegionId IS NOT NULL',
-  'a resource and a sub account have an id, a name and a type, or none':
-    '(ResourceId IS NULL) = (ResourceName IS NULL) AND (ResourceId IS NULL) = (ResourceType IS NULL) AND (SubAccountId IS NULL) = (SubAccountType IS NULL)',
-  'ServiceCategory is of the closed list, and ServiceSubcategory belongs to it': IS_SERVICE,
-  'a unit is an abbreviation of FOCUS or a capitalized plural': "regexp_full_match(ConsumedUnit, 'B|[A-Z][a-z]+s')",
-  'the quantity is consumed and priced in one unit': 'ConsumedUnit = PricingUnit AND ConsumedQuantity = PricingQuantity',
-  'a charge period begins before it ends, within the billing period unless it corrects another':
-    "ChargePeriodStart < ChargePeriodEnd AND (ChargeClass = 'Correction' OR (ChargePeriodStart >= BillingPeriodStart AND ChargePeriodEnd <= BillingPeriodEnd))",
-  'only corrections have a class': "(ChargeClass IS NULL) = (x_Line = 'usage')",
-}

@@ -11,6 +11,7 @@ const MANIFEST: Manifest = {
   ...{
     generator: 'meterline 0',
     format: 'xlsx',
+    focus_version: null,
     guard: null,
     bom: null,
     partner_id: 'ps_1',

@@ -1,20 +1,34 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Credentials } from '../../support/clients/client.ts'
 import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
-import { openFocusValidator } from '../../support/tools/focus-validator.ts'
+import { type FocusValidator, openFocusValidator } from '../../support/tools/focus-validator.ts'
 import { makeExportedMonths } from '../../support/worlds/exported-month.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
-const validator = await openFocusValidator()
-if (typeof validator === 'string') {
-  if (process.env['REQUIRE_FOCUS_VALIDATOR'] === '1') throw new Error(`REQUIRE_FOCUS_VALIDATOR is set, but ${validator}.`)
-  console.warn(`The tests with the official FOCUS validator are skipped, because ${validator}`)
+const withRulesOf12 = await openFocusValidator('1.2')
+const withRulesOf13 = await openFocusValidator('1.3')
+if (typeof withRulesOf12 === 'string') {
+  if (process.env['REQUIRE_FOCUS_VALIDATOR'] === '1') throw new Error(`REQUIRE_FOCUS_VALIDATOR is set, but ${withRulesOf12}.`)
+  console.warn(`The tests with the official FOCUS validator are skipped, because ${withRulesOf12}`)
 }
+// REQUIRE_FOCUS_VALIDATOR does not require these: they are in no package, so a machine can only have them by hand.
+if (typeof withRulesOf13 === 'string') console.warn(`The official rules of FOCUS 1.3 are NOT checked, because ${withRulesOf13}.`)
 
 /** The rules of FOCUS 1.2 for InvoiceId contradict each other: null without an invoice (C-004), but never null (C-005). */
 const KNOWN_CONTRADICTION = ['InvoiceId-C-005-C']
+
+/**
+ * Defects of the rules of 1.3 that their authors know of; no file with usage only and without commitments can keep them. Taken from the
+ * issues, not from a run.
+ */
+const DEFECTS_OF_1_3 = [
+  // finopsfoundation/focus_validator#142: the condition "when CapacityReservationId is not null" is ignored.
+  'CAU-CapacityReservationStatus-C-004-C',
+  // FOCUS_Spec#2393: must not be null when CommitmentDiscountId is null, the opposite of its own text and of C-003.
+  'CAU-CommitmentDiscountStatus-C-004-C',
+]
 
 let tested: TestService
 let partner: Credentials
@@ -28,32 +42,54 @@ afterAll(async () => {
   directory.remove()
 })
 
-test.skipIf(typeof validator === 'string').each([
+const FILES = [
   ['focus-csv', 'csv', 'month=2026-01'],
   ['focus-csv', 'csv', 'month=2026-02'],
   ['focus-parquet', 'parquet', 'month=2026-02'],
   ['focus-parquet', 'parquet', 'from=2026-01-04&to=2026-03-07'],
-])('a %s export passes the official FOCUS validator (%s, %s)', async (format, extension, query) => {
-  expect(await failuresOf(`${query}&partner=${partner.partnerId}&format=${format}`, extension)).toEqual(KNOWN_CONTRADICTION)
+] as const
+
+describe.skipIf(typeof withRulesOf12 === 'string')('the official validator with the rules of FOCUS 1.2', () => {
+  test.each(FILES)('a %s export of FOCUS 1.2 passes (%s, %s)', async (format, extension, query) => {
+    const exported = await download(`${query}&partner=${partner.partnerId}&format=${format}&focus=1.2`, extension)
+    expect(await failuresOf(withRulesOf12, exported)).toEqual(KNOWN_CONTRADICTION)
+  })
+
+  // FOCUS 1.3 has all columns of 1.2. This says nothing about the columns and rules that 1.3 added.
+  test.each(FILES)('a %s export of FOCUS 1.3 keeps the rules of the columns that 1.2 has too (%s, %s)', async (format, extension, query) => {
+    const exported = await download(`${query}&partner=${partner.partnerId}&format=${format}&focus=1.3`, extension)
+    expect(await failuresOf(withRulesOf12, exported)).toEqual(KNOWN_CONTRADICTION)
+  })
+
+  // "String values MUST be valid Unicode strings" and "MUST maintain the original" (StringHandling-A-001, -003), but the validator accepts
+  // only ASCII. The name is exported unchanged. This test will fail when a newer validator fixes that.
+  test('a FOCUS export preserves the script of a partner name, although the validator reports it', async () => {
+    const named = await tested.client.createPartner('Größe 雪')
+    await tested.client.registerProject('snow', named.partnerId)
+    await tested.client.send([{ event_id: 'e', project_id: 'snow', metric: 'ai_tokens', value: 1, timestamp: '2026-03-07T10:00:00Z' }])
+    const exported = await download(`from=2026-03-01&to=2026-03-31&partner=${named.partnerId}&format=focus-csv&focus=1.2`, 'csv')
+    expect(await failuresOf(withRulesOf12, exported)).toEqual(['BillingAccountName-C-002-M', ...KNOWN_CONTRADICTION])
+  })
 })
 
-// "String values MUST be valid Unicode strings" and "MUST maintain the original" (StringHandling-A-001, -003), but the validator accepts
-// only ASCII. The name is exported unchanged. This test will fail when a newer validator fixes that.
-test.skipIf(typeof validator === 'string')('a FOCUS export preserves the script of a partner name, although the validator reports it', async () => {
-  const named = await tested.client.createPartner('Größe 雪')
-  await tested.client.registerProject('snow', named.partnerId)
-  await tested.client.send([{ event_id: 'e', project_id: 'snow', metric: 'ai_tokens', value: 1, timestamp: '2026-03-07T10:00:00Z' }])
-  expect(await failuresOf(`from=2026-03-01&to=2026-03-31&partner=${named.partnerId}&format=focus-csv`, 'csv')).toEqual([
-    'BillingAccountName-C-002-M',
-    ...KNOWN_CONTRADICTION,
-  ])
+describe.skipIf(typeof withRulesOf13 === 'string')('the official validator with the rules of FOCUS 1.3', () => {
+  test.each(FILES)('a %s export of FOCUS 1.3 passes (%s, %s)', async (format, extension, query) => {
+    const exported = await download(`${query}&partner=${partner.partnerId}&format=${format}&focus=1.3`, extension)
+    const failures = await failuresOf(withRulesOf13, exported)
+    expect(failures.filter((rule) => !DEFECTS_OF_1_3.includes(rule))).toEqual([])
+  })
 })
 
-async function failuresOf(query: string, extension: string): Promise<string[]> {
-  if (typeof validator === 'string') return []
+async function download(query: string, extension: string): Promise<string> {
   const { url, adminToken } = tested.client
   const response = await fetch(`${url}/admin/v1/exports?${query}`, { headers: { authorization: `Bearer ${adminToken}` } })
+  expect(response.status).toBe(200)
   const file = join(directory.path, `charges.${extension}`)
   writeFileSync(file, Buffer.from(await response.arrayBuffer()))
+  return file
+}
+
+function failuresOf(validator: FocusValidator | string, file: string): Promise<string[]> {
+  if (typeof validator === 'string') throw new Error(validator)
   return validator.failuresOf(file)
 }

@@ -197,7 +197,7 @@ describe('finance', () => {
 describe('while it streams', () => {
   const stagedRowsNow = () => countStagedRows(tested.service.clickhouse)
 
-  test.each(['csv', 'json', 'ndjson', 'parquet', 'xlsx', 'focus-csv', 'focus-parquet'])(
+  test.each(['csv', 'json', 'ndjson', 'parquet', 'xlsx', 'focus-csv', 'focus-parquet', 'focus-ndjson'])(
     'an export as %s that the store delivers incompletely never ends normally, and its staged rows are dropped',
     async (format) => {
       for (const cut of ['breaks', 'ends early'] as const) {
