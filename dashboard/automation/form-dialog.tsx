@@ -23,6 +23,8 @@ export function FormDialog({ heading, verb, isBusy, failure, onSubmit, onClose, 
   const submit = async (event: SubmitEvent) => {
     event.preventDefault()
     if (await onSubmit(new FormData(event.currentTarget as HTMLFormElement))) closeDialogOf(form.current)
+    // The field with a problem may be out of sight, above the button.
+    else requestAnimationFrame(() => form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus())
   }
   return (
     <Dialog heading={heading} onClose={onClose}>

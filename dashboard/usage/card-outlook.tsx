@@ -26,8 +26,7 @@ export function CardOutlook({ figure, outlook }: CardOutlookProps) {
 }
 
 function ProjectedTotal({ projected: { value, method, from_days }, unit }: { projected: Projected; unit: string }) {
-  const days = counted(from_days, 'complete day')
-  const basis = method === 'greatest_day' ? `the greatest of ${days}` : `the mean of ${days}, for each day that is left`
+  const basis = method === 'greatest_day' ? 'its greatest day so far' : `the mean of ${counted(from_days, 'complete day')}, times the days of the month`
   return (
     <p class="projected" title={exactWithUnit(value, unit)}>
       Projected for the end of the month: <strong>{withUnit(value, unit)}</strong> <small>({basis}; never billed)</small>

@@ -78,7 +78,7 @@ export function CreateThresholdDialog({ subject, onCreated, onClose }: CreateThr
           {(attributes) => <input {...attributes} required maxLength={256} autocomplete="off" spellcheck={false} />}
         </Field>
       ) : subject.asAdmin ? (
-        <Field label="Partner id" name="partner_id" failure={failure}>
+        <Field label="Partner id" name="partner_id" failure={failure} hint="Such as ps_…, as in the list of partners.">
           {(attributes) => <input {...attributes} required maxLength={128} autocomplete="off" spellcheck={false} />}
         </Field>
       ) : null}
