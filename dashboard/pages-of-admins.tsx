@@ -1,4 +1,7 @@
 import type { AdminRole } from '../contract/fields.ts'
+import { SchedulesPage } from './automation/schedules/schedules-page.tsx'
+import { ThresholdsPage } from './automation/thresholds/thresholds-page.tsx'
+import { WebhooksPage } from './automation/webhooks/webhooks-page.tsx'
 import { ExportsPage } from './exports/exports-page.tsx'
 import { MonthsPage } from './months/months-page.tsx'
 import { AuditLogPage } from './operators/audit-log/audit-log-page.tsx'
@@ -36,6 +39,9 @@ export const PAGES_OF_ADMINS: readonly ShownPage[] = [
   },
   { path: 'silent', title: 'Silent emitters', group: 'Operations', isFor: isAdmin('operator', 'finance', 'emitter-manager'), show: () => <SilentPage /> },
   { path: 'audits', title: 'Audits', group: 'Operations', isFor: isAdmin('operator', 'finance'), show: () => <AuditsPage /> },
+  { path: 'schedules', title: 'Schedules', group: 'Automation', isFor: isAdmin('operator'), show: ([id]) => <SchedulesPage id={id} /> },
+  { path: 'webhooks', title: 'Webhooks', group: 'Automation', isFor: isAdmin('operator'), show: () => <WebhooksPage /> },
+  { path: 'thresholds', title: 'Thresholds', group: 'Automation', isFor: isAdmin('operator'), show: () => <ThresholdsPage /> },
   {
     path: 'credentials',
     title: 'Credentials',

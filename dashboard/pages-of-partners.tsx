@@ -1,4 +1,5 @@
 import type { Subject } from './address/subject.ts'
+import { Notifications } from './automation/notifications.tsx'
 import { ProjectPage } from './projects/project-page.tsx'
 import { ProjectsPage } from './projects/projects-page.tsx'
 import type { Session } from './session/session.ts'
@@ -38,4 +39,5 @@ export const PAGES_OF_PARTNERS: readonly ShownPage[] = [
     show: ([month], session) =>
       month === undefined ? <StatementsPage subject={ownSubject(session)} /> : <StatementPage subject={ownSubject(session)} month={month} />,
   },
+  { path: 'notifications', title: 'Notifications', isFor: isPartner, show: (_, session) => <Notifications subject={ownSubject(session)} /> },
 ]

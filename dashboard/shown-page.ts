@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact'
 import type { Session } from './session/session.ts'
 
-export type PageGroup = 'Billing' | 'Operations' | 'Access'
+export type PageGroup = 'Billing' | 'Operations' | 'Automation' | 'Access'
 
 /** A page: the first part of its URL, its name in the menu, and who sees it. */
 export interface ShownPage {

@@ -73,3 +73,9 @@ export function hasRole(...roles: readonly AdminRole[]): boolean {
   const { value } = session
   return value?.who === 'admin' && (value.role === 'admin' || roles.includes(value.role))
 }
+
+/** Whether a partner has signed in with its secret, which may do more than its tokens. */
+export function hasPartnerSecret(): boolean {
+  const { value } = session
+  return value?.who === 'partner' && value.credential['x-partnership-secret'] !== undefined
+}

@@ -9,18 +9,21 @@ import { exactWithUnit, withUnit } from '../numbers/show-quantity.ts'
 import { showDay, showMonth } from '../numbers/show-time.ts'
 import { CopyButton } from '../parts/copy-button.tsx'
 import { session } from '../session/session.ts'
+import { CardOutlook } from './card-outlook.tsx'
 import { cliOf, curlOf, pageLinkOf } from './copied-requests.ts'
 import { Explanation } from './explanation.tsx'
 import { type Figure, isUsed } from './figures.ts'
+import type { Outlook } from './read-outlook.ts'
 import type { ShownUsage } from './shown-usage.ts'
 
 interface MetricCardProps extends ShownUsage {
   readonly figure: Figure
   readonly earlier: Figure | undefined
+  readonly outlook?: Outlook | undefined
 }
 
 /** A metric in a period: how it is billed, its total, its days as bars and as a table, and where it comes from. */
-export function MetricCard({ figure, earlier, ...shown }: MetricCardProps) {
+export function MetricCard({ figure, earlier, outlook, ...shown }: MetricCardProps) {
   const { metric, total, peakDay } = figure
   const { kind, unit } = METRICS[metric]
   const [explained, setExplained] = useState<Period>()
@@ -38,6 +41,7 @@ export function MetricCard({ figure, earlier, ...shown }: MetricCardProps) {
         {earlier === undefined || !isUsed(earlier) ? null : `${nameOfPeriod(shown.before)}: ${withUnit(earlier.total, unit)}`}
         {peakDay === undefined ? null : <span class="peak">Peak on {showDay(peakDay)}</span>}
       </p>
+      {outlook === undefined ? null : <CardOutlook figure={figure} outlook={outlook} />}
       <Bars label={`${METRIC_TITLES[metric]} per day`} unit={unit} bars={bars} onChoose={(day) => setExplained({ first: day, last: day })} />
       <details class="days">
         <summary>Days as a table</summary>

@@ -3,15 +3,18 @@ import { counted } from '../numbers/show-quantity.ts'
 import { type Figure, isUsed } from './figures.ts'
 import { MetricCard } from './metric-card.tsx'
 import { NoUsageYet } from './no-usage-yet.tsx'
+import type { Outlook } from './read-outlook.ts'
 import type { ShownUsage } from './shown-usage.ts'
 
 interface MetricCardsProps extends ShownUsage {
   readonly figures: readonly Figure[]
   readonly earlier: readonly Figure[]
+  /** For a month of a partner. */
+  readonly outlook?: Outlook | undefined
 }
 
 /** A card for each metric with usage; the others are folded, with their number. */
-export function MetricCards({ figures, earlier, ...shown }: MetricCardsProps) {
+export function MetricCards({ figures, earlier, outlook, ...shown }: MetricCardsProps) {
   const used = figures.filter(isUsed)
   const unused = figures.filter((figure) => !isUsed(figure))
   if (used.length === 0) return <NoUsageYet {...shown} wasUsedBefore={earlier.some(isUsed)} />
@@ -19,7 +22,7 @@ export function MetricCards({ figures, earlier, ...shown }: MetricCardsProps) {
     <>
       <div class="cards">
         {used.map((figure) => (
-          <MetricCard key={figure.metric} {...shown} figure={figure} earlier={earlier.find(({ metric }) => metric === figure.metric)} />
+          <MetricCard key={figure.metric} {...shown} figure={figure} earlier={earlier.find(({ metric }) => metric === figure.metric)} outlook={outlook} />
         ))}
       </div>
       {unused.length === 0 ? null : (

@@ -2,12 +2,15 @@ import { address } from '../address/address.ts'
 import { type Period, periodBefore, periodOf, periodParameters } from '../address/period.ts'
 import { PeriodPicker } from '../address/period-picker.tsx'
 import { linkOfSubject, type Subject } from '../address/subject.ts'
+import type { CallFailed } from '../calls/call.ts'
 import { useAnswer } from '../calls/use-answer.ts'
+import { Notice } from '../parts/notice.tsx'
 import { ShownAnswer } from '../parts/shown-answer.tsx'
 import { BillingBadges } from './billing-badges.tsx'
 import { figuresOfPartnership, type PartnershipUsage } from './figures.ts'
 import { MetricCards } from './metric-cards.tsx'
 import { readPartnershipUsage, undefinedIfNoSuchPeriod } from './read-usage.ts'
+import { useOutlook } from './use-outlook.ts'
 
 /** The usage of a partner in a period, beside the period before. */
 export function UsagePage({ subject }: { subject: Subject }) {
@@ -16,6 +19,11 @@ export function UsagePage({ subject }: { subject: Subject }) {
   const { period } = chosen
   const key = `usage ${subject.partnerId} ${period.first} ${period.last}`
   const usage = useAnswer(key, (signal) => readBoth(subject, period, before, signal))
+  const outlook = useOutlook(subject, chosen.choice)
+  const refresh = () => {
+    usage.reload()
+    outlook.reload()
+  }
   return (
     <>
       <div class="heading">
@@ -25,7 +33,8 @@ export function UsagePage({ subject }: { subject: Subject }) {
       <ShownAnswer answer={usage} what="usage">
         {({ now, earlier }) => (
           <>
-            <BillingBadges {...now} period={period} onRefresh={usage.reload} isRefreshing={usage.state === 'ready' && usage.isRefreshing} />
+            <BillingBadges {...now} period={period} onRefresh={refresh} isRefreshing={usage.state === 'ready' && usage.isRefreshing} />
+            {outlook.state === 'failed' ? <OutlookFailure failure={outlook.failure} /> : null}
             <MetricCards
               of="partnership"
               subject={subject}
@@ -33,6 +42,7 @@ export function UsagePage({ subject }: { subject: Subject }) {
               before={before}
               figures={figuresOfPartnership(now)}
               earlier={earlier === undefined ? [] : figuresOfPartnership(earlier)}
+              outlook={outlook.state === 'ready' ? outlook.value : undefined}
             />
             <p class="links">
               <a href={linkOfSubject(subject, ['projects'], periodParameters(address.value.parameters))}>Which projects used it</a>
@@ -41,6 +51,16 @@ export function UsagePage({ subject }: { subject: Subject }) {
         )}
       </ShownAnswer>
     </>
+  )
+}
+
+/** The totals are complete without it. */
+function OutlookFailure({ failure }: { failure: CallFailed }) {
+  return (
+    <Notice tone="warn">
+      <strong>Thresholds and the projection are not shown</strong>
+      <p>{failure.message} Refresh to try again.</p>
+    </Notice>
   )
 }
 

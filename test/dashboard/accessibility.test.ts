@@ -7,7 +7,8 @@ import { openDashboard } from '../support/clients/dashboard.ts'
 import { startTestService, type TestService } from '../support/worlds/test-service.ts'
 
 const MONTH = '2026-01'
-const PARTNER_PAGES = [`usage?month=${MONTH}`, `projects?month=${MONTH}`, `projects/shop?month=${MONTH}`, 'statements', `statements/${MONTH}`]
+const PARTNER_PAGES = ['usage', `usage?month=${MONTH}`, `projects?month=${MONTH}`, `projects/shop?month=${MONTH}`, 'statements', `statements/${MONTH}`]
+const OWN_PAGES = ['notifications']
 const ADMIN_PAGES = [
   'months',
   'partners',
@@ -19,6 +20,9 @@ const ADMIN_PAGES = [
   'silent',
   'audits',
   'secrets',
+  'schedules',
+  'webhooks',
+  'thresholds',
   'credentials',
   'audit-log',
 ]
@@ -33,6 +37,7 @@ describe.skipIf(!HAS_CHROMIUM)('the dashboard for everybody', () => {
   let tested: TestService
   let browser: TestBrowser
   let partner: Credentials
+  let scheduleId: string
   beforeAll(async () => {
     tested = await startTestService()
     browser = await TestBrowser.open()
@@ -60,6 +65,19 @@ describe.skipIf(!HAS_CHROMIUM)('the dashboard for everybody', () => {
       headers: { authorization: `Bearer ${tested.service.adminToken}`, 'content-type': 'application/json' },
       body: JSON.stringify({ key: 'STRIPE_API_KEY', value: 'sk_test' }),
     })
+    const { body: schedule } = await client.admin('POST', '/api/schedules', {
+      name: 'Nightly sync',
+      cronSchedule: '0 3 1 1 *',
+      functionUrl: 'https://functions.example.com/sync',
+    })
+    scheduleId = schedule.id
+    const webhook = { url: 'https://hooks.example.com/meterline', events: ['usage.spike'] }
+    const threshold = { metric: 'ai_tokens', per: 'month', levels: [{ name: 'warning', value: '1000' }] }
+    await client.admin('POST', '/admin/v1/webhooks', webhook)
+    await client.partner(partner, 'POST', '/webhooks', JSON.stringify(webhook))
+    await client.admin('POST', '/admin/v1/thresholds', { ...threshold, partner_id: partner.partnerId })
+    await client.partner(partner, 'POST', '/thresholds', JSON.stringify(threshold))
+    await client.send([{ event_id: '7', project_id: 'shop', metric: 'ai_tokens', value: '3', timestamp: new Date().toISOString() }])
   })
   afterAll(async () => {
     await browser?.close()
@@ -74,8 +92,11 @@ describe.skipIf(!HAS_CHROMIUM)('the dashboard for everybody', () => {
       found.push(...(await findings(signIn.page, 'sign in')))
       await signIn.close()
       const visits = [
-        { as: partner, pages: PARTNER_PAGES },
-        { as: { token: tested.service.adminToken }, pages: [...ADMIN_PAGES, ...PARTNER_PAGES.map((page) => `partners/${partner.partnerId}/${page}`)] },
+        { as: partner, pages: [...PARTNER_PAGES, ...OWN_PAGES] },
+        {
+          as: { token: tested.service.adminToken },
+          pages: [...ADMIN_PAGES, `schedules/${scheduleId}`, ...PARTNER_PAGES.map((page) => `partners/${partner.partnerId}/${page}`)],
+        },
       ]
       for (const { as, pages } of visits) {
         const { page, problems, close } = await openDashboard({ browser, url: tested.service.url, as, options })
@@ -101,6 +122,19 @@ describe.skipIf(!HAS_CHROMIUM)('the dashboard for everybody', () => {
       await page.getByText('The peak was reached on').waitFor()
       expect(await findings(page, 'explanation')).toEqual([])
       await close()
+      const as = { token: tested.service.adminToken }
+      const admin = await openDashboard({ browser, url: tested.service.url, as, at: '#/schedules', options: { colorScheme } })
+      for (const [path, button] of [
+        ['schedules', 'Create a schedule…'],
+        ['webhooks', 'Add a webhook…'],
+        ['thresholds', 'Set a threshold…'],
+      ] as const) {
+        await admin.page.goto(`${tested.service.url}/#/${path}`)
+        await admin.page.getByRole('button', { name: button }).click()
+        expect(await findings(admin.page, button)).toEqual([])
+        await admin.page.keyboard.press('Escape')
+      }
+      await admin.close()
     }
   })
 })

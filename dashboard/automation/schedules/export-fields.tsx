@@ -1,0 +1,82 @@
+import { useState } from 'preact/hooks'
+import type { CallFailed } from '../../calls/call.ts'
+import { Field } from '../field.tsx'
+import { Options } from '../options.tsx'
+import type { Schedule } from './call-schedules.ts'
+
+interface ExportFieldsProps {
+  readonly action: NonNullable<Schedule['export']> | undefined
+  readonly failure: CallFailed | undefined
+}
+
+const WHAT = ['statements', 'usage', 'focus']
+const PERIODS = ['last-month', 'this-month', 'yesterday']
+const FORMATS = ['csv', 'json', 'ndjson', 'parquet', 'xlsx']
+
+/** What is delivered, and where to. */
+export function ExportFields({ action, failure }: ExportFieldsProps) {
+  const [target, setTarget] = useState<'folder' | 'url'>(action !== undefined && 'url' in action.to ? 'url' : 'folder')
+  return (
+    <>
+      <Field label="What" name="export.what" failure={failure}>
+        {(attributes) => (
+          <select {...attributes}>
+            <Options values={WHAT} chosen={action?.what} />
+          </select>
+        )}
+      </Field>
+      <Field label="Period" name="export.period" failure={failure} hint="In UTC, seen from the due time. Yesterday is for usage only.">
+        {(attributes) => (
+          <select {...attributes}>
+            <Options values={PERIODS} chosen={action?.period} />
+          </select>
+        )}
+      </Field>
+      <Field label="Format" name="export.format" failure={failure} hint="Focus has csv and parquet.">
+        {(attributes) => (
+          <select {...attributes}>
+            <Options values={FORMATS} chosen={action?.format} />
+          </select>
+        )}
+      </Field>
+      <Field label="Partner id (optional)" name="export.partner" failure={failure} hint="Without it, all partners are delivered.">
+        {(attributes) => <input {...attributes} maxLength={256} defaultValue={action?.partner ?? ''} autocomplete="off" spellcheck={false} />}
+      </Field>
+      <fieldset class="choice">
+        <legend>Where to</legend>
+        <label>
+          <input type="radio" name="target" value="folder" checked={target === 'folder'} onChange={() => setTarget('folder')} /> A folder below EXPORT_DIR
+        </label>
+        <label>
+          <input type="radio" name="target" value="url" checked={target === 'url'} onChange={() => setTarget('url')} /> An https URL, with PUT
+        </label>
+      </fieldset>
+      {target === 'folder' ? (
+        <Field label="Folder" name="export.to.folder" failure={failure} hint="Relative to EXPORT_DIR, such as finance.">
+          {(attributes) => <input {...attributes} required maxLength={512} defaultValue={folderOf(action)} autocomplete="off" spellcheck={false} />}
+        </Field>
+      ) : (
+        <Field label="URL of the objects" name="export.to.url" failure={failure} hint="{name} stands for the name of the object, which is otherwise appended.">
+          {(attributes) => (
+            <input
+              {...attributes}
+              required
+              maxLength={2048}
+              defaultValue={urlOf(action)}
+              placeholder="https://bucket.example.com/in/{name}"
+              autocomplete="off"
+            />
+          )}
+        </Field>
+      )}
+    </>
+  )
+}
+
+function folderOf(action: ExportFieldsProps['action']): string {
+  return action !== undefined && 'folder' in action.to ? action.to.folder : ''
+}
+
+function urlOf(action: ExportFieldsProps['action']): string {
+  return action !== undefined && 'url' in action.to ? action.to.url : ''
+}

@@ -1,0 +1,96 @@
+import { useState } from 'preact/hooks'
+import { METRIC_NAMES, METRICS, type MetricName } from '../../../metering/metrics.ts'
+import type { Subject } from '../../address/subject.ts'
+import { METRIC_TITLES } from '../../numbers/metric-titles.ts'
+import { plural } from '../../numbers/show-quantity.ts'
+import { useAction } from '../../operators/use-action.ts'
+import { Field, withoutField } from '../field.tsx'
+import { FormDialog } from '../form-dialog.tsx'
+import { createThreshold } from './call-thresholds.ts'
+import { type LevelDraft, LevelFields } from './level-fields.tsx'
+
+interface CreateThresholdDialogProps {
+  readonly subject: Subject
+  readonly onCreated: () => void
+  readonly onClose: () => void
+}
+
+const FIRST_LEVELS: readonly LevelDraft[] = [
+  { name: 'warning', amount: '80', of: 'percent' },
+  { name: 'used up', amount: '100', of: 'percent' },
+]
+
+/** Sets a threshold for a metric in each month. */
+export function CreateThresholdDialog({ subject, onCreated, onClose }: CreateThresholdDialogProps) {
+  const action = useAction<true>()
+  const { failure } = action
+  const [metric, setMetric] = useState<MetricName>('ai_tokens')
+  const [levels, setLevels] = useState(FIRST_LEVELS)
+  const [scope, setScope] = useState<'partner' | 'project'>('partner')
+  const submit = async (fields: FormData) => {
+    const textOf = (name: string) => String(fields.get(name) ?? '').trim()
+    const isDone = await action.run(async () => {
+      await createThreshold(subject, {
+        metric,
+        per: 'month',
+        levels: levels.map(({ name, amount, of }) => (of === 'percent' ? { name, percent_of_budget: Number(amount) } : { name, value: amount.trim() })),
+        ...(textOf('budget') === '' ? {} : { budget: textOf('budget') }),
+        ...(scope === 'project' ? { project_id: textOf('project_id') } : subject.asAdmin ? { partner_id: textOf('partner_id') } : {}),
+      })
+      return true
+    })
+    if (isDone === undefined) return false
+    onCreated()
+    return true
+  }
+  const unit = plural(METRICS[metric].unit, '2')
+  return (
+    <FormDialog
+      heading="Set a threshold"
+      verb="Set"
+      isBusy={action.isBusy}
+      failure={withoutField(failure, ['budget', 'levels', scope === 'project' ? 'project_id' : 'partner_id'])}
+      onSubmit={submit}
+      onClose={onClose}
+    >
+      <label>
+        Metric
+        <select value={metric} onChange={(event) => setMetric(event.currentTarget.value as MetricName)}>
+          {METRIC_NAMES.map((name) => (
+            <option key={name} value={name}>
+              {METRIC_TITLES[name]} ({name})
+            </option>
+          ))}
+        </select>
+      </label>
+      <fieldset class="choice">
+        <legend>Usage of</legend>
+        <label>
+          <input type="radio" name="scope" checked={scope === 'partner'} onChange={() => setScope('partner')} />{' '}
+          {subject.asAdmin ? 'All projects of a partner' : 'All projects together'}
+        </label>
+        <label>
+          <input type="radio" name="scope" checked={scope === 'project'} onChange={() => setScope('project')} /> One project
+        </label>
+      </fieldset>
+      {scope === 'project' ? (
+        <Field label="Project id" name="project_id" failure={failure}>
+          {(attributes) => <input {...attributes} required maxLength={256} autocomplete="off" spellcheck={false} />}
+        </Field>
+      ) : subject.asAdmin ? (
+        <Field label="Partner id" name="partner_id" failure={failure} hint="Such as ps_…, as in the list of partners.">
+          {(attributes) => <input {...attributes} required maxLength={128} autocomplete="off" spellcheck={false} />}
+        </Field>
+      ) : null}
+      <Field
+        label={`Budget per month, in ${unit} (optional)`}
+        name="budget"
+        failure={failure}
+        hint="A decimal, such as 2000000. Levels may be a percentage of it."
+      >
+        {(attributes) => <input {...attributes} inputMode="decimal" maxLength={64} autocomplete="off" />}
+      </Field>
+      <LevelFields levels={levels} unit={unit} failure={failure} onChange={setLevels} />
+    </FormDialog>
+  )
+}

@@ -1,0 +1,22 @@
+import { useAnswer } from '../../calls/use-answer.ts'
+import { PageHeading, refreshOf } from '../../operators/page-heading.tsx'
+import { OPERATORS } from '../operators-subject.ts'
+import { AboutSpikes } from './about-spikes.tsx'
+import { readThresholds } from './call-thresholds.ts'
+import { ThresholdList } from './threshold-list.tsx'
+
+/** The thresholds of operators. */
+export function ThresholdsPage() {
+  const thresholds = useAnswer('thresholds', (signal) => readThresholds(OPERATORS, signal))
+  return (
+    <>
+      <PageHeading
+        title="Thresholds"
+        lead="When usage of a month reaches a level, the webhooks of operators are told. Those of partners are their own and are not listed here."
+        {...refreshOf(thresholds)}
+      />
+      <ThresholdList subject={OPERATORS} thresholds={thresholds} />
+      <AboutSpikes subject={OPERATORS} />
+    </>
+  )
+}

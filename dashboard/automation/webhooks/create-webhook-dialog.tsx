@@ -1,0 +1,91 @@
+import { useState } from 'preact/hooks'
+import type { Subject } from '../../address/subject.ts'
+import { ShownOnce } from '../../operators/shown-once.tsx'
+import { useAction } from '../../operators/use-action.ts'
+import { Dialog } from '../../parts/dialog.tsx'
+import { Field, withoutField } from '../field.tsx'
+import { FormDialog } from '../form-dialog.tsx'
+import { createWebhook, type EventType } from './call-webhooks.ts'
+import { EVENT_MEANINGS } from './event-meanings.ts'
+
+interface CreateWebhookDialogProps {
+  readonly subject: Subject
+  readonly onCreated: () => void
+  readonly onClose: () => void
+}
+
+/** Adds a webhook, then shows its secret, once. */
+export function CreateWebhookDialog({ subject, onCreated, onClose }: CreateWebhookDialogProps) {
+  const action = useAction<string>()
+  const { failure } = action
+  const [chosen, setChosen] = useState<readonly EventType[]>(['usage.threshold_reached', 'usage.threshold_resolved'])
+  const submit = async (fields: FormData) => {
+    const partner = String(fields.get('partner_id') ?? '').trim()
+    const secret = await action.run(async () => {
+      const created = await createWebhook(subject, {
+        url: String(fields.get('url')),
+        events: [...chosen],
+        ...(partner === '' ? {} : { partner_id: partner }),
+      })
+      return created.secret
+    })
+    if (secret !== undefined) onCreated()
+    return false
+  }
+  if (action.result !== undefined)
+    return (
+      <Dialog heading="The webhook is added" onClose={onClose}>
+        <ShownOnce what="signing secret" value={action.result} />
+        <p class="hint">Verify each message with it, then send a test from the list.</p>
+      </Dialog>
+    )
+  return (
+    <FormDialog
+      heading="Add a webhook"
+      verb="Add"
+      isBusy={action.isBusy}
+      failure={withoutField(failure, ['url', 'partner_id'])}
+      onSubmit={submit}
+      onClose={onClose}
+    >
+      <Field label="URL" name="url" failure={failure} hint="It must lead to a public address, or to one that OUTGOING_ALLOW names.">
+        {(attributes) => <input {...attributes} type="url" required maxLength={2048} placeholder="https://hooks.example.com/meterline" autocomplete="off" />}
+      </Field>
+      {subject.asAdmin ? (
+        <Field label="Partner id (optional)" name="partner_id" failure={failure} hint="Only messages about this partner. Without it, about all of them.">
+          {(attributes) => <input {...attributes} maxLength={128} autocomplete="off" spellcheck={false} />}
+        </Field>
+      ) : null}
+      <EventChoice subject={subject} chosen={chosen} onChange={setChosen} />
+    </FormDialog>
+  )
+}
+
+interface EventChoiceProps {
+  readonly subject: Subject
+  readonly chosen: readonly EventType[]
+  readonly onChange: (chosen: readonly EventType[]) => void
+}
+
+function EventChoice({ subject, chosen, onChange }: EventChoiceProps) {
+  const offered = (Object.keys(EVENT_MEANINGS) as EventType[]).filter((type) => subject.asAdmin || EVENT_MEANINGS[type].isForOperators !== true)
+  return (
+    <fieldset class="checks">
+      <legend>Messages</legend>
+      {offered.map((type) => (
+        <label key={type} class="check">
+          <input
+            type="checkbox"
+            checked={chosen.includes(type)}
+            onChange={(event) => onChange(event.currentTarget.checked ? [...chosen, type] : chosen.filter((other) => other !== type))}
+          />
+          <span>
+            {type}
+            <small>{EVENT_MEANINGS[type].meaning}</small>
+          </span>
+        </label>
+      ))}
+      {chosen.length === 0 ? <p class="problem">Choose at least one.</p> : null}
+    </fieldset>
+  )
+}

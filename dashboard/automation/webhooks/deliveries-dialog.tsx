@@ -1,0 +1,77 @@
+import { useState } from 'preact/hooks'
+import type { Subject } from '../../address/subject.ts'
+import { useAnswer } from '../../calls/use-answer.ts'
+import { showTime } from '../../numbers/show-time.ts'
+import { ActionFailure } from '../../operators/action-failure.tsx'
+import { useAction } from '../../operators/use-action.ts'
+import { Dialog } from '../../parts/dialog.tsx'
+import { Badge, type Tone } from '../../parts/notice.tsx'
+import { ShownAnswer } from '../../parts/shown-answer.tsx'
+import { Table } from '../../parts/table.tsx'
+import { readDeliveries, resendMessage, type Webhook } from './call-webhooks.ts'
+import { outcomeOf } from './outcomes.ts'
+
+interface DeliveriesDialogProps {
+  readonly subject: Subject
+  readonly webhook: Webhook
+  readonly onClose: () => void
+}
+
+const TONES: Readonly<Record<string, Tone>> = { pending: 'warn', delivered: 'good', given_up: 'bad' }
+
+/** The last messages of a webhook, how their delivery went, and sending one again. */
+export function DeliveriesDialog({ subject, webhook, onClose }: DeliveriesDialogProps) {
+  const deliveries = useAnswer(`deliveries ${webhook.id}`, (signal) => readDeliveries(subject, webhook.id, signal))
+  const action = useAction<true>()
+  const [resent, setResent] = useState('')
+  const resend = async (messageId: string) => {
+    const isDone = await action.run(async () => {
+      await resendMessage(subject, { webhookId: webhook.id, messageId })
+      return true
+    })
+    if (isDone === undefined) return
+    setResent(`The message ${messageId} is pending again, with the same id.`)
+    deliveries.reload()
+  }
+  return (
+    <Dialog heading="Deliveries" onClose={onClose}>
+      <p class="breakable">{webhook.url}</p>
+      <p class="hint">The last 100 messages of the last 30 days. A receiver that handles each id once can get any of them again.</p>
+      <ActionFailure failure={action.failure} />
+      <p role="status">{resent}</p>
+      <ShownAnswer answer={deliveries} what="deliveries">
+        {({ deliveries: listed }) => (
+          <Table
+            caption="Messages, newest first"
+            columns={['Message', 'Type', 'Created', 'State', 'Last attempt', 'Action']}
+            empty="Nothing was sent to it yet. Send a test, or wait until something happens that it is told of."
+            rows={listed.map(({ message_id, type, created_at, status, attempts, last_attempt }) => ({
+              key: message_id,
+              cells: [
+                <code class="breakable">{message_id}</code>,
+                type,
+                showTime(created_at),
+                <span>
+                  <Badge tone={TONES[status] ?? 'plain'}>{status.replace('_', ' ')}</Badge> {attempts} {attempts === '1' ? 'attempt' : 'attempts'}
+                </span>,
+                last_attempt === null ? 'none yet' : `${outcomeOf(last_attempt)}, ${showTime(last_attempt.at)}`,
+                status === 'pending' ? (
+                  'is being sent'
+                ) : (
+                  <button type="button" disabled={action.isBusy} aria-label={`Resend ${message_id}`} onClick={() => resend(message_id)}>
+                    Resend
+                  </button>
+                ),
+              ],
+            }))}
+          />
+        )}
+      </ShownAnswer>
+      <div class="actions">
+        <button type="button" onClick={deliveries.reload}>
+          Refresh
+        </button>
+      </div>
+    </Dialog>
+  )
+}

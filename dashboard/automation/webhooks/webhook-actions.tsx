@@ -1,0 +1,64 @@
+import { useState } from 'preact/hooks'
+import type { Subject } from '../../address/subject.ts'
+import { ConfirmDialog } from '../../operators/confirm-dialog.tsx'
+import { enableWebhook, removeWebhook, type Webhook } from './call-webhooks.ts'
+import { DeliveriesDialog } from './deliveries-dialog.tsx'
+import { RotateDialog } from './rotate-dialog.tsx'
+import { TestDialog } from './test-dialog.tsx'
+
+interface WebhookActionsProps {
+  readonly subject: Subject
+  readonly webhook: Webhook
+  readonly onChanged: () => void
+}
+
+const ACTIONS = { deliveries: 'Deliveries…', test: 'Send a test…', rotate: 'Rotate the secret…', enable: 'Enable…', disable: 'Disable…', remove: 'Remove…' }
+type ActionName = keyof typeof ACTIONS
+
+/** What can be done with a webhook. */
+export function WebhookActions({ subject, webhook, onChanged }: WebhookActionsProps) {
+  const [asked, setAsked] = useState<ActionName>()
+  const close = () => setAsked(undefined)
+  const offered: readonly ActionName[] = ['deliveries', 'test', 'rotate', webhook.enabled ? 'disable' : 'enable', 'remove']
+  return (
+    <div class="row-actions">
+      {offered.map((name) => (
+        <button key={name} type="button" aria-label={`${ACTIONS[name]} ${webhook.url}`} onClick={() => setAsked(name)}>
+          {ACTIONS[name]}
+        </button>
+      ))}
+      {asked === 'deliveries' ? <DeliveriesDialog subject={subject} webhook={webhook} onClose={close} /> : null}
+      {asked === 'test' ? <TestDialog subject={subject} webhook={webhook} onTested={onChanged} onClose={close} /> : null}
+      {asked === 'rotate' ? <RotateDialog subject={subject} webhook={webhook} onClose={close} /> : null}
+      {asked === 'enable' || asked === 'disable' ? (
+        <ConfirmDialog
+          heading={`${asked === 'enable' ? 'Enable' : 'Disable'} this webhook?`}
+          verb={asked === 'enable' ? 'Enable' : 'Disable'}
+          act={() => enableWebhook(subject, webhook.id, asked === 'enable')}
+          onDone={onChanged}
+          onClose={close}
+        >
+          <p class="breakable">{webhook.url}</p>
+          <p>
+            {asked === 'enable'
+              ? 'Messages that are still pending are sent now. What happened while it was disabled was not stored for it.'
+              : 'Nothing is sent to it until it is enabled again. What happens meanwhile is not stored for it; what is pending stays pending.'}
+          </p>
+        </ConfirmDialog>
+      ) : null}
+      {asked === 'remove' ? (
+        <ConfirmDialog
+          heading="Remove this webhook?"
+          verb="Remove"
+          isDangerous
+          act={() => removeWebhook(subject, webhook.id)}
+          onDone={onChanged}
+          onClose={close}
+        >
+          <p class="breakable">{webhook.url}</p>
+          <p>Nothing more is sent to it, not even what is pending, and its secret is deleted. To stop it for a while, disable it instead.</p>
+        </ConfirmDialog>
+      ) : null}
+    </div>
+  )
+}

@@ -1,0 +1,121 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { HAS_CHROMIUM, TestBrowser } from '../support/clients/browser.ts'
+import type { Credentials } from '../support/clients/client.ts'
+import { openDashboard, type SignedInAs } from '../support/clients/dashboard.ts'
+import { startWebhookReceiver } from '../support/clients/webhook-receiver.ts'
+import { startTestService, type TestService } from '../support/worlds/test-service.ts'
+
+describe.skipIf(!HAS_CHROMIUM)('schedules, webhooks and thresholds in the dashboard', () => {
+  let tested: TestService
+  let browser: TestBrowser
+  let receiver: Awaited<ReturnType<typeof startWebhookReceiver>>
+  let partner: Credentials
+  beforeAll(async () => {
+    tested = await startTestService({ OUTGOING_ALLOW: '127.0.0.0/8' })
+    browser = await TestBrowser.open()
+    receiver = await startWebhookReceiver()
+    partner = await tested.client.createPartner('Acme')
+    await tested.client.createIngestKey()
+    await tested.client.registerProject('shop', partner.partnerId)
+  })
+  afterAll(async () => {
+    await browser?.close()
+    await tested?.stop()
+    await receiver?.stop()
+  })
+
+  const open = (at: string, as: SignedInAs = { token: tested.service.adminToken }) => openDashboard({ browser, url: tested.service.url, as, at })
+  const useOwn = (method: string, path: string, body: object) => tested.client.partner(partner, method, path, JSON.stringify(body))
+
+  test('a schedule is created, its mistakes stand beside their fields, and its runs are listed', async () => {
+    const { page, problems, close } = await open('#/schedules')
+    await page.getByText('There is no schedule yet.').waitFor()
+    await page.getByRole('button', { name: 'Create a schedule…' }).click()
+    const dialog = page.getByRole('dialog', { name: 'Create a schedule' })
+    await dialog.getByLabel('Name').fill('Sync')
+    await dialog.getByLabel('Cron').fill('* * * * * *')
+    await dialog.getByLabel('URL', { exact: true }).fill(receiver.url)
+    await dialog.getByLabel('Body').fill('{"full": true, "rows": 5}')
+    await dialog.getByRole('button', { name: 'Create' }).click()
+    await dialog.getByText(/^Cron: .*six fields/).waitFor()
+    expect(await dialog.locator('[aria-invalid="true"]').getAttribute('name')).toBe('cronSchedule')
+    await dialog.getByLabel('Cron').fill('0 3 1 1 *')
+    await dialog.getByRole('button', { name: 'Create' }).click()
+    await dialog.waitFor({ state: 'detached' })
+    await page.getByRole('button', { name: 'Run Sync now…' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Run now' }).click()
+    await expect.poll(() => receiver.requests.map(({ body }) => String(body)), { timeout: 20_000 }).toEqual(['{"full":true,"rows":5}'])
+    await page.getByRole('link', { name: 'Sync' }).click()
+    const run = page.getByRole('table', { name: /newest first/ }).getByText('succeeded')
+    await expect
+      .poll(
+        async () => {
+          await page.getByRole('button', { name: 'Refresh' }).click()
+          return run.count()
+        },
+        { timeout: 20_000, interval: 300 },
+      )
+      .toBe(1)
+    await page.getByRole('button', { name: 'Edit Sync…' }).click()
+    await page.getByRole('dialog').getByLabel('Zone').fill('Europe/Berlin')
+    await page.getByRole('dialog').getByRole('button', { name: 'Save' }).click()
+    await page.getByText('zone Europe/Berlin').waitFor()
+    const { schedules } = (await tested.client.admin('GET', '/api/schedules')).body
+    expect(schedules).toMatchObject([{ timezone: 'Europe/Berlin', functionUrl: receiver.url, body: { full: true, rows: '5' } }])
+    expect(problems).toEqual([])
+    await close()
+  })
+
+  test('the secret of a webhook is shown once, and a test message arrives', async () => {
+    const { page, problems, close } = await open('#/webhooks')
+    await page.getByRole('button', { name: 'Add a webhook…' }).click()
+    await page.getByRole('dialog').getByLabel('URL').fill(receiver.url)
+    await page.getByRole('dialog').getByRole('button', { name: 'Add', exact: true }).click()
+    const secret = await page.getByLabel('The new signing secret').inputValue()
+    expect(secret).toMatch(/^whsec_/)
+    await page.keyboard.press('Escape')
+    await page.getByLabel('The new signing secret').waitFor({ state: 'detached' })
+    expect(await page.content()).not.toContain(secret)
+    await page.getByRole('button', { name: /^Send a test…/ }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Send', exact: true }).click()
+    await page
+      .getByRole('dialog')
+      .getByText(/^Delivered, status 200/)
+      .waitFor()
+    expect(receiver.requests.map(({ body }) => String(body)).filter((body) => body.includes('"webhook.test"'))).toHaveLength(1)
+    expect(problems).toEqual([])
+    await close()
+  })
+
+  test('a partner sets a threshold, whose levels are marks on the card of the metric', async () => {
+    await tested.client.send([{ event_id: 't1', project_id: 'shop', metric: 'ai_tokens', value: '85.5', timestamp: new Date().toISOString() }])
+    const { page, problems, close } = await open('#/notifications', partner)
+    await page.getByRole('button', { name: 'Set a threshold…' }).click()
+    await page
+      .getByRole('dialog')
+      .getByLabel(/^Budget/)
+      .fill('100')
+    await page.getByRole('dialog').getByRole('button', { name: 'Set', exact: true }).click()
+    await page.getByRole('table', { name: 'Thresholds' }).getByText('warning: 80 tokens (80 %)').waitFor()
+    await page.goto(`${tested.service.url}/#/usage`)
+    const marks = page.locator('[data-threshold="ai_tokens"]')
+    await marks.getByText(/^warning at 80 tokens: reached on /).waitFor()
+    await marks.getByText('used up at 100 tokens: 14.5 tokens left').waitFor()
+    expect(await marks.locator('.level-mark').count()).toBe(2)
+    await page.goto(`${tested.service.url}/#/usage?last=30d`)
+    await page.locator('[data-total="ai_tokens"]').waitFor()
+    expect(await marks.count()).toBe(0)
+    expect(problems).toEqual([])
+    await close()
+  })
+
+  test('a token of a partner may not use notifications, and the page says what to do', async () => {
+    const { token } = (await useOwn('POST', '/tokens', {})).body
+    const { page, close } = await open('#/notifications', { token })
+    await page.getByText('Not allowed with a token').waitFor()
+    await page.getByRole('link', { name: 'Usage', exact: true }).click()
+    await page.locator('[data-total="ai_tokens"]').waitFor()
+    expect(await page.locator('[data-threshold]').count()).toBe(0)
+    await close()
+  })
+})
