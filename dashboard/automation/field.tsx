@@ -44,7 +44,7 @@ export function problemOf(failure: CallFailed | undefined, name: string): string
   return field === name || field?.startsWith(`${name}.`) || field?.startsWith(`${name}[`) ? problem : undefined
 }
 
-/** The failure, unless it stands beside one of these fields already. */
+/** The failure, unless it is shown beside one of these fields already. */
 export function withoutField(failure: CallFailed | undefined, names: readonly string[]): CallFailed | undefined {
   return names.some((name) => problemOf(failure, name) !== undefined) ? undefined : failure
 }

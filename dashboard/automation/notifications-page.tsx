@@ -15,7 +15,7 @@ export function NotificationsPage({ subject }: { subject: Subject }) {
     <>
       <PageHeading
         title="Notifications"
-        lead="Set the levels of usage that you want to know of, and where the messages are sent. Nobody else sees them."
+        lead="Set the levels of usage that you want to know of, and where the messages are sent. No one else sees them."
         {...refreshOf(webhooks, thresholds)}
       />
       <WebhookList subject={subject} webhooks={webhooks} />

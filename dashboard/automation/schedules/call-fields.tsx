@@ -22,17 +22,7 @@ export function CallFields({ edited, failure }: CallFieldsProps) {
         )}
       </Field>
       <Field label="URL" name="functionUrl" failure={failure} hint="A public address, or one in a network of OUTGOING_ALLOW.">
-        {(attributes) => (
-          <input
-            {...attributes}
-            type="url"
-            required
-            maxLength={2048}
-            defaultValue={edited?.schedule.functionUrl ?? ''}
-            placeholder="https://functions.example.com/sync"
-            autocomplete="off"
-          />
-        )}
+        {(attributes) => <input {...attributes} type="url" required maxLength={2048} defaultValue={edited?.schedule.functionUrl ?? ''} autocomplete="off" />}
       </Field>
       <Field label="Body (optional)" name="body" failure={failure} hint="A JSON object. It is not sent with GET.">
         {(attributes) => <textarea {...attributes} rows={3} defaultValue={edited?.bodyText ?? ''} autocomplete="off" spellcheck={false} />}

@@ -57,16 +57,7 @@ export function ExportFields({ action, failure }: ExportFieldsProps) {
         </Field>
       ) : (
         <Field label="URL of the objects" name="export.to.url" failure={failure} hint="{name} stands for the name of the object, which is otherwise appended.">
-          {(attributes) => (
-            <input
-              {...attributes}
-              required
-              maxLength={2048}
-              defaultValue={urlOf(action)}
-              placeholder="https://bucket.example.com/in/{name}"
-              autocomplete="off"
-            />
-          )}
+          {(attributes) => <input {...attributes} required maxLength={2048} defaultValue={urlOf(action)} autocomplete="off" />}
         </Field>
       )}
     </>

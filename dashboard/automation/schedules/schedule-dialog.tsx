@@ -19,7 +19,7 @@ const TIMING_FIELDS = ['name', 'cronSchedule', 'timezone', 'headers']
 const CALL_FIELDS = ['functionUrl', 'httpMethod', 'body']
 const EXPORT_FIELDS = ['export.what', 'export.period', 'export.format', 'export.partner', 'export.to.folder', 'export.to.url']
 
-/** Creates or changes a schedule. What the service does not accept stands beside the field. */
+/** Creates or changes a schedule. What the service does not accept is shown beside the field. */
 export function ScheduleDialog({ edited, onSaved, onClose }: ScheduleDialogProps) {
   const schedule = edited?.schedule
   const [kind, setKind] = useState<'call' | 'export'>((schedule?.export ?? null) === null ? 'call' : 'export')

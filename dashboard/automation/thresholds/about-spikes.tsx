@@ -7,8 +7,8 @@ export function AboutSpikes({ subject }: { subject: Subject }) {
     <section aria-labelledby="spikes">
       <h2 id="spikes">Spikes</h2>
       <p>
-        A spike needs no threshold: each complete day of a project is compared with the same weekday of the last 8 weeks, and a day that is unlike them is told
-        as a message of the type <code>usage.spike</code>. They are not listed here;{' '}
+        A spike needs no threshold: each complete day of a project is compared with the same weekday of the last 8 weeks, and a day that is unlike them is
+        reported as a message of the type <code>usage.spike</code>. They are not listed here;{' '}
         {subject.asAdmin ? (
           <>
             <a href={linkTo(['webhooks'])}>add a webhook</a> for that type, whose deliveries show them.

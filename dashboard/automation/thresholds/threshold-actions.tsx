@@ -40,7 +40,7 @@ export function ThresholdActions({ subject, threshold, onChanged }: ThresholdAct
           <p>
             {active
               ? 'No message is sent about its levels until it is resumed.'
-              : 'Levels that usage of an open month has reached meanwhile are told after it is resumed.'}
+              : 'Levels that usage of an open month has reached meanwhile are notified after it is resumed.'}
           </p>
         </ConfirmDialog>
       ) : null}

@@ -34,7 +34,7 @@ export function ThresholdList({ subject, thresholds }: ThresholdListProps) {
             caption="Thresholds, oldest first"
             isCaptionHidden
             columns={['Metric', 'Usage of', 'Levels', 'Budget', 'State', 'Actions']}
-            empty="There is no threshold yet. Set one to be told when usage of a month reaches a value."
+            empty="There is no threshold yet. Set one to be notified when usage of a month reaches a value."
             rows={listed.map((threshold) => ({
               key: threshold.id,
               cells: [

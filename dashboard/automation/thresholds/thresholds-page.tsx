@@ -12,7 +12,7 @@ export function ThresholdsPage() {
     <>
       <PageHeading
         title="Thresholds"
-        lead="When usage of a month reaches a level, the webhooks of operators are told. Those of partners are their own and are not listed here."
+        lead="When usage of a month reaches a level, the webhooks of operators are notified. Those of partners are their own and are not listed here."
         {...refreshOf(thresholds)}
       />
       <ThresholdList subject={OPERATORS} thresholds={thresholds} />

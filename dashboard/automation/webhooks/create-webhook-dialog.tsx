@@ -49,7 +49,7 @@ export function CreateWebhookDialog({ subject, onCreated, onClose }: CreateWebho
       onClose={onClose}
     >
       <Field label="URL" name="url" failure={failure} hint="It must lead to a public address, or to one that OUTGOING_ALLOW names.">
-        {(attributes) => <input {...attributes} type="url" required maxLength={2048} placeholder="https://hooks.example.com/meterline" autocomplete="off" />}
+        {(attributes) => <input {...attributes} type="url" required maxLength={2048} autocomplete="off" />}
       </Field>
       {subject.asAdmin ? (
         <Field label="Partner id (optional)" name="partner_id" failure={failure} hint="Only messages about this partner. Without it, about all of them.">

@@ -44,7 +44,7 @@ export function DeliveriesDialog({ subject, webhook, onClose }: DeliveriesDialog
           <Table
             caption="Messages, newest first"
             columns={['Message', 'Type', 'Created', 'State', 'Last attempt', 'Action']}
-            empty="Nothing was sent to it yet. Send a test, or wait until something happens that it is told of."
+            empty="Nothing was sent to it yet. Send a test, or wait until something happens that it is notified of."
             rows={listed.map(({ message_id, type, created_at, status, attempts, last_attempt }) => ({
               key: message_id,
               cells: [

@@ -13,6 +13,6 @@ export const EVENT_MEANINGS: Readonly<Record<EventType, Meaning>> = {
   'statement.closed': { meaning: 'A month is closed.' },
   'adjustment.billed': { meaning: 'A closed month has corrections or manual lines.' },
   'project.silent': { meaning: 'A project that reported every day has stopped.' },
-  'project.unregistered': { meaning: 'A project has usage, and nobody registered it.', isForOperators: true },
+  'project.unregistered': { meaning: 'A project has usage, and is not registered.', isForOperators: true },
   'log.incident': { meaning: 'An event log is stopped and needs an operator.', isForOperators: true },
 }

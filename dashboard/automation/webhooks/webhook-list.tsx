@@ -31,7 +31,7 @@ export function WebhookList({ subject, webhooks }: WebhookListProps) {
             caption="Webhooks, oldest first"
             isCaptionHidden
             columns={['URL', ...(subject.asAdmin ? ['About'] : []), 'Messages', 'State', 'Last delivered', 'Actions']}
-            empty="There is no webhook yet. Add one to be told when something happens."
+            empty="There is no webhook yet. Add one to be notified when something happens."
             rows={listed.map((webhook) => ({
               key: webhook.id,
               cells: [
