@@ -5,12 +5,12 @@ import type { Networks } from '../outgoing/public-address.ts'
 import type { RegistryChanges } from '../registry/changes.ts'
 import type { MasterKeys } from '../registry/keys/sealing.ts'
 import type { ClickHouse } from '../sql/clickhouse.ts'
-import { tellOfSpikes } from './spikes/tell-of-spikes.ts'
+import { announceSpikes } from './spikes/announce-spikes.ts'
 import { ThresholdEvaluator } from './thresholds/evaluate-thresholds.ts'
+import { announceIncidents, announceSilentProjects, announceUnregisteredProjects } from './webhooks/announce-projects.ts'
+import { announceStatements } from './webhooks/announce-statements.ts'
 import { MessageDelivery } from './webhooks/deliver-messages.ts'
 import { MessageQueue } from './webhooks/message-queue.ts'
-import { tellOfIncidents, tellOfSilentProjects, tellOfUnregisteredProjects } from './webhooks/tell-of-projects.ts'
-import { tellOfStatements } from './webhooks/tell-of-statements.ts'
 
 export interface AutomationOptions {
   readonly clickhouse: ClickHouse
@@ -27,7 +27,7 @@ export interface AutomationOptions {
 }
 
 /**
- * The jobs that evaluate thresholds, tell of what happened, and deliver messages. Any number of processes may run them at the same time:
+ * The jobs that evaluate thresholds, announce what happened, and deliver messages. Any number of processes may run them at the same time:
  * messages are stored under a lease, and delivered by one process at a time.
  */
 export interface Automation {
@@ -54,15 +54,15 @@ export async function startAutomation(options: AutomationOptions): Promise<Autom
       },
       logger,
     }),
-    repeat({ name: 'statement_messages', everyMs: STATEMENTS_EVERY_MS, run: () => tellOfStatements(announcer), logger }),
-    repeat({ name: 'incident_messages', everyMs: INCIDENTS_EVERY_MS, run: () => tellOfIncidents(announcer, incidents()), logger }),
+    repeat({ name: 'statement_messages', everyMs: STATEMENTS_EVERY_MS, run: () => announceStatements(announcer), logger }),
+    repeat({ name: 'incident_messages', everyMs: INCIDENTS_EVERY_MS, run: () => announceIncidents(announcer, incidents()), logger }),
     repeat({
       name: 'project_messages',
       everyMs: PROJECTS_EVERY_MS,
       run: async () => {
-        await tellOfSilentProjects(announcer)
-        await tellOfUnregisteredProjects(announcer)
-        await tellOfSpikes(announcer)
+        await announceSilentProjects(announcer)
+        await announceUnregisteredProjects(announcer)
+        await announceSpikes(announcer)
       },
       logger,
     }),

@@ -123,7 +123,7 @@ const lastExecutions = defineQuery({
   row: z.object({ scheduleId: z.string(), executedMs: z.coerce.number() }),
 })
 
-/** Both steps of a run at once: a claim whose outcome is gone would be taken for a run without one. */
+/** Both steps of a run in one statement: a claim whose outcome is gone would be taken for a run without one. */
 const deleteOldRuns = defineStatement({
   name: 'delete_old_schedule_runs',
   sql: `DELETE FROM schedule_runs_v1

@@ -23,7 +23,7 @@ export interface SchedulerLeaseOptions {
 export class SchedulerLease {
   readonly #options: SchedulerLeaseOptions
   #held: { readonly lease: Lease; beat: number; beatAtMs: number } | undefined
-  /** Of this process's last acquisition: after a failed write it acquires the lease again at once. */
+  /** Of this process's last acquisition: after a failed write it acquires the lease again immediately. */
   #ownerName: string | undefined
   #seen = { sign: '', sinceMs: 0 }
 
@@ -55,7 +55,7 @@ export class SchedulerLease {
     this.#held = undefined
   }
 
-  /** Tells the others that they need not wait. Throws StoreError. */
+  /** Lets the others know that they need not wait. Throws StoreError. */
   async release(): Promise<void> {
     if (this.#held === undefined) return
     await this.#beat(true)

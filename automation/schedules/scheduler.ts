@@ -38,10 +38,10 @@ export interface SchedulerOptions {
  * Runs schedules: exactly one run for each schedule and due time, whatever the number of processes, restarts and kills. A schedule has one
  * run at a time. The order of writes is the guarantee:
  * 1. Acquire the lease. Then read the newest run of each schedule: from now on only this process can add one. A run that was claimed
- *    and has no outcome is repeated under its id, because nobody knows whether its call was sent.
+ *    and has no outcome is repeated under its id, because it is not known whether its call was sent.
  * 2. Claim the runs that are due: one row each, in one insert, before anything is sent. A crash before it leaves the due time to the next
  *    owner; a crash after it leaves a claim, which step 1 finds.
- * 3. Send. The id is computed from the schedule and the due time, so it is the same whoever sends, and however often.
+ * 3. Send. The id is computed from the schedule and the due time, so it is the same in every process, and however often it is sent.
  * 4. Write the outcome. A crash before it repeats step 3; the receiver recognizes the id.
  * After any failed write the lease is dropped, because the row may still be stored, and everything starts again at step 1.
  */

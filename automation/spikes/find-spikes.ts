@@ -35,7 +35,7 @@ const FLOORS: Readonly<Record<Unit, Quantity>> = {
 /**
  * The spikes of a complete day, upwards and downwards, the greatest differences first: the value differs from the median of the same
  * weekday of the last weeks by more than so many deviations, and by the floor of its unit. A weekday without usage counts as 0, from the first
- * day on which the project reported the metric. Projects that are deleted or that nobody registered are left out. Throws StoreError.
+ * day on which the project reported the metric. Projects that are deleted or not registered are left out. Throws StoreError.
  */
 export async function findSpikes({ work }: ClickHouse, day: string): Promise<Spike[]> {
   const dayMs = Date.parse(`${day}T00:00:00Z`)

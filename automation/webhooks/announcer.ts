@@ -1,7 +1,7 @@
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import type { MessageQueue } from './message-queue.ts'
 
-/** What a function needs that tells of something that is stored already. */
+/** What a function needs that announces something that is stored already. */
 export interface Announcer {
   readonly clickhouse: ClickHouse
   readonly queue: MessageQueue

@@ -30,7 +30,7 @@ export async function writeAttempt({ registry }: ClickHouse, attempt: Attempt): 
 
 /** What the delivery log says of an outcome. */
 export function attemptOutcome(outcome: WebhookOutcome): Pick<Attempt, 'outcome' | 'httpStatus' | 'detail'> {
-  // Any 2xx; which one tells nobody anything.
+  // Any 2xx; which one says nothing more.
   if (outcome.status === 'delivered') return { outcome: 'delivered', httpStatus: 200, detail: '' }
   if (outcome.status === 'refused') return { outcome: 'private_address', httpStatus: 0, detail: outcome.address ?? '' }
   if (outcome.reason === 'http_status') return { outcome: 'http_status', httpStatus: outcome.httpStatus, detail: '' }

@@ -3,23 +3,23 @@ import type { Logger } from '../../metering/logger.ts'
 import { MS_PER_DAY } from '../../metering/timestamp.ts'
 import { type AttemptOutcome, type DeliveryLimits, DeliveryLoop, type DeliveryStats } from '../../outgoing/deliver-until-acknowledged.ts'
 import { readHealth, writeAttempt } from './attempts.ts'
+import { DeliverySlot, type SlotLimits } from './delivery-slot.ts'
 import { disableFailingEndpoint } from './disable-endpoint.ts'
 import { type Endpoint, findEndpoint, readEndpoints } from './endpoints.ts'
 import { type PendingMessage, readNextMessage, readPendingEndpoints } from './pending-messages.ts'
 import { type SenderOptions, sendToEndpoint } from './send-to-endpoint.ts'
-import { Turn, type TurnLimits } from './turn.ts'
 
 export interface MessageDeliveryOptions extends SenderOptions {
   readonly logger: Logger
   readonly limits?: Partial<DeliveryLimits>
-  readonly turn?: TurnLimits
+  readonly slot?: SlotLimits
 }
 
 const LIMITS: DeliveryLimits = {
   retryMsFirst: 5_000,
   retryMsMax: 3_600_000,
   sweepEveryMs: 2_000,
-  // Only the process whose turn it is sees what is pending at all.
+  // Only the process that has the slot sees what is pending at all.
   takeOverAfterMs: 0,
   concurrentDeliveriesMax: 16,
 }
@@ -27,20 +27,20 @@ const LIMITS: DeliveryLimits = {
 /**
  * Delivers pending messages. An endpoint is one line: one attempt at a time, one message after the other, and a pause after a failure
  * that grows with each one. So an endpoint that hangs occupies one of the slots until its time-out and then waits, however many messages
- * it has, and the others get theirs. One process delivers at a time (turn.ts). The order is the guarantee:
+ * it has, and the others get theirs. One process delivers at a time (delivery-slot.ts). The order is the guarantee:
  * 1. Read the next message, the endpoint and its secrets.
  * 2. Send it. A crash after: the message is sent again, under the same webhook-id.
  * 3. Store the attempt. Only then the next message is read.
  */
 export class MessageDelivery {
   readonly #options: MessageDeliveryOptions
-  readonly #turn: Turn
+  readonly #slot: DeliverySlot
   readonly #loop: DeliveryLoop
 
   constructor(options: MessageDeliveryOptions) {
     const { registry, logger } = options
     this.#options = options
-    this.#turn = new Turn(registry.clickhouse, 'automation/deliveries', options.turn)
+    this.#slot = new DeliverySlot(registry.clickhouse, 'automation/deliveries', options.slot)
     this.#loop = new DeliveryLoop({
       name: 'webhooks',
       keyName: 'webhook',
@@ -62,7 +62,7 @@ export class MessageDelivery {
 
   async #readPending() {
     const { registry } = this.#options
-    if (!(await this.#turn.isMine())) return []
+    if (!(await this.#slot.isMine())) return []
     const enabled = (await readEndpoints(registry)).filter(({ disabledMs }) => disabledMs === null)
     const pending = await readPendingEndpoints(
       registry.clickhouse,

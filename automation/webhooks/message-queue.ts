@@ -14,7 +14,7 @@ export type AppendOutcome = { status: 'appended'; messages: readonly Message[] }
 /**
  * Adds messages to the queue, which is the table: what is pending is read from it (pending-messages.ts). The order is the guarantee:
  * 1. Acquire the lease, unless this process has had it since its last insert.
- * 2. Decide what to tell, on what is stored by then. A crash up to here leaves nothing.
+ * 2. Decide what to announce, on what is stored by then. A crash up to here leaves nothing.
  * 3. Insert all messages in one part, through the fence. A crash before it: the next run decides the same again. A crash after it: the
  *    next run finds them and adds nothing. Whether the rows of a failed insert are stored is unknown, so the lease is given up: the next
  *    acquisition kills the insert or fences it off before anything is read.

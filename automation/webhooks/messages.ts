@@ -7,7 +7,7 @@ import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 import { textArray } from './endpoints.ts'
 
-/** Something to tell, once. */
+/** Something to announce, once. */
 export interface Message {
   readonly id: string
   readonly type: WebhookEvent

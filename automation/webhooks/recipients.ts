@@ -5,13 +5,13 @@ export interface About {
   readonly type: WebhookEvent
   /** Empty when it is about no partner. */
   readonly partnerId: string
-  /** What was noticed before an endpoint existed is not told to it. ms since 1970. */
+  /** What was noticed before an endpoint existed is not sent to it. ms since 1970. */
   readonly sinceMs: number
   /** Only endpoints of this partner, or of operators if it is empty: thresholds are private to who set them. */
   readonly onlyOf?: string
 }
 
-/** Who is told: operators about everything that they chose, a partner about itself. An endpoint that is disabled gets nothing. */
+/** Who is notified: operators about everything that they chose, a partner about itself. An endpoint that is disabled gets nothing. */
 export function recipientsOf(endpoints: readonly Endpoint[], about: About): string[] {
   return endpoints.filter((endpoint) => isRecipient(endpoint, about)).map(({ id }) => id)
 }

@@ -49,7 +49,7 @@ interface Scene {
 }
 
 test.each(Array.from({ length: SEEDS }, (_, index) => SEED + index))(
-  'P2: each crossing is told exactly once and none is missing, with late usage, repairs and killed evaluators (seed %i)',
+  'P2: each crossing is notified exactly once and none is missing, with late usage, repairs and killed evaluators (seed %i)',
   async (seed) => {
     const scene = await openScene(seed)
     const receiver = await receiverThatFails(new Random(seed + 1))
@@ -68,13 +68,13 @@ test.each(Array.from({ length: SEEDS }, (_, index) => SEED + index))(
     const { length } = scene.oracle.expected
     await untilSo(async () => receiver.acknowledged().size >= length)
     await Promise.all(deliveries.map((each) => each.stop()))
-    const told = [...receiver.acknowledged().values()].map((bodies) => {
+    const notified = [...receiver.acknowledged().values()].map((bodies) => {
       // A repetition has the same bytes.
       expect(new Set(bodies).size).toBe(1)
       const { data } = JSON.parse(bodies[0] ?? '')
       return `${data.threshold_id} ${data.level.name} ${data.month} ${data.number} ${data.state}`
     })
-    expect(told.sort()).toEqual([...scene.oracle.expected].sort())
+    expect(notified.sort()).toEqual([...scene.oracle.expected].sort())
     expect([length > 0, killed > 0]).toEqual([true, true])
     for (const month of MONTHS) if (scene.oracle.hasPhantoms(month)) await world.rebuild(month)
     await receiver.stop()
@@ -190,7 +190,7 @@ function startDelivery(): MessageDelivery {
     logger: quiet,
     webhook: { timeoutMs: 150, responseBytesMax: 1_000 },
     limits: { retryMsFirst: 5, retryMsMax: 20, sweepEveryMs: 25 },
-    turn: { renewAfterMs: 200, endsAfterMs: 400 },
+    slot: { renewAfterMs: 200, endsAfterMs: 400 },
   })
 }
 

@@ -165,10 +165,10 @@ describe('several processes', () => {
     const receiver = await receive()
     const { endpoint } = await world.endpoint(receiver.url)
     const patient = { renewAfterMs: 20, endsAfterMs: 1_000 }
-    const first = world.deliver({ turn: patient })
+    const first = world.deliver({ slot: patient })
     await world.message(endpoint)
     await untilSo(async () => receiver.requests.length === 1)
-    const second = world.deliver({ turn: patient })
+    const second = world.deliver({ slot: patient })
     for (let nth = 0; nth < 5; nth += 1) await world.message(endpoint)
     await untilSo(() => isDelivered(endpoint))
     expect([receiver.requests.length, second.stats().acknowledged]).toEqual([6, 0])

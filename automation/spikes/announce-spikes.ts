@@ -12,10 +12,10 @@ import { findSpikes, SPIKE_DEVIATIONS, type Spike } from './find-spikes.ts'
 const JUDGED_DAYS = 3
 
 /**
- * Stores each spike of the last complete days once, as a message with the numbers by which it was judged, also when nobody is told. A
+ * Stores each spike of the last complete days once, as a message with the numbers by which it was judged, also without a recipient. A
  * day is judged when usage is complete past its end; late usage can add a spike to it, and takes none away. Throws StoreError.
  */
-export async function tellOfSpikes({ clickhouse, queue, now }: Announcer): Promise<void> {
+export async function announceSpikes({ clickhouse, queue, now }: Announcer): Promise<void> {
   const asOfMs = await readAsOf(clickhouse)
   if (asOfMs === null) return
   const today = dayOf(Math.min(asOfMs, now()))

@@ -11,8 +11,8 @@ import { recipientsOf } from './recipients.ts'
 
 const UNREGISTERED_MAX = 1_000
 
-/** Tells once of each silence of a project in a metric. Complete days only, so it is worth running once a day. Throws StoreError. */
-export async function tellOfSilentProjects({ clickhouse, queue, now }: Announcer): Promise<void> {
+/** Announces once each silence of a project in a metric. Complete days only, so it is worth running once a day. Throws StoreError. */
+export async function announceSilentProjects({ clickhouse, queue, now }: Announcer): Promise<void> {
   await queue.offer(async () => {
     const endpoints = subscribed(await readEndpoints({ clickhouse }), 'project.silent')
     if (endpoints.length === 0) return []
@@ -33,8 +33,8 @@ export async function tellOfSilentProjects({ clickhouse, queue, now }: Announcer
   })
 }
 
-/** Tells operators of each project with usage that nobody registered, once a month. Throws StoreError. */
-export async function tellOfUnregisteredProjects({ clickhouse, queue, now }: Announcer): Promise<void> {
+/** Announces to operators each project with usage that is not registered, once a month. Throws StoreError. */
+export async function announceUnregisteredProjects({ clickhouse, queue, now }: Announcer): Promise<void> {
   await queue.offer(async () => {
     const endpoints = subscribed(await readEndpoints({ clickhouse }), 'project.unregistered')
     if (endpoints.length === 0) return []
@@ -48,8 +48,8 @@ export async function tellOfUnregisteredProjects({ clickhouse, queue, now }: Ann
   })
 }
 
-/** Tells operators of logs that are stopped by an incident, once a day for each. Throws StoreError. */
-export async function tellOfIncidents(
+/** Announces to operators logs that are stopped by an incident, once a day for each. Throws StoreError. */
+export async function announceIncidents(
   { clickhouse, queue, now }: Announcer,
   incidents: readonly { readonly log: string; readonly kind: string }[],
 ): Promise<void> {
@@ -67,7 +67,7 @@ function subscribed(endpoints: readonly Endpoint[], type: Message['type']): read
   return endpoints.filter(({ events }) => events.includes(type))
 }
 
-/** No message when nobody is told: who adds an endpoint later is told then. */
+/** No message without a recipient: an endpoint that is added later is notified then. */
 function toldTo(
   endpoints: readonly Endpoint[],
   about: Parameters<typeof recipientsOf>[1],

@@ -6,15 +6,15 @@ import { type Endpoint, readEndpoints } from './endpoints.ts'
 import { type Message, messageBody, messageId } from './messages.ts'
 import { recipientsOf } from './recipients.ts'
 
-/** A process that was stopped for longer tells nothing of what was closed meanwhile. */
+/** A process that was stopped for longer announces nothing of what was closed meanwhile. */
 const TOLD_DAYS = 15
 const ADJUSTMENTS_MAX = 100
 
 /**
- * Tells of every month that was closed, and of what was adjusted in it. It reads the headers of statements, which are the commits of
+ * Announces every month that was closed, and of what was adjusted in it. It reads the headers of statements, which are the commits of
  * closings, so a crash right after one loses nothing. Throws StoreError.
  */
-export async function tellOfStatements({ clickhouse, queue, now }: Announcer): Promise<void> {
+export async function announceStatements({ clickhouse, queue, now }: Announcer): Promise<void> {
   await queue.offer(async () => {
     const endpoints = await readEndpoints({ clickhouse })
     if (!endpoints.some(({ events }) => events.includes('statement.closed') || events.includes('adjustment.billed'))) return []
@@ -36,10 +36,10 @@ function messagesOf(statement: ClosedStatement, endpoints: readonly Endpoint[]):
     body: messageBody(type, closedMs, { ...about, ...data }),
     createdMs: closedMs,
   })
-  const told = [messageOf('statement.closed', { closed_at: formatTimestamp(closedMs), closed_by: closedBy, lines, sha256 })]
-  if (adjustments.length === 0) return told
+  const announced = [messageOf('statement.closed', { closed_at: formatTimestamp(closedMs), closed_by: closedBy, lines, sha256 })]
+  if (adjustments.length === 0) return announced
   const named = adjustments.slice(0, ADJUSTMENTS_MAX).map(([line, for_month, metric, value]) => ({ line, for_month, metric, value }))
-  return [...told, messageOf('adjustment.billed', { adjustments: named, truncated: adjustments.length > ADJUSTMENTS_MAX })]
+  return [...announced, messageOf('adjustment.billed', { adjustments: named, truncated: adjustments.length > ADJUSTMENTS_MAX })]
 }
 
 type ClosedStatement = z.output<typeof StatementRow>
