@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { announceIncidents, announceSilentProjects, announceUnregisteredProjects } from '../../../automation/webhooks/announce-projects.ts'
+import { announceStatements } from '../../../automation/webhooks/announce-statements.ts'
 import { MessageQueue } from '../../../automation/webhooks/message-queue.ts'
-import { tellOfIncidents, tellOfSilentProjects, tellOfUnregisteredProjects } from '../../../automation/webhooks/tell-of-projects.ts'
-import { tellOfStatements } from '../../../automation/webhooks/tell-of-statements.ts'
 import { PARTNER_WEBHOOK_EVENTS, WEBHOOK_EVENTS, WEBHOOKS_MAX } from '../../../contract/webhook-events.ts'
 import { dayOf, MS_PER_DAY } from '../../../metering/timestamp.ts'
 import type { Credentials } from '../../support/clients/client.ts'
@@ -117,10 +117,10 @@ describe('what is told of what happened', () => {
     expect((await client.closeMonth(ours.partnerId, '2026-02')).status).toBe(200)
     const announcer = { clickhouse: service.clickhouse, queue: new MessageQueue(service.clickhouse), now: Date.now }
     for (let times = 0; times < 2; times += 1) {
-      await tellOfStatements(announcer)
-      await tellOfSilentProjects(announcer)
-      await tellOfUnregisteredProjects(announcer)
-      await tellOfIncidents(announcer, [{ log: 'events/0', kind: 'offset_gap' }])
+      await announceStatements(announcer)
+      await announceSilentProjects(announcer)
+      await announceUnregisteredProjects(announcer)
+      await announceIncidents(announcer, [{ log: 'events/0', kind: 'offset_gap' }])
     }
     const told = (path: string) =>
       bodiesAt(path)
