@@ -16,19 +16,21 @@ if (typeof withRulesOf12 === 'string') {
 // REQUIRE_FOCUS_VALIDATOR does not require these: they are in no package, so a machine can only have them by hand.
 if (typeof withRulesOf13 === 'string') console.warn(`The official rules of FOCUS 1.3 are NOT checked, because ${withRulesOf13}.`)
 
-/** The rules of FOCUS 1.2 for InvoiceId contradict each other: null without an invoice (C-004), but never null (C-005). */
-const KNOWN_CONTRADICTION = ['InvoiceId-C-005-C']
-
-/**
- * Defects of the rules of 1.3 that their authors know of; no file with usage only and without commitments can keep them. Taken from the
- * issues, not from a run.
- */
-const DEFECTS_OF_1_3 = [
-  // finopsfoundation/focus_validator#142: the condition "when CapacityReservationId is not null" is ignored.
-  'CAU-CapacityReservationStatus-C-004-C',
-  // FOCUS_Spec#2393: must not be null when CommitmentDiscountId is null, the opposite of its own text and of C-003.
-  'CAU-CommitmentDiscountStatus-C-004-C',
-]
+/** What the validator reports although the file is right, and why. */
+const KNOWN_CONTRADICTIONS = [
+  // Null without an invoice (C-004), but never null (C-005).
+  'InvoiceId-C-005-C',
+  // Its condition "when CapacityReservationId is not null" is ignored: finopsfoundation/focus_validator#142.
+  'CapacityReservationStatus-C-004-C',
+  // Not null when CommitmentDiscountId is null, the opposite of its own text and of C-003: FOCUS_Spec#2393.
+  'CommitmentDiscountStatus-C-004-C',
+  // "Valid Unicode strings" (StringHandling-A-001), but it accepts ASCII only, and a project has the name "雪".
+  'ResourceName-C-002-M',
+  'SubAccountName-C-002-M',
+  // Rules that only say that those above must be kept.
+  ...['CapacityReservationStatus-C-000-C', 'CapacityReservationStatus-C-002-C', 'CommitmentDiscountStatus-C-000-C', 'CommitmentDiscountStatus-C-002-C'],
+  ...['CostAndUsage-D-000-M', 'CostAndUsage-D-002-M', 'ResourceName-C-000-C', 'SubAccountName-C-000-C'],
+].sort()
 
 let tested: TestService
 let partner: Credentials
@@ -52,31 +54,32 @@ const FILES = [
 describe.skipIf(typeof withRulesOf12 === 'string')('the official validator with the rules of FOCUS 1.2', () => {
   test.each(FILES)('a %s export of FOCUS 1.2 passes (%s, %s)', async (format, extension, query) => {
     const exported = await download(`${query}&partner=${partner.partnerId}&format=${format}&focus=1.2`, extension)
-    expect(await failuresOf(withRulesOf12, exported)).toEqual(KNOWN_CONTRADICTION)
+    expect(await failuresOf(withRulesOf12, exported)).toEqual(KNOWN_CONTRADICTIONS)
   })
 
   // FOCUS 1.3 has all columns of 1.2. This says nothing about the columns and rules that 1.3 added.
   test.each(FILES)('a %s export of FOCUS 1.3 keeps the rules of the columns that 1.2 has too (%s, %s)', async (format, extension, query) => {
     const exported = await download(`${query}&partner=${partner.partnerId}&format=${format}&focus=1.3`, extension)
-    expect(await failuresOf(withRulesOf12, exported)).toEqual(KNOWN_CONTRADICTION)
+    expect(await failuresOf(withRulesOf12, exported)).toEqual(KNOWN_CONTRADICTIONS)
   })
 
-  // "String values MUST be valid Unicode strings" and "MUST maintain the original" (StringHandling-A-001, -003), but the validator accepts
-  // only ASCII. The name is exported unchanged. This test will fail when a newer validator fixes that.
+  // "MUST maintain the original" (StringHandling-A-003): the name is exported unchanged. This test will fail when a newer validator
+  // accepts more than ASCII.
   test('a FOCUS export preserves the script of a partner name, although the validator reports it', async () => {
     const named = await tested.client.createPartner('Größe 雪')
     await tested.client.registerProject('snow', named.partnerId)
     await tested.client.send([{ event_id: 'e', project_id: 'snow', metric: 'ai_tokens', value: 1, timestamp: '2026-03-07T10:00:00Z' }])
     const exported = await download(`from=2026-03-01&to=2026-03-31&partner=${named.partnerId}&format=focus-csv&focus=1.2`, 'csv')
-    expect(await failuresOf(withRulesOf12, exported)).toEqual(['BillingAccountName-C-002-M', ...KNOWN_CONTRADICTION])
+    expect(await failuresOf(withRulesOf12, exported)).toContain('BillingAccountName-C-002-M')
   })
 })
 
 describe.skipIf(typeof withRulesOf13 === 'string')('the official validator with the rules of FOCUS 1.3', () => {
   test.each(FILES)('a %s export of FOCUS 1.3 passes (%s, %s)', async (format, extension, query) => {
     const exported = await download(`${query}&partner=${partner.partnerId}&format=${format}&focus=1.3`, extension)
+    // Which of the known contradictions 1.3 still has is not known here; its rules have the prefix of their dataset.
     const failures = await failuresOf(withRulesOf13, exported)
-    expect(failures.filter((rule) => !DEFECTS_OF_1_3.includes(rule))).toEqual([])
+    expect(failures.filter((rule) => !KNOWN_CONTRADICTIONS.includes(rule.replace(/^CAU-/, '')))).toEqual([])
   })
 })
 
@@ -91,5 +94,5 @@ async function download(query: string, extension: string): Promise<string> {
 
 function failuresOf(validator: FocusValidator | string, file: string): Promise<string[]> {
   if (typeof validator === 'string') throw new Error(validator)
-  return validator.failuresOf(file)
+  return validator.failuresOf(file).then((rules) => rules.sort())
 }
