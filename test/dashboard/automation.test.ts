@@ -42,7 +42,7 @@ describe.skipIf(!HAS_CHROMIUM)('schedules, webhooks and thresholds in the dashbo
     await dialog.getByLabel('Cron').fill('0 3 1 1 *')
     await dialog.getByRole('button', { name: 'Create' }).click()
     await dialog.waitFor({ state: 'detached' })
-    await page.getByRole('button', { name: 'Run Sync now…' }).click()
+    await page.getByRole('button', { name: 'Run now… Sync' }).click()
     await page.getByRole('dialog').getByRole('button', { name: 'Run now' }).click()
     await expect.poll(() => receiver.requests.map(({ body }) => String(body)), { timeout: 20_000 }).toEqual(['{"full":true,"rows":5}'])
     await page.getByRole('link', { name: 'Sync' }).click()

@@ -126,7 +126,7 @@ describe.skipIf(!HAS_CHROMIUM)('months and statements in the dashboard', () => {
     await page.getByRole('heading', { name: 'Statement of January 2026' }).waitFor()
     await page.emulateMedia({ media: 'print' })
     const { sha256 } = (await tested.client.statement(partner, MONTH)).body.statement as { sha256: string }
-    expect(await page.getByText(sha256).filter({ visible: true }).count()).toBeGreaterThan(0)
+    await page.getByText(sha256).filter({ visible: true }).first().waitFor()
     expect(await page.getByText(tested.service.url).filter({ visible: true }).count()).toBeGreaterThan(0)
     expect(await page.getByRole('navigation').first().isVisible()).toBe(false)
     expect(await page.locator('button:visible').count()).toBe(0)

@@ -16,7 +16,7 @@ export function ScheduleActions({ schedule, onChanged, onDeleted }: ScheduleActi
   const { id, name, isActive } = schedule
   return (
     <div class="row-actions">
-      <button type="button" aria-label={`Run ${name} now…`} onClick={() => setAsked('run')}>
+      <button type="button" aria-label={`Run now… ${name}`} onClick={() => setAsked('run')}>
         Run now…
       </button>
       <button type="button" aria-label={`Edit ${name}…`} onClick={() => setAsked('edit')}>

@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks'
 import type { Subject } from '../../address/subject.ts'
 import { useAnswer } from '../../calls/use-answer.ts'
+import { counted } from '../../numbers/show-quantity.ts'
 import { showTime } from '../../numbers/show-time.ts'
 import { ActionFailure } from '../../operators/action-failure.tsx'
 import { useAction } from '../../operators/use-action.ts'
@@ -52,7 +53,7 @@ export function DeliveriesDialog({ subject, webhook, onClose }: DeliveriesDialog
                 type,
                 showTime(created_at),
                 <span>
-                  <Badge tone={TONES[status] ?? 'plain'}>{status.replace('_', ' ')}</Badge> {attempts} {attempts === '1' ? 'attempt' : 'attempts'}
+                  <Badge tone={TONES[status] ?? 'plain'}>{status.replace('_', ' ')}</Badge> {counted(attempts, 'attempt')}
                 </span>,
                 last_attempt === null ? 'none yet' : `${outcomeOf(last_attempt)}, ${showTime(last_attempt.at)}`,
                 status === 'pending' ? (
