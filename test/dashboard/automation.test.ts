@@ -73,7 +73,7 @@ describe.skipIf(!HAS_CHROMIUM)('schedules, webhooks and thresholds in the dashbo
     await page.getByRole('dialog').getByRole('button', { name: 'Add', exact: true }).click()
     const secret = await page.getByLabel('The new signing secret').inputValue()
     expect(secret).toMatch(/^whsec_/)
-    await page.keyboard.press('Escape')
+    await page.getByRole('button', { name: 'Close window' }).click()
     await page.getByLabel('The new signing secret').waitFor({ state: 'detached' })
     expect(await page.content()).not.toContain(secret)
     await page.getByRole('button', { name: /^Send a test…/ }).click()

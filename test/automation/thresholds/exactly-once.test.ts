@@ -23,7 +23,7 @@ import { untilSo } from '../../support/until-so.ts'
 import { DaysWorld } from '../../support/worlds/days-world.ts'
 
 const SEED = Number(process.env['RANDOM_SEED'] ?? Date.now() % 1_000_000)
-const SEEDS = Number(process.env['THRESHOLD_SEEDS'] ?? 6)
+const SEEDS = Number(process.env['THRESHOLD_SEEDS'] ?? 2)
 const STEPS = 14
 const MONTHS = ['2026-01', '2026-02']
 const DAYS = ['2026-01-03', '2026-01-31', '2026-02-01', '2026-02-14']
