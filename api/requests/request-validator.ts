@@ -10,8 +10,8 @@ export const requestValidator: FastifySchemaCompiler<z.ZodType> =
     return parsed.success ? { value: parsed.data } : { error: parsed.error.issues.map(faultOf) }
   }
 
-/** Undefined: what zod says. */
-function messageOf(issue: z.core.$ZodRawIssue): string | undefined {
+/** For every body and query that is parsed, also for a part of a body. Undefined: what zod says. */
+export function messageOf(issue: z.core.$ZodRawIssue): string | undefined {
   if (issue.input === undefined) return 'is required'
   if (issue.code !== 'invalid_value' || issue.values.length < 2) return undefined
   return choiceProblem(issue.input, issue.values.map(String))

@@ -17,6 +17,7 @@ import { OPERATOR } from '../auth/access.ts'
 import { actorOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
+import { messageOf } from '../requests/request-validator.ts'
 import { addRoute } from '../route.ts'
 
 export function registerProjectRoute(app: FastifyInstance, { registry }: ApiContext): void {
@@ -55,7 +56,7 @@ function countOutcomes(projects: readonly ProjectResult[]): Record<ProjectResult
 
 /** An error names the field by its path in the body, like that of a whole body. */
 function parseProjectOfBatch(project: unknown, index: number): Registration | ApiError {
-  const { success, data, error } = ProjectOfBatch.safeParse(project)
+  const { success, data, error } = ProjectOfBatch.safeParse(project, { error: messageOf })
   if (success) return registrationOrError(data.id, data)
   const issues = error.issues.map(({ path, message }) => `${['body', 'projects', index, ...path].join('.')}: ${message}`)
   return new ApiError('INVALID_REQUEST', issues.join('; '))
