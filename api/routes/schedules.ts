@@ -13,11 +13,13 @@ import { ApiError } from '../errors/errors.ts'
 import { addRoute } from '../route.ts'
 
 export function listSchedulesRoute(app: FastifyInstance, context: OperatorContext): void {
-  addRoute(app, LIST_SCHEDULES, GUARDED, async () => ({ schedules: await answersOf(context, await readSchedules(context.clickhouse)) }))
+  addRoute(app, LIST_SCHEDULES, { access: OPERATOR, noStore: true }, async () => ({
+    schedules: await answersOf(context, await readSchedules(context.clickhouse)),
+  }))
 }
 
 export function createScheduleRoute(app: FastifyInstance, context: OperatorContext): void {
-  addRoute(app, CREATE_SCHEDULE, GUARDED, async (request) => {
+  addRoute(app, CREATE_SCHEDULE, { access: OPERATOR, noStore: true }, async (request) => {
     const { name, isActive, functionUrl = null, export: action = null, ...rest } = request.body
     const outcome = await createSchedule(storeOf(context), actorOf(request), { name, isActive, definition: { ...rest, functionUrl, export: action } })
     if (outcome.status === 'full') throw new ApiError('SCHEDULES_FULL')
@@ -27,11 +29,11 @@ export function createScheduleRoute(app: FastifyInstance, context: OperatorConte
 }
 
 export function getScheduleRoute(app: FastifyInstance, context: OperatorContext): void {
-  addRoute(app, GET_SCHEDULE, GUARDED, async (request) => answerOf(context, await requireSchedule(context, request.params.id)))
+  addRoute(app, GET_SCHEDULE, { access: OPERATOR, noStore: true }, async (request) => answerOf(context, await requireSchedule(context, request.params.id)))
 }
 
 export function updateScheduleRoute(app: FastifyInstance, context: OperatorContext): void {
-  addRoute(app, UPDATE_SCHEDULE, GUARDED, async (request) => {
+  addRoute(app, UPDATE_SCHEDULE, { access: OPERATOR, noStore: true }, async (request) => {
     const { name, isActive, ...definition } = request.body
     if (Object.keys(request.body).length === 0) throw new ApiError('INVALID_REQUEST', 'Nothing to change. Send at least one field of the schedule')
     const outcome = await updateSchedule(storeOf(context), actorOf(request), request.params.id, { name, isActive, definition })
@@ -42,7 +44,7 @@ export function updateScheduleRoute(app: FastifyInstance, context: OperatorConte
 }
 
 export function deleteScheduleRoute(app: FastifyInstance, context: OperatorContext): void {
-  addRoute(app, DELETE_SCHEDULE, GUARDED, async (request) => {
+  addRoute(app, DELETE_SCHEDULE, { access: OPERATOR, noStore: true }, async (request) => {
     const outcome = await deleteSchedule(storeOf(context), actorOf(request), request.params.id)
     if (outcome.status === 'not_found') throw new ApiError('SCHEDULE_NOT_FOUND')
     return { success: true as const, message: `Schedule ${outcome.name} has been deleted successfully` }
@@ -50,7 +52,7 @@ export function deleteScheduleRoute(app: FastifyInstance, context: OperatorConte
 }
 
 export function runScheduleRoute(app: FastifyInstance, context: OperatorContext): void {
-  addRoute(app, RUN_SCHEDULE, GUARDED, async (request) => {
+  addRoute(app, RUN_SCHEDULE, { access: OPERATOR, noStore: true }, async (request) => {
     const { id } = request.params
     const outcome = await requestRun(storeOf(context), actorOf(request), id)
     if (outcome.status === 'not_found') throw new ApiError('SCHEDULE_NOT_FOUND')
@@ -60,16 +62,13 @@ export function runScheduleRoute(app: FastifyInstance, context: OperatorContext)
 }
 
 export function listExecutionsRoute(app: FastifyInstance, context: OperatorContext): void {
-  addRoute(app, LIST_EXECUTIONS, GUARDED, async (request) => {
+  addRoute(app, LIST_EXECUTIONS, { access: OPERATOR, noStore: true }, async (request) => {
     const { id: scheduleId } = await requireSchedule(context, request.params.id)
     const { limit, offset } = request.query
     const { rows, totalCount } = await readExecutions(context.clickhouse, { scheduleId, limit, offset })
     return { logs: rows.map(executionAnswer), limit, offset, totalCount }
   })
 }
-
-/** Headers may contain credentials that somebody has not made a secret. */
-const GUARDED = { access: OPERATOR, noStore: true } as const
 
 function storeOf({ registry, automation, now }: OperatorContext): ScheduleStore {
   return { clickhouse: registry.clickhouse, changes: registry.changes, ...automation, now }

@@ -2,9 +2,9 @@ import { expect, test } from 'vitest'
 import { counted } from '../../metering/counted.ts'
 import { readSources } from '../support/source-files.ts'
 
-/** After a value these are verbs, and in these the word after the value is no count of it. */
+/** After a value these are verbs or a unit, and in these the word after the value is no count of it. */
 const NO_PLURALS =
-  /^(?:as|is|was|has|does|waits|matches|exists|contains|begins|belongs|redirects|names|gives|opens|signs|stops|its|needs|accepts|answers|this|thus|always|gets|adds|sets|had)$/
+  /^(?:as|is|was|has|does|waits|matches|exists|contains|begins|belongs|redirects|names|gives|opens|signs|stops|its|needs|accepts|answers|this|thus|always|gets|adds|sets|had|ms)$/
 /** A value, or a group, before a word in the plural: "${rows} rows", "${done} of ${all} steps", "${count} new events". */
 const COUNT_BEFORE_PLURAL = /\$\{(?<value>[^{}]+)\} (?:(?:more|new|same|rejected|raw|daily|first) )?(?<word>[a-z]+s)\b/g
 /** Constants, which are never 1. */
