@@ -12,6 +12,7 @@ import type { OperatorContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
 import { addRoute } from '../route.ts'
 
+/** All answers are `noStore`: headers of a schedule may contain credentials that are no secrets of /api/secrets. */
 export function listSchedulesRoute(app: FastifyInstance, context: OperatorContext): void {
   addRoute(app, LIST_SCHEDULES, { access: OPERATOR, noStore: true }, async () => ({
     schedules: await answersOf(context, await readSchedules(context.clickhouse)),
