@@ -1,6 +1,6 @@
 import type { Subject } from '../address/subject.ts'
 import { useAnswer } from '../calls/use-answer.ts'
-import { PageHeading, refreshOf } from '../operators/page-heading.tsx'
+import { PageHeading, refreshOf } from '../parts/page-heading.tsx'
 import { AboutSpikes } from './thresholds/about-spikes.tsx'
 import { readThresholds } from './thresholds/call-thresholds.ts'
 import { ThresholdList } from './thresholds/threshold-list.tsx'

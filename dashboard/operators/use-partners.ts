@@ -3,8 +3,8 @@ import type { AnswerOf } from '../../contract/operation.ts'
 import type { LIST_PARTNERS } from '../../contract/partners.ts'
 import { call } from '../calls/call.ts'
 import type { AsText } from '../calls/numbers-as-text.ts'
+import { type Action, useAction } from '../parts/use-action.ts'
 import { caller } from '../session/session.ts'
-import { type Action, useAction } from './use-action.ts'
 
 type PartnerPage = AsText<AnswerOf<typeof LIST_PARTNERS>>
 export type ListedPartner = PartnerPage['partners'][number]

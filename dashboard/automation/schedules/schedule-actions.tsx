@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks'
-import { ConfirmDialog } from '../../operators/confirm-dialog.tsx'
+import { ConfirmDialog } from '../../parts/confirm-dialog.tsx'
 import { changeSchedule, deleteSchedule, runSchedule, type Schedule } from './call-schedules.ts'
 import { EditDialog } from './edit-dialog.tsx'
 

@@ -3,9 +3,9 @@ import { METRIC_NAMES, METRICS, type MetricName } from '../../../metering/metric
 import type { Subject } from '../../address/subject.ts'
 import { METRIC_TITLES } from '../../numbers/metric-titles.ts'
 import { plural } from '../../numbers/show-quantity.ts'
-import { useAction } from '../../operators/use-action.ts'
+import { FormDialog } from '../../parts/form-dialog.tsx'
+import { useAction } from '../../parts/use-action.ts'
 import { Field, withoutField } from '../field.tsx'
-import { FormDialog } from '../form-dialog.tsx'
 import { createThreshold } from './call-thresholds.ts'
 import { type LevelDraft, LevelFields } from './level-fields.tsx'
 

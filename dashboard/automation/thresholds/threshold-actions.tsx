@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks'
 import type { Subject } from '../../address/subject.ts'
 import { METRIC_TITLES } from '../../numbers/metric-titles.ts'
-import { ConfirmDialog } from '../../operators/confirm-dialog.tsx'
+import { ConfirmDialog } from '../../parts/confirm-dialog.tsx'
 import { activateThreshold, removeThreshold, type Threshold } from './call-thresholds.ts'
 import { HistoryDialog } from './history-dialog.tsx'
 

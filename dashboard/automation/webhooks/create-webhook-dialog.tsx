@@ -1,10 +1,10 @@
 import { useState } from 'preact/hooks'
 import type { Subject } from '../../address/subject.ts'
-import { ShownOnce } from '../../operators/shown-once.tsx'
-import { useAction } from '../../operators/use-action.ts'
 import { Dialog } from '../../parts/dialog.tsx'
+import { FormDialog } from '../../parts/form-dialog.tsx'
+import { ShownOnce } from '../../parts/shown-once.tsx'
+import { useAction } from '../../parts/use-action.ts'
 import { Field, withoutField } from '../field.tsx'
-import { FormDialog } from '../form-dialog.tsx'
 import { createWebhook, type EventType } from './call-webhooks.ts'
 import { EVENT_MEANINGS } from './event-meanings.ts'
 

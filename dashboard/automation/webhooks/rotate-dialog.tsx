@@ -1,9 +1,9 @@
 import type { Subject } from '../../address/subject.ts'
 import { showTime } from '../../numbers/show-time.ts'
-import { ShownOnce } from '../../operators/shown-once.tsx'
-import { useAction } from '../../operators/use-action.ts'
 import { Dialog } from '../../parts/dialog.tsx'
-import { FormDialog } from '../form-dialog.tsx'
+import { FormDialog } from '../../parts/form-dialog.tsx'
+import { ShownOnce } from '../../parts/shown-once.tsx'
+import { useAction } from '../../parts/use-action.ts'
 import { rotateSecret, type Webhook } from './call-webhooks.ts'
 
 interface RotateDialogProps {

@@ -1,8 +1,8 @@
 import type { Subject } from '../../address/subject.ts'
-import { ActionFailure } from '../../operators/action-failure.tsx'
-import { useAction } from '../../operators/use-action.ts'
+import { ActionFailure } from '../../parts/action-failure.tsx'
 import { Dialog } from '../../parts/dialog.tsx'
 import { Notice } from '../../parts/notice.tsx'
+import { useAction } from '../../parts/use-action.ts'
 import { testWebhook, type Webhook } from './call-webhooks.ts'
 import { outcomeOf } from './outcomes.ts'
 

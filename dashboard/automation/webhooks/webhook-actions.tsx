@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks'
 import type { Subject } from '../../address/subject.ts'
-import { ConfirmDialog } from '../../operators/confirm-dialog.tsx'
+import { ConfirmDialog } from '../../parts/confirm-dialog.tsx'
 import { enableWebhook, removeWebhook, type Webhook } from './call-webhooks.ts'
 import { DeliveriesDialog } from './deliveries-dialog.tsx'
 import { RotateDialog } from './rotate-dialog.tsx'

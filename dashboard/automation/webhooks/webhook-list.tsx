@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks'
 import type { Subject } from '../../address/subject.ts'
 import type { Loaded } from '../../calls/use-answer.ts'
-import { timeOr } from '../../operators/time-or.ts'
+import { timeOr } from '../../numbers/time-or.ts'
 import { Badge } from '../../parts/notice.tsx'
 import { ShownAnswer } from '../../parts/shown-answer.tsx'
 import { Table } from '../../parts/table.tsx'

@@ -1,5 +1,5 @@
 import { useAnswer } from '../../calls/use-answer.ts'
-import { PageHeading, refreshOf } from '../../operators/page-heading.tsx'
+import { PageHeading, refreshOf } from '../../parts/page-heading.tsx'
 import { OPERATORS } from '../operators-subject.ts'
 import { readWebhooks } from './call-webhooks.ts'
 import { WebhookList } from './webhook-list.tsx'

@@ -1,8 +1,8 @@
 import { useState } from 'preact/hooks'
 import { addMonths, dayOf } from '../../address/period.ts'
 import { counted } from '../../numbers/show-quantity.ts'
+import { PageHeading } from '../../parts/page-heading.tsx'
 import { hasRole } from '../../session/session.ts'
-import { PageHeading } from '../page-heading.tsx'
 import { AuditMonth } from './audit-month.tsx'
 import { RunAuditDialog } from './run-audit-dialog.tsx'
 

@@ -1,9 +1,9 @@
 import { useRef, useState } from 'preact/hooks'
 import { addDays } from '../../address/period.ts'
+import { ActionFailure } from '../../parts/action-failure.tsx'
+import { closeDialogOf } from '../../parts/close-dialog.ts'
 import { Dialog } from '../../parts/dialog.tsx'
-import { ActionFailure } from '../action-failure.tsx'
-import { closeDialogOf } from '../close-dialog.ts'
-import { useAction } from '../use-action.ts'
+import { useAction } from '../../parts/use-action.ts'
 import { AuditResult } from './audit-result.tsx'
 import { type AuditReport, runAudit } from './read-audits.ts'
 

@@ -4,12 +4,12 @@ import type { ADD_PARTNER_SECRET } from '../../../contract/partner-secrets.ts'
 import { call } from '../../calls/call.ts'
 import type { AsText } from '../../calls/numbers-as-text.ts'
 import { showTime } from '../../numbers/show-time.ts'
+import { ActionFailure } from '../../parts/action-failure.tsx'
+import { closeDialogOf } from '../../parts/close-dialog.ts'
 import { Dialog } from '../../parts/dialog.tsx'
+import { ShownOnce } from '../../parts/shown-once.tsx'
+import { useAction } from '../../parts/use-action.ts'
 import { caller } from '../../session/session.ts'
-import { ActionFailure } from '../action-failure.tsx'
-import { closeDialogOf } from '../close-dialog.ts'
-import { ShownOnce } from '../shown-once.tsx'
-import { useAction } from '../use-action.ts'
 
 interface AddPartnerSecretDialogProps {
   readonly partnerId: string

@@ -5,12 +5,12 @@ import type { AnswerOf } from '../../../contract/operation.ts'
 import { call } from '../../calls/call.ts'
 import type { AsText } from '../../calls/numbers-as-text.ts'
 import { showTime } from '../../numbers/show-time.ts'
+import { ActionFailure } from '../../parts/action-failure.tsx'
+import { closeDialogOf } from '../../parts/close-dialog.ts'
 import { Dialog } from '../../parts/dialog.tsx'
+import { ShownOnce } from '../../parts/shown-once.tsx'
+import { useAction } from '../../parts/use-action.ts'
 import { caller } from '../../session/session.ts'
-import { ActionFailure } from '../action-failure.tsx'
-import { closeDialogOf } from '../close-dialog.ts'
-import { ShownOnce } from '../shown-once.tsx'
-import { useAction } from '../use-action.ts'
 
 interface CreateAdminTokenDialogProps {
   readonly onCreated: () => void

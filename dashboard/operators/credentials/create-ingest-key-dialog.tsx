@@ -1,12 +1,12 @@
 import { useRef } from 'preact/hooks'
 import type { CREATE_INGEST_KEY } from '../../../contract/ingest-keys.ts'
 import { call } from '../../calls/call.ts'
+import { ActionFailure } from '../../parts/action-failure.tsx'
+import { closeDialogOf } from '../../parts/close-dialog.ts'
 import { Dialog } from '../../parts/dialog.tsx'
+import { ShownOnce } from '../../parts/shown-once.tsx'
+import { useAction } from '../../parts/use-action.ts'
 import { caller, hasRole } from '../../session/session.ts'
-import { ActionFailure } from '../action-failure.tsx'
-import { closeDialogOf } from '../close-dialog.ts'
-import { ShownOnce } from '../shown-once.tsx'
-import { useAction } from '../use-action.ts'
 import { type LoadedPartners, usePartners } from '../use-partners.ts'
 
 interface CreateIngestKeyDialogProps {

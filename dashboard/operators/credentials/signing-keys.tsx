@@ -2,13 +2,13 @@ import type { KeyState, LIST_SIGNING_KEYS } from '../../../contract/signing-keys
 import { call } from '../../calls/call.ts'
 import { useAnswer } from '../../calls/use-answer.ts'
 import { showTime } from '../../numbers/show-time.ts'
+import { timeOr } from '../../numbers/time-or.ts'
 import { PageButtons, useCursorPages } from '../../parts/cursor-pages.tsx'
 import { Badge, type Tone } from '../../parts/notice.tsx'
+import { refreshOf } from '../../parts/page-heading.tsx'
 import { ShownAnswer } from '../../parts/shown-answer.tsx'
 import { Table } from '../../parts/table.tsx'
 import { caller } from '../../session/session.ts'
-import { refreshOf } from '../page-heading.tsx'
-import { timeOr } from '../time-or.ts'
 import { CredentialHeading } from './credential-heading.tsx'
 
 const ROWS_PER_PAGE = 50

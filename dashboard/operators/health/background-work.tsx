@@ -1,8 +1,8 @@
 import { allDigits, counted } from '../../numbers/show-quantity.ts'
 import { showDay } from '../../numbers/show-time.ts'
+import { timeOr } from '../../numbers/time-or.ts'
 import { Badge } from '../../parts/notice.tsx'
 import { Table } from '../../parts/table.tsx'
-import { timeOr } from '../time-or.ts'
 import type { HealthReport } from './read-report.ts'
 
 type Background = NonNullable<HealthReport['background']>

@@ -1,8 +1,8 @@
 import { allDigits, counted } from '../../numbers/show-quantity.ts'
 import { showTime } from '../../numbers/show-time.ts'
+import { timeOr } from '../../numbers/time-or.ts'
 import { Badge, Notice } from '../../parts/notice.tsx'
 import { Table } from '../../parts/table.tsx'
-import { timeOr } from '../time-or.ts'
 import type { HealthReport, ListedLogs, SourceAndLogs } from './read-report.ts'
 
 /** The logs as this process has them: up to when each is counted, what waits, and what stops it. */

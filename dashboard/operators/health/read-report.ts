@@ -3,8 +3,8 @@ import type { GET_SOURCE, LIST_LOGS } from '../../../contract/logs.ts'
 import type { AnswerOf } from '../../../contract/operation.ts'
 import { CallFailed, call } from '../../calls/call.ts'
 import type { AsText } from '../../calls/numbers-as-text.ts'
+import { chosenOf } from '../../parts/choice.tsx'
 import { caller } from '../../session/session.ts'
-import { chosenOf } from '../choice.tsx'
 
 export type HealthReport = AsText<AnswerOf<typeof GET_HEALTH_REPORT>>
 export type ListedLogs = AsText<AnswerOf<typeof LIST_LOGS>>['logs']

@@ -5,13 +5,13 @@ import { call } from '../../calls/call.ts'
 import type { AsText } from '../../calls/numbers-as-text.ts'
 import { useAnswer } from '../../calls/use-answer.ts'
 import { showTime } from '../../numbers/show-time.ts'
+import { Choice, chosenOf } from '../../parts/choice.tsx'
 import { Badge, type Tone } from '../../parts/notice.tsx'
+import { PageHeading, refreshOf } from '../../parts/page-heading.tsx'
+import { Pairs } from '../../parts/pairs.tsx'
 import { ShownAnswer } from '../../parts/shown-answer.tsx'
 import { Table } from '../../parts/table.tsx'
 import { caller } from '../../session/session.ts'
-import { Choice, chosenOf } from '../choice.tsx'
-import { PageHeading, refreshOf } from '../page-heading.tsx'
-import { Pairs } from '../pairs.tsx'
 
 type ServiceLogs = AsText<AnswerOf<typeof LIST_SERVICE_LOGS>>
 

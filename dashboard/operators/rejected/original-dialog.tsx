@@ -2,7 +2,7 @@ import { showTime } from '../../numbers/show-time.ts'
 import { CopyButton } from '../../parts/copy-button.tsx'
 import { Dialog } from '../../parts/dialog.tsx'
 import { Notice } from '../../parts/notice.tsx'
-import { ShownText } from '../shown-text.tsx'
+import { ShownText } from '../../parts/shown-text.tsx'
 import type { RejectedEvent } from './read-rejected.ts'
 import { REASON_MEANINGS } from './reason-meanings.ts'
 

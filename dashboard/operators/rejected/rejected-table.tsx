@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks'
 import { showTime } from '../../numbers/show-time.ts'
+import { timeOr } from '../../numbers/time-or.ts'
 import { Table } from '../../parts/table.tsx'
-import { timeOr } from '../time-or.ts'
 import { OriginalDialog } from './original-dialog.tsx'
 import type { RejectedEvent } from './read-rejected.ts'
 

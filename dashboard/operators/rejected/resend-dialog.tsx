@@ -1,11 +1,11 @@
 import { useRef } from 'preact/hooks'
 import { counted } from '../../numbers/show-quantity.ts'
+import { ActionFailure } from '../../parts/action-failure.tsx'
+import { closeDialogOf } from '../../parts/close-dialog.ts'
 import { Dialog } from '../../parts/dialog.tsx'
 import { Badge, type Tone } from '../../parts/notice.tsx'
 import { Table } from '../../parts/table.tsx'
-import { ActionFailure } from '../action-failure.tsx'
-import { closeDialogOf } from '../close-dialog.ts'
-import { useAction } from '../use-action.ts'
+import { useAction } from '../../parts/use-action.ts'
 import { type RejectedEvent, type ResentEvent, resendEvents } from './read-rejected.ts'
 
 interface ResendDialogProps {

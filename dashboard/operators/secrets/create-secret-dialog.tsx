@@ -1,9 +1,9 @@
 import { useRef } from 'preact/hooks'
 import { addDays, dayOf } from '../../address/period.ts'
+import { ActionFailure } from '../../parts/action-failure.tsx'
+import { closeDialogOf } from '../../parts/close-dialog.ts'
 import { Dialog } from '../../parts/dialog.tsx'
-import { ActionFailure } from '../action-failure.tsx'
-import { closeDialogOf } from '../close-dialog.ts'
-import { useAction } from '../use-action.ts'
+import { useAction } from '../../parts/use-action.ts'
 import { createSecret } from './read-secrets.ts'
 
 interface CreateSecretDialogProps {

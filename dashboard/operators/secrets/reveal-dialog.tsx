@@ -1,10 +1,10 @@
 import { useRef } from 'preact/hooks'
+import { ActionFailure } from '../../parts/action-failure.tsx'
+import { closeDialogOf } from '../../parts/close-dialog.ts'
 import { CopyButton } from '../../parts/copy-button.tsx'
 import { Dialog } from '../../parts/dialog.tsx'
-import { ActionFailure } from '../action-failure.tsx'
-import { closeDialogOf } from '../close-dialog.ts'
-import { ShownText } from '../shown-text.tsx'
-import { useAction } from '../use-action.ts'
+import { ShownText } from '../../parts/shown-text.tsx'
+import { useAction } from '../../parts/use-action.ts'
 import { revealSecret } from './read-secrets.ts'
 
 /** Asks first, because reading is recorded. The value is held only while this is open. */

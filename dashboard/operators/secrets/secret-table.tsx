@@ -1,9 +1,9 @@
 import { useState } from 'preact/hooks'
 import { showTime } from '../../numbers/show-time.ts'
+import { timeOr } from '../../numbers/time-or.ts'
+import { ConfirmDialog } from '../../parts/confirm-dialog.tsx'
 import { Badge } from '../../parts/notice.tsx'
 import { Table } from '../../parts/table.tsx'
-import { ConfirmDialog } from '../confirm-dialog.tsx'
-import { timeOr } from '../time-or.ts'
 import { activateSecret, deactivateSecret, type ListedSecret } from './read-secrets.ts'
 import { RevealDialog } from './reveal-dialog.tsx'
 

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks'
 import { useAnswer } from '../../calls/use-answer.ts'
+import { PageHeading, refreshOf } from '../../parts/page-heading.tsx'
 import { ShownAnswer } from '../../parts/shown-answer.tsx'
-import { PageHeading, refreshOf } from '../page-heading.tsx'
 import { CreateSecretDialog } from './create-secret-dialog.tsx'
 import { readSecrets } from './read-secrets.ts'
 import { SecretTable } from './secret-table.tsx'

@@ -5,12 +5,12 @@ import { useAnswer } from '../../calls/use-answer.ts'
 import { titleOf } from '../../numbers/metric-titles.ts'
 import { counted } from '../../numbers/show-quantity.ts'
 import { showDay, showTime } from '../../numbers/show-time.ts'
+import { Choice, chosenOf } from '../../parts/choice.tsx'
 import { Notice } from '../../parts/notice.tsx'
+import { PageHeading, refreshOf } from '../../parts/page-heading.tsx'
 import { ShownAnswer } from '../../parts/shown-answer.tsx'
 import { Table } from '../../parts/table.tsx'
 import { caller } from '../../session/session.ts'
-import { Choice, chosenOf } from '../choice.tsx'
-import { PageHeading, refreshOf } from '../page-heading.tsx'
 
 const DAYS_TITLES = { '3': '3 days', '7': '7 days', '14': '14 days', '30': '30 days', '60': '60 days' } as const
 type Days = keyof typeof DAYS_TITLES

@@ -1,8 +1,8 @@
 import type { ComponentChildren } from 'preact'
 import { useRef } from 'preact/hooks'
-import { Dialog } from '../parts/dialog.tsx'
 import { ActionFailure } from './action-failure.tsx'
 import { closeDialogOf } from './close-dialog.ts'
+import { Dialog } from './dialog.tsx'
 import { useAction } from './use-action.ts'
 
 interface ConfirmDialogProps {

@@ -1,9 +1,9 @@
 import type { ComponentChildren } from 'preact'
 import { useRef } from 'preact/hooks'
 import type { CallFailed } from '../calls/call.ts'
-import { ActionFailure } from '../operators/action-failure.tsx'
-import { closeDialogOf } from '../operators/close-dialog.ts'
-import { Dialog } from '../parts/dialog.tsx'
+import { ActionFailure } from './action-failure.tsx'
+import { closeDialogOf } from './close-dialog.ts'
+import { Dialog } from './dialog.tsx'
 
 interface FormDialogProps {
   readonly heading: string

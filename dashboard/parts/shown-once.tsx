@@ -1,5 +1,5 @@
-import { CopyButton } from '../parts/copy-button.tsx'
-import { Notice } from '../parts/notice.tsx'
+import { CopyButton } from './copy-button.tsx'
+import { Notice } from './notice.tsx'
 import { ShownText } from './shown-text.tsx'
 
 interface ShownOnceProps {

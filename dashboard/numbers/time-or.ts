@@ -1,4 +1,4 @@
-import { showTime } from '../numbers/show-time.ts'
+import { showTime } from './show-time.ts'
 
 /** A time, or what is said where there is none. */
 export function timeOr(instant: string | null, otherwise: string): string {

@@ -1,5 +1,5 @@
 import type { CallFailed } from '../calls/call.ts'
-import { Notice } from '../parts/notice.tsx'
+import { Notice } from './notice.tsx'
 
 /** Why a change was not made. Empty until then, so that screen readers notice it. */
 export function ActionFailure({ failure }: { failure: CallFailed | undefined }) {

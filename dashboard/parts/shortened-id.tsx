@@ -1,4 +1,4 @@
-import { CopyButton } from '../parts/copy-button.tsx'
+import { CopyButton } from './copy-button.tsx'
 
 const CHARACTERS_SHOWN = 8
 
