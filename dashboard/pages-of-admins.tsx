@@ -14,13 +14,13 @@ import { SecretsPage } from './operators/secrets/secrets-page.tsx'
 import { SilentPage } from './operators/silent/silent-page.tsx'
 import { UnregisteredPage } from './operators/unregistered/unregistered-page.tsx'
 import { PartnerPages } from './partners/partner-pages.tsx'
-import type { Session } from './session/session.ts'
+import { isAdminOf, type Session } from './session/session.ts'
 import type { ShownPage } from './shown-page.ts'
 
 const isAdmin =
   (...roles: readonly AdminRole[]) =>
-  (session: Session) =>
-    session.who === 'admin' && (session.role === 'admin' || roles.includes(session.role))
+  (signedIn: Session) =>
+    isAdminOf(signedIn, roles)
 
 /** The pages of admins, in the order of the menu. They are loaded when an admin signs in. */
 export const PAGES_OF_ADMINS: readonly ShownPage[] = [

@@ -6,6 +6,7 @@ import { showMonth } from '../numbers/show-time.ts'
 import { NoPartners } from '../partners/partners-page.tsx'
 import { PageButtons, useCursorPages } from '../parts/cursor-pages.tsx'
 import { Notice } from '../parts/notice.tsx'
+import { RefreshButton } from '../parts/refresh-button.tsx'
 import { ShownAnswer } from '../parts/shown-answer.tsx'
 import { Table } from '../parts/table.tsx'
 import { Quantities } from '../statements/quantities.tsx'
@@ -24,9 +25,7 @@ export function MonthsPage() {
     <>
       <div class="heading">
         <h1>Months</h1>
-        <button type="button" class="quiet" onClick={page.reload} disabled={page.state === 'loading' || isRefreshing}>
-          {isRefreshing ? 'Refreshing…' : 'Refresh'}
-        </button>
+        <RefreshButton isQuiet isRefreshing={isRefreshing} isDisabled={page.state === 'loading' || isRefreshing} onRefresh={page.reload} />
       </div>
       <ShownAnswer answer={page} what="months of the partners">
         {({ partners, nextCursor }) =>

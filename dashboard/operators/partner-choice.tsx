@@ -1,4 +1,5 @@
-import type { ListedPartner, LoadedPartners } from './use-partners.ts'
+import type { Partner } from '../partners/read-partners.ts'
+import type { LoadedPartners } from './use-partners.ts'
 
 interface PartnerChoiceProps {
   readonly loaded: LoadedPartners
@@ -34,6 +35,6 @@ export function PartnerChoice({ loaded: { partners, loadMore, action }, value, o
   )
 }
 
-function nameOf({ name, id, disabled_at }: ListedPartner): string {
+function nameOf({ name, id, disabled_at }: Partner): string {
   return `${name} (${id})${disabled_at === null ? '' : ', disabled'}`
 }

@@ -3,6 +3,7 @@ import { useAnswer } from '../calls/use-answer.ts'
 import { showDay, showMonth } from '../numbers/show-time.ts'
 import { PageButtons, useCursorPages } from '../parts/cursor-pages.tsx'
 import { Badge, Notice } from '../parts/notice.tsx'
+import { RefreshButton } from '../parts/refresh-button.tsx'
 import { ShownAnswer } from '../parts/shown-answer.tsx'
 import { Table } from '../parts/table.tsx'
 import { type Partner, readPartners } from './read-partners.ts'
@@ -16,9 +17,7 @@ export function PartnersPage() {
     <>
       <div class="heading">
         <h1>Partners</h1>
-        <button type="button" class="quiet" onClick={list.reload} disabled={list.state === 'loading' || isRefreshing}>
-          {isRefreshing ? 'Refreshing…' : 'Refresh'}
-        </button>
+        <RefreshButton isQuiet isRefreshing={isRefreshing} isDisabled={list.state === 'loading' || isRefreshing} onRefresh={list.reload} />
       </div>
       <ShownAnswer answer={list} what="list of partners">
         {({ partners, next_cursor }) => (

@@ -11,8 +11,8 @@ export type Partner = PartnerPage['partners'][number]
 const PARTNERS_PER_PAGE = 50
 
 /** A page of partners by name; the first has no cursor. */
-export function readPartners(cursor: string | undefined, signal: AbortSignal): Promise<PartnerPage> {
-  return call<typeof LIST_PARTNERS>(caller(signal), { method: 'GET', path: '/admin/v1/partners', query: { limit: PARTNERS_PER_PAGE, cursor } })
+export function readPartners(cursor: string | undefined, signal?: AbortSignal, limit = PARTNERS_PER_PAGE): Promise<PartnerPage> {
+  return call<typeof LIST_PARTNERS>(caller(signal), { method: 'GET', path: '/admin/v1/partners', query: { limit, cursor } })
 }
 
 export async function readPartner(partnerId: string, signal: AbortSignal): Promise<Partner> {

@@ -1,8 +1,8 @@
 import type { ComponentChildren } from 'preact'
 import { useRef } from 'preact/hooks'
-import { ActionFailure } from './action-failure.tsx'
 import { closeDialogOf } from './close-dialog.ts'
 import { Dialog } from './dialog.tsx'
+import { DialogActions } from './dialog-actions.tsx'
 import { useAction } from './use-action.ts'
 
 interface ConfirmDialogProps {
@@ -35,15 +35,7 @@ export function ConfirmDialog({ heading, verb, isDangerous = false, act, onDone,
     <Dialog heading={heading} onClose={onClose}>
       <div ref={body}>
         {children}
-        <ActionFailure failure={action.failure} />
-        <div class="actions">
-          <button type="button" class={isDangerous ? 'danger' : 'main'} disabled={action.isBusy} onClick={confirm}>
-            {action.isBusy ? 'Please wait…' : verb}
-          </button>
-          <button type="button" onClick={() => closeDialogOf(body.current)}>
-            Cancel
-          </button>
-        </div>
+        <DialogActions verb={verb} isBusy={action.isBusy} failure={action.failure} isDangerous={isDangerous} onAct={confirm} />
       </div>
     </Dialog>
   )

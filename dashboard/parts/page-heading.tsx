@@ -1,8 +1,11 @@
 import type { ComponentChildren } from 'preact'
 import type { Loaded } from '../calls/use-answer.ts'
+import { RefreshButton } from './refresh-button.tsx'
 
 interface PageHeadingProps {
   readonly title: string
+  /** `h2`: of a part of a page. */
+  readonly level?: 'h1' | 'h2'
   readonly lead?: ComponentChildren
   readonly isRefreshing: boolean
   readonly onRefresh: () => void
@@ -10,17 +13,15 @@ interface PageHeadingProps {
   readonly children?: ComponentChildren
 }
 
-/** The heading of a page. Nothing is read again automatically, so each page has a button for it. */
-export function PageHeading({ title, lead, isRefreshing, onRefresh, children }: PageHeadingProps) {
+/** The heading of a page, or of a part of it that is read alone. Nothing is read again automatically, so each has a button for it. */
+export function PageHeading({ title, level: Level = 'h1', lead, isRefreshing, onRefresh, children }: PageHeadingProps) {
   return (
     <>
       <div class="heading">
-        <h1>{title}</h1>
+        <Level>{title}</Level>
         <div class="controls">
           {children}
-          <button type="button" onClick={onRefresh} disabled={isRefreshing}>
-            {isRefreshing ? 'Refreshing…' : 'Refresh'}
-          </button>
+          <RefreshButton isRefreshing={isRefreshing} onRefresh={onRefresh} />
         </div>
       </div>
       {lead === undefined ? null : <p class="lead">{lead}</p>}

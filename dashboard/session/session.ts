@@ -68,10 +68,13 @@ export function caller(signalOfRead?: AbortSignal): Caller {
   return { credential: session.value?.credential ?? {}, signal: signalOfRead }
 }
 
-/** Whether an admin with this role may do what needs one of the roles. */
+/** Whether the caller is an admin who may do what needs one of the roles. The admin token may do everything. */
 export function hasRole(...roles: readonly AdminRole[]): boolean {
-  const { value } = session
-  return value?.who === 'admin' && (value.role === 'admin' || roles.includes(value.role))
+  return session.value !== undefined && isAdminOf(session.value, roles)
+}
+
+export function isAdminOf(signedIn: Session, roles: readonly AdminRole[]): boolean {
+  return signedIn.who === 'admin' && (signedIn.role === 'admin' || roles.includes(signedIn.role))
 }
 
 /** Whether a partner has signed in with its secret, which may do more than its tokens. */

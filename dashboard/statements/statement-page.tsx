@@ -4,6 +4,7 @@ import { linkOfSubject, type Subject } from '../address/subject.ts'
 import { useAnswer } from '../calls/use-answer.ts'
 import { showMonth } from '../numbers/show-time.ts'
 import { Notice } from '../parts/notice.tsx'
+import { RefreshButton } from '../parts/refresh-button.tsx'
 import { ShownAnswer } from '../parts/shown-answer.tsx'
 import { AdjustmentsTable } from './adjustments-table.tsx'
 import { Downloads } from './downloads.tsx'
@@ -39,9 +40,7 @@ function MonthStatement({ subject, month }: MonthOfSubject) {
         <h1>Statement of {showMonth(month)}</h1>
         <div class="actions">
           <a href={linkOfSubject(subject, ['statements'])}>All statements</a>
-          <button type="button" class="quiet" onClick={statement.reload} disabled={statement.state === 'loading' || isRefreshing}>
-            {isRefreshing ? 'Refreshing…' : 'Refresh'}
-          </button>
+          <RefreshButton isQuiet isRefreshing={isRefreshing} isDisabled={statement.state === 'loading' || isRefreshing} onRefresh={statement.reload} />
           <button type="button" onClick={() => window.print()} disabled={statement.state !== 'ready'}>
             Print
           </button>

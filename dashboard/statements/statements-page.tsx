@@ -3,6 +3,7 @@ import { linkOfSubject, type Subject } from '../address/subject.ts'
 import { useAnswer } from '../calls/use-answer.ts'
 import { showDay, showMonth } from '../numbers/show-time.ts'
 import { Notice } from '../parts/notice.tsx'
+import { RefreshButton } from '../parts/refresh-button.tsx'
 import { ShownAnswer } from '../parts/shown-answer.tsx'
 import { Table } from '../parts/table.tsx'
 import { hasRole } from '../session/session.ts'
@@ -28,9 +29,7 @@ export function StatementsPage({ subject }: { subject: Subject }) {
               Add an adjustment…
             </button>
           ) : null}
-          <button type="button" class="quiet" onClick={list.reload} disabled={list.state === 'loading' || isRefreshing}>
-            {isRefreshing ? 'Refreshing…' : 'Refresh'}
-          </button>
+          <RefreshButton isQuiet isRefreshing={isRefreshing} isDisabled={list.state === 'loading' || isRefreshing} onRefresh={list.reload} />
         </div>
       </div>
       <ShownAnswer answer={list} what="list of statements">

@@ -1,6 +1,7 @@
 import type { Period } from '../address/period.ts'
 import { showDay, showTime } from '../numbers/show-time.ts'
 import { Badge } from '../parts/notice.tsx'
+import { RefreshButton } from '../parts/refresh-button.tsx'
 
 interface BillingBadgesProps {
   readonly as_of: string | null
@@ -30,9 +31,7 @@ export function BillingBadges({ as_of, billing_status, period, onRefresh, isRefr
           Provisional
         </Badge>
       )}
-      <button type="button" class="quiet" onClick={onRefresh} disabled={isRefreshing}>
-        {isRefreshing ? 'Refreshing…' : 'Refresh'}
-      </button>
+      <RefreshButton isQuiet isRefreshing={isRefreshing} onRefresh={onRefresh} />
       <span class="visually-hidden" role="status">
         {isRefreshing ? '' : complete}
       </span>

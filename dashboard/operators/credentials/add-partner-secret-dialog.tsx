@@ -1,12 +1,10 @@
-import { useRef } from 'preact/hooks'
 import type { AnswerOf } from '../../../contract/operation.ts'
 import type { ADD_PARTNER_SECRET } from '../../../contract/partner-secrets.ts'
 import { call } from '../../calls/call.ts'
 import type { AsText } from '../../calls/numbers-as-text.ts'
 import { showTime } from '../../numbers/show-time.ts'
-import { ActionFailure } from '../../parts/action-failure.tsx'
-import { closeDialogOf } from '../../parts/close-dialog.ts'
 import { Dialog } from '../../parts/dialog.tsx'
+import { DialogActions } from '../../parts/dialog-actions.tsx'
 import { ShownOnce } from '../../parts/shown-once.tsx'
 import { useAction } from '../../parts/use-action.ts'
 import { caller } from '../../session/session.ts'
@@ -22,7 +20,6 @@ const OVERLAPS = { '0': 'none: the one before stops now', '3600': '1 hour', '864
 
 export function AddPartnerSecretDialog({ partnerId, name, onAdded, onClose }: AddPartnerSecretDialogProps) {
   const action = useAction<AsText<AnswerOf<typeof ADD_PARTNER_SECRET>>>()
-  const form = useRef<HTMLFormElement>(null)
   const submit = async (event: SubmitEvent) => {
     event.preventDefault()
     const overlap = Number(new FormData(event.currentTarget as HTMLFormElement).get('overlap'))
@@ -35,7 +32,7 @@ export function AddPartnerSecretDialog({ partnerId, name, onAdded, onClose }: Ad
   return (
     <Dialog heading={action.result === undefined ? `Add a secret to ${name}` : `The secret of ${name} was added`} onClose={onClose}>
       {action.result === undefined ? (
-        <form ref={form} onSubmit={submit}>
+        <form onSubmit={submit}>
           <p>
             The new secret works immediately. The one before keeps working for the overlap, so that the partner can exchange it without a moment in which none
             works.
@@ -50,15 +47,7 @@ export function AddPartnerSecretDialog({ partnerId, name, onAdded, onClose }: Ad
               ))}
             </select>
           </label>
-          <ActionFailure failure={action.failure} />
-          <div class="actions">
-            <button type="submit" class="main" disabled={action.isBusy}>
-              {action.isBusy ? 'Please wait…' : 'Add'}
-            </button>
-            <button type="button" onClick={() => closeDialogOf(form.current)}>
-              Cancel
-            </button>
-          </div>
+          <DialogActions verb="Add" isBusy={action.isBusy} failure={action.failure} />
         </form>
       ) : (
         <>

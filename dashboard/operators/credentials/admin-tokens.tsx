@@ -7,12 +7,11 @@ import { useAnswer } from '../../calls/use-answer.ts'
 import { showTime } from '../../numbers/show-time.ts'
 import { ConfirmDialog } from '../../parts/confirm-dialog.tsx'
 import { PageButtons, useCursorPages } from '../../parts/cursor-pages.tsx'
-import { refreshOf } from '../../parts/page-heading.tsx'
+import { PageHeading, refreshOf } from '../../parts/page-heading.tsx'
 import { ShownAnswer } from '../../parts/shown-answer.tsx'
 import { Table } from '../../parts/table.tsx'
 import { caller } from '../../session/session.ts'
 import { CreateAdminTokenDialog } from './create-admin-token-dialog.tsx'
-import { CredentialHeading } from './credential-heading.tsx'
 import { isValid, StateOfCredential } from './state-of-credential.tsx'
 
 type AdminToken = AsText<AnswerOf<typeof LIST_ADMIN_TOKENS>>['tokens'][number]
@@ -29,7 +28,8 @@ export function AdminTokens() {
   )
   return (
     <section aria-label="Admin tokens">
-      <CredentialHeading
+      <PageHeading
+        level="h2"
         title="Admin tokens"
         lead="Short-lived tokens with one role, oldest first; expired ones are not listed. Their use is in the audit log under their id, and is not stored here."
         {...refreshOf(tokens)}
@@ -37,7 +37,7 @@ export function AdminTokens() {
         <button type="button" class="main" onClick={() => setCreating(true)}>
           Create an admin token…
         </button>
-      </CredentialHeading>
+      </PageHeading>
       <ShownAnswer answer={tokens} what="admin tokens">
         {({ tokens: listed, next_cursor }) => (
           <>

@@ -1,13 +1,11 @@
-import { useRef } from 'preact/hooks'
 import type { CREATE_ADMIN_TOKEN } from '../../../contract/admin-tokens.ts'
 import type { AdminRole } from '../../../contract/fields.ts'
 import type { AnswerOf } from '../../../contract/operation.ts'
 import { call } from '../../calls/call.ts'
 import type { AsText } from '../../calls/numbers-as-text.ts'
 import { showTime } from '../../numbers/show-time.ts'
-import { ActionFailure } from '../../parts/action-failure.tsx'
-import { closeDialogOf } from '../../parts/close-dialog.ts'
 import { Dialog } from '../../parts/dialog.tsx'
+import { DialogActions } from '../../parts/dialog-actions.tsx'
 import { ShownOnce } from '../../parts/shown-once.tsx'
 import { useAction } from '../../parts/use-action.ts'
 import { caller } from '../../session/session.ts'
@@ -27,7 +25,6 @@ const LIFETIME_AT_FIRST = '3600'
 
 export function CreateAdminTokenDialog({ onCreated, onClose }: CreateAdminTokenDialogProps) {
   const action = useAction<AsText<AnswerOf<typeof CREATE_ADMIN_TOKEN>>>()
-  const form = useRef<HTMLFormElement>(null)
   const submit = async (event: SubmitEvent) => {
     event.preventDefault()
     const fields = new FormData(event.currentTarget as HTMLFormElement)
@@ -38,7 +35,7 @@ export function CreateAdminTokenDialog({ onCreated, onClose }: CreateAdminTokenD
   return (
     <Dialog heading={action.result === undefined ? 'Create an admin token' : 'The admin token was created'} onClose={onClose}>
       {action.result === undefined ? (
-        <form ref={form} onSubmit={submit}>
+        <form onSubmit={submit}>
           <label>
             Role
             <select name="role">
@@ -59,15 +56,7 @@ export function CreateAdminTokenDialog({ onCreated, onClose }: CreateAdminTokenD
               ))}
             </select>
           </label>
-          <ActionFailure failure={action.failure} />
-          <div class="actions">
-            <button type="submit" class="main" disabled={action.isBusy}>
-              {action.isBusy ? 'Please wait…' : 'Create'}
-            </button>
-            <button type="button" onClick={() => closeDialogOf(form.current)}>
-              Cancel
-            </button>
-          </div>
+          <DialogActions verb="Create" isBusy={action.isBusy} failure={action.failure} />
         </form>
       ) : (
         <>

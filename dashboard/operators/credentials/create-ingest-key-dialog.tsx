@@ -1,9 +1,7 @@
-import { useRef } from 'preact/hooks'
 import type { CREATE_INGEST_KEY } from '../../../contract/ingest-keys.ts'
 import { call } from '../../calls/call.ts'
-import { ActionFailure } from '../../parts/action-failure.tsx'
-import { closeDialogOf } from '../../parts/close-dialog.ts'
 import { Dialog } from '../../parts/dialog.tsx'
+import { DialogActions } from '../../parts/dialog-actions.tsx'
 import { ShownOnce } from '../../parts/shown-once.tsx'
 import { useAction } from '../../parts/use-action.ts'
 import { caller, hasRole } from '../../session/session.ts'
@@ -17,7 +15,6 @@ interface CreateIngestKeyDialogProps {
 /** The key is answered once: it stays shown until the dialog is closed. */
 export function CreateIngestKeyDialog({ onCreated, onClose }: CreateIngestKeyDialogProps) {
   const action = useAction<string>()
-  const form = useRef<HTMLFormElement>(null)
   const submit = async (event: SubmitEvent) => {
     event.preventDefault()
     const fields = new FormData(event.currentTarget as HTMLFormElement)
@@ -26,21 +23,13 @@ export function CreateIngestKeyDialog({ onCreated, onClose }: CreateIngestKeyDia
   return (
     <Dialog heading={action.result === undefined ? 'Create an ingest key' : 'The ingest key was created'} onClose={onClose}>
       {action.result === undefined ? (
-        <form ref={form} onSubmit={submit}>
+        <form onSubmit={submit}>
           <label>
             Name
             <input name="name" required maxLength={128} placeholder="gateway-eu" autocomplete="off" />
           </label>
           {hasRole('operator') ? <PartnersAsBoxes /> : <PartnersAsText />}
-          <ActionFailure failure={action.failure} />
-          <div class="actions">
-            <button type="submit" class="main" disabled={action.isBusy}>
-              {action.isBusy ? 'Please wait…' : 'Create'}
-            </button>
-            <button type="button" onClick={() => closeDialogOf(form.current)}>
-              Cancel
-            </button>
-          </div>
+          <DialogActions verb="Create" isBusy={action.isBusy} failure={action.failure} />
         </form>
       ) : (
         <ShownOnce what="ingest key" value={action.result} />

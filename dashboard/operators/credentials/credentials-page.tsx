@@ -1,7 +1,8 @@
 import type { ComponentChildren } from 'preact'
+import type { AdminRole } from '../../../contract/fields.ts'
 import { linkTo } from '../../address/address.ts'
 import { Notice } from '../../parts/notice.tsx'
-import { type Session, session } from '../../session/session.ts'
+import { isAdminOf, type Session, session } from '../../session/session.ts'
 import { AdminTokens } from './admin-tokens.tsx'
 import { IngestKeys } from './ingest-keys.tsx'
 import { PartnerSecrets } from './partner-secrets.tsx'
@@ -10,21 +11,21 @@ import { SigningKeys } from './signing-keys.tsx'
 interface Kind {
   readonly path: string
   readonly title: string
-  /** Who may list them. */
+  /** Who may list them. Without a role: the admin token only. */
   readonly isFor: (session: Session) => boolean
   readonly show: () => ComponentChildren
 }
 
-const hasOneOf =
-  (...roles: readonly string[]) =>
+const isFor =
+  (...roles: readonly AdminRole[]) =>
   (signedIn: Session) =>
-    signedIn.who === 'admin' && roles.includes(signedIn.role)
+    isAdminOf(signedIn, roles)
 
 const KINDS: readonly Kind[] = [
-  { path: 'ingest-keys', title: 'Ingest keys', isFor: hasOneOf('admin', 'operator', 'emitter-manager'), show: () => <IngestKeys /> },
-  { path: 'partner-secrets', title: 'Partners’ secrets', isFor: hasOneOf('admin', 'operator'), show: () => <PartnerSecrets /> },
-  { path: 'admin-tokens', title: 'Admin tokens', isFor: hasOneOf('admin'), show: () => <AdminTokens /> },
-  { path: 'signing-keys', title: 'Signing keys', isFor: hasOneOf('admin', 'operator'), show: () => <SigningKeys /> },
+  { path: 'ingest-keys', title: 'Ingest keys', isFor: isFor('operator', 'emitter-manager'), show: () => <IngestKeys /> },
+  { path: 'partner-secrets', title: 'Partners’ secrets', isFor: isFor('operator'), show: () => <PartnerSecrets /> },
+  { path: 'admin-tokens', title: 'Admin tokens', isFor: isFor(), show: () => <AdminTokens /> },
+  { path: 'signing-keys', title: 'Signing keys', isFor: isFor('operator'), show: () => <SigningKeys /> },
 ]
 
 /** What gives access, one kind at a time: the URL says which. */

@@ -8,12 +8,11 @@ import { showTime } from '../../numbers/show-time.ts'
 import { timeOr } from '../../numbers/time-or.ts'
 import { ConfirmDialog } from '../../parts/confirm-dialog.tsx'
 import { PageButtons, useCursorPages } from '../../parts/cursor-pages.tsx'
-import { refreshOf } from '../../parts/page-heading.tsx'
+import { PageHeading, refreshOf } from '../../parts/page-heading.tsx'
 import { ShownAnswer } from '../../parts/shown-answer.tsx'
 import { Table } from '../../parts/table.tsx'
 import { caller } from '../../session/session.ts'
 import { CreateIngestKeyDialog } from './create-ingest-key-dialog.tsx'
-import { CredentialHeading } from './credential-heading.tsx'
 import { StateOfCredential } from './state-of-credential.tsx'
 
 type IngestKey = AsText<AnswerOf<typeof LIST_INGEST_KEYS>>['ingest_keys'][number]
@@ -30,11 +29,16 @@ export function IngestKeys() {
   )
   return (
     <section aria-label="Ingest keys">
-      <CredentialHeading title="Ingest keys" lead="Emitters send events with them. Oldest first; the last use may be up to a minute late." {...refreshOf(keys)}>
+      <PageHeading
+        level="h2"
+        title="Ingest keys"
+        lead="Emitters send events with them. Oldest first; the last use may be up to a minute late."
+        {...refreshOf(keys)}
+      >
         <button type="button" class="main" onClick={() => setCreating(true)}>
           Create an ingest key…
         </button>
-      </CredentialHeading>
+      </PageHeading>
       <ShownAnswer answer={keys} what="ingest keys">
         {({ ingest_keys, next_cursor }) => (
           <>

@@ -9,14 +9,13 @@ import { useAnswer } from '../../calls/use-answer.ts'
 import { showTime } from '../../numbers/show-time.ts'
 import { timeOr } from '../../numbers/time-or.ts'
 import { ConfirmDialog } from '../../parts/confirm-dialog.tsx'
-import { refreshOf } from '../../parts/page-heading.tsx'
+import { PageHeading, refreshOf } from '../../parts/page-heading.tsx'
 import { ShownAnswer } from '../../parts/shown-answer.tsx'
 import { Table } from '../../parts/table.tsx'
 import { caller } from '../../session/session.ts'
 import { PartnerChoice } from '../partner-choice.tsx'
 import { usePartners } from '../use-partners.ts'
 import { AddPartnerSecretDialog } from './add-partner-secret-dialog.tsx'
-import { CredentialHeading } from './credential-heading.tsx'
 import { isValid, StateOfCredential } from './state-of-credential.tsx'
 
 type PartnerAnswer = AsText<AnswerOf<typeof GET_PARTNER>>
@@ -46,7 +45,8 @@ function SecretsOfPartner({ partnerId }: { partnerId: string }) {
   const name = answer.state === 'ready' ? answer.value.partner.name : partnerId
   return (
     <>
-      <CredentialHeading
+      <PageHeading
+        level="h2"
         title={`Secrets of ${name}`}
         lead="Valid ones first. At most two are valid at a time. The last use may be up to a minute late."
         {...refreshOf(answer)}
@@ -54,7 +54,7 @@ function SecretsOfPartner({ partnerId }: { partnerId: string }) {
         <button type="button" class="main" onClick={() => setAdding(true)}>
           Add a secret…
         </button>
-      </CredentialHeading>
+      </PageHeading>
       <ShownAnswer answer={answer} what="partner">
         {({ secrets }) => <SecretTable partnerId={partnerId} secrets={secrets} onChanged={answer.reload} />}
       </ShownAnswer>

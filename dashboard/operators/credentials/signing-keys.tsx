@@ -5,11 +5,10 @@ import { showTime } from '../../numbers/show-time.ts'
 import { timeOr } from '../../numbers/time-or.ts'
 import { PageButtons, useCursorPages } from '../../parts/cursor-pages.tsx'
 import { Badge, type Tone } from '../../parts/notice.tsx'
-import { refreshOf } from '../../parts/page-heading.tsx'
+import { PageHeading, refreshOf } from '../../parts/page-heading.tsx'
 import { ShownAnswer } from '../../parts/shown-answer.tsx'
 import { Table } from '../../parts/table.tsx'
 import { caller } from '../../session/session.ts'
-import { CredentialHeading } from './credential-heading.tsx'
 
 const ROWS_PER_PAGE = 50
 
@@ -30,7 +29,8 @@ export function SigningKeys() {
   )
   return (
     <section aria-label="Signing keys">
-      <CredentialHeading
+      <PageHeading
+        level="h2"
         title="Signing keys"
         lead="They sign the codes of projects and the tokens of people. Oldest first. To rotate one: meterline keys rotate."
         {...refreshOf(keys)}

@@ -1,8 +1,7 @@
 import { useRef } from 'preact/hooks'
 import { counted } from '../../numbers/show-quantity.ts'
-import { ActionFailure } from '../../parts/action-failure.tsx'
-import { closeDialogOf } from '../../parts/close-dialog.ts'
 import { Dialog } from '../../parts/dialog.tsx'
+import { DialogActions } from '../../parts/dialog-actions.tsx'
 import { Badge, type Tone } from '../../parts/notice.tsx'
 import { Table } from '../../parts/table.tsx'
 import { useAction } from '../../parts/use-action.ts'
@@ -34,15 +33,12 @@ export function ResendDialog({ events, onResent, onClose }: ResendDialogProps) {
               was counted before is a duplicate and not counted again; what is rejected again is kept as rejected.
             </p>
             <p class="hint">The audit log records who has sent them again.</p>
-            <ActionFailure failure={action.failure} />
-            <div class="actions">
-              <button type="button" class="main" disabled={action.isBusy} onClick={() => action.run(() => resendEvents(asked.map(({ id }) => id)))}>
-                {action.isBusy ? 'Please wait…' : `Resend ${counted(asked.length, 'event')}`}
-              </button>
-              <button type="button" onClick={() => closeDialogOf(body.current)}>
-                Cancel
-              </button>
-            </div>
+            <DialogActions
+              verb={`Resend ${counted(asked.length, 'event')}`}
+              isBusy={action.isBusy}
+              failure={action.failure}
+              onAct={() => action.run(() => resendEvents(asked.map(({ id }) => id)))}
+            />
           </>
         ) : (
           <Outcomes outcomes={action.result} events={asked} />

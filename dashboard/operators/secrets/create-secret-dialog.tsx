@@ -1,8 +1,5 @@
-import { useRef } from 'preact/hooks'
 import { addDays, dayOf } from '../../address/period.ts'
-import { ActionFailure } from '../../parts/action-failure.tsx'
-import { closeDialogOf } from '../../parts/close-dialog.ts'
-import { Dialog } from '../../parts/dialog.tsx'
+import { FormDialog } from '../../parts/form-dialog.tsx'
 import { useAction } from '../../parts/use-action.ts'
 import { createSecret } from './read-secrets.ts'
 
@@ -13,64 +10,48 @@ interface CreateSecretDialogProps {
 
 export function CreateSecretDialog({ onCreated, onClose }: CreateSecretDialogProps) {
   const action = useAction<true>()
-  const form = useRef<HTMLFormElement>(null)
-  const submit = async (event: SubmitEvent) => {
-    event.preventDefault()
-    const fields = new FormData(event.currentTarget as HTMLFormElement)
+  const submit = async (fields: FormData) => {
     const isDone = await action.run(async () => {
       await createSecret(secretOf(fields))
       return true
     })
-    if (isDone === undefined) return
-    closeDialogOf(form.current)
-    onCreated()
+    return isDone !== undefined
   }
   return (
-    <Dialog heading="Create a secret" onClose={onClose}>
-      <form ref={form} onSubmit={submit}>
-        <label>
-          Name
-          <input
-            name="key"
-            required
-            maxLength={128}
-            pattern="[A-Z0-9_]+"
-            title="Uppercase letters, digits and underscores, such as STRIPE_API_KEY"
-            placeholder="STRIPE_API_KEY"
-            autocomplete="off"
-            spellcheck={false}
-            aria-describedby="secret-name-hint"
-          />
-        </label>
-        <p class="hint" id="secret-name-hint">
-          Uppercase letters, digits and underscores.
-        </p>
-        <label>
-          Value
-          <textarea name="value" required rows={4} autocomplete="off" spellcheck={false} />
-        </label>
-        <label>
-          Last day (optional; it expires at the end of that day in UTC)
-          <input type="date" name="last_day" min={dayOf(Date.now())} />
-        </label>
-        <label class="check">
-          <input type="checkbox" name="reserved" />
-          <span>
-            Reserved
-            <small>It cannot be deactivated here or with DELETE.</small>
-          </span>
-        </label>
-        <ActionFailure failure={action.failure} />
-        <div class="actions">
-          <button type="submit" class="main" disabled={action.isBusy}>
-            {action.isBusy ? 'Please wait…' : 'Create'}
-          </button>
-          <button type="button" onClick={() => closeDialogOf(form.current)}>
-            Cancel
-          </button>
-        </div>
-      </form>
-    </Dialog>
+    <FormDialog heading="Create a secret" verb="Create" isBusy={action.isBusy} failure={action.failure} onSubmit={submit} onDone={onCreated} onClose={onClose}>
+      <label>
+        Name
+        <input
+          name="key"
+          required
+          maxLength={128}
+          pattern="[A-Z0-9_]+"
+          title="Uppercase letters, digits and underscores, such as STRIPE_API_KEY"
+          placeholder="STRIPE_API_KEY"
+          autocomplete="off"
+          spellcheck={false}
+          aria-describedby="secret-name-hint"
+        />
+      </label>
+      <p class="hint" id="secret-name-hint">
+        Uppercase letters, digits and underscores.
+      </p>
+      <label>
+        Value
+        <textarea name="value" required rows={4} autocomplete="off" spellcheck={false} />
+      </label>
+      <label>
+        Last day (optional; it expires at the end of that day in UTC)
+        <input type="date" name="last_day" min={dayOf(Date.now())} />
+      </label>
+      <label class="check">
+        <input type="checkbox" name="reserved" />
+        <span>
+          Reserved
+          <small>It cannot be deactivated here or with DELETE.</small>
+        </span>
+      </label>
+    </FormDialog>
   )
 }
 

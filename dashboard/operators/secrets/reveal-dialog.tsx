@@ -1,8 +1,8 @@
 import { useRef } from 'preact/hooks'
-import { ActionFailure } from '../../parts/action-failure.tsx'
 import { closeDialogOf } from '../../parts/close-dialog.ts'
 import { CopyButton } from '../../parts/copy-button.tsx'
 import { Dialog } from '../../parts/dialog.tsx'
+import { DialogActions } from '../../parts/dialog-actions.tsx'
 import { ShownText } from '../../parts/shown-text.tsx'
 import { useAction } from '../../parts/use-action.ts'
 import { revealSecret } from './read-secrets.ts'
@@ -21,15 +21,7 @@ export function RevealDialog({ name, onClose }: { name: string; onClose: () => v
               The audit log will record that you have read this value, and when. It is shown on this screen until you hide it: make sure that no one looks over
               your shoulder.
             </p>
-            <ActionFailure failure={action.failure} />
-            <div class="actions">
-              <button type="button" class="main" disabled={action.isBusy} onClick={() => action.run(() => revealSecret(name))}>
-                {action.isBusy ? 'Please wait…' : 'Reveal'}
-              </button>
-              <button type="button" onClick={close}>
-                Cancel
-              </button>
-            </div>
+            <DialogActions verb="Reveal" isBusy={action.isBusy} failure={action.failure} onAct={() => action.run(() => revealSecret(name))} />
           </>
         ) : (
           <>

@@ -1,12 +1,10 @@
-import { useRef, useState } from 'preact/hooks'
+import { useState } from 'preact/hooks'
 import type { REGISTER_PROJECT } from '../../../contract/admin-projects.ts'
 import type { InstanceType, Region } from '../../../contract/fields.ts'
 import { call } from '../../calls/call.ts'
 import { counted } from '../../numbers/show-quantity.ts'
 import { showDay } from '../../numbers/show-time.ts'
-import { ActionFailure } from '../../parts/action-failure.tsx'
-import { closeDialogOf } from '../../parts/close-dialog.ts'
-import { Dialog } from '../../parts/dialog.tsx'
+import { FormDialog } from '../../parts/form-dialog.tsx'
 import { Notice } from '../../parts/notice.tsx'
 import { useAction } from '../../parts/use-action.ts'
 import { caller } from '../../session/session.ts'
@@ -26,67 +24,60 @@ export function RegisterDialog({ project, onRegistered, onClose }: RegisterDialo
   const partners = usePartners()
   const [partnerId, setPartnerId] = useState('')
   const action = useAction<true>()
-  const body = useRef<HTMLFormElement>(null)
   const partner = partners.partners.find(({ id }) => id === partnerId)
-  const submit = async (event: SubmitEvent) => {
-    event.preventDefault()
-    const fields = new FormData(event.currentTarget as HTMLFormElement)
+  const submit = async (fields: FormData) => {
     const isDone = await action.run(async () => {
       await register(project.id, partnerId, fields)
       return true
     })
-    if (isDone === undefined) return
-    closeDialogOf(body.current)
-    onRegistered(`${project.id} is registered. Its usage since ${showDay(project.first_day)} belongs to ${partner?.name ?? partnerId} now.`)
+    return isDone !== undefined
   }
+  const report = () => onRegistered(`${project.id} is registered. Its usage since ${showDay(project.first_day)} belongs to ${partner?.name ?? partnerId} now.`)
   return (
-    <Dialog heading={`Register ${project.id}`} onClose={onClose}>
-      <form ref={body} onSubmit={submit}>
-        <p>
-          Its usage since {showDay(project.first_day)}, {counted(project.events, 'event')}, will belong to the partner. A project never changes its partner
-          afterwards. Events of closed months are billed as adjustments.
-        </p>
-        {project.similar_project_ids.length === 0 ? null : (
-          <Notice tone="warn">
-            There is {project.similar_project_ids.join(', ')} already. If this id is a misspelt one, do not register it: correct the emitter.
-          </Notice>
-        )}
-        <PartnerChoice loaded={partners} value={partnerId} onChange={setPartnerId} />
-        <label>
-          Name
-          <input name="name" required maxLength={128} defaultValue={project.id} />
-        </label>
-        <label>
-          Region
-          <select name="region">
-            {Object.entries(REGION_TITLES).map(([region, title]) => (
-              <option key={region} value={region}>
-                {title}
-              </option>
-            ))}
-          </select>
-        </label>
-        <label>
-          Instance type
-          <select name="instance_type">
-            {INSTANCE_TYPE_NAMES.map((name) => (
-              <option key={name} value={name}>
-                {name}
-              </option>
-            ))}
-          </select>
-        </label>
-        <ActionFailure failure={action.failure} />
-        <div class="actions">
-          <button type="submit" class="main" disabled={action.isBusy}>
-            {action.isBusy ? 'Please wait…' : 'Register'}
-          </button>
-          <button type="button" onClick={() => closeDialogOf(body.current)}>
-            Cancel
-          </button>
-        </div>
-      </form>
-    </Dialog>
+    <FormDialog
+      heading={`Register ${project.id}`}
+      verb="Register"
+      isBusy={action.isBusy}
+      failure={action.failure}
+      onSubmit={submit}
+      onDone={report}
+      onClose={onClose}
+    >
+      <p>
+        Its usage since {showDay(project.first_day)}, {counted(project.events, 'event')}, will belong to the partner. A project never changes its partner
+        afterwards. Events of closed months are billed as adjustments.
+      </p>
+      {project.similar_project_ids.length === 0 ? null : (
+        <Notice tone="warn">
+          There is {project.similar_project_ids.join(', ')} already. If this id is a misspelt one, do not register it: correct the emitter.
+        </Notice>
+      )}
+      <PartnerChoice loaded={partners} value={partnerId} onChange={setPartnerId} />
+      <label>
+        Name
+        <input name="name" required maxLength={128} defaultValue={project.id} />
+      </label>
+      <label>
+        Region
+        <select name="region">
+          {Object.entries(REGION_TITLES).map(([region, title]) => (
+            <option key={region} value={region}>
+              {title}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label>
+        Instance type
+        <select name="instance_type">
+          {INSTANCE_TYPE_NAMES.map((name) => (
+            <option key={name} value={name}>
+              {name}
+            </option>
+          ))}
+        </select>
+      </label>
+    </FormDialog>
   )
 }
 
