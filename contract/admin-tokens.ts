@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { IN_FEBRUARY } from './example-values.ts'
-import { ADMIN_ROLES, Instant, PathId } from './fields.ts'
+import { Instant, PathId } from './fields.ts'
+import { ADMIN_ROLES } from './lists.ts'
 import { defineOperation } from './operation.ts'
 import { NextCursor, PageQuery } from './pages.ts'
 

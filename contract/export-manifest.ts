@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { EXPORT_FORMAT_NAMES, FOCUS_VERSIONS, type FocusVersion, isFocus } from './export-formats.ts'
-import { STATEMENT_LINES } from './fields.ts'
+import { STATEMENT_LINES } from './lists.ts'
 
 /**
  * Describes the content of an exported file and is delivered beside it. Values are texts, because JSON parsers that use

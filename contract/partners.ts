@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { CREATED_AT, CREDENTIAL_METADATA, PARTNER_ID, PARTNER_SECRET } from './example-values.ts'
-import { Instant, MonthText, Name, PARTNER_MODES, PartnerParams } from './fields.ts'
+import { Instant, MonthText, Name, PartnerParams } from './fields.ts'
+import { PARTNER_MODES } from './lists.ts'
 import { defineOperation } from './operation.ts'
 import { NextCursor, PageQuery } from './pages.ts'
 import { PartnerSecret, SECRET_ID } from './partner-secrets.ts'

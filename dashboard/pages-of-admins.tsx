@@ -1,4 +1,4 @@
-import type { AdminRole } from '../contract/fields.ts'
+import type { AdminRole } from '../contract/lists.ts'
 import { SchedulesPage } from './automation/schedules/schedules-page.tsx'
 import { ThresholdsPage } from './automation/thresholds/thresholds-page.tsx'
 import { WebhooksPage } from './automation/webhooks/webhooks-page.tsx'

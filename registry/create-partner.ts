@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { PartnerMode } from '../contract/fields.ts'
+import type { PartnerMode } from '../contract/lists.ts'
 import type { Actor } from './audit-log.ts'
 import { writePartner } from './change-partners.ts'
 import type { RegistryStore } from './changes.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { PARTNER_MODES, type PartnerMode } from '../contract/fields.ts'
+import { PARTNER_MODES, type PartnerMode } from '../contract/lists.ts'
 import { defineQuery } from '../sql/query.ts'
 import type { RegistryReads } from './changes.ts'
 

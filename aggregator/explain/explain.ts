@@ -1,4 +1,4 @@
-import type { ProjectStatus } from '../../contract/fields.ts'
+import type { ProjectStatus } from '../../contract/lists.ts'
 import { ruleOf } from '../../metering/metric-rules.ts'
 import { METRICS, type MetricKind, type MetricName } from '../../metering/metrics.ts'
 import { type Month, monthOf } from '../../metering/month.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { STATEMENT_LINES, type StatementLine } from '../../contract/fields.ts'
+import { STATEMENT_LINES, type StatementLine } from '../../contract/lists.ts'
 import { addDecimals } from '../../metering/exact-decimal.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'

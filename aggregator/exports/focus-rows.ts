@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { FOCUS_VERSIONS, type FocusVersion } from '../../contract/export-formats.ts'
-import { REGION_NAMES, REGIONS } from '../../contract/fields.ts'
+import { REGION_NAMES, REGIONS } from '../../contract/lists.ts'
 import { FOCUS_UNITS } from '../../metering/focus-services.ts'
 import { METRIC_NAMES, METRICS } from '../../metering/metrics.ts'
 import type { Lane } from '../../sql/clickhouse.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { STATEMENT_LINES } from '../../contract/fields.ts'
+import { STATEMENT_LINES } from '../../contract/lists.ts'
 import { METRIC_NAMES, METRICS, PEAK_METRICS } from '../../metering/metrics.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { STATEMENT_LINES } from '../../contract/fields.ts'
+import { STATEMENT_LINES } from '../../contract/lists.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { STATEMENT_LINES } from '../../contract/fields.ts'
+import { STATEMENT_LINES } from '../../contract/lists.ts'
 import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import { StoreError } from '../../sql/errors.ts'
 import { defineQuery } from '../../sql/query.ts'

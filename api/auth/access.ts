@@ -1,5 +1,5 @@
 import type { FastifyContextConfig, FastifyRequest } from 'fastify'
-import { ADMIN_ROLES, type AdminRole, type PartnerMode } from '../../contract/fields.ts'
+import { ADMIN_ROLES, type AdminRole, type PartnerMode } from '../../contract/lists.ts'
 import { isFromThisMachine } from '../http/from-this-machine.ts'
 
 /**

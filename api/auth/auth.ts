@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { AdminRole } from '../../contract/fields.ts'
+import type { AdminRole } from '../../contract/lists.ts'
 import type { Actor } from '../../registry/audit-log.ts'
 import { authenticateIngestKey, type IngestKey } from '../../registry/credentials/ingest-keys.ts'
 import { authenticatePartner } from '../../registry/credentials/partner-secrets.ts'

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { GET_ACCOUNT_PROJECT_METADATA } from '../../contract/co-branded.ts'
-import { PROJECT_STATUSES, type ProjectStatus } from '../../contract/fields.ts'
+import { PROJECT_STATUSES, type ProjectStatus } from '../../contract/lists.ts'
 import { DELETE_PROJECT, GET_PROJECT_METADATA, PAUSE_PROJECT, RESTORE_PROJECT } from '../../contract/projects.ts'
 import { GET_PROJECT_USAGE } from '../../contract/usage.ts'
 import { counted } from '../../metering/counted.ts'

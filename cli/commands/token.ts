@@ -1,6 +1,6 @@
 import { CREATE_ADMIN_TOKEN, LIST_ADMIN_TOKENS, REVOKE_ADMIN_TOKEN } from '../../contract/admin-tokens.ts'
 import { AUTHORIZE_PROJECT } from '../../contract/authorization.ts'
-import { ADMIN_ROLES } from '../../contract/fields.ts'
+import { ADMIN_ROLES } from '../../contract/lists.ts'
 import type { RequestInput } from '../../contract/operation.ts'
 import { CREATE_PARTNER_TOKEN } from '../../contract/partner-tokens.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'

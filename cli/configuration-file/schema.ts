@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { InstanceTypeField, MonthText, Name, PARTNER_MODES, RegionField, Status } from '../../contract/fields.ts'
+import { InstanceTypeField, MonthText, Name, RegionField, Status } from '../../contract/fields.ts'
+import { PARTNER_MODES } from '../../contract/lists.ts'
 import { isProjectId, isReservedProjectId } from '../../metering/event.ts'
 import { parseTimestamp } from '../../metering/timestamp.ts'
 

@@ -1,10 +1,5 @@
-import type { ProjectStatus, Region } from '../../contract/fields.ts'
 import type { ProjectSort } from '../../contract/partner-projects.ts'
 import { METRICS, type MetricName } from '../../metering/metrics.ts'
-
-export const PROJECT_STATUS_NAMES: readonly ProjectStatus[] = ['active', 'paused', 'deleted']
-
-export const REGION_NAMES: readonly Region[] = ['us-east', 'us-west', 'eu-west', 'eu-central', 'ap-southeast']
 
 export type ShownSort = 'name' | '-usage' | 'usage' | '-last_activity_at' | '-created_at'
 

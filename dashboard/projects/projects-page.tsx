@@ -1,3 +1,4 @@
+import { PROJECT_STATUSES, REGIONS } from '../../contract/lists.ts'
 import { METRIC_NAMES, METRICS, type MetricName } from '../../metering/metrics.ts'
 import { address, setParameters } from '../address/address.ts'
 import { type Period, periodOf, periodParameters } from '../address/period.ts'
@@ -14,7 +15,7 @@ import { BillingBadges } from '../usage/billing-badges.tsx'
 import { figuresOfPartnership } from '../usage/figures.ts'
 import { readPartnershipUsage } from '../usage/read-usage.ts'
 import { AddUpLines } from './add-up-lines.tsx'
-import { PROJECT_STATUS_NAMES, REGION_NAMES, type ShownSort, SORT_NAMES, sortOf } from './choices.ts'
+import { type ShownSort, SORT_NAMES, sortOf } from './choices.ts'
 import { type ListedProject, type ProjectQuery, readProjects } from './read-projects.ts'
 import { StatusBadge } from './status-badge.tsx'
 import { ownMaximumOf, shareOf } from './value-of-project.ts'
@@ -28,8 +29,8 @@ export function ProjectsPage({ subject }: { subject: Subject }) {
   const metric = METRIC_NAMES.find((name) => name === parameters['metric']) ?? 'database_size_bytes'
   const query: ProjectQuery = {
     period: chosen.period,
-    status: PROJECT_STATUS_NAMES.find((status) => status === parameters['status']),
-    region: REGION_NAMES.find((region) => region === parameters['region']),
+    status: PROJECT_STATUSES.find((status) => status === parameters['status']),
+    region: REGIONS.find((region) => region === parameters['region']),
     search: parameters['search'],
     sort: sortOf(parameters['sort'], metric),
     limit: ROWS_PER_PAGE,
@@ -79,7 +80,7 @@ function Filters({ metric }: { metric: MetricName }) {
           Status
           <select value={parameters['status'] ?? ''} onChange={(event) => setParameters({ status: event.currentTarget.value })}>
             <option value="">all</option>
-            {PROJECT_STATUS_NAMES.map((status) => (
+            {PROJECT_STATUSES.map((status) => (
               <option key={status} value={status}>
                 {status}
               </option>
@@ -90,7 +91,7 @@ function Filters({ metric }: { metric: MetricName }) {
           Region
           <select value={parameters['region'] ?? ''} onChange={(event) => setParameters({ region: event.currentTarget.value })}>
             <option value="">all</option>
-            {REGION_NAMES.map((region) => (
+            {REGIONS.map((region) => (
               <option key={region} value={region}>
                 {region}
               </option>

@@ -1,4 +1,4 @@
-import type { ProjectStatus, Region } from '../../contract/fields.ts'
+import type { ProjectStatus, Region } from '../../contract/lists.ts'
 import type { AnswerOf } from '../../contract/operation.ts'
 import type { LIST_PARTNER_PROJECTS, LIST_PROJECTS_OF_PARTNER, ProjectSort } from '../../contract/partner-projects.ts'
 import type { Period } from '../address/period.ts'

@@ -1,4 +1,4 @@
-import type { ProjectStatus } from '../../contract/fields.ts'
+import type { ProjectStatus } from '../../contract/lists.ts'
 import { showDay } from '../numbers/show-time.ts'
 import { Badge } from '../parts/notice.tsx'
 

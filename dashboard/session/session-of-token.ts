@@ -1,4 +1,4 @@
-import type { ADMIN_ROLES } from '../../contract/fields.ts'
+import { ADMIN_ROLES } from '../../contract/lists.ts'
 import type { AdminSession, PartnerSession, ProjectSession } from './session.ts'
 
 /**
@@ -14,10 +14,8 @@ export function sessionOfToken(token: string): PartnerSession | ProjectSession |
   if (typ === 'partner+jwt' && typeof sub === 'string') return { who: 'partner', partnerId: sub, credential, lifetimeSeconds }
   if (typ === 'JWT' && typeof sub === 'string' && typeof partner === 'string')
     return { who: 'project', partnerId: partner, projectId: sub, credential, lifetimeSeconds }
-  return { who: 'admin', role: ADMIN_ROLE_NAMES.find((role) => typ === 'admin+jwt' && role === sub) ?? 'admin', credential, lifetimeSeconds }
+  return { who: 'admin', role: ADMIN_ROLES.find((role) => typ === 'admin+jwt' && role === sub) ?? 'admin', credential, lifetimeSeconds }
 }
-
-const ADMIN_ROLE_NAMES: typeof ADMIN_ROLES = ['operator', 'finance', 'emitter-manager']
 
 type Members = Readonly<Record<string, unknown>>
 

@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals'
-import type { AdminRole } from '../../contract/fields.ts'
+import type { AdminRole } from '../../contract/lists.ts'
 import type { Caller, Credential } from '../calls/call.ts'
 
 /** Who is signed in, and with what. It is kept in memory: a reload asks for it again, unless a token was kept for this tab. */

@@ -1,6 +1,6 @@
 import { randomUUID, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
-import { PARTNER_MODES } from '../../contract/fields.ts'
+import { PARTNER_MODES } from '../../contract/lists.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 import type { Change, RegistryReads } from '../changes.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { PartnerMode } from '../../contract/fields.ts'
+import type { PartnerMode } from '../../contract/lists.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import type { Lease } from '../../sql/lease.ts'
 import { defineQuery } from '../../sql/query.ts'

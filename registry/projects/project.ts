@@ -1,6 +1,6 @@
 import { v5 as uuidV5 } from 'uuid'
 import { z } from 'zod'
-import { INSTANCE_TYPES, type InstanceType, PROJECT_STATUSES, type ProjectStatus, REGIONS, type Region } from '../../contract/fields.ts'
+import { INSTANCE_TYPES, type InstanceType, PROJECT_STATUSES, type ProjectStatus, REGIONS, type Region } from '../../contract/lists.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 import type { Change, RegistryReads, RegistryStore } from '../changes.ts'

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { ProjectStatus } from '../../contract/fields.ts'
+import type { ProjectStatus } from '../../contract/lists.ts'
 import type { Actor } from '../audit-log.ts'
 import { changeProject, changeProjects, type Decision, type ProjectChange } from './change-projects.ts'
 import type { KnownProjects, Needs } from './known-projects.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { PROJECT_STATUSES, type ProjectStatus } from '../../contract/fields.ts'
+import { PROJECT_STATUSES, type ProjectStatus } from '../../contract/lists.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 

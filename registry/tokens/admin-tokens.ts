@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { ADMIN_TOKEN_SECONDS_MAX } from '../../contract/admin-tokens.ts'
-import { ADMIN_ROLES, type AdminRole } from '../../contract/fields.ts'
+import { ADMIN_ROLES, type AdminRole } from '../../contract/lists.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
 import type { Actor } from '../audit-log.ts'
 import type { RegistryStore } from '../changes.ts'

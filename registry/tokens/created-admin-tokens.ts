@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { ADMIN_TOKEN_SECONDS_MAX } from '../../contract/admin-tokens.ts'
-import { ADMIN_ROLES, type AdminRole } from '../../contract/fields.ts'
+import { ADMIN_ROLES, type AdminRole } from '../../contract/lists.ts'
 import { defineQuery } from '../../sql/query.ts'
 import type { AuditedChange } from '../audit-log.ts'
 import type { RegistryReads } from '../changes.ts'

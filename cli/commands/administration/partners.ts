@@ -1,4 +1,4 @@
-import { PARTNER_MODES } from '../../../contract/fields.ts'
+import { PARTNER_MODES } from '../../../contract/lists.ts'
 import type { AnswerOf, RequestInput } from '../../../contract/operation.ts'
 import { CREATE_PARTNER, GET_PARTNER, LIST_PARTNERS, MONTHS_BACK_MAX, UPDATE_PARTNER } from '../../../contract/partners.ts'
 import { counted } from '../../../metering/counted.ts'

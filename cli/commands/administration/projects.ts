@@ -1,5 +1,5 @@
 import { GET_PROJECT, LIST_PROJECTS, REGISTER_PROJECT } from '../../../contract/admin-projects.ts'
-import { INSTANCE_TYPES, PROJECT_STATUSES, REGIONS } from '../../../contract/fields.ts'
+import { INSTANCE_TYPES, PROJECT_STATUSES, REGIONS } from '../../../contract/lists.ts'
 import type { RequestInput } from '../../../contract/operation.ts'
 import { confirm } from '../../ask.ts'
 import { type CommandRegistration, withExamples } from '../../command.ts'

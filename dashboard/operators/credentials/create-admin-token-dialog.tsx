@@ -1,5 +1,5 @@
 import type { CREATE_ADMIN_TOKEN } from '../../../contract/admin-tokens.ts'
-import type { AdminRole } from '../../../contract/fields.ts'
+import type { AdminRole } from '../../../contract/lists.ts'
 import type { AnswerOf } from '../../../contract/operation.ts'
 import { call } from '../../calls/call.ts'
 import type { AsText } from '../../calls/numbers-as-text.ts'

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact'
-import type { AdminRole } from '../../../contract/fields.ts'
+import type { AdminRole } from '../../../contract/lists.ts'
 import { linkTo } from '../../address/address.ts'
 import { Notice } from '../../parts/notice.tsx'
 import { isAdminOf, type Session, session } from '../../session/session.ts'

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks'
 import type { REGISTER_PROJECT } from '../../../contract/admin-projects.ts'
-import type { InstanceType, Region } from '../../../contract/fields.ts'
+import { INSTANCE_TYPES, type InstanceType, REGION_NAMES, type Region } from '../../../contract/lists.ts'
 import { call } from '../../calls/call.ts'
 import { counted } from '../../numbers/show-quantity.ts'
 import { showDay } from '../../numbers/show-time.ts'
@@ -60,7 +60,7 @@ export function RegisterDialog({ project, onRegistered, onClose }: RegisterDialo
       <label>
         Region
         <select name="region">
-          {Object.entries(REGION_TITLES).map(([region, title]) => (
+          {Object.entries(REGION_NAMES).map(([region, title]) => (
             <option key={region} value={region}>
               {title}
             </option>
@@ -70,7 +70,7 @@ export function RegisterDialog({ project, onRegistered, onClose }: RegisterDialo
       <label>
         Instance type
         <select name="instance_type">
-          {INSTANCE_TYPE_NAMES.map((name) => (
+          {INSTANCE_TYPES.map((name) => (
             <option key={name} value={name}>
               {name}
             </option>
@@ -90,13 +90,3 @@ function register(projectId: string, partnerId: string, fields: FormData) {
   }
   return call<typeof REGISTER_PROJECT>(caller(), { method: 'PUT', path: '/admin/v1/projects/:projectId', params: { projectId }, body })
 }
-
-const REGION_TITLES: Readonly<Record<Region, string>> = {
-  'us-east': 'US East',
-  'us-west': 'US West',
-  'eu-west': 'Europe West',
-  'eu-central': 'Europe Central',
-  'ap-southeast': 'Asia Pacific Southeast',
-}
-
-const INSTANCE_TYPE_NAMES: readonly InstanceType[] = ['nano', 'micro', 'small', 'medium', 'large', 'xl', '2xl', '4xl', '8xl', '16xl']
