@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import type { ERRORS, ErrorCode } from './errors.ts'
+import { requestPath } from './request-path.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
@@ -83,12 +84,8 @@ export interface RequestInput<O extends Operation> {
 }
 
 /** The path of a call with its parameters and its query. */
-export function urlOf<O extends Operation>({ path }: O, { params, query }: RequestInput<O>): string {
-  const values = (params ?? {}) as Record<string, string>
-  const filled = path.replaceAll(/:(\w+)/g, (_, name: string) => encodeURIComponent(values[name] ?? ''))
-  const pairs = Object.entries((query ?? {}) as Record<string, unknown>).filter(([, value]) => value !== undefined)
-  const text = new URLSearchParams(pairs.map(([name, value]): [string, string] => [name, String(value)])).toString()
-  return text === '' ? filled : `${filled}?${text}`
+export function urlOf<O extends Operation>({ path }: O, request: RequestInput<O>): string {
+  return requestPath(path, request)
 }
 
 /** The tags of /openapi.json, in their order there. */

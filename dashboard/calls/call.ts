@@ -1,4 +1,5 @@
 import type { AnswerOf, Operation, RequestInput } from '../../contract/operation.ts'
+import { requestPath } from '../../contract/request-path.ts'
 import { type AsText, parseWithNumbersAsText } from './numbers-as-text.ts'
 
 /** Why a call has no answer: an error of the service, or no connection to it. */
@@ -67,18 +68,9 @@ async function send<O extends Operation>({ credential, signal }: Caller, request
   return response
 }
 
-/** The path of a call with its parameters and its query, without the host. */
-export function pathOf(path: string, { params, query }: { params?: unknown; query?: unknown }): string {
-  const values = (params ?? {}) as Record<string, string>
-  const filled = path.replaceAll(/:(\w+)/g, (_, name: string) => encodeURIComponent(values[name] ?? ''))
-  const pairs = Object.entries((query ?? {}) as Record<string, unknown>).filter(([, value]) => value !== undefined && value !== '')
-  const text = new URLSearchParams(pairs.map(([name, value]): [string, string] => [name, String(value)])).toString()
-  return text === '' ? filled : `${filled}?${text}`
-}
-
 /** Beside the page: the service may be behind a path prefix. */
-function addressOf(path: string, parts: { params?: unknown; query?: unknown }): URL {
-  return new URL(`.${pathOf(path, parts)}`, document.baseURI)
+export function addressOf(path: string, parts: { params?: unknown; query?: unknown }): URL {
+  return new URL(`.${requestPath(path, parts)}`, document.baseURI)
 }
 
 async function failureOf(response: Response, credential: Credential): Promise<CallFailed> {

@@ -1,6 +1,6 @@
 import { address, linkTo } from '../address/address.ts'
 import { periodOf } from '../address/period.ts'
-import { pathOf } from '../calls/call.ts'
+import { addressOf } from '../calls/call.ts'
 import { session } from '../session/session.ts'
 import type { ShownUsage } from './shown-usage.ts'
 
@@ -8,7 +8,7 @@ import type { ShownUsage } from './shown-usage.ts'
 export function curlOf({ of, subject, projectId, period }: ShownUsage): string {
   const { path, params } = requestOf({ subject, projectId })
   const query = { start_date: period.first, end_date: period.last, ...(of === 'partnership' ? { include: 'daily' } : {}) }
-  return `curl -H "${headerOf(subject)}" '${new URL(`.${pathOf(path, { params, query })}`, document.baseURI).href}'`
+  return `curl -H "${headerOf(subject)}" '${addressOf(path, { params, query }).href}'`
 }
 
 /** As the reader is signed in: who has a token only does not know the secret. */
