@@ -55,6 +55,7 @@ export class Scheduler {
   readonly #inFlight = new Map<string, Promise<void>>()
   #known: { readonly lease: Lease; readonly positions: Map<string, Positions>; readonly open: Map<string, ScheduledRun> } | undefined
   #read: { readonly changes: number; readonly schedules: readonly StoredSchedule[] } | undefined
+  #wasUsed = false
   #cleanedAtMs = Number.NEGATIVE_INFINITY
 
   constructor(options: SchedulerOptions) {
@@ -67,6 +68,7 @@ export class Scheduler {
   /** Begins what is due, if this process has the lease; does not wait for it. Throws StoreError. */
   async beginDue(): Promise<void> {
     try {
+      if (!(await this.#hasSchedules())) return
       const held = await this.#lease.hold()
       if (held === undefined || this.#stopping.signal.aborted) return
       if (held.isNew || this.#known === undefined) await this.#readPositions(held.lease)
@@ -89,6 +91,12 @@ export class Scheduler {
     this.#stopping.abort()
     await this.idle()
     await this.#lease.release().catch(() => {})
+  }
+
+  /** Before the first schedule there is nothing to run, so no lease is acquired and no sign of life is written. */
+  async #hasSchedules(): Promise<boolean> {
+    this.#wasUsed ||= (await readScheduleChanges(this.#options.clickhouse)) > 0
+    return this.#wasUsed
   }
 
   async #readPositions(lease: Lease): Promise<void> {

@@ -62,8 +62,9 @@ export class MessageDelivery {
 
   async #readPending() {
     const { registry } = this.#options
-    if (!(await this.#slot.isMine())) return []
     const enabled = (await readEndpoints(registry)).filter(({ disabledMs }) => disabledMs === null)
+    // Without a webhook there is nothing to deliver, so the slot is not acquired, which would write.
+    if (enabled.length === 0 || !(await this.#slot.isMine())) return []
     const pending = await readPendingEndpoints(
       registry.clickhouse,
       enabled.map(({ id }) => id),
