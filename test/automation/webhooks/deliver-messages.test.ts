@@ -98,7 +98,8 @@ describe('an endpoint that fails for days', () => {
     await updateEndpoint(world.registry, SERVICE, keyOf(endpoint), { enabled: true })
     const marker = await world.message(endpoint)
     world.deliver()
-    await untilSo(async () => receiver.requests.length === 1)
+    // The attempt is stored after the receiver has answered.
+    await untilSo(async () => (await logOf(endpoint)).some(({ messageId, status }) => messageId === marker && status === 'delivered'))
     expect(receiver.ids()).toEqual([marker])
     expect((await logOf(endpoint)).map(({ messageId, status }) => [messageId, status])).toEqual([
       [marker, 'delivered'],
