@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { z } from 'zod'
 import { deleteSchedule, requestRun, updateSchedule } from '../../../automation/schedules/change-schedules.ts'
 import { runIdOf } from '../../../automation/schedules/schedule-runs.ts'
 import { SERVICE } from '../../../registry/audit-log.ts'
+import { defineQuery } from '../../../sql/query.ts'
 import { startWebhookReceiver } from '../../support/clients/webhook-receiver.ts'
 import { faultOnce } from '../../support/engines/faulty-lane.ts'
 import { ScheduledWorld } from '../../support/worlds/scheduled-world.ts'
@@ -26,6 +28,18 @@ async function receive(...[answer]: Parameters<typeof startWebhookReceiver>) {
   receivers.push(receiver)
   return receiver
 }
+
+test('before the first schedule a process acquires no lease and writes no sign of life', async () => {
+  await world.runDue(world.scheduler(), 3)
+  expect(await world.clickhouse.control.query(beats, {})).toEqual([{ beats: 0 }])
+})
+
+const beats = defineQuery({
+  name: 'beats_of_test',
+  sql: 'SELECT count() AS beats FROM schedule_beats_v1',
+  params: z.object({}),
+  row: z.object({ beats: z.coerce.number() }),
+})
 
 describe('a run for each due time', () => {
   test('a due time is called once, with the id of the run, the headers and the body', async () => {
