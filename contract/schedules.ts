@@ -119,7 +119,7 @@ const Execution = z.object({
   message: z.string(),
 })
 
-const ScheduleParams = z.object({ id: PathId })
+const ScheduleParams = z.object({ scheduleId: PathId })
 const LOG_ROWS_MAX = 100
 
 const COMMON_ERRORS = { 401: true, 403: true, 429: true, 500: true, 503: true } as const
@@ -160,7 +160,7 @@ export const CREATE_SCHEDULE = defineOperation({
 
 export const GET_SCHEDULE = defineOperation({
   method: 'GET',
-  path: `${SCHEDULES_PATH}/:id`,
+  path: `${SCHEDULES_PATH}/:scheduleId`,
   tag: 'schedules',
   summary: 'Get a schedule',
   params: ScheduleParams,
@@ -171,7 +171,7 @@ export const GET_SCHEDULE = defineOperation({
 
 export const UPDATE_SCHEDULE = defineOperation({
   method: 'PATCH',
-  path: `${SCHEDULES_PATH}/:id`,
+  path: `${SCHEDULES_PATH}/:scheduleId`,
   tag: 'schedules',
   summary: 'Change, pause or resume a schedule',
   description: 'Fields that are left out keep their values.',
@@ -184,7 +184,7 @@ export const UPDATE_SCHEDULE = defineOperation({
 
 export const DELETE_SCHEDULE = defineOperation({
   method: 'DELETE',
-  path: `${SCHEDULES_PATH}/:id`,
+  path: `${SCHEDULES_PATH}/:scheduleId`,
   tag: 'schedules',
   summary: 'Delete a schedule',
   params: ScheduleParams,
@@ -195,7 +195,7 @@ export const DELETE_SCHEDULE = defineOperation({
 
 export const RUN_SCHEDULE = defineOperation({
   method: 'POST',
-  path: `${SCHEDULES_PATH}/:id/run`,
+  path: `${SCHEDULES_PATH}/:scheduleId/run`,
   tag: 'schedules',
   summary: 'Run a schedule now',
   description: 'The run has a due time of its own and begins within seconds, also while the schedule is paused. Its outcome is in the log.',
@@ -207,7 +207,7 @@ export const RUN_SCHEDULE = defineOperation({
 
 export const LIST_EXECUTIONS = defineOperation({
   method: 'GET',
-  path: `${SCHEDULES_PATH}/:id/logs`,
+  path: `${SCHEDULES_PATH}/:scheduleId/logs`,
   tag: 'schedules',
   summary: 'List the executions of a schedule',
   description: 'Newest first. Rows are kept for SCHEDULE_LOG_DAYS days.',

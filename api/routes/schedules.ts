@@ -30,14 +30,16 @@ export function createScheduleRoute(app: FastifyInstance, context: OperatorConte
 }
 
 export function getScheduleRoute(app: FastifyInstance, context: OperatorContext): void {
-  addRoute(app, GET_SCHEDULE, { access: OPERATOR, noStore: true }, async (request) => answerOf(context, await requireSchedule(context, request.params.id)))
+  addRoute(app, GET_SCHEDULE, { access: OPERATOR, noStore: true }, async (request) =>
+    answerOf(context, await requireSchedule(context, request.params.scheduleId)),
+  )
 }
 
 export function updateScheduleRoute(app: FastifyInstance, context: OperatorContext): void {
   addRoute(app, UPDATE_SCHEDULE, { access: OPERATOR, noStore: true }, async (request) => {
     const { name, isActive, ...definition } = request.body
     if (Object.keys(request.body).length === 0) throw new ApiError('INVALID_REQUEST', 'Nothing to change. Send at least one field of the schedule')
-    const outcome = await updateSchedule(storeOf(context), actorOf(request), request.params.id, { name, isActive, definition })
+    const outcome = await updateSchedule(storeOf(context), actorOf(request), request.params.scheduleId, { name, isActive, definition })
     if (outcome.status === 'not_found') throw new ApiError('SCHEDULE_NOT_FOUND')
     if (outcome.status !== 'updated') throw rejectionError(outcome)
     return answerOf(context, outcome.schedule)
@@ -46,7 +48,7 @@ export function updateScheduleRoute(app: FastifyInstance, context: OperatorConte
 
 export function deleteScheduleRoute(app: FastifyInstance, context: OperatorContext): void {
   addRoute(app, DELETE_SCHEDULE, { access: OPERATOR, noStore: true }, async (request) => {
-    const outcome = await deleteSchedule(storeOf(context), actorOf(request), request.params.id)
+    const outcome = await deleteSchedule(storeOf(context), actorOf(request), request.params.scheduleId)
     if (outcome.status === 'not_found') throw new ApiError('SCHEDULE_NOT_FOUND')
     return { success: true as const, message: `Schedule ${outcome.name} has been deleted successfully` }
   })
@@ -54,7 +56,7 @@ export function deleteScheduleRoute(app: FastifyInstance, context: OperatorConte
 
 export function runScheduleRoute(app: FastifyInstance, context: OperatorContext): void {
   addRoute(app, RUN_SCHEDULE, { access: OPERATOR, noStore: true }, async (request) => {
-    const { id } = request.params
+    const { scheduleId: id } = request.params
     const outcome = await requestRun(storeOf(context), actorOf(request), id)
     if (outcome.status === 'not_found') throw new ApiError('SCHEDULE_NOT_FOUND')
     if (outcome.status === 'waiting') throw new ApiError('SCHEDULE_RUNS_WAITING')
@@ -64,7 +66,7 @@ export function runScheduleRoute(app: FastifyInstance, context: OperatorContext)
 
 export function listExecutionsRoute(app: FastifyInstance, context: OperatorContext): void {
   addRoute(app, LIST_EXECUTIONS, { access: OPERATOR, noStore: true }, async (request) => {
-    const { id: scheduleId } = await requireSchedule(context, request.params.id)
+    const { id: scheduleId } = await requireSchedule(context, request.params.scheduleId)
     const { limit, offset } = request.query
     const { rows, totalCount } = await readExecutions(context.clickhouse, { scheduleId, limit, offset })
     return { logs: rows.map(executionAnswer), limit, offset, totalCount }

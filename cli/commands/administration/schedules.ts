@@ -121,7 +121,7 @@ async function listSchedules(session: Session): Promise<void> {
 
 /** Throws CliError. */
 async function getSchedule(session: Session, id: string): Promise<void> {
-  const { answer, text } = await callForText(connect(session, ['admin']), GET_SCHEDULE, { params: { id } })
+  const { answer, text } = await callForText(connect(session, ['admin']), GET_SCHEDULE, { params: { scheduleId: id } })
   printAnswer(session, text, () => linesOf(answer))
 }
 
@@ -150,7 +150,7 @@ async function updateSchedule(session: Session, id: string, own: UpdateOptions):
     ...(cron === undefined ? {} : { cronSchedule: cron }),
     ...(active === undefined ? {} : { isActive: booleanOf(active) }),
   }
-  const { answer, text } = await callForText(connect(session, ['admin']), UPDATE_SCHEDULE, { params: { id }, body })
+  const { answer, text } = await callForText(connect(session, ['admin']), UPDATE_SCHEDULE, { params: { scheduleId: id }, body })
   printAnswer(session, text, () => linesOf(answer))
 }
 
@@ -158,14 +158,14 @@ async function updateSchedule(session: Session, id: string, own: UpdateOptions):
 async function deleteSchedule(session: Session, id: string): Promise<void> {
   const connection = connect(session, ['admin'])
   await confirm(session, `Delete the schedule ${id}? Its log is no longer shown.`)
-  const { answer, text } = await callForText(connection, DELETE_SCHEDULE, { params: { id } })
+  const { answer, text } = await callForText(connection, DELETE_SCHEDULE, { params: { scheduleId: id } })
   printAnswer(session, text, () => [answer.message])
 }
 
 /** Throws CliError. */
 async function listExecutions(session: Session, id: string, { limit, offset }: LogOptions): Promise<void> {
   const query = { ...(limit === undefined ? {} : { limit }), ...(offset === undefined ? {} : { offset }) }
-  const { answer, text } = await callForText(connect(session, ['admin']), LIST_EXECUTIONS, { params: { id }, query })
+  const { answer, text } = await callForText(connect(session, ['admin']), LIST_EXECUTIONS, { params: { scheduleId: id }, query })
   printAnswer(session, text, () => {
     if (answer.logs.length === 0) return ['There is no execution.']
     const rows = answer.logs.map((each) => [
@@ -177,7 +177,7 @@ async function listExecutions(session: Session, id: string, { limit, offset }: L
 
 /** Throws CliError. */
 async function runSchedule(session: Session, id: string): Promise<void> {
-  const { answer, text } = await callForText(connect(session, ['admin']), RUN_SCHEDULE, { params: { id } })
+  const { answer, text } = await callForText(connect(session, ['admin']), RUN_SCHEDULE, { params: { scheduleId: id } })
   printAnswer(session, text, () => [`The run ${answer.id} was requested. "meterline schedules logs ${id}" shows its outcome.`])
 }
 

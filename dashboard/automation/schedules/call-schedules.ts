@@ -23,7 +23,7 @@ export function readSchedules(signal: AbortSignal) {
 }
 
 export function readSchedule(id: string, signal: AbortSignal) {
-  return call<typeof GET_SCHEDULE>(caller(signal), { method: 'GET', path: '/api/schedules/:id', params: { id } })
+  return call<typeof GET_SCHEDULE>(caller(signal), { method: 'GET', path: '/api/schedules/:scheduleId', params: { scheduleId: id } })
 }
 
 /** A schedule as a form has it. */
@@ -35,7 +35,7 @@ export interface EditedSchedule {
 
 /** Other answers have every number as a text, which would make a text of each number in the body. */
 export async function readEditedSchedule(id: string, signal: AbortSignal): Promise<EditedSchedule> {
-  const { chunks } = await download<typeof GET_SCHEDULE>(caller(signal), { method: 'GET', path: '/api/schedules/:id', params: { id } })
+  const { chunks } = await download<typeof GET_SCHEDULE>(caller(signal), { method: 'GET', path: '/api/schedules/:scheduleId', params: { scheduleId: id } })
   const text = await new Response(chunks).text()
   const { body } = JSON.parse(text)
   return { schedule: parseWithNumbersAsText(text) as Schedule, bodyText: body === null ? '' : JSON.stringify(body, null, 2) }
@@ -43,7 +43,7 @@ export async function readEditedSchedule(id: string, signal: AbortSignal): Promi
 
 export function readRuns(id: string, offset: number, signal: AbortSignal) {
   const query = { limit: RUNS_PER_PAGE, offset }
-  return call<typeof LIST_EXECUTIONS>(caller(signal), { method: 'GET', path: '/api/schedules/:id/logs', params: { id }, query })
+  return call<typeof LIST_EXECUTIONS>(caller(signal), { method: 'GET', path: '/api/schedules/:scheduleId/logs', params: { scheduleId: id }, query })
 }
 
 export function createSchedule(body: NewSchedule) {
@@ -51,13 +51,13 @@ export function createSchedule(body: NewSchedule) {
 }
 
 export function changeSchedule(id: string, body: ScheduleChange) {
-  return call<typeof UPDATE_SCHEDULE>(caller(), { method: 'PATCH', path: '/api/schedules/:id', params: { id }, body })
+  return call<typeof UPDATE_SCHEDULE>(caller(), { method: 'PATCH', path: '/api/schedules/:scheduleId', params: { scheduleId: id }, body })
 }
 
 export function deleteSchedule(id: string) {
-  return call<typeof DELETE_SCHEDULE>(caller(), { method: 'DELETE', path: '/api/schedules/:id', params: { id } })
+  return call<typeof DELETE_SCHEDULE>(caller(), { method: 'DELETE', path: '/api/schedules/:scheduleId', params: { scheduleId: id } })
 }
 
 export function runSchedule(id: string) {
-  return call<typeof RUN_SCHEDULE>(caller(), { method: 'POST', path: '/api/schedules/:id/run', params: { id } })
+  return call<typeof RUN_SCHEDULE>(caller(), { method: 'POST', path: '/api/schedules/:scheduleId/run', params: { scheduleId: id } })
 }

@@ -7,7 +7,7 @@ import schemathesis
 KNOWN = json.loads(os.environ["KNOWN_VALUES"])
 
 
-# Only the fuzzing phase uses the dictionaries. Earlier phases start from the examples of a parameter: with real ids as examples
+# Only the fuzzing phase uses the dictionaries. Earlier phases start from the examples of a parameter and of a body: with real ids as examples
 # they pass the credentials and the 404, and reach the code of the route.
 @schemathesis.hook
 def before_load_schema(context, raw_schema):
@@ -17,6 +17,11 @@ def before_load_schema(context, raw_schema):
                 values = KNOWN.get(f"{parameter['in']}.{parameter['name']}")
                 if values:
                     parameter["example"] = values[0]
+            for media in operation.get("requestBody", {}).get("content", {}).values():
+                example = media.get("example")
+                if isinstance(example, dict):
+                    known = {name: KNOWN[f"body.{name}"][0] for name in example if name.endswith("_id") and KNOWN.get(f"body.{name}")}
+                    media["example"] = {**example, **known}
 
 
 # The body is a text in the OpenAPI description, and no built-in serializer accepts a text for this media type.

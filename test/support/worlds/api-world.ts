@@ -85,11 +85,17 @@ async function knownToOperators(client: MeterlineClient, changed: Credentials, a
   const token = await client.admin('POST', '/admin/v1/tokens', { role: 'finance' })
   const partnerSecret = await client.admin('POST', `/admin/v1/partners/${changed.partnerId}/secrets`)
   await client.admin('POST', '/api/secrets', { key: SECRET_KEYS[0], value: 'a value' })
+  const schedules: string[] = []
+  for (const name of ['first', 'second', 'third', 'fourth', 'fifth']) {
+    const { body } = await client.admin('POST', '/api/schedules', { name, cronSchedule: '0 3 1 1 *', functionUrl: HOOK })
+    schedules.push(body.id)
+  }
   const automation = await knownOfAutomation((path, body) =>
     client.admin('POST', `/admin/v1${path}`, path === '/thresholds' ? { ...body, partner_id: changed.partnerId } : body),
   )
   return {
     ...automation,
+    'path.scheduleId': schedules,
     'path.partnerId': [changed.partnerId],
     'path.projectId': ['changed', 'new'],
     'path.id': [key.body.id, token.body.id],
