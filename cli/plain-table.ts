@@ -35,7 +35,7 @@ export function plainTable(head: readonly (string | FlexibleColumn)[], rows: rea
   return drawn(names, brief, { rightAligned, widths })
 }
 
-/** What an emitter sent must not move the cursor of whoever lists it. */
+/** What an emitter sent must not move the cursor of the caller that lists it. */
 function visible(cell: string | number): string {
   return String(cell).replaceAll(/(?!\n)\p{Cc}/gu, '\ufffd')
 }

@@ -1,4 +1,4 @@
-/** What can be told to a webhook. */
+/** What can be announced to a webhook. */
 export const WEBHOOK_EVENTS = [
   'usage.threshold_reached',
   'usage.threshold_resolved',

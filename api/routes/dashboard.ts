@@ -102,7 +102,7 @@ function sendFile({ type, bytes, etag, compressed }: PreparedFile, request: Fast
   return reply.send(payload ?? undefined)
 }
 
-/** `embedOrigins` may show the page in a frame; without any, nobody may. */
+/** `embedOrigins` may show the page in a frame; without any, no site may. */
 function headersOf(embedOrigins: readonly string[]): Record<string, string> {
   const ancestors = embedOrigins.length === 0 ? "'none'" : embedOrigins.join(' ')
   return {

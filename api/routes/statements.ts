@@ -107,14 +107,10 @@ async function sendStatement(
   streams.endWith(stream, reply, endStream)
   stream.on('error', (err) => {
     // A reader that leaves ends the stream early, which is no fault.
-    if (reply.raw.destroyed && !reply.raw.writableFinished && isEndedByReader(err)) return
+    if (reply.raw.destroyed && 'code' in err && err.code === 'ERR_STREAM_PREMATURE_CLOSE') return
     request.log.error({ err, requestId: request.id }, 'the store failed while a statement was sent; the answer was broken off')
   })
   return reply.type(JSON_TYPE).send(stream)
-}
-
-function isEndedByReader(error: Error): boolean {
-  return 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE'
 }
 
 const JSON_TYPE = 'application/json; charset=utf-8'

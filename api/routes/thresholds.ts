@@ -71,7 +71,7 @@ export function addOwnThresholdRoutes(app: FastifyInstance, context: ApiContext)
   addRoute(app, OWN_THRESHOLD_BUDGET, guarded, (request) => budgetAnswer(context, keyOf(request)))
 }
 
-/** What operators set is set by nobody else. */
+/** What operators set, only operators can change. */
 const OPERATORS = ''
 
 type Context = Pick<ApiContext, 'registry' | 'limitedReads' | 'completeness'>

@@ -80,7 +80,7 @@ export function addOwnWebhookRoutes(app: FastifyInstance, context: ApiContext): 
   addRoute(app, RESEND_OWN_MESSAGE, guarded, (request) => resend(context, request, keyOf(request), request.params.messageId))
 }
 
-/** What operators created is set by nobody else. */
+/** What operators created, only operators can change. */
 const OPERATORS = ''
 
 type Context = Pick<ApiContext, 'registry' | 'outgoing'>

@@ -12,7 +12,7 @@ const SAFE_PART = /^[^\\\p{Cc}]{1,60}$/u
 
 /**
  * Creates a folder below `root`, and returns its path. Each part is checked after it was created and before the next one is: a link
- * that leads elsewhere is refused, and nothing is created behind it. Throws LeadsElsewhere, and what node:fs throws.
+ * that leads elsewhere is rejected, and nothing is created behind it. Throws LeadsElsewhere, and what node:fs throws.
  */
 export async function makeFolder(root: string, path: string): Promise<string> {
   if (!isSafePath(path)) throw new LeadsElsewhere()

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { compareDecimals, percentOf } from '../../metering/exact-decimal.ts'
 import type { Quantity } from '../../metering/quantity.ts'
 
-/** A value of usage that is notified, by itself or as a percentage of the budget of its threshold. */
+/** A value of usage that is notified: an absolute one, or a percentage of the budget of its threshold. */
 export type Level = z.output<typeof LevelJson>
 
 const LevelJson = z.union([z.object({ name: z.string(), value: z.string() }), z.object({ name: z.string(), percent_of_budget: z.number().int() })])

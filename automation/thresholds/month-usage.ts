@@ -17,7 +17,7 @@ export type UsageDays = readonly { readonly day: string; readonly value: Quantit
 
 /**
  * The days of a month of each partner or project that the keys name. Those of partners are the materialized ones: two queries for a
- * month, however many thresholds there are. All of them are read, not only those of what is touched, because a repair can leave a
+ * month, however many thresholds there are. All of them are read, not only those of the partners and projects touched, because a repair can leave a
  * partner or a project without any row on a day that changed. Read the states of the days before: then what they stand for is in it.
  * A missing row means no usage, because the result is complete. Throws StoreError.
  */

@@ -65,7 +65,7 @@ async function close(session: Session, { month, partner }: CloseOptions): Promis
   if (failed > 0) throw new CliError(`${failed} of ${closings.length} not closed.`, exitCode)
 }
 
-/** Closing is final, so it is confirmed for partners that nobody named. Nothing is asked where no partner has an open statement of the month. */
+/** Closing is final, so it is confirmed for partners that were not named. Nothing is asked where no partner has an open statement of the month. */
 async function confirmAll(session: Session, partners: AnswerOf<typeof LIST_PARTNERS>['partners'], month: string): Promise<void> {
   // Months as YYYY-MM are in the order of their texts.
   const open = partners.filter(

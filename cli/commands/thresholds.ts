@@ -122,7 +122,7 @@ async function change(session: Session, id: string, metric: string | undefined, 
 /** Throws CliError. */
 async function remove(session: Session, id: string): Promise<void> {
   const { connection, own } = open(session)
-  await confirm(session, `Remove the threshold ${id}? Nothing more is told of it.`)
+  await confirm(session, `Remove the threshold ${id}? It sends no more messages.`)
   const { answer, text } =
     own === undefined
       ? await callForText(connection, REMOVE_THRESHOLD, { params: { thresholdId: id } })

@@ -18,7 +18,7 @@ export interface Credential {
   readonly expiresMs?: number | undefined
 }
 
-/** How a secret of each kind can be told from others. */
+/** How a secret of each kind can be distinguished from others. */
 export const MARKS: Readonly<Record<CredentialKind, string>> = {
   admin: `an admin token has ${ADMIN_TOKEN_CHARACTERS_MIN} characters or more, or is a JWT of "meterline token create"`,
   partner: 'a partner secret begins with "mls_"',

@@ -1,4 +1,4 @@
--- Signs of life of the process that runs the schedules. Another process takes its lease over when they stop, or at once when the
+-- Signs of life of the process that runs the schedules. Another process takes its lease over when they stop, or immediately when the
 -- last one says that the process has stopped. It only saves time: what keeps runs from being claimed twice is the fence.
 CREATE TABLE IF NOT EXISTS schedule_beats_v1
 (

@@ -1,4 +1,4 @@
--- Where messages are sent. `set_by` is the partner that created the endpoint, empty for operators, and nobody else may see it;
+-- Where messages are sent. `set_by` is the partner that created the endpoint, empty for operators, and no other caller may see it;
 -- `partner_id` is the only partner whose messages it gets, empty for those of all. The greatest revision of an endpoint counts. A
 -- removed endpoint stays, because the delivery log names it.
 CREATE TABLE IF NOT EXISTS webhook_endpoints_v1

@@ -1,4 +1,4 @@
--- What is to be told to endpoints, once each: the id of a message is a hash of what it is about, and is sent as webhook-id. A message is
+-- What is to be sent to endpoints, once each: the id of a message is a hash of what it is about, and is sent as webhook-id. A message is
 -- one row, with its receivers and, if it is about a threshold, the state that the level has from then on (subject: the threshold, part:
 -- the level, month, number of the transition, state). So a transition cannot be stored without its message, nor a message without
 -- its transition: a crash between two rows would lose one or send one twice. Time of storage by the engine's clock.

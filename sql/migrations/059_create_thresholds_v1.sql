@@ -1,4 +1,4 @@
--- Values at which usage of a month is notified. `set_by` is the partner that set it, empty for operators, and nobody else may see it.
+-- Values at which usage of a month is notified. `set_by` is the partner that set it, empty for operators, and no other caller may see it.
 -- `project_id` is empty when the usage of the whole partner counts. Levels and budget are exact decimals as text, in JSON. The greatest
 -- revision of a threshold counts; a removed one stays, because messages name it.
 CREATE TABLE IF NOT EXISTS thresholds_v1

@@ -32,7 +32,7 @@ describe.each([
   ['a partner', () => partner, []],
   ['an operator', () => operator, ['--project', 'shop']],
 ] as const)('the commands "thresholds" and "webhooks" for %s', (_, who, of) => {
-  test('set, list, change, show the history of and remove a threshold, and manage the webhook that is told', async () => {
+  test('set, list, change, show the history of and remove a threshold, and manage the webhook that is notified', async () => {
     const added = JSON.parse(await run(who(), '--json', 'webhooks', 'add', receiver.url, '--event', 'usage.threshold_reached', 'statement.closed'))
     expect(added).toMatchObject({ secret: expect.stringMatching(/^whsec_/), webhook: { events: ['usage.threshold_reached', 'statement.closed'] } })
     const { id: webhook } = added.webhook

@@ -111,7 +111,7 @@ describe.skipIf(!HAS_CHROMIUM)('what the dashboard shows instead of numbers', ()
     tested = { ...restarted, stop: () => restarted.stop() }
   })
 
-  test('P6: an error of the service is shown with its request id, and no number stands in its place', async () => {
+  test('P6: an error of the service is shown with its request id, and no number is shown in its place', async () => {
     for (const id of ['1', '2', '3']) {
       await tested.client.registerProject(id, partner.partnerId)
       await tested.client.send([{ event_id: id, project_id: id, metric: 'ai_tokens', value: '7', timestamp: TIMESTAMP }])

@@ -38,7 +38,7 @@ const asPartner = (partner: Credentials, method: string, path: string, body?: ob
 const messagesOf = (path: string) => receiver.requests.filter((each) => each.path === path)
 
 describe('a threshold from usage to the message', () => {
-  test('usage that reaches levels is told once each, signed, with everything that is needed to act', async () => {
+  test('usage that reaches levels is notified once each, signed, with everything that is needed to act', async () => {
     const url = `${receiver.url}/ours`
     const created = (await asPartner(ours, 'POST', '/webhooks', { url, events: ['usage.threshold_reached', 'usage.threshold_resolved'] })).body
     const other = (await asPartner(theirs, 'POST', '/webhooks', { url: `${receiver.url}/theirs`, events: ['usage.threshold_reached'] })).body
@@ -90,7 +90,7 @@ describe('a threshold from usage to the message', () => {
   }
 })
 
-describe('P5: what a partner set is seen by nobody else', () => {
+describe('P5: what a partner set is seen by no one else', () => {
   test('P5: thresholds, webhooks and messages of another partner, and of operators, are not found', async () => {
     const threshold = (await asPartner(ours, 'POST', '/thresholds', { metric: 'mcp_calls', per: 'month', levels: [{ name: 'a', value: '5' }] })).body.threshold
     const { webhook } = (await asPartner(ours, 'POST', '/webhooks', { url: receiver.url, events: ['statement.closed'] })).body

@@ -94,8 +94,8 @@ describe('a webhook', () => {
   })
 })
 
-describe('what is told of what happened', () => {
-  test('closings, adjustments, silent and unregistered projects and incidents are told once, to those whom they concern', async () => {
+describe('what is announced of what happened', () => {
+  test('closings, adjustments, silent and unregistered projects and incidents are announced once, to those whom they concern', async () => {
     const { client, service } = tested
     const month = '2026-01'
     for (const { partnerId } of [ours, theirs]) await client.billFrom(partnerId, month)
@@ -122,15 +122,15 @@ describe('what is told of what happened', () => {
       await announceUnregisteredProjects(announcer)
       await announceIncidents(announcer, [{ log: 'events/0', kind: 'offset_gap' }])
     }
-    const told = (path: string) =>
+    const announced = (path: string) =>
       bodiesAt(path)
         .map(({ type, data }) => `${type} ${data.month ?? data.project_id ?? data.log}`)
         .sort()
     const aboutOurs = ['adjustment.billed 2026-02', 'project.silent shop', 'statement.closed 2026-01', 'statement.closed 2026-02']
-    await untilSo(async () => told('/hook/operators').length >= 6 && told('/hook/ours').length >= 4)
-    expect(told('/hook/ours')).toEqual(aboutOurs)
-    expect(told('/hook/operators')).toEqual([...aboutOurs, 'log.incident events/0', 'project.unregistered stray'].sort())
-    expect([told('/hook/theirs'), told('/hook/of-theirs')]).toEqual([[], []])
+    await untilSo(async () => announced('/hook/operators').length >= 6 && announced('/hook/ours').length >= 4)
+    expect(announced('/hook/ours')).toEqual(aboutOurs)
+    expect(announced('/hook/operators')).toEqual([...aboutOurs, 'log.incident events/0', 'project.unregistered stray'].sort())
+    expect([announced('/hook/theirs'), announced('/hook/of-theirs')]).toEqual([[], []])
     const adjusted = bodiesAt('/hook/ours').find(({ type }) => type === 'adjustment.billed')
     expect(adjusted.data).toMatchObject({ adjustments: [{ line: 'adjustment', for_month: '2026-01', metric: 'ai_tokens', value: '5' }], truncated: false })
     const silent = bodiesAt('/hook/ours').find(({ type }) => type === 'project.silent')

@@ -113,7 +113,7 @@ describe('crashes', () => {
 })
 
 describe('folders', () => {
-  test('a link that leads out of EXPORT_DIR is refused, and nothing is written behind it', async () => {
+  test('a link that leads out of EXPORT_DIR is rejected, and nothing is written behind it', async () => {
     const outside = makeTemporaryDirectory()
     world.onEnd(outside.remove)
     const folder = world.newFolder()

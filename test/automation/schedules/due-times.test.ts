@@ -108,7 +108,7 @@ describe('the calendar', () => {
 })
 
 describe('the last due times', () => {
-  test('of ten years of seconds the last ones are found at once, with the last one that is left out', () => {
+  test('of ten years of seconds the last ones are found immediately, with the last one that is left out', () => {
     const throughMs = Date.parse('2026-01-01T00:00Z')
     const found = lastDueTimes(timingOf('1 seconds'), { afterMs: Date.parse('2016-01-01T00:00Z'), throughMs, countMax: 3 })
     expect(found).toEqual({ dueMs: [throughMs - 2_000, throughMs - 1_000, throughMs], leftOutThroughMs: throughMs - 3_000 })

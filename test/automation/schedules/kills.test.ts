@@ -146,7 +146,7 @@ describe('exactly one run for each due time', () => {
   })
 })
 
-/** Whoever has the lease, it is free afterwards. Nothing is run. */
+/** The lease is free afterwards, in whichever process it was. Nothing is run. */
 async function releaseLease(): Promise<void> {
   const scheduler = world.scheduler({ limits: { ...LIMITS, concurrentRunsMax: 0 } })
   await scheduler.beginDue()

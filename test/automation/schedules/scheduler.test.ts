@@ -132,7 +132,7 @@ describe('failures', () => {
     await deleteSchedule(world.store, SERVICE, schedule.id)
   })
 
-  test('a time-out and an endless 500 fail after the last attempt; a 404 and a redirect fail at once', async () => {
+  test('a time-out and an endless 500 fail after the last attempt; a 404 and a redirect fail immediately', async () => {
     const outcomes: unknown[] = []
     const elsewhere = await receive()
     const answers: Parameters<typeof startWebhookReceiver>[0][] = [
@@ -227,7 +227,7 @@ describe('one process works at a time', () => {
     await deleteSchedule(world.store, SERVICE, schedule.id)
   })
 
-  test('a process that stops hands the lease over at once', async () => {
+  test('a process that stops hands the lease over immediately', async () => {
     const receiver = await receive()
     const schedule = await world.schedule({ functionUrl: receiver.url })
     const first = world.scheduler()

@@ -31,7 +31,7 @@ const create = (definition: Partial<ScheduleDefinition>) =>
   createSchedule(world.store, SERVICE, { name: 'n', isActive: false, definition: { ...A_CALL, ...definition } })
 
 describe('secrets in headers', () => {
-  test('the value is read at each run, and stands in no stored row, no message, no audit entry and no log line', async () => {
+  test('the value is read at each run, and is in no stored row, no message, no audit entry and no log line', async () => {
     await newSecret('TOKEN', FIRST_VALUE)
     const headers = { authorization: `Bearer ${template('TOKEN')}`, 'x-twice': `${template('TOKEN')}-$\{{ secrets.TOKEN }}` }
     const schedule = await world.schedule({ functionUrl: receiver.url, headers })

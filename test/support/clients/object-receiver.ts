@@ -13,7 +13,7 @@ export interface StoredObject {
 }
 
 /**
- * A bucket: it stores what PUT sends, if all of its bytes arrive, in the order of arrival. It refuses another content under a name
+ * A bucket: it stores what PUT sends, if all of its bytes arrive, in the order of arrival. It rejects another content under a name
  * that it has, and an object whose name has another hash than its bytes.
  */
 export async function startObjectReceiver(faultOf: (name: string) => UploadFault = () => 'none') {

@@ -11,7 +11,7 @@ export interface OracleThreshold {
 }
 
 /**
- * What should have been told, computed from the events alone: after each step the value of every month, and for each level whether it
+ * What should have been announced, computed from the events alone: after each step the value of every month, and for each level whether it
  * is another than before. It shares no code with automation/.
  */
 export class ThresholdOracle {
