@@ -1,5 +1,7 @@
 import './styles/base.css'
-import './styles/page.css'
+import './styles/shell.css'
+import './styles/parts.css'
+import './styles/table.css'
 import './styles/usage.css'
 import './styles/finance.css'
 import './styles/menu.css'
