@@ -16,10 +16,9 @@ export class LevelStates {
     this.#states = states
   }
 
-  /** Of all thresholds in these months. Throws StoreError. */
-  static async read({ work }: ClickHouse, months: readonly string[]): Promise<LevelStates> {
-    if (months.length === 0) return new LevelStates(new Map())
-    const rows = await work.query(levelStates, { months: [...months] })
+  /** Of these thresholds in all months. Throws StoreError. */
+  static async read({ work }: ClickHouse, thresholdIds: readonly string[]): Promise<LevelStates> {
+    const rows = await work.query(levelStates, { thresholdIds: [...thresholdIds] })
     return new LevelStates(new Map(rows.map(({ thresholdId, level, month, ...state }) => [keyOf(thresholdId, level, month), state])))
   }
 
@@ -37,8 +36,8 @@ const levelStates = defineQuery({
   sql: `SELECT subject AS thresholdId, part AS level, month, last.1 AS number, last.2 AS state
         FROM (
           SELECT subject, part, month, max((number, toString(state))) AS last FROM webhook_messages_v1
-          WHERE subject != '' AND month IN {months: Array(String)} GROUP BY subject, part, month
+          WHERE subject IN {thresholdIds: Array(String)} GROUP BY subject, part, month
         )`,
-  params: z.object({ months: z.array(z.string()) }),
+  params: z.object({ thresholdIds: z.array(z.string()) }),
   row: z.object({ thresholdId: z.string(), level: z.string(), month: z.string(), state: z.enum(['alarm', 'ok']), number: z.coerce.number() }),
 })

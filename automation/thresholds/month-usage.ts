@@ -17,9 +17,7 @@ export type UsageDays = readonly { readonly day: string; readonly value: Quantit
 
 /**
  * The days of a month of each partner or project that the keys name. Those of partners are the materialized ones: two queries for a
- * month, however many thresholds there are. All of them are read, not only those of the partners and projects touched, because a repair can leave a
- * partner or a project without any row on a day that changed. Read the states of the days before: then what they stand for is in it.
- * A missing row means no usage, because the result is complete. Throws StoreError.
+ * month, however many keys there are. A missing row means no usage, because the result is complete. Throws StoreError.
  */
 export async function readMonthUsage({ work }: ClickHouse, month: Month, keys: readonly UsageKey[]): Promise<(key: UsageKey) => UsageDays> {
   const { first: from, end } = periodOfMonth(month)
@@ -65,18 +63,25 @@ const NOTHING: Quantity = '0'
 
 const DayRow = z.object({ id: z.string(), metric: z.string(), day: z.string(), value: z.string() })
 
-/** A row with fewer changes than its day is of a key that the rollup has lost: usage/partnership-days.ts. */
-const partnerDaysOfMonth = defineQuery({
-  name: 'partner_days_of_month',
-  sql: `
-    SELECT partner_id AS id, metric, usage_date AS day, row.value AS value
+/**
+ * The materialized days of partners, as the start of a query to which conditions are added. A row with fewer changes than its day is of a
+ * key that the rollup has lost: usage/partnership-days.ts.
+ */
+export const MATERIALIZED_PARTNER_DAYS = `
+    SELECT partner_id, metric, usage_date, row.value AS value
     FROM (
       SELECT partner_id, usage_date, metric, max(newest) AS row FROM partnership_usage_per_day_v1
-      WHERE partner_id IN {partnerIds: Array(String)} AND metric IN {metrics: Array(String)} AND usage_date >= {from: Date} AND usage_date < {end: Date}
+      WHERE usage_date >= {from: Date} AND usage_date < {end: Date}
       GROUP BY partner_id, usage_date, metric
     ) AS materialized
     INNER JOIN (SELECT usage_date, kept FROM usage_day_changes_v1 FINAL WHERE usage_date >= {from: Date} AND usage_date < {end: Date}) AS days USING usage_date
-    WHERE row.changes >= days.kept
+    WHERE row.changes >= days.kept`
+
+const partnerDaysOfMonth = defineQuery({
+  name: 'partner_days_of_month',
+  sql: `
+    SELECT partner_id AS id, metric, usage_date AS day, value
+    FROM (${MATERIALIZED_PARTNER_DAYS} AND partner_id IN {partnerIds: Array(String)} AND metric IN {metrics: Array(String)})
     ORDER BY day`,
   params: z.object({ partnerIds: z.array(z.string()), metrics: z.array(z.string()), from: z.string(), end: z.string() }),
   row: DayRow,
@@ -92,16 +97,4 @@ const projectDaysOfMonth = defineQuery({
     ORDER BY day`,
   params: z.object({ projectIds: z.array(z.string()), metrics: z.array(z.string()), peaks: z.array(z.string()), from: z.string(), end: z.string() }),
   row: DayRow,
-})
-
-/** The number of changes of each day through which partnership days are materialized, from a day on. Throws StoreError. */
-export async function readMaterializedDays({ work }: ClickHouse, from: string): Promise<ReadonlyMap<string, number>> {
-  return new Map((await work.query(materializedDays, { from })).map(({ day, kept }) => [day, kept]))
-}
-
-const materializedDays = defineQuery({
-  name: 'materialized_days_of_thresholds',
-  sql: 'SELECT usage_date AS day, kept FROM usage_day_changes_v1 FINAL WHERE usage_date >= {from: Date}',
-  params: z.object({ from: z.string() }),
-  row: z.object({ day: z.string(), kept: z.coerce.number() }),
 })

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { METRIC_NAMES, type MetricName } from '../../metering/metrics.ts'
 import type { Quantity } from '../../metering/quantity.ts'
 import type { RegistryReads } from '../../registry/changes.ts'
+import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { type Level, parseLevels } from './levels.ts'
 
@@ -23,20 +24,20 @@ export interface Threshold {
   readonly removedMs: number | null
 }
 
-/** All that are not removed, oldest first. Throws StoreError. */
-export function readThresholds({ clickhouse }: RegistryReads): Promise<Threshold[]> {
-  return clickhouse.registry.query(allThresholds, {})
-}
-
-/** Those of a partner, or with an empty `setBy` those of operators. Throws StoreError. */
-export async function listThresholds(registry: RegistryReads, setBy: string): Promise<Threshold[]> {
-  return (await readThresholds(registry)).filter((threshold) => threshold.setBy === setBy)
+/** Those of a partner, or with an empty `setBy` those of operators, that are not removed, oldest first. Throws StoreError. */
+export function listThresholds({ clickhouse }: RegistryReads, setBy: string): Promise<Threshold[]> {
+  return clickhouse.registry.query(thresholdsSetBy, { setBy })
 }
 
 /** Also a removed one. Throws StoreError. */
 export async function findThreshold({ clickhouse }: RegistryReads, thresholdId: string): Promise<Threshold | undefined> {
-  const [found] = await clickhouse.registry.query(thresholdById, { thresholdId })
+  const [found] = await clickhouse.registry.query(thresholdsById, { ids: [thresholdId] })
   return found
+}
+
+/** The active ones among these. Throws StoreError. */
+export async function readActiveThresholds({ work }: ClickHouse, ids: readonly string[]): Promise<Threshold[]> {
+  return (await work.query(thresholdsById, { ids: [...ids] })).filter(({ isActive, removedMs }) => isActive && removedMs === null)
 }
 
 const ThresholdRow = z.object({
@@ -59,16 +60,16 @@ const THRESHOLD_SELECT = `SELECT threshold_id AS id, revision, set_by AS setBy, 
           toUnixTimestamp64Milli(removed_at) AS removedMs
         FROM thresholds_v1 FINAL`
 
-const allThresholds = defineQuery({
-  name: 'all_thresholds',
-  sql: `${THRESHOLD_SELECT} WHERE removed_at IS NULL ORDER BY created_at, threshold_id`,
-  params: z.object({}),
+const thresholdsSetBy = defineQuery({
+  name: 'thresholds_set_by',
+  sql: `${THRESHOLD_SELECT} WHERE set_by = {setBy: String} AND removed_at IS NULL ORDER BY created_at, threshold_id`,
+  params: z.object({ setBy: z.string() }),
   row: ThresholdRow,
 })
 
-const thresholdById = defineQuery({
-  name: 'threshold_by_id',
-  sql: `${THRESHOLD_SELECT} WHERE threshold_id = {thresholdId: String}`,
-  params: z.object({ thresholdId: z.string() }),
+const thresholdsById = defineQuery({
+  name: 'thresholds_by_id',
+  sql: `${THRESHOLD_SELECT} WHERE threshold_id IN {ids: Array(String)}`,
+  params: z.object({ ids: z.array(z.string()) }),
   row: ThresholdRow,
 })

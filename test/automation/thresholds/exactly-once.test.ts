@@ -5,6 +5,7 @@ import { setBillingFrom } from '../../../aggregator/statements/set-billing-from.
 import { refreshPartnershipDays } from '../../../aggregator/usage/refresh-partnership-days.ts'
 import { createThreshold, updateThreshold } from '../../../automation/thresholds/change-thresholds.ts'
 import { ThresholdEvaluator } from '../../../automation/thresholds/evaluate-thresholds.ts'
+import { type Level, valueOfLevel } from '../../../automation/thresholds/levels.ts'
 import { createEndpoint } from '../../../automation/webhooks/change-endpoints.ts'
 import { MessageDelivery } from '../../../automation/webhooks/deliver-messages.ts'
 import { MessageQueue } from '../../../automation/webhooks/message-queue.ts'
@@ -25,9 +26,13 @@ import { DaysWorld } from '../../support/worlds/days-world.ts'
 const SEED = Number(process.env['RANDOM_SEED'] ?? Date.now() % 1_000_000)
 const SEEDS = Number(process.env['THRESHOLD_SEEDS'] ?? 2)
 const STEPS = 14
+const STEPS_WITHOUT_KILLS = 40
 const MONTHS = ['2026-01', '2026-02']
+/** Those that reach a level exactly, or miss it by the smallest difference, and the longest one. */
+const EDGE_VALUES = ['4', '9.000000001', '8.999999999', '0.000000001', '99999999999999999999999999999.999999999']
 const DAYS = ['2026-01-03', '2026-01-31', '2026-02-01', '2026-02-14']
 const METRICS_USED: readonly MetricName[] = ['ai_tokens', 'database_size_bytes']
+const BUDGET = '10'
 const NOW_MS = Date.UTC(2026, 1, 15, 12)
 /** An evaluation that stores something has about so many statements; a kill at a later one does not happen. */
 const STATEMENTS_MAX = 34
@@ -82,6 +87,26 @@ test.each(Array.from({ length: SEEDS }, (_, index) => SEED + index))(
   MS_MAX,
 )
 
+test(
+  `P2: the same without kills, for longer (seed ${SEED})`,
+  async () => {
+    const scene = await openScene(-SEED)
+    const evaluator = evaluatorOn(world.clickhouse)
+    for (let step = 0; step < STEPS_WITHOUT_KILLS; step += 1) {
+      // The first ones reach both levels of a peak exactly.
+      const edge = step < 2 ? EDGE_VALUES[step] : undefined
+      if (edge === undefined) await change(scene)
+      else await use(scene, [scene.projects[0] ?? '', 'database_size_bytes', '2026-01-03', edge])
+      await refreshPartnershipDays(world.clickhouse)
+      await evaluator.run()
+      scene.oracle.step(scene.thresholds, MONTHS)
+      expect((await transitionsOf(scene)).sort(), `step ${step} of seed ${SEED}`).toEqual([...scene.oracle.expected].sort())
+    }
+    for (const month of MONTHS) if (scene.oracle.hasPhantoms(month)) await world.rebuild(month)
+  },
+  MS_MAX,
+)
+
 async function openScene(seed: number): Promise<Scene> {
   const random = new Random(seed)
   const partnerId = await world.partner(`seed ${seed}`)
@@ -92,28 +117,45 @@ async function openScene(seed: number): Promise<Scene> {
   const thresholds: OracleThreshold[] = []
   for (const metric of METRICS_USED) {
     for (const projectId of ['', projects[0] ?? '']) {
-      const levels = [
-        { name: 'low', value: '4' },
-        { name: 'high', value: '9.000000001' },
-      ]
-      const created = await createThreshold(registry, SERVICE, { setBy: '', partnerId, projectId, metric, levels, budget: null, isActive: true })
+      const levels = levelsWith(4)
+      const created = await createThreshold(registry, SERVICE, { setBy: '', partnerId, projectId, metric, levels, budget: BUDGET, isActive: true })
       if (created.status !== 'created') throw new Error(created.status)
       const own = projectId === '' ? projects : [projectId]
-      thresholds.push({ id: created.threshold.id, projects: own, metric, levels: new Map(levels.map(({ name, value }) => [name, value])) })
+      thresholds.push({ id: created.threshold.id, projects: own, metric, levels: valuesOf(levels) })
     }
   }
   return { seed, random, oracle: new ThresholdOracle(), partnerId, projects, thresholds }
+}
+
+/** A percentage of the budget, with the value that is given, and one with all fraction digits. */
+function levelsWith(low: number): Level[] {
+  return [
+    { name: 'low', percent_of_budget: 10 * low },
+    { name: 'high', value: '9.000000001' },
+  ]
+}
+
+function valuesOf(levels: readonly Level[]): Map<string, string> {
+  return new Map(levels.map((level) => [level.name, valueOfLevel(level, BUDGET)]))
+}
+
+async function use({ oracle }: Scene, sample: readonly [project: string, metric: MetricName, day: string, value: string]): Promise<void> {
+  await world.post(sample)
+  oracle.add(sample)
 }
 
 /** One step of the world: usage on any day, late or not; a wrong rollup and its repair; another value of a level; a closed month. */
 async function change(scene: Scene): Promise<void> {
   const { random, oracle, projects, partnerId, thresholds } = scene
   const which = random.below(10)
-  const sample = [random.pick(projects), random.pick(METRICS_USED), random.pick(DAYS), `${random.below(3)}.${random.below(10)}`] as const
+  const sample = [
+    random.pick(projects),
+    random.pick(METRICS_USED),
+    random.pick(DAYS),
+    random.below(5) === 0 ? random.pick(EDGE_VALUES) : `${random.below(3)}.${random.below(10)}`,
+  ] as const
   if (which < 5) {
-    const [project, metric, day, value] = sample
-    await world.post([project, metric, day, value])
-    oracle.add([project, metric, day, value])
+    await use(scene, sample)
   } else if (which === 5 || which === 6) {
     const [project, metric, day] = sample
     const value = 3 + random.below(8)
@@ -125,12 +167,9 @@ async function change(scene: Scene): Promise<void> {
     oracle.rebuilt(month)
   } else if (which === 8) {
     const threshold = random.pick(thresholds)
-    const levels = [
-      { name: 'low', value: String(1 + random.below(6)) },
-      { name: 'high', value: '9.000000001' },
-    ]
+    const levels = levelsWith(1 + random.below(6))
     await updateThreshold({ ...world.registry, now: () => NOW_MS }, SERVICE, { setBy: '', thresholdId: threshold.id }, { levels })
-    threshold.levels = new Map(levels.map(({ name, value }) => [name, value]))
+    threshold.levels = valuesOf(levels)
   } else if (random.below(3) === 0 && !oracle.hasPhantoms('2026-01')) {
     const { clickhouse } = world
     const options = { clickhouse, runBetweenBatches: <T>(work: () => Promise<T>) => work(), now: () => NOW_MS, note: async () => {}, logger: quiet }

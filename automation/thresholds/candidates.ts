@@ -1,0 +1,65 @@
+import { z } from 'zod'
+import { PROJECT_VALUE_FROM_ROLLUP } from '../../aggregator/usage/peak-or-sum.ts'
+import { PEAK_METRICS } from '../../metering/metrics.ts'
+import { type Month, periodOfMonth } from '../../metering/month.ts'
+import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { defineQuery } from '../../sql/query.ts'
+import { MATERIALIZED_PARTNER_DAYS } from './month-usage.ts'
+
+/** A threshold with a level whose state differs from what the usage of a month says. */
+export type Candidate = z.output<typeof CandidateRow>
+
+/**
+ * The active thresholds with such a level, closed months included: one query, computed by ClickHouse, because nearly always there is
+ * none of them, and the usage of all of them would have to be read to see that. What it finds is decided again under the lease
+ * (evaluate-thresholds.ts), with the usage that the message contains. Throws StoreError.
+ */
+export function findCandidates({ work }: ClickHouse, month: Month): Promise<Candidate[]> {
+  const { first: from, end } = periodOfMonth(month)
+  return work.query(thresholdCandidates, { month, from, end, peaks: PEAK_METRICS })
+}
+
+const CandidateRow = z.object({ id: z.string(), partnerId: z.string(), createdMs: z.coerce.number() })
+
+/** Both sides of the comparison are a hundredfold, so that a percentage of a budget is exact. */
+const thresholdCandidates = defineQuery({
+  name: 'threshold_candidates',
+  sql: `
+    WITH
+      active AS (
+        SELECT threshold_id, partner_id, project_id, metric, levels, budget, created_at FROM thresholds_v1 FINAL
+        WHERE removed_at IS NULL AND is_active = 1 AND formatDateTime(created_at, '%Y-%m') <= {month: String}
+      ),
+      used AS (
+        SELECT partner_id, '' AS project_id, metric, if(metric IN {peaks: Array(String)}, max(value), sum(value)) AS month_value
+        FROM (
+          ${MATERIALIZED_PARTNER_DAYS}
+            AND partner_id IN (SELECT partner_id FROM active WHERE project_id = '') AND metric IN (SELECT metric FROM active WHERE project_id = '')
+        )
+        GROUP BY partner_id, metric
+        UNION ALL
+        SELECT '' AS partner_id, project_id, metric, ${PROJECT_VALUE_FROM_ROLLUP} AS month_value
+        FROM project_usage_per_day_v1
+        WHERE usage_date >= {from: Date} AND usage_date < {end: Date}
+          AND project_id IN (SELECT project_id FROM active WHERE project_id != '') AND metric IN (SELECT metric FROM active WHERE project_id != '')
+        GROUP BY project_id, metric
+      ),
+      transitions AS (
+        SELECT subject, part, max((number, toString(state))).2 AS last_state FROM webhook_messages_v1
+        WHERE subject != '' AND month = {month: String} GROUP BY subject, part
+      )
+    SELECT DISTINCT threshold_id AS id, levels_of.partner_id AS partnerId, toUnixTimestamp64Milli(created_at) AS createdMs
+    FROM (
+      SELECT threshold_id, partner_id, project_id, metric, budget, created_at, if(project_id = '', partner_id, '') AS used_by,
+        arrayJoin(JSONExtract(levels, 'Array(Tuple(name String, value String, percent_of_budget UInt64))')) AS level
+      FROM active
+    ) AS levels_of
+    LEFT JOIN used ON used.partner_id = levels_of.used_by AND used.project_id = levels_of.project_id AND used.metric = levels_of.metric
+    LEFT JOIN transitions ON transitions.subject = levels_of.threshold_id AND transitions.part = level.name
+    WHERE (
+        month_value * 100
+        >= if(level.value = '', toDecimal256(if(budget = '', '0', budget), 9) * level.percent_of_budget, toDecimal256(if(level.value = '', '0', level.value), 9) * 100)
+      ) != (last_state = 'alarm')`,
+  params: z.object({ month: z.string(), from: z.string(), end: z.string(), peaks: z.array(z.string()) }),
+  row: CandidateRow,
+})
