@@ -3,8 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { Page } from 'playwright-core'
 import { CREATE_ADMIN_TOKEN } from '../contract/admin-tokens.ts'
-import { UPDATE_PARTNER } from '../contract/partners.ts'
-import { CLOSE_MONTH } from '../contract/statements.ts'
+import { closeLastMonth } from '../demo/close-last-month.ts'
 import { DemoClient } from '../demo/demo-client.ts'
 import { startDemoService } from '../demo/demo-service.ts'
 import { emitStory } from '../demo/emit-story.ts'
@@ -24,14 +23,14 @@ const closers = new Closers()
 async function takeScreenshots(): Promise<void> {
   const service = await startDemoService({ PORT: '0', LOG_LEVEL: 'error' }, closers)
   const client = new DemoClient(service, new AbortController().signal)
-  const setup = await setUp(client)
-  const { partnerId, secret } = setup.partner
   const now = new Date()
   const firstDayMs = Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - 1, 1)
   const lastMonth = new Date(firstDayMs).toISOString().slice(0, 7)
-  await client.asOperator(UPDATE_PARTNER, { params: { partnerId }, body: { billing_from: lastMonth } })
-  await emitStory(client, setup, { firstDayMs, nowMs: now.getTime(), events: EVENTS }, process.stderr)
-  await client.asOperator(CLOSE_MONTH, { params: { partnerId, month: lastMonth } })
+  const setup = await setUp(client, lastMonth)
+  const { partnerId, secret } = setup.partner
+  const span = { firstDayMs, nowMs: now.getTime() }
+  await emitStory(client, setup, { ...span, events: EVENTS }, process.stderr)
+  await closeLastMonth(client, setup, span)
   const browser = await TestBrowser.open()
   closers.add(() => browser.close())
   const partner = { partnerId, secret }

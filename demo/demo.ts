@@ -1,9 +1,12 @@
 import { once } from 'node:events'
 import { parseArgs } from 'node:util'
 import { counted } from '../metering/counted.ts'
+import { monthOf } from '../metering/month.ts'
+import { dayOf } from '../metering/timestamp.ts'
 import { Closers } from '../service/closers.ts'
 import { untilSignal } from '../service/signals.ts'
 import type { Service } from '../service/start-service.ts'
+import { closeLastMonth } from './close-last-month.ts'
 import { DemoClient } from './demo-client.ts'
 import { startDemoService } from './demo-service.ts'
 import { emitStory } from './emit-story.ts'
@@ -59,17 +62,18 @@ function untilStopped(): Promise<unknown> {
 
 async function playStory(service: Service, events: number, signal: AbortSignal): Promise<'played'> {
   const client = new DemoClient(service, signal)
-  const setup = await setUp(client)
-  say(`  ready at ${service.url}: partner ${PARTNER_NAME}, ${counted(setup.projects.length, 'project')}, one ingest key`)
-
   const nowMs = Date.now()
   const now = new Date(nowMs)
   const firstDayMs = Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - 1, 1)
+  const setup = await setUp(client, monthOf(dayOf(firstDayMs)))
+  say(`  ready at ${service.url}: partner ${PARTNER_NAME}, ${counted(setup.projects.length, 'project')}, one ingest key`)
+
   say(`  sending about ${counted(events, 'event')}: last month, and this month until now`)
   const story = await emitStory(client, setup, { firstDayMs, nowMs, events }, process.stdout)
   say('', 'Outcome of the events', ...outcomeLines(story), '')
 
-  say(...(await readReport(client, { url: service.url, ...setup, firstDayMs, nowMs })))
+  const closed = await closeLastMonth(client, setup, { firstDayMs, nowMs })
+  say(...closed, ...(await readReport(client, { url: service.url, ...setup, firstDayMs, nowMs })))
   return 'played'
 }
 

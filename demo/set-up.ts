@@ -1,7 +1,8 @@
 import { REGISTER_PROJECT } from '../contract/admin-projects.ts'
 import { CREATE_INGEST_KEY } from '../contract/ingest-keys.ts'
-import { CREATE_PARTNER } from '../contract/partners.ts'
+import { CREATE_PARTNER, UPDATE_PARTNER } from '../contract/partners.ts'
 import { SYNC_EMBEDDED_PROJECT } from '../contract/projects.ts'
+import type { Month } from '../metering/month.ts'
 import type { DemoClient, DemoPartner } from './demo-client.ts'
 import { DEMO_NAMES, type DemoProject, makeProjects } from './world.ts'
 
@@ -16,10 +17,11 @@ export interface DemoSetup {
   readonly projects: readonly DemoProject[]
 }
 
-/** Creates the partner, the platform's ingest key and the projects: the platform registers one half, the partner creates the other. */
-export async function setUp(client: DemoClient): Promise<DemoSetup> {
+/** Creates the partner, billed from `firstMonth` on, the platform's ingest key and the projects: the platform registers one half, the partner creates the other. */
+export async function setUp(client: DemoClient, firstMonth: Month): Promise<DemoSetup> {
   const created = await client.asOperator(CREATE_PARTNER, { body: { name: PARTNER_NAME } })
   const partner: DemoPartner = { partnerId: created.partner.id, secret: created.secret }
+  await client.asOperator(UPDATE_PARTNER, { params: { partnerId: partner.partnerId }, body: { billing_from: firstMonth } })
   const { key } = await client.asOperator(CREATE_INGEST_KEY, { body: { name: 'demo platform' } })
   const ids: string[] = []
   for (const [index, name] of DEMO_NAMES.entries()) {

@@ -21,6 +21,8 @@ describe.concurrent('the demo as a process', { timeout: TEST_MS_MAX }, () => {
     expect(await demo.ended()).toEqual({ code: 0, left: [] })
     expect(demo.stdout()).toContain('Audit: 0 differences')
     expect(demo.stdout()).toContain('1 unknown_metric, 2 invalid_value, 1 invalid_timestamp, 1 timestamp_in_future, 1 conflict')
+    expect(demo.stdout()).toMatch(/Statement of \d{4}-\d\d: closed, \d+ project lines, sha256 [0-9a-f]{16}/)
+    expect(demo.stdout()).toMatch(/has the adjustment \d{4}-\d\d ai_tokens \+1,234\n/)
     expect(demo.stdout()).toContain('still billed: cobalt-shop, harbor-chat, meadow-notes')
     expect(demo.stdout()).toMatch(/│ cobalt-shop *│ deleted *│/)
     expect(demo.stdout()).toMatch(/│ database_bytes *│ peak \^ *│ byte *│ *[1-9][\d,]+ │/)
