@@ -12,6 +12,7 @@ import { Dialog } from '../parts/dialog.tsx'
 import { Notice } from '../parts/notice.tsx'
 import { caller } from '../session/session.ts'
 import { AdjustmentFields } from './adjustment-fields.tsx'
+import { AdjustmentReview } from './adjustment-review.tsx'
 import type { ListedStatement } from './read-statements.ts'
 
 interface AdjustmentDialogProps {
@@ -35,56 +36,76 @@ type Sending =
   | { readonly state: 'none' }
   | { readonly state: 'sending' }
   | { readonly state: 'added'; readonly id: string; readonly month: string; readonly adjustment: Adjustment }
-  | { readonly state: 'rejected'; readonly problem: string }
-  | { readonly state: 'failed'; readonly failure: CallFailed }
+  | { readonly state: 'failed'; readonly failure: CallFailed; readonly adjustment: Adjustment }
 
 /** Adds a manual line to a partner's next statement. Its id is made once, so that sending it twice adds one line. */
 export function AdjustmentDialog({ partnerId, statements, onClose }: AdjustmentDialogProps) {
   const [id] = useState(newId)
+  const [problem, setProblem] = useState('')
+  const [reviewed, setReviewed] = useState<Adjustment>()
   const [sending, setSending] = useState<Sending>({ state: 'none' })
   const next = statements.findLast(({ statement }) => statement.status === 'open')?.statement.month
-  const submit = (event: SubmitEvent) => {
+  const review = (event: SubmitEvent) => {
     event.preventDefault()
     const read = readAdjustment(new FormData(event.currentTarget as HTMLFormElement))
-    if (typeof read === 'string') return setSending({ state: 'rejected', problem: read })
+    const isProblem = typeof read === 'string'
+    setProblem(isProblem ? read : '')
+    setReviewed(isProblem ? undefined : read)
+  }
+  const add = (adjustment: Adjustment) => {
     setSending({ state: 'sending' })
-    const request = { method: 'POST', path: '/admin/v1/statements/:partnerId/adjustments', params: { partnerId }, body: read } as const
+    const request = { method: 'POST', path: '/admin/v1/statements/:partnerId/adjustments', params: { partnerId }, body: adjustment } as const
     call<typeof ADD_ADJUSTMENT>(caller(), request).then(
-      (added) => setSending({ state: 'added', id: added.id, month: added.statement, adjustment: read }),
-      (error: unknown) => setSending({ state: 'failed', failure: failureOf(error) }),
+      (added) => setSending({ state: 'added', id: added.id, month: added.statement, adjustment }),
+      (error: unknown) => setSending({ state: 'failed', failure: failureOf(error), adjustment }),
     )
   }
-  return (
-    <Dialog heading="Add an adjustment" onClose={() => onClose(sending.state !== 'none' && sending.state !== 'rejected')}>
-      {sending.state === 'added' ? (
+  if (sending.state === 'added')
+    return (
+      <Dialog heading={HEADING} onClose={() => onClose(true)}>
         <Added {...sending} />
-      ) : (
-        <form class="adjustment" onSubmit={submit}>
-          <p>
-            A wrong event cannot be removed, but its effect on the bill can be corrected. Usage does not change.{' '}
-            {next === undefined ? null : <strong>The line lands on the statement of {showMonth(next)}, which is closed next.</strong>} A line that was added
-            cannot be removed: an adjustment with the opposite sign takes it back.
-          </p>
-          <AdjustmentFields id={id} months={statements.map(({ statement }) => statement.month)} />
-          <div role="alert">
-            {sending.state === 'rejected' ? <Notice tone="bad">{sending.problem}</Notice> : null}
-            {sending.state === 'failed' ? (
-              <Notice tone="bad">
-                <strong>{sending.failure.status === 0 ? 'Whether it was added is not known' : 'It could not be added'}</strong>
-                <p>{sending.failure.message}</p>
-                {sending.failure.status === 0 ? <p>Adding it again with the same id is safe: it is added once.</p> : null}
-                {sending.failure.requestId === undefined ? null : <p class="hint">Request id {sending.failure.requestId}</p>}
-              </Notice>
-            ) : null}
-          </div>
-          <div class="actions">
-            <button type="submit" class="main" disabled={sending.state === 'sending'}>
-              {sending.state === 'sending' ? 'Adding…' : `Add it to the ${next === undefined ? 'next statement' : `statement of ${showMonth(next)}`}`}
-            </button>
-          </div>
-        </form>
+      </Dialog>
+    )
+  return (
+    <Dialog heading={HEADING} onClose={() => onClose(sending.state !== 'none')}>
+      {/* It is hidden, not removed, so that what was typed is there when it is to be changed. */}
+      <form class="adjustment" onSubmit={review} hidden={reviewed !== undefined}>
+        <p>
+          A wrong event cannot be removed, but its effect on the bill can be corrected. Usage does not change. A line that was added cannot be removed: an
+          adjustment with the opposite sign takes it back.
+        </p>
+        <AdjustmentFields id={id} months={statements.map(({ statement }) => statement.month)} />
+        <div role="alert">{problem === '' ? null : <Notice tone="bad">{problem}</Notice>}</div>
+        <div class="actions">
+          <button type="submit" class="main">
+            Review
+          </button>
+        </div>
+      </form>
+      {reviewed === undefined ? null : (
+        <AdjustmentReview
+          adjustment={reviewed}
+          statementOf={next}
+          isBusy={sending.state === 'sending'}
+          onAdd={() => add(reviewed)}
+          onChange={() => setReviewed(undefined)}
+        />
       )}
+      <div role="alert">{sending.state === 'failed' && sending.adjustment === reviewed ? <Failed {...sending.failure} /> : null}</div>
     </Dialog>
+  )
+}
+
+const HEADING = 'Add an adjustment'
+
+function Failed({ status, message, requestId }: CallFailed) {
+  return (
+    <Notice tone="bad">
+      <strong>{status === 0 ? 'Whether it was added is not known' : 'It could not be added'}</strong>
+      <p>{message}</p>
+      {status === 0 ? <p>Adding it again with the same id is safe: it is added once.</p> : null}
+      {requestId === undefined ? null : <p class="hint">Request id {requestId}</p>}
+    </Notice>
   )
 }
 

@@ -77,7 +77,9 @@ function StatementTable({ subject, statements }: { subject: Subject; statements:
         return {
           key: month,
           cells: [
-            <a href={linkOfSubject(subject, ['statements', month])}>{showMonth(month)}</a>,
+            <a class="unbroken" href={linkOfSubject(subject, ['statements', month])}>
+              {showMonth(month)}
+            </a>,
             <MonthBadge state={state} />,
             closed_at === null ? 'not yet' : showDay(closed_at),
             <Quantities totals={usedTotals(totals).map(({ metric, unit, value }) => ({ metric, unit, value }))} none="no usage" isTotal />,
