@@ -70,7 +70,7 @@ function SpanFields({ span, onChange }: { span: 'month' | 'days'; onChange: (spa
         <label>
           <input type="radio" name="span" checked={span === 'month'} onChange={() => onChange('month')} />
           <span>
-            Statements of a month <small>what is billed, adjustments included</small>
+            Statements of a month <small>what is billed, adjustments included; of an open month, what is metered so far</small>
           </span>
         </label>
         <label>
