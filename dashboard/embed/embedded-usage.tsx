@@ -7,7 +7,7 @@ import { ProjectsPage } from '../projects/projects-page.tsx'
 import { beginSession, type PartnerSession, type ProjectSession, session, sessionNotice } from '../session/session.ts'
 import { sessionOfToken } from '../session/session-of-token.ts'
 import { UsagePage } from '../usage/usage-page.tsx'
-import { type HostMessage, listenToHost, tokenOfAddress } from './host-messages.ts'
+import { askForNextToken, type HostMessage, listenToHost, tokenOfAddress } from './host-messages.ts'
 
 /**
  * The usage of one project or one partner inside a page of somebody else. The page that embeds it sends a short-lived token; what
@@ -32,6 +32,7 @@ export function EmbeddedUsage() {
     return listenToHost(use)
   }, [])
   const { value: signedIn } = session
+  useEffect(() => (signedIn?.lifetimeSeconds === undefined ? undefined : askForNextToken(signedIn.lifetimeSeconds)), [signedIn])
   if (problem !== '') return <Notice tone="bad">{problem}</Notice>
   if (signedIn === undefined || signedIn.who === 'admin') return <Waiting />
   return (

@@ -16,10 +16,22 @@ export function listenToHost(use: (message: HostMessage) => void): () => void {
     if (message !== undefined) use(message)
   }
   addEventListener('message', listen)
-  // It holds no secret, and the origin of the page around is not known here.
-  window.parent.postMessage({ type: 'meterline:ready' }, '*')
+  askForToken()
   return () => removeEventListener('message', listen)
 }
+
+/** At the beginning, and before a token ends. The message holds no secret, and the origin of the page around is not known here. */
+function askForToken(): void {
+  window.parent.postMessage({ type: 'meterline:ready' }, '*')
+}
+
+/** Asks for the next token before this one ends, so that the view stays. Returns what takes it back. */
+export function askForNextToken(lifetimeSeconds: number): () => void {
+  const timer = setTimeout(askForToken, lifetimeSeconds * SHARE_OF_LIFETIME * 1000)
+  return () => clearTimeout(timer)
+}
+
+const SHARE_OF_LIFETIME = 0.8
 
 /** A token in the address, after #: it is sent to no server. */
 export function tokenOfAddress(): string | undefined {

@@ -37,9 +37,10 @@ describe.skipIf(!HAS_CHROMIUM)('the usage view inside a page of another site', (
   /** A page of the host with the view in a frame, which answers "ready" with these messages. */
   const embed = async (
     messages: readonly object[],
-    { from = hostUrl, suffix = '' } = {},
+    { from = hostUrl, suffix = '', isClockStopped = false } = {},
   ): Promise<{ page: Page; frame: FrameLocator; close: () => Promise<void> }> => {
     const { page, close } = await browser.openPage(from)
+    if (isClockStopped) await page.clock.install()
     await page.evaluate(`(() => {
       const frame = document.createElement('iframe')
       frame.style = 'width: 700px; height: 700px'
@@ -93,6 +94,19 @@ describe.skipIf(!HAS_CHROMIUM)('the usage view inside a page of another site', (
     await frame.getByRole('heading', { name: 'shop' }).waitFor()
     await frame.getByRole('link', { name: 'Usage of all projects' }).click()
     await frame.getByRole('heading', { name: 'Usage of Acme' }).waitFor()
+    await close()
+  })
+
+  test('before a token ends the view asks for the next one, and continues with it', async () => {
+    const { page, frame, close } = await embed([{ type: 'meterline:token', token: await codeOf('shop') }], { isClockStopped: true })
+    await frame.getByRole('heading', { name: 'shop' }).waitFor()
+    await page.evaluate(`addEventListener('message', ({ data, source }) => {
+      if (data?.type === 'meterline:ready') source.postMessage({ type: 'meterline:token', token: ${JSON.stringify(await codeOf('blog'))} }, '*')
+    })`)
+    await page.clock.fastForward('07:59')
+    await frame.getByRole('heading', { name: 'shop' }).waitFor()
+    await page.clock.fastForward('00:02')
+    await frame.getByRole('heading', { name: 'blog' }).waitFor()
     await close()
   })
 
