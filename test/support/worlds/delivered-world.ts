@@ -100,7 +100,7 @@ export class DeliveredWorld {
 
   filesIn(folder: string): string[] {
     const names = readdirSync(join(this.exportDir, folder), { recursive: true, encoding: 'utf8' })
-    return names.filter((name) => /\.\w+$/.test(name)).sort()
+    return names.filter((name) => /\.[a-z]\w*$/.test(name)).sort()
   }
 
   contentOf(folder: string, name: string): Buffer {
