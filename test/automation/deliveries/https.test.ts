@@ -1,13 +1,15 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { HttpSink } from '../../../automation/deliveries/http-sink.ts'
 import { MeterlineClient } from '../../support/clients/client.ts'
 import { startObjectReceiver } from '../../support/clients/object-receiver.ts'
 import { copyMigratedDirectory } from '../../support/engines/migrated-directory.ts'
-import { type ServiceProcess, startServiceProcess } from '../../support/engines/service-process.ts'
+import { startServiceProcess } from '../../support/engines/service-process.ts'
 import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
 import { makeTestCertificates } from '../../support/tls/test-certificates.ts'
 import { untilSo } from '../../support/until-so.ts'
+import { LOOPBACK } from '../../support/worlds/scheduled-world.ts'
 
 const certificates = makeTestCertificates()
 const directory = makeTemporaryDirectory()
@@ -23,9 +25,9 @@ afterAll(async () => {
 })
 
 /** The service in a process of its own, because Node reads NODE_EXTRA_CA_CERTS when it starts. */
-async function withService(environment: Record<string, string>, use: (client: MeterlineClient) => Promise<void>): Promise<void> {
-  const settings = { DATA_DIR: directory.path, LOG_LEVEL: 'info', CLOSE_GRACE_HOURS: '1000000', OUTGOING_ALLOW: '127.0.0.0/8,::1/128' }
-  const service: ServiceProcess = await startServiceProcess({ ...settings, ...environment })
+async function withService(use: (client: MeterlineClient) => Promise<void>): Promise<void> {
+  const settings = { DATA_DIR: directory.path, CLOSE_GRACE_HOURS: '1000000', OUTGOING_ALLOW: '127.0.0.0/8,::1/128' }
+  const service = await startServiceProcess({ ...settings, NODE_EXTRA_CA_CERTS: join(directory.path, 'ca.pem') })
   try {
     const client = new MeterlineClient(service.url, service.adminToken)
     await untilSo(async () => (await client.admin('GET', '/api/schedules')).status === 200)
@@ -47,16 +49,17 @@ async function runOnce(client: MeterlineClient, name: string): Promise<{ success
 }
 
 describe('deliveries over HTTPS', () => {
-  test('a receiver whose certificate authority is not known gets nothing, and the run says why', async () => {
-    await withService({}, async (client) => {
-      const { success, message } = await runOnce(client, 'unknown authority')
-      expect([success, message]).toEqual([false, expect.stringMatching(/certificate|UNABLE_TO_VERIFY|SELF_SIGNED/i)])
-      expect(receiver.uploads()).toBe(0)
-    })
-  }, 120_000)
+  test('a receiver whose certificate authority is not known gets nothing, and the reason says so', async () => {
+    const limits = { attemptsMax: 2, retryMsFirst: 1, retryMsMax: 1 }
+    const options = { url: receiver.url, headers: {}, runId: 'run', allowed: LOOPBACK, signal: new AbortController().signal, limits }
+    const file = join(directory.path, 'ca.pem')
+    const stored = await new HttpSink(options).put({ name: 'object', contentType: 'text/plain', file, bytes: certificates.ca.length })
+    expect(stored).toMatchObject({ status: 'failed', reason: expect.stringMatching(/certificate|UNABLE_TO_VERIFY|SELF_SIGNED/i) })
+    expect(receiver.uploads()).toBe(0)
+  })
 
   test('with its authority in NODE_EXTRA_CA_CERTS, every byte arrives; a plain http URL is rejected', async () => {
-    await withService({ NODE_EXTRA_CA_CERTS: join(directory.path, 'ca.pem') }, async (client) => {
+    await withService(async (client) => {
       expect(await runOnce(client, 'known authority')).toMatchObject({ success: true, message: expect.stringMatching(/^Delivered usage\/month=/) })
       expect([receiver.problems, receiver.stored.map(({ name }) => name.split('.').at(-1))]).toEqual([[], ['ndjson', 'json']])
       const plain = { ...EXPORT, to: { url: receiver.url.replace('https:', 'http:') } }
