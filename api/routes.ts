@@ -13,6 +13,7 @@ import { listAudits, runAudit } from './routes/audits.ts'
 import { authorizeProjectRoute, getJwks } from './routes/authorization.ts'
 import { connectUser, getAccountProjectMetadata, syncAccountProjectRoute } from './routes/co-branded.ts'
 import { serveDashboard } from './routes/dashboard.ts'
+import { listDeliveriesRoute } from './routes/deliveries.ts'
 import { acceptEventBodies, sendEvents } from './routes/events.ts'
 import { explainOwnUsage, explainUsage } from './routes/explain.ts'
 import { exportLines, exportOwnStatement, getExportManifest } from './routes/exports.ts'
@@ -153,6 +154,7 @@ export function addRoutes(app: FastifyInstance, context: OperatorContext): void 
   deleteScheduleRoute(app, context)
   runScheduleRoute(app, context)
   listExecutionsRoute(app, context)
+  listDeliveriesRoute(app, context)
   addWebhookRoutes(app, context)
   addOwnWebhookRoutes(app, context)
   addThresholdRoutes(app, context)

@@ -36,6 +36,7 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<Co
     explain: async () => (await import('./commands/explain.ts')).explainCommand,
     statements: async () => (await import('./commands/statements.ts')).statementsCommand,
     close: async () => (await import('./commands/close.ts')).closeCommand,
+    deliveries: async () => (await import('./commands/deliveries.ts')).deliveriesCommand,
     export: async () => (await import('./commands/export.ts')).exportCommand,
     verify: async () => (await import('./commands/verify.ts')).verifyCommand,
   },

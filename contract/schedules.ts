@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { FOCUS_VERSION_DEFAULT, FOCUS_VERSIONS } from './export-formats.ts'
 import { Instant, Name, PathId } from './fields.ts'
 import { defineOperation } from './operation.ts'
 import { RUN_EXAMPLE, SCHEDULE_EXAMPLE, SCHEDULE_ID } from './schedules-example.ts'
@@ -17,7 +18,7 @@ const BODY_CHARACTERS_MAX = 64 * 1024
 const FOLDER_CHARACTERS_MAX = 512
 
 const SCHEDULE_METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
-const EXPORTED_WHAT = ['statements', 'usage', 'focus'] as const
+export const EXPORTED_WHAT = ['statements', 'usage', 'focus'] as const
 const EXPORTED_PERIODS = ['last-month', 'yesterday', 'this-month'] as const
 const DELIVERY_FORMATS = ['csv', 'json', 'ndjson', 'parquet', 'xlsx'] as const
 
@@ -26,6 +27,10 @@ const ExportAction = z
     what: z.enum(EXPORTED_WHAT),
     period: z.enum(EXPORTED_PERIODS).meta({ description: 'In UTC, seen from the due time. yesterday: whole days of usage, each as a file of its own.' }),
     format: z.enum(DELIVERY_FORMATS),
+    focus: z
+      .enum(FOCUS_VERSIONS)
+      .optional()
+      .meta({ description: `Of focus only: the version of the specification. Default: ${FOCUS_VERSION_DEFAULT}.` }),
     partner: z.string().min(1).max(256).optional().meta({ description: 'Default: all partners.' }),
     to: z.union([
       z.strictObject({ folder: z.string().min(1).max(FOLDER_CHARACTERS_MAX).meta({ description: 'Inside EXPORT_DIR, relative to it.' }) }),

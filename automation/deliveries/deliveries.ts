@@ -16,7 +16,9 @@ import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { type ClaimedRun, failed, type RunOutcome } from '../schedules/run-outcome.ts'
 import { FolderSink } from './folder-sink.ts'
 import { HttpSink } from './http-sink.ts'
-import { type PlannedFile, planFiles } from './planned-files.ts'
+import { manifestName, objectName } from './object-names.ts'
+import { isDeliveredAs, type PlannedFile, planFiles } from './planned-files.ts'
+import { shownTarget } from './shown-target.ts'
 import type { PutOutcome, Sink } from './sink.ts'
 import { type Delivery, writeDelivery } from './stored-deliveries.ts'
 
@@ -85,24 +87,24 @@ export class Deliveries {
       if (opened.status !== 'opened') return failed('A number of this export has more than the 38 digits that Parquet holds. Use csv, json or ndjson.')
       const { manifest } = opened.opened
       const path = join(spool, 'object')
-      const content = await writeAndHash(opened.opened.file, path).finally(() => opened.opened.close())
-      return await this.#deliverContent(run, { action, file, sink, manifest, content: { ...content, path }, spool })
+      const written = await writeAndHash(opened.opened.file, path).finally(() => opened.opened.close())
+      return await this.#deliverContent(run, { action, file, sink, manifest, written: { ...written, path }, spool })
     } finally {
       await rm(spool, { recursive: true, force: true })
     }
   }
 
-  async #deliverContent(run: ClaimedRun, { action, file, sink, manifest, content, spool }: ContentOptions): Promise<RunOutcome> {
+  async #deliverContent(run: ClaimedRun, { action, file, sink, manifest, written, spool }: ContentOptions): Promise<RunOutcome> {
     const { clickhouse, now } = this.#options
     const { newest, subject, changes, isDay } = file
-    const { sha256, bytes } = content
-    const base = `${subject}-${sha256}`
-    const name = `${base}.${action.format}`
+    const { sha256, bytes } = written
+    const name = objectName(subject, sha256, action.format)
     const isSame = newest?.sha256 === sha256 && newest.status === manifest.status && newest.name === name
     const revision = isSame ? newest.revision : (newest?.revision ?? 0) + 1
-    const delivery: Delivery = { subject, revision, isComplete: false, name, status: manifest.status, sha256, bytes, changes, deliveredMs: now() }
+    const content = { name, status: manifest.status, sha256, bytes, changes, target: shownTarget(action) }
+    const delivery: Delivery = { subject, revision, isComplete: false, ...content, deliveredMs: now() }
     const complete = () => writeDelivery(clickhouse, run.lease, run.scheduleId, { ...delivery, isComplete: true, deliveredMs: now() })
-    if (isDay && isSame && newest.isComplete) {
+    if (isDay && isSame && newest.isComplete && isDeliveredAs(newest, action)) {
       await complete()
       return { status: 'succeeded', statusCode: null, message: '' }
     }
@@ -111,8 +113,8 @@ export class Deliveries {
     const manifestFile = join(spool, 'manifest')
     await writeFile(manifestFile, text)
     const objects = [
-      { name, contentType: EXPORT_FORMATS[file.request.format].contentType, file: content.path, bytes },
-      { name: `${base}.r${revision}.manifest.json`, contentType: 'application/json; charset=utf-8', file: manifestFile, bytes: Buffer.byteLength(text) },
+      { name, contentType: EXPORT_FORMATS[file.request.format].contentType, file: written.path, bytes },
+      { name: manifestName(subject, sha256, revision), contentType: 'application/json; charset=utf-8', file: manifestFile, bytes: Buffer.byteLength(text) },
     ]
     for (const object of objects) {
       const outcome = await sink.put(object)
@@ -137,14 +139,15 @@ interface FileOptions {
 
 interface ContentOptions extends FileOptions {
   readonly manifest: Manifest
-  readonly content: { readonly sha256: string; readonly bytes: number; readonly path: string }
+  readonly written: { readonly sha256: string; readonly bytes: number; readonly path: string }
   readonly spool: string
 }
 
 /** Has nothing that differs between two deliveries of the same content, so that it can be delivered again byte by byte. */
 function manifestText(object: { name: string; revision: number; sha256: string; bytes: number }, manifest: Manifest): string {
-  const { rows, totals, format, partner_id, partners, month, from, to, status } = manifest
-  return `${JSON.stringify({ ...object, rows, totals, format, partner_id, partners, month, from, to, status }, null, 2)}\n`
+  const { rows, totals, format, focus_version, partner_id, partners, month, from, to, status } = manifest
+  const version = focus_version === null ? {} : { focus_version }
+  return `${JSON.stringify({ ...object, rows, totals, format, ...version, partner_id, partners, month, from, to, status }, null, 2)}\n`
 }
 
 const SPOOL_PREFIX = '.meterline-delivery-'

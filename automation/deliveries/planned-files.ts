@@ -8,6 +8,8 @@ import { dayOf, MS_PER_DAY } from '../../metering/timestamp.ts'
 import type { Partner } from '../../registry/partners.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
+import { ownerOf, parseSubject, subjectText } from './object-names.ts'
+import { shownTarget } from './shown-target.ts'
 import { type Delivery, readNewestDeliveries } from './stored-deliveries.ts'
 
 /** A file to deliver. */
@@ -47,7 +49,7 @@ export async function planFiles(options: PlanOptions): Promise<Planned> {
 
 async function planMonth({ clickhouse, scheduleId, action, partner, dueMs }: PlanOptions): Promise<PlannedFile> {
   const month = monthOfAction(action.period, dueMs)
-  const subject = `${action.what}/month=${month}/${ownerOf(partner)}`
+  const subject = subjectText({ what: action.what, focus: action.focus, period: month, owner: ownerOf(partner?.id) })
   const newest = (await readNewestDeliveries(clickhouse, scheduleId, { prefix: subject, suffix: subject })).get(subject)
   // Usage is as metered, whether or not the month is closed; statements and charges are as billed once it is.
   const request = { ...formatOf(action), partner, month: action.what === 'usage' ? undefined : month, period: periodOfMonth(month) }
@@ -56,14 +58,15 @@ async function planMonth({ clickhouse, scheduleId, action, partner, dueMs }: Pla
 
 async function planDays({ clickhouse, scheduleId, action, partner, dueMs }: PlanOptions): Promise<Planned> {
   const yesterday = dayOf(dueMs - MS_PER_DAY)
-  const subjectOf = (day: string) => `${DAY_PREFIX}${day}/${ownerOf(partner)}`
-  const delivered = await readNewestDeliveries(clickhouse, scheduleId, { prefix: DAY_PREFIX, suffix: `/${ownerOf(partner)}` })
-  const first = [...delivered.keys()].map((subject) => subject.slice(DAY_PREFIX.length, DAY_PREFIX.length + DAY_CHARACTERS)).sort()[0] ?? yesterday
+  const owner = ownerOf(partner?.id)
+  const subjectOf = (day: string) => subjectText({ what: 'usage', focus: undefined, period: day, owner })
+  const delivered = await readNewestDeliveries(clickhouse, scheduleId, { prefix: DAY_PREFIX, suffix: `/${owner}` })
+  const first = [...delivered.keys()].map((subject) => parseSubject(subject).period).sort()[0] ?? yesterday
   const changed = new Map((await clickhouse.reads.query(changesOfDays, { first, last: yesterday })).map(({ day, changes }) => [day, changes]))
   // Also a day without events is delivered once, so that its reader knows that it has none.
   const days = [...new Set([...changed.keys(), yesterday])].sort().filter((day) => {
     const newest = delivered.get(subjectOf(day))
-    return newest?.isComplete !== true || newest.changes !== (changed.get(day) ?? 0)
+    return newest?.isComplete !== true || newest.changes !== (changed.get(day) ?? 0) || !isDeliveredAs(newest, action)
   })
   const files = days.slice(0, DAYS_PER_RUN_MAX).map((day) => {
     const period = { first: day, last: day, end: dayAfter(day) }
@@ -73,24 +76,23 @@ async function planDays({ clickhouse, scheduleId, action, partner, dueMs }: Plan
   return { files, daysLeft: days.length - files.length }
 }
 
+/** Whether a revision is where, and in the format, that the schedule delivers by now. */
+export function isDeliveredAs({ name, target }: Delivery, action: ExportAction): boolean {
+  return name.endsWith(`.${action.format}`) && (target === '' || target === shownTarget(action))
+}
+
 function monthOfAction(period: ExportAction['period'], dueMs: number): string {
   const thisMonth = dayOf(dueMs).slice(0, MONTH_CHARACTERS)
   return period === 'this-month' ? thisMonth : dayOf(Date.parse(`${thisMonth}-01T00:00:00Z`) - MS_PER_DAY).slice(0, MONTH_CHARACTERS)
 }
 
-function formatOf({ what, format }: ExportAction): Pick<ExportRequest, 'format' | 'csv'> {
+function formatOf({ what, format, focus }: ExportAction): Pick<ExportRequest, 'format' | 'focus' | 'csv'> {
   const name = what === 'focus' ? `focus-${format}` : format
   // For programs: texts as they are.
-  return { format: name as ExportFormat, csv: { isGuarded: false, hasBom: false } }
-}
-
-/** As a part of a name. Ids that we create need no replacement. */
-function ownerOf(partner: Partner | undefined): string {
-  return partner === undefined ? 'all' : partner.id.replaceAll(/[^\w-]/g, '_')
+  return { format: name as ExportFormat, focus, csv: { isGuarded: false, hasBom: false } }
 }
 
 const DAY_PREFIX = 'usage/day='
-const DAY_CHARACTERS = 'YYYY-MM-DD'.length
 const MONTH_CHARACTERS = 'YYYY-MM'.length
 
 const changesOfDays = defineQuery({

@@ -40,8 +40,8 @@ function checkExport({ export: action, functionUrl, body }: ScheduleDefinition, 
   if (action === null) return undefined
   if (functionUrl !== null) return { field: 'functionUrl', problem: 'is not called by a schedule with an export; leave one of them out' }
   if (body !== null) return { field: 'body', problem: 'is not sent by a schedule with an export; leave it out' }
-  if (action.what === 'focus' && action.format !== 'csv' && action.format !== 'parquet')
-    return { field: 'export.format', problem: 'must be csv or parquet for focus' }
+  if (action.what === 'focus' && !FOCUS_FORMATS.includes(action.format)) return { field: 'export.format', problem: 'must be csv, ndjson or parquet for focus' }
+  if (action.what !== 'focus' && action.focus !== undefined) return { field: 'export.focus', problem: 'is for focus only; leave it out' }
   if (action.period === 'yesterday' && action.what !== 'usage') return { field: 'export.period', problem: 'yesterday is for usage only; others have months' }
   if ('url' in action.to) return checkObjectUrl(action.to.url, options)
   if (options.exportDir === undefined) return { field: 'export.to.folder', problem: 'is not allowed, because EXPORT_DIR is not set; use a url' }
@@ -83,6 +83,7 @@ export function isHeaderValue(text: string): boolean {
   return HEADER_VALUE.test(text)
 }
 
+const FOCUS_FORMATS = ['csv', 'ndjson', 'parquet']
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$/
 const HEADER_VALUE = /^[\t\x20-\x7e]*$/
 /** What describes the message or the connection, and the ids of a run. */

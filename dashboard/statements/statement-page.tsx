@@ -9,6 +9,7 @@ import { ShownAnswer } from '../parts/shown-answer.tsx'
 import { AdjustmentsTable } from './adjustments-table.tsx'
 import { Downloads } from './downloads.tsx'
 import { HowToVerify } from './how-to-verify.tsx'
+import { MonthDeliveries } from './month-deliveries.tsx'
 import { ProjectLines } from './project-lines.tsx'
 import { readPartnerName } from './read-partner-name.ts'
 import { type MonthOfSubject, readStatement, type Statement } from './read-statements.ts'
@@ -70,6 +71,7 @@ function Document({ subject, month, statement, partnerName }: DocumentProps) {
       <ProjectLines subject={subject} month={month} totals={totals} lines={lines} />
       <AdjustmentsTable adjustments={adjustments} totals={totals} isClosed={head.status === 'closed'} />
       <Downloads subject={subject} month={month} />
+      {subject.asAdmin ? <MonthDeliveries partnerId={subject.partnerId} month={month} /> : null}
       <HowToVerify subject={subject} month={month} sha256={head.sha256} />
     </>
   )

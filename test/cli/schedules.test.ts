@@ -3,20 +3,23 @@ import { readAnswer } from '../../contract/answer.ts'
 import { CREATE_SCHEDULE, DELETE_SCHEDULE, GET_SCHEDULE, LIST_EXECUTIONS, LIST_SCHEDULES, RUN_SCHEDULE, UPDATE_SCHEDULE } from '../../contract/schedules.ts'
 import { runHere } from '../support/clients/run-here.ts'
 import { startWebhookReceiver } from '../support/clients/webhook-receiver.ts'
+import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 import { untilSo } from '../support/until-so.ts'
 import { startTestService, type TestService } from '../support/worlds/test-service.ts'
 
+const directory = makeTemporaryDirectory()
 let tested: TestService
 let receiver: Awaited<ReturnType<typeof startWebhookReceiver>>
 let environment: Record<string, string>
 beforeAll(async () => {
-  tested = await startTestService({ OUTGOING_ALLOW: '127.0.0.0/8' })
+  tested = await startTestService({ OUTGOING_ALLOW: '127.0.0.0/8', EXPORT_DIR: directory.path })
   receiver = await startWebhookReceiver()
   environment = { METERLINE_URL: tested.service.url, METERLINE_ACCESS_TOKEN: tested.service.adminToken }
 })
 afterAll(async () => {
   await receiver.stop()
   await tested.stop()
+  directory.remove()
 })
 
 const run = (...args: string[]) => runHere(args, environment)
@@ -57,6 +60,50 @@ describe('the command "schedules"', () => {
     expect(await run('schedules', 'get', id)).toMatchObject({ code: 4, stderr: expect.stringContaining('no schedule with this id') })
   })
 
+  test('changes what an export delivers, and where to; what is not given stays', async () => {
+    const { partnerId } = await tested.client.createPartner('Exported')
+    const first = ['--export', 'focus', '--focus', '1.2', '--period', 'last-month', '--format', 'parquet', '--partner', partnerId]
+    const { id } = await json(CREATE_SCHEDULE.answers[201], 'schedules', 'create', 'finance', '--cron', '0 6 4 * *', ...first, '--folder', 'finance')
+    const change = async (...args: string[]) => (await json(UPDATE_SCHEDULE.answers[200], 'schedules', 'update', id, ...args)).export
+    const stored = { what: 'focus', focus: '1.2', period: 'last-month', format: 'parquet', partner: partnerId, to: { folder: 'finance' } }
+    expect(await change('--name', 'Finance')).toEqual(stored)
+    expect(await change('--format', 'ndjson')).toEqual({ ...stored, format: 'ndjson' })
+    expect((await run('schedules', 'get', id)).stdout).toContain(`export focus 1.2 of last-month of ${partnerId} as ndjson to finance`)
+    expect(await change('--put', 'https://bucket.example.com/in', '--focus', '1.3')).toMatchObject({
+      to: { url: 'https://bucket.example.com/in' },
+      focus: '1.3',
+    })
+    expect(await change('--folder', 'finance/months', '--all-partners')).toEqual({
+      ...{ what: 'focus', focus: '1.3', period: 'last-month', format: 'ndjson', to: { folder: 'finance/months' } },
+    })
+    // A version is of FOCUS only, so it goes with it.
+    expect(await change('--export', 'usage', '--period', 'yesterday')).toEqual({
+      ...{ what: 'usage', period: 'yesterday', format: 'ndjson', to: { folder: 'finance/months' } },
+    })
+  })
+
+  test('makes a call of an export, and an export of a call', async () => {
+    const { id } = await json(
+      CREATE_SCHEDULE.answers[201],
+      'schedules',
+      'create',
+      'both',
+      '--cron',
+      '0 6 4 * *',
+      '--function-url',
+      receiver.url,
+      '--body',
+      '{}',
+    )
+    expect((await run('schedules', 'update', id, '--format', 'csv')).stderr).toContain('Add --export')
+    const exported = ['--export', 'usage', '--period', 'last-month', '--format', 'csv', '--folder', 'f']
+    const updated = await json(UPDATE_SCHEDULE.answers[200], 'schedules', 'update', id, ...exported)
+    expect(updated).toMatchObject({ functionUrl: null, body: null, export: { what: 'usage', to: { folder: 'f' } } })
+    expect((await run('schedules', 'update', id, '--folder', 'g', '--function-url', receiver.url)).stderr).toContain('functionUrl')
+    const called = await json(UPDATE_SCHEDULE.answers[200], 'schedules', 'update', id, '--function-url', receiver.url)
+    expect(called).toMatchObject({ functionUrl: receiver.url, export: null })
+  })
+
   test.each([
     [['create', 'x', '--function-url', 'https://a.example'], '--cron is missing'],
     [['create', 'x', '--cron', '* * * * * *', '--function-url', 'https://a.example'], 'has six fields'],
@@ -64,11 +111,17 @@ describe('the command "schedules"', () => {
     [['create', 'x', '--cron', '* * * * *', '--function-url', 'https://a.example', '--body', '[1]'], 'is not a JSON object'],
     [['create', 'x', '--cron', '* * * * *', '--export', 'focus', '--period', 'last-month', '--format', 'csv'], 'either --folder or --put'],
     [['create', 'x', '--cron', '* * * * *', '--folder', 'f'], 'Add --export'],
-    [['create', 'x', '--cron', '* * * * *', '--export', 'focus', '--period', 'last-month', '--format', 'csv', '--folder', 'f'], 'EXPORT_DIR is not set'],
+    [['create', 'x', '--cron', '* * * * *', '--export', 'focus', '--period', 'last-month', '--format', 'csv', '--folder', '../f'], 'inside EXPORT_DIR'],
+    [['create', 'x', '--cron', '* * * * *', '--export', 'focus', '--period', 'last-month', '--format', 'json', '--folder', 'f'], 'csv, ndjson or parquet'],
+    [
+      ['create', 'x', '--cron', '* * * * *', '--export', 'usage', '--focus', '1.3', '--period', 'last-month', '--format', 'csv', '--folder', 'f'],
+      'for focus only',
+    ],
+    [['update', 'x', '--folder', 'f'], 'no schedule with this id'],
     [['update', 'x'], 'Nothing to change'],
     [['update', 'x', '--active', 'no'], 'neither true nor false'],
   ])('a mistake in %j is named', async (args, message) => {
     const { code, stderr } = await run('schedules', ...args)
-    expect([code, stderr]).toEqual([1, expect.stringContaining(message)])
+    expect([code, stderr]).toEqual([stderr.includes('no schedule') ? 4 : 1, expect.stringContaining(message)])
   })
 })

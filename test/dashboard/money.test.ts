@@ -20,7 +20,7 @@ describe.skipIf(!HAS_CHROMIUM)('months and statements in the dashboard', () => {
   let finance: { token: string }
   const temporary = makeTemporaryDirectory()
   beforeAll(async () => {
-    tested = await startTestService()
+    tested = await startTestService({ EXPORT_DIR: temporary.path })
     browser = await TestBrowser.open()
     const { client } = tested
     await client.createIngestKey()
@@ -126,6 +126,31 @@ describe.skipIf(!HAS_CHROMIUM)('months and statements in the dashboard', () => {
     await page.getByText('The month was not closed').waitFor()
     await page.getByText('This partner is billed from 2026-01 on; 2025-12 has no statement.').waitFor()
     await close()
+  })
+
+  test('finance sees on the page of a month what schedules delivered of it; a partner does not', async () => {
+    const { client } = tested
+    const definition = { cronSchedule: '0 3 1 1 *', export: { what: 'usage', period: 'this-month', format: 'csv', to: { folder: 'finance' } } }
+    const { id } = (await client.admin('POST', '/api/schedules', { name: 'To finance', ...definition })).body
+    await client.admin('POST', `/api/schedules/${id}/run`)
+    const month = new Date().toISOString().slice(0, 7)
+    const listed = async () => (await client.admin('GET', `/admin/v1/deliveries?month=${month}`)).body.deliveries
+    await expect.poll(async () => (await listed())[0]?.complete, { timeout: 20_000 }).toBe(true)
+    const [{ name, sha256 }] = await listed()
+    const { page, problems, close } = await open(finance, `#/partners/${partner.partnerId}/statements/${month}`)
+    const row = page.getByRole('table', { name: /^What schedules delivered/ }).getByRole('row', { name: /To finance/ })
+    for (const text of ['usage, all partners', 'provisional', `${sha256.slice(0, 12)}…`]) await row.getByText(text).waitFor()
+    await row.getByText('Names').click()
+    await row.getByText(name).waitFor()
+    await page.goto(`${tested.service.url}/#/partners/${partner.partnerId}/statements/${MONTH}`)
+    await page.getByText('No schedule has delivered a file of this month.').waitFor()
+    expect(problems).toEqual([])
+    await close()
+    const own = await open(partner, `#/statements/${month}`)
+    await own.page.getByRole('heading', { name: 'Download' }).waitFor()
+    expect(await own.page.getByRole('heading', { name: 'Deliveries' }).count()).toBe(0)
+    expect(own.problems).toEqual([])
+    await own.close()
   })
 
   test('a statement prints as a document: its address and hash, and no controls', async () => {

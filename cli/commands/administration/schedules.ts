@@ -9,7 +9,7 @@ import { callForText } from '../../http-client.ts'
 import { printAnswer } from '../../output.ts'
 import { plainTable } from '../../plain-table.ts'
 import type { Session } from '../../session.ts'
-import { addExportOptions, type ExportOptions, exportFrom } from './schedule-export-options.ts'
+import { addExportOptions, type ChangedExportOptions, changedExport, changesExport, type ExportOptions, exportFrom } from './schedule-export-options.ts'
 
 export const schedulesCommand: CommandRegistration = (program, run) => {
   const schedules = program.command('schedules').description('calls and deliveries that the service makes at set times')
@@ -43,12 +43,14 @@ export const schedulesCommand: CommandRegistration = (program, run) => {
     ],
   )
   withExamples(
-    addFields(schedules.command('update <id>').description('change a schedule; what is not given stays as it is'))
+    addExportOptions(addFields(schedules.command('update <id>').description('change a schedule; what is not given stays as it is')))
+      .option('--all-partners', 'of the export: all partners again')
       .option('--name <name>', 'the new name')
       .option('--active <boolean>', 'false pauses the schedule, true resumes it')
       .action((id: string, own: UpdateOptions) => run((session) => updateSchedule(session, id, own))),
     [`meterline schedules update ${EXAMPLE_ID} --active false`, 'pauses it'],
     [`meterline schedules update ${EXAMPLE_ID} --cron "0 4 * * *"`, 'another time'],
+    [`meterline schedules update ${EXAMPLE_ID} --format csv --folder finance/csv`, 'another format and folder of its export'],
   )
   withExamples(
     schedules
@@ -86,7 +88,7 @@ interface FieldOptions extends ExportOptions {
   readonly body?: string
 }
 
-interface UpdateOptions extends FieldOptions {
+interface UpdateOptions extends FieldOptions, ChangedExportOptions {
   readonly name?: string
   readonly active?: string
 }
@@ -143,14 +145,19 @@ async function createSchedule(session: Session, name: string, own: FieldOptions)
 /** Throws CliError. */
 async function updateSchedule(session: Session, id: string, own: UpdateOptions): Promise<void> {
   if (Object.keys(own).length === 0) throw usageError('Nothing to change is given.', 'See "meterline schedules update --help".')
-  const { name, cron, active } = own
+  const { name, cron, active, functionUrl } = own
+  const connection = connect(session, ['admin'])
+  const stored = changesExport(own) ? (await callForText(connection, GET_SCHEDULE, { params: { scheduleId: id } })).answer.export : undefined
   const body: RequestInput<typeof UPDATE_SCHEDULE>['body'] = {
+    // A schedule does one of both: what the other one had is removed.
+    ...(stored === undefined ? {} : { export: changedExport(stored, own), functionUrl: null, body: null }),
+    ...(stored === undefined && functionUrl !== undefined ? { export: null } : {}),
     ...fieldsFrom(own),
     ...(name === undefined ? {} : { name }),
     ...(cron === undefined ? {} : { cronSchedule: cron }),
     ...(active === undefined ? {} : { isActive: booleanOf(active) }),
   }
-  const { answer, text } = await callForText(connect(session, ['admin']), UPDATE_SCHEDULE, { params: { scheduleId: id }, body })
+  const { answer, text } = await callForText(connection, UPDATE_SCHEDULE, { params: { scheduleId: id }, body })
   printAnswer(session, text, () => linesOf(answer))
 }
 
@@ -217,7 +224,9 @@ type ShownSchedule = AnswerOf<typeof GET_SCHEDULE>
 
 function targetOf({ httpMethod, functionUrl, export: action }: ShownSchedule): string {
   if (action === null) return `${httpMethod} ${functionUrl}`
-  return `export ${action.what} of ${action.period} as ${action.format} to ${'folder' in action.to ? action.to.folder : action.to.url}`
+  const version = action.focus === undefined ? '' : ` ${action.focus}`
+  const owner = action.partner === undefined ? '' : ` of ${action.partner}`
+  return `export ${action.what}${version} of ${action.period}${owner} as ${action.format} to ${'folder' in action.to ? action.to.folder : action.to.url}`
 }
 
 function linesOf(schedule: ShownSchedule): string[] {

@@ -1,4 +1,5 @@
 import { useState } from 'preact/hooks'
+import { FOCUS_VERSIONS } from '../../../contract/export-formats.ts'
 import type { CallFailed } from '../../calls/call.ts'
 import { Field } from '../field.tsx'
 import { Options } from '../options.tsx'
@@ -12,6 +13,9 @@ interface ExportFieldsProps {
 const WHAT = ['statements', 'usage', 'focus']
 const PERIODS = ['last-month', 'this-month', 'yesterday']
 const FORMATS = ['csv', 'json', 'ndjson', 'parquet', 'xlsx']
+
+/** No version is named: the service writes its newest. */
+export const NEWEST_FOCUS = 'newest'
 
 /** What is delivered, and where to. */
 export function ExportFields({ action, failure }: ExportFieldsProps) {
@@ -32,10 +36,17 @@ export function ExportFields({ action, failure }: ExportFieldsProps) {
           </select>
         )}
       </Field>
-      <Field label="Format" name="export.format" failure={failure} hint="Focus has csv and parquet.">
+      <Field label="Format" name="export.format" failure={failure} hint="Focus has csv, ndjson and parquet.">
         {(attributes) => (
           <select {...attributes}>
             <Options values={FORMATS} chosen={action?.format} />
+          </select>
+        )}
+      </Field>
+      <Field label="Version of FOCUS" name="export.focus" failure={failure} hint="Of focus only.">
+        {(attributes) => (
+          <select {...attributes}>
+            <Options values={[NEWEST_FOCUS, ...FOCUS_VERSIONS]} chosen={action?.focus} />
           </select>
         )}
       </Field>

@@ -17,7 +17,7 @@ interface ScheduleDialogProps {
 
 const TIMING_FIELDS = ['name', 'cronSchedule', 'timezone', 'headers']
 const CALL_FIELDS = ['functionUrl', 'httpMethod', 'body']
-const EXPORT_FIELDS = ['export.what', 'export.period', 'export.format', 'export.partner', 'export.to.folder', 'export.to.url']
+const EXPORT_FIELDS = ['export.what', 'export.period', 'export.format', 'export.focus', 'export.partner', 'export.to.folder', 'export.to.url']
 
 /** Creates or changes a schedule. What the service does not accept is shown beside the field. */
 export function ScheduleDialog({ edited, onSaved, onClose }: ScheduleDialogProps) {

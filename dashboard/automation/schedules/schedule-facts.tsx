@@ -8,7 +8,7 @@ export function ActiveBadge({ isActive }: { isActive: boolean }) {
 /** What a run does, as one line. */
 export function actionOf({ export: delivered, functionUrl, httpMethod }: Schedule): string {
   if (delivered === null) return `${httpMethod} ${functionUrl ?? ''}`
-  const { what, period, format, partner, to } = delivered
+  const { what, focus, period, format, partner, to } = delivered
   const target = 'folder' in to ? `the folder ${to.folder}` : to.url
-  return `Delivers ${what} of ${period} as ${format}${partner === undefined ? '' : ` of ${partner}`} to ${target}`
+  return `Delivers ${what}${focus === undefined ? '' : ` ${focus}`} of ${period} as ${format}${partner === undefined ? '' : ` of ${partner}`} to ${target}`
 }

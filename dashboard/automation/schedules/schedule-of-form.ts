@@ -1,5 +1,7 @@
+import type { FocusVersion } from '../../../contract/export-formats.ts'
 import { CallFailed } from '../../calls/call.ts'
 import type { NewSchedule, ScheduleChange } from './call-schedules.ts'
+import { NEWEST_FOCUS } from './export-fields.tsx'
 import { headersOfText } from './headers-as-text.ts'
 
 /** What the form says, for a new schedule. Throws CallFailed for a body that is not JSON. */
@@ -30,9 +32,11 @@ function callOf(fields: FormData) {
 /** The service says which combinations there are not. */
 function exportOf(fields: FormData): NonNullable<NewSchedule['export']> {
   const partner = textOf(fields, 'export.partner')
+  const focus = textOf(fields, 'export.focus')
   const [what, period, format] = ['export.what', 'export.period', 'export.format'].map((field) => textOf(fields, field))
   return {
     ...({ what, period, format } as Pick<NonNullable<NewSchedule['export']>, 'what' | 'period' | 'format'>),
+    ...(focus === NEWEST_FOCUS ? {} : { focus: focus as FocusVersion }),
     ...(partner === '' ? {} : { partner }),
     to: fields.get('target') === 'folder' ? { folder: textOf(fields, 'export.to.folder') } : { url: textOf(fields, 'export.to.url') },
   }

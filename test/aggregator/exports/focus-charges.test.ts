@@ -234,7 +234,7 @@ const rulesOf = (version: FocusVersion): Record<string, string> => ({
   'the quantity is consumed and priced in one unit': 'ConsumedUnit = PricingUnit AND ConsumedQuantity = PricingQuantity',
   'a charge period begins before it ends, within the billing period unless it corrects another':
     "ChargePeriodStart < ChargePeriodEnd AND (ChargeClass = 'Correction' OR (ChargePeriodStart >= BillingPeriodStart AND ChargePeriodEnd <= BillingPeriodEnd))",
-  'only corrections have a class': "(ChargeClass IS NULL) = (x_Line = 'usage')",
+  'only corrections of an earlier month have a class': '(ChargeClass IS NULL) = (x_ForMonth >= BillingPeriodStart[1:7])',
 })
 
 const ONLY_1_3: Record<string, string> = {

@@ -145,6 +145,7 @@ const WHO_MAY: Record<string, readonly Caller[]> = {
   'GET /admin/v1/audit': FINANCE,
   'GET /admin/v1/audit-log': FINANCE,
   'GET /admin/v1/audits': FINANCE,
+  'GET /admin/v1/deliveries': FINANCE,
   'GET /admin/v1/explain': FINANCE,
   'GET /admin/v1/exports': FINANCE,
   'GET /admin/v1/exports/manifest': FINANCE,

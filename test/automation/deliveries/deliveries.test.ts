@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { ExportAction } from '../../../contract/schedules.ts'
+import { startObjectReceiver } from '../../support/clients/object-receiver.ts'
 import { DeliveredWorld, IN_MARCH } from '../../support/worlds/delivered-world.ts'
 
 let world: DeliveredWorld
@@ -108,6 +109,26 @@ describe('days', () => {
       ['ai_tokens', '17'],
       ['database_size_bytes', '5'],
     ])
+  })
+
+  test('days are delivered again to another folder or in another format, and then no more', async () => {
+    const [before, after] = [world.newFolder(), world.newFolder()]
+    const dueMs = Date.UTC(2026, 2, 8, 2)
+    const nothing = { message: 'Nothing has changed since the last delivery.' }
+    await world.deliver(daily(before), { scheduleId: before, dueMs })
+    expect(await world.deliver(daily(after), { scheduleId: before, dueMs })).toMatchObject({ message: expect.stringMatching(/^Delivered usage/) })
+    expect(world.filesIn(after)).toEqual(world.filesIn(before))
+    expect(await world.deliver(daily(after), { scheduleId: before, dueMs })).toMatchObject(nothing)
+    const asCsv: ExportAction = { ...daily(after), format: 'csv' }
+    expect(await world.deliver(asCsv, { scheduleId: before, dueMs })).toMatchObject({ message: expect.stringMatching(/\.csv \(revision 2\)/) })
+    expect(await world.deliver(asCsv, { scheduleId: before, dueMs })).toMatchObject(nothing)
+    // The query of a pre-signed URL is renewed often, which is no other place.
+    const receiver = await startObjectReceiver()
+    world.onEnd(receiver.stop)
+    const signed = (signature: string): ExportAction => ({ ...asCsv, to: { url: `${receiver.url}/{name}?signature=${signature}` } })
+    await world.deliver(signed('first'), { scheduleId: before, dueMs })
+    expect(receiver.stored).toHaveLength(2)
+    expect(await world.deliver(signed('second'), { scheduleId: before, dueMs })).toMatchObject(nothing)
   })
 
   test('a change for another partner changes no day of this one', async () => {

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
+import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import type { TestCertificates } from '../tls/test-certificates.ts'
 
 /** What happens to an upload. `stored and silent`: it is stored, but its answer is lost. */
 export type UploadFault = 'none' | '500' | '429' | 'hang up in the middle' | 'stored and silent' | 'slow'
@@ -14,9 +15,9 @@ export interface StoredObject {
 
 /**
  * A bucket: it stores what PUT sends, if all of its bytes arrive, in the order of arrival. It rejects another content under a name
- * that it has, and an object whose name has another hash than its bytes.
+ * that it has, and an object whose name has another hash than its bytes. With a certificate it speaks HTTPS only, as localhost.
  */
-export async function startObjectReceiver(faultOf: (name: string) => UploadFault = () => 'none') {
+export async function startObjectReceiver(faultOf: (name: string) => UploadFault = () => 'none', tls?: Pick<TestCertificates, 'cert' | 'key'>) {
   const stored: StoredObject[] = []
   const problems: string[] = []
   let uploads = 0
@@ -49,7 +50,8 @@ export async function startObjectReceiver(faultOf: (name: string) => UploadFault
     if (fault === 'slow') return
     response.writeHead(201).end()
   }
-  const server = createServer((request, response) => void answer(request, response).catch(() => request.socket.destroy()))
+  const listener: RequestListener = (request, response) => void answer(request, response).catch(() => request.socket.destroy())
+  const server = tls === undefined ? createServer(listener) : createHttpsServer(tls, listener)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   const stop = () =>
@@ -57,5 +59,5 @@ export async function startObjectReceiver(faultOf: (name: string) => UploadFault
       server.close(resolve)
       server.closeAllConnections()
     })
-  return { url: `http://127.0.0.1:${port}/in`, stored, problems, uploads: () => uploads, stop }
+  return { url: tls === undefined ? `http://127.0.0.1:${port}/in` : `https://localhost:${port}/in`, stored, problems, uploads: () => uploads, stop }
 }

@@ -39,7 +39,12 @@ export class DeliveredWorld {
     const tested = await startTestService()
     // On a busy machine a service that has just started answers 503 for a moment.
     await untilSo(async () => (await tested.client.admin('GET', '/admin/v1/partners')).status === 200)
-    const world = new DeliveredWorld(tested, await makeExportedMonths(tested.client))
+    return DeliveredWorld.of(tested, await makeExportedMonths(tested.client))
+  }
+
+  /** Of a service that has its months. */
+  static async of(tested: TestService, partner: Credentials): Promise<DeliveredWorld> {
+    const world = new DeliveredWorld(tested, partner)
     await world.acquireLease()
     return world
   }
@@ -95,7 +100,7 @@ export class DeliveredWorld {
 
   filesIn(folder: string): string[] {
     const names = readdirSync(join(this.exportDir, folder), { recursive: true, encoding: 'utf8' })
-    return names.filter((name) => /\.\w+$/.test(name)).sort()
+    return names.filter((name) => /\.[a-z]\w*$/.test(name)).sort()
   }
 
   contentOf(folder: string, name: string): Buffer {

@@ -192,8 +192,8 @@ export const FENCED_INBOXES: readonly FencedInbox[] = [
   },
   {
     table: 'deliveries_inbox_v1',
-    columns: ['schedule_id', 'subject', 'revision', 'step', 'name', 'status', 'sha256', 'bytes', 'changes', 'delivered_ms'],
-    fields: (number, log) => [log, `s${number}`, number, 2, '', 'open', '', 0, 0, JANUARY_31_MS],
+    columns: ['schedule_id', 'subject', 'revision', 'step', 'name', 'status', 'sha256', 'bytes', 'changes', 'delivered_ms', 'target'],
+    fields: (number, log) => [log, `s${number}`, number, 2, '', 'open', '', 0, 0, JANUARY_31_MS, ''],
     target: 'deliveries_v1',
     mark: 'schedule_id',
   },
