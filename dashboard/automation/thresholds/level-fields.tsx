@@ -1,12 +1,6 @@
 import type { CallFailed } from '../../calls/call.ts'
 import { problemOf } from '../field.tsx'
-
-/** A level as it is being written. */
-export interface LevelDraft {
-  readonly name: string
-  readonly amount: string
-  readonly of: 'percent' | 'value'
-}
+import type { LevelDraft } from './level-draft.ts'
 
 interface LevelFieldsProps {
   readonly levels: readonly LevelDraft[]
