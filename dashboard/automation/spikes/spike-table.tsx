@@ -14,7 +14,7 @@ interface SpikeTableProps {
 
 /** Each day beside the numbers by which it was judged. The project leads to its usage in the month of the day. */
 export function SpikeTable({ subject: { asAdmin }, spikes, isFiltered }: SpikeTableProps) {
-  const columns = ['Day', 'Project', ...(asAdmin ? ['Partner'] : []), 'Metric', 'Direction', number('Value'), number('Median'), 'Compared with']
+  const columns = ['Day', 'Project', 'Metric', 'Direction', number('Value'), number('Median'), 'Compared with']
   return (
     <Table
       caption="Spikes, newest day first"
@@ -24,13 +24,15 @@ export function SpikeTable({ subject: { asAdmin }, spikes, isFiltered }: SpikeTa
       rows={spikes.map((spike) => ({
         key: spike.message_id,
         cells: [
-          showDay(spike.day),
-          <a class="breakable" href={usageOf(spike, asAdmin)} title="Usage of the project in this month">
-            {spike.project_id}
-          </a>,
-          ...(asAdmin ? [<span class="breakable">{spike.partner_id}</span>] : []),
+          <span class="unbroken">{showDay(spike.day)}</span>,
+          <span class="breakable">
+            <a href={usageOf(spike, asAdmin)} title="Usage of the project in this month">
+              {spike.project_id}
+            </a>
+            {asAdmin ? <small> of {spike.partner_id}</small> : null}
+          </span>,
           <span>
-            {METRIC_TITLES[spike.metric]} <code>{spike.metric}</code>
+            {METRIC_TITLES[spike.metric]} <code class="unbroken">{spike.metric}</code>
           </span>,
           <Badge tone="warn">{spike.direction === 'up' ? '▲ up' : '▼ down'}</Badge>,
           exactWithUnit(spike.value, spike.unit),
@@ -54,8 +56,10 @@ function JudgedBy({ spike: { median_absolute_deviation, floor, unit, same_weekda
   const compared = counted(same_weekdays.length, 'weekday')
   return (
     <details>
-      <summary aria-label={`${compared} with which ${project_id} on ${showDay(day)} was compared`}>{compared}</summary>
-      <ul class="level-list breakable">
+      <summary class="unbroken" aria-label={`${compared} with which ${project_id} on ${showDay(day)} was compared`}>
+        {compared}
+      </summary>
+      <ul class="level-list">
         <li>Median absolute deviation: {allDigits(median_absolute_deviation)}</li>
         <li>Smallest difference: {exactWithUnit(floor, unit)}</li>
         <li>Same weekdays: {same_weekdays.map(allDigits).join('; ')}</li>
