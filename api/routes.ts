@@ -51,11 +51,12 @@ import { createSecretRoute, deleteSecretRoute, getSecret, listSecretsRoute, upda
 import { listServiceLogs } from './routes/service-logs.ts'
 import { listSigningKeys, rotateSigningKeyRoute } from './routes/signing-keys.ts'
 import { listSilentProjectsRoute } from './routes/silent-projects.ts'
+import { listOwnSpikesRoute, listSpikesRoute } from './routes/spikes.ts'
 import { addAdjustment, closeMonthRoute, getOwnStatement, getStatement, listOwnStatements, listStatementsRoute } from './routes/statements.ts'
 import { addOwnThresholdRoutes, addThresholdRoutes } from './routes/thresholds.ts'
 import { listUnregisteredProjectsRoute } from './routes/unregistered-projects.ts'
 import { getPartnershipUsage, getProjectUsage, getUsageOfPartner, getUsageOfProject } from './routes/usage.ts'
-import { getOwnProjection, getProjectionOfPartner } from './routes/usage-projection.ts'
+import { getOwnProjection, getOwnProjectionOfProject, getProjectionOfPartner, getProjectionOfProject } from './routes/usage-projection.ts'
 import { addOwnWebhookRoutes, addWebhookRoutes } from './routes/webhooks.ts'
 
 /** Every route there is. */
@@ -75,6 +76,8 @@ export function addRoutes(app: FastifyInstance, context: OperatorContext): void 
   getProjectionOfPartner(app, context)
   getProjectUsage(app, context)
   getUsageOfProject(app, context)
+  getOwnProjectionOfProject(app, context)
+  getProjectionOfProject(app, context)
   endProvisioningWaitsOnClose(app, context)
   syncEmbeddedProjectRoute(app, context)
   getProjectMetadata(app, context)
@@ -159,6 +162,8 @@ export function addRoutes(app: FastifyInstance, context: OperatorContext): void 
   addOwnWebhookRoutes(app, context)
   addThresholdRoutes(app, context)
   addOwnThresholdRoutes(app, context)
+  listSpikesRoute(app, context)
+  listOwnSpikesRoute(app, context)
 }
 
 /** These routes have a scope of their own, because their bodies stay bytes. */

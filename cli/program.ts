@@ -49,6 +49,7 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<Co
     replay: async () => (await import('./commands/replay.ts')).replayCommand,
     rejected: async () => (await import('./commands/rejected.ts')).rejectedCommand,
     thresholds: async () => (await import('./commands/thresholds.ts')).thresholdsCommand,
+    spikes: async () => (await import('./commands/spikes.ts')).spikesCommand,
     webhooks: async () => (await import('./commands/webhooks.ts')).webhooksCommand,
     unregistered: async () => (await import('./commands/unregistered.ts')).unregisteredCommand,
     'audit-log': async () => (await import('./commands/audit-log.ts')).auditLogCommand,

@@ -1,6 +1,5 @@
 import { z } from 'zod'
-import { isDay } from '../metering/period.ts'
-import { Day, DayParam, ExactNumber, Instant, PathId } from './fields.ts'
+import { Day, DayText, ExactNumber, Instant, isSpan, NOT_A_SPAN, PathId } from './fields.ts'
 import { defineOperation } from './operation.ts'
 import { NextCursor, PageQuery } from './pages.ts'
 
@@ -32,14 +31,6 @@ export const PartnershipDifference = z.object({
   kept_value: z.string(),
 })
 export type PartnershipDifference = z.output<typeof PartnershipDifference>
-
-const DayText = DayParam.refine(isDay, 'must be a calendar day as YYYY-MM-DD')
-
-/** Without this check an audit that compares nothing would report 0 differences. */
-function isSpan({ from, to }: { from?: string | undefined; to?: string | undefined }): boolean {
-  return from === undefined || to === undefined || from <= to
-}
-const NOT_A_SPAN = { path: ['from'], message: 'must not be after "to"' }
 
 const DayAudit = z.object({
   usage_date: Day,

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { isPlainText } from '../metering/event.ts'
 import { METRIC_NAMES, METRICS, type MetricName } from '../metering/metrics.ts'
 import { parseMonth } from '../metering/month.ts'
+import { isDay } from '../metering/period.ts'
 import { NumberToken } from '../metering/quantity.ts'
 import { INSTANCE_TYPES, PROJECT_STATUSES, REGIONS } from './lists.ts'
 import { hasVisibleCharacter, overridesDirection } from './visible-text.ts'
@@ -29,6 +30,13 @@ export const DayParam = z.string().meta({ format: 'date' })
 export const MonthParam = z.string().max(256).meta({ pattern: '^[0-9]{4}-(0[1-9]|1[0-2])$', example: '2026-01' })
 /** The same in a body, where what is no month is refused by its name. */
 export const MonthText = MonthParam.refine((text) => parseMonth(text) !== undefined, 'must be a month as YYYY-MM')
+export const DayText = DayParam.refine(isDay, 'must be a calendar day as YYYY-MM-DD')
+
+/** Whether `from` is not after `to`. Otherwise an empty list would look like an answer: an audit of no day has 0 differences. */
+export function isSpan({ from, to }: { from?: string | undefined; to?: string | undefined }): boolean {
+  return from === undefined || to === undefined || from <= to
+}
+export const NOT_A_SPAN = { path: ['from'], message: 'must not be after "to"' }
 
 export const PeriodQuery = z.strictObject({
   start_date: DayParam.optional().meta({ description: 'First day, inclusive. Default: 7 days before end_date.', example: '2026-01-01' }),

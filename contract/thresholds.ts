@@ -20,10 +20,11 @@ const Decimal = (name: string) =>
     .refine((text) => parseQuantity(text) !== undefined, quantityRule(name))
     .meta({ example: '1000000' })
 
-const Level = z.union([
-  z.strictObject({ name: Name, value: Decimal('value') }),
-  z.strictObject({ name: Name, percent_of_budget: z.number().int().min(1).max(PERCENT_MAX) }),
-])
+const LEVEL_RULE = `must have a name, and either value, a decimal as text of at most 29 integer and 9 fraction digits, or percent_of_budget, a whole number from 1 to ${PERCENT_MAX}`
+const Level = z.union(
+  [z.strictObject({ name: Name, value: Decimal('value') }), z.strictObject({ name: Name, percent_of_budget: z.number().int().min(1).max(PERCENT_MAX) })],
+  { error: LEVEL_RULE },
+)
 const Levels = z
   .array(Level)
   .min(1)

@@ -1,5 +1,7 @@
 import type { AdminRole } from '../contract/lists.ts'
+import { OPERATORS } from './automation/operators-subject.ts'
 import { SchedulesPage } from './automation/schedules/schedules-page.tsx'
+import { SpikesPage } from './automation/spikes/spikes-page.tsx'
 import { ThresholdsPage } from './automation/thresholds/thresholds-page.tsx'
 import { WebhooksPage } from './automation/webhooks/webhooks-page.tsx'
 import { ExportsPage } from './exports/exports-page.tsx'
@@ -42,6 +44,7 @@ export const PAGES_OF_ADMINS: readonly ShownPage[] = [
   { path: 'schedules', title: 'Schedules', group: 'Automation', isFor: isAdmin('operator'), show: ([id]) => <SchedulesPage id={id} /> },
   { path: 'webhooks', title: 'Webhooks', group: 'Automation', isFor: isAdmin('operator'), show: () => <WebhooksPage /> },
   { path: 'thresholds', title: 'Thresholds', group: 'Automation', isFor: isAdmin('operator'), show: () => <ThresholdsPage /> },
+  { path: 'spikes', title: 'Spikes', group: 'Automation', isFor: isAdmin('operator', 'finance'), show: () => <SpikesPage subject={OPERATORS} /> },
   {
     path: 'credentials',
     title: 'Credentials',

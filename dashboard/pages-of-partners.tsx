@@ -1,5 +1,6 @@
 import type { Subject } from './address/subject.ts'
 import { Notifications } from './automation/notifications.tsx'
+import { SpikesPage } from './automation/spikes/spikes-page.tsx'
 import { ProjectPage } from './projects/project-page.tsx'
 import { ProjectsPage } from './projects/projects-page.tsx'
 import type { Session } from './session/session.ts'
@@ -39,5 +40,6 @@ export const PAGES_OF_PARTNERS: readonly ShownPage[] = [
     show: ([month], session) =>
       month === undefined ? <StatementsPage subject={ownSubject(session)} /> : <StatementPage subject={ownSubject(session)} month={month} />,
   },
+  { path: 'spikes', title: 'Spikes', isFor: isPartner, show: (_, session) => <SpikesPage subject={ownSubject(session)} /> },
   { path: 'notifications', title: 'Notifications', isFor: isPartner, show: (_, session) => <Notifications subject={ownSubject(session)} /> },
 ]

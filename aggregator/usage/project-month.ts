@@ -14,10 +14,14 @@ export interface Projection {
 }
 
 /**
- * By metric; null before the first complete day of the month. A cumulative metric goes on with the mean of the complete days, and never
+ * Of a partner or a project, by metric; null before the first complete day of the month. A cumulative metric goes on with the mean of the complete days, and never
  * ends below what is used already; a peak metric stays at its greatest day, because nothing says that it will grow.
  */
-export function projectMonth({ summary, days }: PartnershipUsage, month: Month, asOfMs: number | null): ReadonlyMap<MetricName, Projection | null> {
+export function projectMonth(
+  { summary, days }: Pick<PartnershipUsage, 'summary' | 'days'>,
+  month: Month,
+  asOfMs: number | null,
+): ReadonlyMap<MetricName, Projection | null> {
   const { first, last } = periodOfMonth(month)
   const incomplete = asOfMs === null ? first : dayOf(asOfMs)
   const fromDays = incomplete <= first ? 0 : incomplete > last ? daysBetween(first, last) + 1 : daysBetween(first, incomplete)

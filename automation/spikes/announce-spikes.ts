@@ -1,4 +1,5 @@
 import { readAsOf } from '../../aggregator/as-of.ts'
+import type { SpikeData } from '../../contract/spikes.ts'
 import { compareDecimals } from '../../metering/exact-decimal.ts'
 import { METRICS } from '../../metering/metrics.ts'
 import { dayOf, instantOrNull, MS_PER_DAY } from '../../metering/timestamp.ts'
@@ -32,7 +33,7 @@ function spikeMessage(spike: Spike, endpoints: readonly Endpoint[], { asOfMs, no
   const { projectId, partnerId, metric, day, value, median, deviation, weeks, floor } = spike
   const type = 'usage.spike'
   const direction = compareDecimals(value, median) > 0 ? 'up' : 'down'
-  const data = {
+  const data: SpikeData = {
     ...{ project_id: projectId, partner_id: partnerId, metric, unit: METRICS[metric].unit, day, direction, value, median },
     ...{ median_absolute_deviation: deviation, deviations_min: SPIKE_DEVIATIONS, floor, same_weekdays: weeks, as_of: instantOrNull(asOfMs) },
   }

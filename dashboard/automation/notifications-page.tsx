@@ -20,7 +20,7 @@ export function NotificationsPage({ subject }: { subject: Subject }) {
       />
       <WebhookList subject={subject} webhooks={webhooks} />
       <ThresholdList subject={subject} thresholds={thresholds} />
-      <AboutSpikes subject={subject} />
+      <AboutSpikes />
     </>
   )
 }

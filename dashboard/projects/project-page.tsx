@@ -6,12 +6,15 @@ import { useAnswer } from '../calls/use-answer.ts'
 import { counted } from '../numbers/show-quantity.ts'
 import { showDay, showTime } from '../numbers/show-time.ts'
 import { Badge } from '../parts/notice.tsx'
+import { refreshOf } from '../parts/page-heading.tsx'
 import { ShownAnswer } from '../parts/shown-answer.tsx'
 import { session } from '../session/session.ts'
 import { BillingBadges } from '../usage/billing-badges.tsx'
 import { figuresOfProject, type ProjectUsage } from '../usage/figures.ts'
 import { MetricCards } from '../usage/metric-cards.tsx'
+import { OutlookFailure } from '../usage/outlook-failure.tsx'
 import { type ProjectOfSubject, readProjectUsage, undefinedIfNoSuchPeriod } from '../usage/read-usage.ts'
+import { useOutlook } from '../usage/use-outlook.ts'
 import { type ListedProject, readProjects } from './read-projects.ts'
 import { StatusBadge } from './status-badge.tsx'
 
@@ -21,6 +24,8 @@ export function ProjectPage({ subject, projectId }: { subject: Subject; projectI
   const before = periodBefore(chosen)
   const { period } = chosen
   const usage = useAnswer(`project ${projectId} ${period.first} ${period.last}`, (signal) => readBoth({ subject, projectId }, period, before, signal))
+  const outlook = useOutlook({ subject, projectId }, chosen.choice)
+  const { isRefreshing, onRefresh } = refreshOf(usage, outlook)
   return (
     <>
       <div class="heading">
@@ -31,7 +36,8 @@ export function ProjectPage({ subject, projectId }: { subject: Subject; projectI
         {({ now, earlier }) => (
           <>
             <ProjectState subject={subject} projectId={projectId} period={period} project={now.project} />
-            <BillingBadges {...now} period={period} onRefresh={usage.reload} isRefreshing={usage.state === 'ready' && usage.isRefreshing} />
+            <BillingBadges {...now} period={period} onRefresh={onRefresh} isRefreshing={isRefreshing} />
+            <OutlookFailure outlook={outlook} />
             <MetricCards
               of="project"
               subject={subject}
@@ -40,6 +46,7 @@ export function ProjectPage({ subject, projectId }: { subject: Subject; projectI
               before={before}
               figures={figuresOfProject(now)}
               earlier={earlier === undefined ? [] : figuresOfProject(earlier)}
+              outlook={outlook.state === 'ready' ? outlook.value : undefined}
             />
           </>
         )}

@@ -2,7 +2,7 @@ import { METRICS } from '../../metering/metrics.ts'
 import { counted, exactWithUnit, withUnit } from '../numbers/show-quantity.ts'
 import type { Figure } from './figures.ts'
 import { LevelMarks } from './level-marks.tsx'
-import { type Outlook, type Projected, projectedOf } from './read-outlook.ts'
+import type { Outlook, Projected } from './read-outlook.ts'
 
 interface CardOutlookProps {
   readonly figure: Figure
@@ -12,7 +12,7 @@ interface CardOutlookProps {
 /** What a month may become, beside its total: the projection, and the levels of the thresholds of the metric. */
 export function CardOutlook({ figure, outlook }: CardOutlookProps) {
   const { metric } = figure
-  const projected = projectedOf(outlook, metric)
+  const projected = outlook.projectedOf(metric)
   return (
     <>
       {projected === undefined ? null : <ProjectedTotal projected={projected} unit={METRICS[metric].unit} />}

@@ -9,7 +9,7 @@ import type { ShownUsage } from './shown-usage.ts'
 interface MetricCardsProps extends ShownUsage {
   readonly figures: readonly Figure[]
   readonly earlier: readonly Figure[]
-  /** For a month of a partner. */
+  /** For a month. */
   readonly outlook?: Outlook | undefined
 }
 

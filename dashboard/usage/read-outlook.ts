@@ -1,6 +1,11 @@
 import type { AnswerOf } from '../../contract/operation.ts'
 import type { LIST_OWN_THRESHOLDS, LIST_THRESHOLDS } from '../../contract/thresholds.ts'
-import type { GET_OWN_PROJECTION, GET_PROJECTION_OF_PARTNER } from '../../contract/usage-projection.ts'
+import type {
+  GET_OWN_PROJECTION,
+  GET_OWN_PROJECTION_OF_PROJECT,
+  GET_PROJECTION_OF_PARTNER,
+  GET_PROJECTION_OF_PROJECT,
+} from '../../contract/usage-projection.ts'
 import { METRICS, type MetricName } from '../../metering/metrics.ts'
 import type { Subject } from '../address/subject.ts'
 import { call } from '../calls/call.ts'
@@ -8,26 +13,29 @@ import type { AsText } from '../calls/numbers-as-text.ts'
 import { caller, hasPartnerSecret, hasRole } from '../session/session.ts'
 
 export type Threshold = AsText<AnswerOf<typeof LIST_THRESHOLDS>>['thresholds'][number]
-type Projection = AsText<AnswerOf<typeof GET_OWN_PROJECTION>>
-export type Projected = NonNullable<Projection['projected'][string]>
+type Projection = AsText<AnswerOf<typeof GET_OWN_PROJECTION>>['projected']
+type ProjectionOfProject = AsText<AnswerOf<typeof GET_OWN_PROJECTION_OF_PROJECT>>['projected']
+export type Projected = NonNullable<Projection[keyof Projection]>
+
+/** Whose usage is shown: all projects of a partner together, or one of them. */
+export interface OutlookOf {
+  readonly subject: Subject
+  readonly projectId?: string | undefined
+}
 
 /** What the cards of a month show beside the totals. */
 export interface Outlook {
-  /** Of all projects of the partner together. */
   readonly thresholds: readonly Threshold[]
-  /** Undefined for a month that is over. */
-  readonly projection: Projection | undefined
+  /** Undefined for a month that is over, and before the first complete day. */
+  readonly projectedOf: (metric: MetricName) => Projected | undefined
 }
 
 /** One call for the thresholds and one for the projection, whatever the number of cards; each only if the credential may make it. */
-export async function readOutlook(subject: Subject, isCurrentMonth: boolean, signal: AbortSignal): Promise<Outlook> {
-  const [{ thresholds }, projection] = await Promise.all([readThresholds(subject, signal), isCurrentMonth ? readProjection(subject, signal) : undefined])
-  const ofPartner = thresholds.filter(({ partner_id, project_id, active }) => active && project_id === null && partner_id === subject.partnerId)
-  return { thresholds: ofPartner, projection }
-}
-
-export function projectedOf({ projection }: Outlook, metric: MetricName): Projected | undefined {
-  return projection?.projected[METRICS[metric].partnershipName] ?? undefined
+export async function readOutlook(of: OutlookOf, isCurrentMonth: boolean, signal: AbortSignal): Promise<Outlook> {
+  const { subject, projectId = null } = of
+  const [{ thresholds }, projectedOf] = await Promise.all([readThresholds(subject, signal), isCurrentMonth ? readProjection(of, signal) : () => undefined])
+  const own = thresholds.filter(({ partner_id, project_id, active }) => active && project_id === projectId && partner_id === subject.partnerId)
+  return { thresholds: own, projectedOf }
 }
 
 function readThresholds({ partnerId, asAdmin }: Subject, signal: AbortSignal): Promise<{ readonly thresholds: readonly Threshold[] }> {
@@ -37,8 +45,27 @@ function readThresholds({ partnerId, asAdmin }: Subject, signal: AbortSignal): P
   return Promise.resolve({ thresholds: [] })
 }
 
-function readProjection({ partnerId, asAdmin }: Subject, signal: AbortSignal): Promise<Projection> {
+async function readProjection({ subject, projectId }: OutlookOf, signal: AbortSignal): Promise<Outlook['projectedOf']> {
+  if (projectId === undefined) {
+    const projected = await readProjectionOfPartner(subject, signal)
+    return (metric) => projected[METRICS[metric].partnershipName] ?? undefined
+  }
+  const projected = await readProjectionOfProject(subject, projectId, signal)
+  return (metric) => projected[METRICS[metric].projectSummaryName] ?? undefined
+}
+
+async function readProjectionOfPartner({ partnerId, asAdmin }: Subject, signal: AbortSignal): Promise<Projection> {
   const request = { method: 'GET', params: { partnerId } } as const
-  if (asAdmin) return call<typeof GET_PROJECTION_OF_PARTNER>(caller(signal), { ...request, path: '/admin/v1/partners/:partnerId/usage/projection' })
-  return call<typeof GET_OWN_PROJECTION>(caller(signal), { ...request, path: '/partnership/v1/:partnerId/usage/projection' })
+  const { projected } = asAdmin
+    ? await call<typeof GET_PROJECTION_OF_PARTNER>(caller(signal), { ...request, path: '/admin/v1/partners/:partnerId/usage/projection' })
+    : await call<typeof GET_OWN_PROJECTION>(caller(signal), { ...request, path: '/partnership/v1/:partnerId/usage/projection' })
+  return projected
+}
+
+async function readProjectionOfProject({ partnerId, asAdmin }: Subject, projectId: string, signal: AbortSignal): Promise<ProjectionOfProject> {
+  const request = { method: 'GET', params: { partnerId, projectId } } as const
+  const { projected } = asAdmin
+    ? await call<typeof GET_PROJECTION_OF_PROJECT>(caller(signal), { ...request, path: '/admin/v1/projects/:projectId/usage/projection' })
+    : await call<typeof GET_OWN_PROJECTION_OF_PROJECT>(caller(signal), { ...request, path: '/partnership/v1/:partnerId/:projectId/usage/projection' })
+  return projected
 }

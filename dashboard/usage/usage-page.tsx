@@ -2,13 +2,13 @@ import { address } from '../address/address.ts'
 import { type Period, periodBefore, periodOf, periodParameters } from '../address/period.ts'
 import { PeriodPicker } from '../address/period-picker.tsx'
 import { linkOfSubject, type Subject } from '../address/subject.ts'
-import type { CallFailed } from '../calls/call.ts'
 import { useAnswer } from '../calls/use-answer.ts'
-import { Notice } from '../parts/notice.tsx'
+import { refreshOf } from '../parts/page-heading.tsx'
 import { ShownAnswer } from '../parts/shown-answer.tsx'
 import { BillingBadges } from './billing-badges.tsx'
 import { figuresOfPartnership, type PartnershipUsage } from './figures.ts'
 import { MetricCards } from './metric-cards.tsx'
+import { OutlookFailure } from './outlook-failure.tsx'
 import { readPartnershipUsage, undefinedIfNoSuchPeriod } from './read-usage.ts'
 import { useOutlook } from './use-outlook.ts'
 
@@ -19,11 +19,8 @@ export function UsagePage({ subject }: { subject: Subject }) {
   const { period } = chosen
   const key = `usage ${subject.partnerId} ${period.first} ${period.last}`
   const usage = useAnswer(key, (signal) => readBoth(subject, period, before, signal))
-  const outlook = useOutlook(subject, chosen.choice)
-  const refresh = () => {
-    usage.reload()
-    outlook.reload()
-  }
+  const outlook = useOutlook({ subject }, chosen.choice)
+  const { isRefreshing, onRefresh } = refreshOf(usage, outlook)
   return (
     <>
       <div class="heading">
@@ -33,8 +30,8 @@ export function UsagePage({ subject }: { subject: Subject }) {
       <ShownAnswer answer={usage} what="usage">
         {({ now, earlier }) => (
           <>
-            <BillingBadges {...now} period={period} onRefresh={refresh} isRefreshing={usage.state === 'ready' && usage.isRefreshing} />
-            {outlook.state === 'failed' ? <OutlookFailure failure={outlook.failure} /> : null}
+            <BillingBadges {...now} period={period} onRefresh={onRefresh} isRefreshing={isRefreshing} />
+            <OutlookFailure outlook={outlook} />
             <MetricCards
               of="partnership"
               subject={subject}
@@ -51,16 +48,6 @@ export function UsagePage({ subject }: { subject: Subject }) {
         )}
       </ShownAnswer>
     </>
-  )
-}
-
-/** The totals are complete without it. */
-function OutlookFailure({ failure }: { failure: CallFailed }) {
-  return (
-    <Notice tone="warn">
-      <strong>Thresholds and the projection are not shown</strong>
-      <p>{failure.message} Refresh to try again.</p>
-    </Notice>
   )
 }
 

@@ -4,11 +4,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { HAS_CHROMIUM, TestBrowser } from '../support/clients/browser.ts'
 import type { Credentials } from '../support/clients/client.ts'
 import { openDashboard } from '../support/clients/dashboard.ts'
+import { makeSpikes } from '../support/worlds/make-spikes.ts'
 import { startTestService, type TestService } from '../support/worlds/test-service.ts'
 
 const MONTH = '2026-01'
 const PARTNER_PAGES = ['usage', `usage?month=${MONTH}`, `projects?month=${MONTH}`, `projects/shop?month=${MONTH}`, 'statements', `statements/${MONTH}`]
-const OWN_PAGES = ['notifications']
+const OWN_PAGES = ['spikes', 'notifications']
 const ADMIN_PAGES = [
   'months',
   'partners',
@@ -23,6 +24,7 @@ const ADMIN_PAGES = [
   'schedules',
   'webhooks',
   'thresholds',
+  'spikes',
   'credentials',
   'audit-log',
 ]
@@ -73,6 +75,8 @@ describe.skipIf(!HAS_CHROMIUM)('the dashboard for everybody', () => {
     await client.partner(partner, 'POST', '/webhooks', JSON.stringify(webhook))
     await client.admin('POST', '/admin/v1/thresholds', { ...threshold, partner_id: partner.partnerId })
     await client.partner(partner, 'POST', '/thresholds', JSON.stringify(threshold))
+    await client.registerProject('spiking-project', partner.partnerId)
+    await makeSpikes(tested, { 'spiking-project': '12345678901234567890123456789.123456789' })
     await client.send([{ event_id: '7', project_id: 'shop', metric: 'ai_tokens', value: '3', timestamp: new Date().toISOString() }])
   })
   afterAll(async () => {
@@ -126,6 +130,12 @@ describe.skipIf(!HAS_CHROMIUM)('the dashboard for everybody', () => {
         expect(await findings(admin.page, button)).toEqual([])
         await admin.page.keyboard.press('Escape')
       }
+      await admin.page.getByRole('button', { name: /^Change the threshold/ }).click()
+      expect(await findings(admin.page, 'change a threshold')).toEqual([])
+      await admin.page.keyboard.press('Escape')
+      await admin.page.goto(`${tested.service.url}/#/spikes`)
+      await admin.page.getByText('8 weekdays').click()
+      expect(await findings(admin.page, 'the numbers of a spike')).toEqual([])
       await admin.close()
     }
   })

@@ -109,6 +109,66 @@ describe.skipIf(!HAS_CHROMIUM)('schedules, webhooks and thresholds in the dashbo
     await close()
   })
 
+  test.each([
+    ['a partner', '#/notifications', () => ({ path: `/partnership/v1/${partner.partnerId}/thresholds`, as: partner })],
+    ['an operator', '#/thresholds', () => ({ path: '/admin/v1/thresholds', as: { token: tested.service.adminToken } })],
+  ] as const)('%s changes the levels, the budget and the state of a threshold, and mistakes stand beside their fields', async (_, at, who) => {
+    const { path, as } = who()
+    const isOwn = 'secret' in as
+    const levels = [{ name: 'warning', percent_of_budget: 80 }]
+    const created = { metric: 'mcp_calls', per: 'month', levels, budget: '100', ...(isOwn ? {} : { partner_id: partner.partnerId }) }
+    const { threshold } = (isOwn ? await useOwn('POST', '/thresholds', created) : await tested.client.admin('POST', path, created)).body
+    const stored = async () => {
+      const { thresholds } = (isOwn ? await tested.client.partner(partner, 'GET', '/thresholds') : await tested.client.admin('GET', path)).body
+      return thresholds.find(({ id }: { id: string }) => id === threshold.id)
+    }
+    const { page, problems, close } = await open(at, as)
+    const change = page.getByRole('button', { name: `Change the threshold of MCP calls, ${threshold.id}…` })
+    await change.click()
+    const dialog = page.getByRole('dialog', { name: 'Change the threshold of MCP calls' })
+    const save = dialog.getByRole('button', { name: 'Save' })
+    const alertOf = (hasText: RegExp) => dialog.getByRole('alert').filter({ hasText })
+    await dialog.getByLabel(/^Budget/).fill('12,5')
+    await save.click()
+    await alertOf(/^Budget per month.*: budget must be a decimal/).waitFor()
+    expect(await dialog.locator('[aria-invalid="true"]').getAttribute('name')).toBe('budget')
+    await dialog.getByLabel(/^Budget/).fill('')
+    await save.click()
+    await alertOf(/^Budget per month.*: is missing, and a level is a percentage of it/).waitFor()
+    await dialog.getByRole('button', { name: 'Add a level' }).click()
+    await dialog.getByLabel('Name of level 2').fill('warning')
+    await dialog.getByLabel('Level 2 is reached at').fill('5')
+    await dialog.getByLabel(/^Budget/).fill('250.5')
+    await dialog.getByLabel('Level 2 is reached at').fill('five')
+    await save.click()
+    await alertOf(/^Level 2: value must be a decimal of at most 29 integer/).waitFor()
+    expect(await dialog.locator('[aria-invalid="true"]').inputValue()).toBe('five')
+    await dialog.getByLabel('Level 2 is reached at').fill('5')
+    await save.click()
+    await alertOf(/^Levels: must have a different name for each level/).waitFor()
+    expect(await stored()).toEqual(threshold)
+    await dialog.getByLabel('Name of level 2').fill('much')
+    await dialog.getByLabel('Level 2 is reached at').fill('240.25')
+    await dialog.getByLabel('Active').uncheck()
+    await save.click()
+    await dialog.waitFor({ state: 'detached' })
+    const row = page.getByRole('row').filter({ has: change })
+    await row.getByText('much: 240.25 calls').waitFor()
+    await row.getByText('not active', { exact: true }).waitFor()
+    const changed = [
+      { name: 'warning', percent_of_budget: '80' },
+      { name: 'much', value: '240.25' },
+    ]
+    expect(await stored()).toMatchObject({ levels: changed, budget: '250.5', active: false })
+    await change.click()
+    await dialog.getByLabel('Active').check()
+    await save.click()
+    await row.getByText('not active', { exact: true }).waitFor({ state: 'detached' })
+    expect(await stored()).toMatchObject({ levels: changed, budget: '250.5', active: true })
+    expect(problems).toEqual([])
+    await close()
+  })
+
   test('a token of a partner may not use notifications, and the page says what to do', async () => {
     const { token } = (await useOwn('POST', '/tokens', {})).body
     const { page, close } = await open('#/notifications', { token })

@@ -18,6 +18,7 @@ import { caller } from '../../session/session.ts'
 
 export type Threshold = AsText<AnswerOf<typeof LIST_THRESHOLDS>>['thresholds'][number]
 export type NewThreshold = NonNullable<RequestInput<typeof CREATE_THRESHOLD>['body']>
+export type ThresholdChanges = NonNullable<RequestInput<typeof UPDATE_THRESHOLD>['body']>
 
 /** As many as the service lists in one answer. */
 const CROSSINGS_MAX = 100
@@ -35,8 +36,8 @@ export function createThreshold({ partnerId, asAdmin }: Subject, { partner_id, .
   return call<typeof CREATE_OWN_THRESHOLD>(caller(), { method: 'POST', path: '/partnership/v1/:partnerId/thresholds', params: { partnerId }, body: own })
 }
 
-export function activateThreshold({ partnerId, asAdmin }: Subject, thresholdId: string, active: boolean) {
-  const request = { method: 'PATCH', params: { partnerId, thresholdId }, body: { active } } as const
+export function updateThreshold({ partnerId, asAdmin }: Subject, thresholdId: string, body: ThresholdChanges) {
+  const request = { method: 'PATCH', params: { partnerId, thresholdId }, body } as const
   if (asAdmin) return call<typeof UPDATE_THRESHOLD>(caller(), { ...request, path: '/admin/v1/thresholds/:thresholdId' })
   return call<typeof UPDATE_OWN_THRESHOLD>(caller(), { ...request, path: '/partnership/v1/:partnerId/thresholds/:thresholdId' })
 }

@@ -6,8 +6,10 @@ import { plural } from '../../numbers/show-quantity.ts'
 import { FormDialog } from '../../parts/form-dialog.tsx'
 import { useAction } from '../../parts/use-action.ts'
 import { Field, withoutField } from '../field.tsx'
+import { BudgetField } from './budget-field.tsx'
 import { createThreshold } from './call-thresholds.ts'
-import { type LevelDraft, LevelFields } from './level-fields.tsx'
+import { type LevelDraft, levelOf } from './level-draft.ts'
+import { LevelFields } from './level-fields.tsx'
 
 interface CreateThresholdDialogProps {
   readonly subject: Subject
@@ -33,7 +35,7 @@ export function CreateThresholdDialog({ subject, onCreated, onClose }: CreateThr
       await createThreshold(subject, {
         metric,
         per: 'month',
-        levels: levels.map(({ name, amount, of }) => (of === 'percent' ? { name, percent_of_budget: Number(amount) } : { name, value: amount.trim() })),
+        levels: levels.map(levelOf),
         ...(textOf('budget') === '' ? {} : { budget: textOf('budget') }),
         ...(scope === 'project' ? { project_id: textOf('project_id') } : subject.asAdmin ? { partner_id: textOf('partner_id') } : {}),
       })
@@ -82,14 +84,7 @@ export function CreateThresholdDialog({ subject, onCreated, onClose }: CreateThr
           {(attributes) => <input {...attributes} required maxLength={128} autocomplete="off" spellcheck={false} />}
         </Field>
       ) : null}
-      <Field
-        label={`Budget per month, in ${unit} (optional)`}
-        name="budget"
-        failure={failure}
-        hint="A decimal, such as 2000000. Levels may be a percentage of it."
-      >
-        {(attributes) => <input {...attributes} inputMode="decimal" maxLength={64} autocomplete="off" />}
-      </Field>
+      <BudgetField unit={unit} failure={failure} />
       <LevelFields levels={levels} unit={unit} failure={failure} onChange={setLevels} />
     </FormDialog>
   )

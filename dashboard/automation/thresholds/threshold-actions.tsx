@@ -2,7 +2,8 @@ import { useState } from 'preact/hooks'
 import type { Subject } from '../../address/subject.ts'
 import { METRIC_TITLES } from '../../numbers/metric-titles.ts'
 import { ConfirmDialog } from '../../parts/confirm-dialog.tsx'
-import { activateThreshold, removeThreshold, type Threshold } from './call-thresholds.ts'
+import { removeThreshold, type Threshold } from './call-thresholds.ts'
+import { ChangeThresholdDialog } from './change-threshold-dialog.tsx'
 import { HistoryDialog } from './history-dialog.tsx'
 
 interface ThresholdActionsProps {
@@ -13,40 +14,26 @@ interface ThresholdActionsProps {
 
 /** What can be done with a threshold. */
 export function ThresholdActions({ subject, threshold, onChanged }: ThresholdActionsProps) {
-  const [asked, setAsked] = useState<'history' | 'pause' | 'remove'>()
+  const [asked, setAsked] = useState<'history' | 'change' | 'remove'>()
   const close = () => setAsked(undefined)
-  const { id, active, metric } = threshold
+  const { id, metric } = threshold
   const name = `the threshold of ${METRIC_TITLES[metric]}`
   return (
     <div class="row-actions">
       <button type="button" aria-label={`History of ${name}, ${id}…`} onClick={() => setAsked('history')}>
         History…
       </button>
-      <button type="button" aria-label={`${active ? 'Pause' : 'Resume'} ${name}, ${id}…`} onClick={() => setAsked('pause')}>
-        {active ? 'Pause…' : 'Resume…'}
+      <button type="button" aria-label={`Change ${name}, ${id}…`} onClick={() => setAsked('change')}>
+        Change…
       </button>
       <button type="button" aria-label={`Remove ${name}, ${id}…`} onClick={() => setAsked('remove')}>
         Remove…
       </button>
       {asked === 'history' ? <HistoryDialog subject={subject} threshold={threshold} onClose={close} /> : null}
-      {asked === 'pause' ? (
-        <ConfirmDialog
-          heading={`${active ? 'Pause' : 'Resume'} ${name}?`}
-          verb={active ? 'Pause' : 'Resume'}
-          act={() => activateThreshold(subject, id, !active)}
-          onDone={onChanged}
-          onClose={close}
-        >
-          <p>
-            {active
-              ? 'No message is sent about its levels until it is resumed.'
-              : 'Levels that usage of an open month has reached meanwhile are notified after it is resumed.'}
-          </p>
-        </ConfirmDialog>
-      ) : null}
+      {asked === 'change' ? <ChangeThresholdDialog subject={subject} threshold={threshold} onChanged={onChanged} onClose={close} /> : null}
       {asked === 'remove' ? (
         <ConfirmDialog heading={`Remove ${name}?`} verb="Remove" isDangerous act={() => removeThreshold(subject, id)} onDone={onChanged} onClose={close}>
-          <p>No message is sent about its levels any more. To stop it for a while, pause it instead.</p>
+          <p>No message is sent about its levels any more. To stop it for a while, change it to not active instead.</p>
         </ConfirmDialog>
       ) : null}
     </div>

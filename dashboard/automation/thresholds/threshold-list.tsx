@@ -44,7 +44,7 @@ export function ThresholdList({ subject, thresholds }: ThresholdListProps) {
                 <span class="breakable">{scopeOf(threshold, subject)}</span>,
                 <Levels threshold={threshold} />,
                 threshold.budget === null ? 'none' : exactWithUnit(threshold.budget, METRICS[threshold.metric].unit),
-                threshold.active ? <Badge tone="good">active</Badge> : <Badge tone="warn">paused</Badge>,
+                threshold.active ? <Badge tone="good">active</Badge> : <Badge tone="warn">not active</Badge>,
                 <ThresholdActions subject={subject} threshold={threshold} onChanged={thresholds.reload} />,
               ],
             }))}

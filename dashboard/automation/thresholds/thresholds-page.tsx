@@ -16,7 +16,7 @@ export function ThresholdsPage() {
         {...refreshOf(thresholds)}
       />
       <ThresholdList subject={OPERATORS} thresholds={thresholds} />
-      <AboutSpikes subject={OPERATORS} />
+      <AboutSpikes />
     </>
   )
 }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Credentials } from '../../support/clients/client.ts'
+import { makeSpikes } from '../../support/worlds/make-spikes.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 type Row = Record<string, string | null>
@@ -25,6 +26,7 @@ beforeAll(async () => {
   for (let index = 0; index < 3; index += 1) await client.send(rejected(`alone-${index}`))
   const timestamp = new Date().toISOString()
   await client.send(['u-1', 'u-2', 'u-3'].map((project_id) => ({ event_id: 'e', project_id, metric: 'ai_tokens', value: 1, timestamp })))
+  await makeSpikes(tested, { 'p-1': '0', 'p-2': '900000', other: '900000' })
 })
 afterAll(() => tested.stop())
 
@@ -53,6 +55,7 @@ const LISTS = [
   ['/admin/v1/tokens', 'tokens', 3],
   ['/admin/v1/rejected-events', 'rejected_events', 8],
   ['/admin/v1/unregistered-projects', 'projects', 3],
+  ['/admin/v1/spikes', 'spikes', 3],
 ] as const
 
 describe('lists of operators have pages', () => {

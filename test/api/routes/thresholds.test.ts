@@ -145,8 +145,10 @@ describe('mistakes name their field, and nothing is half created', () => {
         ],
       },
     ],
-    ['levels', { ...VALID, levels: [{ name: 'a', value: '-5' }] }],
-    ['levels', { ...VALID, levels: [{ name: 'a', value: 5 }] }],
+    ['levels.0.value: value must be a decimal', { ...VALID, levels: [{ name: 'a', value: '-5' }] }],
+    ['levels.0: must have a name, and either value', { ...VALID, levels: [{ name: 'a', value: 5 }] }],
+    ['levels.0.percent_of_budget', { ...VALID, levels: [{ name: 'a', percent_of_budget: 0 }] }],
+    ['levels.0: must have a name, and either value', { ...VALID, levels: [{ name: 'a' }] }],
     ['metric', { ...VALID, metric: 'none' }],
     ['per', { ...VALID, per: 'day' }],
   ])('%s', async (field, body) => {

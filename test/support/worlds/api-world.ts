@@ -104,6 +104,7 @@ async function knownToOperators(client: MeterlineClient, changed: Credentials, a
     'query.month': MONTHS,
     'query.partner_id': [changed.partnerId, another.partnerId],
     'query.partner': [changed.partnerId, another.partnerId],
+    'query.project_id': ['changed'],
     'body.partner_id': [changed.partnerId],
     'body.project_id': ['changed'],
     'body.month': MONTHS,

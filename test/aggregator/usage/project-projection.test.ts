@@ -1,0 +1,79 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { readPartnershipUsage } from '../../../aggregator/usage/partnership-usage.ts'
+import { type Projection, projectMonth } from '../../../aggregator/usage/project-month.ts'
+import { readProjectUsage } from '../../../aggregator/usage/project-usage.ts'
+import { METRIC_NAMES, METRICS, type MetricName } from '../../../metering/metrics.ts'
+import { type Month, periodOfMonth } from '../../../metering/month.ts'
+import { parseQuantity } from '../../../metering/quantity.ts'
+import { Random } from '../../support/random.ts'
+import { DaysWorld } from '../../support/worlds/days-world.ts'
+
+const SEED = Number(process.env['RANDOM_SEED'] ?? Date.now() % 1_000_000)
+const MONTH = '2026-02' as Month
+const DAYS_OF_MONTH = 28
+const EVENTS = 60
+
+type Used = readonly [project: string, metric: MetricName, day: string, value: string]
+
+let world: DaysWorld
+beforeAll(async () => {
+  world = await DaysWorld.open()
+})
+afterAll(() => world.close())
+
+test(`the projection of a project is that of its own events, on every day of the month (seed ${SEED})`, async () => {
+  const random = new Random(SEED)
+  const partner = await world.partner('Acme')
+  const alone = await world.partner('With one project')
+  for (const project of ['a', 'b']) await world.register(project, partner)
+  await world.register('c', alone)
+  const events = Array.from({ length: EVENTS }, (): Used => {
+    const day = `2026-02-${String(1 + random.below(DAYS_OF_MONTH)).padStart(2, '0')}`
+    return [random.pick(['a', 'b', 'c']), random.pick(METRIC_NAMES), day, `${random.below(1_000)}.${1 + random.below(9)}`]
+  })
+  // Neither the month before nor the one after is part of it.
+  await world.post(...events, ['a', 'ai_tokens', '2026-01-31', '999999'], ['a', 'ai_tokens', '2026-03-01', '999999'])
+  const period = periodOfMonth(MONTH)
+  const usages = await Promise.all(['a', 'b', 'c'].map(async (id) => ({ id, usage: await readProjectUsage(world.clickhouse, id, period) })))
+  for (let day = 1; day <= DAYS_OF_MONTH + 1; day += 1) {
+    const asOfMs = Date.UTC(2026, 1, day, 9)
+    for (const { id, usage } of usages)
+      expect([id, day, Object.fromEntries(projectMonth(usage, MONTH, asOfMs))]).toEqual([
+        id,
+        day,
+        oracle(
+          events.filter(([project]) => project === id),
+          day,
+        ),
+      ])
+  }
+  const ofPartner = await readPartnershipUsage(world.clickhouse, alone, period)
+  const [, , c] = usages
+  const asOfMs = Date.UTC(2026, 1, 14)
+  expect(projectMonth(ofPartner, MONTH, asOfMs)).toEqual(c === undefined ? undefined : projectMonth(c.usage, MONTH, asOfMs))
+})
+
+/** With whole tenths, of which there is one in each value: the greatest day, or the mean of the complete days times the days of the month. */
+function oracle(events: readonly Used[], incompleteDay: number): Record<MetricName, Projection | null> {
+  const complete = incompleteDay - 1
+  const projectionOf = (metric: MetricName): Projection | null => {
+    if (complete === 0) return null
+    const own = events.filter(([, used]) => used === metric).map(([, , day, value]) => ({ day: Number(day.slice(-2)), tenths: BigInt(value.replace('.', '')) }))
+    if (METRICS[metric].kind === 'peak') {
+      const [greatest = 0n] = own.map(({ tenths }) => tenths).sort((left, right) => Number(right - left))
+      return { value: decimal(greatest, 10n), method: 'greatest_day', fromDays: complete }
+    }
+    const sumOf = (some: typeof own) => some.reduce((sum, { tenths }) => sum + tenths, 0n)
+    const mean = [sumOf(own.filter(({ day }) => day <= complete)) * BigInt(DAYS_OF_MONTH), 10n * BigInt(complete)] as const
+    const used = [sumOf(own), 10n] as const
+    const isLess = mean[0] * used[1] < used[0] * mean[1]
+    return { value: decimal(...(isLess ? used : mean)), method: 'mean_of_complete_days', fromDays: complete }
+  }
+  return Object.fromEntries(METRIC_NAMES.map((metric) => [metric, projectionOf(metric)])) as Record<MetricName, Projection | null>
+}
+
+/** A fraction as a decimal, cut after nine digits. */
+function decimal(numerator: bigint, denominator: bigint): string {
+  const digits = String((numerator * 1_000_000_000n) / denominator).padStart(10, '0')
+  return parseQuantity(`${digits.slice(0, -9)}.${digits.slice(-9)}`) ?? 'not a decimal'
+}
