@@ -7,7 +7,8 @@ import type { MasterKeys } from '../registry/keys/sealing.ts'
 import type { ClickHouse } from '../sql/clickhouse.ts'
 import { announceSpikes } from './spikes/announce-spikes.ts'
 import { ThresholdEvaluator } from './thresholds/evaluate-thresholds.ts'
-import { announceIncidents, announceSilentProjects, announceUnregisteredProjects } from './webhooks/announce-projects.ts'
+import { announceIncidents } from './webhooks/announce-incidents.ts'
+import { announceSilentProjects, announceUnregisteredProjects } from './webhooks/announce-projects.ts'
 import { announceStatements } from './webhooks/announce-statements.ts'
 import { MessageDelivery } from './webhooks/deliver-messages.ts'
 import { MessageQueue } from './webhooks/message-queue.ts'
@@ -19,8 +20,6 @@ export interface AutomationOptions {
   readonly masterKeys: MasterKeys | undefined
   readonly allowed: Networks
   readonly publicUrl: string
-  /** The logs of this process that are stopped by an incident. */
-  readonly incidents: () => readonly { readonly log: string; readonly kind: string }[]
   readonly logger: Logger
   /** ms since 1970. */
   readonly now: () => number
@@ -39,7 +38,7 @@ export interface Automation {
 }
 
 export async function startAutomation(options: AutomationOptions): Promise<Automation> {
-  const { changes, masterKeys, allowed, publicUrl, incidents, logger, now } = options
+  const { changes, masterKeys, allowed, publicUrl, logger, now } = options
   // A lane of its own: closing a month takes minutes.
   const clickhouse = { ...options.clickhouse, work: await options.clickhouse.openLane() }
   const queue = new MessageQueue(clickhouse)
@@ -55,7 +54,7 @@ export async function startAutomation(options: AutomationOptions): Promise<Autom
       logger,
     }),
     repeat({ name: 'statement_messages', everyMs: STATEMENTS_EVERY_MS, run: () => announceStatements(announcer), logger }),
-    repeat({ name: 'incident_messages', everyMs: INCIDENTS_EVERY_MS, run: () => announceIncidents(announcer, incidents()), logger }),
+    repeat({ name: 'incident_messages', everyMs: INCIDENTS_EVERY_MS, run: () => announceIncidents(announcer), logger }),
     repeat({
       name: 'project_messages',
       everyMs: PROJECTS_EVERY_MS,
@@ -79,6 +78,6 @@ export async function startAutomation(options: AutomationOptions): Promise<Autom
 
 const EVALUATE_EVERY_MS = 2_000
 const STATEMENTS_EVERY_MS = 60_000
-const INCIDENTS_EVERY_MS = 30_000
+const INCIDENTS_EVERY_MS = 10_000
 /** What they find changes once a day. */
 const PROJECTS_EVERY_MS = 3_600_000

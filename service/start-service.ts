@@ -150,7 +150,7 @@ async function buildAppOf(options: PartOptions, part: ServicePart) {
     const masterKeys = configuredMasterKeys(config)
     const aggregating = await openBackgroundJobs(options, { runBetweenBatches: runAfterDelay, changes })
     openScheduler({ config, clickhouse, logger, closers, build }, masterKeys)
-    await openAutomation(options, { changes, masterKeys, ingesting: undefined })
+    await openAutomation(options, { changes, masterKeys })
     return buildHealthApp({ ...common, ingesting: undefined, aggregating })
   }
   const log = await openLog({ config, clickhouse, logger: logger.child({ source: 'ingest' }), part, onFailed })
@@ -237,7 +237,7 @@ async function buildApiApp(options: PartOptions, log: OpenedLog, part: ServicePa
   closers.add(() => lastUsed.stop())
   const { runBetweenBatches } = log
   const aggregating = part === 'all' ? await openBackgroundJobs(options, { runBetweenBatches, changes: registry.changes }) : undefined
-  if (part === 'all') await openAutomation(options, { changes: registry.changes, masterKeys: secrets.masterKeys, ingesting: log.ingesting })
+  if (part === 'all') await openAutomation(options, { changes: registry.changes, masterKeys: secrets.masterKeys })
   await warnUnsealedKeys(registry, logger)
   if (config.CLICKHOUSE_URL !== undefined && config.PUBLIC_URL === undefined)
     logger.warn(
