@@ -1,10 +1,7 @@
-import type { Logger } from 'pino'
-import { startAutomation } from '../automation/start-automation.ts'
+import { type Automating, startAutomation } from '../automation/start-automation.ts'
 import type { RegistryChanges } from '../registry/changes.ts'
 import type { MasterKeys } from '../registry/keys/sealing.ts'
-import type { ClickHouse } from '../sql/clickhouse.ts'
-import type { Closers } from './closers.ts'
-import type { Config } from './config.ts'
+import { openScheduler, type SchedulerProcess } from './open-scheduler.ts'
 
 export interface AutomationWiring {
   readonly changes: RegistryChanges
@@ -12,11 +9,10 @@ export interface AutomationWiring {
   readonly masterKeys: MasterKeys | undefined
 }
 
-/** Starts the jobs of automation/: thresholds, and messages to webhooks. */
-export async function openAutomation(
-  { config, clickhouse, logger, closers }: { config: Config; clickhouse: ClickHouse; logger: Logger; closers: Closers },
-  { changes, masterKeys }: AutomationWiring,
-): Promise<void> {
+/** Starts everything that acts by itself: schedules, thresholds, and messages to webhooks. */
+export async function openAutomation(options: SchedulerProcess, { changes, masterKeys }: AutomationWiring): Promise<Automating> {
+  const { config, clickhouse, logger, closers } = options
+  const scheduler = openScheduler(options, masterKeys)
   if (masterKeys === undefined) logger.warn('MASTER_KEY is not set, so this process stores messages to webhooks but does not deliver them')
   const automation = await startAutomation({
     clickhouse,
@@ -28,4 +24,5 @@ export async function openAutomation(
     now: Date.now,
   })
   closers.add(() => automation.stop())
+  return { automation, scheduler }
 }

@@ -57,6 +57,7 @@ export class Scheduler {
   #read: { readonly changes: number; readonly schedules: readonly StoredSchedule[] } | undefined
   #wasUsed = false
   #cleanedAtMs = Number.NEGATIVE_INFINITY
+  readonly #counts = { succeeded: 0, failed: 0, skipped: 0 }
 
   constructor(options: SchedulerOptions) {
     this.#options = options
@@ -79,6 +80,11 @@ export class Scheduler {
       // Another process has the lease: that is no failure.
       if (!isOvertaken(thrown)) throw thrown
     }
+  }
+
+  /** The runs whose outcome this process has stored. `skipped` counts spans of due times that were missed. */
+  counts(): Readonly<Record<'succeeded' | 'failed' | 'skipped', number>> {
+    return { ...this.#counts }
   }
 
   /** Waits for the runs in progress. */
@@ -141,6 +147,7 @@ export class Scheduler {
         { ...run, state: 'claimed' as const, ...NOTHING_YET, executedMs: now() },
       ])
       await writeRuns(clickhouse, known.lease, rows)
+      this.#counts.skipped += rows.length - toClaim.length
       for (const { run } of toClaim) {
         known.positions.set(run.scheduleId, { ...(known.positions.get(run.scheduleId) ?? NO_POSITIONS), [run.kind]: run.dueMs })
         known.open.set(run.scheduleId, run)
@@ -187,6 +194,7 @@ export class Scheduler {
     const { status: state, statusCode, message } = outcome
     await writeRuns(clickhouse, known.lease, [{ ...run, state, executedMs, statusCode, durationMs, message }])
     known.open.delete(schedule.id)
+    this.#counts[state] += 1
     if (state === 'failed') logger.warn({ scheduleId: schedule.id, dueAt: formatTimestamp(run.dueMs), reason: message }, 'a run of a schedule failed')
   }
 
@@ -233,6 +241,7 @@ const BEGIN_EVERY_MS = 500
 
 export interface RunningScheduler {
   stats(): JobStats
+  counts(): ReturnType<Scheduler['counts']>
   stop(): Promise<void>
 }
 
@@ -242,6 +251,7 @@ export function startScheduler(options: SchedulerOptions): RunningScheduler {
   const job = repeat({ name: 'schedules', everyMs: BEGIN_EVERY_MS, run: () => scheduler.beginDue(), logger: options.logger })
   return {
     stats: () => job.stats(),
+    counts: () => scheduler.counts(),
     stop: async () => {
       await job.stop()
       await scheduler.stop()
