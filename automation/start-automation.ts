@@ -43,7 +43,7 @@ export interface Automation {
   stop(): Promise<void>
 }
 
-/** Everything that acts by itself in this process. */
+/** The jobs of automation/ in this process. */
 export interface Automating {
   readonly automation: Automation
   readonly scheduler: RunningScheduler

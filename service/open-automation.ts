@@ -9,7 +9,7 @@ export interface AutomationWiring {
   readonly masterKeys: MasterKeys | undefined
 }
 
-/** Starts everything that acts by itself: schedules, thresholds, and messages to webhooks. */
+/** Starts the jobs of automation/: schedules, thresholds, and messages to webhooks. */
 export async function openAutomation(options: SchedulerProcess, { changes, masterKeys }: AutomationWiring): Promise<Automating> {
   const { config, clickhouse, logger, closers } = options
   const scheduler = openScheduler(options, masterKeys)

@@ -4,7 +4,7 @@ import { countActiveThresholds } from '../thresholds/thresholds.ts'
 import { readScheduleHealth, type ScheduleHealth } from './schedule-health.ts'
 import { readWebhookHealth, type WebhookHealth } from './webhook-health.ts'
 
-/** What is stored about everything that acts by itself, so it is the same in every process. */
+/** The state of schedules, webhooks, thresholds and logs as it is stored, so it is the same in every process. */
 export interface AutomationHealth {
   readonly schedules: readonly ScheduleHealth[]
   readonly webhooks: readonly WebhookHealth[]

@@ -78,7 +78,7 @@ function thresholds({ nowMs, report: { background, process, automation } }: Stat
     {
       ...{ id: 'thresholds_not_evaluated', severity: 'warning', category: 'billing' },
       what: `${counted(active, 'threshold')} ${active === 1 ? 'has' : 'have'} not been evaluated since ${evaluated_at ?? 'the start'}.`,
-      cause: 'The job "thresholds" fails or waits for the database, so nobody is notified of usage.',
+      cause: 'The job "thresholds" fails or waits for the database; no level is notified meanwhile.',
       next: 'meterline logs automation --level warn',
     },
   ]

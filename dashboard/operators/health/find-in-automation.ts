@@ -86,7 +86,7 @@ function thresholds({ background, process, automation }: HealthReport, nowMs: nu
   return [
     {
       ...{ tone: 'warn', what: `Thresholds were last evaluated ${evaluated_at === null ? 'before the start' : `at ${showTime(evaluated_at)}`}.` },
-      ...{ why: 'The job fails or waits for the database, so nobody is notified of usage.', next: 'Read its log.', link: AUTOMATION_LOG },
+      ...{ why: 'The job fails or waits for the database; no level is notified meanwhile.', next: 'Read its log.', link: AUTOMATION_LOG },
     },
   ]
 }
