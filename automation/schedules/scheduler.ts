@@ -4,21 +4,19 @@ import { formatTimestamp, MS_PER_DAY } from '../../metering/timestamp.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { isOvertaken, StoreError } from '../../sql/errors.ts'
 import type { Lease } from '../../sql/lease.ts'
+import { HELD_LEASE_LIMITS, HeldLease, type HeldLeaseLimits } from '../held-lease.ts'
 import { NextRuns, NO_POSITIONS, type Positions } from './next-run.ts'
 import { type ClaimedRun, failed, type RunOutcome } from './run-outcome.ts'
-import { deleteRuns, type RunRow, readNewestRuns, runIdOf, type ScheduledRun, writeRuns } from './schedule-runs.ts'
-import { SchedulerLease } from './scheduler-lease.ts'
+import { deleteRuns, type RunRow, readNewestRuns, runIdOf, SCHEDULES_LEASE, type ScheduledRun, writeRuns } from './schedule-runs.ts'
 import { readScheduleChanges, readSchedules, type StoredSchedule } from './stored-schedules.ts'
 
-export interface SchedulerLimits {
+export interface SchedulerLimits extends HeldLeaseLimits {
   readonly concurrentRunsMax: number
   /** Of the due times that were missed while no process ran, at most the last ones are made up for. */
   readonly catchUpMax: number
-  readonly beatEveryMs: number
-  readonly takeOverAfterMs: number
 }
 
-const SCHEDULER_LIMITS: SchedulerLimits = { concurrentRunsMax: 32, catchUpMax: 100, beatEveryMs: 5_000, takeOverAfterMs: 20_000 }
+const SCHEDULER_LIMITS: SchedulerLimits = { concurrentRunsMax: 32, catchUpMax: 100, ...HELD_LEASE_LIMITS }
 
 export interface SchedulerOptions {
   readonly clickhouse: ClickHouse
@@ -48,7 +46,7 @@ export interface SchedulerOptions {
 export class Scheduler {
   readonly #options: SchedulerOptions
   readonly #limits: SchedulerLimits
-  readonly #lease: SchedulerLease
+  readonly #lease: HeldLease
   readonly #nextRuns: NextRuns
   readonly #stopping = new AbortController()
   /** By the id of the schedule. */
@@ -62,7 +60,12 @@ export class Scheduler {
   constructor(options: SchedulerOptions) {
     this.#options = options
     this.#limits = { ...SCHEDULER_LIMITS, ...options.limits }
-    this.#lease = new SchedulerLease({ clickhouse: options.clickhouse, uptimeMs: options.uptimeMs ?? (() => performance.now()), ...this.#limits })
+    this.#lease = new HeldLease({
+      clickhouse: options.clickhouse,
+      name: SCHEDULES_LEASE,
+      uptimeMs: options.uptimeMs ?? (() => performance.now()),
+      ...this.#limits,
+    })
     this.#nextRuns = new NextRuns(this.#limits.catchUpMax)
   }
 
