@@ -32,7 +32,7 @@ ENV NODE_ENV=production \
     DATA_DIR=/data \
     UV_THREADPOOL_SIZE=16
 # The code belongs to root and is only read. The process writes only to /data, which contains admin-token and master-key (0700).
-RUN install -d -o 1000 -g 1000 -m 0700 /data
+RUN install -d -o 1000 -g 1000 -m 0700 /data /exports
 WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY --from=built /app/dist ./dist

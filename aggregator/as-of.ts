@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { ClickHouse } from '../sql/clickhouse.ts'
 import { defineQuery } from '../sql/query.ts'
+import { LOGS_IN_FORCE } from './logs-in-force.ts'
 
 /**
  * The time up to which every log is complete, in ms since 1970: the lowest of their watermarks; null before the first one.
@@ -12,21 +13,13 @@ export async function readAsOf({ reads }: ClickHouse): Promise<number | null> {
 }
 
 /**
- * Only the logs of the source in force count: `http`, or those of its topic's newest incarnation. While one of them has no watermark,
- * or while the source is being switched, usage is not complete up to any time.
+ * Only the logs of the source in force count. While one of them has no watermark, or while the source is being switched, usage is not
+ * complete up to any time.
  */
 const lowestWatermark = defineQuery({
   name: 'lowest_watermark',
   sql: `
-    WITH
-      (SELECT if(argMax(in_force, (epoch, owner, in_force)) = 1, argMax(source, (epoch, owner, in_force)), '') FROM sources_v1) AS source_in_force,
-      logs AS (
-        SELECT concat(topic, '/', toString(newest.1), '/', toString(partition)) AS log
-        FROM (SELECT topic, max((incarnation, id, partitions)) AS newest FROM topic_incarnations_v1 WHERE topic = source_in_force GROUP BY topic)
-        ARRAY JOIN range(newest.3) AS partition
-        UNION ALL
-        SELECT 'http' WHERE source_in_force = 'http'
-      ),
+    WITH${LOGS_IN_FORCE},
       watermarks AS (SELECT log, max(newest) AS newest FROM log_watermarks_v2 GROUP BY log)
     SELECT toUnixTimestamp64Milli(min(newest.as_of)) AS asOfMs
     FROM logs LEFT JOIN watermarks USING log

@@ -17,6 +17,8 @@ export interface RunningJob {
 
 export interface JobStats {
   readonly name: string
+  /** The pause between two runs, if they are short. */
+  readonly everySeconds: number
   /** Runs that succeeded. */
   readonly runs: number
   readonly failures: number
@@ -27,7 +29,7 @@ export interface JobStats {
 
 /** Runs a job repeatedly until it is stopped. A failed run is logged and retried after the pause; no data is lost by waiting. */
 export function repeat({ name, everyMs, run, logger }: BackgroundJob): RunningJob {
-  const stats = { name, runs: 0, failures: 0, lastSuccessMs: 0, lastSeconds: 0 }
+  const stats = { name, everySeconds: everyMs / 1000, runs: 0, failures: 0, lastSuccessMs: 0, lastSeconds: 0 }
   const stopping = new AbortController()
   const { signal } = stopping
   const loop = async () => {

@@ -3,6 +3,7 @@ import type { BackgroundJobs } from '../aggregator/background-jobs.ts'
 import type { Exports } from '../aggregator/exports/exports.ts'
 import type { CachedCompleteness } from '../aggregator/usage/completeness.ts'
 import type { CheckOptions } from '../automation/schedules/check-definition.ts'
+import type { Automating } from '../automation/start-automation.ts'
 import type { SenderOptions } from '../automation/webhooks/send-to-endpoint.ts'
 import type { AuditHead } from '../contract/audit-chain.ts'
 import type { Build } from '../contract/health.ts'
@@ -33,6 +34,8 @@ export interface ApiContext {
   readonly ingesting: Ingesting
   /** The background jobs of this process; undefined if another process runs them. */
   readonly aggregating: BackgroundJobs | undefined
+  /** Schedules, webhooks and thresholds in this process; undefined if another process runs them. */
+  readonly automating: Automating | undefined
   /** Completeness of totals, cached for a moment. */
   readonly completeness: CachedCompleteness
   /** The topic behind the logs; undefined without Kafka. Throws EventsUnavailable until the brokers answer. */

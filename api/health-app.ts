@@ -1,6 +1,7 @@
 import { type FastifyInstance, type FastifyRequest, fastify, LogController } from 'fastify'
 import { validatorCompiler } from 'fastify-type-provider-zod'
 import type { BackgroundJobs } from '../aggregator/background-jobs.ts'
+import type { Automating } from '../automation/start-automation.ts'
 import type { Build } from '../contract/health.ts'
 import type { Ingesting } from '../ingest/log/event-log.ts'
 import { exactSerializer } from './answers/exact-serializer.ts'
@@ -24,6 +25,7 @@ export interface HealthAppOptions {
   readonly logRequests: ApiContext['logRequests']
   readonly ingesting: Ingesting | undefined
   readonly aggregating: BackgroundJobs | undefined
+  readonly automating: Automating | undefined
   /** Undefined: only programs on this machine may read the metrics, if there is no listener of their own. */
   readonly adminToken: string | undefined
   readonly hasMetricsListener: boolean

@@ -5,9 +5,12 @@ import type { Networks } from '../outgoing/public-address.ts'
 import type { RegistryChanges } from '../registry/changes.ts'
 import type { MasterKeys } from '../registry/keys/sealing.ts'
 import type { ClickHouse } from '../sql/clickhouse.ts'
+import { type AutomationHealth, readAutomationHealth } from './health/automation-health.ts'
+import type { RunningScheduler } from './schedules/scheduler.ts'
 import { announceSpikes } from './spikes/announce-spikes.ts'
 import { ThresholdEvaluator } from './thresholds/evaluate-thresholds.ts'
-import { announceIncidents, announceSilentProjects, announceUnregisteredProjects } from './webhooks/announce-projects.ts'
+import { announceIncidents } from './webhooks/announce-incidents.ts'
+import { announceSilentProjects, announceUnregisteredProjects } from './webhooks/announce-projects.ts'
 import { announceStatements } from './webhooks/announce-statements.ts'
 import { MessageDelivery } from './webhooks/deliver-messages.ts'
 import { MessageQueue } from './webhooks/message-queue.ts'
@@ -19,8 +22,6 @@ export interface AutomationOptions {
   readonly masterKeys: MasterKeys | undefined
   readonly allowed: Networks
   readonly publicUrl: string
-  /** The logs of this process that are stopped by an incident. */
-  readonly incidents: () => readonly { readonly log: string; readonly kind: string }[]
   readonly logger: Logger
   /** ms since 1970. */
   readonly now: () => number
@@ -32,30 +33,50 @@ export interface AutomationOptions {
  */
 export interface Automation {
   stats(): readonly JobStats[]
+  /** What is stored, as of a minute ago; undefined before the first run. */
+  health(): AutomationHealth | undefined
+  /** When thresholds were last compared with usage, or found unchanged since; in ms since 1970, undefined before the first time. */
+  evaluatedMs(): number | undefined
   /** Undefined in a process that does not deliver. */
   deliveries(): DeliveryStats | undefined
   /** Waits for the runs and attempts in progress. */
   stop(): Promise<void>
 }
 
+/** The jobs of automation/ in this process. */
+export interface Automating {
+  readonly automation: Automation
+  readonly scheduler: RunningScheduler
+}
+
 export async function startAutomation(options: AutomationOptions): Promise<Automation> {
-  const { changes, masterKeys, allowed, publicUrl, incidents, logger, now } = options
+  const { changes, masterKeys, allowed, publicUrl, logger, now } = options
   // A lane of its own: closing a month takes minutes.
   const clickhouse = { ...options.clickhouse, work: await options.clickhouse.openLane() }
   const queue = new MessageQueue(clickhouse)
   const announcer = { clickhouse, queue, now }
   const evaluator = new ThresholdEvaluator({ ...announcer, publicUrl })
+  let evaluatedMs: number | undefined
+  let health: AutomationHealth | undefined
   const jobs = [
     repeat({
       name: 'thresholds',
       everyMs: EVALUATE_EVERY_MS,
       run: async () => {
-        await evaluator.run()
+        if ((await evaluator.run()).status !== 'elsewhere') evaluatedMs = now()
+      },
+      logger,
+    }),
+    repeat({
+      name: 'automation_health',
+      everyMs: HEALTH_EVERY_MS,
+      run: async () => {
+        health = await readAutomationHealth(clickhouse, now())
       },
       logger,
     }),
     repeat({ name: 'statement_messages', everyMs: STATEMENTS_EVERY_MS, run: () => announceStatements(announcer), logger }),
-    repeat({ name: 'incident_messages', everyMs: INCIDENTS_EVERY_MS, run: () => announceIncidents(announcer, incidents()), logger }),
+    repeat({ name: 'incident_messages', everyMs: INCIDENTS_EVERY_MS, run: () => announceIncidents(announcer), logger }),
     repeat({
       name: 'project_messages',
       everyMs: PROJECTS_EVERY_MS,
@@ -70,6 +91,8 @@ export async function startAutomation(options: AutomationOptions): Promise<Autom
   const delivery = masterKeys === undefined ? undefined : new MessageDelivery({ registry: { clickhouse, changes, masterKeys, now }, allowed, logger })
   return {
     stats: () => jobs.map((job) => job.stats()),
+    health: () => health,
+    evaluatedMs: () => evaluatedMs,
     deliveries: () => delivery?.stats(),
     stop: async () => {
       await Promise.all([...jobs.map((job) => job.stop()), delivery?.stop()])
@@ -78,7 +101,8 @@ export async function startAutomation(options: AutomationOptions): Promise<Autom
 }
 
 const EVALUATE_EVERY_MS = 2_000
+const HEALTH_EVERY_MS = 60_000
 const STATEMENTS_EVERY_MS = 60_000
-const INCIDENTS_EVERY_MS = 30_000
+const INCIDENTS_EVERY_MS = 10_000
 /** What they find changes once a day. */
 const PROJECTS_EVERY_MS = 3_600_000

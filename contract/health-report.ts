@@ -37,7 +37,7 @@ const LogState = z.object({
 const Ingesting = z.object({ queued_events: Count, kafka_trouble: z.boolean(), logs: z.array(LogState) })
 
 const Background = z.object({
-  work: z.array(z.object({ name: z.string(), runs: Count, failures: Count, last_success_at: Instant.nullable() })),
+  work: z.array(z.object({ name: z.string(), every_seconds: z.number(), runs: Count, failures: Count, last_success_at: Instant.nullable() })),
   audits: z
     .object({ differences: Count, last_day: Day.nullable(), complete_at: Instant.nullable() })
     .nullable()
@@ -48,6 +48,42 @@ const Background = z.object({
     .meta({
       description: `Partners, by what holds up the closing of their due month. Null before the first run, ${MONTHS_KNOWN_AFTER_MINUTES} minutes after the start.`,
     }),
+})
+
+/** At most so many schedules and webhooks of a report have something to act on; the rest is counted only. */
+export const REPORTED_PROBLEMS_MAX = 100
+
+const ScheduleProblem = z.object({
+  id: z.string(),
+  name: z.string(),
+  action: z.enum(['call', 'export']),
+  overdue_since: Instant.nullable().meta({ description: 'The earliest due time of which no process has begun the run.' }),
+  failed_at: Instant.nullable().meta({ description: 'When the last run failed; null if it did not.' }),
+  message: z.string().nullable(),
+})
+
+const WebhookProblem = z.object({
+  id: z.string(),
+  set_by: z.string().nullable().meta({ description: 'The partner that created it; null for operators.' }),
+  disabled_reason: z.enum(['requested', 'failing']).nullable(),
+  disabled_at: Instant.nullable(),
+  failing_since: Instant.nullable(),
+  pending: Count.meta({ description: 'Messages that wait to be delivered.' }),
+  oldest_pending_at: Instant.nullable(),
+})
+
+const Automation = z.object({
+  schedules: z.object({ total: Count, problems: z.array(ScheduleProblem) }).meta({ description: 'Problems: an overdue due time, or a failed last run.' }),
+  webhooks: z
+    .object({ total: Count, problems: z.array(WebhookProblem) })
+    .meta({ description: 'Problems: failing, disabled after failures, or with messages that wait.' }),
+  thresholds: z.object({
+    active: Count,
+    evaluated_at: Instant.nullable().meta({ description: 'By this process; null if another process evaluates thresholds.' }),
+  }),
+  stopped_logs: z
+    .array(z.object({ log: z.string(), incident: z.string(), since: Instant, message: z.string() }))
+    .meta({ description: 'Logs that an incident has stopped, whichever process counts them, with the command that continues.' }),
 })
 
 const Activity = z.object({
@@ -63,7 +99,7 @@ export const GET_HEALTH_REPORT = defineOperation({
   path: '/admin/v1/health-report',
   tag: 'admin',
   summary: 'Get the state of the parts of the process that answers, of the database, and of the events of a range',
-  description: '`meterline diagnose` draws its findings from it. What runs in other processes only is null here.',
+  description: '`meterline diagnose` draws its findings from it. What runs in other processes only is null here; `automation` is read from the database.',
   query: z.strictObject({ range: z.enum(REPORT_RANGE_NAMES).default('24h') }),
   answers: {
     200: z.object({
@@ -71,6 +107,7 @@ export const GET_HEALTH_REPORT = defineOperation({
       readiness: z.object({ ready: z.boolean(), reason: z.string().nullable(), warnings: z.array(z.string()) }),
       ingesting: Ingesting,
       background: Background.nullable(),
+      automation: Automation,
       database: z.object({
         engine: z.enum(['embedded', 'server']),
         disks: z.array(z.object({ name: z.string(), free_bytes: Count, total_bytes: Count })),
@@ -104,9 +141,23 @@ export const GET_HEALTH_REPORT = defineOperation({
           ],
         },
         background: {
-          work: [{ name: 'audits', runs: 90, failures: 0, last_success_at: IN_FEBRUARY }],
+          work: [{ name: 'audits', every_seconds: 60, runs: 90, failures: 0, last_success_at: IN_FEBRUARY }],
           audits: { differences: 0, last_day: '2026-02-03', complete_at: IN_FEBRUARY },
           months: { overdue: 0, unconfirmed: 0, negative_adjustments: 0, clock_disagreement: null },
+        },
+        automation: {
+          schedules: {
+            total: 4,
+            problems: [
+              {
+                ...{ id: 'sch_3f0c2b6e9d8a4c51b7e0', name: 'FOCUS of last month', action: 'export', overdue_since: null },
+                ...{ failed_at: IN_FEBRUARY, message: 'Answered 403 after 1 attempt.' },
+              },
+            ],
+          },
+          webhooks: { total: 2, problems: [] },
+          thresholds: { active: 12, evaluated_at: IN_FEBRUARY },
+          stopped_logs: [],
         },
         database: {
           engine: 'embedded',

@@ -3,7 +3,7 @@ import { Instant } from './fields.ts'
 import { defineOperation } from './operation.ts'
 
 /** The parts of a process that log. `service` is the process itself: its start, its store and its keys. */
-export const LOG_SOURCES = ['api', 'ingest', 'aggregate', 'audit', 'service'] as const
+export const LOG_SOURCES = ['api', 'ingest', 'aggregate', 'automation', 'audit', 'service'] as const
 export type LogSource = (typeof LOG_SOURCES)[number]
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const
@@ -34,7 +34,8 @@ export const LIST_SERVICE_LOGS = defineOperation({
   description: `They are kept in memory: at most ${LOG_LINES_MAX} lines and 512 KiB of each source, from the start of the process on, in the levels of \`LOG_LEVEL\`. Each process answers for itself: \`process\` says which one did. With \`after\`, the lines that follow.`,
   query: z.strictObject({
     source: z.enum(LOG_SOURCES).optional().meta({
-      description: '`api`: requests. `ingest`: counting events. `aggregate`: totals and closings. `audit`: audits, and the audit log. `service`: the process.',
+      description:
+        '`api`: requests. `ingest`: counting events. `aggregate`: totals and closings. `automation`: schedules, thresholds and webhooks. `audit`: audits, and the audit log. `service`: the process.',
     }),
     level: z.enum(LOG_LEVELS).optional().meta({ description: 'Lines of this level and above.' }),
     limit: z.coerce.number().int().min(1).max(LOG_LINES_MAX).default(LOG_LINES_DEFAULT),

@@ -1,25 +1,18 @@
-import type { Logger } from 'pino'
-import { startAutomation } from '../automation/start-automation.ts'
-import type { Ingesting } from '../ingest/log/event-log.ts'
+import { type Automating, startAutomation } from '../automation/start-automation.ts'
 import type { RegistryChanges } from '../registry/changes.ts'
 import type { MasterKeys } from '../registry/keys/sealing.ts'
-import type { ClickHouse } from '../sql/clickhouse.ts'
-import type { Closers } from './closers.ts'
-import type { Config } from './config.ts'
+import { openScheduler, type SchedulerProcess } from './open-scheduler.ts'
 
 export interface AutomationWiring {
   readonly changes: RegistryChanges
   /** Undefined in a process without MASTER_KEY, which delivers nothing. */
   readonly masterKeys: MasterKeys | undefined
-  /** Undefined in a process that ingests nothing. */
-  readonly ingesting: Ingesting | undefined
 }
 
-/** Starts the jobs of automation/: thresholds, and messages to webhooks. */
-export async function openAutomation(
-  { config, clickhouse, logger, closers }: { config: Config; clickhouse: ClickHouse; logger: Logger; closers: Closers },
-  { changes, masterKeys, ingesting }: AutomationWiring,
-): Promise<void> {
+/** Starts the jobs of automation/: schedules, thresholds, and messages to webhooks. */
+export async function openAutomation(options: SchedulerProcess, { changes, masterKeys }: AutomationWiring): Promise<Automating> {
+  const { config, clickhouse, logger, closers } = options
+  const scheduler = openScheduler(options, masterKeys)
   if (masterKeys === undefined) logger.warn('MASTER_KEY is not set, so this process stores messages to webhooks but does not deliver them')
   const automation = await startAutomation({
     clickhouse,
@@ -27,14 +20,9 @@ export async function openAutomation(
     masterKeys,
     allowed: config.OUTGOING_ALLOW,
     publicUrl: config.PUBLIC_URL ?? `http://${config.HOST}:${config.PORT}`,
-    incidents: () => incidentsOf(ingesting),
     logger: logger.child({ source: 'automation' }),
     now: Date.now,
   })
   closers.add(() => automation.stop())
-}
-
-function incidentsOf(ingesting: Ingesting | undefined): { log: string; kind: string }[] {
-  const logs = ingesting?.stats().logs ?? []
-  return logs.flatMap(({ log, incident }) => (incident === undefined ? [] : [{ log, kind: incident }]))
+  return { automation, scheduler }
 }

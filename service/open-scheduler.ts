@@ -2,14 +2,14 @@ import type { Logger } from 'pino'
 import { Exports } from '../aggregator/exports/exports.ts'
 import { Deliveries } from '../automation/deliveries/deliveries.ts'
 import { runSchedule } from '../automation/schedules/run-schedule.ts'
-import { startScheduler } from '../automation/schedules/scheduler.ts'
+import { type RunningScheduler, startScheduler } from '../automation/schedules/scheduler.ts'
 import type { Build } from '../contract/health.ts'
 import type { MasterKeys } from '../registry/keys/sealing.ts'
 import type { ClickHouse } from '../sql/clickhouse.ts'
 import type { Closers } from './closers.ts'
 import type { Config } from './config.ts'
 
-interface SchedulerProcess {
+export interface SchedulerProcess {
   readonly config: Config
   readonly clickhouse: ClickHouse
   readonly logger: Logger
@@ -18,7 +18,7 @@ interface SchedulerProcess {
 }
 
 /** Runs the schedules in this process, whenever it has their lease. Its exports have a place of their own beside those of callers. */
-export function openScheduler({ config, clickhouse, logger, closers, build }: SchedulerProcess, masterKeys: MasterKeys | undefined): void {
+export function openScheduler({ config, clickhouse, logger, closers, build }: SchedulerProcess, masterKeys: MasterKeys | undefined): RunningScheduler {
   const { OUTGOING_ALLOW: allowed, EXPORT_DIR: exportDir, CURRENCY: currency, SCHEDULE_LOG_DAYS: logDays } = config
   const now = Date.now
   const exports = new Exports({ registry: { clickhouse }, generator: `meterline ${build.version}`, currency, now })
@@ -27,10 +27,11 @@ export function openScheduler({ config, clickhouse, logger, closers, build }: Sc
   const scheduler = startScheduler({
     clickhouse,
     run: (schedule, run) => runSchedule(runner, schedule.definition, run),
-    logger: logger.child({ source: 'aggregate' }),
+    logger: logger.child({ source: 'automation' }),
     now,
     logDays,
   })
   closers.add(() => exports.stop())
   closers.add(() => scheduler.stop())
+  return scheduler
 }

@@ -32,7 +32,6 @@ import { configuredMasterKeys, type InstanceSecrets, loadInstanceSecrets } from 
 import { topicOptionsOf } from './kafka-options.ts'
 import { openAutomation } from './open-automation.ts'
 import type { Logging } from './open-logging.ts'
-import { openScheduler } from './open-scheduler.ts'
 import { openStore } from './open-store.ts'
 import { publishAuditHead } from './publish-audit-head.ts'
 import { registryOptionsOf } from './registry-options.ts'
@@ -149,13 +148,12 @@ async function buildAppOf(options: PartOptions, part: ServicePart) {
     const changes = new RegistryChanges(clickhouse)
     const masterKeys = configuredMasterKeys(config)
     const aggregating = await openBackgroundJobs(options, { runBetweenBatches: runAfterDelay, changes })
-    openScheduler({ config, clickhouse, logger, closers, build }, masterKeys)
-    await openAutomation(options, { changes, masterKeys, ingesting: undefined })
-    return buildHealthApp({ ...common, ingesting: undefined, aggregating })
+    const automating = await openAutomation(options, { changes, masterKeys })
+    return buildHealthApp({ ...common, ingesting: undefined, aggregating, automating })
   }
   const log = await openLog({ config, clickhouse, logger: logger.child({ source: 'ingest' }), part, onFailed })
   closers.add(() => log.stop())
-  if (part === 'ingest') return buildHealthApp({ ...common, ingesting: log.ingesting, aggregating: undefined })
+  if (part === 'ingest') return buildHealthApp({ ...common, ingesting: log.ingesting, aggregating: undefined, automating: undefined })
   return buildApiApp(options, log, part)
 }
 
@@ -237,7 +235,7 @@ async function buildApiApp(options: PartOptions, log: OpenedLog, part: ServicePa
   closers.add(() => lastUsed.stop())
   const { runBetweenBatches } = log
   const aggregating = part === 'all' ? await openBackgroundJobs(options, { runBetweenBatches, changes: registry.changes }) : undefined
-  if (part === 'all') await openAutomation(options, { changes: registry.changes, masterKeys: secrets.masterKeys, ingesting: log.ingesting })
+  const automating = part === 'all' ? await openAutomation(options, { changes: registry.changes, masterKeys: secrets.masterKeys }) : undefined
   await warnUnsealedKeys(registry, logger)
   if (config.CLICKHOUSE_URL !== undefined && config.PUBLIC_URL === undefined)
     logger.warn(
@@ -250,7 +248,6 @@ async function buildApiApp(options: PartOptions, log: OpenedLog, part: ServicePa
   closers.add(() => auditHead.stop())
   const exports = new Exports({ registry, generator: `meterline ${build.version}`, currency: config.CURRENCY, now: Date.now })
   closers.add(() => exports.stop())
-  if (part === 'all') openScheduler({ config, clickhouse, logger, closers, build }, registry.masterKeys)
   return buildApp({
     clickhouse,
     limitedReads: limitReads(clickhouse, { rowsMax: config.READ_ROWS_MAX }),
@@ -260,6 +257,7 @@ async function buildApiApp(options: PartOptions, log: OpenedLog, part: ServicePa
     eventLog: log.eventLog,
     ingesting: log.ingesting,
     aggregating,
+    automating,
     completeness: new CachedCompleteness(clickhouse),
     topic: log.topic,
     source: log.source,

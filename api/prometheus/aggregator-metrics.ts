@@ -1,47 +1,11 @@
-import { Counter, Gauge, type Registry } from 'prom-client'
+import { Gauge, type Registry } from 'prom-client'
 import type { AuditedDays } from '../../aggregator/audits/day-audits.ts'
 import type { BackgroundJobs } from '../../aggregator/background-jobs.ts'
-import type { JobStats } from '../../aggregator/repeat.ts'
+import { knownGauge } from './known-gauge.ts'
 
-/** Metrics of the background jobs of this process, by the name of the job. */
-export function aggregatorMetrics(register: Registry, { stats, audited, auditedCompletelyMs, disks, due, unregistered }: BackgroundJobs): void {
-  const shared = { labelNames: ['work'], registers: [register] }
-  const counter = (name: string, help: string, read: (work: JobStats) => number) =>
-    new Counter({
-      name,
-      help,
-      ...shared,
-      collect() {
-        this.reset()
-        for (const work of stats()) this.inc({ work: work.name }, read(work))
-      },
-    })
-  const gauge = (name: string, help: string, read: (work: JobStats) => number) =>
-    new Gauge({
-      name,
-      help,
-      ...shared,
-      collect() {
-        this.reset()
-        for (const work of stats()) this.set({ work: work.name }, read(work))
-      },
-    })
-  counter('meterline_work_runs_total', 'Runs of background work that succeeded.', (work) => work.runs)
-  counter('meterline_work_failures_total', 'Runs of background work that failed; they are retried.', (work) => work.failures)
-  gauge('meterline_work_last_success_seconds', 'When background work last succeeded, in seconds since 1970.', (work) => work.lastSuccessMs / 1000)
-  gauge('meterline_work_seconds', 'Duration of the last run.', (work) => work.lastSeconds)
-  const known = (name: string, help: string, read: () => number | undefined) =>
-    new Gauge({
-      name,
-      help,
-      registers: [register],
-      collect() {
-        const value = read()
-        // No value, rather than a 0 that was never read.
-        if (value === undefined) this.remove()
-        else this.set(value)
-      },
-    })
+/** What the background jobs of this process found. */
+export function aggregatorMetrics(register: Registry, { audited, auditedCompletelyMs, disks, due, unregistered }: BackgroundJobs): void {
+  const known = (name: string, help: string, read: () => number | undefined) => knownGauge(register, { name, help }, read)
   const ofAudits = (name: string, help: string, read: (days: AuditedDays) => number | undefined) =>
     known(name, help, () => {
       const days = audited()

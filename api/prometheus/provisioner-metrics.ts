@@ -1,5 +1,6 @@
-import { Counter, Gauge, type Registry } from 'prom-client'
+import { Counter, type Registry } from 'prom-client'
 import type { Provisioner } from '../../registry/provisioner/provisioner.ts'
+import { knownGauge } from './known-gauge.ts'
 
 /** What this process delivered to the platform, and how many projects are pending for all processes. */
 export function provisionerMetrics(register: Registry, provisioner: Provisioner): void {
@@ -19,15 +20,6 @@ export function provisionerMetrics(register: Registry, provisioner: Provisioner)
     'Failed attempts to deliver a project state; they are retried until they succeed.',
     () => provisioner.stats().failed,
   )
-  new Gauge({
-    name: 'meterline_provisioner_pending',
-    help: 'Projects whose newest state the platform has not acknowledged, as of a few seconds ago; at most 10,000 are counted.',
-    registers: [register],
-    collect() {
-      const { pending } = provisioner.stats()
-      // No value, rather than a 0 that was never read.
-      if (pending === undefined) this.remove()
-      else this.set(pending)
-    },
-  })
+  const help = 'Projects whose newest state the platform has not acknowledged, as of a few seconds ago; at most 10,000 are counted.'
+  knownGauge(register, { name: 'meterline_provisioner_pending', help }, () => provisioner.stats().pending)
 }

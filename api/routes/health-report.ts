@@ -2,19 +2,23 @@ import type { FastifyInstance } from 'fastify'
 import type { BackgroundJobs } from '../../aggregator/background-jobs.ts'
 import { readActivity } from '../../aggregator/health/activity.ts'
 import { readDatabaseSize } from '../../aggregator/health/database-size.ts'
+import type { JobStats } from '../../aggregator/repeat.ts'
+import { readAutomationHealth } from '../../automation/health/automation-health.ts'
 import { GET_HEALTH_REPORT } from '../../contract/health-report.ts'
 import type { AnswerOf } from '../../contract/operation.ts'
 import type { Ingesting } from '../../ingest/log/event-log.ts'
 import { dayOf, formatTimestamp } from '../../metering/timestamp.ts'
+import { automationReport } from '../answers/automation-report.ts'
 import { OPERATOR } from '../auth/access.ts'
 import type { ApiContext } from '../context.ts'
 import { addRoute } from '../route.ts'
 import { answerWhileBusy } from './health.ts'
+import { workOf } from './work.ts'
 
 type Report = AnswerOf<typeof GET_HEALTH_REPORT>
 
 export function getHealthReport(app: FastifyInstance, context: ApiContext): void {
-  const { limitedReads, serviceLogs, build, ingesting, aggregating, now } = context
+  const { limitedReads, serviceLogs, build, ingesting, aggregating, automating, now } = context
   addRoute(app, GET_HEALTH_REPORT, { access: OPERATOR, pressureHandler: answerWhileBusy }, async (request) => {
     const { range } = request.query
     const { host, pid, startedMs } = serviceLogs.recentLogs.process
@@ -25,7 +29,8 @@ export function getHealthReport(app: FastifyInstance, context: ApiContext): void
       process: { host, pid, part: serviceLogs.part, started_at: formatTimestamp(startedMs), version: build.version },
       readiness: { ready: readiness.ready, reason: readiness.ready ? null : readiness.reason, warnings: aggregating?.warnings() ?? [] },
       ingesting: ingestingOf(ingesting),
-      background: aggregating === undefined ? null : backgroundOf(aggregating),
+      background: aggregating === undefined ? null : backgroundOf(aggregating, workOf(context)),
+      automation: automationReport(await readAutomationHealth(limitedReads, now()), automating?.automation.evaluatedMs()),
       database: {
         engine: limitedReads.engine,
         disks: disks.map(({ disk, freeBytes, totalBytes }) => ({ name: disk, free_bytes: freeBytes, total_bytes: totalBytes })),
@@ -60,10 +65,12 @@ function ingestingOf(ingesting: Ingesting): Report['ingesting'] {
   }
 }
 
-function backgroundOf(aggregating: BackgroundJobs): NonNullable<Report['background']> {
+function backgroundOf(aggregating: BackgroundJobs, work: readonly JobStats[]): NonNullable<Report['background']> {
   const [audited, due, completeMs] = [aggregating.audited(), aggregating.due(), aggregating.auditedCompletelyMs()]
   return {
-    work: aggregating.stats().map(({ name, runs, failures, lastSuccessMs }) => ({ name, runs, failures, last_success_at: timeOrNull(lastSuccessMs) })),
+    work: work.map(({ name, everySeconds, runs, failures, lastSuccessMs }) => ({
+      ...{ name, every_seconds: everySeconds, runs, failures, last_success_at: timeOrNull(lastSuccessMs) },
+    })),
     audits:
       audited === undefined
         ? null

@@ -10,6 +10,7 @@ type Value = Fields[string]
 /** A field that is not listed is not shown: it may hold what only this machine may see, such as an error with a query in it. */
 const REQUEST = ['method', 'route', 'status', 'ms', 'requestId', 'actor', 'code', 'reason']
 const SUBJECT = ['partner', 'project', 'month', 'partnerId', 'projectId', 'log', 'topic', 'partition', 'partitions', 'incarnation', 'incident', 'kid', 'key']
+const AUTOMATION = ['scheduleId', 'dueAt', 'webhook', 'message', 'outcome', 'httpStatus', 'days']
 const AMOUNTS = ['events', 'lines', 'entries', 'keys', 'months', 'indexed', 'missing', 'spans', 'failures', 'differences', 'first', 'through', 'next']
 const AUDITED = ['usage_date', 'accepted_events', 'raw_events', 'rollup_events', 'partnership_events']
 const PROCESS = [
@@ -27,7 +28,7 @@ const PROCESS = [
   'sha256',
   'head',
 ]
-const VISIBLE: ReadonlySet<string> = new Set([...REQUEST, ...SUBJECT, ...AMOUNTS, ...AUDITED, ...PROCESS])
+const VISIBLE: ReadonlySet<string> = new Set([...REQUEST, ...SUBJECT, ...AMOUNTS, ...AUTOMATION, ...AUDITED, ...PROCESS])
 
 const TEXT_CHARACTERS_MAX = 1_000
 const VALUES_MAX = 20

@@ -73,6 +73,12 @@ export async function readLastExecutions({ reads }: Pick<ClickHouse, 'reads'>, s
   return new Map(found.map(({ scheduleId, executedMs }) => [scheduleId, executedMs]))
 }
 
+/** The last run of each schedule that succeeded or failed. Throws StoreError. */
+export async function readLastOutcomes({ reads }: Pick<ClickHouse, 'reads'>): Promise<Map<string, z.output<typeof LastOutcome>>> {
+  const found = await reads.query(lastOutcomes, {})
+  return new Map(found.map((each) => [each.scheduleId, each]))
+}
+
 /** Deletes the runs that were due before a time, except `kept`. Throws StoreError. */
 export async function deleteRuns({ work }: Pick<ClickHouse, 'work'>, beforeMs: number, kept: readonly ScheduledRun[]): Promise<void> {
   await work.execute(deleteOldRuns, { beforeMs, kept: kept.map(({ scheduleId, dueMs }): [string, number] => [scheduleId, dueMs]) })
@@ -80,6 +86,17 @@ export async function deleteRuns({ work }: Pick<ClickHouse, 'work'>, beforeMs: n
 
 const State = z.enum(['claimed', 'succeeded', 'failed', 'skipped'])
 const Kind = z.enum(['schedule', 'manual'])
+
+const LastOutcome = z.object({ scheduleId: z.string(), state: State, executedMs: z.coerce.number(), message: z.string() })
+
+const lastOutcomes = defineQuery({
+  name: 'last_schedule_outcomes',
+  sql: `SELECT schedule_id AS scheduleId, argMax(runs.state, (executed_at, due_at)) AS state, toUnixTimestamp64Milli(max(executed_at)) AS executedMs,
+          argMax(runs.message, (executed_at, due_at)) AS message
+        FROM schedule_runs_v1 AS runs WHERE runs.state IN ('succeeded', 'failed') GROUP BY schedule_id`,
+  params: z.object({}),
+  row: LastOutcome,
+})
 
 const newestRuns = defineQuery({
   name: 'newest_schedule_runs',

@@ -4,21 +4,19 @@ import { formatTimestamp, MS_PER_DAY } from '../../metering/timestamp.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { isOvertaken, StoreError } from '../../sql/errors.ts'
 import type { Lease } from '../../sql/lease.ts'
+import { HELD_LEASE_LIMITS, HeldLease, type HeldLeaseLimits } from '../held-lease.ts'
 import { NextRuns, NO_POSITIONS, type Positions } from './next-run.ts'
 import { type ClaimedRun, failed, type RunOutcome } from './run-outcome.ts'
-import { deleteRuns, type RunRow, readNewestRuns, runIdOf, type ScheduledRun, writeRuns } from './schedule-runs.ts'
-import { SchedulerLease } from './scheduler-lease.ts'
+import { deleteRuns, type RunRow, readNewestRuns, runIdOf, SCHEDULES_LEASE, type ScheduledRun, writeRuns } from './schedule-runs.ts'
 import { readScheduleChanges, readSchedules, type StoredSchedule } from './stored-schedules.ts'
 
-export interface SchedulerLimits {
+export interface SchedulerLimits extends HeldLeaseLimits {
   readonly concurrentRunsMax: number
   /** Of the due times that were missed while no process ran, at most the last ones are made up for. */
   readonly catchUpMax: number
-  readonly beatEveryMs: number
-  readonly takeOverAfterMs: number
 }
 
-const SCHEDULER_LIMITS: SchedulerLimits = { concurrentRunsMax: 32, catchUpMax: 100, beatEveryMs: 5_000, takeOverAfterMs: 20_000 }
+const SCHEDULER_LIMITS: SchedulerLimits = { concurrentRunsMax: 32, catchUpMax: 100, ...HELD_LEASE_LIMITS }
 
 export interface SchedulerOptions {
   readonly clickhouse: ClickHouse
@@ -48,7 +46,7 @@ export interface SchedulerOptions {
 export class Scheduler {
   readonly #options: SchedulerOptions
   readonly #limits: SchedulerLimits
-  readonly #lease: SchedulerLease
+  readonly #lease: HeldLease
   readonly #nextRuns: NextRuns
   readonly #stopping = new AbortController()
   /** By the id of the schedule. */
@@ -57,11 +55,17 @@ export class Scheduler {
   #read: { readonly changes: number; readonly schedules: readonly StoredSchedule[] } | undefined
   #wasUsed = false
   #cleanedAtMs = Number.NEGATIVE_INFINITY
+  readonly #counts = { succeeded: 0, failed: 0, skipped: 0 }
 
   constructor(options: SchedulerOptions) {
     this.#options = options
     this.#limits = { ...SCHEDULER_LIMITS, ...options.limits }
-    this.#lease = new SchedulerLease({ clickhouse: options.clickhouse, uptimeMs: options.uptimeMs ?? (() => performance.now()), ...this.#limits })
+    this.#lease = new HeldLease({
+      clickhouse: options.clickhouse,
+      name: SCHEDULES_LEASE,
+      uptimeMs: options.uptimeMs ?? (() => performance.now()),
+      ...this.#limits,
+    })
     this.#nextRuns = new NextRuns(this.#limits.catchUpMax)
   }
 
@@ -79,6 +83,11 @@ export class Scheduler {
       // Another process has the lease: that is no failure.
       if (!isOvertaken(thrown)) throw thrown
     }
+  }
+
+  /** The runs whose outcome this process has stored. `skipped` counts spans of due times that were missed. */
+  counts(): Readonly<Record<'succeeded' | 'failed' | 'skipped', number>> {
+    return { ...this.#counts }
   }
 
   /** Waits for the runs in progress. */
@@ -141,6 +150,7 @@ export class Scheduler {
         { ...run, state: 'claimed' as const, ...NOTHING_YET, executedMs: now() },
       ])
       await writeRuns(clickhouse, known.lease, rows)
+      this.#counts.skipped += rows.length - toClaim.length
       for (const { run } of toClaim) {
         known.positions.set(run.scheduleId, { ...(known.positions.get(run.scheduleId) ?? NO_POSITIONS), [run.kind]: run.dueMs })
         known.open.set(run.scheduleId, run)
@@ -187,6 +197,7 @@ export class Scheduler {
     const { status: state, statusCode, message } = outcome
     await writeRuns(clickhouse, known.lease, [{ ...run, state, executedMs, statusCode, durationMs, message }])
     known.open.delete(schedule.id)
+    this.#counts[state] += 1
     if (state === 'failed') logger.warn({ scheduleId: schedule.id, dueAt: formatTimestamp(run.dueMs), reason: message }, 'a run of a schedule failed')
   }
 
@@ -233,6 +244,7 @@ const BEGIN_EVERY_MS = 500
 
 export interface RunningScheduler {
   stats(): JobStats
+  counts(): ReturnType<Scheduler['counts']>
   stop(): Promise<void>
 }
 
@@ -242,6 +254,7 @@ export function startScheduler(options: SchedulerOptions): RunningScheduler {
   const job = repeat({ name: 'schedules', everyMs: BEGIN_EVERY_MS, run: () => scheduler.beginDue(), logger: options.logger })
   return {
     stats: () => job.stats(),
+    counts: () => scheduler.counts(),
     stop: async () => {
       await job.stop()
       await scheduler.stop()

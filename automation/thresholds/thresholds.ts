@@ -4,6 +4,7 @@ import type { Quantity } from '../../metering/quantity.ts'
 import type { RegistryReads } from '../../registry/changes.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
+import { queryOne } from '../../sql/query-one.ts'
 import { type Level, parseLevels } from './levels.ts'
 
 /** Times in ms since 1970. */
@@ -39,6 +40,18 @@ export async function findThreshold({ clickhouse }: RegistryReads, thresholdId: 
 export async function readActiveThresholds({ work }: ClickHouse, ids: readonly string[]): Promise<Threshold[]> {
   return (await work.query(thresholdsById, { ids: [...ids] })).filter(({ isActive, removedMs }) => isActive && removedMs === null)
 }
+
+/** Throws StoreError. */
+export async function countActiveThresholds({ registry }: Pick<ClickHouse, 'registry'>): Promise<number> {
+  return (await queryOne(registry, activeThresholds, {})).thresholds
+}
+
+const activeThresholds = defineQuery({
+  name: 'active_threshold_count',
+  sql: 'SELECT count() AS thresholds FROM thresholds_v1 FINAL WHERE is_active = 1 AND removed_at IS NULL',
+  params: z.object({}),
+  row: z.object({ thresholds: z.coerce.number() }),
+})
 
 const ThresholdRow = z.object({
   id: z.string(),

@@ -48,21 +48,6 @@ export async function announceUnregisteredProjects({ clickhouse, queue, now }: A
   })
 }
 
-/** Announces to operators logs that are stopped by an incident, once a day for each. Throws StoreError. */
-export async function announceIncidents(
-  { clickhouse, queue, now }: Announcer,
-  incidents: readonly { readonly log: string; readonly kind: string }[],
-): Promise<void> {
-  if (incidents.length === 0) return
-  await queue.offer(async () => {
-    const endpoints = subscribed(await readEndpoints({ clickhouse }), 'log.incident')
-    return incidents.flatMap(({ log, kind }): Message[] => {
-      const about = { type: 'log.incident' as const, partnerId: '', sinceMs: now() }
-      return toldTo(endpoints, about, { id: messageId(['log.incident', log, kind, dayOf(now())]), data: { log, incident: kind }, nowMs: now() })
-    })
-  })
-}
-
 function subscribed(endpoints: readonly Endpoint[], type: Message['type']): readonly Endpoint[] {
   return endpoints.filter(({ events }) => events.includes(type))
 }

@@ -2,8 +2,9 @@ import { FAILING_DAYS_MAX } from '../../contract/webhook-events.ts'
 import type { Logger } from '../../metering/logger.ts'
 import { MS_PER_DAY } from '../../metering/timestamp.ts'
 import { type AttemptOutcome, type DeliveryLimits, DeliveryLoop, type DeliveryStats } from '../../outgoing/deliver-until-acknowledged.ts'
+import { isOvertaken } from '../../sql/errors.ts'
+import { HELD_LEASE_LIMITS, HeldLease, type HeldLeaseLimits } from '../held-lease.ts'
 import { readHealth, writeAttempt } from './attempts.ts'
-import { DeliverySlot, type SlotLimits } from './delivery-slot.ts'
 import { disableFailingEndpoint } from './disable-endpoint.ts'
 import { type Endpoint, findEndpoint, readEndpoints } from './endpoints.ts'
 import { type PendingMessage, readNextMessage, readPendingEndpoints } from './pending-messages.ts'
@@ -12,14 +13,14 @@ import { type SenderOptions, sendToEndpoint } from './send-to-endpoint.ts'
 export interface MessageDeliveryOptions extends SenderOptions {
   readonly logger: Logger
   readonly limits?: Partial<DeliveryLimits>
-  readonly slot?: SlotLimits
+  readonly lease?: HeldLeaseLimits
 }
 
 const LIMITS: DeliveryLimits = {
   retryMsFirst: 5_000,
   retryMsMax: 3_600_000,
   sweepEveryMs: 2_000,
-  // Only the process that has the slot sees what is pending at all.
+  // Only the process that has the lease sees what is pending at all.
   takeOverAfterMs: 0,
   concurrentDeliveriesMax: 16,
 }
@@ -27,20 +28,21 @@ const LIMITS: DeliveryLimits = {
 /**
  * Delivers pending messages. An endpoint is one line: one attempt at a time, one message after the other, and a pause after a failure
  * that grows with each one. So an endpoint that hangs occupies one of the slots until its time-out and then waits, however many messages
- * it has, and the others get theirs. One process delivers at a time (delivery-slot.ts). The order is the guarantee:
+ * it has, and the others get theirs. One process delivers at a time (held-lease.ts). The order is the guarantee:
  * 1. Read the next message, the endpoint and its secrets.
  * 2. Send it. A crash after: the message is sent again, under the same webhook-id.
  * 3. Store the attempt. Only then the next message is read.
  */
 export class MessageDelivery {
   readonly #options: MessageDeliveryOptions
-  readonly #slot: DeliverySlot
+  readonly #lease: HeldLease
   readonly #loop: DeliveryLoop
 
   constructor(options: MessageDeliveryOptions) {
     const { registry, logger } = options
     this.#options = options
-    this.#slot = new DeliverySlot(registry.clickhouse, 'automation/deliveries', options.slot)
+    const uptimeMs = () => performance.now()
+    this.#lease = new HeldLease({ clickhouse: registry.clickhouse, name: 'automation/deliveries', uptimeMs, ...HELD_LEASE_LIMITS, ...options.lease })
     this.#loop = new DeliveryLoop({
       name: 'webhooks',
       keyName: 'webhook',
@@ -56,15 +58,16 @@ export class MessageDelivery {
   }
 
   /** Waits for the attempts in progress. What is left is found in the store by the next start. */
-  stop(): Promise<void> {
-    return this.#loop.stop()
+  async stop(): Promise<void> {
+    await this.#loop.stop()
+    await this.#lease.release().catch(() => {})
   }
 
   async #readPending() {
     const { registry } = this.#options
     const enabled = (await readEndpoints(registry)).filter(({ disabledMs }) => disabledMs === null)
-    // Without a webhook there is nothing to deliver, so the slot is not acquired, which would write.
-    if (enabled.length === 0 || !(await this.#slot.isMine())) return []
+    // Without a webhook there is nothing to deliver, so the lease is not acquired, which would write.
+    if (enabled.length === 0 || !(await this.#hasLease())) return []
     const pending = await readPendingEndpoints(
       registry.clickhouse,
       enabled.map(({ id }) => id),
@@ -72,6 +75,16 @@ export class MessageDelivery {
     )
     // Always the same revision: a new one would end the pause of an endpoint that fails.
     return pending.map((key) => ({ key, revision: 1 }))
+  }
+
+  async #hasLease(): Promise<boolean> {
+    try {
+      return (await this.#lease.hold()) !== undefined
+    } catch (thrown) {
+      this.#lease.drop()
+      if (isOvertaken(thrown)) return false
+      throw thrown
+    }
   }
 
   async #attempt(endpointId: string): Promise<AttemptOutcome> {

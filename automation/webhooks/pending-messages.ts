@@ -19,6 +19,17 @@ export async function readPendingEndpoints({ registry }: ClickHouse, endpointIds
   return pending.map(({ endpointId }) => endpointId)
 }
 
+/** What waits for each of the endpoints, and since when the oldest message does (ms since 1970); none for one without. Throws StoreError. */
+export async function readPendingMessages(
+  { registry }: ClickHouse,
+  endpointIds: readonly string[],
+  nowMs: number,
+): Promise<Map<string, { readonly messages: number; readonly oldestMs: number }>> {
+  if (endpointIds.length === 0) return new Map()
+  const pending = await registry.query(pendingMessages, { endpointIds: [...endpointIds], sinceMs: nowMs - DELIVERY_DAYS_MAX * MS_PER_DAY })
+  return new Map(pending.map(({ endpointId, ...each }) => [endpointId, each]))
+}
+
 /**
  * The next message for an endpoint: the one with the fewest attempts, on ties the oldest. So a message that the endpoint keeps rejecting
  * does not keep the others from it. Throws StoreError.
@@ -33,7 +44,8 @@ export async function readNextMessage({ registry }: ClickHouse, endpointId: stri
  * succeeded. An older one is given up by time alone.
  */
 const PENDING = `
-    SELECT sent.endpoint_id AS endpoint_id, sent.message_id AS message_id, sent.created_at AS created_at, attempts.requests AS requests, attempts.failed AS failed
+    SELECT sent.endpoint_id AS endpoint_id, sent.message_id AS message_id, sent.created_at AS created_at, greatest(sent.created_at, attempts.requested_at) AS since,
+      attempts.requests AS requests, attempts.failed AS failed
     FROM (
       SELECT arrayJoin(endpoint_ids) AS endpoint_id, message_id, min(created_at) AS created_at FROM webhook_messages_v1
       WHERE hasAny(endpoint_ids, {endpointIds: Array(String)}) GROUP BY endpoint_id, message_id
@@ -45,7 +57,7 @@ const PENDING = `
       FROM webhook_attempts_v1 WHERE endpoint_id IN {endpointIds: Array(String)} GROUP BY endpoint_id, message_id
     ) AS attempts USING (endpoint_id, message_id)
     WHERE sent.endpoint_id IN {endpointIds: Array(String)} AND (attempts.endings = 0 OR attempts.ended < attempts.requests)
-      AND greatest(sent.created_at, attempts.requested_at) >= fromUnixTimestamp64Milli({sinceMs: Int64}, 'UTC')`
+      AND since >= fromUnixTimestamp64Milli({sinceMs: Int64}, 'UTC')`
 
 const Params = z.object({ endpointIds: z.array(z.string()), sinceMs: z.number() })
 
@@ -54,6 +66,13 @@ const pendingEndpoints = defineQuery({
   sql: `SELECT DISTINCT endpoint_id AS endpointId FROM (${PENDING})`,
   params: Params,
   row: z.object({ endpointId: z.string() }),
+})
+
+const pendingMessages = defineQuery({
+  name: 'pending_webhook_messages',
+  sql: `SELECT endpoint_id AS endpointId, count() AS messages, toUnixTimestamp64Milli(min(since)) AS oldestMs FROM (${PENDING}) GROUP BY endpoint_id`,
+  params: Params,
+  row: z.object({ endpointId: z.string(), messages: z.coerce.number(), oldestMs: z.coerce.number() }),
 })
 
 const nextMessage = defineQuery({

@@ -4,6 +4,7 @@ import { counted } from '../../metering/counted.ts'
 import { paintWith, usesColours } from '../colours.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'
 import { connect } from '../connection/connect.ts'
+import { findInAutomation } from '../diagnose/find-in-automation.ts'
 import { findInBilling } from '../diagnose/find-in-billing.ts'
 import { findInIngest } from '../diagnose/find-in-ingest.ts'
 import { findInProcess } from '../diagnose/find-in-process.ts'
@@ -107,7 +108,7 @@ function requestReport(session: Session, range: ReportRange | undefined) {
 }
 
 function findingsOf(state: State): Finding[] {
-  return [...findInIngest(state), ...findInBilling(state), ...findInProcess(state)].sort(bySeverity)
+  return [...findInIngest(state), ...findInBilling(state), ...findInAutomation(state), ...findInProcess(state)].sort(bySeverity)
 }
 
 /** Throws CliError, so that a script notices. */

@@ -13,7 +13,7 @@ export const logsCommand: CommandRegistration = (program, run) => {
   withExamples(
     program
       .command('logs [source]')
-      .description(`show the latest log lines of the service, which hold no secret; of one source: ${LOG_SOURCES.join(', ')}`)
+      .description(`show the latest log lines, without secrets; of one source: ${LOG_SOURCES.join(', ')}`)
       .option('--limit <n>', `number of lines, at most ${LOG_LINES_MAX}`, '100')
       .option('--level <level>', `lines of this level and above: ${LOG_LEVELS.join(', ')}`)
       .option('--follow', 'go on with new lines, through restarts and failures, until Ctrl-C')

@@ -54,7 +54,9 @@ function source({ source: state }: State): Finding[] {
   ]
 }
 
-function logs({ nowMs, report: { ingesting }, source: state }: State): Finding[] {
+function logs({ nowMs, report: { ingesting, automation }, source: state }: State): Finding[] {
+  const here = new Set(ingesting.logs.filter(({ incident }) => incident !== null).map(({ log }) => log))
+  const stopped = automation.stopped_logs.filter(({ log }) => !here.has(log)).map(({ log, incident, message }) => ofIncident({ log, incident, cause: message }))
   const old = (state?.logs ?? []).flatMap(({ log, as_of }): Finding[] => {
     const seconds = as_of === null ? 0 : Math.round((nowMs - Date.parse(as_of)) / 1_000)
     if (seconds <= WATERMARK_SECONDS_MAX) return []
@@ -65,18 +67,24 @@ function logs({ nowMs, report: { ingesting }, source: state }: State): Finding[]
       },
     ]
   })
-  return [...old, ...ingesting.logs.filter(({ owned, incident }) => owned || incident !== null).flatMap(ofLog)]
+  return [...old, ...stopped, ...ingesting.logs.filter(({ owned, incident }) => owned || incident !== null).flatMap(ofLog)]
+}
+
+function ofIncident({ log, incident, cause }: { log: string; incident: string; cause: string }): Finding {
+  const what = `The log ${log} is stopped by an incident: ${incident}.`
+  const next = incident === 'partition_count_changed' ? 'meterline log repartition' : `meterline logs ingest --level error, then meterline log reset ${log}`
+  return { id: 'log_incident', severity: 'critical', category: 'health', what, cause, next }
 }
 
 function ofLog(log: State['report']['ingesting']['logs'][number]): Finding[] {
   const findings: Finding[] = []
   if (log.incident !== null)
-    findings.push({
-      ...{ id: 'log_incident', severity: 'critical', category: 'health', what: `The log ${log.log} is stopped by an incident: ${log.incident}.` },
-      ...{ cause: 'It counts nothing until an operator decides; GET /readyz and the log of the process say what happened.' },
-      next:
-        log.incident === 'partition_count_changed' ? 'meterline log repartition' : `meterline logs ingest --level error, then meterline log reset ${log.log}`,
-    })
+    findings.push(
+      ofIncident({
+        ...{ log: log.log, incident: log.incident },
+        cause: 'It counts nothing until an operator decides; GET /readyz and the log of the process say what happened.',
+      }),
+    )
   if (log.lag_events > LAG_EVENTS_MAX)
     findings.push({
       ...{

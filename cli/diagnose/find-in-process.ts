@@ -34,9 +34,9 @@ function disks({ report: { database } }: State): Finding[] {
 }
 
 function work({ nowMs, report: { background, process } }: State): Finding[] {
-  return (background?.work ?? []).flatMap(({ name, failures, last_success_at }): Finding[] => {
+  return (background?.work ?? []).flatMap(({ name, every_seconds, failures, last_success_at }): Finding[] => {
     const sinceMs = Date.parse(last_success_at ?? process.started_at)
-    if (failures === 0 || nowMs - sinceMs < WORK_STALE_MS) return []
+    if (failures === 0 || nowMs - sinceMs < WORK_STALE_MS + every_seconds * 1_000) return []
     return [
       {
         ...{
@@ -45,7 +45,7 @@ function work({ nowMs, report: { background, process } }: State): Finding[] {
           category: 'health',
           what: `The background job ${name} has not succeeded since ${last_success_at ?? 'the start'}.`,
         },
-        ...{ cause: `It failed ${counted(failures, 'time')} since the start.`, next: 'meterline logs aggregate --level error' },
+        ...{ cause: `It failed ${counted(failures, 'time')} since the start.`, next: 'meterline logs --level error' },
       },
     ]
   })

@@ -11,6 +11,7 @@ import { PartitionProgress } from './partition-progress.ts'
 import type { PartitionReaderOptions, ReaderState } from './partition-reader-options.ts'
 import { PartitionWatermark } from './partition-watermark.ts'
 import { splitBatch } from './split-batch.ts'
+import { storeIncident } from './store-incident.ts'
 import { type BatchControl, type FetchedBatch, isStillAssigned, type PartitionExtent } from './topic.ts'
 import { pause, waitForOwnerTimeout } from './wait-for-owner-timeout.ts'
 
@@ -160,9 +161,8 @@ export class PartitionReader {
 
   async #process(batch: FetchedBatch, control: BatchControl): Promise<void> {
     this.#rewoundTo = undefined
-    const { name } = this.partitionLog.owned
-    const { limits } = this.#options
-    const parts = splitBatch(batch, { next: this.partitionLog.next, limits, size: this.#size, read: (record) => readRecord(record, name) })
+    const { owned, next } = this.partitionLog
+    const parts = splitBatch(batch, { next, limits: this.#options.limits, size: this.#size, read: (record) => readRecord(record, owned.name) })
     for (let part = await parts.next(); !part.done; ) {
       const { records, through } = part.value
       const written = this.#write(records, through)
@@ -226,6 +226,7 @@ export class PartitionReader {
     if (error instanceof Incident) {
       this.#state = { status: 'stopped', incident: error }
       logger.error({ log: partitionLog.owned.name, incident: error.kind }, error.message)
+      void this.#oneAtATime(() => storeIncident({ ...this.#options, partitionLog, incident: error, assigned: this.#assignment.signal }))
       return
     }
     const retryAfterMs = this.#failures.add(error)

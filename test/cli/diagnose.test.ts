@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { storeDayAudits } from '../../aggregator/audits/day-audits.ts'
 import { connectWith } from '../../cli/connection/connect.ts'
+import { findInAutomation } from '../../cli/diagnose/find-in-automation.ts'
 import { findInBilling } from '../../cli/diagnose/find-in-billing.ts'
 import { findInIngest } from '../../cli/diagnose/find-in-ingest.ts'
 import { findInProcess } from '../../cli/diagnose/find-in-process.ts'
@@ -30,7 +31,8 @@ beforeAll(async () => {
 afterAll(() => tested.stop())
 
 /** The disk of the machine that runs the test may be nearly full. */
-const all = (state: State) => [...findInIngest(state), ...findInBilling(state), ...findInProcess(state)].filter(({ id }) => id !== 'disk_full')
+const all = (state: State) =>
+  [...findInIngest(state), ...findInBilling(state), ...findInAutomation(state), ...findInProcess(state)].filter(({ id }) => id !== 'disk_full')
 
 /** A state that differs from the healthy one in a part of the report. */
 function changed(change: (report: State['report']) => Partial<State['report']>, rest: Partial<State> = {}): State {
@@ -41,6 +43,25 @@ const log = (fields: object) => changed(({ ingesting }) => ({ ingesting: { ...in
 const background = (fields: object) => changed(({ background: jobs }) => ({ background: { work: [], audits: null, months: null, ...jobs, ...fields } }))
 const ago = (ms: number) => new Date(healthy.nowMs - ms).toISOString()
 const HOUR = 3_600_000
+const automation = (fields: object) => changed((report) => ({ automation: { ...report.automation, ...fields } }))
+const schedule = (fields: object) =>
+  automation({
+    schedules: { total: 1, problems: [{ id: 'sch_1', name: 'month', action: 'call', overdue_since: null, failed_at: null, message: null, ...fields }] },
+  })
+const webhook = (fields: object) =>
+  automation({
+    webhooks: {
+      total: 1,
+      problems: [
+        {
+          ...{ id: 'wh_1', set_by: null, disabled_reason: null, disabled_at: null, failing_since: null, pending: 2, oldest_pending_at: ago(0) },
+          ...fields,
+        },
+      ],
+    },
+  })
+const STOPPED = { log: 'http', incident: 'log_overwritten', since: '2026-01-01T00:00:00Z', message: 'To continue, run "meterline log reset".' }
+const WORK = { name: 'audits', every_seconds: 60, runs: 3 }
 const MONTHS = { overdue: 0, unconfirmed: 0, negative_adjustments: 0, clock_disagreement: null }
 const KEY = { id: 'k', name: 'gateway', prefix: 'mli_', last_four: 'abcd', partner_ids: [], revoked_at: null, last_used_at: null }
 
@@ -55,6 +76,14 @@ describe('findings', () => {
     ['kafka_unreachable', () => changed(({ ingesting }) => ({ ingesting: { ...ingesting, kafka_trouble: true } })), 'critical', /brokers/],
     ['log_incident', () => log({ incident: 'log_overwritten' }), 'critical', /log reset http/],
     ['log_incident', () => log({ incident: 'partition_count_changed', owned: false }), 'critical', /log repartition/],
+    ['log_incident', () => automation({ stopped_logs: [STOPPED] }), 'critical', /log reset http/],
+    ['schedule_overdue', () => schedule({ overdue_since: ago(16 * 60_000) }), 'warning', /meterline aggregate.*schedules logs sch_1/],
+    ['schedule_failed', () => schedule({ failed_at: ago(0), message: 'Answered 500.' }), 'warning', /schedules logs sch_1.*schedules run sch_1/],
+    ['webhook_disabled', () => webhook({ disabled_reason: 'failing', disabled_at: ago(0) }), 'warning', /webhooks enable wh_1/],
+    ['webhook_failing', () => webhook({ failing_since: ago(0) }), 'warning', /webhooks deliveries wh_1/],
+    ['webhook_failing', () => webhook({ failing_since: ago(0), set_by: 'ps_1' }), 'info', /webhooks deliveries wh_1/],
+    ['messages_waiting', () => webhook({ oldest_pending_at: ago(HOUR + 1) }), 'warning', /MASTER_KEY/],
+    ['thresholds_not_evaluated', () => automation({ thresholds: { active: 3, evaluated_at: ago(6 * 60_000) } }), 'warning', /logs automation/],
     ['lag', () => log({ lag_events: 10_001 }), 'warning', /diagnose metrics/],
     ['batch_stuck', () => log({ batch_in_flight_seconds: 61 }), 'warning', /diagnose db/],
     ['open_transaction', () => log({ open_transaction_seconds: 301 }), 'warning', /kafka-transactions/],
@@ -94,7 +123,7 @@ describe('findings', () => {
     ['months_unconfirmed', () => background({ months: { ...MONTHS, overdue: 1, unconfirmed: 1 } }), 'warning', /meterline close/],
     ['clocks_disagree', () => background({ months: { ...MONTHS, clock_disagreement: 'The clock was set back.' } }), 'critical', /clock/],
     ['negative_adjustments', () => background({ months: { ...MONTHS, negative_adjustments: 1 } }), 'critical', /explain/],
-    ['work_fails', () => background({ work: [{ name: 'audits', runs: 3, failures: 2, last_success_at: ago(HOUR) }] }), 'warning', /logs aggregate/],
+    ['work_fails', () => background({ work: [{ ...WORK, failures: 2, last_success_at: ago(HOUR) }] }), 'warning', /logs --level error/],
     [
       'signing_key_old',
       () => ({
@@ -111,6 +140,20 @@ describe('findings', () => {
     const found = all(state())
     expect(found.map((finding) => [finding.id, finding.severity])).toEqual([[id, severity]])
     expect(found[0]).toMatchObject({ next: expect.stringMatching(next), cause: expect.stringMatching(/.{5}/), what: expect.stringMatching(/.{5}/) })
+  })
+
+  test('what is due in time, known already, done on purpose or done elsewhere is no finding', () => {
+    const { ingesting } = log({ incident: 'log_overwritten' }).report
+    const states = [
+      schedule({ overdue_since: ago(60_000) }),
+      webhook({}),
+      automation({ thresholds: { active: 0, evaluated_at: ago(HOUR) } }),
+      changed((report) => ({ background: null, automation: { ...report.automation, thresholds: { active: 3, evaluated_at: null } } })),
+      background({ work: [{ ...WORK, every_seconds: 3_600, failures: 1, last_success_at: ago(HOUR) }] }),
+    ]
+    expect(states.map((state) => all(state).map(({ id }) => id))).toEqual(states.map(() => []))
+    const twice = changed((report) => ({ ingesting, automation: { ...report.automation, stopped_logs: [STOPPED] } }))
+    expect(all(twice).map(({ id }) => id)).toEqual(['log_incident'])
   })
 
   test.each([
@@ -131,7 +174,7 @@ test('the line of the months says whether this process will ever know, and from 
   )
   const later = { ...background({ months: null }), nowMs: startedMs + HOUR }
   expect(lineOf(later)).toMatch(/not known yet: the first run has not ended$/)
-  const failing = { ...background({ months: null, work: [{ name: 'closings', runs: 9, failures: 1, last_success_at: null }] }), nowMs: startedMs + HOUR }
+  const failing = { ...background({ months: null, work: [{ ...WORK, name: 'closings', failures: 1, last_success_at: null }] }), nowMs: startedMs + HOUR }
   expect(lineOf(failing)).toMatch(/not known: the job closings failed 1 time /)
   // An API process never closes a month, however long it runs.
   const elsewhere = changed(({ process }) => ({ background: null, process: { ...process, part: 'api' } }))

@@ -63,7 +63,7 @@ describe('the command "logs"', () => {
   })
 
   test.each([
-    [['logs', 'database'], 'api, ingest, aggregate, audit, service'],
+    [['logs', 'database'], 'api, ingest, aggregate, automation, audit, service'],
     [['logs', '--level', 'loud'], 'trace, debug, info, warn, error, fatal'],
     [['logs', '--limit', '0'], '1 to 1000'],
     [['logs', '--limit', '1001'], '1 to 1000'],

@@ -96,13 +96,23 @@ describe('the processes of Meterline in docker-compose.yml', () => {
       expect(Number(/^(\d+)s$/.exec(grace)?.[1]) * 1000).toBeGreaterThan(SERVER_LIMITS.requestTimeout + readConfig({}).DRAIN_MS)
   })
 
-  test('their file systems are only read, except for /tmp and DATA_DIR in memory', () => {
-    for (const [, { read_only, tmpfs = [], volumes = [], environment = {} }] of ours)
+  test('their file systems are only read, except for /tmp and DATA_DIR in memory, and the exports of aggregate', () => {
+    for (const [name, { read_only, tmpfs = [], volumes = [], environment = {} }] of ours)
       expect([read_only, tmpfs.map((each) => each.split(':')[0]), volumes.filter((each) => !each.endsWith(':ro'))]).toEqual([
         true,
         ['/tmp', environment['DATA_DIR']],
-        [],
+        name === 'aggregate' ? ['exports:/exports'] : [],
       ])
+  })
+
+  test('aggregate has what automation needs: the master key, links to the service, and a directory that the image gives to its user', () => {
+    const [, aggregate] = ours.find(([name]) => name === 'aggregate') ?? []
+    const api = ours.find(([name]) => name === 'api')?.[1]
+    for (const name of ['MASTER_KEY_FILE', 'MASTER_KEY_PREVIOUS_FILE', 'PUBLIC_URL', 'EXPORT_DIR', 'OUTGOING_ALLOW', 'SCHEDULE_LOG_DAYS', 'CURRENCY'])
+      expect([name, aggregate?.environment?.[name]]).toEqual([name, api?.environment?.[name] ?? 'missing'])
+    expect(interpolate(String(aggregate?.environment?.['EXPORT_DIR']), {})).toBe('/exports')
+    // A new volume gets the owner and the mode of the directory of the image.
+    expect(readFileSync(join(ROOT, 'Dockerfile'), 'utf8')).toMatch(/^RUN install -d -o 1000 -g 1000 -m 0700 .*\/exports$/m)
   })
 })
 
@@ -120,7 +130,7 @@ describe('the secrets of docker-compose.yml', () => {
       '',
       services[name] ?? ({} as z.output<typeof Service>),
     ]
-    expect(volumes).toEqual([`secrets-${name}:/run/secrets/meterline:ro`])
+    expect(volumes).toContain(`secrets-${name}:/run/secrets/meterline:ro`)
     const interpolated = Object.entries(environment).map(([each, value]) => [each, interpolate(String(value), given)] as const)
     const here = interpolated.map(([each, value]) => [each, value.replace('/run/secrets/meterline', join(directory.path, name))])
     return readConfig(Object.fromEntries(here), ConfiguredPart.parse(command[0]))

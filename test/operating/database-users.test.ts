@@ -43,6 +43,7 @@ const NOT_FOR_BACKGROUND = [
   'sealed_keys_v1',
   'secrets_v1',
   'signing_keys_v1',
+  'webhook_secrets_v1',
 ]
 
 /** Besides its inbox, a view may read these tables, with the rights of the user who inserts. */
@@ -74,9 +75,9 @@ describe('the grants in docs/operating/clickhouse-users.xml', () => {
     expect(readable.includes('*') ? [] : readable.filter((name) => !read.includes(name) && !READ_BY_VIEWS.includes(name))).toEqual([])
   })
 
-  test('ingest and aggregate read no credential, no key and no account; of secrets, aggregate reads the sealed values, for schedules', () => {
+  test('ingest and aggregate read no credential, no key and no account; of secrets, aggregate reads the sealed values, for schedules and webhooks', () => {
     const readable = (part: 'ingest' | 'aggregate') => NOT_FOR_BACKGROUND.filter((name) => grantsOf(part)['SELECT']?.includes(name))
-    expect([readable('ingest'), readable('aggregate')]).toEqual([[], ['secrets_v1']])
+    expect([readable('ingest'), readable('aggregate')]).toEqual([[], ['secrets_v1', 'webhook_secrets_v1']])
   })
 
   test('only the user of migrations may create, alter or drop tables, and none may manage users', () => {

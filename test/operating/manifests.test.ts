@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Deployment } from 'kubernetes-models/apps/v1'
 import { Job } from 'kubernetes-models/batch/v1'
+import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1'
 import { PodDisruptionBudget } from 'kubernetes-models/policy/v1'
 import { ConfigMap, Service } from 'kubernetes-models/v1'
 import { describe, expect, test } from 'vitest'
@@ -15,7 +16,7 @@ import { ConfigSchema, readConfig } from '../../service/config.ts'
 import { ROOT } from '../support/source-files.ts'
 
 const FOLDER = join(ROOT, 'docs/operating/kubernetes')
-const KINDS: Readonly<Record<string, new (data: never) => { validate(): void }>> = { ConfigMap, Deployment, Job, PodDisruptionBudget, Service }
+const KINDS: Readonly<Record<string, new (data: never) => { validate(): void }>> = { ConfigMap, Deployment, Job, NetworkPolicy, PodDisruptionBudget, Service }
 /** What holds names of ours, not fields of Kubernetes. */
 const MAPS = ['annotations', 'data', 'labels', 'limits', 'matchLabels', 'requests']
 
@@ -23,7 +24,26 @@ const Manifest = z.looseObject({ kind: z.string(), metadata: z.looseObject({ nam
 const Container = z.looseObject({ image: z.string(), args: z.array(z.string()) })
 const Pods = z.looseObject({
   spec: z.looseObject({
-    template: z.looseObject({ spec: z.looseObject({ containers: z.array(Container), terminationGracePeriodSeconds: z.number().optional() }) }),
+    template: z.looseObject({
+      spec: z.looseObject({
+        containers: z.array(Container),
+        volumes: z.array(z.looseObject({ name: z.string() })).optional(),
+        terminationGracePeriodSeconds: z.number().optional(),
+      }),
+    }),
+  }),
+})
+
+const Peer = z.object({
+  namespaceSelector: z.unknown().optional(),
+  podSelector: z.object({ matchLabels: z.record(z.string(), z.string()).optional() }).optional(),
+  ipBlock: z.object({ cidr: z.string(), except: z.array(z.string()) }).optional(),
+})
+const Policy = z.looseObject({
+  spec: z.looseObject({
+    podSelector: z.object({ matchLabels: z.record(z.string(), z.string()) }),
+    policyTypes: z.array(z.string()),
+    egress: z.array(z.object({ to: z.array(Peer).optional(), ports: z.array(z.object({ protocol: z.string(), port: z.number() })).optional() })),
   }),
 })
 
@@ -58,6 +78,37 @@ describe('the manifests of Kubernetes', () => {
     }
     expect(secret.sort()).toEqual(Object.keys(values).sort())
     expect(readConfig({ ...configured, ...values })).toMatchObject({ HOST: '0.0.0.0', PORT: 8080 })
+  })
+
+  test('aggregate has what automation needs: the master key, links to the service, and room for an export', () => {
+    const { containers, volumes = [] } = withPods.find(({ containers: [first] }) => first?.args[0] === 'aggregate') ?? { containers: [] }
+    expect(containers[0]?.['envFrom']).toEqual([{ configMapRef: { name: 'meterline' } }, { secretRef: { name: 'meterline' } }])
+    expect(configured['PUBLIC_URL']).toMatch(/^https:/)
+    // In memory, an export of more than its size could not be delivered.
+    expect(volumes.find(({ name }) => name === 'tmp')).toEqual({ name: 'tmp', emptyDir: { sizeLimit: '10Gi' } })
+  })
+
+  test('only aggregate and api may call public addresses, none may call private ones, and each reaches what it uses', () => {
+    const policies = manifests.filter(({ kind }) => kind === 'NetworkPolicy').map((each) => Policy.parse(each).spec)
+    const partOf = (labels: Record<string, string> | undefined) => labels?.['app.kubernetes.io/component'] ?? ''
+    expect(policies.map(({ podSelector }) => partOf(podSelector.matchLabels))).toEqual(['migrate', 'ingest', 'aggregate', 'api'])
+    const reached = policies.map(({ podSelector, egress }) => {
+      const to = egress.flatMap((rule) => rule.to ?? [])
+      const apps = to.flatMap(({ podSelector: pods }) => pods?.matchLabels?.['app.kubernetes.io/name'] ?? [])
+      return [partOf(podSelector.matchLabels), apps, to.flatMap(({ ipBlock }) => (ipBlock === undefined ? [] : [ipBlock.cidr]))]
+    })
+    expect(reached).toEqual([
+      ['migrate', ['clickhouse'], []],
+      ['ingest', ['clickhouse', 'kafka'], []],
+      ['aggregate', ['clickhouse'], ['0.0.0.0/0']],
+      ['api', ['clickhouse', 'kafka'], ['0.0.0.0/0']],
+    ])
+    for (const { egress, policyTypes } of policies) {
+      expect(policyTypes).toEqual(['Ingress', 'Egress'])
+      for (const { ipBlock } of egress.flatMap((rule) => rule.to ?? [])) if (ipBlock !== undefined) expect(ipBlock.except).toContain('169.254.0.0/16')
+      // DNS alone has no receiver.
+      expect(egress.filter(({ to }) => to === undefined).map(({ ports }) => ports?.map(({ port }) => port))).toEqual([[53, 53]])
+    }
   })
 
   test('each Pod runs a command of this version, and may take longer to stop than the drain and the longest request', async () => {

@@ -32,7 +32,7 @@ export const VENDORS: Readonly<Record<string, readonly string[]>> = {
   '@fastify/swagger': ['api'],
   '@fastify/swagger-ui': ['api'],
   '@fastify/under-pressure': ['api'],
-  'prom-client': ['api'],
+  'prom-client': ['api', 'test/api/prometheus'],
   pino: ['service', 'demo', 'bench', 'test'],
   ...Object.fromEntries(OPENTELEMETRY.map((name) => [`@opentelemetry/${name}`, ['service/tracing', 'test/service/tracing']])),
   commander: ['cli', 'demo', 'test'],

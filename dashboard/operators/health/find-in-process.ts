@@ -74,8 +74,9 @@ function months({ background }: HealthReport): Finding[] {
 }
 
 function work({ background, process }: HealthReport, nowMs: number): Finding[] {
-  return (background?.work ?? []).flatMap(({ name, failures, last_success_at }): Finding[] => {
-    if (failures === '0' || nowMs - Date.parse(last_success_at ?? process.started_at) < WORK_STALE_MS) return []
+  return (background?.work ?? []).flatMap(({ name, every_seconds, failures, last_success_at }): Finding[] => {
+    const staleMs = WORK_STALE_MS + Number(every_seconds) * 1_000
+    if (failures === '0' || nowMs - Date.parse(last_success_at ?? process.started_at) < staleMs) return []
     const since = last_success_at === null ? 'the start' : showTime(last_success_at)
     return [
       {
@@ -84,7 +85,7 @@ function work({ background, process }: HealthReport, nowMs: number): Finding[] {
           what: `The background job ${name} has not succeeded since ${since}.`,
           why: `It failed ${counted(failures, 'time')} since the start.`,
         },
-        ...{ next: 'Read its log.', link: AGGREGATE_LOG },
+        ...{ next: 'Read its log.', link: { href: linkTo(['service-logs'], { level: 'error' }), title: 'Errors in the log' } },
       },
     ]
   })

@@ -9,6 +9,7 @@ import { ShownActivity } from './activity.tsx'
 import { BackgroundWork } from './background-work.tsx'
 import { DatabaseSize } from './database-size.tsx'
 import { EventLogs, LogOffsets } from './event-logs.tsx'
+import { findInAutomation } from './find-in-automation.ts'
 import { findInLogs } from './find-in-logs.ts'
 import { findInProcess } from './find-in-process.ts'
 import { findInSource } from './find-in-source.ts'
@@ -59,7 +60,7 @@ function ProcessBadges({ process: { host, pid, part, started_at, version } }: Pi
 
 function Findings({ report, source }: { report: HealthReport; source: Source | undefined }) {
   const nowMs = Date.now()
-  const findings = [...findInSource(source), ...findInLogs(report, nowMs), ...findInProcess(report, nowMs)].sort(byUrgency)
+  const findings = [...findInSource(source), ...findInLogs(report, nowMs), ...findInAutomation(report, nowMs), ...findInProcess(report, nowMs)].sort(byUrgency)
   const isUrgent = findings.some(({ tone }) => tone !== 'plain')
   return (
     <section aria-labelledby="findings">

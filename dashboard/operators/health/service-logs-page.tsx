@@ -30,6 +30,7 @@ const SOURCE_TITLES: Readonly<Record<LogSource | 'all', string>> = {
   api: 'Requests',
   ingest: 'Counting events',
   aggregate: 'Totals and closings',
+  automation: 'Schedules, thresholds and webhooks',
   audit: 'Audits and audit log',
   service: 'The process itself',
 }

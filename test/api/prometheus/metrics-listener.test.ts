@@ -64,6 +64,7 @@ describe('a process that has no API', () => {
     const options = {
       ingesting: undefined,
       aggregating: undefined,
+      automating: undefined,
       adminToken,
       hasMetricsListener: false,
       logRequests: 'none' as const,

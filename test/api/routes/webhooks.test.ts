@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { announceIncidents, announceSilentProjects, announceUnregisteredProjects } from '../../../automation/webhooks/announce-projects.ts'
+import { announceSilentProjects, announceUnregisteredProjects } from '../../../automation/webhooks/announce-projects.ts'
 import { announceStatements } from '../../../automation/webhooks/announce-statements.ts'
 import { MessageQueue } from '../../../automation/webhooks/message-queue.ts'
 import { PARTNER_WEBHOOK_EVENTS, WEBHOOK_EVENTS, WEBHOOKS_MAX } from '../../../contract/webhook-events.ts'
@@ -95,7 +95,7 @@ describe('a webhook', () => {
 })
 
 describe('what is announced of what happened', () => {
-  test('closings, adjustments, silent and unregistered projects and incidents are announced once, to those whom they concern', async () => {
+  test('closings, adjustments, silent and unregistered projects are announced once, to those whom they concern', async () => {
     const { client, service } = tested
     const month = '2026-01'
     for (const { partnerId } of [ours, theirs]) await client.billFrom(partnerId, month)
@@ -120,16 +120,15 @@ describe('what is announced of what happened', () => {
       await announceStatements(announcer)
       await announceSilentProjects(announcer)
       await announceUnregisteredProjects(announcer)
-      await announceIncidents(announcer, [{ log: 'events/0', kind: 'offset_gap' }])
     }
     const announced = (path: string) =>
       bodiesAt(path)
         .map(({ type, data }) => `${type} ${data.month ?? data.project_id ?? data.log}`)
         .sort()
     const aboutOurs = ['adjustment.billed 2026-02', 'project.silent shop', 'statement.closed 2026-01', 'statement.closed 2026-02']
-    await untilSo(async () => announced('/hook/operators').length >= 6 && announced('/hook/ours').length >= 4)
+    await untilSo(async () => announced('/hook/operators').length >= 5 && announced('/hook/ours').length >= 4)
     expect(announced('/hook/ours')).toEqual(aboutOurs)
-    expect(announced('/hook/operators')).toEqual([...aboutOurs, 'log.incident events/0', 'project.unregistered stray'].sort())
+    expect(announced('/hook/operators')).toEqual([...aboutOurs, 'project.unregistered stray'].sort())
     expect([announced('/hook/theirs'), announced('/hook/of-theirs')]).toEqual([[], []])
     const adjusted = bodiesAt('/hook/ours').find(({ type }) => type === 'adjustment.billed')
     expect(adjusted.data).toMatchObject({ adjustments: [{ line: 'adjustment', for_month: '2026-01', metric: 'ai_tokens', value: '5' }], truncated: false })

@@ -229,7 +229,7 @@ function startDelivery(): MessageDelivery {
     logger: quiet,
     webhook: { timeoutMs: 150, responseBytesMax: 1_000 },
     limits: { retryMsFirst: 5, retryMsMax: 20, sweepEveryMs: 25 },
-    slot: { renewAfterMs: 200, endsAfterMs: 400 },
+    lease: { beatEveryMs: 200, takeOverAfterMs: 400 },
   })
 }
 

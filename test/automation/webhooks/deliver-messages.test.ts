@@ -162,14 +162,14 @@ describe('addresses', () => {
 })
 
 describe('several processes', () => {
-  test('one delivers at a time, and another takes over when it ends', async () => {
+  test('one delivers at a time, and another takes over as soon as it stops', async () => {
     const receiver = await receive()
     const { endpoint } = await world.endpoint(receiver.url)
-    const patient = { renewAfterMs: 20, endsAfterMs: 1_000 }
-    const first = world.deliver({ slot: patient })
+    const lease = { beatEveryMs: 20, takeOverAfterMs: 60_000 }
+    const first = world.deliver({ lease })
     await world.message(endpoint)
     await untilSo(async () => receiver.requests.length === 1)
-    const second = world.deliver({ slot: patient })
+    const second = world.deliver({ lease })
     for (let nth = 0; nth < 5; nth += 1) await world.message(endpoint)
     await untilSo(() => isDelivered(endpoint))
     expect([receiver.requests.length, second.stats().acknowledged]).toEqual([6, 0])

@@ -30,6 +30,13 @@ export const FENCED_INBOXES: readonly FencedInbox[] = [
     mark: 'log',
   },
   {
+    table: 'log_incidents_inbox_v1',
+    columns: ['kind', 'next_offset', 'message'],
+    fields: (number) => ['unreadable', number, 'test'],
+    target: 'log_incidents_v1',
+    mark: 'log',
+  },
+  {
     table: 'usage_events_inbox_v1',
     columns: ['offset', 'project_id', 'event_id', 'metric', 'timestamp_ms', 'value', 'received_ms'],
     fields: (number) => [number, 'fenced', `e${number}`, 'ai_tokens', JANUARY_31_MS + number * MS_PER_DAY, number, JANUARY_31_MS],

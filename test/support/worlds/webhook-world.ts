@@ -70,7 +70,7 @@ export class WebhookWorld {
       logger: { info: log, warn: log, error: log },
       webhook: { timeoutMs: 300, responseBytesMax: 1_000 },
       limits: { retryMsFirst: 5, retryMsMax: 20, sweepEveryMs: 10 },
-      slot: { renewAfterMs: 20, endsAfterMs: 60 },
+      lease: { beatEveryMs: 20, takeOverAfterMs: 60 },
       ...more,
     })
     this.#started.push(delivery)

@@ -1,33 +1,38 @@
 import { z } from 'zod'
-import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { acquireLease, type Lease, leaseTag, newOwnerName } from '../../sql/lease.ts'
-import { defineQuery } from '../../sql/query.ts'
-import { row } from '../../sql/tab-separated.ts'
-import { SCHEDULES_LEASE } from './schedule-runs.ts'
+import type { ClickHouse } from '../sql/clickhouse.ts'
+import { acquireLease, type Lease, leaseTag, newOwnerName } from '../sql/lease.ts'
+import { defineQuery } from '../sql/query.ts'
+import { row } from '../sql/tab-separated.ts'
 
-export interface SchedulerLeaseOptions {
-  readonly clickhouse: ClickHouse
+export interface HeldLeaseLimits {
   /** How often the owner gives a sign of life. */
   readonly beatEveryMs: number
   /** How long another process waits without a sign of life before it acquires the lease. */
   readonly takeOverAfterMs: number
+}
+
+export const HELD_LEASE_LIMITS: HeldLeaseLimits = { beatEveryMs: 5_000, takeOverAfterMs: 20_000 }
+
+export interface HeldLeaseOptions extends HeldLeaseLimits {
+  readonly clickhouse: ClickHouse
+  readonly name: string
   /** Monotonic, in ms. */
   readonly uptimeMs: () => number
 }
 
 /**
- * The lease of the process that runs the schedules. A lease has no end of its own, so its owner gives signs of life, and the others acquire
- * it when these stop, each by its own monotonic clock. That only keeps processes from taking the lease from each other all the time: what
- * keeps two of them from writing is the fence.
+ * The lease of the process that does something which one process at a time should do. A lease has no end of its own, so its owner gives
+ * signs of life, and the others acquire it when these stop, each by its own monotonic clock. That only keeps processes from taking the
+ * lease from each other all the time: what keeps two of them from writing is the fence, and what is not fenced may be done twice.
  */
-export class SchedulerLease {
-  readonly #options: SchedulerLeaseOptions
+export class HeldLease {
+  readonly #options: HeldLeaseOptions
   #held: { readonly lease: Lease; beat: number; beatAtMs: number } | undefined
   /** Of this process's last acquisition: after a failed write it acquires the lease again immediately. */
   #ownerName: string | undefined
   #seen = { sign: '', sinceMs: 0 }
 
-  constructor(options: SchedulerLeaseOptions) {
+  constructor(options: HeldLeaseOptions) {
     this.#options = options
   }
 
@@ -43,7 +48,7 @@ export class SchedulerLease {
     }
     if (!(await this.#mayAcquire())) return undefined
     this.#ownerName = newOwnerName()
-    const outcome = await acquireLease(this.#options.clickhouse, SCHEDULES_LEASE, { owner: this.#ownerName })
+    const outcome = await acquireLease(this.#options.clickhouse, this.#options.name, { owner: this.#ownerName })
     if (outcome.status === 'outranked') return undefined
     this.#held = { lease: outcome.lease, beat: 0, beatAtMs: 0 }
     await this.#beat()
@@ -69,13 +74,14 @@ export class SchedulerLease {
     const { name, epoch, owner } = held.lease
     held.beat += 1
     held.beatAtMs = uptimeMs()
+    // Not on the lane of long work: a sign of life that waits for it would come too late.
     const text = row([name, epoch, owner, held.beat, Number(isReleased)])
-    await clickhouse.work.insert({ table: 'schedule_beats_inbox_v1', columns: ['log', 'epoch', 'owner', 'beat', 'released'], text, tag: leaseTag(name) })
+    await clickhouse.control.insert({ table: 'schedule_beats_inbox_v1', columns: ['log', 'epoch', 'owner', 'beat', 'released'], text, tag: leaseTag(name) })
   }
 
   async #mayAcquire(): Promise<boolean> {
-    const { clickhouse, takeOverAfterMs, uptimeMs } = this.#options
-    const [newest] = await clickhouse.reads.query(newestBeat, { log: SCHEDULES_LEASE })
+    const { clickhouse, name: log, takeOverAfterMs, uptimeMs } = this.#options
+    const [newest] = await clickhouse.control.query(newestBeat, { log })
     if (newest === undefined || newest.released === 1 || newest.owner === this.#ownerName) return true
     const sign = JSON.stringify([newest.owner, newest.beat])
     if (this.#seen.sign !== sign) this.#seen = { sign, sinceMs: uptimeMs() }
@@ -84,7 +90,7 @@ export class SchedulerLease {
 }
 
 const newestBeat = defineQuery({
-  name: 'newest_schedule_beat',
+  name: 'newest_beat',
   sql: `SELECT newest.2 AS owner, newest.3 AS beat, newest.4 AS released
         FROM (SELECT max(newest) AS newest FROM schedule_beats_v1 WHERE log = {log: String} GROUP BY log)`,
   params: z.object({ log: z.string() }),
