@@ -1,7 +1,6 @@
 import { useState } from 'preact/hooks'
 import type { ADD_ADJUSTMENT } from '../../contract/statements.ts'
-import { parseDecimal } from '../../metering/exact-decimal.ts'
-import { METRIC_NAMES, METRICS, type MetricName } from '../../metering/metrics.ts'
+import { METRICS } from '../../metering/metrics.ts'
 import { type CallFailed, call } from '../calls/call.ts'
 import { failureOf } from '../calls/use-answer.ts'
 import { METRIC_TITLES } from '../numbers/metric-titles.ts'
@@ -11,6 +10,7 @@ import { CopyButton } from '../parts/copy-button.tsx'
 import { Dialog } from '../parts/dialog.tsx'
 import { Notice } from '../parts/notice.tsx'
 import { caller } from '../session/session.ts'
+import { type Adjustment, newId, readAdjustment } from './adjustment.ts'
 import { AdjustmentFields } from './adjustment-fields.tsx'
 import { AdjustmentReview } from './adjustment-review.tsx'
 import type { ListedStatement } from './read-statements.ts'
@@ -21,15 +21,6 @@ interface AdjustmentDialogProps {
   readonly statements: readonly ListedStatement[]
   /** `mayHaveAdded`: the line is added, or whether it is added is not known. */
   readonly onClose: (mayHaveAdded: boolean) => void
-}
-
-export interface Adjustment {
-  readonly id: string
-  readonly for_month: string
-  readonly project_id: string | undefined
-  readonly metric: MetricName
-  readonly value: string
-  readonly reason: string
 }
 
 type Sending =
@@ -119,33 +110,4 @@ function Added({ id, month, adjustment: { metric, value, for_month } }: { id: st
       </p>
     </Notice>
   )
-}
-
-/** The fields as the contract wants them, or what is wrong with them. */
-function readAdjustment(fields: FormData): Adjustment | string {
-  const text = (name: string) => String(fields.get(name) ?? '').trim()
-  // A minus sign as word processors write it.
-  const value = text('value').replace('−', '-').replace(/^\+/, '')
-  const metric = METRIC_NAMES.find((name) => name === text('metric'))
-  const parsed = parseDecimal(value)
-  if (metric === undefined) return 'Choose a metric.'
-  if (parsed === undefined) return `The value must be a decimal such as -12.5: digits and a point, at most 29 before it and 9 after it, no commas.`
-  if (parsed === '0') return 'A value of 0 corrects nothing.'
-  if (text('reason') === '') return 'Give a reason: the partner sees it on the statement.'
-  return {
-    id: text('id'),
-    for_month: text('for_month'),
-    project_id: text('project_id') === '' ? undefined : text('project_id'),
-    metric,
-    value,
-    reason: text('reason'),
-  }
-}
-
-const ID_BYTES = 8
-
-/** randomUUID exists on https and localhost only. */
-function newId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(ID_BYTES))
-  return `manual-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')}`
 }

@@ -3,7 +3,7 @@ import { METRICS } from '../../metering/metrics.ts'
 import { METRIC_TITLES } from '../numbers/metric-titles.ts'
 import { exactWithUnit } from '../numbers/show-quantity.ts'
 import { showMonth } from '../numbers/show-time.ts'
-import type { Adjustment } from './adjustment-dialog.tsx'
+import type { Adjustment } from './adjustment.ts'
 
 interface AdjustmentReviewProps {
   readonly adjustment: Adjustment

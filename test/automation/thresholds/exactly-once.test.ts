@@ -64,7 +64,7 @@ test.each(Array.from({ length: SEEDS }, (_, index) => SEED + index))(
     const deliveries = [1, 2].map(() => startDelivery())
     let killed = 0
     for (let step = 0; step < STEPS; step += 1) {
-      await change(scene)
+      await changeAt(step, scene)
       await refreshPartnershipDays(world.clickhouse)
       killed += await evaluateUntilDone(scene.random)
       scene.oracle.step(scene.thresholds, MONTHS)
@@ -93,10 +93,7 @@ test(
     const scene = await openScene(-SEED)
     const evaluator = evaluatorOn(world.clickhouse)
     for (let step = 0; step < STEPS_WITHOUT_KILLS; step += 1) {
-      // The first ones reach both levels of a peak exactly.
-      const edge = step < 2 ? EDGE_VALUES[step] : undefined
-      if (edge === undefined) await change(scene)
-      else await use(scene, [scene.projects[0] ?? '', 'database_size_bytes', '2026-01-03', edge])
+      await changeAt(step, scene)
       await refreshPartnershipDays(world.clickhouse)
       await evaluator.run()
       scene.oracle.step(scene.thresholds, MONTHS)
@@ -137,6 +134,13 @@ function levelsWith(low: number): Level[] {
 
 function valuesOf(levels: readonly Level[]): Map<string, string> {
   return new Map(levels.map((level) => [level.name, valueOfLevel(level, BUDGET)]))
+}
+
+/** The first two changes reach both levels of a peak exactly, so that every scene has crossings. */
+async function changeAt(step: number, scene: Scene): Promise<void> {
+  const edge = step < 2 ? EDGE_VALUES[step] : undefined
+  if (edge === undefined) await change(scene)
+  else await use(scene, [scene.projects[0] ?? '', 'database_size_bytes', '2026-01-03', edge])
 }
 
 async function use({ oracle }: Scene, sample: readonly [project: string, metric: MetricName, day: string, value: string]): Promise<void> {
