@@ -50,7 +50,7 @@ const NEEDED_IN_LONG_SEARCHES: typeof NEEDED = [
 
 const ALL = process.env['MODEL_ALL'] === '1'
 const MINUTES_10 = 600_000
-const WALKS = 40
+const WALKS = Number(process.env['MODEL_WALKS'] ?? 40)
 
 describe('P1 P2 P3: no order of events within the bounds breaks a promise', () => {
   for (const name of ALL ? (Object.keys(CONFIGURATIONS) as Name[]) : SEARCHED)
