@@ -7,6 +7,7 @@ export const CORRECTION_RULES = {
   correctionsAfterRows: 'corrections are written after the rows, because the event that they correct may be in the same batch',
   sharedIdentities: 'events and corrections share their identities: each is looked up among both',
   filterCorrections: 'the identities of corrections are added to the filter too',
+  targetInBatch: 'the corrected event may be in the same batch',
   earlierOnly: 'a correction changes only an event that is before it in the log',
   targetFirst: 'the corrected event is looked up before the identity of the correction',
   compareWithOriginal: 'a copy of an event is compared with the value that was sent, not with the corrected one',

@@ -20,6 +20,7 @@ const NEEDED: readonly (readonly [Name, keyof typeof CORRECTION_RULES | keyof ty
   ['sentTwice', 'sharedIdentities'],
   ['sameIdentity', 'sharedIdentities'],
   ['kept', 'filterCorrections'],
+  ['voidedKill', 'targetInBatch'],
   ['unknown', 'earlierOnly'],
   ['resent', 'targetFirst'],
   ['copyAfterAmend', 'compareWithOriginal'],
@@ -105,12 +106,21 @@ describe('every rule of corrections is needed', () => {
   })
 })
 
+/** What the variant does not need. */
+const VARIANTS: readonly (readonly [Name, ...AnySwitch[]])[] = [
+  ['voidedKill', 'aheadByRecords'],
+  ['amendedTwice', 'differenceFromLatest'],
+  ['httpTwo', 'splitCorrections'],
+]
+
 describe(`the variant "${CORRECTION_VARIANTS.foldAllKinds}"`, () => {
-  for (const name of ALL ? (Object.keys(CORRECTION_CONFIGURATIONS) as Name[]) : (['voidedKill', 'switch', 'closedVoid'] as const))
+  const names = ALL ? (Object.keys(CORRECTION_CONFIGURATIONS) as Name[]) : (['voidedKill', 'switch', 'closedVoid'] as const)
+  const all: typeof VARIANTS = [...names.map((name) => [name] as const), ...(ALL ? VARIANTS : VARIANTS.slice(0, 1))]
+  for (const [name, ...changed] of all)
     test(
-      `keeps the promises in every interleaving of "${name}"`,
+      `keeps the promises in every interleaving of "${name}" ${changed.map(describeSwitch).join(' and ')}`.trim(),
       () => {
-        const { violation, trace, isCut } = searched(name, 'foldAllKinds')
+        const { violation, trace, isCut } = searched(name, 'foldAllKinds', ...changed)
         expect(violation, trace.join('\n')).toBe(undefined)
         expect(isCut).toBe(false)
       },

@@ -9,7 +9,7 @@ export function correctionOf(
   { options, batch }: { readonly options: Detection; readonly batch: Batch },
 ): Correction | 'unknown event' {
   const { rules } = options
-  const inBatch = batch.counted.get(corrects)
+  const inBatch = rules.targetInBatch ? batch.counted.get(corrects) : undefined
   const first = inBatch === undefined ? findEvent(stored, corrects, options) : eventKind(inBatch)
   if (first === undefined || first.corrects !== undefined) return 'unknown event'
   const earlier = [...options.seen.corrections.flatMap((rows, log) => rows.filter(([row]) => isEarlier(row, log, { stored, options }))), ...batch.corrections]
