@@ -21,6 +21,8 @@ const inLog = (log: number, ...kinds: readonly number[]) => kinds.map((kind) => 
 export const CORRECTION_CONFIGURATIONS = {
   voided: { ...ONE_LOG, script: inLog(0, A, C, V), starts: TWO_PROCESSES, aborts: 1 },
   voidedKill: { ...ONE_LOG, script: inLog(0, C, V), starts: TWO_PROCESSES },
+  threeOwners: { ...ONE_LOG, script: inLog(0, C, V), starts: [...TWO_PROCESSES, [0, 2]] },
+  httpThreeOwners: { ...ONE_LOG, requests: [[C, V]], starts: [...TWO_PROCESSES, [0, 2]], wholeWrites: true },
   voidedTimeout: { ...ONE_LOG, script: inLog(0, C, V), starts: TWO_PROCESSES, timeouts: 1 },
   amendedTwice: { ...ONE_LOG, script: inLog(0, C, M, N), starts: TWO_PROCESSES, aborts: 1 },
   sentTwice: { ...ONE_LOG, script: inLog(0, C, M, M), starts: TWO_PROCESSES, timeouts: 1, wholeWrites: true },

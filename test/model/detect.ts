@@ -73,7 +73,7 @@ function lookUp(stored: Stored, { seen, log, filter, rules }: Detection): number
   return undefined
 }
 
-export const identitiesOf = (rows: readonly Stored[]) => rows.reduce((mask, row) => mask | (1 << kindOf(row).identity), 0)
+const identitiesOf = (rows: readonly Stored[]) => rows.reduce((mask, row) => mask | (1 << kindOf(row).identity), 0)
 /** What a batch adds to the filter. */
 export const identitiesOfBatch = (rules: Switches, { rows, corrections }: Pick<Detected, 'rows' | 'corrections'>) =>
   identitiesOf(rows) | (rules.filterCorrections ? identitiesOf(corrections.map(([each]) => each)) : 0)
