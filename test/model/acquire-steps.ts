@@ -1,5 +1,5 @@
 import { advance, send } from './advance.ts'
-import { identitiesOf } from './detect.ts'
+import { identitiesOfBatch } from './detect.ts'
 import { hasSources, type Model, type Step } from './model.ts'
 import { at, type Handler, isGreater, NOTHING, owns, SOURCE_LOG, type State, withHandler } from './state.ts'
 import { kill } from './store-steps.ts'
@@ -103,7 +103,11 @@ function* fillFilter(model: Model, state: State, { index, handler, who }: Acting
   const { rules, configuration } = model
   const go: Go = (label, changed) => ({ label: `${who} ${label}`, state: advance(model, withHandler(state, index, changed), index) })
   const step = rules.filterAfterKill ? 'reconcile' : 'kill'
-  yield go('fills its filter from raw', { filter: identitiesOf(state.raw.flat()), step, before: null })
+  yield go('fills its filter from raw', {
+    filter: identitiesOfBatch(rules, { rows: state.raw.flat(), corrections: state.corrections.flat() }),
+    step,
+    before: null,
+  })
   if (configuration.keep !== true || handler.retiresFor >= 0) return
   const mayKeep = (acquisitions: number, filter: number) =>
     acquisitions > 0 && (!rules.keepByCount || acquisitions + 1 === handler.acquisitions) && (filter !== -1 || !rules.keepOnlyComplete)

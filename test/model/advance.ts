@@ -1,5 +1,6 @@
-import { identitiesOf, partsOf } from './detect.ts'
-import { isHttp, type Model, sorted } from './model.ts'
+import { identitiesOfBatch } from './detect.ts'
+import { isHttp, type Model, recordsChanges, sorted } from './model.ts'
+import { partsOfCorrections, partsOfRows, splitCorrections } from './parts.ts'
 import { at, type Handler, NOTHING, type Request, type State, withHandler } from './state.ts'
 
 type Sent = Pick<Request, 'type'> & Partial<Pick<Request, 'log' | 'epoch' | 'owner' | 'data' | 'parts'>>
@@ -24,11 +25,14 @@ const AFTER: Readonly<Record<string, string>> = {
   'acquire stored': 'read back',
   'claim stored': 'check source',
   'reconcile rejected stored': 'reconcile rows',
-  'reconcile rows stored': 'recount',
-  'repair stored': 'reconciled',
+  'reconcile rows stored': 'reconcile corrections',
+  'reconcile corrections stored': 'recount',
+  'repair stored': 'record changes',
+  'record changes stored': 'reconciled',
   'write 0 stored': 'write 1',
   'write 1 stored': 'write 2',
   'write 2 stored': 'write 3',
+  'write 3 stored': 'written',
 }
 
 /** What a handler does without looking at anything that others change. Whatever it sends can still arrive at any time. */
@@ -50,45 +54,68 @@ interface Advancing {
 function advanceOnce(model: Model, state: State, advancing: Advancing): State | undefined {
   const { index, handler } = advancing
   const go = (changed: Partial<Handler>) => withHandler(state, index, changed)
-  const { step, rows, conflicts, parts, through } = handler
+  const { step, rows, corrections, conflicts, parts, through } = handler
   if (AFTER[step] !== undefined) return go({ step: AFTER[step] })
   switch (step) {
     case 'reconcile rejected':
       return conflicts.length > 0 ? send(state, index, { type: 'rejected', data: conflicts }) : go({ step: 'reconcile rows' })
     case 'reconcile rows':
-      return rows.length > 0 ? sendRows(model, state, advancing) : go({ step: 'recount' })
+      return rows.length > 0 ? sendRows(model, state, advancing) : go({ step: 'reconcile corrections' })
+    case 'reconcile corrections':
+      return corrections.length > 0 ? sendRows(model, state, advancing, 'corrections') : go({ step: 'recount' })
     case 'recount':
-      return model.rules.recount ? undefined : go({ step: 'reconciled' })
+      return model.rules.recount ? undefined : go({ step: 'record changes' })
     case 'repair':
-      return parts.length > 0 ? send(go({ parts: [] }), index, { type: 'differences', parts }) : go({ step: 'reconciled' })
+      return parts.length > 0 ? send(go({ parts: [] }), index, { type: 'differences', parts }) : go({ step: 'record changes' })
+    case 'record changes':
+      if (!recordsChanges(model) || !model.rules.changeInReconciling) return go({ step: 'reconciled' })
+      return send(state, index, { type: 'change', parts: [['change', 0]] })
     case 'reconciled':
       if (handler.retiresFor >= 0) return go({ step: 'retired' })
-      return state.left.rewinds > 0 ? undefined : go({ step: 'idle', next: through + 1, rows: [], conflicts: [], notes: [] })
+      return state.left.rewinds > 0 ? undefined : go({ step: 'idle', next: through + 1, rows: [], conflicts: [], corrections: [], notes: [] })
     case 'write 0':
     case 'write 1':
     case 'write 2':
-      return write(model, state, advancing)
     case 'write 3':
+      return write(model, state, advancing)
+    case 'written':
       if (isHttp(model)) return undefined
-      return go({ ...NOTHING, step: 'idle', next: through + 1, filter: handler.filter | identitiesOf(rows), seen: handler.seen })
+      return go({ ...NOTHING, step: 'idle', next: through + 1, filter: handler.filter | identitiesOfBatch(model.rules, handler), seen: handler.seen })
     default:
       return undefined
   }
 }
 
-function sendRows({ rules }: Model, state: State, { index, handler: { log, filter, rows } }: Advancing): State {
-  const extended = { filter: rules.extendAtSend ? filter | identitiesOf(rows) : filter, ...(rules.lookAhead && { seen: at(state.raw, log) }) }
-  return send(withHandler(state, index, extended), index, { type: 'rows', parts: partsOf(log, rows) })
+function sendRows(model: Model, state: State, { index, handler }: Advancing, type: 'rows' | 'corrections' = 'rows'): State {
+  const { rules } = model
+  const { log, filter, rows, corrections } = handler
+  const extended = {
+    filter: rules.extendAtSend ? filter | identitiesOfBatch(rules, handler) : filter,
+    ...(rules.lookAhead && { seen: { raw: state.raw, corrections: state.corrections } }),
+  }
+  const parts = type === 'rows' ? partsOfRows(log, rows, recordsChanges(model)) : partsOfCorrections(log, corrections, recordsChanges(model))
+  return send(withHandler(state, index, extended), index, { type, parts: rules.splitCorrections ? splitCorrections(parts) : parts })
 }
 
-/** The order of a batch's three writes is the guarantee. */
+/** The order of a batch's four writes is the guarantee. */
 function write(model: Model, state: State, advancing: Advancing): State {
   const { index, handler } = advancing
   const number = Number(handler.step.slice(-1))
-  const { positionAfterRows, rowsBeforeRejected } = model.rules
-  const order = positionAfterRows ? ['rejected', 'rows', 'position'] : rowsBeforeRejected ? ['position', 'rows', 'rejected'] : ['position', 'rejected', 'rows']
-  if (order[number] === 'position') return send(state, index, { type: 'position', data: [handler.first, handler.through] })
-  if (order[number] === 'rejected' && handler.conflicts.length > 0) return send(state, index, { type: 'rejected', data: handler.conflicts })
-  if (order[number] === 'rows' && handler.rows.length > 0) return sendRows(model, state, advancing)
-  return withHandler(state, index, { step: `write ${number + 1}` })
+  const next = number === 3 ? 'written' : `write ${number + 1}`
+  switch (orderOfWrites(model)[number]) {
+    case 'position':
+      return send(state, index, { type: 'position', data: [handler.first, handler.through] })
+    case 'rejected':
+      return handler.conflicts.length > 0 ? send(state, index, { type: 'rejected', data: handler.conflicts }) : withHandler(state, index, { step: next })
+    case 'rows':
+      return handler.rows.length > 0 ? sendRows(model, state, advancing) : withHandler(state, index, { step: next })
+    default:
+      return handler.corrections.length > 0 ? sendRows(model, state, advancing, 'corrections') : withHandler(state, index, { step: next })
+  }
+}
+
+function orderOfWrites({ rules }: Model): readonly ('position' | 'rows' | 'corrections' | 'rejected')[] {
+  const rows = rules.correctionsAfterRows ? (['rows', 'corrections'] as const) : (['corrections', 'rows'] as const)
+  if (rules.positionAfterRows) return ['rejected', ...rows, 'position']
+  return rules.rowsBeforeRejected ? ['position', ...rows, 'rejected'] : ['position', 'rejected', ...rows]
 }

@@ -1,8 +1,10 @@
 import type { Acting } from './acquire-steps.ts'
 import { advance } from './advance.ts'
-import { detect, differences, identitiesOf, recount } from './detect.ts'
-import { countsIn, hasSources, isHttp, type Model, type Step } from './model.ts'
-import { at, eventKind, type Handler, kindOf, NOTHING, offsetOf, type State, withAt, withHandler } from './state.ts'
+import { detect, identitiesOfBatch } from './detect.ts'
+import { countsIn, hasSources, isHttp, type Model, recordsChanges, type Step } from './model.ts'
+import { changeOf } from './parts.ts'
+import { at, eventKind, type Handler, kindOf, NOTHING, offsetOf, rollupKey, type State, type Stored, type Sums, withAt, withHandler } from './state.ts'
+import { differences, recount } from './totals.ts'
 
 /** Reconciling the in-doubt range. */
 export function* reconcileSteps(model: Model, state: State, { index, handler, who }: Acting): Generator<Step> {
@@ -16,26 +18,43 @@ export function* reconcileSteps(model: Model, state: State, { index, handler, wh
     if (through < first) yield go('has nothing to reconcile', { step: 'reconciled', first, through })
     else if (isHttp(model) || handler.retiresFor >= 0) yield go(`reconciles the rollup of [${first}..${through}]`, { step: 'recount', first, through })
     else {
-      const { rows, conflicts } = detectIn(model, state, { log, filter: undefined, reconciling: true }, [first, through])
+      const { rows, conflicts, corrections } = detectIn(model, state, { log, filter: undefined, reconciling: true }, [first, through])
       const rejected = model.rules.reconcileRejected ? conflicts : []
-      yield go(`reconciles [${first}..${through}]: raw lacks ${rows.map(offsetOf)}`, { first, through, rows, conflicts: rejected, step: 'reconcile rejected' })
+      yield go(`reconciles [${first}..${through}]: raw lacks ${rows.map(offsetOf)}`, {
+        first,
+        through,
+        rows,
+        corrections,
+        conflicts: rejected,
+        step: 'reconcile rejected',
+      })
     }
   } else if (handler.step === 'recount') {
-    const months = monthsOf(model, state, handler)
-    const counted = months.flatMap((month) => [month, ...recount(at(state.raw, log), month)])
-    yield go(`recounts raw of months ${months}`, { step: months.length > 0 ? 'compare' : 'reconciled', rows: [], conflicts: [], notes: counted })
+    const months = monthsOf(model, state, handler).filter((month) => isBehind(model, state, { log, month }))
+    const counted = months.flatMap((month) => [month, ...recount(state, log, month, model.rules.recountCorrections)])
+    yield go(`recounts raw of months ${months}`, {
+      step: months.length > 0 ? 'compare' : 'record changes',
+      rows: [],
+      conflicts: [],
+      corrections: [],
+      notes: counted,
+    })
   } else if (handler.step === 'compare') {
-    const counted = Array.from({ length: handler.notes.length / 4 }, (_, month) => handler.notes.slice(month * 4, month * 4 + 4))
-    const parts = differences(
-      state,
-      log,
-      counted.map(([month = 0, sum = 0, count = 0, max = 0]) => [month, [sum, count, max]] as const),
-    )
-    yield go(parts.length > 0 ? 'repairs the rollup' : 'finds no difference', { step: 'repair', parts, notes: [] })
+    const counted = Array.from({ length: handler.notes.length / 5 }, (_, index): readonly [number, Sums] => {
+      const [month = 0, sum = 0, count = 0, max = 0, records = 0] = handler.notes.slice(index * 5, index * 5 + 5)
+      return [month, [sum, count, max, records]]
+    })
+    const parts = differences(state, log, counted).flatMap((part) => [part, ...(part[0] === 'rollup' ? changeOf(part[1] % 2, recordsChanges(model)) : [])])
+    if (counted.some(([month, sums]) => isAhead(model, sums, at(state.rollup, rollupKey(log, month)))))
+      yield go('finds the rollup ahead of raw', { step: 'stopped' })
+    else yield go(parts.length > 0 ? 'repairs the rollup' : 'finds no difference', { step: 'repair', parts, notes: [] })
   } else if (handler.step === 'reconciled') {
-    yield { label: `${who} has reconciled`, state: withHandler(state, index, { step: 'idle', next: handler.through + 1, rows: [], conflicts: [], notes: [] }) }
+    yield {
+      label: `${who} has reconciled`,
+      state: withHandler(state, index, { step: 'idle', next: handler.through + 1, rows: [], conflicts: [], corrections: [], notes: [] }),
+    }
     if (state.left.rewinds > 0 && handler.through >= 0) {
-      const rewound = withHandler(state, index, { step: 'idle', next: 0, rows: [], conflicts: [], notes: [] })
+      const rewound = withHandler(state, index, { step: 'idle', next: 0, rows: [], conflicts: [], corrections: [], notes: [] })
       yield { label: `${who} is rewound to 0`, state: { ...rewound, left: { ...state.left, rewinds: state.left.rewinds - 1 } } }
     }
   }
@@ -48,15 +67,31 @@ function detectIn(
   [first, through]: readonly [number, number],
 ) {
   const records = Array.from({ length: through - first + 1 }, (_, index) => [first + index, at(at(state.logs, how.log), first + index)[0]] as const)
-  return detect(records, { ...how, state, rules: model.rules, anywhere: hasSources(model) })
+  return detect(records, { ...how, seen: how.seen ?? state, rules: model.rules, anywhere: hasSources(model) })
 }
 
-function monthsOf(model: Model, state: State, { log, first, through }: Handler): number[] {
-  const months = new Set<number>()
-  if (isHttp(model)) for (const row of at(state.raw, log)) if (offsetOf(row) >= first && offsetOf(row) <= through) months.add(kindOf(row).month)
-  if (!isHttp(model))
-    for (const [kind] of at(state.logs, log).slice(first, through + 1)) if (countsIn(model, eventKind(kind), log)) months.add(eventKind(kind).month)
-  return [...months].sort()
+/** The months of the range, from what is stored of it if nothing else is known of a log. */
+function monthsOf(model: Model, state: State, { log, first, through, retiresFor }: Handler): number[] {
+  const inRange = (row: Stored) => offsetOf(row) >= first && offsetOf(row) <= through
+  const corrections = model.rules.monthsOfCorrections ? at(state.corrections, log).map(([stored]) => stored) : []
+  const stored = [...at(state.raw, log), ...corrections].filter(inRange).map(kindOf)
+  const read = at(state.logs, log)
+    .slice(first, through + 1)
+    .map(([kind]) => eventKind(kind))
+    .filter((kind) => countsIn(model, kind, log))
+  return [...new Set((isHttp(model) || retiresFor >= 0 ? stored : read).map(({ month }) => month))].sort()
+}
+
+/** A cheap comparison, before anything is recounted: the numbers of what is stored and of what the rollup has. */
+function isBehind({ rules }: Model, state: State, { log, month }: { readonly log: number; readonly month: number }): boolean {
+  const [, count, , records] = recount(state, log, month)
+  const [, countInRollup, , recordsInRollup] = at(state.rollup, rollupKey(log, month))
+  return rules.compareRecords ? records !== recordsInRollup : count !== countInRollup
+}
+
+/** What adding cannot repair. */
+function isAhead({ rules }: Model, [, count, max, records]: Sums, [, countInRollup, maxInRollup, recordsInRollup]: Sums): boolean {
+  return maxInRollup > max || (rules.aheadByRecords ? recordsInRollup > records : countInRollup > count)
 }
 
 /** Reading and counting batch after batch. */
@@ -67,16 +102,16 @@ export function* batchSteps(model: Model, state: State, acting: Acting): Generat
     else yield* topicBatches(model, state, acting)
     if (model.configuration.watermarks === true) yield* noteEnd(state, acting)
   } else if (handler.step === 'forward') yield* forward(model, state, acting)
-  else if (handler.step === 'write 3') yield answerRequests(state, acting)
+  else if (handler.step === 'written') yield answerRequests(model, state, acting)
   else if (handler.step === 'publish') yield publish(model, state, acting)
 }
 
 function* topicBatches(model: Model, state: State, { index, handler, who }: Acting): Generator<Step> {
   const { log, next, filter, seen } = handler
   for (let size = 1; size <= model.configuration.batch && next + size <= at(state.logs, log).length; size += 1) {
-    const { rows, conflicts, misrouted } = detectIn(model, state, { log, filter, reconciling: false, seen }, [next, next + size - 1])
-    const batch = { first: next, through: next + size - 1, rows, conflicts, notes: misrouted, step: misrouted.length > 0 ? 'forward' : 'write 0' }
-    const label = `${who} reads [${next}..${next + size - 1}]: ${rows.length} new, ${conflicts.length} rejected, ${misrouted.length} misrouted`
+    const { rows, conflicts, corrections, misrouted } = detectIn(model, state, { log, filter, reconciling: false, seen }, [next, next + size - 1])
+    const batch = { first: next, through: next + size - 1, rows, conflicts, corrections, notes: misrouted, step: misrouted.length > 0 ? 'forward' : 'write 0' }
+    const label = `${who} reads [${next}..${next + size - 1}]: ${rows.length} new, ${corrections.length} corrections, ${conflicts.length} rejected, ${misrouted.length} misrouted`
     yield { label, state: advance(model, withHandler(state, index, batch), index) }
   }
 }
@@ -92,20 +127,28 @@ function* httpBatches(model: Model, state: State, { index, handler, who }: Actin
       if (kinds.length > model.configuration.batch) continue
       const { log, next, filter } = handler
       const records = kinds.map((kind, offset) => [next + offset, kind] as const)
-      const { rows, conflicts } = detect(records, { state, log, filter, rules: model.rules, reconciling: false, anywhere: hasSources(model) })
-      const step = rows.length + conflicts.length > 0 ? 'write 0' : 'write 3'
-      const batch = { first: next, through: next + kinds.length - 1, rows, conflicts, notes: group, step }
+      const { rows, conflicts, corrections } = detect(records, {
+        seen: state,
+        log,
+        filter,
+        rules: model.rules,
+        reconciling: false,
+        anywhere: hasSources(model),
+      })
+      const step = rows.length + corrections.length + conflicts.length > 0 ? 'write 0' : 'written'
+      const batch = { first: next, through: next + kinds.length - 1, rows, conflicts, corrections, notes: group, step }
       yield {
-        label: `${who} batches the requests ${group}: ${rows.length} new, ${conflicts.length} rejected`,
+        label: `${who} batches the requests ${group}: ${rows.length} new, ${corrections.length} corrections, ${conflicts.length} rejected`,
         state: advance(model, withHandler(state, index, batch), index),
       }
     }
 }
 
-function answerRequests(state: State, { index, handler, who }: Acting): Step {
-  const { rows, conflicts, notes, filter, next, through } = handler
+function answerRequests({ rules }: Model, state: State, { index, handler, who }: Acting): Step {
+  const { rows, conflicts, corrections, notes, filter, next, through } = handler
   const answered = notes.reduce((mask, number) => mask | (1 << number), state.answered)
-  const idle = { ...NOTHING, step: 'idle', next: rows.length + conflicts.length > 0 ? through + 1 : next, filter: filter | identitiesOf(rows) }
+  const wrote = rows.length + corrections.length + conflicts.length > 0
+  const idle = { ...NOTHING, step: 'idle', next: wrote ? through + 1 : next, filter: filter | identitiesOfBatch(rules, handler) }
   return { label: `${who} answers the requests ${notes}`, state: withHandler({ ...state, answered }, index, idle) }
 }
 

@@ -1,96 +1,79 @@
+import { correctionOf } from './detect-corrections.ts'
+import { type Batch, type Detection, isCleared } from './detection.ts'
 import type { Switches } from './rules.ts'
-import { at, eventKind, kindOf, offsetOf, type Part, rollupKey, type State, type Stored, type Sums, storedAs } from './state.ts'
+import { at, type Correction, type EventKind, eventKind, kindIndexOf, kindOf, offsetOf, type Stored, storedAs } from './state.ts'
+import { effectiveOf } from './totals.ts'
 
 export interface Detected {
   readonly rows: readonly Stored[]
+  readonly corrections: readonly Correction[]
+  /** Conflicts, and corrections of unknown events. */
   readonly conflicts: readonly Stored[]
   readonly misrouted: readonly number[]
 }
 
-interface Detection {
-  readonly state: State
-  readonly log: number
-  /** undefined: every event is looked up. */
-  readonly filter: number | undefined
-  readonly rules: Switches
-  readonly reconciling: boolean
-  /** Whether an event counts in any log: with two sources, not with two partitions. */
-  readonly anywhere: boolean
-  /** What the look-up sees of raw, if not what is stored now. */
-  readonly seen?: readonly Stored[] | null
-}
-
 /** Detects duplicates: the filter clears an identity, else it is looked up in what is committed; within a batch the first wins. */
 export function detect(records: readonly (readonly [offset: number, kind: number])[], options: Detection): Detected {
-  const { log, rules, reconciling, anywhere, state } = options
-  const rows: Stored[] = []
+  const batch: Batch = { counted: new Map(), rows: [], corrections: [] }
   const conflicts: Stored[] = []
   const misrouted: number[] = []
-  const batch = new Map<number, number>()
   for (const [offset, index] of records) {
     const event = eventKind(index)
     const stored = storedAs(offset, index)
-    if (!anywhere && event.home !== log) {
-      misrouted.push(offset)
-      continue
-    }
-    if (reconciling && at(state.raw, log).includes(stored)) batch.set(event.identity, event.value)
-    else if (reconciling && !rules.classifyInReconciling) rows.push(stored)
-    else {
-      const found = batch.get(event.identity) ?? lookUp(stored, options)
-      if (found === 'own') continue
-      if (found === undefined) {
-        rows.push(stored)
-        batch.set(event.identity, event.value)
-      } else if (found !== event.value) conflicts.push(stored)
-    }
+    if (!options.anywhere && event.home !== options.log) misrouted.push(offset)
+    else if (options.reconciling && isStored(stored, options)) batch.counted.set(event.identity, index)
+    else if (classify(stored, options, batch) === 'rejected') conflicts.push(stored)
   }
-  return { rows, conflicts, misrouted }
+  return { rows: batch.rows, corrections: batch.corrections, conflicts, misrouted }
 }
 
-/** The stored value of the identity; `own` if it is this very event; undefined if it is new. */
-function lookUp(stored: Stored, { state, log, filter, rules, seen }: Detection): number | 'own' | undefined {
-  const { identity } = kindOf(stored)
-  if (filter !== undefined && filter !== -1 && ((filter >> identity) & 1) === 0) return undefined
-  for (const [other, rows] of state.raw.entries()) {
-    const found = (other === log ? (seen ?? rows) : rows).find((row) => kindOf(row).identity === identity)
+const isStored = (stored: Stored, { seen, log }: Detection) =>
+  at(seen.raw, log).includes(stored) || at(seen.corrections, log).some(([other]) => other === stored)
+
+/** Adds a record that counts to the batch. */
+function classify(stored: Stored, options: Detection, batch: Batch): 'counted' | 'known' | 'rejected' {
+  const { rules, reconciling } = options
+  const event = kindOf(stored)
+  const mayCount = !reconciling || event.corrects === undefined || rules.reconcileCorrections
+  const correction = event.corrects === undefined ? undefined : correctionOf(stored, event.corrects, { options, batch })
+  if (rules.targetFirst && correction === 'unknown event') return 'rejected'
+  const isCompared = !reconciling || rules.classifyInReconciling
+  const found = isCompared ? (batch.counted.get(event.identity) ?? lookUp(stored, options)) : undefined
+  if (found === 'own') return 'known'
+  if (found !== undefined) return isCopy(event, found, options) ? 'known' : 'rejected'
+  if (correction === 'unknown event') return 'rejected'
+  if (correction === undefined) batch.rows.push(stored)
+  else if (mayCount) batch.corrections.push(correction)
+  if (isCompared) batch.counted.set(event.identity, kindIndexOf(stored))
+  return 'counted'
+}
+
+/** An event that was voided or amended keeps its identity and the value that was sent: a copy of it is a duplicate. */
+function isCopy(event: EventKind, found: number, { rules, seen }: Detection): boolean {
+  const first = eventKind(found)
+  if (event.corrects !== first.corrects || event.voids !== first.voids) return false
+  const value = rules.compareWithOriginal || event.corrects !== undefined ? first.value : effectiveOf(first, seen.corrections.flat(), rules)
+  return event.value === value
+}
+
+/** The kind that is stored under the identity; `own` if it is this very record; undefined if it is new. */
+function lookUp(stored: Stored, { seen, log, filter, rules }: Detection): number | 'own' | undefined {
+  const { identity, corrects } = kindOf(stored)
+  if (isCleared(identity, filter)) return undefined
+  for (const [other, events] of seen.raw.entries()) {
+    const corrections = at(seen.corrections, other).map(([each]) => each)
+    const own = corrects === undefined ? events : corrections
+    const found = (rules.sharedIdentities ? [...events, ...corrections] : own === events ? events : []).find((row) => kindOf(row).identity === identity)
     if (found === undefined) continue
-    if (other !== log || offsetOf(found) !== offsetOf(stored)) return kindOf(found).value
+    if (!rules.voidKeepsIdentity && effectiveOf(kindOf(found), seen.corrections.flat(), rules) === undefined) continue
+    if (other !== log || offsetOf(found) !== offsetOf(stored)) return kindIndexOf(found)
     if (!rules.sameOffset) return undefined
-    return found === stored ? 'own' : kindOf(found).value
+    return found === stored ? 'own' : kindIndexOf(found)
   }
   return undefined
 }
 
-export const identitiesOf = (rows: readonly Stored[]) => rows.reduce((mask, row) => mask | (1 << kindOf(row).identity), 0)
-
-/** The parts of a batch: for each month one of raw and one of the rollup. */
-export function partsOf(log: number, rows: readonly Stored[]): Part[] {
-  return [0, 1].flatMap((month): Part[] => {
-    const ofMonth = rows.filter((row) => kindOf(row).month === month)
-    const values = ofMonth.map((row) => kindOf(row).value)
-    if (values.length === 0) return []
-    const sum = values.reduce((one, other) => one + other)
-    return [
-      ['raw', month, ofMonth],
-      ['rollup', rollupKey(log, month), sum, values.length, Math.max(...values)],
-    ]
-  })
-}
-
-/** The recount of a month of one log. */
-export function recount(rows: readonly Stored[], month: number): Sums {
-  const byIdentity = new Map<number, number>()
-  for (const row of rows) if (kindOf(row).month === month && !byIdentity.has(kindOf(row).identity)) byIdentity.set(kindOf(row).identity, kindOf(row).value)
-  const values = [...byIdentity.values()]
-  return [values.reduce((one, other) => one + other, 0), values.length, Math.max(0, ...values)]
-}
-
-/** Recount minus rollup, for the months that differ. */
-export function differences(state: State, log: number, recounted: readonly (readonly [month: number, sums: Sums])[]): Part[] {
-  return recounted.flatMap(([month, [sum, count, max]]): Part[] => {
-    const key = rollupKey(log, month)
-    const [storedSum, storedCount, storedMax] = at(state.rollup, key)
-    return sum !== storedSum || count !== storedCount || max > storedMax ? [['rollup', key, sum - storedSum, count - storedCount, max]] : []
-  })
-}
+const identitiesOf = (rows: readonly Stored[]) => rows.reduce((mask, row) => mask | (1 << kindOf(row).identity), 0)
+/** What a batch adds to the filter. */
+export const identitiesOfBatch = (rules: Switches, { rows, corrections }: Pick<Detected, 'rows' | 'corrections'>) =>
+  identitiesOf(rows) | (rules.filterCorrections ? identitiesOf(corrections.map(([each]) => each)) : 0)

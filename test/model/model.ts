@@ -19,6 +19,9 @@ export interface Configuration {
   readonly aborts?: number
   readonly rewinds?: number
   readonly forwards?: number
+  /** How often the day is materialized, and how often a month is closed or adjusted. Without both, changes are not recorded. */
+  readonly refreshes?: number
+  readonly closings?: number
   /** A write that passes the fence is stored at the same moment: for rules that do not depend on what a crash leaves of it. */
   readonly wholeWrites?: boolean
   /** A process may keep its filter. */
@@ -42,6 +45,7 @@ export interface Model {
 
 export function startOf({ configuration }: Model): State {
   const { logs: count, script = [], live = false, starts, timeouts = 0, aborts = 0, rewinds = 0, forwards = 0, unclaimed = false } = configuration
+  const { refreshes = 0, closings = 0 } = configuration
   const logs: LogRecord[][] = Array.from({ length: count }, () => [])
   if (!live) for (const [log, kind] of script) at(logs, log).push([kind, 0])
   const each = <T>(value: T): T[] => logs.map(() => value)
@@ -51,17 +55,19 @@ export function startOf({ configuration }: Model): State {
     positions: each([0, -1, 0, -1] as const),
     raw: each([]),
     rejected: each([]),
-    rollup: [...each([0, 0, 0] as const), ...each([0, 0, 0] as const)],
+    corrections: each([]),
+    rollup: [...each([0, 0, 0, 0] as const), ...each([0, 0, 0, 0] as const)],
     requests: [],
     handlers: [newHandler(at(starts, 0))],
     switchers: [],
     sourceLease: [0, -1],
     source: [0, -1, unclaimed ? -1 : 0, unclaimed ? 0 : 1],
-    left: { timeouts, aborts, rewinds, forwards },
+    left: { timeouts, aborts, rewinds, forwards, refreshes, closings },
     time: live ? 0 : script.length,
     watermarks: each([0, -1] as const),
     forwarded: [],
     answered: 0,
+    derived: { changes: 0, refreshing: null, day: [-1, 0, 0, 0], closing: null, billed: [-1, -1, 0, 0, 0] },
     outsider: 'idle',
   }
 }
@@ -72,6 +78,7 @@ export function newHandler([log, process]: readonly [number, number], retiresFor
 
 export const isHttp = ({ configuration }: Model) => configuration.requests !== undefined
 export const hasSources = ({ configuration }: Model) => configuration.switches !== undefined
+export const recordsChanges = ({ configuration: { refreshes = 0, closings = 0 } }: Model) => refreshes + closings > 0
 /** With two sources every log is the home of all its events; otherwise each event has a home partition. */
 export const countsIn = (model: Model, { home }: EventKind, log: number) => hasSources(model) || home === log
 
@@ -87,8 +94,8 @@ export function sorted(requests: readonly Request[]): Request[] {
 /** Forgets what cannot matter any more: requests of former owners that can only be rejected, and what handlers that ended knew. */
 export function withoutLeftovers(model: Model, state: State): State {
   const { keep = false } = model.configuration
-  const { fence, fencePositions, fenceRejected, fenceDifferences } = model.rules
-  if (!fence || !fencePositions || !fenceRejected || !fenceDifferences) return state
+  const { fence, fencePositions, fenceRejected, fenceDifferences, fenceCorrections } = model.rules
+  if (!fence || !fencePositions || !fenceRejected || !fenceDifferences || !fenceCorrections) return state
   const isLeftover = ({ log, type, epoch, owner, waiter, running }: Request) =>
     log >= 0 &&
     waiter === -1 &&

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { Random } from '../support/random.ts'
 import { CONFIGURATIONS, LARGE_CONFIGURATIONS } from './configurations.ts'
-import { FAULTS, type Fault, protocol, RULES, type Rule } from './rules.ts'
+import { describeSwitch, FAULTS, type Fault, protocol, RULES, type Rule } from './rules.ts'
 import { search, walk } from './search.ts'
 
 type Name = keyof typeof CONFIGURATIONS
@@ -50,7 +50,7 @@ const NEEDED_IN_LONG_SEARCHES: typeof NEEDED = [
 
 const ALL = process.env['MODEL_ALL'] === '1'
 const MINUTES_10 = 600_000
-const WALKS = 40
+const WALKS = Number(process.env['MODEL_WALKS'] ?? 40)
 
 describe('P1 P2 P3: no order of events within the bounds breaks a promise', () => {
   for (const name of ALL ? (Object.keys(CONFIGURATIONS) as Name[]) : SEARCHED)
@@ -76,7 +76,7 @@ describe('P1 P2 P3: no order of events within the bounds breaks a promise', () =
 
 describe('every rule of the protocol is needed', () => {
   for (const [name, ...changed] of ALL ? [...NEEDED, ...NEEDED_IN_LONG_SEARCHES] : NEEDED) {
-    const texts = changed.map((each) => `${each in RULES ? 'without the rule' : 'with the fault'} "${{ ...RULES, ...FAULTS }[each]}"`)
+    const texts = changed.map(describeSwitch)
     test(
       `${texts.join(' and ')} a violation is found`,
       () => {

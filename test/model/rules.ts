@@ -1,3 +1,5 @@
+import { CORRECTION_FAULTS, CORRECTION_RULES, CORRECTION_VARIANTS } from './correction-rules.ts'
+
 /**
  * The rules of the protocol, each with what it says. A search takes one out and must then find a violation: a rule that can go
  * unnoticed is either not needed or not tested.
@@ -45,10 +47,19 @@ export const FAULTS = {
 
 export type Fault = keyof typeof FAULTS
 
-export type Switches = Readonly<Record<Rule | Fault, boolean>>
+const ALL_RULES = { ...RULES, ...CORRECTION_RULES }
+const ALL_FAULTS = { ...FAULTS, ...CORRECTION_FAULTS, ...CORRECTION_VARIANTS }
+export type AnySwitch = keyof typeof ALL_RULES | keyof typeof ALL_FAULTS
+
+export type Switches = Readonly<Record<AnySwitch, boolean>>
 
 /** The protocol as it is, except for the rules that are left out and the faults that are added. */
-export function protocol(...changed: readonly (Rule | Fault)[]): Switches {
-  const on = (name: string, normal: boolean) => [name, changed.includes(name as Rule | Fault) ? !normal : normal]
-  return Object.fromEntries([...Object.keys(RULES).map((name) => on(name, true)), ...Object.keys(FAULTS).map((name) => on(name, false))]) as Switches
+export function protocol(...changed: readonly AnySwitch[]): Switches {
+  const on = (name: string, normal: boolean) => [name, changed.includes(name as AnySwitch) ? !normal : normal]
+  return Object.fromEntries([...Object.keys(ALL_RULES).map((name) => on(name, true)), ...Object.keys(ALL_FAULTS).map((name) => on(name, false))]) as Switches
+}
+
+/** What a test without a rule, or with a fault, is called. */
+export function describeSwitch(name: AnySwitch): string {
+  return `${name in ALL_RULES ? 'without the rule' : 'with the fault'} "${{ ...ALL_RULES, ...ALL_FAULTS }[name]}"`
 }

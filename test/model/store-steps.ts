@@ -1,9 +1,10 @@
 import { advance } from './advance.ts'
-import { differences, recount } from './detect.ts'
 import type { Model, Step } from './model.ts'
 import { sorted } from './model.ts'
+import { isBlocked } from './parts.ts'
 import {
   at,
+  type Correction,
   FIRST_SWITCHER,
   isGreater,
   isSame,
@@ -11,7 +12,6 @@ import {
   owns,
   type Part,
   type Request,
-  rollupKey,
   SOURCE_LOG,
   type SourceRow,
   type State,
@@ -19,6 +19,7 @@ import {
   withAt,
   withHandler,
 } from './state.ts'
+import { differences, recount } from './totals.ts'
 
 /** What can happen to the requests that were sent to ClickHouse. */
 export function* storeSteps(model: Model, state: State): Generator<Step> {
@@ -55,7 +56,7 @@ function* runningSteps(model: Model, state: State, request: Request): Generator<
   }
   for (const part of request.parts) {
     const [kind, where] = part
-    if (kind === 'rollup' && model.rules.rawFirst && request.parts.some((other) => other[0] === 'raw' && rollupKey(request.log, other[1]) === where)) continue
+    if (isBlocked(part, request.parts, model.rules)) continue
     const left = request.parts.filter((other) => other !== part)
     const committed = commit(without(state, request), request.log, part)
     const next =
@@ -65,10 +66,11 @@ function* runningSteps(model: Model, state: State, request: Request): Generator<
 }
 
 function isFenced({ rules }: Model, { type }: Request): boolean {
-  if (type === 'lease' || type === 'repair') return false
+  if (type === 'lease' || type === 'repair' || type === 'change') return false
   if (type === 'source') return rules.fenceSource
   if (type === 'position') return rules.fence && rules.fencePositions
   if (type === 'rejected') return rules.fence && rules.fenceRejected
+  if (type === 'corrections') return rules.fence && rules.fenceCorrections
   return rules.fence && (type === 'rows' || rules.fenceDifferences)
 }
 
@@ -95,15 +97,23 @@ function store(state: State, { type, log, epoch, owner, data }: Request): State 
 }
 
 function storeWhole(state: State, request: Request): State {
-  const { log, type, parts } = request
-  return type === 'rows' || type === 'differences' ? parts.reduce((before, part) => commit(before, log, part), state) : store(state, request)
+  const { log, parts } = request
+  return parts.length > 0 ? parts.reduce((before, part) => commit(before, log, part), state) : store(state, request)
 }
 
 function commit(state: State, log: number, part: Part): State {
   if (part[0] === 'raw') return { ...state, raw: withAt(state.raw, log, merged(at(state.raw, log), part[2])) }
-  const [, key, sum, count, max] = part
-  const [oldSum, oldCount, oldMax] = at(state.rollup, key)
-  return { ...state, rollup: withAt(state.rollup, key, [oldSum + sum, oldCount + count, Math.max(oldMax, max)]) }
+  if (part[0] === 'corrections') return { ...state, corrections: withAt(state.corrections, log, mergedCorrections(at(state.corrections, log), part[2])) }
+  if (part[0] === 'change') return { ...state, derived: { ...state.derived, changes: state.derived.changes + 1 } }
+  const [, key, sum, count, max, records] = part
+  const [oldSum, oldCount, oldMax, oldRecords] = at(state.rollup, key)
+  return { ...state, rollup: withAt(state.rollup, key, [oldSum + sum, oldCount + count, Math.max(oldMax, max), oldRecords + records]) }
+}
+
+/** Of two rows of one correction the first stays. */
+function mergedCorrections(stored: readonly Correction[], added: readonly Correction[]): Correction[] {
+  const isNew = ([row]: Correction) => !stored.some(([other]) => other === row)
+  return [...stored, ...added.filter(isNew)].sort(([one], [other]) => one - other)
 }
 
 const merged = (one: readonly Stored[], other: readonly Stored[]) => [...new Set([...one, ...other])].sort((first, second) => first - second)
@@ -128,7 +138,7 @@ function answer(model: Model, state: State, { waiter }: Request, outcome: 'store
   if (isAcquiring || handler.step === 'claim sent') return withHandler(state, waiter, { step: isAcquiring ? 'acquire' : 'check source' })
   if (handler.retiresFor >= 0) return withHandler(state, waiter, { ...NOTHING, step: 'acquire' })
   if (outcome === 'rejected') return withHandler(state, waiter, { ...NOTHING, filter: handler.filter, step: 'ended' })
-  return withHandler(state, waiter, { step: 'failed', rows: [], conflicts: [], notes: [], parts: [] })
+  return withHandler(state, waiter, { step: 'failed', rows: [], conflicts: [], corrections: [], notes: [], parts: [] })
 }
 
 /** Ends the running inserts of a log; what they committed stays. */
@@ -139,8 +149,7 @@ export function kill(model: Model, state: State, log: number): State {
 }
 
 function* outsiderSteps(state: State): Generator<Step> {
-  if (state.outsider === 'idle')
-    yield { label: 'an outsider recounts raw', state: { ...state, outsider: [0, 1].map((month) => recount(at(state.raw, 0), month)) } }
+  if (state.outsider === 'idle') yield { label: 'an outsider recounts raw', state: { ...state, outsider: [0, 1].map((month) => recount(state, 0, month)) } }
   else if (state.outsider !== 'done') {
     const parts = differences(
       state,

@@ -1,5 +1,6 @@
 import { acquireSteps } from './acquire-steps.ts'
 import { batchSteps, reconcileSteps } from './count-steps.ts'
+import { derivedSteps } from './derived-steps.ts'
 import { type Model, newHandler, type Step, sorted, withoutLeftovers } from './model.ts'
 import { at, type Handler, type State, withAt, withHandler } from './state.ts'
 import { spendTimeout, storeSteps } from './store-steps.ts'
@@ -23,6 +24,7 @@ function* steps(model: Model, state: State): Generator<Step> {
     }
   }
   yield* switchSteps(model, state)
+  yield* derivedSteps(model, state)
 }
 
 function* worldSteps({ configuration: { script = [], starts } }: Model, state: State): Generator<Step> {
@@ -46,7 +48,7 @@ function* waitingSteps({ rules }: Model, state: State, { index, handler, who }: 
   if (state.left.timeouts > 0) {
     const requests = sorted(state.requests.map((request) => (request.waiter === index ? { ...request, waiter: -1 } : request)))
     const step = handler.step === 'acquire sent' ? 'acquire' : handler.step === 'claim sent' ? 'check source' : handler.retiresFor >= 0 ? 'acquire' : 'failed'
-    const timedOut = withHandler({ ...spendTimeout(state), requests }, index, { step, rows: [], conflicts: [], notes: [], parts: [] })
+    const timedOut = withHandler({ ...spendTimeout(state), requests }, index, { step, rows: [], conflicts: [], corrections: [], notes: [], parts: [] })
     yield { label: `${who} times out (${handler.step})`, state: timedOut }
   }
   if (rules.watermarkInDoubt && handler.step.startsWith('write') && at(state.watermarks, handler.log)[1] < handler.through) {
