@@ -16,6 +16,7 @@ const ROUND_S = 6
 const EVENTS_PER_REQUEST = 5_000
 const CONNECTIONS = 4
 const LOOK_EVERY_MS = 100
+const LOOKS_MAX = 600
 const SEED_MAIN = fileURLToPath(new URL('./seed-thresholds-main.ts', import.meta.url))
 
 /** Measures how soon a threshold is noticed among 10,000, what evaluating them costs, and whether ingestion is slower beside it. */
@@ -92,9 +93,9 @@ async function paced(opened: Opened, lagsMs: number[] | undefined): Promise<numb
   return used / seconds
 }
 
-/** When the message of a threshold was made, in ms since 1970. Waits for it. */
+/** When the message of a threshold was made, in ms since 1970. Waits for it. Throws when it does not come. */
 async function transitionMsOf({ service }: Opened, threshold: string): Promise<number> {
-  for (;;) {
+  for (let look = 0; look < LOOKS_MAX; look += 1) {
     const headers = { authorization: `Bearer ${service.adminToken}` }
     const answer = await fetch(new URL(`/admin/v1/thresholds/${threshold}/history`, service.url), { headers })
     const { history } = (await answer.json()) as { history: readonly { readonly at: string }[] }
@@ -102,6 +103,7 @@ async function transitionMsOf({ service }: Opened, threshold: string): Promise<n
     if (first !== undefined) return Date.parse(first.at)
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
   }
+  throw new Error(`The threshold ${threshold} was reached, and no message was made.`)
 }
 
 interface Measured {

@@ -112,7 +112,7 @@ const CREATE = {
   tag: 'webhooks',
   summary: 'Set a threshold',
   description:
-    'When usage of a month reaches a level, a message of the type usage.threshold_reached is sent to your webhooks; when it is below again after a repair, usage.threshold_resolved. Each crossing is one message. It counts from the current month on, and a closed month changes no more.',
+    'When usage of a month reaches a level, a message of the type usage.threshold_reached is sent to your webhooks; when it is below again after a repair, usage.threshold_resolved. Each crossing is one message. It counts from the current month on, also in a month that is not billed; a closed month sends no more messages.',
   answers: { 201: z.object({ threshold: Threshold }) },
 } as const satisfies Partial<Operation>
 export const CREATE_THRESHOLD = defineOperation({

@@ -20,7 +20,8 @@ const SPIKE_WEEKS = 8
 const WEEKS_MIN = 4
 /** In standard deviations; the median absolute deviation times 1.4826 is one if usage is distributed normally. */
 export const SPIKE_DEVIATIONS = 5
-const SPIKES_MAX = 500
+/** So many of a day, the greatest ones measured by the floors of their units. */
+const SPIKES_MAX = 10_000
 
 /** A smaller difference is no spike, however constant usage was. */
 const FLOORS: Readonly<Record<Unit, Quantity>> = {
@@ -33,7 +34,7 @@ const FLOORS: Readonly<Record<Unit, Quantity>> = {
 }
 
 /**
- * The spikes of a complete day, upwards and downwards, the greatest differences first: the value differs from the median of the same
+ * The spikes of a complete day, upwards and downwards, the greatest differences first, measured by the floor of their unit: the value differs from the median of the same
  * weekday of the last weeks by more than so many deviations, and by the floor of its unit. A weekday without usage counts as 0, from the first
  * day on which the project reported the metric. Projects that are deleted or not registered are left out. Throws StoreError.
  */
@@ -90,7 +91,7 @@ const spikesOfDay = defineQuery({
     ) AS used
     INNER JOIN (SELECT project_id, partner_id FROM projects_v1 FINAL WHERE status != 'deleted') AS known_projects USING project_id
     WHERE difference >= floor_value AND toFloat64(difference) > toFloat64(typical) * 1.4826 * ${SPIKE_DEVIATIONS}
-    ORDER BY difference DESC, projectId, metric LIMIT ${SPIKES_MAX}`,
+    ORDER BY toFloat64(difference) / toFloat64(floor_value) DESC, projectId, metric LIMIT ${SPIKES_MAX}`,
   params: z.object({
     day: z.string(),
     first: z.string(),

@@ -4,7 +4,6 @@ import { PEAK_METRICS } from '../../metering/metrics.ts'
 import { type Month, periodOfMonth } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
-import { MATERIALIZED_PARTNER_DAYS } from './month-usage.ts'
 
 /** A threshold with a level whose state differs from what the usage of a month says. */
 export type Candidate = z.output<typeof CandidateRow>
@@ -18,6 +17,18 @@ export function findCandidates({ work }: ClickHouse, month: Month): Promise<Cand
   const { first: from, end } = periodOfMonth(month)
   return work.query(thresholdCandidates, { month, from, end, peaks: PEAK_METRICS })
 }
+
+/** A row with fewer changes than its day is of a key that the rollup has lost: usage/partnership-days.ts. */
+const MATERIALIZED_PARTNER_DAYS = `
+          SELECT partner_id, metric, usage_date, row.value AS value
+          FROM (
+            SELECT partner_id, usage_date, metric, max(newest) AS row FROM partnership_usage_per_day_v1
+            WHERE usage_date >= {from: Date} AND usage_date < {end: Date}
+            GROUP BY partner_id, usage_date, metric
+          ) AS materialized
+          INNER JOIN (SELECT usage_date, kept FROM usage_day_changes_v1 FINAL WHERE usage_date >= {from: Date} AND usage_date < {end: Date}) AS days
+            USING usage_date
+          WHERE row.changes >= days.kept`
 
 const CandidateRow = z.object({ id: z.string(), partnerId: z.string(), createdMs: z.coerce.number() })
 

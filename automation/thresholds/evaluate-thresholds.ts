@@ -34,8 +34,8 @@ export type EvaluationOutcome = { status: 'unchanged' } | { status: 'evaluated';
  * guarantee:
  * 1. Read the states of the days and the thresholds. If neither moved since the last evaluation of this process, there is nothing to do.
  * 2. Ask for the thresholds whose last transitions differ from the usage of the months that moved. None: remember step 1, and end.
- * 3. Under the lease of the queue, read usage and transitions of these again and decide. Nothing else can store a transition between
- *    that and its insert.
+ * 3. Under the lease of the queue, read usage and transitions of these again and decide, some thresholds at a time. Nothing else can
+ *    store a transition between that and its insert.
  * 4. Insert the messages (message-queue.ts). A crash before or after: the next evaluation of any process compares again, and finds a
  *    transition to store only if it is not stored.
  * 5. Remember step 1. It is remembered in memory alone: a new process compares everything once.
@@ -54,12 +54,13 @@ export class ThresholdEvaluator {
     const moved = await readMoved(clickhouse, now())
     const months = monthsToEvaluate(moved, this.#seen)
     if (months.length === 0) return { status: 'unchanged' }
-    const candidates = await this.#findOpenCandidates(months)
     let transitions = 0
-    if (candidates.size > 0) {
-      const outcome = await queue.append(() => this.#decide(candidates))
-      if (outcome.status === 'elsewhere') return outcome
-      transitions = outcome.messages.length
+    for (const [month, ids] of await this.#findOpenCandidates(months)) {
+      for (let first = 0; first < ids.length; first += THRESHOLDS_PER_DECISION) {
+        const outcome = await queue.append(() => this.#decide(month, ids.slice(first, first + THRESHOLDS_PER_DECISION)))
+        if (outcome.status === 'elsewhere') return outcome
+        transitions += outcome.messages.length
+      }
     }
     this.#seen = moved
     return { status: 'evaluated', transitions }
@@ -81,16 +82,14 @@ export class ThresholdEvaluator {
     return found
   }
 
-  async #decide(candidates: ReadonlyMap<Month, readonly string[]>): Promise<Message[]> {
+  async #decide(month: Month, ids: readonly string[]): Promise<Message[]> {
     const { clickhouse, publicUrl, now } = this.#options
     const asOfMs = await readAsOf(clickhouse)
-    const inRebuild = await readMonthsInRebuild(clickhouse)
+    if ((await readMonthsInRebuild(clickhouse)).includes(month)) return []
     const endpoints = await readEndpoints({ clickhouse })
     const messages: Message[] = []
-    for (const [month, ids] of candidates) {
-      const crossings = inRebuild.includes(month) ? [] : await this.#findCrossings(month, ids)
-      for (const crossing of crossings) messages.push(await transitionMessage({ clickhouse, endpoints, publicUrl, asOfMs, nowMs: now() }, crossing))
-    }
+    for (const crossing of await this.#findCrossings(month, ids))
+      messages.push(await transitionMessage({ clickhouse, endpoints, publicUrl, asOfMs, nowMs: now() }, crossing))
     return messages
   }
 
@@ -110,11 +109,14 @@ export class ThresholdEvaluator {
   }
 }
 
-/** A threshold counts from the month in which it was set, and in billed months until they are closed. */
+/** A threshold counts from the month in which it was set, in each month until that is closed; whether the month is billed does not matter. */
 function isOpen({ createdMs }: Candidate, billing: BillingState | undefined, month: Month, nowMs: number): boolean {
   if (billing === undefined || month < monthOf(dayOf(createdMs)) || monthsAgo(month, nowMs) >= EVALUATED_MONTHS) return false
-  return month >= billing.billingFrom && (billing.closedThrough === null || month > billing.closedThrough)
+  return billing.closedThrough === null || month > billing.closedThrough
 }
+
+/** The messages of so many are made under the lease at a time, so that others who store messages can do so in between. */
+const THRESHOLDS_PER_DECISION = 50
 
 function crossingsOf(threshold: Threshold, { month, days }: { month: Month; days: UsageDays }, states: LevelStates): Crossing[] {
   const value = monthValue(threshold.metric, days)

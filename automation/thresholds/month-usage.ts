@@ -16,7 +16,7 @@ export type UsageKey = Pick<Threshold, 'partnerId' | 'projectId' | 'metric'>
 export type UsageDays = readonly { readonly day: string; readonly value: Quantity }[]
 
 /**
- * The days of a month of each partner or project that the keys name. Those of partners are the materialized ones: two queries for a
+ * The days of a month of each partner or project that the keys name. Those of partners are the materialized ones: three queries for a
  * month, however many keys there are. A missing row means no usage, because the result is complete. Throws StoreError.
  */
 export async function readMonthUsage({ work }: ClickHouse, month: Month, keys: readonly UsageKey[]): Promise<(key: UsageKey) => UsageDays> {
@@ -24,7 +24,11 @@ export async function readMonthUsage({ work }: ClickHouse, month: Month, keys: r
   const partnerIds = [...new Set(keys.filter(({ projectId }) => projectId === '').map(({ partnerId }) => partnerId))]
   const projectIds = [...new Set(keys.filter(({ projectId }) => projectId !== '').map(({ projectId }) => projectId))]
   const metrics = [...new Set(keys.map(({ metric }) => metric))]
-  const ofPartners = partnerIds.length === 0 ? [] : await work.query(partnerDaysOfMonth, { partnerIds, metrics, from, end })
+  // Before the rows: a day that is computed again in between has rows with a greater number then. The other way around it would have none.
+  const changes = new Map((await work.query(changesOfDays, { from, end })).map(({ day, kept }) => [day, kept]))
+  const materialized = partnerIds.length === 0 ? [] : await work.query(partnerDaysOfMonth, { partnerIds, metrics, from, end })
+  // A row with fewer changes than its day is of a key that the rollup has lost: usage/partnership-days.ts.
+  const ofPartners = materialized.filter((row) => row.changes >= (changes.get(row.day) ?? Number.POSITIVE_INFINITY))
   const ofProjects = projectIds.length === 0 ? [] : await work.query(projectDaysOfMonth, { projectIds, metrics, from, end, peaks: PEAK_METRICS })
   const days = new Map<string, { day: string; value: Quantity }[]>()
   for (const { id, metric, day, value } of ofPartners) push(days, JSON.stringify(['partner', id, metric]), { day, value })
@@ -63,28 +67,25 @@ const NOTHING: Quantity = '0'
 
 const DayRow = z.object({ id: z.string(), metric: z.string(), day: z.string(), value: z.string() })
 
-/**
- * The materialized days of partners, as the start of a query to which conditions are added. A row with fewer changes than its day is of a
- * key that the rollup has lost: usage/partnership-days.ts.
- */
-export const MATERIALIZED_PARTNER_DAYS = `
-    SELECT partner_id, metric, usage_date, row.value AS value
-    FROM (
-      SELECT partner_id, usage_date, metric, max(newest) AS row FROM partnership_usage_per_day_v1
-      WHERE usage_date >= {from: Date} AND usage_date < {end: Date}
-      GROUP BY partner_id, usage_date, metric
-    ) AS materialized
-    INNER JOIN (SELECT usage_date, kept FROM usage_day_changes_v1 FINAL WHERE usage_date >= {from: Date} AND usage_date < {end: Date}) AS days USING usage_date
-    WHERE row.changes >= days.kept`
+const changesOfDays = defineQuery({
+  name: 'changes_of_materialized_days',
+  sql: 'SELECT usage_date AS day, kept FROM usage_day_changes_v1 FINAL WHERE usage_date >= {from: Date} AND usage_date < {end: Date}',
+  params: z.object({ from: z.string(), end: z.string() }),
+  row: z.object({ day: z.string(), kept: z.coerce.number() }),
+})
 
 const partnerDaysOfMonth = defineQuery({
   name: 'partner_days_of_month',
   sql: `
-    SELECT partner_id AS id, metric, usage_date AS day, value
-    FROM (${MATERIALIZED_PARTNER_DAYS} AND partner_id IN {partnerIds: Array(String)} AND metric IN {metrics: Array(String)})
+    SELECT partner_id AS id, metric, usage_date AS day, row.value AS value, row.changes AS changes
+    FROM (
+      SELECT partner_id, usage_date, metric, max(newest) AS row FROM partnership_usage_per_day_v1
+      WHERE partner_id IN {partnerIds: Array(String)} AND metric IN {metrics: Array(String)} AND usage_date >= {from: Date} AND usage_date < {end: Date}
+      GROUP BY partner_id, usage_date, metric
+    )
     ORDER BY day`,
   params: z.object({ partnerIds: z.array(z.string()), metrics: z.array(z.string()), from: z.string(), end: z.string() }),
-  row: DayRow,
+  row: DayRow.extend({ changes: z.coerce.number() }),
 })
 
 const projectDaysOfMonth = defineQuery({

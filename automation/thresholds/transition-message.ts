@@ -67,9 +67,15 @@ async function dataOf({ clickhouse, publicUrl, asOfMs }: MessageContext, { thres
     as_of: instantOrNull(asOfMs),
     billing_status,
     largest_projects: projects.map(({ projectId: project, name, value: used }) => ({ project_id: project, name, value: used })),
-    dashboard: `${publicUrl}/#/usage?month=${month}`,
+    dashboard: `${publicUrl}/#/${pageOf(threshold)}?month=${month}`,
     curl: curlOf(publicUrl, threshold, month),
   }
+}
+
+/** The page of the usage in the dashboard, for who has set the threshold. */
+function pageOf({ setBy, partnerId, projectId }: Threshold): string {
+  const page = projectId === '' ? 'usage' : `projects/${encodeURIComponent(projectId)}`
+  return setBy === '' ? `partners/${encodeURIComponent(partnerId)}/${page}` : page
 }
 
 /** A command that reads the usage, with the name of a variable instead of the credential. */

@@ -9,7 +9,7 @@ import { type Endpoint, readEndpoints } from './endpoints.ts'
 import { type Message, messageBody, messageId } from './messages.ts'
 import { recipientsOf } from './recipients.ts'
 
-const UNREGISTERED_MAX = 1_000
+const PAGE_ROWS = 1_000
 
 /** Announces once each silence of a project in a metric. Complete days only, so it is worth running once a day. Throws StoreError. */
 export async function announceSilentProjects({ clickhouse, queue, now }: Announcer): Promise<void> {
@@ -39,13 +39,26 @@ export async function announceUnregisteredProjects({ clickhouse, queue, now }: A
     const endpoints = subscribed(await readEndpoints({ clickhouse }), 'project.unregistered')
     if (endpoints.length === 0) return []
     const from = firstDayOf(UNREGISTERED_DAYS_DEFAULT, now())
-    const found = await listUnregisteredProjects(clickhouse, { from, after: '', limit: UNREGISTERED_MAX })
-    return found.flatMap(({ projectId, events, firstDay, lastDay }): Message[] => {
-      const about = { type: 'project.unregistered' as const, partnerId: '', sinceMs: now() }
-      const id = messageId(['project.unregistered', projectId, monthOf(dayOf(now()))])
-      return toldTo(endpoints, about, { id, data: { project_id: projectId, events, first_day: firstDay, last_day: lastDay }, nowMs: now() })
-    })
+    return (await listAll((after) => listUnregisteredProjects(clickhouse, { from, after, limit: PAGE_ROWS }))).flatMap(
+      ({ projectId, events, firstDay, lastDay }): Message[] => {
+        const about = { type: 'project.unregistered' as const, partnerId: '', sinceMs: now() }
+        const id = messageId(['project.unregistered', projectId, monthOf(dayOf(now()))])
+        return toldTo(endpoints, about, { id, data: { project_id: projectId, events, first_day: firstDay, last_day: lastDay }, nowMs: now() })
+      },
+    )
   })
+}
+
+/** All pages of a list by project id. */
+async function listAll<T extends { readonly projectId: string }>(pageAfter: (after: string) => Promise<readonly T[]>): Promise<T[]> {
+  const all: T[] = []
+  for (let after = ''; ; ) {
+    const page = await pageAfter(after)
+    all.push(...page)
+    const last = page.at(-1)
+    if (last === undefined || page.length < PAGE_ROWS) return all
+    after = last.projectId
+  }
 }
 
 function subscribed(endpoints: readonly Endpoint[], type: Message['type']): readonly Endpoint[] {

@@ -5,8 +5,8 @@ import { MESSAGE_COLUMNS, type Message, messageRow, storedMessageIds } from './m
 
 /** The lease under which messages are stored. */
 const MESSAGES_LEASE = 'automation/messages'
-/** One insert holds at most so many; the next call of a producer stores the rest. */
-const MESSAGES_PER_INSERT_MAX = 500
+/** More are stored by several inserts, one after another. */
+export const MESSAGES_PER_INSERT_MAX = 500
 
 /** `elsewhere`: another process stores messages now. Nothing was stored; the caller tries again at its next run. */
 export type AppendOutcome = { status: 'appended'; messages: readonly Message[] } | { status: 'elsewhere' }
@@ -15,8 +15,8 @@ export type AppendOutcome = { status: 'appended'; messages: readonly Message[] }
  * Adds messages to the queue, which is the table: what is pending is read from it (pending-messages.ts). The order is the guarantee:
  * 1. Acquire the lease, unless this process has had it since its last insert.
  * 2. Decide what to announce, on what is stored by then. A crash up to here leaves nothing.
- * 3. Insert all messages in one part, through the fence. A crash before it: the next run decides the same again. A crash after it: the
- *    next run finds them and adds nothing. Whether the rows of a failed insert are stored is unknown, so the lease is given up: the next
+ * 3. Insert the messages through the fence. A crash before an insert: the next run decides the same again. A crash after it: the next
+ *    run finds its messages and adds only the others. Whether the rows of a failed insert are stored is unknown, so the lease is given up: the next
  *    acquisition kills the insert or fences it off before anything is read.
  * Two processes that decide the same message give it the same id; the second one finds it stored, or is fenced off.
  */
@@ -47,7 +47,8 @@ export class MessageQueue {
     if (lease === undefined) return { status: 'elsewhere' }
     try {
       const messages = await this.#newOnes(await decide())
-      if (messages.length > 0) await this.#insert(lease, messages)
+      for (let first = 0; first < messages.length; first += MESSAGES_PER_INSERT_MAX)
+        await this.#insert(lease, messages.slice(first, first + MESSAGES_PER_INSERT_MAX))
       return { status: 'appended', messages }
     } catch (thrown) {
       this.#lease = undefined
@@ -68,7 +69,7 @@ export class MessageQueue {
       this.#clickhouse,
       decided.map(({ id }) => id),
     )
-    return decided.filter(({ id }) => !stored.has(id)).slice(0, MESSAGES_PER_INSERT_MAX)
+    return decided.filter(({ id }) => !stored.has(id))
   }
 
   async #insert({ name, epoch, owner }: Lease, messages: readonly Message[]): Promise<void> {
