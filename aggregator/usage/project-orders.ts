@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type MetricName, PEAK_METRICS } from '../../metering/metrics.ts'
+import type { MetricName } from '../../metering/metrics.ts'
 import type { Period } from '../../metering/period.ts'
 import { MATCHING_PROJECTS, type ProjectFilter } from '../../registry/projects/list-projects.ts'
 import {
@@ -32,7 +32,7 @@ export interface SelectedOrder {
 export function orderOfProjects({ key, isDescending, period: { first: from, end } }: OrderOfProjects): SelectedOrder {
   if (key === 'name' || key === 'created_at') return selected(BY_NAME_OR_CREATION, isDescending, { by: key })
   if (key === 'last_activity_at') return selected(BY_ACTIVITY, isDescending, {})
-  return selected(BY_METRIC, isDescending, { metric: key, peaks: PEAK_METRICS, from, end })
+  return selected(BY_METRIC, isDescending, { metric: key, from, end })
 }
 
 function selected(order: ProjectOrder, isDescending: boolean, own: object): SelectedOrder {
@@ -63,7 +63,7 @@ const BY_METRIC = defineProjectOrder(
        AND metric = {metric: String} AND usage_date >= {from: Date} AND usage_date < {end: Date}
      GROUP BY project_id, metric
    ) AS used USING project_id`,
-  { metric: z.string(), peaks: z.array(z.string()), from: z.string(), end: z.string() },
+  { metric: z.string(), from: z.string(), end: z.string() },
 )
 
 /** By the last activity. A project without any gets 0 from the join and so counts as the oldest. */

@@ -2,11 +2,12 @@ import { z } from 'zod'
 import type { Period } from '../../metering/period.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
-import { KNOWN_METRIC } from './known-metrics.ts'
-import { MetricTotals, quantitiesOf, type UsageQuantities } from './usage-quantities.ts'
+import { KIND_OF_METRIC, KNOWN_METRIC, UNIT_OF_METRIC } from './known-metrics.ts'
+import { MetricTotals, type OtherMetrics, quantitiesOf, type UsageQuantities } from './usage-quantities.ts'
 
 export interface UsageOfProject {
   readonly summary: UsageQuantities
+  readonly others: OtherMetrics
   /** The latest timestamp of all events ever counted for the project, in ms since 1970; null without any. */
   readonly lastActivityMs: number | null
 }
@@ -23,8 +24,8 @@ export async function readUsageOfProjects(
   const lastActivities = new Map(activities.map(({ projectId, lastMs }) => [projectId, lastMs]))
   return new Map(
     projectIds.map((projectId) => {
-      const summary = quantitiesOf(totals.filter((row) => row.projectId === projectId))
-      return [projectId, { summary, lastActivityMs: lastActivities.get(projectId) ?? null }]
+      const { usage: summary, others } = quantitiesOf(totals.filter((row) => row.projectId === projectId))
+      return [projectId, { summary, others, lastActivityMs: lastActivities.get(projectId) ?? null }]
     }),
   )
 }
@@ -33,7 +34,7 @@ const PageOfProjects = z.object({ projectIds: z.array(z.string()), from: z.strin
 
 const usageOfProjects = defineQuery({
   name: 'usage_of_projects',
-  sql: `SELECT project_id AS projectId, metric, max(peak) AS peak, sum(total) AS total
+  sql: `SELECT project_id AS projectId, metric, ${KIND_OF_METRIC} AS kind, ${UNIT_OF_METRIC} AS unit, max(peak) AS peak, sum(total) AS total
         FROM project_usage_per_day_v1
         WHERE project_id IN {projectIds: Array(String)} AND usage_date >= {from: Date} AND usage_date < {end: Date} AND ${KNOWN_METRIC}
         GROUP BY project_id, metric`,

@@ -109,7 +109,7 @@ function isOpen({ createdMs }: Threshold, billing: BillingState | undefined, mon
 }
 
 function crossingsOf(threshold: Threshold, { month, days }: { month: Month; days: UsageDays }, states: LevelStates): Crossing[] {
-  const value = monthValue(threshold.metric, days)
+  const value = monthValue(threshold, days)
   return threshold.levels.flatMap((level) => {
     const levelValue = valueOfLevel(level, threshold.budget)
     const before = states.of(threshold.id, level.name, month)

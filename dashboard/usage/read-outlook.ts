@@ -1,7 +1,7 @@
 import type { AnswerOf } from '../../contract/operation.ts'
 import type { LIST_OWN_THRESHOLDS, LIST_THRESHOLDS } from '../../contract/thresholds.ts'
 import type { GET_OWN_PROJECTION, GET_PROJECTION_OF_PARTNER } from '../../contract/usage-projection.ts'
-import { METRICS, type MetricName } from '../../metering/metrics.ts'
+import { isMetricName, METRICS } from '../../metering/metrics.ts'
 import type { Subject } from '../address/subject.ts'
 import { call } from '../calls/call.ts'
 import type { AsText } from '../calls/numbers-as-text.ts'
@@ -26,8 +26,9 @@ export async function readOutlook(subject: Subject, isCurrentMonth: boolean, sig
   return { thresholds: ofPartner, projection }
 }
 
-export function projectedOf({ projection }: Outlook, metric: MetricName): Projected | undefined {
-  return projection?.projected[METRICS[metric].partnershipName] ?? undefined
+/** Of the documented metrics alone. */
+export function projectedOf({ projection }: Outlook, metric: string): Projected | undefined {
+  return (isMetricName(metric) ? projection?.projected[METRICS[metric].partnershipName] : undefined) ?? undefined
 }
 
 function readThresholds({ partnerId, asAdmin }: Subject, signal: AbortSignal): Promise<{ readonly thresholds: readonly Threshold[] }> {

@@ -8,7 +8,7 @@ import { ThresholdEvaluator } from '../../../automation/thresholds/evaluate-thre
 import { createEndpoint } from '../../../automation/webhooks/change-endpoints.ts'
 import { MessageDelivery } from '../../../automation/webhooks/deliver-messages.ts'
 import { MessageQueue } from '../../../automation/webhooks/message-queue.ts'
-import type { MetricName } from '../../../metering/metrics.ts'
+import { METRICS, type MetricName } from '../../../metering/metrics.ts'
 import { parseNetworks } from '../../../outgoing/public-address.ts'
 import { SERVICE } from '../../../registry/audit-log.ts'
 import type { ClickHouse } from '../../../sql/clickhouse.ts'
@@ -96,7 +96,8 @@ async function openScene(seed: number): Promise<Scene> {
         { name: 'low', value: '4' },
         { name: 'high', value: '9.000000001' },
       ]
-      const created = await createThreshold(registry, SERVICE, { setBy: '', partnerId, projectId, metric, levels, budget: null, isActive: true })
+      const { kind, unit } = METRICS[metric]
+      const created = await createThreshold(registry, SERVICE, { setBy: '', partnerId, projectId, metric, kind, unit, levels, budget: null, isActive: true })
       if (created.status !== 'created') throw new Error(created.status)
       const own = projectId === '' ? projects : [projectId]
       thresholds.push({ id: created.threshold.id, projects: own, metric, levels: new Map(levels.map(({ name, value }) => [name, value])) })

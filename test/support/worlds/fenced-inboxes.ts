@@ -116,6 +116,13 @@ export const FENCED_INBOXES: readonly FencedInbox[] = [
     mark: 'partner_id',
   },
   {
+    table: 'metrics_inbox_v1',
+    columns: ['metric', 'revision', 'kind', 'unit', 'description', 'display', 'created_ms'],
+    fields: (number, log) => [`m${number}`, number + 1, 'cumulative', 'image', log, '', JANUARY_31_MS],
+    target: 'metrics_v1',
+    mark: 'description',
+  },
+  {
     table: 'partners_inbox_v1',
     columns: ['partner_id', 'revision', 'name', 'mode', 'created_ms', 'disabled_ms'],
     fields: (number, log) => [`${log}${number}`, number, log, 'white-label', JANUARY_31_MS, null],
