@@ -1,5 +1,5 @@
 import { choiceProblem } from '../../contract/choice.ts'
-import type { MeasuredMetric } from '../../metering/metrics.ts'
+import { isMetricName, METRIC_NAMES, type MeasuredMetric } from '../../metering/metrics.ts'
 import type { RegistryReads } from '../../registry/changes.ts'
 import { findMetric, readMetrics } from '../../registry/metrics/metrics.ts'
 import { ApiError } from '../errors/errors.ts'
@@ -8,6 +8,6 @@ import { ApiError } from '../errors/errors.ts'
 export async function requireMetric(registry: RegistryReads, field: string, name: string): Promise<MeasuredMetric> {
   const metric = await findMetric(registry, name)
   if (metric !== undefined) return metric
-  const names = (await readMetrics(registry)).map((each) => each.metric)
-  throw new ApiError('INVALID_REQUEST', `${field}: ${choiceProblem(name, names)}`)
+  const defined = (await readMetrics(registry)).map((each) => each.metric).filter((each) => !isMetricName(each))
+  throw new ApiError('INVALID_REQUEST', `${field}: ${choiceProblem(name, [...METRIC_NAMES, ...defined])}`)
 }
