@@ -3,8 +3,8 @@ import type { Period } from '../../metering/period.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { type Completeness, readCompleteness } from './completeness.ts'
-import { KIND_OF_METRIC, KNOWN_METRIC, UNIT_OF_METRIC } from './known-metrics.ts'
 import { MetricTotals, type OtherMetrics, quantitiesOf, type UsageOfMetrics, type UsageQuantities } from './usage-quantities.ts'
+import { withKinds } from './with-kinds.ts'
 
 export interface ProjectUsage {
   readonly asOfMs: number | null
@@ -22,7 +22,7 @@ export async function readProjectUsage(clickhouse: ClickHouse, projectId: string
   const { asOfMs } = known ?? (await readCompleteness(clickhouse))
   const { first: from, end } = period
   const [rows, lastActivityMs] = await Promise.all([
-    clickhouse.reads.query(projectUsagePerDay, { projectId, from, end }),
+    clickhouse.reads.query(projectUsagePerDay, { projectId, from, end }).then((found) => withKinds(clickhouse.reads, found)),
     readLastActivity(clickhouse, projectId),
   ])
   const dayRows = rows.filter(({ isSummary }) => isSummary === 0)
@@ -45,9 +45,9 @@ export async function readLastActivity({ reads }: Pick<ClickHouse, 'reads'>, pro
 
 const projectUsagePerDay = defineQuery({
   name: 'project_usage_per_day',
-  sql: `SELECT usage_date AS day, grouping(usage_date) AS isSummary, metric, ${KIND_OF_METRIC} AS kind, ${UNIT_OF_METRIC} AS unit, max(peak) AS peak, sum(total) AS total
+  sql: `SELECT usage_date AS day, grouping(usage_date) AS isSummary, metric, max(peak) AS peak, sum(total) AS total
         FROM project_usage_per_day_v1
-        WHERE project_id = {projectId: String} AND usage_date >= {from: Date} AND usage_date < {end: Date} AND ${KNOWN_METRIC}
+        WHERE project_id = {projectId: String} AND usage_date >= {from: Date} AND usage_date < {end: Date}
         GROUP BY GROUPING SETS ((usage_date, metric), (metric))
         ORDER BY usage_date, metric`,
   params: z.object({ projectId: z.string(), from: z.string(), end: z.string() }),

@@ -2,8 +2,8 @@ import { z } from 'zod'
 import type { Period } from '../../metering/period.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
-import { KIND_OF_METRIC, KNOWN_METRIC, UNIT_OF_METRIC } from './known-metrics.ts'
 import { MetricTotals, type OtherMetrics, quantitiesOf, type UsageQuantities } from './usage-quantities.ts'
+import { withKinds } from './with-kinds.ts'
 
 export interface UsageOfProject {
   readonly summary: UsageQuantities
@@ -20,7 +20,10 @@ export async function readUsageOfProjects(
 ): Promise<Map<string, UsageOfProject>> {
   if (projectIds.length === 0) return new Map()
   const params = { projectIds: [...projectIds], from, end }
-  const [totals, activities] = await Promise.all([reads.query(usageOfProjects, params), reads.query(activityOfProjects, params)])
+  const [totals, activities] = await Promise.all([
+    reads.query(usageOfProjects, params).then((found) => withKinds(reads, found)),
+    reads.query(activityOfProjects, params),
+  ])
   const lastActivities = new Map(activities.map(({ projectId, lastMs }) => [projectId, lastMs]))
   return new Map(
     projectIds.map((projectId) => {
@@ -34,9 +37,9 @@ const PageOfProjects = z.object({ projectIds: z.array(z.string()), from: z.strin
 
 const usageOfProjects = defineQuery({
   name: 'usage_of_projects',
-  sql: `SELECT project_id AS projectId, metric, ${KIND_OF_METRIC} AS kind, ${UNIT_OF_METRIC} AS unit, max(peak) AS peak, sum(total) AS total
+  sql: `SELECT project_id AS projectId, metric, max(peak) AS peak, sum(total) AS total
         FROM project_usage_per_day_v1
-        WHERE project_id IN {projectIds: Array(String)} AND usage_date >= {from: Date} AND usage_date < {end: Date} AND ${KNOWN_METRIC}
+        WHERE project_id IN {projectIds: Array(String)} AND usage_date >= {from: Date} AND usage_date < {end: Date}
         GROUP BY project_id, metric`,
   params: PageOfProjects,
   row: MetricTotals.extend({ projectId: z.string() }),

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { isMetricName, METRIC_KINDS, METRIC_NAMES, type MetricKind, type MetricName } from '../../metering/metrics.ts'
+import { isMetricName, METRIC_NAMES, type MeasuredMetric, type MetricKind, type MetricName } from '../../metering/metrics.ts'
 import type { Quantity } from '../../metering/quantity.ts'
 
 /** The quantity of every documented metric, of a day or of a period. */
@@ -22,13 +22,13 @@ export interface UsageOfMetrics {
 }
 
 /** What a query returns for one metric: the peak and the sum. The kind of the metric decides which of them is its quantity. */
-export const MetricTotals = z.object({ metric: z.string(), kind: z.enum(METRIC_KINDS), unit: z.string(), peak: z.string(), total: z.string() })
+export const MetricTotals = z.object({ metric: z.string(), peak: z.string(), total: z.string() })
 
 /**
  * One quantity per documented metric, and those of the others that have rows. The rows must be the complete result of a query, because a
  * metric without a row counts as unused.
  */
-export function quantitiesOf(rows: readonly z.output<typeof MetricTotals>[]): UsageOfMetrics {
+export function quantitiesOf(rows: readonly (z.output<typeof MetricTotals> & MeasuredMetric)[]): UsageOfMetrics {
   const usage = noUsage()
   const others = new Map<string, OtherMetric>()
   for (const { metric, kind, unit, peak, total } of rows) {
