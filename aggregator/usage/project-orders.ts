@@ -56,7 +56,7 @@ const BY_METRIC = defineProjectOrder(
   `SELECT matching.project_id AS project_id, used.sort_key AS sort_key
    FROM (SELECT project_id FROM ${MATCHING_PROJECTS}) AS matching
    LEFT JOIN (
-     SELECT project_id, if({isPeak: UInt8} = 1, toDecimal256(max(peak), 9), sum(total)) AS sort_key
+     SELECT project_id, if({isPeak: UInt64} = 1, toDecimal256(max(peak), 9), sum(total)) AS sort_key
      FROM project_usage_per_day_v1
      WHERE project_id IN (SELECT project_id FROM ${MATCHING_PROJECTS})
        AND metric = {metric: String} AND usage_date >= {from: Date} AND usage_date < {end: Date}

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
-import { DOCUMENTED_METRICS, METRIC_KINDS, type MetricKind, type MetricKinds } from '../../metering/metrics.ts'
+import { METRIC_KINDS, METRIC_NAMES, METRICS, type MetricKind, type MetricKinds } from '../../metering/metrics.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import type { ValidatedEvent } from './pipeline.ts'
@@ -14,7 +14,7 @@ const READ_EVERY_MS = 100
  */
 export class KnownMetrics implements MetricKinds {
   readonly #lane: Lane
-  #kinds: ReadonlyMap<string, MetricKind> = new Map()
+  #kinds: ReadonlyMap<string, MetricKind> = DOCUMENTED
   #readMs = Number.NEGATIVE_INFINITY
   /** The next read, which has not been sent yet. */
   #next: Promise<void> | undefined
@@ -24,7 +24,7 @@ export class KnownMetrics implements MetricKinds {
   }
 
   kindOf(metric: string): ReturnType<MetricKinds['kindOf']> {
-    return DOCUMENTED_METRICS.kindOf(metric) ?? this.#kinds.get(metric)
+    return this.#kinds.get(metric)
   }
 
   /**
@@ -43,9 +43,11 @@ export class KnownMetrics implements MetricKinds {
     this.#next = undefined
     this.#readMs = performance.now()
     const rows = await this.#lane.query(definedMetrics, {})
-    this.#kinds = new Map(rows.map(({ metric, kind }) => [metric, kind]))
+    this.#kinds = new Map([...rows.map(({ metric, kind }) => [metric, kind] as const), ...DOCUMENTED])
   }
 }
+
+const DOCUMENTED: ReadonlyMap<string, MetricKind> = new Map(METRIC_NAMES.map((metric) => [metric, METRICS[metric].kind]))
 
 /** Whether an event was rejected only because its metric is not known to this process. */
 export function isOfUnknownMetric(validated: ValidatedEvent): boolean {

@@ -8,7 +8,8 @@ export async function validateEvents(
   context: Omit<ValidationContext, 'metrics'>,
   metrics: KnownMetrics,
 ): Promise<ValidatedEvent[]> {
-  const validate = () => arrivals.map((arrival) => validateEvent(arrival, { ...context, metrics }))
+  const complete = { ...context, metrics }
+  const validate = () => arrivals.map((arrival) => validateEvent(arrival, complete))
   const validated = validate()
   if (!validated.some(isOfUnknownMetric)) return validated
   await metrics.refresh()
