@@ -74,7 +74,7 @@ function requireKnownMetric(draft: EventDraft, { metric }: SentFields, names: Fi
   if (typeof metric !== 'string' || metrics.kindOf(metric) === undefined)
     return reject(
       'unknown_metric',
-      `${names.metric} must be one of ${METRIC_NAMES.join(', ')}, or a metric that is defined.${didYouMean(metric, METRIC_NAMES)}`,
+      `${names.metric} must be one of ${METRIC_NAMES.join(', ')}, or a metric that an operator has defined.${didYouMean(metric, METRIC_NAMES)}`,
     )
   draft.metric = metric
   return undefined
