@@ -50,7 +50,7 @@ export const DEFINE_METRIC = defineOperation({
   params: z.object({ name: PathId }),
   body: z.strictObject(MetricFields),
   answers: { 200: z.object({ metric: Metric }) },
-  errors: { 400: true, 401: true, 403: true, 409: 'METRIC_FIXED', 413: true, 415: true, 429: true, 500: true, 503: true },
+  errors: { 400: true, 401: true, 403: true, 404: 'NOT_FOUND', 409: 'METRIC_FIXED', 413: true, 415: true, 429: true, 500: true, 503: true },
   example: { request: DEFINITION, answers: { 200: { metric: METRIC } } },
 })
 
