@@ -103,18 +103,24 @@ export function differencesFromOracle(
       for (const day of daily_usage) check(`${projectId} ${day['usage_date']} ${metric}`, day[metric], decimal(days.get(day['usage_date'] ?? '')?.get(metric)))
     }
   }
-  for (const { metric, kind, unit } of DEFINED_METRICS) {
-    const used = (others: Others) => others?.[metric]?.value ?? '0'
-    if (answers.defined !== undefined) check(`partnership ${metric}`, used(answers.defined), oracle.partnership([...answers.projects.keys()], from, to, metric))
-    for (const [projectId, answer] of answers.projects) {
-      const { metrics, daily_usage } = answer as { metrics: Others; daily_usage: { usage_date: string; metrics: Others }[] }
-      check(`${projectId} ${metric}`, used(metrics), oracle.project(projectId, from, to, metric))
+  for (const { metric } of answers.defined === undefined ? [] : DEFINED_METRICS)
+    check(`partnership ${metric}`, usedOf(answers.defined, metric), oracle.partnership([...answers.projects.keys()], from, to, metric))
+  for (const [projectId, answer] of answers.projects) {
+    const { metrics, daily_usage } = answer as { metrics: Others; daily_usage: { usage_date: string; metrics: Others }[] }
+    const days = oracle.days(projectId, from, to)
+    for (const { metric, kind, unit } of DEFINED_METRICS) {
+      check(`${projectId} ${metric}`, usedOf(metrics, metric), oracle.project(projectId, from, to, metric))
       if (metrics?.[metric] !== undefined) check(`${projectId} ${metric}`, `${metrics[metric].kind} ${metrics[metric].unit}`, `${kind} ${unit}`)
-      const days = oracle.days(projectId, from, to)
-      for (const day of daily_usage) check(`${projectId} ${day.usage_date} ${metric}`, used(day.metrics), decimal(days.get(day.usage_date)?.get(metric)))
+      for (const day of daily_usage)
+        check(`${projectId} ${day.usage_date} ${metric}`, usedOf(day.metrics, metric), decimal(days.get(day.usage_date)?.get(metric)))
     }
   }
   return differences
+}
+
+/** A defined metric without usage is not in an answer. */
+function usedOf(others: Others, metric: string): string {
+  return others?.[metric]?.value ?? '0'
 }
 
 /** `metrics` of an answer: the metrics that are defined beside the documented ones. */
