@@ -7,6 +7,7 @@ import type { Automating } from '../automation/start-automation.ts'
 import type { SenderOptions } from '../automation/webhooks/send-to-endpoint.ts'
 import type { AuditHead } from '../contract/audit-chain.ts'
 import type { Build } from '../contract/health.ts'
+import type { KnownMetrics } from '../ingest/event/known-metrics.ts'
 import type { Topic } from '../ingest/kafka/topic.ts'
 import type { EventLog, Ingesting } from '../ingest/log/event-log.ts'
 import type { Provisioner } from '../registry/provisioner/provisioner.ts'
@@ -30,6 +31,8 @@ export interface ApiContext {
   /** Which addresses webhooks may lead to. */
   readonly outgoing: Pick<SenderOptions, 'allowed'>
   readonly eventLog: EventLog
+  /** The metrics under which events are counted. */
+  readonly knownMetrics: KnownMetrics
   /** Readiness and statistics of ingestion in this process: the event log itself, or the consumer of the topic. */
   readonly ingesting: Ingesting
   /** The background jobs of this process; undefined if another process runs them. */

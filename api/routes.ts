@@ -21,6 +21,7 @@ import { getLiveness, getReadiness, getVersion } from './routes/health.ts'
 import { getHealthReport } from './routes/health-report.ts'
 import { createIngestKeyRoute, listIngestKeysRoute, revokeIngestKeyRoute } from './routes/ingest-keys.ts'
 import { auditTopicRoute, getSource, listLogsRoute, repartitionTopic, replayLog, resetLog, useSource } from './routes/logs.ts'
+import { defineMetricRoute, listMetricsRoute, listOwnMetricsRoute } from './routes/metric-definitions.ts'
 import { collectMetrics, getMetrics } from './routes/metrics.ts'
 import { listPartnerProjects, listProjectsOfPartner } from './routes/partner-projects.ts'
 import { addPartnerSecretRoute, revokePartnerSecretRoute } from './routes/partner-secrets.ts'
@@ -93,6 +94,9 @@ export function addRoutes(app: FastifyInstance, context: OperatorContext): void 
   authorizeProjectRoute(app, context)
   getJwks(app, context)
   addExplainRoutes(app, context)
+  defineMetricRoute(app, context)
+  listMetricsRoute(app, context)
+  listOwnMetricsRoute(app, context)
   listSilentProjectsRoute(app, context)
   listUnregisteredProjectsRoute(app, context)
   const statementStreams = new StatementStreams()

@@ -60,6 +60,7 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<Co
     partners: async () => (await import('./commands/administration/partners.ts')).partnersCommand,
     projects: async () => (await import('./commands/administration/projects.ts')).projectsCommand,
     accounts: async () => (await import('./commands/administration/accounts.ts')).accountsCommand,
+    metrics: async () => (await import('./commands/administration/metrics.ts')).metricsCommand,
     'ingest-keys': async () => (await import('./commands/administration/ingest-keys.ts')).ingestKeysCommand,
     secrets: async () => (await import('./commands/administration/secrets.ts')).secretsCommand,
     schedules: async () => (await import('./commands/administration/schedules.ts')).schedulesCommand,

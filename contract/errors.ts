@@ -21,6 +21,8 @@ export const ERRORS = {
   THRESHOLD_NOT_FOUND: { status: 404, message: 'There is no threshold with this id.' },
   TOO_MANY_WEBHOOKS: { status: 409, message: 'The limit of 20 webhooks is reached. Remove one, or change an existing one.' },
   TOO_MANY_THRESHOLDS: { status: 409, message: 'The limit of 1,000 thresholds is reached. Remove one, or change an existing one.' },
+  METRIC_FIXED: { status: 409, message: 'Events have counted under this metric, so its kind and unit never change. Define another name.' },
+  METRICS_FULL: { status: 409, message: 'The limit of 1,000 metrics is reached. Use one that is defined.' },
   INGEST_KEY_NOT_FOUND: { status: 404, message: 'There is no ingest key with this id.' },
   STATEMENT_NOT_FOUND: { status: 404, message: 'There is no statement for this month: it is before the first billed month, or in the future.' },
   MONTH_NOT_OVER: { status: 409, message: 'This month is not over. Close it after its end.' },

@@ -2,6 +2,10 @@ import { z } from 'zod'
 import { EVENT_ID_CODE_POINTS_MAX, PROJECT_ID_CHARACTERS_MAX, RESERVED_PROJECT_IDS } from '../metering/event.ts'
 import { METRIC_NAMES } from '../metering/metrics.ts'
 import { LAST_DAY } from '../metering/storable-days.ts'
+import { MetricNameField } from './metrics.ts'
+
+/** A documented metric, or one that an operator has defined (contract/metrics.ts). */
+const Metric = z.union([z.enum(METRIC_NAMES), MetricNameField]).meta({ description: 'A documented metric, or one that is defined.' })
 
 const RESERVED = `Not one of ${RESERVED_PROJECT_IDS.join(', ')}, which are reserved for paths of the API.`
 
@@ -14,9 +18,10 @@ const UsageEventBody = z.object({
     description: 'An id of your choice, permanently unique within the project. An event may be sent again with the same id any number of times.',
   }),
   project_id: z.string().min(1).max(PROJECT_ID_CHARACTERS_MAX).meta({ description: RESERVED }),
-  metric: z.enum(METRIC_NAMES),
-  value: z.union([z.string(), z.number()]).meta({
-    description: 'Not negative, at most 29 integer and 9 fraction digits. A string, or a number that every JSON parser reads identically.',
+  metric: Metric,
+  value: z.union([z.string(), z.number()]).optional().meta({
+    description:
+      'Not negative, at most 29 integer and 9 fraction digits. A string, or a number that every JSON parser reads identically. Required, except for metrics of the kind `count`.',
   }),
   timestamp: z
     .string()
@@ -27,10 +32,10 @@ const CloudEventBody = z.object({
   specversion: z.literal('1.0'),
   source: z.string().meta({ description: 'Together with id, the identity of the event.' }),
   id: z.string(),
-  type: z.enum(METRIC_NAMES),
+  type: Metric,
   subject: z.string().meta({ description: `The project. ${RESERVED}` }),
   time: z.string().meta({ format: 'date-time' }),
-  data: z.object({ value: z.union([z.string(), z.number()]) }),
+  data: z.object({ value: z.union([z.string(), z.number()]) }).optional(),
 })
 
 const EXAMPLE = { event_id: 'req-7f3a', project_id: 'p1', metric: 'ai_tokens', value: 1500, timestamp: '2026-01-31T12:00:00Z' }

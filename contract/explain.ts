@@ -1,6 +1,5 @@
 import { z } from 'zod'
-import { METRIC_NAMES, METRICS, type MetricName } from '../metering/metrics.ts'
-import { choice } from './choice.ts'
+import { METRIC_KINDS, METRIC_NAMES, METRICS, type MetricName } from '../metering/metrics.ts'
 import { IN_FEBRUARY, JANUARY, PROJECT_ID, PROJECT_NAME } from './example-values.ts'
 import { BillingFields, Day, ExactNumber, Instant, PartnerParams, PathId, PeriodAnswer, PeriodQuery, Status } from './fields.ts'
 import { defineOperation } from './operation.ts'
@@ -8,17 +7,15 @@ import { defineOperation } from './operation.ts'
 /** The lists of an explanation end after these many: the largest contributors, and the late events that were received last. */
 export const CONTRIBUTORS_MAX = 20
 export const LATE_EVENTS_MAX = 20
+const METRIC_CHARACTERS_MAX = 256
 
-/** The metric by each of its names: the one of events, and those of the usage summaries. */
+/** The documented metric by each of its names: the one of events, and those of the usage summaries. */
 export const METRIC_BY_NAME: ReadonlyMap<string, MetricName> = new Map(
   METRIC_NAMES.flatMap((metric) => [metric, METRICS[metric].partnershipName, METRICS[metric].projectSummaryName].map((name) => [name, metric] as const)),
 )
 
 const ExplainQuery = PeriodQuery.extend({
-  metric: choice([...METRIC_BY_NAME.keys()], { shown: METRIC_NAMES }).meta({
-    description: 'The name that events use, or the one in a usage summary.',
-    example: 'ai_tokens',
-  }),
+  metric: z.string().max(METRIC_CHARACTERS_MAX).meta({ description: 'The name that events use, or the one in a usage summary.', example: 'ai_tokens' }),
 })
 
 const ExplainedEvent = z.object({ event_id: z.string(), value: ExactNumber, timestamp: Instant, received_at: Instant })
@@ -31,8 +28,8 @@ const ContributingDays = z.object({
 })
 
 const Explanation = z.object({
-  metric: z.enum(METRIC_NAMES),
-  kind: z.enum(['peak', 'cumulative']),
+  metric: z.string(),
+  kind: z.enum(METRIC_KINDS),
   unit: z.string(),
   rule: z.string().meta({ description: 'One sentence that says how the figure is computed.' }),
   value: ExactNumber.meta({ description: 'The figure itself, as in usage answers.' }),

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { isPlainText } from '../metering/event.ts'
-import { METRIC_NAMES, METRICS, type MetricName } from '../metering/metrics.ts'
+import { METRIC_KINDS, METRIC_NAMES, METRICS, type MetricName } from '../metering/metrics.ts'
 import { parseMonth } from '../metering/month.ts'
 import { isDay } from '../metering/period.ts'
 import { NumberToken } from '../metering/quantity.ts'
@@ -81,6 +81,12 @@ type Quantities<K extends string> = z.ZodObject<Record<K, typeof ExactNumber>>
 export function quantitiesSchema<K extends string>(nameOf: (metric: MetricName) => K): Quantities<K> {
   return z.object(Object.fromEntries(METRIC_NAMES.map((metric) => [nameOf(metric), ExactNumber]))) as Quantities<K>
 }
+
+/** Usage of metrics that operators have defined, by name. Without any, answers do not have it. */
+export const OtherMetrics = z
+  .record(z.string(), z.object({ value: ExactNumber, kind: z.enum(METRIC_KINDS), unit: z.string() }))
+  .optional()
+  .meta({ description: 'Usage of the metrics that operators have defined, by name: those with events. Left out without any.' })
 
 export const dailyName = (metric: MetricName) => metric
 export const projectSummaryName = (metric: MetricName) => METRICS[metric].projectSummaryName

@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { isPlainText } from '../metering/event.ts'
 import { parseDecimal } from '../metering/exact-decimal.ts'
-import { METRIC_NAMES } from '../metering/metrics.ts'
+import { METRIC_KINDS } from '../metering/metrics.ts'
 import { PROJECT_ID, PROJECT_NAME, STATEMENT_SHA256 } from './example-values.ts'
 import { Day, ExactNumber, Instant, MonthParam, MonthText, PartnerParams, Status } from './fields.ts'
+import { MetricNameField } from './metrics.ts'
 import { defineOperation } from './operation.ts'
 
 const REASON_CHARACTERS_MAX = 500
@@ -20,7 +21,7 @@ const StatementHead = z.object({
 
 const Total = z.object({
   metric: z.string(),
-  kind: z.enum(['peak', 'cumulative']),
+  kind: z.enum(METRIC_KINDS),
   unit: z.string(),
   value: ExactNumber,
   peak_day: Day.nullable(),
@@ -68,7 +69,7 @@ const ManualAdjustment = z.strictObject({
     .meta({ description: 'An id of your choice. Sending the same adjustment again with the same id adds nothing.' }),
   for_month: MonthText.meta({ description: 'The month that it corrects.' }),
   project_id: z.string().optional(),
-  metric: z.enum(METRIC_NAMES),
+  metric: MetricNameField,
   value: z
     .string()
     .refine((text) => (parseDecimal(text) ?? '0') !== '0', 'must be a decimal other than 0 as text, such as "-12.5": at most 29 integer and 9 fraction digits')

@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import { METRIC_NAMES } from '../metering/metrics.ts'
 import { parseQuantity, quantityRule } from '../metering/quantity.ts'
 import { CREATED_AT, IN_FEBRUARY, PARTNER_ID, PROJECT_ID } from './example-values.ts'
 import { Instant, MonthText, Name, PartnerParams, PathId } from './fields.ts'
+import { MetricNameField } from './metrics.ts'
 import { defineOperation, type Operation } from './operation.ts'
 
 export const THRESHOLDS_MAX = 1_000
@@ -35,7 +35,7 @@ const Budget = Decimal('budget')
   .meta({ description: 'What `percent_of_budget` refers to; one of the levels may only use it if it is set.' })
 
 const Fields = {
-  metric: z.enum(METRIC_NAMES),
+  metric: MetricNameField,
   per: z.literal('month'),
   levels: Levels,
   budget: Budget.optional(),
@@ -57,7 +57,8 @@ const Threshold = z.object({
   id: z.string(),
   partner_id: z.string(),
   project_id: z.string().nullable(),
-  metric: z.enum(METRIC_NAMES),
+  metric: z.string(),
+  unit: z.string(),
   per: z.literal('month'),
   levels: z.array(Level),
   budget: z.string().nullable(),
@@ -71,7 +72,8 @@ const THRESHOLD = {
   id: THRESHOLD_ID,
   partner_id: PARTNER_ID,
   project_id: null,
-  metric: 'ai_tokens' as const,
+  metric: 'ai_tokens',
+  unit: 'token',
   per: 'month' as const,
   levels: [
     { name: 'warning', percent_of_budget: 80 },

@@ -1,9 +1,9 @@
-import type { MetricName } from './event.ts'
+import type { DefinedMetric, MetricName } from './event.ts'
 
 /** A usage event as the caller gives it. */
 export interface UsageEvent {
   readonly project_id: string
-  readonly metric: MetricName
+  readonly metric: MetricName | DefinedMetric
   /** Not negative, at most 29 integer and 9 fraction digits. A number must be exact: send what is not an integer as text. */
   readonly value: number | string | bigint
   /** When it was used: a Date, milliseconds since 1970, or RFC 3339. Now, if it is left out. */

@@ -4,6 +4,8 @@ export type PeakMetric = 'database_size_bytes' | 'file_storage_bytes'
 export type CumulativeMetric = 'ai_tokens' | 'mcp_calls' | 'egress_bytes' | 'ai_credits' | 'email_requests' | 'function_calls' | 'ec2_compute'
 /** The catalogue of usage metrics. test/emitter/catalogue.test.ts compares it with the service's. */
 export type MetricName = PeakMetric | CumulativeMetric
+/** Operators define others. Editors suggest the documented ones. */
+export type DefinedMetric = string & Record<never, never>
 
 /** What POST /v1/events accepts as one event. The service counts it once per (project_id, event_id), however often it is sent. */
 export interface WireEvent {

@@ -1,11 +1,11 @@
-import type { PeakMetric } from './event.ts'
+import type { DefinedMetric, PeakMetric } from './event.ts'
 import type { UsageEvent } from './event-text.ts'
 import { nextSlotMs, slotEventId, slotStartMs } from './slots.ts'
 import type { Timers } from './timers.ts'
 
 export interface Gauge {
   readonly project_id: string
-  readonly metric: PeakMetric
+  readonly metric: PeakMetric | DefinedMetric
   /** A sample is read at the beginning of each slot of this length, from 1,000 ms to a day. Slots begin at midnight UTC. */
   readonly everyMs: number
   /** Reads the level. If it throws, the slot has no sample. */

@@ -1,5 +1,5 @@
 import { formatBillionths, parseBillionths } from './decimal.ts'
-import type { CumulativeMetric } from './event.ts'
+import type { CumulativeMetric, DefinedMetric } from './event.ts'
 import type { UsageEvent } from './event-text.ts'
 import { nextSlotMs, slotStartMs } from './slots.ts'
 import type { Timers } from './timers.ts'
@@ -7,7 +7,7 @@ import type { Timers } from './timers.ts'
 /** An addition to a sum. */
 export interface Increment {
   readonly project_id: string
-  readonly metric: CumulativeMetric
+  readonly metric: CumulativeMetric | DefinedMetric
   /** 1, if it is left out. Must be exact: see UsageEvent. */
   readonly value?: number | string | bigint | undefined
 }
@@ -22,7 +22,7 @@ interface SumsOptions {
 /** Sums increments per project and metric, and emits each sum as one event at the end of a slot: a thousand calls are one event. */
 export class Sums {
   readonly #options: SumsOptions
-  readonly #byProject = new Map<string, Map<CumulativeMetric, bigint>>()
+  readonly #byProject = new Map<string, Map<string, bigint>>()
   #pairs = 0
   #slotMs = 0
   #timer: unknown
@@ -38,13 +38,13 @@ export class Sums {
     else this.#addTo(project_id, metric, billionths)
   }
 
-  #addTo(project_id: string, metric: CumulativeMetric, billionths: bigint): void {
+  #addTo(project_id: string, metric: string, billionths: bigint): void {
     const { timers, everyMs, pairsMax } = this.#options
     const nowMs = timers.now()
     const isNew = this.#byProject.get(project_id)?.has(metric) !== true
     // A timer may be late, and the sum must not get into another day.
     if (slotStartMs(nowMs, everyMs) !== this.#slotMs || (isNew && this.#pairs >= pairsMax)) this.flush()
-    const sums = this.#byProject.get(project_id) ?? new Map<CumulativeMetric, bigint>()
+    const sums = this.#byProject.get(project_id) ?? new Map<string, bigint>()
     const sum = sums.get(metric)
     if (sum === undefined) this.#pairs += 1
     this.#byProject.set(project_id, sums.set(metric, (sum ?? 0n) + billionths))

@@ -1,7 +1,7 @@
 import { isEventId, isProjectId, isReservedProjectId, TIMESTAMP_AHEAD_MS_MAX, TIMESTAMP_MIN_MS, type UsageEvent } from './event.ts'
-import { isMetricName, METRIC_NAMES } from './metrics.ts'
+import { DOCUMENTED_METRICS, METRIC_NAMES, type MetricKinds } from './metrics.ts'
 import { didYouMean } from './nearest-name.ts'
-import { parseQuantity, quantityRule } from './quantity.ts'
+import { parseQuantity, type Quantity, quantityRule } from './quantity.ts'
 import type { Rejection, RejectReason } from './rejection-reasons.ts'
 import { LAST_DAY, LAST_DAY_END_MS } from './storable-days.ts'
 import { formatTimestamp, parseTimestamp } from './timestamp.ts'
@@ -31,6 +31,8 @@ export interface Receipt {
   readonly receivedMs: number
   /** Whether that is the timestamp of a record of a topic. Its producer may have set it. */
   readonly receivedAsRecord?: boolean
+  /** The metrics that are defined; by default the documented ones. */
+  readonly metrics?: MetricKinds
 }
 
 /** The event itself while the steps fill it in; it is valid only when all of them have passed. */
@@ -68,18 +70,30 @@ function parseIdentity(draft: EventDraft, { event_id, project_id, identity_probl
   return undefined
 }
 
-function requireKnownMetric(draft: EventDraft, { metric }: SentFields, names: FieldNames): Rejection | undefined {
-  if (!isMetricName(metric)) return reject('unknown_metric', `${names.metric} must be one of ${METRIC_NAMES.join(', ')}.${didYouMean(metric, METRIC_NAMES)}`)
+function requireKnownMetric(draft: EventDraft, { metric }: SentFields, names: FieldNames, { metrics = DOCUMENTED_METRICS }: Receipt): Rejection | undefined {
+  if (typeof metric !== 'string' || metrics.kindOf(metric) === undefined)
+    return reject(
+      'unknown_metric',
+      `${names.metric} must be one of ${METRIC_NAMES.join(', ')}, or a metric that an operator has defined.${didYouMean(metric, METRIC_NAMES)}`,
+    )
   draft.metric = metric
   return undefined
 }
 
-function parseValue(draft: EventDraft, fields: SentFields, names: FieldNames): Rejection | undefined {
-  const value = parseQuantity(fields.value)
+function parseValue(draft: EventDraft, { value: sent }: SentFields, names: FieldNames, { metrics = DOCUMENTED_METRICS }: Receipt): Rejection | undefined {
+  const kind = metrics.kindOf(draft.metric)
+  const isOptional = kind === 'count' || kind === 'left_to_service'
+  const value = isOptional && (sent === undefined || sent === null) ? COUNTED_ONCE : parseQuantity(sent)
   if (value === undefined) return reject('invalid_value', quantityRule(names.value))
+  // Any other value would be counted as 1, and its sender would not notice.
+  if (kind === 'count' && value !== COUNTED_ONCE)
+    return reject('invalid_value', `${names.value} must be 1 or left out: each event of ${draft.metric} counts 1.`)
   draft.value = value
   return undefined
 }
+
+/** What an event of a metric of the kind `count` adds. */
+const COUNTED_ONCE: Quantity = '1'
 
 function requireTimeInWindow(
   draft: EventDraft,

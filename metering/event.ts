@@ -1,11 +1,10 @@
-import type { MetricName } from './metrics.ts'
 import type { Quantity } from './quantity.ts'
 
 /** A usage event that may count. Its identity is (projectId, eventId): two fields, never joined into one. */
 export interface UsageEvent {
   readonly projectId: string
   readonly eventId: string
-  readonly metric: MetricName
+  readonly metric: string
   readonly value: Quantity
   readonly timestampMs: number
 }

@@ -4,8 +4,10 @@ import { FOCUS_SERVICES, type FocusService, type Unit } from './focus-services.t
  * The catalogue of usage metrics. Only `kind` decides how samples and days combine:
  * - peak: a project's day is its greatest sample, and a period is its greatest day.
  * - cumulative: a project's day is the sum of its samples, and a period is the sum of its days.
- * A partnership's day is the sum over its projects for both kinds, so its peak is the greatest of these sums.
- * A new metric is one line here; no table changes.
+ * - count: like cumulative, and each event counts 1, whatever it measures.
+ * A partnership's day is the sum over its projects for every kind, so its peak is the greatest of these sums.
+ * These are the documented metrics, which have places of their own in answers. Operators define others (contract/metrics.ts); all of
+ * them, these included, are in the table metrics_v1.
  */
 export const METRICS = {
   database_size_bytes: peak('byte', 'max_database_size_bytes', 'database_bytes', FOCUS_SERVICES.database),
@@ -20,10 +22,24 @@ export const METRICS = {
 } as const satisfies Record<string, MetricDefinition>
 
 export type MetricName = keyof typeof METRICS
-export type MetricKind = 'peak' | 'cumulative'
+export const METRIC_KINDS = ['peak', 'cumulative', 'count'] as const
+export type MetricKind = (typeof METRIC_KINDS)[number]
+
+/** What is added up or compared: a metric, how it adds up, and in what unit. */
+export interface MeasuredMetric {
+  readonly metric: string
+  readonly kind: MetricKind
+  readonly unit: string
+}
+
+/** The metrics that a process knows. */
+export interface MetricKinds {
+  /** Undefined for a name that is not defined, or not known yet. `left_to_service`: this process cannot know, and the service decides. */
+  kindOf(metric: string): MetricKind | 'left_to_service' | undefined
+}
 
 export interface MetricDefinition {
-  readonly kind: MetricKind
+  readonly kind: 'peak' | 'cumulative'
   readonly unit: Unit
   /** The name in a project's `summary`. */
   readonly projectSummaryName: string
@@ -38,6 +54,17 @@ export type PeakMetric = { [M in MetricName]: (typeof METRICS)[M]['kind'] extend
 export const PEAK_METRICS = METRIC_NAMES.filter((name): name is PeakMetric => METRICS[name].kind === 'peak')
 export const CUMULATIVE_METRICS = METRIC_NAMES.filter((name) => METRICS[name].kind === 'cumulative')
 
+/** How a metric may be named. */
+export const METRIC_NAME_PATTERN = /^[a-z][a-z0-9_]{0,62}$/
+
+export const DOCUMENTED_METRICS: MetricKinds = { kindOf: (metric) => (isMetricName(metric) ? METRICS[metric].kind : undefined) }
+
+/** For clients: they know the documented metrics, and operators may have defined any other name. */
+export const METRICS_OF_CLIENTS: MetricKinds = {
+  kindOf: (metric) => DOCUMENTED_METRICS.kindOf(metric) ?? (METRIC_NAME_PATTERN.test(metric) ? 'left_to_service' : undefined),
+}
+
+/** Whether it is a documented metric. */
 export function isMetricName(name: unknown): name is MetricName {
   return typeof name === 'string' && Object.hasOwn(METRICS, name)
 }

@@ -152,7 +152,10 @@ export const ConfigSchema = z.object({
     }),
   OUTGOING_ALLOW: parsedBy(parseNetworks, 'must be a list of at most 100 CIDRs separated by commas, such as 10.1.0.0/16,fd00:1::/64')
     .default(NO_NETWORKS)
-    .meta({ description: 'networks that webhooks, schedules and the provisioner may call although they are not public: CIDRs, separated by commas, such as 127.0.0.0/8' }),
+    .meta({
+      description:
+        'networks that webhooks, schedules and the provisioner may call although they are not public: CIDRs, separated by commas, such as 127.0.0.0/8',
+    }),
   TRUSTED_PROXIES: z
     .string()
     .refine((text) => parseNetworks(text) !== undefined, 'must be a list of CIDRs separated by commas, such as 10.0.0.0/8,fd00::/8')

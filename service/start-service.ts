@@ -10,6 +10,7 @@ import { buildMetricsApp } from '../api/metrics-app.ts'
 import { listen } from '../api/server.ts'
 import type { ServiceLogs } from '../api/service-logs/service-logs.ts'
 import type { Build } from '../contract/health.ts'
+import { KnownMetrics } from '../ingest/event/known-metrics.ts'
 import { HTTP_LOG, openHttpLog } from '../ingest/http/http-log.ts'
 import { openKafkaLog } from '../ingest/kafka/open-kafka.ts'
 import type { EventLog, Ingesting } from '../ingest/log/event-log.ts'
@@ -151,10 +152,11 @@ async function buildAppOf(options: PartOptions, part: ServicePart) {
     const automating = await openAutomation(options, { changes, masterKeys })
     return buildHealthApp({ ...common, ingesting: undefined, aggregating, automating })
   }
-  const log = await openLog({ config, clickhouse, logger: logger.child({ source: 'ingest' }), part, onFailed })
+  const knownMetrics = new KnownMetrics(clickhouse.reads)
+  const log = await openLog({ config, clickhouse, knownMetrics, logger: logger.child({ source: 'ingest' }), part, onFailed })
   closers.add(() => log.stop())
   if (part === 'ingest') return buildHealthApp({ ...common, ingesting: log.ingesting, aggregating: undefined, automating: undefined })
-  return buildApiApp(options, log, part)
+  return buildApiApp(options, { ...log, knownMetrics }, part)
 }
 
 async function openBackgroundJobs(
@@ -196,18 +198,20 @@ interface OpenedLog {
 interface OpenLogOptions {
   readonly config: Config
   readonly clickhouse: ClickHouse
+  readonly knownMetrics: KnownMetrics
   readonly logger: Logger
   readonly part: ServicePart
   readonly onFailed: (error: Error) => void
 }
 
-async function openLog({ config, clickhouse, logger, part, onFailed }: OpenLogOptions): Promise<OpenedLog> {
+async function openLog({ config, clickhouse, knownMetrics: metrics, logger, part, onFailed }: OpenLogOptions): Promise<OpenedLog> {
   const topic = topicOptionsOf(config)
   if (topic === undefined) {
     const http = await openHttpLog({ clickhouse, logger, onLost: onFailed })
     return { eventLog: http, ingesting: http, runBetweenBatches: http.runBetweenBatches, topic: undefined, source: () => HTTP_LOG, stop: () => http.stop() }
   }
-  const kafka = openKafkaLog({ clickhouse, topic, parts: { produce: part !== 'ingest', ingest: part !== 'api' }, logger, onRefused: onFailed })
+  const parts = { produce: part !== 'ingest', ingest: part !== 'api' }
+  const kafka = openKafkaLog({ clickhouse, topic, parts, metrics, logger, onRefused: onFailed })
   return {
     eventLog: kafka,
     ingesting: kafka,
@@ -227,7 +231,7 @@ async function runAfterDelay<T>(work: () => Promise<T>): Promise<T> {
 const DELAY_MS = 500
 
 /** Only a process that does everything runs the background jobs beside the API. */
-async function buildApiApp(options: PartOptions, log: OpenedLog, part: ServicePart) {
+async function buildApiApp(options: PartOptions, log: OpenedLog & Pick<ApiContext, 'knownMetrics'>, part: ServicePart) {
   const { config, clickhouse, logger, serviceLogs, secrets, closers, build, isStopping } = options
   if (secrets === undefined) throw new Error('A process with an API needs its secrets.')
   const registry = await openRegistry(registryOptionsOf(config, clickhouse, secrets))
@@ -255,6 +259,7 @@ async function buildApiApp(options: PartOptions, log: OpenedLog, part: ServicePa
     provisioner: openProvisioner({ config, logger, closers, registry }),
     outgoing: { allowed: config.OUTGOING_ALLOW },
     eventLog: log.eventLog,
+    knownMetrics: log.knownMetrics,
     ingesting: log.ingesting,
     aggregating,
     automating,

@@ -47,8 +47,10 @@ const DOORS: Record<string, Record<string, readonly string[]>> = {
       'event/arrival.ts',
       'event/cloud-event.ts',
       'event/decode-body.ts',
+      'event/known-metrics.ts',
       'event/pipeline.ts',
       'event/unpack.ts',
+      'event/validate-events.ts',
       'repair/rebuild-rollup.ts',
       'rejected/drop-rejected.ts',
       'rejected/rejected-events.ts',
@@ -68,6 +70,7 @@ const DOORS: Record<string, Record<string, readonly string[]>> = {
   },
   service: {
     ingest: [
+      'event/known-metrics.ts',
       'log/event-log.ts',
       'log/identity-index.ts',
       'log/trace-batch.ts',

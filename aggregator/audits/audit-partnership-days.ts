@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import { DIFFERENCES_MAX, PartnershipDifference } from '../../contract/audits.ts'
-import { PEAK_METRICS } from '../../metering/metrics.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
@@ -17,7 +16,7 @@ export async function comparePartnershipDays(clickhouse: ClickHouse, params: Aud
   const before = await readDays()
   if (before.length === 0) return []
   const days = before.map(({ usage_date, changes }) => row([usage_date, changes])).join('')
-  const differences = await clickhouse.reads.query(partnershipDaysAgainstRaw, { ...params, materializedDays: days, peaks: PEAK_METRICS })
+  const differences = await clickhouse.reads.query(partnershipDaysAgainstRaw, { ...params, materializedDays: days })
   if (differences.length === 0) return []
   const changesBefore = new Map(before.map(({ usage_date, changes }) => [usage_date, changes]))
   const after = await readDays()
@@ -60,7 +59,7 @@ const partnershipDaysAgainstRaw = defineQuery({
         sum(project_events) AS events_raw, sum(project_value) AS value_raw, toInt64(0) AS events_kept, toDecimal256(0, 9) AS value_kept
       FROM (
         SELECT project_id, usage_date, metric, toInt64(count()) AS project_events,
-          if(metric IN {peaks: Array(String)}, toDecimal256(max(value), 9), sum(toDecimal256(value, 9))) AS project_value
+          if(metric IN (SELECT metric FROM metrics_v1 FINAL WHERE kind = 'peak'), toDecimal256(max(value), 9), sum(toDecimal256(value, 9))) AS project_value
         FROM raw_usage_events_v1 FINAL
         WHERE ${DAYS_IN_SCOPE} AND ${PROJECTS_IN_SCOPE} AND usage_date IN (SELECT usage_date FROM compared)
         GROUP BY project_id, usage_date, metric
@@ -82,7 +81,7 @@ const partnershipDaysAgainstRaw = defineQuery({
     HAVING raw_events != kept_events OR raw_value != kept_value
     ORDER BY usage_date, partner_id, metric
     LIMIT ${DIFFERENCES_MAX + 1}`,
-  params: AuditScopeParams.extend({ materializedDays: z.string(), peaks: z.array(z.string()) }),
+  params: AuditScopeParams.extend({ materializedDays: z.string() }),
   row: PartnershipDifference,
   settings: AUDIT_SETTINGS,
 })

@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import { CONTRIBUTORS_MAX, LATE_EVENTS_MAX } from '../../contract/explain.ts'
-import { type MetricName, PEAK_METRICS } from '../../metering/metrics.ts'
 import type { Period } from '../../metering/period.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
@@ -11,7 +10,7 @@ import { PROJECTS_OF_PARTNER } from '../usage/projects-of-partner.ts'
 /** The number to explain: of all projects of a partner, or of one project. */
 export interface ExplainedNumber {
   readonly of: { readonly partnerId: string } | { readonly projectId: string }
-  readonly metric: MetricName
+  readonly metric: string
   readonly period: Period
 }
 
@@ -50,7 +49,6 @@ function paramsOf({ of, metric, period }: ExplainedNumber): z.output<typeof Numb
     partnerId: 'partnerId' in of ? of.partnerId : '',
     projects: 'projectId' in of ? [of.projectId] : [],
     metric,
-    peaks: [...PEAK_METRICS],
     from: period.first,
     end: period.end,
   }
@@ -60,7 +58,6 @@ const NumberParams = z.object({
   partnerId: z.string(),
   projects: z.array(z.string()),
   metric: z.string(),
-  peaks: z.array(z.string()),
   from: z.string(),
   end: z.string(),
 })
@@ -91,7 +88,7 @@ const explainSummary = defineQuery({
       sum(day_events) AS events, sum(day_late_events) AS lateEvents,
       if(events = 0, NULL, toUnixTimestamp64Milli(min(day_first))) AS firstMs,
       if(events = 0, NULL, toUnixTimestamp64Milli(max(day_last))) AS lastMs,
-      if({metric: String} IN {peaks: Array(String)}, max(day_value) - max(day_on_time), sum(day_value) - sum(day_on_time)) AS lateValue
+      if({metric: String} IN (SELECT metric FROM metrics_v1 FINAL WHERE kind = 'peak'), max(day_value) - max(day_on_time), sum(day_value) - sum(day_on_time)) AS lateValue
     FROM (
       SELECT usage_date, sum(project_events) AS day_events, sum(project_late_events) AS day_late_events,
         min(project_first) AS day_first, max(project_last) AS day_last, sum(project_value) AS day_value, sum(project_on_time) AS day_on_time

@@ -1,6 +1,6 @@
 import type { ProjectStatus } from '../../contract/lists.ts'
 import { ruleOf } from '../../metering/metric-rules.ts'
-import { METRICS, type MetricKind, type MetricName } from '../../metering/metrics.ts'
+import type { MeasuredMetric } from '../../metering/metrics.ts'
 import { type Month, monthOf } from '../../metering/month.ts'
 import type { Period } from '../../metering/period.ts'
 import type { Quantity } from '../../metering/quantity.ts'
@@ -9,6 +9,7 @@ import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import { readStatementHeaders } from '../statements/headers.ts'
 import { readPartnershipUsage } from '../usage/partnership-usage.ts'
 import { readProjectUsage } from '../usage/project-usage.ts'
+import { valueOfMetric } from '../usage/usage-quantities.ts'
 import {
   type ContributingDay,
   type EvidenceSummary,
@@ -23,11 +24,8 @@ import {
 } from './explain-evidence.ts'
 
 /** Explains one number of a usage answer. Quantities are exact decimals. */
-export interface Explanation {
+export interface Explanation extends MeasuredMetric {
   readonly asOfMs: number | null
-  readonly metric: MetricName
-  readonly kind: MetricKind
-  readonly unit: string
   /** How the metric is computed, in one sentence. */
   readonly rule: string
   /** The number itself, read in the same way as for the usage answer. */
@@ -72,16 +70,22 @@ export interface ExplainStore {
 }
 
 /** Explains a number of the partnership's summary. Throws StoreError. */
-export async function explainPartnership({ clickhouse, lane }: ExplainStore, partnerId: string, metric: MetricName, period: Period): Promise<Explanation> {
+export async function explainPartnership(
+  { clickhouse, lane }: ExplainStore,
+  partnerId: string,
+  measured: MeasuredMetric,
+  period: Period,
+): Promise<Explanation> {
+  const { metric } = measured
   const number: ExplainedNumber = { of: { partnerId }, metric, period }
-  const { asOfMs, summary, peakDays } = await readPartnershipUsage(clickhouse, partnerId, period)
+  const { asOfMs, peakDays, ...usage } = await readPartnershipUsage(clickhouse, partnerId, period)
   const peakDay = peakDays.get(metric) ?? null
   const extent = await readEvidenceSummary(lane, number)
   const shares = await readLargestProjects(lane, number, peakDay)
   return {
     asOfMs,
-    ...describe('partnership', metric),
-    value: summary[metric],
+    ...describe('partnership', measured),
+    value: valueOfMetric(usage, metric),
     peakDay,
     ...countsOf(extent),
     contributors: { projects: await withNames(clickhouse, partnerId, shares) },
@@ -96,21 +100,22 @@ export async function explainPartnership({ clickhouse, lane }: ExplainStore, par
 export async function explainProject(
   { clickhouse, lane }: ExplainStore,
   project: ExplainedProject,
-  metric: MetricName,
+  measured: MeasuredMetric,
   period: Period,
 ): Promise<ExplainOutcome> {
   const { projectId, partnerId } = project
+  const { metric, kind } = measured
   const number: ExplainedNumber = { of: { projectId }, metric, period }
-  const { asOfMs, summary, lastActivityMs } = await readProjectUsage(clickhouse, projectId, period)
+  const { asOfMs, lastActivityMs, ...usage } = await readProjectUsage(clickhouse, projectId, period)
   if (partnerId === undefined && lastActivityMs === null) return { status: 'unknown_project' }
   const extent = await readEvidenceSummary(lane, number)
   const days = await readLargestDays(lane, number)
   const explanation: Explanation = {
     asOfMs,
-    ...describe('project', metric),
-    value: summary[metric],
+    ...describe('project', measured),
+    value: valueOfMetric(usage, metric),
     // The greatest day comes first, on ties the earliest.
-    peakDay: METRICS[metric].kind === 'peak' ? (days[0]?.day ?? null) : null,
+    peakDay: kind === 'peak' ? (days[0]?.day ?? null) : null,
     ...countsOf(extent),
     contributors: { days, events: await readLargestEvents(lane, number) },
     late: await readLateArrivals({ clickhouse, lane }, number, extent, partnerId),
@@ -124,9 +129,8 @@ export interface ExplainedProject {
   readonly partnerId: string | undefined
 }
 
-function describe(of: 'project' | 'partnership', metric: MetricName) {
-  const { kind, unit } = METRICS[metric]
-  return { metric, kind, unit, rule: ruleOf(of, metric) }
+function describe(of: 'project' | 'partnership', { metric, kind, unit }: MeasuredMetric) {
+  return { metric, kind, unit, rule: ruleOf(of, { metric, kind }) }
 }
 
 function countsOf({ events, firstMs, lastMs }: EvidenceSummary) {

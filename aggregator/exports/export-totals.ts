@@ -63,7 +63,7 @@ const stagedTotals = defineQuery({
   name: 'staged_export_totals',
   sql: `SELECT line, metric, count() AS lines, sum(if(is_daily, length(days), 1)) AS charges,
           sum(amount) AS value, sum(if(is_daily, arrayReduce('sum', values), amount)) AS charged, ${IS_TOO_WIDE}
-        FROM (SELECT line, metric, value AS amount, own_max, days, values, line = 'usage' AND kind = 'cumulative' AS is_daily
+        FROM (SELECT line, metric, value AS amount, own_max, days, values, line = 'usage' AND kind != 'peak' AS is_daily
               FROM export_rows_v1 WHERE export = {exportId: String})
         GROUP BY line, metric
         ORDER BY indexOf({lines: Array(String)}, toString(line)), metric`,

@@ -36,7 +36,13 @@ const METRIC = 'toString(charge.metric)'
 const PROVIDER = '{provider: String}'
 const CURRENCY = '{currency: String}'
 /** Looked up in the catalogues that focus-rows.ts passes. */
-const UNIT = 'transform(toString(charge.unit), {units: Array(String)}, {focusUnits: Array(String)}, toString(charge.unit))'
+const CAPITALIZED = 'concat(upper(substring(charge.unit, 1, 1)), substring(charge.unit, 2'
+/** Of a metric that operators have defined: Unit Format asks for a capitalized plural. A unit that is no word, such as GB, stays as it is. */
+const DEFINED_UNIT = `multiIf(NOT match(charge.unit, '^[a-z][a-z ]*$'), toString(charge.unit),
+      match(charge.unit, '[^aeiou]y$'), ${CAPITALIZED}, length(charge.unit) - 2), 'ies'),
+      match(charge.unit, '(s|x|z|ch|sh)$'), ${CAPITALIZED}), 'es'),
+      ${CAPITALIZED}), 's'))`
+const UNIT = `transform(toString(charge.unit), {units: Array(String)}, {focusUnits: Array(String)}, ${DEFINED_UNIT})`
 const PARTNER_NAME = "nullIf(transform(charge.partner_id, {partnerIds: Array(String)}, {partnerNames: Array(String)}, ''), '')"
 const REGION_ID = "nullIf(toString(charge.region), '')"
 const REGION_NAME = `nullIf(transform(toString(charge.region), {regions: Array(String)}, {regionNames: Array(String)}, toString(charge.region)), '')`

@@ -22,8 +22,8 @@ export interface FocusCharges {
 }
 
 /**
- * The charges of FOCUS. A cumulative metric has one row per project and day; a peak metric has one row per project and month, with the
- * value on the partner's peak day. Readers of FOCUS add quantities up, and so arrive at the partner's totals. Throws StoreError.
+ * The charges of FOCUS. A peak metric has one row per project and month, with the
+ * value on the partner's peak day; any other metric has one row per project and day. Readers of FOCUS add quantities up, and so arrive at the partner's totals. Throws StoreError.
  */
 export function streamCharges(
   lane: Lane,
@@ -79,7 +79,7 @@ const FROM_CHARGES = `
         SELECT *, toDate(concat(month, '-01')) AS month_start, toDate(concat(for_month, '-01')) AS charged_month,
           multiIf(
             line != 'usage', [(charged_month, addMonths(charged_month, 1), value)],
-            kind = 'cumulative', arrayMap((day, amount) -> (day, day + 1, amount), days, values),
+            kind != 'peak', arrayMap((day, amount) -> (day, day + 1, amount), days, values),
             [(greatest(month_start, {from: Date}), least(addMonths(month_start, 1), {end: Date}), value)]) AS parts
         FROM export_rows_v1 WHERE export = {exportId: String}
       ) ARRAY JOIN parts AS part

@@ -1,10 +1,9 @@
 import { z } from 'zod'
 import { STATEMENT_LINES } from '../../contract/lists.ts'
-import { METRIC_NAMES, METRICS, PEAK_METRICS } from '../../metering/metrics.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { DAYS_OF_MONTH, SHARE_OF_MONTH } from '../statements/share-of-month.ts'
-import { KNOWN_METRIC } from '../usage/known-metrics.ts'
+import { KIND_OF_METRIC, KNOWN_METRIC, UNIT_OF_METRIC } from '../usage/known-metrics.ts'
 import { PEAK_DAY } from '../usage/peak-day.ts'
 import { PROJECT_VALUE_FROM_ROLLUP } from '../usage/peak-or-sum.ts'
 import { PROJECT_OWNERS, PROJECTS_OF_PARTNERS } from '../usage/projects-of-partner.ts'
@@ -18,7 +17,7 @@ export interface LiveUsage {
   /** Days; `end` is exclusive. */
   readonly from: string
   readonly end: string
-  /** Whether the rows also get the days of cumulative metrics. */
+  /** Whether the rows also get the days of metrics that are added up. */
   readonly withDays: boolean
 }
 
@@ -28,14 +27,8 @@ export interface LiveUsage {
  */
 export async function stageLiveUsage(lane: Lane, { exportId, partnerIds, from, end, withDays }: LiveUsage): Promise<void> {
   if (partnerIds.length === 0) return
-  await lane.execute(stageDays, { exportId, partnerIds: [...partnerIds], from, end, peaks: PEAK_METRICS })
-  await lane.execute(stageLiveRows, {
-    exportId,
-    withDays: withDays ? 1 : 0,
-    metrics: METRIC_NAMES,
-    kinds: METRIC_NAMES.map((metric) => METRICS[metric].kind),
-    units: METRIC_NAMES.map((metric) => METRICS[metric].unit),
-  })
+  await lane.execute(stageDays, { exportId, partnerIds: [...partnerIds], from, end })
+  await lane.execute(stageLiveRows, { exportId, withDays: withDays ? 1 : 0 })
 }
 
 /** Stages the lines of closed statements. Throws StoreError. */
@@ -93,7 +86,7 @@ const stageDays = defineStatement({
       GROUP BY project_id, month, metric
     ) AS months
     INNER JOIN (${PROJECT_OWNERS}) AS owners USING project_id`,
-  params: z.object({ exportId: z.string(), partnerIds: z.array(z.string()), from: z.string(), end: z.string(), peaks: z.array(z.string()) }),
+  params: z.object({ exportId: z.string(), partnerIds: z.array(z.string()), from: z.string(), end: z.string() }),
   settings: STAGING_SETTINGS,
 })
 
@@ -105,13 +98,13 @@ const stageLiveRows = defineStatement({
       value, peak_day, own_max, own_max_day, events, reason, region, days, values)
     SELECT {exportId: String}, partner_id, 1, month, 'usage', month, project_id, metric, '', name, status, deleted_at, kind, unit,
       value, peak_day, own_max, own_max_day, events, '', region,
-      if({withDays: UInt64} = 1 AND kind = 'cumulative', days, []), if({withDays: UInt64} = 1 AND kind = 'cumulative', values, [])
+      if({withDays: UInt64} = 1 AND kind != 'peak', days, []), if({withDays: UInt64} = 1 AND kind != 'peak', values, [])
     FROM (
       SELECT partner_id, month, project_id, metric, kind, unit, peak_day, days, values, events, ${SHARE_OF_MONTH}
       FROM (
         SELECT partner_id, month, project_id, metric, days, values, events,
-          transform(toString(metric), {metrics: Array(String)}, {kinds: Array(String)}) AS kind,
-          transform(toString(metric), {metrics: Array(String)}, {units: Array(String)}) AS unit,
+          ${KIND_OF_METRIC} AS kind,
+          ${UNIT_OF_METRIC} AS unit,
           if(kind = 'peak', peaks.greatest_day, NULL) AS peak_day
         FROM (SELECT * FROM export_days_v1 WHERE export = {exportId: String}) AS staged
         LEFT JOIN (
@@ -127,7 +120,7 @@ const stageLiveRows = defineStatement({
       )
     ) AS shares
     LEFT JOIN (SELECT project_id, name, status, deleted_at, region FROM projects_v1 FINAL) AS projects USING project_id`,
-  params: z.object({ exportId: z.string(), withDays: z.number(), metrics: z.array(z.string()), kinds: z.array(z.string()), units: z.array(z.string()) }),
+  params: z.object({ exportId: z.string(), withDays: z.number() }),
   settings: STAGING_SETTINGS,
 })
 
@@ -152,7 +145,7 @@ const copyClosedLinesWithDays = defineStatement({
   sql: `
     INSERT INTO export_rows_v1 (export, partner_id, place, ${LINE_COLUMNS}, days, values)
     SELECT {exportId: String}, partner_id, indexOf({lines: Array(String)}, toString(line)), ${LINE_COLUMNS},
-      if(line = 'usage' AND kind = 'cumulative', recounts.days, []), if(line = 'usage' AND kind = 'cumulative', recounts.values, [])
+      if(line = 'usage' AND kind != 'peak', recounts.days, []), if(line = 'usage' AND kind != 'peak', recounts.values, [])
     FROM (SELECT * FROM statement_lines_v1 WHERE (partner_id, closing) IN {closings: Array(Tuple(String, String))}) AS billed
     LEFT JOIN (
       SELECT partner_id, closing, month AS for_month, metric, project_id, days, values FROM statement_recounts_v1

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from '../../metering/logger.ts'
-import { METRIC_NAMES, METRICS } from '../../metering/metrics.ts'
+import type { MeasuredMetric } from '../../metering/metrics.ts'
 import { endOfMonthMs, type Month, periodOfMonth } from '../../metering/month.ts'
 import type { NoteChange } from '../../registry/audit-log.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
@@ -85,13 +85,13 @@ async function closeUnderLease({ clickhouse, now, note, logger }: ClosingOptions
   await removeLeftovers(clickhouse, partnerId, lease)
   const attempt = { partnerId, month, closing: randomUUID(), lease }
   const recounted = await recountMonths(clickhouse, attempt, closed)
-  await writeStatementLines(clickhouse, attempt, { closed, recounted: recounted.months })
+  const metrics = await writeStatementLines(clickhouse, attempt, { closed, recounted: recounted.months })
   const negative = await readNegativeAdjustments(clickhouse, attempt)
   const { lines, sha256 } = await hashStatement(clickhouse, attempt)
   await note({ action: 'statement.close', subject: partnerId, details: { month, closed_by: closedBy, lines, sha256 } })
   await writeHeader(clickhouse, lease, [
     ...[partnerId, month, attempt.closing, now(), closedBy, asOfMs, lines, sha256],
-    ...[textArray([...recounted.billedChanges.keys()]), numberArray([...recounted.billedChanges.values()]), recounted.projectsThroughMs, CATALOGUE],
+    ...[textArray([...recounted.billedChanges.keys()]), numberArray([...recounted.billedChanges.values()]), recounted.projectsThroughMs, metricArray(metrics)],
   ])
   const written = await findHeader(clickhouse, request)
   if (written === undefined) throw new Error('The header of a closing was acknowledged but is not stored.')
@@ -137,7 +137,10 @@ const HEADER_COLUMNS = [
   ...['months', 'changes', 'projects_through_ms', 'metrics'],
 ]
 
-const CATALOGUE = `[${METRIC_NAMES.map((metric) => `('${metric}','${METRICS[metric].kind}','${METRICS[metric].unit}')`).join(',')}]`
+/** Names and units need no escape (contract/metrics.ts). */
+function metricArray(metrics: readonly MeasuredMetric[]): string {
+  return `[${metrics.map(({ metric, kind, unit }) => `('${metric}','${kind}','${unit}')`).join(',')}]`
+}
 
 /** An array as TabSeparated writes it. Months need no escape. */
 function textArray(texts: readonly string[]): string {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { MetricKind } from '../../metering/metrics.ts'
+import { METRIC_KINDS, type MeasuredMetric } from '../../metering/metrics.ts'
 import type { Month } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
@@ -19,7 +19,7 @@ export interface StatementHeader {
   /** Projects created up to this time are in these bills, in ms since 1970. */
   readonly projectsThroughMs: number
   /** The catalogue of metrics at the time of the closing. */
-  readonly metrics: readonly { readonly metric: string; readonly kind: MetricKind; readonly unit: string }[]
+  readonly metrics: readonly MeasuredMetric[]
 }
 
 /** The headers of a partner's closed months, ascending. Throws StoreError. */
@@ -54,6 +54,6 @@ const statementHeaders = defineQuery({
     months: z.array(z.string()),
     changes: z.array(z.coerce.number()),
     projectsThroughMs: z.coerce.number(),
-    metrics: z.array(z.object({ metric: z.string(), kind: z.enum(['peak', 'cumulative']), unit: z.string() })),
+    metrics: z.array(z.object({ metric: z.string(), kind: z.enum(METRIC_KINDS), unit: z.string() })),
   }),
 })

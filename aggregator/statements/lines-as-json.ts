@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { PEAK_METRICS } from '../../metering/metrics.ts'
 import { type Month, periodOfMonth } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
@@ -34,7 +33,7 @@ export function readLinesAsJson(clickhouse: ClickHouse, partnerId: string, state
   const { first: from, end } = periodOfMonth(month)
   const catalogue = totals.map(({ metric, kind, peakDay }) => row([metric, kind, peakDay])).join('')
   return {
-    projects: clickhouse.reads.bytes(openProjectLines, { partnerId, from, end, peaks: PEAK_METRICS, catalogue }, 'JSONEachRow'),
+    projects: clickhouse.reads.bytes(openProjectLines, { partnerId, from, end, catalogue }, 'JSONEachRow'),
     adjustments: statement.isNext ? pendingAdjustments(clickhouse, partnerId, month, nowMs) : nothing(),
   }
 }
@@ -137,7 +136,7 @@ const openProjectLines = defineQuery({
     ) AS shares
     LEFT JOIN (SELECT project_id, name, status, deleted_at FROM projects_v1 FINAL WHERE partner_id = {partnerId: String}) AS projects USING project_id
     ORDER BY project_id, metric`,
-  params: z.object({ partnerId: z.string(), from: z.string(), end: z.string(), peaks: z.array(z.string()), catalogue: z.string() }),
+  params: z.object({ partnerId: z.string(), from: z.string(), end: z.string(), catalogue: z.string() }),
   row: ProjectLine,
   settings: EXACT_ROW_SETTINGS,
 })

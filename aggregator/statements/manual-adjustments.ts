@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { parseDecimal } from '../../metering/exact-decimal.ts'
-import type { MetricName } from '../../metering/metrics.ts'
 import type { Month } from '../../metering/month.ts'
 import type { NoteChange } from '../../registry/audit-log.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
@@ -18,7 +17,7 @@ export interface ManualAdjustment {
   readonly forMonth: Month
   /** Empty when it concerns no single project. */
   readonly projectId: string
-  readonly metric: MetricName
+  readonly metric: string
   /** With its sign; "2.50" and "2.5" are the same. */
   readonly value: string
   readonly reason: string

@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { PEAK_METRICS } from '../../metering/metrics.ts'
 import { type Month, periodOfMonth } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { type Lease, leaseTag } from '../../sql/lease.ts'
@@ -47,7 +46,7 @@ export async function recountMonths(clickhouse: ClickHouse, attempt: ClosingAtte
   for (const each of months) {
     const { first, end } = periodOfMonth(each)
     const { name: log, epoch, owner } = lease
-    await clickhouse.work.execute(recountMonth, { log, epoch, owner, partnerId, closing, month: each, from: first, end, peaks: PEAK_METRICS }, leaseTag(log))
+    await clickhouse.work.execute(recountMonth, { log, epoch, owner, partnerId, closing, month: each, from: first, end }, leaseTag(log))
   }
   await writeBilledEvents(clickhouse, attempt, months)
   return { months, billedChanges: changes, projectsThroughMs: createdMs }
@@ -85,7 +84,6 @@ const recountMonth = defineStatement({
     month: z.string(),
     from: z.string(),
     end: z.string(),
-    peaks: z.array(z.string()),
   }),
   settings: { max_execution_time: 3600 },
 })

@@ -1,19 +1,16 @@
 import { z } from 'zod'
 import { addDecimals, type ExactDecimal, subtractDecimals } from '../../metering/exact-decimal.ts'
-import { isMetricName, METRIC_NAMES, METRICS, type MetricKind } from '../../metering/metrics.ts'
+import { isMetricName, METRIC_NAMES, METRICS, type MeasuredMetric } from '../../metering/metrics.ts'
 import { type Month, monthOf } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import type { PartnershipDay } from '../usage/partnership-days.ts'
 import { combineDays } from '../usage/partnership-usage.ts'
-import { valueOrNoUsage } from '../usage/usage-quantities.ts'
+import { type OtherMetrics, valueOrNoUsage } from '../usage/usage-quantities.ts'
 import type { StatementHeader } from './headers.ts'
 
 /** A partner's month in one metric. */
-export interface MonthTotal {
-  readonly metric: string
-  readonly kind: MetricKind
-  readonly unit: string
+export interface MonthTotal extends MeasuredMetric {
   /** For a closed month, as its statement bills it; for an open month, as metered so far. */
   readonly value: ExactDecimal
   /** For a peak metric, the day on which the peak was reached; null without usage. */
@@ -24,28 +21,30 @@ export interface MonthTotal {
 
 /** The totals of an open month: all of it is unbilled. */
 export function totalsOfOpenMonth(days: readonly PartnershipDay[], month: Month): MonthTotal[] {
-  const { summary, peakDays } = combineDays(days.filter(({ day }) => monthOf(day) === month))
-  return METRIC_NAMES.map((metric) => ({
-    metric,
-    kind: METRICS[metric].kind,
-    unit: METRICS[metric].unit,
-    value: summary[metric],
-    peakDay: peakDays.get(metric) ?? null,
-    unbilled: summary[metric],
-  }))
+  const { summary, others, peakDays } = combineDays(days.filter(({ day }) => monthOf(day) === month))
+  const documented = METRIC_NAMES.map((metric) => ({ metric, kind: METRICS[metric].kind, unit: METRICS[metric].unit, value: summary[metric] }))
+  const defined = [...others].map(([metric, other]) => ({ metric, ...other }))
+  return [...documented, ...defined].map((total) => ({ ...total, peakDay: peakDays.get(total.metric) ?? null, unbilled: total.value }))
 }
 
 /** The totals of a closed month: value and peak day as they were billed, `unbilled` by what is metered now. */
 export function totalsOfClosedMonth(days: readonly PartnershipDay[], header: StatementHeader, billed: readonly BilledTotal[]): MonthTotal[] {
-  const { summary } = combineDays(days.filter(({ day }) => monthOf(day) === header.month))
-  return header.metrics.map(({ metric, kind, unit }) => {
+  const { summary, others } = combineDays(days.filter(({ day }) => monthOf(day) === header.month))
+  const totals = [...header.metrics, ...definedSince(header, others)].map(({ metric, kind, unit }) => {
     const ofMonth = billed.filter((each) => each.metric === metric && each.forMonth === header.month)
     const usage = ofMonth.find((each) => each.closing === header.closing && each.line === 'usage')
     const sum = ofMonth.filter(({ line }) => line !== 'manual').reduce((total, each) => addDecimals(total, each.value), '0')
     // A metric that is no longer in the catalogue is not metered any more: what was billed of it stays billed, and nothing is added.
-    const metered = isMetricName(metric) ? summary[metric] : sum
+    const metered = isMetricName(metric) ? summary[metric] : (others.get(metric)?.value ?? sum)
     return { metric, kind, unit, value: valueOrNoUsage(usage), peakDay: usage?.peakDay ?? null, unbilled: subtractDecimals(metered, sum) }
   })
+  // The metrics of the header are part of the statement, whatever they amount to. Others appear while something of them is unbilled.
+  return totals.filter(({ metric, unbilled }) => unbilled !== '0' || header.metrics.some((each) => each.metric === metric))
+}
+
+/** Metrics of which the month had no usage when it was closed, and has some now. */
+function definedSince({ metrics }: StatementHeader, others: OtherMetrics): MeasuredMetric[] {
+  return [...others].filter(([name]) => !metrics.some(({ metric }) => metric === name)).map(([metric, { kind, unit }]) => ({ metric, kind, unit }))
 }
 
 const BilledTotalRow = z.object({

@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import { isMetricName, METRIC_NAMES, METRICS } from '../../metering/metrics.ts'
+import { isMetricName, METRIC_NAMES, METRICS, type MeasuredMetric } from '../../metering/metrics.ts'
 import type { Month } from '../../metering/month.ts'
+import { readMetrics } from '../../registry/metrics/metrics.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { leaseTag } from '../../sql/lease.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
@@ -24,36 +25,43 @@ export interface LineSources {
  * 2. adjustment: for each earlier month that was recounted, the share now minus what was billed for it (its statement and the
  *    adjustments since). If the peak moved to another day, the line of a single project may be negative; the sum of the month may not.
  * 3. manual: the entries of operators that are on no statement yet.
- * Throws StoreError.
+ * Returns the metrics of the statement: the documented ones, and those others of which the month has usage. Throws StoreError.
  */
-export async function writeStatementLines(clickhouse: ClickHouse, attempt: ClosingAttempt, { closed, recounted }: LineSources): Promise<void> {
+export async function writeStatementLines(clickhouse: ClickHouse, attempt: ClosingAttempt, { closed, recounted }: LineSources): Promise<MeasuredMetric[]> {
   const { partnerId, month, closing, lease } = attempt
   const { name: log, epoch, owner } = lease
-  const catalogue = await catalogueOfMonths(clickhouse, attempt, recounted)
+  const { catalogue, metrics } = await catalogueOfMonths(clickhouse, attempt, recounted)
   const params = { log, epoch, owner, partnerId, month, closing, catalogue, closings: closed.map((header) => header.closing) }
   const tag = leaseTag(log)
   await clickhouse.work.execute(writeUsageLines, params, tag)
   if (recounted.length > 1) await clickhouse.work.execute(writeAdjustmentLines, { ...params, recounted: [...recounted] }, tag)
   await clickhouse.work.execute(writeManualLines, params, tag)
+  return metrics
 }
 
 /** Kind and unit of every metric, and the partner's peak day of every peak metric, by month: one row each in TabSeparated. */
-async function catalogueOfMonths(clickhouse: ClickHouse, { partnerId, closing }: ClosingAttempt, months: readonly Month[]): Promise<string> {
+async function catalogueOfMonths(clickhouse: ClickHouse, { partnerId, closing, month: closed }: ClosingAttempt, months: readonly Month[]) {
   const peakDays = await clickhouse.work.query(recountedPeakDays, { partnerId, closing })
   const manual = await unbilledManualAdjustments(clickhouse, partnerId)
-  const unknown = [...peakDays, ...manual].find(({ metric }) => !isMetricName(metric))
+  const used = new Set([...peakDays, ...manual].map(({ metric }) => metric))
+  const defined = (await readMetrics({ clickhouse })).filter(({ metric }) => !isMetricName(metric) && used.has(metric))
+  const known = [...DOCUMENTED, ...defined]
+  const unknown = [...used].find((name) => !known.some(({ metric }) => metric === name))
   // Its usage would get no line, and months that were billed for it would be corrected to 0.
   if (unknown !== undefined)
-    throw new Error(`There is usage or an adjustment of the metric ${unknown.metric}, which is no longer in the catalogue. Add it to the catalogue again.`)
+    throw new Error(`There is usage or an adjustment of the metric ${unknown}, which is not in the catalogue. Define it with "meterline metrics define".`)
   const rows = months.flatMap((month) =>
-    METRIC_NAMES.map((metric) => {
-      const { kind, unit } = METRICS[metric]
+    known.map(({ metric, kind, unit }) => {
       const peak = kind === 'peak' ? peakDays.find((each) => each.month === month && each.metric === metric) : undefined
       return row([month, metric, kind, unit, peak?.peakDay ?? null])
     }),
   )
-  return rows.join('')
+  const isUsed = (metric: string) => peakDays.some((each) => each.month === closed && each.metric === metric)
+  const metrics = [...DOCUMENTED, ...defined.filter(({ metric }) => isUsed(metric))]
+  return { catalogue: rows.join(''), metrics }
 }
+
+const DOCUMENTED: readonly MeasuredMetric[] = METRIC_NAMES.map((metric) => ({ metric, kind: METRICS[metric].kind, unit: METRICS[metric].unit }))
 
 const recountedPeakDays = defineQuery({
   name: 'recounted_peak_days',

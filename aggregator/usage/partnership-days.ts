@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { METRIC_NAMES, type MetricName, PEAK_METRICS } from '../../metering/metrics.ts'
+import type { MeasuredMetric } from '../../metering/metrics.ts'
 import { monthOf } from '../../metering/month.ts'
 import type { Period } from '../../metering/period.ts'
 import type { Quantity } from '../../metering/quantity.ts'
@@ -8,15 +8,13 @@ import { defineQuery } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
 import { type Completeness, readCompleteness } from './completeness.ts'
 import { DAY_STATES, MONTHS_IN_REBUILD } from './day-states.ts'
-import { KNOWN_METRIC } from './known-metrics.ts'
-import { PROJECT_VALUE_FROM_ROLLUP } from './peak-or-sum.ts'
 import { NEW_PROJECTS_OF_PARTNER, PROJECTS_OF_PARTNER } from './projects-of-partner.ts'
+import { withKinds } from './with-kinds.ts'
 
 /** A partner's day in one metric: the sum over its projects, deleted ones included, of the project's day. */
-export interface PartnershipDay {
+export interface PartnershipDay extends MeasuredMetric {
   /** YYYY-MM-DD. */
   readonly day: string
-  readonly metric: MetricName
   readonly value: Quantity
   readonly events: number
 }
@@ -35,12 +33,15 @@ export async function readPartnershipDays(clickhouse: ClickHouse, partnerId: str
   const span = { partnerId, from: period.first, end: period.end }
   const materialized = changesOfMaterialized.size === 0 ? [] : await clickhouse.reads.query(materializedPartnershipDays, span)
   const computed =
-    toCompute.length === 0
-      ? []
-      : await clickhouse.reads.query(computedPartnershipDays, { ...span, days: toCompute === 'all' ? [] : [...toCompute], peaks: PEAK_METRICS })
+    toCompute.length === 0 ? [] : await clickhouse.reads.query(computedPartnershipDays, { ...span, days: toCompute === 'all' ? [] : [...toCompute] })
   // A row with fewer changes belongs to a key that the rollup lost when its month was rebuilt.
   const valid = materialized.filter(({ day, changes }) => changes >= (changesOfMaterialized.get(day) ?? Number.POSITIVE_INFINITY))
-  return [...valid.map(({ changes, ...day }) => day), ...computed].sort((a, b) => (a.day < b.day ? -1 : a.day > b.day ? 1 : 0))
+  const rows = await withKinds(clickhouse.reads, [
+    ...valid.map(({ day, metric, value, events }) => ({ day, metric, peak: value, total: value, events })),
+    ...computed,
+  ])
+  const days = rows.map(({ day, metric, kind, unit, peak, total, events }) => ({ day, metric, kind, unit, value: kind === 'peak' ? peak : total, events }))
+  return days.sort((a, b) => (a.day < b.day ? -1 : a.day > b.day ? 1 : 0))
 }
 
 interface DayStates {
@@ -93,7 +94,7 @@ const newProjectUsageDays = defineQuery({
   row: z.object({ day: z.string() }),
 })
 
-const DayRow = z.object({ day: z.string(), metric: z.enum(METRIC_NAMES), value: z.string(), events: z.coerce.number() })
+const DayRow = z.object({ day: z.string(), metric: z.string(), events: z.coerce.number() })
 
 /** Never FINAL here: it takes the maximum of each element of the tuple, so that the number of one row would come with the value of another. */
 const materializedPartnershipDays = defineQuery({
@@ -101,27 +102,30 @@ const materializedPartnershipDays = defineQuery({
   sql: `SELECT usage_date AS day, metric, row.changes AS changes, row.value AS value, row.events AS events
         FROM (
           SELECT usage_date, metric, max(newest) AS row FROM partnership_usage_per_day_v1
-          WHERE partner_id = {partnerId: String} AND usage_date >= {from: Date} AND usage_date < {end: Date} AND ${KNOWN_METRIC}
+          WHERE partner_id = {partnerId: String} AND usage_date >= {from: Date} AND usage_date < {end: Date}
           GROUP BY usage_date, metric
         )`,
   params: Span,
-  row: DayRow.extend({ changes: z.coerce.number() }),
+  row: DayRow.extend({ value: z.string(), changes: z.coerce.number() }),
 })
 
-/** The value of each project's day first, then their sum: a partnership's peak is reached by its projects together. */
+/**
+ * The value of each project's day first, then their sum: a partnership's peak is reached by its projects together. The kind of the metric
+ * decides which of the two sums is its value.
+ */
 const computedPartnershipDays = defineQuery({
   name: 'computed_partnership_days',
   sql: `
-    SELECT usage_date AS day, metric, sum(project_value) AS value, sum(project_events) AS events
+    SELECT usage_date AS day, metric, sum(project_peak) AS peak, sum(project_total) AS total, sum(project_events) AS events
     FROM (
       SELECT project_id, usage_date, metric, sum(events) AS project_events,
-        ${PROJECT_VALUE_FROM_ROLLUP} AS project_value
+        toDecimal256(max(peak), 9) AS project_peak, sum(total) AS project_total
       FROM project_usage_per_day_v1
-      WHERE project_id IN (${PROJECTS_OF_PARTNER}) AND ${KNOWN_METRIC}
+      WHERE project_id IN (${PROJECTS_OF_PARTNER})
         AND usage_date >= {from: Date} AND usage_date < {end: Date} AND (empty({days: Array(Date)}) OR usage_date IN {days: Array(Date)})
       GROUP BY project_id, usage_date, metric
     )
     GROUP BY usage_date, metric`,
-  params: Span.extend({ days: z.array(z.string()), peaks: z.array(z.string()) }),
-  row: DayRow,
+  params: Span.extend({ days: z.array(z.string()) }),
+  row: DayRow.extend({ peak: z.string(), total: z.string() }),
 })

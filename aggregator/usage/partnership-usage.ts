@@ -1,19 +1,21 @@
 import { addDecimals } from '../../metering/exact-decimal.ts'
-import { METRICS, type MetricName, PEAK_METRICS } from '../../metering/metrics.ts'
+import { isMetricName, PEAK_METRICS } from '../../metering/metrics.ts'
 import type { Period } from '../../metering/period.ts'
+import type { Quantity } from '../../metering/quantity.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { type Completeness, readCompleteness } from './completeness.ts'
 import { type PartnershipDay, readPartnershipDays } from './partnership-days.ts'
 import { isNewPeak } from './peak-day.ts'
-import { noUsage, type UsageQuantities } from './usage-quantities.ts'
+import { inOrder, noUsage, type OtherMetric, type OtherMetrics, type UsageOfMetrics, type UsageQuantities, valueOrNoUsage } from './usage-quantities.ts'
 
 export interface PartnershipUsage {
   readonly asOfMs: number | null
   readonly summary: UsageQuantities
+  readonly others: OtherMetrics
   /** Days with at least one event, ascending. */
-  readonly days: readonly { readonly day: string; readonly usage: UsageQuantities }[]
-  /** The day on which each peak metric reached its peak, the earliest on ties; null without events. */
-  readonly peakDays: ReadonlyMap<MetricName, string | null>
+  readonly days: readonly (UsageOfMetrics & { readonly day: string })[]
+  /** The day on which each peak metric reached its peak, the earliest on ties; null for a documented one without events. */
+  readonly peakDays: ReadonlyMap<string, string | null>
 }
 
 /**
@@ -28,17 +30,33 @@ export async function readPartnershipUsage(clickhouse: ClickHouse, partnerId: st
 /** Combines a partner's days, in ascending order, into totals of the period: the greatest day of a peak metric, the sum of any other. */
 export function combineDays(rows: readonly PartnershipDay[]): Omit<PartnershipUsage, 'asOfMs'> {
   const summary = noUsage()
-  const days = new Map<string, ReturnType<typeof noUsage>>()
-  const peakDays = new Map<MetricName, string | null>(PEAK_METRICS.map((metric) => [metric, null]))
-  for (const { day, metric, value } of rows) {
-    const usage = days.get(day) ?? noUsage()
-    usage[metric] = value
-    days.set(day, usage)
-    if (METRICS[metric].kind === 'cumulative') summary[metric] = addDecimals(summary[metric], value)
-    else if (peakDays.get(metric) === null || isNewPeak(value, summary[metric])) {
-      summary[metric] = value
-      peakDays.set(metric, day)
-    }
+  const others = new Map<string, OtherMetric>()
+  const days = new Map<string, { usage: ReturnType<typeof noUsage>; others: Map<string, OtherMetric> }>()
+  const peakDays = new Map<string, string | null>(PEAK_METRICS.map((metric) => [metric, null]))
+  for (const { day, metric, kind, unit, value } of rows) {
+    const ofDay = days.get(day) ?? { usage: noUsage(), others: new Map<string, OtherMetric>() }
+    days.set(day, ofDay)
+    if (isMetricName(metric)) ofDay.usage[metric] = value
+    else ofDay.others.set(metric, { kind, unit, value })
+    const before = isMetricName(metric) ? summary[metric] : valueOrNoUsage(others.get(metric))
+    const total = kind === 'peak' ? greatest({ metric, day, value, before }, peakDays) : addDecimals(before, value)
+    if (isMetricName(metric)) summary[metric] = total
+    else others.set(metric, { kind, unit, value: total })
   }
-  return { summary, peakDays, days: [...days].map(([day, usage]) => ({ day, usage })) }
+  return {
+    summary,
+    others: inOrder(others),
+    peakDays,
+    days: [...days].map(([day, ofDay]) => ({ day, usage: ofDay.usage, others: inOrder(ofDay.others) })),
+  }
+}
+
+/** The greater of the value of a day and that of the days before it. A new peak has its day noted. */
+function greatest(
+  { metric, day, value, before }: { readonly metric: string; readonly day: string; readonly value: Quantity; readonly before: Quantity },
+  peakDays: Map<string, string | null>,
+): Quantity {
+  if ((peakDays.get(metric) ?? null) !== null && !isNewPeak(value, before)) return before
+  peakDays.set(metric, day)
+  return value
 }

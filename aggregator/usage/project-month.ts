@@ -14,7 +14,7 @@ export interface Projection {
 }
 
 /**
- * Of a partner or a project, by metric; null before the first complete day of the month. A cumulative metric goes on with the mean of the complete days, and never
+ * Of a partner or a project, by documented metric; null before the first complete day of the month. A cumulative metric goes on with the mean of the complete days, and never
  * ends below what is used already; a peak metric stays at its greatest day, because nothing says that it will grow.
  */
 export function projectMonth(
@@ -26,7 +26,9 @@ export function projectMonth(
   const incomplete = asOfMs === null ? first : dayOf(asOfMs)
   const fromDays = incomplete <= first ? 0 : incomplete > last ? daysBetween(first, last) + 1 : daysBetween(first, incomplete)
   const complete = combineDays(
-    days.flatMap(({ day, usage }) => (day < incomplete ? METRIC_NAMES.map((metric) => ({ day, metric, value: usage[metric], events: 0 })) : [])),
+    days.flatMap(({ day, usage }) =>
+      day < incomplete ? METRIC_NAMES.map((metric) => ({ day, metric, ...METRICS[metric], value: usage[metric], events: 0 })) : [],
+    ),
   ).summary
   return new Map(
     METRIC_NAMES.map((metric): [MetricName, Projection | null] => {

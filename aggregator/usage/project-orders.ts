@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type MetricName, PEAK_METRICS } from '../../metering/metrics.ts'
+import { METRICS, type MetricName } from '../../metering/metrics.ts'
 import type { Period } from '../../metering/period.ts'
 import { MATCHING_PROJECTS, type ProjectFilter } from '../../registry/projects/list-projects.ts'
 import {
@@ -13,7 +13,6 @@ import {
   type WalkStart,
 } from '../../registry/projects/walk-projects.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { PROJECT_VALUE_FROM_ROLLUP } from './peak-or-sum.ts'
 
 export interface OrderOfProjects {
   readonly key: 'name' | 'created_at' | 'last_activity_at' | MetricName
@@ -32,7 +31,7 @@ export interface SelectedOrder {
 export function orderOfProjects({ key, isDescending, period: { first: from, end } }: OrderOfProjects): SelectedOrder {
   if (key === 'name' || key === 'created_at') return selected(BY_NAME_OR_CREATION, isDescending, { by: key })
   if (key === 'last_activity_at') return selected(BY_ACTIVITY, isDescending, {})
-  return selected(BY_METRIC, isDescending, { metric: key, peaks: PEAK_METRICS, from, end })
+  return selected(BY_METRIC, isDescending, { metric: key, isPeak: METRICS[key].kind === 'peak' ? 1 : 0, from, end })
 }
 
 function selected(order: ProjectOrder, isDescending: boolean, own: object): SelectedOrder {
@@ -57,13 +56,13 @@ const BY_METRIC = defineProjectOrder(
   `SELECT matching.project_id AS project_id, used.sort_key AS sort_key
    FROM (SELECT project_id FROM ${MATCHING_PROJECTS}) AS matching
    LEFT JOIN (
-     SELECT project_id, ${PROJECT_VALUE_FROM_ROLLUP} AS sort_key
+     SELECT project_id, if({isPeak: UInt64} = 1, toDecimal256(max(peak), 9), sum(total)) AS sort_key
      FROM project_usage_per_day_v1
      WHERE project_id IN (SELECT project_id FROM ${MATCHING_PROJECTS})
        AND metric = {metric: String} AND usage_date >= {from: Date} AND usage_date < {end: Date}
      GROUP BY project_id, metric
    ) AS used USING project_id`,
-  { metric: z.string(), peaks: z.array(z.string()), from: z.string(), end: z.string() },
+  { metric: z.string(), isPeak: z.number(), from: z.string(), end: z.string() },
 )
 
 /** By the last activity. A project without any gets 0 from the join and so counts as the oldest. */

@@ -3,8 +3,8 @@ import type { Period } from '../../metering/period.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { type Completeness, readCompleteness } from './completeness.ts'
-import { KNOWN_METRIC } from './known-metrics.ts'
-import { MetricTotals, quantitiesOf, type UsageQuantities } from './usage-quantities.ts'
+import { MetricTotals, type OtherMetrics, quantitiesOf, type UsageOfMetrics, type UsageQuantities } from './usage-quantities.ts'
+import { withKinds } from './with-kinds.ts'
 
 export interface ProjectUsage {
   readonly asOfMs: number | null
@@ -12,8 +12,9 @@ export interface ProjectUsage {
   readonly lastActivityMs: number | null
   /** The greatest day of a peak metric, the sum of the days of any other. */
   readonly summary: UsageQuantities
+  readonly others: OtherMetrics
   /** Days with at least one event, ascending. */
-  readonly days: readonly { readonly day: string; readonly usage: UsageQuantities }[]
+  readonly days: readonly (UsageOfMetrics & { readonly day: string })[]
 }
 
 /** A project's usage over a period. Throws StoreError when it cannot be read; there is no default. */
@@ -21,16 +22,18 @@ export async function readProjectUsage(clickhouse: ClickHouse, projectId: string
   const { asOfMs } = known ?? (await readCompleteness(clickhouse))
   const { first: from, end } = period
   const [rows, lastActivityMs] = await Promise.all([
-    clickhouse.reads.query(projectUsagePerDay, { projectId, from, end }),
+    clickhouse.reads.query(projectUsagePerDay, { projectId, from, end }).then((found) => withKinds(clickhouse.reads, found)),
     readLastActivity(clickhouse, projectId),
   ])
   const dayRows = rows.filter(({ isSummary }) => isSummary === 0)
   const days = [...new Set(dayRows.map(({ day }) => day))]
+  const { usage: summary, others } = quantitiesOf(rows.filter(({ isSummary }) => isSummary === 1))
   return {
     asOfMs,
     lastActivityMs,
-    summary: quantitiesOf(rows.filter(({ isSummary }) => isSummary === 1)),
-    days: days.map((day) => ({ day, usage: quantitiesOf(dayRows.filter((row) => row.day === day)) })),
+    summary,
+    others,
+    days: days.map((day) => ({ day, ...quantitiesOf(dayRows.filter((row) => row.day === day)) })),
   }
 }
 
@@ -44,7 +47,7 @@ const projectUsagePerDay = defineQuery({
   name: 'project_usage_per_day',
   sql: `SELECT usage_date AS day, grouping(usage_date) AS isSummary, metric, max(peak) AS peak, sum(total) AS total
         FROM project_usage_per_day_v1
-        WHERE project_id = {projectId: String} AND usage_date >= {from: Date} AND usage_date < {end: Date} AND ${KNOWN_METRIC}
+        WHERE project_id = {projectId: String} AND usage_date >= {from: Date} AND usage_date < {end: Date}
         GROUP BY GROUPING SETS ((usage_date, metric), (metric))
         ORDER BY usage_date, metric`,
   params: z.object({ projectId: z.string(), from: z.string(), end: z.string() }),

@@ -2,11 +2,12 @@ import { z } from 'zod'
 import type { Period } from '../../metering/period.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
-import { KNOWN_METRIC } from './known-metrics.ts'
-import { MetricTotals, quantitiesOf, type UsageQuantities } from './usage-quantities.ts'
+import { MetricTotals, type OtherMetrics, quantitiesOf, type UsageQuantities } from './usage-quantities.ts'
+import { withKinds } from './with-kinds.ts'
 
 export interface UsageOfProject {
   readonly summary: UsageQuantities
+  readonly others: OtherMetrics
   /** The latest timestamp of all events ever counted for the project, in ms since 1970; null without any. */
   readonly lastActivityMs: number | null
 }
@@ -19,12 +20,15 @@ export async function readUsageOfProjects(
 ): Promise<Map<string, UsageOfProject>> {
   if (projectIds.length === 0) return new Map()
   const params = { projectIds: [...projectIds], from, end }
-  const [totals, activities] = await Promise.all([reads.query(usageOfProjects, params), reads.query(activityOfProjects, params)])
+  const [totals, activities] = await Promise.all([
+    reads.query(usageOfProjects, params).then((found) => withKinds(reads, found)),
+    reads.query(activityOfProjects, params),
+  ])
   const lastActivities = new Map(activities.map(({ projectId, lastMs }) => [projectId, lastMs]))
   return new Map(
     projectIds.map((projectId) => {
-      const summary = quantitiesOf(totals.filter((row) => row.projectId === projectId))
-      return [projectId, { summary, lastActivityMs: lastActivities.get(projectId) ?? null }]
+      const { usage: summary, others } = quantitiesOf(totals.filter((row) => row.projectId === projectId))
+      return [projectId, { summary, others, lastActivityMs: lastActivities.get(projectId) ?? null }]
     }),
   )
 }
@@ -35,7 +39,7 @@ const usageOfProjects = defineQuery({
   name: 'usage_of_projects',
   sql: `SELECT project_id AS projectId, metric, max(peak) AS peak, sum(total) AS total
         FROM project_usage_per_day_v1
-        WHERE project_id IN {projectIds: Array(String)} AND usage_date >= {from: Date} AND usage_date < {end: Date} AND ${KNOWN_METRIC}
+        WHERE project_id IN {projectIds: Array(String)} AND usage_date >= {from: Date} AND usage_date < {end: Date}
         GROUP BY project_id, metric`,
   params: PageOfProjects,
   row: MetricTotals.extend({ projectId: z.string() }),

@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { PEAK_METRICS } from '../../metering/metrics.ts'
 import { groupByMonth } from '../../metering/month.ts'
 import { DAY_AFTER_LAST } from '../../metering/storable-days.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
@@ -65,7 +64,7 @@ export class PartnershipDaysRefresh {
     // One month at a time limits the memory.
     for (const days of groupByMonth(changed).values()) {
       const changes = days.map((day) => row([day.usage_date, day.changes])).join('')
-      await lane.execute(computePartnershipDays, { days: days.map(({ usage_date }) => usage_date), changes, peaks: PEAK_METRICS, asOfMs })
+      await lane.execute(computePartnershipDays, { days: days.map(({ usage_date }) => usage_date), changes, asOfMs })
       await lane.insert({ table: 'usage_day_changes_v1', columns: ['usage_date', 'kept'], text: changes })
     }
     const throughMs = this.#recordedThroughMs
@@ -176,6 +175,6 @@ const computePartnershipDays = defineStatement({
     INNER JOIN (${PROJECT_OWNERS}) AS owners USING project_id
     INNER JOIN (SELECT usage_date, changes FROM format(TabSeparated, 'usage_date Date, changes UInt64', {changes: String})) AS changed USING usage_date
     GROUP BY partner_id, usage_date, metric`,
-  params: z.object({ days: z.array(z.string()), changes: z.string(), peaks: z.array(z.string()), asOfMs: z.number() }),
+  params: z.object({ days: z.array(z.string()), changes: z.string(), asOfMs: z.number() }),
   settings: { max_execution_time: 600 },
 })

@@ -1,23 +1,57 @@
 import { z } from 'zod'
-import { METRIC_NAMES, METRICS, type MetricName } from '../../metering/metrics.ts'
+import { isMetricName, METRIC_NAMES, type MeasuredMetric, type MetricKind, type MetricName } from '../../metering/metrics.ts'
 import type { Quantity } from '../../metering/quantity.ts'
 
-/** The quantity of every metric, of a day or of a period. */
+/** The quantity of every documented metric, of a day or of a period. */
 export type UsageQuantities = Readonly<Record<MetricName, Quantity>>
 
-/** What a query returns for one metric: the peak and the sum. The kind of the metric decides which of them is its quantity. */
-export const MetricTotals = z.object({ metric: z.enum(METRIC_NAMES), peak: z.string(), total: z.string() })
+/** The usage of a metric that operators have defined. */
+export interface OtherMetric {
+  readonly kind: MetricKind
+  readonly unit: string
+  readonly value: Quantity
+}
 
-/** One quantity per metric. The rows must be the complete result of a query, because a metric without a row counts as unused. */
-export function quantitiesOf(rows: readonly z.output<typeof MetricTotals>[]): UsageQuantities {
-  const quantities = noUsage()
-  for (const { metric, peak, total } of rows) quantities[metric] = METRICS[metric].kind === 'peak' ? peak : total
-  return quantities
+/** The usage of the metrics that operators have defined, of a day or of a period, by name. Those without events are left out. */
+export type OtherMetrics = ReadonlyMap<string, OtherMetric>
+
+/** The usage of all metrics, of a day or of a period. */
+export interface UsageOfMetrics {
+  readonly usage: UsageQuantities
+  readonly others: OtherMetrics
+}
+
+/** What a query returns for one metric: the peak and the sum. The kind of the metric decides which of them is its quantity. */
+export const MetricTotals = z.object({ metric: z.string(), peak: z.string(), total: z.string() })
+
+/**
+ * One quantity per documented metric, and those of the others that have rows. The rows must be the complete result of a query, because a
+ * metric without a row counts as unused.
+ */
+export function quantitiesOf(rows: readonly (z.output<typeof MetricTotals> & MeasuredMetric)[]): UsageOfMetrics {
+  const usage = noUsage()
+  const others = new Map<string, OtherMetric>()
+  for (const { metric, kind, unit, peak, total } of rows) {
+    const value = kind === 'peak' ? peak : total
+    if (isMetricName(metric)) usage[metric] = value
+    else others.set(metric, { kind, unit, value })
+  }
+  return { usage, others: inOrder(others) }
+}
+
+/** By name, so that equal usage is an equal answer. */
+export function inOrder(others: OtherMetrics): OtherMetrics {
+  return others.size === 0 ? others : new Map([...others].sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
 /** Every metric at 0, to be filled from the complete result of a query. */
 export function noUsage(): Record<MetricName, Quantity> {
   return { ...NO_EVENTS }
+}
+
+/** The value of any metric in a summary; 0 for one without usage. */
+export function valueOfMetric({ summary, others }: { readonly summary: UsageQuantities; readonly others: OtherMetrics }, metric: string): Quantity {
+  return isMetricName(metric) ? summary[metric] : valueOrNoUsage(others.get(metric))
 }
 
 /**

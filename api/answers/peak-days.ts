@@ -1,7 +1,7 @@
 import type { PeakName } from '../../contract/usage.ts'
-import { METRICS, type MetricName } from '../../metering/metrics.ts'
+import { METRICS, PEAK_METRICS } from '../../metering/metrics.ts'
 
-/** The day of each peak of a partnership, under the name that its `summary` gives to the metric. */
-export function peakDaysAnswer(peakDays: ReadonlyMap<MetricName, string | null>): Record<PeakName, string | null> {
-  return Object.fromEntries([...peakDays].map(([metric, day]) => [METRICS[metric].partnershipName, day])) as Record<PeakName, string | null>
+/** The day of each documented peak of a partnership, under the name that its `summary` gives to the metric. */
+export function peakDaysAnswer(peakDays: ReadonlyMap<string, string | null>): Record<PeakName, string | null> {
+  return Object.fromEntries(PEAK_METRICS.map((metric) => [METRICS[metric].partnershipName, peakDays.get(metric) ?? null])) as Record<PeakName, string | null>
 }

@@ -3,7 +3,8 @@ import { EVENT_BODY_CONTENT, NDJSON_TYPES } from '../../contract/event-body.ts'
 import { EVENTS_BODY_BYTES_MAX, EVENTS_PER_REQUEST_MAX, LINES_PER_REQUEST_MAX, SEND_EVENTS } from '../../contract/events.ts'
 import type { Arrival } from '../../ingest/event/arrival.ts'
 import { type BodyFormat, decodeBinaryCloudEvent, decodeBody } from '../../ingest/event/decode-body.ts'
-import { type ValidatedEvent, validateEvent } from '../../ingest/event/pipeline.ts'
+import type { ValidatedEvent } from '../../ingest/event/pipeline.ts'
+import { validateEvents } from '../../ingest/event/validate-events.ts'
 import type { Verdict } from '../../ingest/log/detect-duplicates.ts'
 import { EMITTER } from '../auth/access.ts'
 import { findAllowedProjects } from '../auth/allowed-projects.ts'
@@ -31,7 +32,7 @@ export function acceptEventBodies(app: FastifyInstance): void {
 }
 
 /** On an app of acceptEventBodies. */
-export function sendEvents(app: FastifyInstance, { registry, eventLog, now, pastMonthsPerMinute }: ApiContext): void {
+export function sendEvents(app: FastifyInstance, { registry, eventLog, knownMetrics, now, pastMonthsPerMinute }: ApiContext): void {
   const pastMonths = new PastMonthsBudget({ monthsPerMinute: pastMonthsPerMinute })
   addRoute(app, SEND_EVENTS, { access: EMITTER, limit: 'events', bodyLimit: EVENTS_BODY_BYTES_MAX }, async (request, reply) => {
     const receivedMs = now()
@@ -39,7 +40,7 @@ export function sendEvents(app: FastifyInstance, { registry, eventLog, now, past
     const body = bodyOf(request)
     const arrivals = decodeArrivals(body, request)
     const allowedProjects = await findAllowedProjects(registry, ingestKey, arrivals)
-    const validated = arrivals.map((arrival) => validateEvent(arrival, { receivedMs, allowedProjects }))
+    const validated = await validateEvents(arrivals, { receivedMs, allowedProjects }, knownMetrics)
     pastMonths.spend(ingestKey.id, validated, receivedMs)
     const submission = { validated, ingestKeyId: ingestKey.id, receivedMs, bytes: body.length, traceparent: request.traced?.traceparent }
     const verdicts = validated.length === 0 ? [] : await eventLog.submit(submission)

@@ -4,7 +4,7 @@ import type { StoredEvent } from '../../aggregator/explain/explain-evidence.ts'
 import { type BillingStatus, readBillingStatus } from '../../aggregator/statements/billing-status.ts'
 import { EXPLAIN_OWN_USAGE, EXPLAIN_USAGE, METRIC_BY_NAME } from '../../contract/explain.ts'
 import type { AnswerOf } from '../../contract/operation.ts'
-import type { MetricName } from '../../metering/metrics.ts'
+import type { MeasuredMetric } from '../../metering/metrics.ts'
 import type { Period } from '../../metering/period.ts'
 import { NumberToken } from '../../metering/quantity.ts'
 import { formatTimestamp, instantOrNull } from '../../metering/timestamp.ts'
@@ -16,6 +16,7 @@ import { partnerOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
 import { periodAnswer, requirePeriod } from '../requests/period.ts'
+import { requireMetric } from '../requests/require-metric.ts'
 import { requireProjectOf } from '../requests/require-project.ts'
 import { addRoute } from '../route.ts'
 
@@ -24,10 +25,11 @@ export function explainOwnUsage(app: FastifyInstance, { limitedReads, registry, 
     const partner = partnerOf(request)
     const { metric: name, project_id: projectId } = request.query
     const period = requirePeriod(request.query, now())
+    const metric = await metricOf(registry, name)
     const billing = await readBillingStatus(limitedReads, partner.id, period, now())
-    if (projectId === undefined) return explainAnswer(await explainPartnership(explaining, partner.id, metricOf(name), period), period, billing)
+    if (projectId === undefined) return explainAnswer(await explainPartnership(explaining, partner.id, metric, period), period, billing)
     const project = await requireProjectOf(registry, { partnerId: partner.id, projectId })
-    return explainAnswer(await requireExplained(explaining, { projectId, project, metric: metricOf(name), period }), period, billing)
+    return explainAnswer(await requireExplained(explaining, { projectId, project, metric, period }), period, billing)
   })
 }
 
@@ -37,28 +39,28 @@ export function explainUsage(app: FastifyInstance, { limitedReads, registry, now
     const period = requirePeriod(request.query, now())
     const billingOf = (id: string) => readBillingStatus(limitedReads, id, period, now())
     if ((partnerId === undefined) === (projectId === undefined)) throw new ApiError('INVALID_REQUEST', 'Set either partner or project.')
+    const metric = await metricOf(registry, name)
     if (projectId !== undefined) {
       const project = await findProject(registry, projectId)
-      const explanation = await requireExplained(explaining, { projectId, project, metric: metricOf(name), period })
+      const explanation = await requireExplained(explaining, { projectId, project, metric, period })
       // Usage of a project that is not registered is billed to no partner, so it is never final.
       return explainAnswer(explanation, period, project === undefined ? 'provisional' : await billingOf(project.partnerId))
     }
     if (partnerId === undefined || (await findPartner(registry, partnerId)) === undefined) throw new ApiError('PARTNER_NOT_FOUND')
-    return explainAnswer(await explainPartnership(explaining, partnerId, metricOf(name), period), period, await billingOf(partnerId))
+    return explainAnswer(await explainPartnership(explaining, partnerId, metric, period), period, await billingOf(partnerId))
   })
 }
 
-function metricOf(name: string): MetricName {
-  const metric = METRIC_BY_NAME.get(name)
-  if (metric === undefined) throw new ApiError('INVALID_REQUEST', `There is no metric "${name}".`)
-  return metric
+/** Documented metrics have several names. */
+function metricOf(registry: ApiContext['registry'], name: string): Promise<MeasuredMetric> {
+  return requireMetric(registry, 'query.metric', METRIC_BY_NAME.get(name) ?? name)
 }
 
 interface ProjectFigure {
   readonly projectId: string
   /** Undefined when it is not registered. */
   readonly project: Project | undefined
-  readonly metric: MetricName
+  readonly metric: MeasuredMetric
   readonly period: Period
 }
 

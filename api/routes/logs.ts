@@ -95,7 +95,7 @@ export function replayLog(app: FastifyInstance, context: OperatorContext): void 
 
 export function auditTopicRoute(app: FastifyInstance, context: OperatorContext): void {
   addRoute(app, AUDIT_TOPIC, { access: OPERATOR }, async () => {
-    const { ranges, recordsRead, forwarded, differences, ...counts } = await auditTopic(context.clickhouse, requireTopic(context))
+    const { ranges, recordsRead, forwarded, differences, ...counts } = await auditTopic(context.clickhouse, requireTopic(context), context.knownMetrics)
     return {
       logs: ranges.map(({ log, first, through, firstReceivedMs }) => ({
         log,

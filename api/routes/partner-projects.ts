@@ -17,6 +17,7 @@ import { type ProjectFilter, readListedProjects } from '../../registry/projects/
 import { PRINT_BYTES, printOf, readWalk, startWalk, type Walk } from '../../registry/projects/walk-projects.ts'
 import type { LimitedReads } from '../../sql/limited-reads.ts'
 import { billingAnswer } from '../answers/billing-fields.ts'
+import { othersAnswer } from '../answers/other-metrics.ts'
 import { peakDaysAnswer } from '../answers/peak-days.ts'
 import { peaksAnswer, quantitiesAnswer } from '../answers/quantities.ts'
 import { FINANCE, PARTNER_READER } from '../auth/access.ts'
@@ -153,6 +154,7 @@ async function projectsAnswer(reads: LimitedReads, partnerId: string, ids: reado
       instance_type: instanceType,
       last_activity_at: instantOrNull(usage.lastActivityMs),
       summary: quantitiesAnswer(usage.summary, projectSummaryName),
+      ...othersAnswer(usage.others),
     }
   })
 }

@@ -22,13 +22,13 @@ export function listRejectedEvents(app: FastifyInstance, { limitedReads }: ApiCo
   addRoute(app, LIST_REJECTED_EVENTS, { access: EMITTER_MANAGER }, async (request) => rejectedPage(limitedReads, '', request.query))
 }
 
-export function resendRejectedEvents(app: FastifyInstance, { clickhouse, registry, eventLog, now }: OperatorContext): void {
+export function resendRejectedEvents(app: FastifyInstance, { clickhouse, registry, eventLog, knownMetrics: metrics, now }: OperatorContext): void {
   addRoute(app, RESEND_REJECTED_EVENTS, { access: EMITTER_MANAGER }, async (request) => {
     const ids = [...new Set(request.body.ids)]
     await registry.changes.note(actorOf(request), { action: 'rejected-events.resend', subject: 'all', details: { events: ids.length } })
     const allowedProjectsOf = async (keyId: string, arrivals: readonly Arrival[]) =>
       findAllowedProjects(registry, (await findIngestKey(registry, keyId)) ?? ALL_PROJECTS, arrivals)
-    return { events: await resendRejected({ clickhouse, eventLog, findAllowedProjects: allowedProjectsOf }, ids, now()) }
+    return { events: await resendRejected({ clickhouse, eventLog, metrics, findAllowedProjects: allowedProjectsOf }, ids, now()) }
   })
 }
 

@@ -17,6 +17,7 @@ import { ApiError } from '../errors/errors.ts'
 import { KeyedSemaphore } from '../http/keyed-semaphore.ts'
 import type { StatementStreams } from '../http/open-streams.ts'
 import { requireMonth } from '../requests/period.ts'
+import { requireMetric } from '../requests/require-metric.ts'
 import { requireKnownPartner } from '../requests/require-partner.ts'
 import { requireProjectOf } from '../requests/require-project.ts'
 import { addRoute } from '../route.ts'
@@ -69,6 +70,7 @@ export function addAdjustment(app: FastifyInstance, { clickhouse, registry, now 
   addRoute(app, ADD_ADJUSTMENT, { access: OPERATOR }, async (request) => {
     const { id: partnerId } = await requireKnownPartner(registry, request.params.partnerId)
     const { id: entry = randomUUID(), for_month, project_id, metric, value, reason } = request.body
+    await requireMetric(registry, 'body.metric', metric)
     if (project_id !== undefined) await requireProjectOf(registry, { partnerId, projectId: project_id })
     const [state] = await readBillingStates(clickhouse, partnerId)
     if (state === undefined || !isBilledMonth(state, for_month, now())) throw new ApiError('STATEMENT_NOT_FOUND')

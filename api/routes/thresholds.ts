@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { readPartnershipUsage } from '../../aggregator/usage/partnership-usage.ts'
 import { readProjectUsage } from '../../aggregator/usage/project-usage.ts'
+import { valueOfMetric } from '../../aggregator/usage/usage-quantities.ts'
 import {
   createThreshold,
   findOwnThreshold,
@@ -36,6 +37,7 @@ import { OPERATOR, PARTNER } from '../auth/access.ts'
 import { actorOf, partnerOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
+import { requireMetric } from '../requests/require-metric.ts'
 import { requireKnownPartner } from '../requests/require-partner.ts'
 import { requireProjectOf } from '../requests/require-project.ts'
 import { addRoute } from '../route.ts'
@@ -85,8 +87,9 @@ async function create(
   request: FastifyRequest<{ Body: Pick<BodyOf<typeof CREATE_THRESHOLD>, 'metric' | 'levels' | 'budget' | 'active'> }>,
   subject: Pick<NewThreshold, 'setBy' | 'partnerId' | 'projectId'>,
 ): Promise<AnswerOf<typeof CREATE_THRESHOLD>> {
-  const { metric, levels, budget = null, active } = request.body
-  const outcome = await createThreshold(registry, actorOf(request), { ...subject, metric, levels, budget, isActive: active })
+  const { metric: name, levels, budget = null, active } = request.body
+  const { metric, kind, unit } = await requireMetric(registry, 'body.metric', name)
+  const outcome = await createThreshold(registry, actorOf(request), { ...subject, metric, kind, unit, levels, budget, isActive: active })
   if (outcome.status === 'full')
     throw new ApiError('TOO_MANY_THRESHOLDS', `The limit of ${THRESHOLDS_MAX} thresholds is reached. Remove one, or change an existing one.`)
   if (outcome.status === 'no_budget') throw noBudget()
@@ -138,10 +141,10 @@ async function budgetAnswer({ registry, limitedReads, completeness }: Context, k
   const month = monthOf(dayOf(nowMs))
   const known = await completeness.read()
   const period = periodOfMonth(month)
-  const { summary } =
+  const usage =
     projectId === '' ? await readPartnershipUsage(limitedReads, partnerId, period, known) : await readProjectUsage(limitedReads, projectId, period, known)
   const lagSeconds = known.asOfMs === null ? null : Math.max(0, Math.ceil((nowMs - known.asOfMs) / MS_PER_SECOND))
-  return { month, used: summary[metric], limit: budget ?? greatestLevel(levels), as_of: instantOrNull(known.asOfMs), lag_seconds: lagSeconds }
+  return { month, used: valueOfMetric(usage, metric), limit: budget ?? greatestLevel(levels), as_of: instantOrNull(known.asOfMs), lag_seconds: lagSeconds }
 }
 
 const MS_PER_SECOND = 1_000
@@ -157,8 +160,8 @@ function noBudget(): ApiError {
 }
 
 function thresholdAnswer(threshold: Threshold): AnswerOf<typeof LIST_THRESHOLDS>['thresholds'][number] {
-  const { id, partnerId, projectId, metric, levels, budget, isActive, createdMs, updatedMs } = threshold
+  const { id, partnerId, projectId, metric, unit, levels, budget, isActive, createdMs, updatedMs } = threshold
   const subject = { partner_id: partnerId, project_id: projectId === '' ? null : projectId }
   const times = { created_at: formatTimestamp(createdMs), updated_at: formatTimestamp(updatedMs) }
-  return { id, ...subject, metric, per: 'month', levels: [...levels], budget, active: isActive, ...times }
+  return { id, ...subject, metric, unit, per: 'month', levels: [...levels], budget, active: isActive, ...times }
 }

@@ -10,6 +10,7 @@ import { instantOrNull } from '../../metering/timestamp.ts'
 import type { Partner } from '../../registry/partners.ts'
 import { findProject, type Project } from '../../registry/projects/project.ts'
 import { billingAnswer } from '../answers/billing-fields.ts'
+import { othersAnswer } from '../answers/other-metrics.ts'
 import { peakDaysAnswer } from '../answers/peak-days.ts'
 import { quantitiesAnswer } from '../answers/quantities.ts'
 import { FINANCE, PARTNER_READER, PROJECT_READER } from '../auth/access.ts'
@@ -56,6 +57,7 @@ async function partnershipAnswer({ limitedReads, completeness, now }: UsageConte
     partnership: { id, name },
     period: periodAnswer(period),
     summary: quantitiesAnswer(usage.summary, partnershipName),
+    ...othersAnswer(usage.others),
     ...(query.include === 'daily' ? dailyAnswer(usage) : {}),
     ...billingAnswer(usage.asOfMs, await readBillingStatus(limitedReads, id, period, now())),
   }
@@ -67,14 +69,15 @@ async function projectAnswer({ limitedReads, completeness, now }: UsageContext, 
     project: { id, name, status, last_activity_at: instantOrNull(usage.lastActivityMs) },
     period: periodAnswer(period),
     summary: quantitiesAnswer(usage.summary, projectSummaryName),
-    daily_usage: usage.days.map(({ day, usage: dayUsage }) => ({ usage_date: day, ...quantitiesAnswer(dayUsage, dailyName) })),
+    ...othersAnswer(usage.others),
+    daily_usage: usage.days.map(({ day, usage: ofDay, others }) => ({ usage_date: day, ...quantitiesAnswer(ofDay, dailyName), ...othersAnswer(others) })),
     ...billingAnswer(usage.asOfMs, await readBillingStatus(limitedReads, partnerId, period, now())),
   }
 }
 
 function dailyAnswer({ days, peakDays }: PartnershipUsage) {
   return {
-    daily_usage: days.map(({ day, usage }) => ({ usage_date: day, ...quantitiesAnswer(usage, partnershipName) })),
+    daily_usage: days.map(({ day, usage, others }) => ({ usage_date: day, ...quantitiesAnswer(usage, partnershipName), ...othersAnswer(others) })),
     peak_days: peakDaysAnswer(peakDays),
   }
 }

@@ -1,8 +1,7 @@
 import { z } from 'zod'
-import { KNOWN_METRIC } from '../../aggregator/usage/known-metrics.ts'
 import { PROJECT_VALUE_FROM_ROLLUP } from '../../aggregator/usage/peak-or-sum.ts'
 import type { Unit } from '../../metering/focus-services.ts'
-import { METRIC_NAMES, METRICS, PEAK_METRICS } from '../../metering/metrics.ts'
+import { METRIC_NAMES, METRICS } from '../../metering/metrics.ts'
 import type { Quantity } from '../../metering/quantity.ts'
 import { dayOf, MS_PER_DAY } from '../../metering/timestamp.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
@@ -43,7 +42,7 @@ export async function findSpikes({ work }: ClickHouse, day: string): Promise<Spi
   const weekdays = Array.from({ length: SPIKE_WEEKS }, (_, index) => dayOf(dayMs - (index + 1) * 7 * MS_PER_DAY))
   const params = {
     ...{ day, weekdays, first: weekdays.at(-1) ?? day, latestFirst: weekdays[WEEKS_MIN - 1] ?? day },
-    ...{ peaks: PEAK_METRICS, metrics: METRIC_NAMES, floors: METRIC_NAMES.map(floorOf) },
+    ...{ metrics: METRIC_NAMES, floors: METRIC_NAMES.map(floorOf) },
   }
   return (await work.query(spikesOfDay, params)).map((row) => ({ ...row, day, floor: floorOf(row.metric) }))
 }
@@ -83,7 +82,7 @@ const spikesOfDay = defineQuery({
       SELECT project_id, metric, min(usage_date) AS first_day, groupArray(usage_date) AS days, groupArray(day_value_of) AS values
       FROM (
         SELECT project_id, metric, usage_date, ${PROJECT_VALUE_FROM_ROLLUP} AS day_value_of FROM project_usage_per_day_v1
-        WHERE usage_date >= {first: Date} AND usage_date <= {day: Date} AND ${KNOWN_METRIC}
+        WHERE usage_date >= {first: Date} AND usage_date <= {day: Date} AND metric IN {metrics: Array(String)}
         GROUP BY project_id, metric, usage_date
       )
       GROUP BY project_id, metric
@@ -97,7 +96,6 @@ const spikesOfDay = defineQuery({
     first: z.string(),
     latestFirst: z.string(),
     weekdays: z.array(z.string()),
-    peaks: z.array(z.string()),
     metrics: z.array(z.string()),
     floors: z.array(z.string()),
   }),

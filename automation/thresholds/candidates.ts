@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import { PEAK_METRIC } from '../../aggregator/usage/known-metrics.ts'
 import { PROJECT_VALUE_FROM_ROLLUP } from '../../aggregator/usage/peak-or-sum.ts'
-import { PEAK_METRICS } from '../../metering/metrics.ts'
 import { type Month, periodOfMonth } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
@@ -15,7 +15,7 @@ export type Candidate = z.output<typeof CandidateRow>
  */
 export function findCandidates({ work }: ClickHouse, month: Month): Promise<Candidate[]> {
   const { first: from, end } = periodOfMonth(month)
-  return work.query(thresholdCandidates, { month, from, end, peaks: PEAK_METRICS })
+  return work.query(thresholdCandidates, { month, from, end })
 }
 
 /** A row with fewer changes than its day is of a key that the rollup has lost: usage/partnership-days.ts. */
@@ -42,7 +42,7 @@ const thresholdCandidates = defineQuery({
         WHERE removed_at IS NULL AND is_active = 1 AND formatDateTime(created_at, '%Y-%m') <= {month: String}
       ),
       used AS (
-        SELECT partner_id, '' AS project_id, metric, if(metric IN {peaks: Array(String)}, max(value), sum(value)) AS month_value
+        SELECT partner_id, '' AS project_id, metric, if(${PEAK_METRIC}, max(value), sum(value)) AS month_value
         FROM (
           ${MATERIALIZED_PARTNER_DAYS}
             AND partner_id IN (SELECT partner_id FROM active WHERE project_id = '') AND metric IN (SELECT metric FROM active WHERE project_id = '')
@@ -71,6 +71,6 @@ const thresholdCandidates = defineQuery({
         month_value * 100
         >= if(level.value = '', toDecimal256(if(budget = '', '0', budget), 9) * level.percent_of_budget, toDecimal256(if(level.value = '', '0', level.value), 9) * 100)
       ) != (last_state = 'alarm')`,
-  params: z.object({ month: z.string(), from: z.string(), end: z.string(), peaks: z.array(z.string()) }),
+  params: z.object({ month: z.string(), from: z.string(), end: z.string() }),
   row: CandidateRow,
 })

@@ -9,7 +9,7 @@ import { findThreshold, listThresholds, type Threshold } from './thresholds.ts'
 
 type Store = RegistryStore & { readonly now: () => number }
 
-export interface NewThreshold extends Pick<Threshold, 'setBy' | 'partnerId' | 'projectId' | 'metric' | 'levels' | 'budget' | 'isActive'> {}
+export interface NewThreshold extends Pick<Threshold, 'setBy' | 'partnerId' | 'projectId' | 'metric' | 'kind' | 'unit' | 'levels' | 'budget' | 'isActive'> {}
 
 /** `no_budget`: a level is a percentage, and there is no budget that it could be of. */
 export type CreateThresholdOutcome = { status: 'created'; threshold: Threshold } | { status: 'full' } | { status: 'no_budget' }

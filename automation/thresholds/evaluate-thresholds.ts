@@ -119,7 +119,7 @@ function isOpen({ createdMs }: Candidate, billing: BillingState | undefined, mon
 const THRESHOLDS_PER_DECISION = 50
 
 function crossingsOf(threshold: Threshold, { month, days }: { month: Month; days: UsageDays }, states: LevelStates): Crossing[] {
-  const value = monthValue(threshold.metric, days)
+  const value = monthValue(threshold, days)
   return threshold.levels.flatMap((level) => {
     const levelValue = valueOfLevel(level, threshold.budget)
     const before = states.of(threshold.id, level.name, month)

@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import { PROJECT_VALUE_FROM_ROLLUP } from '../../aggregator/usage/peak-or-sum.ts'
 import { PROJECTS_OF_PARTNER } from '../../aggregator/usage/projects-of-partner.ts'
-import { type MetricName, PEAK_METRICS } from '../../metering/metrics.ts'
 import { type Month, periodOfMonth } from '../../metering/month.ts'
 import { dayOf, MS_PER_DAY } from '../../metering/timestamp.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
@@ -12,7 +11,7 @@ const PROJECTS_MAX = 5
 
 export interface LargestProjectsOf {
   readonly partnerId: string
-  readonly metric: MetricName
+  readonly metric: string
   readonly month: Month
   /** The day of the peak, on which alone the values of projects add up to it; null without usage, undefined for other metrics. */
   readonly peakDay: string | null | undefined
@@ -22,7 +21,7 @@ export interface LargestProjectsOf {
 export async function readLargestProjects({ work }: ClickHouse, { partnerId, metric, month, peakDay }: LargestProjectsOf) {
   if (peakDay === null) return []
   const { first: from, end } = peakDay === undefined ? periodOfMonth(month) : { first: peakDay, end: dayAfter(peakDay) }
-  return work.query(largestProjects, { partnerId, metric, from, end, peaks: PEAK_METRICS })
+  return work.query(largestProjects, { partnerId, metric, from, end })
 }
 
 function dayAfter(day: string): string {
@@ -40,6 +39,6 @@ const largestProjects = defineQuery({
     ) AS used
     LEFT JOIN (SELECT project_id, name FROM projects_v1 FINAL WHERE partner_id = {partnerId: String}) AS known USING project_id
     ORDER BY project_value DESC, projectId`,
-  params: z.object({ partnerId: z.string(), metric: z.string(), from: z.string(), end: z.string(), peaks: z.array(z.string()) }),
+  params: z.object({ partnerId: z.string(), metric: z.string(), from: z.string(), end: z.string() }),
   row: z.object({ projectId: z.string(), name: z.string(), value: z.string() }),
 })

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { isNewPeak } from '../../aggregator/usage/peak-day.ts'
 import { PROJECT_VALUE_FROM_ROLLUP } from '../../aggregator/usage/peak-or-sum.ts'
 import { addDecimals, compareDecimals } from '../../metering/exact-decimal.ts'
-import { METRICS, type MetricName, PEAK_METRICS } from '../../metering/metrics.ts'
+import type { MeasuredMetric } from '../../metering/metrics.ts'
 import { type Month, periodOfMonth } from '../../metering/month.ts'
 import type { Quantity } from '../../metering/quantity.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
@@ -29,7 +29,7 @@ export async function readMonthUsage({ work }: ClickHouse, month: Month, keys: r
   const materialized = partnerIds.length === 0 ? [] : await work.query(partnerDaysOfMonth, { partnerIds, metrics, from, end })
   // A row with fewer changes than its day is of a key that the rollup has lost: usage/partnership-days.ts.
   const ofPartners = materialized.filter((row) => row.changes >= (changes.get(row.day) ?? Number.POSITIVE_INFINITY))
-  const ofProjects = projectIds.length === 0 ? [] : await work.query(projectDaysOfMonth, { projectIds, metrics, from, end, peaks: PEAK_METRICS })
+  const ofProjects = projectIds.length === 0 ? [] : await work.query(projectDaysOfMonth, { projectIds, metrics, from, end })
   const days = new Map<string, { day: string; value: Quantity }[]>()
   for (const { id, metric, day, value } of ofPartners) push(days, JSON.stringify(['partner', id, metric]), { day, value })
   for (const { id, metric, day, value } of ofProjects) push(days, JSON.stringify(['project', id, metric]), { day, value })
@@ -38,13 +38,13 @@ export async function readMonthUsage({ work }: ClickHouse, month: Month, keys: r
 }
 
 /** The greatest day of a peak metric, the sum of the days of any other. */
-export function monthValue(metric: MetricName, days: UsageDays): Quantity {
-  const isPeak = METRICS[metric].kind === 'peak'
+export function monthValue({ kind }: Pick<MeasuredMetric, 'kind'>, days: UsageDays): Quantity {
+  const isPeak = kind === 'peak'
   return days.reduce((total, { value }) => (isPeak ? (isNewPeak(value, total) ? value : total) : addDecimals(total, value)), NOTHING)
 }
 
 /** The day on which the value of the month reached a level; null if it did not. */
-export function dayOfCrossing(metric: MetricName, days: UsageDays, level: Quantity): string | null {
+export function dayOfCrossing(metric: Pick<MeasuredMetric, 'kind'>, days: UsageDays, level: Quantity): string | null {
   const crossed = days.findIndex((_, index) => compareDecimals(monthValue(metric, days.slice(0, index + 1)), level) >= 0)
   return days[crossed]?.day ?? null
 }
@@ -96,6 +96,6 @@ const projectDaysOfMonth = defineQuery({
     WHERE project_id IN {projectIds: Array(String)} AND metric IN {metrics: Array(String)} AND usage_date >= {from: Date} AND usage_date < {end: Date}
     GROUP BY project_id, metric, usage_date
     ORDER BY day`,
-  params: z.object({ projectIds: z.array(z.string()), metrics: z.array(z.string()), peaks: z.array(z.string()), from: z.string(), end: z.string() }),
+  params: z.object({ projectIds: z.array(z.string()), metrics: z.array(z.string()), from: z.string(), end: z.string() }),
   row: DayRow,
 })

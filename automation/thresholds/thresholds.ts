@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { METRIC_NAMES, type MetricName } from '../../metering/metrics.ts'
+import { KIND_OF_METRIC, UNIT_OF_METRIC } from '../../aggregator/usage/known-metrics.ts'
+import { METRIC_KINDS, type MeasuredMetric } from '../../metering/metrics.ts'
 import type { Quantity } from '../../metering/quantity.ts'
 import type { RegistryReads } from '../../registry/changes.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
@@ -8,7 +9,7 @@ import { queryOne } from '../../sql/query-one.ts'
 import { type Level, parseLevels } from './levels.ts'
 
 /** Times in ms since 1970. */
-export interface Threshold {
+export interface Threshold extends MeasuredMetric {
   readonly id: string
   readonly revision: number
   /** The partner that set it; empty for operators. */
@@ -16,7 +17,6 @@ export interface Threshold {
   readonly partnerId: string
   /** Empty when the usage of all projects of the partner counts together. */
   readonly projectId: string
-  readonly metric: MetricName
   readonly levels: readonly Level[]
   readonly budget: Quantity | null
   readonly isActive: boolean
@@ -59,7 +59,9 @@ const ThresholdRow = z.object({
   setBy: z.string(),
   partnerId: z.string(),
   projectId: z.string(),
-  metric: z.enum(METRIC_NAMES),
+  metric: z.string(),
+  kind: z.enum(METRIC_KINDS),
+  unit: z.string(),
   levels: z.string().transform(parseLevels),
   budget: z.string().transform((text) => (text === '' ? null : text)),
   isActive: z.number().transform((value) => value === 1),
@@ -68,7 +70,8 @@ const ThresholdRow = z.object({
   removedMs: z.coerce.number().nullable(),
 })
 
-const THRESHOLD_SELECT = `SELECT threshold_id AS id, revision, set_by AS setBy, partner_id AS partnerId, project_id AS projectId, metric, levels, budget,
+const THRESHOLD_SELECT = `SELECT threshold_id AS id, revision, set_by AS setBy, partner_id AS partnerId, project_id AS projectId, metric,
+          ${KIND_OF_METRIC} AS kind, ${UNIT_OF_METRIC} AS unit, levels, budget,
           is_active AS isActive, toUnixTimestamp64Milli(created_at) AS createdMs, toUnixTimestamp64Milli(updated_at) AS updatedMs,
           toUnixTimestamp64Milli(removed_at) AS removedMs
         FROM thresholds_v1 FINAL`

@@ -1,4 +1,3 @@
-import { METRICS } from '../../metering/metrics.ts'
 import { type Month, periodOfMonth } from '../../metering/month.ts'
 import type { Quantity } from '../../metering/quantity.ts'
 import { instantOrNull } from '../../metering/timestamp.ts'
@@ -47,23 +46,23 @@ export async function transitionMessage(context: MessageContext, crossing: Cross
 }
 
 async function dataOf({ clickhouse, publicUrl, asOfMs }: MessageContext, { threshold, month, level, levelValue, value, days, state, number }: Crossing) {
-  const { id, partnerId, projectId, metric } = threshold
+  const { id, partnerId, projectId, metric, kind, unit } = threshold
   // A month that is closed is not evaluated, so its usage is provisional here.
   const billing_status = 'provisional'
-  const isPeak = METRICS[metric].kind === 'peak'
+  const isPeak = kind === 'peak'
   const projects = projectId === '' ? await readLargestProjects(clickhouse, { partnerId, metric, month, peakDay: isPeak ? peakDayOf(days) : undefined }) : []
   return {
     threshold_id: id,
     partner_id: partnerId,
     project_id: projectId === '' ? null : projectId,
     metric,
-    unit: METRICS[metric].unit,
+    unit,
     month,
     level: { name: level, value: levelValue },
     state,
     number,
     value,
-    day: state === 'alarm' ? dayOfCrossing(metric, days, levelValue) : null,
+    day: state === 'alarm' ? dayOfCrossing(threshold, days, levelValue) : null,
     as_of: instantOrNull(asOfMs),
     billing_status,
     largest_projects: projects.map(({ projectId: project, name, value: used }) => ({ project_id: project, name, value: used })),

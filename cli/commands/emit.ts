@@ -2,7 +2,7 @@ import { deliverTexts } from '../../emitter/deliver.ts'
 import { postOverHttp } from '../../emitter/post-over-http.ts'
 import { uuidV7 } from '../../emitter/uuid-v7.ts'
 import { type FieldNames, findRejection } from '../../metering/event-steps.ts'
-import { METRIC_NAMES } from '../../metering/metrics.ts'
+import { METRIC_NAMES, METRICS_OF_CLIENTS } from '../../metering/metrics.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'
 import { connect, requireProjectId } from '../connection/connect.ts'
 import { deliveryError } from '../delivery-error.ts'
@@ -17,8 +17,8 @@ export const emitCommand: CommandRegistration = (program, run) => {
       .command('emit')
       .description('send one usage event')
       .option('--project <id>', 'default: METERLINE_PROJECT_ID, or the project that this directory is linked to')
-      .requiredOption('--metric <metric>', METRIC_NAMES.join(', '))
-      .requiredOption('--value <decimal>', 'at most 29 integer and 9 fraction digits; all of them count')
+      .requiredOption('--metric <metric>', `${METRIC_NAMES.join(', ')}, or one of "meterline metrics list"`)
+      .option('--value <decimal>', 'at most 29 integer and 9 fraction digits; all of them count; left out for a metric that counts events')
       .option('--at <timestamp>', 'RFC 3339 with a zone; default: now')
       .option('--id <event_id>', 'unique within the project: a repeated id counts once; default: a new UUIDv7')
       .action((own: EmitOptions) => run((session) => emit(session, own))),
@@ -30,7 +30,7 @@ export const emitCommand: CommandRegistration = (program, run) => {
 interface EmitOptions {
   readonly project?: string
   readonly metric: string
-  readonly value: string
+  readonly value?: string
   readonly at?: string
   readonly id?: string
 }
@@ -50,7 +50,7 @@ async function emit(session: Session, { project, metric, value, at, id }: EmitOp
     value,
     timestamp: at ?? new Date(nowMs).toISOString(),
   }
-  const mistake = findRejection(event, FLAGS, { receivedMs: nowMs })
+  const mistake = findRejection(event, FLAGS, { receivedMs: nowMs, metrics: METRICS_OF_CLIENTS })
   if (mistake !== undefined) throw usageError(mistake.message)
   const post = postOverHttp({ url: connection.url, key: connection.credential.secret })
   const { outcomes, accepted, duplicates, failure } = await deliverTexts([JSON.stringify(event)], post, {

@@ -77,7 +77,7 @@ async function read(connection: Connection, { by, project, dates }: Asked): Prom
   const partnerId = requirePartnerId(connection)
   if (by === 'project') {
     const { answer, text } = await callForList(connection, LIST_PARTNER_PROJECTS, { rows: 'projects', params: { partnerId }, query: dates })
-    return { sheet: byProject(answer.projects), figures: { ...answer, subject: 'the partnership', days: [] }, text }
+    return { sheet: byProject(answer.projects), figures: { ...answer, subject: 'the partnership', metrics: [], days: [] }, text }
   }
   const { figures, text } =
     project === undefined

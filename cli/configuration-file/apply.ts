@@ -1,6 +1,7 @@
 import { PROJECTS_PER_BATCH_MAX, REGISTER_PROJECTS } from '../../contract/admin-projects.ts'
 import type { Endpoint } from '../../contract/client.ts'
 import { CREATE_INGEST_KEY } from '../../contract/ingest-keys.ts'
+import { DEFINE_METRIC } from '../../contract/metrics.ts'
 import { CREATE_PARTNER, UPDATE_PARTNER } from '../../contract/partners.ts'
 import { counted } from '../../metering/counted.ts'
 import { grouped } from '../../metering/grouped.ts'
@@ -9,7 +10,7 @@ import { call } from '../http-client.ts'
 import type { SecretFile } from '../secret-file.ts'
 import { type Plan, stepsOf } from './plan.ts'
 import type { PartnerEntry } from './schema.ts'
-import type { KeyStep, PartnerReference, PartnerStep, ProjectStep, Step } from './steps.ts'
+import type { KeyStep, MetricStep, PartnerReference, PartnerStep, ProjectStep, Step } from './steps.ts'
 
 /** What became of a step: it is done, or the service rejected it. */
 export type Outcome = { readonly step: Step; readonly id: string | null; readonly error: { readonly code: string; readonly message: string } | null }
@@ -23,12 +24,13 @@ interface Run {
 }
 
 /**
- * Does the steps of a plan, in order: partners, the projects of all of them, ingest keys. Each secret is on the disk before the next step.
- * A rejected project does not stop the others; anything else does, and then a new plan of the same file has the rest. Throws CliError.
+ * Does the steps of a plan, in order: metrics, partners, the projects of all of them, ingest keys. Each secret is on the disk before the next step.
+ * A rejected metric or project does not stop the others; anything else does, and then a new plan of the same file has the rest. Throws CliError.
  */
 export async function applyPlan(plan: Plan, { endpoint, secrets, outcomes }: Run): Promise<void> {
   const createdIds = new Map<PartnerEntry, string>()
   try {
+    for (const step of plan.metrics) outcomes.push(await applyMetric(endpoint, step))
     for (const step of plan.partners) outcomes.push(await applyPartner(endpoint, step, createdIds, secrets))
     for (let first = 0; first < plan.projects.length; first += PROJECTS_PER_BATCH_MAX)
       outcomes.push(...(await applyProjects(endpoint, plan.projects.slice(first, first + PROJECTS_PER_BATCH_MAX), createdIds)))
@@ -37,6 +39,20 @@ export async function applyPlan(plan: Plan, { endpoint, secrets, outcomes }: Run
     throw error instanceof CliError ? stopped(error, outcomes.length, stepsOf(plan)) : error
   }
 }
+
+/** A change that the service does not allow is an outcome, so that the rest of the file is applied. */
+async function applyMetric(endpoint: Endpoint, step: MetricStep): Promise<Outcome> {
+  const { name, ...body } = step.wanted
+  try {
+    await call(endpoint, DEFINE_METRIC, { params: { name }, body })
+    return { step, id: name, error: null }
+  } catch (error) {
+    if (error instanceof CliError && error.code === REJECTED) return { step, id: name, error: { code: REJECTED, message: error.message } }
+    throw error
+  }
+}
+
+const REJECTED = 'METRIC_FIXED'
 
 async function applyPartner(endpoint: Endpoint, step: PartnerStep, createdIds: Map<PartnerEntry, string>, secrets: SecretFile | undefined): Promise<Outcome> {
   const { wanted, settings } = step
@@ -82,7 +98,7 @@ export function stepsDone(done: number, all: number): string {
 /** A creation whose answer did not arrive may have happened: then its secret is lost. */
 function stopped(error: CliError, done: number, steps: readonly Step[]): CliError {
   const step = steps[done]
-  const isUncertain = error.retryable && step !== undefined && step.kind !== 'project' && step.action === 'create'
+  const isUncertain = error.retryable && step !== undefined && step.kind !== 'project' && step.kind !== 'metric' && step.action === 'create'
   const lost = isUncertain ? ` If the next plan finds "${step.name}" created, its secret is lost: rotate or revoke it.` : ''
   return new CliError(`${error.message} ${stepsDone(done, steps.length)}`, error.exitCode, {
     ...error,

@@ -2,7 +2,7 @@ import type { Outcome } from './apply.ts'
 import { type Plan, stepsOf } from './plan.ts'
 import type { Skipped, Step } from './steps.ts'
 
-const KIND_NAMES: Readonly<Record<Step['kind'], string>> = { partner: 'partner', project: 'project', ingest_key: 'ingest key' }
+const KIND_NAMES: Readonly<Record<Step['kind'], string>> = { metric: 'metric', partner: 'partner', project: 'project', ingest_key: 'ingest key' }
 const NAMES_SHOWN_MAX = 5
 
 /** A step for programs. */
@@ -36,7 +36,7 @@ export function lineOfSkipped({ kind, name, reason }: Skipped): string {
 /** What became of a step, for people. */
 export function lineOfOutcome({ step, id, error }: Outcome): string {
   if (error !== null) return `rejected: ${headOf(step)}: ${error.message} (${error.code})`
-  return `${step.action === 'create' ? 'created' : 'changed'}: ${headOf(step)}${step.kind === 'project' || id === null ? '' : ` (${id})`}`
+  return `${step.action === 'create' ? 'created' : 'changed'}: ${headOf(step)}${step.kind === 'project' || step.kind === 'metric' || id === null ? '' : ` (${id})`}`
 }
 
 function linesOfStep(step: Step): string[] {
@@ -51,6 +51,7 @@ function headOf(step: Step): string {
 
 function linesOfRest({ notInFile }: Plan): string[] {
   const kinds = [
+    ['metric', notInFile.metrics],
     ['partner', notInFile.partners],
     ['project', notInFile.projects],
     ['ingest_key', notInFile.ingest_keys],

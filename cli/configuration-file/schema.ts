@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { InstanceTypeField, MonthText, Name, RegionField, Status } from '../../contract/fields.ts'
 import { PARTNER_MODES } from '../../contract/lists.ts'
+import { MetricFields, MetricNameField } from '../../contract/metrics.ts'
 import { isProjectId, isReservedProjectId } from '../../metering/event.ts'
 import { parseTimestamp } from '../../metering/timestamp.ts'
 
@@ -49,9 +50,12 @@ const KeyEntry = z.strictObject({
 })
 export type KeyEntry = z.output<typeof KeyEntry>
 
+const MetricEntry = z.strictObject({ name: MetricNameField, ...MetricFields })
+export type MetricEntry = z.output<typeof MetricEntry>
+
 export const ConfigurationFile = z
-  .strictObject({ partners: z.array(PartnerEntry).default([]), ingest_keys: z.array(KeyEntry).default([]) })
-  .superRefine(({ partners, ingest_keys }, context) => {
+  .strictObject({ metrics: z.array(MetricEntry).default([]), partners: z.array(PartnerEntry).default([]), ingest_keys: z.array(KeyEntry).default([]) })
+  .superRefine(({ metrics, partners, ingest_keys }, context) => {
     const report = (path: PropertyKey[], message: string) => context.addIssue({ code: 'custom', path, message })
     const partnerNames = new Seen()
     const projectIds = new Seen()
@@ -66,6 +70,8 @@ export const ConfigurationFile = z
           report([...place, 'projects', at, 'name'], 'is that of an earlier project of the same partner')
       }
     }
+    const metricNames = new Seen()
+    for (const [index, { name }] of metrics.entries()) if (metricNames.has(name)) report(['metrics', index, 'name'], 'is that of an earlier metric')
     const keyNames = new Seen()
     for (const [index, { name }] of ingest_keys.entries()) if (keyNames.has(name)) report(['ingest_keys', index, 'name'], 'is that of an earlier ingest key')
   })
@@ -74,7 +80,7 @@ export type ConfigurationFile = z.output<typeof ConfigurationFile>
 /** The keys that are allowed where an unknown one was found. */
 export function allowedKeysAt(path: readonly PropertyKey[]): readonly string[] {
   const names = path.filter((each) => typeof each === 'string').join('.')
-  const schema = { partners: PartnerEntry, 'partners.projects': ProjectEntry, ingest_keys: KeyEntry }[names] ?? ConfigurationFile
+  const schema = { metrics: MetricEntry, partners: PartnerEntry, 'partners.projects': ProjectEntry, ingest_keys: KeyEntry }[names] ?? ConfigurationFile
   return Object.keys(schema.shape)
 }
 

@@ -1,4 +1,4 @@
-import type { KeyEntry, PartnerEntry, ProjectEntry } from './schema.ts'
+import type { KeyEntry, MetricEntry, PartnerEntry, ProjectEntry } from './schema.ts'
 
 export interface Change {
   readonly field: string
@@ -17,6 +17,11 @@ interface StepFields {
 
 /** A partner: by its id, or by its name if a step before creates it. */
 export type PartnerReference = { readonly id: string } | { readonly created: PartnerEntry }
+
+export interface MetricStep extends StepFields {
+  readonly kind: 'metric'
+  readonly wanted: MetricEntry
+}
 
 export interface PartnerStep extends StepFields {
   readonly kind: 'partner'
@@ -38,7 +43,7 @@ export interface KeyStep extends StepFields {
   readonly partners: readonly PartnerReference[]
 }
 
-export type Step = PartnerStep | ProjectStep | KeyStep
+export type Step = MetricStep | PartnerStep | ProjectStep | KeyStep
 
 export interface Skipped {
   readonly kind: Step['kind']

@@ -1,6 +1,6 @@
 import { stringify } from 'smol-toml'
-import type { ConfigurationFile, KeyEntry, PartnerEntry, ProjectEntry } from './schema.ts'
-import { groupedBy, type IngestKey, type Partner, type Project, type ServiceState } from './service-state.ts'
+import type { ConfigurationFile, KeyEntry, MetricEntry, PartnerEntry, ProjectEntry } from './schema.ts'
+import { groupedBy, type IngestKey, type Metric, type Partner, type Project, type ServiceState } from './service-state.ts'
 
 export interface WrittenFile {
   readonly document: ConfigurationFile
@@ -10,12 +10,13 @@ export interface WrittenFile {
 }
 
 /** The state of the service as a file, always in the same order, so that two exports can be compared. It contains no secret. */
-export function writeConfigurationFile({ partners, projects, ingestKeys }: ServiceState, url: string): WrittenFile {
+export function writeConfigurationFile({ metrics, partners, projects, ingestKeys }: ServiceState, url: string): WrittenFile {
   const isUnique = uniqueIn(partners.map(({ name }) => name))
   const nameOf = new Map(partners.map(({ id, name }) => [id, isUnique(name) ? name : id]))
   const projectsOf = groupedBy(projects, ({ partner_id }) => partner_id)
   const named = new Map(ingestKeys.toReversed().map((key) => [key.name, key]))
   const document = {
+    metrics: metrics.filter(({ documented }) => !documented).map(metricEntry),
     partners: partners.toSorted(byNameAndId).map((partner) => partnerEntry(partner, projectsOf.get(partner.id) ?? [], isUnique(partner.name))),
     ingest_keys: [...named.values()].toSorted(byNameAndId).map((key) => keyEntry(key, nameOf)),
   }
@@ -29,9 +30,13 @@ export function writeConfigurationFile({ partners, projects, ingestKeys }: Servi
   }
 }
 
-function withoutEmptyLists({ partners, ingest_keys }: ConfigurationFile) {
+function withoutEmptyLists({ metrics, partners, ingest_keys }: ConfigurationFile) {
   const shown = partners.map(({ projects, ...partner }) => (projects.length === 0 ? partner : { ...partner, projects }))
-  return { ...(shown.length === 0 ? {} : { partners: shown }), ...(ingest_keys.length === 0 ? {} : { ingest_keys }) }
+  return {
+    ...(metrics.length === 0 ? {} : { metrics }),
+    ...(shown.length === 0 ? {} : { partners: shown }),
+    ...(ingest_keys.length === 0 ? {} : { ingest_keys }),
+  }
 }
 
 function headOf(url: string): string[] {
@@ -40,6 +45,10 @@ function headOf(url: string): string[] {
     '# "meterline config plan <file>" shows what would change, and "meterline config apply <file>" changes it.',
     '# What is left out here is not changed there; nothing is removed. The file contains no secret.',
   ]
+}
+
+function metricEntry({ name, kind, unit, description, display }: Metric): MetricEntry {
+  return { name, kind, unit, description, ...(display === name ? {} : { display }) }
 }
 
 function partnerEntry({ id, name, mode, billing_from, disabled_at }: Partner, projects: readonly Project[], hasUniqueName: boolean): PartnerEntry {

@@ -1,4 +1,4 @@
-import { isMetricName, METRIC_NAMES } from '../../metering/metrics.ts'
+import { METRIC_NAME_PATTERN, METRIC_NAMES } from '../../metering/metrics.ts'
 import { didYouMean } from '../../metering/nearest-name.ts'
 import { CliError, usageError } from '../errors.ts'
 
@@ -20,8 +20,11 @@ export function readSources({ map = [], set = [] }: { map?: readonly string[] | 
   if (both !== undefined) throw usageError(`${both} is given by --map and by --set.`, 'Leave one of them out.')
   if (sources.constants.event_id !== undefined) throw usageError('--set event_id would give all rows one id.', 'Leave it out: rows without an id get one.')
   const { metric } = sources.constants
-  if (metric !== undefined && !isMetricName(metric))
-    throw usageError(`--set metric=${metric} is no metric.${didYouMean(metric, METRIC_NAMES)}`, `Metrics are ${METRIC_NAMES.join(', ')}.`)
+  if (metric !== undefined && !METRIC_NAME_PATTERN.test(metric))
+    throw usageError(
+      `--set metric=${metric} is no metric.${didYouMean(metric, METRIC_NAMES)}`,
+      `Metrics are ${METRIC_NAMES.join(', ')}, and those that are defined.`,
+    )
   return sources
 }
 

@@ -45,7 +45,7 @@ export const METRICS_OF_STATEMENT = METRIC_NAMES.map((metric) => describeMetric(
 
 function describeMetric(of: 'project' | 'partnership', metric: MetricName, name: string): MetricOfAnswer {
   const { kind, unit } = METRICS[metric]
-  return { name, kind, unit, how_it_adds_up: ruleOf(of, metric) }
+  return { name, kind, unit, how_it_adds_up: ruleOf(of, { metric, kind }) }
 }
 
 function numbersAsText(value: unknown): unknown {

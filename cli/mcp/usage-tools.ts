@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { EXPLAIN_OWN_USAGE, EXPLAIN_USAGE, METRIC_BY_NAME } from '../../contract/explain.ts'
+import { EXPLAIN_OWN_USAGE, EXPLAIN_USAGE } from '../../contract/explain.ts'
 import type { RequestInput } from '../../contract/operation.ts'
 import { PAGE_ROWS_MAX } from '../../contract/pages.ts'
 import { LIST_PARTNER_PROJECTS } from '../../contract/partner-projects.ts'
@@ -71,7 +71,7 @@ export const explain = defineTool({
   description: 'Why a usage figure is what it is: its rule, the number of its events, what contributed most, and what arrived late.',
   kinds: ['partner', 'admin'],
   input: z.strictObject({
-    metric: z.enum([...METRIC_BY_NAME.keys()]),
+    metric: z.string().describe('The name that events use, or the one in a usage summary.'),
     ...PERIOD,
     project_id: z.string().optional().describe('Explain a figure of this project instead of one of the partnership.'),
     partner_id: PARTNER_OF_ADMIN,

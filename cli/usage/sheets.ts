@@ -2,7 +2,7 @@ import { dailyName, partnershipName, projectSummaryName } from '../../contract/f
 import type { AnswerOf } from '../../contract/operation.ts'
 import type { LIST_PARTNER_PROJECTS } from '../../contract/partner-projects.ts'
 import type { GET_PARTNERSHIP_USAGE, GET_PROJECT_USAGE } from '../../contract/usage.ts'
-import { METRIC_NAMES, METRICS, type MetricName } from '../../metering/metrics.ts'
+import { METRIC_NAMES, METRICS, type MeasuredMetric, type MetricName } from '../../metering/metrics.ts'
 import { sparkline } from './sparkline.ts'
 
 /** Usage of a project or a partnership, under one name for each metric. Quantities are texts with all their digits. */
@@ -11,11 +11,19 @@ export interface Figures {
   readonly period: { readonly start: string; readonly end: string }
   readonly as_of: string | null
   readonly billing_status: string
-  readonly days: readonly { readonly day: string; readonly values: Readonly<Record<MetricName, string>> }[]
-  readonly totals?: Readonly<Record<MetricName, string>>
+  /** The documented metrics, then the defined ones that have usage. */
+  readonly metrics: readonly MeasuredMetric[]
+  readonly days: readonly { readonly day: string; readonly values: Values }[]
+  readonly totals?: Values
   /** The day of each peak, where it was reached. */
-  readonly peakDays?: Readonly<Partial<Record<MetricName, string>>>
+  readonly peakDays?: Readonly<Partial<Record<string, string>>>
 }
+
+/** By metric; one that is missing had no usage. */
+type Values = Readonly<Record<string, string>>
+
+/** `metrics` of an answer. */
+type Defined = AnswerOf<typeof GET_PROJECT_USAGE>['metrics']
 
 /** Rows and columns, before they are printed as a table or as CSV. */
 export interface Sheet {
@@ -38,71 +46,85 @@ interface Row {
   readonly peaks?: readonly string[]
 }
 
-export function figuresOfPartnership({ partnership, summary, daily_usage = [], peak_days, ...rest }: AnswerOf<typeof GET_PARTNERSHIP_USAGE>): Figures {
-  const peakDays = Object.fromEntries(
-    METRIC_NAMES.map((metric) => [metric, (peak_days as Record<string, string | null> | undefined)?.[partnershipName(metric)] ?? undefined]),
-  )
-  return {
-    ...rest,
-    subject: partnership.name,
-    totals: valuesOf(summary, partnershipName),
-    days: daily_usage.map((each) => ({ day: each.usage_date, values: valuesOf(each, partnershipName) })),
-    peakDays: peakDays as Partial<Record<MetricName, string>>,
-  }
+export function figuresOfPartnership(answer: AnswerOf<typeof GET_PARTNERSHIP_USAGE>): Figures {
+  const { partnership, summary, metrics: defined, daily_usage = [], peak_days, ...rest } = answer
+  const totals = valuesOf(summary, partnershipName, defined)
+  const days = daily_usage.map((each) => ({ day: each.usage_date, values: valuesOf(each, partnershipName, each.metrics) }))
+  const documented = METRIC_NAMES.map((metric) => [metric, (peak_days as Record<string, string | null> | undefined)?.[partnershipName(metric)] ?? undefined])
+  const peakDays = { ...Object.fromEntries(documented), ...peakDaysOf(measuredIn(defined), totals, days) }
+  return { ...rest, subject: partnership.name, metrics: allMetrics(defined), totals, days, peakDays }
 }
 
-export function figuresOfProject({ project, summary, daily_usage, ...rest }: AnswerOf<typeof GET_PROJECT_USAGE>): Figures {
-  const totals = valuesOf(summary, projectSummaryName)
-  const days = daily_usage.map((each) => ({ day: each.usage_date, values: valuesOf(each, dailyName) }))
-  // A project's peak is its greatest day, and the first one on ties.
-  const peaks = METRIC_NAMES.filter((metric) => METRICS[metric].kind === 'peak' && totals[metric] !== '0')
-  const peakDays = Object.fromEntries(peaks.map((metric) => [metric, days.find(({ values }) => values[metric] === totals[metric])?.day]))
+export function figuresOfProject({ project, summary, metrics: defined, daily_usage, ...rest }: AnswerOf<typeof GET_PROJECT_USAGE>): Figures {
+  const metrics = allMetrics(defined)
+  const totals = valuesOf(summary, projectSummaryName, defined)
+  const days = daily_usage.map((each) => ({ day: each.usage_date, values: valuesOf(each, dailyName, each.metrics) }))
   const subject = project.status === 'active' ? project.name : `${project.name} (${project.status})`
-  return { ...rest, subject, totals, days, peakDays: peakDays as Partial<Record<MetricName, string>> }
+  return { ...rest, subject, metrics, totals, days, peakDays: peakDaysOf(metrics, totals, days) }
+}
+
+const DOCUMENTED: readonly MeasuredMetric[] = METRIC_NAMES.map((metric) => ({ metric, ...METRICS[metric] }))
+
+function allMetrics(defined: Defined): MeasuredMetric[] {
+  return [...DOCUMENTED, ...measuredIn(defined)]
+}
+
+function measuredIn(defined: Defined = {}): MeasuredMetric[] {
+  return Object.entries(defined).map(([metric, { kind, unit }]) => ({ metric, kind, unit }))
+}
+
+/** A peak is reached on the greatest day, and on the first one on ties. */
+function peakDaysOf(metrics: readonly MeasuredMetric[], totals: Values, days: Figures['days']): Partial<Record<string, string>> {
+  const peaks = metrics.filter(({ metric, kind }) => kind === 'peak' && (totals[metric] ?? '0') !== '0')
+  return Object.fromEntries(peaks.map(({ metric }) => [metric, days.find(({ values }) => values[metric] === totals[metric])?.day]))
 }
 
 /** A row for each metric, with how it adds up and a line of its days. */
-export function byMetric({ totals, days, peakDays, period }: Figures): Sheet {
+export function byMetric({ metrics, totals, days, peakDays, period }: Figures): Sheet {
   const dates = datesBetween(period.start.slice(0, 10), period.end.slice(0, 10))
-  const chart = (metric: MetricName) => sparkline(dates.map((date) => Number(days.find(({ day }) => day === date)?.values[metric] ?? 0)))
+  const chart = (metric: string) => sparkline(dates.map((date) => Number(days.find(({ day }) => day === date)?.values[metric] ?? 0)))
   return {
     columns: [text('metric'), text('adds up as'), text('unit'), number('usage'), text('peak day'), { ...text('days'), holds: 'chart' }],
-    rows: METRIC_NAMES.map((metric) => {
-      const { kind, unit } = METRICS[metric]
-      return { cells: [metric, kind === 'peak' ? 'peak' : 'sum', unit, totals?.[metric] ?? '0', peakDays?.[metric] ?? '', chart(metric)] }
-    }),
+    rows: metrics.map(({ metric, kind, unit }) => ({
+      cells: [metric, ADDS_UP_AS[kind], unit, totals?.[metric] ?? '0', peakDays?.[metric] ?? '', chart(metric)],
+    })),
   }
 }
 
+const ADDS_UP_AS: Readonly<Record<MeasuredMetric['kind'], string>> = { peak: 'peak', cumulative: 'sum', count: 'count' }
+
 /** A row for each day with usage. */
-export function byDay({ days, peakDays }: Figures): Sheet {
+export function byDay({ metrics, days, peakDays }: Figures): Sheet {
+  const names = metrics.map(({ metric }) => metric)
   return {
-    columns: [text('day'), ...metricColumns(days)],
+    columns: [text('day'), ...metricColumns(names, days)],
     rows: days.map(({ day, values }) => ({
-      cells: [day, ...METRIC_NAMES.map((metric) => values[metric])],
-      peaks: METRIC_NAMES.filter((metric) => peakDays?.[metric] === day),
+      cells: [day, ...names.map((metric) => values[metric] ?? '0')],
+      peaks: names.filter((metric) => peakDays?.[metric] === day),
     })),
   }
 }
 
 /** A row for each project; a deleted one has the day of its deletion. */
 export function byProject(projects: AnswerOf<typeof LIST_PARTNER_PROJECTS>['projects']): Sheet {
-  const all = projects.map((each) => ({ ...each, values: valuesOf(each.summary, projectSummaryName) }))
+  const all = projects.map((each) => ({ ...each, values: valuesOf(each.summary, projectSummaryName, each.metrics) }))
+  const names = [...METRIC_NAMES, ...new Set(projects.flatMap(({ metrics = {} }) => Object.keys(metrics)))]
   return {
-    columns: [text('project'), { ...text('name'), isFlexible: true }, text('status'), text('deleted'), ...metricColumns(all)],
+    columns: [text('project'), { ...text('name'), isFlexible: true }, text('status'), text('deleted'), ...metricColumns(names, all)],
     rows: all.map(({ id, name, status, deleted_at, values }) => ({
-      cells: [id, name, status, deleted_at?.slice(0, 10) ?? '', ...METRIC_NAMES.map((metric) => values[metric])],
+      cells: [id, name, status, deleted_at?.slice(0, 10) ?? '', ...names.map((metric) => values[metric] ?? '0')],
     })),
   }
 }
 
-function valuesOf(quantities: object, nameOf: (metric: MetricName) => string): Record<MetricName, string> {
+function valuesOf(quantities: object, nameOf: (metric: MetricName) => string, defined: Defined = {}): Values {
   const values = quantities as Record<string, { readonly text: string }>
-  return Object.fromEntries(METRIC_NAMES.map((metric) => [metric, values[nameOf(metric)]?.text ?? '0'])) as Record<MetricName, string>
+  const documented = METRIC_NAMES.map((metric) => [metric, values[nameOf(metric)]?.text ?? '0'])
+  return Object.fromEntries([...documented, ...Object.entries(defined).map(([metric, { value }]) => [metric, value.text])])
 }
 
-function metricColumns(rows: readonly { readonly values: Readonly<Record<MetricName, string>> }[]): Column[] {
-  return METRIC_NAMES.map((metric) => ({ ...number(metric), isEmpty: rows.every(({ values }) => values[metric] === '0') }))
+function metricColumns(names: readonly string[], rows: readonly { readonly values: Values }[]): Column[] {
+  return names.map((metric) => ({ ...number(metric), isEmpty: rows.every(({ values }) => (values[metric] ?? '0') === '0') }))
 }
 
 function text(name: string): Column {

@@ -44,7 +44,7 @@ export function TotalsTable({ statement: { statement, totals, adjustments } }: {
 function MetricTitle({ metric, kind }: Pick<StatementTotal, 'metric' | 'kind'>) {
   return (
     <span>
-      {titleOf(metric)} <code>{metric}</code> <span class="hint">{kind === 'peak' ? 'peak' : 'sum'}</span>
+      {titleOf(metric)} <code>{metric}</code> <span class="hint">{kind === 'cumulative' ? 'sum' : kind}</span>
     </span>
   )
 }

@@ -1,4 +1,3 @@
-import { METRICS } from '../../metering/metrics.ts'
 import { counted, exactWithUnit, withUnit } from '../numbers/show-quantity.ts'
 import type { Figure } from './figures.ts'
 import { LevelMarks } from './level-marks.tsx'
@@ -11,11 +10,11 @@ interface CardOutlookProps {
 
 /** What a month may become, beside its total: the projection, and the levels of the thresholds of the metric. */
 export function CardOutlook({ figure, outlook }: CardOutlookProps) {
-  const { metric } = figure
+  const { metric, unit } = figure
   const projected = outlook.projectedOf(metric)
   return (
     <>
-      {projected === undefined ? null : <ProjectedTotal projected={projected} unit={METRICS[metric].unit} />}
+      {projected === undefined ? null : <ProjectedTotal projected={projected} unit={unit} />}
       {outlook.thresholds
         .filter((threshold) => threshold.metric === metric)
         .map((threshold) => (

@@ -1,13 +1,12 @@
 import type { CONTRIBUTORS_MAX, EXPLAIN_OWN_USAGE, EXPLAIN_USAGE } from '../../contract/explain.ts'
 import type { AnswerOf } from '../../contract/operation.ts'
-import type { MetricName } from '../../metering/metrics.ts'
 import { address } from '../address/address.ts'
 import { type Period, periodParameters } from '../address/period.ts'
 import { linkOfSubject, type Subject } from '../address/subject.ts'
 import { call } from '../calls/call.ts'
 import type { AsText } from '../calls/numbers-as-text.ts'
 import { useAnswer } from '../calls/use-answer.ts'
-import { METRIC_TITLES } from '../numbers/metric-titles.ts'
+import { titleOf } from '../numbers/metric-titles.ts'
 import { counted, exactWithUnit } from '../numbers/show-quantity.ts'
 import { showDay, showTime } from '../numbers/show-time.ts'
 import { Dialog } from '../parts/dialog.tsx'
@@ -20,7 +19,7 @@ type Explained = AsText<AnswerOf<typeof EXPLAIN_OWN_USAGE>>
 interface ExplanationProps {
   readonly subject: Subject
   readonly projectId?: string
-  readonly metric: MetricName
+  readonly metric: string
   readonly period: Period
   readonly onClose: () => void
 }
@@ -31,7 +30,7 @@ export function Explanation({ subject, projectId, metric, period, onClose }: Exp
   const key = `explain ${subject.partnerId} ${projectId ?? ''} ${metric} ${period.first} ${period.last}`
   const answer = useAnswer(key, (signal) => readExplanation({ subject, projectId, metric, period }, signal))
   return (
-    <Dialog heading={`${METRIC_TITLES[metric]}, ${span}`} onClose={onClose}>
+    <Dialog heading={`${titleOf(metric)}, ${span}`} onClose={onClose}>
       <ShownAnswer answer={answer} what="explanation">
         {(explained) => <Explained explained={explained} subject={subject} />}
       </ShownAnswer>
@@ -42,7 +41,7 @@ export function Explanation({ subject, projectId, metric, period, onClose }: Exp
 interface ExplainedFigure {
   readonly subject: Subject
   readonly projectId: string | undefined
-  readonly metric: MetricName
+  readonly metric: string
   readonly period: Period
 }
 

@@ -1,15 +1,14 @@
 import type { AnswerOf } from '../../contract/operation.ts'
 import type { GET_PARTNERSHIP_USAGE, GET_PROJECT_USAGE } from '../../contract/usage.ts'
 import { compareDecimals } from '../../metering/exact-decimal.ts'
-import { METRIC_NAMES, METRICS, type MetricName } from '../../metering/metrics.ts'
+import { METRIC_NAMES, METRICS, type MeasuredMetric } from '../../metering/metrics.ts'
 import type { AsText } from '../calls/numbers-as-text.ts'
 
 export type PartnershipUsage = AsText<AnswerOf<typeof GET_PARTNERSHIP_USAGE>>
 export type ProjectUsage = AsText<AnswerOf<typeof GET_PROJECT_USAGE>>
 
 /** A metric in a period: quantities are texts with all their digits. */
-export interface Figure {
-  readonly metric: MetricName
+export interface Figure extends MeasuredMetric {
   readonly total: string
   /** By day; days without events are left out. */
   readonly days: ReadonlyMap<string, string>
@@ -17,19 +16,36 @@ export interface Figure {
   readonly peakDay: string | undefined
 }
 
-export function figuresOfPartnership({ summary, daily_usage = [], peak_days }: PartnershipUsage): Figure[] {
-  return METRIC_NAMES.map((metric) => {
+/** The documented metrics, then those that operators have defined and that have usage. */
+export function figuresOfPartnership({ summary, daily_usage = [], peak_days, metrics }: PartnershipUsage): Figure[] {
+  const documented = METRIC_NAMES.map((metric) => {
     const name = METRICS[metric].partnershipName
     const days = new Map(daily_usage.map((day) => [day.usage_date, day[name]]))
-    return { metric, total: summary[name], days, peakDay: (peak_days as Record<string, string | null> | undefined)?.[name] ?? undefined }
+    const peakDay = (peak_days as Record<string, string | null> | undefined)?.[name] ?? undefined
+    return { metric, kind: METRICS[metric].kind, unit: METRICS[metric].unit, total: summary[name], days, peakDay }
   })
+  return [...documented, ...figuresOfDefined(metrics, daily_usage)]
 }
 
-export function figuresOfProject({ summary, daily_usage }: ProjectUsage): Figure[] {
-  return METRIC_NAMES.map((metric) => {
+export function figuresOfProject({ summary, daily_usage, metrics }: ProjectUsage): Figure[] {
+  const documented = METRIC_NAMES.map((metric) => {
     const days = new Map(daily_usage.map((day) => [day.usage_date, day[metric]]))
     const total = summary[METRICS[metric].projectSummaryName]
-    return { metric, total, days, peakDay: METRICS[metric].kind === 'peak' ? dayOf(days, total) : undefined }
+    const { kind, unit } = METRICS[metric]
+    return { metric, kind, unit, total, days, peakDay: kind === 'peak' ? dayOf(days, total) : undefined }
+  })
+  return [...documented, ...figuresOfDefined(metrics, daily_usage)]
+}
+
+function figuresOfDefined(
+  metrics: ProjectUsage['metrics'] = {},
+  daily: readonly Pick<ProjectUsage['daily_usage'][number], 'usage_date' | 'metrics'>[],
+): Figure[] {
+  return Object.entries(metrics).map(([metric, { value: total, kind, unit }]) => {
+    const days = new Map(
+      daily.flatMap(({ usage_date, metrics: ofDay = {} }) => (ofDay[metric] === undefined ? [] : [[usage_date, ofDay[metric].value] as const])),
+    )
+    return { metric, kind, unit, total, days, peakDay: kind === 'peak' ? dayOf(days, total) : undefined }
   })
 }
 

@@ -1,7 +1,6 @@
 import { addDecimals, compareDecimals, subtractDecimals } from '../../metering/exact-decimal.ts'
-import { METRICS } from '../../metering/metrics.ts'
 import { valueOfLevel } from '../automation/thresholds/value-of-level.ts'
-import { METRIC_TITLES } from '../numbers/metric-titles.ts'
+import { titleOf } from '../numbers/metric-titles.ts'
 import { exactWithUnit } from '../numbers/show-quantity.ts'
 import { showDay } from '../numbers/show-time.ts'
 import type { Figure } from './figures.ts'
@@ -20,8 +19,7 @@ const MARK_WIDTH = 0.6
 
 /** How much of each level of a threshold is used. Only what is drawn goes through a double. */
 export function LevelMarks({ threshold, figure }: LevelMarksProps) {
-  const { metric, total } = figure
-  const { unit } = METRICS[metric]
+  const { metric, unit, total } = figure
   const levels = threshold.levels
     .map((level) => ({ name: level.name, value: valueOfLevel(level, threshold.budget) }))
     .sort((left, right) => compareDecimals(left.value, right.value))
@@ -29,7 +27,7 @@ export function LevelMarks({ threshold, figure }: LevelMarksProps) {
   const widthOf = (value: string) => (greatest === 0 ? WIDTH : (Number(value) / greatest) * WIDTH)
   return (
     <div class="level-marks" data-threshold={metric}>
-      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" role="img" aria-label={`Threshold of ${METRIC_TITLES[metric]}`}>
+      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" role="img" aria-label={`Threshold of ${titleOf(metric)}`}>
         <rect class="track" x={0} width={WIDTH} {...TRACK} />
         <rect class="used" x={0} width={widthOf(total)} {...TRACK} />
         {levels.map(({ name, value }) => (
@@ -49,18 +47,18 @@ export function LevelMarks({ threshold, figure }: LevelMarksProps) {
 
 /** A level is reached when usage is equal to it or greater. */
 function stateOf(figure: Figure, value: string): string {
-  const { metric, total } = figure
-  if (compareDecimals(total, value) < 0) return `${exactWithUnit(subtractDecimals(value, total), METRICS[metric].unit)} left`
+  const { unit, total } = figure
+  if (compareDecimals(total, value) < 0) return `${exactWithUnit(subtractDecimals(value, total), unit)} left`
   const day = dayReached(figure, value)
   return day === undefined ? 'reached' : `reached on ${showDay(day)}`
 }
 
 /** A sum grows from day to day; a peak is reached on the first day that is as great. */
-function dayReached({ metric, days }: Figure, value: string): string | undefined {
+function dayReached({ kind, days }: Figure, value: string): string | undefined {
   let sum = '0'
   for (const [day, used] of [...days].sort(([left], [right]) => (left < right ? -1 : 1))) {
     sum = addDecimals(sum, used)
-    if (compareDecimals(METRICS[metric].kind === 'peak' ? used : sum, value) >= 0) return day
+    if (compareDecimals(kind === 'peak' ? used : sum, value) >= 0) return day
   }
   return undefined
 }

@@ -1,10 +1,9 @@
 import { useState } from 'preact/hooks'
 import { compareDecimals } from '../../metering/exact-decimal.ts'
 import { ruleOf } from '../../metering/metric-rules.ts'
-import { METRICS } from '../../metering/metrics.ts'
 import { addDays, daysBetween, daysOf, type Period, periodOfMonth } from '../address/period.ts'
 import { type Bar, Bars } from '../charts/bars.tsx'
-import { METRIC_TITLES } from '../numbers/metric-titles.ts'
+import { titleOf } from '../numbers/metric-titles.ts'
 import { exactWithUnit, withUnit } from '../numbers/show-quantity.ts'
 import { showDay, showMonth } from '../numbers/show-time.ts'
 import { CopyButton } from '../parts/copy-button.tsx'
@@ -24,30 +23,29 @@ interface MetricCardProps extends ShownUsage {
 
 /** A metric in a period: how it is billed, its total, its days as bars and as a table, and where it comes from. */
 export function MetricCard({ figure, earlier, outlook, ...shown }: MetricCardProps) {
-  const { metric, total, peakDay } = figure
-  const { kind, unit } = METRICS[metric]
+  const { metric, kind, unit, peakDay } = figure
   const [explained, setExplained] = useState<Period>()
   const bars = barsOf(figure, earlier, shown)
   const id = `metric-${metric}`
   return (
     <section class="card" aria-labelledby={id}>
       <header>
-        <h2 id={id}>{METRIC_TITLES[metric]}</h2>
+        <h2 id={id}>{titleOf(metric)}</h2>
         <code>{metric}</code>
-        <span class="kind">{kind === 'peak' ? 'Peak' : 'Sum'}</span>
+        <span class="kind">{KIND_TITLES[kind]}</span>
       </header>
-      <Total metric={metric} total={total} />
+      <Total {...figure} />
       <p class="compared">
         {earlier === undefined || !isUsed(earlier) ? null : `${nameOfPeriod(shown.before)}: ${withUnit(earlier.total, unit)}`}
         {peakDay === undefined ? null : <span class="peak">Peak on {showDay(peakDay)}</span>}
       </p>
       {outlook === undefined ? null : <CardOutlook figure={figure} outlook={outlook} />}
-      <Bars label={`${METRIC_TITLES[metric]} per day`} unit={unit} bars={bars} onChoose={(day) => setExplained({ first: day, last: day })} />
+      <Bars label={`${titleOf(metric)} per day`} unit={unit} bars={bars} onChoose={(day) => setExplained({ first: day, last: day })} />
       <details class="days">
         <summary>Days as a table</summary>
-        <DayTable bars={bars} unit={unit} caption={`${METRIC_TITLES[metric]} per day`} />
+        <DayTable bars={bars} unit={unit} caption={`${titleOf(metric)} per day`} />
       </details>
-      <p class="rule">{ruleOf(shown.of, metric)}</p>
+      <p class="rule">{ruleOf(shown.of, figure)}</p>
       <footer>
         <button type="button" onClick={() => setExplained(shown.period)}>
           Explain
@@ -58,6 +56,8 @@ export function MetricCard({ figure, earlier, outlook, ...shown }: MetricCardPro
     </section>
   )
 }
+
+const KIND_TITLES: Readonly<Record<Figure['kind'], string>> = { peak: 'Peak', cumulative: 'Sum', count: 'Count' }
 
 /** Not inside a page of another site: its readers have no credential of this service. */
 function CopyButtons(shown: ShownUsage) {
@@ -73,8 +73,7 @@ function CopyButtons(shown: ShownUsage) {
 }
 
 /** Short for the eye, with all digits below. */
-function Total({ metric, total }: Pick<Figure, 'metric' | 'total'>) {
-  const { unit } = METRICS[metric]
+function Total({ metric, unit, total }: Pick<Figure, 'metric' | 'unit' | 'total'>) {
   const [short, exact] = [withUnit(total, unit), exactWithUnit(total, unit)]
   if (short === exact)
     return (

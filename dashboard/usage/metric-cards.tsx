@@ -1,4 +1,4 @@
-import { METRIC_TITLES } from '../numbers/metric-titles.ts'
+import { titleOf } from '../numbers/metric-titles.ts'
 import { counted } from '../numbers/show-quantity.ts'
 import { type Figure, isUsed } from './figures.ts'
 import { MetricCard } from './metric-card.tsx'
@@ -31,7 +31,7 @@ export function MetricCards({ figures, earlier, outlook, ...shown }: MetricCards
           <ul>
             {unused.map(({ metric }) => (
               <li key={metric}>
-                {METRIC_TITLES[metric]} <code>{metric}</code>
+                {titleOf(metric)} <code>{metric}</code>
               </li>
             ))}
           </ul>

@@ -6,7 +6,7 @@ import type {
   GET_PROJECTION_OF_PARTNER,
   GET_PROJECTION_OF_PROJECT,
 } from '../../contract/usage-projection.ts'
-import { METRICS, type MetricName } from '../../metering/metrics.ts'
+import { isMetricName, METRICS } from '../../metering/metrics.ts'
 import type { Subject } from '../address/subject.ts'
 import { call } from '../calls/call.ts'
 import type { AsText } from '../calls/numbers-as-text.ts'
@@ -26,8 +26,8 @@ export interface OutlookOf {
 /** What the cards of a month show beside the totals. */
 export interface Outlook {
   readonly thresholds: readonly Threshold[]
-  /** Undefined for a month that is over, and before the first complete day. */
-  readonly projectedOf: (metric: MetricName) => Projected | undefined
+  /** Undefined for a month that is over, before the first complete day, and for a metric that is not a documented one. */
+  readonly projectedOf: (metric: string) => Projected | undefined
 }
 
 /** One call for the thresholds and one for the projection, whatever the number of cards; each only if the credential may make it. */
@@ -48,10 +48,10 @@ function readThresholds({ partnerId, asAdmin }: Subject, signal: AbortSignal): P
 async function readProjection({ subject, projectId }: OutlookOf, signal: AbortSignal): Promise<Outlook['projectedOf']> {
   if (projectId === undefined) {
     const projected = await readProjectionOfPartner(subject, signal)
-    return (metric) => projected[METRICS[metric].partnershipName] ?? undefined
+    return (metric) => (isMetricName(metric) ? (projected[METRICS[metric].partnershipName] ?? undefined) : undefined)
   }
   const projected = await readProjectionOfProject(subject, projectId, signal)
-  return (metric) => projected[METRICS[metric].projectSummaryName] ?? undefined
+  return (metric) => (isMetricName(metric) ? (projected[METRICS[metric].projectSummaryName] ?? undefined) : undefined)
 }
 
 async function readProjectionOfPartner({ partnerId, asAdmin }: Subject, signal: AbortSignal): Promise<Projection> {

@@ -97,7 +97,7 @@ class Emitter:
         self._core.add(increment)
 
     def gauge(
-        self, *, project_id: str, metric: PeakMetric, every_ms: int, read: Callable[[], Value]
+        self, *, project_id: str, metric: PeakMetric | str, every_ms: int, read: Callable[[], Value]
     ) -> Callable[[], None]:
         """
         Samples a level at the beginning of each slot of every_ms; slots begin at midnight UTC. `read` runs in a thread

@@ -18,6 +18,7 @@ CumulativeMetric = Literal[
     "function_calls",
     "ec2_compute",
 ]
+# The documented metrics. Operators define others, so an event may have any name.
 Metric = Union[PeakMetric, CumulativeMetric]
 
 # Not negative, at most 29 integer and 9 fraction digits. int, Decimal and text are exact; a float is written with
@@ -31,7 +32,7 @@ BODY_BYTES_MAX = 10 * 1024 * 1024
 
 class _Event(TypedDict):
     project_id: str
-    metric: Metric
+    metric: Union[Metric, str]
     value: Value
 
 
@@ -46,7 +47,7 @@ class UsageEvent(_Event, total=False):
 
 class _Increment(TypedDict):
     project_id: str
-    metric: CumulativeMetric
+    metric: Union[CumulativeMetric, str]
 
 
 class Increment(_Increment, total=False):

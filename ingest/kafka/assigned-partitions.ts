@@ -1,5 +1,6 @@
 import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
+import type { KnownMetrics } from '../event/known-metrics.ts'
 import type { Ingesting, IngestStats, LogStats, Readiness } from '../log/event-log.ts'
 import { KnownIdentities } from '../log/known-identities.ts'
 import { TOUCHED_PER_BATCH_MAX } from '../log/touched-days.ts'
@@ -16,6 +17,8 @@ export interface AssignedPartitionsOptions {
   readonly clickhouse: ClickHouse
   readonly topic: Topic
   readonly logger: Logger
+  /** Without it, only the documented metrics are counted. */
+  readonly metrics?: KnownMetrics | undefined
   readonly limits?: Partial<AssignedPartitionsLimits>
 }
 
@@ -42,10 +45,10 @@ const LIMITS: AssignedPartitionsLimits = {
  * Joins the consumer group and counts the events of the partitions that are assigned to this process. Throws StoreError,
  * KafkaUnavailable.
  */
-export async function openAssignedPartitions({ clickhouse, topic, logger, limits: given }: AssignedPartitionsOptions): Promise<AssignedPartitions> {
+export async function openAssignedPartitions({ clickhouse, topic, logger, metrics, limits: given }: AssignedPartitionsOptions): Promise<AssignedPartitions> {
   const limits = { ...LIMITS, ...given }
   const incarnation = await pinIncarnation(clickhouse, topic)
-  const partitions = new AssignedPartitions({ clickhouse, topic, logger, limits }, incarnation)
+  const partitions = new AssignedPartitions({ clickhouse, topic, logger, metrics, limits }, incarnation)
   await partitions.start()
   return partitions
 }
@@ -157,11 +160,11 @@ export class AssignedPartitions implements Ingesting {
   }
 
   async #openReader(partition: number): Promise<PartitionReader> {
-    const { clickhouse, topic, logger, limits } = this.#options
+    const { clickhouse, topic, logger, metrics, limits } = this.#options
     const lane = this.#lanes.get(partition) ?? (await this.#openLane())
     this.#lanes.set(partition, lane)
     const partitionLog = new PartitionLog({ clickhouse, lane, topic, incarnation: this.#incarnation, partition, identities: this.#identities, logger })
-    const reader = new PartitionReader({ partitionLog, groupReader: () => this.#groupReader ?? NO_GROUP, control: clickhouse.control, logger, limits })
+    const reader = new PartitionReader({ partitionLog, groupReader: () => this.#groupReader ?? NO_GROUP, control: clickhouse.control, metrics, logger, limits })
     this.#readers.set(partition, reader)
     return reader
   }

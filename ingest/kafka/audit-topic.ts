@@ -2,6 +2,7 @@ import { TOPIC_DIFFERENCES_MAX } from '../../contract/logs.ts'
 import type { UsageEvent } from '../../metering/event.ts'
 import { dayOf } from '../../metering/timestamp.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
+import type { KnownMetrics } from '../event/known-metrics.ts'
 import { identityOf } from '../event/pipeline.ts'
 import type { LogRecord } from '../log/detect-duplicates.ts'
 import { isIndexComplete } from '../log/identity-index.ts'
@@ -38,10 +39,12 @@ export interface TopicAudit {
  * Reads the topic again, from the earliest event that still exists to the last settled one, and compares each record with raw and with
  * the rejected events (P3). It repairs nothing. Throws StoreError, KafkaUnavailable.
  */
-export async function auditTopic(clickhouse: ClickHouse, topic: Topic): Promise<TopicAudit> {
+export async function auditTopic(clickhouse: ClickHouse, topic: Topic, metrics?: KnownMetrics): Promise<TopicAudit> {
+  // What is defined by now was defined when the settled records were read, or they were rejected.
+  await metrics?.refresh()
   const incarnation = await pinIncarnation(clickhouse, topic)
   const settled = await settledRanges(clickhouse, topic, incarnation)
-  const audits = settled.map((range, partition) => new PartitionAudit(clickhouse, incarnation, partition, range))
+  const audits = settled.map((range, partition) => new PartitionAudit(clickhouse, incarnation, partition, { range, metrics }))
   await topic.readAll(async (batch) => {
     await audits[batch.partition]?.compare(batch)
   })
@@ -84,11 +87,18 @@ class PartitionAudit {
   readonly range: LogRange
   readonly differences: TopicDifference[] = []
   readonly #clickhouse: ClickHouse
+  readonly #metrics: KnownMetrics | undefined
   readonly #partition: number
   readonly #partitions: number
 
-  constructor(clickhouse: ClickHouse, incarnation: Incarnation, partition: number, range: LogRange) {
+  constructor(
+    clickhouse: ClickHouse,
+    incarnation: Incarnation,
+    partition: number,
+    { range, metrics }: { readonly range: LogRange; readonly metrics: KnownMetrics | undefined },
+  ) {
     this.#clickhouse = clickhouse
+    this.#metrics = metrics
     this.#partition = partition
     this.#partitions = incarnation.partitions
     this.range = range
@@ -99,7 +109,7 @@ class PartitionAudit {
     const first = Math.max(batch.fetchedOffset, this.range.first)
     const through = Math.min(batch.through, this.range.through)
     if (through < first) return
-    const records = batch.records.map((record) => readRecord(record, this.log)).filter(({ offset }) => offset >= first && offset <= through)
+    const records = batch.records.map((record) => readRecord(record, this.log, this.#metrics)).filter(({ offset }) => offset >= first && offset <= through)
     this.recordsRead += records.length
     this.firstReceivedMs ??= records[0]?.receivedMs ?? null
     const stored = await readStoredRange(this.#clickhouse.reads, this.log, { first, through })

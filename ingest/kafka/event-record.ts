@@ -1,9 +1,11 @@
 import { isProjectId } from '../../metering/event.ts'
+import type { MetricKinds } from '../../metering/metrics.ts'
 import { isRejectReason } from '../../metering/rejection-reasons.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
 import type { Arrival } from '../event/arrival.ts'
 import { CLOUD_EVENT_ATTRIBUTES } from '../event/cloud-event.ts'
 import { decodeBinaryCloudEvent, decodeEvent } from '../event/decode-body.ts'
+import { isOfUnknownMetric, type KnownMetrics } from '../event/known-metrics.ts'
 import { identityOf, rejectArrival, type ValidatedEvent, validateEvent } from '../event/pipeline.ts'
 import type { LogRecord } from '../log/detect-duplicates.ts'
 import { areBatchesTraced } from '../log/trace-batch.ts'
@@ -21,20 +23,35 @@ const HEADERS = { receivedMs: 'received_ms', ingestKey: 'ingest_key', refused: '
 const TRACEPARENT = 'traceparent'
 
 /**
- * Decodes and validates a record. It is a pure function of the record, so every process that reads it, at any time, gets the same result.
+ * Decodes and validates a record. It is a pure function of the record and of the metrics that are defined, so every process that reads it,
+ * at any time, gets the same result, except that the metric of a rejected event may be defined later (log/reconcile.ts).
  * Throws Incident if it stands for a batch that cannot be read.
  */
-export function readRecord({ offset, timestamp, value, headers, unreadable }: FetchedRecord, log: string): LogRecord {
+export function readRecord({ offset, timestamp, value, headers, unreadable }: FetchedRecord, log: string, metrics?: MetricKinds): LogRecord {
   if (unreadable !== undefined) throw new Incident('unreadable', log, `offsets ${unreadable.first} to ${offset}: ${unreadable.reason}`)
   const time = readTimeOfReceipt(header(headers, HEADERS.receivedMs) ?? timestamp)
   const ingestKeyId = header(headers, HEADERS.ingestKey) ?? ''
   return {
     log,
     offset: Number(offset),
-    validated: validateArrival(decodeRecord(value ?? NOTHING, headers), time, headers),
+    validated: validateArrival(decodeRecord(value ?? NOTHING, headers), time, { headers, metrics }),
     receivedMs: time.receivedMs,
     ingestKeyId,
     traceparent: areBatchesTraced() ? readTraceparent(headers) : undefined,
+  }
+}
+
+/**
+ * Reads the records of one batch that was fetched. At its first event of an unknown metric the catalogue is read again: everything that
+ * was defined before the batch was fetched is known then. Throws Incident; what it returns then rejects with StoreError.
+ */
+export function batchReader(log: string, metrics: KnownMetrics | undefined): (record: FetchedRecord) => LogRecord | Promise<LogRecord> {
+  let isCurrent = metrics === undefined
+  return (record) => {
+    const read = readRecord(record, log, metrics)
+    if (metrics === undefined || isCurrent || !isOfUnknownMetric(read.validated)) return read
+    isCurrent = true
+    return metrics.refresh().then(() => readRecord(record, log, metrics))
   }
 }
 
@@ -97,12 +114,16 @@ function decodeRecord(value: Buffer, headers: FetchedRecord['headers']): Arrival
 const CONTENT_TYPE = 'content-type'
 const STRUCTURED = 'application/cloudevents+json'
 
-function validateArrival(arrival: Arrival, { receivedMs, problem }: TimeOfReceipt, headers: FetchedRecord['headers']): ValidatedEvent {
+function validateArrival(
+  arrival: Arrival,
+  { receivedMs, problem }: TimeOfReceipt,
+  { headers, metrics }: { readonly headers: FetchedRecord['headers']; readonly metrics: MetricKinds | undefined },
+): ValidatedEvent {
   const reason = header(headers, HEADERS.refused)
   if (reason !== undefined && isRejectReason(reason)) return rejectArrival(arrival, { reason, message: header(headers, HEADERS.message) ?? '' })
   if (problem !== undefined) return rejectArrival(arrival, problem)
   // The scope of an ingest key is checked before the event is produced; other producers have no key.
-  return validateEvent(arrival, { receivedMs, receivedAsRecord: true, allowedProjects: 'all' })
+  return validateEvent(arrival, { receivedMs, receivedAsRecord: true, allowedProjects: 'all', ...(metrics && { metrics }) })
 }
 
 /** Undefined for one that is too long to be valid: forwarded copies get it too, and must not grow by what somebody put there. */

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { StoreError } from '../../sql/errors.ts'
+import type { KnownMetrics } from '../event/known-metrics.ts'
 import { SEND_AGAIN } from '../http/submission-queue.ts'
 import { type EventLog, EventsUnavailable, type IngestStats, type Readiness } from '../log/event-log.ts'
 import { SourceWatch } from '../source/watch-source.ts'
@@ -15,6 +16,8 @@ export interface KafkaLogOptions {
   readonly topic: Omit<TopicOptions, 'logger'>
   /** Whether this process produces the events that arrive over HTTP, counts the events of the topic, or does both. */
   readonly parts: { readonly produce: boolean; readonly ingest: boolean }
+  /** Without it, only the documented metrics are counted. */
+  readonly metrics?: KnownMetrics | undefined
   readonly limits?: Partial<AssignedPartitionsLimits>
   readonly logger: Logger
   /** Called once when retrying cannot help, as when the topic may not be created. */
@@ -29,7 +32,7 @@ export interface KafkaLog extends EventLog {
 
 /** Kafka as the log of this process. It connects in the background; until then no event is accepted and readiness says why. */
 export function openKafkaLog(options: KafkaLogOptions): KafkaLog {
-  const { clickhouse, parts, logger, limits } = options
+  const { clickhouse, parts, logger, metrics, limits } = options
   const stopping = new AbortController()
   let topic: Topic | undefined
   let produced: ProducedLog | undefined
@@ -43,7 +46,7 @@ export function openKafkaLog(options: KafkaLogOptions): KafkaLog {
     await retry(() => watched.start())
     watch = watched
     if (parts.produce) produced = await retry(() => openProducedLog({ clickhouse, topic: connected, logger }))
-    if (parts.ingest) ingest = await retry(() => openAssignedPartitions({ clickhouse, topic: connected, logger, ...(limits && { limits }) }))
+    if (parts.ingest) ingest = await retry(() => openAssignedPartitions({ clickhouse, topic: connected, logger, metrics, ...(limits && { limits }) }))
   }
   /** While the store or Kafka is unavailable for a moment, opening is retried, as reads and writes are later on. */
   const retry = async <T>(open: () => Promise<T>): Promise<T> => {

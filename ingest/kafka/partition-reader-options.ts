@@ -1,5 +1,6 @@
 import type { Logger } from '../../metering/logger.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
+import type { KnownMetrics } from '../event/known-metrics.ts'
 import type { BackOffLimits } from '../log/back-off.ts'
 import type { Incident } from './incident.ts'
 import type { PartitionLog } from './partition-log.ts'
@@ -10,6 +11,8 @@ export interface PartitionReaderOptions {
   readonly partitionLog: PartitionLog
   readonly groupReader: () => GroupReader
   readonly control: Lane
+  /** Without it, only the documented metrics are counted. */
+  readonly metrics?: KnownMetrics | undefined
   readonly logger: Logger
   readonly limits: PartitionReaderLimits
 }

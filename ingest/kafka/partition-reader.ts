@@ -3,7 +3,7 @@ import type { LogRecord } from '../log/detect-duplicates.ts'
 import { type AcquireCause, LogLost } from '../log/owned-log.ts'
 import { WriteFailures } from '../log/write-failures.ts'
 import { SourceNotInForce } from '../source/source-in-force.ts'
-import { readRecord } from './event-record.ts'
+import { batchReader } from './event-record.ts'
 import { Incident } from './incident.ts'
 import { LeaderEpoch } from './leader-epoch.ts'
 import type { PartitionLog } from './partition-log.ts'
@@ -161,8 +161,8 @@ export class PartitionReader {
 
   async #process(batch: FetchedBatch, control: BatchControl): Promise<void> {
     this.#rewoundTo = undefined
-    const { owned, next } = this.partitionLog
-    const parts = splitBatch(batch, { next, limits: this.#options.limits, size: this.#size, read: (record) => readRecord(record, owned.name) })
+    const read = batchReader(this.partitionLog.owned.name, this.#options.metrics)
+    const parts = splitBatch(batch, { next: this.partitionLog.next, limits: this.#options.limits, size: this.#size, read })
     for (let part = await parts.next(); !part.done; ) {
       const { records, through } = part.value
       const written = this.#write(records, through)

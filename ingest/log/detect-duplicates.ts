@@ -1,6 +1,6 @@
 import type { UsageEvent } from '../../metering/event.ts'
 import { compareDecimals, subtractDecimals } from '../../metering/exact-decimal.ts'
-import { METRICS } from '../../metering/metrics.ts'
+import { isMetricName, METRICS } from '../../metering/metrics.ts'
 import type { Rejection } from '../../metering/rejection-reasons.ts'
 import type { ValidatedEvent } from '../event/pipeline.ts'
 import type { IdentityFilter } from './identity-filter.ts'
@@ -109,7 +109,9 @@ function describeConflict({ metric, value }: UsageEvent, first: { metric: string
   const fact = `An event with this id was counted before for this project, with metric ${first.metric} and value ${first.value}. That one counts: an event cannot be changed or taken back.`
   const other = 'If this is other usage, give it an id of its own.'
   const byOperator = 'Only an operator can correct the bill, by a manual line on the statement.'
-  if (metric !== first.metric || compareDecimals(value, first.value) < 0) return `${fact} ${other} If it is a correction: ${byOperator}`
+  // Whether a higher value completes a metric that operators have defined, its sender knows.
+  if (!isMetricName(metric) || metric !== first.metric || compareDecimals(value, first.value) < 0)
+    return `${fact} ${other} If it is a correction: ${byOperator}`
   const completed =
     METRICS[metric].kind === 'peak'
       ? 'send the higher value as a new event with an id of its own, because the highest value of a day counts.'

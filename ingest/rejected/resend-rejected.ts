@@ -5,7 +5,9 @@ import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 import type { Arrival } from '../event/arrival.ts'
 import { decodeEvent } from '../event/decode-body.ts'
-import { type AllowedProjects, validateEvent } from '../event/pipeline.ts'
+import type { KnownMetrics } from '../event/known-metrics.ts'
+import type { AllowedProjects } from '../event/pipeline.ts'
+import { validateEvents } from '../event/validate-events.ts'
 import type { Verdict } from '../log/detect-duplicates.ts'
 import type { EventLog } from '../log/event-log.ts'
 
@@ -19,6 +21,8 @@ export interface Resent {
 export interface ResendOptions {
   readonly clickhouse: ClickHouse
   readonly eventLog: EventLog
+  /** Since they were rejected, their metric may have been defined. */
+  readonly metrics: KnownMetrics
   /** Which projects of the events their ingest key may send for now: since they were rejected, a project may have been registered. */
   findAllowedProjects(ingestKeyId: string, arrivals: readonly Arrival[]): Promise<AllowedProjects>
 }
@@ -37,7 +41,7 @@ export async function resendRejected(options: ResendOptions, ids: readonly strin
   for (const [ingestKeyId, events] of groupByKey(found)) {
     const arrivals = events.map(({ originalBase64, format }) => decodeEvent(Buffer.from(originalBase64, 'base64'), format))
     const allowedProjects = await options.findAllowedProjects(ingestKeyId, arrivals)
-    const validated = arrivals.map((arrival) => validateEvent(arrival, { receivedMs, allowedProjects }))
+    const validated = await validateEvents(arrivals, { receivedMs, allowedProjects }, options.metrics)
     const bytes = arrivals.reduce((sum, arrival) => sum + arrival.bytes, 0)
     const verdicts = await eventLog.submit({ validated, ingestKeyId, receivedMs, bytes })
     for (const [index, { id }] of events.entries()) outcomes.set(id, { id, ...outcomeOf(verdicts[index]) })

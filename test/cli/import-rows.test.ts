@@ -96,7 +96,7 @@ describe('mistakes in the call', () => {
   test.each([
     [['--map', 'projekt=Kunde'], 'Fields are event_id, project_id, metric, value, timestamp.'],
     [['--map', 'value=Menge', '--set', 'value=1'], 'value is given by --map and by --set.'],
-    [['--set', 'metric=tokens'], 'Metrics are database_size_bytes,'],
+    [['--set', 'metric=Tokens'], 'Metrics are database_size_bytes,'],
     [['--format', 'xml'], 'none of ndjson, json, csv'],
     [['--delimiter', '::'], 'not one character'],
     [['--map', 'value=Betrag'], 'no column "Betrag" for value. Its columns are: Kunde, Menge.'],
@@ -124,7 +124,7 @@ describe('mistakes in the call', () => {
   })
 
   test.each([
-    [['--metric', 'tokens'], '--metric must be one of database_size_bytes,'],
+    [['--metric', 'Tokens'], '--metric must be one of database_size_bytes,'],
     [['--value', '1e5'], '--value must be a decimal'],
     [['--at', 'yesterday'], '--at must be an RFC 3339'],
     [['--at', '2099-01-01T00:00:00Z'], '--at is more than 5 minutes after'],

@@ -146,7 +146,7 @@ describe('the MCP server', () => {
     ['partnership_usage', { month: '2026-13' }, 'INVALID_ARGUMENTS', /month/],
     ['partnership_usage', { month: '2026-01', from: '2026-01-01' }, 'INVALID_USAGE', /not both/],
     ['partnership_usage', { from: '2026-02-30' }, expect.any(String), /2026-02-30|day/],
-    ['explain', { metric: 'tokens' }, 'INVALID_ARGUMENTS', /metric/],
+    ['explain', { metric: 'tokens' }, 'INVALID_REQUEST', /metric: must be one of .*ai_tokens/],
     ['statement', { month: '2020-01' }, 'STATEMENT_NOT_FOUND', /statement/i],
     ['drop_everything', {}, 'UNKNOWN_TOOL', /drop_everything/],
   ])('%s with %j is a tool error with a code and the next step', async (name, args, code, message) => {

@@ -1,9 +1,10 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { METRIC_NAMES, METRICS } from '../../metering/metrics.ts'
+import { METRIC_NAMES } from '../../metering/metrics.ts'
 import { HAS_CHROMIUM, TestBrowser, type TestPage } from '../support/clients/browser.ts'
 import type { Credentials, TestEvent } from '../support/clients/client.ts'
 import { digitsOf, openDashboard, shownTotal } from '../support/clients/dashboard.ts'
+import { DEFINED_METRICS, defineTestedMetrics, kindOfTested, withValueOfKind } from '../support/oracles/defined-metrics.ts'
 import { Oracle } from '../support/oracles/oracle.ts'
 import { startTestService, type TestService } from '../support/worlds/test-service.ts'
 
@@ -18,15 +19,18 @@ const quantity = fc.oneof(
   fc.integer({ min: 0, max: 1_000_000 }).map(String),
 )
 const PROJECTS = ['a', 'b', 'c']
+const SHOWN = [...METRIC_NAMES, ...DEFINED_METRICS.map(({ metric }) => metric)]
 const events = (prefix: string) =>
   fc.array(
-    fc.record({
-      event_id: fc.uuid(),
-      project_id: fc.constantFrom(...PROJECTS.map((name) => `${prefix}-${name}`)),
-      metric: fc.constantFrom(...METRIC_NAMES),
-      value: quantity,
-      timestamp: fc.integer({ min: 0, max: 58 * 86_400_000 }).map((ms) => new Date(Date.UTC(2026, 0, 1) + ms).toISOString()),
-    }),
+    fc
+      .record({
+        event_id: fc.uuid(),
+        project_id: fc.constantFrom(...PROJECTS.map((name) => `${prefix}-${name}`)),
+        metric: fc.constantFrom(...SHOWN),
+        value: quantity,
+        timestamp: fc.integer({ min: 0, max: 58 * 86_400_000 }).map((ms) => new Date(Date.UTC(2026, 0, 1) + ms).toISOString()),
+      })
+      .map(withValueOfKind),
     { minLength: 150, maxLength: 250 },
   )
 
@@ -37,6 +41,7 @@ describe.skipIf(!HAS_CHROMIUM)('the page of usage', () => {
   beforeAll(async () => {
     tested = await startTestService()
     await tested.client.createIngestKey()
+    await defineTestedMetrics(tested.client)
     browser = await TestBrowser.open()
   })
   afterAll(async () => {
@@ -61,8 +66,8 @@ describe.skipIf(!HAS_CHROMIUM)('the page of usage', () => {
     oracle.add(sent as TestEvent[])
     const ids = PROJECTS.map((name) => `${prefix}-${name}`)
     const { page, problems } = await open(partner, '#/usage?month=2026-01')
-    for (const metric of METRIC_NAMES) {
-      const { kind } = METRICS[metric]
+    for (const metric of SHOWN) {
+      const kind = kindOfTested(metric)
       const expected = oracle.partnership(ids, '2026-01-01', '2026-01-31', metric)
       if (expected === '0') continue
       expect([metric, await shownTotal(page, metric)]).toEqual([metric, expected])
@@ -81,7 +86,7 @@ describe.skipIf(!HAS_CHROMIUM)('the page of usage', () => {
     // A deleted project keeps its numbers.
     await page.goto(`${tested.service.url}/#/projects/${prefix}-c?month=2026-02`)
     await page.getByRole('heading', { name: `${prefix}-c` }).waitFor()
-    for (const metric of METRIC_NAMES) {
+    for (const metric of SHOWN) {
       const expected = oracle.project(`${prefix}-c`, '2026-02-01', '2026-02-28', metric)
       if (expected !== '0') expect([metric, await shownTotal(page, metric)]).toEqual([metric, expected])
     }

@@ -30,7 +30,7 @@ const PARTS = {
 
 const ADMIN_LISTS = [
   ...['partners', 'projects', 'accounts', 'ingest-keys', 'signing-keys', 'tokens', 'audit-log', 'audits', 'logs/source', 'rejected-events'],
-  ...['silent-projects', 'unregistered-projects', 'service-logs', 'health-report'],
+  ...['silent-projects', 'unregistered-projects', 'service-logs', 'health-report', 'metrics'],
 ]
 
 /** Tables that hold credentials, keys, secrets and addresses of persons. */

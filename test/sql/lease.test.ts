@@ -9,7 +9,8 @@ import { row } from '../../sql/tab-separated.ts'
 import { clickHouseForTests } from '../support/engines/clickhouse-server.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 import { untilSo } from '../support/until-so.ts'
-import { FENCED_INBOXES, type FencedInbox } from '../support/worlds/fenced-inboxes.ts'
+import type { FencedInbox } from '../support/worlds/fenced-inbox.ts'
+import { FENCED_INBOXES } from '../support/worlds/fenced-inboxes.ts'
 
 /** Each writing process has its own connections; three clients stand for three processes. */
 const CLIENTS = 3

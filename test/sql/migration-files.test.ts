@@ -24,7 +24,10 @@ function fillsReplacingTable(statement: string): boolean {
   const table = /^\s*INSERT INTO (\w+) \([^)]*\)\s+SELECT\s/.exec(statement)?.[1]
   const created = table === undefined ? undefined : statements.find((each) => new RegExp(`CREATE TABLE IF NOT EXISTS ${table}\\b`).test(each))
   if (created === undefined) return false
-  return /ENGINE = ReplacingMergeTree\n/.test(created) || (/ENGINE = AggregatingMergeTree\n/.test(created) && !/AggregateFunction\((?!max,)/.test(created))
+  return (
+    /ENGINE = ReplacingMergeTree(?:\(revision\))?\n/.test(created) ||
+    (/ENGINE = AggregatingMergeTree\n/.test(created) && !/AggregateFunction\((?!max,)/.test(created))
+  )
 }
 
 test('every table and view has its version in its name', () => {

@@ -7,6 +7,7 @@ import { documentOfPlan, documentOfStep, lineOfOutcome, lineOfSkipped, linesOfPl
 import { type Plan, planChanges, stepsOf } from '../../configuration-file/plan.ts'
 import { readConfigurationFile } from '../../configuration-file/read-file.ts'
 import { readServiceState } from '../../configuration-file/service-state.ts'
+import type { Step } from '../../configuration-file/steps.ts'
 import { writeConfigurationFile } from '../../configuration-file/write-file.ts'
 import { type Connection, connect } from '../../connection/connect.ts'
 import { CliError, usageError } from '../../errors.ts'
@@ -57,13 +58,14 @@ async function exportConfiguration(session: Session, file: string | undefined): 
   }
   for (const each of leftOut) printNote(session, `Left out: ${each}.`)
   const counts = {
+    metrics: document.metrics.length,
     partners: document.partners.length,
     projects: document.partners.reduce((sum, { projects }) => sum + projects.length, 0),
     ingest_keys: document.ingest_keys.length,
   }
   if (file === undefined) return printResult(session, document, () => [text.trimEnd()])
   printResult(session, { file, ...counts }, () => [
-    `${file}: ${counted(counts.partners, 'partner')}, ${counted(counts.projects, 'project')}, ${counted(counts.ingest_keys, 'ingest key')}`,
+    `${file}: ${counts.metrics === 0 ? '' : `${counted(counts.metrics, 'metric')}, `}${counted(counts.partners, 'partner')}, ${counted(counts.projects, 'project')}, ${counted(counts.ingest_keys, 'ingest key')}`,
   ])
 }
 
@@ -93,12 +95,14 @@ async function makePlan(connection: Connection, file: string): Promise<Plan> {
   return planChanges(wanted, await readServiceState(connection, { withAccounts }), Date.now())
 }
 
-/** Throws CliError, also when the service rejected a project or an entry was skipped: then the service is not as the file says. */
+const MAKES_SECRET: readonly Step['kind'][] = ['partner', 'ingest_key']
+
+/** Throws CliError, also when the service rejected a metric, a project or an entry was skipped: then the service is not as the file says. */
 async function apply(session: Session, file: string, { secretsOut }: ApplyOptions): Promise<void> {
   const connection = connect(session, ['admin'])
   const plan = await makePlan(connection, file)
   const steps = stepsOf(plan)
-  const secretsMade = steps.filter(({ action, kind }) => action === 'create' && kind !== 'project').length
+  const secretsMade = steps.filter(({ action, kind }) => action === 'create' && MAKES_SECRET.includes(kind)).length
   if (secretsMade > 0 && secretsOut === undefined)
     throw usageError(
       `The plan creates ${counted(secretsMade, 'secret')}, shown only once.`,
@@ -115,7 +119,7 @@ async function apply(session: Session, file: string, { secretsOut }: ApplyOption
       for (const outcome of outcomes) printNote(session, lineOfOutcome(outcome))
       throw error
     })
-    const rejected = outcomes.filter(({ error }) => error !== null).length
+    const rejected = outcomes.filter(({ error }) => error !== null).map(({ step }) => step.kind)
     const document = {
       file,
       steps: outcomes.map(({ step, id, error }) => ({ ...documentOfStep(step), id, error })),
@@ -125,7 +129,11 @@ async function apply(session: Session, file: string, { secretsOut }: ApplyOption
       ...outcomes.map(lineOfOutcome),
       ...plan.skipped.map(lineOfSkipped),
       ...(secrets === undefined ? [] : [`The secrets are in ${secrets.path}, one on each line; the service does not show them again.`]),
-      steps.length === 0 ? (plan.skipped.length === 0 ? 'There is nothing to do.' : 'Nothing was done.') : stepsDone(outcomes.length - rejected, steps.length),
+      steps.length === 0
+        ? plan.skipped.length === 0
+          ? 'There is nothing to do.'
+          : 'Nothing was done.'
+        : stepsDone(outcomes.length - rejected.length, steps.length),
     ])
     requireAllDone(rejected, plan.skipped.length)
   } finally {
@@ -134,12 +142,15 @@ async function apply(session: Session, file: string, { secretsOut }: ApplyOption
 }
 
 /** Throws CliError, so that a script notices. */
-function requireAllDone(rejected: number, skipped: number): void {
-  if (rejected + skipped === 0) return
-  const ofProjects = rejected === 0 ? [] : [`${counted(rejected, 'project')} ${rejected === 1 ? 'was' : 'were'} rejected.`]
+function requireAllDone(rejected: readonly Step['kind'][], skipped: number): void {
+  if (rejected.length + skipped === 0) return
+  const ofRejected = (['metric', 'project'] as const).flatMap((kind) => {
+    const count = rejected.filter((each) => each === kind).length
+    return count === 0 ? [] : [`${counted(count, kind)} ${count === 1 ? 'was' : 'were'} rejected.`]
+  })
   const ofEntries = skipped === 0 ? [] : [`${counted(skipped, 'entry', 'entries')} of the file ${skipped === 1 ? 'was' : 'were'} skipped.`]
-  throw new CliError([...ofProjects, ...ofEntries].join(' '), undefined, {
-    code: rejected > 0 ? 'PROJECTS_REJECTED' : 'ENTRIES_SKIPPED',
+  throw new CliError([...ofRejected, ...ofEntries].join(' '), undefined, {
+    code: rejected.includes('project') ? 'PROJECTS_REJECTED' : rejected.length > 0 ? 'METRICS_REJECTED' : 'ENTRIES_SKIPPED',
     next: 'Correct the file, then apply it again.',
   })
 }

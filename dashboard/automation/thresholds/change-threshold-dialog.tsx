@@ -1,7 +1,6 @@
 import { useState } from 'preact/hooks'
-import { METRICS } from '../../../metering/metrics.ts'
 import type { Subject } from '../../address/subject.ts'
-import { METRIC_TITLES } from '../../numbers/metric-titles.ts'
+import { titleOf } from '../../numbers/metric-titles.ts'
 import { plural } from '../../numbers/show-quantity.ts'
 import { FormDialog } from '../../parts/form-dialog.tsx'
 import { useAction } from '../../parts/use-action.ts'
@@ -33,10 +32,10 @@ export function ChangeThresholdDialog({ subject, threshold, onChanged, onClose }
     })
     return isDone !== undefined
   }
-  const unit = plural(METRICS[metric].unit, '2')
+  const unit = plural(threshold.unit, '2')
   return (
     <FormDialog
-      heading={`Change the threshold of ${METRIC_TITLES[metric]}`}
+      heading={`Change the threshold of ${titleOf(metric)}`}
       verb="Save"
       isBusy={action.isBusy}
       failure={withoutField(failure, ['budget', 'levels'])}

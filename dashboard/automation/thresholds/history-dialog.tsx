@@ -1,7 +1,6 @@
-import { METRICS } from '../../../metering/metrics.ts'
 import type { Subject } from '../../address/subject.ts'
 import { useAnswer } from '../../calls/use-answer.ts'
-import { METRIC_TITLES } from '../../numbers/metric-titles.ts'
+import { titleOf } from '../../numbers/metric-titles.ts'
 import { exactWithUnit } from '../../numbers/show-quantity.ts'
 import { showMonth, showTime } from '../../numbers/show-time.ts'
 import { Dialog } from '../../parts/dialog.tsx'
@@ -17,10 +16,10 @@ interface HistoryDialogProps {
 }
 
 /** When usage crossed the levels of a threshold. Each crossing was one message. */
-export function HistoryDialog({ subject, threshold: { id, metric }, onClose }: HistoryDialogProps) {
+export function HistoryDialog({ subject, threshold: { id, metric, unit }, onClose }: HistoryDialogProps) {
   const crossings = useAnswer(`crossings ${id}`, (signal) => readCrossings(subject, id, signal))
   return (
-    <Dialog heading={`Crossings of ${METRIC_TITLES[metric]}`} onClose={onClose}>
+    <Dialog heading={`Crossings of ${titleOf(metric)}`} onClose={onClose}>
       <p class="hint">
         The last 100 of <code>{id}</code>. Each is one message to your webhooks.
       </p>
@@ -40,7 +39,7 @@ export function HistoryDialog({ subject, threshold: { id, metric }, onClose }: H
                   <Badge tone={state === 'alarm' ? 'warn' : 'good'}>{state === 'alarm' ? 'reached' : 'below again'}</Badge>
                   {number === '1' ? '' : ` crossing ${number}`}
                 </span>,
-                exactWithUnit(value, METRICS[metric].unit),
+                exactWithUnit(value, unit),
               ],
             }))}
           />

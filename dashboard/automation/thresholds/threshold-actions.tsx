@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks'
 import type { Subject } from '../../address/subject.ts'
-import { METRIC_TITLES } from '../../numbers/metric-titles.ts'
+import { titleOf } from '../../numbers/metric-titles.ts'
 import { ConfirmDialog } from '../../parts/confirm-dialog.tsx'
 import { removeThreshold, type Threshold } from './call-thresholds.ts'
 import { ChangeThresholdDialog } from './change-threshold-dialog.tsx'
@@ -17,7 +17,7 @@ export function ThresholdActions({ subject, threshold, onChanged }: ThresholdAct
   const [asked, setAsked] = useState<'history' | 'change' | 'remove'>()
   const close = () => setAsked(undefined)
   const { id, metric } = threshold
-  const name = `the threshold of ${METRIC_TITLES[metric]}`
+  const name = `the threshold of ${titleOf(metric)}`
   return (
     <div class="row-actions">
       <button type="button" aria-label={`History of ${name}, ${id}…`} onClick={() => setAsked('history')}>

@@ -1,8 +1,7 @@
 import { useState } from 'preact/hooks'
-import { METRICS } from '../../../metering/metrics.ts'
 import type { Subject } from '../../address/subject.ts'
 import type { Loaded } from '../../calls/use-answer.ts'
-import { METRIC_TITLES } from '../../numbers/metric-titles.ts'
+import { titleOf } from '../../numbers/metric-titles.ts'
 import { exactWithUnit } from '../../numbers/show-quantity.ts'
 import { Badge } from '../../parts/notice.tsx'
 import { ShownAnswer } from '../../parts/shown-answer.tsx'
@@ -39,11 +38,11 @@ export function ThresholdList({ subject, thresholds }: ThresholdListProps) {
               key: threshold.id,
               cells: [
                 <span title={`Id ${threshold.id}`}>
-                  {METRIC_TITLES[threshold.metric]} <code>{threshold.metric}</code>
+                  {titleOf(threshold.metric)} <code>{threshold.metric}</code>
                 </span>,
                 <span class="breakable">{scopeOf(threshold, subject)}</span>,
                 <Levels threshold={threshold} />,
-                threshold.budget === null ? 'none' : exactWithUnit(threshold.budget, METRICS[threshold.metric].unit),
+                threshold.budget === null ? 'none' : exactWithUnit(threshold.budget, threshold.unit),
                 threshold.active ? <Badge tone="good">active</Badge> : <Badge tone="warn">not active</Badge>,
                 <ThresholdActions subject={subject} threshold={threshold} onChanged={thresholds.reload} />,
               ],
@@ -61,12 +60,12 @@ function scopeOf({ partner_id, project_id }: Threshold, { asAdmin }: Subject): s
   return asAdmin ? `partner ${partner_id}` : 'all projects'
 }
 
-function Levels({ threshold: { levels, budget, metric } }: { threshold: Threshold }) {
+function Levels({ threshold: { levels, budget, unit } }: { threshold: Threshold }) {
   return (
     <ul class="level-list">
       {levels.map((level) => (
         <li key={level.name}>
-          {level.name}: {exactWithUnit(valueOfLevel(level, budget), METRICS[metric].unit)}
+          {level.name}: {exactWithUnit(valueOfLevel(level, budget), unit)}
           {'percent_of_budget' in level ? ` (${level.percent_of_budget} %)` : ''}
         </li>
       ))}

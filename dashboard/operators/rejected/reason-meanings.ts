@@ -4,7 +4,7 @@ import type { RejectReason } from '../../../metering/rejection-reasons.ts'
 export const REASON_MEANINGS: Readonly<Record<RejectReason, string>> = {
   invalid_json: 'The record is not JSON. Correct the emitter.',
   invalid_event: 'A field is missing or has another type. Correct the emitter.',
-  unknown_metric: 'There is no such metric. Correct its name, or resend when the service knows it.',
+  unknown_metric: 'There is no such metric. Correct its name, or define the metric and resend the event.',
   invalid_value: 'The value is negative, not a number, or has too many digits. Correct the emitter.',
   invalid_timestamp: 'The timestamp cannot be read, or no event can be so old. Correct the emitter.',
   timestamp_in_future: 'The clock of the emitter is ahead. Correct it; resend when the time has come.',

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest'
 import { combineDays } from '../../../aggregator/usage/partnership-usage.ts'
 import { projectMonth } from '../../../aggregator/usage/project-month.ts'
-import type { MetricName } from '../../../metering/metrics.ts'
+import { METRICS, type MetricName } from '../../../metering/metrics.ts'
 
 const usageOf = (...days: readonly (readonly [day: string, metric: MetricName, value: string])[]) => ({
   asOfMs: null,
-  ...combineDays(days.map(([day, metric, value]) => ({ day, metric, value, events: 1 }))),
+  ...combineDays(days.map(([day, metric, value]) => ({ day, metric, ...METRICS[metric], value, events: 1 }))),
 })
 
 test('a cumulative metric goes on with the mean of the complete days, days without usage included; a peak stays', () => {

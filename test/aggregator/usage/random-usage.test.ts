@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { METRIC_NAMES } from '../../../metering/metrics.ts'
 import type { Credentials, TestEvent } from '../../support/clients/client.ts'
+import { DEFINED_METRICS, defineTestedMetrics, withValueOfKind } from '../../support/oracles/defined-metrics.ts'
 import { differencesFromOracle, Oracle } from '../../support/oracles/oracle.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
@@ -14,6 +15,7 @@ let tested: TestService
 beforeAll(async () => {
   tested = await startTestService()
   await tested.client.createIngestKey()
+  await defineTestedMetrics(tested.client)
 })
 afterAll(() => tested.stop())
 
@@ -31,13 +33,15 @@ const timestamp = fc
   .map(([ms, zone]) => inZone(FIRST_DAY_MS + ms, zone))
 
 const event = (prefix: string): fc.Arbitrary<TestEvent> =>
-  fc.record({
-    event_id: fc.integer({ min: 0, max: 60 }).map((id) => `id \\ '${id}'`),
-    project_id: fc.constantFrom(`${prefix}-a`, `${prefix}-b`, `${prefix}-a-b`),
-    metric: fc.constantFrom(...METRIC_NAMES),
-    value: quantity,
-    timestamp,
-  })
+  fc
+    .record({
+      event_id: fc.integer({ min: 0, max: 60 }).map((id) => `id \\ '${id}'`),
+      project_id: fc.constantFrom(`${prefix}-a`, `${prefix}-b`, `${prefix}-a-b`),
+      metric: fc.constantFrom(...METRIC_NAMES, ...DEFINED_METRICS.map(({ metric }) => metric)),
+      value: quantity,
+      timestamp,
+    })
+    .map(withValueOfKind)
 
 test(`P2 P3 P6: for random events and random periods every number of both usage endpoints matches the oracle (seed ${SEED})`, async () => {
   let run = 0
@@ -68,8 +72,8 @@ test(`P2 P3 P6: for random events and random periods every number of both usage 
 async function compare(oracle: Oracle, partner: Credentials, projectIds: readonly string[], from: string, to: string): Promise<string[]> {
   const projects = new Map<string, unknown>()
   for (const id of projectIds) projects.set(id, (await tested.client.projectUsage(partner, id, from, to)).body)
-  const partnership = (await tested.client.partnershipUsage(partner, from, to)).body.summary
-  return differencesFromOracle(oracle, { projects, partnership }, from, to)
+  const { summary: partnership, metrics: defined = {} } = (await tested.client.partnershipUsage(partner, from, to)).body
+  return differencesFromOracle(oracle, { projects, partnership, defined }, from, to)
 }
 
 function inZone(ms: number, zone: string): string {

@@ -9,7 +9,7 @@ import { type Level, valueOfLevel } from '../../../automation/thresholds/levels.
 import { createEndpoint } from '../../../automation/webhooks/change-endpoints.ts'
 import { MessageDelivery } from '../../../automation/webhooks/deliver-messages.ts'
 import { MessageQueue } from '../../../automation/webhooks/message-queue.ts'
-import type { MetricName } from '../../../metering/metrics.ts'
+import { METRICS, type MetricName } from '../../../metering/metrics.ts'
 import { parseNetworks } from '../../../outgoing/public-address.ts'
 import { SERVICE } from '../../../registry/audit-log.ts'
 import type { ClickHouse } from '../../../sql/clickhouse.ts'
@@ -115,7 +115,9 @@ async function openScene(seed: number): Promise<Scene> {
   for (const metric of METRICS_USED) {
     for (const projectId of ['', projects[0] ?? '']) {
       const levels = levelsWith(4)
-      const created = await createThreshold(registry, SERVICE, { setBy: '', partnerId, projectId, metric, levels, budget: BUDGET, isActive: true })
+      const { kind, unit } = METRICS[metric]
+      const about = { setBy: '', partnerId, projectId, metric, kind, unit }
+      const created = await createThreshold(registry, SERVICE, { ...about, levels, budget: BUDGET, isActive: true })
       if (created.status !== 'created') throw new Error(created.status)
       const own = projectId === '' ? projects : [projectId]
       thresholds.push({ id: created.threshold.id, projects: own, metric, levels: valuesOf(levels) })

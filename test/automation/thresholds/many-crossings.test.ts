@@ -27,7 +27,14 @@ test('more crossings than one insert holds are all stored by one evaluation, als
   const levels = Array.from({ length: LEVELS }, (_, index) => ({ name: `level ${index}`, value: String(index + 1) }))
   const setBys = ['', partnerId]
   for (let index = 0; index < THRESHOLDS; index += 1) {
-    const about = { setBy: setBys[index % 2] ?? '', partnerId, projectId: index % 3 === 0 ? 'shop' : '', metric: 'ai_tokens' as const }
+    const about = {
+      setBy: setBys[index % 2] ?? '',
+      partnerId,
+      projectId: index % 3 === 0 ? 'shop' : '',
+      metric: 'ai_tokens',
+      kind: 'cumulative',
+      unit: 'token',
+    } as const
     const { status } = await createThreshold(registry, SERVICE, { ...about, levels, budget: null, isActive: true })
     expect(status).toBe('created')
   }

@@ -1,5 +1,6 @@
-import { METRIC_NAMES, METRICS, type MetricName } from '../../../metering/metrics.ts'
+import { METRIC_NAMES, METRICS } from '../../../metering/metrics.ts'
 import type { TestEvent } from '../clients/client.ts'
+import { DEFINED_METRICS, kindOfTested } from './defined-metrics.ts'
 
 /**
  * The expected usage, computed in the simplest way: the first event of an identity counts, days are UTC, a peak is a maximum, a cumulative
@@ -17,18 +18,18 @@ export class Oracle {
   }
 
   /** The days of a project between two days, both inclusive: day → metric → quantity in billionths. */
-  days(projectId: string, from: string, to: string): Map<string, Map<MetricName, bigint>> {
-    const days = new Map<string, Map<MetricName, bigint>>()
+  days(projectId: string, from: string, to: string): Map<string, Map<string, bigint>> {
+    const days = new Map<string, Map<string, bigint>>()
     for (const { project_id, metric, value, timestamp } of this.counted.values()) {
       const day = new Date(timestamp).toISOString().slice(0, 10)
       if (project_id !== projectId || day < from || day > to) continue
-      const usage = days.get(day) ?? new Map<MetricName, bigint>()
-      days.set(day, usage.set(metric as MetricName, combine(metric as MetricName, usage.get(metric as MetricName), billionths(String(value)))))
+      const usage = days.get(day) ?? new Map<string, bigint>()
+      days.set(day, usage.set(metric, combine(metric, usage.get(metric), billionths(String(value)))))
     }
     return days
   }
 
-  project(projectId: string, from: string, to: string, metric: MetricName): string {
+  project(projectId: string, from: string, to: string, metric: string): string {
     return decimal(
       [...this.days(projectId, from, to).values()]
         .map((day) => day.get(metric))
@@ -36,7 +37,7 @@ export class Oracle {
     )
   }
 
-  partnership(projectIds: readonly string[], from: string, to: string, metric: MetricName): string {
+  partnership(projectIds: readonly string[], from: string, to: string, metric: string): string {
     const sums = new Map<string, bigint>()
     for (const projectId of projectIds) {
       for (const [day, usage] of this.days(projectId, from, to)) sums.set(day, (sums.get(day) ?? 0n) + (usage.get(metric) ?? 0n))
@@ -45,7 +46,7 @@ export class Oracle {
   }
 
   /** The first day with the greatest sum of a metric over the projects; null if the metric has no event. */
-  peakDay(projectIds: readonly string[], from: string, to: string, metric: MetricName): string | null {
+  peakDay(projectIds: readonly string[], from: string, to: string, metric: string): string | null {
     const sums = new Map<string, bigint>()
     for (const projectId of projectIds)
       for (const [day, usage] of this.days(projectId, from, to)) {
@@ -61,7 +62,7 @@ export class Oracle {
     )
   }
 
-  onDay(projectId: string, day: string | null, metric: MetricName): string {
+  onDay(projectId: string, day: string | null, metric: string): string {
     return decimal(day === null ? undefined : this.days(projectId, day, day).get(day)?.get(metric))
   }
 }
@@ -79,7 +80,7 @@ function decimal(value: bigint | undefined): string {
 /** Compares every number of both answers with the oracle. Returns a description of each difference. */
 export function differencesFromOracle(
   oracle: Oracle,
-  answers: { projects: ReadonlyMap<string, unknown>; partnership: unknown },
+  answers: { projects: ReadonlyMap<string, unknown>; partnership: unknown; defined?: Others },
   from: string,
   to: string,
 ): string[] {
@@ -102,11 +103,31 @@ export function differencesFromOracle(
       for (const day of daily_usage) check(`${projectId} ${day['usage_date']} ${metric}`, day[metric], decimal(days.get(day['usage_date'] ?? '')?.get(metric)))
     }
   }
+  for (const { metric } of answers.defined === undefined ? [] : DEFINED_METRICS)
+    check(`partnership ${metric}`, usedOf(answers.defined, metric), oracle.partnership([...answers.projects.keys()], from, to, metric))
+  for (const [projectId, answer] of answers.projects) {
+    const { metrics, daily_usage } = answer as { metrics: Others; daily_usage: { usage_date: string; metrics: Others }[] }
+    const days = oracle.days(projectId, from, to)
+    for (const { metric, kind, unit } of DEFINED_METRICS) {
+      check(`${projectId} ${metric}`, usedOf(metrics, metric), oracle.project(projectId, from, to, metric))
+      if (metrics?.[metric] !== undefined) check(`${projectId} ${metric}`, `${metrics[metric].kind} ${metrics[metric].unit}`, `${kind} ${unit}`)
+      for (const day of daily_usage)
+        check(`${projectId} ${day.usage_date} ${metric}`, usedOf(day.metrics, metric), decimal(days.get(day.usage_date)?.get(metric)))
+    }
+  }
   return differences
 }
 
-function combine(metric: MetricName, before: bigint | undefined, value: bigint): bigint {
+/** A defined metric without usage is not in an answer. */
+function usedOf(others: Others, metric: string): string {
+  return others?.[metric]?.value ?? '0'
+}
+
+/** `metrics` of an answer: the metrics that are defined beside the documented ones. */
+type Others = Readonly<Record<string, { readonly value: string; readonly kind: string; readonly unit: string }>> | undefined
+
+function combine(metric: string, before: bigint | undefined, value: bigint): bigint {
   if (before === undefined) return value
-  if (METRICS[metric].kind === 'cumulative') return before + value
+  if (kindOfTested(metric) !== 'peak') return before + value
   return value > before ? value : before
 }

@@ -14,7 +14,8 @@ export async function plainPartnershipDays({ registry }: ClickHouse, partnerId: 
     const key = JSON.stringify([day, metric])
     const before = days.get(key) ?? { value: '0', events: 0 }
     const value = addDecimals(before.value, METRICS[metric].kind === 'peak' ? peak : total)
-    days.set(key, { day, metric, value, events: before.events + events })
+    const { kind, unit } = METRICS[metric]
+    days.set(key, { day, metric, kind, unit, value, events: before.events + events })
   }
   return sortDays([...days.values()])
 }

@@ -41,6 +41,8 @@ const VALID = {
   // A name that never resolves: a test message must not leave this machine.
   'body.url': [HOOK],
   'body.budget': ['100'],
+  'query.metric': ['ai_tokens', 'database_bytes'],
+  'body.metric': ['ai_tokens', 'database_size_bytes'],
   'body.timestamp': ['2026-01-03T10:00:00Z', '2026-02-07T23:59:59.999+01:00'],
 }
 /** Tests delete some of these projects; enough must remain until the end. */
@@ -108,6 +110,10 @@ async function knownToOperators(client: MeterlineClient, changed: Credentials, a
     'body.partner_id': [changed.partnerId],
     'body.project_id': ['changed'],
     'body.month': MONTHS,
+    'path.name': ['images', 'pages'],
+    'body.unit': ['image'],
+    'body.description': ['Images.'],
+    'body.display': ['Images'],
     'body.for_month': MONTHS,
     'body.billing_from': MONTHS,
     'body.key': SECRET_KEYS,

@@ -1,17 +1,6 @@
 import { MS_PER_DAY } from '../../../metering/timestamp.ts'
-
-/** A Null table with a fencing view, a row to insert into it, and the table that stores its rows. */
-export interface FencedInbox {
-  readonly table: string
-  /** The columns besides log, epoch and owner. */
-  readonly columns: readonly string[]
-  readonly fields: (number: number, log: string) => (string | number | null)[]
-  readonly target: string
-  /** The column of the target that contains the name of the lease in the rows of `fields`. */
-  readonly mark: string
-}
-
-const JANUARY_31_MS = Date.UTC(2026, 0, 31)
+import { AUTOMATION_INBOXES } from './fenced-automation-inboxes.ts'
+import { type FencedInbox, JANUARY_31_MS } from './fenced-inbox.ts'
 
 export const FENCED_INBOXES: readonly FencedInbox[] = [
   { table: 'log_positions_inbox_v1', columns: ['first', 'through'], fields: (number) => [number, number], target: 'log_positions_v1', mark: 'log' },
@@ -123,6 +112,13 @@ export const FENCED_INBOXES: readonly FencedInbox[] = [
     mark: 'partner_id',
   },
   {
+    table: 'metrics_inbox_v1',
+    columns: ['metric', 'revision', 'kind', 'unit', 'description', 'display', 'created_ms'],
+    fields: (number, log) => [`m${number}`, number + 1, 'cumulative', 'image', log, '', JANUARY_31_MS],
+    target: 'metrics_v1',
+    mark: 'description',
+  },
+  {
     table: 'partners_inbox_v1',
     columns: ['partner_id', 'revision', 'name', 'mode', 'created_ms', 'disabled_ms'],
     fields: (number, log) => [`${log}${number}`, number, log, 'white-label', JANUARY_31_MS, null],
@@ -173,83 +169,6 @@ export const FENCED_INBOXES: readonly FencedInbox[] = [
     mark: 'secret_id',
   },
   {
-    table: 'schedules_inbox_v1',
-    columns: [
-      ...['schedule_id', 'revision', 'name', 'definition', 'is_active', 'is_deleted', 'active_from_ms', 'requested_ms'],
-      ...['created_ms', 'updated_ms'],
-    ],
-    // Deleted: what runs schedules does not read its definition.
-    fields: (number, log) => [`${log}${number}`, number, log, '{}', 0, 1, JANUARY_31_MS, '[]', JANUARY_31_MS, JANUARY_31_MS],
-    target: 'schedules_v1',
-    mark: 'name',
-  },
-  {
-    table: 'schedule_runs_inbox_v1',
-    columns: ['schedule_id', 'due_ms', 'step', 'kind', 'state', 'executed_ms', 'status_code', 'duration_ms', 'message'],
-    fields: (number, log) => [log, JANUARY_31_MS + number, 2, 'schedule', 'succeeded', JANUARY_31_MS, 200, 1, ''],
-    target: 'schedule_runs_v1',
-    mark: 'schedule_id',
-  },
-  {
-    table: 'schedule_beats_inbox_v1',
-    columns: ['beat', 'released'],
-    fields: (number) => [number, 0],
-    target: 'schedule_beats_v1',
-    mark: 'log',
-  },
-  {
-    table: 'deliveries_inbox_v1',
-    columns: ['schedule_id', 'subject', 'revision', 'step', 'name', 'status', 'sha256', 'bytes', 'changes', 'delivered_ms', 'target'],
-    fields: (number, log) => [log, `s${number}`, number, 2, '', 'open', '', 0, 0, JANUARY_31_MS, ''],
-    target: 'deliveries_v1',
-    mark: 'schedule_id',
-  },
-  {
-    table: 'webhook_endpoints_inbox_v1',
-    columns: [
-      ...['endpoint_id', 'revision', 'set_by', 'partner_id', 'url', 'events', 'created_ms', 'enabled_ms', 'disabled_ms', 'disabled_reason', 'removed_ms'],
-    ],
-    fields: (number, log) => [`${log}${number}`, number, log, '', '', '[]', JANUARY_31_MS, JANUARY_31_MS, null, '', null],
-    target: 'webhook_endpoints_v1',
-    mark: 'set_by',
-  },
-  {
-    table: 'webhook_secrets_inbox_v1',
-    columns: ['endpoint_id', 'secret_id', 'revision', 'sealed_data_key', 'sealed_value', 'created_ms', 'expires_ms'],
-    fields: (number, log) => [log, `s${number}`, number, '', '', JANUARY_31_MS, null],
-    target: 'webhook_secrets_v1',
-    mark: 'endpoint_id',
-  },
-  {
-    table: 'webhook_messages_inbox_v1',
-    columns: ['message_id', 'type', 'partner_id', 'endpoint_ids', 'body', 'created_ms', 'subject', 'part', 'month', 'number', 'state'],
-    fields: (number, log) => [`m${number}`, 'log.incident', log, '[]', '', JANUARY_31_MS, '', '', '', 0, ''],
-    target: 'webhook_messages_v1',
-    mark: 'partner_id',
-  },
-  {
-    table: 'thresholds_inbox_v1',
-    columns: [
-      ...[
-        'threshold_id',
-        'revision',
-        'set_by',
-        'partner_id',
-        'project_id',
-        'metric',
-        'levels',
-        'budget',
-        'is_active',
-        'created_ms',
-        'updated_ms',
-        'removed_ms',
-      ],
-    ],
-    fields: (number, log) => [`${log}${number}`, number, log, '', '', 'ai_tokens', '[]', '', 1, JANUARY_31_MS, JANUARY_31_MS, null],
-    target: 'thresholds_v1',
-    mark: 'set_by',
-  },
-  {
     table: 'partner_billing_inbox_v1',
     columns: ['partner_id', 'revision', 'billing_from'],
     fields: (number, log) => [log, number, '2026-01'],
@@ -297,4 +216,5 @@ export const FENCED_INBOXES: readonly FencedInbox[] = [
     target: 'statements_v1',
     mark: 'partner_id',
   },
+  ...AUTOMATION_INBOXES,
 ]

@@ -1,0 +1,153 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { METRIC_NAMES, METRICS } from '../../../metering/metrics.ts'
+import type { Credentials } from '../../support/clients/client.ts'
+import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
+
+let service: TestService
+let partner: Credentials
+
+beforeAll(async () => {
+  service = await startTestService()
+  await service.client.createIngestKey()
+  partner = await service.client.createPartner('Acme')
+  await service.client.registerProject('red', partner.partnerId)
+  await service.client.registerProject('blue', partner.partnerId)
+})
+afterAll(() => service.stop())
+
+const define = (name: string, body: object) => service.client.admin('PUT', `/admin/v1/metrics/${name}`, body)
+const IMAGES = { kind: 'cumulative', unit: 'image', description: 'Images generated.' }
+
+let sent = 0
+function event(metric: string, value: string | undefined, timestamp = '2026-01-31T12:00:00Z', project_id = 'red') {
+  sent += 1
+  return { event_id: `e${sent}`, project_id, metric, ...(value === undefined ? {} : { value }), timestamp }
+}
+
+describe('the catalogue of metrics', () => {
+  test('the nine documented metrics are in it, with their kinds and units, for operators and partners alike', async () => {
+    const { body } = await service.client.admin('GET', '/admin/v1/metrics')
+    const documented = body.metrics.filter((each: { documented: boolean }) => each.documented)
+    const shown = documented.map(({ name, kind, unit }: { name: string; kind: string; unit: string }) => [name, kind, unit])
+    expect(shown).toEqual([...METRIC_NAMES].sort().map((name) => [name, METRICS[name].kind, METRICS[name].unit]))
+    expect((await service.client.partner(partner, 'GET', '/metrics')).body).toEqual(body)
+  })
+
+  test('a definition is idempotent, and without events it may change; what people read may always change', async () => {
+    const first = await define('renders', IMAGES)
+    expect(first.status).toBe(200)
+    expect(first.body.metric).toMatchObject({ name: 'renders', ...IMAGES, display: 'renders', documented: false })
+    expect((await define('renders', IMAGES)).body).toEqual(first.body)
+    expect((await define('renders', { ...IMAGES, kind: 'peak', unit: 'frame' })).body.metric).toMatchObject({ kind: 'peak', unit: 'frame' })
+    expect((await service.client.send([event('renders', '5'), event('renders', '3')])).body).toMatchObject({ accepted: '2' })
+    const renamed = { kind: 'peak', unit: 'frame', description: 'Frames rendered.', display: 'Frames' }
+    expect((await define('renders', renamed)).body.metric).toMatchObject(renamed)
+    const { body } = await service.client.projectUsage(partner, 'red', '2026-01-31', '2026-01-31')
+    expect(body.metrics.renders).toEqual({ value: '5', kind: 'peak', unit: 'frame' })
+  })
+
+  test('once an event has counted, kind and unit never change', async () => {
+    await define('scans', IMAGES)
+    await service.client.send(event('scans', '1'))
+    for (const changed of [{ kind: 'peak' }, { unit: 'page' }]) {
+      const { status, body } = await define('scans', { ...IMAGES, ...changed })
+      expect([status, body.code]).toEqual([409, 'METRIC_FIXED'])
+      expect(body.message).toContain('another name')
+    }
+  })
+
+  test('whether events count 1 or have a value never changes, because processes that count events cache it', async () => {
+    await define('logins', { ...IMAGES, kind: 'count', unit: 'login' })
+    expect((await define('logins', { ...IMAGES, unit: 'login' })).body).toMatchObject({ code: 'METRIC_FIXED' })
+  })
+
+  test('a documented metric cannot be changed', async () => {
+    expect((await define('ai_tokens', IMAGES)).body).toMatchObject({ code: 'METRIC_FIXED', message: expect.stringContaining('documented') })
+  })
+
+  test.each([
+    ['Images', IMAGES, 'params.name'],
+    ['9images', IMAGES, 'params.name'],
+    ['i'.repeat(64), IMAGES, 'params.name'],
+    ['good', { ...IMAGES, kind: 'last' }, 'body.kind: must be one of peak, cumulative, count'],
+    ['good', { ...IMAGES, unit: "'" }, 'body.unit'],
+    ['good', { ...IMAGES, description: '' }, 'body.description'],
+    ['good', { ...IMAGES, labels: [] }, 'labels'],
+  ])('%s with %j is rejected by the name of its field', async (name, body, field) => {
+    const answer = await define(name, body)
+    expect(answer.status).toBe(400)
+    expect(answer.body.message).toContain(field)
+  })
+
+  test('a definition is in the audit log', async () => {
+    await define('audited', IMAGES)
+    const { body } = await service.client.admin('GET', '/admin/v1/audit-log?subject=audited')
+    expect(body.entries).toMatchObject([{ action: 'metric.define', subject: 'audited' }])
+  })
+})
+
+describe('usage of a defined metric', () => {
+  test('P7: an event of an unknown metric is kept, and counts under its original time once the metric is defined', async () => {
+    const early = event('pages', '7', '2025-12-03T10:00:00Z')
+    const { body } = await service.client.send([early, event('ai_tokens', '1')])
+    expect(body).toMatchObject({ accepted: '1', rejected: [{ reason: 'unknown_metric', event_id: early.event_id }] })
+    await define('pages', { ...IMAGES, unit: 'page' })
+    const { body: list } = await service.client.admin('GET', '/admin/v1/rejected-events')
+    const { id } = list.rejected_events.find((each: { event_id: string }) => each.event_id === early.event_id)
+    const resent = await service.client.admin('POST', '/admin/v1/rejected-events/resend', { ids: [id] })
+    expect(resent.body.events).toMatchObject([{ outcome: 'accepted' }])
+    const usage = await service.client.projectUsage(partner, 'red', '2025-12-03', '2025-12-03')
+    expect(usage.body).toMatchObject({ metrics: { pages: { value: '7' } }, daily_usage: [{ usage_date: '2025-12-03', metrics: { pages: { value: '7' } } }] })
+    expect((await service.client.send(early)).body).toMatchObject({ duplicates: '1' })
+  })
+
+  test('an event is counted in the first request after the definition', async () => {
+    for (let nth = 0; nth < 5; nth += 1) {
+      expect((await service.client.send(event(`fresh_${nth}`, '1'))).body).toMatchObject({ accepted: '0' })
+      await define(`fresh_${nth}`, IMAGES)
+      expect((await service.client.send(event(`fresh_${nth}`, '1'))).body).toMatchObject({ accepted: '1' })
+    }
+  })
+
+  test('each event of a count is 1, with or without that value; another value is rejected', async () => {
+    await define('visits', { ...IMAGES, kind: 'count', unit: 'visit' })
+    const day = '2026-02-03T00:00:00Z'
+    const { body } = await service.client.send([event('visits', undefined, day), event('visits', '1.0', day), event('visits', '2', day)])
+    expect(body).toMatchObject({
+      accepted: '2',
+      rejected: [{ index: '2', reason: 'invalid_value', message: expect.stringContaining('must be 1 or left out') }],
+    })
+    const usage = await service.client.projectUsage(partner, 'red', '2026-02-03', '2026-02-03')
+    expect(usage.body.metrics).toEqual({ visits: { value: '2', kind: 'count', unit: 'visit' } })
+  })
+
+  test('a partnership adds a peak up over the projects per day, then takes the greatest day', async () => {
+    await define('seats', { ...IMAGES, kind: 'peak', unit: 'seat' })
+    await service.client.send([
+      event('seats', '700', '2026-03-02T01:00:00Z'),
+      event('seats', '600', '2026-03-03T01:00:00Z'),
+      event('seats', '100', '2026-03-02T01:00:00Z', 'blue'),
+      event('seats', '350', '2026-03-03T01:00:00Z', 'blue'),
+    ])
+    const { body } = await service.client.partner(partner, 'GET', '/usage?start_date=2026-03-01&end_date=2026-03-31&include=daily')
+    expect(body.metrics).toEqual({ seats: { value: '950', kind: 'peak', unit: 'seat' } })
+    expect(body.daily_usage.map((day: { metrics: object }) => day.metrics)).toMatchObject([{ seats: { value: '800' } }, { seats: { value: '950' } }])
+    const projects = await service.client.partner(partner, 'GET', '/projects?start_date=2026-03-01&end_date=2026-03-31')
+    expect(projects.body.projects.map(({ metrics }: { metrics: object }) => metrics)).toMatchObject([{ seats: { value: '350' } }, { seats: { value: '700' } }])
+  })
+
+  test('answers without defined metrics have exactly the documented fields', async () => {
+    await service.client.send(event('ai_tokens', '3', '2026-05-05T00:00:00Z'))
+    const { body } = await service.client.partner(partner, 'GET', '/usage?start_date=2026-05-01&end_date=2026-05-31&include=daily')
+    expect(Object.keys(body)).toEqual(['partnership', 'period', 'summary', 'daily_usage', 'peak_days', 'as_of', 'billing_status'])
+    expect(Object.keys(body.daily_usage[0])).toHaveLength(1 + METRIC_NAMES.length)
+  })
+
+  test('it is explained under its name; a name that is not defined is answered with the nearest one', async () => {
+    const query = 'start_date=2026-03-01&end_date=2026-03-31'
+    const { body } = await service.client.partner(partner, 'GET', `/usage/explain?metric=seats&${query}`)
+    expect(body).toMatchObject({ metric: 'seats', kind: 'peak', unit: 'seat', value: '950', peak_day: '2026-03-03', events: '4' })
+    const wrong = await service.client.partner(partner, 'GET', `/usage/explain?metric=seat&${query}`)
+    expect([wrong.status, wrong.body.message]).toEqual([400, expect.stringContaining('Did you mean "seats"?')])
+  })
+})

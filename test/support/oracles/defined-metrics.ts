@@ -1,0 +1,32 @@
+import { METRIC_NAMES, METRICS, type MeasuredMetric } from '../../../metering/metrics.ts'
+import type { MeterlineClient, TestEvent } from '../clients/client.ts'
+
+/** Metrics that random worlds define beside the documented ones: one of each kind. */
+export const DEFINED_METRICS = [
+  { metric: 'seats', kind: 'peak', unit: 'seat' },
+  { metric: 'images', kind: 'cumulative', unit: 'image' },
+  { metric: 'visits', kind: 'count', unit: 'visit' },
+] as const satisfies readonly MeasuredMetric[]
+
+const KINDS = new Map<string, MeasuredMetric['kind']>([
+  ...METRIC_NAMES.map((metric) => [metric, METRICS[metric].kind] as const),
+  ...DEFINED_METRICS.map(({ metric, kind }) => [metric, kind] as const),
+])
+
+export function kindOfTested(metric: string): MeasuredMetric['kind'] {
+  const kind = KINDS.get(metric)
+  if (kind === undefined) throw new Error(`The test uses the metric ${metric}, which is not defined.`)
+  return kind
+}
+
+export async function defineTestedMetrics(client: MeterlineClient): Promise<void> {
+  for (const { metric, ...definition } of DEFINED_METRICS) {
+    const { status, text } = await client.admin('PUT', `/admin/v1/metrics/${metric}`, { ...definition, description: 'Of a random world.' })
+    if (status !== 200) throw new Error(text)
+  }
+}
+
+/** The same event as its metric allows it: one that counts events has no other value than 1. */
+export function withValueOfKind(event: TestEvent): TestEvent {
+  return kindOfTested(event.metric) === 'count' ? { ...event, value: '1' } : event
+}
