@@ -103,9 +103,9 @@ describe.skipIf(!HAS_CHROMIUM)('the usage view inside a page of another site', (
     await page.evaluate(`addEventListener('message', ({ data, source }) => {
       if (data?.type === 'meterline:ready') source.postMessage({ type: 'meterline:token', token: ${JSON.stringify(await codeOf('blog'))} }, '*')
     })`)
-    await page.clock.fastForward('07:59')
+    await page.clock.fastForward('06:00')
     await frame.getByRole('heading', { name: 'shop' }).waitFor()
-    await page.clock.fastForward('00:02')
+    await page.clock.fastForward('02:30')
     await frame.getByRole('heading', { name: 'blog' }).waitFor()
     await close()
   })

@@ -41,13 +41,13 @@ describe.skipIf(!HAS_CHROMIUM)('signing in to the dashboard', () => {
   test('a partner signs in with its id and secret and sees its usage', async () => {
     const page = await open(partner, { at: '#/usage?month=2026-01' })
     expect(await shownTotal(page, 'ai_tokens')).toBe('12345678901234567890.5')
-    expect(await menu(page)).toEqual(['Usage', 'Projects', 'Statements', 'Notifications'])
+    expect(await menu(page)).toEqual(['Usage', 'Projects', 'Statements', 'Spikes', 'Notifications'])
   })
 
   test('a token of a partner shows the same pages', async () => {
     const page = await open({ token: await tokenOfPartner() }, { at: '#/usage?month=2026-01' })
     expect(await shownTotal(page, 'ai_tokens')).toBe('12345678901234567890.5')
-    expect(await menu(page)).toEqual(['Usage', 'Projects', 'Statements', 'Notifications'])
+    expect(await menu(page)).toEqual(['Usage', 'Projects', 'Statements', 'Spikes', 'Notifications'])
   })
 
   test('a code of a project shows the usage of that project and no other page', async () => {

@@ -7,6 +7,9 @@ const SEED = Number(process.env['RANDOM_SEED'] ?? 20_260_101)
 const EXAMPLES = Number(process.env['SCHEMATHESIS_EXAMPLES'] ?? 5)
 const TIMEOUT_MS = EXAMPLES <= 10 ? 400_000 : 3_600_000
 
+/** It makes one of everything. */
+const WORLD_MS_MAX = 180_000
+
 const schemathesis = await openSchemathesis()
 if (typeof schemathesis === 'string') {
   if (process.env['REQUIRE_SCHEMATHESIS'] === '1') throw new Error(`REQUIRE_SCHEMATHESIS is set, but ${schemathesis}.`)
@@ -23,7 +26,7 @@ let world: ApiWorld
 beforeAll(async () => {
   tested = await startTestService()
   world = await makeApiWorld(tested.client)
-})
+}, WORLD_MS_MAX)
 afterAll(() => tested.stop())
 
 answersAsDescribed('to a white-label partner', () => ({
