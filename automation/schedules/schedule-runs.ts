@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import type { ClickHouse } from '../../sql/clickhouse.ts'
+import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import { type Lease, leaseTag } from '../../sql/lease.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
@@ -79,9 +79,12 @@ export async function readLastOutcomes({ reads }: Pick<ClickHouse, 'reads'>): Pr
   return new Map(found.map((each) => [each.scheduleId, each]))
 }
 
-/** Deletes the runs that were due before a time, except `kept`. Throws StoreError. */
-export async function deleteRuns({ work }: Pick<ClickHouse, 'work'>, beforeMs: number, kept: readonly ScheduledRun[]): Promise<void> {
-  await work.execute(deleteOldRuns, { beforeMs, kept: kept.map(({ scheduleId, dueMs }): [string, number] => [scheduleId, dueMs]) })
+/**
+ * Deletes the runs that were due and executed before a time, except `kept`. A run that is claimed meanwhile is executed later than
+ * `beforeMs`, although it may have been due before it. May take minutes. Throws StoreError.
+ */
+export async function deleteRuns(lane: Lane, beforeMs: number, kept: readonly ScheduledRun[]): Promise<void> {
+  await lane.execute(deleteOldRuns, { beforeMs, kept: kept.map(({ scheduleId, dueMs }): [string, number] => [scheduleId, dueMs]) })
 }
 
 const State = z.enum(['claimed', 'succeeded', 'failed', 'skipped'])
@@ -144,7 +147,8 @@ const lastExecutions = defineQuery({
 const deleteOldRuns = defineStatement({
   name: 'delete_old_schedule_runs',
   sql: `DELETE FROM schedule_runs_v1
-        WHERE toUnixTimestamp64Milli(due_at) < {beforeMs: Int64} AND (schedule_id, toUnixTimestamp64Milli(due_at)) NOT IN {kept: Array(Tuple(String, Int64))}`,
+        WHERE toUnixTimestamp64Milli(due_at) < {beforeMs: Int64} AND toUnixTimestamp64Milli(executed_at) < {beforeMs: Int64}
+          AND (schedule_id, toUnixTimestamp64Milli(due_at)) NOT IN {kept: Array(Tuple(String, Int64))}`,
   params: z.object({ beforeMs: z.number(), kept: z.array(z.tuple([z.string(), z.number()])) }),
   settings: { max_execution_time: 600 },
 })

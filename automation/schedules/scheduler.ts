@@ -1,7 +1,6 @@
-import { type JobStats, repeat } from '../../aggregator/repeat.ts'
 import type { Logger } from '../../metering/logger.ts'
 import { formatTimestamp, MS_PER_DAY } from '../../metering/timestamp.ts'
-import type { ClickHouse } from '../../sql/clickhouse.ts'
+import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import { isOvertaken, StoreError } from '../../sql/errors.ts'
 import type { Lease } from '../../sql/lease.ts'
 import { HELD_LEASE_LIMITS, HeldLease, type HeldLeaseLimits } from '../held-lease.ts'
@@ -16,10 +15,13 @@ export interface SchedulerLimits extends HeldLeaseLimits {
   readonly catchUpMax: number
 }
 
-const SCHEDULER_LIMITS: SchedulerLimits = { concurrentRunsMax: 32, catchUpMax: 100, ...HELD_LEASE_LIMITS }
+export const SCHEDULER_LIMITS: SchedulerLimits = { concurrentRunsMax: 32, catchUpMax: 100, ...HELD_LEASE_LIMITS }
 
 export interface SchedulerOptions {
+  /** Its lane `work` should be for schedules only: a run is not begun while a claim or an outcome waits for other work. */
   readonly clickhouse: ClickHouse
+  /** Another lane, for the deletion of old executions, which may take minutes. */
+  readonly cleaningLane: Lane
   /** Carries out a claimed run. */
   readonly run: (schedule: StoredSchedule, run: ClaimedRun) => Promise<RunOutcome>
   readonly logger: Logger
@@ -47,6 +49,7 @@ export class Scheduler {
   readonly #options: SchedulerOptions
   readonly #limits: SchedulerLimits
   readonly #lease: HeldLease
+  readonly #uptimeMs: () => number
   readonly #nextRuns: NextRuns
   readonly #stopping = new AbortController()
   /** By the id of the schedule. */
@@ -54,18 +57,14 @@ export class Scheduler {
   #known: { readonly lease: Lease; readonly positions: Map<string, Positions>; readonly open: Map<string, ScheduledRun> } | undefined
   #read: { readonly changes: number; readonly schedules: readonly StoredSchedule[] } | undefined
   #wasUsed = false
-  #cleanedAtMs = Number.NEGATIVE_INFINITY
+  #cleanedUptimeMs = Number.NEGATIVE_INFINITY
   readonly #counts = { succeeded: 0, failed: 0, skipped: 0 }
 
   constructor(options: SchedulerOptions) {
     this.#options = options
     this.#limits = { ...SCHEDULER_LIMITS, ...options.limits }
-    this.#lease = new HeldLease({
-      clickhouse: options.clickhouse,
-      name: SCHEDULES_LEASE,
-      uptimeMs: options.uptimeMs ?? (() => performance.now()),
-      ...this.#limits,
-    })
+    this.#uptimeMs = options.uptimeMs ?? (() => performance.now())
+    this.#lease = new HeldLease({ clickhouse: options.clickhouse, name: SCHEDULES_LEASE, uptimeMs: this.#uptimeMs, ...this.#limits })
     this.#nextRuns = new NextRuns(this.#limits.catchUpMax)
   }
 
@@ -77,12 +76,34 @@ export class Scheduler {
       if (held === undefined || this.#stopping.signal.aborted) return
       if (held.isNew || this.#known === undefined) await this.#readPositions(held.lease)
       await this.#beginRuns(await this.#readSchedules())
-      await this.#cleanLog()
     } catch (thrown) {
       this.#drop()
       // Another process has the lease: that is no failure.
       if (!isOvertaken(thrown)) throw thrown
     }
+  }
+
+  /** Lets other processes know that this one lives, if it has the lease, whatever else it is waiting for. Throws StoreError. */
+  async giveSignOfLife(): Promise<void> {
+    try {
+      await this.#lease.giveSignOfLife()
+    } catch (thrown) {
+      if (!isOvertaken(thrown)) throw thrown
+      this.#drop()
+    }
+  }
+
+  /** Deletes old executions, every hour, if this process has the lease. After a crash the store completes the deletion. Throws StoreError. */
+  async cleanLog(): Promise<void> {
+    const known = this.#known
+    if (known === undefined || this.#uptimeMs() - this.#cleanedUptimeMs < CLEAN_EVERY_MS) return
+    const newest = [...known.positions].flatMap(([scheduleId, { schedule, manual }]) => [
+      ...(schedule === undefined ? [] : [{ scheduleId, dueMs: schedule, kind: 'schedule' as const }]),
+      ...(manual === undefined ? [] : [{ scheduleId, dueMs: manual, kind: 'manual' as const }]),
+    ])
+    const { cleaningLane, now, logDays } = this.#options
+    this.#cleanedUptimeMs = this.#uptimeMs()
+    if (newest.length > 0) await deleteRuns(cleaningLane, now() - logDays * MS_PER_DAY, newest)
   }
 
   /** The runs whose outcome this process has stored. `skipped` counts spans of due times that were missed. */
@@ -219,19 +240,6 @@ export class Scheduler {
     return { ...run, ...NOTHING_YET, dueMs: throughMs, state: 'skipped', executedMs: this.#options.now(), message }
   }
 
-  /** Deletes old rows of the log from time to time. After a crash in the middle, the store completes the deletion. */
-  async #cleanLog(): Promise<void> {
-    const known = this.#known
-    const nowMs = this.#options.now()
-    if (known === undefined || nowMs - this.#cleanedAtMs < CLEAN_EVERY_MS) return
-    const newest = [...known.positions].flatMap(([scheduleId, { schedule, manual }]) => [
-      ...(schedule === undefined ? [] : [{ scheduleId, dueMs: schedule, kind: 'schedule' as const }]),
-      ...(manual === undefined ? [] : [{ scheduleId, dueMs: manual, kind: 'manual' as const }]),
-    ])
-    this.#cleanedAtMs = nowMs
-    if (newest.length > 0) await deleteRuns(this.#options.clickhouse, nowMs - this.#options.logDays * MS_PER_DAY, newest)
-  }
-
   #drop(): void {
     this.#lease.drop()
     this.#known = undefined
@@ -240,24 +248,3 @@ export class Scheduler {
 
 const NOTHING_YET = { statusCode: null, durationMs: 0, message: '' }
 const CLEAN_EVERY_MS = 3_600_000
-const BEGIN_EVERY_MS = 500
-
-export interface RunningScheduler {
-  stats(): JobStats
-  counts(): ReturnType<Scheduler['counts']>
-  stop(): Promise<void>
-}
-
-/** Begins what is due, twice a second, until it is stopped. */
-export function startScheduler(options: SchedulerOptions): RunningScheduler {
-  const scheduler = new Scheduler(options)
-  const job = repeat({ name: 'schedules', everyMs: BEGIN_EVERY_MS, run: () => scheduler.beginDue(), logger: options.logger })
-  return {
-    stats: () => job.stats(),
-    counts: () => scheduler.counts(),
-    stop: async () => {
-      await job.stop()
-      await scheduler.stop()
-    },
-  }
-}

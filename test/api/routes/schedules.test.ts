@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startWebhookReceiver } from '../../support/clients/webhook-receiver.ts'
+import { holdLane } from '../../support/engines/held-lane.ts'
 import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
 import { untilSo } from '../../support/until-so.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
@@ -82,6 +83,19 @@ describe('the Schedules API', () => {
     await untilExecuted(id, 2)
     const paused = await call('PATCH', `/${id}`, { isActive: false })
     expect([paused.body.isActive, paused.body.nextRun]).toEqual([false, null])
+    await call('DELETE', `/${id}`)
+  })
+
+  test('a schedule runs while a closing occupies the lane of long work', async () => {
+    const { clickhouse } = tested.service
+    const { work } = clickhouse
+    const held = holdLane(work)
+    Object.assign(clickhouse, { work: held.lane })
+    const { id } = (await create()).body
+    expect((await call('POST', `/${id}/run`)).status).toBe(202)
+    await untilExecuted(id)
+    held.release()
+    Object.assign(clickhouse, { work })
     await call('DELETE', `/${id}`)
   })
 
