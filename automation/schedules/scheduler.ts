@@ -4,18 +4,22 @@ import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import { isOvertaken, StoreError } from '../../sql/errors.ts'
 import type { Lease } from '../../sql/lease.ts'
 import { HELD_LEASE_LIMITS, HeldLease, type HeldLeaseLimits } from '../held-lease.ts'
+import { type ActionKind, actionOf, FreeSlots } from './free-slots.ts'
 import { NextRuns, NO_POSITIONS, type Positions } from './next-run.ts'
 import { type ClaimedRun, failed, type RunOutcome } from './run-outcome.ts'
 import { deleteRuns, type RunRow, readNewestRuns, runIdOf, SCHEDULES_LEASE, type ScheduledRun, writeRuns } from './schedule-runs.ts'
 import { readScheduleChanges, readSchedules, type StoredSchedule } from './stored-schedules.ts'
 
 export interface SchedulerLimits extends HeldLeaseLimits {
-  readonly concurrentRunsMax: number
+  /** Calls in progress. */
+  readonly concurrentCallsMax: number
+  /** Exports in progress. Each has at most one file on disk that it delivers. */
+  readonly concurrentExportsMax: number
   /** Of the due times that were missed while no process ran, at most the last ones are made up for. */
   readonly catchUpMax: number
 }
 
-export const SCHEDULER_LIMITS: SchedulerLimits = { concurrentRunsMax: 32, catchUpMax: 100, ...HELD_LEASE_LIMITS }
+export const SCHEDULER_LIMITS: SchedulerLimits = { concurrentCallsMax: 32, concurrentExportsMax: 8, catchUpMax: 100, ...HELD_LEASE_LIMITS }
 
 export interface SchedulerOptions {
   /** Its lane `work` should be for schedules only: a run is not begun while a claim or an outcome waits for other work. */
@@ -53,7 +57,7 @@ export class Scheduler {
   readonly #nextRuns: NextRuns
   readonly #stopping = new AbortController()
   /** By the id of the schedule. */
-  readonly #inFlight = new Map<string, Promise<void>>()
+  readonly #inFlight = new Map<string, { readonly action: ActionKind; readonly work: Promise<void> }>()
   #known: { readonly lease: Lease; readonly positions: Map<string, Positions>; readonly open: Map<string, ScheduledRun> } | undefined
   #read: { readonly changes: number; readonly schedules: readonly StoredSchedule[] } | undefined
   #wasUsed = false
@@ -113,7 +117,7 @@ export class Scheduler {
 
   /** Waits for the runs in progress. */
   async idle(): Promise<void> {
-    while (this.#inFlight.size > 0) await Promise.all(this.#inFlight.values())
+    while (this.#inFlight.size > 0) await Promise.all([...this.#inFlight.values()].map(({ work }) => work))
   }
 
   /** Waits for the calls in progress; uploads and pauses between attempts are interrupted, and the next process repeats these runs. */
@@ -162,9 +166,9 @@ export class Scheduler {
       return next === undefined ? [] : [{ schedule, ...next }]
     })
     due.sort((one, other) => one.run.dueMs - other.run.dueMs)
-    const room = Math.max(0, this.#limits.concurrentRunsMax - this.#inFlight.size)
-    const toRepeat = repeated.slice(0, room)
-    const toClaim = due.slice(0, room - toRepeat.length)
+    const slots = this.#freeSlots()
+    const toRepeat = repeated.filter(({ schedule }) => slots.acquire(schedule))
+    const toClaim = due.filter(({ schedule }) => slots.acquire(schedule))
     if (toClaim.length > 0) {
       const rows = toClaim.flatMap(({ run, skipped }) => [
         ...(skipped === undefined ? [] : [this.#skippedRow(run, skipped)]),
@@ -178,6 +182,13 @@ export class Scheduler {
       }
     }
     for (const { schedule, run } of [...toRepeat, ...toClaim]) this.#begin(schedule, run, known.lease)
+  }
+
+  #freeSlots(): FreeSlots {
+    const { concurrentCallsMax: call, concurrentExportsMax: exports } = this.#limits
+    const free = new FreeSlots({ call, export: exports })
+    for (const { action } of this.#inFlight.values()) free.occupy(action)
+    return free
   }
 
   /** A run of a schedule that was deleted before its outcome was known. */
@@ -202,7 +213,7 @@ export class Scheduler {
         if (!isOvertaken(error)) this.#options.logger.error({ err: error, scheduleId: schedule.id }, 'the outcome of a run was not stored; the run is repeated')
       })
       .finally(() => this.#inFlight.delete(schedule.id))
-    this.#inFlight.set(schedule.id, work)
+    this.#inFlight.set(schedule.id, { action: actionOf(schedule), work })
   }
 
   async #carryOut(schedule: StoredSchedule, run: ScheduledRun, lease: Lease): Promise<void> {

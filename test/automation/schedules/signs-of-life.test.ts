@@ -5,6 +5,7 @@ import { SERVICE } from '../../../registry/audit-log.ts'
 import { startWebhookReceiver } from '../../support/clients/webhook-receiver.ts'
 import { acquisitionsOf } from '../../support/engines/faulty-lane.ts'
 import { holdLane } from '../../support/engines/held-lane.ts'
+import { untilSo } from '../../support/until-so.ts'
 import { ScheduledWorld } from '../../support/worlds/scheduled-world.ts'
 
 const TEN_MINUTES_MS = 600_000
@@ -27,18 +28,19 @@ test('a process whose claim waits for minutes keeps the lease, because its signs
   world.pass(TEN_MINUTES_MS)
   const held = holdLane(world.clickhouse.work)
   world.startScheduler({ limits, clickhouse: { ...world.clickhouse, work: held.lane } })
-  await expect.poll(held.waiting).toBe(1)
+  await untilSo(async () => held.waiting() === 1)
   const acquisitions = await acquisitionsOf(world.clickhouse, SCHEDULES_LEASE)
   const second = world.scheduler({ limits })
   for (let round = 0; round < 10; round += 1) {
     await second.beginDue()
     const before = await world.newestBeat()
     world.pass(limits.beatEveryMs)
-    await expect.poll(() => world.newestBeat()).toBeGreaterThan(before)
+    await untilSo(async () => (await world.newestBeat()) > before)
   }
   expect(await acquisitionsOf(world.clickhouse, SCHEDULES_LEASE)).toBe(acquisitions)
   held.release()
-  await expect.poll(async () => (await world.executions(schedule)).map(({ state }) => state)).toEqual(['succeeded'])
+  await untilSo(async () => (await world.executions(schedule)).length === 1)
+  expect((await world.executions(schedule)).map(({ state }) => state)).toEqual(['succeeded'])
   expect(receiver.requests).toHaveLength(1)
   await deleteSchedule(world.store, SERVICE, schedule.id)
 })
@@ -50,7 +52,7 @@ test('a deletion of old executions that takes minutes delays no run', async () =
   world.pass(TEN_MINUTES_MS)
   await world.runDue(scheduler)
   const cleaning = scheduler.cleanLog()
-  await expect.poll(held.waiting).toBe(1)
+  await untilSo(async () => held.waiting() === 1)
   world.pass(TEN_MINUTES_MS)
   await world.runDue(scheduler)
   expect((await world.executions(schedule)).map(({ state }) => state)).toEqual(['succeeded', 'succeeded'])
