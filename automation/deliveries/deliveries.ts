@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -8,7 +8,6 @@ import type { ExportRequest, Exports } from '../../aggregator/exports/exports.ts
 import { EXPORT_FORMATS } from '../../contract/export-formats.ts'
 import type { Manifest } from '../../contract/export-manifest.ts'
 import type { ExportAction } from '../../contract/schedules.ts'
-import { MS_PER_DAY } from '../../metering/timestamp.ts'
 import type { RetryLimits } from '../../outgoing/call-with-retries.ts'
 import type { Networks, Resolve } from '../../outgoing/public-address.ts'
 import { findPartner } from '../../registry/partners.ts'
@@ -20,6 +19,7 @@ import { manifestName, objectName } from './object-names.ts'
 import { isDeliveredAs, type PlannedFile, planFiles } from './planned-files.ts'
 import { shownTarget } from './shown-target.ts'
 import type { PutOutcome, Sink } from './sink.ts'
+import { removeOldSpools, SPOOL_PREFIX } from './spools.ts'
 import { type Delivery, writeDelivery } from './stored-deliveries.ts'
 
 export interface DeliveriesOptions {
@@ -160,17 +160,6 @@ function manifestText(object: { name: string; revision: number; sha256: string; 
   const { rows, totals, format, focus_version, partner_id, partners, month, from, to, status } = manifest
   const version = focus_version === null ? {} : { focus_version }
   return `${JSON.stringify({ ...object, rows, totals, format, ...version, partner_id, partners, month, from, to, status }, null, 2)}\n`
-}
-
-const SPOOL_PREFIX = '.meterline-delivery-'
-
-/** Removes what killed processes have left; another process may be at work on a newer one. */
-async function removeOldSpools(root: string, nowMs: number): Promise<void> {
-  const names = (await readdir(root).catch(() => [])).filter((name) => name.startsWith(SPOOL_PREFIX))
-  for (const path of names.map((name) => join(root, name))) {
-    const modifiedMs = (await stat(path).catch(() => undefined))?.mtimeMs ?? nowMs
-    if (nowMs - modifiedMs > MS_PER_DAY) await rm(path, { recursive: true, force: true })
-  }
 }
 
 async function writeAndHash(chunks: AsyncIterable<Uint8Array>, path: string): Promise<{ sha256: string; bytes: number }> {

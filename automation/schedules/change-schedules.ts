@@ -65,15 +65,15 @@ export async function updateSchedule(store: ScheduleStore, actor: Actor, id: str
     const given = Object.fromEntries(Object.entries(changed.definition).filter(([, value]) => value !== undefined))
     const definition: ScheduleDefinition = { ...known.definition, ...given }
     const { name = known.name, isActive = known.isActive } = changed
-    const isDefinedAnew = JSON.stringify(definition) !== JSON.stringify(known.definition)
+    const hasNewDefinition = JSON.stringify(definition) !== JSON.stringify(known.definition)
     // What is wrong by now, such as an address that is no longer allowed, must not keep anybody from pausing the schedule.
-    const rejection = isDefinedAnew || isActive ? await rejectionOf(store, definition) : undefined
+    const rejection = hasNewDefinition || isActive ? await rejectionOf(store, definition) : undefined
     if (rejection !== undefined) return rejection
-    if (!isDefinedAnew && name === known.name && isActive === known.isActive) return { status: 'updated', schedule: known }
+    if (!hasNewDefinition && name === known.name && isActive === known.isActive) return { status: 'updated', schedule: known }
     const nowMs = store.now()
     // Due times while it was paused, or by another rule, are not made up for.
-    const isTimedAnew = definition.cronSchedule !== known.definition.cronSchedule || definition.timezone !== known.definition.timezone
-    const activeFromMs = (isActive && !known.isActive) || isTimedAnew ? nowMs : known.activeFromMs
+    const hasNewTiming = definition.cronSchedule !== known.definition.cronSchedule || definition.timezone !== known.definition.timezone
+    const activeFromMs = (isActive && !known.isActive) || hasNewTiming ? nowMs : known.activeFromMs
     const schedule: StoredSchedule = { ...known, name, definition, isActive, activeFromMs, updatedMs: nowMs, revision: known.revision + 1 }
     await change.note({ action: 'schedule.update', subject: id, details: detailsOf(schedule) })
     await writeSchedule(change, schedule)

@@ -113,6 +113,9 @@ describe('the Schedules API', () => {
         { name: '' },
         { other: 1 },
         { export: { what: 'focus', period: 'last-month', format: 'csv', to: { folder: '../up' } }, functionUrl: undefined },
+        { export: { what: 'focus', period: 'last-month', format: 'csv', to: { folder: '.meterline-delivery-x/y' } }, functionUrl: undefined },
+        { export: { what: 'focus', period: 'last-month', format: 'csv', to: { url: 'https://b.example#{name}' } }, functionUrl: undefined },
+        { export: { what: 'focus', period: 'last-month', format: 'csv', to: { url: 'https://b.example/{name}#top' } }, functionUrl: undefined },
       ].map((each) => create(each)),
     )
     expect(answers.map(({ status, body }) => [status, body.code, /^body\.?([\w.-]*)/.exec(body.message)?.[1]])).toEqual([
@@ -126,6 +129,9 @@ describe('the Schedules API', () => {
       [400, 'INVALID_REQUEST', 'name'],
       [400, 'INVALID_REQUEST', ''],
       [400, 'INVALID_REQUEST', 'export.to.folder'],
+      [400, 'INVALID_REQUEST', 'export.to.folder'],
+      [400, 'INVALID_REQUEST', 'export.to.url'],
+      [400, 'INVALID_REQUEST', 'export.to.url'],
     ])
     const missing = await create({ headers: { 'x-key': template('NOBODY') } })
     expect([missing.status, missing.body.code, missing.body.message]).toEqual([404, 'SECRET_NOT_FOUND', 'body.headers: secret not found: NOBODY'])
