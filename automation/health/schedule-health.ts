@@ -20,7 +20,7 @@ export async function readScheduleHealth(clickhouse: Pick<ClickHouse, 'reads'>, 
   const schedules = await readSchedules(clickhouse)
   if (schedules.length === 0) return []
   const begun = { schedule: new Map<string, number>(), manual: new Map<string, number>() }
-  for (const { scheduleId, kind, dueMs } of await readNewestRuns(clickhouse)) begun[kind].set(scheduleId, dueMs)
+  for (const { scheduleId, kind, dueMs } of await readNewestRuns(clickhouse, nowMs)) begun[kind].set(scheduleId, dueMs)
   const outcomes = await readLastOutcomes(clickhouse)
   return schedules.map((schedule): ScheduleHealth => {
     const { id, name, isActive } = schedule

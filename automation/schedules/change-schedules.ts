@@ -109,7 +109,7 @@ export async function requestRun(store: ScheduleStore, actor: Actor, id: string)
     const known = await findSchedule(store.clickhouse, id)
     if (known === undefined) return { status: 'not_found' }
     if (dueMs !== undefined && known.requestedMs.includes(dueMs)) return { status: 'requested', runId: runIdOf({ scheduleId: id, dueMs }), dueMs }
-    const newest = (await readNewestRuns(store.clickhouse)).find(({ scheduleId, kind }) => scheduleId === id && kind === 'manual')
+    const newest = (await readNewestRuns(store.clickhouse, store.now())).find(({ scheduleId, kind }) => scheduleId === id && kind === 'manual')
     const waiting = known.requestedMs.filter((each) => each > (newest?.dueMs ?? 0))
     if (waiting.length >= REQUESTED_RUNS_MAX) return { status: 'waiting' }
     const afterMs = Math.max(store.now(), (newest?.dueMs ?? 0) + 1, (waiting.at(-1) ?? 0) + 1)

@@ -5,6 +5,7 @@ import { type Lease, leaseTag } from '../../sql/lease.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
 import { row } from '../../sql/tab-separated.ts'
+import { DUE_AHEAD_MS_MAX } from './clocks.ts'
 
 /** The lease under which one process at a time runs the schedules. */
 export const SCHEDULES_LEASE = 'schedules'
@@ -48,9 +49,12 @@ export async function writeRuns({ work }: Pick<ClickHouse, 'work'>, { name, epoc
 
 const COLUMNS = [...['log', 'epoch', 'owner', 'schedule_id', 'due_ms', 'step', 'kind', 'state', 'executed_ms', 'status_code'], ...['duration_ms', 'message']]
 
-/** The newest run of each kind of each schedule. Only the newest one can be without an outcome. Throws StoreError. */
-export function readNewestRuns({ reads }: Pick<ClickHouse, 'reads'>): Promise<(ScheduledRun & { readonly state: RunRow['state'] })[]> {
-  return reads.query(newestRuns, {})
+/**
+ * The newest run of each kind of each schedule, without due times that only a wrong clock can have claimed (clocks.ts): otherwise the
+ * schedule would be silent until then. Only the newest one can be without an outcome. Throws StoreError.
+ */
+export function readNewestRuns({ reads }: Pick<ClickHouse, 'reads'>, nowMs: number): Promise<(ScheduledRun & { readonly state: RunRow['state'] })[]> {
+  return reads.query(newestRuns, { throughMs: nowMs + DUE_AHEAD_MS_MAX })
 }
 
 export interface ExecutionsPage {
@@ -104,8 +108,8 @@ const lastOutcomes = defineQuery({
 const newestRuns = defineQuery({
   name: 'newest_schedule_runs',
   sql: `SELECT schedule_id AS scheduleId, kind, toUnixTimestamp64Milli(max(due_at)) AS dueMs, argMax(state, due_at) AS state
-        FROM schedule_runs_v1 FINAL GROUP BY schedule_id, kind`,
-  params: z.object({}),
+        FROM schedule_runs_v1 FINAL WHERE kind = 'manual' OR toUnixTimestamp64Milli(due_at) <= {throughMs: Int64} GROUP BY schedule_id, kind`,
+  params: z.object({ throughMs: z.number() }),
   row: z.object({ scheduleId: z.string(), kind: Kind, dueMs: z.coerce.number(), state: State }),
 })
 

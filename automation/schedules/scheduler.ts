@@ -4,6 +4,7 @@ import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import { isOvertaken, StoreError } from '../../sql/errors.ts'
 import type { Lease } from '../../sql/lease.ts'
 import { HELD_LEASE_LIMITS, HeldLease, type HeldLeaseLimits } from '../held-lease.ts'
+import { clockProblem, DUE_AHEAD_MS_MAX } from './clocks.ts'
 import { type ActionKind, actionOf, FreeSlots } from './free-slots.ts'
 import { NextRuns, NO_POSITIONS, type Positions } from './next-run.ts'
 import { type ClaimedRun, failed, type RunOutcome } from './run-outcome.ts'
@@ -31,6 +32,8 @@ export interface SchedulerOptions {
   readonly logger: Logger
   /** ms since 1970. */
   readonly now: () => number
+  /** The store's clock, in ms since 1970. Throws StoreError. */
+  readonly storeNow: () => Promise<number>
   /** Monotonic, in ms. Default: of this process. */
   readonly uptimeMs?: (() => number) | undefined
   /** How many days the log of executions is kept. */
@@ -61,6 +64,8 @@ export class Scheduler {
   #known: { readonly lease: Lease; readonly positions: Map<string, Positions>; readonly open: Map<string, ScheduledRun> } | undefined
   #read: { readonly changes: number; readonly schedules: readonly StoredSchedule[] } | undefined
   #wasUsed = false
+  /** Of clocks that differ; once until they agree again. */
+  #hasWarned = false
   #cleanedUptimeMs = Number.NEGATIVE_INFINITY
   readonly #counts = { succeeded: 0, failed: 0, skipped: 0 }
 
@@ -78,7 +83,7 @@ export class Scheduler {
       if (!(await this.#hasSchedules())) return
       const held = await this.#lease.hold()
       if (held === undefined || this.#stopping.signal.aborted) return
-      if (held.isNew || this.#known === undefined) await this.#readPositions(held.lease)
+      if (held.isNew || !this.#knowsPositions()) await this.#readPositions(held.lease)
       await this.#beginRuns(await this.#readSchedules())
     } catch (thrown) {
       this.#drop()
@@ -106,8 +111,10 @@ export class Scheduler {
       ...(manual === undefined ? [] : [{ scheduleId, dueMs: manual, kind: 'manual' as const }]),
     ])
     const { cleaningLane, now, logDays } = this.#options
+    const nowMs = now()
+    if (!(await this.#trustsClock(nowMs))) return
     this.#cleanedUptimeMs = this.#uptimeMs()
-    if (newest.length > 0) await deleteRuns(cleaningLane, now() - logDays * MS_PER_DAY, newest)
+    if (newest.length > 0) await deleteRuns(cleaningLane, nowMs - logDays * MS_PER_DAY, newest)
   }
 
   /** The runs whose outcome this process has stored. `skipped` counts spans of due times that were missed. */
@@ -133,10 +140,16 @@ export class Scheduler {
     return this.#wasUsed
   }
 
+  /** False also when the clock was set back: due times were claimed that have not come yet. */
+  #knowsPositions(): boolean {
+    const aheadMs = this.#options.now() + DUE_AHEAD_MS_MAX
+    return this.#known !== undefined && [...this.#known.positions.values()].every(({ schedule = 0 }) => schedule <= aheadMs)
+  }
+
   async #readPositions(lease: Lease): Promise<void> {
     const positions = new Map<string, Positions>()
     const open = new Map<string, ScheduledRun>()
-    for (const { state, ...newest } of await readNewestRuns(this.#options.clickhouse)) {
+    for (const { state, ...newest } of await readNewestRuns(this.#options.clickhouse, this.#options.now())) {
       positions.set(newest.scheduleId, { ...(positions.get(newest.scheduleId) ?? NO_POSITIONS), [newest.kind]: newest.dueMs })
       if (state === 'claimed') open.set(newest.scheduleId, newest)
     }
@@ -155,6 +168,7 @@ export class Scheduler {
     const known = this.#known
     if (known === undefined) return
     const { clickhouse, now } = this.#options
+    const nowMs = now()
     await this.#closeRunsOfDeleted(schedules)
     const free = schedules.filter(({ id }) => !this.#inFlight.has(id))
     const repeated = free.flatMap((schedule) => {
@@ -162,13 +176,14 @@ export class Scheduler {
       return run === undefined ? [] : [{ schedule, run }]
     })
     const due = free.flatMap((schedule) => {
-      const next = known.open.has(schedule.id) ? undefined : this.#nextRuns.nextOf(schedule, known.positions.get(schedule.id) ?? NO_POSITIONS, now())
+      const next = known.open.has(schedule.id) ? undefined : this.#nextRuns.nextOf(schedule, known.positions.get(schedule.id) ?? NO_POSITIONS, nowMs)
       return next === undefined ? [] : [{ schedule, ...next }]
     })
     due.sort((one, other) => one.run.dueMs - other.run.dueMs)
     const slots = this.#freeSlots()
     const toRepeat = repeated.filter(({ schedule }) => slots.acquire(schedule))
-    const toClaim = due.filter(({ schedule }) => slots.acquire(schedule))
+    const mayClaim = due.length > 0 && (await this.#trustsClock(nowMs))
+    const toClaim = mayClaim ? due.filter(({ schedule }) => slots.acquire(schedule)) : []
     if (toClaim.length > 0) {
       const rows = toClaim.flatMap(({ run, skipped }) => [
         ...(skipped === undefined ? [] : [this.#skippedRow(run, skipped)]),
@@ -182,6 +197,13 @@ export class Scheduler {
       }
     }
     for (const { schedule, run } of [...toRepeat, ...toClaim]) this.#begin(schedule, run, known.lease)
+  }
+
+  async #trustsClock(nowMs: number): Promise<boolean> {
+    const problem = clockProblem({ nowMs, storeMs: await this.#options.storeNow() })
+    if (problem !== undefined && !this.#hasWarned) this.#options.logger.warn({ reason: problem }, 'no schedule runs, because two clocks differ')
+    this.#hasWarned = problem !== undefined
+    return problem === undefined
   }
 
   #freeSlots(): FreeSlots {

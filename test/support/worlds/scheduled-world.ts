@@ -33,6 +33,8 @@ export class ScheduledWorld {
   readonly logged: string[] = []
   nowMs = Date.UTC(2026, 2, 1)
   uptimeMs = 0
+  /** How far the clock of processes is ahead of that of the store. */
+  aheadMs = 0
   readonly #store: TestStore
   readonly #schedulers: { stop(): Promise<void> }[] = []
 
@@ -94,7 +96,7 @@ export class ScheduledWorld {
     const { runner, logDays = 30, around = (run) => run() } = more
     const log = (details: object, message: string) =>
       this.logged.push(JSON.stringify({ ...details, error: String((details as { err?: unknown }).err) }) + message)
-    const now = () => this.nowMs
+    const now = () => this.nowMs + this.aheadMs
     const running: ScheduleRunner = {
       clickhouse,
       masterKeys: TEST_MASTER_KEYS,
@@ -110,6 +112,7 @@ export class ScheduledWorld {
       run: (schedule, run) => around(() => runSchedule(running, schedule.definition, run)),
       logger: { info: log, warn: log, error: log },
       now,
+      storeNow: async () => this.nowMs,
       uptimeMs: () => this.uptimeMs,
       logDays,
       limits,
