@@ -41,9 +41,8 @@ export class HeldLease {
    * be outdated. Throws StoreError.
    */
   async hold(): Promise<{ readonly lease: Lease; readonly isNew: boolean } | undefined> {
-    const { uptimeMs, beatEveryMs } = this.#options
     if (this.#held !== undefined) {
-      if (uptimeMs() - this.#held.beatAtMs >= beatEveryMs) await this.#beat()
+      await this.giveSignOfLife()
       return { lease: this.#held.lease, isNew: false }
     }
     if (!(await this.#mayAcquire())) return undefined
@@ -53,6 +52,15 @@ export class HeldLease {
     this.#held = { lease: outcome.lease, beat: 0, beatAtMs: 0 }
     await this.#beat()
     return { lease: outcome.lease, isNew: true }
+  }
+
+  /**
+   * Gives a sign of life if this process has the lease and it is time for one. `hold` does so too; an owner whose other work may take
+   * longer than `takeOverAfterMs` also calls this from a timer. Throws StoreError, `fenced` when another process has the lease.
+   */
+  async giveSignOfLife(): Promise<void> {
+    const { uptimeMs, beatEveryMs } = this.#options
+    if (this.#held !== undefined && uptimeMs() - this.#held.beatAtMs >= beatEveryMs) await this.#beat()
   }
 
   /** Call it when a write under the lease failed: whether it will be stored is unknown, so nothing more is written under it. */

@@ -12,7 +12,7 @@ export interface AutomationWiring {
 /** Starts the jobs of automation/: schedules, thresholds, and messages to webhooks. */
 export async function openAutomation(options: SchedulerProcess, { changes, masterKeys }: AutomationWiring): Promise<Automating> {
   const { config, clickhouse, logger, closers } = options
-  const scheduler = openScheduler(options, masterKeys)
+  const scheduler = await openScheduler(options, masterKeys)
   if (masterKeys === undefined) logger.warn('MASTER_KEY is not set, so this process stores messages to webhooks but does not deliver them')
   const automation = await startAutomation({
     clickhouse,

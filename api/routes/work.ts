@@ -4,5 +4,5 @@ import type { Automating } from '../../automation/start-automation.ts'
 
 /** All background jobs of this process. */
 export function workOf({ aggregating, automating }: { aggregating: BackgroundJobs | undefined; automating: Automating | undefined }): JobStats[] {
-  return [...(aggregating?.stats() ?? []), ...(automating === undefined ? [] : [...automating.automation.stats(), automating.scheduler.stats()])]
+  return [...(aggregating?.stats() ?? []), ...(automating === undefined ? [] : [...automating.automation.stats(), ...automating.scheduler.stats()])]
 }

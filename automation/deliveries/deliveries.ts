@@ -1,14 +1,13 @@
 import { createHash } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import type { Exports } from '../../aggregator/exports/exports.ts'
+import type { ExportRequest, Exports } from '../../aggregator/exports/exports.ts'
 import { EXPORT_FORMATS } from '../../contract/export-formats.ts'
 import type { Manifest } from '../../contract/export-manifest.ts'
 import type { ExportAction } from '../../contract/schedules.ts'
-import { MS_PER_DAY } from '../../metering/timestamp.ts'
 import type { RetryLimits } from '../../outgoing/call-with-retries.ts'
 import type { Networks, Resolve } from '../../outgoing/public-address.ts'
 import { findPartner } from '../../registry/partners.ts'
@@ -20,6 +19,7 @@ import { manifestName, objectName } from './object-names.ts'
 import { isDeliveredAs, type PlannedFile, planFiles } from './planned-files.ts'
 import { shownTarget } from './shown-target.ts'
 import type { PutOutcome, Sink } from './sink.ts'
+import { removeOldSpools, SPOOL_PREFIX } from './spools.ts'
 import { type Delivery, writeDelivery } from './stored-deliveries.ts'
 
 export interface DeliveriesOptions {
@@ -45,20 +45,17 @@ export interface DeliveriesOptions {
  */
 export class Deliveries {
   readonly #options: DeliveriesOptions
-  #last: Promise<unknown> = Promise.resolve()
+  #lastWritten: Promise<unknown> = Promise.resolve()
 
   constructor(options: DeliveriesOptions) {
     this.#options = options
   }
 
-  /** One at a time, because each occupies a session of the store and the disk. Throws StoreError. */
-  deliver(run: ClaimedRun, action: ExportAction, headers: Readonly<Record<string, string>>): Promise<RunOutcome> {
-    const outcome = this.#last.then(() => this.#deliverAll(run, action, headers))
-    this.#last = outcome.catch(() => {})
-    return outcome
-  }
-
-  async #deliverAll(run: ClaimedRun, action: ExportAction, headers: Readonly<Record<string, string>>): Promise<RunOutcome> {
+  /**
+   * Any number of runs may deliver at the same time: a receiver that hangs delays its own run only. Each has one file on disk, so the
+   * caller limits how many there are. Throws StoreError.
+   */
+  async deliver(run: ClaimedRun, action: ExportAction, headers: Readonly<Record<string, string>>): Promise<RunOutcome> {
     if (run.signal.aborted) return { status: 'stopped' }
     const { clickhouse, exportDir, now } = this.#options
     await removeOldSpools(exportDir ?? tmpdir(), now())
@@ -82,16 +79,27 @@ export class Deliveries {
     // EXPORT_DIR rather than the directory of the system, which is often small.
     const spool = await mkdtemp(join(this.#options.exportDir ?? tmpdir(), SPOOL_PREFIX))
     try {
-      const opened = await this.#options.exports.open(file.request, () => () => {})
-      if (opened.status === 'no_statement') return failed(`There is no statement for ${file.request.month}: no month of it is billed.`)
-      if (opened.status !== 'opened') return failed('A number of this export has more than the 38 digits that Parquet holds. Use csv, json or ndjson.')
-      const { manifest } = opened.opened
-      const path = join(spool, 'object')
-      const written = await writeAndHash(opened.opened.file, path).finally(() => opened.opened.close())
-      return await this.#deliverContent(run, { action, file, sink, manifest, written: { ...written, path }, spool })
+      const outcome = await this.#writeInTurn(run, file.request, join(spool, 'object'))
+      return outcome.status === 'written' ? await this.#deliverContent(run, { action, file, sink, spool, ...outcome }) : outcome
     } finally {
       await rm(spool, { recursive: true, force: true })
     }
+  }
+
+  /** Writes one file at a time, because each occupies a session of the store, and a processor for the compression. */
+  #writeInTurn(run: ClaimedRun, request: ExportRequest, path: string): Promise<WrittenFile | RunOutcome> {
+    const outcome = this.#lastWritten.then(() => (run.signal.aborted ? ({ status: 'stopped' } as const) : this.#write(request, path)))
+    this.#lastWritten = outcome.catch(() => {})
+    return outcome
+  }
+
+  async #write(request: ExportRequest, path: string): Promise<WrittenFile | RunOutcome> {
+    const outcome = await this.#options.exports.open(request, () => () => {})
+    if (outcome.status === 'no_statement') return failed(`There is no statement for ${request.month}: no month of it is billed.`)
+    if (outcome.status !== 'opened') return failed('A number of this export has more than the 38 digits that Parquet holds. Use csv, json or ndjson.')
+    const { manifest, file, close } = outcome.opened
+    const written = await writeAndHash(file, path).finally(close)
+    return { status: 'written', manifest, written: { ...written, path } }
   }
 
   async #deliverContent(run: ClaimedRun, { action, file, sink, manifest, written, spool }: ContentOptions): Promise<RunOutcome> {
@@ -137,9 +145,13 @@ interface FileOptions {
   readonly sink: Sink
 }
 
-interface ContentOptions extends FileOptions {
+interface WrittenFile {
+  readonly status: 'written'
   readonly manifest: Manifest
   readonly written: { readonly sha256: string; readonly bytes: number; readonly path: string }
+}
+
+interface ContentOptions extends FileOptions, Omit<WrittenFile, 'status'> {
   readonly spool: string
 }
 
@@ -148,17 +160,6 @@ function manifestText(object: { name: string; revision: number; sha256: string; 
   const { rows, totals, format, focus_version, partner_id, partners, month, from, to, status } = manifest
   const version = focus_version === null ? {} : { focus_version }
   return `${JSON.stringify({ ...object, rows, totals, format, ...version, partner_id, partners, month, from, to, status }, null, 2)}\n`
-}
-
-const SPOOL_PREFIX = '.meterline-delivery-'
-
-/** Removes what killed processes have left; another process may be at work on a newer one. */
-async function removeOldSpools(root: string, nowMs: number): Promise<void> {
-  const names = (await readdir(root).catch(() => [])).filter((name) => name.startsWith(SPOOL_PREFIX))
-  for (const path of names.map((name) => join(root, name))) {
-    const modifiedMs = (await stat(path).catch(() => undefined))?.mtimeMs ?? nowMs
-    if (nowMs - modifiedMs > MS_PER_DAY) await rm(path, { recursive: true, force: true })
-  }
 }
 
 async function writeAndHash(chunks: AsyncIterable<Uint8Array>, path: string): Promise<{ sha256: string; bytes: number }> {

@@ -24,7 +24,7 @@ export interface PlannedFile {
   readonly isDay: boolean
 }
 
-/** More days that have changed are delivered by the next runs. */
+/** The newest come first, so that yesterday is never late; more days that have changed are delivered by the next runs. */
 const DAYS_PER_RUN_MAX = 31
 
 export interface Planned {
@@ -64,7 +64,8 @@ async function planDays({ clickhouse, scheduleId, action, partner, dueMs }: Plan
   const first = [...delivered.keys()].map((subject) => parseSubject(subject).period).sort()[0] ?? yesterday
   const changed = new Map((await clickhouse.reads.query(changesOfDays, { first, last: yesterday })).map(({ day, changes }) => [day, changes]))
   // Also a day without events is delivered once, so that its reader knows that it has none.
-  const days = [...new Set([...changed.keys(), yesterday])].sort().filter((day) => {
+  const newestFirst = [...new Set([...changed.keys(), yesterday])].sort().reverse()
+  const days = newestFirst.filter((day) => {
     const newest = delivered.get(subjectOf(day))
     return newest?.isComplete !== true || newest.changes !== (changed.get(day) ?? 0) || !isDeliveredAs(newest, action)
   })

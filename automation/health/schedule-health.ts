@@ -1,4 +1,5 @@
 import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { type ActionKind, actionOf } from '../schedules/free-slots.ts'
 import { timingOf } from '../schedules/next-run.ts'
 import { readLastOutcomes, readNewestRuns } from '../schedules/schedule-runs.ts'
 import { readSchedules, type StoredSchedule } from '../schedules/stored-schedules.ts'
@@ -7,8 +8,7 @@ import { readSchedules, type StoredSchedule } from '../schedules/stored-schedule
 export interface ScheduleHealth {
   readonly id: string
   readonly name: string
-  /** Whether it calls a URL or delivers an export. */
-  readonly action: 'call' | 'export'
+  readonly action: ActionKind
   /** The earliest due time of which no process has begun the run; null if there is none. */
   readonly overdueSinceMs: number | null
   /** The last run, if it failed; null while the schedule is paused. */
@@ -20,14 +20,14 @@ export async function readScheduleHealth(clickhouse: Pick<ClickHouse, 'reads'>, 
   const schedules = await readSchedules(clickhouse)
   if (schedules.length === 0) return []
   const begun = { schedule: new Map<string, number>(), manual: new Map<string, number>() }
-  for (const { scheduleId, kind, dueMs } of await readNewestRuns(clickhouse)) begun[kind].set(scheduleId, dueMs)
+  for (const { scheduleId, kind, dueMs } of await readNewestRuns(clickhouse, nowMs)) begun[kind].set(scheduleId, dueMs)
   const outcomes = await readLastOutcomes(clickhouse)
   return schedules.map((schedule): ScheduleHealth => {
-    const { id, name, definition, isActive } = schedule
+    const { id, name, isActive } = schedule
     const nextMs = Math.min(nextRequestedMs(schedule, begun.manual.get(id)), nextDueMs(schedule, begun.schedule.get(id)))
     const last = isActive ? outcomes.get(id) : undefined
     return {
-      ...{ id, name, action: definition.export === null ? 'call' : 'export' },
+      ...{ id, name, action: actionOf(schedule) },
       overdueSinceMs: nextMs <= nowMs ? nextMs : null,
       failure: last?.state === 'failed' ? { atMs: last.executedMs, message: last.message } : null,
     }

@@ -65,15 +65,15 @@ export async function updateSchedule(store: ScheduleStore, actor: Actor, id: str
     const given = Object.fromEntries(Object.entries(changed.definition).filter(([, value]) => value !== undefined))
     const definition: ScheduleDefinition = { ...known.definition, ...given }
     const { name = known.name, isActive = known.isActive } = changed
-    const isDefinedAnew = JSON.stringify(definition) !== JSON.stringify(known.definition)
+    const hasNewDefinition = JSON.stringify(definition) !== JSON.stringify(known.definition)
     // What is wrong by now, such as an address that is no longer allowed, must not keep anybody from pausing the schedule.
-    const rejection = isDefinedAnew || isActive ? await rejectionOf(store, definition) : undefined
+    const rejection = hasNewDefinition || isActive ? await rejectionOf(store, definition) : undefined
     if (rejection !== undefined) return rejection
-    if (!isDefinedAnew && name === known.name && isActive === known.isActive) return { status: 'updated', schedule: known }
+    if (!hasNewDefinition && name === known.name && isActive === known.isActive) return { status: 'updated', schedule: known }
     const nowMs = store.now()
     // Due times while it was paused, or by another rule, are not made up for.
-    const isTimedAnew = definition.cronSchedule !== known.definition.cronSchedule || definition.timezone !== known.definition.timezone
-    const activeFromMs = (isActive && !known.isActive) || isTimedAnew ? nowMs : known.activeFromMs
+    const hasNewTiming = definition.cronSchedule !== known.definition.cronSchedule || definition.timezone !== known.definition.timezone
+    const activeFromMs = (isActive && !known.isActive) || hasNewTiming ? nowMs : known.activeFromMs
     const schedule: StoredSchedule = { ...known, name, definition, isActive, activeFromMs, updatedMs: nowMs, revision: known.revision + 1 }
     await change.note({ action: 'schedule.update', subject: id, details: detailsOf(schedule) })
     await writeSchedule(change, schedule)
@@ -109,7 +109,7 @@ export async function requestRun(store: ScheduleStore, actor: Actor, id: string)
     const known = await findSchedule(store.clickhouse, id)
     if (known === undefined) return { status: 'not_found' }
     if (dueMs !== undefined && known.requestedMs.includes(dueMs)) return { status: 'requested', runId: runIdOf({ scheduleId: id, dueMs }), dueMs }
-    const newest = (await readNewestRuns(store.clickhouse)).find(({ scheduleId, kind }) => scheduleId === id && kind === 'manual')
+    const newest = (await readNewestRuns(store.clickhouse, store.now())).find(({ scheduleId, kind }) => scheduleId === id && kind === 'manual')
     const waiting = known.requestedMs.filter((each) => each > (newest?.dueMs ?? 0))
     if (waiting.length >= REQUESTED_RUNS_MAX) return { status: 'waiting' }
     const afterMs = Math.max(store.now(), (newest?.dueMs ?? 0) + 1, (waiting.at(-1) ?? 0) + 1)

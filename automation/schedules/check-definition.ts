@@ -2,6 +2,7 @@ import type { ScheduleDefinition } from '../../contract/schedules.ts'
 import { forbiddenLiteral, type Networks, parseCallableUrl } from '../../outgoing/public-address.ts'
 import { nameTarget } from '../deliveries/object-url.ts'
 import { isSafePath } from '../deliveries/safe-folder.ts'
+import { SPOOL_PREFIX } from '../deliveries/spools.ts'
 import { parseTiming } from './due-times.ts'
 import { secretKeysIn, TEMPLATE_START } from './secret-templates.ts'
 
@@ -45,12 +46,20 @@ function checkExport({ export: action, functionUrl, body }: ScheduleDefinition, 
   if (action.period === 'yesterday' && action.what !== 'usage') return { field: 'export.period', problem: 'yesterday is for usage only; others have months' }
   if ('url' in action.to) return checkObjectUrl(action.to.url, options)
   if (options.exportDir === undefined) return { field: 'export.to.folder', problem: 'is not allowed, because EXPORT_DIR is not set; use a url' }
-  return isSafePath(action.to.folder) ? undefined : { field: 'export.to.folder', problem: 'must be a path inside EXPORT_DIR, relative to it, without ..' }
+  return checkFolder(action.to.folder)
+}
+
+function checkFolder(folder: string): DefinitionProblem | undefined {
+  const field = 'export.to.folder'
+  if (!isSafePath(folder)) return { field, problem: 'must be a path inside EXPORT_DIR, relative to it, without ..' }
+  if (folder.startsWith(SPOOL_PREFIX)) return { field, problem: `must not begin with ${SPOOL_PREFIX}, as temporary files do, which are deleted after a day` }
+  return undefined
 }
 
 function checkObjectUrl(url: string, options: CheckOptions): DefinitionProblem | undefined {
   const field = 'export.to.url'
   const target = nameTarget(url, 'name')
+  if (url.includes('#')) return { field, problem: 'must not have a fragment (#…), which is not sent; write {name} in the path or the query' }
   if (target?.protocol !== 'https:') return { field, problem: 'must be an https URL without a user or password in it, and without {name} in its host' }
   return checkUrl(field, target.href, options)
 }

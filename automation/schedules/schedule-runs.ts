@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import type { ClickHouse } from '../../sql/clickhouse.ts'
+import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import { type Lease, leaseTag } from '../../sql/lease.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
 import { row } from '../../sql/tab-separated.ts'
+import { DUE_AHEAD_MS_MAX } from './clocks.ts'
 
 /** The lease under which one process at a time runs the schedules. */
 export const SCHEDULES_LEASE = 'schedules'
@@ -48,9 +49,12 @@ export async function writeRuns({ work }: Pick<ClickHouse, 'work'>, { name, epoc
 
 const COLUMNS = [...['log', 'epoch', 'owner', 'schedule_id', 'due_ms', 'step', 'kind', 'state', 'executed_ms', 'status_code'], ...['duration_ms', 'message']]
 
-/** The newest run of each kind of each schedule. Only the newest one can be without an outcome. Throws StoreError. */
-export function readNewestRuns({ reads }: Pick<ClickHouse, 'reads'>): Promise<(ScheduledRun & { readonly state: RunRow['state'] })[]> {
-  return reads.query(newestRuns, {})
+/**
+ * The newest run of each kind of each schedule, without due times that only a wrong clock can have claimed (clocks.ts): otherwise the
+ * schedule would be silent until then. Only the newest one can be without an outcome. Throws StoreError.
+ */
+export function readNewestRuns({ reads }: Pick<ClickHouse, 'reads'>, nowMs: number): Promise<(ScheduledRun & { readonly state: RunRow['state'] })[]> {
+  return reads.query(newestRuns, { throughMs: nowMs + DUE_AHEAD_MS_MAX })
 }
 
 export interface ExecutionsPage {
@@ -79,9 +83,12 @@ export async function readLastOutcomes({ reads }: Pick<ClickHouse, 'reads'>): Pr
   return new Map(found.map((each) => [each.scheduleId, each]))
 }
 
-/** Deletes the runs that were due before a time, except `kept`. Throws StoreError. */
-export async function deleteRuns({ work }: Pick<ClickHouse, 'work'>, beforeMs: number, kept: readonly ScheduledRun[]): Promise<void> {
-  await work.execute(deleteOldRuns, { beforeMs, kept: kept.map(({ scheduleId, dueMs }): [string, number] => [scheduleId, dueMs]) })
+/**
+ * Deletes the runs that were due and executed before a time, except `kept`. A run that is claimed meanwhile is executed later than
+ * `beforeMs`, although it may have been due before it. May take minutes. Throws StoreError.
+ */
+export async function deleteRuns(lane: Lane, beforeMs: number, kept: readonly ScheduledRun[]): Promise<void> {
+  await lane.execute(deleteOldRuns, { beforeMs, kept: kept.map(({ scheduleId, dueMs }): [string, number] => [scheduleId, dueMs]) })
 }
 
 const State = z.enum(['claimed', 'succeeded', 'failed', 'skipped'])
@@ -101,8 +108,8 @@ const lastOutcomes = defineQuery({
 const newestRuns = defineQuery({
   name: 'newest_schedule_runs',
   sql: `SELECT schedule_id AS scheduleId, kind, toUnixTimestamp64Milli(max(due_at)) AS dueMs, argMax(state, due_at) AS state
-        FROM schedule_runs_v1 FINAL GROUP BY schedule_id, kind`,
-  params: z.object({}),
+        FROM schedule_runs_v1 FINAL WHERE kind = 'manual' OR toUnixTimestamp64Milli(due_at) <= {throughMs: Int64} GROUP BY schedule_id, kind`,
+  params: z.object({ throughMs: z.number() }),
   row: z.object({ scheduleId: z.string(), kind: Kind, dueMs: z.coerce.number(), state: State }),
 })
 
@@ -144,7 +151,8 @@ const lastExecutions = defineQuery({
 const deleteOldRuns = defineStatement({
   name: 'delete_old_schedule_runs',
   sql: `DELETE FROM schedule_runs_v1
-        WHERE toUnixTimestamp64Milli(due_at) < {beforeMs: Int64} AND (schedule_id, toUnixTimestamp64Milli(due_at)) NOT IN {kept: Array(Tuple(String, Int64))}`,
+        WHERE toUnixTimestamp64Milli(due_at) < {beforeMs: Int64} AND toUnixTimestamp64Milli(executed_at) < {beforeMs: Int64}
+          AND (schedule_id, toUnixTimestamp64Milli(due_at)) NOT IN {kept: Array(Tuple(String, Int64))}`,
   params: z.object({ beforeMs: z.number(), kept: z.array(z.tuple([z.string(), z.number()])) }),
   settings: { max_execution_time: 600 },
 })

@@ -1,30 +1,39 @@
-import { type JobStats, repeat } from '../../aggregator/repeat.ts'
 import type { Logger } from '../../metering/logger.ts'
 import { formatTimestamp, MS_PER_DAY } from '../../metering/timestamp.ts'
-import type { ClickHouse } from '../../sql/clickhouse.ts'
+import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import { isOvertaken, StoreError } from '../../sql/errors.ts'
 import type { Lease } from '../../sql/lease.ts'
 import { HELD_LEASE_LIMITS, HeldLease, type HeldLeaseLimits } from '../held-lease.ts'
+import { clockProblem, DUE_AHEAD_MS_MAX } from './clocks.ts'
+import { type ActionKind, actionOf, FreeSlots } from './free-slots.ts'
 import { NextRuns, NO_POSITIONS, type Positions } from './next-run.ts'
 import { type ClaimedRun, failed, type RunOutcome } from './run-outcome.ts'
 import { deleteRuns, type RunRow, readNewestRuns, runIdOf, SCHEDULES_LEASE, type ScheduledRun, writeRuns } from './schedule-runs.ts'
 import { readScheduleChanges, readSchedules, type StoredSchedule } from './stored-schedules.ts'
 
 export interface SchedulerLimits extends HeldLeaseLimits {
-  readonly concurrentRunsMax: number
+  /** Calls in progress. */
+  readonly concurrentCallsMax: number
+  /** Exports in progress. Each has at most one file on disk that it delivers. */
+  readonly concurrentExportsMax: number
   /** Of the due times that were missed while no process ran, at most the last ones are made up for. */
   readonly catchUpMax: number
 }
 
-const SCHEDULER_LIMITS: SchedulerLimits = { concurrentRunsMax: 32, catchUpMax: 100, ...HELD_LEASE_LIMITS }
+export const SCHEDULER_LIMITS: SchedulerLimits = { concurrentCallsMax: 32, concurrentExportsMax: 8, catchUpMax: 100, ...HELD_LEASE_LIMITS }
 
 export interface SchedulerOptions {
+  /** Its lane `work` should be for schedules only: a run is not begun while a claim or an outcome waits for other work. */
   readonly clickhouse: ClickHouse
+  /** Another lane, for the deletion of old executions, which may take minutes. */
+  readonly cleaningLane: Lane
   /** Carries out a claimed run. */
   readonly run: (schedule: StoredSchedule, run: ClaimedRun) => Promise<RunOutcome>
   readonly logger: Logger
   /** ms since 1970. */
   readonly now: () => number
+  /** The store's clock, in ms since 1970. Throws StoreError. */
+  readonly storeNow: () => Promise<number>
   /** Monotonic, in ms. Default: of this process. */
   readonly uptimeMs?: (() => number) | undefined
   /** How many days the log of executions is kept. */
@@ -47,25 +56,24 @@ export class Scheduler {
   readonly #options: SchedulerOptions
   readonly #limits: SchedulerLimits
   readonly #lease: HeldLease
+  readonly #uptimeMs: () => number
   readonly #nextRuns: NextRuns
   readonly #stopping = new AbortController()
   /** By the id of the schedule. */
-  readonly #inFlight = new Map<string, Promise<void>>()
+  readonly #inFlight = new Map<string, { readonly action: ActionKind; readonly work: Promise<void> }>()
   #known: { readonly lease: Lease; readonly positions: Map<string, Positions>; readonly open: Map<string, ScheduledRun> } | undefined
   #read: { readonly changes: number; readonly schedules: readonly StoredSchedule[] } | undefined
   #wasUsed = false
-  #cleanedAtMs = Number.NEGATIVE_INFINITY
+  /** Of clocks that differ; once until they agree again. */
+  #hasWarned = false
+  #cleanedUptimeMs = Number.NEGATIVE_INFINITY
   readonly #counts = { succeeded: 0, failed: 0, skipped: 0 }
 
   constructor(options: SchedulerOptions) {
     this.#options = options
     this.#limits = { ...SCHEDULER_LIMITS, ...options.limits }
-    this.#lease = new HeldLease({
-      clickhouse: options.clickhouse,
-      name: SCHEDULES_LEASE,
-      uptimeMs: options.uptimeMs ?? (() => performance.now()),
-      ...this.#limits,
-    })
+    this.#uptimeMs = options.uptimeMs ?? (() => performance.now())
+    this.#lease = new HeldLease({ clickhouse: options.clickhouse, name: SCHEDULES_LEASE, uptimeMs: this.#uptimeMs, ...this.#limits })
     this.#nextRuns = new NextRuns(this.#limits.catchUpMax)
   }
 
@@ -75,14 +83,38 @@ export class Scheduler {
       if (!(await this.#hasSchedules())) return
       const held = await this.#lease.hold()
       if (held === undefined || this.#stopping.signal.aborted) return
-      if (held.isNew || this.#known === undefined) await this.#readPositions(held.lease)
+      if (held.isNew || !this.#knowsPositions()) await this.#readPositions(held.lease)
       await this.#beginRuns(await this.#readSchedules())
-      await this.#cleanLog()
     } catch (thrown) {
       this.#drop()
       // Another process has the lease: that is no failure.
       if (!isOvertaken(thrown)) throw thrown
     }
+  }
+
+  /** Lets other processes know that this one lives, if it has the lease, whatever else it is waiting for. Throws StoreError. */
+  async giveSignOfLife(): Promise<void> {
+    try {
+      await this.#lease.giveSignOfLife()
+    } catch (thrown) {
+      if (!isOvertaken(thrown)) throw thrown
+      this.#drop()
+    }
+  }
+
+  /** Deletes old executions, every hour, if this process has the lease. After a crash the store completes the deletion. Throws StoreError. */
+  async cleanLog(): Promise<void> {
+    const known = this.#known
+    if (known === undefined || this.#uptimeMs() - this.#cleanedUptimeMs < CLEAN_EVERY_MS) return
+    const newest = [...known.positions].flatMap(([scheduleId, { schedule, manual }]) => [
+      ...(schedule === undefined ? [] : [{ scheduleId, dueMs: schedule, kind: 'schedule' as const }]),
+      ...(manual === undefined ? [] : [{ scheduleId, dueMs: manual, kind: 'manual' as const }]),
+    ])
+    const { cleaningLane, now, logDays } = this.#options
+    const nowMs = now()
+    if (!(await this.#trustsClock(nowMs))) return
+    this.#cleanedUptimeMs = this.#uptimeMs()
+    if (newest.length > 0) await deleteRuns(cleaningLane, nowMs - logDays * MS_PER_DAY, newest)
   }
 
   /** The runs whose outcome this process has stored. `skipped` counts spans of due times that were missed. */
@@ -92,7 +124,7 @@ export class Scheduler {
 
   /** Waits for the runs in progress. */
   async idle(): Promise<void> {
-    while (this.#inFlight.size > 0) await Promise.all(this.#inFlight.values())
+    while (this.#inFlight.size > 0) await Promise.all([...this.#inFlight.values()].map(({ work }) => work))
   }
 
   /** Waits for the calls in progress; uploads and pauses between attempts are interrupted, and the next process repeats these runs. */
@@ -108,10 +140,16 @@ export class Scheduler {
     return this.#wasUsed
   }
 
+  /** False also when the clock was set back: due times were claimed that have not come yet. */
+  #knowsPositions(): boolean {
+    const aheadMs = this.#options.now() + DUE_AHEAD_MS_MAX
+    return this.#known !== undefined && [...this.#known.positions.values()].every(({ schedule = 0 }) => schedule <= aheadMs)
+  }
+
   async #readPositions(lease: Lease): Promise<void> {
     const positions = new Map<string, Positions>()
     const open = new Map<string, ScheduledRun>()
-    for (const { state, ...newest } of await readNewestRuns(this.#options.clickhouse)) {
+    for (const { state, ...newest } of await readNewestRuns(this.#options.clickhouse, this.#options.now())) {
       positions.set(newest.scheduleId, { ...(positions.get(newest.scheduleId) ?? NO_POSITIONS), [newest.kind]: newest.dueMs })
       if (state === 'claimed') open.set(newest.scheduleId, newest)
     }
@@ -130,6 +168,7 @@ export class Scheduler {
     const known = this.#known
     if (known === undefined) return
     const { clickhouse, now } = this.#options
+    const nowMs = now()
     await this.#closeRunsOfDeleted(schedules)
     const free = schedules.filter(({ id }) => !this.#inFlight.has(id))
     const repeated = free.flatMap((schedule) => {
@@ -137,13 +176,14 @@ export class Scheduler {
       return run === undefined ? [] : [{ schedule, run }]
     })
     const due = free.flatMap((schedule) => {
-      const next = known.open.has(schedule.id) ? undefined : this.#nextRuns.nextOf(schedule, known.positions.get(schedule.id) ?? NO_POSITIONS, now())
+      const next = known.open.has(schedule.id) ? undefined : this.#nextRuns.nextOf(schedule, known.positions.get(schedule.id) ?? NO_POSITIONS, nowMs)
       return next === undefined ? [] : [{ schedule, ...next }]
     })
     due.sort((one, other) => one.run.dueMs - other.run.dueMs)
-    const room = Math.max(0, this.#limits.concurrentRunsMax - this.#inFlight.size)
-    const toRepeat = repeated.slice(0, room)
-    const toClaim = due.slice(0, room - toRepeat.length)
+    const slots = this.#freeSlots()
+    const toRepeat = repeated.filter(({ schedule }) => slots.acquire(schedule))
+    const mayClaim = due.length > 0 && (await this.#trustsClock(nowMs))
+    const toClaim = mayClaim ? due.filter(({ schedule }) => slots.acquire(schedule)) : []
     if (toClaim.length > 0) {
       const rows = toClaim.flatMap(({ run, skipped }) => [
         ...(skipped === undefined ? [] : [this.#skippedRow(run, skipped)]),
@@ -157,6 +197,20 @@ export class Scheduler {
       }
     }
     for (const { schedule, run } of [...toRepeat, ...toClaim]) this.#begin(schedule, run, known.lease)
+  }
+
+  async #trustsClock(nowMs: number): Promise<boolean> {
+    const problem = clockProblem({ nowMs, storeMs: await this.#options.storeNow() })
+    if (problem !== undefined && !this.#hasWarned) this.#options.logger.warn({ reason: problem }, 'no schedule runs, because two clocks differ')
+    this.#hasWarned = problem !== undefined
+    return problem === undefined
+  }
+
+  #freeSlots(): FreeSlots {
+    const { concurrentCallsMax: call, concurrentExportsMax: exports } = this.#limits
+    const free = new FreeSlots({ call, export: exports })
+    for (const { action } of this.#inFlight.values()) free.occupy(action)
+    return free
   }
 
   /** A run of a schedule that was deleted before its outcome was known. */
@@ -181,7 +235,7 @@ export class Scheduler {
         if (!isOvertaken(error)) this.#options.logger.error({ err: error, scheduleId: schedule.id }, 'the outcome of a run was not stored; the run is repeated')
       })
       .finally(() => this.#inFlight.delete(schedule.id))
-    this.#inFlight.set(schedule.id, work)
+    this.#inFlight.set(schedule.id, { action: actionOf(schedule), work })
   }
 
   async #carryOut(schedule: StoredSchedule, run: ScheduledRun, lease: Lease): Promise<void> {
@@ -219,19 +273,6 @@ export class Scheduler {
     return { ...run, ...NOTHING_YET, dueMs: throughMs, state: 'skipped', executedMs: this.#options.now(), message }
   }
 
-  /** Deletes old rows of the log from time to time. After a crash in the middle, the store completes the deletion. */
-  async #cleanLog(): Promise<void> {
-    const known = this.#known
-    const nowMs = this.#options.now()
-    if (known === undefined || nowMs - this.#cleanedAtMs < CLEAN_EVERY_MS) return
-    const newest = [...known.positions].flatMap(([scheduleId, { schedule, manual }]) => [
-      ...(schedule === undefined ? [] : [{ scheduleId, dueMs: schedule, kind: 'schedule' as const }]),
-      ...(manual === undefined ? [] : [{ scheduleId, dueMs: manual, kind: 'manual' as const }]),
-    ])
-    this.#cleanedAtMs = nowMs
-    if (newest.length > 0) await deleteRuns(this.#options.clickhouse, nowMs - this.#options.logDays * MS_PER_DAY, newest)
-  }
-
   #drop(): void {
     this.#lease.drop()
     this.#known = undefined
@@ -240,24 +281,3 @@ export class Scheduler {
 
 const NOTHING_YET = { statusCode: null, durationMs: 0, message: '' }
 const CLEAN_EVERY_MS = 3_600_000
-const BEGIN_EVERY_MS = 500
-
-export interface RunningScheduler {
-  stats(): JobStats
-  counts(): ReturnType<Scheduler['counts']>
-  stop(): Promise<void>
-}
-
-/** Begins what is due, twice a second, until it is stopped. */
-export function startScheduler(options: SchedulerOptions): RunningScheduler {
-  const scheduler = new Scheduler(options)
-  const job = repeat({ name: 'schedules', everyMs: BEGIN_EVERY_MS, run: () => scheduler.beginDue(), logger: options.logger })
-  return {
-    stats: () => job.stats(),
-    counts: () => scheduler.counts(),
-    stop: async () => {
-      await job.stop()
-      await scheduler.stop()
-    },
-  }
-}

@@ -13,7 +13,7 @@ const JOB = { name: 'schedules', everySeconds: 0.5, runs: 3, failures: 1, lastSu
 async function render(health: AutomationHealth | undefined, evaluatedMs: number | undefined): Promise<string[]> {
   const register = new Registry()
   const automation = { stats: () => [JOB], health: () => health, evaluatedMs: () => evaluatedMs, deliveries: () => undefined, stop: async () => {} }
-  const scheduler = { stats: () => JOB, counts: () => ({ succeeded: 5, failed: 2, skipped: 0 }), stop: async () => {} }
+  const scheduler = { stats: () => [JOB], counts: () => ({ succeeded: 5, failed: 2, skipped: 0 }), stop: async () => {} }
   automationMetrics(register, { automation, scheduler }, () => NOW_MS)
   return (await register.metrics()).split('\n').filter((line) => /^meterline/.test(line))
 }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startWebhookReceiver } from '../../support/clients/webhook-receiver.ts'
+import { holdLane } from '../../support/engines/held-lane.ts'
 import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
 import { untilSo } from '../../support/until-so.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
@@ -85,6 +86,19 @@ describe('the Schedules API', () => {
     await call('DELETE', `/${id}`)
   })
 
+  test('a schedule runs while a closing occupies the lane of long work', async () => {
+    const { clickhouse } = tested.service
+    const { work } = clickhouse
+    const held = holdLane(work)
+    Object.assign(clickhouse, { work: held.lane })
+    const { id } = (await create()).body
+    expect((await call('POST', `/${id}/run`)).status).toBe(202)
+    await untilExecuted(id)
+    held.release()
+    Object.assign(clickhouse, { work })
+    await call('DELETE', `/${id}`)
+  })
+
   test('mistakes are answered with the field, and nothing is created', async () => {
     const before = (await call('GET')).body.schedules.length
     const answers = await Promise.all(
@@ -99,6 +113,9 @@ describe('the Schedules API', () => {
         { name: '' },
         { other: 1 },
         { export: { what: 'focus', period: 'last-month', format: 'csv', to: { folder: '../up' } }, functionUrl: undefined },
+        { export: { what: 'focus', period: 'last-month', format: 'csv', to: { folder: '.meterline-delivery-x/y' } }, functionUrl: undefined },
+        { export: { what: 'focus', period: 'last-month', format: 'csv', to: { url: 'https://b.example#{name}' } }, functionUrl: undefined },
+        { export: { what: 'focus', period: 'last-month', format: 'csv', to: { url: 'https://b.example/{name}#top' } }, functionUrl: undefined },
       ].map((each) => create(each)),
     )
     expect(answers.map(({ status, body }) => [status, body.code, /^body\.?([\w.-]*)/.exec(body.message)?.[1]])).toEqual([
@@ -112,6 +129,9 @@ describe('the Schedules API', () => {
       [400, 'INVALID_REQUEST', 'name'],
       [400, 'INVALID_REQUEST', ''],
       [400, 'INVALID_REQUEST', 'export.to.folder'],
+      [400, 'INVALID_REQUEST', 'export.to.folder'],
+      [400, 'INVALID_REQUEST', 'export.to.url'],
+      [400, 'INVALID_REQUEST', 'export.to.url'],
     ])
     const missing = await create({ headers: { 'x-key': template('NOBODY') } })
     expect([missing.status, missing.body.code, missing.body.message]).toEqual([404, 'SECRET_NOT_FOUND', 'body.headers: secret not found: NOBODY'])

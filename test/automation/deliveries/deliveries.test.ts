@@ -111,6 +111,20 @@ describe('days', () => {
     ])
   })
 
+  test('of more changed days than one run delivers, the newest come first', async () => {
+    const [before, after] = [world.newFolder(), world.newFolder()]
+    const onDay = (day: number) => Date.UTC(2026, 1, day, 2)
+    await world.deliver(daily(before), { scheduleId: before, dueMs: onDay(2) })
+    const days = Array.from({ length: 35 }, (_, index) => new Date(onDay(index + 1)).toISOString())
+    await world.tested.client.send(days.map((timestamp) => ({ event_id: timestamp, project_id: 'quoted', metric: 'ai_tokens', value: 1, timestamp })))
+    const late = await world.deliver(daily(after), { scheduleId: before, dueMs: onDay(36) })
+    expect(late).toMatchObject({ message: expect.stringMatching(/ 4 more changed days follow with the next runs\.$/) })
+    const delivered = manifestsIn(after).map(([from]) => from)
+    expect([delivered.length, delivered[0], delivered.at(-1)]).toEqual([31, '2026-02-05', '2026-03-07'])
+    await world.deliver(daily(after), { scheduleId: before, dueMs: onDay(36) })
+    expect(manifestsIn(after).map(([from]) => from)).toHaveLength(35)
+  })
+
   test('days are delivered again to another folder or in another format, and then no more', async () => {
     const [before, after] = [world.newFolder(), world.newFolder()]
     const dueMs = Date.UTC(2026, 2, 8, 2)

@@ -7,6 +7,7 @@ import { startObjectReceiver, type UploadFault } from '../../support/clients/obj
 import { faultOnce } from '../../support/engines/faulty-lane.ts'
 import { Random } from '../../support/random.ts'
 import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
+import { untilSo } from '../../support/until-so.ts'
 import { DeliveredWorld, IN_MARCH } from '../../support/worlds/delivered-world.ts'
 
 const SEED = Number(process.env['RANDOM_SEED'] ?? Date.now() % 1_000_000)
@@ -66,6 +67,20 @@ describe('a receiver that fails at random', () => {
       [true, manifest, 'yes'],
     ])
     expect(object).not.toBe(manifest)
+  })
+
+  test('a receiver that hangs delays no other export', async () => {
+    const stopping = new AbortController()
+    const hanging = await startObjectReceiver(() => 'slow')
+    world.onEnd(hanging.stop)
+    const deliveries = world.deliveries({ limits: { timeoutMs: 600_000 } })
+    const stuck = world.deliver({ ...FOCUS, to: { url: hanging.url } }, { scheduleId: 'hanging', deliveries, signal: stopping.signal })
+    await untilSo(async () => hanging.uploads() === 1)
+    const folder = world.newFolder()
+    expect(await world.deliver({ ...FOCUS, to: { folder } }, { scheduleId: folder, deliveries })).toMatchObject({ status: 'succeeded' })
+    expect(hanging.uploads()).toBe(1)
+    stopping.abort()
+    expect(await stuck).toEqual({ status: 'stopped' })
   })
 
   test('a delivery that is interrupted because the process stops is left to the next process', async () => {

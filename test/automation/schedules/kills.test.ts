@@ -148,7 +148,7 @@ describe('exactly one run for each due time', () => {
 
 /** The lease is free afterwards, in whichever process it was. Nothing is run. */
 async function releaseLease(): Promise<void> {
-  const scheduler = world.scheduler({ limits: { ...LIMITS, concurrentRunsMax: 0 } })
+  const scheduler = world.scheduler({ limits: { ...LIMITS, concurrentCallsMax: 0 } })
   await scheduler.beginDue()
   world.uptimeMs += 2 * LIMITS.takeOverAfterMs
   await scheduler.beginDue()

@@ -1,14 +1,17 @@
+import { z } from 'zod'
 import { createSchedule, type NewSchedule, type ScheduleStore } from '../../../automation/schedules/change-schedules.ts'
 import { runSchedule, type ScheduleRunner } from '../../../automation/schedules/run-schedule.ts'
 import { type RunRow, readExecutions } from '../../../automation/schedules/schedule-runs.ts'
-import { Scheduler, type SchedulerLimits } from '../../../automation/schedules/scheduler.ts'
+import { Scheduler, type SchedulerLimits, type SchedulerOptions } from '../../../automation/schedules/scheduler.ts'
+import { startScheduler } from '../../../automation/schedules/start-scheduler.ts'
 import type { StoredSchedule } from '../../../automation/schedules/stored-schedules.ts'
 import type { ScheduleDefinition } from '../../../contract/schedules.ts'
 import type { RetryLimits } from '../../../outgoing/call-with-retries.ts'
 import { type Networks, parseNetworks } from '../../../outgoing/public-address.ts'
 import { SERVICE } from '../../../registry/audit-log.ts'
 import type { Registry } from '../../../registry/registry.ts'
-import type { ClickHouse } from '../../../sql/clickhouse.ts'
+import type { ClickHouse, Lane } from '../../../sql/clickhouse.ts'
+import { defineQuery } from '../../../sql/query.ts'
 import { openTestStore, type TestStore } from '../engines/embedded-store.ts'
 import { openTestRegistry, TEST_MASTER_KEYS } from './test-registry.ts'
 
@@ -16,6 +19,7 @@ const QUICK_CALLS: Partial<RetryLimits> = { timeoutMs: 5_000, retryMsFirst: 1, r
 
 export interface SchedulerSettings {
   readonly clickhouse?: ClickHouse
+  readonly cleaningLane?: Lane
   readonly limits?: Partial<SchedulerLimits>
   readonly runner?: Partial<ScheduleRunner>
   readonly logDays?: number
@@ -29,8 +33,10 @@ export class ScheduledWorld {
   readonly logged: string[] = []
   nowMs = Date.UTC(2026, 2, 1)
   uptimeMs = 0
+  /** How far the clock of processes is ahead of that of the store. */
+  aheadMs = 0
   readonly #store: TestStore
-  readonly #schedulers: Scheduler[] = []
+  readonly #schedulers: { stop(): Promise<void> }[] = []
 
   private constructor(registry: Registry, store: TestStore) {
     this.registry = registry
@@ -74,10 +80,23 @@ export class ScheduledWorld {
     return outcome.schedule
   }
 
-  scheduler({ clickhouse = this.clickhouse, limits, runner, logDays = 30, around = (run) => run() }: SchedulerSettings = {}): Scheduler {
+  /** It begins what is due when a test calls it. */
+  scheduler(settings: SchedulerSettings = {}): Scheduler {
+    const scheduler = new Scheduler(this.#optionsOf(settings))
+    this.#schedulers.push(scheduler)
+    return scheduler
+  }
+
+  /** With the timers of a process; its clocks are those of the world. */
+  startScheduler(settings: SchedulerSettings = {}): void {
+    this.#schedulers.push(startScheduler(this.#optionsOf(settings)))
+  }
+
+  #optionsOf({ clickhouse = this.clickhouse, cleaningLane = this.clickhouse.work, limits, ...more }: SchedulerSettings): SchedulerOptions {
+    const { runner, logDays = 30, around = (run) => run() } = more
     const log = (details: object, message: string) =>
       this.logged.push(JSON.stringify({ ...details, error: String((details as { err?: unknown }).err) }) + message)
-    const now = () => this.nowMs
+    const now = () => this.nowMs + this.aheadMs
     const running: ScheduleRunner = {
       clickhouse,
       masterKeys: TEST_MASTER_KEYS,
@@ -87,17 +106,17 @@ export class ScheduledWorld {
       limits: QUICK_CALLS,
       ...runner,
     }
-    const scheduler = new Scheduler({
+    return {
       clickhouse,
+      cleaningLane,
       run: (schedule, run) => around(() => runSchedule(running, schedule.definition, run)),
       logger: { info: log, warn: log, error: log },
       now,
+      storeNow: async () => this.nowMs,
       uptimeMs: () => this.uptimeMs,
       logDays,
       limits,
-    })
-    this.#schedulers.push(scheduler)
-    return scheduler
+    }
   }
 
   /** Begins what is due and waits for it, until nothing is due. */
@@ -108,12 +127,25 @@ export class ScheduledWorld {
     }
   }
 
+  /** The number of the newest sign of life; 0 before the first. */
+  async newestBeat(): Promise<number> {
+    const [newest] = await this.clickhouse.control.query(newestBeat, {})
+    return newest?.beat ?? 0
+  }
+
   /** All executions of a schedule, the oldest first. */
   async executions({ id: scheduleId }: StoredSchedule): Promise<RunRow[]> {
     const { rows } = await readExecutions(this.clickhouse, { scheduleId, limit: 10_000, offset: 0 })
     return [...rows].reverse()
   }
 }
+
+const newestBeat = defineQuery({
+  name: 'newest_beat_of_test',
+  sql: 'SELECT max(newest).3 AS beat FROM schedule_beats_v1 GROUP BY log',
+  params: z.object({}),
+  row: z.object({ beat: z.coerce.number() }),
+})
 
 export const A_CALL: ScheduleDefinition = {
   cronSchedule: '*/10 * * * *',
