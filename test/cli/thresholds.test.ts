@@ -60,6 +60,27 @@ describe.each([
   })
 })
 
+describe('the command "webhooks test"', () => {
+  test('exits with 1 and says the status if the receiver answers with an error, and says when there is no answer; the list says since when', async () => {
+    const failing = await startWebhookReceiver((_, response) => response.writeHead(503).end())
+    const added = JSON.parse(await run(operator, '--json', 'webhooks', 'add', failing.url, '--event', 'log.incident'))
+    const { id } = added.webhook
+    expect(await runHere(['webhooks', 'test', id], operator)).toEqual({
+      code: 1,
+      stdout: expect.stringMatching(/^http_status, status 503, after \d+ ms\.\n$/),
+      stderr: 'error: The test message was not delivered: the receiver answered 503; it must answer 2xx.\n',
+    })
+    await failing.stop()
+    const unanswered = await runHere(['--json', 'webhooks', 'test', id], operator)
+    expect([unanswered.code, JSON.parse(unanswered.stdout).outcome]).toEqual([1, 'no_answer'])
+    expect(JSON.parse(unanswered.stderr)).toMatchObject({ code: 'NOT_DELIVERED', error: expect.stringContaining('there was no answer') })
+    const { webhooks } = JSON.parse(await run(operator, '--json', 'webhooks', 'list'))
+    const [{ failing_since }] = webhooks
+    expect(await run(operator, 'webhooks', 'list')).toContain(` failing since ${failing_since}`)
+    await run(operator, '--yes', 'webhooks', 'remove', id)
+  })
+})
+
 test.each([
   [['thresholds', 'set', 'ai_tokens', '--level', 'warning'], '--level "warning" is no level.'],
   [['thresholds', 'set', '--level', 'warning=5'], 'No metric is given.'],
