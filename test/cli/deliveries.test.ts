@@ -40,7 +40,7 @@ describe('the command "deliveries"', () => {
   })
 
   test.each([
-    [[], 1, '--month is missing'],
+    [[], 1, "required option '--month <month>' not specified"],
     [['--month', '2026-2'], 1, 'month'],
     [['--month', '2026-02', '--limit', 'x'], 1, 'Give a number from 1 on'],
     [['--month', '2026-02', '--partner', 'x'], 4, 'artner'],
