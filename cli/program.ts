@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
 import type { CommandRegistration } from './command.ts'
 import { EXIT } from './errors.ts'
+import { withOptionNames } from './name-options.ts'
 import { printError } from './output.ts'
 import type { Session } from './session.ts'
 
@@ -92,6 +93,10 @@ export async function buildProgram(environment: NodeJS.ProcessEnv, args: readonl
     .addHelpText('after', `\nExit codes: ${exitCodes()}. "meterline help --json" describes everything for programs.`)
   // Errors of the call are printed like all others, as JSON where that is requested.
   program.configureOutput({ writeErr: (text) => (args.includes('--json') ? undefined : process.stderr.write(text)) })
+  let called: Command | undefined
+  program.hook('preAction', (_, command) => {
+    called = command
+  })
   for (const { heading, load } of named(args)) {
     program.commandsGroup(`${heading}:`)
     const register = await load()
@@ -100,7 +105,7 @@ export async function buildProgram(environment: NodeJS.ProcessEnv, args: readonl
       try {
         await command(session)
       } catch (error) {
-        printError(session, error)
+        printError(session, withOptionNames(error, called))
       }
     })
   }

@@ -41,6 +41,14 @@ export function focusVersionOf({ format, focus_version }: Pick<Manifest, 'format
 export const FileManifest = Manifest.extend({ file: z.string(), bytes: z.number().int(), sha256: z.string() })
 export type FileManifest = z.output<typeof FileManifest>
 
+/** Of an object that a schedule delivered: it has nothing that differs between two deliveries of the same content. */
+export const DeliveredManifest = Manifest.omit({ generator: true, guard: true, bom: true, statement_sha256: true, as_of: true }).extend({
+  name: z.string(),
+  revision: z.number().int(),
+  bytes: z.number().int(),
+  sha256: z.string(),
+})
+
 /** The manifest as one line of ASCII, for a header. */
 export function manifestHeader(manifest: Manifest): string {
   return JSON.stringify(manifest).replaceAll(/[^ -~]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)

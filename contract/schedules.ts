@@ -125,7 +125,7 @@ const Execution = z.object({
 })
 
 const ScheduleParams = z.object({ scheduleId: PathId })
-const LOG_ROWS_MAX = 100
+export const LOG_ROWS_MAX = 100
 
 const COMMON_ERRORS = { 401: true, 403: true, 429: true, 500: true, 503: true } as const
 const BODY_ERRORS = { 400: true, 413: true, 415: true } as const

@@ -8,6 +8,7 @@ import { type CommandRegistration, withExamples } from '../command.ts'
 import { connect } from '../connection/connect.ts'
 import { CliError } from '../errors.ts'
 import { call, callForText } from '../http-client.ts'
+import { limitFrom } from '../limit-from.ts'
 import { printAnswer, printResult } from '../output.ts'
 import { flexible, plainTable } from '../plain-table.ts'
 import type { Session } from '../session.ts'
@@ -39,7 +40,9 @@ interface AuditLogOptions {
 
 /** The latest entries. Throws CliError. */
 async function listAuditLog(session: Session, { limit }: AuditLogOptions): Promise<void> {
-  const { answer, text } = await callForText(connect(session, ['admin']), LIST_AUDIT_LOG, { query: { limit } })
+  const { answer, text } = await callForText(connect(session, ['admin']), LIST_AUDIT_LOG, {
+    query: { limit: limit === undefined ? undefined : limitFrom(limit, 'entries', PAGE_ROWS_MAX) },
+  })
   const { entries } = answer
   printAnswer(session, text, () => {
     const rows = entries.map(({ seq, at, actor, action, subject, details }) => [String(seq), at, shortActor(actor), action, subject, shortDetails(details)])

@@ -9,7 +9,7 @@ import { type CommandRegistration, withExamples } from '../command.ts'
 import { connect } from '../connection/connect.ts'
 import { CliError, EXIT } from '../errors.ts'
 import { call, callForList } from '../http-client.ts'
-import { printResult } from '../output.ts'
+import { printNote, printResult } from '../output.ts'
 import { flexible, plainTable } from '../plain-table.ts'
 import type { Session } from '../session.ts'
 
@@ -31,6 +31,8 @@ interface CloseOptions {
   readonly month: string
   readonly partner?: string
 }
+
+type Partners = AnswerOf<typeof LIST_PARTNERS>['partners']
 
 interface Closing {
   readonly partner_id: string
@@ -62,11 +64,13 @@ async function close(session: Session, { month, partner }: CloseOptions): Promis
   })
   const failed = closings.filter(({ closed, billed }) => !closed && (billed || partner !== undefined)).length
   const exitCode = partner !== undefined && closings.some(({ billed }) => !billed) ? EXIT.notFound : EXIT.error
-  if (failed > 0) throw new CliError(`${failed} of ${closings.length} not closed.`, exitCode)
+  const next = nextOfUnbilled(partners, closings, month)
+  if (failed > 0) throw new CliError(`${failed} of ${closings.length} not closed.`, exitCode, { next })
+  if (next !== undefined) printNote(session, next)
 }
 
 /** Closing is final, so it is confirmed for partners that were not named. Nothing is asked where no partner has an open statement of the month. */
-async function confirmAll(session: Session, partners: AnswerOf<typeof LIST_PARTNERS>['partners'], month: string): Promise<void> {
+async function confirmAll(session: Session, partners: Partners, month: string): Promise<void> {
   // Months as YYYY-MM are in the order of their texts.
   const open = partners.filter(
     ({ billing_from, closed_through }) => billing_from !== null && billing_from <= month && (closed_through === null || closed_through < month),
@@ -75,6 +79,19 @@ async function confirmAll(session: Session, partners: AnswerOf<typeof LIST_PARTN
   const others = partners.length - open
   const rest = others === 0 ? '' : ` (${counted(others, 'other')} not billed for it, or closed already)`
   await confirm(session, `Close ${month} for ${counted(open, 'partner')}${rest}? A closed month never changes.`)
+}
+
+/** How partners are billed for the month; undefined if all are. A partner with a closed month cannot be billed for earlier ones. */
+function nextOfUnbilled(partners: Partners, closings: readonly Closing[], month: string): string | undefined {
+  const unbilled = new Set(closings.filter(({ billed }) => !billed).map(({ partner_id }) => partner_id))
+  // Months as YYYY-MM are in the order of their texts.
+  const early = partners.filter(
+    ({ id, billing_from, closed_through }) => unbilled.has(id) && closed_through === null && (billing_from === null || billing_from > month),
+  )
+  const [first] = early
+  if (first === undefined) return undefined
+  const id = early.length === 1 ? first.id : '<id>'
+  return `To bill ${counted(early.length, 'partner')} from ${month} on: meterline partners update ${id} --billing-from ${month}`
 }
 
 async function closeOne(endpoint: Endpoint, { id, name }: { id: string; name: string }, month: string): Promise<Closing> {

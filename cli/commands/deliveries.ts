@@ -2,8 +2,8 @@ import { LIST_DELIVERIES } from '../../contract/deliveries.ts'
 import { grouped } from '../../metering/grouped.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'
 import { connect } from '../connection/connect.ts'
-import { usageError } from '../errors.ts'
 import { callForList } from '../http-client.ts'
+import { limitFrom } from '../limit-from.ts'
 import { printAnswer } from '../output.ts'
 import { flexible, plainTable } from '../plain-table.ts'
 import type { Session } from '../session.ts'
@@ -13,7 +13,7 @@ export const deliveriesCommand: CommandRegistration = (program, run) => {
     program
       .command('deliveries')
       .description('list what schedules delivered of a month: objects, their revisions and hashes')
-      .option('--month <month>', 'YYYY-MM')
+      .requiredOption('--month <month>', 'YYYY-MM')
       .option('--partner <id>', 'only files that contain this partner: its own, and those of all partners')
       .option('--limit <n>', 'number of deliveries; default 100')
       .action((own: DeliveriesOptions) => run((session) => listDeliveries(session, own))),
@@ -23,19 +23,18 @@ export const deliveriesCommand: CommandRegistration = (program, run) => {
 }
 
 interface DeliveriesOptions {
-  readonly month?: string
+  readonly month: string
   readonly partner?: string
   readonly limit?: string
 }
 
 /** Lists them from as many pages as it takes. Throws CliError. */
 async function listDeliveries(session: Session, { month, partner, limit = '100' }: DeliveriesOptions): Promise<void> {
-  if (month === undefined) throw usageError('--month is missing.', 'Give a month, such as --month 2026-01.')
-  if (!/^[1-9]\d{0,8}$/.test(limit)) throw usageError(`--limit "${limit}" is not a number of deliveries.`, 'Give a number from 1 on.')
+  const rowsMax = limitFrom(limit, 'deliveries')
   const { answer, text } = await callForList(connect(session, ['admin']), LIST_DELIVERIES, {
     rows: 'deliveries',
     query: { month, partner },
-    rowsMax: Number(limit),
+    rowsMax,
   })
   printAnswer(session, text, () => {
     if (answer.deliveries.length === 0) return [`No schedule has delivered a file of ${month}.`]

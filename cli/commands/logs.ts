@@ -1,8 +1,8 @@
 import { LIST_SERVICE_LOGS, LOG_LEVELS, LOG_LINES_MAX, LOG_SOURCES } from '../../contract/service-logs.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'
 import { connect } from '../connection/connect.ts'
-import { usageError } from '../errors.ts'
 import { callForText } from '../http-client.ts'
+import { limitFrom } from '../limit-from.ts'
 import { followLogs } from '../logs/follow-logs.ts'
 import { linesOf } from '../logs/log-lines.ts'
 import { notOneOf } from '../not-one-of.ts'
@@ -34,11 +34,10 @@ interface LogsOptions {
 async function logs(session: Session, givenSource: string | undefined, own: LogsOptions): Promise<void> {
   const source = choiceOf(LOG_SOURCES, givenSource, 'source')
   const level = choiceOf(LOG_LEVELS, own.level, '--level')
-  if (!/^[1-9]\d{0,3}$/.test(own.limit) || Number(own.limit) > LOG_LINES_MAX)
-    throw usageError(`--limit "${own.limit}" is not a number of lines.`, `Give a number from 1 to ${LOG_LINES_MAX}.`)
+  const limit = limitFrom(own.limit, 'lines', LOG_LINES_MAX)
   const connection = connect(session, ['admin'])
   const query = { source, level }
-  const { answer, text } = await callForText(connection, LIST_SERVICE_LOGS, { query: { ...query, limit: Number(own.limit) } })
+  const { answer, text } = await callForText(connection, LIST_SERVICE_LOGS, { query: { ...query, limit } })
   const { host, pid, part, started_at } = answer.process
   for (const line of linesOf(session, answer, text)) process.stdout.write(`${line}\n`)
   printNote(session, `Of process ${pid} on ${host} (part ${part}, started at ${started_at}); other processes answer for themselves at their own addresses.`)

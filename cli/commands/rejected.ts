@@ -6,6 +6,7 @@ import { type CommandRegistration, withExamples } from '../command.ts'
 import { connect } from '../connection/connect.ts'
 import { CliError, EXIT } from '../errors.ts'
 import { callForList, callForText } from '../http-client.ts'
+import { limitFrom } from '../limit-from.ts'
 import { printAnswer } from '../output.ts'
 import { flexible, plainTable } from '../plain-table.ts'
 import type { Session } from '../session.ts'
@@ -56,8 +57,8 @@ interface RejectedOptions {
 
 /** Lists the latest rejected events, from as many pages as it takes. Throws CliError. */
 async function listRejected(session: Session, { limit = '100' }: RejectedOptions): Promise<void> {
-  if (!/^[1-9]\d{0,8}$/.test(limit)) throw new CliError(`"${limit}" is not a number of events. Give a number from 1 on.`)
-  const { answer, text } = await callForList(connect(session, ['admin']), LIST_REJECTED_EVENTS, { rows: 'rejected_events', rowsMax: Number(limit) })
+  const rowsMax = limitFrom(limit, 'events')
+  const { answer, text } = await callForList(connect(session, ['admin']), LIST_REJECTED_EVENTS, { rows: 'rejected_events', rowsMax })
   printAnswer(session, text, () => {
     const { rejected_events } = answer
     if (rejected_events.length === 0) return ['No event was rejected.']

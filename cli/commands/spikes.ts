@@ -2,8 +2,8 @@ import type { AnswerOf, RequestInput } from '../../contract/operation.ts'
 import { LIST_OWN_SPIKES, LIST_SPIKES } from '../../contract/spikes.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'
 import { connect, requirePartnerId } from '../connection/connect.ts'
-import { usageError } from '../errors.ts'
 import { callForList } from '../http-client.ts'
+import { limitFrom } from '../limit-from.ts'
 import { printAnswer } from '../output.ts'
 import { plainTable } from '../plain-table.ts'
 import type { Session } from '../session.ts'
@@ -37,9 +37,9 @@ interface SpikesOptions {
 
 /** From as many pages as it takes. Throws CliError. */
 async function spikes(session: Session, { partner, project, metric, from, to, limit }: SpikesOptions): Promise<void> {
-  if (!/^[1-9]\d{0,8}$/.test(limit)) throw usageError(`--limit "${limit}" is not a number of spikes.`, 'Give a number from 1 on.')
+  const rowsMax = limitFrom(limit, 'spikes')
   const connection = connect(session, ['admin', 'partner'], { partner })
-  const list = { rows: 'spikes' as const, rowsMax: Number(limit) }
+  const list = { rows: 'spikes' as const, rowsMax }
   // Whether there is such a metric is decided by the service.
   const query = { project_id: project, metric, from, to } as RequestInput<typeof LIST_OWN_SPIKES>['query']
   const { answer, text } =

@@ -4,18 +4,22 @@ import {
   CREATE_THRESHOLD,
   LIST_OWN_THRESHOLDS,
   LIST_THRESHOLDS,
+  OWN_THRESHOLD_BUDGET,
   OWN_THRESHOLD_HISTORY,
   REMOVE_OWN_THRESHOLD,
   REMOVE_THRESHOLD,
+  THRESHOLD_BUDGET,
   THRESHOLD_HISTORY,
   UPDATE_OWN_THRESHOLD,
   UPDATE_THRESHOLD,
 } from '../../contract/thresholds.ts'
+import { counted } from '../../metering/counted.ts'
 import { confirm } from '../ask.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'
-import { connect, requirePartnerId } from '../connection/connect.ts'
-import { usageError } from '../errors.ts'
-import { callForText } from '../http-client.ts'
+import { type Connection, connect, requirePartnerId } from '../connection/connect.ts'
+import { CliError, EXIT, usageError } from '../errors.ts'
+import { fieldLines } from '../field-lines.ts'
+import { call, callForText } from '../http-client.ts'
 import { printAnswer } from '../output.ts'
 import { plainTable } from '../plain-table.ts'
 import type { Session } from '../session.ts'
@@ -41,10 +45,18 @@ export const thresholdsCommand: CommandRegistration = (program, run) => {
       .option('--level <name=value...>', 'a level: a value such as 1000000, or a percentage of the budget such as 80%')
       .option('--budget <value>', 'what percentages refer to')
       .option('--active <boolean>', 'false: it is not evaluated')
+      .option('--another', 'beside an existing one of the same metric and partner or project, each with its own messages')
       .action((metric: string | undefined, own: SetOptions) => run((session) => set(session, metric, own))),
     ['meterline thresholds set ai_tokens --budget 2000000 --level warning=80% used-up=100%', 'of all your projects together'],
     ['meterline thresholds set mcp_calls --project p_1 --level many=5000', 'of one project'],
     ['meterline thresholds set --id th_5b1d9c0e7f3a4826a9d2 --active false', 'pauses it'],
+  )
+  withExamples(
+    thresholds
+      .command('budget <id>')
+      .description('show how much of a budget is used in the current month; without a budget, of the greatest level')
+      .action((id: string) => run((session) => budget(session, id))),
+    ['meterline thresholds budget th_5b1d9c0e7f3a4826a9d2', 'and up to when usage is counted'],
   )
   withExamples(
     thresholds
@@ -70,6 +82,7 @@ interface SetOptions {
   readonly level?: readonly string[]
   readonly budget?: string
   readonly active?: string
+  readonly another?: true
 }
 
 /** Throws CliError. */
@@ -85,7 +98,7 @@ async function list(session: Session): Promise<void> {
       each.metric,
       levelsOf(each),
       each.budget ?? '',
-      each.active ? '' : 'inactive',
+      each.active ? 'active' : 'inactive',
     ])
     return [plainTable(['threshold', 'usage of', 'metric', 'levels', 'budget', 'state'], rows)]
   })
@@ -97,13 +110,36 @@ async function set(session: Session, metric: string | undefined, options: SetOpt
   if (metric === undefined) throw usageError('No metric is given.', 'Name the metric, such as ai_tokens, or with --id the threshold to change.')
   if (options.level === undefined) throw usageError('No level is given.', 'Add --level <name>=<value>, such as --level warning=1000000.')
   const { partner, project } = options
+  const changes = changesOf(options)
   const { connection, own } = open(session, partner)
-  const fields = { metric, per: 'month', ...changesOf(options), ...(project === undefined ? {} : { project_id: project }) }
+  if (own === undefined && (partner === undefined) === (project === undefined))
+    throw usageError('An operator sets a threshold on the usage of one partner or of one project.', 'Give either --partner <id> or --project <id>.')
+  if (options.another === undefined) await requireFirst(connection, own, { metric, partner, project })
+  const fields = { metric, per: 'month', ...changes, ...(project === undefined ? {} : { project_id: project }) }
   const { answer, text } =
     own === undefined
       ? await callForText(connection, CREATE_THRESHOLD, { body: { ...fields, ...(partner === undefined ? {} : { partner_id: partner }) } as NewThreshold })
       : await callForText(connection, CREATE_OWN_THRESHOLD, { params: own, body: fields as NewThreshold })
   printAnswer(session, text, () => [`${answer.threshold.id} is set: ${metric}, ${levelsOf(answer.threshold)}.`])
+}
+
+interface Subject {
+  readonly metric: string
+  readonly partner: string | undefined
+  readonly project: string | undefined
+}
+
+/** A second threshold would double every message. Throws CliError for one that exists. */
+async function requireFirst(connection: Connection, own: Own, { metric, partner, project }: Subject): Promise<void> {
+  const { thresholds } = own === undefined ? await call(connection, LIST_THRESHOLDS) : await call(connection, LIST_OWN_THRESHOLDS, { params: own })
+  const isSubject = ({ partner_id, project_id }: Threshold) =>
+    project === undefined ? project_id === null && partner_id === (own?.partnerId ?? partner) : project_id === project
+  const known = thresholds.find((each) => each.metric === metric && isSubject(each))
+  if (known === undefined) return
+  throw new CliError(`There is a threshold on this usage: ${known.id}, ${levelsOf(known)}.`, EXIT.error, {
+    code: 'THRESHOLD_EXISTS',
+    next: `Change it with "meterline thresholds set --id ${known.id}", or add --another, which has messages of its own.`,
+  })
 }
 
 async function change(session: Session, id: string, metric: string | undefined, options: SetOptions): Promise<void> {
@@ -117,6 +153,19 @@ async function change(session: Session, id: string, metric: string | undefined, 
       ? await callForText(connection, UPDATE_THRESHOLD, { params: { thresholdId: id }, body })
       : await callForText(connection, UPDATE_OWN_THRESHOLD, { params: { ...own, thresholdId: id }, body })
   printAnswer(session, text, () => [`${id} is changed: ${levelsOf(answer.threshold)}${answer.threshold.active ? '' : ', inactive'}.`])
+}
+
+/** Throws CliError. */
+async function budget(session: Session, id: string): Promise<void> {
+  const { connection, own } = open(session)
+  const { answer, text } =
+    own === undefined
+      ? await callForText(connection, THRESHOLD_BUDGET, { params: { thresholdId: id } })
+      : await callForText(connection, OWN_THRESHOLD_BUDGET, { params: { ...own, thresholdId: id } })
+  const { month, used, limit, as_of, lag_seconds } = answer
+  printAnswer(session, text, () =>
+    fieldLines({ month, used, limit, 'complete up to': as_of === null ? null : `${as_of} (${counted(lag_seconds ?? 0, 'second')} ago)` }),
+  )
 }
 
 /** Throws CliError. */
@@ -154,6 +203,8 @@ async function history(session: Session, id: string, { month }: { month?: string
 
 type NewThreshold = NonNullable<RequestInput<typeof CREATE_THRESHOLD>['body']>
 type Threshold = AnswerOf<typeof LIST_THRESHOLDS>['thresholds'][number]
+
+type Own = { readonly partnerId: string } | undefined
 
 /** `own` has the partner in the paths of a partner; it is undefined for operators. */
 function open(session: Session, partner?: string) {

@@ -1,8 +1,8 @@
 import { LIST_UNREGISTERED_PROJECTS } from '../../contract/unregistered-projects.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'
 import { connect } from '../connection/connect.ts'
-import { CliError } from '../errors.ts'
 import { callForList } from '../http-client.ts'
+import { limitFrom } from '../limit-from.ts'
 import { printAnswer } from '../output.ts'
 import { flexible, plainTable } from '../plain-table.ts'
 import type { Session } from '../session.ts'
@@ -27,11 +27,11 @@ interface UnregisteredOptions {
 
 /** Lists them by id, from as many pages as it takes. Throws CliError. */
 async function listUnregistered(session: Session, { days, limit = '100' }: UnregisteredOptions): Promise<void> {
-  if (!/^[1-9]\d{0,8}$/.test(limit)) throw new CliError(`"${limit}" is not a number of projects. Give a number from 1 on.`)
+  const rowsMax = limitFrom(limit, 'projects')
   const { answer, text } = await callForList(connect(session, ['admin']), LIST_UNREGISTERED_PROJECTS, {
     rows: 'projects',
     query: { days },
-    rowsMax: Number(limit),
+    rowsMax,
   })
   printAnswer(session, text, () => {
     const { projects } = answer

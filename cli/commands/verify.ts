@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { createReadStream, existsSync } from 'node:fs'
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import type { ExportFormat } from '../../contract/export-formats.ts'
-import { FileManifest, focusVersionOf, type Manifest } from '../../contract/export-manifest.ts'
+import { focusVersionOf, type Manifest } from '../../contract/export-manifest.ts'
 import { EXPORT_LINES, EXPORT_OWN_STATEMENT, GET_EXPORT_MANIFEST } from '../../contract/exports.ts'
 import { counted } from '../../metering/counted.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'
@@ -13,9 +13,10 @@ import { call, type Download, openDownload } from '../http-client.ts'
 import { printResult } from '../output.ts'
 import { startProgress, withProgress } from '../progress.ts'
 import { countRow, noRows, openRowReader, type RowTotals, type TextFormat } from '../read-exported-rows.ts'
+import { type KnownFile, readFileManifest } from '../read-file-manifest.ts'
 import { readWorkbook } from '../read-workbook.ts'
 import type { Session } from '../session.ts'
-import { manifestPathOf, readManifest } from './export.ts'
+import { readManifest } from './export.ts'
 
 export const verifyCommand: CommandRegistration = (program, run) => {
   withExamples(
@@ -23,15 +24,19 @@ export const verifyCommand: CommandRegistration = (program, run) => {
       .command('verify <file>')
       .description('add up an exported file again; compare it with its manifest and with the service')
       .option('--offline', 'compare with the manifest only')
+      .option('--manifest <file>', 'its manifest; default: the one beside it, of a delivery the one with the greatest revision')
       .action((file: string, own: VerifyOptions) => run((session) => verify(session, file, own))),
     ['meterline verify meterline-2026-01.csv', 'with its manifest and the service'],
     ['meterline verify meterline-2026-01.csv --offline', 'with its manifest only'],
+    ['meterline verify finance/focus/month=2026-01/all-<sha256>.parquet', 'an object that a schedule delivered'],
   )
 }
 
 interface VerifyOptions {
   /** Compare with the manifest only. */
   readonly offline?: boolean
+  /** Default: beside the file. */
+  readonly manifest?: string
 }
 
 /**
@@ -41,7 +46,7 @@ interface VerifyOptions {
 async function verify(session: Session, path: string, options: VerifyOptions): Promise<void> {
   const file = resolve(path)
   if (!existsSync(file)) throw new CliError(`There is no file ${file}.`, undefined, { code: 'FILE_NOT_FOUND' })
-  const manifest = await readFileManifest(file)
+  const manifest = await readFileManifest(file, options.manifest)
   const read = await readWhole(session, file, manifest.format).catch((cause: unknown) => {
     throw new CliError(`${file} cannot be read (${cause instanceof Error ? cause.message : String(cause)}).`)
   })
@@ -67,18 +72,6 @@ const SAYS = {
   live: 'The month is open: this is usage as metered at the time of the export. The service may have more by now; export again when the month is closed.',
   'not asked': 'It was not compared with the service (--offline).',
 } as const
-
-async function readFileManifest(file: string): Promise<FileManifest> {
-  const path = manifestPathOf(file)
-  const text = await readFile(path, 'utf8').catch(() => {
-    throw new CliError(`${path} cannot be read. The export was interrupted, or its manifest was not copied along. Export again.`)
-  })
-  try {
-    return FileManifest.parse(JSON.parse(text))
-  } catch {
-    throw new CliError(`${path} is not the manifest of an export.`)
-  }
-}
 
 interface ReadFile {
   readonly sha256: string
@@ -133,7 +126,7 @@ function compare(what: string, inFile: string | number, expected: string | numbe
   return inFile === expected ? [] : [`${what}: ${inFile} in the file, ${expected} in ${by}`]
 }
 
-function compareTotals(counted: ReadFile['counted'], { rows, totals }: Manifest, by?: string): string[] {
+function compareTotals(counted: ReadFile['counted'], { rows, totals }: Pick<Manifest, 'rows' | 'totals'>, by?: string): string[] {
   if ('unreadable' in counted) return [`the file cannot be read: ${counted.unreadable}`]
   const names = new Map([...counted.totals.values(), ...totals].map(({ line, metric }) => [JSON.stringify([line, metric]), { line, metric }]))
   return [
@@ -151,12 +144,12 @@ function compareTotals(counted: ReadFile['counted'], { rows, totals }: Manifest,
 }
 
 /** A workbook of a closed statement holds everything that the hash of the statement is computed from. */
-function compareStatement({ canonicalSha256 }: ReadFile, { statement_sha256 }: Manifest): string[] {
-  return canonicalSha256 === undefined || statement_sha256 === null ? [] : compare('sha256 of the statement', canonicalSha256, statement_sha256)
+function compareStatement({ canonicalSha256 }: ReadFile, { statement_sha256 }: Pick<KnownFile, 'statement_sha256'>, by?: string): string[] {
+  return canonicalSha256 === undefined || typeof statement_sha256 !== 'string' ? [] : compare('sha256 of the statement', canonicalSha256, statement_sha256, by)
 }
 
 /** The manifest that the service would write now. */
-async function requestManifest(session: Session, manifest: FileManifest): Promise<Manifest> {
+async function requestManifest(session: Session, manifest: KnownFile): Promise<Manifest> {
   const connection = connect(session, ['admin', 'partner'])
   if (connection.credential.kind === 'admin') return call(connection, GET_EXPORT_MANIFEST, { query: sameExport(manifest) })
   const download = await downloadAgain(session, manifest)
@@ -166,7 +159,7 @@ async function requestManifest(session: Session, manifest: FileManifest): Promis
 }
 
 /** The same export as the service makes it now: finance exports everything, a partner its own statements. */
-function downloadAgain(session: Session, manifest: FileManifest): Promise<Download> {
+function downloadAgain(session: Session, manifest: KnownFile): Promise<Download> {
   const connection = connect(session, ['admin', 'partner'])
   const { format, focus, guard, bom, month } = sameExport(manifest)
   if (connection.credential.kind === 'admin') return openDownload(connection, EXPORT_LINES, { query: sameExport(manifest) })
@@ -174,7 +167,7 @@ function downloadAgain(session: Session, manifest: FileManifest): Promise<Downlo
   return openDownload(connection, EXPORT_OWN_STATEMENT, { params: { partnerId: requirePartnerId(connection), month }, query: { format, focus, guard, bom } })
 }
 
-function sameExport(manifest: FileManifest) {
+function sameExport(manifest: KnownFile) {
   const { month, from, to, partner_id, format, guard, bom } = manifest
   return {
     ...(month === null ? { from, to } : {}),
@@ -188,12 +181,14 @@ function sameExport(manifest: FileManifest) {
 }
 
 /** A closed month must still be closed, and a text format must have the same bytes. A Parquet file or a workbook may be compressed differently. */
-async function compareWithService(session: Session, service: Manifest, { manifest, read }: { manifest: FileManifest; read: ReadFile }): Promise<string[]> {
+async function compareWithService(session: Session, service: Manifest, { manifest, read }: { manifest: KnownFile; read: ReadFile }): Promise<string[]> {
   const by = 'the service'
   const found = [
     ...compare('status', manifest.status, service.status, by),
     ...compareTotals(read.counted, service, by),
-    ...compare('sha256 of the statement', manifest.statement_sha256 ?? 'none', service.statement_sha256 ?? 'none', by),
+    ...(manifest.statement_sha256 === undefined
+      ? compareStatement(read, service, by)
+      : compare('sha256 of the statement', manifest.statement_sha256 ?? 'none', service.statement_sha256 ?? 'none', by)),
   ]
   if (service.status === 'open') found.push('the month was closed when this was exported and is open now: was a backup restored? Keep this file.')
   if (found.length > 0 || !isText(manifest.format)) return found

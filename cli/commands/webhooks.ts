@@ -1,5 +1,5 @@
 import type { RequestInput } from '../../contract/operation.ts'
-import { WEBHOOK_EVENTS } from '../../contract/webhook-events.ts'
+import { type DeliveryOutcome, WEBHOOK_EVENTS } from '../../contract/webhook-events.ts'
 import {
   CREATE_OWN_WEBHOOK,
   CREATE_WEBHOOK,
@@ -21,6 +21,7 @@ import {
 import { confirm } from '../ask.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'
 import { connect, requirePartnerId } from '../connection/connect.ts'
+import { CliError, EXIT } from '../errors.ts'
 import { callForText } from '../http-client.ts'
 import { printAnswer } from '../output.ts'
 import { plainTable } from '../plain-table.ts'
@@ -77,7 +78,7 @@ export const webhooksCommand: CommandRegistration = (program, run) => {
   withExamples(
     webhooks
       .command('test <id>')
-      .description('send a test message now, and show how it went')
+      .description('send a test message now, and show how it went; exits with 1 if it was not delivered')
       .action((id: string) => run((session) => test(session, id))),
     [`meterline webhooks test ${ID}`, 'also to a disabled webhook'],
   )
@@ -114,7 +115,7 @@ async function list(session: Session): Promise<void> {
       each.url,
       each.events.join('\n'),
       each.partner_id ?? 'all',
-      each.enabled ? 'enabled' : 'disabled',
+      each.enabled ? (each.failing_since === null ? 'enabled' : `failing since ${each.failing_since}`) : 'disabled',
       each.notice ?? '',
     ])
     return [plainTable(['webhook', 'url', 'events', 'partner', 'state', 'notice'], rows)]
@@ -179,6 +180,17 @@ async function test(session: Session, id: string): Promise<void> {
       : await callForText(connection, TEST_OWN_WEBHOOK, { params: { ...own, webhookId: id } })
   const { outcome, http_status, duration_ms } = answer
   printAnswer(session, text, () => [`${outcome}${http_status === null ? '' : `, status ${http_status}`}, after ${duration_ms} ms.`])
+  if (outcome !== 'delivered')
+    throw new CliError(`The test message was not delivered: ${FAILURES[outcome](http_status)}.`, EXIT.error, { code: 'NOT_DELIVERED' })
+}
+
+/** Why a message was not delivered. */
+const FAILURES: Readonly<Record<Exclude<DeliveryOutcome, 'delivered'>, (status: number | null) => string>> = {
+  http_status: (status) => `the receiver answered ${status}; it must answer 2xx`,
+  timed_out: () => 'the receiver did not answer in time',
+  no_answer: () => 'there was no answer; check the host, the port and the certificate of the URL',
+  private_address: () => 'the URL leads to an address that is not public and not in OUTGOING_ALLOW',
+  requested: () => 'it was not sent yet',
 }
 
 /** Throws CliError. */

@@ -217,6 +217,17 @@ describe('the command "secrets"', () => {
     expect(await run('--yes', 'secrets', 'delete', 'STRIPE')).toEqual(failure(5, 'Cannot delete reserved secret: STRIPE'))
   })
 
+  test('before a secret is deleted, the schedules whose headers name it are listed', async () => {
+    for (const key of ['USED', 'USED_TOO']) await run('secrets', 'add', key, 'x')
+    const create = ['schedules', 'create', 'nightly', '--cron', '0 3 1 1 *', '--function-url', 'https://functions.example.com/', '--header']
+    const { id } = JSON.parse((await run('--json', ...create, `authorization: Bearer $\{{ secrets.USED }}`)).stdout)
+    const uses = 'The schedule nightly uses it: runs fail until it is restored.'
+    expect(await run('secrets', 'delete', 'USED')).toEqual(failure(1, `Delete the secret USED? It can be restored. ${uses}`))
+    expect(await run('--yes', 'secrets', 'delete', 'USED')).toMatchObject({ code: 0, stderr: `${uses}\n` })
+    expect(await run('--yes', 'secrets', 'delete', 'USED_TOO')).toMatchObject({ code: 0, stderr: '' })
+    await run('--yes', 'schedules', 'delete', id)
+  })
+
   test('a value is read from stdin, without the line break at its end; an error has the code and the id of the request', async () => {
     const stdin = vi.spyOn(process, 'stdin', 'get')
     stdin.mockReturnValue(Readable.from([' line 1\nline 2\n']) as typeof process.stdin)

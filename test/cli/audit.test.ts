@@ -43,13 +43,13 @@ test('an audit of a project without events exits 4 and says that there are none'
 
 test('a span that ends before it starts is an error, not an audit without differences', async () => {
   const { code, stdout, stderr } = await runHere(['audit', '--from', '2026-03-02', '--to', '2026-03-01'], environment)
-  expect([code, stdout, stderr]).toEqual([1, '', 'error: body.from: must not be after "to"\n'])
+  expect([code, stdout, stderr]).toEqual([1, '', 'error: --from: must not be after "to"\n'])
 })
 
 test('a day that does not exist is an error that names the parameter', async () => {
   expect(await runHere(['audit', '--from', '2026-02-30'], environment)).toMatchObject({
     code: 1,
-    stderr: expect.stringContaining('body.from: must be a calendar day'),
+    stderr: expect.stringContaining('--from: must be a calendar day'),
   })
 })
 

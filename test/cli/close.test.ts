@@ -7,6 +7,8 @@ import { startTestService, type TestService } from '../support/worlds/test-servi
 let tested: TestService
 let partner: Credentials
 let environment: Record<string, string>
+/** Partners that a test has created. */
+const unbilled: string[] = []
 beforeAll(async () => {
   tested = await startTestService()
   const { client, service } = tested
@@ -57,12 +59,23 @@ test('statements of an unknown partner exit with 4, and an invalid month with 1'
   expect((await runHere(['close', '--month', '2026-03'], { ...environment, METERLINE_ACCESS_TOKEN: 'wrong' })).code).toBe(2)
 })
 
+test('close of a month before the first billed one says how to bill it, and not where an earlier month is closed', async () => {
+  const { partnerId } = await tested.client.createPartner('Later')
+  unbilled.push(partnerId)
+  const next = `To bill 1 partner from 2026-02 on: meterline partners update ${partnerId} --billing-from 2026-02\n`
+  expect(await runHere(['close', '--month', '2026-02'], environment)).toMatchObject({ code: 0, stderr: next })
+  const one = await runHere(['close', '--month', '2026-02', '--partner', partnerId], environment)
+  expect([one.code, one.stderr]).toEqual([4, `error: 1 of 1 not closed.\n${next}`])
+  const closedLater = await runHere(['close', '--month', '2026-02', '--partner', partner.partnerId], environment)
+  expect([closedLater.code, closedLater.stderr]).toEqual([4, 'error: 1 of 1 not closed.\n'])
+})
+
 test('close includes every partner, also on later pages of the list; it asks nothing if there is nothing to close', async () => {
   const made: string[] = []
   for (let index = 0; index < 101; index += 1) made.push((await tested.client.createPartner(`partner ${index}`)).partnerId)
   const { code, stdout } = await runHere(['--json', 'close', '--month', '2020-01'], environment)
   const closings: { partner_id: string; billed: boolean }[] = JSON.parse(stdout).closings
   expect(code).toBe(0)
-  expect(closings.map(({ partner_id }) => partner_id).sort()).toEqual([partner.partnerId, ...made].sort())
+  expect(closings.map(({ partner_id }) => partner_id).sort()).toEqual([partner.partnerId, ...unbilled, ...made].sort())
   expect(closings.some(({ billed }) => billed)).toBe(false)
 })

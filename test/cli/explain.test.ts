@@ -59,7 +59,7 @@ test.each([
   [['--metric', 'ai_tokens', '--project', 'a', '--month', '2026-13'], 1, '--month "2026-13" is not a month'],
   [['--metric', 'ai_tokens', '--project', 'a', '--month', '2026-01', '--from', '2026-01-01'], 1, 'not both'],
   [['--metric', 'ai_tokens', '--project', 'a', '--from', '2026-02-30'], 1, '2026-02-30'],
-  [['--metric', 'tokens', '--project', 'a'], 1, 'query.metric'],
+  [['--metric', 'tokens', '--project', 'a'], 1, '--metric: '],
   [['--project', 'a'], 1, '--metric'],
   [['--metric', 'ai_tokens', '--project', 'unknown'], 4, 'Project not found'],
 ] as const)('explain %j fails with a message that says what to do', async (args, code, message) => {

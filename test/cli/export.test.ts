@@ -241,8 +241,8 @@ describe('an interrupted export leaves no file that passes verify', () => {
   test('an invalid request is reported with its reason, and writes no file', async () => {
     const before = readdirSync(directory.path).length
     const invalid = [
-      [['--format', 'ods'], 'query.format'],
-      [['--format', 'focus-csv', '--focus', '1.1'], 'query.focus'],
+      [['--format', 'ods'], '--format: '],
+      [['--format', 'focus-csv', '--focus', '1.1'], '--focus: '],
       [['--format', 'csv', '--focus', '1.3'], 'focus is only for formats of FOCUS'],
       [['--month', '2026-13'], '"2026-13" is not a month'],
       [['--month', '2025-12'], 'no statement for this month'],

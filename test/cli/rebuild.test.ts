@@ -45,7 +45,7 @@ test('a rebuild rejects an invalid month, naming the parameter, and a caller wit
   for (const body of [{}, { month: '2026-01', force: true }]) expect((await rebuild(body)).status).toBe(400)
   expect((await tested.client.call('POST', '/admin/v1/rebuilds')).status).toBe(401)
   const { code, stdout, stderr } = await runHere(['rebuild', '--month', '2026-13'], environment)
-  expect([code, stdout, stderr]).toEqual([1, '', 'error: body.month: must be a calendar month as YYYY-MM\n'])
+  expect([code, stdout, stderr]).toEqual([1, '', 'error: --month: must be a calendar month as YYYY-MM\n'])
   expect((await runHere(['rebuild'], environment)).stderr).toContain("required option '--month <month>' not specified")
 })
 

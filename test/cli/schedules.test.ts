@@ -54,7 +54,7 @@ describe('the command "schedules"', () => {
     expect(receiver.requests.map(({ method, headers }) => [method, headers['webhook-id']])).toEqual([['PUT', requested.id]])
     const { logs } = await json(LIST_EXECUTIONS.answers[200], 'schedules', 'logs', id, '--limit', '5', '--offset', '0')
     expect(logs).toEqual([expect.objectContaining({ id: requested.id, scheduleId: id, statusCode: 200, success: true, message: 'Answered 200.' })])
-    expect((await run('schedules', 'logs', id)).stdout).toMatch(/success .*200 .*Answered 200\./)
+    expect((await run('schedules', 'logs', id)).stdout).toMatch(new RegExp(`success .*200 .*${requested.id} .*Answered 200\\.`))
     expect((await json(DELETE_SCHEDULE.answers[200], '--yes', 'schedules', 'delete', id)).message).toContain('yearly')
     expect((await run('schedules', 'list')).stdout).toBe('There is no schedule.\n')
     expect(await run('schedules', 'get', id)).toMatchObject({ code: 4, stderr: expect.stringContaining('no schedule with this id') })
@@ -99,25 +99,26 @@ describe('the command "schedules"', () => {
     const exported = ['--export', 'usage', '--period', 'last-month', '--format', 'csv', '--folder', 'f']
     const updated = await json(UPDATE_SCHEDULE.answers[200], 'schedules', 'update', id, ...exported)
     expect(updated).toMatchObject({ functionUrl: null, body: null, export: { what: 'usage', to: { folder: 'f' } } })
-    expect((await run('schedules', 'update', id, '--folder', 'g', '--function-url', receiver.url)).stderr).toContain('functionUrl')
+    expect((await run('schedules', 'update', id, '--folder', 'g', '--function-url', receiver.url)).stderr).toContain('error: --function-url: ')
     const called = await json(UPDATE_SCHEDULE.answers[200], 'schedules', 'update', id, '--function-url', receiver.url)
     expect(called).toMatchObject({ functionUrl: receiver.url, export: null })
   })
 
   test.each([
     [['create', 'x', '--function-url', 'https://a.example'], '--cron is missing'],
-    [['create', 'x', '--cron', '* * * * * *', '--function-url', 'https://a.example'], 'has six fields'],
+    [['create', 'x', '--cron', '* * * * * *', '--function-url', 'https://a.example'], 'error: --cron: "* * * * * *" has six fields'],
     [['create', 'x', '--cron', '* * * * *', '--function-url', 'https://a.example', '--header', 'nothing'], 'is not "name: value"'],
     [['create', 'x', '--cron', '* * * * *', '--function-url', 'https://a.example', '--body', '[1]'], 'is not a JSON object'],
     [['create', 'x', '--cron', '* * * * *', '--export', 'focus', '--period', 'last-month', '--format', 'csv'], 'either --folder or --put'],
     [['create', 'x', '--cron', '* * * * *', '--folder', 'f'], 'Add --export'],
-    [['create', 'x', '--cron', '* * * * *', '--export', 'focus', '--period', 'last-month', '--format', 'csv', '--folder', '../f'], 'inside EXPORT_DIR'],
+    [['create', 'x', '--cron', '* * * * *', '--export', 'focus', '--period', 'last-month', '--format', 'csv', '--folder', '../f'], 'error: --folder: must'],
     [['create', 'x', '--cron', '* * * * *', '--export', 'focus', '--period', 'last-month', '--format', 'json', '--folder', 'f'], 'csv, ndjson or parquet'],
     [
       ['create', 'x', '--cron', '* * * * *', '--export', 'usage', '--focus', '1.3', '--period', 'last-month', '--format', 'csv', '--folder', 'f'],
       'for focus only',
     ],
     [['update', 'x', '--folder', 'f'], 'no schedule with this id'],
+    [['logs', 'x', '--limit', '0'], '--limit "0" is not a number of executions.'],
     [['update', 'x'], 'Nothing to change'],
     [['update', 'x', '--active', 'no'], 'neither true nor false'],
   ])('a mistake in %j is named', async (args, message) => {

@@ -42,8 +42,8 @@ test('a partner lists its own spikes with all their digits, and operators those 
 
 test.each([
   [['--limit', '0'], '--limit "0" is not a number of spikes.'],
-  [['--metric', 'none'], 'query.metric'],
-  [['--from', '2026-02-30'], 'query.from'],
+  [['--metric', 'none'], '--metric: '],
+  [['--from', '2026-02-30'], '--from: '],
   [['--project', 'unknown'], 'Project not found'],
 ])('a mistake in %j is said in one line', async (args, message) => {
   const { code, stderr } = await runHere(['spikes', ...args], operator)

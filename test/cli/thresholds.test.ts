@@ -39,10 +39,17 @@ describe.each([
     const set = await run(who(), 'thresholds', 'set', 'ai_tokens', ...of, '--budget', '10', '--level', 'warning=80%', 'used up=10.5')
     const [id = ''] = /th_\w+/.exec(set) ?? []
     expect(set).toBe(`${id} is set: ai_tokens, warning at 80%, used up at 10.5.\n`)
-    expect(await run(who(), 'thresholds', 'list')).toMatch(new RegExp(`${id} .*ai_tokens .*warning at 80%, used up at 10.5 .*10`))
+    expect(await run(who(), 'thresholds', 'list')).toMatch(new RegExp(`${id} .*ai_tokens .*warning at 80%, used up at 10.5 .*10 .*active`))
+    const again = ['thresholds', 'set', 'ai_tokens', ...of, '--level', 'more=11']
+    expect(await runHere(again, who())).toMatchObject({ code: 1, stderr: expect.stringContaining(`thresholds set --id ${id}`) })
+    const [another = ''] = /th_\w+/.exec(await run(who(), ...again, '--another')) ?? []
+    expect(another).not.toBe(id)
+    await run(who(), '--yes', 'thresholds', 'remove', another)
     const event = { event_id: `e-${id}`, project_id: 'shop', metric: 'ai_tokens', value: '9', timestamp: new Date().toISOString() }
     await tested.client.send(event)
     await untilSo(async () => (await run(who(), 'thresholds', 'history', id)).includes('warning'))
+    expect(await run(who(), 'thresholds', 'budget', id)).toMatch(/^month +\d{4}-\d\d\nused +[\d.]+\nlimit +10\ncomplete up to +\S+Z \(\d+ seconds? ago\)\n$/)
+    expect(JSON.parse(await run(who(), '--json', 'thresholds', 'budget', id))).toMatchObject({ limit: '10', lag_seconds: expect.any(Number) })
     expect(await run(who(), 'thresholds', 'history', id, '--month', '2020-01')).toBe('No level was reached.\n')
     await untilSo(async () => / delivered .*delivered 200/.test(await run(who(), 'webhooks', 'deliveries', webhook)))
     const [message = ''] = /msg_\w+/.exec(await run(who(), 'webhooks', 'deliveries', webhook)) ?? []
@@ -60,6 +67,27 @@ describe.each([
   })
 })
 
+describe('the command "webhooks test"', () => {
+  test('exits with 1 and says the status if the receiver answers with an error, and says when there is no answer; the list says since when', async () => {
+    const failing = await startWebhookReceiver((_, response) => response.writeHead(503).end())
+    const added = JSON.parse(await run(operator, '--json', 'webhooks', 'add', failing.url, '--event', 'log.incident'))
+    const { id } = added.webhook
+    expect(await runHere(['webhooks', 'test', id], operator)).toEqual({
+      code: 1,
+      stdout: expect.stringMatching(/^http_status, status 503, after \d+ ms\.\n$/),
+      stderr: 'error: The test message was not delivered: the receiver answered 503; it must answer 2xx.\n',
+    })
+    await failing.stop()
+    const unanswered = await runHere(['--json', 'webhooks', 'test', id], operator)
+    expect([unanswered.code, JSON.parse(unanswered.stdout).outcome]).toEqual([1, 'no_answer'])
+    expect(JSON.parse(unanswered.stderr)).toMatchObject({ code: 'NOT_DELIVERED', error: expect.stringContaining('there was no answer') })
+    const { webhooks } = JSON.parse(await run(operator, '--json', 'webhooks', 'list'))
+    const [{ failing_since }] = webhooks
+    expect(await run(operator, 'webhooks', 'list')).toContain(` failing since ${failing_since}`)
+    await run(operator, '--yes', 'webhooks', 'remove', id)
+  })
+})
+
 test.each([
   [['thresholds', 'set', 'ai_tokens', '--level', 'warning'], '--level "warning" is no level.'],
   [['thresholds', 'set', '--level', 'warning=5'], 'No metric is given.'],
@@ -67,8 +95,11 @@ test.each([
   [['thresholds', 'set', 'ai_tokens', '--id', 'th_1'], 'cannot be changed'],
   [['thresholds', 'set', '--id', 'th_1'], 'Nothing to change is given.'],
   [['thresholds', 'set', '--id', 'th_1', '--active', 'yes'], 'neither true nor false'],
-  [['thresholds', 'set', 'ai_tokens', '--level', 'a=5'], 'partner_id'],
-  [['webhooks', 'add', 'http://10.0.0.1/', '--event', 'log.incident'], 'body.url'],
+  [['thresholds', 'set', 'ai_tokens', '--level', 'a=5'], 'Give either --partner <id> or --project <id>.'],
+  [['webhooks', 'add', 'http://10.0.0.1/', '--event', 'log.incident'], 'error: <url>: '],
+  [['thresholds', 'set', 'ai_tokens', '--project', 'shop', '--level', 'a=x'], 'error: --level: '],
+  [['thresholds', 'set', 'ai_tokens', '--project', 'shop', '--level', 'a=80%'], 'error: --budget: is missing'],
+  [['thresholds', 'set', 'ai_tokens', '--project', 'shop', '--partner', 'p', '--level', 'a=5'], 'either --partner <id> or --project <id>'],
 ])('a mistake in %j is said in one line', async (args, message) => {
   const { code, stderr } = await runHere(args, operator)
   expect([code, stderr]).toEqual([1, expect.stringContaining(message)])

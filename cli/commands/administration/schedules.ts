@@ -1,11 +1,21 @@
 import type { AnswerOf, RequestInput } from '../../../contract/operation.ts'
-import { CREATE_SCHEDULE, DELETE_SCHEDULE, GET_SCHEDULE, LIST_EXECUTIONS, LIST_SCHEDULES, RUN_SCHEDULE, UPDATE_SCHEDULE } from '../../../contract/schedules.ts'
+import {
+  CREATE_SCHEDULE,
+  DELETE_SCHEDULE,
+  GET_SCHEDULE,
+  LIST_EXECUTIONS,
+  LIST_SCHEDULES,
+  LOG_ROWS_MAX,
+  RUN_SCHEDULE,
+  UPDATE_SCHEDULE,
+} from '../../../contract/schedules.ts'
 import { confirm } from '../../ask.ts'
 import { type CommandRegistration, withExamples } from '../../command.ts'
 import { connect } from '../../connection/connect.ts'
 import { usageError } from '../../errors.ts'
 import { fieldLines } from '../../field-lines.ts'
 import { callForText } from '../../http-client.ts'
+import { limitFrom } from '../../limit-from.ts'
 import { printAnswer } from '../../output.ts'
 import { plainTable } from '../../plain-table.ts'
 import type { Session } from '../../session.ts'
@@ -171,14 +181,14 @@ async function deleteSchedule(session: Session, id: string): Promise<void> {
 
 /** Throws CliError. */
 async function listExecutions(session: Session, id: string, { limit, offset }: LogOptions): Promise<void> {
-  const query = { ...(limit === undefined ? {} : { limit }), ...(offset === undefined ? {} : { offset }) }
+  const query = { ...(limit === undefined ? {} : { limit: limitFrom(limit, 'executions', LOG_ROWS_MAX) }), ...(offset === undefined ? {} : { offset }) }
   const { answer, text } = await callForText(connect(session, ['admin']), LIST_EXECUTIONS, { params: { scheduleId: id }, query })
   printAnswer(session, text, () => {
     if (answer.logs.length === 0) return ['There is no execution.']
     const rows = answer.logs.map((each) => [
-      ...[each.executedAt, each.dueAt, each.success ? 'success' : 'failure', `${each.statusCode ?? ''}`, `${each.durationMs} ms`, each.message],
+      ...[each.executedAt, each.dueAt, each.success ? 'success' : 'failure', `${each.statusCode ?? ''}`, `${each.durationMs} ms`, each.id, each.message],
     ])
-    return [plainTable(['executed', 'due', 'outcome', 'status', 'took', 'message'], rows), `${answer.logs.length} of ${answer.totalCount}`]
+    return [plainTable(['executed', 'due', 'outcome', 'status', 'took', 'run', 'message'], rows), `${answer.logs.length} of ${answer.totalCount}`]
   })
 }
 

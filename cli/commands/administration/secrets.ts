@@ -1,12 +1,13 @@
 import { text as textOf } from 'node:stream/consumers'
 import type { RequestInput } from '../../../contract/operation.ts'
+import { LIST_SCHEDULES } from '../../../contract/schedules.ts'
 import { CREATE_SECRET, DELETE_SECRET, GET_SECRET, LIST_SECRETS, UPDATE_SECRET } from '../../../contract/secrets.ts'
 import { askSecret, canAsk, confirm } from '../../ask.ts'
 import { type CommandRegistration, withExamples } from '../../command.ts'
-import { connect } from '../../connection/connect.ts'
+import { type Connection, connect } from '../../connection/connect.ts'
 import { usageError } from '../../errors.ts'
-import { callForText } from '../../http-client.ts'
-import { printAnswer } from '../../output.ts'
+import { call, callForText } from '../../http-client.ts'
+import { printAnswer, printNote } from '../../output.ts'
 import { plainTable } from '../../plain-table.ts'
 import type { Session } from '../../session.ts'
 
@@ -116,9 +117,19 @@ async function updateSecret(session: Session, key: string, own: UpdateOptions): 
 /** Throws CliError. */
 async function deleteSecret(session: Session, key: string): Promise<void> {
   const connection = connect(session, ['admin'])
-  await confirm(session, `Delete the secret ${key}? It can be restored.`)
+  const users = await schedulesWith(connection, key)
+  const warning = `${users.length === 1 ? 'The schedule' : 'The schedules'} ${users.join(', ')} ${users.length === 1 ? 'uses' : 'use'} it: runs fail until it is restored.`
+  await confirm(session, `Delete the secret ${key}? It can be restored.${users.length === 0 ? '' : ` ${warning}`}`)
   const { answer, text } = await callForText(connection, DELETE_SECRET, { params: { key } })
   printAnswer(session, text, () => [answer.message])
+  if (users.length > 0) printNote(session, warning)
+}
+
+/** The names of the schedules whose headers refer to the secret. Throws CliError. */
+async function schedulesWith(connection: Connection, key: string): Promise<string[]> {
+  const { schedules } = await call(connection, LIST_SCHEDULES)
+  const refersTo = (text: string) => [...text.matchAll(/\$\{\{\s*secrets\.(\w+)\s*\}\}/g)].some(([, named]) => named === key)
+  return schedules.filter(({ headers }) => Object.values(headers).some(refersTo)).map(({ name }) => name)
 }
 
 /** From the terminal, without showing it, or from stdin, of which a line break at the end is not part of the value. Throws CliError. */
