@@ -13,6 +13,8 @@ export const SCHEDULE_EXAMPLE = {
   export: null,
   isActive: true,
   lastExecutedAt: '2026-03-28T02:00:00.215Z',
+  lastSuccess: true,
+  lastMessage: 'Answered 200.',
   nextRun: '2026-03-29T01:00:00Z',
   createdAt: '2026-01-02T08:00:00Z',
   updatedAt: '2026-01-02T08:00:00Z',

@@ -108,6 +108,8 @@ const Schedule = z.object({
   ...ScheduleDefinition.shape,
   isActive: z.boolean(),
   lastExecutedAt: Instant.nullable(),
+  lastSuccess: z.boolean().nullable().meta({ description: 'Whether the last run succeeded. Null before the first run.' }),
+  lastMessage: z.string().nullable().meta({ description: 'What the last run reported, as in its log.' }),
   nextRun: Instant.nullable().meta({ description: 'Null while the schedule is paused.' }),
   createdAt: Instant,
   updatedAt: Instant,

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { createSchedule, deleteSchedule, type Rejection, requestRun, type ScheduleStore, updateSchedule } from '../../automation/schedules/change-schedules.ts'
 import { timingOf } from '../../automation/schedules/next-run.ts'
-import { type RunRow, readExecutions, readLastExecutions, runIdOf } from '../../automation/schedules/schedule-runs.ts'
+import { type RunRow, readExecutions, readLastOutcomes, runIdOf } from '../../automation/schedules/schedule-runs.ts'
 import { findSchedule, readSchedules, type StoredSchedule } from '../../automation/schedules/stored-schedules.ts'
 import type { AnswerOf } from '../../contract/operation.ts'
 import { CREATE_SCHEDULE, DELETE_SCHEDULE, GET_SCHEDULE, LIST_EXECUTIONS, LIST_SCHEDULES, RUN_SCHEDULE, UPDATE_SCHEDULE } from '../../contract/schedules.ts'
@@ -97,20 +97,25 @@ async function requireSchedule({ clickhouse }: OperatorContext, id: string): Pro
 type ScheduleAnswer = AnswerOf<typeof GET_SCHEDULE>
 
 async function answersOf({ clickhouse, now }: OperatorContext, schedules: readonly StoredSchedule[]): Promise<ScheduleAnswer[]> {
-  const lastMs = await readLastExecutions(
+  const lastRuns = await readLastOutcomes(
     clickhouse,
     schedules.map(({ id }) => id),
   )
-  return schedules.map(({ id, name, definition, isActive, createdMs, updatedMs }) => ({
-    id,
-    name,
-    ...definition,
-    isActive,
-    lastExecutedAt: instantOrNull(lastMs.get(id)),
-    nextRun: isActive ? instantOrNull(timingOf(definition)?.nextAfter(now())) : null,
-    createdAt: formatTimestamp(createdMs),
-    updatedAt: formatTimestamp(updatedMs),
-  }))
+  return schedules.map(({ id, name, definition, isActive, createdMs, updatedMs }) => {
+    const last = lastRuns.get(id)
+    return {
+      id,
+      name,
+      ...definition,
+      isActive,
+      lastExecutedAt: instantOrNull(last?.executedMs),
+      lastSuccess: last === undefined ? null : last.state === 'succeeded',
+      lastMessage: last?.message ?? null,
+      nextRun: isActive ? instantOrNull(timingOf(definition)?.nextAfter(now())) : null,
+      createdAt: formatTimestamp(createdMs),
+      updatedAt: formatTimestamp(updatedMs),
+    }
+  })
 }
 
 async function answerOf(context: OperatorContext, schedule: StoredSchedule): Promise<ScheduleAnswer> {

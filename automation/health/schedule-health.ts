@@ -21,7 +21,10 @@ export async function readScheduleHealth(clickhouse: Pick<ClickHouse, 'reads'>, 
   if (schedules.length === 0) return []
   const begun = { schedule: new Map<string, number>(), manual: new Map<string, number>() }
   for (const { scheduleId, kind, dueMs } of await readNewestRuns(clickhouse, nowMs)) begun[kind].set(scheduleId, dueMs)
-  const outcomes = await readLastOutcomes(clickhouse)
+  const outcomes = await readLastOutcomes(
+    clickhouse,
+    schedules.map(({ id }) => id),
+  )
   return schedules.map((schedule): ScheduleHealth => {
     const { id, name, isActive } = schedule
     const nextMs = Math.min(nextRequestedMs(schedule, begun.manual.get(id)), nextDueMs(schedule, begun.schedule.get(id)))

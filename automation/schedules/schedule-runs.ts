@@ -71,15 +71,12 @@ export async function readExecutions(
   return { rows: await reads.query(executions, page), totalCount }
 }
 
-/** When each schedule was last executed, in ms since 1970; without those that never were. Throws StoreError. */
-export async function readLastExecutions({ reads }: Pick<ClickHouse, 'reads'>, scheduleIds: readonly string[]): Promise<Map<string, number>> {
-  const found = await reads.query(lastExecutions, { scheduleIds: [...scheduleIds] })
-  return new Map(found.map(({ scheduleId, executedMs }) => [scheduleId, executedMs]))
-}
-
-/** The last run of each schedule that succeeded or failed. Throws StoreError. */
-export async function readLastOutcomes({ reads }: Pick<ClickHouse, 'reads'>): Promise<Map<string, z.output<typeof LastOutcome>>> {
-  const found = await reads.query(lastOutcomes, {})
+/** The last run of each schedule that succeeded or failed; without those that never ran. Throws StoreError. */
+export async function readLastOutcomes(
+  { reads }: Pick<ClickHouse, 'reads'>,
+  scheduleIds: readonly string[],
+): Promise<Map<string, z.output<typeof LastOutcome>>> {
+  const found = await reads.query(lastOutcomes, { scheduleIds: [...scheduleIds] })
   return new Map(found.map((each) => [each.scheduleId, each]))
 }
 
@@ -100,8 +97,8 @@ const lastOutcomes = defineQuery({
   name: 'last_schedule_outcomes',
   sql: `SELECT schedule_id AS scheduleId, argMax(runs.state, (executed_at, due_at)) AS state, toUnixTimestamp64Milli(max(executed_at)) AS executedMs,
           argMax(runs.message, (executed_at, due_at)) AS message
-        FROM schedule_runs_v1 AS runs WHERE runs.state IN ('succeeded', 'failed') GROUP BY schedule_id`,
-  params: z.object({}),
+        FROM schedule_runs_v1 AS runs WHERE schedule_id IN {scheduleIds: Array(String)} AND runs.state IN ('succeeded', 'failed') GROUP BY schedule_id`,
+  params: z.object({ scheduleIds: z.array(z.string()) }),
   row: LastOutcome,
 })
 
@@ -137,14 +134,6 @@ const executionCount = defineQuery({
   sql: `SELECT count() AS totalCount FROM schedule_runs_v1 FINAL WHERE schedule_id = {scheduleId: String} AND state != 'claimed'`,
   params: z.object({ scheduleId: z.string() }),
   row: z.object({ totalCount: z.coerce.number() }),
-})
-
-const lastExecutions = defineQuery({
-  name: 'last_schedule_executions',
-  sql: `SELECT schedule_id AS scheduleId, toUnixTimestamp64Milli(max(executed_at)) AS executedMs
-        FROM schedule_runs_v1 WHERE schedule_id IN {scheduleIds: Array(String)} AND state IN ('succeeded', 'failed') GROUP BY schedule_id`,
-  params: z.object({ scheduleIds: z.array(z.string()) }),
-  row: z.object({ scheduleId: z.string(), executedMs: z.coerce.number() }),
 })
 
 /** Both steps of a run in one statement: a claim whose outcome is gone would be taken for a run without one. */

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact'
-import type { CallFailed } from '../calls/call.ts'
+import { CallFailed } from '../calls/call.ts'
 
 /** What an input needs so that its hint and its problem are read with it. */
 interface FieldAttributes {
@@ -47,4 +47,10 @@ export function problemOf(failure: CallFailed | undefined, name: string): string
 /** The failure, unless it is shown beside one of these fields already. */
 export function withoutField(failure: CallFailed | undefined, names: readonly string[]): CallFailed | undefined {
   return names.some((name) => problemOf(failure, name) !== undefined) ? undefined : failure
+}
+
+/** A failure that names no field, such as PARTNER_NOT_FOUND, as one of the field that it is about. */
+export function atField(failure: CallFailed | undefined, code: string, name: string): CallFailed | undefined {
+  if (failure?.code !== code || failure.message.startsWith('body.')) return failure
+  return new CallFailed({ ...failure, message: `body.${name}: ${failure.message}` })
 }

@@ -11,7 +11,7 @@ export class CallFailed extends Error {
   /** What the call was made with, if the service has answered. */
   readonly credential: Credential | undefined
 
-  constructor(failure: { status: number; code: string; message: string; requestId?: string | undefined; credential?: Credential }) {
+  constructor(failure: { status: number; code: string; message: string; requestId?: string | undefined; credential?: Credential | undefined }) {
     super(failure.message)
     this.status = failure.status
     this.code = failure.code

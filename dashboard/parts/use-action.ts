@@ -9,10 +9,12 @@ export interface Action<T> {
   readonly result: T | undefined
   /** Undefined if it failed; `failure` says why. */
   readonly run: (act: () => Promise<T>) => Promise<T | undefined>
+  /** Forgets the failure or the result: what is asked for is another one now. */
+  readonly reset: () => void
 }
 
 export function useAction<T>(): Action<T> {
-  const [state, setState] = useState<Omit<Action<T>, 'run'>>(IDLE)
+  const [state, setState] = useState<Omit<Action<T>, 'run' | 'reset'>>(IDLE)
   const run = async (act: () => Promise<T>): Promise<T | undefined> => {
     setState({ ...IDLE, isBusy: true })
     try {
@@ -24,7 +26,7 @@ export function useAction<T>(): Action<T> {
       return undefined
     }
   }
-  return { ...state, run }
+  return { ...state, run, reset: () => setState(IDLE) }
 }
 
 const IDLE = { isBusy: false, failure: undefined, result: undefined }

@@ -1,3 +1,4 @@
+import { compareDecimals } from '../../metering/exact-decimal.ts'
 import { counted, exactWithUnit, withUnit } from '../numbers/show-quantity.ts'
 import type { Figure } from './figures.ts'
 import { LevelMarks } from './level-marks.tsx'
@@ -14,7 +15,7 @@ export function CardOutlook({ figure, outlook }: CardOutlookProps) {
   const projected = outlook.projectedOf(metric)
   return (
     <>
-      {projected === undefined ? null : <ProjectedTotal projected={projected} unit={unit} />}
+      {projected === undefined ? null : <ProjectedTotal projected={projected} used={figure.total} unit={unit} />}
       {outlook.thresholds
         .filter((threshold) => threshold.metric === metric)
         .map((threshold) => (
@@ -24,11 +25,25 @@ export function CardOutlook({ figure, outlook }: CardOutlookProps) {
   )
 }
 
-function ProjectedTotal({ projected: { value, method, from_days }, unit }: { projected: Projected; unit: string }) {
-  const basis = method === 'greatest_day' ? 'its greatest day so far' : `the mean of ${counted(from_days, 'complete day')}, times the days of the month`
+interface ProjectedTotalProps {
+  readonly projected: Projected
+  /** The total of the month so far. */
+  readonly used: string
+  readonly unit: string
+}
+
+function ProjectedTotal({ projected, used, unit }: ProjectedTotalProps) {
+  const { value } = projected
   return (
     <p class="projected" title={exactWithUnit(value, unit)}>
-      Projected for the end of the month: <strong>{withUnit(value, unit)}</strong> <small>({basis}; never billed)</small>
+      Projected for the end of the month: <strong>{withUnit(value, unit)}</strong> <small>({basisOf(projected, used)}; never billed)</small>
     </p>
   )
+}
+
+/** A projection is never less than what is used: then the mean of the days is not what it shows. */
+function basisOf({ value, method, from_days }: Projected, used: string): string {
+  if (method === 'greatest_day') return 'its greatest day so far'
+  if (compareDecimals(value, used) <= 0) return 'what is used already'
+  return `the mean of ${counted(from_days, 'complete day')}, times the days of the month`
 }

@@ -55,9 +55,21 @@ describe('the command "schedules"', () => {
     const { logs } = await json(LIST_EXECUTIONS.answers[200], 'schedules', 'logs', id, '--limit', '5', '--offset', '0')
     expect(logs).toEqual([expect.objectContaining({ id: requested.id, scheduleId: id, statusCode: 200, success: true, message: 'Answered 200.' })])
     expect((await run('schedules', 'logs', id)).stdout).toMatch(new RegExp(`success .*200 .*${requested.id} .*Answered 200\\.`))
+    expect((await run('schedules', 'list')).stdout).toMatch(/yearly .*Z, succeeded/)
     expect((await json(DELETE_SCHEDULE.answers[200], '--yes', 'schedules', 'delete', id)).message).toContain('yearly')
     expect((await run('schedules', 'list')).stdout).toBe('There is no schedule.\n')
     expect(await run('schedules', 'get', id)).toMatchObject({ code: 4, stderr: expect.stringContaining('no schedule with this id') })
+  })
+
+  test('shows that the last run failed, and why', async () => {
+    await tested.client.admin('POST', '/api/secrets', { key: 'GONE', value: 'for a while' })
+    const called = ['--function-url', receiver.url, '--header', 'x-key: $' + '{{secrets.GONE}}']
+    const { id } = await json(CREATE_SCHEDULE.answers[201], 'schedules', 'create', 'failing', '--cron', '0 0 1 1 *', ...called)
+    await tested.client.admin('DELETE', '/api/secrets/GONE')
+    await json(RUN_SCHEDULE.answers[202], 'schedules', 'run', id)
+    await untilSo(async () => (await json(GET_SCHEDULE.answers[200], 'schedules', 'get', id)).lastSuccess === false)
+    for (const args of [['get', id], ['list']]) expect((await run('schedules', ...args)).stdout).toMatch(/Z, failed: .*GONE/)
+    await run('--yes', 'schedules', 'delete', id)
   })
 
   test('changes what an export delivers, and where to; what is not given stays', async () => {

@@ -90,6 +90,23 @@ describe.skipIf(!HAS_CHROMIUM)('spikes in the dashboard', () => {
     await close()
   })
 
+  test('a projection that is not above what is used says so, and names no mean', async () => {
+    const now = new Date()
+    await tested.client.registerProject('sudden', partner.partnerId)
+    await tested.client.send([{ event_id: 'sudden', project_id: 'sudden', metric: 'ai_tokens', value: '2120000', timestamp: now.toISOString() }])
+    const { page, problems, close } = await open('#/projects/sudden', partner)
+    await page.locator('[data-total="ai_tokens"]').waitFor()
+    const projection = page.getByText(/^Projected for the end of the month: /)
+    // Nothing is projected on the first day of a month.
+    if (now.getUTCDate() === 1) expect(await projection.count()).toBe(0)
+    else {
+      await projection.waitFor()
+      expect(await projection.textContent()).toMatch(/2\.12 M tokens \(what is used already; never billed\)$/)
+    }
+    expect(problems).toEqual([])
+    await close()
+  })
+
   test('the projection on the page of a project is the one of the API, is labelled as such, and is only shown in the current month', async () => {
     const today = new Date().toISOString()
     await tested.client.send([{ event_id: 'now', project_id: 'blog', metric: 'ai_tokens', value: '12.5', timestamp: `${today.slice(0, 7)}-01T00:00:00Z` }])

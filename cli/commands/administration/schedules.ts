@@ -125,7 +125,7 @@ async function listSchedules(session: Session): Promise<void> {
     if (answer.schedules.length === 0) return ['There is no schedule.']
     const rows = answer.schedules.map((each) => [
       ...[each.id, each.name, each.cronSchedule, each.timezone, targetOf(each), each.isActive ? (each.nextRun ?? 'never') : 'paused'],
-      each.lastExecutedAt ?? 'never',
+      lastRunOf(each),
     ])
     return [plainTable(['schedule', 'name', 'due', 'zone', 'does', 'next run', 'last run'], rows)]
   })
@@ -239,6 +239,11 @@ function targetOf({ httpMethod, functionUrl, export: action }: ShownSchedule): s
   return `export ${action.what}${version} of ${action.period}${owner} as ${action.format} to ${'folder' in action.to ? action.to.folder : action.to.url}`
 }
 
+function lastRunOf({ lastExecutedAt, lastSuccess, lastMessage }: ShownSchedule): string {
+  if (lastExecutedAt === null) return 'never'
+  return lastSuccess === true ? `${lastExecutedAt}, succeeded` : `${lastExecutedAt}, failed: ${lastMessage}`
+}
+
 function linesOf(schedule: ShownSchedule): string[] {
   const headers = Object.entries(schedule.headers).map(([name, value]) => `${name}: ${value}`)
   return fieldLines({
@@ -250,6 +255,6 @@ function linesOf(schedule: ShownSchedule): string[] {
     body: schedule.body === null ? null : JSON.stringify(schedule.body),
     state: schedule.isActive ? 'active' : 'paused',
     'next run': schedule.nextRun,
-    'last run': schedule.lastExecutedAt,
+    'last run': lastRunOf(schedule),
   })
 }

@@ -2,6 +2,7 @@ import type { CallFailed } from '../../calls/call.ts'
 import { Field } from '../field.tsx'
 import { Options } from '../options.tsx'
 import type { EditedSchedule } from './call-schedules.ts'
+import { HeadersField } from './headers-field.tsx'
 
 interface CallFieldsProps {
   readonly edited: EditedSchedule | undefined
@@ -27,6 +28,7 @@ export function CallFields({ edited, failure }: CallFieldsProps) {
       <Field label="Body (optional)" name="body" failure={failure} hint="A JSON object. It is not sent with GET.">
         {(attributes) => <textarea {...attributes} rows={3} defaultValue={edited?.bodyText ?? ''} autocomplete="off" spellcheck={false} />}
       </Field>
+      <HeadersField headers={edited?.schedule.headers ?? {}} failure={failure} />
     </>
   )
 }

@@ -4,52 +4,55 @@ import type { CallFailed } from '../../calls/call.ts'
 import { Field } from '../field.tsx'
 import { Options } from '../options.tsx'
 import type { Schedule } from './call-schedules.ts'
+import { EXPORTED, type ExportedWhat, formatsOf, periodsOf } from './export-choices.ts'
+import { HeadersField } from './headers-field.tsx'
 
 interface ExportFieldsProps {
   readonly action: NonNullable<Schedule['export']> | undefined
+  /** They are sent with each object, and not used for a folder. */
+  readonly headers: Readonly<Record<string, string>>
   readonly failure: CallFailed | undefined
 }
-
-const WHAT = ['statements', 'usage', 'focus']
-const PERIODS = ['last-month', 'this-month', 'yesterday']
-const FORMATS = ['csv', 'json', 'ndjson', 'parquet', 'xlsx']
 
 /** No version is named: the service writes its newest. */
 export const NEWEST_FOCUS = 'newest'
 
-/** What is delivered, and where to. */
-export function ExportFields({ action, failure }: ExportFieldsProps) {
+/** What is delivered, and where to. The choices are those that the service accepts together. */
+export function ExportFields({ action, headers, failure }: ExportFieldsProps) {
+  const [what, setWhat] = useState<ExportedWhat>(action?.what ?? 'statements')
   const [target, setTarget] = useState<'folder' | 'url'>(action !== undefined && 'url' in action.to ? 'url' : 'folder')
   return (
     <>
       <Field label="What" name="export.what" failure={failure}>
         {(attributes) => (
-          <select {...attributes}>
-            <Options values={WHAT} chosen={action?.what} />
+          <select {...attributes} onChange={(event) => setWhat(event.currentTarget.value as ExportedWhat)}>
+            <Options values={EXPORTED} chosen={action?.what} />
           </select>
         )}
       </Field>
-      <Field label="Period" name="export.period" failure={failure} hint="In UTC, seen from the due time. Yesterday is for usage only.">
+      <Field label="Period" name="export.period" failure={failure} hint="In UTC, seen from the due time.">
         {(attributes) => (
           <select {...attributes}>
-            <Options values={PERIODS} chosen={action?.period} />
+            <Options values={periodsOf(what)} chosen={action?.period} />
           </select>
         )}
       </Field>
-      <Field label="Format" name="export.format" failure={failure} hint="Focus has csv, ndjson and parquet.">
+      <Field label="Format" name="export.format" failure={failure}>
         {(attributes) => (
           <select {...attributes}>
-            <Options values={FORMATS} chosen={action?.format} />
+            <Options values={formatsOf(what)} chosen={action?.format} />
           </select>
         )}
       </Field>
-      <Field label="Version of FOCUS" name="export.focus" failure={failure} hint="Of focus only.">
-        {(attributes) => (
-          <select {...attributes}>
-            <Options values={[NEWEST_FOCUS, ...FOCUS_VERSIONS]} chosen={action?.focus} />
-          </select>
-        )}
-      </Field>
+      {what === 'focus' ? (
+        <Field label="Version of FOCUS" name="export.focus" failure={failure}>
+          {(attributes) => (
+            <select {...attributes}>
+              <Options values={[NEWEST_FOCUS, ...FOCUS_VERSIONS]} chosen={action?.focus} />
+            </select>
+          )}
+        </Field>
+      ) : null}
       <Field label="Partner id (optional)" name="export.partner" failure={failure} hint="Without it, all partners are delivered.">
         {(attributes) => <input {...attributes} maxLength={256} defaultValue={action?.partner ?? ''} autocomplete="off" spellcheck={false} />}
       </Field>
@@ -67,9 +70,17 @@ export function ExportFields({ action, failure }: ExportFieldsProps) {
           {(attributes) => <input {...attributes} required maxLength={512} defaultValue={folderOf(action)} autocomplete="off" spellcheck={false} />}
         </Field>
       ) : (
-        <Field label="URL of the objects" name="export.to.url" failure={failure} hint="{name} stands for the name of the object, which is otherwise appended.">
-          {(attributes) => <input {...attributes} required maxLength={2048} defaultValue={urlOf(action)} autocomplete="off" />}
-        </Field>
+        <>
+          <Field
+            label="URL of the objects"
+            name="export.to.url"
+            failure={failure}
+            hint="{name} stands for the name of the object, which is otherwise appended."
+          >
+            {(attributes) => <input {...attributes} required maxLength={2048} defaultValue={urlOf(action)} autocomplete="off" />}
+          </Field>
+          <HeadersField headers={headers} failure={failure} />
+        </>
       )}
     </>
   )

@@ -1,7 +1,8 @@
 import { useState } from 'preact/hooks'
 import { ConfirmDialog } from '../../parts/confirm-dialog.tsx'
-import { changeSchedule, deleteSchedule, runSchedule, type Schedule } from './call-schedules.ts'
+import { changeSchedule, deleteSchedule, type Schedule } from './call-schedules.ts'
 import { EditDialog } from './edit-dialog.tsx'
+import { RunNow } from './run-now.tsx'
 
 interface ScheduleActionsProps {
   readonly schedule: Schedule
@@ -11,14 +12,12 @@ interface ScheduleActionsProps {
 
 /** What can be done with a schedule. Each change says first what will happen. */
 export function ScheduleActions({ schedule, onChanged, onDeleted }: ScheduleActionsProps) {
-  const [asked, setAsked] = useState<'run' | 'edit' | 'pause' | 'delete'>()
+  const [asked, setAsked] = useState<'edit' | 'pause' | 'delete'>()
   const close = () => setAsked(undefined)
   const { id, name, isActive } = schedule
   return (
     <div class="row-actions">
-      <button type="button" aria-label={`Run now… ${name}`} onClick={() => setAsked('run')}>
-        Run now…
-      </button>
+      <RunNow schedule={schedule} onChanged={onChanged} />
       <button type="button" aria-label={`Edit ${name}…`} onClick={() => setAsked('edit')}>
         Edit…
       </button>
@@ -29,11 +28,6 @@ export function ScheduleActions({ schedule, onChanged, onDeleted }: ScheduleActi
         Delete…
       </button>
       {asked === 'edit' ? <EditDialog schedule={schedule} onSaved={onChanged} onClose={close} /> : null}
-      {asked === 'run' ? (
-        <ConfirmDialog heading={`Run ${name} now?`} verb="Run now" act={() => runSchedule(id)} onDone={onChanged} onClose={close}>
-          <p>It begins within seconds{isActive ? '' : ', although the schedule is paused'}. Refresh its runs to see the outcome.</p>
-        </ConfirmDialog>
-      ) : null}
       {asked === 'pause' ? (
         <ConfirmDialog
           heading={`${isActive ? 'Pause' : 'Resume'} ${name}?`}

@@ -5,7 +5,6 @@ import { Field, withoutField } from '../field.tsx'
 import { CallFields } from './call-fields.tsx'
 import { changeSchedule, createSchedule, type EditedSchedule } from './call-schedules.ts'
 import { ExportFields } from './export-fields.tsx'
-import { HeadersField } from './headers-field.tsx'
 import { changeOf, scheduleOf } from './schedule-of-form.ts'
 
 interface ScheduleDialogProps {
@@ -25,6 +24,11 @@ export function ScheduleDialog({ edited, onSaved, onClose }: ScheduleDialogProps
   const [kind, setKind] = useState<'call' | 'export'>((schedule?.export ?? null) === null ? 'call' : 'export')
   const action = useAction<true>()
   const { failure } = action
+  const choose = (chosen: typeof kind) => {
+    setKind(chosen)
+    // It may be of a field that is not shown any more.
+    action.reset()
+  }
   const submit = async (fields: FormData) => {
     const isDone = await action.run(async () => {
       await (edited === undefined ? createSchedule(scheduleOf(fields)) : changeSchedule(edited.schedule.id, changeOf(fields, edited.bodyText)))
@@ -55,14 +59,17 @@ export function ScheduleDialog({ edited, onSaved, onClose }: ScheduleDialogProps
       <fieldset class="choice">
         <legend>What it does</legend>
         <label>
-          <input type="radio" name="kind" value="call" checked={kind === 'call'} onChange={() => setKind('call')} /> Call a URL
+          <input type="radio" name="kind" value="call" checked={kind === 'call'} onChange={() => choose('call')} /> Call a URL
         </label>
         <label>
-          <input type="radio" name="kind" value="export" checked={kind === 'export'} onChange={() => setKind('export')} /> Deliver an export
+          <input type="radio" name="kind" value="export" checked={kind === 'export'} onChange={() => choose('export')} /> Deliver an export
         </label>
       </fieldset>
-      {kind === 'call' ? <CallFields edited={edited} failure={failure} /> : <ExportFields action={schedule?.export ?? undefined} failure={failure} />}
-      <HeadersField headers={schedule?.headers ?? {}} failure={failure} />
+      {kind === 'call' ? (
+        <CallFields edited={edited} failure={failure} />
+      ) : (
+        <ExportFields action={schedule?.export ?? undefined} headers={schedule?.headers ?? {}} failure={failure} />
+      )}
     </FormDialog>
   )
 }

@@ -29,14 +29,14 @@ function callOf(fields: FormData) {
   }
 }
 
-/** The service says which combinations there are not. */
+/** Without the fields that are not shown for the chosen kind. */
 function exportOf(fields: FormData): NonNullable<NewSchedule['export']> {
   const partner = textOf(fields, 'export.partner')
   const focus = textOf(fields, 'export.focus')
   const [what, period, format] = ['export.what', 'export.period', 'export.format'].map((field) => textOf(fields, field))
   return {
     ...({ what, period, format } as Pick<NonNullable<NewSchedule['export']>, 'what' | 'period' | 'format'>),
-    ...(focus === NEWEST_FOCUS ? {} : { focus: focus as FocusVersion }),
+    ...(focus === '' || focus === NEWEST_FOCUS ? {} : { focus: focus as FocusVersion }),
     ...(partner === '' ? {} : { partner }),
     to: fields.get('target') === 'folder' ? { folder: textOf(fields, 'export.to.folder') } : { url: textOf(fields, 'export.to.url') },
   }

@@ -5,7 +5,7 @@ import { PageHeading, refreshOf } from '../../parts/page-heading.tsx'
 import { ShownAnswer } from '../../parts/shown-answer.tsx'
 import { readSchedule, type Schedule } from './call-schedules.ts'
 import { ScheduleActions } from './schedule-actions.tsx'
-import { ActiveBadge, actionOf } from './schedule-facts.tsx'
+import { ActiveBadge, actionOf, LastRun } from './schedule-facts.tsx'
 import { ScheduleRuns, useRuns } from './schedule-runs.tsx'
 
 /** A schedule: what it does, when, and how its runs went. */
@@ -33,7 +33,7 @@ export function SchedulePage({ id }: { id: string }) {
 }
 
 function Facts({ schedule }: { schedule: Schedule }) {
-  const { id, cronSchedule, timezone, isActive, nextRun, lastExecutedAt, headers } = schedule
+  const { id, cronSchedule, timezone, isActive, nextRun, headers } = schedule
   const names = Object.keys(headers)
   return (
     <ul class="facts">
@@ -41,8 +41,7 @@ function Facts({ schedule }: { schedule: Schedule }) {
         <ActiveBadge isActive={isActive} /> <code>{id}</code>
       </li>
       <li>
-        Due at <code>{cronSchedule}</code>, zone {timezone}. Next run: {timeOr(nextRun, 'none while it is paused')}. Last run: {timeOr(lastExecutedAt, 'never')}
-        .
+        Due at <code>{cronSchedule}</code>, zone {timezone}. Next run: {timeOr(nextRun, 'none while it is paused')}. Last run: <LastRun schedule={schedule} />
       </li>
       <li class="breakable">
         {actionOf(schedule)}

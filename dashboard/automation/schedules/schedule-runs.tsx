@@ -2,10 +2,11 @@ import { useState } from 'preact/hooks'
 import { type Loaded, useAnswer } from '../../calls/use-answer.ts'
 import { allDigits, counted } from '../../numbers/show-quantity.ts'
 import { showTime } from '../../numbers/show-time.ts'
-import { Badge } from '../../parts/notice.tsx'
+import { ShortenedId } from '../../parts/shortened-id.tsx'
 import { ShownAnswer } from '../../parts/shown-answer.tsx'
 import { Table } from '../../parts/table.tsx'
 import { RUNS_PER_PAGE, readRuns } from './call-schedules.ts'
+import { OutcomeBadge } from './schedule-facts.tsx'
 
 type RunsAnswer = Awaited<ReturnType<typeof readRuns>>
 
@@ -24,7 +25,7 @@ export function useRuns(id: string): Runs {
 
 export function ScheduleRuns({ answer, pageIndex, showPage }: Runs) {
   return (
-    <section aria-labelledby="runs">
+    <section class="runs" aria-labelledby="runs">
       <h2 id="runs">Runs</h2>
       <ShownAnswer answer={answer} what="runs">
         {({ logs, totalCount }) => (
@@ -38,11 +39,11 @@ export function ScheduleRuns({ answer, pageIndex, showPage }: Runs) {
                 cells: [
                   showTime(dueAt),
                   showTime(executedAt),
-                  success ? <Badge tone="good">succeeded</Badge> : <Badge tone="bad">failed</Badge>,
+                  <OutcomeBadge isSuccess={success} />,
                   statusCode ?? 'none',
                   `${allDigits(durationMs)} ms`,
                   <span class="breakable">{message}</span>,
-                  <code class="breakable">{id}</code>,
+                  <ShortenedId id={id} what="the run id" />,
                 ],
               }))}
             />

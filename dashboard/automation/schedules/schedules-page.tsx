@@ -6,9 +6,9 @@ import { PageHeading, refreshOf } from '../../parts/page-heading.tsx'
 import { ShownAnswer } from '../../parts/shown-answer.tsx'
 import { Table } from '../../parts/table.tsx'
 import { readSchedules } from './call-schedules.ts'
-import { ScheduleActions } from './schedule-actions.tsx'
+import { RunNow } from './run-now.tsx'
 import { ScheduleDialog } from './schedule-dialog.tsx'
-import { ActiveBadge, actionOf } from './schedule-facts.tsx'
+import { ActiveBadge, actionOf, LastRun } from './schedule-facts.tsx'
 import { SchedulePage } from './schedule-page.tsx'
 
 /** All schedules, or the runs of one. `id`: the second part of the URL. */
@@ -23,7 +23,7 @@ function AllSchedules() {
     <>
       <PageHeading
         title="Schedules"
-        lead="Calls of a URL and deliveries of exports at set times, newest first. Open one to see its runs."
+        lead="Calls of a URL and deliveries of exports at set times, newest first. Open one to see its runs, to change or to pause it."
         {...refreshOf(schedules)}
       >
         <button type="button" class="main" onClick={() => setCreating(true)}>
@@ -47,8 +47,10 @@ function AllSchedules() {
                 <span class="breakable">{actionOf(schedule)}</span>,
                 <ActiveBadge isActive={schedule.isActive} />,
                 timeOr(schedule.nextRun, 'none while it is paused'),
-                timeOr(schedule.lastExecutedAt, 'never'),
-                <ScheduleActions schedule={schedule} onChanged={schedules.reload} onDeleted={schedules.reload} />,
+                <LastRun schedule={schedule} />,
+                <span class="row-actions">
+                  <RunNow schedule={schedule} onChanged={schedules.reload} />
+                </span>,
               ],
             }))}
           />

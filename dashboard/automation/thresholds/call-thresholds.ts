@@ -4,9 +4,11 @@ import type {
   CREATE_THRESHOLD,
   LIST_OWN_THRESHOLDS,
   LIST_THRESHOLDS,
+  OWN_THRESHOLD_BUDGET,
   OWN_THRESHOLD_HISTORY,
   REMOVE_OWN_THRESHOLD,
   REMOVE_THRESHOLD,
+  THRESHOLD_BUDGET,
   THRESHOLD_HISTORY,
   UPDATE_OWN_THRESHOLD,
   UPDATE_THRESHOLD,
@@ -52,4 +54,11 @@ export function readCrossings({ partnerId, asAdmin }: Subject, thresholdId: stri
   const request = { method: 'GET', params: { partnerId, thresholdId }, query: { limit: CROSSINGS_MAX } } as const
   if (asAdmin) return call<typeof THRESHOLD_HISTORY>(caller(signal), { ...request, path: '/admin/v1/thresholds/:thresholdId/history' })
   return call<typeof OWN_THRESHOLD_HISTORY>(caller(signal), { ...request, path: '/partnership/v1/:partnerId/thresholds/:thresholdId/history' })
+}
+
+/** What is used in the current month. */
+export function readUsed({ partnerId, asAdmin }: Subject, thresholdId: string, signal: AbortSignal) {
+  const request = { method: 'GET', params: { partnerId, thresholdId } } as const
+  if (asAdmin) return call<typeof THRESHOLD_BUDGET>(caller(signal), { ...request, path: '/admin/v1/thresholds/:thresholdId/budget' })
+  return call<typeof OWN_THRESHOLD_BUDGET>(caller(signal), { ...request, path: '/partnership/v1/:partnerId/thresholds/:thresholdId/budget' })
 }

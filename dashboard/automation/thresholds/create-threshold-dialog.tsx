@@ -5,7 +5,7 @@ import { METRIC_TITLES } from '../../numbers/metric-titles.ts'
 import { plural } from '../../numbers/show-quantity.ts'
 import { FormDialog } from '../../parts/form-dialog.tsx'
 import { useAction } from '../../parts/use-action.ts'
-import { Field, withoutField } from '../field.tsx'
+import { atField, Field, withoutField } from '../field.tsx'
 import { BudgetField } from './budget-field.tsx'
 import { createThreshold } from './call-thresholds.ts'
 import { type LevelDraft, levelOf } from './level-draft.ts'
@@ -25,10 +25,14 @@ const FIRST_LEVELS: readonly LevelDraft[] = [
 /** Sets a threshold for a metric in each month. */
 export function CreateThresholdDialog({ subject, onCreated, onClose }: CreateThresholdDialogProps) {
   const action = useAction<true>()
-  const { failure } = action
+  const failure = atField(atField(action.failure, 'PARTNER_NOT_FOUND', 'partner_id'), 'PROJECT_NOT_FOUND', 'project_id')
   const [metric, setMetric] = useState<MetricName>('ai_tokens')
   const [levels, setLevels] = useState(FIRST_LEVELS)
   const [scope, setScope] = useState<'partner' | 'project'>('partner')
+  const choose = (chosen: typeof scope) => {
+    setScope(chosen)
+    action.reset()
+  }
   const submit = async (fields: FormData) => {
     const textOf = (name: string) => String(fields.get(name) ?? '').trim()
     const isDone = await action.run(async () => {
@@ -68,11 +72,11 @@ export function CreateThresholdDialog({ subject, onCreated, onClose }: CreateThr
       <fieldset class="choice">
         <legend>Usage of</legend>
         <label>
-          <input type="radio" name="scope" checked={scope === 'partner'} onChange={() => setScope('partner')} />{' '}
+          <input type="radio" name="scope" checked={scope === 'partner'} onChange={() => choose('partner')} />{' '}
           {subject.asAdmin ? 'All projects of a partner' : 'All projects together'}
         </label>
         <label>
-          <input type="radio" name="scope" checked={scope === 'project'} onChange={() => setScope('project')} /> One project
+          <input type="radio" name="scope" checked={scope === 'project'} onChange={() => choose('project')} /> One project
         </label>
       </fieldset>
       {scope === 'project' ? (

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks'
 import type { Subject } from '../../address/subject.ts'
-import type { Loaded } from '../../calls/use-answer.ts'
+import type { Answer, Loaded } from '../../calls/use-answer.ts'
 import { titleOf } from '../../numbers/metric-titles.ts'
 import { exactWithUnit } from '../../numbers/show-quantity.ts'
 import { Badge } from '../../parts/notice.tsx'
@@ -9,15 +9,18 @@ import { Table } from '../../parts/table.tsx'
 import type { readThresholds, Threshold } from './call-thresholds.ts'
 import { CreateThresholdDialog } from './create-threshold-dialog.tsx'
 import { ThresholdActions } from './threshold-actions.tsx'
+import type { UsedById } from './use-used.ts'
+import { UsedOfMonth } from './used-of-month.tsx'
 import { valueOfLevel } from './value-of-level.ts'
 
 interface ThresholdListProps {
   readonly subject: Subject
   readonly thresholds: Loaded<Awaited<ReturnType<typeof readThresholds>>>
+  readonly used: Answer<UsedById>
 }
 
 /** The thresholds of one owner, and what can be done with each. */
-export function ThresholdList({ subject, thresholds }: ThresholdListProps) {
+export function ThresholdList({ subject, thresholds, used }: ThresholdListProps) {
   const [isCreating, setCreating] = useState(false)
   return (
     <section aria-label="Thresholds">
@@ -32,7 +35,7 @@ export function ThresholdList({ subject, thresholds }: ThresholdListProps) {
           <Table
             caption="Thresholds, oldest first"
             isCaptionHidden
-            columns={['Metric', 'Usage of', 'Levels', 'Budget', 'State', 'Actions']}
+            columns={['Metric', 'Usage of', 'Levels', 'Budget', 'Used this month', 'State', 'Actions']}
             empty="There is no threshold yet. Set one to be notified when usage of a month reaches a value."
             rows={listed.map((threshold) => ({
               key: threshold.id,
@@ -43,6 +46,7 @@ export function ThresholdList({ subject, thresholds }: ThresholdListProps) {
                 <span class="breakable">{scopeOf(threshold, subject)}</span>,
                 <Levels threshold={threshold} />,
                 threshold.budget === null ? 'none' : exactWithUnit(threshold.budget, threshold.unit),
+                <UsedOfMonth threshold={threshold} used={used} />,
                 threshold.active ? <Badge tone="good">active</Badge> : <Badge tone="warn">not active</Badge>,
                 <ThresholdActions subject={subject} threshold={threshold} onChanged={thresholds.reload} />,
               ],

@@ -14,19 +14,25 @@ interface WebhookActionsProps {
 
 const ACTIONS = { deliveries: 'Deliveries…', test: 'Send a test…', rotate: 'Rotate the secret…', enable: 'Enable…', disable: 'Disable…', remove: 'Remove…' }
 type ActionName = keyof typeof ACTIONS
+const OFTEN: readonly ActionName[] = ['deliveries', 'test']
 
 /** What can be done with a webhook. */
 export function WebhookActions({ subject, webhook, onChanged }: WebhookActionsProps) {
   const [asked, setAsked] = useState<ActionName>()
   const close = () => setAsked(undefined)
-  const offered: readonly ActionName[] = ['deliveries', 'test', 'rotate', webhook.enabled ? 'disable' : 'enable', 'remove']
+  const seldom: readonly ActionName[] = ['rotate', webhook.enabled ? 'disable' : 'enable', 'remove']
+  const buttonOf = (name: ActionName) => (
+    <button key={name} type="button" aria-label={`${ACTIONS[name]} ${webhook.url}`} onClick={() => setAsked(name)}>
+      {ACTIONS[name]}
+    </button>
+  )
   return (
     <div class="row-actions">
-      {offered.map((name) => (
-        <button key={name} type="button" aria-label={`${ACTIONS[name]} ${webhook.url}`} onClick={() => setAsked(name)}>
-          {ACTIONS[name]}
-        </button>
-      ))}
+      {OFTEN.map(buttonOf)}
+      <details class="more">
+        <summary aria-label={`More for ${webhook.url}`}>More</summary>
+        <div class="row-actions">{seldom.map(buttonOf)}</div>
+      </details>
       {asked === 'deliveries' ? <DeliveriesDialog subject={subject} webhook={webhook} onClose={close} /> : null}
       {asked === 'test' ? <TestDialog subject={subject} webhook={webhook} onTested={onChanged} onClose={close} /> : null}
       {asked === 'rotate' ? <RotateDialog subject={subject} webhook={webhook} onClose={close} /> : null}

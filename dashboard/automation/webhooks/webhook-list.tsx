@@ -20,7 +20,7 @@ export function WebhookList({ subject, webhooks }: WebhookListProps) {
   return (
     <section aria-label="Webhooks">
       <div class="section-heading">
-        <h2>Endpoints</h2>
+        <h2>Webhooks</h2>
         <button type="button" class="main" onClick={() => setCreating(true)}>
           Add a webhook…
         </button>

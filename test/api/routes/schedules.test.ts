@@ -46,6 +46,8 @@ describe('the Schedules API', () => {
       export: null,
       isActive: true,
       lastExecutedAt: null,
+      lastSuccess: null,
+      lastMessage: null,
       nextRun: `${year}-01-01T05:00:00Z`,
       createdAt: expect.stringMatching(/Z$/),
       updatedAt: created.body.createdAt,
@@ -72,7 +74,8 @@ describe('the Schedules API', () => {
       offset: '0',
       totalCount: '1',
     })
-    expect((await call('GET', `/${id}`)).body.lastExecutedAt).toBe(logs.body.logs[0].executedAt)
+    const last = { lastExecutedAt: logs.body.logs[0].executedAt, lastSuccess: true, lastMessage: 'Answered 200.' }
+    expect((await call('GET', `/${id}`)).body).toMatchObject(last)
     expect((await call('GET', `/${id}/logs?offset=1`)).body).toMatchObject({ logs: [], totalCount: '1' })
     expect((await call('DELETE', `/${id}`)).body).toEqual({ success: true, message: 'Schedule n has been deleted successfully' })
     for (const path of [`/${id}`, `/${id}/logs`]) expect((await call('GET', path)).body).toMatchObject({ success: false, code: 'SCHEDULE_NOT_FOUND' })
