@@ -3,6 +3,7 @@ import { REJECT_REASONS } from '../metering/rejection-reasons.ts'
 import { IN_FEBRUARY } from './example-values.ts'
 import { Day, Instant } from './fields.ts'
 import { defineOperation } from './operation.ts'
+import { DISABLED_REASONS } from './webhook-events.ts'
 
 /** The ranges of a report, and how long each of their intervals is. */
 export const REPORT_RANGES = {
@@ -65,7 +66,7 @@ const ScheduleProblem = z.object({
 const WebhookProblem = z.object({
   id: z.string(),
   set_by: z.string().nullable().meta({ description: 'The partner that created it; null for operators.' }),
-  disabled_reason: z.enum(['requested', 'failing']).nullable(),
+  disabled_reason: z.enum(DISABLED_REASONS).nullable(),
   disabled_at: Instant.nullable(),
   failing_since: Instant.nullable(),
   pending: Count.meta({ description: 'Messages that wait to be delivered.' }),

@@ -2,11 +2,14 @@ import { z } from 'zod'
 import { CREATED_AT, IN_FEBRUARY, PARTNER_ID } from './example-values.ts'
 import { Instant, PartnerParams, PathId } from './fields.ts'
 import { defineOperation, type Operation } from './operation.ts'
-import { DELIVERY_DAYS_MAX, DELIVERY_LOG_DAYS, DELIVERY_OUTCOMES, FAILING_DAYS_MAX, WEBHOOK_EVENTS, WEBHOOKS_MAX } from './webhook-events.ts'
+import { DELIVERY_DAYS_MAX, DELIVERY_LOG_DAYS, DELIVERY_OUTCOMES, DISABLED_REASONS, FAILING_DAYS_MAX, WEBHOOK_EVENTS, WEBHOOKS_MAX } from './webhook-events.ts'
 
 const URL_CHARACTERS_MAX = 2_048
 export const OVERLAP_SECONDS_DEFAULT = 86_400
 const OVERLAP_SECONDS_MAX = 7 * 86_400
+/** Whose webhooks operators list: their own, or those of all partners too. Any other value is the id of a partner. */
+export const SET_BY_OPERATORS = 'operators'
+export const SET_BY_ALL = 'all'
 const LOG_ROWS_MAX = 100
 const LOG_ROWS_DEFAULT = 50
 
@@ -33,11 +36,15 @@ const WebhookUpdate = z.strictObject({
 
 const Webhook = z.object({
   id: z.string(),
+  set_by: z.string().nullable().meta({ description: 'The partner that created it; null for operators.' }),
   partner_id: z.string().nullable().meta({ description: 'Null for messages about all partners.' }),
   url: z.string(),
   events: z.array(z.string()),
   enabled: z.boolean(),
-  disabled_reason: z.enum(['requested', 'failing']).nullable().meta({ description: '`failing`: it was disabled by the service.' }),
+  disabled_reason: z
+    .enum(DISABLED_REASONS)
+    .nullable()
+    .meta({ description: '`failing`: it was disabled by the service. `partner_disabled`: the partner that owns it is disabled.' }),
   notice: z.string().nullable().meta({ description: 'What to do, when the endpoint fails or is disabled.' }),
   failing_since: Instant.nullable(),
   last_delivered_at: Instant.nullable(),
@@ -61,6 +68,7 @@ const MESSAGE_ID = 'msg_9f2c5d1e8b7a4c3f6e0d9b8a7c6f5e4d'
 const SECRET = 'whsec_RVhBTVBMRUVYQU1QTEVFWEFNUExFRVhBTVBMRQ=='
 const WEBHOOK = {
   id: WEBHOOK_ID,
+  set_by: null,
   partner_id: PARTNER_ID,
   url: 'https://hooks.example.com/meterline',
   events: ['usage.threshold_reached', 'usage.threshold_resolved'],
@@ -91,7 +99,21 @@ const LIST = {
   answers: { 200: z.object({ webhooks: z.array(Webhook) }) },
   example: { answers: { 200: { webhooks: [WEBHOOK] } } },
 } as const satisfies Partial<Operation>
-export const LIST_WEBHOOKS = defineOperation({ ...LIST, path: ADMIN_PATH, errors: { 401: true, 403: true, 429: true, 500: true, 503: true } })
+export const LIST_WEBHOOKS = defineOperation({
+  ...LIST,
+  path: ADMIN_PATH,
+  query: z.strictObject({
+    set_by: z
+      .string()
+      .min(1)
+      .max(128)
+      .default(SET_BY_OPERATORS)
+      .meta({
+        description: `Whose webhooks: \`${SET_BY_OPERATORS}\`, the id of a partner, or \`${SET_BY_ALL}\`. Of a partner's webhook, operators can list the deliveries, and disable, enable or remove it.`,
+      }),
+  }),
+  errors: { 400: true, 401: true, 403: true, 404: 'PARTNER_NOT_FOUND', 429: true, 500: true, 503: true },
+})
 export const LIST_OWN_WEBHOOKS = defineOperation({
   ...LIST,
   path: OWN_PATH,
@@ -128,6 +150,7 @@ const UPDATE = {
   method: 'PATCH',
   tag: 'webhooks',
   summary: 'Change, disable or enable a webhook',
+  description: 'An operator can disable and enable the webhook of a partner; its URL and events belong to the partner.',
   body: WebhookUpdate,
   answers: { 200: z.object({ webhook: Webhook }) },
   example: { request: { enabled: true }, answers: { 200: { webhook: WEBHOOK } } },

@@ -6,7 +6,7 @@ import { isOvertaken } from '../../sql/errors.ts'
 import { HELD_LEASE_LIMITS, HeldLease, type HeldLeaseLimits } from '../held-lease.ts'
 import { readHealth, writeAttempt } from './attempts.ts'
 import { disableFailingEndpoint } from './disable-endpoint.ts'
-import { type Endpoint, findEndpoint, readEndpoints } from './endpoints.ts'
+import { type Endpoint, findEndpoint, isEnabled, readEndpoints } from './endpoints.ts'
 import { type PendingMessage, readNextMessage, readPendingEndpoints } from './pending-messages.ts'
 import { type SenderOptions, sendToEndpoint } from './send-to-endpoint.ts'
 
@@ -65,7 +65,7 @@ export class MessageDelivery {
 
   async #readPending() {
     const { registry } = this.#options
-    const enabled = (await readEndpoints(registry)).filter(({ disabledMs }) => disabledMs === null)
+    const enabled = (await readEndpoints(registry)).filter(isEnabled)
     // Without a webhook there is nothing to deliver, so the lease is not acquired, which would write.
     if (enabled.length === 0 || !(await this.#hasLease())) return []
     const pending = await readPendingEndpoints(
@@ -90,7 +90,7 @@ export class MessageDelivery {
   async #attempt(endpointId: string): Promise<AttemptOutcome> {
     const { registry } = this.#options
     const endpoint = await findEndpoint(registry, endpointId)
-    if (endpoint === undefined || endpoint.disabledMs !== null || endpoint.removedMs !== null) return { status: 'nothing_pending' }
+    if (endpoint === undefined || !isEnabled(endpoint) || endpoint.removedMs !== null) return { status: 'nothing_pending' }
     const message = await readNextMessage(registry.clickhouse, endpointId, registry.now())
     if (message === undefined) return { status: 'nothing_pending' }
     return this.#send(endpoint, message)

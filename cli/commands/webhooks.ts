@@ -13,6 +13,7 @@ import {
   RESEND_OWN_MESSAGE,
   ROTATE_OWN_WEBHOOK_SECRET,
   ROTATE_WEBHOOK_SECRET,
+  SET_BY_ALL,
   TEST_OWN_WEBHOOK,
   TEST_WEBHOOK,
   UPDATE_OWN_WEBHOOK,
@@ -21,6 +22,7 @@ import {
 import { confirm } from '../ask.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'
 import { connect, requirePartnerId } from '../connection/connect.ts'
+import { usageError } from '../errors.ts'
 import { callForText } from '../http-client.ts'
 import { printAnswer } from '../output.ts'
 import { plainTable } from '../plain-table.ts'
@@ -35,8 +37,10 @@ export const webhooksCommand: CommandRegistration = (program, run) => {
     webhooks
       .command('list')
       .description('list your webhooks, and whether their deliveries fail')
-      .action(() => run(list)),
+      .option('--set-by <who>', `for operators: a partner's id for its webhooks, or ${SET_BY_ALL} for those of operators and all partners`)
+      .action((own: ListOptions) => run((session) => list(session, own))),
     ['meterline webhooks list', 'a webhook that failed for days is disabled'],
+    ['meterline webhooks list --set-by ps_AAAAAAAAAAAA', 'those of a partner, which operators can disable and remove'],
   )
   withExamples(
     webhooks
@@ -97,6 +101,10 @@ export const webhooksCommand: CommandRegistration = (program, run) => {
   )
 }
 
+interface ListOptions {
+  readonly setBy?: string
+}
+
 interface AddOptions {
   readonly event: readonly string[]
   readonly partner?: string
@@ -104,20 +112,25 @@ interface AddOptions {
 }
 
 /** Throws CliError. */
-async function list(session: Session): Promise<void> {
+async function list(session: Session, { setBy }: ListOptions): Promise<void> {
   const { connection, own } = open(session)
-  const { answer, text } = own === undefined ? await callForText(connection, LIST_WEBHOOKS) : await callForText(connection, LIST_OWN_WEBHOOKS, { params: own })
+  if (own !== undefined && setBy !== undefined) throw usageError('--set-by is for operators.', 'Leave it out: a partner has only its own webhooks.')
+  const { answer, text } =
+    own === undefined
+      ? await callForText(connection, LIST_WEBHOOKS, { query: { set_by: setBy } })
+      : await callForText(connection, LIST_OWN_WEBHOOKS, { params: own })
   printAnswer(session, text, () => {
     if (answer.webhooks.length === 0) return ['There is no webhook.']
     const rows = answer.webhooks.map((each) => [
       each.id,
+      each.set_by ?? 'operators',
       each.url,
       each.events.join('\n'),
       each.partner_id ?? 'all',
       each.enabled ? 'enabled' : 'disabled',
       each.notice ?? '',
     ])
-    return [plainTable(['webhook', 'url', 'events', 'partner', 'state', 'notice'], rows)]
+    return [plainTable(['webhook', 'set by', 'url', 'events', 'about partner', 'state', 'notice'], rows)]
   })
 }
 

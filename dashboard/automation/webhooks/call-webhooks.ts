@@ -29,8 +29,9 @@ export type EventType = NewWebhook['events'][number]
 /** As many as the service lists in one answer. */
 const DELIVERIES_MAX = 100
 
+/** For operators, those of all partners too. */
 export function readWebhooks({ partnerId, asAdmin }: Subject, signal: AbortSignal) {
-  if (asAdmin) return call<typeof LIST_WEBHOOKS>(caller(signal), { method: 'GET', path: '/admin/v1/webhooks' })
+  if (asAdmin) return call<typeof LIST_WEBHOOKS>(caller(signal), { method: 'GET', path: '/admin/v1/webhooks', query: { set_by: 'all' } })
   return call<typeof LIST_OWN_WEBHOOKS>(caller(signal), { method: 'GET', path: '/partnership/v1/:partnerId/webhooks', params: { partnerId } })
 }
 

@@ -19,7 +19,10 @@ type ActionName = keyof typeof ACTIONS
 export function WebhookActions({ subject, webhook, onChanged }: WebhookActionsProps) {
   const [asked, setAsked] = useState<ActionName>()
   const close = () => setAsked(undefined)
-  const offered: readonly ActionName[] = ['deliveries', 'test', 'rotate', webhook.enabled ? 'disable' : 'enable', 'remove']
+  const isForeign = subject.asAdmin && webhook.set_by !== null
+  // While its partner is disabled, enabling it would change nothing.
+  const toggles: readonly ActionName[] = webhook.enabled ? ['disable'] : webhook.disabled_reason === 'partner_disabled' ? [] : ['enable']
+  const offered: readonly ActionName[] = ['deliveries', ...(isForeign ? [] : (['test', 'rotate'] as const)), ...toggles, 'remove']
   return (
     <div class="row-actions">
       {offered.map((name) => (

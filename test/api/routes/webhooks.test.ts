@@ -94,6 +94,38 @@ describe('a webhook', () => {
   })
 })
 
+describe('webhooks of partners', () => {
+  test('operators see, disable and remove those of a partner, but do not change or rotate them', async () => {
+    const { client } = tested
+    const leaked = await client.createPartner('Leaked')
+    const { webhook } = (await asPartner(leaked, 'POST', '/webhooks', { url: `${receiver.url}/leaked`, events: ['statement.closed'] })).body
+    const own = (await client.admin('POST', '/admin/v1/webhooks', { url: receiver.url, events: ['log.incident'] })).body.webhook
+    const listed = async (query: string) =>
+      (await client.admin('GET', `/admin/v1/webhooks${query}`)).body.webhooks.map((each: { id: string; set_by: string | null }) => [each.id, each.set_by])
+    expect(await listed(`?set_by=${leaked.partnerId}`)).toEqual([[webhook.id, leaked.partnerId]])
+    expect(await listed('?set_by=all')).toEqual(expect.arrayContaining([[webhook.id, leaked.partnerId], [own.id, null]])) // biome-ignore format: short
+    expect(await listed('')).not.toContainEqual([webhook.id, leaked.partnerId])
+    expect((await client.admin('GET', '/admin/v1/webhooks?set_by=ps_unknown')).body.code).toBe('PARTNER_NOT_FOUND')
+
+    const path = `/admin/v1/webhooks/${webhook.id}`
+    for (const body of [{ url: receiver.url }, { events: ['usage.spike'] }]) {
+      const answer = await client.admin('PATCH', path, body)
+      expect([answer.status, answer.body.message]).toEqual([400, expect.stringContaining(`body.${Object.keys(body)[0]}`)])
+    }
+    for (const action of ['secret', 'test']) expect((await client.admin('POST', `${path}/${action}`)).status).toBe(404)
+    expect((await client.admin('GET', `${path}/deliveries`)).body.deliveries).toEqual([])
+    expect((await client.admin('PATCH', path, { enabled: false })).body.webhook).toMatchObject({ enabled: false, disabled_reason: 'requested' })
+    expect((await client.admin('PATCH', path, { enabled: true })).body.webhook).toMatchObject({ enabled: true, disabled_reason: null })
+    await client.admin('PATCH', `/admin/v1/partners/${leaked.partnerId}`, { disabled: true })
+    expect((await client.admin('GET', `/admin/v1/webhooks?set_by=${leaked.partnerId}`)).body.webhooks).toMatchObject([
+      { enabled: false, disabled_reason: 'partner_disabled', notice: expect.stringContaining('partner is disabled'), disabled_at: expect.any(String) },
+    ])
+    expect((await client.admin('DELETE', path)).status).toBe(200)
+    expect(await listed('?set_by=all')).toEqual(expect.not.arrayContaining([[webhook.id, leaked.partnerId]]))
+    await client.admin('DELETE', `/admin/v1/webhooks/${own.id}`)
+  })
+})
+
 describe('what is announced of what happened', () => {
   test('closings, adjustments, silent and unregistered projects are announced once, to those whom they concern', async () => {
     const { client, service } = tested

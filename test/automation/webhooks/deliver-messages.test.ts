@@ -180,6 +180,23 @@ describe('several processes', () => {
   })
 })
 
+describe('a process that has lost the lease', () => {
+  test('stops deliveries in progress, although messages are still pending', async () => {
+    const receiver = await receive((_, response) => response.writeHead(500).end())
+    const { endpoint } = await world.endpoint(receiver.url)
+    await world.message(endpoint)
+    const first = world.deliver({ lease: { beatEveryMs: 5, takeOverAfterMs: 60_000 } })
+    await untilSo(async () => first.stats().failed > 1)
+    const second = world.deliver({ lease: { beatEveryMs: 5, takeOverAfterMs: 0 } })
+    await untilSo(async () => first.stats().pending === 0 && second.stats().failed > 3)
+    const before = { first: first.stats().failed, second: second.stats().failed }
+    await untilSo(async () => second.stats().failed > before.second + 10)
+    // One attempt may have been in progress.
+    expect(first.stats().failed).toBeLessThanOrEqual(before.first + 1)
+    await updateEndpoint(world.registry, SERVICE, keyOf(endpoint), { enabled: false })
+  })
+})
+
 function signatureOf(secret: string, request: { headers: Record<string, string>; body: Buffer } | undefined): string {
   const { headers = {}, body = Buffer.alloc(0) } = request ?? {}
   const key = Buffer.from(secret.slice('whsec_'.length), 'base64')
