@@ -41,11 +41,8 @@ export class HeldLease {
    * be outdated. Throws StoreError.
    */
   async hold(): Promise<{ readonly lease: Lease; readonly isNew: boolean } | undefined> {
-    const { uptimeMs, beatEveryMs } = this.#options
-    if (this.#held !== undefined) {
-      if (uptimeMs() - this.#held.beatAtMs >= beatEveryMs) await this.#beat()
-      return { lease: this.#held.lease, isNew: false }
-    }
+    const kept = await this.keep()
+    if (kept !== undefined) return { lease: kept, isNew: false }
     if (!(await this.#mayAcquire())) return undefined
     this.#ownerName = newOwnerName()
     const outcome = await acquireLease(this.#options.clickhouse, this.#options.name, { owner: this.#ownerName })
@@ -53,6 +50,15 @@ export class HeldLease {
     this.#held = { lease: outcome.lease, beat: 0, beatAtMs: 0 }
     await this.#beat()
     return { lease: outcome.lease, isNew: true }
+  }
+
+  /** The lease, if this process has it; it is not acquired. A process that was overtaken notices it at its next sign of life. Throws StoreError. */
+  async keep(): Promise<Lease | undefined> {
+    const held = this.#held
+    if (held === undefined) return undefined
+    const { uptimeMs, beatEveryMs } = this.#options
+    if (uptimeMs() - held.beatAtMs >= beatEveryMs) await this.#beat()
+    return held.lease
   }
 
   /** Call it when a write under the lease failed: whether it will be stored is unknown, so nothing more is written under it. */

@@ -156,8 +156,8 @@ async function deliveries({ registry }: Context, key: EndpointKey, limit: number
 
 async function resend({ registry }: Context, request: FastifyRequest, key: EndpointKey, messageId: string): Promise<AnswerOf<typeof RESEND_MESSAGE>> {
   const endpoint = await requireEndpoint(registry, key)
-  await registry.changes.note(actorOf(request), { action: 'webhook.resend', subject: endpoint.id, details: { message_id: messageId } })
-  const outcome = await resendMessage(registry.clickhouse, { endpointId: endpoint.id, messageId, nowMs: registry.now() })
+  const note = () => registry.changes.note(actorOf(request), { action: 'webhook.resend', subject: endpoint.id, details: { message_id: messageId } })
+  const outcome = await resendMessage(registry.clickhouse, { endpointId: endpoint.id, messageId, nowMs: registry.now(), note })
   if (outcome === 'not_found') throw new ApiError('WEBHOOK_MESSAGE_NOT_FOUND')
   return { message_id: messageId, status: outcome }
 }

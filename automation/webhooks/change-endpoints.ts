@@ -69,8 +69,9 @@ export function updateEndpoint(registry: SecretStore, actor: Actor, key: Endpoin
     if (changed.length === 0) return known
     const nowMs = registry.now()
     const state: Partial<Endpoint> =
-      enabled === isEnabled ? {} : enabled ? { enabledMs: nowMs, disabledMs: null, disabledReason: '' } : { disabledMs: nowMs, disabledReason: 'requested' }
-    const next = { ...known, url, events, ...state, revision: known.revision + 1 }
+      enabled === isEnabled ? {} : enabled ? { disabledMs: null, disabledReason: '' } : { disabledMs: nowMs, disabledReason: 'requested' }
+    const isNew = url !== known.url || events.some((event) => !known.events.includes(event)) || (enabled && !isEnabled)
+    const next = { ...known, url, events, ...state, enabledMs: isNew ? nowMs : known.enabledMs, revision: known.revision + 1 }
     await change.note({ action: 'webhook.update', subject: known.id, details: { changed, enabled } })
     await writeEndpoint(change, next)
     return next

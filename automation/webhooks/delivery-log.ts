@@ -21,16 +21,17 @@ export async function readDeliveries(
 
 export type ResendOutcome = 'pending' | 'not_found'
 
-/** A message that is still pending stays so. Concurrent requests are one. Throws StoreError. */
+/** `note` is called before the message is requested again. A message that is still pending stays so. Concurrent requests are one. Throws StoreError. */
 export async function resendMessage(
   clickhouse: ClickHouse,
-  { endpointId, messageId, nowMs }: { endpointId: string; messageId: string; nowMs: number },
+  { endpointId, messageId, nowMs, note }: { endpointId: string; messageId: string; nowMs: number; note: () => Promise<void> },
 ): Promise<ResendOutcome> {
   const sinceMs = nowMs - DELIVERY_LOG_DAYS * MS_PER_DAY
   const [known] = messageId === '' ? [] : await clickhouse.registry.query(deliveriesOfEndpoint, { endpointId, messageId, limit: 1, sinceMs })
   // A test message is stored nowhere.
   if (known === undefined || known.type === TEST_EVENT) return 'not_found'
   if (statusOf(known, nowMs) === 'pending') return 'pending'
+  await note()
   await writeAttempt(clickhouse, {
     ...{ endpointId, messageId, request: known.requests + 1, atMs: nowMs, outcome: 'requested', httpStatus: 0, detail: '', durationMs: 0 },
   })

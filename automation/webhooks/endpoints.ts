@@ -15,7 +15,7 @@ export interface Endpoint {
   readonly url: string
   readonly events: readonly string[]
   readonly createdMs: number
-  /** When it was created or last enabled. */
+  /** Since when it is as it is: created, last enabled, or given another URL or one more type of messages. Earlier failures do not count. */
   readonly enabledMs: number
   /** Null while it is enabled. */
   readonly disabledMs: number | null

@@ -54,7 +54,7 @@ export const webhooksCommand: CommandRegistration = (program, run) => {
   )
   const changes = [
     ['enable', true, 'enable a webhook; pending messages are sent'],
-    ['disable', false, 'disable a webhook; messages wait'],
+    ['disable', false, 'disable a webhook; what is pending waits, and what happens meanwhile is not stored for it'],
   ] as const
   for (const [name, enabled, description] of changes) {
     const command = webhooks.command(`${name} <id>`).description(description)

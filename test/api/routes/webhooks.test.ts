@@ -90,6 +90,11 @@ describe('a webhook', () => {
       ['webhook.test', 'delivered'],
       ['webhook.test', 'given_up'],
     ])
+    // A message that does not exist is not resent, so the audit log says nothing of it.
+    expect((await tested.client.admin('POST', `/admin/v1/webhooks/${webhook.id}/deliveries/msg_unknown/resend`)).body.code).toBe('WEBHOOK_MESSAGE_NOT_FOUND')
+    const actions = (await tested.client.admin('GET', '/admin/v1/audit-log')).body.entries.map(({ action }: { action: string }) => action)
+    expect(actions).toContain('webhook.update')
+    expect(actions).not.toContain('webhook.resend')
     for (const text of [...answers.map((each) => each.text), ...logged]) for (const each of [secret, rotated.secret]) expect(text).not.toContain(each)
   })
 })

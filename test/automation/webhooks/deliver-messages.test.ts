@@ -105,7 +105,7 @@ describe('an endpoint that fails for days', () => {
       [marker, 'delivered'],
       [id, 'given_up'],
     ])
-    const again = { endpointId: endpoint.id, messageId: id, nowMs: world.clock.nowMs }
+    const again = { endpointId: endpoint.id, messageId: id, nowMs: world.clock.nowMs, note: async () => {} }
     await Promise.all([resendMessage(world.registry.clickhouse, again), resendMessage(world.registry.clickhouse, again)])
     await untilSo(() => isDelivered(endpoint))
     expect(receiver.ids()).toEqual([marker, id])
