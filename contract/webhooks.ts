@@ -2,7 +2,17 @@ import { z } from 'zod'
 import { CREATED_AT, IN_FEBRUARY, PARTNER_ID } from './example-values.ts'
 import { Instant, PartnerParams, PathId } from './fields.ts'
 import { defineOperation, type Operation } from './operation.ts'
-import { DELIVERY_DAYS_MAX, DELIVERY_LOG_DAYS, DELIVERY_OUTCOMES, DISABLED_REASONS, FAILING_DAYS_MAX, WEBHOOK_EVENTS, WEBHOOKS_MAX } from './webhook-events.ts'
+import { NextCursor, PageQuery } from './pages.ts'
+import {
+  DELIVERY_DAYS_MAX,
+  DELIVERY_LOG_DAYS,
+  DELIVERY_OUTCOMES,
+  DELIVERY_STATUSES,
+  DISABLED_REASONS,
+  FAILING_DAYS_MAX,
+  WEBHOOK_EVENTS,
+  WEBHOOKS_MAX,
+} from './webhook-events.ts'
 
 const URL_CHARACTERS_MAX = 2_048
 export const OVERLAP_SECONDS_DEFAULT = 86_400
@@ -10,8 +20,6 @@ const OVERLAP_SECONDS_MAX = 7 * 86_400
 /** Whose webhooks operators list: their own, or those of all partners too. Any other value is the id of a partner. */
 export const SET_BY_OPERATORS = 'operators'
 export const SET_BY_ALL = 'all'
-const LOG_ROWS_MAX = 100
-const LOG_ROWS_DEFAULT = 50
 
 const EndpointUrl = z
   .string()
@@ -55,7 +63,7 @@ const Webhook = z.object({
 const Delivery = z.object({
   message_id: z.string().meta({ description: 'The header webhook-id.' }),
   type: z.string(),
-  status: z.enum(['pending', 'delivered', 'given_up']),
+  status: z.enum(DELIVERY_STATUSES),
   attempts: z.number().int(),
   created_at: Instant,
   last_attempt: z
@@ -210,8 +218,8 @@ const LOG = {
   tag: 'webhooks',
   summary: 'List the messages of a webhook and how their delivery went',
   description: `Newest first, of the last ${DELIVERY_LOG_DAYS} days. A message that cannot be delivered for ${DELIVERY_DAYS_MAX} days is given up.`,
-  query: z.strictObject({ limit: z.coerce.number().int().min(1).max(LOG_ROWS_MAX).default(LOG_ROWS_DEFAULT) }),
-  answers: { 200: z.object({ deliveries: z.array(Delivery) }) },
+  query: PageQuery.extend({ status: z.enum(DELIVERY_STATUSES).optional().meta({ description: 'Only these messages.' }) }),
+  answers: { 200: z.object({ deliveries: z.array(Delivery), next_cursor: NextCursor }) },
   example: {
     answers: {
       200: {
@@ -225,12 +233,13 @@ const LOG = {
             last_attempt: { at: IN_FEBRUARY, outcome: 'delivered', http_status: 200, duration_ms: 120 },
           },
         ],
+        next_cursor: null,
       },
     },
   },
 } as const satisfies Partial<Operation>
-export const LIST_DELIVERIES = defineOperation({ ...LOG, path: `${ADMIN_PATH}/:webhookId/deliveries`, params: Id, errors: { ...READ, ...ADMIN } })
-export const LIST_OWN_DELIVERIES = defineOperation({ ...LOG, path: `${OWN_PATH}/:webhookId/deliveries`, params: OwnId, errors: READ })
+export const LIST_WEBHOOK_DELIVERIES = defineOperation({ ...LOG, path: `${ADMIN_PATH}/:webhookId/deliveries`, params: Id, errors: { ...READ, ...ADMIN } })
+export const LIST_OWN_WEBHOOK_DELIVERIES = defineOperation({ ...LOG, path: `${OWN_PATH}/:webhookId/deliveries`, params: OwnId, errors: READ })
 
 const RESEND = {
   method: 'POST',

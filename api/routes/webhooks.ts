@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { z } from 'zod'
 import { type Attempt, type EndpointHealth, readHealth } from '../../automation/webhooks/attempts.ts'
 import {
   createEndpoint,
@@ -14,14 +15,14 @@ import { type LoggedDelivery, readDeliveries, resendMessage } from '../../automa
 import { problemOfUrl } from '../../automation/webhooks/endpoint-url.ts'
 import { disabledOf, type Endpoint, isEnabled, listEndpoints, readEndpoints } from '../../automation/webhooks/endpoints.ts'
 import { sendTestMessage } from '../../automation/webhooks/send-to-endpoint.ts'
-import type { AnswerOf } from '../../contract/operation.ts'
+import type { AnswerOf, QueryOf } from '../../contract/operation.ts'
 import { FAILING_DAYS_MAX, PARTNER_WEBHOOK_EVENTS, WEBHOOKS_MAX } from '../../contract/webhook-events.ts'
 import {
   CREATE_OWN_WEBHOOK,
   CREATE_WEBHOOK,
-  LIST_DELIVERIES,
-  LIST_OWN_DELIVERIES,
+  LIST_OWN_WEBHOOK_DELIVERIES,
   LIST_OWN_WEBHOOKS,
+  LIST_WEBHOOK_DELIVERIES,
   LIST_WEBHOOKS,
   OVERLAP_SECONDS_DEFAULT,
   REMOVE_OWN_WEBHOOK,
@@ -42,6 +43,7 @@ import { OPERATOR, PARTNER } from '../auth/access.ts'
 import { actorOf, partnerOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
+import { pageOf, requirePlace, writePlace } from '../requests/cursor.ts'
 import { requireKnownPartner } from '../requests/require-partner.ts'
 import { addRoute } from '../route.ts'
 
@@ -64,7 +66,7 @@ export function addWebhookRoutes(app: FastifyInstance, context: ApiContext): voi
   addRoute(app, REMOVE_WEBHOOK, guarded, (request) => remove(context, request, keyOfAny(request)))
   addRoute(app, ROTATE_WEBHOOK_SECRET, guarded, (request) => rotate(context, request, keyOf(request), request.body?.overlap_seconds))
   addRoute(app, TEST_WEBHOOK, guarded, (request) => test(context, keyOf(request)))
-  addRoute(app, LIST_DELIVERIES, guarded, (request) => deliveries(context, keyOfAny(request), request.query.limit))
+  addRoute(app, LIST_WEBHOOK_DELIVERIES, guarded, (request) => deliveries(context, keyOfAny(request), request.query))
   addRoute(app, RESEND_MESSAGE, guarded, (request) => resend(context, request, keyOf(request), request.params.messageId))
 }
 
@@ -83,7 +85,7 @@ export function addOwnWebhookRoutes(app: FastifyInstance, context: ApiContext): 
   addRoute(app, REMOVE_OWN_WEBHOOK, guarded, (request) => remove(context, request, keyOf(request)))
   addRoute(app, ROTATE_OWN_WEBHOOK_SECRET, guarded, (request) => rotate(context, request, keyOf(request), request.body?.overlap_seconds))
   addRoute(app, TEST_OWN_WEBHOOK, guarded, (request) => test(context, keyOf(request)))
-  addRoute(app, LIST_OWN_DELIVERIES, guarded, (request) => deliveries(context, keyOf(request), request.query.limit))
+  addRoute(app, LIST_OWN_WEBHOOK_DELIVERIES, guarded, (request) => deliveries(context, keyOf(request), request.query))
   addRoute(app, RESEND_OWN_MESSAGE, guarded, (request) => resend(context, request, keyOf(request), request.params.messageId))
 }
 
@@ -149,10 +151,21 @@ async function test({ registry, outgoing }: Context, key: EndpointKey): Promise<
   return { message_id: messageId, outcome, http_status: statusOrNull({ outcome, httpStatus }), duration_ms: durationMs }
 }
 
-async function deliveries({ registry }: Context, key: EndpointKey, limit: number): Promise<AnswerOf<typeof LIST_DELIVERIES>> {
-  const endpoint = await requireEndpoint(registry, key)
-  return { deliveries: (await readDeliveries(registry.clickhouse, endpoint.id, { limit, nowMs: registry.now() })).map(deliveryAnswer) }
+async function deliveries(
+  { registry }: Context,
+  key: EndpointKey,
+  { limit, cursor, status }: QueryOf<typeof LIST_WEBHOOK_DELIVERIES>,
+): Promise<AnswerOf<typeof LIST_WEBHOOK_DELIVERIES>> {
+  const { id } = await requireEndpoint(registry, key)
+  const query = ['webhook deliveries', id, status]
+  const [createdMs, messageId] = cursor === undefined ? [] : requirePlace(cursor, query, Place)
+  const after = createdMs === undefined || messageId === undefined ? undefined : { createdMs, messageId }
+  const rows = await readDeliveries(registry.clickhouse, id, { limit: limit + 1, nowMs: registry.now(), status, after })
+  const { shown, next_cursor } = pageOf(rows, limit, (last) => writePlace(query, [last.createdMs, last.messageId]))
+  return { deliveries: shown.map(deliveryAnswer), next_cursor }
 }
+
+const Place = z.tuple([z.number().int(), z.string()])
 
 async function resend({ registry }: Context, request: FastifyRequest, key: EndpointKey, messageId: string): Promise<AnswerOf<typeof RESEND_MESSAGE>> {
   const endpoint = await requireEndpoint(registry, key)
@@ -209,7 +222,14 @@ function noticeOf(endpoint: Endpoint, health: EndpointHealth | undefined): strin
   return typeof health?.failingSinceMs === 'number' ? `Deliveries fail. After ${FAILING_DAYS_MAX} days without a success it is disabled.` : null
 }
 
-function deliveryAnswer({ messageId, type, status, attempts, createdMs, ...last }: LoggedDelivery): AnswerOf<typeof LIST_DELIVERIES>['deliveries'][number] {
+function deliveryAnswer({
+  messageId,
+  type,
+  status,
+  attempts,
+  createdMs,
+  ...last
+}: LoggedDelivery): AnswerOf<typeof LIST_WEBHOOK_DELIVERIES>['deliveries'][number] {
   const { lastMs, lastOutcome: outcome, lastHttpStatus: httpStatus, lastDurationMs } = last
   const attempt =
     outcome === '' ? null : { at: formatTimestamp(lastMs), outcome, http_status: statusOrNull({ outcome, httpStatus }), duration_ms: lastDurationMs }

@@ -5,7 +5,7 @@ export interface About {
   readonly type: WebhookEvent
   /** Empty when it is about no partner. */
   readonly partnerId: string
-  /** What was noticed before an endpoint existed is not sent to it. ms since 1970. */
+  /** What happened before an endpoint was as it is now (`enabledMs`) is not sent to it. ms since 1970. */
   readonly sinceMs: number
   /** Only endpoints of this partner, or of operators if it is empty: thresholds are private to who set them. */
   readonly onlyOf?: string
@@ -17,8 +17,8 @@ export function recipientsOf(endpoints: readonly Endpoint[], about: About): stri
 }
 
 function isRecipient(endpoint: Endpoint, about: About): boolean {
-  const { setBy, partnerId, events, createdMs } = endpoint
-  if (!isEnabled(endpoint) || createdMs > about.sinceMs || !events.includes(about.type)) return false
+  const { setBy, partnerId, events, enabledMs } = endpoint
+  if (!isEnabled(endpoint) || enabledMs > about.sinceMs || !events.includes(about.type)) return false
   if (about.onlyOf !== undefined && about.onlyOf !== setBy) return false
   // A partner's endpoint never gets what is about another partner, or about none.
   if (setBy !== '' && setBy !== about.partnerId) return false

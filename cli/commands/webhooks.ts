@@ -1,11 +1,11 @@
 import type { RequestInput } from '../../contract/operation.ts'
-import { WEBHOOK_EVENTS } from '../../contract/webhook-events.ts'
+import { DELIVERY_STATUSES, WEBHOOK_EVENTS } from '../../contract/webhook-events.ts'
 import {
   CREATE_OWN_WEBHOOK,
   CREATE_WEBHOOK,
-  LIST_DELIVERIES,
-  LIST_OWN_DELIVERIES,
+  LIST_OWN_WEBHOOK_DELIVERIES,
   LIST_OWN_WEBHOOKS,
+  LIST_WEBHOOK_DELIVERIES,
   LIST_WEBHOOKS,
   REMOVE_OWN_WEBHOOK,
   REMOVE_WEBHOOK,
@@ -23,7 +23,7 @@ import { confirm } from '../ask.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'
 import { connect, requirePartnerId } from '../connection/connect.ts'
 import { usageError } from '../errors.ts'
-import { callForText } from '../http-client.ts'
+import { callForList, callForText } from '../http-client.ts'
 import { printAnswer } from '../output.ts'
 import { plainTable } from '../plain-table.ts'
 import { OUT_OPTION, printNewSecret } from '../print-new-secret.ts'
@@ -51,6 +51,16 @@ export const webhooksCommand: CommandRegistration = (program, run) => {
       .option(...OUT_OPTION)
       .action((url: string, own: AddOptions) => run((session) => add(session, url, own))),
     ['meterline webhooks add https://hooks.example.com/m --event usage.threshold_reached', 'one type of messages'],
+  )
+  withExamples(
+    webhooks
+      .command('update <id>')
+      .description('change where a webhook leads, or which messages it gets')
+      .option('--url <url>', 'the new URL; messages that are pending are sent there')
+      .option('--event <type...>', 'the types of messages from now on, instead of those before')
+      .action((id: string, own: UpdateOptions) => run((session) => update(session, id, own))),
+    [`meterline webhooks update ${ID} --url https://hooks.example.com/new`, 'keeps its secret and its types of messages'],
+    [`meterline webhooks update ${ID} --event statement.closed usage.spike`, 'these two types only'],
   )
   const changes = [
     ['enable', true, 'enable a webhook; pending messages are sent'],
@@ -89,8 +99,11 @@ export const webhooksCommand: CommandRegistration = (program, run) => {
     webhooks
       .command('deliveries <id>')
       .description('list the messages of a webhook, newest first, and how their delivery went')
-      .action((id: string) => run((session) => deliveries(session, id))),
+      .option('--status <status>', `only these messages: ${DELIVERY_STATUSES.join(', ')}`)
+      .option('--limit <n>', 'number of messages', '100')
+      .action((id: string, own: DeliveriesOptions) => run((session) => deliveries(session, id, own))),
     [`meterline webhooks deliveries ${ID}`, 'the last 100'],
+    [`meterline webhooks deliveries ${ID} --status given_up`, 'what can be sent again with "meterline webhooks resend"'],
   )
   withExamples(
     webhooks
@@ -103,6 +116,16 @@ export const webhooksCommand: CommandRegistration = (program, run) => {
 
 interface ListOptions {
   readonly setBy?: string
+}
+
+interface UpdateOptions {
+  readonly url?: string
+  readonly event?: readonly string[]
+}
+
+interface DeliveriesOptions {
+  readonly status?: string
+  readonly limit: string
 }
 
 interface AddOptions {
@@ -149,13 +172,27 @@ async function add(session: Session, url: string, { event, partner, out }: AddOp
 }
 
 /** Throws CliError. */
+async function update(session: Session, id: string, { url, event }: UpdateOptions): Promise<void> {
+  if (url === undefined && event === undefined) throw usageError('Nothing to change is given.', 'Add --url or --event.')
+  // Whether there are such types is decided by the service.
+  const { answer, text } = await sendChange(session, id, { url, events: event as WebhookChange['events'] })
+  printAnswer(session, text, () => [`${answer.webhook.id} is changed: ${answer.webhook.events.join(', ')} to ${answer.webhook.url}`])
+}
+
+/** Throws CliError. */
 async function enable(session: Session, id: string, enabled: boolean): Promise<void> {
-  const { connection, own } = open(session)
-  const { answer, text } =
-    own === undefined
-      ? await callForText(connection, UPDATE_WEBHOOK, { params: { webhookId: id }, body: { enabled } })
-      : await callForText(connection, UPDATE_OWN_WEBHOOK, { params: { ...own, webhookId: id }, body: { enabled } })
+  const { answer, text } = await sendChange(session, id, { enabled })
   printAnswer(session, text, () => [`${answer.webhook.id} is ${answer.webhook.enabled ? 'enabled' : 'disabled'}.`])
+}
+
+type WebhookChange = NonNullable<RequestInput<typeof UPDATE_WEBHOOK>['body']>
+
+/** Undefined members are left out of the request. */
+function sendChange(session: Session, id: string, body: WebhookChange) {
+  const { connection, own } = open(session)
+  return own === undefined
+    ? callForText(connection, UPDATE_WEBHOOK, { params: { webhookId: id }, body })
+    : callForText(connection, UPDATE_OWN_WEBHOOK, { params: { ...own, webhookId: id }, body })
 }
 
 /** Throws CliError. */
@@ -194,14 +231,17 @@ async function test(session: Session, id: string): Promise<void> {
   printAnswer(session, text, () => [`${outcome}${http_status === null ? '' : `, status ${http_status}`}, after ${duration_ms} ms.`])
 }
 
-/** Throws CliError. */
-async function deliveries(session: Session, id: string): Promise<void> {
+/** From as many pages as it takes. Throws CliError. */
+async function deliveries(session: Session, id: string, { status, limit }: DeliveriesOptions): Promise<void> {
+  if (!/^[1-9]\d{0,8}$/.test(limit)) throw usageError(`--limit "${limit}" is not a number of messages.`, 'Give a number from 1 on.')
   const { connection, own } = open(session)
-  const query = { limit: 100 }
+  // Whether there is such a status is decided by the service.
+  const query = { status } as RequestInput<typeof LIST_WEBHOOK_DELIVERIES>['query']
+  const list = { rows: 'deliveries' as const, rowsMax: Number(limit), query }
   const { answer, text } =
     own === undefined
-      ? await callForText(connection, LIST_DELIVERIES, { params: { webhookId: id }, query })
-      : await callForText(connection, LIST_OWN_DELIVERIES, { params: { ...own, webhookId: id }, query })
+      ? await callForList(connection, LIST_WEBHOOK_DELIVERIES, { ...list, params: { webhookId: id } })
+      : await callForList(connection, LIST_OWN_WEBHOOK_DELIVERIES, { ...list, params: { ...own, webhookId: id } })
   printAnswer(session, text, () => {
     if (answer.deliveries.length === 0) return ['There is no message of the last days.']
     const rows = answer.deliveries.map(({ message_id, type, status, attempts, created_at, last_attempt }) => {

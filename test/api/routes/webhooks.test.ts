@@ -90,6 +90,14 @@ describe('a webhook', () => {
       ['webhook.test', 'delivered'],
       ['webhook.test', 'given_up'],
     ])
+    const log = `/admin/v1/webhooks/${webhook.id}/deliveries`
+    const first = (await tested.client.admin('GET', `${log}?limit=1`)).body
+    const second = (await tested.client.admin('GET', `${log}?limit=1&cursor=${first.next_cursor}`)).body
+    expect([...first.deliveries, ...second.deliveries], 'pages').toEqual(answers[1]?.body.deliveries)
+    expect([first.deliveries.length, second.next_cursor]).toEqual([1, null])
+    const lost = (await tested.client.admin('GET', `${log}?status=given_up`)).body.deliveries
+    expect(lost).toEqual(second.deliveries)
+    expect((await tested.client.admin('GET', `${log}?status=given_up&cursor=${first.next_cursor}`)).body.code).toBe('CURSOR_INVALID')
     // A message that does not exist is not resent, so the audit log says nothing of it.
     expect((await tested.client.admin('POST', `/admin/v1/webhooks/${webhook.id}/deliveries/msg_unknown/resend`)).body.code).toBe('WEBHOOK_MESSAGE_NOT_FOUND')
     const actions = (await tested.client.admin('GET', '/admin/v1/audit-log')).body.entries.map(({ action }: { action: string }) => action)
@@ -132,6 +140,24 @@ describe('webhooks of partners', () => {
 })
 
 describe('what is announced of what happened', () => {
+  test('a closing is sent only to webhooks that were enabled for it then, whatever other webhooks there are', async () => {
+    const { client, service } = tested
+    const late = await client.createPartner('Late')
+    await client.billFrom(late.partnerId, '2026-01')
+    const add = async (path: string, type: string) =>
+      (await asPartner(late, 'POST', '/webhooks', { url: `${receiver.url}/${path}`, events: [type] })).body.webhook.id
+    const early = await add('early', 'adjustment.billed')
+    const disabled = await add('disabled', 'statement.closed')
+    await asPartner(late, 'PATCH', `/webhooks/${disabled}`, { enabled: false })
+    await untilSo(async () => (await client.partnershipUsage(late, '2026-01-01', '2026-01-31')).body.as_of !== null)
+    expect((await client.closeMonth(late.partnerId, '2026-01')).status).toBe(200)
+    const announcer = { clickhouse: service.clickhouse, queue: new MessageQueue(service.clickhouse), now: Date.now }
+    await asPartner(late, 'PATCH', `/webhooks/${early}`, { events: ['adjustment.billed', 'statement.closed'] })
+    await asPartner(late, 'PATCH', `/webhooks/${disabled}`, { enabled: true })
+    await announceStatements(announcer)
+    for (const id of [early, disabled]) expect((await asPartner(late, 'GET', `/webhooks/${id}/deliveries`)).body.deliveries).toEqual([])
+  })
+
   test('closings, adjustments, silent and unregistered projects are announced once, to those whom they concern', async () => {
     const { client, service } = tested
     const month = '2026-01'
