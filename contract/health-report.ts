@@ -74,10 +74,12 @@ const WebhookProblem = z.object({
 })
 
 const Automation = z.object({
-  schedules: z.object({ total: Count, problems: z.array(ScheduleProblem) }).meta({ description: 'Problems: an overdue due time, or a failed last run.' }),
-  webhooks: z
-    .object({ total: Count, problems: z.array(WebhookProblem) })
-    .meta({ description: 'Problems: failing, disabled after failures, or with messages that wait.' }),
+  schedules: z
+    .object({ total: Count, problems: z.array(ScheduleProblem) })
+    .meta({ description: 'Problems: a due time that is overdue for 15 minutes, or a failed last run; failed exports first, then the oldest.' }),
+  webhooks: z.object({ total: Count, problems: z.array(WebhookProblem) }).meta({
+    description: 'Problems: failing, disabled after failures, or with messages that have waited for an hour; those of operators first, then the oldest.',
+  }),
   thresholds: z.object({
     active: Count,
     evaluated_at: Instant.nullable().meta({ description: 'By this process; null if another process evaluates thresholds.' }),
