@@ -54,12 +54,11 @@ export const webhooksCommand: CommandRegistration = (program, run) => {
   )
   withExamples(
     webhooks
-      .command('update <id>')
-      .description('change where a webhook leads, or which messages it gets')
-      .option('--url <url>', 'the new URL; messages that are pending are sent there')
+      .command('update <id> [url]')
+      .description('change the URL of a webhook, where what is pending is sent then, or which messages it gets')
       .option('--event <type...>', 'the types of messages from now on, instead of those before')
-      .action((id: string, own: UpdateOptions) => run((session) => update(session, id, own))),
-    [`meterline webhooks update ${ID} --url https://hooks.example.com/new`, 'keeps its secret and its types of messages'],
+      .action((id: string, url: string | undefined, { event }: UpdateOptions) => run((session) => update(session, id, { url, event }))),
+    [`meterline webhooks update ${ID} https://hooks.example.com/new`, 'keeps its secret and its types of messages'],
     [`meterline webhooks update ${ID} --event statement.closed usage.spike`, 'these two types only'],
   )
   const changes = [
@@ -119,8 +118,7 @@ interface ListOptions {
 }
 
 interface UpdateOptions {
-  readonly url?: string
-  readonly event?: readonly string[]
+  readonly event?: readonly string[] | undefined
 }
 
 interface DeliveriesOptions {
@@ -172,8 +170,8 @@ async function add(session: Session, url: string, { event, partner, out }: AddOp
 }
 
 /** Throws CliError. */
-async function update(session: Session, id: string, { url, event }: UpdateOptions): Promise<void> {
-  if (url === undefined && event === undefined) throw usageError('Nothing to change is given.', 'Add --url or --event.')
+async function update(session: Session, id: string, { url, event }: UpdateOptions & { readonly url: string | undefined }): Promise<void> {
+  if (url === undefined && event === undefined) throw usageError('Nothing to change is given.', 'Give a URL, or add --event.')
   // Whether there are such types is decided by the service.
   const { answer, text } = await sendChange(session, id, { url, events: event as WebhookChange['events'] })
   printAnswer(session, text, () => [`${answer.webhook.id} is changed: ${answer.webhook.events.join(', ')} to ${answer.webhook.url}`])
