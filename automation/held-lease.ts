@@ -41,10 +41,8 @@ export class HeldLease {
    * be outdated. Throws StoreError.
    */
   async hold(): Promise<{ readonly lease: Lease; readonly isNew: boolean } | undefined> {
-    if (this.#held !== undefined) {
-      await this.giveSignOfLife()
-      return { lease: this.#held.lease, isNew: false }
-    }
+    const kept = await this.keep()
+    if (kept !== undefined) return { lease: kept, isNew: false }
     if (!(await this.#mayAcquire())) return undefined
     this.#ownerName = newOwnerName()
     const outcome = await acquireLease(this.#options.clickhouse, this.#options.name, { owner: this.#ownerName })
@@ -55,12 +53,16 @@ export class HeldLease {
   }
 
   /**
-   * Gives a sign of life if this process has the lease and it is time for one. `hold` does so too; an owner whose other work may take
-   * longer than `takeOverAfterMs` also calls this from a timer. Throws StoreError, `fenced` when another process has the lease.
+   * The lease, if this process has it, with a sign of life when it is time for one; it is not acquired. `hold` does so too; an owner whose
+   * other work may take longer than `takeOverAfterMs` also calls this from a timer. Throws StoreError, `fenced` when another process has
+   * the lease.
    */
-  async giveSignOfLife(): Promise<void> {
+  async keep(): Promise<Lease | undefined> {
+    const held = this.#held
+    if (held === undefined) return undefined
     const { uptimeMs, beatEveryMs } = this.#options
-    if (this.#held !== undefined && uptimeMs() - this.#held.beatAtMs >= beatEveryMs) await this.#beat()
+    if (uptimeMs() - held.beatAtMs >= beatEveryMs) await this.#beat()
+    return held.lease
   }
 
   /** Call it when a write under the lease failed: whether it will be stored is unknown, so nothing more is written under it. */

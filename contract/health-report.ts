@@ -3,6 +3,7 @@ import { REJECT_REASONS } from '../metering/rejection-reasons.ts'
 import { IN_FEBRUARY } from './example-values.ts'
 import { Day, Instant } from './fields.ts'
 import { defineOperation } from './operation.ts'
+import { DISABLED_REASONS } from './webhook-events.ts'
 
 /** The ranges of a report, and how long each of their intervals is. */
 export const REPORT_RANGES = {
@@ -65,7 +66,7 @@ const ScheduleProblem = z.object({
 const WebhookProblem = z.object({
   id: z.string(),
   set_by: z.string().nullable().meta({ description: 'The partner that created it; null for operators.' }),
-  disabled_reason: z.enum(['requested', 'failing']).nullable(),
+  disabled_reason: z.enum(DISABLED_REASONS).nullable(),
   disabled_at: Instant.nullable(),
   failing_since: Instant.nullable(),
   pending: Count.meta({ description: 'Messages that wait to be delivered.' }),
@@ -73,10 +74,12 @@ const WebhookProblem = z.object({
 })
 
 const Automation = z.object({
-  schedules: z.object({ total: Count, problems: z.array(ScheduleProblem) }).meta({ description: 'Problems: an overdue due time, or a failed last run.' }),
-  webhooks: z
-    .object({ total: Count, problems: z.array(WebhookProblem) })
-    .meta({ description: 'Problems: failing, disabled after failures, or with messages that wait.' }),
+  schedules: z
+    .object({ total: Count, problems: z.array(ScheduleProblem) })
+    .meta({ description: 'Problems: a due time that is overdue for 15 minutes, or a failed last run; failed exports first, then the oldest.' }),
+  webhooks: z.object({ total: Count, problems: z.array(WebhookProblem) }).meta({
+    description: 'Problems: failing, disabled after failures, or with messages that have waited for an hour; those of operators first, then the oldest.',
+  }),
   thresholds: z.object({
     active: Count,
     evaluated_at: Instant.nullable().meta({ description: 'By this process; null if another process evaluates thresholds.' }),

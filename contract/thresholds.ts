@@ -4,14 +4,13 @@ import { CREATED_AT, IN_FEBRUARY, PARTNER_ID, PROJECT_ID } from './example-value
 import { Instant, MonthText, Name, PartnerParams, PathId } from './fields.ts'
 import { MetricNameField } from './metrics.ts'
 import { defineOperation, type Operation } from './operation.ts'
+import { NextCursor, PageQuery } from './pages.ts'
 
 export const THRESHOLDS_MAX = 1_000
 const LEVELS_MAX = 10
 const PERCENT_MAX = 1_000
 /** A percentage of a budget has two more digits, and a value at most nine. */
 const BUDGET_FRACTION_DIGITS_MAX = 7
-const HISTORY_ROWS_MAX = 100
-const HISTORY_ROWS_DEFAULT = 50
 
 const Decimal = (name: string) =>
   z
@@ -170,11 +169,8 @@ const HISTORY = {
   method: 'GET',
   tag: 'webhooks',
   summary: 'List the crossings of a threshold, newest first',
-  query: z.strictObject({
-    limit: z.coerce.number().int().min(1).max(HISTORY_ROWS_MAX).default(HISTORY_ROWS_DEFAULT),
-    month: MonthText.optional(),
-  }),
-  answers: { 200: z.object({ history: z.array(Transition) }) },
+  query: PageQuery.extend({ month: MonthText.optional() }),
+  answers: { 200: z.object({ history: z.array(Transition), next_cursor: NextCursor }) },
   example: {
     answers: {
       200: {
@@ -189,6 +185,7 @@ const HISTORY = {
             at: IN_FEBRUARY,
           },
         ],
+        next_cursor: null,
       },
     },
   },

@@ -22,6 +22,13 @@ export const TEST_EVENT = 'webhook.test'
 export const DELIVERY_OUTCOMES = ['delivered', 'http_status', 'timed_out', 'no_answer', 'private_address', 'requested'] as const
 export type DeliveryOutcome = (typeof DELIVERY_OUTCOMES)[number]
 
+/** Why nothing is sent to a webhook: its owner or an operator has disabled it, the service has, or the partner that owns it is disabled. */
+export const DISABLED_REASONS = ['requested', 'failing', 'partner_disabled'] as const
+
+/** How the delivery of a message to a webhook stands. */
+export const DELIVERY_STATUSES = ['pending', 'delivered', 'given_up'] as const
+export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number]
+
 export const WEBHOOKS_MAX = 20
 /** After so long without any success an endpoint is disabled. */
 export const FAILING_DAYS_MAX = 5

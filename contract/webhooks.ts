@@ -2,13 +2,24 @@ import { z } from 'zod'
 import { CREATED_AT, IN_FEBRUARY, PARTNER_ID } from './example-values.ts'
 import { Instant, PartnerParams, PathId } from './fields.ts'
 import { defineOperation, type Operation } from './operation.ts'
-import { DELIVERY_DAYS_MAX, DELIVERY_LOG_DAYS, DELIVERY_OUTCOMES, FAILING_DAYS_MAX, WEBHOOK_EVENTS, WEBHOOKS_MAX } from './webhook-events.ts'
+import { NextCursor, PageQuery } from './pages.ts'
+import {
+  DELIVERY_DAYS_MAX,
+  DELIVERY_LOG_DAYS,
+  DELIVERY_OUTCOMES,
+  DELIVERY_STATUSES,
+  DISABLED_REASONS,
+  FAILING_DAYS_MAX,
+  WEBHOOK_EVENTS,
+  WEBHOOKS_MAX,
+} from './webhook-events.ts'
 
 const URL_CHARACTERS_MAX = 2_048
 export const OVERLAP_SECONDS_DEFAULT = 86_400
 const OVERLAP_SECONDS_MAX = 7 * 86_400
-const LOG_ROWS_MAX = 100
-const LOG_ROWS_DEFAULT = 50
+/** Whose webhooks operators list: their own, or those of all partners too. Any other value is the id of a partner. */
+export const SET_BY_OPERATORS = 'operators'
+export const SET_BY_ALL = 'all'
 
 const EndpointUrl = z
   .string()
@@ -33,11 +44,15 @@ const WebhookUpdate = z.strictObject({
 
 const Webhook = z.object({
   id: z.string(),
+  set_by: z.string().nullable().meta({ description: 'The partner that created it; null for operators.' }),
   partner_id: z.string().nullable().meta({ description: 'Null for messages about all partners.' }),
   url: z.string(),
   events: z.array(z.string()),
   enabled: z.boolean(),
-  disabled_reason: z.enum(['requested', 'failing']).nullable().meta({ description: '`failing`: it was disabled by the service.' }),
+  disabled_reason: z
+    .enum(DISABLED_REASONS)
+    .nullable()
+    .meta({ description: '`failing`: it was disabled by the service. `partner_disabled`: the partner that owns it is disabled.' }),
   notice: z.string().nullable().meta({ description: 'What to do, when the endpoint fails or is disabled.' }),
   failing_since: Instant.nullable(),
   last_delivered_at: Instant.nullable(),
@@ -48,7 +63,7 @@ const Webhook = z.object({
 const Delivery = z.object({
   message_id: z.string().meta({ description: 'The header webhook-id.' }),
   type: z.string(),
-  status: z.enum(['pending', 'delivered', 'given_up']),
+  status: z.enum(DELIVERY_STATUSES),
   attempts: z.number().int(),
   created_at: Instant,
   last_attempt: z
@@ -61,6 +76,7 @@ const MESSAGE_ID = 'msg_9f2c5d1e8b7a4c3f6e0d9b8a7c6f5e4d'
 const SECRET = 'whsec_RVhBTVBMRUVYQU1QTEVFWEFNUExFRVhBTVBMRQ=='
 const WEBHOOK = {
   id: WEBHOOK_ID,
+  set_by: null,
   partner_id: PARTNER_ID,
   url: 'https://hooks.example.com/meterline',
   events: ['usage.threshold_reached', 'usage.threshold_resolved'],
@@ -91,7 +107,21 @@ const LIST = {
   answers: { 200: z.object({ webhooks: z.array(Webhook) }) },
   example: { answers: { 200: { webhooks: [WEBHOOK] } } },
 } as const satisfies Partial<Operation>
-export const LIST_WEBHOOKS = defineOperation({ ...LIST, path: ADMIN_PATH, errors: { 401: true, 403: true, 429: true, 500: true, 503: true } })
+export const LIST_WEBHOOKS = defineOperation({
+  ...LIST,
+  path: ADMIN_PATH,
+  query: z.strictObject({
+    set_by: z
+      .string()
+      .min(1)
+      .max(128)
+      .default(SET_BY_OPERATORS)
+      .meta({
+        description: `Whose webhooks: \`${SET_BY_OPERATORS}\`, the id of a partner, or \`${SET_BY_ALL}\`. Of a partner's webhook, operators can list the deliveries, and disable, enable or remove it.`,
+      }),
+  }),
+  errors: { 400: true, 401: true, 403: true, 404: 'PARTNER_NOT_FOUND', 429: true, 500: true, 503: true },
+})
 export const LIST_OWN_WEBHOOKS = defineOperation({
   ...LIST,
   path: OWN_PATH,
@@ -128,6 +158,7 @@ const UPDATE = {
   method: 'PATCH',
   tag: 'webhooks',
   summary: 'Change, disable or enable a webhook',
+  description: 'An operator can disable and enable the webhook of a partner; its URL and events belong to the partner.',
   body: WebhookUpdate,
   answers: { 200: z.object({ webhook: Webhook }) },
   example: { request: { enabled: true }, answers: { 200: { webhook: WEBHOOK } } },
@@ -187,8 +218,8 @@ const LOG = {
   tag: 'webhooks',
   summary: 'List the messages of a webhook and how their delivery went',
   description: `Newest first, of the last ${DELIVERY_LOG_DAYS} days. A message that cannot be delivered for ${DELIVERY_DAYS_MAX} days is given up.`,
-  query: z.strictObject({ limit: z.coerce.number().int().min(1).max(LOG_ROWS_MAX).default(LOG_ROWS_DEFAULT) }),
-  answers: { 200: z.object({ deliveries: z.array(Delivery) }) },
+  query: PageQuery.extend({ status: z.enum(DELIVERY_STATUSES).optional().meta({ description: 'Only these messages.' }) }),
+  answers: { 200: z.object({ deliveries: z.array(Delivery), next_cursor: NextCursor }) },
   example: {
     answers: {
       200: {
@@ -202,12 +233,13 @@ const LOG = {
             last_attempt: { at: IN_FEBRUARY, outcome: 'delivered', http_status: 200, duration_ms: 120 },
           },
         ],
+        next_cursor: null,
       },
     },
   },
 } as const satisfies Partial<Operation>
-export const LIST_DELIVERIES = defineOperation({ ...LOG, path: `${ADMIN_PATH}/:webhookId/deliveries`, params: Id, errors: { ...READ, ...ADMIN } })
-export const LIST_OWN_DELIVERIES = defineOperation({ ...LOG, path: `${OWN_PATH}/:webhookId/deliveries`, params: OwnId, errors: READ })
+export const LIST_WEBHOOK_DELIVERIES = defineOperation({ ...LOG, path: `${ADMIN_PATH}/:webhookId/deliveries`, params: Id, errors: { ...READ, ...ADMIN } })
+export const LIST_OWN_WEBHOOK_DELIVERIES = defineOperation({ ...LOG, path: `${OWN_PATH}/:webhookId/deliveries`, params: OwnId, errors: READ })
 
 const RESEND = {
   method: 'POST',

@@ -39,8 +39,9 @@ export function automationMetrics(register: Registry, { automation, scheduler }:
   ofHealth('meterline_webhooks_failing', 'Enabled webhooks whose last attempt failed.', (health) => enabled(health).filter(isFailing).length)
   ofHealth(
     'meterline_webhooks_disabled',
-    'Webhooks that the service has disabled after days of failures.',
-    ({ webhooks }) => webhooks.filter(({ disabled }) => disabled?.reason === 'failing').length,
+    'Webhooks of operators that the service has disabled after days of failures.',
+    // Only a partner repairs its own: one that it has abandoned would be reported permanently.
+    ({ webhooks }) => webhooks.filter(({ setBy, disabled }) => setBy === '' && disabled?.reason === 'failing').length,
   )
   ofHealth('meterline_thresholds_active', 'Thresholds that are evaluated.', ({ activeThresholds }) => activeThresholds)
   knownGauge(register, { name: 'meterline_thresholds_evaluated_seconds', help: 'When this process last evaluated thresholds, in seconds since 1970.' }, () => {

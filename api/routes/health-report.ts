@@ -30,7 +30,7 @@ export function getHealthReport(app: FastifyInstance, context: ApiContext): void
       readiness: { ready: readiness.ready, reason: readiness.ready ? null : readiness.reason, warnings: aggregating?.warnings() ?? [] },
       ingesting: ingestingOf(ingesting),
       background: aggregating === undefined ? null : backgroundOf(aggregating, workOf(context)),
-      automation: automationReport(await readAutomationHealth(limitedReads, now()), automating?.automation.evaluatedMs()),
+      automation: automationReport(await readAutomationHealth(limitedReads, now()), { nowMs: now(), evaluatedMs: automating?.automation.evaluatedMs() }),
       database: {
         engine: limitedReads.engine,
         disks: disks.map(({ disk, freeBytes, totalBytes }) => ({ name: disk, free_bytes: freeBytes, total_bytes: totalBytes })),

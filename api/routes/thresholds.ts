@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { z } from 'zod'
 import { readPartnershipUsage } from '../../aggregator/usage/partnership-usage.ts'
 import { readProjectUsage } from '../../aggregator/usage/project-usage.ts'
 import { valueOfMetric } from '../../aggregator/usage/usage-quantities.ts'
@@ -37,6 +38,7 @@ import { OPERATOR, PARTNER } from '../auth/access.ts'
 import { actorOf, partnerOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
+import { pageOf, requirePlace, writePlace } from '../requests/cursor.ts'
 import { requireMetric } from '../requests/require-metric.ts'
 import { requireKnownPartner } from '../requests/require-partner.ts'
 import { requireProjectOf } from '../requests/require-project.ts'
@@ -127,12 +129,22 @@ async function remove({ registry }: Context, request: FastifyRequest, key: Thres
 async function history(
   { registry }: Context,
   key: ThresholdKey,
-  { limit, month }: QueryOf<typeof THRESHOLD_HISTORY>,
+  { limit, cursor, month }: QueryOf<typeof THRESHOLD_HISTORY>,
 ): Promise<AnswerOf<typeof THRESHOLD_HISTORY>> {
-  const threshold = await requireThreshold(registry, key)
-  const transitions = await readThresholdHistory(registry.clickhouse, { thresholdId: threshold.id, month, limit })
-  return { history: transitions.map(({ messageId, atMs, ...transition }) => ({ message_id: messageId, ...transition, at: formatTimestamp(atMs) })) }
+  const { id: thresholdId } = await requireThreshold(registry, key)
+  const query = ['threshold history', thresholdId, month]
+  const after = cursor === undefined ? undefined : requirePlace(cursor, query, Place)
+  const rows = await readThresholdHistory(registry.clickhouse, { thresholdId, month, limit: limit + 1, after })
+  const { shown, next_cursor } = pageOf(rows, limit, (last) => writePlace(query, [last.atMs, last.number, last.level, last.messageId]))
+  return {
+    history: shown.map(({ messageId, atMs, ...transition }) => ({ message_id: messageId, ...transition, at: formatTimestamp(atMs) })),
+    next_cursor,
+  }
 }
+
+const Place = z
+  .tuple([z.number().int(), z.number().int().min(0), z.string(), z.string()])
+  .transform(([atMs, number, level, messageId]) => ({ atMs, number, level, messageId }))
 
 async function budgetAnswer({ registry, limitedReads, completeness }: Context, key: ThresholdKey): Promise<AnswerOf<typeof THRESHOLD_BUDGET>> {
   const threshold = await requireThreshold(registry, key)

@@ -1,6 +1,6 @@
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { readHealth } from '../webhooks/attempts.ts'
-import { readEndpoints } from '../webhooks/endpoints.ts'
+import { type DisabledReason, disabledOf, readEndpoints } from '../webhooks/endpoints.ts'
 import { readPendingMessages } from '../webhooks/pending-messages.ts'
 
 /** How the deliveries to a webhook go. Times in ms since 1970. */
@@ -8,8 +8,8 @@ export interface WebhookHealth {
   readonly id: string
   /** The partner that created it; empty for operators. */
   readonly setBy: string
-  /** `failing`: the service has disabled it. `requested`: its owner has. */
-  readonly disabled: { readonly reason: 'requested' | 'failing'; readonly atMs: number } | null
+  /** `failing`: the service has disabled it. `requested`: its owner has. `partner_disabled`: its owner is a disabled partner. */
+  readonly disabled: { readonly reason: DisabledReason; readonly atMs: number } | null
   readonly failingSinceMs: number | null
   /** The messages that wait to be delivered, and since when the oldest one does. They wait while a webhook is disabled, too. */
   readonly pending: { readonly messages: number; readonly oldestMs: number } | null
@@ -24,10 +24,9 @@ export async function readWebhookHealth(clickhouse: ClickHouse, nowMs: number): 
     endpoints.map(({ id }) => id),
     nowMs,
   )
-  return endpoints.map(({ id, setBy, disabledMs, disabledReason }) => ({
-    ...{ id, setBy },
-    disabled: disabledMs === null || disabledReason === '' ? null : { reason: disabledReason, atMs: disabledMs },
-    failingSinceMs: health.get(id)?.failingSinceMs ?? null,
-    pending: pending.get(id) ?? null,
+  return endpoints.map((endpoint) => ({
+    ...{ id: endpoint.id, setBy: endpoint.setBy, disabled: disabledOf(endpoint) },
+    failingSinceMs: health.get(endpoint.id)?.failingSinceMs ?? null,
+    pending: pending.get(endpoint.id) ?? null,
   }))
 }

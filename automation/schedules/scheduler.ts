@@ -95,7 +95,7 @@ export class Scheduler {
   /** Lets other processes know that this one lives, if it has the lease, whatever else it is waiting for. Throws StoreError. */
   async giveSignOfLife(): Promise<void> {
     try {
-      await this.#lease.giveSignOfLife()
+      await this.#lease.keep()
     } catch (thrown) {
       if (!isOvertaken(thrown)) throw thrown
       this.#drop()

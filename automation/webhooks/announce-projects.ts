@@ -28,7 +28,7 @@ export async function announceSilentProjects({ clickhouse, queue, now }: Announc
         last_event_at: formatTimestamp(lastEventMs),
       }
       const id = messageId(['project.silent', projectId, metric, lastDay])
-      return toldTo(endpoints, about, { id, data, nowMs: now() })
+      return messagesTo(endpoints, about, { id, data, nowMs: now() })
     })
   })
 }
@@ -43,7 +43,7 @@ export async function announceUnregisteredProjects({ clickhouse, queue, now }: A
       ({ projectId, events, firstDay, lastDay }): Message[] => {
         const about = { type: 'project.unregistered' as const, partnerId: '', sinceMs: now() }
         const id = messageId(['project.unregistered', projectId, monthOf(dayOf(now()))])
-        return toldTo(endpoints, about, { id, data: { project_id: projectId, events, first_day: firstDay, last_day: lastDay }, nowMs: now() })
+        return messagesTo(endpoints, about, { id, data: { project_id: projectId, events, first_day: firstDay, last_day: lastDay }, nowMs: now() })
       },
     )
   })
@@ -66,7 +66,7 @@ function subscribed(endpoints: readonly Endpoint[], type: Message['type']): read
 }
 
 /** No message without a recipient: an endpoint that is added later is notified then. */
-function toldTo(
+function messagesTo(
   endpoints: readonly Endpoint[],
   about: Parameters<typeof recipientsOf>[1],
   { id, data, nowMs }: { id: string; data: object; nowMs: number },

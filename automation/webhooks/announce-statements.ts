@@ -7,7 +7,7 @@ import { type Message, messageBody, messageId } from './messages.ts'
 import { recipientsOf } from './recipients.ts'
 
 /** A process that was stopped for longer announces nothing of what was closed meanwhile. */
-const TOLD_DAYS = 15
+const ANNOUNCED_DAYS = 15
 const ADJUSTMENTS_MAX = 100
 
 /**
@@ -18,10 +18,11 @@ export async function announceStatements({ clickhouse, queue, now }: Announcer):
   await queue.offer(async () => {
     const endpoints = await readEndpoints({ clickhouse })
     if (!endpoints.some(({ events }) => events.includes('statement.closed') || events.includes('adjustment.billed'))) return []
-    const closed = await clickhouse.work.query(closedStatements, { sinceMs: now() - TOLD_DAYS * MS_PER_DAY })
+    const closed = await clickhouse.work.query(closedStatements, { sinceMs: now() - ANNOUNCED_DAYS * MS_PER_DAY })
     const messages: Message[] = []
     for (const statement of closed) messages.push(...messagesOf(statement, endpoints))
-    return messages.filter(({ endpointIds }) => endpointIds.length > 0)
+    // Also those without a recipient: otherwise a webhook of a partner that is enabled again would get old ones, if no other webhook did.
+    return messages
   })
 }
 
@@ -56,7 +57,7 @@ const StatementRow = z.object({
 })
 
 const closedStatements = defineQuery({
-  name: 'closed_statements_to_tell',
+  name: 'closed_statements_to_announce',
   sql: `
     SELECT closed.partner_id AS partnerId, toString(closed.month) AS month, toUnixTimestamp64Milli(closed.closed_at) AS closedMs, closed_by AS closedBy, closed.lines AS lines, sha256, adjustments
     FROM (SELECT * FROM statements_v1 WHERE closed_at >= fromUnixTimestamp64Milli({sinceMs: Int64}, 'UTC')) AS closed

@@ -41,7 +41,7 @@ export function attemptOutcome(outcome: WebhookOutcome): Pick<Attempt, 'outcome'
 export interface EndpointHealth {
   readonly endpointId: string
   readonly lastDeliveredMs: number | null
-  /** The first failure after the last success, and after the endpoint was enabled; null while it does not fail. */
+  /** The first failure after the last success, and after the endpoint was enabled; null while it does not fail. Tests do not count: they are not repeated. */
   readonly failingSinceMs: number | null
 }
 
@@ -55,20 +55,24 @@ export async function readHealth(
   return new Map(rows.map((each) => [each.endpointId, each]))
 }
 
+/** The ids of all other messages are hashes, so none begins with it. */
+export const TEST_MESSAGE_PREFIX = 'msg_test_'
 const MS_PER_SECOND = 1_000
 const ATTEMPT_COLUMNS = ['endpoint_id', 'message_id', 'request', 'at', 'outcome', 'http_status', 'detail', 'duration_ms']
 
 const FAILED = "outcome IN ('http_status', 'timed_out', 'no_answer', 'private_address')"
+const NO_TEST = `NOT startsWith(message_id, '${TEST_MESSAGE_PREFIX}')`
 export const OutcomeColumn = z.enum(DELIVERY_OUTCOMES)
 
 const endpointHealth = defineQuery({
   name: 'webhook_endpoint_health',
   sql: `
     SELECT endpoint_id AS endpointId, nullIf(toUnixTimestamp64Milli(any(delivered.last)), 0) AS lastDeliveredMs,
-      nullIf(minIf(toUnixTimestamp64Milli(at), ${FAILED} AND at > delivered.last AND at >= enabled.since), 0) AS failingSinceMs
+      nullIf(minIf(toUnixTimestamp64Milli(at), ${FAILED} AND ${NO_TEST} AND at > delivered.lastOfMessages AND at >= enabled.since), 0) AS failingSinceMs
     FROM webhook_attempts_v1 AS attempts
     LEFT JOIN (
-      SELECT endpoint_id, maxIf(at, outcome = 'delivered') AS last FROM webhook_attempts_v1 WHERE endpoint_id IN {ids: Array(String)} GROUP BY endpoint_id
+      SELECT endpoint_id, maxIf(at, outcome = 'delivered') AS last, maxIf(at, outcome = 'delivered' AND ${NO_TEST}) AS lastOfMessages
+      FROM webhook_attempts_v1 WHERE endpoint_id IN {ids: Array(String)} GROUP BY endpoint_id
     ) AS delivered USING endpoint_id
     LEFT JOIN (
       SELECT known.1 AS endpoint_id, fromUnixTimestamp64Milli(known.2, 'UTC') AS since

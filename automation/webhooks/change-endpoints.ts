@@ -16,7 +16,17 @@ export function createEndpoint(registry: SecretStore, actor: Actor, request: New
   const id = `wh_${randomBytes(ID_BYTES).toString('hex')}`
   const nowMs = registry.now()
   const { secret, stored } = newWebhookSecret(registry.masterKeys, id, nowMs)
-  const endpoint: Endpoint = { id, revision: 1, ...request, createdMs: nowMs, enabledMs: nowMs, disabledMs: null, disabledReason: '', removedMs: null }
+  const endpoint: Endpoint = {
+    id,
+    revision: 1,
+    ...request,
+    createdMs: nowMs,
+    enabledMs: nowMs,
+    disabledMs: null,
+    disabledReason: '',
+    removedMs: null,
+    ownerDisabledMs: null,
+  }
   return registry.changes.run(actor, async (change) => {
     // The endpoint may be this call's own, written by an attempt whose response was lost.
     const others = (await listEndpoints(registry, request.setBy)).filter((each) => each.id !== id)
@@ -30,9 +40,10 @@ export function createEndpoint(registry: SecretStore, actor: Actor, request: New
   })
 }
 
-/** An endpoint of the caller: `setBy` is the partner, or empty for operators. */
+/** An endpoint of the caller. */
 export interface EndpointKey {
-  readonly setBy: string
+  /** The partner, empty for operators, or undefined for an endpoint of any owner. */
+  readonly setBy: string | undefined
   readonly endpointId: string
 }
 
@@ -58,8 +69,9 @@ export function updateEndpoint(registry: SecretStore, actor: Actor, key: Endpoin
     if (changed.length === 0) return known
     const nowMs = registry.now()
     const state: Partial<Endpoint> =
-      enabled === isEnabled ? {} : enabled ? { enabledMs: nowMs, disabledMs: null, disabledReason: '' } : { disabledMs: nowMs, disabledReason: 'requested' }
-    const next = { ...known, url, events, ...state, revision: known.revision + 1 }
+      enabled === isEnabled ? {} : enabled ? { disabledMs: null, disabledReason: '' } : { disabledMs: nowMs, disabledReason: 'requested' }
+    const isNew = url !== known.url || events.some((event) => !known.events.includes(event)) || (enabled && !isEnabled)
+    const next = { ...known, url, events, ...state, enabledMs: isNew ? nowMs : known.enabledMs, revision: known.revision + 1 }
     await change.note({ action: 'webhook.update', subject: known.id, details: { changed, enabled } })
     await writeEndpoint(change, next)
     return next
@@ -70,7 +82,7 @@ export function updateEndpoint(registry: SecretStore, actor: Actor, key: Endpoin
 export function removeEndpoint(registry: SecretStore, actor: Actor, key: EndpointKey): Promise<{ removedMs: number } | undefined> {
   return registry.changes.run(actor, async (change) => {
     const known = await findEndpoint(registry, key.endpointId)
-    if (known === undefined || known.setBy !== key.setBy) return undefined
+    if (known === undefined || !isOf(known, key)) return undefined
     if (known.removedMs !== null) return { removedMs: known.removedMs }
     const removedMs = registry.now()
     await change.note({ action: 'webhook.remove', subject: known.id })
@@ -102,9 +114,13 @@ export function rotateEndpointSecret(
 }
 
 /** Undefined when the caller has no such endpoint, or it is removed. Throws StoreError. */
-export async function findOwn(registry: RegistryStore, { setBy, endpointId }: EndpointKey): Promise<Endpoint | undefined> {
-  const known = await findEndpoint(registry, endpointId)
-  return known === undefined || known.setBy !== setBy || known.removedMs !== null ? undefined : known
+export async function findOwn(registry: RegistryStore, key: EndpointKey): Promise<Endpoint | undefined> {
+  const known = await findEndpoint(registry, key.endpointId)
+  return known === undefined || !isOf(known, key) || known.removedMs !== null ? undefined : known
+}
+
+function isOf(endpoint: Endpoint, { setBy }: EndpointKey): boolean {
+  return setBy === undefined || endpoint.setBy === setBy
 }
 
 const ID_BYTES = 10

@@ -6,7 +6,7 @@ import { isOvertaken } from '../../sql/errors.ts'
 import { HELD_LEASE_LIMITS, HeldLease, type HeldLeaseLimits } from '../held-lease.ts'
 import { readHealth, writeAttempt } from './attempts.ts'
 import { disableFailingEndpoint } from './disable-endpoint.ts'
-import { type Endpoint, findEndpoint, readEndpoints } from './endpoints.ts'
+import { type Endpoint, findEndpoint, isEnabled, readEndpoints } from './endpoints.ts'
 import { type PendingMessage, readNextMessage, readPendingEndpoints } from './pending-messages.ts'
 import { type SenderOptions, sendToEndpoint } from './send-to-endpoint.ts'
 
@@ -29,7 +29,7 @@ const LIMITS: DeliveryLimits = {
  * Delivers pending messages. An endpoint is one line: one attempt at a time, one message after the other, and a pause after a failure
  * that grows with each one. So an endpoint that hangs occupies one of the slots until its time-out and then waits, however many messages
  * it has, and the others get theirs. One process delivers at a time (held-lease.ts). The order is the guarantee:
- * 1. Read the next message, the endpoint and its secrets.
+ * 1. Check the lease, then read the next message, the endpoint and its secrets.
  * 2. Send it. A crash after: the message is sent again, under the same webhook-id.
  * 3. Store the attempt. Only then the next message is read.
  */
@@ -65,9 +65,9 @@ export class MessageDelivery {
 
   async #readPending() {
     const { registry } = this.#options
-    const enabled = (await readEndpoints(registry)).filter(({ disabledMs }) => disabledMs === null)
+    const enabled = (await readEndpoints(registry)).filter(isEnabled)
     // Without a webhook there is nothing to deliver, so the lease is not acquired, which would write.
-    if (enabled.length === 0 || !(await this.#hasLease())) return []
+    if (enabled.length === 0 || !(await this.#hasLease(() => this.#lease.hold()))) return []
     const pending = await readPendingEndpoints(
       registry.clickhouse,
       enabled.map(({ id }) => id),
@@ -77,9 +77,9 @@ export class MessageDelivery {
     return pending.map((key) => ({ key, revision: 1 }))
   }
 
-  async #hasLease(): Promise<boolean> {
+  async #hasLease(request: () => Promise<object | undefined>): Promise<boolean> {
     try {
-      return (await this.#lease.hold()) !== undefined
+      return (await request()) !== undefined
     } catch (thrown) {
       this.#lease.drop()
       if (isOvertaken(thrown)) return false
@@ -89,8 +89,10 @@ export class MessageDelivery {
 
   async #attempt(endpointId: string): Promise<AttemptOutcome> {
     const { registry } = this.#options
+    // Another process may have it by now, and delivers the rest. Only a sweep acquires it again.
+    if (!(await this.#hasLease(() => this.#lease.keep()))) return { status: 'nothing_pending' }
     const endpoint = await findEndpoint(registry, endpointId)
-    if (endpoint === undefined || endpoint.disabledMs !== null || endpoint.removedMs !== null) return { status: 'nothing_pending' }
+    if (endpoint === undefined || !isEnabled(endpoint) || endpoint.removedMs !== null) return { status: 'nothing_pending' }
     const message = await readNextMessage(registry.clickhouse, endpointId, registry.now())
     if (message === undefined) return { status: 'nothing_pending' }
     return this.#send(endpoint, message)

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { WEBHOOK_EVENTS } from '../../contract/webhook-events.ts'
+import { type DISABLED_REASONS, WEBHOOK_EVENTS } from '../../contract/webhook-events.ts'
 import type { Change, RegistryReads } from '../../registry/changes.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
@@ -15,13 +15,32 @@ export interface Endpoint {
   readonly url: string
   readonly events: readonly string[]
   readonly createdMs: number
-  /** When it was created or last enabled. */
+  /** Since when it is as it is: created, last enabled, or given another URL or one more type of messages. Earlier failures do not count. */
   readonly enabledMs: number
   /** Null while it is enabled. */
   readonly disabledMs: number | null
   /** Empty while it is enabled. */
   readonly disabledReason: '' | 'requested' | 'failing'
   readonly removedMs: number | null
+  /** When the partner that created it was disabled; null while it is enabled, and for operators. It is no part of what is written. */
+  readonly ownerDisabledMs: number | null
+}
+
+/** Nothing is sent to a disabled endpoint, nor to one of a disabled partner: who has stolen its secret may have added it. */
+export function isEnabled({ disabledMs, ownerDisabledMs }: Pick<Endpoint, 'disabledMs' | 'ownerDisabledMs'>): boolean {
+  return disabledMs === null && ownerDisabledMs === null
+}
+
+export type DisabledReason = (typeof DISABLED_REASONS)[number]
+
+/** Why nothing is sent to an endpoint, and since when (ms since 1970); null while it is enabled. A disabled partner comes first: enabling it is what helps. */
+export function disabledOf({
+  disabledMs,
+  disabledReason,
+  ownerDisabledMs,
+}: Pick<Endpoint, 'disabledMs' | 'disabledReason' | 'ownerDisabledMs'>): { readonly reason: DisabledReason; readonly atMs: number } | null {
+  if (ownerDisabledMs !== null) return { reason: 'partner_disabled', atMs: ownerDisabledMs }
+  return disabledMs === null || disabledReason === '' ? null : { reason: disabledReason, atMs: disabledMs }
 }
 
 /** All endpoints that are not removed, oldest first. Throws StoreError. */
@@ -68,12 +87,17 @@ const EndpointRow = z.object({
   disabledMs: z.coerce.number().nullable(),
   disabledReason: z.enum(['', 'requested', 'failing']),
   removedMs: z.coerce.number().nullable(),
+  ownerDisabledMs: z.coerce.number().nullable(),
 })
 
 const ENDPOINT_SELECT = `SELECT endpoint_id AS id, revision, set_by AS setBy, partner_id AS partnerId, url, events,
           toUnixTimestamp64Milli(created_at) AS createdMs, toUnixTimestamp64Milli(enabled_at) AS enabledMs,
-          toUnixTimestamp64Milli(disabled_at) AS disabledMs, disabled_reason AS disabledReason, toUnixTimestamp64Milli(removed_at) AS removedMs
-        FROM webhook_endpoints_v1 FINAL`
+          toUnixTimestamp64Milli(disabled_at) AS disabledMs, disabled_reason AS disabledReason, toUnixTimestamp64Milli(removed_at) AS removedMs,
+          ownerDisabledMs
+        FROM webhook_endpoints_v1 FINAL
+        LEFT JOIN (
+          SELECT partner_id AS owner, toUnixTimestamp64Milli(disabled_at) AS ownerDisabledMs FROM partners_v1 FINAL
+        ) AS owners ON set_by = owner`
 
 const allEndpoints = defineQuery({
   name: 'all_webhook_endpoints',

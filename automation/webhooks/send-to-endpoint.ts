@@ -4,7 +4,7 @@ import { type Networks, parseCallableUrl, type Resolve } from '../../outgoing/pu
 import { parseSigningKeys, sendWebhook, type WebhookLimits } from '../../outgoing/send-webhook.ts'
 import type { SecretStore } from '../../registry/secrets/change-secrets.ts'
 import { openWebhookSecrets, readWebhookSecrets } from '../../registry/secrets/webhook-secrets.ts'
-import { type Attempt, attemptOutcome, writeAttempt } from './attempts.ts'
+import { type Attempt, attemptOutcome, TEST_MESSAGE_PREFIX, writeAttempt } from './attempts.ts'
 import type { Endpoint } from './endpoints.ts'
 import { messageBody } from './messages.ts'
 import type { PendingMessage } from './pending-messages.ts'
@@ -47,7 +47,7 @@ export async function sendToEndpoint(
 
 /** Sends a message that only shows whether deliveries arrive, and returns how it went. Throws like sendToEndpoint. */
 export async function sendTestMessage(options: SenderOptions, endpoint: Endpoint): Promise<Attempt> {
-  const id = `msg_test_${randomBytes(ID_BYTES).toString('hex')}`
+  const id = `${TEST_MESSAGE_PREFIX}${randomBytes(ID_BYTES).toString('hex')}`
   const body = messageBody(TEST_EVENT, options.registry.now(), { webhook_id: endpoint.id })
   const { attempt } = await sendToEndpoint(options, endpoint, { id, body, request: 0 })
   await writeAttempt(options.registry.clickhouse, attempt)

@@ -19,7 +19,7 @@ import { type CommandRegistration, withExamples } from '../command.ts'
 import { type Connection, connect, requirePartnerId } from '../connection/connect.ts'
 import { CliError, EXIT, usageError } from '../errors.ts'
 import { fieldLines } from '../field-lines.ts'
-import { call, callForText } from '../http-client.ts'
+import { call, callForList, callForText } from '../http-client.ts'
 import { printAnswer } from '../output.ts'
 import { plainTable } from '../plain-table.ts'
 import type { Session } from '../session.ts'
@@ -70,7 +70,8 @@ export const thresholdsCommand: CommandRegistration = (program, run) => {
       .command('history <id>')
       .description('list when usage reached the levels of a threshold, and was below them again')
       .option('--month <month>', 'YYYY-MM')
-      .action((id: string, own: { month?: string }) => run((session) => history(session, id, own))),
+      .option('--limit <n>', 'number of crossings', '100')
+      .action((id: string, own: HistoryOptions) => run((session) => history(session, id, own))),
     ['meterline thresholds history th_5b1d9c0e7f3a4826a9d2 --month 2026-02', 'of one month'],
   )
 }
@@ -179,14 +180,20 @@ async function remove(session: Session, id: string): Promise<void> {
   printAnswer(session, text, () => [`${answer.id} is removed since ${answer.removed_at}.`])
 }
 
-/** Throws CliError. */
-async function history(session: Session, id: string, { month }: { month?: string }): Promise<void> {
+interface HistoryOptions {
+  readonly month?: string
+  readonly limit: string
+}
+
+/** From as many pages as it takes. Throws CliError. */
+async function history(session: Session, id: string, { month, limit }: HistoryOptions): Promise<void> {
+  if (!/^[1-9]\d{0,8}$/.test(limit)) throw usageError(`--limit "${limit}" is not a number of crossings.`, 'Give a number from 1 on.')
   const { connection, own } = open(session)
-  const query = { limit: 100, ...(month === undefined ? {} : { month }) }
+  const list = { rows: 'history' as const, rowsMax: Number(limit), query: { month } }
   const { answer, text } =
     own === undefined
-      ? await callForText(connection, THRESHOLD_HISTORY, { params: { thresholdId: id }, query })
-      : await callForText(connection, OWN_THRESHOLD_HISTORY, { params: { ...own, thresholdId: id }, query })
+      ? await callForList(connection, THRESHOLD_HISTORY, { ...list, params: { thresholdId: id } })
+      : await callForList(connection, OWN_THRESHOLD_HISTORY, { ...list, params: { ...own, thresholdId: id } })
   printAnswer(session, text, () => {
     if (answer.history.length === 0) return ['No level was reached.']
     const rows = answer.history.map((each) => [

@@ -1,11 +1,11 @@
 import type { RequestInput } from '../../contract/operation.ts'
-import { type DeliveryOutcome, WEBHOOK_EVENTS } from '../../contract/webhook-events.ts'
+import { DELIVERY_STATUSES, type DeliveryOutcome, WEBHOOK_EVENTS } from '../../contract/webhook-events.ts'
 import {
   CREATE_OWN_WEBHOOK,
   CREATE_WEBHOOK,
-  LIST_DELIVERIES,
-  LIST_OWN_DELIVERIES,
+  LIST_OWN_WEBHOOK_DELIVERIES,
   LIST_OWN_WEBHOOKS,
+  LIST_WEBHOOK_DELIVERIES,
   LIST_WEBHOOKS,
   REMOVE_OWN_WEBHOOK,
   REMOVE_WEBHOOK,
@@ -13,6 +13,7 @@ import {
   RESEND_OWN_MESSAGE,
   ROTATE_OWN_WEBHOOK_SECRET,
   ROTATE_WEBHOOK_SECRET,
+  SET_BY_ALL,
   TEST_OWN_WEBHOOK,
   TEST_WEBHOOK,
   UPDATE_OWN_WEBHOOK,
@@ -21,8 +22,8 @@ import {
 import { confirm } from '../ask.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'
 import { connect, requirePartnerId } from '../connection/connect.ts'
-import { CliError, EXIT } from '../errors.ts'
-import { callForText } from '../http-client.ts'
+import { CliError, EXIT, usageError } from '../errors.ts'
+import { callForList, callForText } from '../http-client.ts'
 import { printAnswer } from '../output.ts'
 import { plainTable } from '../plain-table.ts'
 import { OUT_OPTION, printNewSecret } from '../print-new-secret.ts'
@@ -36,8 +37,10 @@ export const webhooksCommand: CommandRegistration = (program, run) => {
     webhooks
       .command('list')
       .description('list your webhooks, and whether their deliveries fail')
-      .action(() => run(list)),
+      .option('--set-by <who>', `for operators: a partner's id for its webhooks, or ${SET_BY_ALL} for those of operators and all partners`)
+      .action((own: ListOptions) => run((session) => list(session, own))),
     ['meterline webhooks list', 'a webhook that failed for days is disabled'],
+    ['meterline webhooks list --set-by ps_AAAAAAAAAAAA', 'those of a partner, which operators can disable and remove'],
   )
   withExamples(
     webhooks
@@ -49,9 +52,18 @@ export const webhooksCommand: CommandRegistration = (program, run) => {
       .action((url: string, own: AddOptions) => run((session) => add(session, url, own))),
     ['meterline webhooks add https://hooks.example.com/m --event usage.threshold_reached', 'one type of messages'],
   )
+  withExamples(
+    webhooks
+      .command('update <id> [url]')
+      .description('change the URL of a webhook, where what is pending is sent then, or which messages it gets')
+      .option('--event <type...>', 'the types of messages from now on, instead of those before')
+      .action((id: string, url: string | undefined, { event }: UpdateOptions) => run((session) => update(session, id, { url, event }))),
+    [`meterline webhooks update ${ID} https://hooks.example.com/new`, 'keeps its secret and its types of messages'],
+    [`meterline webhooks update ${ID} --event statement.closed usage.spike`, 'these two types only'],
+  )
   const changes = [
     ['enable', true, 'enable a webhook; pending messages are sent'],
-    ['disable', false, 'disable a webhook; messages wait'],
+    ['disable', false, 'disable a webhook; what is pending waits, and what happens meanwhile is not stored for it'],
   ] as const
   for (const [name, enabled, description] of changes) {
     const command = webhooks.command(`${name} <id>`).description(description)
@@ -86,8 +98,11 @@ export const webhooksCommand: CommandRegistration = (program, run) => {
     webhooks
       .command('deliveries <id>')
       .description('list the messages of a webhook, newest first, and how their delivery went')
-      .action((id: string) => run((session) => deliveries(session, id))),
+      .option('--status <status>', `only these messages: ${DELIVERY_STATUSES.join(', ')}`)
+      .option('--limit <n>', 'number of messages', '100')
+      .action((id: string, own: DeliveriesOptions) => run((session) => deliveries(session, id, own))),
     [`meterline webhooks deliveries ${ID}`, 'the last 100'],
+    [`meterline webhooks deliveries ${ID} --status given_up`, 'what can be sent again with "meterline webhooks resend"'],
   )
   withExamples(
     webhooks
@@ -98,6 +113,19 @@ export const webhooksCommand: CommandRegistration = (program, run) => {
   )
 }
 
+interface ListOptions {
+  readonly setBy?: string
+}
+
+interface UpdateOptions {
+  readonly event?: readonly string[] | undefined
+}
+
+interface DeliveriesOptions {
+  readonly status?: string
+  readonly limit: string
+}
+
 interface AddOptions {
   readonly event: readonly string[]
   readonly partner?: string
@@ -105,20 +133,25 @@ interface AddOptions {
 }
 
 /** Throws CliError. */
-async function list(session: Session): Promise<void> {
+async function list(session: Session, { setBy }: ListOptions): Promise<void> {
   const { connection, own } = open(session)
-  const { answer, text } = own === undefined ? await callForText(connection, LIST_WEBHOOKS) : await callForText(connection, LIST_OWN_WEBHOOKS, { params: own })
+  if (own !== undefined && setBy !== undefined) throw usageError('--set-by is for operators.', 'Leave it out: a partner has only its own webhooks.')
+  const { answer, text } =
+    own === undefined
+      ? await callForText(connection, LIST_WEBHOOKS, { query: { set_by: setBy } })
+      : await callForText(connection, LIST_OWN_WEBHOOKS, { params: own })
   printAnswer(session, text, () => {
     if (answer.webhooks.length === 0) return ['There is no webhook.']
     const rows = answer.webhooks.map((each) => [
       each.id,
+      each.set_by ?? 'operators',
       each.url,
       each.events.join('\n'),
       each.partner_id ?? 'all',
       each.enabled ? (each.failing_since === null ? 'enabled' : `failing since ${each.failing_since}`) : 'disabled',
       each.notice ?? '',
     ])
-    return [plainTable(['webhook', 'url', 'events', 'partner', 'state', 'notice'], rows)]
+    return [plainTable(['webhook', 'set by', 'url', 'events', 'about partner', 'state', 'notice'], rows)]
   })
 }
 
@@ -137,13 +170,27 @@ async function add(session: Session, url: string, { event, partner, out }: AddOp
 }
 
 /** Throws CliError. */
+async function update(session: Session, id: string, { url, event }: UpdateOptions & { readonly url: string | undefined }): Promise<void> {
+  if (url === undefined && event === undefined) throw usageError('Nothing to change is given.', 'Give a URL, or add --event.')
+  // Whether there are such types is decided by the service.
+  const { answer, text } = await sendChange(session, id, { url, events: event as WebhookChange['events'] })
+  printAnswer(session, text, () => [`${answer.webhook.id} is changed: ${answer.webhook.events.join(', ')} to ${answer.webhook.url}`])
+}
+
+/** Throws CliError. */
 async function enable(session: Session, id: string, enabled: boolean): Promise<void> {
-  const { connection, own } = open(session)
-  const { answer, text } =
-    own === undefined
-      ? await callForText(connection, UPDATE_WEBHOOK, { params: { webhookId: id }, body: { enabled } })
-      : await callForText(connection, UPDATE_OWN_WEBHOOK, { params: { ...own, webhookId: id }, body: { enabled } })
+  const { answer, text } = await sendChange(session, id, { enabled })
   printAnswer(session, text, () => [`${answer.webhook.id} is ${answer.webhook.enabled ? 'enabled' : 'disabled'}.`])
+}
+
+type WebhookChange = NonNullable<RequestInput<typeof UPDATE_WEBHOOK>['body']>
+
+/** Undefined members are left out of the request. */
+function sendChange(session: Session, id: string, body: WebhookChange) {
+  const { connection, own } = open(session)
+  return own === undefined
+    ? callForText(connection, UPDATE_WEBHOOK, { params: { webhookId: id }, body })
+    : callForText(connection, UPDATE_OWN_WEBHOOK, { params: { ...own, webhookId: id }, body })
 }
 
 /** Throws CliError. */
@@ -193,14 +240,17 @@ const FAILURES: Readonly<Record<Exclude<DeliveryOutcome, 'delivered'>, (status: 
   requested: () => 'it was not sent yet',
 }
 
-/** Throws CliError. */
-async function deliveries(session: Session, id: string): Promise<void> {
+/** From as many pages as it takes. Throws CliError. */
+async function deliveries(session: Session, id: string, { status, limit }: DeliveriesOptions): Promise<void> {
+  if (!/^[1-9]\d{0,8}$/.test(limit)) throw usageError(`--limit "${limit}" is not a number of messages.`, 'Give a number from 1 on.')
   const { connection, own } = open(session)
-  const query = { limit: 100 }
+  // Whether there is such a status is decided by the service.
+  const query = { status } as RequestInput<typeof LIST_WEBHOOK_DELIVERIES>['query']
+  const list = { rows: 'deliveries' as const, rowsMax: Number(limit), query }
   const { answer, text } =
     own === undefined
-      ? await callForText(connection, LIST_DELIVERIES, { params: { webhookId: id }, query })
-      : await callForText(connection, LIST_OWN_DELIVERIES, { params: { ...own, webhookId: id }, query })
+      ? await callForList(connection, LIST_WEBHOOK_DELIVERIES, { ...list, params: { webhookId: id } })
+      : await callForList(connection, LIST_OWN_WEBHOOK_DELIVERIES, { ...list, params: { ...own, webhookId: id } })
   printAnswer(session, text, () => {
     if (answer.deliveries.length === 0) return ['There is no message of the last days.']
     const rows = answer.deliveries.map(({ message_id, type, status, attempts, created_at, last_attempt }) => {

@@ -1,13 +1,9 @@
+import { NOT_EVALUATED_AFTER_MS, OVERDUE_AFTER_MS, PENDING_AFTER_MS } from '../../contract/automation-limits.ts'
 import { counted } from '../../metering/counted.ts'
 import type { Finding } from './finding.ts'
 import type { State } from './read-state.ts'
 
 type Automation = State['report']['automation']
-
-/** As in docs/operating/alerts.yml. */
-const OVERDUE_MS = 15 * 60_000
-const PENDING_MS = 60 * 60_000
-const EVALUATED_MS = 5 * 60_000
 
 /** Whether schedules run, messages arrive and thresholds are evaluated. */
 export function findInAutomation(state: State): Finding[] {
@@ -22,7 +18,7 @@ export function findInAutomation(state: State): Finding[] {
 
 function ofSchedule({ id, name, action, overdue_since, failed_at, message }: Automation['schedules']['problems'][number], nowMs: number): Finding[] {
   const findings: Finding[] = []
-  if (overdue_since !== null && nowMs - Date.parse(overdue_since) > OVERDUE_MS)
+  if (overdue_since !== null && nowMs - Date.parse(overdue_since) > OVERDUE_AFTER_MS)
     findings.push({
       ...{ id: 'schedule_overdue', severity: 'warning', category: 'health', what: `The schedule ${name} should have run at ${overdue_since}.` },
       ...{ cause: 'No process runs schedules, or an earlier run of this one has not ended.' },
@@ -58,7 +54,7 @@ function ofWebhook(webhook: Automation['webhooks']['problems'][number], nowMs: n
         ...{ cause: 'Its receiver does not answer 2xx. After days of failures it is disabled.', next: `meterline webhooks deliveries ${id}` },
       },
     ]
-  if (oldest_pending_at === null || nowMs - Date.parse(oldest_pending_at) <= PENDING_MS) return []
+  if (oldest_pending_at === null || nowMs - Date.parse(oldest_pending_at) <= PENDING_AFTER_MS) return []
   return [
     {
       ...{ id: 'messages_waiting', severity: 'warning', category: 'health' },
@@ -73,7 +69,7 @@ function ofWebhook(webhook: Automation['webhooks']['problems'][number], nowMs: n
 function thresholds({ nowMs, report: { background, process, automation } }: State): Finding[] {
   const { active, evaluated_at } = automation.thresholds
   const sinceMs = Date.parse(evaluated_at ?? process.started_at)
-  if (background === null || active === 0 || nowMs - sinceMs <= EVALUATED_MS) return []
+  if (background === null || active === 0 || nowMs - sinceMs <= NOT_EVALUATED_AFTER_MS) return []
   return [
     {
       ...{ id: 'thresholds_not_evaluated', severity: 'warning', category: 'billing' },

@@ -54,6 +54,11 @@ describe.each([
     await untilSo(async () => / delivered .*delivered 200/.test(await run(who(), 'webhooks', 'deliveries', webhook)))
     const [message = ''] = /msg_\w+/.exec(await run(who(), 'webhooks', 'deliveries', webhook)) ?? []
     expect(await run(who(), 'webhooks', 'resend', webhook, message)).toBe(`${message} is pending.\n`)
+    expect(await run(who(), 'webhooks', 'deliveries', webhook, '--status', 'given_up')).toBe('There is no message of the last days.\n')
+    const moved = await run(who(), 'webhooks', 'update', webhook, `${receiver.url}/moved`, '--event', 'usage.spike')
+    expect(moved).toBe(`${webhook} is changed: usage.spike to ${receiver.url}/moved\n`)
+    expect((await runHere(['webhooks', 'update', webhook], who())).stderr).toContain('Give a URL, or add --event.')
+    expect(await run(who(), 'webhooks', 'update', webhook, '--event', 'usage.threshold_reached', 'statement.closed')).toContain(`${receiver.url}/moved`)
     expect(await run(who(), 'webhooks', 'test', webhook)).toMatch(/^delivered, status 200, after \d+ ms\.\n$/)
     expect(await run(who(), 'webhooks', 'disable', webhook)).toBe(`${webhook} is disabled.\n`)
     expect(await run(who(), 'webhooks', 'list')).toMatch(/ disabled .*It is disabled\./)

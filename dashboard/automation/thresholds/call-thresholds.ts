@@ -22,8 +22,7 @@ export type Threshold = AsText<AnswerOf<typeof LIST_THRESHOLDS>>['thresholds'][n
 export type NewThreshold = NonNullable<RequestInput<typeof CREATE_THRESHOLD>['body']>
 export type ThresholdChanges = NonNullable<RequestInput<typeof UPDATE_THRESHOLD>['body']>
 
-/** As many as the service lists in one answer. */
-const CROSSINGS_MAX = 100
+const CROSSINGS_PER_PAGE = 50
 
 export function readThresholds({ partnerId, asAdmin }: Subject, signal: AbortSignal) {
   if (asAdmin) return call<typeof LIST_THRESHOLDS>(caller(signal), { method: 'GET', path: '/admin/v1/thresholds' })
@@ -50,8 +49,12 @@ export function removeThreshold({ partnerId, asAdmin }: Subject, thresholdId: st
   return call<typeof REMOVE_OWN_THRESHOLD>(caller(), { ...request, path: '/partnership/v1/:partnerId/thresholds/:thresholdId' })
 }
 
-export function readCrossings({ partnerId, asAdmin }: Subject, thresholdId: string, signal: AbortSignal) {
-  const request = { method: 'GET', params: { partnerId, thresholdId }, query: { limit: CROSSINGS_MAX } } as const
+export function readCrossings(
+  { partnerId, asAdmin }: Subject,
+  { thresholdId, cursor }: { thresholdId: string; cursor: string | undefined },
+  signal: AbortSignal,
+) {
+  const request = { method: 'GET', params: { partnerId, thresholdId }, query: { limit: CROSSINGS_PER_PAGE, cursor } } as const
   if (asAdmin) return call<typeof THRESHOLD_HISTORY>(caller(signal), { ...request, path: '/admin/v1/thresholds/:thresholdId/history' })
   return call<typeof OWN_THRESHOLD_HISTORY>(caller(signal), { ...request, path: '/partnership/v1/:partnerId/thresholds/:thresholdId/history' })
 }

@@ -1,10 +1,11 @@
 import type { AnswerOf, RequestInput } from '../../../contract/operation.ts'
+import type { DeliveryStatus } from '../../../contract/webhook-events.ts'
 import type {
   CREATE_OWN_WEBHOOK,
   CREATE_WEBHOOK,
-  LIST_DELIVERIES,
-  LIST_OWN_DELIVERIES,
+  LIST_OWN_WEBHOOK_DELIVERIES,
   LIST_OWN_WEBHOOKS,
+  LIST_WEBHOOK_DELIVERIES,
   LIST_WEBHOOKS,
   REMOVE_OWN_WEBHOOK,
   REMOVE_WEBHOOK,
@@ -24,13 +25,14 @@ import { caller } from '../../session/session.ts'
 
 export type Webhook = AsText<AnswerOf<typeof LIST_WEBHOOKS>>['webhooks'][number]
 export type NewWebhook = NonNullable<RequestInput<typeof CREATE_WEBHOOK>['body']>
+type WebhookChange = NonNullable<RequestInput<typeof UPDATE_WEBHOOK>['body']>
 export type EventType = NewWebhook['events'][number]
 
-/** As many as the service lists in one answer. */
-const DELIVERIES_MAX = 100
+const DELIVERIES_PER_PAGE = 50
 
+/** For operators, those of all partners too. */
 export function readWebhooks({ partnerId, asAdmin }: Subject, signal: AbortSignal) {
-  if (asAdmin) return call<typeof LIST_WEBHOOKS>(caller(signal), { method: 'GET', path: '/admin/v1/webhooks' })
+  if (asAdmin) return call<typeof LIST_WEBHOOKS>(caller(signal), { method: 'GET', path: '/admin/v1/webhooks', query: { set_by: 'all' } })
   return call<typeof LIST_OWN_WEBHOOKS>(caller(signal), { method: 'GET', path: '/partnership/v1/:partnerId/webhooks', params: { partnerId } })
 }
 
@@ -42,8 +44,8 @@ export function createWebhook({ partnerId, asAdmin }: Subject, { partner_id, ...
   return call<typeof CREATE_OWN_WEBHOOK>(caller(), { method: 'POST', path: '/partnership/v1/:partnerId/webhooks', params: { partnerId }, body })
 }
 
-export function enableWebhook({ partnerId, asAdmin }: Subject, webhookId: string, enabled: boolean) {
-  const request = { method: 'PATCH', params: { partnerId, webhookId }, body: { enabled } } as const
+export function changeWebhook({ partnerId, asAdmin }: Subject, webhookId: string, body: WebhookChange) {
+  const request = { method: 'PATCH', params: { partnerId, webhookId }, body } as const
   if (asAdmin) return call<typeof UPDATE_WEBHOOK>(caller(), { ...request, path: '/admin/v1/webhooks/:webhookId' })
   return call<typeof UPDATE_OWN_WEBHOOK>(caller(), { ...request, path: '/partnership/v1/:partnerId/webhooks/:webhookId' })
 }
@@ -66,10 +68,16 @@ export function testWebhook({ partnerId, asAdmin }: Subject, webhookId: string) 
   return call<typeof TEST_OWN_WEBHOOK>(caller(), { ...request, path: '/partnership/v1/:partnerId/webhooks/:webhookId/test' })
 }
 
-export function readDeliveries({ partnerId, asAdmin }: Subject, webhookId: string, signal: AbortSignal) {
-  const request = { method: 'GET', params: { partnerId, webhookId }, query: { limit: DELIVERIES_MAX } } as const
-  if (asAdmin) return call<typeof LIST_DELIVERIES>(caller(signal), { ...request, path: '/admin/v1/webhooks/:webhookId/deliveries' })
-  return call<typeof LIST_OWN_DELIVERIES>(caller(signal), { ...request, path: '/partnership/v1/:partnerId/webhooks/:webhookId/deliveries' })
+export interface DeliveriesQuery {
+  /** Undefined: all of them. */
+  readonly status: DeliveryStatus | undefined
+  readonly cursor: string | undefined
+}
+
+export function readDeliveries({ partnerId, asAdmin }: Subject, webhookId: string, { status, cursor }: DeliveriesQuery, signal: AbortSignal) {
+  const request = { method: 'GET', params: { partnerId, webhookId }, query: { status, cursor, limit: DELIVERIES_PER_PAGE } } as const
+  if (asAdmin) return call<typeof LIST_WEBHOOK_DELIVERIES>(caller(signal), { ...request, path: '/admin/v1/webhooks/:webhookId/deliveries' })
+  return call<typeof LIST_OWN_WEBHOOK_DELIVERIES>(caller(signal), { ...request, path: '/partnership/v1/:partnerId/webhooks/:webhookId/deliveries' })
 }
 
 export function resendMessage({ partnerId, asAdmin }: Subject, { webhookId, messageId }: { webhookId: string; messageId: string }) {

@@ -6,7 +6,7 @@ import { ShownOnce } from '../../parts/shown-once.tsx'
 import { useAction } from '../../parts/use-action.ts'
 import { Field, withoutField } from '../field.tsx'
 import { createWebhook, type EventType } from './call-webhooks.ts'
-import { EVENT_MEANINGS } from './event-meanings.ts'
+import { EventChoice } from './event-choice.tsx'
 
 interface CreateWebhookDialogProps {
   readonly subject: Subject
@@ -58,34 +58,5 @@ export function CreateWebhookDialog({ subject, onCreated, onClose }: CreateWebho
       ) : null}
       <EventChoice subject={subject} chosen={chosen} onChange={setChosen} />
     </FormDialog>
-  )
-}
-
-interface EventChoiceProps {
-  readonly subject: Subject
-  readonly chosen: readonly EventType[]
-  readonly onChange: (chosen: readonly EventType[]) => void
-}
-
-function EventChoice({ subject, chosen, onChange }: EventChoiceProps) {
-  const offered = (Object.keys(EVENT_MEANINGS) as EventType[]).filter((type) => subject.asAdmin || EVENT_MEANINGS[type].isForOperators !== true)
-  return (
-    <fieldset class="checks">
-      <legend>Messages</legend>
-      {offered.map((type) => (
-        <label key={type} class="check">
-          <input
-            type="checkbox"
-            checked={chosen.includes(type)}
-            onChange={(event) => onChange(event.currentTarget.checked ? [...chosen, type] : chosen.filter((other) => other !== type))}
-          />
-          <span>
-            {type}
-            <small>{EVENT_MEANINGS[type].meaning}</small>
-          </span>
-        </label>
-      ))}
-      {chosen.length === 0 ? <p class="problem">Choose at least one.</p> : null}
-    </fieldset>
   )
 }

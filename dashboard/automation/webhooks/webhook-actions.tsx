@@ -1,7 +1,8 @@
 import { useState } from 'preact/hooks'
 import type { Subject } from '../../address/subject.ts'
 import { ConfirmDialog } from '../../parts/confirm-dialog.tsx'
-import { enableWebhook, removeWebhook, type Webhook } from './call-webhooks.ts'
+import { changeWebhook, removeWebhook, type Webhook } from './call-webhooks.ts'
+import { ChangeWebhookDialog } from './change-webhook-dialog.tsx'
 import { DeliveriesDialog } from './deliveries-dialog.tsx'
 import { RotateDialog } from './rotate-dialog.tsx'
 import { TestDialog } from './test-dialog.tsx'
@@ -12,15 +13,26 @@ interface WebhookActionsProps {
   readonly onChanged: () => void
 }
 
-const ACTIONS = { deliveries: 'Deliveries…', test: 'Send a test…', rotate: 'Rotate the secret…', enable: 'Enable…', disable: 'Disable…', remove: 'Remove…' }
+const ACTIONS = {
+  deliveries: 'Deliveries…',
+  change: 'Change…',
+  test: 'Send a test…',
+  rotate: 'Rotate the secret…',
+  enable: 'Enable…',
+  disable: 'Disable…',
+  remove: 'Remove…',
+}
 type ActionName = keyof typeof ACTIONS
-const OFTEN: readonly ActionName[] = ['deliveries', 'test']
 
 /** What can be done with a webhook. */
 export function WebhookActions({ subject, webhook, onChanged }: WebhookActionsProps) {
   const [asked, setAsked] = useState<ActionName>()
   const close = () => setAsked(undefined)
-  const seldom: readonly ActionName[] = ['rotate', webhook.enabled ? 'disable' : 'enable', 'remove']
+  const isForeign = subject.asAdmin && webhook.set_by !== null
+  // While its partner is disabled, enabling it would change nothing.
+  const toggles: readonly ActionName[] = webhook.enabled ? ['disable'] : webhook.disabled_reason === 'partner_disabled' ? [] : ['enable']
+  const often: readonly ActionName[] = isForeign ? ['deliveries'] : ['deliveries', 'test']
+  const seldom: readonly ActionName[] = [...(isForeign ? [] : (['change', 'rotate'] as const)), ...toggles, 'remove']
   const buttonOf = (name: ActionName) => (
     <button key={name} type="button" aria-label={`${ACTIONS[name]} ${webhook.url}`} onClick={() => setAsked(name)}>
       {ACTIONS[name]}
@@ -28,19 +40,20 @@ export function WebhookActions({ subject, webhook, onChanged }: WebhookActionsPr
   )
   return (
     <div class="row-actions">
-      {OFTEN.map(buttonOf)}
+      {often.map(buttonOf)}
       <details class="more">
         <summary aria-label={`More for ${webhook.url}`}>More</summary>
         <div class="row-actions">{seldom.map(buttonOf)}</div>
       </details>
       {asked === 'deliveries' ? <DeliveriesDialog subject={subject} webhook={webhook} onClose={close} /> : null}
+      {asked === 'change' ? <ChangeWebhookDialog subject={subject} webhook={webhook} onChanged={onChanged} onClose={close} /> : null}
       {asked === 'test' ? <TestDialog subject={subject} webhook={webhook} onTested={onChanged} onClose={close} /> : null}
       {asked === 'rotate' ? <RotateDialog subject={subject} webhook={webhook} onClose={close} /> : null}
       {asked === 'enable' || asked === 'disable' ? (
         <ConfirmDialog
           heading={`${asked === 'enable' ? 'Enable' : 'Disable'} this webhook?`}
           verb={asked === 'enable' ? 'Enable' : 'Disable'}
-          act={() => enableWebhook(subject, webhook.id, asked === 'enable')}
+          act={() => changeWebhook(subject, webhook.id, { enabled: asked === 'enable' })}
           onDone={onChanged}
           onClose={close}
         >

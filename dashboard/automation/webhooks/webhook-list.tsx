@@ -14,7 +14,7 @@ interface WebhookListProps {
   readonly webhooks: Loaded<Awaited<ReturnType<typeof readWebhooks>>>
 }
 
-/** The webhooks of one owner, and what can be done with each. */
+/** The webhooks of a partner, or for operators all of them, and what can be done with each. */
 export function WebhookList({ subject, webhooks }: WebhookListProps) {
   const [isCreating, setCreating] = useState(false)
   return (
@@ -30,7 +30,7 @@ export function WebhookList({ subject, webhooks }: WebhookListProps) {
           <Table
             caption="Webhooks, oldest first"
             isCaptionHidden
-            columns={['URL', ...(subject.asAdmin ? ['About'] : []), 'Messages', 'State', 'Last delivered', 'Actions']}
+            columns={['URL', ...(subject.asAdmin ? ['Set by', 'About'] : []), 'Messages', 'State', 'Last delivered', 'Actions']}
             empty="There is no webhook yet. Add one to be notified when something happens."
             rows={listed.map((webhook) => ({
               key: webhook.id,
@@ -38,7 +38,7 @@ export function WebhookList({ subject, webhooks }: WebhookListProps) {
                 <span class="breakable" title={`Id ${webhook.id}`}>
                   {webhook.url}
                 </span>,
-                ...(subject.asAdmin ? [webhook.partner_id ?? 'all partners'] : []),
+                ...(subject.asAdmin ? [webhook.set_by ?? 'operators', webhook.partner_id ?? 'all partners'] : []),
                 <span class="breakable">{webhook.events.join(', ')}</span>,
                 <State webhook={webhook} />,
                 timeOr(webhook.last_delivered_at, 'never'),
@@ -53,6 +53,8 @@ export function WebhookList({ subject, webhooks }: WebhookListProps) {
   )
 }
 
+const DISABLED = { requested: 'disabled', failing: 'disabled because it failed', partner_disabled: 'its partner is disabled' } as const
+
 /** Whether it gets messages, since when it fails, and what to do then. */
 function State({ webhook: { enabled, disabled_reason, disabled_at, failing_since, notice } }: { webhook: Webhook }) {
   return (
@@ -60,7 +62,7 @@ function State({ webhook: { enabled, disabled_reason, disabled_at, failing_since
       {enabled ? (
         <Badge tone={failing_since === null ? 'good' : 'warn'}>{failing_since === null ? 'enabled' : 'failing'}</Badge>
       ) : (
-        <Badge tone={disabled_reason === 'failing' ? 'bad' : 'plain'}>{disabled_reason === 'failing' ? 'disabled because it failed' : 'disabled'}</Badge>
+        <Badge tone={disabled_reason === 'failing' ? 'bad' : 'plain'}>{DISABLED[disabled_reason ?? 'requested']}</Badge>
       )}
       {failing_since === null ? null : <p class="hint">No success since {timeOr(failing_since, '')}</p>}
       {disabled_at === null ? null : <p class="hint">Since {timeOr(disabled_at, '')}</p>}

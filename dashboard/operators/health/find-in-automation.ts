@@ -1,3 +1,4 @@
+import { NOT_EVALUATED_AFTER_MS, OVERDUE_AFTER_MS, PENDING_AFTER_MS } from '../../../contract/automation-limits.ts'
 import { linkTo } from '../../address/address.ts'
 import { counted } from '../../numbers/show-quantity.ts'
 import { showTime } from '../../numbers/show-time.ts'
@@ -5,11 +6,6 @@ import type { Finding } from './finding.ts'
 import type { HealthReport } from './read-report.ts'
 
 type Automation = HealthReport['automation']
-
-/** As in docs/operating/alerts.yml. */
-const OVERDUE_MS = 15 * 60_000
-const PENDING_MS = 60 * 60_000
-const EVALUATED_MS = 5 * 60_000
 
 const WEBHOOKS = { href: linkTo(['webhooks']), title: 'Webhooks' }
 const AUTOMATION_LOG = { href: linkTo(['service-logs'], { source: 'automation', level: 'warn' }), title: 'Log lines of automation' }
@@ -38,7 +34,7 @@ function stoppedElsewhere({ ingesting, automation }: HealthReport): Finding[] {
 function ofSchedule({ id, name, action, overdue_since, failed_at, message }: Automation['schedules']['problems'][number], nowMs: number): Finding[] {
   const link = { href: linkTo(['schedules', id]), title: name }
   const findings: Finding[] = []
-  if (overdue_since !== null && nowMs - Date.parse(overdue_since) > OVERDUE_MS)
+  if (overdue_since !== null && nowMs - Date.parse(overdue_since) > OVERDUE_AFTER_MS)
     findings.push({
       ...{ tone: 'warn', what: `The schedule ${name} should have run at ${showTime(overdue_since)}.`, link },
       ...{ why: 'No process runs schedules, or an earlier run of this one has not ended.', next: 'Start "meterline aggregate" if none runs.' },
@@ -70,7 +66,7 @@ function ofWebhook(webhook: Automation['webhooks']['problems'][number], nowMs: n
         ...{ why: 'Its receiver does not answer 2xx. After days of failures it is disabled.', next: 'See its deliveries.' },
       },
     ]
-  if (oldest_pending_at === null || nowMs - Date.parse(oldest_pending_at) <= PENDING_MS) return []
+  if (oldest_pending_at === null || nowMs - Date.parse(oldest_pending_at) <= PENDING_AFTER_MS) return []
   return [
     {
       ...{ tone: 'warn', what: `Messages for the webhook ${id} are not delivered: ${counted(pending, 'message')} pending.`, link: AUTOMATION_LOG },
@@ -82,7 +78,7 @@ function ofWebhook(webhook: Automation['webhooks']['problems'][number], nowMs: n
 /** Only the process that evaluates knows when it did. */
 function thresholds({ background, process, automation }: HealthReport, nowMs: number): Finding[] {
   const { active, evaluated_at } = automation.thresholds
-  if (background === null || active === '0' || nowMs - Date.parse(evaluated_at ?? process.started_at) <= EVALUATED_MS) return []
+  if (background === null || active === '0' || nowMs - Date.parse(evaluated_at ?? process.started_at) <= NOT_EVALUATED_AFTER_MS) return []
   return [
     {
       ...{ tone: 'warn', what: `Thresholds were last evaluated ${evaluated_at === null ? 'before the start' : `at ${showTime(evaluated_at)}`}.` },

@@ -35,6 +35,8 @@ test('ages are those of the oldest, what a disabled webhook has does not count a
         { ...WEBHOOK, pending: waiting(1, 7), failingSinceMs: NOW_MS },
         { ...WEBHOOK, pending: waiting(9, 90), failingSinceMs: NOW_MS, disabled: { reason: 'failing', atMs: NOW_MS } },
         { ...WEBHOOK, pending: waiting(9, 90), disabled: { reason: 'requested', atMs: NOW_MS } },
+        // Abandoned by its partner: operators cannot repair it.
+        { ...WEBHOOK, setBy: 'ps_1', disabled: { reason: 'failing', atMs: NOW_MS } },
       ],
       activeThresholds: 4,
       stoppedLogs: [],

@@ -68,6 +68,11 @@ describe('a threshold from usage to the message', () => {
     for (const { headers, body } of messages) expect(headers['webhook-signature']).toBe(`v1,${signatureOf(created.secret, headers, body)}`)
     const history = (await asPartner(ours, 'GET', `/thresholds/${id}/history`)).body.history
     expect(history.map((each: { message_id: string }) => each.message_id).sort()).toEqual(messages.map(({ headers }) => headers['webhook-id']).sort())
+    // Both crossings are of one moment.
+    const first = (await asPartner(ours, 'GET', `/thresholds/${id}/history?limit=1`)).body
+    const second = (await asPartner(ours, 'GET', `/thresholds/${id}/history?limit=1&cursor=${first.next_cursor}`)).body
+    expect([first.history.length, [...first.history, ...second.history], second.next_cursor]).toEqual([1, history, null])
+    expect((await asPartner(ours, 'GET', `/thresholds/${id}/history?month=${MONTH}&cursor=${first.next_cursor}`)).body.code).toBe('CURSOR_INVALID')
     const deliveries = async () => (await asPartner(ours, 'GET', `/webhooks/${created.webhook.id}/deliveries`)).body.deliveries
     await untilSo(async () => (await deliveries()).every((each: { status: string }) => each.status === 'delivered'))
     expect((await deliveries())[0]).toMatchObject({

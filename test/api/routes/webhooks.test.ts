@@ -90,11 +90,74 @@ describe('a webhook', () => {
       ['webhook.test', 'delivered'],
       ['webhook.test', 'given_up'],
     ])
+    const log = `/admin/v1/webhooks/${webhook.id}/deliveries`
+    const first = (await tested.client.admin('GET', `${log}?limit=1`)).body
+    const second = (await tested.client.admin('GET', `${log}?limit=1&cursor=${first.next_cursor}`)).body
+    expect([...first.deliveries, ...second.deliveries], 'pages').toEqual(answers[1]?.body.deliveries)
+    expect([first.deliveries.length, second.next_cursor]).toEqual([1, null])
+    const lost = (await tested.client.admin('GET', `${log}?status=given_up`)).body.deliveries
+    expect(lost).toEqual(second.deliveries)
+    expect((await tested.client.admin('GET', `${log}?status=given_up&cursor=${first.next_cursor}`)).body.code).toBe('CURSOR_INVALID')
+    // A message that does not exist is not resent, so the audit log says nothing of it.
+    expect((await tested.client.admin('POST', `/admin/v1/webhooks/${webhook.id}/deliveries/msg_unknown/resend`)).body.code).toBe('WEBHOOK_MESSAGE_NOT_FOUND')
+    const actions = (await tested.client.admin('GET', '/admin/v1/audit-log')).body.entries.map(({ action }: { action: string }) => action)
+    expect(actions).toContain('webhook.update')
+    expect(actions).not.toContain('webhook.resend')
     for (const text of [...answers.map((each) => each.text), ...logged]) for (const each of [secret, rotated.secret]) expect(text).not.toContain(each)
   })
 })
 
+describe('webhooks of partners', () => {
+  test('operators see, disable and remove those of a partner, but do not change or rotate them', async () => {
+    const { client } = tested
+    const leaked = await client.createPartner('Leaked')
+    const { webhook } = (await asPartner(leaked, 'POST', '/webhooks', { url: `${receiver.url}/leaked`, events: ['statement.closed'] })).body
+    const own = (await client.admin('POST', '/admin/v1/webhooks', { url: receiver.url, events: ['log.incident'] })).body.webhook
+    const listed = async (query: string) =>
+      (await client.admin('GET', `/admin/v1/webhooks${query}`)).body.webhooks.map((each: { id: string; set_by: string | null }) => [each.id, each.set_by])
+    expect(await listed(`?set_by=${leaked.partnerId}`)).toEqual([[webhook.id, leaked.partnerId]])
+    expect(await listed('?set_by=all')).toEqual(expect.arrayContaining([[webhook.id, leaked.partnerId], [own.id, null]])) // biome-ignore format: short
+    expect(await listed('')).not.toContainEqual([webhook.id, leaked.partnerId])
+    expect((await client.admin('GET', '/admin/v1/webhooks?set_by=ps_unknown')).body.code).toBe('PARTNER_NOT_FOUND')
+
+    const path = `/admin/v1/webhooks/${webhook.id}`
+    for (const body of [{ url: receiver.url }, { events: ['usage.spike'] }]) {
+      const answer = await client.admin('PATCH', path, body)
+      expect([answer.status, answer.body.message]).toEqual([400, expect.stringContaining(`body.${Object.keys(body)[0]}`)])
+    }
+    for (const action of ['secret', 'test']) expect((await client.admin('POST', `${path}/${action}`)).status).toBe(404)
+    expect((await client.admin('GET', `${path}/deliveries`)).body.deliveries).toEqual([])
+    expect((await client.admin('PATCH', path, { enabled: false })).body.webhook).toMatchObject({ enabled: false, disabled_reason: 'requested' })
+    expect((await client.admin('PATCH', path, { enabled: true })).body.webhook).toMatchObject({ enabled: true, disabled_reason: null })
+    await client.admin('PATCH', `/admin/v1/partners/${leaked.partnerId}`, { disabled: true })
+    expect((await client.admin('GET', `/admin/v1/webhooks?set_by=${leaked.partnerId}`)).body.webhooks).toMatchObject([
+      { enabled: false, disabled_reason: 'partner_disabled', notice: expect.stringContaining('partner is disabled'), disabled_at: expect.any(String) },
+    ])
+    expect((await client.admin('DELETE', path)).status).toBe(200)
+    expect(await listed('?set_by=all')).toEqual(expect.not.arrayContaining([[webhook.id, leaked.partnerId]]))
+    await client.admin('DELETE', `/admin/v1/webhooks/${own.id}`)
+  })
+})
+
 describe('what is announced of what happened', () => {
+  test('a closing is sent only to webhooks that were enabled for it then, whatever other webhooks there are', async () => {
+    const { client, service } = tested
+    const late = await client.createPartner('Late')
+    await client.billFrom(late.partnerId, '2026-01')
+    const add = async (path: string, type: string) =>
+      (await asPartner(late, 'POST', '/webhooks', { url: `${receiver.url}/${path}`, events: [type] })).body.webhook.id
+    const early = await add('early', 'adjustment.billed')
+    const disabled = await add('disabled', 'statement.closed')
+    await asPartner(late, 'PATCH', `/webhooks/${disabled}`, { enabled: false })
+    await untilSo(async () => (await client.partnershipUsage(late, '2026-01-01', '2026-01-31')).body.as_of !== null)
+    expect((await client.closeMonth(late.partnerId, '2026-01')).status).toBe(200)
+    const announcer = { clickhouse: service.clickhouse, queue: new MessageQueue(service.clickhouse), now: Date.now }
+    await asPartner(late, 'PATCH', `/webhooks/${early}`, { events: ['adjustment.billed', 'statement.closed'] })
+    await asPartner(late, 'PATCH', `/webhooks/${disabled}`, { enabled: true })
+    await announceStatements(announcer)
+    for (const id of [early, disabled]) expect((await asPartner(late, 'GET', `/webhooks/${id}/deliveries`)).body.deliveries).toEqual([])
+  })
+
   test('closings, adjustments, silent and unregistered projects are announced once, to those whom they concern', async () => {
     const { client, service } = tested
     const month = '2026-01'

@@ -1,9 +1,12 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { readWebhookHealth } from '../../../automation/health/webhook-health.ts'
+import { updateEndpoint } from '../../../automation/webhooks/change-endpoints.ts'
 import { disableFailingEndpoint } from '../../../automation/webhooks/disable-endpoint.ts'
+import { sendTestMessage } from '../../../automation/webhooks/send-to-endpoint.ts'
+import { SERVICE } from '../../../registry/audit-log.ts'
 import { startWebhookReceiver } from '../../support/clients/webhook-receiver.ts'
 import { untilSo } from '../../support/until-so.ts'
-import { WebhookWorld } from '../../support/worlds/webhook-world.ts'
+import { networks, WebhookWorld } from '../../support/worlds/webhook-world.ts'
 
 let world: WebhookWorld
 let receiver: Awaited<ReturnType<typeof startWebhookReceiver>>
@@ -11,6 +14,7 @@ beforeAll(async () => {
   world = await WebhookWorld.open()
   receiver = await startWebhookReceiver((request, response) => response.writeHead(request.url === '/hook/fails' ? 500 : 200).end())
 })
+afterEach(() => world.endTest())
 afterAll(async () => {
   await world.close()
   await receiver.stop()
@@ -35,4 +39,25 @@ test('a webhook has its pending messages, since when the oldest waits and it fai
   expect((await read()).get(fails.id)).toEqual(failing)
   await disableFailingEndpoint(world.registry, fails.id, world.clock.nowMs)
   expect((await read()).get(fails.id)).toEqual({ ...failing, disabled: { reason: 'failing', atMs: world.clock.nowMs } })
+})
+
+test('test messages change nothing of whether a webhook fails, and with another URL its failures begin again', async () => {
+  const { endpoint } = await world.endpoint(`${receiver.url}/fails`)
+  const { registry, clock } = world
+  const failingSince = async () => (await readWebhookHealth(registry.clickhouse, clock.nowMs)).find(({ id }) => id === endpoint.id)?.failingSinceMs
+  const sendTest = (url: string) => sendTestMessage({ registry, allowed: networks('127.0.0.0/8') }, { ...endpoint, url })
+  expect((await sendTest(endpoint.url)).outcome).toBe('http_status')
+  expect(await failingSince()).toBeNull()
+
+  await world.message(endpoint)
+  const sinceMs = clock.nowMs
+  const delivery = world.deliver()
+  await untilSo(async () => (await failingSince()) === sinceMs)
+  await delivery.stop()
+  clock.nowMs += 1
+  expect((await sendTest(receiver.url)).outcome).toBe('delivered')
+  expect(await failingSince(), 'what is pending still fails').toBe(sinceMs)
+  clock.nowMs += 1
+  await updateEndpoint(registry, SERVICE, { setBy: '', endpointId: endpoint.id }, { url: receiver.url })
+  expect(await failingSince()).toBeNull()
 })

@@ -105,7 +105,7 @@ describe('an endpoint that fails for days', () => {
       [marker, 'delivered'],
       [id, 'given_up'],
     ])
-    const again = { endpointId: endpoint.id, messageId: id, nowMs: world.clock.nowMs }
+    const again = { endpointId: endpoint.id, messageId: id, nowMs: world.clock.nowMs, note: async () => {} }
     await Promise.all([resendMessage(world.registry.clickhouse, again), resendMessage(world.registry.clickhouse, again)])
     await untilSo(() => isDelivered(endpoint))
     expect(receiver.ids()).toEqual([marker, id])
@@ -177,6 +177,23 @@ describe('several processes', () => {
     await world.message(endpoint)
     await untilSo(() => isDelivered(endpoint))
     expect([receiver.requests.length, second.stats().acknowledged]).toEqual([7, 1])
+  })
+})
+
+describe('a process that has lost the lease', () => {
+  test('stops deliveries in progress, although messages are still pending', async () => {
+    const receiver = await receive((_, response) => response.writeHead(500).end())
+    const { endpoint } = await world.endpoint(receiver.url)
+    await world.message(endpoint)
+    const first = world.deliver({ lease: { beatEveryMs: 5, takeOverAfterMs: 60_000 } })
+    await untilSo(async () => first.stats().failed > 1)
+    const second = world.deliver({ lease: { beatEveryMs: 5, takeOverAfterMs: 0 } })
+    await untilSo(async () => first.stats().pending === 0 && second.stats().failed > 3)
+    const before = { first: first.stats().failed, second: second.stats().failed }
+    await untilSo(async () => second.stats().failed > before.second + 10)
+    // One attempt may have been in progress.
+    expect(first.stats().failed).toBeLessThanOrEqual(before.first + 1)
+    await updateEndpoint(world.registry, SERVICE, keyOf(endpoint), { enabled: false })
   })
 })
 
