@@ -6,7 +6,6 @@ import { type RunningScheduler, startScheduler } from '../automation/schedules/s
 import type { Build } from '../contract/health.ts'
 import type { MasterKeys } from '../registry/keys/sealing.ts'
 import type { ClickHouse } from '../sql/clickhouse.ts'
-import { readStoreClock } from '../sql/store-clock.ts'
 import type { Closers } from './closers.ts'
 import type { Config } from './config.ts'
 
@@ -36,7 +35,6 @@ export async function openScheduler(
     run: (schedule, run) => runSchedule(runner, schedule.definition, run),
     logger: logger.child({ source: 'automation' }),
     now,
-    storeNow: () => readStoreClock(clickhouse.control),
     logDays,
   })
   closers.add(() => exports.stop())

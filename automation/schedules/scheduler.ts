@@ -3,6 +3,7 @@ import { formatTimestamp, MS_PER_DAY } from '../../metering/timestamp.ts'
 import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import { isOvertaken, StoreError } from '../../sql/errors.ts'
 import type { Lease } from '../../sql/lease.ts'
+import { readStoreClock } from '../../sql/store-clock.ts'
 import { HELD_LEASE_LIMITS, HeldLease, type HeldLeaseLimits } from '../held-lease.ts'
 import { clockProblem, DUE_AHEAD_MS_MAX } from './clocks.ts'
 import { type ActionKind, actionOf, FreeSlots } from './free-slots.ts'
@@ -32,8 +33,8 @@ export interface SchedulerOptions {
   readonly logger: Logger
   /** ms since 1970. */
   readonly now: () => number
-  /** The store's clock, in ms since 1970. Throws StoreError. */
-  readonly storeNow: () => Promise<number>
+  /** In ms since 1970; throws StoreError. Default: the store's clock. */
+  readonly storeNow?: (() => Promise<number>) | undefined
   /** Monotonic, in ms. Default: of this process. */
   readonly uptimeMs?: (() => number) | undefined
   /** How many days the log of executions is kept. */
@@ -200,7 +201,8 @@ export class Scheduler {
   }
 
   async #trustsClock(nowMs: number): Promise<boolean> {
-    const problem = clockProblem({ nowMs, storeMs: await this.#options.storeNow() })
+    const { clickhouse, storeNow = () => readStoreClock(clickhouse.control) } = this.#options
+    const problem = clockProblem({ nowMs, storeMs: await storeNow() })
     if (problem !== undefined && !this.#hasWarned) this.#options.logger.warn({ reason: problem }, 'no schedule runs, because two clocks differ')
     this.#hasWarned = problem !== undefined
     return problem === undefined

@@ -2,14 +2,11 @@ import { createHash } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { deleteSchedule, requestRun, updateSchedule } from '../../../automation/schedules/change-schedules.ts'
-import type { RunOutcome } from '../../../automation/schedules/run-outcome.ts'
 import { runIdOf } from '../../../automation/schedules/schedule-runs.ts'
-import type { ExportAction } from '../../../contract/schedules.ts'
 import { SERVICE } from '../../../registry/audit-log.ts'
 import { defineQuery } from '../../../sql/query.ts'
 import { startWebhookReceiver } from '../../support/clients/webhook-receiver.ts'
 import { faultOnce } from '../../support/engines/faulty-lane.ts'
-import { untilSo } from '../../support/until-so.ts'
 import { ScheduledWorld } from '../../support/worlds/scheduled-world.ts'
 
 const MINUTE_MS = 60_000
@@ -179,32 +176,6 @@ describe('failures', () => {
     for (const answer of waiting) answer()
     await scheduler.idle()
     for (const { id } of [delayed, other]) await deleteSchedule(world.store, SERVICE, id)
-  })
-
-  test('exports that wait occupy neither the slots of calls nor more than their own', async () => {
-    const receiver = await receive()
-    const waiting: (() => void)[] = []
-    const deliver = () => new Promise<RunOutcome>((resolve) => waiting.push(() => resolve({ status: 'failed', statusCode: null, message: 'Given up.' })))
-    const action: ExportAction = { what: 'focus', period: 'last-month', format: 'csv', to: { url: 'https://127.0.0.1/' } }
-    const exports = []
-    for (let nth = 0; nth < 3; nth += 1) exports.push(await world.schedule({ functionUrl: null, export: action }))
-    const call = await world.schedule({ functionUrl: receiver.url })
-    const scheduler = world.scheduler({ runner: { deliver }, limits: { concurrentExportsMax: 2, concurrentCallsMax: 1 } })
-    for (let round = 0; round < 3; round += 1) {
-      world.pass(10 * MINUTE_MS)
-      await scheduler.beginDue()
-      await untilSo(async () => (await world.executions(call)).length === round + 1)
-    }
-    expect(waiting).toHaveLength(2)
-    waiting.shift()?.()
-    await untilSo(async () => {
-      await scheduler.beginDue()
-      return waiting.length === 2
-    })
-    for (const { id } of exports) await updateSchedule(world.store, SERVICE, id, { isActive: false, definition: {} })
-    for (const end of waiting) end()
-    await scheduler.idle()
-    for (const { id } of [...exports, call]) await deleteSchedule(world.store, SERVICE, id)
   })
 
   test('a schedule that is deleted during its run gets an outcome, and does not run again', async () => {
