@@ -51,8 +51,9 @@ export interface Automating {
 
 export async function startAutomation(options: AutomationOptions): Promise<Automation> {
   const { changes, masterKeys, allowed, publicUrl, logger, now } = options
-  // A lane of its own: closing a month takes minutes.
-  const clickhouse = { ...options.clickhouse, work: await options.clickhouse.openLane() }
+  // A lane of its own: closing a month takes minutes, and requests must not wait for what is read here.
+  const lane = await options.clickhouse.openLane()
+  const clickhouse = { ...options.clickhouse, work: lane, registry: lane }
   const queue = new MessageQueue(clickhouse)
   const announcer = { clickhouse, queue, now }
   const evaluator = new ThresholdEvaluator({ ...announcer, publicUrl })

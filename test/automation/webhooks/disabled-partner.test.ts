@@ -28,7 +28,8 @@ test('nothing is sent to the webhooks of a disabled partner, and what is pending
   const { endpoint: theirs } = await world.endpoint(`${receiver.url}/theirs`, { setBy: partner.id, partnerId: partner.id, events: ['usage.spike'] })
   const { endpoint: ours } = await world.endpoint(`${receiver.url}/ours`, { partnerId: partner.id, events: ['usage.spike'] })
   const recipients = async () => recipientsOf(await readEndpoints(registry), { type: 'usage.spike', partnerId: partner.id, sinceMs: clock.nowMs })
-  const pathsOf = () => receiver.requests.map(({ path }) => path)
+  // A request that was answered too late is repeated.
+  const pathsOf = () => [...new Set(receiver.requests.map(({ path }) => path))]
   expect((await recipients()).sort()).toEqual([theirs.id, ours.id].sort())
 
   await disable(true)
