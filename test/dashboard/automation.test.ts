@@ -84,6 +84,7 @@ describe.skipIf(!HAS_CHROMIUM)('schedules, webhooks and thresholds in the dashbo
       .waitFor()
     expect(receiver.requests.map(({ body }) => String(body)).filter((body) => body.includes('"webhook.test"'))).toHaveLength(1)
     await page.keyboard.press('Escape')
+    await page.getByText('More', { exact: true }).click()
     await page.getByRole('button', { name: /^Change…/ }).click()
     await page.getByRole('dialog').getByLabel('URL').fill(`${receiver.url}/moved`)
     await page.getByRole('dialog').getByLabel('usage.spike').check()

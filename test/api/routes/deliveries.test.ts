@@ -29,7 +29,7 @@ describe('the deliveries of a month', () => {
   test('each revision is listed with its schedule, object, hash, manifest and whether it is final, and no query of a URL', async () => {
     const created = await world.tested.client.admin('POST', '/api/schedules', { name: 'To finance', cronSchedule: '0 3 1 1 *', functionUrl: HOOK })
     const scheduleId = created.body.id
-    const bucket = { url: `${receiver.url}/{name}?${SIGNATURE}#part` }
+    const bucket = { url: `${receiver.url}/{name}?${SIGNATURE}` }
     expect(await world.deliver(of({ what: 'focus', period: 'last-month', format: 'parquet' }, bucket), { scheduleId })).toMatchObject({ status: 'succeeded' })
     const [object, manifest] = receiver.stored
     const answer = await world.tested.client.admin('GET', '/admin/v1/deliveries?month=2026-02')
