@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { HAS_KAFKA } from '../support/engines/kafka-broker.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
-const KILLS = 12
+const KILLS = 9
 const SEED = 4711
 const MS_MAX = 6 * 60_000
 

@@ -30,7 +30,7 @@ test('the built package runs in Node without this project, and its types describ
     await promisify(execFile)(process.execPath, ['--import', 'tsx', 'emitter/build-package.ts', target], { cwd: ROOT })
     writeFileSync(join(path, 'package.json'), '{ "type": "module" }')
     writeFileSync(join(path, 'use.mts'), USE)
-    // Without skipLibCheck, so that the declarations of the package are checked too. It also fails if the unknown metric is no error.
+    // Without skipLibCheck, so that the declarations of the package are checked too. It also fails if the wrong metric is no error.
     await run(COMPILER, '--strict', '--module', 'nodenext', '--target', 'es2022', '--lib', 'es2022,dom', '--types', '', 'use.mts')
     const { stdout } = await run('use.mjs')
     expect(JSON.parse(stdout)).toEqual({ delivered: 0, rejected: 0, dropped: 0, spooled: 2 })
@@ -49,8 +49,8 @@ const USE = `
   import { collectFolderSizes, projectByPattern } from '@meterline/emitter/collectors'
   const emitter = createEmitter({ url: 'http://127.0.0.1:1', key: 'k', spool: diskSpool({ folder: 'spool' }) })
   emitter.emit({ project_id: 'p1', metric: 'ai_tokens', value: 1 })
-  // @ts-expect-error: no such metric
-  const wrong = { project_id: 'p1', metric: 'tokens', value: 1 } satisfies Parameters<typeof emitter.emit>[0]
+  // @ts-expect-error: a metric is a text
+  const wrong = { project_id: 'p1', metric: 5, value: 1 } satisfies Parameters<typeof emitter.emit>[0]
   const folder = { folder: '.', projectOf: projectByPattern('^(?<project>node_modules)$'), slotMs: 3_600_000, nowMs: 0 }
   for (const sample of (await collectFolderSizes(folder)).samples) emitter.emit(sample)
   console.log(JSON.stringify(await emitter.close({ timeout: 50 })))

@@ -24,7 +24,7 @@ import { untilSo } from '../../support/until-so.ts'
 import { DaysWorld } from '../../support/worlds/days-world.ts'
 
 const SEED = Number(process.env['RANDOM_SEED'] ?? Date.now() % 1_000_000)
-const SEEDS = Number(process.env['THRESHOLD_SEEDS'] ?? 2)
+const SEEDS = Number(process.env['THRESHOLD_SEEDS'] ?? 1)
 const STEPS = 14
 const STEPS_WITHOUT_KILLS = 40
 const MONTHS = ['2026-01', '2026-02']
