@@ -40,7 +40,7 @@ deleted_at = 2026-01-05T00:00:00
 name = "k"
 partners = []`),
   ).toEqual([
-    '  line 1: partner: unknown key; allowed are partners, ingest_keys',
+    '  line 1: partner: unknown key; allowed are metrics, partners, ingest_keys',
     '  line 4: partners.modee: unknown key; allowed are id, name, mode, billing_from, disabled, projects',
     expect.stringMatching(/^ {2}line 10: partners\.mode: Invalid option/),
     '  line 12: partners.projects.id: must be a project id: 1 to 128 of the characters A-Z a-z 0-9 _ . : -',

@@ -57,7 +57,7 @@ test('"metrics define" defines a metric, events of it are sent, and "metrics lis
 })
 
 test('an unknown kind is answered with the kinds there are', async () => {
-  expect(await define('wrong', 'last', 'x')).toMatchObject({ code: 1, stderr: expect.stringContaining('body.kind: must be one of peak, cumulative, count') })
+  expect(await define('wrong', 'last', 'x')).toMatchObject({ code: 1, stderr: expect.stringContaining('--kind: must be one of peak, cumulative, count') })
 })
 
 test('a configuration file defines metrics, is exported with them, and a change that is not allowed does not stop the rest', async () => {
