@@ -2,7 +2,7 @@ import type { AutomationHealth } from '../../automation/health/automation-health
 import { OVERDUE_AFTER_MS, PENDING_AFTER_MS } from '../../contract/automation-limits.ts'
 import { type GET_HEALTH_REPORT, REPORTED_PROBLEMS_MAX } from '../../contract/health-report.ts'
 import type { AnswerOf } from '../../contract/operation.ts'
-import { formatTimestamp } from '../../metering/timestamp.ts'
+import { formatTimestamp, instantOrNull } from '../../metering/timestamp.ts'
 
 type Report = AnswerOf<typeof GET_HEALTH_REPORT>['automation']
 
@@ -23,8 +23,8 @@ export function automationReport(health: AutomationHealth, { nowMs, evaluatedMs 
         .sort((one, other) => compare(placeOfSchedule(one), placeOfSchedule(other)))
         .slice(0, REPORTED_PROBLEMS_MAX)
         .map(({ id, name, action, overdueSinceMs, failure }) => ({
-          ...{ id, name, action, overdue_since: timeOrNull(overdueSinceMs) },
-          ...{ failed_at: timeOrNull(failure?.atMs), message: failure?.message ?? null },
+          ...{ id, name, action, overdue_since: instantOrNull(overdueSinceMs) },
+          ...{ failed_at: instantOrNull(failure?.atMs), message: failure?.message ?? null },
         })),
     },
     webhooks: {
@@ -34,11 +34,11 @@ export function automationReport(health: AutomationHealth, { nowMs, evaluatedMs 
         .sort((one, other) => compare(placeOfWebhook(one), placeOfWebhook(other)))
         .slice(0, REPORTED_PROBLEMS_MAX)
         .map(({ id, setBy, disabled, failingSinceMs, pending }) => ({
-          ...{ id, set_by: setBy === '' ? null : setBy, disabled_reason: disabled?.reason ?? null, disabled_at: timeOrNull(disabled?.atMs) },
-          ...{ failing_since: timeOrNull(failingSinceMs), pending: pending?.messages ?? 0, oldest_pending_at: timeOrNull(pending?.oldestMs) },
+          ...{ id, set_by: setBy === '' ? null : setBy, disabled_reason: disabled?.reason ?? null, disabled_at: instantOrNull(disabled?.atMs) },
+          ...{ failing_since: instantOrNull(failingSinceMs), pending: pending?.messages ?? 0, oldest_pending_at: instantOrNull(pending?.oldestMs) },
         })),
     },
-    thresholds: { active: activeThresholds, evaluated_at: timeOrNull(evaluatedMs) },
+    thresholds: { active: activeThresholds, evaluated_at: instantOrNull(evaluatedMs) },
     stopped_logs: stoppedLogs.map(({ log, kind, sinceMs, message }) => ({ log, incident: kind, since: formatTimestamp(sinceMs), message })),
   }
 }
@@ -70,8 +70,4 @@ function placeOfWebhook({ setBy, disabled, failingSinceMs, pending }: Webhook): 
 function compare(one: readonly number[], other: readonly number[]): number {
   const at = one.findIndex((value, index) => value !== other[index])
   return at === -1 ? 0 : (one[at] ?? 0) < (other[at] ?? 0) ? -1 : 1
-}
-
-function timeOrNull(ms: number | null | undefined): string | null {
-  return ms === null || ms === undefined ? null : formatTimestamp(ms)
 }

@@ -14,7 +14,7 @@ import { valueOfLevel } from './levels.ts'
 import { monthValue, readMonthUsage, type UsageDays } from './month-usage.ts'
 import { EVALUATED_MONTHS, type Moved, monthsToEvaluate, readMoved } from './moved.ts'
 import { readActiveThresholds, type Threshold } from './thresholds.ts'
-import { type Crossing, transitionMessage } from './transition-message.ts'
+import { type Crossing, transitionMessages } from './transition-message.ts'
 
 export interface EvaluatorOptions {
   readonly clickhouse: ClickHouse
@@ -88,18 +88,18 @@ export class ThresholdEvaluator {
     if ((await readMonthsInRebuild(clickhouse)).includes(month)) return []
     const endpoints = await readEndpoints({ clickhouse })
     const messages: Message[] = []
-    for (const crossing of await this.#findCrossings(month, ids))
-      messages.push(await transitionMessage({ clickhouse, endpoints, publicUrl, asOfMs, nowMs: now() }, crossing))
+    for (const ofThreshold of await this.#findCrossings(month, ids))
+      messages.push(...(await transitionMessages({ clickhouse, endpoints, publicUrl, asOfMs, nowMs: now() }, ofThreshold)))
     return messages
   }
 
-  /** The levels of these thresholds whose last transition differs from what usage says. */
-  async #findCrossings(month: Month, ids: readonly string[]): Promise<Crossing[]> {
+  /** For each of these thresholds, the levels whose last transition differs from what usage says. */
+  async #findCrossings(month: Month, ids: readonly string[]): Promise<Crossing[][]> {
     const { clickhouse } = this.#options
     const open = (await readActiveThresholds(clickhouse, ids)).filter(await this.#readIsOpen(month))
     const states = await LevelStates.read(clickhouse, ids)
     const usageOf = await readMonthUsage(clickhouse, month, open)
-    return open.flatMap((threshold) => crossingsOf(threshold, { month, days: usageOf(threshold) }, states))
+    return open.map((threshold) => crossingsOf(threshold, { month, days: usageOf(threshold) }, states))
   }
 
   async #readIsOpen(month: Month): Promise<(threshold: Candidate) => boolean> {

@@ -24,17 +24,21 @@ export async function readMonthUsage({ work }: ClickHouse, month: Month, keys: r
   const partnerIds = [...new Set(keys.filter(({ projectId }) => projectId === '').map(({ partnerId }) => partnerId))]
   const projectIds = [...new Set(keys.filter(({ projectId }) => projectId !== '').map(({ projectId }) => projectId))]
   const metrics = [...new Set(keys.map(({ metric }) => metric))]
-  // Before the rows: a day that is computed again in between has rows with a greater number then. The other way around it would have none.
-  const changes = new Map((await work.query(changesOfDays, { from, end })).map(({ day, kept }) => [day, kept]))
-  const materialized = partnerIds.length === 0 ? [] : await work.query(partnerDaysOfMonth, { partnerIds, metrics, from, end })
-  // A row with fewer changes than its day is of a key that the rollup has lost: usage/partnership-days.ts.
-  const ofPartners = materialized.filter((row) => row.changes >= (changes.get(row.day) ?? Number.POSITIVE_INFINITY))
+  const ofPartners = partnerIds.length === 0 ? [] : await readPartnerDays(work, { partnerIds, metrics, from, end })
   const ofProjects = projectIds.length === 0 ? [] : await work.query(projectDaysOfMonth, { projectIds, metrics, from, end })
   const days = new Map<string, { day: string; value: Quantity }[]>()
   for (const { id, metric, day, value } of ofPartners) push(days, JSON.stringify(['partner', id, metric]), { day, value })
   for (const { id, metric, day, value } of ofProjects) push(days, JSON.stringify(['project', id, metric]), { day, value })
   return ({ partnerId, projectId, metric }) =>
     days.get(JSON.stringify(projectId === '' ? ['partner', partnerId, metric] : ['project', projectId, metric])) ?? []
+}
+
+async function readPartnerDays(work: ClickHouse['work'], of: z.output<typeof PartnerDaysOf>) {
+  // Before the rows: a day that is computed again in between has rows with a greater number then. The other way around it would have none.
+  const changes = new Map((await work.query(changesOfDays, { from: of.from, end: of.end })).map(({ day, kept }) => [day, kept]))
+  const materialized = await work.query(partnerDaysOfMonth, of)
+  // A row with fewer changes than its day is of a key that the rollup has lost: usage/partnership-days.ts.
+  return materialized.filter((row) => row.changes >= (changes.get(row.day) ?? Number.POSITIVE_INFINITY))
 }
 
 /** The greatest day of a peak metric, the sum of the days of any other. */
@@ -74,6 +78,8 @@ const changesOfDays = defineQuery({
   row: z.object({ day: z.string(), kept: z.coerce.number() }),
 })
 
+const PartnerDaysOf = z.object({ partnerIds: z.array(z.string()), metrics: z.array(z.string()), from: z.string(), end: z.string() })
+
 const partnerDaysOfMonth = defineQuery({
   name: 'partner_days_of_month',
   sql: `
@@ -84,7 +90,7 @@ const partnerDaysOfMonth = defineQuery({
       GROUP BY partner_id, usage_date, metric
     )
     ORDER BY day`,
-  params: z.object({ partnerIds: z.array(z.string()), metrics: z.array(z.string()), from: z.string(), end: z.string() }),
+  params: PartnerDaysOf,
   row: DayRow.extend({ changes: z.coerce.number() }),
 })
 

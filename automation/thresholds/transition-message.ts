@@ -29,8 +29,25 @@ export interface MessageContext {
   readonly nowMs: number
 }
 
-/** The message with everything that is needed to act, and the transition that is stored with it. Throws StoreError. */
-export async function transitionMessage(context: MessageContext, crossing: Crossing): Promise<Message> {
+/** A message for each crossing of one threshold in one month, with everything that is needed to act. Throws StoreError. */
+export async function transitionMessages(context: MessageContext, crossings: readonly Crossing[]): Promise<Message[]> {
+  const [first] = crossings
+  if (first === undefined) return []
+  const projects = await largestProjectsOf(context.clickhouse, first)
+  return crossings.map((crossing) => transitionMessage(context, crossing, projects))
+}
+
+type LargestProjects = Awaited<ReturnType<typeof readLargestProjects>>
+
+/** None for the threshold of a project. */
+async function largestProjectsOf(clickhouse: ClickHouse, { threshold, month, days }: Crossing): Promise<LargestProjects> {
+  const { partnerId, projectId, metric, kind } = threshold
+  if (projectId !== '') return []
+  return readLargestProjects(clickhouse, { partnerId, metric, month, peakDay: kind === 'peak' ? peakDayOf(days) : undefined })
+}
+
+/** The message, and the transition that is stored with it. */
+function transitionMessage(context: MessageContext, crossing: Crossing, projects: LargestProjects): Message {
   const { threshold, month, level, state, number } = crossing
   const { id: thresholdId, partnerId, setBy } = threshold
   const type = state === 'alarm' ? 'usage.threshold_reached' : 'usage.threshold_resolved'
@@ -39,18 +56,20 @@ export async function transitionMessage(context: MessageContext, crossing: Cross
     type,
     partnerId,
     endpointIds: recipientsOf(context.endpoints, { type, partnerId, sinceMs: Number.POSITIVE_INFINITY, onlyOf: setBy }),
-    body: messageBody(type, context.nowMs, await dataOf(context, crossing)),
+    body: messageBody(type, context.nowMs, dataOf(context, crossing, projects)),
     createdMs: context.nowMs,
     transition: { thresholdId, level, month, number, state },
   }
 }
 
-async function dataOf({ clickhouse, publicUrl, asOfMs }: MessageContext, { threshold, month, level, levelValue, value, days, state, number }: Crossing) {
-  const { id, partnerId, projectId, metric, kind, unit } = threshold
+function dataOf(
+  { publicUrl, asOfMs }: MessageContext,
+  { threshold, month, level, levelValue, value, days, state, number }: Crossing,
+  projects: LargestProjects,
+) {
+  const { id, partnerId, projectId, metric, unit } = threshold
   // A month that is closed is not evaluated, so its usage is provisional here.
   const billing_status = 'provisional'
-  const isPeak = kind === 'peak'
-  const projects = projectId === '' ? await readLargestProjects(clickhouse, { partnerId, metric, month, peakDay: isPeak ? peakDayOf(days) : undefined }) : []
   return {
     threshold_id: id,
     partner_id: partnerId,

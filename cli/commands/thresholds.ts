@@ -20,6 +20,7 @@ import { type Connection, connect, requirePartnerId } from '../connection/connec
 import { CliError, EXIT, usageError } from '../errors.ts'
 import { fieldLines } from '../field-lines.ts'
 import { call, callForList, callForText } from '../http-client.ts'
+import { limitFrom } from '../limit-from.ts'
 import { printAnswer } from '../output.ts'
 import { plainTable } from '../plain-table.ts'
 import type { Session } from '../session.ts'
@@ -187,9 +188,9 @@ interface HistoryOptions {
 
 /** From as many pages as it takes. Throws CliError. */
 async function history(session: Session, id: string, { month, limit }: HistoryOptions): Promise<void> {
-  if (!/^[1-9]\d{0,8}$/.test(limit)) throw usageError(`--limit "${limit}" is not a number of crossings.`, 'Give a number from 1 on.')
+  const rowsMax = limitFrom(limit, 'crossings')
   const { connection, own } = open(session)
-  const list = { rows: 'history' as const, rowsMax: Number(limit), query: { month } }
+  const list = { rows: 'history' as const, rowsMax, query: { month } }
   const { answer, text } =
     own === undefined
       ? await callForList(connection, THRESHOLD_HISTORY, { ...list, params: { thresholdId: id } })

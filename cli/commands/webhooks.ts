@@ -24,6 +24,7 @@ import { type CommandRegistration, withExamples } from '../command.ts'
 import { connect, requirePartnerId } from '../connection/connect.ts'
 import { CliError, EXIT, usageError } from '../errors.ts'
 import { callForList, callForText } from '../http-client.ts'
+import { limitFrom } from '../limit-from.ts'
 import { printAnswer } from '../output.ts'
 import { plainTable } from '../plain-table.ts'
 import { OUT_OPTION, printNewSecret } from '../print-new-secret.ts'
@@ -242,11 +243,11 @@ const FAILURES: Readonly<Record<Exclude<DeliveryOutcome, 'delivered'>, (status: 
 
 /** From as many pages as it takes. Throws CliError. */
 async function deliveries(session: Session, id: string, { status, limit }: DeliveriesOptions): Promise<void> {
-  if (!/^[1-9]\d{0,8}$/.test(limit)) throw usageError(`--limit "${limit}" is not a number of messages.`, 'Give a number from 1 on.')
+  const rowsMax = limitFrom(limit, 'messages')
   const { connection, own } = open(session)
   // Whether there is such a status is decided by the service.
   const query = { status } as RequestInput<typeof LIST_WEBHOOK_DELIVERIES>['query']
-  const list = { rows: 'deliveries' as const, rowsMax: Number(limit), query }
+  const list = { rows: 'deliveries' as const, rowsMax, query }
   const { answer, text } =
     own === undefined
       ? await callForList(connection, LIST_WEBHOOK_DELIVERIES, { ...list, params: { webhookId: id } })

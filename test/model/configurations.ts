@@ -3,17 +3,18 @@ import type { Configuration } from './model.ts'
 /** Kinds of events, see KINDS: A and its copies with another month or value, B in another month, C; D and its conflict belong to log 1. */
 const [A, B, A_OTHER_MONTH, A_CONFLICT, C, D, D_CONFLICT, E, A_CONFLICT_AGAIN] = [0, 1, 2, 3, 4, 5, 6, 7, 8] as const
 
-const ONE_LOG = { logs: 1, batch: 2 }
-const TWO_PROCESSES = [
+export const ONE_LOG = { logs: 1, batch: 2 }
+/** Each handler is a log and a process. */
+export const TWO_PROCESSES = [
   [0, 0],
   [0, 1],
 ] as const
-const TWO_SOURCES = [
+export const TWO_SOURCES = [
   [0, 0],
   [1, 1],
 ] as const
 
-const inLog = (log: number, ...kinds: readonly number[]) => kinds.map((kind) => [log, kind] as const)
+export const inLog = (log: number, ...kinds: readonly number[]) => kinds.map((kind) => [log, kind] as const)
 
 export const CONFIGURATIONS = {
   timeout: { ...ONE_LOG, script: inLog(0, A, B, A_OTHER_MONTH), starts: TWO_PROCESSES, timeouts: 1 },

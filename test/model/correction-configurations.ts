@@ -1,3 +1,4 @@
+import { inLog, ONE_LOG, TWO_PROCESSES, TWO_SOURCES } from './configurations.ts'
 import type { Configuration } from './model.ts'
 
 /**
@@ -5,18 +6,6 @@ import type { Configuration } from './model.ts'
  * N to 3; M_CONFLICT has the id of M and another value; W voids B; V_ID is an event with the id of V; P amends A to 5.
  */
 const [A, B, C, V, M, N, M_CONFLICT, W, V_ID, P] = [0, 1, 4, 9, 10, 11, 12, 13, 14, 15] as const
-
-const ONE_LOG = { logs: 1, batch: 2 }
-const TWO_PROCESSES = [
-  [0, 0],
-  [0, 1],
-] as const
-const TWO_SOURCES = [
-  [0, 0],
-  [1, 1],
-] as const
-
-const inLog = (log: number, ...kinds: readonly number[]) => kinds.map((kind) => [log, kind] as const)
 
 export const CORRECTION_CONFIGURATIONS = {
   voided: { ...ONE_LOG, script: inLog(0, A, C, V), starts: TWO_PROCESSES, aborts: 1 },
