@@ -21,7 +21,7 @@ export const CREATE_ADMIN_TOKEN = defineOperation({
   tag: 'admin',
   summary: 'Create a short-lived admin token with one role',
   description:
-    'Only the admin token may create one. The new token is returned in this answer only and stored nowhere. DELETE /admin/v1/tokens/:id ends it early.',
+    'Only the admin token may create one. The new token is returned in this answer only and stored nowhere. DELETE /admin/v1/tokens/:tokenId ends it early.',
   body: z.strictObject({
     role: z.enum(ADMIN_ROLES),
     expires_in: z
@@ -80,12 +80,12 @@ export const LIST_ADMIN_TOKENS = defineOperation({
 
 export const REVOKE_ADMIN_TOKEN = defineOperation({
   method: 'DELETE',
-  path: '/admin/v1/tokens/:id',
+  path: '/admin/v1/tokens/:tokenId',
   tag: 'admin',
   summary: 'Revoke one admin token',
   description:
     'Only the admin token may revoke one. Takes effect immediately in this process and within one second in other processes. Idempotent. A token that has expired already needs no revocation: `revoked_at` is null. What the token has created, such as ingest keys and partner secrets, stays valid.',
-  params: z.object({ id: PathId }),
+  params: z.object({ tokenId: PathId }),
   answers: {
     200: z.object({
       id: z.string(),

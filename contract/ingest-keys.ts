@@ -61,11 +61,11 @@ export const LIST_INGEST_KEYS = defineOperation({
 
 export const REVOKE_INGEST_KEY = defineOperation({
   method: 'DELETE',
-  path: '/admin/v1/ingest-keys/:id',
+  path: '/admin/v1/ingest-keys/:keyId',
   tag: 'admin',
   summary: 'Revoke an ingest key',
   description: 'Takes effect immediately in this process and within one second in other processes. Idempotent. Events that the key has sent stay counted.',
-  params: z.object({ id: PathId }),
+  params: z.object({ keyId: PathId }),
   answers: { 200: z.object({ id: z.string(), revoked_at: Instant }) },
   errors: { 400: true, 401: true, 403: true, 404: 'INGEST_KEY_NOT_FOUND', 413: true, 415: true, 429: true, 500: true, 503: true },
   example: { answers: { 200: { id: KEY_ID, revoked_at: IN_FEBRUARY } } },

@@ -43,7 +43,7 @@ export function listAdminTokensRoute(app: FastifyInstance, { registry }: ApiCont
 
 export function revokeAdminTokenRoute(app: FastifyInstance, { registry }: ApiContext): void {
   addRoute(app, REVOKE_ADMIN_TOKEN, { access: ADMIN_TOKEN_ONLY }, async (request) => {
-    const { id } = request.params
+    const { tokenId: id } = request.params
     const revocation = await revokeAdminToken(registry, actorOf(request), id)
     if (revocation === undefined) throw new ApiError('ADMIN_TOKEN_NOT_FOUND')
     return { id, expires_at: formatTimestamp(revocation.expiresMs), revoked_at: instantOrNull(revocation.revokedMs) }

@@ -44,7 +44,7 @@ export function listIngestKeysRoute(app: FastifyInstance, { registry }: ApiConte
 
 export function revokeIngestKeyRoute(app: FastifyInstance, { registry }: ApiContext): void {
   addRoute(app, REVOKE_INGEST_KEY, { access: EMITTER_MANAGER }, async (request) => {
-    const { id } = request.params
+    const { keyId: id } = request.params
     const revoked = await revokeIngestKey(registry, actorOf(request), id)
     if (revoked === undefined) throw new ApiError('INGEST_KEY_NOT_FOUND')
     return { id, revoked_at: formatTimestamp(revoked.revokedMs) }

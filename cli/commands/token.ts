@@ -112,7 +112,7 @@ async function listTokens(session: Session): Promise<void> {
 
 /** Throws CliError. */
 async function revokeToken(session: Session, id: string): Promise<void> {
-  const { answer, text } = await callForText(connect(session, ['admin']), REVOKE_ADMIN_TOKEN, { params: { id } })
+  const { answer, text } = await callForText(connect(session, ['admin']), REVOKE_ADMIN_TOKEN, { params: { tokenId: id } })
   const { expires_at, revoked_at } = answer
   printAnswer(session, text, () => [
     revoked_at === null

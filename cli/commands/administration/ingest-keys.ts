@@ -70,6 +70,6 @@ async function createKey(session: Session, name: string, { partner, out }: Creat
 async function revokeKey(session: Session, id: string): Promise<void> {
   const connection = connect(session, ['admin'])
   await confirm(session, `Revoke the ingest key ${id}? Events that are sent with it from now on are not stored.`)
-  const { answer, text } = await callForText(connection, REVOKE_INGEST_KEY, { params: { id } })
+  const { answer, text } = await callForText(connection, REVOKE_INGEST_KEY, { params: { keyId: id } })
   printAnswer(session, text, () => [`${answer.id} is revoked since ${answer.revoked_at}.`])
 }

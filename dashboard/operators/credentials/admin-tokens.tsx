@@ -97,5 +97,5 @@ function TokenTable({ tokens, onChanged }: { tokens: readonly AdminToken[]; onCh
 }
 
 function revokeToken(id: string) {
-  return call<typeof REVOKE_ADMIN_TOKEN>(caller(), { method: 'DELETE', path: '/admin/v1/tokens/:id', params: { id } })
+  return call<typeof REVOKE_ADMIN_TOKEN>(caller(), { method: 'DELETE', path: '/admin/v1/tokens/:tokenId', params: { tokenId: id } })
 }

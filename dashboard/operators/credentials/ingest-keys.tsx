@@ -103,5 +103,5 @@ function KeyTable({ keys, onChanged }: { keys: readonly IngestKey[]; onChanged: 
 }
 
 function revokeKey(id: string) {
-  return call<typeof REVOKE_INGEST_KEY>(caller(), { method: 'DELETE', path: '/admin/v1/ingest-keys/:id', params: { id } })
+  return call<typeof REVOKE_INGEST_KEY>(caller(), { method: 'DELETE', path: '/admin/v1/ingest-keys/:keyId', params: { keyId: id } })
 }

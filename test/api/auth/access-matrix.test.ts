@@ -84,7 +84,7 @@ const WHO_MAY: Record<string, readonly Caller[]> = {
 
   'POST /admin/v1/tokens': ADMIN_TOKEN,
   'GET /admin/v1/tokens': ADMIN_TOKEN,
-  'DELETE /admin/v1/tokens/{id}': ADMIN_TOKEN,
+  'DELETE /admin/v1/tokens/{tokenId}': ADMIN_TOKEN,
 
   'POST /admin/v1/partners': OPERATOR,
   'PATCH /admin/v1/partners/{partnerId}': OPERATOR,
@@ -162,7 +162,7 @@ const WHO_MAY: Record<string, readonly Caller[]> = {
 
   'POST /admin/v1/ingest-keys': EMITTER_MANAGER,
   'GET /admin/v1/ingest-keys': EMITTER_MANAGER,
-  'DELETE /admin/v1/ingest-keys/{id}': EMITTER_MANAGER,
+  'DELETE /admin/v1/ingest-keys/{keyId}': EMITTER_MANAGER,
   'GET /admin/v1/rejected-events': EMITTER_MANAGER,
   'POST /admin/v1/rejected-events/resend': EMITTER_MANAGER,
   'POST /admin/v1/rejected-events/drop': OPERATOR,
