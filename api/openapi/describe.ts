@@ -57,15 +57,14 @@ export async function describeApi(app: FastifyInstance, publicUrl: string): Prom
   })
 }
 
-/** JSON is YAML too. */
+/**
+ * JSON is YAML too. The document is generated for the first request that asks for it: that takes about half a second of CPU time, which
+ * every start of a process would spend otherwise.
+ */
 function describedOnce(app: FastifyInstance): RouteHandlerMethod {
   let answer: ReturnType<typeof prepareAnswer> | undefined
-  // Not before all routes are there.
-  app.addHook('onReady', async () => {
-    answer = prepareAnswer(JSON.stringify(app.swagger()))
-  })
   return (request, reply) => {
-    if (answer === undefined) throw new Error('The API is described when all routes are registered, and a request came before.')
+    answer ??= prepareAnswer(JSON.stringify(app.swagger()))
     return answer(request, reply)
   }
 }
