@@ -50,15 +50,17 @@ const FILES = [
   ['focus-parquet', 'parquet', 'month=2026-02'],
   ['focus-parquet', 'parquet', 'from=2026-01-04&to=2026-03-07'],
 ] as const
+/** A month with adjustments, and days of several months. Each run takes ten seconds of CPU time; FOCUS_ALL=1 checks all files. */
+const SOME_FILES = FILES.filter(([format, , query]) => process.env['FOCUS_ALL'] === '1' || (format === 'focus-csv') === (query === 'month=2026-02'))
 
 describe.skipIf(typeof withRulesOf12 === 'string')('the official validator with the rules of FOCUS 1.2', () => {
-  test.each(FILES)('a %s export of FOCUS 1.2 passes (%s, %s)', async (format, extension, query) => {
+  test.each(SOME_FILES)('a %s export of FOCUS 1.2 passes (%s, %s)', async (format, extension, query) => {
     const exported = await download(`${query}&partner=${partner.partnerId}&format=${format}&focus=1.2`, extension)
     expect(await failuresOf(withRulesOf12, exported)).toEqual(KNOWN_CONTRADICTIONS)
   })
 
   // FOCUS 1.3 has all columns of 1.2. This says nothing about the columns and rules that 1.3 added.
-  test.each(FILES)('a %s export of FOCUS 1.3 keeps the rules of the columns that 1.2 has too (%s, %s)', async (format, extension, query) => {
+  test.each(SOME_FILES)('a %s export of FOCUS 1.3 keeps the rules of the columns that 1.2 has too (%s, %s)', async (format, extension, query) => {
     const exported = await download(`${query}&partner=${partner.partnerId}&format=${format}&focus=1.3`, extension)
     expect(await failuresOf(withRulesOf12, exported)).toEqual(KNOWN_CONTRADICTIONS)
   })
