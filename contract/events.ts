@@ -23,13 +23,13 @@ const RejectedInRequest = z.array(
   }),
 )
 
-const EventsCounted = z.object({
+export const EventsCounted = z.object({
   accepted: z.number().int().meta({ description: 'Events that this request counted.' }),
   duplicates: z.number().int().meta({ description: 'Events that had already been counted.' }),
   rejected: RejectedInRequest,
 })
 
-const EventsProduced = z
+export const EventsProduced = z
   .object({
     accepted: z.number().int().meta({ description: 'Events that are durable in Kafka and will be counted once.' }),
     rejected: RejectedInRequest,
