@@ -3,7 +3,7 @@ import { EVENT_BODY_CONTENT, NDJSON_TYPES } from '../../contract/event-body.ts'
 import { EVENTS_BODY_BYTES_MAX, EVENTS_PER_REQUEST_MAX, LINES_PER_REQUEST_MAX, SEND_EVENTS } from '../../contract/events.ts'
 import type { Arrival } from '../../ingest/event/arrival.ts'
 import { type BodyFormat, decodeBinaryCloudEvent, decodeBody } from '../../ingest/event/decode-body.ts'
-import type { ValidatedEvent } from '../../ingest/event/pipeline.ts'
+import { identityOf, type ValidatedEvent } from '../../ingest/event/pipeline.ts'
 import { validateEvents } from '../../ingest/event/validate-events.ts'
 import type { Verdict } from '../../ingest/log/detect-duplicates.ts'
 import { EMITTER } from '../auth/access.ts'
@@ -44,7 +44,7 @@ export function sendEvents(app: FastifyInstance, { registry, eventLog, knownMetr
     pastMonths.spend(ingestKey.id, validated, receivedMs)
     const submission = { validated, ingestKeyId: ingestKey.id, receivedMs, bytes: body.length, traceparent: request.traced?.traceparent }
     const verdicts = validated.length === 0 ? [] : await eventLog.submit(submission)
-    for (const each of validated) if (each.status === 'valid') registry.projectSenders.note(ingestKey.id, each.event.projectId)
+    for (const each of validated) if (each.status !== 'rejected') registry.projectSenders.note(ingestKey.id, identityOf(each).projectId)
     const rejected = rejectedOf(validated, verdicts)
     const countOf = (...statuses: Verdict['status'][]) => verdicts.filter(({ status }) => statuses.includes(status)).length
     if (eventLog.acknowledges === 'durable') return reply.code(202).send({ accepted: countOf('produced'), rejected })
@@ -71,7 +71,7 @@ function rejectedOf(validated: readonly ValidatedEvent[], verdicts: readonly Ver
   return validated.flatMap((each, index) => {
     const verdict = verdicts[index]
     if (verdict?.status !== 'rejected') return []
-    const eventId = each.status === 'valid' ? each.event.eventId : each.eventId
+    const eventId = each.status === 'rejected' ? each.eventId : identityOf(each).eventId
     return [{ index: each.index, event_id: eventId, ...verdict.rejection }]
   })
 }

@@ -3,9 +3,10 @@ import { decodeEvent } from '../../../ingest/event/decode-body.ts'
 import { validateEvent } from '../../../ingest/event/pipeline.ts'
 import { detectDuplicates, type LogRecord } from '../../../ingest/log/detect-duplicates.ts'
 import { FilterBudget, IdentityFilter } from '../../../ingest/log/identity-filter.ts'
+import { findStored } from '../../../ingest/log/find-stored.ts'
 import { hashIdentity } from '../../../ingest/log/identity-hash.ts'
+import type { Identity } from '../../../ingest/log/look-up.ts'
 import { writeBatch } from '../../../ingest/log/log-writer.ts'
-import { findStoredEvents, type Identity } from '../../../ingest/log/stored-events.ts'
 import { acquireLease } from '../../../sql/lease.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
 
@@ -38,9 +39,9 @@ async function detect(records: LogRecord[], stored?: LogRecord) {
   if (stored?.validated.status === 'valid') filter.add(hashIdentity(stored.validated.event.projectId, stored.validated.event.eventId))
   filter.complete = true
   const lookedUp: Identity[] = []
-  const { verdicts, newHashes } = await detectDuplicates(records, filter, (identities) => {
-    lookedUp.push(...identities)
-    return findStoredEvents({ lane: store.clickhouse.reads, indexed: true, secondsMax: 60 }, identities)
+  const { verdicts, newHashes } = await detectDuplicates(records, filter, (toFind) => {
+    lookedUp.push(...toFind.identities)
+    return findStored({ lane: store.clickhouse.reads, indexed: true, secondsMax: 60 }, toFind)
   })
   return { outcomes: verdicts.map((verdict) => (verdict.status === 'rejected' ? verdict.rejection.reason : verdict.status)), lookedUp, newHashes }
 }
@@ -88,8 +89,8 @@ test('P2: a rejected event does not use up its identity: corrected in the same b
 test('P6: the message of a conflict advises nothing that bills twice: the first value counts, and only a difference is sent', async () => {
   const messageOf = async (first: object, second: object) => {
     const records = [record(0, first), record(1, second)]
-    const { verdicts } = await detectDuplicates(records, undefined, (identities) =>
-      findStoredEvents({ lane: store.clickhouse.reads, indexed: true, secondsMax: 60 }, identities),
+    const { verdicts } = await detectDuplicates(records, undefined, (toFind) =>
+      findStored({ lane: store.clickhouse.reads, indexed: true, secondsMax: 60 }, toFind),
     )
     return verdicts[1]?.status === 'rejected' ? verdicts[1].rejection.message : ''
   }

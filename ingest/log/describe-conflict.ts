@@ -1,0 +1,40 @@
+import type { Correction } from '../../metering/correction.ts'
+import type { UsageEvent } from '../../metering/event.ts'
+import { compareDecimals, subtractDecimals } from '../../metering/exact-decimal.ts'
+import { isMetricName, METRICS } from '../../metering/metrics.ts'
+import type { StoredCorrection } from './stored-corrections.ts'
+
+type FirstEvent = Pick<UsageEvent, 'metric' | 'value'>
+type FirstCorrection = Pick<StoredCorrection, 'corrects' | 'action' | 'value'>
+
+/** It must advise nothing that bills twice: sent again as a new event, the whole value would be added to the first one. */
+export function describeConflict(record: UsageEvent | Correction, first: FirstEvent | FirstCorrection): string {
+  if ('corrects' in first) return `A correction with this id was counted before for this project: ${describeAction(first)}. ${OWN_ID}`
+  const fact = `An event with this id was counted before for this project, with metric ${first.metric} and value ${first.value}. That one counts.`
+  if ('corrects' in record) return `${fact} A correction needs an event_id of its own.`
+  return `${fact} If this is other usage, give it an id of its own. If it is a correction: ${describeCorrection(record, first)}`
+}
+
+const OWN_ID = 'Give this one an id of its own.'
+
+function describeAction({ corrects, action, value }: FirstCorrection): string {
+  return action === 'void' ? `a void of ${corrects}` : `an amendment of ${corrects} to ${value}`
+}
+
+/** Whether a higher value completes a metric that operators have defined, its sender knows. */
+function describeCorrection({ projectId, eventId, metric, value }: UsageEvent, first: FirstEvent): string {
+  if (metric !== first.metric) return `send ${jsonOf({ projectId, eventId, value: undefined })}, and then this event with an id of its own.`
+  const amend = `send ${jsonOf({ projectId, eventId, value })}.`
+  if (!isMetricName(metric) || compareDecimals(value, first.value) < 0) return amend
+  const completed =
+    METRICS[metric].kind === 'peak'
+      ? 'send the higher value as a new event with an id of its own, because the highest value of a day counts.'
+      : `send only the difference, ${subtractDecimals(value, first.value)}, as a new event with an id of its own.`
+  return `${amend} If the first value was right and this one is of later: ${completed}`
+}
+
+/** The correction to send. Without a value it is a void. */
+function jsonOf({ projectId, eventId, value }: { projectId: string; eventId: string; value: string | undefined }): string {
+  const action = value === undefined ? { action: 'void' } : { action: 'amend', value }
+  return JSON.stringify({ event_id: '<a new id>', project_id: projectId, corrects: eventId, ...action, reason: '<why>' })
+}
