@@ -1,7 +1,5 @@
 import type { Correction } from '../../metering/correction.ts'
 import type { UsageEvent } from '../../metering/event.ts'
-import { compareDecimals, subtractDecimals } from '../../metering/exact-decimal.ts'
-import { isMetricName, METRICS } from '../../metering/metrics.ts'
 import type { StoredCorrection } from './stored-corrections.ts'
 
 type FirstEvent = Pick<UsageEvent, 'metric' | 'value'>
@@ -21,16 +19,10 @@ function describeAction({ corrects, action, value }: FirstCorrection): string {
   return action === 'void' ? `a void of ${corrects}` : `an amendment of ${corrects} to ${value}`
 }
 
-/** Whether a higher value completes a metric that operators have defined, its sender knows. */
+/** A correction replaces the value, so sending it twice or beside others bills nothing twice. The metric cannot be corrected. */
 function describeCorrection({ projectId, eventId, metric, value }: UsageEvent, first: FirstEvent): string {
-  if (metric !== first.metric) return `send ${jsonOf({ projectId, eventId, value: undefined })}, and then this event with an id of its own.`
-  const amend = `send ${jsonOf({ projectId, eventId, value })}.`
-  if (!isMetricName(metric) || compareDecimals(value, first.value) < 0) return amend
-  const completed =
-    METRICS[metric].kind === 'peak'
-      ? 'send the higher value as a new event with an id of its own, because the highest value of a day counts.'
-      : `send only the difference, ${subtractDecimals(value, first.value)}, as a new event with an id of its own.`
-  return `${amend} If the first value was right and this one is of later: ${completed}`
+  if (metric === first.metric) return `send ${jsonOf({ projectId, eventId, value })}.`
+  return `send ${jsonOf({ projectId, eventId, value: undefined })}, and then this event with an id of its own.`
 }
 
 /** The correction to send. Without a value it is a void. */
