@@ -117,6 +117,12 @@ export function rejectArrival(arrival: Arrival, rejection: Rejection): Validated
   return { status: 'rejected', index: arrival.index, format: arrival.format, projectId: shown(project_id) ?? '', eventId: shown(event_id), rejection, original }
 }
 
+/** Rejects what was valid in itself. */
+export function rejectValidated(validated: ValidatedEvent, rejection: Rejection): ValidatedEvent {
+  const { index, format } = validated
+  return { status: 'rejected', index, format, ...identityOf(validated), rejection, original: () => validated.original().subarray(0, ORIGINAL_BYTES_KEPT_MAX) }
+}
+
 const SHOWN_CHARACTERS_MAX = 256
 
 /** The beginning of what was sent as an id, if it is text: enough for the emitter to find the event. */
