@@ -170,7 +170,7 @@ class World {
     return JSON.stringify({
       event_id: number % 7 === 0 ? `e${number % 15}` : `c${number % 10}`,
       project_id: this.#projects[number % 4] ?? '',
-      corrects: number % 11 === 0 ? `c${number % 10}` : `e${(number * 4) % 15}`,
+      corrects: number % 11 === 0 ? `c${(number + 1) % 10}` : `e${(number * 4) % 15}`,
       action: isAmendment ? 'amend' : 'void',
       ...(isAmendment && { value: String(2 + (number % 4)) }),
       reason: 'test',

@@ -72,7 +72,7 @@ function isCopy(event: TestRecord, first: TestRecord): boolean {
 function parse(value: Buffer | null): TestRecord | undefined {
   try {
     const event = JSON.parse(value?.toString('utf8') ?? '') as TestRecord
-    if (event.corrects !== undefined) return event
+    if (event.corrects !== undefined) return event.corrects === event.event_id ? undefined : event
     return isMetricName(event.metric) && Number(event.value) >= 0 ? event : undefined
   } catch {
     return undefined
