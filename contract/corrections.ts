@@ -1,14 +1,12 @@
 import { z } from 'zod'
+import { CORRECTION_ACTIONS } from '../metering/correction.ts'
 import { EventsCounted, EventsProduced } from './events.ts'
 import { CREATED_AT, IN_FEBRUARY, PROJECT_ID } from './example-values.ts'
 import { Day, DayText, ExactNumber, Instant, isSpan, NOT_A_SPAN, PathId } from './fields.ts'
 import { defineOperation } from './operation.ts'
 import { NextCursor, PageQuery } from './pages.ts'
 
-/** `void`: the event no longer counts. `amend`: it counts with another value. */
-export const CORRECTION_ACTIONS = ['void', 'amend'] as const
-
-export const CORRECTIONS_PER_REQUEST_MAX = 1_000
+const CORRECTIONS_PER_REQUEST_MAX = 1_000
 
 /** Each is validated alone, like an event: what is wrong with one rejects that one. Here are only the types. */
 const SentCorrection = z.strictObject({

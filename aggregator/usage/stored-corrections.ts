@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { CORRECTION_ACTIONS } from '../../contract/corrections.ts'
+import { CORRECTION_ACTIONS } from '../../metering/correction.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 

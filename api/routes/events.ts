@@ -3,6 +3,7 @@ import { EVENT_BODY_CONTENT, NDJSON_TYPES } from '../../contract/event-body.ts'
 import { EVENTS_BODY_BYTES_MAX, EVENTS_PER_REQUEST_MAX, LINES_PER_REQUEST_MAX, SEND_EVENTS } from '../../contract/events.ts'
 import type { Arrival } from '../../ingest/event/arrival.ts'
 import { type BodyFormat, decodeBinaryCloudEvent, decodeBody } from '../../ingest/event/decode-body.ts'
+import { identityOf } from '../../ingest/event/pipeline.ts'
 import { validateEvents } from '../../ingest/event/validate-events.ts'
 import { eventsAnswer } from '../answers/events.ts'
 import { EMITTER } from '../auth/access.ts'
@@ -13,6 +14,7 @@ import { ApiError } from '../errors/errors.ts'
 import { PastMonthsBudget } from '../http/past-months-budget.ts'
 import { readBody } from '../http/request-body.ts'
 import { readCloudEventHeaders } from '../requests/cloud-event-headers.ts'
+import { rejectClosedMonths } from '../requests/reject-closed-months.ts'
 import { addRoute } from '../route.ts'
 
 const FORMATS: Readonly<Record<string, BodyFormat>> = {
@@ -31,7 +33,7 @@ export function acceptEventBodies(app: FastifyInstance): void {
 }
 
 /** On an app of acceptEventBodies. */
-export function sendEvents(app: FastifyInstance, { registry, eventLog, knownMetrics, now, pastMonthsPerMinute }: ApiContext): void {
+export function sendEvents(app: FastifyInstance, { limitedReads, registry, eventLog, knownMetrics, now, pastMonthsPerMinute }: ApiContext): void {
   const pastMonths = new PastMonthsBudget({ monthsPerMinute: pastMonthsPerMinute })
   addRoute(app, SEND_EVENTS, { access: EMITTER, limit: 'events', bodyLimit: EVENTS_BODY_BYTES_MAX }, async (request, reply) => {
     const receivedMs = now()
@@ -39,11 +41,11 @@ export function sendEvents(app: FastifyInstance, { registry, eventLog, knownMetr
     const body = bodyOf(request)
     const arrivals = decodeArrivals(body, request)
     const allowedProjects = await findAllowedProjects(registry, ingestKey, arrivals)
-    const validated = await validateEvents(arrivals, { receivedMs, allowedProjects }, knownMetrics)
+    const validated = await rejectClosedMonths(limitedReads, await validateEvents(arrivals, { receivedMs, allowedProjects }, knownMetrics))
     pastMonths.spend(ingestKey.id, validated, receivedMs)
     const submission = { validated, ingestKeyId: ingestKey.id, receivedMs, bytes: body.length, traceparent: request.traced?.traceparent }
     const verdicts = validated.length === 0 ? [] : await eventLog.submit(submission)
-    for (const each of validated) if (each.status === 'valid') registry.projectSenders.note(ingestKey.id, each.event.projectId)
+    for (const each of validated) if (each.status !== 'rejected') registry.projectSenders.note(ingestKey.id, identityOf(each).projectId)
     return reply.code(eventLog.acknowledges === 'durable' ? 202 : 200).send(eventsAnswer(eventLog, validated, verdicts))
   })
 }

@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => store.close())
 
 describe('P1 P2 P3: after a crash at any point of a batch its next owner completes it', () => {
-  const tables = ['passed_on_inbox_v1', 'log_positions_inbox_v1', 'usage_events_inbox_v1', 'rejected_events_inbox_v1']
+  const tables = ['passed_on_inbox_v1', 'log_positions_inbox_v1', 'usage_events_inbox_v1', 'usage_corrections_inbox_v1', 'rejected_events_inbox_v1']
   for (const table of tables) {
     for (const fault of FAULTS) {
       test(`a batch whose insert into ${table} has the fault "${fault}" is completed by the next owner`, async () => {
@@ -60,18 +60,32 @@ describe('P1 P2 P3: after a crash at any point of a batch its next owner complet
       await drain(clickhouse, topic)
       const { counted, rejected } = foldTopic(topic)
       expect(counted.some((line) => line.includes('"misrouted"'))).toBe(true)
-      expect(await storedOfTopic(clickhouse, topic)).toEqual({ counted, rejected: [...rejected, `${topic.name}/1/0@15`].sort(), rollup: [] })
+      expect(await storedOfTopic(clickhouse, topic)).toEqual({ counted, rejected: [...rejected, `${topic.name}/1/0@22`].sort(), rollup: [] })
     })
   }
 
-  test('a batch that is in raw without its rollup is recounted', async () => {
-    const topic = await topicOf('torn pair')
-    await clickhouse.control.command('DETACH TABLE project_usage_per_day_mv_v1 SYNC')
+  for (const view of ['project_usage_per_day_mv_v1', 'usage_corrections_rollup_mv_v1']) {
+    test(`a batch that is stored without what ${view} adds to the rollup is recounted`, async () => {
+      const topic = await topicOf(`torn pair ${view}`)
+      await clickhouse.control.command(`DETACH TABLE ${view} SYNC`)
+      const owner = newOwner(clickhouse, topic)
+      await owner.acquire()
+      await readOn(owner, topic, 50)
+      await clickhouse.control.command(`ATTACH TABLE ${view}`)
+      expect((await storedOfTopic(clickhouse, topic)).rollup).not.toEqual([])
+      await drain(clickhouse, topic)
+      await expectExact(topic)
+    })
+  }
+
+  test('P2: corrections that are stored without the hashes of their identities are indexed, and their copies are duplicates', async () => {
+    const topic = await topicOf('torn index')
+    await clickhouse.control.command('DETACH TABLE usage_corrections_identity_mv_v1 SYNC')
     const owner = newOwner(clickhouse, topic)
     await owner.acquire()
     await readOn(owner, topic, 50)
-    await clickhouse.control.command('ATTACH TABLE project_usage_per_day_mv_v1')
-    expect((await storedOfTopic(clickhouse, topic)).rollup).not.toEqual([])
+    await clickhouse.control.command('ATTACH TABLE usage_corrections_identity_mv_v1')
+    for (const { value } of topic.partitions[0]?.slice(0, -1) ?? []) topic.append(0, value === null ? null : value.toString('utf8'))
     await drain(clickhouse, topic)
     await expectExact(topic)
   })
@@ -90,7 +104,7 @@ describe('P1 P2 P3: after a crash at any point of a batch its next owner complet
     await expectExact(topic)
   })
 
-  for (const table of ['usage_events_inbox_v1', 'rejected_events_inbox_v1']) {
+  for (const table of ['usage_events_inbox_v1', 'usage_corrections_inbox_v1', 'rejected_events_inbox_v1']) {
     for (const fault of FAULTS) {
       test(`reconciling whose insert into ${table} has the fault "${fault}" is completed by the next owner`, async () => {
         const topic = await topicOf(`reconcile ${table} ${fault}`)
@@ -205,7 +219,10 @@ test('P2: a replay of the whole log, interrupted by crashes, counts nothing twic
   expect(await storedOfTopic(clickhouse, topic)).toEqual(before)
 })
 
-/** Two partitions. The first has events of four months, a copy, a conflict, two records that are no events, and a misrouted event. */
+/**
+ * Two partitions. The first has events of four months, a copy, a conflict, two records that are no events, and a misrouted event; and
+ * corrections: of an event of the first batch, two of an event of the second, a copy, a conflict, and one that comes before its event.
+ */
 async function topicOf(name: string): Promise<MemoryTopic> {
   const topic = new MemoryTopic(`test/${name.replaceAll(' ', '-')}`, 2)
   for (let index = 0; index < 6; index += 1) topic.append(0, JSON.stringify(event(topic, `first-${index}`, '2026-01-10')))
@@ -213,6 +230,14 @@ async function topicOf(name: string): Promise<MemoryTopic> {
   for (const each of batch) topic.append(0, JSON.stringify(each))
   topic.append(0, JSON.stringify({ ...batch[0], timestamp: '2026-02-03T00:00:00Z' }))
   topic.append(0, JSON.stringify({ ...batch[1], value: '8' }))
+  const correct = (event_id: string, corrects: string, value?: string) => topic.append(0, JSON.stringify(correctionOf(topic, event_id, corrects, value)))
+  correct('c0', 'first-1')
+  correct('c1', 'e1', '3.5')
+  correct('c2', 'e1', '4')
+  correct('c2', 'e1', '4')
+  correct('c2', 'e0', '4')
+  correct('c3', 'late', '1')
+  topic.append(0, JSON.stringify(event(topic, 'late', '2026-03-15')))
   topic.append(0, '{"event_id": ')
   topic.append(0, null)
   topic.append(0, JSON.stringify(event(topic, 'misrouted', '2026-02-02', 1)))
@@ -226,6 +251,12 @@ function event(topic: MemoryTopic, event_id: string, day: string, partition = 0)
   const project_id = names.find((name) => topic.partitionOf(name) === partition)
   if (project_id === undefined) throw new Error(`None of the names belongs to partition ${partition}.`)
   return { event_id, project_id, metric: 'ai_tokens', value: '7.5', timestamp: `${day}T12:00:00Z` }
+}
+
+/** A correction of an event of the first partition; without a value it is a void. */
+function correctionOf(topic: MemoryTopic, event_id: string, corrects: string, value?: string) {
+  const { project_id } = event(topic, corrects, '2026-01-10')
+  return { event_id, project_id, corrects, ...(value === undefined ? { action: 'void' } : { action: 'amend', value }), reason: 'test' }
 }
 
 /** Reads six records as the first batch, and all others as the second. */
