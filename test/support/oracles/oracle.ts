@@ -21,12 +21,14 @@ export class Oracle {
     }
   }
 
-  /** The latest correction of an event applies. Returns whether there is such an event. */
-  correct({ project_id, corrects, value }: TestCorrection): boolean {
-    const identity = JSON.stringify([project_id, corrects])
-    if (!this.counted.has(identity)) return false
-    this.#corrected.set(identity, value)
-    return true
+  /** Corrects an event that counts: the latest correction applies. */
+  correct({ project_id, corrects, value }: TestCorrection): void {
+    this.#corrected.set(JSON.stringify([project_id, corrects]), value)
+  }
+
+  /** The metric under which an event counts. */
+  metricOf(projectId: string, eventId: string): string | undefined {
+    return this.counted.get(JSON.stringify([projectId, eventId]))?.metric
   }
 
   /** The events that count, with what they count. */

@@ -12,6 +12,11 @@ export interface TestCorrection {
   readonly reason?: string
 }
 
+/** The correction as it is sent to /v1/events, under an id of its own. */
+export function toSend({ value, reason = 'a test', ...correction }: TestCorrection, eventId: string): object {
+  return { event_id: eventId, ...correction, ...(value === undefined ? { action: 'void' } : { action: 'amend', value }), reason }
+}
+
 /**
  * Stores corrections one after another as the owner of a log does, with the differences to what counted before. The views of the table add
  * them to the rollup. Readers are tested with it; that corrections are counted once is tested with the log (test/ingest).
