@@ -54,7 +54,8 @@ const correction = (oracle: Oracle, events: readonly TestEvent[]): fc.Arbitrary<
     }))
 
 test(`P2 P3 P6: for random events, corrections and periods every number of both usage endpoints matches the oracle (seed ${SEED})`, async () => {
-  let [run, corrected] = [0, 0]
+  let run = 0
+  let corrected = 0
   await fc.assert(
     fc.asyncProperty(fc.nat(), fc.gen(), async (_, gen) => {
       run += 1
@@ -68,7 +69,8 @@ test(`P2 P3 P6: for random events, corrections and periods every number of both 
         oracle.add(batch)
         const corrections = gen(() => fc.array(correction(oracle, batch), { minLength: 1, maxLength: 6 }))
         for (const each of corrections) oracle.correct(each)
-        const sent = corrections.map((each) => toSend(each, `c${(corrected += 1)}`))
+        const sent = corrections.map((each, index) => toSend(each, `c${corrected + index}`))
+        corrected += sent.length
         expect((await tested.client.send(sent)).body).toMatchObject({ accepted: `${sent.length}`, rejected: [] })
       }
       for (let period = 0; period < 3; period += 1) {
