@@ -30,7 +30,13 @@ export function resendRejectedEvents(app: FastifyInstance, { clickhouse, registr
     await registry.changes.note(actorOf(request), { action: 'rejected-events.resend', subject: 'all', details: { events: ids.length } })
     const allowedProjectsOf = async (keyId: string, arrivals: readonly Arrival[]) =>
       findAllowedProjects(registry, (await findIngestKey(registry, keyId)) ?? ALL_PROJECTS, arrivals)
-    const options = { clickhouse, eventLog, metrics, findAllowedProjects: allowedProjectsOf, rejectClosedMonths: (events: readonly ValidatedEvent[]) => rejectClosedMonths(clickhouse, events) }
+    const options = {
+      clickhouse,
+      eventLog,
+      metrics,
+      findAllowedProjects: allowedProjectsOf,
+      rejectClosedMonths: (events: readonly ValidatedEvent[]) => rejectClosedMonths(clickhouse, events),
+    }
     return { events: await resendRejected(options, ids, now()) }
   })
 }
