@@ -12,6 +12,7 @@ import { listAuditLog, listAuditLogAtAudit } from './routes/audit-log.ts'
 import { listAudits, runAudit } from './routes/audits.ts'
 import { authorizeProjectRoute, getJwks } from './routes/authorization.ts'
 import { connectUser, getAccountProjectMetadata, syncAccountProjectRoute } from './routes/co-branded.ts'
+import { listCorrectionsRoute, submitCorrections } from './routes/corrections.ts'
 import { serveDashboard } from './routes/dashboard.ts'
 import { listDeliveriesRoute } from './routes/deliveries.ts'
 import { acceptEventBodies, sendEvents } from './routes/events.ts'
@@ -97,6 +98,8 @@ export function addRoutes(app: FastifyInstance, context: OperatorContext): void 
   defineMetricRoute(app, context)
   listMetricsRoute(app, context)
   listOwnMetricsRoute(app, context)
+  submitCorrections(app, context)
+  listCorrectionsRoute(app, context)
   listSilentProjectsRoute(app, context)
   listUnregisteredProjectsRoute(app, context)
   const statementStreams = new StatementStreams()

@@ -45,7 +45,7 @@ function statements(partnerId: string): string[] {
     `INSERT INTO projects_v1 (project_id, revision, partner_id, name, status, region, instance_type, created_at)
      SELECT concat('prj_', leftPad(toString(number), 5, '0')), 1, '${partnerId}', concat('project ', toString(number)), 'active', 'us-east', 'nano', now64(3)
      FROM numbers(${SEEDED_PROJECTS})`,
-    `INSERT INTO project_usage_per_day_v1 SELECT
+    `INSERT INTO project_usage_per_day_v1 (project_id, usage_date, metric, log, peak, total, events, last_event_at) SELECT
        concat('prj_', leftPad(toString(intDiv(number, ${SEEDED_DAYS * METRIC_NAMES.length})), 5, '0')) AS project_id,
        toDate('${SEEDED_FROM}') + intDiv(number, ${METRIC_NAMES.length}) % ${SEEDED_DAYS} AS usage_date,
        [${metrics}][number % ${METRIC_NAMES.length} + 1] AS metric, 'http' AS log,

@@ -35,6 +35,7 @@ const COMMANDS: Readonly<Record<string, Readonly<Record<string, () => Promise<Co
     import: async () => (await import('./commands/import.ts')).importCommand,
     usage: async () => (await import('./commands/usage.ts')).usageCommand,
     explain: async () => (await import('./commands/explain.ts')).explainCommand,
+    corrections: async () => (await import('./commands/corrections.ts')).correctionsCommand,
     statements: async () => (await import('./commands/statements.ts')).statementsCommand,
     close: async () => (await import('./commands/close.ts')).closeCommand,
     deliveries: async () => (await import('./commands/deliveries.ts')).deliveriesCommand,

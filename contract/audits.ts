@@ -6,7 +6,7 @@ import { NextCursor, PageQuery } from './pages.ts'
 /** An audit lists at most this many differences of each kind. */
 export const DIFFERENCES_MAX = 1_000
 
-/** One (project, day, metric) on which raw and the rollup differ. Quantities are exact decimals. */
+/** One (project, day, metric) on which raw and the rollup differ. Quantities are exact decimals; totals are those after corrections. */
 export const AuditDifference = z.object({
   project_id: z.string(),
   usage_date: z.string(),
@@ -17,6 +17,11 @@ export const AuditDifference = z.object({
   rollup_total: z.string(),
   raw_peak: z.string(),
   rollup_peak: z.string(),
+  /** Corrections of its events, and how many of its events do not count because of them. */
+  raw_corrections: z.string(),
+  rollup_corrections: z.string(),
+  raw_voided: z.string(),
+  rollup_voided: z.string(),
 })
 export type AuditDifference = z.output<typeof AuditDifference>
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { CORRECTION_ACTIONS, CORRECTION_REASON_CODE_POINTS_MAX } from '../metering/correction.ts'
 import { EVENT_ID_CODE_POINTS_MAX, PROJECT_ID_CHARACTERS_MAX, RESERVED_PROJECT_IDS } from '../metering/event.ts'
 import { METRIC_NAMES } from '../metering/metrics.ts'
 import { LAST_DAY } from '../metering/storable-days.ts'
@@ -28,6 +29,17 @@ const UsageEventBody = z.object({
     .meta({ format: 'date-time', description: `RFC 3339 with a time zone, at most ${LAST_DAY}, without leap seconds. The usage counts for its UTC day.` }),
 })
 
+const CorrectionBody = z
+  .object({
+    event_id: UsageEventBody.shape.event_id.meta({ description: 'An id of its own: events and corrections of a project share their ids.' }),
+    project_id: UsageEventBody.shape.project_id,
+    corrects: z.string().min(1).max(EVENT_ID_CODE_POINTS_MAX).meta({ description: 'The event_id of an event of the same project that was sent before.' }),
+    action: z.enum(CORRECTION_ACTIONS).meta({ description: '`void`: the event does not count. `amend`: it counts with this value.' }),
+    value: UsageEventBody.shape.value.meta({ description: 'Required for `amend`, with the rules of an event; left out for `void`.' }),
+    reason: z.string().min(1).max(CORRECTION_REASON_CODE_POINTS_MAX).meta({ description: 'Why, without control characters.' }),
+  })
+  .meta({ description: 'A correction of an earlier event. The latest one applies.' })
+
 const CloudEventBody = z.object({
   specversion: z.literal('1.0'),
   source: z.string().meta({ description: 'Together with id, the identity of the event.' }),
@@ -39,6 +51,7 @@ const CloudEventBody = z.object({
 })
 
 const EXAMPLE = { event_id: 'req-7f3a', project_id: 'p1', metric: 'ai_tokens', value: 1500, timestamp: '2026-01-31T12:00:00Z' }
+const CORRECTION_EXAMPLE = { event_id: 'fix-7f3a', project_id: 'p1', corrects: 'req-7f3a', action: 'amend', value: 1200, reason: 'tokens of a retry' }
 const CLOUD_EXAMPLE = {
   specversion: '1.0',
   source: '/gateway/eu',
@@ -50,6 +63,7 @@ const CLOUD_EXAMPLE = {
 }
 
 const usageEvent = toSchema(UsageEventBody, EXAMPLE)
+const correction = toSchema(CorrectionBody, CORRECTION_EXAMPLE)
 const cloudEvent = toSchema(CloudEventBody, CLOUD_EXAMPLE)
 
 /** NDJSON has no registered media type; these are the names that its senders use. OpenAPI describes the first. */
@@ -57,8 +71,8 @@ export const NDJSON_TYPES = ['application/x-ndjson', 'application/ndjson', 'appl
 
 /** The content types that POST /v1/events accepts, each with its schema and an example. */
 export const EVENT_BODY_CONTENT = {
-  'application/json': { schema: { anyOf: [usageEvent, { type: 'array', items: usageEvent }], example: [EXAMPLE] } },
-  'application/x-ndjson': { schema: { type: 'string', description: 'One event per line.', example: `${JSON.stringify(EXAMPLE)}\n` } },
+  'application/json': { schema: { anyOf: [usageEvent, correction, { type: 'array', items: { anyOf: [usageEvent, correction] } }], example: [EXAMPLE] } },
+  'application/x-ndjson': { schema: { type: 'string', description: 'One event or correction per line.', example: `${JSON.stringify(EXAMPLE)}\n` } },
   'application/cloudevents+json': { schema: cloudEvent },
   'application/cloudevents-batch+json': { schema: { type: 'array', items: cloudEvent, example: [CLOUD_EXAMPLE] } },
 }

@@ -23,13 +23,13 @@ const RejectedInRequest = z.array(
   }),
 )
 
-const EventsCounted = z.object({
+export const EventsCounted = z.object({
   accepted: z.number().int().meta({ description: 'Events that this request counted.' }),
   duplicates: z.number().int().meta({ description: 'Events that had already been counted.' }),
   rejected: RejectedInRequest,
 })
 
-const EventsProduced = z
+export const EventsProduced = z
   .object({
     accepted: z.number().int().meta({ description: 'Events that are durable in Kafka and will be counted once.' }),
     rejected: RejectedInRequest,
@@ -47,7 +47,8 @@ export const SEND_EVENTS = defineOperation({
     'CloudEvents may also be sent as application/json, and one alone in binary mode: its attributes as ce- headers, its data as the body.',
     'Each event is validated separately: valid events are counted, and rejected events are listed with the reason. An element of an array that is not JSON is rejected alone where its end is certain; otherwise the body is 400, with the place of the error.',
     'After a 503 or without an answer, send the whole request again; no event counts twice.',
-    'Of two different values with one event_id the first one counts, and the second is a conflict: never send it again with another event_id. If the first value of a cumulative metric was too low, send only the difference, as a new event; if it was too high, an operator corrects the bill by a manual line.',
+    'Of two different values with one event_id the first one counts, and the second is a conflict: never send it again with another event_id.',
+    'What has a field `corrects` is a correction of an earlier event of the same project: with the action `void` the event does not count, with `amend` it counts with another value. It has an event_id of its own, the latest one applies, and a copy is a duplicate. A CloudEvent cannot be a correction. Events of closed months are corrected by an operator or finance.',
   ].join(' '),
   rawBody: EVENT_BODY_CONTENT,
   answers: { 200: EventsCounted, 202: EventsProduced },

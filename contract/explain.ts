@@ -1,12 +1,14 @@
 import { z } from 'zod'
 import { METRIC_KINDS, METRIC_NAMES, METRICS, type MetricName } from '../metering/metrics.ts'
+import { CORRECTION_EXAMPLE, CorrectionOfEvent } from './corrections.ts'
 import { IN_FEBRUARY, JANUARY, PROJECT_ID, PROJECT_NAME } from './example-values.ts'
 import { BillingFields, Day, ExactNumber, Instant, PartnerParams, PathId, PeriodAnswer, PeriodQuery, Status } from './fields.ts'
 import { defineOperation } from './operation.ts'
 
-/** The lists of an explanation end after these many: the largest contributors, and the late events that were received last. */
+/** The lists of an explanation end after these many: the largest contributors, and the late events and corrections that were received last. */
 export const CONTRIBUTORS_MAX = 20
 export const LATE_EVENTS_MAX = 20
+export const CORRECTIONS_MAX = 20
 const METRIC_CHARACTERS_MAX = 256
 
 /** The documented metric by each of its names: the one of events, and those of the usage summaries. */
@@ -34,7 +36,7 @@ const Explanation = z.object({
   rule: z.string().meta({ description: 'One sentence that says how the figure is computed.' }),
   value: ExactNumber.meta({ description: 'The figure itself, as in usage answers.' }),
   peak_day: Day.nullable(),
-  events: z.number().int(),
+  events: z.number().int().meta({ description: 'Events that count: voided ones do not.' }),
   first_event_at: Instant.nullable(),
   last_event_at: Instant.nullable(),
   contributors: z.union([ContributingProjects, ContributingDays]).meta({
@@ -48,6 +50,15 @@ const Explanation = z.object({
         project_id: z.string(),
         ...ExplainedEvent.shape,
         after_closing: z.boolean().meta({ description: 'Whether its month was already closed, so that it is billed as an adjustment.' }),
+      }),
+    ),
+  }),
+  corrections: z.object({
+    all: z.number().int().meta({ description: 'Corrections of events of the period. An event may have several; the latest applies.' }),
+    voids: z.number().int().meta({ description: 'Those of them that voided an event.' }),
+    latest: z.array(
+      CorrectionOfEvent.extend({
+        after_closing: z.boolean().meta({ description: 'Whether the month of the event was already closed, so that it is billed as an adjustment.' }),
       }),
     ),
   }),
@@ -80,6 +91,7 @@ const EXPLANATION = {
       },
     ],
   },
+  corrections: { all: 1, voids: 0, latest: [{ ...CORRECTION_EXAMPLE, after_closing: true }] },
   period: JANUARY,
   as_of: IN_FEBRUARY,
   billing_status: 'provisional',
@@ -90,7 +102,7 @@ export const EXPLAIN_OWN_USAGE = defineOperation({
   path: '/partnership/v1/:partnerId/usage/explain',
   tag: 'usage',
   summary: 'Explain a usage figure',
-  description: `A figure of the partnership, or of one project. Lists the ${CONTRIBUTORS_MAX} largest contributors, and the last ${LATE_EVENTS_MAX} events that were received after their day was over.`,
+  description: `A figure of the partnership, or of one project. Lists the ${CONTRIBUTORS_MAX} largest contributors, the last ${LATE_EVENTS_MAX} events that were received after their day was over, and the last ${CORRECTIONS_MAX} corrections with the values before and after.`,
   params: PartnerParams,
   query: ExplainQuery.extend({ project_id: PathId.optional() }),
   answers: { 200: Explanation },

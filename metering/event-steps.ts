@@ -13,6 +13,10 @@ export interface SentFields {
   readonly metric?: unknown
   readonly value?: unknown
   readonly timestamp?: unknown
+  /** The id of another event: then this is a correction (correction.ts). */
+  readonly corrects?: unknown
+  readonly action?: unknown
+  readonly reason?: unknown
   /** Why a CloudEvent has no event_id. */
   readonly identity_problem?: string
 }
@@ -60,7 +64,12 @@ export function findRejection(fields: SentFields, names: FieldNames, receipt: Re
 /** The names of the JSON format. */
 export const JSON_FIELD_NAMES: FieldNames = { eventId: 'event_id', projectId: 'project_id', metric: 'metric', value: 'value', timestamp: 'timestamp' }
 
-function parseIdentity(draft: EventDraft, { event_id, project_id, identity_problem }: SentFields, names: FieldNames): Rejection | undefined {
+/** The identity of an event or of a correction. */
+export function parseIdentity(
+  draft: Pick<EventDraft, 'eventId' | 'projectId'>,
+  { event_id, project_id, identity_problem }: SentFields,
+  names: FieldNames,
+): Rejection | undefined {
   const { eventId, projectId } = names
   if (!isEventId(event_id)) return reject('invalid_event', identity_problem ?? `${eventId} ${EVENT_ID_RULE}`)
   if (!isProjectId(project_id)) return reject('invalid_event', `${projectId} must be a string of 1 to 128 of the characters A-Z a-z 0-9 _ . : -`)

@@ -5,9 +5,11 @@ import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 import { DAY_STATES, MONTHS_IN_REBUILD } from '../usage/day-states.ts'
 import { AUDIT_SETTINGS, AuditScopeParams, DAYS_IN_SCOPE, PROJECTS_IN_SCOPE } from './audit-scope.ts'
+import { changesOfEvents, peaksOfCorrectedKeys } from './effective-values.ts'
 
 /**
- * Compares the materialized partnership days that a reader would use with the sum of raw over the partner's projects. A day of which
+ * Compares the materialized partnership days that a reader would use with the sum over the partner's projects of raw, by the values that
+ * count after corrections. A day of which
  * something was stored since it was computed is not used by readers, so it cannot differ; a day that changes during the comparison is
  * left out. Throws StoreError.
  */
@@ -34,6 +36,8 @@ const materializedDays = defineQuery({
   row: z.object({ usage_date: z.string(), changes: z.coerce.number() }),
 })
 
+const COMPARED = `${DAYS_IN_SCOPE} AND ${PROJECTS_IN_SCOPE} AND usage_date IN (SELECT usage_date FROM compared)`
+
 /** Days on which a project registered since the last refresh has usage are excluded: readers compute these days of the partner themselves. */
 const partnershipDaysAgainstRaw = defineQuery({
   name: 'partnership_days_against_raw',
@@ -58,10 +62,23 @@ const partnershipDaysAgainstRaw = defineQuery({
       SELECT partner_id, usage_date, metric,
         sum(project_events) AS events_raw, sum(project_value) AS value_raw, toInt64(0) AS events_kept, toDecimal256(0, 9) AS value_kept
       FROM (
-        SELECT project_id, usage_date, metric, toInt64(count()) AS project_events,
-          if(metric IN (SELECT metric FROM metrics_v1 FINAL WHERE kind = 'peak'), toDecimal256(max(value), 9), sum(toDecimal256(value, 9))) AS project_value
-        FROM raw_usage_events_v1 FINAL
-        WHERE ${DAYS_IN_SCOPE} AND ${PROJECTS_IN_SCOPE} AND usage_date IN (SELECT usage_date FROM compared)
+        SELECT project_id, usage_date, metric, sum(events) AS project_events,
+          if(metric IN (SELECT metric FROM metrics_v1 FINAL WHERE kind = 'peak'),
+            toDecimal256(if(max(is_corrected) = 1, max(peak_now), max(peak_sent)), 9), sum(total)) AS project_value
+        FROM (
+          SELECT project_id, usage_date, metric,
+            toInt64(count()) AS events, sum(toDecimal256(value, 9)) AS total, max(value) AS peak_sent, toDecimal128(0, 9) AS peak_now, 0 AS is_corrected
+          FROM raw_usage_events_v1 FINAL
+          WHERE ${COMPARED}
+          GROUP BY project_id, usage_date, metric
+          UNION ALL
+          SELECT project_id, usage_date, metric, -sum(voided), sum(added_total), toDecimal128(0, 9), toDecimal128(0, 9), 0
+          FROM (${changesOfEvents(COMPARED)})
+          GROUP BY project_id, usage_date, metric
+          UNION ALL
+          SELECT project_id, usage_date, metric, toInt64(0), toDecimal256(0, 9), toDecimal128(0, 9), peak_now, 1
+          FROM (${peaksOfCorrectedKeys(COMPARED)})
+        )
         GROUP BY project_id, usage_date, metric
       ) AS project_days
       INNER JOIN owners USING project_id

@@ -3,6 +3,7 @@ import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 import { AUDIT_SETTINGS } from './audit-scope.ts'
+import { changesOfEvents } from './effective-values.ts'
 
 /** The events of a day, counted in each of the tables that must agree. */
 export const DayCounts = z.object({
@@ -11,7 +12,7 @@ export const DayCounts = z.object({
   accepted_events: z.string(),
   raw_events: z.string(),
   rollup_events: z.string(),
-  /** The events in raw of those projects that the materialized partnership days include. */
+  /** The events of those projects that the materialized partnership days include, without the voided ones. */
   registered_events: z.string(),
   partnership_events: z.string(),
 })
@@ -67,6 +68,10 @@ const dayCounts = defineQuery({
       SELECT usage_date, toUInt64(0), toUInt64(0), 0, toInt64(count()), 0,
         toInt64(countIf(project_id IN (SELECT project_id FROM projects_v1 WHERE created_at <= projects_through))), 0
       FROM raw_usage_events_v1 FINAL WHERE ${DAYS} GROUP BY usage_date
+      UNION ALL
+      SELECT usage_date, toUInt64(0), toUInt64(0), 0, 0, 0, -sum(voided), 0
+      FROM (${changesOfEvents(`${DAYS} AND project_id IN (SELECT project_id FROM projects_v1 WHERE created_at <= projects_through)`)})
+      GROUP BY usage_date
       UNION ALL
       SELECT usage_date, toUInt64(0), toUInt64(0), 0, 0, sum(events), 0, 0
       FROM project_usage_per_day_v1 WHERE ${DAYS} GROUP BY usage_date

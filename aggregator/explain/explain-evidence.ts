@@ -1,11 +1,14 @@
 import { z } from 'zod'
-import { CONTRIBUTORS_MAX, LATE_EVENTS_MAX } from '../../contract/explain.ts'
+import { CONTRIBUTORS_MAX, CORRECTIONS_MAX, LATE_EVENTS_MAX } from '../../contract/explain.ts'
 import type { Period } from '../../metering/period.ts'
+import type { Quantity } from '../../metering/quantity.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
-import { PROJECT_VALUE_FROM_RAW, PROJECT_VALUE_FROM_ROLLUP, projectValueFromRawIf } from '../usage/peak-or-sum.ts'
+import { EVENTS_THAT_COUNT, effectiveEvents, perSource, readSource } from '../usage/effective-usage.ts'
+import { PROJECT_VALUE_FROM_EVENTS, PROJECT_VALUE_FROM_ROLLUP, projectValueFromEventsIf } from '../usage/peak-or-sum.ts'
 import { PROJECTS_OF_PARTNER } from '../usage/projects-of-partner.ts'
+import { correctionsWhere, type StoredCorrection, StoredCorrectionRow } from '../usage/stored-corrections.ts'
 
 /** The number to explain: of all projects of a partner, or of one project. */
 export interface ExplainedNumber {
@@ -15,23 +18,34 @@ export interface ExplainedNumber {
 }
 
 export type EvidenceSummary = z.output<typeof SummaryRow>
-export type ContributingDay = z.output<typeof DayRow>
-export type ProjectShare = z.output<typeof ProjectRow>
+export type ContributingDay = { readonly day: string } & Share
+export type ProjectShare = { readonly projectId: string } & Share
+interface Share {
+  readonly value: Quantity
+  readonly events: number
+}
+
 export type StoredEvent = z.output<typeof EventRow>
 
-/** The events in raw behind a number. `lateValue` is the number minus what it would be without the late events. Throws StoreError. */
+/** The events behind a number: those that count, with their effective values. `lateValue` is the number minus what it would be without the late events. Throws StoreError. */
 export function readEvidenceSummary(lane: Lane, number: ExplainedNumber): Promise<EvidenceSummary> {
   return queryOne(lane, explainSummary, paramsOf(number))
 }
 
 /** The projects with the largest share: for a cumulative metric their sum, for a peak metric their value on `peakDay`. Throws StoreError. */
-export function readLargestProjects(lane: Lane, number: ExplainedNumber, peakDay: string | null): Promise<ProjectShare[]> {
-  return lane.query(explainProjects, { ...paramsOf(number), peakDays: peakDay === null ? [] : [peakDay] })
+export async function readLargestProjects(lane: Lane, number: ExplainedNumber, peakDay: string | null): Promise<ProjectShare[]> {
+  const rows = await lane.query(explainProjects[await sourceOf(lane, number)], { ...paramsOf(number), peakDays: peakDay === null ? [] : [peakDay] })
+  return rows.map(({ counted: events, ...row }) => ({ ...row, events }))
 }
 
 /** A project's days, the largest first, on ties the earliest first. Throws StoreError. */
-export function readLargestDays(lane: Lane, number: ExplainedNumber): Promise<ContributingDay[]> {
-  return lane.query(explainDays, paramsOf(number))
+export async function readLargestDays(lane: Lane, number: ExplainedNumber): Promise<ContributingDay[]> {
+  const rows = await lane.query(explainDays[await sourceOf(lane, number)], paramsOf(number))
+  return rows.map(({ counted: events, ...row }) => ({ ...row, events }))
+}
+
+function sourceOf(lane: Lane, { period }: ExplainedNumber) {
+  return readSource(lane, { from: period.first, end: period.end })
 }
 
 /** The events with the largest values first, on ties the earliest first. Throws StoreError. */
@@ -42,6 +56,12 @@ export function readLargestEvents(lane: Lane, number: ExplainedNumber): Promise<
 /** The late events that were received last, the newest first. Throws StoreError. */
 export function readLateEvents(lane: Lane, number: ExplainedNumber): Promise<StoredEvent[]> {
   return lane.query(explainLateEvents, paramsOf(number))
+}
+
+/** How many corrections the events of a number have, voids among them, and the last received of them, the newest first. Throws StoreError. */
+export async function readCorrections(lane: Lane, number: ExplainedNumber): Promise<{ all: number; voids: number; latest: readonly StoredCorrection[] }> {
+  const { all, voids } = await queryOne(lane, explainCountCorrections, paramsOf(number))
+  return { all, voids, latest: all === 0 ? [] : await lane.query(explainCorrections, paramsOf(number)) }
 }
 
 function paramsOf({ of, metric, period }: ExplainedNumber): z.output<typeof NumberParams> {
@@ -62,7 +82,7 @@ const NumberParams = z.object({
   end: z.string(),
 })
 
-/** The condition for the rows of the explained number, in raw and in the rollup. Either the partner or the list of projects is empty. */
+/** The condition for the rows of the explained number, in raw, in the rollup and in the corrections. Either the partner or the list of projects is empty. */
 const EXPLAINED = `project_id IN (${PROJECTS_OF_PARTNER} UNION ALL SELECT arrayJoin({projects: Array(String)}))
           AND metric = {metric: String} AND usage_date >= {from: Date} AND usage_date < {end: Date}`
 
@@ -95,9 +115,9 @@ const explainSummary = defineQuery({
       FROM (
         SELECT project_id, usage_date, count() AS project_events, countIf(${IS_LATE}) AS project_late_events,
           min(timestamp) AS project_first, max(timestamp) AS project_last,
-          ${PROJECT_VALUE_FROM_RAW} AS project_value,
-          ${projectValueFromRawIf(`NOT (${IS_LATE})`)} AS project_on_time
-        FROM raw_usage_events_v1 FINAL WHERE ${EXPLAINED}
+          ${PROJECT_VALUE_FROM_EVENTS} AS project_value,
+          ${projectValueFromEventsIf(`NOT (${IS_LATE})`)} AS project_on_time
+        FROM ${effectiveEvents(EXPLAINED)}
         GROUP BY project_id, usage_date, metric
       )
       GROUP BY usage_date
@@ -107,34 +127,37 @@ const explainSummary = defineQuery({
   settings: RAW_SETTINGS,
 })
 
-const ProjectRow = z.object({ projectId: z.string(), value: z.string(), events: z.coerce.number() })
+const ProjectRow = z.object({ projectId: z.string(), value: z.string(), counted: z.coerce.number() })
 
-const explainProjects = defineQuery({
-  name: 'explain_projects',
-  sql: `
-    SELECT project_id AS projectId, ${PROJECT_VALUE_FROM_ROLLUP} AS value, sum(events) AS events
-    FROM project_usage_per_day_v1
-    WHERE ${EXPLAINED} AND (empty({peakDays: Array(Date)}) OR usage_date IN {peakDays: Array(Date)})
-    GROUP BY project_id, metric
+const explainProjects = perSource((source) =>
+  defineQuery({
+    name: 'explain_projects',
+    sql: `
+    SELECT project_id AS projectId, ${PROJECT_VALUE_FROM_ROLLUP} AS value, ${EVENTS_THAT_COUNT} AS counted
+    FROM ${source(`${EXPLAINED} AND (empty({peakDays: Array(Date)}) OR usage_date IN {peakDays: Array(Date)})`)}
+    GROUP BY project_id, metric HAVING counted > 0
     ORDER BY value DESC, project_id
     LIMIT ${CONTRIBUTORS_MAX}`,
-  params: NumberParams.extend({ peakDays: z.array(z.string()) }),
-  row: ProjectRow,
-})
+    params: NumberParams.extend({ peakDays: z.array(z.string()) }),
+    row: ProjectRow,
+  }),
+)
 
-const DayRow = z.object({ day: z.string(), value: z.string(), events: z.coerce.number() })
+const DayRow = z.object({ day: z.string(), value: z.string(), counted: z.coerce.number() })
 
-const explainDays = defineQuery({
-  name: 'explain_days',
-  sql: `
-    SELECT usage_date AS day, ${PROJECT_VALUE_FROM_ROLLUP} AS value, sum(events) AS events
-    FROM project_usage_per_day_v1 WHERE ${EXPLAINED}
-    GROUP BY usage_date, metric
+const explainDays = perSource((source) =>
+  defineQuery({
+    name: 'explain_days',
+    sql: `
+    SELECT usage_date AS day, ${PROJECT_VALUE_FROM_ROLLUP} AS value, ${EVENTS_THAT_COUNT} AS counted
+    FROM ${source(EXPLAINED)}
+    GROUP BY usage_date, metric HAVING counted > 0
     ORDER BY value DESC, usage_date
     LIMIT ${CONTRIBUTORS_MAX}`,
-  params: NumberParams,
-  row: DayRow,
-})
+    params: NumberParams,
+    row: DayRow,
+  }),
+)
 
 const EventRow = z.object({
   projectId: z.string(),
@@ -147,7 +170,7 @@ const EventRow = z.object({
 
 const EVENT_SELECT = `SELECT project_id AS projectId, event_id AS eventId, usage_date AS day, value,
           toUnixTimestamp64Milli(timestamp) AS timestampMs, toUnixTimestamp64Milli(received_at) AS receivedMs
-        FROM raw_usage_events_v1 FINAL WHERE ${EXPLAINED}`
+        FROM ${effectiveEvents(EXPLAINED)}`
 
 const explainEvents = defineQuery({
   name: 'explain_events',
@@ -159,8 +182,22 @@ const explainEvents = defineQuery({
 
 const explainLateEvents = defineQuery({
   name: 'explain_late_events',
-  sql: `${EVENT_SELECT} AND ${IS_LATE} ORDER BY received_at DESC, project_id, event_id LIMIT ${LATE_EVENTS_MAX}`,
+  sql: `${EVENT_SELECT} WHERE ${IS_LATE} ORDER BY received_at DESC, project_id, event_id LIMIT ${LATE_EVENTS_MAX}`,
   params: NumberParams,
   row: EventRow,
   settings: RAW_SETTINGS,
+})
+
+const explainCountCorrections = defineQuery({
+  name: 'explain_count_corrections',
+  sql: `SELECT count() AS all, countIf(action = 'void') AS voids FROM usage_corrections_v1 FINAL WHERE ${EXPLAINED}`,
+  params: NumberParams,
+  row: z.object({ all: z.coerce.number(), voids: z.coerce.number() }),
+})
+
+const explainCorrections = defineQuery({
+  name: 'explain_corrections',
+  sql: `SELECT * EXCEPT value_after FROM (${correctionsWhere(EXPLAINED)}) ORDER BY receivedMs DESC, projectId, eventId LIMIT ${CORRECTIONS_MAX}`,
+  params: NumberParams,
+  row: StoredCorrectionRow,
 })

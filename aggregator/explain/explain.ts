@@ -9,12 +9,14 @@ import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import { readStatementHeaders } from '../statements/headers.ts'
 import { readPartnershipUsage } from '../usage/partnership-usage.ts'
 import { readProjectUsage } from '../usage/project-usage.ts'
+import type { StoredCorrection } from '../usage/stored-corrections.ts'
 import { valueOfMetric } from '../usage/usage-quantities.ts'
 import {
   type ContributingDay,
   type EvidenceSummary,
   type ExplainedNumber,
   type ProjectShare,
+  readCorrections,
   readEvidenceSummary,
   readLargestDays,
   readLargestEvents,
@@ -32,13 +34,27 @@ export interface Explanation extends MeasuredMetric {
   readonly value: Quantity
   /** The day on which a peak was reached, the earliest on ties; null without events and for a cumulative metric. */
   readonly peakDay: string | null
-  /** The number of events of the period in raw. */
+  /** The number of events of the period that count. */
   readonly events: number
   readonly firstEventMs: number | null
   readonly lastEventMs: number | null
   /** At most CONTRIBUTORS_MAX of each, the largest. */
   readonly contributors: { readonly projects: readonly ContributingProject[] } | ProjectContributors
   readonly late: LateArrivals
+  readonly corrections: AppliedCorrections
+}
+
+/** What was changed of the events of the period since they were sent. */
+export interface AppliedCorrections {
+  readonly all: number
+  readonly voids: number
+  /** At most CORRECTIONS_MAX, the last received first. */
+  readonly latest: readonly (StoredCorrection & AfterClosing)[]
+}
+
+/** `afterClosing`: it was received after its month was closed, so it is billed as an adjustment. */
+interface AfterClosing {
+  readonly afterClosing: boolean
 }
 
 export interface ProjectContributors {
@@ -58,8 +74,7 @@ export interface LateArrivals {
   readonly latest: readonly LateEvent[]
 }
 
-/** `afterClosing`: the event was received after its month was closed, so it is billed as an adjustment. */
-export type LateEvent = StoredEvent & { readonly afterClosing: boolean }
+export type LateEvent = StoredEvent & AfterClosing
 
 export type ExplainOutcome = { status: 'explained'; explanation: Explanation } | { status: 'unknown_project' }
 
@@ -89,7 +104,7 @@ export async function explainPartnership(
     peakDay,
     ...countsOf(extent),
     contributors: { projects: await withNames(clickhouse, partnerId, shares) },
-    late: await readLateArrivals({ clickhouse, lane }, number, extent, partnerId),
+    ...(await readChanges({ clickhouse, lane }, number, extent, partnerId)),
   }
 }
 
@@ -118,7 +133,7 @@ export async function explainProject(
     peakDay: kind === 'peak' ? (days[0]?.day ?? null) : null,
     ...countsOf(extent),
     contributors: { days, events: await readLargestEvents(lane, number) },
-    late: await readLateArrivals({ clickhouse, lane }, number, extent, partnerId),
+    ...(await readChanges({ clickhouse, lane }, number, extent, partnerId)),
   }
   return { status: 'explained', explanation }
 }
@@ -147,15 +162,21 @@ async function withNames(clickhouse: ClickHouse, partnerId: string, shares: read
   })
 }
 
-async function readLateArrivals(
+/** What arrived late, and what was corrected. */
+async function readChanges(
   { clickhouse, lane }: ExplainStore,
   number: ExplainedNumber,
   { lateEvents, lateValue }: EvidenceSummary,
   partnerId: string | undefined,
-): Promise<LateArrivals> {
+): Promise<{ late: LateArrivals; corrections: AppliedCorrections }> {
   const headers = partnerId === undefined ? [] : await readStatementHeaders(clickhouse, partnerId)
   const closedMs = new Map<Month, number>(headers.map((header) => [header.month, header.closedMs]))
-  const isAfterClosing = ({ day, receivedMs }: StoredEvent) => receivedMs > (closedMs.get(monthOf(day)) ?? Number.POSITIVE_INFINITY)
+  const isAfterClosing = ({ day, receivedMs }: Pick<StoredEvent, 'day' | 'receivedMs'>) => receivedMs > (closedMs.get(monthOf(day)) ?? Number.POSITIVE_INFINITY)
   const latest = await readLateEvents(lane, number)
-  return { events: lateEvents, value: lateValue, latest: latest.map((event) => ({ ...event, afterClosing: isAfterClosing(event) })) }
+  const corrections = await readCorrections(lane, number)
+  const withClosing = <T extends Pick<StoredEvent, 'day' | 'receivedMs'>>(each: T) => ({ ...each, afterClosing: isAfterClosing(each) })
+  return {
+    late: { events: lateEvents, value: lateValue, latest: latest.map(withClosing) },
+    corrections: { ...corrections, latest: corrections.latest.map(withClosing) },
+  }
 }

@@ -3,6 +3,7 @@ import { STATEMENT_LINES } from '../../contract/lists.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { DAYS_OF_MONTH, SHARE_OF_MONTH } from '../statements/share-of-month.ts'
+import { EVENTS_THAT_COUNT, perSource, readSource } from '../usage/effective-usage.ts'
 import { KIND_OF_METRIC, KNOWN_METRIC, UNIT_OF_METRIC } from '../usage/known-metrics.ts'
 import { PEAK_DAY } from '../usage/peak-day.ts'
 import { PROJECT_VALUE_FROM_ROLLUP } from '../usage/peak-or-sum.ts'
@@ -27,7 +28,7 @@ export interface LiveUsage {
  */
 export async function stageLiveUsage(lane: Lane, { exportId, partnerIds, from, end, withDays }: LiveUsage): Promise<void> {
   if (partnerIds.length === 0) return
-  await lane.execute(stageDays, { exportId, partnerIds: [...partnerIds], from, end })
+  await lane.execute(stageDays[await readSource(lane, { from, end })], { exportId, partnerIds: [...partnerIds], from, end })
   await lane.execute(stageLiveRows, { exportId, withDays: withDays ? 1 : 0 })
 }
 
@@ -69,26 +70,27 @@ const STAGING_SETTINGS = {
   max_bytes_before_external_sort: 64 * 1024 ** 2,
 }
 
-const stageDays = defineStatement({
-  name: 'stage_export_days',
-  sql: `
+const stageDays = perSource((source) =>
+  defineStatement({
+    name: 'stage_export_days',
+    sql: `
     INSERT INTO export_days_v1 (export, partner_id, month, metric, project_id, days, values, events)
     SELECT {exportId: String}, partner_id, month, metric, project_id, per_day.1, per_day.2, arrayReduce('sum', per_day.3)
     FROM (
       SELECT project_id, month, metric, ${DAYS_OF_MONTH} AS per_day
       FROM (
-        SELECT project_id, usage_date, metric, formatDateTime(usage_date, '%Y-%m') AS month, sum(events) AS day_events,
+        SELECT project_id, usage_date, metric, formatDateTime(usage_date, '%Y-%m') AS month, ${EVENTS_THAT_COUNT} AS day_events,
           ${PROJECT_VALUE_FROM_ROLLUP} AS day_value
-        FROM project_usage_per_day_v1
-        WHERE usage_date >= {from: Date} AND usage_date < {end: Date} AND project_id IN (${PROJECTS_OF_PARTNERS}) AND ${KNOWN_METRIC}
-        GROUP BY project_id, usage_date, metric
+        FROM ${source(`usage_date >= {from: Date} AND usage_date < {end: Date} AND project_id IN (${PROJECTS_OF_PARTNERS}) AND ${KNOWN_METRIC}`)}
+        GROUP BY project_id, usage_date, metric HAVING day_events > 0
       )
       GROUP BY project_id, month, metric
     ) AS months
     INNER JOIN (${PROJECT_OWNERS}) AS owners USING project_id`,
-  params: z.object({ exportId: z.string(), partnerIds: z.array(z.string()), from: z.string(), end: z.string() }),
-  settings: STAGING_SETTINGS,
-})
+    params: z.object({ exportId: z.string(), partnerIds: z.array(z.string()), from: z.string(), end: z.string() }),
+    settings: STAGING_SETTINGS,
+  }),
+)
 
 /** The peak day is the partner's own, within the part of the month that the span covers. */
 const stageLiveRows = defineStatement({

@@ -49,7 +49,7 @@ export type ClosingOutcome =
  * 1. Check that the month is over, next in order, complete (as_of), and audited with 0 differences.
  * 2. Acquire the lease of the partner's closings, and recheck what another process may have closed meanwhile.
  * 3. Remove what earlier attempts left. Read how much is stored by now, then recount raw: the month, and each closed month in which
- *    the partner has other events than were billed.
+ *    the partner has other events or corrections than were billed.
  * 4. Write the lines, computed from that recount alone. A crash up to here leaves rows of a closing that has no header: they count
  *    nowhere, and the month is closed again from the start.
  * 5. Write the audit log. A crash after it leaves an entry for a closing that does not exist, until the month is closed again.
@@ -100,7 +100,8 @@ async function closeUnderLease({ clickhouse, now, note, logger }: ClosingOptions
 }
 
 /** The alarm of a negative adjustment. It is logged after the commit, because only then is it billed. */
-const NEGATIVE_ADJUSTMENT = 'a month is corrected to less than was billed; only a repaired fault can cause this: find out which one'
+const NEGATIVE_ADJUSTMENT =
+  'a month is corrected to less than was billed, and no event of it was corrected; only a repaired fault can cause this: find out which one'
 
 async function rejectOutOfOrder(clickhouse: ClickHouse, { partnerId, month }: ClosingRequest): Promise<ClosingOutcome | undefined> {
   const [state] = await readBillingStates(clickhouse, partnerId)

@@ -3,6 +3,7 @@ import { type Month, periodOfMonth } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
+import { EVENTS_THAT_COUNT, perSource, readSource } from '../usage/effective-usage.ts'
 import { KNOWN_METRIC } from '../usage/known-metrics.ts'
 import { PROJECT_VALUE_FROM_ROLLUP } from '../usage/peak-or-sum.ts'
 import { PROJECTS_OF_PARTNER } from '../usage/projects-of-partner.ts'
@@ -33,9 +34,13 @@ export function readLinesAsJson(clickhouse: ClickHouse, partnerId: string, state
   const { first: from, end } = periodOfMonth(month)
   const catalogue = totals.map(({ metric, kind, peakDay }) => row([metric, kind, peakDay])).join('')
   return {
-    projects: clickhouse.reads.bytes(openProjectLines, { partnerId, from, end, catalogue }, 'JSONEachRow'),
+    projects: openLines(clickhouse, { partnerId, from, end, catalogue }),
     adjustments: statement.isNext ? pendingAdjustments(clickhouse, partnerId, month, nowMs) : nothing(),
   }
+}
+
+async function* openLines({ reads }: ClickHouse, open: z.output<typeof OpenMonth>): AsyncIterable<Uint8Array> {
+  yield* reads.bytes(openProjectLines[await readSource(reads, open)], open, 'JSONEachRow')
 }
 
 /** What the next statement will correct: first what is unbilled now, by month and metric, then the manual lines. */
@@ -110,10 +115,13 @@ const closedAdjustmentLines = defineQuery({
   settings: EXACT_ROW_SETTINGS,
 })
 
+const OpenMonth = z.object({ partnerId: z.string(), from: z.string(), end: z.string(), catalogue: z.string() })
+
 /** `catalogue` has the kind of each metric and the peak days of the statement's totals, so that the lines add up to these totals. */
-const openProjectLines = defineQuery({
-  name: 'open_project_lines',
-  sql: `
+const openProjectLines = perSource((source) =>
+  defineQuery({
+    name: 'open_project_lines',
+    sql: `
     SELECT project_id, projects.name AS name, toString(projects.status) AS status, ${AS_TEXT.time('projects.deleted_at')} AS deleted_at,
       toString(metric) AS metric, value, own_max, own_max_day, events
     FROM (
@@ -124,10 +132,9 @@ const openProjectLines = defineQuery({
         FROM (
           SELECT project_id, metric, ${DAYS_OF_MONTH} AS per_day
           FROM (
-            SELECT project_id, usage_date, metric, sum(events) AS day_events, ${PROJECT_VALUE_FROM_ROLLUP} AS day_value
-            FROM project_usage_per_day_v1
-            WHERE usage_date >= {from: Date} AND usage_date < {end: Date} AND project_id IN (${PROJECTS_OF_PARTNER}) AND ${KNOWN_METRIC}
-            GROUP BY project_id, usage_date, metric
+            SELECT project_id, usage_date, metric, ${EVENTS_THAT_COUNT} AS day_events, ${PROJECT_VALUE_FROM_ROLLUP} AS day_value
+            FROM ${source(`usage_date >= {from: Date} AND usage_date < {end: Date} AND project_id IN (${PROJECTS_OF_PARTNER}) AND ${KNOWN_METRIC}`)}
+            GROUP BY project_id, usage_date, metric HAVING day_events > 0
           )
           GROUP BY project_id, metric
         )
@@ -136,7 +143,8 @@ const openProjectLines = defineQuery({
     ) AS shares
     LEFT JOIN (SELECT project_id, name, status, deleted_at FROM projects_v1 FINAL WHERE partner_id = {partnerId: String}) AS projects USING project_id
     ORDER BY project_id, metric`,
-  params: z.object({ partnerId: z.string(), from: z.string(), end: z.string(), catalogue: z.string() }),
-  row: ProjectLine,
-  settings: EXACT_ROW_SETTINGS,
-})
+    params: OpenMonth,
+    row: ProjectLine,
+    settings: EXACT_ROW_SETTINGS,
+  }),
+)

@@ -4,9 +4,10 @@ import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { type Lease, leaseTag } from '../../sql/lease.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
-import { PROJECT_VALUE_FROM_RAW } from '../usage/peak-or-sum.ts'
+import { effectiveEvents } from '../usage/effective-usage.ts'
+import { PROJECT_VALUE_FROM_EVENTS } from '../usage/peak-or-sum.ts'
 import { PROJECTS_OF_PARTNER } from '../usage/projects-of-partner.ts'
-import { findUnbilledMonths, writeBilledEvents } from './billed-events.ts'
+import { findUnbilledMonths, readRecords, writeBilledRecords } from './billed-records.ts'
 import type { StatementHeader } from './headers.ts'
 import { monthsOfNewProjects, readMonthChanges } from './month-changes.ts'
 import { DAYS_OF_MONTH } from './share-of-month.ts'
@@ -20,7 +21,7 @@ export interface ClosingAttempt {
 }
 
 export interface Recounted {
-  /** The months that were recounted: earlier ones in which the partner has other events than were billed, then the month itself. */
+  /** The months that were recounted: earlier ones in which the partner has other events or corrections than were billed, then the month itself. */
   readonly months: readonly Month[]
   /** For every closed month, and the one that is closing, the number of changes that the bills include. */
   readonly billedChanges: ReadonlyMap<Month, number>
@@ -29,9 +30,9 @@ export interface Recounted {
 }
 
 /**
- * Recounts raw, not the rollup: no bill depends on a materialized view. The newest project and the numbers of changes are read first, so
- * the recount includes at least what they stand for. An event that arrives meanwhile may be included or not. Either way the number of
- * changes of its month has grown, so the next closing recounts that month and bills only what is missing. Throws StoreError.
+ * Recounts raw with its corrections, not the rollup: no bill depends on a materialized view. The newest project and the numbers of changes
+ * and records are read first, so the recount includes at least what they stand for. What arrives meanwhile may be included or not. Either
+ * way the numbers of its month have grown, so the next closing recounts that month and bills only what is missing. Throws StoreError.
  */
 export async function recountMonths(clickhouse: ClickHouse, attempt: ClosingAttempt, closed: readonly StatementHeader[]): Promise<Recounted> {
   const { partnerId, month, closing, lease } = attempt
@@ -42,13 +43,14 @@ export async function recountMonths(clickhouse: ClickHouse, attempt: ClosingAtte
   const ofNewProjects = last === undefined ? new Set<Month>() : await monthsOfNewProjects(clickhouse, partnerId, last.projectsThroughMs)
   const changed = billed.filter((each) => ofNewProjects.has(each) || changes.get(each) !== last?.billedChanges.get(each))
   // What changed a month may be another partner's usage, which costs this partner nothing.
-  const months = [...(await findUnbilledMonths(clickhouse, partnerId, { closed, months: changed })), month]
+  const records = await readRecords(clickhouse, partnerId, [...changed, month])
+  const months = [...(await findUnbilledMonths(clickhouse, partnerId, { closed, months: changed, records })), month]
   for (const each of months) {
     const { first, end } = periodOfMonth(each)
     const { name: log, epoch, owner } = lease
     await clickhouse.work.execute(recountMonth, { log, epoch, owner, partnerId, closing, month: each, from: first, end }, leaseTag(log))
   }
-  await writeBilledEvents(clickhouse, attempt, months)
+  await writeBilledRecords(clickhouse, attempt, { months, records })
   return { months, billedChanges: changes, projectsThroughMs: createdMs }
 }
 
@@ -68,9 +70,8 @@ const recountMonth = defineStatement({
     FROM (
       SELECT metric, project_id, ${DAYS_OF_MONTH} AS per_day
       FROM (
-        SELECT project_id, metric, usage_date, toInt64(count()) AS day_events, ${PROJECT_VALUE_FROM_RAW} AS day_value
-        FROM raw_usage_events_v1 FINAL
-        WHERE usage_date >= {from: Date} AND usage_date < {end: Date} AND project_id IN (${PROJECTS_OF_PARTNER})
+        SELECT project_id, metric, usage_date, toInt64(count()) AS day_events, ${PROJECT_VALUE_FROM_EVENTS} AS day_value
+        FROM ${effectiveEvents(`usage_date >= {from: Date} AND usage_date < {end: Date} AND project_id IN (${PROJECTS_OF_PARTNER})`)}
         GROUP BY project_id, metric, usage_date
       )
       GROUP BY metric, project_id

@@ -15,7 +15,7 @@ export interface MonthTotal extends MeasuredMetric {
   readonly value: ExactDecimal
   /** For a peak metric, the day on which the peak was reached; null without usage. */
   readonly peakDay: string | null
-  /** What is metered by now and on no statement yet. It is below 0 only after a fault was repaired. */
+  /** What is metered by now and on no statement yet. It is below 0 only after corrections, or after a fault was repaired. */
   readonly unbilled: ExactDecimal
 }
 

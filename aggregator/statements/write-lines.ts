@@ -7,6 +7,7 @@ import { leaseTag } from '../../sql/lease.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 import { PEAK_DAY } from '../usage/peak-day.ts'
+import { ADJUSTMENT_REASON, OWN_REASONS, REASONS_OF_PARTNER } from './adjustment-reasons.ts'
 import type { StatementHeader } from './headers.ts'
 import { unbilledManualAdjustments } from './manual-adjustments.ts'
 import type { ClosingAttempt } from './recount-months.ts'
@@ -23,7 +24,8 @@ export interface LineSources {
  * Writes the lines of an attempt, which the store computes from the attempt's recount alone:
  * 1. usage: each project's share of the month (share-of-month.ts). The lines of a metric add up to what the partner is billed.
  * 2. adjustment: for each earlier month that was recounted, the share now minus what was billed for it (its statement and the
- *    adjustments since). If the peak moved to another day, the line of a single project may be negative; the sum of the month may not.
+ *    adjustments since). If the peak moved to another day, the line of a single project may be negative; the sum of the month only after
+ *    corrections, whose reasons the line carries (adjustment-reasons.ts).
  * 3. manual: the entries of operators that are on no statement yet.
  * Returns the metrics of the statement: the documented ones, and those others of which the month has usage. Throws StoreError.
  */
@@ -34,7 +36,9 @@ export async function writeStatementLines(clickhouse: ClickHouse, attempt: Closi
   const params = { log, epoch, owner, partnerId, month, closing, catalogue, closings: closed.map((header) => header.closing) }
   const tag = leaseTag(log)
   await clickhouse.work.execute(writeUsageLines, params, tag)
-  if (recounted.length > 1) await clickhouse.work.execute(writeAdjustmentLines, { ...params, recounted: [...recounted] }, tag)
+  const last = closed.at(-1)
+  if (last !== undefined && recounted.length > 1)
+    await clickhouse.work.execute(writeAdjustmentLines, { ...params, recounted: [...recounted], billedThroughMs: last.asOfMs }, tag)
   await clickhouse.work.execute(writeManualLines, params, tag)
   return metrics
 }
@@ -127,7 +131,7 @@ const writeAdjustmentLines = defineStatement({
   name: 'write_adjustment_lines',
   sql: `
     ${INSERT_LINES}, 'adjustment', for_month, project_id, metric, '',
-      name, status, deleted_at, kind, unit, value, peak_day, own_max, own_max_day, events, 'counted after the month was billed', region
+      name, status, deleted_at, kind, unit, value, peak_day, own_max, own_max_day, events, ${ADJUSTMENT_REASON}, region
     FROM (
       SELECT for_month, project_id, metric, max(kind) AS kind, max(unit) AS unit, sum(value) AS value, sum(events) AS events,
         max(peak_day) AS peak_day, max(own_max) AS own_max, max(own_max_day) AS own_max_day
@@ -141,9 +145,11 @@ const writeAdjustmentLines = defineStatement({
       )
       GROUP BY for_month, project_id, metric
       HAVING value != 0
-    ) AS corrections
+    ) AS differences
+    LEFT JOIN ${OWN_REASONS} AS reasons_of_project USING (for_month, project_id, metric)
+    LEFT JOIN ${REASONS_OF_PARTNER} AS reasons_of_partner USING (for_month, metric)
     LEFT JOIN ${PROJECTS} USING project_id`,
-  params: AttemptParams.extend({ recounted: z.array(z.string()) }),
+  params: AttemptParams.extend({ recounted: z.array(z.string()), billedThroughMs: z.number() }),
   settings: LINE_SETTINGS,
 })
 

@@ -8,6 +8,7 @@ import { defineQuery } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
 import { type Completeness, readCompleteness } from './completeness.ts'
 import { DAY_STATES, MONTHS_IN_REBUILD } from './day-states.ts'
+import { EVENTS_THAT_COUNT, havingCounted, perSource, queryUncorrectedFirst } from './effective-usage.ts'
 import { NEW_PROJECTS_OF_PARTNER, PROJECTS_OF_PARTNER } from './projects-of-partner.ts'
 import { withKinds } from './with-kinds.ts'
 
@@ -20,7 +21,7 @@ export interface PartnershipDay extends MeasuredMetric {
 }
 
 /**
- * A partner's days of a period that have events, ascending. A day is taken from the materialized rows only if nothing of it was stored
+ * A partner's days of a period that have events that count, ascending. A day is taken from the materialized rows only if nothing of it was stored
  * since they were computed and no project registered since has usage on it. Every other day is computed here from the project rollup.
  * The order is the guarantee:
  * 1. Read the number of changes of each materialized day.
@@ -32,8 +33,8 @@ export async function readPartnershipDays(clickhouse: ClickHouse, partnerId: str
   const { changesOfMaterialized, toCompute } = await readDayStates(clickhouse, partnerId, period, projectsThroughMs)
   const span = { partnerId, from: period.first, end: period.end }
   const materialized = changesOfMaterialized.size === 0 ? [] : await clickhouse.reads.query(materializedPartnershipDays, span)
-  const computed =
-    toCompute.length === 0 ? [] : await clickhouse.reads.query(computedPartnershipDays, { ...span, days: toCompute === 'all' ? [] : [...toCompute] })
+  const spanToCompute = { ...span, days: toCompute === 'all' ? [] : [...toCompute] }
+  const computed = toCompute.length === 0 ? [] : await queryUncorrectedFirst(clickhouse.reads, computedPartnershipDays, spanToCompute)
   // A row with fewer changes belongs to a key that the rollup lost when its month was rebuilt.
   const valid = materialized.filter(({ day, changes }) => changes >= (changesOfMaterialized.get(day) ?? Number.POSITIVE_INFINITY))
   const rows = await withKinds(clickhouse.reads, [
@@ -113,19 +114,21 @@ const materializedPartnershipDays = defineQuery({
  * The value of each project's day first, then their sum: a partnership's peak is reached by its projects together. The kind of the metric
  * decides which of the two sums is its value.
  */
-const computedPartnershipDays = defineQuery({
-  name: 'computed_partnership_days',
-  sql: `
-    SELECT usage_date AS day, metric, sum(project_peak) AS peak, sum(project_total) AS total, sum(project_events) AS events
+const computedPartnershipDays = perSource((from, source) =>
+  defineQuery({
+    name: 'computed_partnership_days',
+    sql: `
+    SELECT usage_date AS day, metric, sum(project_peak) AS peak, sum(project_total) AS total, sum(project_events) AS events,
+      sum(project_corrections) AS corrections
     FROM (
-      SELECT project_id, usage_date, metric, sum(events) AS project_events,
+      SELECT project_id, usage_date, metric, ${source === 'plain' ? 'sum(events)' : EVENTS_THAT_COUNT} AS project_events, sum(corrections) AS project_corrections,
         toDecimal256(max(peak), 9) AS project_peak, sum(total) AS project_total
-      FROM project_usage_per_day_v1
-      WHERE project_id IN (${PROJECTS_OF_PARTNER})
-        AND usage_date >= {from: Date} AND usage_date < {end: Date} AND (empty({days: Array(Date)}) OR usage_date IN {days: Array(Date)})
-      GROUP BY project_id, usage_date, metric
+      FROM ${from(`project_id IN (${PROJECTS_OF_PARTNER})
+        AND usage_date >= {from: Date} AND usage_date < {end: Date} AND (empty({days: Array(Date)}) OR usage_date IN {days: Array(Date)})`)}
+      GROUP BY project_id, usage_date, metric ${havingCounted(source)}
     )
     GROUP BY usage_date, metric`,
-  params: Span.extend({ days: z.array(z.string()) }),
-  row: DayRow.extend({ peak: z.string(), total: z.string() }),
-})
+    params: Span.extend({ days: z.array(z.string()) }),
+    row: DayRow.extend({ peak: z.string(), total: z.string(), corrections: z.coerce.number() }),
+  }),
+)

@@ -11,10 +11,10 @@ import { PEAK_METRIC } from './known-metrics.ts'
  */
 export const PROJECT_VALUE_FROM_ROLLUP = `if(${PEAK_METRIC}, toDecimal256(max(peak), 9), sum(total))`
 
-/** The same from raw, which must be read with FINAL: an event that is stored twice would count twice. */
-export const PROJECT_VALUE_FROM_RAW = `if(${PEAK_METRIC}, toDecimal256(max(value), 9), sum(toDecimal256(value, 9)))`
+/** The same from the events that count (effective-usage.ts). */
+export const PROJECT_VALUE_FROM_EVENTS = `if(${PEAK_METRIC}, toDecimal256(max(value), 9), sum(toDecimal256(value, 9)))`
 
-/** The same from those rows of raw that meet an SQL condition. */
-export function projectValueFromRawIf(condition: string): string {
+/** The same from those of these events that meet an SQL condition. */
+export function projectValueFromEventsIf(condition: string): string {
   return `if(${PEAK_METRIC}, toDecimal256(maxIf(value, ${condition}), 9), sumIf(toDecimal256(value, 9), ${condition}))`
 }

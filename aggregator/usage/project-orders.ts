@@ -13,6 +13,7 @@ import {
   type WalkStart,
 } from '../../registry/projects/walk-projects.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { perSource, readSource } from './effective-usage.ts'
 
 export interface OrderOfProjects {
   readonly key: 'name' | 'created_at' | 'last_activity_at' | MetricName
@@ -31,7 +32,13 @@ export interface SelectedOrder {
 export function orderOfProjects({ key, isDescending, period: { first: from, end } }: OrderOfProjects): SelectedOrder {
   if (key === 'name' || key === 'created_at') return selected(BY_NAME_OR_CREATION, isDescending, { by: key })
   if (key === 'last_activity_at') return selected(BY_ACTIVITY, isDescending, {})
-  return selected(BY_METRIC, isDescending, { metric: key, isPeak: METRICS[key].kind === 'peak' ? 1 : 0, from, end })
+  const [own, isPeak] = [{ metric: key, from, end }, METRICS[key].kind === 'peak']
+  if (!isPeak) return selected(BY_METRIC.plain, isDescending, { ...own, isPeak: 0 })
+  const orderFor = async (clickhouse: ClickHouse) => selected(BY_METRIC[await readSource(clickhouse.reads, own)], isDescending, { ...own, isPeak: 1 })
+  return {
+    firstPage: async (clickhouse, ...list) => (await orderFor(clickhouse)).firstPage(clickhouse, ...list),
+    fixRest: async (clickhouse, ...list) => (await orderFor(clickhouse)).fixRest(clickhouse, ...list),
+  }
 }
 
 function selected(order: ProjectOrder, isDescending: boolean, own: object): SelectedOrder {
@@ -51,18 +58,19 @@ const BY_NAME_OR_CREATION = defineProjectOrder(
 )
 
 /** By the value of one metric over a period. A project without usage has no row in the rollup: the join gives it 0, which is its value. */
-const BY_METRIC = defineProjectOrder(
-  'projects_by_metric',
-  `SELECT matching.project_id AS project_id, used.sort_key AS sort_key
+const BY_METRIC = perSource((from) =>
+  defineProjectOrder(
+    'projects_by_metric',
+    `SELECT matching.project_id AS project_id, used.sort_key AS sort_key
    FROM (SELECT project_id FROM ${MATCHING_PROJECTS}) AS matching
    LEFT JOIN (
      SELECT project_id, if({isPeak: UInt64} = 1, toDecimal256(max(peak), 9), sum(total)) AS sort_key
-     FROM project_usage_per_day_v1
-     WHERE project_id IN (SELECT project_id FROM ${MATCHING_PROJECTS})
-       AND metric = {metric: String} AND usage_date >= {from: Date} AND usage_date < {end: Date}
+     FROM ${from(`project_id IN (SELECT project_id FROM ${MATCHING_PROJECTS})
+       AND metric = {metric: String} AND usage_date >= {from: Date} AND usage_date < {end: Date}`)}
      GROUP BY project_id, metric
    ) AS used USING project_id`,
-  { metric: z.string(), isPeak: z.number(), from: z.string(), end: z.string() },
+    { metric: z.string(), isPeak: z.number(), from: z.string(), end: z.string() },
+  ),
 )
 
 /** By the last activity. A project without any gets 0 from the join and so counts as the oldest. */

@@ -3,6 +3,7 @@ import type { Period } from '../../metering/period.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { type Completeness, readCompleteness } from './completeness.ts'
+import { havingCounted, perSource, queryUncorrectedFirst } from './effective-usage.ts'
 import { MetricTotals, type OtherMetrics, quantitiesOf, type UsageOfMetrics, type UsageQuantities } from './usage-quantities.ts'
 import { withKinds } from './with-kinds.ts'
 
@@ -13,7 +14,7 @@ export interface ProjectUsage {
   /** The greatest day of a peak metric, the sum of the days of any other. */
   readonly summary: UsageQuantities
   readonly others: OtherMetrics
-  /** Days with at least one event, ascending. */
+  /** Days with at least one event that counts, ascending. */
   readonly days: readonly (UsageOfMetrics & { readonly day: string })[]
 }
 
@@ -22,7 +23,7 @@ export async function readProjectUsage(clickhouse: ClickHouse, projectId: string
   const { asOfMs } = known ?? (await readCompleteness(clickhouse))
   const { first: from, end } = period
   const [rows, lastActivityMs] = await Promise.all([
-    clickhouse.reads.query(projectUsagePerDay, { projectId, from, end }).then((found) => withKinds(clickhouse.reads, found)),
+    queryUncorrectedFirst(clickhouse.reads, projectUsagePerDay, { projectId, from, end }).then((found) => withKinds(clickhouse.reads, found)),
     readLastActivity(clickhouse, projectId),
   ])
   const dayRows = rows.filter(({ isSummary }) => isSummary === 0)
@@ -37,22 +38,23 @@ export async function readProjectUsage(clickhouse: ClickHouse, projectId: string
   }
 }
 
-/** The latest timestamp of all events ever counted for the project, in ms since 1970; null without any. Throws StoreError. */
+/** The latest timestamp of all events ever counted for the project, voided ones too, in ms since 1970; null without any. Throws StoreError. */
 export async function readLastActivity({ reads }: Pick<ClickHouse, 'reads'>, projectId: string): Promise<number | null> {
   const [activity] = await reads.query(projectLastActivity, { projectId })
   return activity?.lastMs ?? null
 }
 
-const projectUsagePerDay = defineQuery({
-  name: 'project_usage_per_day',
-  sql: `SELECT usage_date AS day, grouping(usage_date) AS isSummary, metric, max(peak) AS peak, sum(total) AS total
-        FROM project_usage_per_day_v1
-        WHERE project_id = {projectId: String} AND usage_date >= {from: Date} AND usage_date < {end: Date}
-        GROUP BY GROUPING SETS ((usage_date, metric), (metric))
+const projectUsagePerDay = perSource((from, source) =>
+  defineQuery({
+    name: 'project_usage_per_day',
+    sql: `SELECT usage_date AS day, grouping(usage_date) AS isSummary, metric, max(peak) AS peak, sum(total) AS total, sum(corrections) AS corrections
+        FROM ${from('project_id = {projectId: String} AND usage_date >= {from: Date} AND usage_date < {end: Date}')}
+        GROUP BY GROUPING SETS ((usage_date, metric), (metric)) ${havingCounted(source)}
         ORDER BY usage_date, metric`,
-  params: z.object({ projectId: z.string(), from: z.string(), end: z.string() }),
-  row: MetricTotals.extend({ day: z.string(), isSummary: z.coerce.number() }),
-})
+    params: z.object({ projectId: z.string(), from: z.string(), end: z.string() }),
+    row: MetricTotals.extend({ day: z.string(), isSummary: z.coerce.number(), corrections: z.coerce.number() }),
+  }),
+)
 
 const projectLastActivity = defineQuery({
   name: 'project_last_activity',

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Period } from '../../metering/period.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
+import { havingCounted, perSource, queryUncorrectedFirst } from './effective-usage.ts'
 import { MetricTotals, type OtherMetrics, quantitiesOf, type UsageQuantities } from './usage-quantities.ts'
 import { withKinds } from './with-kinds.ts'
 
@@ -21,7 +22,7 @@ export async function readUsageOfProjects(
   if (projectIds.length === 0) return new Map()
   const params = { projectIds: [...projectIds], from, end }
   const [totals, activities] = await Promise.all([
-    reads.query(usageOfProjects, params).then((found) => withKinds(reads, found)),
+    queryUncorrectedFirst(reads, usageOfProjects, params).then((found) => withKinds(reads, found)),
     reads.query(activityOfProjects, params),
   ])
   const lastActivities = new Map(activities.map(({ projectId, lastMs }) => [projectId, lastMs]))
@@ -35,15 +36,16 @@ export async function readUsageOfProjects(
 
 const PageOfProjects = z.object({ projectIds: z.array(z.string()), from: z.string(), end: z.string() })
 
-const usageOfProjects = defineQuery({
-  name: 'usage_of_projects',
-  sql: `SELECT project_id AS projectId, metric, max(peak) AS peak, sum(total) AS total
-        FROM project_usage_per_day_v1
-        WHERE project_id IN {projectIds: Array(String)} AND usage_date >= {from: Date} AND usage_date < {end: Date}
-        GROUP BY project_id, metric`,
-  params: PageOfProjects,
-  row: MetricTotals.extend({ projectId: z.string() }),
-})
+const usageOfProjects = perSource((from, source) =>
+  defineQuery({
+    name: 'usage_of_projects',
+    sql: `SELECT project_id AS projectId, metric, max(peak) AS peak, sum(total) AS total, sum(corrections) AS corrections
+        FROM ${from('project_id IN {projectIds: Array(String)} AND usage_date >= {from: Date} AND usage_date < {end: Date}')}
+        GROUP BY project_id, metric ${havingCounted(source)}`,
+    params: PageOfProjects,
+    row: MetricTotals.extend({ projectId: z.string(), corrections: z.coerce.number() }),
+  }),
+)
 
 const activityOfProjects = defineQuery({
   name: 'activity_of_projects',

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { groupByMonth } from '../../metering/month.ts'
+import { dayAfter } from '../../metering/period.ts'
 import { DAY_AFTER_LAST } from '../../metering/storable-days.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
@@ -7,6 +8,7 @@ import { queryOne } from '../../sql/query-one.ts'
 import { row } from '../../sql/tab-separated.ts'
 import { readAsOf } from '../as-of.ts'
 import { DAY_STATES } from './day-states.ts'
+import { EVENTS_THAT_COUNT, perSource, readSource } from './effective-usage.ts'
 import { PROJECT_VALUE_FROM_ROLLUP } from './peak-or-sum.ts'
 import { PROJECT_OWNERS } from './projects-of-partner.ts'
 
@@ -66,7 +68,9 @@ export class PartnershipDaysRefresh {
     // One month at a time limits the memory.
     for (const days of groupByMonth(changed).values()) {
       const changes = days.map((day) => row([day.usage_date, day.changes])).join('')
-      await lane.execute(computePartnershipDays, { days: days.map(({ usage_date }) => usage_date), changes, asOfMs })
+      // After the numbers of changes: a correction that is not seen here changes its day again.
+      const source = await readSource(lane, spanOf(days.map(({ usage_date }) => usage_date)))
+      await lane.execute(computePartnershipDays[source], { days: days.map(({ usage_date }) => usage_date), changes, asOfMs })
       await lane.insert({ table: 'usage_day_changes_v1', columns: ['usage_date', 'kept'], text: changes })
     }
     const throughMs = this.#recordedThroughMs
@@ -116,6 +120,13 @@ function firstOf(changed: readonly ChangedDay[], { days, months }: DaysMax): Cha
   return [...groupByMonth(changed.slice(0, days)).values()].slice(0, months).flat()
 }
 
+/** From the first of the days to the last. */
+function spanOf(days: readonly string[]): { from: string; end: string } {
+  const [from, ...later] = [...days].sort()
+  if (from === undefined) throw new Error('There are no days to compute.')
+  return { from, end: dayAfter(later.at(-1) ?? from) }
+}
+
 /** Enough for every day that can have usage. */
 const ROUNDS_MAX = 200
 
@@ -162,22 +173,24 @@ const changedDays = defineQuery({
 })
 
 /** The value of each project's day first, then their sum: a partnership's peak is reached by its projects together. */
-const computePartnershipDays = defineStatement({
-  name: 'compute_partnership_days',
-  sql: `
+const computePartnershipDays = perSource((from) =>
+  defineStatement({
+    name: 'compute_partnership_days',
+    sql: `
     INSERT INTO partnership_usage_per_day_v1 (partner_id, usage_date, metric, newest)
     SELECT partner_id, usage_date, metric,
       CAST((any(changes), fromUnixTimestamp64Milli({asOfMs: Int64}, 'UTC'), sum(project_value), sum(project_events)),
            'Tuple(changes UInt64, as_of DateTime64(3, \\'UTC\\'), value Decimal(76, 9), events Int64)')
     FROM (
-      SELECT project_id, usage_date, metric, sum(events) AS project_events,
+      SELECT project_id, usage_date, metric, ${EVENTS_THAT_COUNT} AS project_events,
         ${PROJECT_VALUE_FROM_ROLLUP} AS project_value
-      FROM project_usage_per_day_v1 WHERE usage_date IN {days: Array(Date)}
-      GROUP BY project_id, usage_date, metric
+      FROM ${from('usage_date IN {days: Array(Date)}')}
+      GROUP BY project_id, usage_date, metric HAVING project_events > 0
     ) AS project_days
     INNER JOIN (${PROJECT_OWNERS}) AS owners USING project_id
     INNER JOIN (SELECT usage_date, changes FROM format(TabSeparated, 'usage_date Date, changes UInt64', {changes: String})) AS changed USING usage_date
     GROUP BY partner_id, usage_date, metric`,
-  params: z.object({ days: z.array(z.string()), changes: z.string(), asOfMs: z.number() }),
-  settings: { max_execution_time: 600 },
-})
+    params: z.object({ days: z.array(z.string()), changes: z.string(), asOfMs: z.number() }),
+    settings: { max_execution_time: 600 },
+  }),
+)

@@ -34,7 +34,7 @@ const SilentRow = z.object({
   lastEventMs: z.coerce.number(),
 })
 
-/** Today does not count as a silent day, because events may still arrive; an event of today ends the silence. */
+/** Today does not count as a silent day, because events may still arrive; an event of today ends the silence. A voided event was a sign of life too. */
 const silentProjects = defineQuery({
   name: 'silent_projects',
   sql: `

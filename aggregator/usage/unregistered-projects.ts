@@ -4,6 +4,7 @@ import { dayOf, MS_PER_DAY } from '../../metering/timestamp.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
+import { EVENTS_THAT_COUNT } from './effective-usage.ts'
 
 /** A project with usage that nobody registered, so that nobody is billed for it. */
 export type UnregisteredProject = z.output<typeof UnregisteredRow>
@@ -45,10 +46,14 @@ const UnregisteredRow = z.object({
 const unregisteredProjects = defineQuery({
   name: 'unregistered_projects',
   sql: `
-    SELECT project_id AS projectId, sum(events) AS events, uniqExact(usage_date) AS days, min(usage_date) AS firstDay, max(usage_date) AS lastDay,
-      toUnixTimestamp64Milli(max(last_event_at)) AS lastEventMs
-    FROM project_usage_per_day_v1
-    WHERE usage_date >= {from: Date} AND project_id > {after: String} AND ${IS_UNREGISTERED}
+    SELECT project_id AS projectId, sum(day_events) AS events, count() AS days, min(usage_date) AS firstDay, max(usage_date) AS lastDay,
+      toUnixTimestamp64Milli(max(day_last_event_at)) AS lastEventMs
+    FROM (
+      SELECT project_id, usage_date, ${EVENTS_THAT_COUNT} AS day_events, max(last_event_at) AS day_last_event_at
+      FROM project_usage_per_day_v1
+      WHERE usage_date >= {from: Date} AND project_id > {after: String} AND ${IS_UNREGISTERED}
+      GROUP BY project_id, usage_date HAVING day_events > 0
+    )
     GROUP BY project_id ORDER BY project_id LIMIT {limit: UInt64}`,
   params: z.object({ from: z.string(), after: z.string(), limit: z.number() }),
   row: UnregisteredRow,
@@ -56,7 +61,10 @@ const unregisteredProjects = defineQuery({
 
 const unregisteredCount = defineQuery({
   name: 'unregistered_projects_count',
-  sql: `SELECT uniqExact(project_id) AS projects FROM project_usage_per_day_v1 WHERE usage_date >= {from: Date} AND ${IS_UNREGISTERED}`,
+  sql: `SELECT count() AS projects FROM (
+          SELECT project_id FROM project_usage_per_day_v1 WHERE usage_date >= {from: Date} AND ${IS_UNREGISTERED}
+          GROUP BY project_id HAVING ${EVENTS_THAT_COUNT} > 0
+        )`,
   params: z.object({ from: z.string() }),
   row: z.object({ projects: z.coerce.number() }),
 })

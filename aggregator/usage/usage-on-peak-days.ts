@@ -3,6 +3,7 @@ import { METRIC_NAMES, type MetricName, PEAK_METRICS, type PeakMetric } from '..
 import type { Quantity } from '../../metering/quantity.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
+import { perSource, queryUncorrectedFirst } from './effective-usage.ts'
 import type { PartnershipUsage } from './partnership-usage.ts'
 import { valueOrNoUsage } from './usage-quantities.ts'
 
@@ -21,18 +22,19 @@ export async function readUsageOnPeakDays(
 ): Promise<(projectId: string) => OnPeakDays> {
   const days = [...new Set(peakDays.values())].filter((day) => day !== null)
   const isEmpty = projectIds.length === 0 || days.length === 0
-  const rows = isEmpty ? [] : await reads.query(usageOnDays, { projectIds: [...projectIds], days, peaks: [...PEAK_METRICS] })
+  const rows = isEmpty ? [] : await queryUncorrectedFirst(reads, usageOnDays, { projectIds: [...projectIds], days, peaks: [...PEAK_METRICS] })
   const onPeakDay = (projectId: string, metric: MetricName) =>
     valueOrNoUsage(rows.find((row) => row.projectId === projectId && row.metric === metric && row.day === peakDays.get(metric)))
   return (projectId) => Object.fromEntries(PEAK_METRICS.map((metric) => [metric, onPeakDay(projectId, metric)])) as OnPeakDays
 }
 
-const usageOnDays = defineQuery({
-  name: 'peaks_of_projects_on_days',
-  sql: `SELECT project_id AS projectId, usage_date AS day, metric, max(peak) AS value
-        FROM project_usage_per_day_v1
-        WHERE project_id IN {projectIds: Array(String)} AND usage_date IN {days: Array(Date)} AND metric IN {peaks: Array(String)}
+const usageOnDays = perSource((from) =>
+  defineQuery({
+    name: 'peaks_of_projects_on_days',
+    sql: `SELECT project_id AS projectId, usage_date AS day, metric, max(peak) AS value, sum(corrections) AS corrections
+        FROM ${from('project_id IN {projectIds: Array(String)} AND usage_date IN {days: Array(Date)} AND metric IN {peaks: Array(String)}')}
         GROUP BY project_id, usage_date, metric`,
-  params: z.object({ projectIds: z.array(z.string()), days: z.array(z.string()), peaks: z.array(z.string()) }),
-  row: z.object({ projectId: z.string(), day: z.string(), metric: z.enum(METRIC_NAMES), value: z.string() }),
-})
+    params: z.object({ projectIds: z.array(z.string()), days: z.array(z.string()), peaks: z.array(z.string()) }),
+    row: z.object({ projectId: z.string(), day: z.string(), metric: z.enum(METRIC_NAMES), value: z.string(), corrections: z.coerce.number() }),
+  }),
+)

@@ -80,7 +80,7 @@ function pastMonthsOf(events: readonly ValidatedEvent[], receivedMs: number): nu
   const months = new Set<number>()
   let lastDay: number | undefined
   for (const each of events) {
-    if (each.status === 'rejected' || each.event.timestampMs >= pastBeforeMs) continue
+    if (each.status !== 'valid' || each.event.timestampMs >= pastBeforeMs) continue
     const day = Math.floor(each.event.timestampMs / MS_PER_DAY)
     if (day !== lastDay) months.add(monthNumberOf(each.event.timestampMs))
     lastDay = day

@@ -3,9 +3,9 @@ import { EVENT_BODY_CONTENT, NDJSON_TYPES } from '../../contract/event-body.ts'
 import { EVENTS_BODY_BYTES_MAX, EVENTS_PER_REQUEST_MAX, LINES_PER_REQUEST_MAX, SEND_EVENTS } from '../../contract/events.ts'
 import type { Arrival } from '../../ingest/event/arrival.ts'
 import { type BodyFormat, decodeBinaryCloudEvent, decodeBody } from '../../ingest/event/decode-body.ts'
-import type { ValidatedEvent } from '../../ingest/event/pipeline.ts'
+import { identityOf } from '../../ingest/event/pipeline.ts'
 import { validateEvents } from '../../ingest/event/validate-events.ts'
-import type { Verdict } from '../../ingest/log/detect-duplicates.ts'
+import { eventsAnswer } from '../answers/events.ts'
 import { EMITTER } from '../auth/access.ts'
 import { findAllowedProjects } from '../auth/allowed-projects.ts'
 import { ingestKeyOf } from '../auth/auth.ts'
@@ -14,6 +14,7 @@ import { ApiError } from '../errors/errors.ts'
 import { PastMonthsBudget } from '../http/past-months-budget.ts'
 import { readBody } from '../http/request-body.ts'
 import { readCloudEventHeaders } from '../requests/cloud-event-headers.ts'
+import { rejectClosedMonths } from '../requests/reject-closed-months.ts'
 import { addRoute } from '../route.ts'
 
 const FORMATS: Readonly<Record<string, BodyFormat>> = {
@@ -32,7 +33,7 @@ export function acceptEventBodies(app: FastifyInstance): void {
 }
 
 /** On an app of acceptEventBodies. */
-export function sendEvents(app: FastifyInstance, { registry, eventLog, knownMetrics, now, pastMonthsPerMinute }: ApiContext): void {
+export function sendEvents(app: FastifyInstance, { limitedReads, registry, eventLog, knownMetrics, now, pastMonthsPerMinute }: ApiContext): void {
   const pastMonths = new PastMonthsBudget({ monthsPerMinute: pastMonthsPerMinute })
   addRoute(app, SEND_EVENTS, { access: EMITTER, limit: 'events', bodyLimit: EVENTS_BODY_BYTES_MAX }, async (request, reply) => {
     const receivedMs = now()
@@ -40,15 +41,12 @@ export function sendEvents(app: FastifyInstance, { registry, eventLog, knownMetr
     const body = bodyOf(request)
     const arrivals = decodeArrivals(body, request)
     const allowedProjects = await findAllowedProjects(registry, ingestKey, arrivals)
-    const validated = await validateEvents(arrivals, { receivedMs, allowedProjects }, knownMetrics)
+    const validated = await rejectClosedMonths(limitedReads, await validateEvents(arrivals, { receivedMs, allowedProjects }, knownMetrics))
     pastMonths.spend(ingestKey.id, validated, receivedMs)
     const submission = { validated, ingestKeyId: ingestKey.id, receivedMs, bytes: body.length, traceparent: request.traced?.traceparent }
     const verdicts = validated.length === 0 ? [] : await eventLog.submit(submission)
-    for (const each of validated) if (each.status === 'valid') registry.projectSenders.note(ingestKey.id, each.event.projectId)
-    const rejected = rejectedOf(validated, verdicts)
-    const countOf = (...statuses: Verdict['status'][]) => verdicts.filter(({ status }) => statuses.includes(status)).length
-    if (eventLog.acknowledges === 'durable') return reply.code(202).send({ accepted: countOf('produced'), rejected })
-    return reply.send({ accepted: countOf('counted', 'already_stored'), duplicates: countOf('duplicate'), rejected })
+    for (const each of validated) if (each.status !== 'rejected') registry.projectSenders.note(ingestKey.id, identityOf(each).projectId)
+    return reply.code(eventLog.acknowledges === 'durable' ? 202 : 200).send(eventsAnswer(eventLog, validated, verdicts))
   })
 }
 
@@ -65,15 +63,6 @@ function decodeArrivals(body: Buffer, request: FastifyRequest): Arrival[] {
     throw new ApiError('TOO_LARGE', `A request has at most ${LINES_PER_REQUEST_MAX} lines, blank ones included. None of these was stored.`)
   }
   return decoded.arrivals
-}
-
-function rejectedOf(validated: readonly ValidatedEvent[], verdicts: readonly Verdict[]) {
-  return validated.flatMap((each, index) => {
-    const verdict = verdicts[index]
-    if (verdict?.status !== 'rejected') return []
-    const eventId = each.status === 'valid' ? each.event.eventId : each.eventId
-    return [{ index: each.index, event_id: eventId, ...verdict.rejection }]
-  })
 }
 
 function bodyOf(request: FastifyRequest): Buffer {

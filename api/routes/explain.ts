@@ -11,6 +11,7 @@ import { formatTimestamp, instantOrNull } from '../../metering/timestamp.ts'
 import { findPartner } from '../../registry/partners.ts'
 import { findProject, type Project } from '../../registry/projects/project.ts'
 import { billingAnswer } from '../answers/billing-fields.ts'
+import { correctionAnswer } from '../answers/correction.ts'
 import { FINANCE, PARTNER_READER } from '../auth/access.ts'
 import { partnerOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
@@ -73,7 +74,7 @@ async function requireExplained(explaining: ExplainStore, { projectId, project, 
 
 type ExplainAnswer = AnswerOf<typeof EXPLAIN_USAGE>
 
-function explainAnswer({ value, contributors, late, ...explanation }: Explanation, period: Period, billing: BillingStatus): ExplainAnswer {
+function explainAnswer({ value, contributors, late, corrections, ...explanation }: Explanation, period: Period, billing: BillingStatus): ExplainAnswer {
   const { metric, kind, unit, rule, peakDay, events, firstEventMs, lastEventMs, asOfMs } = explanation
   return {
     metric,
@@ -91,6 +92,7 @@ function explainAnswer({ value, contributors, late, ...explanation }: Explanatio
       value: new NumberToken(late.value),
       latest: late.latest.map((event) => ({ project_id: event.projectId, ...eventAnswer(event), after_closing: event.afterClosing })),
     },
+    corrections: { ...corrections, latest: corrections.latest.map((each) => ({ ...correctionAnswer(each), after_closing: each.afterClosing })) },
     period: periodAnswer(period),
     ...billingAnswer(asOfMs, billing),
   }

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { DROP_REJECTED_EVENTS, LIST_OWN_REJECTED_EVENTS, LIST_REJECTED_EVENTS, RESEND_REJECTED_EVENTS } from '../../contract/rejected-events.ts'
 import type { Arrival } from '../../ingest/event/arrival.ts'
+import type { ValidatedEvent } from '../../ingest/event/pipeline.ts'
 import { dropRejected } from '../../ingest/rejected/drop-rejected.ts'
 import { resendRejected } from '../../ingest/rejected/resend-rejected.ts'
 import { monthOf } from '../../metering/month.ts'
@@ -12,6 +13,7 @@ import { findAllowedProjects } from '../auth/allowed-projects.ts'
 import { actorOf, ingestKeyOf } from '../auth/auth.ts'
 import type { ApiContext, OperatorContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
+import { rejectClosedMonths } from '../requests/reject-closed-months.ts'
 import { addRoute } from '../route.ts'
 
 export function listOwnRejectedEvents(app: FastifyInstance, { limitedReads }: ApiContext): void {
@@ -28,7 +30,14 @@ export function resendRejectedEvents(app: FastifyInstance, { clickhouse, registr
     await registry.changes.note(actorOf(request), { action: 'rejected-events.resend', subject: 'all', details: { events: ids.length } })
     const allowedProjectsOf = async (keyId: string, arrivals: readonly Arrival[]) =>
       findAllowedProjects(registry, (await findIngestKey(registry, keyId)) ?? ALL_PROJECTS, arrivals)
-    return { events: await resendRejected({ clickhouse, eventLog, metrics, findAllowedProjects: allowedProjectsOf }, ids, now()) }
+    const options = {
+      clickhouse,
+      eventLog,
+      metrics,
+      findAllowedProjects: allowedProjectsOf,
+      rejectClosedMonths: (events: readonly ValidatedEvent[]) => rejectClosedMonths(clickhouse, events),
+    }
+    return { events: await resendRejected(options, ids, now()) }
   })
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { EVENTS_THAT_COUNT, perSource, readSource } from '../../aggregator/usage/effective-usage.ts'
 import { PROJECT_VALUE_FROM_ROLLUP } from '../../aggregator/usage/peak-or-sum.ts'
 import type { Unit } from '../../metering/focus-services.ts'
 import { METRIC_NAMES, METRICS } from '../../metering/metrics.ts'
@@ -44,7 +45,8 @@ export async function findSpikes({ work }: ClickHouse, day: string): Promise<Spi
     ...{ day, weekdays, first: weekdays.at(-1) ?? day, latestFirst: weekdays[WEEKS_MIN - 1] ?? day },
     ...{ metrics: METRIC_NAMES, floors: METRIC_NAMES.map(floorOf) },
   }
-  return (await work.query(spikesOfDay, params)).map((row) => ({ ...row, day, floor: floorOf(row.metric) }))
+  const source = await readSource(work, { from: params.first, end: dayOf(dayMs + MS_PER_DAY) })
+  return (await work.query(spikesOfDay[source], params)).map((row) => ({ ...row, day, floor: floorOf(row.metric) }))
 }
 
 function floorOf(metric: (typeof METRIC_NAMES)[number]): Quantity {
@@ -64,9 +66,10 @@ const SpikeRow = z.object({
 })
 
 /** Halves are cut after nine digits. */
-const spikesOfDay = defineQuery({
-  name: 'spikes_of_day',
-  sql: `
+const spikesOfDay = perSource((from) =>
+  defineQuery({
+    name: 'spikes_of_day',
+    sql: `
     WITH
       toDecimal256({floors: Array(String)}[indexOf({metrics: Array(String)}, metric)], 9) AS floor_value,
       arrayFilter(weekday -> weekday >= first_day, arrayMap(text -> toDate(text), {weekdays: Array(String)})) AS known,
@@ -81,9 +84,9 @@ const spikesOfDay = defineQuery({
     FROM (
       SELECT project_id, metric, min(usage_date) AS first_day, groupArray(usage_date) AS days, groupArray(day_value_of) AS values
       FROM (
-        SELECT project_id, metric, usage_date, ${PROJECT_VALUE_FROM_ROLLUP} AS day_value_of FROM project_usage_per_day_v1
-        WHERE usage_date >= {first: Date} AND usage_date <= {day: Date} AND metric IN {metrics: Array(String)}
-        GROUP BY project_id, metric, usage_date
+        SELECT project_id, metric, usage_date, ${PROJECT_VALUE_FROM_ROLLUP} AS day_value_of
+        FROM ${from('usage_date >= {first: Date} AND usage_date <= {day: Date} AND metric IN {metrics: Array(String)}')}
+        GROUP BY project_id, metric, usage_date HAVING ${EVENTS_THAT_COUNT} > 0
       )
       GROUP BY project_id, metric
       HAVING first_day <= {latestFirst: Date}
@@ -91,13 +94,14 @@ const spikesOfDay = defineQuery({
     INNER JOIN (SELECT project_id, partner_id FROM projects_v1 FINAL WHERE status != 'deleted') AS known_projects USING project_id
     WHERE difference >= floor_value AND toFloat64(difference) > toFloat64(typical) * 1.4826 * ${SPIKE_DEVIATIONS}
     ORDER BY toFloat64(difference) / toFloat64(floor_value) DESC, projectId, metric LIMIT ${SPIKES_MAX}`,
-  params: z.object({
-    day: z.string(),
-    first: z.string(),
-    latestFirst: z.string(),
-    weekdays: z.array(z.string()),
-    metrics: z.array(z.string()),
-    floors: z.array(z.string()),
+    params: z.object({
+      day: z.string(),
+      first: z.string(),
+      latestFirst: z.string(),
+      weekdays: z.array(z.string()),
+      metrics: z.array(z.string()),
+      floors: z.array(z.string()),
+    }),
+    row: SpikeRow,
   }),
-  row: SpikeRow,
-})
+)

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { perSource, readSource } from '../../aggregator/usage/effective-usage.ts'
 import { PEAK_METRIC } from '../../aggregator/usage/known-metrics.ts'
 import { PROJECT_VALUE_FROM_ROLLUP } from '../../aggregator/usage/peak-or-sum.ts'
 import { type Month, periodOfMonth } from '../../metering/month.ts'
@@ -13,9 +14,10 @@ export type Candidate = z.output<typeof CandidateRow>
  * none of them, and the usage of all of them would have to be read to see that. What it finds is decided again under the lease
  * (evaluate-thresholds.ts), with the usage that the message contains. Throws StoreError.
  */
-export function findCandidates({ work }: ClickHouse, month: Month): Promise<Candidate[]> {
+export async function findCandidates({ work }: ClickHouse, month: Month): Promise<Candidate[]> {
   const { first: from, end } = periodOfMonth(month)
-  return work.query(thresholdCandidates, { month, from, end })
+  const source = await readSource(work, { from, end })
+  return work.query(thresholdCandidates[source], { month, from, end })
 }
 
 /** A row with fewer changes than its day is of a key that the rollup has lost: usage/partnership-days.ts. */
@@ -33,9 +35,10 @@ const MATERIALIZED_PARTNER_DAYS = `
 const CandidateRow = z.object({ id: z.string(), partnerId: z.string(), createdMs: z.coerce.number() })
 
 /** Both sides of the comparison are a hundredfold, so that a percentage of a budget is exact. */
-const thresholdCandidates = defineQuery({
-  name: 'threshold_candidates',
-  sql: `
+const thresholdCandidates = perSource((source) =>
+  defineQuery({
+    name: 'threshold_candidates',
+    sql: `
     WITH
       active AS (
         SELECT threshold_id, partner_id, project_id, metric, levels, budget, created_at FROM thresholds_v1 FINAL
@@ -50,9 +53,8 @@ const thresholdCandidates = defineQuery({
         GROUP BY partner_id, metric
         UNION ALL
         SELECT '' AS partner_id, project_id, metric, ${PROJECT_VALUE_FROM_ROLLUP} AS month_value
-        FROM project_usage_per_day_v1
-        WHERE usage_date >= {from: Date} AND usage_date < {end: Date}
-          AND project_id IN (SELECT project_id FROM active WHERE project_id != '') AND metric IN (SELECT metric FROM active WHERE project_id != '')
+        FROM ${source(`usage_date >= {from: Date} AND usage_date < {end: Date}
+          AND project_id IN (SELECT project_id FROM active WHERE project_id != '') AND metric IN (SELECT metric FROM active WHERE project_id != '')`)}
         GROUP BY project_id, metric
       ),
       transitions AS (
@@ -71,6 +73,7 @@ const thresholdCandidates = defineQuery({
         month_value * 100
         >= if(level.value = '', toDecimal256(if(budget = '', '0', budget), 9) * level.percent_of_budget, toDecimal256(if(level.value = '', '0', level.value), 9) * 100)
       ) != (last_state = 'alarm')`,
-  params: z.object({ month: z.string(), from: z.string(), end: z.string() }),
-  row: CandidateRow,
-})
+    params: z.object({ month: z.string(), from: z.string(), end: z.string() }),
+    row: CandidateRow,
+  }),
+)

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { EVENTS_THAT_COUNT, perSource, readSource } from '../../aggregator/usage/effective-usage.ts'
 import { PROJECT_VALUE_FROM_ROLLUP } from '../../aggregator/usage/peak-or-sum.ts'
 import { PROJECTS_OF_PARTNER } from '../../aggregator/usage/projects-of-partner.ts'
 import { type Month, periodOfMonth } from '../../metering/month.ts'
@@ -21,24 +22,27 @@ export interface LargestProjectsOf {
 export async function readLargestProjects({ work }: ClickHouse, { partnerId, metric, month, peakDay }: LargestProjectsOf) {
   if (peakDay === null) return []
   const { first: from, end } = peakDay === undefined ? periodOfMonth(month) : { first: peakDay, end: dayAfter(peakDay) }
-  return work.query(largestProjects, { partnerId, metric, from, end })
+  const source = await readSource(work, { from, end })
+  return work.query(largestProjects[source], { partnerId, metric, from, end })
 }
 
 function dayAfter(day: string): string {
   return dayOf(Date.parse(`${day}T00:00:00Z`) + MS_PER_DAY)
 }
 
-const largestProjects = defineQuery({
-  name: 'largest_projects',
-  sql: `
+const largestProjects = perSource((source) =>
+  defineQuery({
+    name: 'largest_projects',
+    sql: `
     SELECT used.project_id AS projectId, known.name AS name, used.project_value AS value
     FROM (
-      SELECT project_id, metric, ${PROJECT_VALUE_FROM_ROLLUP} AS project_value FROM project_usage_per_day_v1
-      WHERE project_id IN (${PROJECTS_OF_PARTNER}) AND metric = {metric: String} AND usage_date >= {from: Date} AND usage_date < {end: Date}
-      GROUP BY project_id, metric ORDER BY project_value DESC, project_id LIMIT ${PROJECTS_MAX}
+      SELECT project_id, metric, ${PROJECT_VALUE_FROM_ROLLUP} AS project_value
+      FROM ${source(`project_id IN (${PROJECTS_OF_PARTNER}) AND metric = {metric: String} AND usage_date >= {from: Date} AND usage_date < {end: Date}`)}
+      GROUP BY project_id, metric HAVING ${EVENTS_THAT_COUNT} > 0 ORDER BY project_value DESC, project_id LIMIT ${PROJECTS_MAX}
     ) AS used
     LEFT JOIN (SELECT project_id, name FROM projects_v1 FINAL WHERE partner_id = {partnerId: String}) AS known USING project_id
     ORDER BY project_value DESC, projectId`,
-  params: z.object({ partnerId: z.string(), metric: z.string(), from: z.string(), end: z.string() }),
-  row: z.object({ projectId: z.string(), name: z.string(), value: z.string() }),
-})
+    params: z.object({ partnerId: z.string(), metric: z.string(), from: z.string(), end: z.string() }),
+    row: z.object({ projectId: z.string(), name: z.string(), value: z.string() }),
+  }),
+)

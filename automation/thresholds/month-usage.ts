@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { EVENTS_THAT_COUNT, perSource, readSource } from '../../aggregator/usage/effective-usage.ts'
 import { isNewPeak } from '../../aggregator/usage/peak-day.ts'
 import { PROJECT_VALUE_FROM_ROLLUP } from '../../aggregator/usage/peak-or-sum.ts'
 import { addDecimals, compareDecimals } from '../../metering/exact-decimal.ts'
@@ -25,7 +26,8 @@ export async function readMonthUsage({ work }: ClickHouse, month: Month, keys: r
   const projectIds = [...new Set(keys.filter(({ projectId }) => projectId !== '').map(({ projectId }) => projectId))]
   const metrics = [...new Set(keys.map(({ metric }) => metric))]
   const ofPartners = partnerIds.length === 0 ? [] : await readPartnerDays(work, { partnerIds, metrics, from, end })
-  const ofProjects = projectIds.length === 0 ? [] : await work.query(projectDaysOfMonth, { projectIds, metrics, from, end })
+  const ofProjects =
+    projectIds.length === 0 ? [] : await work.query(projectDaysOfMonth[await readSource(work, { from, end })], { projectIds, metrics, from, end })
   const days = new Map<string, { day: string; value: Quantity }[]>()
   for (const { id, metric, day, value } of ofPartners) push(days, JSON.stringify(['partner', id, metric]), { day, value })
   for (const { id, metric, day, value } of ofProjects) push(days, JSON.stringify(['project', id, metric]), { day, value })
@@ -94,14 +96,15 @@ const partnerDaysOfMonth = defineQuery({
   row: DayRow.extend({ changes: z.coerce.number() }),
 })
 
-const projectDaysOfMonth = defineQuery({
-  name: 'project_days_of_month',
-  sql: `
+const projectDaysOfMonth = perSource((source) =>
+  defineQuery({
+    name: 'project_days_of_month',
+    sql: `
     SELECT project_id AS id, metric, usage_date AS day, ${PROJECT_VALUE_FROM_ROLLUP} AS value
-    FROM project_usage_per_day_v1
-    WHERE project_id IN {projectIds: Array(String)} AND metric IN {metrics: Array(String)} AND usage_date >= {from: Date} AND usage_date < {end: Date}
-    GROUP BY project_id, metric, usage_date
+    FROM ${source('project_id IN {projectIds: Array(String)} AND metric IN {metrics: Array(String)} AND usage_date >= {from: Date} AND usage_date < {end: Date}')}
+    GROUP BY project_id, metric, usage_date HAVING ${EVENTS_THAT_COUNT} > 0
     ORDER BY day`,
-  params: z.object({ projectIds: z.array(z.string()), metrics: z.array(z.string()), from: z.string(), end: z.string() }),
-  row: DayRow,
-})
+    params: z.object({ projectIds: z.array(z.string()), metrics: z.array(z.string()), from: z.string(), end: z.string() }),
+    row: DayRow,
+  }),
+)

@@ -65,6 +65,7 @@ function linesOf(explanation: Explanation, subject: string): string[] {
     `Complete up to ${as_of ?? 'no time yet'}; ${billing_status}.`,
     ...contributorLines(explanation),
     ...lateLines(explanation.late_arrivals, unit),
+    ...correctionLines(explanation.corrections, unit),
   ]
 }
 
@@ -97,6 +98,15 @@ function lateLines({ events, value, latest }: Explanation['late_arrivals'], unit
     ['received', 'project', 'event', unit, 'timestamp', flexible('')],
     rows,
   )
+}
+
+function correctionLines({ all, voids, latest }: Explanation['corrections'], unit: string): string[] {
+  const rows = latest.map(({ received_at, project_id, corrects, before, after, reason, after_closing }) => [
+    ...[received_at, project_id, corrects, before === null ? 'void' : grouped(before.text), after === null ? 'void' : grouped(after.text)],
+    `${reason}${after_closing ? ' (after the month was closed)' : ''}`,
+  ])
+  const title = `${counted(all, 'correction')} of events, ${voids} of them ${voids === 1 ? 'a void' : 'voids'}, in ${unit}. The last of them:`
+  return tableOf(title, ['received', 'project', 'event', 'before', 'after', flexible('reason')], rows)
 }
 
 function tableOf(title: string, head: readonly (string | FlexibleColumn)[], rows: readonly (readonly (string | number)[])[]): string[] {

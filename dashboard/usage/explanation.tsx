@@ -24,7 +24,7 @@ interface ExplanationProps {
   readonly onClose: () => void
 }
 
-/** Where a figure comes from: the rule, the day, the projects or events, and what arrived late. */
+/** Where a figure comes from: the rule, the day, the projects or events, what arrived late and what was corrected. */
 export function Explanation({ subject, projectId, metric, period, onClose }: ExplanationProps) {
   const span = period.first === period.last ? showDay(period.first) : `${showDay(period.first)} – ${showDay(period.last)}`
   const key = `explain ${subject.partnerId} ${projectId ?? ''} ${metric} ${period.first} ${period.last}`
@@ -56,7 +56,7 @@ function readExplanation({ subject: { partnerId, asAdmin }, projectId, metric, p
 }
 
 function Explained({ explained, subject }: { explained: Explained; subject: Subject }) {
-  const { rule, value, unit, peak_day, events, first_event_at, last_event_at, contributors, late_arrivals, period } = explained
+  const { rule, value, unit, peak_day, events, first_event_at, last_event_at, contributors, late_arrivals, corrections, period } = explained
   return (
     <>
       <p class="exact">{exactWithUnit(value, unit)}</p>
@@ -105,6 +105,32 @@ function Explained({ explained, subject }: { explained: Explained; subject: Subj
         </>
       )}
       <LateArrivals late={late_arrivals} unit={unit} />
+      <Corrections corrections={corrections} unit={unit} />
+    </>
+  )
+}
+
+function Corrections({ corrections: { all, latest }, unit }: { corrections: Explained['corrections']; unit: string }) {
+  if (all === '0') return null
+  const shown = (value: string | null) => (value === null ? 'void' : exactWithUnit(value, unit))
+  return (
+    <>
+      <p>{counted(all, 'correction')} changed what its events count.</p>
+      <Table
+        caption="The last corrections"
+        columns={['Project', 'Event', { title: 'Before', isNumber: true }, { title: 'After', isNumber: true }, 'Reason', 'Received']}
+        rows={latest.map(({ project_id, event_id, corrects, before, after, reason, received_at, after_closing }) => ({
+          key: `${project_id} ${event_id}`,
+          cells: [
+            project_id,
+            <code>{corrects}</code>,
+            shown(before),
+            shown(after),
+            reason,
+            `${showTime(received_at)}${after_closing ? ', after the month was closed: billed as an adjustment' : ''}`,
+          ],
+        }))}
+      />
     </>
   )
 }

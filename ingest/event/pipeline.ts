@@ -1,5 +1,6 @@
+import { type Correction, parseCorrection } from '../../metering/correction.ts'
 import { EVENT_BYTES_MAX, isProjectId, ORIGINAL_BYTES_KEPT_MAX, type UsageEvent } from '../../metering/event.ts'
-import { type EventDraft, FIELD_STEPS, type FieldNames, JSON_FIELD_NAMES, newDraft, type Receipt } from '../../metering/event-steps.ts'
+import { type EventDraft, FIELD_STEPS, type FieldNames, JSON_FIELD_NAMES, newDraft, type Receipt, type SentFields } from '../../metering/event-steps.ts'
 import type { Rejection, RejectReason } from '../../metering/rejection-reasons.ts'
 import type { Arrival, EventFormat } from './arrival.ts'
 import { describeNotJson } from './json-place.ts'
@@ -12,11 +13,12 @@ import { describeNotJson } from './json-place.ts'
 const STEPS: readonly Step[] = [requireSize, requireJson, ...FIELD_STEPS.map(ofFields), requireAllowedProject]
 
 /**
- * An event after all steps: valid, or rejected with the reason of the first step that failed. Its bytes are cut out of the body
- * on demand.
+ * An event after all steps: valid, a valid correction of another event, or rejected with the reason of the first step that failed. Its
+ * bytes are cut out of the body on demand.
  */
 export type ValidatedEvent =
   | { readonly status: 'valid'; readonly index: number; readonly format: EventFormat; readonly event: UsageEvent; original(): Buffer }
+  | { readonly status: 'correction'; readonly index: number; readonly format: EventFormat; readonly correction: Correction; original(): Buffer }
   | {
       readonly status: 'rejected'
       readonly index: number
@@ -30,6 +32,7 @@ export type ValidatedEvent =
 /** The ids of an event, also of one that was rejected: as far as they are text, otherwise ''. */
 export function identityOf(validated: ValidatedEvent): { projectId: string; eventId: string } {
   if (validated.status === 'valid') return validated.event
+  if (validated.status === 'correction') return validated.correction
   return { projectId: validated.projectId, eventId: validated.eventId ?? '' }
 }
 
@@ -42,12 +45,25 @@ export interface ValidationContext extends Receipt {
 }
 
 export function validateEvent(arrival: Arrival, context: ValidationContext): ValidatedEvent {
+  if (arrival.fields?.corrects !== undefined) return validateCorrection(arrival, arrival.fields, context)
   const draft = newDraft()
   for (const step of STEPS) {
     const rejection = step(draft, arrival, context)
     if (rejection !== undefined) return rejectArrival(arrival, rejection)
   }
   return { status: 'valid', index: arrival.index, format: arrival.format, event: draft, original: arrival.original }
+}
+
+/** A correction names no metric and no time: both are those of the event that it corrects, which is found in its log. */
+function validateCorrection(arrival: Arrival, fields: SentFields, context: ValidationContext): ValidatedEvent {
+  const { index, format, original } = arrival
+  const tooLarge = requireSize(undefined, arrival)
+  if (tooLarge !== undefined) return rejectArrival(arrival, tooLarge)
+  const parsed = parseCorrection(fields)
+  if (parsed.status === 'rejected') return rejectArrival(arrival, parsed.rejection)
+  const { correction } = parsed
+  const notAllowed = requireAllowedProject(correction, arrival, context)
+  return notAllowed === undefined ? { status: 'correction', index, format, correction, original } : rejectArrival(arrival, notAllowed)
 }
 
 /** The projects that these events name. Validation needs to know which of them are allowed. */
@@ -59,7 +75,7 @@ export function projectIdsOf(arrivals: readonly Arrival[]): Set<string> {
 
 type Step = (draft: EventDraft, arrival: Arrival, context: ValidationContext) => Rejection | undefined
 
-function requireSize(_draft: EventDraft, { bytes }: Arrival): Rejection | undefined {
+function requireSize(_draft: unknown, { bytes }: Arrival): Rejection | undefined {
   if (bytes <= EVENT_BYTES_MAX) return undefined
   return reject('too_large', `One event has at most ${EVENT_BYTES_MAX} bytes; this one has ${bytes}.`)
 }
@@ -80,7 +96,7 @@ const FIELD_NAMES: Readonly<Record<EventFormat, FieldNames>> = {
   cloudevent: { eventId: 'event_id', projectId: 'subject', metric: 'type', value: 'data.value', timestamp: 'time' },
 }
 
-function requireAllowedProject({ projectId }: EventDraft, _arrival: Arrival, { allowedProjects }: ValidationContext): Rejection | undefined {
+function requireAllowedProject({ projectId }: Pick<UsageEvent, 'projectId'>, _arrival: Arrival, { allowedProjects }: ValidationContext): Rejection | undefined {
   return allowedProjects === 'all' || allowedProjects.has(projectId) ? undefined : PROJECT_NOT_ALLOWED
 }
 
@@ -99,6 +115,12 @@ export function rejectArrival(arrival: Arrival, rejection: Rejection): Validated
   const { event_id, project_id } = arrival.fields ?? {}
   const original = () => arrival.original().subarray(0, ORIGINAL_BYTES_KEPT_MAX)
   return { status: 'rejected', index: arrival.index, format: arrival.format, projectId: shown(project_id) ?? '', eventId: shown(event_id), rejection, original }
+}
+
+/** Rejects what was valid in itself. */
+export function rejectValidated(validated: ValidatedEvent, rejection: Rejection): ValidatedEvent {
+  const { index, format } = validated
+  return { status: 'rejected', index, format, ...identityOf(validated), rejection, original: () => validated.original().subarray(0, ORIGINAL_BYTES_KEPT_MAX) }
 }
 
 const SHOWN_CHARACTERS_MAX = 256

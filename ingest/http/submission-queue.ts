@@ -173,21 +173,28 @@ interface Choice {
 
 /**
  * The indexes of the events that one group may have. They keep their order, and an event waits behind an earlier one of its identity:
- * of two events with one identity the first counts.
+ * of two events with one identity the first counts. A correction waits behind its event and behind earlier corrections of it.
  */
 function chooseEvents(events: readonly ValidatedEvent[], eventsMax: number, touched: TouchedDays): Choice {
   const choice: Choice = { part: [], rest: [] }
   // An accidentally equal hash only makes an event wait.
   const waiting = new Set<number>()
   for (const [index, validated] of events.entries()) {
-    const hash = validated.status === 'valid' ? hashIdentity(validated.event.projectId, validated.event.eventId) : undefined
-    if (choice.part.length < eventsMax && (hash === undefined || !waiting.has(hash)) && touched.add(validated)) choice.part.push(index)
+    const hashes = hashesOf(validated)
+    if (choice.part.length < eventsMax && !hashes.some((hash) => waiting.has(hash)) && touched.add(validated)) choice.part.push(index)
     else {
       choice.rest.push(index)
-      if (hash !== undefined) waiting.add(hash)
+      for (const hash of hashes) waiting.add(hash)
     }
   }
   return choice
+}
+
+function hashesOf(validated: ValidatedEvent): number[] {
+  if (validated.status === 'valid') return [hashIdentity(validated.event.projectId, validated.event.eventId)]
+  if (validated.status === 'rejected') return []
+  const { projectId, eventId, corrects } = validated.correction
+  return [hashIdentity(projectId, eventId), hashIdentity(projectId, corrects)]
 }
 
 /** The submission is resolved when both are, with all verdicts in the order of its events, and rejected when one is. */

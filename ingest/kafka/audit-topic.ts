@@ -1,13 +1,14 @@
 import { TOPIC_DIFFERENCES_MAX } from '../../contract/logs.ts'
-import type { UsageEvent } from '../../metering/event.ts'
 import { dayOf } from '../../metering/timestamp.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import type { KnownMetrics } from '../event/known-metrics.ts'
-import { identityOf } from '../event/pipeline.ts'
+import { identityOf, type ValidatedEvent } from '../event/pipeline.ts'
 import type { LogRecord } from '../log/detect-duplicates.ts'
+import { findStored, readStoredRecords } from '../log/find-stored.ts'
 import { isIndexComplete } from '../log/identity-index.ts'
 import { type InDoubtRange, type LogRange, readInDoubtRange } from '../log/in-doubt-range.ts'
-import { findStoredEvents, readStoredRange, type StoredInRange } from '../log/stored-events.ts'
+import type { CorrectionInRange, StoredCorrection } from '../log/stored-corrections.ts'
+import type { StoredEvent, StoredInRange } from '../log/stored-events.ts'
 import { readRejectedRange } from '../rejected/rejected-events.ts'
 import { readRecord } from './event-record.ts'
 import { type Incarnation, logOf, logsOf, pinIncarnation } from './incarnation.ts'
@@ -112,7 +113,7 @@ class PartitionAudit {
     const records = batch.records.map((record) => readRecord(record, this.log, this.#metrics)).filter(({ offset }) => offset >= first && offset <= through)
     this.recordsRead += records.length
     this.firstReceivedMs ??= records[0]?.receivedMs ?? null
-    const stored = await readStoredRange(this.#clickhouse.reads, this.log, { first, through })
+    const stored = await readStoredRecords(this.#clickhouse.reads, this.log, { first, through })
     const rejected = await readRejectedRange(this.#clickhouse.reads, this.log, { first, through })
     const unknown: LogRecord[] = []
     for (const record of records) {
@@ -129,16 +130,16 @@ class PartitionAudit {
     await this.#compareDuplicates(unknown)
   }
 
-  #compareStored(record: LogRecord, row: StoredInRange): void {
+  #compareStored(record: LogRecord, row: StoredInRange | CorrectionInRange): void {
     const { validated } = record
     const { projectId, eventId } = identityOf(validated)
-    const isSame = row.projectId === projectId && row.eventId === eventId && (validated.status === 'rejected' || hasSameValues(validated.event, row))
+    const isSame = row.projectId === projectId && row.eventId === eventId && hasSameValues(validated, row)
     if (isSame) this.counted += 1
     else this.#differ(record, 'other values in raw')
   }
 
   #isMisrouted({ validated }: LogRecord): boolean {
-    return validated.status === 'valid' && partitionOfProject(validated.event.projectId, this.#partitions) !== this.#partition
+    return validated.status !== 'rejected' && partitionOfProject(identityOf(validated).projectId, this.#partitions) !== this.#partition
   }
 
   /** An event that is neither counted nor rejected at its own offset must have been counted at an earlier one, with the same values. */
@@ -146,13 +147,13 @@ class PartitionAudit {
     const identities = records.map(({ validated }) => identityOf(validated)).map(({ projectId, eventId }) => [projectId, eventId] as const)
     if (identities.length === 0) return
     const lookUp = { lane: this.#clickhouse.reads, indexed: await isIndexComplete(this.#clickhouse), secondsMax: LOOK_UP_SECONDS_MAX }
-    const stored = await findStoredEvents(lookUp, identities)
+    const stored = await findStored(lookUp, { identities, corrected: [], amends: false, log: this.log, offset: 0 })
     for (const record of records) {
       const { validated } = record
       const { projectId, eventId } = identityOf(validated)
-      const first = stored.get(projectId, eventId)
+      const first = stored.events.get(projectId, eventId) ?? stored.corrections.get(projectId, eventId)
       if (first === undefined) this.#differ(record, validated.status === 'rejected' ? 'refused and not kept' : 'in the log and not in raw')
-      else if (validated.status === 'rejected' || (first.metric === validated.event.metric && first.value === validated.event.value)) this.duplicates += 1
+      else if (isCopy(validated, first)) this.duplicates += 1
       else this.#differ(record, 'refused and not kept')
     }
   }
@@ -166,6 +167,14 @@ class PartitionAudit {
 
 const LOOK_UP_SECONDS_MAX = 600
 
-function hasSameValues(event: UsageEvent, row: StoredInRange): boolean {
-  return row.metric === event.metric && row.value === event.value && row.usageDate === dayOf(event.timestampMs)
+function hasSameValues(validated: ValidatedEvent, row: StoredInRange | CorrectionInRange): boolean {
+  return isCopy(validated, row) && (validated.status !== 'valid' || ('usageDate' in row && row.usageDate === dayOf(validated.event.timestampMs)))
+}
+
+/** Of a record that would be rejected today, only the identity is compared. */
+function isCopy(validated: ValidatedEvent, first: StoredEvent | StoredCorrection): boolean {
+  if (validated.status === 'rejected') return true
+  if (validated.status === 'valid') return !('corrects' in first) && first.metric === validated.event.metric && first.value === validated.event.value
+  const { corrects, action, value } = validated.correction
+  return 'corrects' in first && first.corrects === corrects && first.action === action && first.value === value
 }

@@ -1,3 +1,4 @@
+import type { Correction } from '../../metering/correction.ts'
 import { isProjectId } from '../../metering/event.ts'
 import type { MetricKinds } from '../../metering/metrics.ts'
 import { isRejectReason } from '../../metering/rejection-reasons.ts'
@@ -79,9 +80,14 @@ export function recordOfEvent(validated: ValidatedEvent, received: ReceivedRecor
       headers: { ...headers, ...formatHeader(validated), [HEADERS.refused]: reason, [HEADERS.message]: message },
     }
   }
+  if (validated.status === 'correction') return { partition, key: validated.correction.projectId, value: correctionText(validated.correction), headers }
   const { eventId, projectId, metric, value, timestampMs } = validated.event
   const event = { event_id: eventId, project_id: projectId, metric, value, timestamp: formatTimestamp(timestampMs) }
   return { partition, key: projectId, value: JSON.stringify(event), headers }
+}
+
+function correctionText({ eventId, projectId, corrects, action, value, reason }: Correction): string {
+  return JSON.stringify({ event_id: eventId, project_id: projectId, corrects, action, ...(action === 'amend' && { value }), reason })
 }
 
 /** The copy of a misrouted event for its project's own partition. It keeps the time at which the event was received. */

@@ -2,11 +2,11 @@ import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import { identityOf } from '../event/pipeline.ts'
 import type { LogRecord, Verdict } from '../log/detect-duplicates.ts'
+import { readStoredRecords } from '../log/find-stored.ts'
 import type { InDoubtRange, LogRange } from '../log/in-doubt-range.ts'
 import { isolateRefused } from '../log/isolate-refused.ts'
 import type { KnownIdentities } from '../log/known-identities.ts'
 import { type AcquireCause, OwnedLog } from '../log/owned-log.ts'
-import { readStoredRange } from '../log/stored-events.ts'
 import { traceBatch } from '../log/trace-batch.ts'
 import { readRejectedRange } from '../rejected/rejected-events.ts'
 import { ForwardedEvents, type MisroutedEvent } from './forward-misrouted.ts'
@@ -37,8 +37,8 @@ export class PartitionLog {
   #next = 0
   /** The range that is being reconciled; undefined when the log is beyond it. */
   #reconciling: InDoubtRange | undefined
-  /** The events of that range that raw has stored, by offset. */
-  #stored: Awaited<ReturnType<typeof readStoredRange>> | undefined
+  /** The events and corrections of that range that are stored, by offset. */
+  #stored: Awaited<ReturnType<typeof readStoredRecords>> | undefined
   /** The events of that range that are kept as rejected, by offset. */
   #rejected: Awaited<ReturnType<typeof readRejectedRange>> | undefined
 
@@ -155,7 +155,7 @@ export class PartitionLog {
    * their copies were in their own logs, or they were kept as rejected, before the position of this range was written.
    */
   async #reconcile(range: InDoubtRange, records: readonly LogRecord[]): Promise<void> {
-    this.#stored ??= await readStoredRange(this.#options.lane, this.owned.name, range)
+    this.#stored ??= await readStoredRecords(this.#options.lane, this.owned.name, range)
     this.#rejected ??= await readRejectedRange(this.#options.lane, this.owned.name, range)
     // Before misrouted events are separated: under other rules an event may have been rejected where it was.
     const notStored = records.filter((record) => !this.#isStored(record) && !this.#isRejected(record))
@@ -189,7 +189,7 @@ export class PartitionLog {
     const rejected = this.#rejected?.get(offset)
     if (rejected === undefined || rejected.reason === 'conflict' || validated.status === 'rejected') return false
     // Only the beginning of an id is kept, and nothing of one that was no text.
-    const { projectId, eventId } = validated.event
+    const { projectId, eventId } = identityOf(validated)
     if (!projectId.startsWith(rejected.projectId) || !eventId.startsWith(rejected.eventId)) this.#stopForOther(offset)
     return true
   }
@@ -225,8 +225,8 @@ export class PartitionLog {
   #separate(records: readonly LogRecord[]): { own: readonly LogRecord[]; misrouted: MisroutedEvent[] } {
     const misrouted: MisroutedEvent[] = []
     for (const record of records) {
-      if (record.validated.status !== 'valid') continue
-      const { projectId } = record.validated.event
+      if (record.validated.status === 'rejected') continue
+      const { projectId } = identityOf(record.validated)
       const partition = partitionOfProject(projectId, this.#options.incarnation.partitions)
       if (partition !== this.partition) misrouted.push({ record, projectId, partition })
     }

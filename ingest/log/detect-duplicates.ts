@@ -1,11 +1,14 @@
+import type { Correction } from '../../metering/correction.ts'
 import type { UsageEvent } from '../../metering/event.ts'
-import { compareDecimals, subtractDecimals } from '../../metering/exact-decimal.ts'
-import { isMetricName, METRICS } from '../../metering/metrics.ts'
 import type { Rejection } from '../../metering/rejection-reasons.ts'
 import type { ValidatedEvent } from '../event/pipeline.ts'
+import { describeConflict } from './describe-conflict.ts'
+import { BatchCorrections, type CorrectionEffect, type FirstsOfBatch, type StoredRecords } from './detect-corrections.ts'
 import type { IdentityFilter } from './identity-filter.ts'
 import { hashIdentity, type IdentityHash } from './identity-hash.ts'
-import { type Identity, IdentityMap, type StoredEvent } from './stored-events.ts'
+import { type Identity, IdentityMap } from './look-up.ts'
+import type { StoredCorrection } from './stored-corrections.ts'
+import type { StoredEvent } from './stored-events.ts'
 
 /** A validated event with its place in a log. What counts is a pure function of the log, so the place decides. */
 export interface LogRecord {
@@ -19,9 +22,9 @@ export interface LogRecord {
 }
 
 export type Verdict =
-  /** The event is new and counts. */
-  | { status: 'counted' }
-  /** An event with the same identity, metric and value is earlier in the log. It is tallied and not stored. */
+  /** The event is new and counts. `effect`: it is a correction, and this is what it changes. */
+  | { status: 'counted'; effect?: CorrectionEffect }
+  /** An event with the same identity, metric and value is earlier in the log, or the same correction. It is tallied and not stored. */
   | { status: 'duplicate' }
   /** This very event is stored already, because the log was read again. */
   | { status: 'already_stored' }
@@ -40,29 +43,50 @@ export interface Classified {
   readonly newHashes: readonly IdentityHash[]
 }
 
-/** Finds the stored events of identities. Throws StoreError. */
-export type FindStored = (identities: readonly Identity[]) => Promise<IdentityMap<StoredEvent>>
+/** What must be looked up of a batch. */
+export interface RecordsToFind {
+  /** Of its events and corrections, without those that are certainly new. */
+  readonly identities: readonly Identity[]
+  /** The events that its corrections correct, without those that are certainly not stored. */
+  readonly corrected: readonly Identity[]
+  readonly amends: boolean
+  /** The place of the batch. */
+  readonly log: string
+  readonly offset: number
+}
+
+/** Finds what is stored under identities. Throws StoreError. */
+export type FindStored = (records: RecordsToFind) => Promise<StoredRecords>
 
 /**
  * Separates new events from known ones, exactly (P2): the filter clears nearly all new ones, and the rest is looked up.
  * The stored (log, offset) decides: the same place is this very event, another place makes it a duplicate or a conflict. Within a
- * batch the first event of an identity counts. Without a filter every event is looked up. Call it only after the previous batch
- * was acknowledged: a look-up that misses what that batch stored would count an event twice. Throws StoreError.
+ * batch the first event of an identity counts. Without a filter every event is looked up. Corrections share the identities of events.
+ * Call it only after the previous batch was acknowledged: a look-up that misses what that batch stored would count an event twice. Throws
+ * StoreError.
  */
 export async function detectDuplicates(records: readonly LogRecord[], filter: IdentityFilter | undefined, find: FindStored): Promise<Classified> {
-  const hashes = records.map(({ validated }) => (validated.status === 'valid' ? hashIdentity(validated.event.projectId, validated.event.eventId) : undefined))
-  const stored = await find(maybeStored(records, hashes, filter))
-  const repeated = repeatedHashes(hashes)
-  const firsts = new IdentityMap<UsageEvent>()
+  const hashes = records.map(({ validated }) => hashOf(validated))
+  const targets = targetsOf(records)
+  const stored = await find(recordsToFind(records, hashes, { filter, targets }))
+  const repeated = repeatedHashes(hashes, targets)
+  const firsts: FirstsOfBatch = new IdentityMap()
+  const corrections = new BatchCorrections(stored, firsts)
   const newHashes: IdentityHash[] = []
   const verdicts = records.map((record, index): Verdict => {
-    if (record.validated.status === 'rejected') return { status: 'rejected', rejection: record.validated.rejection }
-    const { event } = record.validated
-    const known = stored.get(event.projectId, event.eventId)
-    if (known !== undefined && known.log === record.log && known.offset === record.offset) return ALREADY_STORED
+    const { validated } = record
+    if (validated.status === 'rejected') return { status: 'rejected', rejection: validated.rejection }
     const hash = hashes[index]
+    if (validated.status === 'correction') {
+      const verdict = corrections.classify(record, validated.correction)
+      if (hash !== undefined && verdict.status === 'counted') newHashes.push(hash)
+      return verdict
+    }
+    const { event } = validated
+    const known = stored.events.get(event.projectId, event.eventId)
+    if (known !== undefined && known.log === record.log && known.offset === record.offset) return ALREADY_STORED
     const mayRepeat = hash === undefined || repeated.has(hash)
-    const first = known ?? (mayRepeat ? firsts.get(event.projectId, event.eventId) : undefined)
+    const first = known ?? stored.corrections.get(event.projectId, event.eventId) ?? (mayRepeat ? firsts.get(event.projectId, event.eventId) : undefined)
     if (first !== undefined) return compare(event, first)
     if (mayRepeat) firsts.set(event.projectId, event.eventId, event)
     if (hash !== undefined) newHashes.push(hash)
@@ -76,9 +100,30 @@ const COUNTED: Verdict = { status: 'counted' }
 const ALREADY_STORED: Verdict = { status: 'already_stored' }
 const DUPLICATE: Verdict = { status: 'duplicate' }
 
-/** Hashes that occur more than once in the batch. Only events with one of these are compared by their ids: equal ids have equal hashes. */
-function repeatedHashes(hashes: readonly (IdentityHash | undefined)[]): Set<number> {
-  const seen = new Set<number>()
+function hashOf(validated: ValidatedEvent): IdentityHash | undefined {
+  if (validated.status === 'valid') return hashIdentity(validated.event.projectId, validated.event.eventId)
+  return validated.status === 'correction' ? hashIdentity(validated.correction.projectId, validated.correction.eventId) : undefined
+}
+
+/** The events that the corrections of a batch correct, by the hash of their identity. Nearly all batches have none. */
+function targetsOf(records: readonly LogRecord[]): Map<IdentityHash, Identity[]> {
+  const targets = new Map<IdentityHash, Identity[]>()
+  for (const { validated } of records) {
+    if (validated.status !== 'correction') continue
+    const { projectId, corrects } = validated.correction
+    const hash = hashIdentity(projectId, corrects)
+    const known = targets.get(hash) ?? []
+    if (!known.some(([project, event]) => project === projectId && event === corrects)) targets.set(hash, [...known, [projectId, corrects]])
+  }
+  return targets
+}
+
+/**
+ * Hashes that occur more than once in the batch, also as that of an event that it corrects. Only what has one of these is compared by its
+ * ids: equal ids have equal hashes.
+ */
+function repeatedHashes(hashes: readonly (IdentityHash | undefined)[], targets: ReadonlyMap<IdentityHash, unknown>): Set<number> {
+  const seen = new Set<number>(targets.keys())
   const repeated = new Set<number>()
   for (const hash of hashes) {
     if (hash === undefined) continue
@@ -88,33 +133,28 @@ function repeatedHashes(hashes: readonly (IdentityHash | undefined)[]): Set<numb
   return repeated
 }
 
-function maybeStored(records: readonly LogRecord[], hashes: readonly (IdentityHash | undefined)[], filter: IdentityFilter | undefined): Identity[] {
-  const maybe: Identity[] = []
+function recordsToFind(
+  records: readonly LogRecord[],
+  hashes: readonly (IdentityHash | undefined)[],
+  { filter, targets }: { readonly filter: IdentityFilter | undefined; readonly targets: ReadonlyMap<IdentityHash, readonly Identity[]> },
+): RecordsToFind {
+  const identities: Identity[] = []
+  let amends = false
   records.forEach(({ validated }, index) => {
     const hash = hashes[index]
-    if (validated.status === 'valid' && hash !== undefined && filter?.mayContain(hash) !== false)
-      maybe.push([validated.event.projectId, validated.event.eventId])
+    if (hash === undefined) return
+    const isMaybeStored = filter?.mayContain(hash) !== false
+    if (validated.status === 'valid' && isMaybeStored) identities.push([validated.event.projectId, validated.event.eventId])
+    if (validated.status !== 'correction') return
+    amends ||= validated.correction.action === 'amend'
+    if (isMaybeStored) identities.push([validated.correction.projectId, validated.correction.eventId])
   })
-  return maybe
+  const corrected = [...targets].flatMap(([hash, events]) => (filter?.mayContain(hash) === false ? [] : events))
+  return { identities, corrected, amends, log: records[0]?.log ?? '', offset: records[0]?.offset ?? 0 }
 }
 
-/** Both values are in their shortest form, so equal text is equal quantity. */
-function compare(event: UsageEvent, first: { metric: string; value: string }): Verdict {
-  if (event.metric === first.metric && event.value === first.value) return DUPLICATE
+/** Both values are in their shortest form, so equal text is equal quantity. What was sent is compared, not what a correction made of it. */
+function compare(event: UsageEvent, first: StoredEvent | StoredCorrection | UsageEvent | Correction): Verdict {
+  if (!('corrects' in first) && event.metric === first.metric && event.value === first.value) return DUPLICATE
   return { status: 'rejected', rejection: { reason: 'conflict', message: describeConflict(event, first) } }
-}
-
-/** It must advise nothing that bills twice: sent again as a new event, the whole value would be added to the first one. */
-function describeConflict({ metric, value }: UsageEvent, first: { metric: string; value: string }): string {
-  const fact = `An event with this id was counted before for this project, with metric ${first.metric} and value ${first.value}. That one counts: an event cannot be changed or taken back.`
-  const other = 'If this is other usage, give it an id of its own.'
-  const byOperator = 'Only an operator can correct the bill, by a manual line on the statement.'
-  // Whether a higher value completes a metric that operators have defined, its sender knows.
-  if (!isMetricName(metric) || metric !== first.metric || compareDecimals(value, first.value) < 0)
-    return `${fact} ${other} If it is a correction: ${byOperator}`
-  const completed =
-    METRICS[metric].kind === 'peak'
-      ? 'send the higher value as a new event with an id of its own, because the highest value of a day counts.'
-      : `send only the difference, ${subtractDecimals(value, first.value)}, as a new event with an id of its own.`
-  return `${fact} ${other} If the first value was too low: ${completed}`
 }

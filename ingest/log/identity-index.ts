@@ -9,7 +9,7 @@ import { countEventsInDoubt, type LogRange } from './in-doubt-range.ts'
 
 /**
  * The index of identities (identity_hashes_v1) is trusted when it says that an identity is absent, so it must never lack one that
- * raw has. A view adds the identities of every insert into raw, of any version of this code. Three cases are left:
+ * raw or the corrections have. A view on each adds the identities of every insert, of any version of this code. Three cases are left:
  * 1. A crash between the part of raw and that of the index. Only the in-doubt range of a log can be affected; its next owner calls
  *    indexRange before it looks anything up.
  * 2. Events that were stored before there was the view: completeIndex adds them, and until then nobody trusts the index.
@@ -51,9 +51,10 @@ async function isMarked(reads: Lane): Promise<boolean> {
   return (await reads.query(completeMark, {})).length > 0
 }
 
-/** The number of rows in raw. No row is read for it. Throws StoreError. */
+/** The number of rows in raw and of corrections. No row is read for it. Throws StoreError. */
 export async function countStored(reads: Lane): Promise<number> {
-  return (await queryOne(reads, rawRows, {})).events
+  const { events, corrections } = await queryOne(reads, storedRows, {})
+  return events + corrections
 }
 
 /**
@@ -114,11 +115,11 @@ const completeMark = defineQuery({
   row: z.object({ month: z.number() }),
 })
 
-const rawRows = defineQuery({
-  name: 'raw_rows',
-  sql: 'SELECT count() AS events FROM raw_usage_events_v1',
+const storedRows = defineQuery({
+  name: 'stored_rows',
+  sql: 'SELECT (SELECT count() FROM raw_usage_events_v1) AS events, (SELECT count() FROM usage_corrections_v1) AS corrections',
   params: z.object({}),
-  row: z.object({ events: z.coerce.number() }),
+  row: z.object({ events: z.coerce.number(), corrections: z.coerce.number() }),
 })
 
 const indexRows = defineQuery({
@@ -131,7 +132,7 @@ const indexRows = defineQuery({
 const monthsToIndex = defineQuery({
   name: 'months_to_index',
   sql: `SELECT toUInt32(partition) AS month, sum(rows) AS events FROM system.parts
-        WHERE active AND database = currentDatabase() AND table = 'raw_usage_events_v1' AND month NOT IN (SELECT month FROM identity_hash_months_v1)
+        WHERE active AND database = currentDatabase() AND table IN ('raw_usage_events_v1', 'usage_corrections_v1') AND month NOT IN (SELECT month FROM identity_hash_months_v1)
         GROUP BY month ORDER BY month`,
   params: z.object({}),
   row: z.object({ month: z.number(), events: z.coerce.number() }),
@@ -151,7 +152,10 @@ const indexMissingOfMonth = defineStatement({
   name: 'index_missing_of_month',
   sql: `INSERT INTO identity_hashes_v1 (project, hash, month)
         SELECT ${PROJECT_HASH_SQL} AS project, ${IDENTITY_HASH_SQL} AS hash, toStartOfMonth(usage_date) AS month
-        FROM raw_usage_events_v1
+        FROM (
+          SELECT project_id, event_id, usage_date FROM raw_usage_events_v1
+          UNION ALL SELECT project_id, event_id, usage_date FROM usage_corrections_v1
+        )
         WHERE toYYYYMM(usage_date) = {month: UInt64} AND hash % {chunks: UInt64} = {chunk: UInt64}
           AND (project, hash) NOT IN (SELECT project, hash FROM identity_hashes_v1 WHERE toYYYYMM(month) = {month: UInt64} AND hash % {chunks: UInt64} = {chunk: UInt64})`,
   params: z.object({ month: z.number(), chunk: z.number(), chunks: z.number() }),
@@ -165,7 +169,10 @@ const indexMissingOfRange = defineStatement({
   name: 'index_missing_of_range',
   sql: `INSERT INTO identity_hashes_v1 (project, hash, month)
         WITH stored AS (
-          SELECT ${PROJECT_HASH_SQL} AS project, ${IDENTITY_HASH_SQL} AS hash, toStartOfMonth(usage_date) AS month FROM raw_usage_events_v1 WHERE ${RANGE}
+          SELECT ${PROJECT_HASH_SQL} AS project, ${IDENTITY_HASH_SQL} AS hash, toStartOfMonth(usage_date) AS month FROM (
+            SELECT project_id, event_id, usage_date FROM raw_usage_events_v1 WHERE ${RANGE}
+            UNION ALL SELECT project_id, event_id, usage_date FROM usage_corrections_v1 WHERE ${RANGE}
+          )
         )
         SELECT project, hash, month FROM stored
         WHERE (project, hash, month) NOT IN (SELECT project, hash, month FROM identity_hashes_v1 WHERE hash IN (SELECT hash FROM stored))`,

@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../../metering/logger.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
+import type { StoredRecords } from './detect-corrections.ts'
+import type { RecordsToFind } from './detect-duplicates.ts'
 import { type FilterFill, FilterScans, type IdentityScope } from './filter-scans.ts'
+import { findStored } from './find-stored.ts'
 import { FilterBudget, IdentityFilter } from './identity-filter.ts'
 import { completeIndex, countStored, isIndexComplete } from './identity-index.ts'
-import { findStoredEvents, type Identity, type IdentityMap, type StoredEvent } from './stored-events.ts'
 
 export interface KnownIdentitiesOptions {
   readonly clickhouse: ClickHouse
@@ -43,9 +45,9 @@ export class KnownIdentities {
   }
 
   /** Throws StoreError. */
-  find(identities: readonly Identity[]): Promise<IdentityMap<StoredEvent>> {
+  find(records: RecordsToFind): Promise<StoredRecords> {
     const { clickhouse, lookUpSecondsMax } = this.#options
-    return findStoredEvents({ lane: clickhouse.reads, indexed: this.#indexed, secondsMax: lookUpSecondsMax }, identities)
+    return findStored({ lane: clickhouse.reads, indexed: this.#indexed, secondsMax: lookUpSecondsMax }, records)
   }
 
   /** Whether one more filter of this many identities fits into the memory. */

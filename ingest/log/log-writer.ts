@@ -1,6 +1,7 @@
 import type { Lane } from '../../sql/clickhouse.ts'
 import { type Lease, leaseTag } from '../../sql/lease.ts'
 import { escapeField, RowsBuffer, row } from '../../sql/tab-separated.ts'
+import { identityOf } from '../event/pipeline.ts'
 import type { LogRecord, Verdict } from './detect-duplicates.ts'
 import type { LogRange } from './in-doubt-range.ts'
 
@@ -24,8 +25,11 @@ export type PositionRule = 'with rows' | 'always' | 'never'
  *    A crash before it: nothing happened.
  * 2. Rows: the fence refuses them as a whole if another process has acquired the lease. A crash after 1 or within 2: some months
  *    may be in raw, or raw without its rollup; reconciling recounts the range.
- * 3. Rejected events, after the rows, because a conflict names the first event of its identity, which must be stored by then.
- * The events may be acknowledged only when all three are. Each is sent once: after an error nothing is sent again under this lease,
+ * 3. Corrections, after the rows, because the event that they correct may be in the same batch. A crash before it: those events have their
+ *    own values; a topic is read again, and over HTTP the corrections are sent again. All corrections of one event are in one part, because
+ *    the table is partitioned by the month of the event and a batch is one block: each adds a difference from the one before.
+ * 4. Rejected events, after the rows, because a conflict names the first event of its identity, which must be stored by then.
+ * The events may be acknowledged only when all four are. Each is sent once: after an error nothing is sent again under this lease,
  * because the failed request may still arrive; the lease is acquired again and the range reconciled. Throws StoreError.
  */
 export async function writeBatch(lane: Lane, lease: Lease, batch: Batch): Promise<void> {
@@ -33,9 +37,11 @@ export async function writeBatch(lane: Lane, lease: Lease, batch: Batch): Promis
   const positioned = needsPosition(batch) ? writePosition(lane, lease, batch) : undefined
   // Serialized while the position is on its way; sent only when the position has been acknowledged.
   const rows = rowsText(lease, batch)
+  const corrections = correctionsText(lease, batch)
   const rejected = rejectedText(lease, batch)
   await positioned
   if (rows.length > 0) await lane.insert({ table: 'usage_events_inbox_v1', columns: ROW_COLUMNS, text: rows, tag })
+  if (corrections !== '') await lane.insert({ table: 'usage_corrections_inbox_v1', columns: CORRECTION_COLUMNS, text: corrections, tag })
   if (rejected !== '') await lane.insert({ table: 'rejected_events_inbox_v1', columns: REJECTED_COLUMNS, text: rejected, tag })
 }
 
@@ -55,6 +61,24 @@ function writePosition(lane: Lane, { name: log, epoch, owner }: Lease, { first, 
 
 const POSITION_COLUMNS = ['log', 'epoch', 'owner', 'first', 'through']
 const ROW_COLUMNS = ['project_id', 'event_id', 'metric', 'timestamp_ms', 'value', 'received_ms', 'offset', 'log', 'epoch', 'owner']
+const CORRECTION_COLUMNS = [
+  'offset',
+  'project_id',
+  'corrects',
+  'revision',
+  'event_id',
+  'usage_date',
+  'metric',
+  'action',
+  'value',
+  'reason',
+  'added_total',
+  'added_voided',
+  'received_ms',
+  'log',
+  'epoch',
+  'owner',
+]
 const REJECTED_COLUMNS = [
   'offset',
   'reason',
@@ -82,6 +106,21 @@ function rowsText({ name: log, epoch, owner }: Lease, { records, verdicts }: Bat
   return rows.toBuffer()
 }
 
+function correctionsText({ name: log, epoch, owner }: Lease, { records, verdicts }: Batch): string {
+  let text = ''
+  records.forEach(({ validated, receivedMs, offset }, index) => {
+    const verdict = verdicts[index]
+    if (validated.status !== 'correction' || verdict?.status !== 'counted') return
+    // Without what it changes, a correction would be stored as one that changes nothing.
+    if (verdict.effect === undefined) throw new Error('A correction that counts has an effect.')
+    const { projectId, eventId, corrects, action, value, reason } = validated.correction
+    const { revision, metric, usageDate, addedTotal, addedVoided } = verdict.effect
+    const fields = [projectId, corrects, revision, eventId, usageDate, metric, action, value, reason, addedTotal, addedVoided]
+    text += row([offset, ...fields, receivedMs, log, epoch, owner])
+  })
+  return text
+}
+
 function rejectedText({ name: log, epoch, owner }: Lease, { records, verdicts, position }: Batch): string {
   let text = ''
   records.forEach((record, index) => {
@@ -97,7 +136,7 @@ function rejectedText({ name: log, epoch, owner }: Lease, { records, verdicts, p
 type RejectedVerdict = Verdict & { status: 'rejected' }
 
 function rejectedFields({ validated, offset, ingestKeyId, receivedMs }: LogRecord, { rejection, kept }: RejectedVerdict): (string | number)[] {
-  const { projectId, eventId } = validated.status === 'valid' ? validated.event : validated
+  const { projectId, eventId } = identityOf(validated)
   const original = kept === undefined ? validated.original().toString('base64') : ''
-  return [offset, rejection.reason, rejection.message, projectId, eventId ?? '', ingestKeyId, receivedMs, original, validated.format]
+  return [offset, rejection.reason, rejection.message, projectId, eventId, ingestKeyId, receivedMs, original, validated.format]
 }

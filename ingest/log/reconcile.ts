@@ -21,9 +21,10 @@ export async function reconcileRange(lane: Lane, lease: Lease, range: InDoubtRan
 /**
  * Repairs the rollup of a log's last batch after its lease was acquired. The statements of previous owners are killed by then
  * and the fence refuses late ones, so what is missing now will not arrive any more.
- * 1. The days of the range are read; raw has an index on offsets.
- * 2. The events of these days are counted within the log, in raw and in the rollup. The rollup gets the events of one part of raw in one
- *    part, or none of them; so where the counts are equal, nothing is missing.
+ * 1. The days of the range are read, those of its events and of its corrections; both tables have an index on offsets.
+ * 2. The records of these days, events and corrections, are counted within the log, in their tables and in the rollup. The rollup gets the
+ *    records of one part in one part, or none of them; so where the counts are equal, nothing is missing. That of the events which count
+ *    would not do: an amendment does not change it.
  * 3. On the other days the keys of the range are recounted, and the differences are added to the rollup through the fence. Running
  *    it twice changes nothing: that is idempotent for a maximum, and for sums because what is added is recount minus rollup.
  * Returns how many (project, day, metric) were repaired. Throws StoreError.
@@ -43,7 +44,7 @@ export async function repairRollup(lane: Lane, lease: Lease, { first, through }:
   return differences.length
 }
 
-/** Raw's part is committed before the rollup's, so a rollup is never ahead after a crash; if it is, adding rows could not lower a peak. */
+/** The part of raw, or of corrections, is committed before the rollup's, so a rollup is never ahead after a crash; if it is, adding rows could not lower a peak. */
 function requireRawAhead(differences: readonly RollupDifference[]): void {
   const ahead = differences.find((key) => key.rollupIsAhead !== 0)
   if (ahead === undefined) return
@@ -59,24 +60,30 @@ const Range = z.object({ log: z.string(), first: z.number(), through: z.number()
 
 const daysOfRange = defineQuery({
   name: 'days_of_range',
-  sql: `SELECT DISTINCT usage_date AS usageDate FROM raw_usage_events_v1 WHERE ${RANGE}`,
+  sql: `SELECT DISTINCT usage_date AS usageDate FROM (
+          SELECT usage_date FROM raw_usage_events_v1 WHERE ${RANGE}
+          UNION ALL SELECT usage_date FROM usage_corrections_v1 WHERE ${RANGE}
+        )`,
   params: Range,
   row: z.object({ usageDate: z.string() }),
   settings: { max_execution_time: SECONDS_MAX },
 })
 
-/** Without FINAL: the rollup has counted each row that was inserted into raw, also one that a merge will replace. */
+/** Without FINAL: the rollup has counted each row that was inserted, also one that a merge will replace. */
 const daysThatDiffer = defineQuery({
   name: 'days_that_differ',
   sql: `
     SELECT usage_date AS usageDate FROM (
-      SELECT usage_date, toInt64(count()) AS raw_events, toInt64(0) AS rollup_events
+      SELECT usage_date, toInt64(count()) AS stored, toInt64(0) AS in_rollup
       FROM raw_usage_events_v1 WHERE log = {log: String} AND usage_date IN {days: Array(Date)} GROUP BY usage_date
       UNION ALL
-      SELECT usage_date, 0, sum(events)
+      SELECT usage_date, toInt64(count()), 0
+      FROM usage_corrections_v1 WHERE log = {log: String} AND usage_date IN {days: Array(Date)} GROUP BY usage_date
+      UNION ALL
+      SELECT usage_date, 0, sum(events) + sum(corrections)
       FROM project_usage_per_day_v1 WHERE log = {log: String} AND usage_date IN {days: Array(Date)} GROUP BY usage_date
     )
-    GROUP BY usage_date HAVING sum(raw_events) != sum(rollup_events)`,
+    GROUP BY usage_date HAVING sum(stored) != sum(in_rollup)`,
   params: z.object({ log: z.string(), days: z.array(z.string()) }),
   row: z.object({ usageDate: z.string() }),
   settings: { max_execution_time: SECONDS_MAX },
@@ -84,8 +91,11 @@ const daysThatDiffer = defineQuery({
 
 const keysOfRange = defineQuery({
   name: 'keys_of_range',
-  sql: `SELECT DISTINCT project_id AS projectId, usage_date AS usageDate, metric FROM raw_usage_events_v1
-        WHERE ${RANGE} AND usage_date IN {days: Array(Date)}`,
+  sql: `SELECT DISTINCT project_id AS projectId, usage_date AS usageDate, metric FROM (
+          SELECT project_id, usage_date, metric FROM raw_usage_events_v1 WHERE ${RANGE} AND usage_date IN {days: Array(Date)}
+          UNION ALL
+          SELECT project_id, usage_date, metric FROM usage_corrections_v1 WHERE ${RANGE} AND usage_date IN {days: Array(Date)}
+        )`,
   params: Range.extend({ days: z.array(z.string()) }),
   row: z.object({ projectId: z.string(), usageDate: z.string(), metric: z.string() }),
   settings: { max_execution_time: SECONDS_MAX },

@@ -1,42 +1,30 @@
 import { z } from 'zod'
 import type { Lane } from '../../sql/clickhouse.ts'
-import { StoreError } from '../../sql/errors.ts'
-import { defineQuery, QUERY_TEXT_BYTES_MAX, type Query } from '../../sql/query.ts'
-import { row } from '../../sql/tab-separated.ts'
+import { defineQuery } from '../../sql/query.ts'
 import { hashIdentity, IDENTITY_HASH_SQL } from './identity-hash.ts'
 import type { LogRange } from './in-doubt-range.ts'
+import { GIVEN_IDENTITIES, type Identity, IdentityMap, inGroups, type LookUp, textOf, within } from './look-up.ts'
 
 /** What raw has stored under an identity. */
 export interface StoredEvent {
   readonly metric: string
   readonly value: string
+  /** YYYY-MM-DD. */
+  readonly usageDate: string
   readonly log: string
   readonly offset: number
 }
 
-/** Keyed by both fields of an identity, never joined into one: "a-b" with "c" is not "a" with "b-c". */
-export class IdentityMap<T> {
-  readonly #projects = new Map<string, Map<string, T>>()
-
-  get(projectId: string, eventId: string): T | undefined {
-    return this.#projects.get(projectId)?.get(eventId)
-  }
-
-  set(projectId: string, eventId: string, value: T): void {
-    const events = this.#projects.get(projectId)
-    if (events === undefined) this.#projects.set(projectId, new Map([[eventId, value]]))
-    else events.set(eventId, value)
-  }
+export interface FoundEvents {
+  readonly events: IdentityMap<StoredEvent>
+  /** What raw does not have, but the index, if it is complete: nearly always identities of corrections. */
+  readonly others: OtherIdentities
 }
 
-export type Identity = readonly [projectId: string, eventId: string]
-
-export interface LookUp {
-  readonly lane: Pick<Lane, 'query'>
-  /** Whether the index of identities is complete. Otherwise raw is searched for each identity: exact, but it reads most of raw. */
-  readonly indexed: boolean
-  /** How long one query may take. If it takes longer, the identities are looked up in smaller groups. */
-  readonly secondsMax: number
+export interface OtherIdentities {
+  readonly identities: readonly Identity[]
+  /** The months in which the index has them, as YYYYMM; 'all' without the index. */
+  readonly months: readonly number[] | 'all'
 }
 
 /**
@@ -44,37 +32,39 @@ export interface LookUp {
  * raw by both fields, in the months that the index names. A look-up writes nothing, so one that takes too long is repeated for half
  * as many identities. Throws StoreError.
  */
-export async function findStoredEvents({ lane, indexed, secondsMax }: LookUp, identities: readonly Identity[]): Promise<IdentityMap<StoredEvent>> {
-  const stored = new IdentityMap<StoredEvent>()
-  const within = <P extends z.ZodObject, R extends z.ZodObject>(query: Query<P, R>) => ({
-    ...query,
-    settings: { ...query.settings, max_execution_time: secondsMax },
-  })
+export async function findStoredEvents(lookUp: LookUp, identities: readonly Identity[]): Promise<FoundEvents> {
+  const { lane, indexed } = lookUp
+  const events = new IdentityMap<StoredEvent>()
+  const others: Identity[] = []
+  const months = new Set<number>()
   const find = async (group: readonly Identity[]) => {
-    if (!indexed) return lane.query(within(storedEvents), { identities: textOf(group) })
-    const [found] = await lane.query(within(indexedIdentities), { identities: textOf(group) })
+    if (!indexed) return { maybe: group, rows: await lane.query(within(lookUp, storedEvents), { identities: textOf(group) }), monthsFound: [] }
+    const [found] = await lane.query(within(lookUp, indexedIdentities), { identities: textOf(group) })
     const hashes = new Set(found?.hashes)
     const maybe = group.filter(([projectId, eventId]) => hashes.has(hashIdentity(projectId, eventId)))
-    return maybe.length === 0 ? [] : lane.query(within(storedEventsOfMonths), { identities: textOf(maybe), months: found?.months ?? [] })
+    const monthsFound = found?.months ?? []
+    const rows = maybe.length === 0 ? [] : await lane.query(within(lookUp, storedEventsOfMonths), { identities: textOf(maybe), months: monthsFound })
+    return { maybe, rows, monthsFound }
   }
   await inGroups(identities, async (group) => {
-    for (const { log, metric, events } of await find(group)) {
-      for (const [projectId, eventId, value, offset] of events) {
+    const { maybe, rows, monthsFound } = await find(group)
+    for (const { log, metric, usageDate, events: found } of rows) {
+      for (const [projectId, eventId, value, offset] of found) {
         // The first event of a log counts. A second row of an identity can only be the same event, written again while its range
         // was reconciled.
-        const known = stored.get(projectId, eventId)
-        if (known === undefined || offset < known.offset) stored.set(projectId, eventId, { log, metric, value, offset })
+        const known = events.get(projectId, eventId)
+        if (known === undefined || offset < known.offset) events.set(projectId, eventId, { log, metric, value, usageDate, offset })
       }
     }
+    for (const identity of maybe) if (events.get(...identity) === undefined) others.push(identity)
+    for (const month of monthsFound) months.add(month)
   })
-  return stored
+  return { events, others: { identities: others, months: indexed ? [...months] : 'all' } }
 }
 
 export interface StoredInRange extends StoredEvent {
   readonly projectId: string
   readonly eventId: string
-  /** YYYY-MM-DD. */
-  readonly usageDate: string
 }
 
 /**
@@ -86,57 +76,6 @@ export async function readStoredRange(lane: Lane, log: string, { first, through 
   return new Map(rows.map((stored) => [stored.offset, stored]))
 }
 
-function textOf(identities: readonly Identity[]): string {
-  return identities.map((identity) => row(identity)).join('')
-}
-
-/** Runs the work for groups that fit into one statement. A group that takes too long is divided, and so are those after it. */
-async function inGroups(identities: readonly Identity[], work: (group: readonly Identity[]) => Promise<void>): Promise<void> {
-  let sizeMax = GROUP_IDENTITIES_MAX
-  for (let first = 0; first < identities.length; ) {
-    const group = takeGroup(identities, first, sizeMax)
-    try {
-      await work(group)
-      first += group.length
-    } catch (error) {
-      if (group.length === 1 || !isTooSlow(error)) throw error
-      sizeMax = Math.ceil(group.length / 2)
-    }
-  }
-}
-
-function isTooSlow(error: unknown): boolean {
-  return error instanceof StoreError && error.code !== undefined && TOO_SLOW_CODES.has(error.code)
-}
-
-const TOO_SLOW_CODES = new Set([
-  159, // TIMEOUT_EXCEEDED
-  160, // TOO_SLOW
-  241, // MEMORY_LIMIT_EXCEEDED
-])
-const GROUP_IDENTITIES_MAX = 50_000
-const GROUP_BYTES_MAX = QUERY_TEXT_BYTES_MAX / 2
-/** The longest that a character can be, in UTF-8 or escaped in a literal. */
-const BYTES_PER_CHARACTER_MAX = 4
-
-/** The text of a statement is limited. */
-function takeGroup(identities: readonly Identity[], first: number, sizeMax: number): readonly Identity[] {
-  let bytes = 0
-  let end = first
-  while (end < identities.length && end - first < sizeMax && bytes < GROUP_BYTES_MAX) {
-    const [projectId = '', eventId = ''] = identities[end] ?? []
-    bytes += (projectId.length + eventId.length) * BYTES_PER_CHARACTER_MAX + 8
-    end += 1
-  }
-  return identities.slice(first, end)
-}
-
-/**
- * The identities are sent as one text of TabSeparated rows. As a list of tuples, 25,000 of them keep the parser busy for minutes,
- * and a thousand cost as much as ten thousand do this way.
- */
-const GIVEN_IDENTITIES = `format(TabSeparated, 'project_id String, event_id String', {identities: String})`
-
 /**
  * The primary key limits what is read to the granules of the identities. Of these, PREWHERE compares one hash for each row, which
  * takes a third of the time of comparing both fields. The result has few rows with long lists, because to parse a row for each of
@@ -144,15 +83,16 @@ const GIVEN_IDENTITIES = `format(TabSeparated, 'project_id String, event_id Stri
  */
 const storedEventsWhere = (more: string) => `
   WITH given AS (SELECT project_id, event_id FROM ${GIVEN_IDENTITIES})
-  SELECT log, metric, groupArray((project_id, event_id, toString(value), offset)) AS events
+  SELECT log, metric, usage_date AS usageDate, groupArray((project_id, event_id, toString(value), offset)) AS events
   FROM raw_usage_events_v1
   PREWHERE cityHash64(event_id) IN (SELECT cityHash64(event_id) FROM given)
   WHERE (project_id, event_id) IN (SELECT project_id, event_id FROM given)${more}
-  GROUP BY log, metric`
+  GROUP BY log, metric, usage_date`
 
 const StoredEventRows = z.object({
   log: z.string(),
   metric: z.string(),
+  usageDate: z.string(),
   events: z.array(z.tuple([z.string(), z.string(), z.string(), z.number()])),
 })
 const BARE_INTEGERS = { output_format_json_quote_64bit_integers: 0 }

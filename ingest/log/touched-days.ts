@@ -25,9 +25,12 @@ export class TouchedDays {
     this.#limits = limits
   }
 
-  /** Adds the day of an event. False if that is beyond the limits: then nothing is added. A batch without events takes any event. */
+  /**
+   * Adds the day of an event. False if that is beyond the limits: then nothing is added. A batch without events takes any event. The day of
+   * a correction is that of its event, which is not known yet.
+   */
   add(validated: ValidatedEvent): boolean {
-    if (validated.status === 'rejected') return true
+    if (validated.status !== 'valid') return true
     const { timestampMs } = validated.event
     const day = Math.floor(timestampMs / MS_PER_DAY)
     // Nearly every event is of the same day as the one before it, and this runs for every event.

@@ -6,7 +6,7 @@ import { row } from '../../sql/tab-separated.ts'
 import type { Arrival } from '../event/arrival.ts'
 import { decodeEvent } from '../event/decode-body.ts'
 import type { KnownMetrics } from '../event/known-metrics.ts'
-import type { AllowedProjects } from '../event/pipeline.ts'
+import type { AllowedProjects, ValidatedEvent } from '../event/pipeline.ts'
 import { validateEvents } from '../event/validate-events.ts'
 import type { Verdict } from '../log/detect-duplicates.ts'
 import type { EventLog } from '../log/event-log.ts'
@@ -25,6 +25,8 @@ export interface ResendOptions {
   readonly metrics: KnownMetrics
   /** Which projects of the events their ingest key may send for now: since they were rejected, a project may have been registered. */
   findAllowedProjects(ingestKeyId: string, arrivals: readonly Arrival[]): Promise<AllowedProjects>
+  /** Rejects what an ingest key may not change, whoever resends it. */
+  rejectClosedMonths(validated: readonly ValidatedEvent[]): Promise<readonly ValidatedEvent[]>
 }
 
 /**
@@ -41,7 +43,7 @@ export async function resendRejected(options: ResendOptions, ids: readonly strin
   for (const [ingestKeyId, events] of groupByKey(found)) {
     const arrivals = events.map(({ originalBase64, format }) => decodeEvent(Buffer.from(originalBase64, 'base64'), format))
     const allowedProjects = await options.findAllowedProjects(ingestKeyId, arrivals)
-    const validated = await validateEvents(arrivals, { receivedMs, allowedProjects }, options.metrics)
+    const validated = await options.rejectClosedMonths(await validateEvents(arrivals, { receivedMs, allowedProjects }, options.metrics))
     const bytes = arrivals.reduce((sum, arrival) => sum + arrival.bytes, 0)
     const verdicts = await eventLog.submit({ validated, ingestKeyId, receivedMs, bytes })
     for (const [index, { id }] of events.entries()) outcomes.set(id, { id, ...outcomeOf(verdicts[index]) })

@@ -25,7 +25,7 @@ export interface Rebuilt {
 }
 
 /**
- * Recounts the rollup of a month from raw and replaces the old one, whatever it contained: this also corrects a rollup that is ahead of
+ * Recounts the rollup of a month from raw and corrections and replaces the old one, whatever it contained: this also corrects a rollup that is ahead of
  * raw, which reconciling cannot. No batch may land meanwhile, so every event log is locked. The order is the guarantee:
  * 1. Lock the logs. A crash after: each lease is acquired by its next owner, as always.
  * 2. Count raw into a separate table, emptied first. A crash after: the table is not read, and the next rebuild empties it.
@@ -99,8 +99,11 @@ async function fill(clickhouse: ClickHouse, span: Span, leases: readonly [Lease,
 async function compare(clickhouse: ClickHouse, span: Span): Promise<Rebuilt> {
   const raw = await queryOne(clickhouse.reads, rawEvents, span)
   const rebuilt = await queryOne(clickhouse.reads, rebuiltAgainstRollup, span)
-  if (raw.events !== rebuilt.events)
-    throw new StoreError('fault', `Raw has ${raw.events} events, but ${rebuilt.events} were counted; the rollup is unchanged. Rebuild the month again.`)
+  if (raw.events !== rebuilt.events || raw.corrections !== rebuilt.corrections)
+    throw new StoreError(
+      'fault',
+      `There are ${raw.events} events and ${raw.corrections} corrections, but ${rebuilt.events} and ${rebuilt.corrections} were counted; the rollup is unchanged. Rebuild the month again.`,
+    )
   return { keys: rebuilt.keys, events: rebuilt.events, differencesBefore: rebuilt.differences }
 }
 
@@ -132,16 +135,22 @@ const noteChangesOfMonth = defineStatement({
 
 const emptyRebuilt = defineStatement({ name: 'empty_rebuilt', sql: 'TRUNCATE TABLE IF EXISTS rebuilt_usage_per_day_v1', params: z.object({}) })
 
-/** Counts as the rollup's own view does, but once for each identity. It is fenced too: if it arrives late, it counts nothing. */
+/** Counts as the rollup's own views do, but once for each identity, and each correction within its own log. It is fenced too: if it arrives late, it counts nothing. */
 const countIntoRebuilt = defineStatement({
   name: 'count_into_rebuilt',
-  sql: `INSERT INTO rebuilt_usage_per_day_v1 (project_id, usage_date, metric, log, peak, total, events, last_event_at)
+  sql: `INSERT INTO rebuilt_usage_per_day_v1 (project_id, usage_date, metric, log, peak, total, events, last_event_at, corrections, voided)
         WITH (
           SELECT count() FROM (SELECT name, max(newest) AS newest FROM leases_v1 WHERE name IN {logs: Array(String)} GROUP BY name)
           WHERE newest.2 NOT IN {owners: Array(String)}
         ) AS lost
-        SELECT project_id, usage_date, metric, log, max(value), sum(toDecimal256(value, 9)), toInt64(count()), max(timestamp)
+        SELECT project_id, usage_date, metric, log, max(value), sum(toDecimal256(value, 9)), toInt64(count()), max(timestamp), toInt64(0), toInt64(0)
         FROM raw_usage_events_v1 FINAL
+        WHERE ${IN_MONTH} AND throwIf(lost > 0, 'a newer owner has taken this log') = 0
+        GROUP BY project_id, usage_date, metric, log
+        UNION ALL
+        SELECT project_id, usage_date, metric, log,
+          toDecimal128(0, 9), sum(added_total), toInt64(0), toDateTime64(0, 3, 'UTC'), toInt64(count()), sum(added_voided)
+        FROM usage_corrections_v1 FINAL
         WHERE ${IN_MONTH} AND throwIf(lost > 0, 'a newer owner has taken this log') = 0
         GROUP BY project_id, usage_date, metric, log`,
   params: Span.extend({ logs: z.array(z.string()), owners: z.array(z.string()) }),
@@ -150,30 +159,34 @@ const countIntoRebuilt = defineStatement({
 
 const rawEvents = defineQuery({
   name: 'raw_events_of_month',
-  sql: `SELECT count() AS events FROM raw_usage_events_v1 FINAL WHERE ${IN_MONTH}`,
+  sql: `SELECT (SELECT count() FROM raw_usage_events_v1 FINAL WHERE ${IN_MONTH}) AS events,
+          (SELECT count() FROM usage_corrections_v1 FINAL WHERE ${IN_MONTH}) AS corrections`,
   params: Span,
-  row: z.object({ events: z.coerce.number() }),
+  row: z.object({ events: z.coerce.number(), corrections: z.coerce.number() }),
   settings: LONG,
 })
 
 const rebuiltAgainstRollup = defineQuery({
   name: 'rebuilt_against_rollup',
   sql: `
-    SELECT countIf(rebuilt_events > 0) AS keys, sum(rebuilt_events) AS events,
-      countIf(rebuilt_events != rollup_events OR rebuilt_total != rollup_total OR rebuilt_peak != rollup_peak) AS differences
+    SELECT countIf(rebuilt_events + rebuilt_corrections > 0) AS keys, sum(rebuilt_events) AS events, sum(rebuilt_corrections) AS corrections,
+      countIf(rebuilt_events != rollup_events OR rebuilt_total != rollup_total OR rebuilt_peak != rollup_peak
+        OR rebuilt_corrections != rollup_corrections OR rebuilt_voided != rollup_voided) AS differences
     FROM (
       SELECT project_id, usage_date, metric, log,
         sumIf(events, rebuilt) AS rebuilt_events, sumIf(total, rebuilt) AS rebuilt_total, maxIf(peak, rebuilt) AS rebuilt_peak,
-        sumIf(events, NOT rebuilt) AS rollup_events, sumIf(total, NOT rebuilt) AS rollup_total, maxIf(peak, NOT rebuilt) AS rollup_peak
+        sumIf(corrections, rebuilt) AS rebuilt_corrections, sumIf(voided, rebuilt) AS rebuilt_voided,
+        sumIf(events, NOT rebuilt) AS rollup_events, sumIf(total, NOT rebuilt) AS rollup_total, maxIf(peak, NOT rebuilt) AS rollup_peak,
+        sumIf(corrections, NOT rebuilt) AS rollup_corrections, sumIf(voided, NOT rebuilt) AS rollup_voided
       FROM (
-        SELECT project_id, usage_date, metric, log, events, total, peak, true AS rebuilt FROM rebuilt_usage_per_day_v1 WHERE ${IN_MONTH}
+        SELECT project_id, usage_date, metric, log, events, total, peak, corrections, voided, true AS rebuilt FROM rebuilt_usage_per_day_v1 WHERE ${IN_MONTH}
         UNION ALL
-        SELECT project_id, usage_date, metric, log, events, total, peak, false FROM project_usage_per_day_v1 WHERE ${IN_MONTH}
+        SELECT project_id, usage_date, metric, log, events, total, peak, corrections, voided, false FROM project_usage_per_day_v1 WHERE ${IN_MONTH}
       )
       GROUP BY project_id, usage_date, metric, log
     )`,
   params: Span,
-  row: z.object({ keys: z.coerce.number(), events: z.coerce.number(), differences: z.coerce.number() }),
+  row: z.object({ keys: z.coerce.number(), events: z.coerce.number(), corrections: z.coerce.number(), differences: z.coerce.number() }),
   settings: LONG,
 })
 

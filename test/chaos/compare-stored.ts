@@ -1,7 +1,19 @@
 import type { Acknowledged } from './acknowledged.ts'
 import { billionths, decimalOf } from './billionths.ts'
-import type { CountedEvent, Fold } from './fold.ts'
-import { RAW_EVENTS, RAW_TOTALS, REJECTED_EVENTS, ROLLUP_TOTALS, type StoreOverHttp, type Total, type Totals, totalsFromRows, totalsOf } from './stored.ts'
+import { type CountedEvent, effectiveEvents, type Fold } from './fold.ts'
+import {
+  CORRECTIONS,
+  RAW_EVENTS,
+  RAW_TOTALS,
+  REJECTED_EVENTS,
+  ROLLUP_TOTALS,
+  rollupTotalsOf,
+  type StoreOverHttp,
+  type Total,
+  type Totals,
+  totalsFromRows,
+  totalsOf,
+} from './stored.ts'
 
 export interface CompareOptions {
   readonly fold: Fold
@@ -13,11 +25,12 @@ export interface CompareOptions {
 
 /** Compares the store with the fold, row by row and total by total. Returns a description of each difference. */
 export async function compareStored({ fold, store, acknowledged, logs }: CompareOptions): Promise<string[]> {
-  const totals = totalsOf([...fold.counted.values()].flatMap((events) => [...events.values()]))
+  const sent = [...fold.counted.values()].flatMap((events) => [...events.values()])
   return [
     ...compareEvents(fold, await store.rows(RAW_EVENTS), logs),
-    ...compareTotals('raw', totals, totalsFromRows(await store.rows(RAW_TOTALS))),
-    ...compareTotals('rollup', totals, totalsFromRows(await store.rows(ROLLUP_TOTALS))),
+    ...compareCorrections(fold, await store.rows(CORRECTIONS), logs),
+    ...compareTotals('raw', totalsOf(sent), totalsFromRows(await store.rows(RAW_TOTALS))),
+    ...compareTotals('rollup', rollupTotalsOf(sent, effectiveEvents(fold)), totalsFromRows(await store.rows(ROLLUP_TOTALS))),
     ...compareRejected(fold, await store.rows(REJECTED_EVENTS), logs),
     ...findLost(fold, acknowledged),
     ...fold.notForwarded.map(
@@ -48,6 +61,21 @@ function compareEvents({ counted }: Fold, rows: readonly string[][], logs: strin
     }
   }
   return differences
+}
+
+/** Without FINAL: a correction that is stored twice has added its difference twice. */
+function compareCorrections({ corrections }: Fold, rows: readonly string[][], logs: string): string[] {
+  const expected = [...corrections.values()].flatMap((ofProject) =>
+    [...ofProject.values()].map(({ projectId, eventId, corrects, quantity, partition, offset }) =>
+      [projectId, eventId, corrects, quantity === undefined ? 'void' : 'amend', decimalOf(quantity ?? 0n), `${logs}/${partition}`, offset].join(' '),
+    ),
+  )
+  const actual = rows.map(([project, id, corrects, action, value = '', log, offset]) =>
+    [project, id, corrects, action, decimalOf(billionths(value)), log, offset].join(' '),
+  )
+  const missing = new Set(expected)
+  const differences = actual.filter((each) => !missing.delete(each)).map((each) => `corrections: ${each} must not be stored, or not twice`)
+  return [...differences, ...[...missing].map((each) => `corrections: ${each} is not stored`)]
 }
 
 function compareTotals(what: string, expected: Totals, actual: Totals): string[] {

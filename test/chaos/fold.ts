@@ -21,9 +21,24 @@ export interface CountedEvent {
   readonly offset: number
 }
 
+/** A correction of an event, which counts with `quantity` from then on, or not at all. */
+export interface CountedCorrection {
+  readonly projectId: string
+  readonly eventId: string
+  readonly corrects: string
+  /** Undefined: the event does not count. */
+  readonly quantity: bigint | undefined
+  readonly partition: number
+  readonly offset: number
+}
+
 export interface Fold {
   /** project → event id → the event that must be counted. */
   readonly counted: ReadonlyMap<string, ReadonlyMap<string, CountedEvent>>
+  /** project → id → the correction that must be stored. */
+  readonly corrections: ReadonlyMap<string, ReadonlyMap<string, CountedCorrection>>
+  /** project → event id → the latest correction of the event. */
+  readonly latest: ReadonlyMap<string, ReadonlyMap<string, CountedCorrection>>
   /** partition → offset → reason. */
   readonly rejected: ReadonlyMap<number, ReadonlyMap<number, string>>
   readonly duplicates: number
@@ -41,6 +56,8 @@ export interface Fold {
  */
 export function foldTopic(records: readonly TopicRecord[], partitions: number): Fold {
   const counted = new Map<string, Map<string, CountedEvent>>()
+  const corrections = new Map<string, Map<string, CountedCorrection>>()
+  const latest = new Map<string, Map<string, CountedCorrection>>()
   const rejected = new Map(Array.from({ length: partitions }, (_, partition) => [partition, new Map<number, string>()]))
   const forwarded = new Set(records.flatMap(({ headers }) => headers.get('passed_from')?.replace(/^.*\/(\d+@\d+)$/, '$1') ?? []))
   const notForwarded: TopicRecord[] = []
@@ -52,23 +69,51 @@ export function foldTopic(records: readonly TopicRecord[], partitions: number): 
       rejected.get(record.partition)?.set(record.offset, event)
       continue
     }
-    if (!record.headers.has('passed_from')) withDuplicates.push(event)
+    if (!('corrects' in event) && !record.headers.has('passed_from')) withDuplicates.push(event)
     if (ownPartition(event.projectId, partitions) !== record.partition) {
       if (!forwarded.has(`${record.partition}@${record.offset}`)) notForwarded.push(record)
       continue
     }
-    const events = counted.get(event.projectId) ?? new Map<string, CountedEvent>()
-    counted.set(event.projectId, events)
-    const first = events.get(event.eventId)
-    if (first === undefined) events.set(event.eventId, event)
-    else if (first.metric === event.metric && first.quantity === event.quantity) duplicates += 1
+    const events = within(counted, event.projectId)
+    const correctionsOfProject = within(corrections, event.projectId)
+    const first = events.get(event.eventId) ?? correctionsOfProject.get(event.eventId)
+    if ('corrects' in event && !events.has(event.corrects)) rejected.get(record.partition)?.set(record.offset, 'unknown_event')
+    else if (first !== undefined && isCopy(event, first)) duplicates += 1
+    else if (first === undefined && 'corrects' in event) {
+      correctionsOfProject.set(event.eventId, event)
+      within(latest, event.projectId).set(event.corrects, event)
+    } else if (first === undefined && !('corrects' in event)) events.set(event.eventId, event)
     else rejected.get(record.partition)?.set(record.offset, 'conflict')
   }
-  return { counted, rejected, duplicates, copies: records.filter(({ headers }) => headers.has('passed_from')).length, notForwarded, withDuplicates }
+  const copies = records.filter(({ headers }) => headers.has('passed_from')).length
+  return { counted, corrections, latest, rejected, duplicates, copies, notForwarded, withDuplicates }
 }
 
-/** Returns the event, or the reason for its rejection. */
-function validateRecord({ partition, offset, value, timestampMs: recordMs, headers }: TopicRecord): CountedEvent | string {
+/** The events that count, with the quantity that counts. */
+export function effectiveEvents({ counted, latest }: Fold): CountedEvent[] {
+  return [...counted].flatMap(([project, events]) =>
+    [...events.values()].flatMap((event) => {
+      const correction = latest.get(project)?.get(event.eventId)
+      if (correction === undefined) return event
+      return correction.quantity === undefined ? [] : { ...event, quantity: correction.quantity }
+    }),
+  )
+}
+
+function within<T>(all: Map<string, Map<string, T>>, project: string): Map<string, T> {
+  const ofProject = all.get(project) ?? new Map<string, T>()
+  all.set(project, ofProject)
+  return ofProject
+}
+
+function isCopy(record: CountedEvent | CountedCorrection, first: CountedEvent | CountedCorrection): boolean {
+  if (record.quantity !== first.quantity) return false
+  if ('corrects' in record || 'corrects' in first) return 'corrects' in record && 'corrects' in first && record.corrects === first.corrects
+  return record.metric === first.metric
+}
+
+/** Returns the event or correction, or the reason for its rejection. */
+function validateRecord({ partition, offset, value, timestampMs: recordMs, headers }: TopicRecord): CountedEvent | CountedCorrection | string {
   // The header names the reason if the API accepted the request but rejected this event.
   const rejectedFor = headers.get('refused')
   if (rejectedFor !== undefined) return rejectedFor
@@ -80,6 +125,11 @@ function validateRecord({ partition, offset, value, timestampMs: recordMs, heade
   const { event_id: eventId, project_id: projectId, metric, value: amount, timestamp } = fields
   if (typeof eventId !== 'string' || eventId === '') return 'invalid_event'
   if (typeof projectId !== 'string' || !/^[A-Za-z0-9_.:-]{1,128}$/.test(projectId)) return 'invalid_event'
+  if (typeof fields['corrects'] === 'string') {
+    const { corrects, action } = fields
+    if (action !== 'void' && action !== 'amend') return 'invalid_correction'
+    return { projectId, eventId, corrects, quantity: action === 'void' ? undefined : billionths(String(amount)), partition, offset }
+  }
   if (typeof metric !== 'string' || !METRIC_NAMES.some((name) => name === metric)) return 'unknown_metric'
   if (!/^(0|[1-9]\d{0,28})(\.\d{1,9})?$/.test(String(amount))) return 'invalid_value'
   const timestampMs = typeof timestamp === 'string' ? timeOf(timestamp) : Number.NaN

@@ -45,10 +45,14 @@ export interface RecordGeneratorOptions {
   readonly period?: { readonly year: number; readonly months: number }
 }
 
-/** Generates new events, also of watched projects, early and late copies, copies with another timestamp or number format, conflicts, and invalid values. */
+/**
+ * Generates new events, also of watched projects, early and late copies, copies with another timestamp or number format, conflicts,
+ * corrections and copies of them, and invalid values.
+ */
 export class RecordGenerator {
   readonly options: RecordGeneratorOptions
   #generated = 0
+  #lastCorrection: GeneratedRecord | undefined
 
   constructor(options: RecordGeneratorOptions) {
     this.options = options
@@ -63,6 +67,8 @@ export class RecordGenerator {
     const kind = random.next()
     if (kind < INVALID_SHARE) return { projectId: random.pick(projects), value: this.#invalidValue(), eventId: undefined }
     if (kind > 1 - WATCHED_SHARE) return recordOf(this.#watchedEvent())
+    const corrected = kind > 1 - WATCHED_SHARE - CORRECTION_SHARE ? sentEvents.pick(random) : undefined
+    if (corrected !== undefined) return this.#correctionOf(corrected)
     const earlier = kind < INVALID_SHARE + COPY_SHARE ? sentEvents.pick(random) : undefined
     const event = earlier === undefined ? this.#newEvent() : this.#variantOf(earlier)
     if (earlier === undefined) sentEvents.remember(event, random)
@@ -79,6 +85,17 @@ export class RecordGenerator {
       value: 1,
       timestamp: `${WATCHED_DAY}T12:00:00Z`,
     }
+  }
+
+  /** Of an event that may not be in the log yet: then it is rejected, so it need not be stored. Every fourth is a copy of the last one. */
+  #correctionOf({ project_id, event_id: corrects }: TestEvent): GeneratedRecord {
+    const { random, name } = this.options
+    if (this.#lastCorrection !== undefined && random.below(4) === 0) return this.#lastCorrection
+    this.#generated += 1
+    const change = random.below(3) === 0 ? { action: 'void' } : { action: 'amend', value: this.#value() }
+    const correction = { event_id: `${name}-${this.#generated}`, project_id, corrects, ...change, reason: 'chaos' }
+    this.#lastCorrection = { projectId: project_id, value: JSON.stringify(correction), eventId: undefined }
+    return this.#lastCorrection
   }
 
   #newEvent(): TestEvent {
@@ -166,3 +183,4 @@ const THIS_YEAR = { year: 2026, months: 5 }
 const INVALID_SHARE = 0.03
 const WATCHED_SHARE = 0.05
 const COPY_SHARE = 0.22
+const CORRECTION_SHARE = 0.05

@@ -5,7 +5,7 @@ import { afterMs, waitForAll } from './clock.ts'
 import { compareAnswers } from './compare-answers.ts'
 import { compareStored } from './compare-stored.ts'
 import { hasKcat } from './emit-kcat.ts'
-import { type Fold, foldTopic, type TopicRecord } from './fold.ts'
+import { effectiveEvents, foldTopic, type TopicRecord } from './fold.ts'
 import { WATCHED_PROJECTS } from './generate-records.ts'
 import { KafkaEngineBaseline } from './kafka-engine-baseline.ts'
 import { Load, PROJECTS } from './load.ts'
@@ -71,7 +71,7 @@ export async function runChaos(system: System, options: ChaosOptions): Promise<C
   const records = await readTopic(system, ends)
   const fold = foldTopic(records, PARTITIONS)
   const store = new StoreOverHttp(system.clickhouseUrl)
-  const expected = totalsOf(eventsOf(fold))
+  const expected = totalsOf(effectiveEvents(fold))
   const differences = [
     ...(await compareStored({ fold, store, acknowledged: load.acknowledged, logs: await readLogs(store, system.topic) })),
     ...(await compareAnswers({ client: client(), partner, projects: PROJECTS, expected })),
@@ -150,8 +150,4 @@ async function readLogs(store: StoreOverHttp, topic: string): Promise<string> {
   const rows = await store.rows(`SELECT DISTINCT topic, incarnation FROM topic_incarnations_v1 WHERE endsWith(topic, '/${topic}')`)
   if (rows.length !== 1) throw new Error(`The topic should have one incarnation, but ClickHouse has ${rows.length}.`)
   return rows[0]?.join('/') ?? ''
-}
-
-function eventsOf({ counted }: Fold) {
-  return [...counted.values()].flatMap((events) => [...events.values()])
 }

@@ -55,6 +55,16 @@ export function totalsOf(events: Iterable<CountedEvent>): Totals {
   return totals
 }
 
+/** The sums of the events that count, with the peaks and the numbers of the events as they were sent: what the rollup has. */
+export function rollupTotalsOf(sent: Iterable<CountedEvent>, effective: Iterable<CountedEvent>): Totals {
+  const totals = totalsOf(sent)
+  const now = totalsOf(effective)
+  for (const [project, days] of totals)
+    for (const [day, metrics] of days)
+      for (const [metric, total] of metrics) metrics.set(metric, { ...total, sum: now.get(project)?.get(day)?.get(metric)?.sum ?? 0n })
+  return totals
+}
+
 export function totalsFromRows(rows: readonly string[][]): Totals {
   const totals: Totals = new Map()
   for (const [project = '', day = '', metric = '', sum = '', peak = '', events = ''] of rows)
@@ -69,5 +79,7 @@ export const ROLLUP_TOTALS = `SELECT project_id, usage_date, metric, sum(total),
   FROM project_usage_per_day_v1 GROUP BY project_id, usage_date, metric`
 
 export const RAW_EVENTS = 'SELECT project_id, event_id, metric, value, toUnixTimestamp64Milli(timestamp), log, offset FROM raw_usage_events_v1'
+
+export const CORRECTIONS = 'SELECT project_id, event_id, corrects, action, value, log, offset FROM usage_corrections_v1'
 
 export const REJECTED_EVENTS = 'SELECT log, offset, reason FROM rejected_events_v1 FINAL'

@@ -77,7 +77,7 @@ test('P3: an audit lists a partnership day that differs from raw and exits 1', a
 
 test('P3: an audit lists a difference between raw and rollup and exits 1', async () => {
   await tested.service.clickhouse.control.command(
-    `INSERT INTO project_usage_per_day_v1 SETTINGS async_insert=0 SELECT 'p', toDate('2026-03-01'), 'ai_tokens', 'http', toDecimal128(9, 9), toDecimal256(9, 9), 1, toDateTime64('2026-03-01 00:00:00', 3)`,
+    `INSERT INTO project_usage_per_day_v1 (project_id, usage_date, metric, log, peak, total, events, last_event_at) SETTINGS async_insert=0 SELECT 'p', toDate('2026-03-01'), 'ai_tokens', 'http', toDecimal128(9, 9), toDecimal256(9, 9), 1, toDateTime64('2026-03-01 00:00:00', 3)`,
   )
   const { code, stdout, stderr } = await runHere(['audit'], environment)
   expect(code).toBe(1)

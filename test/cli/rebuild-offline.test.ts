@@ -7,7 +7,7 @@ import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 import { storeInDoubt } from '../support/worlds/store-in-doubt.ts'
 
 /** Puts the rollup ahead of raw. Reconciling can only add, and adding cannot lower a peak. */
-const AHEAD = `INSERT INTO project_usage_per_day_v1 SETTINGS async_insert=0
+const AHEAD = `INSERT INTO project_usage_per_day_v1 (project_id, usage_date, metric, log, peak, total, events, last_event_at) SETTINGS async_insert=0
   SELECT 'p', toDate('2026-03-01'), 'ai_tokens', 'http', toDecimal128(9, 9), toDecimal256(9, 9), 1, toDateTime64('2026-03-01 00:00:00', 3)`
 
 test('P3: a service that does not start because its rollup is ahead of raw starts again after an offline rebuild', async () => {

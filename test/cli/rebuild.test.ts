@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => tested.stop())
 
 /** Puts the rollup ahead of raw. Reconciling can only add, and adding cannot lower a peak. */
-const AHEAD = `INSERT INTO project_usage_per_day_v1 SETTINGS async_insert=0
+const AHEAD = `INSERT INTO project_usage_per_day_v1 (project_id, usage_date, metric, log, peak, total, events, last_event_at) SETTINGS async_insert=0
   SELECT 'p', toDate('2026-03-01'), 'ai_tokens', 'http', toDecimal128(9, 9), toDecimal256(9, 9), 1, toDateTime64('2026-03-01 00:00:00', 3)`
 
 const rebuild = (body: unknown) => tested.client.admin('POST', '/admin/v1/rebuilds', body)

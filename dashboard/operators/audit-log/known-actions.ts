@@ -4,6 +4,7 @@ export const KNOWN_ACTIONS = [
   'admin-token.create',
   'admin-token.revoke',
   'audit.run',
+  'events.correct',
   'ingest-key.create',
   'ingest-key.revoke',
   'log.replay',

@@ -6,6 +6,7 @@ import type { Answer, Credentials, TestEvent } from '../../support/clients/clien
 import { DEFINED_METRICS, defineTestedMetrics, kindOfTested, withValueOfKind } from '../../support/oracles/defined-metrics.ts'
 import { Oracle } from '../../support/oracles/oracle.ts'
 import { untilSo } from '../../support/until-so.ts'
+import { toSend } from '../../support/worlds/store-corrections.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 const SEED = Number(process.env['RANDOM_SEED'] ?? Date.now() % 1_000_000)
@@ -25,7 +26,13 @@ beforeAll(async () => {
 })
 afterAll(() => tested.stop())
 
-type Step = { do: 'send'; events: TestEvent[] } | { do: 'register'; project: string } | { do: 'close' } | { do: 'manual' } | { do: 'delete'; project: string }
+type Step =
+  | { do: 'send'; events: TestEvent[] }
+  | { do: 'correct'; picks: { pick: number; value: string | undefined }[] }
+  | { do: 'register'; project: string }
+  | { do: 'close' }
+  | { do: 'manual' }
+  | { do: 'delete'; project: string }
 
 const PROJECTS = ['a', 'b', 'c', 'd']
 
@@ -40,15 +47,22 @@ const event: fc.Arbitrary<TestEvent> = fc
   })
   .map(({ month, day, ...rest }) => withValueOfKind({ ...rest, timestamp: `${month}-0${day}T12:00:00Z` }))
 
+/** `pick` chooses one of the events that are counted by then. Without a value it is voided. */
+const picks = fc.array(fc.record({ pick: fc.nat(), value: fc.option(fc.integer({ min: 0, max: 50 }).map(String), { nil: undefined }) }), {
+  minLength: 1,
+  maxLength: 5,
+})
+
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 5, arbitrary: fc.array(event, { minLength: 1, maxLength: 15 }).map((events) => ({ do: 'send' as const, events })) },
+  { weight: 2, arbitrary: picks.map((all) => ({ do: 'correct' as const, picks: all })) },
   { weight: 2, arbitrary: fc.constantFrom(...PROJECTS).map((project) => ({ do: 'register' as const, project })) },
   { weight: 2, arbitrary: fc.constant({ do: 'close' as const }) },
   { weight: 1, arbitrary: fc.constant({ do: 'manual' as const }) },
   { weight: 1, arbitrary: fc.constantFrom(...PROJECTS).map((project) => ({ do: 'delete' as const, project })) },
 )
 
-test(`P4: in random worlds lines add up, closed bytes never change, and statements with their adjustments bill exactly all events (seed ${SEED})`, {
+test(`P4: in random worlds with corrections lines add up, closed bytes never change, and statements with their adjustments bill exactly all events (seed ${SEED})`, {
   timeout: 300_000,
 }, async () => {
   let run = 0
@@ -67,6 +81,7 @@ class World {
   readonly #oracle = new Oracle()
   readonly #registered = new Set<string>()
   readonly #closed = new Map<string, Answer>()
+  #corrections = 0
 
   private constructor(prefix: string, partner: Credentials) {
     this.#prefix = prefix
@@ -91,13 +106,28 @@ class World {
       const events = each.events.map((one) => ({ ...one, project_id: this.#id(one.project_id) }))
       expect((await client.send(events)).status).toBe(200)
       this.#oracle.add(events)
-    } else if (each.do === 'register') await this.#register(each.project)
+    } else if (each.do === 'correct') await this.#correct(each.picks)
+    else if (each.do === 'register') await this.#register(each.project)
     else if (each.do === 'delete' && this.#registered.has(this.#id(each.project))) await client.partner(this.#partner, 'DELETE', `/${this.#id(each.project)}`)
     else if (each.do === 'close') await this.#close()
     else if (each.do === 'manual') {
       const line = { for_month: '2026-01', metric: 'ai_tokens', value: '-7', reason: 'random' }
       expect((await client.admin('POST', `/admin/v1/statements/${this.#partner.partnerId}/adjustments`, line)).status).toBe(201)
     }
+  }
+
+  /** As finance does, who may correct closed months too. */
+  async #correct(picked: readonly { pick: number; value: string | undefined }[]): Promise<void> {
+    const events = [...this.#oracle.counted.values()]
+    if (events.length === 0) return
+    const corrections = picked.map(({ pick, value }) => {
+      const { project_id, event_id, metric } = events[pick % events.length] as TestEvent
+      return { project_id, corrects: event_id, ...(value === undefined || kindOfTested(metric) === 'count' ? {} : { value }) }
+    })
+    for (const correction of corrections) this.#oracle.correct(correction)
+    const sent = corrections.map((correction) => toSend(correction, `correction-${this.#corrections++}`))
+    const { body } = await tested.client.admin('POST', '/admin/v1/corrections', { corrections: sent })
+    expect(body).toEqual({ accepted: `${sent.length}`, duplicates: '0', rejected: [] })
   }
 
   async #register(project: string): Promise<void> {

@@ -134,6 +134,57 @@ test('a statement that corrects a month to less than was billed raises the alarm
   expect(await countNegativeAdjustments(service.clickhouse)).toBe(1)
 })
 
+test('P4: events of a closed month can be corrected, and the next statement has the difference with its reasons, without an alarm', async () => {
+  const { client, service } = tested
+  const partner = await partnerFrom('2026-03')
+  for (const project of ['mistaken', 'neighbour']) await client.registerProject(project, partner.partnerId)
+  const event = (project_id: string, event_id: string, metric: string, day: string, value: number) => ({
+    event_id,
+    project_id,
+    metric,
+    value,
+    timestamp: `${day}T00:00:00Z`,
+  })
+  await client.send([
+    ...[event('mistaken', 't1', 'ai_tokens', '2026-03-03', 10), event('mistaken', 't2', 'ai_tokens', '2026-03-03', 5)],
+    ...[event('mistaken', 'p1', 'database_size_bytes', '2026-03-03', 100), event('mistaken', 'p2', 'database_size_bytes', '2026-03-05', 70)],
+    event('neighbour', 'p3', 'database_size_bytes', '2026-03-05', 20),
+  ])
+  const march = await client.closeMonth(partner.partnerId, '2026-03')
+  const alarms = await countNegativeAdjustments(service.clickhouse)
+  const correct = async (corrects: string, reason: string, value?: string) => {
+    const correction = { project_id: 'mistaken', corrects, reason, ...(value === undefined ? { action: 'void' } : { action: 'amend', value }) }
+    const { accepted, duplicates, rejected } = (await client.admin('POST', '/admin/v1/corrections', { corrections: [correction] })).body
+    return [Number(accepted), Number(duplicates), rejected.map((each: { reason: string }) => each.reason)]
+  }
+  expect(await correct('t1', 'sent twice')).toEqual([1, 0, []])
+  expect(await correct('t1', 'sent twice')).toEqual([0, 1, []])
+  expect(await correct('t2', 'not in thousands', '4')).toEqual([1, 0, []])
+  expect(await correct('p1', 'measured wrong')).toEqual([1, 0, []])
+  expect(await correct('nothing', 'no such event')).toEqual([0, 0, ['unknown_event']])
+  expect(await correct('t2', 'a wrong value', '-1')).toEqual([0, 0, ['invalid_value']])
+  expect((await client.closeMonth(partner.partnerId, '2026-04')).body.adjustments).toEqual(
+    [
+      ['mistaken', 'ai_tokens', '-11', 'corrected after the month was billed: sent twice; not in thousands'],
+      ['mistaken', 'database_size_bytes', '-30', 'corrected after the month was billed: measured wrong'],
+      ['neighbour', 'database_size_bytes', '20', 'the peak was corrected after the month was billed: measured wrong'],
+    ].map(([project_id, metric, value, reason]) => ({ for_month: '2026-03', project_id, metric, kind: 'adjustment', value, reason })),
+  )
+  expect((await client.closeMonth(partner.partnerId, '2026-03')).text).toBe(march.text)
+  expect((await client.statement(partner, '2026-03')).body.totals.every(({ unbilled }: { unbilled: string }) => unbilled === '0')).toBe(true)
+  expect(await countNegativeAdjustments(service.clickhouse)).toBe(alarms)
+  const { body: explained } = await client.partner(partner, 'GET', '/usage/explain?metric=ai_tokens&start_date=2026-03-01&end_date=2026-03-31')
+  expect(explained).toMatchObject({ value: '4', events: '1', corrections: { all: '2', voids: '1' } })
+  expect(explained.corrections.latest).toMatchObject([
+    { corrects: 't2', action: 'amend', before: '5', after: '4', reason: 'not in thousands', after_closing: true },
+    { corrects: 't1', action: 'void', before: '10', after: null, reason: 'sent twice', after_closing: true },
+  ])
+  const { body: listed } = await client.admin('GET', '/admin/v1/corrections?project_id=mistaken&from=2026-03-05&to=2026-03-05')
+  expect(listed).toEqual({ corrections: [], next_cursor: null })
+  const { body: noted } = await client.admin('GET', '/admin/v1/audit-log?action=events.correct&subject=mistaken')
+  expect(noted.entries[0]).toMatchObject({ details: { corrections: '1', events: ['t2'] } })
+})
+
 test('P6: usage of a metric that was taken out of the catalogue fails no read, keeps its month open, and stays on closed statements', async () => {
   const { client, service } = tested
   const { control } = service.clickhouse

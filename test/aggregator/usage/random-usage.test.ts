@@ -2,8 +2,9 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { METRIC_NAMES } from '../../../metering/metrics.ts'
 import type { Credentials, TestEvent } from '../../support/clients/client.ts'
-import { DEFINED_METRICS, defineTestedMetrics, withValueOfKind } from '../../support/oracles/defined-metrics.ts'
+import { DEFINED_METRICS, defineTestedMetrics, kindOfTested, withValueOfKind } from '../../support/oracles/defined-metrics.ts'
 import { differencesFromOracle, Oracle } from '../../support/oracles/oracle.ts'
+import { type TestCorrection, toSend } from '../../support/worlds/store-corrections.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 const SEED = Number(process.env['RANDOM_SEED'] ?? Date.now() % 1_000_000)
@@ -43,8 +44,18 @@ const event = (prefix: string): fc.Arbitrary<TestEvent> =>
     })
     .map(withValueOfKind)
 
-test(`P2 P3 P6: for random events and random periods every number of both usage endpoints matches the oracle (seed ${SEED})`, async () => {
+/** Voids and amendments. An event of a metric that counts events can only be voided. */
+const correction = (oracle: Oracle, events: readonly TestEvent[]): fc.Arbitrary<TestCorrection> =>
+  fc
+    .record({ event: fc.constantFrom(...events), value: fc.option(quantity.map(String), { nil: undefined }) })
+    .map(({ event: { project_id, event_id }, value }) => ({
+      ...{ project_id, corrects: event_id },
+      ...(value === undefined || kindOfTested(oracle.metricOf(project_id, event_id) ?? '') === 'count' ? {} : { value }),
+    }))
+
+test(`P2 P3 P6: for random events, corrections and periods every number of both usage endpoints matches the oracle (seed ${SEED})`, async () => {
   let run = 0
+  let corrected = 0
   await fc.assert(
     fc.asyncProperty(fc.nat(), fc.gen(), async (_, gen) => {
       run += 1
@@ -56,6 +67,11 @@ test(`P2 P3 P6: for random events and random periods every number of both usage 
       for (const batch of gen(() => fc.array(fc.array(event(prefix), { minLength: 1, maxLength: 40 }), { minLength: 1, maxLength: 6 }))) {
         expect((await tested.client.send(batch)).status).toBe(200)
         oracle.add(batch)
+        const corrections = gen(() => fc.array(correction(oracle, batch), { minLength: 1, maxLength: 6 }))
+        for (const each of corrections) oracle.correct(each)
+        const sent = corrections.map((each, index) => toSend(each, `c${corrected + index}`))
+        corrected += sent.length
+        expect((await tested.client.send(sent)).body).toMatchObject({ accepted: `${sent.length}`, rejected: [] })
       }
       for (let period = 0; period < 3; period += 1) {
         const [from, to] = gen(() => fc.tuple(fc.nat(DAYS), fc.nat(DAYS)))
@@ -64,7 +80,7 @@ test(`P2 P3 P6: for random events and random periods every number of both usage 
         expect(await compare(oracle, partner, projects, from, to)).toEqual([])
       }
     }),
-    { seed: SEED, numRuns: RUNS },
+    { seed: SEED, numRuns: RUNS, endOnFailure: true },
   )
   expect((await tested.client.audit()).body.differences).toEqual([])
 })

@@ -145,6 +145,8 @@ const WHO_MAY: Record<string, readonly Caller[]> = {
   'GET /admin/v1/projects/{projectId}/usage': FINANCE,
   'GET /admin/v1/projects/{projectId}/usage/projection': FINANCE,
   'GET /admin/v1/spikes': FINANCE,
+  'POST /admin/v1/corrections': FINANCE,
+  'GET /admin/v1/corrections': FINANCE,
   'PUT /admin/v1/metrics/{name}': OPERATOR,
   'GET /admin/v1/metrics': ANY_ADMIN,
   'GET /admin/v1/accounts': FINANCE,

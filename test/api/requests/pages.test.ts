@@ -58,6 +58,12 @@ const LISTS = [
   ['/admin/v1/spikes', 'spikes', 3],
 ] as const
 
+const OTHER_LISTS = [
+  ['/admin/v1/audits', 'audits', 0],
+  ['/admin/v1/deliveries?month=2026-01', 'deliveries', 0],
+  ['/admin/v1/corrections?project_id=p-1', 'corrections', 0],
+] as const
+
 describe('lists of operators have pages', () => {
   test.each(LISTS)('%s: each row is listed once, in the same order for every page size', async (path, field, length) => {
     const whole = await pagesOf(path, field, 100)
@@ -65,20 +71,17 @@ describe('lists of operators have pages', () => {
     for (const limit of [1, 2, 3, length]) expect(await pagesOf(path, field, limit)).toEqual(whole)
   })
 
-  test.each([...LISTS, ['/admin/v1/audits', 'audits', 0] as const, ['/admin/v1/deliveries?month=2026-01', 'deliveries', 0] as const])(
-    '%s: at most 100 rows, and a cursor of its own only',
-    async (path) => {
-      const joiner = path.includes('?') ? '&' : '?'
-      // Where there is one, a list whose places look the same.
-      const elsewhere = path === '/admin/v1/projects' ? '/admin/v1/signing-keys' : '/admin/v1/projects'
-      const { next_cursor } = (await tested.client.admin('GET', `${elsewhere}?limit=1`)).body
-      expect(next_cursor).toEqual(expect.any(String))
-      for (const cursor of ['', 'x', next_cursor, Buffer.from('["a"]').toString('base64url'), Buffer.from('{}').toString('base64url')])
-        expect((await tested.client.admin('GET', `${path}${joiner}cursor=${cursor}`)).body.code).toBe('CURSOR_INVALID')
-      for (const query of ['limit=0', 'limit=101', 'limit=x', 'limit=', 'page=2'])
-        expect([query, (await tested.client.admin('GET', `${path}${joiner}${query}`)).status]).toEqual([query, 400])
-    },
-  )
+  test.each([...LISTS, ...OTHER_LISTS])('%s: at most 100 rows, and a cursor of its own only', async (path) => {
+    const joiner = path.includes('?') ? '&' : '?'
+    // Where there is one, a list whose places look the same.
+    const elsewhere = path === '/admin/v1/projects' ? '/admin/v1/signing-keys' : '/admin/v1/projects'
+    const { next_cursor } = (await tested.client.admin('GET', `${elsewhere}?limit=1`)).body
+    expect(next_cursor).toEqual(expect.any(String))
+    for (const cursor of ['', 'x', next_cursor, Buffer.from('["a"]').toString('base64url'), Buffer.from('{}').toString('base64url')])
+      expect((await tested.client.admin('GET', `${path}${joiner}cursor=${cursor}`)).body.code).toBe('CURSOR_INVALID')
+    for (const query of ['limit=0', 'limit=101', 'limit=x', 'limit=', 'page=2'])
+      expect([query, (await tested.client.admin('GET', `${path}${joiner}${query}`)).status]).toEqual([query, 400])
+  })
 
   test('a cursor with a place that the store could not parse is rejected as invalid', async () => {
     for (const [path] of LISTS) {

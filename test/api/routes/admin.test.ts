@@ -39,6 +39,7 @@ const CALLS: [method: string, path: string, body?: object][] = [
   ['GET', '/admin/v1/audits'],
   ['GET', '/admin/v1/explain?project=x&metric=ai_tokens'],
   ['GET', '/admin/v1/silent-projects'],
+  ['GET', '/admin/v1/corrections?project_id=x'],
   ['GET', '/admin/v1/exports?month=2026-01&format=csv'],
   ['GET', '/admin/v1/exports/manifest?month=2026-01&format=csv'],
   ['GET', '/admin/v1/statements/x'],

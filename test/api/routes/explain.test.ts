@@ -71,6 +71,7 @@ describe('a peak of the partnership', () => {
           { project_id: 'a', name: 'Shop A', status: 'active', value: '80', events: '1' },
         ],
       },
+      corrections: { all: '0', voids: '0', latest: [] },
       late_arrivals: {
         events: '2',
         value: '20',

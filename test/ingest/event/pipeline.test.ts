@@ -8,7 +8,7 @@ const OWN: AllowedProjects = new Set(['own'])
 const arrivalOf = (event: unknown) => decodeEvent(Buffer.from(JSON.stringify(event)))
 const validate = (event: unknown, allowedProjects: AllowedProjects): ValidatedEvent =>
   validateEvent(arrivalOf(event), { receivedMs: Date.parse(EVENT.timestamp), allowedProjects })
-const reasonOf = (validated: ValidatedEvent) => (validated.status === 'valid' ? undefined : validated.rejection.reason)
+const reasonOf = (validated: ValidatedEvent) => (validated.status === 'rejected' ? validated.rejection.reason : undefined)
 
 test('P6: an event is dated from 2000-01-01 to 2148-12-31, whatever the clock of the receiver: later days wrap around in the store', () => {
   const validateAt = (timestamp: string) => validateEvent(arrivalOf({ ...EVENT, timestamp }), { receivedMs: Date.UTC(2298, 0, 1), allowedProjects: 'all' })

@@ -2,11 +2,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { LogLost } from '../../../ingest/log/owned-log.ts'
 import type { ClickHouse, Lane } from '../../../sql/clickhouse.ts'
 import { StoreError } from '../../../sql/errors.ts'
-import type { TestEvent } from '../../support/clients/client.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
 import { FAULTS, faultOnce } from '../../support/engines/faulty-lane.ts'
 import { foldTopic, storedOfTopic } from '../../support/kafka/log-oracle.ts'
 import { drain, newOwner, readOn, useTopic } from '../../support/kafka/log-owner.ts'
+import { event, makeTopic } from '../../support/kafka/made-topic.ts'
 import { MemoryTopic } from '../../support/kafka/memory-topic.ts'
 
 let store: TestStore
@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => store.close())
 
 describe('P1 P2 P3: after a crash at any point of a batch its next owner completes it', () => {
-  const tables = ['passed_on_inbox_v1', 'log_positions_inbox_v1', 'usage_events_inbox_v1', 'rejected_events_inbox_v1']
+  const tables = ['passed_on_inbox_v1', 'log_positions_inbox_v1', 'usage_events_inbox_v1', 'usage_corrections_inbox_v1', 'rejected_events_inbox_v1']
   for (const table of tables) {
     for (const fault of FAULTS) {
       test(`a batch whose insert into ${table} has the fault "${fault}" is completed by the next owner`, async () => {
@@ -60,18 +60,32 @@ describe('P1 P2 P3: after a crash at any point of a batch its next owner complet
       await drain(clickhouse, topic)
       const { counted, rejected } = foldTopic(topic)
       expect(counted.some((line) => line.includes('"misrouted"'))).toBe(true)
-      expect(await storedOfTopic(clickhouse, topic)).toEqual({ counted, rejected: [...rejected, `${topic.name}/1/0@15`].sort(), rollup: [] })
+      expect(await storedOfTopic(clickhouse, topic)).toEqual({ counted, rejected: [...rejected, `${topic.name}/1/0@22`].sort(), rollup: [] })
     })
   }
 
-  test('a batch that is in raw without its rollup is recounted', async () => {
-    const topic = await topicOf('torn pair')
-    await clickhouse.control.command('DETACH TABLE project_usage_per_day_mv_v1 SYNC')
+  for (const view of ['project_usage_per_day_mv_v1', 'usage_corrections_rollup_mv_v1']) {
+    test(`a batch that is stored without what ${view} adds to the rollup is recounted`, async () => {
+      const topic = await topicOf(`torn pair ${view}`)
+      await clickhouse.control.command(`DETACH TABLE ${view} SYNC`)
+      const owner = newOwner(clickhouse, topic)
+      await owner.acquire()
+      await readOn(owner, topic, 50)
+      await clickhouse.control.command(`ATTACH TABLE ${view}`)
+      expect((await storedOfTopic(clickhouse, topic)).rollup).not.toEqual([])
+      await drain(clickhouse, topic)
+      await expectExact(topic)
+    })
+  }
+
+  test('P2: corrections that are stored without the hashes of their identities are indexed, and their copies are duplicates', async () => {
+    const topic = await topicOf('torn index')
+    await clickhouse.control.command('DETACH TABLE usage_corrections_identity_mv_v1 SYNC')
     const owner = newOwner(clickhouse, topic)
     await owner.acquire()
     await readOn(owner, topic, 50)
-    await clickhouse.control.command('ATTACH TABLE project_usage_per_day_mv_v1')
-    expect((await storedOfTopic(clickhouse, topic)).rollup).not.toEqual([])
+    await clickhouse.control.command('ATTACH TABLE usage_corrections_identity_mv_v1')
+    for (const { value } of topic.partitions[0]?.slice(0, -1) ?? []) topic.append(0, value === null ? null : value.toString('utf8'))
     await drain(clickhouse, topic)
     await expectExact(topic)
   })
@@ -90,7 +104,7 @@ describe('P1 P2 P3: after a crash at any point of a batch its next owner complet
     await expectExact(topic)
   })
 
-  for (const table of ['usage_events_inbox_v1', 'rejected_events_inbox_v1']) {
+  for (const table of ['usage_events_inbox_v1', 'usage_corrections_inbox_v1', 'rejected_events_inbox_v1']) {
     for (const fault of FAULTS) {
       test(`reconciling whose insert into ${table} has the fault "${fault}" is completed by the next owner`, async () => {
         const topic = await topicOf(`reconcile ${table} ${fault}`)
@@ -205,28 +219,7 @@ test('P2: a replay of the whole log, interrupted by crashes, counts nothing twic
   expect(await storedOfTopic(clickhouse, topic)).toEqual(before)
 })
 
-/** Two partitions. The first has events of four months, a copy, a conflict, two records that are no events, and a misrouted event. */
-async function topicOf(name: string): Promise<MemoryTopic> {
-  const topic = new MemoryTopic(`test/${name.replaceAll(' ', '-')}`, 2)
-  for (let index = 0; index < 6; index += 1) topic.append(0, JSON.stringify(event(topic, `first-${index}`, '2026-01-10')))
-  const batch = ['2026-01-31', '2026-02-01', '2026-03-15', '2026-04-30'].map((day, index) => event(topic, `e${index}`, day))
-  for (const each of batch) topic.append(0, JSON.stringify(each))
-  topic.append(0, JSON.stringify({ ...batch[0], timestamp: '2026-02-03T00:00:00Z' }))
-  topic.append(0, JSON.stringify({ ...batch[1], value: '8' }))
-  topic.append(0, '{"event_id": ')
-  topic.append(0, null)
-  topic.append(0, JSON.stringify(event(topic, 'misrouted', '2026-02-02', 1)))
-  await useTopic(clickhouse, topic)
-  return topic
-}
-
-/** An event of a project that belongs to the partition. */
-function event(topic: MemoryTopic, event_id: string, day: string, partition = 0): TestEvent {
-  const names = [...'abcdefghijklmnopqrstuvwxyz'].map((letter) => `${topic.name.replaceAll('/', '.')}.${letter}`)
-  const project_id = names.find((name) => topic.partitionOf(name) === partition)
-  if (project_id === undefined) throw new Error(`None of the names belongs to partition ${partition}.`)
-  return { event_id, project_id, metric: 'ai_tokens', value: '7.5', timestamp: `${day}T12:00:00Z` }
-}
+const topicOf = (name: string) => makeTopic(clickhouse, name)
 
 /** Reads six records as the first batch, and all others as the second. */
 async function readUntilItFails(topic: MemoryTopic, lane: Lane): Promise<void> {

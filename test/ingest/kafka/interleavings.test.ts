@@ -15,7 +15,14 @@ const RUNS = Number(process.env['INTERLEAVINGS'] ?? 6)
 const MS_MAX = 200_000 * Math.ceil(RUNS / 15)
 const PARTITIONS = 2
 const PROCESSES = 3
-const TABLES = ['passed_on_inbox_v1', 'log_positions_inbox_v1', 'usage_events_inbox_v1', 'rejected_events_inbox_v1', 'rollup_differences_inbox_v1']
+const TABLES = [
+  'passed_on_inbox_v1',
+  'log_positions_inbox_v1',
+  'usage_events_inbox_v1',
+  'usage_corrections_inbox_v1',
+  'rejected_events_inbox_v1',
+  'rollup_differences_inbox_v1',
+]
 
 let store: TestStore
 beforeAll(async () => {
@@ -30,7 +37,7 @@ const step = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('emit' as const),
       partition: fc.nat(PARTITIONS - 1),
-      events: fc.array(fc.nat(60), { minLength: 1, maxLength: 12 }),
+      events: fc.array(fc.nat(100), { minLength: 1, maxLength: 12 }),
     }),
   },
   {
@@ -147,9 +154,13 @@ class World {
     return owner
   }
 
-  /** There are few ids and values, so that many events are copies or conflicts. One number stands for a message that is no event. */
+  /**
+   * There are few ids and values, so that many events are copies or conflicts, and many corrections are of one event, come before it, or have
+   * its identity. One number stands for a message that is no event.
+   */
   #message(number: number): string {
     if (number === 60) return 'no event'
+    if (number > 60) return this.#correction(number)
     const event: TestEvent = {
       event_id: `e${number % 15}`,
       project_id: this.#projects[number % 4] ?? '',
@@ -158,6 +169,19 @@ class World {
       timestamp: `2026-0${1 + (number % 5)}-10T00:00:00Z`,
     }
     return JSON.stringify(event)
+  }
+
+  /** Some have the identity of an event, and some correct a correction. */
+  #correction(number: number): string {
+    const isAmendment = number % 3 === 0
+    return JSON.stringify({
+      event_id: number % 7 === 0 ? `e${number % 15}` : `c${number % 10}`,
+      project_id: this.#projects[number % 4] ?? '',
+      corrects: number % 11 === 0 ? `c${(number + 1) % 10}` : `e${(number * 4) % 15}`,
+      action: isAmendment ? 'amend' : 'void',
+      ...(isAmendment && { value: String(2 + (number % 4)) }),
+      reason: 'test',
+    })
   }
 }
 

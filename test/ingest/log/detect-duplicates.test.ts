@@ -2,10 +2,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { decodeEvent } from '../../../ingest/event/decode-body.ts'
 import { validateEvent } from '../../../ingest/event/pipeline.ts'
 import { detectDuplicates, type LogRecord } from '../../../ingest/log/detect-duplicates.ts'
+import { findStored } from '../../../ingest/log/find-stored.ts'
 import { FilterBudget, IdentityFilter } from '../../../ingest/log/identity-filter.ts'
 import { hashIdentity } from '../../../ingest/log/identity-hash.ts'
 import { writeBatch } from '../../../ingest/log/log-writer.ts'
-import { findStoredEvents, type Identity } from '../../../ingest/log/stored-events.ts'
+import type { Identity } from '../../../ingest/log/look-up.ts'
 import { acquireLease } from '../../../sql/lease.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
 
@@ -38,9 +39,9 @@ async function detect(records: LogRecord[], stored?: LogRecord) {
   if (stored?.validated.status === 'valid') filter.add(hashIdentity(stored.validated.event.projectId, stored.validated.event.eventId))
   filter.complete = true
   const lookedUp: Identity[] = []
-  const { verdicts, newHashes } = await detectDuplicates(records, filter, (identities) => {
-    lookedUp.push(...identities)
-    return findStoredEvents({ lane: store.clickhouse.reads, indexed: true, secondsMax: 60 }, identities)
+  const { verdicts, newHashes } = await detectDuplicates(records, filter, (toFind) => {
+    lookedUp.push(...toFind.identities)
+    return findStored({ lane: store.clickhouse.reads, indexed: true, secondsMax: 60 }, toFind)
   })
   return { outcomes: verdicts.map((verdict) => (verdict.status === 'rejected' ? verdict.rejection.reason : verdict.status)), lookedUp, newHashes }
 }
@@ -85,22 +86,20 @@ test('P2: a rejected event does not use up its identity: corrected in the same b
   expect((await detect([record(0, { value: '-1' }), record(1, { value: '1' })])).outcomes).toEqual(['invalid_value', 'counted'])
 })
 
-test('P6: the message of a conflict advises nothing that bills twice: the first value counts, and only a difference is sent', async () => {
+test('P6: the message of a conflict advises nothing that bills twice: it has the correction to send', async () => {
   const messageOf = async (first: object, second: object) => {
     const records = [record(0, first), record(1, second)]
-    const { verdicts } = await detectDuplicates(records, undefined, (identities) =>
-      findStoredEvents({ lane: store.clickhouse.reads, indexed: true, secondsMax: 60 }, identities),
+    const { verdicts } = await detectDuplicates(records, undefined, (toFind) =>
+      findStored({ lane: store.clickhouse.reads, indexed: true, secondsMax: 60 }, toFind),
     )
     return verdicts[1]?.status === 'rejected' ? verdicts[1].rejection.message : ''
   }
-  const higher = await messageOf({ value: '5' }, { value: '7.5' })
-  expect(higher).toMatch(/counts: an event cannot be changed or taken back.*send only the difference, 2\.5, as a new event/)
-  const lower = await messageOf({ value: '5' }, { value: '3' })
-  expect(lower).toMatch(/Only an operator can correct the bill, by a manual line/)
-  expect(lower).not.toContain('as a new event')
-  const peak = { metric: 'database_size_bytes' }
-  expect(await messageOf({ ...peak, value: '5' }, { ...peak, value: '7' })).toMatch(/send the higher value as a new event/)
+  const identity = '"event_id":"<a new id>","project_id":"p","corrects":"e"'
+  const amended = await messageOf({ value: '5' }, { value: '7.5' })
+  expect(amended).toContain(
+    `That one counts. If this is other usage, give it an id of its own. If it is a correction: send {${identity},"action":"amend","value":"7.5"`,
+  )
+  expect(amended).not.toContain('as a new event')
   const other = await messageOf({ value: '5' }, { value: '7', metric: 'mcp_calls' })
-  expect(other).toMatch(/Only an operator/)
-  expect(other).not.toContain('difference')
+  expect(other).toContain(`send {${identity},"action":"void","reason":"<why>"}, and then this event with an id of its own.`)
 })

@@ -211,7 +211,7 @@ async function falsify(): Promise<void> {
 }
 
 function rollupRow(day: string, value: number): string {
-  return `INSERT INTO project_usage_per_day_v1 SETTINGS async_insert=0
+  return `INSERT INTO project_usage_per_day_v1 (project_id, usage_date, metric, log, peak, total, events, last_event_at) SETTINGS async_insert=0
     SELECT 'p', toDate('${day}'), 'ai_tokens', 'http', toDecimal128(${value}, 9), toDecimal256(${value}, 9), 1, toDateTime64('${day} 00:00:00', 3)`
 }
 

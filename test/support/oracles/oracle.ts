@@ -1,13 +1,17 @@
 import { METRIC_NAMES, METRICS } from '../../../metering/metrics.ts'
 import type { TestEvent } from '../clients/client.ts'
+import type { TestCorrection } from '../worlds/store-corrections.ts'
 import { DEFINED_METRICS, kindOfTested } from './defined-metrics.ts'
 
 /**
  * The expected usage, computed in the simplest way: the first event of an identity counts, days are UTC, a peak is a maximum, a cumulative
- * metric is a sum, and a partnership's peak is the greatest sum of a day over its projects. It is exact, in billionths.
+ * metric is a sum, and a partnership's peak is the greatest sum of a day over its projects. The latest correction of an event says what it
+ * counts. It is exact, in billionths.
  */
 export class Oracle {
   readonly counted = new Map<string, TestEvent>()
+  /** The value of the latest amendment; undefined for a void. */
+  readonly #corrected = new Map<string, string | undefined>()
 
   /** Adds events in the order of the log. */
   add(events: readonly TestEvent[]): void {
@@ -17,10 +21,29 @@ export class Oracle {
     }
   }
 
+  /** Corrects an event that counts: the latest correction applies. */
+  correct({ project_id, corrects, value }: TestCorrection): void {
+    this.#corrected.set(JSON.stringify([project_id, corrects]), value)
+  }
+
+  /** The metric under which an event counts. */
+  metricOf(projectId: string, eventId: string): string | undefined {
+    return this.counted.get(JSON.stringify([projectId, eventId]))?.metric
+  }
+
+  /** The events that count, with what they count. */
+  *effective(): Iterable<TestEvent> {
+    for (const [identity, event] of this.counted) {
+      if (!this.#corrected.has(identity)) yield event
+      const value = this.#corrected.get(identity)
+      if (value !== undefined) yield { ...event, value }
+    }
+  }
+
   /** The days of a project between two days, both inclusive: day → metric → quantity in billionths. */
   days(projectId: string, from: string, to: string): Map<string, Map<string, bigint>> {
     const days = new Map<string, Map<string, bigint>>()
-    for (const { project_id, metric, value, timestamp } of this.counted.values()) {
+    for (const { project_id, metric, value, timestamp } of this.effective()) {
       const day = new Date(timestamp).toISOString().slice(0, 10)
       if (project_id !== projectId || day < from || day > to) continue
       const usage = days.get(day) ?? new Map<string, bigint>()

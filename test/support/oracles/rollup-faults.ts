@@ -17,7 +17,7 @@ export async function deleteFromRollup({ control }: ClickHouse, { project, day, 
 /** Adds an extra sample to the rollup, so that it has more than raw. */
 export async function addToRollup({ control }: ClickHouse, { project, day, metric }: RollupKey, value: number): Promise<void> {
   await control.command(
-    `INSERT INTO project_usage_per_day_v1 SETTINGS async_insert = 0
+    `INSERT INTO project_usage_per_day_v1 (project_id, usage_date, metric, log, peak, total, events, last_event_at) SETTINGS async_insert = 0
      SELECT '${project}', toDate('${day}'), '${metric}', 'http', toDecimal128(${value}, 9), toDecimal256(${value}, 9), 1, toDateTime64('${day} 00:00:00', 3, 'UTC')`,
   )
 }

@@ -1,10 +1,9 @@
 import { decodeEvent } from '../../../ingest/event/decode-body.ts'
 import { validateEvent } from '../../../ingest/event/pipeline.ts'
 import type { Submission } from '../../../ingest/log/event-log.ts'
-import type { TestEvent } from '../clients/client.ts'
 
 /** A submission of these events, as the API passes it to a log. */
-export function submissionOf(events: readonly TestEvent[], receivedMs = Date.now()): Submission {
+export function submissionOf(events: readonly object[], receivedMs = Date.now()): Submission {
   const validated = events.map((event) => validateEvent(decodeEvent(Buffer.from(JSON.stringify(event), 'utf8')), { receivedMs, allowedProjects: 'all' }))
   return { validated, ingestKeyId: 'test', receivedMs, bytes: 0 }
 }

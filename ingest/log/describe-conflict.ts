@@ -1,0 +1,32 @@
+import type { Correction } from '../../metering/correction.ts'
+import type { UsageEvent } from '../../metering/event.ts'
+import type { StoredCorrection } from './stored-corrections.ts'
+
+type FirstEvent = Pick<UsageEvent, 'metric' | 'value'>
+type FirstCorrection = Pick<StoredCorrection, 'corrects' | 'action' | 'value'>
+
+/** It must advise nothing that bills twice: sent again as a new event, the whole value would be added to the first one. */
+export function describeConflict(record: UsageEvent | Correction, first: FirstEvent | FirstCorrection): string {
+  if ('corrects' in first) return `A correction with this id was counted before for this project: ${describeAction(first)}. ${OWN_ID}`
+  const fact = `An event with this id was counted before for this project, with metric ${first.metric} and value ${first.value}. That one counts.`
+  if ('corrects' in record) return `${fact} A correction needs an event_id of its own.`
+  return `${fact} If this is other usage, give it an id of its own. If it is a correction: ${describeCorrection(record, first)}`
+}
+
+const OWN_ID = 'Give this one an id of its own.'
+
+function describeAction({ corrects, action, value }: FirstCorrection): string {
+  return action === 'void' ? `a void of ${corrects}` : `an amendment of ${corrects} to ${value}`
+}
+
+/** A correction replaces the value, so sending it twice or beside others bills nothing twice. The metric cannot be corrected. */
+function describeCorrection({ projectId, eventId, metric, value }: UsageEvent, first: FirstEvent): string {
+  if (metric === first.metric) return `send ${jsonOf({ projectId, eventId, value })}.`
+  return `send ${jsonOf({ projectId, eventId, value: undefined })}, and then this event with an id of its own.`
+}
+
+/** The correction to send. Without a value it is a void. */
+function jsonOf({ projectId, eventId, value }: { projectId: string; eventId: string; value: string | undefined }): string {
+  const action = value === undefined ? { action: 'void' } : { action: 'amend', value }
+  return JSON.stringify({ event_id: '<a new id>', project_id: projectId, corrects: eventId, ...action, reason: '<why>' })
+}

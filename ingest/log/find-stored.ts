@@ -1,0 +1,39 @@
+import type { Lane } from '../../sql/clickhouse.ts'
+import type { StoredRecords } from './detect-corrections.ts'
+import type { RecordsToFind } from './detect-duplicates.ts'
+import type { LogRange } from './in-doubt-range.ts'
+import { IdentityMap, type LookUp } from './look-up.ts'
+import { type CorrectionInRange, findCorrected, findCountMetrics, findStoredCorrections, readCorrectionsOfRange } from './stored-corrections.ts'
+import { findStoredEvents, readStoredRange, type StoredInRange } from './stored-events.ts'
+
+/**
+ * Finds what is stored under the identities of a batch, among events and corrections, and the corrections of the events that it corrects.
+ * A batch without corrections whose identities are all new or in raw costs what it costs without corrections. Throws StoreError.
+ */
+export async function findStored(lookUp: LookUp, { identities, corrected, amends, log, offset }: RecordsToFind): Promise<StoredRecords> {
+  const { events, others } = await findStoredEvents(lookUp, [...identities, ...corrected])
+  const corrections = others.identities.length === 0 ? NO_CORRECTIONS : await findStoredCorrections(lookUp, others)
+  const targets = corrected.filter((identity) => events.get(...identity) !== undefined)
+  const months = [...new Set(targets.map((identity) => monthOf(events.get(...identity)?.usageDate ?? '')))]
+  return {
+    events,
+    corrections,
+    corrected: targets.length === 0 ? NOT_CORRECTED : await findCorrected(lookUp, { identities: targets, months, log, offset }),
+    countMetrics: amends ? await findCountMetrics(lookUp.lane) : NO_METRICS,
+  }
+}
+
+/** The events and corrections that one log has stored at the offsets of a range, by offset. Throws StoreError. */
+export async function readStoredRecords(lane: Lane, log: string, range: LogRange): Promise<Map<number, StoredInRange | CorrectionInRange>> {
+  const [events, corrections] = [await readStoredRange(lane, log, range), await readCorrectionsOfRange(lane, log, range)]
+  return new Map<number, StoredInRange | CorrectionInRange>([...events, ...corrections])
+}
+
+const NO_CORRECTIONS: StoredRecords['corrections'] = new IdentityMap()
+const NOT_CORRECTED: StoredRecords['corrected'] = new IdentityMap()
+const NO_METRICS: StoredRecords['countMetrics'] = new Set()
+
+/** YYYYMM of YYYY-MM-DD. */
+function monthOf(day: string): number {
+  return Number(day.slice(0, 4) + day.slice(5, 7))
+}
