@@ -7,6 +7,7 @@ import { leaseTag } from '../../sql/lease.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 import { PEAK_DAY } from '../usage/peak-day.ts'
+import { COUNTED_LATER } from './byte-day-corrections.ts'
 import type { StatementHeader } from './headers.ts'
 import { unbilledManualAdjustments } from './manual-adjustments.ts'
 import type { ClosingAttempt } from './recount-months.ts'
@@ -127,7 +128,7 @@ const writeAdjustmentLines = defineStatement({
   name: 'write_adjustment_lines',
   sql: `
     ${INSERT_LINES}, 'adjustment', for_month, project_id, metric, '',
-      name, status, deleted_at, kind, unit, value, peak_day, own_max, own_max_day, events, 'counted after the month was billed', region
+      name, status, deleted_at, kind, unit, value, peak_day, own_max, own_max_day, events, '${COUNTED_LATER}', region
     FROM (
       SELECT for_month, project_id, metric, max(kind) AS kind, max(unit) AS unit, sum(value) AS value, sum(events) AS events,
         max(peak_day) AS peak_day, max(own_max) AS own_max, max(own_max_day) AS own_max_day
