@@ -68,13 +68,10 @@ const Statement = z.object({
 })
 
 const StatementQuery = z.strictObject({
-  include: z
-    .enum(['byte_days'])
-    .optional()
-    .meta({
-      description:
-        '`byte_days` adds the sum of the days of each peak, of the partner, of each line and of each correction. Closed: of the recount that was billed.',
-    }),
+  include: z.enum(['byte_days']).optional().meta({
+    description:
+      '`byte_days` adds the sum of the days of each peak, of the partner, of each line and of each correction. Closed: of the recount that was billed.',
+  }),
   ...GbBytesQuery,
 })
 
