@@ -50,25 +50,41 @@ export const CorrectionsParams = z.object({ closings: z.array(z.tuple([z.string(
 
 /**
  * Throws if a recount that the corrections are computed from is not stored, because they would be wrong by all that it held. Early versions
- * removed the recounts of corrected months. Throws StoreError.
+ * removed the recounts of corrected months. A recount without rows is whole if nothing is billed for its month. Throws StoreError.
  */
 export async function requireKeptRecounts(lane: Lane, { closings, month }: ClosingsOfMonth): Promise<void> {
-  const [missing] = await lane.query(missingRecounts, { closings: closings.map(([partner, closing]): [string, string] => [partner, closing]), month })
-  if (missing === undefined) return
-  throw new Error(
-    `The recount of ${missing.month} by a closing of ${missing.partnerId} is not stored, so by how much its byte-days were corrected is not known.`,
-  )
+  const withoutRows = await lane.query(recountsWithoutRows, { closings: closings.map(([partner, closing]): [string, string] => [partner, closing]), month })
+  for (const recount of withoutRows) {
+    const [billed] = await lane.query(billedUpTo, recount)
+    if (billed !== undefined)
+      throw new Error(
+        `The recount of ${recount.month} by a closing of ${recount.partnerId} is not stored, so by how much its byte-days were corrected is not known.`,
+      )
+  }
 }
 
-const missingRecounts = defineQuery({
-  name: 'missing_recounts',
-  sql: `SELECT partner_id AS partnerId, month FROM billed_events_v1 FINAL
-        WHERE ((partner_id, closing, month) IN (${RECOUNTED}) OR (partner_id, closing, month) IN (${RECOUNTED_BEFORE})) AND events != 0
-          AND (partner_id, closing, month) NOT IN (
-            SELECT DISTINCT partner_id, closing, month FROM statement_recounts_v1
-            WHERE partner_id IN (SELECT partner_id FROM (${RECOUNTED})))
-        ORDER BY partner_id, month LIMIT 1`,
+const recountsWithoutRows = defineQuery({
+  name: 'recounts_without_rows',
+  sql: `SELECT partner_id AS partnerId, closing, for_month AS month
+        FROM (${RECOUNTED} UNION DISTINCT ${RECOUNTED_BEFORE})
+        WHERE (partner_id, closing, for_month) NOT IN (
+          SELECT DISTINCT partner_id, closing, month FROM statement_recounts_v1 WHERE partner_id IN (SELECT partner_id FROM (${RECOUNTED})))
+        ORDER BY partner_id, month`,
   params: CorrectionsParams,
-  row: z.object({ partnerId: z.string(), month: z.string() }),
+  row: z.object({ partnerId: z.string(), closing: z.string(), month: z.string() }),
+  settings: { max_execution_time: 600 },
+})
+
+/** What statements bill for a month, up to the one of the closing. */
+const billedUpTo = defineQuery({
+  name: 'billed_up_to_closing',
+  sql: `SELECT project_id FROM statement_lines_v1
+        WHERE partner_id = {partnerId: String} AND for_month = {month: String} AND line IN ('usage', 'adjustment')
+          AND closing IN (
+            SELECT closing FROM statements_v1 WHERE partner_id = {partnerId: String}
+              AND month <= (SELECT max(month) FROM statements_v1 WHERE partner_id = {partnerId: String} AND closing = {closing: String}))
+        GROUP BY project_id, metric HAVING sum(value) != 0 LIMIT 1`,
+  params: z.object({ partnerId: z.string(), closing: z.string(), month: z.string() }),
+  row: z.object({ project_id: z.string() }),
   settings: { max_execution_time: 600 },
 })
