@@ -15,14 +15,17 @@ export function byteDaysQuery({ byteDays, gbBytes }: { readonly byteDays?: boole
 
 /** A row for each peak metric. GB-months are rounded; nothing is billed by them. */
 export function byteDaysSheet(byteDays: ByteDays): Sheet {
-  const gbBytes = byteDays.find(({ gb_month }) => gb_month !== null)?.gb_month?.gb_bytes
+  const isEmpty = byteDays.every(({ gb_month }) => gb_month === null)
   return {
     columns: [
       ...[text('metric'), text('unit'), number('sum of days'), number('days with samples')],
-      { ...number('GB-months'), name: `GB-months of ${gbBytes} bytes`, isEmpty: gbBytes === undefined },
+      ...['GB-months', 'bytes per GB', 'days of month'].map((name) => ({ ...number(name), isEmpty })),
     ],
     rows: byteDays.map(({ metric, unit, value, days_with_samples, gb_month }) => ({
-      cells: [metric, unit, value.text, String(days_with_samples), gb_month?.shown ?? ''],
+      cells: [
+        ...[metric, unit, value.text, String(days_with_samples)],
+        ...(gb_month === null ? ['', '', ''] : [gb_month.shown, String(gb_month.gb_bytes), String(gb_month.days_of_month)]),
+      ],
     })),
   }
 }

@@ -35,7 +35,9 @@ afterAll(async () => {
   directory.remove()
 })
 
-const BILLED_FILES = ['2026-01', '2026-02'].flatMap((month) => ['csv', 'ndjson', 'json', 'focus-csv', 'focus-ndjson'].map((format) => `month=${month}&format=${format}`))
+const BILLED_FILES = ['2026-01', '2026-02'].flatMap((month) =>
+  ['csv', 'ndjson', 'json', 'focus-csv', 'focus-ndjson'].map((format) => `month=${month}&format=${format}`),
+)
 
 /** One after the other: a process writes two at a time. */
 async function billedFiles(): Promise<string[]> {
@@ -97,9 +99,11 @@ test('P4: a statement has them as well, and its lines and corrections are those 
   const january = await statement('2026-01')
   const gb_month = { shown: '0', gb_bytes: '1073741824', days_of_month: '31' }
   expect(january.byte_days[0]).toEqual({ metric: SIZE, unit: 'byte-day', value: '29', days_with_samples: '3', gb_month })
-  expect(january.projects.filter((line: { metric: string }) => line.metric === SIZE).map((line: object) => shortRow({ ...line, line: 'usage', for_month: '2026-01' }))).toEqual(
-    JANUARY,
-  )
+  expect(
+    january.projects
+      .filter((line: { metric: string }) => line.metric === SIZE)
+      .map((line: object) => shortRow({ ...line, line: 'usage', for_month: '2026-01' })),
+  ).toEqual(JANUARY)
   expect(january.projects.find((line: { metric: string }) => line.metric === 'ai_tokens')).toMatchObject({ byte_days: null, days_with_samples: null })
   expect((await statement('2026-03')).adjustments.map(shortAdjustment)).toEqual(['adjustment 2026-01 gone 0 4', 'manual 2026-01 null -3 null'])
   const plain = (await tested.client.statement(partner, '2026-01')).text
@@ -127,35 +131,42 @@ test('byte-days are the last columns of each format, and the rest of the row is 
   const workbook = await download('month=2026-03&format=xlsx&include=byte_days')
   // The row that is no line of the statement is not part of its hash.
   expect((await readWorkbook(workbook.path)).canonicalSha256).toBe(workbook.manifest.statement_sha256)
-  expect(createHash('sha256').update((await download('month=2026-03&format=ndjson')).text, 'latin1').digest('hex')).toBe(workbook.manifest.statement_sha256)
+  expect(
+    createHash('sha256')
+      .update((await download('month=2026-03&format=ndjson')).text, 'latin1')
+      .digest('hex'),
+  ).toBe(workbook.manifest.statement_sha256)
 })
 
-test.each(FOCUS_VERSIONS)('FOCUS %s charges peaks by their byte-days if chosen: one row for each day, in units of days, all other rows as before', async (version) => {
-  const byDays = async (span: string) => (await download(`${span}&format=focus-csv&focus=${version}&quantity=byte_days`)).file
-  const columns = `x_Line, ResourceId, PricingQuantity, PricingUnit, ConsumedQuantity, ConsumedUnit, SkuId, SkuPriceId, ChargePeriodStart, ChargePeriodEnd`
-  const peaks = async (span: string) => {
-    const found = await queryDuckDb(`SELECT ${columns} FROM read_csv(${await byDays(span)}, all_varchar = true) WHERE SkuMeter = '${SIZE}'`)
-    return found.map((row) => {
-      expect([row['ConsumedQuantity'], row['ConsumedUnit'], row['SkuId']]).toEqual([row['PricingQuantity'], row['PricingUnit'], SIZE])
-      expect(row['SkuPriceId']).toBe(row['PricingUnit'] === 'B' ? SIZE : `${SIZE}:byte_days`)
-      const days = [row['ChargePeriodStart'], row['ChargePeriodEnd']].map((day) => String(day).slice(5, 10)).join('/')
-      return `${row['x_Line']} ${row['ResourceId']} ${Number(row['PricingQuantity'])} ${row['PricingUnit']} ${days}`
-    })
-  }
-  expect(await peaks('month=2026-01')).toEqual([
-    ...['usage -formula 10 B-Days 01-04/01-05', 'usage -formula 9 B-Days 01-05/01-06', 'usage gone 3 B-Days 01-04/01-05'],
-    ...['usage gone 6 B-Days 01-05/01-06', 'usage quoted 1 B-Days 01-09/01-10'],
-  ])
-  // A manual correction of a peak is in the unit in which it was entered.
-  expect(await peaks('month=2026-03')).toEqual([
-    ...['usage quoted 5 B-Days 03-07/03-08', 'adjustment gone 4 B-Days 01-01/02-01', 'manual null -3 B 01-01/02-01'],
-  ])
-  const { manifest } = await download('month=2026-02&format=focus-csv&quantity=byte_days')
-  expect(manifest.totals.filter(({ metric }: { metric: string }) => metric === SIZE)).toEqual([{ line: 'adjustment', metric: SIZE, rows: 3, value: '1000' }])
-  expect(manifest.quantity).toBe('byte_days')
-  const others = async (file: string) => queryDuckDb(`SELECT * FROM read_csv(${file}, all_varchar = true) WHERE SkuMeter != '${SIZE}'`)
-  expect(await others(await byDays('month=2026-01'))).toEqual(await others((await download(`month=2026-01&format=focus-csv&focus=${version}`)).file))
-})
+test.each(FOCUS_VERSIONS)(
+  'FOCUS %s charges peaks by their byte-days if chosen: one row for each day, in units of days, all other rows as before',
+  async (version) => {
+    const byDays = async (span: string) => (await download(`${span}&format=focus-csv&focus=${version}&quantity=byte_days`)).file
+    const columns = `x_Line, ResourceId, PricingQuantity, PricingUnit, ConsumedQuantity, ConsumedUnit, SkuId, SkuPriceId, ChargePeriodStart, ChargePeriodEnd`
+    const peaks = async (span: string) => {
+      const found = await queryDuckDb(`SELECT ${columns} FROM read_csv(${await byDays(span)}, all_varchar = true) WHERE SkuMeter = '${SIZE}'`)
+      return found.map((row) => {
+        expect([row['ConsumedQuantity'], row['ConsumedUnit'], row['SkuId']]).toEqual([row['PricingQuantity'], row['PricingUnit'], SIZE])
+        expect(row['SkuPriceId']).toBe(row['PricingUnit'] === 'B' ? SIZE : `${SIZE}:byte_days`)
+        const days = [row['ChargePeriodStart'], row['ChargePeriodEnd']].map((day) => String(day).slice(5, 10)).join('/')
+        return `${row['x_Line']} ${row['ResourceId']} ${Number(row['PricingQuantity'])} ${row['PricingUnit']} ${days}`
+      })
+    }
+    expect(await peaks('month=2026-01')).toEqual([
+      ...['usage -formula 10 B-Days 01-04/01-05', 'usage -formula 9 B-Days 01-05/01-06', 'usage gone 3 B-Days 01-04/01-05'],
+      ...['usage gone 6 B-Days 01-05/01-06', 'usage quoted 1 B-Days 01-09/01-10'],
+    ])
+    // A manual correction of a peak is in the unit in which it was entered.
+    expect(await peaks('month=2026-03')).toEqual([
+      ...['usage quoted 5 B-Days 03-07/03-08', 'adjustment gone 4 B-Days 01-01/02-01', 'manual null -3 B 01-01/02-01'],
+    ])
+    const { manifest } = await download('month=2026-02&format=focus-csv&quantity=byte_days')
+    expect(manifest.totals.filter(({ metric }: { metric: string }) => metric === SIZE)).toEqual([{ line: 'adjustment', metric: SIZE, rows: 3, value: '1000' }])
+    expect(manifest.quantity).toBe('byte_days')
+    const others = async (file: string) => queryDuckDb(`SELECT * FROM read_csv(${file}, all_varchar = true) WHERE SkuMeter != '${SIZE}'`)
+    expect(await others(await byDays('month=2026-01'))).toEqual(await others((await download(`month=2026-01&format=focus-csv&focus=${version}`)).file))
+  },
+)
 
 test('a parameter that does not fit the format is rejected with what fits', async () => {
   for (const [query, hint] of [

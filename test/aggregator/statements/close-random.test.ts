@@ -147,8 +147,7 @@ class World {
     for (const month of this.#closed.keys()) {
       const { body } = await tested.client.partner(this.#partner, 'GET', `/statements/${month}?include=byte_days`)
       answers.set(month, body)
-      for (const { metric, value } of body.byte_days as Line[])
-        expect(sumOf(body.projects, metric), `${month} ${metric}`).toBe(value)
+      for (const { metric, value } of body.byte_days as Line[]) expect(sumOf(body.projects, metric), `${month} ${metric}`).toBe(value)
     }
     for (const month of this.#closed.keys()) {
       const { first, last } = periodOfMonth(month)
