@@ -116,6 +116,20 @@ test('P4: without them every file of a closed month has the same bytes as before
   expect(Object.keys(manifest)).not.toContain('include')
 })
 
+test('P4: a row for a correction of byte-days alone has the name and region of the newest statement with the project, whatever they are now', async () => {
+  const zeroRow = async () => {
+    const { text } = await download('month=2026-03&format=focus-ndjson&quantity=byte_days')
+    const row = text.split('\n').find((line) => line.includes('"x_Line":"adjustment"')) ?? ''
+    const { ResourceName, RegionId, x_Reason } = JSON.parse(row)
+    return { ResourceName, RegionId, x_Reason }
+  }
+  const before = await zeroRow()
+  expect(before).toEqual({ ResourceName: '@gone', RegionId: expect.any(String), x_Reason: 'counted after the month was billed' })
+  const renamed = { partner_id: partner.partnerId, name: 'Another name', status: 'deleted', deleted_at: '2026-01-12T10:00:00.250Z' }
+  expect((await tested.client.admin('PUT', '/admin/v1/projects/gone', renamed)).status).toBe(200)
+  expect(await zeroRow()).toEqual(before)
+})
+
 test('byte-days are the last columns of each format, and the rest of the row is as billed', async () => {
   const ndjson = (await download('month=2026-01&format=ndjson')).text.split('\n').slice(0, -1)
   const included = (await download('month=2026-01&format=ndjson&include=byte_days')).text.split('\n').slice(0, -1)
