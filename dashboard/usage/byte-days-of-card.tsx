@@ -9,7 +9,7 @@ export function ByteDaysOfCard({ byteDays }: { byteDays: ByteDays }) {
   return (
     <p class="byte-days">
       Sum of the days: <span data-byte-days={metric}>{exactWithUnit(value, unit)}</span> on {counted(days_with_samples, 'day')} with samples
-      {shown === undefined ? null : `, about ${shown}`}
+      {shown === undefined ? null : <small>about {shown}</small>}
     </p>
   )
 }
