@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { StringDecoder } from 'node:string_decoder'
 import { type Entry, openPromise } from 'yauzl'
-import { EXPORT_COLUMNS, NUMBER_COLUMNS } from '../contract/export-formats.ts'
+import { EXPORT_COLUMNS, type ExportColumn, exportColumnsOf, NUMBER_COLUMNS } from '../contract/export-formats.ts'
 import { countRow, noRows, type RowTotals } from './read-exported-rows.ts'
 
 /** What a workbook holds, and the SHA-256 of its rows in the canonical form of a statement. */
@@ -29,7 +29,7 @@ export async function readWorkbook(file: string): Promise<ReadWorkbook> {
         if (line === undefined || metric === undefined || value === undefined)
           throw new RangeError(`${entry.fileName} has a row without line, metric or value.`)
         countRow(counted, { line, metric, value })
-        hash.update(canonicalLine(cells))
+        if (isOfStatement(line, value)) hash.update(canonicalLine(cells))
       }
       isHead = false
     }
@@ -37,7 +37,15 @@ export async function readWorkbook(file: string): Promise<ReadWorkbook> {
   return { counted, canonicalSha256: hash.digest('hex') }
 }
 
-type Cells = Partial<Record<(typeof EXPORT_COLUMNS)[number], string>>
+/** No adjustment line of a statement is 0: such a row is in the file for a correction of byte-days alone. */
+function isOfStatement(line: string, value: string): boolean {
+  return line !== 'adjustment' || value !== '0'
+}
+
+type Cells = Partial<Record<ExportColumn, string>>
+
+/** A file without the last ones has no cells there. */
+const COLUMNS = exportColumnsOf({ include: 'byte_days' })
 
 const ROWS_SHEET = /^xl\/worksheets\/rows-\d+\.xml$/
 const ROW_END = '</row>'
@@ -59,7 +67,7 @@ async function* rowsOf(bytes: AsyncIterable<Uint8Array>, { fileName }: Entry): A
 function cellsOf(row: string): Cells {
   const cells: Cells = {}
   for (const [, letters = '', number, text] of row.matchAll(CELL)) {
-    const column = EXPORT_COLUMNS[letters.charCodeAt(0) - LETTER_A]
+    const column = COLUMNS[letters.charCodeAt(0) - LETTER_A]
     if (column === undefined || letters.length > 1) throw new RangeError(`Column ${letters} is not one of an export.`)
     cells[column] = number ?? unescapeText(text ?? '')
   }

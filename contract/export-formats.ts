@@ -50,8 +50,17 @@ export const EXPORT_COLUMNS = [
   'events',
   'reason',
 ] as const
+/** Added behind them with `include=byte_days`. */
+export const BYTE_DAY_COLUMNS = ['byte_days', 'days_with_samples'] as const
+export type ExportColumn = (typeof EXPORT_COLUMNS)[number] | (typeof BYTE_DAY_COLUMNS)[number]
+
+/** The columns of a file whose rows are lines, by what was included. */
+export function exportColumnsOf({ include }: { readonly include?: 'byte_days' | undefined }): readonly ExportColumn[] {
+  return include === undefined ? EXPORT_COLUMNS : [...EXPORT_COLUMNS, ...BYTE_DAY_COLUMNS]
+}
+
 /** The columns that hold decimals; all others hold texts. */
-export const NUMBER_COLUMNS: readonly (typeof EXPORT_COLUMNS)[number][] = ['value', 'own_max', 'events']
+export const NUMBER_COLUMNS: readonly ExportColumn[] = ['value', 'own_max', 'events', ...BYTE_DAY_COLUMNS]
 
 /** Of a sheet of a workbook, its header included: what Excel and LibreOffice can open. */
 export const SHEET_ROWS_MAX = 1_048_576

@@ -10,6 +10,8 @@ export const Manifest = z.object({
   generator: z.string().meta({ description: 'Program and version.' }),
   format: z.enum(EXPORT_FORMAT_NAMES),
   focus_version: z.enum(FOCUS_VERSIONS).nullable().default(null).meta({ description: 'FOCUS only: the version of the specification.' }),
+  include: z.enum(['byte_days']).optional().meta({ description: 'Whether the rows have the byte-days of peaks as well. Left out if not.' }),
+  quantity: z.enum(['byte_days']).optional().meta({ description: 'FOCUS only: peaks are charged by their byte-days. Left out if by the peak.' }),
   guard: z
     .enum(['on', 'off'])
     .nullable()

@@ -11,6 +11,14 @@ const FormatQuery = {
     .enum(FOCUS_VERSIONS)
     .optional()
     .meta({ description: `FOCUS only: the version of the specification that the file follows. Default: ${FOCUS_VERSION_DEFAULT}.` }),
+  include: z.enum(['byte_days']).optional().meta({
+    description:
+      'Not for FOCUS. `byte_days` adds the columns `byte_days` and `days_with_samples`, of peaks, and rows for corrections that change only byte-days.',
+  }),
+  quantity: z.enum(['peak', 'byte_days']).optional().meta({
+    description:
+      'FOCUS only: what is charged of a peak metric. `peak` (the default): its value on the peak day of the partner. `byte_days`: the sum of its days.',
+  }),
   guard: z.enum(['on', 'off']).optional().meta({
     description:
       'CSV only. on (the default): an apostrophe in front of texts that a spreadsheet would run as a formula. off: all texts as they are, for programs.',

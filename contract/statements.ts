@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { isPlainText } from '../metering/event.ts'
 import { parseDecimal } from '../metering/exact-decimal.ts'
 import { METRIC_KINDS } from '../metering/metrics.ts'
+import { ByteDaysOfMetrics, GbBytesQuery } from './byte-days.ts'
 import { PROJECT_ID, PROJECT_NAME, STATEMENT_SHA256 } from './example-values.ts'
 import { Day, ExactNumber, Instant, MonthParam, MonthText, PartnerParams, Status } from './fields.ts'
 import { MetricNameField } from './metrics.ts'
@@ -41,6 +42,8 @@ const ProjectLine = z.object({
   own_max: ExactNumber.nullable(),
   own_max_day: Day.nullable(),
   events: z.number().int(),
+  byte_days: ExactNumber.nullable().optional().meta({ description: 'With `include=byte_days`: the sum of the project’s days; null if the metric is no peak.' }),
+  days_with_samples: z.number().int().nullable().optional(),
 })
 
 const AdjustmentLine = z.object({
@@ -50,6 +53,10 @@ const AdjustmentLine = z.object({
   kind: z.enum(['adjustment', 'manual']),
   value: ExactNumber,
   reason: z.string().nullable(),
+  byte_days: ExactNumber.nullable().optional().meta({
+    description:
+      'With `include=byte_days`: by how much the byte-days of the month are corrected; null on a manual line, and if the metric is no peak. A month of which only the byte-days changed has a line with the value 0.',
+  }),
 })
 
 const Statement = z.object({
@@ -57,6 +64,15 @@ const Statement = z.object({
   totals: z.array(Total),
   projects: z.array(ProjectLine),
   adjustments: z.array(AdjustmentLine),
+  byte_days: ByteDaysOfMetrics,
+})
+
+const StatementQuery = z.strictObject({
+  include: z.enum(['byte_days']).optional().meta({
+    description:
+      '`byte_days` adds the sum of the days of each peak, of the partner, of each line and of each correction. Closed: of the recount that was billed.',
+  }),
+  ...GbBytesQuery,
 })
 
 const Statements = z.object({ statements: z.array(z.object({ statement: StatementHead, totals: z.array(Total) })) })
@@ -114,6 +130,7 @@ export const GET_OWN_STATEMENT = defineOperation({
   description:
     'Open: usage as metered so far. Closed: never changes, except for `unbilled`, which is what arrived since and is corrected on the next statement to be closed.',
   params: MonthParams,
+  query: StatementQuery,
   answers: { 200: Statement },
   errors: { 400: true, 401: true, 404: 'STATEMENT_NOT_FOUND', 429: true, 500: true, 503: true },
   example: { answers: { 200: STATEMENT } },
@@ -153,6 +170,7 @@ export const GET_STATEMENT = defineOperation({
   tag: 'statements',
   summary: 'Get the statement of a month of a partner',
   params: MonthParams,
+  query: StatementQuery,
   answers: { 200: Statement },
   errors: { 400: true, 401: true, 403: true, 404: 'STATEMENT_NOT_FOUND', 429: true, 500: true, 503: true },
   example: { answers: { 200: STATEMENT } },

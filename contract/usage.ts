@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import { METRICS, PEAK_METRICS } from '../metering/metrics.ts'
+import { ByteDaysOfMetrics, EXAMPLE_BYTE_DAYS, GbBytesQuery } from './byte-days.ts'
+import { choice } from './choice.ts'
 import { dayUsage, IN_FEBRUARY, JANUARY, monthUsage, PARTNER_ID, PROJECT_ID, PROJECT_NAME } from './example-values.ts'
 import {
   BillingFields,
@@ -34,7 +36,10 @@ export const GET_PARTNERSHIP_USAGE = defineOperation({
   description: 'Deleted projects are included. A peak is the sum over the projects per day, then the maximum over the days.',
   params: PartnerParams,
   query: PeriodQuery.extend({
-    include: z.enum(['daily']).optional().meta({ description: '`daily` adds `daily_usage` and `peak_days`.' }),
+    include: choice(['daily', 'byte_days', 'daily,byte_days', 'byte_days,daily'], { shown: ['daily', 'byte_days'], note: ', or both with a comma' })
+      .optional()
+      .meta({ description: '`daily` adds `daily_usage` and `peak_days`. `byte_days` adds the sum of the days of each peak.' }),
+    ...GbBytesQuery,
   }),
   answers: {
     200: z.object({
@@ -44,6 +49,7 @@ export const GET_PARTNERSHIP_USAGE = defineOperation({
       metrics: OtherMetrics,
       daily_usage: z.array(z.object({ usage_date: Day, ...quantitiesSchema(partnershipName).shape, metrics: OtherMetrics })).optional(),
       peak_days: PeakDays.optional(),
+      byte_days: ByteDaysOfMetrics,
       ...BillingFields,
     }),
   },
@@ -54,6 +60,7 @@ export const GET_PARTNERSHIP_USAGE = defineOperation({
         partnership: { id: PARTNER_ID, name: 'Acme Cloud' },
         period: JANUARY,
         summary: monthUsage(partnershipName),
+        byte_days: EXAMPLE_BYTE_DAYS,
         as_of: IN_FEBRUARY,
         billing_status: 'final',
       },
@@ -69,7 +76,10 @@ export const GET_PROJECT_USAGE = defineOperation({
   summary: 'Get the usage of one project, per day',
   description: 'Deleted projects can be read too. `daily_usage` holds the days with at least one event.',
   params: PartnerProjectParams,
-  query: PeriodQuery,
+  query: PeriodQuery.extend({
+    include: z.enum(['byte_days']).optional().meta({ description: '`byte_days` adds the sum of the days of each peak.' }),
+    ...GbBytesQuery,
+  }),
   answers: {
     200: z.object({
       project: z.object({ id: z.string(), name: z.string(), status: Status, last_activity_at: Instant.nullable() }),
@@ -77,6 +87,7 @@ export const GET_PROJECT_USAGE = defineOperation({
       summary: quantitiesSchema(projectSummaryName),
       metrics: OtherMetrics,
       daily_usage: z.array(z.object({ usage_date: Day, ...quantitiesSchema(dailyName).shape, metrics: OtherMetrics })),
+      byte_days: ByteDaysOfMetrics,
       ...BillingFields,
     }),
   },

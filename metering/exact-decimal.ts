@@ -24,6 +24,15 @@ export function timesFraction(decimal: ExactDecimal, numerator: number, denomina
   return formatBillionths((billionthsOf(decimal) * BigInt(numerator)) / BigInt(denominator))
 }
 
+/** A decimal divided by a positive whole number, rounded half up to at most 9 fraction digits. For figures that are shown, never for bills. */
+export function quotientOf(decimal: ExactDecimal, divisor: bigint, fractionDigits: number): ExactDecimal {
+  const billionths = billionthsOf(decimal)
+  const step = 10n ** BigInt(FRACTION_DIGITS - fractionDigits)
+  const magnitude = billionths < 0n ? -billionths : billionths
+  const rounded = ((2n * magnitude + divisor * step) / (2n * divisor * step)) * step
+  return formatBillionths(billionths < 0n ? -rounded : rounded)
+}
+
 /** Negative when left is less than right, 0 when they are equal, positive when left is greater. */
 export function compareDecimals(left: ExactDecimal, right: ExactDecimal): number {
   const difference = billionthsOf(left) - billionthsOf(right)

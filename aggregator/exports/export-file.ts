@@ -1,5 +1,5 @@
 import { requireComplete } from '../../contract/complete-export.ts'
-import { EXPORT_COLUMNS, EXPORT_FORMATS, type ExportShape } from '../../contract/export-formats.ts'
+import { EXPORT_FORMATS, type ExportShape, exportColumnsOf } from '../../contract/export-formats.ts'
 import type { Manifest } from '../../contract/export-manifest.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { type CsvOptions, csvHeader } from './export-csv.ts'
@@ -31,7 +31,7 @@ async function* chargesFile(lane: Lane, { charges, csv }: ExportedFile, containe
 
 async function* linesFile(lane: Lane, { source, csv, manifest }: ExportedFile, container: ExportShape['container']): AsyncIterable<Uint8Array> {
   if (container === 'xlsx') return yield* workbookFile(streamRowLines(lane, source), manifest)
-  if (container === 'csv') yield csvHeader(EXPORT_COLUMNS, csv)
+  if (container === 'csv') yield csvHeader(exportColumnsOf(manifest), csv)
   if (container === 'json') yield* asJsonArray(streamRows(lane, source, 'ndjson', csv))
   else yield* streamRows(lane, source, container, csv)
 }

@@ -1,6 +1,6 @@
 import { type PassThrough, Readable } from 'node:stream'
 import { ZipFile } from 'yazl'
-import { EXPORT_COLUMNS, NUMBER_COLUMNS, SHEET_ROWS_MAX } from '../../contract/export-formats.ts'
+import { type ExportColumn, exportColumnsOf, NUMBER_COLUMNS, SHEET_ROWS_MAX } from '../../contract/export-formats.ts'
 import type { Manifest } from '../../contract/export-manifest.ts'
 import { fieldsOf } from '../../sql/tab-separated.ts'
 import { howToVerify } from './how-to-verify.ts'
@@ -25,13 +25,14 @@ export async function* workbookFile(lines: AsyncIterable<readonly string[]>, man
   zip.on('error', fail)
   // When nobody reads the file any more, nothing else listens to its error.
   output.on('error', () => {})
+  const columns = exportColumnsOf(manifest)
   let current: Readable | undefined
   try {
     for (const [path, xml] of workbookParts([first, VERIFICATION, ...further])) zip.addBuffer(Buffer.from(xml), path, entry)
     zip.addBuffer(Buffer.from(howToVerify(manifest, 1 + further.length)), sheetPath(VERIFICATION), entry)
     for (const sheet of [first, ...further])
       zip.addReadStreamLazy(sheetPath(sheet), entry, (begin) => {
-        current = Readable.from(rowsSheet(feed, sheet), { objectMode: false }).on('error', fail)
+        current = Readable.from(rowsSheet(feed, sheet, columns), { objectMode: false }).on('error', fail)
         begin(null, current)
       })
     zip.end()
@@ -60,16 +61,16 @@ function sheetsOfRows(rows: number, rowsMax: number): [RowsSheet, ...RowsSheet[]
   return sheets
 }
 
-async function* rowsSheet(feed: LineFeed, { rows }: RowsSheet): AsyncIterable<Buffer> {
-  let xml = sheetHead({ widths: EXPORT_COLUMNS.map((column) => WIDTHS[column]), rows: rows + 1, isHeadFrozen: true })
+async function* rowsSheet(feed: LineFeed, { rows }: RowsSheet, columns: readonly ExportColumn[]): AsyncIterable<Buffer> {
+  let xml = sheetHead({ widths: columns.map((column) => WIDTHS[column]), rows: rows + 1, isHeadFrozen: true })
   xml += rowXml(
     1,
-    EXPORT_COLUMNS.map((column) => ({ text: column, style: 'head' })),
+    columns.map((column) => ({ text: column, style: 'head' })),
   )
   for (let at = 0; at < rows; ) {
     for (const line of await feed.take(rows - at)) {
       at += 1
-      xml += rowXml(at + 1, cellsOf(line))
+      xml += rowXml(at + 1, cellsOf(line, columns))
       if (xml.length < CHUNK_CHARACTERS) continue
       yield Buffer.from(xml)
       xml = ''
@@ -80,16 +81,18 @@ async function* rowsSheet(feed: LineFeed, { rows }: RowsSheet): AsyncIterable<Bu
 
 const CHUNK_CHARACTERS = 64 * 1024
 
-function cellsOf(line: string): XlsxCell[] {
+function cellsOf(line: string, columns: readonly ExportColumn[]): XlsxCell[] {
   const fields = fieldsOf(line)
-  if (fields.length !== EXPORT_COLUMNS.length) throw new Error('The store delivered a line that is not a whole row.')
-  return fields.map((field, index) => (field === null ? null : IS_NUMBER[index] === true ? { decimal: field } : { text: field }))
+  if (fields.length !== columns.length) throw new Error('The store delivered a line that is not a whole row.')
+  return fields.map((field, index) => (field === null ? null : isNumber(columns[index]) ? { decimal: field } : { text: field }))
 }
 
-const IS_NUMBER = EXPORT_COLUMNS.map((column) => NUMBER_COLUMNS.includes(column))
+function isNumber(column: ExportColumn | undefined): boolean {
+  return NUMBER_COLUMNS.some((each) => each === column)
+}
 
 /** Characters. */
-const WIDTHS: Record<(typeof EXPORT_COLUMNS)[number], number> = {
+const WIDTHS: Record<ExportColumn, number> = {
   partner_id: 18,
   month: 10,
   line: 12,
@@ -107,4 +110,6 @@ const WIDTHS: Record<(typeof EXPORT_COLUMNS)[number], number> = {
   own_max_day: 13,
   events: 14,
   reason: 40,
+  byte_days: 24,
+  days_with_samples: 18,
 }

@@ -12,6 +12,7 @@ import { exportFile } from './export-file.ts'
 import { type ExportedMonth, readExportedMonths } from './export-months.ts'
 import { type ExportTotals, readExportTotals } from './export-totals.ts'
 import { billingPeriodRows } from './focus-billing-periods.ts'
+import { stageClosedLinesWithByteDays } from './stage-byte-days.ts'
 import { dropStagedRows, stageClosedLines, stageLiveUsage } from './stage-rows.ts'
 import type { ExportSource } from './stream-rows.ts'
 
@@ -19,6 +20,8 @@ export interface ExportRequest {
   readonly format: ExportFormat
   /** Of the formats of FOCUS; the newest by default. */
   readonly focus?: FocusVersion | undefined
+  /** Lines get the byte-days of peaks as further columns; charges of FOCUS are by them instead of the peak. */
+  readonly withByteDays?: boolean | undefined
   /** For CSV; other formats write texts as they are. */
   readonly csv: CsvOptions
   /** Undefined for all partners. */
@@ -111,10 +114,10 @@ export class Exports {
       return { manifest: this.#manifest({ request, months, liveAsOfMs }, { rows, totals: [] }), file }
     }
     const source = await this.#stageRows({ lane, exportId, months, request })
-    const sums = await readExportTotals(lane, source, rowKind)
+    const sums = await readExportTotals(lane, source, { rows: rowKind, withByteDays: request.withByteDays === true })
     if (container === 'parquet' && !sums.fitsParquet) return undefined
     const version = request.focus ?? FOCUS_VERSION_DEFAULT
-    const charges = { version, exportId, from: period.first, end: period.end, currency, partners }
+    const charges = { version, exportId, isByDays: request.withByteDays === true, from: period.first, end: period.end, currency, partners }
     const manifest = this.#manifest({ request, months, liveAsOfMs }, sums)
     return { manifest, file: exportFile(lane, { manifest, source, charges, csv: request.csv }) }
   }
@@ -122,21 +125,31 @@ export class Exports {
   /** Stages the rows, unless they are the lines of one closed statement: these never change and are read in place. */
   async #stageRows({ lane, exportId, months, request }: PreparationOptions): Promise<ExportSource> {
     const { rows, container } = EXPORT_FORMATS[request.format]
+    const { month, withByteDays = false } = request
     const [only] = months
-    if (request.month !== undefined && request.partner !== undefined && only?.closed !== undefined && rows === 'lines' && container !== 'parquet')
+    if (
+      !withByteDays &&
+      request.month !== undefined &&
+      request.partner !== undefined &&
+      only?.closed !== undefined &&
+      rows === 'lines' &&
+      container !== 'parquet'
+    )
       return { kind: 'closed', partnerId: only.partnerId, closing: only.closed.closing }
-    const withDays = rows === 'charges'
     const live = [...new Set(months.filter((each) => !isBilled(request, each)).map(({ partnerId }) => partnerId))]
     const closings = months.flatMap(({ partnerId, closed }): [string, string][] =>
       request.month === undefined || closed === undefined ? [] : [[partnerId, closed.closing]],
     )
-    await stageClosedLines(lane, { exportId, closings, withDays })
-    await stageLiveUsage(lane, { exportId, partnerIds: live, from: request.period.first, end: request.period.end, withDays })
-    return { kind: 'staged', exportId }
+    if (withByteDays && month !== undefined) await stageClosedLinesWithByteDays(lane, { exportId, closings, month })
+    else await stageClosedLines(lane, { exportId, closings, withDays: rows === 'charges' })
+    const days = withByteDays ? 'of all' : rows === 'charges' ? 'of sums' : 'none'
+    await stageLiveUsage(lane, { exportId, partnerIds: live, from: request.period.first, end: request.period.end, days })
+    return { kind: 'staged', exportId, withByteDays }
   }
 
   #manifest({ request, months, liveAsOfMs }: ResolvedExport, { rows, totals }: Pick<ExportTotals, 'rows' | 'totals'>): Manifest {
     const { format, focus, csv, partner, month, period } = request
+    const { rows: rowKind } = EXPORT_FORMATS[format]
     const isCsv = EXPORT_FORMATS[format].container === 'csv'
     const asOf = months.map(({ closed }) => (month === undefined || closed === undefined ? liveAsOfMs : closed.asOfMs))
     const known = asOf.filter((each) => each !== null)
@@ -144,6 +157,9 @@ export class Exports {
       generator: this.#options.generator,
       format,
       focus_version: isFocus(format) ? (focus ?? FOCUS_VERSION_DEFAULT) : null,
+      // Left out unless they were chosen, so that the manifests of all other files are what they were.
+      ...(request.withByteDays === true && rowKind === 'lines' ? { include: 'byte_days' as const } : {}),
+      ...(request.withByteDays === true && rowKind === 'charges' ? { quantity: 'byte_days' as const } : {}),
       guard: isCsv ? (csv.isGuarded ? 'on' : 'off') : null,
       bom: isCsv ? csv.hasBom : null,
       partner_id: partner?.id ?? null,

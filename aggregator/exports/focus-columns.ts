@@ -1,5 +1,5 @@
 import { FOCUS_VERSIONS, type FocusVersion } from '../../contract/export-formats.ts'
-import { UNKNOWN_FOCUS_SERVICE } from '../../metering/focus-services.ts'
+import { FOCUS_UNITS, UNKNOWN_FOCUS_SERVICE } from '../../metering/focus-services.ts'
 
 /** The type of a FOCUS column. A time is a UTC instant, an amount a decimal, a key a text that programs compare. */
 export type FocusType = 'key' | 'text' | 'amount' | 'time' | 'day'
@@ -43,12 +43,17 @@ const DEFINED_UNIT = `multiIf(NOT match(charge.unit, '^[a-z][a-z ]*$'), toString
       match(charge.unit, '(s|x|z|ch|sh)$'), ${CAPITALIZED}), 'es'),
       ${CAPITALIZED}), 's'))`
 const UNIT = `transform(toString(charge.unit), {units: Array(String)}, {focusUnits: Array(String)}, ${DEFINED_UNIT})`
+/** Unit Format writes a unit times a unit of time so: GB-Hours. A manual correction of a peak is in the unit of the metric itself. */
+const UNIT_OF_DAYS = `concat(multiIf(charge.unit = 'byte', '${FOCUS_UNITS.byte}', match(charge.unit, '^[a-z][a-z ]*$'), ${CAPITALIZED})), toString(charge.unit)), '-Days')`
+const CHARGED_UNIT = `if(charge.is_by_days, ${UNIT_OF_DAYS}, ${UNIT})`
+/** A byte-day has another price than a byte. */
+const PRICE_ID = `if(charge.is_by_days, concat(${METRIC}, ':byte_days'), ${METRIC})`
 const PARTNER_NAME = "nullIf(transform(charge.partner_id, {partnerIds: Array(String)}, {partnerNames: Array(String)}, ''), '')"
 const REGION_ID = "nullIf(toString(charge.region), '')"
 const REGION_NAME = `nullIf(transform(toString(charge.region), {regions: Array(String)}, {regionNames: Array(String)}, toString(charge.region)), '')`
 const ofService = (names: string, unknown: string) => `transform(toString(charge.metric), {metrics: Array(String)}, {${names}: Array(String)}, '${unknown}')`
 const OF_MONTH = `multiIf(charge.line = 'usage', '', charge.line = 'manual', concat(', manual correction of ', toString(charge.for_month)), concat(', recount of ', toString(charge.for_month)))`
-const DESCRIPTION = `concat(${METRIC}, if(charge.kind = 'peak', ' at the peak of the partner', ''), ${OF_MONTH})`
+const DESCRIPTION = `concat(${METRIC}, multiIf(charge.is_by_days, ' times days', charge.kind = 'peak', ' at the peak of the partner', ''), ${OF_MONTH})`
 
 const NO_SPLIT = 'null when the charge is not of a split cost allocation by the data generator'
 const NO_COMMITMENT = 'null when the charge is not related to a commitment discount'
@@ -96,7 +101,7 @@ export const FOCUS_COLUMNS: readonly FocusColumn[] = [
   { name: 'CommitmentDiscountType', type: 'text', nulls: true, sql: NO_TEXT, source: 'null when CommitmentDiscountId is null' },
   { name: 'CommitmentDiscountUnit', type: 'text', nulls: true, sql: NO_TEXT, source: 'null when CommitmentDiscountQuantity is null' },
   { name: 'ConsumedQuantity', type: 'amount', nulls: true, sql: 'charge.quantity', source: 'a decimal for each charge of usage' },
-  { name: 'ConsumedUnit', type: 'text', nulls: true, sql: UNIT, source: 'a unit in Unit Format, with each ConsumedQuantity' },
+  { name: 'ConsumedUnit', type: 'text', nulls: true, sql: CHARGED_UNIT, source: 'a unit in Unit Format, with each ConsumedQuantity' },
   { name: 'ContractApplied', type: 'text', nulls: true, sql: NO_TEXT, since: '1.3', source: 'only when contract commitments are applied to the charge' },
   { name: 'ContractedCost', type: 'amount', nulls: false, sql: NO_COST, source: ZERO_COST },
   { name: 'ContractedUnitPrice', type: 'amount', nulls: true, sql: NO_COST, source: ZERO_PRICE },
@@ -112,7 +117,7 @@ export const FOCUS_COLUMNS: readonly FocusColumn[] = [
   { name: 'PricingCurrencyEffectiveCost', type: 'amount', nulls: false, sql: NO_COST, source: ZERO_COST },
   { name: 'PricingCurrencyListUnitPrice', type: 'amount', nulls: true, sql: NO_COST, source: ZERO_PRICE },
   { name: 'PricingQuantity', type: 'amount', nulls: true, sql: 'charge.quantity', source: 'a decimal for each charge with a SKU price' },
-  { name: 'PricingUnit', type: 'text', nulls: true, sql: UNIT, source: 'a unit in Unit Format, with each PricingQuantity' },
+  { name: 'PricingUnit', type: 'text', nulls: true, sql: CHARGED_UNIT, source: 'a unit in Unit Format, with each PricingQuantity' },
   {
     name: 'ProviderName',
     type: 'text',
@@ -140,7 +145,7 @@ export const FOCUS_COLUMNS: readonly FocusColumn[] = [
   { name: 'SkuId', type: 'key', nulls: true, sql: METRIC, source: 'for each charge of usage, the same for all partners' },
   { name: 'SkuMeter', type: 'key', nulls: true, sql: METRIC, source: 'what the SKU measures' },
   { name: 'SkuPriceDetails', type: 'text', nulls: true, sql: NO_TEXT, source: 'may be null' },
-  { name: 'SkuPriceId', type: 'key', nulls: true, sql: METRIC, source: 'for each charge of usage; the SkuId where a SKU has one price' },
+  { name: 'SkuPriceId', type: 'key', nulls: true, sql: PRICE_ID, source: 'for each charge of usage; the SkuId where a SKU has one price' },
   { name: 'SubAccountId', type: 'key', nulls: true, sql: PROJECT_ID, source: 'null when the charge is not related to a sub account' },
   { name: 'SubAccountName', type: 'text', nulls: true, sql: PROJECT_NAME, source: 'null when SubAccountId is null' },
   { name: 'SubAccountType', type: 'text', nulls: true, sql: IS_PROJECT, source: 'null exactly when SubAccountId is null' },

@@ -13,6 +13,8 @@ import { type FocusType, focusColumnsOf } from './focus-columns.ts'
 export interface FocusCharges {
   readonly version: FocusVersion
   readonly exportId: string
+  /** Whether a peak metric is charged by its byte-days instead of its peak. */
+  readonly isByDays: boolean
   /** The span of the export: the peak of a part of a month is charged for that part. */
   readonly from: string
   readonly end: string
@@ -22,17 +24,28 @@ export interface FocusCharges {
 }
 
 /**
- * The charges of FOCUS. A peak metric has one row per project and month, with the
- * value on the partner's peak day; any other metric has one row per project and day. Readers of FOCUS add quantities up, and so arrive at the partner's totals. Throws StoreError.
+ * The charges of FOCUS. A peak metric has one row per project and month, with the value on the partner's peak day; any other metric, and a peak
+ * that is charged by its byte-days, has one row per project and day. Readers of FOCUS add quantities up, and so arrive at the partner's
+ * totals. Throws StoreError.
  */
 export function streamCharges(
   lane: Lane,
-  { version, exportId, from, end, currency, partners }: FocusCharges,
+  { version, exportId, isByDays, from, end, currency, partners }: FocusCharges,
   container: 'csv' | 'ndjson' | 'parquet',
   { isGuarded }: CsvOptions,
 ): AsyncIterable<Uint8Array> {
   const partnerNames = partners.map(({ name }) => name)
-  const params = { exportId, from, end, currency, provider: PROVIDER, partnerIds: partners.map(({ id }) => id), partnerNames, ...CATALOGUES }
+  const params = {
+    exportId,
+    isByDays: isByDays ? 1 : 0,
+    from,
+    end,
+    currency,
+    provider: PROVIDER,
+    partnerIds: partners.map(({ id }) => id),
+    partnerNames,
+    ...CATALOGUES,
+  }
   const queries = QUERIES[version]
   if (container === 'csv') return lane.bytes(queries.csv, { ...params, isGuarded: isGuarded ? 1 : 0 }, 'CSV')
   return container === 'ndjson' ? lane.bytes(queries.ndjson, params, 'JSONEachRow') : lane.bytes(queries.parquet, params, 'Parquet')
@@ -55,6 +68,7 @@ const CATALOGUES = {
 
 const ChargesParams = z.object({
   exportId: z.string(),
+  isByDays: z.number(),
   from: z.string(),
   end: z.string(),
   currency: z.string(),
@@ -76,10 +90,10 @@ const FROM_CHARGES = `
     FROM (
       SELECT *, part.1 AS since, part.2 AS until, part.3 AS quantity
       FROM (
-        SELECT *, toDate(concat(month, '-01')) AS month_start, toDate(concat(for_month, '-01')) AS charged_month,
+        SELECT *, {isByDays: UInt64} = 1 AND kind = 'peak' AND line != 'manual' AS is_by_days, toDate(concat(month, '-01')) AS month_start, toDate(concat(for_month, '-01')) AS charged_month,
           multiIf(
-            line != 'usage', [(charged_month, addMonths(charged_month, 1), value)],
-            kind != 'peak', arrayMap((day, amount) -> (day, day + 1, amount), days, values),
+            line != 'usage', [(charged_month, addMonths(charged_month, 1), if(is_by_days, arrayReduce('sum', values), value))],
+            kind != 'peak' OR is_by_days, arrayMap((day, amount) -> (day, day + 1, amount), days, values),
             [(greatest(month_start, {from: Date}), least(addMonths(month_start, 1), {end: Date}), value)]) AS parts
         FROM export_rows_v1 WHERE export = {exportId: String}
       ) ARRAY JOIN parts AS part

@@ -1,4 +1,4 @@
-import { EXPORT_COLUMNS, NUMBER_COLUMNS, SHEET_ROWS_MAX } from '../../contract/export-formats.ts'
+import { type ExportColumn, exportColumnsOf, NUMBER_COLUMNS, SHEET_ROWS_MAX } from '../../contract/export-formats.ts'
 import type { Manifest } from '../../contract/export-manifest.ts'
 import { EXPORT_LINES, EXPORT_OWN_STATEMENT, GET_EXPORT_MANIFEST } from '../../contract/exports.ts'
 import { rowXml, type XlsxCell } from './xlsx-cells.ts'
@@ -9,7 +9,7 @@ import { SHEET_TAIL, sheetHead } from './xlsx-parts.ts'
  * rows, and no time of writing, so that a closed month has the same sheet whenever it is exported.
  */
 export function howToVerify(manifest: Manifest, rowSheets: number): string {
-  const about = [...contentOf(manifest, rowSheets), ...hashOf(manifest), ...waysToCheck(manifest), ...ABOUT_CELLS]
+  const about = [...contentOf(manifest, rowSheets), ...hashOf(manifest), ...waysToCheck(manifest), ...aboutCells(exportColumnsOf(manifest))]
   const rows: XlsxCell[][] = [
     [head('How to verify this file')],
     ...about.map(([label, text]): XlsxCell[] => [{ text: label }, { text, style: 'wrapped' }]),
@@ -47,10 +47,13 @@ function hashOf({ statement_sha256, partner_id, month }: Manifest): Labelled[] {
   ]
 }
 
-function waysToCheck({ statement_sha256, partner_id, month, from, to }: Manifest): Labelled[] {
+function waysToCheck({ statement_sha256, partner_id, month, from, to, include }: Manifest): Labelled[] {
   const ofPartner = partner_id === null ? '' : `&partner=${partner_id}`
-  const query = `${month === null ? `from=${from}&to=${to}` : `month=${month}`}${ofPartner}&format=xlsx`
-  const own = partner_id === null || month === null ? '' : `; the partner itself with ${ownExport(partner_id, month)}?format=xlsx`
+  const query = `${month === null ? `from=${from}&to=${to}` : `month=${month}`}${ofPartner}&format=xlsx${include === undefined ? '' : `&include=${include}`}`
+  const own =
+    partner_id === null || month === null
+      ? ''
+      : `; the partner itself with ${ownExport(partner_id, month)}?format=xlsx${include === undefined ? '' : `&include=${include}`}`
   const andHash = statement_sha256 === null ? '' : ' It also computes statement_sha256 from the rows.'
   return [
     [
@@ -59,7 +62,7 @@ function waysToCheck({ statement_sha256, partner_id, month, from, to }: Manifest
     ],
     [
       'write it again',
-      `meterline export ${month === null ? `--from ${from} --to ${to}` : `--month ${month}`}${partner_id === null ? '' : ` --partner ${partner_id}`} --format xlsx, or ${EXPORT_LINES.method} ${EXPORT_LINES.path}?${query}${own}`,
+      `meterline export ${month === null ? `--from ${from} --to ${to}` : `--month ${month}`}${partner_id === null ? '' : ` --partner ${partner_id}`} --format xlsx${include === undefined ? '' : ` --include ${include}`}, or ${EXPORT_LINES.method} ${EXPORT_LINES.path}?${query}${own}`,
     ],
     [
       'manifest',
@@ -68,14 +71,14 @@ function waysToCheck({ statement_sha256, partner_id, month, from, to }: Manifest
   ]
 }
 
-const ABOUT_CELLS: readonly Labelled[] = [
+const aboutCells = (columns: readonly ExportColumn[]): readonly Labelled[] => [
   [
     'numbers',
-    `${NUMBER_COLUMNS.join(', ')} are numbers. A spreadsheet keeps 15 digits of a number, so a number with more significant digits is a text cell with all of them. Functions such as SUM leave text cells out: compare with the sums below, which are exact.`,
+    `${columns.filter((column) => NUMBER_COLUMNS.includes(column)).join(', ')} are numbers. A spreadsheet keeps 15 digits of a number, so a number with more significant digits is a text cell with all of them. Functions such as SUM leave text cells out: compare with the sums below, which are exact.`,
   ],
   [
     'texts',
-    `All other columns are texts, never formulas: ${EXPORT_COLUMNS.filter((column) => !NUMBER_COLUMNS.includes(column)).join(', ')}. Days are YYYY-MM-DD and times ISO 8601, in UTC. An empty cell is a value that does not apply.`,
+    `All other columns are texts, never formulas: ${columns.filter((column) => !NUMBER_COLUMNS.includes(column)).join(', ')}. Days are YYYY-MM-DD and times ISO 8601, in UTC. An empty cell is a value that does not apply.`,
   ],
 ]
 

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { STATEMENT_LINES } from '../../contract/lists.ts'
+import { METRIC_KINDS } from '../../metering/metrics.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { DAYS_OF_MONTH, SHARE_OF_MONTH } from '../statements/share-of-month.ts'
@@ -18,18 +19,20 @@ export interface LiveUsage {
   /** Days; `end` is exclusive. */
   readonly from: string
   readonly end: string
-  /** Whether the rows also get the days of metrics that are added up. */
-  readonly withDays: boolean
+  readonly days: StagedDays
 }
+
+/** The metrics whose rows also get their days: none, those that are added up, or peaks too. */
+export type StagedDays = 'none' | 'of sums' | 'of all'
 
 /**
  * Stages the live usage of a span of days, one row per project, metric and month. The rollup is read only once, so that all rows are of
  * the same moment; everything else is computed from what was read. Throws StoreError.
  */
-export async function stageLiveUsage(lane: Lane, { exportId, partnerIds, from, end, withDays }: LiveUsage): Promise<void> {
+export async function stageLiveUsage(lane: Lane, { exportId, partnerIds, from, end, days }: LiveUsage): Promise<void> {
   if (partnerIds.length === 0) return
   await lane.execute(stageDays[await readSource(lane, { from, end })], { exportId, partnerIds: [...partnerIds], from, end })
-  await lane.execute(stageLiveRows, { exportId, withDays: withDays ? 1 : 0 })
+  await lane.execute(stageLiveRows, { exportId, withDays: days === 'none' ? [] : days === 'of sums' ? ['cumulative', 'count'] : [...METRIC_KINDS] })
 }
 
 /** Stages the lines of closed statements. Throws StoreError. */
@@ -59,7 +62,7 @@ const droppablePartitions = defineQuery({
 })
 
 /** Small blocks and early spilling to disk: an export of a million rows must not need the memory of a million rows. */
-const STAGING_SETTINGS = {
+export const STAGING_SETTINGS = {
   max_execution_time: 3600,
   max_threads: 1,
   max_block_size: 16_384,
@@ -100,7 +103,7 @@ const stageLiveRows = defineStatement({
       value, peak_day, own_max, own_max_day, events, reason, region, days, values)
     SELECT {exportId: String}, partner_id, 1, month, 'usage', month, project_id, metric, '', name, status, deleted_at, kind, unit,
       value, peak_day, own_max, own_max_day, events, '', region,
-      if({withDays: UInt64} = 1 AND kind != 'peak', days, []), if({withDays: UInt64} = 1 AND kind != 'peak', values, [])
+      if(kind IN {withDays: Array(String)}, days, []), if(kind IN {withDays: Array(String)}, values, [])
     FROM (
       SELECT partner_id, month, project_id, metric, kind, unit, peak_day, days, values, events, ${SHARE_OF_MONTH}
       FROM (
@@ -122,11 +125,11 @@ const stageLiveRows = defineStatement({
       )
     ) AS shares
     LEFT JOIN (SELECT project_id, name, status, deleted_at, region FROM projects_v1 FINAL) AS projects USING project_id`,
-  params: z.object({ exportId: z.string(), withDays: z.number() }),
+  params: z.object({ exportId: z.string(), withDays: z.array(z.string()) }),
   settings: STAGING_SETTINGS,
 })
 
-const LINE_COLUMNS = `month, line, for_month, project_id, metric, entry, name, status, deleted_at, kind, unit, value, peak_day, own_max, own_max_day, events, reason, region`
+export const LINE_COLUMNS = `month, line, for_month, project_id, metric, entry, name, status, deleted_at, kind, unit, value, peak_day, own_max, own_max_day, events, reason, region`
 
 const CopyParams = z.object({ exportId: z.string(), closings: z.array(z.tuple([z.string(), z.string()])), lines: z.array(z.string()) })
 

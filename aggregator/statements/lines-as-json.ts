@@ -8,6 +8,7 @@ import { KNOWN_METRIC } from '../usage/known-metrics.ts'
 import { PROJECT_VALUE_FROM_ROLLUP } from '../usage/peak-or-sum.ts'
 import { PROJECTS_OF_PARTNER } from '../usage/projects-of-partner.ts'
 import { AS_TEXT, EXACT_ROW_SETTINGS } from './canonical-lines.ts'
+import { BYTE_DAYS_OF_LINE, readBilledByteDays, readClosedLinesWithByteDays } from './lines-with-byte-days.ts'
 import { unbilledManualAdjustments } from './manual-adjustments.ts'
 import { listStatements, type Statement } from './read-statements.ts'
 import { DAYS_OF_MONTH, SHARE_OF_MONTH } from './share-of-month.ts'
@@ -21,11 +22,18 @@ export interface StatementLinesJson {
   readonly adjustments: AsyncIterable<Uint8Array>
 }
 
+export interface LinesOptions {
+  readonly nowMs: number
+  /** Whether lines of peak metrics also have their byte-days. */
+  readonly withByteDays: boolean
+}
+
 /** For a closed month the lines that were written; for an open one what they would be by now. */
-export function readLinesAsJson(clickhouse: ClickHouse, partnerId: string, statement: Statement, nowMs: number): StatementLinesJson {
+export function readLinesAsJson(clickhouse: ClickHouse, partnerId: string, statement: Statement, options: LinesOptions): StatementLinesJson {
   const { month, header, totals } = statement
   if (header !== undefined) {
     const key = { partnerId, closing: header.closing }
+    if (options.withByteDays) return readClosedLinesWithByteDays(clickhouse, key, month)
     return {
       projects: clickhouse.reads.bytes(closedProjectLines, key, 'JSONEachRow'),
       adjustments: clickhouse.reads.bytes(closedAdjustmentLines, key, 'JSONEachRow'),
@@ -34,27 +42,30 @@ export function readLinesAsJson(clickhouse: ClickHouse, partnerId: string, state
   const { first: from, end } = periodOfMonth(month)
   const catalogue = totals.map(({ metric, kind, peakDay }) => row([metric, kind, peakDay])).join('')
   return {
-    projects: openLines(clickhouse, { partnerId, from, end, catalogue }),
-    adjustments: statement.isNext ? pendingAdjustments(clickhouse, partnerId, month, nowMs) : nothing(),
+    projects: openLines(clickhouse, { partnerId, from, end, catalogue }, options.withByteDays),
+    adjustments: statement.isNext ? pendingAdjustments(clickhouse, partnerId, month, options) : nothing(),
   }
 }
 
-async function* openLines({ reads }: ClickHouse, open: z.output<typeof OpenMonth>): AsyncIterable<Uint8Array> {
-  yield* reads.bytes(openProjectLines[await readSource(reads, open)], open, 'JSONEachRow')
+async function* openLines({ reads }: ClickHouse, open: z.output<typeof OpenMonth>, withByteDays: boolean): AsyncIterable<Uint8Array> {
+  const query = withByteDays ? openProjectLinesWithByteDays : openProjectLines
+  yield* reads.bytes(query[await readSource(reads, open)], open, 'JSONEachRow')
 }
 
 /** What the next statement will correct: first what is unbilled now, by month and metric, then the manual lines. */
-async function* pendingAdjustments(clickhouse: ClickHouse, partnerId: string, month: Month, nowMs: number): AsyncIterable<Uint8Array> {
+async function* pendingAdjustments(clickhouse: ClickHouse, partnerId: string, month: Month, { nowMs, withByteDays }: LinesOptions): AsyncIterable<Uint8Array> {
   const before = (await listStatements(clickhouse, partnerId, nowMs)).filter((each) => each.month < month)
+  const billed = withByteDays ? await readBilledByteDays(clickhouse, partnerId) : undefined
   const lines = before.flatMap((statement) =>
-    statement.totals
-      .filter(({ unbilled }) => unbilled !== '0')
-      .map(({ metric, unbilled }) =>
-        jsonLine({ forMonth: statement.month, projectId: '', metric, line: 'adjustment', value: unbilled, reason: NOT_BILLED_YET }),
-      ),
+    statement.totals.flatMap(({ metric, unbilled }) => {
+      const byteDays = billed?.unbilledOf(statement, metric)
+      if (unbilled === '0' && (byteDays ?? '0') === '0') return []
+      return [jsonLine({ forMonth: statement.month, projectId: '', metric, line: 'adjustment', value: unbilled, reason: NOT_BILLED_YET, byteDays })]
+    }),
   )
   const manual = await unbilledManualAdjustments(clickhouse, partnerId)
-  yield Buffer.from([...lines, ...manual.map((entry) => jsonLine({ ...entry, line: 'manual' }))].join(''))
+  const byteDays = withByteDays ? null : undefined
+  yield Buffer.from([...lines, ...manual.map((entry) => jsonLine({ ...entry, line: 'manual', byteDays }))].join(''))
 }
 
 const NOT_BILLED_YET = 'not billed yet; it is recounted when this month is closed'
@@ -67,11 +78,13 @@ interface AdjustmentLine {
   /** Already written as a plain JSON number. */
   readonly value: string
   readonly reason: string
+  /** The same; null for a line without byte-days, undefined without the field. */
+  readonly byteDays: string | null | undefined
 }
 
-function jsonLine({ forMonth, projectId, metric, line, value, reason }: AdjustmentLine): string {
+function jsonLine({ forMonth, projectId, metric, line, value, reason, byteDays }: AdjustmentLine): string {
   const project = projectId === '' ? 'null' : JSON.stringify(projectId)
-  return `{"for_month":"${forMonth}","project_id":${project},"metric":"${metric}","kind":"${line}","value":${value},"reason":${JSON.stringify(reason)}}\n`
+  return `{"for_month":"${forMonth}","project_id":${project},"metric":"${metric}","kind":"${line}","value":${value},"reason":${JSON.stringify(reason)}${byteDays === undefined ? '' : `,"byte_days":${byteDays}`}}\n`
 }
 
 async function* nothing(): AsyncIterable<Uint8Array> {}
@@ -118,14 +131,15 @@ const closedAdjustmentLines = defineQuery({
 const OpenMonth = z.object({ partnerId: z.string(), from: z.string(), end: z.string(), catalogue: z.string() })
 
 /** `catalogue` has the kind of each metric and the peak days of the statement's totals, so that the lines add up to these totals. */
-const openProjectLines = perSource((source) =>
-  defineQuery({
-    name: 'open_project_lines',
-    sql: `
+const openProjectLinesWith = (more: { readonly names: string; readonly sql: string }) =>
+  perSource((source) =>
+    defineQuery({
+      name: 'open_project_lines',
+      sql: `
     SELECT project_id, projects.name AS name, toString(projects.status) AS status, ${AS_TEXT.time('projects.deleted_at')} AS deleted_at,
-      toString(metric) AS metric, value, own_max, own_max_day, events
+      toString(metric) AS metric, value, own_max, own_max_day, events${more.names}
     FROM (
-      SELECT project_id, metric, ${SHARE_OF_MONTH},
+      SELECT project_id, metric, ${SHARE_OF_MONTH}${more.sql},
         arrayReduce('sum', events_per_day) AS events
       FROM (
         SELECT project_id, metric, per_day.1 AS days, per_day.2 AS values, per_day.3 AS events_per_day
@@ -143,8 +157,11 @@ const openProjectLines = perSource((source) =>
     ) AS shares
     LEFT JOIN (SELECT project_id, name, status, deleted_at FROM projects_v1 FINAL WHERE partner_id = {partnerId: String}) AS projects USING project_id
     ORDER BY project_id, metric`,
-    params: OpenMonth,
-    row: ProjectLine,
-    settings: EXACT_ROW_SETTINGS,
-  }),
-)
+      params: OpenMonth,
+      row: ProjectLine,
+      settings: EXACT_ROW_SETTINGS,
+    }),
+  )
+
+const openProjectLines = openProjectLinesWith({ names: '', sql: '' })
+const openProjectLinesWithByteDays = openProjectLinesWith({ names: ', byte_days, days_with_samples', sql: `, ${BYTE_DAYS_OF_LINE}` })

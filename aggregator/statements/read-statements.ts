@@ -1,4 +1,5 @@
-import { type Month, monthAfter, periodOfMonth } from '../../metering/month.ts'
+import { type ByteDays, byteDaysOf } from '../../metering/byte-days.ts'
+import { type Month, monthAfter, monthOf, periodOfMonth } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { readCompleteness } from '../usage/completeness.ts'
 import { readPartnershipDays } from '../usage/partnership-days.ts'
@@ -13,6 +14,8 @@ export interface Statement {
   readonly header: StatementHeader | undefined
   readonly asOfMs: number | null
   readonly totals: readonly MonthTotal[]
+  /** As metered by now, also of a closed month (byte-days.ts). */
+  readonly meteredByteDays: readonly ByteDays[]
   /** True for the open month that is closed next: its statement will also bill, as adjustments, what is unbilled of earlier months. */
   readonly isNext: boolean
 }
@@ -48,6 +51,7 @@ async function readStatements(clickhouse: ClickHouse, state: BillingState, month
   return months.map((month) => {
     const header = headers.find((each) => each.month === month)
     const totals = header === undefined ? totalsOfOpenMonth(days, month) : totalsOfClosedMonth(days, header, billed)
-    return { month, header, asOfMs: header?.asOfMs ?? completeness.asOfMs, totals, isNext: nextToClose(state) === month }
+    const meteredByteDays = byteDaysOf(days.filter(({ day }) => monthOf(day) === month))
+    return { month, header, asOfMs: header?.asOfMs ?? completeness.asOfMs, totals, meteredByteDays, isNext: nextToClose(state) === month }
   })
 }

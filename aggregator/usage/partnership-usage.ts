@@ -1,3 +1,4 @@
+import { type ByteDays, byteDaysOf } from '../../metering/byte-days.ts'
 import { addDecimals } from '../../metering/exact-decimal.ts'
 import { isMetricName, PEAK_METRICS } from '../../metering/metrics.ts'
 import type { Period } from '../../metering/period.ts'
@@ -16,6 +17,7 @@ export interface PartnershipUsage {
   readonly days: readonly (UsageOfMetrics & { readonly day: string })[]
   /** The day on which each peak metric reached its peak, the earliest on ties; null for a documented one without events. */
   readonly peakDays: ReadonlyMap<string, string | null>
+  readonly byteDays: readonly ByteDays[]
 }
 
 /**
@@ -47,6 +49,7 @@ export function combineDays(rows: readonly PartnershipDay[]): Omit<PartnershipUs
     summary,
     others: inOrder(others),
     peakDays,
+    byteDays: byteDaysOf(rows),
     days: [...days].map(([day, ofDay]) => ({ day, usage: ofDay.usage, others: inOrder(ofDay.others) })),
   }
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { type ByteDays, byteDaysOf } from '../../metering/byte-days.ts'
 import type { Period } from '../../metering/period.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
@@ -16,6 +17,7 @@ export interface ProjectUsage {
   readonly others: OtherMetrics
   /** Days with at least one event that counts, ascending. */
   readonly days: readonly (UsageOfMetrics & { readonly day: string })[]
+  readonly byteDays: readonly ByteDays[]
 }
 
 /** A project's usage over a period. Throws StoreError when it cannot be read; there is no default. */
@@ -35,6 +37,7 @@ export async function readProjectUsage(clickhouse: ClickHouse, projectId: string
     summary,
     others,
     days: days.map((day) => ({ day, ...quantitiesOf(dayRows.filter((row) => row.day === day)) })),
+    byteDays: byteDaysOf(dayRows.map((row) => ({ ...row, value: row.peak }))),
   }
 }
 

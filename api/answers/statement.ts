@@ -7,6 +7,7 @@ import type { LIST_STATEMENTS } from '../../contract/statements.ts'
 import { stringifyExactJson } from '../../metering/exact-json.ts'
 import { NumberToken } from '../../metering/quantity.ts'
 import { formatTimestamp, instantOrNull } from '../../metering/timestamp.ts'
+import type { byteDaysAnswer } from './byte-days.ts'
 
 /** Whether `unbilled` is shown. It describes the present, whereas everything else in a closed statement never changes. */
 export type Shown = 'with unbilled' | 'as closed'
@@ -37,18 +38,23 @@ export function statementsAnswer(statements: readonly Statement[]): AnswerOf<typ
   }
 }
 
+export interface StatementParts extends StatementLinesJson {
+  /** Of an answer with byte-days. */
+  readonly byteDays: ReturnType<typeof byteDaysAnswer> | undefined
+}
+
 /** Streams the whole answer, because a partner may have hundreds of thousands of lines. The stream breaks off when the store fails. */
-export function statementStream(statement: Statement, parts: StatementLinesJson, shown: Shown): Readable {
+export function statementStream(statement: Statement, parts: StatementParts, shown: Shown): Readable {
   return Readable.from(chunksOf(statement, parts, shown))
 }
 
-async function* chunksOf(statement: Statement, { projects, adjustments }: StatementLinesJson, shown: Shown): AsyncIterable<Buffer | string> {
+async function* chunksOf(statement: Statement, { projects, adjustments, byteDays }: StatementParts, shown: Shown): AsyncIterable<Buffer | string> {
   const totals = statement.totals.map((total) => totalAnswer(total, shown))
   yield `{"statement":${stringifyExactJson(headAnswer(statement))},"totals":${stringifyExactJson(totals)},"projects":[`
   yield* asElements(projects)
   yield '],"adjustments":['
   yield* asElements(adjustments)
-  yield ']}'
+  yield byteDays === undefined ? ']}' : `],"byte_days":${stringifyExactJson(byteDays)}}`
 }
 
 /** Turns JSON objects, one per line, into the elements of an array. JSON escapes a line feed within a text, so each line feed ends an object. */

@@ -53,14 +53,19 @@ async function requireExportRequest({ registry }: ApiContext, query: QueryOf<typ
   return { ...format, partner, month: undefined, period: parsed.period }
 }
 
-type FormatQuery = Pick<QueryOf<typeof EXPORT_LINES>, 'format' | 'focus' | 'guard' | 'bom'>
+type FormatQuery = Pick<QueryOf<typeof EXPORT_LINES>, 'format' | 'focus' | 'include' | 'quantity' | 'guard' | 'bom'>
 
-function requireFormat({ format, focus, guard, bom }: FormatQuery): Pick<ExportRequest, 'format' | 'focus' | 'csv'> {
+function requireFormat({ format, focus, include, quantity, guard, bom }: FormatQuery): Pick<ExportRequest, 'format' | 'focus' | 'withByteDays' | 'csv'> {
   const onlyForCsv = guard !== undefined ? 'guard' : bom !== undefined ? 'bom' : undefined
   if (onlyForCsv !== undefined && EXPORT_FORMATS[format].container !== 'csv')
     throw new ApiError('INVALID_REQUEST', `${onlyForCsv} is only for formats of CSV; ${format} writes all texts as they are.`)
   if (focus !== undefined && !isFocus(format)) throw new ApiError('INVALID_REQUEST', `focus is only for formats of FOCUS, and ${format} is none.`)
-  return { format, focus, csv: { isGuarded: guard !== 'off', hasBom: bom === 'true' } }
+  const rowKind = EXPORT_FORMATS[format].rows
+  if (include !== undefined && rowKind !== 'lines')
+    throw new ApiError('INVALID_REQUEST', `include is not for formats of FOCUS, and ${format} is one: use quantity=byte_days.`)
+  if (quantity !== undefined && rowKind !== 'charges')
+    throw new ApiError('INVALID_REQUEST', `quantity is only for charges of FOCUS, and ${format} has none: use include=byte_days.`)
+  return { format, focus, withByteDays: (include ?? quantity) === 'byte_days', csv: { isGuarded: guard !== 'off', hasBom: bom === 'true' } }
 }
 
 function requireMonthSpan(text: string): Pick<ExportRequest, 'month' | 'period'> {
@@ -101,7 +106,8 @@ function sendExport(reply: FastifyReply, { manifest, file, close }: OpenedExport
 
 const SILENCE_MS_MAX = 600_000
 
-function fileNameOf({ format, partner_id, month, from, to }: Manifest): string {
+function fileNameOf({ format, partner_id, month, from, to, include, quantity }: Manifest): string {
   const span = month ?? `${from}_${to}`
-  return `meterline-${(partner_id ?? 'all').replaceAll(/[^\w-]/g, '_')}-${span}.${EXPORT_FORMATS[format].extension}`
+  const what = (include ?? quantity) === undefined ? '' : '-byte-days'
+  return `meterline-${(partner_id ?? 'all').replaceAll(/[^\w-]/g, '_')}-${span}${what}.${EXPORT_FORMATS[format].extension}`
 }

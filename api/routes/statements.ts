@@ -1,14 +1,18 @@
 import { randomUUID } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { isBilledMonth, readBillingStates } from '../../aggregator/statements/billing-state.ts'
+import { readByteDays } from '../../aggregator/statements/byte-days.ts'
 import { type ClosingOutcome, closeMonth } from '../../aggregator/statements/close-month.ts'
 import { readLinesAsJson } from '../../aggregator/statements/lines-as-json.ts'
 import { addManualAdjustment } from '../../aggregator/statements/manual-adjustments.ts'
 import { findStatement, listStatements } from '../../aggregator/statements/read-statements.ts'
+import type { QueryOf } from '../../contract/operation.ts'
 import { ADD_ADJUSTMENT, CLOSE_MONTH, GET_OWN_STATEMENT, GET_STATEMENT, LIST_OWN_STATEMENTS, LIST_STATEMENTS } from '../../contract/statements.ts'
-import type { Month } from '../../metering/month.ts'
+import type { GbBytes } from '../../metering/gb-month.ts'
+import { type Month, periodOfMonth } from '../../metering/month.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
 import type { NoteChange } from '../../registry/audit-log.ts'
+import { byteDaysAnswer } from '../answers/byte-days.ts'
 import { type Shown, statementStream, statementsAnswer } from '../answers/statement.ts'
 import { FINANCE, OPERATOR, PARTNER_READER } from '../auth/access.ts'
 import { actorOf, partnerOf } from '../auth/auth.ts'
@@ -34,6 +38,7 @@ export function getOwnStatement(app: FastifyInstance, { limitedReads, now }: Api
       ...{ clickhouse: limitedReads, streams, nowMs: now(), shown: 'with unbilled' },
       partnerId: partnerOf(request).id,
       month: requireMonth(request.params.month),
+      gbBytes: gbBytesOf(request.query),
     }),
   )
 }
@@ -45,7 +50,7 @@ export function closeMonthRoute(app: FastifyInstance, { clickhouse, registry, ru
     const note: NoteChange = (noted) => registry.changes.note(actorOf(request), noted)
     const outcome = await closeMonth({ clickhouse, runBetweenBatches, now, note, logger: request.log }, { partnerId, month, closedBy: 'operator' })
     if (outcome.status !== 'closed') throw notClosedError(outcome, month)
-    return sendStatement(request, reply, { clickhouse, streams, partnerId, month, nowMs: now(), shown: 'as closed' })
+    return sendStatement(request, reply, { clickhouse, streams, partnerId, month, nowMs: now(), shown: 'as closed', gbBytes: undefined })
   })
 }
 
@@ -60,7 +65,8 @@ export function getStatement(app: FastifyInstance, { limitedReads, registry, now
   addRoute(app, GET_STATEMENT, { access: FINANCE, exposeHeadRoute: false }, async (request, reply) => {
     const { id: partnerId } = await requireKnownPartner(registry, request.params.partnerId)
     const month = requireMonth(request.params.month)
-    return sendStatement(request, reply, { clickhouse: limitedReads, streams, partnerId, month, nowMs: now(), shown: 'with unbilled' })
+    const gbBytes = gbBytesOf(request.query)
+    return sendStatement(request, reply, { clickhouse: limitedReads, streams, partnerId, month, nowMs: now(), shown: 'with unbilled', gbBytes })
   })
 }
 
@@ -95,17 +101,25 @@ interface StatementRequest {
   readonly month: Month
   readonly nowMs: number
   readonly shown: Shown
+  /** Set for an answer with byte-days. */
+  readonly gbBytes: GbBytes | undefined
+}
+
+function gbBytesOf({ include, gb_bytes }: QueryOf<typeof GET_STATEMENT>): GbBytes | undefined {
+  return include === 'byte_days' ? gb_bytes : undefined
 }
 
 async function sendStatement(
   request: FastifyRequest,
   reply: FastifyReply,
-  { clickhouse, streams, partnerId, month, nowMs, shown }: StatementRequest,
+  { clickhouse, streams, partnerId, month, nowMs, shown, gbBytes }: StatementRequest,
 ): Promise<FastifyReply> {
   const statement = await findStatement(clickhouse, partnerId, month, nowMs)
   if (statement === undefined) throw new ApiError('STATEMENT_NOT_FOUND')
+  const byteDays = gbBytes === undefined ? undefined : byteDaysAnswer(await readByteDays(clickhouse, partnerId, statement), periodOfMonth(month), gbBytes)
   const endStream = streams.begin(partnerId)
-  const stream = statementStream(statement, readLinesAsJson(clickhouse, partnerId, statement, nowMs), shown)
+  const lines = readLinesAsJson(clickhouse, partnerId, statement, { nowMs, withByteDays: byteDays !== undefined })
+  const stream = statementStream(statement, { ...lines, byteDays }, shown)
   streams.endWith(stream, reply, endStream)
   stream.on('error', (err) => {
     // A reader that leaves ends the stream early, which is no fault.

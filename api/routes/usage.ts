@@ -10,6 +10,7 @@ import { instantOrNull } from '../../metering/timestamp.ts'
 import type { Partner } from '../../registry/partners.ts'
 import { findProject, type Project } from '../../registry/projects/project.ts'
 import { billingAnswer } from '../answers/billing-fields.ts'
+import { byteDaysAnswer } from '../answers/byte-days.ts'
 import { othersAnswer } from '../answers/other-metrics.ts'
 import { peakDaysAnswer } from '../answers/peak-days.ts'
 import { quantitiesAnswer } from '../answers/quantities.ts'
@@ -35,7 +36,8 @@ export function getUsageOfPartner(app: FastifyInstance, context: ApiContext): vo
 export function getProjectUsage(app: FastifyInstance, context: ApiContext): void {
   addRoute(app, GET_PROJECT_USAGE, { access: PROJECT_READER }, async (request) => {
     const period = requirePeriod(request.query, context.now())
-    return projectAnswer(context, await requireProjectOf(context.registry, { partnerId: partnerOf(request).id, projectId: request.params.projectId }), period)
+    const project = await requireProjectOf(context.registry, { partnerId: partnerOf(request).id, projectId: request.params.projectId })
+    return projectAnswer(context, project, { period, query: request.query })
   })
 }
 
@@ -44,7 +46,7 @@ export function getUsageOfProject(app: FastifyInstance, context: ApiContext): vo
     const period = requirePeriod(request.query, context.now())
     const project = await findProject(context.registry, request.params.projectId)
     if (project === undefined) throw new ApiError('PROJECT_NOT_FOUND')
-    return projectAnswer(context, project, period)
+    return projectAnswer(context, project, { period, query: request.query })
   })
 }
 
@@ -58,12 +60,17 @@ async function partnershipAnswer({ limitedReads, completeness, now }: UsageConte
     period: periodAnswer(period),
     summary: quantitiesAnswer(usage.summary, partnershipName),
     ...othersAnswer(usage.others),
-    ...(query.include === 'daily' ? dailyAnswer(usage) : {}),
+    ...(includes(query, 'daily') ? dailyAnswer(usage) : {}),
+    ...(includes(query, 'byte_days') ? { byte_days: byteDaysAnswer(usage.byteDays, period, query.gb_bytes) } : {}),
     ...billingAnswer(usage.asOfMs, await readBillingStatus(limitedReads, id, period, now())),
   }
 }
 
-async function projectAnswer({ limitedReads, completeness, now }: UsageContext, { id, name, status, partnerId }: Project, period: Period) {
+async function projectAnswer(
+  { limitedReads, completeness, now }: UsageContext,
+  { id, name, status, partnerId }: Project,
+  { period, query }: { readonly period: Period; readonly query: QueryOf<typeof GET_PROJECT_USAGE> },
+) {
   const usage = await readProjectUsage(limitedReads, id, period, await completeness.read())
   return {
     project: { id, name, status, last_activity_at: instantOrNull(usage.lastActivityMs) },
@@ -71,8 +78,13 @@ async function projectAnswer({ limitedReads, completeness, now }: UsageContext, 
     summary: quantitiesAnswer(usage.summary, projectSummaryName),
     ...othersAnswer(usage.others),
     daily_usage: usage.days.map(({ day, usage: ofDay, others }) => ({ usage_date: day, ...quantitiesAnswer(ofDay, dailyName), ...othersAnswer(others) })),
+    ...(includes(query, 'byte_days') ? { byte_days: byteDaysAnswer(usage.byteDays, period, query.gb_bytes) } : {}),
     ...billingAnswer(usage.asOfMs, await readBillingStatus(limitedReads, partnerId, period, now())),
   }
+}
+
+function includes({ include = '' }: { readonly include?: string | undefined }, part: 'daily' | 'byte_days'): boolean {
+  return include.split(',').includes(part)
 }
 
 function dailyAnswer({ days, peakDays }: PartnershipUsage) {

@@ -26,6 +26,8 @@ export const exportCommand: CommandRegistration = (program, run) => {
       .option('--partner <id>', 'one partner only')
       .option('--format <format>', EXPORT_FORMAT_NAMES.join(', '), 'csv')
       .option('--focus <version>', `FOCUS only: the version of the specification, ${FOCUS_VERSIONS.join(' or ')}; default ${FOCUS_VERSION_DEFAULT}`)
+      .option('--include byte_days', 'not for FOCUS: add the byte-days of peak metrics, and the days with samples')
+      .option('--quantity <quantity>', 'FOCUS only: what is charged of a peak metric, peak or byte_days; default peak')
       .option('--guard <on|off>', 'CSV only: whether texts that a spreadsheet would run as a formula get an apostrophe; default on')
       .option('--bom', 'CSV only: begin with a byte order mark, for spreadsheets')
       .option('--out <file>', 'default: the file name that the service gives, in the working directory')
@@ -33,6 +35,7 @@ export const exportCommand: CommandRegistration = (program, run) => {
     ['meterline export --month 2026-01', 'the statements of all partners, or of the partner that you are, as CSV'],
     ['meterline export --month 2026-01 --partner p_1 --format xlsx --out january.xlsx', 'one partner, as a workbook'],
     ['meterline export --month 2026-01 --format focus-parquet --focus 1.2', 'for a cost tool that reads FOCUS 1.2'],
+    ['meterline export --month 2026-01 --format focus-csv --quantity byte_days', 'peaks charged by their byte-days instead'],
     ['meterline export --from 2026-01-01 --to 2026-01-07 --format ndjson', 'usage as metered so far'],
   )
 }
@@ -44,6 +47,8 @@ interface ExportOptions {
   readonly partner?: string
   readonly format?: string
   readonly focus?: string
+  readonly include?: string
+  readonly quantity?: string
   readonly guard?: string
   readonly bom?: boolean
   /** Default: the file name that the service gives, in the working directory. */
@@ -79,9 +84,9 @@ async function exportFile(session: Session, options: ExportOptions): Promise<voi
 }
 
 /** Finance exports everything, a partner its own statements. A wrong format or month is reported by the service itself. */
-function requestExport(session: Session, { month, from, to, partner, format, focus, guard, bom }: ExportOptions): Promise<Download> {
+function requestExport(session: Session, { month, from, to, partner, format, focus, include, quantity, guard, bom }: ExportOptions): Promise<Download> {
   const connection = connect(session, ['admin', 'partner'], { partner })
-  const shape = { format, focus, guard, bom: bom === true ? 'true' : undefined }
+  const shape = { format, focus, include, quantity, guard, bom: bom === true ? 'true' : undefined }
   if (connection.credential.kind === 'admin')
     return openDownload(connection, EXPORT_LINES, { query: { month, from, to, partner, ...shape } as RequestInput<typeof EXPORT_LINES>['query'] })
   if (month === undefined)

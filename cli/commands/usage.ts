@@ -1,5 +1,6 @@
 import { LIST_PARTNER_PROJECTS } from '../../contract/partner-projects.ts'
 import { GET_PARTNERSHIP_USAGE, GET_PROJECT_USAGE } from '../../contract/usage.ts'
+import { GB_BYTES, GB_BYTES_DEFAULT } from '../../metering/gb-month.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'
 import { type Connection, connect, requirePartnerId } from '../connection/connect.ts'
 import { usageError } from '../errors.ts'
@@ -8,6 +9,7 @@ import { notOneOf } from '../not-one-of.ts'
 import { printAnswer, printNote } from '../output.ts'
 import { datesOf, type GivenPeriod, noteOfFuture } from '../period-options.ts'
 import type { Session } from '../session.ts'
+import { type ByteDaysQuery, byteDaysQuery, byteDaysSheet } from '../usage/byte-days-sheet.ts'
 import { csvOf } from '../usage/csv.ts'
 import { byDay, byMetric, byProject, type Figures, figuresOfPartnership, figuresOfProject, type Sheet } from '../usage/sheets.ts'
 import { tableOf } from '../usage/table.ts'
@@ -24,18 +26,23 @@ export const usageCommand: CommandRegistration = (program, run) => {
       .option('--from <day>', 'first day, YYYY-MM-DD; default: 7 days before the last one')
       .option('--to <day>', 'last day, YYYY-MM-DD; default: today (UTC)')
       .option('--by <what>', WAYS.join(', '), 'metric')
+      .option('--byte-days', 'the sum of the days of each peak metric instead, which adds up over projects and over parts of a month')
+      .option('--gb-bytes <bytes>', `with --byte-days: how many bytes a GB has for people, ${GB_BYTES.join(' or ')}; default ${GB_BYTES_DEFAULT}`)
       .option('--format <format>', FORMATS.join(', '), 'table')
       .option('--partner <id>', 'the partner; default: that of the credentials')
       .action((project: string | undefined, own: UsageOptions) => run((session) => usage(session, project, own))),
     ['meterline usage --month 2026-01', 'January of the whole partnership'],
     ['meterline usage --month 2026-01 --by project --format csv', 'for a spreadsheet'],
     ['meterline usage prj_1 --from 2026-01-01 --to 2026-01-07 --by day', 'one project, day by day'],
+    ['meterline usage --month 2026-01 --byte-days', 'database and file storage by the day, and in GB-months'],
     ['meterline usage --json', 'the answer of the service, with all digits'],
   )
 }
 
 interface UsageOptions extends GivenPeriod {
   readonly by: string
+  readonly byteDays?: boolean
+  readonly gbBytes?: string
   readonly format: string
   readonly partner?: string
 }
@@ -47,12 +54,14 @@ async function usage(session: Session, project: string | undefined, own: UsageOp
   if (!FORMATS.some((each) => each === own.format)) throw notOneOf('--format', own.format, FORMATS, 'With --json you get JSON.')
   if (by === 'project' && project !== undefined)
     throw usageError('--by project is for the whole partnership; a project is named as well.', 'Leave one of them out.')
+  if (own.byteDays === true && by !== 'metric') throw usageError(`--byte-days is a sum for each metric; --by ${by} is given as well.`, 'Leave one of them out.')
   const dates = datesOf(own)
   const connection = connect(session, ['partner', 'project'], { partner: own.partner, project })
   const { sheet, figures, text } = await read(connection, {
     by,
     project: project ?? (connection.credential.kind === 'project' ? connection.projectId : undefined),
     dates,
+    byteDays: byteDaysQuery(own),
   })
   printAnswer(session, text, () => (own.format === 'csv' ? csvOf(sheet) : [fittingTable(sheet)]))
   if (project === undefined && connection.credential.kind === 'partner' && connection.projectId !== undefined)
@@ -70,10 +79,11 @@ function fittingTable(sheet: Sheet): string {
 interface Asked {
   readonly by: (typeof WAYS)[number]
   readonly project: string | undefined
+  readonly byteDays: ByteDaysQuery
   readonly dates: { readonly start_date?: string | undefined; readonly end_date?: string | undefined }
 }
 
-async function read(connection: Connection, { by, project, dates }: Asked): Promise<{ sheet: Sheet; figures: Figures; text: string }> {
+async function read(connection: Connection, { by, project, dates, byteDays }: Asked): Promise<{ sheet: Sheet; figures: Figures; text: string }> {
   const partnerId = requirePartnerId(connection)
   if (by === 'project') {
     const { answer, text } = await callForList(connection, LIST_PARTNER_PROJECTS, { rows: 'projects', params: { partnerId }, query: dates })
@@ -81,14 +91,15 @@ async function read(connection: Connection, { by, project, dates }: Asked): Prom
   }
   const { figures, text } =
     project === undefined
-      ? await callForText(connection, GET_PARTNERSHIP_USAGE, { params: { partnerId }, query: { ...dates, include: 'daily' } }).then((found) => ({
+      ? await callForText(connection, GET_PARTNERSHIP_USAGE, { params: { partnerId }, query: { ...dates, include: 'daily', ...byteDays } }).then((found) => ({
           figures: figuresOfPartnership(found.answer),
           text: found.text,
         }))
-      : await callForText(connection, GET_PROJECT_USAGE, { params: { partnerId, projectId: project }, query: dates }).then((found) => ({
+      : await callForText(connection, GET_PROJECT_USAGE, { params: { partnerId, projectId: project }, query: { ...dates, ...byteDays } }).then((found) => ({
           figures: figuresOfProject(found.answer),
           text: found.text,
         }))
+  if (figures.byteDays !== undefined) return { sheet: byteDaysSheet(figures.byteDays), figures, text }
   return { sheet: by === 'day' ? byDay(figures) : byMetric(figures), figures, text }
 }
 

@@ -161,10 +161,10 @@ async function requestManifest(session: Session, manifest: KnownFile): Promise<M
 /** The same export as the service makes it now: finance exports everything, a partner its own statements. */
 function downloadAgain(session: Session, manifest: KnownFile): Promise<Download> {
   const connection = connect(session, ['admin', 'partner'])
-  const { format, focus, guard, bom, month } = sameExport(manifest)
+  const { month, from, to, partner, ...query } = sameExport(manifest)
   if (connection.credential.kind === 'admin') return openDownload(connection, EXPORT_LINES, { query: sameExport(manifest) })
   if (month === undefined) throw usageError('A partner compares the statement of a month; this file has other days.', 'Verify it with --offline.')
-  return openDownload(connection, EXPORT_OWN_STATEMENT, { params: { partnerId: requirePartnerId(connection), month }, query: { format, focus, guard, bom } })
+  return openDownload(connection, EXPORT_OWN_STATEMENT, { params: { partnerId: requirePartnerId(connection), month }, query })
 }
 
 function sameExport(manifest: KnownFile) {
@@ -174,6 +174,8 @@ function sameExport(manifest: KnownFile) {
     month: month ?? undefined,
     format,
     focus: focusVersionOf(manifest),
+    include: manifest.include,
+    quantity: manifest.quantity,
     partner: partner_id ?? undefined,
     guard: guard ?? undefined,
     bom: bom === true ? ('true' as const) : undefined,

@@ -17,7 +17,11 @@ export interface Figures {
   readonly totals?: Values
   /** The day of each peak, where it was reached. */
   readonly peakDays?: Readonly<Partial<Record<string, string>>>
+  /** Of an answer with byte-days. */
+  readonly byteDays?: ByteDays | undefined
 }
+
+export type ByteDays = NonNullable<AnswerOf<typeof GET_PROJECT_USAGE>['byte_days']>
 
 /** By metric; one that is missing had no usage. */
 type Values = Readonly<Record<string, string>>
@@ -47,20 +51,20 @@ interface Row {
 }
 
 export function figuresOfPartnership(answer: AnswerOf<typeof GET_PARTNERSHIP_USAGE>): Figures {
-  const { partnership, summary, metrics: defined, daily_usage = [], peak_days, ...rest } = answer
+  const { partnership, summary, metrics: defined, daily_usage = [], peak_days, byte_days: byteDays, ...rest } = answer
   const totals = valuesOf(summary, partnershipName, defined)
   const days = daily_usage.map((each) => ({ day: each.usage_date, values: valuesOf(each, partnershipName, each.metrics) }))
   const documented = METRIC_NAMES.map((metric) => [metric, (peak_days as Record<string, string | null> | undefined)?.[partnershipName(metric)] ?? undefined])
   const peakDays = { ...Object.fromEntries(documented), ...peakDaysOf(measuredIn(defined), totals, days) }
-  return { ...rest, subject: partnership.name, metrics: allMetrics(defined), totals, days, peakDays }
+  return { ...rest, subject: partnership.name, metrics: allMetrics(defined), totals, days, peakDays, byteDays }
 }
 
-export function figuresOfProject({ project, summary, metrics: defined, daily_usage, ...rest }: AnswerOf<typeof GET_PROJECT_USAGE>): Figures {
+export function figuresOfProject({ project, summary, metrics: defined, daily_usage, byte_days, ...rest }: AnswerOf<typeof GET_PROJECT_USAGE>): Figures {
   const metrics = allMetrics(defined)
   const totals = valuesOf(summary, projectSummaryName, defined)
   const days = daily_usage.map((each) => ({ day: each.usage_date, values: valuesOf(each, dailyName, each.metrics) }))
   const subject = project.status === 'active' ? project.name : `${project.name} (${project.status})`
-  return { ...rest, subject, metrics, totals, days, peakDays: peakDaysOf(metrics, totals, days) }
+  return { ...rest, subject, metrics, totals, days, peakDays: peakDaysOf(metrics, totals, days), byteDays: byte_days }
 }
 
 const DOCUMENTED: readonly MeasuredMetric[] = METRIC_NAMES.map((metric) => ({ metric, ...METRICS[metric] }))
@@ -127,11 +131,11 @@ function metricColumns(names: readonly string[], rows: readonly { readonly value
   return names.map((metric) => ({ ...number(metric), isEmpty: rows.every(({ values }) => (values[metric] ?? '0') === '0') }))
 }
 
-function text(name: string): Column {
+export function text(name: string): Column {
   return { name, holds: 'text', isEmpty: false }
 }
 
-function number(name: string): Column {
+export function number(name: string): Column {
   return { name, holds: 'number', isEmpty: false }
 }
 

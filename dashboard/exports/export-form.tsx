@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks'
-import { EXPORT_FORMAT_NAMES, type ExportFormat, FOCUS_VERSION_DEFAULT, FOCUS_VERSIONS, isFocus } from '../../contract/export-formats.ts'
+import { EXPORT_FORMAT_NAMES, EXPORT_FORMATS, type ExportFormat, FOCUS_VERSION_DEFAULT, FOCUS_VERSIONS, isFocus } from '../../contract/export-formats.ts'
 import type { EXPORT_LINES } from '../../contract/exports.ts'
 import type { RequestInput } from '../../contract/operation.ts'
 import { addMonths, dayOf, isMonth } from '../address/period.ts'
@@ -46,6 +46,7 @@ export function ExportForm({ isBusy, onDownload, onCount }: ExportFormProps) {
         </label>
         {isFocus(format) ? <FocusField /> : null}
       </div>
+      <ByteDaysField format={format} />
       {isCsv(format) ? <CsvFields /> : null}
       <div role="alert">{problem === '' ? null : <Notice tone="bad">{problem}</Notice>}</div>
       <div class="actions">
@@ -133,6 +134,31 @@ function FocusField() {
   )
 }
 
+function ByteDaysField({ format }: { format: ExportFormat }) {
+  const { rows } = EXPORT_FORMATS[format]
+  if (rows === 'months') return null
+  return (
+    <label class="check">
+      <input type="checkbox" name="byte-days" />
+      {rows === 'lines' ? (
+        <span>
+          Byte-days <small>two more columns: the sum of the days of each peak, and the days with samples</small>
+        </span>
+      ) : (
+        <span>
+          Charge peaks by byte-days <small>the sum of the days, instead of the greatest day</small>
+        </span>
+      )}
+    </label>
+  )
+}
+
+/** What asks for byte-days in a format; nothing where there are none. */
+function byteDaysQuery(format: ExportFormat): Pick<ExportQuery, 'include' | 'quantity'> {
+  const { rows } = EXPORT_FORMATS[format]
+  return rows === 'lines' ? { include: 'byte_days' } : rows === 'charges' ? { quantity: 'byte_days' } : {}
+}
+
 function CsvFields() {
   return (
     <fieldset class="choice csv">
@@ -159,7 +185,8 @@ function readQuery(fields: FormData, span: 'month' | 'days', format: ExportForma
   const partner = text('partner') === '' ? undefined : text('partner')
   const csv = isCsv(format) ? ({ guard: fields.has('guard') ? 'on' : 'off', bom: fields.has('bom') ? 'true' : 'false' } as const) : {}
   const focus = isFocus(format) ? { focus: FOCUS_VERSIONS.find((version) => version === text('focus')) } : {}
-  if (span === 'month') return isMonth(text('month')) ? { month: text('month'), partner, format, ...focus, ...csv } : 'Write the month as 2026-01.'
+  const shape = { partner, format, ...focus, ...(fields.has('byte-days') ? byteDaysQuery(format) : {}), ...csv }
+  if (span === 'month') return isMonth(text('month')) ? { month: text('month'), ...shape } : 'Write the month as 2026-01.'
   const [from, to] = [text('from'), text('to')]
-  return from > to ? 'The first day is after the last one.' : { from, to, partner, format, ...focus, ...csv }
+  return from > to ? 'The first day is after the last one.' : { from, to, ...shape }
 }

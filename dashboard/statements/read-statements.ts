@@ -28,8 +28,13 @@ export interface MonthOfSubject {
   readonly month: string
 }
 
-export function readStatement({ subject: { partnerId, asAdmin }, month }: MonthOfSubject, signal: AbortSignal): Promise<Statement> {
-  const request = { method: 'GET', params: { partnerId, month } } as const
+/** With byte-days there are lines of 0 among the adjustments, where only the byte-days of a month are corrected. */
+export function readStatement(
+  { subject: { partnerId, asAdmin }, month }: MonthOfSubject,
+  signal: AbortSignal,
+  { withByteDays = false } = {},
+): Promise<Statement> {
+  const request = { method: 'GET', params: { partnerId, month }, query: { include: withByteDays ? ('byte_days' as const) : undefined } } as const
   if (asAdmin) return call<typeof GET_STATEMENT>(caller(signal), { ...request, path: '/admin/v1/statements/:partnerId/:month' })
   return call<typeof GET_OWN_STATEMENT>(caller(signal), { ...request, path: '/partnership/v1/:partnerId/statements/:month' })
 }

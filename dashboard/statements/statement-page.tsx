@@ -7,6 +7,7 @@ import { Notice } from '../parts/notice.tsx'
 import { RefreshButton } from '../parts/refresh-button.tsx'
 import { ShownAnswer } from '../parts/shown-answer.tsx'
 import { AdjustmentsTable } from './adjustments-table.tsx'
+import { ByteDaysTable, correctionsOfValues } from './byte-days-table.tsx'
 import { Downloads } from './downloads.tsx'
 import { HowToVerify } from './how-to-verify.tsx'
 import { MonthDeliveries } from './month-deliveries.tsx'
@@ -32,7 +33,7 @@ export function StatementPage({ subject, month }: MonthOfSubject) {
 }
 
 function MonthStatement({ subject, month }: MonthOfSubject) {
-  const statement = useAnswer('statement', (signal) => readStatement({ subject, month }, signal))
+  const statement = useAnswer('statement', (signal) => readStatement({ subject, month }, signal, { withByteDays: true }))
   const name = useAnswer('name', (signal) => readPartnerName(subject, signal))
   const isRefreshing = statement.state === 'ready' && statement.isRefreshing
   return (
@@ -62,12 +63,14 @@ interface DocumentProps extends MonthOfSubject {
 }
 
 function Document({ subject, month, statement, partnerName }: DocumentProps) {
-  const { statement: head, totals, projects, adjustments } = statement
+  const { statement: head, totals, projects } = statement
+  const adjustments = useMemo(() => correctionsOfValues(statement.adjustments), [statement])
   const lines = useMemo(() => linesByMetric(projects), [projects])
   return (
     <>
       <StatementFacts subject={subject} head={head} partnerName={partnerName} />
-      <TotalsTable statement={statement} />
+      <TotalsTable statement={{ ...statement, adjustments }} />
+      <ByteDaysTable statement={statement} />
       <ProjectLines subject={subject} month={month} totals={totals} lines={lines} />
       <AdjustmentsTable adjustments={adjustments} totals={totals} isClosed={head.status === 'closed'} />
       <Downloads subject={subject} month={month} />

@@ -14,38 +14,51 @@ export interface Figure extends MeasuredMetric {
   readonly days: ReadonlyMap<string, string>
   /** The day on which a peak was reached, the earliest on ties; undefined for other metrics and without usage. */
   readonly peakDay: string | undefined
+  /** Of a peak: the sum of its days. */
+  readonly byteDays: ByteDays | undefined
 }
 
+export type ByteDays = NonNullable<ProjectUsage['byte_days']>[number]
+
 /** The documented metrics, then those that operators have defined and that have usage. */
-export function figuresOfPartnership({ summary, daily_usage = [], peak_days, metrics }: PartnershipUsage): Figure[] {
+export function figuresOfPartnership({ summary, daily_usage = [], peak_days, metrics, byte_days }: PartnershipUsage): Figure[] {
+  const byteDays = byMetric(byte_days)
   const documented = METRIC_NAMES.map((metric) => {
     const name = METRICS[metric].partnershipName
     const days = new Map(daily_usage.map((day) => [day.usage_date, day[name]]))
     const peakDay = (peak_days as Record<string, string | null> | undefined)?.[name] ?? undefined
-    return { metric, kind: METRICS[metric].kind, unit: METRICS[metric].unit, total: summary[name], days, peakDay }
+    return { metric, kind: METRICS[metric].kind, unit: METRICS[metric].unit, total: summary[name], days, peakDay, byteDays: byteDays.get(metric) }
   })
-  return [...documented, ...figuresOfDefined(metrics, daily_usage)]
+  return [...documented, ...figuresOfDefined({ metrics, daily: daily_usage, byteDays })]
 }
 
-export function figuresOfProject({ summary, daily_usage, metrics }: ProjectUsage): Figure[] {
+export function figuresOfProject({ summary, daily_usage, metrics, byte_days }: ProjectUsage): Figure[] {
+  const byteDays = byMetric(byte_days)
   const documented = METRIC_NAMES.map((metric) => {
     const days = new Map(daily_usage.map((day) => [day.usage_date, day[metric]]))
     const total = summary[METRICS[metric].projectSummaryName]
     const { kind, unit } = METRICS[metric]
-    return { metric, kind, unit, total, days, peakDay: kind === 'peak' ? dayOf(days, total) : undefined }
+    return { metric, kind, unit, total, days, peakDay: kind === 'peak' ? dayOf(days, total) : undefined, byteDays: byteDays.get(metric) }
   })
-  return [...documented, ...figuresOfDefined(metrics, daily_usage)]
+  return [...documented, ...figuresOfDefined({ metrics, daily: daily_usage, byteDays })]
 }
 
-function figuresOfDefined(
-  metrics: ProjectUsage['metrics'] = {},
-  daily: readonly Pick<ProjectUsage['daily_usage'][number], 'usage_date' | 'metrics'>[],
-): Figure[] {
+interface DefinedUsage {
+  readonly metrics: ProjectUsage['metrics']
+  readonly daily: readonly Pick<ProjectUsage['daily_usage'][number], 'usage_date' | 'metrics'>[]
+  readonly byteDays: ReadonlyMap<string, ByteDays>
+}
+
+function byMetric(all: readonly ByteDays[] = []): ReadonlyMap<string, ByteDays> {
+  return new Map(all.map((each) => [each.metric, each]))
+}
+
+function figuresOfDefined({ metrics = {}, daily, byteDays }: DefinedUsage): Figure[] {
   return Object.entries(metrics).map(([metric, { value: total, kind, unit }]) => {
     const days = new Map(
       daily.flatMap(({ usage_date, metrics: ofDay = {} }) => (ofDay[metric] === undefined ? [] : [[usage_date, ofDay[metric].value] as const])),
     )
-    return { metric, kind, unit, total, days, peakDay: kind === 'peak' ? dayOf(days, total) : undefined }
+    return { metric, kind, unit, total, days, peakDay: kind === 'peak' ? dayOf(days, total) : undefined, byteDays: byteDays.get(metric) }
   })
 }
 

@@ -8,6 +8,7 @@ import { exactWithUnit, withUnit } from '../numbers/show-quantity.ts'
 import { showDay, showMonth } from '../numbers/show-time.ts'
 import { CopyButton } from '../parts/copy-button.tsx'
 import { session } from '../session/session.ts'
+import { ByteDaysOfCard } from './byte-days-of-card.tsx'
 import { CardOutlook } from './card-outlook.tsx'
 import { cliOf, curlOf, pageLinkOf } from './copied-requests.ts'
 import { Explanation } from './explanation.tsx'
@@ -39,6 +40,7 @@ export function MetricCard({ figure, earlier, outlook, ...shown }: MetricCardPro
         {earlier === undefined || !isUsed(earlier) ? null : `${nameOfPeriod(shown.before)}: ${withUnit(earlier.total, unit)}`}
         {peakDay === undefined ? null : <span class="peak">Peak on {showDay(peakDay)}</span>}
       </p>
+      {figure.byteDays === undefined ? null : <ByteDaysOfCard byteDays={figure.byteDays} />}
       {outlook === undefined ? null : <CardOutlook figure={figure} outlook={outlook} />}
       <Bars label={`${titleOf(metric)} per day`} unit={unit} bars={bars} onChoose={(day) => setExplained({ first: day, last: day })} />
       <details class="days">

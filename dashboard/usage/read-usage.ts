@@ -6,7 +6,7 @@ import { caller } from '../session/session.ts'
 import type { PartnershipUsage, ProjectUsage } from './figures.ts'
 
 export function readPartnershipUsage({ partnerId, asAdmin }: Subject, { first, last }: Period, signal: AbortSignal): Promise<PartnershipUsage> {
-  const request = { method: 'GET', params: { partnerId }, query: { start_date: first, end_date: last, include: 'daily' } } as const
+  const request = { method: 'GET', params: { partnerId }, query: { start_date: first, end_date: last, include: 'daily,byte_days' } } as const
   if (asAdmin) return call<typeof GET_USAGE_OF_PARTNER>(caller(signal), { ...request, path: '/admin/v1/partners/:partnerId/usage' })
   return call<typeof GET_PARTNERSHIP_USAGE>(caller(signal), { ...request, path: '/partnership/v1/:partnerId/usage' })
 }
@@ -17,7 +17,7 @@ export interface ProjectOfSubject {
 }
 
 export function readProjectUsage({ subject, projectId }: ProjectOfSubject, { first, last }: Period, signal: AbortSignal): Promise<ProjectUsage> {
-  const query = { start_date: first, end_date: last }
+  const query = { start_date: first, end_date: last, include: 'byte_days' } as const
   if (subject.asAdmin)
     return call<typeof GET_USAGE_OF_PROJECT>(caller(signal), { method: 'GET', path: '/admin/v1/projects/:projectId/usage', params: { projectId }, query })
   const params = { partnerId: subject.partnerId, projectId }

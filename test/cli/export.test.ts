@@ -66,6 +66,20 @@ describe('meterline export and verify', () => {
     }
   })
 
+  test.each([
+    ['csv', '--include'],
+    ['ndjson', '--include'],
+    ['xlsx', '--include'],
+    ['parquet', '--include'],
+    ['focus-csv', '--quantity'],
+    ['focus-parquet', '--quantity'],
+  ])('a file with byte-days as %s is verified against the service with them', async (format, option) => {
+    const name = `by-days.${format}`
+    expect(await exportTo(name, '--format', format, option, 'byte_days')).toMatchObject({ code: 0, stderr: '' })
+    expect(JSON.parse(readFileSync(`${pathOf(name)}.manifest.json`, 'utf8'))).toMatchObject({ format, [option.slice(2)]: 'byte_days' })
+    expect(await verify(name)).toMatchObject({ code: 0, stderr: '', stdout: expect.stringContaining('the month is closed and will not change') })
+  })
+
   test('a FOCUS file whose manifest names no version, from before there were two, is verified as 1.2', async () => {
     await exportTo('old.csv', '--format', 'focus-csv', '--focus', '1.2')
     const manifestPath = `${pathOf('old.csv')}.manifest.json`

@@ -56,6 +56,22 @@ test('"metrics define" defines a metric, events of it are sent, and "metrics lis
     )
 })
 
+test('usage --byte-days prints the sum of the days of each peak, a defined one in its own unit, and GB-months of the chosen size', async () => {
+  const seats = await runHere(['usage', '--month', '2026-01', '--byte-days', '--format', 'csv'], asPartner)
+  expect(seats.stdout.split('\n').slice(0, 4)).toEqual([
+    'metric,unit,sum_of_days,days_with_samples,GB-months,bytes_per_GB,days_of_month',
+    'database_size_bytes,byte-day,0,0,0,1000000000,31',
+    'file_storage_bytes,byte-day,0,0,0,1000000000,31',
+    'seats,seat-day,12,2,,,',
+  ])
+  const table = await runHere(['usage', 'red', '--month', '2026-01', '--byte-days', '--gb-bytes', '1073741824'], asPartner)
+  expect(table.stdout).toMatch(/│ seats +│ seat-day +│ +12 │ +2 │/)
+  expect(table.stdout).toContain('1,073,741,824')
+  const wrong = await runHere(['usage', '--month', '2026-01', '--byte-days', '--by', 'day'], asPartner)
+  expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining('Leave one of them out.')])
+  expect((await runHere(['usage', '--byte-days', '--gb-bytes', '1024'], asPartner)).stderr).toContain('--gb-bytes "1024" is none of 1000000000, 1073741824')
+})
+
 test('an unknown kind is answered with the kinds there are', async () => {
   expect(await define('wrong', 'last', 'x')).toMatchObject({ code: 1, stderr: expect.stringContaining('--kind: must be one of peak, cumulative, count') })
 })

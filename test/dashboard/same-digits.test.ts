@@ -1,3 +1,4 @@
+import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { METRICS } from '../../metering/metrics.ts'
 import { HAS_CHROMIUM, TestBrowser } from '../support/clients/browser.ts'
@@ -16,6 +17,8 @@ const EVENTS = [
   { event_id: '5', project_id: 'b', metric: 'ai_credits', value: '0.000000001', timestamp: '2026-01-07T10:00:00Z' },
 ] as const
 const EXPECTED = { database_size_bytes: '42345678901234567890123456790.500000001', ai_credits: '100000000000000000000000000000' } as const
+/** The sum of both days. */
+const BYTE_DAYS = '54691357802469135780246913579.62345679'
 const BILLED = Object.keys(EXPECTED) as (keyof typeof EXPECTED)[]
 
 describe.skipIf(!HAS_CHROMIUM)('one figure in five places', () => {
@@ -64,6 +67,15 @@ describe.skipIf(!HAS_CHROMIUM)('one figure in five places', () => {
         'command line': new RegExp(`^│ ${metric}\\b.*?([\\d,]{20,}(?:\\.\\d+)?)`, 'm').exec(stdout)?.[1]?.replaceAll(',', ''),
       }).toEqual(Object.fromEntries(['page', 'page of the statement', 'api', 'statement', 'csv', 'command line'].map((place) => [place, EXPECTED[metric]])))
     }
+    const shownByteDays = async ({ page }: { page: Page }) => digitsOf(String(await page.locator('[data-byte-days="database_size_bytes"]').textContent()))
+    const { byte_days } = (await tested.client.partner(partner, 'GET', `/statements/${MONTH}?include=byte_days`)).body
+    const command = await runHere(['usage', '--month', MONTH, '--byte-days', '--format', 'csv'], env)
+    expect({
+      page: await shownByteDays(usage),
+      'page of the statement': await shownByteDays(statement),
+      statement: byte_days[0].value,
+      'command line': /^database_size_bytes,byte-day,([^,]+),2,/m.exec(command.stdout)?.[1],
+    }).toEqual(Object.fromEntries(['page', 'page of the statement', 'statement', 'command line'].map((place) => [place, BYTE_DAYS])))
     expect([...usage.problems, ...statement.problems]).toEqual([])
     await usage.close()
     await statement.close()

@@ -47,6 +47,7 @@ afterAll(async () => {
 const FILES = [
   ['focus-csv', 'csv', 'month=2026-01'],
   ['focus-csv', 'csv', 'month=2026-02'],
+  ['focus-csv', 'csv', 'month=2026-01&quantity=byte_days'],
   ['focus-parquet', 'parquet', 'month=2026-02'],
   ['focus-parquet', 'parquet', 'from=2026-01-04&to=2026-03-07'],
 ] as const

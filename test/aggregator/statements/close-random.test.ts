@@ -97,6 +97,7 @@ class World {
     while (world.#closed.size < BILLED.length) await world.#close()
     await world.#closeMonth('2026-05')
     await world.#expectAllBilled()
+    await world.#expectAllByteDays()
     for (const [month, answer] of world.#closed) expect((await tested.client.closeMonth(partner.partnerId, month)).text).toBe(answer.text)
   }
 
@@ -170,6 +171,25 @@ class World {
     expect(latest?.body.adjustments.every((line: Line) => BILLED.includes(line.for_month ?? ''))).toBe(true)
   }
 
+  /** At the end, for each closed month: byte-days by the oracle = those of its statement + their later corrections, whatever the peak did. */
+  async #expectAllByteDays(): Promise<void> {
+    const answers = new Map<string, Answer['body']>()
+    for (const month of this.#closed.keys()) {
+      const { body } = await tested.client.partner(this.#partner, 'GET', `/statements/${month}?include=byte_days`)
+      answers.set(month, body)
+      for (const { metric, value } of body.byte_days as Line[]) expect(sumOf(body.projects, metric), `${month} ${metric}`).toBe(value)
+    }
+    for (const month of this.#closed.keys()) {
+      const { first, last } = periodOfMonth(month)
+      for (const metric of USED.filter((name) => kindOfTested(name) === 'peak')) {
+        const later = [...answers.values()].flatMap(({ adjustments }) => (adjustments as Line[]).filter(({ for_month }) => for_month === month))
+        expect(addDecimals(sumOf(answers.get(month).projects, metric), sumOf(later, metric)), `byte-days ${month} ${metric}`).toBe(
+          this.#oracle.byteDays([...this.#registered], first, last, metric).value,
+        )
+      }
+    }
+  }
+
   #id(project: string): string {
     return `${this.#prefix}-${project}`
   }
@@ -180,6 +200,12 @@ interface Line {
   readonly value: string
   readonly kind?: string
   readonly for_month?: string
+  readonly byte_days?: string | null
+}
+
+/** The byte-days of the lines of a metric. */
+function sumOf(lines: readonly Line[], metric: string): string {
+  return lines.filter((line) => line.metric === metric).reduce((total, { byte_days }) => addDecimals(total, byte_days ?? 'none'), '0')
 }
 
 function sum(lines: readonly Line[]): string {

@@ -133,8 +133,13 @@ async function readAll(name: string, partnerId: string, isRefreshed: boolean): P
     unbilled: '0',
     peakDay: partnership.peakDays.get(metric) ?? null,
   }))
-  const open = readLinesAsJson(clickhouse, partnerId, { month: '2026-01', header: undefined, asOfMs: null, totals, isNext: false }, 0)
-  await stageLiveUsage(work, { exportId: name, partnerIds: [partnerId], ...span, withDays: true })
+  const open = readLinesAsJson(
+    clickhouse,
+    partnerId,
+    { month: '2026-01', header: undefined, asOfMs: null, totals, meteredByteDays: [], isNext: false },
+    { nowMs: 0, withByteDays: false },
+  )
+  await stageLiveUsage(work, { exportId: name, partnerIds: [partnerId], ...span, days: 'of all' })
   const staged = await work.query(stagedRows, { exportId: name })
   await dropStagedRows(work, name)
   const explained = METRICS.map((metric) => ({ of: { partnerId }, metric, period: MONTH }))

@@ -2,8 +2,9 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { addDecimals } from '../../../metering/exact-decimal.ts'
 import { METRIC_NAMES, METRICS, type MetricName, PEAK_METRICS } from '../../../metering/metrics.ts'
+import { dayAfter } from '../../../metering/period.ts'
 import type { Credentials, TestEvent } from '../../support/clients/client.ts'
-import { Oracle } from '../../support/oracles/oracle.ts'
+import { byteDaysFromOracle, Oracle } from '../../support/oracles/oracle.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 const SEED = Number(process.env['RANDOM_SEED'] ?? Date.now() % 1_000_000)
@@ -65,7 +66,7 @@ interface Listed {
   readonly on_peak_days: Record<string, string>
 }
 
-test(`P3 P6: over all pages the projects add up to the partnership's totals and peaks, deleted ones included (seed ${SEED})`, async () => {
+test(`P3 P6: over all pages the projects add up to the partnership's totals, peaks and byte-days, deleted ones included (seed ${SEED})`, async () => {
   let run = 0
   let apart = 0
   await fc.assert(
@@ -84,7 +85,12 @@ test(`P3 P6: over all pages the projects add up to the partnership's totals and 
       oracle.add(sent)
 
       const [from, to] = period.sort((one, other) => one - other).map((index) => DAYS[index]) as [string, string]
-      const { summary, peak_days } = (await tested.client.partner(partner, 'GET', `/usage?include=daily&start_date=${from}&end_date=${to}`)).body
+      const usageOf = async (first: string, last: string) =>
+        (await tested.client.partner(partner, 'GET', `/usage?include=daily,byte_days&start_date=${first}&end_date=${last}`)).body
+      const whole = await usageOf(from, to)
+      const { summary, peak_days } = whole
+      expect(byteDaysFromOracle(oracle, ids, whole)).toEqual([])
+      if (from < to) expect(byteDaySums([await usageOf(from, from), await usageOf(dayAfter(from), to)])).toEqual(byteDaySums([whole]))
       const listed = await listAll(partner, { from, to, limit }, peak_days)
       expect(listed.map(({ id }) => id).sort()).toEqual(ids)
       expect(listed.filter(({ status }) => status === 'deleted')).toHaveLength(deleted.length)
@@ -122,6 +128,15 @@ async function listAll(partner: Credentials, { from, to, limit }: { from: string
     cursor = body.next_cursor
   } while (cursor !== null)
   return listed
+}
+
+/** The sums and the days of several answers together, by metric. */
+function byteDaySums(answers: readonly { byte_days: readonly { metric: string; value: string; days_with_samples: string }[] }[]): unknown {
+  const all = answers.flatMap(({ byte_days }) => byte_days)
+  return PEAK_METRICS.map((metric) => {
+    const ofMetric = all.filter((each) => each.metric === metric)
+    return [metric, sumOf(ofMetric.map(({ value }) => value)), ofMetric.reduce((days, each) => days + Number(each.days_with_samples), 0)]
+  })
 }
 
 function summaryName(metric: MetricName): string {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { METRIC_NAMES } from '../../../metering/metrics.ts'
 import type { Credentials, TestEvent } from '../../support/clients/client.ts'
 import { DEFINED_METRICS, defineTestedMetrics, kindOfTested, withValueOfKind } from '../../support/oracles/defined-metrics.ts'
-import { differencesFromOracle, Oracle } from '../../support/oracles/oracle.ts'
+import { byteDaysFromOracle, differencesFromOracle, Oracle } from '../../support/oracles/oracle.ts'
 import { type TestCorrection, toSend } from '../../support/worlds/store-corrections.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
@@ -86,10 +86,17 @@ test(`P2 P3 P6: for random events, corrections and periods every number of both 
 })
 
 async function compare(oracle: Oracle, partner: Credentials, projectIds: readonly string[], from: string, to: string): Promise<string[]> {
+  const period = `start_date=${from}&end_date=${to}&include=byte_days`
   const projects = new Map<string, unknown>()
-  for (const id of projectIds) projects.set(id, (await tested.client.projectUsage(partner, id, from, to)).body)
-  const { summary: partnership, metrics: defined = {} } = (await tested.client.partnershipUsage(partner, from, to)).body
-  return differencesFromOracle(oracle, { projects, partnership, defined }, from, to)
+  const byteDays: string[] = []
+  for (const id of projectIds) {
+    const { body } = await tested.client.partner(partner, 'GET', `/${id}/usage?${period}`)
+    projects.set(id, body)
+    byteDays.push(...byteDaysFromOracle(oracle, [id], body))
+  }
+  const { body } = await tested.client.partner(partner, 'GET', `/usage?${period}`)
+  byteDays.push(...byteDaysFromOracle(oracle, projectIds, body))
+  return [...differencesFromOracle(oracle, { projects, partnership: body.summary, defined: body.metrics ?? {} }, from, to), ...byteDays]
 }
 
 function inZone(ms: number, zone: string): string {

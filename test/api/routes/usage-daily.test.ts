@@ -72,15 +72,44 @@ test('without include the answer has only the documented keys', async () => {
   expect(Object.keys(body).sort()).toEqual(['as_of', 'billing_status', 'partnership', 'period', 'summary'])
 })
 
+test('include=byte_days adds the sum of the days of each peak, with the days that have samples, and GB-months for people', async () => {
+  const JANUARY = 'start_date=2026-01-01&end_date=2026-01-31'
+  const get = async (path: string) => (await tested.client.partner(ours, 'GET', path)).body
+  // 150 on the 10th and 150 on the 12th. Nothing is carried forward to the days without samples.
+  const [database, storage] = (await get(`/usage?${JANUARY}&include=byte_days`)).byte_days
+  expect(database).toEqual({
+    metric: 'database_size_bytes',
+    unit: 'byte-day',
+    value: '300',
+    days_with_samples: '2',
+    gb_month: { shown: '0', gb_bytes: '1000000000', days_of_month: '31' },
+  })
+  expect(storage).toMatchObject({ metric: 'file_storage_bytes', value: '0', days_with_samples: '0' })
+  // a: 100 on the 10th and 90, the greatest of two samples, on the 12th.
+  expect((await get(`/a/usage?${JANUARY}&include=byte_days`)).byte_days[0]).toMatchObject({ value: '190', days_with_samples: '2' })
+  // The deleted project counts: 50 + 60.
+  expect((await get(`/b/usage?${JANUARY}&include=byte_days`)).byte_days[0]).toMatchObject({ value: '110', days_with_samples: '2' })
+  const both = await get(`/usage?${JANUARY}&include=byte_days,daily`)
+  expect([both.byte_days[0].value, both.daily_usage.length]).toEqual(['300', 4])
+
+  // 31 GiB on one day of 31 are 1 GiB-month, and 1.073741824 GB-months; of two months there is none.
+  await tested.client.send([event('a', 'database_size_bytes', '2026-05-07', 31 * 2 ** 30)])
+  const may = 'start_date=2026-05-07&end_date=2026-05-08&include=byte_days'
+  expect((await get(`/usage?${may}`)).byte_days[0].gb_month).toEqual({ shown: '1.073742', gb_bytes: '1000000000', days_of_month: '31' })
+  expect((await get(`/usage?${may}&gb_bytes=1073741824`)).byte_days[0].gb_month).toEqual({ shown: '1', gb_bytes: '1073741824', days_of_month: '31' })
+  expect((await get('/usage?start_date=2026-04-30&end_date=2026-05-08&include=byte_days')).byte_days[0]).toMatchObject({ gb_month: null })
+  expect((await tested.client.partner(ours, 'GET', `/usage?${may}&gb_bytes=1024`)).status).toBe(400)
+})
+
 for (const include of ['include=', 'include=hourly', 'include=daily,hourly', 'include=daily&include=daily']) {
   test(`the query "${include}" is rejected with 400 and the allowed value`, async () => {
     const { status, body } = await tested.client.partner(ours, 'GET', `/usage?${include}`)
     expect([status, body.code]).toEqual([400, 'INVALID_REQUEST'])
     expect(body.message).toContain('query.include')
-    expect(body.message).toContain('"daily"')
+    expect(body.message).toContain('daily, byte_days')
   })
 }
 
-test('usage of a project rejects include, because it always has its days', async () => {
+test('usage of a project rejects include=daily, because it always has its days', async () => {
   expect((await tested.client.partner(ours, 'GET', '/a/usage?include=daily')).status).toBe(400)
 })

@@ -1,4 +1,4 @@
-import { METRIC_NAMES, METRICS } from '../../../metering/metrics.ts'
+import { METRIC_NAMES, METRICS, PEAK_METRICS } from '../../../metering/metrics.ts'
 import type { TestEvent } from '../clients/client.ts'
 import type { TestCorrection } from '../worlds/store-corrections.ts'
 import { DEFINED_METRICS, kindOfTested } from './defined-metrics.ts'
@@ -85,6 +85,13 @@ export class Oracle {
     )
   }
 
+  /** The sum of the daily values over the projects, and the number of days with a sample of any of them. */
+  byteDays(projectIds: readonly string[], from: string, to: string, metric: string): { value: string; days: number } {
+    const perProject = projectIds.flatMap((projectId) => [...this.days(projectId, from, to)])
+    const sampled = perProject.flatMap(([day, usage]) => (usage.get(metric) === undefined ? [] : [{ day, value: usage.get(metric) ?? 0n }]))
+    return { value: decimal(sampled.reduce((sum, { value }) => sum + value, 0n)), days: new Set(sampled.map(({ day }) => day)).size }
+  }
+
   onDay(projectId: string, day: string | null, metric: string): string {
     return decimal(day === null ? undefined : this.days(projectId, day, day).get(day)?.get(metric))
   }
@@ -139,6 +146,24 @@ export function differencesFromOracle(
     }
   }
   return differences
+}
+
+/** Compares the byte-days of an answer, of a project or of several together, with the oracle. Returns a description of each difference. */
+export function byteDaysFromOracle(oracle: Oracle, projectIds: readonly string[], { period, byte_days }: AnswerWithByteDays): string[] {
+  const [from, to] = [period.start.slice(0, 10), period.end.slice(0, 10)]
+  const known = [...PEAK_METRICS.map((metric) => ({ metric, unit: METRICS[metric].unit })), ...DEFINED_METRICS.filter(({ kind }) => kind === 'peak')]
+  const expected = known.flatMap(({ metric, unit }) => {
+    const { value, days } = oracle.byteDays(projectIds, from, to, metric)
+    // The documented metrics are always in an answer, the others with samples.
+    return days > 0 || METRIC_NAMES.some((name) => name === metric) ? [`${metric} ${value} ${unit}-day ${days}`] : []
+  })
+  const actual = byte_days.map(({ metric, value, unit, days_with_samples }) => `${metric} ${value} ${unit} ${days_with_samples}`)
+  return actual.join() === expected.join() ? [] : [`byte-days of ${projectIds.join()}, ${from} to ${to}: ${actual.join()} instead of ${expected.join()}`]
+}
+
+interface AnswerWithByteDays {
+  readonly period: { readonly start: string; readonly end: string }
+  readonly byte_days: readonly { readonly metric: string; readonly value: string; readonly unit: string; readonly days_with_samples: string | number }[]
 }
 
 /** A defined metric without usage is not in an answer. */
