@@ -26,7 +26,7 @@ export const exportCommand: CommandRegistration = (program, run) => {
       .option('--partner <id>', 'one partner only')
       .option('--format <format>', EXPORT_FORMAT_NAMES.join(', '), 'csv')
       .option('--focus <version>', `FOCUS only: the version of the specification, ${FOCUS_VERSIONS.join(' or ')}; default ${FOCUS_VERSION_DEFAULT}`)
-      .option('--include byte_days', 'not for FOCUS: add the byte-days of peak metrics, and the days with samples')
+      .option('--include <what>', 'byte_days: add the byte-days of peak metrics and the days with samples; not for FOCUS')
       .option('--quantity <quantity>', 'FOCUS only: what is charged of a peak metric, peak or byte_days; default peak')
       .option('--guard <on|off>', 'CSV only: whether texts that a spreadsheet would run as a formula get an apostrophe; default on')
       .option('--bom', 'CSV only: begin with a byte order mark, for spreadsheets')
