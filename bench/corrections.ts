@@ -6,6 +6,7 @@ import { openHttpLog } from '../ingest/http/http-log.ts'
 import { readConfig } from '../service/config.ts'
 import { openStore } from '../service/open-store.ts'
 import type { ClickHouse } from '../sql/clickhouse.ts'
+import { migrate } from '../sql/migrate.ts'
 import { defineQuery } from '../sql/query.ts'
 import type { Report, Run } from './report.ts'
 import { median, percentile } from './statistics.ts'
@@ -23,6 +24,7 @@ export async function measureCorrections({ closers, progress, events = EVENTS }:
   const config = readConfig({ DATA_DIR: makeTemporaryDirectory(closers) })
   const clickhouse = await openStore(config, { logger: { warn: (details, message) => console.error(message, details) } })
   closers.add(() => clickhouse.close())
+  await migrate(clickhouse)
   progress(`corrections, storing ${events} events of one project and day`)
   await clickhouse.control.command(seed(events), 600)
   const [plain, withoutCorrections]: [number[], number[]] = [[], []]
