@@ -123,9 +123,9 @@ function FocusField() {
   return (
     <label>
       Version of FOCUS
-      <select name="focus" defaultValue={FOCUS_VERSION_DEFAULT}>
+      <select name="focus">
         {FOCUS_VERSIONS.map((version) => (
-          <option key={version} value={version}>
+          <option key={version} value={version} selected={version === FOCUS_VERSION_DEFAULT}>
             {version}
           </option>
         ))}
