@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { Closers } from '../service/closers.ts'
 import { measureApi } from './api.ts'
 import { measureAutomation } from './automation.ts'
+import { measureCorrections } from './corrections.ts'
 import { measureDashboard } from './dashboard.ts'
 import { measureEmitter } from './emitter.ts'
 import { measureHostile } from './hostile.ts'
@@ -20,6 +21,7 @@ const MEASUREMENTS: Record<string, { what: string; measure: Measurement }> = {
     what: 'how soon one of 10,000 thresholds is noticed, what that costs, and ingestion beside it',
     measure: measureAutomation,
   },
+  corrections: { what: 'usage without corrections, compared with a query that knows none; how soon a voided peak is visible', measure: measureCorrections },
   dashboard: { what: 'sizes of the dashboard, the time to its first number, and how long interactions take, with 10,000 projects', measure: measureDashboard },
   emitter: {
     what: 'events per second through the emitter SDK, compared with a bare HTTP client; CPU per event; sizes of its bundles',

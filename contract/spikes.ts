@@ -19,7 +19,10 @@ export const SpikeData = z.object({
   median: Decimal.meta({ description: 'The median of `same_weekdays`.' }),
   median_absolute_deviation: Decimal,
   deviations_min: z.number().meta({ description: 'The value differs from the median by more than so many standard deviations, each 1.4826 times the MAD.' }),
-  floor: Decimal.meta({ description: 'The smallest difference that is a spike: of the unit or, for units that have none of their own, 10 or half of the median, whichever is greater.' }),
+  floor: Decimal.meta({
+    description:
+      'The smallest difference that is a spike: of the unit or, for units that have none of their own, 10 or half of the median, whichever is greater.',
+  }),
   same_weekdays: z.array(Decimal).meta({ description: 'The values of the same weekday of the 8 weeks before, ascending; fewer for a new project.' }),
   as_of: Instant.nullable().meta({ description: 'Usage was complete up to this time when the day was judged.' }),
 })

@@ -1,7 +1,17 @@
 import { z } from 'zod'
 import { METRIC_NAMES, METRICS, type MetricName } from '../metering/metrics.ts'
 import { IN_FEBRUARY, monthUsage, PARTNER_ID, PROJECT_ID, PROJECT_NAME } from './example-values.ts'
-import { BillingFields, ExactNumber, OtherMetrics, PartnerParams, PartnerProjectParams, partnershipName, projectSummaryName, quantitiesSchema, Status } from './fields.ts'
+import {
+  BillingFields,
+  ExactNumber,
+  OtherMetrics,
+  PartnerParams,
+  PartnerProjectParams,
+  partnershipName,
+  projectSummaryName,
+  quantitiesSchema,
+  Status,
+} from './fields.ts'
 import { defineOperation, type Operation } from './operation.ts'
 
 const Projected = z

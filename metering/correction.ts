@@ -32,7 +32,8 @@ export function parseCorrection(fields: SentFields): ParsedCorrection {
   const { corrects, action, value: sent, reason } = fields
   if (!isEventId(corrects)) return reject('invalid_correction', 'corrects must be the event_id of the event to correct, a string of 1 to 128 characters.')
   if (corrects === identity.eventId) return reject('invalid_correction', 'event_id must be an id of its own, not that of the event to correct.')
-  if (!isAction(action)) return reject('invalid_correction', 'action must be "void", if the event must not count, or "amend", with the value that counts instead.')
+  if (!isAction(action))
+    return reject('invalid_correction', 'action must be "void", if the event must not count, or "amend", with the value that counts instead.')
   if (!isReason(reason)) return reject('invalid_correction', REASON_RULE)
   if (action === 'void') {
     if (sent !== undefined && sent !== null) return reject('invalid_correction', 'value must be left out of a void. To change the value, use "amend".')

@@ -65,7 +65,11 @@ export function findRejection(fields: SentFields, names: FieldNames, receipt: Re
 export const JSON_FIELD_NAMES: FieldNames = { eventId: 'event_id', projectId: 'project_id', metric: 'metric', value: 'value', timestamp: 'timestamp' }
 
 /** The identity of an event or of a correction. */
-export function parseIdentity(draft: Pick<EventDraft, 'eventId' | 'projectId'>, { event_id, project_id, identity_problem }: SentFields, names: FieldNames): Rejection | undefined {
+export function parseIdentity(
+  draft: Pick<EventDraft, 'eventId' | 'projectId'>,
+  { event_id, project_id, identity_problem }: SentFields,
+  names: FieldNames,
+): Rejection | undefined {
   const { eventId, projectId } = names
   if (!isEventId(event_id)) return reject('invalid_event', identity_problem ?? `${eventId} ${EVENT_ID_RULE}`)
   if (!isProjectId(project_id)) return reject('invalid_event', `${projectId} must be a string of 1 to 128 of the characters A-Z a-z 0-9 _ . : -`)

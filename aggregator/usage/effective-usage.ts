@@ -1,7 +1,6 @@
 import { z } from 'zod'
-import type { MeasuredMetric } from '../../metering/metrics.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
-import { defineQuery } from '../../sql/query.ts'
+import { defineQuery, type Query } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
 import { PEAK_METRIC } from './known-metrics.ts'
 
@@ -58,8 +57,8 @@ export interface PerSource<T> {
 }
 
 /** Defines a query or statement over a source of usage. */
-export function perSource<T>(define: (from: UsageSource) => T): PerSource<T> {
-  return { plain: define(ROLLUP), corrected: define(WITH_CORRECTED_PEAKS) }
+export function perSource<T>(define: (from: UsageSource, source: keyof PerSource<unknown>) => T): PerSource<T> {
+  return { plain: define(ROLLUP, 'plain'), corrected: define(WITH_CORRECTED_PEAKS, 'corrected') }
 }
 
 /** The source to read a span of days from; `end` is exclusive. What is read afterwards includes at least what it has seen. Throws StoreError. */
@@ -68,9 +67,24 @@ export async function readSource(lane: Pick<Lane, 'query'>, span: { readonly fro
   return found === 1 ? 'corrected' : 'plain'
 }
 
-/** Whether rows of the plain query show that a peak among them has a correction, so that the corrected query must be run instead. */
-export function hasCorrectedPeak(rows: readonly (Pick<MeasuredMetric, 'kind'> & { readonly corrections: number })[]): boolean {
-  return rows.some(({ kind, corrections }) => kind === 'peak' && corrections > 0)
+/**
+ * For queries on which callers wait: the plain one returns the number of corrections of each row and knows nothing else of them, because
+ * each further column costs some percent. Only if there is one, the corrected one runs too. Throws StoreError.
+ */
+export async function queryUncorrectedFirst<P extends z.ZodObject, R extends CorrectionsCounted>(
+  lane: Pick<Lane, 'query'>,
+  { plain, corrected }: PerSource<Query<P, R>>,
+  params: z.input<P>,
+): Promise<z.output<R>[]> {
+  const rows = await lane.query(plain, params)
+  return rows.some(({ corrections }) => Number(corrections) > 0) ? lane.query(corrected, params) : rows
+}
+
+type CorrectionsCounted = z.ZodObject<{ corrections: z.ZodCoercedNumber }>
+
+/** Leaves out groups of which no event counts, in a query that runs for corrected usage only if there are corrections. */
+export function havingCounted(source: keyof PerSource<unknown>): string {
+  return source === 'plain' ? '' : `HAVING ${EVENTS_THAT_COUNT} > 0`
 }
 
 const correctedPeaks = defineQuery({

@@ -8,7 +8,7 @@ import { defineQuery } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
 import { type Completeness, readCompleteness } from './completeness.ts'
 import { DAY_STATES, MONTHS_IN_REBUILD } from './day-states.ts'
-import { EVENTS_THAT_COUNT, hasCorrectedPeak, perSource } from './effective-usage.ts'
+import { EVENTS_THAT_COUNT, havingCounted, perSource, queryUncorrectedFirst } from './effective-usage.ts'
 import { NEW_PROJECTS_OF_PARTNER, PROJECTS_OF_PARTNER } from './projects-of-partner.ts'
 import { withKinds } from './with-kinds.ts'
 
@@ -33,7 +33,8 @@ export async function readPartnershipDays(clickhouse: ClickHouse, partnerId: str
   const { changesOfMaterialized, toCompute } = await readDayStates(clickhouse, partnerId, period, projectsThroughMs)
   const span = { partnerId, from: period.first, end: period.end }
   const materialized = changesOfMaterialized.size === 0 ? [] : await clickhouse.reads.query(materializedPartnershipDays, span)
-  const computed = toCompute.length === 0 ? [] : await computeDays(clickhouse, { ...span, days: toCompute === 'all' ? [] : [...toCompute] })
+  const spanToCompute = { ...span, days: toCompute === 'all' ? [] : [...toCompute] }
+  const computed = toCompute.length === 0 ? [] : await queryUncorrectedFirst(clickhouse.reads, computedPartnershipDays, spanToCompute)
   // A row with fewer changes belongs to a key that the rollup lost when its month was rebuilt.
   const valid = materialized.filter(({ day, changes }) => changes >= (changesOfMaterialized.get(day) ?? Number.POSITIVE_INFINITY))
   const rows = await withKinds(clickhouse.reads, [
@@ -42,18 +43,6 @@ export async function readPartnershipDays(clickhouse: ClickHouse, partnerId: str
   ])
   const days = rows.map(({ day, metric, kind, unit, peak, total, events }) => ({ day, metric, kind, unit, value: kind === 'peak' ? peak : total, events }))
   return days.sort((a, b) => (a.day < b.day ? -1 : a.day > b.day ? 1 : 0))
-}
-
-/** Only when the days show a corrected peak, they are computed with it. */
-async function computeDays({ reads }: ClickHouse, span: z.output<typeof ComputedSpan>) {
-  const days = await reads.query(computedPartnershipDays.plain, span)
-  const isCorrected = hasCorrectedPeak(
-    await withKinds(
-      reads,
-      days.filter(({ corrections }) => corrections > 0),
-    ),
-  )
-  return isCorrected ? reads.query(computedPartnershipDays.corrected, span) : days
 }
 
 interface DayStates {
@@ -121,27 +110,25 @@ const materializedPartnershipDays = defineQuery({
   row: DayRow.extend({ value: z.string(), changes: z.coerce.number() }),
 })
 
-const ComputedSpan = Span.extend({ days: z.array(z.string()) })
-
 /**
  * The value of each project's day first, then their sum: a partnership's peak is reached by its projects together. The kind of the metric
  * decides which of the two sums is its value.
  */
-const computedPartnershipDays = perSource((from) =>
+const computedPartnershipDays = perSource((from, source) =>
   defineQuery({
     name: 'computed_partnership_days',
     sql: `
     SELECT usage_date AS day, metric, sum(project_peak) AS peak, sum(project_total) AS total, sum(project_events) AS events,
       sum(project_corrections) AS corrections
     FROM (
-      SELECT project_id, usage_date, metric, ${EVENTS_THAT_COUNT} AS project_events, sum(corrections) AS project_corrections,
+      SELECT project_id, usage_date, metric, ${source === 'plain' ? 'sum(events)' : EVENTS_THAT_COUNT} AS project_events, sum(corrections) AS project_corrections,
         toDecimal256(max(peak), 9) AS project_peak, sum(total) AS project_total
       FROM ${from(`project_id IN (${PROJECTS_OF_PARTNER})
         AND usage_date >= {from: Date} AND usage_date < {end: Date} AND (empty({days: Array(Date)}) OR usage_date IN {days: Array(Date)})`)}
-      GROUP BY project_id, usage_date, metric HAVING project_events > 0
+      GROUP BY project_id, usage_date, metric ${havingCounted(source)}
     )
     GROUP BY usage_date, metric`,
-    params: ComputedSpan,
+    params: Span.extend({ days: z.array(z.string()) }),
     row: DayRow.extend({ peak: z.string(), total: z.string(), corrections: z.coerce.number() }),
   }),
 )

@@ -29,7 +29,9 @@ export function projectMonth(
   const fromDays = incomplete <= first ? 0 : incomplete > last ? daysBetween(first, last) + 1 : daysBetween(first, incomplete)
   const complete = combineDays(
     days.flatMap(({ day, usage, others: ofDay }) =>
-      day < incomplete ? measuredIn(ofDay).map((each) => ({ day, ...each, value: valueOfMetric({ summary: usage, others: ofDay }, each.metric), events: 0 })) : [],
+      day < incomplete
+        ? measuredIn(ofDay).map((each) => ({ day, ...each, value: valueOfMetric({ summary: usage, others: ofDay }, each.metric), events: 0 }))
+        : [],
     ),
   )
   return new Map(

@@ -3,7 +3,7 @@ import type { Period } from '../../metering/period.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { type Completeness, readCompleteness } from './completeness.ts'
-import { EVENTS_THAT_COUNT, hasCorrectedPeak, perSource } from './effective-usage.ts'
+import { havingCounted, perSource, queryUncorrectedFirst } from './effective-usage.ts'
 import { MetricTotals, type OtherMetrics, quantitiesOf, type UsageOfMetrics, type UsageQuantities } from './usage-quantities.ts'
 import { withKinds } from './with-kinds.ts'
 
@@ -22,7 +22,10 @@ export interface ProjectUsage {
 export async function readProjectUsage(clickhouse: ClickHouse, projectId: string, period: Period, known?: Completeness): Promise<ProjectUsage> {
   const { asOfMs } = known ?? (await readCompleteness(clickhouse))
   const { first: from, end } = period
-  const [rows, lastActivityMs] = await Promise.all([readDays(clickhouse, { projectId, from, end }), readLastActivity(clickhouse, projectId)])
+  const [rows, lastActivityMs] = await Promise.all([
+    queryUncorrectedFirst(clickhouse.reads, projectUsagePerDay, { projectId, from, end }).then((found) => withKinds(clickhouse.reads, found)),
+    readLastActivity(clickhouse, projectId),
+  ])
   const dayRows = rows.filter(({ isSummary }) => isSummary === 0)
   const days = [...new Set(dayRows.map(({ day }) => day))]
   const { usage: summary, others } = quantitiesOf(rows.filter(({ isSummary }) => isSummary === 1))
@@ -35,28 +38,20 @@ export async function readProjectUsage(clickhouse: ClickHouse, projectId: string
   }
 }
 
-/** The days and the summary. Only when they show a corrected peak, they are read with it: usage without corrections costs one query. */
-async function readDays({ reads }: ClickHouse, span: z.output<typeof ProjectSpan>) {
-  const rows = await withKinds(reads, await reads.query(projectUsagePerDay.plain, span))
-  return hasCorrectedPeak(rows) ? withKinds(reads, await reads.query(projectUsagePerDay.corrected, span)) : rows
-}
-
 /** The latest timestamp of all events ever counted for the project, voided ones too, in ms since 1970; null without any. Throws StoreError. */
 export async function readLastActivity({ reads }: Pick<ClickHouse, 'reads'>, projectId: string): Promise<number | null> {
   const [activity] = await reads.query(projectLastActivity, { projectId })
   return activity?.lastMs ?? null
 }
 
-const ProjectSpan = z.object({ projectId: z.string(), from: z.string(), end: z.string() })
-
-const projectUsagePerDay = perSource((from) =>
+const projectUsagePerDay = perSource((from, source) =>
   defineQuery({
     name: 'project_usage_per_day',
     sql: `SELECT usage_date AS day, grouping(usage_date) AS isSummary, metric, max(peak) AS peak, sum(total) AS total, sum(corrections) AS corrections
         FROM ${from('project_id = {projectId: String} AND usage_date >= {from: Date} AND usage_date < {end: Date}')}
-        GROUP BY GROUPING SETS ((usage_date, metric), (metric)) HAVING ${EVENTS_THAT_COUNT} > 0
+        GROUP BY GROUPING SETS ((usage_date, metric), (metric)) ${havingCounted(source)}
         ORDER BY usage_date, metric`,
-    params: ProjectSpan,
+    params: z.object({ projectId: z.string(), from: z.string(), end: z.string() }),
     row: MetricTotals.extend({ day: z.string(), isSummary: z.coerce.number(), corrections: z.coerce.number() }),
   }),
 )

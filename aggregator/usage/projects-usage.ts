@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Period } from '../../metering/period.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
-import { EVENTS_THAT_COUNT, hasCorrectedPeak, perSource } from './effective-usage.ts'
+import { havingCounted, perSource, queryUncorrectedFirst } from './effective-usage.ts'
 import { MetricTotals, type OtherMetrics, quantitiesOf, type UsageQuantities } from './usage-quantities.ts'
 import { withKinds } from './with-kinds.ts'
 
@@ -21,7 +21,10 @@ export async function readUsageOfProjects(
 ): Promise<Map<string, UsageOfProject>> {
   if (projectIds.length === 0) return new Map()
   const params = { projectIds: [...projectIds], from, end }
-  const [totals, activities] = await Promise.all([readTotals(reads, params), reads.query(activityOfProjects, params)])
+  const [totals, activities] = await Promise.all([
+    queryUncorrectedFirst(reads, usageOfProjects, params).then((found) => withKinds(reads, found)),
+    reads.query(activityOfProjects, params),
+  ])
   const lastActivities = new Map(activities.map(({ projectId, lastMs }) => [projectId, lastMs]))
   return new Map(
     projectIds.map((projectId) => {
@@ -31,19 +34,14 @@ export async function readUsageOfProjects(
   )
 }
 
-async function readTotals(reads: ClickHouse['reads'], page: z.output<typeof PageOfProjects>) {
-  const rows = await withKinds(reads, await reads.query(usageOfProjects.plain, page))
-  return hasCorrectedPeak(rows) ? withKinds(reads, await reads.query(usageOfProjects.corrected, page)) : rows
-}
-
 const PageOfProjects = z.object({ projectIds: z.array(z.string()), from: z.string(), end: z.string() })
 
-const usageOfProjects = perSource((from) =>
+const usageOfProjects = perSource((from, source) =>
   defineQuery({
     name: 'usage_of_projects',
     sql: `SELECT project_id AS projectId, metric, max(peak) AS peak, sum(total) AS total, sum(corrections) AS corrections
         FROM ${from('project_id IN {projectIds: Array(String)} AND usage_date >= {from: Date} AND usage_date < {end: Date}')}
-        GROUP BY project_id, metric HAVING ${EVENTS_THAT_COUNT} > 0`,
+        GROUP BY project_id, metric ${havingCounted(source)}`,
     params: PageOfProjects,
     row: MetricTotals.extend({ projectId: z.string(), corrections: z.coerce.number() }),
   }),

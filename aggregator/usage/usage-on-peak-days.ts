@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Quantity } from '../../metering/quantity.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
-import { perSource } from './effective-usage.ts'
+import { perSource, queryUncorrectedFirst } from './effective-usage.ts'
 import type { PartnershipUsage } from './partnership-usage.ts'
 import { valueOrNoUsage } from './usage-quantities.ts'
 
@@ -21,18 +21,11 @@ export async function readUsageOnPeakDays(
 ): Promise<(projectId: string) => OnPeakDays> {
   const days = [...new Set(peakDays.values())].filter((day) => day !== null)
   const isEmpty = projectIds.length === 0 || days.length === 0
-  const rows = isEmpty ? [] : await readDays(reads, { projectIds: [...projectIds], days, peaks: [...peakDays.keys()] })
+  const rows = isEmpty ? [] : await queryUncorrectedFirst(reads, usageOnDays, { projectIds: [...projectIds], days, peaks: [...peakDays.keys()] })
   const onPeakDay = (projectId: string, metric: string) =>
     valueOrNoUsage(rows.find((row) => row.projectId === projectId && row.metric === metric && row.day === peakDays.get(metric)))
   return (projectId) => new Map([...peakDays.keys()].map((metric) => [metric, onPeakDay(projectId, metric)]))
 }
-
-async function readDays(reads: ClickHouse['reads'], page: z.output<typeof PeaksOnDays>) {
-  const rows = await reads.query(usageOnDays.plain, page)
-  return rows.some(({ corrections }) => corrections > 0) ? reads.query(usageOnDays.corrected, page) : rows
-}
-
-const PeaksOnDays = z.object({ projectIds: z.array(z.string()), days: z.array(z.string()), peaks: z.array(z.string()) })
 
 const usageOnDays = perSource((from) =>
   defineQuery({
@@ -40,7 +33,7 @@ const usageOnDays = perSource((from) =>
     sql: `SELECT project_id AS projectId, usage_date AS day, metric, max(peak) AS value, sum(corrections) AS corrections
         FROM ${from('project_id IN {projectIds: Array(String)} AND usage_date IN {days: Array(Date)} AND metric IN {peaks: Array(String)}')}
         GROUP BY project_id, usage_date, metric`,
-    params: PeaksOnDays,
+    params: z.object({ projectIds: z.array(z.string()), days: z.array(z.string()), peaks: z.array(z.string()) }),
     row: z.object({ projectId: z.string(), day: z.string(), metric: z.string(), value: z.string(), corrections: z.coerce.number() }),
   }),
 )

@@ -4,8 +4,8 @@ import type { ClickHouse } from '../../sql/clickhouse.ts'
 import type { StoredRecords } from './detect-corrections.ts'
 import type { RecordsToFind } from './detect-duplicates.ts'
 import { type FilterFill, FilterScans, type IdentityScope } from './filter-scans.ts'
-import { FilterBudget, IdentityFilter } from './identity-filter.ts'
 import { findStored } from './find-stored.ts'
+import { FilterBudget, IdentityFilter } from './identity-filter.ts'
 import { completeIndex, countStored, isIndexComplete } from './identity-index.ts'
 
 export interface KnownIdentitiesOptions {

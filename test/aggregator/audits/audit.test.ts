@@ -55,6 +55,18 @@ describe('an audit of correct totals', () => {
 })
 
 describe('materialized partnership days', () => {
+  test('P3: an audit compares them with the values that count after corrections', async () => {
+    const { service, client } = tested
+    const corrected = [event('b1', 'amended', 'mcp_calls', 5, DAY), event('b1', 'again', 'mcp_calls', 7, DAY)]
+    const amend = { event_id: 'amends', project_id: 'b1', corrects: 'b1-amended', action: 'amend', value: '6', reason: 'test' }
+    expect((await client.send([...corrected, amend])).body).toMatchObject({ accepted: '3', rejected: [] })
+    await untilServiceRefreshed(service.clickhouse)
+    expect((await client.audit({ from: DAY, to: DAY })).body).toMatchObject({ differences: [], partnership_differences: [] })
+    await falsifyPartnershipDay(service.clickhouse, { partnerId: beta.partnerId, day: DAY, metric: 'mcp_calls' })
+    expect((await client.audit()).body.partnership_differences).toMatchObject([{ metric: 'mcp_calls', raw_events: '2', raw_value: '13', kept_value: '14' }])
+    await untilSo(async () => (await client.audit()).body.partnership_differences.length === 0)
+  })
+
   test('P3: a materialized day that is not the sum of raw is found for its partner only, and the service computes it again', async () => {
     const { service, client } = tested
     const { clickhouse } = service

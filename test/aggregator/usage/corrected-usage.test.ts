@@ -10,8 +10,10 @@ import { readUsageOfProjects } from '../../../aggregator/usage/projects-usage.ts
 import { refreshPartnershipDays } from '../../../aggregator/usage/refresh-partnership-days.ts'
 import { listCorrections } from '../../../aggregator/usage/stored-corrections.ts'
 import { readUsageOnPeakDays } from '../../../aggregator/usage/usage-on-peak-days.ts'
+import { findCandidates } from '../../../automation/thresholds/candidates.ts'
 import { readLargestProjects as readLargestOfThreshold } from '../../../automation/thresholds/largest-projects.ts'
 import { readMonthUsage } from '../../../automation/thresholds/month-usage.ts'
+import { METRICS as CATALOGUE } from '../../../metering/metrics.ts'
 import { defineQuery } from '../../../sql/query.ts'
 import { Oracle } from '../../support/oracles/oracle.ts'
 import { Random } from '../../support/random.ts'
@@ -71,6 +73,27 @@ test(`P3 P6: every reader gets corrected events as if they had been sent right, 
   expect(JSON.stringify(await readAll('corrected', partners.corrected, true))).not.toContain('2026-01-04')
 })
 
+test('a void of the greatest value takes thresholds of the project and of its partner back below their level', async () => {
+  const partner = await world.partner('over')
+  await world.register('over', partner)
+  const event = (id: string, value: string) => ['over', id, 'file_storage_bytes', '2026-01-07T12:00:00Z', value, '2026-01-07T12:00:00Z'] as const
+  await storeRawEvents(world.clickhouse, [event('greatest', '100'), event('other', '40')])
+  for (const [id, ...of] of [
+    ['of-partner', partner, ''],
+    ['of-project', partner, 'over'],
+  ])
+    await world.clickhouse.control.command(
+      `INSERT INTO thresholds_v1 (threshold_id, revision, set_by, partner_id, project_id, metric, levels, budget, is_active, created_at, updated_at, removed_at)
+       SELECT '${id}', 1, '', '${of[0]}', '${of[1]}', 'file_storage_bytes', '[{"name":"high","value":"90"}]', '', 1, toDateTime64('2026-01-01 00:00:00', 3, 'UTC'), now64(3), NULL`,
+    )
+  const candidates = async () => (await findCandidates(world.clickhouse, '2026-01')).map(({ id }) => id).sort()
+  await refreshPartnershipDays(world.clickhouse)
+  expect(await candidates()).toEqual(['of-partner', 'of-project'])
+  await storeCorrections(world.clickhouse, [{ project_id: 'over', corrects: 'greatest' }])
+  await refreshPartnershipDays(world.clickhouse)
+  expect(await candidates()).toEqual([])
+})
+
 test('a correction is listed with the value before and after it, the last received first, page by page', async () => {
   await storeRawEvents(world.clickhouse, [['listed', 'e', 'ai_tokens', '2026-01-05T12:00:00Z', '10.5', '2026-01-05T12:00:00Z']])
   for (const [value, reason] of [['4'], [undefined, 'sent twice'], [undefined], ['7']] as const)
@@ -122,7 +145,7 @@ async function readAll(name: string, partnerId: string, isRefreshed: boolean): P
     partnership: { ...partnership, asOfMs: 0 },
     onPeakDays: ids.map((id) => onPeakDays(id)),
     orders: await Promise.all(
-      METRICS.map((key) =>
+      METRICS.map((metric) => ({ metric, ...CATALOGUE[metric] })).map((key) =>
         orderOfProjects({ key, isDescending: true, period: MONTH }).firstPage(clickhouse, { partnerId, status: '', region: '', search: '' }, 10),
       ),
     ),

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { addDecimals } from '../../../metering/exact-decimal.ts'
 import { METRIC_NAMES, METRICS, type MetricName, PEAK_METRICS } from '../../../metering/metrics.ts'
 import type { Credentials, TestEvent } from '../../support/clients/client.ts'
+import { DEFINED_METRICS, defineTestedMetrics, withValueOfKind } from '../../support/oracles/defined-metrics.ts'
 import { Oracle } from '../../support/oracles/oracle.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
@@ -15,6 +16,7 @@ let tested: TestService
 beforeAll(async () => {
   tested = await startTestService()
   await tested.client.createIngestKey()
+  await defineTestedMetrics(tested.client)
 })
 afterAll(() => tested.stop())
 
@@ -30,7 +32,7 @@ const world = fc.record({
   events: fc.array(
     fc.record({
       project: fc.constantFrom(...PROJECTS),
-      metric: fc.constantFrom(...PEAK_METRICS, ...METRIC_NAMES),
+      metric: fc.constantFrom<string>(...PEAK_METRICS, ...METRIC_NAMES, 'seats', 'seats', ...DEFINED_METRICS.map(({ metric }) => metric)),
       day: fc.constantFrom(...DAYS),
       value,
     }),
@@ -51,7 +53,7 @@ const APART = {
     ['a', 2, 2],
     ['b', 2, 2],
   ].map(([project, day, size]) => {
-    return { project: String(project), metric: 'database_size_bytes' as const, day: DAYS[Number(day)] ?? '', value: Number(size) }
+    return { project: String(project), metric: 'database_size_bytes', day: DAYS[Number(day)] ?? '', value: Number(size) }
   }),
   deleted: ['b'],
   period: [0, 4] as [number, number],
@@ -62,7 +64,8 @@ interface Listed {
   readonly id: string
   readonly status: string
   readonly summary: Record<string, string>
-  readonly on_peak_days: Record<string, string>
+  readonly metrics?: Record<string, { readonly value: string }>
+  readonly on_peak_days: Record<string, string> & { readonly metrics?: Record<string, string> }
 }
 
 test(`P3 P6: over all pages the projects add up to the partnership's totals and peaks, deleted ones included (seed ${SEED})`, async () => {
@@ -76,7 +79,7 @@ test(`P3 P6: over all pages the projects add up to the partnership's totals and 
       const partner = await tested.client.createPartner(`Adds up ${run}`)
       await register(partner, ids)
       const sent: TestEvent[] = events.map(({ project, metric, day, value }, index) => {
-        return { event_id: `${index}`, project_id: named(project), metric, value, timestamp: `${day}T12:00:00Z` }
+        return withValueOfKind({ event_id: `${index}`, project_id: named(project), metric, value, timestamp: `${day}T12:00:00Z` })
       })
       if (sent.length > 0) expect((await tested.client.send(sent)).status).toBe(200)
       if (deleted.length > 0) await register(partner, deleted.map(named), { status: 'deleted' })
@@ -84,7 +87,7 @@ test(`P3 P6: over all pages the projects add up to the partnership's totals and 
       oracle.add(sent)
 
       const [from, to] = period.sort((one, other) => one - other).map((index) => DAYS[index]) as [string, string]
-      const { summary, peak_days } = (await tested.client.partner(partner, 'GET', `/usage?include=daily&start_date=${from}&end_date=${to}`)).body
+      const { summary, metrics = {}, peak_days } = (await tested.client.partner(partner, 'GET', `/usage?include=daily&start_date=${from}&end_date=${to}`)).body
       const listed = await listAll(partner, { from, to, limit }, peak_days)
       expect(listed.map(({ id }) => id).sort()).toEqual(ids)
       expect(listed.filter(({ status }) => status === 'deleted')).toHaveLength(deleted.length)
@@ -94,6 +97,14 @@ test(`P3 P6: over all pages the projects add up to the partnership's totals and 
         expect([metric, sumOf(values)]).toEqual([metric, summary[partnershipName]])
         if (kind === 'peak') apart += sumOf(listed.map((project) => project.summary[projectSummaryName])) === summary[partnershipName] ? 0 : 1
       }
+      for (const { metric, kind } of DEFINED_METRICS) {
+        const used = metrics[metric]?.value ?? '0'
+        const values = listed.map((project) => (kind === 'peak' ? project.on_peak_days.metrics?.[metric] : project.metrics?.[metric]?.value) ?? '0')
+        expect([metric, used, sumOf(values)]).toEqual([metric, oracle.partnership(ids, from, to, metric), used])
+      }
+      const day = oracle.peakDay(ids, from, to, 'seats')
+      expect(peak_days.metrics).toEqual(day === null ? undefined : { seats: day })
+      for (const { id, on_peak_days } of listed) expect(on_peak_days.metrics).toEqual(day === null ? undefined : { seats: oracle.onDay(id, day, 'seats') })
       for (const metric of PEAK_METRICS) {
         const day = oracle.peakDay(ids, from, to, metric)
         expect([metric, peak_days[METRICS[metric].partnershipName]]).toEqual([metric, day])

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { identityOf } from '../../../ingest/event/pipeline.ts'
 import { SubmissionQueue, type WaitingSubmission } from '../../../ingest/http/submission-queue.ts'
 import { BatchSize } from '../../../ingest/log/batch-size.ts'
 import { EventsUnavailable } from '../../../ingest/log/event-log.ts'
@@ -163,6 +164,18 @@ describe('a group touches a limited number of months and days', () => {
           .flatMap(({ submission: { validated } }) => validated.map((each) => (each.status === 'valid' ? `${each.event.eventId}${each.event.value}` : ''))),
       )
     expect(order).toEqual([['x1', 'y1'], ['twice1'], ['twice2']])
+  })
+
+  test('P2: a correction is never written before its event, nor before an earlier correction of it', () => {
+    const queue = new SubmissionQueue({ ...TOUCHED, groupMonthsMax: 1 })
+    const event = (event_id: string, month: string) => ({ event_id, project_id: 'p', metric: 'ai_tokens', value: 1, timestamp: `${month}-01T00:00:00Z` })
+    const correct = (event_id: string, corrects: string) => ({ event_id, project_id: 'p', corrects, action: 'void', reason: 'test' })
+    void queue.add(
+      submissionOf([event('x', '2026-01'), event('y', '2026-02'), correct('cy1', 'y'), correct('cx', 'x'), correct('cy2', 'y'), event('cy1', '2026-01')]),
+    )
+    const order = []
+    while (!queue.isEmpty) order.push(queue.takeGroup().flatMap(({ submission: { validated } }) => validated.map((each) => identityOf(each).eventId)))
+    expect(order).toEqual([['x', 'cx'], ['y', 'cy1', 'cy2'], ['cy1']])
   })
 
   test('after failed batches groups are smaller in every respect, and grow again with acknowledged ones', () => {

@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => store.close())
 
 describe('P1 P2: after any fault of a write, an emitter that sends again is counted once', () => {
-  const tables = ['log_positions_inbox_v1', 'usage_events_inbox_v1', 'rejected_events_inbox_v1']
+  const tables = ['log_positions_inbox_v1', 'usage_events_inbox_v1', 'usage_corrections_inbox_v1', 'rejected_events_inbox_v1']
   for (const [step, table] of tables.entries()) {
     for (const fault of FAULTS) {
       test(`an insert into ${table} with the fault "${fault}" is answered as unavailable, and the events sent again count once`, async () => {
@@ -29,12 +29,14 @@ describe('P1 P2: after any fault of a write, an emitter that sends again is coun
           { event_id: 'one', project_id: project, metric: 'ai_tokens', value: 5, timestamp: '2026-01-31T23:00:00Z' },
           { event_id: 'two', project_id: project, metric: 'ai_tokens', value: 7, timestamp: '2026-02-01T01:00:00Z' },
           { event_id: 'two', project_id: project, metric: 'ai_tokens', value: 8, timestamp: '2026-02-01T01:00:00Z' },
+          { event_id: 'amends-one', project_id: project, corrects: 'one', action: 'amend', value: '6', reason: 'test' },
+          { event_id: 'voids-two', project_id: project, corrects: 'two', action: 'void', reason: 'test' },
         ])
         await expect(log.submit(submission)).rejects.toThrow(EventsUnavailable)
         const verdicts = await submitUntilAccepted(log, submission)
         const [lateFault] = await Promise.all(sendLate())
         expect(verdicts.map(({ status }) => status).filter((status) => status !== 'counted' && status !== 'duplicate')).toEqual(['rejected'])
-        expect(await storedOf(project)).toEqual({ raw: 2, rollup: 2, total: '12' })
+        expect(await storedOf(project)).toEqual({ raw: 2, rollup: 2, total: '6' })
         expect(await compareRawWithRollup(store.clickhouse)).toEqual({ ahead: 0, behind: 0 })
         if (fault === 'late') expect(lateFault).toBe('fenced')
         await log.stop()

@@ -2,11 +2,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { LogLost } from '../../../ingest/log/owned-log.ts'
 import type { ClickHouse, Lane } from '../../../sql/clickhouse.ts'
 import { StoreError } from '../../../sql/errors.ts'
-import type { TestEvent } from '../../support/clients/client.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
 import { FAULTS, faultOnce } from '../../support/engines/faulty-lane.ts'
 import { foldTopic, storedOfTopic } from '../../support/kafka/log-oracle.ts'
 import { drain, newOwner, readOn, useTopic } from '../../support/kafka/log-owner.ts'
+import { event, makeTopic } from '../../support/kafka/made-topic.ts'
 import { MemoryTopic } from '../../support/kafka/memory-topic.ts'
 
 let store: TestStore
@@ -219,45 +219,7 @@ test('P2: a replay of the whole log, interrupted by crashes, counts nothing twic
   expect(await storedOfTopic(clickhouse, topic)).toEqual(before)
 })
 
-/**
- * Two partitions. The first has events of four months, a copy, a conflict, two records that are no events, and a misrouted event; and
- * corrections: of an event of the first batch, two of an event of the second, a copy, a conflict, and one that comes before its event.
- */
-async function topicOf(name: string): Promise<MemoryTopic> {
-  const topic = new MemoryTopic(`test/${name.replaceAll(' ', '-')}`, 2)
-  for (let index = 0; index < 6; index += 1) topic.append(0, JSON.stringify(event(topic, `first-${index}`, '2026-01-10')))
-  const batch = ['2026-01-31', '2026-02-01', '2026-03-15', '2026-04-30'].map((day, index) => event(topic, `e${index}`, day))
-  for (const each of batch) topic.append(0, JSON.stringify(each))
-  topic.append(0, JSON.stringify({ ...batch[0], timestamp: '2026-02-03T00:00:00Z' }))
-  topic.append(0, JSON.stringify({ ...batch[1], value: '8' }))
-  const correct = (event_id: string, corrects: string, value?: string) => topic.append(0, JSON.stringify(correctionOf(topic, event_id, corrects, value)))
-  correct('c0', 'first-1')
-  correct('c1', 'e1', '3.5')
-  correct('c2', 'e1', '4')
-  correct('c2', 'e1', '4')
-  correct('c2', 'e0', '4')
-  correct('c3', 'late', '1')
-  topic.append(0, JSON.stringify(event(topic, 'late', '2026-03-15')))
-  topic.append(0, '{"event_id": ')
-  topic.append(0, null)
-  topic.append(0, JSON.stringify(event(topic, 'misrouted', '2026-02-02', 1)))
-  await useTopic(clickhouse, topic)
-  return topic
-}
-
-/** An event of a project that belongs to the partition. */
-function event(topic: MemoryTopic, event_id: string, day: string, partition = 0): TestEvent {
-  const names = [...'abcdefghijklmnopqrstuvwxyz'].map((letter) => `${topic.name.replaceAll('/', '.')}.${letter}`)
-  const project_id = names.find((name) => topic.partitionOf(name) === partition)
-  if (project_id === undefined) throw new Error(`None of the names belongs to partition ${partition}.`)
-  return { event_id, project_id, metric: 'ai_tokens', value: '7.5', timestamp: `${day}T12:00:00Z` }
-}
-
-/** A correction of an event of the first partition; without a value it is a void. */
-function correctionOf(topic: MemoryTopic, event_id: string, corrects: string, value?: string) {
-  const { project_id } = event(topic, corrects, '2026-01-10')
-  return { event_id, project_id, corrects, ...(value === undefined ? { action: 'void' } : { action: 'amend', value }), reason: 'test' }
-}
+const topicOf = (name: string) => makeTopic(clickhouse, name)
 
 /** Reads six records as the first batch, and all others as the second. */
 async function readUntilItFails(topic: MemoryTopic, lane: Lane): Promise<void> {

@@ -15,7 +15,14 @@ const RUNS = Number(process.env['INTERLEAVINGS'] ?? 6)
 const MS_MAX = 200_000 * Math.ceil(RUNS / 15)
 const PARTITIONS = 2
 const PROCESSES = 3
-const TABLES = ['passed_on_inbox_v1', 'log_positions_inbox_v1', 'usage_events_inbox_v1', 'usage_corrections_inbox_v1', 'rejected_events_inbox_v1', 'rollup_differences_inbox_v1']
+const TABLES = [
+  'passed_on_inbox_v1',
+  'log_positions_inbox_v1',
+  'usage_events_inbox_v1',
+  'usage_corrections_inbox_v1',
+  'rejected_events_inbox_v1',
+  'rollup_differences_inbox_v1',
+]
 
 let store: TestStore
 beforeAll(async () => {

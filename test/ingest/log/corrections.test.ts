@@ -1,9 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
+import { audit } from '../../../aggregator/audits/audit.ts'
 import { type HttpLog, openHttpLog } from '../../../ingest/http/http-log.ts'
+import { rebuildRollup } from '../../../ingest/repair/rebuild-rollup.ts'
 import { defineQuery } from '../../../sql/query.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
+import { deleteFromRollup } from '../../support/oracles/rollup-faults.ts'
 import { queriesOf } from '../../support/query-trace.ts'
+import { untilSo } from '../../support/until-so.ts'
 import { submissionOf } from '../../support/worlds/submission.ts'
 
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
@@ -12,7 +16,7 @@ let store: TestStore
 let log: HttpLog
 beforeAll(async () => {
   store = await openTestStore()
-  log = await openHttpLog({ clickhouse: store.clickhouse, logger: quiet, onLost: () => {} })
+  log = await openHttpLog({ clickhouse: store.clickhouse, logger: quiet, onLost: () => {}, limits: { heartbeatEveryMs: 200 } })
 })
 afterAll(async () => {
   await log.stop()
@@ -128,6 +132,30 @@ test('P3: all corrections of one event in one batch are stored in one part', asy
     ['a', 1, 6_000],
     ['b', 1, 3_000],
   ])
+})
+
+test('P3: a rebuild, and a repair that an audit requests, give the sums after corrections, and an audit computes them from raw', async () => {
+  const { clickhouse } = store
+  const { event, correct, totals } = projectOf('audited')
+  await send([event('a', '5'), event('b', '7'), correct('c1', 'a', '2'), correct('c2', 'a', '3'), correct('c3', 'b')])
+  const before = await totals()
+  expect(before).toMatchObject({ total: '3', peak: '7', events: 2, corrections: 3, voided: 1 })
+  const auditDay = () => audit(clickhouse, { from: '2026-01-01', end: '2026-02-01', projectId: 'audited' }, log.runBetweenBatches)
+  expect(await auditDay()).toMatchObject({ eventsRecounted: 2, differences: [] })
+  const key = { project: 'audited', day: '2026-01-10', metric: 'ai_tokens' }
+  await deleteFromRollup(clickhouse, key)
+  expect((await auditDay()).differences).toMatchObject([{ raw_total: '3', rollup_total: '0', raw_corrections: '3', raw_voided: '1' }])
+  await untilSo(async () => (await totals()).total === '3')
+  expect(await totals()).toEqual(before)
+  await deleteFromRollup(clickhouse, key)
+  const rebuilt = await rebuildRollup(clickhouse, '2026-01', { runBetweenBatches: log.runBetweenBatches, note: async () => {} })
+  expect(rebuilt).toMatchObject({ status: 'rebuilt' })
+  expect(await totals()).toEqual(before)
+  // A correction with a wrong difference: the rollup has what was stored, and the audit what the values say.
+  await clickhouse.control.command(`
+    INSERT INTO usage_corrections_v1 (project_id, corrects, revision, event_id, usage_date, metric, action, value, reason, added_total, added_voided, log, rank)
+    SETTINGS async_insert=0 VALUES ('audited', 'a', 3, 'wrong', '2026-01-10', 'ai_tokens', 'amend', 4, '', 4, 0, 'http', 0)`)
+  expect((await auditDay()).differences).toMatchObject([{ raw_total: '4', rollup_total: '7', raw_corrections: '4', rollup_corrections: '4' }])
 })
 
 test('a batch without corrections sends no statement for them', async () => {

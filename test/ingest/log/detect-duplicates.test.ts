@@ -2,11 +2,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { decodeEvent } from '../../../ingest/event/decode-body.ts'
 import { validateEvent } from '../../../ingest/event/pipeline.ts'
 import { detectDuplicates, type LogRecord } from '../../../ingest/log/detect-duplicates.ts'
-import { FilterBudget, IdentityFilter } from '../../../ingest/log/identity-filter.ts'
 import { findStored } from '../../../ingest/log/find-stored.ts'
+import { FilterBudget, IdentityFilter } from '../../../ingest/log/identity-filter.ts'
 import { hashIdentity } from '../../../ingest/log/identity-hash.ts'
-import type { Identity } from '../../../ingest/log/look-up.ts'
 import { writeBatch } from '../../../ingest/log/log-writer.ts'
+import type { Identity } from '../../../ingest/log/look-up.ts'
 import { acquireLease } from '../../../sql/lease.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
 
@@ -96,7 +96,9 @@ test('P6: the message of a conflict advises nothing that bills twice: it has the
   }
   const identity = '"event_id":"<a new id>","project_id":"p","corrects":"e"'
   const amended = await messageOf({ value: '5' }, { value: '7.5' })
-  expect(amended).toContain(`That one counts. If this is other usage, give it an id of its own. If it is a correction: send {${identity},"action":"amend","value":"7.5"`)
+  expect(amended).toContain(
+    `That one counts. If this is other usage, give it an id of its own. If it is a correction: send {${identity},"action":"amend","value":"7.5"`,
+  )
   expect(amended).not.toContain('as a new event')
   const other = await messageOf({ value: '5' }, { value: '7', metric: 'mcp_calls' })
   expect(other).toContain(`send {${identity},"action":"void","reason":"<why>"}, and then this event with an id of its own.`)

@@ -39,7 +39,13 @@ test('P7: rejected events are resubmitted in the order of the log, so the first 
         concat('{"event_id":"same","project_id":"resent","metric":"ai_tokens","value":${part},"timestamp":"2026-03-01T00:00:00Z"', repeat(' ', 100), '}')
       FROM numbers(9000)`)
   const eventLog = await openHttpLog({ clickhouse, logger: quiet, onLost: () => {} })
-  const options = { clickhouse, eventLog, metrics: new KnownMetrics(clickhouse.reads), findAllowedProjects: async () => 'all' as const, rejectClosedMonths: async <E>(events: E) => events }
+  const options = {
+    clickhouse,
+    eventLog,
+    metrics: new KnownMetrics(clickhouse.reads),
+    findAllowedProjects: async () => 'all' as const,
+    rejectClosedMonths: async <E>(events: E) => events,
+  }
   const ids = [4, 3, 2, 1, 0].map((part) => `resent/${part * 10_000 + 5}`)
   const resent = await resendRejected(options, ids, Date.UTC(2026, 5, 1))
   await eventLog.stop()

@@ -1,9 +1,11 @@
 import { type PartnershipDay, readPartnershipDays } from '../../../aggregator/usage/partnership-days.ts'
 import { type HttpLog, openHttpLog } from '../../../ingest/http/http-log.ts'
 import { rebuildRollup } from '../../../ingest/repair/rebuild-rollup.ts'
+import type { MeasuredMetric } from '../../../metering/metrics.ts'
 import { SERVICE } from '../../../registry/audit-log.ts'
 import { createPartner } from '../../../registry/create-partner.ts'
 import { MASTER_KEY_BYTES, masterKeyFrom } from '../../../registry/keys/sealing.ts'
+import { defineMetric } from '../../../registry/metrics/define-metric.ts'
 import { openRegistry } from '../../../registry/open-registry.ts'
 import { registerProject } from '../../../registry/projects/register-project.ts'
 import type { Registry } from '../../../registry/registry.ts'
@@ -63,6 +65,11 @@ export class DaysWorld {
   async register(projectId: string, partnerId: string): Promise<void> {
     const { status } = await registerProject(this.registry, SERVICE, { projectId, partnerId, name: projectId })
     if (status !== 'created' && status !== 'updated') throw new Error(status)
+  }
+
+  async define(metric: MeasuredMetric): Promise<void> {
+    const { status } = await defineMetric({ ...this.registry, now: Date.now }, SERVICE, { ...metric, description: 'Of a test.', display: '' })
+    if (status !== 'defined') throw new Error(status)
   }
 
   /** Sends events, each with a new id. They are acknowledged when it returns. */
