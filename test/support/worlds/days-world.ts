@@ -1,7 +1,7 @@
 import { type PartnershipDay, readPartnershipDays } from '../../../aggregator/usage/partnership-days.ts'
 import { type HttpLog, openHttpLog } from '../../../ingest/http/http-log.ts'
 import { rebuildRollup } from '../../../ingest/repair/rebuild-rollup.ts'
-import type { MeasuredMetric } from '../../../metering/metrics.ts'
+import { DOCUMENTED_METRICS, type MeasuredMetric, type MetricKind } from '../../../metering/metrics.ts'
 import { SERVICE } from '../../../registry/audit-log.ts'
 import { createPartner } from '../../../registry/create-partner.ts'
 import { MASTER_KEY_BYTES, masterKeyFrom } from '../../../registry/keys/sealing.ts'
@@ -24,6 +24,7 @@ export class DaysWorld {
   #log: HttpLog
   readonly #closeStore: () => Promise<void>
   #events = 0
+  readonly #defined = new Map<string, MetricKind>()
 
   private constructor(registry: Registry, log: HttpLog, closeStore: () => Promise<void>) {
     this.clickhouse = registry.clickhouse
@@ -70,6 +71,7 @@ export class DaysWorld {
   async define(metric: MeasuredMetric): Promise<void> {
     const { status } = await defineMetric({ ...this.registry, now: Date.now }, SERVICE, { ...metric, description: 'Of a test.', display: '' })
     if (status !== 'defined') throw new Error(status)
+    this.#defined.set(metric.metric, metric.kind)
   }
 
   /** Sends events, each with a new id. They are acknowledged when it returns. */
@@ -78,7 +80,8 @@ export class DaysWorld {
       this.#events += 1
       return { event_id: `e${this.#events}`, project_id, metric, value, timestamp: `${day}T12:00:00Z` }
     })
-    const verdicts = await this.#log.submit(submissionOf(sent))
+    const metrics = { kindOf: (metric: string) => DOCUMENTED_METRICS.kindOf(metric) ?? this.#defined.get(metric) }
+    const verdicts = await this.#log.submit(submissionOf(sent, Date.now(), metrics))
     if (verdicts.some(({ status }) => status !== 'counted')) throw new Error(JSON.stringify(verdicts))
   }
 
