@@ -13,6 +13,7 @@ export interface TitledMetric extends MeasuredMetric {
 export interface LoadedMetrics {
   /** The documented metrics at once, and those that operators have defined when they are read. */
   readonly metrics: readonly TitledMetric[]
+  readonly isLoading: boolean
   /** Why the metrics that operators have defined are missing. */
   readonly failure: CallFailed | undefined
 }
@@ -21,7 +22,7 @@ export interface LoadedMetrics {
 export function useMetrics(subject: Pick<Subject, 'partnerId' | 'asAdmin'>): LoadedMetrics {
   const defined = useAnswer(`metrics ${subject.asAdmin ? '' : subject.partnerId}`, (signal) => readDefined(subject, signal))
   const metrics = defined.state === 'ready' ? [...DOCUMENTED, ...defined.value] : DOCUMENTED
-  return { metrics, failure: defined.state === 'failed' ? defined.failure : undefined }
+  return { metrics, isLoading: defined.state === 'loading', failure: defined.state === 'failed' ? defined.failure : undefined }
 }
 
 /** The one that is chosen by its name. */

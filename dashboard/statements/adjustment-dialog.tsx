@@ -115,8 +115,8 @@ function Added({ id, month, metric, adjustment }: AddedProps) {
     <Notice tone="good">
       <strong>Added to the statement of {showMonth(month)}</strong>
       <p role="status">
-        {metric?.title ?? adjustment.metric}: {metric === undefined ? value : exactWithUnit(value, metric.unit)} for {showMonth(for_month)}. Its id is <code>{id}</code>{' '}
-        <CopyButton text={id}>Copy the id</CopyButton>
+        {metric?.title ?? adjustment.metric}: {metric === undefined ? value : exactWithUnit(value, metric.unit)} for {showMonth(for_month)}. Its id is{' '}
+        <code>{id}</code> <CopyButton text={id}>Copy the id</CopyButton>
       </p>
     </Notice>
   )
