@@ -30,7 +30,8 @@ export type ProjectSort = Ordered | `-${Ordered}`
 const PROJECT_SORTS = [...PROJECT_ORDERS, ...PROJECT_ORDERS.map((order) => `-${order}` as const)]
 const BY_METRIC = /^-?metrics\.[a-z][a-z0-9_]{0,62}$/
 const SORT_RULE = `${PROJECT_ORDERS.join(', ')} or metrics.<name> with a metric of GET …/metrics, each also with "-" in front`
-const Sort = z.union([z.enum(PROJECT_SORTS), z.string().regex(BY_METRIC)], { error: ({ input }) => choiceProblem(input, PROJECT_SORTS, SORT_RULE) })
+const error = ({ input }: { readonly input?: unknown }) => choiceProblem(input, PROJECT_SORTS, SORT_RULE)
+const Sort = z.union([z.enum(PROJECT_SORTS), z.string({ error }).regex(BY_METRIC, { error })], { error })
 
 export type PeakSummaryName = (typeof METRICS)[PeakMetric]['projectSummaryName']
 
