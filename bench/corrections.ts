@@ -1,13 +1,16 @@
 import { z } from 'zod'
 import { readProjectUsage } from '../aggregator/usage/project-usage.ts'
+import { decodeEvent } from '../ingest/event/decode-body.ts'
+import { validateEvent } from '../ingest/event/pipeline.ts'
 import { openHttpLog } from '../ingest/http/http-log.ts'
+import { readConfig } from '../service/config.ts'
+import { openStore } from '../service/open-store.ts'
 import type { ClickHouse } from '../sql/clickhouse.ts'
-import { readMigrations } from '../sql/migrate.ts'
+import { migrate } from '../sql/migrate.ts'
 import { defineQuery } from '../sql/query.ts'
-import { openTestStore } from '../test/support/engines/embedded-store.ts'
-import { submissionOf } from '../test/support/worlds/submission.ts'
 import type { Report, Run } from './report.ts'
 import { median, percentile } from './statistics.ts'
+import { makeTemporaryDirectory } from './temporary-directory.ts'
 
 const EVENTS = 1_000_000
 const ROUNDS = 300
@@ -18,9 +21,10 @@ const COMPLETE = { asOfMs: 0, projectsThroughMs: 0 }
 
 /** Measures a project's usage without corrections, compared with the query that knows none, and how soon a voided peak is visible. */
 export async function measureCorrections({ closers, progress, events = EVENTS }: Run): Promise<Report> {
-  const store = await openTestStore(await readMigrations())
-  closers.add(() => store.close())
-  const { clickhouse } = store
+  const config = readConfig({ DATA_DIR: makeTemporaryDirectory(closers) })
+  const clickhouse = await openStore(config, { logger: { warn: (details, message) => console.error(message, details) } })
+  closers.add(() => clickhouse.close())
+  await migrate(clickhouse)
   progress(`corrections, storing ${events} events of one project and day`)
   await clickhouse.control.command(seed(events), 600)
   const [plain, withoutCorrections]: [number[], number[]] = [[], []]
@@ -51,8 +55,10 @@ async function voidPeaks(clickhouse: ClickHouse, events: number): Promise<Voided
     for (let index = 1; index <= VOIDS; index += 1) {
       const greatest = events - index
       const correction = { event_id: `void-${index}`, project_id: 'large', corrects: `e-${greatest}`, action: 'void', reason: 'bench' }
+      const receivedMs = Date.now()
+      const validated = [validateEvent(decodeEvent(Buffer.from(JSON.stringify(correction))), { receivedMs, allowedProjects: 'all' })]
       const begunMs = performance.now()
-      await log.submit(submissionOf([correction]))
+      await log.submit({ validated, ingestKeyId: '', receivedMs, bytes: 0 })
       read.push(
         await timed(async () => {
           const value = await peak()

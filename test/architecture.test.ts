@@ -55,6 +55,7 @@ const DOORS: Record<string, Record<string, readonly string[]>> = {
       'rejected/drop-rejected.ts',
       'rejected/rejected-events.ts',
       'rejected/resend-rejected.ts',
+      'log/corrected-days.ts',
       'log/detect-duplicates.ts',
       'kafka/audit-topic.ts',
       'kafka/incarnation.ts',

@@ -1,8 +1,7 @@
 import { readClosedMonths } from '../../aggregator/statements/closed-months.ts'
 import { rejectValidated, type ValidatedEvent } from '../../ingest/event/pipeline.ts'
-import { isIndexComplete } from '../../ingest/log/identity-index.ts'
-import type { Identity } from '../../ingest/log/look-up.ts'
-import { findStoredEvents } from '../../ingest/log/stored-events.ts'
+import { findCorrectedDays } from '../../ingest/log/corrected-days.ts'
+import type { Correction } from '../../metering/correction.ts'
 import { monthOf } from '../../metering/month.ts'
 import type { Rejection } from '../../metering/rejection-reasons.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
@@ -12,20 +11,20 @@ import type { ClickHouse } from '../../sql/clickhouse.ts'
  * corrections of operators and finance do not pass through here. An event that is not stored yet is in no closed bill. Without
  * corrections nothing is queried. Throws StoreError.
  */
-export async function rejectClosedMonths(clickhouse: ClickHouse, validated: readonly ValidatedEvent[]): Promise<readonly ValidatedEvent[]> {
-  const corrected = validated.flatMap((each): Identity[] => (each.status === 'correction' ? [[each.correction.projectId, each.correction.corrects]] : []))
-  if (corrected.length === 0) return validated
-  const closed = await readClosedMonths(clickhouse, [...new Set(corrected.map(([projectId]) => projectId))])
-  const maybeClosed = corrected.filter(([projectId]) => closed.has(projectId))
-  if (maybeClosed.length === 0) return validated
-  const lookUp = { lane: clickhouse.reads, indexed: await isIndexComplete(clickhouse), secondsMax: LOOK_UP_SECONDS_MAX }
-  const { events } = await findStoredEvents(lookUp, maybeClosed)
+export async function rejectClosedMonths(clickhouse: Pick<ClickHouse, 'reads'>, validated: readonly ValidatedEvent[]): Promise<readonly ValidatedEvent[]> {
+  const corrections = validated.flatMap((each): Correction[] => (each.status === 'correction' ? [each.correction] : []))
+  if (corrections.length === 0) return validated
+  const closed = await readClosedMonths(clickhouse, [...new Set(corrections.map(({ projectId }) => projectId))])
+  const maybeClosed = corrections.filter(({ projectId }) => closed.has(projectId))
+  const days = maybeClosed.length === 0 ? [] : await findCorrectedDays(clickhouse, maybeClosed)
+  const rejections = new Map<Correction, Rejection>()
+  for (const [index, correction] of maybeClosed.entries()) {
+    const day = days[index]
+    if (day !== undefined && closed.get(correction.projectId)?.has(monthOf(day)) === true) rejections.set(correction, monthClosed(monthOf(day)))
+  }
   return validated.map((each) => {
-    if (each.status !== 'correction') return each
-    const { projectId, corrects } = each.correction
-    const event = events.get(projectId, corrects)
-    const month = event === undefined ? undefined : monthOf(event.usageDate)
-    return month !== undefined && closed.get(projectId)?.has(month) === true ? rejectValidated(each, monthClosed(month)) : each
+    const rejection = each.status === 'correction' ? rejections.get(each.correction) : undefined
+    return rejection === undefined ? each : rejectValidated(each, rejection)
   })
 }
 
@@ -33,5 +32,3 @@ function monthClosed(month: string): Rejection {
   const message = `The event is of ${month}, which is closed. An operator or finance can correct it with POST /admin/v1/corrections; the next statement has the difference.`
   return { reason: 'month_closed', message }
 }
-
-const LOOK_UP_SECONDS_MAX = 30

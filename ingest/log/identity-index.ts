@@ -153,10 +153,10 @@ const indexMissingOfMonth = defineStatement({
   sql: `INSERT INTO identity_hashes_v1 (project, hash, month)
         SELECT ${PROJECT_HASH_SQL} AS project, ${IDENTITY_HASH_SQL} AS hash, toStartOfMonth(usage_date) AS month
         FROM (
-          SELECT project_id, event_id, usage_date FROM raw_usage_events_v1
-          UNION ALL SELECT project_id, event_id, usage_date FROM usage_corrections_v1
+          SELECT project_id, event_id, usage_date FROM raw_usage_events_v1 WHERE toYYYYMM(usage_date) = {month: UInt64}
+          UNION ALL SELECT project_id, event_id, usage_date FROM usage_corrections_v1 WHERE toYYYYMM(usage_date) = {month: UInt64}
         )
-        WHERE toYYYYMM(usage_date) = {month: UInt64} AND hash % {chunks: UInt64} = {chunk: UInt64}
+        WHERE hash % {chunks: UInt64} = {chunk: UInt64}
           AND (project, hash) NOT IN (SELECT project, hash FROM identity_hashes_v1 WHERE toYYYYMM(month) = {month: UInt64} AND hash % {chunks: UInt64} = {chunk: UInt64})`,
   params: z.object({ month: z.number(), chunk: z.number(), chunks: z.number() }),
   settings: { max_execution_time: 3600 },
