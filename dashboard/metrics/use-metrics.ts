@@ -11,7 +11,7 @@ export interface TitledMetric extends MeasuredMetric {
 }
 
 export interface LoadedMetrics {
-  /** The documented metrics at once, and those that operators have defined when they are read. */
+  /** The documented metrics, and those that operators have defined as soon as they are read. */
   readonly metrics: readonly TitledMetric[]
   readonly isLoading: boolean
   /** Why the metrics that operators have defined are missing. */
