@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { METRIC_NAMES, METRICS, PEAK_METRICS, type PeakMetric } from '../metering/metrics.ts'
-import { choice } from './choice.ts'
+import { choiceProblem } from './choice.ts'
 import { IN_FEBRUARY, JANUARY, monthUsage, PROJECT_ID, PROJECT_NAME } from './example-values.ts'
 import {
   BillingFields,
@@ -23,13 +23,23 @@ import { PeakDays } from './usage.ts'
 
 const PROJECT_ORDERS = ['name', 'created_at', 'last_activity_at', ...METRIC_NAMES.map(projectSummaryName)] as const
 export type ProjectOrder = (typeof PROJECT_ORDERS)[number]
-export type ProjectSort = ProjectOrder | `-${ProjectOrder}`
-const PROJECT_SORTS: readonly ProjectSort[] = [...PROJECT_ORDERS, ...PROJECT_ORDERS.map((order) => `-${order}` as const)]
+/** Only with this prefix, because a metric may be called "name". */
+export const METRIC_ORDER_PREFIX = 'metrics.'
+type Ordered = ProjectOrder | `${typeof METRIC_ORDER_PREFIX}${string}`
+export type ProjectSort = Ordered | `-${Ordered}`
+const PROJECT_SORTS = [...PROJECT_ORDERS, ...PROJECT_ORDERS.map((order) => `-${order}` as const)]
+const BY_METRIC = /^-?metrics\.[a-z][a-z0-9_]{0,62}$/
+const SORT_RULE = `${PROJECT_ORDERS.join(', ')} or metrics.<name> with a metric of GET …/metrics, each also with "-" in front`
+const error = ({ input }: { readonly input?: unknown }) => choiceProblem(input, PROJECT_SORTS, SORT_RULE)
+const Sort = z.union([z.enum(PROJECT_SORTS), z.string({ error }).regex(BY_METRIC, { error })], { error })
 
 export type PeakSummaryName = (typeof METRICS)[PeakMetric]['projectSummaryName']
 
-const OnPeakDays = z
-  .object(Object.fromEntries(PEAK_METRICS.map((metric) => [METRICS[metric].projectSummaryName, ExactNumber])) as Record<PeakSummaryName, typeof ExactNumber>)
+export const OnPeakDays = z
+  .object({
+    ...(Object.fromEntries(PEAK_METRICS.map((metric) => [METRICS[metric].projectSummaryName, ExactNumber])) as Record<PeakSummaryName, typeof ExactNumber>),
+    metrics: z.record(z.string(), ExactNumber).optional().meta({ description: 'Of the metrics in `metrics` of `peak_days`, by name.' }),
+  })
   .meta({
     description:
       'The project’s value on the day in `peak_days`, 0 if it has none. Over all projects they add up to the peaks of the partnership, exactly; the greatest values in `summary` do not.',
@@ -47,9 +57,10 @@ export const LIST_PARTNER_PROJECTS = defineOperation({
     status: Status.optional().meta({ description: 'Only projects with this status. Default: all, including deleted ones.' }),
     region: RegionField.optional().meta({ description: 'Only projects in this region. Default: all.' }),
     search: ProjectSearch,
-    sort: choice(PROJECT_SORTS, { shown: PROJECT_ORDERS, note: ', each also with "-" in front' })
-      .default('name')
-      .meta({ description: 'Prefix it with "-" for descending order. A quantity of `summary` sorts by the usage of the period.' }),
+    sort: Sort.default('name').meta({
+      description:
+        'Prefix it with "-" for descending order. A quantity of `summary` sorts by the usage of the period, and so does `metrics.` before the name of a metric, such as `-metrics.images`.',
+    }),
     include: z
       .enum(['on_peak_days'])
       .optional()

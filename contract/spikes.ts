@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { METRIC_NAMES } from '../metering/metrics.ts'
 import { PARTNER_ID, PROJECT_ID } from './example-values.ts'
 import { Day, DayText, Instant, isSpan, NOT_A_SPAN, PartnerParams } from './fields.ts'
+import { MetricNameField } from './metrics.ts'
 import { defineOperation, type Operation } from './operation.ts'
 import { NextCursor, PageQuery } from './pages.ts'
 
@@ -11,7 +11,7 @@ const Decimal = z.string().meta({ description: 'An exact decimal.' })
 export const SpikeData = z.object({
   project_id: z.string(),
   partner_id: z.string(),
-  metric: z.enum(METRIC_NAMES),
+  metric: z.string(),
   unit: z.string(),
   day: Day,
   direction: z.enum(['up', 'down']),
@@ -19,7 +19,10 @@ export const SpikeData = z.object({
   median: Decimal.meta({ description: 'The median of `same_weekdays`.' }),
   median_absolute_deviation: Decimal,
   deviations_min: z.number().meta({ description: 'The value differs from the median by more than so many standard deviations, each 1.4826 times the MAD.' }),
-  floor: Decimal.meta({ description: 'The smallest difference that is a spike in this unit.' }),
+  floor: Decimal.meta({
+    description:
+      'The smallest difference that is a spike: of the unit or, for units that have none of their own, 10 or half of the median, whichever is greater.',
+  }),
   same_weekdays: z.array(Decimal).meta({ description: 'The values of the same weekday of the 8 weeks before, ascending; fewer for a new project.' }),
   as_of: Instant.nullable().meta({ description: 'Usage was complete up to this time when the day was judged.' }),
 })
@@ -31,7 +34,7 @@ const Spike = SpikeData.extend({ message_id: z.string(), at: Instant.meta({ desc
 const PROJECT_ID_CHARACTERS_MAX = 256
 const SpikesQuery = PageQuery.extend({
   project_id: z.string().max(PROJECT_ID_CHARACTERS_MAX).optional(),
-  metric: z.enum(METRIC_NAMES).optional(),
+  metric: MetricNameField.optional().meta({ description: 'A metric of GET …/metrics.' }),
   from: DayText.optional().meta({ description: 'The first day, inclusive.' }),
   to: DayText.optional().meta({ description: 'The last day, inclusive.' }),
 })
@@ -41,7 +44,7 @@ const SPIKE = {
   at: '2026-02-04T00:10:02Z',
   project_id: PROJECT_ID,
   partner_id: PARTNER_ID,
-  metric: 'ai_tokens' as const,
+  metric: 'ai_tokens',
   unit: 'token',
   day: '2026-02-03',
   direction: 'up' as const,

@@ -1,7 +1,17 @@
 import { z } from 'zod'
 import { METRIC_NAMES, METRICS, type MetricName } from '../metering/metrics.ts'
 import { IN_FEBRUARY, monthUsage, PARTNER_ID, PROJECT_ID, PROJECT_NAME } from './example-values.ts'
-import { BillingFields, ExactNumber, PartnerParams, PartnerProjectParams, partnershipName, projectSummaryName, quantitiesSchema, Status } from './fields.ts'
+import {
+  BillingFields,
+  ExactNumber,
+  OtherMetrics,
+  PartnerParams,
+  PartnerProjectParams,
+  partnershipName,
+  projectSummaryName,
+  quantitiesSchema,
+  Status,
+} from './fields.ts'
 import { defineOperation, type Operation } from './operation.ts'
 
 const Projected = z
@@ -17,9 +27,13 @@ function fieldsOfProjection<K extends string>(nameOf: (metric: MetricName) => K)
   return {
     month: z.string(),
     summary: quantitiesSchema(nameOf).meta({ description: 'What is used so far.' }),
-    projected: z.object(Object.fromEntries(METRIC_NAMES.map((metric) => [nameOf(metric), Projected])) as Record<K, typeof Projected>).meta({
-      description: 'What it will be at the end of the month, if usage goes on like this; null before the first complete day. It is never billed.',
-    }),
+    metrics: OtherMetrics,
+    projected: z
+      .object({
+        ...(Object.fromEntries(METRIC_NAMES.map((metric) => [nameOf(metric), Projected])) as Record<K, typeof Projected>),
+        metrics: z.record(z.string(), Projected).optional().meta({ description: 'Of the metrics in `metrics`, by name. Left out without any.' }),
+      })
+      .meta({ description: 'What it will be at the end of the month, if usage goes on like this; null before the first complete day. It is never billed.' }),
     ...BillingFields,
   }
 }

@@ -24,7 +24,10 @@ export type PeakName = (typeof METRICS)[(typeof PEAK_METRICS)[number]]['partners
 
 /** Under the names of a partnership's `summary`. */
 export const PeakDays = z
-  .object(Object.fromEntries(PEAK_METRICS.map((metric) => [METRICS[metric].partnershipName, Day.nullable()])) as Record<PeakName, z.ZodNullable<typeof Day>>)
+  .object({
+    ...(Object.fromEntries(PEAK_METRICS.map((metric) => [METRICS[metric].partnershipName, Day.nullable()])) as Record<PeakName, z.ZodNullable<typeof Day>>),
+    metrics: z.record(z.string(), Day).optional().meta({ description: 'Of the peak metrics that operators have defined, by name: those with events.' }),
+  })
   .meta({ description: 'The day on which each peak was reached, the earliest on ties; null without events.' })
 
 /** Source: partner API documentation, "Get Partnership Total Usage". */

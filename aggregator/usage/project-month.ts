@@ -1,9 +1,10 @@
 import { compareDecimals, timesFraction } from '../../metering/exact-decimal.ts'
-import { METRIC_NAMES, METRICS, type MetricName } from '../../metering/metrics.ts'
+import { METRIC_NAMES, METRICS, type MeasuredMetric } from '../../metering/metrics.ts'
 import { type Month, periodOfMonth } from '../../metering/month.ts'
 import type { Quantity } from '../../metering/quantity.ts'
 import { dayOf, MS_PER_DAY } from '../../metering/timestamp.ts'
 import { combineDays, type PartnershipUsage } from './partnership-usage.ts'
+import { valueOfMetric } from './usage-quantities.ts'
 
 /** What the usage of a month will be at its end, if it goes on like this. It is never billed. */
 export interface Projection {
@@ -14,30 +15,38 @@ export interface Projection {
 }
 
 /**
- * Of a partner or a project, by documented metric; null before the first complete day of the month. A cumulative metric goes on with the mean of the complete days, and never
- * ends below what is used already; a peak metric stays at its greatest day, because nothing says that it will grow.
+ * Of a partner or a project, by metric: the documented ones, then those that operators have defined and that have events in the month. Null
+ * before the first complete day of the month. A peak metric stays at its greatest day, because nothing says that it will grow; any other goes
+ * on with the mean of the complete days, and never ends below what is used already.
  */
 export function projectMonth(
-  { summary, days }: Pick<PartnershipUsage, 'summary' | 'days'>,
+  { summary, others, days }: Pick<PartnershipUsage, 'summary' | 'others' | 'days'>,
   month: Month,
   asOfMs: number | null,
-): ReadonlyMap<MetricName, Projection | null> {
+): ReadonlyMap<string, Projection | null> {
   const { first, last } = periodOfMonth(month)
   const incomplete = asOfMs === null ? first : dayOf(asOfMs)
   const fromDays = incomplete <= first ? 0 : incomplete > last ? daysBetween(first, last) + 1 : daysBetween(first, incomplete)
   const complete = combineDays(
-    days.flatMap(({ day, usage }) =>
-      day < incomplete ? METRIC_NAMES.map((metric) => ({ day, metric, ...METRICS[metric], value: usage[metric], events: 0 })) : [],
+    days.flatMap(({ day, usage, others: ofDay }) =>
+      day < incomplete
+        ? measuredIn(ofDay).map((each) => ({ day, ...each, value: valueOfMetric({ summary: usage, others: ofDay }, each.metric), events: 0 }))
+        : [],
     ),
-  ).summary
+  )
   return new Map(
-    METRIC_NAMES.map((metric): [MetricName, Projection | null] => {
+    measuredIn(others).map(({ metric, kind }): [string, Projection | null] => {
       if (fromDays === 0) return [metric, null]
-      if (METRICS[metric].kind === 'peak') return [metric, { value: summary[metric], method: 'greatest_day', fromDays }]
-      const value = timesFraction(complete[metric], daysBetween(first, last) + 1, fromDays)
-      return [metric, { value: compareDecimals(value, summary[metric]) < 0 ? summary[metric] : value, method: 'mean_of_complete_days', fromDays }]
+      const used = valueOfMetric({ summary, others }, metric)
+      if (kind === 'peak') return [metric, { value: used, method: 'greatest_day', fromDays }]
+      const value = timesFraction(valueOfMetric(complete, metric), daysBetween(first, last) + 1, fromDays)
+      return [metric, { value: compareDecimals(value, used) < 0 ? used : value, method: 'mean_of_complete_days', fromDays }]
     }),
   )
+}
+
+function measuredIn(others: PartnershipUsage['others']): MeasuredMetric[] {
+  return [...METRIC_NAMES.map((metric) => ({ metric, ...METRICS[metric] })), ...[...others].map(([metric, { kind, unit }]) => ({ metric, kind, unit }))]
 }
 
 function daysBetween(from: string, to: string): number {

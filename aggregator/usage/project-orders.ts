@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { METRICS, type MetricName } from '../../metering/metrics.ts'
+import type { MeasuredMetric } from '../../metering/metrics.ts'
 import type { Period } from '../../metering/period.ts'
 import { MATCHING_PROJECTS, type ProjectFilter } from '../../registry/projects/list-projects.ts'
 import {
@@ -16,7 +16,7 @@ import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { perSource, readSource } from './effective-usage.ts'
 
 export interface OrderOfProjects {
-  readonly key: 'name' | 'created_at' | 'last_activity_at' | MetricName
+  readonly key: 'name' | 'created_at' | 'last_activity_at' | MeasuredMetric
   readonly isDescending: boolean
   /** The days whose usage counts in an order by a metric. */
   readonly period: Period
@@ -32,8 +32,8 @@ export interface SelectedOrder {
 export function orderOfProjects({ key, isDescending, period: { first: from, end } }: OrderOfProjects): SelectedOrder {
   if (key === 'name' || key === 'created_at') return selected(BY_NAME_OR_CREATION, isDescending, { by: key })
   if (key === 'last_activity_at') return selected(BY_ACTIVITY, isDescending, {})
-  const [own, isPeak] = [{ metric: key, from, end }, METRICS[key].kind === 'peak']
-  if (!isPeak) return selected(BY_METRIC.plain, isDescending, { ...own, isPeak: 0 })
+  const own = { metric: key.metric, from, end }
+  if (key.kind !== 'peak') return selected(BY_METRIC.plain, isDescending, { ...own, isPeak: 0 })
   const orderFor = async (clickhouse: ClickHouse) => selected(BY_METRIC[await readSource(clickhouse.reads, own)], isDescending, { ...own, isPeak: 1 })
   return {
     firstPage: async (clickhouse, ...list) => (await orderFor(clickhouse)).firstPage(clickhouse, ...list),

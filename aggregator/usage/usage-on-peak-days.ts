@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { METRIC_NAMES, type MetricName, PEAK_METRICS, type PeakMetric } from '../../metering/metrics.ts'
 import type { Quantity } from '../../metering/quantity.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
@@ -7,8 +6,8 @@ import { perSource, queryUncorrectedFirst } from './effective-usage.ts'
 import type { PartnershipUsage } from './partnership-usage.ts'
 import { valueOrNoUsage } from './usage-quantities.ts'
 
-/** A project's value of each peak metric on the day on which its partnership reached the peak. */
-export type OnPeakDays = Readonly<Record<PeakMetric, Quantity>>
+/** A project's value of each metric in `peakDays` of its partnership, on that day. */
+export type OnPeakDays = ReadonlyMap<string, Quantity>
 
 /**
  * What each project of a page contributed to the peaks of its partnership. Added up over all projects, deleted ones included, they
@@ -22,10 +21,10 @@ export async function readUsageOnPeakDays(
 ): Promise<(projectId: string) => OnPeakDays> {
   const days = [...new Set(peakDays.values())].filter((day) => day !== null)
   const isEmpty = projectIds.length === 0 || days.length === 0
-  const rows = isEmpty ? [] : await queryUncorrectedFirst(reads, usageOnDays, { projectIds: [...projectIds], days, peaks: [...PEAK_METRICS] })
-  const onPeakDay = (projectId: string, metric: MetricName) =>
+  const rows = isEmpty ? [] : await queryUncorrectedFirst(reads, usageOnDays, { projectIds: [...projectIds], days, peaks: [...peakDays.keys()] })
+  const onPeakDay = (projectId: string, metric: string) =>
     valueOrNoUsage(rows.find((row) => row.projectId === projectId && row.metric === metric && row.day === peakDays.get(metric)))
-  return (projectId) => Object.fromEntries(PEAK_METRICS.map((metric) => [metric, onPeakDay(projectId, metric)])) as OnPeakDays
+  return (projectId) => new Map([...peakDays.keys()].map((metric) => [metric, onPeakDay(projectId, metric)]))
 }
 
 const usageOnDays = perSource((from) =>
@@ -35,6 +34,6 @@ const usageOnDays = perSource((from) =>
         FROM ${from('project_id IN {projectIds: Array(String)} AND usage_date IN {days: Array(Date)} AND metric IN {peaks: Array(String)}')}
         GROUP BY project_id, usage_date, metric`,
     params: z.object({ projectIds: z.array(z.string()), days: z.array(z.string()), peaks: z.array(z.string()) }),
-    row: z.object({ projectId: z.string(), day: z.string(), metric: z.enum(METRIC_NAMES), value: z.string(), corrections: z.coerce.number() }),
+    row: z.object({ projectId: z.string(), day: z.string(), metric: z.string(), value: z.string(), corrections: z.coerce.number() }),
   }),
 )

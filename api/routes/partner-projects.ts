@@ -9,8 +9,8 @@ import { readUsageOnPeakDays } from '../../aggregator/usage/usage-on-peak-days.t
 import { projectSummaryName } from '../../contract/fields.ts'
 import type { QueryOf } from '../../contract/operation.ts'
 import { CURSOR_CHARACTERS_MAX } from '../../contract/pages.ts'
-import { LIST_PARTNER_PROJECTS, LIST_PROJECTS_OF_PARTNER, type ProjectSort } from '../../contract/partner-projects.ts'
-import { METRIC_NAMES, METRICS, type MetricName } from '../../metering/metrics.ts'
+import { LIST_PARTNER_PROJECTS, LIST_PROJECTS_OF_PARTNER, METRIC_ORDER_PREFIX } from '../../contract/partner-projects.ts'
+import { METRIC_NAMES, METRICS, type MeasuredMetric } from '../../metering/metrics.ts'
 import { isDay, type Period } from '../../metering/period.ts'
 import { instantOrNull } from '../../metering/timestamp.ts'
 import { type ProjectFilter, readListedProjects } from '../../registry/projects/list-projects.ts'
@@ -18,8 +18,8 @@ import { PRINT_BYTES, printOf, readWalk, startWalk, type Walk } from '../../regi
 import type { LimitedReads } from '../../sql/limited-reads.ts'
 import { billingAnswer } from '../answers/billing-fields.ts'
 import { othersAnswer } from '../answers/other-metrics.ts'
-import { peakDaysAnswer } from '../answers/peak-days.ts'
-import { peaksAnswer, quantitiesAnswer } from '../answers/quantities.ts'
+import { onPeakDaysAnswer, peakDaysAnswer } from '../answers/peak-days.ts'
+import { quantitiesAnswer } from '../answers/quantities.ts'
 import { FINANCE, PARTNER_READER } from '../auth/access.ts'
 import { partnerOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
@@ -27,6 +27,7 @@ import { ApiError } from '../errors/errors.ts'
 import { WalkBudget } from '../http/walk-budget.ts'
 import { requirePlace, writePlace } from '../requests/cursor.ts'
 import { periodAnswer, requirePeriod } from '../requests/period.ts'
+import { requireMetric } from '../requests/require-metric.ts'
 import { requireKnownPartner } from '../requests/require-partner.ts'
 import { addRoute } from '../route.ts'
 
@@ -53,7 +54,7 @@ async function projectsPage(context: ListContext, partnerId: string, asked: Quer
   const place = cursor === undefined ? undefined : requirePlace(cursor, query, Place)
   const period = requirePeriod(place === undefined ? asked : { start_date: place[0], end_date: place[1] }, now())
   const asOfMs = await readAsOf(limitedReads)
-  const list = { reads: limitedReads, filter: { partnerId, status, region, search }, order: selectOrder(sort, period), limit, walkBudget }
+  const list = { reads: limitedReads, filter: { partnerId, status, region, search }, order: await selectOrder(context, sort, period), limit, walkBudget }
   const page = place === undefined ? await firstPage(list) : await nextPage(list, place[2])
   const projects = await projectsAnswer(limitedReads, partnerId, page.ids, period)
   const peaks = include === 'on_peak_days' ? await readPeaks(context, { partnerId, period, projectIds: page.ids }) : undefined
@@ -67,7 +68,7 @@ async function projectsPage(context: ListContext, partnerId: string, asked: Quer
   }
 }
 
-type ListContext = Pick<ApiContext, 'limitedReads' | 'completeness' | 'now'> & { readonly walkBudget: WalkBudget }
+type ListContext = Pick<ApiContext, 'limitedReads' | 'completeness' | 'now' | 'registry'> & { readonly walkBudget: WalkBudget }
 
 /** After the first page: what it showed. Later: the place in the order that the second page fixed. */
 const Next = z.union([
@@ -126,16 +127,17 @@ async function pageOfWalk(reads: LimitedReads, partnerId: string, { total, walk,
   return { ids, total, next: end < walk.size ? ['walk', total, walk.id, walk.size, end] : null }
 }
 
-function selectOrder(sort: ProjectSort, period: Period): SelectedOrder {
+async function selectOrder({ registry }: ListContext, sort: string, period: Period): Promise<SelectedOrder> {
   const by = sort.replace(/^-/, '')
-  const key = by === 'name' || by === 'created_at' || by === 'last_activity_at' ? by : metricOf(by)
+  const defined = by.startsWith(METRIC_ORDER_PREFIX) ? await requireMetric(registry, 'query.sort', by.slice(METRIC_ORDER_PREFIX.length)) : undefined
+  const key = by === 'name' || by === 'created_at' || by === 'last_activity_at' ? by : (defined ?? documentedMetric(by))
   return orderOfProjects({ key, isDescending: sort.startsWith('-'), period })
 }
 
-function metricOf(summaryName: string): MetricName {
+function documentedMetric(summaryName: string): MeasuredMetric {
   const metric = METRIC_NAMES.find((name) => METRICS[name].projectSummaryName === summaryName)
   if (metric === undefined) throw new Error(`No metric has the summary name ${summaryName}.`)
-  return metric
+  return { metric, ...METRICS[metric] }
 }
 
 async function projectsAnswer(reads: LimitedReads, partnerId: string, ids: readonly string[], period: Period) {
@@ -166,5 +168,5 @@ async function readPeaks(
 ) {
   const { peakDays: days } = await readPartnershipUsage(limitedReads, partnerId, period, await completeness.read())
   const onPeakDays = await readUsageOnPeakDays(limitedReads, projectIds, days)
-  return { days, of: (projectId: string) => peaksAnswer(onPeakDays(projectId)) }
+  return { days, of: (projectId: string) => onPeakDaysAnswer(onPeakDays(projectId)) }
 }

@@ -11,6 +11,7 @@ import { partnerOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
 import { pageOf, requirePlace, writePlace } from '../requests/cursor.ts'
+import { requireMetric } from '../requests/require-metric.ts'
 import { requireKnownPartner } from '../requests/require-partner.ts'
 import { requireProjectOf } from '../requests/require-project.ts'
 import { addRoute } from '../route.ts'
@@ -36,10 +37,11 @@ export function listOwnSpikesRoute(app: FastifyInstance, context: ApiContext): v
 }
 
 async function spikesPage(
-  { limitedReads }: Pick<ApiContext, 'limitedReads'>,
+  { limitedReads, registry }: Pick<ApiContext, 'limitedReads' | 'registry'>,
   { project_id: projectId, metric, from, to, limit, cursor }: QueryOf<typeof LIST_OWN_SPIKES>,
   partnerId: string | undefined,
 ): Promise<AnswerOf<typeof LIST_SPIKES>> {
+  if (metric !== undefined) await requireMetric(registry, 'query.metric', metric)
   const filter: SpikeFilter = { partnerId, projectId, metric, from, to }
   const query = ['spikes', partnerId, projectId, metric, from, to]
   const after = cursor === undefined ? undefined : requirePlace(cursor, query, Place)

@@ -1,17 +1,18 @@
 import type { FastifyInstance } from 'fastify'
 import { readPartnershipUsage } from '../../aggregator/usage/partnership-usage.ts'
-import { projectMonth } from '../../aggregator/usage/project-month.ts'
+import { type Projection, projectMonth } from '../../aggregator/usage/project-month.ts'
 import { type ProjectUsage, readProjectUsage } from '../../aggregator/usage/project-usage.ts'
 import { partnershipName, projectSummaryName } from '../../contract/fields.ts'
 import type { AnswerOf } from '../../contract/operation.ts'
 import { GET_OWN_PROJECTION, GET_OWN_PROJECTION_OF_PROJECT, GET_PROJECTION_OF_PARTNER, GET_PROJECTION_OF_PROJECT } from '../../contract/usage-projection.ts'
-import type { MetricName } from '../../metering/metrics.ts'
+import { isMetricName, type MetricName } from '../../metering/metrics.ts'
 import { type Month, monthOf, periodOfMonth } from '../../metering/month.ts'
 import { NumberToken } from '../../metering/quantity.ts'
 import { dayOf } from '../../metering/timestamp.ts'
 import type { Partner } from '../../registry/partners.ts'
 import { findProject, type Project } from '../../registry/projects/project.ts'
 import { billingAnswer } from '../answers/billing-fields.ts'
+import { othersAnswer } from '../answers/other-metrics.ts'
 import { quantitiesAnswer } from '../answers/quantities.ts'
 import { FINANCE, PARTNER_READER, PROJECT_READER } from '../auth/access.ts'
 import { partnerOf } from '../auth/auth.ts'
@@ -62,17 +63,24 @@ async function projectAnswer(
   return { project: { id, name, status }, ...projectionAnswer(usage, month, projectSummaryName) }
 }
 
-function projectionAnswer<K extends string>(usage: Pick<ProjectUsage, 'summary' | 'days' | 'asOfMs'>, month: Month, nameOf: (metric: MetricName) => K) {
-  const projected = [...projectMonth(usage, month, usage.asOfMs)].map(([metric, projection]) => {
-    if (projection === null) return [nameOf(metric), null]
-    const { value, method, fromDays } = projection
-    return [nameOf(metric), { value: new NumberToken(value), method, from_days: fromDays }]
-  })
+type UsageOfMonth = Pick<ProjectUsage, 'summary' | 'others' | 'days' | 'asOfMs'>
+
+function projectionAnswer<K extends string>(usage: UsageOfMonth, month: Month, nameOf: (metric: MetricName) => K) {
+  const all = [...projectMonth(usage, month, usage.asOfMs)].map(([metric, projection]) => [metric, projectedAnswer(projection)] as const)
+  const documented = all.flatMap(([metric, projected]) => (isMetricName(metric) ? [[nameOf(metric), projected]] : []))
+  const defined = all.filter(([metric]) => !isMetricName(metric))
   return {
     month,
     summary: quantitiesAnswer(usage.summary, nameOf),
-    projected: Object.fromEntries(projected),
+    ...othersAnswer(usage.others),
+    projected: { ...Object.fromEntries(documented), ...(defined.length === 0 ? {} : { metrics: Object.fromEntries(defined) }) },
     // A month that is not over cannot be closed.
     ...billingAnswer(usage.asOfMs, 'provisional'),
   }
+}
+
+function projectedAnswer(projection: Projection | null) {
+  if (projection === null) return null
+  const { value, method, fromDays } = projection
+  return { value: new NumberToken(value), method, from_days: fromDays }
 }

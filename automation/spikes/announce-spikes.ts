@@ -1,7 +1,6 @@
 import { readAsOf } from '../../aggregator/as-of.ts'
 import type { SpikeData } from '../../contract/spikes.ts'
 import { compareDecimals } from '../../metering/exact-decimal.ts'
-import { METRICS } from '../../metering/metrics.ts'
 import { dayOf, instantOrNull, MS_PER_DAY } from '../../metering/timestamp.ts'
 import type { Announcer } from '../webhooks/announcer.ts'
 import { type Endpoint, readEndpoints } from '../webhooks/endpoints.ts'
@@ -30,11 +29,11 @@ export async function announceSpikes({ clickhouse, queue, now }: Announcer): Pro
 }
 
 function spikeMessage(spike: Spike, endpoints: readonly Endpoint[], { asOfMs, nowMs }: { asOfMs: number; nowMs: number }): Message {
-  const { projectId, partnerId, metric, day, value, median, deviation, weeks, floor } = spike
+  const { projectId, partnerId, metric, unit, day, value, median, deviation, weeks, floor } = spike
   const type = 'usage.spike'
   const direction = compareDecimals(value, median) > 0 ? 'up' : 'down'
   const data: SpikeData = {
-    ...{ project_id: projectId, partner_id: partnerId, metric, unit: METRICS[metric].unit, day, direction, value, median },
+    ...{ project_id: projectId, partner_id: partnerId, metric, unit, day, direction, value, median },
     ...{ median_absolute_deviation: deviation, deviations_min: SPIKE_DEVIATIONS, floor, same_weekdays: weeks, as_of: instantOrNull(asOfMs) },
   }
   return {

@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import { SpikeData } from '../../contract/spikes.ts'
-import type { MetricName } from '../../metering/metrics.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 
@@ -21,7 +20,7 @@ export interface PlaceOfSpike {
 export interface SpikeFilter {
   readonly partnerId?: string | undefined
   readonly projectId?: string | undefined
-  readonly metric?: MetricName | undefined
+  readonly metric?: string | undefined
   /** Days, both inclusive. */
   readonly from?: string | undefined
   readonly to?: string | undefined

@@ -14,7 +14,7 @@ export const listCommand: CommandRegistration = (program, run) => {
       .description('list all projects of the partner, deleted ones included')
       .option('--status <status>', 'active, paused or deleted only')
       .option('--search <text>', 'a part of the name or the id')
-      .option('--sort <order>', 'name, created_at or last_activity_at; with "-" in front: descending', 'name')
+      .option('--sort <order>', 'name, created_at, last_activity_at or metrics.<metric>; with "-" in front: descending', 'name')
       .option('--partner <id>', 'the partner; default: that of the credentials')
       .action((own: ListOptions) => run((session) => list(session, own))),
     ['meterline list', 'all projects'],

@@ -52,7 +52,10 @@ export const projects = defineTool({
     ...PERIOD,
     status: z.enum(['active', 'paused', 'deleted']).optional(),
     search: z.string().optional().describe('A part of the name or the id.'),
-    sort: z.string().optional().describe('name, created_at, last_activity_at or a metric of this answer; "-" in front is descending.'),
+    sort: z
+      .string()
+      .optional()
+      .describe('name, created_at, last_activity_at, a metric of this answer, or metrics.<name> of one that is under "metrics"; "-" in front is descending.'),
     limit: z.number().int().min(1).max(PAGE_ROWS_MAX).optional(),
     cursor: z.string().optional(),
   }),

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { addDecimals, compareDecimals } from '../../metering/exact-decimal.ts'
-import { METRICS, type MetricName } from '../../metering/metrics.ts'
+import type { MeasuredMetric } from '../../metering/metrics.ts'
 import type { Subject } from '../address/subject.ts'
 import { failureOf } from '../calls/use-answer.ts'
 import { counted, exactWithUnit } from '../numbers/show-quantity.ts'
@@ -11,7 +11,7 @@ import { shareOf } from './value-of-project.ts'
 interface AddUpLinesProps {
   readonly subject: Subject
   readonly query: ProjectQuery
-  readonly metric: MetricName
+  readonly metric: MeasuredMetric
   readonly total: string
 }
 
@@ -23,7 +23,7 @@ type Sum = { readonly lines: number; readonly value: string; readonly isWhole: b
  */
 export function AddUpLines({ subject, query, metric, total }: AddUpLinesProps) {
   const [sum, setSum] = useState<Sum>()
-  const { unit } = METRICS[metric]
+  const { unit } = metric
   const running = useRef<AbortController | undefined>(undefined)
   useEffect(() => () => running.current?.abort(), [])
   const addUp = async ({ signal }: AbortController) => {

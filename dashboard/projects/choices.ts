@@ -1,5 +1,5 @@
 import type { ProjectSort } from '../../contract/partner-projects.ts'
-import { METRICS, type MetricName } from '../../metering/metrics.ts'
+import { isMetricName, METRICS } from '../../metering/metrics.ts'
 
 export type ShownSort = 'name' | '-usage' | 'usage' | '-last_activity_at' | '-created_at'
 
@@ -12,9 +12,9 @@ export const SORT_NAMES: Readonly<Record<ShownSort, string>> = {
 }
 
 /** The order of the API for an order of the page: usage is that of the chosen metric. */
-export function sortOf(sort: string | undefined, metric: MetricName): ProjectSort {
-  const { projectSummaryName } = METRICS[metric]
-  if (sort === 'usage') return projectSummaryName
-  if (sort === '-usage') return `-${projectSummaryName}`
+export function sortOf(sort: string | undefined, metric: string): ProjectSort {
+  const byUsage = isMetricName(metric) ? METRICS[metric].projectSummaryName : (`metrics.${metric}` as const)
+  if (sort === 'usage') return byUsage
+  if (sort === '-usage') return `-${byUsage}`
   return sort === '-last_activity_at' || sort === '-created_at' ? sort : 'name'
 }

@@ -1,12 +1,13 @@
 import { PROJECT_STATUSES, REGIONS } from '../../contract/lists.ts'
-import { METRIC_NAMES, METRICS, type MetricName } from '../../metering/metrics.ts'
+import { METRIC_NAME_PATTERN } from '../../metering/metrics.ts'
 import { address, setParameters } from '../address/address.ts'
 import { type Period, periodOf, periodParameters } from '../address/period.ts'
 import { PeriodPicker } from '../address/period-picker.tsx'
 import { linkOfSubject, type Subject } from '../address/subject.ts'
 import { useAnswer } from '../calls/use-answer.ts'
-import { METRIC_TITLES } from '../numbers/metric-titles.ts'
-import { allDigits, counted } from '../numbers/show-quantity.ts'
+import { MetricChoice } from '../metrics/metric-choice.tsx'
+import { type LoadedMetrics, metricNamed, type TitledMetric, useMetrics } from '../metrics/use-metrics.ts'
+import { allDigits, counted, plural } from '../numbers/show-quantity.ts'
 import { showDay } from '../numbers/show-time.ts'
 import { PageButtons, useCursorPages } from '../parts/cursor-pages.tsx'
 import { ShownAnswer } from '../parts/shown-answer.tsx'
@@ -26,13 +27,15 @@ const ROWS_PER_PAGE = 100
 export function ProjectsPage({ subject }: { subject: Subject }) {
   const { parameters } = address.value
   const chosen = periodOf(parameters, Date.now())
-  const metric = METRIC_NAMES.find((name) => name === parameters['metric']) ?? 'database_size_bytes'
+  const loaded = useMetrics(subject)
+  const name = METRIC_NAME_PATTERN.test(parameters['metric'] ?? '') ? String(parameters['metric']) : 'database_size_bytes'
+  const metric = metricNamed(loaded, name)
   const query: ProjectQuery = {
     period: chosen.period,
     status: PROJECT_STATUSES.find((status) => status === parameters['status']),
     region: REGIONS.find((region) => region === parameters['region']),
     search: parameters['search'],
-    sort: sortOf(parameters['sort'], metric),
+    sort: sortOf(parameters['sort'], name),
     limit: ROWS_PER_PAGE,
   }
   return (
@@ -41,13 +44,19 @@ export function ProjectsPage({ subject }: { subject: Subject }) {
         <h1>Projects</h1>
         <PeriodPicker chosen={chosen} />
       </div>
-      <Filters metric={metric} />
-      <ProjectPages key={JSON.stringify([subject, query, metric])} subject={subject} query={query} metric={metric} />
+      <Filters name={name} loaded={loaded} />
+      {metric === undefined ? (
+        <p class="hint" role="status">
+          {loaded.isLoading ? 'Reading the metrics…' : `There is no metric ${name}. Choose another one.`}
+        </p>
+      ) : (
+        <ProjectPages key={JSON.stringify([subject, query, name])} subject={subject} query={query} metric={metric} />
+      )}
     </>
   )
 }
 
-function Filters({ metric }: { metric: MetricName }) {
+function Filters({ name, loaded }: { name: string; loaded: LoadedMetrics }) {
   const { parameters } = address.value
   const search = (event: SubmitEvent) => {
     event.preventDefault()
@@ -66,16 +75,7 @@ function Filters({ metric }: { metric: MetricName }) {
             onChange={(event) => setParameters({ search: event.currentTarget.value.trim() })}
           />
         </label>
-        <label>
-          Metric
-          <select value={metric} onChange={(event) => setParameters({ metric: event.currentTarget.value })}>
-            {METRIC_NAMES.map((name) => (
-              <option key={name} value={name}>
-                {METRIC_TITLES[name]}
-              </option>
-            ))}
-          </select>
-        </label>
+        <MetricChoice loaded={loaded} value={name} onChange={(metric) => setParameters({ metric })} />
         <label>
           Status
           <select value={parameters['status'] ?? ''} onChange={(event) => setParameters({ status: event.currentTarget.value })}>
@@ -116,7 +116,7 @@ function Filters({ metric }: { metric: MetricName }) {
 interface ProjectPagesProps {
   readonly subject: Subject
   readonly query: ProjectQuery
-  readonly metric: MetricName
+  readonly metric: TitledMetric
 }
 
 function ProjectPages({ subject, query, metric }: ProjectPagesProps) {
@@ -140,7 +140,7 @@ function ProjectPages({ subject, query, metric }: ProjectPagesProps) {
           />
           <ShownAnswer answer={whole} what="total">
             {(usage) => {
-              const { total: value, peakDay } = figureOf(usage, metric)
+              const { total: value, peakDay } = figureOf(usage, metric.metric)
               return (
                 <>
                   <ProjectTable subject={subject} projects={projects} metric={metric} period={query.period} peakDay={peakDay} total={value} />
@@ -159,28 +159,27 @@ function ProjectPages({ subject, query, metric }: ProjectPagesProps) {
   )
 }
 
-function figureOf(usage: Parameters<typeof figuresOfPartnership>[0], metric: MetricName) {
-  const figure = figuresOfPartnership(usage).find((each) => each.metric === metric)
-  if (figure === undefined) throw new Error(`The answer has no ${metric}.`)
-  return figure
+/** A defined metric that the answer leaves out has no usage. */
+function figureOf(usage: Parameters<typeof figuresOfPartnership>[0], metric: string): { readonly total: string; readonly peakDay: string | undefined } {
+  return figuresOfPartnership(usage).find((each) => each.metric === metric) ?? { total: '0', peakDay: undefined }
 }
 
 interface ProjectTableProps {
   readonly subject: Subject
   readonly projects: readonly ListedProject[]
-  readonly metric: MetricName
+  readonly metric: TitledMetric
   readonly period: Period
   readonly peakDay: string | undefined
   readonly total: string
 }
 
 function ProjectTable({ subject, projects, metric, peakDay, total }: ProjectTableProps) {
-  const { kind, unit } = METRICS[metric]
+  const { kind, unit, title } = metric
   const isPeak = kind === 'peak'
   const shareTitle = isPeak ? (peakDay === undefined ? 'On the peak day' : `On the peak day, ${showDay(peakDay)}`) : 'Sum'
   return (
     <Table
-      caption={`What each project adds to ${METRIC_TITLES[metric]}, in ${unit}s`}
+      caption={`What each project adds to ${title}, in ${plural(unit, '2')}`}
       columns={[
         'Project',
         'Status',
@@ -199,11 +198,11 @@ function ProjectTable({ subject, projects, metric, peakDay, total }: ProjectTabl
           <StatusBadge status={project.status} deletedAt={project.deleted_at} />,
           project.region,
           allDigits(shareOf(project, metric)),
-          ...(isPeak ? [allDigits(ownMaximumOf(project, metric))] : []),
+          ...(isPeak ? [allDigits(ownMaximumOf(project, metric.metric))] : []),
           project.last_activity_at === null ? 'none yet' : showDay(project.last_activity_at),
         ],
       }))}
-      foot={{ key: 'total', cells: ['All projects', '', '', <strong data-total={metric}>{allDigits(total)}</strong>, ...(isPeak ? [''] : []), ''] }}
+      foot={{ key: 'total', cells: ['All projects', '', '', <strong data-total={metric.metric}>{allDigits(total)}</strong>, ...(isPeak ? [''] : []), ''] }}
     />
   )
 }

@@ -1,9 +1,8 @@
 import { useState } from 'preact/hooks'
 import type { ADD_ADJUSTMENT } from '../../contract/statements.ts'
-import { METRICS } from '../../metering/metrics.ts'
 import { type CallFailed, call } from '../calls/call.ts'
 import { failureOf } from '../calls/use-answer.ts'
-import { METRIC_TITLES } from '../numbers/metric-titles.ts'
+import { metricNamed, type TitledMetric, useMetrics } from '../metrics/use-metrics.ts'
 import { exactWithUnit } from '../numbers/show-quantity.ts'
 import { showMonth } from '../numbers/show-time.ts'
 import { CopyButton } from '../parts/copy-button.tsx'
@@ -32,13 +31,15 @@ type Sending =
 /** Adds a manual line to a partner's next statement. Its id is made once, so that sending it twice adds one line. */
 export function AdjustmentDialog({ partnerId, statements, onClose }: AdjustmentDialogProps) {
   const [id] = useState(newId)
+  const loaded = useMetrics({ partnerId, asAdmin: true })
   const [problem, setProblem] = useState('')
   const [reviewed, setReviewed] = useState<Adjustment>()
   const [sending, setSending] = useState<Sending>({ state: 'none' })
+  const metric = reviewed === undefined ? undefined : metricNamed(loaded, reviewed.metric)
   const next = statements.findLast(({ statement }) => statement.status === 'open')?.statement.month
   const review = (event: SubmitEvent) => {
     event.preventDefault()
-    const read = readAdjustment(new FormData(event.currentTarget as HTMLFormElement))
+    const read = readAdjustment(new FormData(event.currentTarget as HTMLFormElement), loaded)
     const isProblem = typeof read === 'string'
     setProblem(isProblem ? read : '')
     setReviewed(isProblem ? undefined : read)
@@ -54,7 +55,7 @@ export function AdjustmentDialog({ partnerId, statements, onClose }: AdjustmentD
   if (sending.state === 'added')
     return (
       <Dialog heading={HEADING} onClose={() => onClose(true)}>
-        <Added {...sending} />
+        <Added {...sending} metric={metricNamed(loaded, sending.adjustment.metric)} />
       </Dialog>
     )
   return (
@@ -65,7 +66,7 @@ export function AdjustmentDialog({ partnerId, statements, onClose }: AdjustmentD
           A wrong event cannot be removed, but its effect on the bill can be corrected. Usage does not change. A line that was added cannot be removed: an
           adjustment with the opposite sign takes it back.
         </p>
-        <AdjustmentFields id={id} months={statements.map(({ statement }) => statement.month)} />
+        <AdjustmentFields id={id} months={statements.map(({ statement }) => statement.month)} loaded={loaded} />
         <div role="alert">{problem === '' ? null : <Notice tone="bad">{problem}</Notice>}</div>
         <div class="actions">
           <button type="submit" class="main">
@@ -73,9 +74,10 @@ export function AdjustmentDialog({ partnerId, statements, onClose }: AdjustmentD
           </button>
         </div>
       </form>
-      {reviewed === undefined ? null : (
+      {reviewed === undefined || metric === undefined ? null : (
         <AdjustmentReview
           adjustment={reviewed}
+          metric={metric}
           statementOf={next}
           isBusy={sending.state === 'sending'}
           onAdd={() => add(reviewed)}
@@ -100,13 +102,21 @@ function Failed({ status, message, requestId }: CallFailed) {
   )
 }
 
-function Added({ id, month, adjustment: { metric, value, for_month } }: { id: string; month: string; adjustment: Adjustment }) {
+interface AddedProps {
+  readonly id: string
+  readonly month: string
+  readonly metric: TitledMetric | undefined
+  readonly adjustment: Adjustment
+}
+
+function Added({ id, month, metric, adjustment }: AddedProps) {
+  const { value, for_month } = adjustment
   return (
     <Notice tone="good">
       <strong>Added to the statement of {showMonth(month)}</strong>
       <p role="status">
-        {METRIC_TITLES[metric]}: {exactWithUnit(value, METRICS[metric].unit)} for {showMonth(for_month)}. Its id is <code>{id}</code>{' '}
-        <CopyButton text={id}>Copy the id</CopyButton>
+        {metric?.title ?? adjustment.metric}: {metric === undefined ? value : exactWithUnit(value, metric.unit)} for {showMonth(for_month)}. Its id is{' '}
+        <code>{id}</code> <CopyButton text={id}>Copy the id</CopyButton>
       </p>
     </Notice>
   )

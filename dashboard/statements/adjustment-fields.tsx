@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks'
-import { METRIC_NAMES, METRICS, type MetricName } from '../../metering/metrics.ts'
-import { METRIC_TITLES } from '../numbers/metric-titles.ts'
+import { MetricChoice } from '../metrics/metric-choice.tsx'
+import { type LoadedMetrics, metricNamed } from '../metrics/use-metrics.ts'
 import { plural } from '../numbers/show-quantity.ts'
 import { showMonth } from '../numbers/show-time.ts'
 
@@ -9,9 +9,9 @@ const REASON_CHARACTERS_MAX = 500
 const ID_PATTERN = '[A-Za-z0-9_.:\\-]{1,64}'
 
 /** What a manual line consists of. */
-export function AdjustmentFields({ id, months }: { id: string; months: readonly string[] }) {
-  const [metric, setMetric] = useState<MetricName>('ai_tokens')
-  const { unit } = METRICS[metric]
+export function AdjustmentFields({ id, months, loaded }: { id: string; months: readonly string[]; loaded: LoadedMetrics }) {
+  const [metric, setMetric] = useState('ai_tokens')
+  const unit = metricNamed(loaded, metric)?.unit ?? ''
   return (
     <>
       <div class="filters">
@@ -25,16 +25,7 @@ export function AdjustmentFields({ id, months }: { id: string; months: readonly 
             ))}
           </select>
         </label>
-        <label>
-          Metric
-          <select name="metric" value={metric} onChange={(event) => setMetric(event.currentTarget.value as MetricName)}>
-            {METRIC_NAMES.map((name) => (
-              <option key={name} value={name}>
-                {METRIC_TITLES[name]}
-              </option>
-            ))}
-          </select>
-        </label>
+        <MetricChoice loaded={loaded} value={metric} onChange={setMetric} />
         <label>
           Value in {plural(unit, '2')}
           <input name="value" required autocomplete="off" inputMode="text" placeholder="-12.5" aria-describedby="value-hint" />

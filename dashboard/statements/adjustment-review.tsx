@@ -1,12 +1,12 @@
 import { useEffect, useRef } from 'preact/hooks'
-import { METRICS } from '../../metering/metrics.ts'
-import { METRIC_TITLES } from '../numbers/metric-titles.ts'
+import type { TitledMetric } from '../metrics/use-metrics.ts'
 import { exactWithUnit } from '../numbers/show-quantity.ts'
 import { showMonth } from '../numbers/show-time.ts'
 import type { Adjustment } from './adjustment.ts'
 
 interface AdjustmentReviewProps {
   readonly adjustment: Adjustment
+  readonly metric: TitledMetric
   /** The month whose statement gets the line; undefined when it is not known yet. */
   readonly statementOf: string | undefined
   readonly isBusy: boolean
@@ -15,15 +15,15 @@ interface AdjustmentReviewProps {
 }
 
 /** A manual line as it will be on the statement, before it is added: it cannot be removed afterwards. */
-export function AdjustmentReview({ adjustment, statementOf, isBusy, onAdd, onChange }: AdjustmentReviewProps) {
-  const { metric, value, for_month, project_id, reason, id } = adjustment
+export function AdjustmentReview({ adjustment, metric, statementOf, isBusy, onAdd, onChange }: AdjustmentReviewProps) {
+  const { value, for_month, project_id, reason, id } = adjustment
   const statement = statementOf === undefined ? 'next statement' : `statement of ${showMonth(statementOf)}`
   const add = useRef<HTMLButtonElement>(null)
   // The form is gone, and the focus with it.
   useEffect(() => add.current?.focus(), [])
   const pairs: readonly (readonly [string, string])[] = [
-    ['Metric', METRIC_TITLES[metric]],
-    ['Value', exactWithUnit(value, METRICS[metric].unit)],
+    ['Metric', metric.title],
+    ['Value', exactWithUnit(value, metric.unit)],
     ['For', showMonth(for_month)],
     ['Project', project_id ?? 'no single one'],
     ['Reason', reason],

@@ -1,22 +1,22 @@
 import { parseDecimal } from '../../metering/exact-decimal.ts'
-import { METRIC_NAMES, type MetricName } from '../../metering/metrics.ts'
+import { type LoadedMetrics, metricNamed } from '../metrics/use-metrics.ts'
 
 /** A manual line as the contract wants it. */
 export interface Adjustment {
   readonly id: string
   readonly for_month: string
   readonly project_id: string | undefined
-  readonly metric: MetricName
+  readonly metric: string
   readonly value: string
   readonly reason: string
 }
 
 /** The fields as the contract wants them, or what is wrong with them. */
-export function readAdjustment(fields: FormData): Adjustment | string {
+export function readAdjustment(fields: FormData, loaded: LoadedMetrics): Adjustment | string {
   const text = (name: string) => String(fields.get(name) ?? '').trim()
   // A minus sign as word processors write it.
   const value = text('value').replace('−', '-').replace(/^\+/, '')
-  const metric = METRIC_NAMES.find((name) => name === text('metric'))
+  const metric = metricNamed(loaded, text('metric'))?.metric
   const parsed = parseDecimal(value)
   if (metric === undefined) return 'Choose a metric.'
   if (parsed === undefined) return `The value must be a decimal such as -12.5: digits and a point, at most 29 before it and 9 after it, no commas.`

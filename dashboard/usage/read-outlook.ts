@@ -15,7 +15,7 @@ import { caller, hasPartnerSecret, hasRole } from '../session/session.ts'
 export type Threshold = AsText<AnswerOf<typeof LIST_THRESHOLDS>>['thresholds'][number]
 type Projection = AsText<AnswerOf<typeof GET_OWN_PROJECTION>>['projected']
 type ProjectionOfProject = AsText<AnswerOf<typeof GET_OWN_PROJECTION_OF_PROJECT>>['projected']
-export type Projected = NonNullable<Projection[keyof Projection]>
+export type Projected = NonNullable<Projection['ai_tokens']>
 
 /** Whose usage is shown: all projects of a partner together, or one of them. */
 export interface OutlookOf {
@@ -26,7 +26,7 @@ export interface OutlookOf {
 /** What the cards of a month show beside the totals. */
 export interface Outlook {
   readonly thresholds: readonly Threshold[]
-  /** Undefined for a month that is over, before the first complete day, and for a metric that is not a documented one. */
+  /** Undefined for a month that is over, before the first complete day, and for a metric without usage that operators have defined. */
   readonly projectedOf: (metric: string) => Projected | undefined
 }
 
@@ -48,10 +48,10 @@ function readThresholds({ partnerId, asAdmin }: Subject, signal: AbortSignal): P
 async function readProjection({ subject, projectId }: OutlookOf, signal: AbortSignal): Promise<Outlook['projectedOf']> {
   if (projectId === undefined) {
     const projected = await readProjectionOfPartner(subject, signal)
-    return (metric) => (isMetricName(metric) ? (projected[METRICS[metric].partnershipName] ?? undefined) : undefined)
+    return (metric) => (isMetricName(metric) ? projected[METRICS[metric].partnershipName] : projected.metrics?.[metric]) ?? undefined
   }
   const projected = await readProjectionOfProject(subject, projectId, signal)
-  return (metric) => (isMetricName(metric) ? (projected[METRICS[metric].projectSummaryName] ?? undefined) : undefined)
+  return (metric) => (isMetricName(metric) ? projected[METRICS[metric].projectSummaryName] : projected.metrics?.[metric]) ?? undefined
 }
 
 async function readProjectionOfPartner({ partnerId, asAdmin }: Subject, signal: AbortSignal): Promise<Projection> {

@@ -92,6 +92,7 @@ describe.skipIf(!HAS_CHROMIUM)('months and statements in the dashboard', () => {
     expect(await shownTotal(page, 'ai_credits')).toBe(EXACT)
     await page.getByRole('table', { name: 'Totals' }).getByText('2.5 credits').waitFor()
     await close()
+    await tested.client.admin('PUT', '/admin/v1/metrics/images', { kind: 'cumulative', unit: 'image', description: 'Images.', display: 'Images' })
     const operator = await open({ token: tested.service.adminToken }, `#/partners/${partner.partnerId}/statements`)
     await operator.page.getByRole('button', { name: 'Add an adjustment…' }).click()
     const dialog = operator.page.getByRole('dialog')
@@ -110,6 +111,17 @@ describe.skipIf(!HAS_CHROMIUM)('months and statements in the dashboard', () => {
     await dialog.getByText('Added to the statement of February 2026').waitFor()
     const { adjustments } = (await tested.client.statement(partner, '2026-02')).body
     expect(adjustments).toEqual(expect.arrayContaining([expect.objectContaining({ kind: 'manual', value: '-2.5', reason: 'Sent twice, ticket 4711' })]))
+    await dialog.getByRole('button', { name: 'Close window' }).click()
+    await operator.page.getByRole('button', { name: 'Add an adjustment…' }).click()
+    await dialog.getByLabel('Metric').selectOption({ label: 'Images (images)' })
+    await dialog.getByLabel('Value in images').fill('7.5')
+    await dialog.getByLabel('Reason').fill('Not sent')
+    await dialog.getByRole('button', { name: 'Review' }).click()
+    await dialog.getByText('7.5 images').waitFor()
+    await dialog.getByRole('button', { name: 'Add it to the statement of February 2026' }).click()
+    await dialog.getByText(/^Images: 7\.5 images for /).waitFor()
+    const added = (await tested.client.statement(partner, '2026-02')).body.adjustments
+    expect(added).toEqual(expect.arrayContaining([expect.objectContaining({ metric: 'images', kind: 'manual', value: '7.5' })]))
     await operator.close()
   })
 

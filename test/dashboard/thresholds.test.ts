@@ -62,6 +62,37 @@ describe.skipIf(!HAS_CHROMIUM)('thresholds in the dashboard', () => {
     await close()
   })
 
+  test('a metric that operators have defined can be chosen: for a threshold, and for the list of projects, which is sorted by it and adds up', async () => {
+    const { client } = tested
+    const defined = { kind: 'peak', unit: 'seat', description: 'Users that may sign in.', display: 'Seats' }
+    expect((await client.admin('PUT', '/admin/v1/metrics/seats', defined)).status).toBe(200)
+    await client.registerProject('blog', partner.partnerId)
+    const timestamp = new Date().toISOString()
+    await client.send([
+      { event_id: 's1', project_id: 'shop', metric: 'seats', value: '30', timestamp },
+      { event_id: 's2', project_id: 'blog', metric: 'seats', value: '41.5', timestamp },
+    ])
+    const { page, problems, close } = await open('#/notifications', partner)
+    await page.getByRole('button', { name: 'Set a threshold…' }).click()
+    const dialog = page.getByRole('dialog', { name: 'Set a threshold' })
+    await dialog.getByLabel('Metric').selectOption({ label: 'Seats (seats)' })
+    await dialog.getByLabel(/^Budget per month, in seats/).fill('100')
+    await dialog.getByRole('button', { name: 'Set', exact: true }).click()
+    const row = page.getByRole('table', { name: 'Thresholds' }).getByRole('row').filter({ hasText: 'seats' })
+    await row.getByText('71.5 seats (71 % of the budget)').waitFor()
+    await page.goto(`${tested.service.url}/#/projects?metric=seats&sort=-usage`)
+    await page.getByRole('table', { name: 'What each project adds to Seats, in seats' }).waitFor()
+    const names = await page.getByRole('row').getByRole('rowheader').allTextContents()
+    expect(names.map((name) => name.split(' ')[0])).toEqual(['blog', 'shop', 'All'])
+    expect(await page.locator('[data-total="seats"]').textContent()).toBe('71.5')
+    await page.getByRole('button', { name: 'Add up all lines' }).click()
+    await page.getByText('2 lines add up to 71.5 seats: equal to the total.').waitFor()
+    await page.goto(`${tested.service.url}/#/projects?metric=desks`)
+    await page.getByText('There is no metric desks. Choose another one.').waitFor()
+    expect(problems).toEqual([])
+    await close()
+  })
+
   test('a row of a webhook has its less used actions folded, and is compact at 1280 px', async () => {
     await tested.client.admin('POST', '/admin/v1/webhooks', { url: 'https://hooks.example.com/meterline', events: ['usage.spike'] })
     const { page, problems, close } = await open('#/webhooks')

@@ -1,6 +1,5 @@
 import type { AnswerOf } from '../../../contract/operation.ts'
 import type { LIST_OWN_SPIKES, LIST_SPIKES } from '../../../contract/spikes.ts'
-import type { MetricName } from '../../../metering/metrics.ts'
 import type { Subject } from '../../address/subject.ts'
 import { call } from '../../calls/call.ts'
 import type { AsText } from '../../calls/numbers-as-text.ts'
@@ -14,7 +13,7 @@ export interface SpikeFilter {
   /** For admins. */
   readonly partner_id: string | undefined
   readonly project_id: string | undefined
-  readonly metric: MetricName | undefined
+  readonly metric: string | undefined
   /** Days, both inclusive. */
   readonly from: string | undefined
   readonly to: string | undefined

@@ -1,18 +1,19 @@
-import { METRIC_NAMES } from '../../../metering/metrics.ts'
 import { setParameters } from '../../address/address.ts'
-import { METRIC_TITLES } from '../../numbers/metric-titles.ts'
+import { MetricOptions, MissingMetrics } from '../../metrics/metric-choice.tsx'
+import type { LoadedMetrics } from '../../metrics/use-metrics.ts'
 import type { SpikeFilter } from './read-spikes.ts'
 
 interface SpikeFiltersProps {
   readonly filter: SpikeFilter
   readonly isFiltered: boolean
   readonly asAdmin: boolean
+  readonly loaded: LoadedMetrics
 }
 
 const PARAMETERS = ['partner', 'project', 'metric', 'from', 'to'] as const
 
 /** Chooses which spikes are listed. The URL keeps it. */
-export function SpikeFilters({ filter: { partner_id, project_id, metric, from, to }, isFiltered, asAdmin }: SpikeFiltersProps) {
+export function SpikeFilters({ filter: { partner_id, project_id, metric, from, to }, isFiltered, asAdmin, loaded }: SpikeFiltersProps) {
   const submit = (event: SubmitEvent) => {
     event.preventDefault()
     const fields = new FormData(event.currentTarget as HTMLFormElement)
@@ -35,12 +36,9 @@ export function SpikeFilters({ filter: { partner_id, project_id, metric, from, t
           Metric
           <select name="metric">
             <option value="">all</option>
-            {METRIC_NAMES.map((name) => (
-              <option key={name} value={name} selected={name === metric}>
-                {METRIC_TITLES[name]}
-              </option>
-            ))}
+            <MetricOptions loaded={loaded} selected={metric ?? ''} />
           </select>
+          <MissingMetrics loaded={loaded} />
         </label>
         <label>
           First day

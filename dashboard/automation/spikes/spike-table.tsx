@@ -1,5 +1,5 @@
 import { linkOfSubject, type Subject } from '../../address/subject.ts'
-import { METRIC_TITLES } from '../../numbers/metric-titles.ts'
+import { titleOf } from '../../numbers/metric-titles.ts'
 import { allDigits, counted, exactWithUnit } from '../../numbers/show-quantity.ts'
 import { showDay } from '../../numbers/show-time.ts'
 import { Badge } from '../../parts/notice.tsx'
@@ -32,7 +32,7 @@ export function SpikeTable({ subject: { asAdmin }, spikes, isFiltered }: SpikeTa
             {asAdmin ? <small> of {spike.partner_id}</small> : null}
           </span>,
           <span>
-            {METRIC_TITLES[spike.metric]} <code class="unbroken">{spike.metric}</code>
+            {titleOf(spike.metric)} <code class="unbroken">{spike.metric}</code>
           </span>,
           <Badge tone="warn">{spike.direction === 'up' ? '▲ up' : '▼ down'}</Badge>,
           exactWithUnit(spike.value, spike.unit),

@@ -1,7 +1,7 @@
-import { METRIC_NAMES } from '../../../metering/metrics.ts'
 import { address } from '../../address/address.ts'
 import type { Subject } from '../../address/subject.ts'
 import { useAnswer } from '../../calls/use-answer.ts'
+import { useMetrics } from '../../metrics/use-metrics.ts'
 import { PageButtons, useCursorPages } from '../../parts/cursor-pages.tsx'
 import { PageHeading, refreshOf } from '../../parts/page-heading.tsx'
 import { ShownAnswer } from '../../parts/shown-answer.tsx'
@@ -15,7 +15,7 @@ export function SpikesPage({ subject }: { subject: Subject }) {
   const filter: SpikeFilter = {
     partner_id: subject.asAdmin ? partner : undefined,
     project_id: project,
-    metric: METRIC_NAMES.find((name) => name === metric),
+    metric,
     from,
     to,
   }
@@ -24,6 +24,7 @@ export function SpikesPage({ subject }: { subject: Subject }) {
 
 function SpikePages({ subject, filter }: { subject: Subject; filter: SpikeFilter }) {
   const pages = useCursorPages()
+  const loaded = useMetrics(subject)
   const spikes = useAnswer(`spikes ${pages.cursor ?? ''}`, (signal) => readSpikes(subject, filter, pages.cursor, signal))
   const isFiltered = Object.values(filter).some((value) => value !== undefined)
   return (
@@ -33,7 +34,7 @@ function SpikePages({ subject, filter }: { subject: Subject; filter: SpikeFilter
         lead="Each complete day of a project is compared with the same weekday of the 8 weeks before. Listed are the days that are unlike them, upwards or downwards. Webhooks are notified of each as usage.spike."
         {...refreshOf(spikes)}
       />
-      <SpikeFilters filter={filter} isFiltered={isFiltered} asAdmin={subject.asAdmin} />
+      <SpikeFilters filter={filter} isFiltered={isFiltered} asAdmin={subject.asAdmin} loaded={loaded} />
       <ShownAnswer answer={spikes} what="spikes">
         {({ spikes: listed, next_cursor }) => (
           <>

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks'
-import { METRIC_NAMES, METRICS, type MetricName } from '../../../metering/metrics.ts'
 import type { Subject } from '../../address/subject.ts'
-import { METRIC_TITLES } from '../../numbers/metric-titles.ts'
+import { MetricChoice } from '../../metrics/metric-choice.tsx'
+import { metricNamed, useMetrics } from '../../metrics/use-metrics.ts'
 import { plural } from '../../numbers/show-quantity.ts'
 import { FormDialog } from '../../parts/form-dialog.tsx'
 import { useAction } from '../../parts/use-action.ts'
@@ -26,7 +26,8 @@ const FIRST_LEVELS: readonly LevelDraft[] = [
 export function CreateThresholdDialog({ subject, onCreated, onClose }: CreateThresholdDialogProps) {
   const action = useAction<true>()
   const failure = atField(atField(action.failure, 'PARTNER_NOT_FOUND', 'partner_id'), 'PROJECT_NOT_FOUND', 'project_id')
-  const [metric, setMetric] = useState<MetricName>('ai_tokens')
+  const loaded = useMetrics(subject)
+  const [metric, setMetric] = useState('ai_tokens')
   const [levels, setLevels] = useState(FIRST_LEVELS)
   const [scope, setScope] = useState<'partner' | 'project'>('partner')
   const choose = (chosen: typeof scope) => {
@@ -49,7 +50,7 @@ export function CreateThresholdDialog({ subject, onCreated, onClose }: CreateThr
     onCreated()
     return true
   }
-  const unit = plural(METRICS[metric].unit, '2')
+  const unit = plural(metricNamed(loaded, metric)?.unit ?? '', '2')
   return (
     <FormDialog
       heading="Set a threshold"
@@ -59,16 +60,7 @@ export function CreateThresholdDialog({ subject, onCreated, onClose }: CreateThr
       onSubmit={submit}
       onClose={onClose}
     >
-      <label>
-        Metric
-        <select value={metric} onChange={(event) => setMetric(event.currentTarget.value as MetricName)}>
-          {METRIC_NAMES.map((name) => (
-            <option key={name} value={name}>
-              {METRIC_TITLES[name]} ({name})
-            </option>
-          ))}
-        </select>
-      </label>
+      <MetricChoice loaded={loaded} value={metric} onChange={setMetric} />
       <fieldset class="choice">
         <legend>Usage of</legend>
         <label>

@@ -13,6 +13,7 @@ import { readUsageOnPeakDays } from '../../../aggregator/usage/usage-on-peak-day
 import { findCandidates } from '../../../automation/thresholds/candidates.ts'
 import { readLargestProjects as readLargestOfThreshold } from '../../../automation/thresholds/largest-projects.ts'
 import { readMonthUsage } from '../../../automation/thresholds/month-usage.ts'
+import { METRICS as CATALOGUE } from '../../../metering/metrics.ts'
 import { defineQuery } from '../../../sql/query.ts'
 import { Oracle } from '../../support/oracles/oracle.ts'
 import { Random } from '../../support/random.ts'
@@ -149,7 +150,7 @@ async function readAll(name: string, partnerId: string, isRefreshed: boolean): P
     partnership: { ...partnership, asOfMs: 0 },
     onPeakDays: ids.map((id) => onPeakDays(id)),
     orders: await Promise.all(
-      METRICS.map((key) =>
+      METRICS.map((metric) => ({ metric, ...CATALOGUE[metric] })).map((key) =>
         orderOfProjects({ key, isDescending: true, period: MONTH }).firstPage(clickhouse, { partnerId, status: '', region: '', search: '' }, 10),
       ),
     ),

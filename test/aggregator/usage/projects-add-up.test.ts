@@ -4,6 +4,7 @@ import { addDecimals } from '../../../metering/exact-decimal.ts'
 import { METRIC_NAMES, METRICS, type MetricName, PEAK_METRICS } from '../../../metering/metrics.ts'
 import { dayAfter } from '../../../metering/period.ts'
 import type { Credentials, TestEvent } from '../../support/clients/client.ts'
+import { DEFINED_METRICS, defineTestedMetrics, withValueOfKind } from '../../support/oracles/defined-metrics.ts'
 import { byteDaysFromOracle, Oracle } from '../../support/oracles/oracle.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
@@ -16,6 +17,7 @@ let tested: TestService
 beforeAll(async () => {
   tested = await startTestService()
   await tested.client.createIngestKey()
+  await defineTestedMetrics(tested.client)
 })
 afterAll(() => tested.stop())
 
@@ -31,7 +33,7 @@ const world = fc.record({
   events: fc.array(
     fc.record({
       project: fc.constantFrom(...PROJECTS),
-      metric: fc.constantFrom(...PEAK_METRICS, ...METRIC_NAMES),
+      metric: fc.constantFrom<string>(...PEAK_METRICS, ...METRIC_NAMES, 'seats', 'seats', ...DEFINED_METRICS.map(({ metric }) => metric)),
       day: fc.constantFrom(...DAYS),
       value,
     }),
@@ -52,7 +54,7 @@ const APART = {
     ['a', 2, 2],
     ['b', 2, 2],
   ].map(([project, day, size]) => {
-    return { project: String(project), metric: 'database_size_bytes' as const, day: DAYS[Number(day)] ?? '', value: Number(size) }
+    return { project: String(project), metric: 'database_size_bytes', day: DAYS[Number(day)] ?? '', value: Number(size) }
   }),
   deleted: ['b'],
   period: [0, 4] as [number, number],
@@ -63,7 +65,8 @@ interface Listed {
   readonly id: string
   readonly status: string
   readonly summary: Record<string, string>
-  readonly on_peak_days: Record<string, string>
+  readonly metrics?: Record<string, { readonly value: string }>
+  readonly on_peak_days: Record<string, string> & { readonly metrics?: Record<string, string> }
 }
 
 test(`P3 P6: over all pages the projects add up to the partnership's totals, peaks and byte-days, deleted ones included (seed ${SEED})`, async () => {
@@ -77,7 +80,7 @@ test(`P3 P6: over all pages the projects add up to the partnership's totals, pea
       const partner = await tested.client.createPartner(`Adds up ${run}`)
       await register(partner, ids)
       const sent: TestEvent[] = events.map(({ project, metric, day, value }, index) => {
-        return { event_id: `${index}`, project_id: named(project), metric, value, timestamp: `${day}T12:00:00Z` }
+        return withValueOfKind({ event_id: `${index}`, project_id: named(project), metric, value, timestamp: `${day}T12:00:00Z` })
       })
       if (sent.length > 0) expect((await tested.client.send(sent)).status).toBe(200)
       if (deleted.length > 0) await register(partner, deleted.map(named), { status: 'deleted' })
@@ -88,7 +91,7 @@ test(`P3 P6: over all pages the projects add up to the partnership's totals, pea
       const usageOf = async (first: string, last: string) =>
         (await tested.client.partner(partner, 'GET', `/usage?include=daily,byte_days&start_date=${first}&end_date=${last}`)).body
       const whole = await usageOf(from, to)
-      const { summary, peak_days } = whole
+      const { summary, metrics = {}, peak_days } = whole
       expect(byteDaysFromOracle(oracle, ids, whole)).toEqual([])
       if (from < to) expect(byteDaySums([await usageOf(from, from), await usageOf(dayAfter(from), to)])).toEqual(byteDaySums([whole]))
       const listed = await listAll(partner, { from, to, limit }, peak_days)
@@ -100,6 +103,14 @@ test(`P3 P6: over all pages the projects add up to the partnership's totals, pea
         expect([metric, sumOf(values)]).toEqual([metric, summary[partnershipName]])
         if (kind === 'peak') apart += sumOf(listed.map((project) => project.summary[projectSummaryName])) === summary[partnershipName] ? 0 : 1
       }
+      for (const { metric, kind } of DEFINED_METRICS) {
+        const used = metrics[metric]?.value ?? '0'
+        const values = listed.map((project) => (kind === 'peak' ? project.on_peak_days.metrics?.[metric] : project.metrics?.[metric]?.value) ?? '0')
+        expect([metric, used, sumOf(values)]).toEqual([metric, oracle.partnership(ids, from, to, metric), used])
+      }
+      const day = oracle.peakDay(ids, from, to, 'seats')
+      expect(peak_days.metrics).toEqual(day === null ? undefined : { seats: day })
+      for (const { id, on_peak_days } of listed) expect(on_peak_days.metrics).toEqual(day === null ? undefined : { seats: oracle.onDay(id, day, 'seats') })
       for (const metric of PEAK_METRICS) {
         const day = oracle.peakDay(ids, from, to, metric)
         expect([metric, peak_days[METRICS[metric].partnershipName]]).toEqual([metric, day])

@@ -132,8 +132,81 @@ describe('usage of a defined metric', () => {
     const { body } = await service.client.partner(partner, 'GET', '/usage?start_date=2026-03-01&end_date=2026-03-31&include=daily')
     expect(body.metrics).toEqual({ seats: { value: '950', kind: 'peak', unit: 'seat' } })
     expect(body.daily_usage.map((day: { metrics: object }) => day.metrics)).toMatchObject([{ seats: { value: '800' } }, { seats: { value: '950' } }])
-    const projects = await service.client.partner(partner, 'GET', '/projects?start_date=2026-03-01&end_date=2026-03-31')
+    expect(body.peak_days.metrics).toEqual({ seats: '2026-03-03' })
+    const projects = await service.client.partner(partner, 'GET', '/projects?start_date=2026-03-01&end_date=2026-03-31&include=on_peak_days')
+    expect(projects.body.peak_days).toEqual(body.peak_days)
+    expect(projects.body.projects.map(({ on_peak_days }: { on_peak_days: object }) => on_peak_days)).toMatchObject([
+      { metrics: { seats: '350' } },
+      { metrics: { seats: '600' } },
+    ])
     expect(projects.body.projects.map(({ metrics }: { metrics: object }) => metrics)).toMatchObject([{ seats: { value: '350' } }, { seats: { value: '700' } }])
+  })
+
+  test('the projection of the month has each kind under its name: a peak stays, the others go on with their mean', async () => {
+    const kinds = { cpu_cores: 'peak', renderings: 'cumulative', sign_ins: 'count' } as const
+    for (const [name, kind] of Object.entries(kinds)) await define(name, { ...IMAGES, kind, unit: 'thing' })
+    const first = `${new Date().toISOString().slice(0, 7)}-01T00:00:00Z`
+    await service.client.send([event('cpu_cores', '7', first), event('renderings', '0.5', first), event('sign_ins', undefined, first)])
+    const complete = new Date().getUTCDate() - 1
+    const days = new Date(Date.UTC(Number(first.slice(0, 4)), Number(first.slice(5, 7)), 0)).getUTCDate()
+    const mean = (nanos: bigint) => {
+      const value = (nanos * BigInt(days)) / BigInt(complete)
+      return `${value / 1_000_000_000n}.${String(value % 1_000_000_000n).padStart(9, '0')}`.replace(/\.?0+$/, '')
+    }
+    const projected = (value: () => string, method: string) => (complete === 0 ? null : { value: value(), method, from_days: String(complete) })
+    const ofPartner = await service.client.partner(partner, 'GET', '/usage/projection')
+    const ofProject = await service.client.admin('GET', '/admin/v1/projects/red/usage/projection')
+    for (const { body } of [ofPartner, ofProject]) {
+      expect(body.metrics).toMatchObject({ cpu_cores: { value: '7' }, renderings: { value: '0.5' }, sign_ins: { value: '1', kind: 'count', unit: 'thing' } })
+      expect(body.projected.metrics).toEqual({
+        cpu_cores: projected(() => '7', 'greatest_day'),
+        renderings: projected(() => mean(500_000_000n), 'mean_of_complete_days'),
+        sign_ins: projected(() => mean(1_000_000_000n), 'mean_of_complete_days'),
+      })
+      expect(Object.keys(body.projected)).toHaveLength(METRIC_NAMES.length + 1)
+    }
+    const other = await service.client.createPartner('Without usage')
+    const { body } = await service.client.partner(other, 'GET', '/usage/projection')
+    expect([body.metrics, body.projected.metrics]).toEqual([undefined, undefined])
+  })
+
+  test('projects are sorted by the usage of a metric of each kind, also of one that is called like another order', async () => {
+    const sorted = await service.client.createPartner('Sorted')
+    for (const id of ['s1', 's2', 's3']) await service.client.registerProject(id, sorted.partnerId)
+    const day = '2026-04-02T00:00:00Z'
+    for (const [name, kind] of [
+      ['name', 'cumulative'],
+      ['desks', 'peak'],
+      ['calls_in', 'count'],
+    ] as const)
+      await define(name, { ...IMAGES, kind })
+    await service.client.send([
+      ...['9', '2'].map((value) => event('name', value, day, 's1')),
+      ...['6', '6'].map((value) => event('name', value, day, 's2')),
+      ...['9', '2'].map((value) => event('desks', value, day, 's1')),
+      ...['6', '6'].map((value) => event('desks', value, day, 's2')),
+      ...[1, 2, 3].map(() => event('calls_in', undefined, day, 's3')),
+      event('calls_in', undefined, day, 's1'),
+    ])
+    const pages = async (sort: string) => {
+      const ids: string[] = []
+      let cursor = ''
+      do {
+        const query = `/projects?start_date=2026-04-01&end_date=2026-04-30&limit=1&sort=${sort}${cursor === '' ? '' : `&cursor=${cursor}`}`
+        const { body } = await service.client.partner(sorted, 'GET', query)
+        ids.push(...body.projects.map(({ id }: { id: string }) => id))
+        cursor = body.next_cursor ?? ''
+      } while (cursor !== '')
+      return ids.join(' ')
+    }
+    expect(await pages('metrics.name')).toBe('s3 s1 s2')
+    expect(await pages('name')).toBe('s1 s2 s3')
+    expect(await pages('-metrics.desks')).toBe('s1 s2 s3')
+    expect(await pages('metrics.calls_in')).toBe('s2 s1 s3')
+    const wrong = await service.client.partner(sorted, 'GET', '/projects?sort=-metrics.desk')
+    expect([wrong.status, wrong.body.message]).toEqual([400, expect.stringMatching(/^query\.sort: must be one of .*GET …\/metrics\. Did you mean "desks"\?/)])
+    const invalid = await service.client.partner(sorted, 'GET', '/projects?sort=metrics.')
+    expect([invalid.status, invalid.body.message]).toEqual([400, expect.stringMatching(/^query\.sort: must be one of name, .*GET …\/metrics/)])
   })
 
   test('answers without defined metrics have exactly the documented fields', async () => {
@@ -141,6 +214,7 @@ describe('usage of a defined metric', () => {
     const { body } = await service.client.partner(partner, 'GET', '/usage?start_date=2026-05-01&end_date=2026-05-31&include=daily')
     expect(Object.keys(body)).toEqual(['partnership', 'period', 'summary', 'daily_usage', 'peak_days', 'as_of', 'billing_status'])
     expect(Object.keys(body.daily_usage[0])).toHaveLength(1 + METRIC_NAMES.length)
+    expect(Object.keys(body.peak_days)).toEqual(['database_bytes', 'storage_bytes'])
   })
 
   test('it is explained under its name; a name that is not defined is answered with the nearest one', async () => {

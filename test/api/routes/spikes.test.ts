@@ -12,6 +12,7 @@ beforeAll(async () => {
   tested = await startTestService()
   const { client } = tested
   await client.createIngestKey()
+  await client.admin('PUT', '/admin/v1/metrics/images', { kind: 'cumulative', unit: 'image', description: 'Images.' })
   ours = await client.createPartner('Ours')
   theirs = await client.createPartner('Theirs')
   for (const project of ['b-up', 'a-down']) await client.registerProject(project, ours.partnerId)
@@ -55,6 +56,7 @@ test('operators and finance get those of all partners, or of one partner, projec
     [`?project_id=b-up&partner_id=${theirs.partnerId}`, []],
     ['?metric=ai_tokens', all],
     ['?metric=egress_bytes', []],
+    ['?metric=images', []],
     [`?from=${day}&to=${day}`, all],
     [`?from=${after}`, []],
     [`?to=${before}`, []],
@@ -64,6 +66,8 @@ test('operators and finance get those of all partners, or of one partner, projec
 
 test.each([
   ['?metric=none', 'query.metric'],
+  ['?metric=none', 'GET …/metrics'],
+  ['?metric=No-name', 'query.metric'],
   ['?from=2026-02-30', 'query.from'],
   ['?to=yesterday', 'query.to'],
   ['?from=2026-02-02&to=2026-02-01', 'query.from'],

@@ -82,6 +82,17 @@ test('a spike in each direction is stored with the numbers by which it was judge
   expect((await storedMessages()).map(({ endpoints }) => endpoints)).toEqual([[], []])
 })
 
+test('a spike of a defined metric is stored and listed under its name, with its own unit', async () => {
+  await world.define({ metric: 'images', kind: 'cumulative', unit: 'image' })
+  await world.register('drawn', partnerId)
+  await world.post(...WEEKS.map((week) => ['drawn', 'images', daysFrom(DAY, -7 * week), '20'] as const), ['drawn', 'images', DAY, '30.5'])
+  await announceAt(noonOf(daysFrom(DAY, 1)))
+  const stored = { metric: 'images', unit: 'image', value: '30.5', median: '20', floor: '10', direction: 'up' }
+  expect((await spikes()).map(({ data }) => data)).toMatchObject([stored])
+  const listed = (metric: string) => listSpikes(world.clickhouse, { metric }, { after: undefined, limit: 10 })
+  expect([(await listed('images')).length, (await listed('ai_tokens')).length]).toEqual([1, 0])
+})
+
 test('P2: a spike is stored exactly once, whichever of two processes is killed at any of its statements', async () => {
   const random = new Random(SEED)
   const expected: string[] = []

@@ -1,9 +1,11 @@
 import { type PartnershipDay, readPartnershipDays } from '../../../aggregator/usage/partnership-days.ts'
 import { type HttpLog, openHttpLog } from '../../../ingest/http/http-log.ts'
 import { rebuildRollup } from '../../../ingest/repair/rebuild-rollup.ts'
+import { DOCUMENTED_METRICS, type MeasuredMetric, type MetricKind } from '../../../metering/metrics.ts'
 import { SERVICE } from '../../../registry/audit-log.ts'
 import { createPartner } from '../../../registry/create-partner.ts'
 import { MASTER_KEY_BYTES, masterKeyFrom } from '../../../registry/keys/sealing.ts'
+import { defineMetric } from '../../../registry/metrics/define-metric.ts'
 import { openRegistry } from '../../../registry/open-registry.ts'
 import { registerProject } from '../../../registry/projects/register-project.ts'
 import type { Registry } from '../../../registry/registry.ts'
@@ -22,6 +24,7 @@ export class DaysWorld {
   #log: HttpLog
   readonly #closeStore: () => Promise<void>
   #events = 0
+  readonly #defined = new Map<string, MetricKind>()
 
   private constructor(registry: Registry, log: HttpLog, closeStore: () => Promise<void>) {
     this.clickhouse = registry.clickhouse
@@ -65,13 +68,20 @@ export class DaysWorld {
     if (status !== 'created' && status !== 'updated') throw new Error(status)
   }
 
+  async define(metric: MeasuredMetric): Promise<void> {
+    const { status } = await defineMetric({ ...this.registry, now: Date.now }, SERVICE, { ...metric, description: 'Of a test.', display: '' })
+    if (status !== 'defined') throw new Error(status)
+    this.#defined.set(metric.metric, metric.kind)
+  }
+
   /** Sends events, each with a new id. They are acknowledged when it returns. */
   async post(...events: readonly (readonly [project: string, metric: string, day: string, value: string])[]): Promise<void> {
     const sent = events.map(([project_id, metric, day, value]) => {
       this.#events += 1
       return { event_id: `e${this.#events}`, project_id, metric, value, timestamp: `${day}T12:00:00Z` }
     })
-    const verdicts = await this.#log.submit(submissionOf(sent))
+    const metrics = { kindOf: (metric: string) => DOCUMENTED_METRICS.kindOf(metric) ?? this.#defined.get(metric) }
+    const verdicts = await this.#log.submit(submissionOf(sent, Date.now(), metrics))
     if (verdicts.some(({ status }) => status !== 'counted')) throw new Error(JSON.stringify(verdicts))
   }
 
