@@ -14,8 +14,8 @@ const SentCorrection = z.strictObject({
     description:
       'The id of the correction itself, unique among the events and corrections of the project. Default: derived from the other fields, so that the same correction sent again is a duplicate.',
   }),
-  project_id: z.string(),
-  corrects: z.string().meta({ description: 'The event_id of the event.' }),
+  project_id: PathId,
+  corrects: PathId.meta({ description: 'The event_id of the event.' }),
   action: z.enum(CORRECTION_ACTIONS),
   value: z.string().optional().meta({ description: 'For `amend` only: the value that counts from now on, as text so that no digit is lost.' }),
   reason: z.string().meta({ description: 'Why, in 1 to 500 characters. The adjustment lines of closed months show it to the partner.' }),

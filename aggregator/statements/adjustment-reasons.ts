@@ -23,9 +23,9 @@ function listed(beginning: string, reasons: string): string {
 }
 
 /**
- * The reasons of corrections of the recounted months as `own`, by month, project and metric. A correction that was received before
- * `billedThroughMs`, the as_of of the last closing, is on a statement already. One that was received later, but in time for that closing,
- * is named once more, which changes no number.
+ * The reasons of corrections of the recounted months as `own`, by month, project and metric. What was acknowledged before
+ * `billedThroughMs`, the as_of of the last closing, is on a statement already. It may have been received before and acknowledged after,
+ * or by a clock that is behind; so corrections of the hour before are named too. That one is named twice changes no number.
  */
 export const OWN_REASONS = reasonsBy(['for_month', 'project_id', 'metric'], 'own')
 
@@ -41,7 +41,7 @@ function reasonsBy(keys: readonly string[], name: string): string {
         SELECT ${columns}, reason, min((received_at, log, offset)) AS first
         FROM usage_corrections_v1
         WHERE project_id IN (${PROJECTS_OF_PARTNER}) AND formatDateTime(usage_date, '%Y-%m') IN {recounted: Array(String)}
-          AND received_at >= fromUnixTimestamp64Milli({billedThroughMs: Int64}, 'UTC')
+          AND received_at >= fromUnixTimestamp64Milli({billedThroughMs: Int64}, 'UTC') - INTERVAL 1 HOUR
         GROUP BY ${by}, reason
         ORDER BY first LIMIT ${REASONS_MAX + 1} BY ${by}
       )

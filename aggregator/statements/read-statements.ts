@@ -3,6 +3,7 @@ import { type Month, monthAfter, monthOf, periodOfMonth } from '../../metering/m
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { readCompleteness } from '../usage/completeness.ts'
 import { readPartnershipDays } from '../usage/partnership-days.ts'
+import { withKinds } from '../usage/with-kinds.ts'
 import { type BillingState, isBilledMonth, nextToClose, readBillingStates } from './billing-state.ts'
 import { readStatementHeaders, type StatementHeader } from './headers.ts'
 import { type MonthTotal, readBilledTotals, totalsOfClosedMonth, totalsOfOpenMonth } from './totals.ts'
@@ -47,10 +48,11 @@ async function readStatements(clickhouse: ClickHouse, state: BillingState, month
   const headers = await readStatementHeaders(clickhouse, partnerId)
   const closings = headers.filter(({ month }) => month >= first).map(({ closing }) => closing)
   const billed = await readBilledTotals(clickhouse, partnerId, closings, first === last ? first : '')
+  const known = await withKinds(clickhouse.reads, billed)
   const days = await readPartnershipDays(clickhouse, partnerId, { ...periodOfMonth(last), first: periodOfMonth(first).first }, completeness)
   return months.map((month) => {
     const header = headers.find((each) => each.month === month)
-    const totals = header === undefined ? totalsOfOpenMonth(days, month) : totalsOfClosedMonth(days, header, billed)
+    const totals = header === undefined ? totalsOfOpenMonth(days, month) : totalsOfClosedMonth(days, header, billed, known)
     const meteredByteDays = byteDaysOf(days.filter(({ day }) => monthOf(day) === month))
     return { month, header, asOfMs: header?.asOfMs ?? completeness.asOfMs, totals, meteredByteDays, isNext: nextToClose(state) === month }
   })

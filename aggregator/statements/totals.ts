@@ -27,24 +27,40 @@ export function totalsOfOpenMonth(days: readonly PartnershipDay[], month: Month)
   return [...documented, ...defined].map((total) => ({ ...total, peakDay: peakDays.get(total.metric) ?? null, unbilled: total.value }))
 }
 
-/** The totals of a closed month: value and peak day as they were billed, `unbilled` by what is metered now. */
-export function totalsOfClosedMonth(days: readonly PartnershipDay[], header: StatementHeader, billed: readonly BilledTotal[]): MonthTotal[] {
+/**
+ * The totals of a closed month: value and peak day as they were billed, `unbilled` by what is metered now. `known`: the metrics of `billed`
+ * that are in the catalogue.
+ */
+export function totalsOfClosedMonth(
+  days: readonly PartnershipDay[],
+  header: StatementHeader,
+  billed: readonly BilledTotal[],
+  known: readonly MeasuredMetric[],
+): MonthTotal[] {
   const { summary, others } = combineDays(days.filter(({ day }) => monthOf(day) === header.month))
-  const totals = [...header.metrics, ...definedSince(header, others)].map(({ metric, kind, unit }) => {
-    const ofMonth = billed.filter((each) => each.metric === metric && each.forMonth === header.month)
-    const usage = ofMonth.find((each) => each.closing === header.closing && each.line === 'usage')
-    const sum = ofMonth.filter(({ line }) => line !== 'manual').reduce((total, each) => addDecimals(total, each.value), '0')
-    // A metric that is no longer in the catalogue is not metered any more: what was billed of it stays billed, and nothing is added.
-    const metered = isMetricName(metric) ? summary[metric] : (others.get(metric)?.value ?? sum)
-    return { metric, kind, unit, value: valueOrNoUsage(usage), peakDay: usage?.peakDay ?? null, unbilled: subtractDecimals(metered, sum) }
-  })
+  const ofThisMonth = billed.filter(({ forMonth }) => forMonth === header.month)
+  const totals = [...header.metrics, ...addedSince(header, others, known.filter(({ metric }) => ofThisMonth.some((each) => each.metric === metric)))].map(
+    ({ metric, kind, unit }) => {
+      const ofMetric = ofThisMonth.filter((each) => each.metric === metric)
+      const usage = ofMetric.find((each) => each.closing === header.closing && each.line === 'usage')
+      const sum = ofMetric.filter(({ line }) => line !== 'manual').reduce((total, each) => addDecimals(total, each.value), '0')
+      // A metric that is not in the catalogue is not metered: what was billed of it stays billed, and nothing is added.
+      const withoutUsage = known.some((each) => each.metric === metric) ? '0' : sum
+      const metered = isMetricName(metric) ? summary[metric] : (others.get(metric)?.value ?? withoutUsage)
+      return { metric, kind, unit, value: valueOrNoUsage(usage), peakDay: usage?.peakDay ?? null, unbilled: subtractDecimals(metered, sum) }
+    },
+  )
   // The metrics of the header are part of the statement, whatever they amount to. Others appear while something of them is unbilled.
   return totals.filter(({ metric, unbilled }) => unbilled !== '0' || header.metrics.some((each) => each.metric === metric))
 }
 
-/** Metrics of which the month had no usage when it was closed, and has some now. */
-function definedSince({ metrics }: StatementHeader, others: OtherMetrics): MeasuredMetric[] {
-  return [...others].filter(([name]) => !metrics.some(({ metric }) => metric === name)).map(([metric, { kind, unit }]) => ({ metric, kind, unit }))
+/** Metrics of which the month had no usage when it was closed: those that have some now, and those that were billed by an adjustment. */
+function addedSince({ metrics }: StatementHeader, others: OtherMetrics, billed: readonly MeasuredMetric[]): MeasuredMetric[] {
+  const since = new Map<string, MeasuredMetric>()
+  for (const { metric, kind, unit } of billed) since.set(metric, { metric, kind, unit })
+  for (const [metric, { kind, unit }] of others) since.set(metric, { metric, kind, unit })
+  for (const { metric } of metrics) since.delete(metric)
+  return [...since.values()]
 }
 
 const BilledTotalRow = z.object({

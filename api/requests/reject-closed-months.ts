@@ -8,8 +8,8 @@ import type { ClickHouse } from '../../sql/clickhouse.ts'
 
 /**
  * Rejects the corrections of events whose month is closed for the project's partner: an ingest key may not change what was billed. The
- * corrections of operators and finance do not pass through here. An event that is not stored yet is in no closed bill. Without
- * corrections nothing is queried. Throws StoreError.
+ * corrections of operators and finance do not pass through here. An event that is not stored yet is in no closed bill, and a copy of a
+ * correction that counted before the month was closed is a duplicate. Without corrections nothing is queried. Throws StoreError.
  */
 export async function rejectClosedMonths(clickhouse: Pick<ClickHouse, 'reads'>, validated: readonly ValidatedEvent[]): Promise<readonly ValidatedEvent[]> {
   const corrections = validated.flatMap((each): Correction[] => (each.status === 'correction' ? [each.correction] : []))
@@ -19,8 +19,8 @@ export async function rejectClosedMonths(clickhouse: Pick<ClickHouse, 'reads'>, 
   const days = maybeClosed.length === 0 ? [] : await findCorrectedDays(clickhouse, maybeClosed)
   const rejections = new Map<Correction, Rejection>()
   for (const [index, correction] of maybeClosed.entries()) {
-    const day = days[index]
-    if (day !== undefined && closed.get(correction.projectId)?.has(monthOf(day)) === true) rejections.set(correction, monthClosed(monthOf(day)))
+    const { day, isCopy } = days[index] ?? { day: undefined, isCopy: false }
+    if (day !== undefined && !isCopy && closed.get(correction.projectId)?.has(monthOf(day)) === true) rejections.set(correction, monthClosed(monthOf(day)))
   }
   return validated.map((each) => {
     const rejection = each.status === 'correction' ? rejections.get(each.correction) : undefined

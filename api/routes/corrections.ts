@@ -23,10 +23,12 @@ export function submitCorrections(app: FastifyInstance, { registry, eventLog, kn
   addRoute(app, SUBMIT_CORRECTIONS, { access: FINANCE, bodyLimit: BODY_BYTES_MAX }, async (request, reply) => {
     const receivedMs = now()
     const sent = request.body.corrections.map((each) => ({ ...each, event_id: each.event_id ?? derivedId(each) }))
-    for (const [projectId, ofProject] of groupByProject(sent)) {
+    // Entries that wait at the same time share one insert.
+    const noted = [...groupByProject(sent)].map(([projectId, ofProject]) => {
       const details = { corrections: ofProject.length, events: ofProject.slice(0, IDS_NOTED_MAX).map(({ corrects }) => corrects) }
-      await registry.changes.note(actorOf(request), { action: 'events.correct', subject: projectId, details })
-    }
+      return registry.changes.note(actorOf(request), { action: 'events.correct', subject: projectId, details })
+    })
+    await Promise.all(noted)
     const bodies = sent.map((each) => Buffer.from(JSON.stringify(each)))
     const arrivals = bodies.map((body, index) => ({ ...decodeEvent(body), index }))
     const validated = await validateEvents(arrivals, { receivedMs, allowedProjects: 'all' }, knownMetrics)

@@ -2,14 +2,29 @@ import type { Correction } from '../../metering/correction.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { isIndexComplete } from './identity-index.ts'
 import type { Identity } from './look-up.ts'
+import { findStoredCorrections } from './stored-corrections.ts'
 import { findStoredEvents } from './stored-events.ts'
 
-/** The days (YYYY-MM-DD) of the events that these corrections correct, in their order; undefined for one that is not stored. Throws StoreError. */
-export async function findCorrectedDays(clickhouse: Pick<ClickHouse, 'reads'>, corrections: readonly Correction[]): Promise<(string | undefined)[]> {
-  const identities = corrections.map(({ projectId, corrects }): Identity => [projectId, corrects])
+/** What is stored of the event that a correction names. */
+export interface CorrectedDay {
+  /** YYYY-MM-DD; undefined if the event is not stored. */
+  readonly day: string | undefined
+  /** Whether the correction itself is stored already: this one is a copy, and changes nothing. */
+  readonly isCopy: boolean
+}
+
+/** The days of the events that these corrections correct, in their order. Throws StoreError. */
+export async function findCorrectedDays(clickhouse: Pick<ClickHouse, 'reads'>, corrections: readonly Correction[]): Promise<CorrectedDay[]> {
+  const targets = corrections.map(({ projectId, corrects }): Identity => [projectId, corrects])
+  const own = corrections.map(({ projectId, eventId }): Identity => [projectId, eventId])
   const lookUp = { lane: clickhouse.reads, indexed: await isIndexComplete(clickhouse), secondsMax: LOOK_UP_SECONDS_MAX }
-  const { events } = await findStoredEvents(lookUp, identities)
-  return identities.map((identity) => events.get(...identity)?.usageDate)
+  const { events, others } = await findStoredEvents(lookUp, [...targets, ...own])
+  const stored = others.identities.length === 0 ? undefined : await findStoredCorrections(lookUp, others)
+  return corrections.map(({ projectId, eventId, corrects, action, value }) => {
+    const copied = stored?.get(projectId, eventId)
+    const isCopy = copied?.corrects === corrects && copied.action === action && copied.value === value
+    return { day: events.get(projectId, corrects)?.usageDate, isCopy }
+  })
 }
 
 const LOOK_UP_SECONDS_MAX = 30

@@ -8,7 +8,7 @@ type FirstCorrection = Pick<StoredCorrection, 'corrects' | 'action' | 'value'>
 /** It must advise nothing that bills twice: sent again as a new event, the whole value would be added to the first one. */
 export function describeConflict(record: UsageEvent | Correction, first: FirstEvent | FirstCorrection): string {
   if ('corrects' in first) return `A correction with this id was counted before for this project: ${describeAction(first)}. ${OWN_ID}`
-  const fact = `An event with this id was counted before for this project, with metric ${first.metric} and value ${first.value}. That one counts.`
+  const fact = `An event with this id was counted before for this project, with metric ${first.metric} and value ${first.value}. That one was kept; only a correction changes what it counts.`
   if ('corrects' in record) return `${fact} A correction needs an event_id of its own.`
   return `${fact} If this is other usage, give it an id of its own. If it is a correction: ${describeCorrection(record, first)}`
 }

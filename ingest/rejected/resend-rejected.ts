@@ -25,13 +25,13 @@ export interface ResendOptions {
   readonly metrics: KnownMetrics
   /** Which projects of the events their ingest key may send for now: since they were rejected, a project may have been registered. */
   findAllowedProjects(ingestKeyId: string, arrivals: readonly Arrival[]): Promise<AllowedProjects>
-  /** Rejects what an ingest key may not change, whoever resends it. */
+  /** Rejects what an ingest key may not change, whoever resends it. What was sent without an ingest key is not checked. */
   rejectClosedMonths(validated: readonly ValidatedEvent[]): Promise<readonly ValidatedEvent[]>
 }
 
 /**
- * Resubmits rejected events after a fix, as new events received now, in the order in which they were rejected: of two with the same
- * identity the first one counts. Those whose original is not kept are not found:
+ * Resubmits rejected events after a fix, as new events received now. Those of one ingest key are sent in the order in which they were
+ * rejected: of two with the same identity the first one counts. Those whose original is not kept are not found:
  * 1. The new events are submitted until they are durable. A crash after it: they are submitted again, and the copies are duplicates.
  * 2. The rejected events are marked as resubmitted. Throws StoreError, EventsUnavailable.
  */
@@ -43,7 +43,8 @@ export async function resendRejected(options: ResendOptions, ids: readonly strin
   for (const [ingestKeyId, events] of groupByKey(found)) {
     const arrivals = events.map(({ originalBase64, format }) => decodeEvent(Buffer.from(originalBase64, 'base64'), format))
     const allowedProjects = await options.findAllowedProjects(ingestKeyId, arrivals)
-    const validated = await options.rejectClosedMonths(await validateEvents(arrivals, { receivedMs, allowedProjects }, options.metrics))
+    const arrived = await validateEvents(arrivals, { receivedMs, allowedProjects }, options.metrics)
+    const validated = ingestKeyId === '' ? arrived : await options.rejectClosedMonths(arrived)
     const bytes = arrivals.reduce((sum, arrival) => sum + arrival.bytes, 0)
     const verdicts = await eventLog.submit({ validated, ingestKeyId, receivedMs, bytes })
     for (const [index, { id }] of events.entries()) outcomes.set(id, { id, ...outcomeOf(verdicts[index]) })

@@ -89,7 +89,9 @@ test('P5: an ingest key corrects events of its allowed projects only', async () 
 
 test('P4: an ingest key cannot correct an event of a closed month, and the rejection names who can', async () => {
   const { client } = tested
-  await client.send([event('billed', '5', { timestamp: '2025-01-15T00:00:00Z' }), event('open', '5', { timestamp: '2025-02-15T00:00:00Z' })])
+  const inJanuary = { timestamp: '2025-01-15T00:00:00Z' }
+  await client.send([event('billed', '5', inJanuary), event('voided', '3', inJanuary), event('open', '5', { timestamp: '2025-02-15T00:00:00Z' })])
+  await client.send(correct('v0', 'voided'))
   expect((await client.billFrom(partner.partnerId, '2025-01')).status).toBe(200)
   expect((await client.closeMonth(partner.partnerId, '2025-01')).status).toBe(200)
   const { body } = await client.send([correct('v1', 'billed'), correct('v2', 'open'), correct('v3', 'nothing')])
@@ -105,5 +107,35 @@ test('P4: an ingest key cannot correct an event of a closed month, and the rejec
   expect(kept).toMatchObject({ reason: 'month_closed', original: JSON.stringify(correct('v1', 'billed')) })
   const resent = await client.admin('POST', '/admin/v1/rejected-events/resend', { ids: [kept.id] })
   expect(resent.body.events).toMatchObject([{ outcome: 'rejected', reason: 'month_closed' }])
+  // A retry of what counted before the month was closed is a duplicate.
+  expect((await client.send(correct('v0', 'voided'))).body).toEqual({ accepted: '0', duplicates: '1', rejected: [] })
   expect(await totalOf('2025-01-01', '2025-01-31')).toBe('5')
+})
+
+test('P7: a correction of an operator that came before its event counts when it is resent, also in a closed month', async () => {
+  const { client } = tested
+  const sent = await client.admin('POST', '/admin/v1/corrections', { corrections: [correct('v5', 'after-closing')] })
+  expect(sent.body.rejected).toMatchObject([{ event_id: 'v5', reason: 'unknown_event' }])
+  await client.send(event('after-closing', '3', { timestamp: '2025-01-20T00:00:00Z' }))
+  const { rejected_events } = (await client.admin('GET', '/admin/v1/rejected-events?limit=1')).body
+  const resent = await client.admin('POST', '/admin/v1/rejected-events/resend', { ids: [rejected_events[0].id] })
+  expect(resent.body.events).toMatchObject([{ outcome: 'accepted' }])
+  expect(await totalOf('2025-01-01', '2025-01-31')).toBe('5')
+})
+
+test('P6: when every event of a defined metric in a closed month is voided, all that was billed of it is unbilled', async () => {
+  const { client } = tested
+  const definition = { kind: 'cumulative', unit: 'second', description: 'Seconds of graphics processors.' }
+  expect((await client.admin('PUT', '/admin/v1/metrics/gpu_seconds', definition)).status).toBe(200)
+  const defined = await client.createPartner('Defined')
+  await client.registerProject('d', defined.partnerId)
+  await client.billFrom(defined.partnerId, '2025-03')
+  const used = event('gpu', '10', { project_id: 'd', metric: 'gpu_seconds', timestamp: '2025-03-05T00:00:00Z' })
+  expect((await client.send(used)).body.accepted).toBe('1')
+  await client.closeMonth(defined.partnerId, '2025-03')
+  await client.admin('POST', '/admin/v1/corrections', { corrections: [correct('v6', 'gpu', { project_id: 'd' })] })
+  const { totals } = (await client.partner(defined, 'GET', '/statements/2025-03')).body
+  expect(totals).toContainEqual(expect.objectContaining({ metric: 'gpu_seconds', value: '10', unbilled: '-10' }))
+  const { adjustments } = (await client.partner(defined, 'GET', '/statements/2025-04')).body
+  expect(adjustments).toMatchObject([{ for_month: '2025-03', metric: 'gpu_seconds', value: '-10' }])
 })

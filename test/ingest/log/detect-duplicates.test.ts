@@ -97,7 +97,7 @@ test('P6: the message of a conflict advises nothing that bills twice: it has the
   const identity = '"event_id":"<a new id>","project_id":"p","corrects":"e"'
   const amended = await messageOf({ value: '5' }, { value: '7.5' })
   expect(amended).toContain(
-    `That one counts. If this is other usage, give it an id of its own. If it is a correction: send {${identity},"action":"amend","value":"7.5"`,
+    `That one was kept; only a correction changes what it counts. If this is other usage, give it an id of its own. If it is a correction: send {${identity},"action":"amend","value":"7.5"`,
   )
   expect(amended).not.toContain('as a new event')
   const other = await messageOf({ value: '5' }, { value: '7', metric: 'mcp_calls' })
