@@ -76,7 +76,8 @@ export class BatchCorrections {
     if (first !== undefined) return compareCorrection(correction, first)
     if (action === 'amend' && this.#stored.countMetrics.has(target.metric))
       return rejected('invalid_value', `Each event of ${target.metric} counts 1, so its value cannot be amended. Send a void if the event must not count.`)
-    const before = this.#stateOf(place, [projectId, corrects], target)
+    if (this.#wasRejected(place, [projectId, corrects])) return rejected('unknown_event', REJECTED_BEFORE)
+    const before = this.#stateOf([projectId, corrects], target)
     const after = action === 'void' ? undefined : value
     const effect: CorrectionEffect = {
       revision: before.revision + 1,
@@ -99,12 +100,20 @@ export class BatchCorrections {
     return { metric: inBatch.metric, value: inBatch.value, usageDate: dayOf(inBatch.timestampMs) }
   }
 
-  #stateOf({ offset }: Place, [projectId, corrects]: Identity, target: Target): { revision: number; value: string | undefined } {
+  /**
+   * Whether a later correction of the event is stored, in the same log: then this one was rejected when its log was read first, because its
+   * event came later, through another source. A replay must not count it: it would have the revision, and start from the value, of one
+   * that is stored.
+   */
+  #wasRejected({ offset }: Place, event: Identity): boolean {
+    return (this.#stored.corrected.get(...event) ?? []).some((each) => each.fromOffset > offset)
+  }
+
+  #stateOf([projectId, corrects]: Identity, target: Target): { revision: number; value: string | undefined } {
     const inBatch = this.#states.get(projectId, corrects)
     if (inBatch !== undefined) return inBatch
     let latest: Corrected | undefined
-    for (const each of this.#stored.corrected.get(projectId, corrects) ?? [])
-      if (each.fromOffset <= offset && each.revision > (latest?.revision ?? 0)) latest = each
+    for (const each of this.#stored.corrected.get(projectId, corrects) ?? []) if (each.revision > (latest?.revision ?? 0)) latest = each
     if (latest === undefined) return { revision: 0, value: target.value }
     return { revision: latest.revision, value: latest.action === 'void' ? undefined : latest.value }
   }
@@ -116,6 +125,9 @@ export class BatchCorrections {
     return 'This project has no event with the id in corrects before this correction. Send the event first, then send the correction again.'
   }
 }
+
+const REJECTED_BEFORE =
+  'This correction came before its event and was rejected, and a later one has counted since. If it must still apply, send it again with an id of its own.'
 
 /** A copy has the same event, action and value; its reason may differ. */
 function compareCorrection(correction: Correction, first: StoredEvent | StoredCorrection | UsageEvent | Correction): CorrectionVerdict {

@@ -2,6 +2,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { audit } from '../../../aggregator/audits/audit.ts'
 import { type HttpLog, openHttpLog } from '../../../ingest/http/http-log.ts'
+import { detectDuplicates } from '../../../ingest/log/detect-duplicates.ts'
+import { IdentityMap } from '../../../ingest/log/look-up.ts'
+import type { Corrected, StoredCorrection } from '../../../ingest/log/stored-corrections.ts'
+import type { StoredEvent } from '../../../ingest/log/stored-events.ts'
 import { rebuildRollup } from '../../../ingest/repair/rebuild-rollup.ts'
 import { defineQuery } from '../../../sql/query.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
@@ -156,6 +160,26 @@ test('P3: a rebuild, and a repair that an audit requests, give the sums after co
     INSERT INTO usage_corrections_v1 (project_id, corrects, revision, event_id, usage_date, metric, action, value, reason, added_total, added_voided, log, rank)
     SETTINGS async_insert=0 VALUES ('audited', 'a', 3, 'wrong', '2026-01-10', 'ai_tokens', 'amend', 4, '', 4, 0, 'http', 0)`)
   expect((await auditDay()).differences).toMatchObject([{ raw_total: '4', rollup_total: '7', raw_corrections: '4', rollup_corrections: '4' }])
+})
+
+test('P3: a correction that was rejected before its event came through another source is rejected by a replay too, once a later one counts', async () => {
+  const [validated] = submissionOf([projectOf('replayed').correct('c1', 'a')]).validated
+  if (validated === undefined) throw new Error('no correction')
+  const verdictAfter = async (later: Corrected[]) => {
+    const events = new IdentityMap<StoredEvent>()
+    events.set('replayed', 'a', { metric: 'ai_tokens', value: '10', usageDate: '2026-01-10', log: 'http', offset: 3 })
+    const corrected = new IdentityMap<Corrected[]>()
+    corrected.set('replayed', 'a', later)
+    const stored = { events, corrections: new IdentityMap<StoredCorrection>(), corrected, countMetrics: new Set<string>() }
+    const record = { log: 'topic', offset: 5, validated, receivedMs: 0, ingestKeyId: '' }
+    return (await detectDuplicates([record], undefined, async () => stored)).verdicts
+  }
+  expect(await verdictAfter([{ revision: 1, action: 'amend', value: '7', fromOffset: 31 }])).toMatchObject([
+    { status: 'rejected', rejection: { reason: 'unknown_event', message: expect.stringContaining('id of its own') } },
+  ])
+  expect(await verdictAfter([{ revision: 1, action: 'amend', value: '7', fromOffset: 0 }])).toMatchObject([
+    { status: 'counted', effect: { revision: 2, addedTotal: '-7', addedVoided: 1 } },
+  ])
 })
 
 test('a batch without corrections sends no statement for them', async () => {
