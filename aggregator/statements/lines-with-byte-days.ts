@@ -66,17 +66,18 @@ const closedLinesWithByteDays = defineQuery({
   settings: EXACT_ROW_SETTINGS,
 })
 
+/** A correction of byte-days alone is no line of the statement. Any other has the reason of its line, which is under the hash. */
 const closedAdjustmentsWithByteDays = defineQuery({
   name: 'closed_adjustments_with_byte_days',
   sql: `
-    SELECT for_month, nullIf(id, '') AS project_id, toString(name_of_metric) AS metric, kind, sum(billed) AS value, nullIf(max(why), '') AS reason,
-      sum(corrected) AS byte_days
+    SELECT for_month, nullIf(id, '') AS project_id, toString(name_of_metric) AS metric, kind, sum(billed) AS value,
+      if(max(is_line) = 1, nullIf(max(why), ''), '${COUNTED_LATE}') AS reason, sum(corrected) AS byte_days
     FROM (
       SELECT toString(line) AS kind, for_month, stored.project_id AS id, stored.metric AS name_of_metric, entry, stored.value AS billed, stored.reason AS why,
-        if(stored.kind = 'peak' AND line = 'adjustment', toDecimal256(0, 9), NULL) AS corrected
+        1 AS is_line, if(stored.kind = 'peak' AND line = 'adjustment', toDecimal256(0, 9), NULL) AS corrected
       FROM statement_lines_v1 AS stored WHERE partner_id = {partnerId: String} AND closing = {closing: String} AND line != 'usage'
       UNION ALL
-      SELECT 'adjustment', for_month, project_id, metric, '', toDecimal256(0, 9), '${COUNTED_LATE}', byte_days FROM (${BYTE_DAY_CORRECTIONS})
+      SELECT 'adjustment', for_month, project_id, metric, '', toDecimal256(0, 9), '', 0, byte_days FROM (${BYTE_DAY_CORRECTIONS})
     )
     GROUP BY kind, for_month, id, name_of_metric, entry
     ORDER BY kind, for_month, id, name_of_metric, entry`,
