@@ -3,7 +3,7 @@ import { STATEMENT_LINES } from '../../contract/lists.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineStatement } from '../../sql/query.ts'
 import { COUNTED_LATE } from '../statements/adjustment-reasons.ts'
-import { BYTE_DAY_CORRECTIONS, type ClosingsOfMonth, CorrectionsParams, requireKeptRecounts } from '../statements/byte-day-corrections.ts'
+import { BYTE_DAY_CORRECTIONS, type ClosingsOfMonth, CorrectionsParams } from '../statements/byte-day-corrections.ts'
 import { UNIT_OF_METRIC } from '../usage/known-metrics.ts'
 import { LINE_COLUMNS, STAGING_SETTINGS } from './stage-rows.ts'
 
@@ -13,12 +13,11 @@ import { LINE_COLUMNS, STAGING_SETTINGS } from './stage-rows.ts'
  * - a correction of a peak has one element, by how much the byte-days of the month were corrected. All else is that of its line, the reason
  *   too: the hash of the statement is over it. A month of which only the byte-days changed gets a row with the value 0. It has the name and
  *   region that a line of the newest statement has, because the project may have others by now.
- * All of it is stored since the closing and never changes. Throws StoreError.
+ * All of it is stored since the closing and never changes. No recount may be missing (findMissingRecount). Throws StoreError.
  */
 export async function stageClosedLinesWithByteDays(lane: Lane, { exportId, closings, month }: ClosingsOfMonth & { readonly exportId: string }): Promise<void> {
   if (closings.length === 0) return
   const params = { exportId, closings: closings.map(([partnerId, closing]): [string, string] => [partnerId, closing]), month, lines: [...STATEMENT_LINES] }
-  await requireKeptRecounts(lane, params)
   await lane.execute(copyClosedLinesWithAllDays, params)
   await lane.execute(copyByteDayCorrections, params)
 }

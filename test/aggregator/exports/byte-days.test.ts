@@ -8,6 +8,7 @@ import type { Credentials } from '../../support/clients/client.ts'
 import { queryDuckDb } from '../../support/engines/duckdb.ts'
 import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
 import { makeExportedMonths } from '../../support/worlds/exported-month.ts'
+import { removeCorrectedRecounts } from '../../support/worlds/remove-corrected-recounts.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 const SIZE = 'database_size_bytes'
@@ -176,6 +177,44 @@ test('P4: a correction of a peak has the reason of its line, and the workbook th
 })
 
 const boxEvent = (event_id: string, value: number, day: string) => ({ event_id, project_id: 'box', metric: SIZE, value, timestamp: `${day}T10:00:00Z` })
+
+test('P6: byte-days that an earlier version did not keep are an error, and only they depend on what it removed', async () => {
+  const { client, service } = tested
+  const { partnerId } = corrected
+  const statement = (month: string) => client.partner(corrected, 'GET', `/statements/${month}?include=byte_days`)
+  const unknown = { status: 409, body: { code: 'BYTE_DAYS_UNKNOWN', message: expect.stringContaining(`2026-03 are corrected for the partner ${partnerId}`) } }
+  await removeCorrectedRecounts(service.clickhouse, partnerId)
+  expect(await statement('2026-04')).toMatchObject(unknown)
+  expect(await client.admin('GET', `/admin/v1/statements/${partnerId}/2026-04?include=byte_days`)).toMatchObject(unknown)
+  for (const path of ['exports?', 'exports/manifest?', `exports?partner=${partnerId}&`])
+    for (const query of ['format=xlsx&include=byte_days', 'format=focus-ndjson&quantity=byte_days'])
+      expect(await client.admin('GET', `/admin/v1/${path}month=2026-04&${query}`)).toMatchObject(unknown)
+  expect((await client.statement(corrected, '2026-04')).body.adjustments).toHaveLength(1)
+  expect((await client.admin('GET', '/admin/v1/exports?month=2026-04')).status).toBe(200)
+  // March has its own recount. May corrects nothing of it until something more arrives.
+  expect((await statement('2026-03')).body.byte_days[0]).toMatchObject({ metric: SIZE, value: '170' })
+  expect((await statement('2026-05')).body.adjustments).toEqual([])
+  await client.send([boxEvent('late', 5, '2026-03-06')])
+  expect(await statement('2026-05')).toMatchObject(unknown)
+  expect((await client.statement(corrected, '2026-05')).status).toBe(200)
+  await close('2026-05')
+  expect(await statement('2026-05')).toMatchObject(unknown)
+  expect((await client.statement(corrected, '2026-05')).body).toMatchObject({ statement: { status: 'closed' }, adjustments: [] })
+  // The recount of May is kept, so corrections after it are known: June has 6 more byte-days, and July takes back all 81.
+  await client.send([boxEvent('later', 6, '2026-03-07')])
+  const corrections = async (month: string) => (await statement(month)).body.adjustments.map(shortAdjustment)
+  expect(await corrections('2026-06')).toEqual(['adjustment 2026-03 null 0 6'])
+  await close('2026-06')
+  expect(await corrections('2026-06')).toEqual(['adjustment 2026-03 box 0 6'])
+  await voidEvents('right', 'late', 'later')
+  await close('2026-07')
+  expect(await corrections('2026-07')).toEqual(['adjustment 2026-03 box -70 -81'])
+  // The recount of July found no events. It has no rows, and is whole.
+  await client.send([boxEvent('last', 9, '2026-03-08')])
+  expect(await corrections('2026-08')).toEqual(['adjustment 2026-03 null 9 9'])
+  await close('2026-08')
+  expect(await corrections('2026-08')).toEqual(['adjustment 2026-03 box 9 9'])
+})
 
 async function close(month: string): Promise<void> {
   expect((await tested.client.closeMonth(corrected.partnerId, month)).status).toBe(200)
