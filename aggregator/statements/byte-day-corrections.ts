@@ -68,7 +68,7 @@ export async function findMissingRecount(lane: Lane, { closings, month }: Closin
   return undefined
 }
 
-/** Of a recount without rows: it is whole if nothing is billed for its month. Throws StoreError. */
+/** Whether a recount without rows was removed. One that found no events has none either, but then nothing is billed for its month. Throws StoreError. */
 export async function isMissing(lane: Lane, recount: z.output<typeof Recount>): Promise<boolean> {
   const [billed] = await lane.query(billedUpTo, recount)
   return billed !== undefined
