@@ -39,6 +39,10 @@ export const ERRORS = {
   ACCOUNT_CHANGED: { status: 409, message: 'This project belongs to another account, and that never changes.' },
   ALREADY_DELETED: { status: 409, message: 'This project is deleted, and that is final. Register a new one.' },
   TOO_MANY_SECRETS: { status: 409, message: 'This partner already has two secrets. Revoke one, or wait until one has expired.' },
+  BYTE_DAYS_UNKNOWN: {
+    status: 409,
+    message: 'The byte-days of this statement are not known, because an earlier version did not keep what they are computed from. Request it without them.',
+  },
   NUMBERS_TOO_WIDE: { status: 409, message: 'A number of this export has more than the 38 digits that Parquet holds. Request csv, json or ndjson.' },
   NO_KAFKA: { status: 409, message: 'This service runs without Kafka: its only log is http, which cannot be read again. Set KAFKA_BROKERS.' },
   LOG_VERB_REFUSED: { status: 409, message: 'The log is not in a state that allows this operation.' },

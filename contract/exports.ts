@@ -13,7 +13,7 @@ const FormatQuery = {
     .meta({ description: `FOCUS only: the version of the specification that the file follows. Default: ${FOCUS_VERSION_DEFAULT}.` }),
   include: z.enum(['byte_days']).optional().meta({
     description:
-      'Not for FOCUS. `byte_days` adds the columns `byte_days` and `days_with_samples`, of peaks, and rows for corrections that change only byte-days.',
+      'Not for FOCUS. `byte_days` adds the columns `byte_days` and `days_with_samples`, of peaks, and rows for corrections that change only byte-days. 409 `BYTE_DAYS_UNKNOWN` if an earlier version did not keep what they are computed from.',
   }),
   quantity: z.enum(['peak', 'byte_days']).optional().meta({
     description:

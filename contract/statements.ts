@@ -70,7 +70,7 @@ const Statement = z.object({
 const StatementQuery = z.strictObject({
   include: z.enum(['byte_days']).optional().meta({
     description:
-      '`byte_days` adds the sum of the days of each peak, of the partner, of each line and of each correction. Closed: of the recount that was billed.',
+      '`byte_days` adds the sum of the days of each peak, of the partner, of each line and of each correction. Closed: of the recount that was billed, or 409 `BYTE_DAYS_UNKNOWN` if an earlier version did not keep it.',
   }),
   ...GbBytesQuery,
 })
@@ -132,7 +132,7 @@ export const GET_OWN_STATEMENT = defineOperation({
   params: MonthParams,
   query: StatementQuery,
   answers: { 200: Statement },
-  errors: { 400: true, 401: true, 404: 'STATEMENT_NOT_FOUND', 429: true, 500: true, 503: true },
+  errors: { 400: true, 401: true, 404: 'STATEMENT_NOT_FOUND', 409: 'BYTE_DAYS_UNKNOWN', 429: true, 500: true, 503: true },
   example: { answers: { 200: STATEMENT } },
 })
 
@@ -172,7 +172,7 @@ export const GET_STATEMENT = defineOperation({
   params: MonthParams,
   query: StatementQuery,
   answers: { 200: Statement },
-  errors: { 400: true, 401: true, 403: true, 404: 'STATEMENT_NOT_FOUND', 429: true, 500: true, 503: true },
+  errors: { 400: true, 401: true, 403: true, 404: 'STATEMENT_NOT_FOUND', 409: 'BYTE_DAYS_UNKNOWN', 429: true, 500: true, 503: true },
   example: { answers: { 200: STATEMENT } },
 })
 

@@ -7,6 +7,7 @@ import type { RegistryReads } from '../../registry/changes.ts'
 import { type Partner, readPartners } from '../../registry/partners.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { readAsOf } from '../as-of.ts'
+import { findMissingRecount, type MissingRecount } from '../statements/byte-day-corrections.ts'
 import type { CsvOptions } from './export-csv.ts'
 import { exportFile } from './export-file.ts'
 import { type ExportedMonth, readExportedMonths } from './export-months.ts'
@@ -41,7 +42,12 @@ export interface OpenedExport {
 }
 
 /** With any status but `opened`, nothing was opened. */
-export type ExportOutcome = { status: 'opened'; opened: OpenedExport } | { status: 'no_statement' } | { status: 'busy' } | { status: 'too_wide' }
+export type ExportOutcome =
+  | { status: 'opened'; opened: OpenedExport }
+  | { status: 'no_statement' }
+  | { status: 'busy' }
+  | { status: 'too_wide' }
+  | { status: 'byte_days_unknown'; missing: MissingRecount }
 
 export interface ExportsOptions {
   readonly registry: RegistryReads
@@ -88,6 +94,11 @@ export class Exports {
     })
     try {
       lane = this.#idle.pop() ?? (await registry.clickhouse.openLane())
+      const missing = await findMissingRecountOf(lane, months, request)
+      if (missing !== undefined) {
+        await close()
+        return { status: 'byte_days_unknown', missing }
+      }
       const prepared = await this.#prepare({ lane, exportId, months, request })
       if (prepared === undefined) await close()
       return prepared === undefined ? { status: 'too_wide' } : { status: 'opened', opened: { ...prepared, close } }
@@ -137,9 +148,7 @@ export class Exports {
     )
       return { kind: 'closed', partnerId: only.partnerId, closing: only.closed.closing }
     const live = [...new Set(months.filter((each) => !isBilled(request, each)).map(({ partnerId }) => partnerId))]
-    const closings = months.flatMap(({ partnerId, closed }): [string, string][] =>
-      request.month === undefined || closed === undefined ? [] : [[partnerId, closed.closing]],
-    )
+    const closings = closingsOf(months, request)
     if (withByteDays && month !== undefined) await stageClosedLinesWithByteDays(lane, { exportId, closings, month })
     else await stageClosedLines(lane, { exportId, closings, withDays: rows === 'charges' })
     const days = withByteDays ? 'of all' : rows === 'charges' ? 'of sums' : 'none'
@@ -192,6 +201,15 @@ interface ResolvedExport {
 /** Whether the rows of the month are the lines of a statement, and not usage as metered by now. */
 function isBilled({ month }: ExportRequest, { closed }: ExportedMonth): boolean {
   return month !== undefined && closed !== undefined
+}
+
+function closingsOf(months: readonly ExportedMonth[], { month }: ExportRequest): [string, string][] {
+  return months.flatMap(({ partnerId, closed }): [string, string][] => (month === undefined || closed === undefined ? [] : [[partnerId, closed.closing]]))
+}
+
+async function findMissingRecountOf(lane: Lane, months: readonly ExportedMonth[], request: ExportRequest): Promise<MissingRecount | undefined> {
+  const { month, withByteDays = false } = request
+  return withByteDays && month !== undefined ? findMissingRecount(lane, { closings: closingsOf(months, request), month }) : undefined
 }
 
 function once(work: () => Promise<void>): () => Promise<void> {

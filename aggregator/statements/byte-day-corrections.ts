@@ -45,20 +45,36 @@ export const BYTE_DAY_CORRECTIONS = `
 
 export const CorrectionsParams = z.object({ closings: z.array(z.tuple([z.string(), z.string()])), month: z.string() })
 
-/**
- * Throws if a recount that the corrections are computed from is not stored, because they would be wrong by all that it held. Early versions
- * removed the recounts of corrected months. A recount without rows is whole if nothing is billed for its month. Throws StoreError.
- */
-export async function requireKeptRecounts(lane: Lane, { closings, month }: ClosingsOfMonth): Promise<void> {
-  const withoutRows = await lane.query(recountsWithoutRows, { closings: closings.map(([partner, closing]): [string, string] => [partner, closing]), month })
-  for (const recount of withoutRows) {
-    const [billed] = await lane.query(billedUpTo, recount)
-    if (billed !== undefined)
-      throw new Error(
-        `The recount of ${recount.month} by a closing of ${recount.partnerId} is not stored, so by how much its byte-days were corrected is not known.`,
-      )
-  }
+/** A recount that was billed and is not stored any more: early versions removed those of corrected months. */
+export interface MissingRecount {
+  readonly partnerId: string
+  /** The month that was recounted. */
+  readonly month: Month
 }
+
+/** Why there are no byte-days, and what there is instead, for the caller. */
+export function explainMissingRecount({ partnerId, month }: MissingRecount): string {
+  return `By how much the byte-days of ${month} are corrected for the partner ${partnerId} is not known, because an earlier version of Meterline did not keep what they are computed from. The statement and its files are available without byte-days.`
+}
+
+/**
+ * Finds a recount that the corrections are computed from and that is missing: without it they would be wrong by all that it held. Call it
+ * before reading them. Throws StoreError.
+ */
+export async function findMissingRecount(lane: Lane, { closings, month }: ClosingsOfMonth): Promise<MissingRecount | undefined> {
+  if (closings.length === 0) return undefined
+  const withoutRows = await lane.query(recountsWithoutRows, { closings: closings.map(([partner, closing]): [string, string] => [partner, closing]), month })
+  for (const recount of withoutRows) if (await isMissing(lane, recount)) return { partnerId: recount.partnerId, month: recount.month }
+  return undefined
+}
+
+/** Whether a recount without rows was removed. One that found no events has none either, but then nothing is billed for its month. Throws StoreError. */
+export async function isMissing(lane: Lane, recount: z.output<typeof Recount>): Promise<boolean> {
+  const [billed] = await lane.query(billedUpTo, recount)
+  return billed !== undefined
+}
+
+const Recount = z.object({ partnerId: z.string(), closing: z.string(), month: z.string() })
 
 const recountsWithoutRows = defineQuery({
   name: 'recounts_without_rows',
@@ -68,7 +84,7 @@ const recountsWithoutRows = defineQuery({
           SELECT DISTINCT partner_id, closing, month FROM statement_recounts_v1 WHERE partner_id IN (SELECT partner_id FROM (${RECOUNTED})))
         ORDER BY partner_id, month`,
   params: CorrectionsParams,
-  row: z.object({ partnerId: z.string(), closing: z.string(), month: z.string() }),
+  row: Recount,
   settings: { max_execution_time: 600 },
 })
 
@@ -81,7 +97,7 @@ const billedUpTo = defineQuery({
             SELECT closing FROM statements_v1 WHERE partner_id = {partnerId: String}
               AND month <= (SELECT max(month) FROM statements_v1 WHERE partner_id = {partnerId: String} AND closing = {closing: String}))
         GROUP BY project_id, metric HAVING sum(value) != 0 LIMIT 1`,
-  params: z.object({ partnerId: z.string(), closing: z.string(), month: z.string() }),
+  params: Recount,
   row: z.object({ project_id: z.string() }),
   settings: { max_execution_time: 600 },
 })

@@ -7,11 +7,13 @@ import { EVENTS_THAT_COUNT, perSource, readSource } from '../usage/effective-usa
 import { KNOWN_METRIC } from '../usage/known-metrics.ts'
 import { PROJECT_VALUE_FROM_ROLLUP } from '../usage/peak-or-sum.ts'
 import { PROJECTS_OF_PARTNER } from '../usage/projects-of-partner.ts'
-import { AS_TEXT, EXACT_ROW_SETTINGS } from './canonical-lines.ts'
-import { BYTE_DAYS_OF_LINE, readBilledByteDays, readClosedLinesWithByteDays } from './lines-with-byte-days.ts'
+import { findMissingRecount, type MissingRecount } from './byte-day-corrections.ts'
+import { AS_TEXT, type ClosedStatementKey, EXACT_ROW_SETTINGS } from './canonical-lines.ts'
+import { BYTE_DAYS_OF_LINE, readClosedLinesWithByteDays } from './lines-with-byte-days.ts'
 import { unbilledManualAdjustments } from './manual-adjustments.ts'
 import { listStatements, type Statement } from './read-statements.ts'
 import { DAYS_OF_MONTH, SHARE_OF_MONTH } from './share-of-month.ts'
+import { readUnbilledByteDays, type UnbilledByteDays } from './unbilled-byte-days.ts'
 
 /**
  * The lines of a statement as the API returns them: one JSON object per line, with exact numbers. They are streamed as the store
@@ -28,23 +30,43 @@ export interface LinesOptions {
   readonly withByteDays: boolean
 }
 
-/** For a closed month the lines that were written; for an open one what they would be by now. */
-export function readLinesAsJson(clickhouse: ClickHouse, partnerId: string, statement: Statement, options: LinesOptions): StatementLinesJson {
-  const { month, header, totals } = statement
-  if (header !== undefined) {
-    const key = { partnerId, closing: header.closing }
-    if (options.withByteDays) return readClosedLinesWithByteDays(clickhouse, key, month)
-    return {
-      projects: clickhouse.reads.bytes(closedProjectLines, key, 'JSONEachRow'),
-      adjustments: clickhouse.reads.bytes(closedAdjustmentLines, key, 'JSONEachRow'),
-    }
+export type LinesOutcome = { status: 'read'; lines: StatementLinesJson } | { status: 'byte_days_unknown'; missing: MissingRecount }
+
+/**
+ * For a closed month the lines that were written; for an open one what they would be by now. Whether byte-days are known is checked
+ * before the first line. Throws StoreError.
+ */
+export function readLinesAsJson(clickhouse: ClickHouse, partnerId: string, statement: Statement, options: LinesOptions): Promise<LinesOutcome> {
+  const { header } = statement
+  if (header === undefined) return readOpenLines(clickhouse, partnerId, statement, options)
+  return readClosedLines(clickhouse, { partnerId, closing: header.closing, month: statement.month }, options)
+}
+
+async function readClosedLines(
+  clickhouse: ClickHouse,
+  { partnerId, closing, month }: ClosedStatementKey & { readonly month: Month },
+  { withByteDays }: LinesOptions,
+): Promise<LinesOutcome> {
+  const { reads } = clickhouse
+  const key = { partnerId, closing }
+  if (!withByteDays) {
+    const projects = reads.bytes(closedProjectLines, key, 'JSONEachRow')
+    return { status: 'read', lines: { projects, adjustments: reads.bytes(closedAdjustmentLines, key, 'JSONEachRow') } }
   }
+  const missing = await findMissingRecount(reads, { closings: [[partnerId, closing]], month })
+  if (missing !== undefined) return { status: 'byte_days_unknown', missing }
+  return { status: 'read', lines: readClosedLinesWithByteDays(clickhouse, key, month) }
+}
+
+async function readOpenLines(clickhouse: ClickHouse, partnerId: string, { month, totals, isNext }: Statement, options: LinesOptions): Promise<LinesOutcome> {
   const { first: from, end } = periodOfMonth(month)
   const catalogue = totals.map(({ metric, kind, peakDay }) => row([metric, kind, peakDay])).join('')
-  return {
-    projects: openLines(clickhouse, { partnerId, from, end, catalogue }, options.withByteDays),
-    adjustments: statement.isNext ? pendingAdjustments(clickhouse, partnerId, month, options) : nothing(),
-  }
+  const projects = openLines(clickhouse, { partnerId, from, end, catalogue }, options.withByteDays)
+  if (!isNext) return { status: 'read', lines: { projects, adjustments: nothing() } }
+  const before = (await listStatements(clickhouse, partnerId, options.nowMs)).filter((each) => each.month < month)
+  const unbilled = options.withByteDays ? await readUnbilledByteDays(clickhouse, partnerId, before) : undefined
+  if (unbilled?.status === 'byte_days_unknown') return unbilled
+  return { status: 'read', lines: { projects, adjustments: pendingAdjustments(clickhouse, { partnerId, before, byteDaysOf: unbilled?.byteDaysOf }) } }
 }
 
 async function* openLines({ reads }: ClickHouse, open: z.output<typeof OpenMonth>, withByteDays: boolean): AsyncIterable<Uint8Array> {
@@ -53,19 +75,25 @@ async function* openLines({ reads }: ClickHouse, open: z.output<typeof OpenMonth
 }
 
 /** What the next statement will correct: first what is unbilled now, by month and metric, then the manual lines. */
-async function* pendingAdjustments(clickhouse: ClickHouse, partnerId: string, month: Month, { nowMs, withByteDays }: LinesOptions): AsyncIterable<Uint8Array> {
-  const before = (await listStatements(clickhouse, partnerId, nowMs)).filter((each) => each.month < month)
-  const billed = withByteDays ? await readBilledByteDays(clickhouse, partnerId) : undefined
+async function* pendingAdjustments(clickhouse: ClickHouse, { partnerId, before, byteDaysOf }: Pending): AsyncIterable<Uint8Array> {
   const lines = before.flatMap((statement) =>
     statement.totals.flatMap(({ metric, unbilled }) => {
-      const byteDays = billed?.unbilledOf(statement, metric)
+      const byteDays = byteDaysOf?.(statement, metric)
       if (unbilled === '0' && (byteDays ?? '0') === '0') return []
       return [jsonLine({ forMonth: statement.month, projectId: '', metric, line: 'adjustment', value: unbilled, reason: NOT_BILLED_YET, byteDays })]
     }),
   )
   const manual = await unbilledManualAdjustments(clickhouse, partnerId)
-  const byteDays = withByteDays ? null : undefined
+  const byteDays = byteDaysOf === undefined ? undefined : null
   yield Buffer.from([...lines, ...manual.map((entry) => jsonLine({ ...entry, line: 'manual', byteDays }))].join(''))
+}
+
+interface Pending {
+  readonly partnerId: string
+  /** The statements of the months before. */
+  readonly before: readonly Statement[]
+  /** Set for lines with byte-days. */
+  readonly byteDaysOf: UnbilledByteDays | undefined
 }
 
 const NOT_BILLED_YET = 'not billed yet; it is recounted when this month is closed'

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { ExportRequest, OpenedExport } from '../../aggregator/exports/exports.ts'
+import { explainMissingRecount } from '../../aggregator/statements/byte-day-corrections.ts'
 import { EXPORT_FORMATS, isFocus } from '../../contract/export-formats.ts'
 import { type Manifest, manifestHeader } from '../../contract/export-manifest.ts'
 import { EXPORT_LINES, EXPORT_OWN_STATEMENT, GET_EXPORT_MANIFEST } from '../../contract/exports.ts'
@@ -84,6 +85,8 @@ async function openExport({ exports }: ApiContext, request: ExportRequest, acqui
       throw new ApiError('EXPORTS_BUSY')
     case 'too_wide':
       throw new ApiError('NUMBERS_TOO_WIDE')
+    case 'byte_days_unknown':
+      throw new ApiError('BYTE_DAYS_UNKNOWN', explainMissingRecount(outcome.missing))
   }
 }
 

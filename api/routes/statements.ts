@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { isBilledMonth, readBillingStates } from '../../aggregator/statements/billing-state.ts'
+import { explainMissingRecount } from '../../aggregator/statements/byte-day-corrections.ts'
 import { readByteDays } from '../../aggregator/statements/byte-days.ts'
 import { type ClosingOutcome, closeMonth } from '../../aggregator/statements/close-month.ts'
 import { readLinesAsJson } from '../../aggregator/statements/lines-as-json.ts'
@@ -116,10 +117,11 @@ async function sendStatement(
 ): Promise<FastifyReply> {
   const statement = await findStatement(clickhouse, partnerId, month, nowMs)
   if (statement === undefined) throw new ApiError('STATEMENT_NOT_FOUND')
+  const outcome = await readLinesAsJson(clickhouse, partnerId, statement, { nowMs, withByteDays: gbBytes !== undefined })
+  if (outcome.status === 'byte_days_unknown') throw new ApiError('BYTE_DAYS_UNKNOWN', explainMissingRecount(outcome.missing))
   const byteDays = gbBytes === undefined ? undefined : byteDaysAnswer(await readByteDays(clickhouse, partnerId, statement), periodOfMonth(month), gbBytes)
   const endStream = streams.begin(partnerId)
-  const lines = readLinesAsJson(clickhouse, partnerId, statement, { nowMs, withByteDays: byteDays !== undefined })
-  const stream = statementStream(statement, { ...lines, byteDays }, shown)
+  const stream = statementStream(statement, { ...outcome.lines, byteDays }, shown)
   streams.endWith(stream, reply, endStream)
   stream.on('error', (err) => {
     // A reader that leaves ends the stream early, which is no fault.

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { ExportRequest, Exports } from '../../aggregator/exports/exports.ts'
+import { explainMissingRecount } from '../../aggregator/statements/byte-day-corrections.ts'
 import { EXPORT_FORMATS } from '../../contract/export-formats.ts'
 import type { Manifest } from '../../contract/export-manifest.ts'
 import type { ExportAction } from '../../contract/schedules.ts'
@@ -96,6 +97,7 @@ export class Deliveries {
   async #write(request: ExportRequest, path: string): Promise<WrittenFile | RunOutcome> {
     const outcome = await this.#options.exports.open(request, () => () => {})
     if (outcome.status === 'no_statement') return failed(`There is no statement for ${request.month}: no month of it is billed.`)
+    if (outcome.status === 'byte_days_unknown') return failed(explainMissingRecount(outcome.missing))
     if (outcome.status !== 'opened') return failed('A number of this export has more than the 38 digits that Parquet holds. Use csv, json or ndjson.')
     const { manifest, file, close } = outcome.opened
     const written = await writeAndHash(file, path).finally(close)

@@ -5,8 +5,17 @@ import { allDigits, exactWithUnit } from '../numbers/show-quantity.ts'
 import { type Column, Table } from '../parts/table.tsx'
 import type { AdjustmentLine, Statement } from './read-statements.ts'
 
-/** The second value of each peak: the sum of its days, and by how much this statement corrects those of other months. */
-export function ByteDaysTable({ statement: { byte_days = [], adjustments } }: { statement: Statement }) {
+/**
+ * The second value of each peak: the sum of its days, and by how much this statement corrects those of other months. A statement was read
+ * without them only if they are not known.
+ */
+export function ByteDaysTable({ statement: { byte_days, adjustments } }: { statement: Statement }) {
+  if (byte_days === undefined)
+    return (
+      <p class="hint">
+        The sums of the days of this statement are not known, because an earlier version of Meterline did not keep what they are computed from.
+      </p>
+    )
   const used = byte_days.filter(({ metric, days_with_samples }) => days_with_samples !== '0' || correctionOf(metric, adjustments) !== '0')
   if (used.length === 0) return null
   const isCorrecting = used.some(({ metric }) => correctionOf(metric, adjustments) !== '0')

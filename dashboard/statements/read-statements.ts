@@ -1,9 +1,10 @@
+import type { ErrorCode } from '../../contract/errors.ts'
 import type { ExportFormat } from '../../contract/export-formats.ts'
 import type { EXPORT_LINES, EXPORT_OWN_STATEMENT } from '../../contract/exports.ts'
 import type { AnswerOf } from '../../contract/operation.ts'
 import type { GET_OWN_STATEMENT, GET_STATEMENT, LIST_OWN_STATEMENTS, LIST_STATEMENTS } from '../../contract/statements.ts'
 import type { Subject } from '../address/subject.ts'
-import { call, type DownloadedFile, download } from '../calls/call.ts'
+import { CallFailed, call, type DownloadedFile, download } from '../calls/call.ts'
 import type { AsText } from '../calls/numbers-as-text.ts'
 import { caller } from '../session/session.ts'
 
@@ -38,6 +39,16 @@ export function readStatement(
   if (asAdmin) return call<typeof GET_STATEMENT>(caller(signal), { ...request, path: '/admin/v1/statements/:partnerId/:month' })
   return call<typeof GET_OWN_STATEMENT>(caller(signal), { ...request, path: '/partnership/v1/:partnerId/statements/:month' })
 }
+
+/** The statement with byte-days, or without them if an earlier version did not keep what they are computed from. */
+export function readStatementWithByteDays(of: MonthOfSubject, signal: AbortSignal): Promise<Statement> {
+  return readStatement(of, signal, { withByteDays: true }).catch((error: unknown) => {
+    if (error instanceof CallFailed && error.code === BYTE_DAYS_UNKNOWN) return readStatement(of, signal)
+    throw error
+  })
+}
+
+const BYTE_DAYS_UNKNOWN: ErrorCode = 'BYTE_DAYS_UNKNOWN'
 
 /** The statement as a file. */
 export function exportStatement(

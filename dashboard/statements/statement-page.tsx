@@ -13,7 +13,7 @@ import { HowToVerify } from './how-to-verify.tsx'
 import { MonthDeliveries } from './month-deliveries.tsx'
 import { ProjectLines } from './project-lines.tsx'
 import { readPartnerName } from './read-partner-name.ts'
-import { type MonthOfSubject, readStatement, type Statement } from './read-statements.ts'
+import { type MonthOfSubject, readStatementWithByteDays, type Statement } from './read-statements.ts'
 import { StatementFacts } from './statement-facts.tsx'
 import { linesByMetric } from './sums.ts'
 import { TotalsTable } from './totals-table.tsx'
@@ -33,7 +33,7 @@ export function StatementPage({ subject, month }: MonthOfSubject) {
 }
 
 function MonthStatement({ subject, month }: MonthOfSubject) {
-  const statement = useAnswer('statement', (signal) => readStatement({ subject, month }, signal, { withByteDays: true }))
+  const statement = useAnswer('statement', (signal) => readStatementWithByteDays({ subject, month }, signal))
   const name = useAnswer('name', (signal) => readPartnerName(subject, signal))
   const isRefreshing = statement.state === 'ready' && statement.isRefreshing
   return (

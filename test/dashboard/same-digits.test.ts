@@ -5,6 +5,7 @@ import { HAS_CHROMIUM, TestBrowser } from '../support/clients/browser.ts'
 import type { Credentials } from '../support/clients/client.ts'
 import { digitsOf, openDashboard, shownTotal } from '../support/clients/dashboard.ts'
 import { runHere } from '../support/clients/run-here.ts'
+import { removeCorrectedRecounts } from '../support/worlds/remove-corrected-recounts.ts'
 import { startTestService, type TestService } from '../support/worlds/test-service.ts'
 
 const MONTH = '2026-01'
@@ -104,6 +105,16 @@ describe.skipIf(!HAS_CHROMIUM)('one figure in five places', () => {
     expect(await shownTotal(page, 'database_size_bytes')).toBe(ingestion.value)
     await page.getByRole('button', { name: 'Add up all lines' }).click()
     await page.getByText('2 lines add up to 52,345,678,901,234,567,890,123,456,789 bytes: equal to the total.').waitFor()
+    await close()
+  })
+
+  test('P6: a statement whose byte-days are not known is shown without them, and says so', async () => {
+    expect((await tested.client.closeMonth(partner.partnerId, '2026-02')).body.adjustments).toHaveLength(2)
+    await removeCorrectedRecounts(tested.service.clickhouse, partner.partnerId)
+    const { page, problems, close } = await openDashboard({ browser, url: tested.service.url, as: partner, at: '#/statements/2026-02' })
+    await page.getByText('The sums of the days of this statement are not known').waitFor()
+    expect(await page.getByRole('table', { name: 'Adjustments on this statement' }).locator('tbody tr').count()).toBe(2)
+    expect(problems).toEqual([])
     await close()
   })
 })

@@ -8,11 +8,14 @@ import type { Credentials } from '../../support/clients/client.ts'
 import { queryDuckDb } from '../../support/engines/duckdb.ts'
 import { makeTemporaryDirectory } from '../../support/temporary-directory.ts'
 import { makeExportedMonths } from '../../support/worlds/exported-month.ts'
+import { removeCorrectedRecounts } from '../../support/worlds/remove-corrected-recounts.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 const SIZE = 'database_size_bytes'
 let tested: TestService
 let partner: Credentials
+/** Whose March was corrected by April. */
+let corrected: Credentials
 /** The files of January and February, as they are without byte-days, before anything else is exported. */
 let asBilled: readonly string[]
 const directory = makeTemporaryDirectory()
@@ -46,8 +49,8 @@ async function billedFiles(): Promise<string[]> {
   return files
 }
 
-async function download(query: string) {
-  const response = await fetch(`${tested.client.url}/admin/v1/exports?partner=${partner.partnerId}&${query}`, {
+async function download(query: string, { partnerId } = partner) {
+  const response = await fetch(`${tested.client.url}/admin/v1/exports?partner=${partnerId}&${query}`, {
     headers: { authorization: `Bearer ${tested.client.adminToken}` },
   })
   const bytes = Buffer.from(await response.arrayBuffer())
@@ -151,6 +154,76 @@ test('byte-days are the last columns of each format, and the rest of the row is 
       .digest('hex'),
   ).toBe(workbook.manifest.statement_sha256)
 })
+
+test('P4: a correction of a peak has the reason of its line, and the workbook the hash of the statement', async () => {
+  const { client } = tested
+  corrected = await client.createPartner('Corrected')
+  await client.billFrom(corrected.partnerId, '2026-03')
+  await client.registerProject('box', corrected.partnerId)
+  await client.send([boxEvent('wrong', 100, '2026-03-04'), boxEvent('right', 70, '2026-03-05')])
+  await close('2026-03')
+  await voidEvents('wrong')
+  await close('2026-04')
+  const reason = 'corrected after the month was billed: measured wrong'
+  const line = { for_month: '2026-03', project_id: 'box', metric: SIZE, kind: 'adjustment', value: '-30', reason }
+  expect((await client.statement(corrected, '2026-04')).body.adjustments).toEqual([line])
+  expect((await client.partner(corrected, 'GET', '/statements/2026-04?include=byte_days')).body.adjustments).toEqual([{ ...line, byte_days: '-100' }])
+  const lines = (await download('month=2026-04&format=ndjson', corrected)).text
+  expect((await download('month=2026-04&format=ndjson&include=byte_days', corrected)).text.replaceAll(/,"byte_days":.*\}$/gm, '}')).toBe(lines)
+  const workbook = await download('month=2026-04&format=xlsx&include=byte_days', corrected)
+  expect((await readWorkbook(workbook.path)).canonicalSha256).toBe(workbook.manifest.statement_sha256)
+  const charge = JSON.parse((await download('month=2026-04&format=focus-ndjson&quantity=byte_days', corrected)).text)
+  expect(charge).toMatchObject({ PricingUnit: 'B-Days', x_Reason: reason })
+})
+
+const boxEvent = (event_id: string, value: number, day: string) => ({ event_id, project_id: 'box', metric: SIZE, value, timestamp: `${day}T10:00:00Z` })
+
+test('P6: byte-days that an earlier version did not keep are an error, and only they depend on what it removed', async () => {
+  const { client, service } = tested
+  const { partnerId } = corrected
+  const statement = (month: string) => client.partner(corrected, 'GET', `/statements/${month}?include=byte_days`)
+  const unknown = { status: 409, body: { code: 'BYTE_DAYS_UNKNOWN', message: expect.stringContaining(`2026-03 are corrected for the partner ${partnerId}`) } }
+  await removeCorrectedRecounts(service.clickhouse, partnerId)
+  expect(await statement('2026-04')).toMatchObject(unknown)
+  expect(await client.admin('GET', `/admin/v1/statements/${partnerId}/2026-04?include=byte_days`)).toMatchObject(unknown)
+  for (const path of ['exports?', 'exports/manifest?', `exports?partner=${partnerId}&`])
+    for (const query of ['format=xlsx&include=byte_days', 'format=focus-ndjson&quantity=byte_days'])
+      expect(await client.admin('GET', `/admin/v1/${path}month=2026-04&${query}`)).toMatchObject(unknown)
+  expect((await client.statement(corrected, '2026-04')).body.adjustments).toHaveLength(1)
+  expect((await client.admin('GET', '/admin/v1/exports?month=2026-04')).status).toBe(200)
+  // March has its own recount. May corrects nothing of it until something more arrives.
+  expect((await statement('2026-03')).body.byte_days[0]).toMatchObject({ metric: SIZE, value: '170' })
+  expect((await statement('2026-05')).body.adjustments).toEqual([])
+  await client.send([boxEvent('late', 5, '2026-03-06')])
+  expect(await statement('2026-05')).toMatchObject(unknown)
+  expect((await client.statement(corrected, '2026-05')).status).toBe(200)
+  await close('2026-05')
+  expect(await statement('2026-05')).toMatchObject(unknown)
+  expect((await client.statement(corrected, '2026-05')).body).toMatchObject({ statement: { status: 'closed' }, adjustments: [] })
+  // The recount of May is kept, so corrections after it are known: June has 6 more byte-days, and July takes back all 81.
+  await client.send([boxEvent('later', 6, '2026-03-07')])
+  const corrections = async (month: string) => (await statement(month)).body.adjustments.map(shortAdjustment)
+  expect(await corrections('2026-06')).toEqual(['adjustment 2026-03 null 0 6'])
+  await close('2026-06')
+  expect(await corrections('2026-06')).toEqual(['adjustment 2026-03 box 0 6'])
+  await voidEvents('right', 'late', 'later')
+  await close('2026-07')
+  expect(await corrections('2026-07')).toEqual(['adjustment 2026-03 box -70 -81'])
+  // The recount of July found no events. It has no rows, and is whole.
+  await client.send([boxEvent('last', 9, '2026-03-08')])
+  expect(await corrections('2026-08')).toEqual(['adjustment 2026-03 null 9 9'])
+  await close('2026-08')
+  expect(await corrections('2026-08')).toEqual(['adjustment 2026-03 box 9 9'])
+})
+
+async function close(month: string): Promise<void> {
+  expect((await tested.client.closeMonth(corrected.partnerId, month)).status).toBe(200)
+}
+
+async function voidEvents(...ids: string[]): Promise<void> {
+  const corrections = ids.map((corrects) => ({ project_id: 'box', corrects, action: 'void', reason: 'measured wrong' }))
+  expect((await tested.client.admin('POST', '/admin/v1/corrections', { corrections })).body.accepted).toBe(String(ids.length))
+}
 
 test.each(FOCUS_VERSIONS)(
   'FOCUS %s charges peaks by their byte-days if chosen: one row for each day, in units of days, all other rows as before',

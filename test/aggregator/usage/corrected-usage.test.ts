@@ -134,12 +134,13 @@ async function readAll(name: string, partnerId: string, isRefreshed: boolean): P
     unbilled: '0',
     peakDay: partnership.peakDays.get(metric) ?? null,
   }))
-  const open = readLinesAsJson(
+  const open = await readLinesAsJson(
     clickhouse,
     partnerId,
     { month: '2026-01', header: undefined, asOfMs: null, totals, meteredByteDays: [], isNext: false },
     { nowMs: 0, withByteDays: false },
   )
+  if (open.status !== 'read') throw new Error('Lines without byte-days need no recount.')
   await stageLiveUsage(work, { exportId: name, partnerIds: [partnerId], ...span, days: 'of all' })
   const staged = await work.query(stagedRows, { exportId: name })
   await dropStagedRows(work, name)
@@ -157,7 +158,7 @@ async function readAll(name: string, partnerId: string, isRefreshed: boolean): P
     // Thresholds read a partner's materialized days, after their refresh.
     ofThreshold: keys.map((key) => (key.projectId === '' && !isRefreshed ? [] : ofThreshold(key))),
     largest: await Promise.all(METRICS.map((metric) => readLargestOfThreshold(clickhouse, { partnerId, metric, month: '2026-01', peakDay: undefined }))),
-    lines: `${catalogue}${await textOf(open.projects)}`,
+    lines: `${catalogue}${await textOf(open.lines.projects)}`,
     staged,
     explained: await Promise.all(
       explained.map(async (number) => [
