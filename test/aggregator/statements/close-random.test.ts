@@ -10,7 +10,7 @@ import { toSend } from '../../support/worlds/store-corrections.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 const SEED = Number(process.env['RANDOM_SEED'] ?? Date.now() % 1_000_000)
-const RUNS = Number(process.env['CLOSING_WORLDS'] ?? 3)
+const RUNS = Number(process.env['CLOSING_WORLDS'] ?? 2)
 /** The first month is before the partner's first billed one. */
 const MONTHS = ['2025-12', '2026-01', '2026-02', '2026-03', '2026-04']
 const BILLED = MONTHS.slice(1)

@@ -9,7 +9,7 @@ import { byteDaysFromOracle, Oracle } from '../../support/oracles/oracle.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 const SEED = Number(process.env['RANDOM_SEED'] ?? Date.now() % 1_000_000)
-const RUNS = 15
+const RUNS = Number(process.env['USAGE_WORLDS'] ?? 8)
 const PROJECTS = ['a', 'b', 'c', 'd', 'e']
 const DAYS = ['2026-01-30', '2026-01-31', '2026-02-01', '2026-02-02', '2026-02-03']
 

@@ -8,7 +8,7 @@ import { type TestCorrection, toSend } from '../../support/worlds/store-correcti
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
 const SEED = Number(process.env['RANDOM_SEED'] ?? Date.now() % 1_000_000)
-const RUNS = 12
+const RUNS = Number(process.env['USAGE_WORLDS'] ?? 6)
 const FIRST_DAY_MS = Date.UTC(2025, 11, 25)
 const DAYS = 100
 

@@ -8,7 +8,7 @@ import { type ApiWorld, makeApiWorld } from '../../support/worlds/api-world.ts'
 import { startTestService } from '../../support/worlds/test-service.ts'
 
 const SEED = Number(process.env['RANDOM_SEED'] ?? Date.now() % 1_000_000)
-const RUNS = Number(process.env['FUZZ_RUNS'] ?? 10)
+const RUNS = Number(process.env['FUZZ_RUNS'] ?? 6)
 const TIMEOUT_MS = RUNS <= 25 ? 120_000 : 3_600_000
 
 const tested = await startTestService()

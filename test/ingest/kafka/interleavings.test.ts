@@ -11,7 +11,7 @@ import { drain, newOwner, readOn, useTopic } from '../../support/kafka/log-owner
 import { MemoryTopic } from '../../support/kafka/memory-topic.ts'
 
 const SEED = Number(process.env['RANDOM_SEED'] ?? Date.now() % 1_000_000)
-const RUNS = Number(process.env['INTERLEAVINGS'] ?? 6)
+const RUNS = Number(process.env['INTERLEAVINGS'] ?? 5)
 const MS_MAX = 200_000 * Math.ceil(RUNS / 15)
 const PARTITIONS = 2
 const PROCESSES = 3
