@@ -39,17 +39,16 @@ export function totalsOfClosedMonth(
 ): MonthTotal[] {
   const { summary, others } = combineDays(days.filter(({ day }) => monthOf(day) === header.month))
   const ofThisMonth = billed.filter(({ forMonth }) => forMonth === header.month)
-  const totals = [...header.metrics, ...addedSince(header, others, known.filter(({ metric }) => ofThisMonth.some((each) => each.metric === metric)))].map(
-    ({ metric, kind, unit }) => {
-      const ofMetric = ofThisMonth.filter((each) => each.metric === metric)
-      const usage = ofMetric.find((each) => each.closing === header.closing && each.line === 'usage')
-      const sum = ofMetric.filter(({ line }) => line !== 'manual').reduce((total, each) => addDecimals(total, each.value), '0')
-      // A metric that is not in the catalogue is not metered: what was billed of it stays billed, and nothing is added.
-      const withoutUsage = known.some((each) => each.metric === metric) ? '0' : sum
-      const metered = isMetricName(metric) ? summary[metric] : (others.get(metric)?.value ?? withoutUsage)
-      return { metric, kind, unit, value: valueOrNoUsage(usage), peakDay: usage?.peakDay ?? null, unbilled: subtractDecimals(metered, sum) }
-    },
-  )
+  const billedAndKnown = known.filter(({ metric }) => ofThisMonth.some((each) => each.metric === metric))
+  const totals = [...header.metrics, ...addedSince(header, others, billedAndKnown)].map(({ metric, kind, unit }) => {
+    const ofMetric = ofThisMonth.filter((each) => each.metric === metric)
+    const usage = ofMetric.find((each) => each.closing === header.closing && each.line === 'usage')
+    const sum = ofMetric.filter(({ line }) => line !== 'manual').reduce((total, each) => addDecimals(total, each.value), '0')
+    // A metric that is not in the catalogue is not metered: what was billed of it stays billed, and nothing is added.
+    const withoutUsage = known.some((each) => each.metric === metric) ? '0' : sum
+    const metered = isMetricName(metric) ? summary[metric] : (others.get(metric)?.value ?? withoutUsage)
+    return { metric, kind, unit, value: valueOrNoUsage(usage), peakDay: usage?.peakDay ?? null, unbilled: subtractDecimals(metered, sum) }
+  })
   // The metrics of the header are part of the statement, whatever they amount to. Others appear while something of them is unbilled.
   return totals.filter(({ metric, unbilled }) => unbilled !== '0' || header.metrics.some((each) => each.metric === metric))
 }
