@@ -53,7 +53,9 @@ const correction = (oracle: Oracle, events: readonly TestEvent[]): fc.Arbitrary<
       ...(value === undefined || kindOfTested(oracle.metricOf(project_id, event_id) ?? '') === 'count' ? {} : { value }),
     }))
 
-test(`P2 P3 P6: for random events, corrections and periods every number of both usage endpoints matches the oracle (seed ${SEED})`, async () => {
+test(`P2 P3 P6: for random events, corrections and periods every number of both usage endpoints matches the oracle (seed ${SEED})`, {
+  timeout: 180_000,
+}, async () => {
   let run = 0
   let corrected = 0
   await fc.assert(
