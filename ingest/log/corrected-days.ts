@@ -1,9 +1,9 @@
 import type { Correction } from '../../metering/correction.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { isCopyOf } from './detect-corrections.ts'
+import { findByIdentity } from './find-stored.ts'
 import { isIndexComplete } from './identity-index.ts'
 import type { Identity } from './look-up.ts'
-import { findStoredCorrections } from './stored-corrections.ts'
-import { findStoredEvents } from './stored-events.ts'
 
 /** What is stored of the event that a correction names. */
 export interface CorrectedDay {
@@ -18,12 +18,11 @@ export async function findCorrectedDays(clickhouse: Pick<ClickHouse, 'reads'>, c
   const targets = corrections.map(({ projectId, corrects }): Identity => [projectId, corrects])
   const own = corrections.map(({ projectId, eventId }): Identity => [projectId, eventId])
   const lookUp = { lane: clickhouse.reads, indexed: await isIndexComplete(clickhouse), secondsMax: LOOK_UP_SECONDS_MAX }
-  const { events, others } = await findStoredEvents(lookUp, [...targets, ...own])
-  const stored = others.identities.length === 0 ? undefined : await findStoredCorrections(lookUp, others)
-  return corrections.map(({ projectId, eventId, corrects, action, value }) => {
-    const copied = stored?.get(projectId, eventId)
-    const isCopy = copied?.corrects === corrects && copied.action === action && copied.value === value
-    return { day: events.get(projectId, corrects)?.usageDate, isCopy }
+  const stored = await findByIdentity(lookUp, [...targets, ...own])
+  return corrections.map((correction) => {
+    const { projectId, eventId, corrects } = correction
+    const first = stored.corrections.get(projectId, eventId)
+    return { day: stored.events.get(projectId, corrects)?.usageDate, isCopy: first !== undefined && isCopyOf(correction, first) }
   })
 }
 

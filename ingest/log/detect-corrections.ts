@@ -130,9 +130,12 @@ const REJECTED_BEFORE =
   'This correction came before its event and was rejected, and a later one has counted since. If it must still apply, send it again with an id of its own.'
 
 /** A copy has the same event, action and value; its reason may differ. */
+export function isCopyOf({ corrects, action, value }: Correction, first: Pick<Correction, 'corrects' | 'action' | 'value'>): boolean {
+  return first.corrects === corrects && first.action === action && first.value === value
+}
+
 function compareCorrection(correction: Correction, first: StoredEvent | StoredCorrection | UsageEvent | Correction): CorrectionVerdict {
-  const { corrects, action, value } = correction
-  if ('corrects' in first && first.corrects === corrects && first.action === action && first.value === value) return { status: 'duplicate' }
+  if ('corrects' in first && isCopyOf(correction, first)) return { status: 'duplicate' }
   return rejected('conflict', describeConflict(correction, first))
 }
 

@@ -1,8 +1,9 @@
+import { monthOf } from '../../metering/month.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import type { StoredRecords } from './detect-corrections.ts'
 import type { RecordsToFind } from './detect-duplicates.ts'
 import type { LogRange } from './in-doubt-range.ts'
-import { IdentityMap, type LookUp } from './look-up.ts'
+import { type Identity, IdentityMap, type LookUp } from './look-up.ts'
 import { type CorrectionInRange, findCorrected, findCountMetrics, findStoredCorrections, readCorrectionsOfRange } from './stored-corrections.ts'
 import { findStoredEvents, readStoredRange, type StoredInRange } from './stored-events.ts'
 
@@ -11,16 +12,21 @@ import { findStoredEvents, readStoredRange, type StoredInRange } from './stored-
  * A batch without corrections whose identities are all new or in raw costs what it costs without corrections. Throws StoreError.
  */
 export async function findStored(lookUp: LookUp, { identities, corrected, amends, log, offset }: RecordsToFind): Promise<StoredRecords> {
-  const { events, others } = await findStoredEvents(lookUp, [...identities, ...corrected])
-  const corrections = others.identities.length === 0 ? NO_CORRECTIONS : await findStoredCorrections(lookUp, others)
+  const { events, corrections } = await findByIdentity(lookUp, [...identities, ...corrected])
   const targets = corrected.filter((identity) => events.get(...identity) !== undefined)
-  const months = [...new Set(targets.map((identity) => monthOf(events.get(...identity)?.usageDate ?? '')))]
+  const months = [...new Set(targets.map((identity) => partitionOf(events.get(...identity)?.usageDate ?? '')))]
   return {
     events,
     corrections,
     corrected: targets.length === 0 ? NOT_CORRECTED : await findCorrected(lookUp, { identities: targets, months, log, offset }),
     countMetrics: amends ? await findCountMetrics(lookUp.lane) : NO_METRICS,
   }
+}
+
+/** The events and the corrections that are stored under identities. Throws StoreError. */
+export async function findByIdentity(lookUp: LookUp, identities: readonly Identity[]): Promise<Pick<StoredRecords, 'events' | 'corrections'>> {
+  const { events, others } = await findStoredEvents(lookUp, identities)
+  return { events, corrections: others.identities.length === 0 ? NO_CORRECTIONS : await findStoredCorrections(lookUp, others) }
 }
 
 /** The events and corrections that one log has stored at the offsets of a range, by offset. Throws StoreError. */
@@ -34,6 +40,6 @@ const NOT_CORRECTED: StoredRecords['corrected'] = new IdentityMap()
 const NO_METRICS: StoredRecords['countMetrics'] = new Set()
 
 /** YYYYMM of YYYY-MM-DD. */
-function monthOf(day: string): number {
-  return Number(day.slice(0, 4) + day.slice(5, 7))
+function partitionOf(day: string): number {
+  return Number(monthOf(day).replace('-', ''))
 }
