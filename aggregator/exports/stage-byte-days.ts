@@ -5,7 +5,7 @@ import { defineStatement } from '../../sql/query.ts'
 import { COUNTED_LATE } from '../statements/adjustment-reasons.ts'
 import { BYTE_DAY_CORRECTIONS, type ClosingsOfMonth, CorrectionsParams } from '../statements/byte-day-corrections.ts'
 import { UNIT_OF_METRIC } from '../usage/known-metrics.ts'
-import { LINE_COLUMNS, STAGING_SETTINGS } from './stage-rows.ts'
+import { copyLinesWithDays, STAGING_SETTINGS } from './stage-rows.ts'
 
 /**
  * Stages the lines of closed statements with the days of the recount that they were computed from, those of peak metrics too:
@@ -24,23 +24,10 @@ export async function stageClosedLinesWithByteDays(lane: Lane, { exportId, closi
 
 const Params = CorrectionsParams.extend({ exportId: z.string(), lines: z.array(z.string()) })
 
-/** Both sides of the join are sorted and may spill to disk. */
-const copyClosedLinesWithAllDays = defineStatement({
+const copyClosedLinesWithAllDays = copyLinesWithDays({
   name: 'copy_closed_lines_with_all_days',
-  sql: `
-    INSERT INTO export_rows_v1 (export, partner_id, place, ${LINE_COLUMNS}, days, values)
-    SELECT {exportId: String}, partner_id, indexOf({lines: Array(String)}, toString(line)), ${LINE_COLUMNS},
-      if(line = 'usage', recounts.days, []), if(line = 'usage', recounts.values, [])
-    FROM (
-      SELECT * FROM statement_lines_v1
-      WHERE (partner_id, closing) IN {closings: Array(Tuple(String, String))} AND NOT (line = 'adjustment' AND kind = 'peak')
-    ) AS billed
-    LEFT JOIN (
-      SELECT partner_id, closing, month AS for_month, metric, project_id, days, values FROM statement_recounts_v1
-      WHERE (partner_id, closing) IN {closings: Array(Tuple(String, String))}
-    ) AS recounts USING (partner_id, closing, for_month, metric, project_id)`,
-  params: Params,
-  settings: { ...STAGING_SETTINGS, join_algorithm: 'full_sorting_merge' },
+  lines: "NOT (line = 'adjustment' AND kind = 'peak')",
+  withDays: "line = 'usage'",
 })
 
 /** Name and region of each project of the partners as the newest statement up to the month has them. */

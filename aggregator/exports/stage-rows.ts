@@ -129,7 +129,7 @@ const stageLiveRows = defineStatement({
   settings: STAGING_SETTINGS,
 })
 
-export const LINE_COLUMNS = `month, line, for_month, project_id, metric, entry, name, status, deleted_at, kind, unit, value, peak_day, own_max, own_max_day, events, reason, region`
+const LINE_COLUMNS = `month, line, for_month, project_id, metric, entry, name, status, deleted_at, kind, unit, value, peak_day, own_max, own_max_day, events, reason, region`
 
 const CopyParams = z.object({ exportId: z.string(), closings: z.array(z.tuple([z.string(), z.string()])), lines: z.array(z.string()) })
 
@@ -144,18 +144,25 @@ const copyClosedLines = defineStatement({
   settings: STAGING_SETTINGS,
 })
 
-/** The days are in the recount from which the lines were computed. Both sides of the join are sorted and may spill to disk. */
-const copyClosedLinesWithDays = defineStatement({
-  name: 'copy_closed_lines_with_days',
-  sql: `
+/**
+ * Copies the lines of closings that meet an SQL condition, and those of them that meet `withDays` with their days. These are in the recount
+ * from which the lines were computed. Both sides of the join are sorted and may spill to disk.
+ */
+export function copyLinesWithDays({ name, lines, withDays }: { readonly name: string; readonly lines: string; readonly withDays: string }) {
+  return defineStatement({
+    name,
+    sql: `
     INSERT INTO export_rows_v1 (export, partner_id, place, ${LINE_COLUMNS}, days, values)
     SELECT {exportId: String}, partner_id, indexOf({lines: Array(String)}, toString(line)), ${LINE_COLUMNS},
-      if(line = 'usage' AND kind != 'peak', recounts.days, []), if(line = 'usage' AND kind != 'peak', recounts.values, [])
-    FROM (SELECT * FROM statement_lines_v1 WHERE (partner_id, closing) IN {closings: Array(Tuple(String, String))}) AS billed
+      if(${withDays}, recounts.days, []), if(${withDays}, recounts.values, [])
+    FROM (SELECT * FROM statement_lines_v1 WHERE (partner_id, closing) IN {closings: Array(Tuple(String, String))} AND ${lines}) AS billed
     LEFT JOIN (
       SELECT partner_id, closing, month AS for_month, metric, project_id, days, values FROM statement_recounts_v1
       WHERE (partner_id, closing) IN {closings: Array(Tuple(String, String))}
     ) AS recounts USING (partner_id, closing, for_month, metric, project_id)`,
-  params: CopyParams,
-  settings: { ...STAGING_SETTINGS, join_algorithm: 'full_sorting_merge' },
-})
+    params: CopyParams,
+    settings: { ...STAGING_SETTINGS, join_algorithm: 'full_sorting_merge' },
+  })
+}
+
+const copyClosedLinesWithDays = copyLinesWithDays({ name: 'copy_closed_lines_with_days', lines: 'true', withDays: "line = 'usage' AND kind != 'peak'" })
