@@ -138,7 +138,7 @@ describe.skipIf(!HAS_KAFKA)('several processes on one Kafka and one ClickHouse s
     await consumer.run({ eachMessage: async ({ message }) => void identities.add(`${message.key} ${JSON.parse(String(message.value)).event_id}`) })
     await untilSo(async () => identities.size === 144)
     await consumer.disconnect()
-  }, 240_000)
+  }, 480_000)
 
   test('a command for one of several processes names the variables that it needs', async () => {
     const { KAFKA_BROKERS, ...withoutKafka } = environment

@@ -1,14 +1,17 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
-/** The files that take longest, in the order in which they start: the last one to start should be a short one, or workers wait for it. */
+/**
+ * The files that take longest, in the order in which they start: the last one to start should be a short one, or workers wait for it. Chaos
+ * and the test of six processes have time limits and use both cores, so they do not start together.
+ */
 const SLOWEST = [
   'test/chaos/chaos.test.ts',
   'test/api/openapi/schemathesis.test.ts',
-  'test/service/processes.test.ts',
   'test/ingest/kafka/crash-points.test.ts',
   'test/aggregator/statements/close-crash.test.ts',
   'test/service/start.test.ts',
   'test/aggregator/statements/close-random.test.ts',
+  'test/service/processes.test.ts',
   'test/ingest/kafka/interleavings.test.ts',
 ]
 
