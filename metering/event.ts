@@ -7,6 +7,12 @@ export interface UsageEvent {
   readonly metric: string
   readonly value: Quantity
   readonly timestampMs: number
+  /** The declared labels as JSON text with sorted keys; undefined without any. They are no part of the identity. */
+  readonly labels?: string
+  /** The value of a metric that counts distinct texts; `value` is 0 then. */
+  readonly text?: string
+  /** The batch under which the event was sent to replace others: it does not count until that batch is closed. */
+  readonly correctionBatch?: string
 }
 
 export const EVENT_ID_CODE_POINTS_MAX = 128

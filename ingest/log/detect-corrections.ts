@@ -15,6 +15,8 @@ export interface CorrectionEffect {
   /** The metric and the day of the event. */
   readonly metric: string
   readonly usageDate: string
+  /** Those of the event, as they are stored: '' without any. */
+  readonly labels: string
   /** The value that counts after it less that before. */
   readonly addedTotal: string
   /** 1 if the event does not count any more, -1 if it counts again, else 0. */
@@ -48,6 +50,7 @@ interface Place {
 interface Target {
   readonly metric: string
   readonly usageDate: string
+  readonly labels: string
   readonly value: string
 }
 
@@ -83,6 +86,7 @@ export class BatchCorrections {
       revision: before.revision + 1,
       metric: target.metric,
       usageDate: target.usageDate,
+      labels: target.labels,
       addedTotal: subtractDecimals(after ?? '0', before.value ?? '0'),
       addedVoided: addedVoided(before.value !== undefined, after !== undefined),
     }
@@ -97,7 +101,7 @@ export class BatchCorrections {
     if (stored !== undefined) return stored.log !== log || stored.offset < offset ? stored : undefined
     const inBatch = this.#firsts.get(projectId, corrects)
     if (inBatch === undefined || 'corrects' in inBatch) return undefined
-    return { metric: inBatch.metric, value: inBatch.value, usageDate: dayOf(inBatch.timestampMs) }
+    return { metric: inBatch.metric, value: inBatch.value, usageDate: dayOf(inBatch.timestampMs), labels: inBatch.labels ?? '' }
   }
 
   /**

@@ -1,3 +1,4 @@
+import type { UsageEvent } from '../../metering/event.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { type Lease, leaseTag } from '../../sql/lease.ts'
 import { escapeField, RowsBuffer, row } from '../../sql/tab-separated.ts'
@@ -36,11 +37,11 @@ export async function writeBatch(lane: Lane, lease: Lease, batch: Batch): Promis
   const tag = leaseTag(lease.name)
   const positioned = needsPosition(batch) ? writePosition(lane, lease, batch) : undefined
   // Serialized while the position is on its way; sent only when the position has been acknowledged.
-  const rows = rowsText(lease, batch)
+  const rows = rowsOf(lease, batch)
   const corrections = correctionsText(lease, batch)
   const rejected = rejectedText(lease, batch)
   await positioned
-  if (rows.length > 0) await lane.insert({ table: 'usage_events_inbox_v1', columns: ROW_COLUMNS, text: rows, tag })
+  if (rows.bytes.length > 0) await lane.insert({ table: 'usage_events_inbox_v1', columns: rows.columns, text: rows.bytes, tag })
   if (corrections !== '') await lane.insert({ table: 'usage_corrections_inbox_v1', columns: CORRECTION_COLUMNS, text: corrections, tag })
   if (rejected !== '') await lane.insert({ table: 'rejected_events_inbox_v1', columns: REJECTED_COLUMNS, text: rejected, tag })
 }
@@ -61,6 +62,8 @@ function writePosition(lane: Lane, { name: log, epoch, owner }: Lease, { first, 
 
 const POSITION_COLUMNS = ['log', 'epoch', 'owner', 'first', 'through']
 const ROW_COLUMNS = ['project_id', 'event_id', 'metric', 'timestamp_ms', 'value', 'received_ms', 'offset', 'log', 'epoch', 'owner']
+/** What few events have. It is written only for a batch that has any of it, so that other batches cost nothing more. */
+const MORE_COLUMNS = ['labels', 'text', 'correction_batch']
 const CORRECTION_COLUMNS = [
   'offset',
   'project_id',
@@ -69,6 +72,7 @@ const CORRECTION_COLUMNS = [
   'event_id',
   'usage_date',
   'metric',
+  'labels',
   'action',
   'value',
   'reason',
@@ -94,16 +98,26 @@ const REJECTED_COLUMNS = [
   'owner',
 ]
 
-/** Only event_id is escaped: the other fields have alphabets without characters that need it. */
-function rowsText({ name: log, epoch, owner }: Lease, { records, verdicts }: Batch): Buffer {
-  const end = `\t${log}\t${epoch}\t${owner}\n`
+/** Only event_id is escaped, and what few events have: the other fields have alphabets without characters that need it. */
+function rowsOf({ name: log, epoch, owner }: Lease, { records, verdicts }: Batch): { columns: string[]; bytes: Buffer } {
+  const end = `\t${log}\t${epoch}\t${owner}`
+  const hasMore = records.some(({ validated }) => validated.status === 'valid' && hasMoreColumns(validated.event))
   const rows = new RowsBuffer()
   records.forEach(({ validated, receivedMs, offset }, index) => {
     if (validated.status !== 'valid' || verdicts[index]?.status !== 'counted') return
     const { projectId, eventId, metric, timestampMs, value } = validated.event
-    rows.add(`${projectId}\t${escapeField(eventId)}\t${metric}\t${timestampMs}\t${value}\t${receivedMs}\t${offset}${end}`)
+    const more = hasMore ? moreFields(validated.event) : ''
+    rows.add(`${projectId}\t${escapeField(eventId)}\t${metric}\t${timestampMs}\t${value}\t${receivedMs}\t${offset}${end}${more}\n`)
   })
-  return rows.toBuffer()
+  return { columns: hasMore ? [...ROW_COLUMNS, ...MORE_COLUMNS] : ROW_COLUMNS, bytes: rows.toBuffer() }
+}
+
+function hasMoreColumns({ labels, text, correctionBatch }: UsageEvent): boolean {
+  return labels !== undefined || text !== undefined || correctionBatch !== undefined
+}
+
+function moreFields({ labels = '', text = '', correctionBatch = '' }: UsageEvent): string {
+  return `\t${escapeField(labels)}\t${escapeField(text)}\t${correctionBatch}`
 }
 
 function correctionsText({ name: log, epoch, owner }: Lease, { records, verdicts }: Batch): string {
@@ -114,8 +128,8 @@ function correctionsText({ name: log, epoch, owner }: Lease, { records, verdicts
     // Without what it changes, a correction would be stored as one that changes nothing.
     if (verdict.effect === undefined) throw new Error('A correction that counts has an effect.')
     const { projectId, eventId, corrects, action, value, reason } = validated.correction
-    const { revision, metric, usageDate, addedTotal, addedVoided } = verdict.effect
-    const fields = [projectId, corrects, revision, eventId, usageDate, metric, action, value, reason, addedTotal, addedVoided]
+    const { revision, metric, usageDate, labels, addedTotal, addedVoided } = verdict.effect
+    const fields = [projectId, corrects, revision, eventId, usageDate, metric, labels, action, value, reason, addedTotal, addedVoided]
     text += row([offset, ...fields, receivedMs, log, epoch, owner])
   })
   return text

@@ -5,13 +5,14 @@ import { defineQuery } from '../../sql/query.ts'
 import { row } from '../../sql/tab-separated.ts'
 
 /**
- * For one (project, day, metric) within one log: the peak in raw, and by how much the totals and numbers of its events and corrections exceed
+ * For one (project, day, metric, labels) within one log: the peak in raw, and by how much the totals and numbers of its events and corrections exceed
  * the rollup's.
  */
 export const RollupDifference = z.object({
   projectId: z.string(),
   usageDate: z.string(),
   metric: z.string(),
+  labels: z.string(),
   peak: z.string(),
   total: z.string(),
   events: z.string(),
@@ -32,10 +33,38 @@ export async function addDifferences(lane: Lane, lease: Lease, differences: read
   await lane.insert({ table: 'rollup_differences_inbox_v1', columns: DIFFERENCE_COLUMNS, text, tag: leaseTag(lease.name) })
 }
 
-const DIFFERENCE_COLUMNS = ['log', 'epoch', 'owner', 'project_id', 'usage_date', 'metric', 'peak', 'total', 'events', 'corrections', 'voided', 'last_event_ms']
+const DIFFERENCE_COLUMNS = [
+  'log',
+  'epoch',
+  'owner',
+  'project_id',
+  'usage_date',
+  'metric',
+  'labels',
+  'peak',
+  'total',
+  'events',
+  'corrections',
+  'voided',
+  'last_event_ms',
+]
 
 function differenceRow({ name: log, epoch, owner }: Lease, key: RollupDifference): string {
-  return row([log, epoch, owner, key.projectId, key.usageDate, key.metric, key.peak, key.total, key.events, key.corrections, key.voided, key.lastEventMs])
+  return row([
+    log,
+    epoch,
+    owner,
+    key.projectId,
+    key.usageDate,
+    key.metric,
+    key.labels,
+    key.peak,
+    key.total,
+    key.events,
+    key.corrections,
+    key.voided,
+    key.lastEventMs,
+  ])
 }
 
 /** A changed day makes partnership days that were computed before it outdated. An extra change does no harm. Throws StoreError. */
@@ -70,7 +99,7 @@ const differencesOfKeys = defineQuery({
       SELECT project_id, usage_date, metric FROM format(TabSeparated, 'project_id String, usage_date Date, metric String', {keys: String})
     )
     SELECT
-      project_id AS projectId, usage_date AS usageDate, metric,
+      project_id AS projectId, usage_date AS usageDate, metric, labels,
       max(raw_peak) AS peak,
       sum(raw_total) - sum(rollup_total) AS total,
       sum(raw_events) - sum(rollup_events) AS events,
@@ -79,31 +108,31 @@ const differencesOfKeys = defineQuery({
       sum(raw_voided) - sum(rollup_voided) AS voided,
       (sum(rollup_events) + sum(rollup_corrections) > sum(raw_events) + sum(raw_corrections)) OR (max(rollup_peak) > max(raw_peak)) AS rollupIsAhead
     FROM (
-      SELECT project_id, usage_date, metric,
+      SELECT project_id, usage_date, metric, labels,
         max(value) AS raw_peak, sum(toDecimal256(value, 9)) AS raw_total, toInt64(count()) AS raw_events, max(timestamp) AS raw_last,
         toInt64(0) AS raw_corrections, toInt64(0) AS raw_voided,
         toDecimal128(0, 9) AS rollup_peak, toDecimal256(0, 9) AS rollup_total, toInt64(0) AS rollup_events, toInt64(0) AS rollup_corrections, toInt64(0) AS rollup_voided
       FROM raw_usage_events_v1 FINAL
       WHERE log = {log: String} AND usage_date IN {days: Array(Date)} AND project_id IN (SELECT project_id FROM touched)
         AND (project_id, usage_date, metric) IN (SELECT project_id, usage_date, metric FROM touched)
-      GROUP BY project_id, usage_date, metric
+      GROUP BY project_id, usage_date, metric, labels
       UNION ALL
-      SELECT project_id, usage_date, metric,
+      SELECT project_id, usage_date, metric, labels,
         toDecimal128(0, 9), sum(added_total), toInt64(0), toDateTime64(0, 3, 'UTC'), toInt64(count()), sum(added_voided),
         toDecimal128(0, 9), toDecimal256(0, 9), toInt64(0), toInt64(0), toInt64(0)
       FROM usage_corrections_v1 FINAL
       WHERE log = {log: String} AND usage_date IN {days: Array(Date)} AND project_id IN (SELECT project_id FROM touched)
         AND (project_id, usage_date, metric) IN (SELECT project_id, usage_date, metric FROM touched)
-      GROUP BY project_id, usage_date, metric
+      GROUP BY project_id, usage_date, metric, labels
       UNION ALL
-      SELECT project_id, usage_date, metric,
+      SELECT project_id, usage_date, metric, labels,
         toDecimal128(0, 9), toDecimal256(0, 9), toInt64(0), toDateTime64(0, 3, 'UTC'), toInt64(0), toInt64(0),
         max(peak), sum(total), sum(events), sum(corrections), sum(voided)
       FROM project_usage_per_day_v1
       WHERE log = {log: String} AND usage_date IN {days: Array(Date)} AND (project_id, usage_date, metric) IN (SELECT project_id, usage_date, metric FROM touched)
-      GROUP BY project_id, usage_date, metric
+      GROUP BY project_id, usage_date, metric, labels
     )
-    GROUP BY project_id, usage_date, metric
+    GROUP BY project_id, usage_date, metric, labels
     HAVING sum(raw_total) != sum(rollup_total) OR sum(raw_events) != sum(rollup_events) OR max(raw_peak) != max(rollup_peak)
       OR sum(raw_corrections) != sum(rollup_corrections) OR sum(raw_voided) != sum(rollup_voided)`,
   params: z.object({ log: z.string(), keys: z.string(), days: z.array(z.string()) }),

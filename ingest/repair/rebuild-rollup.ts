@@ -17,7 +17,7 @@ export interface RebuildOptions {
 }
 
 export interface Rebuilt {
-  /** How many (project, day, metric, log) the month's rollup has now. */
+  /** How many (project, day, metric, log, labels) the month's rollup has now. */
   readonly keys: number
   readonly events: number
   /** How many keys, of those it has now or had before, differed. */
@@ -138,21 +138,21 @@ const emptyRebuilt = defineStatement({ name: 'empty_rebuilt', sql: 'TRUNCATE TAB
 /** Counts as the rollup's own views do, but once for each identity, and each correction within its own log. It is fenced too: if it arrives late, it counts nothing. */
 const countIntoRebuilt = defineStatement({
   name: 'count_into_rebuilt',
-  sql: `INSERT INTO rebuilt_usage_per_day_v1 (project_id, usage_date, metric, log, peak, total, events, last_event_at, corrections, voided)
+  sql: `INSERT INTO rebuilt_usage_per_day_v1 (project_id, usage_date, metric, log, labels, peak, total, events, last_event_at, corrections, voided)
         WITH (
           SELECT count() FROM (SELECT name, max(newest) AS newest FROM leases_v1 WHERE name IN {logs: Array(String)} GROUP BY name)
           WHERE newest.2 NOT IN {owners: Array(String)}
         ) AS lost
-        SELECT project_id, usage_date, metric, log, max(value), sum(toDecimal256(value, 9)), toInt64(count()), max(timestamp), toInt64(0), toInt64(0)
+        SELECT project_id, usage_date, metric, log, labels, max(value), sum(toDecimal256(value, 9)), toInt64(count()), max(timestamp), toInt64(0), toInt64(0)
         FROM raw_usage_events_v1 FINAL
         WHERE ${IN_MONTH} AND throwIf(lost > 0, 'a newer owner has taken this log') = 0
-        GROUP BY project_id, usage_date, metric, log
+        GROUP BY project_id, usage_date, metric, log, labels
         UNION ALL
-        SELECT project_id, usage_date, metric, log,
+        SELECT project_id, usage_date, metric, log, labels,
           toDecimal128(0, 9), sum(added_total), toInt64(0), toDateTime64(0, 3, 'UTC'), toInt64(count()), sum(added_voided)
         FROM usage_corrections_v1 FINAL
         WHERE ${IN_MONTH} AND throwIf(lost > 0, 'a newer owner has taken this log') = 0
-        GROUP BY project_id, usage_date, metric, log`,
+        GROUP BY project_id, usage_date, metric, log, labels`,
   params: Span.extend({ logs: z.array(z.string()), owners: z.array(z.string()) }),
   settings: LONG,
 })
@@ -173,17 +173,17 @@ const rebuiltAgainstRollup = defineQuery({
       countIf(rebuilt_events != rollup_events OR rebuilt_total != rollup_total OR rebuilt_peak != rollup_peak
         OR rebuilt_corrections != rollup_corrections OR rebuilt_voided != rollup_voided) AS differences
     FROM (
-      SELECT project_id, usage_date, metric, log,
+      SELECT project_id, usage_date, metric, log, labels,
         sumIf(events, rebuilt) AS rebuilt_events, sumIf(total, rebuilt) AS rebuilt_total, maxIf(peak, rebuilt) AS rebuilt_peak,
         sumIf(corrections, rebuilt) AS rebuilt_corrections, sumIf(voided, rebuilt) AS rebuilt_voided,
         sumIf(events, NOT rebuilt) AS rollup_events, sumIf(total, NOT rebuilt) AS rollup_total, maxIf(peak, NOT rebuilt) AS rollup_peak,
         sumIf(corrections, NOT rebuilt) AS rollup_corrections, sumIf(voided, NOT rebuilt) AS rollup_voided
       FROM (
-        SELECT project_id, usage_date, metric, log, events, total, peak, corrections, voided, true AS rebuilt FROM rebuilt_usage_per_day_v1 WHERE ${IN_MONTH}
+        SELECT project_id, usage_date, metric, log, labels, events, total, peak, corrections, voided, true AS rebuilt FROM rebuilt_usage_per_day_v1 WHERE ${IN_MONTH}
         UNION ALL
-        SELECT project_id, usage_date, metric, log, events, total, peak, corrections, voided, false FROM project_usage_per_day_v1 WHERE ${IN_MONTH}
+        SELECT project_id, usage_date, metric, log, labels, events, total, peak, corrections, voided, false FROM project_usage_per_day_v1 WHERE ${IN_MONTH}
       )
-      GROUP BY project_id, usage_date, metric, log
+      GROUP BY project_id, usage_date, metric, log, labels
     )`,
   params: Span,
   row: z.object({ keys: z.coerce.number(), events: z.coerce.number(), corrections: z.coerce.number(), differences: z.coerce.number() }),
