@@ -1,7 +1,7 @@
 import { sleep, systemClock } from './clock.ts'
 import { type EmitterOptions, requireLimits, requireUrlAndKey } from './emitter-options.ts'
 import type { EventStore } from './event-store.ts'
-import { textOfEvent, type UsageEvent, utf8Bytes } from './event-text.ts'
+import { textOfCorrection, textOfEvent, type UsageCorrection, type UsageEvent, utf8Bytes } from './event-text.ts'
 import { type Gauge, Gauges } from './gauges.ts'
 import { Reports, type Totals } from './hooks.ts'
 import { MemoryStore } from './memory-store.ts'
@@ -17,6 +17,11 @@ export interface Emitter {
    * sent until the service has an outcome for it, always with the same id.
    */
   emit(event: UsageEvent): string | undefined
+  /**
+   * Adds a correction of an event to the buffer, after the events so far, and returns the correction's own event_id. Like emit() in all else. One
+   * that reaches the service before its event is rejected as unknown_event: flush() between the two if requestsMax is above 1.
+   */
+  correct(correction: UsageCorrection): string | undefined
   /** Adds to the sum of a project and metric, which is emitted as one event every sumEveryMs. Sums are in memory only until then. */
   add(increment: Increment): void
   /** Samples a level on an interval. Returns what stops it. Throws TypeError for an interval that makes no sense. */
@@ -80,6 +85,10 @@ class BufferingEmitter implements Emitter {
     return this.#emit(event)
   }
 
+  correct(correction: UsageCorrection): string | undefined {
+    return this.#store(correction, (id) => textOfCorrection(correction, id))
+  }
+
   add(increment: Increment): void {
     try {
       if (this.#closing === undefined) this.#sums.add(increment)
@@ -104,11 +113,15 @@ class BufferingEmitter implements Emitter {
   }
 
   #emit(event: UsageEvent): string | undefined {
+    return this.#store(event, (id, nowMs) => textOfEvent(event, id, nowMs))
+  }
+
+  #store(record: UsageEvent | UsageCorrection, textOf: (id: string, nowMs: number) => string): string | undefined {
     const { timers, store, reports, sender } = this.#parts
     try {
       const nowMs = timers.now()
-      const id = event.event_id ?? uuidV7(nowMs)
-      const text = textOfEvent(event, id, nowMs)
+      const id = record.event_id ?? uuidV7(nowMs)
+      const text = textOf(id, nowMs)
       const dropped = this.#isClosed ? 'closed' : store.add({ text, bytes: utf8Bytes(text), addedMs: nowMs })
       if (dropped !== undefined) {
         reports.dropped([text], dropped)

@@ -20,6 +20,25 @@ export function textOfEvent({ project_id, metric, value, timestamp }: UsageEvent
   return JSON.stringify({ event_id, project_id, metric, value: writableValue(value), timestamp: timestampOf(timestamp ?? nowMs) })
 }
 
+/** A correction as the caller gives it: of an event of a month that is still open. */
+export interface UsageCorrection {
+  readonly project_id: string
+  /** The event_id of the event. */
+  readonly corrects: string
+  readonly action: 'void' | 'amend'
+  /** For amend only: the value that counts from now on, as in UsageEvent. */
+  readonly value?: UsageEvent['value'] | undefined
+  /** Why, in 1 to 500 characters. The partner can read it. */
+  readonly reason: string
+  /** Of the correction itself. A UUIDv7, if it is left out. */
+  readonly event_id?: string | undefined
+}
+
+/** The JSON of a correction. Throws if there is no such text. */
+export function textOfCorrection({ project_id, corrects, action, value, reason }: UsageCorrection, event_id: string): string {
+  return JSON.stringify({ event_id, project_id, corrects, action, value: writableValue(value), reason })
+}
+
 /** The length of a text in UTF-8. */
 export function utf8Bytes(text: string): number {
   let bytes = text.length

@@ -18,6 +18,20 @@ export interface WireEvent {
   readonly timestamp: string
 }
 
+/** A correction of an event that was sent before, as POST /v1/events accepts it among events. It has an id of its own, and counts once. */
+export interface WireCorrection {
+  readonly event_id: string
+  readonly project_id: string
+  /** The event_id of the event. */
+  readonly corrects: string
+  /** void: the event does not count any more. amend: it counts with another value. The latest correction of an event applies. */
+  readonly action: 'void' | 'amend'
+  /** For amend only. */
+  readonly value?: string | number
+  /** Why, in 1 to 500 characters. The partner can read it. */
+  readonly reason: string
+}
+
 /** What the service accepts in one request. */
 export const EVENTS_PER_REQUEST_MAX = 10_000
 export const BODY_BYTES_MAX = 10 * 1024 * 1024

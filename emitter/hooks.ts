@@ -1,17 +1,20 @@
-import type { RejectReason, WireEvent } from './event.ts'
+import type { RejectReason, WireCorrection, WireEvent } from './event.ts'
 import type { DropReason } from './event-store.ts'
+
+/** What emit() or correct() has sent. A correction has `corrects`. */
+export type Sent = WireEvent | WireCorrection
 
 /** What the emitter reports. Hooks are called one after another; what a hook throws is reported to onProblem. */
 export interface Hooks {
   /** Events that the service counted, now or by an earlier copy. `duplicates` is undefined if they are detected later (Kafka). */
-  readonly onDelivered?: ((batch: { events: WireEvent[]; accepted: number; duplicates: number | undefined }) => void) | undefined
+  readonly onDelivered?: ((batch: { events: Sent[]; accepted: number; duplicates: number | undefined }) => void) | undefined
   /**
    * An event that is not counted. The service keeps it with this reason; sending it again would change nothing. `event` is undefined if what
    * was emitted could not be written as JSON.
    */
-  readonly onRejected?: ((rejected: { event: WireEvent | undefined; reason: RejectReason | (string & {}); message: string }) => void) | undefined
+  readonly onRejected?: ((rejected: { event: Sent | undefined; reason: RejectReason | (string & {}); message: string }) => void) | undefined
   /** Events that are lost, and why. */
-  readonly onDropped?: ((dropped: { events: WireEvent[]; reason: DropReason }) => void) | undefined
+  readonly onDropped?: ((dropped: { events: Sent[]; reason: DropReason }) => void) | undefined
   /** Something that delays events or needs a person. */
   readonly onProblem?: ((problem: Problem) => void) | undefined
 }
@@ -83,6 +86,6 @@ export class Reports {
   }
 }
 
-function parse(text: string): WireEvent {
-  return JSON.parse(text) as WireEvent
+function parse(text: string): Sent {
+  return JSON.parse(text) as Sent
 }

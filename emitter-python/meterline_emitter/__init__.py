@@ -2,7 +2,7 @@
 
 from ._core import Closed
 from .emitter import Emitter
-from .event import CumulativeMetric, Increment, Metric, PeakMetric, UsageEvent, Value, WireEvent
+from .event import CumulativeMetric, Increment, Metric, PeakMetric, UsageCorrection, UsageEvent, Value, WireEvent
 from .reports import DeliveredBatch, DroppedEvents, DropReason, Problem, RejectedEvent, Totals
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Problem",
     "RejectedEvent",
     "Totals",
+    "UsageCorrection",
     "UsageEvent",
     "Value",
     "WireEvent",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Callable
 
-from ._event_text import text_of_event
+from ._event_text import text_of_correction, text_of_event
 from ._gauges import Gauge, Gauges
 from ._limits import Limits
 from ._loop import Call, Loop
@@ -16,6 +16,10 @@ from ._sender import Sender
 from ._sums import Sums
 from ._uuid_v7 import uuid_v7
 from .reports import Hooks, Problem, Reports, Totals
+
+
+# Writes a record as JSON, given its event_id and the time in ms.
+TextOf = Callable[[Mapping[str, Any], object, int], bytes]
 
 
 @dataclass(frozen=True)
@@ -58,12 +62,18 @@ class Core:
         return Totals(reports.delivered_events, reports.rejected_events, reports.dropped_events, waiting)
 
     def emit(self, event: Mapping[str, Any]) -> str | None:
+        return self._store(event, text_of_event)
+
+    def correct(self, correction: Mapping[str, Any]) -> str | None:
+        return self._store(correction, text_of_correction)
+
+    def _store(self, record: Mapping[str, Any], text_of: TextOf) -> str | None:
         try:
             now_ms = self._loop.now_ms()
-            event_id = event.get("event_id")
+            event_id = record.get("event_id")
             if event_id is None:
                 event_id = uuid_v7(now_ms)
-            text = text_of_event(event, event_id, now_ms)
+            text = text_of(record, event_id, now_ms)
             event_to_send = StoredEvent(text, self._loop.monotonic_ms())
             dropped = "closed" if self._is_closed else self._sender.add(event_to_send)
             if dropped is None:

@@ -32,6 +32,16 @@ def text_of_event(event: Mapping[str, Any], event_id: object, now_ms: int) -> by
     return f"{{{','.join(members)}}}".encode("utf-8", errors="backslashreplace")
 
 
+def text_of_correction(correction: Mapping[str, Any], event_id: object, _now_ms: int) -> bytes:
+    """The correction as UTF-8. Raises if there is no such text."""
+    members = [f'"event_id":{_encode(event_id)}']
+    for name in ("project_id", "corrects", "action", "value", "reason"):
+        if name in correction:
+            write = _value_json if name == "value" else _encode
+            members.append(f'"{name}":{write(correction[name])}')
+    return f"{{{','.join(members)}}}".encode("utf-8", errors="backslashreplace")
+
+
 def timestamp_text(timestamp: object) -> object:
     """RFC 3339 in UTC. A datetime without a time zone keeps none: the service rejects it, and no zone is guessed."""
     if isinstance(timestamp, datetime):

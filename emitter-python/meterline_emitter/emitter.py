@@ -14,7 +14,7 @@ from ._gauges import Gauge
 from ._http_transport import HttpTransport
 from ._limits import Limits, require_whole_number
 from ._loop import ThreadLoop
-from .event import Increment, PeakMetric, UsageEvent, Value
+from .event import Increment, PeakMetric, UsageCorrection, UsageEvent, Value
 from .reports import DeliveredBatch, DroppedEvents, Hooks, Problem, RejectedEvent, Totals
 
 # close() returns this long after its time-out even if a hook does not return.
@@ -91,6 +91,13 @@ class Emitter:
         until the service has an outcome for it, always with the same id.
         """
         return self._core.emit(event)
+
+    def correct(self, correction: UsageCorrection) -> str | None:
+        """
+        Adds a correction of an event to the buffer and returns the correction's own event_id. Like emit() in all else.
+        One that reaches the service before its event is rejected as unknown_event.
+        """
+        return self._core.correct(correction)
 
     def add(self, increment: Increment) -> None:
         """Adds to the sum of a project and metric, which is emitted as one event every sum_every_ms."""

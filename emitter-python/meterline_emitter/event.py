@@ -57,8 +57,27 @@ class Increment(_Increment, total=False):
     """1, if it is left out."""
 
 
+class _Correction(TypedDict):
+    project_id: str
+    corrects: str
+    action: Literal["void", "amend"]
+    reason: str
+
+
+class UsageCorrection(_Correction, total=False):
+    """
+    A correction of an event of a month that is still open. `corrects` is the event's event_id; void: it does not count
+    any more; amend: it counts with `value`. `reason`: 1 to 500 characters, which the partner can read.
+    """
+
+    value: Value
+    """For amend only."""
+    event_id: str
+    """Of the correction itself. A UUIDv7, if it is left out."""
+
+
 class WireEvent(TypedDict):
-    """An event as it was sent; hooks get it."""
+    """An event as it was sent; hooks get it. A correction has `corrects`, `action` and `reason` instead of the last three."""
 
     event_id: str
     project_id: str

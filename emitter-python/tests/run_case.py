@@ -63,6 +63,10 @@ class _Run:
             assert (event_id is None) == step.get("dropped", False), f"emit returned {event_id}"
             if event_id is not None and "id" in step:
                 self.labels.bind(f"${step['id']}", event_id, self.loop.now_ms())
+        elif call == "correct":
+            correction_id = self._core.correct(step["correction"])
+            if correction_id is not None and "id" in step:
+                self.labels.bind(f"${step['id']}", correction_id, self.loop.now_ms())
         elif call == "add":
             self._core.add(step["increment"])
         elif call == "gauge":

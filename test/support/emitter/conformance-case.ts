@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { Gauge, Increment, UsageEvent, WireEvent } from '../../../emitter/emitter.ts'
+import type { Gauge, Increment, Sent, UsageCorrection, UsageEvent } from '../../../emitter/emitter.ts'
 import type { Limits } from '../../../emitter/emitter-options.ts'
 
 /** emitter/conformance.json, whose member `format` describes the rest. */
@@ -22,6 +22,7 @@ export type Answer = 'accept' | 'no_answer' | 'never' | { readonly status: numbe
 
 type Call =
   | { readonly call: 'emit'; readonly event: UsageEvent; readonly id?: string; readonly dropped?: boolean }
+  | { readonly call: 'correct'; readonly correction: UsageCorrection; readonly id?: string }
   | { readonly call: 'add'; readonly increment: Increment }
   | { readonly call: 'gauge'; readonly name: string; readonly gauge: WireGauge; readonly reads: readonly (number | 'error')[] }
   | { readonly call: 'stop_gauge'; readonly name: string }
@@ -38,7 +39,7 @@ interface WireGauge {
 }
 
 export interface Happening {
-  readonly request?: { readonly at_ms: number; readonly ids?: readonly string[]; readonly events?: readonly WireEvent[] }
+  readonly request?: { readonly at_ms: number; readonly ids?: readonly string[]; readonly events?: readonly Sent[] }
   readonly delivered?: { readonly ids: readonly string[]; readonly accepted: number; readonly duplicates: number | null }
   readonly rejected?: { readonly id: string; readonly reason: string }
   readonly dropped?: { readonly ids?: readonly string[]; readonly count?: number; readonly reason: string }

@@ -1,4 +1,4 @@
-import type { WireEvent } from '../../../emitter/emitter.ts'
+import type { Sent } from '../../../emitter/emitter.ts'
 import type { Happening } from './conformance-case.ts'
 
 const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
@@ -31,7 +31,7 @@ export class Labels {
   }
 
   /** The id of a sum has its label where it first appears. */
-  #bindSum(label: string, event: WireEvent | undefined): void {
+  #bindSum(label: string, event: Pick<Sent, 'event_id'> | undefined): void {
     if (!label.startsWith('$') || event === undefined || [...this.#names.values()].includes(label)) return
     if (!UUID_V7.test(event.event_id)) throw new Error(`${label} is not a UUIDv7: ${event.event_id}`)
     this.#bind(label, event.event_id)

@@ -1,4 +1,4 @@
-import { createEmitter, type Emitter, type WireEvent } from '../../../emitter/emitter.ts'
+import { createEmitter, type Emitter, type Sent } from '../../../emitter/emitter.ts'
 import { type Answer, type Conformance, type ConformanceCase, type Happening, type Step, toOptions } from './conformance-case.ts'
 import { Labels } from './labels.ts'
 import { rest, VirtualClock } from './virtual-clock.ts'
@@ -20,7 +20,7 @@ export async function runCase(each: ConformanceCase, { defaults }: Conformance, 
     if (`${init.method} ${url}` !== `POST ${defaults.url}/v1/events`) throw new Error(`a request was ${init.method} ${url}`)
     if (headers.get('authorization') !== `Bearer ${defaults.key}` || headers.get('content-type') !== 'application/json')
       throw new Error('a request had other headers')
-    const events = JSON.parse(String(init.body)) as WireEvent[]
+    const events = JSON.parse(String(init.body)) as Sent[]
     happened.push({ request: { at_ms: clock.now() - startMs, events } })
     return answer(answers.shift() ?? 'accept', events.length, init.signal)
   }
@@ -49,7 +49,7 @@ export async function runCase(each: ConformanceCase, { defaults }: Conformance, 
   return results
 }
 
-function idOf({ event_id }: WireEvent): string {
+function idOf({ event_id }: Sent): string {
   return event_id
 }
 
@@ -72,6 +72,9 @@ function makeCalls(emitter: Emitter, { clock, labels, report }: Surroundings): (
     if (step.call === 'emit') {
       const id = emitter.emit(step.event)
       if ((id === undefined) !== (step.dropped ?? false)) throw new Error(`emit returned ${id}`)
+      if (id !== undefined && step.id !== undefined) labels.bind(`$${step.id}`, id, clock.now())
+    } else if (step.call === 'correct') {
+      const id = emitter.correct(step.correction)
       if (id !== undefined && step.id !== undefined) labels.bind(`$${step.id}`, id, clock.now())
     } else if (step.call === 'add') emitter.add(step.increment)
     else if (step.call === 'gauge') {
