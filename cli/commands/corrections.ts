@@ -67,14 +67,13 @@ async function correct(
     ...(id === undefined ? {} : { event_id: id }),
   }
   const { answer, text } = await callForText(connect(session, ['admin']), SUBMIT_CORRECTIONS, { body: { corrections: [correction] } })
-  printAnswer(session, text, () => [linesOf(answer, event)])
   const [rejected] = answer.rejected
-  if (rejected !== undefined) throw new CliError(`The correction was not accepted: ${rejected.reason}.`, EXIT.error)
+  if (rejected !== undefined)
+    throw new CliError(`${event} is not corrected (${rejected.reason}): ${rejected.message}`, EXIT.error, { code: 'CORRECTION_REJECTED' })
+  printAnswer(session, text, () => [lineOf(answer, event)])
 }
 
-function linesOf(answer: AnswerOf<typeof SUBMIT_CORRECTIONS>, event: string): string {
-  const [rejected] = answer.rejected
-  if (rejected !== undefined) return `${rejected.reason}: ${rejected.message}`
+function lineOf(answer: AnswerOf<typeof SUBMIT_CORRECTIONS>, event: string): string {
   if ('duplicates' in answer && answer.duplicates > 0)
     return `${event} was corrected in this way before, and nothing was changed. To do it again after another correction, give --id.`
   return 'duplicates' in answer ? `${event} is corrected.` : `The correction of ${event} is durable and will be counted.`
