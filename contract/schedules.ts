@@ -31,6 +31,14 @@ const ExportAction = z
       .enum(FOCUS_VERSIONS)
       .optional()
       .meta({ description: `Of focus only: the version of the specification. Default: ${FOCUS_VERSION_DEFAULT}.` }),
+    include: z
+      .enum(['byte_days'])
+      .optional()
+      .meta({ description: 'Not for focus. `byte_days` adds the columns `byte_days` and `days_with_samples`, of peaks.' }),
+    quantity: z
+      .enum(['peak', 'byte_days'])
+      .optional()
+      .meta({ description: 'Of focus only: what is charged of a peak metric, as in exports. Default: `peak`.' }),
     partner: z.string().min(1).max(256).optional().meta({ description: 'Default: all partners.' }),
     to: z.union([
       z.strictObject({ folder: z.string().min(1).max(FOLDER_CHARACTERS_MAX).meta({ description: 'Inside EXPORT_DIR, relative to it.' }) }),

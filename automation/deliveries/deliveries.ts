@@ -159,9 +159,10 @@ interface ContentOptions extends FileOptions, Omit<WrittenFile, 'status'> {
 
 /** Has nothing that differs between two deliveries of the same content, so that it can be delivered again byte by byte. */
 function manifestText(object: { name: string; revision: number; sha256: string; bytes: number }, manifest: Manifest): string {
-  const { rows, totals, format, focus_version, partner_id, partners, month, from, to, status } = manifest
+  const { rows, totals, format, focus_version, include, quantity, partner_id, partners, month, from, to, status } = manifest
   const version = focus_version === null ? {} : { focus_version }
-  return `${JSON.stringify({ ...object, rows, totals, format, ...version, partner_id, partners, month, from, to, status }, null, 2)}\n`
+  const byteDays = { ...(include === undefined ? {} : { include }), ...(quantity === undefined ? {} : { quantity }) }
+  return `${JSON.stringify({ ...object, rows, totals, format, ...version, ...byteDays, partner_id, partners, month, from, to, status }, null, 2)}\n`
 }
 
 async function writeAndHash(chunks: AsyncIterable<Uint8Array>, path: string): Promise<{ sha256: string; bytes: number }> {

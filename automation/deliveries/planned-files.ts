@@ -49,7 +49,7 @@ export async function planFiles(options: PlanOptions): Promise<Planned> {
 
 async function planMonth({ clickhouse, scheduleId, action, partner, dueMs }: PlanOptions): Promise<PlannedFile> {
   const month = monthOfAction(action.period, dueMs)
-  const subject = subjectText({ what: action.what, focus: action.focus, period: month, owner: ownerOf(partner?.id) })
+  const subject = subjectText({ what: action.what, focus: action.focus, hasByteDays: withByteDays(action), period: month, owner: ownerOf(partner?.id) })
   const newest = (await readNewestDeliveries(clickhouse, scheduleId, { prefix: subject, suffix: subject })).get(subject)
   // Usage is as metered, whether or not the month is closed; statements and charges are as billed once it is.
   const request = { ...formatOf(action), partner, month: action.what === 'usage' ? undefined : month, period: periodOfMonth(month) }
@@ -59,8 +59,9 @@ async function planMonth({ clickhouse, scheduleId, action, partner, dueMs }: Pla
 async function planDays({ clickhouse, scheduleId, action, partner, dueMs }: PlanOptions): Promise<Planned> {
   const yesterday = dayOf(dueMs - MS_PER_DAY)
   const owner = ownerOf(partner?.id)
-  const subjectOf = (day: string) => subjectText({ what: 'usage', focus: undefined, period: day, owner })
-  const delivered = await readNewestDeliveries(clickhouse, scheduleId, { prefix: DAY_PREFIX, suffix: `/${owner}` })
+  const subjectOf = (day: string) => subjectText({ what: 'usage', focus: undefined, hasByteDays: withByteDays(action), period: day, owner })
+  const prefix = subjectOf(yesterday).slice(0, -`${yesterday}/${owner}`.length)
+  const delivered = await readNewestDeliveries(clickhouse, scheduleId, { prefix, suffix: `/${owner}` })
   const first = [...delivered.keys()].map((subject) => parseSubject(subject).period).sort()[0] ?? yesterday
   const changed = new Map((await clickhouse.reads.query(changesOfDays, { first, last: yesterday })).map(({ day, changes }) => [day, changes]))
   // Also a day without events is delivered once, so that its reader knows that it has none.
@@ -87,13 +88,17 @@ function monthOfAction(period: ExportAction['period'], dueMs: number): string {
   return period === 'this-month' ? thisMonth : dayOf(Date.parse(`${thisMonth}-01T00:00:00Z`) - MS_PER_DAY).slice(0, MONTH_CHARACTERS)
 }
 
-function formatOf({ what, format, focus }: ExportAction): Pick<ExportRequest, 'format' | 'focus' | 'csv'> {
+function formatOf(action: ExportAction): Pick<ExportRequest, 'format' | 'focus' | 'withByteDays' | 'csv'> {
+  const { what, format, focus } = action
   const name = what === 'focus' ? `focus-${format}` : format
   // For programs: texts as they are.
-  return { format: name as ExportFormat, focus, csv: { isGuarded: false, hasBom: false } }
+  return { format: name as ExportFormat, focus, withByteDays: withByteDays(action), csv: { isGuarded: false, hasBom: false } }
 }
 
-const DAY_PREFIX = 'usage/day='
+function withByteDays({ include, quantity }: ExportAction): boolean {
+  return (include ?? quantity) === 'byte_days'
+}
+
 const MONTH_CHARACTERS = 'YYYY-MM'.length
 
 const changesOfDays = defineQuery({

@@ -43,6 +43,10 @@ function checkExport({ export: action, functionUrl, body }: ScheduleDefinition, 
   if (body !== null) return { field: 'body', problem: 'is not sent by a schedule with an export; leave it out' }
   if (action.what === 'focus' && !FOCUS_FORMATS.includes(action.format)) return { field: 'export.format', problem: 'must be csv, ndjson or parquet for focus' }
   if (action.what !== 'focus' && action.focus !== undefined) return { field: 'export.focus', problem: 'is for focus only; leave it out' }
+  if (action.what === 'focus' && action.include !== undefined)
+    return { field: 'export.include', problem: 'is not for focus; set quantity to byte_days instead' }
+  if (action.what !== 'focus' && action.quantity !== undefined)
+    return { field: 'export.quantity', problem: 'is for focus only; set include to byte_days instead' }
   if (action.period === 'yesterday' && action.what !== 'usage') return { field: 'export.period', problem: 'yesterday is for usage only; others have months' }
   if ('url' in action.to) return checkObjectUrl(action.to.url, options)
   if (options.exportDir === undefined) return { field: 'export.to.folder', problem: 'is not allowed, because EXPORT_DIR is not set; use a url' }

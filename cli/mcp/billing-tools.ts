@@ -9,8 +9,8 @@ import { periodOfMonth } from '../../metering/month.ts'
 import { type Connection, requirePartnerId } from '../connection/connect.ts'
 import { CliError, EXIT } from '../errors.ts'
 import { callForText, type Download, openDownload } from '../http-client.ts'
-import { defineTool, PARTNER_OF_ADMIN, REQUIRED_MONTH } from './tool.ts'
-import { METRICS_OF_STATEMENT, readTexts, type ToolAnswer } from './tool-answer.ts'
+import { BYTE_DAYS_TOO, defineTool, PARTNER_OF_ADMIN, REQUIRED_MONTH } from './tool.ts'
+import { METRICS_OF_STATEMENT, metricsOfStatement, readTexts, type ToolAnswer } from './tool-answer.ts'
 
 /** What a model can read at a time; larger files are for `meterline export`. */
 const FILE_BYTES_MAX = 256 * 1024
@@ -24,13 +24,13 @@ export const statement = defineTool({
   title: 'Statement of a month',
   description: `What a partner is billed for a month. ${LINES_OF_A_PEAK} Of a closed statement only unbilled can still change: it goes on the next one.`,
   kinds: ['partner', 'admin'],
-  input: z.strictObject({ month: REQUIRED_MONTH, partner_id: PARTNER_OF_ADMIN }),
-  run: async (connection, { month, partner_id }) => {
+  input: z.strictObject({ month: REQUIRED_MONTH, byte_days: BYTE_DAYS_TOO, partner_id: PARTNER_OF_ADMIN }),
+  run: async (connection, { month, byte_days, partner_id }) => {
     const params = { partnerId: requirePartnerId({ ...connection, partnerId: partner_id ?? connection.partnerId }), month }
     const operation = connection.credential.kind === 'admin' ? GET_STATEMENT : GET_OWN_STATEMENT
-    const { answer, text } = await callForText(connection, operation, { params })
+    const { answer, text } = await callForText(connection, operation, { params, query: { include: byte_days ? 'byte_days' : undefined } })
     const { as_of, status } = answer.statement
-    return { answer: { period: instantsOf(periodOfMonth(month)), as_of, status, metrics: METRICS_OF_STATEMENT, result: readTexts(text) } }
+    return { answer: { period: instantsOf(periodOfMonth(month)), as_of, status, metrics: metricsOfStatement(answer.totals), result: readTexts(text) } }
   },
 })
 

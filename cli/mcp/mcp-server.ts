@@ -5,10 +5,11 @@ import type { Connection } from '../connection/connect.ts'
 import { CliError, EXIT } from '../errors.ts'
 import { exportTool, statement } from './billing-tools.ts'
 import { health } from './health-tool.ts'
+import { metrics } from './metrics-tool.ts'
 import type { Tool, ToolOutput } from './tool.ts'
 import { explain, partnershipUsage, projects, projectUsage } from './usage-tools.ts'
 
-const TOOLS: readonly Tool[] = [partnershipUsage, projectUsage, projects, statement, explain, exportTool, health]
+const TOOLS: readonly Tool[] = [partnershipUsage, projectUsage, projects, statement, explain, exportTool, metrics, health]
 
 const INSTRUCTIONS =
   'Meterline meters usage and bills it. Every number is a text with all its digits: quote it as it is, and do not compute with floating-point numbers. A peak of a partnership is not the sum of the peaks of its projects: read how_it_adds_up before you add or compare figures. Figures with the status provisional or open can still change; as_of says up to when they are complete.'

@@ -1,7 +1,7 @@
 import { dailyName, partnershipName, projectSummaryName } from '../../contract/fields.ts'
 import { parseExactJson } from '../../metering/exact-json.ts'
 import { ruleOf } from '../../metering/metric-rules.ts'
-import { METRIC_NAMES, METRICS, type MetricName } from '../../metering/metrics.ts'
+import { isMetricName, METRIC_NAMES, METRICS, type MeasuredMetric, type MetricName } from '../../metering/metrics.ts'
 import { NumberToken } from '../../metering/quantity.ts'
 
 /** What every tool answers. Numbers are texts with all their digits: a model must not round a bill. */
@@ -33,18 +33,36 @@ export function usageAnswer(text: string, metrics: readonly MetricOfAnswer[]): T
   return { period: period as ToolAnswer['period'], as_of: as_of as string | null, status: String(billing_status), metrics, result }
 }
 
+/** The same with the metrics that operators have defined, as far as they have usage in the answer: they are under `metrics` there. */
+export function usageOfMetrics(of: 'project' | 'partnership', text: string): ToolAnswer {
+  const answer = usageAnswer(text, of === 'project' ? METRICS_OF_PROJECT : METRICS_OF_PARTNERSHIP)
+  const defined = Object.entries((answer.result['metrics'] ?? {}) as Record<string, DefinedMetric>)
+  return { ...answer, metrics: [...answer.metrics, ...defined.map(([metric, { kind, unit }]) => describe(of, { metric, kind, unit }, `metrics.${metric}`))] }
+}
+
+/** The metrics of a statement: the documented ones, and others that are among its totals. */
+export function metricsOfStatement(totals: readonly (DefinedMetric & { readonly metric: string })[]): MetricOfAnswer[] {
+  const others = totals.filter(({ metric }) => !isMetricName(metric))
+  return [...METRICS_OF_STATEMENT, ...others.map((total) => describe('partnership', total, total.metric))]
+}
+
+type DefinedMetric = Pick<MeasuredMetric, 'kind' | 'unit'>
+
 /** The body of an answer, in which every number is the text that the service wrote. */
 export function readTexts(text: string): Body {
   return numbersAsText(parseExactJson(text)) as Body
 }
 
-export const METRICS_OF_PARTNERSHIP = METRIC_NAMES.map((metric) => describeMetric('partnership', metric, partnershipName(metric)))
-export const METRICS_OF_PROJECT = METRIC_NAMES.map((metric) => describeMetric('project', metric, projectSummaryName(metric)))
+const METRICS_OF_PARTNERSHIP = METRIC_NAMES.map((metric) => describeMetric('partnership', metric, partnershipName(metric)))
+const METRICS_OF_PROJECT = METRIC_NAMES.map((metric) => describeMetric('project', metric, projectSummaryName(metric)))
 /** On a statement a metric has the name that events use. */
 export const METRICS_OF_STATEMENT = METRIC_NAMES.map((metric) => describeMetric('partnership', metric, dailyName(metric)))
 
 function describeMetric(of: 'project' | 'partnership', metric: MetricName, name: string): MetricOfAnswer {
-  const { kind, unit } = METRICS[metric]
+  return describe(of, { metric, ...METRICS[metric] }, name)
+}
+
+function describe(of: 'project' | 'partnership', { metric, kind, unit }: MeasuredMetric, name: string): MetricOfAnswer {
   return { name, kind, unit, how_it_adds_up: ruleOf(of, { metric, kind }) }
 }
 

@@ -50,5 +50,10 @@ export const PERIOD = {
   to: z.string().optional().describe('Last day, inclusive, YYYY-MM-DD, UTC. Default: today.'),
 }
 
+export const BYTE_DAYS_TOO = z
+  .boolean()
+  .default(false)
+  .describe('Whether to answer the byte-days of peaks too: the sum of their days, which adds up over projects and over days, as a peak does not.')
+
 /** A finance or operator token reads every partner and names the one; a partner secret reads its own only. */
 export const PARTNER_OF_ADMIN = z.string().optional().describe('The partner id. Only with an admin token; a partner reads its own figures.')

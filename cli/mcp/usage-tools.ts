@@ -7,8 +7,8 @@ import { GET_PARTNERSHIP_USAGE, GET_PROJECT_USAGE } from '../../contract/usage.t
 import { requirePartnerId } from '../connection/connect.ts'
 import { callForText } from '../http-client.ts'
 import { datesOf } from '../period-options.ts'
-import { defineTool, PARTNER_OF_ADMIN, PERIOD } from './tool.ts'
-import { METRICS_OF_PARTNERSHIP, METRICS_OF_PROJECT, readTexts, usageAnswer } from './tool-answer.ts'
+import { BYTE_DAYS_TOO, defineTool, PARTNER_OF_ADMIN, PERIOD } from './tool.ts'
+import { readTexts, usageAnswer, usageOfMetrics } from './tool-answer.ts'
 
 const DAYS_TOO = z.boolean().default(false).describe('Whether to answer the figures of each day too.')
 
@@ -17,11 +17,14 @@ export const partnershipUsage = defineTool({
   title: 'Usage of the partnership',
   description: 'The usage of all projects of the partner together, deleted ones included, for a period; with the day of each peak.',
   kinds: ['partner'],
-  input: z.strictObject({ ...PERIOD, by_day: DAYS_TOO }),
-  run: async (connection, { by_day, ...period }) => {
+  input: z.strictObject({ ...PERIOD, by_day: DAYS_TOO, byte_days: BYTE_DAYS_TOO }),
+  run: async (connection, { by_day, byte_days, ...period }) => {
     const params = { partnerId: requirePartnerId(connection) }
-    const { text } = await callForText(connection, GET_PARTNERSHIP_USAGE, { params, query: { ...datesOf(period), include: 'daily' } })
-    const answer = usageAnswer(text, METRICS_OF_PARTNERSHIP)
+    const { text } = await callForText(connection, GET_PARTNERSHIP_USAGE, {
+      params,
+      query: { ...datesOf(period), include: byte_days ? 'daily,byte_days' : 'daily' },
+    })
+    const answer = usageOfMetrics('partnership', text)
     const { daily_usage, ...result } = answer.result
     return { answer: by_day ? answer : { ...answer, result } }
   },
@@ -32,11 +35,11 @@ export const projectUsage = defineTool({
   title: 'Usage of a project',
   description: 'The usage of one project for a period. Deleted projects can be read too.',
   kinds: ['partner'],
-  input: z.strictObject({ project_id: z.string(), ...PERIOD, by_day: DAYS_TOO }),
-  run: async (connection, { project_id, by_day, ...period }) => {
+  input: z.strictObject({ project_id: z.string(), ...PERIOD, by_day: DAYS_TOO, byte_days: BYTE_DAYS_TOO }),
+  run: async (connection, { project_id, by_day, byte_days, ...period }) => {
     const params = { partnerId: requirePartnerId(connection), projectId: project_id }
-    const { text } = await callForText(connection, GET_PROJECT_USAGE, { params, query: datesOf(period) })
-    const answer = usageAnswer(text, METRICS_OF_PROJECT)
+    const { text } = await callForText(connection, GET_PROJECT_USAGE, { params, query: { ...datesOf(period), include: byte_days ? 'byte_days' : undefined } })
+    const answer = usageOfMetrics('project', text)
     const { daily_usage, ...result } = answer.result
     return { answer: by_day ? answer : { ...answer, result } }
   },
@@ -64,7 +67,7 @@ export const projects = defineTool({
     // A wrong order is reported by the service itself.
     const query = { ...datesOf({ month, from, to }), ...filter } as RequestInput<typeof LIST_PARTNER_PROJECTS>['query']
     const { text } = await callForText(connection, LIST_PARTNER_PROJECTS, { params, query })
-    return { answer: usageAnswer(text, METRICS_OF_PROJECT) }
+    return { answer: usageOfMetrics('project', text) }
   },
 })
 

@@ -65,9 +65,11 @@ describe('the command "verify" of a delivered object', () => {
   test.each([
     ...(['csv', 'json', 'ndjson', 'parquet', 'xlsx'] as const).map((format) => ({ what: 'statements', format }) as const),
     ...(['csv', 'ndjson', 'parquet'] as const).map((format) => ({ what: 'focus', focus: '1.2', format }) as const),
+    { what: 'statements', format: 'csv', include: 'byte_days' } as const,
+    { what: 'focus', format: 'ndjson', quantity: 'byte_days' } as const,
   ])('$what as $format of a closed month, of all partners and of one, is compared with its manifest and with the service', async (action) => {
     for (const partner of [undefined, world.partner.partnerId]) {
-      const { file } = await deliver({ ...action, ...(partner === undefined ? {} : { partner }) }, `verified-${action.what}-${action.format}-${partner}`)
+      const { file } = await deliver({ ...action, ...(partner === undefined ? {} : { partner }) }, `verified-${JSON.stringify(action)}-${partner}`)
       expect(await verify(file)).toMatchObject({ stderr: '', code: 0, stdout: closed })
     }
   })

@@ -88,10 +88,14 @@ describe('the command "schedules"', () => {
     expect(await change('--folder', 'finance/months', '--all-partners')).toEqual({
       ...{ what: 'focus', focus: '1.3', period: 'last-month', format: 'ndjson', to: { folder: 'finance/months' } },
     })
-    // A version is of FOCUS only, so it goes with it.
+    expect(await change('--quantity', 'byte_days')).toMatchObject({ focus: '1.3', quantity: 'byte_days' })
+    expect((await run('schedules', 'get', id)).stdout).toContain('export focus 1.3 with byte-days of last-month')
+    // What is of FOCUS only goes with it.
     expect(await change('--export', 'usage', '--period', 'yesterday')).toEqual({
       ...{ what: 'usage', period: 'yesterday', format: 'ndjson', to: { folder: 'finance/months' } },
     })
+    expect(await change('--include', 'byte_days')).toMatchObject({ what: 'usage', include: 'byte_days' })
+    expect(await change('--format', 'csv')).toMatchObject({ format: 'csv', include: 'byte_days' })
   })
 
   test('makes a call of an export, and an export of a call', async () => {
@@ -128,6 +132,14 @@ describe('the command "schedules"', () => {
     [
       ['create', 'x', '--cron', '* * * * *', '--export', 'usage', '--focus', '1.3', '--period', 'last-month', '--format', 'csv', '--folder', 'f'],
       'for focus only',
+    ],
+    [
+      ['create', 'x', '--cron', '* * * * *', '--export', 'focus', '--include', 'byte_days', '--period', 'last-month', '--format', 'csv', '--folder', 'f'],
+      'set quantity to byte_days',
+    ],
+    [
+      ['create', 'x', '--cron', '* * * * *', '--export', 'usage', '--quantity', 'byte_days', '--period', 'last-month', '--format', 'csv', '--folder', 'f'],
+      'set include to byte_days',
     ],
     [['update', 'x', '--folder', 'f'], 'no schedule with this id'],
     [['logs', 'x', '--limit', '0'], '--limit "0" is not a number of executions.'],

@@ -10,6 +10,8 @@ export interface ExportOptions {
   readonly period?: string
   readonly format?: string
   readonly focus?: string
+  readonly include?: string
+  readonly quantity?: string
   readonly partner?: string
   readonly folder?: string
   readonly put?: string
@@ -25,6 +27,8 @@ export function addExportOptions<C extends Command>(command: C): C {
     .option('--period <period>', 'of the export: last-month, this-month, or yesterday (usage only)')
     .option('--format <format>', 'of the export: csv, json, ndjson, parquet or xlsx; focus has csv, ndjson and parquet')
     .option('--focus <version>', `of the export of focus: the version of the specification, ${FOCUS_VERSIONS.join(' or ')}; default: ${FOCUS_VERSION_DEFAULT}`)
+    .option('--include <what>', 'of the export of statements or usage: byte_days adds the byte-days of peaks as columns')
+    .option('--quantity <quantity>', 'of the export of focus: peaks are charged by their peak, the default, or by their byte_days')
     .option('--partner <id>', 'of the export; default: all partners')
     .option('--folder <path>', 'deliver into this folder below EXPORT_DIR of the service')
     .option('--put <url>', 'deliver with PUT to this https URL; {name} in it stands for the name, which is otherwise appended')
@@ -33,8 +37,18 @@ export function addExportOptions<C extends Command>(command: C): C {
 type ExportBody = NonNullable<NonNullable<RequestInput<typeof CREATE_SCHEDULE>['body']>['export']>
 
 /** Undefined without --export. Values are checked by the service. Throws CliError. */
-export function exportFrom({ export: what, period, format, focus, partner, folder, put }: ExportOptions): ExportBody | undefined {
-  const given = { '--period': period, '--format': format, '--focus': focus, '--partner': partner, '--folder': folder, '--put': put }
+export function exportFrom({ export: what, period, format, folder, put, ...others }: ExportOptions): ExportBody | undefined {
+  const { focus, include, quantity, partner } = others
+  const given = {
+    '--period': period,
+    '--format': format,
+    '--focus': focus,
+    '--include': include,
+    '--quantity': quantity,
+    '--partner': partner,
+    '--folder': folder,
+    '--put': put,
+  }
   if (what === undefined) {
     const [alone] = Object.entries(given).filter(([, value]) => value !== undefined)
     if (alone !== undefined) throw usageError(`${alone[0]} is for exports.`, 'Add --export.')
@@ -43,12 +57,13 @@ export function exportFrom({ export: what, period, format, focus, partner, folde
   if (period === undefined || format === undefined) throw usageError('--export needs --period and --format.')
   if ((folder === undefined) === (put === undefined)) throw usageError('--export needs either --folder or --put.')
   const to = folder === undefined ? { url: put ?? '' } : { folder }
-  return { what, period, format, to, ...(focus === undefined ? {} : { focus }), ...(partner === undefined ? {} : { partner }) } as ExportBody
+  const set = Object.entries({ focus, include, quantity, partner }).filter(([, value]) => value !== undefined)
+  return { what, period, format, to, ...Object.fromEntries(set) } as ExportBody
 }
 
 /** Whether any option of an export is given. */
-export function changesExport({ export: what, period, format, focus, partner, folder, put, allPartners }: ChangedExportOptions): boolean {
-  return [what, period, format, focus, partner, folder, put, allPartners].some((value) => value !== undefined)
+export function changesExport({ export: what, period, format, focus, include, quantity, partner, folder, put, allPartners }: ChangedExportOptions): boolean {
+  return [what, period, format, focus, include, quantity, partner, folder, put, allPartners].some((value) => value !== undefined)
 }
 
 /** The export that a schedule has (null if it calls a URL) with what is given. Values are checked by the service. Throws CliError. */
@@ -61,12 +76,14 @@ export function changedExport(stored: ExportBody | null, { allPartners, ...given
 }
 
 /** What a stored export has and the given options do not replace. */
-function optionsOf({ what, period, format, focus, partner, to }: ExportBody, given: ExportOptions): ExportOptions {
+function optionsOf({ what, period, format, focus, include, quantity, partner, to }: ExportBody, given: ExportOptions): ExportOptions {
   const isStillFocus = (given.export ?? what) === 'focus'
   const isMoved = given.folder !== undefined || given.put !== undefined
   return {
     ...{ export: what, period, format },
     ...(isStillFocus && focus !== undefined ? { focus } : {}),
+    ...(isStillFocus && quantity !== undefined ? { quantity } : {}),
+    ...(!isStillFocus && include !== undefined ? { include } : {}),
     ...(partner === undefined ? {} : { partner }),
     ...(isMoved ? {} : 'folder' in to ? { folder: to.folder } : { put: to.url }),
   }

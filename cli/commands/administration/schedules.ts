@@ -235,8 +235,9 @@ type ShownSchedule = AnswerOf<typeof GET_SCHEDULE>
 function targetOf({ httpMethod, functionUrl, export: action }: ShownSchedule): string {
   if (action === null) return `${httpMethod} ${functionUrl}`
   const version = action.focus === undefined ? '' : ` ${action.focus}`
+  const byteDays = (action.include ?? action.quantity) === 'byte_days' ? ' with byte-days' : ''
   const owner = action.partner === undefined ? '' : ` of ${action.partner}`
-  return `export ${action.what}${version} of ${action.period}${owner} as ${action.format} to ${'folder' in action.to ? action.to.folder : action.to.url}`
+  return `export ${action.what}${version}${byteDays} of ${action.period}${owner} as ${action.format} to ${'folder' in action.to ? action.to.folder : action.to.url}`
 }
 
 function lastRunOf({ lastExecutedAt, lastSuccess, lastMessage }: ShownSchedule): string {

@@ -17,6 +17,10 @@ interface ExportFieldsProps {
 /** No version is named: the service writes its newest. */
 export const NEWEST_FOCUS = 'newest'
 
+/** What the files have of peaks. */
+const PEAK = 'their peak'
+export const BYTE_DAYS = 'byte-days'
+
 /** What is delivered, and where to. The choices are those that the service accepts together. */
 export function ExportFields({ action, headers, failure }: ExportFieldsProps) {
   const [what, setWhat] = useState<ExportedWhat>(action?.what ?? 'statements')
@@ -53,6 +57,13 @@ export function ExportFields({ action, headers, failure }: ExportFieldsProps) {
           )}
         </Field>
       ) : null}
+      <Field label="Peaks" name="export.peaks" failure={failure} hint="Byte-days are the sum of the days of a peak, such as of stored bytes.">
+        {(attributes) => (
+          <select {...attributes}>
+            <Options values={[PEAK, BYTE_DAYS]} chosen={(action?.include ?? action?.quantity) === 'byte_days' ? BYTE_DAYS : PEAK} />
+          </select>
+        )}
+      </Field>
       <Field label="Partner id (optional)" name="export.partner" failure={failure} hint="Without it, all partners are delivered.">
         {(attributes) => <input {...attributes} maxLength={256} defaultValue={action?.partner ?? ''} autocomplete="off" spellcheck={false} />}
       </Field>

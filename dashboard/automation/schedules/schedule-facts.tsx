@@ -25,7 +25,8 @@ export function LastRun({ schedule: { lastExecutedAt, lastSuccess, lastMessage }
 /** What a run does, as one line. */
 export function actionOf({ export: delivered, functionUrl, httpMethod }: Schedule): string {
   if (delivered === null) return `${httpMethod} ${functionUrl ?? ''}`
-  const { what, focus, period, format, partner, to } = delivered
+  const { what, focus, include, quantity, period, format, partner, to } = delivered
+  const byteDays = (include ?? quantity) === 'byte_days' ? ' with byte-days' : ''
   const target = 'folder' in to ? `the folder ${to.folder}` : to.url
-  return `Delivers ${what}${focus === undefined ? '' : ` ${focus}`} of ${period} as ${format}${partner === undefined ? '' : ` of ${partner}`} to ${target}`
+  return `Delivers ${what}${focus === undefined ? '' : ` ${focus}`}${byteDays} of ${period} as ${format}${partner === undefined ? '' : ` of ${partner}`} to ${target}`
 }

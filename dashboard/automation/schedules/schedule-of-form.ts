@@ -1,7 +1,7 @@
 import type { FocusVersion } from '../../../contract/export-formats.ts'
 import { CallFailed } from '../../calls/call.ts'
 import type { NewSchedule, ScheduleChange } from './call-schedules.ts'
-import { NEWEST_FOCUS } from './export-fields.tsx'
+import { BYTE_DAYS, NEWEST_FOCUS } from './export-fields.tsx'
 import { headersOfText } from './headers-as-text.ts'
 
 /** What the form says, for a new schedule. Throws CallFailed for a body that is not JSON. */
@@ -37,6 +37,7 @@ function exportOf(fields: FormData): NonNullable<NewSchedule['export']> {
   return {
     ...({ what, period, format } as Pick<NonNullable<NewSchedule['export']>, 'what' | 'period' | 'format'>),
     ...(focus === '' || focus === NEWEST_FOCUS ? {} : { focus: focus as FocusVersion }),
+    ...(textOf(fields, 'export.peaks') === BYTE_DAYS ? (what === 'focus' ? { quantity: 'byte_days' as const } : { include: 'byte_days' as const }) : {}),
     ...(partner === '' ? {} : { partner }),
     to: fields.get('target') === 'folder' ? { folder: textOf(fields, 'export.to.folder') } : { url: textOf(fields, 'export.to.url') },
   }

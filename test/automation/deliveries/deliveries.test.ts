@@ -59,6 +59,17 @@ describe('months', () => {
     ])
   })
 
+  test('a month with byte-days has columns and a name of its own, and its manifest says so', async () => {
+    const folder = world.newFolder()
+    const action: ExportAction = { what: 'statements', period: 'last-month', format: 'ndjson', include: 'byte_days', to: { folder } }
+    expect(await world.deliver(action, { scheduleId: folder })).toMatchObject(succeeded)
+    const [name = '', manifestName = ''] = world.filesIn(folder)
+    expect(name).toMatch(/^statements-byte-days\/month=2026-02\/all-/)
+    expect(JSON.parse(world.contentOf(folder, manifestName).toString())).toMatchObject({ name, include: 'byte_days' })
+    const [line] = world.contentOf(folder, name).toString().split('\n')
+    expect(JSON.parse(line ?? '')).toHaveProperty('byte_days')
+  })
+
   test('a month without a statement fails, with a message that names it', async () => {
     const action: ExportAction = { ...FOCUS, to: { folder: world.newFolder() } }
     expect(await world.deliver(action, { scheduleId: 'early', dueMs: Date.UTC(2025, 0, 2) })).toMatchObject({
