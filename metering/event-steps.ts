@@ -17,6 +17,8 @@ export interface SentFields {
   readonly corrects?: unknown
   readonly action?: unknown
   readonly reason?: unknown
+  /** An object of texts, or whatever was sent instead. */
+  readonly labels?: unknown
   /** Why a CloudEvent has no event_id. */
   readonly identity_problem?: string
 }

@@ -36,6 +36,8 @@ export interface MeasuredMetric {
 export interface MetricKinds {
   /** Undefined for a name that is not defined, or not known yet. `left_to_service`: this process cannot know, and the service decides. */
   kindOf(metric: string): MetricKind | 'left_to_service' | undefined
+  /** The keys of the labels that a metric declares. */
+  labelsOf?(metric: string): readonly string[]
 }
 
 export interface MetricDefinition {

@@ -15,10 +15,10 @@ export function defineMetricRoute(app: FastifyInstance, { registry }: ApiContext
   addRoute(app, DEFINE_METRIC, { access: OPERATOR }, async (request) => {
     const { name: metric } = request.params
     if (!METRIC_NAME_PATTERN.test(metric)) throw new ApiError('INVALID_REQUEST', `params.name: ${METRIC_NAME_RULE}`)
-    const { kind, unit, description, display = '' } = request.body
-    const outcome = await defineMetric(registry, actorOf(request), { metric, kind, unit, description, display })
+    const { display = '', ...given } = request.body
+    const outcome = await defineMetric(registry, actorOf(request), { metric, display, ...given })
     if (outcome.status === 'defined') return { metric: metricAnswer(outcome.metric) }
-    throw outcome.status === 'full' ? new ApiError('METRICS_FULL') : new ApiError('METRIC_FIXED', whyFixed(metric, outcome.status))
+    throw outcome.status === 'full' ? new ApiError('METRICS_FULL') : new ApiError('METRIC_FIXED', whyFixed(metric, outcome))
   })
 }
 
@@ -31,14 +31,18 @@ export function listOwnMetricsRoute(app: FastifyInstance, { registry }: ApiConte
   addRoute(app, LIST_OWN_METRICS, { access: PARTNER_READER }, async () => ({ metrics: (await readMetrics(registry)).map(metricAnswer) }))
 }
 
-function whyFixed(metric: string, status: Exclude<DefineMetricOutcome['status'], 'defined' | 'full'>): string {
-  if (status === 'documented') return `${metric} is one of the documented metrics, which never change. Define a metric with another name.`
+function whyFixed(metric: string, outcome: Exclude<DefineMetricOutcome, { status: 'defined' | 'full' }>): string {
+  const { status } = outcome
+  if (status === 'documented')
+    return `${metric} is one of the documented metrics, of which only labels can be declared. Define a metric with another name.`
+  if (status === 'labelled')
+    return `The labels of ${metric} are ${outcome.labels.join(', ')}, and once declared they never change. Define a metric with another name.`
   if (status === 'other_events') return `Whether each event of ${metric} counts 1 or has a value never changes. Define a metric with another name.`
   return `Events have counted under ${metric}, so its kind and unit never change. Define a metric with another name, and send further events under that.`
 }
 
-function metricAnswer({ metric, kind, unit, description, display, createdMs }: DefinedMetric): AnswerOf<typeof LIST_METRICS>['metrics'][number] {
+function metricAnswer({ metric, kind, unit, description, display, labels, createdMs }: DefinedMetric): AnswerOf<typeof LIST_METRICS>['metrics'][number] {
   const documented = isMetricName(metric)
   const created_at = documented ? null : formatTimestamp(createdMs)
-  return { name: metric, kind, unit, description, display: display === '' ? metric : display, documented, created_at }
+  return { name: metric, kind, unit, description, display: display === '' ? metric : display, documented, labels: [...labels], created_at }
 }

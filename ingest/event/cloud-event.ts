@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { EVENT_ID_CODE_POINTS_MAX, hasCodePointsAtMost, isPlainText } from '../../metering/event.ts'
 import type { SentFields } from '../../metering/event-steps.ts'
-import { type JsonBytes, type Member, readMembers, UnreadObject } from './read-members.ts'
+import { type JsonBytes, type Member, readLabelsOf, readMembers, UnreadObject } from './read-members.ts'
 import { isFailure, OPEN_OBJECT, skipSpace, skipValue } from './scan-json.ts'
 
 /** The attributes of a CloudEvent that a count needs. All others are ignored. */
@@ -15,9 +15,11 @@ export function readCloudEvent(json: JsonBytes, start: number): { end: number; f
   const end = readMembers(json, start, MEMBERS, members)
   const [specversion, source, id, subject, type, time, data] = members
   const inData: Member[] = []
-  if (!isFailure(end) && data instanceof UnreadObject) readMembers(json, data.start, ['value'], inData)
+  if (!isFailure(end) && data instanceof UnreadObject) readMembers(json, data.start, ['value', 'labels'], inData)
   const identity = identityOf(specversion, source, id)
-  return { end, fields: { ...identity, project_id: subject, metric: type, value: inData[0], timestamp: time } }
+  const [value, labels] = inData
+  const labelled = labels === undefined ? {} : { labels: readLabelsOf(json, labels) }
+  return { end, fields: { ...identity, project_id: subject, metric: type, value, timestamp: time, ...labelled } }
 }
 
 const MEMBERS = [...CLOUD_EVENT_ATTRIBUTES, 'data']

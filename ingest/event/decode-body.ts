@@ -5,7 +5,7 @@ import type { Arrival, EventFormat } from './arrival.ts'
 import { endOfBrokenElement } from './broken-element.ts'
 import { type CloudEventAttributes, readCloudEvent, structuredFormOf } from './cloud-event.ts'
 import { describeNotJson, firstByteNotUtf8 } from './json-place.ts'
-import { type JsonBytes, type Member, readMembers } from './read-members.ts'
+import { type JsonBytes, type Member, readLabelsOf, readMembers } from './read-members.ts'
 import { CLOSE_ARRAY, COMMA, failAt, failureAt, isFailure, OPEN_ARRAY, OPEN_OBJECT, skipSpace, skipValue } from './scan-json.ts'
 
 export type BodyFormat = 'json' | 'ndjson' | 'cloudevent' | 'cloudevent-batch'
@@ -169,10 +169,11 @@ function readUsageEvent(json: JsonBytes, start: number): ReturnType<ReadEvent> {
   if (json.text.charCodeAt(start) !== OPEN_OBJECT) return { end: skipValue(json.text, start), fields: undefined, format: 'json' }
   const values = NO_VALUES.slice()
   const end = readMembers(json, start, EVENT_FIELDS, values)
-  const [event_id, project_id, metric, value, timestamp, specversion, corrects, action, reason] = values
+  const [event_id, project_id, metric, value, timestamp, specversion, corrects, action, reason, labels] = values
   if (event_id === undefined && specversion !== undefined && !isFailure(end)) return readCloudEventAt(json, start)
   if (corrects !== undefined) return { end, fields: { event_id, project_id, value, corrects, action, reason }, format: 'json' }
-  return { end, fields: { event_id, project_id, metric, value, timestamp }, format: 'json' }
+  const fields = { event_id, project_id, metric, value, timestamp }
+  return { end, fields: labels === undefined || isFailure(end) ? fields : { ...fields, labels: readLabelsOf(json, labels) }, format: 'json' }
 }
 
 function readCloudEventAt(json: JsonBytes, start: number): ReturnType<ReadEvent> {
@@ -183,5 +184,5 @@ function formatOf(read: ReadEvent): EventFormat {
   return read === readCloudEventAt ? 'cloudevent' : 'json'
 }
 
-const EVENT_FIELDS = ['event_id', 'project_id', 'metric', 'value', 'timestamp', 'specversion', 'corrects', 'action', 'reason']
+const EVENT_FIELDS = ['event_id', 'project_id', 'metric', 'value', 'timestamp', 'specversion', 'corrects', 'action', 'reason', 'labels']
 const NO_VALUES: Member[] = EVENT_FIELDS.map(() => undefined)

@@ -1,6 +1,7 @@
 import { type Correction, parseCorrection } from '../../metering/correction.ts'
 import { EVENT_BYTES_MAX, isProjectId, ORIGINAL_BYTES_KEPT_MAX, type UsageEvent } from '../../metering/event.ts'
 import { type EventDraft, FIELD_STEPS, type FieldNames, JSON_FIELD_NAMES, newDraft, type Receipt, type SentFields } from '../../metering/event-steps.ts'
+import { readLabels } from '../../metering/labels.ts'
 import type { Rejection, RejectReason } from '../../metering/rejection-reasons.ts'
 import type { Arrival, EventFormat } from './arrival.ts'
 import { describeNotJson } from './json-place.ts'
@@ -17,7 +18,15 @@ const STEPS: readonly Step[] = [requireSize, requireJson, ...FIELD_STEPS.map(ofF
  * bytes are cut out of the body on demand.
  */
 export type ValidatedEvent =
-  | { readonly status: 'valid'; readonly index: number; readonly format: EventFormat; readonly event: UsageEvent; original(): Buffer }
+  | {
+      readonly status: 'valid'
+      readonly index: number
+      readonly format: EventFormat
+      readonly event: UsageEvent
+      /** How many of its labels do not count (metering/labels.ts). */
+      readonly ignoredLabels?: number
+      original(): Buffer
+    }
   | { readonly status: 'correction'; readonly index: number; readonly format: EventFormat; readonly correction: Correction; original(): Buffer }
   | {
       readonly status: 'rejected'
@@ -51,7 +60,10 @@ export function validateEvent(arrival: Arrival, context: ValidationContext): Val
     const rejection = step(draft, arrival, context)
     if (rejection !== undefined) return rejectArrival(arrival, rejection)
   }
-  return { status: 'valid', index: arrival.index, format: arrival.format, event: draft, original: arrival.original }
+  const { index, format, fields, original } = arrival
+  if (fields?.labels === undefined) return { status: 'valid', index, format, event: draft, original }
+  const { text: labels, ignored: ignoredLabels } = readLabels(fields.labels, context.metrics?.labelsOf?.(draft.metric) ?? [])
+  return { status: 'valid', index, format, event: labels === '' ? draft : { ...draft, labels }, ignoredLabels, original }
 }
 
 /** A correction names no metric and no time: both are those of the event that it corrects, which is found in its log. */

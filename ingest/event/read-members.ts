@@ -44,6 +44,27 @@ export function readMembers(json: JsonBytes, start: number, names: readonly stri
   }
 }
 
+/** The labels of an event, as they are when they are no object. */
+export function readLabelsOf(json: JsonBytes, labels: Member): unknown {
+  return labels instanceof UnreadObject ? readStrings(json, labels.start) : labels
+}
+
+/** The members of the object at `start`, which is JSON: strings as text, all other values as undefined. Of members with one name the last applies. */
+function readStrings(json: JsonBytes, start: number): Record<string, string | undefined> {
+  const { text } = json
+  const members: [string, string | undefined][] = []
+  let at = skipSpace(text, start + 1)
+  while (text.charCodeAt(at) === QUOTE) {
+    const nameEnd = skipString(text, at)
+    const value = skipSpace(text, skipSpace(text, nameEnd) + 1)
+    const end = skipValue(text, value)
+    members.push([stringAt(json, at, nameEnd), text.charCodeAt(value) === QUOTE ? stringAt(json, value, end) : undefined])
+    at = skipSpace(text, end)
+    if (text.charCodeAt(at) === COMMA) at = skipSpace(text, at + 1)
+  }
+  return Object.fromEntries(members)
+}
+
 /** Which of the names the string at `start` is, or -1. It may be written with escapes. */
 function indexOfName(json: JsonBytes, start: number, end: number, names: readonly string[]): number {
   const length = end - start - 2

@@ -6,7 +6,7 @@ import { formatTimestamp } from '../../metering/timestamp.ts'
 import type { Arrival } from '../event/arrival.ts'
 import { CLOUD_EVENT_ATTRIBUTES } from '../event/cloud-event.ts'
 import { decodeBinaryCloudEvent, decodeEvent } from '../event/decode-body.ts'
-import { isOfUnknownMetric, type KnownMetrics } from '../event/known-metrics.ts'
+import type { KnownMetrics } from '../event/known-metrics.ts'
 import { identityOf, rejectArrival, type ValidatedEvent, validateEvent } from '../event/pipeline.ts'
 import type { LogRecord } from '../log/detect-duplicates.ts'
 import { areBatchesTraced } from '../log/trace-batch.ts'
@@ -44,16 +44,23 @@ export function readRecord({ offset, timestamp, value, headers, unreadable }: Fe
 
 /**
  * Reads the records of one batch that was fetched. At its first event of an unknown metric the catalogue is read again: everything that
- * was defined before the batch was fetched is known then. Throws Incident; what it returns then rejects with StoreError.
+ * was defined before the batch was fetched is known then. Likewise at its first unknown label, unless the catalogue was read a moment ago.
+ * Throws Incident; what it returns then rejects with StoreError.
  */
 export function batchReader(log: string, metrics: KnownMetrics | undefined): (record: FetchedRecord) => LogRecord | Promise<LogRecord> {
-  let isCurrent = metrics === undefined
+  if (metrics === undefined) return (record) => readRecord(record, log)
+  let isCurrent = false
   return (record) => {
-    const read = readRecord(record, log, metrics)
-    if (metrics === undefined || isCurrent || !isOfUnknownMetric(read.validated)) return read
+    const known = readRecord(record, log, metrics)
+    if (isCurrent || !metrics.mayBeOutdatedFor(known.validated)) return noted(known, metrics)
     isCurrent = true
-    return metrics.refresh().then(() => readRecord(record, log, metrics))
+    return metrics.refresh().then(() => noted(readRecord(record, log, metrics), metrics))
   }
+}
+
+function noted(record: LogRecord, metrics: KnownMetrics): LogRecord {
+  metrics.noteIgnoredLabels(record.validated)
+  return record
 }
 
 export interface ReceivedRecord {
@@ -81,8 +88,8 @@ export function recordOfEvent(validated: ValidatedEvent, received: ReceivedRecor
     }
   }
   if (validated.status === 'correction') return { partition, key: validated.correction.projectId, value: correctionText(validated.correction), headers }
-  const { eventId, projectId, metric, value, timestampMs } = validated.event
-  const event = { event_id: eventId, project_id: projectId, metric, value, timestamp: formatTimestamp(timestampMs) }
+  const { eventId, projectId, metric, value, timestampMs, labels } = validated.event
+  const event = { event_id: eventId, project_id: projectId, metric, value, timestamp: formatTimestamp(timestampMs), ...(labels && { labels: JSON.parse(labels) }) }
   return { partition, key: projectId, value: JSON.stringify(event), headers }
 }
 

@@ -8,22 +8,28 @@ import type { Actor } from '../audit-log.ts'
 import type { Change, RegistryReads, RegistryStore } from '../changes.ts'
 import { type DefinedMetric, readMetrics } from './metrics.ts'
 
-export type MetricDefinition = Pick<DefinedMetric, 'metric' | 'kind' | 'unit' | 'description' | 'display'>
+export interface MetricDefinition extends Pick<DefinedMetric, 'metric' | 'kind' | 'unit' | 'description' | 'display'> {
+  /** Undefined or empty: they stay as they are. */
+  readonly labels?: readonly string[] | undefined
+}
 
 /**
  * With any status but `defined`, nothing was changed. `documented`: it is one of the documented metrics. `counted`: an event has counted
  * under it, and kind or unit would change. `other_events`: it would count events instead of their values, or the other way around.
+ * `labelled`: its labels are declared, and would change.
  */
 export type DefineMetricOutcome =
   | { readonly status: 'defined'; readonly metric: DefinedMetric }
   | { readonly status: 'documented' }
   | { readonly status: 'counted' }
   | { readonly status: 'other_events' }
+  | { readonly status: 'labelled'; readonly labels: readonly string[] }
   | { readonly status: 'full' }
 
 /**
  * Defines a metric, or changes its definition. Whether its events have a value never changes: processes that count events cache it. Kind
- * and unit change only while no event has counted under it. The order is the guarantee:
+ * and unit change only while no event has counted under it. Labels change no total, so they can be declared at any time, also for the
+ * documented metrics; once declared they never change, because processes cache them too. The order is the guarantee:
  * 1. Check that no event has counted.
  * 2. Write the new definition. What is counted from here on is read with it.
  * 3. Check again. An event that was counted in between was counted under the definition before, so that one is restored.
@@ -32,13 +38,16 @@ export type DefineMetricOutcome =
 export function defineMetric(
   registry: RegistryStore & { readonly now: () => number },
   actor: Actor,
-  definition: MetricDefinition,
+  { labels: declared = [], ...given }: MetricDefinition,
 ): Promise<DefineMetricOutcome> {
   return registry.changes.run(actor, async (change): Promise<DefineMetricOutcome> => {
     const all = await readMetrics(registry)
-    const known = all.find(({ metric }) => metric === definition.metric)
-    if (known !== undefined && isSame(known, definition)) return { status: 'defined', metric: known }
-    if (isMetricName(definition.metric)) return { status: 'documented' }
+    const known = all.find(({ metric }) => metric === given.metric)
+    const definition = { ...given, labels: declared.length === 0 ? (known?.labels ?? []) : declared.toSorted() }
+    const isLabelled = known !== undefined && !isEqual(known.labels, definition.labels)
+    if (known !== undefined && !isLabelled && isSame(known, definition)) return { status: 'defined', metric: known }
+    if (isMetricName(definition.metric) && (known === undefined || !isSame(known, definition))) return { status: 'documented' }
+    if (isLabelled && known.labels.length > 0) return { status: 'labelled', labels: known.labels }
     if (known === undefined && all.length >= METRICS_MAX) return { status: 'full' }
     const changesTotals = known !== undefined && (known.kind !== definition.kind || known.unit !== definition.unit)
     if (changesTotals && (known.kind === 'count') !== (definition.kind === 'count')) return { status: 'other_events' }
@@ -47,7 +56,7 @@ export function defineMetric(
     await change.note({
       action: known === undefined ? 'metric.define' : 'metric.change',
       subject: metric.metric,
-      details: { kind: metric.kind, unit: metric.unit },
+      details: { kind: metric.kind, unit: metric.unit, ...(metric.labels.length > 0 && { labels: metric.labels }) },
     })
     await writeMetric(change, metric)
     if (!changesTotals || !(await hasCounted(registry, metric.metric))) return { status: 'defined', metric }
@@ -61,9 +70,15 @@ function isSame(known: DefinedMetric, { kind, unit, description, display }: Metr
   return known.kind === kind && known.unit === unit && known.description === description && known.display === display
 }
 
-async function writeMetric(change: Change, { metric, revision, kind, unit, description, display, createdMs }: DefinedMetric): Promise<void> {
-  const columns = ['metric', 'revision', 'kind', 'unit', 'description', 'display', 'created_ms']
-  await change.write('metrics_inbox_v1', columns, (owner) => row([...owner, metric, revision, kind, unit, description, display, createdMs]))
+function isEqual(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((key, index) => key === other[index])
+}
+
+async function writeMetric(change: Change, { metric, revision, kind, unit, description, display, createdMs, labels }: DefinedMetric): Promise<void> {
+  const columns = ['metric', 'revision', 'kind', 'unit', 'description', 'display', 'created_ms', 'labels']
+  // Keys contain no character that would need escaping.
+  const keys = `[${labels.map((key) => `'${key}'`).join(',')}]`
+  await change.write('metrics_inbox_v1', columns, (owner) => row([...owner, metric, revision, kind, unit, description, display, createdMs, keys]))
 }
 
 /** Whether an event has counted under a metric. */

@@ -9,6 +9,8 @@ export interface DefinedMetric extends MeasuredMetric {
   readonly description: string
   /** The name for people; empty: the same as `metric`. */
   readonly display: string
+  /** The keys of its labels, sorted; empty without labels. */
+  readonly labels: readonly string[]
   readonly createdMs: number
 }
 
@@ -25,7 +27,7 @@ export async function findMetric(registry: RegistryReads, metric: string): Promi
 
 const allMetrics = defineQuery({
   name: 'all_metrics',
-  sql: `SELECT metric, revision, kind, unit, description, display, toUnixTimestamp64Milli(created_at) AS createdMs
+  sql: `SELECT metric, revision, kind, unit, description, display, labels, toUnixTimestamp64Milli(created_at) AS createdMs
         FROM metrics_v1 FINAL ORDER BY metric`,
   params: z.object({}),
   row: z.object({
@@ -35,6 +37,7 @@ const allMetrics = defineQuery({
     unit: z.string(),
     description: z.string(),
     display: z.string(),
+    labels: z.array(z.string()),
     createdMs: z.coerce.number(),
   }),
 })
