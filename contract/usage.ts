@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { METRICS, PEAK_METRICS } from '../metering/metrics.ts'
+import { GROUP_BY_PATTERN, LABEL_SETS_MAX, OTHER_LABEL } from '../metering/labels.ts'
+import { METRIC_KINDS, METRICS, PEAK_METRICS } from '../metering/metrics.ts'
 import { ByteDaysOfMetrics, EXAMPLE_BYTE_DAYS, GbBytesQuery } from './byte-days.ts'
 import { choice } from './choice.ts'
 import { dayUsage, IN_FEBRUARY, JANUARY, monthUsage, PARTNER_ID, PROJECT_ID, PROJECT_NAME } from './example-values.ts'
@@ -7,6 +8,7 @@ import {
   BillingFields,
   Day,
   dailyName,
+  ExactNumber,
   Instant,
   OtherMetrics,
   PartnerParams,
@@ -30,6 +32,49 @@ export const PeakDays = z
   })
   .meta({ description: 'The day on which each peak was reached, the earliest on ties; null without events.' })
 
+const GroupByQuery = {
+  group_by: z
+    .string()
+    .regex(GROUP_BY_PATTERN, 'must be the key of a label, or up to three with commas, such as model or model,region')
+    .optional()
+    .meta({ description: 'Keys of labels, with commas: adds `groups`, the usage of each set of these labels.', example: 'model' }),
+}
+
+export const Groups = z
+  .array(
+    z.object({
+      metric: z.string(),
+      kind: z.enum(METRIC_KINDS),
+      unit: z.string(),
+      adds_up: z.boolean().meta({ description: 'Whether the values add up to the total of the metric. Of a peak each one is a maximum of its own.' }),
+      truncated: z.boolean().meta({
+        description: `Whether there are more than ${LABEL_SETS_MAX} sets of labels. Then the last value is of all others, with the labels ${OTHER_LABEL}.`,
+      }),
+      values: z.array(
+        z.object({
+          labels: z.record(z.string(), z.string().nullable()).meta({ description: 'By key; null for usage without this label.' }),
+          value: ExactNumber,
+        }),
+      ),
+    }),
+  )
+  .optional()
+  .meta({ description: 'With `group_by`: the metrics that have all these labels and usage. The greatest value is first.' })
+
+const EXAMPLE_GROUPS = [
+  {
+    metric: 'ai_tokens',
+    kind: 'cumulative' as const,
+    unit: 'token',
+    adds_up: true,
+    truncated: false,
+    values: [
+      { labels: { model: 'large' }, value: 1200 },
+      { labels: { model: null }, value: 300 },
+    ],
+  },
+]
+
 /** Source: partner API documentation, "Get Partnership Total Usage". */
 export const GET_PARTNERSHIP_USAGE = defineOperation({
   method: 'GET',
@@ -43,6 +88,7 @@ export const GET_PARTNERSHIP_USAGE = defineOperation({
       .optional()
       .meta({ description: '`daily` adds `daily_usage` and `peak_days`. `byte_days` adds the sum of the days of each peak.' }),
     ...GbBytesQuery,
+    ...GroupByQuery,
   }),
   answers: {
     200: z.object({
@@ -53,6 +99,7 @@ export const GET_PARTNERSHIP_USAGE = defineOperation({
       daily_usage: z.array(z.object({ usage_date: Day, ...quantitiesSchema(partnershipName).shape, metrics: OtherMetrics })).optional(),
       peak_days: PeakDays.optional(),
       byte_days: ByteDaysOfMetrics,
+      groups: Groups,
       ...BillingFields,
     }),
   },
@@ -64,6 +111,7 @@ export const GET_PARTNERSHIP_USAGE = defineOperation({
         period: JANUARY,
         summary: monthUsage(partnershipName),
         byte_days: EXAMPLE_BYTE_DAYS,
+        groups: EXAMPLE_GROUPS,
         as_of: IN_FEBRUARY,
         billing_status: 'final',
       },
@@ -82,6 +130,7 @@ export const GET_PROJECT_USAGE = defineOperation({
   query: PeriodQuery.extend({
     include: z.enum(['byte_days']).optional().meta({ description: '`byte_days` adds the sum of the days of each peak.' }),
     ...GbBytesQuery,
+    ...GroupByQuery,
   }),
   answers: {
     200: z.object({
@@ -91,6 +140,7 @@ export const GET_PROJECT_USAGE = defineOperation({
       metrics: OtherMetrics,
       daily_usage: z.array(z.object({ usage_date: Day, ...quantitiesSchema(dailyName).shape, metrics: OtherMetrics })),
       byte_days: ByteDaysOfMetrics,
+      groups: Groups,
       ...BillingFields,
     }),
   },

@@ -6,6 +6,8 @@ import { hasCodePointsAtMost, isPlainText } from './event.ts'
  */
 export const LABEL_KEYS_MAX = 3
 export const LABEL_KEY_PATTERN = /^[a-z][a-z0-9_]{0,31}$/
+/** Up to three keys with commas. */
+export const GROUP_BY_PATTERN = /^[a-z][a-z0-9_]{0,31}(?:,[a-z][a-z0-9_]{0,31}){0,2}$/
 export const LABEL_CHARACTERS_MAX = 64
 
 /** How many groups an answer has. The rest is added up in a group of its own. */

@@ -9,8 +9,8 @@ import { PEAK_METRIC } from './known-metrics.ts'
  * nothing more. A maximum has no inverse: the rollup's `peak` remains the greatest value as it was sent, and the peak of a (project, day,
  * metric) that has a correction is folded again from the events.
  *
- * A source is SQL after FROM: rows with project_id, usage_date, metric, peak, total, events, voided and corrections, for an SQL condition on the
- * first three. Its rows must be grouped, as those of the rollup, and a group of which no event counts (`EVENTS_THAT_COUNT` = 0) has no usage.
+ * A source is SQL after FROM: rows with project_id, usage_date, metric, labels, peak, total, events, voided and corrections, for an SQL condition
+ * on the first three. Its rows must be grouped, as those of the rollup, and a group of which no event counts (`EVENTS_THAT_COUNT` = 0) has no usage.
  */
 export type UsageSource = (where: string) => string
 
@@ -28,24 +28,24 @@ const WITH_CORRECTED_PEAKS: UsageSource = (where) => {
   const corrected = (columns: string) => `(${columns}) IN (SELECT ${columns} FROM usage_corrections_v1 WHERE ${where} AND ${PEAK_METRIC})`
   const ofCorrected = ['project_id', 'usage_date', 'metric'].map(corrected).join(' AND ')
   return `(
-        SELECT project_id, usage_date, metric, if(${corrected('project_id, usage_date, metric')}, toDecimal128(0, 9), peak) AS peak, total, events, voided, corrections
+        SELECT project_id, usage_date, metric, labels, if(${corrected('project_id, usage_date, metric')}, toDecimal128(0, 9), peak) AS peak, total, events, voided, corrections
         FROM project_usage_per_day_v1 WHERE ${where}
         UNION ALL
-        SELECT project_id, usage_date, metric, max(value), toDecimal256(0, 9), toInt64(0), toInt64(0), toInt64(0)
+        SELECT project_id, usage_date, metric, labels, max(value), toDecimal256(0, 9), toInt64(0), toInt64(0), toInt64(0)
         FROM ${effectiveEvents(`${where} AND ${ofCorrected}`)}
-        GROUP BY project_id, usage_date, metric HAVING ${corrected('project_id, usage_date, metric')}
+        GROUP BY project_id, usage_date, metric, labels HAVING ${corrected('project_id, usage_date, metric')}
       )`
 }
 
 /**
  * The events that count, with their effective values: that of the latest correction, or else their own. SQL after FROM: rows with
- * project_id, event_id, usage_date, metric, value, timestamp and received_at, for an SQL condition on project_id, usage_date and metric.
+ * project_id, event_id, usage_date, metric, labels, value, timestamp and received_at, for an SQL condition on project_id, usage_date and metric.
  * A correction is stored after its event; one whose event was not read yet is ignored.
  */
 export function effectiveEvents(where: string): string {
   return `(
-          SELECT project_id, event_id, usage_date, metric, if(latest.action = 'amend', latest.value, sent.value) AS value, timestamp, received_at
-          FROM (SELECT project_id, event_id, usage_date, metric, value, timestamp, received_at FROM raw_usage_events_v1 FINAL WHERE ${where}) AS sent
+          SELECT project_id, event_id, usage_date, metric, labels, if(latest.action = 'amend', latest.value, sent.value) AS value, timestamp, received_at
+          FROM (SELECT project_id, event_id, usage_date, metric, labels, value, timestamp, received_at FROM raw_usage_events_v1 FINAL WHERE ${where}) AS sent
           LEFT JOIN (
             SELECT project_id, corrects AS event_id, newest.1 AS action, newest.2 AS value
             FROM (SELECT project_id, corrects, argMax((toString(action), value), revision) AS newest FROM usage_corrections_v1 WHERE ${where} GROUP BY project_id, corrects)

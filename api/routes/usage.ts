@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { readBillingStatus } from '../../aggregator/statements/billing-status.ts'
 import { type PartnershipUsage, readPartnershipUsage } from '../../aggregator/usage/partnership-usage.ts'
 import { readProjectUsage } from '../../aggregator/usage/project-usage.ts'
+import { type LabelledScope, readUsageByLabels } from '../../aggregator/usage/usage-by-labels.ts'
 import { dailyName, partnershipName, projectSummaryName } from '../../contract/fields.ts'
 import type { QueryOf } from '../../contract/operation.ts'
 import { GET_PARTNERSHIP_USAGE, GET_PROJECT_USAGE, GET_USAGE_OF_PARTNER, GET_USAGE_OF_PROJECT } from '../../contract/usage.ts'
@@ -11,6 +12,7 @@ import type { Partner } from '../../registry/partners.ts'
 import { findProject, type Project } from '../../registry/projects/project.ts'
 import { billingAnswer } from '../answers/billing-fields.ts'
 import { byteDaysAnswer } from '../answers/byte-days.ts'
+import { groupsAnswer } from '../answers/groups.ts'
 import { othersAnswer } from '../answers/other-metrics.ts'
 import { peakDaysAnswer } from '../answers/peak-days.ts'
 import { quantitiesAnswer } from '../answers/quantities.ts'
@@ -19,6 +21,7 @@ import { partnerOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
 import { periodAnswer, requirePeriod } from '../requests/period.ts'
+import { requireLabels } from '../requests/require-labels.ts'
 import { requireKnownPartner } from '../requests/require-partner.ts'
 import { requireProjectOf } from '../requests/require-project.ts'
 import { addRoute } from '../route.ts'
@@ -50,9 +53,10 @@ export function getUsageOfProject(app: FastifyInstance, context: ApiContext): vo
   })
 }
 
-type UsageContext = Pick<ApiContext, 'limitedReads' | 'completeness' | 'now'>
+type UsageContext = Pick<ApiContext, 'limitedReads' | 'completeness' | 'now' | 'registry'>
 
-async function partnershipAnswer({ limitedReads, completeness, now }: UsageContext, { id, name }: Partner, query: QueryOf<typeof GET_PARTNERSHIP_USAGE>) {
+async function partnershipAnswer(context: UsageContext, { id, name }: Partner, query: QueryOf<typeof GET_PARTNERSHIP_USAGE>) {
+  const { limitedReads, completeness, now } = context
   const period = requirePeriod(query, now())
   const usage = await readPartnershipUsage(limitedReads, id, period, await completeness.read())
   return {
@@ -62,15 +66,17 @@ async function partnershipAnswer({ limitedReads, completeness, now }: UsageConte
     ...othersAnswer(usage.others),
     ...(includes(query, 'daily') ? dailyAnswer(usage) : {}),
     ...(includes(query, 'byte_days') ? { byte_days: byteDaysAnswer(usage.byteDays, period, query.gb_bytes) } : {}),
+    ...(await groupsOf(context, query, { of: { partnerId: id }, period })),
     ...billingAnswer(usage.asOfMs, await readBillingStatus(limitedReads, id, period, now())),
   }
 }
 
 async function projectAnswer(
-  { limitedReads, completeness, now }: UsageContext,
+  context: UsageContext,
   { id, name, status, partnerId }: Project,
   { period, query }: { readonly period: Period; readonly query: QueryOf<typeof GET_PROJECT_USAGE> },
 ) {
+  const { limitedReads, completeness, now } = context
   const usage = await readProjectUsage(limitedReads, id, period, await completeness.read())
   return {
     project: { id, name, status, last_activity_at: instantOrNull(usage.lastActivityMs) },
@@ -79,8 +85,20 @@ async function projectAnswer(
     ...othersAnswer(usage.others),
     daily_usage: usage.days.map(({ day, usage: ofDay, others }) => ({ usage_date: day, ...quantitiesAnswer(ofDay, dailyName), ...othersAnswer(others) })),
     ...(includes(query, 'byte_days') ? { byte_days: byteDaysAnswer(usage.byteDays, period, query.gb_bytes) } : {}),
+    ...(await groupsOf(context, query, { of: { projectId: id }, period })),
     ...billingAnswer(usage.asOfMs, await readBillingStatus(limitedReads, partnerId, period, now())),
   }
+}
+
+/** Usage by labels, if the query asks for it. */
+async function groupsOf(
+  { limitedReads, registry }: UsageContext,
+  { group_by }: { readonly group_by?: string | undefined },
+  scope: Pick<LabelledScope, 'of' | 'period'>,
+) {
+  if (group_by === undefined) return {}
+  const { keys, metrics } = await requireLabels(registry, group_by)
+  return { groups: groupsAnswer(keys, await readUsageByLabels(limitedReads, { ...scope, keys, metrics })) }
 }
 
 function includes({ include = '' }: { readonly include?: string | undefined }, part: 'daily' | 'byte_days'): boolean {

@@ -134,8 +134,8 @@ export const FENCED_INBOXES: readonly FencedInbox[] = [
   },
   {
     table: 'metrics_inbox_v1',
-    columns: ['metric', 'revision', 'kind', 'unit', 'description', 'display', 'created_ms'],
-    fields: (number, log) => [`m${number}`, number + 1, 'cumulative', 'image', log, '', JANUARY_31_MS],
+    columns: ['metric', 'revision', 'kind', 'unit', 'description', 'display', 'created_ms', 'labels'],
+    fields: (number, log) => [`m${number}`, number + 1, 'cumulative', 'image', log, '', JANUARY_31_MS, "['model']"],
     target: 'metrics_v1',
     mark: 'description',
   },
