@@ -3,6 +3,7 @@ import { validatorCompiler } from 'fastify-type-provider-zod'
 import type { BackgroundJobs } from '../aggregator/background-jobs.ts'
 import type { Automating } from '../automation/start-automation.ts'
 import type { Build } from '../contract/health.ts'
+import type { KnownMetrics } from '../ingest/event/known-metrics.ts'
 import type { Ingesting } from '../ingest/log/event-log.ts'
 import { exactSerializer } from './answers/exact-serializer.ts'
 import { METRICS_READER, needsCredential } from './auth/access.ts'
@@ -24,6 +25,7 @@ export interface HealthAppOptions {
   readonly serviceLogs: ServiceLogs
   readonly logRequests: ApiContext['logRequests']
   readonly ingesting: Ingesting | undefined
+  readonly knownMetrics?: KnownMetrics | undefined
   readonly aggregating: BackgroundJobs | undefined
   readonly automating: Automating | undefined
   /** Undefined: only programs on this machine may read the metrics, if there is no listener of their own. */

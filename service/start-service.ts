@@ -155,7 +155,7 @@ async function buildAppOf(options: PartOptions, part: ServicePart) {
   const knownMetrics = new KnownMetrics(clickhouse.reads)
   const log = await openLog({ config, clickhouse, knownMetrics, logger: logger.child({ source: 'ingest' }), part, onFailed })
   closers.add(() => log.stop())
-  if (part === 'ingest') return buildHealthApp({ ...common, ingesting: log.ingesting, aggregating: undefined, automating: undefined })
+  if (part === 'ingest') return buildHealthApp({ ...common, ingesting: log.ingesting, knownMetrics, aggregating: undefined, automating: undefined })
   return buildApiApp(options, { ...log, knownMetrics }, part)
 }
 
