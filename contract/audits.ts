@@ -6,11 +6,13 @@ import { NextCursor, PageQuery } from './pages.ts'
 /** An audit lists at most this many differences of each kind. */
 export const DIFFERENCES_MAX = 1_000
 
-/** One (project, day, metric) on which raw and the rollup differ. Quantities are exact decimals; totals are those after corrections. */
+/** One (project, day, metric, labels) on which raw and the rollup differ. Quantities are exact decimals; totals are those after corrections. */
 export const AuditDifference = z.object({
   project_id: z.string(),
   usage_date: z.string(),
   metric: z.string(),
+  /** The set of labels as JSON; empty without labels. */
+  labels: z.string(),
   raw_events: z.string(),
   rollup_events: z.string(),
   raw_total: z.string(),
@@ -86,12 +88,12 @@ export const RUN_AUDIT = defineOperation({
   tag: 'admin',
   summary: 'Recount raw events and compare them with the rollup and the partnership days',
   description:
-    'Per project, day and metric, and per partner, day and metric. It changes no total: it requests a repair from the owner of the log, and recomputation of the materialized partnership days.',
+    'Per project, day, metric and set of labels, and per partner, day and metric. It changes no total: it requests a repair from the owner of the log, and recomputation of the materialized partnership days.',
   body: z.strictObject({ from: DayText.optional(), to: DayText.optional(), project_id: PathId.optional() }).refine(isSpan, NOT_A_SPAN).nullish(),
   answers: {
     200: z.object({
       events_recounted: z.number().int(),
-      keys_compared: z.number().int().meta({ description: 'Number of (project, day, metric) in raw.' }),
+      keys_compared: z.number().int().meta({ description: 'Number of (project, day, metric, set of labels) in raw.' }),
       differences: z.array(AuditDifference).meta({
         description: `Between raw and the rollup. Anything other than an empty list is a fault. At most ${DIFFERENCES_MAX}.`,
       }),

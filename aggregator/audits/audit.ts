@@ -31,7 +31,7 @@ export interface AuditScope {
 }
 
 /**
- * Recounts raw by the values that count after corrections and compares it with the rollup, by project, day and metric (the rollup's peak
+ * Recounts raw by the values that count after corrections and compares it with the rollup, by project, day, metric and labels (the rollup's peak
  * with the values as they were sent), and with the materialized partnership days (P3). It changes
  * no total: it requests that the owners of the logs repair their rollup, and that the refresh recomputes partnership days.
  *
@@ -93,8 +93,8 @@ async function confirm<T>(
   return suspects
 }
 
-function keyOfProjectDay({ project_id, usage_date, metric }: AuditDifference): string {
-  return JSON.stringify([project_id, usage_date, metric])
+function keyOfProjectDay({ project_id, usage_date, metric, labels }: AuditDifference): string {
+  return JSON.stringify([project_id, usage_date, metric, labels])
 }
 
 function keyOfPartnershipDay({ partner_id, usage_date, metric }: PartnershipDifference): string {
@@ -138,51 +138,51 @@ const rollupAgainstRaw = defineQuery({
     SELECT
       sum(raw_events) AS events,
       countIf(raw_events > 0) AS keys,
-      arraySort(each -> (each.usage_date, each.project_id, each.metric), groupArrayIf(${DIFFERENCES_MAX + 1})(
-        CAST((project_id, usage_date, metric, raw_events, rollup_events, raw_total, rollup_total, raw_peak, rollup_peak,
+      arraySort(each -> (each.usage_date, each.project_id, each.metric, each.labels), groupArrayIf(${DIFFERENCES_MAX + 1})(
+        CAST((project_id, usage_date, metric, labels, raw_events, rollup_events, raw_total, rollup_total, raw_peak, rollup_peak,
             raw_corrections, rollup_corrections, raw_voided, rollup_voided),
-          'Tuple(project_id String, usage_date Date, metric String, raw_events Int64, rollup_events Int64, raw_total Decimal(76, 9), rollup_total Decimal(76, 9), raw_peak Decimal(38, 9), rollup_peak Decimal(38, 9), raw_corrections Int64, rollup_corrections Int64, raw_voided Int64, rollup_voided Int64)'),
+          'Tuple(project_id String, usage_date Date, metric String, labels String, raw_events Int64, rollup_events Int64, raw_total Decimal(76, 9), rollup_total Decimal(76, 9), raw_peak Decimal(38, 9), rollup_peak Decimal(38, 9), raw_corrections Int64, rollup_corrections Int64, raw_voided Int64, rollup_voided Int64)'),
         raw_events != rollup_events OR raw_total != rollup_total OR raw_peak != rollup_peak
           OR raw_corrections != rollup_corrections OR raw_voided != rollup_voided)) AS differences
     FROM (
       SELECT
-        project_id, usage_date, metric,
+        project_id, usage_date, metric, labels,
         sum(events_raw) AS raw_events, sum(events_rollup) AS rollup_events,
         sum(total_raw) AS raw_total, sum(total_rollup) AS rollup_total,
         max(peak_raw) AS raw_peak, max(peak_rollup) AS rollup_peak,
         sum(corrections_raw) AS raw_corrections, sum(corrections_rollup) AS rollup_corrections,
         sum(voided_raw) AS raw_voided, sum(voided_rollup) AS rollup_voided
       FROM (
-        SELECT project_id, usage_date, metric,
+        SELECT project_id, usage_date, metric, labels,
           toInt64(count()) AS events_raw, sum(toDecimal256(value, 9)) AS total_raw, max(value) AS peak_raw,
           toInt64(0) AS corrections_raw, toInt64(0) AS voided_raw,
           toInt64(0) AS events_rollup, toDecimal256(0, 9) AS total_rollup, toDecimal128(0, 9) AS peak_rollup,
           toInt64(0) AS corrections_rollup, toInt64(0) AS voided_rollup
         FROM raw_usage_events_v1 FINAL
         WHERE ${DAYS_IN_SCOPE} AND ${PROJECTS_IN_SCOPE}
-        GROUP BY project_id, usage_date, metric
+        GROUP BY project_id, usage_date, metric, labels
         UNION ALL
-        SELECT project_id, usage_date, metric,
+        SELECT project_id, usage_date, metric, labels,
           toInt64(0), sum(added_total), toDecimal128(0, 9), toInt64(0), sum(voided),
           toInt64(0), toDecimal256(0, 9), toDecimal128(0, 9), toInt64(0), toInt64(0)
         FROM (${changesOfEvents(`${DAYS_IN_SCOPE} AND ${PROJECTS_IN_SCOPE}`)})
-        GROUP BY project_id, usage_date, metric
+        GROUP BY project_id, usage_date, metric, labels
         UNION ALL
-        SELECT project_id, usage_date, metric,
+        SELECT project_id, usage_date, metric, labels,
           toInt64(0), toDecimal256(0, 9), toDecimal128(0, 9), toInt64(count()), toInt64(0),
           toInt64(0), toDecimal256(0, 9), toDecimal128(0, 9), toInt64(0), toInt64(0)
         FROM usage_corrections_v1 FINAL
         WHERE ${DAYS_IN_SCOPE} AND ${PROJECTS_IN_SCOPE}
-        GROUP BY project_id, usage_date, metric
+        GROUP BY project_id, usage_date, metric, labels
         UNION ALL
-        SELECT project_id, usage_date, metric,
+        SELECT project_id, usage_date, metric, labels,
           toInt64(0), toDecimal256(0, 9), toDecimal128(0, 9), toInt64(0), toInt64(0),
           sum(events), sum(total), max(peak), sum(corrections), sum(voided)
         FROM project_usage_per_day_v1
         WHERE ${DAYS_IN_SCOPE} AND ${PROJECTS_IN_SCOPE}
-        GROUP BY project_id, usage_date, metric
+        GROUP BY project_id, usage_date, metric, labels
       )
-      GROUP BY project_id, usage_date, metric
+      GROUP BY project_id, usage_date, metric, labels
     )`,
   params: AuditScopeParams,
   row: z.object({ events: z.coerce.number(), keys: z.coerce.number(), differences: z.array(AuditDifference) }),

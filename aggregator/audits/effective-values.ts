@@ -13,10 +13,10 @@ function latestCorrections(scope: string): string {
         GROUP BY project_id, corrects, usage_date`
 }
 
-/** The corrected events as they were sent: project_id, event_id, usage_date, metric, value. Nothing is read if there are none. */
+/** The corrected events as they were sent: project_id, event_id, usage_date, metric, labels, value. Nothing is read if there are none. */
 function correctedEvents(scope: string): string {
   return `
-        SELECT project_id, event_id, usage_date, metric, value
+        SELECT project_id, event_id, usage_date, metric, labels, value
         FROM raw_usage_events_v1 FINAL
         WHERE ${scope} AND (project_id, event_id) IN (SELECT project_id, corrects FROM usage_corrections_v1 WHERE ${scope})`
 }
@@ -24,7 +24,7 @@ function correctedEvents(scope: string): string {
 /** One row for each corrected event: its key, by how much corrections change the total, and whether it is voided. */
 export function changesOfEvents(scope: string): string {
   return `
-        SELECT project_id, usage_date, metric,
+        SELECT project_id, usage_date, metric, labels,
           if(latest.is_voided, toDecimal256(0, 9), toDecimal256(latest.value_now, 9)) - toDecimal256(sent.value, 9) AS added_total,
           toInt64(latest.is_voided) AS voided
         FROM (${correctedEvents(scope)}) AS sent

@@ -40,33 +40,33 @@ const logsThatDiffer = defineQuery({
     WITH suspects AS (
       SELECT key.1 AS project_id, key.2 AS usage_date, key.3 AS metric FROM (SELECT arrayJoin({keys: Array(Tuple(String, Date, String))}) AS key)
     )
-    SELECT log, project_id, usage_date, metric
+    SELECT DISTINCT log, project_id, usage_date, metric
     FROM (
-      SELECT log, project_id, usage_date, metric,
+      SELECT log, project_id, usage_date, metric, labels,
         toInt64(count()) AS events_raw, sum(toDecimal256(value, 9)) AS total_raw, max(value) AS peak_raw,
         toInt64(0) AS corrections_raw, toInt64(0) AS voided_raw,
         toInt64(0) AS events_rollup, toDecimal256(0, 9) AS total_rollup, toDecimal128(0, 9) AS peak_rollup, toInt64(0) AS corrections_rollup, toInt64(0) AS voided_rollup
       FROM raw_usage_events_v1 FINAL
       WHERE project_id IN (SELECT project_id FROM suspects) AND usage_date IN (SELECT usage_date FROM suspects)
         AND (project_id, usage_date, metric) IN (SELECT project_id, usage_date, metric FROM suspects)
-      GROUP BY log, project_id, usage_date, metric
+      GROUP BY log, project_id, usage_date, metric, labels
       UNION ALL
-      SELECT log, project_id, usage_date, metric,
+      SELECT log, project_id, usage_date, metric, labels,
         toInt64(0), sum(added_total), toDecimal128(0, 9), toInt64(count()), sum(added_voided),
         toInt64(0), toDecimal256(0, 9), toDecimal128(0, 9), toInt64(0), toInt64(0)
       FROM usage_corrections_v1 FINAL
       WHERE project_id IN (SELECT project_id FROM suspects) AND usage_date IN (SELECT usage_date FROM suspects)
         AND (project_id, usage_date, metric) IN (SELECT project_id, usage_date, metric FROM suspects)
-      GROUP BY log, project_id, usage_date, metric
+      GROUP BY log, project_id, usage_date, metric, labels
       UNION ALL
-      SELECT log, project_id, usage_date, metric,
+      SELECT log, project_id, usage_date, metric, labels,
         toInt64(0), toDecimal256(0, 9), toDecimal128(0, 9), toInt64(0), toInt64(0),
         sum(events), sum(total), max(peak), sum(corrections), sum(voided)
       FROM project_usage_per_day_v1
       WHERE (project_id, usage_date, metric) IN (SELECT project_id, usage_date, metric FROM suspects)
-      GROUP BY log, project_id, usage_date, metric
+      GROUP BY log, project_id, usage_date, metric, labels
     )
-    GROUP BY log, project_id, usage_date, metric
+    GROUP BY log, project_id, usage_date, metric, labels
     HAVING sum(events_raw) != sum(events_rollup) OR sum(total_raw) != sum(total_rollup) OR max(peak_raw) != max(peak_rollup)
       OR sum(corrections_raw) != sum(corrections_rollup) OR sum(voided_raw) != sum(voided_rollup)
     ORDER BY log, usage_date, project_id, metric`,

@@ -49,16 +49,17 @@ export function readLabelsOf(json: JsonBytes, labels: Member): unknown {
   return labels instanceof UnreadObject ? readStrings(json, labels.start) : labels
 }
 
-/** The members of the object at `start`, which is JSON: strings as text, all other values as undefined. Of members with one name the last applies. */
-function readStrings(json: JsonBytes, start: number): Record<string, string | undefined> {
+/** The members of the object at `start`, which is JSON: text, null, or undefined for any other value. Of members with one name the last applies. */
+function readStrings(json: JsonBytes, start: number): Record<string, string | null | undefined> {
   const { text } = json
-  const members: [string, string | undefined][] = []
+  const members: [string, string | null | undefined][] = []
   let at = skipSpace(text, start + 1)
   while (text.charCodeAt(at) === QUOTE) {
     const nameEnd = skipString(text, at)
     const value = skipSpace(text, skipSpace(text, nameEnd) + 1)
     const end = skipValue(text, value)
-    members.push([stringAt(json, at, nameEnd), text.charCodeAt(value) === QUOTE ? stringAt(json, value, end) : undefined])
+    const other = text.startsWith('null', value) ? null : undefined
+    members.push([stringAt(json, at, nameEnd), text.charCodeAt(value) === QUOTE ? stringAt(json, value, end) : other])
     at = skipSpace(text, end)
     if (text.charCodeAt(at) === COMMA) at = skipSpace(text, at + 1)
   }

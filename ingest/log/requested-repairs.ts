@@ -44,7 +44,9 @@ export class RequestedRepairs {
         { log, project: projectId, day: usageDate, metric },
         `the rollup is ahead of raw and cannot be repaired by adding: run "meterline rebuild --month ${usageDate.slice(0, 7)}"`,
       )
-    const repairable = found.differences.filter((key) => key.rollupIsAhead === 0)
+    // Where usage is in the wrong set of labels, the total is right: adding to the other set alone would make it too high.
+    const ahead = new Set(found.differences.filter((key) => key.rollupIsAhead !== 0).map(cellOf))
+    const repairable = found.differences.filter((key) => !ahead.has(cellOf(key)))
     await addDifferences(lane, lease, repairable)
     // The rollup's own view notes the change of what is added. A crash between the two would leave a repaired day with its old number
     // of changes, so the next owner of the log notes one change for each day that was ever requested.
@@ -69,6 +71,10 @@ export class RequestedRepairs {
     const days = before === undefined ? keys : differences.filter((key) => key.rollupIsAhead === 0)
     return { differences, days: [...new Set(days.map(({ usageDate }) => usageDate))] }
   }
+}
+
+function cellOf({ projectId, usageDate, metric }: RollupDifference): string {
+  return JSON.stringify([projectId, usageDate, metric])
 }
 
 const LOOK_BACK_MS = 60_000

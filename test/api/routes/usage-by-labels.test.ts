@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Credentials } from '../../support/clients/client.ts'
+import { deleteFromRollup, moveToOtherLabels } from '../../support/oracles/rollup-faults.ts'
 import { untilSo } from '../../support/until-so.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
@@ -174,6 +175,33 @@ describe('the declaration of labels', () => {
     const answer = await service.client.partner(partner, 'GET', `/usage?group_by=${by}`)
     expect(answer.status).toBe(status)
     if (status === 400) expect(answer.body.message).toMatch(/^query\.group_by: /)
+  })
+})
+
+describe('audits and rebuilds of usage with labels', () => {
+  test('P3: usage that is in the wrong set of labels is found although the total is right; a repair adds nothing, and a rebuild corrects it', async () => {
+    const { clickhouse } = service.service
+    const day = '2026-10-05'
+    const [red, green] = ['red', 'green'].map((model) => event('4', { day, labels: { model } }))
+    await service.client.send([red, green, correction(green?.event_id ?? '', 'amend', '5'), event('1', { day })])
+    expect((await service.client.audit({ from: day, to: day })).body).toMatchObject({ differences: [], keys_compared: '3' })
+    await moveToOtherLabels(clickhouse, { project: 'red', day, metric: 'images' }, { from: '{"model":"red"}', to: '{"model":"blue"}' })
+    expect((await groups('images', '2026-10', { project: 'red' })).values).toEqual(['green 5', 'blue 4', ' 1'])
+    const { body } = await service.client.audit({ from: day, to: day })
+    expect(body.differences).toMatchObject([
+      { labels: '{"model":"blue"}', raw_events: '0', rollup_events: '1', raw_total: '0', rollup_total: '4' },
+      { labels: '{"model":"red"}', raw_events: '1', rollup_events: '0', raw_total: '4', rollup_total: '0' },
+    ])
+    // The repair of these keys has run when that of another key, which is requested later, has.
+    await service.client.send(event('2', { day: '2026-10-06', labels: { model: 'red' } }))
+    await deleteFromRollup(clickhouse, { project: 'red', day: '2026-10-06', metric: 'images' })
+    expect((await service.client.audit({ from: '2026-10-06', to: '2026-10-06' })).body.differences).toMatchObject([{ labels: '{"model":"red"}' }])
+    await untilSo(async () => (await service.client.audit({ from: '2026-10-06', to: '2026-10-06' })).body.differences.length === 0)
+    expect((await groups('images', '2026-10', { project: 'red' })).values).toEqual(['green 5', 'blue 4', 'red 2', ' 1'])
+    const rebuilt = await service.client.admin('POST', '/admin/v1/rebuilds', { month: '2026-10' })
+    expect(rebuilt.status).toBe(200)
+    expect((await groups('images', '2026-10', { project: 'red' })).values).toEqual(['red 6', 'green 5', ' 1'])
+    expect((await service.client.audit({ from: day, to: day })).body.differences).toEqual([])
   })
 })
 

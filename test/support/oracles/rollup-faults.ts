@@ -14,6 +14,16 @@ export async function deleteFromRollup({ control }: ClickHouse, { project, day, 
   )
 }
 
+/** Moves the usage of a set of labels to another one: the total stays the same. */
+export async function moveToOtherLabels({ control }: ClickHouse, { project, day, metric }: RollupKey, labels: { from: string; to: string }): Promise<void> {
+  const where = `project_id = '${project}' AND usage_date = '${day}' AND metric = '${metric}' AND labels = '${labels.from}'`
+  const columns = ['project_id', 'usage_date', 'metric', 'log', 'peak', 'total', 'events', 'last_event_at'].join(', ')
+  await control.command(
+    `INSERT INTO project_usage_per_day_v1 (${columns}, labels) SETTINGS async_insert = 0 SELECT ${columns}, '${labels.to}' FROM project_usage_per_day_v1 WHERE ${where}`,
+  )
+  await control.command(`ALTER TABLE project_usage_per_day_v1 DELETE WHERE ${where} SETTINGS mutations_sync = 2`)
+}
+
 /** Adds an extra sample to the rollup, so that it has more than raw. */
 export async function addToRollup({ control }: ClickHouse, { project, day, metric }: RollupKey, value: number): Promise<void> {
   await control.command(
