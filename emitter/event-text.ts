@@ -1,4 +1,4 @@
-import type { DefinedMetric, MetricName } from './event.ts'
+import type { DefinedMetric, Labels, MetricName } from './event.ts'
 
 /** A usage event as the caller gives it. */
 export interface UsageEvent {
@@ -10,14 +10,17 @@ export interface UsageEvent {
   readonly timestamp?: Date | number | string | undefined
   /** Unique within the project. A UUIDv7, if it is left out: then two calls are two events. */
   readonly event_id?: string | undefined
+  /** By the keys that the metric declares: see WireEvent. */
+  readonly labels?: Labels | undefined
 }
 
 /**
  * The JSON of an event. What the service would reject is sent all the same: the service keeps a rejected event with its reason, so that it
  * can be corrected. Throws if there is no such text.
  */
-export function textOfEvent({ project_id, metric, value, timestamp }: UsageEvent, event_id: string, nowMs: number): string {
-  return JSON.stringify({ event_id, project_id, metric, value: writableValue(value), timestamp: timestampOf(timestamp ?? nowMs) })
+export function textOfEvent({ project_id, metric, value, timestamp, labels }: UsageEvent, event_id: string, nowMs: number): string {
+  // Without labels JSON has no such member.
+  return JSON.stringify({ event_id, project_id, metric, value: writableValue(value), timestamp: timestampOf(timestamp ?? nowMs), labels })
 }
 
 /** A correction as the caller gives it: of an event of a month that is still open. */

@@ -16,7 +16,12 @@ export interface WireEvent {
   readonly value: string | number
   /** RFC 3339 with a time zone. The usage counts for its UTC day. */
   readonly timestamp: string
+  /** By the keys that the metric declares, at most 64 characters each. Others are ignored. They are no part of the identity. */
+  readonly labels?: Labels | undefined
 }
+
+/** Properties that divide the usage of a metric, such as its model or its region. */
+export type Labels = Readonly<Record<string, string>>
 
 /** A correction of an event that was sent before, as POST /v1/events accepts it among events. It has an id of its own, and counts once. */
 export interface WireCorrection {

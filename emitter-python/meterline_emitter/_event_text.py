@@ -28,6 +28,9 @@ def text_of_event(event: Mapping[str, Any], event_id: object, now_ms: int) -> by
         members.append(f'"value":{_value_json(event["value"])}')
     timestamp = event.get("timestamp")
     members.append(f'"timestamp":{_encode(timestamp_text(now_ms if timestamp is None else timestamp))}')
+    labels = event.get("labels")
+    if labels is not None:
+        members.append(f'"labels":{_encode(dict(labels))}')
     # Half of a surrogate pair has no UTF-8; its escape is what JSON has for it.
     return f"{{{','.join(members)}}}".encode("utf-8", errors="backslashreplace")
 

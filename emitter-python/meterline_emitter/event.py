@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal, TypedDict, Union
@@ -43,6 +44,8 @@ class UsageEvent(_Event, total=False):
     """When it was used: a datetime with a time zone, milliseconds since 1970, or RFC 3339. Now, if it is left out."""
     event_id: str
     """Unique within the project. A UUIDv7, if it is left out: then two calls are two events."""
+    labels: Mapping[str, str]
+    """By the keys that the metric declares, at most 64 characters each. Others are ignored."""
 
 
 class _Increment(TypedDict):
@@ -55,6 +58,8 @@ class Increment(_Increment, total=False):
 
     value: Value
     """1, if it is left out."""
+    labels: Mapping[str, str]
+    """Each set of labels of a metric has a sum of its own."""
 
 
 class _Correction(TypedDict):
@@ -76,11 +81,15 @@ class UsageCorrection(_Correction, total=False):
     """Of the correction itself. A UUIDv7, if it is left out."""
 
 
-class WireEvent(TypedDict):
-    """An event as it was sent; hooks get it. A correction has `corrects`, `action` and `reason` instead of the last three."""
-
+class _WireEvent(TypedDict):
     event_id: str
     project_id: str
     metric: str
     value: int | Decimal | str
     timestamp: str
+
+
+class WireEvent(_WireEvent, total=False):
+    """An event as it was sent; hooks get it. A correction has `corrects`, `action` and `reason` instead of the others."""
+
+    labels: Mapping[str, str]
