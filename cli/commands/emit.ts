@@ -11,6 +11,8 @@ import { printNote, printResult } from '../output.ts'
 import { retryNote } from '../retry-note.ts'
 import type { Session } from '../session.ts'
 
+const collect = (value: string, before: readonly string[] = []) => [...before, value]
+
 export const emitCommand: CommandRegistration = (program, run) => {
   withExamples(
     program
@@ -21,6 +23,7 @@ export const emitCommand: CommandRegistration = (program, run) => {
       .option('--value <decimal>', 'at most 29 integer and 9 fraction digits; all of them count; left out for a metric that counts events')
       .option('--at <timestamp>', 'RFC 3339 with a zone; default: now')
       .option('--id <event_id>', 'unique within the project: a repeated id counts once; default: a new UUIDv7')
+      .option('--label <key=value>', 'a label that the metric declares; can be repeated', collect)
       .action((own: EmitOptions) => run((session) => emit(session, own))),
     ['meterline emit --project prj_1 --metric ai_tokens --value 1500', 'one event, now'],
     ['meterline emit --metric ai_credits --value 0.3 --at 2026-01-31T12:00:00Z --id req-7f3a', 'safe to repeat'],
@@ -33,6 +36,14 @@ interface EmitOptions {
   readonly value?: string
   readonly at?: string
   readonly id?: string
+  readonly label?: readonly string[]
+}
+
+/** Throws CliError. */
+function readLabel(text: string): [string, string] {
+  const at = text.indexOf('=')
+  if (at < 1) throw usageError(`--label "${text}" is not a key and a value, such as model=large.`)
+  return [text.slice(0, at), text.slice(at + 1)]
 }
 
 const FLAGS: FieldNames = { eventId: '--id', projectId: '--project', metric: '--metric', value: '--value', timestamp: '--at' }
@@ -40,7 +51,7 @@ const FLAGS: FieldNames = { eventId: '--id', projectId: '--project', metric: '--
 const GIVE_UP_AFTER_MS = 30_000
 
 /** Sends one event, again with the same id if there is no answer. Throws CliError if it was not counted. */
-async function emit(session: Session, { project, metric, value, at, id }: EmitOptions): Promise<void> {
+async function emit(session: Session, { project, metric, value, at, id, label }: EmitOptions): Promise<void> {
   const connection = connect(session, ['emitter'], { project })
   const nowMs = Date.now()
   const event = {
@@ -49,6 +60,7 @@ async function emit(session: Session, { project, metric, value, at, id }: EmitOp
     metric,
     value,
     timestamp: at ?? new Date(nowMs).toISOString(),
+    ...(label === undefined ? {} : { labels: Object.fromEntries(label.map(readLabel)) }),
   }
   const mistake = findRejection(event, FLAGS, { receivedMs: nowMs, metrics: METRICS_OF_CLIENTS })
   if (mistake !== undefined) throw usageError(mistake.message)

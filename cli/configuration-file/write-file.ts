@@ -16,7 +16,7 @@ export function writeConfigurationFile({ metrics, partners, projects, ingestKeys
   const projectsOf = groupedBy(projects, ({ partner_id }) => partner_id)
   const named = new Map(ingestKeys.toReversed().map((key) => [key.name, key]))
   const document = {
-    metrics: metrics.filter(({ documented }) => !documented).map(metricEntry),
+    metrics: metrics.filter(({ documented, labels }) => !documented || labels.length > 0).map(metricEntry),
     partners: partners.toSorted(byNameAndId).map((partner) => partnerEntry(partner, projectsOf.get(partner.id) ?? [], isUnique(partner.name))),
     ingest_keys: [...named.values()].toSorted(byNameAndId).map((key) => keyEntry(key, nameOf)),
   }
@@ -47,8 +47,8 @@ function headOf(url: string): string[] {
   ]
 }
 
-function metricEntry({ name, kind, unit, description, display }: Metric): MetricEntry {
-  return { name, kind, unit, description, ...(display === name ? {} : { display }) }
+function metricEntry({ name, kind, unit, description, display, labels }: Metric): MetricEntry {
+  return { name, kind, unit, description, ...(display === name ? {} : { display }), ...(labels.length === 0 ? {} : { labels }) }
 }
 
 function partnerEntry({ id, name, mode, billing_from, disabled_at }: Partner, projects: readonly Project[], hasUniqueName: boolean): PartnerEntry {

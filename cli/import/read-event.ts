@@ -6,8 +6,9 @@ import type { SentFields } from '../../metering/event-steps.ts'
 import { parseExactJson, stringifyExactJson } from '../../metering/exact-json.ts'
 import { NumberToken } from '../../metering/quantity.ts'
 import type { Rejection, RejectReason } from '../../metering/rejection-reasons.ts'
-import { EVENT_FIELDS, type EventField, type Sources } from './columns.ts'
+import { EVENT_FIELDS, type EventField, type Places, type Sources } from './columns.ts'
 import { cellsOf } from './csv-record.ts'
+import { type LabelField, labelFieldsOf, labelsOf } from './label-columns.ts'
 import type { Row } from './row.ts'
 
 /** A row as an event, or why it cannot be sent. */
@@ -27,7 +28,7 @@ export interface ReadOptions {
   /** Part of derived ids: rows of files with different names here are different events. */
   readonly source: string
   /** For CSV. */
-  readonly csv: { readonly delimiter: string; readonly columns: number; readonly places: Partial<Record<EventField, number>> } | undefined
+  readonly csv: { readonly delimiter: string; readonly columns: number; readonly places: Places } | undefined
 }
 
 /**
@@ -46,10 +47,10 @@ export function readEvent(row: Row, options: ReadOptions): ReadRow {
 
 /**
  * The id of a row that has none: of its fields and its number. So the same row counts once however often its file is imported, also after
- * other rows of the file were corrected or appended, and two equal rows of a file are two events.
+ * other rows of the file were corrected or appended, and two equal rows of a file are two events. Labels are no part of an identity.
  */
 function deriveId(fields: SentFields, number: number, source: string): string {
-  const hash = createHash('sha256').update(`${source}\n${number}\n${textOf({ ...fields, event_id: undefined })}`)
+  const hash = createHash('sha256').update(`${source}\n${number}\n${textOf({ ...fields, event_id: undefined, labels: undefined })}`)
   return `row-${hash.digest('hex').slice(0, DERIVED_HEX_DIGITS)}`
 }
 
@@ -58,7 +59,14 @@ const DERIVED_HEX_DIGITS = 32
 
 function fieldsOf(row: Row, { sources, csv }: ReadOptions): SentFields | Rejection {
   const read = csv === undefined ? membersOf(row.bytes, sources) : cellsOfRow(row.bytes, csv)
-  return 'reason' in read ? (read as Rejection) : { ...read, ...sources.constants }
+  if ('reason' in read) return read as Rejection
+  const { labels: own, ...fields } = { ...read, ...constantsOf(sources) }
+  const labels = isObject(own) || own === undefined ? labelsOf(Object.fromEntries(labelFieldsOf(sources.constants)), own) : own
+  return labels === undefined ? fields : { ...fields, labels }
+}
+
+function constantsOf({ constants }: Sources): Partial<Record<EventField, string>> {
+  return Object.fromEntries(EVENT_FIELDS.flatMap((field) => (constants[field] === undefined ? [] : [[field, constants[field]]])))
 }
 
 function cellsOfRow(bytes: Buffer, { delimiter, columns, places }: NonNullable<ReadOptions['csv']>): SentFields | Rejection {
@@ -69,7 +77,8 @@ function cellsOfRow(bytes: Buffer, { delimiter, columns, places }: NonNullable<R
     const place = places[field]
     if (place !== undefined) fields[field] = cells[place]
   }
-  return fields
+  const labels = labelsOf(Object.fromEntries(labelFieldsOf(places).map(([field, place]) => [field, cells[place ?? -1]])))
+  return labels === undefined ? fields : { ...fields, labels }
 }
 
 function membersOf(bytes: Buffer, { columns }: Sources): SentFields | Rejection {
@@ -87,7 +96,12 @@ function membersOf(bytes: Buffer, { columns }: Sources): SentFields | Rejection 
     // An id that another system writes as a number is the same id as a text.
     fields[field] = column !== undefined && field !== 'value' && found instanceof NumberToken ? found.text : found
   }
-  return fields
+  const sent = ownOf(value, 'labels')
+  if (sent !== undefined && !isObject(sent)) return { ...fields, labels: sent }
+  const mapped: Partial<Record<LabelField, unknown>> = {}
+  for (const [field, column = ''] of labelFieldsOf(columns)) mapped[field] = ownOf(value, column) ?? nestedOf(value, column)
+  const labels = labelsOf(mapped, sent)
+  return labels === undefined ? fields : { ...fields, labels }
 }
 
 /** "data.value" is the member "value" of the member "data". */
@@ -105,7 +119,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 /** The JSON of an event, in which numbers have the digits with which they were written. */
 export function textOf(fields: SentFields): string {
-  const members = EVENT_FIELDS.filter((field) => fields[field] !== undefined).map((field) => `"${field}":${valueText(fields[field])}`)
+  const members = [...EVENT_FIELDS, 'labels' as const].filter((field) => fields[field] !== undefined).map((field) => `"${field}":${valueText(fields[field])}`)
   return `{${members.join(',')}}`
 }
 

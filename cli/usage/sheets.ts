@@ -19,7 +19,11 @@ export interface Figures {
   readonly peakDays?: Readonly<Partial<Record<string, string>>>
   /** Of an answer with byte-days. */
   readonly byteDays?: ByteDays | undefined
+  /** Of an answer by labels. */
+  readonly groups?: Groups | undefined
 }
+
+export type Groups = NonNullable<AnswerOf<typeof GET_PROJECT_USAGE>['groups']>
 
 export type ByteDays = NonNullable<AnswerOf<typeof GET_PROJECT_USAGE>['byte_days']>
 

@@ -95,3 +95,43 @@ test('a configuration file defines metrics, is exported with them, and a change 
   writeFileSync(file, entry('Pages', 'count'))
   expect(await runHere(['config', 'plan', file], asAdmin)).toMatchObject({ code: 1, stderr: expect.stringContaining('metrics') })
 })
+
+test('labels are declared, sent, imported from columns and members, and "usage --group-by" shows them; they are no part of a derived id', async () => {
+  const labelled = await runHere(['metrics', 'label', 'ai_tokens', 'region', 'model'], asAdmin)
+  expect(labelled).toMatchObject({ code: 0, stdout: expect.stringMatching(/labels\s+model, region/) })
+  expect(await runHere(['metrics', 'label', 'ai_tokens', 'color'], asAdmin)).toMatchObject({ code: 1, stderr: expect.stringContaining('never change') })
+  expect(await runHere(['metrics', 'label', 'ai_token', 'model'], asAdmin)).toMatchObject({ stderr: expect.stringContaining('Did you mean "ai_tokens"?') })
+  expect((await runHere(['metrics', 'list'], asPartner)).stdout).toMatch(/ai_tokens\s.*model, region/)
+  const asEmitter = { ...asAdmin, METERLINE_ACCESS_TOKEN: tested.client.ingestKey }
+  const at = '2025-11-03T00:00:00Z'
+  const file = (name: string, content: string) => {
+    const path = join(directory.path, name)
+    writeFileSync(path, content)
+    return path
+  }
+  const csv = file('labels.csv', `project_id,metric,value,timestamp,labels.model,Area\nred,ai_tokens,2,${at},large,eu\nred,ai_tokens,3,${at},,us\n`)
+  const json = file('labels.ndjson', `{"project_id":"red","metric":"ai_tokens","value":4,"timestamp":"${at}","labels":{"model":"large"},"at":{"place":7}}\n`)
+  // The same rows without labels have the same ids, so they count once.
+  expect(await runHere(['import', csv], asEmitter)).toMatchObject({ code: 0, stdout: expect.stringContaining('2 accepted') })
+  expect(await runHere(['import', csv, '--map', 'labels.region=Area'], asEmitter)).toMatchObject({ stdout: expect.stringContaining('2 duplicates') })
+  const mapped = ['--map', 'labels.region=at.place', '--set', 'labels.model=small,metric=ai_tokens']
+  expect(await runHere(['import', json, ...mapped], asEmitter)).toMatchObject({ code: 0, stdout: expect.stringContaining('1 accepted') })
+  const emitted = ['emit', '--project', 'red', '--metric', 'ai_tokens', '--value', '5', '--at', at, '--label', 'model=a=b', '--label', 'region=eu']
+  expect(await runHere(emitted, asEmitter)).toMatchObject({ code: 0 })
+  expect(await runHere([...emitted, '--label', 'eu'], asEmitter)).toMatchObject({ code: 1, stderr: expect.stringContaining('such as model=large') })
+  const shown = async (...args: string[]) => (await runHere(['usage', '--month', '2025-11', '--format', 'csv', ...args], asPartner)).stdout.trimEnd().split('\n')
+  expect(await shown('--group-by', 'model')).toEqual([
+    'metric,unit,model,usage',
+    'ai_tokens,token,a=b,5',
+    'ai_tokens,token,small,4',
+    'ai_tokens,token,,3',
+    'ai_tokens,token,large,2',
+  ])
+  expect(await shown('red', '--group-by', 'region,model')).toContain('ai_tokens,token,7,small,4')
+  expect(await runHere(['usage', '--group-by', 'model', '--by', 'day'], asPartner)).toMatchObject({ code: 1, stderr: expect.stringContaining('--group-by') })
+  const exported = await runHere(['config', 'export'], asAdmin)
+  expect(exported.stdout).toMatch(/name = "ai_tokens"[^[]*labels = \[ "model", "region" \]/)
+  const [plan, other] = [exported.stdout, exported.stdout.replace('"model", "region"', '"region", "model"')].map((text, index) => file(`${index}.toml`, text))
+  for (const each of [plan, other])
+    expect(await runHere(['config', 'plan', each ?? ''], asAdmin)).toMatchObject({ code: 0, stdout: expect.stringMatching(/nothing|unchanged|no change/i) })
+})
