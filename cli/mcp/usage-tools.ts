@@ -12,17 +12,22 @@ import { readTexts, usageAnswer, usageOfMetrics } from './tool-answer.ts'
 
 const DAYS_TOO = z.boolean().default(false).describe('Whether to answer the figures of each day too.')
 
+const GROUP_BY = z
+  .string()
+  .optional()
+  .describe('Keys of labels with commas, such as model: answers the usage of each set of these labels as "groups". The tool metrics lists which metric has which.')
+
 export const partnershipUsage = defineTool({
   name: 'partnership_usage',
   title: 'Usage of the partnership',
   description: 'The usage of all projects of the partner together, deleted ones included, for a period; with the day of each peak.',
   kinds: ['partner'],
-  input: z.strictObject({ ...PERIOD, by_day: DAYS_TOO, byte_days: BYTE_DAYS_TOO }),
-  run: async (connection, { by_day, byte_days, ...period }) => {
+  input: z.strictObject({ ...PERIOD, by_day: DAYS_TOO, byte_days: BYTE_DAYS_TOO, group_by: GROUP_BY }),
+  run: async (connection, { by_day, byte_days, group_by, ...period }) => {
     const params = { partnerId: requirePartnerId(connection) }
     const { text } = await callForText(connection, GET_PARTNERSHIP_USAGE, {
       params,
-      query: { ...datesOf(period), include: byte_days ? 'daily,byte_days' : 'daily' },
+      query: { ...datesOf(period), include: byte_days ? 'daily,byte_days' : 'daily', group_by },
     })
     const answer = usageOfMetrics('partnership', text)
     const { daily_usage, ...result } = answer.result
@@ -35,10 +40,10 @@ export const projectUsage = defineTool({
   title: 'Usage of a project',
   description: 'The usage of one project for a period. Deleted projects can be read too.',
   kinds: ['partner'],
-  input: z.strictObject({ project_id: z.string(), ...PERIOD, by_day: DAYS_TOO, byte_days: BYTE_DAYS_TOO }),
-  run: async (connection, { project_id, by_day, byte_days, ...period }) => {
+  input: z.strictObject({ project_id: z.string(), ...PERIOD, by_day: DAYS_TOO, byte_days: BYTE_DAYS_TOO, group_by: GROUP_BY }),
+  run: async (connection, { project_id, by_day, byte_days, group_by, ...period }) => {
     const params = { partnerId: requirePartnerId(connection), projectId: project_id }
-    const { text } = await callForText(connection, GET_PROJECT_USAGE, { params, query: { ...datesOf(period), include: byte_days ? 'byte_days' : undefined } })
+    const { text } = await callForText(connection, GET_PROJECT_USAGE, { params, query: { ...datesOf(period), include: byte_days ? 'byte_days' : undefined, group_by } })
     const answer = usageOfMetrics('project', text)
     const { daily_usage, ...result } = answer.result
     return { answer: by_day ? answer : { ...answer, result } }

@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { METRIC_NAMES } from '../../../metering/metrics.ts'
 import type { Credentials, TestEvent } from '../../support/clients/client.ts'
-import { DEFINED_METRICS, defineTestedMetrics, kindOfTested, withValueOfKind } from '../../support/oracles/defined-metrics.ts'
+import { DEFINED_METRICS, defineTestedMetrics, kindOfTested, LABELLED_METRICS, labelTestedMetrics, TESTED_LABELS, withValueOfKind } from '../../support/oracles/defined-metrics.ts'
+import { labelsFromOracle } from '../../support/oracles/labelled-usage.ts'
 import { byteDaysFromOracle, differencesFromOracle, Oracle } from '../../support/oracles/oracle.ts'
 import { type TestCorrection, toSend } from '../../support/worlds/store-corrections.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
@@ -17,6 +18,7 @@ beforeAll(async () => {
   tested = await startTestService()
   await tested.client.createIngestKey()
   await defineTestedMetrics(tested.client)
+  await labelTestedMetrics(tested.client)
 })
 afterAll(() => tested.stop())
 
@@ -33,6 +35,16 @@ const timestamp = fc
   .tuple(fc.integer({ min: 0, max: DAYS * 86_400_000 - 1 }), fc.constantFrom('Z', '+05:30', '-08:00'))
   .map(([ms, zone]) => inZone(FIRST_DAY_MS + ms, zone))
 
+/** None, some or all of the declared labels. A copy of an event may have others: those of the first one count. */
+const label = fc.constantFrom('a', 'b', 'c"\\', '(other)')
+const labels = fc.option(fc.record({ model: label, region: label }, { requiredKeys: [] }), { nil: undefined })
+
+/** Other metrics declare none, so that theirs are ignored. */
+function withLabelsOfMetric({ labels: declared, ...event }: TestEvent): TestEvent {
+  if (declared === undefined) return event
+  return { ...event, labels: LABELLED_METRICS.includes(event.metric) ? declared : { ...declared, color: 'red' } }
+}
+
 const event = (prefix: string): fc.Arbitrary<TestEvent> =>
   fc
     .record({
@@ -41,8 +53,10 @@ const event = (prefix: string): fc.Arbitrary<TestEvent> =>
       metric: fc.constantFrom(...METRIC_NAMES, ...DEFINED_METRICS.map(({ metric }) => metric)),
       value: quantity,
       timestamp,
+      labels,
     })
     .map(withValueOfKind)
+    .map(withLabelsOfMetric)
 
 /** Voids and amendments. An event of a metric that counts events can only be voided. */
 const correction = (oracle: Oracle, events: readonly TestEvent[]): fc.Arbitrary<TestCorrection> =>
@@ -76,10 +90,11 @@ test(`P2 P3 P6: for random events, corrections and periods every number of both 
         expect((await tested.client.send(sent)).body).toMatchObject({ accepted: `${sent.length}`, rejected: [] })
       }
       for (let period = 0; period < 3; period += 1) {
-        const [from, to] = gen(() => fc.tuple(fc.nat(DAYS), fc.nat(DAYS)))
+        const days = gen(() => fc.tuple(fc.nat(DAYS), fc.nat(DAYS)))
           .sort((a, b) => a - b)
           .map((day) => dayAt(FIRST_DAY_MS + (day - 1) * 86_400_000)) as [string, string]
-        expect(await compare(oracle, partner, projects, from, to)).toEqual([])
+        const keys = [...TESTED_LABELS, TESTED_LABELS.toReversed()][period] ?? []
+        expect(await compare(oracle, partner, projects, days, [keys].flat())).toEqual([])
       }
     }),
     { seed: SEED, numRuns: RUNS, endOnFailure: true },
@@ -87,18 +102,18 @@ test(`P2 P3 P6: for random events, corrections and periods every number of both 
   expect((await tested.client.audit()).body.differences).toEqual([])
 })
 
-async function compare(oracle: Oracle, partner: Credentials, projectIds: readonly string[], from: string, to: string): Promise<string[]> {
+async function compare(oracle: Oracle, partner: Credentials, projectIds: readonly string[], [from, to]: readonly [string, string], keys: readonly string[]): Promise<string[]> {
   const period = `start_date=${from}&end_date=${to}&include=byte_days`
   const projects = new Map<string, unknown>()
-  const byteDays: string[] = []
+  const differences: string[] = []
   for (const id of projectIds) {
-    const { body } = await tested.client.partner(partner, 'GET', `/${id}/usage?${period}`)
+    const { body } = await tested.client.partner(partner, 'GET', `/${id}/usage?${period}&group_by=${keys.join()}`)
     projects.set(id, body)
-    byteDays.push(...byteDaysFromOracle(oracle, [id], body))
+    differences.push(...byteDaysFromOracle(oracle, [id], body), ...labelsFromOracle(oracle, [id], keys, body))
   }
-  const { body } = await tested.client.partner(partner, 'GET', `/usage?${period}`)
-  byteDays.push(...byteDaysFromOracle(oracle, projectIds, body))
-  return [...differencesFromOracle(oracle, { projects, partnership: body.summary, defined: body.metrics ?? {} }, from, to), ...byteDays]
+  const { body } = await tested.client.partner(partner, 'GET', `/usage?${period}&group_by=${keys.join()}`)
+  differences.push(...byteDaysFromOracle(oracle, projectIds, body), ...labelsFromOracle(oracle, projectIds, keys, body))
+  return [...differencesFromOracle(oracle, { projects, partnership: body.summary, defined: body.metrics ?? {} }, from, to), ...differences]
 }
 
 function inZone(ms: number, zone: string): string {

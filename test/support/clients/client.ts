@@ -7,6 +7,7 @@ export interface TestEvent {
   metric: string
   value: string | number
   timestamp: string
+  labels?: Readonly<Record<string, string>> | undefined
 }
 
 export interface Answer {

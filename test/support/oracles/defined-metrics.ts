@@ -26,6 +26,20 @@ export async function defineTestedMetrics(client: MeterlineClient): Promise<void
   }
 }
 
+/** The metrics that have labels in random worlds, of each kind, documented ones among them. */
+export const LABELLED_METRICS: readonly string[] = ['ai_tokens', 'database_size_bytes', ...DEFINED_METRICS.map(({ metric }) => metric)]
+export const TESTED_LABELS = ['model', 'region'] as const
+
+/** Declares the labels, after the metrics are defined. */
+export async function labelTestedMetrics(client: MeterlineClient): Promise<void> {
+  const { metrics } = (await client.admin('GET', '/admin/v1/metrics')).body
+  for (const { name, kind, unit, description, display } of metrics.filter((each: { name: string }) => LABELLED_METRICS.includes(each.name))) {
+    const body = { kind, unit, description, ...(display === name ? {} : { display }), labels: TESTED_LABELS }
+    const { status, text } = await client.admin('PUT', `/admin/v1/metrics/${name}`, body)
+    if (status !== 200) throw new Error(text)
+  }
+}
+
 /** The same event as its metric allows it: one that counts events has no other value than 1. */
 export function withValueOfKind(event: TestEvent): TestEvent {
   return kindOfTested(event.metric) === 'count' ? { ...event, value: '1' } : event
