@@ -101,6 +101,7 @@ class World {
   readonly #projects: readonly string[]
   readonly #owners = new Map<string, PartitionLog>()
   readonly #faults: FaultyLane[] = []
+  #messages = 0
   #nextFault: { process: number; partition: number; table: string; fault: (typeof FAULTS)[number] } | undefined
 
   constructor(topic: MemoryTopic) {
@@ -156,17 +157,19 @@ class World {
 
   /**
    * There are few ids and values, so that many events are copies or conflicts, and many corrections are of one event, come before it, or have
-   * its identity. One number stands for a message that is no event.
+   * its identity. Copies have other labels than the event. One number stands for a message that is no event.
    */
   #message(number: number): string {
     if (number === 60) return 'no event'
     if (number > 60) return this.#correction(number)
+    this.#messages += 1
     const event: TestEvent = {
       event_id: `e${number % 15}`,
       project_id: this.#projects[number % 4] ?? '',
       metric: number % 2 === 0 ? 'ai_tokens' : 'database_size_bytes',
       value: String(1 + (number % 3)),
       timestamp: `2026-0${1 + (number % 5)}-10T00:00:00Z`,
+      ...(this.#messages % 3 > 0 && { labels: { model: `m${this.#messages % 3}` } }),
     }
     return JSON.stringify(event)
   }

@@ -4,7 +4,7 @@ import { isMetricName } from '../../../metering/metrics.ts'
 import type { ClickHouse } from '../../../sql/clickhouse.ts'
 import { defineQuery } from '../../../sql/query.ts'
 import type { TestEvent } from '../clients/client.ts'
-import type { MemoryTopic } from './memory-topic.ts'
+import { LABELLED_METRIC, type MemoryTopic } from './memory-topic.ts'
 
 /**
  * What must be stored of a topic, computed in a plain way from its records: an event counts only in its project's own partition; the
@@ -34,10 +34,10 @@ export function foldTopic(topic: MemoryTopic, incarnation = 1): { counted: strin
           states.set(corrected, after)
           const voided = Number(after.value === undefined) - Number(before.value === undefined)
           const change = `${after.revision} ${event.action} ${after.value ?? 0} ${(after.value ?? 0) - (before.value ?? 0)} ${voided}`
-          counted.push(`${place} ${identity} corrects ${event.corrects} ${target.metric} ${target.timestamp.slice(0, 10)} ${change}`)
+          counted.push(`${place} ${identity} corrects ${event.corrects} ${target.metric} ${target.timestamp.slice(0, 10)} ${change}${shownLabels(target)}`)
         } else if (first === undefined) {
           firsts.set(identity, event)
-          counted.push(`${place} ${identity} ${event.metric} ${Number(event.value)} ${event.timestamp.slice(0, 10)}`)
+          counted.push(`${place} ${identity} ${event.metric} ${Number(event.value)} ${event.timestamp.slice(0, 10)}${shownLabels(event)}`)
         } else if (!isCopy(event, first)) rejected.push(place)
       }
     }
@@ -53,12 +53,17 @@ export async function storedOfTopic({ reads }: ClickHouse, { name }: MemoryTopic
   const different = await reads.query(rollupAgainstRaw, { topic: name })
   return {
     counted: [
-      ...raw.map((row) => `${row.log}@${row.offset} ${JSON.stringify([row.project_id, row.event_id])} ${row.metric} ${Number(row.value)} ${row.usage_date}`),
+      ...raw.map((row) => `${row.log}@${row.offset} ${JSON.stringify([row.project_id, row.event_id])} ${row.metric} ${Number(row.value)} ${row.usage_date}${row.labels}`),
       ...corrections.map((row) => `${row.log}@${row.offset} ${JSON.stringify([row.project_id, row.event_id])} ${row.change}`),
     ].sort(),
     rejected: rejected.map(({ log, offset }) => `${log}@${offset}`).sort(),
     rollup: different,
   }
+}
+
+/** The labels that count, as they are stored: those of the first event of an identity. */
+function shownLabels({ metric, labels }: TestEvent): string {
+  return labels === undefined || metric !== LABELLED_METRIC ? '' : JSON.stringify(labels)
 }
 
 /** An event, or a correction, which has a field `corrects`. */
@@ -83,7 +88,7 @@ const OfTopic = z.object({ topic: z.string() })
 
 const rawOfTopic = defineQuery({
   name: 'test_raw_of_topic',
-  sql: `SELECT log, offset, project_id, event_id, metric, toString(value) AS value, usage_date FROM raw_usage_events_v1
+  sql: `SELECT log, offset, project_id, event_id, metric, toString(value) AS value, usage_date, labels FROM raw_usage_events_v1
         WHERE startsWith(log, concat({topic: String}, '/'))`,
   params: OfTopic,
   row: z.object({
@@ -94,13 +99,14 @@ const rawOfTopic = defineQuery({
     metric: z.string(),
     value: z.string(),
     usage_date: z.string(),
+    labels: z.string(),
   }),
 })
 
 const correctionsOfTopic = defineQuery({
   name: 'test_corrections_of_topic',
   sql: `SELECT log, offset, project_id, event_id,
-          concat('corrects ', corrects, ' ', metric, ' ', toString(usage_date), ' ', toString(revision), ' ', action, ' ', toString(value), ' ', toString(added_total), ' ', toString(added_voided)) AS change
+          concat('corrects ', corrects, ' ', metric, ' ', toString(usage_date), ' ', toString(revision), ' ', action, ' ', toString(value), ' ', toString(added_total), ' ', toString(added_voided), labels) AS change
         FROM usage_corrections_v1 WHERE startsWith(log, concat({topic: String}, '/'))`,
   params: OfTopic,
   row: z.object({ log: z.string(), offset: z.coerce.number(), project_id: z.string(), event_id: z.string(), change: z.string() }),
@@ -117,15 +123,15 @@ const rollupAgainstRaw = defineQuery({
   name: 'test_rollup_against_raw',
   sql: `
     SELECT log, project_id, usage_date, metric FROM (
-      SELECT log, project_id, usage_date, metric, toInt64(count()) AS n, sum(toDecimal256(value, 9)) AS s, max(value) AS m, toInt64(0) AS c, toInt64(0) AS v, toInt64(0) AS n2, toDecimal256(0, 9) AS s2, toDecimal128(0, 9) AS m2, toInt64(0) AS c2, toInt64(0) AS v2
+      SELECT log, project_id, usage_date, metric, labels, toInt64(count()) AS n, sum(toDecimal256(value, 9)) AS s, max(value) AS m, toInt64(0) AS c, toInt64(0) AS v, toInt64(0) AS n2, toDecimal256(0, 9) AS s2, toDecimal128(0, 9) AS m2, toInt64(0) AS c2, toInt64(0) AS v2
       FROM raw_usage_events_v1 WHERE startsWith(log, concat({topic: String}, '/')) GROUP BY ALL
       UNION ALL
-      SELECT log, project_id, usage_date, metric, 0, sum(added_total), 0, toInt64(count()), sum(added_voided), 0, 0, 0, 0, 0
+      SELECT log, project_id, usage_date, metric, labels, 0, sum(added_total), 0, toInt64(count()), sum(added_voided), 0, 0, 0, 0, 0
       FROM usage_corrections_v1 WHERE startsWith(log, concat({topic: String}, '/')) GROUP BY ALL
       UNION ALL
-      SELECT log, project_id, usage_date, metric, 0, 0, 0, 0, 0, sum(events), sum(total), max(peak), sum(corrections), sum(voided)
+      SELECT log, project_id, usage_date, metric, labels, 0, 0, 0, 0, 0, sum(events), sum(total), max(peak), sum(corrections), sum(voided)
       FROM project_usage_per_day_v1 WHERE startsWith(log, concat({topic: String}, '/')) GROUP BY ALL
-    ) GROUP BY log, project_id, usage_date, metric
+    ) GROUP BY log, project_id, usage_date, metric, labels
     HAVING sum(n) != sum(n2) OR sum(s) != sum(s2) OR max(m) != max(m2) OR sum(c) != sum(c2) OR sum(v) != sum(v2)`,
   params: OfTopic,
   row: z.object({ log: z.string(), project_id: z.string(), usage_date: z.string(), metric: z.string() }),

@@ -1,7 +1,11 @@
 import { readRecord } from '../../../ingest/kafka/event-record.ts'
 import { partitionOfProject } from '../../../ingest/kafka/project-partition.ts'
 import type { FetchedBatch, FetchedRecord, LogTopic, NewRecord, PartitionExtent, ProduceOutcome } from '../../../ingest/kafka/topic.ts'
+import { DOCUMENTED_METRICS, type MetricKinds } from '../../../metering/metrics.ts'
 import type { TestEvent } from '../clients/client.ts'
+
+/** Its events may have the label `model`; labels of other metrics do not count. */
+export const LABELLED_METRIC = 'ai_tokens'
 
 /**
  * A topic in memory that implements LogTopic, so that a test decides what is delivered, when, and what fails. An oracle folds its
@@ -81,10 +85,13 @@ export class MemoryTopic implements LogTopic {
   /** Reads at most `recordsMax` records and validates them, as the reader of the log does. */
   read(log: string, partition: number, first: number, recordsMax: number) {
     const batch = this.fetch(partition, first, recordsMax)
-    return batch === undefined ? undefined : { records: batch.records.map((record) => readRecord(record, log)), through: batch.through }
+    return batch === undefined ? undefined : { records: batch.records.map((record) => readRecord(record, log, LABELLED)), through: batch.through }
   }
 
   #endOf(records: readonly FetchedRecord[]): number {
     return Number(records.at(-1)?.offset ?? -1) + 1
   }
 }
+
+/** The documented metrics, one of them with a label. */
+const LABELLED: MetricKinds = { kindOf: (metric) => DOCUMENTED_METRICS.kindOf(metric), labelsOf: (metric) => (metric === LABELLED_METRIC ? ['model'] : []) }
