@@ -1,12 +1,17 @@
 import { z } from 'zod'
 import { CORRECTION_ACTIONS, CORRECTION_REASON_CODE_POINTS_MAX } from '../metering/correction.ts'
 import { EVENT_ID_CODE_POINTS_MAX, PROJECT_ID_CHARACTERS_MAX, RESERVED_PROJECT_IDS } from '../metering/event.ts'
+import { LABEL_CHARACTERS_MAX } from '../metering/labels.ts'
 import { METRIC_NAMES } from '../metering/metrics.ts'
 import { LAST_DAY } from '../metering/storable-days.ts'
 import { MetricNameField } from './metrics.ts'
 
 /** A documented metric, or one that an operator has defined (contract/metrics.ts). */
 const Metric = z.union([z.enum(METRIC_NAMES), MetricNameField]).meta({ description: 'A documented metric, or one that is defined.' })
+
+const Labels = z.record(z.string(), z.string()).meta({
+  description: `By the keys that the metric declares, 1 to ${LABEL_CHARACTERS_MAX} characters each. Others are ignored. They are no part of the identity.`,
+})
 
 const RESERVED = `Not one of ${RESERVED_PROJECT_IDS.join(', ')}, which are reserved for paths of the API.`
 
@@ -27,6 +32,7 @@ const UsageEventBody = z.object({
   timestamp: z
     .string()
     .meta({ format: 'date-time', description: `RFC 3339 with a time zone, at most ${LAST_DAY}, without leap seconds. The usage counts for its UTC day.` }),
+  labels: Labels.optional(),
 })
 
 const CorrectionBody = z
@@ -47,7 +53,7 @@ const CloudEventBody = z.object({
   type: Metric,
   subject: z.string().meta({ description: `The project. ${RESERVED}` }),
   time: z.string().meta({ format: 'date-time' }),
-  data: z.object({ value: z.union([z.string(), z.number()]) }).optional(),
+  data: z.object({ value: z.union([z.string(), z.number()]), labels: Labels.optional() }).optional(),
 })
 
 const EXAMPLE = { event_id: 'req-7f3a', project_id: 'p1', metric: 'ai_tokens', value: 1500, timestamp: '2026-01-31T12:00:00Z' }

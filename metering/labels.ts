@@ -37,7 +37,7 @@ export function readLabels(sent: unknown, declared: readonly string[]): ReadLabe
 }
 
 /** The stored text of labels with different keys. */
-export function textOfLabels(labels: readonly (readonly [string, string])[]): string {
+function textOfLabels(labels: readonly (readonly [string, string])[]): string {
   if (labels.length === 0) return ''
   return JSON.stringify(Object.fromEntries(labels.toSorted(([one], [other]) => (one < other ? -1 : 1))))
 }

@@ -18,6 +18,7 @@ export async function requireLabels(registry: RegistryReads, groupBy: string): P
   if (metrics.length > 0) return { keys, metrics }
   const declared = [...new Set(all.flatMap(({ labels }) => labels))].sort()
   const unknown = keys.find((key) => !declared.includes(key))
-  const problem = unknown === undefined ? `no metric has all of the labels ${keys.join(', ')}.` : `no metric has the label "${unknown}".${didYouMean(unknown, declared)}`
+  const problem =
+    unknown === undefined ? `no metric has all of the labels ${keys.join(', ')}.` : `no metric has the label "${unknown}".${didYouMean(unknown, declared)}`
   throw new ApiError('INVALID_REQUEST', `query.group_by: ${problem} GET …/metrics lists the labels of each metric.`)
 }

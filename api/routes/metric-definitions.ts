@@ -33,8 +33,7 @@ export function listOwnMetricsRoute(app: FastifyInstance, { registry }: ApiConte
 
 function whyFixed(metric: string, outcome: Exclude<DefineMetricOutcome, { status: 'defined' | 'full' }>): string {
   const { status } = outcome
-  if (status === 'documented')
-    return `${metric} is one of the documented metrics, of which only labels can be declared. Define a metric with another name.`
+  if (status === 'documented') return `${metric} is one of the documented metrics, of which only labels can be declared. Define a metric with another name.`
   if (status === 'labelled')
     return `The labels of ${metric} are ${outcome.labels.join(', ')}, and once declared they never change. Define a metric with another name.`
   if (status === 'other_events') return `Whether each event of ${metric} counts 1 or has a value never changes. Define a metric with another name.`

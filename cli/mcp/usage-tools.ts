@@ -15,7 +15,9 @@ const DAYS_TOO = z.boolean().default(false).describe('Whether to answer the figu
 const GROUP_BY = z
   .string()
   .optional()
-  .describe('Keys of labels with commas, such as model: answers the usage of each set of these labels as "groups". The tool metrics lists which metric has which.')
+  .describe(
+    'Keys of labels with commas, such as model: answers the usage of each set of these labels as "groups". The tool metrics lists which metric has which.',
+  )
 
 export const partnershipUsage = defineTool({
   name: 'partnership_usage',
@@ -43,7 +45,10 @@ export const projectUsage = defineTool({
   input: z.strictObject({ project_id: z.string(), ...PERIOD, by_day: DAYS_TOO, byte_days: BYTE_DAYS_TOO, group_by: GROUP_BY }),
   run: async (connection, { project_id, by_day, byte_days, group_by, ...period }) => {
     const params = { partnerId: requirePartnerId(connection), projectId: project_id }
-    const { text } = await callForText(connection, GET_PROJECT_USAGE, { params, query: { ...datesOf(period), include: byte_days ? 'byte_days' : undefined, group_by } })
+    const { text } = await callForText(connection, GET_PROJECT_USAGE, {
+      params,
+      query: { ...datesOf(period), include: byte_days ? 'byte_days' : undefined, group_by },
+    })
     const answer = usageOfMetrics('project', text)
     const { daily_usage, ...result } = answer.result
     return { answer: by_day ? answer : { ...answer, result } }

@@ -14,6 +14,7 @@ import { figuresOfProject, type ProjectUsage } from '../usage/figures.ts'
 import { MetricCards } from '../usage/metric-cards.tsx'
 import { OutlookFailure } from '../usage/outlook-failure.tsx'
 import { type ProjectOfSubject, readProjectUsage, undefinedIfNoSuchPeriod } from '../usage/read-usage.ts'
+import { UsageByLabels } from '../usage/usage-by-labels.tsx'
 import { useOutlook } from '../usage/use-outlook.ts'
 import { type ListedProject, readProjects } from './read-projects.ts'
 import { StatusBadge } from './status-badge.tsx'
@@ -48,6 +49,7 @@ export function ProjectPage({ subject, projectId }: { subject: Subject; projectI
               earlier={earlier === undefined ? [] : figuresOfProject(earlier)}
               outlook={outlook.state === 'ready' ? outlook.value : undefined}
             />
+            <UsageByLabels subject={subject} projectId={projectId} period={period} />
           </>
         )}
       </ShownAnswer>

@@ -10,6 +10,7 @@ import { figuresOfPartnership, type PartnershipUsage } from './figures.ts'
 import { MetricCards } from './metric-cards.tsx'
 import { OutlookFailure } from './outlook-failure.tsx'
 import { readPartnershipUsage, undefinedIfNoSuchPeriod } from './read-usage.ts'
+import { UsageByLabels } from './usage-by-labels.tsx'
 import { useOutlook } from './use-outlook.ts'
 
 /** The usage of a partner in a period, beside the period before. */
@@ -41,6 +42,7 @@ export function UsagePage({ subject }: { subject: Subject }) {
               earlier={earlier === undefined ? [] : figuresOfPartnership(earlier)}
               outlook={outlook.state === 'ready' ? outlook.value : undefined}
             />
+            <UsageByLabels subject={subject} period={period} />
             <p class="links">
               <a href={linkOfSubject(subject, ['projects'], periodParameters(address.value.parameters))}>Which projects used it</a>
             </p>

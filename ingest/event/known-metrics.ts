@@ -77,7 +77,7 @@ const DOCUMENTED: ReadonlyMap<string, MetricKind> = new Map(METRIC_NAMES.map((me
 const NO_KEYS: readonly string[] = []
 
 /** Whether an event was rejected only because its metric is not known to this process. */
-export function isOfUnknownMetric(validated: ValidatedEvent): boolean {
+function isOfUnknownMetric(validated: ValidatedEvent): boolean {
   return validated.status === 'rejected' && validated.rejection.reason === 'unknown_metric'
 }
 

@@ -89,7 +89,14 @@ export function recordOfEvent(validated: ValidatedEvent, received: ReceivedRecor
   }
   if (validated.status === 'correction') return { partition, key: validated.correction.projectId, value: correctionText(validated.correction), headers }
   const { eventId, projectId, metric, value, timestampMs, labels } = validated.event
-  const event = { event_id: eventId, project_id: projectId, metric, value, timestamp: formatTimestamp(timestampMs), ...(labels && { labels: JSON.parse(labels) }) }
+  const event = {
+    event_id: eventId,
+    project_id: projectId,
+    metric,
+    value,
+    timestamp: formatTimestamp(timestampMs),
+    ...(labels && { labels: JSON.parse(labels) }),
+  }
   return { partition, key: projectId, value: JSON.stringify(event), headers }
 }
 

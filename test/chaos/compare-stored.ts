@@ -3,6 +3,7 @@ import { billionths, decimalOf } from './billionths.ts'
 import { type CountedEvent, effectiveEvents, type Fold } from './fold.ts'
 import {
   CORRECTIONS,
+  LABELS_THAT_DIFFER,
   RAW_EVENTS,
   RAW_TOTALS,
   REJECTED_EVENTS,
@@ -31,6 +32,7 @@ export async function compareStored({ fold, store, acknowledged, logs }: Compare
     ...compareCorrections(fold, await store.rows(CORRECTIONS), logs),
     ...compareTotals('raw', totalsOf(sent), totalsFromRows(await store.rows(RAW_TOTALS))),
     ...compareTotals('rollup', rollupTotalsOf(sent, effectiveEvents(fold)), totalsFromRows(await store.rows(ROLLUP_TOTALS))),
+    ...(await store.rows(LABELS_THAT_DIFFER)).map((key) => `rollup: ${key.join(' ')} is not the sum of raw and corrections`),
     ...compareRejected(fold, await store.rows(REJECTED_EVENTS), logs),
     ...findLost(fold, acknowledged),
     ...fold.notForwarded.map(
@@ -43,15 +45,15 @@ export async function compareStored({ fold, store, acknowledged, logs }: Compare
 function compareEvents({ counted }: Fold, rows: readonly string[][], logs: string): string[] {
   const differences: string[] = []
   const seen = new Map<CountedEvent, number>()
-  for (const [project = '', id = '', metric = '', value = '', timestampMs = '', log = '', offset = ''] of rows) {
+  for (const [project = '', id = '', metric = '', value = '', timestampMs = '', log = '', offset = '', labels = ''] of rows) {
     const event = counted.get(project)?.get(id)
-    const actual = `${metric} ${decimalOf(billionths(value))} at ${timestampMs} from ${log} @ ${offset}`
+    const actual = `${metric} ${decimalOf(billionths(value))} at ${timestampMs} from ${log} @ ${offset} ${labels}`
     if (event === undefined) {
       differences.push(`raw: ${project} ${id} (${actual}) must not be counted`)
       continue
     }
     seen.set(event, (seen.get(event) ?? 0) + 1)
-    const expected = `${event.metric} ${decimalOf(event.quantity)} at ${event.timestampMs} from ${logs}/${event.partition} @ ${event.offset}`
+    const expected = `${event.metric} ${decimalOf(event.quantity)} at ${event.timestampMs} from ${logs}/${event.partition} @ ${event.offset} ${event.labels}`
     if (actual !== expected) differences.push(`raw: ${project} ${id} is ${actual} instead of ${expected}`)
   }
   for (const events of counted.values()) {

@@ -1,6 +1,7 @@
 import { Partitioners } from 'kafkajs'
 import { METRIC_NAMES } from '../../metering/metrics.ts'
 import { billionths } from './billionths.ts'
+import { LABELLED_METRICS } from './generate-records.ts'
 import { EXPECTED_HEADER } from './hostile-records.ts'
 
 export interface TopicRecord {
@@ -17,6 +18,8 @@ export interface CountedEvent {
   readonly metric: string
   readonly quantity: bigint
   readonly timestampMs: number
+  /** The declared labels as JSON; empty without any. */
+  readonly labels: string
   readonly partition: number
   readonly offset: number
 }
@@ -135,7 +138,13 @@ function validateRecord({ partition, offset, value, timestampMs: recordMs, heade
   const timestampMs = typeof timestamp === 'string' ? timeOf(timestamp) : Number.NaN
   if (Number.isNaN(timestampMs)) return 'invalid_timestamp'
   if (timestampMs > Number(headers.get('received_ms') ?? recordMs) + FIVE_MINUTES_MS) return 'timestamp_in_future'
-  return { projectId, eventId, metric, quantity: billionths(String(amount)), timestampMs, partition, offset }
+  return { projectId, eventId, metric, quantity: billionths(String(amount)), timestampMs, labels: labelsOf(metric, fields['labels']), partition, offset }
+}
+
+/** One key is declared, for some metrics. */
+function labelsOf(metric: string, sent: unknown): string {
+  const { model } = (sent ?? {}) as Record<string, unknown>
+  return LABELLED_METRICS.includes(metric) && typeof model === 'string' ? JSON.stringify({ model }) : ''
 }
 
 const FIVE_MINUTES_MS = 300_000

@@ -16,6 +16,9 @@ export const WATCHED_PROJECTS = Array.from({ length: 12 }, (_, index) => `watche
 export const WATCHED_DAY = '2026-03-05'
 export const WATCHED_METRIC = 'ai_tokens'
 
+/** These metrics declare the label `model`. */
+export const LABELLED_METRICS: readonly string[] = ['ai_tokens', 'database_size_bytes']
+
 export function isWatched(projectId: string): boolean {
   return projectId.startsWith('watched_')
 }
@@ -107,12 +110,21 @@ export class RecordGenerator {
       metric: random.pick(METRIC_NAMES),
       value: this.#value(),
       timestamp: this.#timestamp(),
+      ...(random.below(3) === 0 && { labels: this.#labels() }),
     }
+  }
+
+  /** With a key that no metric declares, which does not count. */
+  #labels(): Record<string, string> {
+    const { random } = this.options
+    return { ...(random.below(4) > 0 && { model: `m"${random.below(3)}` }), ...(random.below(4) === 0 && { color: 'red' }) }
   }
 
   #variantOf(earlier: TestEvent): TestEvent {
     const { random } = this.options
-    switch (random.below(6)) {
+    switch (random.below(7)) {
+      case 6: // labels are no part of the identity
+        return { ...earlier, labels: this.#labels() }
       case 0:
         return { ...earlier, timestamp: this.#timestamp() }
       case 1: // the same quantity in another format

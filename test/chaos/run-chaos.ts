@@ -1,4 +1,5 @@
 import { type Credentials, MeterlineClient } from '../support/clients/client.ts'
+import { labelMetrics } from '../support/oracles/defined-metrics.ts'
 import { Random } from '../support/random.ts'
 import { AnswerChecks } from './check-answers.ts'
 import { afterMs, waitForAll } from './clock.ts'
@@ -6,7 +7,7 @@ import { compareAnswers } from './compare-answers.ts'
 import { compareStored } from './compare-stored.ts'
 import { hasKcat } from './emit-kcat.ts'
 import { effectiveEvents, foldTopic, type TopicRecord } from './fold.ts'
-import { WATCHED_PROJECTS } from './generate-records.ts'
+import { LABELLED_METRICS, WATCHED_PROJECTS } from './generate-records.ts'
 import { KafkaEngineBaseline } from './kafka-engine-baseline.ts'
 import { Load, PROJECTS } from './load.ts'
 import { describeAction, isKill, makePlan, type OtherKind } from './plan.ts'
@@ -43,6 +44,7 @@ export async function runChaos(system: System, options: ChaosOptions): Promise<C
   const plan = makePlan({ ...options, killable: system.killable })
   console.log(`plan: ${plan.map(describeAction).join(', ')}`)
   const client = () => new MeterlineClient(system.apis.find(({ url }) => url !== undefined)?.url ?? '', system.adminToken)
+  await labelMetrics(client(), LABELLED_METRICS, ['model'])
   const partner = await register(client(), 'Chaos', PROJECTS)
   const watched = await register(client(), 'Watched', WATCHED_PROJECTS)
   const load = new Load({ system, seed: options.seed, ingestKey: await client().createIngestKey() })

@@ -78,8 +78,22 @@ export const RAW_TOTALS = `SELECT project_id, usage_date, metric, sum(toDecimal2
 export const ROLLUP_TOTALS = `SELECT project_id, usage_date, metric, sum(total), max(peak), sum(events)
   FROM project_usage_per_day_v1 GROUP BY project_id, usage_date, metric`
 
-export const RAW_EVENTS = 'SELECT project_id, event_id, metric, value, toUnixTimestamp64Milli(timestamp), log, offset FROM raw_usage_events_v1'
+export const RAW_EVENTS = 'SELECT project_id, event_id, metric, value, toUnixTimestamp64Milli(timestamp), log, offset, labels FROM raw_usage_events_v1'
 
 export const CORRECTIONS = 'SELECT project_id, event_id, corrects, action, value, log, offset FROM usage_corrections_v1'
 
 export const REJECTED_EVENTS = 'SELECT log, offset, reason FROM rejected_events_v1 FINAL'
+
+/** The sets of labels of a (project, day, metric) whose sums, peaks or numbers differ between raw and the rollup, with what corrections have added. */
+export const LABELS_THAT_DIFFER = `SELECT project_id, usage_date, metric, labels FROM (
+  SELECT project_id, usage_date, metric, labels, sum(toDecimal256(value, 9)) AS raw_total, max(value) AS raw_peak, toInt64(count()) AS raw_events,
+    toDecimal256(0, 9) AS rollup_total, toDecimal128(0, 9) AS rollup_peak, toInt64(0) AS rollup_events
+  FROM raw_usage_events_v1 FINAL GROUP BY ALL
+  UNION ALL
+  SELECT project_id, usage_date, metric, labels, sum(added_total), toDecimal128(0, 9), toInt64(0), toDecimal256(0, 9), toDecimal128(0, 9), toInt64(0)
+  FROM usage_corrections_v1 FINAL GROUP BY ALL
+  UNION ALL
+  SELECT project_id, usage_date, metric, labels, toDecimal256(0, 9), toDecimal128(0, 9), toInt64(0), sum(total), max(peak), sum(events)
+  FROM project_usage_per_day_v1 GROUP BY ALL
+) GROUP BY project_id, usage_date, metric, labels
+HAVING sum(raw_total) != sum(rollup_total) OR max(raw_peak) != max(rollup_peak) OR sum(raw_events) != sum(rollup_events)`

@@ -119,7 +119,8 @@ test('labels are declared, sent, imported from columns and members, and "usage -
   const emitted = ['emit', '--project', 'red', '--metric', 'ai_tokens', '--value', '5', '--at', at, '--label', 'model=a=b', '--label', 'region=eu']
   expect(await runHere(emitted, asEmitter)).toMatchObject({ code: 0 })
   expect(await runHere([...emitted, '--label', 'eu'], asEmitter)).toMatchObject({ code: 1, stderr: expect.stringContaining('such as model=large') })
-  const shown = async (...args: string[]) => (await runHere(['usage', '--month', '2025-11', '--format', 'csv', ...args], asPartner)).stdout.trimEnd().split('\n')
+  const shown = async (...args: string[]) =>
+    (await runHere(['usage', '--month', '2025-11', '--format', 'csv', ...args], asPartner)).stdout.trimEnd().split('\n')
   expect(await shown('--group-by', 'model')).toEqual([
     'metric,unit,model,usage',
     'ai_tokens,token,a=b,5',

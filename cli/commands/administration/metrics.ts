@@ -82,7 +82,12 @@ async function defineMetric(session: Session, name: string, { kind, unit, descri
 async function labelMetric(session: Session, name: string, labels: string[]): Promise<void> {
   const { metrics } = await call(connect(session, ['admin']), LIST_METRICS)
   const known = metrics.find((each) => each.name === name)
-  if (known === undefined) throw notOneOf('the metric', name, metrics.map((each) => each.name))
+  if (known === undefined)
+    throw notOneOf(
+      'the metric',
+      name,
+      metrics.map((each) => each.name),
+    )
   const { kind, unit, description, display } = known
   await putMetric(session, name, { kind, unit, description, ...(display !== name && { display }), labels })
 }

@@ -2,7 +2,15 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { METRIC_NAMES } from '../../../metering/metrics.ts'
 import type { Credentials, TestEvent } from '../../support/clients/client.ts'
-import { DEFINED_METRICS, defineTestedMetrics, kindOfTested, LABELLED_METRICS, labelTestedMetrics, TESTED_LABELS, withValueOfKind } from '../../support/oracles/defined-metrics.ts'
+import {
+  DEFINED_METRICS,
+  defineTestedMetrics,
+  kindOfTested,
+  LABELLED_METRICS,
+  labelMetrics,
+  TESTED_LABELS,
+  withValueOfKind,
+} from '../../support/oracles/defined-metrics.ts'
 import { labelsFromOracle } from '../../support/oracles/labelled-usage.ts'
 import { byteDaysFromOracle, differencesFromOracle, Oracle } from '../../support/oracles/oracle.ts'
 import { type TestCorrection, toSend } from '../../support/worlds/store-corrections.ts'
@@ -18,7 +26,7 @@ beforeAll(async () => {
   tested = await startTestService()
   await tested.client.createIngestKey()
   await defineTestedMetrics(tested.client)
-  await labelTestedMetrics(tested.client)
+  await labelMetrics(tested.client, LABELLED_METRICS, TESTED_LABELS)
 })
 afterAll(() => tested.stop())
 
@@ -102,7 +110,13 @@ test(`P2 P3 P6: for random events, corrections and periods every number of both 
   expect((await tested.client.audit()).body.differences).toEqual([])
 })
 
-async function compare(oracle: Oracle, partner: Credentials, projectIds: readonly string[], [from, to]: readonly [string, string], keys: readonly string[]): Promise<string[]> {
+async function compare(
+  oracle: Oracle,
+  partner: Credentials,
+  projectIds: readonly string[],
+  [from, to]: readonly [string, string],
+  keys: readonly string[],
+): Promise<string[]> {
   const period = `start_date=${from}&end_date=${to}&include=byte_days`
   const projects = new Map<string, unknown>()
   const differences: string[] = []

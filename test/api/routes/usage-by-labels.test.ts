@@ -82,7 +82,8 @@ describe('usage by labels', () => {
   })
 
   test('peaks do not add up: each group has its own greatest day, of a partnership that of its projects together', async () => {
-    const seats = (value: string, day: string, model: string, project?: string) => event(value, { metric: 'seats', day, labels: { model }, ...(project && { project }) })
+    const seats = (value: string, day: string, model: string, project?: string) =>
+      event(value, { metric: 'seats', day, labels: { model }, ...(project && { project }) })
     const greatest = seats('700', '2026-05-02', 'a')
     await service.client.send([
       greatest,
@@ -131,9 +132,17 @@ describe('usage by labels', () => {
   })
 
   test.each([
-    ['json with escapes', 'application/json', '{"event_id":"$id","project_id":"red","metric":"images","value":1,"timestamp":"$day","l\\u0061bels":{"model":"no","mod\\u0065l":"l\\u0061rge"}}'],
+    [
+      'json with escapes',
+      'application/json',
+      '{"event_id":"$id","project_id":"red","metric":"images","value":1,"timestamp":"$day","l\\u0061bels":{"model":"no","mod\\u0065l":"l\\u0061rge"}}',
+    ],
     ['ndjson', 'application/x-ndjson', '{"labels": {"model": "large"} ,"event_id":"$id","project_id":"red","metric":"images","value":1,"timestamp":"$day"}\n'],
-    ['a CloudEvent', 'application/cloudevents+json', '{"specversion":"1.0","source":"/s","id":"$id","type":"images","subject":"red","time":"$day","data":{"value":1,"labels":{"model":"large"}}}'],
+    [
+      'a CloudEvent',
+      'application/cloudevents+json',
+      '{"specversion":"1.0","source":"/s","id":"$id","type":"images","subject":"red","time":"$day","data":{"value":1,"labels":{"model":"large"}}}',
+    ],
   ])('an event has its labels as %s', async (name, type, text) => {
     const month = { 'json with escapes': '2025-01', ndjson: '2025-02' }[name] ?? '2025-03'
     const body = text.replace('$id', `by ${name}`).replace('$day', `${month}-05T00:00:00Z`)

@@ -53,7 +53,9 @@ export async function storedOfTopic({ reads }: ClickHouse, { name }: MemoryTopic
   const different = await reads.query(rollupAgainstRaw, { topic: name })
   return {
     counted: [
-      ...raw.map((row) => `${row.log}@${row.offset} ${JSON.stringify([row.project_id, row.event_id])} ${row.metric} ${Number(row.value)} ${row.usage_date}${row.labels}`),
+      ...raw.map(
+        (row) => `${row.log}@${row.offset} ${JSON.stringify([row.project_id, row.event_id])} ${row.metric} ${Number(row.value)} ${row.usage_date}${row.labels}`,
+      ),
       ...corrections.map((row) => `${row.log}@${row.offset} ${JSON.stringify([row.project_id, row.event_id])} ${row.change}`),
     ].sort(),
     rejected: rejected.map(({ log, offset }) => `${log}@${offset}`).sort(),

@@ -30,11 +30,11 @@ export async function defineTestedMetrics(client: MeterlineClient): Promise<void
 export const LABELLED_METRICS: readonly string[] = ['ai_tokens', 'database_size_bytes', ...DEFINED_METRICS.map(({ metric }) => metric)]
 export const TESTED_LABELS = ['model', 'region'] as const
 
-/** Declares the labels, after the metrics are defined. */
-export async function labelTestedMetrics(client: MeterlineClient): Promise<void> {
+/** Declares labels of metrics that are defined. */
+export async function labelMetrics(client: MeterlineClient, names: readonly string[], labels: readonly string[]): Promise<void> {
   const { metrics } = (await client.admin('GET', '/admin/v1/metrics')).body
-  for (const { name, kind, unit, description, display } of metrics.filter((each: { name: string }) => LABELLED_METRICS.includes(each.name))) {
-    const body = { kind, unit, description, ...(display === name ? {} : { display }), labels: TESTED_LABELS }
+  for (const { name, kind, unit, description, display } of metrics.filter((each: { name: string }) => names.includes(each.name))) {
+    const body = { kind, unit, description, ...(display === name ? {} : { display }), labels }
     const { status, text } = await client.admin('PUT', `/admin/v1/metrics/${name}`, body)
     if (status !== 200) throw new Error(text)
   }
