@@ -21,6 +21,8 @@ export class KnownMetrics implements MetricKinds {
   #labels: ReadonlyMap<string, readonly string[]> = new Map()
   #ignoredLabels = 0
   #readMs = Number.NEGATIVE_INFINITY
+  /** When the read began whose result is known: what was declared before it is known. */
+  #knownMs = Number.NEGATIVE_INFINITY
   /** The next read, which has not been sent yet. */
   #next: Promise<void> | undefined
 
@@ -47,7 +49,7 @@ export class KnownMetrics implements MetricKinds {
 
   /** Whether reading the catalogue again may change this event: its metric or a label of it may have been declared since. */
   mayBeOutdatedFor(validated: ValidatedEvent): boolean {
-    if (validated.status === 'valid') return (validated.ignoredLabels ?? 0) > 0 && performance.now() - this.#readMs >= READ_LABELS_EVERY_MS
+    if (validated.status === 'valid') return (validated.ignoredLabels ?? 0) > 0 && performance.now() - this.#knownMs >= READ_LABELS_EVERY_MS
     return isOfUnknownMetric(validated)
   }
 
@@ -65,9 +67,11 @@ export class KnownMetrics implements MetricKinds {
     // Also without a wait, what calls now belongs to this read.
     await sleep(Math.max(0, waitMs))
     this.#next = undefined
-    this.#readMs = performance.now()
+    const beganMs = performance.now()
+    this.#readMs = beganMs
     const rows = await this.#lane.query(definedMetrics, {})
     this.#kinds = new Map([...rows.map(({ metric, kind }) => [metric, kind] as const), ...DOCUMENTED])
+    this.#knownMs = Math.max(this.#knownMs, beganMs)
     this.#labels = new Map(rows.flatMap(({ metric, labels }) => (labels.length === 0 ? [] : [[metric, labels] as const])))
   }
 }

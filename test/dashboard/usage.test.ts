@@ -4,7 +4,7 @@ import { METRIC_NAMES } from '../../metering/metrics.ts'
 import { HAS_CHROMIUM, TestBrowser, type TestPage } from '../support/clients/browser.ts'
 import type { Credentials, TestEvent } from '../support/clients/client.ts'
 import { digitsOf, openDashboard, shownTotal } from '../support/clients/dashboard.ts'
-import { DEFINED_METRICS, defineTestedMetrics, kindOfTested, withValueOfKind } from '../support/oracles/defined-metrics.ts'
+import { DEFINED_METRICS, defineTestedMetrics, kindOfTested, labelMetrics, withValueOfKind } from '../support/oracles/defined-metrics.ts'
 import { Oracle } from '../support/oracles/oracle.ts'
 import { startTestService, type TestService } from '../support/worlds/test-service.ts'
 
@@ -91,6 +91,32 @@ describe.skipIf(!HAS_CHROMIUM)('the page of usage', () => {
       if (expected !== '0') expect([metric, await shownTotal(page, metric)]).toEqual([metric, expected])
     }
     await page.getByText(/^deleted /).waitFor()
+    expect(problems).toEqual([])
+  })
+
+  test('P6: usage by a label that is chosen has every group with all its digits, of the partner and of a project', async () => {
+    const partner = await tested.client.createPartner('Labelled')
+    for (const id of ['labelled-a', 'labelled-b']) await tested.client.registerProject(id, partner.partnerId)
+    await labelMetrics(tested.client, ['images', 'seats'], ['model'])
+    const event = (event_id: string, project_id: string, metric: string, value: string, labels = {}) => ({
+      ...{ event_id, project_id, metric, value, labels, timestamp: '2026-01-05T10:00:00Z' },
+    })
+    await tested.client.send([
+      event('1', 'labelled-a', 'images', '12345678901234567890.000000001', { model: 'large' }),
+      event('2', 'labelled-a', 'images', '3'),
+      event('3', 'labelled-b', 'images', '1', { model: 'large' }),
+      event('4', 'labelled-b', 'seats', '7', { model: 'large' }),
+    ])
+    const { page, problems } = await open(partner, '#/usage?month=2026-01')
+    const shown = async (group: string) => digitsOf(String(await page.locator(`[data-group="${group}"]`).textContent()))
+    await page.getByLabel('Usage by label').selectOption('model')
+    expect(await shown('images large')).toBe('12345678901234567891.000000001')
+    expect([await shown('images '), await shown('seats large')]).toEqual(['3', '7'])
+    await page.getByText('they do not add up').waitFor()
+    await page.goto(`${tested.service.url}/#/projects/labelled-b?month=2026-01`)
+    await page.getByRole('heading', { name: 'labelled-b' }).waitFor()
+    await page.getByLabel('Usage by label').selectOption('model')
+    expect(await shown('images large')).toBe('1')
     expect(problems).toEqual([])
   })
 })

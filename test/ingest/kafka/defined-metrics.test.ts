@@ -1,9 +1,14 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { z } from 'zod'
 import { KnownMetrics } from '../../../ingest/event/known-metrics.ts'
+import { decodeEvent } from '../../../ingest/event/decode-body.ts'
+import { validateEvent } from '../../../ingest/event/pipeline.ts'
 import { auditTopic } from '../../../ingest/kafka/audit-topic.ts'
 import { PartitionReader } from '../../../ingest/kafka/partition-reader.ts'
 import type { BatchControl, FetchedBatch, GroupReader, Topic } from '../../../ingest/kafka/topic.ts'
+import { defineQuery } from '../../../sql/query.ts'
 import { openTestStore, type TestStore } from '../../support/engines/embedded-store.ts'
+import { holdLane } from '../../support/engines/held-lane.ts'
 import { storedOfTopic } from '../../support/kafka/log-oracle.ts'
 import { newOwner, useTopic } from '../../support/kafka/log-owner.ts'
 import { MemoryTopic } from '../../support/kafka/memory-topic.ts'
@@ -74,3 +79,60 @@ test('P3 P7: records of a metric are rejected and kept until it is defined, and 
     return { counted: offsetsOf(counted), rejected: offsetsOf(rejected) }
   }
 })
+
+test('records have the labels that are declared when they are read; nothing of labels is rejected, and what is ignored is counted', async () => {
+  const topic = new MemoryTopic('test/labels', 1)
+  await useTopic(store.clickhouse, topic)
+  await define('renders', 'cumulative')
+  const held = holdLane(store.clickhouse.reads)
+  const metrics = new KnownMetrics(held.lane)
+  const reader = new PartitionReader({
+    ...{ partitionLog: newOwner(store.clickhouse, topic), groupReader: () => GROUP, control: store.clickhouse.control },
+    ...{ metrics, logger: quiet, limits: LIMITS },
+  })
+  reader.assign()
+  await untilSo(async () => reader.state.status === 'reading')
+  const read = () => reader.onBatch(topic.fetch(0, reader.partitionLog.next, 100) as FetchedBatch, control)
+  const append = (event_id: string, labels: unknown) =>
+    topic.append(0, JSON.stringify({ event_id, project_id: 'p', metric: 'renders', value: 1, timestamp: '2026-01-01T00:00:00Z', labels }))
+
+  append('early', { model: 'a' })
+  const reading = read()
+  await untilSo(async () => held.waiting() > 0)
+  // What is declared while the catalogue is being read may be missing in it: other events wait for the next read, and are not taken as they are.
+  expect(metrics.mayBeOutdatedFor(validatedWith({ model: 'b' }, metrics))).toBe(true)
+  held.release()
+  await reading
+  expect(metrics.mayBeOutdatedFor(validatedWith({ model: 'b' }, metrics))).toBe(false)
+
+  await store.clickhouse.control.command(
+    `INSERT INTO metrics_v1 (metric, revision, kind, unit, labels) VALUES ('renders', 2, 'cumulative', 'image', ['model'])`,
+  )
+  await metrics.refresh()
+  append('late', { model: 'b', color: 'red' })
+  append('early', { model: 'c' })
+  await read()
+  expect(await reader.replayFrom(0)).toBe(true)
+  await read()
+  await untilSo(async () => reader.state.status === 'reading')
+  const rows = await store.clickhouse.control.query(labelsOfEvents, {})
+  expect(rows).toEqual([
+    { id: 'early', labels: '' },
+    { id: 'late', labels: '{"model":"b"}' },
+  ])
+  // Of "early" once, of "late" twice, because the topic was read again; the labels of the copy are declared.
+  expect(metrics.ignoredLabels).toBe(3)
+  await reader.end()
+})
+
+const labelsOfEvents = defineQuery({
+  name: 'test_labels_of_events',
+  sql: `SELECT event_id AS id, labels FROM raw_usage_events_v1 FINAL WHERE metric = 'renders' ORDER BY id`,
+  params: z.object({}),
+  row: z.object({ id: z.string(), labels: z.string() }),
+})
+
+function validatedWith(labels: object, metrics: KnownMetrics) {
+  const event = { event_id: 'other', project_id: 'p', metric: 'renders', value: 1, timestamp: '2026-01-01T00:00:00Z', labels }
+  return validateEvent(decodeEvent(Buffer.from(JSON.stringify(event))), { receivedMs: Date.now(), allowedProjects: 'all', metrics })
+}
