@@ -81,8 +81,8 @@ export function recordOfEvent(validated: ValidatedEvent, received: ReceivedRecor
     }
   }
   if (validated.status === 'correction') return { partition, key: validated.correction.projectId, value: correctionText(validated.correction), headers }
-  const { eventId, projectId, metric, value, timestampMs } = validated.event
-  const event = { event_id: eventId, project_id: projectId, metric, value, timestamp: formatTimestamp(timestampMs) }
+  const { eventId, projectId, metric, value, text, timestampMs } = validated.event
+  const event = { event_id: eventId, project_id: projectId, metric, value: text ?? value, timestamp: formatTimestamp(timestampMs) }
   return { partition, key: projectId, value: JSON.stringify(event), headers }
 }
 
