@@ -150,7 +150,7 @@ const explainDays = perSource((source) =>
     name: 'explain_days',
     sql: `
     SELECT usage_date AS day, ${PROJECT_VALUE_FROM_ROLLUP} AS value, ${EVENTS_THAT_COUNT} AS counted
-    FROM ${source(EXPLAINED)}
+    FROM ${source(EXPLAINED, 'day')}
     GROUP BY usage_date, metric HAVING counted > 0
     ORDER BY value DESC, usage_date
     LIMIT ${CONTRIBUTORS_MAX}`,

@@ -84,7 +84,7 @@ const stageDays = perSource((source) =>
       FROM (
         SELECT project_id, usage_date, metric, formatDateTime(usage_date, '%Y-%m') AS month, ${EVENTS_THAT_COUNT} AS day_events,
           ${PROJECT_VALUE_FROM_ROLLUP} AS day_value
-        FROM ${source(`usage_date >= {from: Date} AND usage_date < {end: Date} AND project_id IN (${PROJECTS_OF_PARTNERS}) AND ${KNOWN_METRIC}`)}
+        FROM ${source(`usage_date >= {from: Date} AND usage_date < {end: Date} AND project_id IN (${PROJECTS_OF_PARTNERS}) AND ${KNOWN_METRIC}`, 'month')}
         GROUP BY project_id, usage_date, metric HAVING day_events > 0
       )
       GROUP BY project_id, month, metric
@@ -165,4 +165,8 @@ export function copyLinesWithDays({ name, lines, withDays }: { readonly name: st
   })
 }
 
-const copyClosedLinesWithDays = copyLinesWithDays({ name: 'copy_closed_lines_with_days', lines: 'true', withDays: "line = 'usage' AND kind != 'peak'" })
+const copyClosedLinesWithDays = copyLinesWithDays({
+  name: 'copy_closed_lines_with_days',
+  lines: 'true',
+  withDays: "line = 'usage' AND kind IN ('cumulative', 'count')",
+})

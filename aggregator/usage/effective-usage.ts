@@ -1,8 +1,12 @@
 import { z } from 'zod'
+import { isKindOfStates, type MeasuredMetric } from '../../metering/metrics.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery, type Query } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
+import { LAST_OF_EVENTS, METRIC_OF_STATES, TEXTS_OF_EVENTS } from '../../sql/usage-states.ts'
 import { PEAK_METRIC } from './known-metrics.ts'
+import { type AddsTo, valuesOfStates } from './state-values.ts'
+import { withKinds } from './with-kinds.ts'
 
 /**
  * Where readers get usage from, with corrections in force. A void or an amendment adds its difference to the rollup's sums, so sums need
@@ -11,41 +15,76 @@ import { PEAK_METRIC } from './known-metrics.ts'
  *
  * A source is SQL after FROM: rows with project_id, usage_date, metric, peak, total, events, voided and corrections, for an SQL condition on the
  * first three. Its rows must be grouped, as those of the rollup, and a group of which no event counts (`EVENTS_THAT_COUNT` = 0) has no usage.
+ * Of the kinds `last` and `unique` the source FULL has the value of the day as `peak`, and as `total` by how much the day changes the value of
+ * the span that ends with it (state-values.ts): the sum over the days of a span is its value, as it is for sums. ROLLUP has neither.
  */
-export type UsageSource = (where: string) => string
+export type UsageSource = (where: string, adds?: AddsTo | 'nothing') => string
 
 /** The number of events that count, as SQL over grouped rows of a source. A voided event does not count. */
 export const EVENTS_THAT_COUNT = 'sum(events) - sum(voided)'
 
-/** For usage without corrections of peaks, which is nearly all of it: the rollup itself. */
+/** For usage without corrections of peaks and without the kinds `last` and `unique`, which is nearly all of it: the rollup itself. */
 const ROLLUP: UsageSource = (where) => `project_usage_per_day_v1 WHERE ${where}`
 
 /**
- * For usage with corrections of peaks. Raw is filtered column by column, and what is too much of it after it is grouped: comparing three
- * columns of a million events at once takes longer than folding them.
+ * For all usage. Raw is filtered column by column, and what is too much of it after it is grouped: comparing three columns of a million
+ * events at once takes longer than folding them.
  */
-const WITH_CORRECTED_PEAKS: UsageSource = (where) => {
-  const corrected = (columns: string) => `(${columns}) IN (SELECT ${columns} FROM usage_corrections_v1 WHERE ${where} AND ${PEAK_METRIC})`
-  const ofCorrected = ['project_id', 'usage_date', 'metric'].map(corrected).join(' AND ')
+const FULL: UsageSource = (where, adds = 'span') => {
+  const isCorrected = correctedCells(`${where} AND ${PEAK_METRIC}`)
   return `(
-        SELECT project_id, usage_date, metric, if(${corrected('project_id, usage_date, metric')}, toDecimal128(0, 9), peak) AS peak, total, events, voided, corrections
+        SELECT project_id, usage_date, metric, if(${METRIC_OF_STATES} OR ${isCorrected.cell}, toDecimal128(0, 9), peak) AS peak,
+          if(${METRIC_OF_STATES}, toDecimal256(0, 9), total) AS total, events, voided, corrections
         FROM project_usage_per_day_v1 WHERE ${where}
         UNION ALL
         SELECT project_id, usage_date, metric, max(value), toDecimal256(0, 9), toInt64(0), toInt64(0), toInt64(0)
-        FROM ${effectiveEvents(`${where} AND ${ofCorrected}`)}
-        GROUP BY project_id, usage_date, metric HAVING ${corrected('project_id, usage_date, metric')}
+        FROM ${effectiveEvents(`${where} AND ${isCorrected.events}`)}
+        GROUP BY project_id, usage_date, metric HAVING ${isCorrected.cell}${adds === 'nothing' ? '' : rowsOfStates(where, adds)}
       )`
+}
+
+function rowsOfStates(where: string, adds: AddsTo): string {
+  return `
+        UNION ALL
+        SELECT project_id, usage_date, metric, day_value, added, toInt64(0), toInt64(0), toInt64(0)
+        FROM ${valuesOfStates(currentStates(where), adds)}`
+}
+
+/** Conditions for the (project, day, metric) that have a correction which meets a condition; `events` admits some more, and is cheap. */
+function correctedCells(where: string): { cell: string; events: string } {
+  const corrected = (columns: string) => `(${columns}) IN (SELECT ${columns} FROM usage_corrections_v1 WHERE ${where})`
+  return { cell: corrected('project_id, usage_date, metric'), events: ['project_id', 'usage_date', 'metric'].map(corrected).join(' AND ') }
+}
+
+/** The states of the days of a condition: those that are stored, and those of the days with corrections, folded from the events that count. */
+export function currentStates(where: string): string {
+  const isCorrected = correctedCells(`${where} AND ${METRIC_OF_STATES}`)
+  return `(
+          SELECT project_id, usage_date, metric, last, distinct_texts, toInt64(0) AS events FROM usage_states_per_day_v1
+          WHERE ${where} AND ${METRIC_OF_STATES} AND NOT (${isCorrected.cell})
+          UNION ALL
+          SELECT * FROM ${statesOfEvents(`${where} AND ${isCorrected.events}`)} WHERE ${isCorrected.cell}
+        )`
+}
+
+/** The states of the events that count, without the states that are stored. */
+export function statesOfEvents(where: string): string {
+  return `(
+            SELECT project_id, usage_date, metric, ${LAST_OF_EVENTS} AS last, ${TEXTS_OF_EVENTS} AS distinct_texts, toInt64(count()) AS events
+            FROM ${effectiveEvents(`${where} AND ${METRIC_OF_STATES}`)}
+            GROUP BY project_id, usage_date, metric
+          )`
 }
 
 /**
  * The events that count, with their effective values: that of the latest correction, or else their own. SQL after FROM: rows with
- * project_id, event_id, usage_date, metric, value, timestamp and received_at, for an SQL condition on project_id, usage_date and metric.
+ * project_id, event_id, usage_date, metric, value, text, timestamp, rank and received_at, for an SQL condition on project_id, usage_date and metric.
  * A correction is stored after its event; one whose event was not read yet is ignored.
  */
 export function effectiveEvents(where: string): string {
   return `(
-          SELECT project_id, event_id, usage_date, metric, if(latest.action = 'amend', latest.value, sent.value) AS value, timestamp, received_at
-          FROM (SELECT project_id, event_id, usage_date, metric, value, timestamp, received_at FROM raw_usage_events_v1 FINAL WHERE ${where}) AS sent
+          SELECT project_id, event_id, usage_date, metric, if(latest.action = 'amend', latest.value, sent.value) AS value, text, timestamp, rank, received_at
+          FROM (SELECT project_id, event_id, usage_date, metric, value, text, timestamp, rank, received_at FROM raw_usage_events_v1 FINAL WHERE ${where}) AS sent
           LEFT JOIN (
             SELECT project_id, corrects AS event_id, newest.1 AS action, newest.2 AS value
             FROM (SELECT project_id, corrects, argMax((toString(action), value), revision) AS newest FROM usage_corrections_v1 WHERE ${where} GROUP BY project_id, corrects)
@@ -56,46 +95,58 @@ export function effectiveEvents(where: string): string {
 
 /** A query or statement, once for each source. */
 export interface PerSource<T> {
-  /** For usage of which no peak has a correction. */
+  /** For usage without the kinds `last` and `unique`, of which no peak has a correction. */
   readonly plain: T
-  readonly corrected: T
+  readonly full: T
 }
 
 /** Defines a query or statement over a source of usage. */
 export function perSource<T>(define: (from: UsageSource, source: keyof PerSource<unknown>) => T): PerSource<T> {
-  return { plain: define(ROLLUP, 'plain'), corrected: define(WITH_CORRECTED_PEAKS, 'corrected') }
+  return { plain: define(ROLLUP, 'plain'), full: define(FULL, 'full') }
 }
 
 /** The source to read a span of days from; `end` is exclusive. What is read afterwards includes at least what it has seen. Throws StoreError. */
 export async function readSource(lane: Pick<Lane, 'query'>, span: { readonly from: string; readonly end: string }): Promise<keyof PerSource<unknown>> {
-  const { found } = await queryOne(lane, correctedPeaks, { from: span.from, end: span.end })
-  return found === 1 ? 'corrected' : 'plain'
+  const { found } = await queryOne(lane, needsFullSource, { from: span.from, end: span.end })
+  return found === 1 ? 'full' : 'plain'
 }
 
 /**
  * For queries on which callers wait: the plain one returns the number of corrections of each row and knows nothing else of them, because
- * each further column costs some percent. Only if there is one, the corrected one runs too. Throws StoreError.
+ * each further column costs some percent. Only if there is one, or a metric of the kinds `last` and `unique`, the full one runs too. Adds kind
+ * and unit to the rows (with-kinds.ts). Throws StoreError.
  */
-export async function queryUncorrectedFirst<P extends z.ZodObject, R extends CorrectionsCounted>(
+export async function queryPlainFirst<P extends z.ZodObject, R extends z.ZodObject>(
   lane: Pick<Lane, 'query'>,
-  { plain, corrected }: PerSource<Query<P, R>>,
+  { plain, full }: PerSource<Query<P, R>>,
   params: z.input<P>,
-): Promise<z.output<R>[]> {
-  const rows = await lane.query(plain, params)
-  return rows.some(({ corrections }) => Number(corrections) > 0) ? lane.query(corrected, params) : rows
+  statesFrom: 'full' | 'elsewhere' = 'full',
+): Promise<(z.output<R> & PlainRow & MeasuredMetric)[]> {
+  // Each query that is read with it has these columns.
+  const query = (each: Query<P, R>) => lane.query(each, params) as Promise<(z.output<R> & PlainRow)[]>
+  const rows = await withKinds(lane, await query(plain))
+  const isEnough = rows.every(({ kind, corrections }) => corrections === 0 && (statesFrom === 'elsewhere' || !isKindOfStates(kind)))
+  return isEnough ? rows : withKinds(lane, await query(full))
 }
 
-type CorrectionsCounted = z.ZodObject<{ corrections: z.ZodCoercedNumber }>
+interface PlainRow {
+  readonly metric: string
+  readonly corrections: number
+}
 
 /** Leaves out groups of which no event counts, in a query that runs for corrected usage only if there are corrections. */
 export function havingCounted(source: keyof PerSource<unknown>): string {
   return source === 'plain' ? '' : `HAVING ${EVENTS_THAT_COUNT} > 0`
 }
 
-const correctedPeaks = defineQuery({
-  name: 'corrected_peaks',
+const needsFullSource = defineQuery({
+  name: 'needs_full_source',
   sql: `SELECT toUInt8(count() > 0) AS found
-        FROM (SELECT 1 FROM usage_corrections_v1 WHERE usage_date >= {from: Date} AND usage_date < {end: Date} AND ${PEAK_METRIC} LIMIT 1)`,
+        FROM (
+          SELECT 1 FROM usage_corrections_v1 WHERE usage_date >= {from: Date} AND usage_date < {end: Date} AND (${PEAK_METRIC} OR ${METRIC_OF_STATES}) LIMIT 1
+          UNION ALL
+          SELECT 1 FROM usage_states_per_day_v1 WHERE usage_date >= {from: Date} AND usage_date < {end: Date} LIMIT 1
+        )`,
   params: z.object({ from: z.string(), end: z.string() }),
   row: z.object({ found: z.number() }),
 })

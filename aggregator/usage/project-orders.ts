@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { MeasuredMetric } from '../../metering/metrics.ts'
+import { isKindOfStates, type MeasuredMetric } from '../../metering/metrics.ts'
 import type { Period } from '../../metering/period.ts'
 import { MATCHING_PROJECTS, type ProjectFilter } from '../../registry/projects/list-projects.ts'
 import {
@@ -33,6 +33,7 @@ export function orderOfProjects({ key, isDescending, period: { first: from, end 
   if (key === 'name' || key === 'created_at') return selected(BY_NAME_OR_CREATION, isDescending, { by: key })
   if (key === 'last_activity_at') return selected(BY_ACTIVITY, isDescending, {})
   const own = { metric: key.metric, from, end }
+  if (isKindOfStates(key.kind)) return selected(BY_METRIC.full, isDescending, { ...own, isPeak: 0 })
   if (key.kind !== 'peak') return selected(BY_METRIC.plain, isDescending, { ...own, isPeak: 0 })
   const orderFor = async (clickhouse: ClickHouse) => selected(BY_METRIC[await readSource(clickhouse.reads, own)], isDescending, { ...own, isPeak: 1 })
   return {

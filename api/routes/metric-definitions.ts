@@ -33,7 +33,7 @@ export function listOwnMetricsRoute(app: FastifyInstance, { registry }: ApiConte
 
 function whyFixed(metric: string, status: Exclude<DefineMetricOutcome['status'], 'defined' | 'full'>): string {
   if (status === 'documented') return `${metric} is one of the documented metrics, which never change. Define a metric with another name.`
-  if (status === 'other_events') return `Whether each event of ${metric} counts 1 or has a value never changes. Define a metric with another name.`
+  if (status === 'other_events') return `The kind of ${metric} can only change between peak and cumulative. Define a metric with another name.`
   return `Events have counted under ${metric}, so its kind and unit never change. Define a metric with another name, and send further events under that.`
 }
 

@@ -6,6 +6,8 @@ export const DEFINED_METRICS = [
   { metric: 'seats', kind: 'peak', unit: 'seat' },
   { metric: 'images', kind: 'cumulative', unit: 'image' },
   { metric: 'visits', kind: 'count', unit: 'visit' },
+  { metric: 'level', kind: 'last', unit: 'meter' },
+  { metric: 'users', kind: 'unique', unit: 'user' },
 ] as const satisfies readonly MeasuredMetric[]
 
 const KINDS = new Map<string, MeasuredMetric['kind']>([
@@ -26,7 +28,16 @@ export async function defineTestedMetrics(client: MeterlineClient): Promise<void
   }
 }
 
-/** The same event as its metric allows it: one that counts events has no other value than 1. */
+/** The same event as its metric allows it: one that counts events has no other value than 1, and one that counts texts has few of them. */
 export function withValueOfKind(event: TestEvent): TestEvent {
-  return kindOfTested(event.metric) === 'count' ? { ...event, value: '1' } : event
+  const kind = kindOfTested(event.metric)
+  if (kind === 'unique') return { ...event, value: TEXTS[String(event.value).length % TEXTS.length] ?? '' }
+  return kind === 'count' ? { ...event, value: '1' } : event
+}
+
+const TEXTS = ['7', '7.0', 'ann', 'Ann', " 'ann' ", 'a\\tb', '名']
+
+/** Whether an event of the metric can be amended. */
+export function isAmendable(metric: string): boolean {
+  return !['count', 'unique'].includes(kindOfTested(metric))
 }
