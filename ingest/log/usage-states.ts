@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineStatement } from '../../sql/query.ts'
-import { LAST_OF_EVENTS, METRIC_OF_STATES, TEXTS_OF_EVENTS } from '../../sql/usage-states.ts'
+import { insertStates } from '../../sql/usage-states.ts'
 import type { LogRange } from './in-doubt-range.ts'
 
 /**
@@ -10,15 +10,6 @@ import type { LogRange } from './in-doubt-range.ts'
  */
 export async function addStatesOfRange(lane: Pick<Lane, 'execute'>, log: string, { first, through }: LogRange): Promise<void> {
   await lane.execute(statesOfRange, { log, first, through })
-}
-
-/** As the view of migration 065 adds them: an event of a batch that replaces a window has none. */
-export function insertStates(table: string, where: string, final: 'FINAL' | '' = ''): string {
-  return `INSERT INTO ${table} (project_id, usage_date, metric, labels, last, distinct_texts)
-        SELECT project_id, usage_date, metric, labels, ${LAST_OF_EVENTS}, ${TEXTS_OF_EVENTS}
-        FROM raw_usage_events_v1 ${final}
-        WHERE ${where} AND ${METRIC_OF_STATES} AND correction_batch = ''
-        GROUP BY project_id, usage_date, metric, labels`
 }
 
 const statesOfRange = defineStatement({

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
-import { insertStates } from '../log/usage-states.ts'
+import { insertStates } from '../../sql/usage-states.ts'
 
 const IN_MONTH = 'usage_date >= {from: Date} AND usage_date < {end: Date}'
 const Span = z.object({ from: z.string(), end: z.string() })
