@@ -7,10 +7,15 @@
  */
 
 /** A condition for the metrics whose usage is computed from states. */
-export const METRIC_OF_STATES = `metric IN (SELECT metric FROM metrics_v1 FINAL WHERE kind IN ('last', 'unique'))`
+export const METRIC_OF_STATES = metricOf("kind IN ('last', 'unique')")
 
 /** A condition for the metrics that count different texts. */
-export const UNIQUE_METRIC = `metric IN (SELECT metric FROM metrics_v1 FINAL WHERE kind = 'unique')`
+export const UNIQUE_METRIC = metricOf("kind = 'unique'")
+
+/** The store computes the list once for each query, however often the query has it. */
+function metricOf(where: string): string {
+  return `has((SELECT groupArray(metric) FROM metrics_v1 FINAL WHERE ${where}), metric)`
+}
 
 /** The state `last` of events, over rows of one project, day and metric with their columns timestamp, rank and value. Like the view of migration 065. */
 export const LAST_OF_EVENTS =

@@ -15,39 +15,46 @@ import { withKinds } from './with-kinds.ts'
  *
  * A source is SQL after FROM: rows with project_id, usage_date, metric, peak, total, events, voided and corrections, for an SQL condition on the
  * first three. Its rows must be grouped, as those of the rollup, and a group of which no event counts (`EVENTS_THAT_COUNT` = 0) has no usage.
- * Of the kinds `last` and `unique` the source FULL has the value of the day as `peak`, and as `total` by how much the day changes the value of
- * the span that ends with it (state-values.ts): the sum over the days of a span is its value, as it is for sums. ROLLUP has neither.
+ * Of the kinds `last` and `unique` a source for them has the value of the day as `peak`, and as `total` by how much the day changes the value of
+ * the span that ends with it (state-values.ts): the sum over the days of a span is its value, as it is for sums.
  */
 export type UsageSource = (where: string, adds?: AddsTo | 'nothing') => string
 
 /** The number of events that count, as SQL over grouped rows of a source. A voided event does not count. */
 export const EVENTS_THAT_COUNT = 'sum(events) - sum(voided)'
 
-/** For usage without corrections of peaks and without the kinds `last` and `unique`, which is nearly all of it: the rollup itself. */
-const ROLLUP: UsageSource = (where) => `project_usage_per_day_v1 WHERE ${where}`
+/** What the usage of a source has beside sums and peaks as they were sent. */
+interface Has {
+  /** Corrections of peaks, or of the kinds `last` and `unique`. */
+  readonly corrections: boolean
+  /** Metrics of the kinds `last` and `unique`. */
+  readonly states: boolean
+}
 
 /**
- * For all usage. Raw is filtered column by column, and what is too much of it after it is grouped: comparing three columns of a million
- * events at once takes longer than folding them.
+ * Nearly all usage has neither: its source is the rollup itself. Raw is filtered column by column, and what is too much of it after it is
+ * grouped: comparing three columns of a million events at once takes longer than folding them.
  */
-const FULL: UsageSource = (where, adds = 'span') => {
-  const isCorrected = correctedCells(`${where} AND ${PEAK_METRIC}`)
-  return `(
-        SELECT project_id, usage_date, metric, if(${METRIC_OF_STATES} OR ${isCorrected.cell}, toDecimal128(0, 9), peak) AS peak,
-          if(${METRIC_OF_STATES}, toDecimal256(0, 9), total) AS total, events, voided, corrections
-        FROM project_usage_per_day_v1 WHERE ${where}
+function sourceOf({ corrections, states }: Has): UsageSource {
+  if (!corrections && !states) return (where) => `project_usage_per_day_v1 WHERE ${where}`
+  return (where, adds = 'span') => {
+    const isCorrected = correctedCells(`${where} AND ${PEAK_METRIC}`)
+    const withoutPeak = [...(corrections ? [isCorrected.cell] : []), ...(states ? [METRIC_OF_STATES] : [])].join(' OR ')
+    const folded = `
         UNION ALL
         SELECT project_id, usage_date, metric, max(value), toDecimal256(0, 9), toInt64(0), toInt64(0), toInt64(0)
         FROM ${effectiveEvents(`${where} AND ${isCorrected.events}`)}
-        GROUP BY project_id, usage_date, metric HAVING ${isCorrected.cell}${adds === 'nothing' ? '' : rowsOfStates(where, adds)}
-      )`
-}
-
-function rowsOfStates(where: string, adds: AddsTo): string {
-  return `
+        GROUP BY project_id, usage_date, metric HAVING ${isCorrected.cell}`
+    const ofStates = () => `
         UNION ALL
         SELECT project_id, usage_date, metric, day_value, added, toInt64(0), toInt64(0), toInt64(0)
-        FROM ${valuesOfStates(currentStates(where), adds)}`
+        FROM ${valuesOfStates(corrections ? currentStates(where) : storedStates(where), adds === 'nothing' ? 'span' : adds)}`
+    return `(
+        SELECT project_id, usage_date, metric, if(${withoutPeak}, toDecimal128(0, 9), peak) AS peak,
+          ${states ? `if(${METRIC_OF_STATES}, toDecimal256(0, 9), total) AS total` : 'total'}, events, voided, corrections
+        FROM project_usage_per_day_v1 WHERE ${where}${corrections ? folded : ''}${states && adds !== 'nothing' ? ofStates() : ''}
+      )`
+  }
 }
 
 /** Conditions for the (project, day, metric) that have a correction which meets a condition; `events` admits some more, and is cheap. */
@@ -56,12 +63,19 @@ function correctedCells(where: string): { cell: string; events: string } {
   return { cell: corrected('project_id, usage_date, metric'), events: ['project_id', 'usage_date', 'metric'].map(corrected).join(' AND ') }
 }
 
+/** The states of the days of a condition as they are stored: without corrections. */
+export function storedStates(where: string): string {
+  return `(
+          SELECT project_id, usage_date, metric, last, distinct_texts, toInt64(0) AS events FROM usage_states_per_day_v1
+          WHERE ${where} AND ${METRIC_OF_STATES}
+        )`
+}
+
 /** The states of the days of a condition: those that are stored, and those of the days with corrections, folded from the events that count. */
 export function currentStates(where: string): string {
   const isCorrected = correctedCells(`${where} AND ${METRIC_OF_STATES}`)
   return `(
-          SELECT project_id, usage_date, metric, last, distinct_texts, toInt64(0) AS events FROM usage_states_per_day_v1
-          WHERE ${where} AND ${METRIC_OF_STATES} AND NOT (${isCorrected.cell})
+          SELECT * FROM ${storedStates(where)} WHERE NOT (${isCorrected.cell})
           UNION ALL
           SELECT * FROM ${statesOfEvents(`${where} AND ${isCorrected.events}`)} WHERE ${isCorrected.cell}
         )`
@@ -93,40 +107,55 @@ export function effectiveEvents(where: string): string {
         )`
 }
 
+/** The sources by what the usage has: neither corrections nor states, one of them, or both. */
+const SOURCES = {
+  plain: { corrections: false, states: false },
+  corrected: { corrections: true, states: false },
+  states: { corrections: false, states: true },
+  full: { corrections: true, states: true },
+} as const satisfies Record<string, Has>
+
+export type SourceName = keyof typeof SOURCES
+
 /** A query or statement, once for each source. */
-export interface PerSource<T> {
-  /** For usage without the kinds `last` and `unique`, of which no peak has a correction. */
-  readonly plain: T
-  readonly full: T
-}
+export type PerSource<T> = Readonly<Record<SourceName, T>>
 
 /** Defines a query or statement over a source of usage. */
-export function perSource<T>(define: (from: UsageSource, source: keyof PerSource<unknown>) => T): PerSource<T> {
-  return { plain: define(ROLLUP, 'plain'), full: define(FULL, 'full') }
+export function perSource<T>(define: (from: UsageSource, source: SourceName) => T): PerSource<T> {
+  const of = (name: SourceName) => define(sourceOf(SOURCES[name]), name)
+  return { plain: of('plain'), corrected: of('corrected'), states: of('states'), full: of('full') }
+}
+
+function sourceFor({ corrections, states }: Has): SourceName {
+  if (corrections) return states ? 'full' : 'corrected'
+  return states ? 'states' : 'plain'
 }
 
 /** The source to read a span of days from; `end` is exclusive. What is read afterwards includes at least what it has seen. Throws StoreError. */
-export async function readSource(lane: Pick<Lane, 'query'>, span: { readonly from: string; readonly end: string }): Promise<keyof PerSource<unknown>> {
-  const { found } = await queryOne(lane, needsFullSource, { from: span.from, end: span.end })
-  return found === 1 ? 'full' : 'plain'
+export async function readSource(lane: Pick<Lane, 'query'>, span: { readonly from: string; readonly end: string }): Promise<SourceName> {
+  const { corrections, states } = await queryOne(lane, whatUsageHas, { from: span.from, end: span.end })
+  return sourceFor({ corrections: corrections === 1, states: states === 1 })
 }
 
 /**
  * For queries on which callers wait: the plain one returns the number of corrections of each row and knows nothing else of them, because
- * each further column costs some percent. Only if there is one, or a metric of the kinds `last` and `unique`, the full one runs too. Adds kind
- * and unit to the rows (with-kinds.ts). Throws StoreError.
+ * each further column costs some percent. Only if there is one, or a metric of the kinds `last` and `unique`, another one runs too. Adds kind
+ * and unit to the rows (with-kinds.ts). `states: elsewhere`: the caller reads the values of these kinds itself. Throws StoreError.
  */
 export async function queryPlainFirst<P extends z.ZodObject, R extends z.ZodObject>(
   lane: Pick<Lane, 'query'>,
-  { plain, full }: PerSource<Query<P, R>>,
+  queries: PerSource<Query<P, R>>,
   params: z.input<P>,
-  statesFrom: 'full' | 'elsewhere' = 'full',
+  states: 'here' | 'elsewhere' = 'here',
 ): Promise<(z.output<R> & PlainRow & MeasuredMetric)[]> {
   // Each query that is read with it has these columns.
-  const query = (each: Query<P, R>) => lane.query(each, params) as Promise<(z.output<R> & PlainRow)[]>
-  const rows = await withKinds(lane, await query(plain))
-  const isEnough = rows.every(({ kind, corrections }) => corrections === 0 && (statesFrom === 'elsewhere' || !isKindOfStates(kind)))
-  return isEnough ? rows : withKinds(lane, await query(full))
+  const query = (source: SourceName) => lane.query(queries[source], params) as Promise<(z.output<R> & PlainRow)[]>
+  const rows = await withKinds(lane, await query('plain'))
+  const source = sourceFor({
+    corrections: rows.some(({ corrections }) => corrections > 0),
+    states: states === 'here' && rows.some(({ kind }) => isKindOfStates(kind)),
+  })
+  return source === 'plain' ? rows : withKinds(lane, await query(source))
 }
 
 interface PlainRow {
@@ -139,14 +168,13 @@ export function havingCounted(source: keyof PerSource<unknown>): string {
   return source === 'plain' ? '' : `HAVING ${EVENTS_THAT_COUNT} > 0`
 }
 
-const needsFullSource = defineQuery({
-  name: 'needs_full_source',
-  sql: `SELECT toUInt8(count() > 0) AS found
-        FROM (
-          SELECT 1 FROM usage_corrections_v1 WHERE usage_date >= {from: Date} AND usage_date < {end: Date} AND (${PEAK_METRIC} OR ${METRIC_OF_STATES}) LIMIT 1
-          UNION ALL
-          SELECT 1 FROM usage_states_per_day_v1 WHERE usage_date >= {from: Date} AND usage_date < {end: Date} LIMIT 1
-        )`,
+const whatUsageHas = defineQuery({
+  name: 'what_usage_has',
+  sql: `SELECT
+          (SELECT toUInt8(count() > 0) FROM (
+            SELECT 1 FROM usage_corrections_v1 WHERE usage_date >= {from: Date} AND usage_date < {end: Date} AND (${PEAK_METRIC} OR ${METRIC_OF_STATES}) LIMIT 1)) AS corrections,
+          (SELECT toUInt8(count() > 0) FROM (
+            SELECT 1 FROM usage_states_per_day_v1 WHERE usage_date >= {from: Date} AND usage_date < {end: Date} LIMIT 1)) AS states`,
   params: z.object({ from: z.string(), end: z.string() }),
-  row: z.object({ found: z.number() }),
+  row: z.object({ corrections: z.number(), states: z.number() }),
 })

@@ -41,7 +41,7 @@ export function quantitiesOf(rows: readonly (z.output<typeof MetricTotals> & Mea
   return { usage, others: inOrder(others) }
 }
 
-/** The same for rows of one day. Of the kinds `last` and `unique` the full source has the value of a day as the peak (effective-usage.ts). */
+/** The same for rows of one day. Of the kinds `last` and `unique` a source has the value of a day as the peak (effective-usage.ts). */
 export function quantitiesOfDay(rows: readonly (z.output<typeof MetricTotals> & MeasuredMetric)[]): UsageOfMetrics {
   return quantitiesOf(rows.map((row) => (isKindOfStates(row.kind) ? { ...row, total: row.peak } : row)))
 }
