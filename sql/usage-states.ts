@@ -29,13 +29,15 @@ export function valueOfLast(last: string): string {
   return `reinterpret(toInt128(bitAnd(${last}, toUInt256('340282366920938463463374607431768211455'))), 'Decimal(38, 9)')`
 }
 
+/** The columns of `statesOfRaw`, for an INSERT into usage_states_per_day_v1 or its copy. */
+export const STATE_COLUMNS = '(project_id, usage_date, metric, labels, last, distinct_texts)'
+
 /**
- * Adds the states of the events of raw that meet a condition, as the view of migration 065 does: an event of a batch that replaces a window
- * has none. What is there already stays the same, so anyone may add them, at any time.
+ * Selects the states of the events of raw that meet a condition, as the view of migration 065 does: an event of a batch that replaces a
+ * window has none. What is there already stays the same when they are added, so anyone may add them, at any time.
  */
-export function insertStates(table: string, where: string, final: 'FINAL' | '' = ''): string {
-  return `INSERT INTO ${table} (project_id, usage_date, metric, labels, last, distinct_texts)
-        SELECT project_id, usage_date, metric, labels, ${LAST_OF_EVENTS}, ${TEXTS_OF_EVENTS}
+export function statesOfRaw(where: string, final: 'FINAL' | '' = ''): string {
+  return `SELECT project_id, usage_date, metric, labels, ${LAST_OF_EVENTS}, ${TEXTS_OF_EVENTS}
         FROM raw_usage_events_v1 ${final}
         WHERE ${where} AND ${METRIC_OF_STATES} AND correction_batch = ''
         GROUP BY project_id, usage_date, metric, labels`

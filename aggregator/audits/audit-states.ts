@@ -3,7 +3,7 @@ import { AuditDifference, DIFFERENCES_MAX } from '../../contract/audits.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
-import { insertStates } from '../../sql/usage-states.ts'
+import { STATE_COLUMNS, statesOfRaw } from '../../sql/usage-states.ts'
 import { AUDIT_SETTINGS, AuditScopeParams, DAYS_IN_SCOPE, PROJECTS_IN_SCOPE } from './audit-scope.ts'
 import type { ProjectDay } from './request-repairs.ts'
 
@@ -39,10 +39,8 @@ const hasMetricsOfStates = defineQuery({
 
 const addStatesOfKeys = defineStatement({
   name: 'add_states_of_keys',
-  sql: insertStates(
-    'usage_states_per_day_v1',
-    `usage_date IN {days: Array(Date)} AND (project_id, usage_date, metric) IN {keys: Array(Tuple(String, Date, String))}`,
-  ),
+  sql: `INSERT INTO usage_states_per_day_v1 ${STATE_COLUMNS}
+        ${statesOfRaw('usage_date IN {days: Array(Date)} AND (project_id, usage_date, metric) IN {keys: Array(Tuple(String, Date, String))}')}`,
   params: z.object({ keys: z.array(z.tuple([z.string(), z.string(), z.string()])), days: z.array(z.string()) }),
   settings: AUDIT_SETTINGS,
 })

@@ -38,12 +38,12 @@ interface Has {
 function sourceOf({ corrections, states }: Has): UsageSource {
   if (!corrections && !states) return (where) => `project_usage_per_day_v1 WHERE ${where}`
   return (where, adds = 'span') => {
-    const isCorrected = correctedCells(`${where} AND ${PEAK_METRIC}`)
+    const isCorrected = correctedCells(where)
     const withoutPeak = [...(corrections ? [isCorrected.cell] : []), ...(states ? [METRIC_OF_STATES] : [])].join(' OR ')
     const folded = `
         UNION ALL
         SELECT project_id, usage_date, metric, max(value), toDecimal256(0, 9), toInt64(0), toInt64(0), toInt64(0)
-        FROM ${effectiveEvents(`${where} AND ${isCorrected.events}`)}
+        FROM ${effectiveEvents(`${where} AND ${PEAK_METRIC}`, isCorrected.events)}
         GROUP BY project_id, usage_date, metric HAVING ${isCorrected.cell}`
     const ofStates = () => `
         UNION ALL
@@ -57,10 +57,14 @@ function sourceOf({ corrections, states }: Has): UsageSource {
   }
 }
 
-/** Conditions for the (project, day, metric) that have a correction which meets a condition; `events` admits some more, and is cheap. */
+/**
+ * Conditions for the (project, day, metric) with a correction of which no sum of differences is the usage; `events` admits some more, and is
+ * cheap. The store computes the list once for each query: its condition may be costly, and it is needed several times.
+ */
 function correctedCells(where: string): { cell: string; events: string } {
-  const corrected = (columns: string) => `(${columns}) IN (SELECT ${columns} FROM usage_corrections_v1 WHERE ${where})`
-  return { cell: corrected('project_id, usage_date, metric'), events: ['project_id', 'usage_date', 'metric'].map(corrected).join(' AND ') }
+  const cells = `(SELECT groupUniqArray((project_id, usage_date, metric)) FROM usage_corrections_v1 WHERE ${where} AND (${PEAK_METRIC} OR ${METRIC_OF_STATES}))`
+  const columns = ['project_id', 'usage_date', 'metric'].map((column, index) => `${column} IN (SELECT arrayJoin(${cells}).${index + 1})`)
+  return { cell: `(project_id, usage_date, metric) IN (SELECT arrayJoin(${cells}))`, events: columns.join(' AND ') }
 }
 
 /** The states of the days of a condition as they are stored: without corrections. */
@@ -73,19 +77,19 @@ export function storedStates(where: string): string {
 
 /** The states of the days of a condition: those that are stored, and those of the days with corrections, folded from the events that count. */
 export function currentStates(where: string): string {
-  const isCorrected = correctedCells(`${where} AND ${METRIC_OF_STATES}`)
+  const isCorrected = correctedCells(where)
   return `(
           SELECT * FROM ${storedStates(where)} WHERE NOT (${isCorrected.cell})
           UNION ALL
-          SELECT * FROM ${statesOfEvents(`${where} AND ${isCorrected.events}`)} WHERE ${isCorrected.cell}
+          SELECT * FROM ${statesOfEvents(where, isCorrected.events)} WHERE ${isCorrected.cell}
         )`
 }
 
-/** The states of the events that count, without the states that are stored. */
-export function statesOfEvents(where: string): string {
+/** The states of the events that count, and of these of those that meet a condition, without the states that are stored. */
+export function statesOfEvents(where: string, events?: string): string {
   return `(
             SELECT project_id, usage_date, metric, ${LAST_OF_EVENTS} AS last, ${TEXTS_OF_EVENTS} AS distinct_texts, toInt64(count()) AS events
-            FROM ${effectiveEvents(`${where} AND ${METRIC_OF_STATES}`)}
+            FROM ${effectiveEvents(`${where} AND ${METRIC_OF_STATES}`, events)}
             GROUP BY project_id, usage_date, metric
           )`
 }
@@ -93,12 +97,13 @@ export function statesOfEvents(where: string): string {
 /**
  * The events that count, with their effective values: that of the latest correction, or else their own. SQL after FROM: rows with
  * project_id, event_id, usage_date, metric, value, text, timestamp, rank and received_at, for an SQL condition on project_id, usage_date and metric.
- * A correction is stored after its event; one whose event was not read yet is ignored.
+ * `events` is a further condition on the events as they were sent. A correction is stored after its event; one whose event was not read yet is
+ * ignored.
  */
-export function effectiveEvents(where: string): string {
+export function effectiveEvents(where: string, events = 'true'): string {
   return `(
           SELECT project_id, event_id, usage_date, metric, if(latest.action = 'amend', latest.value, sent.value) AS value, text, timestamp, rank, received_at
-          FROM (SELECT project_id, event_id, usage_date, metric, value, text, timestamp, rank, received_at FROM raw_usage_events_v1 FINAL WHERE ${where}) AS sent
+          FROM (SELECT project_id, event_id, usage_date, metric, value, text, timestamp, rank, received_at FROM raw_usage_events_v1 FINAL WHERE ${where} AND ${events}) AS sent
           LEFT JOIN (
             SELECT project_id, corrects AS event_id, newest.1 AS action, newest.2 AS value
             FROM (SELECT project_id, corrects, argMax((toString(action), value), revision) AS newest FROM usage_corrections_v1 WHERE ${where} GROUP BY project_id, corrects)

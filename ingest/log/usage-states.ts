@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineStatement } from '../../sql/query.ts'
-import { insertStates } from '../../sql/usage-states.ts'
+import { STATE_COLUMNS, statesOfRaw } from '../../sql/usage-states.ts'
 import type { LogRange } from './in-doubt-range.ts'
 
 /**
@@ -14,7 +14,8 @@ export async function addStatesOfRange(lane: Pick<Lane, 'execute'>, log: string,
 
 const statesOfRange = defineStatement({
   name: 'add_states_of_range',
-  sql: insertStates('usage_states_per_day_v1', 'log = {log: String} AND rank >= bitNot({through: UInt64}) AND rank <= bitNot({first: UInt64})'),
+  sql: `INSERT INTO usage_states_per_day_v1 ${STATE_COLUMNS}
+        ${statesOfRaw('log = {log: String} AND rank >= bitNot({through: UInt64}) AND rank <= bitNot({first: UInt64})')}`,
   params: z.object({ log: z.string(), first: z.number(), through: z.number() }),
   settings: { max_execution_time: 600 },
 })

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
-import { insertStates } from '../../sql/usage-states.ts'
+import { STATE_COLUMNS, statesOfRaw } from '../../sql/usage-states.ts'
 
 const IN_MONTH = 'usage_date >= {from: Date} AND usage_date < {end: Date}'
 const Span = z.object({ from: z.string(), end: z.string() })
@@ -29,7 +29,7 @@ const emptyRebuiltStates = defineStatement({
 /** Once for each identity. */
 const computeMonth = defineStatement({
   name: 'compute_states_of_month',
-  sql: insertStates('rebuilt_usage_states_per_day_v1', IN_MONTH, 'FINAL'),
+  sql: `INSERT INTO rebuilt_usage_states_per_day_v1 ${STATE_COLUMNS} ${statesOfRaw(IN_MONTH, 'FINAL')}`,
   params: Span,
   settings: LONG,
 })
