@@ -27,7 +27,7 @@ const UsageEventBody = z.object({
   metric: Metric,
   value: z.union([z.string(), z.number()]).optional().meta({
     description:
-      'Not negative, at most 29 integer and 9 fraction digits. A string, or a number that every JSON parser reads identically. Required, except for metrics of the kind `count`.',
+      'Not negative, at most 29 integer and 9 fraction digits. A string, or a number that every JSON parser reads identically. Required, except for metrics of the kind `count`. Of a metric of the kind `unique` a text of 1 to 128 characters.',
   }),
   timestamp: z
     .string()

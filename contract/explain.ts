@@ -20,7 +20,13 @@ const ExplainQuery = PeriodQuery.extend({
   metric: z.string().max(METRIC_CHARACTERS_MAX).meta({ description: 'The name that events use, or the one in a usage summary.', example: 'ai_tokens' }),
 })
 
-const ExplainedEvent = z.object({ event_id: z.string(), value: ExactNumber, timestamp: Instant, received_at: Instant })
+const ExplainedEvent = z.object({
+  event_id: z.string(),
+  value: ExactNumber,
+  text: z.string().optional().meta({ description: 'The value of an event of a metric of the kind `unique`; `value` is 0 then.' }),
+  timestamp: Instant,
+  received_at: Instant,
+})
 const ContributingProjects = z.object({
   projects: z.array(z.object({ project_id: z.string(), name: z.string(), status: Status, value: ExactNumber, events: z.number().int() })),
 })

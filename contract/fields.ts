@@ -84,7 +84,18 @@ export function quantitiesSchema<K extends string>(nameOf: (metric: MetricName) 
 
 /** Usage of metrics that operators have defined, by name. Without any, answers do not have it. */
 export const OtherMetrics = z
-  .record(z.string(), z.object({ value: ExactNumber, kind: z.enum(METRIC_KINDS), unit: z.string() }))
+  .record(
+    z.string(),
+    z.object({
+      value: ExactNumber,
+      kind: z.enum(METRIC_KINDS),
+      unit: z.string(),
+      union: ExactNumber.optional().meta({
+        description:
+          'Of a partnership, for the kind `unique`: the number of different texts over all its projects. `value`, which is billed, is the sum of the numbers of its projects.',
+      }),
+    }),
+  )
   .optional()
   .meta({ description: 'Usage of the metrics that operators have defined, by name: those with events. Left out without any.' })
 

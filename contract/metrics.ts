@@ -18,7 +18,7 @@ const Unit = z.string().regex(/^[A-Za-z][A-Za-z0-9 /_-]{0,31}$/, UNIT_RULE)
 export const MetricFields = {
   kind: z.enum(METRIC_KINDS, { error: `must be one of ${METRIC_KINDS.join(', ')}` }).meta({
     description:
-      '`peak`: the greatest value of a day counts, and the greatest day of a period. `cumulative`: values are added up. `count`: each event counts 1, and needs no value.',
+      '`peak`: the greatest value of a day counts, and the greatest day of a period. `cumulative`: values are added up. `count`: each event counts 1, and needs no value. `last`: the latest value by timestamp counts. `unique`: different texts are counted.',
   }),
   unit: Unit.meta({ description: 'In the singular.' }),
   description: z.string().trim().min(1).max(DESCRIPTION_CHARACTERS_MAX).refine(isPlainText, 'must not contain control characters'),
@@ -57,7 +57,7 @@ export const DEFINE_METRIC = defineOperation({
   tag: 'admin',
   summary: 'Define a metric, or change its definition',
   description:
-    'Idempotent. From then on events of the metric are counted; those that were rejected before are kept, and "meterline rejected resend" counts them. Once an event has counted, kind and unit never change: define another name. Whether events count 1 or have a value never changes. Labels can be declared once, at any time, also for the documented metrics, of which nothing else changes.',
+    'Idempotent. From then on events of the metric are counted; those that were rejected before are kept, and "meterline rejected resend" counts them. Once an event has counted, kind and unit never change: define another name. The kind can only change between peak and cumulative. Labels can be declared once, at any time, also for the documented metrics, of which nothing else changes.',
   params: z.object({ name: PathId }),
   body: z.strictObject(MetricFields),
   answers: { 200: z.object({ metric: Metric }) },

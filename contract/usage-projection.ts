@@ -17,7 +17,7 @@ import { defineOperation, type Operation } from './operation.ts'
 const Projected = z
   .object({
     value: ExactNumber,
-    method: z.enum(['mean_of_complete_days', 'greatest_day']),
+    method: z.enum(['mean_of_complete_days', 'greatest_day', 'last_value']),
     from_days: z.number().int().meta({ description: 'The complete days of the month that it is computed from.' }),
   })
   .nullable()
@@ -33,7 +33,10 @@ function fieldsOfProjection<K extends string>(nameOf: (metric: MetricName) => K)
         ...(Object.fromEntries(METRIC_NAMES.map((metric) => [nameOf(metric), Projected])) as Record<K, typeof Projected>),
         metrics: z.record(z.string(), Projected).optional().meta({ description: 'Of the metrics in `metrics`, by name. Left out without any.' }),
       })
-      .meta({ description: 'What it will be at the end of the month, if usage goes on like this; null before the first complete day. It is never billed.' }),
+      .meta({
+        description:
+          'What it will be at the end of the month, if usage goes on like this; null before the first complete day, and always for metrics of the kind `unique`. It is never billed.',
+      }),
     ...BillingFields,
   }
 }

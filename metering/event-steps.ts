@@ -1,4 +1,4 @@
-import { isEventId, isProjectId, isReservedProjectId, TIMESTAMP_AHEAD_MS_MAX, TIMESTAMP_MIN_MS, type UsageEvent } from './event.ts'
+import { isCountedText, isEventId, isProjectId, isReservedProjectId, TIMESTAMP_AHEAD_MS_MAX, TIMESTAMP_MIN_MS, type UsageEvent } from './event.ts'
 import { DOCUMENTED_METRICS, METRIC_NAMES, type MetricKinds } from './metrics.ts'
 import { didYouMean } from './nearest-name.ts'
 import { parseQuantity, type Quantity, quantityRule } from './quantity.ts'
@@ -93,6 +93,9 @@ function requireKnownMetric(draft: EventDraft, { metric }: SentFields, names: Fi
 
 function parseValue(draft: EventDraft, { value: sent }: SentFields, names: FieldNames, { metrics = DOCUMENTED_METRICS }: Receipt): Rejection | undefined {
   const kind = metrics.kindOf(draft.metric)
+  if (kind === 'unique') return parseText(draft, sent, names)
+  // Whether a text is a valid value depends on the kind of the metric, which a client does not know.
+  if (kind === 'left_to_service' && isCountedText(sent)) return undefined
   const isOptional = kind === 'count' || kind === 'left_to_service'
   const value = isOptional && (sent === undefined || sent === null) ? COUNTED_ONCE : parseQuantity(sent)
   if (value === undefined) return reject('invalid_value', quantityRule(names.value))
@@ -100,6 +103,14 @@ function parseValue(draft: EventDraft, { value: sent }: SentFields, names: Field
   if (kind === 'count' && value !== COUNTED_ONCE)
     return reject('invalid_value', `${names.value} must be 1 or left out: each event of ${draft.metric} counts 1.`)
   draft.value = value
+  return undefined
+}
+
+/** The text is kept as it was sent: two texts are the same if all their code points are. */
+function parseText(draft: EventDraft, sent: unknown, names: FieldNames): Rejection | undefined {
+  if (!isCountedText(sent))
+    return reject('invalid_value', `${names.value} must be a string of 1 to 128 characters without control characters: ${draft.metric} counts different texts.`)
+  draft.text = sent
   return undefined
 }
 

@@ -16,6 +16,7 @@ export interface UsageEvent {
 }
 
 export const EVENT_ID_CODE_POINTS_MAX = 128
+export const COUNTED_TEXT_CODE_POINTS_MAX = 128
 export const PROJECT_ID_CHARACTERS_MAX = 128
 export const EVENT_BYTES_MAX = 64 * 1024
 export const ORIGINAL_BYTES_KEPT_MAX = 64 * 1024
@@ -44,6 +45,11 @@ export function isReservedProjectId(projectId: string): boolean {
 export function isEventId(value: unknown): value is string {
   if (typeof value !== 'string' || value === '') return false
   return hasCodePointsAtMost(value, EVENT_ID_CODE_POINTS_MAX) && isPlainText(value)
+}
+
+/** Whether the value can be counted by a metric of the kind `unique`: 1 to 128 code points of plain text. */
+export function isCountedText(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && hasCodePointsAtMost(value, COUNTED_TEXT_CODE_POINTS_MAX) && isPlainText(value)
 }
 
 /** A code point has at most two UTF-16 units, so a text of megabytes need not be counted. */

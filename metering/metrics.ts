@@ -5,7 +5,10 @@ import { FOCUS_SERVICES, type FocusService, type Unit } from './focus-services.t
  * - peak: a project's day is its greatest sample, and a period is its greatest day.
  * - cumulative: a project's day is the sum of its samples, and a period is the sum of its days.
  * - count: like cumulative, and each event counts 1, whatever it measures.
- * A partnership's day is the sum over its projects for every kind, so its peak is the greatest of these sums.
+ * - last: a project's day is its latest sample by timestamp, on ties by offset, and a period is its last day with events.
+ * - unique: a project's day, and its period, is the number of different texts.
+ * A partnership's day is the sum over its projects for every kind, so its peak is the greatest of these sums. Of the kinds last and unique a
+ * partnership's period is the sum of its projects' periods, because their days do not add up.
  * These are the documented metrics, which have places of their own in answers. Operators define others (contract/metrics.ts); all of
  * them, these included, are in the table metrics_v1.
  */
@@ -22,8 +25,13 @@ export const METRICS = {
 } as const satisfies Record<string, MetricDefinition>
 
 export type MetricName = keyof typeof METRICS
-export const METRIC_KINDS = ['peak', 'cumulative', 'count'] as const
+export const METRIC_KINDS = ['peak', 'cumulative', 'count', 'last', 'unique'] as const
 export type MetricKind = (typeof METRIC_KINDS)[number]
+
+/** The kinds of which neither the greatest value nor the sum is the usage: it is computed from states (sql/usage-states.ts). */
+export function isKindOfStates(kind: MetricKind): kind is 'last' | 'unique' {
+  return kind === 'last' || kind === 'unique'
+}
 
 /** What is added up or compared: a metric, how it adds up, and in what unit. */
 export interface MeasuredMetric {

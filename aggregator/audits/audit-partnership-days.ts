@@ -63,8 +63,9 @@ const partnershipDaysAgainstRaw = defineQuery({
         sum(project_events) AS events_raw, sum(project_value) AS value_raw, toInt64(0) AS events_kept, toDecimal256(0, 9) AS value_kept
       FROM (
         SELECT project_id, usage_date, metric, sum(events) AS project_events,
-          if(metric IN (SELECT metric FROM metrics_v1 FINAL WHERE kind = 'peak'),
-            toDecimal256(if(max(is_corrected) = 1, max(peak_now), max(peak_sent)), 9), sum(total)) AS project_value
+          multiIf(metric IN (SELECT metric FROM metrics_v1 FINAL WHERE kind = 'peak'),
+            toDecimal256(if(max(is_corrected) = 1, max(peak_now), max(peak_sent)), 9),
+            metric IN (SELECT metric FROM metrics_v1 FINAL WHERE kind IN ('last', 'unique')), toDecimal256(0, 9), sum(total)) AS project_value
         FROM (
           SELECT project_id, usage_date, metric,
             toInt64(count()) AS events, sum(toDecimal256(value, 9)) AS total, max(value) AS peak_sent, toDecimal128(0, 9) AS peak_now, 0 AS is_corrected

@@ -6,13 +6,14 @@ import { queryOne } from '../../sql/query-one.ts'
 import type { RunBetweenBatches } from '../../sql/run-between-batches.ts'
 import { comparePartnershipDays } from './audit-partnership-days.ts'
 import { AUDIT_SETTINGS, AuditScopeParams, COMPARISONS, DAYS_IN_SCOPE, PROJECTS_IN_SCOPE } from './audit-scope.ts'
+import { compareStates, restoreStates } from './audit-states.ts'
 import { changesOfEvents } from './effective-values.ts'
 import { requestRecomputation, requestRepairs } from './request-repairs.ts'
 
 export interface AuditReport {
   readonly eventsRecounted: number
   readonly keysCompared: number
-  /** Raw against the rollup: must be empty. At most DIFFERENCES_MAX are listed. */
+  /** Raw against the rollup and the states: must be empty. At most DIFFERENCES_MAX are listed. */
   readonly differences: readonly AuditDifference[]
   /** Raw against the materialized partnership days that readers use: must be empty, too. Not compared when the scope is one project. */
   readonly partnershipDifferences: readonly PartnershipDifference[]
@@ -32,8 +33,8 @@ export interface AuditScope {
 
 /**
  * Recounts raw by the values that count after corrections and compares it with the rollup, by project, day, metric and labels (the rollup's peak
- * with the values as they were sent), and with the materialized partnership days (P3). It changes
- * no total: it requests that the owners of the logs repair their rollup, and that the refresh recomputes partnership days.
+ * with the values as they were sent), with the states of the kinds `last` and `unique`, and with the materialized partnership days (P3). It
+ * requests that the owners of the logs repair their rollup, and that the refresh recomputes partnership days. What states lack it adds itself.
  *
  * Events keep arriving meanwhile, so a batch may be in raw and not yet in the rollup. Therefore every difference is rechecked between
  * two batches, when nothing is in flight; where other processes write as well, it is rechecked several times, and only a real
@@ -48,6 +49,7 @@ export async function audit(clickhouse: ClickHouse, scope: AuditScope, runBetwee
   const months = await clickhouse.reads.query(monthsWithUsage, { from, end })
   let [eventsRecounted, keysCompared] = [0, 0]
   const differences: AuditDifference[] = []
+  const stateDifferences: AuditDifference[] = []
   const partnershipDifferences: PartnershipDifference[] = []
   for (const month of months) {
     const params: AuditScopeParams = {
@@ -62,6 +64,9 @@ export async function audit(clickhouse: ClickHouse, scope: AuditScope, runBetwee
     const recheckRollup = (suspects: readonly AuditDifference[]) =>
       runBetweenBatches(() => findRollupDifferences(clickhouse, { ...params, projects: distinct(suspects.map((suspect) => suspect.project_id)) }))
     differences.push(...(await confirm(first.differences, keyOfProjectDay, recheckRollup)))
+    const recheckStates = (suspects: readonly AuditDifference[]) =>
+      runBetweenBatches(() => compareStates(clickhouse, { ...params, projects: distinct(suspects.map((suspect) => suspect.project_id)) }))
+    stateDifferences.push(...(await confirm(await compareStates(clickhouse, params), keyOfProjectDay, recheckStates)))
     if (projectId !== undefined) continue
     const suspected = await comparePartnershipDays(clickhouse, params)
     const recheckDays = (suspects: readonly PartnershipDifference[]) =>
@@ -69,6 +74,8 @@ export async function audit(clickhouse: ClickHouse, scope: AuditScope, runBetwee
     partnershipDifferences.push(...(await confirm(suspected, keyOfPartnershipDay, recheckDays)))
   }
   await requestRepairs(clickhouse, differences)
+  await restoreStates(clickhouse, stateDifferences)
+  differences.push(...stateDifferences)
   await requestRecomputation(clickhouse, distinct(partnershipDifferences.map(({ usage_date }) => usage_date)))
   return {
     eventsRecounted,

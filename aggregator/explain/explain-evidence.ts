@@ -1,13 +1,15 @@
 import { z } from 'zod'
 import { CONTRIBUTORS_MAX, CORRECTIONS_MAX, LATE_EVENTS_MAX } from '../../contract/explain.ts'
+import { isKindOfStates, type MetricKind } from '../../metering/metrics.ts'
 import type { Period } from '../../metering/period.ts'
 import type { Quantity } from '../../metering/quantity.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
-import { EVENTS_THAT_COUNT, effectiveEvents, perSource, readSource } from '../usage/effective-usage.ts'
+import { EVENTS_THAT_COUNT, effectiveEvents, perSource, readSource, statesOfEvents } from '../usage/effective-usage.ts'
 import { PROJECT_VALUE_FROM_EVENTS, PROJECT_VALUE_FROM_ROLLUP, projectValueFromEventsIf } from '../usage/peak-or-sum.ts'
 import { PROJECTS_OF_PARTNER } from '../usage/projects-of-partner.ts'
+import { valuesOfStates } from '../usage/state-values.ts'
 import { correctionsWhere, type StoredCorrection, StoredCorrectionRow } from '../usage/stored-corrections.ts'
 
 /** The number to explain: of all projects of a partner, or of one project. */
@@ -28,8 +30,9 @@ interface Share {
 export type StoredEvent = z.output<typeof EventRow>
 
 /** The events behind a number: those that count, with their effective values. `lateValue` is the number minus what it would be without the late events. Throws StoreError. */
-export function readEvidenceSummary(lane: Lane, number: ExplainedNumber): Promise<EvidenceSummary> {
-  return queryOne(lane, explainSummary, paramsOf(number))
+export async function readEvidenceSummary(lane: Lane, number: ExplainedNumber, kind: MetricKind): Promise<EvidenceSummary> {
+  const summary = await queryOne(lane, explainSummary, paramsOf(number))
+  return isKindOfStates(kind) ? { ...summary, ...(await queryOne(lane, explainLateStates, paramsOf(number))) } : summary
 }
 
 /** The projects with the largest share: for a cumulative metric their sum, for a peak metric their value on `peakDay`. Throws StoreError. */
@@ -48,7 +51,7 @@ function sourceOf(lane: Lane, { period }: ExplainedNumber) {
   return readSource(lane, { from: period.first, end: period.end })
 }
 
-/** The events with the largest values first, on ties the earliest first. Throws StoreError. */
+/** The events with the largest values first, on ties the earliest first; of the kind `last` the latest events first. Throws StoreError. */
 export function readLargestEvents(lane: Lane, number: ExplainedNumber): Promise<StoredEvent[]> {
   return lane.query(explainEvents, paramsOf(number))
 }
@@ -127,6 +130,18 @@ const explainSummary = defineQuery({
   settings: RAW_SETTINGS,
 })
 
+const sumOfStates = (events: string) =>
+  `(SELECT sum(added_value) FROM (SELECT added AS added_value FROM ${valuesOfStates(statesOfEvents(EXPLAINED, events), 'span')}))`
+
+/** The same for the kinds `last` and `unique`, of which neither the values nor the days add up. */
+const explainLateStates = defineQuery({
+  name: 'explain_late_states',
+  sql: `SELECT ${sumOfStates('true')} - ${sumOfStates(`NOT (${IS_LATE})`)} AS lateValue`,
+  params: NumberParams,
+  row: SummaryRow.pick({ lateValue: true }),
+  settings: RAW_SETTINGS,
+})
+
 const ProjectRow = z.object({ projectId: z.string(), value: z.string(), counted: z.coerce.number() })
 
 const explainProjects = perSource((source) =>
@@ -150,7 +165,7 @@ const explainDays = perSource((source) =>
     name: 'explain_days',
     sql: `
     SELECT usage_date AS day, ${PROJECT_VALUE_FROM_ROLLUP} AS value, ${EVENTS_THAT_COUNT} AS counted
-    FROM ${source(EXPLAINED)}
+    FROM ${source(EXPLAINED, 'day')}
     GROUP BY usage_date, metric HAVING counted > 0
     ORDER BY value DESC, usage_date
     LIMIT ${CONTRIBUTORS_MAX}`,
@@ -164,17 +179,22 @@ const EventRow = z.object({
   eventId: z.string(),
   day: z.string(),
   value: z.string(),
+  /** Of an event of the kind `unique`: the text that is counted; else ''. */
+  text: z.string(),
   timestampMs: z.coerce.number(),
   receivedMs: z.coerce.number(),
 })
 
-const EVENT_SELECT = `SELECT project_id AS projectId, event_id AS eventId, usage_date AS day, value,
+const EVENT_SELECT = `SELECT project_id AS projectId, event_id AS eventId, usage_date AS day, value, text,
           toUnixTimestamp64Milli(timestamp) AS timestampMs, toUnixTimestamp64Milli(received_at) AS receivedMs
         FROM ${effectiveEvents(EXPLAINED)}`
 
+/** Then the events are listed that decide its value: the latest ones. */
+const IS_LAST = `{metric: String} IN (SELECT metric FROM metrics_v1 FINAL WHERE kind = 'last')`
+
 const explainEvents = defineQuery({
   name: 'explain_events',
-  sql: `${EVENT_SELECT} ORDER BY value DESC, timestamp, event_id LIMIT ${CONTRIBUTORS_MAX}`,
+  sql: `${EVENT_SELECT} ORDER BY if(${IS_LAST}, timestamp, toDateTime64(0, 3, 'UTC')) DESC, if(${IS_LAST}, bitNot(rank), 0) DESC, value DESC, timestamp, event_id LIMIT ${CONTRIBUTORS_MAX}`,
   params: NumberParams,
   row: EventRow,
   settings: RAW_SETTINGS,

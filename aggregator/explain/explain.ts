@@ -95,7 +95,7 @@ export async function explainPartnership(
   const number: ExplainedNumber = { of: { partnerId }, metric, period }
   const { asOfMs, peakDays, ...usage } = await readPartnershipUsage(clickhouse, partnerId, period)
   const peakDay = peakDays.get(metric) ?? null
-  const extent = await readEvidenceSummary(lane, number)
+  const extent = await readEvidenceSummary(lane, number, measured.kind)
   const shares = await readLargestProjects(lane, number, peakDay)
   return {
     asOfMs,
@@ -123,7 +123,7 @@ export async function explainProject(
   const number: ExplainedNumber = { of: { projectId }, metric, period }
   const { asOfMs, lastActivityMs, ...usage } = await readProjectUsage(clickhouse, projectId, period)
   if (partnerId === undefined && lastActivityMs === null) return { status: 'unknown_project' }
-  const extent = await readEvidenceSummary(lane, number)
+  const extent = await readEvidenceSummary(lane, number, measured.kind)
   const days = await readLargestDays(lane, number)
   const explanation: Explanation = {
     asOfMs,

@@ -79,7 +79,7 @@ const stagedTotals = defineQuery({
           countIf({hasDaysOfPeaks: UInt64} = 1 AND line = 'usage' AND kind = 'peak' AND share != billed) AS otherPeaks
         FROM (SELECT line, metric, kind, own_max, days, values, value AS billed, arrayReduce('sum', values) AS byte_days,
                 if({isByDays: UInt64} = 1 AND kind = 'peak' AND line != 'manual', byte_days, value) AS amount,
-                line = 'usage' AND (kind != 'peak' OR {isByDays: UInt64} = 1) AS is_daily,
+                line = 'usage' AND (kind IN ('cumulative', 'count') OR ({isByDays: UInt64} = 1 AND kind = 'peak')) AS is_daily,
                 if(has(days, assumeNotNull(peak_day)), values[indexOf(days, assumeNotNull(peak_day))], toDecimal256(0, 9)) AS share
               FROM export_rows_v1 WHERE export = {exportId: String})
         GROUP BY line, metric

@@ -93,7 +93,7 @@ const FROM_CHARGES = `
         SELECT *, {isByDays: UInt64} = 1 AND kind = 'peak' AND line != 'manual' AS is_by_days, toDate(concat(month, '-01')) AS month_start, toDate(concat(for_month, '-01')) AS charged_month,
           multiIf(
             line != 'usage', [(charged_month, addMonths(charged_month, 1), if(is_by_days, arrayReduce('sum', values), value))],
-            kind != 'peak' OR is_by_days, arrayMap((day, amount) -> (day, day + 1, amount), days, values),
+            kind IN ('cumulative', 'count') OR is_by_days, arrayMap((day, amount) -> (day, day + 1, amount), days, values),
             [(greatest(month_start, {from: Date}), least(addMonths(month_start, 1), {end: Date}), value)]) AS parts
         FROM export_rows_v1 WHERE export = {exportId: String}
       ) ARRAY JOIN parts AS part

@@ -27,7 +27,7 @@ const Params = CorrectionsParams.extend({ exportId: z.string(), lines: z.array(z
 const copyClosedLinesWithAllDays = copyLinesWithDays({
   name: 'copy_closed_lines_with_all_days',
   lines: "NOT (line = 'adjustment' AND kind = 'peak')",
-  withDays: "line = 'usage'",
+  withDays: "line = 'usage' AND kind IN ('cumulative', 'count', 'peak')",
 })
 
 /** Name and region of each project of the partners as the newest statement up to the month has them. */

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { STATEMENT_LINES } from '../../contract/lists.ts'
-import { METRIC_KINDS } from '../../metering/metrics.ts'
+import type { MetricKind } from '../../metering/metrics.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { DAYS_OF_MONTH, SHARE_OF_MONTH } from '../statements/share-of-month.ts'
@@ -22,8 +22,9 @@ export interface LiveUsage {
   readonly days: StagedDays
 }
 
-/** The metrics whose rows also get their days: none, those that are added up, or peaks too. */
+/** The metrics whose rows also get their days: none, those that are added up, or peaks too. Days of the kinds `last` and `unique` are no usage of their own. */
 export type StagedDays = 'none' | 'of sums' | 'of all'
+const SUMS: readonly MetricKind[] = ['cumulative', 'count']
 
 /**
  * Stages the live usage of a span of days, one row per project, metric and month. The rollup is read only once, so that all rows are of
@@ -32,7 +33,7 @@ export type StagedDays = 'none' | 'of sums' | 'of all'
 export async function stageLiveUsage(lane: Lane, { exportId, partnerIds, from, end, days }: LiveUsage): Promise<void> {
   if (partnerIds.length === 0) return
   await lane.execute(stageDays[await readSource(lane, { from, end })], { exportId, partnerIds: [...partnerIds], from, end })
-  await lane.execute(stageLiveRows, { exportId, withDays: days === 'none' ? [] : days === 'of sums' ? ['cumulative', 'count'] : [...METRIC_KINDS] })
+  await lane.execute(stageLiveRows, { exportId, withDays: days === 'none' ? [] : [...(days === 'of sums' ? SUMS : [...SUMS, 'peak'])] })
 }
 
 /** Stages the lines of closed statements. Throws StoreError. */
@@ -84,7 +85,7 @@ const stageDays = perSource((source) =>
       FROM (
         SELECT project_id, usage_date, metric, formatDateTime(usage_date, '%Y-%m') AS month, ${EVENTS_THAT_COUNT} AS day_events,
           ${PROJECT_VALUE_FROM_ROLLUP} AS day_value
-        FROM ${source(`usage_date >= {from: Date} AND usage_date < {end: Date} AND project_id IN (${PROJECTS_OF_PARTNERS}) AND ${KNOWN_METRIC}`)}
+        FROM ${source(`usage_date >= {from: Date} AND usage_date < {end: Date} AND project_id IN (${PROJECTS_OF_PARTNERS}) AND ${KNOWN_METRIC}`, 'month')}
         GROUP BY project_id, usage_date, metric HAVING day_events > 0
       )
       GROUP BY project_id, month, metric
@@ -165,4 +166,8 @@ export function copyLinesWithDays({ name, lines, withDays }: { readonly name: st
   })
 }
 
-const copyClosedLinesWithDays = copyLinesWithDays({ name: 'copy_closed_lines_with_days', lines: 'true', withDays: "line = 'usage' AND kind != 'peak'" })
+const copyClosedLinesWithDays = copyLinesWithDays({
+  name: 'copy_closed_lines_with_days',
+  lines: 'true',
+  withDays: "line = 'usage' AND kind IN ('cumulative', 'count')",
+})

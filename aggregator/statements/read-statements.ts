@@ -49,7 +49,7 @@ async function readStatements(clickhouse: ClickHouse, state: BillingState, month
   const closings = headers.filter(({ month }) => month >= first).map(({ closing }) => closing)
   const billed = await readBilledTotals(clickhouse, partnerId, closings, first === last ? first : '')
   const known = await withKinds(clickhouse.reads, billed)
-  const days = await readPartnershipDays(clickhouse, partnerId, { ...periodOfMonth(last), first: periodOfMonth(first).first }, completeness)
+  const days = await readPartnershipDays(clickhouse, partnerId, { ...periodOfMonth(last), first: periodOfMonth(first).first }, { completeness, adds: 'month' })
   return months.map((month) => {
     const header = headers.find((each) => each.month === month)
     const totals = header === undefined ? totalsOfOpenMonth(days, month) : totalsOfClosedMonth(days, header, billed, known)

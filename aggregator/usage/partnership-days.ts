@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { MeasuredMetric } from '../../metering/metrics.ts'
+import { isKindOfStates, type MeasuredMetric } from '../../metering/metrics.ts'
 import { monthOf } from '../../metering/month.ts'
 import type { Period } from '../../metering/period.ts'
 import type { Quantity } from '../../metering/quantity.ts'
@@ -8,8 +8,10 @@ import { defineQuery } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
 import { type Completeness, readCompleteness } from './completeness.ts'
 import { DAY_STATES, MONTHS_IN_REBUILD } from './day-states.ts'
-import { EVENTS_THAT_COUNT, havingCounted, perSource, queryUncorrectedFirst } from './effective-usage.ts'
+import { EVENTS_THAT_COUNT, havingCounted, perSource, queryPlainFirst } from './effective-usage.ts'
+import { readDaysOfStates } from './partnership-states.ts'
 import { NEW_PROJECTS_OF_PARTNER, PROJECTS_OF_PARTNER } from './projects-of-partner.ts'
+import type { AddsTo } from './state-values.ts'
 import { withKinds } from './with-kinds.ts'
 
 /** A partner's day in one metric: the sum over its projects, deleted ones included, of the project's day. */
@@ -17,7 +19,15 @@ export interface PartnershipDay extends MeasuredMetric {
   /** YYYY-MM-DD. */
   readonly day: string
   readonly value: Quantity
+  /** Of the kinds `last` and `unique`: by how much the day changes the value of the period, or of its month (state-values.ts). */
+  readonly added?: Quantity
   readonly events: number
+}
+
+export interface DaysOptions {
+  readonly completeness?: Completeness
+  /** What the days of the kinds `last` and `unique` add up to; by default the period. */
+  readonly adds?: AddsTo
 }
 
 /**
@@ -26,22 +36,36 @@ export interface PartnershipDay extends MeasuredMetric {
  * The order is the guarantee:
  * 1. Read the number of changes of each materialized day.
  * 2. Read the materialized rows. By now there are rows with that number or a greater one.
- * In the other order, a day that is recomputed in between would have no row, and its usage would be missing. Throws StoreError.
+ * In the other order, a day that is recomputed in between would have no row, and its usage would be missing.
+ *
+ * Days of the kinds `last` and `unique` are never materialized: if there are any, they are computed from the states. Throws StoreError.
  */
-export async function readPartnershipDays(clickhouse: ClickHouse, partnerId: string, period: Period, completeness?: Completeness): Promise<PartnershipDay[]> {
+export async function readPartnershipDays(
+  clickhouse: ClickHouse,
+  partnerId: string,
+  period: Period,
+  { completeness, adds = 'span' }: DaysOptions = {},
+): Promise<PartnershipDay[]> {
   const { projectsThroughMs } = completeness ?? (await readCompleteness(clickhouse))
   const { changesOfMaterialized, toCompute } = await readDayStates(clickhouse, partnerId, period, projectsThroughMs)
   const span = { partnerId, from: period.first, end: period.end }
   const materialized = changesOfMaterialized.size === 0 ? [] : await clickhouse.reads.query(materializedPartnershipDays, span)
   const spanToCompute = { ...span, days: toCompute === 'all' ? [] : [...toCompute] }
-  const computed = toCompute.length === 0 ? [] : await queryUncorrectedFirst(clickhouse.reads, computedPartnershipDays, spanToCompute)
+  const computed = toCompute.length === 0 ? [] : await queryPlainFirst(clickhouse.reads, computedPartnershipDays, spanToCompute, 'elsewhere')
   // A row with fewer changes belongs to a key that the rollup lost when its month was rebuilt.
   const valid = materialized.filter(({ day, changes }) => changes >= (changesOfMaterialized.get(day) ?? Number.POSITIVE_INFINITY))
-  const rows = await withKinds(clickhouse.reads, [
-    ...valid.map(({ day, metric, value, events }) => ({ day, metric, peak: value, total: value, events })),
-    ...computed,
-  ])
-  const days = rows.map(({ day, metric, kind, unit, peak, total, events }) => ({ day, metric, kind, unit, value: kind === 'peak' ? peak : total, events }))
+  const known = await withKinds(
+    clickhouse.reads,
+    valid.map(({ day, metric, value, events }) => ({ day, metric, peak: value, total: value, events })),
+  )
+  const rows: PartnershipDay[] = [...known, ...computed].map(({ day, metric, kind, unit, peak, total, events }) => {
+    return { day, metric, kind, unit, value: kind === 'peak' ? peak : total, events }
+  })
+  const ofStates = rows.filter(({ kind }) => isKindOfStates(kind))
+  const days =
+    ofStates.length === 0
+      ? rows
+      : [...rows.filter(({ kind }) => !isKindOfStates(kind)), ...(await readDaysOfStates(clickhouse.reads, { span, rows: ofStates, adds }))]
   return days.sort((a, b) => (a.day < b.day ? -1 : a.day > b.day ? 1 : 0))
 }
 
@@ -123,8 +147,11 @@ const computedPartnershipDays = perSource((from, source) =>
     FROM (
       SELECT project_id, usage_date, metric, ${source === 'plain' ? 'sum(events)' : EVENTS_THAT_COUNT} AS project_events, sum(corrections) AS project_corrections,
         toDecimal256(max(peak), 9) AS project_peak, sum(total) AS project_total
-      FROM ${from(`project_id IN (${PROJECTS_OF_PARTNER})
-        AND usage_date >= {from: Date} AND usage_date < {end: Date} AND (empty({days: Array(Date)}) OR usage_date IN {days: Array(Date)})`)}
+      FROM ${from(
+        `project_id IN (${PROJECTS_OF_PARTNER})
+        AND usage_date >= {from: Date} AND usage_date < {end: Date} AND (empty({days: Array(Date)}) OR usage_date IN {days: Array(Date)})`,
+        'nothing',
+      )}
       GROUP BY project_id, usage_date, metric ${havingCounted(source)}
     )
     GROUP BY usage_date, metric`,

@@ -6,6 +6,7 @@ import type { Quantity } from '../../metering/quantity.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { type Completeness, readCompleteness } from './completeness.ts'
 import { type PartnershipDay, readPartnershipDays } from './partnership-days.ts'
+import { readUnions } from './partnership-states.ts'
 import { isNewPeak } from './peak-day.ts'
 import { inOrder, noUsage, type OtherMetric, type OtherMetrics, type UsageOfMetrics, type UsageQuantities, valueOrNoUsage } from './usage-quantities.ts'
 
@@ -26,22 +27,44 @@ export interface PartnershipUsage {
  */
 export async function readPartnershipUsage(clickhouse: ClickHouse, partnerId: string, period: Period, known?: Completeness): Promise<PartnershipUsage> {
   const completeness = known ?? (await readCompleteness(clickhouse))
-  return { asOfMs: completeness.asOfMs, ...combineDays(await readPartnershipDays(clickhouse, partnerId, period, completeness)) }
+  const usage = combineDays(await readPartnershipDays(clickhouse, partnerId, period, { completeness }))
+  return { asOfMs: completeness.asOfMs, ...(await withUnions(clickhouse, { partnerId, from: period.first, end: period.end }, usage)) }
 }
 
-/** Combines a partner's days, in ascending order, into totals of the period: the greatest day of a peak metric, the sum of any other. */
+/** Adds the numbers of different texts over all projects, if there is a metric that counts them. */
+async function withUnions(
+  { reads }: ClickHouse,
+  span: { readonly partnerId: string; readonly from: string; readonly end: string },
+  usage: Omit<PartnershipUsage, 'asOfMs'>,
+): Promise<Omit<PartnershipUsage, 'asOfMs'>> {
+  if (![...usage.others.values()].some(({ kind }) => kind === 'unique')) return usage
+  const unionOf = await readUnions(reads, span)
+  const extend = (others: OtherMetrics, day?: string) =>
+    new Map(
+      [...others].map(([metric, other]): [string, OtherMetric] => {
+        const union = other.kind === 'unique' ? unionOf(metric, day) : undefined
+        return [metric, union === undefined ? other : { ...other, union }]
+      }),
+    )
+  return { ...usage, others: extend(usage.others), days: usage.days.map((each) => ({ ...each, others: extend(each.others, each.day) })) }
+}
+
+/**
+ * Combines a partner's days, in ascending order, into totals of the period: the greatest day of a peak metric, the sum of any other. Days of the
+ * kinds `last` and `unique` add up by what each of them adds.
+ */
 export function combineDays(rows: readonly PartnershipDay[]): Omit<PartnershipUsage, 'asOfMs'> {
   const summary = noUsage()
   const others = new Map<string, OtherMetric>()
   const days = new Map<string, { usage: ReturnType<typeof noUsage>; others: Map<string, OtherMetric> }>()
   const peakDays = new Map<string, string | null>(PEAK_METRICS.map((metric) => [metric, null]))
-  for (const { day, metric, kind, unit, value } of rows) {
+  for (const { day, metric, kind, unit, value, added = value } of rows) {
     const ofDay = days.get(day) ?? { usage: noUsage(), others: new Map<string, OtherMetric>() }
     days.set(day, ofDay)
     if (isMetricName(metric)) ofDay.usage[metric] = value
     else ofDay.others.set(metric, { kind, unit, value })
     const before = isMetricName(metric) ? summary[metric] : valueOrNoUsage(others.get(metric))
-    const total = kind === 'peak' ? greatest({ metric, day, value, before }, peakDays) : addDecimals(before, value)
+    const total = kind === 'peak' ? greatest({ metric, day, value, before }, peakDays) : addDecimals(before, added)
     if (isMetricName(metric)) summary[metric] = total
     else others.set(metric, { kind, unit, value: total })
   }

@@ -9,15 +9,16 @@ import { valueOfMetric } from './usage-quantities.ts'
 /** What the usage of a month will be at its end, if it goes on like this. It is never billed. */
 export interface Projection {
   readonly value: Quantity
-  readonly method: 'mean_of_complete_days' | 'greatest_day'
+  readonly method: 'mean_of_complete_days' | 'greatest_day' | 'last_value'
   /** The complete days of the month that it is computed from. */
   readonly fromDays: number
 }
 
 /**
  * Of a partner or a project, by metric: the documented ones, then those that operators have defined and that have events in the month. Null
- * before the first complete day of the month. A peak metric stays at its greatest day, because nothing says that it will grow; any other goes
- * on with the mean of the complete days, and never ends below what is used already.
+ * before the first complete day of the month. A peak metric stays at its greatest day, and one of the kind `last` at its latest value, because
+ * nothing says that it will grow. A metric that counts different texts has no projection: how many of them come again is not known. Any other
+ * goes on with the mean of the complete days, and never ends below what is used already.
  */
 export function projectMonth(
   { summary, others, days }: Pick<PartnershipUsage, 'summary' | 'others' | 'days'>,
@@ -36,9 +37,10 @@ export function projectMonth(
   )
   return new Map(
     measuredIn(others).map(({ metric, kind }): [string, Projection | null] => {
-      if (fromDays === 0) return [metric, null]
+      if (fromDays === 0 || kind === 'unique') return [metric, null]
       const used = valueOfMetric({ summary, others }, metric)
       if (kind === 'peak') return [metric, { value: used, method: 'greatest_day', fromDays }]
+      if (kind === 'last') return [metric, { value: used, method: 'last_value', fromDays }]
       const value = timesFraction(valueOfMetric(complete, metric), daysBetween(first, last) + 1, fromDays)
       return [metric, { value: compareDecimals(value, used) < 0 ? used : value, method: 'mean_of_complete_days', fromDays }]
     }),

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { MeasuredMetric } from '../../metering/metrics.ts'
+import { isKindOfStates, type MeasuredMetric } from '../../metering/metrics.ts'
 import type { Period } from '../../metering/period.ts'
 import { MATCHING_PROJECTS, type ProjectFilter } from '../../registry/projects/list-projects.ts'
 import {
@@ -33,8 +33,9 @@ export function orderOfProjects({ key, isDescending, period: { first: from, end 
   if (key === 'name' || key === 'created_at') return selected(BY_NAME_OR_CREATION, isDescending, { by: key })
   if (key === 'last_activity_at') return selected(BY_ACTIVITY, isDescending, {})
   const own = { metric: key.metric, from, end }
-  if (key.kind !== 'peak') return selected(BY_METRIC.plain, isDescending, { ...own, isPeak: 0 })
-  const orderFor = async (clickhouse: ClickHouse) => selected(BY_METRIC[await readSource(clickhouse.reads, own)], isDescending, { ...own, isPeak: 1 })
+  if (key.kind !== 'peak' && !isKindOfStates(key.kind)) return selected(BY_METRIC.plain, isDescending, { ...own, isPeak: 0 })
+  const orderFor = async (clickhouse: ClickHouse) =>
+    selected(BY_METRIC[await readSource(clickhouse.reads, own)], isDescending, { ...own, isPeak: key.kind === 'peak' ? 1 : 0 })
   return {
     firstPage: async (clickhouse, ...list) => (await orderFor(clickhouse)).firstPage(clickhouse, ...list),
     fixRest: async (clickhouse, ...list) => (await orderFor(clickhouse)).fixRest(clickhouse, ...list),

@@ -4,15 +4,14 @@ import type { Period } from '../../metering/period.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { type Completeness, readCompleteness } from './completeness.ts'
-import { havingCounted, perSource, queryUncorrectedFirst } from './effective-usage.ts'
-import { MetricTotals, type OtherMetrics, quantitiesOf, type UsageOfMetrics, type UsageQuantities } from './usage-quantities.ts'
-import { withKinds } from './with-kinds.ts'
+import { havingCounted, perSource, queryPlainFirst } from './effective-usage.ts'
+import { MetricTotals, type OtherMetrics, quantitiesOf, quantitiesOfDay, type UsageOfMetrics, type UsageQuantities } from './usage-quantities.ts'
 
 export interface ProjectUsage {
   readonly asOfMs: number | null
   /** The latest timestamp of all events ever counted for the project, in ms since 1970; null without any. */
   readonly lastActivityMs: number | null
-  /** The greatest day of a peak metric, the sum of the days of any other. */
+  /** The greatest day of a peak metric, the value of the period of the kinds `last` and `unique`, the sum of the days of any other. */
   readonly summary: UsageQuantities
   readonly others: OtherMetrics
   /** Days with at least one event that counts, ascending. */
@@ -25,7 +24,7 @@ export async function readProjectUsage(clickhouse: ClickHouse, projectId: string
   const { asOfMs } = known ?? (await readCompleteness(clickhouse))
   const { first: from, end } = period
   const [rows, lastActivityMs] = await Promise.all([
-    queryUncorrectedFirst(clickhouse.reads, projectUsagePerDay, { projectId, from, end }).then((found) => withKinds(clickhouse.reads, found)),
+    queryPlainFirst(clickhouse.reads, projectUsagePerDay, { projectId, from, end }),
     readLastActivity(clickhouse, projectId),
   ])
   const dayRows = rows.filter(({ isSummary }) => isSummary === 0)
@@ -36,7 +35,7 @@ export async function readProjectUsage(clickhouse: ClickHouse, projectId: string
     lastActivityMs,
     summary,
     others,
-    days: days.map((day) => ({ day, ...quantitiesOf(dayRows.filter((row) => row.day === day)) })),
+    days: days.map((day) => ({ day, ...quantitiesOfDay(dayRows.filter((row) => row.day === day)) })),
     byteDays: byteDaysOf(dayRows.map((row) => ({ ...row, value: row.peak }))),
   }
 }

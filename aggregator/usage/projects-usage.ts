@@ -2,9 +2,8 @@ import { z } from 'zod'
 import type { Period } from '../../metering/period.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
-import { havingCounted, perSource, queryUncorrectedFirst } from './effective-usage.ts'
+import { havingCounted, perSource, queryPlainFirst } from './effective-usage.ts'
 import { MetricTotals, type OtherMetrics, quantitiesOf, type UsageQuantities } from './usage-quantities.ts'
-import { withKinds } from './with-kinds.ts'
 
 export interface UsageOfProject {
   readonly summary: UsageQuantities
@@ -21,10 +20,7 @@ export async function readUsageOfProjects(
 ): Promise<Map<string, UsageOfProject>> {
   if (projectIds.length === 0) return new Map()
   const params = { projectIds: [...projectIds], from, end }
-  const [totals, activities] = await Promise.all([
-    queryUncorrectedFirst(reads, usageOfProjects, params).then((found) => withKinds(reads, found)),
-    reads.query(activityOfProjects, params),
-  ])
+  const [totals, activities] = await Promise.all([queryPlainFirst(reads, usageOfProjects, params), reads.query(activityOfProjects, params)])
   const lastActivities = new Map(activities.map(({ projectId, lastMs }) => [projectId, lastMs]))
   return new Map(
     projectIds.map((projectId) => {

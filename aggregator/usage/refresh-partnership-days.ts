@@ -6,6 +6,7 @@ import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
 import { row } from '../../sql/tab-separated.ts'
+import { METRIC_OF_STATES } from '../../sql/usage-states.ts'
 import { readAsOf } from '../as-of.ts'
 import { DAY_STATES } from './day-states.ts'
 import { EVENTS_THAT_COUNT, perSource, readSource } from './effective-usage.ts'
@@ -172,7 +173,10 @@ const changedDays = defineQuery({
   row: ChangedDay,
 })
 
-/** The value of each project's day first, then their sum: a partnership's peak is reached by its projects together. */
+/**
+ * The value of each project's day first, then their sum: a partnership's peak is reached by its projects together. Of the kinds `last` and `unique`
+ * only the number of events is materialized: readers compute their values from the states.
+ */
 const computePartnershipDays = perSource((from) =>
   defineStatement({
     name: 'compute_partnership_days',
@@ -183,8 +187,8 @@ const computePartnershipDays = perSource((from) =>
            'Tuple(changes UInt64, as_of DateTime64(3, \\'UTC\\'), value Decimal(76, 9), events Int64)')
     FROM (
       SELECT project_id, usage_date, metric, ${EVENTS_THAT_COUNT} AS project_events,
-        ${PROJECT_VALUE_FROM_ROLLUP} AS project_value
-      FROM ${from('usage_date IN {days: Array(Date)}')}
+        if(${METRIC_OF_STATES}, toDecimal256(0, 9), ${PROJECT_VALUE_FROM_ROLLUP}) AS project_value
+      FROM ${from('usage_date IN {days: Array(Date)}', 'nothing')}
       GROUP BY project_id, usage_date, metric HAVING project_events > 0
     ) AS project_days
     INNER JOIN (${PROJECT_OWNERS}) AS owners USING project_id

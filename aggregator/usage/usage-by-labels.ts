@@ -5,7 +5,7 @@ import type { Period } from '../../metering/period.ts'
 import type { Quantity } from '../../metering/quantity.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
-import { havingCounted, perSource, queryUncorrectedFirst, type UsageSource } from './effective-usage.ts'
+import { havingCounted, perSource, queryPlainFirst, type SourceName, type UsageSource } from './effective-usage.ts'
 import { PROJECTS_OF_PARTNER } from './projects-of-partner.ts'
 
 /** The usage of one metric, divided by labels. */
@@ -39,10 +39,10 @@ export async function readUsageByLabels({ reads }: Pick<ClickHouse, 'reads'>, { 
   const names = metrics.map(({ metric }) => metric)
   const peaks = metrics.filter(({ kind }) => kind === 'peak').map(({ metric }) => metric)
   const params = { projectId: '', partnerId: '', ...of, from: period.first, end: period.end, keys: [...keys], metrics: names, peaks }
-  const found = await queryUncorrectedFirst(reads, scope.groups, params)
+  const found = await queryPlainFirst(reads, scope.groups, params, 'elsewhere')
   const isTruncated = metrics.some(({ metric }) => found.filter((row) => row.metric === metric).length > LABEL_SETS_MAX)
   // The rest and the groups before it are read by one statement, so that nothing is missing or in both of them.
-  const rows = isTruncated ? await queryUncorrectedFirst(reads, scope.groupsAndRest, params) : found
+  const rows = isTruncated ? await queryPlainFirst(reads, scope.groupsAndRest, params, 'elsewhere') : found
   return metrics.flatMap((measured) => {
     const all = rows.filter(({ metric }) => metric === measured.metric)
     const groups = all.filter(({ labels }) => labels.length > 0).map(({ labels, value }) => ({ labels, value }))
@@ -52,7 +52,7 @@ export async function readUsageByLabels({ reads }: Pick<ClickHouse, 'reads'>, { 
 }
 
 /** The usage of each project's day in each group. */
-function daysOfProjects(from: UsageSource, source: 'plain' | 'corrected', projects: string): string {
+function daysOfProjects(from: UsageSource, source: SourceName, projects: string): string {
   return `
         SELECT metric, arrayMap(key -> JSONExtractString(labels, key), {keys: Array(String)}) AS label_group, project_id, usage_date,
           toDecimal256(max(peak), 9) AS project_peak, sum(total) AS project_total, sum(corrections) AS project_corrections

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Quantity } from '../../metering/quantity.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
-import { perSource, queryUncorrectedFirst } from './effective-usage.ts'
+import { perSource, queryPlainFirst } from './effective-usage.ts'
 import type { PartnershipUsage } from './partnership-usage.ts'
 import { valueOrNoUsage } from './usage-quantities.ts'
 
@@ -21,7 +21,7 @@ export async function readUsageOnPeakDays(
 ): Promise<(projectId: string) => OnPeakDays> {
   const days = [...new Set(peakDays.values())].filter((day) => day !== null)
   const isEmpty = projectIds.length === 0 || days.length === 0
-  const rows = isEmpty ? [] : await queryUncorrectedFirst(reads, usageOnDays, { projectIds: [...projectIds], days, peaks: [...peakDays.keys()] })
+  const rows = isEmpty ? [] : await queryPlainFirst(reads, usageOnDays, { projectIds: [...projectIds], days, peaks: [...peakDays.keys()] })
   const onPeakDay = (projectId: string, metric: string) =>
     valueOrNoUsage(rows.find((row) => row.projectId === projectId && row.metric === metric && row.day === peakDays.get(metric)))
   return (projectId) => new Map([...peakDays.keys()].map((metric) => [metric, onPeakDay(projectId, metric)]))

@@ -111,6 +111,12 @@ function contributorsAnswer(contributors: Explanation['contributors']): ExplainA
   }
 }
 
-function eventAnswer({ eventId, value, timestampMs, receivedMs }: StoredEvent) {
-  return { event_id: eventId, value: new NumberToken(value), timestamp: formatTimestamp(timestampMs), received_at: formatTimestamp(receivedMs) }
+function eventAnswer({ eventId, value, text, timestampMs, receivedMs }: StoredEvent) {
+  return {
+    event_id: eventId,
+    value: new NumberToken(value),
+    ...(text !== '' && { text }),
+    timestamp: formatTimestamp(timestampMs),
+    received_at: formatTimestamp(receivedMs),
+  }
 }

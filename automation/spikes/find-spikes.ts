@@ -87,7 +87,7 @@ const spikesOfDay = perSource((from) =>
       SELECT project_id, metric, ${UNIT_OF_METRIC} AS unit, min(usage_date) AS first_day, groupArray(usage_date) AS days, groupArray(day_value_of) AS values
       FROM (
         SELECT project_id, metric, usage_date, ${PROJECT_VALUE_FROM_ROLLUP} AS day_value_of
-        FROM ${from(`usage_date >= {first: Date} AND usage_date <= {day: Date} AND ${KNOWN_METRIC}`)}
+        FROM ${from(`usage_date >= {first: Date} AND usage_date <= {day: Date} AND ${KNOWN_METRIC}`, 'day')}
         GROUP BY project_id, metric, usage_date HAVING ${EVENTS_THAT_COUNT} > 0
       )
       GROUP BY project_id, metric

@@ -2,9 +2,11 @@ import { z } from 'zod'
 import { perSource, readSource } from '../../aggregator/usage/effective-usage.ts'
 import { PEAK_METRIC } from '../../aggregator/usage/known-metrics.ts'
 import { PROJECT_VALUE_FROM_ROLLUP } from '../../aggregator/usage/peak-or-sum.ts'
+import { PROJECT_OWNERS } from '../../aggregator/usage/projects-of-partner.ts'
 import { type Month, periodOfMonth } from '../../metering/month.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
+import { METRIC_OF_STATES } from '../../sql/usage-states.ts'
 
 /** A threshold with a level whose state differs from what the usage of a month says. */
 export type Candidate = z.output<typeof CandidateRow>
@@ -32,6 +34,8 @@ const MATERIALIZED_PARTNER_DAYS = `
             USING usage_date
           WHERE row.changes >= days.kept`
 
+const OF_PARTNERS = `SELECT project_id FROM projects_v1 WHERE partner_id IN (SELECT partner_id FROM active WHERE project_id = '')`
+
 const CandidateRow = z.object({ id: z.string(), partnerId: z.string(), createdMs: z.coerce.number() })
 
 /** Both sides of the comparison are a hundredfold, so that a percentage of a budget is exact. */
@@ -49,7 +53,17 @@ const thresholdCandidates = perSource((source) =>
         FROM (
           ${MATERIALIZED_PARTNER_DAYS}
             AND partner_id IN (SELECT partner_id FROM active WHERE project_id = '') AND metric IN (SELECT metric FROM active WHERE project_id = '')
+            AND NOT (${METRIC_OF_STATES})
         )
+        GROUP BY partner_id, metric
+        UNION ALL
+        SELECT partner_id, '' AS project_id, metric, sum(total) AS month_value
+        FROM (
+          SELECT project_id, metric, total
+          FROM ${source(`usage_date >= {from: Date} AND usage_date < {end: Date} AND project_id IN (${OF_PARTNERS})
+            AND metric IN (SELECT metric FROM active WHERE project_id = '') AND ${METRIC_OF_STATES}`)}
+        ) AS states
+        INNER JOIN (${PROJECT_OWNERS}) AS owners USING project_id
         GROUP BY partner_id, metric
         UNION ALL
         SELECT '' AS partner_id, project_id, metric, ${PROJECT_VALUE_FROM_ROLLUP} AS month_value

@@ -1,13 +1,16 @@
 import { z } from 'zod'
-import { EVENTS_THAT_COUNT, perSource, readSource } from '../../aggregator/usage/effective-usage.ts'
+import { currentStates, EVENTS_THAT_COUNT, perSource, readSource } from '../../aggregator/usage/effective-usage.ts'
 import { isNewPeak } from '../../aggregator/usage/peak-day.ts'
 import { PROJECT_VALUE_FROM_ROLLUP } from '../../aggregator/usage/peak-or-sum.ts'
+import { PROJECT_OWNERS, PROJECTS_OF_PARTNERS } from '../../aggregator/usage/projects-of-partner.ts'
+import { valuesOfStates } from '../../aggregator/usage/state-values.ts'
 import { addDecimals, compareDecimals } from '../../metering/exact-decimal.ts'
 import type { MeasuredMetric } from '../../metering/metrics.ts'
 import { type Month, periodOfMonth } from '../../metering/month.ts'
 import type { Quantity } from '../../metering/quantity.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
+import { METRIC_OF_STATES } from '../../sql/usage-states.ts'
 import type { Threshold } from './thresholds.ts'
 
 /** Whose usage of which metric. */
@@ -40,10 +43,11 @@ async function readPartnerDays(work: ClickHouse['work'], of: z.output<typeof Par
   const changes = new Map((await work.query(changesOfDays, { from: of.from, end: of.end })).map(({ day, kept }) => [day, kept]))
   const materialized = await work.query(partnerDaysOfMonth, of)
   // A row with fewer changes than its day is of a key that the rollup has lost: usage/partnership-days.ts.
-  return materialized.filter((row) => row.changes >= (changes.get(row.day) ?? Number.POSITIVE_INFINITY))
+  const valid = materialized.filter((row) => row.changes >= (changes.get(row.day) ?? Number.POSITIVE_INFINITY))
+  return [...valid, ...(await work.query(partnerDaysOfStates, of))]
 }
 
-/** The greatest day of a peak metric, the sum of the days of any other. */
+/** The greatest day of a peak metric, the sum of the days of any other: those of the kinds `last` and `unique` are read so that they add up. */
 export function monthValue({ kind }: Pick<MeasuredMetric, 'kind'>, days: UsageDays): Quantity {
   const isPeak = kind === 'peak'
   return days.reduce((total, { value }) => (isPeak ? (isNewPeak(value, total) ? value : total) : addDecimals(total, value)), NOTHING)
@@ -88,12 +92,34 @@ const partnerDaysOfMonth = defineQuery({
     SELECT partner_id AS id, metric, usage_date AS day, row.value AS value, row.changes AS changes
     FROM (
       SELECT partner_id, usage_date, metric, max(newest) AS row FROM partnership_usage_per_day_v1
-      WHERE partner_id IN {partnerIds: Array(String)} AND metric IN {metrics: Array(String)} AND usage_date >= {from: Date} AND usage_date < {end: Date}
+      WHERE partner_id IN {partnerIds: Array(String)} AND metric IN {metrics: Array(String)} AND NOT (${METRIC_OF_STATES})
+        AND usage_date >= {from: Date} AND usage_date < {end: Date}
       GROUP BY partner_id, usage_date, metric
     )
     ORDER BY day`,
   params: PartnerDaysOf,
   row: DayRow.extend({ changes: z.coerce.number() }),
+})
+
+/** They are not materialized (partnership-days.ts). Each day has what it adds to the month. */
+const partnerDaysOfStates = defineQuery({
+  name: 'partner_days_of_states',
+  sql: `
+    SELECT partner_id AS id, metric, usage_date AS day, sum(added) AS value
+    FROM (
+      SELECT project_id, metric, usage_date, added
+      FROM ${valuesOfStates(
+        currentStates(
+          `project_id IN (${PROJECTS_OF_PARTNERS}) AND metric IN {metrics: Array(String)} AND usage_date >= {from: Date} AND usage_date < {end: Date}`,
+        ),
+        'month',
+      )}
+    ) AS project_days
+    INNER JOIN (${PROJECT_OWNERS}) AS owners USING project_id
+    GROUP BY partner_id, metric, usage_date
+    ORDER BY day`,
+  params: PartnerDaysOf,
+  row: DayRow,
 })
 
 const projectDaysOfMonth = perSource((source) =>

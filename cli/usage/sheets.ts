@@ -99,7 +99,7 @@ export function byMetric({ metrics, totals, days, peakDays, period }: Figures): 
   }
 }
 
-const ADDS_UP_AS: Readonly<Record<MeasuredMetric['kind'], string>> = { peak: 'peak', cumulative: 'sum', count: 'count' }
+const ADDS_UP_AS: Readonly<Record<MeasuredMetric['kind'], string>> = { peak: 'peak', cumulative: 'sum', count: 'count', last: 'last value', unique: 'unique' }
 
 /** A row for each day with usage. */
 export function byDay({ metrics, days, peakDays }: Figures): Sheet {

@@ -44,6 +44,7 @@ function ProjectedTotal({ projected, used, unit }: ProjectedTotalProps) {
 /** A projection is never less than what is used: then the mean of the days is not what it shows. */
 function basisOf({ value, method, from_days }: Projected, used: string): string {
   if (method === 'greatest_day') return 'its greatest day so far'
+  if (method === 'last_value') return 'its latest value'
   if (compareDecimals(value, used) <= 0) return 'what is used already'
   return `the mean of ${counted(from_days, 'complete day')}, times the days of the month`
 }

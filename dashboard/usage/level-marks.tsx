@@ -1,4 +1,5 @@
 import { addDecimals, compareDecimals, subtractDecimals } from '../../metering/exact-decimal.ts'
+import { isKindOfStates } from '../../metering/metrics.ts'
 import { valueOfLevel } from '../automation/thresholds/value-of-level.ts'
 import { titleOf } from '../numbers/metric-titles.ts'
 import { exactWithUnit } from '../numbers/show-quantity.ts'
@@ -53,8 +54,9 @@ function stateOf(figure: Figure, value: string): string {
   return day === undefined ? 'reached' : `reached on ${showDay(day)}`
 }
 
-/** A sum grows from day to day; a peak is reached on the first day that is as great. */
+/** A sum grows from day to day; a peak is reached on the first day that is as great. Days of other kinds do not say when a level was reached. */
 function dayReached({ kind, days }: Figure, value: string): string | undefined {
+  if (isKindOfStates(kind)) return undefined
   let sum = '0'
   for (const [day, used] of [...days].sort(([left], [right]) => (left < right ? -1 : 1))) {
     sum = addDecimals(sum, used)

@@ -59,7 +59,7 @@ export function MetricCard({ figure, earlier, outlook, ...shown }: MetricCardPro
   )
 }
 
-const KIND_TITLES: Readonly<Record<Figure['kind'], string>> = { peak: 'Peak', cumulative: 'Sum', count: 'Count' }
+const KIND_TITLES: Readonly<Record<Figure['kind'], string>> = { peak: 'Peak', cumulative: 'Sum', count: 'Count', last: 'Last value', unique: 'Unique' }
 
 /** Not inside a page of another site: its readers have no credential of this service. */
 function CopyButtons(shown: ShownUsage) {

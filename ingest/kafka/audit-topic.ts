@@ -3,7 +3,7 @@ import { dayOf } from '../../metering/timestamp.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import type { KnownMetrics } from '../event/known-metrics.ts'
 import { identityOf, type ValidatedEvent } from '../event/pipeline.ts'
-import type { LogRecord } from '../log/detect-duplicates.ts'
+import { isSameUsage, type LogRecord } from '../log/detect-duplicates.ts'
 import { findStored, readStoredRecords } from '../log/find-stored.ts'
 import { isIndexComplete } from '../log/identity-index.ts'
 import { type InDoubtRange, type LogRange, readInDoubtRange } from '../log/in-doubt-range.ts'
@@ -174,7 +174,7 @@ function hasSameValues(validated: ValidatedEvent, row: StoredInRange | Correctio
 /** Of a record that would be rejected today, only the identity is compared. */
 function isCopy(validated: ValidatedEvent, first: StoredEvent | StoredCorrection): boolean {
   if (validated.status === 'rejected') return true
-  if (validated.status === 'valid') return !('corrects' in first) && first.metric === validated.event.metric && first.value === validated.event.value
+  if (validated.status === 'valid') return !('corrects' in first) && isSameUsage(validated.event, first)
   const { corrects, action, value } = validated.correction
   return 'corrects' in first && first.corrects === corrects && first.action === action && first.value === value
 }

@@ -88,12 +88,12 @@ export function recordOfEvent(validated: ValidatedEvent, received: ReceivedRecor
     }
   }
   if (validated.status === 'correction') return { partition, key: validated.correction.projectId, value: correctionText(validated.correction), headers }
-  const { eventId, projectId, metric, value, timestampMs, labels } = validated.event
+  const { eventId, projectId, metric, value, text, timestampMs, labels } = validated.event
   const event = {
     event_id: eventId,
     project_id: projectId,
     metric,
-    value,
+    value: text ?? value,
     timestamp: formatTimestamp(timestampMs),
     ...(labels && { labels: JSON.parse(labels) }),
   }

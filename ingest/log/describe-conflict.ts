@@ -2,13 +2,13 @@ import type { Correction } from '../../metering/correction.ts'
 import type { UsageEvent } from '../../metering/event.ts'
 import type { StoredCorrection } from './stored-corrections.ts'
 
-type FirstEvent = Pick<UsageEvent, 'metric' | 'value'>
+type FirstEvent = Pick<UsageEvent, 'metric' | 'value' | 'text'>
 type FirstCorrection = Pick<StoredCorrection, 'corrects' | 'action' | 'value'>
 
 /** It must advise nothing that bills twice: sent again as a new event, the whole value would be added to the first one. */
 export function describeConflict(record: UsageEvent | Correction, first: FirstEvent | FirstCorrection): string {
   if ('corrects' in first) return `A correction with this id was counted before for this project: ${describeAction(first)}. ${OWN_ID}`
-  const fact = `An event with this id was counted before for this project, with metric ${first.metric} and value ${first.value}. That one was kept; only a correction changes what it counts.`
+  const fact = `An event with this id was counted before for this project, with metric ${first.metric} and value ${valueAsSent(first)}. That one was kept; only a correction changes what it counts.`
   if ('corrects' in record) return `${fact} A correction needs an event_id of its own.`
   return `${fact} If this is other usage, give it an id of its own. If it is a correction: ${describeCorrection(record, first)}`
 }
@@ -19,9 +19,14 @@ function describeAction({ corrects, action, value }: FirstCorrection): string {
   return action === 'void' ? `a void of ${corrects}` : `an amendment of ${corrects} to ${value}`
 }
 
-/** A correction replaces the value, so sending it twice or beside others bills nothing twice. The metric cannot be corrected. */
-function describeCorrection({ projectId, eventId, metric, value }: UsageEvent, first: FirstEvent): string {
-  if (metric === first.metric) return `send ${jsonOf({ projectId, eventId, value })}.`
+/** Of an event of which a text is counted, the text. */
+function valueAsSent({ value, text = '' }: Pick<FirstEvent, 'value' | 'text'>): string {
+  return text === '' ? value : JSON.stringify(text)
+}
+
+/** A correction replaces the value, so sending it twice or beside others bills nothing twice. A metric and a text cannot be corrected. */
+function describeCorrection({ projectId, eventId, metric, value, text }: UsageEvent, first: FirstEvent): string {
+  if (metric === first.metric && text === undefined) return `send ${jsonOf({ projectId, eventId, value })}.`
   return `send ${jsonOf({ projectId, eventId, value: undefined })}, and then this event with an id of its own.`
 }
 

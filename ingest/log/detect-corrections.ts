@@ -29,8 +29,8 @@ export interface StoredRecords {
   readonly corrections: IdentityMap<StoredCorrection>
   /** The corrections of those events that the batch corrects, by the identity of the event. */
   readonly corrected: IdentityMap<Corrected[]>
-  /** The metrics of which each event counts 1; empty if no event of the batch is amended. */
-  readonly countMetrics: ReadonlySet<string>
+  /** The metrics whose events have no decimal value, so that it cannot be amended; empty if no event of the batch is amended. */
+  readonly notAmendable: ReadonlySet<string>
 }
 
 /** The events and corrections of the batch so far that count. */
@@ -77,8 +77,11 @@ export class BatchCorrections {
     if (target === undefined) return rejected('unknown_event', this.#describeUnknown(correction))
     const first = this.#stored.events.get(projectId, eventId) ?? known ?? this.#firsts.get(projectId, eventId)
     if (first !== undefined) return compareCorrection(correction, first)
-    if (action === 'amend' && this.#stored.countMetrics.has(target.metric))
-      return rejected('invalid_value', `Each event of ${target.metric} counts 1, so its value cannot be amended. Send a void if the event must not count.`)
+    if (action === 'amend' && this.#stored.notAmendable.has(target.metric))
+      return rejected(
+        'invalid_value',
+        `An event of ${target.metric} has no value that can be amended. Send a void, and then, if other usage must count instead, an event with an id of its own.`,
+      )
     if (this.#wasRejected(place, [projectId, corrects])) return rejected('unknown_event', REJECTED_BEFORE)
     const before = this.#stateOf([projectId, corrects], target)
     const after = action === 'void' ? undefined : value

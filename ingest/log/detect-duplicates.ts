@@ -153,8 +153,13 @@ function recordsToFind(
   return { identities, corrected, amends, log: records[0]?.log ?? '', offset: records[0]?.offset ?? 0 }
 }
 
+/** Whether two events of one identity have the same metric and value; the value of a metric that counts different texts is the text. */
+export function isSameUsage(event: UsageEvent, first: Pick<StoredEvent | UsageEvent, 'metric' | 'value' | 'text'>): boolean {
+  return event.metric === first.metric && event.value === first.value && (event.text ?? '') === (first.text ?? '')
+}
+
 /** Both values are in their shortest form, so equal text is equal quantity. What was sent is compared, not what a correction made of it. */
 function compare(event: UsageEvent, first: StoredEvent | StoredCorrection | UsageEvent | Correction): Verdict {
-  if (!('corrects' in first) && event.metric === first.metric && event.value === first.value) return DUPLICATE
+  if (!('corrects' in first) && isSameUsage(event, first)) return DUPLICATE
   return { status: 'rejected', rejection: { reason: 'conflict', message: describeConflict(event, first) } }
 }

@@ -4,7 +4,7 @@ import type { StoredRecords } from './detect-corrections.ts'
 import type { RecordsToFind } from './detect-duplicates.ts'
 import type { LogRange } from './in-doubt-range.ts'
 import { type Identity, IdentityMap, type LookUp } from './look-up.ts'
-import { type CorrectionInRange, findCorrected, findCountMetrics, findStoredCorrections, readCorrectionsOfRange } from './stored-corrections.ts'
+import { type CorrectionInRange, findCorrected, findNotAmendable, findStoredCorrections, readCorrectionsOfRange } from './stored-corrections.ts'
 import { findStoredEvents, readStoredRange, type StoredInRange } from './stored-events.ts'
 
 /**
@@ -19,7 +19,7 @@ export async function findStored(lookUp: LookUp, { identities, corrected, amends
     events,
     corrections,
     corrected: targets.length === 0 ? NOT_CORRECTED : await findCorrected(lookUp, { identities: targets, months, log, offset }),
-    countMetrics: amends ? await findCountMetrics(lookUp.lane) : NO_METRICS,
+    notAmendable: amends ? await findNotAmendable(lookUp.lane) : NO_METRICS,
   }
 }
 
@@ -37,7 +37,7 @@ export async function readStoredRecords(lane: Lane, log: string, range: LogRange
 
 const NO_CORRECTIONS: StoredRecords['corrections'] = new IdentityMap()
 const NOT_CORRECTED: StoredRecords['corrected'] = new IdentityMap()
-const NO_METRICS: StoredRecords['countMetrics'] = new Set()
+const NO_METRICS: StoredRecords['notAmendable'] = new Set()
 
 /** YYYYMM of YYYY-MM-DD. */
 function partitionOf(day: string): number {

@@ -6,6 +6,7 @@ import { defineQuery } from '../../sql/query.ts'
 import { indexRange } from './identity-index.ts'
 import type { InDoubtRange, LogRange } from './in-doubt-range.ts'
 import { addDifferences, findDifferences, noteChanges, type RollupDifference } from './rollup-differences.ts'
+import { addStatesOfRange } from './usage-states.ts'
 
 /**
  * Makes the in-doubt range of a log whole, as far as that is possible without its events: the index of identities and the rollup get what
@@ -27,12 +28,14 @@ export async function reconcileRange(lane: Lane, lease: Lease, range: InDoubtRan
  *    would not do: an amendment does not change it.
  * 3. On the other days the keys of the range are recounted, and the differences are added to the rollup through the fence. Running
  *    it twice changes nothing: that is idempotent for a maximum, and for sums because what is added is recount minus rollup.
+ * The states of the kinds `last` and `unique` are added again from the range's events, whether they are missing or not: that changes nothing.
  * Returns how many (project, day, metric) were repaired. Throws StoreError.
  */
 export async function repairRollup(lane: Lane, lease: Lease, { first, through }: LogRange): Promise<number> {
   const { name: log } = lease
   const days = (await lane.query(daysOfRange, { log, first, through })).map(({ usageDate }) => usageDate)
   if (days.length === 0) return 0
+  await addStatesOfRange(lane, log, { first, through })
   const differing = (await lane.query(daysThatDiffer, { log, days })).map(({ usageDate }) => usageDate)
   const keys = differing.length === 0 ? [] : await lane.query(keysOfRange, { log, first, through, days: differing })
   const differences = await findDifferences(lane, { log, keys, secondsMax: SECONDS_MAX })

@@ -56,9 +56,9 @@ export async function findCorrected(lookUp: LookUp, { identities, months, log, o
   return corrected
 }
 
-/** The metrics of which each event counts 1, whatever it measures. Throws StoreError. */
-export async function findCountMetrics(lane: Pick<Lane, 'query'>): Promise<ReadonlySet<string>> {
-  return new Set((await lane.query(countMetrics, {})).map(({ metric }) => metric))
+/** The metrics whose events have no decimal value: each counts 1, or has a text. Throws StoreError. */
+export async function findNotAmendable(lane: Pick<Lane, 'query'>): Promise<ReadonlySet<string>> {
+  return new Set((await lane.query(notAmendable, {})).map(({ metric }) => metric))
 }
 
 /** A correction of a log, with all that must be the same when its record is read again. */
@@ -121,9 +121,9 @@ const latestCorrections = defineQuery({
   settings: BARE_INTEGERS,
 })
 
-const countMetrics = defineQuery({
-  name: 'count_metrics',
-  sql: `SELECT metric FROM metrics_v1 FINAL WHERE kind = 'count'`,
+const notAmendable = defineQuery({
+  name: 'not_amendable_metrics',
+  sql: `SELECT metric FROM metrics_v1 FINAL WHERE kind IN ('count', 'unique')`,
   params: z.object({}),
   row: z.object({ metric: z.string() }),
 })

@@ -7,6 +7,7 @@ import { defineQuery, defineStatement } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
 import type { RunBetweenBatches } from '../../sql/run-between-batches.ts'
 import { findLostLease, lockAllLogs, STOP_IT } from './lock-all-logs.ts'
+import { computeStates } from './rebuild-states.ts'
 
 export type RebuildOutcome = { status: 'rebuilt'; result: Rebuilt } | { status: 'rejected'; reason: string }
 
@@ -28,11 +29,12 @@ export interface Rebuilt {
  * Recounts the rollup of a month from raw and corrections and replaces the old one, whatever it contained: this also corrects a rollup that is ahead of
  * raw, which reconciling cannot. No batch may land meanwhile, so every event log is locked. The order is the guarantee:
  * 1. Lock the logs. A crash after: each lease is acquired by its next owner, as always.
- * 2. Count raw into a separate table, emptied first. A crash after: the table is not read, and the next rebuild empties it.
+ * 2. Count raw into a separate table, emptied first, and the states of the kinds `last` and `unique` into another one. A crash after: the
+ *    tables are not read, and the next rebuild empties them.
  * 3. Note that a rebuild has begun: from here on readers compute the days of this month themselves. Then note a change of every
  *    day in the rollup or raw. A crash after: readers go on computing the days, from the old rollup.
  * 4. Replace the partition: atomic in the store, so readers see either the old or the new rollup. A crash after: readers compute
- *    the days from the new one.
+ *    the days from the new one. Then that of the states; a crash before it leaves the old ones, and the next rebuild replaces them.
  * 5. Note a change of all those days again: what was computed since 3 is from the old rollup. A crash after: as before.
  * 6. Note that the rebuild has ended: the days are materialized again as soon as they are recomputed.
  * Repeating it after a crash at any step gives the same result. Throws StoreError, and EventsUnavailable if the log cannot be locked.
@@ -54,10 +56,14 @@ async function rebuildLocked(clickhouse: ClickHouse, month: Month, leases: reado
   if ((await fill(clickhouse, span, leases)) === 'lost')
     return { status: 'rejected', reason: `Another process took over a log meanwhile; ${UNCHANGED} ${STOP_IT}` }
   const rebuilt = await compare(clickhouse, span)
+  const replaceStates = await computeStates(reads, span)
   const number = await beginRebuild(clickhouse, month)
   await reads.execute(noteChangesOfMonth, span)
   const lostBefore = await findLostLease(clickhouse, leases)
-  if (lostBefore === undefined) await reads.execute(rebuilt.keys === 0 ? dropMonth : replaceMonth, { partition: month.replace('-', '') })
+  if (lostBefore === undefined) {
+    await reads.execute(rebuilt.keys === 0 ? dropMonth : replaceMonth, { partition: month.replace('-', '') })
+    await reads.execute(replaceStates, { partition: month.replace('-', '') })
+  }
   const lost = await findLostLease(clickhouse, leases)
   await reads.execute(noteChangesOfMonth, span)
   await noteRebuild(clickhouse, { month, begun: number, ended: number })

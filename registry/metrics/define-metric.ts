@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { METRICS_MAX } from '../../contract/metrics.ts'
-import { isMetricName } from '../../metering/metrics.ts'
+import { isKindOfStates, isMetricName, type MetricKind } from '../../metering/metrics.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
 import { row } from '../../sql/tab-separated.ts'
@@ -15,7 +15,7 @@ export interface MetricDefinition extends Pick<DefinedMetric, 'metric' | 'kind' 
 
 /**
  * With any status but `defined`, nothing was changed. `documented`: it is one of the documented metrics. `counted`: an event has counted
- * under it, and kind or unit would change. `other_events`: it would count events instead of their values, or the other way around.
+ * under it, and kind or unit would change. `other_events`: what is stored of its events would be other than for its kind today.
  * `labelled`: its labels are declared, and would change.
  */
 export type DefineMetricOutcome =
@@ -27,9 +27,9 @@ export type DefineMetricOutcome =
   | { readonly status: 'full' }
 
 /**
- * Defines a metric, or changes its definition. Whether its events have a value never changes: processes that count events cache it. Kind
- * and unit change only while no event has counted under it. Labels change no total, so they can be declared at any time, also for the
- * documented metrics; once declared they never change, because processes cache them too. The order is the guarantee:
+ * Defines a metric, or changes its definition. Only between peak and cumulative the kind changes: what is stored of events of another kind
+ * is not the same, and processes that count events cache it. Kind and unit change only while no event has counted under it. Labels change no
+ * total, so they can be declared at any time, also for the documented metrics; once declared they never change. The order is the guarantee:
  * 1. Check that no event has counted.
  * 2. Write the new definition. What is counted from here on is read with it.
  * 3. Check again. An event that was counted in between was counted under the definition before, so that one is restored.
@@ -50,7 +50,7 @@ export function defineMetric(
     if (isLabelled && known.labels.length > 0) return { status: 'labelled', labels: known.labels }
     if (known === undefined && all.length >= METRICS_MAX) return { status: 'full' }
     const changesTotals = known !== undefined && (known.kind !== definition.kind || known.unit !== definition.unit)
-    if (changesTotals && (known.kind === 'count') !== (definition.kind === 'count')) return { status: 'other_events' }
+    if (changesTotals && storesOther(known.kind, definition.kind)) return { status: 'other_events' }
     if (changesTotals && (await hasCounted(registry, known.metric))) return { status: 'counted' }
     const metric = { ...definition, revision: (known?.revision ?? 0) + 1, createdMs: known?.createdMs ?? registry.now() }
     await change.note({
@@ -64,6 +64,11 @@ export function defineMetric(
     await writeMetric(change, { ...known, revision: metric.revision + 1 })
     return { status: 'counted' }
   })
+}
+
+function storesOther(before: MetricKind, after: MetricKind): boolean {
+  const isFixed = (kind: MetricKind) => kind === 'count' || isKindOfStates(kind)
+  return before !== after && (isFixed(before) || isFixed(after))
 }
 
 function isSame(known: DefinedMetric, { kind, unit, description, display }: MetricDefinition): boolean {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openClickHouse } from '../../sql/clickhouse.ts'
 import { type Credentials, MeterlineClient, type TestEvent } from '../support/clients/client.ts'
 import { type ServiceProcess, startServiceProcess } from '../support/engines/service-process.ts'
+import { defineTestedMetrics } from '../support/oracles/defined-metrics.ts'
 import { differencesFromOracle, Oracle } from '../support/oracles/oracle.ts'
 import { compareRawWithRollup } from '../support/oracles/stored-sums.ts'
 import { Random } from '../support/random.ts'
@@ -25,6 +26,7 @@ beforeAll(async () => {
   const client = new MeterlineClient(running.url, running.adminToken)
   partner = await client.createPartner('Crash')
   ingestKey = await client.createIngestKey()
+  await defineTestedMetrics(client)
   for (const id of PROJECTS) await client.registerProject(id, partner.partnerId)
 })
 afterAll(async () => {
@@ -100,10 +102,10 @@ async function differences(emitters: readonly SeededEmitter[]): Promise<string[]
   const client = new MeterlineClient(running.url, running.adminToken)
   const projects = new Map<string, unknown>()
   for (const id of PROJECTS) projects.set(id, (await client.projectUsage(partner, id, from, to)).body)
-  const partnership = (await client.partnershipUsage(partner, from, to)).body.summary
+  const { summary: partnership, metrics: defined } = (await client.partnershipUsage(partner, from, to)).body
   const audit = (await client.audit()).body
   expect(audit).toMatchObject({ differences: [], events_recounted: String(oracle.counted.size) })
-  return differencesFromOracle(oracle, { projects, partnership }, from, to)
+  return differencesFromOracle(oracle, { projects, partnership, defined }, from, to)
 }
 
 /** Waits until a random moment, for which there is no condition. */

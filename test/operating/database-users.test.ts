@@ -64,7 +64,7 @@ describe('the grants in docs/operating/clickhouse-users.xml', () => {
     const more = {
       ingest: { insert: [], delete: [] },
       aggregate: { insert: [], delete: staged },
-      api: { insert: ['project_usage_per_day_v1'], delete: [...staged, 'rebuilt_usage_per_day_v1'] },
+      api: { insert: ['project_usage_per_day_v1'], delete: [...staged, 'rebuilt_usage_per_day_v1', 'rebuilt_usage_states_per_day_v1'] },
     }[part]
     expect(granted['INSERT']).toEqual([...written, ...more.insert].sort())
     expect(granted['ALTER DELETE'] ?? []).toEqual([...deleted, ...more.delete].sort())

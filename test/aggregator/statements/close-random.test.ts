@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { addDecimals } from '../../../metering/exact-decimal.ts'
 import { periodOfMonth } from '../../../metering/month.ts'
 import type { Answer, Credentials, TestEvent } from '../../support/clients/client.ts'
-import { DEFINED_METRICS, defineTestedMetrics, kindOfTested, withValueOfKind } from '../../support/oracles/defined-metrics.ts'
+import { DEFINED_METRICS, defineTestedMetrics, isAmendable, kindOfTested, withValueOfKind } from '../../support/oracles/defined-metrics.ts'
 import { Oracle } from '../../support/oracles/oracle.ts'
 import { untilSo } from '../../support/until-so.ts'
 import { toSend } from '../../support/worlds/store-corrections.ts'
@@ -123,7 +123,7 @@ class World {
     if (events.length === 0) return
     const corrections = picked.map(({ pick, value }) => {
       const { project_id, event_id, metric } = events[pick % events.length] as TestEvent
-      return { project_id, corrects: event_id, ...(value === undefined || kindOfTested(metric) === 'count' ? {} : { value }) }
+      return { project_id, corrects: event_id, ...(value === undefined || !isAmendable(metric) ? {} : { value }) }
     })
     for (const correction of corrections) this.#oracle.correct(correction)
     const sent = corrections.map((correction) => toSend(correction, `correction-${this.#corrections++}`))

@@ -13,8 +13,8 @@ import { readUsageOnPeakDays } from '../../../aggregator/usage/usage-on-peak-day
 import { findCandidates } from '../../../automation/thresholds/candidates.ts'
 import { readLargestProjects as readLargestOfThreshold } from '../../../automation/thresholds/largest-projects.ts'
 import { readMonthUsage } from '../../../automation/thresholds/month-usage.ts'
-import { METRICS as CATALOGUE } from '../../../metering/metrics.ts'
 import { defineQuery } from '../../../sql/query.ts'
+import { DEFINED_METRICS, isAmendable, kindOfTested } from '../../support/oracles/defined-metrics.ts'
 import { Oracle } from '../../support/oracles/oracle.ts'
 import { Random } from '../../support/random.ts'
 import { DaysWorld } from '../../support/worlds/days-world.ts'
@@ -23,18 +23,19 @@ import { storeRawEvents } from '../../support/worlds/store-raw-events.ts'
 
 const SEED = Number(process.env['RANDOM_SEED'] ?? Date.now() % 1_000_000)
 const MONTH = { first: '2026-01-01', last: '2026-01-31', end: '2026-02-01' }
-const METRICS = ['database_size_bytes', 'ai_tokens'] as const
+const METRICS = ['database_size_bytes', 'ai_tokens', 'level', 'users'] as const
 
 let world: DaysWorld
 beforeAll(async () => {
   world = await DaysWorld.open()
+  for (const metric of DEFINED_METRICS) await world.define(metric)
 })
 afterAll(() => world.close())
 
 test(`P3 P6: every reader gets corrected events as if they had been sent right, before and after a refresh (seed ${SEED})`, async () => {
   const random = new Random(SEED)
   const events = Array.from({ length: 40 }, (_, index) => ({
-    ...{ project: `${random.below(2)}`, id: `e${index}`, metric: random.pick(METRICS), value: `${random.below(1000)}.5` },
+    ...{ project: `${random.below(2)}`, id: `e${index}`, ...sample(random) },
     timestamp: `2026-01-0${1 + random.below(4)}T12:00:00Z`,
   }))
   const oracle = new Oracle()
@@ -44,8 +45,8 @@ test(`P3 P6: every reader gets corrected events as if they had been sent right, 
     .filter(({ timestamp }) => timestamp.startsWith('2026-01-04'))
     .map(({ project, id }) => ({ project_id: `corrected-${project}`, corrects: id }))
   const corrections: TestCorrection[] = Array.from({ length: 20 }, () => {
-    const { project, id } = random.pick(events)
-    return { project_id: `corrected-${project}`, corrects: id, ...(random.below(2) === 0 ? {} : { value: `${random.below(1000)}` }) }
+    const { project, id, metric } = random.pick(events)
+    return { project_id: `corrected-${project}`, corrects: id, ...(random.below(2) === 0 || !isAmendable(metric) ? {} : { value: `${random.below(1000)}` }) }
   })
   for (const each of [...corrections, ...lastDays]) oracle.correct(each)
   const partners = { corrected: await world.partner('corrected'), right: await world.partner('right') }
@@ -112,6 +113,12 @@ test('a correction is listed with the value before and after it, the last receiv
   ])
 })
 
+/** Events of all kinds; of the texts there are few. */
+function sample(random: Random): { metric: string; value: string } {
+  const metric = random.pick(METRICS)
+  return { metric, value: metric === 'users' ? random.pick(['ann', 'bob', 'eve']) : `${random.below(1000)}.5` }
+}
+
 /** What each reader of usage answers for a partner with the projects `<name>-0` and `<name>-1`. */
 async function readAll(name: string, partnerId: string, isRefreshed: boolean): Promise<unknown> {
   const { clickhouse } = world
@@ -123,12 +130,10 @@ async function readAll(name: string, partnerId: string, isRefreshed: boolean): P
   const page = await readUsageOfProjects(clickhouse, ids, MONTH)
   const keys = METRICS.flatMap((metric) => [{ partnerId, projectId: '', metric }, ...ids.map((projectId) => ({ partnerId: '', projectId, metric }))])
   const ofThreshold = await readMonthUsage(clickhouse, '2026-01', keys)
-  const catalogue = METRICS.map(
-    (metric) => `${metric}\t${metric === 'ai_tokens' ? 'cumulative' : 'peak'}\t${partnership.peakDays.get(metric) ?? '\\N'}\n`,
-  ).join('')
+  const catalogue = METRICS.map((metric) => `${metric}\t${kindOfTested(metric)}\t${partnership.peakDays.get(metric) ?? '\\N'}\n`).join('')
   const totals = METRICS.map((metric) => ({
     metric,
-    kind: metric === 'ai_tokens' ? ('cumulative' as const) : ('peak' as const),
+    kind: kindOfTested(metric),
     unit: '',
     value: '0',
     unbilled: '0',
@@ -151,7 +156,7 @@ async function readAll(name: string, partnerId: string, isRefreshed: boolean): P
     partnership: { ...partnership, asOfMs: 0 },
     onPeakDays: ids.map((id) => onPeakDays(id)),
     orders: await Promise.all(
-      METRICS.map((metric) => ({ metric, ...CATALOGUE[metric] })).map((key) =>
+      METRICS.map((metric) => ({ metric, kind: kindOfTested(metric), unit: '' })).map((key) =>
         orderOfProjects({ key, isDescending: true, period: MONTH }).firstPage(clickhouse, { partnerId, status: '', region: '', search: '' }, 10),
       ),
     ),

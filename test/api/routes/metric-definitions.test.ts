@@ -56,9 +56,14 @@ describe('the catalogue of metrics', () => {
     }
   })
 
-  test('whether events count 1 or have a value never changes, because processes that count events cache it', async () => {
-    await define('logins', { ...IMAGES, kind: 'count', unit: 'login' })
-    expect((await define('logins', { ...IMAGES, unit: 'login' })).body).toMatchObject({ code: 'METRIC_FIXED' })
+  test('also without events the kind changes only between peak and cumulative, because what is stored of events of other kinds differs', async () => {
+    for (const kind of ['count', 'last', 'unique']) {
+      await define(`fixed_${kind}`, { ...IMAGES, kind })
+      for (const other of ['count', 'last', 'unique', 'peak'].filter((each) => each !== kind))
+        expect((await define(`fixed_${kind}`, { ...IMAGES, kind: other })).body).toMatchObject({ code: 'METRIC_FIXED' })
+      await define(`sum_${kind}`, IMAGES)
+      expect((await define(`sum_${kind}`, { ...IMAGES, kind })).body).toMatchObject({ code: 'METRIC_FIXED' })
+    }
   })
 
   test('a documented metric cannot be changed', async () => {
@@ -69,10 +74,11 @@ describe('the catalogue of metrics', () => {
     ['Images', IMAGES, 'params.name'],
     ['9images', IMAGES, 'params.name'],
     ['i'.repeat(64), IMAGES, 'params.name'],
-    ['good', { ...IMAGES, kind: 'last' }, 'body.kind: must be one of peak, cumulative, count'],
+    ['good', { ...IMAGES, kind: 'median' }, 'body.kind: must be one of peak, cumulative, count, last, unique'],
     ['good', { ...IMAGES, unit: "'" }, 'body.unit'],
     ['good', { ...IMAGES, description: '' }, 'body.description'],
     ['good', { ...IMAGES, labels: [] }, 'labels'],
+    ['good', { ...IMAGES, kind: 'last', labels: ['model'] }, 'body.labels: are for metrics of the kinds peak, cumulative and count'],
   ])('%s with %j is rejected by the name of its field', async (name, body, field) => {
     const answer = await define(name, body)
     expect(answer.status).toBe(400)
@@ -142,11 +148,72 @@ describe('usage of a defined metric', () => {
     expect(projects.body.projects.map(({ metrics }: { metrics: object }) => metrics)).toMatchObject([{ seats: { value: '350' } }, { seats: { value: '700' } }])
   })
 
-  test('the projection of the month has each kind under its name: a peak stays, the others go on with their mean', async () => {
-    const kinds = { cpu_cores: 'peak', renderings: 'cumulative', sign_ins: 'count' } as const
+  test('of the kind last the latest sample counts by its timestamp, then by the log; a partner has the sum of its projects', async () => {
+    await define('level', { ...IMAGES, kind: 'last', unit: 'meter' })
+    await service.client.send([
+      event('level', '5', '2026-06-02T10:00:00Z'),
+      event('level', '9', '2026-06-02T09:00:00Z'),
+      event('level', '0.000000001', '2026-06-04T09:00:00Z'),
+      event('level', '12345678901234567890123456789.5', '2026-06-04T09:00:00Z'),
+      event('level', '7', '2026-06-03T09:00:00Z', 'blue'),
+    ])
+    const { body } = await service.client.partner(partner, 'GET', '/usage?start_date=2026-06-01&end_date=2026-06-31&include=daily')
+    expect(body.metrics).toEqual({ level: { value: '12345678901234567890123456796.5', kind: 'last', unit: 'meter' } })
+    expect(body.daily_usage.map((day: { metrics: object }) => day.metrics)).toMatchObject([
+      { level: { value: '5' } },
+      { level: { value: '7' } },
+      { level: { value: '12345678901234567890123456789.5' } },
+    ])
+    expect((await service.client.projectUsage(partner, 'red', '2026-06-01', '2026-06-03')).body.metrics.level.value).toBe('5')
+  })
+
+  test('of the kind unique the different texts count; another text under one id is a conflict, and an event can be voided and not amended', async () => {
+    await define('users', { ...IMAGES, kind: 'unique', unit: 'user' })
+    const first = event('users', 'ann', '2026-06-10T10:00:00Z')
+    const { body } = await service.client.send([
+      first,
+      { ...first, value: 'bob' },
+      first,
+      { ...event('users', '1'), value: 1 },
+      event('users', ''),
+      event('users', 'x'.repeat(129)),
+      event('users', 'a\nb'),
+      ...['7', '7.0', 'Ann', '名'].map((text) => event('users', text, '2026-06-11T10:00:00Z')),
+      ...['ann', '7'].map((text) => event('users', text, '2026-06-11T10:00:00Z', 'blue')),
+    ])
+    expect(body).toMatchObject({
+      accepted: '7',
+      duplicates: '1',
+      rejected: [
+        { index: '1', reason: 'conflict', message: expect.stringContaining('value "ann"') },
+        ...['3', '4', '5', '6'].map((index) => ({ index, reason: 'invalid_value', message: expect.stringContaining('string of 1 to 128') })),
+      ],
+    })
+    const period = '/usage?start_date=2026-06-10&end_date=2026-06-11&include=daily'
+    const read = async () => (await service.client.partner(partner, 'GET', period)).body
+    expect(await read()).toMatchObject({
+      metrics: { users: { value: '7', kind: 'unique', unit: 'user', union: '5' } },
+      daily_usage: [{ metrics: { users: { value: '1', union: '1' } } }, { metrics: { users: { value: '6', union: '5' } } }],
+    })
+    const correction = { event_id: 'of-users', project_id: 'red', corrects: first.event_id, reason: 'a test' }
+    expect((await service.client.send([{ ...correction, action: 'amend', value: '2' }])).body).toMatchObject({ rejected: [{ reason: 'invalid_value' }] })
+    expect((await service.client.send([{ ...correction, action: 'void' }])).body).toMatchObject({ accepted: '1' })
+    expect((await read()).metrics.users).toMatchObject({ value: '6', union: '5' })
+    const explained = await service.client.partner(partner, 'GET', '/red/usage/explain?metric=users&start_date=2026-06-10&end_date=2026-06-11')
+    expect(explained.body).toMatchObject({
+      value: '4',
+      events: '4',
+      late_arrivals: { value: '4' },
+      contributors: { days: [{ value: '4' }], events: [{ text: '7' }, {}, {}, {}] },
+    })
+  })
+
+  test('the projection of the month has each kind under its name: a peak and a last value stay, the others go on with their mean', async () => {
+    const kinds = { cpu_cores: 'peak', renderings: 'cumulative', sign_ins: 'count', depth: 'last', visitors: 'unique' } as const
     for (const [name, kind] of Object.entries(kinds)) await define(name, { ...IMAGES, kind, unit: 'thing' })
     const first = `${new Date().toISOString().slice(0, 7)}-01T00:00:00Z`
     await service.client.send([event('cpu_cores', '7', first), event('renderings', '0.5', first), event('sign_ins', undefined, first)])
+    await service.client.send([event('depth', '3', first), event('visitors', 'ann', first)])
     const complete = new Date().getUTCDate() - 1
     const days = new Date(Date.UTC(Number(first.slice(0, 4)), Number(first.slice(5, 7)), 0)).getUTCDate()
     const mean = (nanos: bigint) => {
@@ -162,6 +229,8 @@ describe('usage of a defined metric', () => {
         cpu_cores: projected(() => '7', 'greatest_day'),
         renderings: projected(() => mean(500_000_000n), 'mean_of_complete_days'),
         sign_ins: projected(() => mean(1_000_000_000n), 'mean_of_complete_days'),
+        depth: projected(() => '3', 'last_value'),
+        visitors: null,
       })
       expect(Object.keys(body.projected)).toHaveLength(METRIC_NAMES.length + 1)
     }
@@ -178,6 +247,8 @@ describe('usage of a defined metric', () => {
       ['name', 'cumulative'],
       ['desks', 'peak'],
       ['calls_in', 'count'],
+      ['heights', 'last'],
+      ['guests', 'unique'],
     ] as const)
       await define(name, { ...IMAGES, kind })
     await service.client.send([
@@ -186,6 +257,10 @@ describe('usage of a defined metric', () => {
       ...['9', '2'].map((value) => event('desks', value, day, 's1')),
       ...['6', '6'].map((value) => event('desks', value, day, 's2')),
       ...[1, 2, 3].map(() => event('calls_in', undefined, day, 's3')),
+      ...['9', '2'].map((value) => event('heights', value, day, 's1')),
+      event('heights', '6', day, 's2'),
+      ...['a', 'a', 'a'].map((value) => event('guests', value, day, 's2')),
+      ...['a', 'b'].map((value) => event('guests', value, day, 's3')),
       event('calls_in', undefined, day, 's1'),
     ])
     const pages = async (sort: string) => {
@@ -203,6 +278,8 @@ describe('usage of a defined metric', () => {
     expect(await pages('name')).toBe('s1 s2 s3')
     expect(await pages('-metrics.desks')).toBe('s1 s2 s3')
     expect(await pages('metrics.calls_in')).toBe('s2 s1 s3')
+    expect(await pages('metrics.heights')).toBe('s3 s1 s2')
+    expect(await pages('-metrics.guests')).toBe('s3 s2 s1')
     const wrong = await service.client.partner(sorted, 'GET', '/projects?sort=-metrics.desk')
     expect([wrong.status, wrong.body.message]).toEqual([400, expect.stringMatching(/^query\.sort: must be one of .*GET …\/metrics\. Did you mean "desks"\?/)])
     const invalid = await service.client.partner(sorted, 'GET', '/projects?sort=metrics.')

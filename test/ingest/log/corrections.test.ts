@@ -167,10 +167,10 @@ test('P3: a correction that was rejected before its event came through another s
   if (validated === undefined) throw new Error('no correction')
   const verdictAfter = async (later: Corrected[]) => {
     const events = new IdentityMap<StoredEvent>()
-    events.set('replayed', 'a', { metric: 'ai_tokens', value: '10', usageDate: '2026-01-10', labels: '', log: 'http', offset: 3 })
+    events.set('replayed', 'a', { metric: 'ai_tokens', value: '10', usageDate: '2026-01-10', labels: '', text: '', log: 'http', offset: 3 })
     const corrected = new IdentityMap<Corrected[]>()
     corrected.set('replayed', 'a', later)
-    const stored = { events, corrections: new IdentityMap<StoredCorrection>(), corrected, countMetrics: new Set<string>() }
+    const stored = { events, corrections: new IdentityMap<StoredCorrection>(), corrected, notAmendable: new Set<string>() }
     const record = { log: 'topic', offset: 5, validated, receivedMs: 0, ingestKeyId: '' }
     return (await detectDuplicates([record], undefined, async () => stored)).verdicts
   }
@@ -185,10 +185,10 @@ test('P3: a correction that was rejected before its event came through another s
 test('a batch without corrections sends no statement for them', async () => {
   const { event } = projectOf('plain')
   const queries = await queriesOf(() => send([event('a', '5'), event('b', '7')]))
-  expect(queries.filter((name) => /correct|count_metrics/.test(name))).toEqual([])
+  expect(queries.filter((name) => /correct|not_amendable/.test(name))).toEqual([])
   await send([event('a', '5')])
   // Duplicates of events are found in raw, and not looked up among the corrections.
-  expect((await queriesOf(() => send([event('a', '5')]))).filter((name) => /correct|count_metrics/.test(name))).toEqual([])
+  expect((await queriesOf(() => send([event('a', '5')]))).filter((name) => /correct|not_amendable/.test(name))).toEqual([])
 })
 
 async function totalsOf(project: string) {

@@ -1,4 +1,4 @@
-import { METRIC_NAMES, METRICS, type MeasuredMetric } from '../../../metering/metrics.ts'
+import { isKindOfStates, METRIC_NAMES, METRICS, type MeasuredMetric } from '../../../metering/metrics.ts'
 import type { MeterlineClient, TestEvent } from '../clients/client.ts'
 
 /** Metrics that random worlds define beside the documented ones: one of each kind. */
@@ -6,6 +6,8 @@ export const DEFINED_METRICS = [
   { metric: 'seats', kind: 'peak', unit: 'seat' },
   { metric: 'images', kind: 'cumulative', unit: 'image' },
   { metric: 'visits', kind: 'count', unit: 'visit' },
+  { metric: 'level', kind: 'last', unit: 'meter' },
+  { metric: 'users', kind: 'unique', unit: 'user' },
 ] as const satisfies readonly MeasuredMetric[]
 
 const KINDS = new Map<string, MeasuredMetric['kind']>([
@@ -26,8 +28,12 @@ export async function defineTestedMetrics(client: MeterlineClient): Promise<void
   }
 }
 
-/** The metrics that have labels in random worlds, of each kind, documented ones among them. */
-export const LABELLED_METRICS: readonly string[] = ['ai_tokens', 'database_size_bytes', ...DEFINED_METRICS.map(({ metric }) => metric)]
+/** The metrics that have labels in random worlds, of each kind that may have them, documented ones among them. */
+export const LABELLED_METRICS: readonly string[] = [
+  'ai_tokens',
+  'database_size_bytes',
+  ...DEFINED_METRICS.filter(({ kind }) => !isKindOfStates(kind)).map(({ metric }) => metric),
+]
 export const TESTED_LABELS = ['model', 'region'] as const
 
 /** Declares labels of metrics that are defined. */
@@ -40,7 +46,16 @@ export async function labelMetrics(client: MeterlineClient, names: readonly stri
   }
 }
 
-/** The same event as its metric allows it: one that counts events has no other value than 1. */
+/** The same event as its metric allows it: one that counts events has no other value than 1, and one that counts texts has few of them. */
 export function withValueOfKind(event: TestEvent): TestEvent {
-  return kindOfTested(event.metric) === 'count' ? { ...event, value: '1' } : event
+  const kind = kindOfTested(event.metric)
+  if (kind === 'unique') return { ...event, value: TEXTS[String(event.value).length % TEXTS.length] ?? '' }
+  return kind === 'count' ? { ...event, value: '1' } : event
+}
+
+const TEXTS = ['7', '7.0', 'ann', 'Ann', " 'ann' ", 'a\\tb', '名']
+
+/** Whether an event of the metric can be amended. */
+export function isAmendable(metric: string): boolean {
+  return !['count', 'unique'].includes(kindOfTested(metric))
 }

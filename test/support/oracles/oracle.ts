@@ -42,25 +42,43 @@ export class Oracle {
 
   /** The days of a project between two days, both inclusive: day → metric → quantity in billionths. */
   days(projectId: string, from: string, to: string): Map<string, Map<string, bigint>> {
-    const days = new Map<string, Map<string, bigint>>()
-    for (const { project_id, metric, value, timestamp } of this.effective()) {
-      const day = new Date(timestamp).toISOString().slice(0, 10)
-      if (project_id !== projectId || day < from || day > to) continue
-      const usage = days.get(day) ?? new Map<string, bigint>()
-      days.set(day, usage.set(metric, combine(metric, usage.get(metric), billionths(String(value)))))
+    const events = new Map<string, Map<string, TestEvent[]>>()
+    for (const event of this.#between(projectId, from, to)) {
+      const day = dayOf(event)
+      const ofDay = events.get(day) ?? new Map<string, TestEvent[]>()
+      events.set(day, ofDay.set(event.metric, [...(ofDay.get(event.metric) ?? []), event]))
     }
-    return days
+    return new Map([...events].map(([day, ofDay]) => [day, new Map([...ofDay].map(([metric, all]) => [metric, fold(metric, all)]))]))
   }
 
   project(projectId: string, from: string, to: string, metric: string): string {
+    return decimal(this.#project(projectId, from, to, metric))
+  }
+
+  /** The different texts of the events of several projects together. */
+  union(projectIds: readonly string[], from: string, to: string, metric: string): string {
     return decimal(
-      [...this.days(projectId, from, to).values()]
-        .map((day) => day.get(metric))
-        .reduce((all, day) => (day === undefined ? all : combine(metric, all, day)), undefined),
+      fold(
+        metric,
+        projectIds.flatMap((projectId) => this.#between(projectId, from, to).filter((event) => event.metric === metric)),
+      ),
     )
   }
 
+  /** A fold of all events is that of the days, except for a peak of several projects. */
+  #project(projectId: string, from: string, to: string, metric: string): bigint {
+    return fold(
+      metric,
+      this.#between(projectId, from, to).filter((event) => event.metric === metric),
+    )
+  }
+
+  #between(projectId: string, from: string, to: string): TestEvent[] {
+    return [...this.effective()].filter((event) => event.project_id === projectId && dayOf(event) >= from && dayOf(event) <= to)
+  }
+
   partnership(projectIds: readonly string[], from: string, to: string, metric: string): string {
+    if (['last', 'unique'].includes(kindOfTested(metric))) return decimal(projectIds.reduce((sum, id) => sum + this.#project(id, from, to, metric), 0n))
     const sums = new Map<string, bigint>()
     for (const projectId of projectIds) {
       for (const [day, usage] of this.days(projectId, from, to)) sums.set(day, (sums.get(day) ?? 0n) + (usage.get(metric) ?? 0n))
@@ -135,6 +153,8 @@ export function differencesFromOracle(
   }
   for (const { metric } of answers.defined === undefined ? [] : DEFINED_METRICS)
     check(`partnership ${metric}`, usedOf(answers.defined, metric), oracle.partnership([...answers.projects.keys()], from, to, metric))
+  for (const [metric, { kind, union = '' }] of Object.entries(answers.defined ?? {}))
+    check(`union ${metric}`, union, kind === 'unique' ? oracle.union([...answers.projects.keys()], from, to, metric) : '')
   for (const [projectId, answer] of answers.projects) {
     const { metrics, daily_usage } = answer as { metrics: Others; daily_usage: { usage_date: string; metrics: Others }[] }
     const days = oracle.days(projectId, from, to)
@@ -172,7 +192,27 @@ function usedOf(others: Others, metric: string): string {
 }
 
 /** `metrics` of an answer: the metrics that are defined beside the documented ones. */
-type Others = Readonly<Record<string, { readonly value: string; readonly kind: string; readonly unit: string }>> | undefined
+type Others = Readonly<Record<string, { readonly value: string; readonly kind: string; readonly unit: string; readonly union?: string }>> | undefined
+
+function dayOf({ timestamp }: TestEvent): string {
+  return new Date(timestamp).toISOString().slice(0, 10)
+}
+
+/** The value of events of one metric, in the order of the log. */
+function fold(metric: string, events: readonly TestEvent[]): bigint {
+  const kind = kindOfTested(metric)
+  if (kind === 'unique') return BigInt(new Set(events.map(({ value }) => String(value))).size) * 1_000_000_000n
+  if (kind === 'last') return billionths(String(latestOf(events)?.value ?? '0'))
+  return events.reduce<bigint | undefined>((all, { value }) => combine(metric, all, billionths(String(value))), undefined) ?? 0n
+}
+
+/** On ties the one that is later in the log. */
+function latestOf(events: readonly TestEvent[]): TestEvent | undefined {
+  return events.reduce<TestEvent | undefined>(
+    (latest, event) => (latest !== undefined && Date.parse(latest.timestamp) > Date.parse(event.timestamp) ? latest : event),
+    undefined,
+  )
+}
 
 function combine(metric: string, before: bigint | undefined, value: bigint): bigint {
   if (before === undefined) return value

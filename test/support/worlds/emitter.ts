@@ -1,8 +1,13 @@
 import { METRIC_NAMES } from '../../../metering/metrics.ts'
 import type { TestEvent } from '../clients/client.ts'
+import { DEFINED_METRICS, withValueOfKind } from '../oracles/defined-metrics.ts'
 import type { Random } from '../random.ts'
 
-/** A seeded emitter with its own event ids. It sends new events, copies, copies with another time, and conflicts, in one order. */
+const METRICS = [...METRIC_NAMES, ...DEFINED_METRICS.map(({ metric }) => metric)]
+
+const EMITTERS_MAX = 10
+
+/** A seeded emitter, named e0 to e9, with its own event ids. It sends new events, copies, copies with another time, and conflicts, in one order. */
 export class SeededEmitter {
   /** All acknowledged events, in the order in which they were sent. */
   readonly acknowledged: TestEvent[] = []
@@ -34,17 +39,21 @@ export class SeededEmitter {
 
   #newEvent(): TestEvent {
     this.#made += 1
-    return {
+    return withValueOfKind({
       event_id: `${this.#name}-${this.#made}`,
       project_id: this.#random.pick(this.#projects),
-      metric: this.#random.pick(METRIC_NAMES),
+      metric: this.#random.pick(METRICS),
       value: `${this.#random.below(1_000_000)}.${1 + this.#random.below(9)}`,
       timestamp: this.#timestamp(),
-    }
+    })
   }
 
-  /** Within five months, so that a batch becomes several parts and a kill can happen between them. */
+  /**
+   * Within five months, so that a batch becomes several parts and a kill can happen between them. No two emitters have the same one: which of
+   * their samples is the latest would depend on the order in which they arrive.
+   */
   #timestamp(): string {
-    return new Date(Date.UTC(2026, this.#random.below(5), 1 + this.#random.below(28), this.#random.below(24))).toISOString()
+    const ms = (this.#made % 100) * EMITTERS_MAX + Number(this.#name.slice(1))
+    return new Date(Date.UTC(2026, this.#random.below(5), 1 + this.#random.below(28), this.#random.below(24), 0, 0, ms)).toISOString()
   }
 }

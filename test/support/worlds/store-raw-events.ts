@@ -2,14 +2,17 @@ import type { ClickHouse } from '../../../sql/clickhouse.ts'
 
 export type RawEvent = readonly [project: string, id: string, metric: string, timestamp: string, value: string, received: string]
 
-/** Inserts rows into raw with a chosen receive time, which no emitter can choose. The views of raw compute everything else. */
+/**
+ * Inserts rows into raw with a chosen receive time, which no emitter can choose. The views of raw compute everything else. A value that is no
+ * number is the text of an event of the kind `unique`.
+ */
 export async function storeRawEvents({ control }: ClickHouse, events: readonly RawEvent[]): Promise<void> {
   const at = (instant: string) => `toDateTime64('${instant.replace('T', ' ').replace('Z', '')}', 3, 'UTC')`
   const rows = events.map(
     ([project, id, metric, timestamp, value, received], offset) =>
-      `('${project}', '${id}', toDate(${at(timestamp)}), '${metric}', ${at(timestamp)}, '${value}', 'http', bitNot(toUInt64(${offset})), ${at(received)})`,
+      `('${project}', '${id}', toDate(${at(timestamp)}), '${metric}', ${at(timestamp)}, ${/^\d/.test(value) ? `'${value}', ''` : `0, '${value}'`}, 'http', bitNot(toUInt64(${offset})), ${at(received)})`,
   )
   await control.command(
-    `INSERT INTO raw_usage_events_v1 (project_id, event_id, usage_date, metric, timestamp, value, log, rank, received_at) SETTINGS async_insert=0 VALUES ${rows.join(', ')}`,
+    `INSERT INTO raw_usage_events_v1 (project_id, event_id, usage_date, metric, timestamp, value, text, log, rank, received_at) SETTINGS async_insert=0 VALUES ${rows.join(', ')}`,
   )
 }
