@@ -169,8 +169,12 @@ function readUsageEvent(json: JsonBytes, start: number): ReturnType<ReadEvent> {
   if (json.text.charCodeAt(start) !== OPEN_OBJECT) return { end: skipValue(json.text, start), fields: undefined, format: 'json' }
   const values = NO_VALUES.slice()
   const end = readMembers(json, start, EVENT_FIELDS, values)
-  const [event_id, project_id, metric, value, timestamp, specversion, corrects, action, reason] = values
+  const [event_id, project_id, metric, value, timestamp, specversion, corrects, action, reason, correction_batch, batch_action, from, to] = values
   if (event_id === undefined && specversion !== undefined && !isFailure(end)) return readCloudEventAt(json, start)
+  if (correction_batch !== undefined || batch_action !== undefined) {
+    const ofBatch = { correction_batch, batch_action, from, to, corrects, reason }
+    return { end, fields: { event_id, project_id, metric, value, timestamp, ...ofBatch }, format: 'json' }
+  }
   if (corrects !== undefined) return { end, fields: { event_id, project_id, value, corrects, action, reason }, format: 'json' }
   return { end, fields: { event_id, project_id, metric, value, timestamp }, format: 'json' }
 }
@@ -183,5 +187,5 @@ function formatOf(read: ReadEvent): EventFormat {
   return read === readCloudEventAt ? 'cloudevent' : 'json'
 }
 
-const EVENT_FIELDS = ['event_id', 'project_id', 'metric', 'value', 'timestamp', 'specversion', 'corrects', 'action', 'reason']
+const EVENT_FIELDS = ['event_id', 'project_id', 'metric', 'value', 'timestamp', 'specversion', 'corrects', 'action', 'reason', 'correction_batch', 'batch_action', 'from', 'to']
 const NO_VALUES: Member[] = EVENT_FIELDS.map(() => undefined)

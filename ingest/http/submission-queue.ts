@@ -193,6 +193,7 @@ function chooseEvents(events: readonly ValidatedEvent[], eventsMax: number, touc
 function hashesOf(validated: ValidatedEvent): number[] {
   if (validated.status === 'valid') return [hashIdentity(validated.event.projectId, validated.event.eventId)]
   if (validated.status === 'rejected') return []
+  if (validated.status === 'window') return [hashIdentity(validated.window.projectId, validated.window.eventId)]
   const { projectId, eventId, corrects } = validated.correction
   return [hashIdentity(projectId, eventId), hashIdentity(projectId, corrects)]
 }
