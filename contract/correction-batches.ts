@@ -17,7 +17,9 @@ const Batch = z.object({
   from: Day,
   to: Day,
   reason: z.string(),
-  state: z.enum(BATCH_STATES).meta({ description: 'The events of an open batch do not count, those of a closed one do, and those of a reverted one no longer do.' }),
+  state: z
+    .enum(BATCH_STATES)
+    .meta({ description: 'The events of an open batch do not count, those of a closed one do, and those of a reverted one no longer do.' }),
   events: z.number().int().meta({ description: 'Events that were sent to the batch, as far as they are stored.' }),
   created_at: Instant,
   closed_at: Instant.nullable(),
@@ -38,7 +40,8 @@ const Preview = z
       ...Change,
       is_closed: z.boolean(),
       billed_on: z.enum(['statement', 'next_statement']).meta({
-        description: '`statement`: the month is open, and its own statement has the new value. `next_statement`: it is closed, and the next statement has the difference.',
+        description:
+          '`statement`: the month is open, and its own statement has the new value. `next_statement`: it is closed, and the next statement has the difference.',
       }),
     }),
   })

@@ -1,4 +1,4 @@
-import { type Correction, CORRECTION_REASON_RULE, isCorrectionReason } from './correction.ts'
+import { CORRECTION_REASON_RULE, type Correction, isCorrectionReason } from './correction.ts'
 import { isEventId, isProjectId, isReservedProjectId } from './event.ts'
 import type { SentFields } from './event-steps.ts'
 import { METRIC_NAME_PATTERN } from './metrics.ts'

@@ -38,7 +38,13 @@ export interface BatchesPage {
 
 /** The last opened first. Throws StoreError. */
 export function listBatches({ clickhouse }: RegistryReads, { projectId, after, limit }: BatchesPage): Promise<CorrectionBatch[]> {
-  return clickhouse.registry.query(batchesByTime, { projectId, isFirst: after === undefined ? 1 : 0, afterMs: after?.createdMs ?? 0, afterId: after?.id ?? '', limit })
+  return clickhouse.registry.query(batchesByTime, {
+    projectId,
+    isFirst: after === undefined ? 1 : 0,
+    afterMs: after?.createdMs ?? 0,
+    afterId: after?.id ?? '',
+    limit,
+  })
 }
 
 const BatchRow = z.object({

@@ -30,7 +30,10 @@ export interface BatchToPreview extends CorrectionWindow {
  * What closing or reverting a batch would change of its project's usage, by the rules of the log (ingest/log/detect-windows.ts), from what
  * is stored now. Throws StoreError.
  */
-export async function previewBatch({ reads }: Pick<ClickHouse, 'reads'>, { batch, action, kind, projectId, metric, from, to }: BatchToPreview): Promise<BatchPreview> {
+export async function previewBatch(
+  { reads }: Pick<ClickHouse, 'reads'>,
+  { batch, action, kind, projectId, metric, from, to }: BatchToPreview,
+): Promise<BatchPreview> {
   const { first, end } = periodOfMonth(monthOf(from))
   const isPeak = kind === 'peak' ? 1 : 0
   const params = { projectId, metric, first, end, from, to, batch, closing: `close-${batch}`, closes: action === 'close' ? 1 : 0, isPeak }

@@ -47,7 +47,13 @@ export interface CorrectionsPage {
 
 /** The corrections of a project's events of some days, the last received first. Throws StoreError. */
 export function listCorrections({ reads }: Pick<ClickHouse, 'reads'>, { after, ...page }: CorrectionsPage): Promise<StoredCorrection[]> {
-  return reads.query(correctionsOfProject, { ...page, isFirst: after === undefined ? 1 : 0, afterMs: after?.receivedMs ?? 0, afterId: after?.eventId ?? '', afterEvent: after?.corrects ?? '' })
+  return reads.query(correctionsOfProject, {
+    ...page,
+    isFirst: after === undefined ? 1 : 0,
+    afterMs: after?.receivedMs ?? 0,
+    afterId: after?.eventId ?? '',
+    afterEvent: after?.corrects ?? '',
+  })
 }
 
 const correctionsOfProject = defineQuery({

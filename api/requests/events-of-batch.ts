@@ -1,7 +1,7 @@
-import { type ValidatedEvent, rejectArrival, rejectValidated } from '../../ingest/event/pipeline.ts'
 import type { Arrival } from '../../ingest/event/arrival.ts'
-import { validateEvents } from '../../ingest/event/validate-events.ts'
 import type { KnownMetrics } from '../../ingest/event/known-metrics.ts'
+import { rejectArrival, rejectValidated, type ValidatedEvent } from '../../ingest/event/pipeline.ts'
+import { validateEvents } from '../../ingest/event/validate-events.ts'
 import type { Rejection } from '../../metering/rejection-reasons.ts'
 import { dayOf } from '../../metering/timestamp.ts'
 import type { CorrectionBatch } from '../../registry/correction-batches.ts'
@@ -15,10 +15,15 @@ export async function validateEventsOfBatch(
   batch: CorrectionBatch,
   { receivedMs, metrics }: { readonly receivedMs: number; readonly metrics: KnownMetrics },
 ): Promise<ValidatedEvent[]> {
-  const validated = await validateEvents(arrivals.map((arrival) => ofBatch(arrival, batch.id)), { receivedMs, allowedProjects: 'all', allowsBatches: true }, metrics)
+  const validated = await validateEvents(
+    arrivals.map((arrival) => ofBatch(arrival, batch.id)),
+    { receivedMs, allowedProjects: 'all', allowsBatches: true },
+    metrics,
+  )
   return validated.map((each, index) => {
     const arrival = arrivals[index]
-    if (arrival !== undefined && (arrival.format === 'cloudevent' || hasFieldsOfRecords(arrival))) return rejectArrival(ofBatch(arrival, batch.id), NOT_AN_EVENT)
+    if (arrival !== undefined && (arrival.format === 'cloudevent' || hasFieldsOfRecords(arrival)))
+      return rejectArrival(ofBatch(arrival, batch.id), NOT_AN_EVENT)
     const outside = each.status === 'valid' ? findProblem(each, batch) : undefined
     return outside === undefined ? each : rejectValidated(each, outside)
   })

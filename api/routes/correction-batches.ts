@@ -66,7 +66,11 @@ export function sendBatchEvents(app: FastifyInstance, context: ApiContext): void
     const { batch, state } = await requireBatch(context, request.params.batchId)
     if (state?.closedMs !== undefined) throw new ApiError('BATCH_CLOSED')
     const validated = await validateEventsOfBatch(arrivals, batch, { receivedMs, metrics })
-    await registry.changes.note(actorOf(request), { action: 'correction-batch.send', subject: batch.projectId, details: { batch: batch.id, events: arrivals.length } })
+    await registry.changes.note(actorOf(request), {
+      action: 'correction-batch.send',
+      subject: batch.projectId,
+      details: { batch: batch.id, events: arrivals.length },
+    })
     const submission = { validated, ingestKeyId: '', receivedMs, bytes: body.length, traceparent: request.traced?.traceparent }
     const verdicts = validated.length === 0 ? [] : await eventLog.submit(submission)
     return reply.code(eventLog.acknowledges === 'durable' ? 202 : 200).send(eventsAnswer(eventLog, validated, verdicts))

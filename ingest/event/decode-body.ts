@@ -187,5 +187,19 @@ function formatOf(read: ReadEvent): EventFormat {
   return read === readCloudEventAt ? 'cloudevent' : 'json'
 }
 
-const EVENT_FIELDS = ['event_id', 'project_id', 'metric', 'value', 'timestamp', 'specversion', 'corrects', 'action', 'reason', 'correction_batch', 'batch_action', 'from', 'to']
+const EVENT_FIELDS = [
+  'event_id',
+  'project_id',
+  'metric',
+  'value',
+  'timestamp',
+  'specversion',
+  'corrects',
+  'action',
+  'reason',
+  'correction_batch',
+  'batch_action',
+  'from',
+  'to',
+]
 const NO_VALUES: Member[] = EVENT_FIELDS.map(() => undefined)

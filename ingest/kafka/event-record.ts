@@ -84,7 +84,14 @@ export function recordOfEvent(validated: ValidatedEvent, received: ReceivedRecor
   if (validated.status === 'correction') return { partition, key: validated.correction.projectId, value: correctionText(validated.correction), headers }
   if (validated.status === 'window') return { partition, key: validated.window.projectId, value: windowRecordText(validated.window), headers }
   const { eventId, projectId, metric, value, timestampMs, correctionBatch } = validated.event
-  const event = { event_id: eventId, project_id: projectId, metric, value, timestamp: formatTimestamp(timestampMs), ...(correctionBatch && { correction_batch: correctionBatch }) }
+  const event = {
+    event_id: eventId,
+    project_id: projectId,
+    metric,
+    value,
+    timestamp: formatTimestamp(timestampMs),
+    ...(correctionBatch && { correction_batch: correctionBatch }),
+  }
   return { partition, key: projectId, value: JSON.stringify(event), headers }
 }
 

@@ -5,9 +5,9 @@ import type { WindowRecord } from '../../metering/window-record.ts'
 import { identityOf, type ValidatedEvent } from '../event/pipeline.ts'
 import { describeConflict } from './describe-conflict.ts'
 import { BatchCorrections, type CorrectionEffect, type FirstsOfBatch, type StoredRecords } from './detect-corrections.ts'
+import { classifyWindow, type WindowChanges } from './detect-windows.ts'
 import type { IdentityFilter } from './identity-filter.ts'
 import { hashIdentity, type IdentityHash } from './identity-hash.ts'
-import { classifyWindow, type WindowChanges } from './detect-windows.ts'
 import { type Identity, IdentityMap, IdentitySet } from './look-up.ts'
 import { isSameEvent } from './same-event.ts'
 import type { StoredCorrection } from './stored-corrections.ts'
@@ -114,7 +114,10 @@ const ALREADY_STORED: Verdict = { status: 'already_stored' }
 const DUPLICATE: Verdict = { status: 'duplicate' }
 const TOO_LATE: Verdict = {
   status: 'rejected',
-  rejection: { reason: 'invalid_correction', message: 'The correction batch of this event was closed before it. Open another batch, and send the event to that one.' },
+  rejection: {
+    reason: 'invalid_correction',
+    message: 'The correction batch of this event was closed before it. Open another batch, and send the event to that one.',
+  },
 }
 
 function hashOf(validated: ValidatedEvent): IdentityHash | undefined {

@@ -41,7 +41,7 @@ export function classifyWindow(place: { readonly log: string; readonly offset: n
 }
 
 /** What each event of the window counts afterwards, for those of which that may be another value than before. */
-export function changesOf({ batch, action }: Pick<WindowRecord, 'batch' | 'action'>, events: readonly EventOfWindow[]): EventChange[] {
+function changesOf({ batch, action }: Pick<WindowRecord, 'batch' | 'action'>, events: readonly EventOfWindow[]): EventChange[] {
   return events.flatMap((event): EventChange[] => {
     const { eventId: corrects, usageDate, labels, states } = event
     const before = valueAfter(event, states.at(-1))

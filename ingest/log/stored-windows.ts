@@ -51,7 +51,9 @@ export async function findWindow(lookUp: LookUp, { window, log, offset }: Place 
   const rows = await lookUp.lane.query(within(lookUp, query), { ...place, metric, batch, from, end: dayAfter(to), closing: `close-${batch}` })
   const events = rows.map(({ states, ...event }) => ({
     ...event,
-    states: states.map(([revision, each, value, recordId]) => ({ revision, action: each, value, recordId })).sort((one, other) => one.revision - other.revision),
+    states: states
+      .map(([revision, each, value, recordId]) => ({ revision, action: each, value, recordId }))
+      .sort((one, other) => one.revision - other.revision),
   }))
   return { events, batches, lastNumber }
 }

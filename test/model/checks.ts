@@ -107,7 +107,11 @@ function wrongAnswers(model: Model, state: State, log: number): string | undefin
   const isLate = (row: number) => isOfWindow(kindOf(row)) || kindOf(row).heldBy !== undefined
   for (const conflict of rejected.filter((row) => kindOf(row).corrects === undefined && !isLate(row))) {
     const first = storedOf(kindOf(conflict).identity)
-    const isCopy = first !== undefined && kindOf(first).value === kindOf(conflict).value && kindOf(first).corrects === undefined && kindOf(first).heldBy === kindOf(conflict).heldBy
+    const isCopy =
+      first !== undefined &&
+      kindOf(first).value === kindOf(conflict).value &&
+      kindOf(first).corrects === undefined &&
+      kindOf(first).heldBy === kindOf(conflict).heldBy
     if (first === undefined || isCopy) return 'an event is kept as a conflict with nothing that is stored'
   }
   for (const [number, kinds] of (model.configuration.requests ?? []).entries()) {

@@ -3,7 +3,21 @@ import { advance } from './advance.ts'
 import { detect, identitiesOfBatch } from './detect.ts'
 import { countsIn, hasSources, isHttp, type Model, recordsChanges, type Step } from './model.ts'
 import { changeOf } from './parts.ts'
-import { at, eventKind, type Handler, isOfWindow, kindOf, NOTHING, offsetOf, rollupKey, type State, type Stored, type Sums, withAt, withHandler } from './state.ts'
+import {
+  at,
+  eventKind,
+  type Handler,
+  isOfWindow,
+  kindOf,
+  NOTHING,
+  offsetOf,
+  rollupKey,
+  type State,
+  type Stored,
+  type Sums,
+  withAt,
+  withHandler,
+} from './state.ts'
 import { differences, recount } from './totals.ts'
 
 /** Reconciling the in-doubt range. */
@@ -109,7 +123,9 @@ export function* batchSteps(model: Model, state: State, acting: Acting): Generat
 function* topicBatches(model: Model, state: State, { index, handler, who }: Acting): Generator<Step> {
   const { log, next, filter, seen } = handler
   for (let size = 1; size <= model.configuration.batch && next + size <= at(state.logs, log).length; size += 1) {
-    const kinds = at(state.logs, log).slice(next, next + size).map(([kind]) => kind)
+    const kinds = at(state.logs, log)
+      .slice(next, next + size)
+      .map(([kind]) => kind)
     if (!mayShareBatch(model, kinds)) break
     const { rows, conflicts, corrections, misrouted } = detectIn(model, state, { log, filter, reconciling: false, seen }, [next, next + size - 1])
     const batch = { first: next, through: next + size - 1, rows, conflicts, corrections, notes: misrouted, step: misrouted.length > 0 ? 'forward' : 'write 0' }

@@ -16,7 +16,9 @@ export function changesOfWindow(stored: Stored, options: Detection): Correction[
   const { closes, reverts, month } = kindOf(stored)
   const { rules } = options
   const earlier = earlierCorrections(stored, options)
-  const events = options.seen.raw.flatMap((rows, log) => rows.filter((row) => kindOf(row).month === month && isEarlier(row, log, { stored, options })).map(kindOf))
+  const events = options.seen.raw.flatMap((rows, log) =>
+    rows.filter((row) => kindOf(row).month === month && isEarlier(row, log, { stored, options })).map(kindOf),
+  )
   const closing = earlier.filter(([row]) => reverts !== undefined && kindOf(row).closes === reverts)
   const changes = events.flatMap((event): Correction[] => {
     const before = effectiveOf(event, earlier, rules)

@@ -44,7 +44,8 @@ export function meaningOf(records: readonly Stored[]): Meaning {
     else if (first !== undefined) {
       const isCopy = first.value === value && first.corrects === corrects && first.voids === voids && first.heldBy === record.heldBy
       if (!isCopy) rejected.push(stored)
-    } else if ((record.heldBy !== undefined && closed.has(record.heldBy)) || (record.reverts !== undefined && !closed.has(record.reverts))) rejected.push(stored)
+    } else if ((record.heldBy !== undefined && closed.has(record.heldBy)) || (record.reverts !== undefined && !closed.has(record.reverts)))
+      rejected.push(stored)
     else {
       counted.set(identity, record)
       if (record.closes !== undefined) closeWindow(values, closed, record.closes)

@@ -15,7 +15,11 @@ export function effectiveOf(
 }
 
 /** The fold of the effective values of a month. */
-export function fold({ raw, corrections }: Pick<State, 'raw' | 'corrections'>, month: number, rules: Pick<Switches, 'latestByRevision' | 'heldDoNotCount'>): Totals {
+export function fold(
+  { raw, corrections }: Pick<State, 'raw' | 'corrections'>,
+  month: number,
+  rules: Pick<Switches, 'latestByRevision' | 'heldDoNotCount'>,
+): Totals {
   const all = corrections.flat()
   const values = raw
     .flat()

@@ -35,7 +35,11 @@ const totalOf = async (project: string) => (await tested.client.projectUsage(par
 test('P2 P4: a batch replaces usage of a closed month when it is closed, as its preview says, and the next statement has the difference and the reason', async () => {
   const { client } = tested
   await client.registerProject('billed', partner.partnerId)
-  await client.send([event('billed', 'a', '1000'), event('billed', 'b', '500', { timestamp: '2026-01-11T00:00:00Z' }), event('billed', 'c', '7', { timestamp: '2026-01-20T00:00:00Z' })])
+  await client.send([
+    event('billed', 'a', '1000'),
+    event('billed', 'b', '500', { timestamp: '2026-01-11T00:00:00Z' }),
+    event('billed', 'c', '7', { timestamp: '2026-01-20T00:00:00Z' }),
+  ])
   await client.billFrom(partner.partnerId, '2026-01')
   await client.closeMonth(partner.partnerId, '2026-01')
   const closed = (await client.statement(partner, '2026-01')).body.lines
@@ -90,7 +94,9 @@ test('P7: an event that would never count with its batch is rejected with the re
   const wrong = 'invalid_correction'
   expect(body.accepted).toBe('1')
   expect(body.rejected.map(({ reason }: { reason: string }) => reason)).toEqual([wrong, wrong, wrong, wrong, wrong, 'invalid_value', 'conflict'])
-  const kept = (await client.admin('GET', '/admin/v1/rejected-events?limit=10')).body.rejected_events.find((each: { event_id: string }) => each.event_id === 'e6')
+  const kept = (await client.admin('GET', '/admin/v1/rejected-events?limit=10')).body.rejected_events.find(
+    (each: { event_id: string }) => each.event_id === 'e6',
+  )
   expect(JSON.parse(kept.original)).toEqual({ correction_batch: id, ...event('rejected', 'e6', '-1') })
   expect(await totalOf('rejected')).toBe('5')
 })
@@ -100,7 +106,16 @@ test('P5: an ingest key can neither hold events nor close a batch, and what it s
   await client.registerProject('keys', partner.partnerId)
   const id = await open('keys')
   await call(id, 'events', event('keys', 'waiting', '5'))
-  const close = { event_id: `close-${id}`, project_id: 'keys', correction_batch: id, batch_action: 'close', metric: 'ai_tokens', from: '2026-01-10', to: '2026-01-11', reason: 'x' }
+  const close = {
+    event_id: `close-${id}`,
+    project_id: 'keys',
+    correction_batch: id,
+    batch_action: 'close',
+    metric: 'ai_tokens',
+    from: '2026-01-10',
+    to: '2026-01-11',
+    reason: 'x',
+  }
   const { body } = await client.send([close, event('keys', 'x', '1', { correction_batch: id }), event('keys', 'waiting', '5')])
   expect(body.rejected).toMatchObject([
     { reason: 'invalid_correction', message: expect.stringContaining('POST /admin/v1/correction-batches') },

@@ -170,7 +170,14 @@ test('P3: a correction that was rejected before its event came through another s
     events.set('replayed', 'a', { metric: 'ai_tokens', value: '10', usageDate: '2026-01-10', labels: '', correctionBatch: '', log: 'http', offset: 3 })
     const corrected = new IdentityMap<Corrected[]>()
     corrected.set('replayed', 'a', later)
-    const stored = { events, corrections: new IdentityMap<StoredCorrection>(), corrected, countMetrics: new Set<string>(), closedBatches: new IdentityMap<true>(), window: undefined }
+    const stored = {
+      events,
+      corrections: new IdentityMap<StoredCorrection>(),
+      corrected,
+      countMetrics: new Set<string>(),
+      closedBatches: new IdentityMap<true>(),
+      window: undefined,
+    }
     const record = { log: 'topic', offset: 5, validated, receivedMs: 0, ingestKeyId: '' }
     return (await detectDuplicates([record], undefined, async () => stored)).verdicts
   }

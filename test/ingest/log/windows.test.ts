@@ -45,7 +45,9 @@ function projectOf(projectId: string, metric = 'ai_tokens') {
 /** The value of each day with usage, as readers get it. */
 async function daysOf(projectId: string, metric: string): Promise<Record<string, string>> {
   const { days } = await readProjectUsage(store.clickhouse, projectId, JANUARY)
-  return Object.fromEntries(days.flatMap(({ day, usage }) => (metric in usage && usage[metric as 'ai_tokens'] !== '0' ? [[day, usage[metric as 'ai_tokens']]] : [])))
+  return Object.fromEntries(
+    days.flatMap(({ day, usage }) => (metric in usage && usage[metric as 'ai_tokens'] !== '0' ? [[day, usage[metric as 'ai_tokens']]] : [])),
+  )
 }
 
 async function verdictsOf(events: readonly object[]) {
@@ -62,7 +64,9 @@ for (const metric of ['ai_tokens', 'database_size_bytes'])
     const { event, ofBatch, correct, close, revert, days } = project
     await send(event('a', '50'), event('b', '7'), event('outside', '3', '2026-01-12'), event('c', '9', '2026-01-11'), correct('fix', 'b', '70'))
     const before = await days()
-    expect(before).toEqual(metric === 'ai_tokens' ? { '2026-01-10': '120', '2026-01-11': '9', '2026-01-12': '3' } : { '2026-01-10': '70', '2026-01-11': '9', '2026-01-12': '3' })
+    expect(before).toEqual(
+      metric === 'ai_tokens' ? { '2026-01-10': '120', '2026-01-11': '9', '2026-01-12': '3' } : { '2026-01-10': '70', '2026-01-11': '9', '2026-01-12': '3' },
+    )
     expect(await send(ofBatch('b1', 'n1', '5'), ofBatch('b1', 'n2', '6'))).toEqual(['counted', 'counted'])
     expect(await days()).toEqual(before)
     expect(await send(close('b1'))).toEqual(['counted'])
