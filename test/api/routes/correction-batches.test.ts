@@ -42,7 +42,7 @@ test('P2 P4: a batch replaces usage of a closed month when it is closed, as its 
   ])
   await client.billFrom(partner.partnerId, '2026-01')
   await client.closeMonth(partner.partnerId, '2026-01')
-  const closed = (await client.statement(partner, '2026-01')).body.lines
+  const closed = (await client.statement(partner, '2026-01')).body.projects
   const held = (await client.admin('POST', PATH, windowOf('billed', { dry_run: true }))).body
   const month = { month: '2026-01', is_closed: true, billed_on: 'next_statement' }
   expect(held.preview.month).toEqual({ ...month, before: '1507', after: '7', difference: '-1500' })
@@ -63,11 +63,10 @@ test('P2 P4: a batch replaces usage of a closed month when it is closed, as its 
   expect([answer.status, answer.body.batch.state, answer.body.preview]).toEqual([200, 'closed', null])
   expect(await totalOf('billed')).toBe('157')
   expect((await call(id, 'close')).body).toEqual(answer.body)
-  expect((await client.statement(partner, '2026-01')).body.lines).toEqual(closed)
+  expect((await client.statement(partner, '2026-01')).body.projects).toEqual(closed)
   await client.closeMonth(partner.partnerId, '2026-02')
   const { body } = await client.statement(partner, '2026-02')
-  const adjustments = body.lines.filter(({ type }: { type: string }) => type === 'adjustment')
-  expect(adjustments).toMatchObject([{ quantity: '-1350', reason: expect.stringContaining('each token was reported ten times') }])
+  expect(body.adjustments).toMatchObject([{ for_month: '2026-01', value: '-1350', reason: expect.stringContaining('each token was reported ten times') }])
   expect((await call(id, 'revert', { dry_run: true })).body.preview.month).toMatchObject({ before: '157', after: '1507', difference: '1350' })
   expect((await call(id, 'revert')).body.batch).toMatchObject({ state: 'reverted', closed_at: expect.any(String), reverted_at: expect.any(String) })
   expect(await totalOf('billed')).toBe('1507')
