@@ -12,6 +12,7 @@ import { listAuditLog, listAuditLogAtAudit } from './routes/audit-log.ts'
 import { listAudits, runAudit } from './routes/audits.ts'
 import { authorizeProjectRoute, getJwks } from './routes/authorization.ts'
 import { connectUser, getAccountProjectMetadata, syncAccountProjectRoute } from './routes/co-branded.ts'
+import { addBatchRoutes, sendBatchEvents } from './routes/correction-batches.ts'
 import { listCorrectionsRoute, submitCorrections } from './routes/corrections.ts'
 import { serveDashboard } from './routes/dashboard.ts'
 import { listDeliveriesRoute } from './routes/deliveries.ts'
@@ -100,6 +101,7 @@ export function addRoutes(app: FastifyInstance, context: OperatorContext): void 
   listOwnMetricsRoute(app, context)
   submitCorrections(app, context)
   listCorrectionsRoute(app, context)
+  addBatchRoutes(app, context)
   listSilentProjectsRoute(app, context)
   listUnregisteredProjectsRoute(app, context)
   const statementStreams = new StatementStreams()
@@ -178,6 +180,7 @@ function addEventRoutes(parent: FastifyInstance, context: ApiContext): void {
   parent.register(async (app) => {
     acceptEventBodies(app)
     sendEvents(app, context)
+    sendBatchEvents(app, context)
     listOwnRejectedEvents(app, context)
   })
 }

@@ -83,6 +83,12 @@ export const EVENT_BODY_CONTENT = {
   'application/cloudevents-batch+json': { schema: { type: 'array', items: cloudEvent, example: [CLOUD_EXAMPLE] } },
 }
 
+/** The body of POST …/correction-batches/:batchId/events. */
+export const BATCH_EVENTS_CONTENT = {
+  'application/json': { schema: { anyOf: [usageEvent, { type: 'array', items: usageEvent }], example: [EXAMPLE] } },
+  'application/x-ndjson': { schema: { type: 'string', description: 'One event per line.', example: `${JSON.stringify(EXAMPLE)}\n` } },
+}
+
 function toSchema(schema: z.ZodType, example: object) {
   // As input, because an event may have further fields, which are ignored.
   const { $schema: _, ...json } = z.toJSONSchema(schema, { io: 'input' })

@@ -34,7 +34,7 @@ export function parseCorrection(fields: SentFields): ParsedCorrection {
   if (corrects === identity.eventId) return reject('invalid_correction', 'event_id must be an id of its own, not that of the event to correct.')
   if (!isAction(action))
     return reject('invalid_correction', 'action must be "void", if the event must not count, or "amend", with the value that counts instead.')
-  if (!isReason(reason)) return reject('invalid_correction', REASON_RULE)
+  if (!isCorrectionReason(reason)) return reject('invalid_correction', CORRECTION_REASON_RULE)
   if (action === 'void') {
     if (sent !== undefined && sent !== null) return reject('invalid_correction', 'value must be left out of a void. To change the value, use "amend".')
     return { status: 'valid', correction: { ...identity, corrects, action, value: VOIDED, reason } }
@@ -45,13 +45,13 @@ export function parseCorrection(fields: SentFields): ParsedCorrection {
 }
 
 const VOIDED: Quantity = '0'
-const REASON_RULE = `reason must be a string of 1 to ${CORRECTION_REASON_CODE_POINTS_MAX} characters without control characters. It says why the event is corrected.`
+export const CORRECTION_REASON_RULE = `reason must be a string of 1 to ${CORRECTION_REASON_CODE_POINTS_MAX} characters without control characters. It says why the event is corrected.`
 
 function isAction(action: unknown): action is CorrectionAction {
   return action === 'void' || action === 'amend'
 }
 
-function isReason(reason: unknown): reason is string {
+export function isCorrectionReason(reason: unknown): reason is string {
   return typeof reason === 'string' && reason !== '' && hasCodePointsAtMost(reason, CORRECTION_REASON_CODE_POINTS_MAX) && isPlainText(reason)
 }
 

@@ -19,6 +19,11 @@ export interface SentFields {
   readonly reason?: unknown
   /** An object of texts, or whatever was sent instead. */
   readonly labels?: unknown
+  /** The batch under which an event is sent to replace others, and what a record does to a batch (window-record.ts). */
+  readonly correction_batch?: unknown
+  readonly batch_action?: unknown
+  readonly from?: unknown
+  readonly to?: unknown
   /** Why a CloudEvent has no event_id. */
   readonly identity_problem?: string
 }

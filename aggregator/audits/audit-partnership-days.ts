@@ -68,7 +68,8 @@ const partnershipDaysAgainstRaw = defineQuery({
             metric IN (SELECT metric FROM metrics_v1 FINAL WHERE kind IN ('last', 'unique')), toDecimal256(0, 9), sum(total)) AS project_value
         FROM (
           SELECT project_id, usage_date, metric,
-            toInt64(count()) AS events, sum(toDecimal256(value, 9)) AS total, max(value) AS peak_sent, toDecimal128(0, 9) AS peak_now, 0 AS is_corrected
+            toInt64(countIf(correction_batch = '')) AS events, sumIf(toDecimal256(value, 9), correction_batch = '') AS total,
+            maxIf(value, correction_batch = '') AS peak_sent, toDecimal128(0, 9) AS peak_now, 0 AS is_corrected
           FROM raw_usage_events_v1 FINAL
           WHERE ${COMPARED}
           GROUP BY project_id, usage_date, metric

@@ -161,8 +161,8 @@ const rollupAgainstRaw = defineQuery({
         sum(voided_raw) AS raw_voided, sum(voided_rollup) AS rollup_voided
       FROM (
         SELECT project_id, usage_date, metric, labels,
-          toInt64(count()) AS events_raw, sum(toDecimal256(value, 9)) AS total_raw, max(value) AS peak_raw,
-          toInt64(0) AS corrections_raw, toInt64(0) AS voided_raw,
+          toInt64(count()) AS events_raw, sumIf(toDecimal256(value, 9), correction_batch = '') AS total_raw, maxIf(value, correction_batch = '') AS peak_raw,
+          toInt64(countIf(correction_batch != '')) AS corrections_raw, toInt64(countIf(correction_batch != '')) AS voided_raw,
           toInt64(0) AS events_rollup, toDecimal256(0, 9) AS total_rollup, toDecimal128(0, 9) AS peak_rollup,
           toInt64(0) AS corrections_rollup, toInt64(0) AS voided_rollup
         FROM raw_usage_events_v1 FINAL

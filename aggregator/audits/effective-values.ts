@@ -13,20 +13,21 @@ function latestCorrections(scope: string): string {
         GROUP BY project_id, corrects, usage_date`
 }
 
-/** The corrected events as they were sent: project_id, event_id, usage_date, metric, labels, value. Nothing is read if there are none. */
+/** The corrected events as they counted first, one of a batch not at all: project_id, event_id, usage_date, metric, labels, counted, was_voided. */
 function correctedEvents(scope: string): string {
   return `
-        SELECT project_id, event_id, usage_date, metric, labels, value
+        SELECT project_id, event_id, usage_date, metric, labels,
+          if(correction_batch = '', value, toDecimal128(0, 9)) AS counted, correction_batch != '' AS was_voided
         FROM raw_usage_events_v1 FINAL
         WHERE ${scope} AND (project_id, event_id) IN (SELECT project_id, corrects FROM usage_corrections_v1 WHERE ${scope})`
 }
 
-/** One row for each corrected event: its key, by how much corrections change the total, and whether it is voided. */
+/** One row for each corrected event: its key, and by how much corrections change the total and the number of events that do not count. */
 export function changesOfEvents(scope: string): string {
   return `
         SELECT project_id, usage_date, metric, labels,
-          if(latest.is_voided, toDecimal256(0, 9), toDecimal256(latest.value_now, 9)) - toDecimal256(sent.value, 9) AS added_total,
-          toInt64(latest.is_voided) AS voided
+          if(latest.is_voided, toDecimal256(0, 9), toDecimal256(latest.value_now, 9)) - toDecimal256(sent.counted, 9) AS added_total,
+          toInt64(latest.is_voided) - toInt64(sent.was_voided) AS voided
         FROM (${correctedEvents(scope)}) AS sent
         INNER JOIN (${latestCorrections(scope)}) AS latest USING (project_id, event_id, usage_date)`
 }
@@ -38,9 +39,9 @@ export function changesOfEvents(scope: string): string {
 export function peaksOfCorrectedKeys(scope: string): string {
   return `
         SELECT project_id, usage_date, metric,
-          maxIf(if(latest.event_id = '', sent.value, latest.value_now), NOT latest.is_voided) AS peak_now
+          maxIf(if(latest.event_id = '', sent.value, latest.value_now), NOT latest.is_voided AND (latest.event_id != '' OR sent.correction_batch = '')) AS peak_now
         FROM (
-          SELECT project_id, event_id, usage_date, metric, value FROM raw_usage_events_v1 FINAL
+          SELECT project_id, event_id, usage_date, metric, value, correction_batch FROM raw_usage_events_v1 FINAL
           WHERE ${scope} AND (project_id, usage_date, metric) IN (SELECT project_id, usage_date, metric FROM usage_corrections_v1 WHERE ${scope})
         ) AS sent
         LEFT JOIN (${latestCorrections(scope)}) AS latest USING (project_id, event_id, usage_date)

@@ -210,14 +210,14 @@ const explainLateEvents = defineQuery({
 
 const explainCountCorrections = defineQuery({
   name: 'explain_count_corrections',
-  sql: `SELECT count() AS all, countIf(action = 'void') AS voids FROM usage_corrections_v1 FINAL WHERE ${EXPLAINED}`,
+  sql: `SELECT count() AS all, countIf(action = 'void') AS voids FROM usage_corrections_v1 FINAL WHERE corrects != '' AND ${EXPLAINED}`,
   params: NumberParams,
   row: z.object({ all: z.coerce.number(), voids: z.coerce.number() }),
 })
 
 const explainCorrections = defineQuery({
   name: 'explain_corrections',
-  sql: `SELECT * EXCEPT value_after FROM (${correctionsWhere(EXPLAINED)}) ORDER BY receivedMs DESC, projectId, eventId LIMIT ${CORRECTIONS_MAX}`,
+  sql: `SELECT * EXCEPT value_after FROM (${correctionsWhere(EXPLAINED)}) ORDER BY receivedMs DESC, projectId, eventId, corrects LIMIT ${CORRECTIONS_MAX}`,
   params: NumberParams,
   row: StoredCorrectionRow,
 })

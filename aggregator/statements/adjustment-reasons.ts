@@ -40,7 +40,7 @@ function reasonsBy(keys: readonly string[], name: string): string {
       FROM (
         SELECT ${columns}, reason, min((received_at, log, offset)) AS first
         FROM usage_corrections_v1
-        WHERE project_id IN (${PROJECTS_OF_PARTNER}) AND formatDateTime(usage_date, '%Y-%m') IN {recounted: Array(String)}
+        WHERE corrects != '' AND project_id IN (${PROJECTS_OF_PARTNER}) AND formatDateTime(usage_date, '%Y-%m') IN {recounted: Array(String)}
           AND received_at >= fromUnixTimestamp64Milli({billedThroughMs: Int64}, 'UTC') - INTERVAL 1 HOUR
         GROUP BY ${by}, reason
         ORDER BY first LIMIT ${REASONS_MAX + 1} BY ${by}

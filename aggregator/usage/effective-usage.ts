@@ -97,18 +97,18 @@ export function statesOfEvents(where: string, events?: string): string {
 /**
  * The events that count, with their effective values: that of the latest correction, or else their own. SQL after FROM: rows with
  * project_id, event_id, usage_date, metric, labels, value, text, timestamp, rank and received_at, for an SQL condition on project_id, usage_date
- * and metric. `events` is a further condition on the events as they were sent. A correction is stored after its event; one whose event was not
- * read yet is ignored.
+ * and metric. `events` is a further condition on the events as they were sent. An event of a batch counts only by a correction of its own. A
+ * correction is stored after its event; one whose event was not read yet is ignored.
  */
 export function effectiveEvents(where: string, events = 'true'): string {
   return `(
           SELECT project_id, event_id, usage_date, metric, labels, if(latest.action = 'amend', latest.value, sent.value) AS value, text, timestamp, rank, received_at
-          FROM (SELECT project_id, event_id, usage_date, metric, labels, value, text, timestamp, rank, received_at FROM raw_usage_events_v1 FINAL WHERE ${where} AND ${events}) AS sent
+          FROM (SELECT project_id, event_id, usage_date, metric, labels, value, text, timestamp, rank, received_at, correction_batch FROM raw_usage_events_v1 FINAL WHERE ${where} AND ${events}) AS sent
           LEFT JOIN (
             SELECT project_id, corrects AS event_id, newest.1 AS action, newest.2 AS value
             FROM (SELECT project_id, corrects, argMax((toString(action), value), revision) AS newest FROM usage_corrections_v1 WHERE ${where} GROUP BY project_id, corrects)
           ) AS latest USING (project_id, event_id)
-          WHERE latest.action != 'void'
+          WHERE if(latest.action = '', sent.correction_batch = '', latest.action != 'void')
         )`
 }
 

@@ -32,7 +32,7 @@ export function correctionsWhere(where: string): string {
           if(added_voided = -1 OR (action = 'void' AND added_voided = 0), NULL, toString(value_after - added_total)) AS before,
           if(action = 'void', NULL, toString(value_after)) AS after,
           toUnixTimestamp64Milli(received_at) AS receivedMs
-        FROM usage_corrections_v1 FINAL WHERE ${where}`
+        FROM usage_corrections_v1 FINAL WHERE corrects != '' AND ${where}`
 }
 
 export interface CorrectionsPage {
@@ -41,13 +41,19 @@ export interface CorrectionsPage {
   readonly from: string
   readonly end: string
   /** The last correction of the previous page; undefined for the first page. */
-  readonly after: { readonly receivedMs: number; readonly eventId: string } | undefined
+  readonly after: { readonly receivedMs: number; readonly eventId: string; readonly corrects: string } | undefined
   readonly limit: number
 }
 
 /** The corrections of a project's events of some days, the last received first. Throws StoreError. */
 export function listCorrections({ reads }: Pick<ClickHouse, 'reads'>, { after, ...page }: CorrectionsPage): Promise<StoredCorrection[]> {
-  return reads.query(correctionsOfProject, { ...page, isFirst: after === undefined ? 1 : 0, afterMs: after?.receivedMs ?? 0, afterId: after?.eventId ?? '' })
+  return reads.query(correctionsOfProject, {
+    ...page,
+    isFirst: after === undefined ? 1 : 0,
+    afterMs: after?.receivedMs ?? 0,
+    afterId: after?.eventId ?? '',
+    afterEvent: after?.corrects ?? '',
+  })
 }
 
 const correctionsOfProject = defineQuery({
@@ -55,8 +61,8 @@ const correctionsOfProject = defineQuery({
   sql: `SELECT * EXCEPT value_after FROM (
           ${correctionsWhere('project_id = {projectId: String} AND usage_date >= {from: Date} AND usage_date < {end: Date}')}
         )
-        WHERE {isFirst: UInt64} = 1 OR receivedMs < {afterMs: Int64} OR (receivedMs = {afterMs: Int64} AND eventId > {afterId: String})
-        ORDER BY receivedMs DESC, eventId LIMIT {limit: UInt64}`,
+        WHERE {isFirst: UInt64} = 1 OR receivedMs < {afterMs: Int64} OR (receivedMs = {afterMs: Int64} AND (eventId, corrects) > ({afterId: String}, {afterEvent: String}))
+        ORDER BY receivedMs DESC, eventId, corrects LIMIT {limit: UInt64}`,
   params: z.object({
     projectId: z.string(),
     from: z.string(),
@@ -64,6 +70,7 @@ const correctionsOfProject = defineQuery({
     isFirst: z.number(),
     afterMs: z.number(),
     afterId: z.string(),
+    afterEvent: z.string(),
     limit: z.number(),
   }),
   row: StoredCorrectionRow,

@@ -59,11 +59,11 @@ export function listCorrectionsRoute(app: FastifyInstance, { limitedReads }: Api
   addRoute(app, LIST_CORRECTIONS, { access: FINANCE }, async (request) => {
     const { project_id: projectId, from = FIRST_DAY, to, limit, cursor } = request.query
     const query = [projectId, from, to]
-    const place = cursor === undefined ? undefined : requirePlace(cursor, query, z.tuple([z.number().int(), z.string()]))
-    const after = place === undefined ? undefined : { receivedMs: place[0], eventId: place[1] }
+    const place = cursor === undefined ? undefined : requirePlace(cursor, query, z.tuple([z.number().int(), z.string(), z.string()]))
+    const after = place === undefined ? undefined : { receivedMs: place[0], eventId: place[1], corrects: place[2] }
     const end = to === undefined ? DAY_AFTER_LAST : dayAfter(to)
     const rows = await listCorrections(limitedReads, { projectId, from, end, after, limit: limit + 1 })
-    const { shown, next_cursor } = pageOf(rows, limit, ({ receivedMs, eventId }) => writePlace(query, [receivedMs, eventId]))
+    const { shown, next_cursor } = pageOf(rows, limit, ({ receivedMs, eventId, corrects }) => writePlace(query, [receivedMs, eventId, corrects]))
     return { corrections: shown.map((each) => ({ ...correctionAnswer(each), metric: each.metric, usage_date: each.day })), next_cursor }
   })
 }

@@ -50,7 +50,7 @@ export function sendEvents(app: FastifyInstance, { limitedReads, registry, event
   })
 }
 
-function decodeArrivals(body: Buffer, request: FastifyRequest): Arrival[] {
+export function decodeArrivals(body: Buffer, request: FastifyRequest): Arrival[] {
   const format = formatOf(request)
   const attributes = format === 'json' ? readCloudEventHeaders(request.headers) : undefined
   if (attributes !== undefined) return [decodeBinaryCloudEvent(attributes, body)]
@@ -65,7 +65,7 @@ function decodeArrivals(body: Buffer, request: FastifyRequest): Arrival[] {
   return decoded.arrivals
 }
 
-function bodyOf(request: FastifyRequest): Buffer {
+export function bodyOf(request: FastifyRequest): Buffer {
   if (!Buffer.isBuffer(request.body) || request.body.length === 0)
     throw new ApiError('BODY_NOT_JSON', 'The body is empty. Send one event, an array of events, or NDJSON.')
   return request.body

@@ -3,6 +3,7 @@ import type { AnswerOf } from '../../contract/operation.ts'
 import { grouped } from '../../metering/grouped.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'
 import { connect } from '../connection/connect.ts'
+import { addBatchCommands } from '../corrections/batch-commands.ts'
 import { CliError, EXIT } from '../errors.ts'
 import { callForList, callForText } from '../http-client.ts'
 import { limitFrom } from '../limit-from.ts'
@@ -11,7 +12,7 @@ import { flexible, plainTable } from '../plain-table.ts'
 import type { Session } from '../session.ts'
 
 export const correctionsCommand: CommandRegistration = (program, run) => {
-  const corrections = program.command('corrections').description('void or amend events that were counted, also of closed months')
+  const corrections = program.command('corrections').description('void, amend or replace usage that was counted, also of closed months')
   withExamples(
     corrections
       .command('void <event-id>')
@@ -44,6 +45,7 @@ export const correctionsCommand: CommandRegistration = (program, run) => {
       .action((own: ListOptions) => run((session) => listCorrections(session, own))),
     ['meterline corrections list --project prj_1 --from 2026-01-01 --to 2026-01-31', 'what was changed of January'],
   )
+  addBatchCommands(corrections, run)
 }
 
 interface OneCorrection {

@@ -169,10 +169,12 @@ function readUsageEvent(json: JsonBytes, start: number): ReturnType<ReadEvent> {
   if (json.text.charCodeAt(start) !== OPEN_OBJECT) return { end: skipValue(json.text, start), fields: undefined, format: 'json' }
   const values = NO_VALUES.slice()
   const end = readMembers(json, start, EVENT_FIELDS, values)
-  const [event_id, project_id, metric, value, timestamp, specversion, corrects, action, reason, labels] = values
+  const [event_id, project_id, metric, value, timestamp, specversion, corrects, action, reason, labels, correction_batch, batch_action, from, to] = values
   if (event_id === undefined && specversion !== undefined && !isFailure(end)) return readCloudEventAt(json, start)
-  if (corrects !== undefined) return { end, fields: { event_id, project_id, value, corrects, action, reason }, format: 'json' }
-  const fields = { event_id, project_id, metric, value, timestamp }
+  const isOfBatch = correction_batch !== undefined || batch_action !== undefined
+  if (corrects !== undefined && !isOfBatch) return { end, fields: { event_id, project_id, value, corrects, action, reason }, format: 'json' }
+  const ofBatch = isOfBatch ? { correction_batch, batch_action, from, to, corrects, reason } : {}
+  const fields = { event_id, project_id, metric, value, timestamp, ...ofBatch }
   return { end, fields: labels === undefined || isFailure(end) ? fields : { ...fields, labels: readLabelsOf(json, labels) }, format: 'json' }
 }
 
@@ -184,5 +186,20 @@ function formatOf(read: ReadEvent): EventFormat {
   return read === readCloudEventAt ? 'cloudevent' : 'json'
 }
 
-const EVENT_FIELDS = ['event_id', 'project_id', 'metric', 'value', 'timestamp', 'specversion', 'corrects', 'action', 'reason', 'labels']
+const EVENT_FIELDS = [
+  'event_id',
+  'project_id',
+  'metric',
+  'value',
+  'timestamp',
+  'specversion',
+  'corrects',
+  'action',
+  'reason',
+  'labels',
+  'correction_batch',
+  'batch_action',
+  'from',
+  'to',
+]
 const NO_VALUES: Member[] = EVENT_FIELDS.map(() => undefined)

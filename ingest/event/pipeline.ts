@@ -3,6 +3,7 @@ import { EVENT_BYTES_MAX, isProjectId, ORIGINAL_BYTES_KEPT_MAX, type UsageEvent 
 import { type EventDraft, FIELD_STEPS, type FieldNames, JSON_FIELD_NAMES, newDraft, type Receipt, type SentFields } from '../../metering/event-steps.ts'
 import { readLabels } from '../../metering/labels.ts'
 import type { Rejection, RejectReason } from '../../metering/rejection-reasons.ts'
+import { isBatchId, parseWindowRecord, type WindowRecord } from '../../metering/window-record.ts'
 import type { Arrival, EventFormat } from './arrival.ts'
 import { describeNotJson } from './json-place.ts'
 
@@ -14,7 +15,7 @@ import { describeNotJson } from './json-place.ts'
 const STEPS: readonly Step[] = [requireSize, requireJson, ...FIELD_STEPS.map(ofFields), requireAllowedProject]
 
 /**
- * An event after all steps: valid, a valid correction of another event, or rejected with the reason of the first step that failed. Its
+ * An event after all steps: valid, a valid correction of another event, a record that closes or reverts a batch, or rejected with the reason of the first step that failed. Its
  * bytes are cut out of the body on demand.
  */
 export type ValidatedEvent =
@@ -28,6 +29,7 @@ export type ValidatedEvent =
       original(): Buffer
     }
   | { readonly status: 'correction'; readonly index: number; readonly format: EventFormat; readonly correction: Correction; original(): Buffer }
+  | { readonly status: 'window'; readonly index: number; readonly format: EventFormat; readonly window: WindowRecord; original(): Buffer }
   | {
       readonly status: 'rejected'
       readonly index: number
@@ -42,6 +44,7 @@ export type ValidatedEvent =
 export function identityOf(validated: ValidatedEvent): { projectId: string; eventId: string } {
   if (validated.status === 'valid') return validated.event
   if (validated.status === 'correction') return validated.correction
+  if (validated.status === 'window') return validated.window
   return { projectId: validated.projectId, eventId: validated.eventId ?? '' }
 }
 
@@ -51,9 +54,12 @@ export type AllowedProjects = ReadonlySet<string> | 'all'
 export interface ValidationContext extends Receipt {
   /** Fetched before validation, for all events of a request with one query. */
   readonly allowedProjects: AllowedProjects
+  /** Whether this may be of a correction batch: what operators and finance send, and what a topic has. */
+  readonly allowsBatches?: boolean
 }
 
 export function validateEvent(arrival: Arrival, context: ValidationContext): ValidatedEvent {
+  if (arrival.fields?.correction_batch !== undefined || arrival.fields?.batch_action !== undefined) return validateOfBatch(arrival, arrival.fields, context)
   if (arrival.fields?.corrects !== undefined) return validateCorrection(arrival, arrival.fields, context)
   const draft = newDraft()
   for (const step of STEPS) {
@@ -65,6 +71,26 @@ export function validateEvent(arrival: Arrival, context: ValidationContext): Val
   const { text: labels, ignored: ignoredLabels } = readLabels(fields.labels, context.metrics?.labelsOf?.(draft.metric) ?? [])
   return { status: 'valid', index, format, event: labels === '' ? draft : { ...draft, labels }, ignoredLabels, original }
 }
+
+/** An event of a batch passes the same steps as any other; a record that closes or reverts a batch names its window. */
+function validateOfBatch(arrival: Arrival, fields: SentFields, context: ValidationContext): ValidatedEvent {
+  const { index, format, original } = arrival
+  const { correction_batch, batch_action, ...event } = fields
+  if (context.allowsBatches !== true) return rejectArrival(arrival, reject('invalid_correction', BATCHES_ELSEWHERE))
+  if (batch_action === undefined) {
+    if (!isBatchId(correction_batch) || event.corrects !== undefined) return rejectArrival(arrival, reject('invalid_correction', OF_BATCH))
+    const validated = validateEvent({ ...arrival, fields: event }, context)
+    return validated.status === 'valid' ? { ...validated, event: { ...validated.event, correctionBatch: correction_batch } } : validated
+  }
+  const tooLarge = requireSize(undefined, arrival)
+  if (tooLarge !== undefined) return rejectArrival(arrival, tooLarge)
+  const parsed = parseWindowRecord(fields)
+  return parsed.status === 'valid' ? { status: 'window', index, format, window: parsed.window, original } : rejectArrival(arrival, parsed.rejection)
+}
+
+const BATCHES_ELSEWHERE =
+  'correction_batch and batch_action are for replacing usage, which operators and finance do with POST /admin/v1/correction-batches. Send the event without them.'
+const OF_BATCH = 'An event of a correction batch has the id of the batch in correction_batch, and no field corrects.'
 
 /** A correction names no metric and no time: both are those of the event that it corrects, which is found in its log. */
 function validateCorrection(arrival: Arrival, fields: SentFields, context: ValidationContext): ValidatedEvent {

@@ -173,18 +173,21 @@ interface Choice {
 
 /**
  * The indexes of the events that one group may have. They keep their order, and an event waits behind an earlier one of its identity:
- * of two events with one identity the first counts. A correction waits behind its event and behind earlier corrections of it.
+ * of two events with one identity the first counts. A correction waits behind its event and behind earlier corrections of it, and
+ * all wait behind a record that changes a window.
  */
 function chooseEvents(events: readonly ValidatedEvent[], eventsMax: number, touched: TouchedDays): Choice {
   const choice: Choice = { part: [], rest: [] }
   // An accidentally equal hash only makes an event wait.
   const waiting = new Set<number>()
+  let isBehindWindow = false
   for (const [index, validated] of events.entries()) {
     const hashes = hashesOf(validated)
-    if (choice.part.length < eventsMax && !hashes.some((hash) => waiting.has(hash)) && touched.add(validated)) choice.part.push(index)
+    if (!isBehindWindow && choice.part.length < eventsMax && !hashes.some((hash) => waiting.has(hash)) && touched.add(validated)) choice.part.push(index)
     else {
       choice.rest.push(index)
       for (const hash of hashes) waiting.add(hash)
+      isBehindWindow ||= validated.status === 'window'
     }
   }
   return choice
@@ -193,6 +196,7 @@ function chooseEvents(events: readonly ValidatedEvent[], eventsMax: number, touc
 function hashesOf(validated: ValidatedEvent): number[] {
   if (validated.status === 'valid') return [hashIdentity(validated.event.projectId, validated.event.eventId)]
   if (validated.status === 'rejected') return []
+  if (validated.status === 'window') return [hashIdentity(validated.window.projectId, validated.window.eventId)]
   const { projectId, eventId, corrects } = validated.correction
   return [hashIdentity(projectId, eventId), hashIdentity(projectId, corrects)]
 }

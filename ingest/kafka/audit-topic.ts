@@ -3,10 +3,11 @@ import { dayOf } from '../../metering/timestamp.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import type { KnownMetrics } from '../event/known-metrics.ts'
 import { identityOf, type ValidatedEvent } from '../event/pipeline.ts'
-import { isSameUsage, type LogRecord } from '../log/detect-duplicates.ts'
+import type { LogRecord } from '../log/detect-duplicates.ts'
 import { findStored, readStoredRecords } from '../log/find-stored.ts'
 import { isIndexComplete } from '../log/identity-index.ts'
 import { type InDoubtRange, type LogRange, readInDoubtRange } from '../log/in-doubt-range.ts'
+import { isSameEvent } from '../log/same-event.ts'
 import type { CorrectionInRange, StoredCorrection } from '../log/stored-corrections.ts'
 import type { StoredEvent, StoredInRange } from '../log/stored-events.ts'
 import { readRejectedRange } from '../rejected/rejected-events.ts'
@@ -147,7 +148,7 @@ class PartitionAudit {
     const identities = records.map(({ validated }) => identityOf(validated)).map(({ projectId, eventId }) => [projectId, eventId] as const)
     if (identities.length === 0) return
     const lookUp = { lane: this.#clickhouse.reads, indexed: await isIndexComplete(this.#clickhouse), secondsMax: LOOK_UP_SECONDS_MAX }
-    const stored = await findStored(lookUp, { identities, corrected: [], amends: false, log: this.log, offset: 0 })
+    const stored = await findStored(lookUp, { identities, corrected: [], amends: false, batches: [], window: undefined, log: this.log, offset: 0 })
     for (const record of records) {
       const { validated } = record
       const { projectId, eventId } = identityOf(validated)
@@ -174,7 +175,8 @@ function hasSameValues(validated: ValidatedEvent, row: StoredInRange | Correctio
 /** Of a record that would be rejected today, only the identity is compared. */
 function isCopy(validated: ValidatedEvent, first: StoredEvent | StoredCorrection): boolean {
   if (validated.status === 'rejected') return true
-  if (validated.status === 'valid') return !('corrects' in first) && isSameUsage(validated.event, first)
+  if (validated.status === 'window') return 'corrects' in first && first.batch === validated.window.batch
+  if (validated.status === 'valid') return !('corrects' in first) && isSameEvent(validated.event, first)
   const { corrects, action, value } = validated.correction
   return 'corrects' in first && first.corrects === corrects && first.action === action && first.value === value
 }

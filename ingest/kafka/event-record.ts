@@ -3,6 +3,7 @@ import { isProjectId } from '../../metering/event.ts'
 import type { MetricKinds } from '../../metering/metrics.ts'
 import { isRejectReason } from '../../metering/rejection-reasons.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
+import { windowRecordText } from '../../metering/window-record.ts'
 import type { Arrival } from '../event/arrival.ts'
 import { CLOUD_EVENT_ATTRIBUTES } from '../event/cloud-event.ts'
 import { decodeBinaryCloudEvent, decodeEvent } from '../event/decode-body.ts'
@@ -88,7 +89,8 @@ export function recordOfEvent(validated: ValidatedEvent, received: ReceivedRecor
     }
   }
   if (validated.status === 'correction') return { partition, key: validated.correction.projectId, value: correctionText(validated.correction), headers }
-  const { eventId, projectId, metric, value, text, timestampMs, labels } = validated.event
+  if (validated.status === 'window') return { partition, key: validated.window.projectId, value: windowRecordText(validated.window), headers }
+  const { eventId, projectId, metric, value, text, timestampMs, labels, correctionBatch } = validated.event
   const event = {
     event_id: eventId,
     project_id: projectId,
@@ -96,6 +98,7 @@ export function recordOfEvent(validated: ValidatedEvent, received: ReceivedRecor
     value: text ?? value,
     timestamp: formatTimestamp(timestampMs),
     ...(labels && { labels: JSON.parse(labels) }),
+    ...(correctionBatch && { correction_batch: correctionBatch }),
   }
   return { partition, key: projectId, value: JSON.stringify(event), headers }
 }
@@ -143,7 +146,7 @@ function validateArrival(
   if (reason !== undefined && isRejectReason(reason)) return rejectArrival(arrival, { reason, message: header(headers, HEADERS.message) ?? '' })
   if (problem !== undefined) return rejectArrival(arrival, problem)
   // The scope of an ingest key is checked before the event is produced; other producers have no key.
-  return validateEvent(arrival, { receivedMs, receivedAsRecord: true, allowedProjects: 'all', ...(metrics && { metrics }) })
+  return validateEvent(arrival, { receivedMs, receivedAsRecord: true, allowedProjects: 'all', allowsBatches: true, ...(metrics && { metrics }) })
 }
 
 /** Undefined for one that is too long to be valid: forwarded copies get it too, and must not grow by what somebody put there. */

@@ -2,13 +2,17 @@ import type { Correction } from '../../metering/correction.ts'
 import type { UsageEvent } from '../../metering/event.ts'
 import type { StoredCorrection } from './stored-corrections.ts'
 
-type FirstEvent = Pick<UsageEvent, 'metric' | 'value' | 'text'>
-type FirstCorrection = Pick<StoredCorrection, 'corrects' | 'action' | 'value'>
+type FirstEvent = Pick<UsageEvent, 'metric' | 'value' | 'text' | 'correctionBatch'>
+type FirstCorrection = Pick<StoredCorrection, 'corrects' | 'action' | 'value'> & { readonly batch?: string }
 
 /** It must advise nothing that bills twice: sent again as a new event, the whole value would be added to the first one. */
 export function describeConflict(record: UsageEvent | Correction, first: FirstEvent | FirstCorrection): string {
+  if ('corrects' in first && first.batch !== undefined && first.batch !== '') return `This id is that of the correction batch ${first.batch}. ${OWN_ID}`
   if ('corrects' in first) return `A correction with this id was counted before for this project: ${describeAction(first)}. ${OWN_ID}`
+  if ((first.correctionBatch ?? '') !== '')
+    return `An event with this id was sent to the correction batch ${first.correctionBatch}, and counts once that is closed. If this is other usage, give it an id of its own.`
   const fact = `An event with this id was counted before for this project, with metric ${first.metric} and value ${valueAsSent(first)}. That one was kept; only a correction changes what it counts.`
+  if ('timestampMs' in record && (record.correctionBatch ?? '') !== '') return `${fact} An event of a batch needs an id that no other event has.`
   if ('corrects' in record) return `${fact} A correction needs an event_id of its own.`
   return `${fact} If this is other usage, give it an id of its own. If it is a correction: ${describeCorrection(record, first)}`
 }

@@ -7,6 +7,7 @@ import { describeConflict } from './describe-conflict.ts'
 import { type Identity, IdentityMap } from './look-up.ts'
 import type { Corrected, StoredCorrection } from './stored-corrections.ts'
 import type { StoredEvent } from './stored-events.ts'
+import type { StoredWindow } from './stored-windows.ts'
 
 /** What a correction changes, computed by its writer from the event's latest correction before it. */
 export interface CorrectionEffect {
@@ -31,6 +32,10 @@ export interface StoredRecords {
   readonly corrected: IdentityMap<Corrected[]>
   /** The metrics whose events have no decimal value, so that it cannot be amended; empty if no event of the batch is amended. */
   readonly notAmendable: ReadonlySet<string>
+  /** The batches that were closed before this batch of the log, of those that its events name, by project and id. */
+  readonly closedBatches: IdentityMap<true>
+  /** What the only record of the batch changes, if it closes or reverts a window. */
+  readonly window: StoredWindow | undefined
 }
 
 /** The events and corrections of the batch so far that count. */
@@ -52,6 +57,7 @@ interface Target {
   readonly usageDate: string
   readonly labels: string
   readonly value: string
+  readonly correctionBatch?: string
 }
 
 /** Detects what the corrections of one batch change. Its state is that of the events after the corrections so far. */
@@ -75,6 +81,7 @@ export class BatchCorrections {
     if (known !== undefined && known.log === place.log && known.offset === place.offset) return { status: 'already_stored' }
     const target = this.#findTarget(place, correction)
     if (target === undefined) return rejected('unknown_event', this.#describeUnknown(correction))
+    if (this.#waits([projectId, corrects], target)) return rejected('unknown_event', describeWaiting(target.correctionBatch))
     const first = this.#stored.events.get(projectId, eventId) ?? known ?? this.#firsts.get(projectId, eventId)
     if (first !== undefined) return compareCorrection(correction, first)
     if (action === 'amend' && this.#stored.notAmendable.has(target.metric))
@@ -104,7 +111,13 @@ export class BatchCorrections {
     if (stored !== undefined) return stored.log !== log || stored.offset < offset ? stored : undefined
     const inBatch = this.#firsts.get(projectId, corrects)
     if (inBatch === undefined || 'corrects' in inBatch) return undefined
-    return { metric: inBatch.metric, value: inBatch.value, usageDate: dayOf(inBatch.timestampMs), labels: inBatch.labels ?? '' }
+    const { metric, value, timestampMs, labels = '', correctionBatch = '' } = inBatch
+    return { metric, value, usageDate: dayOf(timestampMs), labels, correctionBatch }
+  }
+
+  /** An event of a batch counts only by the correction that its closing stored, and cannot be corrected before. */
+  #waits(event: Identity, { correctionBatch = '' }: Target): boolean {
+    return correctionBatch !== '' && (this.#stored.corrected.get(...event) ?? []).length === 0
   }
 
   /**
@@ -133,12 +146,19 @@ export class BatchCorrections {
   }
 }
 
+function describeWaiting(batch: string | undefined): string {
+  return `The event was sent to the correction batch ${batch}, which is not closed, so it does not count yet. Send the correction again after the batch is closed.`
+}
+
 const REJECTED_BEFORE =
   'This correction came before its event and was rejected, and a later one has counted since. If it must still apply, send it again with an id of its own.'
 
 /** A copy has the same event, action and value; its reason may differ. */
-export function isCopyOf({ corrects, action, value }: Correction, first: Pick<Correction, 'corrects' | 'action' | 'value'>): boolean {
-  return first.corrects === corrects && first.action === action && first.value === value
+export function isCopyOf(
+  { corrects, action, value }: Correction,
+  first: Pick<StoredCorrection, 'corrects' | 'action' | 'value'> & { readonly batch?: string },
+): boolean {
+  return (first.batch ?? '') === '' && first.corrects === corrects && first.action === action && first.value === value
 }
 
 function compareCorrection(correction: Correction, first: StoredEvent | StoredCorrection | UsageEvent | Correction): CorrectionVerdict {
@@ -146,7 +166,8 @@ function compareCorrection(correction: Correction, first: StoredEvent | StoredCo
   return rejected('conflict', describeConflict(correction, first))
 }
 
-function addedVoided(countedBefore: boolean, countsAfter: boolean): -1 | 0 | 1 {
+/** What a correction adds to the number of events that do not count. */
+export function addedVoided(countedBefore: boolean, countsAfter: boolean): -1 | 0 | 1 {
   if (countedBefore === countsAfter) return 0
   return countedBefore ? 1 : -1
 }

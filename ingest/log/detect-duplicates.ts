@@ -1,12 +1,15 @@
 import type { Correction } from '../../metering/correction.ts'
 import type { UsageEvent } from '../../metering/event.ts'
 import type { Rejection } from '../../metering/rejection-reasons.ts'
-import type { ValidatedEvent } from '../event/pipeline.ts'
+import type { WindowRecord } from '../../metering/window-record.ts'
+import { identityOf, type ValidatedEvent } from '../event/pipeline.ts'
 import { describeConflict } from './describe-conflict.ts'
 import { BatchCorrections, type CorrectionEffect, type FirstsOfBatch, type StoredRecords } from './detect-corrections.ts'
+import { classifyWindow, type WindowChanges } from './detect-windows.ts'
 import type { IdentityFilter } from './identity-filter.ts'
 import { hashIdentity, type IdentityHash } from './identity-hash.ts'
-import { type Identity, IdentityMap } from './look-up.ts'
+import { type Identity, IdentityMap, IdentitySet } from './look-up.ts'
+import { isSameEvent } from './same-event.ts'
 import type { StoredCorrection } from './stored-corrections.ts'
 import type { StoredEvent } from './stored-events.ts'
 
@@ -22,8 +25,8 @@ export interface LogRecord {
 }
 
 export type Verdict =
-  /** The event is new and counts. `effect`: it is a correction, and this is what it changes. */
-  | { status: 'counted'; effect?: CorrectionEffect }
+  /** The event is new and counts. `effect`: it is a correction, and this is what it changes. `changes`: it closes or reverts a batch. */
+  | { status: 'counted'; effect?: CorrectionEffect; changes?: WindowChanges }
   /** An event with the same identity, metric and value is earlier in the log, or the same correction. It is tallied and not stored. */
   | { status: 'duplicate' }
   /** This very event is stored already, because the log was read again. */
@@ -50,6 +53,10 @@ export interface RecordsToFind {
   /** The events that its corrections correct, without those that are certainly not stored. */
   readonly corrected: readonly Identity[]
   readonly amends: boolean
+  /** The batches under which its events were sent, with their projects. */
+  readonly batches: readonly Identity[]
+  /** The only record of the batch, if it closes or reverts a window. */
+  readonly window: WindowRecord | undefined
   /** The place of the batch. */
   readonly log: string
   readonly offset: number
@@ -82,12 +89,18 @@ export async function detectDuplicates(records: readonly LogRecord[], filter: Id
       if (hash !== undefined && verdict.status === 'counted') newHashes.push(hash)
       return verdict
     }
+    if (validated.status === 'window') {
+      const verdict = classifyWindow(record, validated.window, stored)
+      if (hash !== undefined && verdict.status === 'counted') newHashes.push(hash)
+      return verdict
+    }
     const { event } = validated
     const known = stored.events.get(event.projectId, event.eventId)
     if (known !== undefined && known.log === record.log && known.offset === record.offset) return ALREADY_STORED
     const mayRepeat = hash === undefined || repeated.has(hash)
     const first = known ?? stored.corrections.get(event.projectId, event.eventId) ?? (mayRepeat ? firsts.get(event.projectId, event.eventId) : undefined)
     if (first !== undefined) return compare(event, first)
+    if (event.correctionBatch !== undefined && stored.closedBatches.get(event.projectId, event.correctionBatch) === true) return TOO_LATE
     if (mayRepeat) firsts.set(event.projectId, event.eventId, event)
     if (hash !== undefined) newHashes.push(hash)
     return COUNTED
@@ -99,10 +112,19 @@ export async function detectDuplicates(records: readonly LogRecord[], filter: Id
 const COUNTED: Verdict = { status: 'counted' }
 const ALREADY_STORED: Verdict = { status: 'already_stored' }
 const DUPLICATE: Verdict = { status: 'duplicate' }
+const TOO_LATE: Verdict = {
+  status: 'rejected',
+  rejection: {
+    reason: 'invalid_correction',
+    message: 'The correction batch of this event was closed before it. Open another batch, and send the event to that one.',
+  },
+}
 
 function hashOf(validated: ValidatedEvent): IdentityHash | undefined {
   if (validated.status === 'valid') return hashIdentity(validated.event.projectId, validated.event.eventId)
-  return validated.status === 'correction' ? hashIdentity(validated.correction.projectId, validated.correction.eventId) : undefined
+  if (validated.status === 'rejected') return undefined
+  const { projectId, eventId } = identityOf(validated)
+  return hashIdentity(projectId, eventId)
 }
 
 /** The events that the corrections of a batch correct, by the hash of their identity. Nearly all batches have none. */
@@ -140,26 +162,27 @@ function recordsToFind(
 ): RecordsToFind {
   const identities: Identity[] = []
   let amends = false
+  let window: WindowRecord | undefined
+  const batches = new IdentitySet()
   records.forEach(({ validated }, index) => {
     const hash = hashes[index]
     if (hash === undefined) return
     const isMaybeStored = filter?.mayContain(hash) !== false
     if (validated.status === 'valid' && isMaybeStored) identities.push([validated.event.projectId, validated.event.eventId])
+    if (validated.status === 'valid' && validated.event.correctionBatch !== undefined) batches.add(validated.event.projectId, validated.event.correctionBatch)
+    if (validated.status === 'window') {
+      window = validated.window
+      identities.push([validated.window.projectId, validated.window.eventId])
+    }
     if (validated.status !== 'correction') return
     amends ||= validated.correction.action === 'amend'
     if (isMaybeStored) identities.push([validated.correction.projectId, validated.correction.eventId])
   })
   const corrected = [...targets].flatMap(([hash, events]) => (filter?.mayContain(hash) === false ? [] : events))
-  return { identities, corrected, amends, log: records[0]?.log ?? '', offset: records[0]?.offset ?? 0 }
+  return { identities, corrected, amends, batches: batches.list, window, log: records[0]?.log ?? '', offset: records[0]?.offset ?? 0 }
 }
 
-/** Whether two events of one identity have the same metric and value; the value of a metric that counts different texts is the text. */
-export function isSameUsage(event: UsageEvent, first: Pick<StoredEvent | UsageEvent, 'metric' | 'value' | 'text'>): boolean {
-  return event.metric === first.metric && event.value === first.value && (event.text ?? '') === (first.text ?? '')
-}
-
-/** Both values are in their shortest form, so equal text is equal quantity. What was sent is compared, not what a correction made of it. */
 function compare(event: UsageEvent, first: StoredEvent | StoredCorrection | UsageEvent | Correction): Verdict {
-  if (!('corrects' in first) && isSameUsage(event, first)) return DUPLICATE
+  if (!('corrects' in first) && isSameEvent(event, first)) return DUPLICATE
   return { status: 'rejected', rejection: { reason: 'conflict', message: describeConflict(event, first) } }
 }

@@ -6,12 +6,13 @@ import type { LogRange } from './in-doubt-range.ts'
 import { type Identity, IdentityMap, type LookUp } from './look-up.ts'
 import { type CorrectionInRange, findCorrected, findNotAmendable, findStoredCorrections, readCorrectionsOfRange } from './stored-corrections.ts'
 import { findStoredEvents, readStoredRange, type StoredInRange } from './stored-events.ts'
+import { findClosedBatches, findWindow } from './stored-windows.ts'
 
 /**
  * Finds what is stored under the identities of a batch, among events and corrections, and the corrections of the events that it corrects.
  * A batch without corrections whose identities are all new or in raw costs what it costs without corrections. Throws StoreError.
  */
-export async function findStored(lookUp: LookUp, { identities, corrected, amends, log, offset }: RecordsToFind): Promise<StoredRecords> {
+export async function findStored(lookUp: LookUp, { identities, corrected, amends, batches, window, log, offset }: RecordsToFind): Promise<StoredRecords> {
   const { events, corrections } = await findByIdentity(lookUp, [...identities, ...corrected])
   const targets = corrected.filter((identity) => events.get(...identity) !== undefined)
   const months = [...new Set(targets.map((identity) => partitionOf(events.get(...identity)?.usageDate ?? '')))]
@@ -20,6 +21,8 @@ export async function findStored(lookUp: LookUp, { identities, corrected, amends
     corrections,
     corrected: targets.length === 0 ? NOT_CORRECTED : await findCorrected(lookUp, { identities: targets, months, log, offset }),
     notAmendable: amends ? await findNotAmendable(lookUp.lane) : NO_METRICS,
+    closedBatches: batches.length === 0 ? NO_BATCHES : await findClosedBatches(lookUp, { batches, log, offset }),
+    window: window === undefined ? undefined : await findWindow(lookUp, { window, log, offset }),
   }
 }
 
@@ -37,6 +40,7 @@ export async function readStoredRecords(lane: Lane, log: string, range: LogRange
 
 const NO_CORRECTIONS: StoredRecords['corrections'] = new IdentityMap()
 const NOT_CORRECTED: StoredRecords['corrected'] = new IdentityMap()
+const NO_BATCHES: StoredRecords['closedBatches'] = new IdentityMap()
 const NO_METRICS: StoredRecords['notAmendable'] = new Set()
 
 /** YYYYMM of YYYY-MM-DD. */

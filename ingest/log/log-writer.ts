@@ -5,6 +5,7 @@ import { escapeField, RowsBuffer, row } from '../../sql/tab-separated.ts'
 import { identityOf } from '../event/pipeline.ts'
 import type { LogRecord, Verdict } from './detect-duplicates.ts'
 import type { LogRange } from './in-doubt-range.ts'
+import { windowRowsOf } from './window-rows.ts'
 
 /** The offsets [first, through] of a log, with what is written of them. */
 export interface Batch extends LogRange {
@@ -29,6 +30,7 @@ export type PositionRule = 'with rows' | 'always' | 'never'
  * 3. Corrections, after the rows, because the event that they correct may be in the same batch. A crash before it: those events have their
  *    own values; a topic is read again, and over HTTP the corrections are sent again. All corrections of one event are in one part, because
  *    the table is partitioned by the month of the event and a batch is one block: each adds a difference from the one before.
+ *    The corrections of a whole window are one insert of one month: all of them are stored, or none.
  * 4. Rejected events, after the rows, because a conflict names the first event of its identity, which must be stored by then.
  * The events may be acknowledged only when all four are. Each is sent once: after an error nothing is sent again under this lease,
  * because the failed request may still arrive; the lease is acquired again and the range reconciled. Throws StoreError.
@@ -39,10 +41,12 @@ export async function writeBatch(lane: Lane, lease: Lease, batch: Batch): Promis
   // Serialized while the position is on its way; sent only when the position has been acknowledged.
   const rows = rowsOf(lease, batch)
   const corrections = correctionsText(lease, batch)
+  const window = windowRowsOf(lease, batch)
   const rejected = rejectedText(lease, batch)
   await positioned
   if (rows.bytes.length > 0) await lane.insert({ table: 'usage_events_inbox_v1', columns: rows.columns, text: rows.bytes, tag })
   if (corrections !== '') await lane.insert({ table: 'usage_corrections_inbox_v1', columns: CORRECTION_COLUMNS, text: corrections, tag })
+  if (window !== undefined) await lane.insert({ table: 'usage_corrections_inbox_v1', ...window, tag })
   if (rejected !== '') await lane.insert({ table: 'rejected_events_inbox_v1', columns: REJECTED_COLUMNS, text: rejected, tag })
 }
 

@@ -19,6 +19,18 @@ export class IdentityMap<T> {
   }
 }
 
+/** Identities in the order in which they were added first. */
+export class IdentitySet {
+  readonly list: Identity[] = []
+  readonly #known = new IdentityMap<true>()
+
+  add(projectId: string, eventId: string): void {
+    if (this.#known.get(projectId, eventId) === true) return
+    this.#known.set(projectId, eventId, true)
+    this.list.push([projectId, eventId])
+  }
+}
+
 export type Identity = readonly [projectId: string, eventId: string]
 
 export interface LookUp {

@@ -77,7 +77,7 @@ const daysThatDiffer = defineQuery({
   name: 'days_that_differ',
   sql: `
     SELECT usage_date AS usageDate FROM (
-      SELECT usage_date, toInt64(count()) AS stored, toInt64(0) AS in_rollup
+      SELECT usage_date, toInt64(count() + countIf(correction_batch != '')) AS stored, toInt64(0) AS in_rollup
       FROM raw_usage_events_v1 WHERE log = {log: String} AND usage_date IN {days: Array(Date)} GROUP BY usage_date
       UNION ALL
       SELECT usage_date, toInt64(count()), 0

@@ -109,8 +109,9 @@ const differencesOfKeys = defineQuery({
       (sum(rollup_events) + sum(rollup_corrections) > sum(raw_events) + sum(raw_corrections)) OR (max(rollup_peak) > max(raw_peak)) AS rollupIsAhead
     FROM (
       SELECT project_id, usage_date, metric, labels,
-        max(value) AS raw_peak, sum(toDecimal256(value, 9)) AS raw_total, toInt64(count()) AS raw_events, max(timestamp) AS raw_last,
-        toInt64(0) AS raw_corrections, toInt64(0) AS raw_voided,
+        maxIf(value, correction_batch = '') AS raw_peak, sumIf(toDecimal256(value, 9), correction_batch = '') AS raw_total,
+        toInt64(count()) AS raw_events, max(timestamp) AS raw_last,
+        toInt64(countIf(correction_batch != '')) AS raw_corrections, toInt64(countIf(correction_batch != '')) AS raw_voided,
         toDecimal128(0, 9) AS rollup_peak, toDecimal256(0, 9) AS rollup_total, toInt64(0) AS rollup_events, toInt64(0) AS rollup_corrections, toInt64(0) AS rollup_voided
       FROM raw_usage_events_v1 FINAL
       WHERE log = {log: String} AND usage_date IN {days: Array(Date)} AND project_id IN (SELECT project_id FROM touched)

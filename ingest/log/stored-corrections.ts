@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { CORRECTION_ACTIONS, type CorrectionAction } from '../../metering/correction.ts'
+import { WINDOW_ACTIONS, type WindowAction } from '../../metering/window-record.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import type { LogRange } from './in-doubt-range.ts'
@@ -9,8 +10,10 @@ import type { OtherIdentities } from './stored-events.ts'
 /** What is stored under the identity of a correction. */
 export interface StoredCorrection {
   readonly corrects: string
-  readonly action: CorrectionAction
+  readonly action: CorrectionAction | WindowAction
   readonly value: string
+  /** The batch that this record closed or reverted; '' for a correction of one event. */
+  readonly batch: string
   readonly log: string
   readonly offset: number
 }
@@ -78,21 +81,24 @@ const Stored = z.object({
   projectId: z.string(),
   eventId: z.string(),
   corrects: z.string(),
-  action: z.enum(CORRECTION_ACTIONS),
+  action: z.enum([...CORRECTION_ACTIONS, ...WINDOW_ACTIONS]),
   value: z.string(),
+  batch: z.string(),
   log: z.string(),
   offset: z.number(),
 })
-const STORED = 'project_id AS projectId, event_id AS eventId, corrects, action, toString(value) AS value, log, offset'
+const STORED = 'project_id AS projectId, event_id AS eventId, corrects, action, toString(value) AS value, correction_batch AS batch, log, offset'
 const IN_MONTHS = '(empty({months: Array(UInt64)}) OR toYYYYMM(usage_date) IN {months: Array(UInt64)})'
 
+/** The many rows of a closed batch have one identity and one offset. */
 const storedCorrections = defineQuery({
   name: 'stored_corrections',
   sql: `
     WITH given AS (SELECT project_id, event_id FROM ${GIVEN_IDENTITIES})
     SELECT ${STORED} FROM usage_corrections_v1
     PREWHERE cityHash64(event_id) IN (SELECT cityHash64(event_id) FROM given)
-    WHERE (project_id, event_id) IN (SELECT project_id, event_id FROM given) AND ${IN_MONTHS}`,
+    WHERE (project_id, event_id) IN (SELECT project_id, event_id FROM given) AND ${IN_MONTHS}
+    LIMIT 1 BY project_id, event_id`,
   params: z.object({ identities: z.string(), months: z.array(z.number()) }),
   row: Stored,
   settings: BARE_INTEGERS,
@@ -131,7 +137,8 @@ const notAmendable = defineQuery({
 const correctionsOfRange = defineQuery({
   name: 'corrections_of_range',
   sql: `SELECT ${STORED} FROM usage_corrections_v1
-        WHERE log = {log: String} AND rank >= bitNot({through: UInt64}) AND rank <= bitNot({first: UInt64})`,
+        WHERE log = {log: String} AND rank >= bitNot({through: UInt64}) AND rank <= bitNot({first: UInt64})
+        LIMIT 1 BY rank`,
   params: z.object({ log: z.string(), first: z.number(), through: z.number() }),
   row: Stored,
   settings: { ...BARE_INTEGERS, max_execution_time: 600 },

@@ -15,6 +15,8 @@ export interface StoredEvent {
   readonly labels: string
   /** The value of a metric that counts different texts; else ''. */
   readonly text: string
+  /** The batch under which it was sent; '' for ordinary events. */
+  readonly correctionBatch: string
   readonly log: string
   readonly offset: number
 }
@@ -52,12 +54,12 @@ export async function findStoredEvents(lookUp: LookUp, identities: readonly Iden
   }
   await inGroups(identities, async (group) => {
     const { maybe, rows, monthsFound } = await find(group)
-    for (const { log, metric, usageDate, labels, events: found } of rows) {
+    for (const { events: found, ...common } of rows) {
       for (const [projectId, eventId, value, offset, text] of found) {
         // The first event of a log counts. A second row of an identity can only be the same event, written again while its range
         // was reconciled.
         const known = events.get(projectId, eventId)
-        if (known === undefined || offset < known.offset) events.set(projectId, eventId, { log, metric, value, usageDate, labels, text, offset })
+        if (known === undefined || offset < known.offset) events.set(projectId, eventId, { ...common, value, text, offset })
       }
     }
     for (const identity of maybe) if (events.get(...identity) === undefined) others.push(identity)
@@ -87,17 +89,19 @@ export async function readStoredRange(lane: Lane, log: string, { first, through 
  */
 const storedEventsWhere = (more: string) => `
   WITH given AS (SELECT project_id, event_id FROM ${GIVEN_IDENTITIES})
-  SELECT log, metric, usage_date AS usageDate, labels, groupArray((project_id, event_id, toString(value), offset, text)) AS events
+  SELECT log, metric, usage_date AS usageDate, labels, correction_batch AS correctionBatch,
+    groupArray((project_id, event_id, toString(value), offset, text)) AS events
   FROM raw_usage_events_v1
   PREWHERE cityHash64(event_id) IN (SELECT cityHash64(event_id) FROM given)
   WHERE (project_id, event_id) IN (SELECT project_id, event_id FROM given)${more}
-  GROUP BY log, metric, usage_date, labels`
+  GROUP BY log, metric, usage_date, labels, correction_batch`
 
 const StoredEventRows = z.object({
   log: z.string(),
   metric: z.string(),
   usageDate: z.string(),
   labels: z.string(),
+  correctionBatch: z.string(),
   events: z.array(z.tuple([z.string(), z.string(), z.string(), z.number(), z.string()])),
 })
 const BARE_INTEGERS = { output_format_json_quote_64bit_integers: 0 }
@@ -131,7 +135,9 @@ const indexedIdentities = defineQuery({
 /** Filters by rank, which has an index: bitNot(offset) is 2^64-1 - offset. A minus would make the type signed. */
 const storedRange = defineQuery({
   name: 'stored_range',
-  sql: `SELECT project_id AS projectId, event_id AS eventId, usage_date AS usageDate, metric, toString(value) AS value, labels, text, log, offset FROM raw_usage_events_v1
+  sql: `SELECT project_id AS projectId, event_id AS eventId, usage_date AS usageDate, metric, toString(value) AS value, labels, text,
+          correction_batch AS correctionBatch, log, offset
+        FROM raw_usage_events_v1
         WHERE log = {log: String} AND rank >= bitNot({through: UInt64}) AND rank <= bitNot({first: UInt64})`,
   params: z.object({ log: z.string(), first: z.number(), through: z.number() }),
   row: z.object({
@@ -142,6 +148,7 @@ const storedRange = defineQuery({
     value: z.string(),
     labels: z.string(),
     text: z.string(),
+    correctionBatch: z.string(),
     log: z.string(),
     offset: z.coerce.number(),
   }),

@@ -20,6 +20,9 @@ export class TouchedDays {
   #days = new Set<number>()
   #months = new Set<number>()
   #lastDay: number | undefined
+  #isUsed = false
+  /** A record that changes a window sees only what is stored, and its corrections are one insert: its batch has nothing else. */
+  #isFull = false
 
   constructor(limits: TouchedLimits) {
     this.#limits = limits
@@ -27,9 +30,20 @@ export class TouchedDays {
 
   /**
    * Adds the day of an event. False if that is beyond the limits: then nothing is added. A batch without events takes any event. The day of
-   * a correction is that of its event, which is not known yet.
+   * a correction is that of its event, which is not known yet. A record that changes a window is the only one of its batch.
    */
   add(validated: ValidatedEvent): boolean {
+    if (this.#isFull) return false
+    if (validated.status === 'window') {
+      this.#isFull = !this.#isUsed
+      return this.#isFull
+    }
+    if (!this.#touch(validated)) return false
+    this.#isUsed = true
+    return true
+  }
+
+  #touch(validated: ValidatedEvent): boolean {
     if (validated.status !== 'valid') return true
     const { timestampMs } = validated.event
     const day = Math.floor(timestampMs / MS_PER_DAY)
@@ -43,10 +57,13 @@ export class TouchedDays {
   /** Adds the days of all the events, or of none. */
   addAll(events: readonly ValidatedEvent[]): boolean {
     const [days, months] = [new Set(this.#days), new Set(this.#months)]
+    const [isUsed, isFull] = [this.#isUsed, this.#isFull]
     if (events.every((event) => this.add(event))) return true
     this.#days = days
     this.#months = months
     this.#lastDay = undefined
+    this.#isUsed = isUsed
+    this.#isFull = isFull
     return false
   }
 

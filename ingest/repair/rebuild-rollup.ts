@@ -149,7 +149,9 @@ const countIntoRebuilt = defineStatement({
           SELECT count() FROM (SELECT name, max(newest) AS newest FROM leases_v1 WHERE name IN {logs: Array(String)} GROUP BY name)
           WHERE newest.2 NOT IN {owners: Array(String)}
         ) AS lost
-        SELECT project_id, usage_date, metric, log, labels, max(value), sum(toDecimal256(value, 9)), toInt64(count()), max(timestamp), toInt64(0), toInt64(0)
+        SELECT project_id, usage_date, metric, log, labels,
+          maxIf(value, correction_batch = ''), sumIf(toDecimal256(value, 9), correction_batch = ''), toInt64(count()), max(timestamp),
+          toInt64(countIf(correction_batch != '')), toInt64(countIf(correction_batch != ''))
         FROM raw_usage_events_v1 FINAL
         WHERE ${IN_MONTH} AND throwIf(lost > 0, 'a newer owner has taken this log') = 0
         GROUP BY project_id, usage_date, metric, log, labels
@@ -166,7 +168,8 @@ const countIntoRebuilt = defineStatement({
 const rawEvents = defineQuery({
   name: 'raw_events_of_month',
   sql: `SELECT (SELECT count() FROM raw_usage_events_v1 FINAL WHERE ${IN_MONTH}) AS events,
-          (SELECT count() FROM usage_corrections_v1 FINAL WHERE ${IN_MONTH}) AS corrections`,
+          (SELECT count() FROM usage_corrections_v1 FINAL WHERE ${IN_MONTH})
+            + (SELECT countIf(correction_batch != '') FROM raw_usage_events_v1 FINAL WHERE ${IN_MONTH}) AS corrections`,
   params: Span,
   row: z.object({ events: z.coerce.number(), corrections: z.coerce.number() }),
   settings: LONG,

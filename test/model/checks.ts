@@ -1,7 +1,7 @@
 import { isUnbilled } from './derived-steps.ts'
 import { type Meaning, meaningOf, recordsOf, storedRecords } from './meaning.ts'
 import { countsIn, hasSources, isHttp, type Model, recordsChanges } from './model.ts'
-import { at, eventKind, KINDS, kindIndexOf, kindOf, type LogRecord, offsetOf, owns, rollupKey, type State, type Totals } from './state.ts'
+import { at, eventKind, isOfWindow, KINDS, kindIndexOf, kindOf, type LogRecord, offsetOf, owns, rollupKey, type State, type Totals } from './state.ts'
 import { areSwitchesOver } from './switch-steps.ts'
 import { readTotals, recount, total } from './totals.ts'
 
@@ -63,7 +63,7 @@ function wrongLog(model: Model, state: State, log: number): string | undefined {
   }
   if (at(state.raw, log).join() !== firsts.join())
     return `raw of log ${log} has the offsets ${at(state.raw, log).map(offsetOf)}, the first ones are ${firsts.map(offsetOf)}`
-  const stored = at(state.corrections, log).map(([row]) => row)
+  const stored = [...new Set(at(state.corrections, log).map(([row]) => row))]
   if (stored.join() !== corrections.join())
     return `the corrections of log ${log} have the offsets ${stored.map(offsetOf)}, those that count are ${corrections.map(offsetOf)}`
   return at(state.rejected, log).join() === rejected.join()
@@ -100,13 +100,18 @@ function expectedTotals(model: Model, state: State, month: 0 | 1): Totals {
 
 function wrongAnswers(model: Model, state: State, log: number): string | undefined {
   const rejected = at(state.rejected, log)
-  const stored = [...at(state.raw, log), ...at(state.corrections, log).map(([row]) => row)]
+  const stored = [...at(state.raw, log), ...new Set(at(state.corrections, log).map(([row]) => row))]
   const storedOf = (identity: number) => stored.find((row) => kindOf(row).identity === identity)
   if (new Set(stored.map((row) => kindOf(row).identity)).size !== stored.length) return 'an identity is counted twice'
   if (new Set(rejected.map(offsetOf)).size !== rejected.length) return 'two rejected events share one offset: one is lost'
-  for (const conflict of rejected.filter((row) => kindOf(row).corrects === undefined)) {
+  const isLate = (row: number) => isOfWindow(kindOf(row)) || kindOf(row).heldBy !== undefined
+  for (const conflict of rejected.filter((row) => kindOf(row).corrects === undefined && !isLate(row))) {
     const first = storedOf(kindOf(conflict).identity)
-    const isCopy = first !== undefined && kindOf(first).value === kindOf(conflict).value && kindOf(first).corrects === undefined
+    const isCopy =
+      first !== undefined &&
+      kindOf(first).value === kindOf(conflict).value &&
+      kindOf(first).corrects === undefined &&
+      kindOf(first).heldBy === kindOf(conflict).heldBy
     if (first === undefined || isCopy) return 'an event is kept as a conflict with nothing that is stored'
   }
   for (const [number, kinds] of (model.configuration.requests ?? []).entries()) {

@@ -27,6 +27,17 @@ export const CORRECTION_RULES = {
   numberBeforeRecount: 'a closing reads the number of changes before its recount',
 } as const
 
+/** What the replacement of a window adds. */
+export const WINDOW_RULES = {
+  heldDoNotCount: 'an event of a batch does not count before a closing corrects it',
+  heldIsNoCopy: 'an event of a batch and an ordinary one with its identity are a conflict, never copies of each other',
+  waitingIsUnknown: 'an event of a batch that is open cannot be corrected',
+  rejectAfterClose: 'an event that comes after the closing of its batch is rejected',
+  windowAlone: 'a closing, or a revert, is a batch of its own',
+  markWindow: 'a closing stores a marker together with its corrections, also if there are none',
+  revertToBefore: 'a revert gives an event the value that it had before the closing, which is not always the one that was sent',
+} as const
+
 /** Faults, which are no part of the protocol: a search that adds one must find a violation as well. */
 export const CORRECTION_FAULTS = {
   splitCorrections: 'two corrections of one event are not committed together',

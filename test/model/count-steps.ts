@@ -3,7 +3,21 @@ import { advance } from './advance.ts'
 import { detect, identitiesOfBatch } from './detect.ts'
 import { countsIn, hasSources, isHttp, type Model, recordsChanges, type Step } from './model.ts'
 import { changeOf } from './parts.ts'
-import { at, eventKind, type Handler, kindOf, NOTHING, offsetOf, rollupKey, type State, type Stored, type Sums, withAt, withHandler } from './state.ts'
+import {
+  at,
+  eventKind,
+  type Handler,
+  isOfWindow,
+  kindOf,
+  NOTHING,
+  offsetOf,
+  rollupKey,
+  type State,
+  type Stored,
+  type Sums,
+  withAt,
+  withHandler,
+} from './state.ts'
 import { differences, recount } from './totals.ts'
 
 /** Reconciling the in-doubt range. */
@@ -109,11 +123,20 @@ export function* batchSteps(model: Model, state: State, acting: Acting): Generat
 function* topicBatches(model: Model, state: State, { index, handler, who }: Acting): Generator<Step> {
   const { log, next, filter, seen } = handler
   for (let size = 1; size <= model.configuration.batch && next + size <= at(state.logs, log).length; size += 1) {
+    const kinds = at(state.logs, log)
+      .slice(next, next + size)
+      .map(([kind]) => kind)
+    if (!mayShareBatch(model, kinds)) break
     const { rows, conflicts, corrections, misrouted } = detectIn(model, state, { log, filter, reconciling: false, seen }, [next, next + size - 1])
     const batch = { first: next, through: next + size - 1, rows, conflicts, corrections, notes: misrouted, step: misrouted.length > 0 ? 'forward' : 'write 0' }
     const label = `${who} reads [${next}..${next + size - 1}]: ${rows.length} new, ${corrections.length} corrections, ${conflicts.length} rejected, ${misrouted.length} misrouted`
     yield { label, state: advance(model, withHandler(state, index, batch), index) }
   }
+}
+
+/** A record that changes a window is a batch of its own: it sees only what is stored. */
+function mayShareBatch({ rules }: Model, kinds: readonly number[]): boolean {
+  return !rules.windowAlone || kinds.length === 1 || !kinds.some((kind) => isOfWindow(eventKind(kind)))
 }
 
 /** One or two requests that wait share a batch, in any order. */
@@ -124,7 +147,7 @@ function* httpBatches(model: Model, state: State, { index, handler, who }: Actin
     for (const other of waiting) {
       const group = one === other ? [one] : [one, other]
       const kinds = group.flatMap((number) => [...at(requests, number)])
-      if (kinds.length > model.configuration.batch) continue
+      if (kinds.length > model.configuration.batch || !mayShareBatch(model, kinds)) continue
       const { log, next, filter } = handler
       const records = kinds.map((kind, offset) => [next + offset, kind] as const)
       const { rows, conflicts, corrections } = detect(records, {

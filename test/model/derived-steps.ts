@@ -54,7 +54,8 @@ type Rules = Model['rules']
 
 function recountOf(read: Pick<State, 'raw' | 'corrections'>, changes: number, rules: Rules): Billed {
   const totals = fold(read, MONTH, rules)
-  const rows = read.raw.flat().filter((row) => kindOf(row).month === MONTH).length
+  const ofMonth = read.raw.flat().filter((row) => kindOf(row).month === MONTH)
+  const rows = ofMonth.length + ofMonth.filter((row) => kindOf(row).heldBy !== undefined).length
   const corrections = read.corrections.flat().filter(([row]) => kindOf(row).month === MONTH).length
   return [rules.billRecords ? rows + corrections : totals[1], changes, ...totals]
 }

@@ -1,7 +1,8 @@
 import { correctionOf } from './detect-corrections.ts'
+import { changesOfWindow, isClosed } from './detect-windows.ts'
 import { type Batch, type Detection, isCleared } from './detection.ts'
 import type { Switches } from './rules.ts'
-import { at, type Correction, type EventKind, eventKind, kindIndexOf, kindOf, offsetOf, type Stored, storedAs } from './state.ts'
+import { at, type Correction, type EventKind, eventKind, isOfWindow, kindIndexOf, kindOf, offsetOf, type Stored, storedAs } from './state.ts'
 import { effectiveOf } from './totals.ts'
 
 export interface Detected {
@@ -34,24 +35,33 @@ const isStored = (stored: Stored, { seen, log }: Detection) =>
 function classify(stored: Stored, options: Detection, batch: Batch): 'counted' | 'known' | 'rejected' {
   const { rules, reconciling } = options
   const event = kindOf(stored)
-  const mayCount = !reconciling || event.corrects === undefined || rules.reconcileCorrections
+  const mayCount = !reconciling || rules.reconcileCorrections || (event.corrects === undefined && !isOfWindow(event))
   const correction = event.corrects === undefined ? undefined : correctionOf(stored, event.corrects, { options, batch })
   if (rules.targetFirst && correction === 'unknown event') return 'rejected'
   const isCompared = !reconciling || rules.classifyInReconciling
   const found = isCompared ? (batch.counted.get(event.identity) ?? lookUp(stored, options)) : undefined
   if (found === 'own') return 'known'
   if (found !== undefined) return isCopy(event, found, options) ? 'known' : 'rejected'
-  if (correction === 'unknown event') return 'rejected'
-  if (correction === undefined) batch.rows.push(stored)
+  if (correction === 'unknown event' || isTooLate(stored, options)) return 'rejected'
+  if (isOfWindow(event)) batch.corrections.push(...(mayCount ? changesOfWindow(stored, options) : []))
+  else if (correction === undefined) batch.rows.push(stored)
   else if (mayCount) batch.corrections.push(correction)
   if (isCompared) batch.counted.set(event.identity, kindIndexOf(stored))
   return 'counted'
+}
+
+/** An event of a batch that is closed, or a revert of one that is not. */
+function isTooLate(stored: Stored, options: Detection): boolean {
+  const { heldBy, reverts } = kindOf(stored)
+  if (heldBy !== undefined) return options.rules.rejectAfterClose && isClosed(heldBy, stored, options)
+  return reverts !== undefined && !isClosed(reverts, stored, options)
 }
 
 /** An event that was voided or amended keeps its identity and the value that was sent: a copy of it is a duplicate. */
 function isCopy(event: EventKind, found: number, { rules, seen }: Detection): boolean {
   const first = eventKind(found)
   if (event.corrects !== first.corrects || event.voids !== first.voids) return false
+  if (rules.heldIsNoCopy && event.heldBy !== first.heldBy) return false
   const value = rules.compareWithOriginal || event.corrects !== undefined ? first.value : effectiveOf(first, seen.corrections.flat(), rules)
   return event.value === value
 }
@@ -62,7 +72,7 @@ function lookUp(stored: Stored, { seen, log, filter, rules }: Detection): number
   if (isCleared(identity, filter)) return undefined
   for (const [other, events] of seen.raw.entries()) {
     const corrections = at(seen.corrections, other).map(([each]) => each)
-    const own = corrects === undefined ? events : corrections
+    const own = corrects === undefined && !isOfWindow(kindOf(stored)) ? events : corrections
     const found = (rules.sharedIdentities ? [...events, ...corrections] : own === events ? events : []).find((row) => kindOf(row).identity === identity)
     if (found === undefined) continue
     if (!rules.voidKeepsIdentity && effectiveOf(kindOf(found), seen.corrections.flat(), rules) === undefined) continue

@@ -1,4 +1,4 @@
-import { at, type EventKind, kindOf, offsetOf, type State, type Stored, storedAs, type Totals } from './state.ts'
+import { at, type EventKind, isOfWindow, kindOf, offsetOf, type State, type Stored, storedAs, type Totals } from './state.ts'
 
 /** What the records of a log mean. It is written from the promises alone, and shares nothing with the protocol that it checks. */
 export interface Meaning {
@@ -11,23 +11,48 @@ export interface Meaning {
   readonly totals: readonly [Totals, Totals]
 }
 
+interface Effective {
+  readonly month: number
+  /** Undefined if the event does not count. */
+  readonly value: number | undefined
+  readonly sent: number
+  readonly heldBy?: number
+}
+
+/** The window has the events of the batch from then on, and no others. The map `closed` gets what those that changed counted before. */
+function closeWindow(values: Map<number, Effective>, closed: Map<number, ReadonlyMap<number, Effective>>, batch: number): void {
+  const before = [...values].filter(([, { month, value, heldBy }]) => month === 0 && (value !== undefined || heldBy === batch))
+  closed.set(batch, new Map(before))
+  for (const [identity, event] of before) values.set(identity, { ...event, value: event.heldBy === batch ? event.sent : undefined })
+}
+
 export function meaningOf(records: readonly Stored[]): Meaning {
   const firsts: Stored[] = []
   const corrections: Stored[] = []
   const rejected: Stored[] = []
   const counted = new Map<number, EventKind>()
-  const values = new Map<number, { month: number; value: number | undefined }>()
+  const values = new Map<number, Effective>()
+  /** What the events counted before a batch was closed. */
+  const closed = new Map<number, ReadonlyMap<number, Effective>>()
   for (const stored of records) {
     const record = kindOf(stored)
     const { identity, month, value, corrects, voids } = record
     const first = counted.get(identity)
-    if (corrects !== undefined && !values.has(corrects)) rejected.push(stored)
+    const target = corrects === undefined ? undefined : values.get(corrects)
+    const waits = target?.heldBy !== undefined && !closed.has(target.heldBy)
+    if (corrects !== undefined && (target === undefined || waits)) rejected.push(stored)
     else if (first !== undefined) {
-      if (first.value !== value || first.corrects !== corrects || first.voids !== voids) rejected.push(stored)
-    } else {
+      const isCopy = first.value === value && first.corrects === corrects && first.voids === voids && first.heldBy === record.heldBy
+      if (!isCopy) rejected.push(stored)
+    } else if ((record.heldBy !== undefined && closed.has(record.heldBy)) || (record.reverts !== undefined && !closed.has(record.reverts)))
+      rejected.push(stored)
+    else {
       counted.set(identity, record)
-      values.set(corrects ?? identity, { month, value: voids ? undefined : value })
-      if (corrects === undefined) firsts.push(stored)
+      if (record.closes !== undefined) closeWindow(values, closed, record.closes)
+      else if (record.reverts !== undefined) for (const [each, before] of closed.get(record.reverts) ?? []) values.set(each, before)
+      else if (record.heldBy !== undefined) values.set(identity, { month, value: undefined, sent: value, heldBy: record.heldBy })
+      else values.set(corrects ?? identity, { month, sent: value, ...target, value: voids ? undefined : value })
+      if (corrects === undefined && !isOfWindow(record)) firsts.push(stored)
       else corrections.push(stored)
     }
   }
@@ -46,5 +71,5 @@ export function recordsOf(state: State, log: number): Stored[] {
 /** Where the log cannot be read again, or another source was in force before: what is stored, in the order in which it was counted. */
 export function storedRecords({ raw, corrections }: State): Stored[] {
   const ofLog = (log: number) => [...at(raw, log), ...at(corrections, log).map(([stored]) => stored)].sort((one, other) => offsetOf(one) - offsetOf(other))
-  return raw.flatMap((_, log) => ofLog(log))
+  return raw.flatMap((_, log) => [...new Set(ofLog(log))])
 }

@@ -5,11 +5,13 @@ import { total } from './totals.ts'
 export function partsOfRows(log: number, rows: readonly Stored[], recordsChanges: boolean): Part[] {
   return [0, 1].flatMap((month): Part[] => {
     const ofMonth = rows.filter((row) => kindOf(row).month === month)
-    const values = ofMonth.map((row) => kindOf(row).value)
-    if (values.length === 0) return []
+    const events = ofMonth.map(kindOf)
+    const held = events.filter(({ heldBy }) => heldBy !== undefined).length
+    const values = events.filter(({ heldBy }) => heldBy === undefined).map(({ value }) => value)
+    if (events.length === 0) return []
     return [
       ['raw', month, ofMonth],
-      ['rollup', rollupKey(log, month), total(values), values.length, Math.max(...values), values.length],
+      ['rollup', rollupKey(log, month), total(values), values.length, Math.max(0, ...values), events.length + held],
       ...changeOf(month, recordsChanges),
     ]
   })

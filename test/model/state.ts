@@ -44,8 +44,13 @@ export interface State {
 export type Sums = readonly [sum: number, count: number, max: number, records: number]
 /** offset * 32 + kind */
 export type Stored = number
-/** `revision` numbers the corrections of one event, over all logs; `sum` and `count` are what it adds to the rollup. */
-export type Correction = readonly [stored: Stored, revision: number, sum: number, count: number]
+/**
+ * `revision` numbers the corrections of one event, over all logs; `sum` and `count` are what it adds to the rollup. A closing or a revert
+ * stores one for each event that it changes, and one of the event `MARKER`; `value` is `VOIDED` for an event that does not count.
+ */
+export type Correction = readonly [stored: Stored, revision: number, sum: number, count: number, target: number, value: number]
+export const MARKER = -1
+export const VOIDED = -1
 export type Token = readonly [epoch: number, owner: number]
 export type LogRecord = readonly [kind: number, appended: number]
 export type Position = readonly [...Token, first: number, through: number]
@@ -141,15 +146,24 @@ export interface EventKind {
   /** The identity of the event that it corrects; its month is that event's month. */
   readonly corrects?: number
   readonly voids?: boolean
+  /** The batch under which an event was sent: it does not count before that batch is closed. */
+  readonly heldBy?: number
+  /** The batch that this record closes or reverts. Its window is month 0. */
+  readonly closes?: number
+  readonly reverts?: number
 }
+
+/** Whether a record changes a whole window. */
+export const isOfWindow = ({ closes, reverts }: EventKind) => closes !== undefined || reverts !== undefined
 
 const kind = (identity: number, value: number, month: 0 | 1, home = 0): EventKind => ({ identity, value, month, home })
 const amend = (identity: number, corrects: number, value: number, month: 0 | 1): EventKind => ({ identity, value, month, home: 0, corrects })
 const withdraw = (identity: number, corrects: number, month: 0 | 1): EventKind => ({ identity, value: 0, month, home: 0, corrects, voids: true })
-export const KINDS = [
+export const KINDS: readonly EventKind[] = [
   ...[kind(0, 1, 0), kind(1, 2, 1), kind(0, 1, 1), kind(0, 8, 0), kind(2, 4, 0)],
   ...[kind(3, 16, 0, 1), kind(3, 32, 0, 1), kind(3, 16, 0), kind(0, 64, 0)],
   ...[withdraw(4, 2, 0), amend(5, 2, 2, 0), amend(6, 2, 3, 0), amend(5, 2, 8, 0), withdraw(7, 1, 1), kind(4, 3, 0), amend(8, 0, 5, 0)],
+  ...[{ ...kind(9, 16, 0), heldBy: 1 }, { ...kind(10, 0, 0), closes: 1 }, { ...kind(11, 0, 0), reverts: 1 }, kind(9, 16, 0), amend(12, 9, 3, 0)],
 ]
 const KINDS_MAX = 32
 export const offsetOf = (stored: Stored) => Math.floor(stored / KINDS_MAX)

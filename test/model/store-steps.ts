@@ -112,8 +112,8 @@ function commit(state: State, log: number, part: Part): State {
 
 /** Of two rows of one correction the first stays. */
 function mergedCorrections(stored: readonly Correction[], added: readonly Correction[]): Correction[] {
-  const isNew = ([row]: Correction) => !stored.some(([other]) => other === row)
-  return [...stored, ...added.filter(isNew)].sort(([one], [other]) => one - other)
+  const isNew = ([row, , , , target]: Correction) => !stored.some((other) => other[0] === row && other[4] === target)
+  return [...stored, ...added.filter(isNew)].sort((one, other) => one[0] - other[0] || one[4] - other[4])
 }
 
 const merged = (one: readonly Stored[], other: readonly Stored[]) => [...new Set([...one, ...other])].sort((first, second) => first - second)

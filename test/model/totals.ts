@@ -1,22 +1,25 @@
 import type { Switches } from './rules.ts'
-import { at, type Correction, type EventKind, kindOf, offsetOf, type Part, rollupKey, type State, type Sums, type Totals } from './state.ts'
+import { at, type Correction, type EventKind, kindOf, offsetOf, type Part, rollupKey, type State, type Sums, type Totals, VOIDED } from './state.ts'
 
 /** The value of an event after its corrections; undefined if it is voided. */
 export function effectiveOf(
   event: EventKind,
   corrections: readonly Correction[],
-  { latestByRevision }: Pick<Switches, 'latestByRevision'>,
+  { latestByRevision, heldDoNotCount }: Pick<Switches, 'latestByRevision' | 'heldDoNotCount'>,
 ): number | undefined {
   const order = ([stored, revision]: Correction) => (latestByRevision ? revision : offsetOf(stored))
   let latest: Correction | undefined
-  for (const each of corrections) if (kindOf(each[0]).corrects === event.identity && (latest === undefined || order(each) > order(latest))) latest = each
-  if (latest === undefined) return event.value
-  const { voids = false, value } = kindOf(latest[0])
-  return voids ? undefined : value
+  for (const each of corrections) if (each[4] === event.identity && (latest === undefined || order(each) > order(latest))) latest = each
+  if (latest === undefined) return event.heldBy !== undefined && heldDoNotCount ? undefined : event.value
+  return latest[5] === VOIDED ? undefined : latest[5]
 }
 
 /** The fold of the effective values of a month. */
-export function fold({ raw, corrections }: Pick<State, 'raw' | 'corrections'>, month: number, rules: Pick<Switches, 'latestByRevision'>): Totals {
+export function fold(
+  { raw, corrections }: Pick<State, 'raw' | 'corrections'>,
+  month: number,
+  rules: Pick<Switches, 'latestByRevision' | 'heldDoNotCount'>,
+): Totals {
   const all = corrections.flat()
   const values = raw
     .flat()
@@ -30,7 +33,9 @@ export function fold({ raw, corrections }: Pick<State, 'raw' | 'corrections'>, m
 export function readTotals(state: State, month: number, rules: Switches): Totals {
   const sums = state.raw.map((_, log) => at(state.rollup, rollupKey(log, month)))
   const stored: Totals = [total(sums.map(([sum]) => sum)), total(sums.map(([, count]) => count)), Math.max(...sums.map(([, , max]) => max))]
-  if (!rules.foldCorrectedCells || !state.corrections.flat().some(([row]) => kindOf(row).month === month)) return stored
+  const hasCorrections = state.corrections.flat().some(([row]) => kindOf(row).month === month)
+  const hasHeld = state.raw.flat().some((row) => kindOf(row).month === month && kindOf(row).heldBy !== undefined)
+  if (!rules.foldCorrectedCells || !(hasCorrections || hasHeld)) return stored
   const folded = fold(state, month, rules)
   return rules.foldAllKinds ? folded : [stored[0], stored[1], folded[2]]
 }
@@ -39,13 +44,15 @@ export function readTotals(state: State, month: number, rules: Switches): Totals
 export function recount(state: State, log: number, month: number, recountCorrections = true): Sums {
   const byIdentity = new Map<number, number>()
   for (const row of at(state.raw, log)) if (kindOf(row).month === month && !byIdentity.has(kindOf(row).identity)) byIdentity.set(kindOf(row).identity, row)
-  const values = [...byIdentity.values()].map((row) => kindOf(row).value)
+  const events = [...byIdentity.values()].map(kindOf)
+  const held = events.filter(({ heldBy }) => heldBy !== undefined).length
+  const values = events.filter(({ heldBy }) => heldBy === undefined).map(({ value }) => value)
   const corrections = recountCorrections ? at(state.corrections, log).filter(([stored]) => kindOf(stored).month === month) : []
   return [
     total(values) + total(corrections.map(([, , sum]) => sum)),
     values.length + total(corrections.map(([, , , count]) => count)),
     Math.max(0, ...values),
-    values.length + corrections.length,
+    events.length + held + corrections.length,
   ]
 }
 

@@ -62,6 +62,7 @@ const OTHER_LISTS = [
   ['/admin/v1/audits', 'audits', 0],
   ['/admin/v1/deliveries?month=2026-01', 'deliveries', 0],
   ['/admin/v1/corrections?project_id=p-1', 'corrections', 0],
+  ['/admin/v1/correction-batches', 'batches', 0],
 ] as const
 
 describe('lists of operators have pages', () => {

@@ -167,10 +167,26 @@ test('P3: a correction that was rejected before its event came through another s
   if (validated === undefined) throw new Error('no correction')
   const verdictAfter = async (later: Corrected[]) => {
     const events = new IdentityMap<StoredEvent>()
-    events.set('replayed', 'a', { metric: 'ai_tokens', value: '10', usageDate: '2026-01-10', labels: '', text: '', log: 'http', offset: 3 })
+    events.set('replayed', 'a', {
+      metric: 'ai_tokens',
+      value: '10',
+      usageDate: '2026-01-10',
+      labels: '',
+      text: '',
+      correctionBatch: '',
+      log: 'http',
+      offset: 3,
+    })
     const corrected = new IdentityMap<Corrected[]>()
     corrected.set('replayed', 'a', later)
-    const stored = { events, corrections: new IdentityMap<StoredCorrection>(), corrected, notAmendable: new Set<string>() }
+    const stored = {
+      events,
+      corrections: new IdentityMap<StoredCorrection>(),
+      corrected,
+      notAmendable: new Set<string>(),
+      closedBatches: new IdentityMap<true>(),
+      window: undefined,
+    }
     const record = { log: 'topic', offset: 5, validated, receivedMs: 0, ingestKeyId: '' }
     return (await detectDuplicates([record], undefined, async () => stored)).verdicts
   }

@@ -133,6 +133,13 @@ export const FENCED_INBOXES: readonly FencedInbox[] = [
     mark: 'partner_id',
   },
   {
+    table: 'correction_batches_inbox_v1',
+    columns: ['batch_id', 'revision', 'project_id', 'metric', 'from_day', 'to_day', 'reason', 'created_ms'],
+    fields: (number, log) => [`b${number}`, 1, 'fenced', 'ai_tokens', '2026-01-31', '2026-01-31', log, JANUARY_31_MS],
+    target: 'correction_batches_v1',
+    mark: 'reason',
+  },
+  {
     table: 'metrics_inbox_v1',
     columns: ['metric', 'revision', 'kind', 'unit', 'description', 'display', 'created_ms', 'labels'],
     fields: (number, log) => [`m${number}`, number + 1, 'cumulative', 'image', log, '', JANUARY_31_MS, "['model']"],

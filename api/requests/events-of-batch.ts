@@ -1,0 +1,58 @@
+import type { Arrival } from '../../ingest/event/arrival.ts'
+import type { KnownMetrics } from '../../ingest/event/known-metrics.ts'
+import { rejectArrival, rejectValidated, type ValidatedEvent } from '../../ingest/event/pipeline.ts'
+import { validateEvents } from '../../ingest/event/validate-events.ts'
+import type { Rejection } from '../../metering/rejection-reasons.ts'
+import { dayOf } from '../../metering/timestamp.ts'
+import type { CorrectionBatch } from '../../registry/correction-batches.ts'
+
+/**
+ * The events of a request to a batch. One that is not of its project, metric and days is rejected: it would never count. The kept bytes of a
+ * rejected event name the batch, so that it counts with the batch if it is resent, and not at once.
+ */
+export async function validateEventsOfBatch(
+  arrivals: readonly Arrival[],
+  batch: CorrectionBatch,
+  { receivedMs, metrics }: { readonly receivedMs: number; readonly metrics: KnownMetrics },
+): Promise<ValidatedEvent[]> {
+  const validated = await validateEvents(
+    arrivals.map((arrival) => ofBatch(arrival, batch.id)),
+    { receivedMs, allowedProjects: 'all', allowsBatches: true },
+    metrics,
+  )
+  return validated.map((each, index) => {
+    const arrival = arrivals[index]
+    if (arrival !== undefined && (arrival.format === 'cloudevent' || hasFieldsOfRecords(arrival)))
+      return rejectArrival(ofBatch(arrival, batch.id), NOT_AN_EVENT)
+    const outside = each.status === 'valid' ? findProblem(each, batch) : undefined
+    return outside === undefined ? each : rejectValidated(each, outside)
+  })
+}
+
+function ofBatch(arrival: Arrival, batch: string): Arrival {
+  if (arrival.fields === undefined || hasFieldsOfRecords(arrival)) return arrival
+  return { ...arrival, fields: { ...arrival.fields, correction_batch: batch }, original: () => withBatch(arrival.original(), batch) }
+}
+
+function hasFieldsOfRecords({ fields }: Arrival): boolean {
+  return fields?.correction_batch !== undefined || fields?.batch_action !== undefined || fields?.corrects !== undefined
+}
+
+/** The object with one more member, before its first one. */
+function withBatch(object: Buffer, batch: string): Buffer {
+  const start = object.indexOf('{') + 1
+  const isEmpty = /^\s*\}/.test(object.subarray(start).toString('latin1'))
+  return Buffer.concat([object.subarray(0, start), Buffer.from(`"correction_batch":"${batch}"${isEmpty ? '' : ','}`), object.subarray(start)])
+}
+
+function findProblem({ event }: ValidatedEvent & { status: 'valid' }, { id, projectId, metric, from, to }: CorrectionBatch): Rejection | undefined {
+  const day = dayOf(event.timestampMs)
+  if (event.projectId === projectId && event.metric === metric && day >= from && day <= to) return undefined
+  const message = `The correction batch ${id} is for project ${projectId}, metric ${metric}, and the days ${from} to ${to}. This event is of project ${event.projectId}, metric ${event.metric}, ${day}.`
+  return { reason: 'invalid_correction', message }
+}
+
+const NOT_AN_EVENT: Rejection = {
+  reason: 'invalid_correction',
+  message: 'A batch takes usage events as JSON, without the fields corrects, correction_batch and batch_action.',
+}
