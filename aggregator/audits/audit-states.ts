@@ -48,7 +48,7 @@ const addStatesOfKeys = defineStatement({
 const statesAgainstRaw = defineQuery({
   name: 'states_against_raw',
   sql: `
-    SELECT project_id, usage_date, metric, sum(events) AS raw_events, sum(events) AS rollup_events,
+    SELECT project_id, usage_date, metric, '' AS labels, sum(events) AS raw_events, sum(events) AS rollup_events,
       max(value_raw) + max(texts_raw) AS raw_total, max(value_states) + max(texts_states) AS rollup_total,
       '0' AS raw_peak, '0' AS rollup_peak, '0' AS raw_corrections, '0' AS rollup_corrections, '0' AS raw_voided, '0' AS rollup_voided
     FROM (
