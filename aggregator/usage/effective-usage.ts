@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery, type Query } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
+import { type KeyedParams, type KeyedRow, type KeyOf, readByKey, readShared } from '../../sql/read-by-key.ts'
 import { PEAK_METRIC } from './known-metrics.ts'
 
 /**
@@ -80,9 +81,19 @@ export async function queryUncorrectedFirst<P extends z.ZodObject, R extends Cor
   lane: Pick<Lane, 'query'>,
   { plain, corrected }: PerSource<Query<P, R>>,
   params: z.input<P>,
-): Promise<z.output<R>[]> {
-  const rows = await lane.query(plain, params)
-  return rows.some(({ corrections }) => Number(corrections) > 0) ? lane.query(corrected, params) : rows
+): Promise<readonly z.output<R>[]> {
+  const rows = await readShared(lane, plain, params)
+  return rows.some(({ corrections }) => Number(corrections) > 0) ? readShared(lane, corrected, params) : rows
+}
+
+/** The same by key (sql/read-by-key.ts). Throws StoreError. */
+export async function readUncorrectedFirst<P extends KeyedParams, R extends CorrectionsCounted & KeyedRow>(
+  lane: Pick<Lane, 'query'>,
+  { plain, corrected }: PerSource<Query<P, R>>,
+  params: KeyOf<P>,
+): Promise<readonly z.output<R>[]> {
+  const rows = await readByKey(lane, plain, params)
+  return rows.some(({ corrections }) => Number(corrections) > 0) ? readByKey(lane, corrected, params) : rows
 }
 
 type CorrectionsCounted = z.ZodObject<{ corrections: z.ZodCoercedNumber }>
