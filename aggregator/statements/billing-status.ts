@@ -2,6 +2,7 @@ import { type Month, monthOf, monthsOf } from '../../metering/month.ts'
 import type { Period } from '../../metering/period.ts'
 import { dayOf } from '../../metering/timestamp.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { shareRuns } from '../../sql/read-by-key.ts'
 import { readStatementHeaders } from './headers.ts'
 import { monthsOfNewProjects, readMonthChanges } from './month-changes.ts'
 import { findStatement } from './read-statements.ts'
@@ -25,7 +26,9 @@ export async function readBillingStatus(clickhouse: ClickHouse, partnerId: strin
 }
 
 /** For a month in which something was stored since it was last billed: it may be another partner's usage, or change no total. */
-async function isAnythingUnbilled(clickhouse: ClickHouse, partnerId: string, month: Month, nowMs: number): Promise<boolean> {
-  const statement = await findStatement(clickhouse, partnerId, month, nowMs)
-  return statement === undefined || statement.totals.some(({ unbilled }) => unbilled !== '0')
+function isAnythingUnbilled(clickhouse: ClickHouse, partnerId: string, month: Month, nowMs: number): Promise<boolean> {
+  return shareRuns(clickhouse.reads, isAnythingUnbilled, { partnerId, month }, async () => {
+    const statement = await findStatement(clickhouse, partnerId, month, nowMs)
+    return statement === undefined || statement.totals.some(({ unbilled }) => unbilled !== '0')
+  })
 }

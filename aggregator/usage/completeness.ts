@@ -23,6 +23,7 @@ export class CachedCompleteness {
   readonly #clickhouse: ClickHouse
   #cached: Completeness | undefined
   #readAtMs = Number.NEGATIVE_INFINITY
+  #reading: Promise<Completeness> | undefined
 
   constructor(clickhouse: ClickHouse) {
     this.#clickhouse = clickhouse
@@ -30,12 +31,18 @@ export class CachedCompleteness {
 
   async read(): Promise<Completeness> {
     if (this.#cached !== undefined && performance.now() - this.#readAtMs < CACHED_FOR_MS) return this.#cached
+    // Requests that come while it is read share the result: it is as true for them as one that was read a moment ago.
+    this.#reading ??= this.#read().finally(() => {
+      this.#reading = undefined
+    })
+    return this.#reading
+  }
+
+  async #read(): Promise<Completeness> {
     const readAtMs = performance.now()
-    const completeness = await readCompleteness(this.#clickhouse)
-    // If two reads race, the later result wins; both are valid.
-    this.#cached = completeness
+    this.#cached = await readCompleteness(this.#clickhouse)
     this.#readAtMs = readAtMs
-    return completeness
+    return this.#cached
   }
 }
 

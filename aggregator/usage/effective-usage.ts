@@ -3,6 +3,7 @@ import { isKindOfStates, type MeasuredMetric } from '../../metering/metrics.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery, type Query } from '../../sql/query.ts'
 import { queryOne } from '../../sql/query-one.ts'
+import { type KeyedParams, type KeyedRow, type KeyOf, readByKey, readShared } from '../../sql/read-by-key.ts'
 import { LAST_OF_EVENTS, METRIC_OF_STATES, TEXTS_OF_EVENTS } from '../../sql/usage-states.ts'
 import { PEAK_METRIC } from './known-metrics.ts'
 import { type AddsTo, valuesOfStates } from './state-values.ts'
@@ -153,14 +154,31 @@ export async function queryPlainFirst<P extends z.ZodObject, R extends z.ZodObje
   params: z.input<P>,
   states: 'here' | 'elsewhere' = 'here',
 ): Promise<(z.output<R> & PlainRow & MeasuredMetric)[]> {
+  return plainFirst(lane, (source) => readShared(lane, queries[source], params), states)
+}
+
+/** The same by key (sql/read-by-key.ts). Throws StoreError. */
+export async function readPlainFirst<P extends KeyedParams, R extends KeyedRow>(
+  lane: Pick<Lane, 'query'>,
+  queries: PerSource<Query<P, R>>,
+  params: KeyOf<P>,
+): Promise<(z.output<R> & PlainRow & MeasuredMetric)[]> {
+  return plainFirst(lane, (source) => readByKey(lane, queries[source], params), 'here')
+}
+
+async function plainFirst<R>(
+  lane: Pick<Lane, 'query'>,
+  readRows: (source: SourceName) => Promise<readonly R[]>,
+  states: 'here' | 'elsewhere',
+): Promise<(R & PlainRow & MeasuredMetric)[]> {
   // Each query that is read with it has these columns.
-  const query = (source: SourceName) => lane.query(queries[source], params) as Promise<(z.output<R> & PlainRow)[]>
-  const rows = await withKinds(lane, await query('plain'))
+  const read = (source: SourceName) => readRows(source) as Promise<readonly (R & PlainRow)[]>
+  const rows = await withKinds(lane, await read('plain'))
   const source = sourceFor({
     corrections: rows.some(({ corrections }) => corrections > 0),
     states: states === 'here' && rows.some(({ kind }) => isKindOfStates(kind)),
   })
-  return source === 'plain' ? rows : withKinds(lane, await query(source))
+  return source === 'plain' ? rows : withKinds(lane, await read(source))
 }
 
 interface PlainRow {

@@ -4,8 +4,9 @@ import { monthOf } from '../../metering/month.ts'
 import type { Period } from '../../metering/period.ts'
 import type { Quantity } from '../../metering/quantity.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
+import { StoreError } from '../../sql/errors.ts'
 import { defineQuery } from '../../sql/query.ts'
-import { queryOne } from '../../sql/query-one.ts'
+import { readShared } from '../../sql/read-by-key.ts'
 import { type Completeness, readCompleteness } from './completeness.ts'
 import { DAY_STATES, MONTHS_IN_REBUILD } from './day-states.ts'
 import { EVENTS_THAT_COUNT, havingCounted, perSource, queryPlainFirst } from './effective-usage.ts'
@@ -49,7 +50,7 @@ export async function readPartnershipDays(
   const { projectsThroughMs } = completeness ?? (await readCompleteness(clickhouse))
   const { changesOfMaterialized, toCompute } = await readDayStates(clickhouse, partnerId, period, projectsThroughMs)
   const span = { partnerId, from: period.first, end: period.end }
-  const materialized = changesOfMaterialized.size === 0 ? [] : await clickhouse.reads.query(materializedPartnershipDays, span)
+  const materialized = changesOfMaterialized.size === 0 ? [] : await readShared(clickhouse.reads, materializedPartnershipDays, span)
   const spanToCompute = { ...span, days: toCompute === 'all' ? [] : [...toCompute] }
   const computed = toCompute.length === 0 ? [] : await queryPlainFirst(clickhouse.reads, computedPartnershipDays, spanToCompute, 'elsewhere')
   // A row with fewer changes belongs to a key that the rollup lost when its month was rebuilt.
@@ -79,10 +80,14 @@ interface DayStates {
 /** Before the first refresh has ended, no day is known to be complete. A day of which nothing was ever stored has no state. */
 async function readDayStates(clickhouse: ClickHouse, partnerId: string, period: Period, projectsThroughMs: number | null): Promise<DayStates> {
   if (projectsThroughMs === null) return { changesOfMaterialized: new Map(), toCompute: 'all' }
-  const span = { partnerId, from: period.first, end: period.end }
   const newProjects = { partnerId, createdAfterMs: projectsThroughMs }
-  const [states, doubts] = await Promise.all([clickhouse.reads.query(partnershipDayStates, span), queryOne(clickhouse.reads, reasonsToCompute, newProjects)])
-  const daysOfNewProjects = doubts.newProjects === 0 ? [] : await clickhouse.reads.query(newProjectUsageDays, { ...span, ...newProjects })
+  const [states, [doubts]] = await Promise.all([
+    readShared(clickhouse.reads, partnershipDayStates, { from: period.first, end: period.end }),
+    readShared(clickhouse.reads, reasonsToCompute, newProjects),
+  ])
+  if (doubts === undefined) throw new StoreError('fault', 'The reasons to compute days were not returned.')
+  const daysOfNewProjects =
+    doubts.newProjects === 0 ? [] : await readShared(clickhouse.reads, newProjectUsageDays, { from: period.first, end: period.end, ...newProjects })
   const incomplete = new Set(daysOfNewProjects.map(({ day }) => day))
   const isValid = ({ day, isMaterialized }: { day: string; isMaterialized: number }) =>
     isMaterialized === 1 && !incomplete.has(day) && !doubts.monthsInRebuild.includes(monthOf(day))
@@ -98,7 +103,7 @@ const partnershipDayStates = defineQuery({
   name: 'partnership_day_states',
   sql: `SELECT usage_date AS day, changes, is_materialized AS isMaterialized
         FROM (${DAY_STATES} WHERE usage_date >= {from: Date} AND usage_date < {end: Date})`,
-  params: Span,
+  params: Span.omit({ partnerId: true }),
   row: z.object({ day: z.string(), changes: z.coerce.number(), isMaterialized: z.number() }),
 })
 

@@ -3,8 +3,9 @@ import { type ByteDays, byteDaysOf } from '../../metering/byte-days.ts'
 import type { Period } from '../../metering/period.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
+import { Keys, readByKey } from '../../sql/read-by-key.ts'
 import { type Completeness, readCompleteness } from './completeness.ts'
-import { havingCounted, perSource, queryPlainFirst } from './effective-usage.ts'
+import { havingCounted, perSource, readPlainFirst } from './effective-usage.ts'
 import { MetricTotals, type OtherMetrics, quantitiesOf, quantitiesOfDay, type UsageOfMetrics, type UsageQuantities } from './usage-quantities.ts'
 
 export interface ProjectUsage {
@@ -24,7 +25,7 @@ export async function readProjectUsage(clickhouse: ClickHouse, projectId: string
   const { asOfMs } = known ?? (await readCompleteness(clickhouse))
   const { first: from, end } = period
   const [rows, lastActivityMs] = await Promise.all([
-    queryPlainFirst(clickhouse.reads, projectUsagePerDay, { projectId, from, end }),
+    readPlainFirst(clickhouse.reads, projectUsagePerDay, { key: projectId, from, end }),
     readLastActivity(clickhouse, projectId),
   ])
   const dayRows = rows.filter(({ isSummary }) => isSummary === 0)
@@ -42,26 +43,26 @@ export async function readProjectUsage(clickhouse: ClickHouse, projectId: string
 
 /** The latest timestamp of all events ever counted for the project, voided ones too, in ms since 1970; null without any. Throws StoreError. */
 export async function readLastActivity({ reads }: Pick<ClickHouse, 'reads'>, projectId: string): Promise<number | null> {
-  const [activity] = await reads.query(projectLastActivity, { projectId })
+  const [activity] = await readByKey(reads, projectLastActivity, { key: projectId })
   return activity?.lastMs ?? null
 }
 
 const projectUsagePerDay = perSource((from, source) =>
   defineQuery({
     name: 'project_usage_per_day',
-    sql: `SELECT usage_date AS day, grouping(usage_date) AS isSummary, metric, max(peak) AS peak, sum(total) AS total, sum(corrections) AS corrections
-        FROM ${from('project_id = {projectId: String} AND usage_date >= {from: Date} AND usage_date < {end: Date}')}
-        GROUP BY GROUPING SETS ((usage_date, metric), (metric)) ${havingCounted(source)}
-        ORDER BY usage_date, metric`,
-    params: z.object({ projectId: z.string(), from: z.string(), end: z.string() }),
-    row: MetricTotals.extend({ day: z.string(), isSummary: z.coerce.number(), corrections: z.coerce.number() }),
+    sql: `SELECT project_id AS key, usage_date AS day, grouping(usage_date) AS isSummary, metric, max(peak) AS peak, sum(total) AS total, sum(corrections) AS corrections
+        FROM ${from('project_id IN {keys: Array(String)} AND usage_date >= {from: Date} AND usage_date < {end: Date}')}
+        GROUP BY GROUPING SETS ((project_id, usage_date, metric), (project_id, metric)) ${havingCounted(source)}
+        ORDER BY project_id, usage_date, metric`,
+    params: z.object({ ...Keys, from: z.string(), end: z.string() }),
+    row: MetricTotals.extend({ key: z.string(), day: z.string(), isSummary: z.coerce.number(), corrections: z.coerce.number() }),
   }),
 )
 
 const projectLastActivity = defineQuery({
   name: 'project_last_activity',
-  sql: `SELECT toUnixTimestamp64Milli(max(last_event_at)) AS lastMs FROM project_usage_per_day_v1
-        WHERE project_id = {projectId: String} HAVING count() > 0`,
-  params: z.object({ projectId: z.string() }),
-  row: z.object({ lastMs: z.coerce.number() }),
+  sql: `SELECT project_id AS key, toUnixTimestamp64Milli(max(last_event_at)) AS lastMs FROM project_usage_per_day_v1
+        WHERE project_id IN {keys: Array(String)} GROUP BY project_id`,
+  params: z.object(Keys),
+  row: z.object({ key: z.string(), lastMs: z.coerce.number() }),
 })

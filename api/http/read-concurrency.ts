@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { ApiError } from '../errors/errors.ts'
 import { KeyedSemaphore, type Release } from './keyed-semaphore.ts'
+import { SharedSlots } from './shared-slots.ts'
 
 /** Below the sessions that the store has for reads (sql/clickhouse.ts), so that one caller cannot occupy all of them. */
 const READS_PER_CALLER_MAX = 2
@@ -14,16 +15,17 @@ const WAIT_MS_MAX = 30_000
  * of their own.
  */
 export function limitConcurrentReads(app: FastifyInstance): void {
-  const reads = new KeyedSemaphore({
+  const slots = new KeyedSemaphore({
     perKeyMax: READS_PER_CALLER_MAX,
     totalMax: Number.POSITIVE_INFINITY,
     waitingPerKeyMax: WAITING_PER_CALLER_MAX,
     waitMsMax: WAIT_MS_MAX,
   })
+  const reads = new SharedSlots(slots)
   app.addHook('preHandler', async (request, reply) => {
     const caller = limitedCaller(request)
     if (caller === undefined) return
-    const release = await reads.acquire(caller)
+    const release = await reads.acquire(caller, kindOf(request))
     if (release === undefined) throw new ApiError('TOO_MANY_AT_ONCE')
     request.releaseRead = release
     // A client that gave up while waiting reads no answer, so the store need not be queried for it.
@@ -32,6 +34,13 @@ export function limitConcurrentReads(app: FastifyInstance): void {
   // When the handler has ended, not when the client goes away: its query runs all the same. A stream gives its slot back before
   // its first byte, because its reader may be slow; streams have limits of their own (open-streams.ts).
   app.addHook('onSend', async (request) => request.releaseRead?.())
+}
+
+/** Requests of one kind differ only in what their shared statements read by key: the project in the path. */
+function kindOf({ routeOptions, url }: FastifyRequest): string | undefined {
+  if (routeOptions.config.sharesStatements !== true) return undefined
+  const query = url.indexOf('?')
+  return `${routeOptions.url}${query === -1 ? '' : url.slice(query)}`
 }
 
 /** The caller whose reads are limited together: a partner, an ingest key, or an admin token of a role other than operator. */
@@ -43,6 +52,10 @@ function limitedCaller({ method, is404, identity }: FastifyRequest): string | un
 }
 
 declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** All statements of the route are shared by requests that run at the same time (sql/read-by-key.ts). */
+    sharesStatements?: true
+  }
   interface FastifyRequest {
     releaseRead?: Release
   }

@@ -27,7 +27,9 @@ import { requireProjectOf } from '../requests/require-project.ts'
 import { addRoute } from '../route.ts'
 
 export function getPartnershipUsage(app: FastifyInstance, context: ApiContext): void {
-  addRoute(app, GET_PARTNERSHIP_USAGE, { access: PARTNER_READER }, async (request) => partnershipAnswer(context, partnerOf(request), request.query))
+  addRoute(app, GET_PARTNERSHIP_USAGE, { access: PARTNER_READER, sharesStatements: true }, async (request) =>
+    partnershipAnswer(context, partnerOf(request), request.query),
+  )
 }
 
 export function getUsageOfPartner(app: FastifyInstance, context: ApiContext): void {
@@ -37,7 +39,7 @@ export function getUsageOfPartner(app: FastifyInstance, context: ApiContext): vo
 }
 
 export function getProjectUsage(app: FastifyInstance, context: ApiContext): void {
-  addRoute(app, GET_PROJECT_USAGE, { access: PROJECT_READER }, async (request) => {
+  addRoute(app, GET_PROJECT_USAGE, { access: PROJECT_READER, sharesStatements: true }, async (request) => {
     const period = requirePeriod(request.query, context.now())
     const project = await requireProjectOf(context.registry, { partnerId: partnerOf(request).id, projectId: request.params.projectId })
     return projectAnswer(context, project, { period, query: request.query })

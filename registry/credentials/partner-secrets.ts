@@ -2,6 +2,7 @@ import { randomUUID, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
 import { PARTNER_MODES } from '../../contract/lists.ts'
 import { defineQuery } from '../../sql/query.ts'
+import { readShared } from '../../sql/read-by-key.ts'
 import { row } from '../../sql/tab-separated.ts'
 import type { Change, RegistryReads } from '../changes.ts'
 import type { Partner } from '../partners.ts'
@@ -81,7 +82,7 @@ export async function authenticatePartner(registry: PartnerAuthentication, partn
 }
 
 async function findBySecret({ clickhouse }: RegistryReads, partnerId: string, hash: string): Promise<AuthenticatedPartner | undefined> {
-  const secrets = await clickhouse.registry.query(livingSecretsOfPartner, { partnerId })
+  const secrets = await readShared(clickhouse.registry, livingSecretsOfPartner, { partnerId })
   const [match] = secrets.filter((stored) => timingSafeEqual(Buffer.from(stored.hash, 'hex'), Buffer.from(hash, 'hex')))
   if (match === undefined) return undefined
   const { name, mode, secretId, expiresMs } = match

@@ -2,6 +2,7 @@ import { v5 as uuidV5 } from 'uuid'
 import { z } from 'zod'
 import { INSTANCE_TYPES, type InstanceType, PROJECT_STATUSES, type ProjectStatus, REGIONS, type Region } from '../../contract/lists.ts'
 import { defineQuery } from '../../sql/query.ts'
+import { Keys, readByKey } from '../../sql/read-by-key.ts'
 import { row } from '../../sql/tab-separated.ts'
 import type { Change, RegistryReads, RegistryStore } from '../changes.ts'
 import { newCredential } from '../credentials/credentials.ts'
@@ -40,7 +41,7 @@ export interface ProjectStore extends RegistryStore {
 }
 
 export async function findProject({ clickhouse }: RegistryReads, projectId: string): Promise<Project | undefined> {
-  const [found] = await clickhouse.registry.query(projectById, { projectId })
+  const [found] = await readByKey(clickhouse.registry, projectsByKey, { key: projectId })
   return found
 }
 
@@ -196,11 +197,11 @@ const PROJECT_SELECT = `SELECT project_id AS id, revision, partner_id AS partner
           sealed_api_key AS sealedApiKey, toUnixTimestamp64Milli(created_at) AS createdMs, toUnixTimestamp64Milli(deleted_at) AS deletedMs
         FROM projects_v1 FINAL`
 
-const projectById = defineQuery({
+const projectsByKey = defineQuery({
   name: 'project_by_id',
-  sql: `${PROJECT_SELECT} WHERE project_id = {projectId: String}`,
-  params: z.object({ projectId: z.string() }),
-  row: ProjectRow,
+  sql: `SELECT *, id AS key FROM (${PROJECT_SELECT} WHERE project_id IN {keys: Array(String)})`,
+  params: z.object(Keys),
+  row: ProjectRow.extend({ key: z.string() }),
 })
 
 const projectsById = defineQuery({

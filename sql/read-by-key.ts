@@ -1,0 +1,125 @@
+import { z } from 'zod'
+import type { Lane } from './clickhouse.ts'
+import { StoreError } from './errors.ts'
+import type { Query } from './query.ts'
+
+/**
+ * The parameter of a query by key, such as a project id: its SQL reads the rows of all `{keys: Array(String)}`, and each row has its key as
+ * `key`.
+ */
+export const Keys = { keys: z.array(z.string()) }
+
+export type KeyedParams = z.ZodObject<{ keys: z.ZodArray<z.ZodString> }>
+export type KeyedRow = z.ZodObject<{ key: z.ZodString }>
+/** The parameters of a call: one key, and those that all keys of a statement have in common. */
+export type KeyOf<P extends KeyedParams> = Omit<z.input<P>, 'keys'> & { readonly key: string }
+
+/** Of one statement, so that its text and its result stay small. Further keys wait for the next one. */
+const KEYS_MAX = 200
+
+/**
+ * Reads the rows of one key. While a statement of the same query with the same other parameters runs, further calls wait, and share the next
+ * statement: it costs some milliseconds whatever it reads, and for fifty keys little more than for one. A call alone waits for nobody, and
+ * every call is answered by a statement that began after it. A row reaches only the calls with its key. If a shared statement fails,
+ * each key is read on its own, so that the limits and errors of one call are not those of another. Throws StoreError.
+ */
+export function readByKey<P extends KeyedParams, R extends KeyedRow>(
+  lane: Pick<Lane, 'query'>,
+  query: Query<P, R>,
+  { key, ...params }: KeyOf<P>,
+): Promise<readonly z.output<R>[]> {
+  const read = async (keys: readonly string[]) => byKey(query, keys, await lane.query(query, { ...params, keys: [...keys] } as unknown as z.input<P>))
+  return sharedStatement(lane, query, params, read).read(key)
+}
+
+/** The same for a query without a key: calls with the same parameters share a statement. Throws StoreError. */
+export function readShared<P extends z.ZodObject, R extends z.ZodObject>(
+  lane: Pick<Lane, 'query'>,
+  query: Query<P, R>,
+  params: z.input<P>,
+): Promise<readonly z.output<R>[]> {
+  const read = async () => new Map([['', await lane.query(query, params)]])
+  return sharedStatement(lane, query, params, read).read('')
+}
+
+/** The same for work of several statements: calls with the same parameters share a run of it. `work` identifies it. */
+export async function shareRuns<R>(lane: Pick<Lane, 'query'>, work: object, params: unknown, run: () => Promise<R>): Promise<R> {
+  const [result] = await sharedStatement(lane, work, params, async () => new Map([['', [await run()]]])).read('')
+  return result as R
+}
+
+function byKey<R extends { readonly key: string }>({ name }: { readonly name: string }, keys: readonly string[], rows: readonly R[]): Map<string, R[]> {
+  const found = new Map<string, R[]>(keys.map((key) => [key, []]))
+  for (const row of rows) {
+    const ofKey = found.get(row.key)
+    if (ofKey === undefined) throw new StoreError('fault', `The query ${name} returned a row of the key ${row.key}, which it was not asked for.`)
+    ofKey.push(row)
+  }
+  return found
+}
+
+type Read<R> = (keys: readonly string[]) => Promise<ReadonlyMap<string, readonly R[]>>
+
+/** By lane and query: what runs now, by the parameters that its keys have in common. */
+const running = new WeakMap<object, WeakMap<object, Map<string, SharedStatement<unknown>>>>()
+
+function sharedStatement<R>(lane: object, query: object, params: unknown, read: Read<R>): SharedStatement<R> {
+  const ofLane = running.get(lane) ?? new WeakMap<object, Map<string, SharedStatement<unknown>>>()
+  running.set(lane, ofLane)
+  const ofQuery = ofLane.get(query) ?? new Map<string, SharedStatement<unknown>>()
+  ofLane.set(query, ofQuery)
+  const id = JSON.stringify(params)
+  const known = ofQuery.get(id) as SharedStatement<R> | undefined
+  if (known !== undefined) return known
+  const added = new SharedStatement(read, () => ofQuery.delete(id))
+  ofQuery.set(id, added as SharedStatement<unknown>)
+  return added
+}
+
+interface Call<R> {
+  readonly resolve: (rows: readonly R[]) => void
+  readonly reject: (reason: unknown) => void
+}
+
+/** One query with its parameters: what runs, and the calls that wait for the next statement. */
+class SharedStatement<R> {
+  readonly #read: Read<R>
+  readonly #ended: () => void
+  readonly #waiting = new Map<string, Call<R>[]>()
+  #isRunning = false
+
+  constructor(read: Read<R>, ended: () => void) {
+    this.#read = read
+    this.#ended = ended
+  }
+
+  read(key: string): Promise<readonly R[]> {
+    return new Promise((resolve, reject) => {
+      const call = { resolve, reject }
+      const ofKey = this.#waiting.get(key)
+      if (ofKey === undefined) this.#waiting.set(key, [call])
+      else ofKey.push(call)
+      if (!this.#isRunning) void this.#runAll()
+    })
+  }
+
+  async #runAll(): Promise<void> {
+    this.#isRunning = true
+    while (this.#waiting.size > 0) {
+      const taken = new Map([...this.#waiting].slice(0, KEYS_MAX))
+      for (const key of taken.keys()) this.#waiting.delete(key)
+      await this.#answer(taken)
+    }
+    this.#ended()
+  }
+
+  async #answer(taken: ReadonlyMap<string, readonly Call<R>[]>): Promise<void> {
+    try {
+      const found = await this.#read([...taken.keys()])
+      for (const [key, calls] of taken) for (const { resolve } of calls) resolve(found.get(key) ?? [])
+    } catch (thrown) {
+      if (taken.size === 1) for (const { reject } of [...taken.values()].flat()) reject(thrown)
+      else for (const each of taken) await this.#answer(new Map([each]))
+    }
+  }
+}

@@ -1,0 +1,102 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { z } from 'zod'
+import type { Lane } from '../../sql/clickhouse.ts'
+import { StoreError } from '../../sql/errors.ts'
+import { limitReads } from '../../sql/limited-reads.ts'
+import { defineQuery } from '../../sql/query.ts'
+import { Keys, readByKey, readShared } from '../../sql/read-by-key.ts'
+import { openTestStore, type TestStore } from '../support/engines/embedded-store.ts'
+
+let store: TestStore
+beforeAll(async () => {
+  store = await openTestStore()
+})
+afterAll(() => store.close())
+
+const squares = defineQuery({
+  name: 'squares_of_keys',
+  sql: `SELECT key, toUInt64(key) * toUInt64(key) * {factor: UInt64} AS square FROM (SELECT arrayJoin({keys: Array(String)}) AS key) WHERE key != '0'`,
+  params: z.object({ ...Keys, factor: z.number() }),
+  row: z.object({ key: z.string(), square: z.coerce.number() }),
+})
+
+/** The lane, and the keys of each statement that it ran. */
+function counted(lane: Pick<Lane, 'query'>): { lane: Pick<Lane, 'query'>; statements: string[][] } {
+  const statements: string[][] = []
+  const query: Lane['query'] = (of, params) => {
+    statements.push([...((params as { keys?: string[] }).keys ?? [])])
+    return lane.query(of, params)
+  }
+  return { lane: { query }, statements }
+}
+
+test('a call alone has a statement of its own; those that wait meanwhile share the next one, each with its own rows', async () => {
+  const { lane, statements } = counted(store.clickhouse.reads)
+  const read = async (key: string) => (await readByKey(lane, squares, { key, factor: 1 })).map(({ square }) => square)
+  const calls = [read('3'), read('4'), read('5'), read('0'), read('4')]
+  expect(await Promise.all(calls)).toEqual([[9], [16], [25], [], [16]])
+  expect(statements).toEqual([['3'], ['4', '5', '0']])
+  expect(await read('6')).toEqual([36])
+  expect(statements).toHaveLength(3)
+})
+
+test('calls with other parameters have other statements, and a call is answered by a statement that began after it', async () => {
+  const { lane, statements } = counted(store.clickhouse.reads)
+  const read = async (key: string, factor: number) => (await readByKey(lane, squares, { key, factor }))[0]?.square
+  expect(await Promise.all([read('3', 1), read('3', 2), read('3', 1)])).toEqual([9, 18, 9])
+  expect(statements).toEqual([['3'], ['3'], ['3']])
+})
+
+test('a shared statement that fails is repeated for each key, so that a call gets its own error only', async () => {
+  const { lane, statements } = counted(store.clickhouse.reads)
+  const read = (key: string) => readByKey(lane, squares, { key, factor: 1 })
+  const [first, good, bad, alsoGood] = await Promise.allSettled([read('1'), read('2'), read('not a number'), read('3')])
+  expect(first.status).toBe('fulfilled')
+  expect(good).toMatchObject({ status: 'fulfilled', value: [{ key: '2', square: 4 }] })
+  expect(alsoGood).toMatchObject({ status: 'fulfilled', value: [{ key: '3', square: 9 }] })
+  expect(bad).toMatchObject({ status: 'rejected', reason: expect.any(StoreError) })
+  expect(statements).toEqual([['1'], ['2', 'not a number', '3'], ['2'], ['not a number'], ['3']])
+})
+
+test('a limit on what a statement reads is that of one call', async () => {
+  const numbers = defineQuery({
+    name: 'numbers_of_keys',
+    sql: `SELECT key, count() AS rows FROM (SELECT arrayJoin({keys: Array(String)}) AS key, number FROM numbers(600) WHERE number < toUInt64(key)) GROUP BY key`,
+    params: z.object(Keys),
+    row: z.object({ key: z.string(), rows: z.coerce.number() }),
+  })
+  const { lane, statements } = counted(limitReads(store.clickhouse, { rowsMax: 700 }).reads)
+  const read = (key: string) => readByKey(lane, numbers, { key })
+  expect((await Promise.all([read('1'), read('500'), read('600')])).flat().map(({ rows }) => rows)).toEqual([1, 500, 600])
+  expect(statements[1]).toEqual(['500', '600'])
+})
+
+test('a row of a key that was not asked for is an error, and reaches nobody', async () => {
+  const others = defineQuery({
+    ...squares,
+    name: 'rows_of_others',
+    sql: `SELECT 'foreign' AS key, 1 AS square FROM (SELECT {keys: Array(String)}, {factor: UInt64})`,
+  })
+  await expect(readByKey(store.clickhouse.reads, others, { key: 'own', factor: 1 })).rejects.toThrow('which it was not asked for')
+})
+
+test('more keys than one statement may have are read by several', async () => {
+  const { lane, statements } = counted(store.clickhouse.reads)
+  const keys = Array.from({ length: 450 }, (_, index) => String(index + 1))
+  const found = await Promise.all(keys.map((key) => readByKey(lane, squares, { key, factor: 1 })))
+  expect(found.flat().map(({ square }) => square)).toEqual(keys.map((key) => Number(key) ** 2))
+  expect(statements.map((each) => each.length)).toEqual([1, 200, 200, 49])
+})
+
+test('calls of a query without keys share a statement if their parameters are equal', async () => {
+  const now = defineQuery({
+    name: 'sum_of_two',
+    sql: 'SELECT {a: UInt64} + 1 AS sum',
+    params: z.object({ a: z.number() }),
+    row: z.object({ sum: z.coerce.number() }),
+  })
+  const { lane, statements } = counted(store.clickhouse.reads)
+  const read = async (a: number) => (await readShared(lane, now, { a }))[0]?.sum
+  expect(await Promise.all([read(1), read(1), read(1), read(2)])).toEqual([2, 2, 2, 3])
+  expect(statements).toHaveLength(3)
+})
