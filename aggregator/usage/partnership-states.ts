@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Quantity } from '../../metering/quantity.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
+import { readShared } from '../../sql/read-by-key.ts'
 import { UNIQUE_METRIC } from '../../sql/usage-states.ts'
 import { currentStates, readSource, storedStates } from './effective-usage.ts'
 import type { PartnershipDay } from './partnership-days.ts'
@@ -20,7 +21,7 @@ export interface DaysOfStates {
 
 /** A partner's days in metrics of the kinds `last` and `unique`: the sum over its projects of each one's day. Throws StoreError. */
 export async function readDaysOfStates(lane: Pick<Lane, 'query'>, { span, rows, adds }: DaysOfStates): Promise<PartnershipDay[]> {
-  const found = await lane.query(DAYS[adds][await statesOf(lane, span)], span)
+  const found = await readShared(lane, DAYS[adds][await statesOf(lane, span)], span)
   const events = new Map(rows.map((row) => [JSON.stringify([row.day, row.metric]), row.events]))
   const measured = new Map(rows.map(({ metric, kind, unit }) => [metric, { kind, unit }]))
   return found.flatMap(({ day, metric, value, added }) => {
@@ -32,7 +33,7 @@ export async function readDaysOfStates(lane: Pick<Lane, 'query'>, { span, rows, 
 
 /** The different texts over all projects of a partner, by metric of the kind `unique`: of the period, and of each day. Throws StoreError. */
 export async function readUnions(lane: Pick<Lane, 'query'>, span: Span): Promise<(metric: string, day?: string) => Quantity | undefined> {
-  const rows = await lane.query(UNIONS[await statesOf(lane, span)], span)
+  const rows = await readShared(lane, UNIONS[await statesOf(lane, span)], span)
   return (metric, day) => rows.find((row) => row.metric === metric && (day === undefined ? row.isPeriod === 1 : row.isPeriod === 0 && row.day === day))?.texts
 }
 

@@ -37,8 +37,8 @@ export function limitConcurrentReads(app: FastifyInstance): void {
 }
 
 /** Requests of one kind differ only in what their shared statements read by key: the project in the path. */
-function kindOf({ routeOptions, url }: FastifyRequest): string | undefined {
-  if (routeOptions.config.sharesStatements !== true) return undefined
+function kindOf({ routeOptions, url, query: parameters }: FastifyRequest): string | undefined {
+  if (routeOptions.config.sharesStatements?.(parameters as Record<string, unknown>) !== true) return undefined
   const query = url.indexOf('?')
   return `${routeOptions.url}${query === -1 ? '' : url.slice(query)}`
 }
@@ -53,8 +53,8 @@ function limitedCaller({ method, is404, identity }: FastifyRequest): string | un
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** All statements of the route are shared by requests that run at the same time (sql/read-by-key.ts). */
-    sharesStatements?: true
+    /** Whether requests with this query string, of any project, share all their statements (sql/read-by-key.ts). */
+    sharesStatements?: (query: Readonly<Record<string, unknown>>) => boolean
   }
   interface FastifyRequest {
     releaseRead?: Release

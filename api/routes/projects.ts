@@ -23,7 +23,7 @@ export function syncEmbeddedProjectRoute(app: FastifyInstance, { registry, provi
 }
 
 export function getProjectMetadata(app: FastifyInstance, { registry, limitedReads }: ApiContext): void {
-  addRoute(app, GET_PROJECT_METADATA, { access: WHITE_LABEL_PROJECT_READER, noStore: true, sharesStatements: true }, async (request) => {
+  addRoute(app, GET_PROJECT_METADATA, { access: WHITE_LABEL_PROJECT_READER, noStore: true, sharesStatements: () => true }, async (request) => {
     const project = await findLivingProject(registry, projectInPath(request))
     if (project === undefined) throw new ApiError('PROJECT_NOT_FOUND')
     const lastActivityMs = await readLastActivity(limitedReads, project.id)

@@ -27,7 +27,7 @@ import { requireProjectOf } from '../requests/require-project.ts'
 import { addRoute } from '../route.ts'
 
 export function getPartnershipUsage(app: FastifyInstance, context: ApiContext): void {
-  addRoute(app, GET_PARTNERSHIP_USAGE, { access: PARTNER_READER, sharesStatements: true }, async (request) =>
+  addRoute(app, GET_PARTNERSHIP_USAGE, { access: PARTNER_READER, sharesStatements }, async (request) =>
     partnershipAnswer(context, partnerOf(request), request.query),
   )
 }
@@ -39,7 +39,7 @@ export function getUsageOfPartner(app: FastifyInstance, context: ApiContext): vo
 }
 
 export function getProjectUsage(app: FastifyInstance, context: ApiContext): void {
-  addRoute(app, GET_PROJECT_USAGE, { access: PROJECT_READER, sharesStatements: true }, async (request) => {
+  addRoute(app, GET_PROJECT_USAGE, { access: PROJECT_READER, sharesStatements }, async (request) => {
     const period = requirePeriod(request.query, context.now())
     const project = await requireProjectOf(context.registry, { partnerId: partnerOf(request).id, projectId: request.params.projectId })
     return projectAnswer(context, project, { period, query: request.query })
@@ -90,6 +90,11 @@ async function projectAnswer(
     ...(await groupsOf(context, query, { of: { projectId: id }, period })),
     ...billingAnswer(usage.asOfMs, await readBillingStatus(limitedReads, partnerId, period, now())),
   }
+}
+
+/** Usage by labels has statements of each project. */
+function sharesStatements({ group_by }: Readonly<Record<string, unknown>>): boolean {
+  return group_by === undefined
 }
 
 /** Usage by labels, if the query asks for it. */
