@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
-import { KnownMetrics } from '../../../ingest/event/known-metrics.ts'
 import { decodeEvent } from '../../../ingest/event/decode-body.ts'
+import { KnownMetrics } from '../../../ingest/event/known-metrics.ts'
 import { validateEvent } from '../../../ingest/event/pipeline.ts'
 import { auditTopic } from '../../../ingest/kafka/audit-topic.ts'
 import { PartitionReader } from '../../../ingest/kafka/partition-reader.ts'
