@@ -94,7 +94,7 @@ test('records have the labels that are declared when they are read; nothing of l
   await untilSo(async () => reader.state.status === 'reading')
   const read = () => reader.onBatch(topic.fetch(0, reader.partitionLog.next, 100) as FetchedBatch, control)
   const append = (event_id: string, labels: unknown) =>
-    topic.append(0, JSON.stringify({ event_id, project_id: 'p', metric: 'renders', value: 1, timestamp: '2026-01-01T00:00:00Z', labels }))
+    topic.append(0, JSON.stringify({ event_id, project_id: 'labelled', metric: 'renders', value: 1, timestamp: '2026-01-01T00:00:00Z', labels }))
 
   append('early', { model: 'a' })
   const reading = read()
@@ -133,6 +133,6 @@ const labelsOfEvents = defineQuery({
 })
 
 function validatedWith(labels: object, metrics: KnownMetrics) {
-  const event = { event_id: 'other', project_id: 'p', metric: 'renders', value: 1, timestamp: '2026-01-01T00:00:00Z', labels }
+  const event = { event_id: 'other', project_id: 'labelled', metric: 'renders', value: 1, timestamp: '2026-01-01T00:00:00Z', labels }
   return validateEvent(decodeEvent(Buffer.from(JSON.stringify(event))), { receivedMs: Date.now(), allowedProjects: 'all', metrics })
 }
