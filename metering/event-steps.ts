@@ -1,5 +1,5 @@
 import { isCountedText, isEventId, isProjectId, isReservedProjectId, TIMESTAMP_AHEAD_MS_MAX, TIMESTAMP_MIN_MS, type UsageEvent } from './event.ts'
-import { DOCUMENTED_METRICS, METRIC_NAMES, type MetricKinds } from './metrics.ts'
+import { DOCUMENTED_METRICS, isKindOfStates, METRIC_NAMES, type MetricKinds } from './metrics.ts'
 import { didYouMean } from './nearest-name.ts'
 import { parseQuantity, type Quantity, quantityRule } from './quantity.ts'
 import type { Rejection, RejectReason } from './rejection-reasons.ts'
@@ -98,6 +98,7 @@ function requireKnownMetric(draft: EventDraft, { metric }: SentFields, names: Fi
 
 function parseValue(draft: EventDraft, { value: sent }: SentFields, names: FieldNames, { metrics = DOCUMENTED_METRICS }: Receipt): Rejection | undefined {
   const kind = metrics.kindOf(draft.metric)
+  if (kind !== undefined && kind !== 'left_to_service' && isKindOfStates(kind)) draft.hasState = true
   if (kind === 'unique') return parseText(draft, sent, names)
   // Whether a text is a valid value depends on the kind of the metric, which a client does not know.
   if (kind === 'left_to_service' && isCountedText(sent)) return undefined

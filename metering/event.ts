@@ -11,6 +11,8 @@ export interface UsageEvent {
   readonly labels?: string
   /** The value of a metric that counts distinct texts; `value` is 0 then. */
   readonly text?: string
+  /** It is of a metric of the kinds `last` and `unique`, so its state is stored too (sql/usage-states.ts). */
+  readonly hasState?: boolean
   /** The batch under which the event was sent to replace others: it does not count until that batch is closed. */
   readonly correctionBatch?: string
 }

@@ -17,7 +17,7 @@ function metricOf(where: string): string {
   return `has((SELECT groupArray(metric) FROM metrics_v1 FINAL WHERE ${where}), metric)`
 }
 
-/** The state `last` of events, over rows of one project, day and metric with their columns timestamp, rank and value. Like the view of migration 065. */
+/** The state `last` of events, over rows of one project, day and metric with their columns timestamp, rank and value. */
 export const LAST_OF_EVENTS =
   'max(bitShiftLeft(toUInt256(toUnixTimestamp64Milli(timestamp)), 192) + bitShiftLeft(toUInt256(bitNot(rank)), 128) + toUInt256(reinterpretAsInt128(value)))'
 
@@ -33,8 +33,9 @@ export function valueOfLast(last: string): string {
 export const STATE_COLUMNS = '(project_id, usage_date, metric, labels, last, distinct_texts)'
 
 /**
- * Selects the states of the events of raw that meet a condition, as the view of migration 065 does: an event of a batch that replaces a
- * window has none. What is there already stays the same when they are added, so anyone may add them, at any time.
+ * Selects the states of the events of raw that meet a condition. An event of a batch that replaces a window has none: it does not count before
+ * its batch is closed, and then its day has corrections, so it is folded from raw. What is there already stays the same when they are added,
+ * so anyone may add them, at any time.
  */
 export function statesOfRaw(where: string, final: 'FINAL' | '' = ''): string {
   return `SELECT project_id, usage_date, metric, labels, ${LAST_OF_EVENTS}, ${TEXTS_OF_EVENTS}

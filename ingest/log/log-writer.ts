@@ -5,6 +5,7 @@ import { escapeField, RowsBuffer, row } from '../../sql/tab-separated.ts'
 import { identityOf } from '../event/pipeline.ts'
 import type { LogRecord, Verdict } from './detect-duplicates.ts'
 import type { LogRange } from './in-doubt-range.ts'
+import { addStatesOfRange } from './usage-states.ts'
 import { windowRowsOf } from './window-rows.ts'
 
 /** The offsets [first, through] of a log, with what is written of them. */
@@ -27,12 +28,13 @@ export type PositionRule = 'with rows' | 'always' | 'never'
  *    A crash before it: nothing happened.
  * 2. Rows: the fence refuses them as a whole if another process has acquired the lease. A crash after 1 or within 2: some months
  *    may be in raw, or raw without its rollup; reconciling recounts the range.
- * 3. Corrections, after the rows, because the event that they correct may be in the same batch. A crash before it: those events have their
+ * 3. States of the kinds `last` and `unique`, computed from the rows. A crash before it: reconciling the range adds them.
+ * 4. Corrections, after the rows, because the event that they correct may be in the same batch. A crash before it: those events have their
  *    own values; a topic is read again, and over HTTP the corrections are sent again. All corrections of one event are in one part, because
  *    the table is partitioned by the month of the event and a batch is one block: each adds a difference from the one before.
  *    The corrections of a whole window are one insert of one month: all of them are stored, or none.
- * 4. Rejected events, after the rows, because a conflict names the first event of its identity, which must be stored by then.
- * The events may be acknowledged only when all four are. Each is sent once: after an error nothing is sent again under this lease,
+ * 5. Rejected events, after the rows, because a conflict names the first event of its identity, which must be stored by then.
+ * The events may be acknowledged only when all five are. Each is sent once: after an error nothing is sent again under this lease,
  * because the failed request may still arrive; the lease is acquired again and the range reconciled. Throws StoreError.
  */
 export async function writeBatch(lane: Lane, lease: Lease, batch: Batch): Promise<void> {
@@ -45,6 +47,7 @@ export async function writeBatch(lane: Lane, lease: Lease, batch: Batch): Promis
   const rejected = rejectedText(lease, batch)
   await positioned
   if (rows.bytes.length > 0) await lane.insert({ table: 'usage_events_inbox_v1', columns: rows.columns, text: rows.bytes, tag })
+  if (rows.haveStates) await addStatesOfRange(lane, lease.name, batch)
   if (corrections !== '') await lane.insert({ table: 'usage_corrections_inbox_v1', columns: CORRECTION_COLUMNS, text: corrections, tag })
   if (window !== undefined) await lane.insert({ table: 'usage_corrections_inbox_v1', ...window, tag })
   if (rejected !== '') await lane.insert({ table: 'rejected_events_inbox_v1', columns: REJECTED_COLUMNS, text: rejected, tag })
@@ -103,17 +106,19 @@ const REJECTED_COLUMNS = [
 ]
 
 /** Only event_id is escaped, and what few events have: the other fields have alphabets without characters that need it. */
-function rowsOf({ name: log, epoch, owner }: Lease, { records, verdicts }: Batch): { columns: string[]; bytes: Buffer } {
+function rowsOf({ name: log, epoch, owner }: Lease, { records, verdicts }: Batch): { columns: string[]; bytes: Buffer; haveStates: boolean } {
   const end = `\t${log}\t${epoch}\t${owner}`
   const hasMore = records.some(({ validated }) => validated.status === 'valid' && hasMoreColumns(validated.event))
   const rows = new RowsBuffer()
+  let haveStates = false
   records.forEach(({ validated, receivedMs, offset }, index) => {
     if (validated.status !== 'valid' || verdicts[index]?.status !== 'counted') return
-    const { projectId, eventId, metric, timestampMs, value } = validated.event
+    const { projectId, eventId, metric, timestampMs, value, hasState } = validated.event
+    if (hasState === true) haveStates = true
     const more = hasMore ? moreFields(validated.event) : ''
     rows.add(`${projectId}\t${escapeField(eventId)}\t${metric}\t${timestampMs}\t${value}\t${receivedMs}\t${offset}${end}${more}\n`)
   })
-  return { columns: hasMore ? [...ROW_COLUMNS, ...MORE_COLUMNS] : ROW_COLUMNS, bytes: rows.toBuffer() }
+  return { columns: hasMore ? [...ROW_COLUMNS, ...MORE_COLUMNS] : ROW_COLUMNS, bytes: rows.toBuffer(), haveStates }
 }
 
 function hasMoreColumns({ labels, text, correctionBatch }: UsageEvent): boolean {

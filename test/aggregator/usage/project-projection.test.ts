@@ -58,17 +58,21 @@ test(`the projection of a project is that of its own events, on every day of the
 })
 
 /**
- * With whole tenths, of which there is one in each value: the greatest day, or the mean of the complete days times the days of the month. A
+ * With whole tenths, of which there is one in each value: the greatest day, the latest value, or the mean of the complete days times the days of the month. A
  * defined metric without events is left out.
  */
 function oracle(events: readonly Used[], incompleteDay: number): Record<string, Projection | null> {
   const complete = incompleteDay - 1
   const projectionOf = (metric: string): Projection | null => {
-    if (complete === 0) return null
+    if (complete === 0 || kindOfTested(metric) === 'unique') return null
     const own = events.filter(([, used]) => used === metric).map(([, , day, value]) => ({ day: Number(day.slice(-2)), tenths: BigInt(value.replace('.', '')) }))
     if (kindOfTested(metric) === 'peak') {
       const [greatest = 0n] = own.map(({ tenths }) => tenths).sort((left, right) => Number(right - left))
       return { value: decimal(greatest, 10n), method: 'greatest_day', fromDays: complete }
+    }
+    if (kindOfTested(metric) === 'last') {
+      const latest = own.reduce((all, each) => (each.day >= all.day ? each : all), { day: 0, tenths: 0n })
+      return { value: decimal(latest.tenths, 10n), method: 'last_value', fromDays: complete }
     }
     const sumOf = (some: typeof own) => some.reduce((sum, { tenths }) => sum + tenths, 0n)
     const mean = [sumOf(own.filter(({ day }) => day <= complete)) * BigInt(DAYS_OF_MONTH), 10n * BigInt(complete)] as const

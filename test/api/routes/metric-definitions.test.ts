@@ -150,14 +150,15 @@ describe('usage of a defined metric', () => {
 
   test('of the kind last the latest sample counts by its timestamp, then by the log; a partner has the sum of its projects', async () => {
     await define('level', { ...IMAGES, kind: 'last', unit: 'meter' })
-    await service.client.send([
+    const answer = await service.client.send([
       event('level', '5', '2026-06-02T10:00:00Z'),
       event('level', '9', '2026-06-02T09:00:00Z'),
       event('level', '0.000000001', '2026-06-04T09:00:00Z'),
       event('level', '12345678901234567890123456789.5', '2026-06-04T09:00:00Z'),
       event('level', '7', '2026-06-03T09:00:00Z', 'blue'),
     ])
-    const { body } = await service.client.partner(partner, 'GET', '/usage?start_date=2026-06-01&end_date=2026-06-31&include=daily')
+    expect(answer.body).toMatchObject({ accepted: '5', rejected: [] })
+    const { body } = await service.client.partner(partner, 'GET', '/usage?start_date=2026-06-01&end_date=2026-06-30&include=daily')
     expect(body.metrics).toEqual({ level: { value: '12345678901234567890123456796.5', kind: 'last', unit: 'meter' } })
     expect(body.daily_usage.map((day: { metrics: object }) => day.metrics)).toMatchObject([
       { level: { value: '5' } },
@@ -199,7 +200,7 @@ describe('usage of a defined metric', () => {
     expect((await service.client.send([{ ...correction, action: 'amend', value: '2' }])).body).toMatchObject({ rejected: [{ reason: 'invalid_value' }] })
     expect((await service.client.send([{ ...correction, action: 'void' }])).body).toMatchObject({ accepted: '1' })
     expect((await read()).metrics.users).toMatchObject({ value: '6', union: '5' })
-    const explained = await service.client.partner(partner, 'GET', '/red/usage/explain?metric=users&start_date=2026-06-10&end_date=2026-06-11')
+    const explained = await service.client.partner(partner, 'GET', '/usage/explain?project_id=red&metric=users&start_date=2026-06-10&end_date=2026-06-11')
     expect(explained.body).toMatchObject({
       value: '4',
       events: '4',

@@ -1,9 +1,10 @@
 import type { ClickHouse } from '../../../sql/clickhouse.ts'
+import { STATE_COLUMNS, statesOfRaw } from '../../../sql/usage-states.ts'
 
 export type RawEvent = readonly [project: string, id: string, metric: string, timestamp: string, value: string, received: string]
 
 /**
- * Inserts rows into raw with a chosen receive time, which no emitter can choose. The views of raw compute everything else. A value that is no
+ * Inserts rows into raw with a chosen receive time, which no emitter can choose. The views of raw, and the states, compute everything else. A value that is no
  * number is the text of an event of the kind `unique`.
  */
 export async function storeRawEvents({ control }: ClickHouse, events: readonly RawEvent[]): Promise<void> {
@@ -15,4 +16,5 @@ export async function storeRawEvents({ control }: ClickHouse, events: readonly R
   await control.command(
     `INSERT INTO raw_usage_events_v1 (project_id, event_id, usage_date, metric, timestamp, value, text, log, rank, received_at) SETTINGS async_insert=0 VALUES ${rows.join(', ')}`,
   )
+  await control.command(`INSERT INTO usage_states_per_day_v1 ${STATE_COLUMNS} ${statesOfRaw('true')} SETTINGS async_insert=0`)
 }
