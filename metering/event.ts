@@ -18,7 +18,7 @@ export interface UsageEvent {
 }
 
 export const EVENT_ID_CODE_POINTS_MAX = 128
-export const COUNTED_TEXT_CODE_POINTS_MAX = 128
+const COUNTED_TEXT_CODE_POINTS_MAX = 128
 export const PROJECT_ID_CHARACTERS_MAX = 128
 export const EVENT_BYTES_MAX = 64 * 1024
 export const ORIGINAL_BYTES_KEPT_MAX = 64 * 1024
