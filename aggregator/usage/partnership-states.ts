@@ -1,26 +1,33 @@
 import { z } from 'zod'
+import type { MeasuredMetric } from '../../metering/metrics.ts'
 import type { Quantity } from '../../metering/quantity.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { readShared } from '../../sql/read-by-key.ts'
 import { UNIQUE_METRIC } from '../../sql/usage-states.ts'
 import { currentStates, readSource, storedStates } from './effective-usage.ts'
-import type { PartnershipDay } from './partnership-days.ts'
 import { PROJECTS_OF_PARTNER } from './projects-of-partner.ts'
 import { type AddsTo, valuesOfStates } from './state-values.ts'
 
 const Span = z.object({ partnerId: z.string(), from: z.string(), end: z.string() })
 type Span = z.output<typeof Span>
 
+interface DayOfStates extends MeasuredMetric {
+  readonly day: string
+  readonly value: Quantity
+  readonly added?: Quantity
+  readonly events: number
+}
+
 export interface DaysOfStates {
   readonly span: Span
   /** The rows that the partner has in metrics of the kinds `last` and `unique`, for their kinds, units and numbers of events. */
-  readonly rows: readonly PartnershipDay[]
+  readonly rows: readonly DayOfStates[]
   readonly adds: AddsTo
 }
 
 /** A partner's days in metrics of the kinds `last` and `unique`: the sum over its projects of each one's day. Throws StoreError. */
-export async function readDaysOfStates(lane: Pick<Lane, 'query'>, { span, rows, adds }: DaysOfStates): Promise<PartnershipDay[]> {
+export async function readDaysOfStates(lane: Pick<Lane, 'query'>, { span, rows, adds }: DaysOfStates): Promise<DayOfStates[]> {
   const found = await readShared(lane, DAYS[adds][await statesOf(lane, span)], span)
   const events = new Map(rows.map((row) => [JSON.stringify([row.day, row.metric]), row.events]))
   const measured = new Map(rows.map(({ metric, kind, unit }) => [metric, { kind, unit }]))

@@ -201,12 +201,7 @@ describe('usage of a defined metric', () => {
     expect((await service.client.send([{ ...correction, action: 'void' }])).body).toMatchObject({ accepted: '1' })
     expect((await read()).metrics.users).toMatchObject({ value: '6', union: '5' })
     const explained = await service.client.partner(partner, 'GET', '/usage/explain?project_id=red&metric=users&start_date=2026-06-10&end_date=2026-06-11')
-    expect(explained.body).toMatchObject({
-      value: '4',
-      events: '4',
-      late_arrivals: { value: '4' },
-      contributors: { days: [{ value: '4' }], events: [{ text: '7' }, {}, {}, {}] },
-    })
+    expect(explained.body).toMatchObject({ value: '4', events: '4', late_arrivals: { value: '4' }, contributors: { events: [{ text: '7' }, {}, {}, {}] } })
   })
 
   test('the projection of the month has each kind under its name: a peak and a last value stay, the others go on with their mean', async () => {
