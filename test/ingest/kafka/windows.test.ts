@@ -120,7 +120,7 @@ test('P2 P3: a topic that is read again, as a whole or after a switch of the sou
 const OfProject = z.object({ projectId: z.string() })
 
 const countedEvents = defineQuery({
-  name: 'test_counted_events',
+  name: 'test_events_with_values',
   sql: `SELECT concat(event_id, ' ', toString(value)) AS counted FROM ${effectiveEvents('project_id = {projectId: String}')} ORDER BY counted`,
   params: OfProject,
   row: z.object({ counted: z.string() }),
