@@ -36,7 +36,7 @@ export function classifyWindow(place: { readonly log: string; readonly offset: n
   const problem = action === 'revert' ? findProblemOfRevert(record, stored.window) : undefined
   if (problem !== undefined) return rejected(problem)
   const events = changesOf(record, stored.window.events)
-  if (events.length > CORRECTIONS_PER_WINDOW_MAX) return rejected(describeTooMany(record))
+  if (events.length > CORRECTIONS_PER_WINDOW_MAX || bytesOf(events, record) > WINDOW_BYTES_MAX) return rejected(describeTooMany(record))
   return { status: 'counted', changes: { number: stored.window.lastNumber + 1, events } }
 }
 
@@ -83,8 +83,18 @@ function findProblemOfRevert({ batch, metric, from, to }: WindowRecord, { batche
   return later && `The correction batch ${later.batch} has replaced some of these days since, ${later.from} to ${later.to}. Revert that one first.`
 }
 
+/** More than this could become more than one block, and so more than one part: after a crash between them the window would be half replaced. */
+const WINDOW_BYTES_MAX = 128 * 1024 * 1024
+/** Of the fields with a fixed width, and of numbers. */
+const FIXED_BYTES = 200
+
+function bytesOf(events: readonly EventChange[], { reason, projectId }: WindowRecord): number {
+  const ofEach = Buffer.byteLength(reason) + projectId.length + FIXED_BYTES
+  return events.reduce((bytes, { corrects, labels }) => bytes + ofEach + Buffer.byteLength(corrects) + Buffer.byteLength(labels), 0)
+}
+
 function describeTooMany({ from, to }: WindowRecord): string {
-  return `The days ${from} to ${to} hold more than ${CORRECTIONS_PER_WINDOW_MAX} events that would change. Narrow the window: open a batch for fewer days.`
+  return `The days ${from} to ${to} hold more events that would change than one closing can: ${CORRECTIONS_PER_WINDOW_MAX}, or fewer with long ids and a long reason. Narrow the window: open a batch for fewer days.`
 }
 
 function rejected(message: string): WindowVerdict {

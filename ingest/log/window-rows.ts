@@ -1,12 +1,12 @@
 import type { Lease } from '../../sql/lease.ts'
 import { RowsBuffer, row } from '../../sql/tab-separated.ts'
-import type { Batch } from './log-writer.ts'
+import type { LogRecord, Verdict } from './detect-duplicates.ts'
 
 /**
  * The rows of usage_corrections_v1 for a record that closes or reverts a batch, which is the only one of its batch of the log: first the one
  * without an event, which says that it happened, then a correction of each event that it changes. Undefined for every other batch.
  */
-export function windowRowsOf({ name: log, epoch, owner }: Lease, { records, verdicts }: Pick<Batch, 'records' | 'verdicts'>) {
+export function windowRowsOf({ name: log, epoch, owner }: Lease, { records, verdicts }: WindowBatch) {
   const [record] = records
   const [verdict] = verdicts
   if (record?.validated.status !== 'window' || verdict?.status !== 'counted') return undefined
@@ -20,6 +20,12 @@ export function windowRowsOf({ name: log, epoch, owner }: Lease, { records, verd
   for (const { corrects, revision, usageDate, labels, value, addedTotal, addedVoided } of verdict.changes.events)
     rows.add(row([...own, corrects, revision, usageDate, NO_DAY, labels, value === undefined ? 'void' : 'amend', value ?? '0', addedTotal, addedVoided]))
   return { columns: COLUMNS, text: rows.toBuffer() }
+}
+
+interface WindowBatch {
+  readonly records: readonly LogRecord[]
+  /** One for each record, in order. */
+  readonly verdicts: readonly Verdict[]
 }
 
 const NO_DAY = '1970-01-01'

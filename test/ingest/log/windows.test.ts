@@ -118,6 +118,18 @@ test('P2: a batch of other days or of another metric changes nothing of them, wh
   expect([await days(), await other.days()]).toEqual([{ '2026-01-10': '5' }, { '2026-01-10': '2' }])
 })
 
+test('P2: what comes behind a closing in the same request is after it', async () => {
+  const { event, ofBatch, close, days } = projectOf('same-request')
+  await send(event('old', '1'))
+  expect(await send(ofBatch('q1', 'a', '2'), close('q1'), event('b', '4'), ofBatch('q1', 'c', '8'))).toEqual([
+    'counted',
+    'counted',
+    'counted',
+    'invalid_correction',
+  ])
+  expect(await days()).toEqual({ '2026-01-10': '6' })
+})
+
 test('P2: batches of the same days are reverted in the reverse order of their closing', async () => {
   const { event, ofBatch, close, revert, days } = projectOf('stacked')
   expect(await send(revert('s1'))).toEqual(['invalid_correction'])
