@@ -1,11 +1,8 @@
-import type { MeasuredMetric, MetricKind } from '../../metering/metrics.ts'
+import type { MeasuredMetric } from '../../metering/metrics.ts'
 import { didYouMean } from '../../metering/nearest-name.ts'
 import type { RegistryReads } from '../../registry/changes.ts'
 import { readMetrics } from '../../registry/metrics/metrics.ts'
 import { ApiError } from '../errors/errors.ts'
-
-/** The kinds whose value is a sum or a maximum of the rollup (aggregator/usage/usage-by-labels.ts). */
-const GROUPED_KINDS: readonly MetricKind[] = ['peak', 'cumulative', 'count']
 
 export interface RequestedLabels {
   readonly keys: readonly string[]
@@ -17,7 +14,7 @@ export interface RequestedLabels {
 export async function requireLabels(registry: RegistryReads, groupBy: string): Promise<RequestedLabels> {
   const keys = [...new Set(groupBy.split(','))]
   const all = await readMetrics(registry)
-  const metrics = all.filter(({ kind, labels }) => GROUPED_KINDS.some((each) => each === kind) && keys.every((key) => labels.includes(key)))
+  const metrics = all.filter(({ labels }) => keys.every((key) => labels.includes(key)))
   if (metrics.length > 0) return { keys, metrics }
   const declared = [...new Set(all.flatMap(({ labels }) => labels))].sort()
   const unknown = keys.find((key) => !declared.includes(key))
