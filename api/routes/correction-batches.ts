@@ -6,6 +6,7 @@ import { type BatchPreview, previewBatch, type UsageChange } from '../../aggrega
 import { readClosedMonths } from '../../aggregator/statements/closed-months.ts'
 import { CLOSE_BATCH, GET_BATCH, LIST_BATCHES, OPEN_BATCH, REVERT_BATCH, SEND_BATCH_EVENTS } from '../../contract/correction-batches.ts'
 import { EVENTS_BODY_BYTES_MAX } from '../../contract/events.ts'
+import { isKindOfStates, type MetricKind } from '../../metering/metrics.ts'
 import { monthOf } from '../../metering/month.ts'
 import { NumberToken } from '../../metering/quantity.ts'
 import { formatTimestamp, instantOrNull } from '../../metering/timestamp.ts'
@@ -27,7 +28,8 @@ export function addBatchRoutes(app: FastifyInstance, context: ApiContext): void 
   const { registry, limitedReads, now } = context
   addRoute(app, OPEN_BATCH, { access: FINANCE }, async (request, reply) => {
     const { project_id: projectId, metric, from, to, reason, dry_run } = request.body
-    await requireMetric(registry, 'body.metric', metric)
+    const { kind } = await requireMetric(registry, 'body.metric', metric)
+    if (isKindOfStates(kind)) throw new ApiError('INVALID_REQUEST', `body.metric: ${describeNotReplaced(metric, kind)}`)
     const batch = { id: randomUUID(), projectId, metric, from, to, reason, createdMs: now() }
     if (dry_run) return reply.send({ preview: await preview(context, { ...batch, id: '' }, 'close') })
     await storeBatch(registry, actorOf(request), batch)
@@ -54,6 +56,11 @@ export function addBatchRoutes(app: FastifyInstance, context: ApiContext): void 
     const { status, answer } = await step(context, request, 'revert')
     return reply.code(status).send(answer)
   })
+}
+
+/** Neither adds up, so no preview could say what the replacement changes. */
+function describeNotReplaced(metric: string, kind: MetricKind): string {
+  return `${metric} is of the kind ${kind}, whose usage is not replaced as a whole. Void the events that are wrong, and send others with ids of their own.`
 }
 
 /** On an app of acceptEventBodies. */

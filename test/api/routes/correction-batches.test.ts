@@ -145,3 +145,9 @@ test('a window is within one month, and names a metric that exists', async () =>
   expect((await call('nothing', 'close')).body.code).toBe('BATCH_NOT_FOUND')
   expect((await call(await open('p'), 'revert')).body.code).toBe('BATCH_REJECTED')
 })
+
+test('usage that does not add up is not replaced as a whole, and the answer says what to do instead', async () => {
+  await tested.client.admin('PUT', '/admin/v1/metrics/level', { kind: 'last', unit: 'meter', description: 'A level.' })
+  const { status, body } = await tested.client.admin('POST', PATH, windowOf('levels', { metric: 'level' }))
+  expect([status, body.message]).toEqual([400, expect.stringContaining('Void the events that are wrong')])
+})

@@ -87,6 +87,11 @@ async function knownToOperators(client: MeterlineClient, changed: Credentials, a
   const token = await client.admin('POST', '/admin/v1/tokens', { role: 'finance' })
   const partnerSecret = await client.admin('POST', `/admin/v1/partners/${changed.partnerId}/secrets`)
   await client.admin('POST', '/api/secrets', { key: SECRET_KEYS[0], value: 'a value' })
+  const batches: string[] = []
+  for (const reason of ['first', 'second', 'third']) {
+    const window = { project_id: 'changed', metric: 'ai_tokens', from: '2026-01-03', to: '2026-01-05', reason }
+    batches.push((await client.admin('POST', '/admin/v1/correction-batches', window)).body.batch.id)
+  }
   const schedules: string[] = []
   for (const name of ['first', 'second', 'third', 'fourth', 'fifth']) {
     const { body } = await client.admin('POST', '/api/schedules', { name, cronSchedule: '0 3 1 1 *', functionUrl: HOOK })
@@ -100,6 +105,7 @@ async function knownToOperators(client: MeterlineClient, changed: Credentials, a
     'path.scheduleId': schedules,
     'path.partnerId': [changed.partnerId],
     'path.projectId': ['changed', 'new'],
+    'path.batchId': batches,
     'path.keyId': [key.body.id],
     'path.tokenId': [token.body.id],
     'path.secretId': [partnerSecret.body.id],
@@ -111,6 +117,8 @@ async function knownToOperators(client: MeterlineClient, changed: Credentials, a
     'body.partner_id': [changed.partnerId],
     'body.project_id': ['changed'],
     'body.month': MONTHS,
+    'body.from': ['2026-01-03'],
+    'body.to': ['2026-01-05'],
     'path.name': ['images', 'pages'],
     'body.unit': ['image'],
     'body.description': ['Images.'],
