@@ -15,6 +15,8 @@ export interface Figures {
   readonly metrics: readonly MeasuredMetric[]
   readonly days: readonly { readonly day: string; readonly values: Values }[]
   readonly totals?: Values
+  /** Of metrics of the kind unique: the different texts over all projects of the partner, which is not what it is billed. */
+  readonly unions?: Values
   /** The day of each peak, where it was reached. */
   readonly peakDays?: Readonly<Partial<Record<string, string>>>
   /** Of an answer with byte-days. */
@@ -60,7 +62,8 @@ export function figuresOfPartnership(answer: AnswerOf<typeof GET_PARTNERSHIP_USA
   const days = daily_usage.map((each) => ({ day: each.usage_date, values: valuesOf(each, partnershipName, each.metrics) }))
   const documented = METRIC_NAMES.map((metric) => [metric, (peak_days as Record<string, string | null> | undefined)?.[partnershipName(metric)] ?? undefined])
   const peakDays = { ...Object.fromEntries(documented), ...peakDaysOf(measuredIn(defined), totals, days) }
-  return { ...rest, subject: partnership.name, metrics: allMetrics(defined), totals, days, peakDays, byteDays }
+  const unions = Object.fromEntries(Object.entries(defined ?? {}).flatMap(([metric, { union }]) => (union === undefined ? [] : [[metric, union.text]])))
+  return { ...rest, subject: partnership.name, metrics: allMetrics(defined), totals, unions, days, peakDays, byteDays }
 }
 
 export function figuresOfProject({ project, summary, metrics: defined, daily_usage, byte_days, ...rest }: AnswerOf<typeof GET_PROJECT_USAGE>): Figures {
@@ -88,13 +91,22 @@ function peakDaysOf(metrics: readonly MeasuredMetric[], totals: Values, days: Fi
 }
 
 /** A row for each metric, with how it adds up and a line of its days. */
-export function byMetric({ metrics, totals, days, peakDays, period }: Figures): Sheet {
+export function byMetric({ metrics, totals, unions = {}, days, peakDays, period }: Figures): Sheet {
   const dates = datesBetween(period.start.slice(0, 10), period.end.slice(0, 10))
   const chart = (metric: string) => sparkline(dates.map((date) => Number(days.find(({ day }) => day === date)?.values[metric] ?? 0)))
+  const hasUnions = Object.keys(unions).length > 0
   return {
-    columns: [text('metric'), text('adds up as'), text('unit'), number('usage'), text('peak day'), { ...text('days'), holds: 'chart' }],
+    columns: [
+      ...[text('metric'), text('adds up as'), text('unit'), number('usage')],
+      ...(hasUnions ? [number('over all projects')] : []),
+      ...[text('peak day'), { ...text('days'), holds: 'chart' as const }],
+    ],
     rows: metrics.map(({ metric, kind, unit }) => ({
-      cells: [metric, ADDS_UP_AS[kind], unit, totals?.[metric] ?? '0', peakDays?.[metric] ?? '', chart(metric)],
+      cells: [
+        ...[metric, ADDS_UP_AS[kind], unit, totals?.[metric] ?? '0'],
+        ...(hasUnions ? [unions[metric] ?? ''] : []),
+        ...[peakDays?.[metric] ?? '', chart(metric)],
+      ],
     })),
   }
 }

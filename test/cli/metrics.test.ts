@@ -56,6 +56,25 @@ test('"metrics define" defines a metric, events of it are sent, and "metrics lis
     )
 })
 
+test('usage of different texts shows the sum of the projects, and beside it the number over all of them', async () => {
+  expect(await define('visitors', 'unique', 'visitor')).toMatchObject({ code: 0 })
+  await tested.client.registerProject('blue', partner.partnerId)
+  const emit = (project: string, ...value: string[]) =>
+    runHere(['emit', '--project', project, '--metric', 'visitors', '--at', '2026-02-03T00:00:00Z', ...value], {
+      ...asAdmin,
+      METERLINE_ACCESS_TOKEN: tested.client.ingestKey,
+    })
+  for (const [project, visitor] of [
+    ['red', 'ann'],
+    ['red', 'bob'],
+    ['blue', 'ann'],
+  ] as const)
+    expect(await emit(project, '--value', visitor)).toMatchObject({ code: 0, stderr: '' })
+  const csv = (await runHere(['usage', '--month', '2026-02', '--format', 'csv'], asPartner)).stdout
+  expect(csv.split('\n')[0]).toBe('metric,adds up as,unit,usage,over all projects,peak day')
+  expect(csv).toContain('\nvisitors,unique,visitor,3,2,\n')
+})
+
 test('usage --byte-days prints the sum of the days of each peak, a defined one in its own unit, and GB-months of the chosen size', async () => {
   const seats = await runHere(['usage', '--month', '2026-01', '--byte-days', '--format', 'csv'], asPartner)
   expect(seats.stdout.split('\n').slice(0, 4)).toEqual([
