@@ -96,7 +96,7 @@ export const OPEN_BATCH = defineOperation({
   tag: 'admin',
   summary: 'Open a batch that replaces the usage of some days',
   description: [
-    'A batch is for one project, one metric and the days of one calendar month. Send its events, look at what would change, and close it: from then on these days have the events of the batch and no others, in one step.',
+    'A batch is for one project, one metric (not of the kinds `last` and `unique`) and the days of one calendar month. Send its events, look at what would change, and close it: from then on these days have the events of the batch and no others, in one step.',
     `Until then nothing changes. A closing changes at most ${CORRECTIONS_PER_WINDOW_MAX} events; for more, open batches for fewer days.`,
   ].join(' '),
   body: NewBatch,

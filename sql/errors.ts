@@ -72,6 +72,12 @@ export function classifyLimitedRead(thrown: unknown): StoreError {
   return EXHAUSTED_CODES.has(code) ? new StoreError('exhausted', message, { code, cause: error }) : error
 }
 
+/** Whether a statement took too long, or more memory than there was. */
+export function tookTooMuch(thrown: unknown): boolean {
+  const { code } = classifyStoreError(thrown)
+  return code !== undefined && EXHAUSTED_CODES.has(code)
+}
+
 /** Codes after which a retry may succeed. The names are those of ClickHouse's own list. */
 const UNAVAILABLE_CODES = new Set([
   3, // UNEXPECTED_END_OF_FILE

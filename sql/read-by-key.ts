@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Lane } from './clickhouse.ts'
-import { StoreError } from './errors.ts'
+import { StoreError, type StoreFault } from './errors.ts'
 import type { Query } from './query.ts'
 
 /**
@@ -20,8 +20,8 @@ const KEYS_MAX = 200
 /**
  * Reads the rows of one key. While a statement of the same query with the same other parameters runs, further calls wait, and share the next
  * statement: it costs some milliseconds whatever it reads, and for fifty keys little more than for one. A call alone waits for nobody, and
- * every call is answered by a statement that began after it. A row reaches only the calls with its key. If a shared statement fails,
- * each key is read on its own, so that the limits and errors of one call are not those of another. Throws StoreError.
+ * every call is answered by a statement that began after it. A row reaches only the calls with its key. If a shared statement fails, other
+ * than because the store does not answer, each key is read on its own: the limits and errors of a call are its own. Throws StoreError.
  */
 export function readByKey<P extends KeyedParams, R extends KeyedRow>(
   lane: Pick<Lane, 'query'>,
@@ -57,6 +57,17 @@ function byKey<R extends { readonly key: string }>({ name }: { readonly name: st
   }
   return found
 }
+
+/** The store does not answer, whatever it is asked. */
+function isOfStore(thrown: unknown): boolean {
+  return faultOf(thrown) === 'unavailable'
+}
+
+function faultOf(thrown: unknown): StoreFault | undefined {
+  return thrown instanceof StoreError ? thrown.fault : undefined
+}
+
+const EXHAUSTED_MAX = 2
 
 type Read<R> = (keys: readonly string[]) => Promise<ReadonlyMap<string, readonly R[]>>
 
@@ -118,8 +129,26 @@ class SharedStatement<R> {
       const found = await this.#read([...taken.keys()])
       for (const [key, calls] of taken) for (const { resolve } of calls) resolve(found.get(key) ?? [])
     } catch (thrown) {
-      if (taken.size === 1) for (const { reject } of [...taken.values()].flat()) reject(thrown)
-      else for (const each of taken) await this.#answer(new Map([each]))
+      if (taken.size === 1 || isOfStore(thrown)) for (const { reject } of [...taken.values()].flat()) reject(thrown)
+      else await this.#answerEach(taken)
+    }
+  }
+
+  /** Two that take too long say that the machine is busy, and not that a key is large: the others are rejected, and may be sent again. */
+  async #answerEach(taken: ReadonlyMap<string, readonly Call<R>[]>): Promise<void> {
+    let [exhausted, reason]: [number, unknown] = [0, undefined]
+    for (const [key, calls] of taken) {
+      if (exhausted < EXHAUSTED_MAX) {
+        try {
+          const rows = (await this.#read([key])).get(key) ?? []
+          for (const { resolve } of calls) resolve(rows)
+          continue
+        } catch (thrown) {
+          if (isOfStore(thrown) || faultOf(thrown) === 'exhausted') exhausted += 1
+          reason = thrown
+        }
+      }
+      for (const { reject } of calls) reject(reason)
     }
   }
 }

@@ -13,11 +13,20 @@ export interface BatchState {
 /** The states of batches by id. What no event was sent to, and no record closed, has none. Throws StoreError. */
 export async function readBatchStates(
   { reads }: Pick<ClickHouse, 'reads'>,
-  batches: readonly { readonly id: string; readonly projectId: string }[],
+  batches: readonly { readonly id: string; readonly projectId: string; readonly from: string; readonly to: string }[],
 ): Promise<ReadonlyMap<string, BatchState>> {
   if (batches.length === 0) return new Map()
   const params = { ids: batches.map(({ id }) => id), projects: [...new Set(batches.map(({ projectId }) => projectId))] }
-  const [counts, records] = await Promise.all([reads.query(eventsOfBatches, params), reads.query(recordsOfBatches, params)])
+  // The events of a batch are on its days, and raw has more than these.
+  const days = {
+    first: batches.map(({ from }) => from).toSorted()[0] ?? '',
+    last:
+      batches
+        .map(({ to }) => to)
+        .toSorted()
+        .at(-1) ?? '',
+  }
+  const [counts, records] = await Promise.all([reads.query(eventsOfBatches, { ...params, ...days }), reads.query(recordsOfBatches, params)])
   const timeOf = (id: string, action: string) => records.find((each) => each.id === id && each.action === action)?.receivedMs
   const ids = new Set([...counts, ...records].map(({ id }) => id))
   return new Map(
@@ -33,9 +42,9 @@ const Params = z.object({ ids: z.array(z.string()), projects: z.array(z.string()
 const eventsOfBatches = defineQuery({
   name: 'events_of_correction_batches',
   sql: `SELECT correction_batch AS id, count() AS events FROM raw_usage_events_v1 FINAL
-        WHERE project_id IN {projects: Array(String)} AND correction_batch IN {ids: Array(String)}
+        WHERE project_id IN {projects: Array(String)} AND usage_date >= {first: Date} AND usage_date <= {last: Date} AND correction_batch IN {ids: Array(String)}
         GROUP BY correction_batch`,
-  params: Params,
+  params: Params.extend({ first: z.string(), last: z.string() }),
   row: z.object({ id: z.string(), events: z.coerce.number() }),
   settings: { do_not_merge_across_partitions_select_final: 1 },
 })

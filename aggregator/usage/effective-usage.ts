@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { isKindOfStates, type MeasuredMetric } from '../../metering/metrics.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
+import { StoreError } from '../../sql/errors.ts'
 import { defineQuery, type Query } from '../../sql/query.ts'
-import { queryOne } from '../../sql/query-one.ts'
 import { type KeyedParams, type KeyedRow, type KeyOf, readByKey, readShared } from '../../sql/read-by-key.ts'
 import { LAST_OF_EVENTS, METRIC_OF_STATES, TEXTS_OF_EVENTS } from '../../sql/usage-states.ts'
 import { PEAK_METRIC } from './known-metrics.ts'
@@ -139,8 +139,9 @@ function sourceFor({ corrections, states }: Has): SourceName {
 
 /** The source to read a span of days from; `end` is exclusive. What is read afterwards includes at least what it has seen. Throws StoreError. */
 export async function readSource(lane: Pick<Lane, 'query'>, span: { readonly from: string; readonly end: string }): Promise<SourceName> {
-  const { corrections, states } = await queryOne(lane, whatUsageHas, { from: span.from, end: span.end })
-  return sourceFor({ corrections: corrections === 1, states: states === 1 })
+  const [found] = await readShared(lane, whatUsageHas, { from: span.from, end: span.end })
+  if (found === undefined) throw new StoreError('fault', 'What the usage of a span has was not returned.')
+  return sourceFor({ corrections: found.corrections === 1, states: found.states === 1 })
 }
 
 /**
@@ -191,13 +192,14 @@ export function havingCounted(source: keyof PerSource<unknown>): string {
   return source === 'plain' ? '' : `HAVING ${EVENTS_THAT_COUNT} > 0`
 }
 
+/** The rollup is asked for metrics of states, and not the states: a crash may have left those out, and then the sum of all samples would count. */
 const whatUsageHas = defineQuery({
   name: 'what_usage_has',
   sql: `SELECT
           (SELECT toUInt8(count() > 0) FROM (
             SELECT 1 FROM usage_corrections_v1 WHERE usage_date >= {from: Date} AND usage_date < {end: Date} AND (${PEAK_METRIC} OR ${METRIC_OF_STATES}) LIMIT 1)) AS corrections,
           (SELECT toUInt8(count() > 0) FROM (
-            SELECT 1 FROM usage_states_per_day_v1 WHERE usage_date >= {from: Date} AND usage_date < {end: Date} LIMIT 1)) AS states`,
+            SELECT 1 FROM project_usage_per_day_v1 WHERE usage_date >= {from: Date} AND usage_date < {end: Date} AND ${METRIC_OF_STATES} LIMIT 1)) AS states`,
   params: z.object({ from: z.string(), end: z.string() }),
   row: z.object({ corrections: z.number(), states: z.number() }),
 })

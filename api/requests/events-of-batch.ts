@@ -8,7 +8,7 @@ import type { CorrectionBatch } from '../../registry/correction-batches.ts'
 
 /**
  * The events of a request to a batch. One that is not of its project, metric and days is rejected: it would never count. The kept bytes of a
- * rejected event name the batch, so that it counts with the batch if it is resent, and not at once.
+ * rejected event name the batch, whatever else they have, so that it does not count at once if it is resent (ingest/rejected/resend-rejected.ts).
  */
 export async function validateEventsOfBatch(
   arrivals: readonly Arrival[],
@@ -22,8 +22,7 @@ export async function validateEventsOfBatch(
   )
   return validated.map((each, index) => {
     const arrival = arrivals[index]
-    if (arrival !== undefined && (arrival.format === 'cloudevent' || hasFieldsOfRecords(arrival)))
-      return rejectArrival(ofBatch(arrival, batch.id), NOT_AN_EVENT)
+    if (arrival !== undefined && (arrival.format === 'cloudevent' || hasFieldsOfRecords(arrival))) return rejectArrival(named(arrival, batch.id), NOT_AN_EVENT)
     const outside = each.status === 'valid' ? findProblem(each, batch) : undefined
     return outside === undefined ? each : rejectValidated(each, outside)
   })
@@ -31,18 +30,23 @@ export async function validateEventsOfBatch(
 
 function ofBatch(arrival: Arrival, batch: string): Arrival {
   if (arrival.fields === undefined || hasFieldsOfRecords(arrival)) return arrival
-  return { ...arrival, fields: { ...arrival.fields, correction_batch: batch }, original: () => withBatch(arrival.original(), batch) }
+  return { ...named(arrival, batch), fields: { ...arrival.fields, correction_batch: batch } }
+}
+
+/** What is not an object is kept as it is: it is no event either if it is resent. */
+function named(arrival: Arrival, batch: string): Arrival {
+  return arrival.fields === undefined ? arrival : { ...arrival, original: () => withBatch(arrival.original(), batch) }
 }
 
 function hasFieldsOfRecords({ fields }: Arrival): boolean {
   return fields?.correction_batch !== undefined || fields?.batch_action !== undefined || fields?.corrects !== undefined
 }
 
-/** The object with one more member, before its first one. */
+/** The object with one more member, behind its last one: of several of one name the last one applies. */
 function withBatch(object: Buffer, batch: string): Buffer {
-  const start = object.indexOf('{') + 1
-  const isEmpty = /^\s*\}/.test(object.subarray(start).toString('latin1'))
-  return Buffer.concat([object.subarray(0, start), Buffer.from(`"correction_batch":"${batch}"${isEmpty ? '' : ','}`), object.subarray(start)])
+  const end = object.lastIndexOf('}')
+  const isEmpty = /\{\s*$/.test(object.subarray(0, end).toString('latin1'))
+  return Buffer.concat([object.subarray(0, end), Buffer.from(`${isEmpty ? '' : ','}"correction_batch":"${batch}"`), object.subarray(end)])
 }
 
 function findProblem({ event }: ValidatedEvent & { status: 'valid' }, { id, projectId, metric, from, to }: CorrectionBatch): Rejection | undefined {

@@ -57,7 +57,7 @@ export async function waitFor(endpoint: Endpoint, id: string, isDone: (batch: Ba
     if (isDone(batch)) return batch
     if (performance.now() > giveUpAtMs)
       throw new CliError(`The topic has not been read to the records of the batch ${id} within ${WAIT_MS_MAX / 1000} seconds.`, undefined, {
-        next: 'Nothing is lost. Run the command again when "meterline log" shows that the topic is read.',
+        next: 'Nothing is lost. If "meterline rejected list" names an event or the closing of this batch, correct what it says; otherwise run the command again when "meterline log list" shows that the topic is read.',
         retryable: true,
       })
     await sleep(WAIT_EVERY_MS)

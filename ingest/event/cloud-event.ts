@@ -13,16 +13,18 @@ export function readCloudEvent(json: JsonBytes, start: number): { end: number; f
   if (json.text.charCodeAt(start) !== OPEN_OBJECT) return { end: skipValue(json.text, start), fields: undefined }
   const members: Member[] = []
   const end = readMembers(json, start, MEMBERS, members)
-  const [specversion, source, id, subject, type, time, data] = members
+  const [specversion, source, id, subject, type, time, data, correction_batch] = members
   const inData: Member[] = []
   if (!isFailure(end) && data instanceof UnreadObject) readMembers(json, data.start, ['value', 'labels'], inData)
   const identity = identityOf(specversion, source, id)
   const [value, labels] = inData
   const labelled = labels === undefined ? {} : { labels: readLabelsOf(json, labels) }
-  return { end, fields: { ...identity, project_id: subject, metric: type, value, timestamp: time, ...labelled } }
+  const ofBatch = correction_batch === undefined ? {} : { correction_batch }
+  return { end, fields: { ...identity, project_id: subject, metric: type, value, timestamp: time, ...labelled, ...ofBatch } }
 }
 
-const MEMBERS = [...CLOUD_EVENT_ATTRIBUTES, 'data']
+/** `correction_batch` is no attribute of a CloudEvent: it marks one that a batch has rejected, which must not count if it is resent. */
+const MEMBERS = [...CLOUD_EVENT_ATTRIBUTES, 'data', 'correction_batch']
 
 /**
  * The structured form of an event in binary mode, whose attributes are headers and whose data is the body. Everything after this treats

@@ -78,7 +78,8 @@ function validateOfBatch(arrival: Arrival, fields: SentFields, context: Validati
   const { correction_batch, batch_action, ...event } = fields
   if (context.allowsBatches !== true) return rejectArrival(arrival, reject('invalid_correction', BATCHES_ELSEWHERE))
   if (batch_action === undefined) {
-    if (!isBatchId(correction_batch) || event.corrects !== undefined) return rejectArrival(arrival, reject('invalid_correction', OF_BATCH))
+    if (!isBatchId(correction_batch) || event.corrects !== undefined || format === 'cloudevent')
+      return rejectArrival(arrival, reject('invalid_correction', OF_BATCH))
     const validated = validateEvent({ ...arrival, fields: event }, context)
     return validated.status === 'valid' ? { ...validated, event: { ...validated.event, correctionBatch: correction_batch } } : validated
   }
@@ -89,8 +90,8 @@ function validateOfBatch(arrival: Arrival, fields: SentFields, context: Validati
 }
 
 const BATCHES_ELSEWHERE =
-  'correction_batch and batch_action are for replacing usage, which operators and finance do with POST /admin/v1/correction-batches. Send the event without them.'
-const OF_BATCH = 'An event of a correction batch has the id of the batch in correction_batch, and no field corrects.'
+  'correction_batch and batch_action are for replacing usage, which operators and finance do with POST /admin/v1/correction-batches. An event of a batch is sent to the batch again, any other without these fields.'
+const OF_BATCH = 'An event of a correction batch is JSON with the id of the batch in correction_batch, and has no field corrects.'
 
 /** A correction names no metric and no time: both are those of the event that it corrects, which is found in its log. */
 function validateCorrection(arrival: Arrival, fields: SentFields, context: ValidationContext): ValidatedEvent {

@@ -10,7 +10,7 @@ export function describeConflict(record: UsageEvent | Correction, first: FirstEv
   if ('corrects' in first && first.batch !== undefined && first.batch !== '') return `This id is that of the correction batch ${first.batch}. ${OWN_ID}`
   if ('corrects' in first) return `A correction with this id was counted before for this project: ${describeAction(first)}. ${OWN_ID}`
   if ((first.correctionBatch ?? '') !== '')
-    return `An event with this id was sent to the correction batch ${first.correctionBatch}, and counts once that is closed. If this is other usage, give it an id of its own.`
+    return `An event with this id was sent to the correction batch ${first.correctionBatch}, with which it counts. If this is other usage, give it an id of its own.`
   const fact = `An event with this id was counted before for this project, with metric ${first.metric} and value ${valueAsSent(first)}. That one was kept; only a correction changes what it counts.`
   if ('timestampMs' in record && (record.correctionBatch ?? '') !== '') return `${fact} An event of a batch needs an id that no other event has.`
   if ('corrects' in record) return `${fact} A correction needs an event_id of its own.`

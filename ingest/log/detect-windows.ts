@@ -36,7 +36,8 @@ export function classifyWindow(place: { readonly log: string; readonly offset: n
   const problem = action === 'revert' ? findProblemOfRevert(record, stored.window) : undefined
   if (problem !== undefined) return rejected(problem)
   const events = changesOf(record, stored.window.events)
-  if (events.length > CORRECTIONS_PER_WINDOW_MAX || bytesOf(events, record) > WINDOW_BYTES_MAX) return rejected(describeTooMany(record))
+  if (stored.window.isTooLarge || events.length > CORRECTIONS_PER_WINDOW_MAX || bytesOf(events, record) > WINDOW_BYTES_MAX)
+    return rejected(describeTooMany(record))
   return { status: 'counted', changes: { number: stored.window.lastNumber + 1, events } }
 }
 

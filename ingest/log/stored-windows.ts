@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { CORRECTION_ACTIONS } from '../../metering/correction.ts'
 import { dayAfter } from '../../metering/period.ts'
 import { CORRECTIONS_PER_WINDOW_MAX, WINDOW_ACTIONS, type WindowRecord } from '../../metering/window-record.ts'
+import { tookTooMuch } from '../../sql/errors.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { GIVEN_IDENTITIES, type Identity, IdentityMap, type LookUp, textOf, within } from './look-up.ts'
 
@@ -12,6 +13,8 @@ export interface StoredWindow {
   readonly batches: readonly BatchRecord[]
   /** The greatest number of those records; 0 before the first. */
   readonly lastNumber: number
+  /** Whether its events are more than can be read. */
+  readonly isTooLarge: boolean
 }
 
 export interface EventOfWindow {
@@ -48,14 +51,20 @@ export async function findWindow(lookUp: LookUp, { window, log, offset }: Place 
   const batches = await lookUp.lane.query(within(lookUp, batchRecords), place)
   const lastNumber = Math.max(0, ...batches.map(({ number }) => number))
   const query = action === 'close' ? eventsToClose : eventsToRevert
-  const rows = await lookUp.lane.query(within(lookUp, query), { ...place, metric, batch, from, end: dayAfter(to), closing: `close-${batch}` })
+  const params = { ...place, metric, batch, from, end: dayAfter(to), closing: `close-${batch}` }
+  // Were this thrown, a partition would read the record again and again, and count nothing after it.
+  const rows = await lookUp.lane.query(within(lookUp, query), params).catch((thrown: unknown) => {
+    if (tookTooMuch(thrown)) return undefined
+    throw thrown
+  })
+  if (rows === undefined) return { events: [], batches, lastNumber, isTooLarge: true }
   const events = rows.map(({ states, ...event }) => ({
     ...event,
     states: states
       .map(([revision, each, value, recordId]) => ({ revision, action: each, value, recordId }))
       .sort((one, other) => one.revision - other.revision),
   }))
-  return { events, batches, lastNumber }
+  return { events, batches, lastNumber, isTooLarge: false }
 }
 
 /** Those of the given batches, each with its project, that were closed before a place. Throws StoreError. */

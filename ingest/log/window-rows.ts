@@ -7,10 +7,11 @@ import type { LogRecord, Verdict } from './detect-duplicates.ts'
  * without an event, which says that it happened, then a correction of each event that it changes. Undefined for every other batch.
  */
 export function windowRowsOf({ name: log, epoch, owner }: Lease, { records, verdicts }: WindowBatch) {
-  const [record] = records
-  const [verdict] = verdicts
-  if (record?.validated.status !== 'window' || verdict?.status !== 'counted') return undefined
+  const at = records.findIndex(({ validated }) => validated.status === 'window')
+  const [record, verdict] = [records[at], verdicts[at]]
+  if (record?.validated.status !== 'window') return undefined
   if (records.length !== 1) throw new Error('A record that changes a window is a batch of its own.')
+  if (verdict?.status !== 'counted') return undefined
   // Without what it changes, a window would be stored as one that changes nothing.
   if (verdict.changes === undefined) throw new Error('A record that changes a window has its changes.')
   const { projectId, eventId, metric, batch, action, from, to, reason } = record.validated.window

@@ -43,7 +43,8 @@ export async function resendRejected(options: ResendOptions, ids: readonly strin
   for (const [ingestKeyId, events] of groupByKey(found)) {
     const arrivals = events.map(({ originalBase64, format }) => decodeEvent(Buffer.from(originalBase64, 'base64'), format))
     const allowedProjects = await options.findAllowedProjects(ingestKeyId, arrivals)
-    const arrived = await validateEvents(arrivals, { receivedMs, allowedProjects, allowsBatches: ingestKeyId === '' }, options.metrics)
+    // Nothing of a correction batch: its window is checked, and its closing is allowed and audited, where it was sent first.
+    const arrived = await validateEvents(arrivals, { receivedMs, allowedProjects }, options.metrics)
     const validated = ingestKeyId === '' ? arrived : await options.rejectClosedMonths(arrived)
     const bytes = arrivals.reduce((sum, arrival) => sum + arrival.bytes, 0)
     const verdicts = await eventLog.submit({ validated, ingestKeyId, receivedMs, bytes })

@@ -58,6 +58,32 @@ test('a shared statement that fails is repeated for each key, so that a call get
   expect(statements).toEqual([['1'], ['2', 'not a number', '3'], ['2'], ['not a number'], ['3']])
 })
 
+test('when the store does not answer, all that share a statement get its error, and nothing is repeated', async () => {
+  const statements: string[][] = []
+  const query = (async (_, params) => {
+    statements.push([...((params as { keys?: string[] }).keys ?? [])])
+    throw new StoreError('unavailable', 'The server does not answer.')
+  }) as Lane['query']
+  const lane = { query }
+  const read = (key: string) => readByKey(lane, squares, { key, factor: 1 })
+  const outcomes = await Promise.allSettled(['1', '2', '3', '4'].map(read))
+  expect(outcomes.map(({ status }) => status)).toEqual(Array(4).fill('rejected'))
+  expect(statements).toEqual([['1'], ['2', '3', '4']])
+})
+
+test('of keys that take too long each, two are tried, and the others are rejected like them', async () => {
+  const statements: string[][] = []
+  const query = (async (_, params) => {
+    statements.push([...((params as { keys?: string[] }).keys ?? [])])
+    throw new StoreError('exhausted', 'It took too long.')
+  }) as Lane['query']
+  const lane = { query }
+  const read = (key: string) => readByKey(lane, squares, { key, factor: 1 })
+  const outcomes = await Promise.allSettled(['1', '2', '3', '4', '5'].map(read))
+  expect(outcomes).toEqual(Array(5).fill({ status: 'rejected', reason: expect.objectContaining({ fault: 'exhausted' }) }))
+  expect(statements).toEqual([['1'], ['2', '3', '4', '5'], ['2'], ['3']])
+})
+
 test('a limit on what a statement reads is that of one call', async () => {
   const numbers = defineQuery({
     name: 'numbers_of_keys',

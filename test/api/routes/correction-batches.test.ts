@@ -88,16 +88,21 @@ test('P7: an event that would never count with its batch is rejected with the re
     event('rejected', 'e5', '1', { correction_batch: 'another' }),
     event('rejected', 'e6', '-1'),
     event('rejected', 'old', '5'),
+    { specversion: '1.0', source: '/gateway', id: 'e7', subject: 'rejected', type: 'ai_tokens', time: '2026-01-10T12:00:00Z', data: { value: '3' } },
+    event('rejected', 'e8', '1', { timestamp: '2099-01-01T00:00:00Z', correction_batch: null }),
   ]
   const { body } = await call(id, 'events', [...bad, event('rejected', 'good', '2')])
   const wrong = 'invalid_correction'
   expect(body.accepted).toBe('1')
-  expect(body.rejected.map(({ reason }: { reason: string }) => reason)).toEqual([wrong, wrong, wrong, wrong, wrong, 'invalid_value', 'conflict'])
-  const kept = (await client.admin('GET', '/admin/v1/rejected-events?limit=10')).body.rejected_events.find(
-    (each: { event_id: string }) => each.event_id === 'e6',
-  )
-  expect(JSON.parse(kept.original)).toEqual({ correction_batch: id, ...event('rejected', 'e6', '-1') })
-  expect(await totalOf('rejected')).toBe('5')
+  expect(body.rejected.map(({ reason }: { reason: string }) => reason)).toEqual([
+    ...[wrong, wrong, wrong, wrong, wrong, 'invalid_value', 'conflict', wrong, 'timestamp_in_future'],
+  ])
+  const kept: { id: string; original: string }[] = (await client.admin('GET', '/admin/v1/rejected-events?limit=20')).body.rejected_events
+  expect(kept.map(({ original }) => JSON.parse(original).correction_batch)).toEqual(Array(bad.length).fill(id))
+  // Whatever was sent, nothing of it counts outside the batch when it is resent, and no batch is closed by it.
+  const { body: resent } = await client.admin('POST', '/admin/v1/rejected-events/resend', { ids: kept.map((each) => each.id) })
+  expect(resent.resent.map(({ outcome }: { outcome: string }) => outcome)).toEqual(Array(bad.length).fill('rejected'))
+  expect([await totalOf('rejected'), (await stateOf(id)).events]).toEqual(['5', '1'])
 })
 
 test('P5: an ingest key can neither hold events nor close a batch, and what it sends with the id of a waiting event says where that is', async () => {
