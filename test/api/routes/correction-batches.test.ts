@@ -97,11 +97,12 @@ test('P7: an event that would never count with its batch is rejected with the re
   expect(body.rejected.map(({ reason }: { reason: string }) => reason)).toEqual([
     ...[wrong, wrong, wrong, wrong, wrong, 'invalid_value', 'conflict', wrong, 'timestamp_in_future'],
   ])
-  const kept: { id: string; original: string }[] = (await client.admin('GET', '/admin/v1/rejected-events?limit=20')).body.rejected_events
+  const all: { id: string; original: string }[] = (await client.admin('GET', '/admin/v1/rejected-events?limit=100')).body.rejected_events
+  const kept = all.filter(({ original }) => original.includes(id))
   expect(kept.map(({ original }) => JSON.parse(original).correction_batch)).toEqual(Array(bad.length).fill(id))
   // Whatever was sent, nothing of it counts outside the batch when it is resent, and no batch is closed by it.
   const { body: resent } = await client.admin('POST', '/admin/v1/rejected-events/resend', { ids: kept.map((each) => each.id) })
-  expect(resent.resent.map(({ outcome }: { outcome: string }) => outcome)).toEqual(Array(bad.length).fill('rejected'))
+  expect(resent.events.map(({ outcome }: { outcome: string }) => outcome)).toEqual(Array(bad.length).fill('rejected'))
   expect([await totalOf('rejected'), (await stateOf(id)).events]).toEqual(['5', '1'])
 })
 
