@@ -41,7 +41,7 @@ test('P3: a service that is killed during its daily audits stores no wrong resul
   expect(await storedAudits(client)).toMatchObject([...MONTHS].reverse().map((month) => ({ usage_date: `${month}-07`, ...equal })))
   expect((await client.audit()).body).toMatchObject({ events_recounted: '20', differences: [], partnership_differences: [] })
   await last.stop()
-}, 180_000)
+})
 
 async function storedAudits(client: MeterlineClient): Promise<object[]> {
   return (await client.admin('GET', '/admin/v1/audits?limit=100')).body.audits

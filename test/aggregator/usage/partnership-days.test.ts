@@ -130,7 +130,7 @@ test(`P3: in random worlds each partner's days equal the plain computation at ev
     }),
     { seed: SEED, numRuns: 4, endOnFailure: true },
   )
-}, 120_000)
+})
 
 describe('a refresh of partnership days', () => {
   /** Days of two months, one of them changed since it was materialized, and a project that was registered late. */
@@ -170,7 +170,7 @@ describe('a refresh of partnership days', () => {
     await expectPlainDays()
     await falsifyMaterializedRows()
     expect(new Set((await valuesOf(ours)).map(([, , value]) => value))).toEqual(new Set(['424242']))
-  }, 120_000)
+  })
 
   test.each([
     ['with another complete refresh meanwhile', true],

@@ -25,7 +25,7 @@ beforeAll(async () => {
     finance: { authorization: `Bearer ${await tokenOf('finance')}` },
     'emitter-manager': { authorization: `Bearer ${await tokenOf('emitter-manager')}` },
   }
-}, 120_000)
+})
 afterAll(() => tested.stop())
 
 describe('P5: no caller except an operator can occupy every read session of the store', () => {

@@ -279,7 +279,7 @@ test(`P6: for random events an explanation always has the figure of the usage an
     }),
     { seed: SEED, numRuns: 4, endOnFailure: true },
   )
-}, 120_000)
+})
 
 test('P6: a store that cannot be read is an error, never an explanation of 0', async () => {
   const { control } = tested.service.clickhouse

@@ -158,7 +158,7 @@ test('P1 P2: a zombie that wakes up between position and rows, after more than 1
   await drain(clickhouse, topic, 1)
   expect(await Promise.all(sendLate())).toEqual(['fenced'])
   await expectExact(topic)
-}, 120_000)
+})
 
 test('P7: the one event of a batch that the store rejects is kept as refused_by_store, and the others count', async () => {
   const topic = await topicOf('poison')

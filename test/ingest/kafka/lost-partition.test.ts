@@ -33,7 +33,7 @@ describe.skipIf(!HAS_KAFKA_NODES)('P1: a partition that has lost its leader or a
     await service.client.send([STAYS, SHRINKS, GOES].map((project) => makeEvent(project, 'before')))
     await nodes[1].kill()
     await untilLeader(TOPIC, 2, -1)
-  }, 120_000)
+  })
   afterAll(async () => {
     await service?.stop()
     for (const node of nodes ?? []) await node.stop()
