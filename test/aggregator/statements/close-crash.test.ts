@@ -68,7 +68,7 @@ function failingAt(clickhouse: ClickHouse, nth: number, stored: boolean): { clic
 /** The writes of closing the second month of a world. */
 const WRITES = 7
 /** The time for fifteen worlds one after another, each closed two or three times. */
-const WORLDS_MS_MAX = 180_000
+const WORLDS_MS_MAX = 360_000
 
 test(
   'P4: a closing that fails at any of its writes leaves no statement or the complete one, and a retry closes the month',

@@ -83,7 +83,7 @@ const correction = (oracle: Oracle, events: readonly TestEvent[]): fc.Arbitrary<
     }))
 
 test(`P2 P3 P6: for random events, corrections and periods every number of both usage endpoints matches the oracle (seed ${SEED})`, {
-  timeout: 180_000,
+  timeout: 360_000,
 }, async () => {
   let run = 0
   let corrected = 0

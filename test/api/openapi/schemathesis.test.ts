@@ -8,7 +8,7 @@ const EXAMPLES = Number(process.env['SCHEMATHESIS_EXAMPLES'] ?? 3)
 const TIMEOUT_MS = EXAMPLES <= 10 ? 400_000 : 3_600_000
 
 /** It makes one of everything. */
-const WORLD_MS_MAX = 180_000
+const WORLD_MS_MAX = 360_000
 
 const schemathesis = await openSchemathesis()
 if (typeof schemathesis === 'string') {
