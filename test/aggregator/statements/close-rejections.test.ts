@@ -202,7 +202,9 @@ test('P6: usage of a metric that was taken out of the catalogue fails no read, k
   )
   await client.admin('POST', '/admin/v1/rebuilds', { month: '2026-03' })
   await control.command(
-    `INSERT INTO raw_usage_events_v1 SELECT project_id, 'april', usage_date + 31, metric, timestamp + toIntervalDay(31), value, log, rank - 1, received_at FROM raw_usage_events_v1 WHERE project_id = 'retired'`,
+    `INSERT INTO raw_usage_events_v1
+     SELECT * REPLACE ('april' AS event_id, usage_date + 31 AS usage_date, timestamp + toIntervalDay(31) AS timestamp, rank - 1 AS rank)
+     FROM raw_usage_events_v1 WHERE project_id = 'retired'`,
   )
   const { body: march } = await client.statement(partner, '2026-03')
   expect(march.totals).toContainEqual({ metric: 'retired_metric', kind: 'cumulative', unit: 'token', value: '4', peak_day: null, unbilled: '0' })

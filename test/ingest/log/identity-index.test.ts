@@ -16,7 +16,7 @@ import { MemoryTopic } from '../../support/kafka/memory-topic.ts'
 import { queriesOf } from '../../support/query-trace.ts'
 import { untilSo } from '../../support/until-so.ts'
 import { storeInDoubt } from '../../support/worlds/store-in-doubt.ts'
-import { storeRawEvents } from '../../support/worlds/store-raw-events.ts'
+import { storeRawEvents, storeRawEventsOfBefore } from '../../support/worlds/store-raw-events.ts'
 import { submissionOf } from '../../support/worlds/submission.ts'
 
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
@@ -73,7 +73,7 @@ test('P2: a database from before the index is indexed in the background, and its
   const withIndex = all.findIndex(({ name }) => name.includes('identity_hashes'))
   await store.close()
   await open(all.slice(0, withIndex))
-  await storeRawEvents(
+  await storeRawEventsOfBefore(
     clickhouse,
     ['2025-11-30', '2025-12-01', '2026-01-31'].map((day, index) => ['old', `e${index}`, 'ai_tokens', `${day}T10:00:00Z`, '1', `${day}T10:00:00Z`]),
   )
