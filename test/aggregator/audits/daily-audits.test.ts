@@ -143,7 +143,7 @@ test('P3: the daily audit finds a wrong partnership day and an event that counts
 
   await clickhouse.control.command(
     `INSERT INTO raw_usage_events_v1 SETTINGS async_insert = 0
-     SELECT project_id, event_id, usage_date, metric, timestamp, value, log, rank - 1000, received_at FROM raw_usage_events_v1
+     SELECT * REPLACE (rank - 1000 AS rank) FROM raw_usage_events_v1
      WHERE project_id = 'ours' AND event_id = 'ours-a-2026-01-31'`,
   )
   await runAudits()
