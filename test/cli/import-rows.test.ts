@@ -94,7 +94,7 @@ describe('the rows of a file', () => {
 
 describe('mistakes in the call', () => {
   test.each([
-    [['--map', 'projekt=Kunde'], 'Fields are event_id, project_id, metric, value, timestamp.'],
+    [['--map', 'projekt=Kunde'], 'Fields are event_id, project_id, metric, value, timestamp, and labels.<key> for a label.'],
     [['--map', 'value=Menge', '--set', 'value=1'], 'value is given by --map and by --set.'],
     [['--set', 'metric=Tokens'], 'Metrics are database_size_bytes,'],
     [['--format', 'xml'], 'none of ndjson, json, csv'],

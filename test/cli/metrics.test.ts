@@ -71,7 +71,7 @@ test('usage of different texts shows the sum of the projects, and beside it the 
   ] as const)
     expect(await emit(project, '--value', visitor)).toMatchObject({ code: 0, stderr: '' })
   const csv = (await runHere(['usage', '--month', '2026-02', '--format', 'csv'], asPartner)).stdout
-  expect(csv.split('\n')[0]).toBe('metric,adds up as,unit,usage,over all projects,peak day')
+  expect(csv.split('\n')[0]).toBe('metric,adds_up_as,unit,usage,over_all_projects,peak_day')
   expect(csv).toContain('\nvisitors,unique,visitor,3,2,\n')
 })
 
@@ -92,7 +92,7 @@ test('usage --byte-days prints the sum of the days of each peak, a defined one i
 })
 
 test('an unknown kind is answered with the kinds there are', async () => {
-  expect(await define('wrong', 'last', 'x')).toMatchObject({ code: 1, stderr: expect.stringContaining('--kind: must be one of peak, cumulative, count') })
+  expect(await define('wrong', 'average', 'x')).toMatchObject({ code: 1, stderr: expect.stringContaining('--kind: must be one of peak, cumulative, count, last, unique') })
 })
 
 test('a configuration file defines metrics, is exported with them, and a change that is not allowed does not stop the rest', async () => {
