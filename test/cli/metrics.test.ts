@@ -92,7 +92,10 @@ test('usage --byte-days prints the sum of the days of each peak, a defined one i
 })
 
 test('an unknown kind is answered with the kinds there are', async () => {
-  expect(await define('wrong', 'average', 'x')).toMatchObject({ code: 1, stderr: expect.stringContaining('--kind: must be one of peak, cumulative, count, last, unique') })
+  expect(await define('wrong', 'average', 'x')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('--kind: must be one of peak, cumulative, count, last, unique'),
+  })
 })
 
 test('a configuration file defines metrics, is exported with them, and a change that is not allowed does not stop the rest', async () => {
