@@ -12,8 +12,13 @@ export async function queryOne<P extends z.ZodObject, R extends z.ZodObject>(
   query: Query<P, R>,
   params: z.input<P>,
 ): Promise<z.output<R>> {
-  const [only, ...others] = await lane.query(query, params)
+  return onlyRow(query, await lane.query(query, params))
+}
+
+/** The row of a query that always returns exactly one. Throws StoreError for no row or several. */
+export function onlyRow<R>({ name }: { readonly name: string }, rows: readonly R[]): R {
+  const [only, ...others] = rows
   if (only === undefined || others.length > 0)
-    throw new StoreError('fault', `The query ${query.name} returned ${others.length + (only === undefined ? 0 : 1)} rows instead of one.`)
+    throw new StoreError('fault', `The query ${name} returned ${others.length + (only === undefined ? 0 : 1)} rows instead of one.`)
   return only
 }

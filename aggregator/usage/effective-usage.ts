@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { isKindOfStates, type MeasuredMetric } from '../../metering/metrics.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
-import { StoreError } from '../../sql/errors.ts'
 import { defineQuery, type Query } from '../../sql/query.ts'
+import { onlyRow } from '../../sql/query-one.ts'
 import { type KeyedParams, type KeyedRow, type KeyOf, readByKey, readShared } from '../../sql/read-by-key.ts'
 import { LAST_OF_EVENTS, METRIC_OF_STATES, TEXTS_OF_EVENTS } from '../../sql/usage-states.ts'
 import { PEAK_METRIC } from './known-metrics.ts'
@@ -139,9 +139,8 @@ function sourceFor({ corrections, states }: Has): SourceName {
 
 /** The source to read a span of days from; `end` is exclusive. What is read afterwards includes at least what it has seen. Throws StoreError. */
 export async function readSource(lane: Pick<Lane, 'query'>, span: { readonly from: string; readonly end: string }): Promise<SourceName> {
-  const [found] = await readShared(lane, whatUsageHas, { from: span.from, end: span.end })
-  if (found === undefined) throw new StoreError('fault', 'What the usage of a span has was not returned.')
-  return sourceFor({ corrections: found.corrections === 1, states: found.states === 1 })
+  const { corrections, states } = onlyRow(whatUsageHas, await readShared(lane, whatUsageHas, { from: span.from, end: span.end }))
+  return sourceFor({ corrections: corrections === 1, states: states === 1 })
 }
 
 /**

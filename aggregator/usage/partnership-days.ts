@@ -4,8 +4,8 @@ import { monthOf } from '../../metering/month.ts'
 import type { Period } from '../../metering/period.ts'
 import type { Quantity } from '../../metering/quantity.ts'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
-import { StoreError } from '../../sql/errors.ts'
 import { defineQuery } from '../../sql/query.ts'
+import { onlyRow } from '../../sql/query-one.ts'
 import { readShared } from '../../sql/read-by-key.ts'
 import { type Completeness, readCompleteness } from './completeness.ts'
 import { DAY_STATES, MONTHS_IN_REBUILD } from './day-states.ts'
@@ -81,11 +81,11 @@ interface DayStates {
 async function readDayStates(clickhouse: ClickHouse, partnerId: string, period: Period, projectsThroughMs: number | null): Promise<DayStates> {
   if (projectsThroughMs === null) return { changesOfMaterialized: new Map(), toCompute: 'all' }
   const newProjects = { partnerId, createdAfterMs: projectsThroughMs }
-  const [states, [doubts]] = await Promise.all([
+  const [states, reasons] = await Promise.all([
     readShared(clickhouse.reads, partnershipDayStates, { from: period.first, end: period.end }),
     readShared(clickhouse.reads, reasonsToCompute, newProjects),
   ])
-  if (doubts === undefined) throw new StoreError('fault', 'The reasons to compute days were not returned.')
+  const doubts = onlyRow(reasonsToCompute, reasons)
   const daysOfNewProjects =
     doubts.newProjects === 0 ? [] : await readShared(clickhouse.reads, newProjectUsageDays, { from: period.first, end: period.end, ...newProjects })
   const incomplete = new Set(daysOfNewProjects.map(({ day }) => day))

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { Lane } from '../../sql/clickhouse.ts'
-import { StoreError } from '../../sql/errors.ts'
+import { StoreError, type StoreFault } from '../../sql/errors.ts'
 import { limitReads } from '../../sql/limited-reads.ts'
 import { defineQuery } from '../../sql/query.ts'
 import { Keys, readByKey, readShared } from '../../sql/read-by-key.ts'
@@ -28,6 +28,14 @@ function counted(lane: Pick<Lane, 'query'>): { lane: Pick<Lane, 'query'>; statem
     return lane.query(of, params)
   }
   return { lane: { query }, statements }
+}
+
+/** A lane whose store fails in this way, whatever it is asked. */
+function failing(fault: StoreFault) {
+  const query: Lane['query'] = async () => {
+    throw new StoreError(fault, 'It fails.')
+  }
+  return counted({ query })
 }
 
 test('a call alone has a statement of its own; those that wait meanwhile share the next one, each with its own rows', async () => {
@@ -59,12 +67,7 @@ test('a shared statement that fails is repeated for each key, so that a call get
 })
 
 test('when the store does not answer, all that share a statement get its error, and nothing is repeated', async () => {
-  const statements: string[][] = []
-  const query = (async (_, params) => {
-    statements.push([...((params as { keys?: string[] }).keys ?? [])])
-    throw new StoreError('unavailable', 'The server does not answer.')
-  }) as Lane['query']
-  const lane = { query }
+  const { lane, statements } = failing('unavailable')
   const read = (key: string) => readByKey(lane, squares, { key, factor: 1 })
   const outcomes = await Promise.allSettled(['1', '2', '3', '4'].map(read))
   expect(outcomes.map(({ status }) => status)).toEqual(Array(4).fill('rejected'))
@@ -72,12 +75,7 @@ test('when the store does not answer, all that share a statement get its error, 
 })
 
 test('of keys that take too long each, two are tried, and the others are rejected like them', async () => {
-  const statements: string[][] = []
-  const query = (async (_, params) => {
-    statements.push([...((params as { keys?: string[] }).keys ?? [])])
-    throw new StoreError('exhausted', 'It took too long.')
-  }) as Lane['query']
-  const lane = { query }
+  const { lane, statements } = failing('exhausted')
   const read = (key: string) => readByKey(lane, squares, { key, factor: 1 })
   const outcomes = await Promise.allSettled(['1', '2', '3', '4', '5'].map(read))
   expect(outcomes).toEqual(Array(5).fill({ status: 'rejected', reason: expect.objectContaining({ fault: 'exhausted' }) }))
