@@ -54,6 +54,17 @@ export const EXPORT_COLUMNS = [
 export const BYTE_DAY_COLUMNS = ['byte_days', 'days_with_samples'] as const
 export type ExportColumn = (typeof EXPORT_COLUMNS)[number] | (typeof BYTE_DAY_COLUMNS)[number]
 
+/** Whether a file has byte-days: its lines as further columns (`include`), its charges as what they are by (`quantity`). */
+export function hasByteDays({
+  include,
+  quantity,
+}: {
+  readonly include?: 'byte_days' | undefined
+  readonly quantity?: 'peak' | 'byte_days' | undefined
+}): boolean {
+  return (include ?? quantity) === 'byte_days'
+}
+
 /** The columns of a file whose rows are lines, by what was included. */
 export function exportColumnsOf({ include }: { readonly include?: 'byte_days' | undefined }): readonly ExportColumn[] {
   return include === undefined ? EXPORT_COLUMNS : [...EXPORT_COLUMNS, ...BYTE_DAY_COLUMNS]

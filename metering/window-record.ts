@@ -19,7 +19,7 @@ export interface CorrectionWindow {
   readonly to: string
 }
 
-/** A record of the log that changes a whole window at once. */
+/** A record of the log that changes a whole window in one step. */
 export interface WindowRecord extends CorrectionWindow, Pick<Correction, 'reason'> {
   /** Its own identity, which follows from the action and the batch: a batch is closed once. */
   readonly eventId: string

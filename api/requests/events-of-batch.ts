@@ -8,7 +8,7 @@ import type { CorrectionBatch } from '../../registry/correction-batches.ts'
 
 /**
  * The events of a request to a batch. One that is not of its project, metric and days is rejected: it would never count. The kept bytes of a
- * rejected event name the batch, whatever else they have, so that it does not count at once if it is resent (ingest/rejected/resend-rejected.ts).
+ * rejected event name the batch, whatever else they have, so that it does not count if it is resent (ingest/rejected/resend-rejected.ts).
  */
 export async function validateEventsOfBatch(
   arrivals: readonly Arrival[],

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { ExportRequest, OpenedExport } from '../../aggregator/exports/exports.ts'
 import { explainMissingRecount } from '../../aggregator/statements/byte-day-corrections.ts'
-import { EXPORT_FORMATS, isFocus } from '../../contract/export-formats.ts'
+import { EXPORT_FORMATS, hasByteDays, isFocus } from '../../contract/export-formats.ts'
 import { type Manifest, manifestHeader } from '../../contract/export-manifest.ts'
 import { EXPORT_LINES, EXPORT_OWN_STATEMENT, GET_EXPORT_MANIFEST } from '../../contract/exports.ts'
 import type { QueryOf } from '../../contract/operation.ts'
@@ -66,7 +66,7 @@ function requireFormat({ format, focus, include, quantity, guard, bom }: FormatQ
     throw new ApiError('INVALID_REQUEST', `include is not for formats of FOCUS, and ${format} is one: use quantity=byte_days.`)
   if (quantity !== undefined && rowKind !== 'charges')
     throw new ApiError('INVALID_REQUEST', `quantity is only for charges of FOCUS, and ${format} has none: use include=byte_days.`)
-  return { format, focus, withByteDays: (include ?? quantity) === 'byte_days', csv: { isGuarded: guard !== 'off', hasBom: bom === 'true' } }
+  return { format, focus, withByteDays: hasByteDays({ include, quantity }), csv: { isGuarded: guard !== 'off', hasBom: bom === 'true' } }
 }
 
 function requireMonthSpan(text: string): Pick<ExportRequest, 'month' | 'period'> {
@@ -109,8 +109,9 @@ function sendExport(reply: FastifyReply, { manifest, file, close }: OpenedExport
 
 const SILENCE_MS_MAX = 600_000
 
-function fileNameOf({ format, partner_id, month, from, to, include, quantity }: Manifest): string {
+function fileNameOf(manifest: Manifest): string {
+  const { format, partner_id, month, from, to } = manifest
   const span = month ?? `${from}_${to}`
-  const what = (include ?? quantity) === undefined ? '' : '-byte-days'
+  const what = hasByteDays(manifest) ? '-byte-days' : ''
   return `meterline-${(partner_id ?? 'all').replaceAll(/[^\w-]/g, '_')}-${span}${what}.${EXPORT_FORMATS[format].extension}`
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { ExportRequest } from '../../aggregator/exports/exports.ts'
-import type { ExportFormat } from '../../contract/export-formats.ts'
+import { type ExportFormat, hasByteDays } from '../../contract/export-formats.ts'
 import type { ExportAction } from '../../contract/schedules.ts'
 import { periodOfMonth } from '../../metering/month.ts'
 import { dayAfter } from '../../metering/period.ts'
@@ -49,7 +49,7 @@ export async function planFiles(options: PlanOptions): Promise<Planned> {
 
 async function planMonth({ clickhouse, scheduleId, action, partner, dueMs }: PlanOptions): Promise<PlannedFile> {
   const month = monthOfAction(action.period, dueMs)
-  const subject = subjectText({ what: action.what, focus: action.focus, hasByteDays: withByteDays(action), period: month, owner: ownerOf(partner?.id) })
+  const subject = subjectText({ what: action.what, focus: action.focus, hasByteDays: hasByteDays(action), period: month, owner: ownerOf(partner?.id) })
   const newest = (await readNewestDeliveries(clickhouse, scheduleId, { prefix: subject, suffix: subject })).get(subject)
   // Usage is as metered, whether or not the month is closed; statements and charges are as billed once it is.
   const request = { ...formatOf(action), partner, month: action.what === 'usage' ? undefined : month, period: periodOfMonth(month) }
@@ -59,7 +59,7 @@ async function planMonth({ clickhouse, scheduleId, action, partner, dueMs }: Pla
 async function planDays({ clickhouse, scheduleId, action, partner, dueMs }: PlanOptions): Promise<Planned> {
   const yesterday = dayOf(dueMs - MS_PER_DAY)
   const owner = ownerOf(partner?.id)
-  const subjectOf = (day: string) => subjectText({ what: 'usage', focus: undefined, hasByteDays: withByteDays(action), period: day, owner })
+  const subjectOf = (day: string) => subjectText({ what: 'usage', focus: undefined, hasByteDays: hasByteDays(action), period: day, owner })
   const prefix = subjectOf(yesterday).slice(0, -`${yesterday}/${owner}`.length)
   const delivered = await readNewestDeliveries(clickhouse, scheduleId, { prefix, suffix: `/${owner}` })
   const first = [...delivered.keys()].map((subject) => parseSubject(subject).period).sort()[0] ?? yesterday
@@ -92,11 +92,7 @@ function formatOf(action: ExportAction): Pick<ExportRequest, 'format' | 'focus' 
   const { what, format, focus } = action
   const name = what === 'focus' ? `focus-${format}` : format
   // For programs: texts as they are.
-  return { format: name as ExportFormat, focus, withByteDays: withByteDays(action), csv: { isGuarded: false, hasBom: false } }
-}
-
-function withByteDays({ include, quantity }: ExportAction): boolean {
-  return (include ?? quantity) === 'byte_days'
+  return { format: name as ExportFormat, focus, withByteDays: hasByteDays(action), csv: { isGuarded: false, hasBom: false } }
 }
 
 const MONTH_CHARACTERS = 'YYYY-MM'.length

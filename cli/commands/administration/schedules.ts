@@ -1,3 +1,4 @@
+import { hasByteDays } from '../../../contract/export-formats.ts'
 import type { AnswerOf, RequestInput } from '../../../contract/operation.ts'
 import {
   CREATE_SCHEDULE,
@@ -235,7 +236,7 @@ type ShownSchedule = AnswerOf<typeof GET_SCHEDULE>
 function targetOf({ httpMethod, functionUrl, export: action }: ShownSchedule): string {
   if (action === null) return `${httpMethod} ${functionUrl}`
   const version = action.focus === undefined ? '' : ` ${action.focus}`
-  const byteDays = (action.include ?? action.quantity) === 'byte_days' ? ' with byte-days' : ''
+  const byteDays = hasByteDays(action) ? ' with byte-days' : ''
   const owner = action.partner === undefined ? '' : ` of ${action.partner}`
   return `export ${action.what}${version}${byteDays} of ${action.period}${owner} as ${action.format} to ${'folder' in action.to ? action.to.folder : action.to.url}`
 }

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks'
-import { FOCUS_VERSIONS } from '../../../contract/export-formats.ts'
+import { FOCUS_VERSIONS, hasByteDays } from '../../../contract/export-formats.ts'
 import type { CallFailed } from '../../calls/call.ts'
 import { Field } from '../field.tsx'
 import { Options } from '../options.tsx'
@@ -60,7 +60,7 @@ export function ExportFields({ action, headers, failure }: ExportFieldsProps) {
       <Field label="Peaks" name="export.peaks" failure={failure} hint="Byte-days are the sum of the days of a peak, such as of stored bytes.">
         {(attributes) => (
           <select {...attributes}>
-            <Options values={[PEAK, BYTE_DAYS]} chosen={(action?.include ?? action?.quantity) === 'byte_days' ? BYTE_DAYS : PEAK} />
+            <Options values={[PEAK, BYTE_DAYS]} chosen={action !== undefined && hasByteDays(action) ? BYTE_DAYS : PEAK} />
           </select>
         )}
       </Field>

@@ -1,3 +1,4 @@
+import { hasByteDays } from '../../../contract/export-formats.ts'
 import { showTime } from '../../numbers/show-time.ts'
 import { Badge } from '../../parts/notice.tsx'
 import type { Schedule } from './call-schedules.ts'
@@ -25,8 +26,8 @@ export function LastRun({ schedule: { lastExecutedAt, lastSuccess, lastMessage }
 /** What a run does, as one line. */
 export function actionOf({ export: delivered, functionUrl, httpMethod }: Schedule): string {
   if (delivered === null) return `${httpMethod} ${functionUrl ?? ''}`
-  const { what, focus, include, quantity, period, format, partner, to } = delivered
-  const byteDays = (include ?? quantity) === 'byte_days' ? ' with byte-days' : ''
+  const { what, focus, period, format, partner, to } = delivered
+  const byteDays = hasByteDays(delivered) ? ' with byte-days' : ''
   const target = 'folder' in to ? `the folder ${to.folder}` : to.url
   return `Delivers ${what}${focus === undefined ? '' : ` ${focus}`}${byteDays} of ${period} as ${format}${partner === undefined ? '' : ` of ${partner}`} to ${target}`
 }
