@@ -50,7 +50,7 @@ beforeEach(() => {
 })
 
 function event(project: string, name: string, value: number, day: string) {
-  return { event_id: `${project}-${name}-${day}`, project_id: project, metric: 'ai_tokens', value, timestamp: `${day}T10:00:00Z` }
+  return { event_id: `${project}-${name}-${day}`, project_id: project, metric: 'ai_tokens', value, timestamp: `${day}T00:00:00Z` }
 }
 
 /** Days that the service is computing again at this moment would be due only afterwards. */

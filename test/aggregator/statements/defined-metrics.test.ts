@@ -23,7 +23,7 @@ let sent = 0
 async function send(...events: readonly (readonly [project_id: string, metric: string, value: string, day: string])[]): Promise<void> {
   const wire = events.map(([project_id, metric, value, day]): TestEvent => {
     sent += 1
-    return { event_id: `e${sent}`, project_id, metric, value, timestamp: `${day}T10:00:00Z` }
+    return { event_id: `e${sent}`, project_id, metric, value, timestamp: `${day}T00:00:00Z` }
   })
   const { body } = await tested.client.send(wire)
   expect(body.accepted).toBe(String(events.length))

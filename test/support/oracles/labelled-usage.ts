@@ -36,26 +36,34 @@ interface Scope {
 }
 
 function expectedGroups(oracle: Oracle, { projectIds, from, to, metric, keys }: Scope): string[] {
-  const groups = new Map<string, TestEvent[]>()
+  const groups = new Map<string, { readonly labels: readonly string[]; readonly events: TestEvent[] }>()
   for (const event of oracle.effective()) {
     const day = new Date(event.timestamp).toISOString().slice(0, 10)
     if (event.metric !== metric || !projectIds.includes(event.project_id) || day < from || day > to) continue
-    const labels = keys.map((key) => event.labels?.[key] ?? '').join('/')
-    groups.set(labels, [...(groups.get(labels) ?? []), event])
+    const labels = keys.map((key) => event.labels?.[key] ?? '')
+    const group = groups.get(labels.join('/')) ?? { labels, events: [] }
+    group.events.push(event)
+    groups.set(labels.join('/'), group)
   }
-  const values = [...groups].map(([labels, events]) => {
+  const values = [...groups.values()].map(({ labels, events }) => {
     const alone = new Oracle()
     alone.add(events)
     return { labels, value: alone.partnership(projectIds, from, to, metric) }
   })
-  return values.sort(byValueAndLabels).map(({ labels, value }) => `${labels} ${value}`)
+  return values.sort(byValueAndLabels).map(({ labels, value }) => `${labels.join('/')} ${value}`)
 }
 
-/** The greatest first, on ties by their labels. */
-function byValueAndLabels(one: { value: string; labels: string }, other: { value: string; labels: string }): number {
+interface Group {
+  readonly labels: readonly string[]
+  readonly value: string
+}
+
+/** The greatest first, on ties by the label of the first key, then of the next. */
+function byValueAndLabels(one: Group, other: Group): number {
   const more = billionths(other.value) - billionths(one.value)
   if (more !== 0n) return more > 0n ? 1 : -1
-  return one.labels < other.labels ? -1 : 1
+  const differing = one.labels.findIndex((label, index) => label !== other.labels[index])
+  return (one.labels[differing] ?? '') < (other.labels[differing] ?? '') ? -1 : 1
 }
 
 function billionths(value: string): bigint {
