@@ -9,8 +9,17 @@ import { findStatement } from './read-statements.ts'
 
 export type BillingStatus = 'final' | 'provisional'
 
-/** `final` when every month that the period touches is closed and no later usage of these months is unbilled. Throws StoreError. */
-export async function readBillingStatus(clickhouse: ClickHouse, partnerId: string, period: Period, nowMs: number): Promise<BillingStatus> {
+export interface BilledPeriod {
+  readonly partnerId: string
+  readonly period: Period
+  readonly nowMs: number
+}
+
+/**
+ * `final` when every month that the period touches is closed and no later usage of these months is unbilled. What was stored since a month was
+ * billed is read after `totals`, which the answer has beside it: an event that is in the totals is never overlooked. Throws StoreError.
+ */
+export async function readBillingStatus(clickhouse: ClickHouse, { partnerId, period, nowMs }: BilledPeriod, totals?: Promise<unknown>): Promise<BillingStatus> {
   // The current month is never closed, and most requests include it.
   if (monthOf(period.last) >= monthOf(dayOf(nowMs))) return 'provisional'
   const headers = await readStatementHeaders(clickhouse, partnerId)
@@ -18,6 +27,7 @@ export async function readBillingStatus(clickhouse: ClickHouse, partnerId: strin
   const months = monthsOf(period)
   const last = headers.at(-1)
   if (last === undefined || !months.every((month) => closed.has(month))) return 'provisional'
+  await totals
   const changes = await readMonthChanges(clickhouse, months)
   const ofNewProjects = await monthsOfNewProjects(clickhouse, partnerId, last.projectsThroughMs)
   const changed = months.filter((month) => ofNewProjects.has(month) || changes.get(month) !== last.billedChanges.get(month))

@@ -27,7 +27,7 @@ export function explainOwnUsage(app: FastifyInstance, { limitedReads, registry, 
     const { metric: name, project_id: projectId } = request.query
     const period = requirePeriod(request.query, now())
     const metric = await metricOf(registry, name)
-    const billing = await readBillingStatus(limitedReads, partner.id, period, now())
+    const billing = await readBillingStatus(limitedReads, { partnerId: partner.id, period, nowMs: now() })
     if (projectId === undefined) return explainAnswer(await explainPartnership(explaining, partner.id, metric, period), period, billing)
     const project = await requireProjectOf(registry, { partnerId: partner.id, projectId })
     return explainAnswer(await requireExplained(explaining, { projectId, project, metric, period }), period, billing)
@@ -38,7 +38,7 @@ export function explainUsage(app: FastifyInstance, { limitedReads, registry, now
   addRoute(app, EXPLAIN_USAGE, { access: FINANCE }, async (request) => {
     const { metric: name, partner: partnerId, project: projectId } = request.query
     const period = requirePeriod(request.query, now())
-    const billingOf = (id: string) => readBillingStatus(limitedReads, id, period, now())
+    const billingOf = (id: string) => readBillingStatus(limitedReads, { partnerId: id, period, nowMs: now() })
     if ((partnerId === undefined) === (projectId === undefined)) throw new ApiError('INVALID_REQUEST', 'Set either partner or project.')
     const metric = await metricOf(registry, name)
     if (projectId !== undefined) {

@@ -64,7 +64,7 @@ async function projectsPage(context: ListContext, partnerId: string, asked: Quer
     total: page.total,
     period: periodAnswer(period),
     ...(peaks === undefined ? {} : { peak_days: peakDaysAnswer(peaks.days) }),
-    ...billingAnswer(asOfMs, await readBillingStatus(limitedReads, partnerId, period, now())),
+    ...billingAnswer(asOfMs, await readBillingStatus(limitedReads, { partnerId, period, nowMs: now() })),
   }
 }
 

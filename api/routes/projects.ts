@@ -4,13 +4,14 @@ import type { AnswerOf } from '../../contract/operation.ts'
 import { DELETE_PROJECT, GET_PROJECT_METADATA, PAUSE_PROJECT, RESTORE_PROJECT, SYNC_EMBEDDED_PROJECT } from '../../contract/projects.ts'
 import { instantOrNull } from '../../metering/timestamp.ts'
 import { deleteProject, pauseProject, restoreProject } from '../../registry/projects/lifecycle.ts'
-import { apiKeyOf, findLivingProject, type Project } from '../../registry/projects/project.ts'
+import { apiKeyOf, type Project } from '../../registry/projects/project.ts'
 import { syncEmbeddedProject } from '../../registry/projects/sync-project.ts'
 import { connectionOf } from '../answers/connection.ts'
 import { WHITE_LABEL_PARTNER, WHITE_LABEL_PROJECT_READER } from '../auth/access.ts'
 import { actorOf, partnerOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { ApiError } from '../errors/errors.ts'
+import { requireLivingProjectOf, withProjectOf } from '../requests/require-project.ts'
 import { addRoute } from '../route.ts'
 
 export function syncEmbeddedProjectRoute(app: FastifyInstance, { registry, provisioner }: ApiContext): void {
@@ -24,9 +25,8 @@ export function syncEmbeddedProjectRoute(app: FastifyInstance, { registry, provi
 
 export function getProjectMetadata(app: FastifyInstance, { registry, limitedReads }: ApiContext): void {
   addRoute(app, GET_PROJECT_METADATA, { access: WHITE_LABEL_PROJECT_READER, noStore: true, sharesStatements: () => true }, async (request) => {
-    const project = await findLivingProject(registry, projectInPath(request))
-    if (project === undefined) throw new ApiError('PROJECT_NOT_FOUND')
-    const lastActivityMs = await readLastActivity(limitedReads, project.id)
+    const of = projectInPath(request)
+    const [project, lastActivityMs] = await withProjectOf(registry, of, requireLivingProjectOf, () => readLastActivity(limitedReads, of.projectId))
     return {
       project: {
         ...connectionOf(project, apiKeyOf(registry, project)),

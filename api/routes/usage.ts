@@ -9,7 +9,8 @@ import { GET_PARTNERSHIP_USAGE, GET_PROJECT_USAGE, GET_USAGE_OF_PARTNER, GET_USA
 import type { Period } from '../../metering/period.ts'
 import { instantOrNull } from '../../metering/timestamp.ts'
 import type { Partner } from '../../registry/partners.ts'
-import { findProject, type Project } from '../../registry/projects/project.ts'
+import { findProject, type Project, type ProjectOfPartner } from '../../registry/projects/project.ts'
+import { shareRuns } from '../../sql/read-by-key.ts'
 import { billingAnswer } from '../answers/billing-fields.ts'
 import { byteDaysAnswer } from '../answers/byte-days.ts'
 import { groupsAnswer } from '../answers/groups.ts'
@@ -23,7 +24,7 @@ import { ApiError } from '../errors/errors.ts'
 import { periodAnswer, requirePeriod } from '../requests/period.ts'
 import { requireLabels } from '../requests/require-labels.ts'
 import { requireKnownPartner } from '../requests/require-partner.ts'
-import { requireProjectOf } from '../requests/require-project.ts'
+import { requireProjectOf, withProjectOf } from '../requests/require-project.ts'
 import { addRoute } from '../route.ts'
 
 export function getPartnershipUsage(app: FastifyInstance, context: ApiContext): void {
@@ -41,8 +42,9 @@ export function getUsageOfPartner(app: FastifyInstance, context: ApiContext): vo
 export function getProjectUsage(app: FastifyInstance, context: ApiContext): void {
   addRoute(app, GET_PROJECT_USAGE, { access: PROJECT_READER, sharesStatements }, async (request) => {
     const period = requirePeriod(request.query, context.now())
-    const project = await requireProjectOf(context.registry, { partnerId: partnerOf(request).id, projectId: request.params.projectId })
-    return projectAnswer(context, project, { period, query: request.query })
+    const of = { partnerId: partnerOf(request).id, projectId: request.params.projectId }
+    const scope = { ...of, period, query: request.query }
+    return projectAnswer(scope, ...(await withProjectOf(context.registry, of, requireProjectOf, () => readProjectParts(context, scope))))
   })
 }
 
@@ -51,35 +53,56 @@ export function getUsageOfProject(app: FastifyInstance, context: ApiContext): vo
     const period = requirePeriod(request.query, context.now())
     const project = await findProject(context.registry, request.params.projectId)
     if (project === undefined) throw new ApiError('PROJECT_NOT_FOUND')
-    return projectAnswer(context, project, { period, query: request.query })
+    const scope = { projectId: project.id, partnerId: project.partnerId, period, query: request.query }
+    return projectAnswer(scope, project, await readProjectParts(context, scope))
   })
 }
 
 type UsageContext = Pick<ApiContext, 'limitedReads' | 'completeness' | 'now' | 'registry'>
 
 async function partnershipAnswer(context: UsageContext, { id, name }: Partner, query: QueryOf<typeof GET_PARTNERSHIP_USAGE>) {
-  const { limitedReads, completeness, now } = context
-  const period = requirePeriod(query, now())
-  const usage = await readPartnershipUsage(limitedReads, id, period, await completeness.read())
-  return {
-    partnership: { id, name },
-    period: periodAnswer(period),
-    summary: quantitiesAnswer(usage.summary, partnershipName),
-    ...othersAnswer(usage.others),
-    ...(includes(query, 'daily') ? dailyAnswer(usage) : {}),
-    ...(includes(query, 'byte_days') ? { byte_days: byteDaysAnswer(usage.byteDays, period, query.gb_bytes) } : {}),
-    ...(await groupsOf(context, query, { of: { partnerId: id }, period })),
-    ...billingAnswer(usage.asOfMs, await readBillingStatus(limitedReads, id, period, now())),
-  }
+  const period = requirePeriod(query, context.now())
+  return { partnership: { id, name }, ...(await readPartnershipParts(context, { partnerId: id, period, query })) }
 }
 
-async function projectAnswer(
-  context: UsageContext,
-  { id, name, status, partnerId }: Project,
-  { period, query }: { readonly period: Period; readonly query: QueryOf<typeof GET_PROJECT_USAGE> },
-) {
+interface PartnershipScope {
+  readonly partnerId: string
+  readonly period: Period
+  readonly query: QueryOf<typeof GET_PARTNERSHIP_USAGE>
+}
+
+/** All requests of a partner for the same usage share a run of its statements, and what is made of them. */
+function readPartnershipParts(context: UsageContext, { partnerId, period, query }: PartnershipScope) {
   const { limitedReads, completeness, now } = context
-  const usage = await readProjectUsage(limitedReads, id, period, await completeness.read())
+  return shareRuns(limitedReads.reads, readPartnershipParts, { partnerId, period, query }, async () => {
+    const reading = readPartnershipUsage(limitedReads, partnerId, period, await completeness.read())
+    const [usage, status] = await Promise.all([reading, readBillingStatus(limitedReads, { partnerId, period, nowMs: now() }, reading)])
+    return {
+      period: periodAnswer(period),
+      summary: quantitiesAnswer(usage.summary, partnershipName),
+      ...othersAnswer(usage.others),
+      ...(includes(query, 'daily') ? dailyAnswer(usage) : {}),
+      ...(includes(query, 'byte_days') ? { byte_days: byteDaysAnswer(usage.byteDays, period, query.gb_bytes) } : {}),
+      ...(await groupsOf(context, query, { of: { partnerId }, period })),
+      ...billingAnswer(usage.asOfMs, status),
+    }
+  })
+}
+
+interface ProjectScope extends ProjectOfPartner {
+  readonly period: Period
+  readonly query: QueryOf<typeof GET_PROJECT_USAGE>
+}
+
+async function readProjectParts(context: UsageContext, { projectId, partnerId, period, query }: ProjectScope) {
+  const { limitedReads, completeness, now } = context
+  const reading = readProjectUsage(limitedReads, projectId, period, await completeness.read())
+  const [usage, status] = await Promise.all([reading, readBillingStatus(limitedReads, { partnerId, period, nowMs: now() }, reading)])
+  return { usage, status, groups: await groupsOf(context, query, { of: { projectId }, period }) }
+}
+
+function projectAnswer({ period, query }: ProjectScope, { id, name, status }: Project, parts: Awaited<ReturnType<typeof readProjectParts>>) {
+  const { usage, groups } = parts
   return {
     project: { id, name, status, last_activity_at: instantOrNull(usage.lastActivityMs) },
     period: periodAnswer(period),
@@ -87,8 +110,8 @@ async function projectAnswer(
     ...othersAnswer(usage.others),
     daily_usage: usage.days.map(({ day, usage: ofDay, others }) => ({ usage_date: day, ...quantitiesAnswer(ofDay, dailyName), ...othersAnswer(others) })),
     ...(includes(query, 'byte_days') ? { byte_days: byteDaysAnswer(usage.byteDays, period, query.gb_bytes) } : {}),
-    ...(await groupsOf(context, query, { of: { projectId: id }, period })),
-    ...billingAnswer(usage.asOfMs, await readBillingStatus(limitedReads, partnerId, period, now())),
+    ...groups,
+    ...billingAnswer(usage.asOfMs, parts.status),
   }
 }
 

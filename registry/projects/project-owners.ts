@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { z } from 'zod'
 import type { ClickHouse } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
+import type { Project, ProjectOfPartner } from './project.ts'
 
 /** Caches which partner owns a project. Owners never change, so entries do not expire; a full cache drops the least recently used. */
 export class ProjectOwners {
@@ -10,6 +11,15 @@ export class ProjectOwners {
 
   constructor(clickhouse: ClickHouse) {
     this.#clickhouse = clickhouse
+  }
+
+  /** Whether this process knows already that the partner owns the project, deleted or not. Costs no query. */
+  isKnown({ partnerId, projectId }: ProjectOfPartner): boolean {
+    return this.#owners.get(projectId) === partnerId
+  }
+
+  note({ id, partnerId }: Pick<Project, 'id' | 'partnerId'>): void {
+    this.#owners.set(id, partnerId)
   }
 
   /**
