@@ -45,6 +45,9 @@ beforeAll(async () => {
   await tested.client.createIngestKey()
   for (const mode of ['white-label', 'co-branded'] as const)
     pairs.push({ mine: await makeTenant(`mine-${mode}`, mode), other: await makeTenant(`hidden-${mode}`, mode) })
+  // So that the service knows whose projects these are.
+  for (const tenant of pairs.flatMap(({ mine, other }) => [mine, other]))
+    expect((await tested.client.partner(tenant, 'GET', `/${tenant.ids['projectId']}/usage`)).status).toBe(200)
   operations = operationsOf((await tested.client.call('GET', '/openapi.json')).body)
 })
 afterAll(async () => {
