@@ -28,7 +28,15 @@ export type ValidatedEvent =
       readonly ignoredLabels?: number
       original(): Buffer
     }
-  | { readonly status: 'correction'; readonly index: number; readonly format: EventFormat; readonly correction: Correction; original(): Buffer }
+  | {
+      readonly status: 'correction'
+      readonly index: number
+      readonly format: EventFormat
+      readonly correction: Correction
+      /** The day of the event that it corrects, as far as that was looked up and found. Nothing that counts depends on it. */
+      readonly usageDate?: string
+      original(): Buffer
+    }
   | { readonly status: 'window'; readonly index: number; readonly format: EventFormat; readonly window: WindowRecord; original(): Buffer }
   | {
       readonly status: 'rejected'

@@ -14,6 +14,13 @@ export interface TouchedLimits {
 /** An insert of so many months takes some 0.4 s on two cores with a fast disk, which is what one event waits behind another's. */
 export const TOUCHED_PER_BATCH_MAX: TouchedLimits = { batchMonthsMax: 24, batchDaysMax: 400 }
 
+/** A time of the day that an event or a correction touches, in ms since 1970; undefined if none is known. */
+export function touchedMs(validated: ValidatedEvent): number | undefined {
+  if (validated.status === 'valid') return validated.event.timestampMs
+  if (validated.status !== 'correction' || validated.usageDate === undefined) return undefined
+  return Date.parse(validated.usageDate)
+}
+
 /** The UTC days, and so the months, that a batch touches. */
 export class TouchedDays {
   readonly #limits: TouchedLimits
@@ -29,8 +36,8 @@ export class TouchedDays {
   }
 
   /**
-   * Adds the day of an event. False if that is beyond the limits: then nothing is added. A batch without events takes any event. The day of
-   * a correction is that of its event, which is not known yet. A record that changes a window is the only one of its batch.
+   * Adds the day of an event, or of the event that is corrected. False if that is beyond the limits: then nothing is added. A batch without
+   * events takes any event. A record that changes a window is the only one of its batch.
    */
   add(validated: ValidatedEvent): boolean {
     if (this.#isFull) return false
@@ -44,8 +51,8 @@ export class TouchedDays {
   }
 
   #touch(validated: ValidatedEvent): boolean {
-    if (validated.status !== 'valid') return true
-    const { timestampMs } = validated.event
+    const timestampMs = touchedMs(validated)
+    if (timestampMs === undefined) return true
     const day = Math.floor(timestampMs / MS_PER_DAY)
     // Nearly every event is of the same day as the one before it, and this runs for every event.
     if (day === this.#lastDay) return true
