@@ -74,7 +74,10 @@ export class FoldedProject {
     this.events.set(record.eventId, record)
     const days = this.#days.get(record.metric) ?? new Map<string, CountedEvent[]>()
     const day = new Date(record.timestampMs).toISOString().slice(0, 10)
-    this.#days.set(record.metric, days.set(day, [...(days.get(day) ?? []), record]))
+    this.#days.set(record.metric, days)
+    const ofDay = days.get(day)
+    if (ofDay === undefined) days.set(day, [record])
+    else ofDay.push(record)
     return 'counted'
   }
 

@@ -10,15 +10,15 @@ import { Random } from '../support/random.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 
 const SEED = Number(process.env['CRASH_SEED'] ?? Date.now() % 1_000_000)
-const EVENTS = 4_000
+const EVENTS = 2_000
 const DURING_MS_MAX = 60
 const PATH = '/admin/v1/correction-batches'
 
 /** Where the process is killed, and what its successor must have: the usage before the step or after it, or any of the two. */
 const POINTS = [
-  { project: 'positioned', metric: 'ai_tokens', name: 'log_positions_inbox_v1', when: 'after', leaves: 'before' },
+  { project: 'positioned', metric: 'database_size_bytes', name: 'log_positions_inbox_v1', when: 'after', leaves: 'before' },
   { project: 'storing', metric: 'ai_tokens', name: 'usage_corrections_inbox_v1', when: 'during', leaves: 'either' },
-  { project: 'stored', metric: 'database_size_bytes', name: 'usage_corrections_inbox_v1', when: 'after', leaves: 'after' },
+  { project: 'stored', metric: 'ai_tokens', name: 'usage_corrections_inbox_v1', when: 'after', leaves: 'after' },
 ] as const
 
 const directory = makeTemporaryDirectory()
