@@ -36,10 +36,8 @@ interface State {
 /** Searches every order of the steps of a log that is read in batches of any size. */
 export function searchStates(without?: StateRule): { searched: number; violation: string | undefined } {
   const nothing = Array.from({ length: EVENTS }, () => 0)
-  const start: State = {
-    ...{ lease: 0, step: 'reconcile', isReconciling: true, position: { first: 0, through: -1 } },
-    ...{ raw: nothing, states: nothing, requests: [] },
-  }
+  const position = { first: 0, through: -1 }
+  const start: State = { lease: 0, step: 'reconcile', isReconciling: true, position, raw: nothing, states: nothing, requests: [] }
   const seen = new Set([JSON.stringify(start)])
   const open = [start]
   for (let state = open.pop(); state !== undefined; state = open.pop()) {
