@@ -1,6 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { ValidatedEvent } from '../../ingest/event/pipeline.ts'
-import { touchedMs } from '../../ingest/log/touched-days.ts'
+import { touchedMs, type ValidatedEvent } from '../../ingest/event/pipeline.ts'
 import { monthNumberOf } from '../../metering/month.ts'
 import { MS_PER_DAY } from '../../metering/timestamp.ts'
 import { ApiError } from '../errors/errors.ts'

@@ -56,6 +56,13 @@ export function identityOf(validated: ValidatedEvent): { projectId: string; even
   return { projectId: validated.projectId, eventId: validated.eventId ?? '' }
 }
 
+/** A time of the day that an event or a correction touches, in ms since 1970; undefined if none is known. */
+export function touchedMs(validated: ValidatedEvent): number | undefined {
+  if (validated.status === 'valid') return validated.event.timestampMs
+  if (validated.status !== 'correction' || validated.usageDate === undefined) return undefined
+  return Date.parse(validated.usageDate)
+}
+
 /** The projects for which the sender of an event may send. */
 export type AllowedProjects = ReadonlySet<string> | 'all'
 

@@ -1,6 +1,6 @@
 import { monthNumberOf } from '../../metering/month.ts'
 import { MS_PER_DAY } from '../../metering/timestamp.ts'
-import type { ValidatedEvent } from '../event/pipeline.ts'
+import { touchedMs, type ValidatedEvent } from '../event/pipeline.ts'
 
 /**
  * What the events of one insert may touch. Raw and rollup write an fsynced part for each month, and each day is computed again for
@@ -13,13 +13,6 @@ export interface TouchedLimits {
 
 /** An insert of so many months takes some 0.4 s on two cores with a fast disk, which is what one event waits behind another's. */
 export const TOUCHED_PER_BATCH_MAX: TouchedLimits = { batchMonthsMax: 24, batchDaysMax: 400 }
-
-/** A time of the day that an event or a correction touches, in ms since 1970; undefined if none is known. */
-export function touchedMs(validated: ValidatedEvent): number | undefined {
-  if (validated.status === 'valid') return validated.event.timestampMs
-  if (validated.status !== 'correction' || validated.usageDate === undefined) return undefined
-  return Date.parse(validated.usageDate)
-}
 
 /** The UTC days, and so the months, that a batch touches. */
 export class TouchedDays {
