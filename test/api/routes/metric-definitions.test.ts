@@ -190,8 +190,7 @@ describe('usage of a defined metric', () => {
         ...['3', '4', '5', '6'].map((index) => ({ index, reason: 'invalid_value', message: expect.stringContaining('string of 1 to 128') })),
       ],
     })
-    const period = '/usage?start_date=2026-06-10&end_date=2026-06-11&include=daily'
-    const read = async () => (await service.client.partner(partner, 'GET', period)).body
+    const read = async () => (await service.client.partner(partner, 'GET', '/usage?start_date=2026-06-10&end_date=2026-06-11&include=daily')).body
     expect(await read()).toMatchObject({
       metrics: { users: { value: '7', kind: 'unique', unit: 'user', union: '5' } },
       daily_usage: [{ metrics: { users: { value: '1', union: '1' } } }, { metrics: { users: { value: '6', union: '5' } } }],
