@@ -10,6 +10,8 @@ import { Random } from '../support/random.ts'
 import { makeTemporaryDirectory } from '../support/temporary-directory.ts'
 
 const SEED = Number(process.env['CRASH_SEED'] ?? Date.now() % 1_000_000)
+/** A revert is written like a closing, so fewer of its kills are in every run. */
+const ALL = process.env['CRASH_KILLS'] !== undefined
 const EVENTS = 2_000
 const DURING_MS_MAX = 60
 const PATH = '/admin/v1/correction-batches'
@@ -59,6 +61,7 @@ test(`P1 P2 P3: kill -9 between the writes that close or revert a batch leaves i
   const random = new Random(SEED)
   for (const step of ['close', 'revert'] as const)
     for (const { project, metric, leaves, ...point } of POINTS) {
+      if (!ALL && step === 'revert' && leaves !== 'after') continue
       const [before, after] = [totalOf(metric, step === 'close' ? 1 : 2), totalOf(metric, step === 'close' ? 2 : 1)]
       expect(await usageOf(project, metric)).toBe(before)
       writeFileSync(killFile, JSON.stringify({ ...point, afterMs: random.below(DURING_MS_MAX) }))
