@@ -33,6 +33,7 @@ export const CorrectionOfEvent = z.object({
   action: z.enum(CORRECTION_ACTIONS),
   before: ExactNumber.nullable().meta({ description: 'The value that the event counted with before; null if it was voided.' }),
   after: ExactNumber.nullable().meta({ description: 'The value that the event counted with from then on; null for a void.' }),
+  text: z.string().optional().meta({ description: 'The value of an event of a metric of the kind `unique`; `before` and `after` are 0 where it counts.' }),
   reason: z.string(),
   received_at: Instant,
 })

@@ -10,7 +10,7 @@ import { EVENTS_THAT_COUNT, effectiveEvents, perSource, readSource, statesOfEven
 import { PROJECT_VALUE_FROM_EVENTS, PROJECT_VALUE_FROM_ROLLUP, projectValueFromEventsIf } from '../usage/peak-or-sum.ts'
 import { PROJECTS_OF_PARTNER } from '../usage/projects-of-partner.ts'
 import { valuesOfStates } from '../usage/state-values.ts'
-import { correctionsWhere, type StoredCorrection, StoredCorrectionRow } from '../usage/stored-corrections.ts'
+import { correctionsWhere, type StoredCorrection, StoredCorrectionRow, withTexts } from '../usage/stored-corrections.ts'
 
 /** The number to explain: of all projects of a partner, or of one project. */
 export interface ExplainedNumber {
@@ -64,7 +64,7 @@ export function readLateEvents(lane: Lane, number: ExplainedNumber): Promise<Sto
 /** How many corrections the events of a number have, voids among them, and the last received of them, the newest first. Throws StoreError. */
 export async function readCorrections(lane: Lane, number: ExplainedNumber): Promise<{ all: number; voids: number; latest: readonly StoredCorrection[] }> {
   const { all, voids } = await queryOne(lane, explainCountCorrections, paramsOf(number))
-  return { all, voids, latest: all === 0 ? [] : await lane.query(explainCorrections, paramsOf(number)) }
+  return { all, voids, latest: all === 0 ? [] : await withTexts(lane, await lane.query(explainCorrections, paramsOf(number))) }
 }
 
 function paramsOf({ of, metric, period }: ExplainedNumber): z.output<typeof NumberParams> {

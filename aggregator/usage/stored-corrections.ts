@@ -1,10 +1,14 @@
 import { z } from 'zod'
 import { CORRECTION_ACTIONS } from '../../metering/correction.ts'
-import type { ClickHouse } from '../../sql/clickhouse.ts'
+import type { ClickHouse, Lane } from '../../sql/clickhouse.ts'
 import { defineQuery } from '../../sql/query.ts'
+import { UNIQUE_METRIC } from '../../sql/usage-states.ts'
 
 /** A correction as it counted, with what its event counted before and after it. */
-export type StoredCorrection = z.output<typeof StoredCorrectionRow>
+export interface StoredCorrection extends Omit<z.output<typeof StoredCorrectionRow>, 'isOfText'> {
+  /** The value of an event of a metric of the kind `unique`; '' for others. */
+  readonly text: string
+}
 
 export const StoredCorrectionRow = z.object({
   projectId: z.string(),
@@ -20,6 +24,8 @@ export const StoredCorrectionRow = z.object({
   /** Null for a void. */
   after: z.string().nullable(),
   receivedMs: z.coerce.number(),
+  /** The event is of a metric of the kind `unique`. */
+  isOfText: z.number(),
 })
 
 /**
@@ -31,7 +37,7 @@ export function correctionsWhere(where: string): string {
           if(action = 'void', toDecimal256(0, 9), toDecimal256(value, 9)) AS value_after,
           if(added_voided = -1 OR (action = 'void' AND added_voided = 0), NULL, toString(value_after - added_total)) AS before,
           if(action = 'void', NULL, toString(value_after)) AS after,
-          toUnixTimestamp64Milli(received_at) AS receivedMs
+          toUnixTimestamp64Milli(received_at) AS receivedMs, toUInt8(${UNIQUE_METRIC}) AS isOfText
         FROM usage_corrections_v1 FINAL WHERE corrects != '' AND ${where}`
 }
 
@@ -46,15 +52,35 @@ export interface CorrectionsPage {
 }
 
 /** The corrections of a project's events of some days, the last received first. Throws StoreError. */
-export function listCorrections({ reads }: Pick<ClickHouse, 'reads'>, { after, ...page }: CorrectionsPage): Promise<StoredCorrection[]> {
-  return reads.query(correctionsOfProject, {
+export async function listCorrections({ reads }: Pick<ClickHouse, 'reads'>, { after, ...page }: CorrectionsPage): Promise<StoredCorrection[]> {
+  const rows = await reads.query(correctionsOfProject, {
     ...page,
     isFirst: after === undefined ? 1 : 0,
     afterMs: after?.receivedMs ?? 0,
     afterId: after?.eventId ?? '',
     afterEvent: after?.corrects ?? '',
   })
+  return withTexts(reads, rows)
 }
+
+/** Reads the texts of the events of metrics of the kind `unique`. Others have none, and then nothing is read. Throws StoreError. */
+export async function withTexts(lane: Pick<Lane, 'query'>, rows: readonly z.output<typeof StoredCorrectionRow>[]): Promise<StoredCorrection[]> {
+  const ofText = rows.filter(({ isOfText }) => isOfText === 1)
+  const [projects, events] = [new Set(ofText.map(({ projectId }) => projectId)), new Set(ofText.map(({ corrects }) => corrects))]
+  const found = ofText.length === 0 ? [] : await lane.query(textsOfEvents, { projects: [...projects], events: [...events] })
+  return rows.map(({ isOfText: _, ...row }) => {
+    const text = found.find(({ projectId, eventId }) => projectId === row.projectId && eventId === row.corrects)?.text
+    return { ...row, text: text === undefined ? '' : text }
+  })
+}
+
+const textsOfEvents = defineQuery({
+  name: 'texts_of_corrected_events',
+  sql: `SELECT project_id AS projectId, event_id AS eventId, text FROM raw_usage_events_v1 FINAL
+        WHERE project_id IN {projects: Array(String)} AND event_id IN {events: Array(String)}`,
+  params: z.object({ projects: z.array(z.string()), events: z.array(z.string()) }),
+  row: z.object({ projectId: z.string(), eventId: z.string(), text: z.string() }),
+})
 
 const correctionsOfProject = defineQuery({
   name: 'corrections_of_project',

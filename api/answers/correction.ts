@@ -3,7 +3,7 @@ import { NumberToken } from '../../metering/quantity.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
 
 /** What one correction changed, as explanations and the list of corrections show it. */
-export function correctionAnswer({ projectId, eventId, corrects, action, before, after, reason, receivedMs }: StoredCorrection) {
+export function correctionAnswer({ projectId, eventId, corrects, action, before, after, text, reason, receivedMs }: StoredCorrection) {
   return {
     project_id: projectId,
     event_id: eventId,
@@ -11,6 +11,7 @@ export function correctionAnswer({ projectId, eventId, corrects, action, before,
     action,
     before: before === null ? null : new NumberToken(before),
     after: after === null ? null : new NumberToken(after),
+    ...(text !== '' && { text }),
     reason,
     received_at: formatTimestamp(receivedMs),
   }

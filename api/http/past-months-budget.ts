@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { ValidatedEvent } from '../../ingest/event/pipeline.ts'
+import { touchedMs, type ValidatedEvent } from '../../ingest/event/pipeline.ts'
 import { monthNumberOf } from '../../metering/month.ts'
 import { MS_PER_DAY } from '../../metering/timestamp.ts'
 import { ApiError } from '../errors/errors.ts'
@@ -22,7 +22,7 @@ export interface PastMonthsOptions {
 }
 
 /**
- * How many past months the events of one ingest key may touch per minute. The store writes a part for each month of an insert, so a few
+ * How many past months the events and corrections of one ingest key may touch per minute. The store writes a part for each month of an insert, so a few
  * events of many months cost as much as a million of today. What arrives within a second shares an insert, so a month costs once a
  * second: loading years of old events sorted by time is as fast as ever. The current month and the one before are free.
  */
@@ -80,9 +80,10 @@ function pastMonthsOf(events: readonly ValidatedEvent[], receivedMs: number): nu
   const months = new Set<number>()
   let lastDay: number | undefined
   for (const each of events) {
-    if (each.status !== 'valid' || each.event.timestampMs >= pastBeforeMs) continue
-    const day = Math.floor(each.event.timestampMs / MS_PER_DAY)
-    if (day !== lastDay) months.add(monthNumberOf(each.event.timestampMs))
+    const timestampMs = touchedMs(each)
+    if (timestampMs === undefined || timestampMs >= pastBeforeMs) continue
+    const day = Math.floor(timestampMs / MS_PER_DAY)
+    if (day !== lastDay) months.add(monthNumberOf(timestampMs))
     lastDay = day
   }
   return [...months]

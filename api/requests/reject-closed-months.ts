@@ -9,22 +9,31 @@ import type { ClickHouse } from '../../sql/clickhouse.ts'
 /**
  * Rejects the corrections of events whose month is closed for the project's partner: an ingest key may not change what was billed. The
  * corrections of operators and finance do not pass through here. An event that is not stored yet is in no closed bill, and a copy of a
- * correction that counted before the month was closed is a duplicate. Without corrections nothing is queried. Throws StoreError.
+ * correction that counted before the month was closed is a duplicate. The other corrections get the days of their events. Without corrections
+ * nothing is queried. Throws StoreError.
  */
 export async function rejectClosedMonths(clickhouse: Pick<ClickHouse, 'reads'>, validated: readonly ValidatedEvent[]): Promise<readonly ValidatedEvent[]> {
+  const projects = new Set(validated.flatMap((each) => (each.status === 'correction' ? each.correction.projectId : [])))
+  if (projects.size === 0) return validated
+  const [closed, dated] = await Promise.all([readClosedMonths(clickhouse, [...projects]), withCorrectedDays(clickhouse, validated)])
+  return dated.map((each) => {
+    if (each.status !== 'correction' || each.usageDate === undefined) return each
+    const month = monthOf(each.usageDate)
+    return closed.get(each.correction.projectId)?.has(month) === true ? rejectValidated(each, monthClosed(month)) : each
+  })
+}
+
+/**
+ * The same events, and the corrections with the days of the events that they correct: what is stored for a day costs the same, whether an event
+ * or a correction of one is stored. A copy of a correction that is stored changes nothing, so it gets none. Throws StoreError.
+ */
+export async function withCorrectedDays(clickhouse: Pick<ClickHouse, 'reads'>, validated: readonly ValidatedEvent[]): Promise<readonly ValidatedEvent[]> {
   const corrections = validated.flatMap((each): Correction[] => (each.status === 'correction' ? [each.correction] : []))
   if (corrections.length === 0) return validated
-  const closed = await readClosedMonths(clickhouse, [...new Set(corrections.map(({ projectId }) => projectId))])
-  const maybeClosed = corrections.filter(({ projectId }) => closed.has(projectId))
-  const days = maybeClosed.length === 0 ? [] : await findCorrectedDays(clickhouse, maybeClosed)
-  const rejections = new Map<Correction, Rejection>()
-  for (const [index, correction] of maybeClosed.entries()) {
-    const { day, isCopy } = days[index] ?? { day: undefined, isCopy: false }
-    if (day !== undefined && !isCopy && closed.get(correction.projectId)?.has(monthOf(day)) === true) rejections.set(correction, monthClosed(monthOf(day)))
-  }
+  const found = (await findCorrectedDays(clickhouse, corrections)).values()
   return validated.map((each) => {
-    const rejection = each.status === 'correction' ? rejections.get(each.correction) : undefined
-    return rejection === undefined ? each : rejectValidated(each, rejection)
+    const { day, isCopy } = (each.status === 'correction' ? found.next().value : undefined) ?? { day: undefined, isCopy: false }
+    return day === undefined || isCopy ? each : { ...each, usageDate: day }
   })
 }
 

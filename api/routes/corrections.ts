@@ -13,13 +13,14 @@ import { FINANCE } from '../auth/access.ts'
 import { actorOf } from '../auth/auth.ts'
 import type { ApiContext } from '../context.ts'
 import { pageOf, requirePlace, writePlace } from '../requests/cursor.ts'
+import { withCorrectedDays } from '../requests/reject-closed-months.ts'
 import { addRoute } from '../route.ts'
 
 /**
  * Corrections by operators and finance. They are events of the same log as those of emitters, so they count once and in its order. Unlike
  * those of emitters they may change closed months (api/routes/events.ts checks that).
  */
-export function submitCorrections(app: FastifyInstance, { registry, eventLog, knownMetrics, now }: ApiContext): void {
+export function submitCorrections(app: FastifyInstance, { limitedReads, registry, eventLog, knownMetrics, now }: ApiContext): void {
   addRoute(app, SUBMIT_CORRECTIONS, { access: FINANCE, bodyLimit: BODY_BYTES_MAX }, async (request, reply) => {
     const receivedMs = now()
     const sent = request.body.corrections.map((each) => ({ ...each, event_id: each.event_id ?? derivedId(each) }))
@@ -31,7 +32,7 @@ export function submitCorrections(app: FastifyInstance, { registry, eventLog, kn
     await Promise.all(noted)
     const bodies = sent.map((each) => Buffer.from(JSON.stringify(each)))
     const arrivals = bodies.map((body, index) => ({ ...decodeEvent(body), index }))
-    const validated = await validateEvents(arrivals, { receivedMs, allowedProjects: 'all' }, knownMetrics)
+    const validated = await withCorrectedDays(limitedReads, await validateEvents(arrivals, { receivedMs, allowedProjects: 'all' }, knownMetrics))
     const bytes = bodies.reduce((sum, body) => sum + body.length, 0)
     const verdicts = await eventLog.submit({ validated, ingestKeyId: '', receivedMs, bytes, traceparent: request.traced?.traceparent })
     return reply.code(eventLog.acknowledges === 'durable' ? 202 : 200).send(eventsAnswer(eventLog, validated, verdicts))

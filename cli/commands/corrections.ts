@@ -1,9 +1,9 @@
 import { LIST_CORRECTIONS, type SentCorrection, SUBMIT_CORRECTIONS } from '../../contract/corrections.ts'
 import type { AnswerOf } from '../../contract/operation.ts'
-import { grouped } from '../../metering/grouped.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'
 import { connect } from '../connection/connect.ts'
 import { addBatchCommands } from '../corrections/batch-commands.ts'
+import { correctedValue } from '../corrections/corrected-value.ts'
 import { CliError, EXIT } from '../errors.ts'
 import { callForList, callForText } from '../http-client.ts'
 import { limitFrom } from '../limit-from.ts'
@@ -96,8 +96,8 @@ async function listCorrections(session: Session, { project, from, to, limit }: L
 }
 
 function tableOf({ corrections }: AnswerOf<typeof LIST_CORRECTIONS>): string {
-  const rows = corrections.map(({ received_at, usage_date, metric, corrects, before, after, reason }) => [
-    ...[received_at, usage_date, metric, corrects, before === null ? 'void' : grouped(before.text), after === null ? 'void' : grouped(after.text), reason],
+  const rows = corrections.map(({ received_at, usage_date, metric, corrects, before, after, text, reason }) => [
+    ...[received_at, usage_date, metric, corrects, correctedValue(before, text), correctedValue(after, text), reason],
   ])
   return plainTable(['received', 'day', 'metric', 'event', 'before', 'after', flexible('reason')], rows, [4, 5])
 }

@@ -4,6 +4,7 @@ import { counted } from '../../metering/counted.ts'
 import { grouped } from '../../metering/grouped.ts'
 import { type CommandRegistration, withExamples } from '../command.ts'
 import { connect, requirePartnerId } from '../connection/connect.ts'
+import { correctedValue } from '../corrections/corrected-value.ts'
 import { usageError } from '../errors.ts'
 import { callForText } from '../http-client.ts'
 import { printAnswer } from '../output.ts'
@@ -101,8 +102,8 @@ function lateLines({ events, value, latest }: Explanation['late_arrivals'], unit
 }
 
 function correctionLines({ all, voids, latest }: Explanation['corrections'], unit: string): string[] {
-  const rows = latest.map(({ received_at, project_id, corrects, before, after, reason, after_closing }) => [
-    ...[received_at, project_id, corrects, before === null ? 'void' : grouped(before.text), after === null ? 'void' : grouped(after.text)],
+  const rows = latest.map(({ received_at, project_id, corrects, before, after, text, reason, after_closing }) => [
+    ...[received_at, project_id, corrects, correctedValue(before, text), correctedValue(after, text)],
     `${reason}${after_closing ? ' (after the month was closed)' : ''}`,
   ])
   const title = `${counted(all, 'correction')} of events, ${voids} of them ${voids === 1 ? 'a void' : 'voids'}, in ${unit}. The last of them:`

@@ -112,20 +112,20 @@ function Explained({ explained, subject }: { explained: Explained; subject: Subj
 
 function Corrections({ corrections: { all, latest }, unit }: { corrections: Explained['corrections']; unit: string }) {
   if (all === '0') return null
-  const shown = (value: string | null) => (value === null ? 'void' : exactWithUnit(value, unit))
+  const shown = (value: string | null, text: string | undefined) => (value === null ? 'void' : (text ?? exactWithUnit(value, unit)))
   return (
     <>
       <p>{counted(all, 'correction')} changed what its events count.</p>
       <Table
         caption="The last corrections"
         columns={['Project', 'Event', { title: 'Before', isNumber: true }, { title: 'After', isNumber: true }, 'Reason', 'Received']}
-        rows={latest.map(({ project_id, event_id, corrects, before, after, reason, received_at, after_closing }) => ({
+        rows={latest.map(({ project_id, event_id, corrects, before, after, text, reason, received_at, after_closing }) => ({
           key: `${project_id} ${event_id}`,
           cells: [
             project_id,
             <code>{corrects}</code>,
-            shown(before),
-            shown(after),
+            shown(before, text),
+            shown(after, text),
             reason,
             `${showTime(received_at)}${after_closing ? ', after the month was closed: billed as an adjustment' : ''}`,
           ],

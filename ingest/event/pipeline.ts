@@ -28,7 +28,15 @@ export type ValidatedEvent =
       readonly ignoredLabels?: number
       original(): Buffer
     }
-  | { readonly status: 'correction'; readonly index: number; readonly format: EventFormat; readonly correction: Correction; original(): Buffer }
+  | {
+      readonly status: 'correction'
+      readonly index: number
+      readonly format: EventFormat
+      readonly correction: Correction
+      /** The day of the event that it corrects, as far as that was looked up and found. Nothing that counts depends on it. */
+      readonly usageDate?: string
+      original(): Buffer
+    }
   | { readonly status: 'window'; readonly index: number; readonly format: EventFormat; readonly window: WindowRecord; original(): Buffer }
   | {
       readonly status: 'rejected'
@@ -46,6 +54,13 @@ export function identityOf(validated: ValidatedEvent): { projectId: string; even
   if (validated.status === 'correction') return validated.correction
   if (validated.status === 'window') return validated.window
   return { projectId: validated.projectId, eventId: validated.eventId ?? '' }
+}
+
+/** A time of the day that an event or a correction touches, in ms since 1970; undefined if none is known. */
+export function touchedMs(validated: ValidatedEvent): number | undefined {
+  if (validated.status === 'valid') return validated.event.timestampMs
+  if (validated.status !== 'correction' || validated.usageDate === undefined) return undefined
+  return Date.parse(validated.usageDate)
 }
 
 /** The projects for which the sender of an event may send. */

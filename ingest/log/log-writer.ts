@@ -1,4 +1,5 @@
 import type { UsageEvent } from '../../metering/event.ts'
+import { monthOf } from '../../metering/month.ts'
 import type { Lane } from '../../sql/clickhouse.ts'
 import { type Lease, leaseTag } from '../../sql/lease.ts'
 import { escapeField, RowsBuffer, row } from '../../sql/tab-separated.ts'
@@ -32,7 +33,8 @@ export type PositionRule = 'with rows' | 'always' | 'never'
  * 4. Corrections, after the rows, because the event that they correct may be in the same batch. A crash before it: those events have their
  *    own values; a topic is read again, and over HTTP the corrections are sent again. All corrections of one event are in one part, because
  *    the table is partitioned by the month of the event and a batch is one block: each adds a difference from the one before.
- *    The corrections of a whole window are one insert of one month: all of them are stored, or none.
+ *    So is every insert of them: corrections of many months are several, as a part is written for each month. The corrections of a whole
+ *    window are one insert of one month: all of them are stored, or none.
  * 5. Rejected events, after the rows, because a conflict names the first event of its identity, which must be stored by then.
  * The events may be acknowledged only when all five are. Each is sent once: after an error nothing is sent again under this lease,
  * because the failed request may still arrive; the lease is acquired again and the range reconciled. Throws StoreError.
@@ -42,13 +44,13 @@ export async function writeBatch(lane: Lane, lease: Lease, batch: Batch): Promis
   const positioned = needsPosition(batch) ? writePosition(lane, lease, batch) : undefined
   // Serialized while the position is on its way; sent only when the position has been acknowledged.
   const rows = rowsOf(lease, batch)
-  const corrections = correctionsText(lease, batch)
+  const corrections = correctionTexts(lease, batch)
   const window = windowRowsOf(lease, batch)
   const rejected = rejectedText(lease, batch)
   await positioned
   if (rows.bytes.length > 0) await lane.insert({ table: 'usage_events_inbox_v1', columns: rows.columns, text: rows.bytes, tag })
   if (rows.haveStates) await addStatesOfRange(lane, lease.name, batch)
-  if (corrections !== '') await lane.insert({ table: 'usage_corrections_inbox_v1', columns: CORRECTION_COLUMNS, text: corrections, tag })
+  for (const text of corrections) await lane.insert({ table: 'usage_corrections_inbox_v1', columns: CORRECTION_COLUMNS, text, tag })
   if (window !== undefined) await lane.insert({ table: 'usage_corrections_inbox_v1', ...window, tag })
   if (rejected !== '') await lane.insert({ table: 'rejected_events_inbox_v1', columns: REJECTED_COLUMNS, text: rejected, tag })
 }
@@ -129,8 +131,16 @@ function moreFields({ labels = '', text = '', correctionBatch = '' }: UsageEvent
   return `\t${escapeField(labels)}\t${escapeField(text)}\t${correctionBatch}`
 }
 
-function correctionsText({ name: log, epoch, owner }: Lease, { records, verdicts }: Batch): string {
-  let text = ''
+/**
+ * The corrections of a topic are known with their days only when they are counted, so a batch may have more of them than one insert may touch
+ * (touched-days.ts). This many months are at most 372 days.
+ */
+const CORRECTED_MONTHS_PER_INSERT_MAX = 12
+
+/** One text for each insert, in log order within a month. */
+function correctionTexts({ name: log, epoch, owner }: Lease, { records, verdicts }: Batch): string[] {
+  const months = new Map<string, number>()
+  const texts: string[] = []
   records.forEach(({ validated, receivedMs, offset }, index) => {
     const verdict = verdicts[index]
     if (validated.status !== 'correction' || verdict?.status !== 'counted') return
@@ -139,9 +149,12 @@ function correctionsText({ name: log, epoch, owner }: Lease, { records, verdicts
     const { projectId, eventId, corrects, action, value, reason } = validated.correction
     const { revision, metric, usageDate, labels, addedTotal, addedVoided } = verdict.effect
     const fields = [projectId, corrects, revision, eventId, usageDate, metric, labels, action, value, reason, addedTotal, addedVoided]
-    text += row([offset, ...fields, receivedMs, log, epoch, owner])
+    const month = months.get(monthOf(usageDate)) ?? months.size
+    months.set(monthOf(usageDate), month)
+    const insert = Math.floor(month / CORRECTED_MONTHS_PER_INSERT_MAX)
+    texts[insert] = `${texts[insert] ?? ''}${row([offset, ...fields, receivedMs, log, epoch, owner])}`
   })
-  return text
+  return texts
 }
 
 function rejectedText({ name: log, epoch, owner }: Lease, { records, verdicts, position }: Batch): string {

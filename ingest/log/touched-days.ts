@@ -1,6 +1,6 @@
 import { monthNumberOf } from '../../metering/month.ts'
 import { MS_PER_DAY } from '../../metering/timestamp.ts'
-import type { ValidatedEvent } from '../event/pipeline.ts'
+import { touchedMs, type ValidatedEvent } from '../event/pipeline.ts'
 
 /**
  * What the events of one insert may touch. Raw and rollup write an fsynced part for each month, and each day is computed again for
@@ -29,8 +29,8 @@ export class TouchedDays {
   }
 
   /**
-   * Adds the day of an event. False if that is beyond the limits: then nothing is added. A batch without events takes any event. The day of
-   * a correction is that of its event, which is not known yet. A record that changes a window is the only one of its batch.
+   * Adds the day of an event, or of the event that is corrected. False if that is beyond the limits: then nothing is added. A batch without
+   * events takes any event. A record that changes a window is the only one of its batch.
    */
   add(validated: ValidatedEvent): boolean {
     if (this.#isFull) return false
@@ -44,8 +44,8 @@ export class TouchedDays {
   }
 
   #touch(validated: ValidatedEvent): boolean {
-    if (validated.status !== 'valid') return true
-    const { timestampMs } = validated.event
+    const timestampMs = touchedMs(validated)
+    if (timestampMs === undefined) return true
     const day = Math.floor(timestampMs / MS_PER_DAY)
     // Nearly every event is of the same day as the one before it, and this runs for every event.
     if (day === this.#lastDay) return true

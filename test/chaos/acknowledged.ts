@@ -1,6 +1,6 @@
 import { type GeneratedRecord, isWatched } from './generate-records.ts'
 
-export type Emitter = 'http' | 'kafkajs' | 'kcat' | 'transaction' | 'flood' | 'preload' | 'hostile'
+export type Emitter = 'http' | 'kafkajs' | 'kcat' | 'transaction' | 'flood' | 'preload' | 'hostile' | 'batches'
 
 /** Every acknowledged event: project → event id → the emitter whose request was acknowledged first. */
 export class Acknowledged {

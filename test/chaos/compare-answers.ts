@@ -1,7 +1,10 @@
 import { METRIC_NAMES, METRICS, type MetricName } from '../../metering/metrics.ts'
 import type { Credentials, MeterlineClient } from '../support/clients/client.ts'
 import { decimalOf } from './billionths.ts'
-import type { Total, Totals } from './stored.ts'
+import { METRICS_OF_STATES, USERS } from './chaos-metrics.ts'
+import { latestOf } from './compare-states.ts'
+import type { CountedEvent } from './folded-project.ts'
+import { type Total, type Totals, totalsOf } from './stored.ts'
 
 /** Wider than the generated timestamps: one with a zone can fall on another day in UTC than the one in its text. No longer than an answer may be. */
 const PERIODS = [
@@ -14,28 +17,32 @@ export interface CompareAnswersOptions {
   readonly client: MeterlineClient
   readonly partner: Credentials
   readonly projects: readonly string[]
-  readonly expected: Totals
+  /** The events that count. */
+  readonly expected: readonly CountedEvent[]
 }
 
 /** Compares every number that the API returns with the fold. Returns a description of each difference. */
 export async function compareAnswers(options: CompareAnswersOptions): Promise<string[]> {
   const differences: string[] = []
-  for (const period of PERIODS) differences.push(...(await comparePeriod({ ...options, expected: within(options.expected, period) }, period)))
+  for (const period of PERIODS) differences.push(...(await comparePeriod(options, period)))
   return differences
 }
 
-function within(totals: Totals, [from, to]: readonly [string, string]): Totals {
-  return new Map([...totals].map(([project, days]) => [project, new Map([...days].filter(([day]) => day >= from && day <= to))]))
-}
-
-async function comparePeriod({ client, partner, projects, expected }: CompareAnswersOptions, [from, to]: readonly [string, string]): Promise<string[]> {
+async function comparePeriod(options: CompareAnswersOptions, [from, to]: readonly [string, string]): Promise<string[]> {
+  const { client, partner, projects } = options
+  const events = options.expected.filter((event) => dayOf(event) >= from && dayOf(event) <= to && projects.includes(event.projectId))
+  const expected = totalsOf(events)
+  const ofStates = groupBy(
+    events.filter(({ metric }) => METRICS_OF_STATES.includes(metric)),
+    ({ projectId }) => projectId,
+  )
   const differences: string[] = []
   const check = (what: string, actual: unknown, expectedText: string) => {
     if (actual !== expectedText) differences.push(`api: ${what} is ${String(actual)} instead of ${expectedText}`)
   }
   for (const project of projects) {
     const days = new Map([...(expected.get(project) ?? [])].sort(([a], [b]) => (a < b ? -1 : 1)))
-    const { summary, daily_usage } = (await client.projectUsage(partner, project, from, to)).body
+    const { summary, daily_usage, metrics } = (await client.projectUsage(partner, project, from, to)).body
     const answered = new Set<string>(daily_usage.map((day: Record<string, string>) => day['usage_date']))
     check(`${project} days that are missing`, [...days.keys()].filter((day) => !answered.has(day)).join(), '')
     check(`${project} days without events`, [...answered].filter((day) => !days.has(day)).join(), '')
@@ -45,11 +52,43 @@ async function comparePeriod({ client, partner, projects, expected }: CompareAns
       for (const day of daily_usage)
         check(`${project} ${day.usage_date} ${metric}`, day[metric], decimalOf(quantityOf(metric, days.get(day.usage_date)?.get(metric)) ?? 0n))
     }
+    const byDay = groupBy(ofStates.get(project) ?? [], dayOf)
+    for (const metric of METRICS_OF_STATES) {
+      check(`${project} ${metric}`, metrics?.[metric]?.value ?? '0', decimalOf(valueOfStates(metric, ofStates.get(project))))
+      for (const day of daily_usage)
+        check(`${project} ${day.usage_date} ${metric}`, day.metrics?.[metric]?.value ?? '0', decimalOf(valueOfStates(metric, byDay.get(day.usage_date))))
+    }
   }
-  const { summary } = (await client.partnershipUsage(partner, from, to)).body
+  const { summary, metrics } = (await client.partnershipUsage(partner, from, to)).body
   for (const metric of METRIC_NAMES)
     check(`partnership ${metric}`, summary[METRICS[metric].partnershipName], decimalOf(partnership(metric, expected, projects)))
+  for (const metric of METRICS_OF_STATES) {
+    const value = projects.reduce((sum, project) => sum + valueOfStates(metric, ofStates.get(project)), 0n)
+    check(`partnership ${metric}`, metrics?.[metric]?.value ?? '0', decimalOf(value))
+  }
+  check('partnership union', metrics?.[USERS]?.union ?? '0', decimalOf(valueOfStates(USERS, [...ofStates.values()].flat())))
   return differences
+}
+
+/** The value of events of some days: their latest sample, or the number of their different texts. */
+function valueOfStates(metric: string, events: readonly CountedEvent[] = []): bigint {
+  const ofMetric = events.filter((event) => event.metric === metric)
+  if (metric === USERS) return BigInt(new Set(ofMetric.map(({ text }) => text)).size) * 1_000_000_000n
+  return latestOf(ofMetric)?.quantity ?? 0n
+}
+
+function groupBy(events: readonly CountedEvent[], keyOf: (event: CountedEvent) => string): Map<string, CountedEvent[]> {
+  const groups = new Map<string, CountedEvent[]>()
+  for (const event of events) {
+    const group = groups.get(keyOf(event))
+    if (group === undefined) groups.set(keyOf(event), [event])
+    else group.push(event)
+  }
+  return groups
+}
+
+function dayOf({ timestampMs }: CountedEvent): string {
+  return new Date(timestampMs).toISOString().slice(0, 10)
 }
 
 /** Adds the projects of each day first, then takes the highest day of a peak metric or adds the days of any other. */

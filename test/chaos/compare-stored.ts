@@ -1,6 +1,8 @@
 import type { Acknowledged } from './acknowledged.ts'
 import { billionths, decimalOf } from './billionths.ts'
-import { type CountedEvent, effectiveEvents, type Fold } from './fold.ts'
+import { compareStates } from './compare-states.ts'
+import { effectiveEvents, type Fold, sentEvents } from './fold.ts'
+import type { CountedEvent, CountedWindow, StoredCorrection } from './folded-project.ts'
 import {
   CORRECTIONS,
   LABELS_THAT_DIFFER,
@@ -9,6 +11,7 @@ import {
   REJECTED_EVENTS,
   ROLLUP_TOTALS,
   rollupTotalsOf,
+  STATES,
   type StoreOverHttp,
   type Total,
   type Totals,
@@ -26,12 +29,13 @@ export interface CompareOptions {
 
 /** Compares the store with the fold, row by row and total by total. Returns a description of each difference. */
 export async function compareStored({ fold, store, acknowledged, logs }: CompareOptions): Promise<string[]> {
-  const sent = [...fold.counted.values()].flatMap((events) => [...events.values()])
+  const sent = sentEvents(fold)
   return [
     ...compareEvents(fold, await store.rows(RAW_EVENTS), logs),
     ...compareCorrections(fold, await store.rows(CORRECTIONS), logs),
     ...compareTotals('raw', totalsOf(sent), totalsFromRows(await store.rows(RAW_TOTALS))),
     ...compareTotals('rollup', rollupTotalsOf(sent, effectiveEvents(fold)), totalsFromRows(await store.rows(ROLLUP_TOTALS))),
+    ...compareStates(sent, await store.rows(STATES)),
     ...(await store.rows(LABELS_THAT_DIFFER)).map((key) => `rollup: ${key.join(' ')} is not the sum of raw and corrections`),
     ...compareRejected(fold, await store.rows(REJECTED_EVENTS), logs),
     ...findLost(fold, acknowledged),
@@ -42,21 +46,22 @@ export async function compareStored({ fold, store, acknowledged, logs }: Compare
 }
 
 /** Reads raw without FINAL: even a duplicate row that a later merge would remove is a difference. */
-function compareEvents({ counted }: Fold, rows: readonly string[][], logs: string): string[] {
+function compareEvents({ projects }: Fold, rows: readonly string[][], logs: string): string[] {
   const differences: string[] = []
   const seen = new Map<CountedEvent, number>()
-  for (const [project = '', id = '', metric = '', value = '', timestampMs = '', log = '', offset = '', labels = ''] of rows) {
-    const event = counted.get(project)?.get(id)
-    const actual = `${metric} ${decimalOf(billionths(value))} at ${timestampMs} from ${log} @ ${offset} ${labels}`
+  for (const [project = '', id = '', metric = '', value = '', timestampMs = '', log = '', offset = '', ...rest] of rows) {
+    const event = projects.get(project)?.events.get(id)
+    const actual = `${metric} ${decimalOf(billionths(value))} at ${timestampMs} from ${log} @ ${offset} ${rest.join(' ')}`
     if (event === undefined) {
       differences.push(`raw: ${project} ${id} (${actual}) must not be counted`)
       continue
     }
     seen.set(event, (seen.get(event) ?? 0) + 1)
-    const expected = `${event.metric} ${decimalOf(event.quantity)} at ${event.timestampMs} from ${logs}/${event.partition} @ ${event.offset} ${event.labels}`
+    const more = [event.labels, event.text, event.batch].join(' ')
+    const expected = `${event.metric} ${decimalOf(event.quantity)} at ${event.timestampMs} from ${logs}/${event.partition} @ ${event.offset} ${more}`
     if (actual !== expected) differences.push(`raw: ${project} ${id} is ${actual} instead of ${expected}`)
   }
-  for (const events of counted.values()) {
+  for (const { events } of projects.values()) {
     for (const event of events.values()) {
       const times = seen.get(event) ?? 0
       if (times !== 1) differences.push(`raw: ${event.projectId} ${event.eventId} of ${event.partition}@${event.offset} is stored ${times} times`)
@@ -66,14 +71,19 @@ function compareEvents({ counted }: Fold, rows: readonly string[][], logs: strin
 }
 
 /** Without FINAL: a correction that is stored twice has added its difference twice. */
-function compareCorrections({ corrections }: Fold, rows: readonly string[][], logs: string): string[] {
-  const expected = [...corrections.values()].flatMap((ofProject) =>
-    [...ofProject.values()].map(({ projectId, eventId, corrects, quantity, partition, offset }) =>
-      [projectId, eventId, corrects, quantity === undefined ? 'void' : 'amend', decimalOf(quantity ?? 0n), `${logs}/${partition}`, offset].join(' '),
-    ),
-  )
-  const actual = rows.map(([project, id, corrects, action, value = '', log, offset]) =>
-    [project, id, corrects, action, decimalOf(billionths(value)), log, offset].join(' '),
+function compareCorrections({ projects }: Fold, rows: readonly string[][], logs: string): string[] {
+  const textOf = (each: StoredCorrection, batch: string) => {
+    const [action, value] = each.quantity === undefined ? ['void', 0n] : ['amend', each.quantity]
+    return [each.projectId, each.eventId, each.corrects, action, decimalOf(value), `${logs}/${each.partition}`, each.offset, each.revision, batch].join(' ')
+  }
+  const windowText = ({ projectId, eventId, action, partition, offset, number, batch }: CountedWindow) =>
+    [projectId, eventId, '', action, '0', `${logs}/${partition}`, offset, number, batch].join(' ')
+  const expected = [...projects.values()].flatMap(({ corrections, windows }) => [
+    ...[...corrections.values()].map((each) => textOf(each, '')),
+    ...[...windows.values()].flatMap((window) => [windowText(window), ...window.changes.map((each) => textOf(each, window.batch))]),
+  ])
+  const actual = rows.map(([project, id, corrects, action, value = '', ...rest]) =>
+    [project, id, corrects, action, decimalOf(billionths(value)), ...rest].join(' '),
   )
   const missing = new Set(expected)
   const differences = actual.filter((each) => !missing.delete(each)).map((each) => `corrections: ${each} must not be stored, or not twice`)
@@ -99,7 +109,7 @@ export function keysOf(totals: Totals): string[] {
 }
 
 function describeTotal(total: Total | undefined): string {
-  return total === undefined ? 'nothing' : `${decimalOf(total.sum)} (highest ${decimalOf(total.peak)}, ${total.events} events)`
+  return total === undefined ? 'nothing' : `${decimalOf(total.sum)} (highest ${decimalOf(total.peak)}, ${total.events} events, ${total.counted} count)`
 }
 
 function compareRejected({ rejected }: Fold, rows: readonly string[][], logs: string): string[] {
@@ -118,9 +128,12 @@ function compareRejected({ rejected }: Fold, rows: readonly string[][], logs: st
   return differences
 }
 
-/** Finds acknowledged events that are not counted. The fold cannot find them: the topic itself could have lost them. */
-function findLost({ counted }: Fold, acknowledged: Acknowledged): string[] {
-  return [...acknowledged.events].flatMap(([project, events]) =>
-    [...events].flatMap(([id, emitter]) => (counted.get(project)?.has(id) === true ? [] : [`lost: ${project} ${id}, acknowledged to ${emitter}`])),
-  )
+/** Finds acknowledged events, and closings of batches, that are not stored. The fold cannot find them: the topic itself could have lost them. */
+function findLost({ projects }: Fold, acknowledged: Acknowledged): string[] {
+  return [...acknowledged.events].flatMap(([project, events]) => {
+    const { events: counted, windows } = projects.get(project) ?? {}
+    return [...events].flatMap(([id, emitter]) =>
+      counted?.has(id) === true || windows?.has(id) === true ? [] : [`lost: ${project} ${id}, acknowledged to ${emitter}`],
+    )
+  })
 }

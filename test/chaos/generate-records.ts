@@ -1,6 +1,7 @@
 import { METRIC_NAMES } from '../../metering/metrics.ts'
 import type { TestEvent } from '../support/clients/client.ts'
 import type { Random } from '../support/random.ts'
+import { METRICS_OF_STATES, TEXTS, USERS } from './chaos-metrics.ts'
 
 /** A record that an emitter sends: an event, or an invalid value. */
 export interface GeneratedRecord {
@@ -65,6 +66,15 @@ export class RecordGenerator {
     return Array.from({ length: count }, () => this.#record())
   }
 
+  /** New events of a project and metric on these days of a month. */
+  eventsOf({ projectId, metric, days }: { readonly projectId: string; readonly metric: string; readonly days: readonly string[] }, count: number): TestEvent[] {
+    const { random } = this.options
+    return Array.from({ length: count }, () => ({
+      ...{ ...this.#newEvent(), project_id: projectId, metric, value: this.#value() },
+      timestamp: `${random.pick(days)}T${String(random.below(24)).padStart(2, '0')}:30:00Z`,
+    }))
+  }
+
   #record(): GeneratedRecord {
     const { random, sentEvents, projects } = this.options
     const kind = random.next()
@@ -104,11 +114,12 @@ export class RecordGenerator {
   #newEvent(): TestEvent {
     const { random, name, projects } = this.options
     this.#generated += 1
+    const metric = random.pick(GENERATED_METRICS)
     return {
       event_id: `${name}-${this.#generated}${random.below(50) === 0 ? ' \u00fc\u{1f600}' : ''}`,
       project_id: random.pick(projects),
-      metric: random.pick(METRIC_NAMES),
-      value: this.#value(),
+      metric,
+      value: this.#valueOf(metric),
       timestamp: this.#timestamp(),
       ...(random.below(3) === 0 && { labels: this.#labels() }),
     }
@@ -130,12 +141,16 @@ export class RecordGenerator {
       case 1: // the same quantity in another format
         return { ...earlier, value: withOtherDigits(String(earlier.value)) }
       case 2:
-        return { ...earlier, value: this.#value() }
-      case 3:
-        return random.below(2) === 0 ? { ...earlier, metric: random.pick(METRIC_NAMES) } : earlier
+        return { ...earlier, value: this.#valueOf(earlier.metric) }
+      case 3: // its value may be none of the other metric
+        return random.below(2) === 0 ? { ...earlier, metric: random.pick(GENERATED_METRICS) } : earlier
       default:
         return earlier
     }
+  }
+
+  #valueOf(metric: string): string | number {
+    return metric === USERS ? this.options.random.pick(TEXTS) : this.#value()
   }
 
   #value(): string | number {
@@ -187,10 +202,12 @@ function withOtherDigits(value: string): string {
   return fraction.length < 9 ? `${value}0` : value
 }
 
-function recordOf(event: TestEvent): GeneratedRecord {
+export function recordOf(event: TestEvent): GeneratedRecord {
   return { projectId: event.project_id, value: JSON.stringify(event), eventId: event.event_id }
 }
 
+/** Those of the kinds `last` and `unique` more often: their states are a write of their own. */
+const GENERATED_METRICS = [...METRIC_NAMES, ...METRICS_OF_STATES, ...METRICS_OF_STATES]
 const THIS_YEAR = { year: 2026, months: 5 }
 const INVALID_SHARE = 0.03
 const WATCHED_SHARE = 0.05

@@ -1,6 +1,7 @@
 import { Random } from '../support/random.ts'
 import { Acknowledged } from './acknowledged.ts'
 import { afterMs } from './clock.ts'
+import { emitBatches } from './emit-batches.ts'
 import { emitHostileRecords, emitHostileRequests } from './emit-hostile.ts'
 import { emitFlood, emitOverHttp } from './emit-http.ts'
 import { emitWithKafkajs, preloadWithKafkajs, produceToTopics } from './emit-kafkajs.ts'
@@ -53,6 +54,8 @@ export class Load {
         : emitWithKafkajs({ ...this.#emitter('f'), ...kafkajs, misroutedPercent: 100 }),
       emitOverHttp({ ...this.#emitter('h'), ...this.#http() }),
       emitOverHttp({ ...this.#emitter('i'), ...this.#http() }),
+      emitBatches({ ...this.#emitter('a'), ...this.#http(), adminToken: system.adminToken }),
+      emitBatches({ ...this.#emitter('b'), ...this.#http(), adminToken: system.adminToken }),
     ])
     return differences
   }

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { Kafka } from 'kafkajs'
-import type { TopicRecord } from './fold.ts'
+import type { TopicRecord } from './validate-record.ts'
 
 /** Reads the whole topic with librdkafka, which the service does not use, without what transactions have aborted. */
 export async function readTopicWithKcat(brokers: string, topic: string): Promise<TopicRecord[]> {

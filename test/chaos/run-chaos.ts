@@ -1,12 +1,14 @@
 import { type Credentials, MeterlineClient } from '../support/clients/client.ts'
 import { labelMetrics } from '../support/oracles/defined-metrics.ts'
 import { Random } from '../support/random.ts'
+import { defineChaosMetrics } from './chaos-metrics.ts'
 import { AnswerChecks } from './check-answers.ts'
 import { afterMs, waitForAll } from './clock.ts'
 import { compareAnswers } from './compare-answers.ts'
+import { compareBatches } from './compare-batches.ts'
 import { compareStored } from './compare-stored.ts'
 import { hasKcat } from './emit-kcat.ts'
-import { effectiveEvents, foldTopic, type TopicRecord } from './fold.ts'
+import { effectiveEvents, foldTopic } from './fold.ts'
 import { LABELLED_METRICS, WATCHED_PROJECTS } from './generate-records.ts'
 import { KafkaEngineBaseline } from './kafka-engine-baseline.ts'
 import { Load, PROJECTS } from './load.ts'
@@ -14,9 +16,10 @@ import { describeAction, isKill, makePlan, type OtherKind } from './plan.ts'
 import { produceLastRecords, readEnds, readTopicWithKafkajs, readTopicWithKcat } from './read-topic.ts'
 import { runPlan, type Stage } from './run-plan.ts'
 import { findLag, SampledMetrics } from './sampled-metrics.ts'
-import { StoreOverHttp, totalsOf } from './stored.ts'
+import { StoreOverHttp } from './stored.ts'
 import { summarize } from './summarize.ts'
 import { INGESTS, PARTITIONS, type System } from './system.ts'
+import type { TopicRecord } from './validate-record.ts'
 
 export interface ChaosOptions {
   readonly kills: number
@@ -44,6 +47,7 @@ export async function runChaos(system: System, options: ChaosOptions): Promise<C
   const plan = makePlan({ ...options, killable: system.killable })
   console.log(`plan: ${plan.map(describeAction).join(', ')}`)
   const client = () => new MeterlineClient(system.apis.find(({ url }) => url !== undefined)?.url ?? '', system.adminToken)
+  await defineChaosMetrics(client())
   await labelMetrics(client(), LABELLED_METRICS, ['model'])
   const partner = await register(client(), 'Chaos', PROJECTS)
   const watched = await register(client(), 'Watched', WATCHED_PROJECTS)
@@ -73,11 +77,12 @@ export async function runChaos(system: System, options: ChaosOptions): Promise<C
   const records = await readTopic(system, ends)
   const fold = foldTopic(records, PARTITIONS)
   const store = new StoreOverHttp(system.clickhouseUrl)
-  const expected = totalsOf(effectiveEvents(fold))
+  const expected = effectiveEvents(fold)
   const differences = [
     ...(await compareStored({ fold, store, acknowledged: load.acknowledged, logs: await readLogs(store, system.topic) })),
     ...(await compareAnswers({ client: client(), partner, projects: PROJECTS, expected })),
     ...(await compareAnswers({ client: client(), partner: watched, projects: WATCHED_PROJECTS, expected })),
+    ...(await compareBatches(client(), fold)),
     ...misjudged,
     ...checks.violations,
     ...secondSources.flatMap((outcome) => (outcome === 'accepted' ? ['a second source was accepted beside the first'] : [])),

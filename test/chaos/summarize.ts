@@ -1,5 +1,5 @@
 import type { AnswerChecks } from './check-answers.ts'
-import type { Fold } from './fold.ts'
+import { type Fold, sentEvents } from './fold.ts'
 import type { Action } from './plan.ts'
 import type { Stage } from './run-plan.ts'
 import type { SampledMetrics } from './sampled-metrics.ts'
@@ -21,13 +21,16 @@ export async function summarize({ stage, secondSources, store, fold, metrics, ch
   const { system, load } = stage
   const { acknowledged } = load
   const acquisitions = (await store.rows("SELECT sum(acquisitions) FROM leases_v1 WHERE name LIKE '%/chaos-%'"))[0]?.[0]
-  const counted = [...fold.counted.values()].reduce((sum, events) => sum + events.size, 0)
+  const records = [...fold.projects.values()]
+  const windows = records.flatMap((project) => [...project.windows.values()])
+  const changes = windows.reduce((sum, window) => sum + window.changes.length, 0)
   const reasons = [...fold.rejected.values()].flatMap((reasonsOfPartition) => [...reasonsOfPartition.values()])
   const pairs = (counts: ReadonlyMap<string, number>) => [...counts].map(([name, count]) => `${name} ${count}`).join(', ') || 'none'
   console.log(`done: ${times(done.map(({ kind }) => kind.replace('_', ' ')))}`)
   console.log(`acknowledged records: ${pairs(acknowledged.records)}; failed or repeated requests: ${pairs(acknowledged.retries)}`)
   console.log(
-    `counted ${counted}, duplicates ${fold.duplicates}, forwarded ${fold.copies}, rejected ${reasons.length} (${times(reasons)}); ` +
+    `counted ${sentEvents(fold).length}, corrections ${records.reduce((sum, { corrections }) => sum + corrections.size, 0)}, ` +
+      `batches ${times(windows.map(({ action }) => action))} with ${changes} corrections, duplicates ${fold.duplicates}, forwarded ${fold.copies}, rejected ${reasons.length} (${times(reasons)}); ` +
       `lease acquisitions ${acquisitions}, repaired keys at least ${metrics.sum('meterline_rollup_repaired_keys_total')}, lowest watermark at most ${metrics.watermarkLagSecondsMax.toFixed(0)} s behind`,
   )
   console.log(`checked ${checks.checked} answers: as_of advanced ${checks.advances} times and passed an uncounted event ${checks.violations.length} times`)

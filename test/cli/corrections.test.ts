@@ -42,6 +42,14 @@ test('list shows the values before and after with every digit, of the days that 
   expect((await run('list', '--project', 'shop', '--from', '2026-02-01', '--to', '2026-02-28')).stdout).toBe('No event was corrected.\n')
 })
 
+test('list shows the text of an event of a metric that counts different texts, in place of a number', async () => {
+  await tested.client.admin('PUT', '/admin/v1/metrics/users', { kind: 'unique', unit: 'user', description: 'Users.' })
+  await tested.client.send({ event_id: 'u', project_id: 'shop', metric: 'users', value: 'ann', timestamp: '2026-03-01T08:00:00Z' })
+  await run('void', 'u', '--project', 'shop', '--reason', 'a robot')
+  const { stdout } = await run('list', '--project', 'shop', '--from', '2026-03-01', '--to', '2026-03-01')
+  expect(stdout).toMatch(/ u +│ +ann │ +void │ a robot/)
+})
+
 test.each([
   [['void', 'nothing', '--project', 'shop', '--reason', 'x'], 1, 'no event with the id in corrects'],
   [['amend', 'c', '--project', 'shop', '--value', '-1', '--reason', 'x'], 1, 'value must be a decimal'],

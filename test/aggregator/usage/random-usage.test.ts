@@ -13,6 +13,7 @@ import {
 } from '../../support/oracles/defined-metrics.ts'
 import { labelsFromOracle } from '../../support/oracles/labelled-usage.ts'
 import { byteDaysFromOracle, differencesFromOracle, Oracle } from '../../support/oracles/oracle.ts'
+import { ReplacedUsage, replacement } from '../../support/worlds/replaced-usage.ts'
 import { type TestCorrection, toSend } from '../../support/worlds/store-corrections.ts'
 import { startTestService, type TestService } from '../../support/worlds/test-service.ts'
 
@@ -82,7 +83,7 @@ const correction = (oracle: Oracle, events: readonly TestEvent[]): fc.Arbitrary<
       ...(value === undefined || !isAmendable(oracle.metricOf(project_id, event_id) ?? '') ? {} : { value }),
     }))
 
-test(`P2 P3 P6: for random events, corrections and periods every number of both usage endpoints matches the oracle (seed ${SEED})`, {
+test(`P2 P3 P6: for random events, corrections, replaced days and periods every number of both usage endpoints matches the oracle (seed ${SEED})`, {
   timeout: 360_000,
 }, async () => {
   let run = 0
@@ -95,6 +96,8 @@ test(`P2 P3 P6: for random events, corrections and periods every number of both 
       const projects = [`${prefix}-a`, `${prefix}-b`, `${prefix}-a-b`]
       for (const id of projects) await tested.client.registerProject(id, partner.partnerId)
       const oracle = new Oracle()
+      const replaced = new ReplacedUsage(tested.client, oracle)
+      const metrics = [...METRIC_NAMES, ...DEFINED_METRICS.map(({ metric }) => metric)]
       for (const batch of gen(() => fc.array(fc.array(event(prefix), { minLength: 1, maxLength: 40 }), { minLength: 1, maxLength: 6 }))) {
         expect((await tested.client.send(batch)).status).toBe(200)
         oracle.add(batch)
@@ -103,6 +106,11 @@ test(`P2 P3 P6: for random events, corrections and periods every number of both 
         const sent = corrections.map((each, index) => toSend(each, `c${corrected + index}`))
         corrected += sent.length
         expect((await tested.client.send(sent)).body).toMatchObject({ accepted: `${sent.length}`, rejected: [] })
+        // Of a metric and from a day that this batch has, so that there is usage to replace.
+        const firstDay = fc.constantFrom(...batch.map((each) => new Date(each.timestamp).toISOString().slice(0, 10)))
+        const used = metrics.filter((metric) => batch.some((each) => each.metric === metric))
+        const ofBatch = { projects, metrics: [...used, 'ai_tokens'], firstDay, value: quantity, labels }
+        for (const each of gen(() => fc.array(replacement(ofBatch), { maxLength: 1 }))) await replaced.apply(each)
       }
       for (let period = 0; period < 3; period += 1) {
         const days = gen(() => fc.tuple(fc.nat(DAYS), fc.nat(DAYS)))

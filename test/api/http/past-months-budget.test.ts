@@ -82,4 +82,20 @@ describe('over HTTP', () => {
       body: { accepted: '1' },
     })
   })
+
+  test('a correction spends the month of the event that it corrects, unless it is a copy, and those of operators are not limited', async () => {
+    const { client } = tested
+    const months = Array.from({ length: 30 }, (_, month) => new Date(Date.UTC(2015, month, 1)).toISOString())
+    await client.createIngestKey('corrected')
+    const event = (event_id: string, timestamp = '') => ({ event_id, project_id: 'corrected', metric: 'ai_tokens', value: '1', timestamp })
+    expect((await client.send(months.map((timestamp, index) => event(`e${index}`, timestamp)))).status).toBe(200)
+    await client.createIngestKey('correcting')
+    const voids = months.map((_, index) => ({ event_id: `v${index}`, project_id: 'corrected', corrects: `e${index}`, action: 'void', reason: 'test' }))
+    expect((await client.send(voids)).body).toMatchObject({ accepted: '30' })
+    expect((await client.send(voids)).body).toMatchObject({ duplicates: '30' })
+    const amended = voids.map((each) => ({ ...each, event_id: `a${each.event_id}`, action: 'amend', value: '2' }))
+    // What was paid for within this second is free, so these are of months that were not.
+    expect(await client.send([...amended, event('late', '2012-01-01T00:00:00Z')])).toMatchObject({ status: 429, body: { code: 'PAST_MONTHS_LIMITED' } })
+    expect((await client.admin('POST', '/admin/v1/corrections', { corrections: amended })).body).toMatchObject({ accepted: '30' })
+  })
 })

@@ -190,8 +190,7 @@ describe('usage of a defined metric', () => {
         ...['3', '4', '5', '6'].map((index) => ({ index, reason: 'invalid_value', message: expect.stringContaining('string of 1 to 128') })),
       ],
     })
-    const period = '/usage?start_date=2026-06-10&end_date=2026-06-11&include=daily'
-    const read = async () => (await service.client.partner(partner, 'GET', period)).body
+    const read = async () => (await service.client.partner(partner, 'GET', '/usage?start_date=2026-06-10&end_date=2026-06-11&include=daily')).body
     expect(await read()).toMatchObject({
       metrics: { users: { value: '7', kind: 'unique', unit: 'user', union: '5' } },
       daily_usage: [{ metrics: { users: { value: '1', union: '1' } } }, { metrics: { users: { value: '6', union: '5' } } }],
@@ -202,6 +201,7 @@ describe('usage of a defined metric', () => {
     expect((await read()).metrics.users).toMatchObject({ value: '6', union: '5' })
     const explained = await service.client.partner(partner, 'GET', '/usage/explain?project_id=red&metric=users&start_date=2026-06-10&end_date=2026-06-11')
     expect(explained.body).toMatchObject({ value: '4', events: '4', late_arrivals: { value: '4' }, contributors: { events: [{ text: '7' }, {}, {}, {}] } })
+    expect(explained.body.corrections.latest).toMatchObject([{ corrects: first.event_id, before: '0', after: null, text: 'ann' }])
   })
 
   test('the projection of the month has each kind under its name: a peak and a last value stay, the others go on with their mean', async () => {

@@ -56,23 +56,28 @@ function eventsOfMonths(project_id: string, count: number) {
 const ofNow = (project_id: string) => submissionOf([{ event_id: 'now', project_id, metric: 'ai_tokens', value: '1', timestamp: new Date().toISOString() }])
 const byKey = (submission: Submission, ingestKeyId: string): Submission => ({ ...submission, ingestKeyId })
 
+const EVENTS = 'usage_events_inbox_v1'
+const CORRECTIONS = 'usage_corrections_inbox_v1'
+
 interface InsertedBatch {
+  readonly table: string
   readonly projects: ReadonlySet<string>
   readonly events: number
   readonly months: number
 }
 
-/** The same lane, with what each insert of events touches. An insert of more months than `monthsMax` takes too long, and is not stored. */
+/** The same lane, with what each insert of events or of corrections touches. An insert of more months than `monthsMax` takes too long, and is not stored. */
 function watchInserts(lane: Lane, monthsMax = Number.POSITIVE_INFINITY): { lane: Lane; inserts: InsertedBatch[] } {
   const inserts: InsertedBatch[] = []
   const insert = async (each: Insert) => {
-    if (each.table === 'usage_events_inbox_v1') {
+    if (each.table === EVENTS || each.table === CORRECTIONS) {
       const rows = String(each.text)
         .trimEnd()
         .split('\n')
         .map((line) => line.split('\t'))
-      const months = new Set(rows.map((fields) => monthNumberOf(Number(fields[3])))).size
-      inserts.push({ projects: new Set(rows.map(([project = '']) => project)), events: rows.length, months })
+      const timeOf = (fields: readonly string[]) => (each.table === EVENTS ? Number(fields[3]) : Date.parse(fields[DAY_OF_CORRECTION] ?? ''))
+      const months = new Set(rows.map((fields) => monthNumberOf(timeOf(fields)))).size
+      inserts.push({ table: each.table, projects: new Set(rows.map(([project = '']) => project)), events: rows.length, months })
       if (months > monthsMax) throw new StoreError('unavailable', 'injected: Timeout exceeded', { code: 159 })
     }
     await lane.insert(each)
@@ -80,10 +85,24 @@ function watchInserts(lane: Lane, monthsMax = Number.POSITIVE_INFINITY): { lane:
   return { lane: { ...lane, insert }, inserts }
 }
 
+/** The column usage_date. */
+const DAY_OF_CORRECTION = 5
+
 async function openWatchedLog(monthsMax?: number) {
   const { lane, inserts } = watchInserts(store.clickhouse.ingest, monthsMax)
   const log = await openHttpLog({ clickhouse: { ...store.clickhouse, ingest: lane }, logger: quiet, onLost: () => {} })
   return { log, inserts }
+}
+
+/** Voids of the events of eventsOfMonths, with the days that the api has looked up or, as in a topic, without them. */
+function voidsOfMonths(project_id: string, count: number) {
+  return eventsOfMonths(project_id, count).map(({ event_id: corrects }) => ({
+    event_id: `v-${corrects}`,
+    project_id,
+    corrects,
+    action: 'void',
+    reason: 'test',
+  }))
 }
 
 describe('one insert of the http log', () => {
@@ -96,6 +115,22 @@ describe('one insert of the http log', () => {
     expect(new Set((await many).map(({ status }) => status))).toEqual(new Set(['counted']))
     expect(inserts.map(({ months }) => months)).toEqual([24, 1, 24, 12])
     expect(await compareRawWithRollup(store.clickhouse)).toEqual({ ahead: 0, behind: 0 })
+    await log.stop()
+  })
+
+  test('corrections of events of 60 months are written 24 months at a time, and the event of another key is stored after the first ones', async () => {
+    const { log, inserts } = await openWatchedLog()
+    const events = eventsOfMonths('voided', 60)
+    await log.submit(submissionOf(events))
+    const voids = submissionOf(voidsOfMonths('voided', 60))
+    const validated = voids.validated.map((each, index) => ({ ...each, usageDate: events[index]?.timestamp.slice(0, 10) ?? '' }))
+    inserts.splice(0)
+    const many = log.submit(byKey({ ...voids, validated }, 'past'))
+    await log.submit(byKey(ofNow('beside-voids'), 'now'))
+    expect(inserts.map(({ table, months }) => [table, months])).toEqual([...[CORRECTIONS, CORRECTIONS].map((table) => [table, 12]), [EVENTS, 1]])
+    expect(new Set((await many).map(({ status }) => status))).toEqual(new Set(['counted']))
+    expect(inserts.slice(3).map(({ table, months }) => [table, months])).toEqual([12, 12, 12].map((months) => [CORRECTIONS, months]))
+    expect(await store.clickhouse.reads.query(countOf, { project: 'voided' })).toEqual([{ raw: 60, rollup: 60, voided: 60 }])
     await log.stop()
   })
 
@@ -122,7 +157,7 @@ describe('one insert of the http log', () => {
     await log.submit(submission)
     expect(inserts[3]).toMatchObject({ months: 3 })
     expect(Math.max(...inserts.slice(3).map(({ months }) => months))).toBeLessThanOrEqual(5)
-    expect(await store.clickhouse.reads.query(countOf, { project: 'slow' })).toEqual([{ raw: 24, rollup: 24 }])
+    expect(await store.clickhouse.reads.query(countOf, { project: 'slow' })).toEqual([{ raw: 24, rollup: 24, voided: 0 }])
     await log.stop()
   })
 })
@@ -137,9 +172,9 @@ describe('one insert of a partition', () => {
   const control: BatchControl = { heartbeat: async () => {}, resolve: () => {} }
 
   /** Reads a topic with events of this many months; the test plays the consumer group. */
-  async function readTopic(name: string, months: number, monthsMax?: number) {
+  async function readTopic(name: string, months: number, monthsMax?: number, more: readonly object[] = []) {
     const topic = new MemoryTopic(`test/${name}`, 1)
-    for (const event of eventsOfMonths(name, months)) topic.append(0, JSON.stringify(event))
+    for (const event of [...eventsOfMonths(name, months), ...more]) topic.append(0, JSON.stringify(event))
     await useTopic(store.clickhouse, topic)
     const { lane, inserts } = watchInserts(store.clickhouse.ingest, monthsMax)
     const group: GroupReader = { seek: () => {}, pause: () => {}, resume: () => {}, rejoin: () => {}, commit: async () => {}, stop: async () => {} }
@@ -155,9 +190,10 @@ describe('one insert of a partition', () => {
     reader.assign()
     await untilSo(async () => reader.state.status === 'reading')
     const throughs: number[] = []
-    while (reader.partitionLog.next < months) {
+    const records = months + more.length
+    while (reader.partitionLog.next < records) {
       await untilSo(async () => reader.state.status === 'reading')
-      await reader.onBatch(topic.fetch(0, reader.partitionLog.next, months) as FetchedBatch, { ...control, resolve: (offset) => throughs.push(offset) })
+      await reader.onBatch(topic.fetch(0, reader.partitionLog.next, records) as FetchedBatch, { ...control, resolve: (offset) => throughs.push(offset) })
     }
     await reader.end()
     return { topic, inserts, throughs }
@@ -170,6 +206,15 @@ describe('one insert of a partition', () => {
     expect(await storedOfTopic(store.clickhouse, topic)).toEqual({ ...foldTopic(topic), rollup: [] })
   })
 
+  test('corrections of a topic, whose days are known only when they are counted, are inserted 12 months at a time', async () => {
+    const { inserts } = await readTopic('topic-voids', 30, undefined, voidsOfMonths('topic-voids', 30))
+    expect(inserts.map(({ table, months }) => [table, months])).toEqual([
+      ...[24, 6].map((months) => [EVENTS, months]),
+      ...[12, 12, 6].map((months) => [CORRECTIONS, months]),
+    ])
+    expect(await store.clickhouse.reads.query(countOf, { project: 'topic-voids' })).toEqual([{ raw: 30, rollup: 30, voided: 30 }])
+  })
+
   test('P1: a batch that takes too long is read again in smaller parts until they pass, and every event is counted once', async () => {
     const { topic, inserts } = await readTopic('slow-disk', 30, 2)
     expect(inserts.slice(0, 5).map(({ months }) => months)).toEqual([24, 12, 6, 3, 1])
@@ -179,10 +224,10 @@ describe('one insert of a partition', () => {
 
 const countOf = defineQuery({
   name: 'test_count_of',
-  sql: `SELECT (SELECT count() FROM raw_usage_events_v1 WHERE project_id = {project: String}) AS raw, sum(events) AS rollup
+  sql: `SELECT (SELECT count() FROM raw_usage_events_v1 WHERE project_id = {project: String}) AS raw, sum(events) AS rollup, sum(voided) AS voided
         FROM project_usage_per_day_v1 WHERE project_id = {project: String}`,
   params: z.object({ project: z.string() }),
-  row: z.object({ raw: z.coerce.number(), rollup: z.coerce.number() }),
+  row: z.object({ raw: z.coerce.number(), rollup: z.coerce.number(), voided: z.coerce.number() }),
 })
 
 const storedDays = defineQuery({

@@ -10,8 +10,9 @@ import { DEFINED_METRICS, kindOfTested } from './defined-metrics.ts'
  */
 export class Oracle {
   readonly counted = new Map<string, TestEvent>()
-  /** The value of the latest amendment; undefined for a void. */
+  /** The value of the latest amendment; undefined for a void, and for an event of a batch that is not closed. */
   readonly #corrected = new Map<string, string | undefined>()
+  readonly #closed: ClosedBatch[] = []
 
   /** Adds events in the order of the log. */
   add(events: readonly TestEvent[]): void {
@@ -19,6 +20,38 @@ export class Oracle {
       const identity = JSON.stringify([event.project_id, event.event_id])
       if (!this.counted.has(identity)) this.counted.set(identity, event)
     }
+  }
+
+  /** Adds events of a batch, with ids of their own, which count only once it is closed. */
+  hold(events: readonly TestEvent[]): void {
+    this.add(events)
+    for (const { project_id, event_id } of events) this.#corrected.set(JSON.stringify([project_id, event_id]), undefined)
+  }
+
+  /** From now on the days of a batch have its events, and no others. */
+  closeBatch(id: string, window: ReplacedWindow, events: readonly TestEvent[]): void {
+    const before = new Map<string, string | undefined>()
+    for (const event of this.effective()) {
+      if (event.project_id !== window.project_id || event.metric !== window.metric || dayOf(event) < window.from || dayOf(event) > window.to) continue
+      before.set(JSON.stringify([event.project_id, event.event_id]), String(event.value))
+    }
+    for (const { project_id, event_id } of events) before.set(JSON.stringify([project_id, event_id]), undefined)
+    for (const identity of before.keys()) this.#corrected.set(identity, undefined)
+    for (const { project_id, event_id, value } of events) this.#corrected.set(JSON.stringify([project_id, event_id]), String(value))
+    this.#closed.push({ id, window, before })
+  }
+
+  /** Each event counts what it did before the batch was closed. False: a later batch has replaced some of its days, so nothing changes. */
+  revertBatch(id: string): boolean {
+    const at = this.#closed.findIndex((each) => each.id === id)
+    const batch = this.#closed[at]
+    if (batch === undefined) throw new Error(`The batch ${id} is not closed.`)
+    const { project_id, metric, from, to } = batch.window
+    const isSame = ({ window }: ClosedBatch) => window.project_id === project_id && window.metric === metric && window.from <= to && window.to >= from
+    if (this.#closed.slice(at + 1).some(isSame)) return false
+    for (const [identity, value] of batch.before) this.#corrected.set(identity, value)
+    this.#closed.splice(at, 1)
+    return true
   }
 
   /** Corrects an event that counts: the latest correction applies. */
@@ -113,6 +146,21 @@ export class Oracle {
   onDay(projectId: string, day: string | null, metric: string): string {
     return decimal(day === null ? undefined : this.days(projectId, day, day).get(day)?.get(metric))
   }
+}
+
+/** The days of one month on which a batch replaces the usage of a project and metric, both inclusive. */
+export interface ReplacedWindow {
+  readonly project_id: string
+  readonly metric: string
+  readonly from: string
+  readonly to: string
+}
+
+interface ClosedBatch {
+  readonly id: string
+  readonly window: ReplacedWindow
+  /** What each event counted that the closing changed. */
+  readonly before: ReadonlyMap<string, string | undefined>
 }
 
 function billionths(value: string): bigint {
