@@ -3,6 +3,7 @@ import type { Receipt, SentFields } from '../../metering/event-steps.ts'
 import { DOCUMENTED_METRICS } from '../../metering/metrics.ts'
 import { NumberToken, type Quantity } from '../../metering/quantity.ts'
 import type { JsonBytes } from './read-members.ts'
+import { RepeatedTexts } from './repeated-texts.ts'
 import { CanonicalScan } from './scan-canonical.ts'
 
 /**
@@ -44,12 +45,14 @@ export function readCanonicalFields({ bytes, text }: JsonBytes, start: number): 
 }
 
 /** The event between two positions, if these bytes have the canonical form and it is certainly valid for this receipt. */
-export function readCanonicalEvent({ bytes, text }: JsonBytes, { start, end }: { start: number; end: number }, receipt: Receipt): UsageEvent | undefined {
+export function readCanonicalEvent(json: JsonBytes, { start, end }: { start: number; end: number }, receipt: Receipt): UsageEvent | undefined {
+  const { bytes } = json
   if (scanned.scan(bytes, start) !== end) return undefined
+  const { text } = json
   const event = {
     projectId: text.slice(scanned.projectIdStart, scanned.projectIdEnd),
     eventId: text.slice(scanned.eventIdStart, scanned.eventIdEnd),
-    metric: metricAt(bytes, scanned.metricStart, scanned.metricEnd),
+    metric: metrics.at(bytes, scanned.metricStart, scanned.metricEnd),
     value: text.slice(scanned.valueStart, scanned.valueEnd),
     timestampMs: scanned.timestampMs,
   }
@@ -57,6 +60,7 @@ export function readCanonicalEvent({ bytes, text }: JsonBytes, { start, end }: {
 }
 
 const scanned = new CanonicalScan()
+const metrics = new RepeatedTexts()
 
 /** What the form does not tell. Metrics whose events have no number are left to the steps, as are events that they reject. */
 function requireCounted(event: UsageEvent, { receivedMs, metrics = DOCUMENTED_METRICS }: Receipt): UsageEvent | undefined {
@@ -68,22 +72,3 @@ function requireCounted(event: UsageEvent, { receivedMs, metrics = DOCUMENTED_ME
 }
 
 const RESERVED_CHARACTERS_MAX = Math.max(...RESERVED_PROJECT_IDS.map(({ length }) => length))
-
-/** The name of a metric. There are few different ones, so nearly always it is a string that was made before. */
-function metricAt(bytes: Buffer, start: number, end: number): string {
-  const slot = (end - start + 7 * (bytes[start] ?? 0) + 31 * (bytes[end - 1] ?? 0)) % SLOTS
-  const known = names[slot]
-  if (known !== undefined && isAt(bytes, start, end, known)) return known
-  const name = bytes.toString('latin1', start, end)
-  names[slot] = name
-  return name
-}
-
-const SLOTS = 64
-const names: (string | undefined)[] = Array.from({ length: SLOTS }, () => undefined)
-
-function isAt(bytes: Buffer, start: number, end: number, name: string): boolean {
-  if (name.length !== end - start) return false
-  for (let at = 0; at < name.length; at += 1) if (bytes[start + at] !== name.charCodeAt(at)) return false
-  return true
-}

@@ -1,0 +1,239 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { Arrival } from '../../../ingest/event/arrival.ts'
+import { CanonicalFields } from '../../../ingest/event/canonical-event.ts'
+import { decodeBody, decodeEvent } from '../../../ingest/event/decode-body.ts'
+import { type AllowedProjects, type ValidatedEvent, validateEvent } from '../../../ingest/event/pipeline.ts'
+import { readAnyEvent, readUsageEvent } from '../../../ingest/event/read-event.ts'
+import { readRecord } from '../../../ingest/kafka/event-record.ts'
+import { RESERVED_PROJECT_IDS, TIMESTAMP_AHEAD_MS_MAX, TIMESTAMP_MIN_MS } from '../../../metering/event.ts'
+import { METRIC_NAMES, type MetricKinds } from '../../../metering/metrics.ts'
+import { LAST_DAY_END_MS } from '../../../metering/storable-days.ts'
+
+/** More cases: CANONICAL_RUNS=1000000 takes some minutes. */
+const RUNS = Number(process.env['CANONICAL_RUNS'] ?? 3_000)
+const SEED = Number(process.env['RANDOM_SEED'] ?? Date.now() % 2 ** 31)
+
+const RECEIVED_MS = Date.UTC(2026, 2, 1, 12)
+const METRICS: MetricKinds = { kindOf: (metric) => KINDS.get(metric) }
+const KINDS: ReadonlyMap<string, ReturnType<MetricKinds['kindOf']>> = new Map([
+  ['ai_tokens', 'cumulative'],
+  ['database_size_bytes', 'peak'],
+  ['builds', 'count'],
+  ['seats', 'last'],
+  ['users', 'unique'],
+  ['a'.repeat(63), 'cumulative'],
+  ['later', 'left_to_service'],
+])
+
+describe('what takes the short way', () => {
+  test.each([
+    `{"event_id":"e 1","project_id":"p","metric":"ai_tokens","value":"0.5","timestamp":"2026-01-31T12:00:00Z"}`,
+    `{"event_id":"${'e'.repeat(128)}","project_id":"${'p'.repeat(128)}","metric":"m","value":12,"timestamp":"2026-01-31T12:00:00.001Z"}`,
+  ])('an event as emitters write it is read by the scan, alone and in bodies: %s', (event) => {
+    const bodies = [decodeBody(Buffer.from(event), 'json'), decodeBody(Buffer.from(`${event}\r\n`), 'ndjson'), decodeBody(Buffer.from(`[${event}]`), 'json')]
+    for (const body of bodies) expect(body).toMatchObject({ status: 'decoded', arrivals: [{ fields: expect.any(CanonicalFields) }] })
+  })
+
+  test('a copy with another field is no canonical event: an event of a batch keeps its batch', () => {
+    const arrival = decodeEvent(Buffer.from(`{"event_id":"e","project_id":"p","metric":"ai_tokens","value":"1","timestamp":"2026-01-31T12:00:00Z"}`))
+    const ofBatch = { ...arrival, fields: { ...arrival.fields, correction_batch: '0198c2f0-0000-7000-8000-000000000000' } }
+    const context = { receivedMs: RECEIVED_MS, allowedProjects: 'all', allowsBatches: true } as const
+    expect(validateEvent(arrival, context)).toMatchObject({ status: 'valid', event: { eventId: 'e' } })
+    expect(validateEvent(ofBatch, context)).not.toMatchObject({ status: 'valid', event: { correctionBatch: undefined } })
+  })
+})
+
+test(`the scan and the steps give one result for every input (RANDOM_SEED=${SEED}, CANONICAL_RUNS=${RUNS})`, () => {
+  let canonical = 0
+  const compare = ([bytes, allowed]: [Buffer, AllowedProjects]) => {
+    if (compareAlone(bytes, allowed)) canonical += 1
+    compareAt(bytes, 0)
+  }
+  fc.assert(fc.property(fc.tuple(mutated(), allowedProjects()), compare), { seed: SEED, numRuns: RUNS })
+  // Otherwise nothing was compared.
+  expect(canonical).toBeGreaterThan(RUNS / 10)
+})
+
+test(`the scan gives the same at every place of a body (RANDOM_SEED=${SEED})`, () => {
+  const separator = fc.constantFrom(',', '\n', '\r\n', ' ', '', ' , ', '\0', '\u00a0')
+  const body = fc
+    .array(fc.tuple(mutated(), separator), { maxLength: 4 })
+    .map((parts) => Buffer.concat(parts.flatMap(([bytes, text]) => [bytes, Buffer.from(text)])))
+  fc.assert(
+    fc.property(body, (bytes) => {
+      for (let at = bytes.indexOf('{'); at !== -1; at = bytes.indexOf('{', at + 1)) compareAt(bytes, at)
+    }),
+    { seed: SEED, numRuns: RUNS / 3 },
+  )
+})
+
+/** Compares an event of its own, over HTTP and as a record of a topic. Returns whether it was valid and read by the scan. */
+function compareAlone(bytes: Buffer, allowedProjects: AllowedProjects): boolean {
+  const arrival = decodeEvent(bytes)
+  const context = { receivedMs: RECEIVED_MS, allowedProjects, metrics: METRICS }
+  const short = validateEvent(arrival, context)
+  expect(shown(short)).toEqual(shown(validateEvent(plain(arrival), context)))
+  const ofTopic = { ...context, receivedAsRecord: true, allowsBatches: true, allowedProjects: 'all' } as const
+  const expected = shown(validateEvent(plain(arrival), ofTopic))
+  for (const headers of [undefined, {}, { ingest_key: Buffer.from('k') }]) {
+    const record = { offset: '7', timestamp: String(RECEIVED_MS), value: bytes, headers }
+    expect(shown(readRecord(record, 'log', METRICS).validated)).toEqual(expected)
+  }
+  return short.status === 'valid' && arrival.fields instanceof CanonicalFields
+}
+
+/** The arrival as the decoder reads it that knows every form. */
+function plain(arrival: Arrival): Arrival {
+  return arrival.fields === undefined ? arrival : { ...arrival, fields: { ...arrival.fields } }
+}
+
+function compareAt(bytes: Buffer, start: number): void {
+  for (const text of [bytes.toString('latin1'), bytes.toString('latin1').replaceAll('\n', '\0')]) {
+    const { fields, ...short } = readUsageEvent({ bytes, text }, start)
+    const { fields: expected, ...any } = readAnyEvent({ bytes, text }, start)
+    expect(short).toEqual(any)
+    expect(fields && { ...fields }).toEqual(expected)
+  }
+}
+
+function shown(validated: ValidatedEvent) {
+  const { original, ...rest } = validated
+  return { ...rest, original: original().toString('latin1') }
+}
+
+function allowedProjects(): fc.Arbitrary<AllowedProjects> {
+  return fc.constantFrom<AllowedProjects>('all', new Set(['p', 'p'.repeat(128), 'usage', '0198c2f0-0000-7000-8000-000000000000']))
+}
+
+/** Bytes of an event, nearly always with one thing that is not as emitters write it. */
+function mutated(): fc.Arbitrary<Buffer> {
+  const changes = fc.array(fc.tuple(fc.constantFrom('flip', 'insert', 'remove', 'repeat', 'cut', 'append'), fc.nat(), fc.nat()), { maxLength: 2 })
+  return fc.tuple(eventText(), fc.oneof({ weight: 2, arbitrary: fc.constant([]) }, { weight: 3, arbitrary: changes })).map(([text, list]) => {
+    let bytes = Buffer.from(text)
+    for (const [kind, place, value] of list) {
+      const at = place % (bytes.length + 1)
+      const byte = Buffer.of(value % 3 === 0 ? value % 256 : (TELLING_BYTES[value % TELLING_BYTES.length] ?? 0))
+      if (kind === 'flip') bytes = Buffer.concat([bytes.subarray(0, at), byte, bytes.subarray(at + 1)])
+      if (kind === 'insert') bytes = Buffer.concat([bytes.subarray(0, at), byte, bytes.subarray(at)])
+      if (kind === 'remove') bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + 1 + (value % 4))])
+      if (kind === 'repeat') bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(Math.max(0, at - (value % 40)))])
+      if (kind === 'cut') bytes = bytes.subarray(0, at)
+      if (kind === 'append') bytes = Buffer.concat([bytes, byte])
+    }
+    return bytes
+  })
+}
+
+const TELLING_BYTES = Buffer.from('\0\t\n\r "\\/,:{}[]-+.0159eETZtzau_\u007f\u00e9\ufeff')
+
+/** The members in their order, in another one, some twice, with others between them, or with white space. */
+function eventText(): fc.Arbitrary<string> {
+  const members = fc.tuple(eventId(), projectId(), metric(), value(), timestamp()).map((values) => NAMES.map((name, index) => `"${name}":${values[index]}`))
+  const arranged = members.chain((list) =>
+    fc.oneof(
+      { weight: 6, arbitrary: fc.constant(list) },
+      { weight: 1, arbitrary: fc.shuffledSubarray([...list, ...list], { minLength: 4 }) },
+      { weight: 1, arbitrary: fc.tuple(fc.nat(5), fc.constantFrom(...OTHERS)).map(([at, other]) => list.toSpliced(at, 0, other)) },
+    ),
+  )
+  const blank = fc.oneof({ weight: 12, arbitrary: fc.constant('') }, { weight: 1, arbitrary: fc.constantFrom(' ', '\n', '\t', '\ufeff', ' '.repeat(65_536)) })
+  return fc.tuple(blank, arranged, blank, blank).map(([before, list, between, after]) => `${before}{${list.join(`,${between}`)}}${after}`)
+}
+
+const NAMES = ['event_id', 'project_id', 'metric', 'value', 'timestamp']
+const OTHERS = [
+  '"labels":{}',
+  '"labels":null',
+  '"corrects":"e"',
+  '"correction_batch":"b"',
+  '"specversion":"1.0"',
+  '"x":[1]',
+  '"":0',
+  '"\\u0076alue":2',
+  '"value":2',
+]
+
+function eventId(): fc.Arbitrary<string> {
+  const lengths = fc.constantFrom(0, 1, 127, 128, 129).map((length) => JSON.stringify('x'.repeat(length)))
+  return fc.oneof(
+    fc.uuid().map((id) => JSON.stringify(id)),
+    lengths,
+    fc.string({ unit: 'binary', maxLength: 20 }).map((id) => JSON.stringify(id)),
+    odd(),
+  )
+}
+
+function projectId(): fc.Arbitrary<string> {
+  const plain = fc.constantFrom('p', 'q.', 'a:b_c-D', 'p q', ...[127, 128, 129].map((length) => 'p'.repeat(length)), ...RESERVED_PROJECT_IDS)
+  return fc.oneof({ weight: 8, arbitrary: plain.map((id) => JSON.stringify(id)) }, { weight: 1, arbitrary: odd() })
+}
+
+function metric(): fc.Arbitrary<string> {
+  const names = fc.constantFrom(...KINDS.keys(), ...METRIC_NAMES, 'constructor', '', 'a'.repeat(64))
+  return fc.oneof(
+    { weight: 6, arbitrary: fc.constant('"ai_tokens"') },
+    { weight: 4, arbitrary: names.map((name) => JSON.stringify(name)) },
+    { weight: 1, arbitrary: odd() },
+  )
+}
+
+function value(): fc.Arbitrary<string> {
+  const digits = (min: number, max: number) => fc.stringMatching(/^[0-9]*$/, { maxLength: max }).filter(({ length }) => length >= min)
+  const decimal = fc.oneof(
+    fc.nat().map(String),
+    fc.tuple(digits(0, 31), fc.constantFrom('', '.'), digits(0, 11)).map((parts) => parts.join('')),
+    fc
+      .tuple(fc.constantFrom('', '-', '+', '0', ' '), fc.nat().map(String), fc.constantFrom('', '.', '.0', '.5', '.50', 'e3', 'E-2', 'e+0', ' '))
+      .map((parts) => parts.join('')),
+    fc.constantFrom(
+      '0',
+      '0.0',
+      '00',
+      '9'.repeat(15),
+      '1'.repeat(16),
+      '9007199254740993',
+      '9'.repeat(29),
+      '9'.repeat(30),
+      `0.${'1'.repeat(9)}`,
+      `0.${'1'.repeat(10)}`,
+    ),
+    fc.double({ noNaN: true }).map(String),
+  )
+  return fc.oneof({ weight: 3, arbitrary: decimal.map((text) => `"${text}"`) }, { weight: 3, arbitrary: decimal }, { weight: 1, arbitrary: odd() })
+}
+
+function timestamp(): fc.Arbitrary<string> {
+  const instants = [TIMESTAMP_MIN_MS, LAST_DAY_END_MS, RECEIVED_MS + TIMESTAMP_AHEAD_MS_MAX + 1].flatMap((ms) => [ms - 1, ms, ms + 1])
+  const iso = fc.oneof(fc.integer({ min: TIMESTAMP_MIN_MS - 1e9, max: RECEIVED_MS }), fc.constantFrom(...instants)).map((ms) => new Date(ms).toISOString())
+  const two = fc.nat(99).map((number) => String(number).padStart(2, '0'))
+  const any = fc
+    .tuple(fc.constantFrom('2024', '2025', '1900', '0026', '2000'), two, two, two, two, two)
+    .map(([y, mo, d, h, mi, s]) => `${y}-${mo}-${d}T${h}:${mi}:${s}Z`)
+  const days = fc.tuple(
+    fc.constantFrom('2023', '2024', '2100', '2000'),
+    fc.constantFrom('01', '02', '04', '12'),
+    fc.constantFrom('00', '01', '28', '29', '30', '31', '32'),
+  )
+  const others = fc.constantFrom(
+    '2026-01-31T12:00:00z',
+    '2026-01-31t12:00:00Z',
+    '2026-01-31T12:00:00+00:00',
+    '2026-01-31T12:00:00.1Z',
+    '2026-01-31T12:00:00.1234Z',
+    '2026-01-31',
+  )
+  const text = fc.oneof(
+    { weight: 6, arbitrary: iso },
+    iso.map((each) => each.replace(/\.\d+Z/, 'Z')),
+    any,
+    days.map((day) => `${day.join('-')}T23:59:59.999Z`),
+    others,
+  )
+  return fc.oneof({ weight: 9, arbitrary: text.map((each) => JSON.stringify(each)) }, { weight: 1, arbitrary: odd() })
+}
+
+/** Values of other kinds, and strings that need an escape. */
+function odd(): fc.Arbitrary<string> {
+  return fc.oneof(fc.json({ maxDepth: 2 }), fc.constantFrom('"a\\u0062"', '"\\""', '"\\ud800"', '"\u00e9"', '"\u0080"', '"\u007f"', 'nul', '""'))
+}
