@@ -76,8 +76,8 @@ class RecordsReader {
     const headers: Record<string, unknown> = {}
     for (let index = 0; index < count && !this.#inDoubt; index += 1) {
       const name = this.#readText()
-      // Of headers with one name kafkajs makes a list.
-      if (typeof name !== 'string' || name === '__proto__' || Object.hasOwn(headers, name)) this.#inDoubt = true
+      // Of headers with one name kafkajs makes a list, also of one that has the name of a property of all objects.
+      if (typeof name !== 'string' || name in headers) this.#inDoubt = true
       else headers[name] = this.#readText()
     }
     return headers
