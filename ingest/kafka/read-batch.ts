@@ -3,8 +3,8 @@ import { BatchBytes, type BatchContext, BatchRecord } from './batch-record.ts'
 
 /**
  * The records of an uncompressed batch of the present format (magic 2) of a producer without transactions, read without an object for each
- * of their parts. Undefined for any other batch and in any doubt, such as for a number that is longer than it need be or a length that
- * does not fit: then kafkajs reads the batch, or says what is wrong with it.
+ * of their parts. Undefined for any other batch and in any doubt, such as for a number of more than 28 bits, a length that does not fit,
+ * or offsets that do not ascend: then kafkajs reads the batch, or says what is wrong with it.
  */
 export function readPlainBatch(bytes: Buffer): BatchRecord[] | undefined {
   const attributes = bytes.readInt16BE(ATTRIBUTES_AT)
@@ -34,6 +34,7 @@ class RecordsReader {
   readonly #shared: Shared
   readonly #batch: BatchBytes
   #at = RECORDS_AT
+  #last = Number.NEGATIVE_INFINITY
   /** Whether something was read that is left to kafkajs. */
   #inDoubt = false
 
@@ -60,13 +61,13 @@ class RecordsReader {
     this.#at += 1 // Attributes, which no version of Kafka uses.
     const timestampMs = firstMs + this.#readNumber()
     const offset = first + this.#readNumber()
-    const keyBytes = this.#readNumber()
-    if (keyBytes > 0) this.#at += keyBytes
-    const valueBytes = this.#readNumber()
-    const valueStart = valueBytes < 0 ? -1 : this.#at
-    if (valueBytes > 0) this.#at += valueBytes
+    this.#at += Math.max(0, this.#readLength())
+    const valueBytes = this.#readLength()
+    const valueStart = valueBytes === -1 ? -1 : this.#at
+    this.#at += Math.max(0, valueBytes)
     const headers = this.#readHeaders(this.#readNumber())
-    if (this.#inDoubt || this.#at !== end || !Number.isSafeInteger(offset) || !Number.isSafeInteger(timestampMs)) return undefined
+    if (this.#inDoubt || this.#at !== end || !(offset > this.#last) || !Number.isSafeInteger(offset) || !Number.isSafeInteger(timestampMs)) return undefined
+    this.#last = offset
     const place = { offset, timestampMs: appendedMs ?? timestampMs, valueStart, valueEnd: valueStart + Math.max(0, valueBytes) }
     return new BatchRecord(place, headers, { batch: this.#batch, context })
   }
@@ -85,13 +86,20 @@ class RecordsReader {
 
   /** A text of ASCII, other bytes, or null. */
   #readText(): string | Buffer | null {
-    const length = this.#readNumber()
-    if (length < 0) return null
+    const length = this.#readLength()
+    if (length === -1) return null
     const [bytes, start] = [this.#bytes, this.#at]
     this.#at += length
     if (!(this.#at <= bytes.length)) this.#inDoubt = true
     for (let at = start; at < this.#at && !this.#inDoubt; at += 1) if ((bytes[at] ?? 0) > ASCII_MAX) return bytes.subarray(start, this.#at)
     return length > REPEATED_CHARACTERS_MAX ? bytes.toString('latin1', start, this.#at) : texts.at(bytes, start, this.#at)
+  }
+
+  /** -1 for what is absent. */
+  #readLength(): number {
+    const length = this.#readNumber()
+    if (length < -1) this.#inDoubt = true
+    return Math.max(-1, length)
   }
 
   /** A number of at most 28 bits with its sign in the lowest one, as protocol buffers write it (zigzag). */

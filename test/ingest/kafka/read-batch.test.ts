@@ -39,7 +39,10 @@ test(`an event is the same whether its batch is read by kafkajs or not (RANDOM_S
   let counted = 0
   await fc.assert(
     fc.asyncProperty(fc.array(eventRecord(), { minLength: 1, maxLength: 4 }), fc.constantFrom(0, 8), async (made, attributes) => {
-      const bytes = batchOf(made, { attributes, first: 40, firstMs: NOW_MS, maxMs: NOW_MS + 7 })
+      const bytes = batchOf(
+        made.map((record, offsetDelta) => ({ ...record, offsetDelta })),
+        { attributes, first: 40, firstMs: NOW_MS, maxMs: NOW_MS + 7 },
+      )
       const expected = (await readRecordBatch(new Decoder(bytes))).records as unknown as FetchedRecord[]
       for (const [index, record] of (await readBatches(bytes)).entries()) {
         expect(record).toBeInstanceOf(BatchRecord)
@@ -112,7 +115,11 @@ function batch(): fc.Arbitrary<Buffer> {
     firstMs: fc.constantFrom(-1, 0, NOW_MS, 2 ** 53),
     maxMs: fc.constantFrom(-1, NOW_MS, 2 ** 60),
   })
-  const made = fc.tuple(fc.array(record, { maxLength: 5 }), header).map(([records, fields]) => batchOf(records, fields))
+  const ascending = fc
+    .uniqueArray(record, { maxLength: 5, selector: ({ offsetDelta }) => offsetDelta })
+    .map((records) => records.toSorted((a, b) => a.offsetDelta - b.offsetDelta))
+  const records = fc.oneof({ weight: 5, arbitrary: ascending }, { weight: 1, arbitrary: fc.array(record, { maxLength: 5 }) })
+  const made = fc.tuple(records, header).map(([list, fields]) => batchOf(list, fields))
   const changes = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 2 })
   const changed = fc.tuple(made, changes).map(([whole, list]) => {
     const copy = Buffer.from(whole)
