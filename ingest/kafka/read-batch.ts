@@ -61,7 +61,8 @@ class RecordsReader {
     this.#at += 1 // Attributes, which no version of Kafka uses.
     const timestampMs = firstMs + this.#readNumber()
     const offset = first + this.#readNumber()
-    this.#at += Math.max(0, this.#readLength())
+    const keyBytes = this.#readLength()
+    this.#at += Math.max(0, keyBytes)
     const valueBytes = this.#readLength()
     const valueStart = valueBytes === -1 ? -1 : this.#at
     this.#at += Math.max(0, valueBytes)

@@ -11,7 +11,7 @@ import { METRIC_NAMES, type MetricKinds } from '../../../metering/metrics.ts'
 import { LAST_DAY_END_MS } from '../../../metering/storable-days.ts'
 
 /** More cases: CANONICAL_RUNS=1000000 takes some minutes. */
-const RUNS = Number(process.env['CANONICAL_RUNS'] ?? 2_000)
+const RUNS = Number(process.env['CANONICAL_RUNS'] ?? 1_500)
 const SEED = Number(process.env['RANDOM_SEED'] ?? Date.now() % 2 ** 31)
 
 const RECEIVED_MS = Date.UTC(2026, 2, 1, 12)

