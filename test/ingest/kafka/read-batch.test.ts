@@ -8,7 +8,7 @@ import { readBatches } from '../../../ingest/kafka/kafkajs-fetch.ts'
 import { readPlainBatch } from '../../../ingest/kafka/read-batch.ts'
 import type { FetchedRecord } from '../../../ingest/kafka/topic.ts'
 
-const RUNS = Number(process.env['CANONICAL_RUNS'] ?? 1_000)
+const RUNS = 1_000
 const SEED = Number(process.env['RANDOM_SEED'] ?? Date.now() % 2 ** 31)
 
 interface MadeRecord {
@@ -19,7 +19,7 @@ interface MadeRecord {
   readonly headers: readonly (readonly [string, Buffer | null])[]
 }
 
-test(`a batch that is read without kafkajs has the same records (RANDOM_SEED=${SEED}, CANONICAL_RUNS=${RUNS})`, async () => {
+test(`a batch that is read without kafkajs has the same records (RANDOM_SEED=${SEED})`, async () => {
   let compared = 0
   await fc.assert(
     fc.asyncProperty(batch(), async (bytes) => {
