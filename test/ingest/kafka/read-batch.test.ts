@@ -32,7 +32,7 @@ test(`a batch that is read without kafkajs has the same records (RANDOM_SEED=${S
     { seed: SEED, numRuns: RUNS },
   )
   // Otherwise nothing was compared.
-  expect(compared).toBeGreaterThan(RUNS / 4)
+  expect(compared).toBeGreaterThan(RUNS / 10)
 })
 
 test(`an event is the same whether its batch is read by kafkajs or not (RANDOM_SEED=${SEED})`, async () => {
@@ -101,19 +101,20 @@ function eventRecord(): fc.Arbitrary<MadeRecord> {
 function batch(): fc.Arbitrary<Buffer> {
   const bytes = fc.uint8Array({ maxLength: 200 }).map((array) => Buffer.from(array))
   const nullable = fc.oneof({ weight: 4, arbitrary: bytes }, { weight: 1, arbitrary: fc.constant(null) })
-  const name = fc.constantFrom('a', 'b', '__proto__', 'é', '', 'received_ms', 'constructor')
+  const mostly = <T>(usual: fc.Arbitrary<T>, ...others: T[]) => fc.oneof({ weight: 9, arbitrary: usual }, { weight: 1, arbitrary: fc.constantFrom(...others) })
+  const name = mostly(fc.constantFrom('a', 'b', 'é', '', 'received_ms'), '__proto__', 'constructor')
   const record = fc.record({
-    timestampDelta: fc.oneof(fc.integer({ min: -(2 ** 27), max: 2 ** 27 - 1 }), fc.constantFrom(0, 2 ** 27, 2 ** 40)),
-    offsetDelta: fc.oneof(fc.nat(300), fc.constantFrom(2 ** 27 - 1, 2 ** 27)),
+    timestampDelta: mostly(fc.integer({ min: -(2 ** 27), max: 2 ** 27 - 1 }), 2 ** 27, 2 ** 40),
+    offsetDelta: mostly(fc.nat(300), 2 ** 27 - 1, 2 ** 27),
     key: nullable,
     value: nullable,
     headers: fc.array(fc.tuple(name, nullable), { maxLength: 3 }),
   })
   const header = fc.record({
     attributes: fc.oneof({ weight: 8, arbitrary: fc.constantFrom(0, 8) }, { weight: 1, arbitrary: fc.constantFrom(1, 0x10, 0x20, 0x30) }),
-    first: fc.constantFrom(0, 7, 2 ** 40, 2 ** 53),
-    firstMs: fc.constantFrom(-1, 0, NOW_MS, 2 ** 53),
-    maxMs: fc.constantFrom(-1, NOW_MS, 2 ** 60),
+    first: mostly(fc.constantFrom(0, 7, 2 ** 40), 2 ** 53),
+    firstMs: mostly(fc.constantFrom(-1, 0, NOW_MS), 2 ** 53),
+    maxMs: mostly(fc.constantFrom(-1, NOW_MS), 2 ** 60),
   })
   const ascending = fc
     .uniqueArray(record, { maxLength: 5, selector: ({ offsetDelta }) => offsetDelta })
