@@ -63,6 +63,25 @@ test(`the scan and the steps give one result for every input (RANDOM_SEED=${SEED
   expect(canonical).toBeGreaterThan(RUNS / 10)
 })
 
+test('the scan and the steps give one result at the limits of each field', () => {
+  for (const [name, values] of Object.entries(LIMITS))
+    for (const value of values) {
+      const event = { event_id: 'e', project_id: 'p', metric: 'ai_tokens', value: '1', timestamp: '2026-01-31T12:00:00Z', [name]: value }
+      compareAlone(Buffer.from(JSON.stringify(event)), 'all')
+    }
+})
+
+const LIMITS = {
+  event_id: ['~', ' ', '\u007f', '\u0080', 'é', 'x'.repeat(128), 'x'.repeat(129)],
+  project_id: ['p'.repeat(128), 'p'.repeat(129), ...RESERVED_PROJECT_IDS],
+  timestamp: [
+    ...['2026-02-28', '2026-02-29', '2024-02-29', '2026-02-30', '2026-04-31', '2026-13-01', '2026-00-10', '2026-01-00', '0026-01-01'].map(
+      (day) => `${day}T12:00:00Z`,
+    ),
+    ...['23:59:59', '24:00:00', '12:60:00', '12:00:60'].map((time) => `2026-01-31T${time}Z`),
+  ],
+}
+
 test(`the scan gives the same at every place of a body (RANDOM_SEED=${SEED})`, { timeout: TIMEOUT_MS }, () => {
   const separator = fc.constantFrom(',', '\n', '\r\n', ' ', '', ' , ', '\0', '\u00a0')
   const body = fc
@@ -174,7 +193,8 @@ function mostly(usual: fc.Arbitrary<string>, ...others: fc.Arbitrary<string>[]):
 
 function eventId(): fc.Arbitrary<string> {
   const lengths = fc.constantFrom(0, 1, 127, 128, 129).map((length) => quoted('x'.repeat(length)))
-  return mostly(fc.uuid().map(quoted), lengths, fc.string({ unit: 'binary', maxLength: 20 }).map(quoted))
+  const characters = fc.constantFrom('~', ' ', '\u007f', '\u0080', 'e\u007f', 'é').map((id) => `"${id}"`)
+  return mostly(fc.uuid().map(quoted), lengths, characters, fc.string({ unit: 'binary', maxLength: 20 }).map(quoted))
 }
 
 function projectId(): fc.Arbitrary<string> {
