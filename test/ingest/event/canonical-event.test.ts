@@ -78,6 +78,7 @@ const LIMITS = {
     ...['2026-02-28', '2026-02-29', '2024-02-29', '2026-02-30', '2026-04-31', '2026-13-01', '2026-00-10', '2026-01-00', '0026-01-01'].map(
       (day) => `${day}T12:00:00Z`,
     ),
+    ...[TIMESTAMP_MIN_MS, LAST_DAY_END_MS, RECEIVED_MS + TIMESTAMP_AHEAD_MS_MAX].flatMap((ms) => [ms - 1, ms, ms + 1]).map((ms) => new Date(ms).toISOString()),
     ...['23:59:59', '24:00:00', '12:60:00', '12:00:60'].map((time) => `2026-01-31T${time}Z`),
   ],
 }
