@@ -1,12 +1,12 @@
 import { isUtf8 } from 'node:buffer'
 import { EVENTS_BODY_BYTES_MAX, EVENTS_PER_REQUEST_MAX, LINES_PER_REQUEST_MAX } from '../../contract/events.ts'
-import type { SentFields } from '../../metering/event-steps.ts'
 import type { Arrival, EventFormat } from './arrival.ts'
 import { endOfBrokenElement } from './broken-element.ts'
-import { type CloudEventAttributes, readCloudEvent, structuredFormOf } from './cloud-event.ts'
+import { type CloudEventAttributes, structuredFormOf } from './cloud-event.ts'
 import { describeNotJson, firstByteNotUtf8 } from './json-place.ts'
-import { type JsonBytes, type Member, readLabelsOf, readMembers } from './read-members.ts'
-import { CLOSE_ARRAY, COMMA, failAt, failureAt, isFailure, OPEN_ARRAY, OPEN_OBJECT, skipSpace, skipValue } from './scan-json.ts'
+import { formatOf, type ReadEvent, readCloudEventAt, readUsageEvent } from './read-event.ts'
+import type { JsonBytes } from './read-members.ts'
+import { CLOSE_ARRAY, COMMA, failAt, failureAt, isFailure, OPEN_ARRAY, skipSpace, skipValue } from './scan-json.ts'
 
 export type BodyFormat = 'json' | 'ndjson' | 'cloudevent' | 'cloudevent-batch'
 
@@ -160,46 +160,3 @@ function arrivalOf(json: JsonBytes, { index, start, end }: Omit<Place, 'read'>, 
   const errorAt = isJson ? undefined : Math.min(failureAt(event.end), end) - start
   return { index, format, fields, problem, errorAt, bytes: end - start, original: () => json.bytes.subarray(start, end) }
 }
-
-/** The event at a position, and the position behind it, which is a failure if it is not JSON. Without fields it is not an object. */
-type ReadEvent = (json: JsonBytes, start: number) => { end: number; fields: SentFields | undefined; format: EventFormat }
-
-/** As JSON without a declared format: an object that has a specversion and no event_id is a CloudEvent. */
-function readUsageEvent(json: JsonBytes, start: number): ReturnType<ReadEvent> {
-  if (json.text.charCodeAt(start) !== OPEN_OBJECT) return { end: skipValue(json.text, start), fields: undefined, format: 'json' }
-  const values = NO_VALUES.slice()
-  const end = readMembers(json, start, EVENT_FIELDS, values)
-  const [event_id, project_id, metric, value, timestamp, specversion, corrects, action, reason, labels, correction_batch, batch_action, from, to] = values
-  if (event_id === undefined && specversion !== undefined && !isFailure(end)) return readCloudEventAt(json, start)
-  const isOfBatch = correction_batch !== undefined || batch_action !== undefined
-  if (corrects !== undefined && !isOfBatch) return { end, fields: { event_id, project_id, value, corrects, action, reason }, format: 'json' }
-  const ofBatch = isOfBatch ? { correction_batch, batch_action, from, to, corrects, reason } : {}
-  const fields = { event_id, project_id, metric, value, timestamp, ...ofBatch }
-  return { end, fields: labels === undefined || isFailure(end) ? fields : { ...fields, labels: readLabelsOf(json, labels) }, format: 'json' }
-}
-
-function readCloudEventAt(json: JsonBytes, start: number): ReturnType<ReadEvent> {
-  return { ...readCloudEvent(json, start), format: 'cloudevent' }
-}
-
-function formatOf(read: ReadEvent): EventFormat {
-  return read === readCloudEventAt ? 'cloudevent' : 'json'
-}
-
-const EVENT_FIELDS = [
-  'event_id',
-  'project_id',
-  'metric',
-  'value',
-  'timestamp',
-  'specversion',
-  'corrects',
-  'action',
-  'reason',
-  'labels',
-  'correction_batch',
-  'batch_action',
-  'from',
-  'to',
-]
-const NO_VALUES: Member[] = EVENT_FIELDS.map(() => undefined)

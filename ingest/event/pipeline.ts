@@ -5,6 +5,7 @@ import { readLabels } from '../../metering/labels.ts'
 import type { Rejection, RejectReason } from '../../metering/rejection-reasons.ts'
 import { isBatchId, parseWindowRecord, type WindowRecord } from '../../metering/window-record.ts'
 import type { Arrival, EventFormat } from './arrival.ts'
+import { CanonicalFields } from './canonical-event.ts'
 import { describeNotJson } from './json-place.ts'
 
 /**
@@ -74,6 +75,19 @@ export interface ValidationContext extends Receipt {
 }
 
 export function validateEvent(arrival: Arrival, context: ValidationContext): ValidatedEvent {
+  return validateCanonical(arrival, context) ?? validateAny(arrival, context)
+}
+
+/** An event in the canonical form, if it is certainly valid. Otherwise the steps find out why it is not. */
+function validateCanonical(arrival: Arrival, context: ValidationContext): ValidatedEvent | undefined {
+  const { index, format, fields, original } = arrival
+  if (!(fields instanceof CanonicalFields) || arrival.bytes > EVENT_BYTES_MAX) return undefined
+  const event = fields.toEvent(context)
+  if (event === undefined || requireAllowedProject(event, arrival, context) !== undefined) return undefined
+  return { status: 'valid', index, format, event, original }
+}
+
+function validateAny(arrival: Arrival, context: ValidationContext): ValidatedEvent {
   if (arrival.fields?.correction_batch !== undefined || arrival.fields?.batch_action !== undefined) return validateOfBatch(arrival, arrival.fields, context)
   if (arrival.fields?.corrects !== undefined) return validateCorrection(arrival, arrival.fields, context)
   const draft = newDraft()

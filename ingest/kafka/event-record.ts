@@ -1,16 +1,18 @@
 import type { Correction } from '../../metering/correction.ts'
 import { isProjectId } from '../../metering/event.ts'
-import type { MetricKinds } from '../../metering/metrics.ts'
+import { DOCUMENTED_METRICS, type MetricKinds } from '../../metering/metrics.ts'
 import { isRejectReason } from '../../metering/rejection-reasons.ts'
 import { formatTimestamp } from '../../metering/timestamp.ts'
 import { windowRecordText } from '../../metering/window-record.ts'
 import type { Arrival } from '../event/arrival.ts'
+import { readCanonicalEvent } from '../event/canonical-event.ts'
 import { CLOUD_EVENT_ATTRIBUTES } from '../event/cloud-event.ts'
 import { decodeBinaryCloudEvent, decodeEvent } from '../event/decode-body.ts'
 import type { KnownMetrics } from '../event/known-metrics.ts'
 import { identityOf, rejectArrival, type ValidatedEvent, validateEvent } from '../event/pipeline.ts'
 import type { LogRecord } from '../log/detect-duplicates.ts'
 import { areBatchesTraced } from '../log/trace-batch.ts'
+import { BatchRecord } from './batch-record.ts'
 import { Incident } from './incident.ts'
 import { partitionOfProject } from './project-partition.ts'
 import { readTimeOfReceipt, type TimeOfReceipt } from './time-of-receipt.ts'
@@ -29,7 +31,38 @@ const TRACEPARENT = 'traceparent'
  * at any time, gets the same result, except that the metric of a rejected event may be defined later (log/reconcile.ts).
  * Throws Incident if it stands for a batch that cannot be read.
  */
-export function readRecord({ offset, timestamp, value, headers, unreadable }: FetchedRecord, log: string, metrics?: MetricKinds): LogRecord {
+export function readRecord(record: FetchedRecord, log: string, metrics?: MetricKinds): LogRecord {
+  return (record instanceof BatchRecord ? readCanonicalRecord(record, log, metrics) : undefined) ?? readAnyRecord(record, log, metrics)
+}
+
+/**
+ * The record of an event in the canonical form, if it is certainly valid: its bytes are scanned once. Every other record is read as the
+ * general reader does, which defines the result.
+ */
+function readCanonicalRecord(record: BatchRecord, log: string, metrics: MetricKinds = DOCUMENTED_METRICS): LogRecord | undefined {
+  const { headers, batch, valueStart: start, valueEnd: end } = record
+  if (start === -1 || !isPlain(headers)) return undefined
+  const { receivedMs, problem } = readTimeOfReceipt(header(headers, HEADERS.receivedMs) ?? record.timestampMs)
+  const event = problem === undefined ? readCanonicalEvent(batch, { start, end }, { receivedMs, metrics }) : undefined
+  if (event === undefined) return undefined
+  return {
+    log,
+    offset: record.offsetNumber,
+    validated: { status: 'valid', index: 0, format: 'json', event, original: () => batch.bytes.subarray(start, end) },
+    receivedMs,
+    ingestKeyId: header(headers, HEADERS.ingestKey) ?? '',
+    traceparent: areBatchesTraced() ? readTraceparent(headers) : undefined,
+  }
+}
+
+/** Whether nothing is said of the record but when and by which key it was received: it is no CloudEvent, and was not rejected. */
+function isPlain(headers: FetchedRecord['headers']): boolean {
+  if (headers === undefined) return true
+  const isOther = headers[HEADERS.refused] !== undefined || headers[CONTENT_TYPE] !== undefined
+  return !isOther && !CLOUD_EVENT_ATTRIBUTES.some((name) => headers[`ce_${name}`] !== undefined)
+}
+
+function readAnyRecord({ offset, timestamp, value, headers, unreadable }: FetchedRecord, log: string, metrics?: MetricKinds): LogRecord {
   if (unreadable !== undefined) throw new Incident('unreadable', log, `offsets ${unreadable.first} to ${offset}: ${unreadable.reason}`)
   const time = readTimeOfReceipt(header(headers, HEADERS.receivedMs) ?? timestamp)
   const ingestKeyId = header(headers, HEADERS.ingestKey) ?? ''

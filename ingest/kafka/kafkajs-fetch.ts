@@ -3,8 +3,10 @@ import readMessageSet from 'kafkajs/src/protocol/messageSet/decoder.js'
 import readRecordBatch from 'kafkajs/src/protocol/recordBatch/v0/decoder.js'
 import response from 'kafkajs/src/protocol/requests/fetch/v11/response.js'
 import { NotUnpacked } from '../event/unpack.ts'
+import { BatchRecord, FetchedRecords } from './batch-record.ts'
 import { BATCH_UNPACKED_BYTES_MAX, unpackedBytes } from './codecs.ts'
 import { markAborted } from './kafkajs-aborted.ts'
+import { readPlainBatch } from './read-batch.ts'
 
 /** 64 MiB of the smallest events are fewer. Each takes some hundred bytes of memory, and a few kilobytes can be made that unpack to millions. */
 export const BATCH_RECORDS_MAX = 700_000
@@ -39,7 +41,13 @@ async function readPartition(decoder: Decoder): Promise<response.FetchedPartitio
   }
   const fetched = { ...header, messages: await readBatches(decoder.readBytes() ?? NOTHING) }
   markAborted(fetched)
-  return fetched
+  return { ...fetched, messages: gather(fetched.messages) }
+}
+
+/** Records that kafkajs need not separate: none of them is a control record or of a transaction. */
+function gather(messages: readonly response.FetchedMessage[]): readonly response.FetchedMessage[] {
+  const records = messages.filter((message) => message instanceof BatchRecord)
+  return records.length > 0 && records.length === messages.length ? [new FetchedRecords(records)] : messages
 }
 
 const NOTHING = Buffer.alloc(0)
@@ -69,7 +77,7 @@ async function readBatch(batch: Buffer): Promise<readonly response.FetchedMessag
   if (batch.readInt8(BATCH.magic) < MAGIC) return readMessageSet(new Decoder(batch), batch.length)
   const count = batch.readInt32BE(BATCH.count)
   if (count > BATCH_RECORDS_MAX) throw new NotUnpacked('too_large', `It has ${count} records, more than ${BATCH_RECORDS_MAX}.`)
-  return (await readRecordBatch(new Decoder(batch))).records
+  return readPlainBatch(batch) ?? (await readRecordBatch(new Decoder(batch))).records
 }
 
 /** Where the fields of a batch begin. Messages older than Kafka 0.11 have the first two and the magic byte at the same places. */

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs, { type Batch, type Consumer, type ConsumerConfig, type EachBatchPayload } from 'kafkajs'
 import type { Logger } from '../../metering/logger.ts'
 import { BackOff } from '../log/back-off.ts'
+import { FetchedRecords } from './batch-record.ts'
 import { type BatchControl, type FetchedBatch, type GroupReader, KafkaUnavailable, type ReadHandlers } from './topic.ts'
 
 export interface ReadingLimits {
@@ -267,8 +268,16 @@ export function fetchedOf(batch: Batch): FetchedBatch {
   return {
     partition: batch.partition,
     fetchedOffset: Number(fetchedOffset),
-    records: batch.messages,
+    records: recordsOf(batch.messages, Number(fetchedOffset)),
     through: Number(batch.lastOffset()),
     end: Number(batch.highWatermark),
   }
+}
+
+/** The records from an offset on: a fetch has the whole batch in which it begins. Those that are not gathered kafkajs has left out. */
+function recordsOf(messages: Batch['messages'], from: number): FetchedBatch['records'] {
+  const [only] = messages as readonly unknown[]
+  if (!(only instanceof FetchedRecords)) return messages
+  const { records } = only
+  return (records[0]?.offsetNumber ?? from) >= from ? records : records.filter(({ offsetNumber }) => offsetNumber >= from)
 }

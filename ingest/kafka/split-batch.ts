@@ -2,6 +2,7 @@ import { setImmediate as turnOfOthers } from 'node:timers/promises'
 import type { BatchSize } from '../log/batch-size.ts'
 import type { LogRecord } from '../log/detect-duplicates.ts'
 import { TouchedDays, type TouchedLimits } from '../log/touched-days.ts'
+import { valueBytesOf } from './batch-record.ts'
 import type { FetchedBatch, FetchedRecord } from './topic.ts'
 
 /** A decoded part of a fetched batch, which is written in one step. */
@@ -55,7 +56,7 @@ export async function* splitBatch({ records, through }: FetchedBatch, { next, li
       if (!touched.add(decoded.validated)) break
       part.push(decoded)
       decoded = undefined
-      bytes += record.value?.length ?? 0
+      bytes += valueBytesOf(record)
     }
     yield { records: part, through: at === due.length ? through : (part.at(-1)?.offset ?? through) }
   }

@@ -14,11 +14,11 @@ export interface TimeOfReceipt {
  * Reads the time of receipt of a record, which is written in milliseconds since 1970. A producer that writes another unit would
  * move the limit of future timestamps by thousands of years, so its events are rejected until it is corrected.
  */
-export function readTimeOfReceipt(text: string): TimeOfReceipt {
-  const written = Number(text)
+export function readTimeOfReceipt(sent: string | number): TimeOfReceipt {
+  const written = Number(sent)
   if (isTimeOfReceipt(written)) return { receivedMs: Math.trunc(written), problem: undefined }
   const unit = OTHER_UNITS.find(({ inMs }) => isTimeOfReceipt(written * inMs))
-  const shown = text.slice(0, SHOWN_CHARACTERS_MAX)
+  const shown = String(sent).slice(0, SHOWN_CHARACTERS_MAX)
   const fault = unit === undefined ? `is not a time from ${dayOf(TIMESTAMP_MIN_MS)} to ${LAST_DAY}` : `seems to be in ${unit.name}`
   const message = `The record's timestamp ${shown} ${fault}. It must be in milliseconds since 1970. Correct the producer, then resend the event.`
   return { receivedMs: unit === undefined ? 0 : Math.trunc(written * unit.inMs), problem: { reason: 'invalid_timestamp', message } }
